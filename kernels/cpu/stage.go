@@ -1,0 +1,285 @@
+// Package cpu runs plans on the CPU: it is the device that every machine has.
+package cpu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"qgo/kernels"
+	"qgo/kernels/generic"
+	"qgo/kernels/plan"
+	"qgo/quant"
+	"qgo/tensor"
+)
+
+// Options of a stage.
+type Options struct {
+	Pool    *kernels.Pool
+	Tier    *kernels.Tier
+	Workers int // of the pool
+	MaxRows int // rows of the largest batch
+	MaxCtx  int // positions of the longest sequence
+}
+
+// Stage is a plan on the CPU. Its Run is not for concurrent use.
+type Stage struct {
+	plan.Plan
+	pool    *kernels.Pool
+	tier    *kernels.Tier
+	maxRows int
+
+	hidden    []float32    // [maxRows][Width], when the stage embeds
+	norm      *tensor.Acts // normed hidden states
+	qkv       []float32    // [maxRows][QDim+2*KVDim]
+	attn      *tensor.Acts // output of attention
+	ffn       *tensor.Acts // gate*up
+	up        []float32    // [maxRows][max(FFN, Width)]
+	cos, sin  []float32    // [maxRows][HeadDim/2]
+	attention attention
+	workers   []*scratch
+
+	ctx   context.Context
+	batch *plan.Batch
+	x     []float32 // hidden states of the batch
+	rows  int
+	job   func(*kernels.Worker) // bound once: a method value would allocate
+}
+
+// New loads a plan. The weights stay where they are.
+func New(p plan.Plan, o Options) (*Stage, error) {
+	if p.HeadDim%2 != 0 || p.KVHeads <= 0 || p.Heads%p.KVHeads != 0 {
+		return nil, fmt.Errorf("cpu: %d heads of %d values on %d key heads", p.Heads, p.HeadDim, p.KVHeads)
+	}
+	s := &Stage{Plan: p, pool: o.Pool, tier: o.Tier, maxRows: o.MaxRows}
+	n := o.MaxRows
+	if p.Embedding != nil {
+		s.hidden = tensor.Make[float32](n * p.Width)
+	}
+	s.norm = tensor.NewActs(n, p.Width)
+	s.qkv = tensor.Make[float32](n * (p.QDim() + 2*p.KVDim()))
+	s.attn = tensor.NewActs(n, p.QDim())
+	s.ffn = tensor.NewActs(n, p.FFN)
+	s.up = tensor.Make[float32](n * max(p.FFN, p.Width))
+	s.cos = tensor.Make[float32](n * p.HeadDim / 2)
+	s.sin = tensor.Make[float32](n * p.HeadDim / 2)
+	s.attention.init(p.Dims, o)
+	for range o.Workers {
+		s.workers = append(s.workers, newScratch(p.Dims))
+	}
+	s.job = s.run
+	return s, nil
+}
+
+// scratch is a worker's own memory.
+type scratch struct {
+	Mat     generic.Scratch
+	Attn    *generic.AttnScratch
+	Tile    generic.AttnTile
+	Q       []float32 // queries of a tile, head after head
+	Visible []int
+}
+
+func newScratch(d plan.Dims) *scratch {
+	n := tileRows * d.Group()
+	return &scratch{
+		Attn:    generic.NewAttnScratch(d.HeadDim),
+		Q:       tensor.Make[float32](n * d.HeadDim),
+		Visible: make([]int, n),
+	}
+}
+
+// Bytes is the memory that New(p, o) takes beside the weights.
+func Bytes(p plan.Plan, o Options) int64 {
+	n := int64(o.MaxRows)
+	total := 4 * n * int64(p.QDim()+2*p.KVDim()+max(p.FFN, p.Width)+p.HeadDim)
+	if p.Embedding != nil {
+		total += 4 * n * int64(p.Width)
+	}
+	for _, cols := range []int{p.Width, p.QDim(), p.FFN} {
+		total += tensor.ActsBytes(o.MaxRows, cols)
+	}
+	longest := int64(max(p.Width, p.QDim(), p.FFN))
+	perWorker := 6*longest + 8*generic.AttnChunk*int64(p.HeadDim)
+	return total + attentionBytes(p.Dims, o) + perWorker*int64(o.Workers)
+}
+
+// MaxRows is the number of rows of the largest batch.
+func (s *Stage) MaxRows() int { return s.maxRows }
+
+// Close frees what the stage holds beside Go memory: nothing.
+func (s *Stage) Close() error { return nil }
+
+// Run computes a batch; see [plan.Stage].
+func (s *Stage) Run(ctx context.Context, b *plan.Batch) error {
+	rows := 0
+	for _, span := range b.Spans {
+		kv, ok := span.KV.(*KV)
+		if !ok || kv.owner != s {
+			return errors.New("cpu: a sequence of another model or device")
+		}
+		if span.Pos < 0 || span.N <= 0 || span.Pos+span.N > kv.ctx {
+			return fmt.Errorf("cpu: positions %d to %d of a sequence that has room for %d", span.Pos, span.Pos+span.N-1, kv.ctx)
+		}
+		rows += span.N
+	}
+	if rows == 0 || rows > s.maxRows {
+		return fmt.Errorf("cpu: a batch of %d rows; between 1 and %d are possible", rows, s.maxRows)
+	}
+	s.ctx, s.batch, s.rows = ctx, b, rows
+	s.x = b.Hidden
+	if s.Embedding != nil {
+		s.x = s.hidden[:rows*s.Width]
+	}
+	for _, a := range []*tensor.Acts{s.norm, s.attn, s.ffn} {
+		a.N = rows
+	}
+	s.attention.schedule(b.Spans, s.Dims)
+	err := s.pool.Run(s.job)
+	s.batch, s.x, s.ctx = nil, nil, nil
+	return err
+}
+
+// run is what every worker does for a batch.
+func (s *Stage) run(w *kernels.Worker) {
+	s.embed(w)
+	s.ropeTable(w)
+	w.Barrier()
+	for i := range s.Blocks {
+		if w.ID == 0 && s.ctx.Err() != nil {
+			w.Abort(context.Cause(s.ctx))
+		}
+		s.block(w, &s.Blocks[i], i)
+	}
+	if s.Head != nil && len(s.batch.Outputs) > 0 {
+		s.head(w)
+	} else if s.Embedding != nil && s.Head == nil {
+		lo, hi := w.Range(s.rows, 1)
+		copy(s.batch.Hidden[lo*s.Width:hi*s.Width], s.x[lo*s.Width:hi*s.Width])
+	}
+}
+
+// embed looks up the hidden states of the tokens.
+func (s *Stage) embed(w *kernels.Worker) {
+	if s.Embedding == nil {
+		return
+	}
+	lo, hi := w.Range(s.rows, 1)
+	for i := lo; i < hi; i++ {
+		row := s.Embedding.Row(int(s.batch.Tokens[i]))
+		quant.Dequantize(s.Embedding.Type, s.x[i*s.Width:(i+1)*s.Width], row)
+	}
+}
+
+// block runs one transformer block over the batch.
+func (s *Stage) block(w *kernels.Worker, b *plan.Block, layer int) {
+	s.normalise(w, s.norm, s.x, b.AttnNorm, b.Q.W, b.K.W, b.V.W)
+	w.Barrier()
+	q, kv := s.QDim(), s.KVDim()
+	stride := q + 2*kv
+	s.matmul(w, s.qkv, stride, &b.Q, s.norm)
+	s.matmul(w, s.qkv[q:], stride, &b.K, s.norm)
+	s.matmul(w, s.qkv[q+kv:], stride, &b.V, s.norm)
+	w.Barrier()
+	s.rotateAndStore(w, layer)
+	w.Barrier()
+	s.attend(w, layer)
+	w.Barrier()
+	s.quantise(w, s.attn, b.O.W)
+	w.Barrier()
+	s.matmulAdd(w, &b.O, s.attn)
+	w.Barrier()
+	s.normalise(w, s.norm, s.x, b.FFNNorm, b.Gate.W, b.Up.W)
+	w.Barrier()
+	lo, hi := s.matmul(w, s.ffn.F, s.FFN, &b.Gate, s.norm)
+	s.matmul(w, s.up, s.FFN, &b.Up, s.norm)
+	for i := range s.rows {
+		s.tier.SwiGLU(s.ffn.Row(i)[lo:hi], s.up[i*s.FFN+lo:i*s.FFN+hi])
+	}
+	w.Barrier()
+	s.quantise(w, s.ffn, b.Down.W)
+	w.Barrier()
+	s.matmulAdd(w, &b.Down, s.ffn)
+	w.Barrier()
+}
+
+// head computes the logits of the wanted rows, as many at a time as there is
+// room for.
+func (s *Stage) head(w *kernels.Worker) {
+	out := s.batch.Outputs
+	for first := 0; first < len(out); first += s.maxRows {
+		part := out[first:min(first+s.maxRows, len(out))]
+		lo, hi := w.Range(len(part), 1)
+		for i := lo; i < hi; i++ {
+			s.normRow(s.norm, i, s.x[part[i]*s.Width:(part[i]+1)*s.Width], s.Head.Norm, s.tier.Integer && s.Head.W.Type.Integer())
+		}
+		w.Barrier()
+		a := tensor.Acts{N: len(part), Cols: s.norm.Cols, F: s.norm.F, Q: s.norm.Q, D: s.norm.D, S: s.norm.S}
+		head := plan.Linear{W: s.Head.W}
+		s.matmul(w, s.batch.Logits[first*s.Vocab:], s.Vocab, &head, &a)
+		w.Barrier()
+	}
+}
+
+// normalise writes the normed rows of x to dst in the forms that the matrices
+// need.
+func (s *Stage) normalise(w *kernels.Worker, dst *tensor.Acts, x, weight []float32, ms ...tensor.Tensor) {
+	lo, hi := w.Range(s.rows, 1)
+	integer := s.integer(ms...)
+	for i := lo; i < hi; i++ {
+		s.normRow(dst, i, x[i*s.Width:(i+1)*s.Width], weight, integer)
+	}
+}
+
+func (s *Stage) normRow(dst *tensor.Acts, i int, x, weight []float32, integer bool) {
+	s.tier.RMSNorm(dst.Row(i), x, weight, s.Eps)
+	if integer {
+		q, d, sums := dst.QuantRow(i)
+		s.tier.Quantize(dst.Row(i), q, d, sums)
+	}
+}
+
+// quantise adds the quantised form to rows that are there as they are, if a
+// matrix needs it.
+func (s *Stage) quantise(w *kernels.Worker, a *tensor.Acts, ms ...tensor.Tensor) {
+	if !s.integer(ms...) {
+		return
+	}
+	lo, hi := w.Range(s.rows, 1)
+	for i := lo; i < hi; i++ {
+		q, d, sums := a.QuantRow(i)
+		s.tier.Quantize(a.Row(i), q, d, sums)
+	}
+}
+
+func (s *Stage) integer(ms ...tensor.Tensor) bool {
+	for _, m := range ms {
+		if s.tier.Integer && m.Type.Integer() {
+			return true
+		}
+	}
+	return false
+}
+
+// matmul writes this worker's share [lo, hi) of the outputs of l for every
+// row of x to dst, whose rows are stride apart.
+func (s *Stage) matmul(w *kernels.Worker, dst []float32, stride int, l *plan.Linear, x *tensor.Acts) (lo, hi int) {
+	lo, hi = w.Range(l.W.Rows, 1)
+	s.tier.MatMul(dst, stride, l.W, lo, hi, x, &s.workers[w.ID].Mat)
+	if l.Bias != nil {
+		for i := range x.N {
+			s.tier.Add(dst[i*stride+lo:i*stride+hi], l.Bias[lo:hi])
+		}
+	}
+	return lo, hi
+}
+
+// matmulAdd adds the outputs of l to the hidden states. It borrows the buffer
+// of up, which is free whenever a block adds.
+func (s *Stage) matmulAdd(w *kernels.Worker, l *plan.Linear, x *tensor.Acts) {
+	tmp := s.up
+	lo, hi := s.matmul(w, tmp, s.Width, l, x)
+	for i := range x.N {
+		s.tier.Add(s.x[i*s.Width+lo:i*s.Width+hi], tmp[i*s.Width+lo:i*s.Width+hi])
+	}
+}

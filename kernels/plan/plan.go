@@ -1,0 +1,102 @@
+// Package plan describes, without knowing any model family or device, what a
+// device is to compute: a run of transformer blocks with, at either end of
+// the model, the embedding and the output head. A placement of a model is a
+// list of such plans, each loaded on a device as a [Stage].
+package plan
+
+import (
+	"context"
+
+	"qgo/quant"
+	"qgo/tensor"
+)
+
+// Dims are the sizes of a model.
+type Dims struct {
+	Width   int     // length of a hidden state
+	FFN     int     // length of the feed-forward layer
+	Heads   int     // query heads
+	KVHeads int     // key and value heads; divides Heads
+	HeadDim int     // values per head; even
+	Vocab   int     // tokens
+	Eps     float32 // of RMSNorm
+}
+
+// QDim is the length of all query heads of a row, KVDim of all key heads.
+func (d Dims) QDim() int  { return d.Heads * d.HeadDim }
+func (d Dims) KVDim() int { return d.KVHeads * d.HeadDim }
+
+// Group is the number of query heads that share a key head.
+func (d Dims) Group() int { return d.Heads / d.KVHeads }
+
+// Rope is a rotary position embedding: pair i at position p turns by the
+// angle p*InvFreq[i], and is then scaled by Scale (1 but for YaRN).
+type Rope struct {
+	InvFreq []float64 // HeadDim/2 values
+	Scale   float64
+}
+
+// Linear is a matrix with an optional bias of one value a row.
+type Linear struct {
+	W    tensor.Tensor
+	Bias []float32
+}
+
+// Block is one transformer block.
+type Block struct {
+	AttnNorm       []float32 // [Width]
+	Q, K, V, O     Linear
+	FFNNorm        []float32 // [Width]
+	Gate, Up, Down Linear
+}
+
+// Head turns hidden states into logits.
+type Head struct {
+	Norm []float32     // [Width]
+	W    tensor.Tensor // [Vocab][Width]
+}
+
+// Plan is what one stage computes.
+type Plan struct {
+	Dims
+	Rope
+	Embedding *tensor.Tensor // [Vocab][Width]; nil if hidden states come in
+	Blocks    []Block
+	Head      *Head // nil if hidden states go out
+}
+
+// Span is a run of consecutive rows of a batch that belong to one sequence.
+type Span struct {
+	KV  KV
+	Pos int // position of the first row, which is the number of cached ones
+	N   int // rows
+}
+
+// Batch is what passes through the stages of a placement.
+type Batch struct {
+	Spans   []Span
+	Tokens  []int32   // one a row
+	Hidden  []float32 // [rows][Width], between stages
+	Outputs []int     // the rows whose logits are wanted, rising
+	Logits  []float32 // [len(Outputs)][Vocab] out
+}
+
+// KV is a sequence's keys and values of one stage's blocks. It belongs to the
+// stage that made it.
+type KV interface {
+	// Bytes is the memory it takes when full.
+	Bytes() int64
+	Close() error
+}
+
+// Stage is a plan loaded on a device.
+type Stage interface {
+	// NewKV makes room for the keys and values of ctx positions, stored as
+	// type t (F32, F16 or Q8_0).
+	NewKV(ctx int, t quant.Type) (KV, error)
+	// Run computes a batch of at most MaxRows rows and stores its keys and
+	// values. On an error what it stored is not to be used.
+	Run(ctx context.Context, b *Batch) error
+	MaxRows() int
+	Close() error
+}

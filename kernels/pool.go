@@ -1,0 +1,239 @@
+package kernels
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+)
+
+// Pool is a team of workers that run one function together (single program,
+// multiple data): [Pool.Run] enters it once per token or batch, and inside
+// workers meet at barriers between operations. The caller of Run is worker 0;
+// every other worker is a goroutine locked to an OS thread of its own.
+//
+// A fork and join for each matrix would cost more than a small matrix takes:
+// a token of a 24-layer model passes more than a hundred of them.
+type Pool struct {
+	workers []*Worker
+	run     sync.Mutex // held while a job runs
+
+	job     func(*Worker)
+	turn    atomic.Uint32 // number of jobs started
+	left    atomic.Int32  // workers that have not finished the job
+	arrived atomic.Int32  // workers waiting at the barrier
+	phase   atomic.Uint32 // number of barriers passed
+	aborted atomic.Bool
+	err     error // the first failure; guarded by mu
+	closed  bool  // guarded by mu
+
+	mu     sync.Mutex
+	cond   *sync.Cond
+	parked atomic.Int32 // workers asleep on cond
+	done   sync.WaitGroup
+}
+
+// Worker is one member of a pool within a job.
+type Worker struct {
+	ID, Of int // worker ID of Of
+	pool   *Pool
+}
+
+// errAborted unwinds workers whose job failed elsewhere.
+var errAborted = errors.New("kernels: job aborted")
+
+// NewPool starts a pool of n workers, at least one. Close it after use.
+func NewPool(n int) *Pool {
+	p := &Pool{}
+	p.cond = sync.NewCond(&p.mu)
+	for id := range max(n, 1) {
+		p.workers = append(p.workers, &Worker{ID: id, Of: max(n, 1), pool: p})
+	}
+	p.done.Add(len(p.workers) - 1)
+	for _, w := range p.workers[1:] {
+		go w.loop()
+	}
+	return p
+}
+
+// Workers is the number of workers.
+func (p *Pool) Workers() int { return len(p.workers) }
+
+// Close ends the workers. It waits for a running job.
+func (p *Pool) Close() {
+	p.run.Lock()
+	defer p.run.Unlock()
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.turn.Add(1)
+	p.wake()
+	p.done.Wait()
+}
+
+// Run calls job in every worker and returns when all have finished. Jobs of
+// several callers run one after the other. When a worker calls
+// [Worker.Abort], panics on a memory fault (as when a mapped file was cut
+// short) or on anything else, the others are released from their barriers and
+// Run returns the first failure; panics that are not memory faults go on in
+// the caller.
+func (p *Pool) Run(job func(*Worker)) error {
+	p.run.Lock()
+	defer p.run.Unlock()
+	if p.closed {
+		return errors.New("kernels: the pool is closed")
+	}
+	p.err, p.job = nil, job
+	p.arrived.Store(0)
+	p.aborted.Store(false)
+	p.left.Store(int32(len(p.workers)))
+	p.turn.Add(1)
+	p.wake()
+	runtime.LockOSThread()
+	p.workers[0].enter()
+	runtime.UnlockOSThread()
+	p.wait(func() bool { return p.left.Load() == 0 })
+	p.job = nil
+	if bug, ok := p.err.(panicError); ok {
+		panic(bug.value)
+	}
+	return p.err
+}
+
+func (w *Worker) loop() {
+	runtime.LockOSThread()
+	p := w.pool
+	defer p.done.Done()
+	for turn := uint32(1); ; turn++ {
+		p.wait(func() bool { return p.turn.Load() == turn })
+		p.mu.Lock()
+		closed := p.closed
+		p.mu.Unlock()
+		if closed {
+			return
+		}
+		w.enter()
+	}
+}
+
+// enter runs the job in this worker and turns panics into p.err.
+func (w *Worker) enter() {
+	p := w.pool
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		switch v := recover().(type) {
+		case nil:
+		case abort:
+			p.fail(v.err)
+		case runtime.Error:
+			if _, fault := v.(interface{ Addr() uintptr }); fault {
+				p.fail(fmt.Errorf("reading the model's memory failed: the file was changed or cut short while in use, or its disk failed (%w)", v))
+			} else {
+				p.fail(panicError{v})
+			}
+		default:
+			p.fail(panicError{v})
+		}
+		if p.left.Add(-1) == 0 {
+			p.wake()
+		}
+	}()
+	p.job(w)
+}
+
+// abort carries the error of [Worker.Abort] up to enter.
+type abort struct{ err error }
+
+// panicError carries a panic that is a bug to the caller of Run.
+type panicError struct{ value any }
+
+func (e panicError) Error() string { return fmt.Sprint("panic: ", e.value) }
+
+func (p *Pool) fail(err error) {
+	p.mu.Lock()
+	if p.err == nil && err != errAborted {
+		p.err = err
+	}
+	p.mu.Unlock()
+	p.aborted.Store(true)
+	p.wake()
+}
+
+// Abort ends the job in all workers: Run returns err. It does not return.
+func (w *Worker) Abort(err error) { panic(abort{err}) }
+
+// Barrier returns when all workers of the pool have called it. What any of
+// them wrote before is then visible to all.
+func (w *Worker) Barrier() {
+	p := w.pool
+	if w.Of == 1 {
+		return
+	}
+	phase := p.phase.Load()
+	if p.arrived.Add(1) == int32(w.Of) {
+		p.arrived.Store(0)
+		p.phase.Add(1)
+		p.wake()
+		return
+	}
+	p.waitPhase(phase)
+	if p.aborted.Load() {
+		panic(abort{errAborted})
+	}
+}
+
+// spins is how often a worker looks before it sleeps: some 20 to 50 µs, more
+// than the gap between two operations and less than anybody would notice.
+const spins = 2000
+
+func (p *Pool) waitPhase(phase uint32) {
+	for range spins {
+		if p.phase.Load() != phase || p.aborted.Load() {
+			return
+		}
+		pause()
+	}
+	p.park(func() bool { return p.phase.Load() != phase || p.aborted.Load() })
+}
+
+func (p *Pool) wait(ready func() bool) {
+	for range spins {
+		if ready() {
+			return
+		}
+		pause()
+	}
+	p.park(ready)
+}
+
+func (p *Pool) park(ready func() bool) {
+	p.mu.Lock()
+	p.parked.Add(1)
+	for !ready() {
+		p.cond.Wait()
+	}
+	p.parked.Add(-1)
+	p.mu.Unlock()
+}
+
+// wake must follow the change that a parked worker waits for. The order of
+// the two atomic accesses on either side (parked, then condition; condition,
+// then parked) makes a lost wake-up impossible.
+func (p *Pool) wake() {
+	if p.parked.Load() > 0 {
+		p.mu.Lock()
+		p.cond.Broadcast()
+		p.mu.Unlock()
+	}
+}
+
+// Range returns this worker's share [lo, hi) of n items, in whole multiples
+// of align items but for the end.
+func (w *Worker) Range(n, align int) (lo, hi int) {
+	units := (n + align - 1) / align
+	lo = units * w.ID / w.Of * align
+	hi = min(units*(w.ID+1)/w.Of*align, n)
+	return min(lo, n), hi
+}

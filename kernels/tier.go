@@ -1,0 +1,70 @@
+// Package kernels is qgo's compute on CPUs: matrix products, norms, rotary
+// positions and attention in tiers for the instruction sets of the machine,
+// and the pool of workers that runs them.
+package kernels
+
+import (
+	"fmt"
+	"strings"
+
+	"qgo/kernels/generic"
+	"qgo/tensor"
+)
+
+// Tier is a set of kernels for one level of instruction set. Every function
+// does what the function of that name in package generic does. Tiers are
+// values: one process may use several, as the tests do.
+type Tier struct {
+	Name     string
+	MatMul   func(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Acts, s *generic.Scratch)
+	Quantize func(x []float32, q []int8, d []float32, s []int16)
+	RMSNorm  func(dst, x, w []float32, eps float32)
+	Rope     func(x, cos, sin []float32)
+	SwiGLU   func(gate, up []float32)
+	Add      func(dst, x []float32)
+	Attend   func(t *generic.AttnTile, s *generic.AttnScratch)
+	// Integer tells whether MatMul reads the quantised activations for
+	// integer weights.
+	Integer bool
+}
+
+// Go is the plain-Go tier, which runs everywhere.
+func Go() *Tier {
+	return &Tier{
+		Name:     "go",
+		MatMul:   generic.MatMul,
+		Quantize: generic.Quantize,
+		RMSNorm:  generic.RMSNorm,
+		Rope:     generic.Rope,
+		SwiGLU:   generic.SwiGLU,
+		Add:      generic.Add,
+		Attend:   generic.Attend,
+		Integer:  true,
+	}
+}
+
+// Exact is the tier of --exact: weights as float32, activations as they are.
+func Exact() *Tier {
+	t := Go()
+	t.Name = "exact"
+	t.MatMul = generic.MatMulExact
+	t.Integer = false
+	return t
+}
+
+// Tiers returns the tiers that this machine can run and that no environment
+// variable switches off, fastest first. QGO_NO_AVX2=1, say, switches off the
+// tier avx2 and all that build on it.
+func Tiers() []*Tier { return []*Tier{Go()} }
+
+// TierByName returns one of [Tiers]; the fastest for an empty name.
+func TierByName(name string) (*Tier, error) {
+	var names []string
+	for _, t := range Tiers() {
+		if name == "" || t.Name == name {
+			return t, nil
+		}
+		names = append(names, t.Name)
+	}
+	return nil, fmt.Errorf("no kernels %q on this machine; choose one of %s", name, strings.Join(names, ", "))
+}

@@ -1,0 +1,238 @@
+package model
+
+import (
+	"context"
+	"fmt"
+
+	"qgo/kernels/plan"
+)
+
+// Want says which results of a sequence [Model.Forward] computes.
+type Want int
+
+const (
+	WantNone Want = iota // only the keys and values
+	WantLast             // the logits of the last token
+	WantAll              // the logits of every token
+)
+
+// Seq is one sequence's part of a batch.
+type Seq struct {
+	KV     *KV
+	Tokens []int32 // the tokens that follow those in KV
+	Want   Want
+
+	// Greedy asks for that many further tokens, each the most likely one
+	// after those before it. The last of them is not in KV afterwards.
+	Greedy int
+
+	// Logits receives the wanted logits, [1 or len(Tokens)][Vocab]. Its
+	// memory is used when there is enough.
+	Logits []float32
+	// Out receives the greedy tokens. Its memory is used likewise.
+	Out []int32
+}
+
+// Forward computes a batch of sequences: all tokens of all of them, in parts
+// of at most MaxRows. It is the one entry to the model for chat, benchmarks
+// and everything else. When it fails, or ctx ends, every KV is as it was
+// before the call. It is not for concurrent use.
+func (m *Model) Forward(ctx context.Context, seqs []Seq) (err error) {
+	if err := m.check(seqs); err != nil {
+		return err
+	}
+	m.before, m.runs = m.before[:0], m.runs[:0]
+	for i := range seqs {
+		s := &seqs[i]
+		s.Logits = resize(s.Logits, s.wanted()*m.Vocab)
+		s.Out = s.Out[:0]
+		m.before = append(m.before, s.KV.n)
+		m.runs = append(m.runs, run{seq: i, tokens: s.Tokens})
+	}
+	defer func() {
+		if err != nil {
+			for i := range seqs {
+				seqs[i].KV.n = m.before[i]
+			}
+		}
+	}()
+	for {
+		if err := m.advance(ctx, seqs); err != nil {
+			return err
+		}
+		if m.runs = nextGreedy(m.runs[:0], seqs); len(m.runs) == 0 {
+			return nil
+		}
+	}
+}
+
+// nextGreedy takes the most likely token of every sequence that is to have
+// one more, and appends the run that computes the token after it.
+func nextGreedy(runs []run, seqs []Seq) []run {
+	for i := range seqs {
+		s := &seqs[i]
+		if len(s.Out) == s.Greedy {
+			continue
+		}
+		s.Out = append(s.Out, argmax(s.Logits))
+		if n := len(s.Out); n < s.Greedy {
+			runs = append(runs, run{seq: i, tokens: s.Out[n-1:]})
+		}
+	}
+	return runs
+}
+
+func argmax(x []float32) int32 {
+	best := 0
+	for i, v := range x {
+		if v > x[best] {
+			best = i
+		}
+	}
+	return int32(best)
+}
+
+// wanted is the number of rows of logits that s is to have.
+func (s *Seq) wanted() int {
+	switch {
+	case s.Want == WantAll:
+		return len(s.Tokens)
+	case s.Want == WantLast || s.Greedy > 0:
+		return 1
+	}
+	return 0
+}
+
+func resize[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}
+
+func (m *Model) check(seqs []Seq) error {
+	for i := range seqs {
+		s := &seqs[i]
+		if s.KV == nil || s.KV.m != m {
+			return fmt.Errorf("model: sequence %d has no KV cache of this model", i)
+		}
+		for j := range i {
+			if seqs[j].KV == s.KV {
+				return fmt.Errorf("model: sequences %d and %d share a KV cache", j, i)
+			}
+		}
+		if len(s.Tokens) == 0 {
+			return fmt.Errorf("model: sequence %d has no tokens", i)
+		}
+		if s.Greedy < 0 || s.Greedy > 0 && s.Want == WantAll {
+			return fmt.Errorf("model: sequence %d wants %d greedy tokens and Want %d; greedy tokens exclude WantAll", i, s.Greedy, s.Want)
+		}
+		if need := s.KV.n + len(s.Tokens) + max(s.Greedy-1, 0); need > s.KV.ctx {
+			return &ContextError{Need: need, Room: s.KV.ctx}
+		}
+		for j, t := range s.Tokens {
+			if t < 0 || int(t) >= m.Vocab {
+				return fmt.Errorf("model: token %d of sequence %d is %d; the vocabulary has 0 to %d", j, i, t, m.Vocab-1)
+			}
+		}
+	}
+	return nil
+}
+
+// ContextError says that a sequence does not fit its KV cache.
+type ContextError struct{ Need, Room int }
+
+func (e *ContextError) Error() string {
+	return fmt.Sprintf("the text needs %d positions but the context has room for %d; choose a larger context or a shorter text", e.Need, e.Room)
+}
+
+// A run is tokens of a sequence that are still to be computed.
+type run struct {
+	seq    int
+	tokens []int32
+	rows   int // of logits already written
+}
+
+// A slice is the part of a run that is in the current batch.
+type slice struct {
+	run     int
+	n       int // rows
+	outputs int // rows of logits
+}
+
+// advance computes m.runs to their ends, in batches.
+func (m *Model) advance(ctx context.Context, seqs []Seq) error {
+	for first := 0; first < len(m.runs); {
+		b := &m.batch
+		b.Spans, b.Tokens, b.Outputs = b.Spans[:0], b.Tokens[:0], b.Outputs[:0]
+		m.slices = m.slices[:0]
+		wanting := 0 // runs with logits in this batch
+		for i := first; i < len(m.runs) && len(b.Tokens) < m.maxRows; i++ {
+			r := &m.runs[i]
+			s := &seqs[r.seq]
+			sl := slice{run: i, n: min(len(r.tokens), m.maxRows-len(b.Tokens))}
+			row := len(b.Tokens)
+			b.Tokens = append(b.Tokens, r.tokens[:sl.n]...)
+			switch {
+			case s.Want == WantAll:
+				sl.outputs = sl.n
+			case s.wanted() > 0 && sl.n == len(r.tokens):
+				sl.outputs = 1
+			}
+			for j := row + sl.n - sl.outputs; j < row+sl.n; j++ {
+				b.Outputs = append(b.Outputs, j)
+			}
+			wanting += min(sl.outputs, 1)
+			m.slices = append(m.slices, sl)
+		}
+		if err := m.runBatch(ctx, seqs, wanting == 1); err != nil {
+			return err
+		}
+		for _, sl := range m.slices {
+			r := &m.runs[sl.run]
+			r.tokens, r.rows = r.tokens[sl.n:], r.rows+sl.outputs
+			seqs[r.seq].KV.n += sl.n
+			if len(r.tokens) == 0 {
+				first++
+			}
+		}
+	}
+	return nil
+}
+
+// runBatch passes m.batch, which consists of m.slices, through the stages. If
+// only one run wants logits they are written where they belong at once.
+func (m *Model) runBatch(ctx context.Context, seqs []Seq, direct bool) error {
+	b := &m.batch
+	b.Logits = nil
+	for _, sl := range m.slices {
+		if r := &m.runs[sl.run]; direct && sl.outputs > 0 {
+			b.Logits = seqs[r.seq].Logits[r.rows*m.Vocab:][:sl.outputs*m.Vocab]
+		}
+	}
+	if !direct && len(b.Outputs) > 0 {
+		m.logits = resize(m.logits, len(b.Outputs)*m.Vocab)
+		b.Logits = m.logits
+	}
+	for i, stage := range m.stages {
+		b.Spans = b.Spans[:0]
+		for _, sl := range m.slices {
+			kv := seqs[m.runs[sl.run].seq].KV
+			b.Spans = append(b.Spans, plan.Span{KV: kv.parts[i], Pos: kv.n, N: sl.n})
+		}
+		if err := stage.Run(ctx, b); err != nil {
+			return err
+		}
+	}
+	if direct {
+		return nil
+	}
+	from := b.Logits
+	for _, sl := range m.slices {
+		r := &m.runs[sl.run]
+		n := sl.outputs * m.Vocab
+		copy(seqs[r.seq].Logits[r.rows*m.Vocab:], from[:n])
+		from = from[n:]
+	}
+	return nil
+}

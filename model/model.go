@@ -1,0 +1,182 @@
+// Package model is the Qwen2 model: it reads a GGUF file, places the model on
+// the machine's devices and computes logits and text.
+package model
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/klauspost/cpuid/v2"
+
+	"qgo/gguf"
+	"qgo/kernels"
+	"qgo/kernels/cpu"
+	"qgo/kernels/plan"
+	"qgo/model/tokenizer"
+	"qgo/quant"
+)
+
+// Options say how a model is loaded. The zero value is a good choice.
+type Options struct {
+	Threads int    // workers; 0 means one per physical core
+	Context int    // positions of the longest sequence; 0 means the model's own, at most 4096
+	MaxRows int    // tokens of the largest batch in prefill; 0 means 512
+	KV      string // type of keys and values: "f16" (or ""), "f32" or "q8_0"
+	Exact   bool   // weights, activations, keys and values as float32
+	Tier    string // name of the kernels' tier; "" means the fastest
+}
+
+// Defaults and bounds of [Options].
+const (
+	DefaultContext = 4096
+	DefaultMaxRows = 512
+	maxThreads     = 1024
+	maxMaxRows     = 1 << 16
+	maxContext     = 1 << 24
+)
+
+// settings are checked options with nothing left open.
+type settings struct {
+	threads, context, maxRows int
+	kv                        quant.Type
+	tier                      *kernels.Tier
+}
+
+func (o Options) settings(c *Config) (s settings, err error) {
+	s = settings{threads: o.Threads, context: o.Context, maxRows: o.MaxRows}
+	if s.threads == 0 {
+		s.threads = DefaultThreads()
+	}
+	if s.context == 0 {
+		s.context = min(DefaultContext, c.Context)
+	}
+	if s.maxRows == 0 {
+		s.maxRows = DefaultMaxRows
+	}
+	s.maxRows = min(s.maxRows, s.context)
+	switch {
+	case s.threads < 1 || s.threads > maxThreads:
+		return s, fmt.Errorf("%d threads: choose 1 to %d", o.Threads, maxThreads)
+	case s.context < 1 || s.context > maxContext:
+		return s, fmt.Errorf("a context of %d: choose 1 to %d", o.Context, maxContext)
+	case s.maxRows < 1 || s.maxRows > maxMaxRows:
+		return s, fmt.Errorf("batches of %d: choose 1 to %d", o.MaxRows, maxMaxRows)
+	}
+	kv := cmp.Or(o.KV, "f16")
+	if o.Exact {
+		kv = cmp.Or(o.KV, "f32")
+	}
+	if s.kv, err = quant.ParseType(kv); err == nil {
+		err = cpu.CheckKV(s.kv, c.HeadDim)
+	}
+	if err != nil {
+		return s, err
+	}
+	switch {
+	case o.Exact && o.Tier != "":
+		return s, errors.New("exact arithmetic has no tiers: leave one of the two out")
+	case o.Exact:
+		s.tier = kernels.Exact()
+	default:
+		s.tier, err = kernels.TierByName(o.Tier)
+	}
+	return s, err
+}
+
+// DefaultThreads is the number of physical cores that this process may use.
+func DefaultThreads() int {
+	n := runtime.GOMAXPROCS(0)
+	if t := cpuid.CPU.ThreadsPerCore; t > 1 {
+		n = max(n/t, 1)
+	}
+	return min(n, maxThreads)
+}
+
+// Model is a loaded model. Its methods are not for concurrent use, but for
+// those of its Tokenizer.
+type Model struct {
+	Config
+	File      *gguf.File
+	Tokenizer *tokenizer.Tokenizer
+
+	plan    plan.Plan
+	pool    *kernels.Pool
+	tier    *kernels.Tier
+	stages  []plan.Stage
+	maxRows int
+	maxCtx  int
+	kvType  quant.Type
+
+	// Scratch of Forward, so that it allocates nothing per token.
+	batch  plan.Batch
+	runs   []run
+	slices []slice
+	before []int
+	logits []float32
+}
+
+// Open loads the model of a GGUF file. Close it after use.
+func Open(path string, o Options) (*Model, error) {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := Load(f, o)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return m, nil
+}
+
+// Load makes a model of an open file, which it closes when it is closed
+// itself; not when it fails.
+func Load(f *gguf.File, o Options) (*Model, error) {
+	c, err := ReadConfig(f)
+	if err != nil {
+		return nil, err
+	}
+	set, err := o.settings(c)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{Config: *c, File: f, maxRows: set.maxRows, maxCtx: set.context, kvType: set.kv, tier: set.tier}
+	if m.plan, err = newPlan(f, c); err != nil {
+		return nil, err
+	}
+	if m.Tokenizer, err = tokenizer.FromGGUF(f); err != nil {
+		return nil, err
+	}
+	m.pool = kernels.NewPool(set.threads)
+	stage, err := cpu.New(m.plan, m.cpuOptions())
+	if err != nil {
+		m.pool.Close()
+		return nil, err
+	}
+	m.stages = []plan.Stage{stage}
+	return m, nil
+}
+
+func (m *Model) cpuOptions() cpu.Options {
+	return cpu.Options{Pool: m.pool, Tier: m.tier, Workers: m.pool.Workers(), MaxRows: m.maxRows, MaxCtx: m.maxCtx}
+}
+
+// MaxRows is the number of tokens of the largest batch, MaxContext of the
+// longest sequence.
+func (m *Model) MaxRows() int    { return m.maxRows }
+func (m *Model) MaxContext() int { return m.maxCtx }
+
+// Threads is the number of workers, Tier the name of the kernels in use.
+func (m *Model) Threads() int { return m.pool.Workers() }
+func (m *Model) Tier() string { return m.tier.Name }
+
+// Close ends the workers and closes the file.
+func (m *Model) Close() error {
+	var errs []error
+	for _, s := range m.stages {
+		errs = append(errs, s.Close())
+	}
+	m.pool.Close()
+	return errors.Join(append(errs, m.File.Close())...)
+}
