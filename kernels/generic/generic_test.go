@@ -1,0 +1,204 @@
+package generic
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"qgo/quant"
+	"qgo/tensor"
+)
+
+func randoms(rng *rand.Rand, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(rng.NormFloat64())
+	}
+	return x
+}
+
+func TestQuantizeActivations(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	x := randoms(rng, 96)
+	clear(x[32:64])
+	x[64] = 1e30
+	q, d, s := make([]int8, 96), make([]float32, 3), make([]int16, 6)
+	Quantize(x, q, d, s)
+	for i, v := range x {
+		g := i / 32
+		if err := math.Abs(float64(v) - float64(d[g])*float64(q[i])); err > 0.5001*float64(d[g]) {
+			t.Errorf("value %d: %g became %d * %g", i, v, q[i], d[g])
+		}
+	}
+	for i := range s {
+		sum := 0
+		for _, c := range q[i*16 : i*16+16] {
+			sum += int(c)
+		}
+		if int(s[i]) != sum {
+			t.Errorf("sum %d is %d, want %d", i, s[i], sum)
+		}
+	}
+	if d[1] != 0 {
+		t.Errorf("zeros have scale %g", d[1])
+	}
+	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
+		x[5] = bad
+		Quantize(x, q, d, s)
+		if d[0] == d[0] || d[2] != d[2] {
+			t.Errorf("%g: scales %v, want NaN in its group only", bad, d)
+		}
+	}
+	x[5] = 1e-44
+	for i := range 32 {
+		x[i] = 1e-44
+	}
+	if Quantize(x, q, d, s); d[0] != 0 || q[0] != 0 {
+		t.Errorf("subnormals: scale %g, code %d, want zeros", d[0], q[0])
+	}
+}
+
+// TestMatMul compares the integer path with float64 arithmetic on the
+// dequantised weights and activations: they differ by rounding only.
+func TestMatMul(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, typ := range []quant.Type{quant.F32, quant.F16, quant.BF16, quant.Q4_0, quant.Q4_1, quant.Q5_0, quant.Q5_1,
+		quant.Q8_0, quant.Q2_K, quant.Q3_K, quant.Q4_K, quant.Q5_K, quant.Q6_K, quant.IQ4_NL} {
+		const rows, n = 5, 3
+		cols := 2 * max(typ.BlockLen(), 32)
+		w := tensor.Tensor{Type: typ, Rows: rows, Cols: cols, Data: make([]byte, rows*typ.RowBytes(cols))}
+		quant.Quantize(typ, w.Data, randoms(rng, rows*cols))
+		weights := w.Floats()
+		x := tensor.NewActs(n, cols)
+		copy(x.F, randoms(rng, n*cols))
+		for i := range n {
+			q, d, s := x.QuantRow(i)
+			Quantize(x.Row(i), q, d, s)
+		}
+		got := make([]float32, n*rows)
+		MatMul(got, rows, w, 0, rows, x, &Scratch{})
+		exact := make([]float32, n*rows)
+		MatMulExact(exact, rows, w, 0, rows, x, &Scratch{})
+		for i := range n {
+			q, d, _ := x.QuantRow(i)
+			for r := range rows {
+				var want, wantExact, size float64
+				for j, v := range weights[r*cols : (r+1)*cols] {
+					wantExact += float64(v) * float64(x.Row(i)[j])
+					a := float64(x.Row(i)[j])
+					if typ.Integer() {
+						a = float64(q[j]) * float64(d[j/32])
+					}
+					want += float64(v) * a
+					size += math.Abs(float64(v) * a)
+				}
+				if diff := math.Abs(want - float64(got[i*rows+r])); diff > 1e-6*size {
+					t.Errorf("%v: row %d of input %d is %g, want %g", typ, r, i, got[i*rows+r], want)
+				}
+				if diff := math.Abs(wantExact - float64(exact[i*rows+r])); diff > 1e-6*size {
+					t.Errorf("%v: exact row %d of input %d is %g, want %g", typ, r, i, exact[i*rows+r], wantExact)
+				}
+			}
+		}
+	}
+}
+
+func TestRMSNorm(t *testing.T) {
+	x, w := []float32{3, -4}, []float32{2, 10}
+	RMSNorm(x, x, w, 0)
+	rms := math.Sqrt(12.5)
+	for i, want := range []float64{6 / rms, -40 / rms} {
+		if math.Abs(float64(x[i])-want) > 1e-5 {
+			t.Errorf("value %d is %g, want %g", i, x[i], want)
+		}
+	}
+}
+
+func TestRope(t *testing.T) {
+	// Two heads of four values; pair 0 turns by 90°, pair 1 by 180°.
+	x := []float32{1, 2, 3, 4, 5, 6, 7, 8}
+	Rope(x, []float32{0, -1}, []float32{1, 0})
+	for i, want := range []float32{-3, -2, 1, -4, -7, -6, 5, -8} {
+		if x[i] != want {
+			t.Errorf("value %d is %g, want %g", i, x[i], want)
+		}
+	}
+}
+
+func TestSwiGLU(t *testing.T) {
+	g := []float32{0, 1, -1, 100, -1000}
+	SwiGLU(g, []float32{5, 2, 2, 3, 7})
+	s := 1 / (1 + math.Exp(-1))
+	for i, want := range []float64{0, 2 * s, -2 * (1 - s), 300, 0} {
+		if math.Abs(float64(g[i])-want) > 1e-6 {
+			t.Errorf("value %d is %g, want %g", i, g[i], want)
+		}
+	}
+}
+
+// TestAttend compares chunks merged in order with a softmax over everything
+// in float64.
+func TestAttend(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, typ := range []quant.Type{quant.F32, quant.F16, quant.Q8_0} {
+		for _, d := range []int{64, 128} {
+			for _, depth := range []int{1, 2, 255, 256, 257, 600} {
+				k, v := make([]byte, depth*typ.RowBytes(d)), make([]byte, depth*typ.RowBytes(d))
+				quant.Quantize(typ, k, randoms(rng, depth*d))
+				quant.Quantize(typ, v, randoms(rng, depth*d))
+				keys, values := make([]float32, depth*d), make([]float32, depth*d)
+				quant.Dequantize(typ, keys, k)
+				quant.Dequantize(typ, values, v)
+				const n = 3 // queries: at depth, one before it, and none visible at first
+				q := randoms(rng, n*d)
+				acc, top, sum := make([]float32, n*d), make([]float32, n), make([]float32, n)
+				part := AttnTile{KV: typ, HeadDim: d, Q: q, Visible: make([]int, n),
+					Acc: make([]float32, n*d), Max: make([]float32, n), Sum: make([]float32, n)}
+				scratch := NewAttnScratch(d)
+				visible := []int{depth, max(depth-1, 1), 1}
+				for from := 0; from < depth; from += AttnChunk {
+					for i := range n {
+						part.Visible[i] = min(max(visible[i]-from, 0), AttnChunk)
+					}
+					part.K, part.V = k[from*typ.RowBytes(d):], v[from*typ.RowBytes(d):]
+					Attend(&part, scratch)
+					for i := range n {
+						top[i], sum[i] = Merge(acc[i*d:(i+1)*d], top[i], sum[i], part.Acc[i*d:(i+1)*d], part.Max[i], part.Sum[i])
+					}
+				}
+				for i := range n {
+					want := softmaxed(q[i*d:(i+1)*d], keys, values, visible[i])
+					for c, w := range want {
+						if got := float64(acc[i*d+c] / sum[i]); math.Abs(got-w) > 2e-5 {
+							t.Fatalf("%v, head %d, depth %d, query %d: value %d is %g, want %g", typ, d, depth, i, c, got, w)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func softmaxed(q, keys, values []float32, n int) []float64 {
+	d := len(q)
+	scores := make([]float64, n)
+	top := math.Inf(-1)
+	for j := range scores {
+		for c := range q {
+			scores[j] += float64(q[c]) * float64(keys[j*d+c])
+		}
+		top = max(top, scores[j])
+	}
+	out, sum := make([]float64, d), 0.0
+	for j, s := range scores {
+		p := math.Exp(s - top)
+		sum += p
+		for c := range out {
+			out[c] += p * float64(values[j*d+c])
+		}
+	}
+	for c := range out {
+		out[c] /= sum
+	}
+	return out
+}

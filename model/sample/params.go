@@ -1,0 +1,117 @@
+package sample
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Params says how tokens are chosen. The zero value is greedy decoding: every
+// field's zero switches its step off.
+type Params struct {
+	// Temperature divides the logits before the draw; 0 takes the most likely
+	// token without a draw.
+	Temperature float64
+	// TopK keeps the k most likely tokens; 0 keeps all.
+	TopK int
+	// TopP keeps the most likely tokens that together reach this probability;
+	// 0 and 1 keep all.
+	TopP float64
+	// MinP keeps tokens at least this many times as likely as the most likely
+	// one; 0 keeps all, 1 only the most likely.
+	MinP float64
+
+	// RepeatPenalty divides positive logits and multiplies negative ones of
+	// tokens in the window; 0 and 1 change nothing, values below 1 favour
+	// repetition.
+	RepeatPenalty float64
+	// PresencePenalty is subtracted from the logit of each token in the window.
+	PresencePenalty float64
+	// FrequencyPenalty is subtracted for each time the token is in the window.
+	FrequencyPenalty float64
+	// PenaltyWindow is the number of latest tokens that the three penalties look
+	// at; 0 stands for all.
+	PenaltyWindow int
+
+	// LogitBias is added to the logits of the tokens with these ids; minus
+	// infinity bans a token.
+	LogitBias map[int32]float64
+
+	// Seed starts the random numbers.
+	Seed uint64
+}
+
+// Greedy reports whether the choice is nothing but the largest logit, which a
+// device can then make by itself.
+func (p Params) Greedy() bool {
+	return p.Temperature == 0 && len(p.LogitBias) == 0 && !p.penalises()
+}
+
+func (p Params) penalises() bool {
+	return p.repeats() || p.PresencePenalty != 0 || p.FrequencyPenalty != 0
+}
+
+func (p Params) repeats() bool { return p.RepeatPenalty != 0 && p.RepeatPenalty != 1 }
+
+// Validate reports the first field that is out of its range, for a vocabulary
+// of the given size.
+func (p Params) Validate(vocab int) error {
+	if vocab <= 0 || vocab > math.MaxInt32 {
+		return fmt.Errorf("sample: a vocabulary of %d tokens: want 1 to %d", vocab, math.MaxInt32)
+	}
+	for _, f := range []struct {
+		name     string
+		value    float64
+		min, max float64
+	}{
+		{"temperature", p.Temperature, 0, math.MaxFloat64},
+		{"top-p", p.TopP, 0, 1},
+		{"min-p", p.MinP, 0, 1},
+		{"repeat penalty", p.RepeatPenalty, 0, math.MaxFloat64},
+		{"presence penalty", p.PresencePenalty, -math.MaxFloat64, math.MaxFloat64},
+		{"frequency penalty", p.FrequencyPenalty, -math.MaxFloat64, math.MaxFloat64},
+	} {
+		if f.value >= f.min && f.value <= f.max { // false for NaN
+			continue
+		}
+		switch {
+		case f.max < math.MaxFloat64:
+			return fmt.Errorf("sample: %s is %v: want %v to %v", f.name, f.value, f.min, f.max)
+		case f.min == 0:
+			return fmt.Errorf("sample: %s is %v: want a finite number of at least 0", f.name, f.value)
+		default:
+			return fmt.Errorf("sample: %s is %v: want a finite number", f.name, f.value)
+		}
+	}
+	if p.TopK < 0 {
+		return fmt.Errorf("sample: top-k is %d: want at least 0 (0 keeps all tokens)", p.TopK)
+	}
+	if p.PenaltyWindow < 0 {
+		return fmt.Errorf("sample: penalty window is %d: want at least 0 (0 stands for all tokens)", p.PenaltyWindow)
+	}
+	for _, b := range sortedBias(p.LogitBias) {
+		if b.id < 0 || int(b.id) >= vocab {
+			return fmt.Errorf("sample: logit bias for token %d: the vocabulary has ids 0 to %d", b.id, vocab-1)
+		}
+		if math.IsNaN(b.value) || math.IsInf(b.value, 1) {
+			return fmt.Errorf("sample: logit bias of token %d is %v: want a finite number, or -Inf to ban it", b.id, b.value)
+		}
+	}
+	return nil
+}
+
+type bias struct {
+	id    int32
+	value float64
+}
+
+// sortedBias lists m by id: a map's own order would make errors differ from
+// run to run.
+func sortedBias(m map[int32]float64) []bias {
+	list := make([]bias, 0, len(m))
+	for id, v := range m {
+		list = append(list, bias{id, v})
+	}
+	slices.SortFunc(list, func(a, b bias) int { return int(a.id) - int(b.id) })
+	return list
+}

@@ -1,0 +1,132 @@
+package sample
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// lowest is the smallest logit that takes part: minus infinity excludes a token.
+const lowest = -math.MaxFloat32
+
+// candidate is a token that may be drawn.
+type candidate struct {
+	id    int32
+	logit float32
+}
+
+// better orders candidates: the larger logit first, of equals the lower id.
+func better(a, b candidate) bool {
+	return a.logit > b.logit || a.logit == b.logit && a.id < b.id
+}
+
+func compare(a, b candidate) int {
+	if c := cmp.Compare(b.logit, a.logit); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.id, b.id)
+}
+
+// largest appends to dst, which is empty, the k best tokens, best first; fewer
+// when there are not so many. Excluded tokens and those that the constraint
+// forbids (nil forbids none) are left out.
+//
+// A heap of the k best so far has its worst on top, so that the scan costs one
+// comparison for nearly every token and the constraint is asked only about
+// those that would enter.
+func largest(dst []candidate, logits []float32, k int, c Constraint) []candidate {
+	i := 0
+	for ; i < len(logits) && len(dst) < k; i++ {
+		if x := logits[i]; x >= lowest && (c == nil || c.Allowed(int32(i))) {
+			dst = append(dst, candidate{int32(i), x})
+		}
+	}
+	if i < len(logits) {
+		heapify(dst)
+		worst := dst[0].logit
+		for ; i < len(logits); i++ {
+			// Ids ascend, so a token as good as the worst is behind it.
+			if x := logits[i]; x > worst && (c == nil || c.Allowed(int32(i))) {
+				dst[0] = candidate{int32(i), x}
+				siftDown(dst, 0)
+				worst = dst[0].logit
+			}
+		}
+	}
+	slices.SortFunc(dst, compare)
+	return dst
+}
+
+// heapify orders h so that each element is no better than its two children.
+func heapify(h []candidate) {
+	for i := len(h)/2 - 1; i >= 0; i-- {
+		siftDown(h, i)
+	}
+}
+
+func siftDown(h []candidate, i int) {
+	for {
+		child := 2*i + 1
+		if child >= len(h) {
+			return
+		}
+		if child+1 < len(h) && better(h[child], h[child+1]) {
+			child++
+		}
+		if !better(h[i], h[child]) {
+			return
+		}
+		h[i], h[child] = h[child], h[i]
+		i = child
+	}
+}
+
+// best returns the largest logit of kept, which is not empty.
+func best(kept []candidate) float32 {
+	top := kept[0].logit
+	for _, c := range kept {
+		top = max(top, c.logit)
+	}
+	return top
+}
+
+// mass returns the sum of exp(logit − the largest logit); 0 of no tokens.
+func mass(kept []candidate) float64 {
+	if len(kept) == 0 {
+		return 0
+	}
+	top, sum := float64(best(kept)), 0.0
+	for _, c := range kept {
+		sum += math.Exp(float64(c.logit) - top)
+	}
+	return sum
+}
+
+// nucleus returns how many of kept, which is sorted, it takes for their mass to
+// reach want: all if it never does.
+func nucleus(kept []candidate, want float64) int {
+	sum := 0.0
+	for i, c := range kept {
+		sum += math.Exp(float64(c.logit) - float64(kept[0].logit))
+		if sum >= want {
+			return i + 1
+		}
+	}
+	return len(kept)
+}
+
+// likely keeps those at least minP times as likely as the best.
+func likely(kept []candidate, minP float64) []candidate {
+	if len(kept) == 0 {
+		return kept
+	}
+	floor := float64(best(kept)) + math.Log(minP)
+	n := 0
+	for _, c := range kept {
+		if float64(c.logit) >= floor {
+			kept[n] = c
+			n++
+		}
+	}
+	return kept[:n]
+}

@@ -1,0 +1,75 @@
+package tokenizer
+
+import "strings"
+
+// Encode appends the ids of text to dst. If special is true, the texts of
+// control and user-defined tokens in it become those tokens; otherwise they
+// are text like any other, so that no input can forge a control token.
+func (t *Tokenizer) Encode(dst []int32, text string, special bool) []int32 {
+	if !special {
+		return t.encodeText(dst, text)
+	}
+	return t.encode(dst, text, []span{{0, len(text)}})
+}
+
+// Part is a stretch of a prompt. Special says that its text is the program's
+// own (a chat template's, say) and may name special tokens; text from outside
+// may not.
+type Part struct {
+	Text    string
+	Special bool
+}
+
+// EncodeParts appends the ids of the parts' joined text to dst. Special tokens
+// are recognised where they lie wholly within parts that are Special; all
+// else is encoded as if the parts were one text, so that where one ends makes
+// no difference to words across it.
+func (t *Tokenizer) EncodeParts(dst []int32, parts []Part) []int32 {
+	var text strings.Builder
+	var trusted []span
+	for _, p := range parts {
+		start := text.Len()
+		text.WriteString(p.Text)
+		if !p.Special {
+			continue
+		}
+		if n := len(trusted); n > 0 && trusted[n-1].end == start {
+			trusted[n-1].end = text.Len()
+		} else {
+			trusted = append(trusted, span{start, text.Len()})
+		}
+	}
+	return t.encode(dst, text.String(), trusted)
+}
+
+// span is a range of bytes of a text.
+type span struct{ start, end int }
+
+// encode recognises special tokens within the trusted spans, which are in
+// order and apart.
+func (t *Tokenizer) encode(dst []int32, text string, trusted []span) []int32 {
+	done := 0
+	for _, s := range trusted {
+		for at := s.start; at < s.end; {
+			sp, i, ok := t.special.find(text[at:s.end])
+			if !ok {
+				break
+			}
+			dst = t.encodeText(dst, text[done:at+i])
+			dst = append(dst, int32(sp.id))
+			at += i + len(sp.text)
+			done = at
+		}
+	}
+	return t.encodeText(dst, text[done:])
+}
+
+// encodeText encodes text without special tokens.
+func (t *Tokenizer) encodeText(dst []int32, text string) []int32 {
+	for text = nfc(text); text != ""; {
+		n := nextPiece(text)
+		dst = t.encodePiece(dst, text[:n])
+		text = text[n:]
+	}
+	return dst
+}

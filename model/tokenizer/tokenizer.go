@@ -1,0 +1,85 @@
+package tokenizer
+
+import (
+	"slices"
+	"sync/atomic"
+)
+
+// None stands for the id of a special token that a vocabulary lacks.
+const None int32 = -1
+
+// Tokenizer encodes and decodes text by one vocabulary. Make one with [New] or
+// [FromGGUF].
+type Tokenizer struct {
+	tokens  tokenTable
+	merges  mergeTable
+	bytes   [256]uint32 // the token of each byte
+	longest int         // length in bytes of the longest token that find finds
+	whole   wholeSet
+
+	special       specialSet
+	control       map[int32]bool
+	bos, eos, pad int32
+	addBOS        bool
+	eog           []int32
+}
+
+// VocabSize returns the number of tokens; ids run from 0 to VocabSize()-1.
+func (t *Tokenizer) VocabSize() int { return len(t.tokens.offset) - 1 }
+
+// TokenText returns the bytes of a token, which need not be valid UTF-8 on
+// their own, or U+FFFD for an id outside the vocabulary.
+func (t *Tokenizer) TokenText(id int32) string {
+	if id < 0 || int(id) >= t.VocabSize() {
+		return "\uFFFD"
+	}
+	return t.tokens.bytes(uint32(id))
+}
+
+// Special returns the id of the control or user-defined token with this text.
+func (t *Tokenizer) Special(text string) (id int32, ok bool) {
+	s, ok := t.special.match(text)
+	return int32(s.id), ok && s.text == text
+}
+
+// IsControl reports whether id is a control token, such as <|im_end|>, which
+// is no part of the text proper.
+func (t *Tokenizer) IsControl(id int32) bool { return t.control[id] }
+
+// IsEOG reports whether id ends a generation: the vocabulary's EOS or EOT, or
+// a control token <|im_end|> or <|endoftext|>.
+func (t *Tokenizer) IsEOG(id int32) bool { return slices.Contains(t.eog, id) }
+
+// BOS returns the id of the token that begins a text, or [None].
+func (t *Tokenizer) BOS() int32 { return t.bos }
+
+// AddBOS reports whether the model expects BOS before every text. The Encode
+// methods never add it; Qwen2 has no need of it.
+func (t *Tokenizer) AddBOS() bool { return t.addBOS }
+
+// EOS returns the id of the token that ends a text, or [None].
+func (t *Tokenizer) EOS() int32 { return t.eos }
+
+// Pad returns the id of the token that fills unused places, or [None].
+func (t *Tokenizer) Pad() int32 { return t.pad }
+
+// wholeSet remembers which tokens the merges make of exactly their own bytes.
+// Nearly all are such, and a piece of text that is one needs no merging; but
+// a vocabulary may hold tokens that merging never reaches, so that each is
+// tried once, when first met. It has two bits for each token: known, and yes.
+type wholeSet []atomic.Uint32
+
+func newWholeSet(n int) wholeSet { return make(wholeSet, (n+15)/16) }
+
+func (w wholeSet) get(id uint32) (yes, known bool) {
+	bits := w[id/16].Load() >> (id % 16 * 2)
+	return bits&2 != 0, bits&1 != 0
+}
+
+func (w wholeSet) set(id uint32, yes bool) {
+	bits := uint32(1)
+	if yes {
+		bits = 3
+	}
+	w[id/16].Or(bits << (id % 16 * 2))
+}
