@@ -41,36 +41,60 @@ func (t Type) Integer() bool {
 // Unpack takes apart the weights of whole blocks of an integer type. c must
 // have room for them.
 func (c *Codes) Unpack(t Type, src []byte) {
-	f := unpackers[t]
-	c.Group, c.HasMin = f.group, f.hasMin
+	c.Group, c.HasMin = t.grouping()
 	size, n := t.BlockBytes(), t.BlockLen()
-	groups := n / f.group
+	groups := n / c.Group
 	codes := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(c.Q))), len(c.Q))
 	for i := 0; (i+1)*size <= len(src); i++ {
 		g := i * groups
-		f.block(src[i*size:(i+1)*size], codes[i*n:(i+1)*n], c.Scale[g:g+groups], c.Min[g:g+groups])
+		unpackBlock(t, src[i*size:(i+1)*size], codes[i*n:(i+1)*n], c.Scale[g:g+groups], c.Min[g:g+groups])
 	}
 }
 
-// An unpacker writes one block's codes (as bytes), scales and minima.
-type unpacker struct {
-	group  int
-	hasMin bool
-	block  func(b, q []byte, scale, min []float32)
+// grouping returns how many weights of an integer type share a scale, and
+// whether they have a minimum.
+func (t Type) grouping() (group int, hasMin bool) {
+	switch t {
+	case Q2_K:
+		return 16, true
+	case Q3_K, Q6_K:
+		return 16, false
+	case Q4_1, Q5_1, Q4_K, Q5_K:
+		return 32, true
+	}
+	return 32, false
 }
 
-var unpackers = [...]unpacker{
-	Q4_0:   {32, false, unpackQ4_0},
-	Q4_1:   {32, true, unpackQ4_1},
-	Q5_0:   {32, false, unpackQ5_0},
-	Q5_1:   {32, true, unpackQ5_1},
-	Q8_0:   {32, false, unpackQ8_0},
-	Q2_K:   {16, true, unpackQ2_K},
-	Q3_K:   {16, false, unpackQ3_K},
-	Q4_K:   {32, true, unpackQ4_K},
-	Q5_K:   {32, true, unpackQ5_K},
-	Q6_K:   {16, false, unpackQ6_K},
-	IQ4_NL: {32, false, unpackIQ4_NL},
+// unpackBlock writes one block's codes (as bytes), scales and minima. It is a
+// switch and not a table of functions so that the callers' buffers may stay
+// on the stack.
+func unpackBlock(t Type, b, q []byte, scale, min []float32) {
+	switch t {
+	case Q4_0:
+		unpackQ4_0(b, q, scale)
+	case Q4_1:
+		unpackQ4_1(b, q, scale, min)
+	case Q5_0:
+		unpackQ5_0(b, q, scale)
+	case Q5_1:
+		unpackQ5_1(b, q, scale, min)
+	case Q8_0:
+		unpackQ8_0(b, q, scale)
+	case Q2_K:
+		unpackQ2_K(b, q, scale, min)
+	case Q3_K:
+		unpackQ3_K(b, q, scale)
+	case Q4_K:
+		unpackQ4_K(b, q, scale, min)
+	case Q5_K:
+		unpackQ5_K(b, q, scale, min)
+	case Q6_K:
+		unpackQ6_K(b, q, scale)
+	case IQ4_NL:
+		unpackIQ4_NL(b, q, scale)
+	default:
+		panic("quant: " + t.String() + " has no codes")
+	}
 }
 
 // Codes are written eight at a time: one in each byte of a uint64.
@@ -100,7 +124,7 @@ var spread = func() (t [256]uint64) {
 	return t
 }()
 
-func unpackQ4_0(b, q []byte, scale, _ []float32) {
+func unpackQ4_0(b, q []byte, scale []float32) {
 	scale[0] = half(b)
 	for i := 0; i < 16; i += 8 {
 		v := le.Uint64(b[2+i:])
@@ -118,7 +142,7 @@ func unpackQ4_1(b, q []byte, scale, min []float32) {
 	}
 }
 
-func unpackQ5_0(b, q []byte, scale, _ []float32) {
+func unpackQ5_0(b, q []byte, scale []float32) {
 	scale[0] = half(b)
 	for i := 0; i < 16; i += 8 {
 		v := le.Uint64(b[6+i:])
@@ -136,7 +160,7 @@ func unpackQ5_1(b, q []byte, scale, min []float32) {
 	}
 }
 
-func unpackQ8_0(b, q []byte, scale, _ []float32) {
+func unpackQ8_0(b, q []byte, scale []float32) {
 	scale[0] = half(b)
 	copy(q, b[2:34])
 }
@@ -144,7 +168,7 @@ func unpackQ8_0(b, q []byte, scale, _ []float32) {
 // iq4nl holds the 16 levels of IQ4_NL (kvalues_iq4nl in ggml).
 var iq4nl = [16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
 
-func unpackIQ4_NL(b, q []byte, scale, _ []float32) {
+func unpackIQ4_NL(b, q []byte, scale []float32) {
 	scale[0] = half(b)
 	for i, v := range b[2:18] {
 		q[i], q[16+i] = byte(iq4nl[v&15]), byte(iq4nl[v>>4])
@@ -165,7 +189,7 @@ func unpackQ2_K(b, q []byte, scale, min []float32) {
 	}
 }
 
-func unpackQ3_K(b, q []byte, scale, _ []float32) {
+func unpackQ3_K(b, q []byte, scale []float32) {
 	d := half(b[108:])
 	for g := range 16 {
 		// Four low bits of each 6-bit scale in 8 bytes, two high bits in 4.
@@ -221,7 +245,7 @@ func unpackQ5_K(b, q []byte, scale, min []float32) {
 	}
 }
 
-func unpackQ6_K(b, q []byte, scale, _ []float32) {
+func unpackQ6_K(b, q []byte, scale []float32) {
 	d := half(b[208:])
 	for g := range 16 {
 		scale[g] = d * float32(int8(b[192+g]))

@@ -1,0 +1,214 @@
+package quant
+
+// fitScale returns the scale s of least squared error for x ≈ s*q with codes q
+// from -n to n-1. It tries the scales that map the extreme value to codes
+// around -n, each followed by the least-squares scale for its codes.
+func fitScale(x []float32, n int) float32 {
+	top := extreme(x)
+	if abs(top) < 1e-30 {
+		return 0
+	}
+	var best, scale float32
+	for try := -9; try <= 9; try++ {
+		inv := (float32(try)*0.1 - float32(n)) / top
+		var xq, qq float32
+		for _, v := range x {
+			q := float32(clamp(nearest(v*inv), -n, n-1))
+			xq += v * q
+			qq += q * q
+		}
+		if qq > 0 && xq*xq > best*qq {
+			best, scale = xq*xq/qq, xq/qq
+		}
+	}
+	// Codes for the best scale may differ from those it was fitted to.
+	for range 4 {
+		inv := inverse(scale)
+		var xq, qq float32
+		for _, v := range x {
+			q := float32(clamp(nearest(v*inv), -n, n-1))
+			xq += v * q
+			qq += q * q
+		}
+		if qq == 0 || xq*xq <= best*qq {
+			break
+		}
+		best, scale = xq*xq/qq, xq/qq
+	}
+	return scale
+}
+
+// fitScaleMin returns the scale s and the minimum m >= 0 of least squared
+// error for x ≈ s*q - m with codes q from 0 to n. It tries widths of the range
+// around that of x; each gives codes, and the codes a linear regression.
+func fitScaleMin(x []float32, n int) (scale, minimum float32) {
+	lo, hi := bounds(x)
+	lo = min(lo, 0)
+	if hi-lo < 1e-30 {
+		return 0, -lo
+	}
+	var sx, sxx float32
+	for _, v := range x {
+		sx += v
+		sxx += v * v
+	}
+	count := float32(len(x))
+	best := float32(0)
+	for try := 0; try <= 20; try++ {
+		inv := (float32(n) - 1 + 0.1*float32(try)) / (hi - lo)
+		var sq, sqq, sxq float32
+		for _, v := range x {
+			q := float32(clamp(nearest((v-lo)*inv), 0, n))
+			sq += q
+			sqq += q * q
+			sxq += v * q
+		}
+		det := count*sqq - sq*sq
+		if sqq == 0 {
+			continue
+		}
+		s, m := sxq/sqq, float32(0) // through the origin
+		if det > 0 {
+			if s1, m1 := (count*sxq-sx*sq)/det, (sqq*sx-sq*sxq)/det; m1 < 0 {
+				s, m = s1, m1
+			}
+		}
+		if e := sxx - s*sxq - m*sx; try == 0 || e < best || scale == 0 {
+			best, scale, minimum = e, s, -m
+		}
+	}
+	return scale, minimum
+}
+
+// requantize is the last step of the formats with minima: the codes for the
+// scale and minimum that are stored.
+func requantize(q []byte, x []float32, scale, minimum float32, n int) {
+	inv := inverse(scale)
+	for i := range q {
+		q[i] = byte(clamp(nearest((x[i]+minimum)*inv), 0, n))
+	}
+}
+
+// shareScales returns the factor that makes the largest of the values, none
+// negative, the integer n, and the values as such integers.
+func shareScales(out []byte, values []float32, n int) float32 {
+	d := extreme(values) / float32(n)
+	inv := inverse(d)
+	for i, v := range values {
+		out[i] = byte(min(nearest(v*inv), n))
+	}
+	return d
+}
+
+func packQ2_K(b []byte, x []float32) {
+	var scales, mins [16]float32
+	for g := range scales {
+		scales[g], mins[g] = fitScaleMin(x[16*g:16*g+16], 3)
+	}
+	var s, m [16]byte
+	d := putHalf(b[80:], shareScales(s[:], scales[:], 15))
+	dmin := putHalf(b[82:], shareScales(m[:], mins[:], 15))
+	var q [256]byte
+	for g := range s {
+		b[g] = s[g] | m[g]<<4
+		requantize(q[16*g:16*g+16], x[16*g:], d*float32(s[g]), dmin*float32(m[g]), 3)
+	}
+	for i := range 64 {
+		o := i/32*128 + i%32
+		b[16+i] = q[o] | q[o+32]<<2 | q[o+64]<<4 | q[o+96]<<6
+	}
+}
+
+// shareSigned is shareScales for scales of either sign and integers from -n
+// to n-1: the largest in magnitude becomes -n.
+func shareSigned(out []int8, values []float32, n int) float32 {
+	d := extreme(values) / float32(-n)
+	inv := inverse(d)
+	for i, v := range values {
+		out[i] = int8(clamp(nearest(v*inv), -n, n-1))
+	}
+	return d
+}
+
+// requantizeSigned writes the codes from -n to n-1, n added.
+func requantizeSigned(q []byte, x []float32, scale float32, n int) {
+	inv := inverse(scale)
+	for i := range q {
+		q[i] = byte(clamp(nearest(x[i]*inv), -n, n-1) + n)
+	}
+}
+
+func packQ3_K(b []byte, x []float32) {
+	var scales [16]float32
+	for g := range scales {
+		scales[g] = fitScale(x[16*g:16*g+16], 4)
+	}
+	var s [16]int8
+	var q [256]byte
+	d := putHalf(b[108:], shareSigned(s[:], scales[:], 32))
+	for g := range s {
+		requantizeSigned(q[16*g:16*g+16], x[16*g:], d*float32(s[g]), 4)
+		l := byte(s[g] + 32)
+		b[96+g%8] |= l & 15 << (4 * (g / 8))
+		b[104+g%4] |= l >> 4 << (2 * (g / 4))
+	}
+	for i, v := range q {
+		b[i%32] |= v >> 2 << (i / 32)
+		b[32+i/128*32+i%32] |= v & 3 << (i % 128 / 32 * 2)
+	}
+}
+
+func packQ45_K(t Type, b []byte, x []float32) {
+	n := 15
+	if t == Q5_K {
+		n = 31
+	}
+	var scales, mins [8]float32
+	for g := range scales {
+		scales[g], mins[g] = fitScaleMin(x[32*g:32*g+32], n)
+	}
+	var s, m [8]byte
+	d := putHalf(b, shareScales(s[:], scales[:], 63))
+	dmin := putHalf(b[2:], shareScales(m[:], mins[:], 63))
+	var q [256]byte
+	for g := range s {
+		requantize(q[32*g:32*g+32], x[32*g:], d*float32(s[g]), dmin*float32(m[g]), n)
+	}
+	// See scaleMin6.
+	for j := range 4 {
+		b[4+j] = s[j] | s[j+4]>>4<<6
+		b[8+j] = m[j] | m[j+4]>>4<<6
+		b[12+j] = s[j+4]&15 | m[j+4]&15<<4
+	}
+	low := b[16:]
+	if t == Q5_K {
+		low = b[48:]
+		for i, v := range q {
+			b[16+i%32] |= v >> 4 << (i / 32)
+		}
+	}
+	for i := range 128 {
+		o := i/32*64 + i%32
+		low[i] = q[o]&15 | q[o+32]&15<<4
+	}
+}
+
+func packQ6_K(b []byte, x []float32) {
+	var scales [16]float32
+	for g := range scales {
+		scales[g] = fitScale(x[16*g:16*g+16], 32)
+	}
+	var s [16]int8
+	var q [256]byte
+	d := putHalf(b[208:], shareSigned(s[:], scales[:], 128))
+	for g := range s {
+		b[192+g] = byte(s[g])
+		requantizeSigned(q[16*g:16*g+16], x[16*g:], d*float32(s[g]), 32)
+	}
+	for i := range 64 {
+		o, l := i/32*128+i%32, i/32*64+i%32
+		b[l] = q[o]&15 | q[o+64]&15<<4
+		b[l+32] = q[o+32]&15 | q[o+96]&15<<4
+		b[128+i] = q[o]>>4 | q[o+32]>>4<<2 | q[o+64]>>4<<4 | q[o+96]>>4<<6
+	}
+}
