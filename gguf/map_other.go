@@ -1,0 +1,12 @@
+//go:build !unix && !windows
+
+package gguf
+
+import (
+	"errors"
+	"os"
+)
+
+func mapFile(*os.File, int) ([]byte, func() error, error) {
+	return nil, nil, errors.ErrUnsupported
+}

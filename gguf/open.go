@@ -1,0 +1,71 @@
+package gguf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+)
+
+// Open maps a file and parses it. Where mapping is not possible the file is
+// read into memory. Close it after use.
+//
+// The file must not be changed while it is open: tensors are read from it
+// when they are needed. Reading data that a shorter file no longer has is a
+// fault that kills the process, unless it happens within [Guard].
+func Open(path string) (*File, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("%s: is a directory, expected a GGUF file", path)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: is not a regular file, expected a GGUF file", path)
+	}
+	size := info.Size()
+	if int64(int(size)) != size {
+		return nil, fmt.Errorf("%s: %d bytes are more than this machine can address", path, size)
+	}
+	data, unmap, err := mapFile(file, int(size))
+	if err != nil {
+		if data, err = io.ReadAll(io.NewSectionReader(file, 0, size)); err != nil {
+			return nil, err
+		}
+		unmap = func() error { return nil }
+	}
+	var f *File
+	err = Guard(path, func() (err error) {
+		f, err = Parse(path, data)
+		return err
+	})
+	if err != nil {
+		return nil, errors.Join(err, unmap())
+	}
+	f.unmap = unmap
+	return f, nil
+}
+
+// Guard runs f, which reads a mapped file, and turns the fault that a file
+// cut short meanwhile causes into an error. It works for the goroutine that
+// calls it only.
+func Guard(name string, f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		switch v := recover().(type) {
+		case nil:
+		case interface{ Addr() uintptr }: // a fault: see debug.SetPanicOnFault
+			err = fmt.Errorf("%s: could not be read (the file was cut short, or the disk failed)", name)
+		default:
+			panic(v)
+		}
+	}()
+	return f()
+}
