@@ -1,6 +1,7 @@
 package sample
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -112,6 +113,6 @@ func sortedBias(m map[int32]float64) []bias {
 	for id, v := range m {
 		list = append(list, bias{id, v})
 	}
-	slices.SortFunc(list, func(a, b bias) int { return int(a.id) - int(b.id) })
+	slices.SortFunc(list, func(a, b bias) int { return cmp.Compare(a.id, b.id) })
 	return list
 }

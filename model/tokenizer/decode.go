@@ -77,12 +77,9 @@ func appendValid(dst, src []byte) ([]byte, int) {
 			if !utf8.FullRune(src[i:]) {
 				return dst, i
 			}
-			// The sequence breaks off after its first n bytes.
-			for !utf8.FullRune(src[i : i+n+1]) {
+			// One U+FFFD for as many bytes as began a sequence.
+			for i+n < len(src) && !utf8.FullRune(src[i:i+n+1]) {
 				n++
-			}
-			if utf8.FullRune(src[i : i+1]) {
-				n = 1
 			}
 		}
 		dst = utf8.AppendRune(dst, r)

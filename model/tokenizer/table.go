@@ -46,6 +46,13 @@ func (t *tokenTable) bytes(id uint32) string {
 	return t.text[t.offset[id]:t.offset[id+1]]
 }
 
+// append takes in the next token. text is that of the tokens so far, this one
+// included.
+func (t *tokenTable) append(text string) {
+	t.text = text
+	t.offset = append(t.offset, uint32(len(text)))
+}
+
 // slot returns the slot of the token whose bytes are text, or the free one
 // where it belongs, and what the table keeps of its hash.
 func (t *tokenTable) slot(text string) (slot, tag uint32) {
