@@ -93,7 +93,7 @@ func (r *reader) fail(key, format string, args ...any) {
 }
 
 // optional returns the value of a key or, when it is missing, def.
-func optional[T any](r *reader, key string, def T) T {
+func optional[T gguf.Value](r *reader, key string, def T) T {
 	if !r.f.Has(key) {
 		return def
 	}

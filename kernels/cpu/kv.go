@@ -6,6 +6,7 @@ import (
 	"github.com/x448/float16"
 
 	"qgo/kernels"
+	"qgo/kernels/plan"
 	"qgo/quant"
 	"qgo/tensor"
 )
@@ -22,7 +23,7 @@ type KV struct {
 }
 
 // NewKV makes room for ctx positions; see [plan.Stage].
-func (s *Stage) NewKV(ctx int, t quant.Type) (*KV, error) {
+func (s *Stage) NewKV(ctx int, t quant.Type) (plan.KV, error) {
 	if err := CheckKV(t, s.HeadDim); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,303 @@
+package model
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"qgo/model/demo"
+	"qgo/model/sample"
+	"qgo/testdata"
+)
+
+func load(t testing.TB, o Options, elem ...string) *Model {
+	t.Helper()
+	m, err := Open(testdata.Path(t, elem...), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+// tiny loads the embedded model.
+func tiny(t testing.TB, o Options) *Model {
+	t.Helper()
+	f, err := demo.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Load(f, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+// logits computes those of the last token, or of every token.
+func logits(t testing.TB, m *Model, tokens []int32, want Want) []float32 {
+	t.Helper()
+	kv, err := m.NewKV(len(tokens))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kv.Close()
+	seq := []Seq{{KV: kv, Tokens: tokens, Want: want}}
+	if err := m.Forward(context.Background(), seq); err != nil {
+		t.Fatal(err)
+	}
+	return seq[0].Logits
+}
+
+func floats(t testing.TB, elem ...string) []float32 {
+	t.Helper()
+	b := testdata.Read(t, elem...)
+	x := make([]float32, len(b)/4)
+	for i := range x {
+		x[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	return x
+}
+
+// distance is ‖x-y‖₂/‖y‖₂.
+func distance(x, y []float32) float64 {
+	var diff, size float64
+	for i := range y {
+		diff += math.Pow(float64(x[i])-float64(y[i]), 2)
+		size += math.Pow(float64(y[i]), 2)
+	}
+	return math.Sqrt(diff / size)
+}
+
+type golden struct {
+	Prompts []struct {
+		Prompt, Text, Answer string
+		IDs, Generated       []int32
+	}
+	SeqIDs []int32 `json:"seq_ids"`
+}
+
+func readGolden(t testing.TB) (g golden) {
+	t.Helper()
+	if err := json.Unmarshal(testdata.Read(t, "godoc-tiny", "golden.json"), &g); err != nil {
+		t.Fatal(err)
+	}
+	if len(g.Prompts) != 16 || len(g.SeqIDs) != 256 {
+		t.Fatalf("%d prompts and %d ids, want 16 and 256", len(g.Prompts), len(g.SeqIDs))
+	}
+	return g
+}
+
+// tinyFiles lists the quantisations of godoc-tiny with the mean negative
+// log-likelihood over seq_ids in exact arithmetic.
+var tinyFiles = []struct {
+	name string
+	nll  float64
+}{
+	{"f16", 0.55345}, {"q8_0", 0.55175}, {"q6_k", 0.56762}, {"q5_1", 0.54968}, {"q5_0", 0.58614}, {"q5_k_m", 0.57988},
+	{"q4_1", 0.57075}, {"q4_0", 0.60781}, {"q4_k_m", 0.58324}, {"iq4_nl", 0.59857}, {"q3_k_m", 0.70427}, {"q2_k", 1.75197},
+}
+
+// loadTiny loads godoc-tiny in a quantisation.
+func loadTiny(t testing.TB, name string, o Options) *Model {
+	t.Helper()
+	if name == "q8_0" {
+		return tiny(t, o)
+	}
+	return load(t, o, "godoc-tiny", "godoc-tiny-"+name+".gguf")
+}
+
+// TestExact compares with logits in float64 for 16 prompts, and with
+// likelihoods.
+func TestExact(t *testing.T) {
+	g := readGolden(t)
+	for _, file := range tinyFiles {
+		t.Run(file.name, func(t *testing.T) {
+			want := floats(t, "godoc-tiny", "reference", file.name+".f32")
+			m := loadTiny(t, file.name, Options{Exact: true})
+			worst := 0.0
+			for i, p := range g.Prompts {
+				got := logits(t, m, p.IDs, WantLast)
+				d := distance(got, want[i*m.Vocab:(i+1)*m.Vocab])
+				worst = max(worst, d)
+				if !(d <= 1e-5) {
+					t.Errorf("prompt %d: relative distance %.2g, want at most 1e-5", i, d)
+				}
+			}
+			nll := meanNLL(t, m, g.SeqIDs)
+			t.Logf("worst distance %.2g, mean negative log-likelihood %.5f", worst, nll)
+			if math.Abs(nll-file.nll) > 5e-5 {
+				t.Errorf("mean negative log-likelihood %.5f, want %.5f", nll, file.nll)
+			}
+		})
+	}
+}
+
+func meanNLL(t testing.TB, m *Model, ids []int32) (sum float64) {
+	t.Helper()
+	all := logits(t, m, ids, WantAll)
+	for i, id := range ids[1:] {
+		p, err := sample.LogProb(all[i*m.Vocab:(i+1)*m.Vocab], id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum -= p
+	}
+	return sum / float64(len(ids)-1)
+}
+
+type wide struct {
+	IDs       []int32
+	Positions []int
+}
+
+func readWide(t testing.TB) (w wide) {
+	t.Helper()
+	if err := json.Unmarshal(testdata.Read(t, "wide128", "wide128.json"), &w); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.IDs) != 1200 || len(w.Positions) != 19 {
+		t.Fatalf("%d ids and %d positions, want 1200 and 19", len(w.IDs), len(w.Positions))
+	}
+	return w
+}
+
+// TestExactWide compares logits at positions of a long text: head size 128,
+// untied head, large biases of the keys.
+func TestExactWide(t *testing.T) {
+	w := readWide(t)
+	for _, name := range []string{"f16", "q8_0", "q6_k", "q4_k_m", "q4_0", "q2_k"} {
+		t.Run(name, func(t *testing.T) {
+			want := floats(t, "wide128", "wide128-"+name+".f32")
+			m := load(t, Options{Exact: true}, "wide128", "wide128-"+name+".gguf")
+			all := logits(t, m, w.IDs, WantAll)
+			worst := 0.0
+			for i, pos := range w.Positions {
+				d := distance(all[pos*m.Vocab:(pos+1)*m.Vocab], want[i*m.Vocab:(i+1)*m.Vocab])
+				worst = max(worst, d)
+				if !(d <= 1e-5) {
+					t.Errorf("position %d: relative distance %.2g, want at most 1e-5", pos, d)
+				}
+			}
+			t.Logf("worst distance %.2g", worst)
+		})
+	}
+}
+
+// TestGolden generates the known answers token for token.
+func TestGolden(t *testing.T) {
+	g := readGolden(t)
+	for _, name := range []string{"f16", "q8_0"} {
+		for _, o := range []Options{{Exact: true}, {}, {KV: "q8_0"}, {KV: "f32"}} {
+			t.Run(fmt.Sprintf("%s,exact=%v,kv=%s", name, o.Exact, o.KV), func(t *testing.T) {
+				m := loadTiny(t, name, o)
+				for i, p := range g.Prompts {
+					kv, err := m.NewKV(512)
+					if err != nil {
+						t.Fatal(err)
+					}
+					seq := []Seq{{KV: kv, Tokens: p.IDs, Want: WantLast, Greedy: len(p.Generated)}}
+					if err := m.Forward(context.Background(), seq); err != nil {
+						t.Fatal(err)
+					}
+					if !slices.Equal(seq[0].Out, p.Generated) {
+						t.Errorf("prompt %d: %v, want %v", i, seq[0].Out, p.Generated)
+					}
+					if kv.Len() != len(p.IDs)+len(p.Generated)-1 {
+						t.Errorf("prompt %d: %d positions are cached", i, kv.Len())
+					}
+					kv.Close()
+				}
+			})
+		}
+	}
+}
+
+// divergence compares logits, position by position: the mean of
+// KL(exact ‖ got) in nats and the share of positions with the same top token.
+func divergence(t testing.TB, got, exact []float32, vocab int) (kl, top float64) {
+	t.Helper()
+	p, q := make([]float64, vocab), make([]float64, vocab)
+	n := len(exact) / vocab
+	for i := range n {
+		a, b := exact[i*vocab:(i+1)*vocab], got[i*vocab:(i+1)*vocab]
+		for _, err := range []error{sample.LogSoftmax(p, a), sample.LogSoftmax(q, b)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for j := range p {
+			kl += math.Exp(p[j]) * (p[j] - q[j])
+		}
+		if argmax(a) == argmax(b) {
+			top++
+		}
+	}
+	return kl / float64(n), top / float64(n)
+}
+
+// bars are what llama.cpp's CPU path reaches: mean KL and top-1 agreement in
+// percent, on the held-out text and on wide128.
+var bars = []struct {
+	dir, file string
+	kl, top   float64
+}{
+	{"godoc-tiny", "f16", 1.10e-05, 99.80}, {"godoc-tiny", "q8_0", 6.07e-03, 96.97}, {"godoc-tiny", "q6_k", 8.75e-03, 97.27},
+	{"godoc-tiny", "q5_k_m", 1.02e-02, 95.61}, {"godoc-tiny", "q5_1", 6.28e-03, 96.88}, {"godoc-tiny", "q5_0", 6.42e-03, 97.27},
+	{"godoc-tiny", "q4_k_m", 9.81e-03, 95.61}, {"godoc-tiny", "q4_1", 7.33e-03, 95.80}, {"godoc-tiny", "q4_0", 6.38e-03, 96.58},
+	{"godoc-tiny", "iq4_nl", 6.13e-03, 97.75}, {"godoc-tiny", "q3_k_m", 1.00e-02, 95.80}, {"godoc-tiny", "q2_k", 1.18e-02, 96.48},
+	{"wide128", "f16", 3.7e-6, 99.9}, {"wide128", "q8_0", 4.0e-4, 97.3}, {"wide128", "q6_k", 1.1e-3, 95.7},
+	{"wide128", "q4_k_m", 1.1e-3, 95.3}, {"wide128", "q4_0", 4.4e-4, 97.1}, {"wide128", "q2_k", 1.1e-3, 95.7},
+}
+
+// TestDivergence holds the default arithmetic, in every tier, to the accuracy
+// of llama.cpp's, at every position of two texts.
+func TestDivergence(t *testing.T) {
+	var heldout []int32
+	if err := json.Unmarshal(testdata.Read(t, "godoc-tiny", "eval_heldout_ids.json"), &heldout); err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string][]int32{"godoc-tiny": heldout, "wide128": readWide(t).IDs}
+	logRatio, files := 0.0, 0
+	for _, bar := range bars {
+		t.Run(bar.dir+"-"+bar.file, func(t *testing.T) {
+			open := func(o Options) *Model {
+				if bar.dir == "godoc-tiny" {
+					return loadTiny(t, bar.file, o)
+				}
+				return load(t, o, bar.dir, bar.dir+"-"+bar.file+".gguf")
+			}
+			ids := texts[bar.dir]
+			m := open(Options{Exact: true})
+			exact := logits(t, m, ids, WantAll)
+			kl, top := divergence(t, logits(t, open(Options{}), ids, WantAll), exact, m.Vocab)
+			t.Logf("mean KL %.3g (llama.cpp %.3g), top-1 %.2f %% (%.2f %%)", kl, bar.kl, 100*top, bar.top)
+			limit := 1.1 * bar.kl
+			if bar.file == "f16" {
+				limit = bar.kl
+			} else {
+				logRatio += math.Log(kl / bar.kl)
+				files++
+			}
+			if !(kl <= limit) {
+				t.Errorf("mean KL %.3g, want at most %.3g", kl, limit)
+			}
+			if 100*top < bar.top-0.5 {
+				t.Errorf("top-1 agreement %.2f %%, want at least %.2f %%", 100*top, bar.top-0.5)
+			}
+		})
+	}
+	if files > 2 {
+		mean := math.Exp(logRatio / float64(files))
+		t.Logf("geometric mean of the KL ratios over %d quantised files: %.3f", files, mean)
+		if mean > 1 {
+			t.Errorf("geometric mean of the KL ratios %.3f, want at most 1", mean)
+		}
+	}
+}
+
