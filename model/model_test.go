@@ -300,4 +300,3 @@ func TestDivergence(t *testing.T) {
 		}
 	}
 }
-

@@ -52,3 +52,14 @@ func (s *specialSet) find(text string) (sp specialToken, at int, ok bool) {
 	}
 	return specialToken{}, 0, false
 }
+
+// texts lists the texts of all special tokens.
+func (s *specialSet) texts() []string {
+	var all []string
+	for _, list := range s {
+		for _, t := range list {
+			all = append(all, t.text)
+		}
+	}
+	return all
+}

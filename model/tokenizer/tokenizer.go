@@ -83,3 +83,6 @@ func (w wholeSet) set(id uint32, yes bool) {
 	}
 	w[id/16].Or(bits << (id % 16 * 2))
 }
+
+// Specials returns the texts of the control and user-defined tokens.
+func (t *Tokenizer) Specials() []string { return t.special.texts() }
