@@ -20,28 +20,28 @@ func (m Memory) Total() int64 { return m.Weights + m.KV + m.Scratch + m.Vocabula
 // programBytes is what qgo takes before it opens a model.
 const programBytes = 16 << 20
 
-// MemoryOf states the memory that loading f with these options will take for
-// one sequence, without loading it.
-func MemoryOf(f *gguf.File, o Options) (Memory, error) {
+// Survey states the memory that loading f with these options will take for
+// one sequence, and the work of a decoded token, without loading it.
+func Survey(f *gguf.File, o Options) (*Config, Memory, Cost, error) {
 	c, err := ReadConfig(f)
 	if err != nil {
-		return Memory{}, err
+		return nil, Memory{}, Cost{}, err
 	}
 	set, err := o.settings(c)
 	if err != nil {
-		return Memory{}, err
+		return nil, Memory{}, Cost{}, err
 	}
 	p, err := newPlan(f, c)
 	if err != nil {
-		return Memory{}, err
+		return nil, Memory{}, Cost{}, err
 	}
-	return Memory{
+	return c, Memory{
 		Weights:    f.Size(),
 		KV:         2 * int64(c.Blocks) * int64(set.context) * int64(c.KVHeads) * int64(set.kv.RowBytes(c.HeadDim)),
 		Scratch:    cpu.Bytes(p, cpu.Options{MaxRows: set.maxRows, MaxCtx: set.context, Workers: set.threads}) + 4*int64(c.Vocab),
 		Vocabulary: vocabularyBytes(c.Vocab),
 		Program:    programBytes,
-	}, nil
+	}, costOf(p, set.kv), nil
 }
 
 // vocabularyBytes estimates metadata and tokenizer from the number of tokens.

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/klauspost/cpuid/v2"
+	"github.com/spf13/cobra"
+
+	"qgo/kernels"
+	"qgo/model"
+)
+
+func newDevices() *cobra.Command {
+	return &cobra.Command{
+		Use:     "devices",
+		Short:   "List what qgo can compute on",
+		Example: "  qgo devices\n  qgo devices -o json",
+		Args:    exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var tiers []string
+			for _, t := range kernels.Tiers() {
+				tiers = append(tiers, t.Name)
+			}
+			cpu := struct {
+				Name     string   `json:"name"`
+				Threads  int      `json:"threads"`
+				Tiers    []string `json:"tiers"`
+				Features []string `json:"features"`
+			}{cpuName(), model.DefaultThreads(), tiers, features()}
+			if wantsJSON(cmd) {
+				return printJSON(cmd, map[string]any{"cpu": cpu, "gpus": []string{}})
+			}
+			out := cmd.OutOrStdout()
+			fmt.Fprintf(out, "CPU   %s, %d threads by default\n", cpu.Name, cpu.Threads)
+			fmt.Fprintf(out, "      kernels: %s (the first is the default)\n", strings.Join(tiers, ", "))
+			fmt.Fprintf(out, "      instruction sets that matter here: %s\n", strings.Join(cpu.Features, " "))
+			fmt.Fprintln(out, "GPU   none: this is a build without CUDA")
+			return nil
+		},
+	}
+}
+
+func cpuName() string {
+	if n := strings.TrimSpace(cpuid.CPU.BrandName); n != "" {
+		return n
+	}
+	return runtime.GOARCH
+}
+
+// features lists the instruction sets that kernels make or could make use of.
+func features() []string {
+	list := []string{}
+	for _, f := range []cpuid.FeatureID{
+		cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.AVXVNNI, cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.AVX512VNNI, cpuid.AVX512BF16,
+		cpuid.ASIMD, cpuid.ASIMDDP, cpuid.ASIMDHP, cpuid.SVE,
+	} {
+		if cpuid.CPU.Supports(f) {
+			list = append(list, f.String())
+		}
+	}
+	return list
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version",
+		Example: "  qgo version -o json",
+		Args:    exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			version := "(unknown)"
+			if info, ok := debug.ReadBuildInfo(); ok {
+				version = info.Main.Version
+			}
+			if wantsJSON(cmd) {
+				return printJSON(cmd, map[string]string{"version": version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "qgo %s, %s, %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return nil
+		},
+	}
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"qgo/gguf"
+	"qgo/model"
+	"qgo/model/demo"
+)
+
+// modelFlags are the flags of every command that loads a model.
+type modelFlags struct {
+	path    string
+	options model.Options
+}
+
+func (m *modelFlags) add(f *pflag.FlagSet) {
+	m.addPath(f)
+	f.IntVarP(&m.options.Threads, "threads", "t", 0, "worker threads (0: one per physical core)")
+	f.IntVar(&m.options.Context, "ctx", 0, "longest text in tokens (0: the model's own, at most 4096)")
+	f.StringVar(&m.options.KV, "kv", "", "type of the KV cache: f16, f32 or q8_0 (default f16)")
+	f.StringVar(&m.options.Tier, "tier", "", "kernels to use (see 'qgo devices'; default: the fastest)")
+}
+
+func (m *modelFlags) addPath(f *pflag.FlagSet) {
+	f.StringVarP(&m.path, "model", "m", "", "model file (GGUF)")
+}
+
+func (m *modelFlags) addExact(f *pflag.FlagSet) {
+	f.BoolVar(&m.options.Exact, "exact", false, "compute with float32 weights, activations and KV cache (slow)")
+}
+
+// file opens the model file, or the demonstration model if none is named.
+func (m *modelFlags) file(cmd *cobra.Command) (*gguf.File, error) {
+	if m.path == "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "No --model given: this is the built-in demonstration model %s,\n"+
+			"which knows the Go standard library and nothing else. Qwen2.5-Instruct GGUF files of 0.5B, 1.5B\n"+
+			"and 3B are published by Qwen on Hugging Face.\n\n", demo.Name)
+		return demo.Open()
+	}
+	return gguf.Open(m.path)
+}
+
+// load loads the model.
+func (m *modelFlags) load(cmd *cobra.Command) (*model.Model, error) {
+	f, err := m.file(cmd)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := model.Load(f, m.options)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return loaded, nil
+}
+
+func bytesText[T int | int64 | float64](n T) string {
+	return humanize.Bytes(uint64(math.Round(float64(n))))
+}
+
+// isTerminal reports whether a command's stream is one.
+func isTerminal(stream any) bool {
+	f, ok := stream.(interface{ Fd() uintptr })
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// readAll reads all of the standard input.
+func readAll(cmd *cobra.Command) (string, error) {
+	b, err := io.ReadAll(cmd.InOrStdin())
+	return string(b), err
+}

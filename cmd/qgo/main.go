@@ -1,0 +1,118 @@
+// Command qgo runs Qwen2.5 models from GGUF files on any CPU, and measures how
+// near they come to what the machine allows.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitBadInput    = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run is the program with its surroundings as arguments, for tests.
+func run(args []string, in io.Reader, out, errOut io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A second Ctrl-C ends the program at once.
+	context.AfterFunc(ctx, stop)
+	cmd := newRoot()
+	cmd.SetArgs(args)
+	cmd.SetIn(in)
+	cmd.SetOut(out)
+	cmd.SetErr(errOut)
+	err := cmd.ExecuteContext(ctx)
+	var usage *usageError
+	switch {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil:
+		fmt.Fprintln(errOut, "qgo: interrupted")
+		return exitInterrupted
+	case errors.As(err, &usage):
+		fmt.Fprintf(errOut, "qgo: %v\nTry '%s --help'.\n", err, usage.command)
+		return exitUsage
+	}
+	fmt.Fprintln(errOut, "qgo:", err)
+	return exitBadInput
+}
+
+// usageError is a mistake on the command line.
+type usageError struct {
+	command string
+	err     error
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+
+func usagef(cmd *cobra.Command, format string, args ...any) error {
+	return &usageError{cmd.CommandPath(), fmt.Errorf(format, args...)}
+}
+
+// exactly and upTo check the number of arguments.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usagef(cmd, "expected %s, found %d arguments", what, len(args))
+		}
+		return nil
+	}
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "qgo",
+		Short: "Qwen2.5 on any CPU, measured against the machine's limits",
+		Long: `qgo runs Qwen2.5 models from GGUF files, in pure Go, and measures how near
+they come to what the machine allows.
+
+Three things to do first:
+  qgo bench                 how fast is this machine? (needs no model)
+  qgo chat -p "What does strings.ToUpper do?"
+                            ask the small model that is built in
+  qgo inspect FILE          what is in a model, and how much memory it takes`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef(cmd, "there is no command %q", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
+	root.PersistentFlags().StringP("output", "o", "text", "form of the output: text or json")
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if o := cmd.Flag("output").Value.String(); o != "text" && o != "json" {
+			return usagef(cmd, "--output is %q: choose text or json", o)
+		}
+		return nil
+	}
+	root.AddCommand(newBench(), newChat(), newDevices(), newInspect(), newLogits(), newPerplexity(), newSynth(), newTokenize(), newVersion())
+	return root
+}
+
+func wantsJSON(cmd *cobra.Command) bool { return cmd.Flag("output").Value.String() == "json" }
+
+// printJSON writes v as indented JSON.
+func printJSON(cmd *cobra.Command, v any) error {
+	e := json.NewEncoder(cmd.OutOrStdout())
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"qgo/model"
+	"qgo/model/sample"
+)
+
+func newPerplexity() *cobra.Command {
+	var m modelFlags
+	cmd := &cobra.Command{
+		Use:   "perplexity TEXT",
+		Short: "Measure how well a model predicts a text",
+		Long: `perplexity cuts the text of a file ("-" is the standard input) into windows of
+--ctx tokens and has the model predict every token of a window but the first.
+It prints the mean negative log-likelihood in nats and its exponential, the
+perplexity.`,
+		Example: `  qgo perplexity --model FILE wiki.test.raw
+  qgo perplexity --model FILE --ctx 2048 --exact wiki.test.raw`,
+		Args: exactly(1, "the name of a text file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("ctx") {
+				m.options.Context = 512
+			}
+			text, err := readText(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			loaded, err := m.load(cmd)
+			if err != nil {
+				return err
+			}
+			defer loaded.Close()
+			ids := loaded.Tokenizer.Encode(nil, text, false)
+			r, err := perplexity(cmd.Context(), loaded, ids)
+			if err != nil {
+				return err
+			}
+			if wantsJSON(cmd) {
+				return printJSON(cmd, r)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "negative log-likelihood %.4f ± %.4f, perplexity %.4f (%d tokens predicted, windows of %d)\n",
+				r.NLL, r.StdErr, r.Perplexity, r.Predicted, r.Window)
+			return nil
+		},
+	}
+	m.add(cmd.Flags())
+	m.addExact(cmd.Flags())
+	return cmd
+}
+
+func readText(cmd *cobra.Command, name string) (string, error) {
+	if name == "-" {
+		return readAll(cmd)
+	}
+	b, err := os.ReadFile(name)
+	return string(b), err
+}
+
+// likelihood is the result of perplexity, in nats a token.
+type likelihood struct {
+	NLL        float64 `json:"nll"`
+	StdErr     float64 `json:"nll_standard_error"`
+	Perplexity float64 `json:"perplexity"`
+	Predicted  int     `json:"predicted_tokens"`
+	Window     int     `json:"window"`
+}
+
+func perplexity(ctx context.Context, m *model.Model, ids []int32) (*likelihood, error) {
+	if len(ids) < 2 {
+		return nil, fmt.Errorf("a text of %d tokens: at least 2 are needed to predict one", len(ids))
+	}
+	r := &likelihood{Window: m.MaxContext()}
+	var sum, squares float64
+	each := func(nll float64) {
+		sum += nll
+		squares += nll * nll
+		r.Predicted++
+	}
+	kv, err := m.NewKV(r.Window)
+	if err != nil {
+		return nil, err
+	}
+	defer kv.Close()
+	for len(ids) >= 2 {
+		n := min(len(ids), r.Window)
+		if err := predict(ctx, m, kv, ids[:n], each); err != nil {
+			return nil, err
+		}
+		ids = ids[n:]
+	}
+	n := float64(r.Predicted)
+	r.NLL = sum / n
+	r.Perplexity = math.Exp(r.NLL)
+	r.StdErr = math.Sqrt(max(squares/n-r.NLL*r.NLL, 0) / n)
+	return r, nil
+}
+
+// predict calls each with the negative log-likelihood of every token of a
+// window but the first.
+func predict(ctx context.Context, m *model.Model, kv *model.KV, window []int32, each func(nll float64)) error {
+	kv.Truncate(0)
+	seq := []model.Seq{{KV: kv, Want: model.WantAll}}
+	for at := 0; at < len(window)-1; {
+		n := min(len(window)-1-at, m.MaxRows())
+		seq[0].Tokens = window[at : at+n]
+		if err := m.Forward(ctx, seq); err != nil {
+			return err
+		}
+		for i := range n {
+			p, err := sample.LogProb(seq[0].Logits[i*m.Vocab:(i+1)*m.Vocab], window[at+i+1])
+			if err != nil {
+				return err
+			}
+			each(-p)
+		}
+		at += n
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"qgo/model/synth"
+)
+
+func newSynth() *cobra.Command {
+	var (
+		path   string
+		untied bool
+		seed   uint64
+	)
+	cmd := &cobra.Command{
+		Use:   "synth SIZE TYPE",
+		Short: "Write a model with the shape of Qwen2.5 and random weights",
+		Long: `synth writes a model of the shape of Qwen2.5 0.5b, 1.5b or 3b with random
+weights in one of the quantisations of llama-quantize. It is as fast or slow as
+the real one, here and in llama.cpp, and needs no download; its text is
+gibberish.`,
+		Example: `  qgo synth 0.5b q4_0 --out synthetic-0.5b-q4_0.gguf
+  qgo synth 1.5b q4_k_m --untied --out synthetic-1.5b-q4_k_m.gguf`,
+		Args: exactly(2, "a size and a type, for example 0.5b q4_0"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			spec, err := synth.ParseSpec(args[0], args[1])
+			if err != nil {
+				return usagef(cmd, "%w", err)
+			}
+			if path == "" {
+				return usagef(cmd, "--out is needed: the name of the file to write")
+			}
+			spec.Untied, spec.Seed = untied, seed
+			var progress func(done, total int64)
+			if isTerminal(cmd.ErrOrStderr()) {
+				progress = func(done, total int64) {
+					fmt.Fprintf(cmd.ErrOrStderr(), "\r%s: %3d %% of %s ", spec.Name(), 100*done/total, bytesText(total))
+				}
+			}
+			if err := synth.Write(path, spec, func(done, total int64) {
+				if progress != nil {
+					progress(done, total)
+				}
+			}); err != nil {
+				return err
+			}
+			if progress != nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "\r%s\r", strings.Repeat(" ", 60))
+			}
+			size, err := spec.Size()
+			if err != nil {
+				return err
+			}
+			if wantsJSON(cmd) {
+				return printJSON(cmd, map[string]any{"file": path, "name": spec.Name(), "bytes": size})
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s\n", path, spec.Name(), bytesText(size))
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&path, "out", "", "file to write")
+	f.BoolVar(&untied, "untied", false, "give the output head weights of its own, as in the published files")
+	f.Uint64Var(&seed, "seed", 1, "seed of the weights")
+	return cmd
+}
