@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/x448/float16"
+
 	"qgo/testdata"
 )
 
@@ -36,7 +38,7 @@ func TestBlocks(t *testing.T) {
 		c := NewCodes(n)
 		c.Unpack(typ, src)
 		for i, v := range got {
-			w := float32(c.Scale[i/c.Group] * float32(c.Q[i]))
+			w := float32(c.Scale[i/c.Group] * float32(int(c.Q[i])-c.Offset))
 			if c.HasMin {
 				w += c.Min[i/c.Group]
 			}
@@ -65,6 +67,12 @@ func TestFloats(t *testing.T) {
 			if got[i] != w {
 				t.Errorf("%v of %g is %g, want %g", c.typ, values[i], got[i], w)
 			}
+		}
+	}
+	for i := range 1 << 16 { // every f16 number
+		got, want := halfToFloat(uint16(i)), float16.Frombits(uint16(i)).Float32()
+		if math.Float32bits(got) != math.Float32bits(want) && (got == got || want == want) {
+			t.Fatalf("f16 %#04x is %g, want %g", i, got, want)
 		}
 	}
 	b := make([]byte, 2)

@@ -1,31 +1,29 @@
 package quant
 
-import (
-	"encoding/binary"
-	"unsafe"
-
-	"github.com/x448/float16"
-)
+import "encoding/binary"
 
 // Codes is a run of quantised weights taken apart: weight j of group g, the
 // run's weight number g*Group+j, is
 //
-//	Scale[g]*Q[g*Group+j] + Min[g]
+//	Scale[g]*(Q[g*Group+j]-Offset) + Min[g]
 //
 // in float32 arithmetic, rounded after the product and after the sum. Every
 // integer format of GGUF has this shape, so that integer kernels and
-// repackers need to know no bit layout.
+// repackers need to know no bit layout. The codes are unsigned because that
+// is how most formats store them and how vector instructions want them.
 type Codes struct {
 	Group  int       // weights per scale: 16 or 32
+	Bits   int       // of a code
+	Offset int       // subtracted from every code
 	HasMin bool      // false when every Min is zero
-	Q      []int8    // one code a weight
+	Q      []uint8   // one code a weight
 	Scale  []float32 // one a group
 	Min    []float32 // one a group; not written when HasMin is false
 }
 
 // NewCodes returns room for runs of up to n weights.
 func NewCodes(n int) *Codes {
-	return &Codes{Q: make([]int8, n), Scale: make([]float32, n/16), Min: make([]float32, n/16)}
+	return &Codes{Q: make([]uint8, n), Scale: make([]float32, n/16), Min: make([]float32, n/16)}
 }
 
 // Integer reports whether weights of type t are integer codes with scales,
@@ -41,61 +39,59 @@ func (t Type) Integer() bool {
 // Unpack takes apart the weights of whole blocks of an integer type. c must
 // have room for them.
 func (c *Codes) Unpack(t Type, src []byte) {
-	c.Group, c.HasMin = t.grouping()
-	size, n := t.BlockBytes(), t.BlockLen()
-	groups := n / c.Group
-	codes := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(c.Q))), len(c.Q))
-	for i := 0; (i+1)*size <= len(src); i++ {
-		g := i * groups
-		unpackBlock(t, src[i*size:(i+1)*size], codes[i*n:(i+1)*n], c.Scale[g:g+groups], c.Min[g:g+groups])
-	}
-}
-
-// grouping returns how many weights of an integer type share a scale, and
-// whether they have a minimum.
-func (t Type) grouping() (group int, hasMin bool) {
-	switch t {
-	case Q2_K:
-		return 16, true
-	case Q3_K, Q6_K:
-		return 16, false
-	case Q4_1, Q5_1, Q4_K, Q5_K:
-		return 32, true
-	}
-	return 32, false
-}
-
-// unpackBlock writes one block's codes (as bytes), scales and minima. It is a
-// switch and not a table of functions so that the callers' buffers may stay
-// on the stack.
-func unpackBlock(t Type, b, q []byte, scale, min []float32) {
+	l := t.layout()
+	c.Group, c.Bits, c.Offset, c.HasMin = l.group, l.bits, l.offset, l.hasMin
+	// A switch and not a table of functions, so that callers may keep c and
+	// its slices on the stack.
 	switch t {
 	case Q4_0:
-		unpackQ4_0(b, q, scale)
+		c.unpackQ4_0(src)
 	case Q4_1:
-		unpackQ4_1(b, q, scale, min)
+		c.unpackQ4_1(src)
 	case Q5_0:
-		unpackQ5_0(b, q, scale)
+		c.unpackQ5_0(src)
 	case Q5_1:
-		unpackQ5_1(b, q, scale, min)
+		c.unpackQ5_1(src)
 	case Q8_0:
-		unpackQ8_0(b, q, scale)
+		c.unpackQ8_0(src)
 	case Q2_K:
-		unpackQ2_K(b, q, scale, min)
+		c.unpackQ2_K(src)
 	case Q3_K:
-		unpackQ3_K(b, q, scale)
+		c.unpackQ3_K(src)
 	case Q4_K:
-		unpackQ4_K(b, q, scale, min)
+		c.unpackQ4_K(src)
 	case Q5_K:
-		unpackQ5_K(b, q, scale, min)
+		c.unpackQ5_K(src)
 	case Q6_K:
-		unpackQ6_K(b, q, scale)
+		c.unpackQ6_K(src)
 	case IQ4_NL:
-		unpackIQ4_NL(b, q, scale)
+		c.unpackIQ4_NL(src)
 	default:
 		panic("quant: " + t.String() + " has no codes")
 	}
 }
+
+// layout is what the codes of a type have in common: see [Codes].
+type layout struct {
+	group, bits, offset int
+	hasMin              bool
+}
+
+var layouts = [...]layout{
+	Q4_0:   {32, 4, 8, false},
+	Q4_1:   {32, 4, 0, true},
+	Q5_0:   {32, 5, 16, false},
+	Q5_1:   {32, 5, 0, true},
+	Q8_0:   {32, 8, 128, false},
+	Q2_K:   {16, 2, 0, true},
+	Q3_K:   {16, 3, 4, false},
+	Q4_K:   {32, 4, 0, true},
+	Q5_K:   {32, 5, 0, true},
+	Q6_K:   {16, 6, 32, false},
+	IQ4_NL: {32, 8, 128, false},
+}
+
+func (t Type) layout() layout { return layouts[t] }
 
 // Codes are written eight at a time: one in each byte of a uint64.
 const (
@@ -106,13 +102,7 @@ const (
 
 var le = binary.LittleEndian
 
-func half(b []byte) float32 { return float16.Frombits(le.Uint16(b)).Float32() }
-
-// minus subtracts c from each byte of v; bytes of v and c are below 128.
-func minus(v, c uint64) uint64 {
-	const tops = 0x80 * ones
-	return ((v | tops) - c*ones) ^ tops
-}
+func half(b []byte) float32 { return halfToFloat(le.Uint16(b)) }
 
 // spread[b] has bit i of b as the value of byte i.
 var spread = func() (t [256]uint64) {
@@ -124,85 +114,114 @@ var spread = func() (t [256]uint64) {
 	return t
 }()
 
-func unpackQ4_0(b, q []byte, scale []float32) {
-	scale[0] = half(b)
-	for i := 0; i < 16; i += 8 {
-		v := le.Uint64(b[2+i:])
-		le.PutUint64(q[i:], minus(v&nibbles, 8))
-		le.PutUint64(q[16+i:], minus(v>>4&nibbles, 8))
+func (c *Codes) unpackQ4_0(src []byte) {
+	for g := 0; len(src) >= 18; g, src = g+1, src[18:] {
+		b, q := (*[18]byte)(src), (*[32]byte)(c.Q[32*g:])
+		c.Scale[g] = half(b[:])
+		split4(q, le.Uint64(b[2:]), le.Uint64(b[10:]))
 	}
 }
 
-func unpackQ4_1(b, q []byte, scale, min []float32) {
-	scale[0], min[0] = half(b), half(b[2:])
-	for i := 0; i < 16; i += 8 {
-		v := le.Uint64(b[4+i:])
-		le.PutUint64(q[i:], v&nibbles)
-		le.PutUint64(q[16+i:], v>>4&nibbles)
+// split4 writes the low halves of the bytes of lo and hi to the first 16
+// codes, the high halves to the others.
+func split4(q *[32]byte, lo, hi uint64) {
+	le.PutUint64(q[:], lo&nibbles)
+	le.PutUint64(q[8:], hi&nibbles)
+	le.PutUint64(q[16:], lo>>4&nibbles)
+	le.PutUint64(q[24:], hi>>4&nibbles)
+}
+
+// split5 is split4 with fifth bits: those of the 32 codes in order.
+func split5(q *[32]byte, lo, hi uint64, fifth *[4]byte) {
+	le.PutUint64(q[:], lo&nibbles|spread[fifth[0]]<<4)
+	le.PutUint64(q[8:], hi&nibbles|spread[fifth[1]]<<4)
+	le.PutUint64(q[16:], lo>>4&nibbles|spread[fifth[2]]<<4)
+	le.PutUint64(q[24:], hi>>4&nibbles|spread[fifth[3]]<<4)
+}
+
+func (c *Codes) unpackQ4_1(src []byte) {
+	for g := 0; len(src) >= 20; g, src = g+1, src[20:] {
+		b, q := (*[20]byte)(src), (*[32]byte)(c.Q[32*g:])
+		c.Scale[g], c.Min[g] = half(b[:]), half(b[2:])
+		split4(q, le.Uint64(b[4:]), le.Uint64(b[12:]))
 	}
 }
 
-func unpackQ5_0(b, q []byte, scale []float32) {
-	scale[0] = half(b)
-	for i := 0; i < 16; i += 8 {
-		v := le.Uint64(b[6+i:])
-		le.PutUint64(q[i:], minus(v&nibbles|spread[b[2+i/8]]<<4, 16))
-		le.PutUint64(q[16+i:], minus(v>>4&nibbles|spread[b[4+i/8]]<<4, 16))
+func (c *Codes) unpackQ5_0(src []byte) {
+	for g := 0; len(src) >= 22; g, src = g+1, src[22:] {
+		b, q := (*[22]byte)(src), (*[32]byte)(c.Q[32*g:])
+		c.Scale[g] = half(b[:])
+		split5(q, le.Uint64(b[6:]), le.Uint64(b[14:]), (*[4]byte)(b[2:]))
 	}
 }
 
-func unpackQ5_1(b, q []byte, scale, min []float32) {
-	scale[0], min[0] = half(b), half(b[2:])
-	for i := 0; i < 16; i += 8 {
-		v := le.Uint64(b[8+i:])
-		le.PutUint64(q[i:], v&nibbles|spread[b[4+i/8]]<<4)
-		le.PutUint64(q[16+i:], v>>4&nibbles|spread[b[6+i/8]]<<4)
+func (c *Codes) unpackQ5_1(src []byte) {
+	for g := 0; len(src) >= 24; g, src = g+1, src[24:] {
+		b, q := (*[24]byte)(src), (*[32]byte)(c.Q[32*g:])
+		c.Scale[g], c.Min[g] = half(b[:]), half(b[2:])
+		split5(q, le.Uint64(b[8:]), le.Uint64(b[16:]), (*[4]byte)(b[4:]))
 	}
 }
 
-func unpackQ8_0(b, q []byte, scale []float32) {
-	scale[0] = half(b)
-	copy(q, b[2:34])
+func (c *Codes) unpackQ8_0(src []byte) {
+	const sign = 0x80 * ones // from -128..127 to 0..255
+	for g := 0; len(src) >= 34; g, src = g+1, src[34:] {
+		b, q := (*[34]byte)(src), (*[32]byte)(c.Q[32*g:])
+		c.Scale[g] = half(b[:])
+		le.PutUint64(q[:], le.Uint64(b[2:])^sign)
+		le.PutUint64(q[8:], le.Uint64(b[10:])^sign)
+		le.PutUint64(q[16:], le.Uint64(b[18:])^sign)
+		le.PutUint64(q[24:], le.Uint64(b[26:])^sign)
+	}
 }
 
 // iq4nl holds the 16 levels of IQ4_NL (kvalues_iq4nl in ggml).
 var iq4nl = [16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
 
-func unpackIQ4_NL(b, q []byte, scale []float32) {
-	scale[0] = half(b)
-	for i, v := range b[2:18] {
-		q[i], q[16+i] = byte(iq4nl[v&15]), byte(iq4nl[v>>4])
-	}
-}
-
-func unpackQ2_K(b, q []byte, scale, min []float32) {
-	d, dmin := half(b[80:]), half(b[82:])
-	for g, s := range b[:16] {
-		scale[g], min[g] = d*float32(s&15), -(dmin * float32(s>>4))
-	}
-	for i := 0; i < 64; i += 8 {
-		v := le.Uint64(b[16+i:])
-		o := i/32*128 + i%32
-		for j := range 4 {
-			le.PutUint64(q[o+32*j:], v>>(2*j)&threes)
+func (c *Codes) unpackIQ4_NL(src []byte) {
+	for g := 0; len(src) >= 18; g, src = g+1, src[18:] {
+		b, q := (*[18]byte)(src), (*[32]byte)(c.Q[32*g:])
+		c.Scale[g] = half(b[:])
+		for i, v := range b[2:18] {
+			q[i], q[16+i] = byte(iq4nl[v&15])^0x80, byte(iq4nl[v>>4])^0x80
 		}
 	}
 }
 
-func unpackQ3_K(b, q []byte, scale []float32) {
-	d := half(b[108:])
-	for g := range 16 {
-		// Four low bits of each 6-bit scale in 8 bytes, two high bits in 4.
-		s := b[96+g%8] >> (4 * (g / 8)) & 15
-		s |= b[104+g%4] >> (2 * (g / 4)) & 3 << 4
-		scale[g] = d * float32(int(s)-32)
+func (c *Codes) unpackQ2_K(src []byte) {
+	for k := 0; len(src) >= 84; k, src = k+1, src[84:] {
+		b, q := (*[84]byte)(src), (*[256]byte)(c.Q[256*k:])
+		d, dmin := half(b[80:]), half(b[82:])
+		for g, s := range b[:16] {
+			c.Scale[16*k+g], c.Min[16*k+g] = d*float32(s&15), -(dmin * float32(s>>4))
+		}
+		for i := 0; i < 64; i += 8 {
+			v := le.Uint64(b[16+i:])
+			o := i/32*128 + i%32
+			for j := range 4 {
+				le.PutUint64(q[o+32*j:], v>>(2*j)&threes)
+			}
+		}
 	}
-	for i := 0; i < 64; i += 8 {
-		v, h := le.Uint64(b[32+i:]), le.Uint64(b[i%32:])
-		o := i/32*128 + i%32
-		for j := range 4 {
-			hi := h >> (i/32*4 + j) & ones << 2
-			le.PutUint64(q[o+32*j:], minus(v>>(2*j)&threes|hi, 4))
+}
+
+func (c *Codes) unpackQ3_K(src []byte) {
+	for k := 0; len(src) >= 110; k, src = k+1, src[110:] {
+		b, q := (*[110]byte)(src), (*[256]byte)(c.Q[256*k:])
+		d := half(b[108:])
+		for g := range 16 {
+			// Four low bits of each 6-bit scale in 8 bytes, two high bits in 4.
+			s := b[96+g%8] >> (4 * (g / 8)) & 15
+			s |= b[104+g%4] >> (2 * (g / 4)) & 3 << 4
+			c.Scale[16*k+g] = d * float32(int(s)-32)
+		}
+		for i := 0; i < 64; i += 8 {
+			v, h := le.Uint64(b[32+i:]), le.Uint64(b[i%32:])
+			o := i/32*128 + i%32
+			for j := range 4 {
+				hi := h >> (i/32*4 + j) & ones << 2
+				le.PutUint64(q[o+32*j:], v>>(2*j)&threes|hi)
+			}
 		}
 	}
 }
@@ -210,52 +229,62 @@ func unpackQ3_K(b, q []byte, scale []float32) {
 // scaleMin6 returns 6-bit scale and minimum number j of 8 from the 12 bytes
 // of a Q4_K or Q5_K block: 0 to 3 stand in the low 6 bits of bytes 0 to 7; 4
 // to 7 in the nibbles of bytes 8 to 11 and the top bits of bytes 0 to 7.
-func scaleMin6(j int, s []byte) (scale, min byte) {
+func scaleMin6(j int, s *[12]byte) (scale, min byte) {
 	if j < 4 {
 		return s[j] & 63, s[j+4] & 63
 	}
 	return s[j+4]&15 | s[j-4]>>6<<4, s[j+4]>>4 | s[j]>>6<<4
 }
 
-func unpackScales45(b []byte, scale, min []float32) {
-	d, dmin := half(b), half(b[2:])
+// unpackScales reads the scales and minima of superblock k of Q4_K or Q5_K.
+func (c *Codes) unpackScales(k int, b *[16]byte) {
+	d, dmin := half(b[:]), half(b[2:])
 	for g := range 8 {
-		s, m := scaleMin6(g, b[4:16])
-		scale[g], min[g] = d*float32(s), -(dmin * float32(m))
+		s, m := scaleMin6(g, (*[12]byte)(b[4:]))
+		c.Scale[8*k+g], c.Min[8*k+g] = d*float32(s), -(dmin * float32(m))
 	}
 }
 
-func unpackQ4_K(b, q []byte, scale, min []float32) {
-	unpackScales45(b, scale, min)
-	for i := 0; i < 128; i += 8 {
-		v := le.Uint64(b[16+i:])
-		o := i/32*64 + i%32
-		le.PutUint64(q[o:], v&nibbles)
-		le.PutUint64(q[o+32:], v>>4&nibbles)
+func (c *Codes) unpackQ4_K(src []byte) {
+	for k := 0; len(src) >= 144; k, src = k+1, src[144:] {
+		b, q := (*[144]byte)(src), (*[256]byte)(c.Q[256*k:])
+		c.unpackScales(k, (*[16]byte)(b[:]))
+		for i := 0; i < 128; i += 8 {
+			v := le.Uint64(b[16+i:])
+			o := i/32*64 + i%32
+			le.PutUint64(q[o:], v&nibbles)
+			le.PutUint64(q[o+32:], v>>4&nibbles)
+		}
 	}
 }
 
-func unpackQ5_K(b, q []byte, scale, min []float32) {
-	unpackScales45(b, scale, min)
-	for i := 0; i < 128; i += 8 {
-		v, h := le.Uint64(b[48+i:]), le.Uint64(b[16+i%32:])>>(i/32*2)
-		o := i/32*64 + i%32
-		le.PutUint64(q[o:], v&nibbles|h&ones<<4)
-		le.PutUint64(q[o+32:], v>>4&nibbles|h>>1&ones<<4)
+func (c *Codes) unpackQ5_K(src []byte) {
+	for k := 0; len(src) >= 176; k, src = k+1, src[176:] {
+		b, q := (*[176]byte)(src), (*[256]byte)(c.Q[256*k:])
+		c.unpackScales(k, (*[16]byte)(b[:]))
+		for i := 0; i < 128; i += 8 {
+			v, h := le.Uint64(b[48+i:]), le.Uint64(b[16+i%32:])>>(i/32*2)
+			o := i/32*64 + i%32
+			le.PutUint64(q[o:], v&nibbles|h&ones<<4)
+			le.PutUint64(q[o+32:], v>>4&nibbles|h>>1&ones<<4)
+		}
 	}
 }
 
-func unpackQ6_K(b, q []byte, scale []float32) {
-	d := half(b[208:])
-	for g := range 16 {
-		scale[g] = d * float32(int8(b[192+g]))
-	}
-	for i := 0; i < 64; i += 8 {
-		o, l := i/32*128+i%32, i/32*64+i%32
-		lo, hi, h := le.Uint64(b[l:]), le.Uint64(b[l+32:]), le.Uint64(b[128+i:])
-		le.PutUint64(q[o:], minus(lo&nibbles|h&threes<<4, 32))
-		le.PutUint64(q[o+32:], minus(hi&nibbles|h>>2&threes<<4, 32))
-		le.PutUint64(q[o+64:], minus(lo>>4&nibbles|h>>4&threes<<4, 32))
-		le.PutUint64(q[o+96:], minus(hi>>4&nibbles|h>>6&threes<<4, 32))
+func (c *Codes) unpackQ6_K(src []byte) {
+	for k := 0; len(src) >= 210; k, src = k+1, src[210:] {
+		b, q := (*[210]byte)(src), (*[256]byte)(c.Q[256*k:])
+		d := half(b[208:])
+		for g := range 16 {
+			c.Scale[16*k+g] = d * float32(int8(b[192+g]))
+		}
+		for i := 0; i < 64; i += 8 {
+			o, l := i/32*128+i%32, i/32*64+i%32
+			lo, hi, h := le.Uint64(b[l:]), le.Uint64(b[l+32:]), le.Uint64(b[128+i:])
+			le.PutUint64(q[o:], lo&nibbles|h&threes<<4)
+			le.PutUint64(q[o+32:], hi&nibbles|h>>2&threes<<4)
+			le.PutUint64(q[o+64:], lo>>4&nibbles|h>>4&threes<<4)
+			le.PutUint64(q[o+96:], hi>>4&nibbles|h>>6&threes<<4)
+		}
 	}
 }

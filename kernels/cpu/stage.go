@@ -99,8 +99,8 @@ func Bytes(p plan.Plan, o Options) int64 {
 	for _, cols := range []int{p.Width, p.QDim(), p.FFN} {
 		total += tensor.ActsBytes(o.MaxRows, cols)
 	}
-	longest := int64(max(p.Width, p.QDim(), p.FFN))
-	perWorker := 6*longest + 8*generic.AttnChunk*int64(p.HeadDim)
+	longest := max(p.Width, p.QDim(), p.FFN)
+	perWorker := int64(generic.ScratchBytes(longest)) + 8*generic.AttnChunk*int64(p.HeadDim)
 	return total + attentionBytes(p.Dims, o) + perWorker*int64(o.Workers)
 }
 

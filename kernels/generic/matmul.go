@@ -7,17 +7,28 @@ import (
 	"qgo/tensor"
 )
 
+// batchRows is the number of activation rows that are multiplied with a
+// weight row each time it is unpacked.
+const batchRows = 16
+
 // Scratch is what a worker needs to multiply: the current weight row, taken
-// apart. It grows to the longest row it meets.
+// apart, and packed activations. It grows to the longest row it meets.
 type Scratch struct {
-	codes *quant.Codes
-	row   []float32
+	codes  *quant.Codes
+	row    []float32
+	packed []uint64
+	dots   []int32 // of 16 codes each
 }
+
+// ScratchBytes is the memory that a Scratch takes for rows of cols weights.
+func ScratchBytes(cols int) int { return cols * (4 + 2 + 1 + 4*batchRows) }
 
 func (s *Scratch) grow(cols int) {
 	if cap(s.row) < cols {
 		s.row = tensor.Make[float32](cols)
 		s.codes = quant.NewCodes(cols)
+		s.packed = make([]uint64, batchRows*cols/2)
+		s.dots = make([]int32, cols/16)
 	}
 }
 
@@ -34,14 +45,15 @@ func MatMul(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Ac
 		MatMulExact(dst, stride, w, r0, r1, x, s)
 		return
 	}
-	for r := r0; r < r1; r++ {
-		s.codes.Unpack(w.Type, w.Row(r))
-		for i := range x.N {
-			q, d, sums := x.QuantRow(i)
-			if s.codes.Group == 32 {
-				dst[i*stride+r] = dot32(s.codes, q, d, sums)
-			} else {
-				dst[i*stride+r] = dot16(s.codes, q, d, sums)
+	for first := 0; first < x.N && r0 < r1; first += batchRows {
+		n := min(batchRows, x.N-first)
+		s.codes.Unpack(w.Type, w.Row(r0)) // tells how wide the codes are
+		words := s.pack(x, first, n)
+		for r := r0; r < r1; r++ {
+			s.codes.Unpack(w.Type, w.Row(r))
+			for i := range n {
+				_, d, sums := x.QuantRow(first + i)
+				dst[(first+i)*stride+r] = s.dot(s.packed[i*words:(i+1)*words], d, sums)
 			}
 		}
 	}
@@ -58,48 +70,6 @@ func MatMulExact(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tens
 			dst[i*stride+r] = Dot(row, x.Row(i))
 		}
 	}
-}
-
-// dot32 multiplies one weight row whose groups have 32 codes with one
-// quantised activation row.
-func dot32(w *quant.Codes, q []int8, d []float32, sums []int16) float32 {
-	var y float32
-	for g := range d {
-		isum := dotInt8((*[32]int8)(w.Q[g*32:]), (*[32]int8)(q[g*32:]))
-		v := w.Scale[g] * float32(isum)
-		if w.HasMin {
-			v += w.Min[g] * float32(int32(sums[2*g])+int32(sums[2*g+1]))
-		}
-		y += d[g] * v
-	}
-	return y
-}
-
-// dot16 is dot32 for groups of 16 codes.
-func dot16(w *quant.Codes, q []int8, d []float32, sums []int16) float32 {
-	var y float32
-	for g := range d {
-		wq, xq := (*[32]int8)(w.Q[g*32:]), (*[32]int8)(q[g*32:])
-		v := w.Scale[2*g]*float32(dotInt8x16((*[16]int8)(wq[:16]), (*[16]int8)(xq[:16]))) +
-			w.Scale[2*g+1]*float32(dotInt8x16((*[16]int8)(wq[16:]), (*[16]int8)(xq[16:])))
-		if w.HasMin {
-			v += w.Min[2*g]*float32(sums[2*g]) + w.Min[2*g+1]*float32(sums[2*g+1])
-		}
-		y += d[g] * v
-	}
-	return y
-}
-
-func dotInt8(a, b *[32]int8) int32 {
-	return dotInt8x16((*[16]int8)(a[:16]), (*[16]int8)(b[:16])) + dotInt8x16((*[16]int8)(a[16:]), (*[16]int8)(b[16:]))
-}
-
-func dotInt8x16(a, b *[16]int8) int32 {
-	s0 := int32(a[0])*int32(b[0]) + int32(a[1])*int32(b[1]) + int32(a[2])*int32(b[2]) + int32(a[3])*int32(b[3])
-	s1 := int32(a[4])*int32(b[4]) + int32(a[5])*int32(b[5]) + int32(a[6])*int32(b[6]) + int32(a[7])*int32(b[7])
-	s2 := int32(a[8])*int32(b[8]) + int32(a[9])*int32(b[9]) + int32(a[10])*int32(b[10]) + int32(a[11])*int32(b[11])
-	s3 := int32(a[12])*int32(b[12]) + int32(a[13])*int32(b[13]) + int32(a[14])*int32(b[14]) + int32(a[15])*int32(b[15])
-	return (s0 + s1) + (s2 + s3)
 }
 
 // Dot returns the scalar product of two vectors of one length, summed in 8
