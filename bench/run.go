@@ -83,7 +83,7 @@ type Step string
 // model has before and after, since it changes on many machines.
 func Run(ctx context.Context, m *model.Model, spec Spec, progress func(Step)) (*Result, error) {
 	r := &Result{Spec: spec, Threads: m.Threads(), Tier: m.Tier(), Cost: m.Cost()}
-	pool := kernels.NewPool(m.Threads())
+	pool := kernels.NewPool(m.Threads(), m.Pinned())
 	defer pool.Close()
 	buf := NewProbeBuffer()
 	probe := func() error {

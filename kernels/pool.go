@@ -12,13 +12,18 @@ import (
 // Pool is a team of workers that run one function together (single program,
 // multiple data): [Pool.Run] enters it once per token or batch, and inside
 // workers meet at barriers between operations. The caller of Run is worker 0;
-// every other worker is a goroutine locked to an OS thread of its own.
+// every other worker is a goroutine locked to an OS thread of its own. Each
+// thread may be pinned to a core: left alone, systems put two busy threads on
+// one core and leave another idle, for seconds at a time.
 //
 // A fork and join for each matrix would cost more than a small matrix takes:
 // a token of a 24-layer model passes more than a hundred of them.
 type Pool struct {
 	workers []*Worker
 	run     sync.Mutex // held while a job runs
+	cpus    []int      // that the workers are pinned to, if any
+	before  affinity   // of worker 0's thread, outside a job
+	spins   int        // how often a worker looks before it sleeps
 
 	job     func(*Worker)
 	turn    atomic.Uint32 // number of jobs started
@@ -44,12 +49,21 @@ type Worker struct {
 // errAborted unwinds workers whose job failed elsewhere.
 var errAborted = errors.New("kernels: job aborted")
 
-// NewPool starts a pool of n workers, at least one. Close it after use.
-func NewPool(n int) *Pool {
-	p := &Pool{}
+// NewPool starts a pool of n workers, at least one. When pinned, each stays on
+// one core of those that the process may use, as long as there are enough.
+// Close it after use.
+func NewPool(n int, pinned bool) *Pool {
+	n = max(n, 1)
+	p := &Pool{spins: patient}
 	p.cond = sync.NewCond(&p.mu)
-	for id := range max(n, 1) {
-		p.workers = append(p.workers, &Worker{ID: id, Of: max(n, 1), pool: p})
+	if n > Cores() {
+		p.spins = crowded
+	}
+	if pinned && n > 1 {
+		p.cpus = placement(n)
+	}
+	for id := range n {
+		p.workers = append(p.workers, &Worker{ID: id, Of: n, pool: p})
 	}
 	p.done.Add(len(p.workers) - 1)
 	for _, w := range p.workers[1:] {
@@ -92,7 +106,13 @@ func (p *Pool) Run(job func(*Worker)) error {
 	p.turn.Add(1)
 	p.wake()
 	runtime.LockOSThread()
+	if p.cpus != nil {
+		p.before = pin(p.cpus[0])
+	}
 	p.workers[0].enter()
+	if p.cpus != nil {
+		unpin(&p.before)
+	}
 	runtime.UnlockOSThread()
 	p.wait(func() bool { return p.left.Load() == 0 })
 	p.job = nil
@@ -106,6 +126,11 @@ func (w *Worker) loop() {
 	runtime.LockOSThread()
 	p := w.pool
 	defer p.done.Done()
+	if p.cpus != nil {
+		// The thread stays locked and pinned to its end, which is the
+		// goroutine's.
+		pin(p.cpus[w.ID])
+	}
 	for turn := uint32(1); ; turn++ {
 		p.wait(func() bool { return p.turn.Load() == turn })
 		p.mu.Lock()
@@ -184,12 +209,17 @@ func (w *Worker) Barrier() {
 	}
 }
 
-// spins is how often a worker looks before it sleeps: some 20 to 50 µs, more
-// than the gap between two operations and less than anybody would notice.
-const spins = 2000
+// How often a worker looks before it sleeps: for some 20 to 50 µs, more than
+// the gap between two operations and less than anybody would notice; but
+// shortly when workers share cores, where the one that is waited for may need
+// this very core.
+const (
+	patient = 2000
+	crowded = 10
+)
 
 func (p *Pool) waitPhase(phase uint32) {
-	for range spins {
+	for range p.spins {
 		if p.phase.Load() != phase || p.aborted.Load() {
 			return
 		}
@@ -199,7 +229,7 @@ func (p *Pool) waitPhase(phase uint32) {
 }
 
 func (p *Pool) wait(ready func() bool) {
-	for range spins {
+	for range p.spins {
 		if ready() {
 			return
 		}

@@ -12,7 +12,7 @@ import (
 // that came through early would read an old value.
 func TestBarrier(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 8} {
-		p := NewPool(n)
+		p := NewPool(n, true)
 		cells := make([]int, n*16)
 		var wrong atomic.Int32
 		for range 3 {
@@ -61,7 +61,7 @@ func TestRangeCoversAll(t *testing.T) {
 }
 
 func TestAbortReleasesBarriers(t *testing.T) {
-	p := NewPool(4)
+	p := NewPool(4, true)
 	defer p.Close()
 	want := errors.New("enough")
 	for range 20 {
@@ -82,7 +82,7 @@ func TestAbortReleasesBarriers(t *testing.T) {
 }
 
 func TestFaultBecomesError(t *testing.T) {
-	p := NewPool(2)
+	p := NewPool(2, true)
 	defer p.Close()
 	err := p.Run(func(w *Worker) {
 		if w.ID == 1 {
@@ -98,7 +98,7 @@ func TestFaultBecomesError(t *testing.T) {
 }
 
 func TestBugPanicsInCaller(t *testing.T) {
-	p := NewPool(2)
+	p := NewPool(2, true)
 	defer p.Close()
 	defer func() {
 		if v := recover(); v != "a bug" {
@@ -115,7 +115,7 @@ func TestBugPanicsInCaller(t *testing.T) {
 }
 
 func TestRunAllocatesNothing(t *testing.T) {
-	p := NewPool(2)
+	p := NewPool(2, true)
 	defer p.Close()
 	job := func(w *Worker) { w.Barrier() }
 	if n := testing.AllocsPerRun(100, func() { p.Run(job) }); n != 0 {
@@ -124,7 +124,7 @@ func TestRunAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkBarrier(b *testing.B) {
-	p := NewPool(2)
+	p := NewPool(2, true)
 	defer p.Close()
 	p.Run(func(w *Worker) {
 		for range b.N {
@@ -134,7 +134,7 @@ func BenchmarkBarrier(b *testing.B) {
 }
 
 func BenchmarkRun(b *testing.B) {
-	p := NewPool(2)
+	p := NewPool(2, true)
 	defer p.Close()
 	job := func(*Worker) {}
 	for b.Loop() {

@@ -6,9 +6,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"runtime"
-
-	"github.com/klauspost/cpuid/v2"
 
 	"qgo/gguf"
 	"qgo/kernels"
@@ -20,12 +17,13 @@ import (
 
 // Options say how a model is loaded. The zero value is a good choice.
 type Options struct {
-	Threads int    // workers; 0 means one per physical core
-	Context int    // positions of the longest sequence; 0 means the model's own, at most 4096
-	MaxRows int    // tokens of the largest batch in prefill; 0 means 512
-	KV      string // type of keys and values: "f16" (or ""), "f32" or "q8_0"
-	Exact   bool   // weights, activations, keys and values as float32
-	Tier    string // name of the kernels' tier; "" means the fastest
+	Threads  int    // workers; 0 means one per physical core
+	Unpinned bool   // let the system move workers between cores
+	Context  int    // positions of the longest sequence; 0 means the model's own, at most 4096
+	MaxRows  int    // tokens of the largest batch in prefill; 0 means 512
+	KV       string // type of keys and values: "f16" (or ""), "f32" or "q8_0"
+	Exact    bool   // weights, activations, keys and values as float32
+	Tier     string // name of the kernels' tier; "" means the fastest
 }
 
 // Defaults and bounds of [Options].
@@ -47,7 +45,7 @@ type settings struct {
 func (o Options) settings(c *Config) (s settings, err error) {
 	s = settings{threads: o.Threads, context: o.Context, maxRows: o.MaxRows}
 	if s.threads == 0 {
-		s.threads = DefaultThreads()
+		s.threads = min(kernels.Cores(), maxThreads)
 	}
 	if s.context == 0 {
 		s.context = min(DefaultContext, c.Context)
@@ -85,15 +83,6 @@ func (o Options) settings(c *Config) (s settings, err error) {
 	return s, err
 }
 
-// DefaultThreads is the number of physical cores that this process may use.
-func DefaultThreads() int {
-	n := runtime.GOMAXPROCS(0)
-	if t := cpuid.CPU.ThreadsPerCore; t > 1 {
-		n = max(n/t, 1)
-	}
-	return min(n, maxThreads)
-}
-
 // Model is a loaded model. Its methods are not for concurrent use, but for
 // those of its Tokenizer.
 type Model struct {
@@ -105,6 +94,7 @@ type Model struct {
 	pool    *kernels.Pool
 	tier    *kernels.Tier
 	stages  []plan.Stage
+	pinned  bool
 	maxRows int
 	maxCtx  int
 	kvType  quant.Type
@@ -141,14 +131,14 @@ func Load(f *gguf.File, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Config: *c, File: f, maxRows: set.maxRows, maxCtx: set.context, kvType: set.kv, tier: set.tier}
+	m := &Model{Config: *c, File: f, pinned: !o.Unpinned, maxRows: set.maxRows, maxCtx: set.context, kvType: set.kv, tier: set.tier}
 	if m.plan, err = newPlan(f, c); err != nil {
 		return nil, err
 	}
 	if m.Tokenizer, err = tokenizer.FromGGUF(f); err != nil {
 		return nil, err
 	}
-	m.pool = kernels.NewPool(set.threads)
+	m.pool = kernels.NewPool(set.threads, m.pinned)
 	stage, err := cpu.New(m.plan, m.cpuOptions())
 	if err != nil {
 		m.pool.Close()
@@ -170,6 +160,9 @@ func (m *Model) MaxContext() int { return m.maxCtx }
 // Threads is the number of workers, Tier the name of the kernels in use.
 func (m *Model) Threads() int { return m.pool.Workers() }
 func (m *Model) Tier() string { return m.tier.Name }
+
+// Pinned tells whether the workers are to stay on one core each.
+func (m *Model) Pinned() bool { return m.pinned }
 
 // Close ends the workers and closes the file.
 func (m *Model) Close() error {

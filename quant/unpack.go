@@ -1,6 +1,9 @@
 package quant
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"unsafe"
+)
 
 // Codes is a run of quantised weights taken apart: weight j of group g, the
 // run's weight number g*Group+j, is
@@ -102,6 +105,20 @@ const (
 
 var le = binary.LittleEndian
 
+// view returns b as arrays of bytes: a range over them needs no bounds checks.
+func view[T [18]byte | [20]byte | [22]byte | [24]byte | [32]byte | [34]byte](b []byte) []T {
+	var block T
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/len(block))
+}
+
+// run returns the blocks of src and, as long, the codes, scales and minima
+// that they have.
+func run[T [18]byte | [20]byte | [22]byte | [24]byte | [34]byte](c *Codes, src []byte) (blocks []T, q [][32]byte, scale, minimum []float32) {
+	blocks = view[T](src)
+	n := len(blocks)
+	return blocks, view[[32]byte](c.Q)[:n], c.Scale[:n], c.Min[:n]
+}
+
 func half(b []byte) float32 { return halfToFloat(le.Uint16(b)) }
 
 // spread[b] has bit i of b as the value of byte i.
@@ -115,9 +132,10 @@ var spread = func() (t [256]uint64) {
 }()
 
 func (c *Codes) unpackQ4_0(src []byte) {
-	for g := 0; len(src) >= 18; g, src = g+1, src[18:] {
-		b, q := (*[18]byte)(src), (*[32]byte)(c.Q[32*g:])
-		c.Scale[g] = half(b[:])
+	blocks, codes, scale, _ := run[[18]byte](c, src)
+	for g := range blocks {
+		b, q := &blocks[g], &codes[g]
+		scale[g] = half(b[:])
 		split4(q, le.Uint64(b[2:]), le.Uint64(b[10:]))
 	}
 }
@@ -140,34 +158,38 @@ func split5(q *[32]byte, lo, hi uint64, fifth *[4]byte) {
 }
 
 func (c *Codes) unpackQ4_1(src []byte) {
-	for g := 0; len(src) >= 20; g, src = g+1, src[20:] {
-		b, q := (*[20]byte)(src), (*[32]byte)(c.Q[32*g:])
-		c.Scale[g], c.Min[g] = half(b[:]), half(b[2:])
+	blocks, codes, scale, minimum := run[[20]byte](c, src)
+	for g := range blocks {
+		b, q := &blocks[g], &codes[g]
+		scale[g], minimum[g] = half(b[:]), half(b[2:])
 		split4(q, le.Uint64(b[4:]), le.Uint64(b[12:]))
 	}
 }
 
 func (c *Codes) unpackQ5_0(src []byte) {
-	for g := 0; len(src) >= 22; g, src = g+1, src[22:] {
-		b, q := (*[22]byte)(src), (*[32]byte)(c.Q[32*g:])
-		c.Scale[g] = half(b[:])
+	blocks, codes, scale, _ := run[[22]byte](c, src)
+	for g := range blocks {
+		b, q := &blocks[g], &codes[g]
+		scale[g] = half(b[:])
 		split5(q, le.Uint64(b[6:]), le.Uint64(b[14:]), (*[4]byte)(b[2:]))
 	}
 }
 
 func (c *Codes) unpackQ5_1(src []byte) {
-	for g := 0; len(src) >= 24; g, src = g+1, src[24:] {
-		b, q := (*[24]byte)(src), (*[32]byte)(c.Q[32*g:])
-		c.Scale[g], c.Min[g] = half(b[:]), half(b[2:])
+	blocks, codes, scale, minimum := run[[24]byte](c, src)
+	for g := range blocks {
+		b, q := &blocks[g], &codes[g]
+		scale[g], minimum[g] = half(b[:]), half(b[2:])
 		split5(q, le.Uint64(b[8:]), le.Uint64(b[16:]), (*[4]byte)(b[4:]))
 	}
 }
 
 func (c *Codes) unpackQ8_0(src []byte) {
 	const sign = 0x80 * ones // from -128..127 to 0..255
-	for g := 0; len(src) >= 34; g, src = g+1, src[34:] {
-		b, q := (*[34]byte)(src), (*[32]byte)(c.Q[32*g:])
-		c.Scale[g] = half(b[:])
+	blocks, codes, scale, _ := run[[34]byte](c, src)
+	for g := range blocks {
+		b, q := &blocks[g], &codes[g]
+		scale[g] = half(b[:])
 		le.PutUint64(q[:], le.Uint64(b[2:])^sign)
 		le.PutUint64(q[8:], le.Uint64(b[10:])^sign)
 		le.PutUint64(q[16:], le.Uint64(b[18:])^sign)
@@ -179,9 +201,10 @@ func (c *Codes) unpackQ8_0(src []byte) {
 var iq4nl = [16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
 
 func (c *Codes) unpackIQ4_NL(src []byte) {
-	for g := 0; len(src) >= 18; g, src = g+1, src[18:] {
-		b, q := (*[18]byte)(src), (*[32]byte)(c.Q[32*g:])
-		c.Scale[g] = half(b[:])
+	blocks, codes, scale, _ := run[[18]byte](c, src)
+	for g := range blocks {
+		b, q := &blocks[g], &codes[g]
+		scale[g] = half(b[:])
 		for i, v := range b[2:18] {
 			q[i], q[16+i] = byte(iq4nl[v&15])^0x80, byte(iq4nl[v>>4])^0x80
 		}

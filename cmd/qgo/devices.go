@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"qgo/kernels"
-	"qgo/model"
 )
 
 func newDevices() *cobra.Command {
@@ -29,7 +28,7 @@ func newDevices() *cobra.Command {
 				Threads  int      `json:"threads"`
 				Tiers    []string `json:"tiers"`
 				Features []string `json:"features"`
-			}{cpuName(), model.DefaultThreads(), tiers, features()}
+			}{cpuName(), kernels.Cores(), tiers, features()}
 			if wantsJSON(cmd) {
 				return printJSON(cmd, map[string]any{"cpu": cpu, "gpus": []string{}})
 			}

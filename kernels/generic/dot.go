@@ -2,6 +2,7 @@ package generic
 
 import (
 	"encoding/binary"
+	"unsafe"
 
 	"qgo/quant"
 	"qgo/tensor"
@@ -22,118 +23,163 @@ const (
 	lanes32 = 0x000000ff000000ff
 
 	// What is below the upper part may be negative and would borrow from it.
-	bias16 = 1 << 47
-	bias32 = 1 << 31
+	borrow16 = 1 << 47
+	borrow32 = 1 << 31
 )
 
 var le = binary.LittleEndian
 
+// packedGroup is 32 activations ready to be multiplied: see above.
+type packedGroup struct {
+	scale float32
+	sum   [2]int32   // of the first and the last 16
+	start [2]uint64  // what the sums of products of both begin with
+	words [16]uint64 // 8 of them for codes of at most 4 bits
+}
+
 // narrow reports whether four products fit, summed over 16 codes:
 // 16 · 15 · 127 < 2^15.
-func (s *Scratch) narrow() bool { return s.codes.Bits <= 4 }
+func narrow(w *quant.Codes) bool { return w.Bits <= 4 }
 
-// pack puts n rows of activations from first on into s.packed and returns the
-// number of words of a row.
-func (s *Scratch) pack(x *tensor.Acts, first, n int) (words int) {
-	words = x.Cols / 2
-	if s.narrow() {
-		words = x.Cols / 4
-	}
-	for i := range n {
-		q, _, _ := x.QuantRow(first + i)
-		dst := s.packed[i*words : (i+1)*words]
-		for ; len(q) >= 8; q = q[8:] {
-			c := (*[8]int8)(q)
-			if s.narrow() {
-				dst[0] = lane(c[6], 0) + lane(c[4], 16) + lane(c[2], 32) + lane(c[0], 48)
-				dst[1] = lane(c[7], 0) + lane(c[5], 16) + lane(c[3], 32) + lane(c[1], 48)
-				dst = dst[2:]
+// pack writes row i of x to dst, for multiplication with rows like w.
+func pack(dst []packedGroup, x *tensor.Acts, i int, w *quant.Codes) {
+	q, d, sums := x.QuantRow(i)
+	narrow := narrow(w)
+	for g := range dst {
+		p := &dst[g]
+		p.scale = d[g]
+		for h, sum := range sums[2*g : 2*g+2] {
+			p.sum[h] = int32(sum)
+			offset := -int64(w.Offset) * int64(sum)
+			if narrow {
+				p.start[h] = uint64(offset<<48 + borrow16)
+			} else {
+				p.start[h] = uint64(offset<<32 + borrow32)
+			}
+		}
+		for j := range 4 {
+			c := (*[8]int8)(q[32*g+8*j:])
+			if narrow {
+				p.words[2*j] = lane(c[6], 0) + lane(c[4], 16) + lane(c[2], 32) + lane(c[0], 48)
+				p.words[2*j+1] = lane(c[7], 0) + lane(c[5], 16) + lane(c[3], 32) + lane(c[1], 48)
 				continue
 			}
 			for k := range 4 {
-				dst[k] = lane(c[k+4], 0) + lane(c[k], 32)
+				p.words[4*j+k] = lane(c[k+4], 0) + lane(c[k], 32)
 			}
-			dst = dst[4:]
 		}
 	}
-	return words
 }
 
 func lane(v int8, shift int) uint64 { return uint64(int64(v)) << shift }
 
-// dot multiplies the weight row in s.codes with a packed activation row, whose
-// groups of 32 have the scales d and whose groups of 16 the sums.
-func (s *Scratch) dot(x []uint64, d []float32, sums []int16) float32 {
-	w := s.codes
-	dots := s.dots[:len(sums)]
-	if s.narrow() {
-		dotsNarrow(dots, w.Q, x)
-	} else {
-		dotsWide(dots, w.Q, x)
+// dot multiplies a weight row with a packed activation row.
+func dot(w *quant.Codes, x []packedGroup) float32 {
+	switch narrow, fine := narrow(w), w.Group == 16; {
+	case narrow && fine:
+		return dotNarrow16(w, x)
+	case narrow:
+		return dotNarrow32(w, x)
+	case fine:
+		return dotWide16(w, x)
+	default:
+		return dotWide32(w, x)
 	}
-	if w.Group == 32 {
-		return scale32(w, dots, d, sums)
-	}
-	return scale16(w, dots, d, sums)
 }
 
-// scale32 sums up the dot products of 16 codes each for a weight row with a
-// scale for every 32.
-func scale32(w *quant.Codes, dots []int32, d []float32, sums []int16) float32 {
-	var y float32
-	offset := int32(w.Offset)
-	scale, minimum := w.Scale[:len(d)], w.Min[:len(d)]
-	dots, sums = dots[:2*len(d)], sums[:2*len(d)]
-	for g, x := range d {
-		sum := int32(sums[2*g]) + int32(sums[2*g+1])
-		v := scale[g] * float32(dots[2*g]+dots[2*g+1]-offset*sum)
-		if w.HasMin {
-			v += minimum[g] * float32(sum)
+// dotNarrow32 is dot for codes below 16 with a scale for every 32.
+func dotNarrow32(w *quant.Codes, x []packedGroup) (y float32) {
+	codes, hasMin := groups(w.Q, len(x)), w.HasMin
+	scale, minimum := w.Scale[:len(x)], w.Min[:len(x)]
+	for g := range x {
+		c, x := &codes[g], &x[g]
+		lo := x.start[0] + narrow8(c, 0, &x.words) + narrow8(c, 8, &x.words)
+		hi := x.start[1] + narrow8(c, 16, &x.words) + narrow8(c, 24, &x.words)
+		v := scale[g] * float32(upper16(lo)+upper16(hi))
+		if hasMin {
+			v += minimum[g] * float32(x.sum[0]+x.sum[1])
 		}
-		y += x * v
+		y += x.scale * v
 	}
 	return y
 }
 
-// scale16 is scale32 for a scale for every 16.
-func scale16(w *quant.Codes, dots []int32, d []float32, sums []int16) float32 {
-	var y float32
-	offset := int32(w.Offset)
-	scale, minimum := w.Scale[:2*len(d)], w.Min[:2*len(d)]
-	dots, sums = dots[:2*len(d)], sums[:2*len(d)]
-	for g, x := range d {
-		lo, hi := int32(sums[2*g]), int32(sums[2*g+1])
-		v := scale[2*g]*float32(dots[2*g]-offset*lo) + scale[2*g+1]*float32(dots[2*g+1]-offset*hi)
-		if w.HasMin {
-			v += minimum[2*g]*float32(lo) + minimum[2*g+1]*float32(hi)
+// dotNarrow16 is dot for codes below 16 with a scale for every 16.
+func dotNarrow16(w *quant.Codes, x []packedGroup) (y float32) {
+	codes, hasMin := groups(w.Q, len(x)), w.HasMin
+	scale, minimum := pairs(w.Scale, len(x)), pairs(w.Min, len(x))
+	for g := range x {
+		c, x := &codes[g], &x[g]
+		lo := x.start[0] + narrow8(c, 0, &x.words) + narrow8(c, 8, &x.words)
+		hi := x.start[1] + narrow8(c, 16, &x.words) + narrow8(c, 24, &x.words)
+		v := scale[g][0]*float32(upper16(lo)) + scale[g][1]*float32(upper16(hi))
+		if hasMin {
+			v += minimum[g][0]*float32(x.sum[0]) + minimum[g][1]*float32(x.sum[1])
 		}
-		y += x * v
+		y += x.scale * v
 	}
 	return y
 }
 
-// dotsNarrow multiplies every 16 codes below 16 of q with 16 activations in 4
-// words of x.
-func dotsNarrow(dst []int32, q []uint8, x []uint64) {
-	for i := range dst {
-		c, x := (*[16]uint8)(q[16*i:]), (*[4]uint64)(x[4*i:])
-		v, w := le.Uint64(c[:]), le.Uint64(c[8:])
-		acc := (v&lanes16)*x[0] + (v>>8&lanes16)*x[1]
-		acc += (w&lanes16)*x[2] + (w>>8&lanes16)*x[3]
-		dst[i] = int32(int64(acc+bias16) >> 48)
+// dotWide32 is dot for codes of up to 8 bits with a scale for every 32.
+func dotWide32(w *quant.Codes, x []packedGroup) (y float32) {
+	codes, hasMin := groups(w.Q, len(x)), w.HasMin
+	scale, minimum := w.Scale[:len(x)], w.Min[:len(x)]
+	for g := range x {
+		c, x := &codes[g], &x[g]
+		lo := x.start[0] + wide8(c, 0, &x.words) + wide8(c, 8, &x.words)
+		hi := x.start[1] + wide8(c, 16, &x.words) + wide8(c, 24, &x.words)
+		v := scale[g] * float32(upper32(lo)+upper32(hi))
+		if hasMin {
+			v += minimum[g] * float32(x.sum[0]+x.sum[1])
+		}
+		y += x.scale * v
 	}
+	return y
 }
 
-// dotsWide multiplies every 16 codes of up to 8 bits of q with 16 activations
-// in 8 words of x.
-func dotsWide(dst []int32, q []uint8, x []uint64) {
-	for i := range dst {
-		c, x := (*[16]uint8)(q[16*i:]), (*[8]uint64)(x[8*i:])
-		v, w := le.Uint64(c[:]), le.Uint64(c[8:])
-		acc := (v&lanes32)*x[0] + (v>>8&lanes32)*x[1]
-		acc += (v>>16&lanes32)*x[2] + (v>>24&lanes32)*x[3]
-		acc += (w&lanes32)*x[4] + (w>>8&lanes32)*x[5]
-		acc += (w>>16&lanes32)*x[6] + (w>>24&lanes32)*x[7]
-		dst[i] = int32(int64(acc+bias32) >> 32)
+// dotWide16 is dot for codes of up to 8 bits with a scale for every 16.
+func dotWide16(w *quant.Codes, x []packedGroup) (y float32) {
+	codes, hasMin := groups(w.Q, len(x)), w.HasMin
+	scale, minimum := pairs(w.Scale, len(x)), pairs(w.Min, len(x))
+	for g := range x {
+		c, x := &codes[g], &x[g]
+		lo := x.start[0] + wide8(c, 0, &x.words) + wide8(c, 8, &x.words)
+		hi := x.start[1] + wide8(c, 16, &x.words) + wide8(c, 24, &x.words)
+		v := scale[g][0]*float32(upper32(lo)) + scale[g][1]*float32(upper32(hi))
+		if hasMin {
+			v += minimum[g][0]*float32(x.sum[0]) + minimum[g][1]*float32(x.sum[1])
+		}
+		y += x.scale * v
 	}
+	return y
 }
+
+// groups returns the first n groups of 32 codes, pairs the first n pairs of
+// scales: a range over them needs no bounds checks.
+func groups(q []uint8, n int) [][32]uint8 {
+	return unsafe.Slice((*[32]uint8)(q[:32*n]), n)
+}
+
+func pairs(x []float32, n int) [][2]float32 {
+	return unsafe.Slice((*[2]float32)(x[:2*n]), n)
+}
+
+// narrow8 multiplies 8 codes below 16 from number j on with their
+// activations. The dot product is the upper16 of the result, and that of a sum
+// of two results, if the sum begins with a packedGroup's start.
+func narrow8(c *[32]uint8, j int, x *[16]uint64) uint64 {
+	v := le.Uint64(c[j:])
+	return (v&lanes16)*x[j/4] + (v>>8&lanes16)*x[j/4+1]
+}
+
+func upper16(acc uint64) int32 { return int32(int64(acc) >> 48) }
+
+// wide8 multiplies 8 codes from number j on with their activations. The dot
+// product is the upper32 of the result in the same way.
+func wide8(c *[32]uint8, j int, x *[16]uint64) uint64 {
+	v, i := le.Uint64(c[j:]), j/2
+	return (v&lanes32)*x[i] + (v>>8&lanes32)*x[i+1] + (v>>16&lanes32)*x[i+2] + (v>>24&lanes32)*x[i+3]
+}
+
+func upper32(acc uint64) int32 { return int32(int64(acc) >> 32) }

@@ -1,6 +1,7 @@
 package generic
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -201,4 +202,30 @@ func softmaxed(q, keys, values []float32, n int) []float64 {
 		out[c] /= sum
 	}
 	return out
+}
+
+// BenchmarkMatMul reports the bytes of weights read, for decode and prefill.
+func BenchmarkMatMul(b *testing.B) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, typ := range []quant.Type{quant.F16, quant.Q4_0, quant.Q5_0, quant.Q8_0, quant.Q4_K, quant.Q6_K} {
+		for _, n := range []int{1, 16} {
+			const rows, cols = 256, 1024
+			w := tensor.Tensor{Type: typ, Rows: rows, Cols: cols, Data: make([]byte, rows*typ.RowBytes(cols))}
+			quant.Quantize(typ, w.Data, randoms(rng, rows*cols))
+			x := tensor.NewActs(n, cols)
+			copy(x.F, randoms(rng, n*cols))
+			for i := range n {
+				q, d, s := x.QuantRow(i)
+				Quantize(x.Row(i), q, d, s)
+			}
+			dst, s := make([]float32, n*rows), &Scratch{}
+			b.Run(fmt.Sprintf("%v/n=%d", typ, n), func(b *testing.B) {
+				b.SetBytes(int64(len(w.Data)))
+				for b.Loop() {
+					MatMul(dst, rows, w, 0, rows, x, s)
+				}
+				b.ReportMetric(2*rows*cols*float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+			})
+		}
+	}
 }

@@ -3,6 +3,8 @@
 package generic
 
 import (
+	"unsafe"
+
 	"qgo/quant"
 	"qgo/tensor"
 )
@@ -14,21 +16,25 @@ const batchRows = 16
 // Scratch is what a worker needs to multiply: the current weight row, taken
 // apart, and packed activations. It grows to the longest row it meets.
 type Scratch struct {
-	codes  *quant.Codes
+	codes  quant.Codes
 	row    []float32
-	packed []uint64
-	dots   []int32 // of 16 codes each
+	packed []packedGroup // [batchRows][cols/32]
+
+	// Keeps what workers write for each row apart from their neighbours'.
+	_ [tensor.Alignment]byte
 }
 
 // ScratchBytes is the memory that a Scratch takes for rows of cols weights.
-func ScratchBytes(cols int) int { return cols * (4 + 2 + 1 + 4*batchRows) }
+func ScratchBytes(cols int) int {
+	const perGroup = int(unsafe.Sizeof(packedGroup{}))
+	return cols*(4+1+1) + batchRows*cols/tensor.GroupLen*perGroup
+}
 
 func (s *Scratch) grow(cols int) {
 	if cap(s.row) < cols {
 		s.row = tensor.Make[float32](cols)
-		s.codes = quant.NewCodes(cols)
-		s.packed = make([]uint64, batchRows*cols/2)
-		s.dots = make([]int32, cols/16)
+		s.codes = *quant.NewCodes(cols)
+		s.packed = make([]packedGroup, batchRows*cols/tensor.GroupLen)
 	}
 }
 
@@ -48,12 +54,14 @@ func MatMul(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Ac
 	for first := 0; first < x.N && r0 < r1; first += batchRows {
 		n := min(batchRows, x.N-first)
 		s.codes.Unpack(w.Type, w.Row(r0)) // tells how wide the codes are
-		words := s.pack(x, first, n)
+		groups := w.Cols / tensor.GroupLen
+		for i := range n {
+			pack(s.packed[i*groups:(i+1)*groups], x, first+i, &s.codes)
+		}
 		for r := r0; r < r1; r++ {
 			s.codes.Unpack(w.Type, w.Row(r))
 			for i := range n {
-				_, d, sums := x.QuantRow(first + i)
-				dst[(first+i)*stride+r] = s.dot(s.packed[i*words:(i+1)*words], d, sums)
+				dst[(first+i)*stride+r] = dot(&s.codes, s.packed[i*groups:(i+1)*groups])
 			}
 		}
 	}

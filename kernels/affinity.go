@@ -1,0 +1,47 @@
+package kernels
+
+import (
+	"runtime"
+
+	"github.com/klauspost/cpuid/v2"
+)
+
+// Cores is the number of physical cores that this process may use: those of
+// its affinity mask, at most its share of the machine's time (a container's
+// CPU limit, GOMAXPROCS). More workers than that gain nothing: what binds
+// them, memory bandwidth or vector units, belongs to the core.
+func Cores() int {
+	limit := runtime.GOMAXPROCS(0)
+	if _, cores := topology(); cores > 0 {
+		return min(cores, limit)
+	}
+	if t := cpuid.CPU.ThreadsPerCore; t > 1 {
+		return max(limit/t, 1)
+	}
+	return limit
+}
+
+// placement returns the logical CPU of each of n workers, or nil when the
+// system cannot pin threads or has fewer CPUs than workers. The first worker
+// is placed where the caller runs now, so that two small pools of different
+// processes, which the system has put on different cores, stay apart.
+func placement(n int) []int {
+	cpus, cores := topology()
+	if n > len(cpus) {
+		return nil
+	}
+	if n <= cores {
+		cpus = cpus[:cores]
+	}
+	start := 0
+	for i, cpu := range cpus {
+		if cpu == currentCPU() {
+			start = i
+		}
+	}
+	placed := make([]int, n)
+	for i := range placed {
+		placed[i] = cpus[(start+i)%len(cpus)]
+	}
+	return placed
+}

@@ -1,0 +1,16 @@
+//go:build !linux
+
+package kernels
+
+// Elsewhere the system places threads: macOS has no call for it, and a thread
+// of Windows is moved rarely.
+
+type affinity struct{}
+
+func topology() (cpus []int, cores int) { return nil, 0 }
+
+func currentCPU() int { return -1 }
+
+func pin(int) (before affinity) { return }
+
+func unpin(*affinity) {}
