@@ -41,6 +41,12 @@ func (t Tensor) Row(i int) []byte {
 	return t.Data[i*n : (i+1)*n : (i+1)*n]
 }
 
+// Slice returns the matrix of rows [lo, hi).
+func (t Tensor) Slice(lo, hi int) Tensor {
+	n := t.RowBytes()
+	return Tensor{Type: t.Type, Rows: hi - lo, Cols: t.Cols, Data: t.Data[lo*n : hi*n : hi*n]}
+}
+
 // Floats returns the weights as new float32 values.
 func (t Tensor) Floats() []float32 {
 	dst := make([]float32, t.Rows*t.Cols)

@@ -34,7 +34,7 @@ type Stage struct {
 	qkv       []float32    // [maxRows][QDim+2*KVDim]
 	attn      *tensor.Acts // output of attention
 	ffn       *tensor.Acts // gate*up
-	up        []float32    // [maxRows][max(FFN, Width)]
+	up        []float32    // [maxRows][max(FFN, Width)], and more: see upLen
 	cos, sin  []float32    // [maxRows][HeadDim/2]
 	attention attention
 	workers   []*scratch
@@ -46,6 +46,17 @@ type Stage struct {
 	job   func(*kernels.Worker) // bound once: a method value would allocate
 }
 
+// rowAlign is what a worker's share of a matrix's rows is a multiple of.
+const rowAlign = 16
+
+// upLen is the length of the buffer of up.
+func upLen(d plan.Dims, o Options) int {
+	return max(o.MaxRows*max(d.FFN, d.Width), headPlanes*rowAlign*o.Workers*o.MaxRows)
+}
+
+// normRows is the number of rows of normed hidden states.
+func normRows(o Options) int { return max(o.MaxRows, headPlanes) }
+
 // New loads a plan. The weights stay where they are.
 func New(p plan.Plan, o Options) (*Stage, error) {
 	if p.HeadDim%2 != 0 || p.KVHeads <= 0 || p.Heads%p.KVHeads != 0 {
@@ -56,11 +67,11 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 	if p.Embedding != nil {
 		s.hidden = tensor.Make[float32](n * p.Width)
 	}
-	s.norm = tensor.NewActs(n, p.Width)
+	s.norm = tensor.NewActs(normRows(o), p.Width)
 	s.qkv = tensor.Make[float32](n * (p.QDim() + 2*p.KVDim()))
 	s.attn = tensor.NewActs(n, p.QDim())
 	s.ffn = tensor.NewActs(n, p.FFN)
-	s.up = tensor.Make[float32](n * max(p.FFN, p.Width))
+	s.up = tensor.Make[float32](upLen(p.Dims, o))
 	s.cos = tensor.Make[float32](n * p.HeadDim / 2)
 	s.sin = tensor.Make[float32](n * p.HeadDim / 2)
 	s.attention.init(p.Dims, o)
@@ -92,11 +103,12 @@ func newScratch(d plan.Dims) *scratch {
 // Bytes is the memory that New(p, o) takes beside the weights.
 func Bytes(p plan.Plan, o Options) int64 {
 	n := int64(o.MaxRows)
-	total := 4 * n * int64(p.QDim()+2*p.KVDim()+max(p.FFN, p.Width)+p.HeadDim)
+	total := 4*n*int64(p.QDim()+2*p.KVDim()+p.HeadDim) + 4*int64(upLen(p.Dims, o))
 	if p.Embedding != nil {
 		total += 4 * n * int64(p.Width)
 	}
-	for _, cols := range []int{p.Width, p.QDim(), p.FFN} {
+	total += tensor.ActsBytes(normRows(o), p.Width)
+	for _, cols := range []int{p.QDim(), p.FFN} {
 		total += tensor.ActsBytes(o.MaxRows, cols)
 	}
 	longest := max(p.Width, p.QDim(), p.FFN)
@@ -203,21 +215,70 @@ func (s *Stage) block(w *kernels.Worker, b *plan.Block, layer int) {
 	w.Barrier()
 }
 
+// headPlanes is the number of rows of activations that a row of the head's
+// input becomes: the second holds what rounding to 8 bits took from the first,
+// and the products are added. The head is read from memory for a few rows
+// only, so the second one costs nothing, and logits come out as from 16-bit
+// activations.
+const headPlanes = 2
+
 // head computes the logits of the wanted rows, as many at a time as there is
 // room for.
 func (s *Stage) head(w *kernels.Worker) {
-	out := s.batch.Outputs
-	for first := 0; first < len(out); first += s.maxRows {
-		part := out[first:min(first+s.maxRows, len(out))]
+	out, planes := s.batch.Outputs, 1
+	if s.integer(s.Head.W) {
+		planes = headPlanes
+	}
+	room := len(s.norm.F) / s.Width / planes
+	for first := 0; first < len(out); first += room {
+		part := out[first:min(first+room, len(out))]
 		lo, hi := w.Range(len(part), 1)
 		for i := lo; i < hi; i++ {
-			s.normRow(s.norm, i, s.x[part[i]*s.Width:(part[i]+1)*s.Width], s.Head.Norm, s.tier.Integer && s.Head.W.Type.Integer())
+			s.normRow(s.norm, planes*i, s.x[part[i]*s.Width:(part[i]+1)*s.Width], s.Head.Norm, planes > 1)
+			if planes > 1 {
+				s.addPlane(s.norm, planes*i)
+			}
 		}
 		w.Barrier()
-		a := tensor.Acts{N: len(part), Cols: s.norm.Cols, F: s.norm.F, Q: s.norm.Q, D: s.norm.D, S: s.norm.S}
-		head := plan.Linear{W: s.Head.W}
-		s.matmul(w, s.batch.Logits[first*s.Vocab:], s.Vocab, &head, &a)
+		a := tensor.Acts{N: planes * len(part), Cols: s.norm.Cols, F: s.norm.F, Q: s.norm.Q, D: s.norm.D, S: s.norm.S}
+		logits := s.batch.Logits[first*s.Vocab:]
+		if planes == 1 {
+			s.matmul(w, logits, s.Vocab, &plan.Linear{W: s.Head.W}, &a)
+		} else {
+			s.matmulPlanes(w, logits, s.Head.W, &a)
+		}
 		w.Barrier()
+	}
+}
+
+// addPlane makes row i+1 of a, in quantised form, of what quantisation took
+// from row i. The float32 values of both are lost.
+func (s *Stage) addPlane(a *tensor.Acts, i int) {
+	x := a.Row(i)
+	q, d, _ := a.QuantRow(i)
+	for j := range x {
+		x[j] -= d[j/tensor.GroupLen] * float32(q[j])
+	}
+	q, d, sums := a.QuantRow(i + 1)
+	s.tier.Quantize(x, q, d, sums)
+}
+
+// matmulPlanes is matmul for rows of activations that consist of headPlanes
+// rows of x each. The products go through a part of the buffer of up, which is
+// free when the blocks are done.
+func (s *Stage) matmulPlanes(w *kernels.Worker, dst []float32, m tensor.Tensor, x *tensor.Acts) {
+	share := len(s.up) / w.Of
+	buf := s.up[w.ID*share : (w.ID+1)*share]
+	chunk := share / x.N / rowAlign * rowAlign
+	lo, hi := w.Range(m.Rows, rowAlign)
+	for ; lo < hi; lo += chunk {
+		n := min(chunk, hi-lo)
+		s.tier.MatMul(buf, n, m.Slice(lo, lo+n), 0, n, x, &s.workers[w.ID].Mat)
+		for i := range x.N / headPlanes {
+			out := dst[i*m.Rows+lo:][:n]
+			copy(out, buf[headPlanes*i*n:])
+			s.tier.Add(out, buf[(headPlanes*i+1)*n:][:n])
+		}
 	}
 }
 
@@ -264,7 +325,7 @@ func (s *Stage) integer(ms ...tensor.Tensor) bool {
 // matmul writes this worker's share [lo, hi) of the outputs of l for every
 // row of x to dst, whose rows are stride apart.
 func (s *Stage) matmul(w *kernels.Worker, dst []float32, stride int, l *plan.Linear, x *tensor.Acts) (lo, hi int) {
-	lo, hi = w.Range(l.W.Rows, 1)
+	lo, hi = w.Range(l.W.Rows, rowAlign)
 	s.tier.MatMul(dst, stride, l.W, lo, hi, x, &s.workers[w.ID].Mat)
 	if l.Bias != nil {
 		for i := range x.N {

@@ -29,11 +29,12 @@ const (
 
 var le = binary.LittleEndian
 
-// packedGroup is 32 activations ready to be multiplied: see above.
+// packedGroup is two groups of activations ready to be multiplied with a block
+// of 32 weights: see above.
 type packedGroup struct {
-	scale float32
-	sum   [2]int32   // of the first and the last 16
-	start [2]uint64  // what the sums of products of both begin with
+	scale [2]float32
+	sum   [2]float32 // of the activations
+	start [2]uint64  // what the sums of products begin with
 	words [16]uint64 // 8 of them for codes of at most 4 bits
 }
 
@@ -47,9 +48,9 @@ func pack(dst []packedGroup, x *tensor.Acts, i int, w *quant.Codes) {
 	narrow := narrow(w)
 	for g := range dst {
 		p := &dst[g]
-		p.scale = d[g]
-		for h, sum := range sums[2*g : 2*g+2] {
-			p.sum[h] = int32(sum)
+		for h := range 2 {
+			sum := sums[2*g+h]
+			p.scale[h], p.sum[h] = d[2*g+h], d[2*g+h]*float32(sum)
 			offset := -int64(w.Offset) * int64(sum)
 			if narrow {
 				p.start[h] = uint64(offset<<48 + borrow16)
@@ -95,11 +96,10 @@ func dotNarrow32(w *quant.Codes, x []packedGroup) (y float32) {
 		c, x := &codes[g], &x[g]
 		lo := x.start[0] + narrow8(c, 0, &x.words) + narrow8(c, 8, &x.words)
 		hi := x.start[1] + narrow8(c, 16, &x.words) + narrow8(c, 24, &x.words)
-		v := scale[g] * float32(upper16(lo)+upper16(hi))
+		y += scale[g] * (x.scale[0]*float32(upper16(lo)) + x.scale[1]*float32(upper16(hi)))
 		if hasMin {
-			v += minimum[g] * float32(x.sum[0]+x.sum[1])
+			y += minimum[g] * (x.sum[0] + x.sum[1])
 		}
-		y += x.scale * v
 	}
 	return y
 }
@@ -112,11 +112,10 @@ func dotNarrow16(w *quant.Codes, x []packedGroup) (y float32) {
 		c, x := &codes[g], &x[g]
 		lo := x.start[0] + narrow8(c, 0, &x.words) + narrow8(c, 8, &x.words)
 		hi := x.start[1] + narrow8(c, 16, &x.words) + narrow8(c, 24, &x.words)
-		v := scale[g][0]*float32(upper16(lo)) + scale[g][1]*float32(upper16(hi))
+		y += scale[g][0]*x.scale[0]*float32(upper16(lo)) + scale[g][1]*x.scale[1]*float32(upper16(hi))
 		if hasMin {
-			v += minimum[g][0]*float32(x.sum[0]) + minimum[g][1]*float32(x.sum[1])
+			y += minimum[g][0]*x.sum[0] + minimum[g][1]*x.sum[1]
 		}
-		y += x.scale * v
 	}
 	return y
 }
@@ -129,11 +128,10 @@ func dotWide32(w *quant.Codes, x []packedGroup) (y float32) {
 		c, x := &codes[g], &x[g]
 		lo := x.start[0] + wide8(c, 0, &x.words) + wide8(c, 8, &x.words)
 		hi := x.start[1] + wide8(c, 16, &x.words) + wide8(c, 24, &x.words)
-		v := scale[g] * float32(upper32(lo)+upper32(hi))
+		y += scale[g] * (x.scale[0]*float32(upper32(lo)) + x.scale[1]*float32(upper32(hi)))
 		if hasMin {
-			v += minimum[g] * float32(x.sum[0]+x.sum[1])
+			y += minimum[g] * (x.sum[0] + x.sum[1])
 		}
-		y += x.scale * v
 	}
 	return y
 }
@@ -146,11 +144,10 @@ func dotWide16(w *quant.Codes, x []packedGroup) (y float32) {
 		c, x := &codes[g], &x[g]
 		lo := x.start[0] + wide8(c, 0, &x.words) + wide8(c, 8, &x.words)
 		hi := x.start[1] + wide8(c, 16, &x.words) + wide8(c, 24, &x.words)
-		v := scale[g][0]*float32(upper32(lo)) + scale[g][1]*float32(upper32(hi))
+		y += scale[g][0]*x.scale[0]*float32(upper32(lo)) + scale[g][1]*x.scale[1]*float32(upper32(hi))
 		if hasMin {
-			v += minimum[g][0]*float32(x.sum[0]) + minimum[g][1]*float32(x.sum[1])
+			y += minimum[g][0]*x.sum[0] + minimum[g][1]*x.sum[1]
 		}
-		y += x.scale * v
 	}
 	return y
 }

@@ -20,38 +20,40 @@ func randoms(rng *rand.Rand, n int) []float32 {
 
 func TestQuantizeActivations(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	x := randoms(rng, 96)
-	clear(x[32:64])
-	x[64] = 1e30
-	q, d, s := make([]int8, 96), make([]float32, 3), make([]int16, 6)
+	x := randoms(rng, 48)
+	clear(x[16:32])
+	x[32] = 1e30
+	q, d, s := make([]int8, 48), make([]float32, 3), make([]int16, 3)
 	Quantize(x, q, d, s)
-	for i, v := range x {
-		g := i / 32
-		if err := math.Abs(float64(v) - float64(d[g])*float64(q[i])); err > 0.5001*float64(d[g]) {
-			t.Errorf("value %d: %g became %d * %g", i, v, q[i], d[g])
+	for g := range d {
+		var sum int
+		var top, xq, qq float64
+		for i := g * 16; i < g*16+16; i++ {
+			sum += int(q[i])
+			top = max(top, math.Abs(float64(x[i])))
+			xq += float64(x[i]) * float64(q[i])
+			qq += float64(q[i]) * float64(q[i])
 		}
-	}
-	for i := range s {
-		sum := 0
-		for _, c := range q[i*16 : i*16+16] {
-			sum += int(c)
+		for i := g * 16; i < g*16+16; i++ {
+			if diff := math.Abs(float64(x[i]) - float64(q[i])*float64(d[g])); diff > top/118 {
+				t.Errorf("value %d: %g became %d times %g", i, x[i], q[i], d[g])
+			}
 		}
-		if int(s[i]) != sum {
-			t.Errorf("sum %d is %d, want %d", i, s[i], sum)
+		if int(s[g]) != sum {
+			t.Errorf("sum %d is %d, want %d", g, s[g], sum)
 		}
-	}
-	if d[1] != 0 {
-		t.Errorf("zeros have scale %g", d[1])
+		if want := xq / max(qq, 1); math.Abs(float64(d[g])-want) > 1e-6*want {
+			t.Errorf("scale %d is %g, want %g", g, d[g], want)
+		}
 	}
 	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
 		x[5] = bad
 		Quantize(x, q, d, s)
-		if d[0] == d[0] || d[2] != d[2] {
+		if d[0] == d[0] || d[1] != 0 || d[2] != d[2] {
 			t.Errorf("%g: scales %v, want NaN in its group only", bad, d)
 		}
 	}
-	x[5] = 1e-44
-	for i := range 32 {
+	for i := range 16 {
 		x[i] = 1e-44
 	}
 	if Quantize(x, q, d, s); d[0] != 0 || q[0] != 0 {
@@ -88,7 +90,7 @@ func TestMatMul(t *testing.T) {
 					wantExact += float64(v) * float64(x.Row(i)[j])
 					a := float64(x.Row(i)[j])
 					if typ.Integer() {
-						a = float64(q[j]) * float64(d[j/32])
+						a = float64(q[j]) * float64(d[j/tensor.GroupLen])
 					}
 					want += float64(v) * a
 					size += math.Abs(float64(v) * a)

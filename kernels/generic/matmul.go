@@ -9,6 +9,10 @@ import (
 	"qgo/tensor"
 )
 
+// blockLen is the number of weights that are multiplied at a time, a whole
+// number of groups of every format.
+const blockLen = 32
+
 // batchRows is the number of activation rows that are multiplied with a
 // weight row each time it is unpacked.
 const batchRows = 16
@@ -27,14 +31,14 @@ type Scratch struct {
 // ScratchBytes is the memory that a Scratch takes for rows of cols weights.
 func ScratchBytes(cols int) int {
 	const perGroup = int(unsafe.Sizeof(packedGroup{}))
-	return cols*(4+1+1) + batchRows*cols/tensor.GroupLen*perGroup
+	return cols*(4+1+1) + batchRows*cols/blockLen*perGroup
 }
 
 func (s *Scratch) grow(cols int) {
 	if cap(s.row) < cols {
 		s.row = tensor.Make[float32](cols)
 		s.codes = *quant.NewCodes(cols)
-		s.packed = make([]packedGroup, batchRows*cols/tensor.GroupLen)
+		s.packed = make([]packedGroup, batchRows*cols/blockLen)
 	}
 }
 
@@ -54,7 +58,7 @@ func MatMul(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Ac
 	for first := 0; first < x.N && r0 < r1; first += batchRows {
 		n := min(batchRows, x.N-first)
 		s.codes.Unpack(w.Type, w.Row(r0)) // tells how wide the codes are
-		groups := w.Cols / tensor.GroupLen
+		groups := w.Cols / blockLen
 		for i := range n {
 			pack(s.packed[i*groups:(i+1)*groups], x, first+i, &s.codes)
 		}
