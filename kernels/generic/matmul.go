@@ -84,24 +84,51 @@ func MatMulExact(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tens
 	}
 }
 
-// Dot returns the scalar product of two vectors of one length, summed in 8
-// interleaved parts.
+// Dot returns the scalar product of two vectors of one length, summed in 16
+// interleaved parts, which are then added in halves. Eight parts at a time
+// stay in registers.
 func Dot(a, b []float32) float32 {
-	var s [8]float32
-	n := len(a) &^ 7
-	for i := 0; i < n; i += 8 {
-		x, y := (*[8]float32)(a[i:]), (*[8]float32)(b[i:])
-		s[0] += x[0] * y[0]
-		s[1] += x[1] * y[1]
-		s[2] += x[2] * y[2]
-		s[3] += x[3] * y[3]
-		s[4] += x[4] * y[4]
-		s[5] += x[5] * y[5]
-		s[6] += x[6] * y[6]
-		s[7] += x[7] * y[7]
+	n := len(a) / 16
+	x, y := runs(a, n), runs(b, n)
+	y = y[:len(x)] // tells the compiler
+	var s0, s1, s2, s3, s4, s5, s6, s7 float32
+	for i := range x {
+		x, y := &x[i], &y[i]
+		s0 += x[0] * y[0]
+		s1 += x[1] * y[1]
+		s2 += x[2] * y[2]
+		s3 += x[3] * y[3]
+		s4 += x[4] * y[4]
+		s5 += x[5] * y[5]
+		s6 += x[6] * y[6]
+		s7 += x[7] * y[7]
 	}
-	for i := n; i < len(a); i++ {
-		s[0] += a[i] * b[i]
+	s := [16]float32{s0, s1, s2, s3, s4, s5, s6, s7}
+	s0, s1, s2, s3, s4, s5, s6, s7 = 0, 0, 0, 0, 0, 0, 0, 0
+	for i := range x {
+		x, y := &x[i], &y[i]
+		s0 += x[8] * y[8]
+		s1 += x[9] * y[9]
+		s2 += x[10] * y[10]
+		s3 += x[11] * y[11]
+		s4 += x[12] * y[12]
+		s5 += x[13] * y[13]
+		s6 += x[14] * y[14]
+		s7 += x[15] * y[15]
 	}
-	return ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]))
+	*(*[8]float32)(s[8:]) = [8]float32{s0, s1, s2, s3, s4, s5, s6, s7}
+	for i := 16 * n; i < len(a); i++ {
+		s[i-16*n] += a[i] * b[i]
+	}
+	for w := 8; w > 0; w /= 2 {
+		for i := range s[:w] {
+			s[i] += s[i+w]
+		}
+	}
+	return s[0]
+}
+
+// runs returns the first n runs of 16 values.
+func runs(x []float32, n int) [][16]float32 {
+	return unsafe.Slice((*[16]float32)(unsafe.Pointer(unsafe.SliceData(x[:16*n]))), n)
 }
