@@ -118,6 +118,9 @@ func TestExact(t *testing.T) {
 	g := readGolden(t)
 	for _, file := range tinyFiles {
 		t.Run(file.name, func(t *testing.T) {
+			if testing.Short() && file.name != "q8_0" {
+				t.Skip("one file is enough for a short test")
+			}
 			want := floats(t, "godoc-tiny", "reference", file.name+".f32")
 			m := loadTiny(t, file.name, Options{Exact: true})
 			worst := 0.0
@@ -170,6 +173,9 @@ func readWide(t testing.TB) (w wide) {
 // TestExactWide compares logits at positions of a long text: head size 128,
 // untied head, large biases of the keys.
 func TestExactWide(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds per file")
+	}
 	w := readWide(t)
 	for _, name := range []string{"f16", "q8_0", "q6_k", "q4_k_m", "q4_0", "q2_k"} {
 		t.Run(name, func(t *testing.T) {
@@ -195,8 +201,15 @@ func TestGolden(t *testing.T) {
 	for _, name := range []string{"f16", "q8_0"} {
 		for _, o := range []Options{{Exact: true}, {}, {KV: "q8_0"}, {KV: "f32"}} {
 			t.Run(fmt.Sprintf("%s,exact=%v,kv=%s", name, o.Exact, o.KV), func(t *testing.T) {
+				prompts := g.Prompts
+				if testing.Short() {
+					if name != "q8_0" || o.Exact {
+						t.Skip("one file is enough for a short test")
+					}
+					prompts = prompts[:2]
+				}
 				m := loadTiny(t, name, o)
-				for i, p := range g.Prompts {
+				for i, p := range prompts {
 					kv, err := m.NewKV(512)
 					if err != nil {
 						t.Fatal(err)
@@ -258,6 +271,9 @@ var bars = []struct {
 // TestDivergence holds the default arithmetic, in every tier, to the accuracy
 // of llama.cpp's, at every position of two texts.
 func TestDivergence(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds per file")
+	}
 	var heldout []int32
 	if err := json.Unmarshal(testdata.Read(t, "godoc-tiny", "eval_heldout_ids.json"), &heldout); err != nil {
 		t.Fatal(err)

@@ -66,7 +66,8 @@ func TestPenalties(t *testing.T) {
 	}
 	logits := []float32{2, 2, -1, 2}
 	w.penalise(logits, Params{RepeatPenalty: 2, PresencePenalty: 0.5, FrequencyPenalty: 0.25})
-	for i, want := range []float32{2, 2/2 - 0.75, -1*2 - 1, 2} {
+	// 2 stays, 2/2-0.25-0.5, -1*2-2*0.25-0.5, 2 stays.
+	for i, want := range []float32{2, 0.25, -3, 2} {
 		if logits[i] != want {
 			t.Errorf("logit %d is %g, want %g", i, logits[i], want)
 		}
