@@ -11,13 +11,13 @@ import (
 )
 
 // affinity is a thread's set of logical CPUs.
-type affinity = unix.CPUSet
+type affinity struct{ unix.CPUSet }
 
 // topology returns the logical CPUs that this thread may use, one of each
 // physical core first, and the number of those cores.
 func topology() (cpus []int, cores int) {
 	var set affinity
-	if unix.SchedGetaffinity(0, &set) != nil {
+	if unix.SchedGetaffinity(0, &set.CPUSet) != nil {
 		return nil, 0
 	}
 	var siblings []int
@@ -55,16 +55,13 @@ func currentCPU() int {
 	return int(cpu)
 }
 
-// pin binds the calling thread to one logical CPU and returns what it was
-// bound to before. A thread that cannot be bound runs where it may.
-func pin(cpu int) (before affinity) {
-	var set affinity
-	if unix.SchedGetaffinity(0, &before) == nil {
-		set.Set(cpu)
-		unix.SchedSetaffinity(0, &set)
-	}
-	return before
+// affinityTo returns the set of one logical CPU.
+func affinityTo(cpu int) (set affinity) {
+	set.Set(cpu)
+	return set
 }
 
-// unpin undoes pin.
-func unpin(before *affinity) { unix.SchedSetaffinity(0, before) }
+// get reads the calling thread's affinity, apply sets it. A thread that cannot
+// be bound runs where it may.
+func (a *affinity) get()   { unix.SchedGetaffinity(0, &a.CPUSet) }
+func (a *affinity) apply() { unix.SchedSetaffinity(0, &a.CPUSet) }

@@ -11,6 +11,7 @@ func topology() (cpus []int, cores int) { return nil, 0 }
 
 func currentCPU() int { return -1 }
 
-func pin(int) (before affinity) { return }
+func affinityTo(int) (set affinity) { return }
 
-func unpin(*affinity) {}
+func (*affinity) get()   {}
+func (*affinity) apply() {}

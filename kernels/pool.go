@@ -21,7 +21,7 @@ import (
 type Pool struct {
 	workers []*Worker
 	run     sync.Mutex // held while a job runs
-	cpus    []int      // that the workers are pinned to, if any
+	pinned  []affinity // of the workers, if they are pinned
 	before  affinity   // of worker 0's thread, outside a job
 	spins   int        // how often a worker looks before it sleeps
 
@@ -60,7 +60,9 @@ func NewPool(n int, pinned bool) *Pool {
 		p.spins = crowded
 	}
 	if pinned && n > 1 {
-		p.cpus = placement(n)
+		for _, cpu := range placement(n) {
+			p.pinned = append(p.pinned, affinityTo(cpu))
+		}
 	}
 	for id := range n {
 		p.workers = append(p.workers, &Worker{ID: id, Of: n, pool: p})
@@ -106,12 +108,13 @@ func (p *Pool) Run(job func(*Worker)) error {
 	p.turn.Add(1)
 	p.wake()
 	runtime.LockOSThread()
-	if p.cpus != nil {
-		p.before = pin(p.cpus[0])
+	if p.pinned != nil {
+		p.before.get()
+		p.pinned[0].apply()
 	}
 	p.workers[0].enter()
-	if p.cpus != nil {
-		unpin(&p.before)
+	if p.pinned != nil {
+		p.before.apply()
 	}
 	runtime.UnlockOSThread()
 	p.wait(func() bool { return p.left.Load() == 0 })
@@ -126,10 +129,10 @@ func (w *Worker) loop() {
 	runtime.LockOSThread()
 	p := w.pool
 	defer p.done.Done()
-	if p.cpus != nil {
+	if p.pinned != nil {
 		// The thread stays locked and pinned to its end, which is the
 		// goroutine's.
-		pin(p.cpus[w.ID])
+		p.pinned[w.ID].apply()
 	}
 	for turn := uint32(1); ; turn++ {
 		p.wait(func() bool { return p.turn.Load() == turn })

@@ -10,8 +10,8 @@ import (
 	"qgo/model/demo"
 )
 
-// A program loads a model (model.Open does it by a file's path) and has it
-// continue a conversation.
+// A program that asks a model a question. With a file of one's own it is
+// model.Open("qwen2.5-0.5b-instruct-q4_0.gguf", model.Options{}).
 func Example() {
 	f, err := demo.Open()
 	if err != nil {
@@ -22,19 +22,19 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer m.Close()
-	s, err := m.NewSession(0)
+	session, err := m.NewSession(0)
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer s.Close()
-	prompt, err := m.Prompt(chat.Conversation{AddGenerationPrompt: true, Messages: []chat.Message{
-		{Role: "system", Content: "You are a helpful assistant."},
-		{Role: "user", Content: "What does strings.ToUpper do?"},
-	}})
+	defer session.Close()
+	prompt, err := m.Prompt(chat.Conversation{
+		Messages:            []chat.Message{{Role: "user", Content: "What does strings.ToUpper do?"}},
+		AddGenerationPrompt: true,
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	for text, err := range s.Generate(context.Background(), prompt, model.Generation{}) {
+	for text, err := range session.Generate(context.Background(), prompt, model.Generation{}) {
 		if err != nil {
 			log.Fatal(err)
 		}

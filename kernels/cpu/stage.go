@@ -89,6 +89,7 @@ type scratch struct {
 	Tile    generic.AttnTile
 	Q       []float32 // queries of a tile, head after head
 	Visible []int
+	Head    tensor.Acts // the rows that the head multiplies
 }
 
 func newScratch(d plan.Dims) *scratch {
@@ -189,9 +190,9 @@ func (s *Stage) block(w *kernels.Worker, b *plan.Block, layer int) {
 	w.Barrier()
 	q, kv := s.QDim(), s.KVDim()
 	stride := q + 2*kv
-	s.matmul(w, s.qkv, stride, &b.Q, s.norm)
-	s.matmul(w, s.qkv[q:], stride, &b.K, s.norm)
-	s.matmul(w, s.qkv[q+kv:], stride, &b.V, s.norm)
+	s.matmul(w, s.qkv, stride, b.Q.W, b.Q.Bias, s.norm)
+	s.matmul(w, s.qkv[q:], stride, b.K.W, b.K.Bias, s.norm)
+	s.matmul(w, s.qkv[q+kv:], stride, b.V.W, b.V.Bias, s.norm)
 	w.Barrier()
 	s.rotateAndStore(w, layer)
 	w.Barrier()
@@ -203,8 +204,8 @@ func (s *Stage) block(w *kernels.Worker, b *plan.Block, layer int) {
 	w.Barrier()
 	s.normalise(w, s.norm, s.x, b.FFNNorm, b.Gate.W, b.Up.W)
 	w.Barrier()
-	lo, hi := s.matmul(w, s.ffn.F, s.FFN, &b.Gate, s.norm)
-	s.matmul(w, s.up, s.FFN, &b.Up, s.norm)
+	lo, hi := s.matmul(w, s.ffn.F, s.FFN, b.Gate.W, b.Gate.Bias, s.norm)
+	s.matmul(w, s.up, s.FFN, b.Up.W, b.Up.Bias, s.norm)
 	for i := range s.rows {
 		s.tier.SwiGLU(s.ffn.Row(i)[lo:hi], s.up[i*s.FFN+lo:i*s.FFN+hi])
 	}
@@ -240,12 +241,14 @@ func (s *Stage) head(w *kernels.Worker) {
 			}
 		}
 		w.Barrier()
-		a := tensor.Acts{N: planes * len(part), Cols: s.norm.Cols, F: s.norm.F, Q: s.norm.Q, D: s.norm.D, S: s.norm.S}
+		a := &s.workers[w.ID].Head // a local variable would be on the heap
+		*a = *s.norm
+		a.N = planes * len(part)
 		logits := s.batch.Logits[first*s.Vocab:]
 		if planes == 1 {
-			s.matmul(w, logits, s.Vocab, &plan.Linear{W: s.Head.W}, &a)
+			s.matmul(w, logits, s.Vocab, s.Head.W, nil, a)
 		} else {
-			s.matmulPlanes(w, logits, s.Head.W, &a)
+			s.matmulPlanes(w, logits, s.Head.W, a)
 		}
 		w.Barrier()
 	}
@@ -322,14 +325,14 @@ func (s *Stage) integer(ms ...tensor.Tensor) bool {
 	return false
 }
 
-// matmul writes this worker's share [lo, hi) of the outputs of l for every
-// row of x to dst, whose rows are stride apart.
-func (s *Stage) matmul(w *kernels.Worker, dst []float32, stride int, l *plan.Linear, x *tensor.Acts) (lo, hi int) {
-	lo, hi = w.Range(l.W.Rows, rowAlign)
-	s.tier.MatMul(dst, stride, l.W, lo, hi, x, &s.workers[w.ID].Mat)
-	if l.Bias != nil {
+// matmul writes this worker's share [lo, hi) of the products of m with every
+// row of x, plus the bias if there is one, to dst, whose rows are stride apart.
+func (s *Stage) matmul(w *kernels.Worker, dst []float32, stride int, m tensor.Tensor, bias []float32, x *tensor.Acts) (lo, hi int) {
+	lo, hi = w.Range(m.Rows, rowAlign)
+	s.tier.MatMul(dst, stride, m, lo, hi, x, &s.workers[w.ID].Mat)
+	if bias != nil {
 		for i := range x.N {
-			s.tier.Add(dst[i*stride+lo:i*stride+hi], l.Bias[lo:hi])
+			s.tier.Add(dst[i*stride+lo:i*stride+hi], bias[lo:hi])
 		}
 	}
 	return lo, hi
@@ -339,7 +342,7 @@ func (s *Stage) matmul(w *kernels.Worker, dst []float32, stride int, l *plan.Lin
 // of up, which is free whenever a block adds.
 func (s *Stage) matmulAdd(w *kernels.Worker, l *plan.Linear, x *tensor.Acts) {
 	tmp := s.up
-	lo, hi := s.matmul(w, tmp, s.Width, l, x)
+	lo, hi := s.matmul(w, tmp, s.Width, l.W, l.Bias, x)
 	for i := range x.N {
 		s.tier.Add(s.x[i*s.Width+lo:i*s.Width+hi], tmp[i*s.Width+lo:i*s.Width+hi])
 	}
