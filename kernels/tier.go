@@ -52,9 +52,7 @@ func Exact() *Tier {
 	return t
 }
 
-// Tiers returns the tiers that this machine can run and that no environment
-// variable switches off, fastest first. QGO_NO_AVX2=1, say, switches off the
-// tier avx2 and all that build on it.
+// Tiers returns the tiers that this machine can run, fastest first.
 func Tiers() []*Tier { return []*Tier{Go()} }
 
 // TierByName returns one of [Tiers]; the fastest for an empty name.
