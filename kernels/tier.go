@@ -17,7 +17,7 @@ import (
 type Tier struct {
 	Name     string
 	MatMul   func(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Acts, s *generic.Scratch)
-	Quantize func(x []float32, q []int8, d []float32, s []int16)
+	Quantize func(x []float32, dst []tensor.Block)
 	RMSNorm  func(dst, x, w []float32, eps float32)
 	Rope     func(x, cos, sin []float32)
 	SwiGLU   func(gate, up []float32)

@@ -233,10 +233,7 @@ func (c *Codes) unpackQ3_K(src []byte) {
 		b, q := (*[110]byte)(src), (*[256]byte)(c.Q[256*k:])
 		d := half(b[108:])
 		for g := range 16 {
-			// Four low bits of each 6-bit scale in 8 bytes, two high bits in 4.
-			s := b[96+g%8] >> (4 * (g / 8)) & 15
-			s |= b[104+g%4] >> (2 * (g / 4)) & 3 << 4
-			c.Scale[16*k+g] = d * float32(int(s)-32)
+			c.Scale[16*k+g] = d * float32(scaleQ3_K(g, (*[12]byte)(b[96:])))
 		}
 		for i := 0; i < 64; i += 8 {
 			v, h := le.Uint64(b[32+i:]), le.Uint64(b[i%32:])
@@ -247,16 +244,6 @@ func (c *Codes) unpackQ3_K(src []byte) {
 			}
 		}
 	}
-}
-
-// scaleMin6 returns 6-bit scale and minimum number j of 8 from the 12 bytes
-// of a Q4_K or Q5_K block: 0 to 3 stand in the low 6 bits of bytes 0 to 7; 4
-// to 7 in the nibbles of bytes 8 to 11 and the top bits of bytes 0 to 7.
-func scaleMin6(j int, s *[12]byte) (scale, min byte) {
-	if j < 4 {
-		return s[j] & 63, s[j+4] & 63
-	}
-	return s[j+4]&15 | s[j-4]>>6<<4, s[j+4]>>4 | s[j]>>6<<4
 }
 
 // unpackScales reads the scales and minima of superblock k of Q4_K or Q5_K.

@@ -258,12 +258,12 @@ func (s *Stage) head(w *kernels.Worker) {
 // from row i. The float32 values of both are lost.
 func (s *Stage) addPlane(a *tensor.Acts, i int) {
 	x := a.Row(i)
-	q, d, _ := a.QuantRow(i)
-	for j := range x {
-		x[j] -= d[j/tensor.GroupLen] * float32(q[j])
+	for g, b := range a.QuantRow(i) {
+		for j, q := range b.Q {
+			x[g*tensor.BlockLen+j] -= float32(b.D[j/tensor.GroupLen] * float32(q))
+		}
 	}
-	q, d, sums := a.QuantRow(i + 1)
-	s.tier.Quantize(x, q, d, sums)
+	s.tier.Quantize(x, a.QuantRow(i+1))
 }
 
 // matmulPlanes is matmul for rows of activations that consist of headPlanes
@@ -298,8 +298,7 @@ func (s *Stage) normalise(w *kernels.Worker, dst *tensor.Acts, x, weight []float
 func (s *Stage) normRow(dst *tensor.Acts, i int, x, weight []float32, integer bool) {
 	s.tier.RMSNorm(dst.Row(i), x, weight, s.Eps)
 	if integer {
-		q, d, sums := dst.QuantRow(i)
-		s.tier.Quantize(dst.Row(i), q, d, sums)
+		s.tier.Quantize(dst.Row(i), dst.QuantRow(i))
 	}
 }
 
@@ -311,8 +310,7 @@ func (s *Stage) quantise(w *kernels.Worker, a *tensor.Acts, ms ...tensor.Tensor)
 	}
 	lo, hi := w.Range(s.rows, 1)
 	for i := lo; i < hi; i++ {
-		q, d, sums := a.QuantRow(i)
-		s.tier.Quantize(a.Row(i), q, d, sums)
+		s.tier.Quantize(a.Row(i), a.QuantRow(i))
 	}
 }
 

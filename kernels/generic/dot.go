@@ -44,14 +44,13 @@ func narrow(w *quant.Codes) bool { return w.Bits <= 4 }
 
 // pack writes row i of x to dst, for multiplication with rows like w.
 func pack(dst []packedGroup, x *tensor.Acts, i int, w *quant.Codes) {
-	q, d, sums := x.QuantRow(i)
+	row := x.QuantRow(i)
 	narrow := narrow(w)
 	for g := range dst {
-		p := &dst[g]
-		for h := range 2 {
-			sum := sums[2*g+h]
-			p.scale[h], p.sum[h] = d[2*g+h], d[2*g+h]*float32(sum)
-			offset := -int64(w.Offset) * int64(sum)
+		p, b := &dst[g], &row[g]
+		p.scale, p.sum = b.D, b.Sum
+		for h, negSum := range b.NegSum {
+			offset := int64(w.Offset) * int64(negSum)
 			if narrow {
 				p.start[h] = uint64(offset<<48 + borrow16)
 			} else {
@@ -59,7 +58,7 @@ func pack(dst []packedGroup, x *tensor.Acts, i int, w *quant.Codes) {
 			}
 		}
 		for j := range 4 {
-			c := (*[8]int8)(q[32*g+8*j:])
+			c := (*[8]int8)(b.Q[8*j:])
 			if narrow {
 				p.words[2*j] = lane(c[6], 0) + lane(c[4], 16) + lane(c[2], 32) + lane(c[0], 48)
 				p.words[2*j+1] = lane(c[7], 0) + lane(c[5], 16) + lane(c[3], 32) + lane(c[1], 48)
@@ -88,6 +87,20 @@ func dot(w *quant.Codes, x []packedGroup) float32 {
 	}
 }
 
+// What follows defines the arithmetic of all tiers: every operation rounds to
+// float32. The conversions keep the compiler from fusing a product and a sum,
+// as it would on some architectures.
+
+// pair adds up the scaled dot products of two groups.
+func pair(x *packedGroup, lo, hi int32) float32 {
+	return float32(x.scale[0]*float32(lo)) + float32(x.scale[1]*float32(hi))
+}
+
+// pair2 is pair for weights with a scale for each of the groups.
+func pair2(scale [2]float32, x *packedGroup, lo, hi int32) float32 {
+	return float32(scale[0]*float32(x.scale[0]*float32(lo))) + float32(scale[1]*float32(x.scale[1]*float32(hi)))
+}
+
 // dotNarrow32 is dot for codes below 16 with a scale for every 32.
 func dotNarrow32(w *quant.Codes, x []packedGroup) (y float32) {
 	codes, hasMin := groups(w.Q, len(x)), w.HasMin
@@ -96,9 +109,9 @@ func dotNarrow32(w *quant.Codes, x []packedGroup) (y float32) {
 		c, x := &codes[g], &x[g]
 		lo := x.start[0] + narrow8(c, 0, &x.words) + narrow8(c, 8, &x.words)
 		hi := x.start[1] + narrow8(c, 16, &x.words) + narrow8(c, 24, &x.words)
-		y += scale[g] * (x.scale[0]*float32(upper16(lo)) + x.scale[1]*float32(upper16(hi)))
+		y += float32(scale[g] * pair(x, upper16(lo), upper16(hi)))
 		if hasMin {
-			y += minimum[g] * (x.sum[0] + x.sum[1])
+			y += float32(minimum[g] * (x.sum[0] + x.sum[1]))
 		}
 	}
 	return y
@@ -112,9 +125,9 @@ func dotNarrow16(w *quant.Codes, x []packedGroup) (y float32) {
 		c, x := &codes[g], &x[g]
 		lo := x.start[0] + narrow8(c, 0, &x.words) + narrow8(c, 8, &x.words)
 		hi := x.start[1] + narrow8(c, 16, &x.words) + narrow8(c, 24, &x.words)
-		y += scale[g][0]*x.scale[0]*float32(upper16(lo)) + scale[g][1]*x.scale[1]*float32(upper16(hi))
+		y += pair2(scale[g], x, upper16(lo), upper16(hi))
 		if hasMin {
-			y += minimum[g][0]*x.sum[0] + minimum[g][1]*x.sum[1]
+			y += float32(minimum[g][0]*x.sum[0]) + float32(minimum[g][1]*x.sum[1])
 		}
 	}
 	return y
@@ -128,9 +141,9 @@ func dotWide32(w *quant.Codes, x []packedGroup) (y float32) {
 		c, x := &codes[g], &x[g]
 		lo := x.start[0] + wide8(c, 0, &x.words) + wide8(c, 8, &x.words)
 		hi := x.start[1] + wide8(c, 16, &x.words) + wide8(c, 24, &x.words)
-		y += scale[g] * (x.scale[0]*float32(upper32(lo)) + x.scale[1]*float32(upper32(hi)))
+		y += float32(scale[g] * pair(x, upper32(lo), upper32(hi)))
 		if hasMin {
-			y += minimum[g] * (x.sum[0] + x.sum[1])
+			y += float32(minimum[g] * (x.sum[0] + x.sum[1]))
 		}
 	}
 	return y
@@ -144,9 +157,9 @@ func dotWide16(w *quant.Codes, x []packedGroup) (y float32) {
 		c, x := &codes[g], &x[g]
 		lo := x.start[0] + wide8(c, 0, &x.words) + wide8(c, 8, &x.words)
 		hi := x.start[1] + wide8(c, 16, &x.words) + wide8(c, 24, &x.words)
-		y += scale[g][0]*x.scale[0]*float32(upper32(lo)) + scale[g][1]*x.scale[1]*float32(upper32(hi))
+		y += pair2(scale[g], x, upper32(lo), upper32(hi))
 		if hasMin {
-			y += minimum[g][0]*x.sum[0] + minimum[g][1]*x.sum[1]
+			y += float32(minimum[g][0]*x.sum[0]) + float32(minimum[g][1]*x.sum[1])
 		}
 	}
 	return y

@@ -20,11 +20,23 @@ func randoms(rng *rand.Rand, n int) []float32 {
 
 func TestQuantizeActivations(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	x := randoms(rng, 48)
+	x := randoms(rng, 64)
 	clear(x[16:32])
-	x[32] = 1e30
-	q, d, s := make([]int8, 48), make([]float32, 3), make([]int16, 3)
-	Quantize(x, q, d, s)
+	x[32] = 1e10
+	var q [64]int8
+	var d, sums [4]float32
+	var s [4]int32
+	quantize := func() {
+		var blocks [2]tensor.Block
+		Quantize(x, blocks[:])
+		for i, b := range blocks {
+			copy(q[32*i:], b.Q[:])
+			copy(d[2*i:], b.D[:])
+			copy(s[2*i:], b.NegSum[:])
+			copy(sums[2*i:], b.Sum[:])
+		}
+	}
+	quantize()
 	for g := range d {
 		var sum int
 		var top, xq, qq float64
@@ -39,8 +51,8 @@ func TestQuantizeActivations(t *testing.T) {
 				t.Errorf("value %d: %g became %d times %g", i, x[i], q[i], d[g])
 			}
 		}
-		if int(s[g]) != sum {
-			t.Errorf("sum %d is %d, want %d", g, s[g], sum)
+		if int(-s[g]) != sum || sums[g] != d[g]*float32(sum) {
+			t.Errorf("sums %d are %d and %g, want %d and %g", g, -s[g], sums[g], sum, d[g]*float32(sum))
 		}
 		if want := xq / max(qq, 1); math.Abs(float64(d[g])-want) > 1e-6*want {
 			t.Errorf("scale %d is %g, want %g", g, d[g], want)
@@ -48,7 +60,7 @@ func TestQuantizeActivations(t *testing.T) {
 	}
 	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
 		x[5] = bad
-		Quantize(x, q, d, s)
+		quantize()
 		if d[0] == d[0] || d[1] != 0 || d[2] != d[2] {
 			t.Errorf("%g: scales %v, want NaN in its group only", bad, d)
 		}
@@ -56,7 +68,7 @@ func TestQuantizeActivations(t *testing.T) {
 	for i := range 16 {
 		x[i] = 1e-44
 	}
-	if Quantize(x, q, d, s); d[0] != 0 || q[0] != 0 {
+	if quantize(); d[0] != 0 || q[0] != 0 {
 		t.Errorf("subnormals: scale %g, code %d, want zeros", d[0], q[0])
 	}
 }
@@ -75,22 +87,22 @@ func TestMatMul(t *testing.T) {
 		x := tensor.NewActs(n, cols)
 		copy(x.F, randoms(rng, n*cols))
 		for i := range n {
-			q, d, s := x.QuantRow(i)
-			Quantize(x.Row(i), q, d, s)
+			Quantize(x.Row(i), x.QuantRow(i))
 		}
 		got := make([]float32, n*rows)
 		MatMul(got, rows, w, 0, rows, x, &Scratch{})
 		exact := make([]float32, n*rows)
 		MatMulExact(exact, rows, w, 0, rows, x, &Scratch{})
 		for i := range n {
-			q, d, _ := x.QuantRow(i)
+			blocks := x.QuantRow(i)
 			for r := range rows {
 				var want, wantExact, size float64
 				for j, v := range weights[r*cols : (r+1)*cols] {
 					wantExact += float64(v) * float64(x.Row(i)[j])
 					a := float64(x.Row(i)[j])
 					if typ.Integer() {
-						a = float64(q[j]) * float64(d[j/tensor.GroupLen])
+						b := &blocks[j/32]
+						a = float64(b.Q[j%32]) * float64(b.D[j%32/16])
 					}
 					want += float64(v) * a
 					size += math.Abs(float64(v) * a)
@@ -217,8 +229,7 @@ func BenchmarkMatMul(b *testing.B) {
 			x := tensor.NewActs(n, cols)
 			copy(x.F, randoms(rng, n*cols))
 			for i := range n {
-				q, d, s := x.QuantRow(i)
-				Quantize(x.Row(i), q, d, s)
+				Quantize(x.Row(i), x.QuantRow(i))
 			}
 			dst, s := make([]float32, n*rows), &Scratch{}
 			b.Run(fmt.Sprintf("%v/n=%d", typ, n), func(b *testing.B) {

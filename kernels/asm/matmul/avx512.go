@@ -1,0 +1,245 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+var z = []reg.Register{
+	reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7,
+	reg.Z8, reg.Z9, reg.Z10, reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15,
+	reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23,
+	reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28, reg.Z29, reg.Z30, reg.Z31,
+}
+
+// How the kernels use registers: results of up to 16 rows, the eight vectors
+// of codes of a tile, its scales, and what is left for masks and temporaries.
+var (
+	zY     = z[:16]
+	zW     = z[16:24]
+	zScale = z[24:26] // of the groups
+	zMin   = z[26:28]
+	zLo    = z[28]
+	zHi    = z[29]
+	zTmp   = z[30]
+	zMask  = z[31] // of the low bits
+	zMask2 = z[27] // of the high bits, or the levels; Q2_K alone needs it for a minimum
+)
+
+// avx512 generates the kernel for AVX-512 with VNNI: 64 bytes of codes, 4 of
+// each row, times 4 bytes of activations is one instruction.
+func (k *kernel) avx512() {
+	k.begin()
+	k.constants512()
+	k.panels(func() {
+		for i := range k.n {
+			VPXORD(zY[i], zY[i], zY[i])
+		}
+		k.tiles(func() {}, func() {
+			k.scales512()
+			k.unpack512()
+			for i := range k.n {
+				k.row512(i)
+			}
+		})
+		dst, stride := GP64(), GP64()
+		MOVQ(k.arg(argDst), dst)
+		MOVQ(k.arg(argDstStride), stride)
+		for i := range k.n {
+			VMOVUPS(zY[i], Mem{Base: dst})
+			if i+1 < k.n {
+				ADDQ(stride, dst)
+			}
+		}
+	})
+	VZEROUPPER()
+	RET()
+}
+
+func splat512(value uint32, dst reg.Register) {
+	tmp := GP32()
+	MOVL(U32(value), tmp)
+	VPBROADCASTD(tmp, dst)
+}
+
+func (k *kernel) constants512() {
+	switch k.low {
+	case 4:
+		splat512(bytes4(0x0f), zMask)
+	case 2:
+		splat512(bytes4(0x03), zMask)
+	}
+	switch {
+	case k.levels:
+		VBROADCASTI32X4(levelTable(), zMask2)
+	case k.high == 1:
+		splat512(bytes4(1<<k.low), zMask2)
+	case k.high == 2:
+		splat512(bytes4(3<<k.low), zMask2)
+	}
+}
+
+var levelData Mem
+
+func levelTable() Mem {
+	if levelData.Base == nil {
+		levelData = GLOBL("levels", RODATA|NOPTR)
+		for i, v := range levels {
+			DATA(i, U8(v+128))
+		}
+	}
+	return levelData
+}
+
+// scales512 reads a tile's scales and minima.
+func (k *kernel) scales512() {
+	if !k.super {
+		VCVTPH2PS(Mem{Base: k.scales}, zScale[0])
+		if k.minima {
+			VCVTPH2PS(Mem{Base: k.scales, Disp: halfBytes}, zMin[0])
+		}
+		return
+	}
+	sub := func(i int) Mem { return Mem{Base: k.scales, Disp: i * subBytes} }
+	switch {
+	case k.group == 32: // a scale and a minimum
+		VPMOVZXBD(sub(0), zScale[0])
+		VPMOVZXBD(sub(1), zMin[0])
+	case k.minima: // two of both, in four bits each
+		for g := range 2 {
+			VPMOVZXBD(sub(g), zScale[g])
+			VPSRLD(U8(4), zScale[g], zMin[g])
+			VPANDD(zMask15(), zScale[g], zScale[g])
+		}
+	default: // two signed scales
+		VPMOVSXBD(sub(0), zScale[0])
+		VPMOVSXBD(sub(1), zScale[1])
+	}
+	VCVTPH2PS(Mem{Base: k.head}, zTmp)
+	for g := range 32 / k.group {
+		VCVTDQ2PS(zScale[g], zScale[g])
+		VMULPS(zTmp, zScale[g], zScale[g])
+	}
+	if k.minima {
+		VCVTPH2PS(Mem{Base: k.head, Disp: halfBytes}, zTmp)
+		for g := range 32 / k.group {
+			VCVTDQ2PS(zMin[g], zMin[g])
+			VMULPS(zTmp, zMin[g], zMin[g])
+		}
+	}
+}
+
+// zMask15 makes a mask of 15 in each lane.
+func zMask15() reg.Register {
+	splat512(15, zLo)
+	return zLo
+}
+
+// unpack512 takes the codes of a tile apart.
+func (k *kernel) unpack512() {
+	plane := func(i int) Mem { return Mem{Base: k.codes, Disp: i * planeBytes} }
+	planes := 0
+	switch k.low {
+	case 8:
+		for v := range tileQuads {
+			VMOVDQU32(plane(v), zW[v])
+		}
+		planes = 8
+	case 4:
+		for v := range 4 {
+			VMOVDQU32(plane(v), zTmp)
+			VPANDD(zMask, zTmp, zW[v])
+			VPSRLD(U8(4), zTmp, zTmp)
+			VPANDD(zMask, zTmp, zW[v+4])
+		}
+		planes = 4
+	case 2:
+		for p := range 2 {
+			VMOVDQU32(plane(p), zTmp)
+			VPANDD(zMask, zTmp, zW[4*p])
+			for i := 1; i < 4; i++ {
+				VPSRLD(U8(2*i), zTmp, zW[4*p+i])
+				VPANDD(zMask, zW[4*p+i], zW[4*p+i])
+			}
+		}
+		planes = 2
+	}
+	if k.levels {
+		for v := range tileQuads {
+			VPSHUFB(zW[v], zMask2, zW[v])
+		}
+	}
+	switch k.high {
+	case 1:
+		VMOVDQU32(plane(planes), zTmp)
+		for v := range tileQuads {
+			k.merge512(zTmp, k.low-v, zW[v])
+		}
+	case 2:
+		for p := range 2 {
+			VMOVDQU32(plane(planes+p), zTmp)
+			for i := range 4 {
+				k.merge512(zTmp, k.low-2*i, zW[4*p+i])
+			}
+		}
+	}
+}
+
+// merge512 puts high bits, shifted to the left, into codes.
+func (k *kernel) merge512(bits reg.Register, shift int, w reg.Register) {
+	switch {
+	case shift > 0:
+		VPSLLD(U8(shift), bits, zLo)
+		bits = zLo
+	case shift < 0:
+		VPSRLD(U8(-shift), bits, zLo)
+		bits = zLo
+	}
+	const orAnd = 0xf8 // w | bits & mask
+	VPTERNLOGD(U8(orAnd), zMask2, bits, w)
+}
+
+// row512 multiplies the tile with activation row i.
+func (k *kernel) row512(i int) {
+	for g, acc := range []reg.Register{zLo, zHi} {
+		if k.offset > 0 {
+			VPSLLD_BCST(U8(k.offset), k.at(i, offNegSum+4*g), acc)
+		} else {
+			VPXORD(acc, acc, acc)
+		}
+	}
+	for v := range 4 {
+		VPDPBUSD_BCST(k.at(i, 4*v), zW[v], zLo)
+		VPDPBUSD_BCST(k.at(i, 4*v+16), zW[v+4], zHi)
+	}
+	for g, acc := range []reg.Register{zLo, zHi} {
+		VCVTDQ2PS(acc, acc)
+		VMULPS_BCST(k.at(i, offD+4*g), acc, acc)
+		if k.group == 16 {
+			VMULPS(zScale[g], acc, acc)
+		}
+	}
+	VADDPS(zHi, zLo, zLo)
+	if k.group == 32 {
+		VMULPS(zScale[0], zLo, zLo)
+	}
+	VADDPS(zLo, zY[i], zY[i])
+	if !k.minima {
+		return
+	}
+	VBROADCASTSS(k.at(i, offSum), zLo)
+	if k.group == 32 {
+		VADDPS_BCST(k.at(i, offSum+4), zLo, zLo)
+		VMULPS(zMin[0], zLo, zLo)
+	} else {
+		VMULPS(zMin[0], zLo, zLo)
+		VMULPS_BCST(k.at(i, offSum+4), zMin[1], zHi)
+		VADDPS(zHi, zLo, zLo)
+	}
+	if k.super {
+		VSUBPS(zLo, zY[i], zY[i])
+	} else {
+		VADDPS(zLo, zY[i], zY[i])
+	}
+}

@@ -1,0 +1,24 @@
+package panel
+
+import (
+	"qgo/quant"
+	"qgo/tensor"
+)
+
+// Args are the arguments of a kernel: it multiplies Panels panels with its
+// number of activation rows. Kernels change what they are given.
+type Args struct {
+	Codes      *byte         // first panel: second area, or all of a floating-point one
+	Scales     *byte         // first area
+	X          *tensor.Block // first activation row, or its float32 values
+	Dst        *float32      // 16 results for each activation row and panel
+	XStride    int           // bytes from one activation row to the next
+	DstStride  int           // bytes from the results of one activation row to those of the next
+	Tiles      int           // tiles of a panel, or columns of a floating-point one
+	Panels     int
+	PanelBytes int
+}
+
+// Kernels holds for each type the kernels for 1, 2, 4, 8 and 16 activation
+// rows, as far as there are any.
+type Kernels [quant.BF16 + 1][]func(*Args)

@@ -1,0 +1,93 @@
+package panel
+
+import (
+	"math/bits"
+	"unsafe"
+
+	"qgo/tensor"
+)
+
+// What a call of a kernel reads should stay in the caches that it shares with
+// nobody: all rows of activations that are multiplied with a panel before the
+// next one is read fit in half of a second-level cache of 512 KB.
+const chunkBytes = 256 << 10
+
+// callWork is about the number of multiplications that one call of a kernel
+// may do, some 100 µs: assembler cannot be interrupted.
+const callWork = 1 << 23
+
+// Scratch is what a worker needs to multiply.
+type Scratch struct {
+	args Args
+	last [16 * Rows]float32 // results of a last panel that is not full
+}
+
+// MatMul computes rows [r0, r1) of W·x for every row x of the batch:
+//
+//	dst[i*stride+r] = Σ_j W[r][j] * x[i][j]
+//
+// r0 is a multiple of 16, and so is r1 unless it is the last row.
+func (k *Kernels) MatMul(dst []float32, stride int, m *Matrix, r0, r1 int, x *tensor.Acts, s *Scratch) {
+	if r0 >= r1 || x.N == 0 {
+		return
+	}
+	full := r1 / Rows // panels that have all rows
+	chunk := max(16, chunkBytes/(x.Cols*2)/16*16)
+	for first := 0; first < x.N; first += chunk {
+		n := min(chunk, x.N-first)
+		if n <= 16 {
+			// Few rows: a kernel goes through many panels.
+			k.rows(dst[first*stride+r0:], stride, m, r0/Rows, full, x, first, n, s)
+		} else {
+			for p := r0 / Rows; p < full; p++ {
+				k.rows(dst[first*stride+p*Rows:], stride, m, p, p+1, x, first, n, s)
+			}
+		}
+		if full*Rows < r1 {
+			for i := 0; i < n; i += 16 {
+				t := min(16, n-i)
+				k.rows(s.last[:], Rows, m, full, full+1, x, first+i, t, s)
+				for j := range t {
+					copy(dst[(first+i+j)*stride+full*Rows:(first+i+j)*stride+r1], s.last[j*Rows:])
+				}
+			}
+		}
+	}
+}
+
+// rows multiplies whole panels with n rows of activations from number first
+// on. Result r of the first panel and row i goes to dst[i*stride+r].
+func (k *Kernels) rows(dst []float32, stride int, m *Matrix, p0, p1 int, x *tensor.Acts, first, n int, s *Scratch) {
+	size, area := Bytes(m.Type, m.Cols), ScaleBytes(m.Type, m.Cols)
+	kernels := k[m.Type]
+	for i := 0; i < n; {
+		step := min(bits.Len(uint(n-i)), len(kernels)) - 1
+		t := 1 << step
+		for p := p0; p < p1; {
+			count := min(p1-p, max(1, callWork/(t*Rows*m.Cols)))
+			panels := m.Data[p*size : (p+count)*size]
+			out := dst[i*stride+(p-p0)*Rows:]
+			_ = out[(t-1)*stride+count*Rows-1]
+			s.args = Args{
+				Codes:      &panels[area],
+				Scales:     &panels[0],
+				Dst:        &out[0],
+				DstStride:  stride * 4,
+				Panels:     count,
+				PanelBytes: size,
+			}
+			if m.Type.Integer() {
+				s.args.X = &x.QuantRow(first + i)[0]
+				s.args.XStride = x.Stride * tensor.BlockBytes
+				s.args.Tiles = m.Cols / tileCols
+			} else {
+				s.args.X = (*tensor.Block)(unsafe.Pointer(&x.Row(first + i)[0]))
+				s.args.XStride = x.Cols * 4
+				s.args.Tiles = m.Cols
+			}
+			kernels[step](&s.args)
+			p += count
+		}
+		i += t
+	}
+}

@@ -1,0 +1,100 @@
+package panel_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"qgo/kernels/avx512"
+	"qgo/kernels/generic"
+	"qgo/kernels/panel"
+	"qgo/quant"
+	"qgo/tensor"
+)
+
+var sets = map[string]*panel.Kernels{"avx512vnni": &avx512.Mul}
+
+func pack(w tensor.Tensor) *panel.Matrix {
+	m, err := panel.New(w, tensor.Make[byte](panel.MatrixBytes(w.Type, w.Rows, w.Cols)))
+	if err != nil {
+		panic(err)
+	}
+	m.Pack(w, 0, m.Panels(), panel.NewPacker(w.Cols))
+	return m
+}
+
+// weights returns a matrix of random bytes: all codes and sub-scales come up.
+func weights(rng *rand.Rand, t quant.Type, rows, cols int) tensor.Tensor {
+	w := tensor.Tensor{Type: t, Rows: rows, Cols: cols, Data: make([]byte, rows*t.RowBytes(cols))}
+	for i := range w.Data {
+		w.Data[i] = byte(rng.Uint32())
+	}
+	// Scales of any size and sign, but finite.
+	for i := 0; i < len(w.Data); i += t.BlockBytes() {
+		quant.SetScales(t, w.Data[i:i+t.BlockBytes()], func() float32 { return float32(rng.NormFloat64()) * 0.01 })
+	}
+	return w
+}
+
+func TestMatMul(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for name, k := range sets {
+		for _, typ := range quant.Types() {
+			if len(k[typ]) == 0 || !typ.Integer() {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s/%v", name, typ), func(t *testing.T) {
+				for _, size := range [][2]int{{16, 1}, {33, 3}, {80, 5}} {
+					rows, cols := size[0], size[1]*max(32, typ.BlockLen())
+					w := weights(rng, typ, rows, cols)
+					m := pack(w)
+					for _, n := range []int{1, 2, 3, 7, 16, 31} {
+						x := tensor.NewActs(n, cols)
+						for i := range x.F {
+							x.F[i] = float32(rng.NormFloat64())
+						}
+						for i := range n {
+							generic.Quantize(x.Row(i), x.QuantRow(i))
+						}
+						want, got := make([]float32, n*rows), make([]float32, n*rows)
+						generic.MatMul(want, rows, w, 0, rows, x, &generic.Scratch{})
+						k.MatMul(got, rows, m, 0, rows, x, &panel.Scratch{})
+						for i := range want {
+							if math.Float32bits(want[i]) != math.Float32bits(got[i]) {
+								t.Fatalf("%d x %d, %d inputs: result %d of input %d is %g, want %g", rows, cols, n, i%rows, i/rows, got[i], want[i])
+							}
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkMatMul(b *testing.B) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for name, k := range sets {
+		for _, typ := range quant.Types() {
+			if len(k[typ]) == 0 {
+				continue
+			}
+			const rows, cols = 128, 1024
+			m := pack(weights(rng, typ, rows, cols))
+			for _, n := range []int{1, 2, 4, 8, 16, 128} {
+				x := tensor.NewActs(n, cols)
+				for i := range n {
+					generic.Quantize(x.Row(i), x.QuantRow(i))
+				}
+				dst, s := make([]float32, n*rows), &panel.Scratch{}
+				b.Run(fmt.Sprintf("%s/%v/n=%d", name, typ, n), func(b *testing.B) {
+					b.SetBytes(int64(len(m.Data)))
+					for b.Loop() {
+						k.MatMul(dst, rows, m, 0, rows, x, s)
+					}
+					b.ReportMetric(2*rows*cols*float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GOP/s")
+				})
+			}
+		}
+	}
+}

@@ -1,0 +1,129 @@
+// Package panel lays matrices out for vector instructions: in panels of 16
+// rows, so that a lane is a row and no sum across lanes is ever needed.
+//
+// A panel of floating-point weights holds, column after column, the values of
+// the 16 rows. A panel of integer weights (see [quant.Codes]) consists of two
+// areas. The first has the scales: for every 32 columns, 16 float16 scales
+// and, for some formats, 16 minima; for the K-quants, for every 256 columns,
+// 16 scales and minima and then, for every 32 columns, 16 bytes for each
+// group. The second has the codes in tiles of 32 columns.
+//
+// Vector instructions multiply four bytes of a lane at a time, so the codes of
+// four columns of a row, a quad, are neighbours, and a quad of each of the 16
+// rows makes 64 bytes: a vector. A tile has eight such vectors of codes. They
+// are stored in planes of 64 bytes: eight planes for codes of 8 bits; four for
+// 4 bits, where plane p has vector p in the low and vector p+4 in the high
+// halves of its bytes; two for 2 bits, where plane p has vectors 4p to 4p+3.
+// Codes of 3, 5 and 6 bits have planes for the low 2 or 4 bits, and after them
+// one plane of single bits, where bit v belongs to vector v, or two for 2
+// bits. The codes of Q8_0 are stored with 128 added, IQ4_NL's as in the file.
+package panel
+
+import (
+	"fmt"
+
+	"qgo/quant"
+	"qgo/tensor"
+)
+
+// Rows is the number of rows of a panel.
+const Rows = 16
+
+// tileCols is the number of columns of a tile.
+const tileCols = 32
+
+const planeBytes = 64
+
+// Matrix is a matrix in panels. The last panel is filled up with zeros.
+type Matrix struct {
+	Type       quant.Type
+	Rows, Cols int
+	Data       []byte
+}
+
+// layout describes the panels of an integer type.
+type layout struct {
+	low, high int // bits of a code in the first and in the second planes
+	group     int // columns of a group
+	minima    bool
+	super     bool // K-quant
+}
+
+var layouts = [...]layout{
+	quant.Q4_0:   {4, 0, 32, false, false},
+	quant.Q4_1:   {4, 0, 32, true, false},
+	quant.Q5_0:   {4, 1, 32, false, false},
+	quant.Q5_1:   {4, 1, 32, true, false},
+	quant.Q8_0:   {8, 0, 32, false, false},
+	quant.IQ4_NL: {4, 0, 32, false, false},
+	quant.Q2_K:   {2, 0, 16, true, true},
+	quant.Q3_K:   {2, 1, 16, false, true},
+	quant.Q4_K:   {4, 0, 32, true, true},
+	quant.Q5_K:   {4, 1, 32, true, true},
+	quant.Q6_K:   {4, 2, 16, false, true},
+}
+
+// tileBytes is the size of a tile of codes.
+func (l *layout) tileBytes() int { return (l.low + l.high) * Rows * tileCols / 8 }
+
+// subBytes is the size of what a K-quant's tile has beside the codes.
+func (l *layout) subBytes() int {
+	if !l.super {
+		return 0
+	}
+	return 2 * Rows // two scales, or a scale and a minimum, or two of both in 4 bits each
+}
+
+// scaleBytes is the size of the float16 numbers that stand together.
+func (l *layout) scaleBytes() int {
+	if l.minima {
+		return 4 * Rows
+	}
+	return 2 * Rows
+}
+
+// ScaleBytes is the size of a panel's first area, which integer types have.
+func ScaleBytes(t quant.Type, cols int) int {
+	if !t.Integer() {
+		return 0
+	}
+	l := &layouts[t]
+	n := cols/t.BlockLen()*l.scaleBytes() + cols/tileCols*l.subBytes()
+	return (n + planeBytes - 1) / planeBytes * planeBytes
+}
+
+// Bytes is the size of a panel of a matrix of type t.
+func Bytes(t quant.Type, cols int) int {
+	if !t.Integer() {
+		n := t.RowBytes(cols) * Rows
+		return (n + planeBytes - 1) / planeBytes * planeBytes
+	}
+	return ScaleBytes(t, cols) + cols/tileCols*layouts[t].tileBytes()
+}
+
+// MatrixBytes is the size of a matrix.
+func MatrixBytes(t quant.Type, rows, cols int) int {
+	return (rows + Rows - 1) / Rows * Bytes(t, cols)
+}
+
+// Fits reports whether a matrix can be laid out in panels: rows of integer
+// weights must consist of whole tiles, as they do in all known models.
+func Fits(t quant.Type, cols int) bool { return !t.Integer() || cols%tileCols == 0 }
+
+// New returns the matrix of w's type and size on the memory data, which
+// [Matrix.Pack] fills.
+func New(w tensor.Tensor, data []byte) (*Matrix, error) {
+	if n := MatrixBytes(w.Type, w.Rows, w.Cols); !Fits(w.Type, w.Cols) || len(data) != n {
+		return nil, fmt.Errorf("panel: %d bytes for %d x %d weights of %v, which need %d", len(data), w.Rows, w.Cols, w.Type, n)
+	}
+	return &Matrix{Type: w.Type, Rows: w.Rows, Cols: w.Cols, Data: data}, nil
+}
+
+// Panels is the number of panels.
+func (m *Matrix) Panels() int { return (m.Rows + Rows - 1) / Rows }
+
+// Panel returns the bytes of a panel.
+func (m *Matrix) Panel(i int) []byte {
+	n := Bytes(m.Type, m.Cols)
+	return m.Data[i*n : (i+1)*n]
+}
