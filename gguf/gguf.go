@@ -10,7 +10,9 @@ package gguf
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
 	"slices"
+	"unsafe"
 
 	"qgo/quant"
 )
@@ -71,6 +73,7 @@ type File struct {
 	keys    map[string]int
 	tensors map[string]int
 	unmap   func() error
+	mapping []byte // the file, if it is mapped
 }
 
 // Size is the file's length in bytes.
@@ -97,6 +100,21 @@ func (f *File) Close() error {
 	unmap := f.unmap
 	f.unmap = nil
 	return unmap()
+}
+
+// Release tells the system that a tensor's data will hardly be read again. If
+// it is, it comes from the file once more.
+func (f *File) Release(data []byte) {
+	if len(data) == 0 || len(f.mapping) == 0 {
+		return
+	}
+	page := uintptr(os.Getpagesize())
+	base := uintptr(unsafe.Pointer(unsafe.SliceData(f.mapping)))
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(data))) - base
+	lo, hi := (at+page-1)/page*page, (at+uintptr(len(data)))/page*page
+	if at < uintptr(len(f.mapping)) && lo < hi { // a big-endian file's data lies elsewhere
+		dropPages(f.mapping[lo:hi])
+	}
 }
 
 // FormatError reports what is wrong with a file, and where.

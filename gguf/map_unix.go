@@ -12,3 +12,6 @@ func mapFile(f *os.File, size int) (data []byte, unmap func() error, err error) 
 	data, err = unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)
 	return data, func() error { return unix.Munmap(data) }, err
 }
+
+// dropPages takes whole pages of a mapped file out of memory.
+func dropPages(data []byte) { _ = unix.Madvise(data, unix.MADV_DONTNEED) }

@@ -35,7 +35,8 @@ func Open(path string) (*File, error) {
 		return nil, fmt.Errorf("%s: %d bytes are more than this machine can address", path, size)
 	}
 	data, unmap, err := mapFile(file, int(size))
-	if err != nil {
+	mapped := err == nil
+	if !mapped {
 		if data, err = io.ReadAll(io.NewSectionReader(file, 0, size)); err != nil {
 			return nil, err
 		}
@@ -50,6 +51,9 @@ func Open(path string) (*File, error) {
 		return nil, errors.Join(err, unmap())
 	}
 	f.unmap = unmap
+	if mapped {
+		f.mapping = data
+	}
 	return f, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"qgo/kernels/generic"
+	"qgo/kernels/panel"
 	"qgo/tensor"
 )
 
@@ -23,6 +24,9 @@ type Tier struct {
 	SwiGLU   func(gate, up []float32)
 	Add      func(dst, x []float32)
 	Attend   func(t *generic.AttnTile, s *generic.AttnScratch)
+	// Panels are the kernels for weights in panels, for some types of weights;
+	// MatMul is for the others.
+	Panels *panel.Kernels
 	// Integer tells whether MatMul reads the quantised activations for
 	// integer weights.
 	Integer bool
@@ -52,8 +56,13 @@ func Exact() *Tier {
 	return t
 }
 
+// Repacks tells whether the tier multiplies w in panels.
+func (t *Tier) Repacks(w tensor.Tensor) bool {
+	return t.Panels != nil && len(t.Panels[w.Type]) > 0 && panel.Fits(w.Type, w.Cols)
+}
+
 // Tiers returns the tiers that this machine can run, fastest first.
-func Tiers() []*Tier { return []*Tier{Go()} }
+func Tiers() []*Tier { return append(native(), Go()) }
 
 // TierByName returns one of [Tiers]; the fastest for an empty name.
 func TierByName(name string) (*Tier, error) {

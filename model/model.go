@@ -24,6 +24,7 @@ type Options struct {
 	KV       string // type of keys and values: "f16" (or ""), "f32" or "q8_0"
 	Exact    bool   // weights, activations, keys and values as float32
 	Tier     string // name of the kernels' tier; "" means the fastest
+	NoRepack bool   // compute on the weights as they are in the file
 }
 
 // Defaults and bounds of [Options].
@@ -95,6 +96,7 @@ type Model struct {
 	tier    *kernels.Tier
 	stages  []plan.Stage
 	pinned  bool
+	repack  bool
 	maxRows int
 	maxCtx  int
 	kvType  quant.Type
@@ -131,7 +133,7 @@ func Load(f *gguf.File, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Config: *c, File: f, pinned: !o.Unpinned, maxRows: set.maxRows, maxCtx: set.context, kvType: set.kv, tier: set.tier}
+	m := &Model{Config: *c, File: f, pinned: !o.Unpinned, repack: !o.NoRepack, maxRows: set.maxRows, maxCtx: set.context, kvType: set.kv, tier: set.tier}
 	if m.plan, err = newPlan(f, c); err != nil {
 		return nil, err
 	}
@@ -149,7 +151,10 @@ func Load(f *gguf.File, o Options) (*Model, error) {
 }
 
 func (m *Model) cpuOptions() cpu.Options {
-	return cpu.Options{Pool: m.pool, Tier: m.tier, Workers: m.pool.Workers(), MaxRows: m.maxRows, MaxCtx: m.maxCtx}
+	return cpu.Options{
+		Pool: m.pool, Tier: m.tier, Workers: m.pool.Workers(), MaxRows: m.maxRows, MaxCtx: m.maxCtx,
+		Original: !m.repack, Release: m.File.Release,
+	}
 }
 
 // MaxRows is the number of tokens of the largest batch, MaxContext of the

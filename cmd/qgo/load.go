@@ -28,6 +28,7 @@ func (m *modelFlags) add(f *pflag.FlagSet) {
 	f.BoolVar(&m.options.Unpinned, "no-pin", false, "let the system move threads between cores")
 	f.IntVar(&m.options.Context, "ctx", 0, "longest text in tokens (0: the model's own, at most 4096)")
 	f.StringVar(&m.options.KV, "kv", "", "type of the KV cache: f16, f32 or q8_0 (default f16)")
+	f.BoolVar(&m.options.NoRepack, "no-repack", false, "compute on the weights as they are in the file: less memory, slower")
 	f.StringVar(&m.options.Tier, "tier", "", "kernels to use (see 'qgo devices'; default: the fastest)")
 }
 

@@ -6,14 +6,21 @@
 
 // func mulQ4_0x1(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ4_0x1(SB), NOSPLIT, $0-8
+TEXT ·mulQ4_0x1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	MOVQ   48(AX), SI
@@ -59,28 +66,35 @@ tile:
 	DECQ          SI
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ4_0x2(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ4_0x2(SB), NOSPLIT, $0-8
+TEXT ·mulQ4_0x2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -144,31 +158,38 @@ tile:
 	DECQ          DI
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
 	VMOVUPS       Z1, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ4_0x4(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ4_0x4(SB), NOSPLIT, $0-8
+TEXT ·mulQ4_0x4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
 	LEAQ         (SI)(SI*2), DI
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -268,6 +289,7 @@ tile:
 	DECQ          R8
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -277,17 +299,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z3, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ4_0x8(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ4_0x8(SB), NOSPLIT, $0-8
+TEXT ·mulQ4_0x8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
 	LEAQ         (SI)(SI*2), DI
@@ -295,10 +316,17 @@ TEXT ·mulQ4_0x8(SB), NOSPLIT, $0-8
 	LEAQ         (DI)(SI*4), R9
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -470,6 +498,7 @@ tile:
 	DECQ          R10
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -487,17 +516,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z7, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ4_0x16(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ4_0x16(SB), NOSPLIT, $0-8
+TEXT ·mulQ4_0x16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	LEAQ         (DI)(DI*2), R8
@@ -505,10 +533,17 @@ TEXT ·mulQ4_0x16(SB), NOSPLIT, $0-8
 	LEAQ         (R8)(DI*4), R10
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	MOVQ   32(AX), SI
 	SHLQ   $0x03, SI
@@ -828,6 +863,7 @@ tile:
 	DECQ          R11
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -861,24 +897,30 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z15, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ4_1x1(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ4_1x1(SB), NOSPLIT, $0-8
+TEXT ·mulQ4_1x1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	MOVQ   48(AX), SI
@@ -929,28 +971,35 @@ tile:
 	DECQ          SI
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ4_1x2(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ4_1x2(SB), NOSPLIT, $0-8
+TEXT ·mulQ4_1x2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -1023,31 +1072,38 @@ tile:
 	DECQ          DI
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
 	VMOVUPS       Z1, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ4_1x4(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ4_1x4(SB), NOSPLIT, $0-8
+TEXT ·mulQ4_1x4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
 	LEAQ         (SI)(SI*2), DI
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -1164,6 +1220,7 @@ tile:
 	DECQ          R8
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -1173,17 +1230,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z3, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ4_1x8(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ4_1x8(SB), NOSPLIT, $0-8
+TEXT ·mulQ4_1x8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
 	LEAQ         (SI)(SI*2), DI
@@ -1191,10 +1247,17 @@ TEXT ·mulQ4_1x8(SB), NOSPLIT, $0-8
 	LEAQ         (DI)(SI*4), R9
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -1399,6 +1462,7 @@ tile:
 	DECQ          R10
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -1416,17 +1480,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z7, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ4_1x16(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ4_1x16(SB), NOSPLIT, $0-8
+TEXT ·mulQ4_1x16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	LEAQ         (DI)(DI*2), R8
@@ -1434,10 +1497,17 @@ TEXT ·mulQ4_1x16(SB), NOSPLIT, $0-8
 	LEAQ         (R8)(DI*4), R10
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	MOVQ   32(AX), SI
 	SHLQ   $0x03, SI
@@ -1822,6 +1892,7 @@ tile:
 	DECQ          R11
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -1855,26 +1926,32 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z15, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ5_0x1(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ5_0x1(SB), NOSPLIT, $0-8
+TEXT ·mulQ5_0x1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
 	MOVL         $0x10101010, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	MOVQ   48(AX), SI
@@ -1936,30 +2013,37 @@ tile:
 	DECQ          SI
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ5_0x2(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ5_0x2(SB), NOSPLIT, $0-8
+TEXT ·mulQ5_0x2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
 	MOVL         $0x10101010, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -2039,22 +2123,22 @@ tile:
 	DECQ          DI
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
 	VMOVUPS       Z1, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ5_0x4(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ5_0x4(SB), NOSPLIT, $0-8
+TEXT ·mulQ5_0x4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
 	LEAQ         (SI)(SI*2), DI
@@ -2062,10 +2146,17 @@ TEXT ·mulQ5_0x4(SB), NOSPLIT, $0-8
 	VPBROADCASTD CX, Z31
 	MOVL         $0x10101010, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -2181,6 +2272,7 @@ tile:
 	DECQ          R8
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -2190,17 +2282,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z3, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ5_0x8(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ5_0x8(SB), NOSPLIT, $0-8
+TEXT ·mulQ5_0x8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
 	LEAQ         (SI)(SI*2), DI
@@ -2210,10 +2301,17 @@ TEXT ·mulQ5_0x8(SB), NOSPLIT, $0-8
 	VPBROADCASTD CX, Z31
 	MOVL         $0x10101010, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -2401,6 +2499,7 @@ tile:
 	DECQ          R10
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -2418,17 +2517,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z7, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ5_0x16(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ5_0x16(SB), NOSPLIT, $0-8
+TEXT ·mulQ5_0x16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	LEAQ         (DI)(DI*2), R8
@@ -2438,10 +2536,17 @@ TEXT ·mulQ5_0x16(SB), NOSPLIT, $0-8
 	VPBROADCASTD CX, Z31
 	MOVL         $0x10101010, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	MOVQ   32(AX), SI
 	SHLQ   $0x03, SI
@@ -2777,6 +2882,7 @@ tile:
 	DECQ          R11
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -2810,26 +2916,32 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z15, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ5_1x1(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ5_1x1(SB), NOSPLIT, $0-8
+TEXT ·mulQ5_1x1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
 	MOVL         $0x10101010, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	MOVQ   48(AX), SI
@@ -2896,30 +3008,37 @@ tile:
 	DECQ          SI
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ5_1x2(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ5_1x2(SB), NOSPLIT, $0-8
+TEXT ·mulQ5_1x2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
 	MOVL         $0x10101010, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -3008,22 +3127,22 @@ tile:
 	DECQ          DI
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
 	VMOVUPS       Z1, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ5_1x4(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ5_1x4(SB), NOSPLIT, $0-8
+TEXT ·mulQ5_1x4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
 	LEAQ         (SI)(SI*2), DI
@@ -3031,10 +3150,17 @@ TEXT ·mulQ5_1x4(SB), NOSPLIT, $0-8
 	VPBROADCASTD CX, Z31
 	MOVL         $0x10101010, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -3167,6 +3293,7 @@ tile:
 	DECQ          R8
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -3176,17 +3303,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z3, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ5_1x8(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ5_1x8(SB), NOSPLIT, $0-8
+TEXT ·mulQ5_1x8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
 	LEAQ         (SI)(SI*2), DI
@@ -3196,10 +3322,17 @@ TEXT ·mulQ5_1x8(SB), NOSPLIT, $0-8
 	VPBROADCASTD CX, Z31
 	MOVL         $0x10101010, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -3420,6 +3553,7 @@ tile:
 	DECQ          R10
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -3437,17 +3571,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z7, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ5_1x16(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ5_1x16(SB), NOSPLIT, $0-8
+TEXT ·mulQ5_1x16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	LEAQ         (DI)(DI*2), R8
@@ -3457,10 +3590,17 @@ TEXT ·mulQ5_1x16(SB), NOSPLIT, $0-8
 	VPBROADCASTD CX, Z31
 	MOVL         $0x10101010, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	MOVQ   32(AX), SI
 	SHLQ   $0x03, SI
@@ -3861,6 +4001,7 @@ tile:
 	DECQ          R11
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -3894,22 +4035,28 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z15, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ8_0x1(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ8_0x1(SB), NOSPLIT, $0-8
+TEXT ·mulQ8_0x1(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
+	XORQ CX, CX
+	MOVQ CX, (SP)
+	MOVQ CX, 8(SP)
+	MOVQ 56(AX), CX
+	MOVQ CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	MOVQ   48(AX), SI
@@ -3947,26 +4094,33 @@ tile:
 	DECQ          SI
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ8_0x2(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ8_0x2(SB), NOSPLIT, $0-8
+TEXT ·mulQ8_0x2(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 32(AX), SI
+	XORQ CX, CX
+	MOVQ CX, (SP)
+	MOVQ CX, 8(SP)
+	MOVQ 56(AX), CX
+	MOVQ CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -4022,29 +4176,36 @@ tile:
 	DECQ          DI
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
 	VMOVUPS       Z1, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ8_0x4(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ8_0x4(SB), NOSPLIT, $0-8
+TEXT ·mulQ8_0x4(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 32(AX), SI
 	LEAQ (SI)(SI*2), DI
+	XORQ CX, CX
+	MOVQ CX, (SP)
+	MOVQ CX, 8(SP)
+	MOVQ 56(AX), CX
+	MOVQ CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -4136,6 +4297,7 @@ tile:
 	DECQ          R8
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -4145,26 +4307,32 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z3, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ8_0x8(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ8_0x8(SB), NOSPLIT, $0-8
+TEXT ·mulQ8_0x8(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 32(AX), SI
 	LEAQ (SI)(SI*2), DI
 	LEAQ (SI)(SI*4), R8
 	LEAQ (DI)(SI*4), R9
+	XORQ CX, CX
+	MOVQ CX, (SP)
+	MOVQ CX, 8(SP)
+	MOVQ 56(AX), CX
+	MOVQ CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -4328,6 +4496,7 @@ tile:
 	DECQ          R10
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -4345,26 +4514,32 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z7, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ8_0x16(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ8_0x16(SB), NOSPLIT, $0-8
+TEXT ·mulQ8_0x16(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 32(AX), DI
 	LEAQ (DI)(DI*2), R8
 	LEAQ (DI)(DI*4), R9
 	LEAQ (R8)(DI*4), R10
+	XORQ CX, CX
+	MOVQ CX, (SP)
+	MOVQ CX, 8(SP)
+	MOVQ 56(AX), CX
+	MOVQ CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	MOVQ   32(AX), SI
 	SHLQ   $0x03, SI
@@ -4676,6 +4851,7 @@ tile:
 	DECQ          R11
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -4709,24 +4885,30 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z15, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ2_Kx1(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ2_Kx1(SB), NOSPLIT, $0-8
+TEXT ·mulQ2_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x03030303, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	MOVQ   48(AX), DI
@@ -4805,28 +4987,35 @@ tile:
 	DECQ          DI
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ2_Kx2(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ2_Kx2(SB), NOSPLIT, $0-8
+TEXT ·mulQ2_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	MOVL         $0x03030303, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -4929,31 +5118,38 @@ tile:
 	DECQ          R8
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
 	VMOVUPS       Z1, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ2_Kx4(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ2_Kx4(SB), NOSPLIT, $0-8
+TEXT ·mulQ2_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	LEAQ         (DI)(DI*2), R8
 	MOVL         $0x03030303, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -5104,6 +5300,7 @@ tile:
 	DECQ          R9
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -5113,17 +5310,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z3, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ2_Kx8(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ2_Kx8(SB), NOSPLIT, $0-8
+TEXT ·mulQ2_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	LEAQ         (DI)(DI*2), R8
@@ -5131,10 +5327,17 @@ TEXT ·mulQ2_Kx8(SB), NOSPLIT, $0-8
 	LEAQ         (R8)(DI*4), R10
 	MOVL         $0x03030303, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -5381,6 +5584,7 @@ tile:
 	DECQ          R11
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -5398,17 +5602,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z7, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ2_Kx16(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ2_Kx16(SB), NOSPLIT, $0-8
+TEXT ·mulQ2_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), R8
 	LEAQ         (R8)(R8*2), R9
@@ -5416,10 +5619,17 @@ TEXT ·mulQ2_Kx16(SB), NOSPLIT, $0-8
 	LEAQ         (R9)(R8*4), R11
 	MOVL         $0x03030303, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	MOVQ   32(AX), DI
 	SHLQ   $0x03, DI
@@ -5862,6 +6072,7 @@ tile:
 	DECQ          R12
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -5895,26 +6106,32 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z15, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ3_Kx1(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ3_Kx1(SB), NOSPLIT, $0-8
+TEXT ·mulQ3_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x03030303, CX
 	VPBROADCASTD CX, Z31
 	MOVL         $0x04040404, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	MOVQ   48(AX), DI
@@ -5991,30 +6208,37 @@ tile:
 	DECQ          DI
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ3_Kx2(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ3_Kx2(SB), NOSPLIT, $0-8
+TEXT ·mulQ3_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	MOVL         $0x03030303, CX
 	VPBROADCASTD CX, Z31
 	MOVL         $0x04040404, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -6110,22 +6334,22 @@ tile:
 	DECQ          R8
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
 	VMOVUPS       Z1, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ3_Kx4(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ3_Kx4(SB), NOSPLIT, $0-8
+TEXT ·mulQ3_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	LEAQ         (DI)(DI*2), R8
@@ -6133,10 +6357,17 @@ TEXT ·mulQ3_Kx4(SB), NOSPLIT, $0-8
 	VPBROADCASTD CX, Z31
 	MOVL         $0x04040404, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -6270,6 +6501,7 @@ tile:
 	DECQ          R9
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -6279,17 +6511,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z3, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ3_Kx8(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ3_Kx8(SB), NOSPLIT, $0-8
+TEXT ·mulQ3_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	LEAQ         (DI)(DI*2), R8
@@ -6299,10 +6530,17 @@ TEXT ·mulQ3_Kx8(SB), NOSPLIT, $0-8
 	VPBROADCASTD CX, Z31
 	MOVL         $0x04040404, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -6512,6 +6750,7 @@ tile:
 	DECQ          R11
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -6529,17 +6768,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z7, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ3_Kx16(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ3_Kx16(SB), NOSPLIT, $0-8
+TEXT ·mulQ3_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), R8
 	LEAQ         (R8)(R8*2), R9
@@ -6549,10 +6787,17 @@ TEXT ·mulQ3_Kx16(SB), NOSPLIT, $0-8
 	VPBROADCASTD CX, Z31
 	MOVL         $0x04040404, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	MOVQ   32(AX), DI
 	SHLQ   $0x03, DI
@@ -6918,6 +7163,7 @@ tile:
 	DECQ          R12
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -6951,24 +7197,30 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z15, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ4_Kx1(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ4_Kx1(SB), NOSPLIT, $0-8
+TEXT ·mulQ4_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	MOVQ   48(AX), DI
@@ -7033,28 +7285,35 @@ tile:
 	DECQ          DI
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ4_Kx2(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ4_Kx2(SB), NOSPLIT, $0-8
+TEXT ·mulQ4_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -7141,31 +7400,38 @@ tile:
 	DECQ          R8
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
 	VMOVUPS       Z1, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ4_Kx4(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ4_Kx4(SB), NOSPLIT, $0-8
+TEXT ·mulQ4_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	LEAQ         (DI)(DI*2), R8
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -7296,6 +7562,7 @@ tile:
 	DECQ          R9
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -7305,17 +7572,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z3, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ4_Kx8(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ4_Kx8(SB), NOSPLIT, $0-8
+TEXT ·mulQ4_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	LEAQ         (DI)(DI*2), R8
@@ -7323,10 +7589,17 @@ TEXT ·mulQ4_Kx8(SB), NOSPLIT, $0-8
 	LEAQ         (R8)(DI*4), R10
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -7545,6 +7818,7 @@ tile:
 	DECQ          R11
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -7562,17 +7836,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z7, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ4_Kx16(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ4_Kx16(SB), NOSPLIT, $0-8
+TEXT ·mulQ4_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), R8
 	LEAQ         (R8)(R8*2), R9
@@ -7580,10 +7853,17 @@ TEXT ·mulQ4_Kx16(SB), NOSPLIT, $0-8
 	LEAQ         (R9)(R8*4), R11
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	MOVQ   32(AX), DI
 	SHLQ   $0x03, DI
@@ -7982,6 +8262,7 @@ tile:
 	DECQ          R12
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -8015,26 +8296,32 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z15, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ5_Kx1(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ5_Kx1(SB), NOSPLIT, $0-8
+TEXT ·mulQ5_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
 	MOVL         $0x10101010, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	MOVQ   48(AX), DI
@@ -8115,30 +8402,37 @@ tile:
 	DECQ          DI
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ5_Kx2(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ5_Kx2(SB), NOSPLIT, $0-8
+TEXT ·mulQ5_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
 	MOVL         $0x10101010, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -8241,22 +8535,22 @@ tile:
 	DECQ          R8
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
 	VMOVUPS       Z1, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ5_Kx4(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ5_Kx4(SB), NOSPLIT, $0-8
+TEXT ·mulQ5_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	LEAQ         (DI)(DI*2), R8
@@ -8264,10 +8558,17 @@ TEXT ·mulQ5_Kx4(SB), NOSPLIT, $0-8
 	VPBROADCASTD CX, Z31
 	MOVL         $0x10101010, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -8414,6 +8715,7 @@ tile:
 	DECQ          R9
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -8423,17 +8725,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z3, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ5_Kx8(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ5_Kx8(SB), NOSPLIT, $0-8
+TEXT ·mulQ5_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	LEAQ         (DI)(DI*2), R8
@@ -8443,10 +8744,17 @@ TEXT ·mulQ5_Kx8(SB), NOSPLIT, $0-8
 	VPBROADCASTD CX, Z31
 	MOVL         $0x10101010, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -8681,6 +8989,7 @@ tile:
 	DECQ          R11
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -8698,17 +9007,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z7, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ5_Kx16(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ5_Kx16(SB), NOSPLIT, $0-8
+TEXT ·mulQ5_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), R8
 	LEAQ         (R8)(R8*2), R9
@@ -8718,10 +9026,17 @@ TEXT ·mulQ5_Kx16(SB), NOSPLIT, $0-8
 	VPBROADCASTD CX, Z31
 	MOVL         $0x10101010, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	MOVQ   32(AX), DI
 	SHLQ   $0x03, DI
@@ -9136,6 +9451,7 @@ tile:
 	DECQ          R12
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -9169,26 +9485,32 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z15, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ6_Kx1(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ6_Kx1(SB), NOSPLIT, $0-8
+TEXT ·mulQ6_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
 	MOVL         $0x30303030, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	MOVQ   48(AX), DI
@@ -9265,30 +9587,37 @@ tile:
 	DECQ          DI
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ6_Kx2(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ6_Kx2(SB), NOSPLIT, $0-8
+TEXT ·mulQ6_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	MOVL         $0x0f0f0f0f, CX
 	VPBROADCASTD CX, Z31
 	MOVL         $0x30303030, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -9384,22 +9713,22 @@ tile:
 	DECQ          R8
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
 	VMOVUPS       Z1, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ6_Kx4(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ6_Kx4(SB), NOSPLIT, $0-8
+TEXT ·mulQ6_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	LEAQ         (DI)(DI*2), R8
@@ -9407,10 +9736,17 @@ TEXT ·mulQ6_Kx4(SB), NOSPLIT, $0-8
 	VPBROADCASTD CX, Z31
 	MOVL         $0x30303030, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -9544,6 +9880,7 @@ tile:
 	DECQ          R9
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -9553,17 +9890,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z3, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ6_Kx8(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ6_Kx8(SB), NOSPLIT, $0-8
+TEXT ·mulQ6_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
 	LEAQ         (DI)(DI*2), R8
@@ -9573,10 +9909,17 @@ TEXT ·mulQ6_Kx8(SB), NOSPLIT, $0-8
 	VPBROADCASTD CX, Z31
 	MOVL         $0x30303030, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -9786,6 +10129,7 @@ tile:
 	DECQ          R11
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -9803,17 +10147,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z7, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulQ6_Kx16(a *byte)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·mulQ6_Kx16(SB), NOSPLIT, $0-8
+TEXT ·mulQ6_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), R8
 	LEAQ         (R8)(R8*2), R9
@@ -9823,10 +10166,17 @@ TEXT ·mulQ6_Kx16(SB), NOSPLIT, $0-8
 	VPBROADCASTD CX, Z31
 	MOVL         $0x30303030, CX
 	VPBROADCASTD CX, Z27
+	XORQ         CX, CX
+	MOVQ         CX, (SP)
+	MOVQ         CX, 8(SP)
+	MOVQ         56(AX), CX
+	MOVQ         CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), SI
 	MOVQ   32(AX), DI
 	SHLQ   $0x03, DI
@@ -10192,6 +10542,7 @@ tile:
 	DECQ          R12
 	JNZ           block
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -10225,25 +10576,31 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z15, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulIQ4_NLx1(a *byte)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
-TEXT ·mulIQ4_NLx1(SB), NOSPLIT, $0-8
+TEXT ·mulIQ4_NLx1(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVL            $0x0f0f0f0f, CX
 	VPBROADCASTD    CX, Z31
 	VBROADCASTI32X4 levels<>+0(SB), Z27
+	XORQ            CX, CX
+	MOVQ            CX, (SP)
+	MOVQ            CX, 8(SP)
+	MOVQ            56(AX), CX
+	MOVQ            CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	MOVQ   48(AX), SI
@@ -10297,13 +10654,13 @@ tile:
 	DECQ          SI
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
@@ -10328,16 +10685,23 @@ GLOBL levels<>(SB), RODATA|NOPTR, $16
 
 // func mulIQ4_NLx2(a *byte)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
-TEXT ·mulIQ4_NLx2(SB), NOSPLIT, $0-8
+TEXT ·mulIQ4_NLx2(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVQ            32(AX), SI
 	MOVL            $0x0f0f0f0f, CX
 	VPBROADCASTD    CX, Z31
 	VBROADCASTI32X4 levels<>+0(SB), Z27
+	XORQ            CX, CX
+	MOVQ            CX, (SP)
+	MOVQ            CX, 8(SP)
+	MOVQ            56(AX), CX
+	MOVQ            CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -10409,32 +10773,39 @@ tile:
 	DECQ          DI
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
 	VMOVUPS       Z1, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulIQ4_NLx4(a *byte)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
-TEXT ·mulIQ4_NLx4(SB), NOSPLIT, $0-8
+TEXT ·mulIQ4_NLx4(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVQ            32(AX), SI
 	LEAQ            (SI)(SI*2), DI
 	MOVL            $0x0f0f0f0f, CX
 	VPBROADCASTD    CX, Z31
 	VBROADCASTI32X4 levels<>+0(SB), Z27
+	XORQ            CX, CX
+	MOVQ            CX, (SP)
+	MOVQ            CX, 8(SP)
+	MOVQ            56(AX), CX
+	MOVQ            CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -10542,6 +10913,7 @@ tile:
 	DECQ          R8
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -10551,17 +10923,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z3, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulIQ4_NLx8(a *byte)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
-TEXT ·mulIQ4_NLx8(SB), NOSPLIT, $0-8
+TEXT ·mulIQ4_NLx8(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVQ            32(AX), SI
 	LEAQ            (SI)(SI*2), DI
@@ -10570,10 +10941,17 @@ TEXT ·mulIQ4_NLx8(SB), NOSPLIT, $0-8
 	MOVL            $0x0f0f0f0f, CX
 	VPBROADCASTD    CX, Z31
 	VBROADCASTI32X4 levels<>+0(SB), Z27
+	XORQ            CX, CX
+	MOVQ            CX, (SP)
+	MOVQ            CX, 8(SP)
+	MOVQ            56(AX), CX
+	MOVQ            CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -10753,6 +11131,7 @@ tile:
 	DECQ          R10
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -10770,17 +11149,16 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z7, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET
 
 // func mulIQ4_NLx16(a *byte)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
-TEXT ·mulIQ4_NLx16(SB), NOSPLIT, $0-8
+TEXT ·mulIQ4_NLx16(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVQ            32(AX), DI
 	LEAQ            (DI)(DI*2), R8
@@ -10789,10 +11167,17 @@ TEXT ·mulIQ4_NLx16(SB), NOSPLIT, $0-8
 	MOVL            $0x0f0f0f0f, CX
 	VPBROADCASTD    CX, Z31
 	VBROADCASTI32X4 levels<>+0(SB), Z27
+	XORQ            CX, CX
+	MOVQ            CX, (SP)
+	MOVQ            CX, 8(SP)
+	MOVQ            56(AX), CX
+	MOVQ            CX, 16(SP)
 
 panel:
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
+	ADDQ   (SP), CX
+	ADDQ   (SP), DX
 	MOVQ   16(AX), BX
 	MOVQ   32(AX), SI
 	SHLQ   $0x03, SI
@@ -11120,6 +11505,7 @@ tile:
 	DECQ          R11
 	JNZ           tile
 	MOVQ          24(AX), CX
+	ADDQ          8(SP), CX
 	MOVQ          40(AX), DX
 	VMOVUPS       Z0, (CX)
 	ADDQ          DX, CX
@@ -11153,10 +11539,9 @@ tile:
 	ADDQ          DX, CX
 	VMOVUPS       Z15, (CX)
 	MOVQ          64(AX), CX
-	ADDQ          CX, (AX)
-	ADDQ          CX, 8(AX)
-	ADDQ          $0x40, 24(AX)
-	DECQ          56(AX)
+	ADDQ          CX, (SP)
+	ADDQ          $0x40, 8(SP)
+	DECQ          16(SP)
 	JNZ           panel
 	VZEROUPPER
 	RET

@@ -8,6 +8,7 @@ import (
 
 	"qgo/kernels"
 	"qgo/kernels/generic"
+	"qgo/kernels/panel"
 	"qgo/kernels/plan"
 	"qgo/quant"
 	"qgo/tensor"
@@ -20,6 +21,12 @@ type Options struct {
 	Workers int // of the pool
 	MaxRows int // rows of the largest batch
 	MaxCtx  int // positions of the longest sequence
+
+	// Original keeps weights as they are in the file, where the tier would lay
+	// them out for its kernels. Release is called with weights that have been
+	// laid out and will hardly be read again.
+	Original bool
+	Release  func(weights []byte)
 }
 
 // Stage is a plan on the CPU. Its Run is not for concurrent use.
@@ -28,6 +35,10 @@ type Stage struct {
 	pool    *kernels.Pool
 	tier    *kernels.Tier
 	maxRows int
+
+	arena     *tensor.Arena // weights in panels
+	layers    []layers      // [Blocks]
+	headLayer linear
 
 	hidden    []float32    // [maxRows][Width], when the stage embeds
 	norm      *tensor.Acts // normed hidden states
@@ -79,12 +90,23 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 		s.workers = append(s.workers, newScratch(p.Dims))
 	}
 	s.job = s.run
-	return s, nil
+	s.layers = make([]layers, len(p.Blocks))
+	for i := range p.Blocks {
+		from := linears(&p.Blocks[i])
+		for j, l := range s.layers[i].all() {
+			l.Linear = *from[j]
+		}
+	}
+	if p.Head != nil {
+		s.headLayer.W = p.Head.W
+	}
+	return s, s.repack(o)
 }
 
 // scratch is a worker's own memory.
 type scratch struct {
 	Mat     generic.Scratch
+	Panel   panel.Scratch
 	Attn    *generic.AttnScratch
 	Tile    generic.AttnTile
 	Q       []float32 // queries of a tile, head after head
@@ -120,8 +142,8 @@ func Bytes(p plan.Plan, o Options) int64 {
 // MaxRows is the number of rows of the largest batch.
 func (s *Stage) MaxRows() int { return s.maxRows }
 
-// Close frees what the stage holds beside Go memory: nothing.
-func (s *Stage) Close() error { return nil }
+// Close frees what the stage holds beside Go memory.
+func (s *Stage) Close() error { return s.arena.Close() }
 
 // Run computes a batch; see [plan.Stage].
 func (s *Stage) Run(ctx context.Context, b *plan.Batch) error {
@@ -162,7 +184,7 @@ func (s *Stage) run(w *kernels.Worker) {
 		if w.ID == 0 && s.ctx.Err() != nil {
 			w.Abort(context.Cause(s.ctx))
 		}
-		s.block(w, &s.Blocks[i], i)
+		s.block(w, i)
 	}
 	if s.Head != nil && len(s.batch.Outputs) > 0 {
 		s.head(w)
@@ -185,14 +207,15 @@ func (s *Stage) embed(w *kernels.Worker) {
 }
 
 // block runs one transformer block over the batch.
-func (s *Stage) block(w *kernels.Worker, b *plan.Block, layer int) {
+func (s *Stage) block(w *kernels.Worker, layer int) {
+	b, l := &s.Blocks[layer], &s.layers[layer]
 	s.normalise(w, s.norm, s.x, b.AttnNorm, b.Q.W, b.K.W, b.V.W)
 	w.Barrier()
 	q, kv := s.QDim(), s.KVDim()
 	stride := q + 2*kv
-	s.matmul(w, s.qkv, stride, b.Q.W, b.Q.Bias, s.norm)
-	s.matmul(w, s.qkv[q:], stride, b.K.W, b.K.Bias, s.norm)
-	s.matmul(w, s.qkv[q+kv:], stride, b.V.W, b.V.Bias, s.norm)
+	s.matmul(w, s.qkv, stride, &l.Q, s.norm)
+	s.matmul(w, s.qkv[q:], stride, &l.K, s.norm)
+	s.matmul(w, s.qkv[q+kv:], stride, &l.V, s.norm)
 	w.Barrier()
 	s.rotateAndStore(w, layer)
 	w.Barrier()
@@ -200,19 +223,19 @@ func (s *Stage) block(w *kernels.Worker, b *plan.Block, layer int) {
 	w.Barrier()
 	s.quantise(w, s.attn, b.O.W)
 	w.Barrier()
-	s.matmulAdd(w, &b.O, s.attn)
+	s.matmulAdd(w, &l.O, s.attn)
 	w.Barrier()
 	s.normalise(w, s.norm, s.x, b.FFNNorm, b.Gate.W, b.Up.W)
 	w.Barrier()
-	lo, hi := s.matmul(w, s.ffn.F, s.FFN, b.Gate.W, b.Gate.Bias, s.norm)
-	s.matmul(w, s.up, s.FFN, b.Up.W, b.Up.Bias, s.norm)
+	lo, hi := s.matmul(w, s.ffn.F, s.FFN, &l.Gate, s.norm)
+	s.matmul(w, s.up, s.FFN, &l.Up, s.norm)
 	for i := range s.rows {
 		s.tier.SwiGLU(s.ffn.Row(i)[lo:hi], s.up[i*s.FFN+lo:i*s.FFN+hi])
 	}
 	w.Barrier()
 	s.quantise(w, s.ffn, b.Down.W)
 	w.Barrier()
-	s.matmulAdd(w, &b.Down, s.ffn)
+	s.matmulAdd(w, &l.Down, s.ffn)
 	w.Barrier()
 }
 
@@ -246,9 +269,9 @@ func (s *Stage) head(w *kernels.Worker) {
 		a.N = planes * len(part)
 		logits := s.batch.Logits[first*s.Vocab:]
 		if planes == 1 {
-			s.matmul(w, logits, s.Vocab, s.Head.W, nil, a)
+			s.matmul(w, logits, s.Vocab, &s.headLayer, a)
 		} else {
-			s.matmulPlanes(w, logits, s.Head.W, a)
+			s.matmulPlanes(w, logits, a)
 		}
 		w.Barrier()
 	}
@@ -269,16 +292,17 @@ func (s *Stage) addPlane(a *tensor.Acts, i int) {
 // matmulPlanes is matmul for rows of activations that consist of headPlanes
 // rows of x each. The products go through a part of the buffer of up, which is
 // free when the blocks are done.
-func (s *Stage) matmulPlanes(w *kernels.Worker, dst []float32, m tensor.Tensor, x *tensor.Acts) {
+func (s *Stage) matmulPlanes(w *kernels.Worker, dst []float32, x *tensor.Acts) {
 	share := len(s.up) / w.Of
 	buf := s.up[w.ID*share : (w.ID+1)*share]
 	chunk := share / x.N / rowAlign * rowAlign
-	lo, hi := w.Range(m.Rows, rowAlign)
+	rows := s.headLayer.W.Rows
+	lo, hi := w.Range(rows, rowAlign)
 	for ; lo < hi; lo += chunk {
 		n := min(chunk, hi-lo)
-		s.tier.MatMul(buf, n, m.Slice(lo, lo+n), 0, n, x, &s.workers[w.ID].Mat)
+		s.multiply(w, buf, n, &s.headLayer, lo, lo+n, x)
 		for i := range x.N / headPlanes {
-			out := dst[i*m.Rows+lo:][:n]
+			out := dst[i*rows+lo:][:n]
 			copy(out, buf[headPlanes*i*n:])
 			s.tier.Add(out, buf[(headPlanes*i+1)*n:][:n])
 		}
@@ -323,14 +347,17 @@ func (s *Stage) integer(ms ...tensor.Tensor) bool {
 	return false
 }
 
-// matmul writes this worker's share [lo, hi) of the products of m with every
-// row of x, plus the bias if there is one, to dst, whose rows are stride apart.
-func (s *Stage) matmul(w *kernels.Worker, dst []float32, stride int, m tensor.Tensor, bias []float32, x *tensor.Acts) (lo, hi int) {
-	lo, hi = w.Range(m.Rows, rowAlign)
-	s.tier.MatMul(dst, stride, m, lo, hi, x, &s.workers[w.ID].Mat)
-	if bias != nil {
+// matmul writes this worker's share [lo, hi) of the products of l's weights
+// with every row of x, plus the bias if there is one, to dst, whose rows are
+// stride apart.
+func (s *Stage) matmul(w *kernels.Worker, dst []float32, stride int, l *linear, x *tensor.Acts) (lo, hi int) {
+	lo, hi = w.Range(l.W.Rows, rowAlign)
+	if lo < hi {
+		s.multiply(w, dst[lo:], stride, l, lo, hi, x)
+	}
+	if l.Bias != nil {
 		for i := range x.N {
-			s.tier.Add(dst[i*stride+lo:i*stride+hi], bias[lo:hi])
+			s.tier.Add(dst[i*stride+lo:i*stride+hi], l.Bias[lo:hi])
 		}
 	}
 	return lo, hi
@@ -338,9 +365,9 @@ func (s *Stage) matmul(w *kernels.Worker, dst []float32, stride int, m tensor.Te
 
 // matmulAdd adds the outputs of l to the hidden states. It borrows the buffer
 // of up, which is free whenever a block adds.
-func (s *Stage) matmulAdd(w *kernels.Worker, l *plan.Linear, x *tensor.Acts) {
+func (s *Stage) matmulAdd(w *kernels.Worker, l *linear, x *tensor.Acts) {
 	tmp := s.up
-	lo, hi := s.matmul(w, tmp, s.Width, l.W, l.Bias, x)
+	lo, hi := s.matmul(w, tmp, s.Width, l, x)
 	for i := range x.N {
 		s.tier.Add(s.x[i*s.Width+lo:i*s.Width+hi], tmp[i*s.Width+lo:i*s.Width+hi])
 	}

@@ -44,7 +44,7 @@ func (s *Scratch) grow(cols int) {
 
 // MatMul computes rows [r0, r1) of W·x for every row x of the batch:
 //
-//	dst[i*stride+r] = Σ_j W[r][j] * x[i][j]
+//	dst[i*stride+r-r0] = Σ_j W[r][j] * x[i][j]
 //
 // Weights that are integer codes are multiplied with the quantised form of
 // the activations, in integers within a group of weights; weights that are
@@ -65,7 +65,7 @@ func MatMul(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Ac
 		for r := r0; r < r1; r++ {
 			s.codes.Unpack(w.Type, w.Row(r))
 			for i := range n {
-				dst[(first+i)*stride+r] = dot(&s.codes, s.packed[i*groups:(i+1)*groups])
+				dst[(first+i)*stride+r-r0] = dot(&s.codes, s.packed[i*groups:(i+1)*groups])
 			}
 		}
 	}
@@ -79,7 +79,7 @@ func MatMulExact(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tens
 	for r := r0; r < r1; r++ {
 		quant.Dequantize(w.Type, row, w.Row(r))
 		for i := range x.N {
-			dst[i*stride+r] = Dot(row, x.Row(i))
+			dst[i*stride+r-r0] = Dot(row, x.Row(i))
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // Args are the arguments of a kernel: it multiplies Panels panels with its
-// number of activation rows. Kernels change what they are given.
+// number of activation rows.
 type Args struct {
 	Codes      *byte         // first panel: second area, or all of a floating-point one
 	Scales     *byte         // first area

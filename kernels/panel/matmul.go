@@ -24,7 +24,7 @@ type Scratch struct {
 
 // MatMul computes rows [r0, r1) of W·x for every row x of the batch:
 //
-//	dst[i*stride+r] = Σ_j W[r][j] * x[i][j]
+//	dst[i*stride+r-r0] = Σ_j W[r][j] * x[i][j]
 //
 // r0 is a multiple of 16, and so is r1 unless it is the last row.
 func (k *Kernels) MatMul(dst []float32, stride int, m *Matrix, r0, r1 int, x *tensor.Acts, s *Scratch) {
@@ -37,10 +37,10 @@ func (k *Kernels) MatMul(dst []float32, stride int, m *Matrix, r0, r1 int, x *te
 		n := min(chunk, x.N-first)
 		if n <= 16 {
 			// Few rows: a kernel goes through many panels.
-			k.rows(dst[first*stride+r0:], stride, m, r0/Rows, full, x, first, n, s)
+			k.rows(dst[first*stride:], stride, m, r0/Rows, full, x, first, n, s)
 		} else {
 			for p := r0 / Rows; p < full; p++ {
-				k.rows(dst[first*stride+p*Rows:], stride, m, p, p+1, x, first, n, s)
+				k.rows(dst[first*stride+p*Rows-r0:], stride, m, p, p+1, x, first, n, s)
 			}
 		}
 		if full*Rows < r1 {
@@ -48,7 +48,8 @@ func (k *Kernels) MatMul(dst []float32, stride int, m *Matrix, r0, r1 int, x *te
 				t := min(16, n-i)
 				k.rows(s.last[:], Rows, m, full, full+1, x, first+i, t, s)
 				for j := range t {
-					copy(dst[(first+i+j)*stride+full*Rows:(first+i+j)*stride+r1], s.last[j*Rows:])
+					at := (first + i + j) * stride
+					copy(dst[at+full*Rows-r0:at+r1-r0], s.last[j*Rows:])
 				}
 			}
 		}

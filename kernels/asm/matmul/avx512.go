@@ -32,7 +32,7 @@ var (
 func (k *kernel) avx512() {
 	k.begin()
 	k.constants512()
-	k.panels(func() {
+	k.panels(func(loadDst func()) {
 		for i := range k.n {
 			VPXORD(zY[i], zY[i], zY[i])
 		}
@@ -43,13 +43,13 @@ func (k *kernel) avx512() {
 				k.row512(i)
 			}
 		})
-		dst, stride := GP64(), GP64()
-		MOVQ(k.arg(argDst), dst)
+		stride := GP64()
+		loadDst()
 		MOVQ(k.arg(argDstStride), stride)
 		for i := range k.n {
-			VMOVUPS(zY[i], Mem{Base: dst})
+			VMOVUPS(zY[i], Mem{Base: k.dst})
 			if i+1 < k.n {
-				ADDQ(stride, dst)
+				ADDQ(stride, k.dst)
 			}
 		}
 	})

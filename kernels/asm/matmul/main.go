@@ -39,6 +39,7 @@ type kernel struct {
 
 	args          reg.Register
 	codes, scales reg.Register
+	dst           reg.Register
 	head          reg.Register // the float16 scales of a K-quant's block
 	x             []Mem        // the current block of each row
 	xBase         []reg.Register
@@ -159,19 +160,35 @@ func (k *kernel) firstBlock() {
 	}
 }
 
-// panels repeats body for every panel.
-func (k *kernel) panels(body func()) {
+// panels repeats body for every panel; loadDst makes k.dst the address of its
+// results. How far it is stands on the stack: the
+// arguments must stay as they are, since Go's garbage collector looks at them,
+// and behind the last panel there is nothing to point to.
+func (k *kernel) panels(body func(loadDst func())) {
+	frame := AllocLocal(3 * 8)
+	offset, results, left := frame, frame.Offset(8), frame.Offset(16)
+	k.dst = GP64()
+	tmp := GP64()
+	XORQ(tmp, tmp)
+	MOVQ(tmp, offset)
+	MOVQ(tmp, results)
+	MOVQ(k.arg(argPanels), tmp)
+	MOVQ(tmp, left)
 	Label("panel")
 	MOVQ(k.arg(argCodes), k.codes)
 	MOVQ(k.arg(argScales), k.scales)
+	ADDQ(offset, k.codes)
+	ADDQ(offset, k.scales)
 	k.firstBlock()
-	body()
+	body(func() {
+		MOVQ(k.arg(argDst), k.dst)
+		ADDQ(results, k.dst)
+	})
 	size := GP64()
 	MOVQ(k.arg(argPanelBytes), size)
-	ADDQ(size, k.arg(argCodes))
-	ADDQ(size, k.arg(argScales))
-	ADDQ(U8(planeBytes), k.arg(argDst))
-	DECQ(k.arg(argPanels))
+	ADDQ(size, offset)
+	ADDQ(U8(planeBytes), results)
+	DECQ(left)
 	JNZ(LabelRef("panel"))
 }
 

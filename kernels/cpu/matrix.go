@@ -1,0 +1,105 @@
+package cpu
+
+import (
+	"qgo/kernels"
+	"qgo/kernels/panel"
+	"qgo/kernels/plan"
+	"qgo/tensor"
+)
+
+// linear is a plan's linear layer, with its weights in panels if the tier
+// multiplies those.
+type linear struct {
+	plan.Linear
+	panels *panel.Matrix
+}
+
+// layers are the linear layers of a block.
+type layers struct{ Q, K, V, O, Gate, Up, Down linear }
+
+func (l *layers) all() []*linear {
+	return []*linear{&l.Q, &l.K, &l.V, &l.O, &l.Gate, &l.Up, &l.Down}
+}
+
+func linears(b *plan.Block) []*plan.Linear {
+	return []*plan.Linear{&b.Q, &b.K, &b.V, &b.O, &b.Gate, &b.Up, &b.Down}
+}
+
+// RepackedBytes is the memory that laying out the plan's weights for a tier
+// takes, and OriginalBytes that of the tensors that are left as they are.
+func RepackedBytes(p plan.Plan, t *kernels.Tier) (repacked, original int64) {
+	visit := func(w tensor.Tensor) {
+		if t.Repacks(w) {
+			repacked += int64(tensor.ArenaBytes(panel.MatrixBytes(w.Type, w.Rows, w.Cols)))
+		} else {
+			original += int64(len(w.Data))
+		}
+	}
+	for i := range p.Blocks {
+		for _, l := range linears(&p.Blocks[i]) {
+			visit(l.W)
+		}
+	}
+	if p.Head != nil {
+		visit(p.Head.W)
+	}
+	return repacked, original
+}
+
+// repack lays out all matrices in panels, each worker those that it will
+// multiply, so that their pages lie near its core. What has been read is
+// released.
+func (s *Stage) repack(o Options) error {
+	size, _ := RepackedBytes(s.Plan, s.tier)
+	if o.Original {
+		size = 0
+	}
+	arena, err := tensor.NewArena(int(size))
+	if err != nil {
+		return err
+	}
+	s.arena = arena
+	var all []*linear
+	for i := range s.layers {
+		all = append(all, s.layers[i].all()...)
+	}
+	all = append(all, &s.headLayer)
+	longest := 0
+	for _, l := range all {
+		if o.Original || !s.tier.Repacks(l.W) {
+			continue
+		}
+		data := arena.Alloc(panel.MatrixBytes(l.W.Type, l.W.Rows, l.W.Cols))
+		if l.panels, err = panel.New(l.W, data); err != nil {
+			return err
+		}
+		longest = max(longest, l.W.Cols)
+	}
+	if longest == 0 {
+		return nil
+	}
+	return s.pool.Run(func(w *kernels.Worker) {
+		packer := panel.NewPacker(longest)
+		for _, l := range all {
+			if l.panels == nil {
+				continue
+			}
+			lo, hi := w.Range(l.panels.Panels(), 1)
+			l.panels.Pack(l.W, lo, hi, packer)
+			w.Barrier()
+			if w.ID == 0 && o.Release != nil {
+				o.Release(l.W.Data)
+			}
+		}
+	})
+}
+
+// multiply computes rows [lo, hi) of a layer without its bias.
+func (s *Stage) multiply(w *kernels.Worker, dst []float32, stride int, l *linear, lo, hi int, x *tensor.Acts) {
+	scratch := s.workers[w.ID]
+	if l.panels != nil {
+		s.tier.Panels.MatMul(dst, stride, l.panels, lo, hi, x, &scratch.Panel)
+		return
+	}
+	s.tier.MatMul(dst, stride, l.W, lo, hi, x, &scratch.Mat)
+}

@@ -1,0 +1,14 @@
+//go:build unix
+
+package tensor
+
+import "golang.org/x/sys/unix"
+
+func allocate(size int) ([]byte, func() error, error) {
+	data, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return nil, nil, err
+	}
+	hugePages(data)
+	return data, func() error { return unix.Munmap(data) }, nil
+}
