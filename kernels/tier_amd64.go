@@ -19,6 +19,7 @@ func native() (tiers []*Tier) {
 	t := Go()
 	t.Name = "avx512vnni"
 	t.Panels = &avx512.Mul
+	t.Quantize = avx512.Quantize
 	return []*Tier{t}
 }
 

@@ -1,0 +1,243 @@
+// Command quantize generates the kernel that quantises activations: see
+// generic.Quantize, with which it agrees to the last bit.
+//
+// A lane is a group of 16 values: the values of 16 groups are transposed, so
+// that vector i holds value i of each group and sums need no shuffles.
+package main
+
+import (
+	"math"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+const (
+	groups     = 16 // quantised at a time
+	groupLen   = 16
+	groupBytes = 4 * groupLen
+	blockBytes = 64 // a tensor.Block: codes of two groups,
+	offD       = 32 // scales, negated sums of codes,
+	offSum     = 48 // and scaled sums
+)
+
+var steps = [...]float32{127, 124, 121, 118}
+
+func main() {
+	ConstraintExpr("!noasm")
+	// The arguments are a *float32, a *tensor.Block and the number of times.
+	TEXT("quantize", NOSPLIT, "func(x *float32, dst *byte, n int)")
+	x, dst, n := Load(Param("x"), GP64()), Load(Param("dst"), GP64()), Load(Param("n"), GP64())
+	Label("next")
+	v := transpose(load(x))
+	top, bad, zero := largest(v)
+	step, d := choose(v, top)
+	store(v, step, top, d, bad, zero, dst)
+	ADDQ(U32(groups*groupBytes), x)
+	ADDQ(U32(groups/2*blockBytes), dst)
+	DECQ(n)
+	JNZ(LabelRef("next"))
+	VZEROUPPER()
+	RET()
+	Generate()
+}
+
+func splat(bits uint32) reg.VecVirtual {
+	tmp, v := GP32(), ZMM()
+	MOVL(U32(bits), tmp)
+	VPBROADCASTD(tmp, v)
+	return v
+}
+
+func splatFloat(x float32) reg.VecVirtual { return splat(math.Float32bits(x)) }
+
+func load(x reg.Register) (rows [groups]reg.VecVirtual) {
+	for i := range rows {
+		rows[i] = ZMM()
+		VMOVUPS(Mem{Base: x, Disp: i * groupBytes}, rows[i])
+	}
+	return rows
+}
+
+// transpose makes vector i hold value i of all rows.
+func transpose(rows [groups]reg.VecVirtual) (v [groupLen]reg.VecVirtual) {
+	// quads[q][m] has in its four parts of 128 bits values m, m+4, m+8 and
+	// m+12 of rows 4q to 4q+3.
+	var quads [4][4]reg.VecVirtual
+	for q := range quads {
+		r := rows[4*q : 4*q+4]
+		lo0, hi0, lo1, hi1 := ZMM(), ZMM(), ZMM(), ZMM()
+		VUNPCKLPS(r[1], r[0], lo0)
+		VUNPCKHPS(r[1], r[0], hi0)
+		VUNPCKLPS(r[3], r[2], lo1)
+		VUNPCKHPS(r[3], r[2], hi1)
+		for m := range quads[q] {
+			quads[q][m] = ZMM()
+		}
+		VUNPCKLPD(lo1, lo0, quads[q][0])
+		VUNPCKHPD(lo1, lo0, quads[q][1])
+		VUNPCKLPD(hi1, hi0, quads[q][2])
+		VUNPCKHPD(hi1, hi0, quads[q][3])
+	}
+	const (
+		firstHalves  = 0x44 // parts 0 and 1 of both operands
+		secondHalves = 0xee
+		even         = 0x88 // parts 0 and 2 of both operands
+		odd          = 0xdd
+	)
+	for m := range 4 {
+		for half, parts := range []int{firstHalves, secondHalves} {
+			a, b := ZMM(), ZMM()
+			VSHUFF32X4(U8(parts), quads[1][m], quads[0][m], a)
+			VSHUFF32X4(U8(parts), quads[3][m], quads[2][m], b)
+			i := 8*half + m
+			v[i], v[i+4] = ZMM(), ZMM()
+			VSHUFF32X4(U8(even), b, a, v[i])
+			VSHUFF32X4(U8(odd), b, a, v[i+4])
+		}
+	}
+	return v
+}
+
+// largest returns the largest absolute value of each group, and the groups
+// where it is too large, or no number, and where it is too small. As integers,
+// infinities and then NaNs are larger than all numbers.
+func largest(v [groupLen]reg.VecVirtual) (top, bad, zero reg.Register) {
+	t, mask := ZMM(), splat(0x7fffffff)
+	VPANDD(mask, v[0], t)
+	for _, x := range v[1:] {
+		abs := ZMM()
+		VPANDD(mask, x, abs)
+		VPMAXSD(abs, t, t)
+	}
+	bad, zero = K(), K()
+	const greater, less = 6, 1
+	VPCMPD(U8(greater), splatFloat(0x1p50), t, bad)
+	VPCMPD(U8(less), splatFloat(0x1p-50), t, zero)
+	return t, bad, zero
+}
+
+// choose returns the best step of each group and the scale that goes with it.
+func choose(v [groupLen]reg.VecVirtual, top reg.Register) (step, d reg.Register) {
+	best := ZMM()
+	step, d = ZMM(), ZMM()
+	for i, s := range steps {
+		length := splatFloat(s)
+		inv := ZMM()
+		VDIVPS(top, length, inv)
+		xq, qq := ZMM(), ZMM()
+		for j, x := range v {
+			c := ZMM()
+			VMULPS(inv, x, c)
+			VRNDSCALEPS(U8(0), c, c) // to the nearest, ties to even
+			product := xq
+			if j > 0 {
+				product = ZMM()
+			}
+			VMULPS(c, x, product)
+			if j == 0 {
+				VMULPS(c, c, qq)
+				continue
+			}
+			VADDPS(product, xq, xq)
+			VFMADD231PS(c, c, qq) // exact: all terms are integers below 2^24
+		}
+		ratio, gain := ZMM(), ZMM()
+		VDIVPS(qq, xq, ratio)
+		VMULPS(xq, ratio, gain)
+		if i == 0 {
+			VMOVAPS(gain, best)
+			VMOVAPS(length, step)
+			VMOVAPS(ratio, d)
+			continue
+		}
+		better := K()
+		const greater = 30 // ordered, quiet
+		VCMPPS(U8(greater), best, gain, better)
+		VMOVAPS(gain, better, best)
+		VMOVAPS(length, better, step)
+		VMOVAPS(ratio, better, d)
+	}
+	return step, d
+}
+
+// store writes codes, scales and sums.
+func store(v [groupLen]reg.VecVirtual, step, top, d, bad, zero reg.Register, dst reg.Register) {
+	inv := ZMM()
+	VDIVPS(top, step, inv)
+	keep := K()
+	KORW(bad, zero, keep)
+	KNOTW(keep, keep)
+	mask := splat(0xff)
+	sum := ZMM()
+	// Four codes a lane: words[i] has codes 4i to 4i+3 of each group.
+	var words [4]reg.VecVirtual
+	for i := range words {
+		words[i] = ZMM()
+		for j := range 4 {
+			c := ZMM()
+			VMULPS(inv, v[4*i+j], c)
+			VCVTPS2DQ_Z(c, keep, c)
+			if i == 0 && j == 0 {
+				VMOVDQA32(c, sum)
+			} else {
+				VPADDD(c, sum, sum)
+			}
+			switch j {
+			case 0:
+				VPANDD(mask, c, words[i])
+			case 3:
+				VPSLLD(U8(24), c, c)
+				VPORD(c, words[i], words[i])
+			default:
+				VPANDD(mask, c, c)
+				VPSLLD(U8(8*j), c, c)
+				VPORD(c, words[i], words[i])
+			}
+		}
+	}
+	// In each part of 128 bits: the 16 codes of one of four groups.
+	lo0, hi0, lo1, hi1 := ZMM(), ZMM(), ZMM(), ZMM()
+	VPUNPCKLDQ(words[1], words[0], lo0)
+	VPUNPCKHDQ(words[1], words[0], hi0)
+	VPUNPCKLDQ(words[3], words[2], lo1)
+	VPUNPCKHDQ(words[3], words[2], hi1)
+	for g, pair := range [][2]reg.VecVirtual{{lo0, lo1}, {hi0, hi1}} {
+		a, b := ZMM(), ZMM()
+		VPUNPCKLQDQ(pair[1], pair[0], a)
+		VPUNPCKHQDQ(pair[1], pair[0], b)
+		storeParts(a, dst, func(part int) int { return group(4*part + 2*g) })
+		storeParts(b, dst, func(part int) int { return group(4*part + 2*g + 1) })
+	}
+	zeros := ZMM()
+	VPXORD(zeros, zeros, zeros)
+	VMOVAPS(zeros, zero, d)
+	VMOVAPS(splat(0x7fc00000), bad, d)
+	scaled, negSum := ZMM(), ZMM()
+	VCVTDQ2PS(sum, scaled)
+	VMULPS(d, scaled, scaled)
+	VPSUBD(sum, zeros, negSum)
+	storePairs(d, negSum, dst, offD)
+	storePairs(scaled, zeros, dst, offSum)
+}
+
+// group is where the codes of a group are.
+func group(g int) int { return g/2*blockBytes + g%2*groupLen }
+
+// storePairs writes, for each block, the two values of a and then of b.
+func storePairs(a, b, dst reg.Register, offset int) {
+	even, odd := ZMM(), ZMM()
+	VPUNPCKLQDQ(b, a, even)
+	VPUNPCKHQDQ(b, a, odd)
+	storeParts(even, dst, func(part int) int { return 2*part*blockBytes + offset })
+	storeParts(odd, dst, func(part int) int { return (2*part+1)*blockBytes + offset })
+}
+
+// storeParts writes the four parts of v.
+func storeParts(v reg.VecVirtual, dst reg.Register, at func(part int) int) {
+	VMOVDQU32(v.AsX(), Mem{Base: dst, Disp: at(0)})
+	for part := 1; part < 4; part++ {
+		VEXTRACTI32X4(U8(part), v, Mem{Base: dst, Disp: at(part)})
+	}
+}
