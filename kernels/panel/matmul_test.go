@@ -6,14 +6,23 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"qgo/kernels/avx512"
+	"qgo/kernels"
 	"qgo/kernels/generic"
 	"qgo/kernels/panel"
 	"qgo/quant"
 	"qgo/tensor"
 )
 
-var sets = map[string]*panel.Kernels{"avx512vnni": &avx512.Mul}
+// sets returns the kernels of this machine's tiers.
+func sets() map[string]*panel.Kernels {
+	m := map[string]*panel.Kernels{}
+	for _, t := range kernels.Tiers() {
+		if t.Panels != nil {
+			m[t.Name] = t.Panels
+		}
+	}
+	return m
+}
 
 func pack(w tensor.Tensor) *panel.Matrix {
 	m, err := panel.New(w, tensor.Make[byte](panel.MatrixBytes(w.Type, w.Rows, w.Cols)))
@@ -39,7 +48,7 @@ func weights(rng *rand.Rand, t quant.Type, rows, cols int) tensor.Tensor {
 
 func TestMatMul(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for name, k := range sets {
+	for name, k := range sets() {
 		for _, typ := range quant.Types() {
 			if len(k[typ]) == 0 || !typ.Integer() {
 				continue
@@ -74,7 +83,7 @@ func TestMatMul(t *testing.T) {
 
 func BenchmarkMatMul(b *testing.B) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	for name, k := range sets {
+	for name, k := range sets() {
 		for _, typ := range quant.Types() {
 			if len(k[typ]) == 0 {
 				continue
