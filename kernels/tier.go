@@ -23,7 +23,10 @@ type Tier struct {
 	Rope     func(x, cos, sin []float32)
 	SwiGLU   func(gate, up []float32)
 	Add      func(dst, x []float32)
+	Scale    func(dst, x []float32, f float32)
+	Halves   func(dst []byte, x []float32)
 	Attend   func(t *generic.AttnTile, s *generic.AttnScratch)
+	Merge    func(acc []float32, max1, sum1 float32, acc2 []float32, max2, sum2 float32) (float32, float32)
 	// Panels are the kernels for weights in panels, for some types of weights;
 	// MatMul is for the others.
 	Panels *panel.Kernels
@@ -42,16 +45,20 @@ func Go() *Tier {
 		Rope:     generic.Rope,
 		SwiGLU:   generic.SwiGLU,
 		Add:      generic.Add,
+		Scale:    generic.Scale,
+		Halves:   generic.Halves,
 		Attend:   generic.Attend,
+		Merge:    generic.Merge,
 		Integer:  true,
 	}
 }
 
 // Exact is the tier of --exact: weights as float32, activations as they are.
+// What is not a product of a matrix gives the same bits in all tiers.
 func Exact() *Tier {
-	t := Go()
+	t := Tiers()[0]
 	t.Name = "exact"
-	t.MatMul = generic.MatMulExact
+	t.MatMul, t.Panels = generic.MatMulExact, nil
 	t.Integer = false
 	return t
 }

@@ -7,20 +7,42 @@ import (
 
 	"github.com/klauspost/cpuid/v2"
 
+	"qgo/kernels/avx2"
 	"qgo/kernels/avx512"
+	"qgo/kernels/simd"
 )
 
 // native returns the tiers in assembler that this machine can run. An
-// environment variable for each takes it away, and those that need it.
+// environment variable for each instruction set, set to anything, takes it
+// away, and what needs it: QGO_NO_AVX2, QGO_NO_AVX512, QGO_NO_VNNI.
 func native() (tiers []*Tier) {
-	if !cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX512VL, cpuid.AVX512VNNI) || off("QGO_NO_AVX512") || off("QGO_NO_AVX2") {
+	if !has("QGO_NO_AVX2", cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.BMI2) {
 		return nil
 	}
-	t := Go()
-	t.Name = "avx512vnni"
-	t.Panels = &avx512.Mul
-	t.Quantize = avx512.Quantize
-	return []*Tier{t}
+	if has("QGO_NO_AVX512", cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX512VL) {
+		if has("QGO_NO_VNNI", cpuid.AVX512VNNI) {
+			t := withVectors("avx512vnni", avx512.Vectors)
+			t.Panels = &avx512.Mul
+			t.Quantize = avx512.Quantize
+			tiers = append(tiers, t)
+		}
+	}
+	return append(tiers, withVectors("avx2", avx2.Vectors))
 }
 
-func off(name string) bool { return os.Getenv(name) != "" }
+// has tells whether this machine has instruction sets and the environment
+// variable that takes them away is not set.
+func has(variable string, ids ...cpuid.FeatureID) bool {
+	return cpuid.CPU.Supports(ids...) && os.Getenv(variable) == ""
+}
+
+// withVectors returns the plain-Go tier with v for all that is no product
+// of a matrix.
+func withVectors(name string, v *simd.Tier) *Tier {
+	t := Go()
+	t.Name = name
+	t.RMSNorm, t.Rope, t.SwiGLU = v.RMSNorm, v.Rope, v.SwiGLU
+	t.Add, t.Scale, t.Halves = v.Add, v.Scale, v.Halves
+	t.Attend, t.Merge = v.Attend, v.Merge
+	return t
+}

@@ -37,7 +37,7 @@ func Survey(f *gguf.File, o Options) (*Config, Memory, Cost, error) {
 	}
 	return c, Memory{
 		Weights:    f.Size(),
-		KV:         2 * int64(c.Blocks) * int64(set.context) * int64(c.KVHeads) * int64(set.kv.RowBytes(c.HeadDim)),
+		KV:         cpu.KVBytes(p.Dims, c.Blocks, set.context, set.kv),
 		Scratch:    cpu.Bytes(p, cpu.Options{MaxRows: set.maxRows, MaxCtx: set.context, Workers: set.threads}) + 4*int64(c.Vocab),
 		Vocabulary: vocabularyBytes(c.Vocab),
 		Program:    programBytes,

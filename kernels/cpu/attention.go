@@ -116,7 +116,7 @@ func (s *Stage) attend(w *kernels.Worker, layer int) {
 		base := head*chunks + a.first[t]
 		sum := a.parts.at(base*group, group, d)
 		for c := 1; c < a.tiles[t].chunks(); c++ {
-			sum.merge(a.parts.at((base+c)*group, group, d), d)
+			sum.merge(s.tier, a.parts.at((base+c)*group, group, d), d)
 		}
 		s.finish(&a.tiles[t], head, sum)
 	}
@@ -130,7 +130,7 @@ func (s *Stage) attendTile(w *kernels.Worker, layer int, t *tile, head int) {
 	s.attendChunk(w, layer, t, head, 0, sum)
 	for c := 1; c < t.chunks(); c++ {
 		s.attendChunk(w, layer, t, head, c, part)
-		sum.merge(part, s.HeadDim)
+		sum.merge(s.tier, part, s.HeadDim)
 	}
 	s.finish(t, head, sum)
 }
@@ -164,10 +164,7 @@ func (s *Stage) finish(t *tile, head int, r results) {
 	group, d := s.Group(), s.HeadDim
 	for i := range t.n * group {
 		out := s.attn.Row(t.row + i/group)[(head*group+i%group)*d:]
-		inv := 1 / r.sum[i]
-		for c, v := range r.acc[i*d : (i+1)*d] {
-			out[c] = v * inv
-		}
+		s.tier.Scale(out[:d], r.acc[i*d:(i+1)*d], 1/r.sum[i])
 	}
 }
 
@@ -176,10 +173,10 @@ func (r *results) at(i, n, headDim int) results {
 	return results{r.acc[i*headDim : (i+n)*headDim], r.max[i : i+n], r.sum[i : i+n]}
 }
 
-func (r results) merge(part results, headDim int) {
+func (r results) merge(tier *kernels.Tier, part results, headDim int) {
 	for i := range r.max {
 		acc, acc2 := r.acc[i*headDim:(i+1)*headDim], part.acc[i*headDim:(i+1)*headDim]
-		r.max[i], r.sum[i] = generic.Merge(acc, r.max[i], r.sum[i], acc2, part.max[i], part.sum[i])
+		r.max[i], r.sum[i] = tier.Merge(acc, r.max[i], r.sum[i], acc2, part.max[i], part.sum[i])
 	}
 }
 

@@ -3,23 +3,24 @@ package cpu
 import (
 	"fmt"
 
-	"github.com/x448/float16"
-
 	"qgo/kernels"
+	"qgo/kernels/generic"
 	"qgo/kernels/plan"
 	"qgo/quant"
 	"qgo/tensor"
 )
 
 // KV holds the keys and values of one sequence. Those of one head lie
-// together, position after position, so that attention streams them.
+// together, so that attention streams them: values position after position,
+// keys in blocks as [generic.PutKey] makes them. There is room for whole
+// blocks.
 type KV struct {
 	owner  *Stage
 	typ    quant.Type
 	ctx    int
 	row    int // bytes of one head at one position
 	layers int
-	data   []byte // [layer][K, V][KVHeads][ctx] rows
+	data   []byte // [layer][K, V][KVHeads][roundUp(ctx)] rows
 }
 
 // NewKV makes room for ctx positions; see [plan.Stage].
@@ -47,8 +48,17 @@ func CheckKV(t quant.Type, headDim int) error {
 }
 
 // Bytes is the memory of the cache.
-func (kv *KV) Bytes() int64 {
-	return 2 * int64(kv.layers) * int64(kv.owner.KVHeads) * int64(kv.ctx) * int64(kv.row)
+func (kv *KV) Bytes() int64 { return KVBytes(kv.owner.Dims, kv.layers, kv.ctx, kv.typ) }
+
+// KVBytes is the memory that keys and values of type t take for ctx positions
+// in a number of layers.
+func KVBytes(d plan.Dims, layers, ctx int, t quant.Type) int64 {
+	return 2 * int64(layers) * int64(d.KVHeads) * int64(roundUp(ctx)) * int64(t.RowBytes(d.HeadDim))
+}
+
+// roundUp returns the number of positions of the blocks that hold ctx.
+func roundUp(ctx int) int {
+	return (ctx + generic.KeyBlock - 1) / generic.KeyBlock * generic.KeyBlock
 }
 
 // Close lets the memory go.
@@ -57,24 +67,26 @@ func (kv *KV) Close() error {
 	return nil
 }
 
-// head returns the rows of a key (part 0) or value (part 1) head.
+// head returns a key (part 0) or value (part 1) head.
 func (kv *KV) head(layer, part, head int) []byte {
-	n := kv.ctx * kv.row
+	n := roundUp(kv.ctx) * kv.row
 	i := (layer*2+part)*kv.owner.KVHeads + head
 	return kv.data[i*n : (i+1)*n]
 }
 
-// store writes the values x of a head at a position.
-func (kv *KV) store(layer, part, head, pos int, x []float32) {
-	dst := kv.head(layer, part, head)[pos*kv.row : (pos+1)*kv.row]
+// store writes the key and the value of a head at a position. tmp has room for
+// a row.
+func (kv *KV) store(tier *kernels.Tier, layer, head, pos int, key, value []float32, tmp []byte) {
+	tmp = tmp[:kv.row]
+	row := kv.head(layer, 1, head)[pos*kv.row:][:kv.row]
 	if kv.typ == quant.F16 {
-		for i, v := range x {
-			h := float16.Fromfloat32(v).Bits()
-			dst[2*i], dst[2*i+1] = byte(h), byte(h>>8)
-		}
-		return
+		tier.Halves(tmp, key)
+		tier.Halves(row, value)
+	} else {
+		quant.Quantize(kv.typ, tmp, key)
+		quant.Quantize(kv.typ, row, value)
 	}
-	quant.Quantize(kv.typ, dst, x)
+	generic.PutKey(kv.typ, kv.head(layer, 0, head), pos, tmp)
 }
 
 // rotateAndStore applies the rotary embedding to the queries and keys of this
@@ -90,13 +102,10 @@ func (s *Stage) rotateAndStore(w *kernels.Worker, layer int) {
 		for i := max(lo, row); i < min(hi, row+span.N); i++ {
 			x := s.qkv[i*stride : (i+1)*stride]
 			s.tier.Rope(x[:q+kvDim], s.cos[i*half:(i+1)*half], s.sin[i*half:(i+1)*half])
-			for j := range x[:q] {
-				x[j] *= s.attention.scale
-			}
+			s.tier.Scale(x[:q], x[:q], s.attention.scale)
 			for h := range s.KVHeads {
-				o := q + h*s.HeadDim
-				kv.store(layer, 0, h, span.Pos+i-row, x[o:o+s.HeadDim])
-				kv.store(layer, 1, h, span.Pos+i-row, x[o+kvDim:o+kvDim+s.HeadDim])
+				key := x[q+h*s.HeadDim:]
+				kv.store(s.tier, layer, h, span.Pos+i-row, key[:s.HeadDim], key[kvDim:][:s.HeadDim], s.workers[w.ID].Key)
 			}
 		}
 		row += span.N

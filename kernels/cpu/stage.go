@@ -111,6 +111,7 @@ type scratch struct {
 	Tile    generic.AttnTile
 	Q       []float32 // queries of a tile, head after head
 	Visible []int
+	Key     []byte      // of one head, before it goes into its block
 	Head    tensor.Acts // the rows that the head multiplies
 }
 
@@ -120,6 +121,7 @@ func newScratch(d plan.Dims) *scratch {
 		Attn:    generic.NewAttnScratch(d.HeadDim),
 		Q:       tensor.Make[float32](n * d.HeadDim),
 		Visible: make([]int, n),
+		Key:     tensor.Make[uint8](4 * d.HeadDim),
 	}
 }
 
@@ -135,7 +137,7 @@ func Bytes(p plan.Plan, o Options) int64 {
 		total += tensor.ActsBytes(o.MaxRows, cols)
 	}
 	longest := max(p.Width, p.QDim(), p.FFN)
-	perWorker := int64(generic.ScratchBytes(longest)) + 8*generic.AttnChunk*int64(p.HeadDim)
+	perWorker := int64(generic.ScratchBytes(longest) + generic.AttnScratchBytes(p.HeadDim) + 4*p.HeadDim)
 	return total + attentionBytes(p.Dims, o) + perWorker*int64(o.Workers)
 }
 

@@ -118,6 +118,45 @@ func TestMatMul(t *testing.T) {
 	}
 }
 
+// TestExp compares every 1009th float32 and the bounds with math.Exp.
+func TestExp(t *testing.T) {
+	worst := 0.0
+	check := func(bits uint32) {
+		x := math.Float32frombits(bits)
+		got, want := Exp(x), math.Exp(float64(x))
+		switch {
+		case x != x:
+			if got == got {
+				t.Fatalf("exp(NaN) is %g", got)
+			}
+		case x < ExpMin:
+			if got != 0 {
+				t.Fatalf("exp(%g) is %g, want 0", x, got)
+			}
+		case want > math.MaxFloat32:
+			if !math.IsInf(float64(got), 1) {
+				t.Fatalf("exp(%g) is %g, want +Inf", x, got)
+			}
+		default:
+			_, e := math.Frexp(want)
+			worst = max(worst, math.Abs(float64(got)-want)/math.Ldexp(1, e-24))
+		}
+	}
+	for bits := uint32(0); bits < math.MaxUint32-1009; bits += 1009 {
+		check(bits)
+	}
+	for _, x := range []float32{0, float32(math.Copysign(0, -1)), ExpMin, ExpMax, float32(math.Inf(1)), float32(math.Inf(-1))} {
+		bits := math.Float32bits(x)
+		check(bits)
+		check(bits + 1)
+		check(max(bits, 1) - 1)
+	}
+	if Exp(0) != 1 || worst > 2 {
+		t.Errorf("exp(0) is %g; the largest error is %.2f ulp, want at most 2", Exp(0), worst)
+	}
+	t.Logf("largest error: %.3f ulp", worst)
+}
+
 func TestRMSNorm(t *testing.T) {
 	x, w := []float32{3, -4}, []float32{2, 10}
 	RMSNorm(x, x, w, 0)
@@ -158,12 +197,20 @@ func TestAttend(t *testing.T) {
 	for _, typ := range []quant.Type{quant.F32, quant.F16, quant.Q8_0} {
 		for _, d := range []int{64, 128} {
 			for _, depth := range []int{1, 2, 255, 256, 257, 600} {
-				k, v := make([]byte, depth*typ.RowBytes(d)), make([]byte, depth*typ.RowBytes(d))
-				quant.Quantize(typ, k, randoms(rng, depth*d))
+				size := typ.RowBytes(d)
+				rows, v := make([]byte, depth*size), make([]byte, depth*size)
+				quant.Quantize(typ, rows, randoms(rng, depth*d))
 				quant.Quantize(typ, v, randoms(rng, depth*d))
 				keys, values := make([]float32, depth*d), make([]float32, depth*d)
-				quant.Dequantize(typ, keys, k)
+				quant.Dequantize(typ, keys, rows)
 				quant.Dequantize(typ, values, v)
+				k := make([]byte, (depth+KeyBlock-1)/KeyBlock*KeyBlock*size)
+				for i := range k {
+					k[i] = 0xff // a NaN, when no key is put there
+				}
+				for i := range depth {
+					PutKey(typ, k, i, rows[i*size:(i+1)*size])
+				}
 				const n = 3 // queries: at depth, one before it, and none visible at first
 				q := randoms(rng, n*d)
 				acc, top, sum := make([]float32, n*d), make([]float32, n), make([]float32, n)
@@ -175,7 +222,7 @@ func TestAttend(t *testing.T) {
 					for i := range n {
 						part.Visible[i] = min(max(visible[i]-from, 0), AttnChunk)
 					}
-					part.K, part.V = k[from*typ.RowBytes(d):], v[from*typ.RowBytes(d):]
+					part.K, part.V = k[from*size:], v[from*size:]
 					Attend(&part, scratch)
 					for i := range n {
 						top[i], sum[i] = Merge(acc[i*d:(i+1)*d], top[i], sum[i], part.Acc[i*d:(i+1)*d], part.Max[i], part.Sum[i])

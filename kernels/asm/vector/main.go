@@ -1,0 +1,209 @@
+// Command vector writes the kernels on vectors: the operations of
+// generic/vector.go and parts of attention.go, to the same bits.
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+
+	"qgo/kernels/asm/isa"
+)
+
+func main() {
+	s := isa.Parse()
+	add(s)
+	scale(s)
+	merge(s)
+	swiglu(s)
+	squares(s)
+	norm(s)
+	rope(s)
+	halves(s)
+	Generate()
+}
+
+func add(s *isa.ISA) {
+	isa.Func("add", "func(dst, x *float32, n int)", "add adds the n values x to dst.")
+	dst, x := Load(Param("dst"), GP64()), Load(Param("x"), GP64())
+	n := Load(Param("n"), GP64())
+	s.Loop(n, 1, func(i reg.GPVirtual, m []*isa.Mask) {
+		a, b := s.Vec(), s.Vec()
+		s.Load(isa.At(dst, i, 0), m[0], a)
+		s.Load(isa.At(x, i, 0), m[0], b)
+		VADDPS(b, a, a)
+		s.Store(a, m[0], isa.At(dst, i, 0))
+	})
+	isa.End()
+}
+
+// broadcast loads a parameter into all lanes.
+func broadcast(s *isa.ISA, name string) reg.VecVirtual {
+	v := s.Vec()
+	m, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	VBROADCASTSS(m.Addr, v)
+	return v
+}
+
+func scale(s *isa.ISA) {
+	isa.Func("scale", "func(dst, x *float32, n int, f float32)", "scale writes the n values x times f to dst.")
+	dst, x := Load(Param("dst"), GP64()), Load(Param("x"), GP64())
+	n := Load(Param("n"), GP64())
+	f := broadcast(s, "f")
+	s.Loop(n, 1, func(i reg.GPVirtual, m []*isa.Mask) {
+		a := s.Vec()
+		s.Load(isa.At(x, i, 0), m[0], a)
+		VMULPS(f, a, a)
+		s.Store(a, m[0], isa.At(dst, i, 0))
+	})
+	isa.End()
+}
+
+func merge(s *isa.ISA) {
+	isa.Func("merge", "func(dst, x *float32, n int, f1, f2 float32)", "merge replaces the n values dst by dst*f1 + x*f2.")
+	dst, x := Load(Param("dst"), GP64()), Load(Param("x"), GP64())
+	n := Load(Param("n"), GP64())
+	f1, f2 := broadcast(s, "f1"), broadcast(s, "f2")
+	s.Loop(n, 1, func(i reg.GPVirtual, m []*isa.Mask) {
+		a, b := s.Vec(), s.Vec()
+		s.Load(isa.At(dst, i, 0), m[0], a)
+		s.Load(isa.At(x, i, 0), m[0], b)
+		VMULPS(f1, a, a)
+		VMULPS(f2, b, b)
+		VADDPS(b, a, a)
+		s.Store(a, m[0], isa.At(dst, i, 0))
+	})
+	isa.End()
+}
+
+func swiglu(s *isa.ISA) {
+	isa.Func("swiglu", "func(gate, up *float32, n int)", "swiglu writes silu(gate)*up to gate, n values.")
+	gate, up := Load(Param("gate"), GP64()), Load(Param("up"), GP64())
+	n := Load(Param("n"), GP64())
+	s.Loop(n, 1, func(i reg.GPVirtual, m []*isa.Mask) {
+		g, e, u := s.Vec(), s.Vec(), s.Vec()
+		s.Load(isa.At(gate, i, 0), m[0], g)
+		s.Load(isa.At(up, i, 0), m[0], u)
+		s.Zero(e)
+		VSUBPS(g, e, e) // -g; the sign of a zero is of no effect
+		s.Exp(e, true)
+		VADDPS(s.Const(1), e, e)
+		VDIVPS(e, g, g)
+		VMULPS(u, g, g)
+		s.Store(g, m[0], isa.At(gate, i, 0))
+	})
+	isa.End()
+}
+
+func squares(s *isa.ISA) {
+	isa.Func("squares", "func(x *float32, n int) float64",
+		"squares returns the sum of the squares of n values, in 16 interleaved parts that are added in halves.")
+	x, n := Load(Param("x"), GP64()), Load(Param("n"), GP64())
+	sums := s.Vecs(2 * s.Regs()) // 16 float64, in order
+	for _, v := range sums {
+		s.Zero(v)
+	}
+	s.Loop(n, s.Regs(), func(i reg.GPVirtual, m []*isa.Mask) {
+		for r := range m {
+			v, low, high := s.Vec(), s.Vec(), s.Vec()
+			s.Load(isa.At(x, i, r*s.Lanes), m[r], v) // zeros change no sum
+			if s.Wide() {
+				VCVTPS2PD(v.AsY(), low)
+				VEXTRACTF64X4(U8(1), v, v.AsY())
+				VCVTPS2PD(v.AsY(), high)
+			} else {
+				VCVTPS2PD(v.AsX(), low)
+				VEXTRACTF128(U8(1), v, v.AsX())
+				VCVTPS2PD(v.AsX(), high)
+			}
+			VMULPD(low, low, low)
+			VADDPD(low, sums[2*r], sums[2*r])
+			VMULPD(high, high, high)
+			VADDPD(high, sums[2*r+1], sums[2*r+1])
+		}
+	})
+	for n := len(sums) / 2; n > 0; n /= 2 {
+		for i := range n {
+			VADDPD(sums[i+n], sums[i], sums[i])
+		}
+	}
+	y, h := sums[0].AsY(), YMM()
+	if s.Wide() {
+		VEXTRACTF64X4(U8(1), sums[0], h)
+		VADDPD(h, y, y)
+	}
+	sum, high := sums[0].AsX(), h.AsX()
+	VEXTRACTF128(U8(1), y, high)
+	VADDPD(high, sum, sum)
+	VUNPCKHPD(sum, sum, high)
+	VADDSD(high, sum, sum)
+	Store(sum, ReturnIndex(0))
+	isa.End()
+}
+
+func norm(s *isa.ISA) {
+	isa.Func("norm", "func(dst, x, w *float32, n int, f float32)", "norm writes (x*f)*w to dst, n values.")
+	dst, x, w := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("w"), GP64())
+	n := Load(Param("n"), GP64())
+	f := broadcast(s, "f")
+	s.Loop(n, 1, func(i reg.GPVirtual, m []*isa.Mask) {
+		a, b := s.Vec(), s.Vec()
+		s.Load(isa.At(x, i, 0), m[0], a)
+		s.Load(isa.At(w, i, 0), m[0], b)
+		VMULPS(f, a, a)
+		VMULPS(b, a, a)
+		s.Store(a, m[0], isa.At(dst, i, 0))
+	})
+	isa.End()
+}
+
+func rope(s *isa.ISA) {
+	isa.Func("rope", "func(x *float32, heads, half int, cos, sin *float32)",
+		"rope rotates heads of 2*half values by half angles; heads is at least 1.")
+	a, heads := Load(Param("x"), GP64()), Load(Param("heads"), GP64())
+	half := Load(Param("half"), GP64())
+	cos, sin := Load(Param("cos"), GP64()), Load(Param("sin"), GP64())
+	b := GP64()
+	Label("head")
+	LEAQ(Mem{Base: a, Index: half, Scale: 4}, b)
+	s.Loop(half, 1, func(i reg.GPVirtual, m []*isa.Mask) {
+		u, v, c, t := s.Vec(), s.Vec(), s.Vec(), s.Vec()
+		uc, vc := s.Vec(), s.Vec()
+		s.Load(isa.At(a, i, 0), m[0], u)
+		s.Load(isa.At(b, i, 0), m[0], v)
+		s.Load(isa.At(cos, i, 0), m[0], c)
+		s.Load(isa.At(sin, i, 0), m[0], t)
+		VMULPS(c, u, uc)
+		VMULPS(c, v, vc)
+		VMULPS(t, v, v)
+		VMULPS(t, u, u)
+		VSUBPS(v, uc, uc)
+		VADDPS(u, vc, vc)
+		s.Store(uc, m[0], isa.At(a, i, 0))
+		s.Store(vc, m[0], isa.At(b, i, 0))
+	})
+	LEAQ(Mem{Base: b, Index: half, Scale: 4}, a)
+	DECQ(heads)
+	JNZ(LabelRef("head"))
+	isa.End()
+}
+
+func halves(s *isa.ISA) {
+	isa.Func("halves", "func(dst *byte, x *float32, n int)",
+		"halves writes x as float16 to dst; n is a positive multiple of 16.")
+	dst, x, n := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("n"), GP64())
+	Label("loop")
+	for r := range s.Regs() {
+		v := s.Vec()
+		VMOVUPS(Mem{Base: x, Disp: 4 * r * s.Lanes}, v)
+		VCVTPS2PH(U8(0), v, Mem{Base: dst, Disp: 2 * r * s.Lanes})
+	}
+	ADDQ(U32(64), x)
+	ADDQ(U32(32), dst)
+	SUBQ(U32(16), n)
+	JNZ(LabelRef("loop"))
+	isa.End()
+}

@@ -1,0 +1,99 @@
+package kernels_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"qgo/kernels"
+	"qgo/kernels/generic"
+	"qgo/quant"
+)
+
+// attnTile returns a tile of n queries on rows positions, and NaNs where a
+// block of keys goes on behind them.
+func attnTile(rng *rand.Rand, typ quant.Type, d, n, rows int) *generic.AttnTile {
+	size := typ.RowBytes(d)
+	blocks := (rows + generic.KeyBlock - 1) / generic.KeyBlock
+	t := &generic.AttnTile{
+		KV: typ, HeadDim: d, Q: values(rng, n*d, 0),
+		K: make([]byte, blocks*generic.KeyBlock*size), V: make([]byte, rows*size+1)[1:],
+	}
+	for i := range t.Q {
+		t.Q[i] /= 10
+	}
+	for i := range t.K {
+		t.K[i] = 0xff
+	}
+	quant.Quantize(typ, t.V, values(rng, rows*d, 0))
+	key := make([]byte, size)
+	for i := range rows {
+		quant.Quantize(typ, key, values(rng, d, 0))
+		generic.PutKey(typ, t.K, i, key)
+	}
+	return t
+}
+
+// TestAttend compares attention with plain Go's, bit for bit.
+func TestAttend(t *testing.T) {
+	each(t, func(t *testing.T, tier *kernels.Tier) {
+		rng := rand.New(rand.NewPCG(7, 8))
+		for _, typ := range []quant.Type{quant.F32, quant.F16, quant.Q8_0} {
+			for _, d := range []int{16, 32, 40, 48, 64, 80, 96, 128, 256} {
+				if d%typ.BlockLen() != 0 {
+					continue
+				}
+				for _, rows := range []int{1, 15, 16, 17, 31, 100, 255, 256} {
+					for _, n := range []int{1, 2, 5, 6, 7, 8, 9, 14, 17, 64} {
+						if n > 9 && rows != 100 && d != 64 {
+							continue
+						}
+						a := attnTile(rng, typ, d, n, rows)
+						for i := range n {
+							switch {
+							case n > 1 && i == n/2:
+								a.Visible = append(a.Visible, 0)
+							case i%5 == 4:
+								a.Visible = append(a.Visible, rng.IntN(rows)+1)
+							default:
+								a.Visible = append(a.Visible, rows)
+							}
+						}
+						run := func(attend func(*generic.AttnTile, *generic.AttnScratch)) []float32 {
+							a.Acc, a.Max, a.Sum = values(rng, n*d, 0), values(rng, n, 0), values(rng, n, 0)
+							attend(a, generic.NewAttnScratch(d))
+							return append(append(a.Acc, a.Max...), a.Sum...)
+						}
+						equal(t, fmt.Sprintf("%v, %d values, %d queries, %d positions", typ, d, n, rows), run(tier.Attend), run(generic.Attend))
+					}
+				}
+			}
+		}
+	})
+}
+
+// BenchmarkAttend is a whole chunk for the queries of a decoded token (7 heads
+// of the 0.5B on one KV head) and of a tile of prefill.
+func BenchmarkAttend(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, tier := range kernels.Tiers() {
+		for _, typ := range []quant.Type{quant.F32, quant.F16, quant.Q8_0} {
+			for _, n := range []int{7, 56} {
+				const d = 64
+				a := attnTile(rng, typ, d, n, generic.AttnChunk)
+				for range n {
+					a.Visible = append(a.Visible, generic.AttnChunk)
+				}
+				a.Acc, a.Max, a.Sum = make([]float32, n*d), make([]float32, n), make([]float32, n)
+				s := generic.NewAttnScratch(d)
+				b.Run(fmt.Sprintf("%s/%v/n=%d", tier.Name, typ, n), func(b *testing.B) {
+					b.SetBytes(int64(len(a.K) + len(a.V)))
+					for b.Loop() {
+						tier.Attend(a, s)
+					}
+					b.ReportMetric(4*d*generic.AttnChunk*float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+				})
+			}
+		}
+	}
+}

@@ -1,0 +1,109 @@
+// Package simd drives assembler kernels: it holds what is the same for all
+// instruction sets, checks of lengths and what is not worth vectors. The
+// results are those of the functions of the same names in package generic, bit
+// for bit.
+package simd
+
+import "qgo/kernels/generic"
+
+// Ops are the assembler functions of an instruction set. Slices come as
+// pointers; the functions do not check anything.
+type Ops struct {
+	Add     func(dst, x *float32, n int)
+	Scale   func(dst, x *float32, n int, f float32)
+	Merge   func(dst, x *float32, n int, f1, f2 float32) // dst = dst*f1 + x*f2
+	SwiGLU  func(gate, up *float32, n int)
+	Squares func(x *float32, n int) float64 // in 16 interleaved sums, added in halves
+	Norm    func(dst, x, w *float32, n int, f float32)
+	Rope    func(x *float32, heads, half int, cos, sin *float32)
+	Halves  func(dst *byte, x *float32, n int) // n a positive multiple of 16
+
+	// Those of attention, for up to Queries queries, a number that
+	// generic.AttnQueries is not below: see [Attention].
+	Queries  int
+	F32, F16 Attention
+	Q8       Attention
+	// Softmax replaces the first m scores of n queries, AttnChunk apart.
+	Softmax func(s *float32, n, m int, top, sum *float32)
+}
+
+// Attention are the two products of attention with keys and values of a type.
+type Attention struct {
+	// Scores writes q[n][d] times blocks of keys to s[n][AttnChunk].
+	Scores func(s, q *float32, n int, k *byte, d, blocks int)
+	// Values writes p[n][AttnChunk] times rows of values to acc[n][d].
+	Values func(acc, p *float32, n int, v *byte, d, rows int)
+}
+
+// maxRun bounds the values of one call: Go cannot interrupt assembler.
+const maxRun = 1 << 16
+
+// run cuts n values into calls of do.
+func run(n int, do func(i, n int)) {
+	for i := 0; i < n; i += maxRun {
+		do(i, min(maxRun, n-i))
+	}
+}
+
+// Tier are the functions of a tier that Ops give.
+type Tier struct{ ops Ops }
+
+// New returns the tier of some assembler functions.
+func New(ops Ops) *Tier { return &Tier{ops} }
+
+// Add is generic.Add.
+func (t *Tier) Add(dst, x []float32) {
+	dst = dst[:len(x)]
+	run(len(x), func(i, n int) { t.ops.Add(&dst[i], &x[i], n) })
+}
+
+// Scale is generic.Scale.
+func (t *Tier) Scale(dst, x []float32, f float32) {
+	dst = dst[:len(x)]
+	run(len(x), func(i, n int) { t.ops.Scale(&dst[i], &x[i], n, f) })
+}
+
+// Merge is generic.Merge.
+func (t *Tier) Merge(acc []float32, max1, sum1 float32, acc2 []float32, max2, sum2 float32) (float32, float32) {
+	if sum1 == 0 || sum2 == 0 {
+		return generic.Merge(acc, max1, sum1, acc2, max2, sum2)
+	}
+	f1, f2, top, sum := generic.MergeFactors(max1, sum1, max2, sum2)
+	acc = acc[:len(acc2)]
+	run(len(acc2), func(i, n int) { t.ops.Merge(&acc[i], &acc2[i], n, f1, f2) })
+	return top, sum
+}
+
+// SwiGLU is generic.SwiGLU.
+func (t *Tier) SwiGLU(gate, up []float32) {
+	up = up[:len(gate)]
+	run(len(gate), func(i, n int) { t.ops.SwiGLU(&gate[i], &up[i], n) })
+}
+
+// RMSNorm is generic.RMSNorm.
+func (t *Tier) RMSNorm(dst, x, w []float32, eps float32) {
+	if len(x) == 0 {
+		return
+	}
+	dst, w = dst[:len(x)], w[:len(x)]
+	f := generic.RMSScale(t.ops.Squares(&x[0], len(x)), len(x), eps)
+	t.ops.Norm(&dst[0], &x[0], &w[0], len(x), f)
+}
+
+// Rope is generic.Rope.
+func (t *Tier) Rope(x, cos, sin []float32) {
+	half := len(cos)
+	if half == 0 || len(x) < 2*half {
+		return
+	}
+	sin = sin[:half]
+	t.ops.Rope(&x[0], len(x)/(2*half), half, &cos[0], &sin[0])
+}
+
+// Halves is generic.Halves.
+func (t *Tier) Halves(dst []byte, x []float32) {
+	dst = dst[:2*len(x)]
+	n := len(x) &^ 15
+	run(n, func(i, n int) { t.ops.Halves(&dst[2*i], &x[i], n) })
+	generic.Halves(dst[2*n:], x[n:])
+}
