@@ -2,9 +2,7 @@ package bench
 
 import (
 	"context"
-	"math"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"qgo/kernels"
@@ -17,39 +15,6 @@ type Spec struct {
 	Decode  int // tokens generated
 	Depth   int // tokens before both
 	Reps    int // repetitions
-}
-
-// Sample is a series of measurements in tokens per second.
-type Sample []float64
-
-// Mean is the average.
-func (s Sample) Mean() float64 {
-	sum := 0.0
-	for _, v := range s {
-		sum += v
-	}
-	return sum / float64(max(len(s), 1))
-}
-
-// Stddev is the standard deviation of the sample, 0 if there is only one.
-func (s Sample) Stddev() float64 {
-	if len(s) < 2 {
-		return 0
-	}
-	mean, sum := s.Mean(), 0.0
-	for _, v := range s {
-		sum += (v - mean) * (v - mean)
-	}
-	return math.Sqrt(sum / float64(len(s)-1))
-}
-
-// Median is the middle value.
-func (s Sample) Median() float64 {
-	if len(s) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(s))
-	return (sorted[(len(s)-1)/2] + sorted[len(s)/2]) / 2
 }
 
 // Result is what was measured. Rates are per second.
@@ -85,18 +50,21 @@ func Run(ctx context.Context, m *model.Model, spec Spec, progress func(Step)) (*
 	r := &Result{Spec: spec, Threads: m.Threads(), Tier: m.Tier(), Cost: m.Cost()}
 	pool := kernels.NewPool(m.Threads(), m.Pinned())
 	defer pool.Close()
-	buf := NewProbeBuffer()
+	prober, err := NewProber(pool, false)
+	if err != nil {
+		return nil, err
+	}
+	defer prober.Close()
 	probe := func() error {
 		progress("bandwidth")
-		b, err := Bandwidth(pool, buf, 300*time.Millisecond)
-		r.Bandwidth = append(r.Bandwidth, b)
+		b, err := prober.Read(300 * time.Millisecond)
+		r.Bandwidth = append(r.Bandwidth, b.Best)
 		return err
 	}
 	if err := probe(); err != nil {
 		return nil, err
 	}
 	w := &workload{ctx: ctx, m: m, rng: rand.New(rand.NewPCG(1, 2))}
-	var err error
 	if w.kv, err = m.NewKV(spec.Depth + max(spec.Prefill, spec.Decode)); err != nil {
 		return nil, err
 	}

@@ -70,6 +70,7 @@ type File struct {
 	Tensors   []Tensor
 
 	size    int64
+	outline bool
 	keys    map[string]int
 	tensors map[string]int
 	unmap   func() error

@@ -125,6 +125,9 @@ func Open(path string, o Options) (*Model, error) {
 // Load makes a model of an open file, which it closes when it is closed
 // itself; not when it fails.
 func Load(f *gguf.File, o Options) (*Model, error) {
+	if f.IsOutline() {
+		return nil, fmt.Errorf("%s: is an outline without weights, which can be surveyed but not run", f.Name)
+	}
 	c, err := ReadConfig(f)
 	if err != nil {
 		return nil, err
