@@ -53,7 +53,7 @@ small built-in model; larger models lose less, in about the same order.`,
 			}
 			printAdvice(cmd.OutOrStdout(), &m, list, context, all)
 			if ok {
-				fmt.Fprintf(cmd.OutOrStdout(), "\nBest for chat: %s, the largest that fits, decodes at %.0f t/s or more\nand loses no more than q4_0.\n", best.Name(), minDecode)
+				fmt.Fprintf(cmd.OutOrStdout(), "\nBest for chat: %s, the largest that fits, decodes at\n%.0f t/s or more and loses no more than q4_0.\n", best.Name(), minDecode)
 			} else {
 				fmt.Fprintf(cmd.OutOrStdout(), "\nNone fits and can decode at %.0f t/s: --ctx or --min-decode lower may help.\n", minDecode)
 			}

@@ -279,14 +279,14 @@ func (r *rooflineReport) printObserved(w io.Writer) {
 		b := r.Prefill[0]
 		fmt.Fprintf(w, "\nobserved  prefill at %s t/s computes %s\n", exact(o.Rate), rateText(o.FLOPS))
 		printShares(w, m, o)
-		fmt.Fprintf(w, "          it is bound by %s: %.0f FLOP per byte%s\n", b.Binds, b.Intensity, ridgeText(m))
+		fmt.Fprintf(w, "          bound by %s: %.0f FLOP per byte%s\n", b.Binds, b.Intensity, ridgeText(m))
 		fmt.Fprintf(w, "          and would read %.2f GB/s, %.1f %% of the bandwidth\n", o.Bytes/1e9, 100*o.OfMemory)
 		printVerdict(w, o, b.Bound)
 	}
 	if o := r.ObservedDecode; o != nil {
 		b := r.Decode[0]
 		fmt.Fprintf(w, "\nobserved  decode at %s t/s reads %.1f GB/s, %.0f %% of %.1f GB/s\n", exact(o.Rate), o.Bytes/1e9, 100*o.OfMemory, m.Bandwidth/1e9)
-		fmt.Fprintf(w, "          it is bound by %s: %.1f FLOP per byte%s\n", b.Binds, b.Intensity, ridgeText(m))
+		fmt.Fprintf(w, "          bound by %s: %.1f FLOP per byte%s\n", b.Binds, b.Intensity, ridgeText(m))
 		fmt.Fprintf(w, "          and computes %s\n", rateText(o.FLOPS))
 		printShares(w, m, o)
 		printVerdict(w, o, b.Bound)
