@@ -5,14 +5,29 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shirou/gopsutil/v4/mem"
+
 	"qgo/bench/probe"
 	"qgo/kernels"
 	"qgo/tensor"
 )
 
-// probeBytes is what one pass of the bandwidth probe reads: more than the
-// caches of most machines hold.
-const probeBytes = 256 << 20
+// Bounds of the size of an array of the bandwidth probe: more than the caches
+// of most machines hold, but not much of a small board's memory.
+const (
+	largestArray  = 256 << 20
+	smallestArray = 32 << 20
+	arrayShare    = 16 // of the memory
+)
+
+func arrayBytes() int {
+	v, err := mem.VirtualMemory()
+	if err != nil {
+		return largestArray
+	}
+	share := int(v.Total/arrayShare) &^ (1<<20 - 1)
+	return min(max(share, smallestArray), largestArray)
+}
 
 // peakRounds is the number of rounds that a worker does at a time when a peak
 // is measured: less than a millisecond of code that Go cannot interrupt.
@@ -43,18 +58,19 @@ func NewProber(pool *kernels.Pool, writes bool) (*Prober, error) {
 	if writes {
 		arrays = 3
 	}
-	arena, err := tensor.NewArena(arrays * probeBytes)
+	size := arrayBytes()
+	arena, err := tensor.NewArena(arrays * size)
 	if err != nil {
 		return nil, err
 	}
 	p := &Prober{Kernels: probe.Best(), pool: pool, arena: arena, sums: make([]uint64, 8*pool.Workers())}
 	parts := [3][]byte{}
 	for i := range arrays {
-		parts[i] = arena.Alloc(probeBytes)
+		parts[i] = arena.Alloc(size)
 	}
 	p.a, p.b, p.c = parts[0], parts[1], parts[2]
 	err = pool.Run(func(w *kernels.Worker) {
-		lo, hi := w.Range(probeBytes, probe.Align)
+		lo, hi := w.Range(size, probe.Align)
 		for _, part := range parts[:arrays] {
 			for i := lo; i < hi; i += 64 {
 				part[i] = 1
@@ -73,24 +89,24 @@ func (p *Prober) Close() error { return p.arena.Close() }
 
 // Read measures how many bytes a second the workers read together.
 func (p *Prober) Read(atLeast time.Duration) (Rate, error) {
-	return p.passes(probeBytes, atLeast, func(w *kernels.Worker) {
-		lo, hi := w.Range(probeBytes, probe.Align)
+	return p.passes(len(p.a), atLeast, func(w *kernels.Worker) {
+		lo, hi := w.Range(len(p.a), probe.Align)
 		p.sums[8*w.ID] += p.Kernels.Read(p.a[lo:hi])
 	})
 }
 
 // Copy measures how many bytes a second they copy; every byte counts twice.
 func (p *Prober) Copy(atLeast time.Duration) (Rate, error) {
-	return p.passes(2*probeBytes, atLeast, func(w *kernels.Worker) {
-		lo, hi := w.Range(probeBytes, probe.Align)
+	return p.passes(2*len(p.a), atLeast, func(w *kernels.Worker) {
+		lo, hi := w.Range(len(p.a), probe.Align)
 		p.Kernels.Copy(p.a[lo:hi], p.b[lo:hi])
 	})
 }
 
 // Triad measures STREAM's triad, which reads two arrays and writes one.
 func (p *Prober) Triad(atLeast time.Duration) (Rate, error) {
-	return p.passes(3*probeBytes, atLeast, func(w *kernels.Worker) {
-		lo, hi := w.Range(probeBytes, probe.Align)
+	return p.passes(3*len(p.a), atLeast, func(w *kernels.Worker) {
+		lo, hi := w.Range(len(p.a), probe.Align)
 		p.Kernels.Triad(p.a[lo:hi], p.b[lo:hi], p.c[lo:hi])
 	})
 }

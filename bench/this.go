@@ -2,23 +2,12 @@ package bench
 
 import (
 	"fmt"
-	"runtime"
-	"strings"
 
-	"github.com/klauspost/cpuid/v2"
 	"github.com/shirou/gopsutil/v4/mem"
 
+	"qgo/bench/machine"
 	"qgo/bench/roofline"
 )
-
-// CPUName is the processor's name, or the architecture's where the system
-// does not tell.
-func CPUName() string {
-	if n := strings.TrimSpace(cpuid.CPU.BrandName); n != "" {
-		return n
-	}
-	return runtime.GOARCH
-}
 
 // reserved is what the system keeps of this machine's memory.
 const reserved = 512 << 20
@@ -29,7 +18,7 @@ const storageRate = 500e6
 // ThisMachine is the machine of measured ceilings.
 func ThisMachine(c *Ceilings) roofline.Machine {
 	m := roofline.Machine{
-		Name: "this-machine", Title: fmt.Sprintf("%s, %d threads", CPUName(), c.Threads),
+		Name: "this-machine", Title: fmt.Sprintf("%s, %d threads", machine.CPUName(), c.Threads),
 		Bandwidth: c.Read.Best, Reserved: reserved, Storage: storageRate,
 		Sources: []string{"measured"},
 	}

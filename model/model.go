@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 
 	"qgo/gguf"
 	"qgo/kernels"
@@ -168,6 +169,9 @@ func (m *Model) MaxContext() int { return m.maxCtx }
 // Threads is the number of workers, Tier the name of the kernels in use.
 func (m *Model) Threads() int { return m.pool.Workers() }
 func (m *Model) Tier() string { return m.tier.Name }
+
+// KVType is the type of keys and values, such as f16.
+func (m *Model) KVType() string { return strings.ToLower(m.kvType.String()) }
 
 // Pinned tells whether the workers are to stay on one core each.
 func (m *Model) Pinned() bool { return m.pinned }

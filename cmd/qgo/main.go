@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -73,6 +76,10 @@ func exactly(n int, what string) cobra.PositionalArgs {
 	}
 }
 
+// outputsKey is the annotation of a command with more forms of output than
+// text and json: their names.
+const outputsKey = "outputs"
+
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "qgo",
@@ -96,10 +103,11 @@ Three things to do first:
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
-	root.PersistentFlags().StringP("output", "o", "text", "form of the output: text or json")
+	root.PersistentFlags().StringP("output", "o", "text", "form of the output: text or json; of bench also jsonl, csv, md and benchstat")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
-		if o := cmd.Flag("output").Value.String(); o != "text" && o != "json" {
-			return usagef(cmd, "--output is %q: choose text or json", o)
+		forms := strings.Fields(cmp.Or(cmd.Annotations[outputsKey], "text json"))
+		if o := cmd.Flag("output").Value.String(); !slices.Contains(forms, o) {
+			return usagef(cmd, "--output is %q: choose %s", o, strings.Join(forms, " or "))
 		}
 		return nil
 	}

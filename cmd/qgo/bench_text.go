@@ -1,0 +1,194 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"qgo/bench"
+)
+
+// printBench writes a report for a terminal of 80 columns.
+func printBench(w io.Writer, r *bench.Report) {
+	for i, res := range r.Results {
+		if i == 0 || differs(res, r.Results[i-1]) {
+			printGroup(w, i > 0, r, res)
+		}
+		printResult(w, res)
+	}
+	printRatios(w, r)
+	printLatencies(w, r)
+	printBandwidth(w, r)
+	printVerdicts(w, r)
+	for _, warning := range r.Warnings {
+		fmt.Fprintln(w, wrap("Warning: "+warning+".", 80, "  "))
+	}
+	if h := r.Harness; h != nil {
+		fmt.Fprintf(w, "\nMeasuring took %.2f %% of the time (a clock reading %.0f ns); fixed work in\nregisters repeats within %.1f %%.\n", 100*h.Overhead, h.ClockNS, 100*h.Repeat)
+	}
+	if r.Interrupted {
+		fmt.Fprintln(w, "\nThe run was broken off: what is marked with * is not complete.")
+	}
+}
+
+// differs tells whether two results need different headings.
+func differs(a, b *bench.Result) bool {
+	return a.ModelFilename != b.ModelFilename || a.Threads != b.Threads || a.Batch != b.Batch
+}
+
+func printGroup(w io.Writer, gap bool, r *bench.Report, res *bench.Result) {
+	if gap {
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "%s: %s, %s\n", clip(filepath.Base(res.ModelFilename), 48), res.ModelType, bytesText(res.ModelSize))
+	fmt.Fprintf(w, "%s, %d threads, batches of %d, %s kernels, %s KV cache\n", clip(res.CPUInfo, 30), res.Threads, res.Batch, res.Kernels, res.TypeK)
+	if l := res.Load; l != nil {
+		fmt.Fprintf(w, "loading to the first token: %.2f s", float64(l.WarmNS)/1e9)
+		if l.ColdNS > 0 {
+			fmt.Fprintf(w, ", from storage %.2f s", float64(l.ColdNS)/1e9)
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "\n%-20s %9s %8s %8s %9s %11s %8s\n", "test", "t/s", "±", "GB/s", "GFLOP/s", "bound, t/s", "of it")
+}
+
+func printResult(w io.Writer, r *bench.Result) {
+	name := r.Test().Name()
+	if r.Incomplete {
+		name += " *"
+	}
+	if r.Engine != "qgo" {
+		name = "  " + r.Engine
+	}
+	rate, spread := r.MedianTS, r.StddevTS
+	if r.Scenario != "" {
+		rate, spread = r.DecodeTS, 0
+	}
+	fmt.Fprintf(w, "%-20s %9.1f %8.1f", clip(name, 20), rate, spread)
+	if r.Measured != nil {
+		mark := fmt.Sprintf("%.0f %%", 100*r.OfMeasured)
+		if r.Impossible {
+			mark += " !"
+		}
+		fmt.Fprintf(w, " %8.1f %9.1f %11.1f %8s", r.GBS, r.GFLOPS, r.Measured.Rate, mark)
+	}
+	fmt.Fprintln(w)
+}
+
+// printRatios compares qgo with the engines that took turns with it.
+func printRatios(w io.Writer, r *bench.Report) {
+	first := true
+	for _, c := range r.Ratios() {
+		if first {
+			fmt.Fprintf(w, "\n%-20s %-24s %7s   %s\n", "qgo in", "against", "times", "95 % confidence, pairs")
+			first = false
+		}
+		fmt.Fprintf(w, "%-20s %-24s %7.2f   %.2f to %.2f, %d\n", clip(c.Ours.Test().Name(), 20), clip(c.Theirs.Engine, 24), c.Ratio.Ratio, c.Lo, c.Hi, c.Pairs)
+	}
+}
+
+// printLatencies lists what a user waits for.
+func printLatencies(w io.Writer, r *bench.Report) {
+	header := false
+	line := func(name, what string, p *bench.Percentiles) {
+		if p == nil {
+			return
+		}
+		if !header {
+			fmt.Fprintf(w, "\n%-20s %-5s %9s %9s %9s %9s %9s\n", "milliseconds", "", "p50", "p90", "p95", "p99", "max")
+			header = true
+		}
+		fmt.Fprintf(w, "%-20s %-5s %9.1f %9.1f %9.1f %9.1f %9.1f\n", clip(name, 20), what, p.P50, p.P90, p.P95, p.P99, p.Max)
+	}
+	for _, res := range r.Results {
+		name := res.Test().Name()
+		if res.Engine != "qgo" {
+			name = "  " + res.Engine
+		}
+		line(name, "TTFT", res.TTFT)
+		line(name, "ITL", res.ITL)
+		if res.Scenario != "" {
+			line(name, "TTLT", res.TTLT)
+		}
+	}
+}
+
+// printBandwidth shows the machine's ceilings and how the bandwidth went.
+func printBandwidth(w io.Writer, r *bench.Report) {
+	fmt.Fprintln(w)
+	for _, c := range r.Ceilings {
+		fmt.Fprintf(w, "memory   %d threads read %.1f, copy %.1f, triad %.1f GB/s at best\n", c.Threads, c.Read.Best/1e9, c.Copy.Best/1e9, c.Triad.Best/1e9)
+		var peaks []string
+		for _, p := range c.Peaks {
+			peaks = append(peaks, fmt.Sprintf("%s %.0f", p.Type, p.Best/1e9))
+		}
+		fmt.Fprintf(w, "compute  %s GOP/s\n", strings.Join(peaks, ", "))
+	}
+	for _, res := range r.Results {
+		if !res.Bandwidth.Two() || res.Engine != "qgo" {
+			continue
+		}
+		fmt.Fprintf(w, "\nThe bandwidth went between %.0f and %.0f GB/s during %s (%d changes):\n", res.Bandwidth.Slow/1e9, res.Bandwidth.Fast/1e9, res.Test().Name(), res.Bandwidth.Flips)
+		for _, s := range res.ByState() {
+			fmt.Fprintf(w, "  %-6s %5.1f GB/s: %7.1f t/s", s.State, s.Bandwidth/1e9, s.Rate)
+			if res.Decodes() {
+				fmt.Fprintf(w, ", %3.0f %% of it", 100*s.Share)
+			}
+			fmt.Fprintf(w, " (%d repetitions)\n", s.Reps)
+		}
+	}
+}
+
+func printVerdicts(w io.Writer, r *bench.Report) {
+	fmt.Fprintln(w)
+	var reference *bench.Result
+	for _, res := range r.Results {
+		if res.Engine != "qgo" {
+			continue
+		}
+		if v := res.Verdict(); v != "" {
+			fmt.Fprintln(w, wrap(res.Test().Name()+": "+v+".", 80, "  "))
+		}
+		if res.JoulesPerToken > 0 {
+			fmt.Fprintf(w, "%s: %.3g J a token\n", res.Test().Name(), res.JoulesPerToken)
+		}
+		if res.Decodes() && reference == nil {
+			reference = res
+		}
+	}
+	if reference != nil && reference.Given != nil {
+		fmt.Fprintln(w, wrap(fmt.Sprintf("For reference: the %.1f GB/s of %s would bound %s at %.1f t/s, of which this is %.0f %%.",
+			r.Reference.Bandwidth/1e9, r.Reference.Title, reference.Test().Name(), reference.Given.MemoryRate, 100*reference.OfGiven), 80, "  "))
+	}
+}
+
+// clip cuts a text to n characters.
+func clip(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}
+
+// wrap breaks a text into lines of at most width characters, all but the
+// first behind indent.
+func wrap(s string, width int, indent string) string {
+	var b strings.Builder
+	column := 0
+	for i, word := range strings.Fields(s) {
+		n := len([]rune(word))
+		switch {
+		case i == 0:
+		case column+1+n > width:
+			b.WriteString("\n" + indent)
+			column = len(indent)
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += n
+	}
+	return b.String()
+}
