@@ -30,6 +30,7 @@ type turn struct {
 	baseline Baseline
 	request  Request
 	result   *Result
+	failed   bool
 }
 
 func newTurns(baselines []Baseline, path string, threads int, t Test) (all []*turn) {
@@ -40,9 +41,13 @@ func newTurns(baselines []Baseline, path string, threads int, t Test) (all []*tu
 }
 
 func (t *turn) once(ctx context.Context, m *model.Model) error {
+	if t.failed {
+		return nil // it would fail again
+	}
 	t.request.Model = m
 	r, err := t.baseline.Once(ctx, t.request)
 	if err != nil {
+		t.failed = true
 		return err
 	}
 	if t.result == nil {

@@ -51,7 +51,7 @@ func (p *Plan) Run(ctx context.Context) (*Report, error) {
 		r.AddEnergy(&rep.Series)
 		rep.Warnings = append(rep.Warnings, throttled(r, &rep.Series)...)
 	}
-	rep.Warnings = append(rep.Warnings, machine.Warnings(&rep.Machine, &rep.Series)...)
+	rep.Warnings = append(rep.Warnings, machine.Warnings(&rep.Machine, &rep.Series, len(p.Baselines) == 0)...)
 	if len(rep.Results) > 0 && !rep.Interrupted {
 		rep.Harness = Noise(rep.Results, rep.Series.Cost, rep.Machine.Threads)
 	}
@@ -126,11 +126,11 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 			r.Between = func(ctx context.Context, i int) error {
 				for _, turn := range turns {
 					p.Progress(fmt.Sprintf("%s: %s, repetition %d", t.Name(), turn.baseline.Name(), i+1))
-					if err := turn.once(ctx, r.Model); err != nil {
-						return fmt.Errorf("%s: %w", turn.baseline.Name(), err)
+					if err := turn.once(ctx, r.Model); err != nil && ctx.Err() == nil {
+						p.report.Warnings = append(p.report.Warnings, fmt.Sprintf("%s did not do %s: %v", turn.baseline.Name(), t.Name(), err))
 					}
 				}
-				return nil
+				return ctx.Err()
 			}
 		}
 		res, err := r.Run(ctx, t)

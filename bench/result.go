@@ -221,6 +221,12 @@ func (r *Result) summariseBounds(peak float64, given roofline.Machine) {
 	r.Impossible = rate > possible*w.Bound(slices.Max(probes), peak).Rate && w.Bytes > cached
 }
 
+// Cached tells whether the model was read faster than memory can, from the
+// caches, which have room for it.
+func (r *Result) Cached() bool {
+	return r.Measured != nil && !r.Impossible && r.OfMeasured > possible && r.Measured.Binds == roofline.Memory
+}
+
 const (
 	// possible is how far above the bound by the best probe a rate may be.
 	possible = 1.05

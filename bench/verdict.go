@@ -19,6 +19,9 @@ func (r *Result) Verdict() string {
 	if r.Impossible {
 		return fmt.Sprintf("%s is above its bound, which is impossible: the timing or the count of bytes is wrong", what)
 	}
+	if r.Cached() {
+		return fmt.Sprintf("%s reads %.1f GB/s, more than memory gives: the model stays in the caches", what, r.GBS)
+	}
 	limit := "memory reads"
 	if b.Binds == roofline.Compute {
 		limit = "the CPU multiplies"

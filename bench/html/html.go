@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"time"
 
-	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
 
 	"qgo/bench"
@@ -63,7 +62,7 @@ var prolog = regexp.MustCompile(`(?s)^.*?<svg`)
 // svg draws the figure. Its texts are escaped by the library.
 func (f *figure) svg() (template.HTML, error) {
 	c := vgsvg.New(f.width, f.height)
-	f.plot.Draw(draw.New(c))
+	f.draw(c)
 	var b bytes.Buffer
 	if _, err := c.WriteTo(&b); err != nil {
 		return "", err

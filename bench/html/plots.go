@@ -45,9 +45,35 @@ func newPlot(x, y string) *plot.Plot {
 		f.Size = size
 	}
 	p.Legend.TextStyle.Font.Size = vg.Points(9)
+	p.Legend.Padding = vg.Points(2)
+	p.X.Tick.Marker, p.Y.Tick.Marker = ticks{}, ticks{}
 	p.X.Label.Text, p.Y.Label.Text = x, y
 	p.X.Padding, p.Y.Padding = vg.Points(4), vg.Points(4)
 	return p
+}
+
+// ticks are at round numbers: 1, 2 or 5 times a power of ten.
+type ticks struct{}
+
+// Ticks returns about six ticks.
+func (ticks) Ticks(lo, hi float64) (all []plot.Tick) {
+	step := math.Pow(10, math.Floor(math.Log10((hi-lo)/6)))
+	for _, f := range []float64{1, 2, 5, 10} {
+		if (hi-lo)/(f*step) <= 8 {
+			step *= f
+			break
+		}
+	}
+	for v := math.Ceil(lo/step) * step; v <= hi+step/1e6; v += step {
+		all = append(all, plot.Tick{Value: v, Label: fmt.Sprintf("%.6g", v)})
+	}
+	return all
+}
+
+// draw draws the figure with a margin.
+func (f *figure) draw(c vg.CanvasSizer) {
+	const margin = 10
+	f.plot.Draw(draw.Crop(draw.New(c), margin, -2*margin, margin, -margin))
 }
 
 // light is the style of lines behind the data.
@@ -223,7 +249,7 @@ func rooflineFigure(reports []*bench.Report, all []run) *figure {
 		points(p, name, i, byName[name])
 	}
 	p.X.Min, p.X.Max, p.Y.Min = loX, hiX, loY
-	p.Legend.Left, p.Legend.Top = false, false
+	p.Y.Max *= 1.5
 	return &figure{title: "Roofline", plot: p,
 		caption: "A point below a line could be faster: by memory on the slope, by arithmetic under the flat part. The dashed reference is another machine, not this one's measure."}
 }

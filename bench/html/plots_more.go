@@ -35,7 +35,7 @@ func platformFigure(_ []*bench.Report, all []run) *figure {
 		}
 	}
 	platforms, tests := names(all, who), names(all, what)
-	if len(rates) == 0 {
+	if len(platforms) < 2 || len(rates) == 0 {
 		return nil
 	}
 	p := newPlot("", "share of the test's best, %")

@@ -48,8 +48,9 @@ func (s *Series) total(x *Sample) (watts float64, ok bool) {
 // worth a warning.
 const foreignLoad = 0.05
 
-// Warnings says what makes the measurements of a run doubtful.
-func Warnings(i *Info, s *Series) (all []string) {
+// Warnings says what makes the measurements of a run doubtful. alone tells that
+// nothing else was to run: other engines' load is no foreign one.
+func Warnings(i *Info, s *Series, alone bool) (all []string) {
 	var slow []string
 	for _, g := range i.Governors {
 		if g != "performance" {
@@ -66,7 +67,7 @@ func Warnings(i *Info, s *Series) (all []string) {
 		}
 		swapped = float64(s.Samples[n-1].SwapIn - s.Samples[0].SwapIn)
 	}
-	if foreign > foreignLoad {
+	if alone && foreign > foreignLoad {
 		all = append(all, fmt.Sprintf("other programs used %.0f %% of the machine's CPUs: end them and measure again", 100*foreign))
 	}
 	var used int64

@@ -147,7 +147,7 @@ func TestNano(t *testing.T) {
 	if len(series.Events) != 1 || !strings.Contains(series.Events[0], "over-current on POM_5V_IN, above 3.6 A") {
 		t.Errorf("events %q", series.Events)
 	}
-	if w := Warnings(&i, &series); len(w) != 2 || !strings.Contains(w[0], "schedutil") {
+	if w := Warnings(&i, &series, true); len(w) != 2 || !strings.Contains(w[0], "schedutil") {
 		t.Errorf("warnings %q", w)
 	}
 }
@@ -192,8 +192,8 @@ func TestPi(t *testing.T) {
 	start := time.Unix(0, 0)
 	m := newMonitor(s, still{}, start)
 	m.sample(start.Add(time.Second))
-	if calm := m.finish(start.Add(time.Second)); len(calm.Events) != 0 || len(Warnings(&i, &calm)) != 0 {
-		t.Errorf("events %q, warnings %q without a fault", calm.Events, Warnings(&i, &calm))
+	if calm := m.finish(start.Add(time.Second)); len(calm.Events) != 0 || len(Warnings(&i, &calm, true)) != 0 {
+		t.Errorf("events %q, warnings %q without a fault", calm.Events, Warnings(&i, &calm, true))
 	}
 	// Under-voltage for one sample only, with its sticky bit, and throttling.
 	set(fsys, "sys/devices/platform/soc/soc:firmware/get_throttled", "50005")
@@ -265,7 +265,7 @@ func TestThrottled(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	s := Series{Samples: []Sample{{}, {CPU: 0.9, Own: 0.5, SwapUsed: 300e6, SwapIn: 200e6}, {CPU: 0.8, Own: 0.4, SwapIn: 200e6}}}
-	w := strings.Join(Warnings(&Info{Governors: []string{"performance"}}, &s), "\n")
+	w := strings.Join(Warnings(&Info{Governors: []string{"performance"}}, &s, true), "\n")
 	if !strings.Contains(w, "40 % of the machine's CPUs") || !strings.Contains(w, "200 MB were swapped in") || strings.Contains(w, "governor") {
 		t.Errorf("warnings %q", w)
 	}

@@ -3,6 +3,7 @@ package machine
 import (
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,7 +57,7 @@ type Monitor struct {
 	worst  []uint64 // any seen
 	energy []float64
 	last   time.Time
-	busy   time.Duration
+	took   []time.Duration // each sample
 }
 
 // Watch begins to take a sample every so often. Stop it.
@@ -69,10 +70,11 @@ func Watch(s *Sensors, every time.Duration) *Monitor {
 			select {
 			case <-m.stop:
 				return
-			case now := <-tick.C:
+			case <-tick.C:
+				now := time.Now()
 				m.sample(now)
 				m.mu.Lock()
-				m.busy += time.Since(now)
+				m.took = append(m.took, time.Since(now))
 				m.mu.Unlock()
 			}
 		}
@@ -93,6 +95,9 @@ func newMonitor(s *Sensors, sys system, now time.Time) *Monitor {
 	return m
 }
 
+// shortest is the least time between the last two samples.
+const shortest = 100 * time.Millisecond
+
 // Start is the moment that samples count from.
 func (m *Monitor) Start() time.Time { return m.start }
 
@@ -101,14 +106,21 @@ func (m *Monitor) Stop() Series {
 	close(m.stop)
 	m.done.Wait()
 	now := time.Now()
-	m.sample(now)
+	// A share of a moment would be that of one tick of the system's clock.
+	if now.Sub(m.last) > shortest {
+		m.sample(now)
+	}
 	return m.finish(now)
 }
 
 func (m *Monitor) finish(now time.Time) Series {
 	m.series.Events = m.sensors.explain(m.first, m.worst)
 	if d := now.Sub(m.start); d > 0 {
-		m.series.Cost = m.busy.Seconds() / d.Seconds()
+		// The median: some samples wait for a CPU, which costs nobody anything.
+		slices.Sort(m.took)
+		if n := len(m.took); n > 0 {
+			m.series.Cost = m.took[n/2].Seconds() * float64(n) / d.Seconds()
+		}
 	}
 	return m.series
 }

@@ -11,9 +11,13 @@ import (
 
 // printBench writes a report for a terminal of 80 columns.
 func printBench(w io.Writer, r *bench.Report) {
+	var last *bench.Result // of qgo
 	for i, res := range r.Results {
-		if i == 0 || differs(res, r.Results[i-1]) {
-			printGroup(w, i > 0, r, res)
+		if i == 0 || res.Engine == "qgo" && differs(res, last) {
+			printGroup(w, i > 0, res)
+		}
+		if res.Engine == "qgo" || last == nil {
+			last = res
 		}
 		printResult(w, res)
 	}
@@ -37,7 +41,7 @@ func differs(a, b *bench.Result) bool {
 	return a.ModelFilename != b.ModelFilename || a.Threads != b.Threads || a.Batch != b.Batch
 }
 
-func printGroup(w io.Writer, gap bool, r *bench.Report, res *bench.Result) {
+func printGroup(w io.Writer, gap bool, res *bench.Result) {
 	if gap {
 		fmt.Fprintln(w)
 	}
@@ -171,12 +175,14 @@ func clip(s string, n int) string {
 	return s
 }
 
-// wrap breaks a text into lines of at most width characters, all but the
-// first behind indent.
+// wrap breaks a text at spaces into lines of at most width characters, all but
+// the first behind indent. A number and its % stay together.
 func wrap(s string, width int, indent string) string {
+	const bound = "\u00a0"
+	s = strings.ReplaceAll(s, " %", bound+"%")
 	var b strings.Builder
 	column := 0
-	for i, word := range strings.Fields(s) {
+	for i, word := range strings.Split(s, " ") {
 		n := len([]rune(word))
 		switch {
 		case i == 0:
@@ -190,5 +196,5 @@ func wrap(s string, width int, indent string) string {
 		b.WriteString(word)
 		column += n
 	}
-	return b.String()
+	return strings.ReplaceAll(b.String(), bound, " ")
 }
