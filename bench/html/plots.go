@@ -70,10 +70,18 @@ func (ticks) Ticks(lo, hi float64) (all []plot.Tick) {
 	return all
 }
 
-// draw draws the figure with a margin.
+// draw draws the figure with a margin, and its legend to the right, where it
+// covers nothing.
 func (f *figure) draw(c vg.CanvasSizer) {
 	const margin = 10
-	f.plot.Draw(draw.Crop(draw.New(c), margin, -2*margin, margin, -margin))
+	area := draw.Crop(draw.New(c), margin, -margin, margin, -margin)
+	legend := f.plot.Legend
+	f.plot.Legend = plot.NewLegend()
+	width := max(legend.Rectangle(area).Size().X, 0)
+	f.plot.Draw(draw.Crop(area, 0, -width-2*margin, 0, 0))
+	legend.Top, legend.Left, legend.XOffs = true, true, area.Size().X-width
+	legend.Draw(area)
+	f.plot.Legend = legend
 }
 
 // light is the style of lines behind the data.
@@ -184,7 +192,7 @@ func figures(reports []*bench.Report) []figure {
 		rooflineFigure, ttftFigure, rateFigure, platformFigure, memoryFigure, itlFigure, heatFigure, bandwidthFigure, thermalFigure, powerFigure,
 	} {
 		if f := make(reports, all); f != nil {
-			f.width, f.height = 7*vg.Inch, 4*vg.Inch
+			f.width, f.height = 10*vg.Inch, 4*vg.Inch
 			list = append(list, *f)
 		}
 	}
@@ -283,8 +291,6 @@ func bySize(all []run, label string, series func(r run) (name string, value floa
 	}
 	p.X.Min, p.Y.Min = 0, 0
 	p.X.Max *= 1.15
-	p.Y.Max *= 1.25
-	p.Legend.Top = true
 	return p
 }
 
@@ -348,6 +354,5 @@ func memoryFigure(_ []*bench.Report, all []run) *figure {
 		p.Y.Max = max(p.Y.Max, 4*bandwidth/hi)
 	}
 	p.X.Min, p.X.Max, p.Y.Min = 0, 1.35*hi, 0
-	p.Legend.Top = true
 	return &figure{title: "Memory and performance", plot: p, caption: "What a token reads, weights and KV cache, against how many tokens come a second; the dashed line is the bound by the median of the probed bandwidths."}
 }

@@ -34,8 +34,18 @@ func platformFigure(_ []*bench.Report, all []run) *figure {
 			best[c.test] = max(best[c.test], v)
 		}
 	}
-	platforms, tests := names(all, who), names(all, what)
-	if len(platforms) < 2 || len(rates) == 0 {
+	platforms := names(all, who)
+	// Only what two of them have done can be compared.
+	tests := slices.DeleteFunc(names(all, what), func(test string) bool {
+		n := 0
+		for _, p := range platforms {
+			if rates[cell{p, test}] > 0 {
+				n++
+			}
+		}
+		return n < 2
+	})
+	if len(tests) == 0 {
 		return nil
 	}
 	p := newPlot("", "share of the test's best, %")
@@ -60,12 +70,11 @@ func platformFigure(_ []*bench.Report, all []run) *figure {
 	}
 	labels := make([]string, len(tests))
 	for i, t := range tests {
-		labels[i] = fmt.Sprintf("%s\n%.4g t/s", t, best[t])
+		labels[i] = fmt.Sprintf("%s, %.5g t/s", t, best[t])
 	}
 	p.NominalX(labels...)
 	tilt(p, len(tests))
-	p.Y.Min, p.Y.Max = 0, 100+12*float64(len(platforms))
-	p.Legend.Top, p.Legend.Left = true, true
+	p.Y.Min, p.Y.Max = 0, 100
 	return &figure{title: "Platforms and engines", plot: p, caption: "Median rate in each test (of decode in scenarios), as a share of the best, which stands below."}
 }
 
@@ -109,7 +118,6 @@ func itlFigure(_ []*bench.Report, all []run) *figure {
 	}
 	p.X.Max = hi
 	p.Y.Min, p.Y.Max = 0, 100
-	p.Legend.Left = false
 	return &figure{title: "Distribution of inter-token latencies", plot: p, caption: "Cumulative share of the gaps; the slowest half per cent is cut off."}
 }
 
@@ -224,8 +232,6 @@ func bandwidthFigure(_ []*bench.Report, all []run) *figure {
 		points(p, "read by decode", 1, reads)
 	}
 	p.Y.Min = 0
-	p.Y.Max *= 1.25
-	p.Legend.Top = true
 	return &figure{title: "Bandwidth during the run", plot: p, caption: "Probes before and after every repetition; where they jump, the machine changed under the measurement."}
 }
 
@@ -269,8 +275,7 @@ func thermalFigure(reports []*bench.Report, _ []run) *figure {
 		return nil
 	}
 	line(p, "CPU use", n, true, use)
-	p.Y.Min, p.Y.Max = 0, 125
-	p.Legend.Top = true
+	p.Y.Min, p.Y.Max = 0, 110
 	caption := "The first report's machine."
 	if len(s.Zones) == 0 || highest == 0 {
 		caption += " It has no temperature sensor or no clock that can be read."
@@ -300,7 +305,5 @@ func powerFigure(reports []*bench.Report, _ []run) *figure {
 		return nil
 	}
 	p.Y.Min = 0
-	p.Y.Max *= 1.2
-	p.Legend.Top = true
 	return &figure{title: "Power over time", plot: p, caption: "By the board's own sensors."}
 }
