@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,11 +29,15 @@ type Plan struct {
 	Seconds time.Duration // repeat each test for at least so long
 	Delay   time.Duration // before each repetition
 	Load    bool          // measure how long loading takes
+	Ceiling time.Duration // how long each of the machine's ceilings is measured; 0 means 150 ms
 	Given   roofline.Machine
 	// Baselines take turns with qgo.
 	Baselines []Baseline
 	Progress  func(step string)
 }
+
+// ceilingTime is the default of [Plan].Ceiling.
+const ceilingTime = 150 * time.Millisecond
 
 // watchEvery is how often the machine is looked at.
 const watchEvery = 500 * time.Millisecond
@@ -71,7 +76,7 @@ func (p *planRun) all(ctx context.Context) error {
 			threads = kernels.Cores()
 		}
 		p.Progress(fmt.Sprintf("the machine's ceilings with %d threads", threads))
-		c, err := MeasureCeilings(threads, !p.Options.Unpinned, 150*time.Millisecond)
+		c, err := MeasureCeilings(threads, !p.Options.Unpinned, cmp.Or(p.Ceiling, ceilingTime))
 		if err != nil {
 			return err
 		}

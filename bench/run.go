@@ -203,7 +203,10 @@ func (w *workload) once(t Test, short bool) (Rep, error) {
 			return rep, err
 		}
 	}
-	last := time.Since(start)
+	var last time.Duration
+	if t.Prompt > 0 {
+		last = time.Since(start)
+	}
 	rep.NS, rep.Prompt = int64(last), t.Prompt
 	for i := range tokens {
 		if err := w.forward(tokens[i : i+1]); err != nil {
