@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"runtime"
 	"slices"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	"qgo/bench/probe"
 	"qgo/kernels"
+	"qgo/model"
 	"qgo/tensor"
 )
 
@@ -166,6 +168,9 @@ func (c *Ceilings) Peak() (best float64) {
 // MeasureCeilings measures all of them with that many threads, each for at
 // least the given time.
 func MeasureCeilings(threads int, pinned bool, atLeast time.Duration) (*Ceilings, error) {
+	if threads < 1 || threads > model.MaxThreads {
+		return nil, fmt.Errorf("%d threads: choose 1 to %d", threads, model.MaxThreads)
+	}
 	pool := kernels.NewPool(threads, pinned)
 	defer pool.Close()
 	p, err := NewProber(pool, true)

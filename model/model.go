@@ -32,7 +32,7 @@ type Options struct {
 const (
 	DefaultContext = 4096
 	DefaultMaxRows = 512
-	maxThreads     = 1024
+	MaxThreads     = 1024
 	maxMaxRows     = 1 << 16
 	maxContext     = 1 << 24
 )
@@ -47,7 +47,7 @@ type settings struct {
 func (o Options) settings(c *Config) (s settings, err error) {
 	s = settings{threads: o.Threads, context: o.Context, maxRows: o.MaxRows}
 	if s.threads == 0 {
-		s.threads = min(kernels.Cores(), maxThreads)
+		s.threads = min(kernels.Cores(), MaxThreads)
 	}
 	if s.context == 0 {
 		s.context = min(DefaultContext, c.Context)
@@ -57,8 +57,8 @@ func (o Options) settings(c *Config) (s settings, err error) {
 	}
 	s.maxRows = min(s.maxRows, s.context)
 	switch {
-	case s.threads < 1 || s.threads > maxThreads:
-		return s, fmt.Errorf("%d threads: choose 1 to %d", o.Threads, maxThreads)
+	case s.threads < 1 || s.threads > MaxThreads:
+		return s, fmt.Errorf("%d threads: choose 1 to %d", o.Threads, MaxThreads)
 	case s.context < 1 || s.context > maxContext:
 		return s, fmt.Errorf("a context of %d: choose 1 to %d", o.Context, maxContext)
 	case s.maxRows < 1 || s.maxRows > maxMaxRows:

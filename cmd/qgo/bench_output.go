@@ -33,7 +33,7 @@ func (o *outputs) open() error {
 		if path == "" {
 			continue
 		}
-		f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
+		f, err := create(path)
 		if err != nil {
 			o.abandon()
 			return fmt.Errorf("%s cannot be written: %w", path, err)
@@ -43,11 +43,22 @@ func (o *outputs) open() error {
 	return nil
 }
 
+// create opens a file under a temporary name beside path; what is no regular
+// file, such as a pipe, is opened itself.
+func create(path string) (*os.File, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return os.OpenFile(path, os.O_WRONLY, 0)
+	}
+	return os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
+}
+
 // abandon removes what was not finished.
 func (o *outputs) abandon() {
 	for path, f := range o.pending {
 		_ = f.Close()
-		_ = os.Remove(f.Name())
+		if f.Name() != path {
+			_ = os.Remove(f.Name())
+		}
 		delete(o.pending, path)
 	}
 }
@@ -94,17 +105,18 @@ func (o *outputs) finish(path string, fill func(*bytes.Buffer) error) error {
 	if err == nil {
 		_, err = f.Write(b.Bytes())
 	}
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
+	if err == nil && f.Name() != path {
+		err = errors.Join(f.Chmod(0o644), f.Sync())
 	}
 	if err != nil {
 		return fmt.Errorf("%s could not be written: %w", path, err)
 	}
 	delete(o.pending, path)
-	if err := errors.Join(f.Close(), os.Rename(f.Name(), path)); err != nil {
+	err = f.Close()
+	if err == nil && f.Name() != path {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
 		return fmt.Errorf("%s could not be written: %w", path, err)
 	}
 	return nil
