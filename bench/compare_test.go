@@ -113,3 +113,14 @@ func TestByState(t *testing.T) {
 		}
 	}
 }
+
+func TestBestThreads(t *testing.T) {
+	r := results(Sample{10}, Sample{10}, Sample{10}, Sample{9}, Sample{11}, Sample{9.9})
+	for i, res := range r.Results {
+		res.Gen, res.Threads = 8+i/3, []int{1, 4, 8}[i%3]
+	}
+	got := BestThreads(r.Results)
+	if len(got) != 1 || got[0].Gen != 9 || got[0].Threads != 4 || got[0].Most != 8 || math.Abs(got[0].Loss-0.1) > 1e-9 {
+		t.Errorf("%+v, want 4 of 8 threads for the second test", got)
+	}
+}

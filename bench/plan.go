@@ -26,7 +26,7 @@ type Plan struct {
 	Tests   []Test
 	Options model.Options // for all
 	Reps    int
-	Seconds time.Duration // repeat each test for at least so long
+	AtLeast time.Duration // repeat each test for at least so long
 	Delay   time.Duration // before each repetition
 	Load    bool          // measure how long loading takes
 	Ceiling time.Duration // how long each of the machine's ceilings is measured; 0 means 150 ms

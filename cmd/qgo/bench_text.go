@@ -161,6 +161,9 @@ func printVerdicts(w io.Writer, r *bench.Report) {
 			reference = res
 		}
 	}
+	for _, best := range bench.BestThreads(r.Results) {
+		fmt.Fprintln(w, wrap(fmt.Sprintf("%s: %d threads are fastest; %d make it %.0f %% slower.", best.Test.Name(), best.Threads, best.Most, 100*best.Loss), 80, "  "))
+	}
 	if reference != nil && reference.Given != nil {
 		fmt.Fprintln(w, wrap(fmt.Sprintf("For reference: the %.1f GB/s of %s would bound %s at %.1f t/s, of which this is %.0f %%.",
 			r.Reference.Bandwidth/1e9, r.Reference.Title, reference.Test().Name(), reference.Given.MemoryRate, 100*reference.OfGiven), 80, "  "))
