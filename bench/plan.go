@@ -118,7 +118,7 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 	}
 	defer m.Close()
 	r := &Runner{
-		Model: m, Reps: p.Reps, Seconds: p.Seconds, Delay: p.Delay, Origin: p.origin,
+		Model: m, Reps: p.Reps, AtLeast: p.AtLeast, Delay: p.Delay, Origin: p.origin,
 		Given: p.Given, Peak: c.Peak(), Progress: p.Progress,
 	}
 	if err := r.Open(); err != nil {

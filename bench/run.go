@@ -24,7 +24,7 @@ const warmUp = 8
 type Runner struct {
 	Model   *model.Model
 	Reps    int           // of each test
-	Seconds time.Duration // repeat each test for at least so long
+	AtLeast time.Duration // repeat each test for at least so long
 	Delay   time.Duration // before each repetition, for the machine to cool
 	Origin  time.Time     // what the repetitions' starts count from
 	Given   roofline.Machine
@@ -96,7 +96,7 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 		return err
 	}
 	start := time.Now()
-	for i := 0; i < r.Reps || time.Since(start) < r.Seconds; i++ {
+	for i := 0; i < r.Reps || time.Since(start) < r.AtLeast; i++ {
 		if r.Delay > 0 {
 			r.Progress("pause")
 			select {

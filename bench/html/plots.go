@@ -154,7 +154,7 @@ func (r run) machine() string {
 	return fmt.Sprintf("%s, %d threads", name, r.Threads)
 }
 
-// decode is the rate of decode, prefill that of prefill; 0 if there was none.
+// decode is the rate of decode, 0 if there was none.
 func (r run) decode() float64 {
 	switch {
 	case r.Gen == 0:
@@ -165,13 +165,6 @@ func (r run) decode() float64 {
 		return 0
 	}
 	return r.MedianTS
-}
-
-func (r run) prefill() float64 {
-	if r.Gen == 0 {
-		return r.MedianTS
-	}
-	return r.PrefillTS
 }
 
 // names returns each name once, in order.

@@ -2,7 +2,11 @@
 
 package probe
 
-import "github.com/klauspost/cpuid/v2"
+import (
+	"os"
+
+	"github.com/klauspost/cpuid/v2"
+)
 
 //go:generate go -C ../../kernels/asm run ./probe -isa avx2 -out ../../bench/probe/avx2_amd64.s -stubs ../../bench/probe/avx2_stub_amd64.go -pkg probe
 //go:generate go -C ../../kernels/asm run ./probe -isa avx512 -out ../../bench/probe/avx512_amd64.s -stubs ../../bench/probe/avx512_stub_amd64.go -pkg probe
@@ -30,6 +34,9 @@ func native() (all []*Kernels) {
 	k.Peaks = []Peak{pairsAVX2, {"fp32", "VFMADD231PS ymm", 12 * 16, float(fmaAVX2), 12}}
 	return append(all, k)
 }
+
+// off tells whether the user has taken an instruction set away.
+func off(variable string) bool { return os.Getenv(variable) != "" }
 
 var pairsAVX2 = Peak{"int8", "VPMADDUBSW ymm", 8 * 64, integer(dotInt8AVX2), 8 * 4}
 

@@ -3,8 +3,6 @@
 // keeps no time; package bench does.
 package probe
 
-import "os"
-
 // Align is what lengths of memory must be a multiple of, in bytes, and
 // addresses of 64.
 const Align = 512
@@ -43,6 +41,3 @@ func All() []*Kernels { return append(native(), portable()) }
 
 // Best returns the fastest of them.
 func Best() *Kernels { return All()[0] }
-
-// off tells whether the user has taken an instruction set away.
-func off(variable string) bool { return os.Getenv(variable) != "" }

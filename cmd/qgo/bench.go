@@ -132,7 +132,7 @@ func (b *benchFlags) check(cmd *cobra.Command) error {
 			p.Reps = 1
 		}
 	}
-	p.Seconds, p.Delay = seconds(b.seconds), seconds(b.delay)
+	p.AtLeast, p.Delay = seconds(b.seconds), seconds(b.delay)
 	if p.Models = b.models; len(p.Models) == 0 {
 		p.Models = []string{""}
 	}

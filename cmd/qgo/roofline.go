@@ -21,7 +21,6 @@ import (
 type machineFlags struct {
 	profile string
 	bound   float64
-	seconds float64
 }
 
 func (m *machineFlags) add(f *pflag.FlagSet) {
