@@ -15,6 +15,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"qgo/bench"
+	"qgo/bench/roofline"
 )
 
 // figure is a plot with what stands below it.
@@ -207,19 +208,26 @@ func rooflineFigure(reports []*bench.Report, all []run) *figure {
 			continue
 		}
 		found = true
+		add := func(phase string, at plotter.XY) {
+			name := phase + " of " + r.model()
+			if len(reports) > 1 {
+				name += ", " + r.machine()
+			}
+			if byName[name] == nil {
+				order = append(order, name)
+			}
+			byName[name] = append(byName[name], at)
+			loX, hiX, loY = min(loX, at.X/2), max(hiX, at.X*2), min(loY, at.Y/2)
+		}
 		phase := "prefill"
 		if r.Decodes() {
 			phase = "decode"
 		}
-		name := phase + " of " + r.model()
-		if len(reports) > 1 {
-			name += ", " + r.machine()
+		add(phase, plotter.XY{X: r.Measured.Intensity, Y: r.GFLOPS})
+		if r.PrefillTS > 0 && r.Cost != nil { // a request has both phases
+			w := roofline.Prefill(*r.Cost, r.Prompt, 0, max(r.Batch, 1))
+			add("prefill", plotter.XY{X: w.Intensity(), Y: r.PrefillTS * w.FLOP / float64(w.Tokens) / 1e9})
 		}
-		if byName[name] == nil {
-			order = append(order, name)
-		}
-		byName[name] = append(byName[name], plotter.XY{X: r.Measured.Intensity, Y: r.GFLOPS})
-		loX, hiX, loY = min(loX, r.Measured.Intensity/2), max(hiX, r.Measured.Intensity*2), min(loY, r.GFLOPS/2)
 	}
 	if !found {
 		return nil
@@ -257,7 +265,11 @@ func rooflineFigure(reports []*bench.Report, all []run) *figure {
 
 // bySize plots a figure of each result against the size of its model.
 func bySize(all []run, label string, series func(r run) (name string, value float64)) *plot.Plot {
-	p := newPlot("model file, GB", label)
+	unit, per := "GB", 1e9
+	if !slices.ContainsFunc(all, func(r run) bool { return r.ModelSize > 2e8 }) {
+		unit, per = "MB", 1e6
+	}
+	p := newPlot("model file, "+unit, label)
 	grid(p)
 	byName := map[string]plotter.XYs{}
 	var order []string
@@ -269,7 +281,7 @@ func bySize(all []run, label string, series func(r run) (name string, value floa
 		if byName[name] == nil {
 			order = append(order, name)
 		}
-		byName[name] = append(byName[name], plotter.XY{X: float64(r.ModelSize) / 1e9, Y: v})
+		byName[name] = append(byName[name], plotter.XY{X: float64(r.ModelSize) / per, Y: v})
 	}
 	if len(order) == 0 {
 		return nil

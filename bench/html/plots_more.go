@@ -90,13 +90,23 @@ func tilt(p *plot.Plot, n int) {
 // itlFigure shows how many gaps between tokens are how long.
 func itlFigure(_ []*bench.Report, all []run) *figure {
 	p := newPlot("gap between tokens, ms", "gaps at most so long, %")
+	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
 	grid(p)
-	count, hi := 0, 0.0
-	for _, r := range all {
+	name := func(r run) string { return r.model() + " " + r.Test().Name() }
+	if len(names(all, name)) > len(colours) {
+		name = run.model // more curves than anybody can tell apart
+	}
+	count, lo, hi := 0, math.Inf(1), 0.0
+	for _, curve := range names(all, name) {
 		var gaps []float64
-		for _, rep := range r.Reps {
-			for _, g := range rep.Gaps {
-				gaps = append(gaps, float64(g)/1e6)
+		for _, r := range all {
+			if name(r) != curve {
+				continue
+			}
+			for _, rep := range r.Reps {
+				for _, g := range rep.Gaps {
+					gaps = append(gaps, max(float64(g), 1)/1e6)
+				}
 			}
 		}
 		if len(gaps) < 2 {
@@ -110,13 +120,14 @@ func itlFigure(_ []*bench.Report, all []run) *figure {
 			xy = append(xy, plotter.XY{X: gaps[i], Y: 100 * float64(i+1) / float64(len(gaps))})
 		}
 		hi = max(hi, gaps[int(0.995*float64(len(gaps)-1))])
-		line(p, r.model()+" "+r.Test().Name(), count, count >= len(colours), xy)
+		lo = min(lo, gaps[0])
+		line(p, curve, count, count >= len(colours), xy)
 		count++
 	}
 	if count == 0 {
 		return nil
 	}
-	p.X.Max = hi
+	p.X.Min, p.X.Max = lo, max(hi, 1.01*lo)
 	p.Y.Min, p.Y.Max = 0, 100
 	return &figure{title: "Distribution of inter-token latencies", plot: p, caption: "Cumulative share of the gaps; the slowest half per cent is cut off."}
 }
@@ -208,6 +219,7 @@ func bandwidthFigure(_ []*bench.Report, all []run) *figure {
 	grid(p)
 	var probes, reads plotter.XYs
 	for _, r := range all {
+		rates := r.Rates()
 		for i, rep := range r.Reps {
 			if rep.After == 0 || r.Engine != "qgo" || len(all) > 0 && r.report != all[0].report {
 				continue
@@ -217,9 +229,8 @@ func bandwidthFigure(_ []*bench.Report, all []run) *figure {
 				probes = append(probes, plotter.XY{X: start, Y: rep.Before / 1e9})
 			}
 			probes = append(probes, plotter.XY{X: end, Y: rep.After / 1e9})
-			if r.Decodes() && r.MedianTS > 0 {
-				rate := r.GBS * r.SamplesTS[i] / r.MedianTS
-				reads = append(reads, plotter.XY{X: (start + end) / 2, Y: rate})
+			if median := rates.Median(); r.Decodes() && median > 0 {
+				reads = append(reads, plotter.XY{X: (start + end) / 2, Y: r.GBS * rates[i] / median})
 			}
 		}
 	}

@@ -92,28 +92,30 @@ func printRatios(w io.Writer, r *bench.Report) {
 	}
 }
 
-// printLatencies lists what a user waits for.
+// printLatencies lists what a user waits for, model by model.
 func printLatencies(w io.Writer, r *bench.Report) {
-	header := false
-	line := func(name, what string, p *bench.Percentiles) {
-		if p == nil {
-			return
-		}
-		if !header {
-			fmt.Fprintf(w, "\n%-20s %-5s %9s %9s %9s %9s %9s\n", "milliseconds", "", "p50", "p90", "p95", "p99", "max")
-			header = true
-		}
-		fmt.Fprintf(w, "%-20s %-5s %9.1f %9.1f %9.1f %9.1f %9.1f\n", clip(name, 20), what, p.P50, p.P90, p.P95, p.P99, p.Max)
-	}
+	last := ""
 	for _, res := range r.Results {
+		if res.ITL == nil {
+			continue
+		}
+		if res.ModelFilename != last {
+			last = res.ModelFilename
+			fmt.Fprintf(w, "\n%-26s %9s %9s %9s %9s %9s\n", clip("ms, "+filepath.Base(last), 26), "p50", "p90", "p95", "p99", "max")
+		}
 		name := res.Test().Name()
 		if res.Engine != "qgo" {
 			name = "  " + res.Engine
 		}
-		line(name, "TTFT", res.TTFT)
-		line(name, "ITL", res.ITL)
+		line := func(what string, p *bench.Percentiles) {
+			if p != nil {
+				fmt.Fprintf(w, "%-20s %-5s %9.1f %9.1f %9.1f %9.1f %9.1f\n", clip(name, 20), what, p.P50, p.P90, p.P95, p.P99, p.Max)
+			}
+		}
+		line("TTFT", res.TTFT)
+		line("ITL", res.ITL)
 		if res.Scenario != "" {
-			line(name, "TTLT", res.TTLT)
+			line("TTLT", res.TTLT)
 		}
 	}
 }
@@ -144,29 +146,53 @@ func printBandwidth(w io.Writer, r *bench.Report) {
 	}
 }
 
+// fewVerdicts is the number of results that get a sentence each.
+const fewVerdicts = 4
+
+// printVerdicts says how near to their bounds the results are.
 func printVerdicts(w io.Writer, r *bench.Report) {
 	fmt.Fprintln(w)
-	var reference *bench.Result
+	var ours []*bench.Result
 	for _, res := range r.Results {
-		if res.Engine != "qgo" {
-			continue
+		if res.Engine == "qgo" && res.Measured != nil {
+			ours = append(ours, res)
 		}
-		if v := res.Verdict(); v != "" {
-			fmt.Fprintln(w, wrap(res.Test().Name()+": "+v+".", 80, "  "))
+	}
+	if len(ours) > fewVerdicts {
+		printRange(w, ours)
+	}
+	for _, res := range ours {
+		if len(ours) <= fewVerdicts || res.Impossible {
+			fmt.Fprintln(w, wrap(res.Test().Name()+": "+res.Verdict()+".", 80, "  "))
 		}
 		if res.JoulesPerToken > 0 {
 			fmt.Fprintf(w, "%s: %.3g J a token\n", res.Test().Name(), res.JoulesPerToken)
-		}
-		if res.Decodes() && reference == nil {
-			reference = res
 		}
 	}
 	for _, best := range bench.BestThreads(r.Results) {
 		fmt.Fprintln(w, wrap(fmt.Sprintf("%s: %d threads are fastest; %d make it %.0f %% slower.", best.Test.Name(), best.Threads, best.Most, 100*best.Loss), 80, "  "))
 	}
-	if reference != nil && reference.Given != nil {
-		fmt.Fprintln(w, wrap(fmt.Sprintf("For reference: the %.1f GB/s of %s would bound %s at %.1f t/s, of which this is %.0f %%.",
-			r.Reference.Bandwidth/1e9, r.Reference.Title, reference.Test().Name(), reference.Given.MemoryRate, 100*reference.OfGiven), 80, "  "))
+	for _, res := range ours {
+		if res.Decodes() && res.Given != nil {
+			fmt.Fprintln(w, wrap(fmt.Sprintf("For reference: the %.1f GB/s of %s would bound %s at %.1f t/s, of which this is %.0f %%.",
+				r.Reference.Bandwidth/1e9, r.Reference.Title, res.Test().Name(), res.Given.MemoryRate, 100*res.OfGiven), 80, "  "))
+			break
+		}
+	}
+}
+
+// printRange says between which shares of their bounds many results are.
+func printRange(w io.Writer, ours []*bench.Result) {
+	for _, phase := range []string{"prefill", "decode"} {
+		var shares bench.Sample
+		for _, res := range ours {
+			if res.Decodes() == (phase == "decode") {
+				shares = append(shares, 100*res.OfMeasured)
+			}
+		}
+		if len(shares) > 0 {
+			fmt.Fprintf(w, "The %d results of %s are at %.0f to %.0f %% of their bounds.\n", len(shares), phase, shares.Quantile(0), shares.Quantile(1))
+		}
 	}
 }
 
