@@ -65,7 +65,7 @@ func (t *turn) finish(ours *Result, peak float64, given roofline.Machine) *Resul
 	if r == nil || ours == nil {
 		return r
 	}
-	r.Cost, r.Scenario = ours.Cost, ours.Scenario
+	r.Cost, r.Scenario, r.Paired = ours.Cost, ours.Scenario, true
 	for i := range r.Reps {
 		if i < len(ours.Reps) {
 			// The probe after qgo's turn is the one before the baseline's.

@@ -15,7 +15,7 @@ const confidence = 0.95
 type Ratio struct {
 	Ratio  float64 `json:"ratio"`
 	Lo, Hi float64 // bounds of the confidence interval
-	Pairs  int     `json:"pairs"`
+	Pairs  int     `json:"pairs,omitempty"`
 }
 
 // PairedRatio compares repetitions that took turns: it is the geometric mean
@@ -23,20 +23,54 @@ type Ratio struct {
 // logarithms. The interval of fewer than two pairs is endless.
 func PairedRatio(ours, theirs Sample) Ratio {
 	n := min(len(ours), len(theirs))
-	var logs Sample
+	var ratios Sample
 	for i := range n {
 		if ours[i] > 0 && theirs[i] > 0 {
-			logs = append(logs, math.Log(ours[i]/theirs[i]))
+			ratios = append(ratios, math.Log(ours[i]/theirs[i]))
 		}
 	}
-	r := Ratio{Pairs: len(logs), Ratio: math.Exp(logs.Mean()), Lo: 0, Hi: math.Inf(1)}
-	if len(logs) < 2 {
+	r := Ratio{Pairs: len(ratios), Ratio: math.Exp(ratios.Mean()), Lo: 0, Hi: math.Inf(1)}
+	if len(ratios) < 2 {
 		return r
 	}
-	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(len(logs) - 1)}.Quantile(1 - (1-confidence)/2)
-	half := t * logs.Stddev() / math.Sqrt(float64(len(logs)))
-	r.Lo, r.Hi = math.Exp(logs.Mean()-half), math.Exp(logs.Mean()+half)
+	r.interval(ratios.Mean(), ratios.Stddev()/math.Sqrt(float64(len(ratios))), float64(len(ratios)-1))
 	return r
+}
+
+// interval sets the bounds of a ratio from its logarithm, the standard error
+// of that, and the degrees of freedom.
+func (r *Ratio) interval(mean, err, freedom float64) {
+	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: freedom}.Quantile(1-(1-confidence)/2) * err
+	r.Lo, r.Hi = math.Exp(mean-half), math.Exp(mean+half)
+}
+
+// UnpairedRatio compares repetitions that were measured at different times:
+// the ratio of the geometric means, with the interval of Welch (1947) over the
+// logarithms. Its interval is endless if either has fewer than two.
+func UnpairedRatio(ours, theirs Sample) Ratio {
+	a, b := logs(ours), logs(theirs)
+	mean := a.Mean() - b.Mean()
+	r := Ratio{Ratio: math.Exp(mean), Lo: 0, Hi: math.Inf(1)}
+	if len(a) < 2 || len(b) < 2 {
+		return r
+	}
+	va, vb := a.Stddev()*a.Stddev()/float64(len(a)), b.Stddev()*b.Stddev()/float64(len(b))
+	freedom := float64(len(a) + len(b) - 2)
+	if va+vb > 0 {
+		freedom = (va + vb) * (va + vb) / (va*va/float64(len(a)-1) + vb*vb/float64(len(b)-1))
+	}
+	r.interval(mean, math.Sqrt(va+vb), freedom)
+	return r
+}
+
+// logs are the logarithms of the positive values.
+func logs(s Sample) (all Sample) {
+	for _, v := range s {
+		if v > 0 {
+			all = append(all, math.Log(v))
+		}
+	}
+	return all
 }
 
 // Contest is a pair of results of the same test by qgo and another engine.
@@ -51,10 +85,14 @@ func (r *Report) Ratios() (all []Contest) {
 	for _, ours := range r.Results {
 		for _, theirs := range r.Results {
 			if ours.Engine != "qgo" || theirs.Engine == "qgo" || ours.Test() != theirs.Test() ||
-				ours.ModelFilename != theirs.ModelFilename || ours.Threads != theirs.Threads {
+				filepath.Base(ours.ModelFilename) != filepath.Base(theirs.ModelFilename) || ours.Threads != theirs.Threads {
 				continue
 			}
-			all = append(all, Contest{ours, theirs, PairedRatio(ours.Rates(), theirs.Rates())})
+			ratio := PairedRatio
+			if !theirs.Paired {
+				ratio = UnpairedRatio
+			}
+			all = append(all, Contest{ours, theirs, ratio(ours.Rates(), theirs.Rates())})
 		}
 	}
 	return all

@@ -124,3 +124,16 @@ func TestBestThreads(t *testing.T) {
 		t.Errorf("%+v, want 4 of 8 threads for the second test", got)
 	}
 }
+
+func TestUnpairedRatio(t *testing.T) {
+	// Logarithms of 0 and 2 against -1, 0 and 1: means 1 and 0, variances of
+	// the means 1 and 1/3. Welch's degrees of freedom are 32/19.
+	r := UnpairedRatio(Sample{1, math.Exp(2)}, Sample{math.Exp(-1), 1, math.E})
+	const half = 5.1763 * 1.154700 // Student's t of 32/19 degrees of freedom at 97.5 %
+	if math.Abs(r.Ratio-math.E) > 1e-9 || math.Abs(math.Log(r.Hi)-1-half) > 0.001 || math.Abs(1-math.Log(r.Lo)-half) > 0.001 || r.Pairs != 0 {
+		t.Errorf("%+v (%v), want e and a half width of %v", r, math.Log(r.Hi)-1, half)
+	}
+	if r = UnpairedRatio(Sample{4, 4}, Sample{2}); r.Ratio != 2 || !math.IsInf(r.Hi, 1) {
+		t.Errorf("one against two: %+v", r)
+	}
+}

@@ -61,6 +61,8 @@ type Result struct {
 	Load     *Load       `json:"load,omitempty"`
 	// Incomplete tells that fewer repetitions were done than asked for.
 	Incomplete bool `json:"incomplete,omitempty"`
+	// Paired tells that the repetitions took turns with qgo's.
+	Paired bool `json:"paired,omitempty"`
 
 	Summary
 }

@@ -43,6 +43,11 @@ func (b *benchFlags) addBaseline(cmd *cobra.Command, s string) error {
 		if err != nil {
 			return err
 		}
+		for _, res := range r.Results {
+			if res.Engine == "qgo" {
+				res.Engine = "qgo, " + filepath.Base(s) // not what is measured now
+			}
+		}
 		b.known = append(b.known, r.Results...)
 	}
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"strings"
 
@@ -11,13 +12,11 @@ import (
 
 // printBench writes a report for a terminal of 80 columns.
 func printBench(w io.Writer, r *bench.Report) {
-	var last *bench.Result // of qgo
+	var head *bench.Result // the one that the heading tells of
 	for i, res := range r.Results {
-		if i == 0 || res.Engine == "qgo" && differs(res, last) {
+		if i == 0 || res.ModelFilename != head.ModelFilename || res.Engine == "qgo" && differs(res, head) {
 			printGroup(w, i > 0, res)
-		}
-		if res.Engine == "qgo" || last == nil {
-			last = res
+			head = res
 		}
 		printResult(w, res)
 	}
@@ -45,8 +44,10 @@ func printGroup(w io.Writer, gap bool, res *bench.Result) {
 	if gap {
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "%s: %s, %s\n", clip(filepath.Base(res.ModelFilename), 48), res.ModelType, bytesText(res.ModelSize))
-	fmt.Fprintf(w, "%s, %d threads, batches of %d, %s kernels, %s KV cache\n", clip(res.CPUInfo, 30), res.Threads, res.Batch, res.Kernels, res.TypeK)
+	fmt.Fprintf(w, "%s: %s, %s\n", clip(filepath.Base(res.ModelFilename), 40), clip(res.ModelType, 24), bytesText(res.ModelSize))
+	if res.Engine == "qgo" {
+		fmt.Fprintf(w, "%s, %s, batches of %d, %s kernels, %s KV cache\n", clip(res.CPUInfo, 25), threadsText(res.Threads), res.Batch, res.Kernels, res.TypeK)
+	}
 	if l := res.Load; l != nil {
 		fmt.Fprintf(w, "loading to the first token: %.2f s", float64(l.WarmNS)/1e9)
 		if l.ColdNS > 0 {
@@ -55,6 +56,14 @@ func printGroup(w io.Writer, gap bool, res *bench.Result) {
 		fmt.Fprintln(w)
 	}
 	fmt.Fprintf(w, "\n%-20s %9s %8s %8s %9s %11s %8s\n", "test", "t/s", "±", "GB/s", "GFLOP/s", "bound, t/s", "of it")
+}
+
+// threadsText counts threads.
+func threadsText(n int) string {
+	if n == 1 {
+		return "1 thread"
+	}
+	return fmt.Sprintf("%d threads", n)
 }
 
 func printResult(w io.Writer, r *bench.Result) {
@@ -70,12 +79,16 @@ func printResult(w io.Writer, r *bench.Result) {
 		rate, spread = r.DecodeTS, 0
 	}
 	fmt.Fprintf(w, "%-20s %9.1f %8.1f", clip(name, 20), rate, spread)
-	if r.Measured != nil {
-		mark := fmt.Sprintf("%.0f %%", 100*r.OfMeasured)
+	bound, share := r.Measured, r.OfMeasured
+	if bound == nil {
+		bound, share = r.Given, r.OfGiven // of a machine that is not this one
+	}
+	if bound != nil {
+		mark := fmt.Sprintf("%.0f %%", 100*share)
 		if r.Impossible {
 			mark += " !"
 		}
-		fmt.Fprintf(w, " %8.1f %9.1f %11.1f %8s", r.GBS, r.GFLOPS, r.Measured.Rate, mark)
+		fmt.Fprintf(w, " %8.1f %9.1f %11.1f %8s", r.GBS, r.GFLOPS, bound.Rate, mark)
 	}
 	fmt.Fprintln(w)
 }
@@ -85,10 +98,17 @@ func printRatios(w io.Writer, r *bench.Report) {
 	first := true
 	for _, c := range r.Ratios() {
 		if first {
-			fmt.Fprintf(w, "\n%-20s %-24s %7s   %s\n", "qgo in", "against", "times", "95 % confidence, pairs")
+			fmt.Fprintf(w, "\n%-20s %-22s %7s   %s\n", "qgo in", "against", "times", "95 % confidence")
 			first = false
 		}
-		fmt.Fprintf(w, "%-20s %-24s %7.2f   %.2f to %.2f, %d\n", clip(c.Ours.Test().Name(), 20), clip(c.Theirs.Engine, 24), c.Ratio.Ratio, c.Lo, c.Hi, c.Pairs)
+		interval := fmt.Sprintf("%.2f to %.2f", c.Lo, c.Hi)
+		switch {
+		case math.IsInf(c.Hi, 1):
+			interval = "unknown: too few"
+		case c.Pairs > 0:
+			interval += fmt.Sprintf(", %d pairs", c.Pairs)
+		}
+		fmt.Fprintf(w, "%-20s %-22s %7.2f   %s\n", clip(c.Ours.Test().Name(), 20), clip(c.Theirs.Engine, 22), c.Ratio.Ratio, interval)
 	}
 }
 
@@ -124,7 +144,7 @@ func printLatencies(w io.Writer, r *bench.Report) {
 func printBandwidth(w io.Writer, r *bench.Report) {
 	fmt.Fprintln(w)
 	for _, c := range r.Ceilings {
-		fmt.Fprintf(w, "memory   %d threads read %.1f, copy %.1f, triad %.1f GB/s at best\n", c.Threads, c.Read.Best/1e9, c.Copy.Best/1e9, c.Triad.Best/1e9)
+		fmt.Fprintf(w, "memory   %s read %.1f, copy %.1f, triad %.1f GB/s at best\n", threadsText(c.Threads), c.Read.Best/1e9, c.Copy.Best/1e9, c.Triad.Best/1e9)
 		var peaks []string
 		for _, p := range c.Peaks {
 			peaks = append(peaks, fmt.Sprintf("%s %.0f", p.Type, p.Best/1e9))
@@ -170,7 +190,7 @@ func printVerdicts(w io.Writer, r *bench.Report) {
 		}
 	}
 	for _, best := range bench.BestThreads(r.Results) {
-		fmt.Fprintln(w, wrap(fmt.Sprintf("%s: %d threads are fastest; %d make it %.0f %% slower.", best.Test.Name(), best.Threads, best.Most, 100*best.Loss), 80, "  "))
+		fmt.Fprintln(w, wrap(fmt.Sprintf("%s: fastest with %s; %d make it %.0f %% slower.", best.Test.Name(), threadsText(best.Threads), best.Most, 100*best.Loss), 80, "  "))
 	}
 	for _, res := range ours {
 		if res.Decodes() && res.Given != nil {

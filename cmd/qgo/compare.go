@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -60,7 +61,7 @@ func printChanges(w io.Writer, changes []bench.Change, unmatched []*bench.Result
 	if len(unmatched) > 0 {
 		fmt.Fprintf(w, "\n%d results are in one file only:\n", len(unmatched))
 		for _, r := range unmatched {
-			fmt.Fprintf(w, "  %s, %s, %d threads, %s\n", clip(r.Test().Name(), 20), clip(r.Engine, 16), r.Threads, clip(r.ModelFilename, 30))
+			fmt.Fprintf(w, "  %s, %s, %s, %s\n", clip(r.Test().Name(), 20), clip(r.Engine, 20), threadsText(r.Threads), clip(filepath.Base(r.ModelFilename), 26))
 		}
 	}
 }
