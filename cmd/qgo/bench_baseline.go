@@ -4,10 +4,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"qgo/bench"
 	"qgo/bench/baseline"
 	"qgo/bench/format"
 )
@@ -48,6 +50,7 @@ func (b *benchFlags) addBaseline(cmd *cobra.Command, s string) error {
 				res.Engine = "qgo, " + filepath.Base(s) // not what is measured now
 			}
 		}
+		slices.SortStableFunc(r.Results, func(a, b *bench.Result) int { return strings.Compare(a.Engine, b.Engine) })
 		b.known = append(b.known, r.Results...)
 	}
 	return nil

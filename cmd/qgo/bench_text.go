@@ -14,7 +14,7 @@ import (
 func printBench(w io.Writer, r *bench.Report) {
 	var head *bench.Result // the one that the heading tells of
 	for i, res := range r.Results {
-		if i == 0 || res.ModelFilename != head.ModelFilename || res.Engine == "qgo" && differs(res, head) {
+		if i == 0 || !res.Paired && differs(res, head) {
 			printGroup(w, i > 0, res)
 			head = res
 		}
@@ -37,7 +37,7 @@ func printBench(w io.Writer, r *bench.Report) {
 
 // differs tells whether two results need different headings.
 func differs(a, b *bench.Result) bool {
-	return a.ModelFilename != b.ModelFilename || a.Threads != b.Threads || a.Batch != b.Batch
+	return a.ModelFilename != b.ModelFilename || a.Threads != b.Threads || a.Batch != b.Batch || a.Engine != b.Engine
 }
 
 func printGroup(w io.Writer, gap bool, res *bench.Result) {
@@ -45,7 +45,9 @@ func printGroup(w io.Writer, gap bool, res *bench.Result) {
 		fmt.Fprintln(w)
 	}
 	fmt.Fprintf(w, "%s: %s, %s\n", clip(filepath.Base(res.ModelFilename), 40), clip(res.ModelType, 24), bytesText(res.ModelSize))
-	if res.Engine == "qgo" {
+	if res.Engine != "qgo" {
+		fmt.Fprintf(w, "by %s, measured before\n", res.Engine)
+	} else {
 		fmt.Fprintf(w, "%s, %s, batches of %d, %s kernels, %s KV cache\n", clip(res.CPUInfo, 25), threadsText(res.Threads), res.Batch, res.Kernels, res.TypeK)
 	}
 	if l := res.Load; l != nil {
@@ -71,7 +73,7 @@ func printResult(w io.Writer, r *bench.Result) {
 	if r.Incomplete {
 		name += " *"
 	}
-	if r.Engine != "qgo" {
+	if r.Paired {
 		name = "  " + r.Engine
 	}
 	rate, spread := r.MedianTS, r.StddevTS
@@ -116,7 +118,7 @@ func printRatios(w io.Writer, r *bench.Report) {
 func printLatencies(w io.Writer, r *bench.Report) {
 	last := ""
 	for _, res := range r.Results {
-		if res.ITL == nil {
+		if res.ITL == nil || res.Engine != "qgo" && !res.Paired {
 			continue
 		}
 		if res.ModelFilename != last {
