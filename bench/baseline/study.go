@@ -33,7 +33,7 @@ func NanoStudy() ([]*bench.Result, error) {
 			return nil, err
 		}
 		r := &bench.Result{
-			Engine: "study, " + m.Name, CPUInfo: m.Title, ModelFilename: s.Name, ModelType: s.Name, ModelSize: s.Size(),
+			Engine: "study on " + m.Name, CPUInfo: m.Title, ModelFilename: s.Name, ModelType: s.Name, ModelSize: s.Size(),
 			Batch: model.DefaultMaxRows, Prompt: f.test.Prompt, Gen: f.test.Gen, Cost: &s.Cost,
 			Reps: []bench.Rep{{NS: int64(float64(f.test.Tokens()) / f.rate * 1e9), Prompt: f.test.Prompt, Gen: f.test.Gen}},
 		}
