@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func mulQ4_0x1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_0x1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
@@ -17,13 +17,20 @@ TEXT ·mulQ4_0x1(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	MOVQ   48(AX), SI
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	MOVQ       48(AX), SI
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -78,7 +85,7 @@ tile:
 	RET
 
 // func mulQ4_0x2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_0x2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
@@ -91,14 +98,21 @@ TEXT ·mulQ4_0x2(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   48(AX), DI
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       48(AX), DI
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -172,7 +186,7 @@ tile:
 	RET
 
 // func mulQ4_0x4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_0x4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
@@ -186,16 +200,23 @@ TEXT ·mulQ4_0x4(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   48(AX), R8
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       48(AX), R8
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -307,7 +328,7 @@ tile:
 	RET
 
 // func mulQ4_0x8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_0x8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
@@ -323,20 +344,27 @@ TEXT ·mulQ4_0x8(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   48(AX), R10
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       48(AX), R10
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -524,7 +552,7 @@ tile:
 	RET
 
 // func mulQ4_0x16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_0x16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -540,31 +568,38 @@ TEXT ·mulQ4_0x16(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	MOVQ   32(AX), SI
-	SHLQ   $0x03, SI
-	ADDQ   BX, SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   48(AX), R11
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	MOVQ       32(AX), SI
+	SHLQ       $0x03, SI
+	ADDQ       BX, SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       48(AX), R11
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -905,7 +940,7 @@ tile:
 	RET
 
 // func mulQ4_1x1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_1x1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
@@ -917,13 +952,20 @@ TEXT ·mulQ4_1x1(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	MOVQ   48(AX), SI
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	MOVQ       48(AX), SI
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -983,7 +1025,7 @@ tile:
 	RET
 
 // func mulQ4_1x2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_1x2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
@@ -996,14 +1038,21 @@ TEXT ·mulQ4_1x2(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   48(AX), DI
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       48(AX), DI
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -1086,7 +1135,7 @@ tile:
 	RET
 
 // func mulQ4_1x4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_1x4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
@@ -1100,16 +1149,23 @@ TEXT ·mulQ4_1x4(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   48(AX), R8
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       48(AX), R8
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -1238,7 +1294,7 @@ tile:
 	RET
 
 // func mulQ4_1x8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_1x8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
@@ -1254,20 +1310,27 @@ TEXT ·mulQ4_1x8(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   48(AX), R10
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       48(AX), R10
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -1488,7 +1551,7 @@ tile:
 	RET
 
 // func mulQ4_1x16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_1x16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -1504,31 +1567,38 @@ TEXT ·mulQ4_1x16(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	MOVQ   32(AX), SI
-	SHLQ   $0x03, SI
-	ADDQ   BX, SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   48(AX), R11
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	MOVQ       32(AX), SI
+	SHLQ       $0x03, SI
+	ADDQ       BX, SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       48(AX), R11
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -1934,7 +2004,7 @@ tile:
 	RET
 
 // func mulQ5_0x1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_0x1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
@@ -1948,13 +2018,20 @@ TEXT ·mulQ5_0x1(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	MOVQ   48(AX), SI
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	MOVQ       48(AX), SI
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -2025,7 +2102,7 @@ tile:
 	RET
 
 // func mulQ5_0x2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_0x2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
@@ -2040,14 +2117,21 @@ TEXT ·mulQ5_0x2(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   48(AX), DI
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       48(AX), DI
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -2137,7 +2221,7 @@ tile:
 	RET
 
 // func mulQ5_0x4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_0x4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
@@ -2153,16 +2237,23 @@ TEXT ·mulQ5_0x4(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   48(AX), R8
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       48(AX), R8
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -2290,7 +2381,7 @@ tile:
 	RET
 
 // func mulQ5_0x8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_0x8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
@@ -2308,20 +2399,27 @@ TEXT ·mulQ5_0x8(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   48(AX), R10
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       48(AX), R10
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -2525,7 +2623,7 @@ tile:
 	RET
 
 // func mulQ5_0x16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_0x16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -2543,31 +2641,38 @@ TEXT ·mulQ5_0x16(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	MOVQ   32(AX), SI
-	SHLQ   $0x03, SI
-	ADDQ   BX, SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   48(AX), R11
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	MOVQ       32(AX), SI
+	SHLQ       $0x03, SI
+	ADDQ       BX, SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       48(AX), R11
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -2924,7 +3029,7 @@ tile:
 	RET
 
 // func mulQ5_1x1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_1x1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
@@ -2938,13 +3043,20 @@ TEXT ·mulQ5_1x1(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	MOVQ   48(AX), SI
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	MOVQ       48(AX), SI
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -3020,7 +3132,7 @@ tile:
 	RET
 
 // func mulQ5_1x2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_1x2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
@@ -3035,14 +3147,21 @@ TEXT ·mulQ5_1x2(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   48(AX), DI
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       48(AX), DI
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -3141,7 +3260,7 @@ tile:
 	RET
 
 // func mulQ5_1x4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_1x4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
@@ -3157,16 +3276,23 @@ TEXT ·mulQ5_1x4(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   48(AX), R8
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       48(AX), R8
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -3311,7 +3437,7 @@ tile:
 	RET
 
 // func mulQ5_1x8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_1x8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), SI
@@ -3329,20 +3455,27 @@ TEXT ·mulQ5_1x8(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   48(AX), R10
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       48(AX), R10
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -3579,7 +3712,7 @@ tile:
 	RET
 
 // func mulQ5_1x16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_1x16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -3597,31 +3730,38 @@ TEXT ·mulQ5_1x16(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	MOVQ   32(AX), SI
-	SHLQ   $0x03, SI
-	ADDQ   BX, SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   48(AX), R11
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	MOVQ       32(AX), SI
+	SHLQ       $0x03, SI
+	ADDQ       BX, SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       48(AX), R11
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -4043,7 +4183,7 @@ tile:
 	RET
 
 // func mulQ8_0x1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ8_0x1(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	XORQ CX, CX
@@ -4053,13 +4193,20 @@ TEXT ·mulQ8_0x1(SB), NOSPLIT, $24-8
 	MOVQ CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	MOVQ   48(AX), SI
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	MOVQ       48(AX), SI
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -4106,7 +4253,7 @@ tile:
 	RET
 
 // func mulQ8_0x2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ8_0x2(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 32(AX), SI
@@ -4117,14 +4264,21 @@ TEXT ·mulQ8_0x2(SB), NOSPLIT, $24-8
 	MOVQ CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   48(AX), DI
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       48(AX), DI
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -4190,7 +4344,7 @@ tile:
 	RET
 
 // func mulQ8_0x4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ8_0x4(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 32(AX), SI
@@ -4202,16 +4356,23 @@ TEXT ·mulQ8_0x4(SB), NOSPLIT, $24-8
 	MOVQ CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   48(AX), R8
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       48(AX), R8
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -4315,7 +4476,7 @@ tile:
 	RET
 
 // func mulQ8_0x8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ8_0x8(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 32(AX), SI
@@ -4329,20 +4490,27 @@ TEXT ·mulQ8_0x8(SB), NOSPLIT, $24-8
 	MOVQ CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   48(AX), R10
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       48(AX), R10
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -4522,7 +4690,7 @@ tile:
 	RET
 
 // func mulQ8_0x16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ8_0x16(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 32(AX), DI
@@ -4536,31 +4704,38 @@ TEXT ·mulQ8_0x16(SB), NOSPLIT, $24-8
 	MOVQ CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	MOVQ   32(AX), SI
-	SHLQ   $0x03, SI
-	ADDQ   BX, SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   48(AX), R11
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	MOVQ       32(AX), SI
+	SHLQ       $0x03, SI
+	ADDQ       BX, SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       48(AX), R11
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -4893,7 +5068,7 @@ tile:
 	RET
 
 // func mulQ2_Kx1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ2_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x03030303, CX
@@ -4905,14 +5080,21 @@ TEXT ·mulQ2_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	MOVQ   48(AX), DI
-	SHRQ   $0x03, DI
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	MOVQ       48(AX), DI
+	SHRQ       $0x03, DI
 
 block:
 	MOVQ DX, BX
@@ -4999,7 +5181,7 @@ tile:
 	RET
 
 // func mulQ2_Kx2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ2_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -5012,15 +5194,22 @@ TEXT ·mulQ2_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   48(AX), R8
-	SHRQ   $0x03, R8
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       48(AX), R8
+	SHRQ       $0x03, R8
 
 block:
 	MOVQ DX, BX
@@ -5132,7 +5321,7 @@ tile:
 	RET
 
 // func mulQ2_Kx4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ2_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -5146,17 +5335,24 @@ TEXT ·mulQ2_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   48(AX), R9
-	SHRQ   $0x03, R9
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       48(AX), R9
+	SHRQ       $0x03, R9
 
 block:
 	MOVQ DX, BX
@@ -5318,7 +5514,7 @@ tile:
 	RET
 
 // func mulQ2_Kx8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ2_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -5334,21 +5530,28 @@ TEXT ·mulQ2_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   48(AX), R11
-	SHRQ   $0x03, R11
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       48(AX), R11
+	SHRQ       $0x03, R11
 
 block:
 	MOVQ DX, BX
@@ -5610,7 +5813,7 @@ tile:
 	RET
 
 // func mulQ2_Kx16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ2_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), R8
@@ -5626,32 +5829,39 @@ TEXT ·mulQ2_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	MOVQ   32(AX), DI
-	SHLQ   $0x03, DI
-	ADDQ   SI, DI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   48(AX), R12
-	SHRQ   $0x03, R12
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	MOVQ       32(AX), DI
+	SHLQ       $0x03, DI
+	ADDQ       SI, DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       48(AX), R12
+	SHRQ       $0x03, R12
 
 block:
 	MOVQ DX, BX
@@ -6114,7 +6324,7 @@ tile:
 	RET
 
 // func mulQ3_Kx1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ3_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x03030303, CX
@@ -6128,14 +6338,21 @@ TEXT ·mulQ3_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	MOVQ   48(AX), DI
-	SHRQ   $0x03, DI
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	MOVQ       48(AX), DI
+	SHRQ       $0x03, DI
 
 block:
 	MOVQ DX, BX
@@ -6220,7 +6437,7 @@ tile:
 	RET
 
 // func mulQ3_Kx2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ3_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -6235,15 +6452,22 @@ TEXT ·mulQ3_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   48(AX), R8
-	SHRQ   $0x03, R8
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       48(AX), R8
+	SHRQ       $0x03, R8
 
 block:
 	MOVQ DX, BX
@@ -6348,7 +6572,7 @@ tile:
 	RET
 
 // func mulQ3_Kx4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ3_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -6364,17 +6588,24 @@ TEXT ·mulQ3_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   48(AX), R9
-	SHRQ   $0x03, R9
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       48(AX), R9
+	SHRQ       $0x03, R9
 
 block:
 	MOVQ DX, BX
@@ -6519,7 +6750,7 @@ tile:
 	RET
 
 // func mulQ3_Kx8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ3_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -6537,21 +6768,28 @@ TEXT ·mulQ3_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   48(AX), R11
-	SHRQ   $0x03, R11
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       48(AX), R11
+	SHRQ       $0x03, R11
 
 block:
 	MOVQ DX, BX
@@ -6776,7 +7014,7 @@ tile:
 	RET
 
 // func mulQ3_Kx16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ3_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), R8
@@ -6794,32 +7032,39 @@ TEXT ·mulQ3_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	MOVQ   32(AX), DI
-	SHLQ   $0x03, DI
-	ADDQ   SI, DI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   48(AX), R12
-	SHRQ   $0x03, R12
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	MOVQ       32(AX), DI
+	SHLQ       $0x03, DI
+	ADDQ       SI, DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       48(AX), R12
+	SHRQ       $0x03, R12
 
 block:
 	MOVQ DX, BX
@@ -7205,7 +7450,7 @@ tile:
 	RET
 
 // func mulQ4_Kx1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
@@ -7217,14 +7462,21 @@ TEXT ·mulQ4_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	MOVQ   48(AX), DI
-	SHRQ   $0x03, DI
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	MOVQ       48(AX), DI
+	SHRQ       $0x03, DI
 
 block:
 	MOVQ DX, BX
@@ -7297,7 +7549,7 @@ tile:
 	RET
 
 // func mulQ4_Kx2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -7310,15 +7562,22 @@ TEXT ·mulQ4_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   48(AX), R8
-	SHRQ   $0x03, R8
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       48(AX), R8
+	SHRQ       $0x03, R8
 
 block:
 	MOVQ DX, BX
@@ -7414,7 +7673,7 @@ tile:
 	RET
 
 // func mulQ4_Kx4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -7428,17 +7687,24 @@ TEXT ·mulQ4_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   48(AX), R9
-	SHRQ   $0x03, R9
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       48(AX), R9
+	SHRQ       $0x03, R9
 
 block:
 	MOVQ DX, BX
@@ -7580,7 +7846,7 @@ tile:
 	RET
 
 // func mulQ4_Kx8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -7596,21 +7862,28 @@ TEXT ·mulQ4_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   48(AX), R11
-	SHRQ   $0x03, R11
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       48(AX), R11
+	SHRQ       $0x03, R11
 
 block:
 	MOVQ DX, BX
@@ -7844,7 +8117,7 @@ tile:
 	RET
 
 // func mulQ4_Kx16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), R8
@@ -7860,32 +8133,39 @@ TEXT ·mulQ4_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	MOVQ   32(AX), DI
-	SHLQ   $0x03, DI
-	ADDQ   SI, DI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   48(AX), R12
-	SHRQ   $0x03, R12
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	MOVQ       32(AX), DI
+	SHLQ       $0x03, DI
+	ADDQ       SI, DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       48(AX), R12
+	SHRQ       $0x03, R12
 
 block:
 	MOVQ DX, BX
@@ -8304,7 +8584,7 @@ tile:
 	RET
 
 // func mulQ5_Kx1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
@@ -8318,14 +8598,21 @@ TEXT ·mulQ5_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	MOVQ   48(AX), DI
-	SHRQ   $0x03, DI
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	MOVQ       48(AX), DI
+	SHRQ       $0x03, DI
 
 block:
 	MOVQ DX, BX
@@ -8414,7 +8701,7 @@ tile:
 	RET
 
 // func mulQ5_Kx2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -8429,15 +8716,22 @@ TEXT ·mulQ5_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   48(AX), R8
-	SHRQ   $0x03, R8
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       48(AX), R8
+	SHRQ       $0x03, R8
 
 block:
 	MOVQ DX, BX
@@ -8549,7 +8843,7 @@ tile:
 	RET
 
 // func mulQ5_Kx4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -8565,17 +8859,24 @@ TEXT ·mulQ5_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   48(AX), R9
-	SHRQ   $0x03, R9
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       48(AX), R9
+	SHRQ       $0x03, R9
 
 block:
 	MOVQ DX, BX
@@ -8733,7 +9034,7 @@ tile:
 	RET
 
 // func mulQ5_Kx8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -8751,21 +9052,28 @@ TEXT ·mulQ5_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   48(AX), R11
-	SHRQ   $0x03, R11
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       48(AX), R11
+	SHRQ       $0x03, R11
 
 block:
 	MOVQ DX, BX
@@ -9015,7 +9323,7 @@ tile:
 	RET
 
 // func mulQ5_Kx16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), R8
@@ -9033,32 +9341,39 @@ TEXT ·mulQ5_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	MOVQ   32(AX), DI
-	SHLQ   $0x03, DI
-	ADDQ   SI, DI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   48(AX), R12
-	SHRQ   $0x03, R12
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	MOVQ       32(AX), DI
+	SHLQ       $0x03, DI
+	ADDQ       SI, DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       48(AX), R12
+	SHRQ       $0x03, R12
 
 block:
 	MOVQ DX, BX
@@ -9493,7 +9808,7 @@ tile:
 	RET
 
 // func mulQ6_Kx1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ6_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
@@ -9507,14 +9822,21 @@ TEXT ·mulQ6_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	MOVQ   48(AX), DI
-	SHRQ   $0x03, DI
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	MOVQ       48(AX), DI
+	SHRQ       $0x03, DI
 
 block:
 	MOVQ DX, BX
@@ -9599,7 +9921,7 @@ tile:
 	RET
 
 // func mulQ6_Kx2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ6_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -9614,15 +9936,22 @@ TEXT ·mulQ6_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   48(AX), R8
-	SHRQ   $0x03, R8
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       48(AX), R8
+	SHRQ       $0x03, R8
 
 block:
 	MOVQ DX, BX
@@ -9727,7 +10056,7 @@ tile:
 	RET
 
 // func mulQ6_Kx4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ6_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -9743,17 +10072,24 @@ TEXT ·mulQ6_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   48(AX), R9
-	SHRQ   $0x03, R9
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       48(AX), R9
+	SHRQ       $0x03, R9
 
 block:
 	MOVQ DX, BX
@@ -9898,7 +10234,7 @@ tile:
 	RET
 
 // func mulQ6_Kx8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ6_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), DI
@@ -9916,21 +10252,28 @@ TEXT ·mulQ6_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   48(AX), R11
-	SHRQ   $0x03, R11
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       48(AX), R11
+	SHRQ       $0x03, R11
 
 block:
 	MOVQ DX, BX
@@ -10155,7 +10498,7 @@ tile:
 	RET
 
 // func mulQ6_Kx16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ6_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         32(AX), R8
@@ -10173,32 +10516,39 @@ TEXT ·mulQ6_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), SI
-	MOVQ   32(AX), DI
-	SHLQ   $0x03, DI
-	ADDQ   SI, DI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   48(AX), R12
-	SHRQ   $0x03, R12
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), SI
+	MOVQ       32(AX), DI
+	SHLQ       $0x03, DI
+	ADDQ       SI, DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       48(AX), R12
+	SHRQ       $0x03, R12
 
 block:
 	MOVQ DX, BX
@@ -10584,7 +10934,7 @@ tile:
 	RET
 
 // func mulIQ4_NLx1(a *byte)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulIQ4_NLx1(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVL            $0x0f0f0f0f, CX
@@ -10597,13 +10947,20 @@ TEXT ·mulIQ4_NLx1(SB), NOSPLIT, $24-8
 	MOVQ            CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	MOVQ   48(AX), SI
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	MOVQ       48(AX), SI
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -10684,7 +11041,7 @@ DATA levels<>+15(SB)/1, $0xf1
 GLOBL levels<>(SB), RODATA|NOPTR, $16
 
 // func mulIQ4_NLx2(a *byte)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulIQ4_NLx2(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVQ            32(AX), SI
@@ -10698,14 +11055,21 @@ TEXT ·mulIQ4_NLx2(SB), NOSPLIT, $24-8
 	MOVQ            CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   48(AX), DI
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       48(AX), DI
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -10787,7 +11151,7 @@ tile:
 	RET
 
 // func mulIQ4_NLx4(a *byte)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulIQ4_NLx4(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVQ            32(AX), SI
@@ -10802,16 +11166,23 @@ TEXT ·mulIQ4_NLx4(SB), NOSPLIT, $24-8
 	MOVQ            CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   48(AX), R8
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       48(AX), R8
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -10931,7 +11302,7 @@ tile:
 	RET
 
 // func mulIQ4_NLx8(a *byte)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulIQ4_NLx8(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVQ            32(AX), SI
@@ -10948,20 +11319,27 @@ TEXT ·mulIQ4_NLx8(SB), NOSPLIT, $24-8
 	MOVQ            CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   48(AX), R10
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       48(AX), R10
 
 tile:
 	VCVTPH2PS     (DX), Z24
@@ -11157,7 +11535,7 @@ tile:
 	RET
 
 // func mulIQ4_NLx16(a *byte)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulIQ4_NLx16(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVQ            32(AX), DI
@@ -11174,31 +11552,38 @@ TEXT ·mulIQ4_NLx16(SB), NOSPLIT, $24-8
 	MOVQ            CX, 16(SP)
 
 panel:
-	MOVQ   (AX), CX
-	MOVQ   8(AX), DX
-	ADDQ   (SP), CX
-	ADDQ   (SP), DX
-	MOVQ   16(AX), BX
-	MOVQ   32(AX), SI
-	SHLQ   $0x03, SI
-	ADDQ   BX, SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   48(AX), R11
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	ADDQ (SP), CX
+	ADDQ (SP), DX
+	MOVQ DX, BX
+
+prefetch:
+	PREFETCHT0 (BX)
+	ADDQ       $0x40, BX
+	CMPQ       BX, CX
+	JLT        prefetch
+	MOVQ       16(AX), BX
+	MOVQ       32(AX), SI
+	SHLQ       $0x03, SI
+	ADDQ       BX, SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       48(AX), R11
 
 tile:
 	VCVTPH2PS     (DX), Z24

@@ -179,6 +179,7 @@ func (k *kernel) panels(body func(loadDst func())) {
 	MOVQ(k.arg(argScales), k.scales)
 	ADDQ(offset, k.codes)
 	ADDQ(offset, k.scales)
+	k.prefetchScales()
 	k.firstBlock()
 	body(func() {
 		MOVQ(k.arg(argDst), k.dst)
@@ -190,6 +191,20 @@ func (k *kernel) panels(body func(loadDst func())) {
 	ADDQ(U8(planeBytes), results)
 	DECQ(left)
 	JNZ(LabelRef("panel"))
+}
+
+// prefetchScales asks for the panel's first area as a whole. Read in step with
+// the codes behind it, it would be a second stream, and the gap that it leaves
+// in the stream of codes stops the hardware's prefetcher in every panel: on a
+// Zen 4 that more than halves the rate of reading from memory.
+func (k *kernel) prefetchScales() {
+	line := GP64()
+	MOVQ(k.scales, line)
+	Label("prefetch")
+	PREFETCHT0(Mem{Base: line})
+	ADDQ(U8(64), line)
+	CMPQ(line, k.codes)
+	JLT(LabelRef("prefetch"))
 }
 
 // tiles repeats body for every tile of a panel. A K-quant's come in blocks,
