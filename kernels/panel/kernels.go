@@ -8,8 +8,7 @@ import (
 // Args are the arguments of a kernel: it multiplies Panels panels with its
 // number of activation rows.
 type Args struct {
-	Codes      *byte         // first panel: second area, or all of a floating-point one
-	Scales     *byte         // first area
+	Panel      *byte         // the first one
 	X          *tensor.Block // first activation row, or its float32 values
 	Dst        *float32      // 16 results for each activation row and panel
 	XStride    int           // bytes from one activation row to the next

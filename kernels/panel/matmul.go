@@ -59,7 +59,7 @@ func (k *Kernels) MatMul(dst []float32, stride int, m *Matrix, r0, r1 int, x *te
 // rows multiplies whole panels with n rows of activations from number first
 // on. Result r of the first panel and row i goes to dst[i*stride+r].
 func (k *Kernels) rows(dst []float32, stride int, m *Matrix, p0, p1 int, x *tensor.Acts, first, n int, s *Scratch) {
-	size, area := Bytes(m.Type, m.Cols), ScaleBytes(m.Type, m.Cols)
+	size := Bytes(m.Type, m.Cols)
 	kernels := k[m.Type]
 	for i := 0; i < n; {
 		step := min(bits.Len(uint(n-i)), len(kernels)) - 1
@@ -70,8 +70,7 @@ func (k *Kernels) rows(dst []float32, stride int, m *Matrix, p0, p1 int, x *tens
 			out := dst[i*stride+(p-p0)*Rows:]
 			_ = out[(t-1)*stride+count*Rows-1]
 			s.args = Args{
-				Codes:      &panels[area],
-				Scales:     &panels[0],
+				Panel:      &panels[0],
 				Dst:        &out[0],
 				DstStride:  stride * 4,
 				Panels:     count,

@@ -107,3 +107,40 @@ func BenchmarkMatMul(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkMemory multiplies a matrix that no cache holds with one row.
+func BenchmarkMemory(b *testing.B) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	for name, k := range sets() {
+		for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0, quant.Q6_K} {
+			const rows, cols = 1 << 17, 1024
+			w := weights(rng, typ, Rows, cols)
+			m := pack(w)
+			m.Rows, m.Data = rows, bigData(m.Data, rows/Rows)
+			x := tensor.NewActs(1, cols)
+			generic.Quantize(x.Row(0), x.QuantRow(0))
+			dst, s := make([]float32, rows), &panel.Scratch{}
+			b.Run(fmt.Sprintf("%s/%v", name, typ), func(b *testing.B) {
+				b.SetBytes(int64(len(m.Data)))
+				for b.Loop() {
+					k.MatMul(dst, rows, m, 0, rows, x, s)
+				}
+			})
+		}
+	}
+}
+
+const Rows = panel.Rows
+
+// bigData repeats a panel in memory with huge pages.
+func bigData(one []byte, n int) []byte {
+	arena, err := tensor.NewArena(tensor.ArenaBytes(n * len(one)))
+	if err != nil {
+		panic(err)
+	}
+	data := arena.Alloc(n * len(one))
+	for i := range n {
+		copy(data[i*len(one):], one)
+	}
+	return data
+}

@@ -68,76 +68,76 @@ func (p *Packer) pack(dst []byte, t quant.Type, cols int, rows *[Rows][]byte) {
 	if t == quant.IQ4_NL {
 		codes = quant.Q4_0 // has the same blocks: the indices and not the levels
 	}
-	area := ScaleBytes(t, cols)
 	for r, row := range rows {
 		p.codes[r].Unpack(codes, row)
 		p.scales[r].Read(t, row)
-		packScales(dst[:area], &p.scales[r], cols/t.BlockLen(), r, l)
-		packCodes(dst[area:], p.codes[r].Q[:cols], r, l)
-	}
-}
-
-// packScales writes the scales of row r, those of n blocks, to the first area.
-func packScales(area []byte, s *quant.Scales, n, r int, l *layout) {
-	for k := range n {
-		le.PutUint16(area[2*r:], s.D[k])
-		if l.minima {
-			le.PutUint16(area[2*Rows+2*r:], s.Min[k])
-		}
-		area = area[l.scaleBytes():]
-		if !l.super {
-			continue
-		}
-		for i := range quant.Q4_K.BlockLen() / tileCols {
-			tile := k*quant.Q4_K.BlockLen()/tileCols + i
-			switch {
-			case l.group == tileCols:
-				area[r], area[Rows+r] = s.Sub[tile], s.SubMin[tile]
-			case l.minima:
-				area[r] = s.Sub[2*tile] | s.SubMin[2*tile]<<4
-				area[Rows+r] = s.Sub[2*tile+1] | s.SubMin[2*tile+1]<<4
-			default:
-				area[r], area[Rows+r] = s.Sub[2*tile], s.Sub[2*tile+1]
+		for tile := range cols / tileCols {
+			scales, codes := l.tile(tile)
+			if l.super {
+				if tile%superTiles == 0 {
+					packScales(dst[scales-headBytes:], &p.scales[r], tile/superTiles, r, l)
+				}
+				packSubScales(dst[scales:], &p.scales[r], tile, r, l)
+			} else {
+				packScales(dst[scales:], &p.scales[r], tile, r, l)
 			}
-			area = area[l.subBytes():]
+			packCodes(dst[codes:], p.codes[r].Q[tile*tileCols:], r, l)
 		}
 	}
 }
 
-// packCodes writes the codes q of row r, tile after tile.
+// packScales writes the scale, and the minimum if there is one, of block k of
+// row r.
+func packScales(out []byte, s *quant.Scales, k, r int, l *layout) {
+	le.PutUint16(out[2*r:], s.D[k])
+	if l.minima {
+		le.PutUint16(out[2*Rows+2*r:], s.Min[k])
+	}
+}
+
+// packSubScales writes the small scales of a tile of row r.
+func packSubScales(out []byte, s *quant.Scales, tile, r int, l *layout) {
+	switch {
+	case l.group == tileCols:
+		out[r], out[Rows+r] = s.Sub[tile], s.SubMin[tile]
+	case l.minima:
+		out[r] = s.Sub[2*tile] | s.SubMin[2*tile]<<4
+		out[Rows+r] = s.Sub[2*tile+1] | s.SubMin[2*tile+1]<<4
+	default:
+		out[r], out[Rows+r] = s.Sub[2*tile], s.Sub[2*tile+1]
+	}
+}
+
+// packCodes writes the codes q of a tile of row r.
 func packCodes(dst []byte, q []uint8, r int, l *layout) {
-	for ; len(q) >= tileCols; q = q[tileCols:] {
-		var quads [8]uint32
-		for v := range quads {
-			quads[v] = le.Uint32(q[4*v:])
+	var quads [8]uint32
+	for v := range quads {
+		quads[v] = le.Uint32(q[4*v:])
+	}
+	at := 4 * r // in a plane
+	switch l.low {
+	case 8:
+		for v, c := range quads {
+			le.PutUint32(dst[planeBytes*v+at:], c)
 		}
-		out := dst[4*r : l.tileBytes()]
-		switch l.low {
-		case 8:
-			for v, c := range quads {
-				le.PutUint32(out[planeBytes*v:], c)
-			}
-			out = nil
-		case 4:
-			for v := range 4 {
-				le.PutUint32(out[planeBytes*v:], quads[v]&0x0f0f0f0f|quads[v+4]&0x0f0f0f0f<<4)
-			}
-			out = out[4*planeBytes-4*r:]
-		case 2:
-			packPairs(out, &quads, 0)
-			out = out[2*planeBytes-4*r:]
+		return
+	case 4:
+		for v := range 4 {
+			le.PutUint32(dst[planeBytes*v+at:], quads[v]&0x0f0f0f0f|quads[v+4]&0x0f0f0f0f<<4)
 		}
-		switch l.high {
-		case 1:
-			var bits uint32
-			for v, c := range quads {
-				bits |= c >> l.low & 0x01010101 << v
-			}
-			le.PutUint32(out[4*r:], bits)
-		case 2:
-			packPairs(out[4*r:], &quads, l.low)
+	case 2:
+		packPairs(dst[at:], &quads, 0)
+	}
+	at += l.low * planeBytes
+	switch l.high {
+	case 1:
+		var bits uint32
+		for v, c := range quads {
+			bits |= c >> l.low & 0x01010101 << v
 		}
-		dst = dst[l.tileBytes():]
+		le.PutUint32(dst[at:], bits)
+	case 2:
+		packPairs(dst[at:], &quads, l.low)
 	}
 }
 

@@ -28,7 +28,8 @@ var formats = []format{
 const (
 	planeBytes = 64
 	tileQuads  = 8  // vectors of codes in a tile
-	superTiles = 8  // tiles in a block of a K-quant
+	superTiles = 8  // tiles under a head of a K-quant
+	headBytes  = 64 // of it
 	halfBytes  = 32 // 16 float16 numbers
 	subBytes   = 16 // 16 small scales
 	blockBytes = 64 // a tensor.Block
@@ -39,8 +40,9 @@ const (
 
 func (f *format) tileBytes() int { return (f.low + f.high) * 64 }
 
+// scaleBytes is the size of what scales a tile.
 func (f *format) scaleBytes() int {
-	if f.minima {
+	if f.minima && !f.super {
 		return 2 * halfBytes
 	}
 	return halfBytes

@@ -21,8 +21,7 @@ import (
 
 // args are the fields of panel.Args by offset.
 const (
-	argCodes = 8 * iota
-	argScales
+	argPanel = 8 * iota
 	argX
 	argDst
 	argXStride
@@ -37,12 +36,13 @@ type kernel struct {
 	format
 	n int // activation rows
 
-	args          reg.Register
-	codes, scales reg.Register
-	dst           reg.Register
-	head          reg.Register // the float16 scales of a K-quant's block
-	x             []Mem        // the current block of each row
-	xBase         []reg.Register
+	args  reg.Register
+	pair  reg.Register // two tiles,
+	tile  int          // of which this one, 0 or 1, is being computed
+	dst   reg.Register
+	head  reg.Register // what heads tiles of a K-quant
+	x     []Mem        // the current pair of blocks of each row
+	xBase []reg.Register
 }
 
 func main() {
@@ -105,7 +105,7 @@ func writeTable(path, pkg string, rows []int) {
 // begin loads the arguments.
 func (k *kernel) begin() {
 	k.args = Load(Param("a"), GP64())
-	k.codes, k.scales, k.head = GP64(), GP64(), GP64()
+	k.pair, k.head = GP64(), GP64()
 	k.addressRows()
 }
 
@@ -175,11 +175,8 @@ func (k *kernel) panels(body func(loadDst func())) {
 	MOVQ(k.arg(argPanels), tmp)
 	MOVQ(tmp, left)
 	Label("panel")
-	MOVQ(k.arg(argCodes), k.codes)
-	MOVQ(k.arg(argScales), k.scales)
-	ADDQ(offset, k.codes)
-	ADDQ(offset, k.scales)
-	k.prefetchScales()
+	MOVQ(k.arg(argPanel), k.pair)
+	ADDQ(offset, k.pair)
 	k.firstBlock()
 	body(func() {
 		MOVQ(k.arg(argDst), k.dst)
@@ -193,57 +190,67 @@ func (k *kernel) panels(body func(loadDst func())) {
 	JNZ(LabelRef("panel"))
 }
 
-// prefetchScales asks for the panel's first area as a whole. Read in step with
-// the codes behind it, it would be a second stream, and the gap that it leaves
-// in the stream of codes stops the hardware's prefetcher in every panel: on a
-// Zen 4 that more than halves the rate of reading from memory.
-func (k *kernel) prefetchScales() {
-	line := GP64()
-	MOVQ(k.scales, line)
-	Label("prefetch")
-	PREFETCHT0(Mem{Base: line})
-	ADDQ(U8(64), line)
-	CMPQ(line, k.codes)
-	JLT(LabelRef("prefetch"))
-}
-
-// tiles repeats body for every tile of a panel. A K-quant's come in blocks,
-// whose first bytes are left for begin to read at head.
+// tiles repeats body for every tile of a panel. A K-quant's have a head, which
+// begin may read.
 func (k *kernel) tiles(begin, body func()) {
-	count, left := GP64(), GP64()
-	MOVQ(k.arg(argTiles), count)
-	if k.super {
-		SHRQ(U8(3), count)
-		Label("block")
-		MOVQ(k.scales, k.head)
-		ADDQ(U8(k.scaleBytes()), k.scales)
-		MOVQ(U32(superTiles), left)
-		begin()
-	}
-	Label("tile")
-	body()
-	if k.super {
-		ADDQ(U8(2*subBytes), k.scales)
-	} else {
-		ADDQ(U8(k.scaleBytes()), k.scales)
-	}
-	ADDQ(U32(k.tileBytes()), k.codes)
-	for _, x := range k.xBase {
-		ADDQ(U8(blockBytes), x)
-	}
-	if k.super {
-		DECQ(left)
-		JNZ(LabelRef("tile"))
-		DECQ(count)
-		JNZ(LabelRef("block"))
+	left := GP64()
+	MOVQ(k.arg(argTiles), left)
+	if !k.super {
+		k.pairs(left, body)
 		return
 	}
-	DECQ(count)
-	JNZ(LabelRef("tile"))
+	blocks := GP64()
+	MOVQ(left, blocks)
+	SHRQ(U8(3), blocks)
+	Label("block")
+	MOVQ(k.pair, k.head)
+	ADDQ(U8(headBytes), k.pair)
+	begin()
+	MOVQ(U32(superTiles), left)
+	k.pairs(left, body)
+	DECQ(blocks)
+	JNZ(LabelRef("block"))
+}
+
+// pairs repeats body for left tiles, two at a time. Those of a K-quant are even
+// in number.
+func (k *kernel) pairs(left reg.Register, body func()) {
+	Label("pair")
+	k.tile = 0
+	body()
+	if !k.super {
+		DECQ(left)
+		JZ(LabelRef("last"))
+	}
+	k.tile = 1
+	body()
+	ADDQ(U32(2*(k.scaleBytes()+k.tileBytes())), k.pair)
+	for _, x := range k.xBase {
+		ADDQ(U8(2*blockBytes), x)
+	}
+	if k.super {
+		SUBQ(U8(2), left)
+	} else {
+		DECQ(left)
+	}
+	JNZ(LabelRef("pair"))
+	if !k.super {
+		Label("last")
+	}
+}
+
+// scale is the address offset bytes into what scales the tile, code that into
+// its codes.
+func (k *kernel) scale(offset int) Mem {
+	return Mem{Base: k.pair, Disp: k.tile*k.scaleBytes() + offset}
+}
+
+func (k *kernel) code(offset int) Mem {
+	return Mem{Base: k.pair, Disp: 2*k.scaleBytes() + k.tile*k.tileBytes() + offset}
 }
 
 // at is the address offset bytes into a row's current block.
-func (k *kernel) at(row, offset int) Mem { return k.x[row].Offset(offset) }
+func (k *kernel) at(row, offset int) Mem { return k.x[row].Offset(k.tile*blockBytes + offset) }
 
 // bytes4 is a constant of four equal bytes.
 func bytes4(b uint8) uint32 { return uint32(b) * 0x01010101 }
