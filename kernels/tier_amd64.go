@@ -9,6 +9,7 @@ import (
 
 	"qgo/kernels/avx2"
 	"qgo/kernels/avx512"
+	"qgo/kernels/panel"
 	"qgo/kernels/simd"
 )
 
@@ -22,12 +23,14 @@ func native() (tiers []*Tier) {
 	if has("QGO_NO_AVX512", cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX512VL) {
 		if has("QGO_NO_VNNI", cpuid.AVX512VNNI) {
 			t := withVectors("avx512vnni", avx512.Vectors)
-			t.Panels = &avx512.Mul
+			t.Panels = panel.Join(&avx512.Mul, &avx512.FloatMul)
 			t.Quantize = avx512.Quantize
 			tiers = append(tiers, t)
 		}
 	}
-	return append(tiers, withVectors("avx2", avx2.Vectors))
+	t := withVectors("avx2", avx2.Vectors)
+	t.Panels = &avx2.FloatMul
+	return append(tiers, t)
 }
 
 // has tells whether this machine has instruction sets and the environment

@@ -66,7 +66,7 @@ func upLen(d plan.Dims, o Options) int {
 }
 
 // normRows is the number of rows of normed hidden states.
-func normRows(o Options) int { return max(o.MaxRows, headPlanes) }
+func normRows(maxRows int) int { return max(maxRows, headPlanes) }
 
 // New loads a plan. The weights stay where they are.
 func New(p plan.Plan, o Options) (*Stage, error) {
@@ -78,7 +78,7 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 	if p.Embedding != nil {
 		s.hidden = tensor.Make[float32](n * p.Width)
 	}
-	s.norm = tensor.NewActs(normRows(o), p.Width)
+	s.norm = tensor.NewActs(normRows(o.MaxRows), p.Width)
 	s.qkv = tensor.Make[float32](n * (p.QDim() + 2*p.KVDim()))
 	s.attn = tensor.NewActs(n, p.QDim())
 	s.ffn = tensor.NewActs(n, p.FFN)
@@ -132,7 +132,7 @@ func Bytes(p plan.Plan, o Options) int64 {
 	if p.Embedding != nil {
 		total += 4 * n * int64(p.Width)
 	}
-	total += tensor.ActsBytes(normRows(o), p.Width)
+	total += tensor.ActsBytes(normRows(o.MaxRows), p.Width)
 	for _, cols := range []int{p.QDim(), p.FFN} {
 		total += tensor.ActsBytes(o.MaxRows, cols)
 	}
@@ -229,7 +229,7 @@ func (s *Stage) block(w *kernels.Worker, layer int) {
 	w.Barrier()
 	s.normalise(w, s.norm, s.x, b.FFNNorm, b.Gate.W, b.Up.W)
 	w.Barrier()
-	lo, hi := s.matmul(w, s.ffn.F, s.FFN, &l.Gate, s.norm)
+	lo, hi := s.matmul(w, s.ffn.F, s.ffn.FStride, &l.Gate, s.norm)
 	s.matmul(w, s.up, s.FFN, &l.Up, s.norm)
 	for i := range s.rows {
 		s.tier.SwiGLU(s.ffn.Row(i)[lo:hi], s.up[i*s.FFN+lo:i*s.FFN+hi])
@@ -255,7 +255,7 @@ func (s *Stage) head(w *kernels.Worker) {
 	if s.integer(s.Head.W) {
 		planes = headPlanes
 	}
-	room := len(s.norm.F) / s.Width / planes
+	room := normRows(s.maxRows) / planes
 	for first := 0; first < len(out); first += room {
 		part := out[first:min(first+room, len(out))]
 		lo, hi := w.Range(len(part), 1)

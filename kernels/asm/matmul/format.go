@@ -9,6 +9,8 @@ type format struct {
 	minima    bool
 	super     bool // K-quant
 	levels    bool // codes are looked up
+
+	bits int // of a floating-point number; what is above is for integers
 }
 
 var formats = []format{
