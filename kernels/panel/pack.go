@@ -64,30 +64,74 @@ func interleave(dst []byte, size int, rows *[Rows][]byte) {
 // pack lays out one panel of integer weights.
 func (p *Packer) pack(dst []byte, t quant.Type, cols int, rows *[Rows][]byte) {
 	l := &layouts[t]
-	codes := t
-	if t == quant.IQ4_NL {
-		codes = quant.Q4_0 // has the same blocks: the indices and not the levels
-	}
 	for r, row := range rows {
-		p.codes[r].Unpack(codes, row)
+		if !l.super {
+			packBlocks(dst, t, row, r)
+			continue
+		}
+		p.codes[r].Unpack(t, row)
 		p.scales[r].Read(t, row)
 		for tile := range cols / tileCols {
 			scales, codes := l.tile(tile)
-			if l.super {
-				if tile%superTiles == 0 {
-					packScales(dst[scales-headBytes:], &p.scales[r], tile/superTiles, r, l)
-				}
-				packSubScales(dst[scales:], &p.scales[r], tile, r, l)
-			} else {
-				packScales(dst[scales:], &p.scales[r], tile, r, l)
+			if tile%superTiles == 0 {
+				packScales(dst[scales-headBytes:], &p.scales[r], tile/superTiles, r, l)
 			}
+			packSubScales(dst[scales:], &p.scales[r], tile, r, l)
 			packCodes(dst[codes:], p.codes[r].Q[tile*tileCols:], r, l)
 		}
 	}
 }
 
-// packScales writes the scale, and the minimum if there is one, of block k of
-// row r.
+// packBlocks lays out row r of a type with blocks of 32 weights. The bytes of
+// their codes are those of a tile already (see [quant.Codes]): 4-bit codes are
+// halves of bytes with numbers 16 apart.
+func packBlocks(dst []byte, t quant.Type, row []byte, r int) {
+	l, size := &layouts[t], t.BlockBytes()
+	scales, codes := 2*r, 2*l.scaleBytes()+4*r
+	for tile := 0; len(row) >= size; tile++ {
+		b := row[:size]
+		row = row[size:]
+		le.PutUint16(dst[scales:], le.Uint16(b))
+		b = b[2:]
+		if l.minima {
+			le.PutUint16(dst[scales+2*Rows:], le.Uint16(b))
+			b = b[2:]
+		}
+		out := dst[codes:]
+		if l.low == 8 {
+			for v := range 8 {
+				le.PutUint32(out[planeBytes*v:], le.Uint32(b[4*v:])^0x80808080)
+			}
+		} else {
+			if l.high == 1 {
+				le.PutUint32(out[4*planeBytes:], transposeBits(le.Uint32(b)))
+				b = b[4:]
+			}
+			for p := range 4 {
+				le.PutUint32(out[planeBytes*p:], le.Uint32(b[4*p:]))
+			}
+		}
+		if tile%2 == 0 {
+			scales, codes = scales+l.scaleBytes(), codes+l.tileBytes()
+		} else {
+			scales, codes = scales+l.pairBytes()-l.scaleBytes(), codes+l.pairBytes()-l.tileBytes()
+		}
+	}
+}
+
+// transposeBits moves bit 4v+k to bit v of byte k.
+func transposeBits(w uint32) (t uint32) {
+	for k := range 4 {
+		x := w >> k & 0x11111111
+		x = (x | x>>3) & 0x03030303
+		x = (x | x>>6) & 0x000f000f
+		t |= (x | x>>12) & 0xff << (8 * k)
+	}
+	return t
+}
+
+// packScales writes the scale, and the minimum if there is one, of a K-quant's
+// block k of row r.
 func packScales(out []byte, s *quant.Scales, k, r int, l *layout) {
 	le.PutUint16(out[2*r:], s.D[k])
 	if l.minima {
@@ -95,7 +139,7 @@ func packScales(out []byte, s *quant.Scales, k, r int, l *layout) {
 	}
 }
 
-// packSubScales writes the small scales of a tile of row r.
+// packSubScales writes the small scales of a K-quant's tile of row r.
 func packSubScales(out []byte, s *quant.Scales, tile, r int, l *layout) {
 	switch {
 	case l.group == tileCols:
@@ -108,7 +152,7 @@ func packSubScales(out []byte, s *quant.Scales, tile, r int, l *layout) {
 	}
 }
 
-// packCodes writes the codes q of a tile of row r.
+// packCodes writes the codes q of a K-quant's tile of row r.
 func packCodes(dst []byte, q []uint8, r int, l *layout) {
 	var quads [8]uint32
 	for v := range quads {
@@ -116,11 +160,6 @@ func packCodes(dst []byte, q []uint8, r int, l *layout) {
 	}
 	at := 4 * r // in a plane
 	switch l.low {
-	case 8:
-		for v, c := range quads {
-			le.PutUint32(dst[planeBytes*v+at:], c)
-		}
-		return
 	case 4:
 		for v := range 4 {
 			le.PutUint32(dst[planeBytes*v+at:], quads[v]&0x0f0f0f0f|quads[v+4]&0x0f0f0f0f<<4)
