@@ -100,13 +100,3 @@ func (s *Stage) repack(o Options) error {
 		}
 	})
 }
-
-// multiply computes rows [lo, hi) of a layer without its bias.
-func (s *Stage) multiply(w *kernels.Worker, dst []float32, stride int, l *linear, lo, hi int, x *tensor.Acts) {
-	scratch := s.workers[w.ID]
-	if l.panels != nil {
-		s.tier.Panels.MatMul(dst, stride, l.panels, lo, hi, x, &scratch.Panel)
-		return
-	}
-	s.tier.MatMul(dst, stride, l.W, lo, hi, x, &scratch.Mat)
-}

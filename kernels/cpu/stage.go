@@ -36,6 +36,7 @@ type Stage struct {
 	tier    *kernels.Tier
 	maxRows int
 
+	shares    *kernels.Shares
 	arena     *tensor.Arena // weights in panels
 	layers    []layers      // [Blocks]
 	headLayer linear
@@ -57,12 +58,9 @@ type Stage struct {
 	job   func(*kernels.Worker) // bound once: a method value would allocate
 }
 
-// rowAlign is what a worker's share of a matrix's rows is a multiple of.
-const rowAlign = 16
-
 // upLen is the length of the buffer of up.
 func upLen(d plan.Dims, o Options) int {
-	return max(o.MaxRows*max(d.FFN, d.Width), headPlanes*rowAlign*o.Workers*o.MaxRows)
+	return max(o.MaxRows*max(d.FFN, d.Width), headPlanes*panel.Rows*o.Workers*o.MaxRows)
 }
 
 // normRows is the number of rows of normed hidden states.
@@ -90,6 +88,7 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 		s.workers = append(s.workers, newScratch(p.Dims))
 	}
 	s.job = s.run
+	s.shares = kernels.NewShares(operations, o.Workers)
 	s.layers = make([]layers, len(p.Blocks))
 	for i := range p.Blocks {
 		from := linears(&p.Blocks[i])
@@ -212,32 +211,28 @@ func (s *Stage) embed(w *kernels.Worker) {
 func (s *Stage) block(w *kernels.Worker, layer int) {
 	b, l := &s.Blocks[layer], &s.layers[layer]
 	s.normalise(w, s.norm, s.x, b.AttnNorm, b.Q.W, b.K.W, b.V.W)
+	s.shares.Deal(w, opQKV, panels(&l.Q)+panels(&l.K)+panels(&l.V), 1)
 	w.Barrier()
-	q, kv := s.QDim(), s.KVDim()
-	stride := q + 2*kv
-	s.matmul(w, s.qkv, stride, &l.Q, s.norm)
-	s.matmul(w, s.qkv[q:], stride, &l.K, s.norm)
-	s.matmul(w, s.qkv[q+kv:], stride, &l.V, s.norm)
+	s.queriesKeysValues(w, l)
 	w.Barrier()
 	s.rotateAndStore(w, layer)
 	w.Barrier()
 	s.attend(w, layer)
 	w.Barrier()
 	s.quantise(w, s.attn, b.O.W)
+	s.shares.Deal(w, opOut, panels(&l.O), 1)
 	w.Barrier()
-	s.matmulAdd(w, &l.O, s.attn)
+	s.addProduct(w, opOut, &l.O, s.attn)
 	w.Barrier()
 	s.normalise(w, s.norm, s.x, b.FFNNorm, b.Gate.W, b.Up.W)
+	s.shares.Deal(w, opFFN, panels(&l.Gate), 1)
 	w.Barrier()
-	lo, hi := s.matmul(w, s.ffn.F, s.ffn.FStride, &l.Gate, s.norm)
-	s.matmul(w, s.up, s.FFN, &l.Up, s.norm)
-	for i := range s.rows {
-		s.tier.SwiGLU(s.ffn.Row(i)[lo:hi], s.up[i*s.FFN+lo:i*s.FFN+hi])
-	}
+	s.gateAndUp(w, l)
 	w.Barrier()
 	s.quantise(w, s.ffn, b.Down.W)
+	s.shares.Deal(w, opOut, panels(&l.Down), 1)
 	w.Barrier()
-	s.matmulAdd(w, &l.Down, s.ffn)
+	s.addProduct(w, opOut, &l.Down, s.ffn)
 	w.Barrier()
 }
 
@@ -265,16 +260,12 @@ func (s *Stage) head(w *kernels.Worker) {
 				s.addPlane(s.norm, planes*i)
 			}
 		}
+		s.shares.Deal(w, opHead, panels(&s.headLayer), 1)
 		w.Barrier()
 		a := &s.workers[w.ID].Head // a local variable would be on the heap
 		*a = *s.norm
 		a.N = planes * len(part)
-		logits := s.batch.Logits[first*s.Vocab:]
-		if planes == 1 {
-			s.matmul(w, logits, s.Vocab, &s.headLayer, a)
-		} else {
-			s.matmulPlanes(w, logits, a)
-		}
+		s.logits(w, s.batch.Logits[first*s.Vocab:], a, planes)
 		w.Barrier()
 	}
 }
@@ -289,26 +280,6 @@ func (s *Stage) addPlane(a *tensor.Acts, i int) {
 		}
 	}
 	s.tier.Quantize(x, a.QuantRow(i+1))
-}
-
-// matmulPlanes is matmul for rows of activations that consist of headPlanes
-// rows of x each. The products go through a part of the buffer of up, which is
-// free when the blocks are done.
-func (s *Stage) matmulPlanes(w *kernels.Worker, dst []float32, x *tensor.Acts) {
-	share := len(s.up) / w.Of
-	buf := s.up[w.ID*share : (w.ID+1)*share]
-	chunk := share / x.N / rowAlign * rowAlign
-	rows := s.headLayer.W.Rows
-	lo, hi := w.Range(rows, rowAlign)
-	for ; lo < hi; lo += chunk {
-		n := min(chunk, hi-lo)
-		s.multiply(w, buf, n, &s.headLayer, lo, lo+n, x)
-		for i := range x.N / headPlanes {
-			out := dst[i*rows+lo:][:n]
-			copy(out, buf[headPlanes*i*n:])
-			s.tier.Add(out, buf[(headPlanes*i+1)*n:][:n])
-		}
-	}
 }
 
 // normalise writes the normed rows of x to dst in the forms that the matrices
@@ -328,15 +299,23 @@ func (s *Stage) normRow(dst *tensor.Acts, i int, x, weight []float32, integer bo
 	}
 }
 
+// quantUnit is the number of blocks that are quantised together: it suits the
+// kernels.
+const quantUnit = 8
+
 // quantise adds the quantised form to rows that are there as they are, if a
-// matrix needs it.
+// matrix needs it. Parts of a row may be different workers'.
 func (s *Stage) quantise(w *kernels.Worker, a *tensor.Acts, ms ...tensor.Tensor) {
 	if !s.integer(ms...) {
 		return
 	}
-	lo, hi := w.Range(s.rows, 1)
-	for i := lo; i < hi; i++ {
-		s.tier.Quantize(a.Row(i), a.QuantRow(i))
+	blocks := a.Cols / tensor.BlockLen
+	units := (blocks + quantUnit - 1) / quantUnit
+	lo, hi := w.Range(s.rows*units, 1)
+	for u := lo; u < hi; u++ {
+		i, from := u/units, u%units*quantUnit
+		to := min(from+quantUnit, blocks)
+		s.tier.Quantize(a.Row(i)[from*tensor.BlockLen:to*tensor.BlockLen], a.QuantRow(i)[from:to])
 	}
 }
 
@@ -347,30 +326,4 @@ func (s *Stage) integer(ms ...tensor.Tensor) bool {
 		}
 	}
 	return false
-}
-
-// matmul writes this worker's share [lo, hi) of the products of l's weights
-// with every row of x, plus the bias if there is one, to dst, whose rows are
-// stride apart.
-func (s *Stage) matmul(w *kernels.Worker, dst []float32, stride int, l *linear, x *tensor.Acts) (lo, hi int) {
-	lo, hi = w.Range(l.W.Rows, rowAlign)
-	if lo < hi {
-		s.multiply(w, dst[lo:], stride, l, lo, hi, x)
-	}
-	if l.Bias != nil {
-		for i := range x.N {
-			s.tier.Add(dst[i*stride+lo:i*stride+hi], l.Bias[lo:hi])
-		}
-	}
-	return lo, hi
-}
-
-// matmulAdd adds the outputs of l to the hidden states. It borrows the buffer
-// of up, which is free whenever a block adds.
-func (s *Stage) matmulAdd(w *kernels.Worker, l *linear, x *tensor.Acts) {
-	tmp := s.up
-	lo, hi := s.matmul(w, tmp, s.Width, l, x)
-	for i := range x.N {
-		s.tier.Add(s.x[i*s.Width+lo:i*s.Width+hi], tmp[i*s.Width+lo:i*s.Width+hi])
-	}
 }
