@@ -44,27 +44,49 @@ func strides(cols int) (values, blocks int) {
 	return ((cols+line-1)/line | 1) * line, cols/BlockLen | 1
 }
 
-// NewActs returns room for n rows of cols values. Rows whose length is no
-// multiple of 32 have no quantised form.
-func NewActs(n, cols int) *Acts {
+// Forms tells in which forms activations are wanted.
+type Forms struct{ Float, Quantised bool }
+
+// NewActs returns room for n rows of cols values in both forms. Rows whose
+// length is no multiple of 32 have no quantised form.
+func NewActs(n, cols int) *Acts { return Forms{true, true}.NewActs(n, cols) }
+
+// NewActs returns room for n rows of cols values.
+func (f Forms) NewActs(n, cols int) *Acts {
 	a := &Acts{N: n, Cols: cols}
 	a.FStride, a.Stride = strides(cols)
-	a.F = Make[float32](n * a.FStride)
-	if cols%BlockLen == 0 {
+	if f.Float {
+		a.F = Make[float32](n * a.FStride)
+	}
+	if f.Quantised && cols%BlockLen == 0 {
 		raw := Make[byte](n * a.Stride * BlockBytes)
 		a.Q = unsafe.Slice((*Block)(unsafe.Pointer(unsafe.SliceData(raw))), n*a.Stride)
 	}
 	return a
 }
 
-// ActsBytes is the memory that NewActs(n, cols) takes.
-func ActsBytes(n, cols int) int64 {
+// Bytes is the memory that f.NewActs(n, cols) takes.
+func (f Forms) Bytes(n, cols int) (bytes int64) {
 	values, blocks := strides(cols)
-	bytes := int64(n) * int64(values) * 4
-	if cols%BlockLen == 0 {
+	if f.Float {
+		bytes += int64(n) * int64(values) * 4
+	}
+	if f.Quantised && cols%BlockLen == 0 {
 		bytes += int64(n) * int64(blocks) * int64(BlockBytes)
 	}
 	return bytes
+}
+
+// Slice makes a the n rows of all from number first on.
+func (a *Acts) Slice(all *Acts, first, n int) {
+	*a = *all
+	a.N = n
+	if a.F != nil {
+		a.F = a.F[first*a.FStride:]
+	}
+	if a.Q != nil {
+		a.Q = a.Q[first*a.Stride:]
+	}
 }
 
 // Row returns the values of row i as they are.

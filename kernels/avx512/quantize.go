@@ -2,10 +2,7 @@
 
 package avx512
 
-import (
-	"qgo/kernels/generic"
-	"qgo/tensor"
-)
+import "qgo/tensor"
 
 //go:generate go -C ../asm run ./quantize -out ../avx512/quantize_amd64.s
 
@@ -20,11 +17,18 @@ const quantizeBlocks = 8
 // Quantize is [generic.Quantize].
 func Quantize(x []float32, dst []tensor.Block) {
 	n := len(dst)
-	if n < quantizeBlocks {
-		generic.Quantize(x, dst)
+	if n == 0 {
 		return
 	}
-	_ = x[n*tensor.BlockLen-1]
+	x = x[:n*tensor.BlockLen]
+	if n < quantizeBlocks { // filled up with zeros
+		var values [quantizeBlocks * tensor.BlockLen]float32
+		var blocks [quantizeBlocks]tensor.Block
+		copy(values[:], x)
+		quantize(&values[0], &blocks[0], 1)
+		copy(dst, blocks[:])
+		return
+	}
 	quantize(&x[0], &dst[0], n/quantizeBlocks)
 	if n%quantizeBlocks != 0 { // the last ones, some of them once more
 		n -= quantizeBlocks

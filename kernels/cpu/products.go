@@ -25,10 +25,18 @@ func panels(l *linear) int { return (l.W.Rows + panel.Rows - 1) / panel.Rows }
 // are what it takes time to fetch, for each share anew.
 const fewRows = 16
 
+// blockPanels is the number of panels that yield a block of activations.
+const blockPanels = tensor.BlockLen / panel.Rows
+
 // next returns rows [lo, hi) of an operation for w to compute.
 func (s *Stage) next(w *kernels.Worker, operation int) (lo, hi int, ok bool) {
 	least := 1
-	if s.rows > fewRows {
+	switch {
+	case operation == opFFN && s.rows > fewRows:
+		least = tileValues / tileRows / panel.Rows
+	case operation == opFFN:
+		least = blockPanels
+	case s.rows > fewRows:
 		least = 4
 	}
 	lo, hi, ok = s.shares.Next(w, operation, least)
@@ -79,65 +87,86 @@ func (s *Stage) productPart(w *kernels.Worker, dst []float32, stride int, l *lin
 	*lo, *hi = *lo-n, *hi-n
 }
 
-// gateAndUp writes silu(gate)*up of the normed rows to s.ffn.
+// tiles calls do for every tile of rows [lo, hi) of a matrix times the first
+// rows of x: for rows x from number row on, and m rows of the matrix from number
+// r on.
+func (s *Stage) tiles(w *kernels.Worker, lo, hi int, x *tensor.Acts, rows int, do func(x *tensor.Acts, row, r, m int)) {
+	part := &s.workers[w.ID].Acts // a local variable would be on the heap
+	for row := 0; row < rows; row += tileRows {
+		n := min(tileRows, rows-row)
+		part.Slice(x, row, n)
+		most := tileValues / n / tensor.BlockLen * tensor.BlockLen
+		for r := lo; r < hi; r += most {
+			do(part, row, r, min(most, hi-r))
+		}
+	}
+}
+
+// gateAndUp writes silu(gate)*up of the normed rows to s.ffn, in the form that
+// the next matrix wants.
 func (s *Stage) gateAndUp(w *kernels.Worker, l *layers) {
+	t := s.workers[w.ID]
+	quantised := s.integer(l.Down.W)
 	for {
 		lo, hi, ok := s.next(w, opFFN)
 		if !ok {
 			return
 		}
-		hi = min(hi, s.FFN)
-		s.product(w, s.ffn.F[lo:], s.ffn.FStride, &l.Gate, lo, hi, s.norm)
-		s.product(w, s.up[lo:], s.FFN, &l.Up, lo, hi, s.norm)
-		for i := range s.rows {
-			s.tier.SwiGLU(s.ffn.Row(i)[lo:hi], s.up[i*s.FFN+lo:i*s.FFN+hi])
-		}
+		s.tiles(w, lo, min(hi, s.FFN), s.norm, s.rows, func(x *tensor.Acts, row, r, m int) {
+			s.product(w, t.Out[0], m, &l.Gate, r, r+m, x)
+			s.product(w, t.Out[1], m, &l.Up, r, r+m, x)
+			out := t.Out[0][:x.N*m]
+			s.tier.SwiGLU(out, t.Out[1][:x.N*m])
+			if !quantised {
+				for i := range x.N {
+					copy(s.ffn.Row(row + i)[r:], out[i*m:(i+1)*m])
+				}
+				return
+			}
+			blocks := m / tensor.BlockLen
+			s.tier.Quantize(out, t.Blocks[:x.N*blocks])
+			for i := range x.N {
+				copy(s.ffn.QuantRow(row + i)[r/tensor.BlockLen:], t.Blocks[i*blocks:(i+1)*blocks])
+			}
+		})
 	}
 }
 
-// addProduct adds the products of l with x to the hidden states. It borrows
-// the buffer of up, which is free whenever a block adds.
+// addProduct adds the products of l with x to the hidden states.
 func (s *Stage) addProduct(w *kernels.Worker, operation int, l *linear, x *tensor.Acts) {
+	out := s.workers[w.ID].Out[0]
 	for {
 		lo, hi, ok := s.next(w, operation)
 		if !ok {
 			return
 		}
-		hi = min(hi, s.Width)
-		s.product(w, s.up[lo:], s.Width, l, lo, hi, x)
-		for i := range x.N {
-			s.tier.Add(s.x[i*s.Width+lo:i*s.Width+hi], s.up[i*s.Width+lo:i*s.Width+hi])
-		}
+		s.tiles(w, lo, min(hi, s.Width), x, s.rows, func(x *tensor.Acts, row, r, m int) {
+			s.product(w, out, m, l, r, r+m, x)
+			for i := range x.N {
+				s.tier.Add(s.x[(row+i)*s.Width+r:][:m], out[i*m:(i+1)*m])
+			}
+		})
 	}
 }
 
-// logits multiplies the head with rows of activations that consist of that
-// many planes, whose products are added. With more than one they go through a
-// part of the buffer of up, which is free when the blocks are done.
-func (s *Stage) logits(w *kernels.Worker, dst []float32, x *tensor.Acts, planes int) {
-	share := len(s.up) / w.Of
-	buf := s.up[w.ID*share : (w.ID+1)*share]
-	chunk := share / x.N / panel.Rows * panel.Rows
+// logits multiplies the head with rows of s.norm, each of that many planes,
+// whose products are added.
+func (s *Stage) logits(w *kernels.Worker, dst []float32, rows, planes int) {
+	out := s.workers[w.ID].Out[0]
 	for {
 		lo, hi, ok := s.next(w, opHead)
 		if !ok {
 			return
 		}
-		hi = min(hi, s.Vocab)
-		if planes == 1 {
-			s.product(w, dst[lo:], s.Vocab, &s.headLayer, lo, hi, x)
-			continue
-		}
-		for ; lo < hi; lo += chunk {
-			n := min(chunk, hi-lo)
-			s.product(w, buf, n, &s.headLayer, lo, lo+n, x)
-			for i := range x.N / planes {
-				out := dst[i*s.Vocab+lo:][:n]
-				copy(out, buf[planes*i*n:])
+		s.tiles(w, lo, min(hi, s.Vocab), s.norm, rows*planes, func(x *tensor.Acts, row, r, m int) {
+			s.product(w, out, m, &s.headLayer, r, r+m, x)
+			for i := 0; i < x.N; i += planes {
+				logits := dst[(row+i)/planes*s.Vocab+r:][:m]
+				copy(logits, out[i*m:])
 				for p := 1; p < planes; p++ {
-					s.tier.Add(out, buf[(planes*i+p)*n:][:n])
+					s.tier.Add(logits, out[(i+p)*m:(i+p+1)*m])
 				}
 			}
-		}
+		})
 	}
 }

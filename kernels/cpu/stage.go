@@ -7,8 +7,6 @@ import (
 	"fmt"
 
 	"qgo/kernels"
-	"qgo/kernels/generic"
-	"qgo/kernels/panel"
 	"qgo/kernels/plan"
 	"qgo/quant"
 	"qgo/tensor"
@@ -46,7 +44,6 @@ type Stage struct {
 	qkv       []float32    // [maxRows][QDim+2*KVDim]
 	attn      *tensor.Acts // output of attention
 	ffn       *tensor.Acts // gate*up
-	up        []float32    // [maxRows][max(FFN, Width)], and more: see upLen
 	cos, sin  []float32    // [maxRows][HeadDim/2]
 	attention attention
 	workers   []*scratch
@@ -56,11 +53,6 @@ type Stage struct {
 	x     []float32 // hidden states of the batch
 	rows  int
 	job   func(*kernels.Worker) // bound once: a method value would allocate
-}
-
-// upLen is the length of the buffer of up.
-func upLen(d plan.Dims, o Options) int {
-	return max(o.MaxRows*max(d.FFN, d.Width), headPlanes*panel.Rows*o.Workers*o.MaxRows)
 }
 
 // normRows is the number of rows of normed hidden states.
@@ -79,8 +71,7 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 	s.norm = tensor.NewActs(normRows(o.MaxRows), p.Width)
 	s.qkv = tensor.Make[float32](n * (p.QDim() + 2*p.KVDim()))
 	s.attn = tensor.NewActs(n, p.QDim())
-	s.ffn = tensor.NewActs(n, p.FFN)
-	s.up = tensor.Make[float32](upLen(p.Dims, o))
+	s.ffn = ffnForms(p, o.Tier).NewActs(n, p.FFN)
 	s.cos = tensor.Make[float32](n * p.HeadDim / 2)
 	s.sin = tensor.Make[float32](n * p.HeadDim / 2)
 	s.attention.init(p.Dims, o)
@@ -100,44 +91,6 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 		s.headLayer.W = p.Head.W
 	}
 	return s, s.repack(o)
-}
-
-// scratch is a worker's own memory.
-type scratch struct {
-	Mat     generic.Scratch
-	Panel   panel.Scratch
-	Attn    *generic.AttnScratch
-	Tile    generic.AttnTile
-	Q       []float32 // queries of a tile, head after head
-	Visible []int
-	Key     []byte      // of one head, before it goes into its block
-	Head    tensor.Acts // the rows that the head multiplies
-}
-
-func newScratch(d plan.Dims) *scratch {
-	n := tileRows * d.Group()
-	return &scratch{
-		Attn:    generic.NewAttnScratch(d.HeadDim),
-		Q:       tensor.Make[float32](n * d.HeadDim),
-		Visible: make([]int, n),
-		Key:     tensor.Make[uint8](4 * d.HeadDim),
-	}
-}
-
-// Bytes is the memory that New(p, o) takes beside the weights.
-func Bytes(p plan.Plan, o Options) int64 {
-	n := int64(o.MaxRows)
-	total := 4*n*int64(p.QDim()+2*p.KVDim()+p.HeadDim) + 4*int64(upLen(p.Dims, o))
-	if p.Embedding != nil {
-		total += 4 * n * int64(p.Width)
-	}
-	total += tensor.ActsBytes(normRows(o.MaxRows), p.Width)
-	for _, cols := range []int{p.QDim(), p.FFN} {
-		total += tensor.ActsBytes(o.MaxRows, cols)
-	}
-	longest := max(p.Width, p.QDim(), p.FFN)
-	perWorker := int64(generic.ScratchBytes(longest) + generic.AttnScratchBytes(p.HeadDim) + 4*p.HeadDim)
-	return total + attentionBytes(p.Dims, o) + perWorker*int64(o.Workers)
 }
 
 // MaxRows is the number of rows of the largest batch.
@@ -225,11 +178,9 @@ func (s *Stage) block(w *kernels.Worker, layer int) {
 	s.addProduct(w, opOut, &l.O, s.attn)
 	w.Barrier()
 	s.normalise(w, s.norm, s.x, b.FFNNorm, b.Gate.W, b.Up.W)
-	s.shares.Deal(w, opFFN, panels(&l.Gate), 1)
+	s.shares.Deal(w, opFFN, panels(&l.Gate), blockPanels)
 	w.Barrier()
 	s.gateAndUp(w, l)
-	w.Barrier()
-	s.quantise(w, s.ffn, b.Down.W)
 	s.shares.Deal(w, opOut, panels(&l.Down), 1)
 	w.Barrier()
 	s.addProduct(w, opOut, &l.Down, s.ffn)
@@ -250,7 +201,7 @@ func (s *Stage) head(w *kernels.Worker) {
 	if s.integer(s.Head.W) {
 		planes = headPlanes
 	}
-	room := normRows(s.maxRows) / planes
+	room := min(normRows(s.maxRows), tileRows) / planes
 	for first := 0; first < len(out); first += room {
 		part := out[first:min(first+room, len(out))]
 		lo, hi := w.Range(len(part), 1)
@@ -262,10 +213,7 @@ func (s *Stage) head(w *kernels.Worker) {
 		}
 		s.shares.Deal(w, opHead, panels(&s.headLayer), 1)
 		w.Barrier()
-		a := &s.workers[w.ID].Head // a local variable would be on the heap
-		*a = *s.norm
-		a.N = planes * len(part)
-		s.logits(w, s.batch.Logits[first*s.Vocab:], a, planes)
+		s.logits(w, s.batch.Logits[first*s.Vocab:], len(part), planes)
 		w.Barrier()
 	}
 }
@@ -319,9 +267,13 @@ func (s *Stage) quantise(w *kernels.Worker, a *tensor.Acts, ms ...tensor.Tensor)
 	}
 }
 
-func (s *Stage) integer(ms ...tensor.Tensor) bool {
+func (s *Stage) integer(ms ...tensor.Tensor) bool { return integer(s.tier, ms...) }
+
+// integer tells whether a tier multiplies one of the matrices with quantised
+// activations.
+func integer(t *kernels.Tier, ms ...tensor.Tensor) bool {
 	for _, m := range ms {
-		if s.tier.Integer && m.Type.Integer() {
+		if t.Integer && m.Type.Integer() {
 			return true
 		}
 	}

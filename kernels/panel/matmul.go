@@ -75,7 +75,11 @@ func (m *Matrix) start(x *tensor.Acts, s *Scratch) int {
 // rows multiplies whole panels with n rows of activations from number first
 // on. Result r of the first panel and row i goes to dst[i*stride+r].
 func (k *Kernels) rows(dst []float32, stride int, m *Matrix, p0, p1 int, x *tensor.Acts, first, n int, s *Scratch) {
-	_ = x.F[(first+n-1)*x.FStride]
+	if m.Type.Integer() {
+		_ = x.Q[(first+n)*x.Stride-1]
+	} else {
+		_ = x.F[(first+n)*x.FStride-1]
+	}
 	kernels, a := k[m.Type], &s.args
 	a.DstStride = stride * 4
 	for i := 0; i < n; {
