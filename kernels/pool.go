@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Pool is a team of workers that run one function together (single program,
@@ -19,11 +20,11 @@ import (
 // A fork and join for each matrix would cost more than a small matrix takes:
 // a token of a 24-layer model passes more than a hundred of them.
 type Pool struct {
-	workers []*Worker
-	run     sync.Mutex // held while a job runs
-	pinned  []affinity // of the workers, if they are pinned
-	before  affinity   // of worker 0's thread, outside a job
-	spins   int        // how often a worker looks before it sleeps
+	workers  []*Worker
+	run      sync.Mutex    // held while a job runs
+	pinned   []affinity    // of the workers, if they are pinned
+	before   affinity      // of worker 0's thread, outside a job
+	patience time.Duration // for which a worker looks before it sleeps
 
 	job     func(*Worker)
 	turn    atomic.Uint32 // number of jobs started
@@ -54,10 +55,10 @@ var errAborted = errors.New("kernels: job aborted")
 // Close it after use.
 func NewPool(n int, pinned bool) *Pool {
 	n = max(n, 1)
-	p := &Pool{spins: patient}
+	p := &Pool{patience: patient}
 	p.cond = sync.NewCond(&p.mu)
 	if n > Cores() {
-		p.spins = crowded
+		p.patience = crowded
 	}
 	if pinned && n > 1 {
 		for _, cpu := range placement(n) {
@@ -206,37 +207,40 @@ func (w *Worker) Barrier() {
 		p.wake()
 		return
 	}
-	p.waitPhase(phase)
+	p.wait(func() bool { return p.phase.Load() != phase || p.aborted.Load() })
 	if p.aborted.Load() {
 		panic(abort{errAborted})
 	}
 }
 
-// How often a worker looks before it sleeps: for some 20 to 50 µs, more than
-// the gap between two operations and less than anybody would notice; but
-// shortly when workers share cores, where the one that is waited for may need
-// this very core.
+// How long a worker looks before it sleeps. To sleep and to be woken takes
+// some 100 µs in virtual machines, in which the next barrier is missed too: a
+// worker that was late once would make everybody sleep at every barrier. So
+// workers are patient, longer than a time slice that another process may take
+// from one of them. They are not when they share cores, where the one that is
+// waited for may need this very core.
 const (
-	patient = 2000
-	crowded = 10
+	patient = 10 * time.Millisecond
+	crowded = 500 * time.Nanosecond
 )
 
-func (p *Pool) waitPhase(phase uint32) {
-	for range p.spins {
-		if p.phase.Load() != phase || p.aborted.Load() {
-			return
-		}
-		pause()
-	}
-	p.park(func() bool { return p.phase.Load() != phase || p.aborted.Load() })
-}
+// lookOften is the number of looks between looks at the clock.
+const lookOften = 64
 
 func (p *Pool) wait(ready func() bool) {
-	for range p.spins {
-		if ready() {
-			return
+	for start := (time.Time{}); ; {
+		for range lookOften {
+			if ready() {
+				return
+			}
+			pause()
 		}
-		pause()
+		now := time.Now()
+		if start.IsZero() {
+			start = now
+		} else if now.Sub(start) > p.patience {
+			break
+		}
 	}
 	p.park(ready)
 }
