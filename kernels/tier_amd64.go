@@ -29,7 +29,7 @@ func native() (tiers []*Tier) {
 		}
 	}
 	t := withVectors("avx2", avx2.Vectors)
-	t.Panels = &avx2.FloatMul
+	t.Panels = panel.Join(&avx2.Mul, &avx2.FloatMul)
 	return append(tiers, t)
 }
 

@@ -21,14 +21,6 @@ const runCols = 256
 
 var floatFormats = []format{{name: "F32", bits: 32}, {name: "F16", bits: 16}, {name: "BF16", bits: 16}}
 
-// floatRows are the numbers of activation rows that there are kernels for.
-func floatRows(s *isa.ISA) []int {
-	if s.Wide() {
-		return []int{1, 2, 4, 8}
-	}
-	return []int{1, 2, 4}
-}
-
 // sums are the sums of a chain, [row][register].
 type sums [][]reg.VecVirtual
 

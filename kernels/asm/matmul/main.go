@@ -54,19 +54,21 @@ func main() {
 	floats := flag.Bool("floats", false, "kernels for floating-point weights instead of integers")
 	vnni := flag.Bool("vnni", false, "with the instructions for products of bytes")
 	s := isa.Parse() // avo defines and parses the others
-	set := kernelSet{doc: "Mul are the kernels for integer weights", name: "Mul", formats: formats}
+	set := kernelSet{"Mul are the kernels for integer weights", "Mul", formats, s}
 	var body func(*kernel)
 	switch {
 	case *floats:
-		set = kernelSet{"FloatMul are the kernels for floating-point weights", "FloatMul", floatFormats, floatRows(s)}
+		set = kernelSet{"FloatMul are the kernels for floating-point weights", "FloatMul", floatFormats, s}
 		body = func(k *kernel) { k.floats(s) }
 	case s.Wide() && *vnni:
-		set.rows, body = []int{1, 2, 4, 8, 16}, (*kernel).avx512
+		body = (*kernel).avx512
+	case !s.Wide() && !*vnni:
+		body = (*kernel).avx2
 	default:
 		log.Fatal("no such kernels")
 	}
 	for _, f := range set.formats {
-		for _, n := range set.rows {
+		for _, n := range set.rows(f) {
 			// The argument is a *panel.Args; avo need not know the type.
 			TEXT(name(f, n), NOSPLIT, "func(a *byte)")
 			body(&kernel{format: f, n: n})
@@ -80,7 +82,19 @@ func main() {
 type kernelSet struct {
 	doc, name string
 	formats   []format
-	rows      []int
+	isa       *isa.ISA
+}
+
+// rows are the numbers of activation rows that there are kernels for.
+func (s *kernelSet) rows(f format) []int {
+	rows := []int{1, 2, 4, 8, 16}
+	switch {
+	case s.isa.Wide() && f.bits == 0:
+		return rows
+	case s.isa.Wide() || f.bits == 0 && !f.signed():
+		return rows[:4]
+	}
+	return rows[:3] // more would not fit in the registers, or in the stack that a leaf may take
 }
 
 func name(f format, n int) string { return fmt.Sprintf("mul%sx%d", f.name, n) }
@@ -97,7 +111,7 @@ func (s *kernelSet) write(path, pkg string) {
 	fmt.Fprintf(out, "// %s.\nvar %s = panel.Kernels{\n", s.doc, s.name)
 	for _, f := range s.formats {
 		fmt.Fprintf(out, "\tquant.%s: {", f.name)
-		for i, n := range s.rows {
+		for i, n := range s.rows(f) {
 			if i > 0 {
 				fmt.Fprint(out, ", ")
 			}
@@ -107,7 +121,7 @@ func (s *kernelSet) write(path, pkg string) {
 	}
 	fmt.Fprint(out, "}\n")
 	for _, f := range s.formats {
-		for _, n := range s.rows {
+		for _, n := range s.rows(f) {
 			fmt.Fprintf(out, "\n// %s multiplies %s weights with %d rows of activations.\n//\n//go:noescape\nfunc %[1]s(a *panel.Args)\n", name(f, n), f.name, n)
 		}
 	}
