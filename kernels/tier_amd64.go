@@ -24,9 +24,12 @@ func native() (tiers []*Tier) {
 		if has("QGO_NO_VNNI", cpuid.AVX512VNNI) {
 			t := withVectors("avx512vnni", avx512.Vectors)
 			t.Panels = panel.Join(&avx512.Mul, &avx512.FloatMul)
-			t.Quantize = avx512.Quantize
 			tiers = append(tiers, t)
 		}
+		// Without VNNI, 512 bits have no advantage for integers.
+		t := withVectors("avx512", avx512.Vectors)
+		t.Panels = panel.Join(&avx2.Mul, &avx512.FloatMul)
+		tiers = append(tiers, t)
 	}
 	t := withVectors("avx2", avx2.Vectors)
 	t.Panels = panel.Join(&avx2.Mul, &avx2.FloatMul)
@@ -47,5 +50,6 @@ func withVectors(name string, v *simd.Tier) *Tier {
 	t.RMSNorm, t.Rope, t.SwiGLU = v.RMSNorm, v.Rope, v.SwiGLU
 	t.Add, t.Scale, t.Halves = v.Add, v.Scale, v.Halves
 	t.Attend, t.Merge = v.Attend, v.Merge
+	t.Quantize = v.Quantize
 	return t
 }

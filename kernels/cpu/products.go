@@ -124,7 +124,8 @@ func (s *Stage) gateAndUp(w *kernels.Worker, l *layers) {
 				return
 			}
 			blocks := m / tensor.BlockLen
-			s.tier.Quantize(out, t.Blocks[:x.N*blocks])
+			n := (x.N*blocks + quantUnit - 1) / quantUnit * quantUnit // what comes too much stays here
+			s.tier.Quantize(t.Out[0][:n*tensor.BlockLen], t.Blocks[:n])
 			for i := range x.N {
 				copy(s.ffn.QuantRow(row + i)[r/tensor.BlockLen:], t.Blocks[i*blocks:(i+1)*blocks])
 			}

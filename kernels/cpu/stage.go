@@ -247,8 +247,8 @@ func (s *Stage) normRow(dst *tensor.Acts, i int, x, weight []float32, integer bo
 	}
 }
 
-// quantUnit is the number of blocks that are quantised together: it suits the
-// kernels.
+// quantUnit is the least number of blocks that are quantised together, if there
+// are that many: it suits the kernels.
 const quantUnit = 8
 
 // quantise adds the quantised form to rows that are there as they are, if a
@@ -258,11 +258,14 @@ func (s *Stage) quantise(w *kernels.Worker, a *tensor.Acts, ms ...tensor.Tensor)
 		return
 	}
 	blocks := a.Cols / tensor.BlockLen
-	units := (blocks + quantUnit - 1) / quantUnit
+	units := max(1, blocks/quantUnit) // of a row; the last one takes the rest
 	lo, hi := w.Range(s.rows*units, 1)
 	for u := lo; u < hi; u++ {
 		i, from := u/units, u%units*quantUnit
-		to := min(from+quantUnit, blocks)
+		to := from + quantUnit
+		if u%units == units-1 {
+			to = blocks
+		}
 		s.tier.Quantize(a.Row(i)[from*tensor.BlockLen:to*tensor.BlockLen], a.QuantRow(i)[from:to])
 	}
 }
