@@ -20,11 +20,11 @@ import (
 // A fork and join for each matrix would cost more than a small matrix takes:
 // a token of a 24-layer model passes more than a hundred of them.
 type Pool struct {
-	workers  []*Worker
-	run      sync.Mutex    // held while a job runs
-	pinned   []affinity    // of the workers, if they are pinned
-	before   affinity      // of worker 0's thread, outside a job
-	patience time.Duration // for which a worker looks before it sleeps
+	workers []*Worker
+	run     sync.Mutex // held while a job runs
+	pinned  []affinity // of the workers, if they are pinned
+	before  affinity   // of worker 0's thread, outside a job
+	crowded bool       // workers share cores
 
 	job     func(*Worker)
 	turn    atomic.Uint32 // number of jobs started
@@ -55,10 +55,12 @@ var errAborted = errors.New("kernels: job aborted")
 // Close it after use.
 func NewPool(n int, pinned bool) *Pool {
 	n = max(n, 1)
-	p := &Pool{patience: patient}
+	p := &Pool{crowded: n > Cores()}
 	p.cond = sync.NewCond(&p.mu)
-	if n > Cores() {
-		p.patience = crowded
+	if procs := runtime.GOMAXPROCS(0); n > procs {
+		// Go's scheduler would take some 10 µs and more to let a worker have
+		// the place of another; the system's takes 1 or 2.
+		runtime.GOMAXPROCS(n)
 	}
 	if pinned && n > 1 {
 		for _, cpu := range placement(n) {
@@ -217,19 +219,23 @@ func (w *Worker) Barrier() {
 // some 100 µs in virtual machines, in which the next barrier is missed too: a
 // worker that was late once would make everybody sleep at every barrier. So
 // workers are patient, longer than a time slice that another process may take
-// from one of them. They are not when they share cores, where the one that is
-// waited for may need this very core.
+// from one of them. Where workers share cores, the one that is waited for may
+// need this very core: they give it up between looks.
+const patience = 10 * time.Millisecond
+
+// A worker looks that often before it looks at the clock, or gives up its core.
 const (
-	patient = 10 * time.Millisecond
-	crowded = 500 * time.Nanosecond
+	looks        = 64
+	crowdedLooks = 4
 )
 
-// lookOften is the number of looks between looks at the clock.
-const lookOften = 64
-
 func (p *Pool) wait(ready func() bool) {
+	n := looks
+	if p.crowded {
+		n = crowdedLooks
+	}
 	for start := (time.Time{}); ; {
-		for range lookOften {
+		for range n {
 			if ready() {
 				return
 			}
@@ -238,8 +244,11 @@ func (p *Pool) wait(ready func() bool) {
 		now := time.Now()
 		if start.IsZero() {
 			start = now
-		} else if now.Sub(start) > p.patience {
+		} else if now.Sub(start) > patience {
 			break
+		}
+		if p.crowded {
+			yield()
 		}
 	}
 	p.park(ready)
