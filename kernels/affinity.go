@@ -6,12 +6,15 @@ import (
 	"github.com/klauspost/cpuid/v2"
 )
 
+// processors is what GOMAXPROCS was before a pool raised it.
+var processors = runtime.GOMAXPROCS(0)
+
 // Cores is the number of physical cores that this process may use: those of
 // its affinity mask, at most its share of the machine's time (a container's
 // CPU limit, GOMAXPROCS). More workers than that gain nothing: what binds
 // them, memory bandwidth or vector units, belongs to the core.
 func Cores() int {
-	limit := runtime.GOMAXPROCS(0)
+	limit := processors
 	if _, cores := topology(); cores > 0 {
 		return min(cores, limit)
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Pool is a team of workers that run one function together (single program,
@@ -23,7 +24,7 @@ type Pool struct {
 	run     sync.Mutex // held while a job runs
 	pinned  []affinity // of the workers, if they are pinned
 	before  affinity   // of worker 0's thread, outside a job
-	spins   int        // how often a worker looks before it sleeps
+	crowded bool       // workers share cores
 
 	job     func(*Worker)
 	turn    atomic.Uint32 // number of jobs started
@@ -54,10 +55,12 @@ var errAborted = errors.New("kernels: job aborted")
 // Close it after use.
 func NewPool(n int, pinned bool) *Pool {
 	n = max(n, 1)
-	p := &Pool{spins: patient}
+	p := &Pool{crowded: n > Cores()}
 	p.cond = sync.NewCond(&p.mu)
-	if n > Cores() {
-		p.spins = crowded
+	if procs := runtime.GOMAXPROCS(0); n > procs {
+		// Go's scheduler would take some 10 µs and more to let a worker have
+		// the place of another; the system's takes 1 or 2.
+		runtime.GOMAXPROCS(n)
 	}
 	if pinned && n > 1 {
 		for _, cpu := range placement(n) {
@@ -206,37 +209,47 @@ func (w *Worker) Barrier() {
 		p.wake()
 		return
 	}
-	p.waitPhase(phase)
+	p.wait(func() bool { return p.phase.Load() != phase || p.aborted.Load() })
 	if p.aborted.Load() {
 		panic(abort{errAborted})
 	}
 }
 
-// How often a worker looks before it sleeps: for some 20 to 50 µs, more than
-// the gap between two operations and less than anybody would notice; but
-// shortly when workers share cores, where the one that is waited for may need
-// this very core.
+// How long a worker looks before it sleeps. To sleep and to be woken takes
+// some 100 µs in virtual machines, in which the next barrier is missed too: a
+// worker that was late once would make everybody sleep at every barrier. So
+// workers are patient, longer than a time slice that another process may take
+// from one of them. Where workers share cores, the one that is waited for may
+// need this very core: they give it up between looks.
+const patience = 10 * time.Millisecond
+
+// A worker looks that often before it looks at the clock, or gives up its core.
 const (
-	patient = 2000
-	crowded = 10
+	looks        = 64
+	crowdedLooks = 4
 )
 
-func (p *Pool) waitPhase(phase uint32) {
-	for range p.spins {
-		if p.phase.Load() != phase || p.aborted.Load() {
-			return
-		}
-		pause()
-	}
-	p.park(func() bool { return p.phase.Load() != phase || p.aborted.Load() })
-}
-
 func (p *Pool) wait(ready func() bool) {
-	for range p.spins {
-		if ready() {
-			return
+	n := looks
+	if p.crowded {
+		n = crowdedLooks
+	}
+	for start := (time.Time{}); ; {
+		for range n {
+			if ready() {
+				return
+			}
+			pause()
 		}
-		pause()
+		now := time.Now()
+		if start.IsZero() {
+			start = now
+		} else if now.Sub(start) > patience {
+			break
+		}
+		if p.crowded {
+			yield()
+		}
 	}
 	p.park(ready)
 }

@@ -9,6 +9,7 @@ import (
 
 	"qgo/kernels/avx2"
 	"qgo/kernels/avx512"
+	"qgo/kernels/panel"
 	"qgo/kernels/simd"
 )
 
@@ -22,12 +23,17 @@ func native() (tiers []*Tier) {
 	if has("QGO_NO_AVX512", cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX512VL) {
 		if has("QGO_NO_VNNI", cpuid.AVX512VNNI) {
 			t := withVectors("avx512vnni", avx512.Vectors)
-			t.Panels = &avx512.Mul
-			t.Quantize = avx512.Quantize
+			t.Panels = panel.Join(&avx512.Mul, &avx512.FloatMul)
 			tiers = append(tiers, t)
 		}
+		// Without VNNI, 512 bits have no advantage for integers.
+		t := withVectors("avx512", avx512.Vectors)
+		t.Panels = panel.Join(&avx2.Mul, &avx512.FloatMul)
+		tiers = append(tiers, t)
 	}
-	return append(tiers, withVectors("avx2", avx2.Vectors))
+	t := withVectors("avx2", avx2.Vectors)
+	t.Panels = panel.Join(&avx2.Mul, &avx2.FloatMul)
+	return append(tiers, t)
 }
 
 // has tells whether this machine has instruction sets and the environment
@@ -44,5 +50,6 @@ func withVectors(name string, v *simd.Tier) *Tier {
 	t.RMSNorm, t.Rope, t.SwiGLU = v.RMSNorm, v.Rope, v.SwiGLU
 	t.Add, t.Scale, t.Halves = v.Add, v.Scale, v.Halves
 	t.Attend, t.Merge = v.Attend, v.Merge
+	t.Quantize = v.Quantize
 	return t
 }

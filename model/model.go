@@ -25,7 +25,7 @@ type Options struct {
 	KV       string // type of keys and values: "f16" (or ""), "f32" or "q8_0"
 	Exact    bool   // weights, activations, keys and values as float32
 	Tier     string // name of the kernels' tier; "" means the fastest
-	NoRepack bool   // compute on the weights as they are in the file
+	NoRepack bool   // compute on the weights as they are in the file, even if there is memory for more
 }
 
 // Defaults and bounds of [Options].
@@ -137,13 +137,14 @@ func Load(f *gguf.File, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Config: *c, File: f, pinned: !o.Unpinned, repack: !o.NoRepack, maxRows: set.maxRows, maxCtx: set.context, kvType: set.kv, tier: set.tier}
+	m := &Model{Config: *c, File: f, pinned: !o.Unpinned, maxRows: set.maxRows, maxCtx: set.context, kvType: set.kv, tier: set.tier}
 	if m.plan, err = newPlan(f, c); err != nil {
 		return nil, err
 	}
 	if m.Tokenizer, err = tokenizer.FromGGUF(f); err != nil {
 		return nil, err
 	}
+	m.repack = set.memory(f, m.plan, o).Weights > 0
 	m.pool = kernels.NewPool(set.threads, m.pinned)
 	stage, err := cpu.New(m.plan, m.cpuOptions())
 	if err != nil {
@@ -169,6 +170,11 @@ func (m *Model) MaxContext() int { return m.maxCtx }
 // Threads is the number of workers, Tier the name of the kernels in use.
 func (m *Model) Threads() int { return m.pool.Workers() }
 func (m *Model) Tier() string { return m.tier.Name }
+
+// Repacked tells whether weights were laid out for the kernels of this machine.
+// If not although its kernels want that, there was not enough memory, or it was
+// switched off.
+func (m *Model) Repacked() bool { return m.repack }
 
 // KVType is the type of keys and values, such as f16.
 func (m *Model) KVType() string { return strings.ToLower(m.kvType.String()) }

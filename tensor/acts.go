@@ -27,40 +27,70 @@ type Block struct {
 // matrix kernels read: as they are, and quantised to 8 bits.
 type Acts struct {
 	N, Cols int
-	F       []float32 // [N][Cols]
+	F       []float32 // [N][FStride], of which Cols are used
 	Q       []Block   // [N][Stride], of which Cols/32 are used
+	FStride int       // values from one row to the next
 	Stride  int       // blocks from one row to the next
 }
 
 // BlockBytes is the size of a [Block].
 const BlockBytes = int(unsafe.Sizeof(Block{}))
 
-// stride is odd, so that the same block of many rows does not fall into the
-// same set of a cache.
-func stride(cols int) int { return cols/BlockLen | 1 }
+// strides returns the distances of rows. They are an odd number of cache lines,
+// so that the same column of many rows does not fall into the same set of a
+// cache.
+func strides(cols int) (values, blocks int) {
+	const line = 16
+	return ((cols+line-1)/line | 1) * line, cols/BlockLen | 1
+}
 
-// NewActs returns room for n rows of cols values. Rows whose length is no
-// multiple of 32 have no quantised form.
-func NewActs(n, cols int) *Acts {
-	a := &Acts{N: n, Cols: cols, F: Make[float32](n * cols), Stride: stride(cols)}
-	if cols%BlockLen == 0 {
+// Forms tells in which forms activations are wanted.
+type Forms struct{ Float, Quantised bool }
+
+// NewActs returns room for n rows of cols values in both forms. Rows whose
+// length is no multiple of 32 have no quantised form.
+func NewActs(n, cols int) *Acts { return Forms{true, true}.NewActs(n, cols) }
+
+// NewActs returns room for n rows of cols values.
+func (f Forms) NewActs(n, cols int) *Acts {
+	a := &Acts{N: n, Cols: cols}
+	a.FStride, a.Stride = strides(cols)
+	if f.Float {
+		a.F = Make[float32](n * a.FStride)
+	}
+	if f.Quantised && cols%BlockLen == 0 {
 		raw := Make[byte](n * a.Stride * BlockBytes)
 		a.Q = unsafe.Slice((*Block)(unsafe.Pointer(unsafe.SliceData(raw))), n*a.Stride)
 	}
 	return a
 }
 
-// ActsBytes is the memory that NewActs(n, cols) takes.
-func ActsBytes(n, cols int) int64 {
-	bytes := int64(n) * int64(cols) * 4
-	if cols%BlockLen == 0 {
-		bytes += int64(n) * int64(stride(cols)) * int64(BlockBytes)
+// Bytes is the memory that f.NewActs(n, cols) takes.
+func (f Forms) Bytes(n, cols int) (bytes int64) {
+	values, blocks := strides(cols)
+	if f.Float {
+		bytes += int64(n) * int64(values) * 4
+	}
+	if f.Quantised && cols%BlockLen == 0 {
+		bytes += int64(n) * int64(blocks) * int64(BlockBytes)
 	}
 	return bytes
 }
 
+// Slice makes a the n rows of all from number first on.
+func (a *Acts) Slice(all *Acts, first, n int) {
+	*a = *all
+	a.N = n
+	if a.F != nil {
+		a.F = a.F[first*a.FStride:]
+	}
+	if a.Q != nil {
+		a.Q = a.Q[first*a.Stride:]
+	}
+}
+
 // Row returns the values of row i as they are.
-func (a *Acts) Row(i int) []float32 { return a.F[i*a.Cols : (i+1)*a.Cols] }
+func (a *Acts) Row(i int) []float32 { return a.F[i*a.FStride:][:a.Cols] }
 
 // QuantRow returns the quantised form of row i.
 func (a *Acts) QuantRow(i int) []Block {

@@ -42,9 +42,11 @@ type Survey struct {
 }
 
 // NewSurvey surveys a file or an outline. The options are those of a later
-// load; their Context is left to [Survey.Fit].
+// load; their Context is left to [Survey.Fit]. The memory is that of weights as
+// they are in the file: laid out for the kernels of another machine, they take
+// about as much.
 func NewSurvey(f *gguf.File, o model.Options) (*Survey, error) {
-	o.Context = 1
+	o.Context, o.NoRepack = 1, true
 	c, _, cost, err := model.Survey(f, o)
 	if err != nil {
 		return nil, err

@@ -144,8 +144,8 @@ func (r *report) print(w io.Writer, meta, tensors bool) {
 		fmt.Fprintf(w, "a token    reads %s of weights and %s of KV cache for each token before it; %.3g GFLOP\n",
 			bytesText(r.Cost.Weights), bytesText(r.Cost.KVRow), float64(r.Cost.FLOP(0))/1e9)
 		m := r.Memory
-		fmt.Fprintf(w, "memory     %s with a context of %d: weights %s, KV cache %s, buffers %s, vocabulary %s, program %s\n",
-			bytesText(m.Total()), r.Context, bytesText(m.Weights), bytesText(m.KV), bytesText(m.Scratch), bytesText(m.Vocabulary), bytesText(m.Program))
+		fmt.Fprintf(w, "memory     %s with a context of %d: weights %s, of the file %s, KV cache %s, buffers %s, vocabulary %s, program %s\n",
+			bytesText(m.Total()), r.Context, bytesText(m.Weights), bytesText(m.File), bytesText(m.KV), bytesText(m.Scratch), bytesText(m.Vocabulary), bytesText(m.Program))
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if meta {

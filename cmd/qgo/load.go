@@ -61,6 +61,10 @@ func (m *modelFlags) load(cmd *cobra.Command) (*model.Model, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	if !loaded.Repacked() && !m.options.NoRepack && !m.options.Exact && loaded.Tier() != "go" {
+		fmt.Fprintln(cmd.ErrOrStderr(), "There is too little free memory to lay out the weights for this machine's fast kernels:\n"+
+			"computing on the file as it is, slowly. A smaller model or --ctx may fit.")
+	}
 	return loaded, nil
 }
 

@@ -3,4 +3,5 @@
 // Package avx512 holds the kernels for amd64 with AVX-512 (F, BW, DQ, VL).
 package avx512
 
-//go:generate go -C ../asm run ./matmul -isa avx512vnni -package avx512 -table ../avx512/matmul_vnni_amd64.go -out ../avx512/matmul_vnni_amd64.s
+//go:generate go -C ../asm run ./matmul -isa avx512 -vnni -package avx512 -table ../avx512/matmul_vnni_amd64.go -out ../avx512/matmul_vnni_amd64.s
+//go:generate go -C ../asm run ./matmul -isa avx512 -floats -package avx512 -table ../avx512/floats_amd64.go -out ../avx512/floats_amd64.s

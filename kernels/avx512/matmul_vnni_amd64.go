@@ -9,7 +9,7 @@ import (
 	"qgo/quant"
 )
 
-// Mul are the kernels of this package.
+// Mul are the kernels for integer weights.
 var Mul = panel.Kernels{
 	quant.Q4_0:   {mulQ4_0x1, mulQ4_0x2, mulQ4_0x4, mulQ4_0x8, mulQ4_0x16},
 	quant.Q4_1:   {mulQ4_1x1, mulQ4_1x2, mulQ4_1x4, mulQ4_1x8, mulQ4_1x16},

@@ -2,32 +2,11 @@
 
 package avx512
 
-import (
-	"qgo/kernels/generic"
-	"qgo/tensor"
-)
+import "qgo/tensor"
 
-//go:generate go -C ../asm run ./quantize -out ../avx512/quantize_amd64.s
+//go:generate go -C ../asm run ./quantize -isa avx512 -out ../avx512/quantize_amd64.s
 
 // quantize quantises n times 256 values.
 //
 //go:noescape
 func quantize(x *float32, dst *tensor.Block, n int)
-
-// quantizeBlocks is the number of blocks that the kernel does at a time.
-const quantizeBlocks = 8
-
-// Quantize is [generic.Quantize].
-func Quantize(x []float32, dst []tensor.Block) {
-	n := len(dst)
-	if n < quantizeBlocks {
-		generic.Quantize(x, dst)
-		return
-	}
-	_ = x[n*tensor.BlockLen-1]
-	quantize(&x[0], &dst[0], n/quantizeBlocks)
-	if n%quantizeBlocks != 0 { // the last ones, some of them once more
-		n -= quantizeBlocks
-		quantize(&x[n*tensor.BlockLen], &dst[n], 1)
-	}
-}

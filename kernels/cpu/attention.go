@@ -9,9 +9,9 @@ import (
 	"qgo/tensor"
 )
 
-// tileRows is the number of rows whose queries share a pass over keys and
+// attnRows is the number of rows whose queries share a pass over keys and
 // values in prefill.
-const tileRows = 8
+const attnRows = 8
 
 // A tile is a block of rows of one sequence; times a KV head it is an item of
 // work.
@@ -58,7 +58,7 @@ func partQueries(d plan.Dims, o Options) int {
 }
 
 func attentionBytes(d plan.Dims, o Options) int64 {
-	perWorker := 2 * tileRows * d.Group() * (d.HeadDim*4 + 16)
+	perWorker := 2 * attnRows * d.Group() * (d.HeadDim*4 + 16)
 	return int64(partQueries(d, o)*(d.HeadDim*4+8) + o.Workers*perWorker + o.MaxRows*48)
 }
 
@@ -69,7 +69,7 @@ func (a *attention) init(d plan.Dims, o Options) {
 	a.parts = newResults(partQueries(d, o), d.HeadDim)
 	for range o.Workers {
 		// Two sets: the merged results and those of the current chunk.
-		a.rows = append(a.rows, newResults(2*tileRows*d.Group(), d.HeadDim))
+		a.rows = append(a.rows, newResults(2*attnRows*d.Group(), d.HeadDim))
 	}
 }
 
@@ -78,8 +78,8 @@ func (a *attention) schedule(spans []plan.Span, d plan.Dims) {
 	a.tiles, a.first = a.tiles[:0], a.first[:0]
 	row, chunks, rows := 0, 0, 0
 	for _, span := range spans {
-		for i := 0; i < span.N; i += tileRows {
-			t := tile{span.KV.(*KV), row + i, span.Pos + i, min(tileRows, span.N-i)}
+		for i := 0; i < span.N; i += attnRows {
+			t := tile{span.KV.(*KV), row + i, span.Pos + i, min(attnRows, span.N-i)}
 			a.tiles = append(a.tiles, t)
 			a.first = append(a.first, chunks)
 			chunks += t.chunks()
@@ -126,7 +126,7 @@ func (s *Stage) attend(w *kernels.Worker, layer int) {
 func (s *Stage) attendTile(w *kernels.Worker, layer int, t *tile, head int) {
 	n := t.n * s.Group()
 	buf := &s.attention.rows[w.ID]
-	sum, part := buf.at(0, n, s.HeadDim), buf.at(tileRows*s.Group(), n, s.HeadDim)
+	sum, part := buf.at(0, n, s.HeadDim), buf.at(attnRows*s.Group(), n, s.HeadDim)
 	s.attendChunk(w, layer, t, head, 0, sum)
 	for c := 1; c < t.chunks(); c++ {
 		s.attendChunk(w, layer, t, head, c, part)

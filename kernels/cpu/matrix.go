@@ -25,6 +25,10 @@ func linears(b *plan.Block) []*plan.Linear {
 	return []*plan.Linear{&b.Q, &b.K, &b.V, &b.O, &b.Gate, &b.Up, &b.Down}
 }
 
+// packBytes is about the size of a piece of weights that is laid out and then
+// released.
+const packBytes = 4 << 20
+
 // RepackedBytes is the memory that laying out the plan's weights for a tier
 // takes, and OriginalBytes that of the tensors that are left as they are.
 func RepackedBytes(p plan.Plan, t *kernels.Tier) (repacked, original int64) {
@@ -48,7 +52,7 @@ func RepackedBytes(p plan.Plan, t *kernels.Tier) (repacked, original int64) {
 
 // repack lays out all matrices in panels, each worker those that it will
 // multiply, so that their pages lie near its core. What has been read is
-// released.
+// released, so that no time has two copies of more than a few pieces.
 func (s *Stage) repack(o Options) error {
 	size, _ := RepackedBytes(s.Plan, s.tier)
 	if o.Original {
@@ -85,21 +89,14 @@ func (s *Stage) repack(o Options) error {
 				continue
 			}
 			lo, hi := w.Range(l.panels.Panels(), 1)
-			l.panels.Pack(l.W, lo, hi, packer)
-			w.Barrier()
-			if w.ID == 0 && o.Release != nil {
-				o.Release(l.W.Data)
+			step := max(1, packBytes/(panel.Rows*l.W.RowBytes()))
+			for ; lo < hi; lo += step {
+				end := min(lo+step, hi)
+				l.panels.Pack(l.W, lo, end, packer)
+				if o.Release != nil {
+					o.Release(l.W.Data[lo*panel.Rows*l.W.RowBytes() : min(end*panel.Rows, l.W.Rows)*l.W.RowBytes()])
+				}
 			}
 		}
 	})
-}
-
-// multiply computes rows [lo, hi) of a layer without its bias.
-func (s *Stage) multiply(w *kernels.Worker, dst []float32, stride int, l *linear, lo, hi int, x *tensor.Acts) {
-	scratch := s.workers[w.ID]
-	if l.panels != nil {
-		s.tier.Panels.MatMul(dst, stride, l.panels, lo, hi, x, &scratch.Panel)
-		return
-	}
-	s.tier.MatMul(dst, stride, l.W, lo, hi, x, &scratch.Mat)
 }

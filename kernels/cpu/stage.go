@@ -7,8 +7,6 @@ import (
 	"fmt"
 
 	"qgo/kernels"
-	"qgo/kernels/generic"
-	"qgo/kernels/panel"
 	"qgo/kernels/plan"
 	"qgo/quant"
 	"qgo/tensor"
@@ -36,6 +34,7 @@ type Stage struct {
 	tier    *kernels.Tier
 	maxRows int
 
+	shares    *kernels.Shares
 	arena     *tensor.Arena // weights in panels
 	layers    []layers      // [Blocks]
 	headLayer linear
@@ -45,7 +44,6 @@ type Stage struct {
 	qkv       []float32    // [maxRows][QDim+2*KVDim]
 	attn      *tensor.Acts // output of attention
 	ffn       *tensor.Acts // gate*up
-	up        []float32    // [maxRows][max(FFN, Width)], and more: see upLen
 	cos, sin  []float32    // [maxRows][HeadDim/2]
 	attention attention
 	workers   []*scratch
@@ -57,16 +55,8 @@ type Stage struct {
 	job   func(*kernels.Worker) // bound once: a method value would allocate
 }
 
-// rowAlign is what a worker's share of a matrix's rows is a multiple of.
-const rowAlign = 16
-
-// upLen is the length of the buffer of up.
-func upLen(d plan.Dims, o Options) int {
-	return max(o.MaxRows*max(d.FFN, d.Width), headPlanes*rowAlign*o.Workers*o.MaxRows)
-}
-
 // normRows is the number of rows of normed hidden states.
-func normRows(o Options) int { return max(o.MaxRows, headPlanes) }
+func normRows(maxRows int) int { return max(maxRows, headPlanes) }
 
 // New loads a plan. The weights stay where they are.
 func New(p plan.Plan, o Options) (*Stage, error) {
@@ -78,11 +68,10 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 	if p.Embedding != nil {
 		s.hidden = tensor.Make[float32](n * p.Width)
 	}
-	s.norm = tensor.NewActs(normRows(o), p.Width)
+	s.norm = tensor.NewActs(normRows(o.MaxRows), p.Width)
 	s.qkv = tensor.Make[float32](n * (p.QDim() + 2*p.KVDim()))
 	s.attn = tensor.NewActs(n, p.QDim())
-	s.ffn = tensor.NewActs(n, p.FFN)
-	s.up = tensor.Make[float32](upLen(p.Dims, o))
+	s.ffn = ffnForms(p, o.Tier).NewActs(n, p.FFN)
 	s.cos = tensor.Make[float32](n * p.HeadDim / 2)
 	s.sin = tensor.Make[float32](n * p.HeadDim / 2)
 	s.attention.init(p.Dims, o)
@@ -90,6 +79,7 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 		s.workers = append(s.workers, newScratch(p.Dims))
 	}
 	s.job = s.run
+	s.shares = kernels.NewShares(operations, o.Workers)
 	s.layers = make([]layers, len(p.Blocks))
 	for i := range p.Blocks {
 		from := linears(&p.Blocks[i])
@@ -101,44 +91,6 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 		s.headLayer.W = p.Head.W
 	}
 	return s, s.repack(o)
-}
-
-// scratch is a worker's own memory.
-type scratch struct {
-	Mat     generic.Scratch
-	Panel   panel.Scratch
-	Attn    *generic.AttnScratch
-	Tile    generic.AttnTile
-	Q       []float32 // queries of a tile, head after head
-	Visible []int
-	Key     []byte      // of one head, before it goes into its block
-	Head    tensor.Acts // the rows that the head multiplies
-}
-
-func newScratch(d plan.Dims) *scratch {
-	n := tileRows * d.Group()
-	return &scratch{
-		Attn:    generic.NewAttnScratch(d.HeadDim),
-		Q:       tensor.Make[float32](n * d.HeadDim),
-		Visible: make([]int, n),
-		Key:     tensor.Make[uint8](4 * d.HeadDim),
-	}
-}
-
-// Bytes is the memory that New(p, o) takes beside the weights.
-func Bytes(p plan.Plan, o Options) int64 {
-	n := int64(o.MaxRows)
-	total := 4*n*int64(p.QDim()+2*p.KVDim()+p.HeadDim) + 4*int64(upLen(p.Dims, o))
-	if p.Embedding != nil {
-		total += 4 * n * int64(p.Width)
-	}
-	total += tensor.ActsBytes(normRows(o), p.Width)
-	for _, cols := range []int{p.QDim(), p.FFN} {
-		total += tensor.ActsBytes(o.MaxRows, cols)
-	}
-	longest := max(p.Width, p.QDim(), p.FFN)
-	perWorker := int64(generic.ScratchBytes(longest) + generic.AttnScratchBytes(p.HeadDim) + 4*p.HeadDim)
-	return total + attentionBytes(p.Dims, o) + perWorker*int64(o.Workers)
 }
 
 // MaxRows is the number of rows of the largest batch.
@@ -212,32 +164,26 @@ func (s *Stage) embed(w *kernels.Worker) {
 func (s *Stage) block(w *kernels.Worker, layer int) {
 	b, l := &s.Blocks[layer], &s.layers[layer]
 	s.normalise(w, s.norm, s.x, b.AttnNorm, b.Q.W, b.K.W, b.V.W)
+	s.shares.Deal(w, opQKV, panels(&l.Q)+panels(&l.K)+panels(&l.V), 1)
 	w.Barrier()
-	q, kv := s.QDim(), s.KVDim()
-	stride := q + 2*kv
-	s.matmul(w, s.qkv, stride, &l.Q, s.norm)
-	s.matmul(w, s.qkv[q:], stride, &l.K, s.norm)
-	s.matmul(w, s.qkv[q+kv:], stride, &l.V, s.norm)
+	s.queriesKeysValues(w, l)
 	w.Barrier()
 	s.rotateAndStore(w, layer)
 	w.Barrier()
 	s.attend(w, layer)
 	w.Barrier()
 	s.quantise(w, s.attn, b.O.W)
+	s.shares.Deal(w, opOut, panels(&l.O), 1)
 	w.Barrier()
-	s.matmulAdd(w, &l.O, s.attn)
+	s.addProduct(w, opOut, &l.O, s.attn)
 	w.Barrier()
 	s.normalise(w, s.norm, s.x, b.FFNNorm, b.Gate.W, b.Up.W)
+	s.shares.Deal(w, opFFN, panels(&l.Gate), blockPanels)
 	w.Barrier()
-	lo, hi := s.matmul(w, s.ffn.F, s.FFN, &l.Gate, s.norm)
-	s.matmul(w, s.up, s.FFN, &l.Up, s.norm)
-	for i := range s.rows {
-		s.tier.SwiGLU(s.ffn.Row(i)[lo:hi], s.up[i*s.FFN+lo:i*s.FFN+hi])
-	}
+	s.gateAndUp(w, l)
+	s.shares.Deal(w, opOut, panels(&l.Down), 1)
 	w.Barrier()
-	s.quantise(w, s.ffn, b.Down.W)
-	w.Barrier()
-	s.matmulAdd(w, &l.Down, s.ffn)
+	s.addProduct(w, opOut, &l.Down, s.ffn)
 	w.Barrier()
 }
 
@@ -255,7 +201,7 @@ func (s *Stage) head(w *kernels.Worker) {
 	if s.integer(s.Head.W) {
 		planes = headPlanes
 	}
-	room := len(s.norm.F) / s.Width / planes
+	room := min(normRows(s.maxRows), tileRows) / planes
 	for first := 0; first < len(out); first += room {
 		part := out[first:min(first+room, len(out))]
 		lo, hi := w.Range(len(part), 1)
@@ -265,16 +211,9 @@ func (s *Stage) head(w *kernels.Worker) {
 				s.addPlane(s.norm, planes*i)
 			}
 		}
+		s.shares.Deal(w, opHead, panels(&s.headLayer), 1)
 		w.Barrier()
-		a := &s.workers[w.ID].Head // a local variable would be on the heap
-		*a = *s.norm
-		a.N = planes * len(part)
-		logits := s.batch.Logits[first*s.Vocab:]
-		if planes == 1 {
-			s.matmul(w, logits, s.Vocab, &s.headLayer, a)
-		} else {
-			s.matmulPlanes(w, logits, a)
-		}
+		s.logits(w, s.batch.Logits[first*s.Vocab:], len(part), planes)
 		w.Barrier()
 	}
 }
@@ -289,26 +228,6 @@ func (s *Stage) addPlane(a *tensor.Acts, i int) {
 		}
 	}
 	s.tier.Quantize(x, a.QuantRow(i+1))
-}
-
-// matmulPlanes is matmul for rows of activations that consist of headPlanes
-// rows of x each. The products go through a part of the buffer of up, which is
-// free when the blocks are done.
-func (s *Stage) matmulPlanes(w *kernels.Worker, dst []float32, x *tensor.Acts) {
-	share := len(s.up) / w.Of
-	buf := s.up[w.ID*share : (w.ID+1)*share]
-	chunk := share / x.N / rowAlign * rowAlign
-	rows := s.headLayer.W.Rows
-	lo, hi := w.Range(rows, rowAlign)
-	for ; lo < hi; lo += chunk {
-		n := min(chunk, hi-lo)
-		s.multiply(w, buf, n, &s.headLayer, lo, lo+n, x)
-		for i := range x.N / headPlanes {
-			out := dst[i*rows+lo:][:n]
-			copy(out, buf[headPlanes*i*n:])
-			s.tier.Add(out, buf[(headPlanes*i+1)*n:][:n])
-		}
-	}
 }
 
 // normalise writes the normed rows of x to dst in the forms that the matrices
@@ -328,49 +247,38 @@ func (s *Stage) normRow(dst *tensor.Acts, i int, x, weight []float32, integer bo
 	}
 }
 
+// quantUnit is the least number of blocks that are quantised together, if there
+// are that many: it suits the kernels.
+const quantUnit = 8
+
 // quantise adds the quantised form to rows that are there as they are, if a
-// matrix needs it.
+// matrix needs it. Parts of a row may be different workers'.
 func (s *Stage) quantise(w *kernels.Worker, a *tensor.Acts, ms ...tensor.Tensor) {
 	if !s.integer(ms...) {
 		return
 	}
-	lo, hi := w.Range(s.rows, 1)
-	for i := lo; i < hi; i++ {
-		s.tier.Quantize(a.Row(i), a.QuantRow(i))
+	blocks := a.Cols / tensor.BlockLen
+	units := max(1, blocks/quantUnit) // of a row; the last one takes the rest
+	lo, hi := w.Range(s.rows*units, 1)
+	for u := lo; u < hi; u++ {
+		i, from := u/units, u%units*quantUnit
+		to := from + quantUnit
+		if u%units == units-1 {
+			to = blocks
+		}
+		s.tier.Quantize(a.Row(i)[from*tensor.BlockLen:to*tensor.BlockLen], a.QuantRow(i)[from:to])
 	}
 }
 
-func (s *Stage) integer(ms ...tensor.Tensor) bool {
+func (s *Stage) integer(ms ...tensor.Tensor) bool { return integer(s.tier, ms...) }
+
+// integer tells whether a tier multiplies one of the matrices with quantised
+// activations.
+func integer(t *kernels.Tier, ms ...tensor.Tensor) bool {
 	for _, m := range ms {
-		if s.tier.Integer && m.Type.Integer() {
+		if t.Integer && m.Type.Integer() {
 			return true
 		}
 	}
 	return false
-}
-
-// matmul writes this worker's share [lo, hi) of the products of l's weights
-// with every row of x, plus the bias if there is one, to dst, whose rows are
-// stride apart.
-func (s *Stage) matmul(w *kernels.Worker, dst []float32, stride int, l *linear, x *tensor.Acts) (lo, hi int) {
-	lo, hi = w.Range(l.W.Rows, rowAlign)
-	if lo < hi {
-		s.multiply(w, dst[lo:], stride, l, lo, hi, x)
-	}
-	if l.Bias != nil {
-		for i := range x.N {
-			s.tier.Add(dst[i*stride+lo:i*stride+hi], l.Bias[lo:hi])
-		}
-	}
-	return lo, hi
-}
-
-// matmulAdd adds the outputs of l to the hidden states. It borrows the buffer
-// of up, which is free whenever a block adds.
-func (s *Stage) matmulAdd(w *kernels.Worker, l *linear, x *tensor.Acts) {
-	tmp := s.up
-	lo, hi := s.matmul(w, tmp, s.Width, l, x)
-	for i := range x.N {
-		s.tier.Add(s.x[i*s.Width+lo:i*s.Width+hi], tmp[i*s.Width+lo:i*s.Width+hi])
-	}
 }

@@ -19,6 +19,7 @@ const callWork = 1 << 23
 // Scratch is what a worker needs to multiply.
 type Scratch struct {
 	args Args
+	x    unsafe.Pointer     // first row of activations
 	last [16 * Rows]float32 // results of a last panel that is not full
 }
 
@@ -32,7 +33,8 @@ func (k *Kernels) MatMul(dst []float32, stride int, m *Matrix, r0, r1 int, x *te
 		return
 	}
 	full := r1 / Rows // panels that have all rows
-	chunk := max(16, chunkBytes/(x.Cols*2)/16*16)
+	rowBytes := m.start(x, s)
+	chunk := max(16, chunkBytes/rowBytes/16*16)
 	for first := 0; first < x.N; first += chunk {
 		n := min(chunk, x.N-first)
 		if n <= 16 {
@@ -56,38 +58,42 @@ func (k *Kernels) MatMul(dst []float32, stride int, m *Matrix, r0, r1 int, x *te
 	}
 }
 
+// start sets what is the same in all calls for a matrix and a batch. It returns
+// the size of a row of activations.
+func (m *Matrix) start(x *tensor.Acts, s *Scratch) int {
+	s.args = Args{PanelBytes: Bytes(m.Type, m.Cols)}
+	if m.Type.Integer() {
+		s.args.Tiles, s.args.XStride = m.Cols/tileCols, x.Stride*tensor.BlockBytes
+		s.x = unsafe.Pointer(unsafe.SliceData(x.Q))
+	} else {
+		s.args.Tiles, s.args.XStride = m.Cols, x.FStride*4
+		s.x = unsafe.Pointer(unsafe.SliceData(x.F))
+	}
+	return s.args.XStride
+}
+
 // rows multiplies whole panels with n rows of activations from number first
 // on. Result r of the first panel and row i goes to dst[i*stride+r].
 func (k *Kernels) rows(dst []float32, stride int, m *Matrix, p0, p1 int, x *tensor.Acts, first, n int, s *Scratch) {
-	size, area := Bytes(m.Type, m.Cols), ScaleBytes(m.Type, m.Cols)
-	kernels := k[m.Type]
+	if m.Type.Integer() {
+		_ = x.Q[(first+n)*x.Stride-1]
+	} else {
+		_ = x.F[(first+n)*x.FStride-1]
+	}
+	kernels, a := k[m.Type], &s.args
+	a.DstStride = stride * 4
 	for i := 0; i < n; {
 		step := min(bits.Len(uint(n-i)), len(kernels)) - 1
 		t := 1 << step
+		a.X = unsafe.Add(s.x, (first+i)*a.XStride)
 		for p := p0; p < p1; {
-			count := min(p1-p, max(1, callWork/(t*Rows*m.Cols)))
-			panels := m.Data[p*size : (p+count)*size]
+			a.Panels = min(p1-p, max(1, callWork/(t*Rows*m.Cols)))
+			panels := m.Data[p*a.PanelBytes : (p+a.Panels)*a.PanelBytes]
 			out := dst[i*stride+(p-p0)*Rows:]
-			_ = out[(t-1)*stride+count*Rows-1]
-			s.args = Args{
-				Codes:      &panels[area],
-				Scales:     &panels[0],
-				Dst:        &out[0],
-				DstStride:  stride * 4,
-				Panels:     count,
-				PanelBytes: size,
-			}
-			if m.Type.Integer() {
-				s.args.X = &x.QuantRow(first + i)[0]
-				s.args.XStride = x.Stride * tensor.BlockBytes
-				s.args.Tiles = m.Cols / tileCols
-			} else {
-				s.args.X = (*tensor.Block)(unsafe.Pointer(&x.Row(first + i)[0]))
-				s.args.XStride = x.Cols * 4
-				s.args.Tiles = m.Cols
-			}
-			kernels[step](&s.args)
-			p += count
+			_ = out[(t-1)*stride+a.Panels*Rows-1]
+			a.Panel, a.Dst = &panels[0], &out[0]
+			kernels[step](a)
+			p += a.Panels
 		}
 		i += t
 	}

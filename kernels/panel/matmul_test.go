@@ -81,6 +81,55 @@ func TestMatMul(t *testing.T) {
 	}
 }
 
+// TestFloats compares the kernels for floating-point weights with float64
+// arithmetic: the order of their sums is their own.
+func TestFloats(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for name, k := range sets() {
+		for _, typ := range []quant.Type{quant.F32, quant.F16, quant.BF16} {
+			if len(k[typ]) == 0 {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s/%v", name, typ), func(t *testing.T) {
+				for _, cols := range []int{1, 2, 3, 4, 5, 31, 255, 256, 257, 896} {
+					const rows = 37
+					w := tensor.Tensor{Type: typ, Rows: rows, Cols: cols, Data: make([]byte, rows*typ.RowBytes(cols))}
+					x := make([]float32, rows*cols)
+					for i := range x {
+						x[i] = float32(rng.NormFloat64())
+					}
+					quant.Quantize(typ, w.Data, x)
+					weights, m := w.Floats(), pack(w)
+					for _, n := range []int{1, 2, 3, 7, 16, 31} {
+						x := tensor.NewActs(n, cols)
+						for i := range x.F {
+							x.F[i] = float32(rng.NormFloat64())
+						}
+						got := make([]float32, n*rows+1)
+						got[n*rows] = 42
+						k.MatMul(got, rows, m, 0, rows, x, &panel.Scratch{})
+						for i := range n {
+							for r := range rows {
+								want, size := 0.0, 0.0
+								for j, v := range x.Row(i) {
+									p := float64(v) * float64(weights[r*cols+j])
+									want, size = want+p, size+math.Abs(p)
+								}
+								if diff := math.Abs(want - float64(got[i*rows+r])); diff > 1e-6*size {
+									t.Fatalf("%d columns, %d inputs: result %d of input %d is %g, want %g", cols, n, r, i, got[i*rows+r], want)
+								}
+							}
+						}
+						if got[n*rows] != 42 {
+							t.Fatalf("%d columns, %d inputs: wrote past the end", cols, n)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
 func BenchmarkMatMul(b *testing.B) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for name, k := range sets() {
@@ -89,7 +138,11 @@ func BenchmarkMatMul(b *testing.B) {
 				continue
 			}
 			const rows, cols = 128, 1024
-			m := pack(weights(rng, typ, rows, cols))
+			w := tensor.Tensor{Type: typ, Rows: rows, Cols: cols, Data: make([]byte, rows*typ.RowBytes(cols))}
+			if typ.Integer() {
+				w = weights(rng, typ, rows, cols)
+			}
+			m := pack(w)
 			for _, n := range []int{1, 2, 4, 8, 16, 128} {
 				x := tensor.NewActs(n, cols)
 				for i := range n {
@@ -105,5 +158,64 @@ func BenchmarkMatMul(b *testing.B) {
 				})
 			}
 		}
+	}
+}
+
+// BenchmarkMemory multiplies a matrix that no cache holds with one row.
+func BenchmarkMemory(b *testing.B) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	for name, k := range sets() {
+		for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0, quant.Q6_K} {
+			const rows, cols = 1 << 17, 1024
+			w := weights(rng, typ, Rows, cols)
+			m := pack(w)
+			m.Rows, m.Data = rows, bigData(m.Data, rows/Rows)
+			x := tensor.NewActs(1, cols)
+			generic.Quantize(x.Row(0), x.QuantRow(0))
+			dst, s := make([]float32, rows), &panel.Scratch{}
+			b.Run(fmt.Sprintf("%s/%v", name, typ), func(b *testing.B) {
+				b.SetBytes(int64(len(m.Data)))
+				for b.Loop() {
+					k.MatMul(dst, rows, m, 0, rows, x, s)
+				}
+			})
+		}
+	}
+}
+
+const Rows = panel.Rows
+
+// bigData repeats a panel in memory with huge pages.
+func bigData(one []byte, n int) []byte {
+	arena, err := tensor.NewArena(tensor.ArenaBytes(n * len(one)))
+	if err != nil {
+		panic(err)
+	}
+	data := arena.Alloc(n * len(one))
+	for i := range n {
+		copy(data[i*len(one):], one)
+	}
+	return data
+}
+
+func BenchmarkPack(b *testing.B) {
+	rng := rand.New(rand.NewPCG(9, 10))
+	for _, typ := range quant.Types() {
+		const rows, cols = 256, 1024
+		w := tensor.Tensor{Type: typ, Rows: rows, Cols: cols, Data: make([]byte, rows*typ.RowBytes(cols))}
+		if typ.Integer() {
+			w = weights(rng, typ, rows, cols)
+		}
+		m, err := panel.New(w, tensor.Make[byte](panel.MatrixBytes(typ, rows, cols)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		p := panel.NewPacker(cols)
+		b.Run(typ.String(), func(b *testing.B) {
+			b.SetBytes(int64(len(w.Data)))
+			for b.Loop() {
+				m.Pack(w, 0, m.Panels(), p)
+			}
+		})
 	}
 }

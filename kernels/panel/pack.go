@@ -64,80 +64,119 @@ func interleave(dst []byte, size int, rows *[Rows][]byte) {
 // pack lays out one panel of integer weights.
 func (p *Packer) pack(dst []byte, t quant.Type, cols int, rows *[Rows][]byte) {
 	l := &layouts[t]
-	codes := t
-	if t == quant.IQ4_NL {
-		codes = quant.Q4_0 // has the same blocks: the indices and not the levels
-	}
-	area := ScaleBytes(t, cols)
 	for r, row := range rows {
-		p.codes[r].Unpack(codes, row)
-		p.scales[r].Read(t, row)
-		packScales(dst[:area], &p.scales[r], cols/t.BlockLen(), r, l)
-		packCodes(dst[area:], p.codes[r].Q[:cols], r, l)
-	}
-}
-
-// packScales writes the scales of row r, those of n blocks, to the first area.
-func packScales(area []byte, s *quant.Scales, n, r int, l *layout) {
-	for k := range n {
-		le.PutUint16(area[2*r:], s.D[k])
-		if l.minima {
-			le.PutUint16(area[2*Rows+2*r:], s.Min[k])
-		}
-		area = area[l.scaleBytes():]
 		if !l.super {
+			packBlocks(dst, t, row, r)
 			continue
 		}
-		for i := range quant.Q4_K.BlockLen() / tileCols {
-			tile := k*quant.Q4_K.BlockLen()/tileCols + i
-			switch {
-			case l.group == tileCols:
-				area[r], area[Rows+r] = s.Sub[tile], s.SubMin[tile]
-			case l.minima:
-				area[r] = s.Sub[2*tile] | s.SubMin[2*tile]<<4
-				area[Rows+r] = s.Sub[2*tile+1] | s.SubMin[2*tile+1]<<4
-			default:
-				area[r], area[Rows+r] = s.Sub[2*tile], s.Sub[2*tile+1]
+		p.codes[r].Unpack(t, row)
+		p.scales[r].Read(t, row)
+		for tile := range cols / tileCols {
+			scales, codes := l.tile(tile)
+			if tile%superTiles == 0 {
+				packScales(dst[scales-headBytes:], &p.scales[r], tile/superTiles, r, l)
 			}
-			area = area[l.subBytes():]
+			packSubScales(dst[scales:], &p.scales[r], tile, r, l)
+			packCodes(dst[codes:], p.codes[r].Q[tile*tileCols:], r, l)
 		}
 	}
 }
 
-// packCodes writes the codes q of row r, tile after tile.
+// packBlocks lays out row r of a type with blocks of 32 weights. The bytes of
+// their codes are those of a tile already (see [quant.Codes]): 4-bit codes are
+// halves of bytes with numbers 16 apart.
+func packBlocks(dst []byte, t quant.Type, row []byte, r int) {
+	l, size := &layouts[t], t.BlockBytes()
+	scales, codes := 2*r, 2*l.scaleBytes()+4*r
+	for tile := 0; len(row) >= size; tile++ {
+		b := row[:size]
+		row = row[size:]
+		le.PutUint16(dst[scales:], le.Uint16(b))
+		b = b[2:]
+		if l.minima {
+			le.PutUint16(dst[scales+2*Rows:], le.Uint16(b))
+			b = b[2:]
+		}
+		out := dst[codes:]
+		if l.low == 8 {
+			for v := range 8 {
+				le.PutUint32(out[planeBytes*v:], le.Uint32(b[4*v:])^0x80808080)
+			}
+		} else {
+			if l.high == 1 {
+				le.PutUint32(out[4*planeBytes:], transposeBits(le.Uint32(b)))
+				b = b[4:]
+			}
+			for p := range 4 {
+				le.PutUint32(out[planeBytes*p:], le.Uint32(b[4*p:]))
+			}
+		}
+		if tile%2 == 0 {
+			scales, codes = scales+l.scaleBytes(), codes+l.tileBytes()
+		} else {
+			scales, codes = scales+l.pairBytes()-l.scaleBytes(), codes+l.pairBytes()-l.tileBytes()
+		}
+	}
+}
+
+// transposeBits moves bit 4v+k to bit v of byte k.
+func transposeBits(w uint32) (t uint32) {
+	for k := range 4 {
+		x := w >> k & 0x11111111
+		x = (x | x>>3) & 0x03030303
+		x = (x | x>>6) & 0x000f000f
+		t |= (x | x>>12) & 0xff << (8 * k)
+	}
+	return t
+}
+
+// packScales writes the scale, and the minimum if there is one, of a K-quant's
+// block k of row r.
+func packScales(out []byte, s *quant.Scales, k, r int, l *layout) {
+	le.PutUint16(out[2*r:], s.D[k])
+	if l.minima {
+		le.PutUint16(out[2*Rows+2*r:], s.Min[k])
+	}
+}
+
+// packSubScales writes the small scales of a K-quant's tile of row r.
+func packSubScales(out []byte, s *quant.Scales, tile, r int, l *layout) {
+	switch {
+	case l.group == tileCols:
+		out[r], out[Rows+r] = s.Sub[tile], s.SubMin[tile]
+	case l.minima:
+		out[r] = s.Sub[2*tile] | s.SubMin[2*tile]<<4
+		out[Rows+r] = s.Sub[2*tile+1] | s.SubMin[2*tile+1]<<4
+	default:
+		out[r], out[Rows+r] = s.Sub[2*tile], s.Sub[2*tile+1]
+	}
+}
+
+// packCodes writes the codes q of a K-quant's tile of row r.
 func packCodes(dst []byte, q []uint8, r int, l *layout) {
-	for ; len(q) >= tileCols; q = q[tileCols:] {
-		var quads [8]uint32
-		for v := range quads {
-			quads[v] = le.Uint32(q[4*v:])
+	var quads [8]uint32
+	for v := range quads {
+		quads[v] = le.Uint32(q[4*v:])
+	}
+	at := 4 * r // in a plane
+	switch l.low {
+	case 4:
+		for v := range 4 {
+			le.PutUint32(dst[planeBytes*v+at:], quads[v]&0x0f0f0f0f|quads[v+4]&0x0f0f0f0f<<4)
 		}
-		out := dst[4*r : l.tileBytes()]
-		switch l.low {
-		case 8:
-			for v, c := range quads {
-				le.PutUint32(out[planeBytes*v:], c)
-			}
-			out = nil
-		case 4:
-			for v := range 4 {
-				le.PutUint32(out[planeBytes*v:], quads[v]&0x0f0f0f0f|quads[v+4]&0x0f0f0f0f<<4)
-			}
-			out = out[4*planeBytes-4*r:]
-		case 2:
-			packPairs(out, &quads, 0)
-			out = out[2*planeBytes-4*r:]
+	case 2:
+		packPairs(dst[at:], &quads, 0)
+	}
+	at += l.low * planeBytes
+	switch l.high {
+	case 1:
+		var bits uint32
+		for v, c := range quads {
+			bits |= c >> l.low & 0x01010101 << v
 		}
-		switch l.high {
-		case 1:
-			var bits uint32
-			for v, c := range quads {
-				bits |= c >> l.low & 0x01010101 << v
-			}
-			le.PutUint32(out[4*r:], bits)
-		case 2:
-			packPairs(out[4*r:], &quads, l.low)
-		}
-		dst = dst[l.tileBytes():]
+		le.PutUint32(dst[at:], bits)
+	case 2:
+		packPairs(dst[at:], &quads, l.low)
 	}
 }
 

@@ -2,11 +2,17 @@
 // rows, so that a lane is a row and no sum across lanes is ever needed.
 //
 // A panel of floating-point weights holds, column after column, the values of
-// the 16 rows. A panel of integer weights (see [quant.Codes]) consists of two
-// areas. The first has the scales: for every 32 columns, 16 float16 scales
-// and, for some formats, 16 minima; for the K-quants, for every 256 columns,
-// 16 scales and minima and then, for every 32 columns, 16 bytes for each
-// group. The second has the codes in tiles of 32 columns.
+// the 16 rows. A panel of integer weights (see [quant.Codes]) is made of tiles
+// of 32 columns. They come in pairs: first what scales the two tiles, then
+// their codes; a last tile without a partner leaves the second scales empty. A
+// tile is scaled by 16 float16 numbers and, in some formats, 16 minima. In a
+// K-quant it is scaled by small integers, 16 for each group, and each 8 tiles
+// are headed by a line of 64 bytes with 16 float16 scales and, in some formats,
+// 16 minima.
+//
+// All this is in the order in which a kernel reads it, since the prefetchers of
+// CPUs follow one stream: with all scales in front of all codes, reading from
+// memory was only 40 to 60 % as fast on a Zen 4.
 //
 // Vector instructions multiply four bytes of a lane at a time, so the codes of
 // four columns of a row, a quad, are neighbours, and a quad of each of the 16
@@ -66,30 +72,28 @@ var layouts = [...]layout{
 // tileBytes is the size of a tile of codes.
 func (l *layout) tileBytes() int { return (l.low + l.high) * Rows * tileCols / 8 }
 
-// subBytes is the size of what a K-quant's tile has beside the codes.
-func (l *layout) subBytes() int {
-	if !l.super {
-		return 0
-	}
-	return 2 * Rows // two scales, or a scale and a minimum, or two of both in 4 bits each
-}
-
-// scaleBytes is the size of the float16 numbers that stand together.
+// scaleBytes is the size of what scales a tile: with 16 rows two bytes each, of
+// a float16 number or two small ones, or twice that.
 func (l *layout) scaleBytes() int {
-	if l.minima {
+	if l.minima && !l.super {
 		return 4 * Rows
 	}
 	return 2 * Rows
 }
 
-// ScaleBytes is the size of a panel's first area, which integer types have.
-func ScaleBytes(t quant.Type, cols int) int {
-	if !t.Integer() {
-		return 0
+// pairBytes is the size of two tiles and what scales them.
+func (l *layout) pairBytes() int { return 2 * (l.scaleBytes() + l.tileBytes()) }
+
+// headBytes is the size of the head of superTiles tiles of a K-quant.
+const headBytes, superTiles = 64, 8
+
+// tile returns where in a panel's bytes the scales and the codes of a tile are.
+func (l *layout) tile(i int) (scales, codes int) {
+	pair := i / 2 * l.pairBytes()
+	if l.super {
+		pair += (i/superTiles + 1) * headBytes
 	}
-	l := &layouts[t]
-	n := cols/t.BlockLen()*l.scaleBytes() + cols/tileCols*l.subBytes()
-	return (n + planeBytes - 1) / planeBytes * planeBytes
+	return pair + i%2*l.scaleBytes(), pair + 2*l.scaleBytes() + i%2*l.tileBytes()
 }
 
 // Bytes is the size of a panel of a matrix of type t.
@@ -98,7 +102,9 @@ func Bytes(t quant.Type, cols int) int {
 		n := t.RowBytes(cols) * Rows
 		return (n + planeBytes - 1) / planeBytes * planeBytes
 	}
-	return ScaleBytes(t, cols) + cols/tileCols*layouts[t].tileBytes()
+	l := &layouts[t]
+	_, codes := l.tile(cols/tileCols - 1)
+	return codes + l.tileBytes()
 }
 
 // MatrixBytes is the size of a matrix.

@@ -4,7 +4,10 @@
 // for bit.
 package simd
 
-import "qgo/kernels/generic"
+import (
+	"qgo/kernels/generic"
+	"qgo/tensor"
+)
 
 // Ops are the assembler functions of an instruction set. Slices come as
 // pointers; the functions do not check anything.
@@ -17,6 +20,10 @@ type Ops struct {
 	Norm    func(dst, x, w *float32, n int, f float32)
 	Rope    func(x *float32, heads, half int, cos, sin *float32)
 	Halves  func(dst *byte, x *float32, n int) // n a positive multiple of 16
+
+	// Quantize quantises n times QuantizeBlocks blocks.
+	Quantize       func(x *float32, dst *tensor.Block, n int)
+	QuantizeBlocks int
 
 	// Those of attention, for up to Queries queries, a number that
 	// generic.AttnQueries is not below: see [Attention].
@@ -106,4 +113,19 @@ func (t *Tier) Halves(dst []byte, x []float32) {
 	n := len(x) &^ 15
 	run(n, func(i, n int) { t.ops.Halves(&dst[2*i], &x[i], n) })
 	generic.Halves(dst[2*n:], x[n:])
+}
+
+// Quantize is generic.Quantize.
+func (t *Tier) Quantize(x []float32, dst []tensor.Block) {
+	n, unit := len(dst), t.ops.QuantizeBlocks
+	if n < unit {
+		generic.Quantize(x, dst)
+		return
+	}
+	x = x[:n*tensor.BlockLen]
+	t.ops.Quantize(&x[0], &dst[0], n/unit)
+	if n%unit != 0 { // the last ones, some of them once more
+		n -= unit
+		t.ops.Quantize(&x[n*tensor.BlockLen], &dst[n], 1)
+	}
 }

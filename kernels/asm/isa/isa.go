@@ -89,9 +89,11 @@ func End() {
 var constants = map[string]Mem{}
 
 // Const returns a whole register of the same number in memory.
-func (s *ISA) Const(x float64) Mem {
-	bits := math.Float32bits(float32(x))
-	name := fmt.Sprintf("f32x%d_%08x", s.Lanes, bits)
+func (s *ISA) Const(x float64) Mem { return s.Bits(math.Float32bits(float32(x))) }
+
+// Bits returns a whole register of the same 32 bits in memory.
+func (s *ISA) Bits(bits uint32) Mem {
+	name := fmt.Sprintf("x%d_%08x", s.Lanes, bits)
 	m, ok := constants[name]
 	if !ok {
 		m = GLOBL(name, RODATA|NOPTR)

@@ -95,13 +95,13 @@ func levelTable() Mem {
 // scales512 reads a tile's scales and minima.
 func (k *kernel) scales512() {
 	if !k.super {
-		VCVTPH2PS(Mem{Base: k.scales}, zScale[0])
+		VCVTPH2PS(k.scale(0), zScale[0])
 		if k.minima {
-			VCVTPH2PS(Mem{Base: k.scales, Disp: halfBytes}, zMin[0])
+			VCVTPH2PS(k.scale(halfBytes), zMin[0])
 		}
 		return
 	}
-	sub := func(i int) Mem { return Mem{Base: k.scales, Disp: i * subBytes} }
+	sub := func(i int) Mem { return k.scale(i * subBytes) }
 	switch {
 	case k.group == 32: // a scale and a minimum
 		VPMOVZXBD(sub(0), zScale[0])
@@ -138,7 +138,7 @@ func zMask15() reg.Register {
 
 // unpack512 takes the codes of a tile apart.
 func (k *kernel) unpack512() {
-	plane := func(i int) Mem { return Mem{Base: k.codes, Disp: i * planeBytes} }
+	plane := func(i int) Mem { return k.code(i * planeBytes) }
 	planes := 0
 	switch k.low {
 	case 8:

@@ -9,6 +9,8 @@ type format struct {
 	minima    bool
 	super     bool // K-quant
 	levels    bool // codes are looked up
+
+	bits int // of a floating-point number; what is above is for integers
 }
 
 var formats = []format{
@@ -28,7 +30,8 @@ var formats = []format{
 const (
 	planeBytes = 64
 	tileQuads  = 8  // vectors of codes in a tile
-	superTiles = 8  // tiles in a block of a K-quant
+	superTiles = 8  // tiles under a head of a K-quant
+	headBytes  = 64 // of it
 	halfBytes  = 32 // 16 float16 numbers
 	subBytes   = 16 // 16 small scales
 	blockBytes = 64 // a tensor.Block
@@ -37,10 +40,14 @@ const (
 	offSum     = 48 // scaled sums
 )
 
+// signed tells whether the AVX2 kernels take codes as signed numbers of 8 bits.
+func (f *format) signed() bool { return f.low == 8 || f.levels }
+
 func (f *format) tileBytes() int { return (f.low + f.high) * 64 }
 
+// scaleBytes is the size of what scales a tile.
 func (f *format) scaleBytes() int {
-	if f.minima {
+	if f.minima && !f.super {
 		return 2 * halfBytes
 	}
 	return halfBytes

@@ -11,6 +11,8 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"qgo/kernels/asm/isa"
 )
 
 const (
@@ -25,9 +27,18 @@ const (
 var steps = [...]float32{127, 124, 121, 118}
 
 func main() {
-	ConstraintExpr("!noasm")
+	s := isa.Parse()
 	// The arguments are a *float32, a *tensor.Block and the number of times.
 	TEXT("quantize", NOSPLIT, "func(x *float32, dst *byte, n int)")
+	if s.Wide() {
+		quantize512()
+	} else {
+		quantize2(s)
+	}
+	Generate()
+}
+
+func quantize512() {
 	x, dst, n := Load(Param("x"), GP64()), Load(Param("dst"), GP64()), Load(Param("n"), GP64())
 	Label("next")
 	v := transpose(load(x))
@@ -38,9 +49,7 @@ func main() {
 	ADDQ(U32(groups/2*blockBytes), dst)
 	DECQ(n)
 	JNZ(LabelRef("next"))
-	VZEROUPPER()
-	RET()
-	Generate()
+	isa.End()
 }
 
 func splat(bits uint32) reg.VecVirtual {

@@ -1,0 +1,82 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"qgo/kernels"
+	"qgo/kernels/generic"
+	"qgo/kernels/panel"
+	"qgo/kernels/plan"
+	"qgo/tensor"
+)
+
+// A tile is a part of the outputs of a matrix that its worker uses at once,
+// while it is in the cache: at most tileRows rows of the batch, and tileValues
+// values altogether.
+const (
+	tileRows   = 128
+	tileValues = tileRows * 128
+)
+
+// scratch is a worker's own memory.
+type scratch struct {
+	Mat     generic.Scratch
+	Panel   panel.Scratch
+	Attn    *generic.AttnScratch
+	Tile    generic.AttnTile
+	Q       []float32 // queries of a tile, head after head
+	Visible []int
+	Key     []byte         // of one head, before it goes into its block
+	Acts    tensor.Acts    // the rows that are being multiplied
+	Out     [2][]float32   // tiles of one matrix or of gate and up
+	Blocks  []tensor.Block // a tile in quantised form
+}
+
+func newScratch(d plan.Dims) *scratch {
+	n := attnRows * d.Group()
+	return &scratch{
+		Attn:    generic.NewAttnScratch(d.HeadDim),
+		Q:       tensor.Make[float32](n * d.HeadDim),
+		Visible: make([]int, n),
+		Key:     tensor.Make[uint8](4 * d.HeadDim),
+		Out:     [2][]float32{tensor.Make[float32](tileValues), tensor.Make[float32](tileValues)},
+		Blocks:  make([]tensor.Block, tileValues/tensor.BlockLen),
+	}
+}
+
+// scratchBytes is the memory that a worker needs, and its packer while the
+// weights are laid out.
+func scratchBytes(p plan.Plan, o Options) int64 {
+	longest := max(p.Width, p.QDim(), p.FFN)
+	n := attnRows * p.Group()
+	size := generic.ScratchBytes(longest) + generic.AttnScratchBytes(p.HeadDim) + n*(4*p.HeadDim+8) + 4*p.HeadDim +
+		2*4*tileValues + tileValues/tensor.BlockLen*int(unsafe.Sizeof(tensor.Block{}))
+	if o.Tier != nil && o.Tier.Panels != nil {
+		size += panel.PackerBytes(longest) + packBytes
+	}
+	return int64(size)
+}
+
+// ffnForms are the forms that the outputs of gate and up are stored in.
+func ffnForms(p plan.Plan, t *kernels.Tier) (f tensor.Forms) {
+	for i := range p.Blocks {
+		if integer(t, p.Blocks[i].Down.W) {
+			f.Quantised = true
+		} else {
+			f.Float = true
+		}
+	}
+	return f
+}
+
+// Bytes is the memory that New(p, o) takes beside the weights.
+func Bytes(p plan.Plan, o Options) int64 {
+	n := int64(o.MaxRows)
+	total := 4 * n * int64(p.QDim()+2*p.KVDim()+p.HeadDim)
+	if p.Embedding != nil {
+		total += 4 * n * int64(p.Width)
+	}
+	both := tensor.Forms{Float: true, Quantised: true}
+	total += both.Bytes(normRows(o.MaxRows), p.Width) + both.Bytes(o.MaxRows, p.QDim()) + ffnForms(p, o.Tier).Bytes(o.MaxRows, p.FFN)
+	return total + attentionBytes(p.Dims, o) + scratchBytes(p, o)*int64(o.Workers)
+}
