@@ -103,7 +103,7 @@ Three things to do first:
 		}
 		return nil
 	}
-	root.AddCommand(newBench(), newChat(), newDevices(), newInspect(), newLogits(), newPerplexity(), newSynth(), newTokenize(), newVersion())
+	root.AddCommand(newBench(), newChat(), newDevices(), newInspect(), newLogits(), newPerplexity(), newQuantize(), newSynth(), newTokenize(), newVersion())
 	return root
 }
 

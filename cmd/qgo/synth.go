@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,21 +33,11 @@ gibberish.`,
 				return usagef(cmd, "--out is needed: the name of the file to write")
 			}
 			spec.Untied, spec.Seed = untied, seed
-			var progress func(done, total int64)
-			if isTerminal(cmd.ErrOrStderr()) {
-				progress = func(done, total int64) {
-					fmt.Fprintf(cmd.ErrOrStderr(), "\r%s: %3d %% of %s ", spec.Name(), 100*done/total, bytesText(total))
-				}
-			}
-			if err := synth.Write(path, spec, func(done, total int64) {
-				if progress != nil {
-					progress(done, total)
-				}
-			}); err != nil {
+			bar := newProgress(cmd, spec.Name())
+			err = synth.Write(path, spec, bar.set)
+			bar.end()
+			if err != nil {
 				return err
-			}
-			if progress != nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "\r%s\r", strings.Repeat(" ", 60))
 			}
 			size, err := spec.Size()
 			if err != nil {
