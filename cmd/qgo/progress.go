@@ -108,3 +108,31 @@ func (p *progress) line(done, total int64, elapsed time.Duration, width int) str
 	}
 	return text
 }
+
+// status is a line on the standard error that comes and goes, if it is a
+// terminal that can do that.
+type status struct {
+	out   io.Writer // nil: show nothing
+	shown bool
+}
+
+func newStatus(cmd *cobra.Command) *status {
+	if canOverwrite(cmd.ErrOrStderr()) {
+		return &status{out: cmd.ErrOrStderr()}
+	}
+	return &status{}
+}
+
+func (s *status) show(format string, args ...any) {
+	if s.out != nil {
+		s.shown = true
+		fmt.Fprintf(s.out, "\r\033[K"+format, args...)
+	}
+}
+
+func (s *status) clear() {
+	if s.shown {
+		s.shown = false
+		fmt.Fprint(s.out, "\r\033[K")
+	}
+}

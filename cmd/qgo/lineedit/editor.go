@@ -1,0 +1,271 @@
+// Package lineedit reads messages of one or more lines from a terminal, with
+// a history, and from streams that are none.
+package lineedit
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"charm.land/bubbles/v2/textarea"
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+)
+
+// ErrInterrupt says that Ctrl-C was pressed with nothing typed.
+var ErrInterrupt = errors.New("interrupted")
+
+// Editor reads from a terminal.
+type Editor struct {
+	In, Out *os.File
+	History *History
+	// Complete returns what the text could be completed to; nil for nothing.
+	Complete func(text string) []string
+
+	pending []tea.Msg // typed after the end of the message before
+}
+
+// Read shows the prompt and returns the message. Enter ends it; Alt-Enter,
+// Shift-Enter, Ctrl-J and a backslash before Enter begin a new line. The
+// error is io.EOF for Ctrl-D and [ErrInterrupt] for Ctrl-C, both with nothing
+// typed.
+func (e *Editor) Read(ctx context.Context, prompt string) (string, error) {
+	s := newState(prompt, e.History.Entries(), e.Complete)
+	var m tea.Model = s
+	for len(e.pending) > 0 && !s.done {
+		msg := e.pending[0]
+		e.pending = e.pending[1:]
+		m, _ = m.Update(msg)
+	}
+	// It runs even if the message is complete, to show it.
+	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(e.In), tea.WithOutput(e.Out), tea.WithoutSignalHandler())
+	if _, err := p.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return "", err
+	}
+	e.pending = append(s.late, e.pending...)
+	if s.err != nil {
+		return "", s.err
+	}
+	text := s.text()
+	e.History.Add(text)
+	return text, nil
+}
+
+// state is the message while it is typed. It implements [tea.Model].
+type state struct {
+	area     textarea.Model
+	prompt   string
+	complete func(string) []string
+	pastes   pastes
+
+	entries []string // of the history, oldest first
+	at      int      // the entry shown; len(entries) for the new message
+	draft   string   // the new message, while an entry is shown
+
+	notice string // below the text
+	done   bool
+	err    error
+	late   []tea.Msg // that came after the end
+}
+
+const (
+	maxHeight = 10 // rows shown; more are scrolled
+	// maxRows is the number of rows that can be typed.
+	maxRows = 5000
+	// lateTime is how long keys that came in one piece with Enter, or soon
+	// after it, are waited for: they belong to the next message.
+	lateTime = 20 * time.Millisecond
+)
+
+func newState(prompt string, entries []string, complete func(string) []string) *state {
+	a := textarea.New()
+	a.ShowLineNumbers = false
+	a.CharLimit = 0
+	a.MaxHeight, a.MaxContentHeight, a.MaxWidth = maxHeight, maxRows, 0
+	a.DynamicHeight = true
+	a.EndOfBufferCharacter = ' '
+	a.SetPromptFunc(lipgloss.Width(prompt), func(i textarea.PromptInfo) string {
+		if i.LineNumber == 0 {
+			return prompt
+		}
+		return strings.Repeat(" ", lipgloss.Width(prompt))
+	})
+	a.SetVirtualCursor(false)
+	plain := textarea.StyleState{}
+	a.SetStyles(textarea.Styles{Focused: plain, Blurred: plain})
+	a.KeyMap.InsertNewline.SetKeys("alt+enter", "shift+enter", "ctrl+j")
+	a.KeyMap.Paste.SetEnabled(false) // terminals paste by themselves
+	a.Focus()
+	return &state{area: a, prompt: prompt, complete: complete, entries: entries, at: len(entries)}
+}
+
+// Init implements [tea.Model].
+func (s *state) Init() tea.Cmd {
+	if s.done {
+		return tea.Quit
+	}
+	return nil
+}
+
+// View implements [tea.Model].
+func (s *state) View() tea.View {
+	if s.done {
+		// What stays on the screen.
+		return tea.NewView(s.area.View())
+	}
+	text := s.area.View()
+	if s.notice != "" {
+		text += "\n" + s.notice
+	}
+	v := tea.NewView(text)
+	v.Cursor = s.area.Cursor()
+	return v
+}
+
+// Update implements [tea.Model].
+func (s *state) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		s.area.SetWidth(msg.Width)
+		return s, nil
+	case tea.KeyPressMsg, tea.PasteMsg:
+		if s.done {
+			s.late = append(s.late, msg)
+			return s, nil
+		}
+		s.notice = ""
+		if paste, ok := msg.(tea.PasteMsg); ok {
+			s.insert(paste.Content)
+			return s, nil
+		}
+		return s, s.key(msg.(tea.KeyPressMsg))
+	case edited:
+		s.replace(msg)
+		return s, nil
+	}
+	var cmd tea.Cmd
+	s.area, cmd = s.area.Update(msg)
+	return s, cmd
+}
+
+func (s *state) key(k tea.KeyPressMsg) tea.Cmd {
+	empty := s.area.Length() == 0
+	switch k.String() {
+	case "enter":
+		return s.enter()
+	case "ctrl+c":
+		if empty {
+			return s.end(ErrInterrupt)
+		}
+		s.set("")
+		s.at = len(s.entries)
+		return nil
+	case "ctrl+d":
+		if empty {
+			return s.end(io.EOF)
+		}
+	case "ctrl+x":
+		return s.openEditor()
+	case "ctrl+l":
+		return tea.ClearScreen
+	case "ctrl+z":
+		return tea.Suspend
+	case "tab":
+		s.tab()
+		return nil
+	case "up", "ctrl+p":
+		if s.area.Line() == 0 && s.area.LineInfo().RowOffset == 0 {
+			s.recall(s.at - 1)
+			return nil
+		}
+	case "down", "ctrl+n":
+		if info := s.area.LineInfo(); s.area.Line() == s.area.LineCount()-1 && info.RowOffset >= info.Height-1 {
+			s.recall(s.at + 1)
+			return nil
+		}
+	}
+	var cmd tea.Cmd
+	s.area, cmd = s.area.Update(k)
+	return cmd
+}
+
+// enter ends the message, unless it asks for more.
+func (s *state) enter() tea.Cmd {
+	text := s.area.Value()
+	if before, ok := strings.CutSuffix(text, `\`); ok {
+		s.set(before + "\n")
+		return nil
+	}
+	if OpenBlock(text) {
+		s.area.InsertRune('\n')
+		return nil
+	}
+	return s.end(nil)
+}
+
+func (s *state) end(err error) tea.Cmd {
+	s.done, s.err = true, err
+	return tea.Tick(lateTime, func(time.Time) tea.Msg { return tea.Quit() })
+}
+
+// text is the message with its pastes.
+func (s *state) text() string { return Unquote(s.pastes.expand(s.area.Value())) }
+
+func (s *state) set(text string) {
+	s.area.SetValue(text)
+	s.area.MoveToEnd()
+}
+
+// insert puts text at the cursor; if there is much of it, something short
+// that stands for it.
+func (s *state) insert(text string) { s.area.InsertString(s.pastes.fold(text)) }
+
+// recall shows entry i of the history.
+func (s *state) recall(i int) {
+	if i < 0 || i > len(s.entries) {
+		return
+	}
+	if s.at == len(s.entries) {
+		s.draft = s.area.Value()
+	}
+	s.at = i
+	if i == len(s.entries) {
+		s.set(s.draft)
+		return
+	}
+	s.set(s.pastes.fold(s.entries[i]))
+}
+
+// tab completes the text as far as it is certain, and shows what could follow.
+func (s *state) tab() {
+	if s.complete == nil {
+		return
+	}
+	text := s.area.Value()
+	list := s.complete(text)
+	if len(list) == 0 {
+		return
+	}
+	common := list[0]
+	for _, c := range list[1:] {
+		n := 0
+		for n < min(len(common), len(c)) && common[n] == c[n] {
+			n++
+		}
+		common = common[:n]
+	}
+	if len(common) > len(text) {
+		s.set(common)
+	}
+	if len(list) > 1 {
+		sorted := slices.Sorted(slices.Values(list))
+		s.notice = strings.Join(sorted, "  ")
+	}
+}
