@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -41,23 +40,33 @@ func newConversation(cmd *cobra.Command, m *model.Model, d *dialog.Dialog, verbo
 	return c
 }
 
-// newInput returns an editor for a terminal that can do what it needs.
-func (c *conversation) newInput() input {
-	in, isFile := c.cmd.InOrStdin().(*os.File)
-	out, isFile2 := c.out.(*os.File)
-	if !isFile || !isFile2 || !isTerminal(in) || !canOverwrite(out) {
-		return &lineedit.Plain{In: bufio.NewReader(c.cmd.InOrStdin()), Out: c.out}
+// newInput returns an editor for a terminal that can do what it needs. Until
+// done is called, the terminal keeps what is typed for the editor, and Ctrl-C
+// does not end the program.
+func (c *conversation) newInput() (_ input, done func()) {
+	in, inFile := c.cmd.InOrStdin().(*os.File)
+	out, outFile := c.out.(*os.File)
+	if !inFile || !outFile || !isTerminal(in) || !canOverwrite(out) {
+		return lineedit.NewPlain(c.cmd.InOrStdin(), c.out), func() {}
 	}
-	e := &lineedit.Editor{In: in, Out: out, Complete: completeCommand}
+	var history *lineedit.History
 	if dir, err := stateDir(); err == nil {
-		e.History = lineedit.OpenHistory(filepath.Join(dir, "history"))
+		history = lineedit.OpenHistory(filepath.Join(dir, "history"))
 	}
-	return e
+	release, restore := takeInterrupts(c.cmd.Context(), func() {}), quiet(in.Fd())
+	e := lineedit.NewEditor(in, out, history, completeCommand)
+	return e, func() {
+		e.Close()
+		restore()
+		release()
+	}
 }
 
 // loop answers one message after the other.
 func (c *conversation) loop() error {
-	c.input = c.newInput()
+	input, done := c.newInput()
+	defer done()
+	c.input = input
 	name := c.m.Name
 	if name == "" {
 		name = filepath.Base(c.m.File.Name)
@@ -87,7 +96,7 @@ func (c *conversation) loop() error {
 
 // say prints a line that is not the model's.
 func (c *conversation) say(format string, args ...any) {
-	fmt.Fprintln(c.out, printable(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(c.out, wrapped(c.out, printable(fmt.Sprintf(format, args...))))
 }
 
 // handle carries out a command or asks the model.
@@ -138,11 +147,9 @@ type asking func(ctx context.Context, question string, emit func(string) error) 
 
 // interactive is turn, with a Ctrl-C that stops no more than the answer.
 func (c *conversation) interactive(ask asking, question string) error {
-	ctx, release := interruptible(c.cmd.Context())
-	defer release()
-	if f, ok := c.cmd.InOrStdin().(*os.File); ok && c.tty {
-		defer quiet(f.Fd())()
-	}
+	ctx, cancel := context.WithCancel(c.cmd.Context())
+	defer cancel()
+	defer takeInterrupts(ctx, cancel)()
 	err := c.turn(ctx, ask, question)
 	if errors.Is(err, context.Canceled) && c.cmd.Context().Err() == nil {
 		if s := c.dialog.Stats(); s.Generated == 0 {
@@ -184,7 +191,7 @@ func (c *conversation) turn(ctx context.Context, ask asking, question string) er
 		fmt.Fprintf(c.cmd.ErrOrStderr(), "qgo: the context of %d tokens is full and the answer was cut short; --ctx makes it larger\n", c.dialog.Cap())
 	}
 	if c.verbose {
-		fmt.Fprintln(c.cmd.ErrOrStderr(), c.stats())
+		fmt.Fprintln(c.cmd.ErrOrStderr(), wrapped(c.cmd.ErrOrStderr(), c.stats()))
 	}
 	return nil
 }

@@ -43,9 +43,8 @@ func (m *modelFlags) addExact(f *pflag.FlagSet) {
 // file opens the model file, or the demonstration model if none is named.
 func (m *modelFlags) file(cmd *cobra.Command) (*gguf.File, error) {
 	if m.path == "" {
-		fmt.Fprintf(cmd.ErrOrStderr(), "No --model given: this is the built-in demonstration model %s,\n"+
-			"which knows the Go standard library and nothing else. Qwen2.5-Instruct GGUF files of 0.5B, 1.5B\n"+
-			"and 3B are published by Qwen on Hugging Face.\n\n", demo.Name)
+		fmt.Fprint(cmd.ErrOrStderr(), wrapped(cmd.ErrOrStderr(), "No --model given: this is the built-in demonstration model "+demo.Name+
+			", which knows the Go standard library and nothing else. 'qgo pull qwen2.5-0.5b:q4_0' gets a real one.\n\n"))
 		return demo.Open()
 	}
 	return gguf.Open(m.path)

@@ -2,9 +2,7 @@
 
 package main
 
-import (
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // quiet stops a terminal from showing what is typed, and from waiting for the
 // end of a line with it, until restore is called: what is typed while an
@@ -16,6 +14,7 @@ func quiet(fd uintptr) (restore func()) {
 	}
 	t := *before
 	t.Lflag &^= unix.ECHO | unix.ICANON
+	t.Lflag |= unix.NOFLSH // Ctrl-C leaves what was typed before it
 	t.Iflag &^= unix.ICRNL
 	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
 	if unix.IoctlSetTermios(int(fd), setTermios, &t) != nil {

@@ -44,18 +44,13 @@ func withInterrupts(ctx context.Context) (_ context.Context, stop func()) {
 	}
 }
 
-// interruptible returns a context that ends at Ctrl-C, in place of ctx, until
+// takeInterrupts has f called at Ctrl-C, in place of the end of ctx, until
 // release is called.
-func interruptible(ctx context.Context) (_ context.Context, release func()) {
-	turn, cancel := context.WithCancel(ctx)
+func takeInterrupts(ctx context.Context, f func()) (release func()) {
 	i, ok := ctx.Value(interruptsKey{}).(*interrupts)
 	if !ok {
-		return turn, cancel
+		return func() {}
 	}
-	f := func() { cancel() }
-	i.taken.Store(&f)
-	return turn, func() {
-		i.taken.Store(nil)
-		cancel()
-	}
+	before := i.taken.Swap(&f)
+	return func() { i.taken.Store(before) }
 }

@@ -5,6 +5,7 @@ package lineedit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"charm.land/bubbles/v2/textarea"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
 )
 
 // ErrInterrupt says that Ctrl-C was pressed with nothing typed.
@@ -21,40 +23,50 @@ var ErrInterrupt = errors.New("interrupted")
 
 // Editor reads from a terminal.
 type Editor struct {
-	In, Out *os.File
-	History *History
-	// Complete returns what the text could be completed to; nil for nothing.
-	Complete func(text string) []string
-
-	pending []tea.Msg // typed after the end of the message before
+	in, out  *os.File
+	history  *History
+	complete func(text string) []string
+	pending  []tea.Msg // typed after the end of the message before
 }
+
+// NewEditor returns an editor. history may be nil. complete returns what the
+// text so far could become, nil for nothing. Close it after use.
+func NewEditor(in, out *os.File, history *History, complete func(text string) []string) *Editor {
+	return &Editor{in: in, out: out, history: history, complete: complete}
+}
+
+// Close makes the terminal paste as it did before.
+func (e *Editor) Close() { fmt.Fprint(e.out, ansi.ResetModeBracketedPaste) }
 
 // Read shows the prompt and returns the message. Enter ends it; Alt-Enter,
 // Shift-Enter, Ctrl-J and a backslash before Enter begin a new line. The
 // error is io.EOF for Ctrl-D and [ErrInterrupt] for Ctrl-C, both with nothing
 // typed.
 func (e *Editor) Read(ctx context.Context, prompt string) (string, error) {
-	s := newState(prompt, e.History.Entries(), e.Complete)
-	var m tea.Model = s
+	s := newState(prompt, e.history.Entries(), e.complete)
 	for len(e.pending) > 0 && !s.done {
 		msg := e.pending[0]
 		e.pending = e.pending[1:]
-		m, _ = m.Update(msg)
+		s.Update(msg)
 	}
-	// It runs even if the message is complete, to show it.
-	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(e.In), tea.WithOutput(e.Out), tea.WithoutSignalHandler())
-	if _, err := p.Run(); err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
+	if !s.done {
+		p := tea.NewProgram(s, tea.WithContext(ctx), tea.WithInput(e.in), tea.WithOutput(e.out), tea.WithoutSignalHandler())
+		if _, err := p.Run(); err != nil {
+			if ctx.Err() != nil {
+				err = ctx.Err()
+			}
+			return "", err
 		}
-		return "", err
 	}
 	e.pending = append(s.late, e.pending...)
+	s.print(e.out)
+	// What is pasted before the next message is read must still be one piece.
+	fmt.Fprint(e.out, ansi.SetModeBracketedPaste)
 	if s.err != nil {
 		return "", s.err
 	}
 	text := s.text()
-	e.History.Add(text)
+	e.history.Add(text)
 	return text, nil
 }
 
@@ -107,18 +119,12 @@ func newState(prompt string, entries []string, complete func(string) []string) *
 }
 
 // Init implements [tea.Model].
-func (s *state) Init() tea.Cmd {
-	if s.done {
-		return tea.Quit
-	}
-	return nil
-}
+func (s *state) Init() tea.Cmd { return nil }
 
 // View implements [tea.Model].
 func (s *state) View() tea.View {
 	if s.done {
-		// What stays on the screen.
-		return tea.NewView(s.area.View())
+		return tea.NewView("") // see print
 	}
 	text := s.area.View()
 	if s.notice != "" {
@@ -153,6 +159,13 @@ func (s *state) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	var cmd tea.Cmd
 	s.area, cmd = s.area.Update(msg)
 	return s, cmd
+}
+
+// print writes the message that was typed, with a short mark for what was
+// pasted, to stay on the screen.
+func (s *state) print(out io.Writer) {
+	indent := "\n" + strings.Repeat(" ", lipgloss.Width(s.prompt))
+	fmt.Fprintln(out, s.prompt+strings.ReplaceAll(s.area.Value(), "\n", indent))
 }
 
 func (s *state) key(k tea.KeyPressMsg) tea.Cmd {

@@ -20,7 +20,7 @@ type pastes struct{ marks, texts []string }
 func (p *pastes) fold(text string) string {
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	text = strings.ReplaceAll(text, "\r", "\n")
-	lines := strings.Count(text, "\n") + 1
+	lines := strings.Count(strings.TrimSuffix(text, "\n"), "\n") + 1
 	if lines <= maxShownLines && len(text) <= maxShownBytes && strings.IndexFunc(text, unshown) < 0 {
 		return text
 	}

@@ -31,8 +31,31 @@ func Unquote(text string) string {
 
 // Plain reads lines from what is no terminal, or one that can do nothing.
 type Plain struct {
-	In  *bufio.Reader
-	Out io.Writer
+	out   io.Writer
+	lines chan line
+}
+
+type line struct {
+	text string
+	err  error
+}
+
+// NewPlain returns a reader of in that writes prompts to out.
+func NewPlain(in io.Reader, out io.Writer) *Plain {
+	p := &Plain{out: out, lines: make(chan line)}
+	go func() { // so that a context can end while a read waits
+		r := bufio.NewReader(in)
+		for {
+			text, err := r.ReadString('\n')
+			if text != "" {
+				p.lines <- line{text: text}
+			}
+			for err != nil {
+				p.lines <- line{err: err}
+			}
+		}
+	}()
+	return p
 }
 
 // Read is like [Editor.Read]. A backslash at the end of a line, and """
@@ -40,21 +63,30 @@ type Plain struct {
 func (p *Plain) Read(ctx context.Context, prompt string) (string, error) {
 	var text strings.Builder
 	for {
-		if err := ctx.Err(); err != nil {
-			return "", err
+		if text.Len() > 0 {
+			prompt = "... "
 		}
-		fmt.Fprint(p.Out, prompt)
-		line, err := p.In.ReadString('\n')
-		if err != nil && (err != io.EOF || line == "" && text.Len() == 0) {
-			return "", err
+		fmt.Fprint(p.out, prompt)
+		var l line
+		select {
+		case l = <-p.lines:
+		case <-ctx.Done():
+			return "", ctx.Err()
 		}
-		line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
-		if before, ok := strings.CutSuffix(line, `\`); ok && err == nil {
+		switch {
+		case l.err != nil && text.Len() == 0:
+			fmt.Fprintln(p.out)
+			return "", l.err
+		case l.err != nil:
+			return Unquote(text.String()), nil
+		}
+		l.text = strings.TrimSuffix(strings.TrimSuffix(l.text, "\n"), "\r")
+		if before, ok := strings.CutSuffix(l.text, `\`); ok {
 			text.WriteString(before + "\n")
 			continue
 		}
-		text.WriteString(line)
-		if err == nil && OpenBlock(text.String()) {
+		text.WriteString(l.text)
+		if OpenBlock(text.String()) {
 			text.WriteByte('\n')
 			continue
 		}
