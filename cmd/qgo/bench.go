@@ -86,6 +86,10 @@ random weights in memory, which is as fast or slow as the real one.`,
 
 func benchFile(path string, making func()) (*gguf.File, error) {
 	if path != "" {
+		path, err := findModel(path)
+		if err != nil {
+			return nil, err
+		}
 		return gguf.Open(path)
 	}
 	making()

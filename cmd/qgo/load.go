@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -12,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"qgo/gguf"
+	"qgo/hub"
 	"qgo/model"
 	"qgo/model/demo"
 )
@@ -33,7 +36,7 @@ func (m *modelFlags) add(f *pflag.FlagSet) {
 }
 
 func (m *modelFlags) addPath(f *pflag.FlagSet) {
-	f.StringVarP(&m.path, "model", "m", "", "model file (GGUF)")
+	f.StringVarP(&m.path, "model", "m", "", "model: a GGUF file, or a name such as qwen2.5-0.5b:q4_0 (see 'qgo list')")
 }
 
 func (m *modelFlags) addExact(f *pflag.FlagSet) {
@@ -47,7 +50,24 @@ func (m *modelFlags) file(cmd *cobra.Command) (*gguf.File, error) {
 			", which knows the Go standard library and nothing else. 'qgo pull qwen2.5-0.5b:q4_0' gets a real one.\n\n"))
 		return demo.Open()
 	}
-	return gguf.Open(m.path)
+	path, err := findModel(m.path)
+	if err != nil {
+		return nil, err
+	}
+	return gguf.Open(path)
+}
+
+// findModel returns the file of a model: a path as it is, a name such as
+// qwen2.5-0.5b:q4_0 or a file's name from the cache.
+func findModel(name string) (string, error) {
+	if _, err := os.Stat(name); err == nil || strings.ContainsAny(name, `/\\`) {
+		return name, nil
+	}
+	cache, err := hub.DefaultCache()
+	if err != nil {
+		return "", err
+	}
+	return cache.Find(name)
 }
 
 // load loads the model.

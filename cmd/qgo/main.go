@@ -99,7 +99,8 @@ Three things to do first:
 		}
 		return nil
 	}
-	root.AddCommand(newBench(), newChat(), newDevices(), newInspect(), newLogits(), newPerplexity(), newQuantize(), newSynth(), newTokenize(), newVersion())
+	root.AddCommand(newBench(), newChat(), newDevices(), newInspect(), newList(), newLogits(), newPerplexity(),
+		newPull(), newQuantize(), newRemove(), newSynth(), newTokenize(), newVerify(), newVersion())
 	return root
 }
 
