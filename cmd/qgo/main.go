@@ -77,10 +77,10 @@ func newRoot() *cobra.Command {
 they come to what the machine allows.
 
 Three things to do first:
-  qgo bench                 how fast is this machine? (needs no model)
+  qgo bench                       how fast is this machine? (needs no model)
   qgo chat -p "What does strings.ToUpper do?"
-                            ask the small model that is built in
-  qgo inspect FILE          what is in a model, and how much memory it takes`,
+                                  ask the small model that is built in
+  qgo pull qwen2.5-0.5b:q4_0      get a real one; then: qgo chat -m qwen2.5-0.5b:q4_0`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -99,8 +99,9 @@ Three things to do first:
 		}
 		return nil
 	}
-	root.AddCommand(newBench(), newChat(), newDevices(), newInspect(), newList(), newLogits(), newPerplexity(),
+	root.AddCommand(newBench(), newChat(), newDevices(), newDoctor(), newInspect(), newList(), newLogits(), newMan(), newPerplexity(),
 		newPull(), newQuantize(), newRemove(), newSynth(), newTokenize(), newVerify(), newVersion())
+	addCompletions(root)
 	return root
 }
 

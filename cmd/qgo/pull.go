@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -139,49 +137,4 @@ func newRemove() *cobra.Command {
 			return err
 		},
 	}
-}
-
-// completePublished completes the names of published models.
-func completePublished(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	var list []string
-	for _, n := range hub.Names() {
-		list = append(list, n.String())
-	}
-	return list, cobra.ShellCompDirectiveNoFileComp
-}
-
-// completeCached completes the names of models in the cache.
-func completeCached(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return cachedNames(), cobra.ShellCompDirectiveNoFileComp
-}
-
-// completeModel completes names of models in the cache, and files.
-func completeModel(_ *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
-	var list []string
-	for _, n := range cachedNames() {
-		if strings.HasPrefix(n, text) {
-			list = append(list, n)
-		}
-	}
-	if len(list) == 0 {
-		return []string{"gguf"}, cobra.ShellCompDirectiveFilterFileExt
-	}
-	return list, cobra.ShellCompDirectiveDefault
-}
-
-func cachedNames() (names []string) {
-	cache, err := hub.DefaultCache()
-	if err != nil {
-		return nil
-	}
-	list, err := cache.List()
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	for _, e := range list {
-		if e.Complete() {
-			names = append(names, modelName(e.Path))
-		}
-	}
-	return names
 }

@@ -29,7 +29,8 @@ The new file appears when it is complete. Only a few megabytes are in memory at
 a time.`,
 		Example: `  qgo quantize qwen2.5-0.5b-instruct-fp16.gguf qwen2.5-0.5b-instruct-q4_k_m.gguf q4_k_m
   qgo quantize --threads 1 IN OUT q8_0`,
-		Args: exactly(3, "three arguments, for example in-f16.gguf out-q4_0.gguf q4_0"),
+		ValidArgsFunction: completeQuantize,
+		Args:              exactly(3, "three arguments, for example in-f16.gguf out-q4_0.gguf q4_0"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			mix, err := quant.ParseMix(args[2])
 			if err != nil {

@@ -23,7 +23,8 @@ the real one, here and in llama.cpp, and needs no download; its text is
 gibberish.`,
 		Example: `  qgo synth 0.5b q4_0 --out synthetic-0.5b-q4_0.gguf
   qgo synth 1.5b q4_k_m --untied --out synthetic-1.5b-q4_k_m.gguf`,
-		Args: exactly(2, "a size and a type, for example 0.5b q4_0"),
+		ValidArgsFunction: completeSynth,
+		Args:              exactly(2, "a size and a type, for example 0.5b q4_0"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			spec, err := synth.ParseSpec(args[0], args[1])
 			if err != nil {
