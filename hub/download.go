@@ -74,7 +74,7 @@ func (c *Client) Download(ctx context.Context, f File, path string, progress fun
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.Path, err)
 	}
-	return d.finish()
+	return d.finish(ctx)
 }
 
 // resume takes up the state of an earlier download of the same file.
@@ -280,8 +280,8 @@ func (r *stallReader) Close() error {
 }
 
 // finish checks the file and gives it its name.
-func (d *download) finish() error {
-	sum, size, err := HashFile(d.part())
+func (d *download) finish(ctx context.Context) error {
+	sum, size, err := HashFile(ctx, d.part())
 	if err != nil {
 		return err
 	}
@@ -296,13 +296,24 @@ func (d *download) finish() error {
 }
 
 // HashFile returns the SHA-256 of a file, in hexadecimal digits, and its size.
-func HashFile(path string) (sum string, size int64, err error) {
+func HashFile(ctx context.Context, path string) (sum string, size int64, err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return "", 0, err
 	}
 	defer file.Close()
 	h := sha256.New()
-	size, err = io.Copy(h, file)
-	return hex.EncodeToString(h.Sum(nil)), size, err
+	const piece = 8 << 20 // so that ctx can end it
+	for {
+		n, err := io.CopyN(h, file, piece)
+		size += n
+		switch {
+		case err == io.EOF:
+			return hex.EncodeToString(h.Sum(nil)), size, nil
+		case err != nil:
+			return "", 0, err
+		case ctx.Err() != nil:
+			return "", 0, ctx.Err()
+		}
+	}
 }

@@ -47,14 +47,13 @@ of ` + hub.DefaultEndpoint + `), HTTPS_PROXY, QGO_MODELS (the cache directory).`
 				total += f.Size
 			}
 			bar := newProgress(cmd, name.String())
-			defer bar.end()
 			for _, f := range list {
 				err := client.Download(cmd.Context(), f, cache.Path(f), func(done int64) { bar.set(before+done, total) })
-				if cmd.Context().Err() != nil {
-					bar.end()
-					fmt.Fprintf(cmd.ErrOrStderr(), "qgo: what was downloaded is kept: 'qgo pull %s' continues\n", name)
-				}
 				if err != nil {
+					bar.end()
+					if cmd.Context().Err() != nil {
+						fmt.Fprintf(cmd.ErrOrStderr(), "qgo: what was downloaded is kept: 'qgo pull %s' continues\n", name)
+					}
 					return err
 				}
 				before += f.Size

@@ -84,7 +84,7 @@ func verify(cmd *cobra.Command, f *gguf.File, o model.Options) (*verification, e
 	}
 	v.Hash = "not known: the file was not pulled"
 	if r, ok := hub.ReadRecord(f.Name); ok {
-		sum, size, err := hub.HashFile(f.Name)
+		sum, size, err := hub.HashFile(cmd.Context(), f.Name)
 		if err != nil {
 			return v, errors.Join(err, f.Close())
 		}

@@ -12,9 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"charm.land/bubbles/v2/textarea"
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
 )
 
@@ -50,7 +49,9 @@ func (e *Editor) Read(ctx context.Context, prompt string) (string, error) {
 		s.Update(msg)
 	}
 	if !s.done {
-		p := tea.NewProgram(s, tea.WithContext(ctx), tea.WithInput(e.in), tea.WithOutput(e.out), tea.WithoutSignalHandler())
+		p := tea.NewProgram(s, tea.WithContext(ctx), tea.WithInput(e.in), tea.WithOutput(e.out), tea.WithoutSignalHandler(),
+			// Finding it out would run tmux, and there are no colours.
+			tea.WithColorProfile(colorprofile.ANSI))
 		if _, err := p.Run(); err != nil {
 			if ctx.Err() != nil {
 				err = ctx.Err()
@@ -72,7 +73,7 @@ func (e *Editor) Read(ctx context.Context, prompt string) (string, error) {
 
 // state is the message while it is typed. It implements [tea.Model].
 type state struct {
-	area     textarea.Model
+	area     area
 	prompt   string
 	complete func(string) []string
 	pastes   pastes
@@ -89,34 +90,19 @@ type state struct {
 
 const (
 	maxHeight = 10 // rows shown; more are scrolled
-	// maxRows is the number of rows that can be typed.
-	maxRows = 5000
 	// lateTime is how long keys that came in one piece with Enter, or soon
 	// after it, are waited for: they belong to the next message.
 	lateTime = 20 * time.Millisecond
 )
 
 func newState(prompt string, entries []string, complete func(string) []string) *state {
-	a := textarea.New()
-	a.ShowLineNumbers = false
-	a.CharLimit = 0
-	a.MaxHeight, a.MaxContentHeight, a.MaxWidth = maxHeight, maxRows, 0
-	a.DynamicHeight = true
-	a.EndOfBufferCharacter = ' '
-	a.SetPromptFunc(lipgloss.Width(prompt), func(i textarea.PromptInfo) string {
-		if i.LineNumber == 0 {
-			return prompt
-		}
-		return strings.Repeat(" ", lipgloss.Width(prompt))
-	})
-	a.SetVirtualCursor(false)
-	plain := textarea.StyleState{}
-	a.SetStyles(textarea.Styles{Focused: plain, Blurred: plain})
-	a.KeyMap.InsertNewline.SetKeys("alt+enter", "shift+enter", "ctrl+j")
-	a.KeyMap.Paste.SetEnabled(false) // terminals paste by themselves
-	a.Focus()
-	return &state{area: a, prompt: prompt, complete: complete, entries: entries, at: len(entries)}
+	s := &state{prompt: prompt, complete: complete, entries: entries, at: len(entries)}
+	s.resize(80)
+	return s
 }
+
+// resize sets the width of the terminal.
+func (s *state) resize(width int) { s.area.width = width - ansi.StringWidth(s.prompt) }
 
 // Init implements [tea.Model].
 func (s *state) Init() tea.Cmd { return nil }
@@ -126,20 +112,24 @@ func (s *state) View() tea.View {
 	if s.done {
 		return tea.NewView("") // see print
 	}
-	text := s.area.View()
+	rows, row, column := s.area.view(maxHeight)
+	text := s.prompt + strings.Join(rows, s.indent())
 	if s.notice != "" {
 		text += "\n" + s.notice
 	}
 	v := tea.NewView(text)
-	v.Cursor = s.area.Cursor()
+	v.Cursor = tea.NewCursor(ansi.StringWidth(s.prompt)+column, row)
 	return v
 }
+
+// indent begins the rows below the prompt's.
+func (s *state) indent() string { return "\n" + strings.Repeat(" ", ansi.StringWidth(s.prompt)) }
 
 // Update implements [tea.Model].
 func (s *state) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
-		s.area.SetWidth(msg.Width)
+		s.resize(msg.Width)
 		return s, nil
 	case tea.KeyPressMsg, tea.PasteMsg:
 		if s.done {
@@ -156,34 +146,34 @@ func (s *state) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		s.replace(msg)
 		return s, nil
 	}
-	var cmd tea.Cmd
-	s.area, cmd = s.area.Update(msg)
-	return s, cmd
+	return s, nil
 }
 
 // print writes the message that was typed, with a short mark for what was
 // pasted, to stay on the screen.
 func (s *state) print(out io.Writer) {
-	indent := "\n" + strings.Repeat(" ", lipgloss.Width(s.prompt))
-	fmt.Fprintln(out, s.prompt+strings.ReplaceAll(s.area.Value(), "\n", indent))
+	fmt.Fprintln(out, s.prompt+strings.ReplaceAll(s.area.text(), "\n", s.indent()))
 }
 
 func (s *state) key(k tea.KeyPressMsg) tea.Cmd {
-	empty := s.area.Length() == 0
-	switch k.String() {
+	name, empty := k.String(), len(s.area.cells) == 0
+	switch name {
 	case "enter":
 		return s.enter()
 	case "ctrl+c":
 		if empty {
 			return s.end(ErrInterrupt)
 		}
-		s.set("")
+		s.area.set("")
 		s.at = len(s.entries)
 		return nil
 	case "ctrl+d":
 		if empty {
 			return s.end(io.EOF)
 		}
+	case "alt+enter", "shift+enter", "ctrl+j":
+		s.area.insert("\n")
+		return nil
 	case "ctrl+x":
 		return s.openEditor()
 	case "ctrl+l":
@@ -194,30 +184,31 @@ func (s *state) key(k tea.KeyPressMsg) tea.Cmd {
 		s.tab()
 		return nil
 	case "up", "ctrl+p":
-		if s.area.Line() == 0 && s.area.LineInfo().RowOffset == 0 {
+		if s.area.first() {
 			s.recall(s.at - 1)
 			return nil
 		}
 	case "down", "ctrl+n":
-		if info := s.area.LineInfo(); s.area.Line() == s.area.LineCount()-1 && info.RowOffset >= info.Height-1 {
+		if s.area.last() {
 			s.recall(s.at + 1)
 			return nil
 		}
 	}
-	var cmd tea.Cmd
-	s.area, cmd = s.area.Update(k)
-	return cmd
+	if !s.area.key(name) && k.Text != "" {
+		s.area.insert(k.Text)
+	}
+	return nil
 }
 
 // enter ends the message, unless it asks for more.
 func (s *state) enter() tea.Cmd {
-	text := s.area.Value()
+	text := s.area.text()
 	if before, ok := strings.CutSuffix(text, `\`); ok {
-		s.set(before + "\n")
+		s.area.set(before + "\n")
 		return nil
 	}
 	if OpenBlock(text) {
-		s.area.InsertRune('\n')
+		s.area.insert("\n")
 		return nil
 	}
 	return s.end(nil)
@@ -229,16 +220,11 @@ func (s *state) end(err error) tea.Cmd {
 }
 
 // text is the message with its pastes.
-func (s *state) text() string { return Unquote(s.pastes.expand(s.area.Value())) }
-
-func (s *state) set(text string) {
-	s.area.SetValue(text)
-	s.area.MoveToEnd()
-}
+func (s *state) text() string { return Unquote(s.pastes.expand(s.area.text())) }
 
 // insert puts text at the cursor; if there is much of it, something short
 // that stands for it.
-func (s *state) insert(text string) { s.area.InsertString(s.pastes.fold(text)) }
+func (s *state) insert(text string) { s.area.insert(s.pastes.fold(text)) }
 
 // recall shows entry i of the history.
 func (s *state) recall(i int) {
@@ -246,14 +232,14 @@ func (s *state) recall(i int) {
 		return
 	}
 	if s.at == len(s.entries) {
-		s.draft = s.area.Value()
+		s.draft = s.area.text()
 	}
 	s.at = i
 	if i == len(s.entries) {
-		s.set(s.draft)
+		s.area.set(s.draft)
 		return
 	}
-	s.set(s.pastes.fold(s.entries[i]))
+	s.area.set(s.pastes.fold(s.entries[i]))
 }
 
 // tab completes the text as far as it is certain, and shows what could follow.
@@ -261,7 +247,7 @@ func (s *state) tab() {
 	if s.complete == nil {
 		return
 	}
-	text := s.area.Value()
+	text := s.area.text()
 	list := s.complete(text)
 	if len(list) == 0 {
 		return
@@ -275,7 +261,7 @@ func (s *state) tab() {
 		common = common[:n]
 	}
 	if len(common) > len(text) {
-		s.set(common)
+		s.area.set(common)
 	}
 	if len(list) > 1 {
 		sorted := slices.Sorted(slices.Values(list))

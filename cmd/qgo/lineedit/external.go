@@ -23,7 +23,7 @@ func (s *state) openEditor() tea.Cmd {
 		s.notice = err.Error()
 		return nil
 	}
-	_, err = file.WriteString(s.pastes.expand(s.area.Value()))
+	_, err = file.WriteString(s.pastes.expand(s.area.text()))
 	if err2 := file.Close(); err == nil {
 		err = err2
 	}
@@ -49,5 +49,5 @@ func (s *state) replace(e edited) {
 		s.notice = err.Error()
 		return
 	}
-	s.set(s.pastes.fold(strings.TrimRight(string(b), "\n")))
+	s.area.set(s.pastes.fold(strings.TrimRight(string(b), "\n")))
 }

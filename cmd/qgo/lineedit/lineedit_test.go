@@ -93,7 +93,7 @@ func TestPaste(t *testing.T) {
 	} {
 		s := press(newState("> ", nil, nil), "<")
 		s.Update(tea.PasteMsg{Content: c.paste})
-		if got := s.area.Value(); got != "<"+c.shown {
+		if got := s.area.text(); got != "<"+c.shown {
 			t.Errorf("%.20q is shown as %.40q, want %q", c.paste, got, "<"+c.shown)
 		}
 		press(s, ">", "<enter>")
@@ -119,15 +119,15 @@ func TestReplace(t *testing.T) {
 	}
 	s := press(newState("> ", nil, nil), "here")
 	s.Update(edited{path: path, err: errors.New("exit status 1")})
-	if s.area.Value() != "here" || !strings.Contains(s.notice, "$EDITOR") {
-		t.Errorf("an editor that failed: text %q, notice %q", s.area.Value(), s.notice)
+	if s.area.text() != "here" || !strings.Contains(s.notice, "$EDITOR") {
+		t.Errorf("an editor that failed: text %q, notice %q", s.area.text(), s.notice)
 	}
 	if err := os.WriteFile(path, []byte("from\nthere\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.Update(edited{path: path})
-	if s.area.Value() != "from\nthere" {
-		t.Errorf("text %q", s.area.Value())
+	if s.area.text() != "from\nthere" {
+		t.Errorf("text %q", s.area.text())
 	}
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the editor's file is still there: %v", err)
