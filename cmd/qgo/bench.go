@@ -133,7 +133,14 @@ func (b *benchFlags) check(cmd *cobra.Command) error {
 		}
 	}
 	p.AtLeast, p.Delay = seconds(b.seconds), seconds(b.delay)
-	if p.Models = b.models; len(p.Models) == 0 {
+	for _, name := range b.models {
+		path, err := findModel(name)
+		if err != nil {
+			return err
+		}
+		p.Models = append(p.Models, path)
+	}
+	if len(p.Models) == 0 {
 		p.Models = []string{""}
 	}
 	if err := b.giveBound(cmd); err != nil {

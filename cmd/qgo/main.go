@@ -10,10 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -29,10 +27,8 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 // run is the program with its surroundings as arguments, for tests.
 func run(args []string, in io.Reader, out, errOut io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := withInterrupts(context.Background())
 	defer stop()
-	// A second Ctrl-C ends the program at once.
-	context.AfterFunc(ctx, stop)
 	cmd := newRoot()
 	cmd.SetArgs(args)
 	cmd.SetIn(in)
@@ -88,10 +84,10 @@ func newRoot() *cobra.Command {
 they come to what the machine allows.
 
 Three things to do first:
-  qgo bench                 how fast is this machine? (needs no model)
+  qgo bench                       how fast is this machine? (needs no model)
   qgo chat -p "What does strings.ToUpper do?"
-                            ask the small model that is built in
-  qgo inspect FILE          what is in a model, and how much memory it takes`,
+                                  ask the small model that is built in
+  qgo pull qwen2.5-0.5b:q4_0      get a real one; then: qgo chat -m qwen2.5-0.5b:q4_0`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -111,7 +107,9 @@ Three things to do first:
 		}
 		return nil
 	}
-	root.AddCommand(newBench(), newChat(), newDevices(), newInspect(), newAdvise(), newRoofline(), newLogits(), newPerplexity(), newSynth(), newTokenize(), newVersion())
+	root.AddCommand(newAdvise(), newBench(), newChat(), newDevices(), newDoctor(), newInspect(), newList(), newLogits(), newMan(),
+		newPerplexity(), newPull(), newQuantize(), newRemove(), newRoofline(), newSynth(), newTokenize(), newVerify(), newVersion())
+	addCompletions(root)
 	return root
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +23,8 @@ the real one, here and in llama.cpp, and needs no download; its text is
 gibberish.`,
 		Example: `  qgo synth 0.5b q4_0 --out synthetic-0.5b-q4_0.gguf
   qgo synth 1.5b q4_k_m --untied --out synthetic-1.5b-q4_k_m.gguf`,
-		Args: exactly(2, "a size and a type, for example 0.5b q4_0"),
+		ValidArgsFunction: completeSynth,
+		Args:              exactly(2, "a size and a type, for example 0.5b q4_0"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			spec, err := synth.ParseSpec(args[0], args[1])
 			if err != nil {
@@ -34,21 +34,11 @@ gibberish.`,
 				return usagef(cmd, "--out is needed: the name of the file to write")
 			}
 			spec.Untied, spec.Seed = untied, seed
-			var progress func(done, total int64)
-			if isTerminal(cmd.ErrOrStderr()) {
-				progress = func(done, total int64) {
-					fmt.Fprintf(cmd.ErrOrStderr(), "\r%s: %3d %% of %s ", spec.Name(), 100*done/total, bytesText(total))
-				}
-			}
-			if err := synth.Write(path, spec, func(done, total int64) {
-				if progress != nil {
-					progress(done, total)
-				}
-			}); err != nil {
+			bar := newProgress(cmd, spec.Name())
+			err = synth.Write(path, spec, bar.set)
+			bar.end()
+			if err != nil {
 				return err
-			}
-			if progress != nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "\r%s\r", strings.Repeat(" ", 60))
 			}
 			size, err := spec.Size()
 			if err != nil {
