@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"qgo/hub"
+	"qgo/model/hub"
 	"qgo/kernels"
 	"qgo/model/synth"
 )

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"qgo/gguf"
-	"qgo/hub"
+	"qgo/model/hub"
 	"qgo/model"
 	"qgo/model/demo"
 )

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"qgo/gguf"
-	"qgo/hub"
+	"qgo/model/hub"
 	"qgo/model"
 )
 

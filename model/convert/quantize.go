@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strconv"
 
-	"qgo/files"
+	"qgo/model/files"
 	"qgo/gguf"
 	"qgo/model"
 	"qgo/quant"
