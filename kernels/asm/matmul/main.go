@@ -63,14 +63,18 @@ func main() {
 	case s.Wide() && *vnni:
 		body = (*kernel).avx512
 	case !s.Wide() && !*vnni:
-		body = (*kernel).avx2
+		body = func(k *kernel) { k.avx2(s) }
 	default:
 		log.Fatal("no such kernels")
+	}
+	flags := NOSPLIT
+	if !s.Wide() && !*floats {
+		flags = 0 // the frame is too large for it
 	}
 	for _, f := range set.formats {
 		for _, n := range set.rows(f) {
 			// The argument is a *panel.Args; avo need not know the type.
-			TEXT(name(f, n), NOSPLIT, "func(a *byte)")
+			TEXT(name(f, n), flags, "func(a *byte)")
 			body(&kernel{format: f, n: n})
 		}
 	}
@@ -89,12 +93,12 @@ type kernelSet struct {
 func (s *kernelSet) rows(f format) []int {
 	rows := []int{1, 2, 4, 8, 16}
 	switch {
-	case s.isa.Wide() && f.bits == 0:
+	case f.bits == 0:
 		return rows
-	case s.isa.Wide() || f.bits == 0 && !f.signed():
+	case s.isa.Wide():
 		return rows[:4]
 	}
-	return rows[:3] // more would not fit in the registers, or in the stack that a leaf may take
+	return rows[:3] // more would not fit in the registers
 }
 
 func name(f format, n int) string { return fmt.Sprintf("mul%sx%d", f.name, n) }
@@ -127,40 +131,40 @@ func (s *kernelSet) write(path, pkg string) {
 	}
 }
 
-// begin loads the arguments.
-func (k *kernel) begin() {
+// begin loads the arguments; k.x becomes the addresses of rows rows.
+func (k *kernel) begin(rows int) {
 	k.args = Load(Param("a"), GP64())
 	k.pair, k.head = GP64(), GP64()
-	k.addressRows()
+	k.addressRows(rows)
 }
 
 func (k *kernel) arg(offset int) Mem { return Mem{Base: k.args, Disp: offset} }
 
 // addressRows makes addresses of the same block of all rows of activations
 // from one or two base registers and a few multiples of the stride.
-func (k *kernel) addressRows() {
-	bases := (k.n + 7) / 8
+func (k *kernel) addressRows(n int) {
+	bases := (n + 7) / 8
 	for range bases {
 		k.xBase = append(k.xBase, GP64())
 	}
 	var multiples [8]reg.Register // of the stride
-	if k.n > 1 {
+	if n > 1 {
 		for _, i := range []int{1, 3, 5, 7} {
-			if i < k.n {
+			if i < n {
 				multiples[i] = GP64()
 			}
 		}
 		s := multiples[1]
 		MOVQ(k.arg(argXStride), s)
-		if k.n > 3 {
+		if n > 3 {
 			LEAQ(Mem{Base: s, Index: s, Scale: 2}, multiples[3])
 		}
-		if k.n > 5 {
+		if n > 5 {
 			LEAQ(Mem{Base: s, Index: s, Scale: 4}, multiples[5])
 			LEAQ(Mem{Base: multiples[3], Index: s, Scale: 4}, multiples[7])
 		}
 	}
-	for t := range k.n {
+	for t := range n {
 		m := Mem{Base: k.xBase[t/8]}
 		switch i := t % 8; i {
 		case 0:
