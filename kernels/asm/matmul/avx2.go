@@ -30,12 +30,10 @@ var y = []reg.Register{
 // How the kernels use registers; pairs are for the two halves.
 var (
 	yW    = [4][2]reg.Register{{y[0], y[1]}, {y[2], y[3]}, {y[4], y[5]}, {y[6], y[7]}} // codes
-	ySum  = [2]reg.Register{y[8], y[9]}
-	yPart = [2]reg.Register{y[10], y[11]}
-	yX    = y[12] // activations
-	yTmp  = y[13]
-	yOnes = y[14] // of 16 bits
-	yMask = y[15] // of the low bits
+	ySum  = [rowUnroll][2]reg.Register{{y[8], y[9]}, {y[10], y[11]}}
+	yX    = [2]reg.Register{y[12], y[13]} // activations
+	yTmp  = y[14]
+	yTmp2 = y[15]
 )
 
 const (
@@ -45,8 +43,17 @@ const (
 	halfPlane = planeBytes / 2
 )
 
-// rowUnroll is the number of activation rows in the body of the loop over them.
+// rowUnroll is the number of activation rows that are computed at a time. Their
+// instructions alternate: one row's would wait for each other, and fill the
+// schedulers of the CPU waiting.
 const rowUnroll = 2
+
+// row2 is an activation row that is being computed.
+type row2 struct {
+	x     Mem // its block
+	frame Mem // its part of the frame
+	sum   [2]reg.Register
+}
 
 // frame2 is what an AVX2 kernel keeps in the stack frame. It begins on a cache
 // line.
@@ -91,15 +98,6 @@ func (f *frame2) at(offset int) Mem { return Mem{Base: f.base, Disp: offset} }
 func (k *kernel) avx2(s *isa.ISA) {
 	k.begin(min(k.n, rowUnroll))
 	f := k.newFrame()
-	VMOVDQU(s.Bits(1<<16|1), yOnes)
-	switch k.low {
-	case 4:
-		VMOVDQU(s.Bits(bytes4(0x0f)), yMask)
-	case 2:
-		VMOVDQU(s.Bits(bytes4(0x03)), yMask)
-	case 8:
-		VMOVDQU(s.Bits(bytes4(0x80)), yMask)
-	}
 	k.panels(func(loadDst func()) {
 		VPXOR(yTmp, yTmp, yTmp)
 		for i := range 2 * k.n {
@@ -109,17 +107,17 @@ func (k *kernel) avx2(s *isa.ISA) {
 			k.scales2(s, f)
 			for g := range 2 {
 				if k.signed() {
-					k.signed2(f, g)
+					k.signed2(s, f, g)
 				} else {
 					k.unpack2(s, g)
 				}
-				k.rows2(f, func(x, row Mem) {
+				k.rows2(f, func(rows []row2) {
 					if k.signed() {
-						k.multiplySigned2(f, g, x)
+						k.multiplySigned2(s, f, g, rows)
 					} else {
-						k.multiply2(g, x)
+						k.multiply2(s, g, rows)
 					}
-					k.scaled2(f, g, x, row)
+					k.scaled2(f, g, rows)
 				})
 			}
 		})
@@ -140,29 +138,32 @@ func (k *kernel) avx2(s *isa.ISA) {
 	RET()
 }
 
-// rows2 repeats body for all activation rows. x is the address of a row's
-// block, row that of its part of the frame.
-func (k *kernel) rows2(f *frame2, body func(x, row Mem)) {
-	if k.n <= rowUnroll {
-		for i, x := range k.x {
-			body(x.Offset(k.tile*blockBytes), f.at(i*rowBytes))
-		}
+// rows2 repeats body for all activation rows.
+func (k *kernel) rows2(f *frame2, body func(rows []row2)) {
+	x, frame := k.xBase[0], f.base
+	loop := k.n > rowUnroll
+	if loop {
+		x, frame = GP64(), GP64()
+		MOVQ(k.xBase[0], x)
+		MOVQ(f.base, frame)
+	}
+	rows := make([]row2, len(k.x))
+	for i := range rows {
+		m := k.at(i, 0)
+		m.Base = x
+		rows[i] = row2{m, Mem{Base: frame, Disp: i * rowBytes}, ySum[i]}
+	}
+	if !loop {
+		body(rows)
 		return
 	}
-	x, row, left := GP64(), GP64(), GP64()
-	MOVQ(k.xBase[0], x)
-	MOVQ(f.base, row)
+	left := GP64()
 	MOVQ(U32(k.n/rowUnroll), left)
 	label := isa.NewLabel("rows")
 	Label(label)
-	for i, m := range k.x {
-		m.Base = x
-		body(m.Offset(k.tile*blockBytes), Mem{Base: row, Disp: i * rowBytes})
-	}
-	next := k.x[1]
-	next.Base, next.Scale = x, rowUnroll
-	LEAQ(next, x)
-	ADDQ(U32(rowUnroll*rowBytes), row)
+	body(rows)
+	LEAQ(Mem{Base: x, Index: rows[1].x.Index, Scale: rowUnroll}, x)
+	ADDQ(U32(rowUnroll*rowBytes), frame)
 	DECQ(left)
 	JNZ(LabelRef(label))
 }
@@ -207,10 +208,10 @@ func (k *kernel) scales2(s *isa.ISA, f *frame2) {
 		case k.minima: // two of both, in four bits each
 			for g := range 2 {
 				VPMOVZXBD(sub(g), yTmp)
-				VPSRLD(U8(4), yTmp, yX)
+				VPSRLD(U8(4), yTmp, yTmp2)
 				VPAND(s.Bits(15), yTmp, yTmp)
 				store(yTmp, 0, f.scales, g)
-				store(yX, 1, f.minima, g)
+				store(yTmp2, 1, f.minima, g)
 			}
 		default: // two signed scales
 			for g := range 2 {
@@ -224,87 +225,105 @@ func (k *kernel) scales2(s *isa.ISA, f *frame2) {
 // plane2 is the address of half a plane of codes.
 func (k *kernel) plane2(i, half int) Mem { return k.code(i*planeBytes + half*halfPlane) }
 
+// lowMask is the mask of the bits of codes in the first planes.
+func (k *kernel) lowMask(s *isa.ISA) Mem { return s.Bits(bytes4(1<<k.low - 1)) }
+
 // unpack2 takes the codes of group g of a tile apart, those of up to 6 bits.
 func (k *kernel) unpack2(s *isa.ISA, g int) {
+	mask := yTmp2
+	VMOVDQU(k.lowMask(s), mask)
 	for half := range 2 {
-		switch {
-		case k.low == 2:
-			VMOVDQU(k.plane2(g, half), yTmp)
-			VPAND(yMask, yTmp, yW[0][half])
-			for v := 1; v < 4; v++ {
-				VPSRLD(U8(2*v), yTmp, yW[v][half])
-				VPAND(yMask, yW[v][half], yW[v][half])
-			}
-		case g == 0:
-			for v := range 4 {
-				VPAND(k.plane2(v, half), yMask, yW[v][half])
-			}
-		default:
-			for v := range 4 {
-				VMOVDQU(k.plane2(v, half), yTmp)
-				VPSRLD(U8(4), yTmp, yTmp)
-				VPAND(yMask, yTmp, yW[v][half])
-			}
-		}
-		if k.high == 0 {
-			continue
-		}
-		// One plane has a bit of each vector, two have two bits of half of them.
-		bits, mask := yX, s.Bits(bytes4(uint8(1<<k.high-1)<<k.low))
-		from := k.low - 4*g
-		plane := k.low
-		if k.high == 2 {
-			from, plane = k.low, k.low+g
-		}
-		VMOVDQU(k.plane2(plane, half), bits)
-		for v := range 4 {
-			shifted := yTmp
-			switch shift := from - k.high*v; {
-			case shift > 0:
-				VPSLLD(U8(shift), bits, shifted)
-			case shift < 0:
-				VPSRLD(U8(-shift), bits, shifted)
+		for v, w := range yW {
+			w := w[half]
+			switch {
+			case k.low == 4 && g == 0:
+				VPAND(k.plane2(v, half), mask, w)
+				continue
+			case k.low == 4:
+				VMOVDQU(k.plane2(v, half), w)
+				VPSRLD(U8(4), w, w)
+			case v == 0:
+				VMOVDQU(k.plane2(g, half), yTmp)
+				VPAND(mask, yTmp, w)
+				continue
 			default:
-				shifted = bits
+				VPSRLD(U8(2*v), yTmp, w)
 			}
-			VPAND(mask, shifted, yTmp)
-			VPOR(yTmp, yW[v][half], yW[v][half])
+			VPAND(mask, w, w)
+		}
+	}
+	if k.high == 0 {
+		return
+	}
+	// One plane has a bit of each vector, two have two bits of half of them.
+	VMOVDQU(s.Bits(bytes4(uint8(1<<k.high-1)<<k.low)), mask)
+	plane, left := k.low, k.low-4*g
+	if k.high == 2 {
+		plane, left = k.low+g, k.low
+	}
+	for half := range 2 {
+		VMOVDQU(k.plane2(plane, half), yX[0])
+		for v, w := range yW {
+			bits := yTmp
+			switch shift := left - k.high*v; {
+			case shift > 0:
+				VPSLLD(U8(shift), yX[0], bits)
+			case shift < 0:
+				VPSRLD(U8(-shift), yX[0], bits)
+			default:
+				bits = yX[0]
+			}
+			VPAND(mask, bits, yTmp)
+			VPOR(yTmp, w[half], w[half])
 		}
 	}
 }
 
-// multiply2 multiplies the codes of group g with an activation row.
-func (k *kernel) multiply2(g int, x Mem) {
-	most := 4 // products of pairs that fit in 16 bits together
-	if k.low+k.high > 5 {
-		most = 2
-	}
-	for v := range 4 {
-		VPBROADCASTD(x.Offset(16*g+4*v), yX)
-		for half, w := range yW[v] {
-			part := yPart[half]
-			if v < most {
-				part = ySum[half]
+// multiply2 multiplies the codes of group g with activation rows.
+func (k *kernel) multiply2(s *isa.ISA, g int, rows []row2) {
+	ones := s.Bits(1<<16 | 1)
+	wide := k.low+k.high > 5 // only two products of pairs fit in 16 bits together
+	for v := 0; v < 4; v += 2 {
+		for _, r := range rows {
+			for i, x := range yX {
+				VPBROADCASTD(r.x.Offset(16*g+4*(v+i)), x)
 			}
-			if v%most == 0 {
-				VPMADDUBSW(yX, w, part)
-				continue
-			}
-			VPMADDUBSW(yX, w, yTmp)
-			VPADDW(yTmp, part, part)
-			if v%most == most-1 {
-				VPMADDWD(yOnes, part, part)
-				if v >= most {
-					VPADDD(part, ySum[half], ySum[half])
+			for half, sum := range r.sum {
+				first := yTmp
+				if v == 0 {
+					first = sum
+				}
+				VPMADDUBSW(yX[0], yW[v][half], first)
+				VPMADDUBSW(yX[1], yW[v+1][half], yTmp2)
+				VPADDW(yTmp2, first, first)
+				if wide {
+					VPMADDWD(ones, first, first)
+				}
+				if v > 0 {
+					if wide {
+						VPADDD(first, sum, sum)
+					} else {
+						VPADDW(first, sum, sum)
+					}
 				}
 			}
 		}
 	}
-	if k.offset > 0 {
-		VPBROADCASTD(x.Offset(offNegSum+4*g), yX)
-		VPSLLD(U8(k.offset), yX, yX)
-		for _, sum := range ySum {
-			VPADDD(yX, sum, sum)
+	for _, r := range rows {
+		for _, sum := range r.sum {
+			if !wide {
+				VPMADDWD(ones, sum, sum)
+			}
+		}
+	}
+	if k.offset == 0 {
+		return
+	}
+	for i, r := range rows {
+		VPBROADCASTD(r.x.Offset(offNegSum+4*g), yX[i])
+		VPSLLD(U8(k.offset), yX[i], yX[i])
+		for _, sum := range r.sum {
+			VPADDD(yX[i], sum, sum)
 		}
 	}
 }
@@ -323,97 +342,108 @@ func signedLevels() Mem {
 
 // signed2 puts the signed codes of 8 bits of group g into the frame, and their
 // absolute values into registers.
-func (k *kernel) signed2(f *frame2, g int) {
-	table := yX
+func (k *kernel) signed2(s *isa.ISA, f *frame2, g int) {
+	mask, table := yTmp2, yX[0]
 	if k.levels {
+		VMOVDQU(k.lowMask(s), mask)
 		VBROADCASTI128(signedLevels(), table)
+	} else {
+		VMOVDQU(s.Bits(bytes4(0x80)), mask)
 	}
 	for half := range 2 {
-		for v := range 4 {
+		for v, w := range yW {
 			switch {
 			case !k.levels:
-				VPXOR(k.plane2(4*g+v, half), yMask, yTmp)
+				VPXOR(k.plane2(4*g+v, half), mask, yTmp)
 			case g == 0:
-				VPAND(k.plane2(v, half), yMask, yTmp)
+				VPAND(k.plane2(v, half), mask, yTmp)
 			default:
 				VMOVDQU(k.plane2(v, half), yTmp)
 				VPSRLD(U8(4), yTmp, yTmp)
-				VPAND(yMask, yTmp, yTmp)
+				VPAND(mask, yTmp, yTmp)
 			}
 			if k.levels {
 				VPSHUFB(yTmp, table, yTmp)
 			}
 			VMOVDQU(yTmp, f.at(f.codes+(2*v+half)*yBytes))
-			VPABSB(yTmp, yW[v][half])
+			VPABSB(yTmp, w[half])
 		}
 	}
 }
 
 // multiplySigned2 is multiply2 for signed codes of 8 bits.
-func (k *kernel) multiplySigned2(f *frame2, g int, x Mem) {
-	for v := range 4 {
-		VPBROADCASTD(x.Offset(16*g+4*v), yX)
-		for half, abs := range yW[v] {
-			part := yTmp
-			if v == 0 {
-				part = ySum[half]
-			}
-			VPSIGNB(f.at(f.codes+(2*v+half)*yBytes), yX, yTmp)
-			VPMADDUBSW(yTmp, abs, part)
-			VPMADDWD(yOnes, part, part)
-			if v > 0 {
-				VPADDD(yTmp, ySum[half], ySum[half])
+func (k *kernel) multiplySigned2(s *isa.ISA, f *frame2, g int, rows []row2) {
+	ones := yTmp2
+	VMOVDQU(s.Bits(1<<16|1), ones)
+	for v, abs := range yW {
+		for i, r := range rows {
+			VPBROADCASTD(r.x.Offset(16*g+4*v), yX[i])
+			for half, sum := range r.sum {
+				part := yTmp
+				if v == 0 {
+					part = sum
+				}
+				VPSIGNB(f.at(f.codes+(2*v+half)*yBytes), yX[i], yTmp)
+				VPMADDUBSW(yTmp, abs[half], part)
+				VPMADDWD(ones, part, part)
+				if v > 0 {
+					VPADDD(yTmp, sum, sum)
+				}
 			}
 		}
 	}
 }
 
-// scaled2 scales the sums of group g of an activation row. The tile's scaled
-// sum is added to the row's results.
-func (k *kernel) scaled2(f *frame2, g int, x, row Mem) {
-	at := func(offset, half int) Mem { return row.Offset(offset + half*yBytes) }
-	VBROADCASTSS(x.Offset(offD+4*g), yX)
-	for half, sum := range ySum {
-		VCVTDQ2PS(sum, sum)
-		VMULPS(yX, sum, sum)
-		if k.group == 16 {
-			VMULPS(f.at(f.scales+(2*g+half)*yBytes), sum, sum)
+// scaled2 scales the sums of group g of activation rows. The tile's scaled sum
+// is added to a row's results.
+func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
+	each := func(do func(r row2, half int, sum reg.Register)) {
+		for _, r := range rows {
+			for half, sum := range r.sum {
+				do(r, half, sum)
+			}
 		}
-		if g == 0 {
-			VMOVUPS(sum, at(f.sums, half))
-			continue
+	}
+	each(func(_ row2, _ int, sum reg.Register) { VCVTDQ2PS(sum, sum) })
+	for i, r := range rows {
+		VBROADCASTSS(r.x.Offset(offD+4*g), yX[i])
+		for _, sum := range r.sum {
+			VMULPS(yX[i], sum, sum)
 		}
-		VADDPS(at(f.sums, half), sum, sum)
-		if k.group == 32 {
-			VMULPS(f.at(f.scales+half*yBytes), sum, sum)
-		}
-		VADDPS(at(f.results, half), sum, sum)
+	}
+	if k.group == 16 {
+		each(func(_ row2, half int, sum reg.Register) { VMULPS(f.at(f.scales+(2*g+half)*yBytes), sum, sum) })
 	}
 	if g == 0 {
+		each(func(r row2, half int, sum reg.Register) { VMOVUPS(sum, r.frame.Offset(f.sums+half*yBytes)) })
 		return
 	}
+	each(func(r row2, half int, sum reg.Register) { VADDPS(r.frame.Offset(f.sums+half*yBytes), sum, sum) })
+	if k.group == 32 {
+		each(func(_ row2, half int, sum reg.Register) { VMULPS(f.at(f.scales+half*yBytes), sum, sum) })
+	}
+	each(func(r row2, half int, sum reg.Register) { VADDPS(r.frame.Offset(f.results+half*yBytes), sum, sum) })
 	if k.minima {
-		k.minimum2(f, x)
+		for _, r := range rows {
+			k.minimum2(f, r)
+		}
 	}
-	for half, sum := range ySum {
-		VMOVUPS(sum, at(f.results, half))
-	}
+	each(func(r row2, half int, sum reg.Register) { VMOVUPS(sum, r.frame.Offset(f.results+half*yBytes)) })
 }
 
 // minimum2 adds an activation row's sums times the minima to its results.
-func (k *kernel) minimum2(f *frame2, x Mem) {
-	VBROADCASTSS(x.Offset(offSum), yX)
-	if k.group == 32 {
-		VBROADCASTSS(x.Offset(offSum+4), yTmp)
-		VADDPS(yTmp, yX, yX)
-	} else {
-		VBROADCASTSS(x.Offset(offSum+4), yPart[1])
+func (k *kernel) minimum2(f *frame2, r row2) {
+	for g, x := range yX {
+		VBROADCASTSS(r.x.Offset(offSum+4*g), x)
 	}
-	for half, sum := range ySum {
-		VMULPS(f.at(f.minima+half*yBytes), yX, yTmp)
+	if k.group == 32 {
+		VADDPS(yX[1], yX[0], yX[0])
+	}
+	for half, sum := range r.sum {
+		VMULPS(f.at(f.minima+half*yBytes), yX[0], yTmp)
 		if k.group == 16 {
-			VMULPS(f.at(f.minima+(2+half)*yBytes), yPart[1], yPart[0])
-			VADDPS(yPart[0], yTmp, yTmp)
+			VMULPS(f.at(f.minima+(2+half)*yBytes), yX[1], yTmp2)
+			VADDPS(yTmp2, yTmp, yTmp)
 		}
 		if k.super {
 			VSUBPS(yTmp, sum, sum)
