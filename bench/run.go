@@ -1,145 +1,168 @@
+// Package bench measures how fast a model runs and how fast the machine would
+// let it run. It uses the same interface as every other program.
 package bench
 
 import (
 	"context"
-	"math"
+	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
+	"qgo/bench/roofline"
 	"qgo/kernels"
 	"qgo/model"
 )
 
-// Spec says what to measure.
-type Spec struct {
-	Prefill int // tokens of the prompt
-	Decode  int // tokens generated
-	Depth   int // tokens before both
-	Reps    int // repetitions
+// probeTime is how long the bandwidth is probed before and after each
+// repetition.
+const probeTime = 40 * time.Millisecond
+
+// warmUp is the number of tokens decoded before the first repetition.
+const warmUp = 8
+
+// Runner measures one loaded model.
+type Runner struct {
+	Model   *model.Model
+	Reps    int           // of each test
+	AtLeast time.Duration // repeat each test for at least so long
+	Delay   time.Duration // before each repetition, for the machine to cool
+	Origin  time.Time     // what the repetitions' starts count from
+	Given   roofline.Machine
+	Peak    float64 // of the machine, in operations a second; 0 if unknown
+	// Progress is called with what is being done.
+	Progress func(step string)
+	// Between, if set, is called after each repetition: a baseline takes
+	// its turn.
+	Between func(ctx context.Context, rep int) error
+
+	prober *Prober
+	pool   *kernels.Pool
+	rng    *rand.Rand
 }
 
-// Sample is a series of measurements in tokens per second.
-type Sample []float64
-
-// Mean is the average.
-func (s Sample) Mean() float64 {
-	sum := 0.0
-	for _, v := range s {
-		sum += v
+// Open takes what measuring needs. Close it after use.
+func (r *Runner) Open() error {
+	r.pool = kernels.NewPool(r.Model.Threads(), r.Model.Pinned())
+	r.rng = rand.New(rand.NewPCG(1, 2))
+	var err error
+	if r.prober, err = NewProber(r.pool, false); err != nil {
+		r.pool.Close()
 	}
-	return sum / float64(max(len(s), 1))
+	return err
 }
 
-// Stddev is the standard deviation of the sample, 0 if there is only one.
-func (s Sample) Stddev() float64 {
-	if len(s) < 2 {
-		return 0
+// Close gives it back.
+func (r *Runner) Close() error {
+	defer r.pool.Close()
+	return r.prober.Close()
+}
+
+// Run does a test. If it is broken off, by ctx or a failure, the result holds
+// the repetitions that were done, marked as incomplete, beside the error; it
+// is nil if there are none.
+func (r *Runner) Run(ctx context.Context, t Test) (*Result, error) {
+	m := r.Model
+	cost := m.Cost()
+	res := &Result{
+		BuildCommit: buildCommit(), CPUInfo: cpuInfo(), Backends: "CPU",
+		ModelFilename: m.File.Name, ModelType: modelType(m), ModelSize: m.File.Size(), ModelParams: params(m.File),
+		Batch: m.MaxRows(), Threads: m.Threads(), TypeK: m.KVType(), TypeV: m.KVType(),
+		Prompt: t.Prompt, Gen: t.Gen, Depth: t.Depth, Scenario: t.Scenario,
+		TestTime: time.Now().UTC(), Engine: "qgo", Kernels: m.Tier(), Cost: &cost,
 	}
-	mean, sum := s.Mean(), 0.0
-	for _, v := range s {
-		sum += (v - mean) * (v - mean)
+	err := r.repeat(ctx, t, res)
+	if err != nil {
+		res.Incomplete = true
 	}
-	return math.Sqrt(sum / float64(len(s)-1))
-}
-
-// Median is the middle value.
-func (s Sample) Median() float64 {
-	if len(s) == 0 {
-		return 0
+	if len(res.Reps) == 0 {
+		return nil, err
 	}
-	sorted := slices.Sorted(slices.Values(s))
-	return (sorted[(len(s)-1)/2] + sorted[len(s)/2]) / 2
+	res.Summarise(r.Peak, r.Given)
+	return res, err
 }
 
-// Result is what was measured. Rates are per second.
-type Result struct {
-	Spec      Spec       `json:"spec"`
-	Threads   int        `json:"threads"`
-	Tier      string     `json:"tier"`
-	Cost      model.Cost `json:"cost"`
-	Bandwidth Sample     `json:"bandwidth_bytes_per_second"` // before and after
-	Prefill   Sample     `json:"prefill_tokens_per_second"`
-	Decode    Sample     `json:"decode_tokens_per_second"`
-}
-
-// DecodeBytes is the number of bytes that a decoded token reads on average.
-func (r *Result) DecodeBytes() float64 {
-	return float64(r.Cost.Bytes(r.Spec.Depth + r.Spec.Decode/2))
-}
-
-// PrefillFLOP is the floating-point rate of prefill.
-func (r *Result) PrefillFLOP() float64 {
-	if r.Spec.Prefill == 0 {
-		return 0
-	}
-	return float64(r.Cost.PrefillFLOP(r.Spec.Prefill, r.Spec.Depth)) / float64(r.Spec.Prefill) * r.Prefill.Median()
-}
-
-// Step names a part of a run, for a progress display.
-type Step string
-
-// Run measures a model. It probes the bandwidth with as many workers as the
-// model has before and after, since it changes on many machines.
-func Run(ctx context.Context, m *model.Model, spec Spec, progress func(Step)) (*Result, error) {
-	r := &Result{Spec: spec, Threads: m.Threads(), Tier: m.Tier(), Cost: m.Cost()}
-	pool := kernels.NewPool(m.Threads(), m.Pinned())
-	defer pool.Close()
-	buf := NewProbeBuffer()
-	probe := func() error {
-		progress("bandwidth")
-		b, err := Bandwidth(pool, buf, 300*time.Millisecond)
-		r.Bandwidth = append(r.Bandwidth, b)
+func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
+	once, closeWork, err := r.prepare(ctx, t)
+	if err != nil {
 		return err
 	}
-	if err := probe(); err != nil {
-		return nil, err
+	defer closeWork()
+	r.Progress(t.Name() + ": warm-up")
+	if _, err := once(true); err != nil {
+		return err
 	}
-	w := &workload{ctx: ctx, m: m, rng: rand.New(rand.NewPCG(1, 2))}
-	var err error
-	if w.kv, err = m.NewKV(spec.Depth + max(spec.Prefill, spec.Decode)); err != nil {
-		return nil, err
+	before, err := r.probe()
+	if err != nil {
+		return err
 	}
-	defer w.kv.Close()
-	if spec.Depth > 0 {
-		progress("depth")
-		if _, err := w.prefill(spec.Depth, 0); err != nil {
-			return nil, err
-		}
-	}
-	// The first run of each kind warms up and does not count.
-	for i := range spec.Reps + 1 {
-		if spec.Prefill > 0 {
-			progress("prefill")
-			t, err := w.prefill(spec.Prefill, spec.Depth)
-			if err != nil {
-				return nil, err
+	start := time.Now()
+	for i := 0; i < r.Reps || time.Since(start) < r.AtLeast; i++ {
+		if r.Delay > 0 {
+			r.Progress("pause")
+			select {
+			case <-time.After(r.Delay):
+			case <-ctx.Done():
 			}
-			if i > 0 {
-				r.Prefill = append(r.Prefill, float64(spec.Prefill)/t.Seconds())
+			if before, err = r.probe(); err != nil {
+				return err
 			}
 		}
-	}
-	if err := probe(); err != nil {
-		return nil, err
-	}
-	for i := range spec.Reps + 1 {
-		if spec.Decode > 0 {
-			progress("decode")
-			n := spec.Decode
-			if i == 0 {
-				n = min(n, 8)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r.Progress(fmt.Sprintf("%s: repetition %d", t.Name(), i+1))
+		at := time.Since(r.Origin)
+		rep, failed := once(false)
+		if failed != nil && rep.Gen < 2 {
+			return failed
+		}
+		rep.Partial = failed != nil
+		rep.Start, rep.Before = at, before
+		if rep.After, err = r.probe(); err != nil {
+			return err
+		}
+		before = rep.After
+		res.Reps = append(res.Reps, rep)
+		if failed != nil {
+			return failed
+		}
+		if r.Between != nil {
+			if err := r.Between(ctx, i); err != nil {
+				return err
 			}
-			t, err := w.decode(n, spec.Depth)
-			if err != nil {
-				return nil, err
-			}
-			if i > 0 {
-				r.Decode = append(r.Decode, float64(n)/t.Seconds())
+			if before, err = r.probe(); err != nil {
+				return err
 			}
 		}
 	}
-	return r, probe()
+	return nil
+}
+
+// probe is the best bandwidth of a few passes.
+func (r *Runner) probe() (float64, error) {
+	rate, err := r.prober.Read(probeTime)
+	return rate.Best, err
+}
+
+// prepare returns the function that does a test once, or a short form of it to
+// warm up, and the one that ends it.
+func (r *Runner) prepare(ctx context.Context, t Test) (once func(short bool) (Rep, error), closeWork func() error, err error) {
+	if t.Scenario != "" {
+		return r.prepareRequest(ctx, t)
+	}
+	kv, err := r.Model.NewKV(t.Context())
+	if err != nil {
+		return nil, nil, err
+	}
+	w := &workload{ctx: ctx, m: r.Model, kv: kv, rng: r.rng}
+	if t.Depth > 0 {
+		r.Progress(fmt.Sprintf("%s: filling the KV cache", t.Name()))
+		if err := w.forward(w.random(t.Depth)); err != nil {
+			_ = kv.Close()
+			return nil, nil, err
+		}
+	}
+	return func(short bool) (Rep, error) { return w.once(t, short) }, kv.Close, nil
 }
 
 // workload runs a model on random tokens.
@@ -151,7 +174,7 @@ type workload struct {
 	seq [1]model.Seq
 }
 
-func (w *workload) tokens(n int) []int32 {
+func (w *workload) random(n int) []int32 {
 	ids := make([]int32, n)
 	for i := range ids {
 		ids[i] = int32(w.rng.IntN(w.m.Vocab))
@@ -164,25 +187,35 @@ func (w *workload) forward(tokens []int32) error {
 	return w.m.Forward(w.ctx, w.seq[:])
 }
 
-// prefill computes n tokens after the first depth and returns the time to the
-// logits of the last.
-func (w *workload) prefill(n, depth int) (time.Duration, error) {
-	w.kv.Truncate(depth)
-	tokens := w.tokens(n)
+// once does a test: the prompt to the logits of its last token, then tokens
+// one by one.
+func (w *workload) once(t Test, short bool) (Rep, error) {
+	w.kv.Truncate(t.Depth)
+	gen := t.Gen
+	if short {
+		gen = min(gen, warmUp)
+	}
+	prompt, tokens := w.random(t.Prompt), w.random(gen)
+	rep := Rep{Gaps: make([]int64, 0, gen)}
 	start := time.Now()
-	err := w.forward(tokens)
-	return time.Since(start), err
-}
-
-// decode computes n tokens one by one.
-func (w *workload) decode(n, depth int) (time.Duration, error) {
-	w.kv.Truncate(depth)
-	tokens := w.tokens(n)
-	start := time.Now()
-	for i := range tokens {
-		if err := w.forward(tokens[i : i+1]); err != nil {
-			return 0, err
+	if t.Prompt > 0 {
+		if err := w.forward(prompt); err != nil {
+			return rep, err
 		}
 	}
-	return time.Since(start), nil
+	var last time.Duration
+	if t.Prompt > 0 {
+		last = time.Since(start)
+	}
+	rep.NS, rep.Prompt = int64(last), t.Prompt
+	for i := range tokens {
+		if err := w.forward(tokens[i : i+1]); err != nil {
+			return rep, err
+		}
+		now := time.Since(start)
+		rep.Gaps = append(rep.Gaps, int64(now-last))
+		last = now
+		rep.NS, rep.Gen = int64(last), i+1
+	}
+	return rep, nil
 }

@@ -196,6 +196,40 @@ func TestWriterErrors(t *testing.T) {
 	}
 }
 
+// TestWritePart writes a tensor in two parts.
+func TestWritePart(t *testing.T) {
+	h := Header{Tensors: []Tensor{{Name: "a", Type: quant.Q8_0, Dims: []int{32, 2}}, {Name: "b", Type: quant.F32, Dims: []int{1}}}}
+	var b bytes.Buffer
+	w, err := NewWriter(&b, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []int{33, 34 * 3} {
+		if err := w.WritePart(make([]byte, bad)); err == nil {
+			t.Errorf("%d bytes were taken", bad)
+		}
+	}
+	a, one := bytes.Repeat([]byte{7}, 68), []byte{1, 2, 3, 4}
+	for _, part := range [][]byte{a[:34], a[34:], one} {
+		if err := w.WritePart(part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.WritePart(one); err == nil {
+		t.Error("a third tensor was taken")
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Parse("x", b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(f.Tensors[0].Data, a) || !bytes.Equal(f.Tensors[1].Data, one) {
+		t.Error("other data came back")
+	}
+}
+
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x.gguf")

@@ -45,7 +45,8 @@ type Writer struct {
 	h         Header
 	pos       int64
 	alignment int
-	next      int // tensor
+	next      int   // tensor
+	left      int64 // bytes of the tensor before that are still to come
 	err       error
 
 	file *os.File // of Create
@@ -88,28 +89,46 @@ func (w *Writer) write(b []byte) {
 
 // WriteTensor writes the data of the next tensor, little-endian.
 func (w *Writer) WriteTensor(data []byte) error {
+	if w.err == nil && w.left == 0 && w.next < len(w.h.Tensors) {
+		if want := w.h.dataSize(w.next); int64(len(data)) != want {
+			return fmt.Errorf("gguf: tensor %s: expected %d bytes, found %d", w.h.Tensors[w.next].Name, want, len(data))
+		}
+	}
+	return w.WritePart(data)
+}
+
+// WritePart is for tensors that are made in parts: it writes the next bytes,
+// whole blocks, of the tensor begun or else of the next one.
+func (w *Writer) WritePart(data []byte) error {
 	if w.err != nil {
 		return w.err
 	}
-	if w.next == len(w.h.Tensors) {
-		return fmt.Errorf("gguf: the header has only %d tensors", w.next)
+	if w.left == 0 {
+		if w.next == len(w.h.Tensors) {
+			return fmt.Errorf("gguf: the header has only %d tensors", w.next)
+		}
+		w.left = w.h.dataSize(w.next)
+		w.next++
+		w.write(make([]byte, align(w.pos, w.alignment)-w.pos))
 	}
-	t := &w.h.Tensors[w.next]
-	if want := w.h.dataSize(w.next); int64(len(data)) != want {
-		return fmt.Errorf("gguf: tensor %s: expected %d bytes, found %d", t.Name, want, len(data))
+	t := &w.h.Tensors[w.next-1]
+	if int64(len(data)) > w.left || len(data)%t.Type.BlockBytes() != 0 {
+		return fmt.Errorf("gguf: tensor %s: expected whole blocks of %v and at most %d bytes, found %d", t.Name, t.Type, w.left, len(data))
 	}
-	w.next++
-	w.write(make([]byte, align(w.pos, w.alignment)-w.pos))
 	if w.h.BigEndian {
 		data = slices.Clone(data)
 		quant.ByteSwap(t.Type, data)
 	}
 	w.write(data)
+	w.left -= int64(len(data))
 	return w.err
 }
 
 // Close ends the file. It fails if tensors are missing.
 func (w *Writer) Close() error {
+	if w.err == nil && w.left > 0 {
+		w.err = fmt.Errorf("gguf: %d bytes of tensor %s were not written", w.left, w.h.Tensors[w.next-1].Name)
+	}
 	if w.err == nil && w.next < len(w.h.Tensors) {
 		w.err = fmt.Errorf("gguf: tensor %s was not written", w.h.Tensors[w.next].Name)
 	}

@@ -12,6 +12,7 @@ type Cost struct {
 	Weights int64 // bytes of the weights multiplied, and one row of the embedding
 	MACs    int64 // multiplications with weights, in decode
 	Head    int64 // of them, those of the output head, which prefill needs once a prompt
+	HeadW   int64 // bytes of its weights
 	KVRow   int64 // bytes of keys and values per position of depth
 	KVMACs  int64 // multiplications of attention per position of depth
 }
@@ -20,7 +21,7 @@ type Cost struct {
 // type kv.
 func costOf(p plan.Plan, kv quant.Type) (c Cost) {
 	add := func(t tensor.Tensor) int64 {
-		c.Weights += int64(len(t.Data))
+		c.Weights += int64(t.Rows) * int64(t.RowBytes())
 		c.MACs += int64(t.Rows) * int64(t.Cols)
 		return int64(t.Rows) * int64(t.Cols)
 	}
@@ -33,6 +34,7 @@ func costOf(p plan.Plan, kv quant.Type) (c Cost) {
 	}
 	if p.Head != nil {
 		c.Head = add(p.Head.W)
+		c.HeadW = int64(p.Head.W.Rows) * int64(p.Head.W.RowBytes())
 		c.Weights += int64(4 * len(p.Head.Norm))
 	}
 	if p.Embedding != nil {

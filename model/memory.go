@@ -69,7 +69,7 @@ func (s *settings) memory(f *gguf.File, p plan.Plan, o Options) Memory {
 		// two of the file.
 		page := int64(os.Getpagesize())
 		row := (int64(p.Embedding.RowBytes())+page-1)/page*page + page
-		m.File = rest + min(int64(s.context)*row, int64(len(p.Embedding.Data))) + vocabularyFile
+		m.File = rest + min(int64(s.context)*row, int64(p.Embedding.Rows)*int64(p.Embedding.RowBytes())) + vocabularyFile
 	}
 	return m
 }

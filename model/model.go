@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 
 	"qgo/gguf"
 	"qgo/kernels"
@@ -31,7 +32,7 @@ type Options struct {
 const (
 	DefaultContext = 4096
 	DefaultMaxRows = 512
-	maxThreads     = 1024
+	MaxThreads     = 1024
 	maxMaxRows     = 1 << 16
 	maxContext     = 1 << 24
 )
@@ -46,7 +47,7 @@ type settings struct {
 func (o Options) settings(c *Config) (s settings, err error) {
 	s = settings{threads: o.Threads, context: o.Context, maxRows: o.MaxRows}
 	if s.threads == 0 {
-		s.threads = min(kernels.Cores(), maxThreads)
+		s.threads = min(kernels.Cores(), MaxThreads)
 	}
 	if s.context == 0 {
 		s.context = min(DefaultContext, c.Context)
@@ -56,8 +57,8 @@ func (o Options) settings(c *Config) (s settings, err error) {
 	}
 	s.maxRows = min(s.maxRows, s.context)
 	switch {
-	case s.threads < 1 || s.threads > maxThreads:
-		return s, fmt.Errorf("%d threads: choose 1 to %d", o.Threads, maxThreads)
+	case s.threads < 1 || s.threads > MaxThreads:
+		return s, fmt.Errorf("%d threads: choose 1 to %d", o.Threads, MaxThreads)
 	case s.context < 1 || s.context > maxContext:
 		return s, fmt.Errorf("a context of %d: choose 1 to %d", o.Context, maxContext)
 	case s.maxRows < 1 || s.maxRows > maxMaxRows:
@@ -125,6 +126,9 @@ func Open(path string, o Options) (*Model, error) {
 // Load makes a model of an open file, which it closes when it is closed
 // itself; not when it fails.
 func Load(f *gguf.File, o Options) (*Model, error) {
+	if f.IsOutline() {
+		return nil, fmt.Errorf("%s: is an outline without weights, which can be surveyed but not run", f.Name)
+	}
 	c, err := ReadConfig(f)
 	if err != nil {
 		return nil, err
@@ -171,6 +175,9 @@ func (m *Model) Tier() string { return m.tier.Name }
 // If not although its kernels want that, there was not enough memory, or it was
 // switched off.
 func (m *Model) Repacked() bool { return m.repack }
+
+// KVType is the type of keys and values, such as f16.
+func (m *Model) KVType() string { return strings.ToLower(m.kvType.String()) }
 
 // Pinned tells whether the workers are to stay on one core each.
 func (m *Model) Pinned() bool { return m.pinned }

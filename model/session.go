@@ -20,6 +20,9 @@ type Generation struct {
 	// Progress is called during prefill with the number of tokens computed
 	// and of all that are to be.
 	Progress func(done, total int)
+	// Token is called with each token of the answer, before its text goes
+	// out: not every token has text of its own.
+	Token func(id int32)
 }
 
 // Why a generation ended.
@@ -163,6 +166,9 @@ func (s *Session) generate(ctx context.Context, prompt []int32, g Generation, em
 			start = time.Now()
 		}
 		s.stats.Decode = time.Since(start)
+		if g.Token != nil {
+			g.Token(id)
+		}
 		end := !g.IgnoreEOG && s.m.Tokenizer.IsEOG(id)
 		if !end {
 			text, stopped := stops.Push(decoder.Next(id))

@@ -32,6 +32,9 @@ func (l *loader) matrix(name string, rows, cols int) tensor.Tensor {
 		l.fail(name, "expected %d x %d weights, found %v", cols, rows, t.Dims)
 		return tensor.Tensor{}
 	}
+	if l.f.IsOutline() {
+		return tensor.Tensor{Type: t.Type, Rows: rows, Cols: cols}
+	}
 	m, err := tensor.New(t.Type, rows, cols, t.Data)
 	if err != nil {
 		l.fail(name, "%v", err)
@@ -51,6 +54,9 @@ func (l *loader) vector(name string, n int) []float32 {
 		return nil
 	}
 	v := make([]float32, n)
+	if l.f.IsOutline() {
+		return v
+	}
 	quant.Dequantize(t.Type, v, t.Data)
 	return v
 }

@@ -41,7 +41,7 @@ func open(t *testing.T, path string) *gguf.File {
 }
 
 func compare(t *testing.T, f16, theirs *gguf.File) {
-	worst, matrices := 0.0, 0
+	worst, sum, matrices := 0.0, 0.0, 0
 	for _, tensor := range theirs.Tensors {
 		if !tensor.Type.Integer() {
 			continue
@@ -60,12 +60,12 @@ func compare(t *testing.T, f16, theirs *gguf.File) {
 		quant.Quantize(tensor.Type, blocks, want)
 		quant.Dequantize(tensor.Type, got, blocks)
 		ratio := rmse(got, want) / llama
-		worst = max(worst, ratio)
+		worst, sum = max(worst, ratio), sum+ratio
 		if !(ratio <= 1.01) {
 			t.Errorf("%s as %v: error %.4f times that of llama.cpp, want at most 1.01", tensor.Name, tensor.Type, ratio)
 		}
 	}
-	t.Logf("%d matrices, at most %.4f times the error of llama.cpp", matrices, worst)
+	t.Logf("%d matrices, at most %.4f times the error of llama.cpp, %.4f on average", matrices, worst, sum/float64(max(matrices, 1)))
 }
 
 func rmse(x, y []float32) float64 {

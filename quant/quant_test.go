@@ -255,7 +255,7 @@ func BenchmarkQuantize(b *testing.B) {
 }
 
 func benchmark(b *testing.B, f func(Type, []float32, []byte)) {
-	x := make([]float32, 1<<14)
+	x := make([]float32, 1<<18) // too many for a branch predictor to learn
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := range x {
 		x[i] = float32(rng.NormFloat64())

@@ -94,13 +94,14 @@ func inverse(d float32) float32 {
 }
 
 // extreme returns the value of the largest magnitude.
-func extreme(x []float32) (top float32) {
+func extreme(x []float32) float32 {
+	var top uint32
 	for _, v := range x {
-		if abs(v) > abs(top) {
-			top = v
+		if b := math.Float32bits(v); b<<1 > top<<1 { // magnitudes without signs
+			top = b
 		}
 	}
-	return top
+	return math.Float32frombits(top)
 }
 
 func abs(v float32) float32 { return math.Float32frombits(math.Float32bits(v) &^ (1 << 31)) }
@@ -177,27 +178,8 @@ func packQ8_0(b []byte, x []float32) {
 	}
 }
 
-// packIQ4_NL tries scales around the one that maps the extreme value to the
-// extreme level, on either side, and keeps that of least squared error.
 func packIQ4_NL(b []byte, x []float32) {
-	top := extreme(x)
-	if top == 0 {
-		return
-	}
-	var best, scale float32
-	for try := -9; try <= 9; try++ {
-		inv := (float32(iq4nl[0]) + 2*float32(try)) / top
-		var xq, qq float32
-		for _, v := range x {
-			q := float32(iq4nl[nearestLevel(v*inv)])
-			xq += v * q
-			qq += q * q
-		}
-		if gain := xq * xq / qq; gain > best {
-			best, scale = gain, xq/qq
-		}
-	}
-	inv := inverse(putHalf(b, scale))
+	inv := inverse(putHalf(b, scanIQ4.scale(x)))
 	for i := range 16 {
 		b[2+i] = byte(nearestLevel(x[i]*inv) | nearestLevel(x[16+i]*inv)<<4)
 	}
@@ -219,5 +201,5 @@ var levelOf = func() (t [512]uint8) {
 
 // nearestLevel returns the index of the level of IQ4_NL nearest to v.
 func nearestLevel(v float32) int {
-	return int(levelOf[uint(min(max(2*v+256, 0), 511))&511])
+	return int(levelOf[clamp(int(2*v+256), 0, 511)&511])
 }

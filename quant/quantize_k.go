@@ -1,85 +1,5 @@
 package quant
 
-// fitScale returns the scale s of least squared error for x ≈ s*q with codes q
-// from -n to n-1. It tries the scales that map the extreme value to codes
-// around -n, each followed by the least-squares scale for its codes.
-func fitScale(x []float32, n int) float32 {
-	top := extreme(x)
-	if abs(top) < 1e-30 {
-		return 0
-	}
-	var best, scale float32
-	for try := -9; try <= 9; try++ {
-		inv := (float32(try)*0.1 - float32(n)) / top
-		var xq, qq float32
-		for _, v := range x {
-			q := float32(clamp(nearest(v*inv), -n, n-1))
-			xq += v * q
-			qq += q * q
-		}
-		if qq > 0 && xq*xq > best*qq {
-			best, scale = xq*xq/qq, xq/qq
-		}
-	}
-	// Codes for the best scale may differ from those it was fitted to.
-	for range 4 {
-		inv := inverse(scale)
-		var xq, qq float32
-		for _, v := range x {
-			q := float32(clamp(nearest(v*inv), -n, n-1))
-			xq += v * q
-			qq += q * q
-		}
-		if qq == 0 || xq*xq <= best*qq {
-			break
-		}
-		best, scale = xq*xq/qq, xq/qq
-	}
-	return scale
-}
-
-// fitScaleMin returns the scale s and the minimum m >= 0 of least squared
-// error for x ≈ s*q - m with codes q from 0 to n. It tries widths of the range
-// around that of x; each gives codes, and the codes a linear regression.
-func fitScaleMin(x []float32, n int) (scale, minimum float32) {
-	lo, hi := bounds(x)
-	lo = min(lo, 0)
-	if hi-lo < 1e-30 {
-		return 0, -lo
-	}
-	var sx, sxx float32
-	for _, v := range x {
-		sx += v
-		sxx += v * v
-	}
-	count := float32(len(x))
-	best := float32(0)
-	for try := 0; try <= 20; try++ {
-		inv := (float32(n) - 1 + 0.1*float32(try)) / (hi - lo)
-		var sq, sqq, sxq float32
-		for _, v := range x {
-			q := float32(clamp(nearest((v-lo)*inv), 0, n))
-			sq += q
-			sqq += q * q
-			sxq += v * q
-		}
-		det := count*sqq - sq*sq
-		if sqq == 0 {
-			continue
-		}
-		s, m := sxq/sqq, float32(0) // through the origin
-		if det > 0 {
-			if s1, m1 := (count*sxq-sx*sq)/det, (sqq*sx-sq*sxq)/det; m1 < 0 {
-				s, m = s1, m1
-			}
-		}
-		if e := sxx - s*sxq - m*sx; try == 0 || e < best || scale == 0 {
-			best, scale, minimum = e, s, -m
-		}
-	}
-	return scale, minimum
-}
-
 // requantize is the last step of the formats with minima: the codes for the
 // scale and minimum that are stored.
 func requantize(q []byte, x []float32, scale, minimum float32, n int) {
@@ -103,7 +23,7 @@ func shareScales(out []byte, values []float32, n int) float32 {
 func packQ2_K(b []byte, x []float32) {
 	var scales, mins [16]float32
 	for g := range scales {
-		scales[g], mins[g] = fitScaleMin(x[16*g:16*g+16], 3)
+		scales[g], mins[g] = scanQ2.scaleMin(x[16*g : 16*g+16])
 	}
 	var s, m [16]byte
 	d := putHalf(b[80:], shareScales(s[:], scales[:], 15))
@@ -141,7 +61,7 @@ func requantizeSigned(q []byte, x []float32, scale float32, n int) {
 func packQ3_K(b []byte, x []float32) {
 	var scales [16]float32
 	for g := range scales {
-		scales[g] = fitScale(x[16*g:16*g+16], 4)
+		scales[g] = scanQ3.scale(x[16*g : 16*g+16])
 	}
 	var s [16]int8
 	var q [256]byte
@@ -159,13 +79,13 @@ func packQ3_K(b []byte, x []float32) {
 }
 
 func packQ45_K(t Type, b []byte, x []float32) {
-	n := 15
+	n, fit := 15, scanQ4
 	if t == Q5_K {
-		n = 31
+		n, fit = 31, scanQ5
 	}
 	var scales, mins [8]float32
 	for g := range scales {
-		scales[g], mins[g] = fitScaleMin(x[32*g:32*g+32], n)
+		scales[g], mins[g] = fit.scaleMin(x[32*g : 32*g+32])
 	}
 	var s, m [8]byte
 	d := putHalf(b, shareScales(s[:], scales[:], 63))
@@ -196,7 +116,7 @@ func packQ45_K(t Type, b []byte, x []float32) {
 func packQ6_K(b []byte, x []float32) {
 	var scales [16]float32
 	for g := range scales {
-		scales[g] = fitScale(x[16*g:16*g+16], 32)
+		scales[g] = scanQ6.scale(x[16*g : 16*g+16])
 	}
 	var s [16]int8
 	var q [256]byte

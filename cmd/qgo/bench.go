@@ -3,127 +3,197 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"qgo/bench"
-	"qgo/gguf"
-	"qgo/model"
-	"qgo/model/synth"
+	"qgo/bench/roofline"
 )
 
-// nanoBandwidth is that of the Jetson Nano's memory in bytes a second, by its
-// data sheet: the reference that qgo's figures are set beside.
-const nanoBandwidth = 25.6e9
+// benchFlags are those of bench.
+type benchFlags struct {
+	models                                     []string
+	prompts, decodes, depths, threads, batches string
+	scenario                                   string
+	given                                      machineFlags
+	plan                                       bench.Plan
+	known                                      []*bench.Result // of a baseline that was measured before
+	seconds, delay                             float64
+	baselines                                  []string
+	out                                        outputs
+}
 
 func newBench() *cobra.Command {
-	var (
-		m    modelFlags
-		spec bench.Spec
-	)
+	var b benchFlags
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure prefill and decode against what the machine allows",
 		Long: `bench measures how fast a model reads a prompt (prefill) and writes an answer
-(decode), probes the memory's bandwidth around it, and says how near decode
-comes to the bound: every token must read all weights once.
+(decode), probes the memory's bandwidth around every repetition, and says how
+near both come to their bounds: every token must read all weights once, and
+must multiply them.
 
 Without --model it makes a model of the shape of Qwen2.5-0.5B in q4_0 with
-random weights in memory, which is as fast or slow as the real one.`,
+random weights in memory, which is as fast or slow as the real one.
+
+Lists of numbers may have ranges as in llama-bench: 1,2,4 or 0-2048+512 or
+128-1024*2. docs/bench.md defines what is measured and the forms of output.`,
 		Example: `  qgo bench
   qgo bench --model qwen2.5-0.5b-instruct-q4_0.gguf
-  qgo bench --depth 2048 --threads 1 -o json`,
-		Args: exactly(0, "no arguments"),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if spec.Prefill < 0 || spec.Decode < 0 || spec.Depth < 0 || spec.Reps < 1 {
-				return usagef(cmd, "--prefill, --decode and --depth must be 0 or more, --reps 1 or more")
-			}
-			if spec.Prefill == 0 && spec.Decode == 0 {
-				return usagef(cmd, "there is nothing to measure: --prefill and --decode are both 0")
-			}
-			if !cmd.Flags().Changed("ctx") {
-				m.options.Context = spec.Depth + max(spec.Prefill, spec.Decode)
-			}
-			status := func(bench.Step) {}
-			if isTerminal(cmd.ErrOrStderr()) {
-				status = func(s bench.Step) { fmt.Fprintf(cmd.ErrOrStderr(), "\r\033[Kmeasuring: %s", s) }
-				defer fmt.Fprint(cmd.ErrOrStderr(), "\r\033[K")
-			}
-			f, err := benchFile(m.path, func() { status("making a model") })
-			if err != nil {
-				return err
-			}
-			loaded, err := model.Load(f, m.options)
-			if err != nil {
-				return errors.Join(err, f.Close())
-			}
-			defer loaded.Close()
-			r, err := bench.Run(cmd.Context(), loaded, spec, status)
-			if err != nil {
-				return err
-			}
-			status("done")
-			if isTerminal(cmd.ErrOrStderr()) {
-				fmt.Fprint(cmd.ErrOrStderr(), "\r\033[K")
-			}
-			if wantsJSON(cmd) {
-				return printJSON(cmd, r)
-			}
-			printBench(cmd.OutOrStdout(), f.Name, r)
-			return nil
-		},
+  qgo bench --model a.gguf,b.gguf -p 512 -n 128 -d 0,2048 -t 1,2 -o md
+  qgo bench --model a.gguf --scenario all --report report.html
+  qgo bench --model a.gguf --baseline llama-bench=/usr/bin/llama-bench
+  qgo bench --model a.gguf --baseline openai=http://localhost:8080
+  qgo bench report a.json b.json --out report.html
+  qgo bench compare before.json after.json`,
+		Annotations: map[string]string{outputsKey: "text json jsonl csv md benchstat"},
+		Args:        exactly(0, "no arguments, or report or compare"),
+		RunE:        func(cmd *cobra.Command, _ []string) error { return b.run(cmd) },
 	}
 	f := cmd.Flags()
-	m.add(f)
-	f.IntVar(&spec.Prefill, "prefill", 512, "tokens of the prompt (0: do not measure)")
-	f.IntVar(&spec.Decode, "decode", 128, "tokens to generate (0: do not measure)")
-	f.IntVar(&spec.Depth, "depth", 0, "tokens in the KV cache before both")
-	f.IntVarP(&spec.Reps, "reps", "r", 3, "repetitions")
+	f.StringSliceVarP(&b.models, "model", "m", nil, "model files (GGUF)")
+	f.StringVarP(&b.prompts, "prefill", "p", "512", "tokens of the prompt (0: do not measure)")
+	f.StringVarP(&b.decodes, "decode", "n", "128", "tokens to generate (0: do not measure)")
+	f.StringVarP(&b.depths, "depth", "d", "0", "tokens in the KV cache before both")
+	f.StringVarP(&b.threads, "threads", "t", "0", "worker threads (0: one per physical core)")
+	f.StringVarP(&b.batches, "batch", "b", "0", "tokens of a batch in prefill (0: 512)")
+	f.StringVar(&b.scenario, "scenario", "", "requests with their text instead: chat, rag-style and so on, or all")
+	f.IntVarP(&b.plan.Reps, "reps", "r", 0, "repetitions (0: 5; of scenarios 1)")
+	f.Float64Var(&b.seconds, "seconds", 0, "repeat each test for at least so many seconds")
+	f.Float64Var(&b.delay, "delay", 0, "seconds to wait before each repetition")
+	f.BoolVar(&b.plan.Load, "load", false, "measure how long loading takes, cold and warm")
+	f.StringArrayVar(&b.baselines, "baseline", nil, "llama-bench=PATH, openai=URL, a file of results, or nano-study (may be repeated)")
+	f.BoolVar(&b.plan.Options.Unpinned, "no-pin", false, "let the system move threads between cores")
+	f.IntVar(&b.plan.Options.Context, "ctx", 0, "longest text in tokens (0: what the tests need)")
+	f.StringVar(&b.plan.Options.KV, "kv", "", "type of the KV cache: f16, f32 or q8_0 (default f16)")
+	f.BoolVar(&b.plan.Options.NoRepack, "no-repack", false, "compute on the weights as they are in the file: less memory, slower")
+	f.StringVar(&b.plan.Options.Tier, "tier", "", "kernels to use (see 'qgo devices'; default: the fastest)")
+	b.given.add(f)
+	b.out.add(f)
+	cmd.AddCommand(newBenchReport(), newBenchCompare())
 	return cmd
 }
 
-func benchFile(path string, making func()) (*gguf.File, error) {
-	if path != "" {
-		return gguf.Open(path)
+func (b *benchFlags) run(cmd *cobra.Command) error {
+	if err := b.check(cmd); err != nil {
+		return err
 	}
-	making()
-	spec, err := synth.ParseSpec("0.5b", "q4_0")
-	if err != nil {
-		return nil, err
+	if err := b.out.open(); err != nil {
+		return err
 	}
-	return synth.Build(spec)
+	defer b.out.abandon()
+	b.plan.Progress = func(string) {}
+	clear := func() {}
+	if isTerminal(cmd.ErrOrStderr()) {
+		b.plan.Progress = func(s string) { fmt.Fprintf(cmd.ErrOrStderr(), "\r\033[K%.78s", s) }
+		clear = func() { fmt.Fprint(cmd.ErrOrStderr(), "\r\033[K") }
+	}
+	report, err := b.plan.Run(cmd.Context())
+	clear()
+	if len(report.Results) == 0 {
+		return err
+	}
+	report.Results = append(report.Results, b.known...)
+	return errors.Join(err, b.out.write(cmd, report))
 }
 
-func printBench(w io.Writer, name string, r *bench.Result) {
-	fmt.Fprintf(w, "%s\n%s, %d threads, %s kernels\n\n", name, cpuName(), r.Threads, r.Tier)
-	bandwidth := r.Bandwidth.Median()
-	var probes []string
-	for _, b := range r.Bandwidth {
-		probes = append(probes, fmt.Sprintf("%.1f", b/1e9))
+// check turns the flags into the plan.
+func (b *benchFlags) check(cmd *cobra.Command) error {
+	p := &b.plan
+	lists := map[string][]int{}
+	for _, l := range []struct{ flag, value string }{
+		{"prefill", b.prompts}, {"decode", b.decodes}, {"depth", b.depths}, {"threads", b.threads}, {"batch", b.batches},
+	} {
+		ints, err := bench.ParseInts(l.value)
+		if err != nil {
+			return usagef(cmd, "--%s: %w", l.flag, err)
+		}
+		lists[l.flag] = ints
 	}
-	fmt.Fprintf(w, "memory bandwidth  %6.1f GB/s   read by %d threads (before, between and after: %s)\n", bandwidth/1e9, r.Threads, strings.Join(probes, ", "))
-	if len(r.Prefill) > 0 {
-		fmt.Fprintf(w, "prefill %-5d     %6.1f t/s    ± %.1f, %.0f GFLOP/s\n", r.Spec.Prefill, r.Prefill.Median(), r.Prefill.Stddev(), r.PrefillFLOP()/1e9)
+	p.Threads, p.Batches = lists["threads"], lists["batch"]
+	if b.scenario != "" {
+		var err error
+		if p.Tests, err = bench.ParseScenarios(b.scenario); err != nil {
+			return usagef(cmd, "%w", err)
+		}
+	} else {
+		p.Tests = tests(lists["prefill"], lists["decode"], lists["depth"])
 	}
-	if len(r.Decode) > 0 {
-		rate, bytes := r.Decode.Median(), r.DecodeBytes()
-		fmt.Fprintf(w, "decode %-5d      %6.1f t/s    ± %.1f, %.1f GB/s, which is %.0f %% of the bandwidth\n",
-			r.Spec.Decode, rate, r.Decode.Stddev(), rate*bytes/1e9, 100*rate*bytes/bandwidth)
-		fmt.Fprintf(w, "\nEvery token reads %s, so the bandwidth bounds decode at %.1f t/s here;\n", bytesText(bytes), bandwidth/bytes)
-		fmt.Fprintf(w, "at the 25.6 GB/s of a Jetson Nano the bound is %.1f t/s.\n", nanoBandwidth/bytes)
+	if len(p.Tests) == 0 {
+		return usagef(cmd, "there is nothing to measure: --prefill and --decode are both 0")
 	}
-	if len(r.Bandwidth) > 0 && bandwidthSpread(r) > 1.2 {
-		fmt.Fprintln(w, "\nThe bandwidth changed during the run: other programs or the host share the memory.")
+	if p.Reps < 0 || b.seconds < 0 || b.delay < 0 {
+		return usagef(cmd, "--reps, --seconds and --delay must be 0 or more")
 	}
+	if p.Reps == 0 {
+		p.Reps = 5
+		if b.scenario != "" {
+			p.Reps = 1
+		}
+	}
+	p.AtLeast, p.Delay = seconds(b.seconds), seconds(b.delay)
+	for _, name := range b.models {
+		path, err := findModel(name)
+		if err != nil {
+			return err
+		}
+		p.Models = append(p.Models, path)
+	}
+	if len(p.Models) == 0 {
+		p.Models = []string{""}
+	}
+	if err := b.giveBound(cmd); err != nil {
+		return err
+	}
+	for _, s := range b.baselines {
+		if err := b.addBaseline(cmd, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// bandwidthSpread is the ratio of the best to the worst probe.
-func bandwidthSpread(r *bench.Result) float64 {
-	lo, hi := r.Bandwidth[0], r.Bandwidth[0]
-	for _, b := range r.Bandwidth {
-		lo, hi = min(lo, b), max(hi, b)
+// giveBound sets the machine that rates are shown beside: without flags the
+// Jetson Nano, as a reference and not as this machine's measure.
+func (b *benchFlags) giveBound(cmd *cobra.Command) error {
+	if b.given.bound < 0 {
+		return usagef(cmd, "--bound is %v: give the bandwidth in GB/s", b.given.bound)
 	}
-	return hi / lo
+	name := b.given.profile
+	if name == "" && b.given.bound > 0 {
+		b.plan.Given = roofline.Machine{Name: "given", Title: "the given bound"}
+	} else {
+		if name == "" {
+			name = "jetson-nano"
+		}
+		m, err := roofline.ProfileByName(name)
+		if err != nil {
+			return usagef(cmd, "%w", err)
+		}
+		b.plan.Given = *m
+	}
+	if b.given.bound > 0 {
+		b.plan.Given.Bandwidth = b.given.bound * 1e9
+	}
+	return nil
 }
+
+// tests are all combinations; 0 tokens of a phase leave it out.
+func tests(prompts, decodes, depths []int) (all []bench.Test) {
+	for _, d := range depths {
+		for _, p := range prompts {
+			if p > 0 {
+				all = append(all, bench.Test{Prompt: p, Depth: d})
+			}
+		}
+		for _, n := range decodes {
+			if n > 0 {
+				all = append(all, bench.Test{Gen: n, Depth: d})
+			}
+		}
+	}
+	return all
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -1,17 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"errors"
-	"fmt"
-	"io"
 	"math/rand/v2"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"qgo/model"
-	"qgo/model/chat"
+	"qgo/model/dialog"
 )
 
 func newChat() *cobra.Command {
@@ -25,7 +22,11 @@ func newChat() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "chat",
 		Short: "Talk with a model",
-		Example: `  qgo chat -p "What does strings.ToUpper do?"
+		Long: `chat talks with a model. In a terminal it asks for one message after the other;
+/help there lists its commands. With -p, or with a question on the standard
+input, it prints one answer and ends.`,
+		Example: `  qgo chat
+  qgo chat -p "What does strings.ToUpper do?"
   qgo chat --model qwen2.5-0.5b-instruct-q4_0.gguf
   git diff | qgo chat --model qwen2.5-3b-instruct-q4_k_m.gguf --system "Write a commit message."`,
 		Args: exactly(0, "no arguments (put the question behind -p)"),
@@ -33,16 +34,23 @@ func newChat() *cobra.Command {
 			if !cmd.Flags().Changed("seed") {
 				g.Sampling.Seed = rand.Uint64()
 			}
+			if g.MaxTokens < 0 {
+				return usagef(cmd, "--max-tokens is %d: choose 0 or more", g.MaxTokens)
+			}
 			loaded, err := m.load(cmd)
 			if err != nil {
 				return err
 			}
 			defer loaded.Close()
-			c, err := newConversation(cmd, loaded, g, system, verbose)
+			if err := g.Sampling.Validate(loaded.Vocab); err != nil {
+				return usagef(cmd, "%w", err)
+			}
+			d, err := dialog.New(loaded, g, system)
 			if err != nil {
 				return err
 			}
-			defer c.session.Close()
+			defer d.Close()
+			c := newConversation(cmd, loaded, d, verbose)
 			switch {
 			case cmd.Flags().Changed("prompt"):
 				return c.once(prompt)
@@ -72,110 +80,26 @@ func newChat() *cobra.Command {
 	return cmd
 }
 
-// conversation is a chat in progress.
-type conversation struct {
-	cmd      *cobra.Command
-	m        *model.Model
-	session  *model.Session
-	options  model.Generation
-	messages []chat.Message
-	verbose  bool
-}
-
-func newConversation(cmd *cobra.Command, m *model.Model, g model.Generation, system string, verbose bool) (*conversation, error) {
-	if g.MaxTokens < 0 {
-		return nil, usagef(cmd, "--max-tokens is %d: choose 0 or more", g.MaxTokens)
-	}
-	if err := g.Sampling.Validate(m.Vocab); err != nil {
-		return nil, usagef(cmd, "%w", err)
-	}
-	s, err := m.NewSession(0)
-	if err != nil {
-		return nil, err
-	}
-	c := &conversation{cmd: cmd, m: m, session: s, options: g, verbose: verbose}
-	if system != "" {
-		c.messages = []chat.Message{{Role: "system", Content: system}}
-	}
-	return c, nil
-}
-
 // once answers a single question.
 func (c *conversation) once(question string) error {
 	if strings.TrimSpace(question) == "" {
 		return errors.New("the question is empty: put it behind -p or pipe it in")
 	}
-	if wantsJSON(c.cmd) {
-		return c.onceJSON(question)
+	if !wantsJSON(c.cmd) {
+		return c.turn(c.cmd.Context(), c.dialog.Ask, question)
 	}
-	return c.turn(question, c.cmd.OutOrStdout())
-}
-
-func (c *conversation) onceJSON(question string) error {
 	var answer strings.Builder
-	if err := c.turn(question, &answer); err != nil {
-		return err
-	}
-	s := c.session.Stats()
-	return printJSON(c.cmd, map[string]any{
-		"answer": strings.TrimSuffix(answer.String(), "\n"), "end": s.End,
-		"prompt_tokens": s.Prompt, "answer_tokens": s.Generated,
-		"prefill_tokens_per_second": s.PrefillRate(), "decode_tokens_per_second": s.DecodeRate(),
+	err := c.dialog.Ask(c.cmd.Context(), question, func(text string) error {
+		answer.WriteString(text)
+		return nil
 	})
-}
-
-// loop answers line after line.
-func (c *conversation) loop() error {
-	out := c.cmd.OutOrStdout()
-	in := bufio.NewReader(c.cmd.InOrStdin())
-	fmt.Fprintln(out, "Type a question and press Enter; Ctrl-D leaves.")
-	for {
-		fmt.Fprint(out, "> ")
-		line, err := in.ReadString('\n')
-		if strings.TrimSpace(line) != "" {
-			if err := c.turn(strings.TrimSuffix(line, "\n"), out); err != nil {
-				return err
-			}
-		}
-		switch {
-		case err == io.EOF:
-			fmt.Fprintln(out)
-			return nil
-		case err != nil:
-			return err
-		}
-	}
-}
-
-// turn asks and writes the answer to out as it comes.
-func (c *conversation) turn(question string, out io.Writer) error {
-	c.messages = append(c.messages, chat.Message{Role: "user", Content: question})
-	prompt, err := c.m.Prompt(chat.Conversation{Messages: c.messages, AddGenerationPrompt: true})
 	if err != nil {
 		return err
 	}
-	var answer strings.Builder
-	for text, err := range c.session.Generate(c.cmd.Context(), prompt, c.options) {
-		if err != nil {
-			if answer.Len() > 0 {
-				fmt.Fprintln(out)
-			}
-			return err
-		}
-		answer.WriteString(text)
-		if _, err := io.WriteString(out, text); err != nil {
-			return err
-		}
-	}
-	fmt.Fprintln(out)
-	c.messages = append(c.messages, chat.Message{Role: "assistant", Content: answer.String()})
-	s := c.session.Stats()
-	if s.End == model.ContextFull {
-		fmt.Fprintf(c.cmd.ErrOrStderr(), "qgo: the context of %d tokens is full and the answer was cut short; --ctx makes it larger\n", c.session.Cap())
-	}
-	if c.verbose {
-		fmt.Fprintf(c.cmd.ErrOrStderr(), "[prompt %d tokens (%d reused) in %.2f s, %.1f t/s · answer %d tokens, %.1f t/s · context %d of %d]\n",
-			s.Prompt, s.Reused, s.Prefill.Seconds(), s.PrefillRate(), s.Generated, s.DecodeRate(), c.session.Len(), c.session.Cap())
-	}
-	return nil
+	s := c.dialog.Stats()
+	return printJSON(c.cmd, map[string]any{
+		"answer": answer.String(), "end": s.End,
+		"prompt_tokens": s.Prompt, "answer_tokens": s.Generated,
+		"prefill_tokens_per_second": s.PrefillRate(), "decode_tokens_per_second": s.DecodeRate(),
+	})
 }

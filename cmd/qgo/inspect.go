@@ -26,6 +26,7 @@ func newInspect() *cobra.Command {
 		Example: `  qgo inspect qwen2.5-0.5b-instruct-q4_0.gguf
   qgo inspect FILE --ctx 32768 --kv q8_0 --tensors
   qgo inspect FILE -o json`,
+		ValidArgsFunction: completeModel,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef(cmd, "expected one file, found %d", len(args))

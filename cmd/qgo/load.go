@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -14,6 +16,7 @@ import (
 	"qgo/gguf"
 	"qgo/model"
 	"qgo/model/demo"
+	"qgo/model/hub"
 )
 
 // modelFlags are the flags of every command that loads a model.
@@ -33,7 +36,7 @@ func (m *modelFlags) add(f *pflag.FlagSet) {
 }
 
 func (m *modelFlags) addPath(f *pflag.FlagSet) {
-	f.StringVarP(&m.path, "model", "m", "", "model file (GGUF)")
+	f.StringVarP(&m.path, "model", "m", "", "model: a GGUF file, or a name such as qwen2.5-0.5b:q4_0 (see 'qgo list')")
 }
 
 func (m *modelFlags) addExact(f *pflag.FlagSet) {
@@ -43,12 +46,28 @@ func (m *modelFlags) addExact(f *pflag.FlagSet) {
 // file opens the model file, or the demonstration model if none is named.
 func (m *modelFlags) file(cmd *cobra.Command) (*gguf.File, error) {
 	if m.path == "" {
-		fmt.Fprintf(cmd.ErrOrStderr(), "No --model given: this is the built-in demonstration model %s,\n"+
-			"which knows the Go standard library and nothing else. Qwen2.5-Instruct GGUF files of 0.5B, 1.5B\n"+
-			"and 3B are published by Qwen on Hugging Face.\n\n", demo.Name)
+		fmt.Fprint(cmd.ErrOrStderr(), wrapped(cmd.ErrOrStderr(), "No --model given: this is the built-in demonstration model "+demo.Name+
+			", which knows the Go standard library and nothing else. 'qgo pull qwen2.5-0.5b:q4_0' gets a real one.\n\n"))
 		return demo.Open()
 	}
-	return gguf.Open(m.path)
+	path, err := findModel(m.path)
+	if err != nil {
+		return nil, err
+	}
+	return gguf.Open(path)
+}
+
+// findModel returns the file of a model: a path as it is, a name such as
+// qwen2.5-0.5b:q4_0 or a file's name from the cache.
+func findModel(name string) (string, error) {
+	if _, err := os.Stat(name); err == nil || strings.ContainsAny(name, `/\\`) {
+		return name, nil
+	}
+	cache, err := hub.DefaultCache()
+	if err != nil {
+		return "", err
+	}
+	return cache.Find(name)
 }
 
 // load loads the model.

@@ -3,14 +3,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -26,10 +27,8 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 // run is the program with its surroundings as arguments, for tests.
 func run(args []string, in io.Reader, out, errOut io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := withInterrupts(context.Background())
 	defer stop()
-	// A second Ctrl-C ends the program at once.
-	context.AfterFunc(ctx, stop)
 	cmd := newRoot()
 	cmd.SetArgs(args)
 	cmd.SetIn(in)
@@ -73,6 +72,10 @@ func exactly(n int, what string) cobra.PositionalArgs {
 	}
 }
 
+// outputsKey is the annotation of a command with more forms of output than
+// text and json: their names.
+const outputsKey = "outputs"
+
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "qgo",
@@ -81,10 +84,10 @@ func newRoot() *cobra.Command {
 they come to what the machine allows.
 
 Three things to do first:
-  qgo bench                 how fast is this machine? (needs no model)
+  qgo bench                       how fast is this machine? (needs no model)
   qgo chat -p "What does strings.ToUpper do?"
-                            ask the small model that is built in
-  qgo inspect FILE          what is in a model, and how much memory it takes`,
+                                  ask the small model that is built in
+  qgo pull qwen2.5-0.5b:q4_0      get a real one; then: qgo chat -m qwen2.5-0.5b:q4_0`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -96,17 +99,35 @@ Three things to do first:
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
-	root.PersistentFlags().StringP("output", "o", "text", "form of the output: text or json")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
-		if o := cmd.Flag("output").Value.String(); o != "text" && o != "json" {
-			return usagef(cmd, "--output is %q: choose text or json", o)
+		forms := strings.Fields(cmp.Or(cmd.Annotations[outputsKey], "text json"))
+		if o := cmd.Flag("output"); o != nil && !slices.Contains(forms, o.Value.String()) {
+			return usagef(cmd, "--output is %q: choose %s", o.Value, strings.Join(forms, " or "))
 		}
 		return nil
 	}
-	root.AddCommand(newBench(), newChat(), newDevices(), newInspect(), newLogits(), newPerplexity(), newSynth(), newTokenize(), newVersion())
+	root.AddCommand(newAdvise(), newBench(), newChat(), newDevices(), newDoctor(), newInspect(), newList(), newLogits(), newMan(),
+		newPerplexity(), newPull(), newQuantize(), newRemove(), newRoofline(), newSynth(), newTokenize(), newVerify(), newVersion())
+	for _, c := range root.Commands() {
+		addOutput(c)
+	}
+	addCompletions(root)
 	return root
 }
 
+// addOutput adds the flag for the form of the output; -o for short, unless that
+// is the file that the command writes.
+func addOutput(c *cobra.Command) {
+	short := "o"
+	if c.Flags().ShorthandLookup(short) != nil {
+		short = ""
+	}
+	forms := strings.Fields(cmp.Or(c.Annotations[outputsKey], "text json"))
+	c.PersistentFlags().StringP("output", short, "text", "form of the output: "+strings.Join(forms, ", "))
+}
+
+// wantsJSON tells whether a command that [addOutput] was called for is to print
+// JSON.
 func wantsJSON(cmd *cobra.Command) bool { return cmd.Flag("output").Value.String() == "json" }
 
 // printJSON writes v as indented JSON.

@@ -6,6 +6,7 @@ package plan
 
 import (
 	"context"
+	"io"
 
 	"qgo/quant"
 	"qgo/tensor"
@@ -99,4 +100,14 @@ type Stage interface {
 	Run(ctx context.Context, b *Batch) error
 	MaxRows() int
 	Close() error
+}
+
+// Saver is a KV that can be written to a file, and read back into a KV of a
+// stage with the same plan and type of keys and values.
+type Saver interface {
+	KV
+	// Save writes the keys and values of the first n positions.
+	Save(w io.Writer, n int) error
+	// Load reads what Save wrote for n positions.
+	Load(r io.Reader, n int) error
 }

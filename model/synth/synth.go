@@ -151,6 +151,12 @@ func (s Spec) Size() (int64, error) {
 	return h.Size()
 }
 
+// Outline describes the model without making its weights.
+func (s Spec) Outline() (*gguf.File, error) {
+	h := s.header()
+	return h.Outline(s.Name())
+}
+
 // Build makes the model in memory.
 func Build(s Spec) (*gguf.File, error) {
 	h := s.header()

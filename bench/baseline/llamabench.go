@@ -1,0 +1,86 @@
+// Package baseline measures other engines in the same tests as qgo.
+package baseline
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+
+	"qgo/bench"
+)
+
+// LlamaBench runs llama.cpp's llama-bench, or that of a fork.
+type LlamaBench struct {
+	Path  string
+	Label string // what the engine is called; "" means llama.cpp
+}
+
+// Name is what the engine is called.
+func (l *LlamaBench) Name() string {
+	if l.Label != "" {
+		return l.Label
+	}
+	return "llama.cpp"
+}
+
+// Once runs the program with one repetition of the test, after a warm-up of
+// its own, with flash attention, as qgo has it.
+func (l *LlamaBench) Once(ctx context.Context, r bench.Request) (*bench.Result, error) {
+	switch {
+	case r.Path == "":
+		return nil, errors.New("needs a model file: name one with --model ('qgo synth' writes one)")
+	case r.Scenario != "" || r.Prompt > 0 && r.Gen > 0:
+		return nil, errors.New("llama-bench knows no requests with text; compare scenarios with --baseline openai=URL of llama-server")
+	}
+	args := []string{
+		"-m", r.Path, "-p", strconv.Itoa(r.Prompt), "-n", strconv.Itoa(r.Gen),
+		"-t", strconv.Itoa(r.Threads), "-r", "1", "-fa", "1", "-o", "json",
+	}
+	if r.Depth > 0 {
+		args = append(args, "-d", strconv.Itoa(r.Depth))
+	}
+	var out, errOut bytes.Buffer
+	cmd := exec.CommandContext(ctx, l.Path, args...)
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("%s: %w%s", l.Path, err, lastLine(errOut.String()))
+	}
+	return l.parse(out.Bytes(), r)
+}
+
+// parse reads the program's output. Forks print notes before the list.
+func (l *LlamaBench) parse(out []byte, r bench.Request) (*bench.Result, error) {
+	if i := bytes.Index(out, []byte("[\n")); i > 0 {
+		out = out[i:]
+	}
+	var results []*bench.Result
+	if err := json.Unmarshal(out, &results); err != nil {
+		return nil, fmt.Errorf("%s: its output is not llama-bench's JSON: %w", l.Path, err)
+	}
+	for _, res := range results {
+		if res.Prompt != r.Prompt || res.Gen != r.Gen || len(res.SamplesNS) == 0 || res.SamplesNS[0] <= 0 {
+			continue
+		}
+		res.Engine = l.Name()
+		res.Reps = []bench.Rep{{NS: res.SamplesNS[0], Prompt: r.Prompt, Gen: r.Gen}}
+		return res, nil
+	}
+	return nil, fmt.Errorf("%s: no result for %s in its output", l.Path, r.Name())
+}
+
+// lastLine is the last line of what a program had to say, for an error.
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return ""
+	}
+	return ": " + s[strings.LastIndexByte(s, '\n')+1:]
+}

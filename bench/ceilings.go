@@ -1,0 +1,198 @@
+package bench
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/mem"
+
+	"qgo/bench/probe"
+	"qgo/kernels"
+	"qgo/model"
+	"qgo/tensor"
+)
+
+// Bounds of the size of an array of the bandwidth probe: more than the caches
+// of most machines hold, but not much of a small board's memory.
+const (
+	largestArray  = 256 << 20
+	smallestArray = 32 << 20
+	arrayShare    = 16 // of the memory
+)
+
+func arrayBytes() int {
+	v, err := mem.VirtualMemory()
+	if err != nil {
+		return largestArray
+	}
+	share := int(v.Total/arrayShare) &^ (1<<20 - 1)
+	return min(max(share, smallestArray), largestArray)
+}
+
+// peakRounds is the number of rounds that a worker does at a time when a peak
+// is measured: less than a millisecond of code that Go cannot interrupt.
+const peakRounds = 50_000
+
+// Prober measures what memory and arithmetic units can do, with as many
+// workers as a pool has. Close it after use.
+type Prober struct {
+	Kernels *probe.Kernels
+	pool    *kernels.Pool
+	arena   *tensor.Arena
+	a, b, c []byte
+	sums    []uint64 // a cache line a worker
+}
+
+// Rate is what several passes did a second.
+type Rate struct {
+	Best   float64 `json:"best"`
+	Median float64 `json:"median"`
+	Passes int     `json:"passes"`
+}
+
+// NewProber takes memory for one array, or three when streams that write are
+// to be measured too. The pool's workers touch it first, so that each has its
+// part near by.
+func NewProber(pool *kernels.Pool, writes bool) (*Prober, error) {
+	arrays := 1
+	if writes {
+		arrays = 3
+	}
+	size := arrayBytes()
+	arena, err := tensor.NewArena(arrays * size)
+	if err != nil {
+		return nil, err
+	}
+	p := &Prober{Kernels: probe.Best(), pool: pool, arena: arena, sums: make([]uint64, 8*pool.Workers())}
+	parts := [3][]byte{}
+	for i := range arrays {
+		parts[i] = arena.Alloc(size)
+	}
+	p.a, p.b, p.c = parts[0], parts[1], parts[2]
+	err = pool.Run(func(w *kernels.Worker) {
+		lo, hi := w.Range(size, probe.Align)
+		for _, part := range parts[:arrays] {
+			for i := lo; i < hi; i += 64 {
+				part[i] = 1
+			}
+		}
+	})
+	if err != nil {
+		_ = arena.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Close gives the memory back.
+func (p *Prober) Close() error { return p.arena.Close() }
+
+// Read measures how many bytes a second the workers read together.
+func (p *Prober) Read(atLeast time.Duration) (Rate, error) {
+	return p.passes(len(p.a), atLeast, func(w *kernels.Worker) {
+		lo, hi := w.Range(len(p.a), probe.Align)
+		p.sums[8*w.ID] += p.Kernels.Read(p.a[lo:hi])
+	})
+}
+
+// Copy measures how many bytes a second they copy; every byte counts twice.
+func (p *Prober) Copy(atLeast time.Duration) (Rate, error) {
+	return p.passes(2*len(p.a), atLeast, func(w *kernels.Worker) {
+		lo, hi := w.Range(len(p.a), probe.Align)
+		p.Kernels.Copy(p.a[lo:hi], p.b[lo:hi])
+	})
+}
+
+// Triad measures STREAM's triad, which reads two arrays and writes one.
+func (p *Prober) Triad(atLeast time.Duration) (Rate, error) {
+	return p.passes(3*len(p.a), atLeast, func(w *kernels.Worker) {
+		lo, hi := w.Range(len(p.a), probe.Align)
+		p.Kernels.Triad(p.a[lo:hi], p.b[lo:hi], p.c[lo:hi])
+	})
+}
+
+// Peak measures how many operations a second the workers do together in
+// registers; a multiplication and its addition are two.
+func (p *Prober) Peak(peak probe.Peak, atLeast time.Duration) (Rate, error) {
+	const turns = 16
+	return p.passes(peak.Ops*peakRounds*turns*p.pool.Workers(), atLeast, func(w *kernels.Worker) {
+		for range turns {
+			p.sums[8*w.ID] += uint64(peak.Run(peakRounds))
+		}
+	})
+}
+
+// passes runs a job again and again for at least the given time, and at least
+// three times, and returns the rate of amount a pass.
+func (p *Prober) passes(amount int, atLeast time.Duration, job func(*kernels.Worker)) (Rate, error) {
+	var rates Sample
+	for start := time.Now(); len(rates) < 3 || time.Since(start) < atLeast; {
+		t := time.Now()
+		if err := p.pool.Run(job); err != nil {
+			return Rate{}, err
+		}
+		rates = append(rates, float64(amount)/time.Since(t).Seconds())
+	}
+	runtime.KeepAlive(p.sums)
+	return Rate{Best: slices.Max(rates), Median: rates.Median(), Passes: len(rates)}, nil
+}
+
+// Ceilings are what the machine can do with a number of threads, in bytes and
+// operations a second.
+type Ceilings struct {
+	Threads int        `json:"threads"`
+	Kernels string     `json:"kernels"`
+	Read    Rate       `json:"read"`
+	Copy    Rate       `json:"copy"`
+	Triad   Rate       `json:"triad"`
+	Peaks   []PeakRate `json:"peaks"`
+}
+
+// PeakRate is the measured peak of one type of numbers.
+type PeakRate struct {
+	Type        string `json:"type"`
+	Instruction string `json:"instruction"`
+	Rate
+}
+
+// Peak is the highest peak, 0 if none was measured.
+func (c *Ceilings) Peak() (best float64) {
+	for _, p := range c.Peaks {
+		best = max(best, p.Best)
+	}
+	return best
+}
+
+// MeasureCeilings measures all of them with that many threads, each for at
+// least the given time.
+func MeasureCeilings(threads int, pinned bool, atLeast time.Duration) (*Ceilings, error) {
+	if threads < 1 || threads > model.MaxThreads {
+		return nil, fmt.Errorf("%d threads: choose 1 to %d", threads, model.MaxThreads)
+	}
+	pool := kernels.NewPool(threads, pinned)
+	defer pool.Close()
+	p, err := NewProber(pool, true)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	c := &Ceilings{Threads: pool.Workers(), Kernels: p.Kernels.Name}
+	for _, m := range []struct {
+		rate    *Rate
+		measure func(time.Duration) (Rate, error)
+	}{{&c.Read, p.Read}, {&c.Copy, p.Copy}, {&c.Triad, p.Triad}} {
+		if *m.rate, err = m.measure(atLeast); err != nil {
+			return nil, err
+		}
+	}
+	for _, peak := range p.Kernels.Peaks {
+		r, err := p.Peak(peak, atLeast)
+		if err != nil {
+			return nil, err
+		}
+		c.Peaks = append(c.Peaks, PeakRate{peak.Type, peak.Instruction, r})
+	}
+	return c, nil
+}

@@ -1,0 +1,46 @@
+package bench
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"qgo/bench/machine"
+	"qgo/gguf"
+	"qgo/model"
+	"qgo/quant"
+)
+
+// buildCommit is the revision that the program was built from, "unknown" if
+// the build does not tell.
+func buildCommit() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return s.Value[:min(len(s.Value), 9)]
+			}
+		}
+	}
+	return "unknown"
+}
+
+func cpuInfo() string { return machine.CPUName() }
+
+// params is the number of weights in a file.
+func params(f *gguf.File) (n int64) {
+	for i := range f.Tensors {
+		n += int64(f.Tensors[i].Elements())
+	}
+	return n
+}
+
+// modelType names a model in the manner of llama-bench: architecture, number
+// of weights, quantisation.
+func modelType(m *model.Model) string {
+	text := fmt.Sprintf("qwen2 %.2gB", float64(params(m.File))/1e9)
+	if number, err := gguf.Get[int](m.File, "general.file_type"); err == nil {
+		if mix, ok := quant.MixOf(uint32(number)); ok {
+			text += " " + mix.Name
+		}
+	}
+	return text
+}

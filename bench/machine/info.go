@@ -1,0 +1,96 @@
+package machine
+
+import (
+	"fmt"
+	"path"
+	"runtime"
+	"strings"
+
+	"github.com/klauspost/cpuid/v2"
+	"github.com/shirou/gopsutil/v4/host"
+	"github.com/shirou/gopsutil/v4/mem"
+)
+
+// Info is what a machine is and how it is set.
+type Info struct {
+	Board     string   `json:"board,omitempty"`
+	CPU       string   `json:"cpu"`
+	Threads   int      `json:"logical_cpus"`
+	OS        string   `json:"os"`
+	Arch      string   `json:"arch"`
+	Kernel    string   `json:"kernel,omitempty"`
+	Memory    int64    `json:"memory_bytes"`
+	Swap      int64    `json:"swap_bytes"`
+	Governors []string `json:"governors,omitempty"` // each once
+	MaxClock  float64  `json:"max_clock_hz,omitempty"`
+	PowerMode string   `json:"power_mode,omitempty"` // nvpmodel's
+	Zones     []Zone   `json:"zones,omitempty"`
+	Rails     []Rail   `json:"rails,omitempty"`
+}
+
+// CPUName is the processor's name, or the architecture's where the system
+// does not tell.
+func CPUName() string {
+	if n := strings.TrimSpace(cpuid.CPU.BrandName); n != "" {
+		return n
+	}
+	return runtime.GOARCH
+}
+
+// Info describes the machine of the sensors; what only gopsutil knows is that
+// of this one.
+func (s *Sensors) Info() Info {
+	i := Info{CPU: CPUName(), Threads: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	if v, err := mem.VirtualMemory(); err == nil {
+		i.Memory = int64(v.Total)
+	}
+	if v, err := mem.SwapMemory(); err == nil {
+		i.Swap = int64(v.Total)
+	}
+	i.Kernel, _ = host.KernelVersion()
+	s.settings(&i)
+	return i
+}
+
+// settings fills in what the sensors' file system tells.
+func (s *Sensors) settings(i *Info) {
+	if i.Board = s.text("proc/device-tree/model"); i.Board == "" {
+		i.Board = s.text("sys/devices/virtual/dmi/id/product_name")
+	}
+	seen := map[string]bool{}
+	for _, dir := range s.glob("sys/devices/system/cpu/cpu[0-9]*/cpufreq") {
+		if g := s.text(path.Join(dir, "scaling_governor")); g != "" && !seen[g] {
+			seen[g] = true
+			i.Governors = append(i.Governors, g)
+		}
+		i.MaxClock = max(i.MaxClock, 1e3*s.number(path.Join(dir, "cpuinfo_max_freq")))
+	}
+	i.PowerMode = s.powerMode()
+	for _, z := range s.zones {
+		i.Zones = append(i.Zones, z.Zone)
+	}
+	for _, r := range s.rails {
+		i.Rails = append(i.Rails, r.Rail)
+	}
+}
+
+// powerMode is the mode that nvpmodel has set: its number in
+// /var/lib/nvpmodel/status, its name in /etc/nvpmodel.conf.
+func (s *Sensors) powerMode() string {
+	_, number, ok := strings.Cut(s.text("var/lib/nvpmodel/status"), "pmode:")
+	if !ok {
+		return ""
+	}
+	var id int
+	if _, err := fmt.Sscanf(number, "%d", &id); err != nil {
+		return ""
+	}
+	for line := range strings.Lines(s.text("etc/nvpmodel.conf")) {
+		var n int
+		var name string
+		if _, err := fmt.Sscanf(strings.TrimSpace(line), "< POWER_MODEL ID=%d NAME=%s >", &n, &name); err == nil && n == id {
+			return name
+		}
+	}
+	return fmt.Sprintf("mode %d", id)
+}

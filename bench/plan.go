@@ -1,0 +1,248 @@
+package bench
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"qgo/bench/machine"
+	"qgo/bench/roofline"
+	"qgo/gguf"
+	"qgo/kernels"
+	"qgo/model"
+	"qgo/model/synth"
+)
+
+// Plan says what to measure: every test on every model, with every number of
+// threads and every batch.
+type Plan struct {
+	Models  []string // files; "" is a model made in memory, see [Synthetic]
+	Threads []int    // 0 means one per physical core
+	Batches []int    // tokens of a batch in prefill; 0 means the model's default
+	Tests   []Test
+	Options model.Options // for all
+	Reps    int
+	AtLeast time.Duration // repeat each test for at least so long
+	Delay   time.Duration // before each repetition
+	Load    bool          // measure how long loading takes
+	Ceiling time.Duration // how long each of the machine's ceilings is measured; 0 means 150 ms
+	Given   roofline.Machine
+	// Baselines take turns with qgo.
+	Baselines []Baseline
+	Progress  func(step string)
+}
+
+// ceilingTime is the default of [Plan].Ceiling.
+const ceilingTime = 150 * time.Millisecond
+
+// watchEvery is how often the machine is looked at.
+const watchEvery = 500 * time.Millisecond
+
+// Run measures. The report is never nil: with an error it holds what was
+// measured before, and is marked if ctx ended.
+func (p *Plan) Run(ctx context.Context) (*Report, error) {
+	sensors := machine.Discover(os.DirFS("/"))
+	rep := &Report{Schema: Schema, Started: time.Now().UTC(), Machine: sensors.Info(), Reference: p.Given}
+	monitor := machine.Watch(sensors, watchEvery)
+	run := &planRun{Plan: p, report: rep, origin: monitor.Start()}
+	err := run.all(ctx)
+	rep.Series = monitor.Stop()
+	rep.Interrupted = ctx.Err() != nil
+	for _, r := range rep.Results {
+		r.AddEnergy(&rep.Series)
+		rep.Warnings = append(rep.Warnings, throttled(r, &rep.Series)...)
+	}
+	rep.Warnings = append(rep.Warnings, machine.Warnings(&rep.Machine, &rep.Series, len(p.Baselines) == 0)...)
+	if len(rep.Results) > 0 && !rep.Interrupted {
+		rep.Harness = Noise(rep.Results, rep.Series.Cost, rep.Machine.Threads)
+	}
+	return rep, err
+}
+
+// planRun is a plan in progress.
+type planRun struct {
+	*Plan
+	report *Report
+	origin time.Time
+}
+
+func (p *planRun) all(ctx context.Context) error {
+	for _, threads := range p.Threads {
+		if threads == 0 {
+			threads = kernels.Cores()
+		}
+		p.Progress(fmt.Sprintf("the machine's ceilings with %d threads", threads))
+		c, err := MeasureCeilings(threads, !p.Options.Unpinned, cmp.Or(p.Ceiling, ceilingTime))
+		if err != nil {
+			return err
+		}
+		p.report.Ceilings = append(p.report.Ceilings, c)
+		for _, path := range p.Models {
+			for _, batch := range p.Batches {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if err := p.one(ctx, path, batch, c); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// one measures a model with some number of threads and some batch.
+func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) error {
+	o := p.Options
+	o.Threads, o.MaxRows = c.Threads, batch
+	if o.Context == 0 {
+		for _, t := range p.Tests {
+			o.Context = max(o.Context, t.Context()+contextSlack)
+		}
+	}
+	var load *Load
+	if p.Load && path != "" {
+		p.Progress("loading " + path)
+		var err error
+		if load, err = measureLoad(ctx, path, o); err != nil {
+			return err
+		}
+	}
+	m, err := p.open(path, o)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	r := &Runner{
+		Model: m, Reps: p.Reps, AtLeast: p.AtLeast, Delay: p.Delay, Origin: p.origin,
+		Given: p.Given, Peak: c.Peak(), Progress: p.Progress,
+	}
+	if err := r.Open(); err != nil {
+		return err
+	}
+	defer r.Close()
+	for _, t := range p.Tests {
+		turns := newTurns(p.Baselines, path, c.Threads, t)
+		if len(turns) > 0 {
+			r.Between = func(ctx context.Context, i int) error {
+				for _, turn := range turns {
+					p.Progress(fmt.Sprintf("%s: %s, repetition %d", t.Name(), turn.baseline.Name(), i+1))
+					if err := turn.once(ctx, r.Model); err != nil && ctx.Err() == nil {
+						p.report.Warnings = append(p.report.Warnings, fmt.Sprintf("%s did not do %s: %v", turn.baseline.Name(), t.Name(), err))
+					}
+				}
+				return ctx.Err()
+			}
+		}
+		res, err := r.Run(ctx, t)
+		if res != nil {
+			res.Load = load
+			p.report.Results = append(p.report.Results, res)
+		}
+		for _, turn := range turns {
+			if b := turn.finish(res, r.Peak, p.Given); b != nil {
+				p.report.Results = append(p.report.Results, b)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Synthetic is the model that stands in where there is no file: the shape of
+// Qwen2.5-0.5B in q4_0 with random weights.
+func Synthetic() (*gguf.File, error) {
+	spec, err := synth.ParseSpec("0.5b", "q4_0")
+	if err != nil {
+		return nil, err
+	}
+	return synth.Build(spec)
+}
+
+func (p *planRun) open(path string, o model.Options) (*model.Model, error) {
+	if path != "" {
+		p.Progress("loading " + path)
+		return model.Open(path, o)
+	}
+	p.Progress("making a model")
+	f, err := Synthetic()
+	if err != nil {
+		return nil, err
+	}
+	m, err := model.Load(f, o)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return m, nil
+}
+
+// measureLoad measures the time from opening a file to the first token, once
+// with its pages dropped from the page cache, where the system can, and once
+// again.
+func measureLoad(ctx context.Context, path string, o model.Options) (*Load, error) {
+	once := func() (int64, error) {
+		start := time.Now()
+		m, err := model.Open(path, o)
+		if err != nil {
+			return 0, err
+		}
+		defer m.Close()
+		kv, err := m.NewKV(1)
+		if err != nil {
+			return 0, err
+		}
+		defer kv.Close()
+		err = m.Forward(ctx, []model.Seq{{KV: kv, Tokens: []int32{0}, Want: model.WantLast}})
+		return int64(time.Since(start)), err
+	}
+	var l Load
+	var err error
+	if dropCache(path) {
+		if l.ColdNS, err = once(); err != nil {
+			return nil, err
+		}
+	}
+	l.WarmNS, err = once()
+	return &l, err
+}
+
+// throttled says whether a result's decode slowed down for another reason than
+// that texts grow: rates are in bytes, which count the KV cache.
+func throttled(r *Result, s *machine.Series) []string {
+	if r.Cost == nil || r.Gen == 0 {
+		return nil
+	}
+	var all []string
+	for i := range r.Reps {
+		rep := &r.Reps[i]
+		var points []machine.Point
+		at := rep.Start
+		sum := time.Duration(rep.NS)
+		for _, g := range rep.Gaps {
+			sum -= time.Duration(g)
+		}
+		at += sum // the prompt
+		const second = 1e9
+		var bytes float64
+		var took int64
+		for j, g := range rep.Gaps {
+			bytes += float64(r.Cost.Bytes(r.Depth + r.Prompt + j))
+			took += g
+			at += time.Duration(g)
+			if took >= second {
+				points = append(points, machine.Point{At: at, Rate: bytes / float64(took)})
+				bytes, took = 0, 0
+			}
+		}
+		if text := s.Throttled("decode", points); text != "" && !slices.Contains(all, text) {
+			all = append(all, r.Test().Name()+": "+text)
+		}
+	}
+	return all
+}

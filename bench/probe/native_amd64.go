@@ -1,0 +1,75 @@
+//go:build !noasm
+
+package probe
+
+import (
+	"os"
+
+	"github.com/klauspost/cpuid/v2"
+)
+
+//go:generate go -C ../../kernels/asm run ./probe -isa avx2 -out ../../bench/probe/avx2_amd64.s -stubs ../../bench/probe/avx2_stub_amd64.go -pkg probe
+//go:generate go -C ../../kernels/asm run ./probe -isa avx512 -out ../../bench/probe/avx512_amd64.s -stubs ../../bench/probe/avx512_stub_amd64.go -pkg probe
+
+// native returns the kernels in assembler that this machine can run.
+func native() (all []*Kernels) {
+	has := cpuid.CPU.Supports
+	if off("QGO_NO_AVX2") || !has(cpuid.AVX2, cpuid.FMA3) {
+		return nil
+	}
+	if !off("QGO_NO_AVX512") && has(cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX512VL) {
+		k := streams("avx512", readAVX512, copyNTAVX512, triadNTAVX512)
+		if has(cpuid.AVX512VNNI) && !off("QGO_NO_VNNI") {
+			k.Peaks = append(k.Peaks, Peak{"int8", "VPDPBUSD zmm", 12 * 128, integer(dotInt8AVX512), 12 * 4})
+		} else {
+			k.Peaks = append(k.Peaks, pairsAVX2)
+		}
+		if has(cpuid.AVX512BF16) {
+			k.Peaks = append(k.Peaks, Peak{"bf16", "VDPBF16PS zmm", 12 * 64, float(dotBF16AVX512), 12 * 2})
+		}
+		k.Peaks = append(k.Peaks, Peak{"fp32", "VFMADD231PS zmm", 12 * 32, float(fmaAVX512), 12})
+		all = append(all, k)
+	}
+	k := streams("avx2", readAVX2, copyNTAVX2, triadNTAVX2)
+	k.Peaks = []Peak{pairsAVX2, {"fp32", "VFMADD231PS ymm", 12 * 16, float(fmaAVX2), 12}}
+	return append(all, k)
+}
+
+// off tells whether the user has taken an instruction set away.
+func off(variable string) bool { return os.Getenv(variable) != "" }
+
+var pairsAVX2 = Peak{"int8", "VPMADDUBSW ymm", 8 * 64, integer(dotInt8AVX2), 8 * 4}
+
+// piece is the number of bytes that a call into assembler handles: Go cannot
+// interrupt it.
+const piece = 1 << 20
+
+func streams(name string, read func(*byte, int) uint64, copyNT func(dst, src *byte, n int), triadNT func(a, b, c *byte, n int)) *Kernels {
+	return &Kernels{
+		Name: name,
+		Read: func(b []byte) (sum uint64) {
+			for lo := 0; lo < len(b); lo += piece {
+				sum += read(&b[lo], min(piece, len(b)-lo))
+			}
+			return sum
+		},
+		Copy: func(dst, src []byte) {
+			for lo := 0; lo < len(dst); lo += piece {
+				copyNT(&dst[lo], &src[lo], min(piece, len(dst)-lo))
+			}
+		},
+		Triad: func(a, b, c []byte) {
+			for lo := 0; lo < len(a); lo += piece {
+				triadNT(&a[lo], &b[lo], &c[lo], min(piece, len(a)-lo))
+			}
+		},
+	}
+}
+
+func integer(f func(n int) int32) func(int) float64 {
+	return func(n int) float64 { return float64(f(n)) }
+}
+
+func float(f func(n int) float32) func(int) float64 {
+	return func(n int) float64 { return float64(f(n)) }
+}

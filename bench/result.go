@@ -1,0 +1,283 @@
+package bench
+
+import (
+	"slices"
+	"time"
+
+	"qgo/bench/machine"
+	"qgo/bench/roofline"
+	"qgo/model"
+)
+
+// Schema is the version of [Report] as JSON; docs/bench.md describes it.
+const Schema = "qgo.bench/1"
+
+// Report is all that a run of qgo bench has found.
+type Report struct {
+	Schema    string           `json:"schema"`
+	Started   time.Time        `json:"started"`
+	Machine   machine.Info     `json:"machine"`
+	Ceilings  []*Ceilings      `json:"ceilings,omitempty"`
+	Reference roofline.Machine `json:"reference"` // what shares of the given bound refer to
+	Results   []*Result        `json:"results"`
+	Series    machine.Series   `json:"series"`
+	Warnings  []string         `json:"warnings,omitempty"`
+	Harness   *Harness         `json:"harness,omitempty"`
+	// Interrupted tells that the run was broken off: what is here is right,
+	// but not all that was asked for.
+	Interrupted bool `json:"interrupted,omitempty"`
+}
+
+// Result is what one engine did in one test. Its first fields are those of
+// llama-bench, with the same names and meanings.
+type Result struct {
+	BuildCommit   string    `json:"build_commit"`
+	CPUInfo       string    `json:"cpu_info"`
+	Backends      string    `json:"backends"`
+	ModelFilename string    `json:"model_filename"`
+	ModelType     string    `json:"model_type"`
+	ModelSize     int64     `json:"model_size"`
+	ModelParams   int64     `json:"model_n_params"`
+	Batch         int       `json:"n_batch"`
+	Threads       int       `json:"n_threads"`
+	TypeK         string    `json:"type_k"`
+	TypeV         string    `json:"type_v"`
+	Prompt        int       `json:"n_prompt"`
+	Gen           int       `json:"n_gen"`
+	Depth         int       `json:"n_depth"`
+	TestTime      time.Time `json:"test_time"`
+	AvgNS         float64   `json:"avg_ns"`
+	StddevNS      float64   `json:"stddev_ns"`
+	AvgTS         float64   `json:"avg_ts"`
+	StddevTS      float64   `json:"stddev_ts"`
+	SamplesNS     []int64   `json:"samples_ns"`
+	SamplesTS     Sample    `json:"samples_ts"`
+
+	Engine   string      `json:"engine"` // qgo, llama.cpp and so on
+	Kernels  string      `json:"kernels,omitempty"`
+	Scenario string      `json:"scenario,omitempty"`
+	Cost     *model.Cost `json:"cost,omitempty"`
+	Reps     []Rep       `json:"reps,omitempty"`
+	Load     *Load       `json:"load,omitempty"`
+	// Incomplete tells that fewer repetitions were done than asked for.
+	Incomplete bool `json:"incomplete,omitempty"`
+	// Paired tells that the repetitions took turns with qgo's.
+	Paired bool `json:"paired,omitempty"`
+
+	Summary
+}
+
+// Summary is what follows from the repetitions; see [Result.Summarise].
+type Summary struct {
+	MedianTS  float64 `json:"median_ts,omitempty"`
+	Bandwidth States  `json:"bandwidth,omitzero"` // of the probes around the repetitions
+	// Measured and Given are the bounds by this machine's probes and by the
+	// reference. Of a test with two phases they are decode's.
+	Measured *roofline.Bound `json:"measured_bound,omitempty"`
+	Given    *roofline.Bound `json:"given_bound,omitempty"`
+	// OfMeasured and OfGiven are the shares of the bounds: the median of each
+	// repetition's share of its own probes, and that of the median rate.
+	OfMeasured float64 `json:"share_of_measured,omitempty"`
+	OfGiven    float64 `json:"share_of_given,omitempty"`
+	GBS        float64 `json:"gb_per_second,omitempty"`
+	GFLOPS     float64 `json:"gflop_per_second,omitempty"`
+	Impossible bool    `json:"impossible,omitempty"` // above the measured bound
+
+	TTFT       *Percentiles `json:"ttft_ms,omitempty"`
+	ITL        *Percentiles `json:"itl_ms,omitempty"`  // of all gaps
+	TPOT       *Percentiles `json:"tpot_ms,omitempty"` // mean gap of each request
+	TTLT       *Percentiles `json:"ttlt_ms,omitempty"`
+	Throughput float64      `json:"output_tokens_per_second,omitempty"` // over the whole request
+	// PrefillTS and DecodeTS are the rates of the two phases of a request.
+	PrefillTS float64 `json:"prefill_ts,omitempty"`
+	DecodeTS  float64 `json:"decode_ts,omitempty"`
+
+	JoulesPerToken float64 `json:"joules_per_token,omitempty"`
+}
+
+// Rep is one repetition.
+type Rep struct {
+	Start  time.Duration `json:"start_ns"` // since the report's start
+	NS     int64         `json:"ns"`
+	TTFT   int64         `json:"ttft_ns,omitempty"`
+	Gaps   []int64       `json:"gaps_ns,omitempty"` // between tokens; in decode, the time of each
+	Prompt int           `json:"prompt,omitempty"`  // tokens that there really were
+	Gen    int           `json:"gen,omitempty"`
+	Before float64       `json:"bandwidth_before,omitempty"` // bytes a second, of the probe before
+	After  float64       `json:"bandwidth_after,omitempty"`
+	State  string        `json:"state,omitempty"` // of the bandwidth
+	Joules float64       `json:"joules,omitempty"`
+	// Partial tells that the repetition was broken off: it has fewer tokens
+	// than the test.
+	Partial bool `json:"partial,omitempty"`
+}
+
+// probed is the bandwidth around the repetition.
+func (r *Rep) probed() float64 { return (r.Before + r.After) / 2 }
+
+// Load is how long a model took from opening its file to its first token.
+type Load struct {
+	ColdNS int64 `json:"cold_ns,omitempty"` // after its pages had been dropped from the page cache
+	WarmNS int64 `json:"warm_ns"`
+}
+
+// Test is what the result is of.
+func (r *Result) Test() Test {
+	return Test{Scenario: r.Scenario, Prompt: r.Prompt, Gen: r.Gen, Depth: r.Depth}
+}
+
+// Decodes tells whether the rate is that of decode.
+func (r *Result) Decodes() bool { return r.Gen > 0 }
+
+// work is the work per token of the phase that the rate is of: a scenario's
+// and a test's with both phases is decode's.
+func (r *Result) work() roofline.Work {
+	if r.Decodes() {
+		return roofline.DecodeMean(*r.Cost, r.Gen, r.Depth+r.Prompt)
+	}
+	w := roofline.Prefill(*r.Cost, r.Prompt, r.Depth, max(r.Batch, 1))
+	n := float64(w.Tokens)
+	return roofline.Work{Tokens: 1, FLOP: w.FLOP / n, Bytes: w.Bytes / n}
+}
+
+// Summarise fills in all that follows from the repetitions. peak is the
+// machine's, in operations a second, 0 if it was not measured.
+func (r *Result) Summarise(peak float64, given roofline.Machine) {
+	r.SamplesNS, r.SamplesTS = nil, nil
+	for i := range r.Reps {
+		rep := &r.Reps[i]
+		r.SamplesNS = append(r.SamplesNS, rep.NS)
+		r.SamplesTS = append(r.SamplesTS, float64(rep.Prompt+rep.Gen)/(float64(rep.NS)/1e9))
+	}
+	ns := make(Sample, len(r.SamplesNS))
+	for i, v := range r.SamplesNS {
+		ns[i] = float64(v)
+	}
+	r.AvgNS, r.StddevNS = ns.Mean(), ns.Stddev()
+	r.AvgTS, r.StddevTS = r.SamplesTS.Mean(), r.SamplesTS.Stddev()
+	r.Summary = Summary{MedianTS: r.SamplesTS.Median()}
+	r.summariseLatency()
+	if r.Cost != nil && len(r.Reps) > 0 {
+		r.summariseBounds(peak, given)
+	}
+}
+
+// rates are the rates of the phase that work is of, repetition by repetition.
+func (r *Result) rates() Sample {
+	if r.Prompt == 0 || r.Gen == 0 {
+		return r.SamplesTS
+	}
+	var rates Sample
+	for i := range r.Reps {
+		rates = append(rates, r.Reps[i].decodeRate())
+	}
+	return rates
+}
+
+// decodeRate is the rate of the tokens after the first.
+func (r *Rep) decodeRate() float64 {
+	sum := int64(0)
+	for _, g := range r.Gaps {
+		sum += g
+	}
+	if sum == 0 {
+		return 0
+	}
+	n := len(r.Gaps)
+	if r.TTFT > 0 {
+		n = r.Gen - 1 // a server may send several tokens at once
+	}
+	return float64(n) / (float64(sum) / 1e9)
+}
+
+func (r *Result) summariseBounds(peak float64, given roofline.Machine) {
+	var probes Sample
+	for i := range r.Reps {
+		rep := &r.Reps[i]
+		if i == 0 {
+			probes = append(probes, rep.Before)
+		}
+		probes = append(probes, rep.After)
+	}
+	w, rates := r.work(), r.rates()
+	rate := rates.Median()
+	r.GBS, r.GFLOPS = rate*w.Bytes/1e9, rate*w.FLOP/1e9
+	if given.Bandwidth > 0 {
+		b := given.Bound(w)
+		r.Given, r.OfGiven = &b, rate/b.Rate
+	}
+	if slices.Contains(probes, 0) {
+		return // nothing was probed
+	}
+	r.Bandwidth = FindStates(probes)
+	var shares Sample
+	for i := range r.Reps {
+		rep := &r.Reps[i]
+		rep.State = r.Bandwidth.Around(rep.Before, rep.After)
+		shares = append(shares, rates[i]/w.Bound(rep.probed(), peak).Rate)
+	}
+	b := w.Bound(probes.Median(), peak)
+	r.Measured, r.OfMeasured = &b, shares.Median()
+	// The caches of a large machine may hold a small model: then it reads
+	// faster than memory, and the bound by memory is none.
+	r.Impossible = rate > possible*w.Bound(slices.Max(probes), peak).Rate && w.Bytes > cached
+}
+
+// Cached tells whether the model was read faster than memory can, from the
+// caches, which have room for it.
+func (r *Result) Cached() bool {
+	return r.Measured != nil && !r.Impossible && r.OfMeasured > possible && r.Measured.Binds == roofline.Memory
+}
+
+const (
+	// possible is how far above the bound by the best probe a rate may be.
+	possible = 1.05
+	// cached is what caches may hold of a model.
+	cached = 128 << 20
+)
+
+// summariseLatency computes what a user waits for.
+func (r *Result) summariseLatency() {
+	var ttft, itl, tpot, ttlt, throughput, prefill, decode Sample
+	const ms = 1e6
+	for i := range r.Reps {
+		rep := &r.Reps[i]
+		for _, g := range rep.Gaps {
+			itl = append(itl, float64(g)/ms)
+		}
+		if rep.TTFT == 0 {
+			continue
+		}
+		ttft = append(ttft, float64(rep.TTFT)/ms)
+		ttlt = append(ttlt, float64(rep.NS)/ms)
+		prefill = append(prefill, float64(rep.Prompt)/(float64(rep.TTFT)/1e9))
+		throughput = append(throughput, float64(rep.Gen)/(float64(rep.NS)/1e9))
+		if rate := rep.decodeRate(); rate > 0 {
+			decode = append(decode, rate)
+			tpot = append(tpot, 1e3/rate)
+		}
+	}
+	for _, x := range []struct {
+		to   **Percentiles
+		from Sample
+	}{{&r.TTFT, ttft}, {&r.ITL, itl}, {&r.TPOT, tpot}, {&r.TTLT, ttlt}} {
+		if len(x.from) > 0 {
+			p := x.from.Percentiles()
+			*x.to = &p
+		}
+	}
+	r.Throughput, r.PrefillTS, r.DecodeTS = throughput.Median(), prefill.Median(), decode.Median()
+}
+
+// AddEnergy sets the energy of all repetitions from the series of a monitor.
+func (r *Result) AddEnergy(s *machine.Series) {
+	var perToken Sample
+	for i := range r.Reps {
+		rep := &r.Reps[i]
+		if j, ok := s.Energy(rep.Start, rep.Start+time.Duration(rep.NS)); ok {
+			rep.Joules = j
+			perToken = append(perToken, j/float64(max(rep.Prompt+rep.Gen, 1)))
+		}
+	}
+	r.JoulesPerToken = perToken.Median()
+}

@@ -1,0 +1,53 @@
+package bench
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestParseInts(t *testing.T) {
+	for s, want := range map[string][]int{
+		"512":            {512},
+		"1,2,4":          {1, 2, 4},
+		"1-4":            {1, 2, 3, 4},
+		"0-2048+1024, 7": {0, 1024, 2048, 7},
+		"128-1024*2":     {128, 256, 512, 1024},
+	} {
+		if got, err := ParseInts(s); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q: %v, %v, want %v", s, got, err, want)
+		}
+	}
+	for _, s := range []string{"", "x", "-1", "4-1", "1-4+0", "1-8*1", "0-8*2", "1-4+", "1-999999999", "1,,2", "1-2-3"} {
+		if got, err := ParseInts(s); err == nil {
+			t.Errorf("%q: %v, want an error", s, got)
+		}
+	}
+}
+
+func TestScenarios(t *testing.T) {
+	all, err := ParseScenarios("all")
+	if err != nil || len(all) != 9 {
+		t.Errorf("%d scenarios, %v", len(all), err)
+	}
+	two, err := ParseScenarios("chat,RAG style")
+	if err != nil || len(two) != 2 || two[1].Prompt != 2048 || two[1].Gen != 256 {
+		t.Errorf("%+v, %v", two, err)
+	}
+	if _, err := ParseScenarios("tea"); err == nil || !strings.Contains(err.Error(), "context-heavy") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestNames(t *testing.T) {
+	for want, test := range map[string]Test{
+		"pp512":         {Prompt: 512},
+		"tg128 @ d2048": {Gen: 128, Depth: 2048},
+		"pp16+tg8":      {Prompt: 16, Gen: 8},
+		"long-context":  Scenarios[7],
+	} {
+		if got := test.Name(); got != want {
+			t.Errorf("%+v is %q, want %q", test, got, want)
+		}
+	}
+}

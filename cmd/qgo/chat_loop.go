@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"qgo/cmd/qgo/lineedit"
+	"qgo/model"
+	"qgo/model/dialog"
+)
+
+// conversation is a chat in progress.
+type conversation struct {
+	cmd     *cobra.Command
+	m       *model.Model
+	dialog  *dialog.Dialog
+	verbose bool
+	out     io.Writer
+	tty     bool // out is a terminal
+	input   input
+	files   string // text of /read for the next message
+}
+
+// input is where messages come from.
+type input interface {
+	Read(ctx context.Context, prompt string) (string, error)
+}
+
+func newConversation(cmd *cobra.Command, m *model.Model, d *dialog.Dialog, verbose bool) *conversation {
+	out := cmd.OutOrStdout()
+	c := &conversation{cmd: cmd, m: m, dialog: d, verbose: verbose, out: out, tty: isTerminal(out)}
+	return c
+}
+
+// newInput returns an editor for a terminal that can do what it needs. Until
+// done is called, the terminal keeps what is typed for the editor, and Ctrl-C
+// does not end the program.
+func (c *conversation) newInput() (_ input, done func()) {
+	in, inFile := c.cmd.InOrStdin().(*os.File)
+	out, outFile := c.out.(*os.File)
+	if !inFile || !outFile || !isTerminal(in) || !canOverwrite(out) {
+		return lineedit.NewPlain(c.cmd.InOrStdin(), c.out), func() {}
+	}
+	var history *lineedit.History
+	if dir, err := stateDir(); err == nil {
+		history = lineedit.OpenHistory(filepath.Join(dir, "history"))
+	}
+	release, restore := takeInterrupts(c.cmd.Context(), func() {}), quiet(in.Fd())
+	e := lineedit.NewEditor(in, out, history, completeCommand)
+	return e, func() {
+		e.Close()
+		restore()
+		release()
+	}
+}
+
+// loop answers one message after the other.
+func (c *conversation) loop() error {
+	input, done := c.newInput()
+	defer done()
+	c.input = input
+	name := c.m.Name
+	if name == "" {
+		name = filepath.Base(c.m.File.Name)
+	}
+	c.say("%s, %d of %d tokens of context used. /help lists commands, Ctrl-D leaves.", name, c.dialog.Len(), c.dialog.Cap())
+	for {
+		text, err := c.input.Read(c.cmd.Context(), "> ")
+		switch {
+		case errors.Is(err, lineedit.ErrInterrupt):
+			c.say("(Ctrl-D or /bye leaves)")
+			continue
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+		switch err := c.handle(text); {
+		case errors.Is(err, errBye):
+			return nil
+		case c.cmd.Context().Err() != nil:
+			return err
+		case err != nil:
+			c.say("%v", err)
+		}
+	}
+}
+
+// say prints a line that is not the model's.
+func (c *conversation) say(format string, args ...any) {
+	fmt.Fprintln(c.out, wrapped(c.out, printable(fmt.Sprintf(format, args...))))
+}
+
+// handle carries out a command or asks the model.
+func (c *conversation) handle(text string) error {
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	if name, rest, ok := asCommand(text); ok {
+		return c.run(name, rest)
+	}
+	if c.files != "" {
+		text = c.files + text
+	}
+	if err := c.ask(text); err != nil {
+		return err
+	}
+	c.files = ""
+	return nil
+}
+
+// ask asks, and gives the choice what to drop when the context is full.
+func (c *conversation) ask(question string) error {
+	err := c.interactive(c.dialog.Ask, question)
+	var full *dialog.FullError
+	if !errors.As(err, &full) || full.Turns == 0 {
+		return err
+	}
+	c.say("%v.", full)
+	for {
+		answer, err := c.input.Read(c.cmd.Context(), "Drop them (d), or stop here (s)? ")
+		if err != nil && !errors.Is(err, lineedit.ErrInterrupt) && err != io.EOF {
+			return err
+		}
+		switch strings.ToLower(strings.TrimSpace(answer)) {
+		case "d", "drop", "yes", "y":
+			c.dialog.Drop(full.Turns)
+			c.say("(the oldest %d turns are dropped)", full.Turns)
+			return c.interactive(c.dialog.Ask, question)
+		case "", "s", "stop", "no", "n":
+			c.say("(nothing was dropped and nothing asked; /save keeps the conversation, /clear begins a new one)")
+			return nil
+		}
+	}
+}
+
+// asking is [dialog.Dialog.Ask].
+type asking func(ctx context.Context, question string, emit func(string) error) error
+
+// interactive is turn, with a Ctrl-C that stops no more than the answer.
+func (c *conversation) interactive(ask asking, question string) error {
+	ctx, cancel := context.WithCancel(c.cmd.Context())
+	defer cancel()
+	defer takeInterrupts(ctx, cancel)()
+	err := c.turn(ctx, ask, question)
+	if errors.Is(err, context.Canceled) && c.cmd.Context().Err() == nil {
+		if s := c.dialog.Stats(); s.Generated == 0 {
+			c.say("(stopped before the answer; the question is taken back)")
+		} else {
+			c.say("(stopped; /regen answers anew, /undo takes the question back)")
+		}
+		return nil
+	}
+	return err
+}
+
+// turn asks and writes the answer as it comes.
+func (c *conversation) turn(ctx context.Context, ask asking, question string) error {
+	status := newStatus(c.cmd)
+	c.dialog.Generation.Progress = func(done, total int) {
+		if done < total {
+			status.show("reading %d of %d tokens", done, total)
+		}
+	}
+	begun := false
+	err := ask(ctx, question, func(text string) error {
+		begun = true
+		status.clear()
+		if c.tty {
+			text = printable(text)
+		}
+		_, err := io.WriteString(c.out, text)
+		return err
+	})
+	status.clear()
+	if begun || err == nil {
+		fmt.Fprintln(c.out)
+	}
+	if err != nil {
+		return err
+	}
+	if c.dialog.Stats().End == model.ContextFull {
+		fmt.Fprintf(c.cmd.ErrOrStderr(), "qgo: the context of %d tokens is full and the answer was cut short; --ctx makes it larger\n", c.dialog.Cap())
+	}
+	if c.verbose {
+		fmt.Fprintln(c.cmd.ErrOrStderr(), wrapped(c.cmd.ErrOrStderr(), c.stats()))
+	}
+	return nil
+}
+
+// stats describes the latest answer.
+func (c *conversation) stats() string {
+	s := c.dialog.Stats()
+	return fmt.Sprintf("[prompt %d tokens (%d reused), first token after %.2f s, %.1f t/s · answer %d tokens, %.1f t/s · context %d of %d]",
+		s.Prompt, s.Reused, s.Prefill.Seconds(), s.PrefillRate(), s.Generated, s.DecodeRate(), c.dialog.Len(), c.dialog.Cap())
+}
+
+// printable takes control characters out of a text, which could do anything
+// to a terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return '\uFFFD'
+		}
+		return r
+	}, text)
+}

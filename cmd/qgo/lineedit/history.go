@@ -1,0 +1,103 @@
+package lineedit
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Bounds of a history.
+const (
+	maxEntries    = 1000
+	maxEntryBytes = 1 << 16
+)
+
+// History is the messages of this and earlier runs, in a file of one JSON
+// string a line. Several programs may add to it at once.
+type History struct {
+	path    string
+	entries []string // oldest first
+}
+
+// OpenHistory reads a history. A file that is not there is an empty one, and
+// lines that are damaged are left out: a history is not worth an error.
+func OpenHistory(path string) *History {
+	h := &History{path: path}
+	file, err := os.Open(path)
+	if err != nil {
+		return h
+	}
+	defer file.Close()
+	lines := 0
+	in := bufio.NewScanner(file)
+	in.Buffer(nil, 8*maxEntryBytes)
+	for in.Scan() {
+		lines++
+		var text string
+		if json.Unmarshal(in.Bytes(), &text) == nil && text != "" {
+			h.keep(text)
+		}
+	}
+	if lines > 2*maxEntries || in.Err() != nil {
+		h.rewrite()
+	}
+	return h
+}
+
+// Entries returns the messages, oldest first.
+func (h *History) Entries() []string {
+	if h == nil {
+		return nil
+	}
+	return slices.Clone(h.entries)
+}
+
+// keep appends text as the latest message, unless it is that already.
+func (h *History) keep(text string) bool {
+	if n := len(h.entries); n > 0 && h.entries[n-1] == text {
+		return false
+	}
+	h.entries = append(h.entries, text)
+	if len(h.entries) > maxEntries {
+		h.entries = h.entries[1:]
+	}
+	return true
+}
+
+// Add appends a message. One that is empty, very long or the same as before
+// is left out.
+func (h *History) Add(text string) {
+	if h == nil || strings.TrimSpace(text) == "" || len(text) > maxEntryBytes || !h.keep(text) {
+		return
+	}
+	line, err := json.Marshal(text)
+	if err != nil || os.MkdirAll(filepath.Dir(h.path), 0o700) != nil {
+		return
+	}
+	file, err := os.OpenFile(h.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return
+	}
+	_, _ = file.Write(append(line, '\n')) // a history is not worth an error
+	_ = file.Close()
+}
+
+// rewrite makes the file as short as it should be.
+func (h *History) rewrite() {
+	var b strings.Builder
+	for _, text := range h.entries {
+		line, err := json.Marshal(text)
+		if err != nil {
+			return
+		}
+		b.Write(line)
+		b.WriteByte('\n')
+	}
+	tmp := h.path + ".part"
+	if os.WriteFile(tmp, []byte(b.String()), 0o600) == nil {
+		_ = os.Rename(tmp, h.path)
+	}
+}

@@ -1,0 +1,198 @@
+package lineedit
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// keys are those that tests press by name.
+var keys = map[string]tea.KeyPressMsg{
+	"enter": {Code: tea.KeyEnter}, "alt+enter": {Code: tea.KeyEnter, Mod: tea.ModAlt}, "backspace": {Code: tea.KeyBackspace},
+	"up": {Code: tea.KeyUp}, "down": {Code: tea.KeyDown}, "tab": {Code: tea.KeyTab}, "left": {Code: tea.KeyLeft},
+	"ctrl+c": {Code: 'c', Mod: tea.ModCtrl}, "ctrl+d": {Code: 'd', Mod: tea.ModCtrl}, "ctrl+j": {Code: 'j', Mod: tea.ModCtrl},
+}
+
+// press types words: names of keys in brackets, and text.
+func press(s *state, words ...string) *state {
+	s.Update(tea.WindowSizeMsg{Width: 40, Height: 20})
+	for _, w := range words {
+		if k, ok := keys[strings.Trim(w, "<>")]; ok && strings.HasPrefix(w, "<") {
+			s.Update(k)
+			continue
+		}
+		for _, r := range w {
+			s.Update(tea.KeyPressMsg{Code: r, Text: string(r)})
+		}
+	}
+	return s
+}
+
+func TestEditor(t *testing.T) {
+	entries := []string{"first", "second\nline"}
+	complete := func(text string) (list []string) {
+		for _, c := range []string{"/save ", "/set ", "/show"} {
+			if strings.HasPrefix(c, text) {
+				list = append(list, c)
+			}
+		}
+		return list
+	}
+	for _, c := range []struct {
+		words []string
+		want  string
+		err   error
+	}{
+		{words: []string{"hello", "<enter>"}, want: "hello"},
+		{words: []string{"a", "<alt+enter>", "b", "<ctrl+j>", "c", "<enter>"}, want: "a\nb\nc"},
+		{words: []string{`a\`, "<enter>", "b", "<enter>"}, want: "a\nb"},
+		{words: []string{`"""a`, "<enter>", `b"""`, "<enter>"}, want: "a\nb"},
+		{words: []string{"日本語é", "<backspace>", "<backspace>", "x", "<enter>"}, want: "日本x"},
+		{words: []string{"ab", "<left>", "ü", "<enter>"}, want: "aüb"},
+		{words: []string{"wrong", "<ctrl+c>", "right", "<enter>"}, want: "right"},
+		{words: []string{"<up>", "<enter>"}, want: "second\nline"},
+		{words: []string{"draft", "<up>", "<up>", "<up>", "<enter>"}, want: "first"},
+		{words: []string{"draft", "<up>", "<down>", "!", "<enter>"}, want: "draft!"},
+		{words: []string{"<up>", "<down>", "<down>", "x", "<enter>"}, want: "x"},
+		{words: []string{"/sa", "<tab>", "x", "<enter>"}, want: "/save x"},
+		{words: []string{"/s", "<tab>", "h", "<tab>", "<enter>"}, want: "/show"},
+		{words: []string{"no command", "<tab>", "<enter>"}, want: "no command"},
+		{words: []string{"<ctrl+c>"}, err: ErrInterrupt},
+		{words: []string{"<ctrl+d>"}, err: io.EOF},
+		{words: []string{"ab", "<left>", "<ctrl+d>", "<enter>"}, want: "a"},
+	} {
+		s := press(newState("> ", entries, complete), c.words...)
+		if !s.done || !errors.Is(s.err, c.err) || s.err == nil && s.text() != c.want {
+			t.Errorf("%q gave %q, %v (done: %v); want %q, %v", c.words, s.text(), s.err, s.done, c.want, c.err)
+		}
+	}
+}
+
+// TestLate wants keys after the end for the next message.
+func TestLate(t *testing.T) {
+	s := press(newState("> ", nil, nil), "a", "<enter>", "b", "<enter>")
+	if s.text() != "a" || len(s.late) != 2 {
+		t.Errorf("text %q, %d late keys; want a and 2", s.text(), len(s.late))
+	}
+}
+
+func TestPaste(t *testing.T) {
+	long := strings.Repeat("a line\r", 10000)
+	for _, c := range []struct{ paste, shown, want string }{
+		{"one line", "one line", "<one line>"},
+		{"a\r\nb\rc", "a\nb\nc", "<a\nb\nc>"},
+		{"tab\there", "[paste 1: 8 bytes]", "<tab\there>"},
+		{long, "[paste 1: 10000 lines]", "<" + strings.ReplaceAll(long, "\r", "\n") + ">"},
+		{strings.Repeat("x", 1e6), "[paste 1: 1000000 bytes]", "<" + strings.Repeat("x", 1e6) + ">"},
+	} {
+		s := press(newState("> ", nil, nil), "<")
+		s.Update(tea.PasteMsg{Content: c.paste})
+		if got := s.area.text(); got != "<"+c.shown {
+			t.Errorf("%.20q is shown as %.40q, want %q", c.paste, got, "<"+c.shown)
+		}
+		press(s, ">", "<enter>")
+		if got := s.text(); got != c.want {
+			t.Errorf("%.20q became %.40q (%d bytes), want %d", c.paste, got, len(got), len(c.want))
+		}
+	}
+	// Two, of which one is deleted again.
+	s := newState("> ", nil, nil)
+	s.Update(tea.PasteMsg{Content: "\t1"})
+	s.Update(tea.PasteMsg{Content: "\t2"})
+	press(s, "<backspace>", "<enter>")
+	if got, want := s.text(), "\t1[paste 2: 2 bytes"; got != want {
+		t.Errorf("a damaged mark gave %q, want %q", got, want)
+	}
+}
+
+// TestReplace takes a text from another editor.
+func TestReplace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.md")
+	if err := os.WriteFile(path, []byte("from\nthere\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := press(newState("> ", nil, nil), "here")
+	s.Update(edited{path: path, err: errors.New("exit status 1")})
+	if s.area.text() != "here" || !strings.Contains(s.notice, "$EDITOR") {
+		t.Errorf("an editor that failed: text %q, notice %q", s.area.text(), s.notice)
+	}
+	if err := os.WriteFile(path, []byte("from\nthere\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.Update(edited{path: path})
+	if s.area.text() != "from\nthere" {
+		t.Errorf("text %q", s.area.text())
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the editor's file is still there: %v", err)
+	}
+}
+
+func TestHistory(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "deep", "history")
+	h := OpenHistory(path)
+	for _, text := range []string{"a", "a", "b\nc", " ", "a", strings.Repeat("x", maxEntryBytes+1)} {
+		h.Add(text)
+	}
+	if err := os.WriteFile(path, append([]byte("damaged\n"), read(t, path)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(OpenHistory(path).Entries(), "|"); got != "a|b\nc|a" {
+		t.Errorf("entries %q", got)
+	}
+	for i := range 2*maxEntries + 10 {
+		h.Add(strings.Repeat("y", i%7+1))
+	}
+	h = OpenHistory(path)
+	if n := len(h.Entries()); n != maxEntries {
+		t.Errorf("%d entries, want %d", n, maxEntries)
+	}
+	if n := strings.Count(string(read(t, path)), "\n"); n != maxEntries {
+		t.Errorf("the file has %d lines, want %d", n, maxEntries)
+	}
+	var none *History
+	none.Add("x")
+	if none.Entries() != nil {
+		t.Error("no history has entries")
+	}
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestPlain(t *testing.T) {
+	var out strings.Builder
+	p := NewPlain(strings.NewReader("one\r\n\"\"\"two\nlines\"\"\"\na\\\nb\nlast"), &out)
+	for _, want := range []string{"one", "two\nlines", "a\nb", "last"} {
+		if got, err := p.Read(context.Background(), "> "); got != want || err != nil {
+			t.Errorf("read %q, %v; want %q", got, err, want)
+		}
+	}
+	for range 2 {
+		if _, err := p.Read(context.Background(), "> "); err != io.EOF {
+			t.Errorf("at the end: %v", err)
+		}
+	}
+	if want := "> > ... > ... > > \n> \n"; out.String() != want {
+		t.Errorf("prompts %q, want %q", out.String(), want)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	r, w := io.Pipe()
+	defer w.Close()
+	if _, err := NewPlain(r, io.Discard).Read(ctx, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("broken off: %v", err)
+	}
+}

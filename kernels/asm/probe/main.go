@@ -1,0 +1,245 @@
+// Command probe writes the kernels that measure a machine's ceilings: they
+// stream memory, or multiply and add in registers, and do nothing else.
+package main
+
+import (
+	"strings"
+
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+
+	"qgo/kernels/asm/isa"
+)
+
+// streams is the number of bytes that a turn of a loop over memory handles.
+const streams = 512
+
+// accs is the number of independent sums of a loop in registers: more than
+// the latency of a multiplication times the number that start in a cycle on
+// any core (5 cycles times 2).
+const accs = 12
+
+func main() {
+	s := isa.Parse()
+	read(s)
+	copyNT(s)
+	triadNT(s)
+	fma(s)
+	if s.Wide() {
+		dotVNNI(s)
+		dotBF16(s)
+	} else {
+		dotPairs(s)
+	}
+	Generate()
+}
+
+// begin begins a function whose name ends in that of the instruction set.
+func begin(s *isa.ISA, name, signature, doc string) {
+	full := name + strings.ToUpper(s.Name)
+	isa.Func(full, signature, strings.Replace(doc, name, full, 1))
+}
+
+// bytes is the size of a vector register.
+func bytes(s *isa.ISA) int { return 4 * s.Lanes }
+
+func read(s *isa.ISA) {
+	begin(s, "read", "func(p *byte, n int) uint64",
+		"read returns the sum of the 64-bit words of n bytes in one of the lanes that it adds; n is a positive multiple of 512.")
+	p, n := Load(Param("p"), GP64()), Load(Param("n"), GP64())
+	sums := s.Vecs(8)
+	for _, v := range sums {
+		s.Zero(v)
+	}
+	Label("loop")
+	for i := range streams / bytes(s) {
+		v := sums[i%len(sums)]
+		VPADDQ(Mem{Base: p, Disp: i * bytes(s)}, v, v)
+	}
+	ADDQ(U32(streams), p)
+	SUBQ(U32(streams), n)
+	JNZ(LabelRef("loop"))
+	for _, v := range sums[1:] {
+		VPADDQ(v, sums[0], sums[0])
+	}
+	lane := GP64()
+	VMOVQ(sums[0].AsX(), lane)
+	Store(lane, ReturnIndex(0))
+	isa.End()
+}
+
+// Stores go past the caches: a machine that must first read what it
+// overwrites moves half as much again.
+
+func copyNT(s *isa.ISA) {
+	begin(s, "copyNT", "func(dst, src *byte, n int)",
+		"copyNT copies n bytes, a positive multiple of 512, past the caches; both addresses are multiples of 64.")
+	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
+	n := Load(Param("n"), GP64())
+	Label("loop")
+	vecs := s.Vecs(8)
+	for base := 0; base < streams; base += len(vecs) * bytes(s) {
+		for i, v := range vecs {
+			s.Load(Mem{Base: src, Disp: base + i*bytes(s)}, nil, v)
+		}
+		for i, v := range vecs {
+			VMOVNTDQ(v, Mem{Base: dst, Disp: base + i*bytes(s)})
+		}
+	}
+	ADDQ(U32(streams), src)
+	ADDQ(U32(streams), dst)
+	SUBQ(U32(streams), n)
+	JNZ(LabelRef("loop"))
+	SFENCE()
+	isa.End()
+}
+
+func triadNT(s *isa.ISA) {
+	begin(s, "triadNT", "func(a, b, c *byte, n int)",
+		"triadNT writes b + 3*c to a, n bytes of float32 values, past the caches; n is a positive multiple of 512, addresses of 64.")
+	a, b := Load(Param("a"), GP64()), Load(Param("b"), GP64())
+	c, n := Load(Param("c"), GP64()), Load(Param("n"), GP64())
+	three := s.Vec()
+	VMOVUPS(s.Const(3), three)
+	Label("loop")
+	for at := 0; at < streams; at += bytes(s) {
+		v := s.Vec()
+		s.Load(Mem{Base: b, Disp: at}, nil, v)
+		VFMADD231PS(Mem{Base: c, Disp: at}, three, v)
+		VMOVNTPS(v, Mem{Base: a, Disp: at})
+	}
+	for _, p := range []reg.Register{a, b, c} {
+		ADDQ(U32(streams), p)
+	}
+	SUBQ(U32(streams), n)
+	JNZ(LabelRef("loop"))
+	SFENCE()
+	isa.End()
+}
+
+// repeat writes a function that runs body n times and returns the lowest lane
+// of its sums, which add adds.
+func repeat(s *isa.ISA, name, result, doc string, sums []reg.VecPhysical, load, body func(), add func(a, b, dst Op)) {
+	begin(s, name, "func(n int) "+result, doc)
+	n := Load(Param("n"), GP64())
+	load()
+	for _, v := range sums {
+		if s.Wide() {
+			VPXORD(v, v, v)
+		} else {
+			VXORPS(v, v, v)
+		}
+	}
+	Label("loop")
+	body()
+	DECQ(n)
+	JNZ(LabelRef("loop"))
+	for _, v := range sums[1:] {
+		add(v, sums[0], sums[0])
+	}
+	lane := GP32()
+	VMOVD(sums[0].AsX(), lane)
+	slot, err := ReturnIndex(0).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	MOVL(lane, slot.Addr)
+	isa.End()
+}
+
+// addInts and addFloats add registers of 32-bit lanes.
+func addInts(a, b, dst Op)   { VPADDD(a, b, dst) }
+func addFloats(a, b, dst Op) { VADDPS(a, b, dst) }
+
+// physical returns the first n vector registers. Virtual ones would not do:
+// one instruction is written byte by byte.
+func physical(s *isa.ISA, n int) []reg.VecPhysical {
+	wide := []reg.VecPhysical{reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7, reg.Z8, reg.Z9, reg.Z10, reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15}
+	if s.Wide() {
+		return wide[:n]
+	}
+	narrow := make([]reg.VecPhysical, n)
+	for i := range narrow {
+		narrow[i] = wide[i].AsY().(reg.VecPhysical)
+	}
+	return narrow
+}
+
+func fma(s *isa.ISA) {
+	regs := physical(s, accs+1)
+	sums, one := regs[:accs], regs[accs]
+	repeat(s, "fma", "float32", "fma adds 1*1 to 12 registers of float32 values n times and returns a lane's sum over them.", sums,
+		func() { VMOVUPS(s.Const(1), one) },
+		func() {
+			for _, v := range sums {
+				VFMADD231PS(one, one, v)
+			}
+		}, addFloats)
+}
+
+func dotVNNI(s *isa.ISA) {
+	regs := physical(s, accs+1)
+	sums, ones := regs[:accs], regs[accs]
+	repeat(s, "dotInt8", "int32", "dotInt8 adds 4 products of bytes 1*1 to each lane of 12 registers n times and returns a lane's sum over them.", sums,
+		func() { VMOVUPS(words("ones", 0x01010101, s.Lanes), ones) },
+		func() {
+			for _, v := range sums {
+				VPDPBUSD(ones, ones, v)
+			}
+		}, addInts)
+}
+
+func dotPairs(s *isa.ISA) {
+	regs := physical(s, 16)
+	sums, tmp, ones, pairs := regs[:8], regs[8:14], regs[14], regs[15]
+	repeat(s, "dotInt8", "int32", "dotInt8 adds 4 products of bytes 1*1 to each lane of 8 registers n times and returns a lane's sum over them.", sums,
+		func() {
+			VMOVUPS(words("ones", 0x01010101, s.Lanes), ones)
+			VMOVUPS(words("pairs", 0x00010001, s.Lanes), pairs)
+		},
+		func() {
+			for i, v := range sums {
+				t := tmp[i%len(tmp)]
+				VPMADDUBSW(ones, ones, t)
+				VPMADDWD(pairs, t, t)
+				VPADDD(t, v, v)
+			}
+		}, addInts)
+}
+
+func dotBF16(s *isa.ISA) {
+	regs := physical(s, accs+1)
+	repeat(s, "dotBF16", "float32", "dotBF16 adds 2 products of bfloat16 values 1*1 to each lane of 12 registers n times and returns a lane's sum over them.", regs[:accs],
+		func() { VMOVUPS(words("bf16", 0x3f803f80, s.Lanes), regs[accs]) },
+		func() {
+			for i := range accs {
+				vdpbf16ps(accs, accs, i)
+			}
+		}, addFloats)
+}
+
+// vdpbf16ps emits VDPBF16PS on registers Z0 to Z15, which Go's assembler does
+// not know: EVEX.512.F3.0F38.W0 52 /r (Intel SDM, volume 2).
+func vdpbf16ps(src2, src1, dst int) {
+	for _, b := range []int{
+		0x62,
+		0x52 | (^dst>>3&1)<<7 | (^src2>>3&1)<<5, // R and B inverted; X, R' set; map 0F38
+		0x06 | (^src1&15)<<3,                    // vvvv inverted, F3
+		0x48,                                    // 512 bits, V' set
+		0x52,
+		0xc0 | dst&7<<3 | src2&7,
+	} {
+		Instruction(&ir.Instruction{Opcode: "BYTE", Operands: []Op{U8(b)}})
+	}
+}
+
+// words is a register full of the same 32 bits in memory.
+func words(name string, bits uint32, n int) Mem {
+	m := GLOBL(name, 8|16) // RODATA|NOPTR
+	for i := range n {
+		DATA(4*i, U32(bits))
+	}
+	return m
+}

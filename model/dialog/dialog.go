@@ -1,0 +1,270 @@
+// Package dialog is a conversation with a model: turns that can be taken back
+// or asked again, a context that fills up, and files that a conversation is
+// kept in.
+package dialog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"qgo/model"
+	"qgo/model/chat"
+)
+
+// Dialog is a conversation. It is not for concurrent use.
+type Dialog struct {
+	// Generation says how answers are made. It may be changed between turns.
+	Generation model.Generation
+
+	m        *model.Model
+	session  *model.Session
+	messages []chat.Message
+}
+
+// New begins a conversation; system may be empty. Close it after use.
+func New(m *model.Model, g model.Generation, system string) (*Dialog, error) {
+	s, err := m.NewSession(0)
+	if err != nil {
+		return nil, err
+	}
+	d := &Dialog{Generation: g, m: m, session: s}
+	d.SetSystem(system)
+	return d, nil
+}
+
+// Close lets the memory go, but for the model's.
+func (d *Dialog) Close() error { return d.session.Close() }
+
+// Messages returns the conversation. The system message, if any, comes first.
+func (d *Dialog) Messages() []chat.Message { return slices.Clone(d.messages) }
+
+// Stats returns the figures of the latest answer.
+func (d *Dialog) Stats() model.Stats { return d.session.Stats() }
+
+// Len is the number of tokens that are in the context, Cap the number there
+// is room for.
+func (d *Dialog) Len() int { return d.session.Len() }
+func (d *Dialog) Cap() int { return d.session.Cap() }
+
+// System returns the system message, or "".
+func (d *Dialog) System() string {
+	if d.first() == 1 {
+		return d.messages[0].Content
+	}
+	return ""
+}
+
+// SetSystem changes the system message; "" removes it.
+func (d *Dialog) SetSystem(text string) {
+	d.messages = slices.Delete(d.messages, 0, d.first())
+	if text != "" {
+		d.messages = slices.Insert(d.messages, 0, chat.Message{Role: "system", Content: text})
+	}
+}
+
+// first is the index of the first message that is not the system's.
+func (d *Dialog) first() int {
+	if len(d.messages) > 0 && d.messages[0].Role == "system" {
+		return 1
+	}
+	return 0
+}
+
+// Clear takes all turns back, but for the system message.
+func (d *Dialog) Clear() { d.messages = d.messages[:d.first()] }
+
+// Turns is the number of questions asked.
+func (d *Dialog) Turns() (n int) {
+	for _, m := range d.messages {
+		if m.Role == "user" {
+			n++
+		}
+	}
+	return n
+}
+
+// Undo takes the last question and its answer back, and returns the question.
+func (d *Dialog) Undo() (question string, ok bool) {
+	for i := len(d.messages) - 1; i >= 0; i-- {
+		if d.messages[i].Role == "user" {
+			question = d.messages[i].Content
+			d.messages = d.messages[:i]
+			return question, true
+		}
+	}
+	return "", false
+}
+
+// FullError says that a question does not fit the context beside the turns
+// before it. Nothing was dropped.
+type FullError struct {
+	Need, Room int // tokens of the conversation with the question, and the context's
+	Reserve    int // of the room, tokens kept for the answer
+	Turns      int // oldest turns to drop to make it fit; 0 if that is not enough
+}
+
+func (e *FullError) Error() string {
+	text := fmt.Sprintf("the conversation takes %d tokens with this question, and the context has room for %d (%d of them for the answer)", e.Need, e.Room, e.Reserve)
+	if e.Turns == 0 {
+		return text + "; ask something shorter, or choose a larger context"
+	}
+	return fmt.Sprintf("%s; dropping the oldest %d turns would make it fit", text, e.Turns)
+}
+
+// minAnswer is the number of tokens that there must be room for after a
+// question, in contexts that are not tiny.
+const minAnswer = 64
+
+func (d *Dialog) reserve() int {
+	n := min(minAnswer, d.Cap()/8)
+	if m := d.Generation.MaxTokens; m > 0 {
+		n = min(n, m)
+	}
+	return max(n, 1)
+}
+
+// Ask asks and calls emit with the answer as it comes. If the question does
+// not fit it fails with a [*FullError]. If ctx ends, what was answered so far
+// stays as the answer; if nothing was, the question is taken back.
+func (d *Dialog) Ask(ctx context.Context, question string, emit func(text string) error) error {
+	d.messages = append(d.messages, chat.Message{Role: "user", Content: question})
+	prompt, err := d.fit()
+	if err == nil {
+		err = d.answer(ctx, prompt, emit)
+	}
+	if d.messages[len(d.messages)-1].Role == "user" {
+		d.messages = d.messages[:len(d.messages)-1]
+	}
+	return err
+}
+
+// ErrNothing says that there is no answer to do something with.
+var ErrNothing = errors.New("there is no answer yet")
+
+// Again answers the last question anew, with another seed. If ctx ends before
+// anything was answered, the old answer stays.
+func (d *Dialog) Again(ctx context.Context, emit func(text string) error) error {
+	n := len(d.messages)
+	if n == 0 || d.messages[n-1].Role != "assistant" {
+		return ErrNothing
+	}
+	old := d.messages[n-1]
+	d.messages = d.messages[:n-1]
+	d.Generation.Sampling.Seed++
+	prompt, err := d.fit()
+	if err == nil {
+		err = d.answer(ctx, prompt, emit)
+	}
+	if d.messages[len(d.messages)-1].Role == "user" {
+		d.messages = append(d.messages, old)
+	}
+	return err
+}
+
+// prompt returns the tokens of a conversation that is to be answered.
+func (d *Dialog) prompt(messages []chat.Message) ([]int32, error) {
+	return d.m.Prompt(chat.Conversation{Messages: messages, AddGenerationPrompt: true})
+}
+
+// fit returns the tokens of the conversation, or a FullError.
+func (d *Dialog) fit() ([]int32, error) {
+	prompt, err := d.prompt(d.messages)
+	if err != nil {
+		return nil, err
+	}
+	room := d.Cap() - d.reserve()
+	if len(prompt) <= room {
+		return prompt, nil
+	}
+	full := &FullError{Need: len(prompt), Room: d.Cap(), Reserve: d.reserve()}
+	for rest, dropped := d.messages, 1; ; dropped++ {
+		if rest = withoutOldest(rest, d.first()); rest == nil {
+			return nil, full
+		}
+		p, err := d.prompt(rest)
+		if err != nil {
+			return nil, err
+		}
+		if len(p) <= room {
+			full.Turns = dropped
+			return nil, full
+		}
+	}
+}
+
+// withoutOldest returns messages without the first turn after the system
+// message; nil if that is the last turn.
+func withoutOldest(messages []chat.Message, first int) []chat.Message {
+	for i := first + 1; i < len(messages); i++ {
+		if messages[i].Role == "user" {
+			return append(slices.Clone(messages[:first]), messages[i:]...)
+		}
+	}
+	return nil
+}
+
+// Drop drops the oldest turns.
+func (d *Dialog) Drop(turns int) {
+	for range turns {
+		rest := withoutOldest(d.messages, d.first())
+		if rest == nil {
+			d.Clear()
+			return
+		}
+		d.messages = rest
+	}
+}
+
+// answer appends the answer to the messages.
+func (d *Dialog) answer(ctx context.Context, prompt []int32, emit func(string) error) error {
+	var answer strings.Builder
+	var failed error
+	for text, err := range d.session.Generate(ctx, prompt, d.Generation) {
+		if err == nil {
+			answer.WriteString(text)
+			err = emit(text)
+		}
+		if failed = err; err != nil {
+			break
+		}
+	}
+	if failed == nil || answer.Len() > 0 {
+		d.messages = append(d.messages, chat.Message{Role: "assistant", Content: answer.String()})
+	}
+	return failed
+}
+
+// Save writes the conversation with its keys and values, so that it continues
+// at once after [Dialog.Load].
+func (d *Dialog) Save(w io.Writer) error {
+	messages, err := json.Marshal(d.messages)
+	if err != nil {
+		return err
+	}
+	return d.session.Save(w, messages)
+}
+
+// Load reads a conversation that Save wrote with the same model. After an
+// error the conversation is as before.
+func (d *Dialog) Load(r io.Reader) error {
+	extra, err := d.session.Load(r)
+	if err != nil {
+		return err
+	}
+	var messages []chat.Message
+	if err := json.Unmarshal(extra, &messages); err != nil {
+		return fmt.Errorf("the session holds no conversation: %w", err)
+	}
+	for i, m := range messages {
+		if m.Role != "user" && m.Role != "assistant" && (m.Role != "system" || i > 0) {
+			return fmt.Errorf("message %d of the session has the role %q; expected system (first only), user or assistant", i+1, m.Role)
+		}
+	}
+	d.messages = messages
+	return nil
+}

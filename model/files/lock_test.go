@@ -1,0 +1,42 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new", "x.lock")
+	var wg sync.WaitGroup
+	holders := 0
+	for range 4 {
+		wg.Go(func() {
+			unlock, err := Lock(context.Background(), path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if holders++; holders != 1 {
+				t.Errorf("%d hold the lock", holders)
+			}
+			time.Sleep(5 * time.Millisecond)
+			holders--
+			unlock()
+		})
+	}
+	wg.Wait()
+	unlock, err := Lock(context.Background(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := Lock(ctx, path); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("waiting for a lock that stays: %v", err)
+	}
+}

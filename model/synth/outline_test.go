@@ -1,0 +1,40 @@
+package synth
+
+import (
+	"strings"
+	"testing"
+
+	"qgo/model"
+)
+
+// TestOutline checks that a model costs the same with and without weights,
+// and that one without is not run.
+func TestOutline(t *testing.T) {
+	spec, err := ParseSpec("0.5b", "q4_0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec.Shape = Shape{"tiny", 64, 128, 2, 4, 2}
+	outline, err := spec.Outline()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := Build(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c1, m1, cost1, err := model.Survey(outline, model.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c2, m2, cost2, err := model.Survey(file, model.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *c1 != *c2 || m1 != m2 || cost1 != cost2 {
+		t.Errorf("outline %+v %+v %+v, file %+v %+v %+v", c1, m1, cost1, c2, m2, cost2)
+	}
+	if _, err := model.Load(outline, model.Options{}); err == nil || !strings.Contains(err.Error(), "outline") {
+		t.Errorf("an outline was loaded: %v", err)
+	}
+}
