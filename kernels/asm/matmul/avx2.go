@@ -77,7 +77,7 @@ func (k *kernel) newFrame() *frame2 {
 	if k.minima {
 		f.minima = part(2 * groups)
 	}
-	if k.signed() {
+	if k.signed() && k.n > 1 {
 		f.codes = part(8)
 	}
 	const line = 64
@@ -101,7 +101,9 @@ func (k *kernel) avx2(s *isa.ISA) {
 			for g := range 2 {
 				switch {
 				case k.signed():
-					k.signed2(s, f, g)
+					if k.n > 1 {
+						k.signed2(s, f, g)
+					}
 				case k.low == 8 || k.levels:
 					k.unpack8(s, g)
 				default:
@@ -111,8 +113,10 @@ func (k *kernel) avx2(s *isa.ISA) {
 					switch {
 					case k.vnni:
 						k.dotProducts(g, rows)
+					case k.signed() && k.n > 1:
+						k.signedProducts2(s, f, g, rows)
 					case k.signed():
-						k.multiplySigned2(s, f, g, rows)
+						k.signedProducts(s, g, rows[0])
 					default:
 						k.multiply2(s, g, rows)
 					}

@@ -3,6 +3,7 @@ package main
 import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
 
 	"qgo/kernels/asm/isa"
 )
@@ -78,52 +79,88 @@ func signedLevels() Mem {
 	return signedLevelData
 }
 
-// signed2 puts the signed codes of 8 bits of group g into the frame, and their
-// absolute values into registers.
-func (k *kernel) signed2(s *isa.ISA, f *frame2, g int) {
-	mask, table := yTmp2, yX[0]
+// signedCodes puts vector v of group g of half a tile, codes of 8 bits, into w.
+// mask and table are registers with constants.
+func (k *kernel) signedCodes(g, v, half int, mask, table, w reg.Register) {
+	switch {
+	case !k.levels:
+		VPXOR(k.plane2(4*g+v, half), mask, w)
+		return
+	case g == 0:
+		VPAND(k.plane2(v, half), mask, w)
+	default:
+		VMOVDQU(k.plane2(v, half), w)
+		VPSRLD(U8(4), w, w)
+		VPAND(mask, w, w)
+	}
+	VPSHUFB(w, table, w)
+}
+
+// signedConstants loads the constants of signedCodes.
+func (k *kernel) signedConstants(s *isa.ISA, mask, table reg.Register) {
 	if k.levels {
 		VMOVDQU(k.lowMask(s), mask)
 		VBROADCASTI128(signedLevels(), table)
 	} else {
 		VMOVDQU(s.Bits(bytes4(0x80)), mask)
 	}
-	for half := range 2 {
-		for v, w := range yW {
-			switch {
-			case !k.levels:
-				VPXOR(k.plane2(4*g+v, half), mask, yTmp)
-			case g == 0:
-				VPAND(k.plane2(v, half), mask, yTmp)
-			default:
-				VMOVDQU(k.plane2(v, half), yTmp)
-				VPSRLD(U8(4), yTmp, yTmp)
-				VPAND(mask, yTmp, yTmp)
+}
+
+// signedProducts multiplies codes of 8 bits of group g with one activation row.
+// With more rows than one it pays to keep them: see signed2.
+func (k *kernel) signedProducts(s *isa.ISA, g int, r row2) {
+	mask, table, ones := yW[0][0], yW[0][1], yW[1][0]
+	code, abs := yW[1][1], yW[2][0]
+	k.signedConstants(s, mask, table)
+	VMOVDQU(s.Bits(1<<16|1), ones)
+	for v := range yW {
+		VPBROADCASTD(r.x.Offset(16*g+4*v), yX[0])
+		for half, sum := range r.sum {
+			to := yTmp
+			if v == 0 {
+				to = sum
 			}
-			if k.levels {
-				VPSHUFB(yTmp, table, yTmp)
+			k.signedCodes(g, v, half, mask, table, code)
+			VPABSB(code, abs)
+			VPSIGNB(code, yX[0], yTmp)
+			VPMADDUBSW(yTmp, abs, to)
+			VPMADDWD(ones, to, to)
+			if v > 0 {
+				VPADDD(yTmp, sum, sum)
 			}
-			VMOVDQU(yTmp, f.at(f.codes+(2*v+half)*yBytes))
-			VPABSB(yTmp, w[half])
 		}
 	}
 }
 
-// multiplySigned2 is multiply2 for signed codes of 8 bits.
-func (k *kernel) multiplySigned2(s *isa.ISA, f *frame2, g int, rows []row2) {
+// signed2 puts codes of 8 bits of group g into the frame, and their absolute
+// values into registers.
+func (k *kernel) signed2(s *isa.ISA, f *frame2, g int) {
+	mask, table := yTmp2, yX[0]
+	k.signedConstants(s, mask, table)
+	for half := range 2 {
+		for v, abs := range yW {
+			k.signedCodes(g, v, half, mask, table, yTmp)
+			VMOVDQU(yTmp, f.at(f.codes+(2*v+half)*yBytes))
+			VPABSB(yTmp, abs[half])
+		}
+	}
+}
+
+// signedProducts2 multiplies the codes of signed2 with activation rows.
+func (k *kernel) signedProducts2(s *isa.ISA, f *frame2, g int, rows []row2) {
 	ones := yTmp2
 	VMOVDQU(s.Bits(1<<16|1), ones)
 	for v, abs := range yW {
 		for i, r := range rows {
 			VPBROADCASTD(r.x.Offset(16*g+4*v), yX[i])
 			for half, sum := range r.sum {
-				part := yTmp
+				to := yTmp
 				if v == 0 {
-					part = sum
+					to = sum
 				}
 				VPSIGNB(f.at(f.codes+(2*v+half)*yBytes), yX[i], yTmp)
-				VPMADDUBSW(yTmp, abs[half], part)
-				VPMADDWD(ones, part, part)
+				VPMADDUBSW(yTmp, abs[half], to)
+				VPMADDWD(ones, to, to)
 				if v > 0 {
 					VPADDD(yTmp, sum, sum)
 				}
