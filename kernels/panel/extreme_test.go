@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -117,4 +118,48 @@ func compare(t *testing.T, what string, k *panel.Kernels, w tensor.Tensor, m *pa
 	if got[n*rows] != guard {
 		t.Fatalf("%s: %d x %d, %d inputs: wrote past the end", what, rows, w.Cols, n)
 	}
+}
+
+// TestStack calls kernels with all amounts of stack left to the goroutine:
+// those with large frames must make it grow.
+func TestStack(t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 14))
+	for name, k := range sets() {
+		for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0, quant.Q2_K} {
+			w := weights(rng, typ, 16, typ.BlockLen())
+			m := pack(w)
+			x := tensor.NewActs(16, w.Cols)
+			for i := range x.N {
+				fill(x.QuantRow(i), func(int) int8 { return int8(rng.IntN(255) - 127) }, rng)
+			}
+			compare(t, fmt.Sprintf("%s/%v", name, typ), k, w, m, x)
+			want, got := make([]float32, x.N*w.Rows), make([]float32, x.N*w.Rows)
+			k.MatMul(want, w.Rows, m, 0, w.Rows, x, &panel.Scratch{})
+			for depth := range 128 {
+				clear(got)
+				done := make(chan bool)
+				go func() {
+					defer close(done)
+					deeper(depth, func() { k.MatMul(got, w.Rows, m, 0, w.Rows, x, &panel.Scratch{}) })
+				}()
+				<-done
+				if !slices.Equal(got, want) {
+					t.Fatalf("%s/%v, %d frames deep: results differ", name, typ, depth)
+				}
+			}
+		}
+	}
+}
+
+// deeper calls f with depth more frames on the stack.
+//
+//go:noinline
+func deeper(depth int, f func()) (sum byte) {
+	var frame [48]byte
+	if depth == 0 {
+		f()
+		return 0
+	}
+	frame[depth%len(frame)] = deeper(depth-1, f) + 1
+	return frame[(depth+1)%len(frame)]
 }
