@@ -14,6 +14,15 @@ import (
 // with both. Each group is multiplied with all activation rows before the next
 // one is unpacked; what is added up stands in the stack frame, which the
 // first-level cache holds.
+//
+// What bounds them on a Zen 4, for an activation row and a tile (1024
+// operations): products and multiplications need the first two of the four
+// pipes. Q4_0 has 16 VPMADDUBSW, 4 VPMADDWD and 6 multiplications, 13 cycles,
+// and all that goes to the pipes, 52 instructions, takes 13 as well: 291 GOP/s
+// at 3.7 GHz (VPMADDUBSW alone would be 8 cycles, 473 GOP/s). 209 are reached
+// with 16 rows, 72 %. Q6_K needs 16 cycles, and reaches 75 %; Q8_0, which
+// VPSIGNB keeps on the same pipes, 27 cycles, and reaches 92 %. docs/kernels.md
+// has the other formats.
 
 var y = []reg.Register{
 	reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7,

@@ -16,6 +16,8 @@ import (
 // The processors that have it without AVX-512 know only its VEX encoding, and
 // Go's assembler only that of AVX-512 (EVEX). With -evex the generator writes
 // the latter: the same kernels for machines that have no AVX-VNNI to test on.
+// There, on a Zen 4, 16 VPDPBUSD and Q4_0's 6 multiplications take 11 cycles,
+// 344 GOP/s, of which 254 are reached with 16 rows.
 
 // dotProducts is products with VPDPBUSD.
 func (k *kernel) dotProducts(g int, rows []row2) {
