@@ -1,0 +1,6 @@
+// Package neon holds the kernels for arm64: for every CPU (ARMv8.0, whose
+// model is the Cortex-A57), and for those with products of bytes.
+package neon
+
+//go:generate go -C ../asm run ./neon -kernels matmul -out ../neon/matmul_arm64.s -decls ../neon/matmul_arm64.go
+//go:generate go -C ../asm run ./neon -kernels dot -out ../neon/matmul_dot_arm64.s -decls ../neon/matmul_dot_arm64.go

@@ -1,0 +1,36 @@
+//go:build !noasm
+
+package kernels
+
+import (
+	"os"
+
+	"github.com/klauspost/cpuid/v2"
+
+	"qgo/kernels/neon"
+)
+
+// native returns the tiers in assembler that this machine can run. An
+// environment variable for each instruction set, set to anything, takes it
+// away, and what needs it: QGO_NO_NEON, QGO_NO_DOTPROD.
+func native() (tiers []*Tier) {
+	if !has("QGO_NO_NEON", cpuid.ASIMD) {
+		return nil
+	}
+	if has("QGO_NO_DOTPROD", cpuid.ASIMDDP) {
+		t := Go()
+		t.Name = "dotprod"
+		t.Panels = &neon.DotMul
+		tiers = append(tiers, t)
+	}
+	t := Go()
+	t.Name = "neon"
+	t.Panels = &neon.Mul
+	return append(tiers, t)
+}
+
+// has tells whether this machine has instruction sets and the environment
+// variable that takes them away is not set.
+func has(variable string, ids ...cpuid.FeatureID) bool {
+	return cpuid.CPU.Supports(ids...) && os.Getenv(variable) == ""
+}
