@@ -11,20 +11,20 @@ import (
 
 // Mul are the kernels for integer weights on every CPU.
 var Mul = panel.Kernels{
-	quant.Q4_0:   {mulQ4_0x1, mulQ4_0, mulQ4_0, mulQ4_0, mulQ4_0},
-	quant.Q4_1:   {mulQ4_1x1, mulQ4_1, mulQ4_1, mulQ4_1, mulQ4_1},
-	quant.Q5_0:   {mulQ5_0x1, mulQ5_0, mulQ5_0, mulQ5_0, mulQ5_0},
-	quant.Q5_1:   {mulQ5_1x1, mulQ5_1, mulQ5_1, mulQ5_1, mulQ5_1},
-	quant.Q8_0:   {mulQ8_0x1, mulQ8_0, mulQ8_0, mulQ8_0, mulQ8_0},
-	quant.Q2_K:   {mulQ2_Kx1, mulQ2_K, mulQ2_K, mulQ2_K, mulQ2_K},
-	quant.Q3_K:   {mulQ3_Kx1, mulQ3_K, mulQ3_K, mulQ3_K, mulQ3_K},
-	quant.Q4_K:   {mulQ4_Kx1, mulQ4_K, mulQ4_K, mulQ4_K, mulQ4_K},
-	quant.Q5_K:   {mulQ5_Kx1, mulQ5_K, mulQ5_K, mulQ5_K, mulQ5_K},
-	quant.Q6_K:   {mulQ6_Kx1, mulQ6_K, mulQ6_K, mulQ6_K, mulQ6_K},
-	quant.IQ4_NL: {mulIQ4_NLx1, mulIQ4_NL, mulIQ4_NL, mulIQ4_NL, mulIQ4_NL},
+	quant.Q4_0:   {mulQ4_0x1, mulQ4_0x1, mulQ4_0, mulQ4_0, mulQ4_0},
+	quant.Q4_1:   {mulQ4_1x1, mulQ4_1x1, mulQ4_1, mulQ4_1, mulQ4_1},
+	quant.Q5_0:   {mulQ5_0x1, mulQ5_0x1, mulQ5_0, mulQ5_0, mulQ5_0},
+	quant.Q5_1:   {mulQ5_1x1, mulQ5_1x1, mulQ5_1, mulQ5_1, mulQ5_1},
+	quant.Q8_0:   {mulQ8_0x1, mulQ8_0x1, mulQ8_0, mulQ8_0, mulQ8_0},
+	quant.Q2_K:   {mulQ2_Kx1, mulQ2_Kx1, mulQ2_K, mulQ2_K, mulQ2_K},
+	quant.Q3_K:   {mulQ3_Kx1, mulQ3_Kx1, mulQ3_K, mulQ3_K, mulQ3_K},
+	quant.Q4_K:   {mulQ4_Kx1, mulQ4_Kx1, mulQ4_K, mulQ4_K, mulQ4_K},
+	quant.Q5_K:   {mulQ5_Kx1, mulQ5_Kx1, mulQ5_K, mulQ5_K, mulQ5_K},
+	quant.Q6_K:   {mulQ6_Kx1, mulQ6_Kx1, mulQ6_K, mulQ6_K, mulQ6_K},
+	quant.IQ4_NL: {mulIQ4_NLx1, mulIQ4_NLx1, mulIQ4_NL, mulIQ4_NL, mulIQ4_NL},
 }
 
-// mulQ4_0x1 multiplies Q4_0 weights with a row of activations.
+// mulQ4_0x1 multiplies Q4_0 weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ4_0x1(a *panel.Args)
@@ -34,7 +34,7 @@ func mulQ4_0x1(a *panel.Args)
 //go:noescape
 func mulQ4_0(a *panel.Args)
 
-// mulQ4_1x1 multiplies Q4_1 weights with a row of activations.
+// mulQ4_1x1 multiplies Q4_1 weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ4_1x1(a *panel.Args)
@@ -44,7 +44,7 @@ func mulQ4_1x1(a *panel.Args)
 //go:noescape
 func mulQ4_1(a *panel.Args)
 
-// mulQ5_0x1 multiplies Q5_0 weights with a row of activations.
+// mulQ5_0x1 multiplies Q5_0 weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ5_0x1(a *panel.Args)
@@ -54,7 +54,7 @@ func mulQ5_0x1(a *panel.Args)
 //go:noescape
 func mulQ5_0(a *panel.Args)
 
-// mulQ5_1x1 multiplies Q5_1 weights with a row of activations.
+// mulQ5_1x1 multiplies Q5_1 weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ5_1x1(a *panel.Args)
@@ -64,7 +64,7 @@ func mulQ5_1x1(a *panel.Args)
 //go:noescape
 func mulQ5_1(a *panel.Args)
 
-// mulQ8_0x1 multiplies Q8_0 weights with a row of activations.
+// mulQ8_0x1 multiplies Q8_0 weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ8_0x1(a *panel.Args)
@@ -74,7 +74,7 @@ func mulQ8_0x1(a *panel.Args)
 //go:noescape
 func mulQ8_0(a *panel.Args)
 
-// mulQ2_Kx1 multiplies Q2_K weights with a row of activations.
+// mulQ2_Kx1 multiplies Q2_K weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ2_Kx1(a *panel.Args)
@@ -84,7 +84,7 @@ func mulQ2_Kx1(a *panel.Args)
 //go:noescape
 func mulQ2_K(a *panel.Args)
 
-// mulQ3_Kx1 multiplies Q3_K weights with a row of activations.
+// mulQ3_Kx1 multiplies Q3_K weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ3_Kx1(a *panel.Args)
@@ -94,7 +94,7 @@ func mulQ3_Kx1(a *panel.Args)
 //go:noescape
 func mulQ3_K(a *panel.Args)
 
-// mulQ4_Kx1 multiplies Q4_K weights with a row of activations.
+// mulQ4_Kx1 multiplies Q4_K weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ4_Kx1(a *panel.Args)
@@ -104,7 +104,7 @@ func mulQ4_Kx1(a *panel.Args)
 //go:noescape
 func mulQ4_K(a *panel.Args)
 
-// mulQ5_Kx1 multiplies Q5_K weights with a row of activations.
+// mulQ5_Kx1 multiplies Q5_K weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ5_Kx1(a *panel.Args)
@@ -114,7 +114,7 @@ func mulQ5_Kx1(a *panel.Args)
 //go:noescape
 func mulQ5_K(a *panel.Args)
 
-// mulQ6_Kx1 multiplies Q6_K weights with a row of activations.
+// mulQ6_Kx1 multiplies Q6_K weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ6_Kx1(a *panel.Args)
@@ -124,7 +124,7 @@ func mulQ6_Kx1(a *panel.Args)
 //go:noescape
 func mulQ6_K(a *panel.Args)
 
-// mulIQ4_NLx1 multiplies IQ4_NL weights with a row of activations.
+// mulIQ4_NLx1 multiplies IQ4_NL weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulIQ4_NLx1(a *panel.Args)

@@ -4,7 +4,7 @@
 
 #include "textflag.h"
 
-// mulQ4_0x1 multiplies Q4_0 weights with a row of activations.
+// mulQ4_0x1 multiplies Q4_0 weights with a few rows of activations, one by one.
 // func mulQ4_0x1(a *panel.Args)
 TEXT ·mulQ4_0x1(SB), NOSPLIT, $0-8
 	MOVD a+0(FP), R0
@@ -16,15 +16,22 @@ TEXT ·mulQ4_0x1(SB), NOSPLIT, $0-8
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
+	MOVD 24(R0), R15
+	MOVD 32(R0), R19
 panel1:
-	MOVD R6, R1
 	MOVD 8(R0), R2
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row2:
+	MOVD R6, R1
+	MOVD R13, R2
 	VEOR V2.B16, V2.B16, V2.B16
 	VEOR V3.B16, V3.B16, V3.B16
 	VEOR V4.B16, V4.B16, V4.B16
 	VEOR V5.B16, V5.B16, V5.B16
 	MOVD 40(R0), R4
-pair2:
+pair3:
 	FMOVQ 0(R2), F6
 	FMOVQ 16(R2), F7
 	VDUP V6.S[0], V8.S4
@@ -40,6 +47,7 @@ pair2:
 	VSUB V17.S4, V0.S4, V17.S4
 	VDUP V17.S[2], V18.S4
 	VDUP V17.S[3], V19.S4
+	PRFM 1024(R1), PLDL1KEEP
 	FMOVQ 64(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x0e28c2d4 // smull v20.8h, v22.8b, v8.8b
@@ -87,6 +95,7 @@ pair2:
 	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
 	WORD $0x6e31df5a // fmul v26.4s, v26.4s, v17.4s
 	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
+	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 80(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
 	WORD $0x0e28c316 // smull v22.8h, v24.8b, v8.8b
@@ -134,6 +143,7 @@ pair2:
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x6e3adfbd // fmul v29.4s, v29.4s, v26.4s
 	WORD $0x4e3dd463 // fadd v3.4s, v3.4s, v29.4s
+	PRFM 1152(R1), PLDL1KEEP
 	FMOVQ 96(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
 	WORD $0x0e28c2b8 // smull v24.8h, v21.8b, v8.8b
@@ -181,6 +191,7 @@ pair2:
 	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
 	WORD $0x6e3ddcc6 // fmul v6.4s, v6.4s, v29.4s
 	WORD $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
+	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 112(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
 	WORD $0x0e28c2f5 // smull v21.8h, v23.8b, v8.8b
@@ -229,7 +240,7 @@ pair2:
 	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
 	WORD $0x4e27d4a5 // fadd v5.4s, v5.4s, v7.4s
 	SUBS $1, R4
-	BEQ last3
+	BEQ last4
 	FMOVQ 64(R2), F23
 	FMOVQ 80(R2), F22
 	VDUP V23.S[0], V25.S4
@@ -245,6 +256,7 @@ pair2:
 	VSUB V31.S4, V0.S4, V31.S4
 	VDUP V31.S[2], V29.S4
 	VDUP V31.S[3], V6.S4
+	PRFM 1280(R1), PLDL1KEEP
 	FMOVQ 320(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
 	WORD $0x0e39c127 // smull v7.8h, v9.8b, v25.8b
@@ -292,6 +304,7 @@ pair2:
 	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
 	WORD $0x6e3fddad // fmul v13.4s, v13.4s, v31.4s
 	WORD $0x4e2dd442 // fadd v2.4s, v2.4s, v13.4s
+	PRFM 1344(R1), PLDL1KEEP
 	FMOVQ 336(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
 	WORD $0x0e39c169 // smull v9.8h, v11.8b, v25.8b
@@ -339,6 +352,7 @@ pair2:
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
 	WORD $0x6e2dde10 // fmul v16.4s, v16.4s, v13.4s
 	WORD $0x4e30d463 // fadd v3.4s, v3.4s, v16.4s
+	PRFM 1408(R1), PLDL1KEEP
 	FMOVQ 352(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
 	WORD $0x0e39c10b // smull v11.8h, v8.8b, v25.8b
@@ -386,6 +400,8 @@ pair2:
 	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
 	WORD $0x6e30def7 // fmul v23.4s, v23.4s, v16.4s
 	WORD $0x4e37d484 // fadd v4.4s, v4.4s, v23.4s
+	PRFM 1472(R1), PLDL1KEEP
+	PRFM 1536(R1), PLDL1KEEP
 	FMOVQ 368(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	WORD $0x0e39c148 // smull v8.8h, v10.8b, v25.8b
@@ -436,12 +452,16 @@ pair2:
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair2
-last3:
-	FMOVQ F2, 0(R3)
-	FMOVQ F3, 16(R3)
-	FMOVQ F4, 32(R3)
-	FMOVQ F5, 48(R3)
+	BNE pair3
+last4:
+	FMOVQ F2, 0(R14)
+	FMOVQ F3, 16(R14)
+	FMOVQ F4, 32(R14)
+	FMOVQ F5, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row2
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
@@ -450,10 +470,10 @@ last3:
 
 // mulQ4_0 multiplies Q4_0 weights with several rows of activations.
 // func mulQ4_0(a *panel.Args)
-TEXT ·mulQ4_0(SB), 0, $960-8
+TEXT ·mulQ4_0(SB), 0, $1088-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-1088(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -465,14 +485,14 @@ TEXT ·mulQ4_0(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel4:
+panel5:
 	MOVD R6, R1
 	MOVD 8(R0), R2
 	VEOR V2.B16, V2.B16, V2.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row5:
+row6:
 	FMOVQ F2, 0(R14)
 	FMOVQ F2, 16(R14)
 	FMOVQ F2, 32(R14)
@@ -480,121 +500,121 @@ row5:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row5
+	BNE row6
 	MOVD 40(R0), R4
-pair6:
+pair7:
 	FMOVQ 64(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 384(R11)
+	FMOVQ F3, 512(R11)
 	FMOVQ 128(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 400(R11)
+	FMOVQ F4, 528(R11)
 	FMOVQ 192(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 416(R11)
+	FMOVQ F5, 544(R11)
 	FMOVQ 256(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 432(R11)
+	FMOVQ F6, 560(R11)
 	FMOVQ 64(R1), F7
 	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 448(R11)
+	FMOVQ F7, 576(R11)
 	FMOVQ 128(R1), F8
 	VUSHR $4, V8.B16, V8.B16
-	FMOVQ F8, 464(R11)
+	FMOVQ F8, 592(R11)
 	FMOVQ 192(R1), F9
 	VUSHR $4, V9.B16, V9.B16
-	FMOVQ F9, 480(R11)
+	FMOVQ F9, 608(R11)
 	FMOVQ 256(R1), F10
 	VUSHR $4, V10.B16, V10.B16
-	FMOVQ F10, 496(R11)
+	FMOVQ F10, 624(R11)
 	FMOVD 0(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 128(R11)
+	FMOVQ F11, 256(R11)
 	FMOVQ 80(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 512(R11)
+	FMOVQ F12, 640(R11)
 	FMOVQ 144(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 528(R11)
+	FMOVQ F13, 656(R11)
 	FMOVQ 208(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 544(R11)
+	FMOVQ F14, 672(R11)
 	FMOVQ 272(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 560(R11)
+	FMOVQ F15, 688(R11)
 	FMOVQ 80(R1), F16
 	VUSHR $4, V16.B16, V16.B16
-	FMOVQ F16, 576(R11)
+	FMOVQ F16, 704(R11)
 	FMOVQ 144(R1), F17
 	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 592(R11)
+	FMOVQ F17, 720(R11)
 	FMOVQ 208(R1), F18
 	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 608(R11)
+	FMOVQ F18, 736(R11)
 	FMOVQ 272(R1), F19
 	VUSHR $4, V19.B16, V19.B16
-	FMOVQ F19, 624(R11)
+	FMOVQ F19, 752(R11)
 	FMOVD 8(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	FMOVQ F20, 144(R11)
+	FMOVQ F20, 272(R11)
 	FMOVQ 96(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 640(R11)
+	FMOVQ F21, 768(R11)
 	FMOVQ 160(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 656(R11)
+	FMOVQ F22, 784(R11)
 	FMOVQ 224(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 672(R11)
+	FMOVQ F23, 800(R11)
 	FMOVQ 288(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 688(R11)
+	FMOVQ F24, 816(R11)
 	FMOVQ 96(R1), F25
 	VUSHR $4, V25.B16, V25.B16
-	FMOVQ F25, 704(R11)
+	FMOVQ F25, 832(R11)
 	FMOVQ 160(R1), F26
 	VUSHR $4, V26.B16, V26.B16
-	FMOVQ F26, 720(R11)
+	FMOVQ F26, 848(R11)
 	FMOVQ 224(R1), F27
 	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 736(R11)
+	FMOVQ F27, 864(R11)
 	FMOVQ 288(R1), F28
 	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 752(R11)
+	FMOVQ F28, 880(R11)
 	FMOVD 16(R1), F29
 	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	FMOVQ F29, 160(R11)
+	FMOVQ F29, 288(R11)
 	FMOVQ 112(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 768(R11)
+	FMOVQ F30, 896(R11)
 	FMOVQ 176(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 784(R11)
+	FMOVQ F31, 912(R11)
 	FMOVQ 240(R1), F2
 	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 800(R11)
+	FMOVQ F2, 928(R11)
 	FMOVQ 304(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 816(R11)
+	FMOVQ F3, 944(R11)
 	FMOVQ 112(R1), F4
 	VUSHR $4, V4.B16, V4.B16
-	FMOVQ F4, 832(R11)
+	FMOVQ F4, 960(R11)
 	FMOVQ 176(R1), F5
 	VUSHR $4, V5.B16, V5.B16
-	FMOVQ F5, 848(R11)
+	FMOVQ F5, 976(R11)
 	FMOVQ 240(R1), F6
 	VUSHR $4, V6.B16, V6.B16
-	FMOVQ F6, 864(R11)
+	FMOVQ F6, 992(R11)
 	FMOVQ 304(R1), F7
 	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 880(R11)
+	FMOVQ F7, 1008(R11)
 	FMOVD 24(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 176(R11)
+	FMOVQ F8, 304(R11)
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row8:
+row9:
 	FMOVQ 0(R13), F9
 	FMOVQ 16(R13), F10
 	VDUP V9.S[0], V11.S4
@@ -610,16 +630,16 @@ row8:
 	VSUB V20.S4, V0.S4, V20.S4
 	VDUP V20.S[2], V21.S4
 	VDUP V20.S[3], V22.S4
-	FMOVQ 384(R11), F25
+	FMOVQ 512(R11), F25
 	WORD $0x0e2bc337 // smull v23.8h, v25.8b, v11.8b
 	WORD $0x4e2bc338 // smull2 v24.8h, v25.16b, v11.16b
-	FMOVQ 400(R11), F26
+	FMOVQ 528(R11), F26
 	WORD $0x0e2c8357 // smlal v23.8h, v26.8b, v12.8b
 	WORD $0x4e2c8358 // smlal2 v24.8h, v26.16b, v12.16b
-	FMOVQ 416(R11), F27
+	FMOVQ 544(R11), F27
 	WORD $0x0e2d8377 // smlal v23.8h, v27.8b, v13.8b
 	WORD $0x4e2d8378 // smlal2 v24.8h, v27.16b, v13.16b
-	FMOVQ 432(R11), F28
+	FMOVQ 560(R11), F28
 	WORD $0x0e2e8397 // smlal v23.8h, v28.8b, v14.8b
 	WORD $0x4e2e8398 // smlal2 v24.8h, v28.16b, v14.16b
 	VADDP V24.H8, V23.H8, V23.H8
@@ -627,16 +647,16 @@ row8:
 	WORD $0x4e606afd // sadalp v29.4s, v23.8h
 	WORD $0x4eb5d7bd // fsub v29.4s, v29.4s, v21.4s
 	WORD $0x4f9393bd // fmul v29.4s, v29.4s, v19.s[0]
-	FMOVQ 448(R11), F2
+	FMOVQ 576(R11), F2
 	WORD $0x0e2fc05e // smull v30.8h, v2.8b, v15.8b
 	WORD $0x4e2fc05f // smull2 v31.8h, v2.16b, v15.16b
-	FMOVQ 464(R11), F3
+	FMOVQ 592(R11), F3
 	WORD $0x0e30807e // smlal v30.8h, v3.8b, v16.8b
 	WORD $0x4e30807f // smlal2 v31.8h, v3.16b, v16.16b
-	FMOVQ 480(R11), F4
+	FMOVQ 608(R11), F4
 	WORD $0x0e31809e // smlal v30.8h, v4.8b, v17.8b
 	WORD $0x4e31809f // smlal2 v31.8h, v4.16b, v17.16b
-	FMOVQ 496(R11), F5
+	FMOVQ 624(R11), F5
 	WORD $0x0e3280be // smlal v30.8h, v5.8b, v18.8b
 	WORD $0x4e3280bf // smlal2 v31.8h, v5.16b, v18.16b
 	VADDP V31.H8, V30.H8, V30.H8
@@ -645,21 +665,21 @@ row8:
 	WORD $0x4eb6d4c6 // fsub v6.4s, v6.4s, v22.4s
 	WORD $0x4fb390c6 // fmul v6.4s, v6.4s, v19.s[1]
 	WORD $0x4e26d7bd // fadd v29.4s, v29.4s, v6.4s
-	FMOVQ 128(R11), F7
+	FMOVQ 256(R11), F7
 	WORD $0x6e27dfbd // fmul v29.4s, v29.4s, v7.4s
 	FMOVQ 0(R14), F8
 	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
 	FMOVQ F8, 0(R14)
-	FMOVQ 512(R11), F20
+	FMOVQ 640(R11), F20
 	WORD $0x0e2bc289 // smull v9.8h, v20.8b, v11.8b
 	WORD $0x4e2bc28a // smull2 v10.8h, v20.16b, v11.16b
-	FMOVQ 528(R11), F25
+	FMOVQ 656(R11), F25
 	WORD $0x0e2c8329 // smlal v9.8h, v25.8b, v12.8b
 	WORD $0x4e2c832a // smlal2 v10.8h, v25.16b, v12.16b
-	FMOVQ 544(R11), F26
+	FMOVQ 672(R11), F26
 	WORD $0x0e2d8349 // smlal v9.8h, v26.8b, v13.8b
 	WORD $0x4e2d834a // smlal2 v10.8h, v26.16b, v13.16b
-	FMOVQ 560(R11), F27
+	FMOVQ 688(R11), F27
 	WORD $0x0e2e8369 // smlal v9.8h, v27.8b, v14.8b
 	WORD $0x4e2e836a // smlal2 v10.8h, v27.16b, v14.16b
 	VADDP V10.H8, V9.H8, V9.H8
@@ -667,16 +687,16 @@ row8:
 	WORD $0x4e60693c // sadalp v28.4s, v9.8h
 	WORD $0x4eb5d79c // fsub v28.4s, v28.4s, v21.4s
 	WORD $0x4f93939c // fmul v28.4s, v28.4s, v19.s[0]
-	FMOVQ 576(R11), F2
+	FMOVQ 704(R11), F2
 	WORD $0x0e2fc058 // smull v24.8h, v2.8b, v15.8b
 	WORD $0x4e2fc057 // smull2 v23.8h, v2.16b, v15.16b
-	FMOVQ 592(R11), F3
+	FMOVQ 720(R11), F3
 	WORD $0x0e308078 // smlal v24.8h, v3.8b, v16.8b
 	WORD $0x4e308077 // smlal2 v23.8h, v3.16b, v16.16b
-	FMOVQ 608(R11), F4
+	FMOVQ 736(R11), F4
 	WORD $0x0e318098 // smlal v24.8h, v4.8b, v17.8b
 	WORD $0x4e318097 // smlal2 v23.8h, v4.16b, v17.16b
-	FMOVQ 624(R11), F5
+	FMOVQ 752(R11), F5
 	WORD $0x0e3280b8 // smlal v24.8h, v5.8b, v18.8b
 	WORD $0x4e3280b7 // smlal2 v23.8h, v5.16b, v18.16b
 	VADDP V23.H8, V24.H8, V24.H8
@@ -685,21 +705,21 @@ row8:
 	WORD $0x4eb6d7ff // fsub v31.4s, v31.4s, v22.4s
 	WORD $0x4fb393ff // fmul v31.4s, v31.4s, v19.s[1]
 	WORD $0x4e3fd79c // fadd v28.4s, v28.4s, v31.4s
-	FMOVQ 144(R11), F30
+	FMOVQ 272(R11), F30
 	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
 	FMOVQ 16(R14), F6
 	WORD $0x4e3cd4c6 // fadd v6.4s, v6.4s, v28.4s
 	FMOVQ F6, 16(R14)
-	FMOVQ 640(R11), F8
+	FMOVQ 768(R11), F8
 	WORD $0x0e2bc107 // smull v7.8h, v8.8b, v11.8b
 	WORD $0x4e2bc11d // smull2 v29.8h, v8.16b, v11.16b
-	FMOVQ 656(R11), F20
+	FMOVQ 784(R11), F20
 	WORD $0x0e2c8287 // smlal v7.8h, v20.8b, v12.8b
 	WORD $0x4e2c829d // smlal2 v29.8h, v20.16b, v12.16b
-	FMOVQ 672(R11), F25
+	FMOVQ 800(R11), F25
 	WORD $0x0e2d8327 // smlal v7.8h, v25.8b, v13.8b
 	WORD $0x4e2d833d // smlal2 v29.8h, v25.16b, v13.16b
-	FMOVQ 688(R11), F26
+	FMOVQ 816(R11), F26
 	WORD $0x0e2e8347 // smlal v7.8h, v26.8b, v14.8b
 	WORD $0x4e2e835d // smlal2 v29.8h, v26.16b, v14.16b
 	VADDP V29.H8, V7.H8, V7.H8
@@ -707,16 +727,16 @@ row8:
 	WORD $0x4e6068fb // sadalp v27.4s, v7.8h
 	WORD $0x4eb5d77b // fsub v27.4s, v27.4s, v21.4s
 	WORD $0x4f93937b // fmul v27.4s, v27.4s, v19.s[0]
-	FMOVQ 704(R11), F2
+	FMOVQ 832(R11), F2
 	WORD $0x0e2fc04a // smull v10.8h, v2.8b, v15.8b
 	WORD $0x4e2fc049 // smull2 v9.8h, v2.16b, v15.16b
-	FMOVQ 720(R11), F3
+	FMOVQ 848(R11), F3
 	WORD $0x0e30806a // smlal v10.8h, v3.8b, v16.8b
 	WORD $0x4e308069 // smlal2 v9.8h, v3.16b, v16.16b
-	FMOVQ 736(R11), F4
+	FMOVQ 864(R11), F4
 	WORD $0x0e31808a // smlal v10.8h, v4.8b, v17.8b
 	WORD $0x4e318089 // smlal2 v9.8h, v4.16b, v17.16b
-	FMOVQ 752(R11), F5
+	FMOVQ 880(R11), F5
 	WORD $0x0e3280aa // smlal v10.8h, v5.8b, v18.8b
 	WORD $0x4e3280a9 // smlal2 v9.8h, v5.16b, v18.16b
 	VADDP V9.H8, V10.H8, V10.H8
@@ -725,21 +745,21 @@ row8:
 	WORD $0x4eb6d6f7 // fsub v23.4s, v23.4s, v22.4s
 	WORD $0x4fb392f7 // fmul v23.4s, v23.4s, v19.s[1]
 	WORD $0x4e37d77b // fadd v27.4s, v27.4s, v23.4s
-	FMOVQ 160(R11), F24
+	FMOVQ 288(R11), F24
 	WORD $0x6e38df7b // fmul v27.4s, v27.4s, v24.4s
 	FMOVQ 32(R14), F31
 	WORD $0x4e3bd7ff // fadd v31.4s, v31.4s, v27.4s
 	FMOVQ F31, 32(R14)
-	FMOVQ 768(R11), F6
+	FMOVQ 896(R11), F6
 	WORD $0x0e2bc0de // smull v30.8h, v6.8b, v11.8b
 	WORD $0x4e2bc0dc // smull2 v28.8h, v6.16b, v11.16b
-	FMOVQ 784(R11), F8
+	FMOVQ 912(R11), F8
 	WORD $0x0e2c811e // smlal v30.8h, v8.8b, v12.8b
 	WORD $0x4e2c811c // smlal2 v28.8h, v8.16b, v12.16b
-	FMOVQ 800(R11), F20
+	FMOVQ 928(R11), F20
 	WORD $0x0e2d829e // smlal v30.8h, v20.8b, v13.8b
 	WORD $0x4e2d829c // smlal2 v28.8h, v20.16b, v13.16b
-	FMOVQ 816(R11), F25
+	FMOVQ 944(R11), F25
 	WORD $0x0e2e833e // smlal v30.8h, v25.8b, v14.8b
 	WORD $0x4e2e833c // smlal2 v28.8h, v25.16b, v14.16b
 	VADDP V28.H8, V30.H8, V30.H8
@@ -747,16 +767,16 @@ row8:
 	WORD $0x4e606bda // sadalp v26.4s, v30.8h
 	WORD $0x4eb5d75a // fsub v26.4s, v26.4s, v21.4s
 	WORD $0x4f93935a // fmul v26.4s, v26.4s, v19.s[0]
-	FMOVQ 832(R11), F2
+	FMOVQ 960(R11), F2
 	WORD $0x0e2fc05d // smull v29.8h, v2.8b, v15.8b
 	WORD $0x4e2fc047 // smull2 v7.8h, v2.16b, v15.16b
-	FMOVQ 848(R11), F3
+	FMOVQ 976(R11), F3
 	WORD $0x0e30807d // smlal v29.8h, v3.8b, v16.8b
 	WORD $0x4e308067 // smlal2 v7.8h, v3.16b, v16.16b
-	FMOVQ 864(R11), F4
+	FMOVQ 992(R11), F4
 	WORD $0x0e31809d // smlal v29.8h, v4.8b, v17.8b
 	WORD $0x4e318087 // smlal2 v7.8h, v4.16b, v17.16b
-	FMOVQ 880(R11), F5
+	FMOVQ 1008(R11), F5
 	WORD $0x0e3280bd // smlal v29.8h, v5.8b, v18.8b
 	WORD $0x4e3280a7 // smlal2 v7.8h, v5.16b, v18.16b
 	VADDP V7.H8, V29.H8, V29.H8
@@ -765,7 +785,7 @@ row8:
 	WORD $0x4eb6d529 // fsub v9.4s, v9.4s, v22.4s
 	WORD $0x4fb39129 // fmul v9.4s, v9.4s, v19.s[1]
 	WORD $0x4e29d75a // fadd v26.4s, v26.4s, v9.4s
-	FMOVQ 176(R11), F10
+	FMOVQ 304(R11), F10
 	WORD $0x6e2adf5a // fmul v26.4s, v26.4s, v10.4s
 	FMOVQ 48(R14), F23
 	WORD $0x4e3ad6f7 // fadd v23.4s, v23.4s, v26.4s
@@ -773,121 +793,121 @@ row8:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row8
+	BNE row9
 	SUBS $1, R4
-	BEQ last7
+	BEQ last8
 	FMOVQ 320(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 384(R11)
+	FMOVQ F24, 512(R11)
 	FMOVQ 384(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 400(R11)
+	FMOVQ F27, 528(R11)
 	FMOVQ 448(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 416(R11)
+	FMOVQ F31, 544(R11)
 	FMOVQ 512(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 432(R11)
+	FMOVQ F6, 560(R11)
 	FMOVQ 320(R1), F8
 	VUSHR $4, V8.B16, V8.B16
-	FMOVQ F8, 448(R11)
+	FMOVQ F8, 576(R11)
 	FMOVQ 384(R1), F20
 	VUSHR $4, V20.B16, V20.B16
-	FMOVQ F20, 464(R11)
+	FMOVQ F20, 592(R11)
 	FMOVQ 448(R1), F25
 	VUSHR $4, V25.B16, V25.B16
-	FMOVQ F25, 480(R11)
+	FMOVQ F25, 608(R11)
 	FMOVQ 512(R1), F28
 	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 496(R11)
+	FMOVQ F28, 624(R11)
 	FMOVD 32(R1), F30
 	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	FMOVQ F30, 128(R11)
+	FMOVQ F30, 256(R11)
 	FMOVQ 336(R1), F2
 	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 512(R11)
+	FMOVQ F2, 640(R11)
 	FMOVQ 400(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 528(R11)
+	FMOVQ F3, 656(R11)
 	FMOVQ 464(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 544(R11)
+	FMOVQ F4, 672(R11)
 	FMOVQ 528(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 560(R11)
+	FMOVQ F5, 688(R11)
 	FMOVQ 336(R1), F7
 	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 576(R11)
+	FMOVQ F7, 704(R11)
 	FMOVQ 400(R1), F29
 	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 592(R11)
+	FMOVQ F29, 720(R11)
 	FMOVQ 464(R1), F9
 	VUSHR $4, V9.B16, V9.B16
-	FMOVQ F9, 608(R11)
+	FMOVQ F9, 736(R11)
 	FMOVQ 528(R1), F10
 	VUSHR $4, V10.B16, V10.B16
-	FMOVQ F10, 624(R11)
+	FMOVQ F10, 752(R11)
 	FMOVD 40(R1), F26
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	FMOVQ F26, 144(R11)
+	FMOVQ F26, 272(R11)
 	FMOVQ 352(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 640(R11)
+	FMOVQ F23, 768(R11)
 	FMOVQ 416(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 656(R11)
+	FMOVQ F11, 784(R11)
 	FMOVQ 480(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 672(R11)
+	FMOVQ F12, 800(R11)
 	FMOVQ 544(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 688(R11)
+	FMOVQ F13, 816(R11)
 	FMOVQ 352(R1), F14
 	VUSHR $4, V14.B16, V14.B16
-	FMOVQ F14, 704(R11)
+	FMOVQ F14, 832(R11)
 	FMOVQ 416(R1), F15
 	VUSHR $4, V15.B16, V15.B16
-	FMOVQ F15, 720(R11)
+	FMOVQ F15, 848(R11)
 	FMOVQ 480(R1), F16
 	VUSHR $4, V16.B16, V16.B16
-	FMOVQ F16, 736(R11)
+	FMOVQ F16, 864(R11)
 	FMOVQ 544(R1), F17
 	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 752(R11)
+	FMOVQ F17, 880(R11)
 	FMOVD 48(R1), F18
 	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	FMOVQ F18, 160(R11)
+	FMOVQ F18, 288(R11)
 	FMOVQ 368(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 768(R11)
+	FMOVQ F19, 896(R11)
 	FMOVQ 432(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 784(R11)
+	FMOVQ F21, 912(R11)
 	FMOVQ 496(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 800(R11)
+	FMOVQ F22, 928(R11)
 	FMOVQ 560(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 816(R11)
+	FMOVQ F24, 944(R11)
 	FMOVQ 368(R1), F27
 	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 832(R11)
+	FMOVQ F27, 960(R11)
 	FMOVQ 432(R1), F31
 	VUSHR $4, V31.B16, V31.B16
-	FMOVQ F31, 848(R11)
+	FMOVQ F31, 976(R11)
 	FMOVQ 496(R1), F6
 	VUSHR $4, V6.B16, V6.B16
-	FMOVQ F6, 864(R11)
+	FMOVQ F6, 992(R11)
 	FMOVQ 560(R1), F8
 	VUSHR $4, V8.B16, V8.B16
-	FMOVQ F8, 880(R11)
+	FMOVQ F8, 1008(R11)
 	FMOVD 56(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	FMOVQ F20, 176(R11)
+	FMOVQ F20, 304(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row9:
+row10:
 	FMOVQ 0(R13), F25
 	FMOVQ 16(R13), F28
 	VDUP V25.S[0], V30.S4
@@ -903,16 +923,16 @@ row9:
 	VSUB V26.S4, V0.S4, V26.S4
 	VDUP V26.S[2], V23.S4
 	VDUP V26.S[3], V11.S4
-	FMOVQ 384(R11), F14
+	FMOVQ 512(R11), F14
 	WORD $0x0e3ec1cc // smull v12.8h, v14.8b, v30.8b
 	WORD $0x4e3ec1cd // smull2 v13.8h, v14.16b, v30.16b
-	FMOVQ 400(R11), F15
+	FMOVQ 528(R11), F15
 	WORD $0x0e2281ec // smlal v12.8h, v15.8b, v2.8b
 	WORD $0x4e2281ed // smlal2 v13.8h, v15.16b, v2.16b
-	FMOVQ 416(R11), F16
+	FMOVQ 544(R11), F16
 	WORD $0x0e23820c // smlal v12.8h, v16.8b, v3.8b
 	WORD $0x4e23820d // smlal2 v13.8h, v16.16b, v3.16b
-	FMOVQ 432(R11), F17
+	FMOVQ 560(R11), F17
 	WORD $0x0e24822c // smlal v12.8h, v17.8b, v4.8b
 	WORD $0x4e24822d // smlal2 v13.8h, v17.16b, v4.16b
 	VADDP V13.H8, V12.H8, V12.H8
@@ -920,16 +940,16 @@ row9:
 	WORD $0x4e606992 // sadalp v18.4s, v12.8h
 	WORD $0x4eb7d652 // fsub v18.4s, v18.4s, v23.4s
 	WORD $0x4f8a9252 // fmul v18.4s, v18.4s, v10.s[0]
-	FMOVQ 448(R11), F22
+	FMOVQ 576(R11), F22
 	WORD $0x0e25c2d3 // smull v19.8h, v22.8b, v5.8b
 	WORD $0x4e25c2d5 // smull2 v21.8h, v22.16b, v5.16b
-	FMOVQ 464(R11), F24
+	FMOVQ 592(R11), F24
 	WORD $0x0e278313 // smlal v19.8h, v24.8b, v7.8b
 	WORD $0x4e278315 // smlal2 v21.8h, v24.16b, v7.16b
-	FMOVQ 480(R11), F27
+	FMOVQ 608(R11), F27
 	WORD $0x0e3d8373 // smlal v19.8h, v27.8b, v29.8b
 	WORD $0x4e3d8375 // smlal2 v21.8h, v27.16b, v29.16b
-	FMOVQ 496(R11), F31
+	FMOVQ 624(R11), F31
 	WORD $0x0e2983f3 // smlal v19.8h, v31.8b, v9.8b
 	WORD $0x4e2983f5 // smlal2 v21.8h, v31.16b, v9.16b
 	VADDP V21.H8, V19.H8, V19.H8
@@ -938,21 +958,21 @@ row9:
 	WORD $0x4eabd4c6 // fsub v6.4s, v6.4s, v11.4s
 	WORD $0x4faa90c6 // fmul v6.4s, v6.4s, v10.s[1]
 	WORD $0x4e26d652 // fadd v18.4s, v18.4s, v6.4s
-	FMOVQ 128(R11), F8
+	FMOVQ 256(R11), F8
 	WORD $0x6e28de52 // fmul v18.4s, v18.4s, v8.4s
 	FMOVQ 0(R14), F20
 	WORD $0x4e32d694 // fadd v20.4s, v20.4s, v18.4s
 	FMOVQ F20, 0(R14)
-	FMOVQ 512(R11), F26
+	FMOVQ 640(R11), F26
 	WORD $0x0e3ec359 // smull v25.8h, v26.8b, v30.8b
 	WORD $0x4e3ec35c // smull2 v28.8h, v26.16b, v30.16b
-	FMOVQ 528(R11), F14
+	FMOVQ 656(R11), F14
 	WORD $0x0e2281d9 // smlal v25.8h, v14.8b, v2.8b
 	WORD $0x4e2281dc // smlal2 v28.8h, v14.16b, v2.16b
-	FMOVQ 544(R11), F15
+	FMOVQ 672(R11), F15
 	WORD $0x0e2381f9 // smlal v25.8h, v15.8b, v3.8b
 	WORD $0x4e2381fc // smlal2 v28.8h, v15.16b, v3.16b
-	FMOVQ 560(R11), F16
+	FMOVQ 688(R11), F16
 	WORD $0x0e248219 // smlal v25.8h, v16.8b, v4.8b
 	WORD $0x4e24821c // smlal2 v28.8h, v16.16b, v4.16b
 	VADDP V28.H8, V25.H8, V25.H8
@@ -960,16 +980,16 @@ row9:
 	WORD $0x4e606b31 // sadalp v17.4s, v25.8h
 	WORD $0x4eb7d631 // fsub v17.4s, v17.4s, v23.4s
 	WORD $0x4f8a9231 // fmul v17.4s, v17.4s, v10.s[0]
-	FMOVQ 576(R11), F22
+	FMOVQ 704(R11), F22
 	WORD $0x0e25c2cd // smull v13.8h, v22.8b, v5.8b
 	WORD $0x4e25c2cc // smull2 v12.8h, v22.16b, v5.16b
-	FMOVQ 592(R11), F24
+	FMOVQ 720(R11), F24
 	WORD $0x0e27830d // smlal v13.8h, v24.8b, v7.8b
 	WORD $0x4e27830c // smlal2 v12.8h, v24.16b, v7.16b
-	FMOVQ 608(R11), F27
+	FMOVQ 736(R11), F27
 	WORD $0x0e3d836d // smlal v13.8h, v27.8b, v29.8b
 	WORD $0x4e3d836c // smlal2 v12.8h, v27.16b, v29.16b
-	FMOVQ 624(R11), F31
+	FMOVQ 752(R11), F31
 	WORD $0x0e2983ed // smlal v13.8h, v31.8b, v9.8b
 	WORD $0x4e2983ec // smlal2 v12.8h, v31.16b, v9.16b
 	VADDP V12.H8, V13.H8, V13.H8
@@ -978,21 +998,21 @@ row9:
 	WORD $0x4eabd6b5 // fsub v21.4s, v21.4s, v11.4s
 	WORD $0x4faa92b5 // fmul v21.4s, v21.4s, v10.s[1]
 	WORD $0x4e35d631 // fadd v17.4s, v17.4s, v21.4s
-	FMOVQ 144(R11), F19
+	FMOVQ 272(R11), F19
 	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
 	FMOVQ 16(R14), F6
 	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
 	FMOVQ F6, 16(R14)
-	FMOVQ 640(R11), F20
+	FMOVQ 768(R11), F20
 	WORD $0x0e3ec288 // smull v8.8h, v20.8b, v30.8b
 	WORD $0x4e3ec292 // smull2 v18.8h, v20.16b, v30.16b
-	FMOVQ 656(R11), F26
+	FMOVQ 784(R11), F26
 	WORD $0x0e228348 // smlal v8.8h, v26.8b, v2.8b
 	WORD $0x4e228352 // smlal2 v18.8h, v26.16b, v2.16b
-	FMOVQ 672(R11), F14
+	FMOVQ 800(R11), F14
 	WORD $0x0e2381c8 // smlal v8.8h, v14.8b, v3.8b
 	WORD $0x4e2381d2 // smlal2 v18.8h, v14.16b, v3.16b
-	FMOVQ 688(R11), F15
+	FMOVQ 816(R11), F15
 	WORD $0x0e2481e8 // smlal v8.8h, v15.8b, v4.8b
 	WORD $0x4e2481f2 // smlal2 v18.8h, v15.16b, v4.16b
 	VADDP V18.H8, V8.H8, V8.H8
@@ -1000,16 +1020,16 @@ row9:
 	WORD $0x4e606910 // sadalp v16.4s, v8.8h
 	WORD $0x4eb7d610 // fsub v16.4s, v16.4s, v23.4s
 	WORD $0x4f8a9210 // fmul v16.4s, v16.4s, v10.s[0]
-	FMOVQ 704(R11), F22
+	FMOVQ 832(R11), F22
 	WORD $0x0e25c2dc // smull v28.8h, v22.8b, v5.8b
 	WORD $0x4e25c2d9 // smull2 v25.8h, v22.16b, v5.16b
-	FMOVQ 720(R11), F24
+	FMOVQ 848(R11), F24
 	WORD $0x0e27831c // smlal v28.8h, v24.8b, v7.8b
 	WORD $0x4e278319 // smlal2 v25.8h, v24.16b, v7.16b
-	FMOVQ 736(R11), F27
+	FMOVQ 864(R11), F27
 	WORD $0x0e3d837c // smlal v28.8h, v27.8b, v29.8b
 	WORD $0x4e3d8379 // smlal2 v25.8h, v27.16b, v29.16b
-	FMOVQ 752(R11), F31
+	FMOVQ 880(R11), F31
 	WORD $0x0e2983fc // smlal v28.8h, v31.8b, v9.8b
 	WORD $0x4e2983f9 // smlal2 v25.8h, v31.16b, v9.16b
 	VADDP V25.H8, V28.H8, V28.H8
@@ -1018,21 +1038,21 @@ row9:
 	WORD $0x4eabd58c // fsub v12.4s, v12.4s, v11.4s
 	WORD $0x4faa918c // fmul v12.4s, v12.4s, v10.s[1]
 	WORD $0x4e2cd610 // fadd v16.4s, v16.4s, v12.4s
-	FMOVQ 160(R11), F13
+	FMOVQ 288(R11), F13
 	WORD $0x6e2dde10 // fmul v16.4s, v16.4s, v13.4s
 	FMOVQ 32(R14), F21
 	WORD $0x4e30d6b5 // fadd v21.4s, v21.4s, v16.4s
 	FMOVQ F21, 32(R14)
-	FMOVQ 768(R11), F6
+	FMOVQ 896(R11), F6
 	WORD $0x0e3ec0d3 // smull v19.8h, v6.8b, v30.8b
 	WORD $0x4e3ec0d1 // smull2 v17.8h, v6.16b, v30.16b
-	FMOVQ 784(R11), F20
+	FMOVQ 912(R11), F20
 	WORD $0x0e228293 // smlal v19.8h, v20.8b, v2.8b
 	WORD $0x4e228291 // smlal2 v17.8h, v20.16b, v2.16b
-	FMOVQ 800(R11), F26
+	FMOVQ 928(R11), F26
 	WORD $0x0e238353 // smlal v19.8h, v26.8b, v3.8b
 	WORD $0x4e238351 // smlal2 v17.8h, v26.16b, v3.16b
-	FMOVQ 816(R11), F14
+	FMOVQ 944(R11), F14
 	WORD $0x0e2481d3 // smlal v19.8h, v14.8b, v4.8b
 	WORD $0x4e2481d1 // smlal2 v17.8h, v14.16b, v4.16b
 	VADDP V17.H8, V19.H8, V19.H8
@@ -1040,16 +1060,16 @@ row9:
 	WORD $0x4e606a6f // sadalp v15.4s, v19.8h
 	WORD $0x4eb7d5ef // fsub v15.4s, v15.4s, v23.4s
 	WORD $0x4f8a91ef // fmul v15.4s, v15.4s, v10.s[0]
-	FMOVQ 832(R11), F22
+	FMOVQ 960(R11), F22
 	WORD $0x0e25c2d2 // smull v18.8h, v22.8b, v5.8b
 	WORD $0x4e25c2c8 // smull2 v8.8h, v22.16b, v5.16b
-	FMOVQ 848(R11), F24
+	FMOVQ 976(R11), F24
 	WORD $0x0e278312 // smlal v18.8h, v24.8b, v7.8b
 	WORD $0x4e278308 // smlal2 v8.8h, v24.16b, v7.16b
-	FMOVQ 864(R11), F27
+	FMOVQ 992(R11), F27
 	WORD $0x0e3d8372 // smlal v18.8h, v27.8b, v29.8b
 	WORD $0x4e3d8368 // smlal2 v8.8h, v27.16b, v29.16b
-	FMOVQ 880(R11), F31
+	FMOVQ 1008(R11), F31
 	WORD $0x0e2983f2 // smlal v18.8h, v31.8b, v9.8b
 	WORD $0x4e2983e8 // smlal2 v8.8h, v31.16b, v9.16b
 	VADDP V8.H8, V18.H8, V18.H8
@@ -1058,7 +1078,7 @@ row9:
 	WORD $0x4eabd739 // fsub v25.4s, v25.4s, v11.4s
 	WORD $0x4faa9339 // fmul v25.4s, v25.4s, v10.s[1]
 	WORD $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
-	FMOVQ 176(R11), F28
+	FMOVQ 304(R11), F28
 	WORD $0x6e3cddef // fmul v15.4s, v15.4s, v28.4s
 	FMOVQ 48(R14), F12
 	WORD $0x4e2fd58c // fadd v12.4s, v12.4s, v15.4s
@@ -1066,19 +1086,19 @@ row9:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row9
+	BNE row10
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair6
-last7:
+	BNE pair7
+last8:
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel4
+	BNE panel5
 	RET
 
-// mulQ4_1x1 multiplies Q4_1 weights with a row of activations.
+// mulQ4_1x1 multiplies Q4_1 weights with a few rows of activations, one by one.
 // func mulQ4_1x1(a *panel.Args)
 TEXT ·mulQ4_1x1(SB), NOSPLIT, $0-8
 	MOVD a+0(FP), R0
@@ -1090,15 +1110,22 @@ TEXT ·mulQ4_1x1(SB), NOSPLIT, $0-8
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
-panel10:
-	MOVD R6, R1
+	MOVD 24(R0), R15
+	MOVD 32(R0), R19
+panel11:
 	MOVD 8(R0), R2
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row12:
+	MOVD R6, R1
+	MOVD R13, R2
 	VEOR V2.B16, V2.B16, V2.B16
 	VEOR V3.B16, V3.B16, V3.B16
 	VEOR V4.B16, V4.B16, V4.B16
 	VEOR V5.B16, V5.B16, V5.B16
 	MOVD 40(R0), R4
-pair11:
+pair13:
 	FMOVQ 0(R2), F6
 	FMOVQ 16(R2), F7
 	VDUP V6.S[0], V8.S4
@@ -1112,6 +1139,7 @@ pair11:
 	FMOVQ 32(R2), F16
 	FMOVD 48(R2), F17
 	WORD $0x7e30da31 // faddp s17, v17.2s
+	PRFM 1024(R1), PLDL1KEEP
 	FMOVQ 128(R1), F20
 	VAND V1.B16, V20.B16, V20.B16
 	WORD $0x0e28c292 // smull v18.8h, v20.8b, v8.8b
@@ -1163,6 +1191,7 @@ pair11:
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
 	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
 	WORD $0x4e27d442 // fadd v2.4s, v2.4s, v7.4s
+	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 144(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x0e28c2d4 // smull v20.8h, v22.8b, v8.8b
@@ -1214,6 +1243,7 @@ pair11:
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
 	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
 	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	PRFM 1152(R1), PLDL1KEEP
 	FMOVQ 160(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
 	WORD $0x0e28c276 // smull v22.8h, v19.8b, v8.8b
@@ -1265,6 +1295,8 @@ pair11:
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
 	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
 	WORD $0x4e27d484 // fadd v4.4s, v4.4s, v7.4s
+	PRFM 1216(R1), PLDL1KEEP
+	PRFM 1280(R1), PLDL1KEEP
 	FMOVQ 176(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
 	WORD $0x0e28c2b3 // smull v19.8h, v21.8b, v8.8b
@@ -1317,7 +1349,7 @@ pair11:
 	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
 	WORD $0x4e27d4a5 // fadd v5.4s, v5.4s, v7.4s
 	SUBS $1, R4
-	BEQ last12
+	BEQ last14
 	FMOVQ 64(R2), F21
 	FMOVQ 80(R2), F20
 	VDUP V21.S[0], V23.S4
@@ -1331,6 +1363,7 @@ pair11:
 	FMOVQ 96(R2), F28
 	FMOVD 112(R2), F29
 	WORD $0x7e30dbbd // faddp s29, v29.2s
+	PRFM 1344(R1), PLDL1KEEP
 	FMOVQ 384(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
 	WORD $0x0e37c3fb // smull v27.8h, v31.8b, v23.8b
@@ -1382,6 +1415,7 @@ pair11:
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
 	WORD $0x4f9d9294 // fmul v20.4s, v20.4s, v29.s[0]
 	WORD $0x4e34d442 // fadd v2.4s, v2.4s, v20.4s
+	PRFM 1408(R1), PLDL1KEEP
 	FMOVQ 400(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
 	WORD $0x0e37c11f // smull v31.8h, v8.8b, v23.8b
@@ -1433,6 +1467,7 @@ pair11:
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
 	WORD $0x4f9d9294 // fmul v20.4s, v20.4s, v29.s[0]
 	WORD $0x4e34d463 // fadd v3.4s, v3.4s, v20.4s
+	PRFM 1472(R1), PLDL1KEEP
 	FMOVQ 416(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
 	WORD $0x0e37c3c8 // smull v8.8h, v30.8b, v23.8b
@@ -1484,6 +1519,8 @@ pair11:
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
 	WORD $0x4f9d9294 // fmul v20.4s, v20.4s, v29.s[0]
 	WORD $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
+	PRFM 1536(R1), PLDL1KEEP
+	PRFM 1600(R1), PLDL1KEEP
 	FMOVQ 432(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	WORD $0x0e37c0fe // smull v30.8h, v7.8b, v23.8b
@@ -1538,24 +1575,28 @@ pair11:
 	ADD $640, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair11
-last12:
-	FMOVQ F2, 0(R3)
-	FMOVQ F3, 16(R3)
-	FMOVQ F4, 32(R3)
-	FMOVQ F5, 48(R3)
+	BNE pair13
+last14:
+	FMOVQ F2, 0(R14)
+	FMOVQ F3, 16(R14)
+	FMOVQ F4, 32(R14)
+	FMOVQ F5, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row12
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel10
+	BNE panel11
 	RET
 
 // mulQ4_1 multiplies Q4_1 weights with several rows of activations.
 // func mulQ4_1(a *panel.Args)
-TEXT ·mulQ4_1(SB), 0, $960-8
+TEXT ·mulQ4_1(SB), 0, $1088-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-1088(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -1567,14 +1608,14 @@ TEXT ·mulQ4_1(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel13:
+panel15:
 	MOVD R6, R1
 	MOVD 8(R0), R2
 	VEOR V2.B16, V2.B16, V2.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row14:
+row16:
 	FMOVQ F2, 0(R14)
 	FMOVQ F2, 16(R14)
 	FMOVQ F2, 32(R14)
@@ -1582,133 +1623,133 @@ row14:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row14
+	BNE row16
 	MOVD 40(R0), R4
-pair15:
+pair17:
 	FMOVQ 128(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 384(R11)
+	FMOVQ F3, 512(R11)
 	FMOVQ 192(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 400(R11)
+	FMOVQ F4, 528(R11)
 	FMOVQ 256(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 416(R11)
+	FMOVQ F5, 544(R11)
 	FMOVQ 320(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 432(R11)
+	FMOVQ F6, 560(R11)
 	FMOVQ 128(R1), F7
 	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 448(R11)
+	FMOVQ F7, 576(R11)
 	FMOVQ 192(R1), F8
 	VUSHR $4, V8.B16, V8.B16
-	FMOVQ F8, 464(R11)
+	FMOVQ F8, 592(R11)
 	FMOVQ 256(R1), F9
 	VUSHR $4, V9.B16, V9.B16
-	FMOVQ F9, 480(R11)
+	FMOVQ F9, 608(R11)
 	FMOVQ 320(R1), F10
 	VUSHR $4, V10.B16, V10.B16
-	FMOVQ F10, 496(R11)
+	FMOVQ F10, 624(R11)
 	FMOVD 0(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 128(R11)
+	FMOVQ F11, 256(R11)
 	FMOVD 32(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 256(R11)
+	FMOVQ F12, 384(R11)
 	FMOVQ 144(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 512(R11)
+	FMOVQ F13, 640(R11)
 	FMOVQ 208(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 528(R11)
+	FMOVQ F14, 656(R11)
 	FMOVQ 272(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 544(R11)
+	FMOVQ F15, 672(R11)
 	FMOVQ 336(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 560(R11)
+	FMOVQ F16, 688(R11)
 	FMOVQ 144(R1), F17
 	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 576(R11)
+	FMOVQ F17, 704(R11)
 	FMOVQ 208(R1), F18
 	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 592(R11)
+	FMOVQ F18, 720(R11)
 	FMOVQ 272(R1), F19
 	VUSHR $4, V19.B16, V19.B16
-	FMOVQ F19, 608(R11)
+	FMOVQ F19, 736(R11)
 	FMOVQ 336(R1), F20
 	VUSHR $4, V20.B16, V20.B16
-	FMOVQ F20, 624(R11)
+	FMOVQ F20, 752(R11)
 	FMOVD 8(R1), F21
 	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	FMOVQ F21, 144(R11)
+	FMOVQ F21, 272(R11)
 	FMOVD 40(R1), F22
 	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	FMOVQ F22, 272(R11)
+	FMOVQ F22, 400(R11)
 	FMOVQ 160(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 640(R11)
+	FMOVQ F23, 768(R11)
 	FMOVQ 224(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 656(R11)
+	FMOVQ F24, 784(R11)
 	FMOVQ 288(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 672(R11)
+	FMOVQ F25, 800(R11)
 	FMOVQ 352(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 688(R11)
+	FMOVQ F26, 816(R11)
 	FMOVQ 160(R1), F27
 	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 704(R11)
+	FMOVQ F27, 832(R11)
 	FMOVQ 224(R1), F28
 	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 720(R11)
+	FMOVQ F28, 848(R11)
 	FMOVQ 288(R1), F29
 	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 736(R11)
+	FMOVQ F29, 864(R11)
 	FMOVQ 352(R1), F30
 	VUSHR $4, V30.B16, V30.B16
-	FMOVQ F30, 752(R11)
+	FMOVQ F30, 880(R11)
 	FMOVD 16(R1), F31
 	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	FMOVQ F31, 160(R11)
+	FMOVQ F31, 288(R11)
 	FMOVD 48(R1), F2
 	WORD $0x0e217842 // fcvtl v2.4s, v2.4h
-	FMOVQ F2, 288(R11)
+	FMOVQ F2, 416(R11)
 	FMOVQ 176(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 768(R11)
+	FMOVQ F3, 896(R11)
 	FMOVQ 240(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 784(R11)
+	FMOVQ F4, 912(R11)
 	FMOVQ 304(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 800(R11)
+	FMOVQ F5, 928(R11)
 	FMOVQ 368(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 816(R11)
+	FMOVQ F6, 944(R11)
 	FMOVQ 176(R1), F7
 	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 832(R11)
+	FMOVQ F7, 960(R11)
 	FMOVQ 240(R1), F8
 	VUSHR $4, V8.B16, V8.B16
-	FMOVQ F8, 848(R11)
+	FMOVQ F8, 976(R11)
 	FMOVQ 304(R1), F9
 	VUSHR $4, V9.B16, V9.B16
-	FMOVQ F9, 864(R11)
+	FMOVQ F9, 992(R11)
 	FMOVQ 368(R1), F10
 	VUSHR $4, V10.B16, V10.B16
-	FMOVQ F10, 880(R11)
+	FMOVQ F10, 1008(R11)
 	FMOVD 24(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 176(R11)
+	FMOVQ F11, 304(R11)
 	FMOVD 56(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 304(R11)
+	FMOVQ F12, 432(R11)
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row17:
+row19:
 	FMOVQ 0(R13), F13
 	FMOVQ 16(R13), F14
 	VDUP V13.S[0], V15.S4
@@ -1722,16 +1763,16 @@ row17:
 	FMOVQ 32(R13), F23
 	FMOVD 48(R13), F24
 	WORD $0x7e30db18 // faddp s24, v24.2s
-	FMOVQ 384(R11), F27
+	FMOVQ 512(R11), F27
 	WORD $0x0e2fc379 // smull v25.8h, v27.8b, v15.8b
 	WORD $0x4e2fc37a // smull2 v26.8h, v27.16b, v15.16b
-	FMOVQ 400(R11), F28
+	FMOVQ 528(R11), F28
 	WORD $0x0e308399 // smlal v25.8h, v28.8b, v16.8b
 	WORD $0x4e30839a // smlal2 v26.8h, v28.16b, v16.16b
-	FMOVQ 416(R11), F29
+	FMOVQ 544(R11), F29
 	WORD $0x0e3183b9 // smlal v25.8h, v29.8b, v17.8b
 	WORD $0x4e3183ba // smlal2 v26.8h, v29.16b, v17.16b
-	FMOVQ 432(R11), F30
+	FMOVQ 560(R11), F30
 	WORD $0x0e3283d9 // smlal v25.8h, v30.8b, v18.8b
 	WORD $0x4e3283da // smlal2 v26.8h, v30.16b, v18.16b
 	VADDP V26.H8, V25.H8, V25.H8
@@ -1739,16 +1780,16 @@ row17:
 	WORD $0x4e606b3f // sadalp v31.4s, v25.8h
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
 	WORD $0x4f9793ff // fmul v31.4s, v31.4s, v23.s[0]
-	FMOVQ 448(R11), F4
+	FMOVQ 576(R11), F4
 	WORD $0x0e33c082 // smull v2.8h, v4.8b, v19.8b
 	WORD $0x4e33c083 // smull2 v3.8h, v4.16b, v19.16b
-	FMOVQ 464(R11), F5
+	FMOVQ 592(R11), F5
 	WORD $0x0e3480a2 // smlal v2.8h, v5.8b, v20.8b
 	WORD $0x4e3480a3 // smlal2 v3.8h, v5.16b, v20.16b
-	FMOVQ 480(R11), F6
+	FMOVQ 608(R11), F6
 	WORD $0x0e3580c2 // smlal v2.8h, v6.8b, v21.8b
 	WORD $0x4e3580c3 // smlal2 v3.8h, v6.16b, v21.16b
-	FMOVQ 496(R11), F7
+	FMOVQ 624(R11), F7
 	WORD $0x0e3680e2 // smlal v2.8h, v7.8b, v22.8b
 	WORD $0x4e3680e3 // smlal2 v3.8h, v7.16b, v22.16b
 	VADDP V3.H8, V2.H8, V2.H8
@@ -1757,24 +1798,24 @@ row17:
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
 	WORD $0x4fb79108 // fmul v8.4s, v8.4s, v23.s[1]
 	WORD $0x4e28d7ff // fadd v31.4s, v31.4s, v8.4s
-	FMOVQ 128(R11), F9
+	FMOVQ 256(R11), F9
 	WORD $0x6e29dfff // fmul v31.4s, v31.4s, v9.4s
 	FMOVQ 0(R14), F10
 	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
-	FMOVQ 256(R11), F11
+	FMOVQ 384(R11), F11
 	WORD $0x4f98916b // fmul v11.4s, v11.4s, v24.s[0]
 	WORD $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
 	FMOVQ F10, 0(R14)
-	FMOVQ 512(R11), F14
+	FMOVQ 640(R11), F14
 	WORD $0x0e2fc1cc // smull v12.8h, v14.8b, v15.8b
 	WORD $0x4e2fc1cd // smull2 v13.8h, v14.16b, v15.16b
-	FMOVQ 528(R11), F27
+	FMOVQ 656(R11), F27
 	WORD $0x0e30836c // smlal v12.8h, v27.8b, v16.8b
 	WORD $0x4e30836d // smlal2 v13.8h, v27.16b, v16.16b
-	FMOVQ 544(R11), F28
+	FMOVQ 672(R11), F28
 	WORD $0x0e31838c // smlal v12.8h, v28.8b, v17.8b
 	WORD $0x4e31838d // smlal2 v13.8h, v28.16b, v17.16b
-	FMOVQ 560(R11), F29
+	FMOVQ 688(R11), F29
 	WORD $0x0e3283ac // smlal v12.8h, v29.8b, v18.8b
 	WORD $0x4e3283ad // smlal2 v13.8h, v29.16b, v18.16b
 	VADDP V13.H8, V12.H8, V12.H8
@@ -1782,16 +1823,16 @@ row17:
 	WORD $0x4e60699e // sadalp v30.4s, v12.8h
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
 	WORD $0x4f9793de // fmul v30.4s, v30.4s, v23.s[0]
-	FMOVQ 576(R11), F4
+	FMOVQ 704(R11), F4
 	WORD $0x0e33c09a // smull v26.8h, v4.8b, v19.8b
 	WORD $0x4e33c099 // smull2 v25.8h, v4.16b, v19.16b
-	FMOVQ 592(R11), F5
+	FMOVQ 720(R11), F5
 	WORD $0x0e3480ba // smlal v26.8h, v5.8b, v20.8b
 	WORD $0x4e3480b9 // smlal2 v25.8h, v5.16b, v20.16b
-	FMOVQ 608(R11), F6
+	FMOVQ 736(R11), F6
 	WORD $0x0e3580da // smlal v26.8h, v6.8b, v21.8b
 	WORD $0x4e3580d9 // smlal2 v25.8h, v6.16b, v21.16b
-	FMOVQ 624(R11), F7
+	FMOVQ 752(R11), F7
 	WORD $0x0e3680fa // smlal v26.8h, v7.8b, v22.8b
 	WORD $0x4e3680f9 // smlal2 v25.8h, v7.16b, v22.16b
 	VADDP V25.H8, V26.H8, V26.H8
@@ -1800,24 +1841,24 @@ row17:
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
 	WORD $0x4fb79063 // fmul v3.4s, v3.4s, v23.s[1]
 	WORD $0x4e23d7de // fadd v30.4s, v30.4s, v3.4s
-	FMOVQ 144(R11), F2
+	FMOVQ 272(R11), F2
 	WORD $0x6e22dfde // fmul v30.4s, v30.4s, v2.4s
 	FMOVQ 16(R14), F8
 	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
-	FMOVQ 272(R11), F9
+	FMOVQ 400(R11), F9
 	WORD $0x4f989129 // fmul v9.4s, v9.4s, v24.s[0]
 	WORD $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
 	FMOVQ F8, 16(R14)
-	FMOVQ 640(R11), F10
+	FMOVQ 768(R11), F10
 	WORD $0x0e2fc15f // smull v31.8h, v10.8b, v15.8b
 	WORD $0x4e2fc14b // smull2 v11.8h, v10.16b, v15.16b
-	FMOVQ 656(R11), F14
+	FMOVQ 784(R11), F14
 	WORD $0x0e3081df // smlal v31.8h, v14.8b, v16.8b
 	WORD $0x4e3081cb // smlal2 v11.8h, v14.16b, v16.16b
-	FMOVQ 672(R11), F27
+	FMOVQ 800(R11), F27
 	WORD $0x0e31837f // smlal v31.8h, v27.8b, v17.8b
 	WORD $0x4e31836b // smlal2 v11.8h, v27.16b, v17.16b
-	FMOVQ 688(R11), F28
+	FMOVQ 816(R11), F28
 	WORD $0x0e32839f // smlal v31.8h, v28.8b, v18.8b
 	WORD $0x4e32838b // smlal2 v11.8h, v28.16b, v18.16b
 	VADDP V11.H8, V31.H8, V31.H8
@@ -1825,16 +1866,16 @@ row17:
 	WORD $0x4e606bfd // sadalp v29.4s, v31.8h
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
 	WORD $0x4f9793bd // fmul v29.4s, v29.4s, v23.s[0]
-	FMOVQ 704(R11), F4
+	FMOVQ 832(R11), F4
 	WORD $0x0e33c08d // smull v13.8h, v4.8b, v19.8b
 	WORD $0x4e33c08c // smull2 v12.8h, v4.16b, v19.16b
-	FMOVQ 720(R11), F5
+	FMOVQ 848(R11), F5
 	WORD $0x0e3480ad // smlal v13.8h, v5.8b, v20.8b
 	WORD $0x4e3480ac // smlal2 v12.8h, v5.16b, v20.16b
-	FMOVQ 736(R11), F6
+	FMOVQ 864(R11), F6
 	WORD $0x0e3580cd // smlal v13.8h, v6.8b, v21.8b
 	WORD $0x4e3580cc // smlal2 v12.8h, v6.16b, v21.16b
-	FMOVQ 752(R11), F7
+	FMOVQ 880(R11), F7
 	WORD $0x0e3680ed // smlal v13.8h, v7.8b, v22.8b
 	WORD $0x4e3680ec // smlal2 v12.8h, v7.16b, v22.16b
 	VADDP V12.H8, V13.H8, V13.H8
@@ -1843,24 +1884,24 @@ row17:
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
 	WORD $0x4fb79339 // fmul v25.4s, v25.4s, v23.s[1]
 	WORD $0x4e39d7bd // fadd v29.4s, v29.4s, v25.4s
-	FMOVQ 160(R11), F26
+	FMOVQ 288(R11), F26
 	WORD $0x6e3adfbd // fmul v29.4s, v29.4s, v26.4s
 	FMOVQ 32(R14), F3
 	WORD $0x4e3dd463 // fadd v3.4s, v3.4s, v29.4s
-	FMOVQ 288(R11), F2
+	FMOVQ 416(R11), F2
 	WORD $0x4f989042 // fmul v2.4s, v2.4s, v24.s[0]
 	WORD $0x4e22d463 // fadd v3.4s, v3.4s, v2.4s
 	FMOVQ F3, 32(R14)
-	FMOVQ 768(R11), F8
+	FMOVQ 896(R11), F8
 	WORD $0x0e2fc11e // smull v30.8h, v8.8b, v15.8b
 	WORD $0x4e2fc109 // smull2 v9.8h, v8.16b, v15.16b
-	FMOVQ 784(R11), F10
+	FMOVQ 912(R11), F10
 	WORD $0x0e30815e // smlal v30.8h, v10.8b, v16.8b
 	WORD $0x4e308149 // smlal2 v9.8h, v10.16b, v16.16b
-	FMOVQ 800(R11), F14
+	FMOVQ 928(R11), F14
 	WORD $0x0e3181de // smlal v30.8h, v14.8b, v17.8b
 	WORD $0x4e3181c9 // smlal2 v9.8h, v14.16b, v17.16b
-	FMOVQ 816(R11), F27
+	FMOVQ 944(R11), F27
 	WORD $0x0e32837e // smlal v30.8h, v27.8b, v18.8b
 	WORD $0x4e328369 // smlal2 v9.8h, v27.16b, v18.16b
 	VADDP V9.H8, V30.H8, V30.H8
@@ -1868,16 +1909,16 @@ row17:
 	WORD $0x4e606bdc // sadalp v28.4s, v30.8h
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
 	WORD $0x4f97939c // fmul v28.4s, v28.4s, v23.s[0]
-	FMOVQ 832(R11), F4
+	FMOVQ 960(R11), F4
 	WORD $0x0e33c08b // smull v11.8h, v4.8b, v19.8b
 	WORD $0x4e33c09f // smull2 v31.8h, v4.16b, v19.16b
-	FMOVQ 848(R11), F5
+	FMOVQ 976(R11), F5
 	WORD $0x0e3480ab // smlal v11.8h, v5.8b, v20.8b
 	WORD $0x4e3480bf // smlal2 v31.8h, v5.16b, v20.16b
-	FMOVQ 864(R11), F6
+	FMOVQ 992(R11), F6
 	WORD $0x0e3580cb // smlal v11.8h, v6.8b, v21.8b
 	WORD $0x4e3580df // smlal2 v31.8h, v6.16b, v21.16b
-	FMOVQ 880(R11), F7
+	FMOVQ 1008(R11), F7
 	WORD $0x0e3680eb // smlal v11.8h, v7.8b, v22.8b
 	WORD $0x4e3680ff // smlal2 v31.8h, v7.16b, v22.16b
 	VADDP V31.H8, V11.H8, V11.H8
@@ -1886,144 +1927,144 @@ row17:
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
 	WORD $0x4fb7918c // fmul v12.4s, v12.4s, v23.s[1]
 	WORD $0x4e2cd79c // fadd v28.4s, v28.4s, v12.4s
-	FMOVQ 176(R11), F13
+	FMOVQ 304(R11), F13
 	WORD $0x6e2ddf9c // fmul v28.4s, v28.4s, v13.4s
 	FMOVQ 48(R14), F25
 	WORD $0x4e3cd739 // fadd v25.4s, v25.4s, v28.4s
-	FMOVQ 304(R11), F26
+	FMOVQ 432(R11), F26
 	WORD $0x4f98935a // fmul v26.4s, v26.4s, v24.s[0]
 	WORD $0x4e3ad739 // fadd v25.4s, v25.4s, v26.4s
 	FMOVQ F25, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row17
+	BNE row19
 	SUBS $1, R4
-	BEQ last16
+	BEQ last18
 	FMOVQ 384(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ F29, 384(R11)
+	FMOVQ F29, 512(R11)
 	FMOVQ 448(R1), F2
 	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 400(R11)
+	FMOVQ F2, 528(R11)
 	FMOVQ 512(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 416(R11)
+	FMOVQ F3, 544(R11)
 	FMOVQ 576(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 432(R11)
+	FMOVQ F8, 560(R11)
 	FMOVQ 384(R1), F10
 	VUSHR $4, V10.B16, V10.B16
-	FMOVQ F10, 448(R11)
+	FMOVQ F10, 576(R11)
 	FMOVQ 448(R1), F14
 	VUSHR $4, V14.B16, V14.B16
-	FMOVQ F14, 464(R11)
+	FMOVQ F14, 592(R11)
 	FMOVQ 512(R1), F27
 	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 480(R11)
+	FMOVQ F27, 608(R11)
 	FMOVQ 576(R1), F9
 	VUSHR $4, V9.B16, V9.B16
-	FMOVQ F9, 496(R11)
+	FMOVQ F9, 624(R11)
 	FMOVD 64(R1), F30
 	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	FMOVQ F30, 128(R11)
+	FMOVQ F30, 256(R11)
 	FMOVD 96(R1), F4
 	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	FMOVQ F4, 256(R11)
+	FMOVQ F4, 384(R11)
 	FMOVQ 400(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 512(R11)
+	FMOVQ F5, 640(R11)
 	FMOVQ 464(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 528(R11)
+	FMOVQ F6, 656(R11)
 	FMOVQ 528(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 544(R11)
+	FMOVQ F7, 672(R11)
 	FMOVQ 592(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 560(R11)
+	FMOVQ F31, 688(R11)
 	FMOVQ 400(R1), F11
 	VUSHR $4, V11.B16, V11.B16
-	FMOVQ F11, 576(R11)
+	FMOVQ F11, 704(R11)
 	FMOVQ 464(R1), F12
 	VUSHR $4, V12.B16, V12.B16
-	FMOVQ F12, 592(R11)
+	FMOVQ F12, 720(R11)
 	FMOVQ 528(R1), F13
 	VUSHR $4, V13.B16, V13.B16
-	FMOVQ F13, 608(R11)
+	FMOVQ F13, 736(R11)
 	FMOVQ 592(R1), F28
 	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 624(R11)
+	FMOVQ F28, 752(R11)
 	FMOVD 72(R1), F26
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	FMOVQ F26, 144(R11)
+	FMOVQ F26, 272(R11)
 	FMOVD 104(R1), F25
 	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	FMOVQ F25, 272(R11)
+	FMOVQ F25, 400(R11)
 	FMOVQ 416(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 640(R11)
+	FMOVQ F15, 768(R11)
 	FMOVQ 480(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 656(R11)
+	FMOVQ F16, 784(R11)
 	FMOVQ 544(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 672(R11)
+	FMOVQ F17, 800(R11)
 	FMOVQ 608(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ F18, 688(R11)
+	FMOVQ F18, 816(R11)
 	FMOVQ 416(R1), F19
 	VUSHR $4, V19.B16, V19.B16
-	FMOVQ F19, 704(R11)
+	FMOVQ F19, 832(R11)
 	FMOVQ 480(R1), F20
 	VUSHR $4, V20.B16, V20.B16
-	FMOVQ F20, 720(R11)
+	FMOVQ F20, 848(R11)
 	FMOVQ 544(R1), F21
 	VUSHR $4, V21.B16, V21.B16
-	FMOVQ F21, 736(R11)
+	FMOVQ F21, 864(R11)
 	FMOVQ 608(R1), F22
 	VUSHR $4, V22.B16, V22.B16
-	FMOVQ F22, 752(R11)
+	FMOVQ F22, 880(R11)
 	FMOVD 80(R1), F23
 	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	FMOVQ F23, 160(R11)
+	FMOVQ F23, 288(R11)
 	FMOVD 112(R1), F24
 	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
-	FMOVQ F24, 288(R11)
+	FMOVQ F24, 416(R11)
 	FMOVQ 432(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ F29, 768(R11)
+	FMOVQ F29, 896(R11)
 	FMOVQ 496(R1), F2
 	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 784(R11)
+	FMOVQ F2, 912(R11)
 	FMOVQ 560(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 800(R11)
+	FMOVQ F3, 928(R11)
 	FMOVQ 624(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 816(R11)
+	FMOVQ F8, 944(R11)
 	FMOVQ 432(R1), F10
 	VUSHR $4, V10.B16, V10.B16
-	FMOVQ F10, 832(R11)
+	FMOVQ F10, 960(R11)
 	FMOVQ 496(R1), F14
 	VUSHR $4, V14.B16, V14.B16
-	FMOVQ F14, 848(R11)
+	FMOVQ F14, 976(R11)
 	FMOVQ 560(R1), F27
 	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 864(R11)
+	FMOVQ F27, 992(R11)
 	FMOVQ 624(R1), F9
 	VUSHR $4, V9.B16, V9.B16
-	FMOVQ F9, 880(R11)
+	FMOVQ F9, 1008(R11)
 	FMOVD 88(R1), F30
 	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	FMOVQ F30, 176(R11)
+	FMOVQ F30, 304(R11)
 	FMOVD 120(R1), F4
 	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	FMOVQ F4, 304(R11)
+	FMOVQ F4, 432(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row18:
+row20:
 	FMOVQ 0(R13), F5
 	FMOVQ 16(R13), F6
 	VDUP V5.S[0], V7.S4
@@ -2037,16 +2078,16 @@ row18:
 	FMOVQ 32(R13), F15
 	FMOVD 48(R13), F16
 	WORD $0x7e30da10 // faddp s16, v16.2s
-	FMOVQ 384(R11), F19
+	FMOVQ 512(R11), F19
 	WORD $0x0e27c271 // smull v17.8h, v19.8b, v7.8b
 	WORD $0x4e27c272 // smull2 v18.8h, v19.16b, v7.16b
-	FMOVQ 400(R11), F20
+	FMOVQ 528(R11), F20
 	WORD $0x0e3f8291 // smlal v17.8h, v20.8b, v31.8b
 	WORD $0x4e3f8292 // smlal2 v18.8h, v20.16b, v31.16b
-	FMOVQ 416(R11), F21
+	FMOVQ 544(R11), F21
 	WORD $0x0e2b82b1 // smlal v17.8h, v21.8b, v11.8b
 	WORD $0x4e2b82b2 // smlal2 v18.8h, v21.16b, v11.16b
-	FMOVQ 432(R11), F22
+	FMOVQ 560(R11), F22
 	WORD $0x0e2c82d1 // smlal v17.8h, v22.8b, v12.8b
 	WORD $0x4e2c82d2 // smlal2 v18.8h, v22.16b, v12.16b
 	VADDP V18.H8, V17.H8, V17.H8
@@ -2054,16 +2095,16 @@ row18:
 	WORD $0x4e606a37 // sadalp v23.4s, v17.8h
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
 	WORD $0x4f8f92f7 // fmul v23.4s, v23.4s, v15.s[0]
-	FMOVQ 448(R11), F2
+	FMOVQ 576(R11), F2
 	WORD $0x0e2dc058 // smull v24.8h, v2.8b, v13.8b
 	WORD $0x4e2dc05d // smull2 v29.8h, v2.16b, v13.16b
-	FMOVQ 464(R11), F3
+	FMOVQ 592(R11), F3
 	WORD $0x0e3c8078 // smlal v24.8h, v3.8b, v28.8b
 	WORD $0x4e3c807d // smlal2 v29.8h, v3.16b, v28.16b
-	FMOVQ 480(R11), F8
+	FMOVQ 608(R11), F8
 	WORD $0x0e3a8118 // smlal v24.8h, v8.8b, v26.8b
 	WORD $0x4e3a811d // smlal2 v29.8h, v8.16b, v26.16b
-	FMOVQ 496(R11), F10
+	FMOVQ 624(R11), F10
 	WORD $0x0e398158 // smlal v24.8h, v10.8b, v25.8b
 	WORD $0x4e39815d // smlal2 v29.8h, v10.16b, v25.16b
 	VADDP V29.H8, V24.H8, V24.H8
@@ -2072,24 +2113,24 @@ row18:
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
 	WORD $0x4faf91ce // fmul v14.4s, v14.4s, v15.s[1]
 	WORD $0x4e2ed6f7 // fadd v23.4s, v23.4s, v14.4s
-	FMOVQ 128(R11), F27
+	FMOVQ 256(R11), F27
 	WORD $0x6e3bdef7 // fmul v23.4s, v23.4s, v27.4s
 	FMOVQ 0(R14), F9
 	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
-	FMOVQ 256(R11), F30
+	FMOVQ 384(R11), F30
 	WORD $0x4f9093de // fmul v30.4s, v30.4s, v16.s[0]
 	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
 	FMOVQ F9, 0(R14)
-	FMOVQ 512(R11), F6
+	FMOVQ 640(R11), F6
 	WORD $0x0e27c0c4 // smull v4.8h, v6.8b, v7.8b
 	WORD $0x4e27c0c5 // smull2 v5.8h, v6.16b, v7.16b
-	FMOVQ 528(R11), F19
+	FMOVQ 656(R11), F19
 	WORD $0x0e3f8264 // smlal v4.8h, v19.8b, v31.8b
 	WORD $0x4e3f8265 // smlal2 v5.8h, v19.16b, v31.16b
-	FMOVQ 544(R11), F20
+	FMOVQ 672(R11), F20
 	WORD $0x0e2b8284 // smlal v4.8h, v20.8b, v11.8b
 	WORD $0x4e2b8285 // smlal2 v5.8h, v20.16b, v11.16b
-	FMOVQ 560(R11), F21
+	FMOVQ 688(R11), F21
 	WORD $0x0e2c82a4 // smlal v4.8h, v21.8b, v12.8b
 	WORD $0x4e2c82a5 // smlal2 v5.8h, v21.16b, v12.16b
 	VADDP V5.H8, V4.H8, V4.H8
@@ -2097,16 +2138,16 @@ row18:
 	WORD $0x4e606896 // sadalp v22.4s, v4.8h
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
 	WORD $0x4f8f92d6 // fmul v22.4s, v22.4s, v15.s[0]
-	FMOVQ 576(R11), F2
+	FMOVQ 704(R11), F2
 	WORD $0x0e2dc052 // smull v18.8h, v2.8b, v13.8b
 	WORD $0x4e2dc051 // smull2 v17.8h, v2.16b, v13.16b
-	FMOVQ 592(R11), F3
+	FMOVQ 720(R11), F3
 	WORD $0x0e3c8072 // smlal v18.8h, v3.8b, v28.8b
 	WORD $0x4e3c8071 // smlal2 v17.8h, v3.16b, v28.16b
-	FMOVQ 608(R11), F8
+	FMOVQ 736(R11), F8
 	WORD $0x0e3a8112 // smlal v18.8h, v8.8b, v26.8b
 	WORD $0x4e3a8111 // smlal2 v17.8h, v8.16b, v26.16b
-	FMOVQ 624(R11), F10
+	FMOVQ 752(R11), F10
 	WORD $0x0e398152 // smlal v18.8h, v10.8b, v25.8b
 	WORD $0x4e398151 // smlal2 v17.8h, v10.16b, v25.16b
 	VADDP V17.H8, V18.H8, V18.H8
@@ -2115,24 +2156,24 @@ row18:
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
 	WORD $0x4faf93bd // fmul v29.4s, v29.4s, v15.s[1]
 	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
-	FMOVQ 144(R11), F24
+	FMOVQ 272(R11), F24
 	WORD $0x6e38ded6 // fmul v22.4s, v22.4s, v24.4s
 	FMOVQ 16(R14), F14
 	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
-	FMOVQ 272(R11), F27
+	FMOVQ 400(R11), F27
 	WORD $0x4f90937b // fmul v27.4s, v27.4s, v16.s[0]
 	WORD $0x4e3bd5ce // fadd v14.4s, v14.4s, v27.4s
 	FMOVQ F14, 16(R14)
-	FMOVQ 640(R11), F9
+	FMOVQ 768(R11), F9
 	WORD $0x0e27c137 // smull v23.8h, v9.8b, v7.8b
 	WORD $0x4e27c13e // smull2 v30.8h, v9.16b, v7.16b
-	FMOVQ 656(R11), F6
+	FMOVQ 784(R11), F6
 	WORD $0x0e3f80d7 // smlal v23.8h, v6.8b, v31.8b
 	WORD $0x4e3f80de // smlal2 v30.8h, v6.16b, v31.16b
-	FMOVQ 672(R11), F19
+	FMOVQ 800(R11), F19
 	WORD $0x0e2b8277 // smlal v23.8h, v19.8b, v11.8b
 	WORD $0x4e2b827e // smlal2 v30.8h, v19.16b, v11.16b
-	FMOVQ 688(R11), F20
+	FMOVQ 816(R11), F20
 	WORD $0x0e2c8297 // smlal v23.8h, v20.8b, v12.8b
 	WORD $0x4e2c829e // smlal2 v30.8h, v20.16b, v12.16b
 	VADDP V30.H8, V23.H8, V23.H8
@@ -2140,16 +2181,16 @@ row18:
 	WORD $0x4e606af5 // sadalp v21.4s, v23.8h
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
 	WORD $0x4f8f92b5 // fmul v21.4s, v21.4s, v15.s[0]
-	FMOVQ 704(R11), F2
+	FMOVQ 832(R11), F2
 	WORD $0x0e2dc045 // smull v5.8h, v2.8b, v13.8b
 	WORD $0x4e2dc044 // smull2 v4.8h, v2.16b, v13.16b
-	FMOVQ 720(R11), F3
+	FMOVQ 848(R11), F3
 	WORD $0x0e3c8065 // smlal v5.8h, v3.8b, v28.8b
 	WORD $0x4e3c8064 // smlal2 v4.8h, v3.16b, v28.16b
-	FMOVQ 736(R11), F8
+	FMOVQ 864(R11), F8
 	WORD $0x0e3a8105 // smlal v5.8h, v8.8b, v26.8b
 	WORD $0x4e3a8104 // smlal2 v4.8h, v8.16b, v26.16b
-	FMOVQ 752(R11), F10
+	FMOVQ 880(R11), F10
 	WORD $0x0e398145 // smlal v5.8h, v10.8b, v25.8b
 	WORD $0x4e398144 // smlal2 v4.8h, v10.16b, v25.16b
 	VADDP V4.H8, V5.H8, V5.H8
@@ -2158,24 +2199,24 @@ row18:
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
 	WORD $0x4faf9231 // fmul v17.4s, v17.4s, v15.s[1]
 	WORD $0x4e31d6b5 // fadd v21.4s, v21.4s, v17.4s
-	FMOVQ 160(R11), F18
+	FMOVQ 288(R11), F18
 	WORD $0x6e32deb5 // fmul v21.4s, v21.4s, v18.4s
 	FMOVQ 32(R14), F29
 	WORD $0x4e35d7bd // fadd v29.4s, v29.4s, v21.4s
-	FMOVQ 288(R11), F24
+	FMOVQ 416(R11), F24
 	WORD $0x4f909318 // fmul v24.4s, v24.4s, v16.s[0]
 	WORD $0x4e38d7bd // fadd v29.4s, v29.4s, v24.4s
 	FMOVQ F29, 32(R14)
-	FMOVQ 768(R11), F14
+	FMOVQ 896(R11), F14
 	WORD $0x0e27c1d6 // smull v22.8h, v14.8b, v7.8b
 	WORD $0x4e27c1db // smull2 v27.8h, v14.16b, v7.16b
-	FMOVQ 784(R11), F9
+	FMOVQ 912(R11), F9
 	WORD $0x0e3f8136 // smlal v22.8h, v9.8b, v31.8b
 	WORD $0x4e3f813b // smlal2 v27.8h, v9.16b, v31.16b
-	FMOVQ 800(R11), F6
+	FMOVQ 928(R11), F6
 	WORD $0x0e2b80d6 // smlal v22.8h, v6.8b, v11.8b
 	WORD $0x4e2b80db // smlal2 v27.8h, v6.16b, v11.16b
-	FMOVQ 816(R11), F19
+	FMOVQ 944(R11), F19
 	WORD $0x0e2c8276 // smlal v22.8h, v19.8b, v12.8b
 	WORD $0x4e2c827b // smlal2 v27.8h, v19.16b, v12.16b
 	VADDP V27.H8, V22.H8, V22.H8
@@ -2183,16 +2224,16 @@ row18:
 	WORD $0x4e606ad4 // sadalp v20.4s, v22.8h
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	WORD $0x4f8f9294 // fmul v20.4s, v20.4s, v15.s[0]
-	FMOVQ 832(R11), F2
+	FMOVQ 960(R11), F2
 	WORD $0x0e2dc05e // smull v30.8h, v2.8b, v13.8b
 	WORD $0x4e2dc057 // smull2 v23.8h, v2.16b, v13.16b
-	FMOVQ 848(R11), F3
+	FMOVQ 976(R11), F3
 	WORD $0x0e3c807e // smlal v30.8h, v3.8b, v28.8b
 	WORD $0x4e3c8077 // smlal2 v23.8h, v3.16b, v28.16b
-	FMOVQ 864(R11), F8
+	FMOVQ 992(R11), F8
 	WORD $0x0e3a811e // smlal v30.8h, v8.8b, v26.8b
 	WORD $0x4e3a8117 // smlal2 v23.8h, v8.16b, v26.16b
-	FMOVQ 880(R11), F10
+	FMOVQ 1008(R11), F10
 	WORD $0x0e39815e // smlal v30.8h, v10.8b, v25.8b
 	WORD $0x4e398157 // smlal2 v23.8h, v10.16b, v25.16b
 	VADDP V23.H8, V30.H8, V30.H8
@@ -2201,30 +2242,30 @@ row18:
 	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
 	WORD $0x4faf9084 // fmul v4.4s, v4.4s, v15.s[1]
 	WORD $0x4e24d694 // fadd v20.4s, v20.4s, v4.4s
-	FMOVQ 176(R11), F5
+	FMOVQ 304(R11), F5
 	WORD $0x6e25de94 // fmul v20.4s, v20.4s, v5.4s
 	FMOVQ 48(R14), F17
 	WORD $0x4e34d631 // fadd v17.4s, v17.4s, v20.4s
-	FMOVQ 304(R11), F18
+	FMOVQ 432(R11), F18
 	WORD $0x4f909252 // fmul v18.4s, v18.4s, v16.s[0]
 	WORD $0x4e32d631 // fadd v17.4s, v17.4s, v18.4s
 	FMOVQ F17, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row18
+	BNE row20
 	ADD $640, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair15
-last16:
+	BNE pair17
+last18:
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel13
+	BNE panel15
 	RET
 
-// mulQ5_0x1 multiplies Q5_0 weights with a row of activations.
+// mulQ5_0x1 multiplies Q5_0 weights with a few rows of activations, one by one.
 // func mulQ5_0x1(a *panel.Args)
 TEXT ·mulQ5_0x1(SB), NOSPLIT, $0-8
 	MOVD a+0(FP), R0
@@ -2244,15 +2285,22 @@ TEXT ·mulQ5_0x1(SB), NOSPLIT, $0-8
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
-panel19:
-	MOVD R6, R1
+	MOVD 24(R0), R15
+	MOVD 32(R0), R19
+panel21:
 	MOVD 8(R0), R2
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row22:
+	MOVD R6, R1
+	MOVD R13, R2
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
 	VEOR V8.B16, V8.B16, V8.B16
 	VEOR V9.B16, V9.B16, V9.B16
 	MOVD 40(R0), R4
-pair20:
+pair23:
 	FMOVQ 0(R2), F10
 	FMOVQ 16(R2), F11
 	VDUP V10.S[0], V12.S4
@@ -2268,6 +2316,7 @@ pair20:
 	VSUB V21.S4, V0.S4, V21.S4
 	VDUP V21.S[2], V22.S4
 	VDUP V21.S[3], V23.S4
+	PRFM 1024(R1), PLDL1KEEP
 	FMOVQ 64(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
 	FMOVQ 320(R1), F27
@@ -2300,29 +2349,28 @@ pair20:
 	WORD $0x4eb6d75a // fsub v26.4s, v26.4s, v22.4s
 	WORD $0x4f94935a // fmul v26.4s, v26.4s, v20.s[0]
 	FMOVQ 64(R1), F11
-	VUSHR $4, V11.B16, V11.B16
 	VAND V2.B16, V27.B16, V10.B16
-	VORR V10.B16, V11.B16, V11.B16
-	WORD $0x0e30c17f // smull v31.8h, v11.8b, v16.8b
-	WORD $0x4e30c17e // smull2 v30.8h, v11.16b, v16.16b
+	VUSRA $4, V11.B16, V10.B16
+	WORD $0x0e30c15f // smull v31.8h, v10.8b, v16.8b
+	WORD $0x4e30c15e // smull2 v30.8h, v10.16b, v16.16b
 	FMOVQ 128(R1), F29
-	VUSHR $4, V29.B16, V29.B16
 	VAND V3.B16, V27.B16, V21.B16
+	VUSHR $4, V29.B16, V29.B16
 	VUSRA $1, V21.B16, V29.B16
 	WORD $0x0e3183bf // smlal v31.8h, v29.8b, v17.8b
 	WORD $0x4e3183be // smlal2 v30.8h, v29.16b, v17.16b
 	FMOVQ 192(R1), F25
-	VUSHR $4, V25.B16, V25.B16
 	VAND V4.B16, V27.B16, V24.B16
+	VUSHR $4, V25.B16, V25.B16
 	VUSRA $2, V24.B16, V25.B16
 	WORD $0x0e32833f // smlal v31.8h, v25.8b, v18.8b
 	WORD $0x4e32833e // smlal2 v30.8h, v25.16b, v18.16b
-	FMOVQ 256(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V5.B16, V27.B16, V11.B16
-	VUSRA $3, V11.B16, V10.B16
-	WORD $0x0e33815f // smlal v31.8h, v10.8b, v19.8b
-	WORD $0x4e33815e // smlal2 v30.8h, v10.16b, v19.16b
+	FMOVQ 256(R1), F11
+	VAND V5.B16, V27.B16, V10.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $3, V10.B16, V11.B16
+	WORD $0x0e33817f // smlal v31.8h, v11.8b, v19.8b
+	WORD $0x4e33817e // smlal2 v30.8h, v11.16b, v19.16b
 	VADDP V30.H8, V31.H8, V31.H8
 	FMOVQ 0(R10), F21
 	WORD $0x4e606bf5 // sadalp v21.4s, v31.8h
@@ -2333,226 +2381,228 @@ pair20:
 	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
 	WORD $0x6e3ddf5a // fmul v26.4s, v26.4s, v29.4s
 	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
-	FMOVQ 80(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 336(R1), F28
-	VSHL $4, V28.B16, V27.B16
-	VAND V2.B16, V27.B16, V10.B16
-	VORR V10.B16, V11.B16, V11.B16
-	WORD $0x0e2cc178 // smull v24.8h, v11.8b, v12.8b
-	WORD $0x4e2cc179 // smull2 v25.8h, v11.16b, v12.16b
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 80(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	FMOVQ 336(R1), F27
+	VSHL $4, V27.B16, V10.B16
+	VAND V2.B16, V10.B16, V11.B16
+	VORR V11.B16, V28.B16, V28.B16
+	WORD $0x0e2cc398 // smull v24.8h, v28.8b, v12.8b
+	WORD $0x4e2cc399 // smull2 v25.8h, v28.16b, v12.16b
 	FMOVQ 144(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V27.B16, V31.B16
+	VAND V3.B16, V10.B16, V31.B16
 	VUSRA $1, V31.B16, V30.B16
 	WORD $0x0e2d83d8 // smlal v24.8h, v30.8b, v13.8b
 	WORD $0x4e2d83d9 // smlal2 v25.8h, v30.16b, v13.16b
 	FMOVQ 208(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V27.B16, V29.B16
+	VAND V4.B16, V10.B16, V29.B16
 	VUSRA $2, V29.B16, V21.B16
 	WORD $0x0e2e82b8 // smlal v24.8h, v21.8b, v14.8b
 	WORD $0x4e2e82b9 // smlal2 v25.8h, v21.16b, v14.16b
 	FMOVQ 272(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V5.B16, V27.B16, V10.B16
-	VUSRA $3, V10.B16, V26.B16
+	VAND V5.B16, V10.B16, V11.B16
+	VUSRA $3, V11.B16, V26.B16
 	WORD $0x0e2f8358 // smlal v24.8h, v26.8b, v15.8b
 	WORD $0x4e2f8359 // smlal2 v25.8h, v26.16b, v15.16b
 	VADDP V25.H8, V24.H8, V24.H8
-	FMOVQ 0(R10), F11
-	WORD $0x4e606b0b // sadalp v11.4s, v24.8h
-	WORD $0x4eb6d56b // fsub v11.4s, v11.4s, v22.4s
-	WORD $0x4f94916b // fmul v11.4s, v11.4s, v20.s[0]
+	FMOVQ 0(R10), F28
+	WORD $0x4e606b1c // sadalp v28.4s, v24.8h
+	WORD $0x4eb6d79c // fsub v28.4s, v28.4s, v22.4s
+	WORD $0x4f94939c // fmul v28.4s, v28.4s, v20.s[0]
 	FMOVQ 80(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V2.B16, V28.B16, V21.B16
-	VORR V21.B16, V29.B16, V29.B16
-	WORD $0x0e30c3bf // smull v31.8h, v29.8b, v16.8b
-	WORD $0x4e30c3be // smull2 v30.8h, v29.16b, v16.16b
-	FMOVQ 144(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V3.B16, V28.B16, V26.B16
-	VUSRA $1, V26.B16, V10.B16
-	WORD $0x0e31815f // smlal v31.8h, v10.8b, v17.8b
-	WORD $0x4e31815e // smlal2 v30.8h, v10.16b, v17.16b
+	VAND V2.B16, V27.B16, V21.B16
+	VUSRA $4, V29.B16, V21.B16
+	WORD $0x0e30c2bf // smull v31.8h, v21.8b, v16.8b
+	WORD $0x4e30c2be // smull2 v30.8h, v21.16b, v16.16b
+	FMOVQ 144(R1), F11
+	VAND V3.B16, V27.B16, V26.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $1, V26.B16, V11.B16
+	WORD $0x0e31817f // smlal v31.8h, v11.8b, v17.8b
+	WORD $0x4e31817e // smlal2 v30.8h, v11.16b, v17.16b
 	FMOVQ 208(R1), F25
+	VAND V4.B16, V27.B16, V24.B16
 	VUSHR $4, V25.B16, V25.B16
-	VAND V4.B16, V28.B16, V24.B16
 	VUSRA $2, V24.B16, V25.B16
 	WORD $0x0e32833f // smlal v31.8h, v25.8b, v18.8b
 	WORD $0x4e32833e // smlal2 v30.8h, v25.16b, v18.16b
-	FMOVQ 272(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V5.B16, V28.B16, V29.B16
-	VUSRA $3, V29.B16, V21.B16
-	WORD $0x0e3382bf // smlal v31.8h, v21.8b, v19.8b
-	WORD $0x4e3382be // smlal2 v30.8h, v21.16b, v19.16b
+	FMOVQ 272(R1), F29
+	VAND V5.B16, V27.B16, V21.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $3, V21.B16, V29.B16
+	WORD $0x0e3383bf // smlal v31.8h, v29.8b, v19.8b
+	WORD $0x4e3383be // smlal2 v30.8h, v29.16b, v19.16b
 	VADDP V30.H8, V31.H8, V31.H8
 	FMOVQ 0(R10), F26
 	WORD $0x4e606bfa // sadalp v26.4s, v31.8h
 	WORD $0x4eb7d75a // fsub v26.4s, v26.4s, v23.4s
 	WORD $0x4fb4935a // fmul v26.4s, v26.4s, v20.s[1]
-	WORD $0x4e3ad56b // fadd v11.4s, v11.4s, v26.4s
-	FMOVD 8(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
-	WORD $0x4e2bd4e7 // fadd v7.4s, v7.4s, v11.4s
-	FMOVQ 96(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4e3ad79c // fadd v28.4s, v28.4s, v26.4s
+	FMOVD 8(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	WORD $0x6e2bdf9c // fmul v28.4s, v28.4s, v11.4s
+	WORD $0x4e3cd4e7 // fadd v7.4s, v7.4s, v28.4s
+	PRFM 1152(R1), PLDL1KEEP
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 96(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
 	FMOVQ 352(R1), F27
-	VSHL $4, V27.B16, V28.B16
-	VAND V2.B16, V28.B16, V21.B16
-	VORR V21.B16, V29.B16, V29.B16
-	WORD $0x0e2cc3b8 // smull v24.8h, v29.8b, v12.8b
-	WORD $0x4e2cc3b9 // smull2 v25.8h, v29.16b, v12.16b
+	VSHL $4, V27.B16, V21.B16
+	VAND V2.B16, V21.B16, V29.B16
+	VORR V29.B16, V10.B16, V10.B16
+	WORD $0x0e2cc158 // smull v24.8h, v10.8b, v12.8b
+	WORD $0x4e2cc159 // smull2 v25.8h, v10.16b, v12.16b
 	FMOVQ 160(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V28.B16, V31.B16
+	VAND V3.B16, V21.B16, V31.B16
 	VUSRA $1, V31.B16, V30.B16
 	WORD $0x0e2d83d8 // smlal v24.8h, v30.8b, v13.8b
 	WORD $0x4e2d83d9 // smlal2 v25.8h, v30.16b, v13.16b
 	FMOVQ 224(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V28.B16, V10.B16
-	VUSRA $2, V10.B16, V26.B16
+	VAND V4.B16, V21.B16, V11.B16
+	VUSRA $2, V11.B16, V26.B16
 	WORD $0x0e2e8358 // smlal v24.8h, v26.8b, v14.8b
 	WORD $0x4e2e8359 // smlal2 v25.8h, v26.16b, v14.16b
-	FMOVQ 288(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V5.B16, V28.B16, V21.B16
-	VUSRA $3, V21.B16, V11.B16
-	WORD $0x0e2f8178 // smlal v24.8h, v11.8b, v15.8b
-	WORD $0x4e2f8179 // smlal2 v25.8h, v11.16b, v15.16b
-	VADDP V25.H8, V24.H8, V24.H8
-	FMOVQ 0(R10), F29
-	WORD $0x4e606b1d // sadalp v29.4s, v24.8h
-	WORD $0x4eb6d7bd // fsub v29.4s, v29.4s, v22.4s
-	WORD $0x4f9493bd // fmul v29.4s, v29.4s, v20.s[0]
-	FMOVQ 96(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V2.B16, V27.B16, V26.B16
-	VORR V26.B16, V10.B16, V10.B16
-	WORD $0x0e30c15f // smull v31.8h, v10.8b, v16.8b
-	WORD $0x4e30c15e // smull2 v30.8h, v10.16b, v16.16b
-	FMOVQ 160(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V3.B16, V27.B16, V11.B16
-	VUSRA $1, V11.B16, V21.B16
-	WORD $0x0e3182bf // smlal v31.8h, v21.8b, v17.8b
-	WORD $0x4e3182be // smlal2 v30.8h, v21.16b, v17.16b
-	FMOVQ 224(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V4.B16, V27.B16, V24.B16
-	VUSRA $2, V24.B16, V25.B16
-	WORD $0x0e32833f // smlal v31.8h, v25.8b, v18.8b
-	WORD $0x4e32833e // smlal2 v30.8h, v25.16b, v18.16b
-	FMOVQ 288(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V5.B16, V27.B16, V10.B16
-	VUSRA $3, V10.B16, V26.B16
-	WORD $0x0e33835f // smlal v31.8h, v26.8b, v19.8b
-	WORD $0x4e33835e // smlal2 v30.8h, v26.16b, v19.16b
-	VADDP V30.H8, V31.H8, V31.H8
-	FMOVQ 0(R10), F11
-	WORD $0x4e606beb // sadalp v11.4s, v31.8h
-	WORD $0x4eb7d56b // fsub v11.4s, v11.4s, v23.4s
-	WORD $0x4fb4916b // fmul v11.4s, v11.4s, v20.s[1]
-	WORD $0x4e2bd7bd // fadd v29.4s, v29.4s, v11.4s
-	FMOVD 16(R1), F21
-	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	WORD $0x6e35dfbd // fmul v29.4s, v29.4s, v21.4s
-	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
-	FMOVQ 112(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 368(R1), F28
-	VSHL $4, V28.B16, V27.B16
-	VAND V2.B16, V27.B16, V26.B16
-	VORR V26.B16, V10.B16, V10.B16
-	WORD $0x0e2cc158 // smull v24.8h, v10.8b, v12.8b
-	WORD $0x4e2cc159 // smull2 v25.8h, v10.16b, v12.16b
-	FMOVQ 176(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V27.B16, V31.B16
-	VUSRA $1, V31.B16, V30.B16
-	WORD $0x0e2d83d8 // smlal v24.8h, v30.8b, v13.8b
-	WORD $0x4e2d83d9 // smlal2 v25.8h, v30.16b, v13.16b
-	FMOVQ 240(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V4.B16, V27.B16, V21.B16
-	VUSRA $2, V21.B16, V11.B16
-	WORD $0x0e2e8178 // smlal v24.8h, v11.8b, v14.8b
-	WORD $0x4e2e8179 // smlal2 v25.8h, v11.16b, v14.16b
-	FMOVQ 304(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V5.B16, V27.B16, V26.B16
-	VUSRA $3, V26.B16, V29.B16
-	WORD $0x0e2f83b8 // smlal v24.8h, v29.8b, v15.8b
-	WORD $0x4e2f83b9 // smlal2 v25.8h, v29.16b, v15.16b
+	FMOVQ 288(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V5.B16, V21.B16, V29.B16
+	VUSRA $3, V29.B16, V28.B16
+	WORD $0x0e2f8398 // smlal v24.8h, v28.8b, v15.8b
+	WORD $0x4e2f8399 // smlal2 v25.8h, v28.16b, v15.16b
 	VADDP V25.H8, V24.H8, V24.H8
 	FMOVQ 0(R10), F10
 	WORD $0x4e606b0a // sadalp v10.4s, v24.8h
 	WORD $0x4eb6d54a // fsub v10.4s, v10.4s, v22.4s
 	WORD $0x4f94914a // fmul v10.4s, v10.4s, v20.s[0]
-	FMOVQ 112(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V2.B16, V28.B16, V11.B16
-	VORR V11.B16, V21.B16, V21.B16
-	WORD $0x0e30c2bf // smull v31.8h, v21.8b, v16.8b
-	WORD $0x4e30c2be // smull2 v30.8h, v21.16b, v16.16b
-	FMOVQ 176(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V3.B16, V28.B16, V29.B16
-	VUSRA $1, V29.B16, V26.B16
-	WORD $0x0e31835f // smlal v31.8h, v26.8b, v17.8b
-	WORD $0x4e31835e // smlal2 v30.8h, v26.16b, v17.16b
-	FMOVQ 240(R1), F25
+	FMOVQ 96(R1), F11
+	VAND V2.B16, V27.B16, V26.B16
+	VUSRA $4, V11.B16, V26.B16
+	WORD $0x0e30c35f // smull v31.8h, v26.8b, v16.8b
+	WORD $0x4e30c35e // smull2 v30.8h, v26.16b, v16.16b
+	FMOVQ 160(R1), F29
+	VAND V3.B16, V27.B16, V28.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $1, V28.B16, V29.B16
+	WORD $0x0e3183bf // smlal v31.8h, v29.8b, v17.8b
+	WORD $0x4e3183be // smlal2 v30.8h, v29.16b, v17.16b
+	FMOVQ 224(R1), F25
+	VAND V4.B16, V27.B16, V24.B16
 	VUSHR $4, V25.B16, V25.B16
-	VAND V4.B16, V28.B16, V24.B16
 	VUSRA $2, V24.B16, V25.B16
 	WORD $0x0e32833f // smlal v31.8h, v25.8b, v18.8b
 	WORD $0x4e32833e // smlal2 v30.8h, v25.16b, v18.16b
-	FMOVQ 304(R1), F11
+	FMOVQ 288(R1), F11
+	VAND V5.B16, V27.B16, V26.B16
 	VUSHR $4, V11.B16, V11.B16
-	VAND V5.B16, V28.B16, V21.B16
-	VUSRA $3, V21.B16, V11.B16
+	VUSRA $3, V26.B16, V11.B16
 	WORD $0x0e33817f // smlal v31.8h, v11.8b, v19.8b
 	WORD $0x4e33817e // smlal2 v30.8h, v11.16b, v19.16b
 	VADDP V30.H8, V31.H8, V31.H8
-	FMOVQ 0(R10), F29
-	WORD $0x4e606bfd // sadalp v29.4s, v31.8h
-	WORD $0x4eb7d7bd // fsub v29.4s, v29.4s, v23.4s
-	WORD $0x4fb493bd // fmul v29.4s, v29.4s, v20.s[1]
-	WORD $0x4e3dd54a // fadd v10.4s, v10.4s, v29.4s
-	FMOVD 24(R1), F26
-	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	WORD $0x6e3add4a // fmul v10.4s, v10.4s, v26.4s
-	WORD $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
+	FMOVQ 0(R10), F28
+	WORD $0x4e606bfc // sadalp v28.4s, v31.8h
+	WORD $0x4eb7d79c // fsub v28.4s, v28.4s, v23.4s
+	WORD $0x4fb4939c // fmul v28.4s, v28.4s, v20.s[1]
+	WORD $0x4e3cd54a // fadd v10.4s, v10.4s, v28.4s
+	FMOVD 16(R1), F29
+	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
+	WORD $0x6e3ddd4a // fmul v10.4s, v10.4s, v29.4s
+	WORD $0x4e2ad508 // fadd v8.4s, v8.4s, v10.4s
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 112(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 368(R1), F27
+	VSHL $4, V27.B16, V26.B16
+	VAND V2.B16, V26.B16, V11.B16
+	VORR V11.B16, V21.B16, V21.B16
+	WORD $0x0e2cc2b8 // smull v24.8h, v21.8b, v12.8b
+	WORD $0x4e2cc2b9 // smull2 v25.8h, v21.16b, v12.16b
+	FMOVQ 176(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V26.B16, V31.B16
+	VUSRA $1, V31.B16, V30.B16
+	WORD $0x0e2d83d8 // smlal v24.8h, v30.8b, v13.8b
+	WORD $0x4e2d83d9 // smlal2 v25.8h, v30.16b, v13.16b
+	FMOVQ 240(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V4.B16, V26.B16, V29.B16
+	VUSRA $2, V29.B16, V28.B16
+	WORD $0x0e2e8398 // smlal v24.8h, v28.8b, v14.8b
+	WORD $0x4e2e8399 // smlal2 v25.8h, v28.16b, v14.16b
+	FMOVQ 304(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V5.B16, V26.B16, V11.B16
+	VUSRA $3, V11.B16, V10.B16
+	WORD $0x0e2f8158 // smlal v24.8h, v10.8b, v15.8b
+	WORD $0x4e2f8159 // smlal2 v25.8h, v10.16b, v15.16b
+	VADDP V25.H8, V24.H8, V24.H8
+	FMOVQ 0(R10), F21
+	WORD $0x4e606b15 // sadalp v21.4s, v24.8h
+	WORD $0x4eb6d6b5 // fsub v21.4s, v21.4s, v22.4s
+	WORD $0x4f9492b5 // fmul v21.4s, v21.4s, v20.s[0]
+	FMOVQ 112(R1), F29
+	VAND V2.B16, V27.B16, V28.B16
+	VUSRA $4, V29.B16, V28.B16
+	WORD $0x0e30c39f // smull v31.8h, v28.8b, v16.8b
+	WORD $0x4e30c39e // smull2 v30.8h, v28.16b, v16.16b
+	FMOVQ 176(R1), F11
+	VAND V3.B16, V27.B16, V10.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $1, V10.B16, V11.B16
+	WORD $0x0e31817f // smlal v31.8h, v11.8b, v17.8b
+	WORD $0x4e31817e // smlal2 v30.8h, v11.16b, v17.16b
+	FMOVQ 240(R1), F25
+	VAND V4.B16, V27.B16, V24.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V24.B16, V25.B16
+	WORD $0x0e32833f // smlal v31.8h, v25.8b, v18.8b
+	WORD $0x4e32833e // smlal2 v30.8h, v25.16b, v18.16b
+	FMOVQ 304(R1), F29
+	VAND V5.B16, V27.B16, V28.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $3, V28.B16, V29.B16
+	WORD $0x0e3383bf // smlal v31.8h, v29.8b, v19.8b
+	WORD $0x4e3383be // smlal2 v30.8h, v29.16b, v19.16b
+	VADDP V30.H8, V31.H8, V31.H8
+	FMOVQ 0(R10), F10
+	WORD $0x4e606bea // sadalp v10.4s, v31.8h
+	WORD $0x4eb7d54a // fsub v10.4s, v10.4s, v23.4s
+	WORD $0x4fb4914a // fmul v10.4s, v10.4s, v20.s[1]
+	WORD $0x4e2ad6b5 // fadd v21.4s, v21.4s, v10.4s
+	FMOVD 24(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	WORD $0x6e2bdeb5 // fmul v21.4s, v21.4s, v11.4s
+	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
 	SUBS $1, R4
-	BEQ last21
+	BEQ last24
 	FMOVQ 64(R2), F24
 	FMOVQ 80(R2), F25
-	VDUP V24.S[0], V21.S4
+	VDUP V24.S[0], V26.S4
 	VDUP V24.S[1], V27.S4
 	VDUP V24.S[2], V28.S4
-	VDUP V24.S[3], V11.S4
+	VDUP V24.S[3], V29.S4
 	VDUP V25.S[0], V30.S4
 	VDUP V25.S[1], V31.S4
-	VDUP V25.S[2], V29.S4
-	VDUP V25.S[3], V26.S4
-	FMOVQ 96(R2), F10
-	VSHL $4, V10.S4, V12.S4
+	VDUP V25.S[2], V10.S4
+	VDUP V25.S[3], V11.S4
+	FMOVQ 96(R2), F21
+	VSHL $4, V21.S4, V12.S4
 	VSUB V12.S4, V0.S4, V12.S4
 	VDUP V12.S[2], V13.S4
 	VDUP V12.S[3], V14.S4
+	PRFM 1344(R1), PLDL1KEEP
 	FMOVQ 384(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
 	FMOVQ 640(R1), F18
 	VSHL $4, V18.B16, V19.B16
 	VAND V2.B16, V19.B16, V20.B16
 	VORR V20.B16, V17.B16, V17.B16
-	WORD $0x0e35c22f // smull v15.8h, v17.8b, v21.8b
-	WORD $0x4e35c230 // smull2 v16.8h, v17.16b, v21.16b
+	WORD $0x0e3ac22f // smull v15.8h, v17.8b, v26.8b
+	WORD $0x4e3ac230 // smull2 v16.8h, v17.16b, v26.16b
 	FMOVQ 448(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	VAND V3.B16, V19.B16, V23.B16
@@ -2569,263 +2619,268 @@ pair20:
 	VAND V1.B16, V12.B16, V12.B16
 	VAND V5.B16, V19.B16, V20.B16
 	VUSRA $3, V20.B16, V12.B16
-	WORD $0x0e2b818f // smlal v15.8h, v12.8b, v11.8b
-	WORD $0x4e2b8190 // smlal2 v16.8h, v12.16b, v11.16b
+	WORD $0x0e3d818f // smlal v15.8h, v12.8b, v29.8b
+	WORD $0x4e3d8190 // smlal2 v16.8h, v12.16b, v29.16b
 	VADDP V16.H8, V15.H8, V15.H8
 	FMOVQ 0(R10), F17
 	WORD $0x4e6069f1 // sadalp v17.4s, v15.8h
 	WORD $0x4eadd631 // fsub v17.4s, v17.4s, v13.4s
-	WORD $0x4f8a9231 // fmul v17.4s, v17.4s, v10.s[0]
+	WORD $0x4f959231 // fmul v17.4s, v17.4s, v21.s[0]
 	FMOVQ 384(R1), F25
-	VUSHR $4, V25.B16, V25.B16
 	VAND V2.B16, V18.B16, V24.B16
-	VORR V24.B16, V25.B16, V25.B16
-	WORD $0x0e3ec337 // smull v23.8h, v25.8b, v30.8b
-	WORD $0x4e3ec336 // smull2 v22.8h, v25.16b, v30.16b
+	VUSRA $4, V25.B16, V24.B16
+	WORD $0x0e3ec317 // smull v23.8h, v24.8b, v30.8b
+	WORD $0x4e3ec316 // smull2 v22.8h, v24.16b, v30.16b
 	FMOVQ 448(R1), F20
-	VUSHR $4, V20.B16, V20.B16
 	VAND V3.B16, V18.B16, V12.B16
+	VUSHR $4, V20.B16, V20.B16
 	VUSRA $1, V12.B16, V20.B16
 	WORD $0x0e3f8297 // smlal v23.8h, v20.8b, v31.8b
 	WORD $0x4e3f8296 // smlal2 v22.8h, v20.16b, v31.16b
 	FMOVQ 512(R1), F16
-	VUSHR $4, V16.B16, V16.B16
 	VAND V4.B16, V18.B16, V15.B16
+	VUSHR $4, V16.B16, V16.B16
 	VUSRA $2, V15.B16, V16.B16
-	WORD $0x0e3d8217 // smlal v23.8h, v16.8b, v29.8b
-	WORD $0x4e3d8216 // smlal2 v22.8h, v16.16b, v29.16b
-	FMOVQ 576(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V5.B16, V18.B16, V25.B16
-	VUSRA $3, V25.B16, V24.B16
-	WORD $0x0e3a8317 // smlal v23.8h, v24.8b, v26.8b
-	WORD $0x4e3a8316 // smlal2 v22.8h, v24.16b, v26.16b
+	WORD $0x0e2a8217 // smlal v23.8h, v16.8b, v10.8b
+	WORD $0x4e2a8216 // smlal2 v22.8h, v16.16b, v10.16b
+	FMOVQ 576(R1), F25
+	VAND V5.B16, V18.B16, V24.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $3, V24.B16, V25.B16
+	WORD $0x0e2b8337 // smlal v23.8h, v25.8b, v11.8b
+	WORD $0x4e2b8336 // smlal2 v22.8h, v25.16b, v11.16b
 	VADDP V22.H8, V23.H8, V23.H8
 	FMOVQ 0(R10), F12
 	WORD $0x4e606aec // sadalp v12.4s, v23.8h
 	WORD $0x4eaed58c // fsub v12.4s, v12.4s, v14.4s
-	WORD $0x4faa918c // fmul v12.4s, v12.4s, v10.s[1]
+	WORD $0x4fb5918c // fmul v12.4s, v12.4s, v21.s[1]
 	WORD $0x4e2cd631 // fadd v17.4s, v17.4s, v12.4s
 	FMOVD 32(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
 	WORD $0x6e34de31 // fmul v17.4s, v17.4s, v20.4s
 	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
-	FMOVQ 400(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 656(R1), F19
-	VSHL $4, V19.B16, V18.B16
-	VAND V2.B16, V18.B16, V24.B16
-	VORR V24.B16, V25.B16, V25.B16
-	WORD $0x0e35c32f // smull v15.8h, v25.8b, v21.8b
-	WORD $0x4e35c330 // smull2 v16.8h, v25.16b, v21.16b
+	PRFM 1408(R1), PLDL1KEEP
+	PRFM 1472(R1), PLDL1KEEP
+	FMOVQ 400(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 656(R1), F18
+	VSHL $4, V18.B16, V24.B16
+	VAND V2.B16, V24.B16, V25.B16
+	VORR V25.B16, V19.B16, V19.B16
+	WORD $0x0e3ac26f // smull v15.8h, v19.8b, v26.8b
+	WORD $0x4e3ac270 // smull2 v16.8h, v19.16b, v26.16b
 	FMOVQ 464(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V18.B16, V23.B16
+	VAND V3.B16, V24.B16, V23.B16
 	VUSRA $1, V23.B16, V22.B16
 	WORD $0x0e3b82cf // smlal v15.8h, v22.8b, v27.8b
 	WORD $0x4e3b82d0 // smlal2 v16.8h, v22.16b, v27.16b
 	FMOVQ 528(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	VAND V4.B16, V18.B16, V20.B16
+	VAND V4.B16, V24.B16, V20.B16
 	VUSRA $2, V20.B16, V12.B16
 	WORD $0x0e3c818f // smlal v15.8h, v12.8b, v28.8b
 	WORD $0x4e3c8190 // smlal2 v16.8h, v12.16b, v28.16b
 	FMOVQ 592(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
-	VAND V5.B16, V18.B16, V24.B16
-	VUSRA $3, V24.B16, V17.B16
-	WORD $0x0e2b822f // smlal v15.8h, v17.8b, v11.8b
-	WORD $0x4e2b8230 // smlal2 v16.8h, v17.16b, v11.16b
+	VAND V5.B16, V24.B16, V25.B16
+	VUSRA $3, V25.B16, V17.B16
+	WORD $0x0e3d822f // smlal v15.8h, v17.8b, v29.8b
+	WORD $0x4e3d8230 // smlal2 v16.8h, v17.16b, v29.16b
 	VADDP V16.H8, V15.H8, V15.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e6069f9 // sadalp v25.4s, v15.8h
-	WORD $0x4eadd739 // fsub v25.4s, v25.4s, v13.4s
-	WORD $0x4f8a9339 // fmul v25.4s, v25.4s, v10.s[0]
+	FMOVQ 0(R10), F19
+	WORD $0x4e6069f3 // sadalp v19.4s, v15.8h
+	WORD $0x4eadd673 // fsub v19.4s, v19.4s, v13.4s
+	WORD $0x4f959273 // fmul v19.4s, v19.4s, v21.s[0]
 	FMOVQ 400(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V2.B16, V19.B16, V12.B16
-	VORR V12.B16, V20.B16, V20.B16
-	WORD $0x0e3ec297 // smull v23.8h, v20.8b, v30.8b
-	WORD $0x4e3ec296 // smull2 v22.8h, v20.16b, v30.16b
-	FMOVQ 464(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V3.B16, V19.B16, V17.B16
-	VUSRA $1, V17.B16, V24.B16
-	WORD $0x0e3f8317 // smlal v23.8h, v24.8b, v31.8b
-	WORD $0x4e3f8316 // smlal2 v22.8h, v24.16b, v31.16b
+	VAND V2.B16, V18.B16, V12.B16
+	VUSRA $4, V20.B16, V12.B16
+	WORD $0x0e3ec197 // smull v23.8h, v12.8b, v30.8b
+	WORD $0x4e3ec196 // smull2 v22.8h, v12.16b, v30.16b
+	FMOVQ 464(R1), F25
+	VAND V3.B16, V18.B16, V17.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $1, V17.B16, V25.B16
+	WORD $0x0e3f8337 // smlal v23.8h, v25.8b, v31.8b
+	WORD $0x4e3f8336 // smlal2 v22.8h, v25.16b, v31.16b
 	FMOVQ 528(R1), F16
+	VAND V4.B16, V18.B16, V15.B16
 	VUSHR $4, V16.B16, V16.B16
-	VAND V4.B16, V19.B16, V15.B16
 	VUSRA $2, V15.B16, V16.B16
-	WORD $0x0e3d8217 // smlal v23.8h, v16.8b, v29.8b
-	WORD $0x4e3d8216 // smlal2 v22.8h, v16.16b, v29.16b
-	FMOVQ 592(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V5.B16, V19.B16, V20.B16
-	VUSRA $3, V20.B16, V12.B16
-	WORD $0x0e3a8197 // smlal v23.8h, v12.8b, v26.8b
-	WORD $0x4e3a8196 // smlal2 v22.8h, v12.16b, v26.16b
+	WORD $0x0e2a8217 // smlal v23.8h, v16.8b, v10.8b
+	WORD $0x4e2a8216 // smlal2 v22.8h, v16.16b, v10.16b
+	FMOVQ 592(R1), F20
+	VAND V5.B16, V18.B16, V12.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $3, V12.B16, V20.B16
+	WORD $0x0e2b8297 // smlal v23.8h, v20.8b, v11.8b
+	WORD $0x4e2b8296 // smlal2 v22.8h, v20.16b, v11.16b
 	VADDP V22.H8, V23.H8, V23.H8
 	FMOVQ 0(R10), F17
 	WORD $0x4e606af1 // sadalp v17.4s, v23.8h
 	WORD $0x4eaed631 // fsub v17.4s, v17.4s, v14.4s
-	WORD $0x4faa9231 // fmul v17.4s, v17.4s, v10.s[1]
-	WORD $0x4e31d739 // fadd v25.4s, v25.4s, v17.4s
-	FMOVD 40(R1), F24
-	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
-	WORD $0x6e38df39 // fmul v25.4s, v25.4s, v24.4s
-	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
-	FMOVQ 416(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4fb59231 // fmul v17.4s, v17.4s, v21.s[1]
+	WORD $0x4e31d673 // fadd v19.4s, v19.4s, v17.4s
+	FMOVD 40(R1), F25
+	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
+	WORD $0x6e39de73 // fmul v19.4s, v19.4s, v25.4s
+	WORD $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 416(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
 	FMOVQ 672(R1), F18
-	VSHL $4, V18.B16, V19.B16
-	VAND V2.B16, V19.B16, V12.B16
-	VORR V12.B16, V20.B16, V20.B16
-	WORD $0x0e35c28f // smull v15.8h, v20.8b, v21.8b
-	WORD $0x4e35c290 // smull2 v16.8h, v20.16b, v21.16b
+	VSHL $4, V18.B16, V12.B16
+	VAND V2.B16, V12.B16, V20.B16
+	VORR V20.B16, V24.B16, V24.B16
+	WORD $0x0e3ac30f // smull v15.8h, v24.8b, v26.8b
+	WORD $0x4e3ac310 // smull2 v16.8h, v24.16b, v26.16b
 	FMOVQ 480(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V19.B16, V23.B16
+	VAND V3.B16, V12.B16, V23.B16
 	VUSRA $1, V23.B16, V22.B16
 	WORD $0x0e3b82cf // smlal v15.8h, v22.8b, v27.8b
 	WORD $0x4e3b82d0 // smlal2 v16.8h, v22.16b, v27.16b
 	FMOVQ 544(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V19.B16, V24.B16
-	VUSRA $2, V24.B16, V17.B16
+	VAND V4.B16, V12.B16, V25.B16
+	VUSRA $2, V25.B16, V17.B16
 	WORD $0x0e3c822f // smlal v15.8h, v17.8b, v28.8b
 	WORD $0x4e3c8230 // smlal2 v16.8h, v17.16b, v28.16b
-	FMOVQ 608(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V5.B16, V19.B16, V12.B16
-	VUSRA $3, V12.B16, V25.B16
-	WORD $0x0e2b832f // smlal v15.8h, v25.8b, v11.8b
-	WORD $0x4e2b8330 // smlal2 v16.8h, v25.16b, v11.16b
-	VADDP V16.H8, V15.H8, V15.H8
-	FMOVQ 0(R10), F20
-	WORD $0x4e6069f4 // sadalp v20.4s, v15.8h
-	WORD $0x4eadd694 // fsub v20.4s, v20.4s, v13.4s
-	WORD $0x4f8a9294 // fmul v20.4s, v20.4s, v10.s[0]
-	FMOVQ 416(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V2.B16, V18.B16, V17.B16
-	VORR V17.B16, V24.B16, V24.B16
-	WORD $0x0e3ec317 // smull v23.8h, v24.8b, v30.8b
-	WORD $0x4e3ec316 // smull2 v22.8h, v24.16b, v30.16b
-	FMOVQ 480(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V3.B16, V18.B16, V25.B16
-	VUSRA $1, V25.B16, V12.B16
-	WORD $0x0e3f8197 // smlal v23.8h, v12.8b, v31.8b
-	WORD $0x4e3f8196 // smlal2 v22.8h, v12.16b, v31.16b
-	FMOVQ 544(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	VAND V4.B16, V18.B16, V15.B16
-	VUSRA $2, V15.B16, V16.B16
-	WORD $0x0e3d8217 // smlal v23.8h, v16.8b, v29.8b
-	WORD $0x4e3d8216 // smlal2 v22.8h, v16.16b, v29.16b
-	FMOVQ 608(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V5.B16, V18.B16, V24.B16
-	VUSRA $3, V24.B16, V17.B16
-	WORD $0x0e3a8237 // smlal v23.8h, v17.8b, v26.8b
-	WORD $0x4e3a8236 // smlal2 v22.8h, v17.16b, v26.16b
-	VADDP V22.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606af9 // sadalp v25.4s, v23.8h
-	WORD $0x4eaed739 // fsub v25.4s, v25.4s, v14.4s
-	WORD $0x4faa9339 // fmul v25.4s, v25.4s, v10.s[1]
-	WORD $0x4e39d694 // fadd v20.4s, v20.4s, v25.4s
-	FMOVD 48(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	WORD $0x6e2cde94 // fmul v20.4s, v20.4s, v12.4s
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	FMOVQ 432(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 688(R1), F19
-	VSHL $4, V19.B16, V18.B16
-	VAND V2.B16, V18.B16, V17.B16
-	VORR V17.B16, V24.B16, V24.B16
-	WORD $0x0e35c30f // smull v15.8h, v24.8b, v21.8b
-	WORD $0x4e35c310 // smull2 v16.8h, v24.16b, v21.16b
-	FMOVQ 496(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V18.B16, V23.B16
-	VUSRA $1, V23.B16, V22.B16
-	WORD $0x0e3b82cf // smlal v15.8h, v22.8b, v27.8b
-	WORD $0x4e3b82d0 // smlal2 v16.8h, v22.16b, v27.16b
-	FMOVQ 560(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V18.B16, V12.B16
-	VUSRA $2, V12.B16, V25.B16
-	WORD $0x0e3c832f // smlal v15.8h, v25.8b, v28.8b
-	WORD $0x4e3c8330 // smlal2 v16.8h, v25.16b, v28.16b
-	FMOVQ 624(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V5.B16, V18.B16, V17.B16
-	VUSRA $3, V17.B16, V20.B16
-	WORD $0x0e2b828f // smlal v15.8h, v20.8b, v11.8b
-	WORD $0x4e2b8290 // smlal2 v16.8h, v20.16b, v11.16b
+	FMOVQ 608(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V5.B16, V12.B16, V20.B16
+	VUSRA $3, V20.B16, V19.B16
+	WORD $0x0e3d826f // smlal v15.8h, v19.8b, v29.8b
+	WORD $0x4e3d8270 // smlal2 v16.8h, v19.16b, v29.16b
 	VADDP V16.H8, V15.H8, V15.H8
 	FMOVQ 0(R10), F24
 	WORD $0x4e6069f8 // sadalp v24.4s, v15.8h
 	WORD $0x4eadd718 // fsub v24.4s, v24.4s, v13.4s
-	WORD $0x4f8a9318 // fmul v24.4s, v24.4s, v10.s[0]
-	FMOVQ 432(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V2.B16, V19.B16, V25.B16
-	VORR V25.B16, V12.B16, V12.B16
-	WORD $0x0e3ec197 // smull v23.8h, v12.8b, v30.8b
-	WORD $0x4e3ec196 // smull2 v22.8h, v12.16b, v30.16b
-	FMOVQ 496(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V3.B16, V19.B16, V20.B16
-	VUSRA $1, V20.B16, V17.B16
-	WORD $0x0e3f8237 // smlal v23.8h, v17.8b, v31.8b
-	WORD $0x4e3f8236 // smlal2 v22.8h, v17.16b, v31.16b
-	FMOVQ 560(R1), F16
+	WORD $0x4f959318 // fmul v24.4s, v24.4s, v21.s[0]
+	FMOVQ 416(R1), F25
+	VAND V2.B16, V18.B16, V17.B16
+	VUSRA $4, V25.B16, V17.B16
+	WORD $0x0e3ec237 // smull v23.8h, v17.8b, v30.8b
+	WORD $0x4e3ec236 // smull2 v22.8h, v17.16b, v30.16b
+	FMOVQ 480(R1), F20
+	VAND V3.B16, V18.B16, V19.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $1, V19.B16, V20.B16
+	WORD $0x0e3f8297 // smlal v23.8h, v20.8b, v31.8b
+	WORD $0x4e3f8296 // smlal2 v22.8h, v20.16b, v31.16b
+	FMOVQ 544(R1), F16
+	VAND V4.B16, V18.B16, V15.B16
 	VUSHR $4, V16.B16, V16.B16
-	VAND V4.B16, V19.B16, V15.B16
 	VUSRA $2, V15.B16, V16.B16
-	WORD $0x0e3d8217 // smlal v23.8h, v16.8b, v29.8b
-	WORD $0x4e3d8216 // smlal2 v22.8h, v16.16b, v29.16b
-	FMOVQ 624(R1), F25
+	WORD $0x0e2a8217 // smlal v23.8h, v16.8b, v10.8b
+	WORD $0x4e2a8216 // smlal2 v22.8h, v16.16b, v10.16b
+	FMOVQ 608(R1), F25
+	VAND V5.B16, V18.B16, V17.B16
 	VUSHR $4, V25.B16, V25.B16
-	VAND V5.B16, V19.B16, V12.B16
-	VUSRA $3, V12.B16, V25.B16
-	WORD $0x0e3a8337 // smlal v23.8h, v25.8b, v26.8b
-	WORD $0x4e3a8336 // smlal2 v22.8h, v25.16b, v26.16b
+	VUSRA $3, V17.B16, V25.B16
+	WORD $0x0e2b8337 // smlal v23.8h, v25.8b, v11.8b
+	WORD $0x4e2b8336 // smlal2 v22.8h, v25.16b, v11.16b
 	VADDP V22.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F20
-	WORD $0x4e606af4 // sadalp v20.4s, v23.8h
-	WORD $0x4eaed694 // fsub v20.4s, v20.4s, v14.4s
-	WORD $0x4faa9294 // fmul v20.4s, v20.4s, v10.s[1]
-	WORD $0x4e34d718 // fadd v24.4s, v24.4s, v20.4s
-	FMOVD 56(R1), F17
-	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	WORD $0x6e31df18 // fmul v24.4s, v24.4s, v17.4s
-	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	FMOVQ 0(R10), F19
+	WORD $0x4e606af3 // sadalp v19.4s, v23.8h
+	WORD $0x4eaed673 // fsub v19.4s, v19.4s, v14.4s
+	WORD $0x4fb59273 // fmul v19.4s, v19.4s, v21.s[1]
+	WORD $0x4e33d718 // fadd v24.4s, v24.4s, v19.4s
+	FMOVD 48(R1), F20
+	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
+	WORD $0x6e34df18 // fmul v24.4s, v24.4s, v20.4s
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	PRFM 1600(R1), PLDL1KEEP
+	PRFM 1664(R1), PLDL1KEEP
+	FMOVQ 432(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 688(R1), F18
+	VSHL $4, V18.B16, V17.B16
+	VAND V2.B16, V17.B16, V25.B16
+	VORR V25.B16, V12.B16, V12.B16
+	WORD $0x0e3ac18f // smull v15.8h, v12.8b, v26.8b
+	WORD $0x4e3ac190 // smull2 v16.8h, v12.16b, v26.16b
+	FMOVQ 496(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V17.B16, V23.B16
+	VUSRA $1, V23.B16, V22.B16
+	WORD $0x0e3b82cf // smlal v15.8h, v22.8b, v27.8b
+	WORD $0x4e3b82d0 // smlal2 v16.8h, v22.16b, v27.16b
+	FMOVQ 560(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V17.B16, V20.B16
+	VUSRA $2, V20.B16, V19.B16
+	WORD $0x0e3c826f // smlal v15.8h, v19.8b, v28.8b
+	WORD $0x4e3c8270 // smlal2 v16.8h, v19.16b, v28.16b
+	FMOVQ 624(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V5.B16, V17.B16, V25.B16
+	VUSRA $3, V25.B16, V24.B16
+	WORD $0x0e3d830f // smlal v15.8h, v24.8b, v29.8b
+	WORD $0x4e3d8310 // smlal2 v16.8h, v24.16b, v29.16b
+	VADDP V16.H8, V15.H8, V15.H8
+	FMOVQ 0(R10), F12
+	WORD $0x4e6069ec // sadalp v12.4s, v15.8h
+	WORD $0x4eadd58c // fsub v12.4s, v12.4s, v13.4s
+	WORD $0x4f95918c // fmul v12.4s, v12.4s, v21.s[0]
+	FMOVQ 432(R1), F20
+	VAND V2.B16, V18.B16, V19.B16
+	VUSRA $4, V20.B16, V19.B16
+	WORD $0x0e3ec277 // smull v23.8h, v19.8b, v30.8b
+	WORD $0x4e3ec276 // smull2 v22.8h, v19.16b, v30.16b
+	FMOVQ 496(R1), F25
+	VAND V3.B16, V18.B16, V24.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $1, V24.B16, V25.B16
+	WORD $0x0e3f8337 // smlal v23.8h, v25.8b, v31.8b
+	WORD $0x4e3f8336 // smlal2 v22.8h, v25.16b, v31.16b
+	FMOVQ 560(R1), F16
+	VAND V4.B16, V18.B16, V15.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $2, V15.B16, V16.B16
+	WORD $0x0e2a8217 // smlal v23.8h, v16.8b, v10.8b
+	WORD $0x4e2a8216 // smlal2 v22.8h, v16.16b, v10.16b
+	FMOVQ 624(R1), F20
+	VAND V5.B16, V18.B16, V19.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $3, V19.B16, V20.B16
+	WORD $0x0e2b8297 // smlal v23.8h, v20.8b, v11.8b
+	WORD $0x4e2b8296 // smlal2 v22.8h, v20.16b, v11.16b
+	VADDP V22.H8, V23.H8, V23.H8
+	FMOVQ 0(R10), F24
+	WORD $0x4e606af8 // sadalp v24.4s, v23.8h
+	WORD $0x4eaed718 // fsub v24.4s, v24.4s, v14.4s
+	WORD $0x4fb59318 // fmul v24.4s, v24.4s, v21.s[1]
+	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
+	FMOVD 56(R1), F25
+	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
+	WORD $0x6e39dd8c // fmul v12.4s, v12.4s, v25.4s
+	WORD $0x4e2cd529 // fadd v9.4s, v9.4s, v12.4s
 	ADD $704, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair20
-last21:
-	FMOVQ F6, 0(R3)
-	FMOVQ F7, 16(R3)
-	FMOVQ F8, 32(R3)
-	FMOVQ F9, 48(R3)
+	BNE pair23
+last24:
+	FMOVQ F6, 0(R14)
+	FMOVQ F7, 16(R14)
+	FMOVQ F8, 32(R14)
+	FMOVQ F9, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row22
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel19
+	BNE panel21
 	RET
 
 // mulQ5_0 multiplies Q5_0 weights with several rows of activations.
 // func mulQ5_0(a *panel.Args)
-TEXT ·mulQ5_0(SB), 0, $960-8
+TEXT ·mulQ5_0(SB), 0, $1088-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-1088(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -2845,14 +2900,14 @@ TEXT ·mulQ5_0(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel22:
+panel25:
 	MOVD R6, R1
 	MOVD 8(R0), R2
 	VEOR V6.B16, V6.B16, V6.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row23:
+row26:
 	FMOVQ F6, 0(R14)
 	FMOVQ F6, 16(R14)
 	FMOVQ F6, 32(R14)
@@ -2860,749 +2915,741 @@ row23:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row23
+	BNE row26
 	MOVD 40(R0), R4
-pair24:
+pair27:
 	FMOVQ 64(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	FMOVQ 320(R1), F8
 	VSHL $4, V8.B16, V9.B16
 	VAND V2.B16, V9.B16, V10.B16
 	VORR V10.B16, V7.B16, V7.B16
-	FMOVQ F7, 384(R11)
+	FMOVQ F7, 512(R11)
 	FMOVQ 128(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
 	VAND V3.B16, V9.B16, V12.B16
 	VUSRA $1, V12.B16, V11.B16
-	FMOVQ F11, 400(R11)
+	FMOVQ F11, 528(R11)
 	FMOVQ 192(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	VAND V4.B16, V9.B16, V14.B16
 	VUSRA $2, V14.B16, V13.B16
-	FMOVQ F13, 416(R11)
+	FMOVQ F13, 544(R11)
 	FMOVQ 256(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
 	VAND V5.B16, V9.B16, V16.B16
 	VUSRA $3, V16.B16, V15.B16
-	FMOVQ F15, 432(R11)
+	FMOVQ F15, 560(R11)
 	FMOVQ 64(R1), F17
-	VUSHR $4, V17.B16, V17.B16
 	VAND V2.B16, V8.B16, V18.B16
-	VORR V18.B16, V17.B16, V17.B16
-	FMOVQ F17, 448(R11)
+	VUSRA $4, V17.B16, V18.B16
+	FMOVQ F18, 576(R11)
 	FMOVQ 128(R1), F19
-	VUSHR $4, V19.B16, V19.B16
 	VAND V3.B16, V8.B16, V20.B16
+	VUSHR $4, V19.B16, V19.B16
 	VUSRA $1, V20.B16, V19.B16
-	FMOVQ F19, 464(R11)
+	FMOVQ F19, 592(R11)
 	FMOVQ 192(R1), F21
-	VUSHR $4, V21.B16, V21.B16
 	VAND V4.B16, V8.B16, V22.B16
+	VUSHR $4, V21.B16, V21.B16
 	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 480(R11)
+	FMOVQ F21, 608(R11)
 	FMOVQ 256(R1), F23
-	VUSHR $4, V23.B16, V23.B16
 	VAND V5.B16, V8.B16, V24.B16
+	VUSHR $4, V23.B16, V23.B16
 	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 496(R11)
+	FMOVQ F23, 624(R11)
 	FMOVD 0(R1), F25
 	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	FMOVQ F25, 128(R11)
+	FMOVQ F25, 256(R11)
 	FMOVQ 80(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
 	FMOVQ 336(R1), F27
 	VSHL $4, V27.B16, V28.B16
 	VAND V2.B16, V28.B16, V29.B16
 	VORR V29.B16, V26.B16, V26.B16
-	FMOVQ F26, 512(R11)
+	FMOVQ F26, 640(R11)
 	FMOVQ 144(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
 	VAND V3.B16, V28.B16, V31.B16
 	VUSRA $1, V31.B16, V30.B16
-	FMOVQ F30, 528(R11)
+	FMOVQ F30, 656(R11)
 	FMOVQ 208(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
 	VAND V4.B16, V28.B16, V10.B16
 	VUSRA $2, V10.B16, V6.B16
-	FMOVQ F6, 544(R11)
+	FMOVQ F6, 672(R11)
 	FMOVQ 272(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	VAND V5.B16, V28.B16, V12.B16
 	VUSRA $3, V12.B16, V7.B16
-	FMOVQ F7, 560(R11)
+	FMOVQ F7, 688(R11)
 	FMOVQ 80(R1), F11
-	VUSHR $4, V11.B16, V11.B16
 	VAND V2.B16, V27.B16, V14.B16
-	VORR V14.B16, V11.B16, V11.B16
-	FMOVQ F11, 576(R11)
+	VUSRA $4, V11.B16, V14.B16
+	FMOVQ F14, 704(R11)
 	FMOVQ 144(R1), F13
-	VUSHR $4, V13.B16, V13.B16
 	VAND V3.B16, V27.B16, V16.B16
+	VUSHR $4, V13.B16, V13.B16
 	VUSRA $1, V16.B16, V13.B16
-	FMOVQ F13, 592(R11)
+	FMOVQ F13, 720(R11)
 	FMOVQ 208(R1), F15
+	VAND V4.B16, V27.B16, V17.B16
 	VUSHR $4, V15.B16, V15.B16
-	VAND V4.B16, V27.B16, V18.B16
-	VUSRA $2, V18.B16, V15.B16
-	FMOVQ F15, 608(R11)
-	FMOVQ 272(R1), F17
-	VUSHR $4, V17.B16, V17.B16
+	VUSRA $2, V17.B16, V15.B16
+	FMOVQ F15, 736(R11)
+	FMOVQ 272(R1), F18
 	VAND V5.B16, V27.B16, V20.B16
-	VUSRA $3, V20.B16, V17.B16
-	FMOVQ F17, 624(R11)
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $3, V20.B16, V18.B16
+	FMOVQ F18, 752(R11)
 	FMOVD 8(R1), F19
 	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	FMOVQ F19, 144(R11)
+	FMOVQ F19, 272(R11)
 	FMOVQ 96(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	FMOVQ 352(R1), F21
-	VSHL $4, V21.B16, V24.B16
-	VAND V2.B16, V24.B16, V9.B16
-	VORR V9.B16, V22.B16, V22.B16
-	FMOVQ F22, 640(R11)
-	FMOVQ 160(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V3.B16, V24.B16, V23.B16
-	VUSRA $1, V23.B16, V8.B16
-	FMOVQ F8, 656(R11)
+	VSHL $4, V21.B16, V9.B16
+	VAND V2.B16, V9.B16, V8.B16
+	VORR V8.B16, V22.B16, V22.B16
+	FMOVQ F22, 768(R11)
+	FMOVQ 160(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V9.B16, V23.B16
+	VUSRA $1, V23.B16, V24.B16
+	FMOVQ F24, 784(R11)
 	FMOVQ 224(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V24.B16, V29.B16
+	VAND V4.B16, V9.B16, V29.B16
 	VUSRA $2, V29.B16, V25.B16
-	FMOVQ F25, 672(R11)
+	FMOVQ F25, 800(R11)
 	FMOVQ 288(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V5.B16, V24.B16, V31.B16
+	VAND V5.B16, V9.B16, V31.B16
 	VUSRA $3, V31.B16, V26.B16
-	FMOVQ F26, 688(R11)
+	FMOVQ F26, 816(R11)
 	FMOVQ 96(R1), F30
-	VUSHR $4, V30.B16, V30.B16
 	VAND V2.B16, V21.B16, V10.B16
-	VORR V10.B16, V30.B16, V30.B16
-	FMOVQ F30, 704(R11)
+	VUSRA $4, V30.B16, V10.B16
+	FMOVQ F10, 832(R11)
 	FMOVQ 160(R1), F6
-	VUSHR $4, V6.B16, V6.B16
 	VAND V3.B16, V21.B16, V12.B16
+	VUSHR $4, V6.B16, V6.B16
 	VUSRA $1, V12.B16, V6.B16
-	FMOVQ F6, 720(R11)
+	FMOVQ F6, 848(R11)
 	FMOVQ 224(R1), F7
+	VAND V4.B16, V21.B16, V11.B16
 	VUSHR $4, V7.B16, V7.B16
-	VAND V4.B16, V21.B16, V14.B16
-	VUSRA $2, V14.B16, V7.B16
-	FMOVQ F7, 736(R11)
-	FMOVQ 288(R1), F11
-	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V11.B16, V7.B16
+	FMOVQ F7, 864(R11)
+	FMOVQ 288(R1), F14
 	VAND V5.B16, V21.B16, V16.B16
-	VUSRA $3, V16.B16, V11.B16
-	FMOVQ F11, 752(R11)
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $3, V16.B16, V14.B16
+	FMOVQ F14, 880(R11)
 	FMOVD 16(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 160(R11)
-	FMOVQ 112(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ F13, 288(R11)
+	FMOVQ 112(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
 	FMOVQ 368(R1), F15
-	VSHL $4, V15.B16, V20.B16
-	VAND V2.B16, V20.B16, V28.B16
-	VORR V28.B16, V18.B16, V18.B16
-	FMOVQ F18, 768(R11)
-	FMOVQ 176(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V20.B16, V17.B16
-	VUSRA $1, V17.B16, V27.B16
-	FMOVQ F27, 784(R11)
+	VSHL $4, V15.B16, V28.B16
+	VAND V2.B16, V28.B16, V27.B16
+	VORR V27.B16, V17.B16, V17.B16
+	FMOVQ F17, 896(R11)
+	FMOVQ 176(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V3.B16, V28.B16, V18.B16
+	VUSRA $1, V18.B16, V20.B16
+	FMOVQ F20, 912(R11)
 	FMOVQ 240(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	VAND V4.B16, V20.B16, V9.B16
-	VUSRA $2, V9.B16, V19.B16
-	FMOVQ F19, 800(R11)
+	VAND V4.B16, V28.B16, V8.B16
+	VUSRA $2, V8.B16, V19.B16
+	FMOVQ F19, 928(R11)
 	FMOVQ 304(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V5.B16, V20.B16, V23.B16
+	VAND V5.B16, V28.B16, V23.B16
 	VUSRA $3, V23.B16, V22.B16
-	FMOVQ F22, 816(R11)
-	FMOVQ 112(R1), F8
-	VUSHR $4, V8.B16, V8.B16
+	FMOVQ F22, 944(R11)
+	FMOVQ 112(R1), F24
 	VAND V2.B16, V15.B16, V29.B16
-	VORR V29.B16, V8.B16, V8.B16
-	FMOVQ F8, 832(R11)
+	VUSRA $4, V24.B16, V29.B16
+	FMOVQ F29, 960(R11)
 	FMOVQ 176(R1), F25
-	VUSHR $4, V25.B16, V25.B16
 	VAND V3.B16, V15.B16, V31.B16
+	VUSHR $4, V25.B16, V25.B16
 	VUSRA $1, V31.B16, V25.B16
-	FMOVQ F25, 848(R11)
+	FMOVQ F25, 976(R11)
 	FMOVQ 240(R1), F26
+	VAND V4.B16, V15.B16, V30.B16
 	VUSHR $4, V26.B16, V26.B16
-	VAND V4.B16, V15.B16, V10.B16
-	VUSRA $2, V10.B16, V26.B16
-	FMOVQ F26, 864(R11)
-	FMOVQ 304(R1), F30
-	VUSHR $4, V30.B16, V30.B16
+	VUSRA $2, V30.B16, V26.B16
+	FMOVQ F26, 992(R11)
+	FMOVQ 304(R1), F10
 	VAND V5.B16, V15.B16, V12.B16
-	VUSRA $3, V12.B16, V30.B16
-	FMOVQ F30, 880(R11)
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $3, V12.B16, V10.B16
+	FMOVQ F10, 1008(R11)
 	FMOVD 24(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 176(R11)
+	FMOVQ F6, 304(R11)
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row26:
-	FMOVQ 0(R13), F14
+row29:
+	FMOVQ 0(R13), F11
 	FMOVQ 16(R13), F7
-	VDUP V14.S[0], V16.S4
-	VDUP V14.S[1], V24.S4
-	VDUP V14.S[2], V21.S4
-	VDUP V14.S[3], V11.S4
+	VDUP V11.S[0], V9.S4
+	VDUP V11.S[1], V21.S4
+	VDUP V11.S[2], V16.S4
+	VDUP V11.S[3], V14.S4
 	VDUP V7.S[0], V13.S4
-	VDUP V7.S[1], V28.S4
-	VDUP V7.S[2], V18.S4
-	VDUP V7.S[3], V17.S4
-	FMOVQ 32(R13), F27
-	VSHL $4, V27.S4, V9.S4
-	VSUB V9.S4, V0.S4, V9.S4
-	VDUP V9.S[2], V19.S4
-	VDUP V9.S[3], V23.S4
-	FMOVQ 384(R11), F8
-	WORD $0x0e30c116 // smull v22.8h, v8.8b, v16.8b
-	WORD $0x4e30c11d // smull2 v29.8h, v8.16b, v16.16b
-	FMOVQ 400(R11), F31
-	WORD $0x0e3883f6 // smlal v22.8h, v31.8b, v24.8b
-	WORD $0x4e3883fd // smlal2 v29.8h, v31.16b, v24.16b
-	FMOVQ 416(R11), F25
-	WORD $0x0e358336 // smlal v22.8h, v25.8b, v21.8b
-	WORD $0x4e35833d // smlal2 v29.8h, v25.16b, v21.16b
-	FMOVQ 432(R11), F10
-	WORD $0x0e2b8156 // smlal v22.8h, v10.8b, v11.8b
-	WORD $0x4e2b815d // smlal2 v29.8h, v10.16b, v11.16b
-	VADDP V29.H8, V22.H8, V22.H8
+	VDUP V7.S[1], V27.S4
+	VDUP V7.S[2], V17.S4
+	VDUP V7.S[3], V18.S4
+	FMOVQ 32(R13), F20
+	VSHL $4, V20.S4, V8.S4
+	VSUB V8.S4, V0.S4, V8.S4
+	VDUP V8.S[2], V19.S4
+	VDUP V8.S[3], V23.S4
+	FMOVQ 512(R11), F29
+	WORD $0x0e29c3b6 // smull v22.8h, v29.8b, v9.8b
+	WORD $0x4e29c3b8 // smull2 v24.8h, v29.16b, v9.16b
+	FMOVQ 528(R11), F31
+	WORD $0x0e3583f6 // smlal v22.8h, v31.8b, v21.8b
+	WORD $0x4e3583f8 // smlal2 v24.8h, v31.16b, v21.16b
+	FMOVQ 544(R11), F25
+	WORD $0x0e308336 // smlal v22.8h, v25.8b, v16.8b
+	WORD $0x4e308338 // smlal2 v24.8h, v25.16b, v16.16b
+	FMOVQ 560(R11), F30
+	WORD $0x0e2e83d6 // smlal v22.8h, v30.8b, v14.8b
+	WORD $0x4e2e83d8 // smlal2 v24.8h, v30.16b, v14.16b
+	VADDP V24.H8, V22.H8, V22.H8
 	FMOVQ 0(R10), F26
 	WORD $0x4e606ada // sadalp v26.4s, v22.8h
 	WORD $0x4eb3d75a // fsub v26.4s, v26.4s, v19.4s
-	WORD $0x4f9b935a // fmul v26.4s, v26.4s, v27.s[0]
-	FMOVQ 448(R11), F15
-	WORD $0x0e2dc1ec // smull v12.8h, v15.8b, v13.8b
-	WORD $0x4e2dc1f4 // smull2 v20.8h, v15.16b, v13.16b
-	FMOVQ 464(R11), F30
-	WORD $0x0e3c83cc // smlal v12.8h, v30.8b, v28.8b
-	WORD $0x4e3c83d4 // smlal2 v20.8h, v30.16b, v28.16b
-	FMOVQ 480(R11), F6
-	WORD $0x0e3280cc // smlal v12.8h, v6.8b, v18.8b
-	WORD $0x4e3280d4 // smlal2 v20.8h, v6.16b, v18.16b
-	FMOVQ 496(R11), F14
-	WORD $0x0e3181cc // smlal v12.8h, v14.8b, v17.8b
-	WORD $0x4e3181d4 // smlal2 v20.8h, v14.16b, v17.16b
-	VADDP V20.H8, V12.H8, V12.H8
+	WORD $0x4f94935a // fmul v26.4s, v26.4s, v20.s[0]
+	FMOVQ 576(R11), F12
+	WORD $0x0e2dc19c // smull v28.8h, v12.8b, v13.8b
+	WORD $0x4e2dc18f // smull2 v15.8h, v12.16b, v13.16b
+	FMOVQ 592(R11), F10
+	WORD $0x0e3b815c // smlal v28.8h, v10.8b, v27.8b
+	WORD $0x4e3b814f // smlal2 v15.8h, v10.16b, v27.16b
+	FMOVQ 608(R11), F6
+	WORD $0x0e3180dc // smlal v28.8h, v6.8b, v17.8b
+	WORD $0x4e3180cf // smlal2 v15.8h, v6.16b, v17.16b
+	FMOVQ 624(R11), F11
+	WORD $0x0e32817c // smlal v28.8h, v11.8b, v18.8b
+	WORD $0x4e32816f // smlal2 v15.8h, v11.16b, v18.16b
+	VADDP V15.H8, V28.H8, V28.H8
 	FMOVQ 0(R10), F7
-	WORD $0x4e606987 // sadalp v7.4s, v12.8h
+	WORD $0x4e606b87 // sadalp v7.4s, v28.8h
 	WORD $0x4eb7d4e7 // fsub v7.4s, v7.4s, v23.4s
-	WORD $0x4fbb90e7 // fmul v7.4s, v7.4s, v27.s[1]
+	WORD $0x4fb490e7 // fmul v7.4s, v7.4s, v20.s[1]
 	WORD $0x4e27d75a // fadd v26.4s, v26.4s, v7.4s
-	FMOVQ 128(R11), F9
-	WORD $0x6e29df5a // fmul v26.4s, v26.4s, v9.4s
-	FMOVQ 0(R14), F8
-	WORD $0x4e3ad508 // fadd v8.4s, v8.4s, v26.4s
-	FMOVQ F8, 0(R14)
-	FMOVQ 512(R11), F10
-	WORD $0x0e30c15f // smull v31.8h, v10.8b, v16.8b
-	WORD $0x4e30c159 // smull2 v25.8h, v10.16b, v16.16b
-	FMOVQ 528(R11), F29
-	WORD $0x0e3883bf // smlal v31.8h, v29.8b, v24.8b
-	WORD $0x4e3883b9 // smlal2 v25.8h, v29.16b, v24.16b
-	FMOVQ 544(R11), F22
-	WORD $0x0e3582df // smlal v31.8h, v22.8b, v21.8b
-	WORD $0x4e3582d9 // smlal2 v25.8h, v22.16b, v21.16b
-	FMOVQ 560(R11), F15
-	WORD $0x0e2b81ff // smlal v31.8h, v15.8b, v11.8b
-	WORD $0x4e2b81f9 // smlal2 v25.8h, v15.16b, v11.16b
+	FMOVQ 256(R11), F8
+	WORD $0x6e28df5a // fmul v26.4s, v26.4s, v8.4s
+	FMOVQ 0(R14), F29
+	WORD $0x4e3ad7bd // fadd v29.4s, v29.4s, v26.4s
+	FMOVQ F29, 0(R14)
+	FMOVQ 640(R11), F30
+	WORD $0x0e29c3df // smull v31.8h, v30.8b, v9.8b
+	WORD $0x4e29c3d9 // smull2 v25.8h, v30.16b, v9.16b
+	FMOVQ 656(R11), F24
+	WORD $0x0e35831f // smlal v31.8h, v24.8b, v21.8b
+	WORD $0x4e358319 // smlal2 v25.8h, v24.16b, v21.16b
+	FMOVQ 672(R11), F22
+	WORD $0x0e3082df // smlal v31.8h, v22.8b, v16.8b
+	WORD $0x4e3082d9 // smlal2 v25.8h, v22.16b, v16.16b
+	FMOVQ 688(R11), F12
+	WORD $0x0e2e819f // smlal v31.8h, v12.8b, v14.8b
+	WORD $0x4e2e8199 // smlal2 v25.8h, v12.16b, v14.16b
 	VADDP V25.H8, V31.H8, V31.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e606bfe // sadalp v30.4s, v31.8h
-	WORD $0x4eb3d7de // fsub v30.4s, v30.4s, v19.4s
-	WORD $0x4f9b93de // fmul v30.4s, v30.4s, v27.s[0]
-	FMOVQ 576(R11), F20
-	WORD $0x0e2dc286 // smull v6.8h, v20.8b, v13.8b
-	WORD $0x4e2dc28e // smull2 v14.8h, v20.16b, v13.16b
-	FMOVQ 592(R11), F12
-	WORD $0x0e3c8186 // smlal v6.8h, v12.8b, v28.8b
-	WORD $0x4e3c818e // smlal2 v14.8h, v12.16b, v28.16b
-	FMOVQ 608(R11), F7
-	WORD $0x0e3280e6 // smlal v6.8h, v7.8b, v18.8b
-	WORD $0x4e3280ee // smlal2 v14.8h, v7.16b, v18.16b
-	FMOVQ 624(R11), F9
-	WORD $0x0e318126 // smlal v6.8h, v9.8b, v17.8b
-	WORD $0x4e31812e // smlal2 v14.8h, v9.16b, v17.16b
-	VADDP V14.H8, V6.H8, V6.H8
+	FMOVQ 0(R10), F10
+	WORD $0x4e606bea // sadalp v10.4s, v31.8h
+	WORD $0x4eb3d54a // fsub v10.4s, v10.4s, v19.4s
+	WORD $0x4f94914a // fmul v10.4s, v10.4s, v20.s[0]
+	FMOVQ 704(R11), F15
+	WORD $0x0e2dc1e6 // smull v6.8h, v15.8b, v13.8b
+	WORD $0x4e2dc1eb // smull2 v11.8h, v15.16b, v13.16b
+	FMOVQ 720(R11), F28
+	WORD $0x0e3b8386 // smlal v6.8h, v28.8b, v27.8b
+	WORD $0x4e3b838b // smlal2 v11.8h, v28.16b, v27.16b
+	FMOVQ 736(R11), F7
+	WORD $0x0e3180e6 // smlal v6.8h, v7.8b, v17.8b
+	WORD $0x4e3180eb // smlal2 v11.8h, v7.16b, v17.16b
+	FMOVQ 752(R11), F8
+	WORD $0x0e328106 // smlal v6.8h, v8.8b, v18.8b
+	WORD $0x4e32810b // smlal2 v11.8h, v8.16b, v18.16b
+	VADDP V11.H8, V6.H8, V6.H8
 	FMOVQ 0(R10), F26
 	WORD $0x4e6068da // sadalp v26.4s, v6.8h
 	WORD $0x4eb7d75a // fsub v26.4s, v26.4s, v23.4s
-	WORD $0x4fbb935a // fmul v26.4s, v26.4s, v27.s[1]
-	WORD $0x4e3ad7de // fadd v30.4s, v30.4s, v26.4s
-	FMOVQ 144(R11), F8
-	WORD $0x6e28dfde // fmul v30.4s, v30.4s, v8.4s
-	FMOVQ 16(R14), F10
-	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
-	FMOVQ F10, 16(R14)
-	FMOVQ 640(R11), F15
-	WORD $0x0e30c1fd // smull v29.8h, v15.8b, v16.8b
-	WORD $0x4e30c1f6 // smull2 v22.8h, v15.16b, v16.16b
-	FMOVQ 656(R11), F25
-	WORD $0x0e38833d // smlal v29.8h, v25.8b, v24.8b
-	WORD $0x4e388336 // smlal2 v22.8h, v25.16b, v24.16b
-	FMOVQ 672(R11), F31
-	WORD $0x0e3583fd // smlal v29.8h, v31.8b, v21.8b
-	WORD $0x4e3583f6 // smlal2 v22.8h, v31.16b, v21.16b
-	FMOVQ 688(R11), F20
-	WORD $0x0e2b829d // smlal v29.8h, v20.8b, v11.8b
-	WORD $0x4e2b8296 // smlal2 v22.8h, v20.16b, v11.16b
-	VADDP V22.H8, V29.H8, V29.H8
-	FMOVQ 0(R10), F12
-	WORD $0x4e606bac // sadalp v12.4s, v29.8h
-	WORD $0x4eb3d58c // fsub v12.4s, v12.4s, v19.4s
-	WORD $0x4f9b918c // fmul v12.4s, v12.4s, v27.s[0]
-	FMOVQ 704(R11), F14
-	WORD $0x0e2dc1c7 // smull v7.8h, v14.8b, v13.8b
-	WORD $0x4e2dc1c9 // smull2 v9.8h, v14.16b, v13.16b
-	FMOVQ 720(R11), F6
-	WORD $0x0e3c80c7 // smlal v7.8h, v6.8b, v28.8b
-	WORD $0x4e3c80c9 // smlal2 v9.8h, v6.16b, v28.16b
-	FMOVQ 736(R11), F26
-	WORD $0x0e328347 // smlal v7.8h, v26.8b, v18.8b
-	WORD $0x4e328349 // smlal2 v9.8h, v26.16b, v18.16b
-	FMOVQ 752(R11), F8
-	WORD $0x0e318107 // smlal v7.8h, v8.8b, v17.8b
-	WORD $0x4e318109 // smlal2 v9.8h, v8.16b, v17.16b
-	VADDP V9.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e6068fe // sadalp v30.4s, v7.8h
-	WORD $0x4eb7d7de // fsub v30.4s, v30.4s, v23.4s
-	WORD $0x4fbb93de // fmul v30.4s, v30.4s, v27.s[1]
-	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
-	FMOVQ 160(R11), F10
-	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
-	FMOVQ 32(R14), F15
-	WORD $0x4e2cd5ef // fadd v15.4s, v15.4s, v12.4s
-	FMOVQ F15, 32(R14)
-	FMOVQ 768(R11), F20
-	WORD $0x0e30c299 // smull v25.8h, v20.8b, v16.8b
-	WORD $0x4e30c29f // smull2 v31.8h, v20.16b, v16.16b
-	FMOVQ 784(R11), F22
-	WORD $0x0e3882d9 // smlal v25.8h, v22.8b, v24.8b
-	WORD $0x4e3882df // smlal2 v31.8h, v22.16b, v24.16b
-	FMOVQ 800(R11), F29
-	WORD $0x0e3583b9 // smlal v25.8h, v29.8b, v21.8b
-	WORD $0x4e3583bf // smlal2 v31.8h, v29.16b, v21.16b
-	FMOVQ 816(R11), F14
-	WORD $0x0e2b81d9 // smlal v25.8h, v14.8b, v11.8b
-	WORD $0x4e2b81df // smlal2 v31.8h, v14.16b, v11.16b
+	WORD $0x4fb4935a // fmul v26.4s, v26.4s, v20.s[1]
+	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
+	FMOVQ 272(R11), F29
+	WORD $0x6e3ddd4a // fmul v10.4s, v10.4s, v29.4s
+	FMOVQ 16(R14), F30
+	WORD $0x4e2ad7de // fadd v30.4s, v30.4s, v10.4s
+	FMOVQ F30, 16(R14)
+	FMOVQ 768(R11), F12
+	WORD $0x0e29c198 // smull v24.8h, v12.8b, v9.8b
+	WORD $0x4e29c196 // smull2 v22.8h, v12.16b, v9.16b
+	FMOVQ 784(R11), F25
+	WORD $0x0e358338 // smlal v24.8h, v25.8b, v21.8b
+	WORD $0x4e358336 // smlal2 v22.8h, v25.16b, v21.16b
+	FMOVQ 800(R11), F31
+	WORD $0x0e3083f8 // smlal v24.8h, v31.8b, v16.8b
+	WORD $0x4e3083f6 // smlal2 v22.8h, v31.16b, v16.16b
+	FMOVQ 816(R11), F15
+	WORD $0x0e2e81f8 // smlal v24.8h, v15.8b, v14.8b
+	WORD $0x4e2e81f6 // smlal2 v22.8h, v15.16b, v14.16b
+	VADDP V22.H8, V24.H8, V24.H8
+	FMOVQ 0(R10), F28
+	WORD $0x4e606b1c // sadalp v28.4s, v24.8h
+	WORD $0x4eb3d79c // fsub v28.4s, v28.4s, v19.4s
+	WORD $0x4f94939c // fmul v28.4s, v28.4s, v20.s[0]
+	FMOVQ 832(R11), F11
+	WORD $0x0e2dc167 // smull v7.8h, v11.8b, v13.8b
+	WORD $0x4e2dc168 // smull2 v8.8h, v11.16b, v13.16b
+	FMOVQ 848(R11), F6
+	WORD $0x0e3b80c7 // smlal v7.8h, v6.8b, v27.8b
+	WORD $0x4e3b80c8 // smlal2 v8.8h, v6.16b, v27.16b
+	FMOVQ 864(R11), F26
+	WORD $0x0e318347 // smlal v7.8h, v26.8b, v17.8b
+	WORD $0x4e318348 // smlal2 v8.8h, v26.16b, v17.16b
+	FMOVQ 880(R11), F29
+	WORD $0x0e3283a7 // smlal v7.8h, v29.8b, v18.8b
+	WORD $0x4e3283a8 // smlal2 v8.8h, v29.16b, v18.16b
+	VADDP V8.H8, V7.H8, V7.H8
+	FMOVQ 0(R10), F10
+	WORD $0x4e6068ea // sadalp v10.4s, v7.8h
+	WORD $0x4eb7d54a // fsub v10.4s, v10.4s, v23.4s
+	WORD $0x4fb4914a // fmul v10.4s, v10.4s, v20.s[1]
+	WORD $0x4e2ad79c // fadd v28.4s, v28.4s, v10.4s
+	FMOVQ 288(R11), F30
+	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
+	FMOVQ 32(R14), F12
+	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
+	FMOVQ F12, 32(R14)
+	FMOVQ 896(R11), F15
+	WORD $0x0e29c1f9 // smull v25.8h, v15.8b, v9.8b
+	WORD $0x4e29c1ff // smull2 v31.8h, v15.16b, v9.16b
+	FMOVQ 912(R11), F22
+	WORD $0x0e3582d9 // smlal v25.8h, v22.8b, v21.8b
+	WORD $0x4e3582df // smlal2 v31.8h, v22.16b, v21.16b
+	FMOVQ 928(R11), F24
+	WORD $0x0e308319 // smlal v25.8h, v24.8b, v16.8b
+	WORD $0x4e30831f // smlal2 v31.8h, v24.16b, v16.16b
+	FMOVQ 944(R11), F11
+	WORD $0x0e2e8179 // smlal v25.8h, v11.8b, v14.8b
+	WORD $0x4e2e817f // smlal2 v31.8h, v11.16b, v14.16b
 	VADDP V31.H8, V25.H8, V25.H8
 	FMOVQ 0(R10), F6
 	WORD $0x4e606b26 // sadalp v6.4s, v25.8h
 	WORD $0x4eb3d4c6 // fsub v6.4s, v6.4s, v19.4s
-	WORD $0x4f9b90c6 // fmul v6.4s, v6.4s, v27.s[0]
-	FMOVQ 832(R11), F9
-	WORD $0x0e2dc13a // smull v26.8h, v9.8b, v13.8b
-	WORD $0x4e2dc128 // smull2 v8.8h, v9.16b, v13.16b
-	FMOVQ 848(R11), F7
-	WORD $0x0e3c80fa // smlal v26.8h, v7.8b, v28.8b
-	WORD $0x4e3c80e8 // smlal2 v8.8h, v7.16b, v28.16b
-	FMOVQ 864(R11), F30
-	WORD $0x0e3283da // smlal v26.8h, v30.8b, v18.8b
-	WORD $0x4e3283c8 // smlal2 v8.8h, v30.16b, v18.16b
-	FMOVQ 880(R11), F10
+	WORD $0x4f9490c6 // fmul v6.4s, v6.4s, v20.s[0]
+	FMOVQ 960(R11), F8
+	WORD $0x0e2dc11a // smull v26.8h, v8.8b, v13.8b
+	WORD $0x4e2dc11d // smull2 v29.8h, v8.16b, v13.16b
+	FMOVQ 976(R11), F7
+	WORD $0x0e3b80fa // smlal v26.8h, v7.8b, v27.8b
+	WORD $0x4e3b80fd // smlal2 v29.8h, v7.16b, v27.16b
+	FMOVQ 992(R11), F10
 	WORD $0x0e31815a // smlal v26.8h, v10.8b, v17.8b
-	WORD $0x4e318148 // smlal2 v8.8h, v10.16b, v17.16b
-	VADDP V8.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F12
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4eb7d58c // fsub v12.4s, v12.4s, v23.4s
-	WORD $0x4fbb918c // fmul v12.4s, v12.4s, v27.s[1]
-	WORD $0x4e2cd4c6 // fadd v6.4s, v6.4s, v12.4s
-	FMOVQ 176(R11), F15
-	WORD $0x6e2fdcc6 // fmul v6.4s, v6.4s, v15.4s
-	FMOVQ 48(R14), F20
-	WORD $0x4e26d694 // fadd v20.4s, v20.4s, v6.4s
-	FMOVQ F20, 48(R14)
+	WORD $0x4e31815d // smlal2 v29.8h, v10.16b, v17.16b
+	FMOVQ 1008(R11), F30
+	WORD $0x0e3283da // smlal v26.8h, v30.8b, v18.8b
+	WORD $0x4e3283dd // smlal2 v29.8h, v30.16b, v18.16b
+	VADDP V29.H8, V26.H8, V26.H8
+	FMOVQ 0(R10), F28
+	WORD $0x4e606b5c // sadalp v28.4s, v26.8h
+	WORD $0x4eb7d79c // fsub v28.4s, v28.4s, v23.4s
+	WORD $0x4fb4939c // fmul v28.4s, v28.4s, v20.s[1]
+	WORD $0x4e3cd4c6 // fadd v6.4s, v6.4s, v28.4s
+	FMOVQ 304(R11), F12
+	WORD $0x6e2cdcc6 // fmul v6.4s, v6.4s, v12.4s
+	FMOVQ 48(R14), F15
+	WORD $0x4e26d5ef // fadd v15.4s, v15.4s, v6.4s
+	FMOVQ F15, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row26
+	BNE row29
 	SUBS $1, R4
-	BEQ last25
+	BEQ last28
 	FMOVQ 384(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 640(R1), F29
-	VSHL $4, V29.B16, V14.B16
-	VAND V2.B16, V14.B16, V31.B16
+	FMOVQ 640(R1), F24
+	VSHL $4, V24.B16, V11.B16
+	VAND V2.B16, V11.B16, V31.B16
 	VORR V31.B16, V22.B16, V22.B16
-	FMOVQ F22, 384(R11)
+	FMOVQ F22, 512(R11)
 	FMOVQ 448(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V14.B16, V9.B16
-	VUSRA $1, V9.B16, V25.B16
-	FMOVQ F25, 400(R11)
+	VAND V3.B16, V11.B16, V8.B16
+	VUSRA $1, V8.B16, V25.B16
+	FMOVQ F25, 528(R11)
 	FMOVQ 512(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
-	VAND V4.B16, V14.B16, V30.B16
-	VUSRA $2, V30.B16, V7.B16
-	FMOVQ F7, 416(R11)
-	FMOVQ 576(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V5.B16, V14.B16, V8.B16
-	VUSRA $3, V8.B16, V10.B16
-	FMOVQ F10, 432(R11)
+	VAND V4.B16, V11.B16, V10.B16
+	VUSRA $2, V10.B16, V7.B16
+	FMOVQ F7, 544(R11)
+	FMOVQ 576(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V5.B16, V11.B16, V29.B16
+	VUSRA $3, V29.B16, V30.B16
+	FMOVQ F30, 560(R11)
 	FMOVQ 384(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V2.B16, V29.B16, V12.B16
-	VORR V12.B16, V26.B16, V26.B16
-	FMOVQ F26, 448(R11)
-	FMOVQ 448(R1), F15
+	VAND V2.B16, V24.B16, V28.B16
+	VUSRA $4, V26.B16, V28.B16
+	FMOVQ F28, 576(R11)
+	FMOVQ 448(R1), F12
+	VAND V3.B16, V24.B16, V6.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $1, V6.B16, V12.B16
+	FMOVQ F12, 592(R11)
+	FMOVQ 512(R1), F15
+	VAND V4.B16, V24.B16, V9.B16
 	VUSHR $4, V15.B16, V15.B16
-	VAND V3.B16, V29.B16, V6.B16
-	VUSRA $1, V6.B16, V15.B16
-	FMOVQ F15, 464(R11)
-	FMOVQ 512(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V4.B16, V29.B16, V16.B16
-	VUSRA $2, V16.B16, V20.B16
-	FMOVQ F20, 480(R11)
-	FMOVQ 576(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V5.B16, V29.B16, V21.B16
-	VUSRA $3, V21.B16, V24.B16
-	FMOVQ F24, 496(R11)
-	FMOVD 32(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 128(R11)
+	VUSRA $2, V9.B16, V15.B16
+	FMOVQ F15, 608(R11)
+	FMOVQ 576(R1), F21
+	VAND V5.B16, V24.B16, V16.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $3, V16.B16, V21.B16
+	FMOVQ F21, 624(R11)
+	FMOVD 32(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ F14, 256(R11)
 	FMOVQ 400(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 656(R1), F28
-	VSHL $4, V28.B16, V18.B16
-	VAND V2.B16, V18.B16, V17.B16
-	VORR V17.B16, V13.B16, V13.B16
-	FMOVQ F13, 512(R11)
-	FMOVQ 464(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V18.B16, V19.B16
-	VUSRA $1, V19.B16, V27.B16
-	FMOVQ F27, 528(R11)
+	FMOVQ 656(R1), F27
+	VSHL $4, V27.B16, V17.B16
+	VAND V2.B16, V17.B16, V18.B16
+	VORR V18.B16, V13.B16, V13.B16
+	FMOVQ F13, 640(R11)
+	FMOVQ 464(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V3.B16, V17.B16, V19.B16
+	VUSRA $1, V19.B16, V20.B16
+	FMOVQ F20, 656(R11)
 	FMOVQ 528(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V18.B16, V31.B16
+	VAND V4.B16, V17.B16, V31.B16
 	VUSRA $2, V31.B16, V23.B16
-	FMOVQ F23, 544(R11)
+	FMOVQ F23, 672(R11)
 	FMOVQ 592(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V5.B16, V18.B16, V9.B16
-	VUSRA $3, V9.B16, V22.B16
-	FMOVQ F22, 560(R11)
+	VAND V5.B16, V17.B16, V8.B16
+	VUSRA $3, V8.B16, V22.B16
+	FMOVQ F22, 688(R11)
 	FMOVQ 400(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V2.B16, V28.B16, V30.B16
-	VORR V30.B16, V25.B16, V25.B16
-	FMOVQ F25, 576(R11)
+	VAND V2.B16, V27.B16, V10.B16
+	VUSRA $4, V25.B16, V10.B16
+	FMOVQ F10, 704(R11)
 	FMOVQ 464(R1), F7
+	VAND V3.B16, V27.B16, V29.B16
 	VUSHR $4, V7.B16, V7.B16
-	VAND V3.B16, V28.B16, V8.B16
-	VUSRA $1, V8.B16, V7.B16
-	FMOVQ F7, 592(R11)
-	FMOVQ 528(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V4.B16, V28.B16, V12.B16
-	VUSRA $2, V12.B16, V10.B16
-	FMOVQ F10, 608(R11)
-	FMOVQ 592(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V5.B16, V28.B16, V6.B16
-	VUSRA $3, V6.B16, V26.B16
-	FMOVQ F26, 624(R11)
-	FMOVD 40(R1), F15
-	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
-	FMOVQ F15, 144(R11)
-	FMOVQ 416(R1), F16
+	VUSRA $1, V29.B16, V7.B16
+	FMOVQ F7, 720(R11)
+	FMOVQ 528(R1), F30
+	VAND V4.B16, V27.B16, V26.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $2, V26.B16, V30.B16
+	FMOVQ F30, 736(R11)
+	FMOVQ 592(R1), F28
+	VAND V5.B16, V27.B16, V6.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $3, V6.B16, V28.B16
+	FMOVQ F28, 752(R11)
+	FMOVD 40(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ F12, 272(R11)
+	FMOVQ 416(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 672(R1), F15
+	VSHL $4, V15.B16, V11.B16
+	VAND V2.B16, V11.B16, V24.B16
+	VORR V24.B16, V9.B16, V9.B16
+	FMOVQ F9, 768(R11)
+	FMOVQ 480(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ 672(R1), F20
-	VSHL $4, V20.B16, V21.B16
-	VAND V2.B16, V21.B16, V14.B16
-	VORR V14.B16, V16.B16, V16.B16
-	FMOVQ F16, 640(R11)
-	FMOVQ 480(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V21.B16, V24.B16
-	VUSRA $1, V24.B16, V29.B16
-	FMOVQ F29, 656(R11)
-	FMOVQ 544(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V4.B16, V21.B16, V17.B16
-	VUSRA $2, V17.B16, V11.B16
-	FMOVQ F11, 672(R11)
+	VAND V3.B16, V11.B16, V21.B16
+	VUSRA $1, V21.B16, V16.B16
+	FMOVQ F16, 784(R11)
+	FMOVQ 544(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V11.B16, V18.B16
+	VUSRA $2, V18.B16, V14.B16
+	FMOVQ F14, 800(R11)
 	FMOVQ 608(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	VAND V5.B16, V21.B16, V19.B16
+	VAND V5.B16, V11.B16, V19.B16
 	VUSRA $3, V19.B16, V13.B16
-	FMOVQ F13, 688(R11)
-	FMOVQ 416(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V2.B16, V20.B16, V31.B16
-	VORR V31.B16, V27.B16, V27.B16
-	FMOVQ F27, 704(R11)
+	FMOVQ F13, 816(R11)
+	FMOVQ 416(R1), F20
+	VAND V2.B16, V15.B16, V31.B16
+	VUSRA $4, V20.B16, V31.B16
+	FMOVQ F31, 832(R11)
 	FMOVQ 480(R1), F23
+	VAND V3.B16, V15.B16, V8.B16
 	VUSHR $4, V23.B16, V23.B16
-	VAND V3.B16, V20.B16, V9.B16
-	VUSRA $1, V9.B16, V23.B16
-	FMOVQ F23, 720(R11)
+	VUSRA $1, V8.B16, V23.B16
+	FMOVQ F23, 848(R11)
 	FMOVQ 544(R1), F22
+	VAND V4.B16, V15.B16, V25.B16
 	VUSHR $4, V22.B16, V22.B16
-	VAND V4.B16, V20.B16, V30.B16
-	VUSRA $2, V30.B16, V22.B16
-	FMOVQ F22, 736(R11)
-	FMOVQ 608(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V5.B16, V20.B16, V8.B16
-	VUSRA $3, V8.B16, V25.B16
-	FMOVQ F25, 752(R11)
+	VUSRA $2, V25.B16, V22.B16
+	FMOVQ F22, 864(R11)
+	FMOVQ 608(R1), F10
+	VAND V5.B16, V15.B16, V29.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $3, V29.B16, V10.B16
+	FMOVQ F10, 880(R11)
 	FMOVD 48(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 160(R11)
-	FMOVQ 432(R1), F12
+	FMOVQ F7, 288(R11)
+	FMOVQ 432(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ 688(R1), F30
+	VSHL $4, V30.B16, V17.B16
+	VAND V2.B16, V17.B16, V27.B16
+	VORR V27.B16, V26.B16, V26.B16
+	FMOVQ F26, 896(R11)
+	FMOVQ 496(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	VAND V3.B16, V17.B16, V28.B16
+	VUSRA $1, V28.B16, V6.B16
+	FMOVQ F6, 912(R11)
+	FMOVQ 560(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 688(R1), F10
-	VSHL $4, V10.B16, V6.B16
-	VAND V2.B16, V6.B16, V18.B16
-	VORR V18.B16, V12.B16, V12.B16
-	FMOVQ F12, 768(R11)
-	FMOVQ 496(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V3.B16, V6.B16, V26.B16
-	VUSRA $1, V26.B16, V28.B16
-	FMOVQ F28, 784(R11)
-	FMOVQ 560(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V4.B16, V6.B16, V14.B16
-	VUSRA $2, V14.B16, V15.B16
-	FMOVQ F15, 800(R11)
-	FMOVQ 624(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V5.B16, V6.B16, V24.B16
-	VUSRA $3, V24.B16, V16.B16
-	FMOVQ F16, 816(R11)
-	FMOVQ 432(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V2.B16, V10.B16, V17.B16
-	VORR V17.B16, V29.B16, V29.B16
-	FMOVQ F29, 832(R11)
-	FMOVQ 496(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V3.B16, V10.B16, V19.B16
-	VUSRA $1, V19.B16, V11.B16
-	FMOVQ F11, 848(R11)
+	VAND V4.B16, V17.B16, V24.B16
+	VUSRA $2, V24.B16, V12.B16
+	FMOVQ F12, 928(R11)
+	FMOVQ 624(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V5.B16, V17.B16, V21.B16
+	VUSRA $3, V21.B16, V9.B16
+	FMOVQ F9, 944(R11)
+	FMOVQ 432(R1), F16
+	VAND V2.B16, V30.B16, V18.B16
+	VUSRA $4, V16.B16, V18.B16
+	FMOVQ F18, 960(R11)
+	FMOVQ 496(R1), F14
+	VAND V3.B16, V30.B16, V19.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $1, V19.B16, V14.B16
+	FMOVQ F14, 976(R11)
 	FMOVQ 560(R1), F13
+	VAND V4.B16, V30.B16, V20.B16
 	VUSHR $4, V13.B16, V13.B16
-	VAND V4.B16, V10.B16, V31.B16
-	VUSRA $2, V31.B16, V13.B16
-	FMOVQ F13, 864(R11)
-	FMOVQ 624(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V5.B16, V10.B16, V9.B16
-	VUSRA $3, V9.B16, V27.B16
-	FMOVQ F27, 880(R11)
+	VUSRA $2, V20.B16, V13.B16
+	FMOVQ F13, 992(R11)
+	FMOVQ 624(R1), F31
+	VAND V5.B16, V30.B16, V8.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $3, V8.B16, V31.B16
+	FMOVQ F31, 1008(R11)
 	FMOVD 56(R1), F23
 	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	FMOVQ F23, 176(R11)
+	FMOVQ F23, 304(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row27:
-	FMOVQ 0(R13), F30
+row30:
+	FMOVQ 0(R13), F25
 	FMOVQ 16(R13), F22
-	VDUP V30.S[0], V8.S4
-	VDUP V30.S[1], V21.S4
-	VDUP V30.S[2], V20.S4
-	VDUP V30.S[3], V25.S4
+	VDUP V25.S[0], V11.S4
+	VDUP V25.S[1], V15.S4
+	VDUP V25.S[2], V29.S4
+	VDUP V25.S[3], V10.S4
 	VDUP V22.S[0], V7.S4
-	VDUP V22.S[1], V18.S4
-	VDUP V22.S[2], V12.S4
-	VDUP V22.S[3], V26.S4
-	FMOVQ 32(R13), F28
-	VSHL $4, V28.S4, V14.S4
-	VSUB V14.S4, V0.S4, V14.S4
-	VDUP V14.S[2], V15.S4
-	VDUP V14.S[3], V24.S4
-	FMOVQ 384(R11), F29
-	WORD $0x0e28c3b0 // smull v16.8h, v29.8b, v8.8b
-	WORD $0x4e28c3b1 // smull2 v17.8h, v29.16b, v8.16b
-	FMOVQ 400(R11), F19
-	WORD $0x0e358270 // smlal v16.8h, v19.8b, v21.8b
-	WORD $0x4e358271 // smlal2 v17.8h, v19.16b, v21.16b
-	FMOVQ 416(R11), F11
-	WORD $0x0e348170 // smlal v16.8h, v11.8b, v20.8b
-	WORD $0x4e348171 // smlal2 v17.8h, v11.16b, v20.16b
-	FMOVQ 432(R11), F31
-	WORD $0x0e3983f0 // smlal v16.8h, v31.8b, v25.8b
-	WORD $0x4e3983f1 // smlal2 v17.8h, v31.16b, v25.16b
-	VADDP V17.H8, V16.H8, V16.H8
+	VDUP V22.S[1], V27.S4
+	VDUP V22.S[2], V26.S4
+	VDUP V22.S[3], V28.S4
+	FMOVQ 32(R13), F6
+	VSHL $4, V6.S4, V24.S4
+	VSUB V24.S4, V0.S4, V24.S4
+	VDUP V24.S[2], V12.S4
+	VDUP V24.S[3], V21.S4
+	FMOVQ 512(R11), F18
+	WORD $0x0e2bc249 // smull v9.8h, v18.8b, v11.8b
+	WORD $0x4e2bc250 // smull2 v16.8h, v18.16b, v11.16b
+	FMOVQ 528(R11), F19
+	WORD $0x0e2f8269 // smlal v9.8h, v19.8b, v15.8b
+	WORD $0x4e2f8270 // smlal2 v16.8h, v19.16b, v15.16b
+	FMOVQ 544(R11), F14
+	WORD $0x0e3d81c9 // smlal v9.8h, v14.8b, v29.8b
+	WORD $0x4e3d81d0 // smlal2 v16.8h, v14.16b, v29.16b
+	FMOVQ 560(R11), F20
+	WORD $0x0e2a8289 // smlal v9.8h, v20.8b, v10.8b
+	WORD $0x4e2a8290 // smlal2 v16.8h, v20.16b, v10.16b
+	VADDP V16.H8, V9.H8, V9.H8
 	FMOVQ 0(R10), F13
-	WORD $0x4e606a0d // sadalp v13.4s, v16.8h
-	WORD $0x4eafd5ad // fsub v13.4s, v13.4s, v15.4s
-	WORD $0x4f9c91ad // fmul v13.4s, v13.4s, v28.s[0]
-	FMOVQ 448(R11), F10
-	WORD $0x0e27c149 // smull v9.8h, v10.8b, v7.8b
-	WORD $0x4e27c146 // smull2 v6.8h, v10.16b, v7.16b
-	FMOVQ 464(R11), F27
-	WORD $0x0e328369 // smlal v9.8h, v27.8b, v18.8b
-	WORD $0x4e328366 // smlal2 v6.8h, v27.16b, v18.16b
-	FMOVQ 480(R11), F23
-	WORD $0x0e2c82e9 // smlal v9.8h, v23.8b, v12.8b
-	WORD $0x4e2c82e6 // smlal2 v6.8h, v23.16b, v12.16b
-	FMOVQ 496(R11), F30
-	WORD $0x0e3a83c9 // smlal v9.8h, v30.8b, v26.8b
-	WORD $0x4e3a83c6 // smlal2 v6.8h, v30.16b, v26.16b
-	VADDP V6.H8, V9.H8, V9.H8
+	WORD $0x4e60692d // sadalp v13.4s, v9.8h
+	WORD $0x4eacd5ad // fsub v13.4s, v13.4s, v12.4s
+	WORD $0x4f8691ad // fmul v13.4s, v13.4s, v6.s[0]
+	FMOVQ 576(R11), F8
+	WORD $0x0e27c111 // smull v17.8h, v8.8b, v7.8b
+	WORD $0x4e27c11e // smull2 v30.8h, v8.16b, v7.16b
+	FMOVQ 592(R11), F31
+	WORD $0x0e3b83f1 // smlal v17.8h, v31.8b, v27.8b
+	WORD $0x4e3b83fe // smlal2 v30.8h, v31.16b, v27.16b
+	FMOVQ 608(R11), F23
+	WORD $0x0e3a82f1 // smlal v17.8h, v23.8b, v26.8b
+	WORD $0x4e3a82fe // smlal2 v30.8h, v23.16b, v26.16b
+	FMOVQ 624(R11), F25
+	WORD $0x0e3c8331 // smlal v17.8h, v25.8b, v28.8b
+	WORD $0x4e3c833e // smlal2 v30.8h, v25.16b, v28.16b
+	VADDP V30.H8, V17.H8, V17.H8
 	FMOVQ 0(R10), F22
-	WORD $0x4e606936 // sadalp v22.4s, v9.8h
-	WORD $0x4eb8d6d6 // fsub v22.4s, v22.4s, v24.4s
-	WORD $0x4fbc92d6 // fmul v22.4s, v22.4s, v28.s[1]
+	WORD $0x4e606a36 // sadalp v22.4s, v17.8h
+	WORD $0x4eb5d6d6 // fsub v22.4s, v22.4s, v21.4s
+	WORD $0x4fa692d6 // fmul v22.4s, v22.4s, v6.s[1]
 	WORD $0x4e36d5ad // fadd v13.4s, v13.4s, v22.4s
-	FMOVQ 128(R11), F14
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ 0(R14), F29
-	WORD $0x4e2dd7bd // fadd v29.4s, v29.4s, v13.4s
-	FMOVQ F29, 0(R14)
-	FMOVQ 512(R11), F31
-	WORD $0x0e28c3f3 // smull v19.8h, v31.8b, v8.8b
-	WORD $0x4e28c3eb // smull2 v11.8h, v31.16b, v8.16b
-	FMOVQ 528(R11), F17
-	WORD $0x0e358233 // smlal v19.8h, v17.8b, v21.8b
-	WORD $0x4e35822b // smlal2 v11.8h, v17.16b, v21.16b
-	FMOVQ 544(R11), F16
-	WORD $0x0e348213 // smlal v19.8h, v16.8b, v20.8b
-	WORD $0x4e34820b // smlal2 v11.8h, v16.16b, v20.16b
-	FMOVQ 560(R11), F10
-	WORD $0x0e398153 // smlal v19.8h, v10.8b, v25.8b
-	WORD $0x4e39814b // smlal2 v11.8h, v10.16b, v25.16b
-	VADDP V11.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F27
-	WORD $0x4e606a7b // sadalp v27.4s, v19.8h
-	WORD $0x4eafd77b // fsub v27.4s, v27.4s, v15.4s
-	WORD $0x4f9c937b // fmul v27.4s, v27.4s, v28.s[0]
-	FMOVQ 576(R11), F6
-	WORD $0x0e27c0d7 // smull v23.8h, v6.8b, v7.8b
-	WORD $0x4e27c0de // smull2 v30.8h, v6.16b, v7.16b
-	FMOVQ 592(R11), F9
-	WORD $0x0e328137 // smlal v23.8h, v9.8b, v18.8b
-	WORD $0x4e32813e // smlal2 v30.8h, v9.16b, v18.16b
-	FMOVQ 608(R11), F22
-	WORD $0x0e2c82d7 // smlal v23.8h, v22.8b, v12.8b
-	WORD $0x4e2c82de // smlal2 v30.8h, v22.16b, v12.16b
-	FMOVQ 624(R11), F14
-	WORD $0x0e3a81d7 // smlal v23.8h, v14.8b, v26.8b
-	WORD $0x4e3a81de // smlal2 v30.8h, v14.16b, v26.16b
-	VADDP V30.H8, V23.H8, V23.H8
+	FMOVQ 256(R11), F24
+	WORD $0x6e38ddad // fmul v13.4s, v13.4s, v24.4s
+	FMOVQ 0(R14), F18
+	WORD $0x4e2dd652 // fadd v18.4s, v18.4s, v13.4s
+	FMOVQ F18, 0(R14)
+	FMOVQ 640(R11), F20
+	WORD $0x0e2bc293 // smull v19.8h, v20.8b, v11.8b
+	WORD $0x4e2bc28e // smull2 v14.8h, v20.16b, v11.16b
+	FMOVQ 656(R11), F16
+	WORD $0x0e2f8213 // smlal v19.8h, v16.8b, v15.8b
+	WORD $0x4e2f820e // smlal2 v14.8h, v16.16b, v15.16b
+	FMOVQ 672(R11), F9
+	WORD $0x0e3d8133 // smlal v19.8h, v9.8b, v29.8b
+	WORD $0x4e3d812e // smlal2 v14.8h, v9.16b, v29.16b
+	FMOVQ 688(R11), F8
+	WORD $0x0e2a8113 // smlal v19.8h, v8.8b, v10.8b
+	WORD $0x4e2a810e // smlal2 v14.8h, v8.16b, v10.16b
+	VADDP V14.H8, V19.H8, V19.H8
+	FMOVQ 0(R10), F31
+	WORD $0x4e606a7f // sadalp v31.4s, v19.8h
+	WORD $0x4eacd7ff // fsub v31.4s, v31.4s, v12.4s
+	WORD $0x4f8693ff // fmul v31.4s, v31.4s, v6.s[0]
+	FMOVQ 704(R11), F30
+	WORD $0x0e27c3d7 // smull v23.8h, v30.8b, v7.8b
+	WORD $0x4e27c3d9 // smull2 v25.8h, v30.16b, v7.16b
+	FMOVQ 720(R11), F17
+	WORD $0x0e3b8237 // smlal v23.8h, v17.8b, v27.8b
+	WORD $0x4e3b8239 // smlal2 v25.8h, v17.16b, v27.16b
+	FMOVQ 736(R11), F22
+	WORD $0x0e3a82d7 // smlal v23.8h, v22.8b, v26.8b
+	WORD $0x4e3a82d9 // smlal2 v25.8h, v22.16b, v26.16b
+	FMOVQ 752(R11), F24
+	WORD $0x0e3c8317 // smlal v23.8h, v24.8b, v28.8b
+	WORD $0x4e3c8319 // smlal2 v25.8h, v24.16b, v28.16b
+	VADDP V25.H8, V23.H8, V23.H8
 	FMOVQ 0(R10), F13
 	WORD $0x4e606aed // sadalp v13.4s, v23.8h
-	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
-	WORD $0x4fbc91ad // fmul v13.4s, v13.4s, v28.s[1]
-	WORD $0x4e2dd77b // fadd v27.4s, v27.4s, v13.4s
-	FMOVQ 144(R11), F29
-	WORD $0x6e3ddf7b // fmul v27.4s, v27.4s, v29.4s
-	FMOVQ 16(R14), F31
-	WORD $0x4e3bd7ff // fadd v31.4s, v31.4s, v27.4s
-	FMOVQ F31, 16(R14)
-	FMOVQ 640(R11), F10
-	WORD $0x0e28c151 // smull v17.8h, v10.8b, v8.8b
-	WORD $0x4e28c150 // smull2 v16.8h, v10.16b, v8.16b
-	FMOVQ 656(R11), F11
-	WORD $0x0e358171 // smlal v17.8h, v11.8b, v21.8b
-	WORD $0x4e358170 // smlal2 v16.8h, v11.16b, v21.16b
-	FMOVQ 672(R11), F19
-	WORD $0x0e348271 // smlal v17.8h, v19.8b, v20.8b
-	WORD $0x4e348270 // smlal2 v16.8h, v19.16b, v20.16b
-	FMOVQ 688(R11), F6
-	WORD $0x0e3980d1 // smlal v17.8h, v6.8b, v25.8b
-	WORD $0x4e3980d0 // smlal2 v16.8h, v6.16b, v25.16b
-	VADDP V16.H8, V17.H8, V17.H8
-	FMOVQ 0(R10), F9
-	WORD $0x4e606a29 // sadalp v9.4s, v17.8h
-	WORD $0x4eafd529 // fsub v9.4s, v9.4s, v15.4s
-	WORD $0x4f9c9129 // fmul v9.4s, v9.4s, v28.s[0]
-	FMOVQ 704(R11), F30
-	WORD $0x0e27c3d6 // smull v22.8h, v30.8b, v7.8b
-	WORD $0x4e27c3ce // smull2 v14.8h, v30.16b, v7.16b
-	FMOVQ 720(R11), F23
-	WORD $0x0e3282f6 // smlal v22.8h, v23.8b, v18.8b
-	WORD $0x4e3282ee // smlal2 v14.8h, v23.16b, v18.16b
-	FMOVQ 736(R11), F13
-	WORD $0x0e2c81b6 // smlal v22.8h, v13.8b, v12.8b
-	WORD $0x4e2c81ae // smlal2 v14.8h, v13.16b, v12.16b
-	FMOVQ 752(R11), F29
-	WORD $0x0e3a83b6 // smlal v22.8h, v29.8b, v26.8b
-	WORD $0x4e3a83ae // smlal2 v14.8h, v29.16b, v26.16b
-	VADDP V14.H8, V22.H8, V22.H8
-	FMOVQ 0(R10), F27
-	WORD $0x4e606adb // sadalp v27.4s, v22.8h
-	WORD $0x4eb8d77b // fsub v27.4s, v27.4s, v24.4s
-	WORD $0x4fbc937b // fmul v27.4s, v27.4s, v28.s[1]
-	WORD $0x4e3bd529 // fadd v9.4s, v9.4s, v27.4s
-	FMOVQ 160(R11), F31
-	WORD $0x6e3fdd29 // fmul v9.4s, v9.4s, v31.4s
-	FMOVQ 32(R14), F10
-	WORD $0x4e29d54a // fadd v10.4s, v10.4s, v9.4s
-	FMOVQ F10, 32(R14)
-	FMOVQ 768(R11), F6
-	WORD $0x0e28c0cb // smull v11.8h, v6.8b, v8.8b
-	WORD $0x4e28c0d3 // smull2 v19.8h, v6.16b, v8.16b
-	FMOVQ 784(R11), F16
-	WORD $0x0e35820b // smlal v11.8h, v16.8b, v21.8b
-	WORD $0x4e358213 // smlal2 v19.8h, v16.16b, v21.16b
-	FMOVQ 800(R11), F17
-	WORD $0x0e34822b // smlal v11.8h, v17.8b, v20.8b
-	WORD $0x4e348233 // smlal2 v19.8h, v17.16b, v20.16b
+	WORD $0x4eb5d5ad // fsub v13.4s, v13.4s, v21.4s
+	WORD $0x4fa691ad // fmul v13.4s, v13.4s, v6.s[1]
+	WORD $0x4e2dd7ff // fadd v31.4s, v31.4s, v13.4s
+	FMOVQ 272(R11), F18
+	WORD $0x6e32dfff // fmul v31.4s, v31.4s, v18.4s
+	FMOVQ 16(R14), F20
+	WORD $0x4e3fd694 // fadd v20.4s, v20.4s, v31.4s
+	FMOVQ F20, 16(R14)
+	FMOVQ 768(R11), F8
+	WORD $0x0e2bc110 // smull v16.8h, v8.8b, v11.8b
+	WORD $0x4e2bc109 // smull2 v9.8h, v8.16b, v11.16b
+	FMOVQ 784(R11), F14
+	WORD $0x0e2f81d0 // smlal v16.8h, v14.8b, v15.8b
+	WORD $0x4e2f81c9 // smlal2 v9.8h, v14.16b, v15.16b
+	FMOVQ 800(R11), F19
+	WORD $0x0e3d8270 // smlal v16.8h, v19.8b, v29.8b
+	WORD $0x4e3d8269 // smlal2 v9.8h, v19.16b, v29.16b
 	FMOVQ 816(R11), F30
-	WORD $0x0e3983cb // smlal v11.8h, v30.8b, v25.8b
-	WORD $0x4e3983d3 // smlal2 v19.8h, v30.16b, v25.16b
-	VADDP V19.H8, V11.H8, V11.H8
+	WORD $0x0e2a83d0 // smlal v16.8h, v30.8b, v10.8b
+	WORD $0x4e2a83c9 // smlal2 v9.8h, v30.16b, v10.16b
+	VADDP V9.H8, V16.H8, V16.H8
+	FMOVQ 0(R10), F17
+	WORD $0x4e606a11 // sadalp v17.4s, v16.8h
+	WORD $0x4eacd631 // fsub v17.4s, v17.4s, v12.4s
+	WORD $0x4f869231 // fmul v17.4s, v17.4s, v6.s[0]
+	FMOVQ 832(R11), F25
+	WORD $0x0e27c336 // smull v22.8h, v25.8b, v7.8b
+	WORD $0x4e27c338 // smull2 v24.8h, v25.16b, v7.16b
+	FMOVQ 848(R11), F23
+	WORD $0x0e3b82f6 // smlal v22.8h, v23.8b, v27.8b
+	WORD $0x4e3b82f8 // smlal2 v24.8h, v23.16b, v27.16b
+	FMOVQ 864(R11), F13
+	WORD $0x0e3a81b6 // smlal v22.8h, v13.8b, v26.8b
+	WORD $0x4e3a81b8 // smlal2 v24.8h, v13.16b, v26.16b
+	FMOVQ 880(R11), F18
+	WORD $0x0e3c8256 // smlal v22.8h, v18.8b, v28.8b
+	WORD $0x4e3c8258 // smlal2 v24.8h, v18.16b, v28.16b
+	VADDP V24.H8, V22.H8, V22.H8
+	FMOVQ 0(R10), F31
+	WORD $0x4e606adf // sadalp v31.4s, v22.8h
+	WORD $0x4eb5d7ff // fsub v31.4s, v31.4s, v21.4s
+	WORD $0x4fa693ff // fmul v31.4s, v31.4s, v6.s[1]
+	WORD $0x4e3fd631 // fadd v17.4s, v17.4s, v31.4s
+	FMOVQ 288(R11), F20
+	WORD $0x6e34de31 // fmul v17.4s, v17.4s, v20.4s
+	FMOVQ 32(R14), F8
+	WORD $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
+	FMOVQ F8, 32(R14)
+	FMOVQ 896(R11), F30
+	WORD $0x0e2bc3ce // smull v14.8h, v30.8b, v11.8b
+	WORD $0x4e2bc3d3 // smull2 v19.8h, v30.16b, v11.16b
+	FMOVQ 912(R11), F9
+	WORD $0x0e2f812e // smlal v14.8h, v9.8b, v15.8b
+	WORD $0x4e2f8133 // smlal2 v19.8h, v9.16b, v15.16b
+	FMOVQ 928(R11), F16
+	WORD $0x0e3d820e // smlal v14.8h, v16.8b, v29.8b
+	WORD $0x4e3d8213 // smlal2 v19.8h, v16.16b, v29.16b
+	FMOVQ 944(R11), F25
+	WORD $0x0e2a832e // smlal v14.8h, v25.8b, v10.8b
+	WORD $0x4e2a8333 // smlal2 v19.8h, v25.16b, v10.16b
+	VADDP V19.H8, V14.H8, V14.H8
 	FMOVQ 0(R10), F23
-	WORD $0x4e606977 // sadalp v23.4s, v11.8h
-	WORD $0x4eafd6f7 // fsub v23.4s, v23.4s, v15.4s
-	WORD $0x4f9c92f7 // fmul v23.4s, v23.4s, v28.s[0]
-	FMOVQ 832(R11), F14
-	WORD $0x0e27c1cd // smull v13.8h, v14.8b, v7.8b
-	WORD $0x4e27c1dd // smull2 v29.8h, v14.16b, v7.16b
-	FMOVQ 848(R11), F22
-	WORD $0x0e3282cd // smlal v13.8h, v22.8b, v18.8b
-	WORD $0x4e3282dd // smlal2 v29.8h, v22.16b, v18.16b
-	FMOVQ 864(R11), F27
-	WORD $0x0e2c836d // smlal v13.8h, v27.8b, v12.8b
-	WORD $0x4e2c837d // smlal2 v29.8h, v27.16b, v12.16b
-	FMOVQ 880(R11), F31
+	WORD $0x4e6069d7 // sadalp v23.4s, v14.8h
+	WORD $0x4eacd6f7 // fsub v23.4s, v23.4s, v12.4s
+	WORD $0x4f8692f7 // fmul v23.4s, v23.4s, v6.s[0]
+	FMOVQ 960(R11), F24
+	WORD $0x0e27c30d // smull v13.8h, v24.8b, v7.8b
+	WORD $0x4e27c312 // smull2 v18.8h, v24.16b, v7.16b
+	FMOVQ 976(R11), F22
+	WORD $0x0e3b82cd // smlal v13.8h, v22.8b, v27.8b
+	WORD $0x4e3b82d2 // smlal2 v18.8h, v22.16b, v27.16b
+	FMOVQ 992(R11), F31
 	WORD $0x0e3a83ed // smlal v13.8h, v31.8b, v26.8b
-	WORD $0x4e3a83fd // smlal2 v29.8h, v31.16b, v26.16b
-	VADDP V29.H8, V13.H8, V13.H8
-	FMOVQ 0(R10), F9
-	WORD $0x4e6069a9 // sadalp v9.4s, v13.8h
-	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
-	WORD $0x4fbc9129 // fmul v9.4s, v9.4s, v28.s[1]
-	WORD $0x4e29d6f7 // fadd v23.4s, v23.4s, v9.4s
-	FMOVQ 176(R11), F10
-	WORD $0x6e2adef7 // fmul v23.4s, v23.4s, v10.4s
-	FMOVQ 48(R14), F6
-	WORD $0x4e37d4c6 // fadd v6.4s, v6.4s, v23.4s
-	FMOVQ F6, 48(R14)
+	WORD $0x4e3a83f2 // smlal2 v18.8h, v31.16b, v26.16b
+	FMOVQ 1008(R11), F20
+	WORD $0x0e3c828d // smlal v13.8h, v20.8b, v28.8b
+	WORD $0x4e3c8292 // smlal2 v18.8h, v20.16b, v28.16b
+	VADDP V18.H8, V13.H8, V13.H8
+	FMOVQ 0(R10), F17
+	WORD $0x4e6069b1 // sadalp v17.4s, v13.8h
+	WORD $0x4eb5d631 // fsub v17.4s, v17.4s, v21.4s
+	WORD $0x4fa69231 // fmul v17.4s, v17.4s, v6.s[1]
+	WORD $0x4e31d6f7 // fadd v23.4s, v23.4s, v17.4s
+	FMOVQ 304(R11), F8
+	WORD $0x6e28def7 // fmul v23.4s, v23.4s, v8.4s
+	FMOVQ 48(R14), F30
+	WORD $0x4e37d7de // fadd v30.4s, v30.4s, v23.4s
+	FMOVQ F30, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row27
+	BNE row30
 	ADD $704, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair24
-last25:
+	BNE pair27
+last28:
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel22
+	BNE panel25
 	RET
 
-// mulQ5_1x1 multiplies Q5_1 weights with a row of activations.
+// mulQ5_1x1 multiplies Q5_1 weights with a few rows of activations, one by one.
 // func mulQ5_1x1(a *panel.Args)
 TEXT ·mulQ5_1x1(SB), NOSPLIT, $0-8
 	MOVD a+0(FP), R0
@@ -3622,15 +3669,22 @@ TEXT ·mulQ5_1x1(SB), NOSPLIT, $0-8
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
-panel28:
-	MOVD R6, R1
+	MOVD 24(R0), R15
+	MOVD 32(R0), R19
+panel31:
 	MOVD 8(R0), R2
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row32:
+	MOVD R6, R1
+	MOVD R13, R2
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
 	VEOR V8.B16, V8.B16, V8.B16
 	VEOR V9.B16, V9.B16, V9.B16
 	MOVD 40(R0), R4
-pair29:
+pair33:
 	FMOVQ 0(R2), F10
 	FMOVQ 16(R2), F11
 	VDUP V10.S[0], V12.S4
@@ -3644,6 +3698,7 @@ pair29:
 	FMOVQ 32(R2), F20
 	FMOVD 48(R2), F21
 	WORD $0x7e30dab5 // faddp s21, v21.2s
+	PRFM 1024(R1), PLDL1KEEP
 	FMOVQ 128(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
 	FMOVQ 384(R1), F25
@@ -3676,35 +3731,34 @@ pair29:
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
 	WORD $0x4f94937b // fmul v27.4s, v27.4s, v20.s[0]
 	FMOVQ 128(R1), F28
-	VUSHR $4, V28.B16, V28.B16
 	VAND V2.B16, V25.B16, V31.B16
-	VORR V31.B16, V28.B16, V28.B16
-	WORD $0x0e30c398 // smull v24.8h, v28.8b, v16.8b
-	WORD $0x4e30c39d // smull2 v29.8h, v28.16b, v16.16b
+	VUSRA $4, V28.B16, V31.B16
+	WORD $0x0e30c3f8 // smull v24.8h, v31.8b, v16.8b
+	WORD $0x4e30c3fd // smull2 v29.8h, v31.16b, v16.16b
 	FMOVQ 192(R1), F30
-	VUSHR $4, V30.B16, V30.B16
 	VAND V3.B16, V25.B16, V11.B16
+	VUSHR $4, V30.B16, V30.B16
 	VUSRA $1, V11.B16, V30.B16
 	WORD $0x0e3183d8 // smlal v24.8h, v30.8b, v17.8b
 	WORD $0x4e3183dd // smlal2 v29.8h, v30.16b, v17.16b
 	FMOVQ 256(R1), F10
-	VUSHR $4, V10.B16, V10.B16
 	VAND V4.B16, V25.B16, V23.B16
+	VUSHR $4, V10.B16, V10.B16
 	VUSRA $2, V23.B16, V10.B16
 	WORD $0x0e328158 // smlal v24.8h, v10.8b, v18.8b
 	WORD $0x4e32815d // smlal2 v29.8h, v10.16b, v18.16b
 	FMOVQ 320(R1), F22
+	VAND V5.B16, V25.B16, V28.B16
 	VUSHR $4, V22.B16, V22.B16
-	VAND V5.B16, V25.B16, V31.B16
-	VUSRA $3, V31.B16, V22.B16
+	VUSRA $3, V28.B16, V22.B16
 	WORD $0x0e3382d8 // smlal v24.8h, v22.8b, v19.8b
 	WORD $0x4e3382dd // smlal2 v29.8h, v22.16b, v19.16b
 	VADDP V29.H8, V24.H8, V24.H8
-	FMOVQ 0(R10), F28
-	WORD $0x4e606b1c // sadalp v28.4s, v24.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fb4939c // fmul v28.4s, v28.4s, v20.s[1]
-	WORD $0x4e3cd77b // fadd v27.4s, v27.4s, v28.4s
+	FMOVQ 0(R10), F31
+	WORD $0x4e606b1f // sadalp v31.4s, v24.8h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4fb493ff // fmul v31.4s, v31.4s, v20.s[1]
+	WORD $0x4e3fd77b // fadd v27.4s, v27.4s, v31.4s
 	FMOVD 0(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
 	WORD $0x6e2bdf7b // fmul v27.4s, v27.4s, v11.4s
@@ -3713,29 +3767,31 @@ pair29:
 	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
 	WORD $0x4f9593de // fmul v30.4s, v30.4s, v21.s[0]
 	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	FMOVQ 144(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ 400(R1), F26
-	VSHL $4, V26.B16, V25.B16
-	VAND V2.B16, V25.B16, V22.B16
-	VORR V22.B16, V31.B16, V31.B16
-	WORD $0x0e2cc3f7 // smull v23.8h, v31.8b, v12.8b
-	WORD $0x4e2cc3ea // smull2 v10.8h, v31.16b, v12.16b
+	PRFM 1088(R1), PLDL1KEEP
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 144(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ 400(R1), F25
+	VSHL $4, V25.B16, V28.B16
+	VAND V2.B16, V28.B16, V22.B16
+	VORR V22.B16, V26.B16, V26.B16
+	WORD $0x0e2cc357 // smull v23.8h, v26.8b, v12.8b
+	WORD $0x4e2cc34a // smull2 v10.8h, v26.16b, v12.16b
 	FMOVQ 208(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V25.B16, V24.B16
+	VAND V3.B16, V28.B16, V24.B16
 	VUSRA $1, V24.B16, V29.B16
 	WORD $0x0e2d83b7 // smlal v23.8h, v29.8b, v13.8b
 	WORD $0x4e2d83aa // smlal2 v10.8h, v29.16b, v13.16b
-	FMOVQ 272(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V4.B16, V25.B16, V11.B16
-	VUSRA $2, V11.B16, V28.B16
-	WORD $0x0e2e8397 // smlal v23.8h, v28.8b, v14.8b
-	WORD $0x4e2e838a // smlal2 v10.8h, v28.16b, v14.16b
+	FMOVQ 272(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V4.B16, V28.B16, V11.B16
+	VUSRA $2, V11.B16, V31.B16
+	WORD $0x0e2e83f7 // smlal v23.8h, v31.8b, v14.8b
+	WORD $0x4e2e83ea // smlal2 v10.8h, v31.16b, v14.16b
 	FMOVQ 336(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V5.B16, V25.B16, V30.B16
+	VAND V5.B16, V28.B16, V30.B16
 	VUSRA $3, V30.B16, V27.B16
 	WORD $0x0e2f8377 // smlal v23.8h, v27.8b, v15.8b
 	WORD $0x4e2f836a // smlal2 v10.8h, v27.16b, v15.16b
@@ -3745,67 +3801,67 @@ pair29:
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
 	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
 	FMOVQ 144(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V2.B16, V26.B16, V11.B16
-	VORR V11.B16, V29.B16, V29.B16
-	WORD $0x0e30c3bf // smull v31.8h, v29.8b, v16.8b
-	WORD $0x4e30c3b8 // smull2 v24.8h, v29.16b, v16.16b
-	FMOVQ 208(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VAND V3.B16, V26.B16, V30.B16
-	VUSRA $1, V30.B16, V28.B16
-	WORD $0x0e31839f // smlal v31.8h, v28.8b, v17.8b
-	WORD $0x4e318398 // smlal2 v24.8h, v28.16b, v17.16b
+	VAND V2.B16, V25.B16, V11.B16
+	VUSRA $4, V29.B16, V11.B16
+	WORD $0x0e30c17a // smull v26.8h, v11.8b, v16.8b
+	WORD $0x4e30c178 // smull2 v24.8h, v11.16b, v16.16b
+	FMOVQ 208(R1), F31
+	VAND V3.B16, V25.B16, V30.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $1, V30.B16, V31.B16
+	WORD $0x0e3183fa // smlal v26.8h, v31.8b, v17.8b
+	WORD $0x4e3183f8 // smlal2 v24.8h, v31.16b, v17.16b
 	FMOVQ 272(R1), F27
+	VAND V4.B16, V25.B16, V10.B16
 	VUSHR $4, V27.B16, V27.B16
-	VAND V4.B16, V26.B16, V10.B16
 	VUSRA $2, V10.B16, V27.B16
-	WORD $0x0e32837f // smlal v31.8h, v27.8b, v18.8b
+	WORD $0x0e32837a // smlal v26.8h, v27.8b, v18.8b
 	WORD $0x4e328378 // smlal2 v24.8h, v27.16b, v18.16b
 	FMOVQ 336(R1), F23
+	VAND V5.B16, V25.B16, V29.B16
 	VUSHR $4, V23.B16, V23.B16
-	VAND V5.B16, V26.B16, V11.B16
-	VUSRA $3, V11.B16, V23.B16
-	WORD $0x0e3382ff // smlal v31.8h, v23.8b, v19.8b
+	VUSRA $3, V29.B16, V23.B16
+	WORD $0x0e3382fa // smlal v26.8h, v23.8b, v19.8b
 	WORD $0x4e3382f8 // smlal2 v24.8h, v23.16b, v19.16b
-	VADDP V24.H8, V31.H8, V31.H8
-	FMOVQ 0(R10), F29
-	WORD $0x4e606bfd // sadalp v29.4s, v31.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fb493bd // fmul v29.4s, v29.4s, v20.s[1]
-	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
+	VADDP V24.H8, V26.H8, V26.H8
+	FMOVQ 0(R10), F11
+	WORD $0x4e606b4b // sadalp v11.4s, v26.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fb4916b // fmul v11.4s, v11.4s, v20.s[1]
+	WORD $0x4e2bd6d6 // fadd v22.4s, v22.4s, v11.4s
 	FMOVD 8(R1), F30
 	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
 	WORD $0x6e3eded6 // fmul v22.4s, v22.4s, v30.4s
 	WORD $0x4e36d4e7 // fadd v7.4s, v7.4s, v22.4s
-	FMOVD 40(R1), F28
-	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
-	WORD $0x4f95939c // fmul v28.4s, v28.4s, v21.s[0]
-	WORD $0x4e3cd4e7 // fadd v7.4s, v7.4s, v28.4s
-	FMOVQ 160(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
+	FMOVD 40(R1), F31
+	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
+	WORD $0x4f9593ff // fmul v31.4s, v31.4s, v21.s[0]
+	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 160(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
 	FMOVQ 416(R1), F25
-	VSHL $4, V25.B16, V26.B16
-	VAND V2.B16, V26.B16, V23.B16
-	VORR V23.B16, V11.B16, V11.B16
-	WORD $0x0e2cc16a // smull v10.8h, v11.8b, v12.8b
-	WORD $0x4e2cc17b // smull2 v27.8h, v11.16b, v12.16b
+	VSHL $4, V25.B16, V29.B16
+	VAND V2.B16, V29.B16, V23.B16
+	VORR V23.B16, V28.B16, V28.B16
+	WORD $0x0e2cc38a // smull v10.8h, v28.8b, v12.8b
+	WORD $0x4e2cc39b // smull2 v27.8h, v28.16b, v12.16b
 	FMOVQ 224(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V26.B16, V31.B16
-	VUSRA $1, V31.B16, V24.B16
+	VAND V3.B16, V29.B16, V26.B16
+	VUSRA $1, V26.B16, V24.B16
 	WORD $0x0e2d830a // smlal v10.8h, v24.8b, v13.8b
 	WORD $0x4e2d831b // smlal2 v27.8h, v24.16b, v13.16b
-	FMOVQ 288(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V4.B16, V26.B16, V30.B16
-	VUSRA $2, V30.B16, V29.B16
-	WORD $0x0e2e83aa // smlal v10.8h, v29.8b, v14.8b
-	WORD $0x4e2e83bb // smlal2 v27.8h, v29.16b, v14.16b
+	FMOVQ 288(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V4.B16, V29.B16, V30.B16
+	VUSRA $2, V30.B16, V11.B16
+	WORD $0x0e2e816a // smlal v10.8h, v11.8b, v14.8b
+	WORD $0x4e2e817b // smlal2 v27.8h, v11.16b, v14.16b
 	FMOVQ 352(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V5.B16, V26.B16, V28.B16
-	VUSRA $3, V28.B16, V22.B16
+	VAND V5.B16, V29.B16, V31.B16
+	VUSRA $3, V31.B16, V22.B16
 	WORD $0x0e2f82ca // smlal v10.8h, v22.8b, v15.8b
 	WORD $0x4e2f82db // smlal2 v27.8h, v22.16b, v15.16b
 	VADDP V27.H8, V10.H8, V10.H8
@@ -3814,67 +3870,68 @@ pair29:
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
 	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
 	FMOVQ 160(R1), F24
-	VUSHR $4, V24.B16, V24.B16
 	VAND V2.B16, V25.B16, V30.B16
-	VORR V30.B16, V24.B16, V24.B16
-	WORD $0x0e30c30b // smull v11.8h, v24.8b, v16.8b
-	WORD $0x4e30c31f // smull2 v31.8h, v24.16b, v16.16b
-	FMOVQ 224(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V3.B16, V25.B16, V28.B16
-	VUSRA $1, V28.B16, V29.B16
-	WORD $0x0e3183ab // smlal v11.8h, v29.8b, v17.8b
-	WORD $0x4e3183bf // smlal2 v31.8h, v29.16b, v17.16b
+	VUSRA $4, V24.B16, V30.B16
+	WORD $0x0e30c3dc // smull v28.8h, v30.8b, v16.8b
+	WORD $0x4e30c3da // smull2 v26.8h, v30.16b, v16.16b
+	FMOVQ 224(R1), F11
+	VAND V3.B16, V25.B16, V31.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $1, V31.B16, V11.B16
+	WORD $0x0e31817c // smlal v28.8h, v11.8b, v17.8b
+	WORD $0x4e31817a // smlal2 v26.8h, v11.16b, v17.16b
 	FMOVQ 288(R1), F22
-	VUSHR $4, V22.B16, V22.B16
 	VAND V4.B16, V25.B16, V27.B16
+	VUSHR $4, V22.B16, V22.B16
 	VUSRA $2, V27.B16, V22.B16
-	WORD $0x0e3282cb // smlal v11.8h, v22.8b, v18.8b
-	WORD $0x4e3282df // smlal2 v31.8h, v22.16b, v18.16b
+	WORD $0x0e3282dc // smlal v28.8h, v22.8b, v18.8b
+	WORD $0x4e3282da // smlal2 v26.8h, v22.16b, v18.16b
 	FMOVQ 352(R1), F10
+	VAND V5.B16, V25.B16, V24.B16
 	VUSHR $4, V10.B16, V10.B16
-	VAND V5.B16, V25.B16, V30.B16
-	VUSRA $3, V30.B16, V10.B16
-	WORD $0x0e33814b // smlal v11.8h, v10.8b, v19.8b
-	WORD $0x4e33815f // smlal2 v31.8h, v10.16b, v19.16b
-	VADDP V31.H8, V11.H8, V11.H8
-	FMOVQ 0(R10), F24
-	WORD $0x4e606978 // sadalp v24.4s, v11.8h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fb49318 // fmul v24.4s, v24.4s, v20.s[1]
-	WORD $0x4e38d6f7 // fadd v23.4s, v23.4s, v24.4s
-	FMOVD 16(R1), F28
-	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
-	WORD $0x6e3cdef7 // fmul v23.4s, v23.4s, v28.4s
+	VUSRA $3, V24.B16, V10.B16
+	WORD $0x0e33815c // smlal v28.8h, v10.8b, v19.8b
+	WORD $0x4e33815a // smlal2 v26.8h, v10.16b, v19.16b
+	VADDP V26.H8, V28.H8, V28.H8
+	FMOVQ 0(R10), F30
+	WORD $0x4e606b9e // sadalp v30.4s, v28.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fb493de // fmul v30.4s, v30.4s, v20.s[1]
+	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
+	FMOVD 16(R1), F31
+	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
+	WORD $0x6e3fdef7 // fmul v23.4s, v23.4s, v31.4s
 	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
-	FMOVD 48(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	WORD $0x4f9593bd // fmul v29.4s, v29.4s, v21.s[0]
-	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
-	FMOVQ 176(R1), F30
+	FMOVD 48(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	WORD $0x4f95916b // fmul v11.4s, v11.4s, v21.s[0]
+	WORD $0x4e2bd508 // fadd v8.4s, v8.4s, v11.4s
+	PRFM 1280(R1), PLDL1KEEP
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 176(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 432(R1), F25
+	VSHL $4, V25.B16, V24.B16
+	VAND V2.B16, V24.B16, V10.B16
+	VORR V10.B16, V29.B16, V29.B16
+	WORD $0x0e2cc3bb // smull v27.8h, v29.8b, v12.8b
+	WORD $0x4e2cc3b6 // smull2 v22.8h, v29.16b, v12.16b
+	FMOVQ 240(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V24.B16, V28.B16
+	VUSRA $1, V28.B16, V26.B16
+	WORD $0x0e2d835b // smlal v27.8h, v26.8b, v13.8b
+	WORD $0x4e2d8356 // smlal2 v22.8h, v26.16b, v13.16b
+	FMOVQ 304(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 432(R1), F26
-	VSHL $4, V26.B16, V25.B16
-	VAND V2.B16, V25.B16, V10.B16
-	VORR V10.B16, V30.B16, V30.B16
-	WORD $0x0e2cc3db // smull v27.8h, v30.8b, v12.8b
-	WORD $0x4e2cc3d6 // smull2 v22.8h, v30.16b, v12.16b
-	FMOVQ 240(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V25.B16, V11.B16
-	VUSRA $1, V11.B16, V31.B16
-	WORD $0x0e2d83fb // smlal v27.8h, v31.8b, v13.8b
-	WORD $0x4e2d83f6 // smlal2 v22.8h, v31.16b, v13.16b
-	FMOVQ 304(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V25.B16, V28.B16
-	VUSRA $2, V28.B16, V24.B16
-	WORD $0x0e2e831b // smlal v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e8316 // smlal2 v22.8h, v24.16b, v14.16b
+	VAND V4.B16, V24.B16, V31.B16
+	VUSRA $2, V31.B16, V30.B16
+	WORD $0x0e2e83db // smlal v27.8h, v30.8b, v14.8b
+	WORD $0x4e2e83d6 // smlal2 v22.8h, v30.16b, v14.16b
 	FMOVQ 368(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V5.B16, V25.B16, V29.B16
-	VUSRA $3, V29.B16, V23.B16
+	VAND V5.B16, V24.B16, V11.B16
+	VUSRA $3, V11.B16, V23.B16
 	WORD $0x0e2f82fb // smlal v27.8h, v23.8b, v15.8b
 	WORD $0x4e2f82f6 // smlal2 v22.8h, v23.16b, v15.16b
 	VADDP V22.H8, V27.H8, V27.H8
@@ -3882,67 +3939,67 @@ pair29:
 	WORD $0x4e606b6a // sadalp v10.4s, v27.8h
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
 	WORD $0x4f94914a // fmul v10.4s, v10.4s, v20.s[0]
-	FMOVQ 176(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V2.B16, V26.B16, V28.B16
-	VORR V28.B16, V31.B16, V31.B16
-	WORD $0x0e30c3fe // smull v30.8h, v31.8b, v16.8b
-	WORD $0x4e30c3eb // smull2 v11.8h, v31.16b, v16.16b
-	FMOVQ 240(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V3.B16, V26.B16, V29.B16
-	VUSRA $1, V29.B16, V24.B16
-	WORD $0x0e31831e // smlal v30.8h, v24.8b, v17.8b
-	WORD $0x4e31830b // smlal2 v11.8h, v24.16b, v17.16b
+	FMOVQ 176(R1), F26
+	VAND V2.B16, V25.B16, V31.B16
+	VUSRA $4, V26.B16, V31.B16
+	WORD $0x0e30c3fd // smull v29.8h, v31.8b, v16.8b
+	WORD $0x4e30c3fc // smull2 v28.8h, v31.16b, v16.16b
+	FMOVQ 240(R1), F30
+	VAND V3.B16, V25.B16, V11.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $1, V11.B16, V30.B16
+	WORD $0x0e3183dd // smlal v29.8h, v30.8b, v17.8b
+	WORD $0x4e3183dc // smlal2 v28.8h, v30.16b, v17.16b
 	FMOVQ 304(R1), F23
+	VAND V4.B16, V25.B16, V22.B16
 	VUSHR $4, V23.B16, V23.B16
-	VAND V4.B16, V26.B16, V22.B16
 	VUSRA $2, V22.B16, V23.B16
-	WORD $0x0e3282fe // smlal v30.8h, v23.8b, v18.8b
-	WORD $0x4e3282eb // smlal2 v11.8h, v23.16b, v18.16b
+	WORD $0x0e3282fd // smlal v29.8h, v23.8b, v18.8b
+	WORD $0x4e3282fc // smlal2 v28.8h, v23.16b, v18.16b
 	FMOVQ 368(R1), F27
+	VAND V5.B16, V25.B16, V26.B16
 	VUSHR $4, V27.B16, V27.B16
-	VAND V5.B16, V26.B16, V28.B16
-	VUSRA $3, V28.B16, V27.B16
-	WORD $0x0e33837e // smlal v30.8h, v27.8b, v19.8b
-	WORD $0x4e33836b // smlal2 v11.8h, v27.16b, v19.16b
-	VADDP V11.H8, V30.H8, V30.H8
+	VUSRA $3, V26.B16, V27.B16
+	WORD $0x0e33837d // smlal v29.8h, v27.8b, v19.8b
+	WORD $0x4e33837c // smlal2 v28.8h, v27.16b, v19.16b
+	VADDP V28.H8, V29.H8, V29.H8
 	FMOVQ 0(R10), F31
-	WORD $0x4e606bdf // sadalp v31.4s, v30.8h
+	WORD $0x4e606bbf // sadalp v31.4s, v29.8h
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
 	WORD $0x4fb493ff // fmul v31.4s, v31.4s, v20.s[1]
 	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
-	FMOVD 24(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	WORD $0x6e3ddd4a // fmul v10.4s, v10.4s, v29.4s
+	FMOVD 24(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
 	WORD $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
-	FMOVD 56(R1), F24
-	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
-	WORD $0x4f959318 // fmul v24.4s, v24.4s, v21.s[0]
-	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	FMOVD 56(R1), F30
+	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
+	WORD $0x4f9593de // fmul v30.4s, v30.4s, v21.s[0]
+	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
 	SUBS $1, R4
-	BEQ last30
+	BEQ last34
 	FMOVQ 64(R2), F22
 	FMOVQ 80(R2), F23
-	VDUP V22.S[0], V28.S4
+	VDUP V22.S[0], V24.S4
 	VDUP V22.S[1], V25.S4
 	VDUP V22.S[2], V26.S4
 	VDUP V22.S[3], V27.S4
-	VDUP V23.S[0], V11.S4
-	VDUP V23.S[1], V30.S4
+	VDUP V23.S[0], V28.S4
+	VDUP V23.S[1], V29.S4
 	VDUP V23.S[2], V31.S4
-	VDUP V23.S[3], V29.S4
+	VDUP V23.S[3], V11.S4
 	FMOVQ 96(R2), F10
-	FMOVD 112(R2), F24
-	WORD $0x7e30db18 // faddp s24, v24.2s
+	FMOVD 112(R2), F30
+	WORD $0x7e30dbde // faddp s30, v30.2s
+	PRFM 1408(R1), PLDL1KEEP
 	FMOVQ 448(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
 	FMOVQ 704(R1), F15
 	VSHL $4, V15.B16, V16.B16
 	VAND V2.B16, V16.B16, V17.B16
 	VORR V17.B16, V14.B16, V14.B16
-	WORD $0x0e3cc1cc // smull v12.8h, v14.8b, v28.8b
-	WORD $0x4e3cc1cd // smull2 v13.8h, v14.16b, v28.16b
+	WORD $0x0e38c1cc // smull v12.8h, v14.8b, v24.8b
+	WORD $0x4e38c1cd // smull2 v13.8h, v14.16b, v24.16b
 	FMOVQ 512(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
 	VAND V3.B16, V16.B16, V19.B16
@@ -3967,66 +4024,67 @@ pair29:
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
 	WORD $0x4f8a9231 // fmul v17.4s, v17.4s, v10.s[0]
 	FMOVQ 448(R1), F18
-	VUSHR $4, V18.B16, V18.B16
 	VAND V2.B16, V15.B16, V21.B16
-	VORR V21.B16, V18.B16, V18.B16
-	WORD $0x0e2bc24e // smull v14.8h, v18.8b, v11.8b
-	WORD $0x4e2bc253 // smull2 v19.8h, v18.16b, v11.16b
+	VUSRA $4, V18.B16, V21.B16
+	WORD $0x0e3cc2ae // smull v14.8h, v21.8b, v28.8b
+	WORD $0x4e3cc2b3 // smull2 v19.8h, v21.16b, v28.16b
 	FMOVQ 512(R1), F20
-	VUSHR $4, V20.B16, V20.B16
 	VAND V3.B16, V15.B16, V23.B16
+	VUSHR $4, V20.B16, V20.B16
 	VUSRA $1, V23.B16, V20.B16
-	WORD $0x0e3e828e // smlal v14.8h, v20.8b, v30.8b
-	WORD $0x4e3e8293 // smlal2 v19.8h, v20.16b, v30.16b
+	WORD $0x0e3d828e // smlal v14.8h, v20.8b, v29.8b
+	WORD $0x4e3d8293 // smlal2 v19.8h, v20.16b, v29.16b
 	FMOVQ 576(R1), F22
-	VUSHR $4, V22.B16, V22.B16
 	VAND V4.B16, V15.B16, V13.B16
+	VUSHR $4, V22.B16, V22.B16
 	VUSRA $2, V13.B16, V22.B16
 	WORD $0x0e3f82ce // smlal v14.8h, v22.8b, v31.8b
 	WORD $0x4e3f82d3 // smlal2 v19.8h, v22.16b, v31.16b
 	FMOVQ 640(R1), F12
+	VAND V5.B16, V15.B16, V18.B16
 	VUSHR $4, V12.B16, V12.B16
-	VAND V5.B16, V15.B16, V21.B16
-	VUSRA $3, V21.B16, V12.B16
-	WORD $0x0e3d818e // smlal v14.8h, v12.8b, v29.8b
-	WORD $0x4e3d8193 // smlal2 v19.8h, v12.16b, v29.16b
+	VUSRA $3, V18.B16, V12.B16
+	WORD $0x0e2b818e // smlal v14.8h, v12.8b, v11.8b
+	WORD $0x4e2b8193 // smlal2 v19.8h, v12.16b, v11.16b
 	VADDP V19.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F18
-	WORD $0x4e6069d2 // sadalp v18.4s, v14.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4faa9252 // fmul v18.4s, v18.4s, v10.s[1]
-	WORD $0x4e32d631 // fadd v17.4s, v17.4s, v18.4s
+	FMOVQ 0(R10), F21
+	WORD $0x4e6069d5 // sadalp v21.4s, v14.8h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4faa92b5 // fmul v21.4s, v21.4s, v10.s[1]
+	WORD $0x4e35d631 // fadd v17.4s, v17.4s, v21.4s
 	FMOVD 64(R1), F23
 	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
 	WORD $0x6e37de31 // fmul v17.4s, v17.4s, v23.4s
 	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
 	FMOVD 96(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x4f989294 // fmul v20.4s, v20.4s, v24.s[0]
+	WORD $0x4f9e9294 // fmul v20.4s, v20.4s, v30.s[0]
 	WORD $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
-	FMOVQ 464(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 720(R1), F16
-	VSHL $4, V16.B16, V15.B16
-	VAND V2.B16, V15.B16, V12.B16
-	VORR V12.B16, V21.B16, V21.B16
-	WORD $0x0e3cc2ad // smull v13.8h, v21.8b, v28.8b
-	WORD $0x4e3cc2b6 // smull2 v22.8h, v21.16b, v28.16b
+	PRFM 1472(R1), PLDL1KEEP
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 464(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 720(R1), F15
+	VSHL $4, V15.B16, V18.B16
+	VAND V2.B16, V18.B16, V12.B16
+	VORR V12.B16, V16.B16, V16.B16
+	WORD $0x0e38c20d // smull v13.8h, v16.8b, v24.8b
+	WORD $0x4e38c216 // smull2 v22.8h, v16.16b, v24.16b
 	FMOVQ 528(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V15.B16, V14.B16
+	VAND V3.B16, V18.B16, V14.B16
 	VUSRA $1, V14.B16, V19.B16
 	WORD $0x0e39826d // smlal v13.8h, v19.8b, v25.8b
 	WORD $0x4e398276 // smlal2 v22.8h, v19.16b, v25.16b
-	FMOVQ 592(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V15.B16, V23.B16
-	VUSRA $2, V23.B16, V18.B16
-	WORD $0x0e3a824d // smlal v13.8h, v18.8b, v26.8b
-	WORD $0x4e3a8256 // smlal2 v22.8h, v18.16b, v26.16b
+	FMOVQ 592(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V4.B16, V18.B16, V23.B16
+	VUSRA $2, V23.B16, V21.B16
+	WORD $0x0e3a82ad // smlal v13.8h, v21.8b, v26.8b
+	WORD $0x4e3a82b6 // smlal2 v22.8h, v21.16b, v26.16b
 	FMOVQ 656(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
-	VAND V5.B16, V15.B16, V20.B16
+	VAND V5.B16, V18.B16, V20.B16
 	VUSRA $3, V20.B16, V17.B16
 	WORD $0x0e3b822d // smlal v13.8h, v17.8b, v27.8b
 	WORD $0x4e3b8236 // smlal2 v22.8h, v17.16b, v27.16b
@@ -4036,67 +4094,67 @@ pair29:
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
 	WORD $0x4f8a918c // fmul v12.4s, v12.4s, v10.s[0]
 	FMOVQ 464(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	VAND V2.B16, V16.B16, V23.B16
-	VORR V23.B16, V19.B16, V19.B16
-	WORD $0x0e2bc275 // smull v21.8h, v19.8b, v11.8b
-	WORD $0x4e2bc26e // smull2 v14.8h, v19.16b, v11.16b
-	FMOVQ 528(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V3.B16, V16.B16, V20.B16
-	VUSRA $1, V20.B16, V18.B16
-	WORD $0x0e3e8255 // smlal v21.8h, v18.8b, v30.8b
-	WORD $0x4e3e824e // smlal2 v14.8h, v18.16b, v30.16b
+	VAND V2.B16, V15.B16, V23.B16
+	VUSRA $4, V19.B16, V23.B16
+	WORD $0x0e3cc2f0 // smull v16.8h, v23.8b, v28.8b
+	WORD $0x4e3cc2ee // smull2 v14.8h, v23.16b, v28.16b
+	FMOVQ 528(R1), F21
+	VAND V3.B16, V15.B16, V20.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $1, V20.B16, V21.B16
+	WORD $0x0e3d82b0 // smlal v16.8h, v21.8b, v29.8b
+	WORD $0x4e3d82ae // smlal2 v14.8h, v21.16b, v29.16b
 	FMOVQ 592(R1), F17
+	VAND V4.B16, V15.B16, V22.B16
 	VUSHR $4, V17.B16, V17.B16
-	VAND V4.B16, V16.B16, V22.B16
 	VUSRA $2, V22.B16, V17.B16
-	WORD $0x0e3f8235 // smlal v21.8h, v17.8b, v31.8b
+	WORD $0x0e3f8230 // smlal v16.8h, v17.8b, v31.8b
 	WORD $0x4e3f822e // smlal2 v14.8h, v17.16b, v31.16b
 	FMOVQ 656(R1), F13
+	VAND V5.B16, V15.B16, V19.B16
 	VUSHR $4, V13.B16, V13.B16
-	VAND V5.B16, V16.B16, V23.B16
-	VUSRA $3, V23.B16, V13.B16
-	WORD $0x0e3d81b5 // smlal v21.8h, v13.8b, v29.8b
-	WORD $0x4e3d81ae // smlal2 v14.8h, v13.16b, v29.16b
-	VADDP V14.H8, V21.H8, V21.H8
-	FMOVQ 0(R10), F19
-	WORD $0x4e606ab3 // sadalp v19.4s, v21.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4faa9273 // fmul v19.4s, v19.4s, v10.s[1]
-	WORD $0x4e33d58c // fadd v12.4s, v12.4s, v19.4s
+	VUSRA $3, V19.B16, V13.B16
+	WORD $0x0e2b81b0 // smlal v16.8h, v13.8b, v11.8b
+	WORD $0x4e2b81ae // smlal2 v14.8h, v13.16b, v11.16b
+	VADDP V14.H8, V16.H8, V16.H8
+	FMOVQ 0(R10), F23
+	WORD $0x4e606a17 // sadalp v23.4s, v16.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4faa92f7 // fmul v23.4s, v23.4s, v10.s[1]
+	WORD $0x4e37d58c // fadd v12.4s, v12.4s, v23.4s
 	FMOVD 72(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
 	WORD $0x6e34dd8c // fmul v12.4s, v12.4s, v20.4s
 	WORD $0x4e2cd4e7 // fadd v7.4s, v7.4s, v12.4s
-	FMOVD 104(R1), F18
-	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	WORD $0x4f989252 // fmul v18.4s, v18.4s, v24.s[0]
-	WORD $0x4e32d4e7 // fadd v7.4s, v7.4s, v18.4s
-	FMOVQ 480(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
+	FMOVD 104(R1), F21
+	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
+	WORD $0x4f9e92b5 // fmul v21.4s, v21.4s, v30.s[0]
+	WORD $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
+	PRFM 1600(R1), PLDL1KEEP
+	FMOVQ 480(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
 	FMOVQ 736(R1), F15
-	VSHL $4, V15.B16, V16.B16
-	VAND V2.B16, V16.B16, V13.B16
-	VORR V13.B16, V23.B16, V23.B16
-	WORD $0x0e3cc2f6 // smull v22.8h, v23.8b, v28.8b
-	WORD $0x4e3cc2f1 // smull2 v17.8h, v23.16b, v28.16b
+	VSHL $4, V15.B16, V19.B16
+	VAND V2.B16, V19.B16, V13.B16
+	VORR V13.B16, V18.B16, V18.B16
+	WORD $0x0e38c256 // smull v22.8h, v18.8b, v24.8b
+	WORD $0x4e38c251 // smull2 v17.8h, v18.16b, v24.16b
 	FMOVQ 544(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V16.B16, V21.B16
-	VUSRA $1, V21.B16, V14.B16
+	VAND V3.B16, V19.B16, V16.B16
+	VUSRA $1, V16.B16, V14.B16
 	WORD $0x0e3981d6 // smlal v22.8h, v14.8b, v25.8b
 	WORD $0x4e3981d1 // smlal2 v17.8h, v14.16b, v25.16b
-	FMOVQ 608(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V4.B16, V16.B16, V20.B16
-	VUSRA $2, V20.B16, V19.B16
-	WORD $0x0e3a8276 // smlal v22.8h, v19.8b, v26.8b
-	WORD $0x4e3a8271 // smlal2 v17.8h, v19.16b, v26.16b
+	FMOVQ 608(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V4.B16, V19.B16, V20.B16
+	VUSRA $2, V20.B16, V23.B16
+	WORD $0x0e3a82f6 // smlal v22.8h, v23.8b, v26.8b
+	WORD $0x4e3a82f1 // smlal2 v17.8h, v23.16b, v26.16b
 	FMOVQ 672(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	VAND V5.B16, V16.B16, V18.B16
-	VUSRA $3, V18.B16, V12.B16
+	VAND V5.B16, V19.B16, V21.B16
+	VUSRA $3, V21.B16, V12.B16
 	WORD $0x0e3b8196 // smlal v22.8h, v12.8b, v27.8b
 	WORD $0x4e3b8191 // smlal2 v17.8h, v12.16b, v27.16b
 	VADDP V17.H8, V22.H8, V22.H8
@@ -4105,67 +4163,68 @@ pair29:
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	WORD $0x4f8a91ad // fmul v13.4s, v13.4s, v10.s[0]
 	FMOVQ 480(R1), F14
-	VUSHR $4, V14.B16, V14.B16
 	VAND V2.B16, V15.B16, V20.B16
-	VORR V20.B16, V14.B16, V14.B16
-	WORD $0x0e2bc1d7 // smull v23.8h, v14.8b, v11.8b
-	WORD $0x4e2bc1d5 // smull2 v21.8h, v14.16b, v11.16b
-	FMOVQ 544(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	VAND V3.B16, V15.B16, V18.B16
-	VUSRA $1, V18.B16, V19.B16
-	WORD $0x0e3e8277 // smlal v23.8h, v19.8b, v30.8b
-	WORD $0x4e3e8275 // smlal2 v21.8h, v19.16b, v30.16b
+	VUSRA $4, V14.B16, V20.B16
+	WORD $0x0e3cc292 // smull v18.8h, v20.8b, v28.8b
+	WORD $0x4e3cc290 // smull2 v16.8h, v20.16b, v28.16b
+	FMOVQ 544(R1), F23
+	VAND V3.B16, V15.B16, V21.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $1, V21.B16, V23.B16
+	WORD $0x0e3d82f2 // smlal v18.8h, v23.8b, v29.8b
+	WORD $0x4e3d82f0 // smlal2 v16.8h, v23.16b, v29.16b
 	FMOVQ 608(R1), F12
-	VUSHR $4, V12.B16, V12.B16
 	VAND V4.B16, V15.B16, V17.B16
+	VUSHR $4, V12.B16, V12.B16
 	VUSRA $2, V17.B16, V12.B16
-	WORD $0x0e3f8197 // smlal v23.8h, v12.8b, v31.8b
-	WORD $0x4e3f8195 // smlal2 v21.8h, v12.16b, v31.16b
+	WORD $0x0e3f8192 // smlal v18.8h, v12.8b, v31.8b
+	WORD $0x4e3f8190 // smlal2 v16.8h, v12.16b, v31.16b
 	FMOVQ 672(R1), F22
+	VAND V5.B16, V15.B16, V14.B16
 	VUSHR $4, V22.B16, V22.B16
-	VAND V5.B16, V15.B16, V20.B16
-	VUSRA $3, V20.B16, V22.B16
-	WORD $0x0e3d82d7 // smlal v23.8h, v22.8b, v29.8b
-	WORD $0x4e3d82d5 // smlal2 v21.8h, v22.16b, v29.16b
-	VADDP V21.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F14
-	WORD $0x4e606aee // sadalp v14.4s, v23.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4faa91ce // fmul v14.4s, v14.4s, v10.s[1]
-	WORD $0x4e2ed5ad // fadd v13.4s, v13.4s, v14.4s
-	FMOVD 80(R1), F18
-	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	WORD $0x6e32ddad // fmul v13.4s, v13.4s, v18.4s
+	VUSRA $3, V14.B16, V22.B16
+	WORD $0x0e2b82d2 // smlal v18.8h, v22.8b, v11.8b
+	WORD $0x4e2b82d0 // smlal2 v16.8h, v22.16b, v11.16b
+	VADDP V16.H8, V18.H8, V18.H8
+	FMOVQ 0(R10), F20
+	WORD $0x4e606a54 // sadalp v20.4s, v18.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4faa9294 // fmul v20.4s, v20.4s, v10.s[1]
+	WORD $0x4e34d5ad // fadd v13.4s, v13.4s, v20.4s
+	FMOVD 80(R1), F21
+	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
+	WORD $0x6e35ddad // fmul v13.4s, v13.4s, v21.4s
 	WORD $0x4e2dd508 // fadd v8.4s, v8.4s, v13.4s
-	FMOVD 112(R1), F19
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	WORD $0x4f989273 // fmul v19.4s, v19.4s, v24.s[0]
-	WORD $0x4e33d508 // fadd v8.4s, v8.4s, v19.4s
-	FMOVQ 496(R1), F20
+	FMOVD 112(R1), F23
+	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
+	WORD $0x4f9e92f7 // fmul v23.4s, v23.4s, v30.s[0]
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	PRFM 1664(R1), PLDL1KEEP
+	PRFM 1728(R1), PLDL1KEEP
+	FMOVQ 496(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 752(R1), F15
+	VSHL $4, V15.B16, V14.B16
+	VAND V2.B16, V14.B16, V22.B16
+	VORR V22.B16, V19.B16, V19.B16
+	WORD $0x0e38c271 // smull v17.8h, v19.8b, v24.8b
+	WORD $0x4e38c26c // smull2 v12.8h, v19.16b, v24.16b
+	FMOVQ 560(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V14.B16, V18.B16
+	VUSRA $1, V18.B16, V16.B16
+	WORD $0x0e398211 // smlal v17.8h, v16.8b, v25.8b
+	WORD $0x4e39820c // smlal2 v12.8h, v16.16b, v25.16b
+	FMOVQ 624(R1), F20
 	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ 752(R1), F16
-	VSHL $4, V16.B16, V15.B16
-	VAND V2.B16, V15.B16, V22.B16
-	VORR V22.B16, V20.B16, V20.B16
-	WORD $0x0e3cc291 // smull v17.8h, v20.8b, v28.8b
-	WORD $0x4e3cc28c // smull2 v12.8h, v20.16b, v28.16b
-	FMOVQ 560(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V15.B16, V23.B16
-	VUSRA $1, V23.B16, V21.B16
-	WORD $0x0e3982b1 // smlal v17.8h, v21.8b, v25.8b
-	WORD $0x4e3982ac // smlal2 v12.8h, v21.16b, v25.16b
-	FMOVQ 624(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V15.B16, V18.B16
-	VUSRA $2, V18.B16, V14.B16
-	WORD $0x0e3a81d1 // smlal v17.8h, v14.8b, v26.8b
-	WORD $0x4e3a81cc // smlal2 v12.8h, v14.16b, v26.16b
+	VAND V4.B16, V14.B16, V21.B16
+	VUSRA $2, V21.B16, V20.B16
+	WORD $0x0e3a8291 // smlal v17.8h, v20.8b, v26.8b
+	WORD $0x4e3a828c // smlal2 v12.8h, v20.16b, v26.16b
 	FMOVQ 688(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	VAND V5.B16, V15.B16, V19.B16
-	VUSRA $3, V19.B16, V13.B16
+	VAND V5.B16, V14.B16, V23.B16
+	VUSRA $3, V23.B16, V13.B16
 	WORD $0x0e3b81b1 // smlal v17.8h, v13.8b, v27.8b
 	WORD $0x4e3b81ac // smlal2 v12.8h, v13.16b, v27.16b
 	VADDP V12.H8, V17.H8, V17.H8
@@ -4173,65 +4232,68 @@ pair29:
 	WORD $0x4e606a36 // sadalp v22.4s, v17.8h
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
 	WORD $0x4f8a92d6 // fmul v22.4s, v22.4s, v10.s[0]
-	FMOVQ 496(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V2.B16, V16.B16, V18.B16
-	VORR V18.B16, V21.B16, V21.B16
-	WORD $0x0e2bc2b4 // smull v20.8h, v21.8b, v11.8b
-	WORD $0x4e2bc2b7 // smull2 v23.8h, v21.16b, v11.16b
-	FMOVQ 560(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V3.B16, V16.B16, V19.B16
-	VUSRA $1, V19.B16, V14.B16
-	WORD $0x0e3e81d4 // smlal v20.8h, v14.8b, v30.8b
-	WORD $0x4e3e81d7 // smlal2 v23.8h, v14.16b, v30.16b
+	FMOVQ 496(R1), F16
+	VAND V2.B16, V15.B16, V21.B16
+	VUSRA $4, V16.B16, V21.B16
+	WORD $0x0e3cc2b3 // smull v19.8h, v21.8b, v28.8b
+	WORD $0x4e3cc2b2 // smull2 v18.8h, v21.16b, v28.16b
+	FMOVQ 560(R1), F20
+	VAND V3.B16, V15.B16, V23.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $1, V23.B16, V20.B16
+	WORD $0x0e3d8293 // smlal v19.8h, v20.8b, v29.8b
+	WORD $0x4e3d8292 // smlal2 v18.8h, v20.16b, v29.16b
 	FMOVQ 624(R1), F13
+	VAND V4.B16, V15.B16, V12.B16
 	VUSHR $4, V13.B16, V13.B16
-	VAND V4.B16, V16.B16, V12.B16
 	VUSRA $2, V12.B16, V13.B16
-	WORD $0x0e3f81b4 // smlal v20.8h, v13.8b, v31.8b
-	WORD $0x4e3f81b7 // smlal2 v23.8h, v13.16b, v31.16b
+	WORD $0x0e3f81b3 // smlal v19.8h, v13.8b, v31.8b
+	WORD $0x4e3f81b2 // smlal2 v18.8h, v13.16b, v31.16b
 	FMOVQ 688(R1), F17
+	VAND V5.B16, V15.B16, V16.B16
 	VUSHR $4, V17.B16, V17.B16
-	VAND V5.B16, V16.B16, V18.B16
-	VUSRA $3, V18.B16, V17.B16
-	WORD $0x0e3d8234 // smlal v20.8h, v17.8b, v29.8b
-	WORD $0x4e3d8237 // smlal2 v23.8h, v17.16b, v29.16b
-	VADDP V23.H8, V20.H8, V20.H8
+	VUSRA $3, V16.B16, V17.B16
+	WORD $0x0e2b8233 // smlal v19.8h, v17.8b, v11.8b
+	WORD $0x4e2b8232 // smlal2 v18.8h, v17.16b, v11.16b
+	VADDP V18.H8, V19.H8, V19.H8
 	FMOVQ 0(R10), F21
-	WORD $0x4e606a95 // sadalp v21.4s, v20.8h
+	WORD $0x4e606a75 // sadalp v21.4s, v19.8h
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
 	WORD $0x4faa92b5 // fmul v21.4s, v21.4s, v10.s[1]
 	WORD $0x4e35d6d6 // fadd v22.4s, v22.4s, v21.4s
-	FMOVD 88(R1), F19
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	WORD $0x6e33ded6 // fmul v22.4s, v22.4s, v19.4s
+	FMOVD 88(R1), F23
+	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
 	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	FMOVD 120(R1), F14
-	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	WORD $0x4f9891ce // fmul v14.4s, v14.4s, v24.s[0]
-	WORD $0x4e2ed529 // fadd v9.4s, v9.4s, v14.4s
+	FMOVD 120(R1), F20
+	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
+	WORD $0x4f9e9294 // fmul v20.4s, v20.4s, v30.s[0]
+	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	ADD $768, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair29
-last30:
-	FMOVQ F6, 0(R3)
-	FMOVQ F7, 16(R3)
-	FMOVQ F8, 32(R3)
-	FMOVQ F9, 48(R3)
+	BNE pair33
+last34:
+	FMOVQ F6, 0(R14)
+	FMOVQ F7, 16(R14)
+	FMOVQ F8, 32(R14)
+	FMOVQ F9, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row32
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel28
+	BNE panel31
 	RET
 
 // mulQ5_1 multiplies Q5_1 weights with several rows of activations.
 // func mulQ5_1(a *panel.Args)
-TEXT ·mulQ5_1(SB), 0, $960-8
+TEXT ·mulQ5_1(SB), 0, $1088-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-1088(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -4251,14 +4313,14 @@ TEXT ·mulQ5_1(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel31:
+panel35:
 	MOVD R6, R1
 	MOVD 8(R0), R2
 	VEOR V6.B16, V6.B16, V6.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row32:
+row36:
 	FMOVQ F6, 0(R14)
 	FMOVQ F6, 16(R14)
 	FMOVQ F6, 32(R14)
@@ -4266,793 +4328,785 @@ row32:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row32
+	BNE row36
 	MOVD 40(R0), R4
-pair33:
+pair37:
 	FMOVQ 128(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	FMOVQ 384(R1), F8
 	VSHL $4, V8.B16, V9.B16
 	VAND V2.B16, V9.B16, V10.B16
 	VORR V10.B16, V7.B16, V7.B16
-	FMOVQ F7, 384(R11)
+	FMOVQ F7, 512(R11)
 	FMOVQ 192(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
 	VAND V3.B16, V9.B16, V12.B16
 	VUSRA $1, V12.B16, V11.B16
-	FMOVQ F11, 400(R11)
+	FMOVQ F11, 528(R11)
 	FMOVQ 256(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	VAND V4.B16, V9.B16, V14.B16
 	VUSRA $2, V14.B16, V13.B16
-	FMOVQ F13, 416(R11)
+	FMOVQ F13, 544(R11)
 	FMOVQ 320(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
 	VAND V5.B16, V9.B16, V16.B16
 	VUSRA $3, V16.B16, V15.B16
-	FMOVQ F15, 432(R11)
+	FMOVQ F15, 560(R11)
 	FMOVQ 128(R1), F17
-	VUSHR $4, V17.B16, V17.B16
 	VAND V2.B16, V8.B16, V18.B16
-	VORR V18.B16, V17.B16, V17.B16
-	FMOVQ F17, 448(R11)
+	VUSRA $4, V17.B16, V18.B16
+	FMOVQ F18, 576(R11)
 	FMOVQ 192(R1), F19
-	VUSHR $4, V19.B16, V19.B16
 	VAND V3.B16, V8.B16, V20.B16
+	VUSHR $4, V19.B16, V19.B16
 	VUSRA $1, V20.B16, V19.B16
-	FMOVQ F19, 464(R11)
+	FMOVQ F19, 592(R11)
 	FMOVQ 256(R1), F21
-	VUSHR $4, V21.B16, V21.B16
 	VAND V4.B16, V8.B16, V22.B16
+	VUSHR $4, V21.B16, V21.B16
 	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 480(R11)
+	FMOVQ F21, 608(R11)
 	FMOVQ 320(R1), F23
-	VUSHR $4, V23.B16, V23.B16
 	VAND V5.B16, V8.B16, V24.B16
+	VUSHR $4, V23.B16, V23.B16
 	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 496(R11)
+	FMOVQ F23, 624(R11)
 	FMOVD 0(R1), F25
 	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	FMOVQ F25, 128(R11)
+	FMOVQ F25, 256(R11)
 	FMOVD 32(R1), F26
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	FMOVQ F26, 256(R11)
+	FMOVQ F26, 384(R11)
 	FMOVQ 144(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
 	FMOVQ 400(R1), F28
 	VSHL $4, V28.B16, V29.B16
 	VAND V2.B16, V29.B16, V30.B16
 	VORR V30.B16, V27.B16, V27.B16
-	FMOVQ F27, 512(R11)
+	FMOVQ F27, 640(R11)
 	FMOVQ 208(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
 	VAND V3.B16, V29.B16, V6.B16
 	VUSRA $1, V6.B16, V31.B16
-	FMOVQ F31, 528(R11)
+	FMOVQ F31, 656(R11)
 	FMOVQ 272(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	VAND V4.B16, V29.B16, V7.B16
 	VUSRA $2, V7.B16, V10.B16
-	FMOVQ F10, 544(R11)
+	FMOVQ F10, 672(R11)
 	FMOVQ 336(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
 	VAND V5.B16, V29.B16, V11.B16
 	VUSRA $3, V11.B16, V12.B16
-	FMOVQ F12, 560(R11)
+	FMOVQ F12, 688(R11)
 	FMOVQ 144(R1), F14
-	VUSHR $4, V14.B16, V14.B16
 	VAND V2.B16, V28.B16, V13.B16
-	VORR V13.B16, V14.B16, V14.B16
-	FMOVQ F14, 576(R11)
+	VUSRA $4, V14.B16, V13.B16
+	FMOVQ F13, 704(R11)
 	FMOVQ 208(R1), F16
-	VUSHR $4, V16.B16, V16.B16
 	VAND V3.B16, V28.B16, V15.B16
+	VUSHR $4, V16.B16, V16.B16
 	VUSRA $1, V15.B16, V16.B16
-	FMOVQ F16, 592(R11)
-	FMOVQ 272(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V4.B16, V28.B16, V17.B16
-	VUSRA $2, V17.B16, V18.B16
-	FMOVQ F18, 608(R11)
+	FMOVQ F16, 720(R11)
+	FMOVQ 272(R1), F17
+	VAND V4.B16, V28.B16, V18.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $2, V18.B16, V17.B16
+	FMOVQ F17, 736(R11)
 	FMOVQ 336(R1), F20
-	VUSHR $4, V20.B16, V20.B16
 	VAND V5.B16, V28.B16, V19.B16
+	VUSHR $4, V20.B16, V20.B16
 	VUSRA $3, V19.B16, V20.B16
-	FMOVQ F20, 624(R11)
+	FMOVQ F20, 752(R11)
 	FMOVD 8(R1), F22
 	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	FMOVQ F22, 144(R11)
+	FMOVQ F22, 272(R11)
 	FMOVD 40(R1), F21
 	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	FMOVQ F21, 272(R11)
-	FMOVQ 160(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 416(R1), F9
-	VSHL $4, V9.B16, V8.B16
-	VAND V2.B16, V8.B16, V23.B16
-	VORR V23.B16, V24.B16, V24.B16
-	FMOVQ F24, 640(R11)
+	FMOVQ F21, 400(R11)
+	FMOVQ 160(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 416(R1), F8
+	VSHL $4, V8.B16, V24.B16
+	VAND V2.B16, V24.B16, V23.B16
+	VORR V23.B16, V9.B16, V9.B16
+	FMOVQ F9, 768(R11)
 	FMOVQ 224(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V8.B16, V26.B16
+	VAND V3.B16, V24.B16, V26.B16
 	VUSRA $1, V26.B16, V25.B16
-	FMOVQ F25, 656(R11)
+	FMOVQ F25, 784(R11)
 	FMOVQ 288(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
-	VAND V4.B16, V8.B16, V27.B16
+	VAND V4.B16, V24.B16, V27.B16
 	VUSRA $2, V27.B16, V30.B16
-	FMOVQ F30, 672(R11)
+	FMOVQ F30, 800(R11)
 	FMOVQ 352(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	VAND V5.B16, V8.B16, V31.B16
+	VAND V5.B16, V24.B16, V31.B16
 	VUSRA $3, V31.B16, V6.B16
-	FMOVQ F6, 688(R11)
+	FMOVQ F6, 816(R11)
 	FMOVQ 160(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	VAND V2.B16, V9.B16, V10.B16
-	VORR V10.B16, V7.B16, V7.B16
-	FMOVQ F7, 704(R11)
+	VAND V2.B16, V8.B16, V10.B16
+	VUSRA $4, V7.B16, V10.B16
+	FMOVQ F10, 832(R11)
 	FMOVQ 224(R1), F11
+	VAND V3.B16, V8.B16, V12.B16
 	VUSHR $4, V11.B16, V11.B16
-	VAND V3.B16, V9.B16, V12.B16
 	VUSRA $1, V12.B16, V11.B16
-	FMOVQ F11, 720(R11)
-	FMOVQ 288(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V4.B16, V9.B16, V14.B16
-	VUSRA $2, V14.B16, V13.B16
-	FMOVQ F13, 736(R11)
+	FMOVQ F11, 848(R11)
+	FMOVQ 288(R1), F14
+	VAND V4.B16, V8.B16, V13.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $2, V13.B16, V14.B16
+	FMOVQ F14, 864(R11)
 	FMOVQ 352(R1), F15
+	VAND V5.B16, V8.B16, V16.B16
 	VUSHR $4, V15.B16, V15.B16
-	VAND V5.B16, V9.B16, V16.B16
 	VUSRA $3, V16.B16, V15.B16
-	FMOVQ F15, 752(R11)
-	FMOVD 16(R1), F17
-	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	FMOVQ F17, 160(R11)
-	FMOVD 48(R1), F18
+	FMOVQ F15, 880(R11)
+	FMOVD 16(R1), F18
 	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
 	FMOVQ F18, 288(R11)
-	FMOVQ 176(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 432(R1), F29
-	VSHL $4, V29.B16, V28.B16
-	VAND V2.B16, V28.B16, V20.B16
-	VORR V20.B16, V19.B16, V19.B16
-	FMOVQ F19, 768(R11)
+	FMOVD 48(R1), F17
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	FMOVQ F17, 416(R11)
+	FMOVQ 176(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 432(R1), F28
+	VSHL $4, V28.B16, V19.B16
+	VAND V2.B16, V19.B16, V20.B16
+	VORR V20.B16, V29.B16, V29.B16
+	FMOVQ F29, 896(R11)
 	FMOVQ 240(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V28.B16, V21.B16
+	VAND V3.B16, V19.B16, V21.B16
 	VUSRA $1, V21.B16, V22.B16
-	FMOVQ F22, 784(R11)
+	FMOVQ F22, 912(R11)
 	FMOVQ 304(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V28.B16, V24.B16
-	VUSRA $2, V24.B16, V23.B16
-	FMOVQ F23, 800(R11)
+	VAND V4.B16, V19.B16, V9.B16
+	VUSRA $2, V9.B16, V23.B16
+	FMOVQ F23, 928(R11)
 	FMOVQ 368(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V5.B16, V28.B16, V25.B16
+	VAND V5.B16, V19.B16, V25.B16
 	VUSRA $3, V25.B16, V26.B16
-	FMOVQ F26, 816(R11)
+	FMOVQ F26, 944(R11)
 	FMOVQ 176(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V2.B16, V29.B16, V30.B16
-	VORR V30.B16, V27.B16, V27.B16
-	FMOVQ F27, 832(R11)
+	VAND V2.B16, V28.B16, V30.B16
+	VUSRA $4, V27.B16, V30.B16
+	FMOVQ F30, 960(R11)
 	FMOVQ 240(R1), F31
+	VAND V3.B16, V28.B16, V6.B16
 	VUSHR $4, V31.B16, V31.B16
-	VAND V3.B16, V29.B16, V6.B16
 	VUSRA $1, V6.B16, V31.B16
-	FMOVQ F31, 848(R11)
-	FMOVQ 304(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V4.B16, V29.B16, V7.B16
-	VUSRA $2, V7.B16, V10.B16
-	FMOVQ F10, 864(R11)
+	FMOVQ F31, 976(R11)
+	FMOVQ 304(R1), F7
+	VAND V4.B16, V28.B16, V10.B16
+	VUSHR $4, V7.B16, V7.B16
+	VUSRA $2, V10.B16, V7.B16
+	FMOVQ F7, 992(R11)
 	FMOVQ 368(R1), F12
+	VAND V5.B16, V28.B16, V11.B16
 	VUSHR $4, V12.B16, V12.B16
-	VAND V5.B16, V29.B16, V11.B16
 	VUSRA $3, V11.B16, V12.B16
-	FMOVQ F12, 880(R11)
-	FMOVD 24(R1), F14
-	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 176(R11)
-	FMOVD 56(R1), F13
+	FMOVQ F12, 1008(R11)
+	FMOVD 24(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
 	FMOVQ F13, 304(R11)
+	FMOVD 56(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ F14, 432(R11)
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row35:
-	FMOVQ 0(R13), F16
+row39:
+	FMOVQ 0(R13), F24
 	FMOVQ 16(R13), F8
-	VDUP V16.S[0], V9.S4
-	VDUP V16.S[1], V15.S4
-	VDUP V16.S[2], V17.S4
-	VDUP V16.S[3], V18.S4
+	VDUP V24.S[0], V16.S4
+	VDUP V24.S[1], V15.S4
+	VDUP V24.S[2], V18.S4
+	VDUP V24.S[3], V17.S4
 	VDUP V8.S[0], V20.S4
-	VDUP V8.S[1], V19.S4
+	VDUP V8.S[1], V29.S4
 	VDUP V8.S[2], V21.S4
 	VDUP V8.S[3], V22.S4
-	FMOVQ 32(R13), F24
+	FMOVQ 32(R13), F9
 	FMOVD 48(R13), F23
 	WORD $0x7e30daf7 // faddp s23, v23.2s
-	FMOVQ 384(R11), F30
-	WORD $0x0e29c3d9 // smull v25.8h, v30.8b, v9.8b
-	WORD $0x4e29c3da // smull2 v26.8h, v30.16b, v9.16b
-	FMOVQ 400(R11), F27
-	WORD $0x0e2f8379 // smlal v25.8h, v27.8b, v15.8b
-	WORD $0x4e2f837a // smlal2 v26.8h, v27.16b, v15.16b
-	FMOVQ 416(R11), F6
-	WORD $0x0e3180d9 // smlal v25.8h, v6.8b, v17.8b
-	WORD $0x4e3180da // smlal2 v26.8h, v6.16b, v17.16b
-	FMOVQ 432(R11), F31
-	WORD $0x0e3283f9 // smlal v25.8h, v31.8b, v18.8b
-	WORD $0x4e3283fa // smlal2 v26.8h, v31.16b, v18.16b
+	FMOVQ 512(R11), F27
+	WORD $0x0e30c379 // smull v25.8h, v27.8b, v16.8b
+	WORD $0x4e30c37a // smull2 v26.8h, v27.16b, v16.16b
+	FMOVQ 528(R11), F30
+	WORD $0x0e2f83d9 // smlal v25.8h, v30.8b, v15.8b
+	WORD $0x4e2f83da // smlal2 v26.8h, v30.16b, v15.16b
+	FMOVQ 544(R11), F6
+	WORD $0x0e3280d9 // smlal v25.8h, v6.8b, v18.8b
+	WORD $0x4e3280da // smlal2 v26.8h, v6.16b, v18.16b
+	FMOVQ 560(R11), F31
+	WORD $0x0e3183f9 // smlal v25.8h, v31.8b, v17.8b
+	WORD $0x4e3183fa // smlal2 v26.8h, v31.16b, v17.16b
 	VADDP V26.H8, V25.H8, V25.H8
-	FMOVQ 0(R10), F7
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4f9890e7 // fmul v7.4s, v7.4s, v24.s[0]
-	FMOVQ 448(R11), F28
-	WORD $0x0e34c38a // smull v10.8h, v28.8b, v20.8b
-	WORD $0x4e34c38b // smull2 v11.8h, v28.16b, v20.16b
-	FMOVQ 464(R11), F29
-	WORD $0x0e3383aa // smlal v10.8h, v29.8b, v19.8b
-	WORD $0x4e3383ab // smlal2 v11.8h, v29.16b, v19.16b
-	FMOVQ 480(R11), F12
-	WORD $0x0e35818a // smlal v10.8h, v12.8b, v21.8b
-	WORD $0x4e35818b // smlal2 v11.8h, v12.16b, v21.16b
-	FMOVQ 496(R11), F14
-	WORD $0x0e3681ca // smlal v10.8h, v14.8b, v22.8b
-	WORD $0x4e3681cb // smlal2 v11.8h, v14.16b, v22.16b
-	VADDP V11.H8, V10.H8, V10.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e60694d // sadalp v13.4s, v10.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fb891ad // fmul v13.4s, v13.4s, v24.s[1]
-	WORD $0x4e2dd4e7 // fadd v7.4s, v7.4s, v13.4s
-	FMOVQ 128(R11), F16
-	WORD $0x6e30dce7 // fmul v7.4s, v7.4s, v16.4s
+	FMOVQ 0(R10), F10
+	WORD $0x4e606b2a // sadalp v10.4s, v25.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4f89914a // fmul v10.4s, v10.4s, v9.s[0]
+	FMOVQ 576(R11), F28
+	WORD $0x0e34c387 // smull v7.8h, v28.8b, v20.8b
+	WORD $0x4e34c393 // smull2 v19.8h, v28.16b, v20.16b
+	FMOVQ 592(R11), F11
+	WORD $0x0e3d8167 // smlal v7.8h, v11.8b, v29.8b
+	WORD $0x4e3d8173 // smlal2 v19.8h, v11.16b, v29.16b
+	FMOVQ 608(R11), F12
+	WORD $0x0e358187 // smlal v7.8h, v12.8b, v21.8b
+	WORD $0x4e358193 // smlal2 v19.8h, v12.16b, v21.16b
+	FMOVQ 624(R11), F13
+	WORD $0x0e3681a7 // smlal v7.8h, v13.8b, v22.8b
+	WORD $0x4e3681b3 // smlal2 v19.8h, v13.16b, v22.16b
+	VADDP V19.H8, V7.H8, V7.H8
+	FMOVQ 0(R10), F14
+	WORD $0x4e6068ee // sadalp v14.4s, v7.8h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fa991ce // fmul v14.4s, v14.4s, v9.s[1]
+	WORD $0x4e2ed54a // fadd v10.4s, v10.4s, v14.4s
+	FMOVQ 256(R11), F24
+	WORD $0x6e38dd4a // fmul v10.4s, v10.4s, v24.4s
 	FMOVQ 0(R14), F8
-	WORD $0x4e27d508 // fadd v8.4s, v8.4s, v7.4s
-	FMOVQ 256(R11), F30
-	WORD $0x4f9793de // fmul v30.4s, v30.4s, v23.s[0]
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
+	WORD $0x4e2ad508 // fadd v8.4s, v8.4s, v10.4s
+	FMOVQ 384(R11), F27
+	WORD $0x4f97937b // fmul v27.4s, v27.4s, v23.s[0]
+	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
 	FMOVQ F8, 0(R14)
-	FMOVQ 512(R11), F31
-	WORD $0x0e29c3fb // smull v27.8h, v31.8b, v9.8b
-	WORD $0x4e29c3e6 // smull2 v6.8h, v31.16b, v9.16b
-	FMOVQ 528(R11), F26
-	WORD $0x0e2f835b // smlal v27.8h, v26.8b, v15.8b
+	FMOVQ 640(R11), F31
+	WORD $0x0e30c3fe // smull v30.8h, v31.8b, v16.8b
+	WORD $0x4e30c3e6 // smull2 v6.8h, v31.16b, v16.16b
+	FMOVQ 656(R11), F26
+	WORD $0x0e2f835e // smlal v30.8h, v26.8b, v15.8b
 	WORD $0x4e2f8346 // smlal2 v6.8h, v26.16b, v15.16b
-	FMOVQ 544(R11), F25
-	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
-	WORD $0x4e318326 // smlal2 v6.8h, v25.16b, v17.16b
-	FMOVQ 560(R11), F28
-	WORD $0x0e32839b // smlal v27.8h, v28.8b, v18.8b
-	WORD $0x4e328386 // smlal2 v6.8h, v28.16b, v18.16b
-	VADDP V6.H8, V27.H8, V27.H8
-	FMOVQ 0(R10), F29
-	WORD $0x4e606b7d // sadalp v29.4s, v27.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4f9893bd // fmul v29.4s, v29.4s, v24.s[0]
-	FMOVQ 576(R11), F11
-	WORD $0x0e34c16c // smull v12.8h, v11.8b, v20.8b
-	WORD $0x4e34c16e // smull2 v14.8h, v11.16b, v20.16b
-	FMOVQ 592(R11), F10
-	WORD $0x0e33814c // smlal v12.8h, v10.8b, v19.8b
-	WORD $0x4e33814e // smlal2 v14.8h, v10.16b, v19.16b
-	FMOVQ 608(R11), F13
-	WORD $0x0e3581ac // smlal v12.8h, v13.8b, v21.8b
-	WORD $0x4e3581ae // smlal2 v14.8h, v13.16b, v21.16b
-	FMOVQ 624(R11), F16
-	WORD $0x0e36820c // smlal v12.8h, v16.8b, v22.8b
-	WORD $0x4e36820e // smlal2 v14.8h, v16.16b, v22.16b
-	VADDP V14.H8, V12.H8, V12.H8
-	FMOVQ 0(R10), F7
-	WORD $0x4e606987 // sadalp v7.4s, v12.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fb890e7 // fmul v7.4s, v7.4s, v24.s[1]
-	WORD $0x4e27d7bd // fadd v29.4s, v29.4s, v7.4s
-	FMOVQ 144(R11), F30
-	WORD $0x6e3edfbd // fmul v29.4s, v29.4s, v30.4s
+	FMOVQ 672(R11), F25
+	WORD $0x0e32833e // smlal v30.8h, v25.8b, v18.8b
+	WORD $0x4e328326 // smlal2 v6.8h, v25.16b, v18.16b
+	FMOVQ 688(R11), F28
+	WORD $0x0e31839e // smlal v30.8h, v28.8b, v17.8b
+	WORD $0x4e318386 // smlal2 v6.8h, v28.16b, v17.16b
+	VADDP V6.H8, V30.H8, V30.H8
+	FMOVQ 0(R10), F11
+	WORD $0x4e606bcb // sadalp v11.4s, v30.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f89916b // fmul v11.4s, v11.4s, v9.s[0]
+	FMOVQ 704(R11), F19
+	WORD $0x0e34c26c // smull v12.8h, v19.8b, v20.8b
+	WORD $0x4e34c26d // smull2 v13.8h, v19.16b, v20.16b
+	FMOVQ 720(R11), F7
+	WORD $0x0e3d80ec // smlal v12.8h, v7.8b, v29.8b
+	WORD $0x4e3d80ed // smlal2 v13.8h, v7.16b, v29.16b
+	FMOVQ 736(R11), F14
+	WORD $0x0e3581cc // smlal v12.8h, v14.8b, v21.8b
+	WORD $0x4e3581cd // smlal2 v13.8h, v14.16b, v21.16b
+	FMOVQ 752(R11), F24
+	WORD $0x0e36830c // smlal v12.8h, v24.8b, v22.8b
+	WORD $0x4e36830d // smlal2 v13.8h, v24.16b, v22.16b
+	VADDP V13.H8, V12.H8, V12.H8
+	FMOVQ 0(R10), F10
+	WORD $0x4e60698a // sadalp v10.4s, v12.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fa9914a // fmul v10.4s, v10.4s, v9.s[1]
+	WORD $0x4e2ad56b // fadd v11.4s, v11.4s, v10.4s
+	FMOVQ 272(R11), F27
+	WORD $0x6e3bdd6b // fmul v11.4s, v11.4s, v27.4s
 	FMOVQ 16(R14), F8
-	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
-	FMOVQ 272(R11), F31
+	WORD $0x4e2bd508 // fadd v8.4s, v8.4s, v11.4s
+	FMOVQ 400(R11), F31
 	WORD $0x4f9793ff // fmul v31.4s, v31.4s, v23.s[0]
 	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
 	FMOVQ F8, 16(R14)
-	FMOVQ 640(R11), F28
-	WORD $0x0e29c39a // smull v26.8h, v28.8b, v9.8b
-	WORD $0x4e29c399 // smull2 v25.8h, v28.16b, v9.16b
-	FMOVQ 656(R11), F6
+	FMOVQ 768(R11), F28
+	WORD $0x0e30c39a // smull v26.8h, v28.8b, v16.8b
+	WORD $0x4e30c399 // smull2 v25.8h, v28.16b, v16.16b
+	FMOVQ 784(R11), F6
 	WORD $0x0e2f80da // smlal v26.8h, v6.8b, v15.8b
 	WORD $0x4e2f80d9 // smlal2 v25.8h, v6.16b, v15.16b
-	FMOVQ 672(R11), F27
-	WORD $0x0e31837a // smlal v26.8h, v27.8b, v17.8b
-	WORD $0x4e318379 // smlal2 v25.8h, v27.16b, v17.16b
-	FMOVQ 688(R11), F11
-	WORD $0x0e32817a // smlal v26.8h, v11.8b, v18.8b
-	WORD $0x4e328179 // smlal2 v25.8h, v11.16b, v18.16b
+	FMOVQ 800(R11), F30
+	WORD $0x0e3283da // smlal v26.8h, v30.8b, v18.8b
+	WORD $0x4e3283d9 // smlal2 v25.8h, v30.16b, v18.16b
+	FMOVQ 816(R11), F19
+	WORD $0x0e31827a // smlal v26.8h, v19.8b, v17.8b
+	WORD $0x4e318279 // smlal2 v25.8h, v19.16b, v17.16b
 	VADDP V25.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F10
-	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4f98914a // fmul v10.4s, v10.4s, v24.s[0]
-	FMOVQ 704(R11), F14
-	WORD $0x0e34c1cd // smull v13.8h, v14.8b, v20.8b
-	WORD $0x4e34c1d0 // smull2 v16.8h, v14.16b, v20.16b
-	FMOVQ 720(R11), F12
-	WORD $0x0e33818d // smlal v13.8h, v12.8b, v19.8b
-	WORD $0x4e338190 // smlal2 v16.8h, v12.16b, v19.16b
-	FMOVQ 736(R11), F7
-	WORD $0x0e3580ed // smlal v13.8h, v7.8b, v21.8b
-	WORD $0x4e3580f0 // smlal2 v16.8h, v7.16b, v21.16b
-	FMOVQ 752(R11), F30
-	WORD $0x0e3683cd // smlal v13.8h, v30.8b, v22.8b
-	WORD $0x4e3683d0 // smlal2 v16.8h, v30.16b, v22.16b
-	VADDP V16.H8, V13.H8, V13.H8
-	FMOVQ 0(R10), F29
-	WORD $0x4e6069bd // sadalp v29.4s, v13.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fb893bd // fmul v29.4s, v29.4s, v24.s[1]
-	WORD $0x4e3dd54a // fadd v10.4s, v10.4s, v29.4s
-	FMOVQ 160(R11), F31
-	WORD $0x6e3fdd4a // fmul v10.4s, v10.4s, v31.4s
+	FMOVQ 0(R10), F7
+	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4f8990e7 // fmul v7.4s, v7.4s, v9.s[0]
+	FMOVQ 832(R11), F13
+	WORD $0x0e34c1ae // smull v14.8h, v13.8b, v20.8b
+	WORD $0x4e34c1b8 // smull2 v24.8h, v13.16b, v20.16b
+	FMOVQ 848(R11), F12
+	WORD $0x0e3d818e // smlal v14.8h, v12.8b, v29.8b
+	WORD $0x4e3d8198 // smlal2 v24.8h, v12.16b, v29.16b
+	FMOVQ 864(R11), F10
+	WORD $0x0e35814e // smlal v14.8h, v10.8b, v21.8b
+	WORD $0x4e358158 // smlal2 v24.8h, v10.16b, v21.16b
+	FMOVQ 880(R11), F27
+	WORD $0x0e36836e // smlal v14.8h, v27.8b, v22.8b
+	WORD $0x4e368378 // smlal2 v24.8h, v27.16b, v22.16b
+	VADDP V24.H8, V14.H8, V14.H8
+	FMOVQ 0(R10), F11
+	WORD $0x4e6069cb // sadalp v11.4s, v14.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fa9916b // fmul v11.4s, v11.4s, v9.s[1]
+	WORD $0x4e2bd4e7 // fadd v7.4s, v7.4s, v11.4s
+	FMOVQ 288(R11), F31
+	WORD $0x6e3fdce7 // fmul v7.4s, v7.4s, v31.4s
 	FMOVQ 32(R14), F8
-	WORD $0x4e2ad508 // fadd v8.4s, v8.4s, v10.4s
-	FMOVQ 288(R11), F28
+	WORD $0x4e27d508 // fadd v8.4s, v8.4s, v7.4s
+	FMOVQ 416(R11), F28
 	WORD $0x4f97939c // fmul v28.4s, v28.4s, v23.s[0]
 	WORD $0x4e3cd508 // fadd v8.4s, v8.4s, v28.4s
 	FMOVQ F8, 32(R14)
-	FMOVQ 768(R11), F11
-	WORD $0x0e29c166 // smull v6.8h, v11.8b, v9.8b
-	WORD $0x4e29c17b // smull2 v27.8h, v11.16b, v9.16b
-	FMOVQ 784(R11), F25
+	FMOVQ 896(R11), F19
+	WORD $0x0e30c266 // smull v6.8h, v19.8b, v16.8b
+	WORD $0x4e30c27e // smull2 v30.8h, v19.16b, v16.16b
+	FMOVQ 912(R11), F25
 	WORD $0x0e2f8326 // smlal v6.8h, v25.8b, v15.8b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	FMOVQ 800(R11), F26
-	WORD $0x0e318346 // smlal v6.8h, v26.8b, v17.8b
-	WORD $0x4e31835b // smlal2 v27.8h, v26.16b, v17.16b
-	FMOVQ 816(R11), F14
-	WORD $0x0e3281c6 // smlal v6.8h, v14.8b, v18.8b
-	WORD $0x4e3281db // smlal2 v27.8h, v14.16b, v18.16b
-	VADDP V27.H8, V6.H8, V6.H8
+	WORD $0x4e2f833e // smlal2 v30.8h, v25.16b, v15.16b
+	FMOVQ 928(R11), F26
+	WORD $0x0e328346 // smlal v6.8h, v26.8b, v18.8b
+	WORD $0x4e32835e // smlal2 v30.8h, v26.16b, v18.16b
+	FMOVQ 944(R11), F13
+	WORD $0x0e3181a6 // smlal v6.8h, v13.8b, v17.8b
+	WORD $0x4e3181be // smlal2 v30.8h, v13.16b, v17.16b
+	VADDP V30.H8, V6.H8, V6.H8
 	FMOVQ 0(R10), F12
 	WORD $0x4e6068cc // sadalp v12.4s, v6.8h
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f98918c // fmul v12.4s, v12.4s, v24.s[0]
-	FMOVQ 832(R11), F16
-	WORD $0x0e34c207 // smull v7.8h, v16.8b, v20.8b
-	WORD $0x4e34c21e // smull2 v30.8h, v16.16b, v20.16b
-	FMOVQ 848(R11), F13
-	WORD $0x0e3381a7 // smlal v7.8h, v13.8b, v19.8b
-	WORD $0x4e3381be // smlal2 v30.8h, v13.16b, v19.16b
-	FMOVQ 864(R11), F29
-	WORD $0x0e3583a7 // smlal v7.8h, v29.8b, v21.8b
-	WORD $0x4e3583be // smlal2 v30.8h, v29.16b, v21.16b
-	FMOVQ 880(R11), F31
-	WORD $0x0e3683e7 // smlal v7.8h, v31.8b, v22.8b
-	WORD $0x4e3683fe // smlal2 v30.8h, v31.16b, v22.16b
-	VADDP V30.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F10
-	WORD $0x4e6068ea // sadalp v10.4s, v7.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fb8914a // fmul v10.4s, v10.4s, v24.s[1]
-	WORD $0x4e2ad58c // fadd v12.4s, v12.4s, v10.4s
-	FMOVQ 176(R11), F28
+	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
+	FMOVQ 960(R11), F24
+	WORD $0x0e34c30a // smull v10.8h, v24.8b, v20.8b
+	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
+	FMOVQ 976(R11), F14
+	WORD $0x0e3d81ca // smlal v10.8h, v14.8b, v29.8b
+	WORD $0x4e3d81db // smlal2 v27.8h, v14.16b, v29.16b
+	FMOVQ 992(R11), F11
+	WORD $0x0e35816a // smlal v10.8h, v11.8b, v21.8b
+	WORD $0x4e35817b // smlal2 v27.8h, v11.16b, v21.16b
+	FMOVQ 1008(R11), F31
+	WORD $0x0e3683ea // smlal v10.8h, v31.8b, v22.8b
+	WORD $0x4e3683fb // smlal2 v27.8h, v31.16b, v22.16b
+	VADDP V27.H8, V10.H8, V10.H8
+	FMOVQ 0(R10), F7
+	WORD $0x4e606947 // sadalp v7.4s, v10.8h
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4fa990e7 // fmul v7.4s, v7.4s, v9.s[1]
+	WORD $0x4e27d58c // fadd v12.4s, v12.4s, v7.4s
+	FMOVQ 304(R11), F28
 	WORD $0x6e3cdd8c // fmul v12.4s, v12.4s, v28.4s
 	FMOVQ 48(R14), F8
 	WORD $0x4e2cd508 // fadd v8.4s, v8.4s, v12.4s
-	FMOVQ 304(R11), F11
-	WORD $0x4f97916b // fmul v11.4s, v11.4s, v23.s[0]
-	WORD $0x4e2bd508 // fadd v8.4s, v8.4s, v11.4s
+	FMOVQ 432(R11), F19
+	WORD $0x4f979273 // fmul v19.4s, v19.4s, v23.s[0]
+	WORD $0x4e33d508 // fadd v8.4s, v8.4s, v19.4s
 	FMOVQ F8, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row35
+	BNE row39
 	SUBS $1, R4
-	BEQ last34
+	BEQ last38
 	FMOVQ 448(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
 	FMOVQ 704(R1), F26
-	VSHL $4, V26.B16, V14.B16
-	VAND V2.B16, V14.B16, V27.B16
-	VORR V27.B16, V25.B16, V25.B16
-	FMOVQ F25, 384(R11)
+	VSHL $4, V26.B16, V13.B16
+	VAND V2.B16, V13.B16, V30.B16
+	VORR V30.B16, V25.B16, V25.B16
+	FMOVQ F25, 512(R11)
 	FMOVQ 512(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	VAND V3.B16, V14.B16, V16.B16
-	VUSRA $1, V16.B16, V6.B16
-	FMOVQ F6, 400(R11)
-	FMOVQ 576(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V14.B16, V29.B16
-	VUSRA $2, V29.B16, V13.B16
-	FMOVQ F13, 416(R11)
+	VAND V3.B16, V13.B16, V24.B16
+	VUSRA $1, V24.B16, V6.B16
+	FMOVQ F6, 528(R11)
+	FMOVQ 576(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V13.B16, V11.B16
+	VUSRA $2, V11.B16, V14.B16
+	FMOVQ F14, 544(R11)
 	FMOVQ 640(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	VAND V5.B16, V14.B16, V30.B16
-	VUSRA $3, V30.B16, V31.B16
-	FMOVQ F31, 432(R11)
-	FMOVQ 448(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	VAND V2.B16, V26.B16, V10.B16
-	VORR V10.B16, V7.B16, V7.B16
-	FMOVQ F7, 448(R11)
+	VAND V5.B16, V13.B16, V27.B16
+	VUSRA $3, V27.B16, V31.B16
+	FMOVQ F31, 560(R11)
+	FMOVQ 448(R1), F10
+	VAND V2.B16, V26.B16, V7.B16
+	VUSRA $4, V10.B16, V7.B16
+	FMOVQ F7, 576(R11)
 	FMOVQ 512(R1), F28
-	VUSHR $4, V28.B16, V28.B16
 	VAND V3.B16, V26.B16, V12.B16
+	VUSHR $4, V28.B16, V28.B16
 	VUSRA $1, V12.B16, V28.B16
-	FMOVQ F28, 464(R11)
-	FMOVQ 576(R1), F11
-	VUSHR $4, V11.B16, V11.B16
+	FMOVQ F28, 592(R11)
+	FMOVQ 576(R1), F19
 	VAND V4.B16, V26.B16, V8.B16
-	VUSRA $2, V8.B16, V11.B16
-	FMOVQ F11, 480(R11)
-	FMOVQ 640(R1), F9
-	VUSHR $4, V9.B16, V9.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $2, V8.B16, V19.B16
+	FMOVQ F19, 608(R11)
+	FMOVQ 640(R1), F16
 	VAND V5.B16, V26.B16, V15.B16
-	VUSRA $3, V15.B16, V9.B16
-	FMOVQ F9, 496(R11)
-	FMOVD 64(R1), F17
-	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	FMOVQ F17, 128(R11)
-	FMOVD 96(R1), F18
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $3, V15.B16, V16.B16
+	FMOVQ F16, 624(R11)
+	FMOVD 64(R1), F18
 	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
 	FMOVQ F18, 256(R11)
+	FMOVD 96(R1), F17
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	FMOVQ F17, 384(R11)
 	FMOVQ 464(R1), F20
 	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ 720(R1), F19
-	VSHL $4, V19.B16, V21.B16
+	FMOVQ 720(R1), F29
+	VSHL $4, V29.B16, V21.B16
 	VAND V2.B16, V21.B16, V22.B16
 	VORR V22.B16, V20.B16, V20.B16
-	FMOVQ F20, 512(R11)
-	FMOVQ 528(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ F20, 640(R11)
+	FMOVQ 528(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
 	VAND V3.B16, V21.B16, V23.B16
-	VUSRA $1, V23.B16, V24.B16
-	FMOVQ F24, 528(R11)
-	FMOVQ 592(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
+	VUSRA $1, V23.B16, V9.B16
+	FMOVQ F9, 656(R11)
+	FMOVQ 592(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
 	VAND V4.B16, V21.B16, V25.B16
-	VUSRA $2, V25.B16, V27.B16
-	FMOVQ F27, 544(R11)
-	FMOVQ 656(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
+	VUSRA $2, V25.B16, V30.B16
+	FMOVQ F30, 672(R11)
+	FMOVQ 656(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
 	VAND V5.B16, V21.B16, V6.B16
-	VUSRA $3, V6.B16, V16.B16
-	FMOVQ F16, 560(R11)
-	FMOVQ 464(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V2.B16, V19.B16, V13.B16
-	VORR V13.B16, V29.B16, V29.B16
-	FMOVQ F29, 576(R11)
-	FMOVQ 528(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V3.B16, V19.B16, V31.B16
-	VUSRA $1, V31.B16, V30.B16
-	FMOVQ F30, 592(R11)
+	VUSRA $3, V6.B16, V24.B16
+	FMOVQ F24, 688(R11)
+	FMOVQ 464(R1), F11
+	VAND V2.B16, V29.B16, V14.B16
+	VUSRA $4, V11.B16, V14.B16
+	FMOVQ F14, 704(R11)
+	FMOVQ 528(R1), F27
+	VAND V3.B16, V29.B16, V31.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $1, V31.B16, V27.B16
+	FMOVQ F27, 720(R11)
 	FMOVQ 592(R1), F10
+	VAND V4.B16, V29.B16, V7.B16
 	VUSHR $4, V10.B16, V10.B16
-	VAND V4.B16, V19.B16, V7.B16
 	VUSRA $2, V7.B16, V10.B16
-	FMOVQ F10, 608(R11)
+	FMOVQ F10, 736(R11)
 	FMOVQ 656(R1), F12
+	VAND V5.B16, V29.B16, V28.B16
 	VUSHR $4, V12.B16, V12.B16
-	VAND V5.B16, V19.B16, V28.B16
 	VUSRA $3, V28.B16, V12.B16
-	FMOVQ F12, 624(R11)
+	FMOVQ F12, 752(R11)
 	FMOVD 72(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 144(R11)
-	FMOVD 104(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 272(R11)
-	FMOVQ 480(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 736(R1), F14
-	VSHL $4, V14.B16, V26.B16
-	VAND V2.B16, V26.B16, V9.B16
-	VORR V9.B16, V15.B16, V15.B16
-	FMOVQ F15, 640(R11)
-	FMOVQ 544(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V26.B16, V18.B16
-	VUSRA $1, V18.B16, V17.B16
-	FMOVQ F17, 656(R11)
+	FMOVQ F8, 272(R11)
+	FMOVD 104(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	FMOVQ F19, 400(R11)
+	FMOVQ 480(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 736(R1), F26
+	VSHL $4, V26.B16, V15.B16
+	VAND V2.B16, V15.B16, V16.B16
+	VORR V16.B16, V13.B16, V13.B16
+	FMOVQ F13, 768(R11)
+	FMOVQ 544(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V3.B16, V15.B16, V17.B16
+	VUSRA $1, V17.B16, V18.B16
+	FMOVQ F18, 784(R11)
 	FMOVQ 608(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V26.B16, V20.B16
+	VAND V4.B16, V15.B16, V20.B16
 	VUSRA $2, V20.B16, V22.B16
-	FMOVQ F22, 672(R11)
+	FMOVQ F22, 800(R11)
 	FMOVQ 672(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V5.B16, V26.B16, V24.B16
-	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 688(R11)
+	VAND V5.B16, V15.B16, V9.B16
+	VUSRA $3, V9.B16, V23.B16
+	FMOVQ F23, 816(R11)
 	FMOVQ 480(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V2.B16, V14.B16, V27.B16
-	VORR V27.B16, V25.B16, V25.B16
-	FMOVQ F25, 704(R11)
+	VAND V2.B16, V26.B16, V30.B16
+	VUSRA $4, V25.B16, V30.B16
+	FMOVQ F30, 832(R11)
 	FMOVQ 544(R1), F6
+	VAND V3.B16, V26.B16, V24.B16
 	VUSHR $4, V6.B16, V6.B16
-	VAND V3.B16, V14.B16, V16.B16
-	VUSRA $1, V16.B16, V6.B16
-	FMOVQ F6, 720(R11)
-	FMOVQ 608(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V4.B16, V14.B16, V29.B16
-	VUSRA $2, V29.B16, V13.B16
-	FMOVQ F13, 736(R11)
+	VUSRA $1, V24.B16, V6.B16
+	FMOVQ F6, 848(R11)
+	FMOVQ 608(R1), F11
+	VAND V4.B16, V26.B16, V14.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V14.B16, V11.B16
+	FMOVQ F11, 864(R11)
 	FMOVQ 672(R1), F31
+	VAND V5.B16, V26.B16, V27.B16
 	VUSHR $4, V31.B16, V31.B16
-	VAND V5.B16, V14.B16, V30.B16
-	VUSRA $3, V30.B16, V31.B16
-	FMOVQ F31, 752(R11)
+	VUSRA $3, V27.B16, V31.B16
+	FMOVQ F31, 880(R11)
 	FMOVD 80(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 160(R11)
+	FMOVQ F7, 288(R11)
 	FMOVD 112(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 288(R11)
-	FMOVQ 496(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ 752(R1), F21
-	VSHL $4, V21.B16, V19.B16
-	VAND V2.B16, V19.B16, V12.B16
-	VORR V12.B16, V28.B16, V28.B16
-	FMOVQ F28, 768(R11)
+	FMOVQ F10, 416(R11)
+	FMOVQ 496(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 752(R1), F29
+	VSHL $4, V29.B16, V28.B16
+	VAND V2.B16, V28.B16, V12.B16
+	VORR V12.B16, V21.B16, V21.B16
+	FMOVQ F21, 896(R11)
 	FMOVQ 560(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
-	VAND V3.B16, V19.B16, V11.B16
-	VUSRA $1, V11.B16, V8.B16
-	FMOVQ F8, 784(R11)
-	FMOVQ 624(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V4.B16, V19.B16, V15.B16
-	VUSRA $2, V15.B16, V9.B16
-	FMOVQ F9, 800(R11)
-	FMOVQ 688(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V5.B16, V19.B16, V17.B16
-	VUSRA $3, V17.B16, V18.B16
-	FMOVQ F18, 816(R11)
+	VAND V3.B16, V28.B16, V19.B16
+	VUSRA $1, V19.B16, V8.B16
+	FMOVQ F8, 912(R11)
+	FMOVQ 624(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V4.B16, V28.B16, V13.B16
+	VUSRA $2, V13.B16, V16.B16
+	FMOVQ F16, 928(R11)
+	FMOVQ 688(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V5.B16, V28.B16, V18.B16
+	VUSRA $3, V18.B16, V17.B16
+	FMOVQ F17, 944(R11)
 	FMOVQ 496(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V2.B16, V21.B16, V22.B16
-	VORR V22.B16, V20.B16, V20.B16
-	FMOVQ F20, 832(R11)
-	FMOVQ 560(R1), F24
+	VAND V2.B16, V29.B16, V22.B16
+	VUSRA $4, V20.B16, V22.B16
+	FMOVQ F22, 960(R11)
+	FMOVQ 560(R1), F9
+	VAND V3.B16, V29.B16, V23.B16
+	VUSHR $4, V9.B16, V9.B16
+	VUSRA $1, V23.B16, V9.B16
+	FMOVQ F9, 976(R11)
+	FMOVQ 624(R1), F25
+	VAND V4.B16, V29.B16, V30.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V30.B16, V25.B16
+	FMOVQ F25, 992(R11)
+	FMOVQ 688(R1), F24
+	VAND V5.B16, V29.B16, V6.B16
 	VUSHR $4, V24.B16, V24.B16
-	VAND V3.B16, V21.B16, V23.B16
-	VUSRA $1, V23.B16, V24.B16
-	FMOVQ F24, 848(R11)
-	FMOVQ 624(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V4.B16, V21.B16, V25.B16
-	VUSRA $2, V25.B16, V27.B16
-	FMOVQ F27, 864(R11)
-	FMOVQ 688(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	VAND V5.B16, V21.B16, V6.B16
-	VUSRA $3, V6.B16, V16.B16
-	FMOVQ F16, 880(R11)
-	FMOVD 88(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	FMOVQ F29, 176(R11)
-	FMOVD 120(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 304(R11)
+	VUSRA $3, V6.B16, V24.B16
+	FMOVQ F24, 1008(R11)
+	FMOVD 88(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ F14, 304(R11)
+	FMOVD 120(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 432(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row36:
-	FMOVQ 0(R13), F30
+row40:
+	FMOVQ 0(R13), F15
 	FMOVQ 16(R13), F26
-	VDUP V30.S[0], V14.S4
-	VDUP V30.S[1], V31.S4
-	VDUP V30.S[2], V7.S4
-	VDUP V30.S[3], V10.S4
+	VDUP V15.S[0], V27.S4
+	VDUP V15.S[1], V31.S4
+	VDUP V15.S[2], V7.S4
+	VDUP V15.S[3], V10.S4
 	VDUP V26.S[0], V12.S4
-	VDUP V26.S[1], V28.S4
-	VDUP V26.S[2], V11.S4
+	VDUP V26.S[1], V21.S4
+	VDUP V26.S[2], V19.S4
 	VDUP V26.S[3], V8.S4
-	FMOVQ 32(R13), F15
-	FMOVD 48(R13), F9
-	WORD $0x7e30d929 // faddp s9, v9.2s
-	FMOVQ 384(R11), F22
-	WORD $0x0e2ec2d1 // smull v17.8h, v22.8b, v14.8b
-	WORD $0x4e2ec2d2 // smull2 v18.8h, v22.16b, v14.16b
-	FMOVQ 400(R11), F20
-	WORD $0x0e3f8291 // smlal v17.8h, v20.8b, v31.8b
-	WORD $0x4e3f8292 // smlal2 v18.8h, v20.16b, v31.16b
-	FMOVQ 416(R11), F23
-	WORD $0x0e2782f1 // smlal v17.8h, v23.8b, v7.8b
-	WORD $0x4e2782f2 // smlal2 v18.8h, v23.16b, v7.16b
-	FMOVQ 432(R11), F24
-	WORD $0x0e2a8311 // smlal v17.8h, v24.8b, v10.8b
-	WORD $0x4e2a8312 // smlal2 v18.8h, v24.16b, v10.16b
+	FMOVQ 32(R13), F13
+	FMOVD 48(R13), F16
+	WORD $0x7e30da10 // faddp s16, v16.2s
+	FMOVQ 512(R11), F20
+	WORD $0x0e3bc292 // smull v18.8h, v20.8b, v27.8b
+	WORD $0x4e3bc291 // smull2 v17.8h, v20.16b, v27.16b
+	FMOVQ 528(R11), F22
+	WORD $0x0e3f82d2 // smlal v18.8h, v22.8b, v31.8b
+	WORD $0x4e3f82d1 // smlal2 v17.8h, v22.16b, v31.16b
+	FMOVQ 544(R11), F23
+	WORD $0x0e2782f2 // smlal v18.8h, v23.8b, v7.8b
+	WORD $0x4e2782f1 // smlal2 v17.8h, v23.16b, v7.16b
+	FMOVQ 560(R11), F9
+	WORD $0x0e2a8132 // smlal v18.8h, v9.8b, v10.8b
+	WORD $0x4e2a8131 // smlal2 v17.8h, v9.16b, v10.16b
+	VADDP V17.H8, V18.H8, V18.H8
+	FMOVQ 0(R10), F30
+	WORD $0x4e606a5e // sadalp v30.4s, v18.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f8d93de // fmul v30.4s, v30.4s, v13.s[0]
+	FMOVQ 576(R11), F29
+	WORD $0x0e2cc3b9 // smull v25.8h, v29.8b, v12.8b
+	WORD $0x4e2cc3bc // smull2 v28.8h, v29.16b, v12.16b
+	FMOVQ 592(R11), F6
+	WORD $0x0e3580d9 // smlal v25.8h, v6.8b, v21.8b
+	WORD $0x4e3580dc // smlal2 v28.8h, v6.16b, v21.16b
+	FMOVQ 608(R11), F24
+	WORD $0x0e338319 // smlal v25.8h, v24.8b, v19.8b
+	WORD $0x4e33831c // smlal2 v28.8h, v24.16b, v19.16b
+	FMOVQ 624(R11), F14
+	WORD $0x0e2881d9 // smlal v25.8h, v14.8b, v8.8b
+	WORD $0x4e2881dc // smlal2 v28.8h, v14.16b, v8.16b
+	VADDP V28.H8, V25.H8, V25.H8
+	FMOVQ 0(R10), F11
+	WORD $0x4e606b2b // sadalp v11.4s, v25.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fad916b // fmul v11.4s, v11.4s, v13.s[1]
+	WORD $0x4e2bd7de // fadd v30.4s, v30.4s, v11.4s
+	FMOVQ 256(R11), F15
+	WORD $0x6e2fdfde // fmul v30.4s, v30.4s, v15.4s
+	FMOVQ 0(R14), F26
+	WORD $0x4e3ed75a // fadd v26.4s, v26.4s, v30.4s
+	FMOVQ 384(R11), F20
+	WORD $0x4f909294 // fmul v20.4s, v20.4s, v16.s[0]
+	WORD $0x4e34d75a // fadd v26.4s, v26.4s, v20.4s
+	FMOVQ F26, 0(R14)
+	FMOVQ 640(R11), F9
+	WORD $0x0e3bc136 // smull v22.8h, v9.8b, v27.8b
+	WORD $0x4e3bc137 // smull2 v23.8h, v9.16b, v27.16b
+	FMOVQ 656(R11), F17
+	WORD $0x0e3f8236 // smlal v22.8h, v17.8b, v31.8b
+	WORD $0x4e3f8237 // smlal2 v23.8h, v17.16b, v31.16b
+	FMOVQ 672(R11), F18
+	WORD $0x0e278256 // smlal v22.8h, v18.8b, v7.8b
+	WORD $0x4e278257 // smlal2 v23.8h, v18.16b, v7.16b
+	FMOVQ 688(R11), F29
+	WORD $0x0e2a83b6 // smlal v22.8h, v29.8b, v10.8b
+	WORD $0x4e2a83b7 // smlal2 v23.8h, v29.16b, v10.16b
+	VADDP V23.H8, V22.H8, V22.H8
+	FMOVQ 0(R10), F6
+	WORD $0x4e606ac6 // sadalp v6.4s, v22.8h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4f8d90c6 // fmul v6.4s, v6.4s, v13.s[0]
+	FMOVQ 704(R11), F28
+	WORD $0x0e2cc398 // smull v24.8h, v28.8b, v12.8b
+	WORD $0x4e2cc38e // smull2 v14.8h, v28.16b, v12.16b
+	FMOVQ 720(R11), F25
+	WORD $0x0e358338 // smlal v24.8h, v25.8b, v21.8b
+	WORD $0x4e35832e // smlal2 v14.8h, v25.16b, v21.16b
+	FMOVQ 736(R11), F11
+	WORD $0x0e338178 // smlal v24.8h, v11.8b, v19.8b
+	WORD $0x4e33816e // smlal2 v14.8h, v11.16b, v19.16b
+	FMOVQ 752(R11), F15
+	WORD $0x0e2881f8 // smlal v24.8h, v15.8b, v8.8b
+	WORD $0x4e2881ee // smlal2 v14.8h, v15.16b, v8.16b
+	VADDP V14.H8, V24.H8, V24.H8
+	FMOVQ 0(R10), F30
+	WORD $0x4e606b1e // sadalp v30.4s, v24.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fad93de // fmul v30.4s, v30.4s, v13.s[1]
+	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
+	FMOVQ 272(R11), F20
+	WORD $0x6e34dcc6 // fmul v6.4s, v6.4s, v20.4s
+	FMOVQ 16(R14), F26
+	WORD $0x4e26d75a // fadd v26.4s, v26.4s, v6.4s
+	FMOVQ 400(R11), F9
+	WORD $0x4f909129 // fmul v9.4s, v9.4s, v16.s[0]
+	WORD $0x4e29d75a // fadd v26.4s, v26.4s, v9.4s
+	FMOVQ F26, 16(R14)
+	FMOVQ 768(R11), F29
+	WORD $0x0e3bc3b1 // smull v17.8h, v29.8b, v27.8b
+	WORD $0x4e3bc3b2 // smull2 v18.8h, v29.16b, v27.16b
+	FMOVQ 784(R11), F23
+	WORD $0x0e3f82f1 // smlal v17.8h, v23.8b, v31.8b
+	WORD $0x4e3f82f2 // smlal2 v18.8h, v23.16b, v31.16b
+	FMOVQ 800(R11), F22
+	WORD $0x0e2782d1 // smlal v17.8h, v22.8b, v7.8b
+	WORD $0x4e2782d2 // smlal2 v18.8h, v22.16b, v7.16b
+	FMOVQ 816(R11), F28
+	WORD $0x0e2a8391 // smlal v17.8h, v28.8b, v10.8b
+	WORD $0x4e2a8392 // smlal2 v18.8h, v28.16b, v10.16b
 	VADDP V18.H8, V17.H8, V17.H8
 	FMOVQ 0(R10), F25
 	WORD $0x4e606a39 // sadalp v25.4s, v17.8h
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f8f9339 // fmul v25.4s, v25.4s, v15.s[0]
-	FMOVQ 448(R11), F19
-	WORD $0x0e2cc27b // smull v27.8h, v19.8b, v12.8b
-	WORD $0x4e2cc266 // smull2 v6.8h, v19.16b, v12.16b
-	FMOVQ 464(R11), F21
-	WORD $0x0e3c82bb // smlal v27.8h, v21.8b, v28.8b
-	WORD $0x4e3c82a6 // smlal2 v6.8h, v21.16b, v28.16b
-	FMOVQ 480(R11), F16
-	WORD $0x0e2b821b // smlal v27.8h, v16.8b, v11.8b
-	WORD $0x4e2b8206 // smlal2 v6.8h, v16.16b, v11.16b
-	FMOVQ 496(R11), F29
-	WORD $0x0e2883bb // smlal v27.8h, v29.8b, v8.8b
-	WORD $0x4e2883a6 // smlal2 v6.8h, v29.16b, v8.16b
-	VADDP V6.H8, V27.H8, V27.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4faf91ad // fmul v13.4s, v13.4s, v15.s[1]
-	WORD $0x4e2dd739 // fadd v25.4s, v25.4s, v13.4s
-	FMOVQ 128(R11), F30
-	WORD $0x6e3edf39 // fmul v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R14), F26
-	WORD $0x4e39d75a // fadd v26.4s, v26.4s, v25.4s
-	FMOVQ 256(R11), F22
-	WORD $0x4f8992d6 // fmul v22.4s, v22.4s, v9.s[0]
-	WORD $0x4e36d75a // fadd v26.4s, v26.4s, v22.4s
-	FMOVQ F26, 0(R14)
-	FMOVQ 512(R11), F24
-	WORD $0x0e2ec314 // smull v20.8h, v24.8b, v14.8b
-	WORD $0x4e2ec317 // smull2 v23.8h, v24.16b, v14.16b
-	FMOVQ 528(R11), F18
-	WORD $0x0e3f8254 // smlal v20.8h, v18.8b, v31.8b
-	WORD $0x4e3f8257 // smlal2 v23.8h, v18.16b, v31.16b
-	FMOVQ 544(R11), F17
-	WORD $0x0e278234 // smlal v20.8h, v17.8b, v7.8b
-	WORD $0x4e278237 // smlal2 v23.8h, v17.16b, v7.16b
-	FMOVQ 560(R11), F19
-	WORD $0x0e2a8274 // smlal v20.8h, v19.8b, v10.8b
-	WORD $0x4e2a8277 // smlal2 v23.8h, v19.16b, v10.16b
-	VADDP V23.H8, V20.H8, V20.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e606a95 // sadalp v21.4s, v20.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f8f92b5 // fmul v21.4s, v21.4s, v15.s[0]
-	FMOVQ 576(R11), F6
-	WORD $0x0e2cc0d0 // smull v16.8h, v6.8b, v12.8b
-	WORD $0x4e2cc0dd // smull2 v29.8h, v6.16b, v12.16b
-	FMOVQ 592(R11), F27
-	WORD $0x0e3c8370 // smlal v16.8h, v27.8b, v28.8b
-	WORD $0x4e3c837d // smlal2 v29.8h, v27.16b, v28.16b
-	FMOVQ 608(R11), F13
-	WORD $0x0e2b81b0 // smlal v16.8h, v13.8b, v11.8b
-	WORD $0x4e2b81bd // smlal2 v29.8h, v13.16b, v11.16b
-	FMOVQ 624(R11), F30
-	WORD $0x0e2883d0 // smlal v16.8h, v30.8b, v8.8b
-	WORD $0x4e2883dd // smlal2 v29.8h, v30.16b, v8.16b
-	VADDP V29.H8, V16.H8, V16.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606a19 // sadalp v25.4s, v16.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4faf9339 // fmul v25.4s, v25.4s, v15.s[1]
-	WORD $0x4e39d6b5 // fadd v21.4s, v21.4s, v25.4s
-	FMOVQ 144(R11), F22
-	WORD $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
-	FMOVQ 16(R14), F26
-	WORD $0x4e35d75a // fadd v26.4s, v26.4s, v21.4s
-	FMOVQ 272(R11), F24
-	WORD $0x4f899318 // fmul v24.4s, v24.4s, v9.s[0]
-	WORD $0x4e38d75a // fadd v26.4s, v26.4s, v24.4s
-	FMOVQ F26, 16(R14)
-	FMOVQ 640(R11), F19
-	WORD $0x0e2ec272 // smull v18.8h, v19.8b, v14.8b
-	WORD $0x4e2ec271 // smull2 v17.8h, v19.16b, v14.16b
-	FMOVQ 656(R11), F23
-	WORD $0x0e3f82f2 // smlal v18.8h, v23.8b, v31.8b
-	WORD $0x4e3f82f1 // smlal2 v17.8h, v23.16b, v31.16b
-	FMOVQ 672(R11), F20
-	WORD $0x0e278292 // smlal v18.8h, v20.8b, v7.8b
-	WORD $0x4e278291 // smlal2 v17.8h, v20.16b, v7.16b
-	FMOVQ 688(R11), F6
-	WORD $0x0e2a80d2 // smlal v18.8h, v6.8b, v10.8b
-	WORD $0x4e2a80d1 // smlal2 v17.8h, v6.16b, v10.16b
-	VADDP V17.H8, V18.H8, V18.H8
-	FMOVQ 0(R10), F27
-	WORD $0x4e606a5b // sadalp v27.4s, v18.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f8f937b // fmul v27.4s, v27.4s, v15.s[0]
-	FMOVQ 704(R11), F29
-	WORD $0x0e2cc3ad // smull v13.8h, v29.8b, v12.8b
-	WORD $0x4e2cc3be // smull2 v30.8h, v29.16b, v12.16b
-	FMOVQ 720(R11), F16
-	WORD $0x0e3c820d // smlal v13.8h, v16.8b, v28.8b
-	WORD $0x4e3c821e // smlal2 v30.8h, v16.16b, v28.16b
-	FMOVQ 736(R11), F25
-	WORD $0x0e2b832d // smlal v13.8h, v25.8b, v11.8b
-	WORD $0x4e2b833e // smlal2 v30.8h, v25.16b, v11.16b
-	FMOVQ 752(R11), F22
-	WORD $0x0e2882cd // smlal v13.8h, v22.8b, v8.8b
-	WORD $0x4e2882de // smlal2 v30.8h, v22.16b, v8.16b
-	VADDP V30.H8, V13.H8, V13.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e6069b5 // sadalp v21.4s, v13.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4faf92b5 // fmul v21.4s, v21.4s, v15.s[1]
-	WORD $0x4e35d77b // fadd v27.4s, v27.4s, v21.4s
-	FMOVQ 160(R11), F24
-	WORD $0x6e38df7b // fmul v27.4s, v27.4s, v24.4s
+	WORD $0x4f8d9339 // fmul v25.4s, v25.4s, v13.s[0]
+	FMOVQ 832(R11), F14
+	WORD $0x0e2cc1cb // smull v11.8h, v14.8b, v12.8b
+	WORD $0x4e2cc1cf // smull2 v15.8h, v14.16b, v12.16b
+	FMOVQ 848(R11), F24
+	WORD $0x0e35830b // smlal v11.8h, v24.8b, v21.8b
+	WORD $0x4e35830f // smlal2 v15.8h, v24.16b, v21.16b
+	FMOVQ 864(R11), F30
+	WORD $0x0e3383cb // smlal v11.8h, v30.8b, v19.8b
+	WORD $0x4e3383cf // smlal2 v15.8h, v30.16b, v19.16b
+	FMOVQ 880(R11), F20
+	WORD $0x0e28828b // smlal v11.8h, v20.8b, v8.8b
+	WORD $0x4e28828f // smlal2 v15.8h, v20.16b, v8.16b
+	VADDP V15.H8, V11.H8, V11.H8
+	FMOVQ 0(R10), F6
+	WORD $0x4e606966 // sadalp v6.4s, v11.8h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4fad90c6 // fmul v6.4s, v6.4s, v13.s[1]
+	WORD $0x4e26d739 // fadd v25.4s, v25.4s, v6.4s
+	FMOVQ 288(R11), F9
+	WORD $0x6e29df39 // fmul v25.4s, v25.4s, v9.4s
 	FMOVQ 32(R14), F26
-	WORD $0x4e3bd75a // fadd v26.4s, v26.4s, v27.4s
-	FMOVQ 288(R11), F19
-	WORD $0x4f899273 // fmul v19.4s, v19.4s, v9.s[0]
-	WORD $0x4e33d75a // fadd v26.4s, v26.4s, v19.4s
+	WORD $0x4e39d75a // fadd v26.4s, v26.4s, v25.4s
+	FMOVQ 416(R11), F29
+	WORD $0x4f9093bd // fmul v29.4s, v29.4s, v16.s[0]
+	WORD $0x4e3dd75a // fadd v26.4s, v26.4s, v29.4s
 	FMOVQ F26, 32(R14)
-	FMOVQ 768(R11), F6
-	WORD $0x0e2ec0d7 // smull v23.8h, v6.8b, v14.8b
-	WORD $0x4e2ec0d4 // smull2 v20.8h, v6.16b, v14.16b
-	FMOVQ 784(R11), F17
-	WORD $0x0e3f8237 // smlal v23.8h, v17.8b, v31.8b
-	WORD $0x4e3f8234 // smlal2 v20.8h, v17.16b, v31.16b
-	FMOVQ 800(R11), F18
-	WORD $0x0e278257 // smlal v23.8h, v18.8b, v7.8b
-	WORD $0x4e278254 // smlal2 v20.8h, v18.16b, v7.16b
-	FMOVQ 816(R11), F29
-	WORD $0x0e2a83b7 // smlal v23.8h, v29.8b, v10.8b
-	WORD $0x4e2a83b4 // smlal2 v20.8h, v29.16b, v10.16b
-	VADDP V20.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F16
-	WORD $0x4e606af0 // sadalp v16.4s, v23.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f8f9210 // fmul v16.4s, v16.4s, v15.s[0]
-	FMOVQ 832(R11), F30
-	WORD $0x0e2cc3d9 // smull v25.8h, v30.8b, v12.8b
-	WORD $0x4e2cc3d6 // smull2 v22.8h, v30.16b, v12.16b
-	FMOVQ 848(R11), F13
-	WORD $0x0e3c81b9 // smlal v25.8h, v13.8b, v28.8b
-	WORD $0x4e3c81b6 // smlal2 v22.8h, v13.16b, v28.16b
-	FMOVQ 864(R11), F21
-	WORD $0x0e2b82b9 // smlal v25.8h, v21.8b, v11.8b
-	WORD $0x4e2b82b6 // smlal2 v22.8h, v21.16b, v11.16b
-	FMOVQ 880(R11), F24
-	WORD $0x0e288319 // smlal v25.8h, v24.8b, v8.8b
-	WORD $0x4e288316 // smlal2 v22.8h, v24.16b, v8.16b
-	VADDP V22.H8, V25.H8, V25.H8
-	FMOVQ 0(R10), F27
-	WORD $0x4e606b3b // sadalp v27.4s, v25.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4faf937b // fmul v27.4s, v27.4s, v15.s[1]
-	WORD $0x4e3bd610 // fadd v16.4s, v16.4s, v27.4s
-	FMOVQ 176(R11), F19
-	WORD $0x6e33de10 // fmul v16.4s, v16.4s, v19.4s
+	FMOVQ 896(R11), F28
+	WORD $0x0e3bc397 // smull v23.8h, v28.8b, v27.8b
+	WORD $0x4e3bc396 // smull2 v22.8h, v28.16b, v27.16b
+	FMOVQ 912(R11), F18
+	WORD $0x0e3f8257 // smlal v23.8h, v18.8b, v31.8b
+	WORD $0x4e3f8256 // smlal2 v22.8h, v18.16b, v31.16b
+	FMOVQ 928(R11), F17
+	WORD $0x0e278237 // smlal v23.8h, v17.8b, v7.8b
+	WORD $0x4e278236 // smlal2 v22.8h, v17.16b, v7.16b
+	FMOVQ 944(R11), F14
+	WORD $0x0e2a81d7 // smlal v23.8h, v14.8b, v10.8b
+	WORD $0x4e2a81d6 // smlal2 v22.8h, v14.16b, v10.16b
+	VADDP V22.H8, V23.H8, V23.H8
+	FMOVQ 0(R10), F24
+	WORD $0x4e606af8 // sadalp v24.4s, v23.8h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f8d9318 // fmul v24.4s, v24.4s, v13.s[0]
+	FMOVQ 960(R11), F15
+	WORD $0x0e2cc1fe // smull v30.8h, v15.8b, v12.8b
+	WORD $0x4e2cc1f4 // smull2 v20.8h, v15.16b, v12.16b
+	FMOVQ 976(R11), F11
+	WORD $0x0e35817e // smlal v30.8h, v11.8b, v21.8b
+	WORD $0x4e358174 // smlal2 v20.8h, v11.16b, v21.16b
+	FMOVQ 992(R11), F6
+	WORD $0x0e3380de // smlal v30.8h, v6.8b, v19.8b
+	WORD $0x4e3380d4 // smlal2 v20.8h, v6.16b, v19.16b
+	FMOVQ 1008(R11), F9
+	WORD $0x0e28813e // smlal v30.8h, v9.8b, v8.8b
+	WORD $0x4e288134 // smlal2 v20.8h, v9.16b, v8.16b
+	VADDP V20.H8, V30.H8, V30.H8
+	FMOVQ 0(R10), F25
+	WORD $0x4e606bd9 // sadalp v25.4s, v30.8h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4fad9339 // fmul v25.4s, v25.4s, v13.s[1]
+	WORD $0x4e39d718 // fadd v24.4s, v24.4s, v25.4s
+	FMOVQ 304(R11), F29
+	WORD $0x6e3ddf18 // fmul v24.4s, v24.4s, v29.4s
 	FMOVQ 48(R14), F26
-	WORD $0x4e30d75a // fadd v26.4s, v26.4s, v16.4s
-	FMOVQ 304(R11), F6
-	WORD $0x4f8990c6 // fmul v6.4s, v6.4s, v9.s[0]
-	WORD $0x4e26d75a // fadd v26.4s, v26.4s, v6.4s
+	WORD $0x4e38d75a // fadd v26.4s, v26.4s, v24.4s
+	FMOVQ 432(R11), F28
+	WORD $0x4f90939c // fmul v28.4s, v28.4s, v16.s[0]
+	WORD $0x4e3cd75a // fadd v26.4s, v26.4s, v28.4s
 	FMOVQ F26, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row36
+	BNE row40
 	ADD $768, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair33
-last34:
+	BNE pair37
+last38:
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel31
+	BNE panel35
 	RET
 
-// mulQ8_0x1 multiplies Q8_0 weights with a row of activations.
+// mulQ8_0x1 multiplies Q8_0 weights with a few rows of activations, one by one.
 // func mulQ8_0x1(a *panel.Args)
 TEXT ·mulQ8_0x1(SB), NOSPLIT, $0-8
 	MOVD a+0(FP), R0
@@ -5064,15 +5118,22 @@ TEXT ·mulQ8_0x1(SB), NOSPLIT, $0-8
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
-panel37:
-	MOVD R6, R1
+	MOVD 24(R0), R15
+	MOVD 32(R0), R19
+panel41:
 	MOVD 8(R0), R2
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row42:
+	MOVD R6, R1
+	MOVD R13, R2
 	VEOR V2.B16, V2.B16, V2.B16
 	VEOR V3.B16, V3.B16, V3.B16
 	VEOR V4.B16, V4.B16, V4.B16
 	VEOR V5.B16, V5.B16, V5.B16
 	MOVD 40(R0), R4
-pair38:
+pair43:
 	FMOVQ 0(R2), F6
 	FMOVQ 16(R2), F7
 	VDUP V6.S[0], V8.S4
@@ -5084,6 +5145,8 @@ pair38:
 	VDUP V7.S[2], V14.S4
 	VDUP V7.S[3], V15.S4
 	FMOVQ 32(R2), F16
+	PRFM 1024(R1), PLDL1KEEP
+	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 16(R10), F17
 	FMOVQ 16(R10), F18
 	FMOVQ 64(R1), F21
@@ -5139,6 +5202,8 @@ pair38:
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
 	WORD $0x6e34de31 // fmul v17.4s, v17.4s, v20.4s
 	WORD $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
+	PRFM 1152(R1), PLDL1KEEP
+	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 16(R10), F25
 	FMOVQ 16(R10), F26
 	FMOVQ 80(R1), F18
@@ -5194,6 +5259,8 @@ pair38:
 	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
 	WORD $0x6e38df39 // fmul v25.4s, v25.4s, v24.4s
 	WORD $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
+	PRFM 1280(R1), PLDL1KEEP
+	PRFM 1344(R1), PLDL1KEEP
 	FMOVQ 16(R10), F30
 	FMOVQ 16(R10), F22
 	FMOVQ 96(R1), F26
@@ -5249,6 +5316,8 @@ pair38:
 	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
 	WORD $0x6e3ddfde // fmul v30.4s, v30.4s, v29.4s
 	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
+	PRFM 1408(R1), PLDL1KEEP
+	PRFM 1472(R1), PLDL1KEEP
 	FMOVQ 16(R10), F28
 	FMOVQ 16(R10), F31
 	FMOVQ 112(R1), F22
@@ -5305,7 +5374,7 @@ pair38:
 	WORD $0x6e35df9c // fmul v28.4s, v28.4s, v21.4s
 	WORD $0x4e3cd4a5 // fadd v5.4s, v5.4s, v28.4s
 	SUBS $1, R4
-	BEQ last39
+	BEQ last44
 	FMOVQ 64(R2), F7
 	FMOVQ 80(R2), F27
 	VDUP V7.S[0], V24.S4
@@ -5317,6 +5386,8 @@ pair38:
 	VDUP V27.S[2], V17.S4
 	VDUP V27.S[3], V19.S4
 	FMOVQ 96(R2), F20
+	PRFM 1536(R1), PLDL1KEEP
+	PRFM 1600(R1), PLDL1KEEP
 	FMOVQ 16(R10), F30
 	FMOVQ 16(R10), F22
 	FMOVQ 576(R1), F21
@@ -5372,6 +5443,8 @@ pair38:
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
 	WORD $0x6e26dfde // fmul v30.4s, v30.4s, v6.4s
 	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
+	PRFM 1664(R1), PLDL1KEEP
+	PRFM 1728(R1), PLDL1KEEP
 	FMOVQ 16(R10), F10
 	FMOVQ 16(R10), F11
 	FMOVQ 592(R1), F22
@@ -5427,6 +5500,8 @@ pair38:
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
 	WORD $0x6e29dd4a // fmul v10.4s, v10.4s, v9.4s
 	WORD $0x4e2ad463 // fadd v3.4s, v3.4s, v10.4s
+	PRFM 1792(R1), PLDL1KEEP
+	PRFM 1856(R1), PLDL1KEEP
 	FMOVQ 16(R10), F15
 	FMOVQ 16(R10), F28
 	FMOVQ 608(R1), F11
@@ -5482,6 +5557,9 @@ pair38:
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
 	WORD $0x6e2eddef // fmul v15.4s, v15.4s, v14.4s
 	WORD $0x4e2fd484 // fadd v4.4s, v4.4s, v15.4s
+	PRFM 1920(R1), PLDL1KEEP
+	PRFM 1984(R1), PLDL1KEEP
+	PRFM 2048(R1), PLDL1KEEP
 	FMOVQ 16(R10), F13
 	FMOVQ 16(R10), F16
 	FMOVQ 624(R1), F28
@@ -5540,24 +5618,28 @@ pair38:
 	ADD $1088, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair38
-last39:
-	FMOVQ F2, 0(R3)
-	FMOVQ F3, 16(R3)
-	FMOVQ F4, 32(R3)
-	FMOVQ F5, 48(R3)
+	BNE pair43
+last44:
+	FMOVQ F2, 0(R14)
+	FMOVQ F3, 16(R14)
+	FMOVQ F4, 32(R14)
+	FMOVQ F5, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row42
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel37
+	BNE panel41
 	RET
 
 // mulQ8_0 multiplies Q8_0 weights with several rows of activations.
 // func mulQ8_0(a *panel.Args)
-TEXT ·mulQ8_0(SB), 0, $960-8
+TEXT ·mulQ8_0(SB), 0, $1088-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-1088(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -5569,14 +5651,14 @@ TEXT ·mulQ8_0(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel40:
+panel45:
 	MOVD R6, R1
 	MOVD 8(R0), R2
 	VEOR V2.B16, V2.B16, V2.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row41:
+row46:
 	FMOVQ F2, 0(R14)
 	FMOVQ F2, 16(R14)
 	FMOVQ F2, 32(R14)
@@ -5584,121 +5666,121 @@ row41:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row41
+	BNE row46
 	MOVD 40(R0), R4
-pair42:
+pair47:
 	FMOVQ 64(R1), F3
 	VEOR V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 384(R11)
+	FMOVQ F3, 512(R11)
 	FMOVQ 128(R1), F4
 	VEOR V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 400(R11)
+	FMOVQ F4, 528(R11)
 	FMOVQ 192(R1), F5
 	VEOR V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 416(R11)
+	FMOVQ F5, 544(R11)
 	FMOVQ 256(R1), F6
 	VEOR V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 432(R11)
+	FMOVQ F6, 560(R11)
 	FMOVQ 320(R1), F7
 	VEOR V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 448(R11)
+	FMOVQ F7, 576(R11)
 	FMOVQ 384(R1), F8
 	VEOR V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 464(R11)
+	FMOVQ F8, 592(R11)
 	FMOVQ 448(R1), F9
 	VEOR V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 480(R11)
+	FMOVQ F9, 608(R11)
 	FMOVQ 512(R1), F10
 	VEOR V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 496(R11)
+	FMOVQ F10, 624(R11)
 	FMOVD 0(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 128(R11)
+	FMOVQ F11, 256(R11)
 	FMOVQ 80(R1), F12
 	VEOR V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 512(R11)
+	FMOVQ F12, 640(R11)
 	FMOVQ 144(R1), F13
 	VEOR V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 528(R11)
+	FMOVQ F13, 656(R11)
 	FMOVQ 208(R1), F14
 	VEOR V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 544(R11)
+	FMOVQ F14, 672(R11)
 	FMOVQ 272(R1), F15
 	VEOR V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 560(R11)
+	FMOVQ F15, 688(R11)
 	FMOVQ 336(R1), F16
 	VEOR V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 576(R11)
+	FMOVQ F16, 704(R11)
 	FMOVQ 400(R1), F17
 	VEOR V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 592(R11)
+	FMOVQ F17, 720(R11)
 	FMOVQ 464(R1), F18
 	VEOR V1.B16, V18.B16, V18.B16
-	FMOVQ F18, 608(R11)
+	FMOVQ F18, 736(R11)
 	FMOVQ 528(R1), F19
 	VEOR V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 624(R11)
+	FMOVQ F19, 752(R11)
 	FMOVD 8(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	FMOVQ F20, 144(R11)
+	FMOVQ F20, 272(R11)
 	FMOVQ 96(R1), F21
 	VEOR V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 640(R11)
+	FMOVQ F21, 768(R11)
 	FMOVQ 160(R1), F22
 	VEOR V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 656(R11)
+	FMOVQ F22, 784(R11)
 	FMOVQ 224(R1), F23
 	VEOR V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 672(R11)
+	FMOVQ F23, 800(R11)
 	FMOVQ 288(R1), F24
 	VEOR V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 688(R11)
+	FMOVQ F24, 816(R11)
 	FMOVQ 352(R1), F25
 	VEOR V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 704(R11)
+	FMOVQ F25, 832(R11)
 	FMOVQ 416(R1), F26
 	VEOR V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 720(R11)
+	FMOVQ F26, 848(R11)
 	FMOVQ 480(R1), F27
 	VEOR V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 736(R11)
+	FMOVQ F27, 864(R11)
 	FMOVQ 544(R1), F28
 	VEOR V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 752(R11)
+	FMOVQ F28, 880(R11)
 	FMOVD 16(R1), F29
 	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	FMOVQ F29, 160(R11)
+	FMOVQ F29, 288(R11)
 	FMOVQ 112(R1), F30
 	VEOR V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 768(R11)
+	FMOVQ F30, 896(R11)
 	FMOVQ 176(R1), F31
 	VEOR V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 784(R11)
+	FMOVQ F31, 912(R11)
 	FMOVQ 240(R1), F2
 	VEOR V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 800(R11)
+	FMOVQ F2, 928(R11)
 	FMOVQ 304(R1), F3
 	VEOR V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 816(R11)
+	FMOVQ F3, 944(R11)
 	FMOVQ 368(R1), F4
 	VEOR V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 832(R11)
+	FMOVQ F4, 960(R11)
 	FMOVQ 432(R1), F5
 	VEOR V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 848(R11)
+	FMOVQ F5, 976(R11)
 	FMOVQ 496(R1), F6
 	VEOR V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 864(R11)
+	FMOVQ F6, 992(R11)
 	FMOVQ 560(R1), F7
 	VEOR V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 880(R11)
+	FMOVQ F7, 1008(R11)
 	FMOVD 24(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 176(R11)
+	FMOVQ F8, 304(R11)
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row44:
+row49:
 	FMOVQ 0(R13), F9
 	FMOVQ 16(R13), F10
 	VDUP V9.S[0], V11.S4
@@ -5712,18 +5794,18 @@ row44:
 	FMOVQ 32(R13), F19
 	FMOVQ 16(R10), F20
 	FMOVQ 16(R10), F21
-	FMOVQ 384(R11), F24
+	FMOVQ 512(R11), F24
 	WORD $0x0e2bc316 // smull v22.8h, v24.8b, v11.8b
 	WORD $0x4e2bc317 // smull2 v23.8h, v24.16b, v11.16b
-	FMOVQ 400(R11), F25
+	FMOVQ 528(R11), F25
 	WORD $0x0e2c8336 // smlal v22.8h, v25.8b, v12.8b
 	WORD $0x4e2c8337 // smlal2 v23.8h, v25.16b, v12.16b
 	WORD $0x4e606ad4 // sadalp v20.4s, v22.8h
 	WORD $0x4e606af5 // sadalp v21.4s, v23.8h
-	FMOVQ 416(R11), F28
+	FMOVQ 544(R11), F28
 	WORD $0x0e2dc39a // smull v26.8h, v28.8b, v13.8b
 	WORD $0x4e2dc39b // smull2 v27.8h, v28.16b, v13.16b
-	FMOVQ 432(R11), F29
+	FMOVQ 560(R11), F29
 	WORD $0x0e2e83ba // smlal v26.8h, v29.8b, v14.8b
 	WORD $0x4e2e83bb // smlal2 v27.8h, v29.16b, v14.16b
 	WORD $0x4e606b54 // sadalp v20.4s, v26.8h
@@ -5733,18 +5815,18 @@ row44:
 	WORD $0x4f939294 // fmul v20.4s, v20.4s, v19.s[0]
 	FMOVQ 16(R10), F30
 	FMOVQ 16(R10), F31
-	FMOVQ 448(R11), F4
+	FMOVQ 576(R11), F4
 	WORD $0x0e2fc082 // smull v2.8h, v4.8b, v15.8b
 	WORD $0x4e2fc083 // smull2 v3.8h, v4.16b, v15.16b
-	FMOVQ 464(R11), F5
+	FMOVQ 592(R11), F5
 	WORD $0x0e3080a2 // smlal v2.8h, v5.8b, v16.8b
 	WORD $0x4e3080a3 // smlal2 v3.8h, v5.16b, v16.16b
 	WORD $0x4e60685e // sadalp v30.4s, v2.8h
 	WORD $0x4e60687f // sadalp v31.4s, v3.8h
-	FMOVQ 480(R11), F8
+	FMOVQ 608(R11), F8
 	WORD $0x0e31c106 // smull v6.8h, v8.8b, v17.8b
 	WORD $0x4e31c107 // smull2 v7.8h, v8.16b, v17.16b
-	FMOVQ 496(R11), F9
+	FMOVQ 624(R11), F9
 	WORD $0x0e328126 // smlal v6.8h, v9.8b, v18.8b
 	WORD $0x4e328127 // smlal2 v7.8h, v9.16b, v18.16b
 	WORD $0x4e6068de // sadalp v30.4s, v6.8h
@@ -5753,25 +5835,25 @@ row44:
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
 	WORD $0x4fb393de // fmul v30.4s, v30.4s, v19.s[1]
 	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
-	FMOVQ 128(R11), F10
+	FMOVQ 256(R11), F10
 	WORD $0x6e2ade94 // fmul v20.4s, v20.4s, v10.4s
 	FMOVQ 0(R14), F24
 	WORD $0x4e34d718 // fadd v24.4s, v24.4s, v20.4s
 	FMOVQ F24, 0(R14)
 	FMOVQ 16(R10), F25
 	FMOVQ 16(R10), F22
-	FMOVQ 512(R11), F29
+	FMOVQ 640(R11), F29
 	WORD $0x0e2bc3b7 // smull v23.8h, v29.8b, v11.8b
 	WORD $0x4e2bc3bc // smull2 v28.8h, v29.16b, v11.16b
-	FMOVQ 528(R11), F26
+	FMOVQ 656(R11), F26
 	WORD $0x0e2c8357 // smlal v23.8h, v26.8b, v12.8b
 	WORD $0x4e2c835c // smlal2 v28.8h, v26.16b, v12.16b
 	WORD $0x4e606af9 // sadalp v25.4s, v23.8h
 	WORD $0x4e606b96 // sadalp v22.4s, v28.8h
-	FMOVQ 544(R11), F4
+	FMOVQ 672(R11), F4
 	WORD $0x0e2dc09b // smull v27.8h, v4.8b, v13.8b
 	WORD $0x4e2dc095 // smull2 v21.8h, v4.16b, v13.16b
-	FMOVQ 560(R11), F5
+	FMOVQ 688(R11), F5
 	WORD $0x0e2e80bb // smlal v27.8h, v5.8b, v14.8b
 	WORD $0x4e2e80b5 // smlal2 v21.8h, v5.16b, v14.16b
 	WORD $0x4e606b79 // sadalp v25.4s, v27.8h
@@ -5781,18 +5863,18 @@ row44:
 	WORD $0x4f939339 // fmul v25.4s, v25.4s, v19.s[0]
 	FMOVQ 16(R10), F2
 	FMOVQ 16(R10), F3
-	FMOVQ 576(R11), F6
+	FMOVQ 704(R11), F6
 	WORD $0x0e2fc0c8 // smull v8.8h, v6.8b, v15.8b
 	WORD $0x4e2fc0c9 // smull2 v9.8h, v6.16b, v15.16b
-	FMOVQ 592(R11), F7
+	FMOVQ 720(R11), F7
 	WORD $0x0e3080e8 // smlal v8.8h, v7.8b, v16.8b
 	WORD $0x4e3080e9 // smlal2 v9.8h, v7.16b, v16.16b
 	WORD $0x4e606902 // sadalp v2.4s, v8.8h
 	WORD $0x4e606923 // sadalp v3.4s, v9.8h
-	FMOVQ 608(R11), F10
+	FMOVQ 736(R11), F10
 	WORD $0x0e31c15f // smull v31.8h, v10.8b, v17.8b
 	WORD $0x4e31c15e // smull2 v30.8h, v10.16b, v17.16b
-	FMOVQ 624(R11), F20
+	FMOVQ 752(R11), F20
 	WORD $0x0e32829f // smlal v31.8h, v20.8b, v18.8b
 	WORD $0x4e32829e // smlal2 v30.8h, v20.16b, v18.16b
 	WORD $0x4e606be2 // sadalp v2.4s, v31.8h
@@ -5801,25 +5883,25 @@ row44:
 	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
 	WORD $0x4fb39042 // fmul v2.4s, v2.4s, v19.s[1]
 	WORD $0x4e22d739 // fadd v25.4s, v25.4s, v2.4s
-	FMOVQ 144(R11), F24
+	FMOVQ 272(R11), F24
 	WORD $0x6e38df39 // fmul v25.4s, v25.4s, v24.4s
 	FMOVQ 16(R14), F29
 	WORD $0x4e39d7bd // fadd v29.4s, v29.4s, v25.4s
 	FMOVQ F29, 16(R14)
 	FMOVQ 16(R10), F26
 	FMOVQ 16(R10), F23
-	FMOVQ 640(R11), F5
+	FMOVQ 768(R11), F5
 	WORD $0x0e2bc0bc // smull v28.8h, v5.8b, v11.8b
 	WORD $0x4e2bc0a4 // smull2 v4.8h, v5.16b, v11.16b
-	FMOVQ 656(R11), F27
+	FMOVQ 784(R11), F27
 	WORD $0x0e2c837c // smlal v28.8h, v27.8b, v12.8b
 	WORD $0x4e2c8364 // smlal2 v4.8h, v27.16b, v12.16b
 	WORD $0x4e606b9a // sadalp v26.4s, v28.8h
 	WORD $0x4e606897 // sadalp v23.4s, v4.8h
-	FMOVQ 672(R11), F6
+	FMOVQ 800(R11), F6
 	WORD $0x0e2dc0d5 // smull v21.8h, v6.8b, v13.8b
 	WORD $0x4e2dc0d6 // smull2 v22.8h, v6.16b, v13.16b
-	FMOVQ 688(R11), F7
+	FMOVQ 816(R11), F7
 	WORD $0x0e2e80f5 // smlal v21.8h, v7.8b, v14.8b
 	WORD $0x4e2e80f6 // smlal2 v22.8h, v7.16b, v14.16b
 	WORD $0x4e606aba // sadalp v26.4s, v21.8h
@@ -5829,18 +5911,18 @@ row44:
 	WORD $0x4f93935a // fmul v26.4s, v26.4s, v19.s[0]
 	FMOVQ 16(R10), F8
 	FMOVQ 16(R10), F9
-	FMOVQ 704(R11), F31
+	FMOVQ 832(R11), F31
 	WORD $0x0e2fc3ea // smull v10.8h, v31.8b, v15.8b
 	WORD $0x4e2fc3f4 // smull2 v20.8h, v31.16b, v15.16b
-	FMOVQ 720(R11), F30
+	FMOVQ 848(R11), F30
 	WORD $0x0e3083ca // smlal v10.8h, v30.8b, v16.8b
 	WORD $0x4e3083d4 // smlal2 v20.8h, v30.16b, v16.16b
 	WORD $0x4e606948 // sadalp v8.4s, v10.8h
 	WORD $0x4e606a89 // sadalp v9.4s, v20.8h
-	FMOVQ 736(R11), F24
+	FMOVQ 864(R11), F24
 	WORD $0x0e31c303 // smull v3.8h, v24.8b, v17.8b
 	WORD $0x4e31c302 // smull2 v2.8h, v24.16b, v17.16b
-	FMOVQ 752(R11), F25
+	FMOVQ 880(R11), F25
 	WORD $0x0e328323 // smlal v3.8h, v25.8b, v18.8b
 	WORD $0x4e328322 // smlal2 v2.8h, v25.16b, v18.16b
 	WORD $0x4e606868 // sadalp v8.4s, v3.8h
@@ -5849,25 +5931,25 @@ row44:
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
 	WORD $0x4fb39108 // fmul v8.4s, v8.4s, v19.s[1]
 	WORD $0x4e28d75a // fadd v26.4s, v26.4s, v8.4s
-	FMOVQ 160(R11), F29
+	FMOVQ 288(R11), F29
 	WORD $0x6e3ddf5a // fmul v26.4s, v26.4s, v29.4s
 	FMOVQ 32(R14), F5
 	WORD $0x4e3ad4a5 // fadd v5.4s, v5.4s, v26.4s
 	FMOVQ F5, 32(R14)
 	FMOVQ 16(R10), F27
 	FMOVQ 16(R10), F28
-	FMOVQ 768(R11), F7
+	FMOVQ 896(R11), F7
 	WORD $0x0e2bc0e4 // smull v4.8h, v7.8b, v11.8b
 	WORD $0x4e2bc0e6 // smull2 v6.8h, v7.16b, v11.16b
-	FMOVQ 784(R11), F21
+	FMOVQ 912(R11), F21
 	WORD $0x0e2c82a4 // smlal v4.8h, v21.8b, v12.8b
 	WORD $0x4e2c82a6 // smlal2 v6.8h, v21.16b, v12.16b
 	WORD $0x4e60689b // sadalp v27.4s, v4.8h
 	WORD $0x4e6068dc // sadalp v28.4s, v6.8h
-	FMOVQ 800(R11), F31
+	FMOVQ 928(R11), F31
 	WORD $0x0e2dc3f6 // smull v22.8h, v31.8b, v13.8b
 	WORD $0x4e2dc3f7 // smull2 v23.8h, v31.16b, v13.16b
-	FMOVQ 816(R11), F30
+	FMOVQ 944(R11), F30
 	WORD $0x0e2e83d6 // smlal v22.8h, v30.8b, v14.8b
 	WORD $0x4e2e83d7 // smlal2 v23.8h, v30.16b, v14.16b
 	WORD $0x4e606adb // sadalp v27.4s, v22.8h
@@ -5877,18 +5959,18 @@ row44:
 	WORD $0x4f93937b // fmul v27.4s, v27.4s, v19.s[0]
 	FMOVQ 16(R10), F10
 	FMOVQ 16(R10), F20
-	FMOVQ 832(R11), F3
+	FMOVQ 960(R11), F3
 	WORD $0x0e2fc078 // smull v24.8h, v3.8b, v15.8b
 	WORD $0x4e2fc079 // smull2 v25.8h, v3.16b, v15.16b
-	FMOVQ 848(R11), F2
+	FMOVQ 976(R11), F2
 	WORD $0x0e308058 // smlal v24.8h, v2.8b, v16.8b
 	WORD $0x4e308059 // smlal2 v25.8h, v2.16b, v16.16b
 	WORD $0x4e606b0a // sadalp v10.4s, v24.8h
 	WORD $0x4e606b34 // sadalp v20.4s, v25.8h
-	FMOVQ 864(R11), F29
+	FMOVQ 992(R11), F29
 	WORD $0x0e31c3a9 // smull v9.8h, v29.8b, v17.8b
 	WORD $0x4e31c3a8 // smull2 v8.8h, v29.16b, v17.16b
-	FMOVQ 880(R11), F26
+	FMOVQ 1008(R11), F26
 	WORD $0x0e328349 // smlal v9.8h, v26.8b, v18.8b
 	WORD $0x4e328348 // smlal2 v8.8h, v26.16b, v18.16b
 	WORD $0x4e60692a // sadalp v10.4s, v9.8h
@@ -5897,7 +5979,7 @@ row44:
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
 	WORD $0x4fb3914a // fmul v10.4s, v10.4s, v19.s[1]
 	WORD $0x4e2ad77b // fadd v27.4s, v27.4s, v10.4s
-	FMOVQ 176(R11), F5
+	FMOVQ 304(R11), F5
 	WORD $0x6e25df7b // fmul v27.4s, v27.4s, v5.4s
 	FMOVQ 48(R14), F7
 	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
@@ -5905,121 +5987,121 @@ row44:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row44
+	BNE row49
 	SUBS $1, R4
-	BEQ last43
+	BEQ last48
 	FMOVQ 576(R1), F21
 	VEOR V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 384(R11)
+	FMOVQ F21, 512(R11)
 	FMOVQ 640(R1), F4
 	VEOR V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 400(R11)
+	FMOVQ F4, 528(R11)
 	FMOVQ 704(R1), F6
 	VEOR V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 416(R11)
+	FMOVQ F6, 544(R11)
 	FMOVQ 768(R1), F31
 	VEOR V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 432(R11)
+	FMOVQ F31, 560(R11)
 	FMOVQ 832(R1), F30
 	VEOR V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 448(R11)
+	FMOVQ F30, 576(R11)
 	FMOVQ 896(R1), F22
 	VEOR V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 464(R11)
+	FMOVQ F22, 592(R11)
 	FMOVQ 960(R1), F23
 	VEOR V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 480(R11)
+	FMOVQ F23, 608(R11)
 	FMOVQ 1024(R1), F28
 	VEOR V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 496(R11)
+	FMOVQ F28, 624(R11)
 	FMOVD 32(R1), F3
 	WORD $0x0e217863 // fcvtl v3.4s, v3.4h
-	FMOVQ F3, 128(R11)
+	FMOVQ F3, 256(R11)
 	FMOVQ 592(R1), F2
 	VEOR V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 512(R11)
+	FMOVQ F2, 640(R11)
 	FMOVQ 656(R1), F24
 	VEOR V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 528(R11)
+	FMOVQ F24, 656(R11)
 	FMOVQ 720(R1), F25
 	VEOR V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 544(R11)
+	FMOVQ F25, 672(R11)
 	FMOVQ 784(R1), F29
 	VEOR V1.B16, V29.B16, V29.B16
-	FMOVQ F29, 560(R11)
+	FMOVQ F29, 688(R11)
 	FMOVQ 848(R1), F26
 	VEOR V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 576(R11)
+	FMOVQ F26, 704(R11)
 	FMOVQ 912(R1), F9
 	VEOR V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 592(R11)
+	FMOVQ F9, 720(R11)
 	FMOVQ 976(R1), F8
 	VEOR V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 608(R11)
+	FMOVQ F8, 736(R11)
 	FMOVQ 1040(R1), F20
 	VEOR V1.B16, V20.B16, V20.B16
-	FMOVQ F20, 624(R11)
+	FMOVQ F20, 752(R11)
 	FMOVD 40(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 144(R11)
+	FMOVQ F10, 272(R11)
 	FMOVQ 608(R1), F5
 	VEOR V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 640(R11)
+	FMOVQ F5, 768(R11)
 	FMOVQ 672(R1), F27
 	VEOR V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 656(R11)
+	FMOVQ F27, 784(R11)
 	FMOVQ 736(R1), F7
 	VEOR V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 672(R11)
+	FMOVQ F7, 800(R11)
 	FMOVQ 800(R1), F11
 	VEOR V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 688(R11)
+	FMOVQ F11, 816(R11)
 	FMOVQ 864(R1), F12
 	VEOR V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 704(R11)
+	FMOVQ F12, 832(R11)
 	FMOVQ 928(R1), F13
 	VEOR V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 720(R11)
+	FMOVQ F13, 848(R11)
 	FMOVQ 992(R1), F14
 	VEOR V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 736(R11)
+	FMOVQ F14, 864(R11)
 	FMOVQ 1056(R1), F15
 	VEOR V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 752(R11)
+	FMOVQ F15, 880(R11)
 	FMOVD 48(R1), F16
 	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	FMOVQ F16, 160(R11)
+	FMOVQ F16, 288(R11)
 	FMOVQ 624(R1), F17
 	VEOR V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 768(R11)
+	FMOVQ F17, 896(R11)
 	FMOVQ 688(R1), F18
 	VEOR V1.B16, V18.B16, V18.B16
-	FMOVQ F18, 784(R11)
+	FMOVQ F18, 912(R11)
 	FMOVQ 752(R1), F19
 	VEOR V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 800(R11)
+	FMOVQ F19, 928(R11)
 	FMOVQ 816(R1), F21
 	VEOR V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 816(R11)
+	FMOVQ F21, 944(R11)
 	FMOVQ 880(R1), F4
 	VEOR V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 832(R11)
+	FMOVQ F4, 960(R11)
 	FMOVQ 944(R1), F6
 	VEOR V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 848(R11)
+	FMOVQ F6, 976(R11)
 	FMOVQ 1008(R1), F31
 	VEOR V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 864(R11)
+	FMOVQ F31, 992(R11)
 	FMOVQ 1072(R1), F30
 	VEOR V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 880(R11)
+	FMOVQ F30, 1008(R11)
 	FMOVD 56(R1), F22
 	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	FMOVQ F22, 176(R11)
+	FMOVQ F22, 304(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row45:
+row50:
 	FMOVQ 0(R13), F23
 	FMOVQ 16(R13), F28
 	VDUP V23.S[0], V3.S4
@@ -6033,18 +6115,18 @@ row45:
 	FMOVQ 32(R13), F20
 	FMOVQ 16(R10), F10
 	FMOVQ 16(R10), F5
-	FMOVQ 384(R11), F11
+	FMOVQ 512(R11), F11
 	WORD $0x0e23c17b // smull v27.8h, v11.8b, v3.8b
 	WORD $0x4e23c167 // smull2 v7.8h, v11.16b, v3.16b
-	FMOVQ 400(R11), F12
+	FMOVQ 528(R11), F12
 	WORD $0x0e22819b // smlal v27.8h, v12.8b, v2.8b
 	WORD $0x4e228187 // smlal2 v7.8h, v12.16b, v2.16b
 	WORD $0x4e606b6a // sadalp v10.4s, v27.8h
 	WORD $0x4e6068e5 // sadalp v5.4s, v7.8h
-	FMOVQ 416(R11), F15
+	FMOVQ 544(R11), F15
 	WORD $0x0e38c1ed // smull v13.8h, v15.8b, v24.8b
 	WORD $0x4e38c1ee // smull2 v14.8h, v15.16b, v24.16b
-	FMOVQ 432(R11), F16
+	FMOVQ 560(R11), F16
 	WORD $0x0e39820d // smlal v13.8h, v16.8b, v25.8b
 	WORD $0x4e39820e // smlal2 v14.8h, v16.16b, v25.16b
 	WORD $0x4e6069aa // sadalp v10.4s, v13.8h
@@ -6054,18 +6136,18 @@ row45:
 	WORD $0x4f94914a // fmul v10.4s, v10.4s, v20.s[0]
 	FMOVQ 16(R10), F17
 	FMOVQ 16(R10), F18
-	FMOVQ 448(R11), F4
+	FMOVQ 576(R11), F4
 	WORD $0x0e3dc093 // smull v19.8h, v4.8b, v29.8b
 	WORD $0x4e3dc095 // smull2 v21.8h, v4.16b, v29.16b
-	FMOVQ 464(R11), F6
+	FMOVQ 592(R11), F6
 	WORD $0x0e3a80d3 // smlal v19.8h, v6.8b, v26.8b
 	WORD $0x4e3a80d5 // smlal2 v21.8h, v6.16b, v26.16b
 	WORD $0x4e606a71 // sadalp v17.4s, v19.8h
 	WORD $0x4e606ab2 // sadalp v18.4s, v21.8h
-	FMOVQ 480(R11), F22
+	FMOVQ 608(R11), F22
 	WORD $0x0e29c2df // smull v31.8h, v22.8b, v9.8b
 	WORD $0x4e29c2de // smull2 v30.8h, v22.16b, v9.16b
-	FMOVQ 496(R11), F23
+	FMOVQ 624(R11), F23
 	WORD $0x0e2882ff // smlal v31.8h, v23.8b, v8.8b
 	WORD $0x4e2882fe // smlal2 v30.8h, v23.16b, v8.16b
 	WORD $0x4e606bf1 // sadalp v17.4s, v31.8h
@@ -6074,25 +6156,25 @@ row45:
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
 	WORD $0x4fb49231 // fmul v17.4s, v17.4s, v20.s[1]
 	WORD $0x4e31d54a // fadd v10.4s, v10.4s, v17.4s
-	FMOVQ 128(R11), F28
+	FMOVQ 256(R11), F28
 	WORD $0x6e3cdd4a // fmul v10.4s, v10.4s, v28.4s
 	FMOVQ 0(R14), F11
 	WORD $0x4e2ad56b // fadd v11.4s, v11.4s, v10.4s
 	FMOVQ F11, 0(R14)
 	FMOVQ 16(R10), F12
 	FMOVQ 16(R10), F27
-	FMOVQ 512(R11), F16
+	FMOVQ 640(R11), F16
 	WORD $0x0e23c207 // smull v7.8h, v16.8b, v3.8b
 	WORD $0x4e23c20f // smull2 v15.8h, v16.16b, v3.16b
-	FMOVQ 528(R11), F13
+	FMOVQ 656(R11), F13
 	WORD $0x0e2281a7 // smlal v7.8h, v13.8b, v2.8b
 	WORD $0x4e2281af // smlal2 v15.8h, v13.16b, v2.16b
 	WORD $0x4e6068ec // sadalp v12.4s, v7.8h
 	WORD $0x4e6069fb // sadalp v27.4s, v15.8h
-	FMOVQ 544(R11), F4
+	FMOVQ 672(R11), F4
 	WORD $0x0e38c08e // smull v14.8h, v4.8b, v24.8b
 	WORD $0x4e38c085 // smull2 v5.8h, v4.16b, v24.16b
-	FMOVQ 560(R11), F6
+	FMOVQ 688(R11), F6
 	WORD $0x0e3980ce // smlal v14.8h, v6.8b, v25.8b
 	WORD $0x4e3980c5 // smlal2 v5.8h, v6.16b, v25.16b
 	WORD $0x4e6069cc // sadalp v12.4s, v14.8h
@@ -6102,18 +6184,18 @@ row45:
 	WORD $0x4f94918c // fmul v12.4s, v12.4s, v20.s[0]
 	FMOVQ 16(R10), F19
 	FMOVQ 16(R10), F21
-	FMOVQ 576(R11), F31
+	FMOVQ 704(R11), F31
 	WORD $0x0e3dc3f6 // smull v22.8h, v31.8b, v29.8b
 	WORD $0x4e3dc3f7 // smull2 v23.8h, v31.16b, v29.16b
-	FMOVQ 592(R11), F30
+	FMOVQ 720(R11), F30
 	WORD $0x0e3a83d6 // smlal v22.8h, v30.8b, v26.8b
 	WORD $0x4e3a83d7 // smlal2 v23.8h, v30.16b, v26.16b
 	WORD $0x4e606ad3 // sadalp v19.4s, v22.8h
 	WORD $0x4e606af5 // sadalp v21.4s, v23.8h
-	FMOVQ 608(R11), F28
+	FMOVQ 736(R11), F28
 	WORD $0x0e29c392 // smull v18.8h, v28.8b, v9.8b
 	WORD $0x4e29c391 // smull2 v17.8h, v28.16b, v9.16b
-	FMOVQ 624(R11), F10
+	FMOVQ 752(R11), F10
 	WORD $0x0e288152 // smlal v18.8h, v10.8b, v8.8b
 	WORD $0x4e288151 // smlal2 v17.8h, v10.16b, v8.16b
 	WORD $0x4e606a53 // sadalp v19.4s, v18.8h
@@ -6122,25 +6204,25 @@ row45:
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
 	WORD $0x4fb49273 // fmul v19.4s, v19.4s, v20.s[1]
 	WORD $0x4e33d58c // fadd v12.4s, v12.4s, v19.4s
-	FMOVQ 144(R11), F11
+	FMOVQ 272(R11), F11
 	WORD $0x6e2bdd8c // fmul v12.4s, v12.4s, v11.4s
 	FMOVQ 16(R14), F16
 	WORD $0x4e2cd610 // fadd v16.4s, v16.4s, v12.4s
 	FMOVQ F16, 16(R14)
 	FMOVQ 16(R10), F13
 	FMOVQ 16(R10), F7
-	FMOVQ 640(R11), F6
+	FMOVQ 768(R11), F6
 	WORD $0x0e23c0cf // smull v15.8h, v6.8b, v3.8b
 	WORD $0x4e23c0c4 // smull2 v4.8h, v6.16b, v3.16b
-	FMOVQ 656(R11), F14
+	FMOVQ 784(R11), F14
 	WORD $0x0e2281cf // smlal v15.8h, v14.8b, v2.8b
 	WORD $0x4e2281c4 // smlal2 v4.8h, v14.16b, v2.16b
 	WORD $0x4e6069ed // sadalp v13.4s, v15.8h
 	WORD $0x4e606887 // sadalp v7.4s, v4.8h
-	FMOVQ 672(R11), F31
+	FMOVQ 800(R11), F31
 	WORD $0x0e38c3e5 // smull v5.8h, v31.8b, v24.8b
 	WORD $0x4e38c3fb // smull2 v27.8h, v31.16b, v24.16b
-	FMOVQ 688(R11), F30
+	FMOVQ 816(R11), F30
 	WORD $0x0e3983c5 // smlal v5.8h, v30.8b, v25.8b
 	WORD $0x4e3983db // smlal2 v27.8h, v30.16b, v25.16b
 	WORD $0x4e6068ad // sadalp v13.4s, v5.8h
@@ -6150,18 +6232,18 @@ row45:
 	WORD $0x4f9491ad // fmul v13.4s, v13.4s, v20.s[0]
 	FMOVQ 16(R10), F22
 	FMOVQ 16(R10), F23
-	FMOVQ 704(R11), F18
+	FMOVQ 832(R11), F18
 	WORD $0x0e3dc25c // smull v28.8h, v18.8b, v29.8b
 	WORD $0x4e3dc24a // smull2 v10.8h, v18.16b, v29.16b
-	FMOVQ 720(R11), F17
+	FMOVQ 848(R11), F17
 	WORD $0x0e3a823c // smlal v28.8h, v17.8b, v26.8b
 	WORD $0x4e3a822a // smlal2 v10.8h, v17.16b, v26.16b
 	WORD $0x4e606b96 // sadalp v22.4s, v28.8h
 	WORD $0x4e606957 // sadalp v23.4s, v10.8h
-	FMOVQ 736(R11), F11
+	FMOVQ 864(R11), F11
 	WORD $0x0e29c175 // smull v21.8h, v11.8b, v9.8b
 	WORD $0x4e29c173 // smull2 v19.8h, v11.16b, v9.16b
-	FMOVQ 752(R11), F12
+	FMOVQ 880(R11), F12
 	WORD $0x0e288195 // smlal v21.8h, v12.8b, v8.8b
 	WORD $0x4e288193 // smlal2 v19.8h, v12.16b, v8.16b
 	WORD $0x4e606ab6 // sadalp v22.4s, v21.8h
@@ -6170,25 +6252,25 @@ row45:
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
 	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
 	WORD $0x4e36d5ad // fadd v13.4s, v13.4s, v22.4s
-	FMOVQ 160(R11), F16
+	FMOVQ 288(R11), F16
 	WORD $0x6e30ddad // fmul v13.4s, v13.4s, v16.4s
 	FMOVQ 32(R14), F6
 	WORD $0x4e2dd4c6 // fadd v6.4s, v6.4s, v13.4s
 	FMOVQ F6, 32(R14)
 	FMOVQ 16(R10), F14
 	FMOVQ 16(R10), F15
-	FMOVQ 768(R11), F30
+	FMOVQ 896(R11), F30
 	WORD $0x0e23c3c4 // smull v4.8h, v30.8b, v3.8b
 	WORD $0x4e23c3df // smull2 v31.8h, v30.16b, v3.16b
-	FMOVQ 784(R11), F5
+	FMOVQ 912(R11), F5
 	WORD $0x0e2280a4 // smlal v4.8h, v5.8b, v2.8b
 	WORD $0x4e2280bf // smlal2 v31.8h, v5.16b, v2.16b
 	WORD $0x4e60688e // sadalp v14.4s, v4.8h
 	WORD $0x4e606bef // sadalp v15.4s, v31.8h
-	FMOVQ 800(R11), F18
+	FMOVQ 928(R11), F18
 	WORD $0x0e38c25b // smull v27.8h, v18.8b, v24.8b
 	WORD $0x4e38c247 // smull2 v7.8h, v18.16b, v24.16b
-	FMOVQ 816(R11), F17
+	FMOVQ 944(R11), F17
 	WORD $0x0e39823b // smlal v27.8h, v17.8b, v25.8b
 	WORD $0x4e398227 // smlal2 v7.8h, v17.16b, v25.16b
 	WORD $0x4e606b6e // sadalp v14.4s, v27.8h
@@ -6198,18 +6280,18 @@ row45:
 	WORD $0x4f9491ce // fmul v14.4s, v14.4s, v20.s[0]
 	FMOVQ 16(R10), F28
 	FMOVQ 16(R10), F10
-	FMOVQ 832(R11), F21
+	FMOVQ 960(R11), F21
 	WORD $0x0e3dc2ab // smull v11.8h, v21.8b, v29.8b
 	WORD $0x4e3dc2ac // smull2 v12.8h, v21.16b, v29.16b
-	FMOVQ 848(R11), F19
+	FMOVQ 976(R11), F19
 	WORD $0x0e3a826b // smlal v11.8h, v19.8b, v26.8b
 	WORD $0x4e3a826c // smlal2 v12.8h, v19.16b, v26.16b
 	WORD $0x4e60697c // sadalp v28.4s, v11.8h
 	WORD $0x4e60698a // sadalp v10.4s, v12.8h
-	FMOVQ 864(R11), F16
+	FMOVQ 992(R11), F16
 	WORD $0x0e29c217 // smull v23.8h, v16.8b, v9.8b
 	WORD $0x4e29c216 // smull2 v22.8h, v16.16b, v9.16b
-	FMOVQ 880(R11), F13
+	FMOVQ 1008(R11), F13
 	WORD $0x0e2881b7 // smlal v23.8h, v13.8b, v8.8b
 	WORD $0x4e2881b6 // smlal2 v22.8h, v13.16b, v8.16b
 	WORD $0x4e606afc // sadalp v28.4s, v23.8h
@@ -6218,7 +6300,7 @@ row45:
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
 	WORD $0x4fb4939c // fmul v28.4s, v28.4s, v20.s[1]
 	WORD $0x4e3cd5ce // fadd v14.4s, v14.4s, v28.4s
-	FMOVQ 176(R11), F6
+	FMOVQ 304(R11), F6
 	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
 	FMOVQ 48(R14), F30
 	WORD $0x4e2ed7de // fadd v30.4s, v30.4s, v14.4s
@@ -6226,732 +6308,24 @@ row45:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row45
+	BNE row50
 	ADD $1088, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair42
-last43:
+	BNE pair47
+last48:
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel40
+	BNE panel45
 	RET
 
-// mulQ2_Kx1 multiplies Q2_K weights with a row of activations.
+// mulQ2_Kx1 multiplies Q2_K weights with a few rows of activations, one by one.
 // func mulQ2_Kx1(a *panel.Args)
-TEXT ·mulQ2_Kx1(SB), 0, $192-8
+TEXT ·mulQ2_Kx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
-	ADD $63, R11
-	AND $~63, R11
-	FMOVQ 0(R10), F0
-	MOVW $0x3030303, R5
-	VDUP R5, V1.S4
-	MOVD 0(R0), R6
-	MOVD 16(R0), R3
-	MOVD 48(R0), R8
-	MOVD 56(R0), R7
-panel46:
-	MOVD R6, R1
-	MOVD 8(R0), R2
-	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V3.B16, V3.B16, V3.B16
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	MOVD 40(R0), R9
-	LSR $3, R9
-block47:
-	FMOVD 0(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 0(R11)
-	FMOVD 8(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 16(R11)
-	FMOVD 16(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 32(R11)
-	FMOVD 24(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 48(R11)
-	FMOVD 32(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 64(R11)
-	FMOVD 40(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 80(R11)
-	FMOVD 48(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 96(R11)
-	FMOVD 56(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 112(R11)
-	ADD $64, R1
-	MOVD $8, R4
-pair48:
-	FMOVQ 0(R2), F14
-	FMOVQ 16(R2), F15
-	VDUP V14.S[0], V16.S4
-	VDUP V14.S[1], V17.S4
-	VDUP V14.S[2], V18.S4
-	VDUP V14.S[3], V19.S4
-	VDUP V15.S[0], V20.S4
-	VDUP V15.S[1], V21.S4
-	VDUP V15.S[2], V22.S4
-	VDUP V15.S[3], V23.S4
-	FMOVQ 32(R2), F24
-	FMOVD 48(R2), F25
-	FMOVQ 64(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x0e30c39a // smull v26.8h, v28.8b, v16.8b
-	WORD $0x4e30c39b // smull2 v27.8h, v28.16b, v16.16b
-	FMOVQ 64(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x0e3183ba // smlal v26.8h, v29.8b, v17.8b
-	WORD $0x4e3183bb // smlal2 v27.8h, v29.16b, v17.16b
-	FMOVQ 64(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x0e3283da // smlal v26.8h, v30.8b, v18.8b
-	WORD $0x4e3283db // smlal2 v27.8h, v30.16b, v18.16b
-	FMOVQ 64(R1), F31
-	VUSHR $6, V31.B16, V31.B16
-	WORD $0x0e3383fa // smlal v26.8h, v31.8b, v19.8b
-	WORD $0x4e3383fb // smlal2 v27.8h, v31.16b, v19.16b
-	VADDP V27.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F6
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4f9890c6 // fmul v6.4s, v6.4s, v24.s[0]
-	FMOVD 0(R1), F7
-	VSHL $4, V7.B16, V7.B16
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e671008 // saddw v8.4s, v0.4s, v7.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 0(R11), F9
-	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
-	WORD $0x6e28dcc6 // fmul v6.4s, v6.4s, v8.4s
-	FMOVQ 128(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x0e34c18a // smull v10.8h, v12.8b, v20.8b
-	WORD $0x4e34c18b // smull2 v11.8h, v12.16b, v20.16b
-	FMOVQ 128(R1), F13
-	VUSHR $2, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x0e3581aa // smlal v10.8h, v13.8b, v21.8b
-	WORD $0x4e3581ab // smlal2 v11.8h, v13.16b, v21.16b
-	FMOVQ 128(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x0e3681ca // smlal v10.8h, v14.8b, v22.8b
-	WORD $0x4e3681cb // smlal2 v11.8h, v14.16b, v22.16b
-	FMOVQ 128(R1), F15
-	VUSHR $6, V15.B16, V15.B16
-	WORD $0x0e3781ea // smlal v10.8h, v15.8b, v23.8b
-	WORD $0x4e3781eb // smlal2 v11.8h, v15.16b, v23.16b
-	VADDP V11.H8, V10.H8, V10.H8
-	FMOVQ 0(R10), F28
-	WORD $0x4e60695c // sadalp v28.4s, v10.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fb8939c // fmul v28.4s, v28.4s, v24.s[1]
-	FMOVD 16(R1), F29
-	VSHL $4, V29.B16, V29.B16
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
-	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 0(R11), F31
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
-	WORD $0x4e3cd4c6 // fadd v6.4s, v6.4s, v28.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	FMOVD 0(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
-	WORD $0x0e7b101a // saddw v26.4s, v0.4s, v27.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 64(R11), F9
-	WORD $0x6e29df5a // fmul v26.4s, v26.4s, v9.4s
-	WORD $0x4f99935a // fmul v26.4s, v26.4s, v25.s[0]
-	FMOVD 16(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
-	WORD $0x0e68100c // saddw v12.4s, v0.4s, v8.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 64(R11), F13
-	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
-	WORD $0x4fb9918c // fmul v12.4s, v12.4s, v25.s[1]
-	WORD $0x4e2cd75a // fadd v26.4s, v26.4s, v12.4s
-	WORD $0x4ebad442 // fsub v2.4s, v2.4s, v26.4s
-	FMOVQ 80(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x0e30c16e // smull v14.8h, v11.8b, v16.8b
-	WORD $0x4e30c16f // smull2 v15.8h, v11.16b, v16.16b
-	FMOVQ 80(R1), F10
-	VUSHR $2, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x0e31814e // smlal v14.8h, v10.8b, v17.8b
-	WORD $0x4e31814f // smlal2 v15.8h, v10.16b, v17.16b
-	FMOVQ 80(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x0e3283ee // smlal v14.8h, v31.8b, v18.8b
-	WORD $0x4e3283ef // smlal2 v15.8h, v31.16b, v18.16b
-	FMOVQ 80(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	WORD $0x0e3383ce // smlal v14.8h, v30.8b, v19.8b
-	WORD $0x4e3383cf // smlal2 v15.8h, v30.16b, v19.16b
-	VADDP V15.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F28
-	WORD $0x4e6069dc // sadalp v28.4s, v14.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f98939c // fmul v28.4s, v28.4s, v24.s[0]
-	WORD $0x4e671006 // saddw2 v6.4s, v0.4s, v7.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 16(R11), F9
-	WORD $0x6e29dcc6 // fmul v6.4s, v6.4s, v9.4s
-	WORD $0x6e26df9c // fmul v28.4s, v28.4s, v6.4s
-	FMOVQ 144(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x0e34c34d // smull v13.8h, v26.8b, v20.8b
-	WORD $0x4e34c34c // smull2 v12.8h, v26.16b, v20.16b
-	FMOVQ 144(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x0e35816d // smlal v13.8h, v11.8b, v21.8b
-	WORD $0x4e35816c // smlal2 v12.8h, v11.16b, v21.16b
-	FMOVQ 144(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x0e36814d // smlal v13.8h, v10.8b, v22.8b
-	WORD $0x4e36814c // smlal2 v12.8h, v10.16b, v22.16b
-	FMOVQ 144(R1), F31
-	VUSHR $6, V31.B16, V31.B16
-	WORD $0x0e3783ed // smlal v13.8h, v31.8b, v23.8b
-	WORD $0x4e3783ec // smlal2 v12.8h, v31.16b, v23.16b
-	VADDP V12.H8, V13.H8, V13.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e6069be // sadalp v30.4s, v13.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb893de // fmul v30.4s, v30.4s, v24.s[1]
-	WORD $0x4e7d100f // saddw2 v15.4s, v0.4s, v29.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 16(R11), F14
-	WORD $0x6e2eddef // fmul v15.4s, v15.4s, v14.4s
-	WORD $0x6e2fdfde // fmul v30.4s, v30.4s, v15.4s
-	WORD $0x4e3ed79c // fadd v28.4s, v28.4s, v30.4s
-	WORD $0x4e3cd463 // fadd v3.4s, v3.4s, v28.4s
-	WORD $0x4e7b1007 // saddw2 v7.4s, v0.4s, v27.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 80(R11), F9
-	WORD $0x6e29dce7 // fmul v7.4s, v7.4s, v9.4s
-	WORD $0x4f9990e7 // fmul v7.4s, v7.4s, v25.s[0]
-	WORD $0x4e681006 // saddw2 v6.4s, v0.4s, v8.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 80(R11), F26
-	WORD $0x6e3adcc6 // fmul v6.4s, v6.4s, v26.4s
-	WORD $0x4fb990c6 // fmul v6.4s, v6.4s, v25.s[1]
-	WORD $0x4e26d4e7 // fadd v7.4s, v7.4s, v6.4s
-	WORD $0x4ea7d463 // fsub v3.4s, v3.4s, v7.4s
-	FMOVQ 96(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x0e30c3eb // smull v11.8h, v31.8b, v16.8b
-	WORD $0x4e30c3ea // smull2 v10.8h, v31.16b, v16.16b
-	FMOVQ 96(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x0e31818b // smlal v11.8h, v12.8b, v17.8b
-	WORD $0x4e31818a // smlal2 v10.8h, v12.16b, v17.16b
-	FMOVQ 96(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x0e3281ab // smlal v11.8h, v13.8b, v18.8b
-	WORD $0x4e3281aa // smlal2 v10.8h, v13.16b, v18.16b
-	FMOVQ 96(R1), F29
-	VUSHR $6, V29.B16, V29.B16
-	WORD $0x0e3383ab // smlal v11.8h, v29.8b, v19.8b
-	WORD $0x4e3383aa // smlal2 v10.8h, v29.16b, v19.16b
-	VADDP V10.H8, V11.H8, V11.H8
-	FMOVQ 0(R10), F14
-	WORD $0x4e60696e // sadalp v14.4s, v11.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f9891ce // fmul v14.4s, v14.4s, v24.s[0]
-	FMOVD 8(R1), F15
-	VSHL $4, V15.B16, V15.B16
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f101e // saddw v30.4s, v0.4s, v15.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 32(R11), F28
-	WORD $0x6e3cdfde // fmul v30.4s, v30.4s, v28.4s
-	WORD $0x6e3eddce // fmul v14.4s, v14.4s, v30.4s
-	FMOVQ 160(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x0e34c11b // smull v27.8h, v8.8b, v20.8b
-	WORD $0x4e34c109 // smull2 v9.8h, v8.16b, v20.16b
-	FMOVQ 160(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x0e35835b // smlal v27.8h, v26.8b, v21.8b
-	WORD $0x4e358349 // smlal2 v9.8h, v26.16b, v21.16b
-	FMOVQ 160(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x0e3680db // smlal v27.8h, v6.8b, v22.8b
-	WORD $0x4e3680c9 // smlal2 v9.8h, v6.16b, v22.16b
-	FMOVQ 160(R1), F7
-	VUSHR $6, V7.B16, V7.B16
-	WORD $0x0e3780fb // smlal v27.8h, v7.8b, v23.8b
-	WORD $0x4e3780e9 // smlal2 v9.8h, v7.16b, v23.16b
-	VADDP V9.H8, V27.H8, V27.H8
-	FMOVQ 0(R10), F31
-	WORD $0x4e606b7f // sadalp v31.4s, v27.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb893ff // fmul v31.4s, v31.4s, v24.s[1]
-	FMOVD 24(R1), F12
-	VSHL $4, V12.B16, V12.B16
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c100d // saddw v13.4s, v0.4s, v12.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 32(R11), F29
-	WORD $0x6e3dddad // fmul v13.4s, v13.4s, v29.4s
-	WORD $0x6e2ddfff // fmul v31.4s, v31.4s, v13.4s
-	WORD $0x4e3fd5ce // fadd v14.4s, v14.4s, v31.4s
-	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
-	FMOVD 8(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a100b // saddw v11.4s, v0.4s, v10.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 96(R11), F28
-	WORD $0x6e3cdd6b // fmul v11.4s, v11.4s, v28.4s
-	WORD $0x4f99916b // fmul v11.4s, v11.4s, v25.s[0]
-	FMOVD 24(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
-	WORD $0x0e7e1008 // saddw v8.4s, v0.4s, v30.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 96(R11), F26
-	WORD $0x6e3add08 // fmul v8.4s, v8.4s, v26.4s
-	WORD $0x4fb99108 // fmul v8.4s, v8.4s, v25.s[1]
-	WORD $0x4e28d56b // fadd v11.4s, v11.4s, v8.4s
-	WORD $0x4eabd484 // fsub v4.4s, v4.4s, v11.4s
-	FMOVQ 112(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e30c126 // smull v6.8h, v9.8b, v16.8b
-	WORD $0x4e30c127 // smull2 v7.8h, v9.16b, v16.16b
-	FMOVQ 112(R1), F27
-	VUSHR $2, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x0e318366 // smlal v6.8h, v27.8b, v17.8b
-	WORD $0x4e318367 // smlal2 v7.8h, v27.16b, v17.16b
-	FMOVQ 112(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x0e3283a6 // smlal v6.8h, v29.8b, v18.8b
-	WORD $0x4e3283a7 // smlal2 v7.8h, v29.16b, v18.16b
-	FMOVQ 112(R1), F13
-	VUSHR $6, V13.B16, V13.B16
-	WORD $0x0e3381a6 // smlal v6.8h, v13.8b, v19.8b
-	WORD $0x4e3381a7 // smlal2 v7.8h, v13.16b, v19.16b
-	VADDP V7.H8, V6.H8, V6.H8
-	FMOVQ 0(R10), F31
-	WORD $0x4e6068df // sadalp v31.4s, v6.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f9893ff // fmul v31.4s, v31.4s, v24.s[0]
-	WORD $0x4e6f100e // saddw2 v14.4s, v0.4s, v15.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 48(R11), F28
-	WORD $0x6e3cddce // fmul v14.4s, v14.4s, v28.4s
-	WORD $0x6e2edfff // fmul v31.4s, v31.4s, v14.4s
-	FMOVQ 176(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x0e34c17a // smull v26.8h, v11.8b, v20.8b
-	WORD $0x4e34c168 // smull2 v8.8h, v11.16b, v20.16b
-	FMOVQ 176(R1), F9
-	VUSHR $2, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e35813a // smlal v26.8h, v9.8b, v21.8b
-	WORD $0x4e358128 // smlal2 v8.8h, v9.16b, v21.16b
-	FMOVQ 176(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x0e36837a // smlal v26.8h, v27.8b, v22.8b
-	WORD $0x4e368368 // smlal2 v8.8h, v27.16b, v22.16b
-	FMOVQ 176(R1), F29
-	VUSHR $6, V29.B16, V29.B16
-	WORD $0x0e3783ba // smlal v26.8h, v29.8b, v23.8b
-	WORD $0x4e3783a8 // smlal2 v8.8h, v29.16b, v23.16b
-	VADDP V8.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e606b4d // sadalp v13.4s, v26.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fb891ad // fmul v13.4s, v13.4s, v24.s[1]
-	WORD $0x4e6c1007 // saddw2 v7.4s, v0.4s, v12.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 48(R11), F6
-	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
-	WORD $0x6e27ddad // fmul v13.4s, v13.4s, v7.4s
-	WORD $0x4e2dd7ff // fadd v31.4s, v31.4s, v13.4s
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	WORD $0x4e6a100f // saddw2 v15.4s, v0.4s, v10.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 112(R11), F28
-	WORD $0x6e3cddef // fmul v15.4s, v15.4s, v28.4s
-	WORD $0x4f9991ef // fmul v15.4s, v15.4s, v25.s[0]
-	WORD $0x4e7e100e // saddw2 v14.4s, v0.4s, v30.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 112(R11), F11
-	WORD $0x6e2bddce // fmul v14.4s, v14.4s, v11.4s
-	WORD $0x4fb991ce // fmul v14.4s, v14.4s, v25.s[1]
-	WORD $0x4e2ed5ef // fadd v15.4s, v15.4s, v14.4s
-	WORD $0x4eafd4a5 // fsub v5.4s, v5.4s, v15.4s
-	FMOVQ 64(R2), F9
-	FMOVQ 80(R2), F27
-	VDUP V9.S[0], V29.S4
-	VDUP V9.S[1], V8.S4
-	VDUP V9.S[2], V26.S4
-	VDUP V9.S[3], V12.S4
-	VDUP V27.S[0], V6.S4
-	VDUP V27.S[1], V7.S4
-	VDUP V27.S[2], V13.S4
-	VDUP V27.S[3], V31.S4
-	FMOVQ 96(R2), F10
-	FMOVD 112(R2), F28
-	FMOVQ 192(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x0e3dc1de // smull v30.8h, v14.8b, v29.8b
-	WORD $0x4e3dc1cb // smull2 v11.8h, v14.16b, v29.16b
-	FMOVQ 192(R1), F15
-	VUSHR $2, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x0e2881fe // smlal v30.8h, v15.8b, v8.8b
-	WORD $0x4e2881eb // smlal2 v11.8h, v15.16b, v8.16b
-	FMOVQ 192(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x0e3a821e // smlal v30.8h, v16.8b, v26.8b
-	WORD $0x4e3a820b // smlal2 v11.8h, v16.16b, v26.16b
-	FMOVQ 192(R1), F17
-	VUSHR $6, V17.B16, V17.B16
-	WORD $0x0e2c823e // smlal v30.8h, v17.8b, v12.8b
-	WORD $0x4e2c822b // smlal2 v11.8h, v17.16b, v12.16b
-	VADDP V11.H8, V30.H8, V30.H8
-	FMOVQ 0(R10), F18
-	WORD $0x4e606bd2 // sadalp v18.4s, v30.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f8a9252 // fmul v18.4s, v18.4s, v10.s[0]
-	FMOVD 32(R1), F19
-	VSHL $4, V19.B16, V19.B16
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 0(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x6e34de52 // fmul v18.4s, v18.4s, v20.4s
-	FMOVQ 256(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x0e26c316 // smull v22.8h, v24.8b, v6.8b
-	WORD $0x4e26c317 // smull2 v23.8h, v24.16b, v6.16b
-	FMOVQ 256(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x0e278336 // smlal v22.8h, v25.8b, v7.8b
-	WORD $0x4e278337 // smlal2 v23.8h, v25.16b, v7.16b
-	FMOVQ 256(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e2d8136 // smlal v22.8h, v9.8b, v13.8b
-	WORD $0x4e2d8137 // smlal2 v23.8h, v9.16b, v13.16b
-	FMOVQ 256(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	WORD $0x0e3f8376 // smlal v22.8h, v27.8b, v31.8b
-	WORD $0x4e3f8377 // smlal2 v23.8h, v27.16b, v31.16b
-	VADDP V23.H8, V22.H8, V22.H8
-	FMOVQ 0(R10), F14
-	WORD $0x4e606ace // sadalp v14.4s, v22.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4faa91ce // fmul v14.4s, v14.4s, v10.s[1]
-	FMOVD 48(R1), F15
-	VSHL $4, V15.B16, V15.B16
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 0(R11), F17
-	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
-	WORD $0x4e2ed652 // fadd v18.4s, v18.4s, v14.4s
-	WORD $0x4e32d442 // fadd v2.4s, v2.4s, v18.4s
-	FMOVD 32(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
-	WORD $0x0e6b101e // saddw v30.4s, v0.4s, v11.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 64(R11), F21
-	WORD $0x6e35dfde // fmul v30.4s, v30.4s, v21.4s
-	WORD $0x4f9c93de // fmul v30.4s, v30.4s, v28.s[0]
-	FMOVD 48(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
-	WORD $0x0e741018 // saddw v24.4s, v0.4s, v20.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 64(R11), F25
-	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
-	WORD $0x4fbc9318 // fmul v24.4s, v24.4s, v28.s[1]
-	WORD $0x4e38d7de // fadd v30.4s, v30.4s, v24.4s
-	WORD $0x4ebed442 // fsub v2.4s, v2.4s, v30.4s
-	FMOVQ 208(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x0e3dc2e9 // smull v9.8h, v23.8b, v29.8b
-	WORD $0x4e3dc2fb // smull2 v27.8h, v23.16b, v29.16b
-	FMOVQ 208(R1), F22
-	VUSHR $2, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x0e2882c9 // smlal v9.8h, v22.8b, v8.8b
-	WORD $0x4e2882db // smlal2 v27.8h, v22.16b, v8.16b
-	FMOVQ 208(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x0e3a8229 // smlal v9.8h, v17.8b, v26.8b
-	WORD $0x4e3a823b // smlal2 v27.8h, v17.16b, v26.16b
-	FMOVQ 208(R1), F16
-	VUSHR $6, V16.B16, V16.B16
-	WORD $0x0e2c8209 // smlal v9.8h, v16.8b, v12.8b
-	WORD $0x4e2c821b // smlal2 v27.8h, v16.16b, v12.16b
-	VADDP V27.H8, V9.H8, V9.H8
-	FMOVQ 0(R10), F14
-	WORD $0x4e60692e // sadalp v14.4s, v9.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f8a91ce // fmul v14.4s, v14.4s, v10.s[0]
-	WORD $0x4e731012 // saddw2 v18.4s, v0.4s, v19.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 16(R11), F21
-	WORD $0x6e35de52 // fmul v18.4s, v18.4s, v21.4s
-	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
-	FMOVQ 272(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x0e26c3d9 // smull v25.8h, v30.8b, v6.8b
-	WORD $0x4e26c3d8 // smull2 v24.8h, v30.16b, v6.16b
-	FMOVQ 272(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x0e2782f9 // smlal v25.8h, v23.8b, v7.8b
-	WORD $0x4e2782f8 // smlal2 v24.8h, v23.16b, v7.16b
-	FMOVQ 272(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x0e2d82d9 // smlal v25.8h, v22.8b, v13.8b
-	WORD $0x4e2d82d8 // smlal2 v24.8h, v22.16b, v13.16b
-	FMOVQ 272(R1), F17
-	VUSHR $6, V17.B16, V17.B16
-	WORD $0x0e3f8239 // smlal v25.8h, v17.8b, v31.8b
-	WORD $0x4e3f8238 // smlal2 v24.8h, v17.16b, v31.16b
-	VADDP V24.H8, V25.H8, V25.H8
-	FMOVQ 0(R10), F16
-	WORD $0x4e606b30 // sadalp v16.4s, v25.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4faa9210 // fmul v16.4s, v16.4s, v10.s[1]
-	WORD $0x4e6f101b // saddw2 v27.4s, v0.4s, v15.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 16(R11), F9
-	WORD $0x6e29df7b // fmul v27.4s, v27.4s, v9.4s
-	WORD $0x6e3bde10 // fmul v16.4s, v16.4s, v27.4s
-	WORD $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
-	WORD $0x4e2ed463 // fadd v3.4s, v3.4s, v14.4s
-	WORD $0x4e6b1013 // saddw2 v19.4s, v0.4s, v11.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 80(R11), F21
-	WORD $0x6e35de73 // fmul v19.4s, v19.4s, v21.4s
-	WORD $0x4f9c9273 // fmul v19.4s, v19.4s, v28.s[0]
-	WORD $0x4e741012 // saddw2 v18.4s, v0.4s, v20.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 80(R11), F30
-	WORD $0x6e3ede52 // fmul v18.4s, v18.4s, v30.4s
-	WORD $0x4fbc9252 // fmul v18.4s, v18.4s, v28.s[1]
-	WORD $0x4e32d673 // fadd v19.4s, v19.4s, v18.4s
-	WORD $0x4eb3d463 // fsub v3.4s, v3.4s, v19.4s
-	FMOVQ 224(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x0e3dc237 // smull v23.8h, v17.8b, v29.8b
-	WORD $0x4e3dc236 // smull2 v22.8h, v17.16b, v29.16b
-	FMOVQ 224(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x0e288317 // smlal v23.8h, v24.8b, v8.8b
-	WORD $0x4e288316 // smlal2 v22.8h, v24.16b, v8.16b
-	FMOVQ 224(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x0e3a8337 // smlal v23.8h, v25.8b, v26.8b
-	WORD $0x4e3a8336 // smlal2 v22.8h, v25.16b, v26.16b
-	FMOVQ 224(R1), F15
-	VUSHR $6, V15.B16, V15.B16
-	WORD $0x0e2c81f7 // smlal v23.8h, v15.8b, v12.8b
-	WORD $0x4e2c81f6 // smlal2 v22.8h, v15.16b, v12.16b
-	VADDP V22.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F9
-	WORD $0x4e606ae9 // sadalp v9.4s, v23.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f8a9129 // fmul v9.4s, v9.4s, v10.s[0]
-	FMOVD 40(R1), F27
-	VSHL $4, V27.B16, V27.B16
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
-	WORD $0x0e7b1010 // saddw v16.4s, v0.4s, v27.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 32(R11), F14
-	WORD $0x6e2ede10 // fmul v16.4s, v16.4s, v14.4s
-	WORD $0x6e30dd29 // fmul v9.4s, v9.4s, v16.4s
-	FMOVQ 288(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x0e26c28b // smull v11.8h, v20.8b, v6.8b
-	WORD $0x4e26c295 // smull2 v21.8h, v20.16b, v6.16b
-	FMOVQ 288(R1), F30
-	VUSHR $2, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x0e2783cb // smlal v11.8h, v30.8b, v7.8b
-	WORD $0x4e2783d5 // smlal2 v21.8h, v30.16b, v7.16b
-	FMOVQ 288(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x0e2d824b // smlal v11.8h, v18.8b, v13.8b
-	WORD $0x4e2d8255 // smlal2 v21.8h, v18.16b, v13.16b
-	FMOVQ 288(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	WORD $0x0e3f826b // smlal v11.8h, v19.8b, v31.8b
-	WORD $0x4e3f8275 // smlal2 v21.8h, v19.16b, v31.16b
-	VADDP V21.H8, V11.H8, V11.H8
-	FMOVQ 0(R10), F17
-	WORD $0x4e606971 // sadalp v17.4s, v11.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4faa9231 // fmul v17.4s, v17.4s, v10.s[1]
-	FMOVD 56(R1), F24
-	VSHL $4, V24.B16, V24.B16
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
-	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 32(R11), F15
-	WORD $0x6e2fdf39 // fmul v25.4s, v25.4s, v15.4s
-	WORD $0x6e39de31 // fmul v17.4s, v17.4s, v25.4s
-	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
-	WORD $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
-	FMOVD 40(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
-	WORD $0x0e761017 // saddw v23.4s, v0.4s, v22.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 96(R11), F14
-	WORD $0x6e2edef7 // fmul v23.4s, v23.4s, v14.4s
-	WORD $0x4f9c92f7 // fmul v23.4s, v23.4s, v28.s[0]
-	FMOVD 56(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
-	WORD $0x0e701014 // saddw v20.4s, v0.4s, v16.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 96(R11), F30
-	WORD $0x6e3ede94 // fmul v20.4s, v20.4s, v30.4s
-	WORD $0x4fbc9294 // fmul v20.4s, v20.4s, v28.s[1]
-	WORD $0x4e34d6f7 // fadd v23.4s, v23.4s, v20.4s
-	WORD $0x4eb7d484 // fsub v4.4s, v4.4s, v23.4s
-	FMOVQ 240(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x0e3dc2b2 // smull v18.8h, v21.8b, v29.8b
-	WORD $0x4e3dc2b3 // smull2 v19.8h, v21.16b, v29.16b
-	FMOVQ 240(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x0e288172 // smlal v18.8h, v11.8b, v8.8b
-	WORD $0x4e288173 // smlal2 v19.8h, v11.16b, v8.16b
-	FMOVQ 240(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x0e3a81f2 // smlal v18.8h, v15.8b, v26.8b
-	WORD $0x4e3a81f3 // smlal2 v19.8h, v15.16b, v26.16b
-	FMOVQ 240(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	WORD $0x0e2c8332 // smlal v18.8h, v25.8b, v12.8b
-	WORD $0x4e2c8333 // smlal2 v19.8h, v25.16b, v12.16b
-	VADDP V19.H8, V18.H8, V18.H8
-	FMOVQ 0(R10), F17
-	WORD $0x4e606a51 // sadalp v17.4s, v18.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f8a9231 // fmul v17.4s, v17.4s, v10.s[0]
-	WORD $0x4e7b1009 // saddw2 v9.4s, v0.4s, v27.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 48(R11), F14
-	WORD $0x6e2edd29 // fmul v9.4s, v9.4s, v14.4s
-	WORD $0x6e29de31 // fmul v17.4s, v17.4s, v9.4s
-	FMOVQ 304(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x0e26c2fe // smull v30.8h, v23.8b, v6.8b
-	WORD $0x4e26c2f4 // smull2 v20.8h, v23.16b, v6.16b
-	FMOVQ 304(R1), F21
-	VUSHR $2, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x0e2782be // smlal v30.8h, v21.8b, v7.8b
-	WORD $0x4e2782b4 // smlal2 v20.8h, v21.16b, v7.16b
-	FMOVQ 304(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x0e2d817e // smlal v30.8h, v11.8b, v13.8b
-	WORD $0x4e2d8174 // smlal2 v20.8h, v11.16b, v13.16b
-	FMOVQ 304(R1), F15
-	VUSHR $6, V15.B16, V15.B16
-	WORD $0x0e3f81fe // smlal v30.8h, v15.8b, v31.8b
-	WORD $0x4e3f81f4 // smlal2 v20.8h, v15.16b, v31.16b
-	VADDP V20.H8, V30.H8, V30.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606bd9 // sadalp v25.4s, v30.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4faa9339 // fmul v25.4s, v25.4s, v10.s[1]
-	WORD $0x4e781013 // saddw2 v19.4s, v0.4s, v24.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 48(R11), F18
-	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
-	WORD $0x6e33df39 // fmul v25.4s, v25.4s, v19.4s
-	WORD $0x4e39d631 // fadd v17.4s, v17.4s, v25.4s
-	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
-	WORD $0x4e76101b // saddw2 v27.4s, v0.4s, v22.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 112(R11), F14
-	WORD $0x6e2edf7b // fmul v27.4s, v27.4s, v14.4s
-	WORD $0x4f9c937b // fmul v27.4s, v27.4s, v28.s[0]
-	WORD $0x4e701009 // saddw2 v9.4s, v0.4s, v16.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 112(R11), F23
-	WORD $0x6e37dd29 // fmul v9.4s, v9.4s, v23.4s
-	WORD $0x4fbc9129 // fmul v9.4s, v9.4s, v28.s[1]
-	WORD $0x4e29d77b // fadd v27.4s, v27.4s, v9.4s
-	WORD $0x4ebbd4a5 // fsub v5.4s, v5.4s, v27.4s
-	ADD $320, R1
-	ADD $128, R2
-	SUBS $2, R4
-	BNE pair48
-	SUBS $1, R9
-	BNE block47
-	FMOVQ F2, 0(R3)
-	FMOVQ F3, 16(R3)
-	FMOVQ F4, 32(R3)
-	FMOVQ F5, 48(R3)
-	ADD $64, R3
-	ADD R7, R6
-	SUBS $1, R8
-	BNE panel46
-	RET
-
-// mulQ2_K multiplies Q2_K weights with several rows of activations.
-// func mulQ2_K(a *panel.Args)
-TEXT ·mulQ2_K(SB), 0, $960-8
-	MOVD a+0(FP), R0
-	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -6963,14 +6337,755 @@ TEXT ·mulQ2_K(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel50:
+panel51:
+	MOVD 8(R0), R2
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row52:
+	MOVD R6, R1
+	MOVD R13, R2
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	MOVD 40(R0), R9
+	LSR $3, R9
+block53:
+	WORD $0x6ea0f806 // fneg v6.4s, v0.4s
+	FMOVD 0(R1), F7
+	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
+	FMOVQ F7, 0(R11)
+	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
+	FMOVQ F7, 64(R11)
+	FMOVD 8(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 16(R11)
+	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
+	FMOVQ F8, 80(R11)
+	FMOVD 16(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FMOVQ F9, 32(R11)
+	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
+	FMOVQ F9, 96(R11)
+	FMOVD 24(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 48(R11)
+	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
+	FMOVQ F10, 112(R11)
+	FMOVD 32(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 128(R11)
+	WORD $0x6e26dd6b // fmul v11.4s, v11.4s, v6.4s
+	FMOVQ F11, 192(R11)
+	FMOVD 40(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ F12, 144(R11)
+	WORD $0x6e26dd8c // fmul v12.4s, v12.4s, v6.4s
+	FMOVQ F12, 208(R11)
+	FMOVD 48(R1), F13
+	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
+	FMOVQ F13, 160(R11)
+	WORD $0x6e26ddad // fmul v13.4s, v13.4s, v6.4s
+	FMOVQ F13, 224(R11)
+	FMOVD 56(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ F14, 176(R11)
+	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
+	FMOVQ F14, 240(R11)
+	ADD $64, R1
+	MOVD $8, R4
+pair54:
+	FMOVQ 0(R2), F15
+	FMOVQ 16(R2), F16
+	VDUP V15.S[0], V17.S4
+	VDUP V15.S[1], V18.S4
+	VDUP V15.S[2], V19.S4
+	VDUP V15.S[3], V20.S4
+	VDUP V16.S[0], V21.S4
+	VDUP V16.S[1], V22.S4
+	VDUP V16.S[2], V23.S4
+	VDUP V16.S[3], V24.S4
+	FMOVQ 32(R2), F25
+	FMOVD 48(R2), F26
+	FMOVQ 64(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x0e31c3bb // smull v27.8h, v29.8b, v17.8b
+	WORD $0x4e31c3bc // smull2 v28.8h, v29.16b, v17.16b
+	FMOVQ 64(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x0e3283db // smlal v27.8h, v30.8b, v18.8b
+	WORD $0x4e3283dc // smlal2 v28.8h, v30.16b, v18.16b
+	FMOVQ 64(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x0e3383fb // smlal v27.8h, v31.8b, v19.8b
+	WORD $0x4e3383fc // smlal2 v28.8h, v31.16b, v19.16b
+	FMOVQ 64(R1), F7
+	VUSHR $6, V7.B16, V7.B16
+	WORD $0x0e3480fb // smlal v27.8h, v7.8b, v20.8b
+	WORD $0x4e3480fc // smlal2 v28.8h, v7.16b, v20.16b
+	VADDP V28.H8, V27.H8, V27.H8
+	FMOVQ 0(R10), F8
+	WORD $0x4e606b68 // sadalp v8.4s, v27.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f999108 // fmul v8.4s, v8.4s, v25.s[0]
+	FMOVD 0(R1), F9
+	VSHL $4, V9.B16, V9.B16
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
+	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
+	FMOVQ 0(R11), F11
+	FMOVQ 64(R11), F12
+	WORD $0x4e2acd6c // fmla v12.4s, v11.4s, v10.4s
+	WORD $0x6e2cdd08 // fmul v8.4s, v8.4s, v12.4s
+	FMOVQ 128(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x0e35c0cd // smull v13.8h, v6.8b, v21.8b
+	WORD $0x4e35c0ce // smull2 v14.8h, v6.16b, v21.16b
+	FMOVQ 128(R1), F15
+	VUSHR $2, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x0e3681ed // smlal v13.8h, v15.8b, v22.8b
+	WORD $0x4e3681ee // smlal2 v14.8h, v15.16b, v22.16b
+	FMOVQ 128(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x0e37820d // smlal v13.8h, v16.8b, v23.8b
+	WORD $0x4e37820e // smlal2 v14.8h, v16.16b, v23.16b
+	FMOVQ 128(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	WORD $0x0e3883ad // smlal v13.8h, v29.8b, v24.8b
+	WORD $0x4e3883ae // smlal2 v14.8h, v29.16b, v24.16b
+	VADDP V14.H8, V13.H8, V13.H8
+	FMOVQ 0(R10), F30
+	WORD $0x4e6069be // sadalp v30.4s, v13.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fb993de // fmul v30.4s, v30.4s, v25.s[1]
+	FMOVD 16(R1), F31
+	VSHL $4, V31.B16, V31.B16
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
+	WORD $0x0e7f1007 // saddw v7.4s, v0.4s, v31.4h
+	FMOVQ 0(R11), F28
+	FMOVQ 64(R11), F27
+	WORD $0x4e27cf9b // fmla v27.4s, v28.4s, v7.4s
+	WORD $0x6e3bdfde // fmul v30.4s, v30.4s, v27.4s
+	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
+	WORD $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	FMOVD 0(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x0e6b100a // saddw v10.4s, v0.4s, v11.4h
+	FMOVQ 128(R11), F12
+	FMOVQ 192(R11), F6
+	WORD $0x4e2acd86 // fmla v6.4s, v12.4s, v10.4s
+	WORD $0x4f9a90c6 // fmul v6.4s, v6.4s, v26.s[0]
+	FMOVD 16(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
+	FMOVQ 128(R11), F29
+	FMOVQ 192(R11), F14
+	WORD $0x4e30cfae // fmla v14.4s, v29.4s, v16.4s
+	WORD $0x4fba91ce // fmul v14.4s, v14.4s, v26.s[1]
+	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
+	WORD $0x4ea6d442 // fsub v2.4s, v2.4s, v6.4s
+	PRFM 1024(R1), PLDL1KEEP
+	FMOVQ 80(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x0e31c0ed // smull v13.8h, v7.8b, v17.8b
+	WORD $0x4e31c0fc // smull2 v28.8h, v7.16b, v17.16b
+	FMOVQ 80(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x0e32836d // smlal v13.8h, v27.8b, v18.8b
+	WORD $0x4e32837c // smlal2 v28.8h, v27.16b, v18.16b
+	FMOVQ 80(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x0e3383cd // smlal v13.8h, v30.8b, v19.8b
+	WORD $0x4e3383dc // smlal2 v28.8h, v30.16b, v19.16b
+	FMOVQ 80(R1), F8
+	VUSHR $6, V8.B16, V8.B16
+	WORD $0x0e34810d // smlal v13.8h, v8.8b, v20.8b
+	WORD $0x4e34811c // smlal2 v28.8h, v8.16b, v20.16b
+	VADDP V28.H8, V13.H8, V13.H8
+	FMOVQ 0(R10), F12
+	WORD $0x4e6069ac // sadalp v12.4s, v13.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f99918c // fmul v12.4s, v12.4s, v25.s[0]
+	WORD $0x4e69100a // saddw2 v10.4s, v0.4s, v9.8h
+	FMOVQ 16(R11), F29
+	FMOVQ 80(R11), F16
+	WORD $0x4e2acfb0 // fmla v16.4s, v29.4s, v10.4s
+	WORD $0x6e30dd8c // fmul v12.4s, v12.4s, v16.4s
+	FMOVQ 144(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x0e35c0ee // smull v14.8h, v7.8b, v21.8b
+	WORD $0x4e35c0e6 // smull2 v6.8h, v7.16b, v21.16b
+	FMOVQ 144(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x0e36836e // smlal v14.8h, v27.8b, v22.8b
+	WORD $0x4e368366 // smlal2 v6.8h, v27.16b, v22.16b
+	FMOVQ 144(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x0e3783ce // smlal v14.8h, v30.8b, v23.8b
+	WORD $0x4e3783c6 // smlal2 v6.8h, v30.16b, v23.16b
+	FMOVQ 144(R1), F8
+	VUSHR $6, V8.B16, V8.B16
+	WORD $0x0e38810e // smlal v14.8h, v8.8b, v24.8b
+	WORD $0x4e388106 // smlal2 v6.8h, v8.16b, v24.16b
+	VADDP V6.H8, V14.H8, V14.H8
+	FMOVQ 0(R10), F28
+	WORD $0x4e6069dc // sadalp v28.4s, v14.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fb9939c // fmul v28.4s, v28.4s, v25.s[1]
+	WORD $0x4e7f100d // saddw2 v13.4s, v0.4s, v31.8h
+	FMOVQ 16(R11), F9
+	FMOVQ 80(R11), F29
+	WORD $0x4e2dcd3d // fmla v29.4s, v9.4s, v13.4s
+	WORD $0x6e3ddf9c // fmul v28.4s, v28.4s, v29.4s
+	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
+	WORD $0x4e2cd463 // fadd v3.4s, v3.4s, v12.4s
+	WORD $0x4e6b100a // saddw2 v10.4s, v0.4s, v11.8h
+	FMOVQ 144(R11), F16
+	FMOVQ 208(R11), F7
+	WORD $0x4e2ace07 // fmla v7.4s, v16.4s, v10.4s
+	WORD $0x4f9a90e7 // fmul v7.4s, v7.4s, v26.s[0]
+	WORD $0x4e6f101b // saddw2 v27.4s, v0.4s, v15.8h
+	FMOVQ 144(R11), F30
+	FMOVQ 208(R11), F8
+	WORD $0x4e3bcfc8 // fmla v8.4s, v30.4s, v27.4s
+	WORD $0x4fba9108 // fmul v8.4s, v8.4s, v26.s[1]
+	WORD $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
+	WORD $0x4ea7d463 // fsub v3.4s, v3.4s, v7.4s
+	FMOVQ 96(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x0e31c3e6 // smull v6.8h, v31.8b, v17.8b
+	WORD $0x4e31c3ee // smull2 v14.8h, v31.16b, v17.16b
+	FMOVQ 96(R1), F9
+	VUSHR $2, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x0e328126 // smlal v6.8h, v9.8b, v18.8b
+	WORD $0x4e32812e // smlal2 v14.8h, v9.16b, v18.16b
+	FMOVQ 96(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x0e3381a6 // smlal v6.8h, v13.8b, v19.8b
+	WORD $0x4e3381ae // smlal2 v14.8h, v13.16b, v19.16b
+	FMOVQ 96(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	WORD $0x0e3483a6 // smlal v6.8h, v29.8b, v20.8b
+	WORD $0x4e3483ae // smlal2 v14.8h, v29.16b, v20.16b
+	VADDP V14.H8, V6.H8, V6.H8
+	FMOVQ 0(R10), F28
+	WORD $0x4e6068dc // sadalp v28.4s, v6.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f99939c // fmul v28.4s, v28.4s, v25.s[0]
+	FMOVD 8(R1), F12
+	VSHL $4, V12.B16, V12.B16
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
+	WORD $0x0e6c100b // saddw v11.4s, v0.4s, v12.4h
+	FMOVQ 32(R11), F16
+	FMOVQ 96(R11), F10
+	WORD $0x4e2bce0a // fmla v10.4s, v16.4s, v11.4s
+	WORD $0x6e2adf9c // fmul v28.4s, v28.4s, v10.4s
+	FMOVQ 160(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x0e35c36f // smull v15.8h, v27.8b, v21.8b
+	WORD $0x4e35c37e // smull2 v30.8h, v27.16b, v21.16b
+	FMOVQ 160(R1), F8
+	VUSHR $2, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x0e36810f // smlal v15.8h, v8.8b, v22.8b
+	WORD $0x4e36811e // smlal2 v30.8h, v8.16b, v22.16b
+	FMOVQ 160(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x0e3780ef // smlal v15.8h, v7.8b, v23.8b
+	WORD $0x4e3780fe // smlal2 v30.8h, v7.16b, v23.16b
+	FMOVQ 160(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	WORD $0x0e3883ef // smlal v15.8h, v31.8b, v24.8b
+	WORD $0x4e3883fe // smlal2 v30.8h, v31.16b, v24.16b
+	VADDP V30.H8, V15.H8, V15.H8
+	FMOVQ 0(R10), F9
+	WORD $0x4e6069e9 // sadalp v9.4s, v15.8h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4fb99129 // fmul v9.4s, v9.4s, v25.s[1]
+	FMOVD 24(R1), F13
+	VSHL $4, V13.B16, V13.B16
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x0e6d101d // saddw v29.4s, v0.4s, v13.4h
+	FMOVQ 32(R11), F14
+	FMOVQ 96(R11), F6
+	WORD $0x4e3dcdc6 // fmla v6.4s, v14.4s, v29.4s
+	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
+	WORD $0x4e29d79c // fadd v28.4s, v28.4s, v9.4s
+	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
+	FMOVD 8(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x0e70100b // saddw v11.4s, v0.4s, v16.4h
+	FMOVQ 160(R11), F10
+	FMOVQ 224(R11), F27
+	WORD $0x4e2bcd5b // fmla v27.4s, v10.4s, v11.4s
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVD 24(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
+	WORD $0x0e681007 // saddw v7.4s, v0.4s, v8.4h
+	FMOVQ 160(R11), F31
+	FMOVQ 224(R11), F30
+	WORD $0x4e27cffe // fmla v30.4s, v31.4s, v7.4s
+	WORD $0x4fba93de // fmul v30.4s, v30.4s, v26.s[1]
+	WORD $0x4e3ed77b // fadd v27.4s, v27.4s, v30.4s
+	WORD $0x4ebbd484 // fsub v4.4s, v4.4s, v27.4s
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 112(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x0e31c3af // smull v15.8h, v29.8b, v17.8b
+	WORD $0x4e31c3ae // smull2 v14.8h, v29.16b, v17.16b
+	FMOVQ 112(R1), F6
+	VUSHR $2, V6.B16, V6.B16
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x0e3280cf // smlal v15.8h, v6.8b, v18.8b
+	WORD $0x4e3280ce // smlal2 v14.8h, v6.16b, v18.16b
+	FMOVQ 112(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x0e33812f // smlal v15.8h, v9.8b, v19.8b
+	WORD $0x4e33812e // smlal2 v14.8h, v9.16b, v19.16b
+	FMOVQ 112(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	WORD $0x0e34838f // smlal v15.8h, v28.8b, v20.8b
+	WORD $0x4e34838e // smlal2 v14.8h, v28.16b, v20.16b
+	VADDP V14.H8, V15.H8, V15.H8
+	FMOVQ 0(R10), F10
+	WORD $0x4e6069ea // sadalp v10.4s, v15.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4f99914a // fmul v10.4s, v10.4s, v25.s[0]
+	WORD $0x4e6c100b // saddw2 v11.4s, v0.4s, v12.8h
+	FMOVQ 48(R11), F31
+	FMOVQ 112(R11), F7
+	WORD $0x4e2bcfe7 // fmla v7.4s, v31.4s, v11.4s
+	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
+	FMOVQ 176(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x0e35c3be // smull v30.8h, v29.8b, v21.8b
+	WORD $0x4e35c3bb // smull2 v27.8h, v29.16b, v21.16b
+	FMOVQ 176(R1), F6
+	VUSHR $2, V6.B16, V6.B16
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x0e3680de // smlal v30.8h, v6.8b, v22.8b
+	WORD $0x4e3680db // smlal2 v27.8h, v6.16b, v22.16b
+	FMOVQ 176(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x0e37813e // smlal v30.8h, v9.8b, v23.8b
+	WORD $0x4e37813b // smlal2 v27.8h, v9.16b, v23.16b
+	FMOVQ 176(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	WORD $0x0e38839e // smlal v30.8h, v28.8b, v24.8b
+	WORD $0x4e38839b // smlal2 v27.8h, v28.16b, v24.16b
+	VADDP V27.H8, V30.H8, V30.H8
+	FMOVQ 0(R10), F14
+	WORD $0x4e606bce // sadalp v14.4s, v30.8h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fb991ce // fmul v14.4s, v14.4s, v25.s[1]
+	WORD $0x4e6d100f // saddw2 v15.4s, v0.4s, v13.8h
+	FMOVQ 48(R11), F12
+	FMOVQ 112(R11), F31
+	WORD $0x4e2fcd9f // fmla v31.4s, v12.4s, v15.4s
+	WORD $0x6e3fddce // fmul v14.4s, v14.4s, v31.4s
+	WORD $0x4e2ed54a // fadd v10.4s, v10.4s, v14.4s
+	WORD $0x4e2ad4a5 // fadd v5.4s, v5.4s, v10.4s
+	WORD $0x4e70100b // saddw2 v11.4s, v0.4s, v16.8h
+	FMOVQ 176(R11), F7
+	FMOVQ 240(R11), F29
+	WORD $0x4e2bccfd // fmla v29.4s, v7.4s, v11.4s
+	WORD $0x4f9a93bd // fmul v29.4s, v29.4s, v26.s[0]
+	WORD $0x4e681006 // saddw2 v6.4s, v0.4s, v8.8h
+	FMOVQ 176(R11), F9
+	FMOVQ 240(R11), F28
+	WORD $0x4e26cd3c // fmla v28.4s, v9.4s, v6.4s
+	WORD $0x4fba939c // fmul v28.4s, v28.4s, v26.s[1]
+	WORD $0x4e3cd7bd // fadd v29.4s, v29.4s, v28.4s
+	WORD $0x4ebdd4a5 // fsub v5.4s, v5.4s, v29.4s
+	FMOVQ 64(R2), F27
+	FMOVQ 80(R2), F30
+	VDUP V27.S[0], V13.S4
+	VDUP V27.S[1], V12.S4
+	VDUP V27.S[2], V15.S4
+	VDUP V27.S[3], V31.S4
+	VDUP V30.S[0], V14.S4
+	VDUP V30.S[1], V10.S4
+	VDUP V30.S[2], V16.S4
+	VDUP V30.S[3], V7.S4
+	FMOVQ 96(R2), F11
+	FMOVD 112(R2), F8
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 192(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x0e2dc389 // smull v9.8h, v28.8b, v13.8b
+	WORD $0x4e2dc386 // smull2 v6.8h, v28.16b, v13.16b
+	FMOVQ 192(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x0e2c83a9 // smlal v9.8h, v29.8b, v12.8b
+	WORD $0x4e2c83a6 // smlal2 v6.8h, v29.16b, v12.16b
+	FMOVQ 192(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x0e2f8229 // smlal v9.8h, v17.8b, v15.8b
+	WORD $0x4e2f8226 // smlal2 v6.8h, v17.16b, v15.16b
+	FMOVQ 192(R1), F18
+	VUSHR $6, V18.B16, V18.B16
+	WORD $0x0e3f8249 // smlal v9.8h, v18.8b, v31.8b
+	WORD $0x4e3f8246 // smlal2 v6.8h, v18.16b, v31.16b
+	VADDP V6.H8, V9.H8, V9.H8
+	FMOVQ 0(R10), F19
+	WORD $0x4e606933 // sadalp v19.4s, v9.8h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f8b9273 // fmul v19.4s, v19.4s, v11.s[0]
+	FMOVD 32(R1), F20
+	VSHL $4, V20.B16, V20.B16
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
+	FMOVQ 0(R11), F22
+	FMOVQ 64(R11), F23
+	WORD $0x4e35ced7 // fmla v23.4s, v22.4s, v21.4s
+	WORD $0x6e37de73 // fmul v19.4s, v19.4s, v23.4s
+	FMOVQ 256(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x0e2ec358 // smull v24.8h, v26.8b, v14.8b
+	WORD $0x4e2ec359 // smull2 v25.8h, v26.16b, v14.16b
+	FMOVQ 256(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x0e2a8378 // smlal v24.8h, v27.8b, v10.8b
+	WORD $0x4e2a8379 // smlal2 v25.8h, v27.16b, v10.16b
+	FMOVQ 256(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x0e3083d8 // smlal v24.8h, v30.8b, v16.8b
+	WORD $0x4e3083d9 // smlal2 v25.8h, v30.16b, v16.16b
+	FMOVQ 256(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	WORD $0x0e278398 // smlal v24.8h, v28.8b, v7.8b
+	WORD $0x4e278399 // smlal2 v25.8h, v28.16b, v7.16b
+	VADDP V25.H8, V24.H8, V24.H8
+	FMOVQ 0(R10), F29
+	WORD $0x4e606b1d // sadalp v29.4s, v24.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fab93bd // fmul v29.4s, v29.4s, v11.s[1]
+	FMOVD 48(R1), F17
+	VSHL $4, V17.B16, V17.B16
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
+	WORD $0x0e711012 // saddw v18.4s, v0.4s, v17.4h
+	FMOVQ 0(R11), F6
+	FMOVQ 64(R11), F9
+	WORD $0x4e32ccc9 // fmla v9.4s, v6.4s, v18.4s
+	WORD $0x6e29dfbd // fmul v29.4s, v29.4s, v9.4s
+	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
+	WORD $0x4e33d442 // fadd v2.4s, v2.4s, v19.4s
+	FMOVD 32(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x0e761015 // saddw v21.4s, v0.4s, v22.4h
+	FMOVQ 128(R11), F23
+	FMOVQ 192(R11), F26
+	WORD $0x4e35cefa // fmla v26.4s, v23.4s, v21.4s
+	WORD $0x4f88935a // fmul v26.4s, v26.4s, v8.s[0]
+	FMOVD 48(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
+	WORD $0x0e7b101e // saddw v30.4s, v0.4s, v27.4h
+	FMOVQ 128(R11), F28
+	FMOVQ 192(R11), F25
+	WORD $0x4e3ecf99 // fmla v25.4s, v28.4s, v30.4s
+	WORD $0x4fa89339 // fmul v25.4s, v25.4s, v8.s[1]
+	WORD $0x4e39d75a // fadd v26.4s, v26.4s, v25.4s
+	WORD $0x4ebad442 // fsub v2.4s, v2.4s, v26.4s
+	FMOVQ 208(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x0e2dc258 // smull v24.8h, v18.8b, v13.8b
+	WORD $0x4e2dc246 // smull2 v6.8h, v18.16b, v13.16b
+	FMOVQ 208(R1), F9
+	VUSHR $2, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x0e2c8138 // smlal v24.8h, v9.8b, v12.8b
+	WORD $0x4e2c8126 // smlal2 v6.8h, v9.16b, v12.16b
+	FMOVQ 208(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x0e2f83b8 // smlal v24.8h, v29.8b, v15.8b
+	WORD $0x4e2f83a6 // smlal2 v6.8h, v29.16b, v15.16b
+	FMOVQ 208(R1), F19
+	VUSHR $6, V19.B16, V19.B16
+	WORD $0x0e3f8278 // smlal v24.8h, v19.8b, v31.8b
+	WORD $0x4e3f8266 // smlal2 v6.8h, v19.16b, v31.16b
+	VADDP V6.H8, V24.H8, V24.H8
+	FMOVQ 0(R10), F23
+	WORD $0x4e606b17 // sadalp v23.4s, v24.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4f8b92f7 // fmul v23.4s, v23.4s, v11.s[0]
+	WORD $0x4e741015 // saddw2 v21.4s, v0.4s, v20.8h
+	FMOVQ 16(R11), F28
+	FMOVQ 80(R11), F30
+	WORD $0x4e35cf9e // fmla v30.4s, v28.4s, v21.4s
+	WORD $0x6e3edef7 // fmul v23.4s, v23.4s, v30.4s
+	FMOVQ 272(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x0e2ec259 // smull v25.8h, v18.8b, v14.8b
+	WORD $0x4e2ec25a // smull2 v26.8h, v18.16b, v14.16b
+	FMOVQ 272(R1), F9
+	VUSHR $2, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x0e2a8139 // smlal v25.8h, v9.8b, v10.8b
+	WORD $0x4e2a813a // smlal2 v26.8h, v9.16b, v10.16b
+	FMOVQ 272(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x0e3083b9 // smlal v25.8h, v29.8b, v16.8b
+	WORD $0x4e3083ba // smlal2 v26.8h, v29.16b, v16.16b
+	FMOVQ 272(R1), F19
+	VUSHR $6, V19.B16, V19.B16
+	WORD $0x0e278279 // smlal v25.8h, v19.8b, v7.8b
+	WORD $0x4e27827a // smlal2 v26.8h, v19.16b, v7.16b
+	VADDP V26.H8, V25.H8, V25.H8
+	FMOVQ 0(R10), F6
+	WORD $0x4e606b26 // sadalp v6.4s, v25.8h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4fab90c6 // fmul v6.4s, v6.4s, v11.s[1]
+	WORD $0x4e711018 // saddw2 v24.4s, v0.4s, v17.8h
+	FMOVQ 16(R11), F20
+	FMOVQ 80(R11), F28
+	WORD $0x4e38ce9c // fmla v28.4s, v20.4s, v24.4s
+	WORD $0x6e3cdcc6 // fmul v6.4s, v6.4s, v28.4s
+	WORD $0x4e26d6f7 // fadd v23.4s, v23.4s, v6.4s
+	WORD $0x4e37d463 // fadd v3.4s, v3.4s, v23.4s
+	WORD $0x4e761015 // saddw2 v21.4s, v0.4s, v22.8h
+	FMOVQ 144(R11), F30
+	FMOVQ 208(R11), F18
+	WORD $0x4e35cfd2 // fmla v18.4s, v30.4s, v21.4s
+	WORD $0x4f889252 // fmul v18.4s, v18.4s, v8.s[0]
+	WORD $0x4e7b1009 // saddw2 v9.4s, v0.4s, v27.8h
+	FMOVQ 144(R11), F29
+	FMOVQ 208(R11), F19
+	WORD $0x4e29cfb3 // fmla v19.4s, v29.4s, v9.4s
+	WORD $0x4fa89273 // fmul v19.4s, v19.4s, v8.s[1]
+	WORD $0x4e33d652 // fadd v18.4s, v18.4s, v19.4s
+	WORD $0x4eb2d463 // fsub v3.4s, v3.4s, v18.4s
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 224(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x0e2dc23a // smull v26.8h, v17.8b, v13.8b
+	WORD $0x4e2dc239 // smull2 v25.8h, v17.16b, v13.16b
+	FMOVQ 224(R1), F20
+	VUSHR $2, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x0e2c829a // smlal v26.8h, v20.8b, v12.8b
+	WORD $0x4e2c8299 // smlal2 v25.8h, v20.16b, v12.16b
+	FMOVQ 224(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x0e2f831a // smlal v26.8h, v24.8b, v15.8b
+	WORD $0x4e2f8319 // smlal2 v25.8h, v24.16b, v15.16b
+	FMOVQ 224(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	WORD $0x0e3f839a // smlal v26.8h, v28.8b, v31.8b
+	WORD $0x4e3f8399 // smlal2 v25.8h, v28.16b, v31.16b
+	VADDP V25.H8, V26.H8, V26.H8
+	FMOVQ 0(R10), F6
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4f8b90c6 // fmul v6.4s, v6.4s, v11.s[0]
+	FMOVD 40(R1), F23
+	VSHL $4, V23.B16, V23.B16
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x2f08a6f7 // ushll v23.8h, v23.8b, #0
+	WORD $0x0e771016 // saddw v22.4s, v0.4s, v23.4h
+	FMOVQ 32(R11), F30
+	FMOVQ 96(R11), F21
+	WORD $0x4e36cfd5 // fmla v21.4s, v30.4s, v22.4s
+	WORD $0x6e35dcc6 // fmul v6.4s, v6.4s, v21.4s
+	FMOVQ 288(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x0e2ec13b // smull v27.8h, v9.8b, v14.8b
+	WORD $0x4e2ec13d // smull2 v29.8h, v9.16b, v14.16b
+	FMOVQ 288(R1), F19
+	VUSHR $2, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x0e2a827b // smlal v27.8h, v19.8b, v10.8b
+	WORD $0x4e2a827d // smlal2 v29.8h, v19.16b, v10.16b
+	FMOVQ 288(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x0e30825b // smlal v27.8h, v18.8b, v16.8b
+	WORD $0x4e30825d // smlal2 v29.8h, v18.16b, v16.16b
+	FMOVQ 288(R1), F17
+	VUSHR $6, V17.B16, V17.B16
+	WORD $0x0e27823b // smlal v27.8h, v17.8b, v7.8b
+	WORD $0x4e27823d // smlal2 v29.8h, v17.16b, v7.16b
+	VADDP V29.H8, V27.H8, V27.H8
+	FMOVQ 0(R10), F20
+	WORD $0x4e606b74 // sadalp v20.4s, v27.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fab9294 // fmul v20.4s, v20.4s, v11.s[1]
+	FMOVD 56(R1), F24
+	VSHL $4, V24.B16, V24.B16
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
+	WORD $0x0e78101c // saddw v28.4s, v0.4s, v24.4h
+	FMOVQ 32(R11), F25
+	FMOVQ 96(R11), F26
+	WORD $0x4e3ccf3a // fmla v26.4s, v25.4s, v28.4s
+	WORD $0x6e3ade94 // fmul v20.4s, v20.4s, v26.4s
+	WORD $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
+	WORD $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
+	FMOVD 40(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
+	WORD $0x0e7e1016 // saddw v22.4s, v0.4s, v30.4h
+	FMOVQ 160(R11), F21
+	FMOVQ 224(R11), F9
+	WORD $0x4e36cea9 // fmla v9.4s, v21.4s, v22.4s
+	WORD $0x4f889129 // fmul v9.4s, v9.4s, v8.s[0]
+	FMOVD 56(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x0e731012 // saddw v18.4s, v0.4s, v19.4h
+	FMOVQ 160(R11), F17
+	FMOVQ 224(R11), F29
+	WORD $0x4e32ce3d // fmla v29.4s, v17.4s, v18.4s
+	WORD $0x4fa893bd // fmul v29.4s, v29.4s, v8.s[1]
+	WORD $0x4e3dd529 // fadd v9.4s, v9.4s, v29.4s
+	WORD $0x4ea9d484 // fsub v4.4s, v4.4s, v9.4s
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 240(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x0e2dc39b // smull v27.8h, v28.8b, v13.8b
+	WORD $0x4e2dc399 // smull2 v25.8h, v28.16b, v13.16b
+	FMOVQ 240(R1), F26
+	VUSHR $2, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x0e2c835b // smlal v27.8h, v26.8b, v12.8b
+	WORD $0x4e2c8359 // smlal2 v25.8h, v26.16b, v12.16b
+	FMOVQ 240(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x0e2f829b // smlal v27.8h, v20.8b, v15.8b
+	WORD $0x4e2f8299 // smlal2 v25.8h, v20.16b, v15.16b
+	FMOVQ 240(R1), F6
+	VUSHR $6, V6.B16, V6.B16
+	WORD $0x0e3f80db // smlal v27.8h, v6.8b, v31.8b
+	WORD $0x4e3f80d9 // smlal2 v25.8h, v6.16b, v31.16b
+	VADDP V25.H8, V27.H8, V27.H8
+	FMOVQ 0(R10), F21
+	WORD $0x4e606b75 // sadalp v21.4s, v27.8h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4f8b92b5 // fmul v21.4s, v21.4s, v11.s[0]
+	WORD $0x4e771016 // saddw2 v22.4s, v0.4s, v23.8h
+	FMOVQ 48(R11), F17
+	FMOVQ 112(R11), F18
+	WORD $0x4e36ce32 // fmla v18.4s, v17.4s, v22.4s
+	WORD $0x6e32deb5 // fmul v21.4s, v21.4s, v18.4s
+	FMOVQ 304(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x0e2ec39d // smull v29.8h, v28.8b, v14.8b
+	WORD $0x4e2ec389 // smull2 v9.8h, v28.16b, v14.16b
+	FMOVQ 304(R1), F26
+	VUSHR $2, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x0e2a835d // smlal v29.8h, v26.8b, v10.8b
+	WORD $0x4e2a8349 // smlal2 v9.8h, v26.16b, v10.16b
+	FMOVQ 304(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x0e30829d // smlal v29.8h, v20.8b, v16.8b
+	WORD $0x4e308289 // smlal2 v9.8h, v20.16b, v16.16b
+	FMOVQ 304(R1), F6
+	VUSHR $6, V6.B16, V6.B16
+	WORD $0x0e2780dd // smlal v29.8h, v6.8b, v7.8b
+	WORD $0x4e2780c9 // smlal2 v9.8h, v6.16b, v7.16b
+	VADDP V9.H8, V29.H8, V29.H8
+	FMOVQ 0(R10), F25
+	WORD $0x4e606bb9 // sadalp v25.4s, v29.8h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4fab9339 // fmul v25.4s, v25.4s, v11.s[1]
+	WORD $0x4e78101b // saddw2 v27.4s, v0.4s, v24.8h
+	FMOVQ 48(R11), F23
+	FMOVQ 112(R11), F17
+	WORD $0x4e3bcef1 // fmla v17.4s, v23.4s, v27.4s
+	WORD $0x6e31df39 // fmul v25.4s, v25.4s, v17.4s
+	WORD $0x4e39d6b5 // fadd v21.4s, v21.4s, v25.4s
+	WORD $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
+	WORD $0x4e7e1016 // saddw2 v22.4s, v0.4s, v30.8h
+	FMOVQ 176(R11), F18
+	FMOVQ 240(R11), F28
+	WORD $0x4e36ce5c // fmla v28.4s, v18.4s, v22.4s
+	WORD $0x4f88939c // fmul v28.4s, v28.4s, v8.s[0]
+	WORD $0x4e73101a // saddw2 v26.4s, v0.4s, v19.8h
+	FMOVQ 176(R11), F20
+	FMOVQ 240(R11), F6
+	WORD $0x4e3ace86 // fmla v6.4s, v20.4s, v26.4s
+	WORD $0x4fa890c6 // fmul v6.4s, v6.4s, v8.s[1]
+	WORD $0x4e26d79c // fadd v28.4s, v28.4s, v6.4s
+	WORD $0x4ebcd4a5 // fsub v5.4s, v5.4s, v28.4s
+	ADD $320, R1
+	ADD $128, R2
+	SUBS $2, R4
+	BNE pair54
+	SUBS $1, R9
+	BNE block53
+	FMOVQ F2, 0(R14)
+	FMOVQ F3, 16(R14)
+	FMOVQ F4, 32(R14)
+	FMOVQ F5, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row52
+	ADD $64, R3
+	ADD R7, R6
+	SUBS $1, R8
+	BNE panel51
+	RET
+
+// mulQ2_K multiplies Q2_K weights with several rows of activations.
+// func mulQ2_K(a *panel.Args)
+TEXT ·mulQ2_K(SB), 0, $1088-8
+	MOVD a+0(FP), R0
+	MOVD $matmulConsts<>(SB), R10
+	MOVD $buf-1088(SP), R11
+	ADD $63, R11
+	AND $~63, R11
+	FMOVQ 0(R10), F0
+	MOVW $0x3030303, R5
+	VDUP R5, V1.S4
+	MOVD 0(R0), R6
+	MOVD 16(R0), R3
+	MOVD 48(R0), R8
+	MOVD 56(R0), R7
+	MOVD 24(R0), R15
+	MOVD 32(R0), R19
+panel56:
 	MOVD R6, R1
 	MOVD 8(R0), R2
 	VEOR V2.B16, V2.B16, V2.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row51:
+row57:
 	FMOVQ F2, 0(R14)
 	FMOVQ F2, 16(R14)
 	FMOVQ F2, 32(R14)
@@ -6978,1637 +7093,936 @@ row51:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row51
-	MOVD 40(R0), R9
-	LSR $3, R9
-block52:
-	FMOVD 0(R1), F3
-	WORD $0x0e217863 // fcvtl v3.4s, v3.4h
-	FMOVQ F3, 0(R11)
-	FMOVD 8(R1), F4
-	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	FMOVQ F4, 16(R11)
-	FMOVD 16(R1), F5
-	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 32(R11)
-	FMOVD 24(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 48(R11)
-	FMOVD 32(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 64(R11)
-	FMOVD 40(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 80(R11)
-	FMOVD 48(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 96(R11)
-	FMOVD 56(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 112(R11)
-	ADD $64, R1
-	MOVD $8, R4
-pair53:
-	FMOVQ 64(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 384(R11)
-	FMOVQ 64(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 400(R11)
-	FMOVQ 64(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 416(R11)
-	FMOVQ 64(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	FMOVQ F14, 432(R11)
-	FMOVQ 128(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 448(R11)
-	FMOVQ 128(R1), F16
-	VUSHR $2, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 464(R11)
-	FMOVQ 128(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 480(R11)
-	FMOVQ 128(R1), F18
-	VUSHR $6, V18.B16, V18.B16
-	FMOVQ F18, 496(R11)
-	FMOVD 0(R1), F19
-	VSHL $4, V19.B16, V19.B16
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 0(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FMOVQ F20, 128(R11)
-	FMOVD 0(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
-	WORD $0x0e761017 // saddw v23.4s, v0.4s, v22.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 64(R11), F24
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	FMOVQ F23, 256(R11)
-	FMOVD 16(R1), F25
-	VSHL $4, V25.B16, V25.B16
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
-	WORD $0x0e79101a // saddw v26.4s, v0.4s, v25.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 0(R11), F27
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 192(R11)
-	FMOVD 16(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
-	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 64(R11), F30
-	WORD $0x6e3edfbd // fmul v29.4s, v29.4s, v30.4s
-	FMOVQ F29, 320(R11)
-	FMOVQ 80(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 512(R11)
-	FMOVQ 80(R1), F2
-	VUSHR $2, V2.B16, V2.B16
-	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 528(R11)
-	FMOVQ 80(R1), F3
-	VUSHR $4, V3.B16, V3.B16
-	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 544(R11)
-	FMOVQ 80(R1), F4
-	VUSHR $6, V4.B16, V4.B16
-	FMOVQ F4, 560(R11)
-	FMOVQ 144(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 576(R11)
-	FMOVQ 144(R1), F6
-	VUSHR $2, V6.B16, V6.B16
-	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 592(R11)
-	FMOVQ 144(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 608(R11)
-	FMOVQ 144(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	FMOVQ F8, 624(R11)
-	WORD $0x4e731009 // saddw2 v9.4s, v0.4s, v19.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 16(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ F9, 144(R11)
-	WORD $0x4e76100b // saddw2 v11.4s, v0.4s, v22.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 80(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	FMOVQ F11, 272(R11)
-	WORD $0x4e79100d // saddw2 v13.4s, v0.4s, v25.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 16(R11), F14
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 208(R11)
-	WORD $0x4e7c100f // saddw2 v15.4s, v0.4s, v28.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 80(R11), F16
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	FMOVQ F15, 336(R11)
-	FMOVQ 96(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 640(R11)
-	FMOVQ 96(R1), F18
-	VUSHR $2, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ F18, 656(R11)
-	FMOVQ 96(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 672(R11)
-	FMOVQ 96(R1), F20
-	VUSHR $6, V20.B16, V20.B16
-	FMOVQ F20, 688(R11)
-	FMOVQ 160(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 704(R11)
-	FMOVQ 160(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 720(R11)
-	FMOVQ 160(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 736(R11)
-	FMOVQ 160(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	FMOVQ F26, 752(R11)
-	FMOVD 8(R1), F30
-	VSHL $4, V30.B16, V30.B16
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
-	WORD $0x0e7e101d // saddw v29.4s, v0.4s, v30.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 32(R11), F31
-	WORD $0x6e3fdfbd // fmul v29.4s, v29.4s, v31.4s
-	FMOVQ F29, 160(R11)
-	FMOVD 8(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	WORD $0x2f08a442 // ushll v2.8h, v2.8b, #0
-	WORD $0x0e621003 // saddw v3.4s, v0.4s, v2.4h
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	FMOVQ 96(R11), F4
-	WORD $0x6e24dc63 // fmul v3.4s, v3.4s, v4.4s
-	FMOVQ F3, 288(R11)
-	FMOVD 24(R1), F5
-	VSHL $4, V5.B16, V5.B16
-	VUSHR $4, V5.B16, V5.B16
-	WORD $0x2f08a4a5 // ushll v5.8h, v5.8b, #0
-	WORD $0x0e651006 // saddw v6.4s, v0.4s, v5.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 32(R11), F7
-	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
-	FMOVQ F6, 224(R11)
-	FMOVD 24(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
-	WORD $0x0e681013 // saddw v19.4s, v0.4s, v8.4h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 96(R11), F10
-	WORD $0x6e2ade73 // fmul v19.4s, v19.4s, v10.4s
-	FMOVQ F19, 352(R11)
-	FMOVQ 112(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 768(R11)
-	FMOVQ 112(R1), F22
-	VUSHR $2, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 784(R11)
-	FMOVQ 112(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 800(R11)
-	FMOVQ 112(R1), F11
-	VUSHR $6, V11.B16, V11.B16
-	FMOVQ F11, 816(R11)
-	FMOVQ 176(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 832(R11)
-	FMOVQ 176(R1), F14
-	VUSHR $2, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 848(R11)
-	FMOVQ 176(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 864(R11)
-	FMOVQ 176(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	FMOVQ F28, 880(R11)
-	WORD $0x4e7e1010 // saddw2 v16.4s, v0.4s, v30.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 48(R11), F15
-	WORD $0x6e2fde10 // fmul v16.4s, v16.4s, v15.4s
-	FMOVQ F16, 176(R11)
-	WORD $0x4e621011 // saddw2 v17.4s, v0.4s, v2.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 112(R11), F18
-	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
-	FMOVQ F17, 304(R11)
-	WORD $0x4e651015 // saddw2 v21.4s, v0.4s, v5.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 48(R11), F20
-	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
-	FMOVQ F21, 240(R11)
-	WORD $0x4e681018 // saddw2 v24.4s, v0.4s, v8.8h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 112(R11), F23
-	WORD $0x6e37df18 // fmul v24.4s, v24.4s, v23.4s
-	FMOVQ F24, 368(R11)
-	MOVD 64(R0), R12
-	MOVD R2, R13
-	MOVD R3, R14
-row55:
-	FMOVQ 0(R13), F27
-	FMOVQ 16(R13), F26
-	VDUP V27.S[0], V31.S4
-	VDUP V27.S[1], V29.S4
-	VDUP V27.S[2], V4.S4
-	VDUP V27.S[3], V3.S4
-	VDUP V26.S[0], V7.S4
-	VDUP V26.S[1], V6.S4
-	VDUP V26.S[2], V10.S4
-	VDUP V26.S[3], V19.S4
-	FMOVQ 32(R13), F9
-	FMOVD 48(R13), F22
-	FMOVQ 384(R11), F25
-	WORD $0x0e3fc32c // smull v12.8h, v25.8b, v31.8b
-	WORD $0x4e3fc32b // smull2 v11.8h, v25.16b, v31.16b
-	FMOVQ 400(R11), F14
-	WORD $0x0e3d81cc // smlal v12.8h, v14.8b, v29.8b
-	WORD $0x4e3d81cb // smlal2 v11.8h, v14.16b, v29.16b
-	FMOVQ 416(R11), F13
-	WORD $0x0e2481ac // smlal v12.8h, v13.8b, v4.8b
-	WORD $0x4e2481ab // smlal2 v11.8h, v13.16b, v4.16b
-	FMOVQ 432(R11), F28
-	WORD $0x0e23838c // smlal v12.8h, v28.8b, v3.8b
-	WORD $0x4e23838b // smlal2 v11.8h, v28.16b, v3.16b
-	VADDP V11.H8, V12.H8, V12.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e60699e // sadalp v30.4s, v12.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f8993de // fmul v30.4s, v30.4s, v9.s[0]
-	FMOVQ 128(R11), F15
-	WORD $0x6e2fdfde // fmul v30.4s, v30.4s, v15.4s
-	FMOVQ 448(R11), F18
-	WORD $0x0e27c250 // smull v16.8h, v18.8b, v7.8b
-	WORD $0x4e27c242 // smull2 v2.8h, v18.16b, v7.16b
-	FMOVQ 464(R11), F17
-	WORD $0x0e268230 // smlal v16.8h, v17.8b, v6.8b
-	WORD $0x4e268222 // smlal2 v2.8h, v17.16b, v6.16b
-	FMOVQ 480(R11), F5
-	WORD $0x0e2a80b0 // smlal v16.8h, v5.8b, v10.8b
-	WORD $0x4e2a80a2 // smlal2 v2.8h, v5.16b, v10.16b
-	FMOVQ 496(R11), F20
-	WORD $0x0e338290 // smlal v16.8h, v20.8b, v19.8b
-	WORD $0x4e338282 // smlal2 v2.8h, v20.16b, v19.16b
-	VADDP V2.H8, V16.H8, V16.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e606a15 // sadalp v21.4s, v16.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fa992b5 // fmul v21.4s, v21.4s, v9.s[1]
-	FMOVQ 192(R11), F8
-	WORD $0x6e28deb5 // fmul v21.4s, v21.4s, v8.4s
-	WORD $0x4e35d7de // fadd v30.4s, v30.4s, v21.4s
-	FMOVQ 0(R14), F23
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
-	FMOVQ 256(R11), F24
-	WORD $0x4f969318 // fmul v24.4s, v24.4s, v22.s[0]
-	FMOVQ 320(R11), F27
-	WORD $0x4fb6937b // fmul v27.4s, v27.4s, v22.s[1]
-	WORD $0x4e3bd718 // fadd v24.4s, v24.4s, v27.4s
-	WORD $0x4eb8d6f7 // fsub v23.4s, v23.4s, v24.4s
-	FMOVQ F23, 0(R14)
-	FMOVQ 512(R11), F14
-	WORD $0x0e3fc1da // smull v26.8h, v14.8b, v31.8b
-	WORD $0x4e3fc1d9 // smull2 v25.8h, v14.16b, v31.16b
-	FMOVQ 528(R11), F13
-	WORD $0x0e3d81ba // smlal v26.8h, v13.8b, v29.8b
-	WORD $0x4e3d81b9 // smlal2 v25.8h, v13.16b, v29.16b
-	FMOVQ 544(R11), F28
-	WORD $0x0e24839a // smlal v26.8h, v28.8b, v4.8b
-	WORD $0x4e248399 // smlal2 v25.8h, v28.16b, v4.16b
-	FMOVQ 560(R11), F11
-	WORD $0x0e23817a // smlal v26.8h, v11.8b, v3.8b
-	WORD $0x4e238179 // smlal2 v25.8h, v11.16b, v3.16b
-	VADDP V25.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F12
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
-	FMOVQ 144(R11), F15
-	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
-	FMOVQ 576(R11), F5
-	WORD $0x0e27c0b2 // smull v18.8h, v5.8b, v7.8b
-	WORD $0x4e27c0b1 // smull2 v17.8h, v5.16b, v7.16b
-	FMOVQ 592(R11), F20
-	WORD $0x0e268292 // smlal v18.8h, v20.8b, v6.8b
-	WORD $0x4e268291 // smlal2 v17.8h, v20.16b, v6.16b
-	FMOVQ 608(R11), F2
-	WORD $0x0e2a8052 // smlal v18.8h, v2.8b, v10.8b
-	WORD $0x4e2a8051 // smlal2 v17.8h, v2.16b, v10.16b
-	FMOVQ 624(R11), F16
-	WORD $0x0e338212 // smlal v18.8h, v16.8b, v19.8b
-	WORD $0x4e338211 // smlal2 v17.8h, v16.16b, v19.16b
-	VADDP V17.H8, V18.H8, V18.H8
-	FMOVQ 0(R10), F8
-	WORD $0x4e606a48 // sadalp v8.4s, v18.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fa99108 // fmul v8.4s, v8.4s, v9.s[1]
-	FMOVQ 208(R11), F21
-	WORD $0x6e35dd08 // fmul v8.4s, v8.4s, v21.4s
-	WORD $0x4e28d58c // fadd v12.4s, v12.4s, v8.4s
-	FMOVQ 16(R14), F30
-	WORD $0x4e2cd7de // fadd v30.4s, v30.4s, v12.4s
-	FMOVQ 272(R11), F27
-	WORD $0x4f96937b // fmul v27.4s, v27.4s, v22.s[0]
-	FMOVQ 336(R11), F24
-	WORD $0x4fb69318 // fmul v24.4s, v24.4s, v22.s[1]
-	WORD $0x4e38d77b // fadd v27.4s, v27.4s, v24.4s
-	WORD $0x4ebbd7de // fsub v30.4s, v30.4s, v27.4s
-	FMOVQ F30, 16(R14)
-	FMOVQ 640(R11), F13
-	WORD $0x0e3fc1b7 // smull v23.8h, v13.8b, v31.8b
-	WORD $0x4e3fc1ae // smull2 v14.8h, v13.16b, v31.16b
-	FMOVQ 656(R11), F28
-	WORD $0x0e3d8397 // smlal v23.8h, v28.8b, v29.8b
-	WORD $0x4e3d838e // smlal2 v14.8h, v28.16b, v29.16b
-	FMOVQ 672(R11), F11
-	WORD $0x0e248177 // smlal v23.8h, v11.8b, v4.8b
-	WORD $0x4e24816e // smlal2 v14.8h, v11.16b, v4.16b
-	FMOVQ 688(R11), F25
-	WORD $0x0e238337 // smlal v23.8h, v25.8b, v3.8b
-	WORD $0x4e23832e // smlal2 v14.8h, v25.16b, v3.16b
-	VADDP V14.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F26
-	WORD $0x4e606afa // sadalp v26.4s, v23.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4f89935a // fmul v26.4s, v26.4s, v9.s[0]
-	FMOVQ 160(R11), F15
-	WORD $0x6e2fdf5a // fmul v26.4s, v26.4s, v15.4s
-	FMOVQ 704(R11), F2
-	WORD $0x0e27c045 // smull v5.8h, v2.8b, v7.8b
-	WORD $0x4e27c054 // smull2 v20.8h, v2.16b, v7.16b
-	FMOVQ 720(R11), F16
-	WORD $0x0e268205 // smlal v5.8h, v16.8b, v6.8b
-	WORD $0x4e268214 // smlal2 v20.8h, v16.16b, v6.16b
-	FMOVQ 736(R11), F17
-	WORD $0x0e2a8225 // smlal v5.8h, v17.8b, v10.8b
-	WORD $0x4e2a8234 // smlal2 v20.8h, v17.16b, v10.16b
-	FMOVQ 752(R11), F18
-	WORD $0x0e338245 // smlal v5.8h, v18.8b, v19.8b
-	WORD $0x4e338254 // smlal2 v20.8h, v18.16b, v19.16b
-	VADDP V20.H8, V5.H8, V5.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e6068b5 // sadalp v21.4s, v5.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fa992b5 // fmul v21.4s, v21.4s, v9.s[1]
-	FMOVQ 224(R11), F8
-	WORD $0x6e28deb5 // fmul v21.4s, v21.4s, v8.4s
-	WORD $0x4e35d75a // fadd v26.4s, v26.4s, v21.4s
-	FMOVQ 32(R14), F12
-	WORD $0x4e3ad58c // fadd v12.4s, v12.4s, v26.4s
-	FMOVQ 288(R11), F24
-	WORD $0x4f969318 // fmul v24.4s, v24.4s, v22.s[0]
-	FMOVQ 352(R11), F27
-	WORD $0x4fb6937b // fmul v27.4s, v27.4s, v22.s[1]
-	WORD $0x4e3bd718 // fadd v24.4s, v24.4s, v27.4s
-	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
-	FMOVQ F12, 32(R14)
-	FMOVQ 768(R11), F28
-	WORD $0x0e3fc39e // smull v30.8h, v28.8b, v31.8b
-	WORD $0x4e3fc38d // smull2 v13.8h, v28.16b, v31.16b
-	FMOVQ 784(R11), F11
-	WORD $0x0e3d817e // smlal v30.8h, v11.8b, v29.8b
-	WORD $0x4e3d816d // smlal2 v13.8h, v11.16b, v29.16b
-	FMOVQ 800(R11), F25
-	WORD $0x0e24833e // smlal v30.8h, v25.8b, v4.8b
-	WORD $0x4e24832d // smlal2 v13.8h, v25.16b, v4.16b
-	FMOVQ 816(R11), F14
-	WORD $0x0e2381de // smlal v30.8h, v14.8b, v3.8b
-	WORD $0x4e2381cd // smlal2 v13.8h, v14.16b, v3.16b
-	VADDP V13.H8, V30.H8, V30.H8
-	FMOVQ 0(R10), F23
-	WORD $0x4e606bd7 // sadalp v23.4s, v30.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f8992f7 // fmul v23.4s, v23.4s, v9.s[0]
-	FMOVQ 176(R11), F15
-	WORD $0x6e2fdef7 // fmul v23.4s, v23.4s, v15.4s
-	FMOVQ 832(R11), F17
-	WORD $0x0e27c222 // smull v2.8h, v17.8b, v7.8b
-	WORD $0x4e27c230 // smull2 v16.8h, v17.16b, v7.16b
-	FMOVQ 848(R11), F18
-	WORD $0x0e268242 // smlal v2.8h, v18.8b, v6.8b
-	WORD $0x4e268250 // smlal2 v16.8h, v18.16b, v6.16b
-	FMOVQ 864(R11), F20
-	WORD $0x0e2a8282 // smlal v2.8h, v20.8b, v10.8b
-	WORD $0x4e2a8290 // smlal2 v16.8h, v20.16b, v10.16b
-	FMOVQ 880(R11), F5
-	WORD $0x0e3380a2 // smlal v2.8h, v5.8b, v19.8b
-	WORD $0x4e3380b0 // smlal2 v16.8h, v5.16b, v19.16b
-	VADDP V16.H8, V2.H8, V2.H8
-	FMOVQ 0(R10), F8
-	WORD $0x4e606848 // sadalp v8.4s, v2.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fa99108 // fmul v8.4s, v8.4s, v9.s[1]
-	FMOVQ 240(R11), F21
-	WORD $0x6e35dd08 // fmul v8.4s, v8.4s, v21.4s
-	WORD $0x4e28d6f7 // fadd v23.4s, v23.4s, v8.4s
-	FMOVQ 48(R14), F26
-	WORD $0x4e37d75a // fadd v26.4s, v26.4s, v23.4s
-	FMOVQ 304(R11), F27
-	WORD $0x4f96937b // fmul v27.4s, v27.4s, v22.s[0]
-	FMOVQ 368(R11), F24
-	WORD $0x4fb69318 // fmul v24.4s, v24.4s, v22.s[1]
-	WORD $0x4e38d77b // fadd v27.4s, v27.4s, v24.4s
-	WORD $0x4ebbd75a // fsub v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row55
-	FMOVQ 192(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 384(R11)
-	FMOVQ 192(R1), F28
-	VUSHR $2, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 400(R11)
-	FMOVQ 192(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 416(R11)
-	FMOVQ 192(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	FMOVQ F25, 432(R11)
-	FMOVQ 256(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 448(R11)
-	FMOVQ 256(R1), F13
-	VUSHR $2, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 464(R11)
-	FMOVQ 256(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 480(R11)
-	FMOVQ 256(R1), F15
-	VUSHR $6, V15.B16, V15.B16
-	FMOVQ F15, 496(R11)
-	FMOVD 32(R1), F17
-	VSHL $4, V17.B16, V17.B16
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
-	WORD $0x0e711012 // saddw v18.4s, v0.4s, v17.4h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 0(R11), F20
-	WORD $0x6e34de52 // fmul v18.4s, v18.4s, v20.4s
-	FMOVQ F18, 128(R11)
-	FMOVD 32(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	WORD $0x2f08a4a5 // ushll v5.8h, v5.8b, #0
-	WORD $0x0e651010 // saddw v16.4s, v0.4s, v5.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 64(R11), F2
-	WORD $0x6e22de10 // fmul v16.4s, v16.4s, v2.4s
-	FMOVQ F16, 256(R11)
-	FMOVD 48(R1), F21
-	VSHL $4, V21.B16, V21.B16
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
-	WORD $0x0e751008 // saddw v8.4s, v0.4s, v21.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 0(R11), F23
-	WORD $0x6e37dd08 // fmul v8.4s, v8.4s, v23.4s
-	FMOVQ F8, 192(R11)
-	FMOVD 48(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
-	WORD $0x0e78101b // saddw v27.4s, v0.4s, v24.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 64(R11), F26
-	WORD $0x6e3adf7b // fmul v27.4s, v27.4s, v26.4s
-	FMOVQ F27, 320(R11)
-	FMOVQ 208(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 512(R11)
-	FMOVQ 208(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ F29, 528(R11)
-	FMOVQ 208(R1), F4
-	VUSHR $4, V4.B16, V4.B16
-	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 544(R11)
-	FMOVQ 208(R1), F3
-	VUSHR $6, V3.B16, V3.B16
-	FMOVQ F3, 560(R11)
-	FMOVQ 272(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 576(R11)
-	FMOVQ 272(R1), F6
-	VUSHR $2, V6.B16, V6.B16
-	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 592(R11)
-	FMOVQ 272(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 608(R11)
-	FMOVQ 272(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	FMOVQ F19, 624(R11)
-	WORD $0x4e711009 // saddw2 v9.4s, v0.4s, v17.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 16(R11), F22
-	WORD $0x6e36dd29 // fmul v9.4s, v9.4s, v22.4s
-	FMOVQ F9, 144(R11)
-	WORD $0x4e65100c // saddw2 v12.4s, v0.4s, v5.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 80(R11), F28
-	WORD $0x6e3cdd8c // fmul v12.4s, v12.4s, v28.4s
-	FMOVQ F12, 272(R11)
-	WORD $0x4e75100b // saddw2 v11.4s, v0.4s, v21.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 16(R11), F25
-	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
-	FMOVQ F11, 208(R11)
-	WORD $0x4e78100e // saddw2 v14.4s, v0.4s, v24.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 80(R11), F13
-	WORD $0x6e2dddce // fmul v14.4s, v14.4s, v13.4s
-	FMOVQ F14, 336(R11)
-	FMOVQ 224(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 640(R11)
-	FMOVQ 224(R1), F15
-	VUSHR $2, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 656(R11)
-	FMOVQ 224(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ F20, 672(R11)
-	FMOVQ 224(R1), F18
-	VUSHR $6, V18.B16, V18.B16
-	FMOVQ F18, 688(R11)
-	FMOVQ 288(R1), F2
-	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 704(R11)
-	FMOVQ 288(R1), F16
-	VUSHR $2, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 720(R11)
-	FMOVQ 288(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 736(R11)
-	FMOVQ 288(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	FMOVQ F8, 752(R11)
-	FMOVD 40(R1), F26
-	VSHL $4, V26.B16, V26.B16
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
-	WORD $0x0e7a101b // saddw v27.4s, v0.4s, v26.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 32(R11), F31
-	WORD $0x6e3fdf7b // fmul v27.4s, v27.4s, v31.4s
-	FMOVQ F27, 160(R11)
-	FMOVD 40(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
-	WORD $0x0e7d1004 // saddw v4.4s, v0.4s, v29.4h
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	FMOVQ 96(R11), F3
-	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
-	FMOVQ F4, 288(R11)
-	FMOVD 56(R1), F7
-	VSHL $4, V7.B16, V7.B16
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e671006 // saddw v6.4s, v0.4s, v7.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 32(R11), F10
-	WORD $0x6e2adcc6 // fmul v6.4s, v6.4s, v10.4s
-	FMOVQ F6, 224(R11)
-	FMOVD 56(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731011 // saddw v17.4s, v0.4s, v19.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 96(R11), F22
-	WORD $0x6e36de31 // fmul v17.4s, v17.4s, v22.4s
-	FMOVQ F17, 352(R11)
-	FMOVQ 240(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 768(R11)
-	FMOVQ 240(R1), F5
-	VUSHR $2, V5.B16, V5.B16
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 784(R11)
-	FMOVQ 240(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 800(R11)
-	FMOVQ 240(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	FMOVQ F12, 816(R11)
-	FMOVQ 304(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 832(R11)
-	FMOVQ 304(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 848(R11)
-	FMOVQ 304(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 864(R11)
-	FMOVQ 304(R1), F24
-	VUSHR $6, V24.B16, V24.B16
-	FMOVQ F24, 880(R11)
-	WORD $0x4e7a100d // saddw2 v13.4s, v0.4s, v26.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 48(R11), F14
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 176(R11)
-	WORD $0x4e7d101e // saddw2 v30.4s, v0.4s, v29.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 112(R11), F15
-	WORD $0x6e2fdfde // fmul v30.4s, v30.4s, v15.4s
-	FMOVQ F30, 304(R11)
-	WORD $0x4e671014 // saddw2 v20.4s, v0.4s, v7.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 48(R11), F18
-	WORD $0x6e32de94 // fmul v20.4s, v20.4s, v18.4s
-	FMOVQ F20, 240(R11)
-	WORD $0x4e731002 // saddw2 v2.4s, v0.4s, v19.8h
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	FMOVQ 112(R11), F16
-	WORD $0x6e30dc42 // fmul v2.4s, v2.4s, v16.4s
-	FMOVQ F2, 368(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-row56:
-	FMOVQ 0(R13), F23
-	FMOVQ 16(R13), F8
-	VDUP V23.S[0], V31.S4
-	VDUP V23.S[1], V27.S4
-	VDUP V23.S[2], V3.S4
-	VDUP V23.S[3], V4.S4
-	VDUP V8.S[0], V10.S4
-	VDUP V8.S[1], V6.S4
-	VDUP V8.S[2], V22.S4
-	VDUP V8.S[3], V17.S4
-	FMOVQ 32(R13), F9
-	FMOVD 48(R13), F5
-	FMOVQ 384(R11), F21
-	WORD $0x0e3fc2bc // smull v28.8h, v21.8b, v31.8b
-	WORD $0x4e3fc2ac // smull2 v12.8h, v21.16b, v31.16b
-	FMOVQ 400(R11), F25
-	WORD $0x0e3b833c // smlal v28.8h, v25.8b, v27.8b
-	WORD $0x4e3b832c // smlal2 v12.8h, v25.16b, v27.16b
-	FMOVQ 416(R11), F11
-	WORD $0x0e23817c // smlal v28.8h, v11.8b, v3.8b
-	WORD $0x4e23816c // smlal2 v12.8h, v11.16b, v3.16b
-	FMOVQ 432(R11), F24
-	WORD $0x0e24831c // smlal v28.8h, v24.8b, v4.8b
-	WORD $0x4e24830c // smlal2 v12.8h, v24.16b, v4.16b
-	VADDP V12.H8, V28.H8, V28.H8
-	FMOVQ 0(R10), F26
-	WORD $0x4e606b9a // sadalp v26.4s, v28.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4f89935a // fmul v26.4s, v26.4s, v9.s[0]
-	FMOVQ 128(R11), F14
-	WORD $0x6e2edf5a // fmul v26.4s, v26.4s, v14.4s
-	FMOVQ 448(R11), F15
-	WORD $0x0e2ac1ed // smull v13.8h, v15.8b, v10.8b
-	WORD $0x4e2ac1fd // smull2 v29.8h, v15.16b, v10.16b
-	FMOVQ 464(R11), F30
-	WORD $0x0e2683cd // smlal v13.8h, v30.8b, v6.8b
-	WORD $0x4e2683dd // smlal2 v29.8h, v30.16b, v6.16b
-	FMOVQ 480(R11), F7
-	WORD $0x0e3680ed // smlal v13.8h, v7.8b, v22.8b
-	WORD $0x4e3680fd // smlal2 v29.8h, v7.16b, v22.16b
-	FMOVQ 496(R11), F18
-	WORD $0x0e31824d // smlal v13.8h, v18.8b, v17.8b
-	WORD $0x4e31825d // smlal2 v29.8h, v18.16b, v17.16b
-	VADDP V29.H8, V13.H8, V13.H8
-	FMOVQ 0(R10), F20
-	WORD $0x4e6069b4 // sadalp v20.4s, v13.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fa99294 // fmul v20.4s, v20.4s, v9.s[1]
-	FMOVQ 192(R11), F19
-	WORD $0x6e33de94 // fmul v20.4s, v20.4s, v19.4s
-	WORD $0x4e34d75a // fadd v26.4s, v26.4s, v20.4s
-	FMOVQ 0(R14), F16
-	WORD $0x4e3ad610 // fadd v16.4s, v16.4s, v26.4s
-	FMOVQ 256(R11), F2
-	WORD $0x4f859042 // fmul v2.4s, v2.4s, v5.s[0]
-	FMOVQ 320(R11), F23
-	WORD $0x4fa592f7 // fmul v23.4s, v23.4s, v5.s[1]
-	WORD $0x4e37d442 // fadd v2.4s, v2.4s, v23.4s
-	WORD $0x4ea2d610 // fsub v16.4s, v16.4s, v2.4s
-	FMOVQ F16, 0(R14)
-	FMOVQ 512(R11), F25
-	WORD $0x0e3fc328 // smull v8.8h, v25.8b, v31.8b
-	WORD $0x4e3fc335 // smull2 v21.8h, v25.16b, v31.16b
-	FMOVQ 528(R11), F11
-	WORD $0x0e3b8168 // smlal v8.8h, v11.8b, v27.8b
-	WORD $0x4e3b8175 // smlal2 v21.8h, v11.16b, v27.16b
-	FMOVQ 544(R11), F24
-	WORD $0x0e238308 // smlal v8.8h, v24.8b, v3.8b
-	WORD $0x4e238315 // smlal2 v21.8h, v24.16b, v3.16b
-	FMOVQ 560(R11), F12
-	WORD $0x0e248188 // smlal v8.8h, v12.8b, v4.8b
-	WORD $0x4e248195 // smlal2 v21.8h, v12.16b, v4.16b
-	VADDP V21.H8, V8.H8, V8.H8
-	FMOVQ 0(R10), F28
-	WORD $0x4e60691c // sadalp v28.4s, v8.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f89939c // fmul v28.4s, v28.4s, v9.s[0]
-	FMOVQ 144(R11), F14
-	WORD $0x6e2edf9c // fmul v28.4s, v28.4s, v14.4s
-	FMOVQ 576(R11), F7
-	WORD $0x0e2ac0ef // smull v15.8h, v7.8b, v10.8b
-	WORD $0x4e2ac0fe // smull2 v30.8h, v7.16b, v10.16b
-	FMOVQ 592(R11), F18
-	WORD $0x0e26824f // smlal v15.8h, v18.8b, v6.8b
-	WORD $0x4e26825e // smlal2 v30.8h, v18.16b, v6.16b
-	FMOVQ 608(R11), F29
-	WORD $0x0e3683af // smlal v15.8h, v29.8b, v22.8b
-	WORD $0x4e3683be // smlal2 v30.8h, v29.16b, v22.16b
-	FMOVQ 624(R11), F13
-	WORD $0x0e3181af // smlal v15.8h, v13.8b, v17.8b
-	WORD $0x4e3181be // smlal2 v30.8h, v13.16b, v17.16b
-	VADDP V30.H8, V15.H8, V15.H8
-	FMOVQ 0(R10), F19
-	WORD $0x4e6069f3 // sadalp v19.4s, v15.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fa99273 // fmul v19.4s, v19.4s, v9.s[1]
-	FMOVQ 208(R11), F20
-	WORD $0x6e34de73 // fmul v19.4s, v19.4s, v20.4s
-	WORD $0x4e33d79c // fadd v28.4s, v28.4s, v19.4s
-	FMOVQ 16(R14), F26
-	WORD $0x4e3cd75a // fadd v26.4s, v26.4s, v28.4s
-	FMOVQ 272(R11), F23
-	WORD $0x4f8592f7 // fmul v23.4s, v23.4s, v5.s[0]
-	FMOVQ 336(R11), F2
-	WORD $0x4fa59042 // fmul v2.4s, v2.4s, v5.s[1]
-	WORD $0x4e22d6f7 // fadd v23.4s, v23.4s, v2.4s
-	WORD $0x4eb7d75a // fsub v26.4s, v26.4s, v23.4s
-	FMOVQ F26, 16(R14)
-	FMOVQ 640(R11), F11
-	WORD $0x0e3fc170 // smull v16.8h, v11.8b, v31.8b
-	WORD $0x4e3fc179 // smull2 v25.8h, v11.16b, v31.16b
-	FMOVQ 656(R11), F24
-	WORD $0x0e3b8310 // smlal v16.8h, v24.8b, v27.8b
-	WORD $0x4e3b8319 // smlal2 v25.8h, v24.16b, v27.16b
-	FMOVQ 672(R11), F12
-	WORD $0x0e238190 // smlal v16.8h, v12.8b, v3.8b
-	WORD $0x4e238199 // smlal2 v25.8h, v12.16b, v3.16b
-	FMOVQ 688(R11), F21
-	WORD $0x0e2482b0 // smlal v16.8h, v21.8b, v4.8b
-	WORD $0x4e2482b9 // smlal2 v25.8h, v21.16b, v4.16b
-	VADDP V25.H8, V16.H8, V16.H8
-	FMOVQ 0(R10), F8
-	WORD $0x4e606a08 // sadalp v8.4s, v16.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f899108 // fmul v8.4s, v8.4s, v9.s[0]
-	FMOVQ 160(R11), F14
-	WORD $0x6e2edd08 // fmul v8.4s, v8.4s, v14.4s
-	FMOVQ 704(R11), F29
-	WORD $0x0e2ac3a7 // smull v7.8h, v29.8b, v10.8b
-	WORD $0x4e2ac3b2 // smull2 v18.8h, v29.16b, v10.16b
-	FMOVQ 720(R11), F13
-	WORD $0x0e2681a7 // smlal v7.8h, v13.8b, v6.8b
-	WORD $0x4e2681b2 // smlal2 v18.8h, v13.16b, v6.16b
-	FMOVQ 736(R11), F30
-	WORD $0x0e3683c7 // smlal v7.8h, v30.8b, v22.8b
-	WORD $0x4e3683d2 // smlal2 v18.8h, v30.16b, v22.16b
-	FMOVQ 752(R11), F15
-	WORD $0x0e3181e7 // smlal v7.8h, v15.8b, v17.8b
-	WORD $0x4e3181f2 // smlal2 v18.8h, v15.16b, v17.16b
-	VADDP V18.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F20
-	WORD $0x4e6068f4 // sadalp v20.4s, v7.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fa99294 // fmul v20.4s, v20.4s, v9.s[1]
-	FMOVQ 224(R11), F19
-	WORD $0x6e33de94 // fmul v20.4s, v20.4s, v19.4s
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	FMOVQ 32(R14), F28
-	WORD $0x4e28d79c // fadd v28.4s, v28.4s, v8.4s
-	FMOVQ 288(R11), F2
-	WORD $0x4f859042 // fmul v2.4s, v2.4s, v5.s[0]
-	FMOVQ 352(R11), F23
-	WORD $0x4fa592f7 // fmul v23.4s, v23.4s, v5.s[1]
-	WORD $0x4e37d442 // fadd v2.4s, v2.4s, v23.4s
-	WORD $0x4ea2d79c // fsub v28.4s, v28.4s, v2.4s
-	FMOVQ F28, 32(R14)
-	FMOVQ 768(R11), F24
-	WORD $0x0e3fc31a // smull v26.8h, v24.8b, v31.8b
-	WORD $0x4e3fc30b // smull2 v11.8h, v24.16b, v31.16b
-	FMOVQ 784(R11), F12
-	WORD $0x0e3b819a // smlal v26.8h, v12.8b, v27.8b
-	WORD $0x4e3b818b // smlal2 v11.8h, v12.16b, v27.16b
-	FMOVQ 800(R11), F21
-	WORD $0x0e2382ba // smlal v26.8h, v21.8b, v3.8b
-	WORD $0x4e2382ab // smlal2 v11.8h, v21.16b, v3.16b
-	FMOVQ 816(R11), F25
-	WORD $0x0e24833a // smlal v26.8h, v25.8b, v4.8b
-	WORD $0x4e24832b // smlal2 v11.8h, v25.16b, v4.16b
-	VADDP V11.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F16
-	WORD $0x4e606b50 // sadalp v16.4s, v26.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f899210 // fmul v16.4s, v16.4s, v9.s[0]
-	FMOVQ 176(R11), F14
-	WORD $0x6e2ede10 // fmul v16.4s, v16.4s, v14.4s
-	FMOVQ 832(R11), F30
-	WORD $0x0e2ac3dd // smull v29.8h, v30.8b, v10.8b
-	WORD $0x4e2ac3cd // smull2 v13.8h, v30.16b, v10.16b
-	FMOVQ 848(R11), F15
-	WORD $0x0e2681fd // smlal v29.8h, v15.8b, v6.8b
-	WORD $0x4e2681ed // smlal2 v13.8h, v15.16b, v6.16b
-	FMOVQ 864(R11), F18
-	WORD $0x0e36825d // smlal v29.8h, v18.8b, v22.8b
-	WORD $0x4e36824d // smlal2 v13.8h, v18.16b, v22.16b
-	FMOVQ 880(R11), F7
-	WORD $0x0e3180fd // smlal v29.8h, v7.8b, v17.8b
-	WORD $0x4e3180ed // smlal2 v13.8h, v7.16b, v17.16b
-	VADDP V13.H8, V29.H8, V29.H8
-	FMOVQ 0(R10), F19
-	WORD $0x4e606bb3 // sadalp v19.4s, v29.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fa99273 // fmul v19.4s, v19.4s, v9.s[1]
-	FMOVQ 240(R11), F20
-	WORD $0x6e34de73 // fmul v19.4s, v19.4s, v20.4s
-	WORD $0x4e33d610 // fadd v16.4s, v16.4s, v19.4s
-	FMOVQ 48(R14), F8
-	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
-	FMOVQ 304(R11), F23
-	WORD $0x4f8592f7 // fmul v23.4s, v23.4s, v5.s[0]
-	FMOVQ 368(R11), F2
-	WORD $0x4fa59042 // fmul v2.4s, v2.4s, v5.s[1]
-	WORD $0x4e22d6f7 // fadd v23.4s, v23.4s, v2.4s
-	WORD $0x4eb7d508 // fsub v8.4s, v8.4s, v23.4s
-	FMOVQ F8, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row56
-	ADD $320, R1
-	ADD $128, R2
-	SUBS $2, R4
-	BNE pair53
-	SUBS $1, R9
-	BNE block52
-	ADD $64, R3
-	ADD R7, R6
-	SUBS $1, R8
-	BNE panel50
-	RET
-
-// mulQ3_Kx1 multiplies Q3_K weights with a row of activations.
-// func mulQ3_Kx1(a *panel.Args)
-TEXT ·mulQ3_Kx1(SB), 0, $192-8
-	MOVD a+0(FP), R0
-	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
-	ADD $63, R11
-	AND $~63, R11
-	FMOVQ 0(R10), F0
-	MOVW $0x3030303, R5
-	VDUP R5, V1.S4
-	MOVW $0x10101010, R5
-	VDUP R5, V2.S4
-	MOVW $0x20202020, R5
-	VDUP R5, V3.S4
-	MOVW $0x40404040, R5
-	VDUP R5, V4.S4
-	MOVW $0x80808080, R5
-	VDUP R5, V5.S4
-	MOVD 0(R0), R6
-	MOVD 16(R0), R3
-	MOVD 48(R0), R8
-	MOVD 56(R0), R7
-panel57:
-	MOVD R6, R1
-	MOVD 8(R0), R2
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
+	BNE row57
 	MOVD 40(R0), R9
 	LSR $3, R9
 block58:
-	FMOVD 0(R1), F10
+	WORD $0x6ea0f803 // fneg v3.4s, v0.4s
+	FMOVD 0(R1), F4
+	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
+	FMOVQ F4, 0(R11)
+	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
+	FMOVQ F4, 64(R11)
+	FMOVD 8(R1), F5
+	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
+	FMOVQ F5, 16(R11)
+	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
+	FMOVQ F5, 80(R11)
+	FMOVD 16(R1), F6
+	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
+	FMOVQ F6, 32(R11)
+	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
+	FMOVQ F6, 96(R11)
+	FMOVD 24(R1), F7
+	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
+	FMOVQ F7, 48(R11)
+	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
+	FMOVQ F7, 112(R11)
+	FMOVD 32(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 128(R11)
+	WORD $0x6e23dd08 // fmul v8.4s, v8.4s, v3.4s
+	FMOVQ F8, 192(R11)
+	FMOVD 40(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FMOVQ F9, 144(R11)
+	WORD $0x6e23dd29 // fmul v9.4s, v9.4s, v3.4s
+	FMOVQ F9, 208(R11)
+	FMOVD 48(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 0(R11)
-	FMOVD 8(R1), F11
+	FMOVQ F10, 160(R11)
+	WORD $0x6e23dd4a // fmul v10.4s, v10.4s, v3.4s
+	FMOVQ F10, 224(R11)
+	FMOVD 56(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 16(R11)
-	FMOVD 16(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 32(R11)
-	FMOVD 24(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 48(R11)
+	FMOVQ F11, 176(R11)
+	WORD $0x6e23dd6b // fmul v11.4s, v11.4s, v3.4s
+	FMOVQ F11, 240(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair59:
-	FMOVQ 0(R2), F14
-	FMOVQ 16(R2), F15
-	VDUP V14.S[0], V16.S4
-	VDUP V14.S[1], V17.S4
-	VDUP V14.S[2], V18.S4
-	VDUP V14.S[3], V19.S4
-	VDUP V15.S[0], V20.S4
-	VDUP V15.S[1], V21.S4
-	VDUP V15.S[2], V22.S4
-	VDUP V15.S[3], V23.S4
-	FMOVQ 32(R2), F24
-	VSHL $2, V24.S4, V25.S4
-	VSUB V25.S4, V0.S4, V25.S4
-	VDUP V25.S[2], V26.S4
-	VDUP V25.S[3], V27.S4
-	FMOVQ 64(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 192(R1), F31
-	VSHL $4, V31.B16, V10.B16
-	VAND V2.B16, V10.B16, V11.B16
-	VUSRA $2, V11.B16, V30.B16
-	WORD $0x0e30c3dc // smull v28.8h, v30.8b, v16.8b
-	WORD $0x4e30c3dd // smull2 v29.8h, v30.16b, v16.16b
 	FMOVQ 64(R1), F12
-	VUSHR $2, V12.B16, V12.B16
 	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V10.B16, V13.B16
-	VUSRA $3, V13.B16, V12.B16
-	WORD $0x0e31819c // smlal v28.8h, v12.8b, v17.8b
-	WORD $0x4e31819d // smlal2 v29.8h, v12.16b, v17.16b
+	FMOVQ F12, 512(R11)
+	FMOVQ 64(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ F13, 528(R11)
 	FMOVQ 64(R1), F14
 	VUSHR $4, V14.B16, V14.B16
 	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V10.B16, V15.B16
-	VUSRA $4, V15.B16, V14.B16
-	WORD $0x0e3281dc // smlal v28.8h, v14.8b, v18.8b
-	WORD $0x4e3281dd // smlal2 v29.8h, v14.16b, v18.16b
-	FMOVQ 64(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	VAND V5.B16, V10.B16, V11.B16
-	VUSRA $5, V11.B16, V25.B16
-	WORD $0x0e33833c // smlal v28.8h, v25.8b, v19.8b
-	WORD $0x4e33833d // smlal2 v29.8h, v25.16b, v19.16b
-	VADDP V29.H8, V28.H8, V28.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e606b9e // sadalp v30.4s, v28.8h
-	WORD $0x4ebad7de // fsub v30.4s, v30.4s, v26.4s
-	WORD $0x4f9893de // fmul v30.4s, v30.4s, v24.s[0]
-	FMOVD 0(R1), F13
-	WORD $0x0f08a5ad // sshll v13.8h, v13.8b, #0
-	WORD $0x0e6d100c // saddw v12.4s, v0.4s, v13.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 0(R11), F15
-	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
-	WORD $0x6e2cdfde // fmul v30.4s, v30.4s, v12.4s
-	FMOVQ 128(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V2.B16, V31.B16, V29.B16
-	VUSRA $2, V29.B16, V25.B16
-	WORD $0x0e34c32e // smull v14.8h, v25.8b, v20.8b
-	WORD $0x4e34c32b // smull2 v11.8h, v25.16b, v20.16b
-	FMOVQ 128(R1), F28
-	VUSHR $2, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V3.B16, V31.B16, V15.B16
-	VUSRA $3, V15.B16, V28.B16
-	WORD $0x0e35838e // smlal v14.8h, v28.8b, v21.8b
-	WORD $0x4e35838b // smlal2 v11.8h, v28.16b, v21.16b
-	FMOVQ 128(R1), F12
+	FMOVQ F14, 544(R11)
+	FMOVQ 64(R1), F15
+	VUSHR $6, V15.B16, V15.B16
+	FMOVQ F15, 560(R11)
+	FMOVQ 128(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ F16, 576(R11)
+	FMOVQ 128(R1), F17
+	VUSHR $2, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	FMOVQ F17, 592(R11)
+	FMOVQ 128(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ F18, 608(R11)
+	FMOVQ 128(R1), F19
+	VUSHR $6, V19.B16, V19.B16
+	FMOVQ F19, 624(R11)
+	FMOVD 0(R1), F20
+	VSHL $4, V20.B16, V20.B16
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
+	FMOVQ 0(R11), F22
+	FMOVQ 64(R11), F23
+	WORD $0x4e35ced7 // fmla v23.4s, v22.4s, v21.4s
+	FMOVQ F23, 256(R11)
+	FMOVD 0(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
+	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
+	FMOVQ 128(R11), F26
+	FMOVQ 192(R11), F27
+	WORD $0x4e39cf5b // fmla v27.4s, v26.4s, v25.4s
+	FMOVQ F27, 384(R11)
+	FMOVD 16(R1), F28
+	VSHL $4, V28.B16, V28.B16
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
+	FMOVQ 0(R11), F30
+	FMOVQ 64(R11), F31
+	WORD $0x4e3dcfdf // fmla v31.4s, v30.4s, v29.4s
+	FMOVQ F31, 320(R11)
+	FMOVD 16(R1), F2
+	VUSHR $4, V2.B16, V2.B16
+	WORD $0x2f08a442 // ushll v2.8h, v2.8b, #0
+	WORD $0x0e621004 // saddw v4.4s, v0.4s, v2.4h
+	FMOVQ 128(R11), F5
+	FMOVQ 192(R11), F6
+	WORD $0x4e24cca6 // fmla v6.4s, v5.4s, v4.4s
+	FMOVQ F6, 448(R11)
+	FMOVQ 80(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ F7, 640(R11)
+	FMOVQ 80(R1), F8
+	VUSHR $2, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	FMOVQ F8, 656(R11)
+	FMOVQ 80(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ F9, 672(R11)
+	FMOVQ 80(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	FMOVQ F10, 688(R11)
+	FMOVQ 144(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ F11, 704(R11)
+	FMOVQ 144(R1), F3
+	VUSHR $2, V3.B16, V3.B16
+	VAND V1.B16, V3.B16, V3.B16
+	FMOVQ F3, 720(R11)
+	FMOVQ 144(R1), F12
 	VUSHR $4, V12.B16, V12.B16
 	VAND V1.B16, V12.B16, V12.B16
-	VAND V4.B16, V31.B16, V29.B16
-	VUSRA $4, V29.B16, V12.B16
-	WORD $0x0e36818e // smlal v14.8h, v12.8b, v22.8b
-	WORD $0x4e36818b // smlal2 v11.8h, v12.16b, v22.16b
-	FMOVQ 128(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	VAND V5.B16, V31.B16, V15.B16
-	VUSRA $5, V15.B16, V25.B16
-	WORD $0x0e37832e // smlal v14.8h, v25.8b, v23.8b
-	WORD $0x4e37832b // smlal2 v11.8h, v25.16b, v23.16b
-	VADDP V11.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F28
-	WORD $0x4e6069dc // sadalp v28.4s, v14.8h
-	WORD $0x4ebbd79c // fsub v28.4s, v28.4s, v27.4s
-	WORD $0x4fb8939c // fmul v28.4s, v28.4s, v24.s[1]
-	FMOVD 16(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d100c // saddw v12.4s, v0.4s, v29.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 0(R11), F15
-	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
-	WORD $0x6e2cdf9c // fmul v28.4s, v28.4s, v12.4s
-	WORD $0x4e3cd7de // fadd v30.4s, v30.4s, v28.4s
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	FMOVQ 80(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 208(R1), F11
-	VSHL $4, V11.B16, V14.B16
-	VAND V2.B16, V14.B16, V15.B16
-	VUSRA $2, V15.B16, V25.B16
-	WORD $0x0e30c32a // smull v10.8h, v25.8b, v16.8b
-	WORD $0x4e30c33f // smull2 v31.8h, v25.16b, v16.16b
-	FMOVQ 80(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V14.B16, V28.B16
-	VUSRA $3, V28.B16, V12.B16
-	WORD $0x0e31818a // smlal v10.8h, v12.8b, v17.8b
-	WORD $0x4e31819f // smlal2 v31.8h, v12.16b, v17.16b
-	FMOVQ 80(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V4.B16, V14.B16, V15.B16
-	VUSRA $4, V15.B16, V30.B16
-	WORD $0x0e3283ca // smlal v10.8h, v30.8b, v18.8b
-	WORD $0x4e3283df // smlal2 v31.8h, v30.16b, v18.16b
-	FMOVQ 80(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	VAND V5.B16, V14.B16, V28.B16
-	VUSRA $5, V28.B16, V25.B16
-	WORD $0x0e33832a // smlal v10.8h, v25.8b, v19.8b
-	WORD $0x4e33833f // smlal2 v31.8h, v25.16b, v19.16b
-	VADDP V31.H8, V10.H8, V10.H8
-	FMOVQ 0(R10), F12
-	WORD $0x4e60694c // sadalp v12.4s, v10.8h
-	WORD $0x4ebad58c // fsub v12.4s, v12.4s, v26.4s
-	WORD $0x4f98918c // fmul v12.4s, v12.4s, v24.s[0]
-	WORD $0x4e6d100f // saddw2 v15.4s, v0.4s, v13.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 16(R11), F30
-	WORD $0x6e3eddef // fmul v15.4s, v15.4s, v30.4s
-	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
-	FMOVQ 144(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V2.B16, V11.B16, V10.B16
-	VUSRA $2, V10.B16, V31.B16
-	WORD $0x0e34c3fc // smull v28.8h, v31.8b, v20.8b
-	WORD $0x4e34c3f9 // smull2 v25.8h, v31.16b, v20.16b
+	FMOVQ F12, 736(R11)
 	FMOVQ 144(R1), F13
-	VUSHR $2, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V11.B16, V30.B16
-	VUSRA $3, V30.B16, V13.B16
-	WORD $0x0e3581bc // smlal v28.8h, v13.8b, v21.8b
-	WORD $0x4e3581b9 // smlal2 v25.8h, v13.16b, v21.16b
-	FMOVQ 144(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V4.B16, V11.B16, V10.B16
-	VUSRA $4, V10.B16, V15.B16
-	WORD $0x0e3681fc // smlal v28.8h, v15.8b, v22.8b
-	WORD $0x4e3681f9 // smlal2 v25.8h, v15.16b, v22.16b
-	FMOVQ 144(R1), F31
-	VUSHR $6, V31.B16, V31.B16
-	VAND V5.B16, V11.B16, V30.B16
-	VUSRA $5, V30.B16, V31.B16
-	WORD $0x0e3783fc // smlal v28.8h, v31.8b, v23.8b
-	WORD $0x4e3783f9 // smlal2 v25.8h, v31.16b, v23.16b
-	VADDP V25.H8, V28.H8, V28.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e606b8d // sadalp v13.4s, v28.8h
-	WORD $0x4ebbd5ad // fsub v13.4s, v13.4s, v27.4s
-	WORD $0x4fb891ad // fmul v13.4s, v13.4s, v24.s[1]
-	WORD $0x4e7d100a // saddw2 v10.4s, v0.4s, v29.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	VUSHR $6, V13.B16, V13.B16
+	FMOVQ F13, 752(R11)
+	WORD $0x4e74100e // saddw2 v14.4s, v0.4s, v20.8h
 	FMOVQ 16(R11), F15
-	WORD $0x6e2fdd4a // fmul v10.4s, v10.4s, v15.4s
-	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
-	WORD $0x4e2dd58c // fadd v12.4s, v12.4s, v13.4s
-	WORD $0x4e2cd4e7 // fadd v7.4s, v7.4s, v12.4s
-	FMOVQ 96(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 224(R1), F31
-	VSHL $4, V31.B16, V25.B16
-	VAND V2.B16, V25.B16, V28.B16
-	VUSRA $2, V28.B16, V11.B16
-	WORD $0x0e30c17e // smull v30.8h, v11.8b, v16.8b
-	WORD $0x4e30c16e // smull2 v14.8h, v11.16b, v16.16b
+	FMOVQ 80(R11), F16
+	WORD $0x4e2ecdf0 // fmla v16.4s, v15.4s, v14.4s
+	FMOVQ F16, 272(R11)
+	WORD $0x4e781011 // saddw2 v17.4s, v0.4s, v24.8h
+	FMOVQ 144(R11), F18
+	FMOVQ 208(R11), F19
+	WORD $0x4e31ce53 // fmla v19.4s, v18.4s, v17.4s
+	FMOVQ F19, 400(R11)
+	WORD $0x4e7c1016 // saddw2 v22.4s, v0.4s, v28.8h
+	FMOVQ 16(R11), F21
+	FMOVQ 80(R11), F23
+	WORD $0x4e36ceb7 // fmla v23.4s, v21.4s, v22.4s
+	FMOVQ F23, 336(R11)
+	WORD $0x4e62101a // saddw2 v26.4s, v0.4s, v2.8h
+	FMOVQ 144(R11), F25
+	FMOVQ 208(R11), F27
+	WORD $0x4e3acf3b // fmla v27.4s, v25.4s, v26.4s
+	FMOVQ F27, 464(R11)
+	FMOVQ 96(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ F30, 768(R11)
 	FMOVQ 96(R1), F29
 	VUSHR $2, V29.B16, V29.B16
 	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V25.B16, V15.B16
-	VUSRA $3, V15.B16, V29.B16
-	WORD $0x0e3183be // smlal v30.8h, v29.8b, v17.8b
-	WORD $0x4e3183ae // smlal2 v14.8h, v29.16b, v17.16b
-	FMOVQ 96(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V4.B16, V25.B16, V13.B16
-	VUSRA $4, V13.B16, V10.B16
-	WORD $0x0e32815e // smlal v30.8h, v10.8b, v18.8b
-	WORD $0x4e32814e // smlal2 v14.8h, v10.16b, v18.16b
-	FMOVQ 96(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	VAND V5.B16, V25.B16, V28.B16
-	VUSRA $5, V28.B16, V12.B16
-	WORD $0x0e33819e // smlal v30.8h, v12.8b, v19.8b
-	WORD $0x4e33818e // smlal2 v14.8h, v12.16b, v19.16b
-	VADDP V14.H8, V30.H8, V30.H8
-	FMOVQ 0(R10), F11
-	WORD $0x4e606bcb // sadalp v11.4s, v30.8h
-	WORD $0x4ebad56b // fsub v11.4s, v11.4s, v26.4s
-	WORD $0x4f98916b // fmul v11.4s, v11.4s, v24.s[0]
-	FMOVD 8(R1), F15
-	WORD $0x0f08a5ef // sshll v15.8h, v15.8b, #0
-	WORD $0x0e6f101d // saddw v29.4s, v0.4s, v15.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 32(R11), F13
-	WORD $0x6e2ddfbd // fmul v29.4s, v29.4s, v13.4s
-	WORD $0x6e3ddd6b // fmul v11.4s, v11.4s, v29.4s
-	FMOVQ 160(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V2.B16, V31.B16, V14.B16
-	VUSRA $2, V14.B16, V12.B16
-	WORD $0x0e34c18a // smull v10.8h, v12.8b, v20.8b
-	WORD $0x4e34c19c // smull2 v28.8h, v12.16b, v20.16b
-	FMOVQ 160(R1), F30
-	VUSHR $2, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V31.B16, V13.B16
-	VUSRA $3, V13.B16, V30.B16
-	WORD $0x0e3583ca // smlal v10.8h, v30.8b, v21.8b
-	WORD $0x4e3583dc // smlal2 v28.8h, v30.16b, v21.16b
-	FMOVQ 160(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V4.B16, V31.B16, V14.B16
-	VUSRA $4, V14.B16, V29.B16
-	WORD $0x0e3683aa // smlal v10.8h, v29.8b, v22.8b
-	WORD $0x4e3683bc // smlal2 v28.8h, v29.16b, v22.16b
-	FMOVQ 160(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	VAND V5.B16, V31.B16, V13.B16
-	VUSRA $5, V13.B16, V12.B16
-	WORD $0x0e37818a // smlal v10.8h, v12.8b, v23.8b
-	WORD $0x4e37819c // smlal2 v28.8h, v12.16b, v23.16b
-	VADDP V28.H8, V10.H8, V10.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e60695e // sadalp v30.4s, v10.8h
-	WORD $0x4ebbd7de // fsub v30.4s, v30.4s, v27.4s
-	WORD $0x4fb893de // fmul v30.4s, v30.4s, v24.s[1]
-	FMOVD 24(R1), F14
-	WORD $0x0f08a5ce // sshll v14.8h, v14.8b, #0
-	WORD $0x0e6e101d // saddw v29.4s, v0.4s, v14.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 32(R11), F13
-	WORD $0x6e2ddfbd // fmul v29.4s, v29.4s, v13.4s
-	WORD $0x6e3ddfde // fmul v30.4s, v30.4s, v29.4s
-	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
-	WORD $0x4e2bd508 // fadd v8.4s, v8.4s, v11.4s
-	FMOVQ 112(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 240(R1), F28
-	VSHL $4, V28.B16, V10.B16
-	VAND V2.B16, V10.B16, V13.B16
-	VUSRA $2, V13.B16, V12.B16
-	WORD $0x0e30c199 // smull v25.8h, v12.8b, v16.8b
-	WORD $0x4e30c19f // smull2 v31.8h, v12.16b, v16.16b
-	FMOVQ 112(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V10.B16, V30.B16
-	VUSRA $3, V30.B16, V29.B16
-	WORD $0x0e3183b9 // smlal v25.8h, v29.8b, v17.8b
-	WORD $0x4e3183bf // smlal2 v31.8h, v29.16b, v17.16b
-	FMOVQ 112(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V4.B16, V10.B16, V13.B16
-	VUSRA $4, V13.B16, V11.B16
-	WORD $0x0e328179 // smlal v25.8h, v11.8b, v18.8b
-	WORD $0x4e32817f // smlal2 v31.8h, v11.16b, v18.16b
-	FMOVQ 112(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	VAND V5.B16, V10.B16, V30.B16
-	VUSRA $5, V30.B16, V12.B16
-	WORD $0x0e338199 // smlal v25.8h, v12.8b, v19.8b
-	WORD $0x4e33819f // smlal2 v31.8h, v12.16b, v19.16b
-	VADDP V31.H8, V25.H8, V25.H8
-	FMOVQ 0(R10), F29
-	WORD $0x4e606b3d // sadalp v29.4s, v25.8h
-	WORD $0x4ebad7bd // fsub v29.4s, v29.4s, v26.4s
-	WORD $0x4f9893bd // fmul v29.4s, v29.4s, v24.s[0]
-	WORD $0x4e6f100d // saddw2 v13.4s, v0.4s, v15.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 48(R11), F11
-	WORD $0x6e2bddad // fmul v13.4s, v13.4s, v11.4s
-	WORD $0x6e2ddfbd // fmul v29.4s, v29.4s, v13.4s
-	FMOVQ 176(R1), F31
+	FMOVQ F29, 784(R11)
+	FMOVQ 96(R1), F31
+	VUSHR $4, V31.B16, V31.B16
 	VAND V1.B16, V31.B16, V31.B16
-	VAND V2.B16, V28.B16, V25.B16
-	VUSRA $2, V25.B16, V31.B16
-	WORD $0x0e34c3fe // smull v30.8h, v31.8b, v20.8b
-	WORD $0x4e34c3ec // smull2 v12.8h, v31.16b, v20.16b
-	FMOVQ 176(R1), F15
-	VUSHR $2, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V28.B16, V11.B16
-	VUSRA $3, V11.B16, V15.B16
-	WORD $0x0e3581fe // smlal v30.8h, v15.8b, v21.8b
-	WORD $0x4e3581ec // smlal2 v12.8h, v15.16b, v21.16b
-	FMOVQ 176(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V28.B16, V25.B16
-	VUSRA $4, V25.B16, V13.B16
-	WORD $0x0e3681be // smlal v30.8h, v13.8b, v22.8b
-	WORD $0x4e3681ac // smlal2 v12.8h, v13.16b, v22.16b
-	FMOVQ 176(R1), F31
-	VUSHR $6, V31.B16, V31.B16
-	VAND V5.B16, V28.B16, V11.B16
-	VUSRA $5, V11.B16, V31.B16
-	WORD $0x0e3783fe // smlal v30.8h, v31.8b, v23.8b
-	WORD $0x4e3783ec // smlal2 v12.8h, v31.16b, v23.16b
-	VADDP V12.H8, V30.H8, V30.H8
-	FMOVQ 0(R10), F15
-	WORD $0x4e606bcf // sadalp v15.4s, v30.8h
-	WORD $0x4ebbd5ef // fsub v15.4s, v15.4s, v27.4s
-	WORD $0x4fb891ef // fmul v15.4s, v15.4s, v24.s[1]
-	WORD $0x4e6e1019 // saddw2 v25.4s, v0.4s, v14.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 48(R11), F13
-	WORD $0x6e2ddf39 // fmul v25.4s, v25.4s, v13.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4e2fd7bd // fadd v29.4s, v29.4s, v15.4s
-	WORD $0x4e3dd529 // fadd v9.4s, v9.4s, v29.4s
-	FMOVQ 64(R2), F11
-	FMOVQ 80(R2), F10
-	VDUP V11.S[0], V28.S4
-	VDUP V11.S[1], V31.S4
-	VDUP V11.S[2], V12.S4
-	VDUP V11.S[3], V30.S4
-	VDUP V10.S[0], V14.S4
-	VDUP V10.S[1], V13.S4
-	VDUP V10.S[2], V25.S4
-	VDUP V10.S[3], V15.S4
-	FMOVQ 96(R2), F29
-	VSHL $2, V29.S4, V16.S4
-	VSUB V16.S4, V0.S4, V16.S4
-	VDUP V16.S[2], V17.S4
-	VDUP V16.S[3], V18.S4
-	FMOVQ 256(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 384(R1), F22
-	VSHL $4, V22.B16, V23.B16
-	VAND V2.B16, V23.B16, V24.B16
-	VUSRA $2, V24.B16, V21.B16
-	WORD $0x0e3cc2b3 // smull v19.8h, v21.8b, v28.8b
-	WORD $0x4e3cc2b4 // smull2 v20.8h, v21.16b, v28.16b
-	FMOVQ 256(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V23.B16, V27.B16
-	VUSRA $3, V27.B16, V26.B16
-	WORD $0x0e3f8353 // smlal v19.8h, v26.8b, v31.8b
-	WORD $0x4e3f8354 // smlal2 v20.8h, v26.16b, v31.16b
-	FMOVQ 256(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V4.B16, V23.B16, V10.B16
-	VUSRA $4, V10.B16, V11.B16
-	WORD $0x0e2c8173 // smlal v19.8h, v11.8b, v12.8b
-	WORD $0x4e2c8174 // smlal2 v20.8h, v11.16b, v12.16b
-	FMOVQ 256(R1), F16
-	VUSHR $6, V16.B16, V16.B16
-	VAND V5.B16, V23.B16, V24.B16
-	VUSRA $5, V24.B16, V16.B16
-	WORD $0x0e3e8213 // smlal v19.8h, v16.8b, v30.8b
-	WORD $0x4e3e8214 // smlal2 v20.8h, v16.16b, v30.16b
-	VADDP V20.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e606a75 // sadalp v21.4s, v19.8h
-	WORD $0x4eb1d6b5 // fsub v21.4s, v21.4s, v17.4s
-	WORD $0x4f9d92b5 // fmul v21.4s, v21.4s, v29.s[0]
-	FMOVD 32(R1), F27
-	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
-	WORD $0x0e7b101a // saddw v26.4s, v0.4s, v27.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 0(R11), F10
-	WORD $0x6e2adf5a // fmul v26.4s, v26.4s, v10.4s
-	WORD $0x6e3adeb5 // fmul v21.4s, v21.4s, v26.4s
-	FMOVQ 320(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V22.B16, V20.B16
-	VUSRA $2, V20.B16, V16.B16
-	WORD $0x0e2ec20b // smull v11.8h, v16.8b, v14.8b
-	WORD $0x4e2ec218 // smull2 v24.8h, v16.16b, v14.16b
-	FMOVQ 320(R1), F19
-	VUSHR $2, V19.B16, V19.B16
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V22.B16, V10.B16
-	VUSRA $3, V10.B16, V19.B16
-	WORD $0x0e2d826b // smlal v11.8h, v19.8b, v13.8b
-	WORD $0x4e2d8278 // smlal2 v24.8h, v19.16b, v13.16b
-	FMOVQ 320(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V22.B16, V20.B16
-	VUSRA $4, V20.B16, V26.B16
-	WORD $0x0e39834b // smlal v11.8h, v26.8b, v25.8b
-	WORD $0x4e398358 // smlal2 v24.8h, v26.16b, v25.16b
-	FMOVQ 320(R1), F16
-	VUSHR $6, V16.B16, V16.B16
-	VAND V5.B16, V22.B16, V10.B16
-	VUSRA $5, V10.B16, V16.B16
-	WORD $0x0e2f820b // smlal v11.8h, v16.8b, v15.8b
-	WORD $0x4e2f8218 // smlal2 v24.8h, v16.16b, v15.16b
-	VADDP V24.H8, V11.H8, V11.H8
-	FMOVQ 0(R10), F19
-	WORD $0x4e606973 // sadalp v19.4s, v11.8h
-	WORD $0x4eb2d673 // fsub v19.4s, v19.4s, v18.4s
-	WORD $0x4fbd9273 // fmul v19.4s, v19.4s, v29.s[1]
-	FMOVD 48(R1), F20
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x0e74101a // saddw v26.4s, v0.4s, v20.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 0(R11), F10
-	WORD $0x6e2adf5a // fmul v26.4s, v26.4s, v10.4s
-	WORD $0x6e3ade73 // fmul v19.4s, v19.4s, v26.4s
-	WORD $0x4e33d6b5 // fadd v21.4s, v21.4s, v19.4s
-	WORD $0x4e35d4c6 // fadd v6.4s, v6.4s, v21.4s
-	FMOVQ 272(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ 400(R1), F24
-	VSHL $4, V24.B16, V11.B16
-	VAND V2.B16, V11.B16, V10.B16
-	VUSRA $2, V10.B16, V16.B16
-	WORD $0x0e3cc217 // smull v23.8h, v16.8b, v28.8b
-	WORD $0x4e3cc216 // smull2 v22.8h, v16.16b, v28.16b
-	FMOVQ 272(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V11.B16, V19.B16
-	VUSRA $3, V19.B16, V26.B16
-	WORD $0x0e3f8357 // smlal v23.8h, v26.8b, v31.8b
-	WORD $0x4e3f8356 // smlal2 v22.8h, v26.16b, v31.16b
-	FMOVQ 272(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V11.B16, V10.B16
-	VUSRA $4, V10.B16, V21.B16
-	WORD $0x0e2c82b7 // smlal v23.8h, v21.8b, v12.8b
-	WORD $0x4e2c82b6 // smlal2 v22.8h, v21.16b, v12.16b
-	FMOVQ 272(R1), F16
-	VUSHR $6, V16.B16, V16.B16
-	VAND V5.B16, V11.B16, V19.B16
-	VUSRA $5, V19.B16, V16.B16
-	WORD $0x0e3e8217 // smlal v23.8h, v16.8b, v30.8b
-	WORD $0x4e3e8216 // smlal2 v22.8h, v16.16b, v30.16b
-	VADDP V22.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F26
-	WORD $0x4e606afa // sadalp v26.4s, v23.8h
-	WORD $0x4eb1d75a // fsub v26.4s, v26.4s, v17.4s
-	WORD $0x4f9d935a // fmul v26.4s, v26.4s, v29.s[0]
-	WORD $0x4e7b100a // saddw2 v10.4s, v0.4s, v27.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 16(R11), F21
-	WORD $0x6e35dd4a // fmul v10.4s, v10.4s, v21.4s
-	WORD $0x6e2adf5a // fmul v26.4s, v26.4s, v10.4s
-	FMOVQ 336(R1), F22
+	FMOVQ F31, 800(R11)
+	FMOVQ 96(R1), F5
+	VUSHR $6, V5.B16, V5.B16
+	FMOVQ F5, 816(R11)
+	FMOVQ 160(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	FMOVQ F4, 832(R11)
+	FMOVQ 160(R1), F6
+	VUSHR $2, V6.B16, V6.B16
+	VAND V1.B16, V6.B16, V6.B16
+	FMOVQ F6, 848(R11)
+	FMOVQ 160(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ F7, 864(R11)
+	FMOVQ 160(R1), F8
+	VUSHR $6, V8.B16, V8.B16
+	FMOVQ F8, 880(R11)
+	FMOVD 8(R1), F9
+	VSHL $4, V9.B16, V9.B16
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
+	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
+	FMOVQ 32(R11), F11
+	FMOVQ 96(R11), F3
+	WORD $0x4e2acd63 // fmla v3.4s, v11.4s, v10.4s
+	FMOVQ F3, 288(R11)
+	FMOVD 8(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
+	WORD $0x0e6c100d // saddw v13.4s, v0.4s, v12.4h
+	FMOVQ 160(R11), F20
+	FMOVQ 224(R11), F15
+	WORD $0x4e2dce8f // fmla v15.4s, v20.4s, v13.4s
+	FMOVQ F15, 416(R11)
+	FMOVD 24(R1), F14
+	VSHL $4, V14.B16, V14.B16
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
+	WORD $0x0e6e1010 // saddw v16.4s, v0.4s, v14.4h
+	FMOVQ 32(R11), F24
+	FMOVQ 96(R11), F18
+	WORD $0x4e30cf12 // fmla v18.4s, v24.4s, v16.4s
+	FMOVQ F18, 352(R11)
+	FMOVD 24(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
+	WORD $0x0e711013 // saddw v19.4s, v0.4s, v17.4h
+	FMOVQ 160(R11), F28
+	FMOVQ 224(R11), F21
+	WORD $0x4e33cf95 // fmla v21.4s, v28.4s, v19.4s
+	FMOVQ F21, 480(R11)
+	FMOVQ 112(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V2.B16, V24.B16, V23.B16
-	VUSRA $2, V23.B16, V22.B16
-	WORD $0x0e2ec2d3 // smull v19.8h, v22.8b, v14.8b
-	WORD $0x4e2ec2d0 // smull2 v16.8h, v22.16b, v14.16b
-	FMOVQ 336(R1), F27
+	FMOVQ F22, 896(R11)
+	FMOVQ 112(R1), F23
+	VUSHR $2, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ F23, 912(R11)
+	FMOVQ 112(R1), F2
+	VUSHR $4, V2.B16, V2.B16
+	VAND V1.B16, V2.B16, V2.B16
+	FMOVQ F2, 928(R11)
+	FMOVQ 112(R1), F25
+	VUSHR $6, V25.B16, V25.B16
+	FMOVQ F25, 944(R11)
+	FMOVQ 176(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ F26, 960(R11)
+	FMOVQ 176(R1), F27
 	VUSHR $2, V27.B16, V27.B16
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V24.B16, V21.B16
-	VUSRA $3, V21.B16, V27.B16
-	WORD $0x0e2d8373 // smlal v19.8h, v27.8b, v13.8b
-	WORD $0x4e2d8370 // smlal2 v16.8h, v27.16b, v13.16b
-	FMOVQ 336(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V4.B16, V24.B16, V23.B16
-	VUSRA $4, V23.B16, V10.B16
-	WORD $0x0e398153 // smlal v19.8h, v10.8b, v25.8b
-	WORD $0x4e398150 // smlal2 v16.8h, v10.16b, v25.16b
-	FMOVQ 336(R1), F22
-	VUSHR $6, V22.B16, V22.B16
-	VAND V5.B16, V24.B16, V21.B16
-	VUSRA $5, V21.B16, V22.B16
-	WORD $0x0e2f82d3 // smlal v19.8h, v22.8b, v15.8b
-	WORD $0x4e2f82d0 // smlal2 v16.8h, v22.16b, v15.16b
-	VADDP V16.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F27
-	WORD $0x4e606a7b // sadalp v27.4s, v19.8h
-	WORD $0x4eb2d77b // fsub v27.4s, v27.4s, v18.4s
-	WORD $0x4fbd937b // fmul v27.4s, v27.4s, v29.s[1]
-	WORD $0x4e741017 // saddw2 v23.4s, v0.4s, v20.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 16(R11), F10
-	WORD $0x6e2adef7 // fmul v23.4s, v23.4s, v10.4s
-	WORD $0x6e37df7b // fmul v27.4s, v27.4s, v23.4s
-	WORD $0x4e3bd75a // fadd v26.4s, v26.4s, v27.4s
-	WORD $0x4e3ad4e7 // fadd v7.4s, v7.4s, v26.4s
-	FMOVQ 288(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 416(R1), F22
-	VSHL $4, V22.B16, V16.B16
-	VAND V2.B16, V16.B16, V19.B16
-	VUSRA $2, V19.B16, V24.B16
-	WORD $0x0e3cc315 // smull v21.8h, v24.8b, v28.8b
-	WORD $0x4e3cc30b // smull2 v11.8h, v24.16b, v28.16b
-	FMOVQ 288(R1), F20
-	VUSHR $2, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V16.B16, V10.B16
-	VUSRA $3, V10.B16, V20.B16
-	WORD $0x0e3f8295 // smlal v21.8h, v20.8b, v31.8b
-	WORD $0x4e3f828b // smlal2 v11.8h, v20.16b, v31.16b
-	FMOVQ 288(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V16.B16, V27.B16
-	VUSRA $4, V27.B16, V23.B16
-	WORD $0x0e2c82f5 // smlal v21.8h, v23.8b, v12.8b
-	WORD $0x4e2c82eb // smlal2 v11.8h, v23.16b, v12.16b
-	FMOVQ 288(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	VAND V5.B16, V16.B16, V19.B16
-	VUSRA $5, V19.B16, V26.B16
-	WORD $0x0e3e8355 // smlal v21.8h, v26.8b, v30.8b
-	WORD $0x4e3e834b // smlal2 v11.8h, v26.16b, v30.16b
-	VADDP V11.H8, V21.H8, V21.H8
-	FMOVQ 0(R10), F24
-	WORD $0x4e606ab8 // sadalp v24.4s, v21.8h
-	WORD $0x4eb1d718 // fsub v24.4s, v24.4s, v17.4s
-	WORD $0x4f9d9318 // fmul v24.4s, v24.4s, v29.s[0]
-	FMOVD 40(R1), F10
-	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
-	WORD $0x0e6a1014 // saddw v20.4s, v0.4s, v10.4h
+	FMOVQ F27, 976(R11)
+	FMOVQ 176(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ F30, 992(R11)
+	FMOVQ 176(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	FMOVQ F29, 1008(R11)
+	WORD $0x4e69101f // saddw2 v31.4s, v0.4s, v9.8h
+	FMOVQ 48(R11), F5
+	FMOVQ 112(R11), F4
+	WORD $0x4e3fcca4 // fmla v4.4s, v5.4s, v31.4s
+	FMOVQ F4, 304(R11)
+	WORD $0x4e6c1006 // saddw2 v6.4s, v0.4s, v12.8h
+	FMOVQ 176(R11), F7
+	FMOVQ 240(R11), F8
+	WORD $0x4e26cce8 // fmla v8.4s, v7.4s, v6.4s
+	FMOVQ F8, 432(R11)
+	WORD $0x4e6e100b // saddw2 v11.4s, v0.4s, v14.8h
+	FMOVQ 48(R11), F10
+	FMOVQ 112(R11), F3
+	WORD $0x4e2bcd43 // fmla v3.4s, v10.4s, v11.4s
+	FMOVQ F3, 368(R11)
+	WORD $0x4e711014 // saddw2 v20.4s, v0.4s, v17.8h
+	FMOVQ 176(R11), F13
+	FMOVQ 240(R11), F15
+	WORD $0x4e34cdaf // fmla v15.4s, v13.4s, v20.4s
+	FMOVQ F15, 496(R11)
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row61:
+	FMOVQ 0(R13), F24
+	FMOVQ 16(R13), F16
+	VDUP V24.S[0], V18.S4
+	VDUP V24.S[1], V28.S4
+	VDUP V24.S[2], V19.S4
+	VDUP V24.S[3], V21.S4
+	VDUP V16.S[0], V22.S4
+	VDUP V16.S[1], V23.S4
+	VDUP V16.S[2], V2.S4
+	VDUP V16.S[3], V25.S4
+	FMOVQ 32(R13), F26
+	FMOVD 48(R13), F27
+	FMOVQ 512(R11), F9
+	WORD $0x0e32c13e // smull v30.8h, v9.8b, v18.8b
+	WORD $0x4e32c13d // smull2 v29.8h, v9.16b, v18.16b
+	FMOVQ 528(R11), F5
+	WORD $0x0e3c80be // smlal v30.8h, v5.8b, v28.8b
+	WORD $0x4e3c80bd // smlal2 v29.8h, v5.16b, v28.16b
+	FMOVQ 544(R11), F31
+	WORD $0x0e3383fe // smlal v30.8h, v31.8b, v19.8b
+	WORD $0x4e3383fd // smlal2 v29.8h, v31.16b, v19.16b
+	FMOVQ 560(R11), F4
+	WORD $0x0e35809e // smlal v30.8h, v4.8b, v21.8b
+	WORD $0x4e35809d // smlal2 v29.8h, v4.16b, v21.16b
+	VADDP V29.H8, V30.H8, V30.H8
+	FMOVQ 0(R10), F12
+	WORD $0x4e606bcc // sadalp v12.4s, v30.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f9a918c // fmul v12.4s, v12.4s, v26.s[0]
+	FMOVQ 256(R11), F7
+	WORD $0x6e27dd8c // fmul v12.4s, v12.4s, v7.4s
+	FMOVQ 576(R11), F14
+	WORD $0x0e36c1c6 // smull v6.8h, v14.8b, v22.8b
+	WORD $0x4e36c1c8 // smull2 v8.8h, v14.16b, v22.16b
+	FMOVQ 592(R11), F10
+	WORD $0x0e378146 // smlal v6.8h, v10.8b, v23.8b
+	WORD $0x4e378148 // smlal2 v8.8h, v10.16b, v23.16b
+	FMOVQ 608(R11), F11
+	WORD $0x0e228166 // smlal v6.8h, v11.8b, v2.8b
+	WORD $0x4e228168 // smlal2 v8.8h, v11.16b, v2.16b
+	FMOVQ 624(R11), F3
+	WORD $0x0e398066 // smlal v6.8h, v3.8b, v25.8b
+	WORD $0x4e398068 // smlal2 v8.8h, v3.16b, v25.16b
+	VADDP V8.H8, V6.H8, V6.H8
+	FMOVQ 0(R10), F17
+	WORD $0x4e6068d1 // sadalp v17.4s, v6.8h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4fba9231 // fmul v17.4s, v17.4s, v26.s[1]
+	FMOVQ 320(R11), F13
+	WORD $0x6e2dde31 // fmul v17.4s, v17.4s, v13.4s
+	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
+	FMOVQ 0(R14), F20
+	WORD $0x4e2cd694 // fadd v20.4s, v20.4s, v12.4s
+	FMOVQ 384(R11), F15
+	WORD $0x4f9b91ef // fmul v15.4s, v15.4s, v27.s[0]
+	FMOVQ 448(R11), F24
+	WORD $0x4fbb9318 // fmul v24.4s, v24.4s, v27.s[1]
+	WORD $0x4e38d5ef // fadd v15.4s, v15.4s, v24.4s
+	WORD $0x4eafd694 // fsub v20.4s, v20.4s, v15.4s
+	FMOVQ F20, 0(R14)
+	FMOVQ 640(R11), F5
+	WORD $0x0e32c0b0 // smull v16.8h, v5.8b, v18.8b
+	WORD $0x4e32c0a9 // smull2 v9.8h, v5.16b, v18.16b
+	FMOVQ 656(R11), F31
+	WORD $0x0e3c83f0 // smlal v16.8h, v31.8b, v28.8b
+	WORD $0x4e3c83e9 // smlal2 v9.8h, v31.16b, v28.16b
+	FMOVQ 672(R11), F4
+	WORD $0x0e338090 // smlal v16.8h, v4.8b, v19.8b
+	WORD $0x4e338089 // smlal2 v9.8h, v4.16b, v19.16b
+	FMOVQ 688(R11), F29
+	WORD $0x0e3583b0 // smlal v16.8h, v29.8b, v21.8b
+	WORD $0x4e3583a9 // smlal2 v9.8h, v29.16b, v21.16b
+	VADDP V9.H8, V16.H8, V16.H8
+	FMOVQ 0(R10), F30
+	WORD $0x4e606a1e // sadalp v30.4s, v16.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f9a93de // fmul v30.4s, v30.4s, v26.s[0]
+	FMOVQ 272(R11), F7
+	WORD $0x6e27dfde // fmul v30.4s, v30.4s, v7.4s
+	FMOVQ 704(R11), F11
+	WORD $0x0e36c16e // smull v14.8h, v11.8b, v22.8b
+	WORD $0x4e36c16a // smull2 v10.8h, v11.16b, v22.16b
+	FMOVQ 720(R11), F3
+	WORD $0x0e37806e // smlal v14.8h, v3.8b, v23.8b
+	WORD $0x4e37806a // smlal2 v10.8h, v3.16b, v23.16b
+	FMOVQ 736(R11), F8
+	WORD $0x0e22810e // smlal v14.8h, v8.8b, v2.8b
+	WORD $0x4e22810a // smlal2 v10.8h, v8.16b, v2.16b
+	FMOVQ 752(R11), F6
+	WORD $0x0e3980ce // smlal v14.8h, v6.8b, v25.8b
+	WORD $0x4e3980ca // smlal2 v10.8h, v6.16b, v25.16b
+	VADDP V10.H8, V14.H8, V14.H8
+	FMOVQ 0(R10), F13
+	WORD $0x4e6069cd // sadalp v13.4s, v14.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fba91ad // fmul v13.4s, v13.4s, v26.s[1]
+	FMOVQ 336(R11), F17
+	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
+	WORD $0x4e2dd7de // fadd v30.4s, v30.4s, v13.4s
+	FMOVQ 16(R14), F12
+	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
+	FMOVQ 400(R11), F24
+	WORD $0x4f9b9318 // fmul v24.4s, v24.4s, v27.s[0]
+	FMOVQ 464(R11), F15
+	WORD $0x4fbb91ef // fmul v15.4s, v15.4s, v27.s[1]
+	WORD $0x4e2fd718 // fadd v24.4s, v24.4s, v15.4s
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	FMOVQ F12, 16(R14)
+	FMOVQ 768(R11), F31
+	WORD $0x0e32c3f4 // smull v20.8h, v31.8b, v18.8b
+	WORD $0x4e32c3e5 // smull2 v5.8h, v31.16b, v18.16b
+	FMOVQ 784(R11), F4
+	WORD $0x0e3c8094 // smlal v20.8h, v4.8b, v28.8b
+	WORD $0x4e3c8085 // smlal2 v5.8h, v4.16b, v28.16b
+	FMOVQ 800(R11), F29
+	WORD $0x0e3383b4 // smlal v20.8h, v29.8b, v19.8b
+	WORD $0x4e3383a5 // smlal2 v5.8h, v29.16b, v19.16b
+	FMOVQ 816(R11), F9
+	WORD $0x0e358134 // smlal v20.8h, v9.8b, v21.8b
+	WORD $0x4e358125 // smlal2 v5.8h, v9.16b, v21.16b
+	VADDP V5.H8, V20.H8, V20.H8
+	FMOVQ 0(R10), F16
+	WORD $0x4e606a90 // sadalp v16.4s, v20.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f9a9210 // fmul v16.4s, v16.4s, v26.s[0]
+	FMOVQ 288(R11), F7
+	WORD $0x6e27de10 // fmul v16.4s, v16.4s, v7.4s
+	FMOVQ 832(R11), F8
+	WORD $0x0e36c10b // smull v11.8h, v8.8b, v22.8b
+	WORD $0x4e36c103 // smull2 v3.8h, v8.16b, v22.16b
+	FMOVQ 848(R11), F6
+	WORD $0x0e3780cb // smlal v11.8h, v6.8b, v23.8b
+	WORD $0x4e3780c3 // smlal2 v3.8h, v6.16b, v23.16b
+	FMOVQ 864(R11), F10
+	WORD $0x0e22814b // smlal v11.8h, v10.8b, v2.8b
+	WORD $0x4e228143 // smlal2 v3.8h, v10.16b, v2.16b
+	FMOVQ 880(R11), F14
+	WORD $0x0e3981cb // smlal v11.8h, v14.8b, v25.8b
+	WORD $0x4e3981c3 // smlal2 v3.8h, v14.16b, v25.16b
+	VADDP V3.H8, V11.H8, V11.H8
+	FMOVQ 0(R10), F17
+	WORD $0x4e606971 // sadalp v17.4s, v11.8h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4fba9231 // fmul v17.4s, v17.4s, v26.s[1]
+	FMOVQ 352(R11), F13
+	WORD $0x6e2dde31 // fmul v17.4s, v17.4s, v13.4s
+	WORD $0x4e31d610 // fadd v16.4s, v16.4s, v17.4s
+	FMOVQ 32(R14), F30
+	WORD $0x4e30d7de // fadd v30.4s, v30.4s, v16.4s
+	FMOVQ 416(R11), F15
+	WORD $0x4f9b91ef // fmul v15.4s, v15.4s, v27.s[0]
+	FMOVQ 480(R11), F24
+	WORD $0x4fbb9318 // fmul v24.4s, v24.4s, v27.s[1]
+	WORD $0x4e38d5ef // fadd v15.4s, v15.4s, v24.4s
+	WORD $0x4eafd7de // fsub v30.4s, v30.4s, v15.4s
+	FMOVQ F30, 32(R14)
+	FMOVQ 896(R11), F4
+	WORD $0x0e32c08c // smull v12.8h, v4.8b, v18.8b
+	WORD $0x4e32c09f // smull2 v31.8h, v4.16b, v18.16b
+	FMOVQ 912(R11), F29
+	WORD $0x0e3c83ac // smlal v12.8h, v29.8b, v28.8b
+	WORD $0x4e3c83bf // smlal2 v31.8h, v29.16b, v28.16b
+	FMOVQ 928(R11), F9
+	WORD $0x0e33812c // smlal v12.8h, v9.8b, v19.8b
+	WORD $0x4e33813f // smlal2 v31.8h, v9.16b, v19.16b
+	FMOVQ 944(R11), F5
+	WORD $0x0e3580ac // smlal v12.8h, v5.8b, v21.8b
+	WORD $0x4e3580bf // smlal2 v31.8h, v5.16b, v21.16b
+	VADDP V31.H8, V12.H8, V12.H8
+	FMOVQ 0(R10), F20
+	WORD $0x4e606994 // sadalp v20.4s, v12.8h
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 32(R11), F27
-	WORD $0x6e3bde94 // fmul v20.4s, v20.4s, v27.4s
-	WORD $0x6e34df18 // fmul v24.4s, v24.4s, v20.4s
-	FMOVQ 352(R1), F26
+	WORD $0x4f9a9294 // fmul v20.4s, v20.4s, v26.s[0]
+	FMOVQ 304(R11), F7
+	WORD $0x6e27de94 // fmul v20.4s, v20.4s, v7.4s
+	FMOVQ 960(R11), F10
+	WORD $0x0e36c148 // smull v8.8h, v10.8b, v22.8b
+	WORD $0x4e36c146 // smull2 v6.8h, v10.16b, v22.16b
+	FMOVQ 976(R11), F14
+	WORD $0x0e3781c8 // smlal v8.8h, v14.8b, v23.8b
+	WORD $0x4e3781c6 // smlal2 v6.8h, v14.16b, v23.16b
+	FMOVQ 992(R11), F3
+	WORD $0x0e228068 // smlal v8.8h, v3.8b, v2.8b
+	WORD $0x4e228066 // smlal2 v6.8h, v3.16b, v2.16b
+	FMOVQ 1008(R11), F11
+	WORD $0x0e398168 // smlal v8.8h, v11.8b, v25.8b
+	WORD $0x4e398166 // smlal2 v6.8h, v11.16b, v25.16b
+	VADDP V6.H8, V8.H8, V8.H8
+	FMOVQ 0(R10), F13
+	WORD $0x4e60690d // sadalp v13.4s, v8.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fba91ad // fmul v13.4s, v13.4s, v26.s[1]
+	FMOVQ 368(R11), F17
+	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
+	WORD $0x4e2dd694 // fadd v20.4s, v20.4s, v13.4s
+	FMOVQ 48(R14), F16
+	WORD $0x4e34d610 // fadd v16.4s, v16.4s, v20.4s
+	FMOVQ 432(R11), F24
+	WORD $0x4f9b9318 // fmul v24.4s, v24.4s, v27.s[0]
+	FMOVQ 496(R11), F15
+	WORD $0x4fbb91ef // fmul v15.4s, v15.4s, v27.s[1]
+	WORD $0x4e2fd718 // fadd v24.4s, v24.4s, v15.4s
+	WORD $0x4eb8d610 // fsub v16.4s, v16.4s, v24.4s
+	FMOVQ F16, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row61
+	FMOVQ 192(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ F30, 512(R11)
+	FMOVQ 192(R1), F4
+	VUSHR $2, V4.B16, V4.B16
+	VAND V1.B16, V4.B16, V4.B16
+	FMOVQ F4, 528(R11)
+	FMOVQ 192(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ F29, 544(R11)
+	FMOVQ 192(R1), F9
+	VUSHR $6, V9.B16, V9.B16
+	FMOVQ F9, 560(R11)
+	FMOVQ 256(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ F5, 576(R11)
+	FMOVQ 256(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ F31, 592(R11)
+	FMOVQ 256(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ F12, 608(R11)
+	FMOVQ 256(R1), F7
+	VUSHR $6, V7.B16, V7.B16
+	FMOVQ F7, 624(R11)
+	FMOVD 32(R1), F10
+	VSHL $4, V10.B16, V10.B16
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a100e // saddw v14.4s, v0.4s, v10.4h
+	FMOVQ 0(R11), F3
+	FMOVQ 64(R11), F11
+	WORD $0x4e2ecc6b // fmla v11.4s, v3.4s, v14.4s
+	FMOVQ F11, 256(R11)
+	FMOVD 32(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
+	WORD $0x0e661008 // saddw v8.4s, v0.4s, v6.4h
+	FMOVQ 128(R11), F17
+	FMOVQ 192(R11), F13
+	WORD $0x4e28ce2d // fmla v13.4s, v17.4s, v8.4s
+	FMOVQ F13, 384(R11)
+	FMOVD 48(R1), F20
+	VSHL $4, V20.B16, V20.B16
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e74100f // saddw v15.4s, v0.4s, v20.4h
+	FMOVQ 0(R11), F24
+	FMOVQ 64(R11), F16
+	WORD $0x4e2fcf10 // fmla v16.4s, v24.4s, v15.4s
+	FMOVQ F16, 320(R11)
+	FMOVD 48(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
+	WORD $0x0e72101c // saddw v28.4s, v0.4s, v18.4h
+	FMOVQ 128(R11), F19
+	FMOVQ 192(R11), F21
+	WORD $0x4e3cce75 // fmla v21.4s, v19.4s, v28.4s
+	FMOVQ F21, 448(R11)
+	FMOVQ 208(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ F22, 640(R11)
+	FMOVQ 208(R1), F23
+	VUSHR $2, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ F23, 656(R11)
+	FMOVQ 208(R1), F2
+	VUSHR $4, V2.B16, V2.B16
+	VAND V1.B16, V2.B16, V2.B16
+	FMOVQ F2, 672(R11)
+	FMOVQ 208(R1), F25
+	VUSHR $6, V25.B16, V25.B16
+	FMOVQ F25, 688(R11)
+	FMOVQ 272(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V2.B16, V22.B16, V11.B16
-	VUSRA $2, V11.B16, V26.B16
-	WORD $0x0e2ec357 // smull v23.8h, v26.8b, v14.8b
-	WORD $0x4e2ec353 // smull2 v19.8h, v26.16b, v14.16b
-	FMOVQ 352(R1), F21
+	FMOVQ F26, 704(R11)
+	FMOVQ 272(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ F27, 720(R11)
+	FMOVQ 272(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ F30, 736(R11)
+	FMOVQ 272(R1), F4
+	VUSHR $6, V4.B16, V4.B16
+	FMOVQ F4, 752(R11)
+	WORD $0x4e6a101d // saddw2 v29.4s, v0.4s, v10.8h
+	FMOVQ 16(R11), F9
+	FMOVQ 80(R11), F5
+	WORD $0x4e3dcd25 // fmla v5.4s, v9.4s, v29.4s
+	FMOVQ F5, 272(R11)
+	WORD $0x4e66101f // saddw2 v31.4s, v0.4s, v6.8h
+	FMOVQ 144(R11), F12
+	FMOVQ 208(R11), F7
+	WORD $0x4e3fcd87 // fmla v7.4s, v12.4s, v31.4s
+	FMOVQ F7, 400(R11)
+	WORD $0x4e741003 // saddw2 v3.4s, v0.4s, v20.8h
+	FMOVQ 16(R11), F14
+	FMOVQ 80(R11), F11
+	WORD $0x4e23cdcb // fmla v11.4s, v14.4s, v3.4s
+	FMOVQ F11, 336(R11)
+	WORD $0x4e721011 // saddw2 v17.4s, v0.4s, v18.8h
+	FMOVQ 144(R11), F8
+	FMOVQ 208(R11), F13
+	WORD $0x4e31cd0d // fmla v13.4s, v8.4s, v17.4s
+	FMOVQ F13, 464(R11)
+	FMOVQ 224(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ F24, 768(R11)
+	FMOVQ 224(R1), F15
+	VUSHR $2, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ F15, 784(R11)
+	FMOVQ 224(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ F16, 800(R11)
+	FMOVQ 224(R1), F19
+	VUSHR $6, V19.B16, V19.B16
+	FMOVQ F19, 816(R11)
+	FMOVQ 288(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	FMOVQ F28, 832(R11)
+	FMOVQ 288(R1), F21
 	VUSHR $2, V21.B16, V21.B16
 	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V22.B16, V27.B16
-	VUSRA $3, V27.B16, V21.B16
-	WORD $0x0e2d82b7 // smlal v23.8h, v21.8b, v13.8b
-	WORD $0x4e2d82b3 // smlal2 v19.8h, v21.16b, v13.16b
-	FMOVQ 352(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V22.B16, V11.B16
-	VUSRA $4, V11.B16, V20.B16
-	WORD $0x0e398297 // smlal v23.8h, v20.8b, v25.8b
-	WORD $0x4e398293 // smlal2 v19.8h, v20.16b, v25.16b
-	FMOVQ 352(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	VAND V5.B16, V22.B16, V27.B16
-	VUSRA $5, V27.B16, V26.B16
-	WORD $0x0e2f8357 // smlal v23.8h, v26.8b, v15.8b
-	WORD $0x4e2f8353 // smlal2 v19.8h, v26.16b, v15.16b
-	VADDP V19.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e606af5 // sadalp v21.4s, v23.8h
-	WORD $0x4eb2d6b5 // fsub v21.4s, v21.4s, v18.4s
-	WORD $0x4fbd92b5 // fmul v21.4s, v21.4s, v29.s[1]
-	FMOVD 56(R1), F11
-	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
-	WORD $0x0e6b1014 // saddw v20.4s, v0.4s, v11.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 32(R11), F27
-	WORD $0x6e3bde94 // fmul v20.4s, v20.4s, v27.4s
-	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
-	WORD $0x4e35d718 // fadd v24.4s, v24.4s, v21.4s
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	FMOVQ 304(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ 432(R1), F19
-	VSHL $4, V19.B16, V23.B16
-	VAND V2.B16, V23.B16, V27.B16
-	VUSRA $2, V27.B16, V26.B16
-	WORD $0x0e3cc350 // smull v16.8h, v26.8b, v28.8b
-	WORD $0x4e3cc356 // smull2 v22.8h, v26.16b, v28.16b
-	FMOVQ 304(R1), F20
-	VUSHR $2, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V23.B16, V21.B16
-	VUSRA $3, V21.B16, V20.B16
-	WORD $0x0e3f8290 // smlal v16.8h, v20.8b, v31.8b
-	WORD $0x4e3f8296 // smlal2 v22.8h, v20.16b, v31.16b
+	FMOVQ F21, 848(R11)
+	FMOVQ 288(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ F22, 864(R11)
+	FMOVQ 288(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	FMOVQ F23, 880(R11)
+	FMOVD 40(R1), F2
+	VSHL $4, V2.B16, V2.B16
+	VUSHR $4, V2.B16, V2.B16
+	WORD $0x2f08a442 // ushll v2.8h, v2.8b, #0
+	WORD $0x0e621019 // saddw v25.4s, v0.4s, v2.4h
+	FMOVQ 32(R11), F26
+	FMOVQ 96(R11), F27
+	WORD $0x4e39cf5b // fmla v27.4s, v26.4s, v25.4s
+	FMOVQ F27, 288(R11)
+	FMOVD 40(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
+	WORD $0x0e7e1004 // saddw v4.4s, v0.4s, v30.4h
+	FMOVQ 160(R11), F10
+	FMOVQ 224(R11), F9
+	WORD $0x4e24cd49 // fmla v9.4s, v10.4s, v4.4s
+	FMOVQ F9, 416(R11)
+	FMOVD 56(R1), F29
+	VSHL $4, V29.B16, V29.B16
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x0e7d1005 // saddw v5.4s, v0.4s, v29.4h
+	FMOVQ 32(R11), F6
+	FMOVQ 96(R11), F12
+	WORD $0x4e25cccc // fmla v12.4s, v6.4s, v5.4s
+	FMOVQ F12, 352(R11)
+	FMOVD 56(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
+	WORD $0x0e7f1007 // saddw v7.4s, v0.4s, v31.4h
+	FMOVQ 160(R11), F20
+	FMOVQ 224(R11), F14
+	WORD $0x4e27ce8e // fmla v14.4s, v20.4s, v7.4s
+	FMOVQ F14, 480(R11)
+	FMOVQ 240(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	FMOVQ F3, 896(R11)
+	FMOVQ 240(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ F11, 912(R11)
+	FMOVQ 240(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ F18, 928(R11)
+	FMOVQ 240(R1), F8
+	VUSHR $6, V8.B16, V8.B16
+	FMOVQ F8, 944(R11)
+	FMOVQ 304(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	FMOVQ F17, 960(R11)
+	FMOVQ 304(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ F13, 976(R11)
 	FMOVQ 304(R1), F24
 	VUSHR $4, V24.B16, V24.B16
 	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V23.B16, V27.B16
-	VUSRA $4, V27.B16, V24.B16
-	WORD $0x0e2c8310 // smlal v16.8h, v24.8b, v12.8b
-	WORD $0x4e2c8316 // smlal2 v22.8h, v24.16b, v12.16b
-	FMOVQ 304(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	VAND V5.B16, V23.B16, V21.B16
-	VUSRA $5, V21.B16, V26.B16
-	WORD $0x0e3e8350 // smlal v16.8h, v26.8b, v30.8b
-	WORD $0x4e3e8356 // smlal2 v22.8h, v26.16b, v30.16b
-	VADDP V22.H8, V16.H8, V16.H8
-	FMOVQ 0(R10), F20
-	WORD $0x4e606a14 // sadalp v20.4s, v16.8h
-	WORD $0x4eb1d694 // fsub v20.4s, v20.4s, v17.4s
-	WORD $0x4f9d9294 // fmul v20.4s, v20.4s, v29.s[0]
-	WORD $0x4e6a101b // saddw2 v27.4s, v0.4s, v10.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 48(R11), F24
-	WORD $0x6e38df7b // fmul v27.4s, v27.4s, v24.4s
-	WORD $0x6e3bde94 // fmul v20.4s, v20.4s, v27.4s
-	FMOVQ 368(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V2.B16, V19.B16, V16.B16
-	VUSRA $2, V16.B16, V22.B16
-	WORD $0x0e2ec2d5 // smull v21.8h, v22.8b, v14.8b
-	WORD $0x4e2ec2da // smull2 v26.8h, v22.16b, v14.16b
-	FMOVQ 368(R1), F10
-	VUSHR $2, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V19.B16, V24.B16
-	VUSRA $3, V24.B16, V10.B16
-	WORD $0x0e2d8155 // smlal v21.8h, v10.8b, v13.8b
-	WORD $0x4e2d815a // smlal2 v26.8h, v10.16b, v13.16b
-	FMOVQ 368(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V4.B16, V19.B16, V16.B16
-	VUSRA $4, V16.B16, V27.B16
-	WORD $0x0e398375 // smlal v21.8h, v27.8b, v25.8b
-	WORD $0x4e39837a // smlal2 v26.8h, v27.16b, v25.16b
-	FMOVQ 368(R1), F22
-	VUSHR $6, V22.B16, V22.B16
-	VAND V5.B16, V19.B16, V24.B16
-	VUSRA $5, V24.B16, V22.B16
-	WORD $0x0e2f82d5 // smlal v21.8h, v22.8b, v15.8b
-	WORD $0x4e2f82da // smlal2 v26.8h, v22.16b, v15.16b
-	VADDP V26.H8, V21.H8, V21.H8
+	FMOVQ F24, 992(R11)
+	FMOVQ 304(R1), F15
+	VUSHR $6, V15.B16, V15.B16
+	FMOVQ F15, 1008(R11)
+	WORD $0x4e621010 // saddw2 v16.4s, v0.4s, v2.8h
+	FMOVQ 48(R11), F19
+	FMOVQ 112(R11), F28
+	WORD $0x4e30ce7c // fmla v28.4s, v19.4s, v16.4s
+	FMOVQ F28, 304(R11)
+	WORD $0x4e7e1015 // saddw2 v21.4s, v0.4s, v30.8h
+	FMOVQ 176(R11), F22
+	FMOVQ 240(R11), F23
+	WORD $0x4e35ced7 // fmla v23.4s, v22.4s, v21.4s
+	FMOVQ F23, 432(R11)
+	WORD $0x4e7d101a // saddw2 v26.4s, v0.4s, v29.8h
+	FMOVQ 48(R11), F25
+	FMOVQ 112(R11), F27
+	WORD $0x4e3acf3b // fmla v27.4s, v25.4s, v26.4s
+	FMOVQ F27, 368(R11)
+	WORD $0x4e7f100a // saddw2 v10.4s, v0.4s, v31.8h
+	FMOVQ 176(R11), F4
+	FMOVQ 240(R11), F9
+	WORD $0x4e2acc89 // fmla v9.4s, v4.4s, v10.4s
+	FMOVQ F9, 496(R11)
+	MOVD 64(R0), R12
+	ADD $64, R2, R13
+	MOVD R3, R14
+row62:
+	FMOVQ 0(R13), F6
+	FMOVQ 16(R13), F5
+	VDUP V6.S[0], V12.S4
+	VDUP V6.S[1], V20.S4
+	VDUP V6.S[2], V7.S4
+	VDUP V6.S[3], V14.S4
+	VDUP V5.S[0], V3.S4
+	VDUP V5.S[1], V11.S4
+	VDUP V5.S[2], V18.S4
+	VDUP V5.S[3], V8.S4
+	FMOVQ 32(R13), F17
+	FMOVD 48(R13), F13
+	FMOVQ 512(R11), F2
+	WORD $0x0e2cc058 // smull v24.8h, v2.8b, v12.8b
+	WORD $0x4e2cc04f // smull2 v15.8h, v2.16b, v12.16b
+	FMOVQ 528(R11), F19
+	WORD $0x0e348278 // smlal v24.8h, v19.8b, v20.8b
+	WORD $0x4e34826f // smlal2 v15.8h, v19.16b, v20.16b
+	FMOVQ 544(R11), F16
+	WORD $0x0e278218 // smlal v24.8h, v16.8b, v7.8b
+	WORD $0x4e27820f // smlal2 v15.8h, v16.16b, v7.16b
+	FMOVQ 560(R11), F28
+	WORD $0x0e2e8398 // smlal v24.8h, v28.8b, v14.8b
+	WORD $0x4e2e838f // smlal2 v15.8h, v28.16b, v14.16b
+	VADDP V15.H8, V24.H8, V24.H8
+	FMOVQ 0(R10), F30
+	WORD $0x4e606b1e // sadalp v30.4s, v24.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f9193de // fmul v30.4s, v30.4s, v17.s[0]
+	FMOVQ 256(R11), F22
+	WORD $0x6e36dfde // fmul v30.4s, v30.4s, v22.4s
+	FMOVQ 576(R11), F29
+	WORD $0x0e23c3b5 // smull v21.8h, v29.8b, v3.8b
+	WORD $0x4e23c3b7 // smull2 v23.8h, v29.16b, v3.16b
+	FMOVQ 592(R11), F25
+	WORD $0x0e2b8335 // smlal v21.8h, v25.8b, v11.8b
+	WORD $0x4e2b8337 // smlal2 v23.8h, v25.16b, v11.16b
+	FMOVQ 608(R11), F26
+	WORD $0x0e328355 // smlal v21.8h, v26.8b, v18.8b
+	WORD $0x4e328357 // smlal2 v23.8h, v26.16b, v18.16b
+	FMOVQ 624(R11), F27
+	WORD $0x0e288375 // smlal v21.8h, v27.8b, v8.8b
+	WORD $0x4e288377 // smlal2 v23.8h, v27.16b, v8.16b
+	VADDP V23.H8, V21.H8, V21.H8
+	FMOVQ 0(R10), F31
+	WORD $0x4e606abf // sadalp v31.4s, v21.8h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4fb193ff // fmul v31.4s, v31.4s, v17.s[1]
+	FMOVQ 320(R11), F4
+	WORD $0x6e24dfff // fmul v31.4s, v31.4s, v4.4s
+	WORD $0x4e3fd7de // fadd v30.4s, v30.4s, v31.4s
+	FMOVQ 0(R14), F10
+	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
+	FMOVQ 384(R11), F9
+	WORD $0x4f8d9129 // fmul v9.4s, v9.4s, v13.s[0]
+	FMOVQ 448(R11), F6
+	WORD $0x4fad90c6 // fmul v6.4s, v6.4s, v13.s[1]
+	WORD $0x4e26d529 // fadd v9.4s, v9.4s, v6.4s
+	WORD $0x4ea9d54a // fsub v10.4s, v10.4s, v9.4s
+	FMOVQ F10, 0(R14)
+	FMOVQ 640(R11), F19
+	WORD $0x0e2cc265 // smull v5.8h, v19.8b, v12.8b
+	WORD $0x4e2cc262 // smull2 v2.8h, v19.16b, v12.16b
+	FMOVQ 656(R11), F16
+	WORD $0x0e348205 // smlal v5.8h, v16.8b, v20.8b
+	WORD $0x4e348202 // smlal2 v2.8h, v16.16b, v20.16b
+	FMOVQ 672(R11), F28
+	WORD $0x0e278385 // smlal v5.8h, v28.8b, v7.8b
+	WORD $0x4e278382 // smlal2 v2.8h, v28.16b, v7.16b
+	FMOVQ 688(R11), F15
+	WORD $0x0e2e81e5 // smlal v5.8h, v15.8b, v14.8b
+	WORD $0x4e2e81e2 // smlal2 v2.8h, v15.16b, v14.16b
+	VADDP V2.H8, V5.H8, V5.H8
+	FMOVQ 0(R10), F24
+	WORD $0x4e6068b8 // sadalp v24.4s, v5.8h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f919318 // fmul v24.4s, v24.4s, v17.s[0]
+	FMOVQ 272(R11), F22
+	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
+	FMOVQ 704(R11), F26
+	WORD $0x0e23c35d // smull v29.8h, v26.8b, v3.8b
+	WORD $0x4e23c359 // smull2 v25.8h, v26.16b, v3.16b
+	FMOVQ 720(R11), F27
+	WORD $0x0e2b837d // smlal v29.8h, v27.8b, v11.8b
+	WORD $0x4e2b8379 // smlal2 v25.8h, v27.16b, v11.16b
+	FMOVQ 736(R11), F23
+	WORD $0x0e3282fd // smlal v29.8h, v23.8b, v18.8b
+	WORD $0x4e3282f9 // smlal2 v25.8h, v23.16b, v18.16b
+	FMOVQ 752(R11), F21
+	WORD $0x0e2882bd // smlal v29.8h, v21.8b, v8.8b
+	WORD $0x4e2882b9 // smlal2 v25.8h, v21.16b, v8.16b
+	VADDP V25.H8, V29.H8, V29.H8
+	FMOVQ 0(R10), F4
+	WORD $0x4e606ba4 // sadalp v4.4s, v29.8h
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4fb19084 // fmul v4.4s, v4.4s, v17.s[1]
+	FMOVQ 336(R11), F31
+	WORD $0x6e3fdc84 // fmul v4.4s, v4.4s, v31.4s
+	WORD $0x4e24d718 // fadd v24.4s, v24.4s, v4.4s
+	FMOVQ 16(R14), F30
+	WORD $0x4e38d7de // fadd v30.4s, v30.4s, v24.4s
+	FMOVQ 400(R11), F6
+	WORD $0x4f8d90c6 // fmul v6.4s, v6.4s, v13.s[0]
+	FMOVQ 464(R11), F9
+	WORD $0x4fad9129 // fmul v9.4s, v9.4s, v13.s[1]
+	WORD $0x4e29d4c6 // fadd v6.4s, v6.4s, v9.4s
+	WORD $0x4ea6d7de // fsub v30.4s, v30.4s, v6.4s
+	FMOVQ F30, 16(R14)
+	FMOVQ 768(R11), F16
+	WORD $0x0e2cc20a // smull v10.8h, v16.8b, v12.8b
+	WORD $0x4e2cc213 // smull2 v19.8h, v16.16b, v12.16b
+	FMOVQ 784(R11), F28
+	WORD $0x0e34838a // smlal v10.8h, v28.8b, v20.8b
+	WORD $0x4e348393 // smlal2 v19.8h, v28.16b, v20.16b
+	FMOVQ 800(R11), F15
+	WORD $0x0e2781ea // smlal v10.8h, v15.8b, v7.8b
+	WORD $0x4e2781f3 // smlal2 v19.8h, v15.16b, v7.16b
+	FMOVQ 816(R11), F2
+	WORD $0x0e2e804a // smlal v10.8h, v2.8b, v14.8b
+	WORD $0x4e2e8053 // smlal2 v19.8h, v2.16b, v14.16b
+	VADDP V19.H8, V10.H8, V10.H8
+	FMOVQ 0(R10), F5
+	WORD $0x4e606945 // sadalp v5.4s, v10.8h
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4f9190a5 // fmul v5.4s, v5.4s, v17.s[0]
+	FMOVQ 288(R11), F22
+	WORD $0x6e36dca5 // fmul v5.4s, v5.4s, v22.4s
+	FMOVQ 832(R11), F23
+	WORD $0x0e23c2fa // smull v26.8h, v23.8b, v3.8b
+	WORD $0x4e23c2fb // smull2 v27.8h, v23.16b, v3.16b
+	FMOVQ 848(R11), F21
+	WORD $0x0e2b82ba // smlal v26.8h, v21.8b, v11.8b
+	WORD $0x4e2b82bb // smlal2 v27.8h, v21.16b, v11.16b
+	FMOVQ 864(R11), F25
+	WORD $0x0e32833a // smlal v26.8h, v25.8b, v18.8b
+	WORD $0x4e32833b // smlal2 v27.8h, v25.16b, v18.16b
+	FMOVQ 880(R11), F29
+	WORD $0x0e2883ba // smlal v26.8h, v29.8b, v8.8b
+	WORD $0x4e2883bb // smlal2 v27.8h, v29.16b, v8.16b
+	VADDP V27.H8, V26.H8, V26.H8
+	FMOVQ 0(R10), F31
+	WORD $0x4e606b5f // sadalp v31.4s, v26.8h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4fb193ff // fmul v31.4s, v31.4s, v17.s[1]
+	FMOVQ 352(R11), F4
+	WORD $0x6e24dfff // fmul v31.4s, v31.4s, v4.4s
+	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
+	FMOVQ 32(R14), F24
+	WORD $0x4e25d718 // fadd v24.4s, v24.4s, v5.4s
+	FMOVQ 416(R11), F9
+	WORD $0x4f8d9129 // fmul v9.4s, v9.4s, v13.s[0]
+	FMOVQ 480(R11), F6
+	WORD $0x4fad90c6 // fmul v6.4s, v6.4s, v13.s[1]
+	WORD $0x4e26d529 // fadd v9.4s, v9.4s, v6.4s
+	WORD $0x4ea9d718 // fsub v24.4s, v24.4s, v9.4s
+	FMOVQ F24, 32(R14)
+	FMOVQ 896(R11), F28
+	WORD $0x0e2cc39e // smull v30.8h, v28.8b, v12.8b
+	WORD $0x4e2cc390 // smull2 v16.8h, v28.16b, v12.16b
+	FMOVQ 912(R11), F15
+	WORD $0x0e3481fe // smlal v30.8h, v15.8b, v20.8b
+	WORD $0x4e3481f0 // smlal2 v16.8h, v15.16b, v20.16b
+	FMOVQ 928(R11), F2
+	WORD $0x0e27805e // smlal v30.8h, v2.8b, v7.8b
+	WORD $0x4e278050 // smlal2 v16.8h, v2.16b, v7.16b
+	FMOVQ 944(R11), F19
+	WORD $0x0e2e827e // smlal v30.8h, v19.8b, v14.8b
+	WORD $0x4e2e8270 // smlal2 v16.8h, v19.16b, v14.16b
+	VADDP V16.H8, V30.H8, V30.H8
 	FMOVQ 0(R10), F10
-	WORD $0x4e606aaa // sadalp v10.4s, v21.8h
-	WORD $0x4eb2d54a // fsub v10.4s, v10.4s, v18.4s
-	WORD $0x4fbd914a // fmul v10.4s, v10.4s, v29.s[1]
-	WORD $0x4e6b1010 // saddw2 v16.4s, v0.4s, v11.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 48(R11), F27
-	WORD $0x6e3bde10 // fmul v16.4s, v16.4s, v27.4s
-	WORD $0x6e30dd4a // fmul v10.4s, v10.4s, v16.4s
-	WORD $0x4e2ad694 // fadd v20.4s, v20.4s, v10.4s
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	ADD $448, R1
+	WORD $0x4e606bca // sadalp v10.4s, v30.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4f91914a // fmul v10.4s, v10.4s, v17.s[0]
+	FMOVQ 304(R11), F22
+	WORD $0x6e36dd4a // fmul v10.4s, v10.4s, v22.4s
+	FMOVQ 960(R11), F25
+	WORD $0x0e23c337 // smull v23.8h, v25.8b, v3.8b
+	WORD $0x4e23c335 // smull2 v21.8h, v25.16b, v3.16b
+	FMOVQ 976(R11), F29
+	WORD $0x0e2b83b7 // smlal v23.8h, v29.8b, v11.8b
+	WORD $0x4e2b83b5 // smlal2 v21.8h, v29.16b, v11.16b
+	FMOVQ 992(R11), F27
+	WORD $0x0e328377 // smlal v23.8h, v27.8b, v18.8b
+	WORD $0x4e328375 // smlal2 v21.8h, v27.16b, v18.16b
+	FMOVQ 1008(R11), F26
+	WORD $0x0e288357 // smlal v23.8h, v26.8b, v8.8b
+	WORD $0x4e288355 // smlal2 v21.8h, v26.16b, v8.16b
+	VADDP V21.H8, V23.H8, V23.H8
+	FMOVQ 0(R10), F4
+	WORD $0x4e606ae4 // sadalp v4.4s, v23.8h
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4fb19084 // fmul v4.4s, v4.4s, v17.s[1]
+	FMOVQ 368(R11), F31
+	WORD $0x6e3fdc84 // fmul v4.4s, v4.4s, v31.4s
+	WORD $0x4e24d54a // fadd v10.4s, v10.4s, v4.4s
+	FMOVQ 48(R14), F5
+	WORD $0x4e2ad4a5 // fadd v5.4s, v5.4s, v10.4s
+	FMOVQ 432(R11), F6
+	WORD $0x4f8d90c6 // fmul v6.4s, v6.4s, v13.s[0]
+	FMOVQ 496(R11), F9
+	WORD $0x4fad9129 // fmul v9.4s, v9.4s, v13.s[1]
+	WORD $0x4e29d4c6 // fadd v6.4s, v6.4s, v9.4s
+	WORD $0x4ea6d4a5 // fsub v5.4s, v5.4s, v6.4s
+	FMOVQ F5, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row62
+	ADD $320, R1
 	ADD $128, R2
 	SUBS $2, R4
 	BNE pair59
 	SUBS $1, R9
 	BNE block58
-	FMOVQ F6, 0(R3)
-	FMOVQ F7, 16(R3)
-	FMOVQ F8, 32(R3)
-	FMOVQ F9, 48(R3)
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel57
+	BNE panel56
 	RET
 
-// mulQ3_K multiplies Q3_K weights with several rows of activations.
-// func mulQ3_K(a *panel.Args)
-TEXT ·mulQ3_K(SB), 0, $960-8
+// mulQ3_Kx1 multiplies Q3_K weights with a few rows of activations, one by one.
+// func mulQ3_Kx1(a *panel.Args)
+TEXT ·mulQ3_Kx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -8628,14 +8042,759 @@ TEXT ·mulQ3_K(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel61:
+panel63:
+	MOVD 8(R0), R2
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row64:
+	MOVD R6, R1
+	MOVD R13, R2
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	MOVD 40(R0), R9
+	LSR $3, R9
+block65:
+	WORD $0x6ea0f80a // fneg v10.4s, v0.4s
+	FMOVD 0(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 0(R11)
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	FMOVQ F11, 64(R11)
+	FMOVD 8(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ F12, 16(R11)
+	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
+	FMOVQ F12, 80(R11)
+	FMOVD 16(R1), F13
+	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
+	FMOVQ F13, 32(R11)
+	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
+	FMOVQ F13, 96(R11)
+	FMOVD 24(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ F14, 48(R11)
+	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
+	FMOVQ F14, 112(R11)
+	ADD $64, R1
+	MOVD $8, R4
+pair66:
+	FMOVQ 0(R2), F15
+	FMOVQ 16(R2), F16
+	VDUP V15.S[0], V17.S4
+	VDUP V15.S[1], V18.S4
+	VDUP V15.S[2], V19.S4
+	VDUP V15.S[3], V20.S4
+	VDUP V16.S[0], V21.S4
+	VDUP V16.S[1], V22.S4
+	VDUP V16.S[2], V23.S4
+	VDUP V16.S[3], V24.S4
+	FMOVQ 32(R2), F25
+	VSHL $2, V25.S4, V26.S4
+	VSUB V26.S4, V0.S4, V26.S4
+	VDUP V26.S[2], V27.S4
+	VDUP V26.S[3], V28.S4
+	FMOVQ 64(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 192(R1), F11
+	VSHL $4, V11.B16, V12.B16
+	VAND V2.B16, V12.B16, V13.B16
+	VUSRA $2, V13.B16, V31.B16
+	WORD $0x0e31c3fd // smull v29.8h, v31.8b, v17.8b
+	WORD $0x4e31c3fe // smull2 v30.8h, v31.16b, v17.16b
+	FMOVQ 64(R1), F14
+	VUSHR $2, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V12.B16, V10.B16
+	VUSRA $3, V10.B16, V14.B16
+	WORD $0x0e3281dd // smlal v29.8h, v14.8b, v18.8b
+	WORD $0x4e3281de // smlal2 v30.8h, v14.16b, v18.16b
+	FMOVQ 64(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V4.B16, V12.B16, V16.B16
+	VUSRA $4, V16.B16, V15.B16
+	WORD $0x0e3381fd // smlal v29.8h, v15.8b, v19.8b
+	WORD $0x4e3381fe // smlal2 v30.8h, v15.16b, v19.16b
+	FMOVQ 64(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	VAND V5.B16, V12.B16, V13.B16
+	VUSRA $5, V13.B16, V26.B16
+	WORD $0x0e34835d // smlal v29.8h, v26.8b, v20.8b
+	WORD $0x4e34835e // smlal2 v30.8h, v26.16b, v20.16b
+	VADDP V30.H8, V29.H8, V29.H8
+	FMOVQ 0(R10), F31
+	WORD $0x4e606bbf // sadalp v31.4s, v29.8h
+	WORD $0x4ebbd7ff // fsub v31.4s, v31.4s, v27.4s
+	WORD $0x4f9993ff // fmul v31.4s, v31.4s, v25.s[0]
+	FMOVD 0(R1), F10
+	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
+	WORD $0x0e6a100e // saddw v14.4s, v0.4s, v10.4h
+	FMOVQ 0(R11), F16
+	FMOVQ 64(R11), F15
+	WORD $0x4e2ece0f // fmla v15.4s, v16.4s, v14.4s
+	WORD $0x6e2fdfff // fmul v31.4s, v31.4s, v15.4s
+	FMOVQ 128(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V11.B16, V29.B16
+	VUSRA $2, V29.B16, V30.B16
+	WORD $0x0e35c3cd // smull v13.8h, v30.8b, v21.8b
+	WORD $0x4e35c3da // smull2 v26.8h, v30.16b, v21.16b
+	FMOVQ 128(R1), F16
+	VUSHR $2, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V11.B16, V14.B16
+	VUSRA $3, V14.B16, V16.B16
+	WORD $0x0e36820d // smlal v13.8h, v16.8b, v22.8b
+	WORD $0x4e36821a // smlal2 v26.8h, v16.16b, v22.16b
+	FMOVQ 128(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V4.B16, V11.B16, V29.B16
+	VUSRA $4, V29.B16, V15.B16
+	WORD $0x0e3781ed // smlal v13.8h, v15.8b, v23.8b
+	WORD $0x4e3781fa // smlal2 v26.8h, v15.16b, v23.16b
+	FMOVQ 128(R1), F30
+	VUSHR $6, V30.B16, V30.B16
+	VAND V5.B16, V11.B16, V14.B16
+	VUSRA $5, V14.B16, V30.B16
+	WORD $0x0e3883cd // smlal v13.8h, v30.8b, v24.8b
+	WORD $0x4e3883da // smlal2 v26.8h, v30.16b, v24.16b
+	VADDP V26.H8, V13.H8, V13.H8
+	FMOVQ 0(R10), F16
+	WORD $0x4e6069b0 // sadalp v16.4s, v13.8h
+	WORD $0x4ebcd610 // fsub v16.4s, v16.4s, v28.4s
+	WORD $0x4fb99210 // fmul v16.4s, v16.4s, v25.s[1]
+	FMOVD 16(R1), F29
+	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
+	WORD $0x0e7d100f // saddw v15.4s, v0.4s, v29.4h
+	FMOVQ 0(R11), F12
+	FMOVQ 64(R11), F11
+	WORD $0x4e2fcd8b // fmla v11.4s, v12.4s, v15.4s
+	WORD $0x6e2bde10 // fmul v16.4s, v16.4s, v11.4s
+	WORD $0x4e30d7ff // fadd v31.4s, v31.4s, v16.4s
+	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
+	PRFM 1024(R1), PLDL1KEEP
+	FMOVQ 80(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ 208(R1), F13
+	VSHL $4, V13.B16, V12.B16
+	VAND V2.B16, V12.B16, V15.B16
+	VUSRA $2, V15.B16, V26.B16
+	WORD $0x0e31c34e // smull v14.8h, v26.8b, v17.8b
+	WORD $0x4e31c35e // smull2 v30.8h, v26.16b, v17.16b
+	FMOVQ 80(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V12.B16, V16.B16
+	VUSRA $3, V16.B16, V11.B16
+	WORD $0x0e32816e // smlal v14.8h, v11.8b, v18.8b
+	WORD $0x4e32817e // smlal2 v30.8h, v11.16b, v18.16b
+	FMOVQ 80(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V4.B16, V12.B16, V15.B16
+	VUSRA $4, V15.B16, V31.B16
+	WORD $0x0e3383ee // smlal v14.8h, v31.8b, v19.8b
+	WORD $0x4e3383fe // smlal2 v30.8h, v31.16b, v19.16b
+	FMOVQ 80(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	VAND V5.B16, V12.B16, V16.B16
+	VUSRA $5, V16.B16, V26.B16
+	WORD $0x0e34834e // smlal v14.8h, v26.8b, v20.8b
+	WORD $0x4e34835e // smlal2 v30.8h, v26.16b, v20.16b
+	VADDP V30.H8, V14.H8, V14.H8
+	FMOVQ 0(R10), F11
+	WORD $0x4e6069cb // sadalp v11.4s, v14.8h
+	WORD $0x4ebbd56b // fsub v11.4s, v11.4s, v27.4s
+	WORD $0x4f99916b // fmul v11.4s, v11.4s, v25.s[0]
+	WORD $0x4e6a100f // saddw2 v15.4s, v0.4s, v10.8h
+	FMOVQ 16(R11), F31
+	FMOVQ 80(R11), F16
+	WORD $0x4e2fcff0 // fmla v16.4s, v31.4s, v15.4s
+	WORD $0x6e30dd6b // fmul v11.4s, v11.4s, v16.4s
+	FMOVQ 144(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V2.B16, V13.B16, V10.B16
+	VUSRA $2, V10.B16, V14.B16
+	WORD $0x0e35c1da // smull v26.8h, v14.8b, v21.8b
+	WORD $0x4e35c1de // smull2 v30.8h, v14.16b, v21.16b
+	FMOVQ 144(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V3.B16, V13.B16, V15.B16
+	VUSRA $3, V15.B16, V31.B16
+	WORD $0x0e3683fa // smlal v26.8h, v31.8b, v22.8b
+	WORD $0x4e3683fe // smlal2 v30.8h, v31.16b, v22.16b
+	FMOVQ 144(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V4.B16, V13.B16, V10.B16
+	VUSRA $4, V10.B16, V16.B16
+	WORD $0x0e37821a // smlal v26.8h, v16.8b, v23.8b
+	WORD $0x4e37821e // smlal2 v30.8h, v16.16b, v23.16b
+	FMOVQ 144(R1), F14
+	VUSHR $6, V14.B16, V14.B16
+	VAND V5.B16, V13.B16, V15.B16
+	VUSRA $5, V15.B16, V14.B16
+	WORD $0x0e3881da // smlal v26.8h, v14.8b, v24.8b
+	WORD $0x4e3881de // smlal2 v30.8h, v14.16b, v24.16b
+	VADDP V30.H8, V26.H8, V26.H8
+	FMOVQ 0(R10), F31
+	WORD $0x4e606b5f // sadalp v31.4s, v26.8h
+	WORD $0x4ebcd7ff // fsub v31.4s, v31.4s, v28.4s
+	WORD $0x4fb993ff // fmul v31.4s, v31.4s, v25.s[1]
+	WORD $0x4e7d100a // saddw2 v10.4s, v0.4s, v29.8h
+	FMOVQ 16(R11), F16
+	FMOVQ 80(R11), F12
+	WORD $0x4e2ace0c // fmla v12.4s, v16.4s, v10.4s
+	WORD $0x6e2cdfff // fmul v31.4s, v31.4s, v12.4s
+	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
+	WORD $0x4e2bd4e7 // fadd v7.4s, v7.4s, v11.4s
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 96(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 224(R1), F30
+	VSHL $4, V30.B16, V26.B16
+	VAND V2.B16, V26.B16, V29.B16
+	VUSRA $2, V29.B16, V14.B16
+	WORD $0x0e31c1cd // smull v13.8h, v14.8b, v17.8b
+	WORD $0x4e31c1cf // smull2 v15.8h, v14.16b, v17.16b
+	FMOVQ 96(R1), F16
+	VUSHR $2, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V26.B16, V10.B16
+	VUSRA $3, V10.B16, V16.B16
+	WORD $0x0e32820d // smlal v13.8h, v16.8b, v18.8b
+	WORD $0x4e32820f // smlal2 v15.8h, v16.16b, v18.16b
+	FMOVQ 96(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V4.B16, V26.B16, V31.B16
+	VUSRA $4, V31.B16, V12.B16
+	WORD $0x0e33818d // smlal v13.8h, v12.8b, v19.8b
+	WORD $0x4e33818f // smlal2 v15.8h, v12.16b, v19.16b
+	FMOVQ 96(R1), F11
+	VUSHR $6, V11.B16, V11.B16
+	VAND V5.B16, V26.B16, V29.B16
+	VUSRA $5, V29.B16, V11.B16
+	WORD $0x0e34816d // smlal v13.8h, v11.8b, v20.8b
+	WORD $0x4e34816f // smlal2 v15.8h, v11.16b, v20.16b
+	VADDP V15.H8, V13.H8, V13.H8
+	FMOVQ 0(R10), F14
+	WORD $0x4e6069ae // sadalp v14.4s, v13.8h
+	WORD $0x4ebbd5ce // fsub v14.4s, v14.4s, v27.4s
+	WORD $0x4f9991ce // fmul v14.4s, v14.4s, v25.s[0]
+	FMOVD 8(R1), F10
+	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
+	WORD $0x0e6a1010 // saddw v16.4s, v0.4s, v10.4h
+	FMOVQ 32(R11), F31
+	FMOVQ 96(R11), F12
+	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
+	WORD $0x6e2cddce // fmul v14.4s, v14.4s, v12.4s
+	FMOVQ 160(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V2.B16, V30.B16, V13.B16
+	VUSRA $2, V13.B16, V15.B16
+	WORD $0x0e35c1fd // smull v29.8h, v15.8b, v21.8b
+	WORD $0x4e35c1eb // smull2 v11.8h, v15.16b, v21.16b
+	FMOVQ 160(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V3.B16, V30.B16, V16.B16
+	VUSRA $3, V16.B16, V31.B16
+	WORD $0x0e3683fd // smlal v29.8h, v31.8b, v22.8b
+	WORD $0x4e3683eb // smlal2 v11.8h, v31.16b, v22.16b
+	FMOVQ 160(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V4.B16, V30.B16, V13.B16
+	VUSRA $4, V13.B16, V12.B16
+	WORD $0x0e37819d // smlal v29.8h, v12.8b, v23.8b
+	WORD $0x4e37818b // smlal2 v11.8h, v12.16b, v23.16b
+	FMOVQ 160(R1), F15
+	VUSHR $6, V15.B16, V15.B16
+	VAND V5.B16, V30.B16, V16.B16
+	VUSRA $5, V16.B16, V15.B16
+	WORD $0x0e3881fd // smlal v29.8h, v15.8b, v24.8b
+	WORD $0x4e3881eb // smlal2 v11.8h, v15.16b, v24.16b
+	VADDP V11.H8, V29.H8, V29.H8
+	FMOVQ 0(R10), F31
+	WORD $0x4e606bbf // sadalp v31.4s, v29.8h
+	WORD $0x4ebcd7ff // fsub v31.4s, v31.4s, v28.4s
+	WORD $0x4fb993ff // fmul v31.4s, v31.4s, v25.s[1]
+	FMOVD 24(R1), F13
+	WORD $0x0f08a5ad // sshll v13.8h, v13.8b, #0
+	WORD $0x0e6d100c // saddw v12.4s, v0.4s, v13.4h
+	FMOVQ 32(R11), F26
+	FMOVQ 96(R11), F30
+	WORD $0x4e2ccf5e // fmla v30.4s, v26.4s, v12.4s
+	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
+	WORD $0x4e3fd5ce // fadd v14.4s, v14.4s, v31.4s
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 112(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 240(R1), F29
+	VSHL $4, V29.B16, V26.B16
+	VAND V2.B16, V26.B16, V12.B16
+	VUSRA $2, V12.B16, V11.B16
+	WORD $0x0e31c170 // smull v16.8h, v11.8b, v17.8b
+	WORD $0x4e31c16f // smull2 v15.8h, v11.16b, v17.16b
+	FMOVQ 112(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V26.B16, V31.B16
+	VUSRA $3, V31.B16, V30.B16
+	WORD $0x0e3283d0 // smlal v16.8h, v30.8b, v18.8b
+	WORD $0x4e3283cf // smlal2 v15.8h, v30.16b, v18.16b
+	FMOVQ 112(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V26.B16, V12.B16
+	VUSRA $4, V12.B16, V14.B16
+	WORD $0x0e3381d0 // smlal v16.8h, v14.8b, v19.8b
+	WORD $0x4e3381cf // smlal2 v15.8h, v14.16b, v19.16b
+	FMOVQ 112(R1), F11
+	VUSHR $6, V11.B16, V11.B16
+	VAND V5.B16, V26.B16, V31.B16
+	VUSRA $5, V31.B16, V11.B16
+	WORD $0x0e348170 // smlal v16.8h, v11.8b, v20.8b
+	WORD $0x4e34816f // smlal2 v15.8h, v11.16b, v20.16b
+	VADDP V15.H8, V16.H8, V16.H8
+	FMOVQ 0(R10), F30
+	WORD $0x4e606a1e // sadalp v30.4s, v16.8h
+	WORD $0x4ebbd7de // fsub v30.4s, v30.4s, v27.4s
+	WORD $0x4f9993de // fmul v30.4s, v30.4s, v25.s[0]
+	WORD $0x4e6a100c // saddw2 v12.4s, v0.4s, v10.8h
+	FMOVQ 48(R11), F14
+	FMOVQ 112(R11), F31
+	WORD $0x4e2ccddf // fmla v31.4s, v14.4s, v12.4s
+	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
+	FMOVQ 176(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V2.B16, V29.B16, V10.B16
+	VUSRA $2, V10.B16, V16.B16
+	WORD $0x0e35c20b // smull v11.8h, v16.8b, v21.8b
+	WORD $0x4e35c20f // smull2 v15.8h, v16.16b, v21.16b
+	FMOVQ 176(R1), F14
+	VUSHR $2, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V29.B16, V12.B16
+	VUSRA $3, V12.B16, V14.B16
+	WORD $0x0e3681cb // smlal v11.8h, v14.8b, v22.8b
+	WORD $0x4e3681cf // smlal2 v15.8h, v14.16b, v22.16b
+	FMOVQ 176(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V4.B16, V29.B16, V10.B16
+	VUSRA $4, V10.B16, V31.B16
+	WORD $0x0e3783eb // smlal v11.8h, v31.8b, v23.8b
+	WORD $0x4e3783ef // smlal2 v15.8h, v31.16b, v23.16b
+	FMOVQ 176(R1), F16
+	VUSHR $6, V16.B16, V16.B16
+	VAND V5.B16, V29.B16, V12.B16
+	VUSRA $5, V12.B16, V16.B16
+	WORD $0x0e38820b // smlal v11.8h, v16.8b, v24.8b
+	WORD $0x4e38820f // smlal2 v15.8h, v16.16b, v24.16b
+	VADDP V15.H8, V11.H8, V11.H8
+	FMOVQ 0(R10), F14
+	WORD $0x4e60696e // sadalp v14.4s, v11.8h
+	WORD $0x4ebcd5ce // fsub v14.4s, v14.4s, v28.4s
+	WORD $0x4fb991ce // fmul v14.4s, v14.4s, v25.s[1]
+	WORD $0x4e6d100a // saddw2 v10.4s, v0.4s, v13.8h
+	FMOVQ 48(R11), F31
+	FMOVQ 112(R11), F26
+	WORD $0x4e2acffa // fmla v26.4s, v31.4s, v10.4s
+	WORD $0x6e3addce // fmul v14.4s, v14.4s, v26.4s
+	WORD $0x4e2ed7de // fadd v30.4s, v30.4s, v14.4s
+	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
+	FMOVQ 64(R2), F29
+	FMOVQ 80(R2), F12
+	VDUP V29.S[0], V16.S4
+	VDUP V29.S[1], V15.S4
+	VDUP V29.S[2], V11.S4
+	VDUP V29.S[3], V13.S4
+	VDUP V12.S[0], V31.S4
+	VDUP V12.S[1], V10.S4
+	VDUP V12.S[2], V26.S4
+	VDUP V12.S[3], V14.S4
+	FMOVQ 96(R2), F30
+	VSHL $2, V30.S4, V17.S4
+	VSUB V17.S4, V0.S4, V17.S4
+	VDUP V17.S[2], V18.S4
+	VDUP V17.S[3], V19.S4
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 256(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ 384(R1), F23
+	VSHL $4, V23.B16, V24.B16
+	VAND V2.B16, V24.B16, V25.B16
+	VUSRA $2, V25.B16, V22.B16
+	WORD $0x0e30c2d4 // smull v20.8h, v22.8b, v16.8b
+	WORD $0x4e30c2d5 // smull2 v21.8h, v22.16b, v16.16b
+	FMOVQ 256(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V24.B16, V28.B16
+	VUSRA $3, V28.B16, V27.B16
+	WORD $0x0e2f8374 // smlal v20.8h, v27.8b, v15.8b
+	WORD $0x4e2f8375 // smlal2 v21.8h, v27.16b, v15.16b
+	FMOVQ 256(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V4.B16, V24.B16, V12.B16
+	VUSRA $4, V12.B16, V29.B16
+	WORD $0x0e2b83b4 // smlal v20.8h, v29.8b, v11.8b
+	WORD $0x4e2b83b5 // smlal2 v21.8h, v29.16b, v11.16b
+	FMOVQ 256(R1), F17
+	VUSHR $6, V17.B16, V17.B16
+	VAND V5.B16, V24.B16, V25.B16
+	VUSRA $5, V25.B16, V17.B16
+	WORD $0x0e2d8234 // smlal v20.8h, v17.8b, v13.8b
+	WORD $0x4e2d8235 // smlal2 v21.8h, v17.16b, v13.16b
+	VADDP V21.H8, V20.H8, V20.H8
+	FMOVQ 0(R10), F22
+	WORD $0x4e606a96 // sadalp v22.4s, v20.8h
+	WORD $0x4eb2d6d6 // fsub v22.4s, v22.4s, v18.4s
+	WORD $0x4f9e92d6 // fmul v22.4s, v22.4s, v30.s[0]
+	FMOVD 32(R1), F28
+	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
+	WORD $0x0e7c101b // saddw v27.4s, v0.4s, v28.4h
+	FMOVQ 0(R11), F12
+	FMOVQ 64(R11), F29
+	WORD $0x4e3bcd9d // fmla v29.4s, v12.4s, v27.4s
+	WORD $0x6e3dded6 // fmul v22.4s, v22.4s, v29.4s
+	FMOVQ 320(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V2.B16, V23.B16, V20.B16
+	VUSRA $2, V20.B16, V21.B16
+	WORD $0x0e3fc2b9 // smull v25.8h, v21.8b, v31.8b
+	WORD $0x4e3fc2b1 // smull2 v17.8h, v21.16b, v31.16b
+	FMOVQ 320(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V23.B16, V27.B16
+	VUSRA $3, V27.B16, V12.B16
+	WORD $0x0e2a8199 // smlal v25.8h, v12.8b, v10.8b
+	WORD $0x4e2a8191 // smlal2 v17.8h, v12.16b, v10.16b
+	FMOVQ 320(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V4.B16, V23.B16, V20.B16
+	VUSRA $4, V20.B16, V29.B16
+	WORD $0x0e3a83b9 // smlal v25.8h, v29.8b, v26.8b
+	WORD $0x4e3a83b1 // smlal2 v17.8h, v29.16b, v26.16b
+	FMOVQ 320(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V23.B16, V27.B16
+	VUSRA $5, V27.B16, V21.B16
+	WORD $0x0e2e82b9 // smlal v25.8h, v21.8b, v14.8b
+	WORD $0x4e2e82b1 // smlal2 v17.8h, v21.16b, v14.16b
+	VADDP V17.H8, V25.H8, V25.H8
+	FMOVQ 0(R10), F12
+	WORD $0x4e606b2c // sadalp v12.4s, v25.8h
+	WORD $0x4eb3d58c // fsub v12.4s, v12.4s, v19.4s
+	WORD $0x4fbe918c // fmul v12.4s, v12.4s, v30.s[1]
+	FMOVD 48(R1), F20
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x0e74101d // saddw v29.4s, v0.4s, v20.4h
+	FMOVQ 0(R11), F24
+	FMOVQ 64(R11), F23
+	WORD $0x4e3dcf17 // fmla v23.4s, v24.4s, v29.4s
+	WORD $0x6e37dd8c // fmul v12.4s, v12.4s, v23.4s
+	WORD $0x4e2cd6d6 // fadd v22.4s, v22.4s, v12.4s
+	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 272(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	FMOVQ 400(R1), F25
+	VSHL $4, V25.B16, V24.B16
+	VAND V2.B16, V24.B16, V29.B16
+	VUSRA $2, V29.B16, V17.B16
+	WORD $0x0e30c23b // smull v27.8h, v17.8b, v16.8b
+	WORD $0x4e30c235 // smull2 v21.8h, v17.16b, v16.16b
+	FMOVQ 272(R1), F23
+	VUSHR $2, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V24.B16, V12.B16
+	VUSRA $3, V12.B16, V23.B16
+	WORD $0x0e2f82fb // smlal v27.8h, v23.8b, v15.8b
+	WORD $0x4e2f82f5 // smlal2 v21.8h, v23.16b, v15.16b
+	FMOVQ 272(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V24.B16, V29.B16
+	VUSRA $4, V29.B16, V22.B16
+	WORD $0x0e2b82db // smlal v27.8h, v22.8b, v11.8b
+	WORD $0x4e2b82d5 // smlal2 v21.8h, v22.16b, v11.16b
+	FMOVQ 272(R1), F17
+	VUSHR $6, V17.B16, V17.B16
+	VAND V5.B16, V24.B16, V12.B16
+	VUSRA $5, V12.B16, V17.B16
+	WORD $0x0e2d823b // smlal v27.8h, v17.8b, v13.8b
+	WORD $0x4e2d8235 // smlal2 v21.8h, v17.16b, v13.16b
+	VADDP V21.H8, V27.H8, V27.H8
+	FMOVQ 0(R10), F23
+	WORD $0x4e606b77 // sadalp v23.4s, v27.8h
+	WORD $0x4eb2d6f7 // fsub v23.4s, v23.4s, v18.4s
+	WORD $0x4f9e92f7 // fmul v23.4s, v23.4s, v30.s[0]
+	WORD $0x4e7c101d // saddw2 v29.4s, v0.4s, v28.8h
+	FMOVQ 16(R11), F22
+	FMOVQ 80(R11), F12
+	WORD $0x4e3dcecc // fmla v12.4s, v22.4s, v29.4s
+	WORD $0x6e2cdef7 // fmul v23.4s, v23.4s, v12.4s
+	FMOVQ 336(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V2.B16, V25.B16, V28.B16
+	VUSRA $2, V28.B16, V27.B16
+	WORD $0x0e3fc371 // smull v17.8h, v27.8b, v31.8b
+	WORD $0x4e3fc375 // smull2 v21.8h, v27.16b, v31.16b
+	FMOVQ 336(R1), F22
+	VUSHR $2, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V25.B16, V29.B16
+	VUSRA $3, V29.B16, V22.B16
+	WORD $0x0e2a82d1 // smlal v17.8h, v22.8b, v10.8b
+	WORD $0x4e2a82d5 // smlal2 v21.8h, v22.16b, v10.16b
+	FMOVQ 336(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V4.B16, V25.B16, V28.B16
+	VUSRA $4, V28.B16, V12.B16
+	WORD $0x0e3a8191 // smlal v17.8h, v12.8b, v26.8b
+	WORD $0x4e3a8195 // smlal2 v21.8h, v12.16b, v26.16b
+	FMOVQ 336(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	VAND V5.B16, V25.B16, V29.B16
+	VUSRA $5, V29.B16, V27.B16
+	WORD $0x0e2e8371 // smlal v17.8h, v27.8b, v14.8b
+	WORD $0x4e2e8375 // smlal2 v21.8h, v27.16b, v14.16b
+	VADDP V21.H8, V17.H8, V17.H8
+	FMOVQ 0(R10), F22
+	WORD $0x4e606a36 // sadalp v22.4s, v17.8h
+	WORD $0x4eb3d6d6 // fsub v22.4s, v22.4s, v19.4s
+	WORD $0x4fbe92d6 // fmul v22.4s, v22.4s, v30.s[1]
+	WORD $0x4e74101c // saddw2 v28.4s, v0.4s, v20.8h
+	FMOVQ 16(R11), F12
+	FMOVQ 80(R11), F24
+	WORD $0x4e3ccd98 // fmla v24.4s, v12.4s, v28.4s
+	WORD $0x6e38ded6 // fmul v22.4s, v22.4s, v24.4s
+	WORD $0x4e36d6f7 // fadd v23.4s, v23.4s, v22.4s
+	WORD $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 288(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 416(R1), F21
+	VSHL $4, V21.B16, V17.B16
+	VAND V2.B16, V17.B16, V20.B16
+	VUSRA $2, V20.B16, V27.B16
+	WORD $0x0e30c379 // smull v25.8h, v27.8b, v16.8b
+	WORD $0x4e30c37d // smull2 v29.8h, v27.16b, v16.16b
+	FMOVQ 288(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V17.B16, V28.B16
+	VUSRA $3, V28.B16, V12.B16
+	WORD $0x0e2f8199 // smlal v25.8h, v12.8b, v15.8b
+	WORD $0x4e2f819d // smlal2 v29.8h, v12.16b, v15.16b
+	FMOVQ 288(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V4.B16, V17.B16, V22.B16
+	VUSRA $4, V22.B16, V24.B16
+	WORD $0x0e2b8319 // smlal v25.8h, v24.8b, v11.8b
+	WORD $0x4e2b831d // smlal2 v29.8h, v24.16b, v11.16b
+	FMOVQ 288(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	VAND V5.B16, V17.B16, V20.B16
+	VUSRA $5, V20.B16, V23.B16
+	WORD $0x0e2d82f9 // smlal v25.8h, v23.8b, v13.8b
+	WORD $0x4e2d82fd // smlal2 v29.8h, v23.16b, v13.16b
+	VADDP V29.H8, V25.H8, V25.H8
+	FMOVQ 0(R10), F27
+	WORD $0x4e606b3b // sadalp v27.4s, v25.8h
+	WORD $0x4eb2d77b // fsub v27.4s, v27.4s, v18.4s
+	WORD $0x4f9e937b // fmul v27.4s, v27.4s, v30.s[0]
+	FMOVD 40(R1), F28
+	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
+	WORD $0x0e7c100c // saddw v12.4s, v0.4s, v28.4h
+	FMOVQ 32(R11), F22
+	FMOVQ 96(R11), F24
+	WORD $0x4e2cced8 // fmla v24.4s, v22.4s, v12.4s
+	WORD $0x6e38df7b // fmul v27.4s, v27.4s, v24.4s
+	FMOVQ 352(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V2.B16, V21.B16, V25.B16
+	VUSRA $2, V25.B16, V29.B16
+	WORD $0x0e3fc3b4 // smull v20.8h, v29.8b, v31.8b
+	WORD $0x4e3fc3b7 // smull2 v23.8h, v29.16b, v31.16b
+	FMOVQ 352(R1), F22
+	VUSHR $2, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V21.B16, V12.B16
+	VUSRA $3, V12.B16, V22.B16
+	WORD $0x0e2a82d4 // smlal v20.8h, v22.8b, v10.8b
+	WORD $0x4e2a82d7 // smlal2 v23.8h, v22.16b, v10.16b
+	FMOVQ 352(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V4.B16, V21.B16, V25.B16
+	VUSRA $4, V25.B16, V24.B16
+	WORD $0x0e3a8314 // smlal v20.8h, v24.8b, v26.8b
+	WORD $0x4e3a8317 // smlal2 v23.8h, v24.16b, v26.16b
+	FMOVQ 352(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	VAND V5.B16, V21.B16, V12.B16
+	VUSRA $5, V12.B16, V29.B16
+	WORD $0x0e2e83b4 // smlal v20.8h, v29.8b, v14.8b
+	WORD $0x4e2e83b7 // smlal2 v23.8h, v29.16b, v14.16b
+	VADDP V23.H8, V20.H8, V20.H8
+	FMOVQ 0(R10), F22
+	WORD $0x4e606a96 // sadalp v22.4s, v20.8h
+	WORD $0x4eb3d6d6 // fsub v22.4s, v22.4s, v19.4s
+	WORD $0x4fbe92d6 // fmul v22.4s, v22.4s, v30.s[1]
+	FMOVD 56(R1), F25
+	WORD $0x0f08a739 // sshll v25.8h, v25.8b, #0
+	WORD $0x0e791018 // saddw v24.4s, v0.4s, v25.4h
+	FMOVQ 32(R11), F17
+	FMOVQ 96(R11), F21
+	WORD $0x4e38ce35 // fmla v21.4s, v17.4s, v24.4s
+	WORD $0x6e35ded6 // fmul v22.4s, v22.4s, v21.4s
+	WORD $0x4e36d77b // fadd v27.4s, v27.4s, v22.4s
+	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
+	PRFM 1408(R1), PLDL1KEEP
+	FMOVQ 304(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 432(R1), F20
+	VSHL $4, V20.B16, V17.B16
+	VAND V2.B16, V17.B16, V24.B16
+	VUSRA $2, V24.B16, V23.B16
+	WORD $0x0e30c2ec // smull v12.8h, v23.8b, v16.8b
+	WORD $0x4e30c2fd // smull2 v29.8h, v23.16b, v16.16b
+	FMOVQ 304(R1), F21
+	VUSHR $2, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V17.B16, V22.B16
+	VUSRA $3, V22.B16, V21.B16
+	WORD $0x0e2f82ac // smlal v12.8h, v21.8b, v15.8b
+	WORD $0x4e2f82bd // smlal2 v29.8h, v21.16b, v15.16b
+	FMOVQ 304(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V17.B16, V24.B16
+	VUSRA $4, V24.B16, V27.B16
+	WORD $0x0e2b836c // smlal v12.8h, v27.8b, v11.8b
+	WORD $0x4e2b837d // smlal2 v29.8h, v27.16b, v11.16b
+	FMOVQ 304(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	VAND V5.B16, V17.B16, V22.B16
+	VUSRA $5, V22.B16, V23.B16
+	WORD $0x0e2d82ec // smlal v12.8h, v23.8b, v13.8b
+	WORD $0x4e2d82fd // smlal2 v29.8h, v23.16b, v13.16b
+	VADDP V29.H8, V12.H8, V12.H8
+	FMOVQ 0(R10), F21
+	WORD $0x4e606995 // sadalp v21.4s, v12.8h
+	WORD $0x4eb2d6b5 // fsub v21.4s, v21.4s, v18.4s
+	WORD $0x4f9e92b5 // fmul v21.4s, v21.4s, v30.s[0]
+	WORD $0x4e7c1018 // saddw2 v24.4s, v0.4s, v28.8h
+	FMOVQ 48(R11), F27
+	FMOVQ 112(R11), F22
+	WORD $0x4e38cf76 // fmla v22.4s, v27.4s, v24.4s
+	WORD $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
+	FMOVQ 368(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V2.B16, V20.B16, V28.B16
+	VUSRA $2, V28.B16, V12.B16
+	WORD $0x0e3fc197 // smull v23.8h, v12.8b, v31.8b
+	WORD $0x4e3fc19d // smull2 v29.8h, v12.16b, v31.16b
+	FMOVQ 368(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V20.B16, V24.B16
+	VUSRA $3, V24.B16, V27.B16
+	WORD $0x0e2a8377 // smlal v23.8h, v27.8b, v10.8b
+	WORD $0x4e2a837d // smlal2 v29.8h, v27.16b, v10.16b
+	FMOVQ 368(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V20.B16, V28.B16
+	VUSRA $4, V28.B16, V22.B16
+	WORD $0x0e3a82d7 // smlal v23.8h, v22.8b, v26.8b
+	WORD $0x4e3a82dd // smlal2 v29.8h, v22.16b, v26.16b
+	FMOVQ 368(R1), F12
+	VUSHR $6, V12.B16, V12.B16
+	VAND V5.B16, V20.B16, V24.B16
+	VUSRA $5, V24.B16, V12.B16
+	WORD $0x0e2e8197 // smlal v23.8h, v12.8b, v14.8b
+	WORD $0x4e2e819d // smlal2 v29.8h, v12.16b, v14.16b
+	VADDP V29.H8, V23.H8, V23.H8
+	FMOVQ 0(R10), F27
+	WORD $0x4e606afb // sadalp v27.4s, v23.8h
+	WORD $0x4eb3d77b // fsub v27.4s, v27.4s, v19.4s
+	WORD $0x4fbe937b // fmul v27.4s, v27.4s, v30.s[1]
+	WORD $0x4e79101c // saddw2 v28.4s, v0.4s, v25.8h
+	FMOVQ 48(R11), F22
+	FMOVQ 112(R11), F17
+	WORD $0x4e3cced1 // fmla v17.4s, v22.4s, v28.4s
+	WORD $0x6e31df7b // fmul v27.4s, v27.4s, v17.4s
+	WORD $0x4e3bd6b5 // fadd v21.4s, v21.4s, v27.4s
+	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	ADD $448, R1
+	ADD $128, R2
+	SUBS $2, R4
+	BNE pair66
+	SUBS $1, R9
+	BNE block65
+	FMOVQ F6, 0(R14)
+	FMOVQ F7, 16(R14)
+	FMOVQ F8, 32(R14)
+	FMOVQ F9, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row64
+	ADD $64, R3
+	ADD R7, R6
+	SUBS $1, R8
+	BNE panel63
+	RET
+
+// mulQ3_K multiplies Q3_K weights with several rows of activations.
+// func mulQ3_K(a *panel.Args)
+TEXT ·mulQ3_K(SB), 0, $1088-8
+	MOVD a+0(FP), R0
+	MOVD $matmulConsts<>(SB), R10
+	MOVD $buf-1088(SP), R11
+	ADD $63, R11
+	AND $~63, R11
+	FMOVQ 0(R10), F0
+	MOVW $0x3030303, R5
+	VDUP R5, V1.S4
+	MOVW $0x10101010, R5
+	VDUP R5, V2.S4
+	MOVW $0x20202020, R5
+	VDUP R5, V3.S4
+	MOVW $0x40404040, R5
+	VDUP R5, V4.S4
+	MOVW $0x80808080, R5
+	VDUP R5, V5.S4
+	MOVD 0(R0), R6
+	MOVD 16(R0), R3
+	MOVD 48(R0), R8
+	MOVD 56(R0), R7
+	MOVD 24(R0), R15
+	MOVD 32(R0), R19
+panel68:
 	MOVD R6, R1
 	MOVD 8(R0), R2
 	VEOR V6.B16, V6.B16, V6.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row62:
+row69:
 	FMOVQ F6, 0(R14)
 	FMOVQ F6, 16(R14)
 	FMOVQ F6, 32(R14)
@@ -8643,1439 +8802,898 @@ row62:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row62
+	BNE row69
 	MOVD 40(R0), R9
 	LSR $3, R9
-block63:
-	FMOVD 0(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 0(R11)
-	FMOVD 8(R1), F8
+block70:
+	WORD $0x6ea0f807 // fneg v7.4s, v0.4s
+	FMOVD 0(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 16(R11)
-	FMOVD 16(R1), F9
+	FMOVQ F8, 0(R11)
+	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
+	FMOVQ F8, 64(R11)
+	FMOVD 8(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 32(R11)
-	FMOVD 24(R1), F10
+	FMOVQ F9, 16(R11)
+	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
+	FMOVQ F9, 80(R11)
+	FMOVD 16(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 48(R11)
+	FMOVQ F10, 32(R11)
+	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
+	FMOVQ F10, 96(R11)
+	FMOVD 24(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 48(R11)
+	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
+	FMOVQ F11, 112(R11)
 	ADD $64, R1
 	MOVD $8, R4
-pair64:
-	FMOVQ 64(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 192(R1), F12
-	VSHL $4, V12.B16, V13.B16
-	VAND V2.B16, V13.B16, V14.B16
-	VUSRA $2, V14.B16, V11.B16
-	FMOVQ F11, 384(R11)
-	FMOVQ 64(R1), F15
-	VUSHR $2, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V13.B16, V16.B16
-	VUSRA $3, V16.B16, V15.B16
-	FMOVQ F15, 400(R11)
-	FMOVQ 64(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V13.B16, V18.B16
-	VUSRA $4, V18.B16, V17.B16
-	FMOVQ F17, 416(R11)
-	FMOVQ 64(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	VAND V5.B16, V13.B16, V20.B16
-	VUSRA $5, V20.B16, V19.B16
-	FMOVQ F19, 432(R11)
-	FMOVQ 128(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V2.B16, V12.B16, V22.B16
-	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 448(R11)
-	FMOVQ 128(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V12.B16, V24.B16
-	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 464(R11)
-	FMOVQ 128(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V12.B16, V26.B16
-	VUSRA $4, V26.B16, V25.B16
-	FMOVQ F25, 480(R11)
-	FMOVQ 128(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V12.B16, V28.B16
-	VUSRA $5, V28.B16, V27.B16
-	FMOVQ F27, 496(R11)
-	FMOVD 0(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 0(R11), F31
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	FMOVQ F30, 128(R11)
-	FMOVD 16(R1), F6
-	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
-	WORD $0x0e661007 // saddw v7.4s, v0.4s, v6.4h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 0(R11), F8
-	WORD $0x6e28dce7 // fmul v7.4s, v7.4s, v8.4s
-	FMOVQ F7, 192(R11)
-	FMOVQ 80(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 208(R1), F10
-	VSHL $4, V10.B16, V14.B16
-	VAND V2.B16, V14.B16, V11.B16
-	VUSRA $2, V11.B16, V9.B16
-	FMOVQ F9, 512(R11)
-	FMOVQ 80(R1), F16
+pair71:
+	FMOVQ 64(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 192(R1), F13
+	VSHL $4, V13.B16, V14.B16
+	VAND V2.B16, V14.B16, V15.B16
+	VUSRA $2, V15.B16, V12.B16
+	FMOVQ F12, 512(R11)
+	FMOVQ 64(R1), F16
 	VUSHR $2, V16.B16, V16.B16
 	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V14.B16, V15.B16
-	VUSRA $3, V15.B16, V16.B16
+	VAND V3.B16, V14.B16, V17.B16
+	VUSRA $3, V17.B16, V16.B16
 	FMOVQ F16, 528(R11)
-	FMOVQ 80(R1), F18
+	FMOVQ 64(R1), F18
 	VUSHR $4, V18.B16, V18.B16
 	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V14.B16, V17.B16
-	VUSRA $4, V17.B16, V18.B16
+	VAND V4.B16, V14.B16, V19.B16
+	VUSRA $4, V19.B16, V18.B16
 	FMOVQ F18, 544(R11)
-	FMOVQ 80(R1), F20
+	FMOVQ 64(R1), F20
 	VUSHR $6, V20.B16, V20.B16
-	VAND V5.B16, V14.B16, V19.B16
-	VUSRA $5, V19.B16, V20.B16
+	VAND V5.B16, V14.B16, V21.B16
+	VUSRA $5, V21.B16, V20.B16
 	FMOVQ F20, 560(R11)
-	FMOVQ 144(R1), F22
+	FMOVQ 128(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V2.B16, V10.B16, V21.B16
-	VUSRA $2, V21.B16, V22.B16
+	VAND V2.B16, V13.B16, V23.B16
+	VUSRA $2, V23.B16, V22.B16
 	FMOVQ F22, 576(R11)
-	FMOVQ 144(R1), F24
+	FMOVQ 128(R1), F24
 	VUSHR $2, V24.B16, V24.B16
 	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V10.B16, V23.B16
-	VUSRA $3, V23.B16, V24.B16
+	VAND V3.B16, V13.B16, V25.B16
+	VUSRA $3, V25.B16, V24.B16
 	FMOVQ F24, 592(R11)
-	FMOVQ 144(R1), F26
+	FMOVQ 128(R1), F26
 	VUSHR $4, V26.B16, V26.B16
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V10.B16, V25.B16
-	VUSRA $4, V25.B16, V26.B16
+	VAND V4.B16, V13.B16, V27.B16
+	VUSRA $4, V27.B16, V26.B16
 	FMOVQ F26, 608(R11)
-	FMOVQ 144(R1), F28
+	FMOVQ 128(R1), F28
 	VUSHR $6, V28.B16, V28.B16
-	VAND V5.B16, V10.B16, V13.B16
-	VUSRA $5, V13.B16, V28.B16
+	VAND V5.B16, V13.B16, V29.B16
+	VUSRA $5, V29.B16, V28.B16
 	FMOVQ F28, 624(R11)
-	WORD $0x4e7d100c // saddw2 v12.4s, v0.4s, v29.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 16(R11), F27
-	WORD $0x6e3bdd8c // fmul v12.4s, v12.4s, v27.4s
-	FMOVQ F12, 144(R11)
-	WORD $0x4e66101f // saddw2 v31.4s, v0.4s, v6.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 16(R11), F30
-	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
-	FMOVQ F31, 208(R11)
-	FMOVQ 96(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ 224(R1), F7
-	VSHL $4, V7.B16, V11.B16
-	VAND V2.B16, V11.B16, V9.B16
-	VUSRA $2, V9.B16, V8.B16
-	FMOVQ F8, 640(R11)
-	FMOVQ 96(R1), F15
-	VUSHR $2, V15.B16, V15.B16
+	FMOVD 0(R1), F30
+	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
+	WORD $0x0e7e101f // saddw v31.4s, v0.4s, v30.4h
+	FMOVQ 0(R11), F6
+	FMOVQ 64(R11), F8
+	WORD $0x4e3fccc8 // fmla v8.4s, v6.4s, v31.4s
+	FMOVQ F8, 256(R11)
+	FMOVD 16(R1), F9
+	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
+	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
+	FMOVQ 0(R11), F11
+	FMOVQ 64(R11), F7
+	WORD $0x4e2acd67 // fmla v7.4s, v11.4s, v10.4s
+	FMOVQ F7, 320(R11)
+	FMOVQ 80(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V11.B16, V16.B16
-	VUSRA $3, V16.B16, V15.B16
-	FMOVQ F15, 656(R11)
-	FMOVQ 96(R1), F17
+	FMOVQ 208(R1), F12
+	VSHL $4, V12.B16, V17.B16
+	VAND V2.B16, V17.B16, V16.B16
+	VUSRA $2, V16.B16, V15.B16
+	FMOVQ F15, 640(R11)
+	FMOVQ 80(R1), F19
+	VUSHR $2, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V17.B16, V18.B16
+	VUSRA $3, V18.B16, V19.B16
+	FMOVQ F19, 656(R11)
+	FMOVQ 80(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V4.B16, V17.B16, V20.B16
+	VUSRA $4, V20.B16, V21.B16
+	FMOVQ F21, 672(R11)
+	FMOVQ 80(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	VAND V5.B16, V17.B16, V22.B16
+	VUSRA $5, V22.B16, V23.B16
+	FMOVQ F23, 688(R11)
+	FMOVQ 144(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V2.B16, V12.B16, V24.B16
+	VUSRA $2, V24.B16, V25.B16
+	FMOVQ F25, 704(R11)
+	FMOVQ 144(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V12.B16, V26.B16
+	VUSRA $3, V26.B16, V27.B16
+	FMOVQ F27, 720(R11)
+	FMOVQ 144(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V12.B16, V13.B16
+	VUSRA $4, V13.B16, V14.B16
+	FMOVQ F14, 736(R11)
+	FMOVQ 144(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	VAND V5.B16, V12.B16, V28.B16
+	VUSRA $5, V28.B16, V29.B16
+	FMOVQ F29, 752(R11)
+	WORD $0x4e7e1006 // saddw2 v6.4s, v0.4s, v30.8h
+	FMOVQ 16(R11), F31
+	FMOVQ 80(R11), F8
+	WORD $0x4e26cfe8 // fmla v8.4s, v31.4s, v6.4s
+	FMOVQ F8, 272(R11)
+	WORD $0x4e69100b // saddw2 v11.4s, v0.4s, v9.8h
+	FMOVQ 16(R11), F10
+	FMOVQ 80(R11), F7
+	WORD $0x4e2bcd47 // fmla v7.4s, v10.4s, v11.4s
+	FMOVQ F7, 336(R11)
+	FMOVQ 96(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 224(R1), F15
+	VSHL $4, V15.B16, V18.B16
+	VAND V2.B16, V18.B16, V19.B16
+	VUSRA $2, V19.B16, V16.B16
+	FMOVQ F16, 768(R11)
+	FMOVQ 96(R1), F20
+	VUSHR $2, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V3.B16, V18.B16, V21.B16
+	VUSRA $3, V21.B16, V20.B16
+	FMOVQ F20, 784(R11)
+	FMOVQ 96(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V18.B16, V23.B16
+	VUSRA $4, V23.B16, V22.B16
+	FMOVQ F22, 800(R11)
+	FMOVQ 96(R1), F24
+	VUSHR $6, V24.B16, V24.B16
+	VAND V5.B16, V18.B16, V25.B16
+	VUSRA $5, V25.B16, V24.B16
+	FMOVQ F24, 816(R11)
+	FMOVQ 160(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V2.B16, V15.B16, V27.B16
+	VUSRA $2, V27.B16, V26.B16
+	FMOVQ F26, 832(R11)
+	FMOVQ 160(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V3.B16, V15.B16, V14.B16
+	VUSRA $3, V14.B16, V13.B16
+	FMOVQ F13, 848(R11)
+	FMOVQ 160(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V11.B16, V18.B16
-	VUSRA $4, V18.B16, V17.B16
-	FMOVQ F17, 672(R11)
-	FMOVQ 96(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	VAND V5.B16, V11.B16, V20.B16
-	VUSRA $5, V20.B16, V19.B16
-	FMOVQ F19, 688(R11)
-	FMOVQ 160(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V2.B16, V7.B16, V22.B16
-	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 704(R11)
-	FMOVQ 160(R1), F23
+	VAND V4.B16, V15.B16, V12.B16
+	VUSRA $4, V12.B16, V17.B16
+	FMOVQ F17, 864(R11)
+	FMOVQ 160(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	VAND V5.B16, V15.B16, V29.B16
+	VUSRA $5, V29.B16, V28.B16
+	FMOVQ F28, 880(R11)
+	FMOVD 8(R1), F30
+	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
+	WORD $0x0e7e101f // saddw v31.4s, v0.4s, v30.4h
+	FMOVQ 32(R11), F6
+	FMOVQ 96(R11), F8
+	WORD $0x4e3fccc8 // fmla v8.4s, v6.4s, v31.4s
+	FMOVQ F8, 288(R11)
+	FMOVD 24(R1), F9
+	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
+	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
+	FMOVQ 32(R11), F11
+	FMOVQ 96(R11), F7
+	WORD $0x4e2acd67 // fmla v7.4s, v11.4s, v10.4s
+	FMOVQ F7, 352(R11)
+	FMOVQ 112(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 240(R1), F16
+	VSHL $4, V16.B16, V21.B16
+	VAND V2.B16, V21.B16, V20.B16
+	VUSRA $2, V20.B16, V19.B16
+	FMOVQ F19, 896(R11)
+	FMOVQ 112(R1), F23
 	VUSHR $2, V23.B16, V23.B16
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V7.B16, V24.B16
-	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 720(R11)
-	FMOVQ 160(R1), F25
+	VAND V3.B16, V21.B16, V22.B16
+	VUSRA $3, V22.B16, V23.B16
+	FMOVQ F23, 912(R11)
+	FMOVQ 112(R1), F25
 	VUSHR $4, V25.B16, V25.B16
 	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V7.B16, V26.B16
-	VUSRA $4, V26.B16, V25.B16
-	FMOVQ F25, 736(R11)
-	FMOVQ 160(R1), F13
-	VUSHR $6, V13.B16, V13.B16
-	VAND V5.B16, V7.B16, V14.B16
-	VUSRA $5, V14.B16, V13.B16
-	FMOVQ F13, 752(R11)
-	FMOVD 8(R1), F10
-	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
-	WORD $0x0e6a101c // saddw v28.4s, v0.4s, v10.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 32(R11), F29
-	WORD $0x6e3ddf9c // fmul v28.4s, v28.4s, v29.4s
-	FMOVQ F28, 160(R11)
-	FMOVD 24(R1), F27
-	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
-	WORD $0x0e7b100c // saddw v12.4s, v0.4s, v27.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 32(R11), F6
-	WORD $0x6e26dd8c // fmul v12.4s, v12.4s, v6.4s
-	FMOVQ F12, 224(R11)
-	FMOVQ 112(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 240(R1), F31
-	VSHL $4, V31.B16, V9.B16
-	VAND V2.B16, V9.B16, V8.B16
-	VUSRA $2, V8.B16, V30.B16
-	FMOVQ F30, 768(R11)
-	FMOVQ 112(R1), F16
-	VUSHR $2, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V9.B16, V15.B16
-	VUSRA $3, V15.B16, V16.B16
-	FMOVQ F16, 784(R11)
-	FMOVQ 112(R1), F18
+	VAND V4.B16, V21.B16, V24.B16
+	VUSRA $4, V24.B16, V25.B16
+	FMOVQ F25, 928(R11)
+	FMOVQ 112(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	VAND V5.B16, V21.B16, V26.B16
+	VUSRA $5, V26.B16, V27.B16
+	FMOVQ F27, 944(R11)
+	FMOVQ 176(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V2.B16, V16.B16, V13.B16
+	VUSRA $2, V13.B16, V14.B16
+	FMOVQ F14, 960(R11)
+	FMOVQ 176(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V16.B16, V17.B16
+	VUSRA $3, V17.B16, V12.B16
+	FMOVQ F12, 976(R11)
+	FMOVQ 176(R1), F18
 	VUSHR $4, V18.B16, V18.B16
 	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V9.B16, V17.B16
-	VUSRA $4, V17.B16, V18.B16
-	FMOVQ F18, 800(R11)
-	FMOVQ 112(R1), F20
-	VUSHR $6, V20.B16, V20.B16
-	VAND V5.B16, V9.B16, V19.B16
-	VUSRA $5, V19.B16, V20.B16
-	FMOVQ F20, 816(R11)
-	FMOVQ 176(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V2.B16, V31.B16, V21.B16
-	VUSRA $2, V21.B16, V22.B16
-	FMOVQ F22, 832(R11)
-	FMOVQ 176(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V31.B16, V23.B16
-	VUSRA $3, V23.B16, V24.B16
-	FMOVQ F24, 848(R11)
-	FMOVQ 176(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V31.B16, V25.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 864(R11)
-	FMOVQ 176(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	VAND V5.B16, V31.B16, V11.B16
-	VUSRA $5, V11.B16, V14.B16
-	FMOVQ F14, 880(R11)
-	WORD $0x4e6a1007 // saddw2 v7.4s, v0.4s, v10.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 48(R11), F13
-	WORD $0x6e2ddce7 // fmul v7.4s, v7.4s, v13.4s
-	FMOVQ F7, 176(R11)
-	WORD $0x4e7b101d // saddw2 v29.4s, v0.4s, v27.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 48(R11), F28
-	WORD $0x6e3cdfbd // fmul v29.4s, v29.4s, v28.4s
-	FMOVQ F29, 240(R11)
+	VAND V4.B16, V16.B16, V15.B16
+	VUSRA $4, V15.B16, V18.B16
+	FMOVQ F18, 992(R11)
+	FMOVQ 176(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	VAND V5.B16, V16.B16, V28.B16
+	VUSRA $5, V28.B16, V29.B16
+	FMOVQ F29, 1008(R11)
+	WORD $0x4e7e1006 // saddw2 v6.4s, v0.4s, v30.8h
+	FMOVQ 48(R11), F31
+	FMOVQ 112(R11), F8
+	WORD $0x4e26cfe8 // fmla v8.4s, v31.4s, v6.4s
+	FMOVQ F8, 304(R11)
+	WORD $0x4e69100b // saddw2 v11.4s, v0.4s, v9.8h
+	FMOVQ 48(R11), F10
+	FMOVQ 112(R11), F7
+	WORD $0x4e2bcd47 // fmla v7.4s, v10.4s, v11.4s
+	FMOVQ F7, 368(R11)
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row66:
-	FMOVQ 0(R13), F6
-	FMOVQ 16(R13), F12
-	VDUP V6.S[0], V8.S4
-	VDUP V6.S[1], V30.S4
-	VDUP V6.S[2], V15.S4
-	VDUP V6.S[3], V16.S4
-	VDUP V12.S[0], V17.S4
-	VDUP V12.S[1], V18.S4
-	VDUP V12.S[2], V19.S4
-	VDUP V12.S[3], V20.S4
-	FMOVQ 32(R13), F21
-	VSHL $2, V21.S4, V22.S4
-	VSUB V22.S4, V0.S4, V22.S4
-	VDUP V22.S[2], V23.S4
-	VDUP V22.S[3], V24.S4
-	FMOVQ 384(R11), F11
-	WORD $0x0e28c179 // smull v25.8h, v11.8b, v8.8b
-	WORD $0x4e28c17a // smull2 v26.8h, v11.16b, v8.16b
-	FMOVQ 400(R11), F9
-	WORD $0x0e3e8139 // smlal v25.8h, v9.8b, v30.8b
-	WORD $0x4e3e813a // smlal2 v26.8h, v9.16b, v30.16b
-	FMOVQ 416(R11), F31
-	WORD $0x0e2f83f9 // smlal v25.8h, v31.8b, v15.8b
-	WORD $0x4e2f83fa // smlal2 v26.8h, v31.16b, v15.16b
-	FMOVQ 432(R11), F14
-	WORD $0x0e3081d9 // smlal v25.8h, v14.8b, v16.8b
-	WORD $0x4e3081da // smlal2 v26.8h, v14.16b, v16.16b
-	VADDP V26.H8, V25.H8, V25.H8
-	FMOVQ 0(R10), F10
-	WORD $0x4e606b2a // sadalp v10.4s, v25.8h
-	WORD $0x4eb7d54a // fsub v10.4s, v10.4s, v23.4s
-	WORD $0x4f95914a // fmul v10.4s, v10.4s, v21.s[0]
-	FMOVQ 128(R11), F13
-	WORD $0x6e2ddd4a // fmul v10.4s, v10.4s, v13.4s
-	FMOVQ 448(R11), F28
-	WORD $0x0e31c387 // smull v7.8h, v28.8b, v17.8b
-	WORD $0x4e31c39b // smull2 v27.8h, v28.16b, v17.16b
-	FMOVQ 464(R11), F29
-	WORD $0x0e3283a7 // smlal v7.8h, v29.8b, v18.8b
-	WORD $0x4e3283bb // smlal2 v27.8h, v29.16b, v18.16b
-	FMOVQ 480(R11), F6
-	WORD $0x0e3380c7 // smlal v7.8h, v6.8b, v19.8b
-	WORD $0x4e3380db // smlal2 v27.8h, v6.16b, v19.16b
-	FMOVQ 496(R11), F12
-	WORD $0x0e348187 // smlal v7.8h, v12.8b, v20.8b
-	WORD $0x4e34819b // smlal2 v27.8h, v12.16b, v20.16b
-	VADDP V27.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F22
-	WORD $0x4e6068f6 // sadalp v22.4s, v7.8h
-	WORD $0x4eb8d6d6 // fsub v22.4s, v22.4s, v24.4s
-	WORD $0x4fb592d6 // fmul v22.4s, v22.4s, v21.s[1]
-	FMOVQ 192(R11), F11
-	WORD $0x6e2bded6 // fmul v22.4s, v22.4s, v11.4s
-	WORD $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
-	FMOVQ 0(R14), F9
-	WORD $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
-	FMOVQ F9, 0(R14)
-	FMOVQ 512(R11), F26
-	WORD $0x0e28c35f // smull v31.8h, v26.8b, v8.8b
-	WORD $0x4e28c34e // smull2 v14.8h, v26.16b, v8.16b
-	FMOVQ 528(R11), F25
-	WORD $0x0e3e833f // smlal v31.8h, v25.8b, v30.8b
-	WORD $0x4e3e832e // smlal2 v14.8h, v25.16b, v30.16b
-	FMOVQ 544(R11), F13
-	WORD $0x0e2f81bf // smlal v31.8h, v13.8b, v15.8b
-	WORD $0x4e2f81ae // smlal2 v14.8h, v13.16b, v15.16b
-	FMOVQ 560(R11), F28
-	WORD $0x0e30839f // smlal v31.8h, v28.8b, v16.8b
-	WORD $0x4e30838e // smlal2 v14.8h, v28.16b, v16.16b
-	VADDP V14.H8, V31.H8, V31.H8
+row73:
+	FMOVQ 0(R13), F20
+	FMOVQ 16(R13), F19
+	VDUP V20.S[0], V22.S4
+	VDUP V20.S[1], V23.S4
+	VDUP V20.S[2], V24.S4
+	VDUP V20.S[3], V25.S4
+	VDUP V19.S[0], V26.S4
+	VDUP V19.S[1], V27.S4
+	VDUP V19.S[2], V13.S4
+	VDUP V19.S[3], V14.S4
+	FMOVQ 32(R13), F17
+	VSHL $2, V17.S4, V12.S4
+	VSUB V12.S4, V0.S4, V12.S4
+	VDUP V12.S[2], V15.S4
+	VDUP V12.S[3], V18.S4
+	FMOVQ 512(R11), F28
+	WORD $0x0e36c395 // smull v21.8h, v28.8b, v22.8b
+	WORD $0x4e36c390 // smull2 v16.8h, v28.16b, v22.16b
+	FMOVQ 528(R11), F29
+	WORD $0x0e3783b5 // smlal v21.8h, v29.8b, v23.8b
+	WORD $0x4e3783b0 // smlal2 v16.8h, v29.16b, v23.16b
+	FMOVQ 544(R11), F30
+	WORD $0x0e3883d5 // smlal v21.8h, v30.8b, v24.8b
+	WORD $0x4e3883d0 // smlal2 v16.8h, v30.16b, v24.16b
+	FMOVQ 560(R11), F31
+	WORD $0x0e3983f5 // smlal v21.8h, v31.8b, v25.8b
+	WORD $0x4e3983f0 // smlal2 v16.8h, v31.16b, v25.16b
+	VADDP V16.H8, V21.H8, V21.H8
+	FMOVQ 0(R10), F6
+	WORD $0x4e606aa6 // sadalp v6.4s, v21.8h
+	WORD $0x4eafd4c6 // fsub v6.4s, v6.4s, v15.4s
+	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
+	FMOVQ 256(R11), F8
+	WORD $0x6e28dcc6 // fmul v6.4s, v6.4s, v8.4s
+	FMOVQ 576(R11), F11
+	WORD $0x0e3ac169 // smull v9.8h, v11.8b, v26.8b
+	WORD $0x4e3ac16a // smull2 v10.8h, v11.16b, v26.16b
+	FMOVQ 592(R11), F7
+	WORD $0x0e3b80e9 // smlal v9.8h, v7.8b, v27.8b
+	WORD $0x4e3b80ea // smlal2 v10.8h, v7.16b, v27.16b
+	FMOVQ 608(R11), F20
+	WORD $0x0e2d8289 // smlal v9.8h, v20.8b, v13.8b
+	WORD $0x4e2d828a // smlal2 v10.8h, v20.16b, v13.16b
+	FMOVQ 624(R11), F19
+	WORD $0x0e2e8269 // smlal v9.8h, v19.8b, v14.8b
+	WORD $0x4e2e826a // smlal2 v10.8h, v19.16b, v14.16b
+	VADDP V10.H8, V9.H8, V9.H8
+	FMOVQ 0(R10), F12
+	WORD $0x4e60692c // sadalp v12.4s, v9.8h
+	WORD $0x4eb2d58c // fsub v12.4s, v12.4s, v18.4s
+	WORD $0x4fb1918c // fmul v12.4s, v12.4s, v17.s[1]
+	FMOVQ 320(R11), F28
+	WORD $0x6e3cdd8c // fmul v12.4s, v12.4s, v28.4s
+	WORD $0x4e2cd4c6 // fadd v6.4s, v6.4s, v12.4s
+	FMOVQ 0(R14), F29
+	WORD $0x4e26d7bd // fadd v29.4s, v29.4s, v6.4s
+	FMOVQ F29, 0(R14)
+	FMOVQ 640(R11), F16
+	WORD $0x0e36c21e // smull v30.8h, v16.8b, v22.8b
+	WORD $0x4e36c21f // smull2 v31.8h, v16.16b, v22.16b
+	FMOVQ 656(R11), F21
+	WORD $0x0e3782be // smlal v30.8h, v21.8b, v23.8b
+	WORD $0x4e3782bf // smlal2 v31.8h, v21.16b, v23.16b
+	FMOVQ 672(R11), F8
+	WORD $0x0e38811e // smlal v30.8h, v8.8b, v24.8b
+	WORD $0x4e38811f // smlal2 v31.8h, v8.16b, v24.16b
+	FMOVQ 688(R11), F11
+	WORD $0x0e39817e // smlal v30.8h, v11.8b, v25.8b
+	WORD $0x4e39817f // smlal2 v31.8h, v11.16b, v25.16b
+	VADDP V31.H8, V30.H8, V30.H8
+	FMOVQ 0(R10), F7
+	WORD $0x4e606bc7 // sadalp v7.4s, v30.8h
+	WORD $0x4eafd4e7 // fsub v7.4s, v7.4s, v15.4s
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	FMOVQ 272(R11), F20
+	WORD $0x6e34dce7 // fmul v7.4s, v7.4s, v20.4s
+	FMOVQ 704(R11), F9
+	WORD $0x0e3ac133 // smull v19.8h, v9.8b, v26.8b
+	WORD $0x4e3ac12a // smull2 v10.8h, v9.16b, v26.16b
+	FMOVQ 720(R11), F28
+	WORD $0x0e3b8393 // smlal v19.8h, v28.8b, v27.8b
+	WORD $0x4e3b838a // smlal2 v10.8h, v28.16b, v27.16b
+	FMOVQ 736(R11), F12
+	WORD $0x0e2d8193 // smlal v19.8h, v12.8b, v13.8b
+	WORD $0x4e2d818a // smlal2 v10.8h, v12.16b, v13.16b
+	FMOVQ 752(R11), F6
+	WORD $0x0e2e80d3 // smlal v19.8h, v6.8b, v14.8b
+	WORD $0x4e2e80ca // smlal2 v10.8h, v6.16b, v14.16b
+	VADDP V10.H8, V19.H8, V19.H8
 	FMOVQ 0(R10), F29
-	WORD $0x4e606bfd // sadalp v29.4s, v31.8h
-	WORD $0x4eb7d7bd // fsub v29.4s, v29.4s, v23.4s
-	WORD $0x4f9593bd // fmul v29.4s, v29.4s, v21.s[0]
-	FMOVQ 144(R11), F6
-	WORD $0x6e26dfbd // fmul v29.4s, v29.4s, v6.4s
-	FMOVQ 576(R11), F7
-	WORD $0x0e31c0ec // smull v12.8h, v7.8b, v17.8b
-	WORD $0x4e31c0fb // smull2 v27.8h, v7.16b, v17.16b
-	FMOVQ 592(R11), F11
-	WORD $0x0e32816c // smlal v12.8h, v11.8b, v18.8b
-	WORD $0x4e32817b // smlal2 v27.8h, v11.16b, v18.16b
-	FMOVQ 608(R11), F22
-	WORD $0x0e3382cc // smlal v12.8h, v22.8b, v19.8b
-	WORD $0x4e3382db // smlal2 v27.8h, v22.16b, v19.16b
-	FMOVQ 624(R11), F10
-	WORD $0x0e34814c // smlal v12.8h, v10.8b, v20.8b
-	WORD $0x4e34815b // smlal2 v27.8h, v10.16b, v20.16b
-	VADDP V27.H8, V12.H8, V12.H8
-	FMOVQ 0(R10), F9
-	WORD $0x4e606989 // sadalp v9.4s, v12.8h
-	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
-	WORD $0x4fb59129 // fmul v9.4s, v9.4s, v21.s[1]
-	FMOVQ 208(R11), F26
-	WORD $0x6e3add29 // fmul v9.4s, v9.4s, v26.4s
-	WORD $0x4e29d7bd // fadd v29.4s, v29.4s, v9.4s
-	FMOVQ 16(R14), F25
-	WORD $0x4e3dd739 // fadd v25.4s, v25.4s, v29.4s
-	FMOVQ F25, 16(R14)
-	FMOVQ 640(R11), F14
-	WORD $0x0e28c1cd // smull v13.8h, v14.8b, v8.8b
-	WORD $0x4e28c1dc // smull2 v28.8h, v14.16b, v8.16b
-	FMOVQ 656(R11), F31
-	WORD $0x0e3e83ed // smlal v13.8h, v31.8b, v30.8b
-	WORD $0x4e3e83fc // smlal2 v28.8h, v31.16b, v30.16b
-	FMOVQ 672(R11), F6
-	WORD $0x0e2f80cd // smlal v13.8h, v6.8b, v15.8b
-	WORD $0x4e2f80dc // smlal2 v28.8h, v6.16b, v15.16b
-	FMOVQ 688(R11), F7
-	WORD $0x0e3080ed // smlal v13.8h, v7.8b, v16.8b
-	WORD $0x4e3080fc // smlal2 v28.8h, v7.16b, v16.16b
-	VADDP V28.H8, V13.H8, V13.H8
-	FMOVQ 0(R10), F11
-	WORD $0x4e6069ab // sadalp v11.4s, v13.8h
-	WORD $0x4eb7d56b // fsub v11.4s, v11.4s, v23.4s
-	WORD $0x4f95916b // fmul v11.4s, v11.4s, v21.s[0]
-	FMOVQ 160(R11), F22
-	WORD $0x6e36dd6b // fmul v11.4s, v11.4s, v22.4s
-	FMOVQ 704(R11), F12
-	WORD $0x0e31c18a // smull v10.8h, v12.8b, v17.8b
-	WORD $0x4e31c19b // smull2 v27.8h, v12.16b, v17.16b
-	FMOVQ 720(R11), F26
-	WORD $0x0e32834a // smlal v10.8h, v26.8b, v18.8b
-	WORD $0x4e32835b // smlal2 v27.8h, v26.16b, v18.16b
-	FMOVQ 736(R11), F9
-	WORD $0x0e33812a // smlal v10.8h, v9.8b, v19.8b
-	WORD $0x4e33813b // smlal2 v27.8h, v9.16b, v19.16b
-	FMOVQ 752(R11), F29
-	WORD $0x0e3483aa // smlal v10.8h, v29.8b, v20.8b
-	WORD $0x4e3483bb // smlal2 v27.8h, v29.16b, v20.16b
-	VADDP V27.H8, V10.H8, V10.H8
+	WORD $0x4e606a7d // sadalp v29.4s, v19.8h
+	WORD $0x4eb2d7bd // fsub v29.4s, v29.4s, v18.4s
+	WORD $0x4fb193bd // fmul v29.4s, v29.4s, v17.s[1]
+	FMOVQ 336(R11), F16
+	WORD $0x6e30dfbd // fmul v29.4s, v29.4s, v16.4s
+	WORD $0x4e3dd4e7 // fadd v7.4s, v7.4s, v29.4s
+	FMOVQ 16(R14), F21
+	WORD $0x4e27d6b5 // fadd v21.4s, v21.4s, v7.4s
+	FMOVQ F21, 16(R14)
+	FMOVQ 768(R11), F31
+	WORD $0x0e36c3e8 // smull v8.8h, v31.8b, v22.8b
+	WORD $0x4e36c3eb // smull2 v11.8h, v31.16b, v22.16b
+	FMOVQ 784(R11), F30
+	WORD $0x0e3783c8 // smlal v8.8h, v30.8b, v23.8b
+	WORD $0x4e3783cb // smlal2 v11.8h, v30.16b, v23.16b
+	FMOVQ 800(R11), F20
+	WORD $0x0e388288 // smlal v8.8h, v20.8b, v24.8b
+	WORD $0x4e38828b // smlal2 v11.8h, v20.16b, v24.16b
+	FMOVQ 816(R11), F9
+	WORD $0x0e398128 // smlal v8.8h, v9.8b, v25.8b
+	WORD $0x4e39812b // smlal2 v11.8h, v9.16b, v25.16b
+	VADDP V11.H8, V8.H8, V8.H8
+	FMOVQ 0(R10), F28
+	WORD $0x4e60691c // sadalp v28.4s, v8.8h
+	WORD $0x4eafd79c // fsub v28.4s, v28.4s, v15.4s
+	WORD $0x4f91939c // fmul v28.4s, v28.4s, v17.s[0]
+	FMOVQ 288(R11), F12
+	WORD $0x6e2cdf9c // fmul v28.4s, v28.4s, v12.4s
+	FMOVQ 832(R11), F19
+	WORD $0x0e3ac266 // smull v6.8h, v19.8b, v26.8b
+	WORD $0x4e3ac26a // smull2 v10.8h, v19.16b, v26.16b
+	FMOVQ 848(R11), F16
+	WORD $0x0e3b8206 // smlal v6.8h, v16.8b, v27.8b
+	WORD $0x4e3b820a // smlal2 v10.8h, v16.16b, v27.16b
+	FMOVQ 864(R11), F29
+	WORD $0x0e2d83a6 // smlal v6.8h, v29.8b, v13.8b
+	WORD $0x4e2d83aa // smlal2 v10.8h, v29.16b, v13.16b
+	FMOVQ 880(R11), F7
+	WORD $0x0e2e80e6 // smlal v6.8h, v7.8b, v14.8b
+	WORD $0x4e2e80ea // smlal2 v10.8h, v7.16b, v14.16b
+	VADDP V10.H8, V6.H8, V6.H8
+	FMOVQ 0(R10), F21
+	WORD $0x4e6068d5 // sadalp v21.4s, v6.8h
+	WORD $0x4eb2d6b5 // fsub v21.4s, v21.4s, v18.4s
+	WORD $0x4fb192b5 // fmul v21.4s, v21.4s, v17.s[1]
+	FMOVQ 352(R11), F31
+	WORD $0x6e3fdeb5 // fmul v21.4s, v21.4s, v31.4s
+	WORD $0x4e35d79c // fadd v28.4s, v28.4s, v21.4s
+	FMOVQ 32(R14), F30
+	WORD $0x4e3cd7de // fadd v30.4s, v30.4s, v28.4s
+	FMOVQ F30, 32(R14)
+	FMOVQ 896(R11), F11
+	WORD $0x0e36c174 // smull v20.8h, v11.8b, v22.8b
+	WORD $0x4e36c169 // smull2 v9.8h, v11.16b, v22.16b
+	FMOVQ 912(R11), F8
+	WORD $0x0e378114 // smlal v20.8h, v8.8b, v23.8b
+	WORD $0x4e378109 // smlal2 v9.8h, v8.16b, v23.16b
+	FMOVQ 928(R11), F12
+	WORD $0x0e388194 // smlal v20.8h, v12.8b, v24.8b
+	WORD $0x4e388189 // smlal2 v9.8h, v12.16b, v24.16b
+	FMOVQ 944(R11), F19
+	WORD $0x0e398274 // smlal v20.8h, v19.8b, v25.8b
+	WORD $0x4e398269 // smlal2 v9.8h, v19.16b, v25.16b
+	VADDP V9.H8, V20.H8, V20.H8
+	FMOVQ 0(R10), F16
+	WORD $0x4e606a90 // sadalp v16.4s, v20.8h
+	WORD $0x4eafd610 // fsub v16.4s, v16.4s, v15.4s
+	WORD $0x4f919210 // fmul v16.4s, v16.4s, v17.s[0]
+	FMOVQ 304(R11), F29
+	WORD $0x6e3dde10 // fmul v16.4s, v16.4s, v29.4s
+	FMOVQ 960(R11), F6
+	WORD $0x0e3ac0c7 // smull v7.8h, v6.8b, v26.8b
+	WORD $0x4e3ac0ca // smull2 v10.8h, v6.16b, v26.16b
+	FMOVQ 976(R11), F31
+	WORD $0x0e3b83e7 // smlal v7.8h, v31.8b, v27.8b
+	WORD $0x4e3b83ea // smlal2 v10.8h, v31.16b, v27.16b
+	FMOVQ 992(R11), F21
+	WORD $0x0e2d82a7 // smlal v7.8h, v21.8b, v13.8b
+	WORD $0x4e2d82aa // smlal2 v10.8h, v21.16b, v13.16b
+	FMOVQ 1008(R11), F28
+	WORD $0x0e2e8387 // smlal v7.8h, v28.8b, v14.8b
+	WORD $0x4e2e838a // smlal2 v10.8h, v28.16b, v14.16b
+	VADDP V10.H8, V7.H8, V7.H8
+	FMOVQ 0(R10), F30
+	WORD $0x4e6068fe // sadalp v30.4s, v7.8h
+	WORD $0x4eb2d7de // fsub v30.4s, v30.4s, v18.4s
+	WORD $0x4fb193de // fmul v30.4s, v30.4s, v17.s[1]
+	FMOVQ 368(R11), F11
+	WORD $0x6e2bdfde // fmul v30.4s, v30.4s, v11.4s
+	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
+	FMOVQ 48(R14), F8
+	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
+	FMOVQ F8, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row73
+	FMOVQ 256(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 384(R1), F19
+	VSHL $4, V19.B16, V9.B16
+	VAND V2.B16, V9.B16, V20.B16
+	VUSRA $2, V20.B16, V12.B16
+	FMOVQ F12, 512(R11)
+	FMOVQ 256(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V9.B16, V6.B16
+	VUSRA $3, V6.B16, V29.B16
+	FMOVQ F29, 528(R11)
+	FMOVQ 256(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V4.B16, V9.B16, V21.B16
+	VUSRA $4, V21.B16, V31.B16
+	FMOVQ F31, 544(R11)
+	FMOVQ 256(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	VAND V5.B16, V9.B16, V10.B16
+	VUSRA $5, V10.B16, V28.B16
+	FMOVQ F28, 560(R11)
+	FMOVQ 320(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V2.B16, V19.B16, V11.B16
+	VUSRA $2, V11.B16, V7.B16
+	FMOVQ F7, 576(R11)
+	FMOVQ 320(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V19.B16, V16.B16
+	VUSRA $3, V16.B16, V30.B16
+	FMOVQ F30, 592(R11)
+	FMOVQ 320(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V4.B16, V19.B16, V22.B16
+	VUSRA $4, V22.B16, V8.B16
+	FMOVQ F8, 608(R11)
+	FMOVQ 320(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	VAND V5.B16, V19.B16, V24.B16
+	VUSRA $5, V24.B16, V23.B16
+	FMOVQ F23, 624(R11)
+	FMOVD 32(R1), F25
+	WORD $0x0f08a739 // sshll v25.8h, v25.8b, #0
+	WORD $0x0e79101a // saddw v26.4s, v0.4s, v25.4h
+	FMOVQ 0(R11), F27
+	FMOVQ 64(R11), F13
+	WORD $0x4e3acf6d // fmla v13.4s, v27.4s, v26.4s
+	FMOVQ F13, 256(R11)
+	FMOVD 48(R1), F14
+	WORD $0x0f08a5ce // sshll v14.8h, v14.8b, #0
+	WORD $0x0e6e1011 // saddw v17.4s, v0.4s, v14.4h
+	FMOVQ 0(R11), F15
+	FMOVQ 64(R11), F18
+	WORD $0x4e31cdf2 // fmla v18.4s, v15.4s, v17.4s
+	FMOVQ F18, 320(R11)
+	FMOVQ 272(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 400(R1), F12
+	VSHL $4, V12.B16, V6.B16
+	VAND V2.B16, V6.B16, V29.B16
+	VUSRA $2, V29.B16, V20.B16
+	FMOVQ F20, 640(R11)
+	FMOVQ 272(R1), F21
+	VUSHR $2, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V6.B16, V31.B16
+	VUSRA $3, V31.B16, V21.B16
+	FMOVQ F21, 656(R11)
+	FMOVQ 272(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V4.B16, V6.B16, V28.B16
+	VUSRA $4, V28.B16, V10.B16
+	FMOVQ F10, 672(R11)
+	FMOVQ 272(R1), F11
+	VUSHR $6, V11.B16, V11.B16
+	VAND V5.B16, V6.B16, V7.B16
+	VUSRA $5, V7.B16, V11.B16
+	FMOVQ F11, 688(R11)
+	FMOVQ 336(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V2.B16, V12.B16, V30.B16
+	VUSRA $2, V30.B16, V16.B16
+	FMOVQ F16, 704(R11)
+	FMOVQ 336(R1), F22
+	VUSHR $2, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V12.B16, V8.B16
+	VUSRA $3, V8.B16, V22.B16
+	FMOVQ F22, 720(R11)
+	FMOVQ 336(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V4.B16, V12.B16, V19.B16
+	VUSRA $4, V19.B16, V9.B16
+	FMOVQ F9, 736(R11)
+	FMOVQ 336(R1), F24
+	VUSHR $6, V24.B16, V24.B16
+	VAND V5.B16, V12.B16, V23.B16
+	VUSRA $5, V23.B16, V24.B16
+	FMOVQ F24, 752(R11)
+	WORD $0x4e79101b // saddw2 v27.4s, v0.4s, v25.8h
+	FMOVQ 16(R11), F26
+	FMOVQ 80(R11), F13
+	WORD $0x4e3bcf4d // fmla v13.4s, v26.4s, v27.4s
+	FMOVQ F13, 272(R11)
+	WORD $0x4e6e100f // saddw2 v15.4s, v0.4s, v14.8h
+	FMOVQ 16(R11), F17
+	FMOVQ 80(R11), F18
+	WORD $0x4e2fce32 // fmla v18.4s, v17.4s, v15.4s
+	FMOVQ F18, 336(R11)
+	FMOVQ 288(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 416(R1), F20
+	VSHL $4, V20.B16, V31.B16
+	VAND V2.B16, V31.B16, V21.B16
+	VUSRA $2, V21.B16, V29.B16
+	FMOVQ F29, 768(R11)
+	FMOVQ 288(R1), F28
+	VUSHR $2, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V31.B16, V10.B16
+	VUSRA $3, V10.B16, V28.B16
+	FMOVQ F28, 784(R11)
+	FMOVQ 288(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V4.B16, V31.B16, V11.B16
+	VUSRA $4, V11.B16, V7.B16
+	FMOVQ F7, 800(R11)
+	FMOVQ 288(R1), F30
+	VUSHR $6, V30.B16, V30.B16
+	VAND V5.B16, V31.B16, V16.B16
+	VUSRA $5, V16.B16, V30.B16
+	FMOVQ F30, 816(R11)
+	FMOVQ 352(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V2.B16, V20.B16, V22.B16
+	VUSRA $2, V22.B16, V8.B16
+	FMOVQ F8, 832(R11)
+	FMOVQ 352(R1), F19
+	VUSHR $2, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V20.B16, V9.B16
+	VUSRA $3, V9.B16, V19.B16
+	FMOVQ F19, 848(R11)
+	FMOVQ 352(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	VAND V1.B16, V6.B16, V6.B16
+	VAND V4.B16, V20.B16, V12.B16
+	VUSRA $4, V12.B16, V6.B16
+	FMOVQ F6, 864(R11)
+	FMOVQ 352(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	VAND V5.B16, V20.B16, V24.B16
+	VUSRA $5, V24.B16, V23.B16
+	FMOVQ F23, 880(R11)
+	FMOVD 40(R1), F25
+	WORD $0x0f08a739 // sshll v25.8h, v25.8b, #0
+	WORD $0x0e79101a // saddw v26.4s, v0.4s, v25.4h
+	FMOVQ 32(R11), F27
+	FMOVQ 96(R11), F13
+	WORD $0x4e3acf6d // fmla v13.4s, v27.4s, v26.4s
+	FMOVQ F13, 288(R11)
+	FMOVD 56(R1), F14
+	WORD $0x0f08a5ce // sshll v14.8h, v14.8b, #0
+	WORD $0x0e6e1011 // saddw v17.4s, v0.4s, v14.4h
+	FMOVQ 32(R11), F15
+	FMOVQ 96(R11), F18
+	WORD $0x4e31cdf2 // fmla v18.4s, v15.4s, v17.4s
+	FMOVQ F18, 352(R11)
+	FMOVQ 304(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 432(R1), F29
+	VSHL $4, V29.B16, V10.B16
+	VAND V2.B16, V10.B16, V28.B16
+	VUSRA $2, V28.B16, V21.B16
+	FMOVQ F21, 896(R11)
+	FMOVQ 304(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V10.B16, V7.B16
+	VUSRA $3, V7.B16, V11.B16
+	FMOVQ F11, 912(R11)
+	FMOVQ 304(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V4.B16, V10.B16, V30.B16
+	VUSRA $4, V30.B16, V16.B16
+	FMOVQ F16, 928(R11)
+	FMOVQ 304(R1), F22
+	VUSHR $6, V22.B16, V22.B16
+	VAND V5.B16, V10.B16, V8.B16
+	VUSRA $5, V8.B16, V22.B16
+	FMOVQ F22, 944(R11)
+	FMOVQ 368(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V2.B16, V29.B16, V19.B16
+	VUSRA $2, V19.B16, V9.B16
+	FMOVQ F9, 960(R11)
+	FMOVQ 368(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V29.B16, V6.B16
+	VUSRA $3, V6.B16, V12.B16
+	FMOVQ F12, 976(R11)
+	FMOVQ 368(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V4.B16, V29.B16, V20.B16
+	VUSRA $4, V20.B16, V31.B16
+	FMOVQ F31, 992(R11)
+	FMOVQ 368(R1), F24
+	VUSHR $6, V24.B16, V24.B16
+	VAND V5.B16, V29.B16, V23.B16
+	VUSRA $5, V23.B16, V24.B16
+	FMOVQ F24, 1008(R11)
+	WORD $0x4e79101b // saddw2 v27.4s, v0.4s, v25.8h
+	FMOVQ 48(R11), F26
+	FMOVQ 112(R11), F13
+	WORD $0x4e3bcf4d // fmla v13.4s, v26.4s, v27.4s
+	FMOVQ F13, 304(R11)
+	WORD $0x4e6e100f // saddw2 v15.4s, v0.4s, v14.8h
+	FMOVQ 48(R11), F17
+	FMOVQ 112(R11), F18
+	WORD $0x4e2fce32 // fmla v18.4s, v17.4s, v15.4s
+	FMOVQ F18, 368(R11)
+	MOVD 64(R0), R12
+	ADD $64, R2, R13
+	MOVD R3, R14
+row74:
+	FMOVQ 0(R13), F28
+	FMOVQ 16(R13), F21
+	VDUP V28.S[0], V7.S4
+	VDUP V28.S[1], V11.S4
+	VDUP V28.S[2], V30.S4
+	VDUP V28.S[3], V16.S4
+	VDUP V21.S[0], V8.S4
+	VDUP V21.S[1], V22.S4
+	VDUP V21.S[2], V19.S4
+	VDUP V21.S[3], V9.S4
+	FMOVQ 32(R13), F6
+	VSHL $2, V6.S4, V12.S4
+	VSUB V12.S4, V0.S4, V12.S4
+	VDUP V12.S[2], V20.S4
+	VDUP V12.S[3], V31.S4
+	FMOVQ 512(R11), F23
+	WORD $0x0e27c2ea // smull v10.8h, v23.8b, v7.8b
+	WORD $0x4e27c2fd // smull2 v29.8h, v23.16b, v7.16b
+	FMOVQ 528(R11), F24
+	WORD $0x0e2b830a // smlal v10.8h, v24.8b, v11.8b
+	WORD $0x4e2b831d // smlal2 v29.8h, v24.16b, v11.16b
+	FMOVQ 544(R11), F25
+	WORD $0x0e3e832a // smlal v10.8h, v25.8b, v30.8b
+	WORD $0x4e3e833d // smlal2 v29.8h, v25.16b, v30.16b
+	FMOVQ 560(R11), F26
+	WORD $0x0e30834a // smlal v10.8h, v26.8b, v16.8b
+	WORD $0x4e30835d // smlal2 v29.8h, v26.16b, v16.16b
+	VADDP V29.H8, V10.H8, V10.H8
+	FMOVQ 0(R10), F27
+	WORD $0x4e60695b // sadalp v27.4s, v10.8h
+	WORD $0x4eb4d77b // fsub v27.4s, v27.4s, v20.4s
+	WORD $0x4f86937b // fmul v27.4s, v27.4s, v6.s[0]
+	FMOVQ 256(R11), F13
+	WORD $0x6e2ddf7b // fmul v27.4s, v27.4s, v13.4s
+	FMOVQ 576(R11), F15
+	WORD $0x0e28c1ee // smull v14.8h, v15.8b, v8.8b
+	WORD $0x4e28c1f1 // smull2 v17.8h, v15.16b, v8.16b
+	FMOVQ 592(R11), F18
+	WORD $0x0e36824e // smlal v14.8h, v18.8b, v22.8b
+	WORD $0x4e368251 // smlal2 v17.8h, v18.16b, v22.16b
+	FMOVQ 608(R11), F28
+	WORD $0x0e33838e // smlal v14.8h, v28.8b, v19.8b
+	WORD $0x4e338391 // smlal2 v17.8h, v28.16b, v19.16b
+	FMOVQ 624(R11), F21
+	WORD $0x0e2982ae // smlal v14.8h, v21.8b, v9.8b
+	WORD $0x4e2982b1 // smlal2 v17.8h, v21.16b, v9.16b
+	VADDP V17.H8, V14.H8, V14.H8
+	FMOVQ 0(R10), F12
+	WORD $0x4e6069cc // sadalp v12.4s, v14.8h
+	WORD $0x4ebfd58c // fsub v12.4s, v12.4s, v31.4s
+	WORD $0x4fa6918c // fmul v12.4s, v12.4s, v6.s[1]
+	FMOVQ 320(R11), F23
+	WORD $0x6e37dd8c // fmul v12.4s, v12.4s, v23.4s
+	WORD $0x4e2cd77b // fadd v27.4s, v27.4s, v12.4s
+	FMOVQ 0(R14), F24
+	WORD $0x4e3bd718 // fadd v24.4s, v24.4s, v27.4s
+	FMOVQ F24, 0(R14)
+	FMOVQ 640(R11), F29
+	WORD $0x0e27c3b9 // smull v25.8h, v29.8b, v7.8b
+	WORD $0x4e27c3ba // smull2 v26.8h, v29.16b, v7.16b
+	FMOVQ 656(R11), F10
+	WORD $0x0e2b8159 // smlal v25.8h, v10.8b, v11.8b
+	WORD $0x4e2b815a // smlal2 v26.8h, v10.16b, v11.16b
+	FMOVQ 672(R11), F13
+	WORD $0x0e3e81b9 // smlal v25.8h, v13.8b, v30.8b
+	WORD $0x4e3e81ba // smlal2 v26.8h, v13.16b, v30.16b
+	FMOVQ 688(R11), F15
+	WORD $0x0e3081f9 // smlal v25.8h, v15.8b, v16.8b
+	WORD $0x4e3081fa // smlal2 v26.8h, v15.16b, v16.16b
+	VADDP V26.H8, V25.H8, V25.H8
+	FMOVQ 0(R10), F18
+	WORD $0x4e606b32 // sadalp v18.4s, v25.8h
+	WORD $0x4eb4d652 // fsub v18.4s, v18.4s, v20.4s
+	WORD $0x4f869252 // fmul v18.4s, v18.4s, v6.s[0]
+	FMOVQ 272(R11), F28
+	WORD $0x6e3cde52 // fmul v18.4s, v18.4s, v28.4s
+	FMOVQ 704(R11), F14
+	WORD $0x0e28c1d5 // smull v21.8h, v14.8b, v8.8b
+	WORD $0x4e28c1d1 // smull2 v17.8h, v14.16b, v8.16b
+	FMOVQ 720(R11), F23
+	WORD $0x0e3682f5 // smlal v21.8h, v23.8b, v22.8b
+	WORD $0x4e3682f1 // smlal2 v17.8h, v23.16b, v22.16b
+	FMOVQ 736(R11), F12
+	WORD $0x0e338195 // smlal v21.8h, v12.8b, v19.8b
+	WORD $0x4e338191 // smlal2 v17.8h, v12.16b, v19.16b
+	FMOVQ 752(R11), F27
+	WORD $0x0e298375 // smlal v21.8h, v27.8b, v9.8b
+	WORD $0x4e298371 // smlal2 v17.8h, v27.16b, v9.16b
+	VADDP V17.H8, V21.H8, V21.H8
+	FMOVQ 0(R10), F24
+	WORD $0x4e606ab8 // sadalp v24.4s, v21.8h
+	WORD $0x4ebfd718 // fsub v24.4s, v24.4s, v31.4s
+	WORD $0x4fa69318 // fmul v24.4s, v24.4s, v6.s[1]
+	FMOVQ 336(R11), F29
+	WORD $0x6e3ddf18 // fmul v24.4s, v24.4s, v29.4s
+	WORD $0x4e38d652 // fadd v18.4s, v18.4s, v24.4s
+	FMOVQ 16(R14), F10
+	WORD $0x4e32d54a // fadd v10.4s, v10.4s, v18.4s
+	FMOVQ F10, 16(R14)
+	FMOVQ 768(R11), F26
+	WORD $0x0e27c34d // smull v13.8h, v26.8b, v7.8b
+	WORD $0x4e27c34f // smull2 v15.8h, v26.16b, v7.16b
+	FMOVQ 784(R11), F25
+	WORD $0x0e2b832d // smlal v13.8h, v25.8b, v11.8b
+	WORD $0x4e2b832f // smlal2 v15.8h, v25.16b, v11.16b
+	FMOVQ 800(R11), F28
+	WORD $0x0e3e838d // smlal v13.8h, v28.8b, v30.8b
+	WORD $0x4e3e838f // smlal2 v15.8h, v28.16b, v30.16b
+	FMOVQ 816(R11), F14
+	WORD $0x0e3081cd // smlal v13.8h, v14.8b, v16.8b
+	WORD $0x4e3081cf // smlal2 v15.8h, v14.16b, v16.16b
+	VADDP V15.H8, V13.H8, V13.H8
+	FMOVQ 0(R10), F23
+	WORD $0x4e6069b7 // sadalp v23.4s, v13.8h
+	WORD $0x4eb4d6f7 // fsub v23.4s, v23.4s, v20.4s
+	WORD $0x4f8692f7 // fmul v23.4s, v23.4s, v6.s[0]
+	FMOVQ 288(R11), F12
+	WORD $0x6e2cdef7 // fmul v23.4s, v23.4s, v12.4s
+	FMOVQ 832(R11), F21
+	WORD $0x0e28c2bb // smull v27.8h, v21.8b, v8.8b
+	WORD $0x4e28c2b1 // smull2 v17.8h, v21.16b, v8.16b
+	FMOVQ 848(R11), F29
+	WORD $0x0e3683bb // smlal v27.8h, v29.8b, v22.8b
+	WORD $0x4e3683b1 // smlal2 v17.8h, v29.16b, v22.16b
+	FMOVQ 864(R11), F24
+	WORD $0x0e33831b // smlal v27.8h, v24.8b, v19.8b
+	WORD $0x4e338311 // smlal2 v17.8h, v24.16b, v19.16b
+	FMOVQ 880(R11), F18
+	WORD $0x0e29825b // smlal v27.8h, v18.8b, v9.8b
+	WORD $0x4e298251 // smlal2 v17.8h, v18.16b, v9.16b
+	VADDP V17.H8, V27.H8, V27.H8
+	FMOVQ 0(R10), F10
+	WORD $0x4e606b6a // sadalp v10.4s, v27.8h
+	WORD $0x4ebfd54a // fsub v10.4s, v10.4s, v31.4s
+	WORD $0x4fa6914a // fmul v10.4s, v10.4s, v6.s[1]
+	FMOVQ 352(R11), F26
+	WORD $0x6e3add4a // fmul v10.4s, v10.4s, v26.4s
+	WORD $0x4e2ad6f7 // fadd v23.4s, v23.4s, v10.4s
+	FMOVQ 32(R14), F25
+	WORD $0x4e37d739 // fadd v25.4s, v25.4s, v23.4s
+	FMOVQ F25, 32(R14)
+	FMOVQ 896(R11), F15
+	WORD $0x0e27c1fc // smull v28.8h, v15.8b, v7.8b
+	WORD $0x4e27c1ee // smull2 v14.8h, v15.16b, v7.16b
+	FMOVQ 912(R11), F13
+	WORD $0x0e2b81bc // smlal v28.8h, v13.8b, v11.8b
+	WORD $0x4e2b81ae // smlal2 v14.8h, v13.16b, v11.16b
+	FMOVQ 928(R11), F12
+	WORD $0x0e3e819c // smlal v28.8h, v12.8b, v30.8b
+	WORD $0x4e3e818e // smlal2 v14.8h, v12.16b, v30.16b
+	FMOVQ 944(R11), F21
+	WORD $0x0e3082bc // smlal v28.8h, v21.8b, v16.8b
+	WORD $0x4e3082ae // smlal2 v14.8h, v21.16b, v16.16b
+	VADDP V14.H8, V28.H8, V28.H8
+	FMOVQ 0(R10), F29
+	WORD $0x4e606b9d // sadalp v29.4s, v28.8h
+	WORD $0x4eb4d7bd // fsub v29.4s, v29.4s, v20.4s
+	WORD $0x4f8693bd // fmul v29.4s, v29.4s, v6.s[0]
+	FMOVQ 304(R11), F24
+	WORD $0x6e38dfbd // fmul v29.4s, v29.4s, v24.4s
+	FMOVQ 960(R11), F27
+	WORD $0x0e28c372 // smull v18.8h, v27.8b, v8.8b
+	WORD $0x4e28c371 // smull2 v17.8h, v27.16b, v8.16b
+	FMOVQ 976(R11), F26
+	WORD $0x0e368352 // smlal v18.8h, v26.8b, v22.8b
+	WORD $0x4e368351 // smlal2 v17.8h, v26.16b, v22.16b
+	FMOVQ 992(R11), F10
+	WORD $0x0e338152 // smlal v18.8h, v10.8b, v19.8b
+	WORD $0x4e338151 // smlal2 v17.8h, v10.16b, v19.16b
+	FMOVQ 1008(R11), F23
+	WORD $0x0e2982f2 // smlal v18.8h, v23.8b, v9.8b
+	WORD $0x4e2982f1 // smlal2 v17.8h, v23.16b, v9.16b
+	VADDP V17.H8, V18.H8, V18.H8
 	FMOVQ 0(R10), F25
-	WORD $0x4e606959 // sadalp v25.4s, v10.8h
-	WORD $0x4eb8d739 // fsub v25.4s, v25.4s, v24.4s
-	WORD $0x4fb59339 // fmul v25.4s, v25.4s, v21.s[1]
-	FMOVQ 224(R11), F14
-	WORD $0x6e2edf39 // fmul v25.4s, v25.4s, v14.4s
-	WORD $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
-	FMOVQ 32(R14), F31
-	WORD $0x4e2bd7ff // fadd v31.4s, v31.4s, v11.4s
-	FMOVQ F31, 32(R14)
-	FMOVQ 768(R11), F28
-	WORD $0x0e28c386 // smull v6.8h, v28.8b, v8.8b
-	WORD $0x4e28c387 // smull2 v7.8h, v28.16b, v8.16b
-	FMOVQ 784(R11), F13
-	WORD $0x0e3e81a6 // smlal v6.8h, v13.8b, v30.8b
-	WORD $0x4e3e81a7 // smlal2 v7.8h, v13.16b, v30.16b
-	FMOVQ 800(R11), F22
-	WORD $0x0e2f82c6 // smlal v6.8h, v22.8b, v15.8b
-	WORD $0x4e2f82c7 // smlal2 v7.8h, v22.16b, v15.16b
-	FMOVQ 816(R11), F12
-	WORD $0x0e308186 // smlal v6.8h, v12.8b, v16.8b
-	WORD $0x4e308187 // smlal2 v7.8h, v12.16b, v16.16b
-	VADDP V7.H8, V6.H8, V6.H8
-	FMOVQ 0(R10), F26
-	WORD $0x4e6068da // sadalp v26.4s, v6.8h
-	WORD $0x4eb7d75a // fsub v26.4s, v26.4s, v23.4s
-	WORD $0x4f95935a // fmul v26.4s, v26.4s, v21.s[0]
-	FMOVQ 176(R11), F9
-	WORD $0x6e29df5a // fmul v26.4s, v26.4s, v9.4s
-	FMOVQ 832(R11), F10
-	WORD $0x0e31c15d // smull v29.8h, v10.8b, v17.8b
-	WORD $0x4e31c15b // smull2 v27.8h, v10.16b, v17.16b
-	FMOVQ 848(R11), F14
-	WORD $0x0e3281dd // smlal v29.8h, v14.8b, v18.8b
-	WORD $0x4e3281db // smlal2 v27.8h, v14.16b, v18.16b
-	FMOVQ 864(R11), F25
-	WORD $0x0e33833d // smlal v29.8h, v25.8b, v19.8b
-	WORD $0x4e33833b // smlal2 v27.8h, v25.16b, v19.16b
-	FMOVQ 880(R11), F11
-	WORD $0x0e34817d // smlal v29.8h, v11.8b, v20.8b
-	WORD $0x4e34817b // smlal2 v27.8h, v11.16b, v20.16b
-	VADDP V27.H8, V29.H8, V29.H8
-	FMOVQ 0(R10), F31
-	WORD $0x4e606bbf // sadalp v31.4s, v29.8h
-	WORD $0x4eb8d7ff // fsub v31.4s, v31.4s, v24.4s
-	WORD $0x4fb593ff // fmul v31.4s, v31.4s, v21.s[1]
-	FMOVQ 240(R11), F28
-	WORD $0x6e3cdfff // fmul v31.4s, v31.4s, v28.4s
-	WORD $0x4e3fd75a // fadd v26.4s, v26.4s, v31.4s
+	WORD $0x4e606a59 // sadalp v25.4s, v18.8h
+	WORD $0x4ebfd739 // fsub v25.4s, v25.4s, v31.4s
+	WORD $0x4fa69339 // fmul v25.4s, v25.4s, v6.s[1]
+	FMOVQ 368(R11), F15
+	WORD $0x6e2fdf39 // fmul v25.4s, v25.4s, v15.4s
+	WORD $0x4e39d7bd // fadd v29.4s, v29.4s, v25.4s
 	FMOVQ 48(R14), F13
-	WORD $0x4e3ad5ad // fadd v13.4s, v13.4s, v26.4s
+	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
 	FMOVQ F13, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row66
-	FMOVQ 256(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 384(R1), F12
-	VSHL $4, V12.B16, V7.B16
-	VAND V2.B16, V7.B16, V6.B16
-	VUSRA $2, V6.B16, V22.B16
-	FMOVQ F22, 384(R11)
-	FMOVQ 256(R1), F9
-	VUSHR $2, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V3.B16, V7.B16, V10.B16
-	VUSRA $3, V10.B16, V9.B16
-	FMOVQ F9, 400(R11)
-	FMOVQ 256(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V7.B16, V25.B16
-	VUSRA $4, V25.B16, V14.B16
-	FMOVQ F14, 416(R11)
-	FMOVQ 256(R1), F11
-	VUSHR $6, V11.B16, V11.B16
-	VAND V5.B16, V7.B16, V27.B16
-	VUSRA $5, V27.B16, V11.B16
-	FMOVQ F11, 432(R11)
-	FMOVQ 320(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V2.B16, V12.B16, V28.B16
-	VUSRA $2, V28.B16, V29.B16
-	FMOVQ F29, 448(R11)
-	FMOVQ 320(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V12.B16, V26.B16
-	VUSRA $3, V26.B16, V31.B16
-	FMOVQ F31, 464(R11)
-	FMOVQ 320(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V12.B16, V8.B16
-	VUSRA $4, V8.B16, V13.B16
-	FMOVQ F13, 480(R11)
-	FMOVQ 320(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	VAND V5.B16, V12.B16, V15.B16
-	VUSRA $5, V15.B16, V30.B16
-	FMOVQ F30, 496(R11)
-	FMOVD 32(R1), F16
-	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
-	WORD $0x0e701011 // saddw v17.4s, v0.4s, v16.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 0(R11), F18
-	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
-	FMOVQ F17, 128(R11)
-	FMOVD 48(R1), F19
-	WORD $0x0f08a673 // sshll v19.8h, v19.8b, #0
-	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 0(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FMOVQ F20, 192(R11)
-	FMOVQ 272(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 400(R1), F24
-	VSHL $4, V24.B16, V6.B16
-	VAND V2.B16, V6.B16, V22.B16
-	VUSRA $2, V22.B16, V23.B16
-	FMOVQ F23, 512(R11)
-	FMOVQ 272(R1), F10
-	VUSHR $2, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V6.B16, V9.B16
-	VUSRA $3, V9.B16, V10.B16
-	FMOVQ F10, 528(R11)
-	FMOVQ 272(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V6.B16, V14.B16
-	VUSRA $4, V14.B16, V25.B16
-	FMOVQ F25, 544(R11)
-	FMOVQ 272(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V6.B16, V11.B16
-	VUSRA $5, V11.B16, V27.B16
-	FMOVQ F27, 560(R11)
-	FMOVQ 336(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V2.B16, V24.B16, V29.B16
-	VUSRA $2, V29.B16, V28.B16
-	FMOVQ F28, 576(R11)
-	FMOVQ 336(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V24.B16, V31.B16
-	VUSRA $3, V31.B16, V26.B16
-	FMOVQ F26, 592(R11)
-	FMOVQ 336(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V4.B16, V24.B16, V13.B16
-	VUSRA $4, V13.B16, V8.B16
-	FMOVQ F8, 608(R11)
-	FMOVQ 336(R1), F15
-	VUSHR $6, V15.B16, V15.B16
-	VAND V5.B16, V24.B16, V7.B16
-	VUSRA $5, V7.B16, V15.B16
-	FMOVQ F15, 624(R11)
-	WORD $0x4e70100c // saddw2 v12.4s, v0.4s, v16.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 16(R11), F30
-	WORD $0x6e3edd8c // fmul v12.4s, v12.4s, v30.4s
-	FMOVQ F12, 144(R11)
-	WORD $0x4e731012 // saddw2 v18.4s, v0.4s, v19.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 16(R11), F17
-	WORD $0x6e31de52 // fmul v18.4s, v18.4s, v17.4s
-	FMOVQ F18, 208(R11)
-	FMOVQ 288(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 416(R1), F20
-	VSHL $4, V20.B16, V22.B16
-	VAND V2.B16, V22.B16, V23.B16
-	VUSRA $2, V23.B16, V21.B16
-	FMOVQ F21, 640(R11)
-	FMOVQ 288(R1), F9
-	VUSHR $2, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V3.B16, V22.B16, V10.B16
-	VUSRA $3, V10.B16, V9.B16
-	FMOVQ F9, 656(R11)
-	FMOVQ 288(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V22.B16, V25.B16
-	VUSRA $4, V25.B16, V14.B16
-	FMOVQ F14, 672(R11)
-	FMOVQ 288(R1), F11
-	VUSHR $6, V11.B16, V11.B16
-	VAND V5.B16, V22.B16, V27.B16
-	VUSRA $5, V27.B16, V11.B16
-	FMOVQ F11, 688(R11)
-	FMOVQ 352(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V2.B16, V20.B16, V28.B16
-	VUSRA $2, V28.B16, V29.B16
-	FMOVQ F29, 704(R11)
-	FMOVQ 352(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V20.B16, V26.B16
-	VUSRA $3, V26.B16, V31.B16
-	FMOVQ F31, 720(R11)
-	FMOVQ 352(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V20.B16, V8.B16
-	VUSRA $4, V8.B16, V13.B16
-	FMOVQ F13, 736(R11)
-	FMOVQ 352(R1), F7
-	VUSHR $6, V7.B16, V7.B16
-	VAND V5.B16, V20.B16, V6.B16
-	VUSRA $5, V6.B16, V7.B16
-	FMOVQ F7, 752(R11)
-	FMOVD 40(R1), F24
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x0e78100f // saddw v15.4s, v0.4s, v24.4h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 32(R11), F16
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	FMOVQ F15, 160(R11)
-	FMOVD 56(R1), F30
-	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e100c // saddw v12.4s, v0.4s, v30.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 32(R11), F19
-	WORD $0x6e33dd8c // fmul v12.4s, v12.4s, v19.4s
-	FMOVQ F12, 224(R11)
-	FMOVQ 304(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 432(R1), F18
-	VSHL $4, V18.B16, V23.B16
-	VAND V2.B16, V23.B16, V21.B16
-	VUSRA $2, V21.B16, V17.B16
-	FMOVQ F17, 768(R11)
-	FMOVQ 304(R1), F10
-	VUSHR $2, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V23.B16, V9.B16
-	VUSRA $3, V9.B16, V10.B16
-	FMOVQ F10, 784(R11)
-	FMOVQ 304(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V23.B16, V14.B16
-	VUSRA $4, V14.B16, V25.B16
-	FMOVQ F25, 800(R11)
-	FMOVQ 304(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V23.B16, V11.B16
-	VUSRA $5, V11.B16, V27.B16
-	FMOVQ F27, 816(R11)
-	FMOVQ 368(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V2.B16, V18.B16, V29.B16
-	VUSRA $2, V29.B16, V28.B16
-	FMOVQ F28, 832(R11)
-	FMOVQ 368(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V18.B16, V31.B16
-	VUSRA $3, V31.B16, V26.B16
-	FMOVQ F26, 848(R11)
-	FMOVQ 368(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V4.B16, V18.B16, V13.B16
-	VUSRA $4, V13.B16, V8.B16
-	FMOVQ F8, 864(R11)
-	FMOVQ 368(R1), F6
-	VUSHR $6, V6.B16, V6.B16
-	VAND V5.B16, V18.B16, V22.B16
-	VUSRA $5, V22.B16, V6.B16
-	FMOVQ F6, 880(R11)
-	WORD $0x4e781014 // saddw2 v20.4s, v0.4s, v24.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 48(R11), F7
-	WORD $0x6e27de94 // fmul v20.4s, v20.4s, v7.4s
-	FMOVQ F20, 176(R11)
-	WORD $0x4e7e1010 // saddw2 v16.4s, v0.4s, v30.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 48(R11), F15
-	WORD $0x6e2fde10 // fmul v16.4s, v16.4s, v15.4s
-	FMOVQ F16, 240(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-row67:
-	FMOVQ 0(R13), F19
-	FMOVQ 16(R13), F12
-	VDUP V19.S[0], V21.S4
-	VDUP V19.S[1], V17.S4
-	VDUP V19.S[2], V9.S4
-	VDUP V19.S[3], V10.S4
-	VDUP V12.S[0], V14.S4
-	VDUP V12.S[1], V25.S4
-	VDUP V12.S[2], V11.S4
-	VDUP V12.S[3], V27.S4
-	FMOVQ 32(R13), F29
-	VSHL $2, V29.S4, V28.S4
-	VSUB V28.S4, V0.S4, V28.S4
-	VDUP V28.S[2], V31.S4
-	VDUP V28.S[3], V26.S4
-	FMOVQ 384(R11), F22
-	WORD $0x0e35c2cd // smull v13.8h, v22.8b, v21.8b
-	WORD $0x4e35c2c8 // smull2 v8.8h, v22.16b, v21.16b
-	FMOVQ 400(R11), F23
-	WORD $0x0e3182ed // smlal v13.8h, v23.8b, v17.8b
-	WORD $0x4e3182e8 // smlal2 v8.8h, v23.16b, v17.16b
-	FMOVQ 416(R11), F18
-	WORD $0x0e29824d // smlal v13.8h, v18.8b, v9.8b
-	WORD $0x4e298248 // smlal2 v8.8h, v18.16b, v9.16b
-	FMOVQ 432(R11), F6
-	WORD $0x0e2a80cd // smlal v13.8h, v6.8b, v10.8b
-	WORD $0x4e2a80c8 // smlal2 v8.8h, v6.16b, v10.16b
-	VADDP V8.H8, V13.H8, V13.H8
-	FMOVQ 0(R10), F24
-	WORD $0x4e6069b8 // sadalp v24.4s, v13.8h
-	WORD $0x4ebfd718 // fsub v24.4s, v24.4s, v31.4s
-	WORD $0x4f9d9318 // fmul v24.4s, v24.4s, v29.s[0]
-	FMOVQ 128(R11), F7
-	WORD $0x6e27df18 // fmul v24.4s, v24.4s, v7.4s
-	FMOVQ 448(R11), F15
-	WORD $0x0e2ec1f4 // smull v20.8h, v15.8b, v14.8b
-	WORD $0x4e2ec1fe // smull2 v30.8h, v15.16b, v14.16b
-	FMOVQ 464(R11), F16
-	WORD $0x0e398214 // smlal v20.8h, v16.8b, v25.8b
-	WORD $0x4e39821e // smlal2 v30.8h, v16.16b, v25.16b
-	FMOVQ 480(R11), F19
-	WORD $0x0e2b8274 // smlal v20.8h, v19.8b, v11.8b
-	WORD $0x4e2b827e // smlal2 v30.8h, v19.16b, v11.16b
-	FMOVQ 496(R11), F12
-	WORD $0x0e3b8194 // smlal v20.8h, v12.8b, v27.8b
-	WORD $0x4e3b819e // smlal2 v30.8h, v12.16b, v27.16b
-	VADDP V30.H8, V20.H8, V20.H8
-	FMOVQ 0(R10), F28
-	WORD $0x4e606a9c // sadalp v28.4s, v20.8h
-	WORD $0x4ebad79c // fsub v28.4s, v28.4s, v26.4s
-	WORD $0x4fbd939c // fmul v28.4s, v28.4s, v29.s[1]
-	FMOVQ 192(R11), F22
-	WORD $0x6e36df9c // fmul v28.4s, v28.4s, v22.4s
-	WORD $0x4e3cd718 // fadd v24.4s, v24.4s, v28.4s
-	FMOVQ 0(R14), F23
-	WORD $0x4e38d6f7 // fadd v23.4s, v23.4s, v24.4s
-	FMOVQ F23, 0(R14)
-	FMOVQ 512(R11), F8
-	WORD $0x0e35c112 // smull v18.8h, v8.8b, v21.8b
-	WORD $0x4e35c106 // smull2 v6.8h, v8.16b, v21.16b
-	FMOVQ 528(R11), F13
-	WORD $0x0e3181b2 // smlal v18.8h, v13.8b, v17.8b
-	WORD $0x4e3181a6 // smlal2 v6.8h, v13.16b, v17.16b
-	FMOVQ 544(R11), F7
-	WORD $0x0e2980f2 // smlal v18.8h, v7.8b, v9.8b
-	WORD $0x4e2980e6 // smlal2 v6.8h, v7.16b, v9.16b
-	FMOVQ 560(R11), F15
-	WORD $0x0e2a81f2 // smlal v18.8h, v15.8b, v10.8b
-	WORD $0x4e2a81e6 // smlal2 v6.8h, v15.16b, v10.16b
-	VADDP V6.H8, V18.H8, V18.H8
-	FMOVQ 0(R10), F16
-	WORD $0x4e606a50 // sadalp v16.4s, v18.8h
-	WORD $0x4ebfd610 // fsub v16.4s, v16.4s, v31.4s
-	WORD $0x4f9d9210 // fmul v16.4s, v16.4s, v29.s[0]
-	FMOVQ 144(R11), F19
-	WORD $0x6e33de10 // fmul v16.4s, v16.4s, v19.4s
-	FMOVQ 576(R11), F20
-	WORD $0x0e2ec28c // smull v12.8h, v20.8b, v14.8b
-	WORD $0x4e2ec29e // smull2 v30.8h, v20.16b, v14.16b
-	FMOVQ 592(R11), F22
-	WORD $0x0e3982cc // smlal v12.8h, v22.8b, v25.8b
-	WORD $0x4e3982de // smlal2 v30.8h, v22.16b, v25.16b
-	FMOVQ 608(R11), F28
-	WORD $0x0e2b838c // smlal v12.8h, v28.8b, v11.8b
-	WORD $0x4e2b839e // smlal2 v30.8h, v28.16b, v11.16b
-	FMOVQ 624(R11), F24
-	WORD $0x0e3b830c // smlal v12.8h, v24.8b, v27.8b
-	WORD $0x4e3b831e // smlal2 v30.8h, v24.16b, v27.16b
-	VADDP V30.H8, V12.H8, V12.H8
-	FMOVQ 0(R10), F23
-	WORD $0x4e606997 // sadalp v23.4s, v12.8h
-	WORD $0x4ebad6f7 // fsub v23.4s, v23.4s, v26.4s
-	WORD $0x4fbd92f7 // fmul v23.4s, v23.4s, v29.s[1]
-	FMOVQ 208(R11), F8
-	WORD $0x6e28def7 // fmul v23.4s, v23.4s, v8.4s
-	WORD $0x4e37d610 // fadd v16.4s, v16.4s, v23.4s
-	FMOVQ 16(R14), F13
-	WORD $0x4e30d5ad // fadd v13.4s, v13.4s, v16.4s
-	FMOVQ F13, 16(R14)
-	FMOVQ 640(R11), F6
-	WORD $0x0e35c0c7 // smull v7.8h, v6.8b, v21.8b
-	WORD $0x4e35c0cf // smull2 v15.8h, v6.16b, v21.16b
-	FMOVQ 656(R11), F18
-	WORD $0x0e318247 // smlal v7.8h, v18.8b, v17.8b
-	WORD $0x4e31824f // smlal2 v15.8h, v18.16b, v17.16b
-	FMOVQ 672(R11), F19
-	WORD $0x0e298267 // smlal v7.8h, v19.8b, v9.8b
-	WORD $0x4e29826f // smlal2 v15.8h, v19.16b, v9.16b
-	FMOVQ 688(R11), F20
-	WORD $0x0e2a8287 // smlal v7.8h, v20.8b, v10.8b
-	WORD $0x4e2a828f // smlal2 v15.8h, v20.16b, v10.16b
-	VADDP V15.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F22
-	WORD $0x4e6068f6 // sadalp v22.4s, v7.8h
-	WORD $0x4ebfd6d6 // fsub v22.4s, v22.4s, v31.4s
-	WORD $0x4f9d92d6 // fmul v22.4s, v22.4s, v29.s[0]
-	FMOVQ 160(R11), F28
-	WORD $0x6e3cded6 // fmul v22.4s, v22.4s, v28.4s
-	FMOVQ 704(R11), F12
-	WORD $0x0e2ec198 // smull v24.8h, v12.8b, v14.8b
-	WORD $0x4e2ec19e // smull2 v30.8h, v12.16b, v14.16b
-	FMOVQ 720(R11), F8
-	WORD $0x0e398118 // smlal v24.8h, v8.8b, v25.8b
-	WORD $0x4e39811e // smlal2 v30.8h, v8.16b, v25.16b
-	FMOVQ 736(R11), F23
-	WORD $0x0e2b82f8 // smlal v24.8h, v23.8b, v11.8b
-	WORD $0x4e2b82fe // smlal2 v30.8h, v23.16b, v11.16b
-	FMOVQ 752(R11), F16
-	WORD $0x0e3b8218 // smlal v24.8h, v16.8b, v27.8b
-	WORD $0x4e3b821e // smlal2 v30.8h, v16.16b, v27.16b
-	VADDP V30.H8, V24.H8, V24.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e606b0d // sadalp v13.4s, v24.8h
-	WORD $0x4ebad5ad // fsub v13.4s, v13.4s, v26.4s
-	WORD $0x4fbd91ad // fmul v13.4s, v13.4s, v29.s[1]
-	FMOVQ 224(R11), F6
-	WORD $0x6e26ddad // fmul v13.4s, v13.4s, v6.4s
-	WORD $0x4e2dd6d6 // fadd v22.4s, v22.4s, v13.4s
-	FMOVQ 32(R14), F18
-	WORD $0x4e36d652 // fadd v18.4s, v18.4s, v22.4s
-	FMOVQ F18, 32(R14)
-	FMOVQ 768(R11), F15
-	WORD $0x0e35c1f3 // smull v19.8h, v15.8b, v21.8b
-	WORD $0x4e35c1f4 // smull2 v20.8h, v15.16b, v21.16b
-	FMOVQ 784(R11), F7
-	WORD $0x0e3180f3 // smlal v19.8h, v7.8b, v17.8b
-	WORD $0x4e3180f4 // smlal2 v20.8h, v7.16b, v17.16b
-	FMOVQ 800(R11), F28
-	WORD $0x0e298393 // smlal v19.8h, v28.8b, v9.8b
-	WORD $0x4e298394 // smlal2 v20.8h, v28.16b, v9.16b
-	FMOVQ 816(R11), F12
-	WORD $0x0e2a8193 // smlal v19.8h, v12.8b, v10.8b
-	WORD $0x4e2a8194 // smlal2 v20.8h, v12.16b, v10.16b
-	VADDP V20.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F8
-	WORD $0x4e606a68 // sadalp v8.4s, v19.8h
-	WORD $0x4ebfd508 // fsub v8.4s, v8.4s, v31.4s
-	WORD $0x4f9d9108 // fmul v8.4s, v8.4s, v29.s[0]
-	FMOVQ 176(R11), F23
-	WORD $0x6e37dd08 // fmul v8.4s, v8.4s, v23.4s
-	FMOVQ 832(R11), F24
-	WORD $0x0e2ec310 // smull v16.8h, v24.8b, v14.8b
-	WORD $0x4e2ec31e // smull2 v30.8h, v24.16b, v14.16b
-	FMOVQ 848(R11), F6
-	WORD $0x0e3980d0 // smlal v16.8h, v6.8b, v25.8b
-	WORD $0x4e3980de // smlal2 v30.8h, v6.16b, v25.16b
-	FMOVQ 864(R11), F13
-	WORD $0x0e2b81b0 // smlal v16.8h, v13.8b, v11.8b
-	WORD $0x4e2b81be // smlal2 v30.8h, v13.16b, v11.16b
-	FMOVQ 880(R11), F22
-	WORD $0x0e3b82d0 // smlal v16.8h, v22.8b, v27.8b
-	WORD $0x4e3b82de // smlal2 v30.8h, v22.16b, v27.16b
-	VADDP V30.H8, V16.H8, V16.H8
-	FMOVQ 0(R10), F18
-	WORD $0x4e606a12 // sadalp v18.4s, v16.8h
-	WORD $0x4ebad652 // fsub v18.4s, v18.4s, v26.4s
-	WORD $0x4fbd9252 // fmul v18.4s, v18.4s, v29.s[1]
-	FMOVQ 240(R11), F15
-	WORD $0x6e2fde52 // fmul v18.4s, v18.4s, v15.4s
-	WORD $0x4e32d508 // fadd v8.4s, v8.4s, v18.4s
-	FMOVQ 48(R14), F7
-	WORD $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
-	FMOVQ F7, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row67
+	BNE row74
 	ADD $448, R1
 	ADD $128, R2
 	SUBS $2, R4
-	BNE pair64
+	BNE pair71
 	SUBS $1, R9
-	BNE block63
-	ADD $64, R3
-	ADD R7, R6
-	SUBS $1, R8
-	BNE panel61
-	RET
-
-// mulQ4_Kx1 multiplies Q4_K weights with a row of activations.
-// func mulQ4_Kx1(a *panel.Args)
-TEXT ·mulQ4_Kx1(SB), 0, $192-8
-	MOVD a+0(FP), R0
-	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
-	ADD $63, R11
-	AND $~63, R11
-	FMOVQ 0(R10), F0
-	MOVW $0xf0f0f0f, R5
-	VDUP R5, V1.S4
-	MOVD 0(R0), R6
-	MOVD 16(R0), R3
-	MOVD 48(R0), R8
-	MOVD 56(R0), R7
-panel68:
-	MOVD R6, R1
-	MOVD 8(R0), R2
-	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V3.B16, V3.B16, V3.B16
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	MOVD 40(R0), R9
-	LSR $3, R9
-block69:
-	FMOVD 0(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 0(R11)
-	FMOVD 8(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 16(R11)
-	FMOVD 16(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 32(R11)
-	FMOVD 24(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 48(R11)
-	FMOVD 32(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 64(R11)
-	FMOVD 40(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 80(R11)
-	FMOVD 48(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 96(R11)
-	FMOVD 56(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 112(R11)
-	ADD $64, R1
-	MOVD $8, R4
-pair70:
-	FMOVQ 0(R2), F14
-	FMOVQ 16(R2), F15
-	VDUP V14.S[0], V16.S4
-	VDUP V14.S[1], V17.S4
-	VDUP V14.S[2], V18.S4
-	VDUP V14.S[3], V19.S4
-	VDUP V15.S[0], V20.S4
-	VDUP V15.S[1], V21.S4
-	VDUP V15.S[2], V22.S4
-	VDUP V15.S[3], V23.S4
-	FMOVQ 32(R2), F24
-	FMOVD 48(R2), F25
-	WORD $0x7e30db39 // faddp s25, v25.2s
-	FMOVQ 64(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x0e30c39a // smull v26.8h, v28.8b, v16.8b
-	WORD $0x4e30c39b // smull2 v27.8h, v28.16b, v16.16b
-	FMOVQ 128(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x0e3183ba // smlal v26.8h, v29.8b, v17.8b
-	WORD $0x4e3183bb // smlal2 v27.8h, v29.16b, v17.16b
-	FMOVQ 192(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x0e3283da // smlal v26.8h, v30.8b, v18.8b
-	WORD $0x4e3283db // smlal2 v27.8h, v30.16b, v18.16b
-	FMOVQ 256(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x0e3383fa // smlal v26.8h, v31.8b, v19.8b
-	WORD $0x4e3383fb // smlal2 v27.8h, v31.16b, v19.16b
-	VADDP V27.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F6
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4f9890c6 // fmul v6.4s, v6.4s, v24.s[0]
-	FMOVQ 64(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x0e34c127 // smull v7.8h, v9.8b, v20.8b
-	WORD $0x4e34c128 // smull2 v8.8h, v9.16b, v20.16b
-	FMOVQ 128(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x0e358147 // smlal v7.8h, v10.8b, v21.8b
-	WORD $0x4e358148 // smlal2 v8.8h, v10.16b, v21.16b
-	FMOVQ 192(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x0e368167 // smlal v7.8h, v11.8b, v22.8b
-	WORD $0x4e368168 // smlal2 v8.8h, v11.16b, v22.16b
-	FMOVQ 256(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x0e378187 // smlal v7.8h, v12.8b, v23.8b
-	WORD $0x4e378188 // smlal2 v8.8h, v12.16b, v23.16b
-	VADDP V8.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e6068ed // sadalp v13.4s, v7.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fb891ad // fmul v13.4s, v13.4s, v24.s[1]
-	WORD $0x4e2dd4c6 // fadd v6.4s, v6.4s, v13.4s
-	FMOVD 0(R1), F14
-	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
-	WORD $0x0e6e100f // saddw v15.4s, v0.4s, v14.4h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 0(R11), F28
-	WORD $0x6e3cddef // fmul v15.4s, v15.4s, v28.4s
-	WORD $0x6e2fdcc6 // fmul v6.4s, v6.4s, v15.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	FMOVD 16(R1), F29
-	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
-	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 64(R11), F31
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	WORD $0x4f9993de // fmul v30.4s, v30.4s, v25.s[0]
-	WORD $0x4ebed442 // fsub v2.4s, v2.4s, v30.4s
-	FMOVQ 80(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e30c13b // smull v27.8h, v9.8b, v16.8b
-	WORD $0x4e30c13a // smull2 v26.8h, v9.16b, v16.16b
-	FMOVQ 144(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x0e31815b // smlal v27.8h, v10.8b, v17.8b
-	WORD $0x4e31815a // smlal2 v26.8h, v10.16b, v17.16b
-	FMOVQ 208(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x0e32817b // smlal v27.8h, v11.8b, v18.8b
-	WORD $0x4e32817a // smlal2 v26.8h, v11.16b, v18.16b
-	FMOVQ 272(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x0e33819b // smlal v27.8h, v12.8b, v19.8b
-	WORD $0x4e33819a // smlal2 v26.8h, v12.16b, v19.16b
-	VADDP V26.H8, V27.H8, V27.H8
-	FMOVQ 0(R10), F8
-	WORD $0x4e606b68 // sadalp v8.4s, v27.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f989108 // fmul v8.4s, v8.4s, v24.s[0]
-	FMOVQ 80(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x0e34c387 // smull v7.8h, v28.8b, v20.8b
-	WORD $0x4e34c38d // smull2 v13.8h, v28.16b, v20.16b
-	FMOVQ 144(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x0e3581e7 // smlal v7.8h, v15.8b, v21.8b
-	WORD $0x4e3581ed // smlal2 v13.8h, v15.16b, v21.16b
-	FMOVQ 208(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x0e3680c7 // smlal v7.8h, v6.8b, v22.8b
-	WORD $0x4e3680cd // smlal2 v13.8h, v6.16b, v22.16b
-	FMOVQ 272(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x0e3783e7 // smlal v7.8h, v31.8b, v23.8b
-	WORD $0x4e3783ed // smlal2 v13.8h, v31.16b, v23.16b
-	VADDP V13.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e6068fe // sadalp v30.4s, v7.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb893de // fmul v30.4s, v30.4s, v24.s[1]
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
-	WORD $0x4e6e1009 // saddw2 v9.4s, v0.4s, v14.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 16(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
-	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
-	WORD $0x4e7d100b // saddw2 v11.4s, v0.4s, v29.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 80(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x4f99916b // fmul v11.4s, v11.4s, v25.s[0]
-	WORD $0x4eabd463 // fsub v3.4s, v3.4s, v11.4s
-	FMOVQ 96(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x0e30c39a // smull v26.8h, v28.8b, v16.8b
-	WORD $0x4e30c39b // smull2 v27.8h, v28.16b, v16.16b
-	FMOVQ 160(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x0e3181fa // smlal v26.8h, v15.8b, v17.8b
-	WORD $0x4e3181fb // smlal2 v27.8h, v15.16b, v17.16b
-	FMOVQ 224(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x0e3280da // smlal v26.8h, v6.8b, v18.8b
-	WORD $0x4e3280db // smlal2 v27.8h, v6.16b, v18.16b
-	FMOVQ 288(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x0e3383fa // smlal v26.8h, v31.8b, v19.8b
-	WORD $0x4e3383fb // smlal2 v27.8h, v31.16b, v19.16b
-	VADDP V27.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e606b4d // sadalp v13.4s, v26.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9891ad // fmul v13.4s, v13.4s, v24.s[0]
-	FMOVQ 96(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	WORD $0x0e34c1c7 // smull v7.8h, v14.8b, v20.8b
-	WORD $0x4e34c1de // smull2 v30.8h, v14.16b, v20.16b
-	FMOVQ 160(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x0e358147 // smlal v7.8h, v10.8b, v21.8b
-	WORD $0x4e35815e // smlal2 v30.8h, v10.16b, v21.16b
-	FMOVQ 224(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x0e368127 // smlal v7.8h, v9.8b, v22.8b
-	WORD $0x4e36813e // smlal2 v30.8h, v9.16b, v22.16b
-	FMOVQ 288(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x0e378107 // smlal v7.8h, v8.8b, v23.8b
-	WORD $0x4e37811e // smlal2 v30.8h, v8.16b, v23.16b
-	VADDP V30.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F29
-	WORD $0x4e6068fd // sadalp v29.4s, v7.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fb893bd // fmul v29.4s, v29.4s, v24.s[1]
-	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
-	FMOVD 8(R1), F12
-	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c100b // saddw v11.4s, v0.4s, v12.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 32(R11), F28
-	WORD $0x6e3cdd6b // fmul v11.4s, v11.4s, v28.4s
-	WORD $0x6e2bddad // fmul v13.4s, v13.4s, v11.4s
-	WORD $0x4e2dd484 // fadd v4.4s, v4.4s, v13.4s
-	FMOVD 24(R1), F15
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f1006 // saddw v6.4s, v0.4s, v15.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 96(R11), F31
-	WORD $0x6e3fdcc6 // fmul v6.4s, v6.4s, v31.4s
-	WORD $0x4f9990c6 // fmul v6.4s, v6.4s, v25.s[0]
-	WORD $0x4ea6d484 // fsub v4.4s, v4.4s, v6.4s
-	FMOVQ 112(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x0e30c1db // smull v27.8h, v14.8b, v16.8b
-	WORD $0x4e30c1da // smull2 v26.8h, v14.16b, v16.16b
-	FMOVQ 176(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x0e31815b // smlal v27.8h, v10.8b, v17.8b
-	WORD $0x4e31815a // smlal2 v26.8h, v10.16b, v17.16b
-	FMOVQ 240(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e32813b // smlal v27.8h, v9.8b, v18.8b
-	WORD $0x4e32813a // smlal2 v26.8h, v9.16b, v18.16b
-	FMOVQ 304(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x0e33811b // smlal v27.8h, v8.8b, v19.8b
-	WORD $0x4e33811a // smlal2 v26.8h, v8.16b, v19.16b
-	VADDP V26.H8, V27.H8, V27.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e606b7e // sadalp v30.4s, v27.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f9893de // fmul v30.4s, v30.4s, v24.s[0]
-	FMOVQ 112(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x0e34c387 // smull v7.8h, v28.8b, v20.8b
-	WORD $0x4e34c39d // smull2 v29.8h, v28.16b, v20.16b
-	FMOVQ 176(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x0e358167 // smlal v7.8h, v11.8b, v21.8b
-	WORD $0x4e35817d // smlal2 v29.8h, v11.16b, v21.16b
-	FMOVQ 240(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x0e3681a7 // smlal v7.8h, v13.8b, v22.8b
-	WORD $0x4e3681bd // smlal2 v29.8h, v13.16b, v22.16b
-	FMOVQ 304(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x0e3783e7 // smlal v7.8h, v31.8b, v23.8b
-	WORD $0x4e3783fd // smlal2 v29.8h, v31.16b, v23.16b
-	VADDP V29.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F6
-	WORD $0x4e6068e6 // sadalp v6.4s, v7.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fb890c6 // fmul v6.4s, v6.4s, v24.s[1]
-	WORD $0x4e26d7de // fadd v30.4s, v30.4s, v6.4s
-	WORD $0x4e6c100e // saddw2 v14.4s, v0.4s, v12.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 48(R11), F10
-	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
-	WORD $0x6e2edfde // fmul v30.4s, v30.4s, v14.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	WORD $0x4e6f1009 // saddw2 v9.4s, v0.4s, v15.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 112(R11), F8
-	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
-	WORD $0x4f999129 // fmul v9.4s, v9.4s, v25.s[0]
-	WORD $0x4ea9d4a5 // fsub v5.4s, v5.4s, v9.4s
-	FMOVQ 64(R2), F26
-	FMOVQ 80(R2), F27
-	VDUP V26.S[0], V28.S4
-	VDUP V26.S[1], V11.S4
-	VDUP V26.S[2], V13.S4
-	VDUP V26.S[3], V31.S4
-	VDUP V27.S[0], V29.S4
-	VDUP V27.S[1], V7.S4
-	VDUP V27.S[2], V6.S4
-	VDUP V27.S[3], V12.S4
-	FMOVQ 96(R2), F10
-	FMOVD 112(R2), F14
-	WORD $0x7e30d9ce // faddp s14, v14.2s
-	FMOVQ 320(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x0e3cc11e // smull v30.8h, v8.8b, v28.8b
-	WORD $0x4e3cc10f // smull2 v15.8h, v8.16b, v28.16b
-	FMOVQ 384(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e2b813e // smlal v30.8h, v9.8b, v11.8b
-	WORD $0x4e2b812f // smlal2 v15.8h, v9.16b, v11.16b
-	FMOVQ 448(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x0e2d821e // smlal v30.8h, v16.8b, v13.8b
-	WORD $0x4e2d820f // smlal2 v15.8h, v16.16b, v13.16b
-	FMOVQ 512(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x0e3f823e // smlal v30.8h, v17.8b, v31.8b
-	WORD $0x4e3f822f // smlal2 v15.8h, v17.16b, v31.16b
-	VADDP V15.H8, V30.H8, V30.H8
-	FMOVQ 0(R10), F18
-	WORD $0x4e606bd2 // sadalp v18.4s, v30.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f8a9252 // fmul v18.4s, v18.4s, v10.s[0]
-	FMOVQ 320(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x0e3dc2b3 // smull v19.8h, v21.8b, v29.8b
-	WORD $0x4e3dc2b4 // smull2 v20.8h, v21.16b, v29.16b
-	FMOVQ 384(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x0e2782d3 // smlal v19.8h, v22.8b, v7.8b
-	WORD $0x4e2782d4 // smlal2 v20.8h, v22.16b, v7.16b
-	FMOVQ 448(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x0e2682f3 // smlal v19.8h, v23.8b, v6.8b
-	WORD $0x4e2682f4 // smlal2 v20.8h, v23.16b, v6.16b
-	FMOVQ 512(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x0e2c8313 // smlal v19.8h, v24.8b, v12.8b
-	WORD $0x4e2c8314 // smlal2 v20.8h, v24.16b, v12.16b
-	VADDP V20.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606a79 // sadalp v25.4s, v19.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4faa9339 // fmul v25.4s, v25.4s, v10.s[1]
-	WORD $0x4e39d652 // fadd v18.4s, v18.4s, v25.4s
-	FMOVD 32(R1), F26
-	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
-	WORD $0x0e7a101b // saddw v27.4s, v0.4s, v26.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 0(R11), F8
-	WORD $0x6e28df7b // fmul v27.4s, v27.4s, v8.4s
-	WORD $0x6e3bde52 // fmul v18.4s, v18.4s, v27.4s
-	WORD $0x4e32d442 // fadd v2.4s, v2.4s, v18.4s
-	FMOVD 48(R1), F9
-	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
-	WORD $0x0e691010 // saddw v16.4s, v0.4s, v9.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 64(R11), F17
-	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
-	WORD $0x4eb0d442 // fsub v2.4s, v2.4s, v16.4s
-	FMOVQ 336(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x0e3cc2af // smull v15.8h, v21.8b, v28.8b
-	WORD $0x4e3cc2be // smull2 v30.8h, v21.16b, v28.16b
-	FMOVQ 400(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x0e2b82cf // smlal v15.8h, v22.8b, v11.8b
-	WORD $0x4e2b82de // smlal2 v30.8h, v22.16b, v11.16b
-	FMOVQ 464(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x0e2d82ef // smlal v15.8h, v23.8b, v13.8b
-	WORD $0x4e2d82fe // smlal2 v30.8h, v23.16b, v13.16b
-	FMOVQ 528(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x0e3f830f // smlal v15.8h, v24.8b, v31.8b
-	WORD $0x4e3f831e // smlal2 v30.8h, v24.16b, v31.16b
-	VADDP V30.H8, V15.H8, V15.H8
-	FMOVQ 0(R10), F20
-	WORD $0x4e6069f4 // sadalp v20.4s, v15.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f8a9294 // fmul v20.4s, v20.4s, v10.s[0]
-	FMOVQ 336(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x0e3dc113 // smull v19.8h, v8.8b, v29.8b
-	WORD $0x4e3dc119 // smull2 v25.8h, v8.16b, v29.16b
-	FMOVQ 400(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x0e278373 // smlal v19.8h, v27.8b, v7.8b
-	WORD $0x4e278379 // smlal2 v25.8h, v27.16b, v7.16b
-	FMOVQ 464(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x0e268253 // smlal v19.8h, v18.8b, v6.8b
-	WORD $0x4e268259 // smlal2 v25.8h, v18.16b, v6.16b
-	FMOVQ 528(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x0e2c8233 // smlal v19.8h, v17.8b, v12.8b
-	WORD $0x4e2c8239 // smlal2 v25.8h, v17.16b, v12.16b
-	VADDP V25.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F16
-	WORD $0x4e606a70 // sadalp v16.4s, v19.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4faa9210 // fmul v16.4s, v16.4s, v10.s[1]
-	WORD $0x4e30d694 // fadd v20.4s, v20.4s, v16.4s
-	WORD $0x4e7a1015 // saddw2 v21.4s, v0.4s, v26.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 16(R11), F22
-	WORD $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4e34d463 // fadd v3.4s, v3.4s, v20.4s
-	WORD $0x4e691017 // saddw2 v23.4s, v0.4s, v9.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 80(R11), F24
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	WORD $0x4f8e92f7 // fmul v23.4s, v23.4s, v14.s[0]
-	WORD $0x4eb7d463 // fsub v3.4s, v3.4s, v23.4s
-	FMOVQ 352(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x0e3cc11e // smull v30.8h, v8.8b, v28.8b
-	WORD $0x4e3cc10f // smull2 v15.8h, v8.16b, v28.16b
-	FMOVQ 416(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x0e2b837e // smlal v30.8h, v27.8b, v11.8b
-	WORD $0x4e2b836f // smlal2 v15.8h, v27.16b, v11.16b
-	FMOVQ 480(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x0e2d825e // smlal v30.8h, v18.8b, v13.8b
-	WORD $0x4e2d824f // smlal2 v15.8h, v18.16b, v13.16b
-	FMOVQ 544(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x0e3f823e // smlal v30.8h, v17.8b, v31.8b
-	WORD $0x4e3f822f // smlal2 v15.8h, v17.16b, v31.16b
-	VADDP V15.H8, V30.H8, V30.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606bd9 // sadalp v25.4s, v30.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f8a9339 // fmul v25.4s, v25.4s, v10.s[0]
-	FMOVQ 352(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x0e3dc353 // smull v19.8h, v26.8b, v29.8b
-	WORD $0x4e3dc350 // smull2 v16.8h, v26.16b, v29.16b
-	FMOVQ 416(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x0e2782d3 // smlal v19.8h, v22.8b, v7.8b
-	WORD $0x4e2782d0 // smlal2 v16.8h, v22.16b, v7.16b
-	FMOVQ 480(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x0e2682b3 // smlal v19.8h, v21.8b, v6.8b
-	WORD $0x4e2682b0 // smlal2 v16.8h, v21.16b, v6.16b
-	FMOVQ 544(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x0e2c8293 // smlal v19.8h, v20.8b, v12.8b
-	WORD $0x4e2c8290 // smlal2 v16.8h, v20.16b, v12.16b
-	VADDP V16.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F9
-	WORD $0x4e606a69 // sadalp v9.4s, v19.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4faa9129 // fmul v9.4s, v9.4s, v10.s[1]
-	WORD $0x4e29d739 // fadd v25.4s, v25.4s, v9.4s
-	FMOVD 40(R1), F24
-	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
-	WORD $0x0e781017 // saddw v23.4s, v0.4s, v24.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 32(R11), F8
-	WORD $0x6e28def7 // fmul v23.4s, v23.4s, v8.4s
-	WORD $0x6e37df39 // fmul v25.4s, v25.4s, v23.4s
-	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
-	FMOVD 56(R1), F27
-	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
-	WORD $0x0e7b1012 // saddw v18.4s, v0.4s, v27.4h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 96(R11), F17
-	WORD $0x6e31de52 // fmul v18.4s, v18.4s, v17.4s
-	WORD $0x4f8e9252 // fmul v18.4s, v18.4s, v14.s[0]
-	WORD $0x4eb2d484 // fsub v4.4s, v4.4s, v18.4s
-	FMOVQ 368(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x0e3cc34f // smull v15.8h, v26.8b, v28.8b
-	WORD $0x4e3cc35e // smull2 v30.8h, v26.16b, v28.16b
-	FMOVQ 432(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x0e2b82cf // smlal v15.8h, v22.8b, v11.8b
-	WORD $0x4e2b82de // smlal2 v30.8h, v22.16b, v11.16b
-	FMOVQ 496(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x0e2d82af // smlal v15.8h, v21.8b, v13.8b
-	WORD $0x4e2d82be // smlal2 v30.8h, v21.16b, v13.16b
-	FMOVQ 560(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x0e3f828f // smlal v15.8h, v20.8b, v31.8b
-	WORD $0x4e3f829e // smlal2 v30.8h, v20.16b, v31.16b
-	VADDP V30.H8, V15.H8, V15.H8
-	FMOVQ 0(R10), F16
-	WORD $0x4e6069f0 // sadalp v16.4s, v15.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f8a9210 // fmul v16.4s, v16.4s, v10.s[0]
-	FMOVQ 368(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x0e3dc113 // smull v19.8h, v8.8b, v29.8b
-	WORD $0x4e3dc109 // smull2 v9.8h, v8.16b, v29.16b
-	FMOVQ 432(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x0e2782f3 // smlal v19.8h, v23.8b, v7.8b
-	WORD $0x4e2782e9 // smlal2 v9.8h, v23.16b, v7.16b
-	FMOVQ 496(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x0e268333 // smlal v19.8h, v25.8b, v6.8b
-	WORD $0x4e268329 // smlal2 v9.8h, v25.16b, v6.16b
-	FMOVQ 560(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x0e2c8233 // smlal v19.8h, v17.8b, v12.8b
-	WORD $0x4e2c8229 // smlal2 v9.8h, v17.16b, v12.16b
-	VADDP V9.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F18
-	WORD $0x4e606a72 // sadalp v18.4s, v19.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4faa9252 // fmul v18.4s, v18.4s, v10.s[1]
-	WORD $0x4e32d610 // fadd v16.4s, v16.4s, v18.4s
-	WORD $0x4e78101a // saddw2 v26.4s, v0.4s, v24.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 48(R11), F22
-	WORD $0x6e36df5a // fmul v26.4s, v26.4s, v22.4s
-	WORD $0x6e3ade10 // fmul v16.4s, v16.4s, v26.4s
-	WORD $0x4e30d4a5 // fadd v5.4s, v5.4s, v16.4s
-	WORD $0x4e7b1015 // saddw2 v21.4s, v0.4s, v27.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 112(R11), F20
-	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
-	WORD $0x4f8e92b5 // fmul v21.4s, v21.4s, v14.s[0]
-	WORD $0x4eb5d4a5 // fsub v5.4s, v5.4s, v21.4s
-	ADD $576, R1
-	ADD $128, R2
-	SUBS $2, R4
-	BNE pair70
-	SUBS $1, R9
-	BNE block69
-	FMOVQ F2, 0(R3)
-	FMOVQ F3, 16(R3)
-	FMOVQ F4, 32(R3)
-	FMOVQ F5, 48(R3)
+	BNE block70
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
 	BNE panel68
 	RET
 
-// mulQ4_K multiplies Q4_K weights with several rows of activations.
-// func mulQ4_K(a *panel.Args)
-TEXT ·mulQ4_K(SB), 0, $960-8
+// mulQ4_Kx1 multiplies Q4_K weights with a few rows of activations, one by one.
+// func mulQ4_Kx1(a *panel.Args)
+TEXT ·mulQ4_Kx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -10087,14 +9705,601 @@ TEXT ·mulQ4_K(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel72:
+panel75:
+	MOVD 8(R0), R2
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row76:
+	MOVD R6, R1
+	MOVD R13, R2
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	MOVD 40(R0), R9
+	LSR $3, R9
+block77:
+	WORD $0x6ea0f806 // fneg v6.4s, v0.4s
+	FMOVD 0(R1), F7
+	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
+	FMOVQ F7, 0(R11)
+	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
+	FMOVQ F7, 64(R11)
+	FMOVD 8(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 16(R11)
+	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
+	FMOVQ F8, 80(R11)
+	FMOVD 16(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FMOVQ F9, 32(R11)
+	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
+	FMOVQ F9, 96(R11)
+	FMOVD 24(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 48(R11)
+	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
+	FMOVQ F10, 112(R11)
+	FMOVD 32(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 128(R11)
+	WORD $0x6e26dd6b // fmul v11.4s, v11.4s, v6.4s
+	FMOVQ F11, 192(R11)
+	FMOVD 40(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ F12, 144(R11)
+	WORD $0x6e26dd8c // fmul v12.4s, v12.4s, v6.4s
+	FMOVQ F12, 208(R11)
+	FMOVD 48(R1), F13
+	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
+	FMOVQ F13, 160(R11)
+	WORD $0x6e26ddad // fmul v13.4s, v13.4s, v6.4s
+	FMOVQ F13, 224(R11)
+	FMOVD 56(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ F14, 176(R11)
+	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
+	FMOVQ F14, 240(R11)
+	ADD $64, R1
+	MOVD $8, R4
+pair78:
+	FMOVQ 0(R2), F15
+	FMOVQ 16(R2), F16
+	VDUP V15.S[0], V17.S4
+	VDUP V15.S[1], V18.S4
+	VDUP V15.S[2], V19.S4
+	VDUP V15.S[3], V20.S4
+	VDUP V16.S[0], V21.S4
+	VDUP V16.S[1], V22.S4
+	VDUP V16.S[2], V23.S4
+	VDUP V16.S[3], V24.S4
+	FMOVQ 32(R2), F25
+	FMOVD 48(R2), F26
+	WORD $0x7e30db5a // faddp s26, v26.2s
+	PRFM 1024(R1), PLDL1KEEP
+	FMOVQ 64(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x0e31c3bb // smull v27.8h, v29.8b, v17.8b
+	WORD $0x4e31c3bc // smull2 v28.8h, v29.16b, v17.16b
+	FMOVQ 128(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x0e3283db // smlal v27.8h, v30.8b, v18.8b
+	WORD $0x4e3283dc // smlal2 v28.8h, v30.16b, v18.16b
+	FMOVQ 192(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x0e3383fb // smlal v27.8h, v31.8b, v19.8b
+	WORD $0x4e3383fc // smlal2 v28.8h, v31.16b, v19.16b
+	FMOVQ 256(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x0e3480fb // smlal v27.8h, v7.8b, v20.8b
+	WORD $0x4e3480fc // smlal2 v28.8h, v7.16b, v20.16b
+	VADDP V28.H8, V27.H8, V27.H8
+	FMOVQ 0(R10), F8
+	WORD $0x4e606b68 // sadalp v8.4s, v27.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f999108 // fmul v8.4s, v8.4s, v25.s[0]
+	FMOVQ 64(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x0e35c169 // smull v9.8h, v11.8b, v21.8b
+	WORD $0x4e35c16a // smull2 v10.8h, v11.16b, v21.16b
+	FMOVQ 128(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x0e368189 // smlal v9.8h, v12.8b, v22.8b
+	WORD $0x4e36818a // smlal2 v10.8h, v12.16b, v22.16b
+	FMOVQ 192(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x0e3781a9 // smlal v9.8h, v13.8b, v23.8b
+	WORD $0x4e3781aa // smlal2 v10.8h, v13.16b, v23.16b
+	FMOVQ 256(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x0e3881c9 // smlal v9.8h, v14.8b, v24.8b
+	WORD $0x4e3881ca // smlal2 v10.8h, v14.16b, v24.16b
+	VADDP V10.H8, V9.H8, V9.H8
+	FMOVQ 0(R10), F6
+	WORD $0x4e606926 // sadalp v6.4s, v9.8h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4fb990c6 // fmul v6.4s, v6.4s, v25.s[1]
+	WORD $0x4e26d508 // fadd v8.4s, v8.4s, v6.4s
+	FMOVD 0(R1), F15
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
+	FMOVQ 0(R11), F29
+	FMOVQ 64(R11), F30
+	WORD $0x4e30cfbe // fmla v30.4s, v29.4s, v16.4s
+	WORD $0x6e3edd08 // fmul v8.4s, v8.4s, v30.4s
+	WORD $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	FMOVD 16(R1), F31
+	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
+	WORD $0x0e7f1007 // saddw v7.4s, v0.4s, v31.4h
+	FMOVQ 128(R11), F28
+	FMOVQ 192(R11), F27
+	WORD $0x4e27cf9b // fmla v27.4s, v28.4s, v7.4s
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	WORD $0x4ebbd442 // fsub v2.4s, v2.4s, v27.4s
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 80(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x0e31c1ab // smull v11.8h, v13.8b, v17.8b
+	WORD $0x4e31c1ac // smull2 v12.8h, v13.16b, v17.16b
+	FMOVQ 144(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x0e3281cb // smlal v11.8h, v14.8b, v18.8b
+	WORD $0x4e3281cc // smlal2 v12.8h, v14.16b, v18.16b
+	FMOVQ 208(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x0e33814b // smlal v11.8h, v10.8b, v19.8b
+	WORD $0x4e33814c // smlal2 v12.8h, v10.16b, v19.16b
+	FMOVQ 272(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x0e34812b // smlal v11.8h, v9.8b, v20.8b
+	WORD $0x4e34812c // smlal2 v12.8h, v9.16b, v20.16b
+	VADDP V12.H8, V11.H8, V11.H8
+	FMOVQ 0(R10), F6
+	WORD $0x4e606966 // sadalp v6.4s, v11.8h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4f9990c6 // fmul v6.4s, v6.4s, v25.s[0]
+	FMOVQ 80(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x0e35c3dd // smull v29.8h, v30.8b, v21.8b
+	WORD $0x4e35c3d0 // smull2 v16.8h, v30.16b, v21.16b
+	FMOVQ 144(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x0e36811d // smlal v29.8h, v8.8b, v22.8b
+	WORD $0x4e368110 // smlal2 v16.8h, v8.16b, v22.16b
+	FMOVQ 208(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x0e37839d // smlal v29.8h, v28.8b, v23.8b
+	WORD $0x4e378390 // smlal2 v16.8h, v28.16b, v23.16b
+	FMOVQ 272(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x0e3880fd // smlal v29.8h, v7.8b, v24.8b
+	WORD $0x4e3880f0 // smlal2 v16.8h, v7.16b, v24.16b
+	VADDP V16.H8, V29.H8, V29.H8
+	FMOVQ 0(R10), F27
+	WORD $0x4e606bbb // sadalp v27.4s, v29.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4fb9937b // fmul v27.4s, v27.4s, v25.s[1]
+	WORD $0x4e3bd4c6 // fadd v6.4s, v6.4s, v27.4s
+	WORD $0x4e6f100d // saddw2 v13.4s, v0.4s, v15.8h
+	FMOVQ 16(R11), F14
+	FMOVQ 80(R11), F10
+	WORD $0x4e2dcdca // fmla v10.4s, v14.4s, v13.4s
+	WORD $0x6e2adcc6 // fmul v6.4s, v6.4s, v10.4s
+	WORD $0x4e26d463 // fadd v3.4s, v3.4s, v6.4s
+	WORD $0x4e7f1009 // saddw2 v9.4s, v0.4s, v31.8h
+	FMOVQ 144(R11), F12
+	FMOVQ 208(R11), F11
+	WORD $0x4e29cd8b // fmla v11.4s, v12.4s, v9.4s
+	WORD $0x4f9a916b // fmul v11.4s, v11.4s, v26.s[0]
+	WORD $0x4eabd463 // fsub v3.4s, v3.4s, v11.4s
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 96(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x0e31c39e // smull v30.8h, v28.8b, v17.8b
+	WORD $0x4e31c388 // smull2 v8.8h, v28.16b, v17.16b
+	FMOVQ 160(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x0e3280fe // smlal v30.8h, v7.8b, v18.8b
+	WORD $0x4e3280e8 // smlal2 v8.8h, v7.16b, v18.16b
+	FMOVQ 224(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x0e33821e // smlal v30.8h, v16.8b, v19.8b
+	WORD $0x4e338208 // smlal2 v8.8h, v16.16b, v19.16b
+	FMOVQ 288(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x0e3483be // smlal v30.8h, v29.8b, v20.8b
+	WORD $0x4e3483a8 // smlal2 v8.8h, v29.16b, v20.16b
+	VADDP V8.H8, V30.H8, V30.H8
+	FMOVQ 0(R10), F27
+	WORD $0x4e606bdb // sadalp v27.4s, v30.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4f99937b // fmul v27.4s, v27.4s, v25.s[0]
+	FMOVQ 96(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x0e35c1af // smull v15.8h, v13.8b, v21.8b
+	WORD $0x4e35c1ae // smull2 v14.8h, v13.16b, v21.16b
+	FMOVQ 160(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x0e36814f // smlal v15.8h, v10.8b, v22.8b
+	WORD $0x4e36814e // smlal2 v14.8h, v10.16b, v22.16b
+	FMOVQ 224(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x0e3780cf // smlal v15.8h, v6.8b, v23.8b
+	WORD $0x4e3780ce // smlal2 v14.8h, v6.16b, v23.16b
+	FMOVQ 288(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x0e3883ef // smlal v15.8h, v31.8b, v24.8b
+	WORD $0x4e3883ee // smlal2 v14.8h, v31.16b, v24.16b
+	VADDP V14.H8, V15.H8, V15.H8
+	FMOVQ 0(R10), F12
+	WORD $0x4e6069ec // sadalp v12.4s, v15.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fb9918c // fmul v12.4s, v12.4s, v25.s[1]
+	WORD $0x4e2cd77b // fadd v27.4s, v27.4s, v12.4s
+	FMOVD 8(R1), F9
+	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
+	WORD $0x0e69100b // saddw v11.4s, v0.4s, v9.4h
+	FMOVQ 32(R11), F28
+	FMOVQ 96(R11), F7
+	WORD $0x4e2bcf87 // fmla v7.4s, v28.4s, v11.4s
+	WORD $0x6e27df7b // fmul v27.4s, v27.4s, v7.4s
+	WORD $0x4e3bd484 // fadd v4.4s, v4.4s, v27.4s
+	FMOVD 24(R1), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x0e70101d // saddw v29.4s, v0.4s, v16.4h
+	FMOVQ 160(R11), F8
+	FMOVQ 224(R11), F30
+	WORD $0x4e3dcd1e // fmla v30.4s, v8.4s, v29.4s
+	WORD $0x4f9a93de // fmul v30.4s, v30.4s, v26.s[0]
+	WORD $0x4ebed484 // fsub v4.4s, v4.4s, v30.4s
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 112(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x0e31c0cd // smull v13.8h, v6.8b, v17.8b
+	WORD $0x4e31c0ca // smull2 v10.8h, v6.16b, v17.16b
+	FMOVQ 176(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x0e3283ed // smlal v13.8h, v31.8b, v18.8b
+	WORD $0x4e3283ea // smlal2 v10.8h, v31.16b, v18.16b
+	FMOVQ 240(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x0e3381cd // smlal v13.8h, v14.8b, v19.8b
+	WORD $0x4e3381ca // smlal2 v10.8h, v14.16b, v19.16b
+	FMOVQ 304(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x0e3481ed // smlal v13.8h, v15.8b, v20.8b
+	WORD $0x4e3481ea // smlal2 v10.8h, v15.16b, v20.16b
+	VADDP V10.H8, V13.H8, V13.H8
+	FMOVQ 0(R10), F12
+	WORD $0x4e6069ac // sadalp v12.4s, v13.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f99918c // fmul v12.4s, v12.4s, v25.s[0]
+	FMOVQ 112(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x0e35c0fc // smull v28.8h, v7.8b, v21.8b
+	WORD $0x4e35c0eb // smull2 v11.8h, v7.16b, v21.16b
+	FMOVQ 176(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x0e36837c // smlal v28.8h, v27.8b, v22.8b
+	WORD $0x4e36836b // smlal2 v11.8h, v27.16b, v22.16b
+	FMOVQ 240(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x0e37811c // smlal v28.8h, v8.8b, v23.8b
+	WORD $0x4e37810b // smlal2 v11.8h, v8.16b, v23.16b
+	FMOVQ 304(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x0e3883bc // smlal v28.8h, v29.8b, v24.8b
+	WORD $0x4e3883ab // smlal2 v11.8h, v29.16b, v24.16b
+	VADDP V11.H8, V28.H8, V28.H8
+	FMOVQ 0(R10), F30
+	WORD $0x4e606b9e // sadalp v30.4s, v28.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fb993de // fmul v30.4s, v30.4s, v25.s[1]
+	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
+	WORD $0x4e691006 // saddw2 v6.4s, v0.4s, v9.8h
+	FMOVQ 48(R11), F31
+	FMOVQ 112(R11), F14
+	WORD $0x4e26cfee // fmla v14.4s, v31.4s, v6.4s
+	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
+	WORD $0x4e2cd4a5 // fadd v5.4s, v5.4s, v12.4s
+	WORD $0x4e70100f // saddw2 v15.4s, v0.4s, v16.8h
+	FMOVQ 176(R11), F10
+	FMOVQ 240(R11), F13
+	WORD $0x4e2fcd4d // fmla v13.4s, v10.4s, v15.4s
+	WORD $0x4f9a91ad // fmul v13.4s, v13.4s, v26.s[0]
+	WORD $0x4eadd4a5 // fsub v5.4s, v5.4s, v13.4s
+	FMOVQ 64(R2), F7
+	FMOVQ 80(R2), F27
+	VDUP V7.S[0], V8.S4
+	VDUP V7.S[1], V29.S4
+	VDUP V7.S[2], V11.S4
+	VDUP V7.S[3], V28.S4
+	VDUP V27.S[0], V30.S4
+	VDUP V27.S[1], V9.S4
+	VDUP V27.S[2], V31.S4
+	VDUP V27.S[3], V6.S4
+	FMOVQ 96(R2), F14
+	FMOVD 112(R2), F12
+	WORD $0x7e30d98c // faddp s12, v12.2s
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 320(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x0e28c1f0 // smull v16.8h, v15.8b, v8.8b
+	WORD $0x4e28c1ea // smull2 v10.8h, v15.16b, v8.16b
+	FMOVQ 384(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x0e3d81b0 // smlal v16.8h, v13.8b, v29.8b
+	WORD $0x4e3d81aa // smlal2 v10.8h, v13.16b, v29.16b
+	FMOVQ 448(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x0e2b8230 // smlal v16.8h, v17.8b, v11.8b
+	WORD $0x4e2b822a // smlal2 v10.8h, v17.16b, v11.16b
+	FMOVQ 512(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x0e3c8250 // smlal v16.8h, v18.8b, v28.8b
+	WORD $0x4e3c824a // smlal2 v10.8h, v18.16b, v28.16b
+	VADDP V10.H8, V16.H8, V16.H8
+	FMOVQ 0(R10), F19
+	WORD $0x4e606a13 // sadalp v19.4s, v16.8h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f8e9273 // fmul v19.4s, v19.4s, v14.s[0]
+	FMOVQ 320(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x0e3ec2d4 // smull v20.8h, v22.8b, v30.8b
+	WORD $0x4e3ec2d5 // smull2 v21.8h, v22.16b, v30.16b
+	FMOVQ 384(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x0e2982f4 // smlal v20.8h, v23.8b, v9.8b
+	WORD $0x4e2982f5 // smlal2 v21.8h, v23.16b, v9.16b
+	FMOVQ 448(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x0e3f8314 // smlal v20.8h, v24.8b, v31.8b
+	WORD $0x4e3f8315 // smlal2 v21.8h, v24.16b, v31.16b
+	FMOVQ 512(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x0e268334 // smlal v20.8h, v25.8b, v6.8b
+	WORD $0x4e268335 // smlal2 v21.8h, v25.16b, v6.16b
+	VADDP V21.H8, V20.H8, V20.H8
+	FMOVQ 0(R10), F26
+	WORD $0x4e606a9a // sadalp v26.4s, v20.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4fae935a // fmul v26.4s, v26.4s, v14.s[1]
+	WORD $0x4e3ad673 // fadd v19.4s, v19.4s, v26.4s
+	FMOVD 32(R1), F7
+	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
+	WORD $0x0e67101b // saddw v27.4s, v0.4s, v7.4h
+	FMOVQ 0(R11), F15
+	FMOVQ 64(R11), F13
+	WORD $0x4e3bcded // fmla v13.4s, v15.4s, v27.4s
+	WORD $0x6e2dde73 // fmul v19.4s, v19.4s, v13.4s
+	WORD $0x4e33d442 // fadd v2.4s, v2.4s, v19.4s
+	FMOVD 48(R1), F17
+	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
+	WORD $0x0e711012 // saddw v18.4s, v0.4s, v17.4h
+	FMOVQ 128(R11), F10
+	FMOVQ 192(R11), F16
+	WORD $0x4e32cd50 // fmla v16.4s, v10.4s, v18.4s
+	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
+	WORD $0x4eb0d442 // fsub v2.4s, v2.4s, v16.4s
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 336(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x0e28c316 // smull v22.8h, v24.8b, v8.8b
+	WORD $0x4e28c317 // smull2 v23.8h, v24.16b, v8.16b
+	FMOVQ 400(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x0e3d8336 // smlal v22.8h, v25.8b, v29.8b
+	WORD $0x4e3d8337 // smlal2 v23.8h, v25.16b, v29.16b
+	FMOVQ 464(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x0e2b82b6 // smlal v22.8h, v21.8b, v11.8b
+	WORD $0x4e2b82b7 // smlal2 v23.8h, v21.16b, v11.16b
+	FMOVQ 528(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x0e3c8296 // smlal v22.8h, v20.8b, v28.8b
+	WORD $0x4e3c8297 // smlal2 v23.8h, v20.16b, v28.16b
+	VADDP V23.H8, V22.H8, V22.H8
+	FMOVQ 0(R10), F26
+	WORD $0x4e606ada // sadalp v26.4s, v22.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f8e935a // fmul v26.4s, v26.4s, v14.s[0]
+	FMOVQ 336(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x0e3ec1af // smull v15.8h, v13.8b, v30.8b
+	WORD $0x4e3ec1bb // smull2 v27.8h, v13.16b, v30.16b
+	FMOVQ 400(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x0e29826f // smlal v15.8h, v19.8b, v9.8b
+	WORD $0x4e29827b // smlal2 v27.8h, v19.16b, v9.16b
+	FMOVQ 464(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x0e3f814f // smlal v15.8h, v10.8b, v31.8b
+	WORD $0x4e3f815b // smlal2 v27.8h, v10.16b, v31.16b
+	FMOVQ 528(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x0e26824f // smlal v15.8h, v18.8b, v6.8b
+	WORD $0x4e26825b // smlal2 v27.8h, v18.16b, v6.16b
+	VADDP V27.H8, V15.H8, V15.H8
+	FMOVQ 0(R10), F16
+	WORD $0x4e6069f0 // sadalp v16.4s, v15.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4fae9210 // fmul v16.4s, v16.4s, v14.s[1]
+	WORD $0x4e30d75a // fadd v26.4s, v26.4s, v16.4s
+	WORD $0x4e671018 // saddw2 v24.4s, v0.4s, v7.8h
+	FMOVQ 16(R11), F25
+	FMOVQ 80(R11), F21
+	WORD $0x4e38cf35 // fmla v21.4s, v25.4s, v24.4s
+	WORD $0x6e35df5a // fmul v26.4s, v26.4s, v21.4s
+	WORD $0x4e3ad463 // fadd v3.4s, v3.4s, v26.4s
+	WORD $0x4e711014 // saddw2 v20.4s, v0.4s, v17.8h
+	FMOVQ 144(R11), F23
+	FMOVQ 208(R11), F22
+	WORD $0x4e34cef6 // fmla v22.4s, v23.4s, v20.4s
+	WORD $0x4f8c92d6 // fmul v22.4s, v22.4s, v12.s[0]
+	WORD $0x4eb6d463 // fsub v3.4s, v3.4s, v22.4s
+	PRFM 1408(R1), PLDL1KEEP
+	FMOVQ 352(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x0e28c14d // smull v13.8h, v10.8b, v8.8b
+	WORD $0x4e28c153 // smull2 v19.8h, v10.16b, v8.16b
+	FMOVQ 416(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x0e3d824d // smlal v13.8h, v18.8b, v29.8b
+	WORD $0x4e3d8253 // smlal2 v19.8h, v18.16b, v29.16b
+	FMOVQ 480(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x0e2b836d // smlal v13.8h, v27.8b, v11.8b
+	WORD $0x4e2b8373 // smlal2 v19.8h, v27.16b, v11.16b
+	FMOVQ 544(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x0e3c81ed // smlal v13.8h, v15.8b, v28.8b
+	WORD $0x4e3c81f3 // smlal2 v19.8h, v15.16b, v28.16b
+	VADDP V19.H8, V13.H8, V13.H8
+	FMOVQ 0(R10), F16
+	WORD $0x4e6069b0 // sadalp v16.4s, v13.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
+	FMOVQ 352(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x0e3ec307 // smull v7.8h, v24.8b, v30.8b
+	WORD $0x4e3ec319 // smull2 v25.8h, v24.16b, v30.16b
+	FMOVQ 416(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	WORD $0x0e2982a7 // smlal v7.8h, v21.8b, v9.8b
+	WORD $0x4e2982b9 // smlal2 v25.8h, v21.16b, v9.16b
+	FMOVQ 480(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x0e3f8347 // smlal v7.8h, v26.8b, v31.8b
+	WORD $0x4e3f8359 // smlal2 v25.8h, v26.16b, v31.16b
+	FMOVQ 544(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x0e268227 // smlal v7.8h, v17.8b, v6.8b
+	WORD $0x4e268239 // smlal2 v25.8h, v17.16b, v6.16b
+	VADDP V25.H8, V7.H8, V7.H8
+	FMOVQ 0(R10), F23
+	WORD $0x4e6068f7 // sadalp v23.4s, v7.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4fae92f7 // fmul v23.4s, v23.4s, v14.s[1]
+	WORD $0x4e37d610 // fadd v16.4s, v16.4s, v23.4s
+	FMOVD 40(R1), F20
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741016 // saddw v22.4s, v0.4s, v20.4h
+	FMOVQ 32(R11), F10
+	FMOVQ 96(R11), F18
+	WORD $0x4e36cd52 // fmla v18.4s, v10.4s, v22.4s
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	WORD $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
+	FMOVD 56(R1), F27
+	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
+	WORD $0x0e7b100f // saddw v15.4s, v0.4s, v27.4h
+	FMOVQ 160(R11), F19
+	FMOVQ 224(R11), F13
+	WORD $0x4e2fce6d // fmla v13.4s, v19.4s, v15.4s
+	WORD $0x4f8c91ad // fmul v13.4s, v13.4s, v12.s[0]
+	WORD $0x4eadd484 // fsub v4.4s, v4.4s, v13.4s
+	PRFM 1472(R1), PLDL1KEEP
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 368(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x0e28c358 // smull v24.8h, v26.8b, v8.8b
+	WORD $0x4e28c355 // smull2 v21.8h, v26.16b, v8.16b
+	FMOVQ 432(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x0e3d8238 // smlal v24.8h, v17.8b, v29.8b
+	WORD $0x4e3d8235 // smlal2 v21.8h, v17.16b, v29.16b
+	FMOVQ 496(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x0e2b8338 // smlal v24.8h, v25.8b, v11.8b
+	WORD $0x4e2b8335 // smlal2 v21.8h, v25.16b, v11.16b
+	FMOVQ 560(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x0e3c80f8 // smlal v24.8h, v7.8b, v28.8b
+	WORD $0x4e3c80f5 // smlal2 v21.8h, v7.16b, v28.16b
+	VADDP V21.H8, V24.H8, V24.H8
+	FMOVQ 0(R10), F23
+	WORD $0x4e606b17 // sadalp v23.4s, v24.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4f8e92f7 // fmul v23.4s, v23.4s, v14.s[0]
+	FMOVQ 368(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x0e3ec24a // smull v10.8h, v18.8b, v30.8b
+	WORD $0x4e3ec256 // smull2 v22.8h, v18.16b, v30.16b
+	FMOVQ 432(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x0e29820a // smlal v10.8h, v16.8b, v9.8b
+	WORD $0x4e298216 // smlal2 v22.8h, v16.16b, v9.16b
+	FMOVQ 496(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x0e3f826a // smlal v10.8h, v19.8b, v31.8b
+	WORD $0x4e3f8276 // smlal2 v22.8h, v19.16b, v31.16b
+	FMOVQ 560(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x0e2681ea // smlal v10.8h, v15.8b, v6.8b
+	WORD $0x4e2681f6 // smlal2 v22.8h, v15.16b, v6.16b
+	VADDP V22.H8, V10.H8, V10.H8
+	FMOVQ 0(R10), F13
+	WORD $0x4e60694d // sadalp v13.4s, v10.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fae91ad // fmul v13.4s, v13.4s, v14.s[1]
+	WORD $0x4e2dd6f7 // fadd v23.4s, v23.4s, v13.4s
+	WORD $0x4e74101a // saddw2 v26.4s, v0.4s, v20.8h
+	FMOVQ 48(R11), F17
+	FMOVQ 112(R11), F25
+	WORD $0x4e3ace39 // fmla v25.4s, v17.4s, v26.4s
+	WORD $0x6e39def7 // fmul v23.4s, v23.4s, v25.4s
+	WORD $0x4e37d4a5 // fadd v5.4s, v5.4s, v23.4s
+	WORD $0x4e7b1007 // saddw2 v7.4s, v0.4s, v27.8h
+	FMOVQ 176(R11), F21
+	FMOVQ 240(R11), F24
+	WORD $0x4e27ceb8 // fmla v24.4s, v21.4s, v7.4s
+	WORD $0x4f8c9318 // fmul v24.4s, v24.4s, v12.s[0]
+	WORD $0x4eb8d4a5 // fsub v5.4s, v5.4s, v24.4s
+	ADD $576, R1
+	ADD $128, R2
+	SUBS $2, R4
+	BNE pair78
+	SUBS $1, R9
+	BNE block77
+	FMOVQ F2, 0(R14)
+	FMOVQ F3, 16(R14)
+	FMOVQ F4, 32(R14)
+	FMOVQ F5, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row76
+	ADD $64, R3
+	ADD R7, R6
+	SUBS $1, R8
+	BNE panel75
+	RET
+
+// mulQ4_K multiplies Q4_K weights with several rows of activations.
+// func mulQ4_K(a *panel.Args)
+TEXT ·mulQ4_K(SB), 0, $1088-8
+	MOVD a+0(FP), R0
+	MOVD $matmulConsts<>(SB), R10
+	MOVD $buf-1088(SP), R11
+	ADD $63, R11
+	AND $~63, R11
+	FMOVQ 0(R10), F0
+	MOVW $0xf0f0f0f, R5
+	VDUP R5, V1.S4
+	MOVD 0(R0), R6
+	MOVD 16(R0), R3
+	MOVD 48(R0), R8
+	MOVD 56(R0), R7
+	MOVD 24(R0), R15
+	MOVD 32(R0), R19
+panel80:
 	MOVD R6, R1
 	MOVD 8(R0), R2
 	VEOR V2.B16, V2.B16, V2.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row73:
+row81:
 	FMOVQ F2, 0(R14)
 	FMOVQ F2, 16(R14)
 	FMOVQ F2, 32(R14)
@@ -10102,1431 +10307,746 @@ row73:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row73
+	BNE row81
 	MOVD 40(R0), R9
 	LSR $3, R9
-block74:
-	FMOVD 0(R1), F3
-	WORD $0x0e217863 // fcvtl v3.4s, v3.4h
-	FMOVQ F3, 0(R11)
-	FMOVD 8(R1), F4
+block82:
+	WORD $0x6ea0f803 // fneg v3.4s, v0.4s
+	FMOVD 0(R1), F4
 	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	FMOVQ F4, 16(R11)
-	FMOVD 16(R1), F5
+	FMOVQ F4, 0(R11)
+	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
+	FMOVQ F4, 64(R11)
+	FMOVD 8(R1), F5
 	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 32(R11)
-	FMOVD 24(R1), F6
+	FMOVQ F5, 16(R11)
+	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
+	FMOVQ F5, 80(R11)
+	FMOVD 16(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 48(R11)
-	FMOVD 32(R1), F7
+	FMOVQ F6, 32(R11)
+	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
+	FMOVQ F6, 96(R11)
+	FMOVD 24(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 64(R11)
-	FMOVD 40(R1), F8
+	FMOVQ F7, 48(R11)
+	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
+	FMOVQ F7, 112(R11)
+	FMOVD 32(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 80(R11)
-	FMOVD 48(R1), F9
+	FMOVQ F8, 128(R11)
+	WORD $0x6e23dd08 // fmul v8.4s, v8.4s, v3.4s
+	FMOVQ F8, 192(R11)
+	FMOVD 40(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 96(R11)
-	FMOVD 56(R1), F10
+	FMOVQ F9, 144(R11)
+	WORD $0x6e23dd29 // fmul v9.4s, v9.4s, v3.4s
+	FMOVQ F9, 208(R11)
+	FMOVD 48(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 112(R11)
+	FMOVQ F10, 160(R11)
+	WORD $0x6e23dd4a // fmul v10.4s, v10.4s, v3.4s
+	FMOVQ F10, 224(R11)
+	FMOVD 56(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 176(R11)
+	WORD $0x6e23dd6b // fmul v11.4s, v11.4s, v3.4s
+	FMOVQ F11, 240(R11)
 	ADD $64, R1
 	MOVD $8, R4
-pair75:
-	FMOVQ 64(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 384(R11)
-	FMOVQ 128(R1), F12
+pair83:
+	FMOVQ 64(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 400(R11)
-	FMOVQ 192(R1), F13
+	FMOVQ F12, 512(R11)
+	FMOVQ 128(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 416(R11)
-	FMOVQ 256(R1), F14
+	FMOVQ F13, 528(R11)
+	FMOVQ 192(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 432(R11)
-	FMOVQ 64(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	FMOVQ F15, 448(R11)
-	FMOVQ 128(R1), F16
+	FMOVQ F14, 544(R11)
+	FMOVQ 256(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ F15, 560(R11)
+	FMOVQ 64(R1), F16
 	VUSHR $4, V16.B16, V16.B16
-	FMOVQ F16, 464(R11)
-	FMOVQ 192(R1), F17
+	FMOVQ F16, 576(R11)
+	FMOVQ 128(R1), F17
 	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 480(R11)
-	FMOVQ 256(R1), F18
+	FMOVQ F17, 592(R11)
+	FMOVQ 192(R1), F18
 	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 496(R11)
-	FMOVD 0(R1), F19
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 0(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FMOVQ F20, 128(R11)
-	FMOVD 16(R1), F22
-	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
-	WORD $0x0e761017 // saddw v23.4s, v0.4s, v22.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 64(R11), F24
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
+	FMOVQ F18, 608(R11)
+	FMOVQ 256(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FMOVQ F19, 624(R11)
+	FMOVD 0(R1), F20
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
+	FMOVQ 0(R11), F22
+	FMOVQ 64(R11), F23
+	WORD $0x4e35ced7 // fmla v23.4s, v22.4s, v21.4s
 	FMOVQ F23, 256(R11)
-	FMOVQ 80(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 512(R11)
-	FMOVQ 144(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 528(R11)
-	FMOVQ 208(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 544(R11)
-	FMOVQ 272(R1), F28
+	FMOVD 16(R1), F24
+	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
+	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
+	FMOVQ 128(R11), F26
+	FMOVQ 192(R11), F27
+	WORD $0x4e39cf5b // fmla v27.4s, v26.4s, v25.4s
+	FMOVQ F27, 384(R11)
+	FMOVQ 80(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 560(R11)
-	FMOVQ 80(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 576(R11)
-	FMOVQ 144(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	FMOVQ F30, 592(R11)
-	FMOVQ 208(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ F31, 608(R11)
-	FMOVQ 272(R1), F2
+	FMOVQ F28, 640(R11)
+	FMOVQ 144(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ F29, 656(R11)
+	FMOVQ 208(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ F30, 672(R11)
+	FMOVQ 272(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ F31, 688(R11)
+	FMOVQ 80(R1), F2
 	VUSHR $4, V2.B16, V2.B16
-	FMOVQ F2, 624(R11)
-	WORD $0x4e731003 // saddw2 v3.4s, v0.4s, v19.8h
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	FMOVQ 16(R11), F4
-	WORD $0x6e24dc63 // fmul v3.4s, v3.4s, v4.4s
-	FMOVQ F3, 144(R11)
-	WORD $0x4e761005 // saddw2 v5.4s, v0.4s, v22.8h
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	FMOVQ 80(R11), F6
-	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
-	FMOVQ F5, 272(R11)
-	FMOVQ 96(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 640(R11)
-	FMOVQ 160(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 656(R11)
-	FMOVQ 224(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 672(R11)
-	FMOVQ 288(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 688(R11)
-	FMOVQ 96(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	FMOVQ F11, 704(R11)
-	FMOVQ 160(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	FMOVQ F12, 720(R11)
-	FMOVQ 224(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	FMOVQ F13, 736(R11)
-	FMOVQ 288(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	FMOVQ F14, 752(R11)
-	FMOVD 8(R1), F15
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 32(R11), F17
-	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	FMOVQ F16, 160(R11)
-	FMOVD 24(R1), F18
-	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
-	WORD $0x0e721015 // saddw v21.4s, v0.4s, v18.4h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 96(R11), F20
-	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
-	FMOVQ F21, 288(R11)
-	FMOVQ 112(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 768(R11)
-	FMOVQ 176(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 784(R11)
-	FMOVQ 240(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 800(R11)
-	FMOVQ 304(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 816(R11)
-	FMOVQ 112(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 832(R11)
-	FMOVQ 176(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 848(R11)
-	FMOVQ 240(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 864(R11)
-	FMOVQ 304(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	FMOVQ F30, 880(R11)
-	WORD $0x4e6f101f // saddw2 v31.4s, v0.4s, v15.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 48(R11), F2
-	WORD $0x6e22dfff // fmul v31.4s, v31.4s, v2.4s
-	FMOVQ F31, 176(R11)
-	WORD $0x4e721013 // saddw2 v19.4s, v0.4s, v18.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 112(R11), F4
-	WORD $0x6e24de73 // fmul v19.4s, v19.4s, v4.4s
-	FMOVQ F19, 304(R11)
+	FMOVQ F2, 704(R11)
+	FMOVQ 144(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	FMOVQ F4, 720(R11)
+	FMOVQ 208(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	FMOVQ F5, 736(R11)
+	FMOVQ 272(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	FMOVQ F6, 752(R11)
+	WORD $0x4e741007 // saddw2 v7.4s, v0.4s, v20.8h
+	FMOVQ 16(R11), F8
+	FMOVQ 80(R11), F9
+	WORD $0x4e27cd09 // fmla v9.4s, v8.4s, v7.4s
+	FMOVQ F9, 272(R11)
+	WORD $0x4e78100a // saddw2 v10.4s, v0.4s, v24.8h
+	FMOVQ 144(R11), F11
+	FMOVQ 208(R11), F3
+	WORD $0x4e2acd63 // fmla v3.4s, v11.4s, v10.4s
+	FMOVQ F3, 400(R11)
+	FMOVQ 96(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ F12, 768(R11)
+	FMOVQ 160(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ F13, 784(R11)
+	FMOVQ 224(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ F14, 800(R11)
+	FMOVQ 288(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ F15, 816(R11)
+	FMOVQ 96(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	FMOVQ F16, 832(R11)
+	FMOVQ 160(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	FMOVQ F17, 848(R11)
+	FMOVQ 224(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	FMOVQ F18, 864(R11)
+	FMOVQ 288(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FMOVQ F19, 880(R11)
+	FMOVD 8(R1), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x0e761015 // saddw v21.4s, v0.4s, v22.4h
+	FMOVQ 32(R11), F23
+	FMOVQ 96(R11), F26
+	WORD $0x4e35cefa // fmla v26.4s, v23.4s, v21.4s
+	FMOVQ F26, 288(R11)
+	FMOVD 24(R1), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x0e79101b // saddw v27.4s, v0.4s, v25.4h
+	FMOVQ 160(R11), F28
+	FMOVQ 224(R11), F29
+	WORD $0x4e3bcf9d // fmla v29.4s, v28.4s, v27.4s
+	FMOVQ F29, 416(R11)
+	FMOVQ 112(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ F30, 896(R11)
+	FMOVQ 176(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ F31, 912(R11)
+	FMOVQ 240(R1), F2
+	VAND V1.B16, V2.B16, V2.B16
+	FMOVQ F2, 928(R11)
+	FMOVQ 304(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	FMOVQ F4, 944(R11)
+	FMOVQ 112(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	FMOVQ F5, 960(R11)
+	FMOVQ 176(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	FMOVQ F6, 976(R11)
+	FMOVQ 240(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	FMOVQ F20, 992(R11)
+	FMOVQ 304(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	FMOVQ F8, 1008(R11)
+	WORD $0x4e761007 // saddw2 v7.4s, v0.4s, v22.8h
+	FMOVQ 48(R11), F9
+	FMOVQ 112(R11), F24
+	WORD $0x4e27cd38 // fmla v24.4s, v9.4s, v7.4s
+	FMOVQ F24, 304(R11)
+	WORD $0x4e79100b // saddw2 v11.4s, v0.4s, v25.8h
+	FMOVQ 176(R11), F10
+	FMOVQ 240(R11), F3
+	WORD $0x4e2bcd43 // fmla v3.4s, v10.4s, v11.4s
+	FMOVQ F3, 432(R11)
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row77:
-	FMOVQ 0(R13), F3
-	FMOVQ 16(R13), F22
-	VDUP V3.S[0], V6.S4
-	VDUP V3.S[1], V5.S4
-	VDUP V3.S[2], V7.S4
-	VDUP V3.S[3], V8.S4
-	VDUP V22.S[0], V9.S4
-	VDUP V22.S[1], V10.S4
-	VDUP V22.S[2], V11.S4
-	VDUP V22.S[3], V12.S4
-	FMOVQ 32(R13), F13
-	FMOVD 48(R13), F14
-	WORD $0x7e30d9ce // faddp s14, v14.2s
-	FMOVQ 384(R11), F20
-	WORD $0x0e26c291 // smull v17.8h, v20.8b, v6.8b
-	WORD $0x4e26c290 // smull2 v16.8h, v20.16b, v6.16b
-	FMOVQ 400(R11), F21
-	WORD $0x0e2582b1 // smlal v17.8h, v21.8b, v5.8b
-	WORD $0x4e2582b0 // smlal2 v16.8h, v21.16b, v5.16b
-	FMOVQ 416(R11), F24
-	WORD $0x0e278311 // smlal v17.8h, v24.8b, v7.8b
-	WORD $0x4e278310 // smlal2 v16.8h, v24.16b, v7.16b
-	FMOVQ 432(R11), F23
-	WORD $0x0e2882f1 // smlal v17.8h, v23.8b, v8.8b
-	WORD $0x4e2882f0 // smlal2 v16.8h, v23.16b, v8.16b
-	VADDP V16.H8, V17.H8, V17.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606a39 // sadalp v25.4s, v17.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f8d9339 // fmul v25.4s, v25.4s, v13.s[0]
-	FMOVQ 448(R11), F28
-	WORD $0x0e29c39a // smull v26.8h, v28.8b, v9.8b
-	WORD $0x4e29c39b // smull2 v27.8h, v28.16b, v9.16b
-	FMOVQ 464(R11), F29
-	WORD $0x0e2a83ba // smlal v26.8h, v29.8b, v10.8b
-	WORD $0x4e2a83bb // smlal2 v27.8h, v29.16b, v10.16b
-	FMOVQ 480(R11), F30
-	WORD $0x0e2b83da // smlal v26.8h, v30.8b, v11.8b
-	WORD $0x4e2b83db // smlal2 v27.8h, v30.16b, v11.16b
-	FMOVQ 496(R11), F15
-	WORD $0x0e2c81fa // smlal v26.8h, v15.8b, v12.8b
-	WORD $0x4e2c81fb // smlal2 v27.8h, v15.16b, v12.16b
-	VADDP V27.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F2
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4fad9042 // fmul v2.4s, v2.4s, v13.s[1]
-	WORD $0x4e22d739 // fadd v25.4s, v25.4s, v2.4s
-	FMOVQ 128(R11), F31
-	WORD $0x6e3fdf39 // fmul v25.4s, v25.4s, v31.4s
-	FMOVQ 0(R14), F18
-	WORD $0x4e39d652 // fadd v18.4s, v18.4s, v25.4s
-	FMOVQ 256(R11), F4
-	WORD $0x4f8e9084 // fmul v4.4s, v4.4s, v14.s[0]
-	WORD $0x4ea4d652 // fsub v18.4s, v18.4s, v4.4s
-	FMOVQ F18, 0(R14)
-	FMOVQ 512(R11), F22
-	WORD $0x0e26c2d3 // smull v19.8h, v22.8b, v6.8b
-	WORD $0x4e26c2c3 // smull2 v3.8h, v22.16b, v6.16b
-	FMOVQ 528(R11), F20
-	WORD $0x0e258293 // smlal v19.8h, v20.8b, v5.8b
-	WORD $0x4e258283 // smlal2 v3.8h, v20.16b, v5.16b
-	FMOVQ 544(R11), F21
-	WORD $0x0e2782b3 // smlal v19.8h, v21.8b, v7.8b
-	WORD $0x4e2782a3 // smlal2 v3.8h, v21.16b, v7.16b
-	FMOVQ 560(R11), F24
-	WORD $0x0e288313 // smlal v19.8h, v24.8b, v8.8b
-	WORD $0x4e288303 // smlal2 v3.8h, v24.16b, v8.16b
-	VADDP V3.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F23
-	WORD $0x4e606a77 // sadalp v23.4s, v19.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f8d92f7 // fmul v23.4s, v23.4s, v13.s[0]
-	FMOVQ 576(R11), F28
-	WORD $0x0e29c390 // smull v16.8h, v28.8b, v9.8b
-	WORD $0x4e29c391 // smull2 v17.8h, v28.16b, v9.16b
-	FMOVQ 592(R11), F29
-	WORD $0x0e2a83b0 // smlal v16.8h, v29.8b, v10.8b
-	WORD $0x4e2a83b1 // smlal2 v17.8h, v29.16b, v10.16b
-	FMOVQ 608(R11), F30
-	WORD $0x0e2b83d0 // smlal v16.8h, v30.8b, v11.8b
-	WORD $0x4e2b83d1 // smlal2 v17.8h, v30.16b, v11.16b
-	FMOVQ 624(R11), F15
-	WORD $0x0e2c81f0 // smlal v16.8h, v15.8b, v12.8b
-	WORD $0x4e2c81f1 // smlal2 v17.8h, v15.16b, v12.16b
-	VADDP V17.H8, V16.H8, V16.H8
-	FMOVQ 0(R10), F27
-	WORD $0x4e606a1b // sadalp v27.4s, v16.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fad937b // fmul v27.4s, v27.4s, v13.s[1]
-	WORD $0x4e3bd6f7 // fadd v23.4s, v23.4s, v27.4s
-	FMOVQ 144(R11), F26
-	WORD $0x6e3adef7 // fmul v23.4s, v23.4s, v26.4s
-	FMOVQ 16(R14), F2
-	WORD $0x4e37d442 // fadd v2.4s, v2.4s, v23.4s
-	FMOVQ 272(R11), F31
-	WORD $0x4f8e93ff // fmul v31.4s, v31.4s, v14.s[0]
-	WORD $0x4ebfd442 // fsub v2.4s, v2.4s, v31.4s
-	FMOVQ F2, 16(R14)
-	FMOVQ 640(R11), F18
-	WORD $0x0e26c259 // smull v25.8h, v18.8b, v6.8b
-	WORD $0x4e26c244 // smull2 v4.8h, v18.16b, v6.16b
-	FMOVQ 656(R11), F22
-	WORD $0x0e2582d9 // smlal v25.8h, v22.8b, v5.8b
-	WORD $0x4e2582c4 // smlal2 v4.8h, v22.16b, v5.16b
-	FMOVQ 672(R11), F20
-	WORD $0x0e278299 // smlal v25.8h, v20.8b, v7.8b
-	WORD $0x4e278284 // smlal2 v4.8h, v20.16b, v7.16b
-	FMOVQ 688(R11), F21
-	WORD $0x0e2882b9 // smlal v25.8h, v21.8b, v8.8b
-	WORD $0x4e2882a4 // smlal2 v4.8h, v21.16b, v8.16b
-	VADDP V4.H8, V25.H8, V25.H8
+row85:
+	FMOVQ 0(R13), F12
+	FMOVQ 16(R13), F13
+	VDUP V12.S[0], V14.S4
+	VDUP V12.S[1], V15.S4
+	VDUP V12.S[2], V16.S4
+	VDUP V12.S[3], V17.S4
+	VDUP V13.S[0], V18.S4
+	VDUP V13.S[1], V19.S4
+	VDUP V13.S[2], V23.S4
+	VDUP V13.S[3], V21.S4
+	FMOVQ 32(R13), F26
+	FMOVD 48(R13), F28
+	WORD $0x7e30db9c // faddp s28, v28.2s
+	FMOVQ 512(R11), F30
+	WORD $0x0e2ec3db // smull v27.8h, v30.8b, v14.8b
+	WORD $0x4e2ec3dd // smull2 v29.8h, v30.16b, v14.16b
+	FMOVQ 528(R11), F31
+	WORD $0x0e2f83fb // smlal v27.8h, v31.8b, v15.8b
+	WORD $0x4e2f83fd // smlal2 v29.8h, v31.16b, v15.16b
+	FMOVQ 544(R11), F2
+	WORD $0x0e30805b // smlal v27.8h, v2.8b, v16.8b
+	WORD $0x4e30805d // smlal2 v29.8h, v2.16b, v16.16b
+	FMOVQ 560(R11), F4
+	WORD $0x0e31809b // smlal v27.8h, v4.8b, v17.8b
+	WORD $0x4e31809d // smlal2 v29.8h, v4.16b, v17.16b
+	VADDP V29.H8, V27.H8, V27.H8
+	FMOVQ 0(R10), F5
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4f9a90a5 // fmul v5.4s, v5.4s, v26.s[0]
+	FMOVQ 576(R11), F8
+	WORD $0x0e32c106 // smull v6.8h, v8.8b, v18.8b
+	WORD $0x4e32c114 // smull2 v20.8h, v8.16b, v18.16b
+	FMOVQ 592(R11), F22
+	WORD $0x0e3382c6 // smlal v6.8h, v22.8b, v19.8b
+	WORD $0x4e3382d4 // smlal2 v20.8h, v22.16b, v19.16b
+	FMOVQ 608(R11), F9
+	WORD $0x0e378126 // smlal v6.8h, v9.8b, v23.8b
+	WORD $0x4e378134 // smlal2 v20.8h, v9.16b, v23.16b
+	FMOVQ 624(R11), F7
+	WORD $0x0e3580e6 // smlal v6.8h, v7.8b, v21.8b
+	WORD $0x4e3580f4 // smlal2 v20.8h, v7.16b, v21.16b
+	VADDP V20.H8, V6.H8, V6.H8
 	FMOVQ 0(R10), F24
-	WORD $0x4e606b38 // sadalp v24.4s, v25.8h
+	WORD $0x4e6068d8 // sadalp v24.4s, v6.8h
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f8d9318 // fmul v24.4s, v24.4s, v13.s[0]
-	FMOVQ 704(R11), F28
-	WORD $0x0e29c383 // smull v3.8h, v28.8b, v9.8b
-	WORD $0x4e29c393 // smull2 v19.8h, v28.16b, v9.16b
-	FMOVQ 720(R11), F29
-	WORD $0x0e2a83a3 // smlal v3.8h, v29.8b, v10.8b
-	WORD $0x4e2a83b3 // smlal2 v19.8h, v29.16b, v10.16b
-	FMOVQ 736(R11), F30
-	WORD $0x0e2b83c3 // smlal v3.8h, v30.8b, v11.8b
-	WORD $0x4e2b83d3 // smlal2 v19.8h, v30.16b, v11.16b
-	FMOVQ 752(R11), F15
-	WORD $0x0e2c81e3 // smlal v3.8h, v15.8b, v12.8b
-	WORD $0x4e2c81f3 // smlal2 v19.8h, v15.16b, v12.16b
-	VADDP V19.H8, V3.H8, V3.H8
-	FMOVQ 0(R10), F17
-	WORD $0x4e606871 // sadalp v17.4s, v3.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fad9231 // fmul v17.4s, v17.4s, v13.s[1]
-	WORD $0x4e31d718 // fadd v24.4s, v24.4s, v17.4s
-	FMOVQ 160(R11), F16
-	WORD $0x6e30df18 // fmul v24.4s, v24.4s, v16.4s
-	FMOVQ 32(R14), F27
-	WORD $0x4e38d77b // fadd v27.4s, v27.4s, v24.4s
-	FMOVQ 288(R11), F26
-	WORD $0x4f8e935a // fmul v26.4s, v26.4s, v14.s[0]
-	WORD $0x4ebad77b // fsub v27.4s, v27.4s, v26.4s
-	FMOVQ F27, 32(R14)
-	FMOVQ 768(R11), F2
-	WORD $0x0e26c057 // smull v23.8h, v2.8b, v6.8b
-	WORD $0x4e26c05f // smull2 v31.8h, v2.16b, v6.16b
-	FMOVQ 784(R11), F18
-	WORD $0x0e258257 // smlal v23.8h, v18.8b, v5.8b
-	WORD $0x4e25825f // smlal2 v31.8h, v18.16b, v5.16b
-	FMOVQ 800(R11), F22
-	WORD $0x0e2782d7 // smlal v23.8h, v22.8b, v7.8b
-	WORD $0x4e2782df // smlal2 v31.8h, v22.16b, v7.16b
-	FMOVQ 816(R11), F20
-	WORD $0x0e288297 // smlal v23.8h, v20.8b, v8.8b
-	WORD $0x4e28829f // smlal2 v31.8h, v20.16b, v8.16b
-	VADDP V31.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e606af5 // sadalp v21.4s, v23.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f8d92b5 // fmul v21.4s, v21.4s, v13.s[0]
-	FMOVQ 832(R11), F28
-	WORD $0x0e29c384 // smull v4.8h, v28.8b, v9.8b
-	WORD $0x4e29c399 // smull2 v25.8h, v28.16b, v9.16b
-	FMOVQ 848(R11), F29
-	WORD $0x0e2a83a4 // smlal v4.8h, v29.8b, v10.8b
-	WORD $0x4e2a83b9 // smlal2 v25.8h, v29.16b, v10.16b
-	FMOVQ 864(R11), F30
-	WORD $0x0e2b83c4 // smlal v4.8h, v30.8b, v11.8b
-	WORD $0x4e2b83d9 // smlal2 v25.8h, v30.16b, v11.16b
-	FMOVQ 880(R11), F15
-	WORD $0x0e2c81e4 // smlal v4.8h, v15.8b, v12.8b
-	WORD $0x4e2c81f9 // smlal2 v25.8h, v15.16b, v12.16b
+	WORD $0x4fba9318 // fmul v24.4s, v24.4s, v26.s[1]
+	WORD $0x4e38d4a5 // fadd v5.4s, v5.4s, v24.4s
+	FMOVQ 256(R11), F25
+	WORD $0x6e39dca5 // fmul v5.4s, v5.4s, v25.4s
+	FMOVQ 0(R14), F10
+	WORD $0x4e25d54a // fadd v10.4s, v10.4s, v5.4s
+	FMOVQ 384(R11), F11
+	WORD $0x4f9c916b // fmul v11.4s, v11.4s, v28.s[0]
+	WORD $0x4eabd54a // fsub v10.4s, v10.4s, v11.4s
+	FMOVQ F10, 0(R14)
+	FMOVQ 640(R11), F13
+	WORD $0x0e2ec1a3 // smull v3.8h, v13.8b, v14.8b
+	WORD $0x4e2ec1ac // smull2 v12.8h, v13.16b, v14.16b
+	FMOVQ 656(R11), F30
+	WORD $0x0e2f83c3 // smlal v3.8h, v30.8b, v15.8b
+	WORD $0x4e2f83cc // smlal2 v12.8h, v30.16b, v15.16b
+	FMOVQ 672(R11), F31
+	WORD $0x0e3083e3 // smlal v3.8h, v31.8b, v16.8b
+	WORD $0x4e3083ec // smlal2 v12.8h, v31.16b, v16.16b
+	FMOVQ 688(R11), F2
+	WORD $0x0e318043 // smlal v3.8h, v2.8b, v17.8b
+	WORD $0x4e31804c // smlal2 v12.8h, v2.16b, v17.16b
+	VADDP V12.H8, V3.H8, V3.H8
+	FMOVQ 0(R10), F4
+	WORD $0x4e606864 // sadalp v4.4s, v3.8h
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4f9a9084 // fmul v4.4s, v4.4s, v26.s[0]
+	FMOVQ 704(R11), F8
+	WORD $0x0e32c11d // smull v29.8h, v8.8b, v18.8b
+	WORD $0x4e32c11b // smull2 v27.8h, v8.16b, v18.16b
+	FMOVQ 720(R11), F22
+	WORD $0x0e3382dd // smlal v29.8h, v22.8b, v19.8b
+	WORD $0x4e3382db // smlal2 v27.8h, v22.16b, v19.16b
+	FMOVQ 736(R11), F9
+	WORD $0x0e37813d // smlal v29.8h, v9.8b, v23.8b
+	WORD $0x4e37813b // smlal2 v27.8h, v9.16b, v23.16b
+	FMOVQ 752(R11), F7
+	WORD $0x0e3580fd // smlal v29.8h, v7.8b, v21.8b
+	WORD $0x4e3580fb // smlal2 v27.8h, v7.16b, v21.16b
+	VADDP V27.H8, V29.H8, V29.H8
+	FMOVQ 0(R10), F20
+	WORD $0x4e606bb4 // sadalp v20.4s, v29.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fba9294 // fmul v20.4s, v20.4s, v26.s[1]
+	WORD $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
+	FMOVQ 272(R11), F6
+	WORD $0x6e26dc84 // fmul v4.4s, v4.4s, v6.4s
+	FMOVQ 16(R14), F24
+	WORD $0x4e24d718 // fadd v24.4s, v24.4s, v4.4s
+	FMOVQ 400(R11), F25
+	WORD $0x4f9c9339 // fmul v25.4s, v25.4s, v28.s[0]
+	WORD $0x4eb9d718 // fsub v24.4s, v24.4s, v25.4s
+	FMOVQ F24, 16(R14)
+	FMOVQ 768(R11), F10
+	WORD $0x0e2ec145 // smull v5.8h, v10.8b, v14.8b
+	WORD $0x4e2ec14b // smull2 v11.8h, v10.16b, v14.16b
+	FMOVQ 784(R11), F13
+	WORD $0x0e2f81a5 // smlal v5.8h, v13.8b, v15.8b
+	WORD $0x4e2f81ab // smlal2 v11.8h, v13.16b, v15.16b
+	FMOVQ 800(R11), F30
+	WORD $0x0e3083c5 // smlal v5.8h, v30.8b, v16.8b
+	WORD $0x4e3083cb // smlal2 v11.8h, v30.16b, v16.16b
+	FMOVQ 816(R11), F31
+	WORD $0x0e3183e5 // smlal v5.8h, v31.8b, v17.8b
+	WORD $0x4e3183eb // smlal2 v11.8h, v31.16b, v17.16b
+	VADDP V11.H8, V5.H8, V5.H8
+	FMOVQ 0(R10), F2
+	WORD $0x4e6068a2 // sadalp v2.4s, v5.8h
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4f9a9042 // fmul v2.4s, v2.4s, v26.s[0]
+	FMOVQ 832(R11), F8
+	WORD $0x0e32c10c // smull v12.8h, v8.8b, v18.8b
+	WORD $0x4e32c103 // smull2 v3.8h, v8.16b, v18.16b
+	FMOVQ 848(R11), F22
+	WORD $0x0e3382cc // smlal v12.8h, v22.8b, v19.8b
+	WORD $0x4e3382c3 // smlal2 v3.8h, v22.16b, v19.16b
+	FMOVQ 864(R11), F9
+	WORD $0x0e37812c // smlal v12.8h, v9.8b, v23.8b
+	WORD $0x4e378123 // smlal2 v3.8h, v9.16b, v23.16b
+	FMOVQ 880(R11), F7
+	WORD $0x0e3580ec // smlal v12.8h, v7.8b, v21.8b
+	WORD $0x4e3580e3 // smlal2 v3.8h, v7.16b, v21.16b
+	VADDP V3.H8, V12.H8, V12.H8
+	FMOVQ 0(R10), F27
+	WORD $0x4e60699b // sadalp v27.4s, v12.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4fba937b // fmul v27.4s, v27.4s, v26.s[1]
+	WORD $0x4e3bd442 // fadd v2.4s, v2.4s, v27.4s
+	FMOVQ 288(R11), F29
+	WORD $0x6e3ddc42 // fmul v2.4s, v2.4s, v29.4s
+	FMOVQ 32(R14), F20
+	WORD $0x4e22d694 // fadd v20.4s, v20.4s, v2.4s
+	FMOVQ 416(R11), F6
+	WORD $0x4f9c90c6 // fmul v6.4s, v6.4s, v28.s[0]
+	WORD $0x4ea6d694 // fsub v20.4s, v20.4s, v6.4s
+	FMOVQ F20, 32(R14)
+	FMOVQ 896(R11), F24
+	WORD $0x0e2ec304 // smull v4.8h, v24.8b, v14.8b
+	WORD $0x4e2ec319 // smull2 v25.8h, v24.16b, v14.16b
+	FMOVQ 912(R11), F10
+	WORD $0x0e2f8144 // smlal v4.8h, v10.8b, v15.8b
+	WORD $0x4e2f8159 // smlal2 v25.8h, v10.16b, v15.16b
+	FMOVQ 928(R11), F13
+	WORD $0x0e3081a4 // smlal v4.8h, v13.8b, v16.8b
+	WORD $0x4e3081b9 // smlal2 v25.8h, v13.16b, v16.16b
+	FMOVQ 944(R11), F30
+	WORD $0x0e3183c4 // smlal v4.8h, v30.8b, v17.8b
+	WORD $0x4e3183d9 // smlal2 v25.8h, v30.16b, v17.16b
 	VADDP V25.H8, V4.H8, V4.H8
-	FMOVQ 0(R10), F19
-	WORD $0x4e606893 // sadalp v19.4s, v4.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fad9273 // fmul v19.4s, v19.4s, v13.s[1]
-	WORD $0x4e33d6b5 // fadd v21.4s, v21.4s, v19.4s
-	FMOVQ 176(R11), F3
-	WORD $0x6e23deb5 // fmul v21.4s, v21.4s, v3.4s
-	FMOVQ 48(R14), F17
-	WORD $0x4e35d631 // fadd v17.4s, v17.4s, v21.4s
-	FMOVQ 304(R11), F16
-	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
-	WORD $0x4eb0d631 // fsub v17.4s, v17.4s, v16.4s
-	FMOVQ F17, 48(R14)
+	FMOVQ 0(R10), F31
+	WORD $0x4e60689f // sadalp v31.4s, v4.8h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4f9a93ff // fmul v31.4s, v31.4s, v26.s[0]
+	FMOVQ 960(R11), F8
+	WORD $0x0e32c10b // smull v11.8h, v8.8b, v18.8b
+	WORD $0x4e32c105 // smull2 v5.8h, v8.16b, v18.16b
+	FMOVQ 976(R11), F22
+	WORD $0x0e3382cb // smlal v11.8h, v22.8b, v19.8b
+	WORD $0x4e3382c5 // smlal2 v5.8h, v22.16b, v19.16b
+	FMOVQ 992(R11), F9
+	WORD $0x0e37812b // smlal v11.8h, v9.8b, v23.8b
+	WORD $0x4e378125 // smlal2 v5.8h, v9.16b, v23.16b
+	FMOVQ 1008(R11), F7
+	WORD $0x0e3580eb // smlal v11.8h, v7.8b, v21.8b
+	WORD $0x4e3580e5 // smlal2 v5.8h, v7.16b, v21.16b
+	VADDP V5.H8, V11.H8, V11.H8
+	FMOVQ 0(R10), F3
+	WORD $0x4e606963 // sadalp v3.4s, v11.8h
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4fba9063 // fmul v3.4s, v3.4s, v26.s[1]
+	WORD $0x4e23d7ff // fadd v31.4s, v31.4s, v3.4s
+	FMOVQ 304(R11), F12
+	WORD $0x6e2cdfff // fmul v31.4s, v31.4s, v12.4s
+	FMOVQ 48(R14), F27
+	WORD $0x4e3fd77b // fadd v27.4s, v27.4s, v31.4s
+	FMOVQ 432(R11), F29
+	WORD $0x4f9c93bd // fmul v29.4s, v29.4s, v28.s[0]
+	WORD $0x4ebdd77b // fsub v27.4s, v27.4s, v29.4s
+	FMOVQ F27, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row77
-	FMOVQ 320(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 384(R11)
-	FMOVQ 384(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 400(R11)
-	FMOVQ 448(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 416(R11)
-	FMOVQ 512(R1), F2
+	BNE row85
+	FMOVQ 320(R1), F2
 	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 432(R11)
-	FMOVQ 320(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 448(R11)
-	FMOVQ 384(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	FMOVQ F22, 464(R11)
+	FMOVQ F2, 512(R11)
+	FMOVQ 384(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	FMOVQ F6, 528(R11)
 	FMOVQ 448(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	FMOVQ F20, 480(R11)
-	FMOVQ 512(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ F31, 496(R11)
-	FMOVD 32(R1), F23
-	WORD $0x2f08a6f7 // ushll v23.8h, v23.8b, #0
-	WORD $0x0e77101c // saddw v28.4s, v0.4s, v23.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 0(R11), F29
-	WORD $0x6e3ddf9c // fmul v28.4s, v28.4s, v29.4s
-	FMOVQ F28, 128(R11)
-	FMOVD 48(R1), F30
-	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
-	WORD $0x0e7e100f // saddw v15.4s, v0.4s, v30.4h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 64(R11), F25
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	FMOVQ F15, 256(R11)
-	FMOVQ 336(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 512(R11)
-	FMOVQ 400(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 528(R11)
-	FMOVQ 464(R1), F3
-	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 544(R11)
-	FMOVQ 528(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 560(R11)
-	FMOVQ 336(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	FMOVQ F16, 576(R11)
-	FMOVQ 400(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 592(R11)
-	FMOVQ 464(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	FMOVQ F6, 608(R11)
-	FMOVQ 528(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	FMOVQ F5, 624(R11)
-	WORD $0x4e771007 // saddw2 v7.4s, v0.4s, v23.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 16(R11), F8
-	WORD $0x6e28dce7 // fmul v7.4s, v7.4s, v8.4s
-	FMOVQ F7, 144(R11)
-	WORD $0x4e7e1009 // saddw2 v9.4s, v0.4s, v30.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 80(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ F9, 272(R11)
-	FMOVQ 352(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 640(R11)
-	FMOVQ 416(R1), F12
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ F20, 544(R11)
+	FMOVQ 512(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ F24, 560(R11)
+	FMOVQ 320(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	FMOVQ F10, 576(R11)
+	FMOVQ 384(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	FMOVQ F13, 592(R11)
+	FMOVQ 448(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	FMOVQ F30, 608(R11)
+	FMOVQ 512(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	FMOVQ F25, 624(R11)
+	FMOVD 32(R1), F4
+	WORD $0x2f08a484 // ushll v4.8h, v4.8b, #0
+	WORD $0x0e641008 // saddw v8.4s, v0.4s, v4.4h
+	FMOVQ 0(R11), F22
+	FMOVQ 64(R11), F9
+	WORD $0x4e28cec9 // fmla v9.4s, v22.4s, v8.4s
+	FMOVQ F9, 256(R11)
+	FMOVD 48(R1), F7
+	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
+	WORD $0x0e671005 // saddw v5.4s, v0.4s, v7.4h
+	FMOVQ 128(R11), F11
+	FMOVQ 192(R11), F3
+	WORD $0x4e25cd63 // fmla v3.4s, v11.4s, v5.4s
+	FMOVQ F3, 384(R11)
+	FMOVQ 336(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 656(R11)
-	FMOVQ 480(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 672(R11)
-	FMOVQ 544(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 688(R11)
-	FMOVQ 352(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	FMOVQ F24, 704(R11)
-	FMOVQ 416(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	FMOVQ F26, 720(R11)
-	FMOVQ 480(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 736(R11)
-	FMOVQ 544(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	FMOVQ F2, 752(R11)
-	FMOVD 40(R1), F18
-	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
-	WORD $0x0e721016 // saddw v22.4s, v0.4s, v18.4h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 32(R11), F20
-	WORD $0x6e34ded6 // fmul v22.4s, v22.4s, v20.4s
-	FMOVQ F22, 160(R11)
-	FMOVD 56(R1), F31
-	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f101d // saddw v29.4s, v0.4s, v31.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 96(R11), F28
-	WORD $0x6e3cdfbd // fmul v29.4s, v29.4s, v28.4s
-	FMOVQ F29, 288(R11)
-	FMOVQ 368(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 768(R11)
-	FMOVQ 432(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 784(R11)
-	FMOVQ 496(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 800(R11)
-	FMOVQ 560(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 816(R11)
-	FMOVQ 368(R1), F3
-	VUSHR $4, V3.B16, V3.B16
-	FMOVQ F3, 832(R11)
-	FMOVQ 432(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	FMOVQ F21, 848(R11)
-	FMOVQ 496(R1), F16
+	FMOVQ F12, 640(R11)
+	FMOVQ 400(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ F31, 656(R11)
+	FMOVQ 464(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ F29, 672(R11)
+	FMOVQ 528(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ F27, 688(R11)
+	FMOVQ 336(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	FMOVQ F14, 704(R11)
+	FMOVQ 400(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	FMOVQ F15, 720(R11)
+	FMOVQ 464(R1), F16
 	VUSHR $4, V16.B16, V16.B16
-	FMOVQ F16, 864(R11)
-	FMOVQ 560(R1), F17
+	FMOVQ F16, 736(R11)
+	FMOVQ 528(R1), F17
 	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 880(R11)
-	WORD $0x4e721006 // saddw2 v6.4s, v0.4s, v18.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 48(R11), F5
-	WORD $0x6e25dcc6 // fmul v6.4s, v6.4s, v5.4s
-	FMOVQ F6, 176(R11)
-	WORD $0x4e7f1017 // saddw2 v23.4s, v0.4s, v31.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 112(R11), F8
-	WORD $0x6e28def7 // fmul v23.4s, v23.4s, v8.4s
-	FMOVQ F23, 304(R11)
+	FMOVQ F17, 752(R11)
+	WORD $0x4e641012 // saddw2 v18.4s, v0.4s, v4.8h
+	FMOVQ 16(R11), F19
+	FMOVQ 80(R11), F23
+	WORD $0x4e32ce77 // fmla v23.4s, v19.4s, v18.4s
+	FMOVQ F23, 272(R11)
+	WORD $0x4e671015 // saddw2 v21.4s, v0.4s, v7.8h
+	FMOVQ 144(R11), F26
+	FMOVQ 208(R11), F28
+	WORD $0x4e35cf5c // fmla v28.4s, v26.4s, v21.4s
+	FMOVQ F28, 400(R11)
+	FMOVQ 352(R1), F2
+	VAND V1.B16, V2.B16, V2.B16
+	FMOVQ F2, 768(R11)
+	FMOVQ 416(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	FMOVQ F6, 784(R11)
+	FMOVQ 480(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ F20, 800(R11)
+	FMOVQ 544(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ F24, 816(R11)
+	FMOVQ 352(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	FMOVQ F10, 832(R11)
+	FMOVQ 416(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	FMOVQ F13, 848(R11)
+	FMOVQ 480(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	FMOVQ F30, 864(R11)
+	FMOVQ 544(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	FMOVQ F25, 880(R11)
+	FMOVD 40(R1), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x0e761008 // saddw v8.4s, v0.4s, v22.4h
+	FMOVQ 32(R11), F9
+	FMOVQ 96(R11), F11
+	WORD $0x4e28cd2b // fmla v11.4s, v9.4s, v8.4s
+	FMOVQ F11, 288(R11)
+	FMOVD 56(R1), F5
+	WORD $0x2f08a4a5 // ushll v5.8h, v5.8b, #0
+	WORD $0x0e651003 // saddw v3.4s, v0.4s, v5.4h
+	FMOVQ 160(R11), F12
+	FMOVQ 224(R11), F31
+	WORD $0x4e23cd9f // fmla v31.4s, v12.4s, v3.4s
+	FMOVQ F31, 416(R11)
+	FMOVQ 368(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ F29, 896(R11)
+	FMOVQ 432(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ F27, 912(R11)
+	FMOVQ 496(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ F14, 928(R11)
+	FMOVQ 560(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ F15, 944(R11)
+	FMOVQ 368(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	FMOVQ F16, 960(R11)
+	FMOVQ 432(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	FMOVQ F17, 976(R11)
+	FMOVQ 496(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	FMOVQ F4, 992(R11)
+	FMOVQ 560(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FMOVQ F19, 1008(R11)
+	WORD $0x4e761012 // saddw2 v18.4s, v0.4s, v22.8h
+	FMOVQ 48(R11), F23
+	FMOVQ 112(R11), F7
+	WORD $0x4e32cee7 // fmla v7.4s, v23.4s, v18.4s
+	FMOVQ F7, 304(R11)
+	WORD $0x4e65101a // saddw2 v26.4s, v0.4s, v5.8h
+	FMOVQ 176(R11), F21
+	FMOVQ 240(R11), F28
+	WORD $0x4e3acebc // fmla v28.4s, v21.4s, v26.4s
+	FMOVQ F28, 432(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row78:
-	FMOVQ 0(R13), F7
-	FMOVQ 16(R13), F30
-	VDUP V7.S[0], V10.S4
-	VDUP V7.S[1], V9.S4
-	VDUP V7.S[2], V11.S4
-	VDUP V7.S[3], V12.S4
-	VDUP V30.S[0], V13.S4
-	VDUP V30.S[1], V14.S4
-	VDUP V30.S[2], V24.S4
-	VDUP V30.S[3], V26.S4
-	FMOVQ 32(R13), F27
-	FMOVD 48(R13), F2
-	WORD $0x7e30d842 // faddp s2, v2.2s
-	FMOVQ 384(R11), F28
-	WORD $0x0e2ac394 // smull v20.8h, v28.8b, v10.8b
-	WORD $0x4e2ac396 // smull2 v22.8h, v28.16b, v10.16b
-	FMOVQ 400(R11), F29
-	WORD $0x0e2983b4 // smlal v20.8h, v29.8b, v9.8b
-	WORD $0x4e2983b6 // smlal2 v22.8h, v29.16b, v9.16b
-	FMOVQ 416(R11), F25
-	WORD $0x0e2b8334 // smlal v20.8h, v25.8b, v11.8b
-	WORD $0x4e2b8336 // smlal2 v22.8h, v25.16b, v11.16b
-	FMOVQ 432(R11), F15
-	WORD $0x0e2c81f4 // smlal v20.8h, v15.8b, v12.8b
-	WORD $0x4e2c81f6 // smlal2 v22.8h, v15.16b, v12.16b
-	VADDP V22.H8, V20.H8, V20.H8
-	FMOVQ 0(R10), F4
-	WORD $0x4e606a84 // sadalp v4.4s, v20.8h
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4f9b9084 // fmul v4.4s, v4.4s, v27.s[0]
-	FMOVQ 448(R11), F21
-	WORD $0x0e2dc2b3 // smull v19.8h, v21.8b, v13.8b
-	WORD $0x4e2dc2a3 // smull2 v3.8h, v21.16b, v13.16b
-	FMOVQ 464(R11), F16
-	WORD $0x0e2e8213 // smlal v19.8h, v16.8b, v14.8b
-	WORD $0x4e2e8203 // smlal2 v3.8h, v16.16b, v14.16b
-	FMOVQ 480(R11), F17
-	WORD $0x0e388233 // smlal v19.8h, v17.8b, v24.8b
-	WORD $0x4e388223 // smlal2 v3.8h, v17.16b, v24.16b
-	FMOVQ 496(R11), F18
-	WORD $0x0e3a8253 // smlal v19.8h, v18.8b, v26.8b
-	WORD $0x4e3a8243 // smlal2 v3.8h, v18.16b, v26.16b
-	VADDP V3.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F5
-	WORD $0x4e606a65 // sadalp v5.4s, v19.8h
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4fbb90a5 // fmul v5.4s, v5.4s, v27.s[1]
-	WORD $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
-	FMOVQ 128(R11), F6
-	WORD $0x6e26dc84 // fmul v4.4s, v4.4s, v6.4s
-	FMOVQ 0(R14), F31
-	WORD $0x4e24d7ff // fadd v31.4s, v31.4s, v4.4s
-	FMOVQ 256(R11), F8
-	WORD $0x4f829108 // fmul v8.4s, v8.4s, v2.s[0]
-	WORD $0x4ea8d7ff // fsub v31.4s, v31.4s, v8.4s
-	FMOVQ F31, 0(R14)
-	FMOVQ 512(R11), F30
-	WORD $0x0e2ac3d7 // smull v23.8h, v30.8b, v10.8b
-	WORD $0x4e2ac3c7 // smull2 v7.8h, v30.16b, v10.16b
-	FMOVQ 528(R11), F28
-	WORD $0x0e298397 // smlal v23.8h, v28.8b, v9.8b
-	WORD $0x4e298387 // smlal2 v7.8h, v28.16b, v9.16b
-	FMOVQ 544(R11), F29
-	WORD $0x0e2b83b7 // smlal v23.8h, v29.8b, v11.8b
-	WORD $0x4e2b83a7 // smlal2 v7.8h, v29.16b, v11.16b
-	FMOVQ 560(R11), F25
-	WORD $0x0e2c8337 // smlal v23.8h, v25.8b, v12.8b
-	WORD $0x4e2c8327 // smlal2 v7.8h, v25.16b, v12.16b
-	VADDP V7.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F15
-	WORD $0x4e606aef // sadalp v15.4s, v23.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f9b91ef // fmul v15.4s, v15.4s, v27.s[0]
-	FMOVQ 576(R11), F21
-	WORD $0x0e2dc2b6 // smull v22.8h, v21.8b, v13.8b
-	WORD $0x4e2dc2b4 // smull2 v20.8h, v21.16b, v13.16b
-	FMOVQ 592(R11), F16
-	WORD $0x0e2e8216 // smlal v22.8h, v16.8b, v14.8b
-	WORD $0x4e2e8214 // smlal2 v20.8h, v16.16b, v14.16b
-	FMOVQ 608(R11), F17
-	WORD $0x0e388236 // smlal v22.8h, v17.8b, v24.8b
-	WORD $0x4e388234 // smlal2 v20.8h, v17.16b, v24.16b
+row86:
+	FMOVQ 0(R13), F2
+	FMOVQ 16(R13), F6
+	VDUP V2.S[0], V20.S4
+	VDUP V2.S[1], V24.S4
+	VDUP V2.S[2], V10.S4
+	VDUP V2.S[3], V13.S4
+	VDUP V6.S[0], V30.S4
+	VDUP V6.S[1], V25.S4
+	VDUP V6.S[2], V9.S4
+	VDUP V6.S[3], V8.S4
+	FMOVQ 32(R13), F11
+	FMOVD 48(R13), F12
+	WORD $0x7e30d98c // faddp s12, v12.2s
+	FMOVQ 512(R11), F29
+	WORD $0x0e34c3a3 // smull v3.8h, v29.8b, v20.8b
+	WORD $0x4e34c3bf // smull2 v31.8h, v29.16b, v20.16b
+	FMOVQ 528(R11), F27
+	WORD $0x0e388363 // smlal v3.8h, v27.8b, v24.8b
+	WORD $0x4e38837f // smlal2 v31.8h, v27.16b, v24.16b
+	FMOVQ 544(R11), F14
+	WORD $0x0e2a81c3 // smlal v3.8h, v14.8b, v10.8b
+	WORD $0x4e2a81df // smlal2 v31.8h, v14.16b, v10.16b
+	FMOVQ 560(R11), F15
+	WORD $0x0e2d81e3 // smlal v3.8h, v15.8b, v13.8b
+	WORD $0x4e2d81ff // smlal2 v31.8h, v15.16b, v13.16b
+	VADDP V31.H8, V3.H8, V3.H8
+	FMOVQ 0(R10), F16
+	WORD $0x4e606870 // sadalp v16.4s, v3.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f8b9210 // fmul v16.4s, v16.4s, v11.s[0]
+	FMOVQ 576(R11), F19
+	WORD $0x0e3ec271 // smull v17.8h, v19.8b, v30.8b
+	WORD $0x4e3ec264 // smull2 v4.8h, v19.16b, v30.16b
+	FMOVQ 592(R11), F22
+	WORD $0x0e3982d1 // smlal v17.8h, v22.8b, v25.8b
+	WORD $0x4e3982c4 // smlal2 v4.8h, v22.16b, v25.16b
+	FMOVQ 608(R11), F23
+	WORD $0x0e2982f1 // smlal v17.8h, v23.8b, v9.8b
+	WORD $0x4e2982e4 // smlal2 v4.8h, v23.16b, v9.16b
 	FMOVQ 624(R11), F18
-	WORD $0x0e3a8256 // smlal v22.8h, v18.8b, v26.8b
-	WORD $0x4e3a8254 // smlal2 v20.8h, v18.16b, v26.16b
-	VADDP V20.H8, V22.H8, V22.H8
-	FMOVQ 0(R10), F3
-	WORD $0x4e606ac3 // sadalp v3.4s, v22.8h
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4fbb9063 // fmul v3.4s, v3.4s, v27.s[1]
-	WORD $0x4e23d5ef // fadd v15.4s, v15.4s, v3.4s
-	FMOVQ 144(R11), F19
-	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
-	FMOVQ 16(R14), F5
-	WORD $0x4e2fd4a5 // fadd v5.4s, v5.4s, v15.4s
-	FMOVQ 272(R11), F6
-	WORD $0x4f8290c6 // fmul v6.4s, v6.4s, v2.s[0]
-	WORD $0x4ea6d4a5 // fsub v5.4s, v5.4s, v6.4s
-	FMOVQ F5, 16(R14)
-	FMOVQ 640(R11), F31
-	WORD $0x0e2ac3e4 // smull v4.8h, v31.8b, v10.8b
-	WORD $0x4e2ac3e8 // smull2 v8.8h, v31.16b, v10.16b
-	FMOVQ 656(R11), F30
-	WORD $0x0e2983c4 // smlal v4.8h, v30.8b, v9.8b
-	WORD $0x4e2983c8 // smlal2 v8.8h, v30.16b, v9.16b
-	FMOVQ 672(R11), F28
-	WORD $0x0e2b8384 // smlal v4.8h, v28.8b, v11.8b
-	WORD $0x4e2b8388 // smlal2 v8.8h, v28.16b, v11.16b
-	FMOVQ 688(R11), F29
-	WORD $0x0e2c83a4 // smlal v4.8h, v29.8b, v12.8b
-	WORD $0x4e2c83a8 // smlal2 v8.8h, v29.16b, v12.16b
-	VADDP V8.H8, V4.H8, V4.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606899 // sadalp v25.4s, v4.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f9b9339 // fmul v25.4s, v25.4s, v27.s[0]
-	FMOVQ 704(R11), F21
-	WORD $0x0e2dc2a7 // smull v7.8h, v21.8b, v13.8b
-	WORD $0x4e2dc2b7 // smull2 v23.8h, v21.16b, v13.16b
-	FMOVQ 720(R11), F16
-	WORD $0x0e2e8207 // smlal v7.8h, v16.8b, v14.8b
-	WORD $0x4e2e8217 // smlal2 v23.8h, v16.16b, v14.16b
-	FMOVQ 736(R11), F17
-	WORD $0x0e388227 // smlal v7.8h, v17.8b, v24.8b
-	WORD $0x4e388237 // smlal2 v23.8h, v17.16b, v24.16b
+	WORD $0x0e288251 // smlal v17.8h, v18.8b, v8.8b
+	WORD $0x4e288244 // smlal2 v4.8h, v18.16b, v8.16b
+	VADDP V4.H8, V17.H8, V17.H8
+	FMOVQ 0(R10), F7
+	WORD $0x4e606a27 // sadalp v7.4s, v17.8h
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4fab90e7 // fmul v7.4s, v7.4s, v11.s[1]
+	WORD $0x4e27d610 // fadd v16.4s, v16.4s, v7.4s
+	FMOVQ 256(R11), F5
+	WORD $0x6e25de10 // fmul v16.4s, v16.4s, v5.4s
+	FMOVQ 0(R14), F21
+	WORD $0x4e30d6b5 // fadd v21.4s, v21.4s, v16.4s
+	FMOVQ 384(R11), F26
+	WORD $0x4f8c935a // fmul v26.4s, v26.4s, v12.s[0]
+	WORD $0x4ebad6b5 // fsub v21.4s, v21.4s, v26.4s
+	FMOVQ F21, 0(R14)
+	FMOVQ 640(R11), F6
+	WORD $0x0e34c0dc // smull v28.8h, v6.8b, v20.8b
+	WORD $0x4e34c0c2 // smull2 v2.8h, v6.16b, v20.16b
+	FMOVQ 656(R11), F29
+	WORD $0x0e3883bc // smlal v28.8h, v29.8b, v24.8b
+	WORD $0x4e3883a2 // smlal2 v2.8h, v29.16b, v24.16b
+	FMOVQ 672(R11), F27
+	WORD $0x0e2a837c // smlal v28.8h, v27.8b, v10.8b
+	WORD $0x4e2a8362 // smlal2 v2.8h, v27.16b, v10.16b
+	FMOVQ 688(R11), F14
+	WORD $0x0e2d81dc // smlal v28.8h, v14.8b, v13.8b
+	WORD $0x4e2d81c2 // smlal2 v2.8h, v14.16b, v13.16b
+	VADDP V2.H8, V28.H8, V28.H8
+	FMOVQ 0(R10), F15
+	WORD $0x4e606b8f // sadalp v15.4s, v28.8h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f8b91ef // fmul v15.4s, v15.4s, v11.s[0]
+	FMOVQ 704(R11), F19
+	WORD $0x0e3ec27f // smull v31.8h, v19.8b, v30.8b
+	WORD $0x4e3ec263 // smull2 v3.8h, v19.16b, v30.16b
+	FMOVQ 720(R11), F22
+	WORD $0x0e3982df // smlal v31.8h, v22.8b, v25.8b
+	WORD $0x4e3982c3 // smlal2 v3.8h, v22.16b, v25.16b
+	FMOVQ 736(R11), F23
+	WORD $0x0e2982ff // smlal v31.8h, v23.8b, v9.8b
+	WORD $0x4e2982e3 // smlal2 v3.8h, v23.16b, v9.16b
 	FMOVQ 752(R11), F18
-	WORD $0x0e3a8247 // smlal v7.8h, v18.8b, v26.8b
-	WORD $0x4e3a8257 // smlal2 v23.8h, v18.16b, v26.16b
-	VADDP V23.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F20
-	WORD $0x4e6068f4 // sadalp v20.4s, v7.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fbb9294 // fmul v20.4s, v20.4s, v27.s[1]
-	WORD $0x4e34d739 // fadd v25.4s, v25.4s, v20.4s
-	FMOVQ 160(R11), F22
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	FMOVQ 32(R14), F3
-	WORD $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
-	FMOVQ 288(R11), F19
-	WORD $0x4f829273 // fmul v19.4s, v19.4s, v2.s[0]
-	WORD $0x4eb3d463 // fsub v3.4s, v3.4s, v19.4s
-	FMOVQ F3, 32(R14)
-	FMOVQ 768(R11), F5
-	WORD $0x0e2ac0af // smull v15.8h, v5.8b, v10.8b
-	WORD $0x4e2ac0a6 // smull2 v6.8h, v5.16b, v10.16b
-	FMOVQ 784(R11), F31
-	WORD $0x0e2983ef // smlal v15.8h, v31.8b, v9.8b
-	WORD $0x4e2983e6 // smlal2 v6.8h, v31.16b, v9.16b
-	FMOVQ 800(R11), F30
-	WORD $0x0e2b83cf // smlal v15.8h, v30.8b, v11.8b
-	WORD $0x4e2b83c6 // smlal2 v6.8h, v30.16b, v11.16b
-	FMOVQ 816(R11), F28
-	WORD $0x0e2c838f // smlal v15.8h, v28.8b, v12.8b
-	WORD $0x4e2c8386 // smlal2 v6.8h, v28.16b, v12.16b
-	VADDP V6.H8, V15.H8, V15.H8
-	FMOVQ 0(R10), F29
-	WORD $0x4e6069fd // sadalp v29.4s, v15.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4f9b93bd // fmul v29.4s, v29.4s, v27.s[0]
-	FMOVQ 832(R11), F21
-	WORD $0x0e2dc2a8 // smull v8.8h, v21.8b, v13.8b
-	WORD $0x4e2dc2a4 // smull2 v4.8h, v21.16b, v13.16b
-	FMOVQ 848(R11), F16
-	WORD $0x0e2e8208 // smlal v8.8h, v16.8b, v14.8b
-	WORD $0x4e2e8204 // smlal2 v4.8h, v16.16b, v14.16b
-	FMOVQ 864(R11), F17
-	WORD $0x0e388228 // smlal v8.8h, v17.8b, v24.8b
-	WORD $0x4e388224 // smlal2 v4.8h, v17.16b, v24.16b
+	WORD $0x0e28825f // smlal v31.8h, v18.8b, v8.8b
+	WORD $0x4e288243 // smlal2 v3.8h, v18.16b, v8.16b
+	VADDP V3.H8, V31.H8, V31.H8
+	FMOVQ 0(R10), F4
+	WORD $0x4e606be4 // sadalp v4.4s, v31.8h
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4fab9084 // fmul v4.4s, v4.4s, v11.s[1]
+	WORD $0x4e24d5ef // fadd v15.4s, v15.4s, v4.4s
+	FMOVQ 272(R11), F17
+	WORD $0x6e31ddef // fmul v15.4s, v15.4s, v17.4s
+	FMOVQ 16(R14), F7
+	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
+	FMOVQ 400(R11), F5
+	WORD $0x4f8c90a5 // fmul v5.4s, v5.4s, v12.s[0]
+	WORD $0x4ea5d4e7 // fsub v7.4s, v7.4s, v5.4s
+	FMOVQ F7, 16(R14)
+	FMOVQ 768(R11), F21
+	WORD $0x0e34c2b0 // smull v16.8h, v21.8b, v20.8b
+	WORD $0x4e34c2ba // smull2 v26.8h, v21.16b, v20.16b
+	FMOVQ 784(R11), F6
+	WORD $0x0e3880d0 // smlal v16.8h, v6.8b, v24.8b
+	WORD $0x4e3880da // smlal2 v26.8h, v6.16b, v24.16b
+	FMOVQ 800(R11), F29
+	WORD $0x0e2a83b0 // smlal v16.8h, v29.8b, v10.8b
+	WORD $0x4e2a83ba // smlal2 v26.8h, v29.16b, v10.16b
+	FMOVQ 816(R11), F27
+	WORD $0x0e2d8370 // smlal v16.8h, v27.8b, v13.8b
+	WORD $0x4e2d837a // smlal2 v26.8h, v27.16b, v13.16b
+	VADDP V26.H8, V16.H8, V16.H8
+	FMOVQ 0(R10), F14
+	WORD $0x4e606a0e // sadalp v14.4s, v16.8h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f8b91ce // fmul v14.4s, v14.4s, v11.s[0]
+	FMOVQ 832(R11), F19
+	WORD $0x0e3ec262 // smull v2.8h, v19.8b, v30.8b
+	WORD $0x4e3ec27c // smull2 v28.8h, v19.16b, v30.16b
+	FMOVQ 848(R11), F22
+	WORD $0x0e3982c2 // smlal v2.8h, v22.8b, v25.8b
+	WORD $0x4e3982dc // smlal2 v28.8h, v22.16b, v25.16b
+	FMOVQ 864(R11), F23
+	WORD $0x0e2982e2 // smlal v2.8h, v23.8b, v9.8b
+	WORD $0x4e2982fc // smlal2 v28.8h, v23.16b, v9.16b
 	FMOVQ 880(R11), F18
-	WORD $0x0e3a8248 // smlal v8.8h, v18.8b, v26.8b
-	WORD $0x4e3a8244 // smlal2 v4.8h, v18.16b, v26.16b
-	VADDP V4.H8, V8.H8, V8.H8
-	FMOVQ 0(R10), F23
-	WORD $0x4e606917 // sadalp v23.4s, v8.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fbb92f7 // fmul v23.4s, v23.4s, v27.s[1]
-	WORD $0x4e37d7bd // fadd v29.4s, v29.4s, v23.4s
-	FMOVQ 176(R11), F7
-	WORD $0x6e27dfbd // fmul v29.4s, v29.4s, v7.4s
-	FMOVQ 48(R14), F20
-	WORD $0x4e3dd694 // fadd v20.4s, v20.4s, v29.4s
-	FMOVQ 304(R11), F22
-	WORD $0x4f8292d6 // fmul v22.4s, v22.4s, v2.s[0]
-	WORD $0x4eb6d694 // fsub v20.4s, v20.4s, v22.4s
-	FMOVQ F20, 48(R14)
+	WORD $0x0e288242 // smlal v2.8h, v18.8b, v8.8b
+	WORD $0x4e28825c // smlal2 v28.8h, v18.16b, v8.16b
+	VADDP V28.H8, V2.H8, V2.H8
+	FMOVQ 0(R10), F3
+	WORD $0x4e606843 // sadalp v3.4s, v2.8h
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4fab9063 // fmul v3.4s, v3.4s, v11.s[1]
+	WORD $0x4e23d5ce // fadd v14.4s, v14.4s, v3.4s
+	FMOVQ 288(R11), F31
+	WORD $0x6e3fddce // fmul v14.4s, v14.4s, v31.4s
+	FMOVQ 32(R14), F4
+	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
+	FMOVQ 416(R11), F17
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	WORD $0x4eb1d484 // fsub v4.4s, v4.4s, v17.4s
+	FMOVQ F4, 32(R14)
+	FMOVQ 896(R11), F7
+	WORD $0x0e34c0ef // smull v15.8h, v7.8b, v20.8b
+	WORD $0x4e34c0e5 // smull2 v5.8h, v7.16b, v20.16b
+	FMOVQ 912(R11), F21
+	WORD $0x0e3882af // smlal v15.8h, v21.8b, v24.8b
+	WORD $0x4e3882a5 // smlal2 v5.8h, v21.16b, v24.16b
+	FMOVQ 928(R11), F6
+	WORD $0x0e2a80cf // smlal v15.8h, v6.8b, v10.8b
+	WORD $0x4e2a80c5 // smlal2 v5.8h, v6.16b, v10.16b
+	FMOVQ 944(R11), F29
+	WORD $0x0e2d83af // smlal v15.8h, v29.8b, v13.8b
+	WORD $0x4e2d83a5 // smlal2 v5.8h, v29.16b, v13.16b
+	VADDP V5.H8, V15.H8, V15.H8
+	FMOVQ 0(R10), F27
+	WORD $0x4e6069fb // sadalp v27.4s, v15.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4f8b937b // fmul v27.4s, v27.4s, v11.s[0]
+	FMOVQ 960(R11), F19
+	WORD $0x0e3ec27a // smull v26.8h, v19.8b, v30.8b
+	WORD $0x4e3ec270 // smull2 v16.8h, v19.16b, v30.16b
+	FMOVQ 976(R11), F22
+	WORD $0x0e3982da // smlal v26.8h, v22.8b, v25.8b
+	WORD $0x4e3982d0 // smlal2 v16.8h, v22.16b, v25.16b
+	FMOVQ 992(R11), F23
+	WORD $0x0e2982fa // smlal v26.8h, v23.8b, v9.8b
+	WORD $0x4e2982f0 // smlal2 v16.8h, v23.16b, v9.16b
+	FMOVQ 1008(R11), F18
+	WORD $0x0e28825a // smlal v26.8h, v18.8b, v8.8b
+	WORD $0x4e288250 // smlal2 v16.8h, v18.16b, v8.16b
+	VADDP V16.H8, V26.H8, V26.H8
+	FMOVQ 0(R10), F28
+	WORD $0x4e606b5c // sadalp v28.4s, v26.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fab939c // fmul v28.4s, v28.4s, v11.s[1]
+	WORD $0x4e3cd77b // fadd v27.4s, v27.4s, v28.4s
+	FMOVQ 304(R11), F2
+	WORD $0x6e22df7b // fmul v27.4s, v27.4s, v2.4s
+	FMOVQ 48(R14), F3
+	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
+	FMOVQ 432(R11), F31
+	WORD $0x4f8c93ff // fmul v31.4s, v31.4s, v12.s[0]
+	WORD $0x4ebfd463 // fsub v3.4s, v3.4s, v31.4s
+	FMOVQ F3, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row78
+	BNE row86
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $2, R4
-	BNE pair75
+	BNE pair83
 	SUBS $1, R9
-	BNE block74
+	BNE block82
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel72
+	BNE panel80
 	RET
 
-// mulQ5_Kx1 multiplies Q5_K weights with a row of activations.
+// mulQ5_Kx1 multiplies Q5_K weights with a few rows of activations, one by one.
 // func mulQ5_Kx1(a *panel.Args)
-TEXT ·mulQ5_Kx1(SB), 0, $192-8
+TEXT ·mulQ5_Kx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
-	ADD $63, R11
-	AND $~63, R11
-	FMOVQ 0(R10), F0
-	MOVW $0xf0f0f0f, R5
-	VDUP R5, V1.S4
-	MOVW $0x10101010, R5
-	VDUP R5, V2.S4
-	MOVW $0x20202020, R5
-	VDUP R5, V3.S4
-	MOVW $0x40404040, R5
-	VDUP R5, V4.S4
-	MOVW $0x80808080, R5
-	VDUP R5, V5.S4
-	MOVD 0(R0), R6
-	MOVD 16(R0), R3
-	MOVD 48(R0), R8
-	MOVD 56(R0), R7
-panel79:
-	MOVD R6, R1
-	MOVD 8(R0), R2
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	MOVD 40(R0), R9
-	LSR $3, R9
-block80:
-	FMOVD 0(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 0(R11)
-	FMOVD 8(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 16(R11)
-	FMOVD 16(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 32(R11)
-	FMOVD 24(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 48(R11)
-	FMOVD 32(R1), F14
-	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 64(R11)
-	FMOVD 40(R1), F15
-	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
-	FMOVQ F15, 80(R11)
-	FMOVD 48(R1), F16
-	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	FMOVQ F16, 96(R11)
-	FMOVD 56(R1), F17
-	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	FMOVQ F17, 112(R11)
-	ADD $64, R1
-	MOVD $8, R4
-pair81:
-	FMOVQ 0(R2), F18
-	FMOVQ 16(R2), F19
-	VDUP V18.S[0], V20.S4
-	VDUP V18.S[1], V21.S4
-	VDUP V18.S[2], V22.S4
-	VDUP V18.S[3], V23.S4
-	VDUP V19.S[0], V24.S4
-	VDUP V19.S[1], V25.S4
-	VDUP V19.S[2], V26.S4
-	VDUP V19.S[3], V27.S4
-	FMOVQ 32(R2), F28
-	FMOVD 48(R2), F29
-	WORD $0x7e30dbbd // faddp s29, v29.2s
-	FMOVQ 64(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 320(R1), F11
-	VSHL $4, V11.B16, V12.B16
-	VAND V2.B16, V12.B16, V13.B16
-	VORR V13.B16, V10.B16, V10.B16
-	WORD $0x0e34c15e // smull v30.8h, v10.8b, v20.8b
-	WORD $0x4e34c15f // smull2 v31.8h, v10.16b, v20.16b
-	FMOVQ 128(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V12.B16, V15.B16
-	VUSRA $1, V15.B16, V14.B16
-	WORD $0x0e3581de // smlal v30.8h, v14.8b, v21.8b
-	WORD $0x4e3581df // smlal2 v31.8h, v14.16b, v21.16b
-	FMOVQ 192(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V4.B16, V12.B16, V17.B16
-	VUSRA $2, V17.B16, V16.B16
-	WORD $0x0e36821e // smlal v30.8h, v16.8b, v22.8b
-	WORD $0x4e36821f // smlal2 v31.8h, v16.16b, v22.16b
-	FMOVQ 256(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V5.B16, V12.B16, V19.B16
-	VUSRA $3, V19.B16, V18.B16
-	WORD $0x0e37825e // smlal v30.8h, v18.8b, v23.8b
-	WORD $0x4e37825f // smlal2 v31.8h, v18.16b, v23.16b
-	VADDP V31.H8, V30.H8, V30.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e606bcd // sadalp v13.4s, v30.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9c91ad // fmul v13.4s, v13.4s, v28.s[0]
-	FMOVQ 64(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V2.B16, V11.B16, V17.B16
-	VORR V17.B16, V14.B16, V14.B16
-	WORD $0x0e38c1ca // smull v10.8h, v14.8b, v24.8b
-	WORD $0x4e38c1cf // smull2 v15.8h, v14.16b, v24.16b
-	FMOVQ 128(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	VAND V3.B16, V11.B16, V19.B16
-	VUSRA $1, V19.B16, V16.B16
-	WORD $0x0e39820a // smlal v10.8h, v16.8b, v25.8b
-	WORD $0x4e39820f // smlal2 v15.8h, v16.16b, v25.16b
-	FMOVQ 192(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V4.B16, V11.B16, V31.B16
-	VUSRA $2, V31.B16, V18.B16
-	WORD $0x0e3a824a // smlal v10.8h, v18.8b, v26.8b
-	WORD $0x4e3a824f // smlal2 v15.8h, v18.16b, v26.16b
-	FMOVQ 256(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V5.B16, V11.B16, V17.B16
-	VUSRA $3, V17.B16, V30.B16
-	WORD $0x0e3b83ca // smlal v10.8h, v30.8b, v27.8b
-	WORD $0x4e3b83cf // smlal2 v15.8h, v30.16b, v27.16b
-	VADDP V15.H8, V10.H8, V10.H8
-	FMOVQ 0(R10), F14
-	WORD $0x4e60694e // sadalp v14.4s, v10.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fbc91ce // fmul v14.4s, v14.4s, v28.s[1]
-	WORD $0x4e2ed5ad // fadd v13.4s, v13.4s, v14.4s
-	FMOVD 0(R1), F19
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731010 // saddw v16.4s, v0.4s, v19.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 0(R11), F31
-	WORD $0x6e3fde10 // fmul v16.4s, v16.4s, v31.4s
-	WORD $0x6e30ddad // fmul v13.4s, v13.4s, v16.4s
-	WORD $0x4e2dd4c6 // fadd v6.4s, v6.4s, v13.4s
-	FMOVD 16(R1), F18
-	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
-	WORD $0x0e721011 // saddw v17.4s, v0.4s, v18.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 64(R11), F12
-	WORD $0x6e2cde31 // fmul v17.4s, v17.4s, v12.4s
-	WORD $0x4f9d9231 // fmul v17.4s, v17.4s, v29.s[0]
-	WORD $0x4eb1d4c6 // fsub v6.4s, v6.4s, v17.4s
-	FMOVQ 80(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 336(R1), F10
-	VSHL $4, V10.B16, V14.B16
-	VAND V2.B16, V14.B16, V31.B16
-	VORR V31.B16, V15.B16, V15.B16
-	WORD $0x0e34c1eb // smull v11.8h, v15.8b, v20.8b
-	WORD $0x4e34c1fe // smull2 v30.8h, v15.16b, v20.16b
-	FMOVQ 144(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V14.B16, V13.B16
-	VUSRA $1, V13.B16, V16.B16
-	WORD $0x0e35820b // smlal v11.8h, v16.8b, v21.8b
-	WORD $0x4e35821e // smlal2 v30.8h, v16.16b, v21.16b
-	FMOVQ 208(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V4.B16, V14.B16, V17.B16
-	VUSRA $2, V17.B16, V12.B16
-	WORD $0x0e36818b // smlal v11.8h, v12.8b, v22.8b
-	WORD $0x4e36819e // smlal2 v30.8h, v12.16b, v22.16b
-	FMOVQ 272(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V5.B16, V14.B16, V15.B16
-	VUSRA $3, V15.B16, V31.B16
-	WORD $0x0e3783eb // smlal v11.8h, v31.8b, v23.8b
-	WORD $0x4e3783fe // smlal2 v30.8h, v31.16b, v23.16b
-	VADDP V30.H8, V11.H8, V11.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e60696d // sadalp v13.4s, v11.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9c91ad // fmul v13.4s, v13.4s, v28.s[0]
-	FMOVQ 80(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V2.B16, V10.B16, V15.B16
-	VORR V15.B16, V12.B16, V12.B16
-	WORD $0x0e38c190 // smull v16.8h, v12.8b, v24.8b
-	WORD $0x4e38c191 // smull2 v17.8h, v12.16b, v24.16b
-	FMOVQ 144(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V3.B16, V10.B16, V30.B16
-	VUSRA $1, V30.B16, V31.B16
-	WORD $0x0e3983f0 // smlal v16.8h, v31.8b, v25.8b
-	WORD $0x4e3983f1 // smlal2 v17.8h, v31.16b, v25.16b
-	FMOVQ 208(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V4.B16, V10.B16, V15.B16
-	VUSRA $2, V15.B16, V11.B16
-	WORD $0x0e3a8170 // smlal v16.8h, v11.8b, v26.8b
-	WORD $0x4e3a8171 // smlal2 v17.8h, v11.16b, v26.16b
-	FMOVQ 272(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V5.B16, V10.B16, V30.B16
-	VUSRA $3, V30.B16, V12.B16
-	WORD $0x0e3b8190 // smlal v16.8h, v12.8b, v27.8b
-	WORD $0x4e3b8191 // smlal2 v17.8h, v12.16b, v27.16b
-	VADDP V17.H8, V16.H8, V16.H8
-	FMOVQ 0(R10), F31
-	WORD $0x4e606a1f // sadalp v31.4s, v16.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fbc93ff // fmul v31.4s, v31.4s, v28.s[1]
-	WORD $0x4e3fd5ad // fadd v13.4s, v13.4s, v31.4s
-	WORD $0x4e73100f // saddw2 v15.4s, v0.4s, v19.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 16(R11), F11
-	WORD $0x6e2bddef // fmul v15.4s, v15.4s, v11.4s
-	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
-	WORD $0x4e2dd4e7 // fadd v7.4s, v7.4s, v13.4s
-	WORD $0x4e72101e // saddw2 v30.4s, v0.4s, v18.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 80(R11), F14
-	WORD $0x6e2edfde // fmul v30.4s, v30.4s, v14.4s
-	WORD $0x4f9d93de // fmul v30.4s, v30.4s, v29.s[0]
-	WORD $0x4ebed4e7 // fsub v7.4s, v7.4s, v30.4s
-	FMOVQ 96(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 352(R1), F16
-	VSHL $4, V16.B16, V31.B16
-	VAND V2.B16, V31.B16, V19.B16
-	VORR V19.B16, V17.B16, V17.B16
-	WORD $0x0e34c22a // smull v10.8h, v17.8b, v20.8b
-	WORD $0x4e34c22c // smull2 v12.8h, v17.16b, v20.16b
-	FMOVQ 160(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V31.B16, V15.B16
-	VUSRA $1, V15.B16, V11.B16
-	WORD $0x0e35816a // smlal v10.8h, v11.8b, v21.8b
-	WORD $0x4e35816c // smlal2 v12.8h, v11.16b, v21.16b
-	FMOVQ 224(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V31.B16, V18.B16
-	VUSRA $2, V18.B16, V13.B16
-	WORD $0x0e3681aa // smlal v10.8h, v13.8b, v22.8b
-	WORD $0x4e3681ac // smlal2 v12.8h, v13.16b, v22.16b
-	FMOVQ 288(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V5.B16, V31.B16, V30.B16
-	VUSRA $3, V30.B16, V14.B16
-	WORD $0x0e3781ca // smlal v10.8h, v14.8b, v23.8b
-	WORD $0x4e3781cc // smlal2 v12.8h, v14.16b, v23.16b
-	VADDP V12.H8, V10.H8, V10.H8
-	FMOVQ 0(R10), F19
-	WORD $0x4e606953 // sadalp v19.4s, v10.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f9c9273 // fmul v19.4s, v19.4s, v28.s[0]
-	FMOVQ 96(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V2.B16, V16.B16, V18.B16
-	VORR V18.B16, V11.B16, V11.B16
-	WORD $0x0e38c171 // smull v17.8h, v11.8b, v24.8b
-	WORD $0x4e38c16f // smull2 v15.8h, v11.16b, v24.16b
-	FMOVQ 160(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V3.B16, V16.B16, V30.B16
-	VUSRA $1, V30.B16, V13.B16
-	WORD $0x0e3981b1 // smlal v17.8h, v13.8b, v25.8b
-	WORD $0x4e3981af // smlal2 v15.8h, v13.16b, v25.16b
-	FMOVQ 224(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V4.B16, V16.B16, V12.B16
-	VUSRA $2, V12.B16, V14.B16
-	WORD $0x0e3a81d1 // smlal v17.8h, v14.8b, v26.8b
-	WORD $0x4e3a81cf // smlal2 v15.8h, v14.16b, v26.16b
-	FMOVQ 288(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V5.B16, V16.B16, V18.B16
-	VUSRA $3, V18.B16, V10.B16
-	WORD $0x0e3b8151 // smlal v17.8h, v10.8b, v27.8b
-	WORD $0x4e3b814f // smlal2 v15.8h, v10.16b, v27.16b
-	VADDP V15.H8, V17.H8, V17.H8
-	FMOVQ 0(R10), F11
-	WORD $0x4e606a2b // sadalp v11.4s, v17.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fbc916b // fmul v11.4s, v11.4s, v28.s[1]
-	WORD $0x4e2bd673 // fadd v19.4s, v19.4s, v11.4s
-	FMOVD 8(R1), F30
-	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
-	WORD $0x0e7e100d // saddw v13.4s, v0.4s, v30.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 32(R11), F12
-	WORD $0x6e2cddad // fmul v13.4s, v13.4s, v12.4s
-	WORD $0x6e2dde73 // fmul v19.4s, v19.4s, v13.4s
-	WORD $0x4e33d508 // fadd v8.4s, v8.4s, v19.4s
-	FMOVD 24(R1), F14
-	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
-	WORD $0x0e6e1012 // saddw v18.4s, v0.4s, v14.4h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 96(R11), F31
-	WORD $0x6e3fde52 // fmul v18.4s, v18.4s, v31.4s
-	WORD $0x4f9d9252 // fmul v18.4s, v18.4s, v29.s[0]
-	WORD $0x4eb2d508 // fsub v8.4s, v8.4s, v18.4s
-	FMOVQ 112(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 368(R1), F17
-	VSHL $4, V17.B16, V11.B16
-	VAND V2.B16, V11.B16, V12.B16
-	VORR V12.B16, V15.B16, V15.B16
-	WORD $0x0e34c1f0 // smull v16.8h, v15.8b, v20.8b
-	WORD $0x4e34c1ea // smull2 v10.8h, v15.16b, v20.16b
-	FMOVQ 176(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V11.B16, V19.B16
-	VUSRA $1, V19.B16, V13.B16
-	WORD $0x0e3581b0 // smlal v16.8h, v13.8b, v21.8b
-	WORD $0x4e3581aa // smlal2 v10.8h, v13.16b, v21.16b
-	FMOVQ 240(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V4.B16, V11.B16, V18.B16
-	VUSRA $2, V18.B16, V31.B16
-	WORD $0x0e3683f0 // smlal v16.8h, v31.8b, v22.8b
-	WORD $0x4e3683ea // smlal2 v10.8h, v31.16b, v22.16b
-	FMOVQ 304(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V5.B16, V11.B16, V15.B16
-	VUSRA $3, V15.B16, V12.B16
-	WORD $0x0e378190 // smlal v16.8h, v12.8b, v23.8b
-	WORD $0x4e37818a // smlal2 v10.8h, v12.16b, v23.16b
-	VADDP V10.H8, V16.H8, V16.H8
-	FMOVQ 0(R10), F19
-	WORD $0x4e606a13 // sadalp v19.4s, v16.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f9c9273 // fmul v19.4s, v19.4s, v28.s[0]
-	FMOVQ 112(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V2.B16, V17.B16, V15.B16
-	VORR V15.B16, V31.B16, V31.B16
-	WORD $0x0e38c3ed // smull v13.8h, v31.8b, v24.8b
-	WORD $0x4e38c3f2 // smull2 v18.8h, v31.16b, v24.16b
-	FMOVQ 176(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V3.B16, V17.B16, V10.B16
-	VUSRA $1, V10.B16, V12.B16
-	WORD $0x0e39818d // smlal v13.8h, v12.8b, v25.8b
-	WORD $0x4e398192 // smlal2 v18.8h, v12.16b, v25.16b
-	FMOVQ 240(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	VAND V4.B16, V17.B16, V15.B16
-	VUSRA $2, V15.B16, V16.B16
-	WORD $0x0e3a820d // smlal v13.8h, v16.8b, v26.8b
-	WORD $0x4e3a8212 // smlal2 v18.8h, v16.16b, v26.16b
-	FMOVQ 304(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V5.B16, V17.B16, V10.B16
-	VUSRA $3, V10.B16, V31.B16
-	WORD $0x0e3b83ed // smlal v13.8h, v31.8b, v27.8b
-	WORD $0x4e3b83f2 // smlal2 v18.8h, v31.16b, v27.16b
-	VADDP V18.H8, V13.H8, V13.H8
-	FMOVQ 0(R10), F12
-	WORD $0x4e6069ac // sadalp v12.4s, v13.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fbc918c // fmul v12.4s, v12.4s, v28.s[1]
-	WORD $0x4e2cd673 // fadd v19.4s, v19.4s, v12.4s
-	WORD $0x4e7e100f // saddw2 v15.4s, v0.4s, v30.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 48(R11), F16
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	WORD $0x6e2fde73 // fmul v19.4s, v19.4s, v15.4s
-	WORD $0x4e33d529 // fadd v9.4s, v9.4s, v19.4s
-	WORD $0x4e6e100a // saddw2 v10.4s, v0.4s, v14.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 112(R11), F11
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
-	WORD $0x4f9d914a // fmul v10.4s, v10.4s, v29.s[0]
-	WORD $0x4eaad529 // fsub v9.4s, v9.4s, v10.4s
-	FMOVQ 64(R2), F17
-	FMOVQ 80(R2), F31
-	VDUP V17.S[0], V18.S4
-	VDUP V17.S[1], V13.S4
-	VDUP V17.S[2], V12.S4
-	VDUP V17.S[3], V30.S4
-	VDUP V31.S[0], V16.S4
-	VDUP V31.S[1], V15.S4
-	VDUP V31.S[2], V19.S4
-	VDUP V31.S[3], V14.S4
-	FMOVQ 96(R2), F11
-	FMOVD 112(R2), F10
-	WORD $0x7e30d94a // faddp s10, v10.2s
-	FMOVQ 384(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 640(R1), F23
-	VSHL $4, V23.B16, V24.B16
-	VAND V2.B16, V24.B16, V25.B16
-	VORR V25.B16, V22.B16, V22.B16
-	WORD $0x0e32c2d4 // smull v20.8h, v22.8b, v18.8b
-	WORD $0x4e32c2d5 // smull2 v21.8h, v22.16b, v18.16b
-	FMOVQ 448(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V24.B16, V27.B16
-	VUSRA $1, V27.B16, V26.B16
-	WORD $0x0e2d8354 // smlal v20.8h, v26.8b, v13.8b
-	WORD $0x4e2d8355 // smlal2 v21.8h, v26.16b, v13.16b
-	FMOVQ 512(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V4.B16, V24.B16, V29.B16
-	VUSRA $2, V29.B16, V28.B16
-	WORD $0x0e2c8394 // smlal v20.8h, v28.8b, v12.8b
-	WORD $0x4e2c8395 // smlal2 v21.8h, v28.16b, v12.16b
-	FMOVQ 576(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V5.B16, V24.B16, V31.B16
-	VUSRA $3, V31.B16, V17.B16
-	WORD $0x0e3e8234 // smlal v20.8h, v17.8b, v30.8b
-	WORD $0x4e3e8235 // smlal2 v21.8h, v17.16b, v30.16b
-	VADDP V21.H8, V20.H8, V20.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606a99 // sadalp v25.4s, v20.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f8b9339 // fmul v25.4s, v25.4s, v11.s[0]
-	FMOVQ 384(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V2.B16, V23.B16, V29.B16
-	VORR V29.B16, V26.B16, V26.B16
-	WORD $0x0e30c356 // smull v22.8h, v26.8b, v16.8b
-	WORD $0x4e30c35b // smull2 v27.8h, v26.16b, v16.16b
-	FMOVQ 448(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VAND V3.B16, V23.B16, V31.B16
-	VUSRA $1, V31.B16, V28.B16
-	WORD $0x0e2f8396 // smlal v22.8h, v28.8b, v15.8b
-	WORD $0x4e2f839b // smlal2 v27.8h, v28.16b, v15.16b
-	FMOVQ 512(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V4.B16, V23.B16, V21.B16
-	VUSRA $2, V21.B16, V17.B16
-	WORD $0x0e338236 // smlal v22.8h, v17.8b, v19.8b
-	WORD $0x4e33823b // smlal2 v27.8h, v17.16b, v19.16b
-	FMOVQ 576(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V5.B16, V23.B16, V29.B16
-	VUSRA $3, V29.B16, V20.B16
-	WORD $0x0e2e8296 // smlal v22.8h, v20.8b, v14.8b
-	WORD $0x4e2e829b // smlal2 v27.8h, v20.16b, v14.16b
-	VADDP V27.H8, V22.H8, V22.H8
-	FMOVQ 0(R10), F26
-	WORD $0x4e606ada // sadalp v26.4s, v22.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fab935a // fmul v26.4s, v26.4s, v11.s[1]
-	WORD $0x4e3ad739 // fadd v25.4s, v25.4s, v26.4s
-	FMOVD 32(R1), F31
-	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f101c // saddw v28.4s, v0.4s, v31.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 0(R11), F21
-	WORD $0x6e35df9c // fmul v28.4s, v28.4s, v21.4s
-	WORD $0x6e3cdf39 // fmul v25.4s, v25.4s, v28.4s
-	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
-	FMOVD 48(R1), F17
-	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
-	WORD $0x0e71101d // saddw v29.4s, v0.4s, v17.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 64(R11), F24
-	WORD $0x6e38dfbd // fmul v29.4s, v29.4s, v24.4s
-	WORD $0x4f8a93bd // fmul v29.4s, v29.4s, v10.s[0]
-	WORD $0x4ebdd4c6 // fsub v6.4s, v6.4s, v29.4s
-	FMOVQ 400(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 656(R1), F22
-	VSHL $4, V22.B16, V26.B16
-	VAND V2.B16, V26.B16, V21.B16
-	VORR V21.B16, V27.B16, V27.B16
-	WORD $0x0e32c377 // smull v23.8h, v27.8b, v18.8b
-	WORD $0x4e32c374 // smull2 v20.8h, v27.16b, v18.16b
-	FMOVQ 464(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V3.B16, V26.B16, V25.B16
-	VUSRA $1, V25.B16, V28.B16
-	WORD $0x0e2d8397 // smlal v23.8h, v28.8b, v13.8b
-	WORD $0x4e2d8394 // smlal2 v20.8h, v28.16b, v13.16b
-	FMOVQ 528(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V26.B16, V29.B16
-	VUSRA $2, V29.B16, V24.B16
-	WORD $0x0e2c8317 // smlal v23.8h, v24.8b, v12.8b
-	WORD $0x4e2c8314 // smlal2 v20.8h, v24.16b, v12.16b
-	FMOVQ 592(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V5.B16, V26.B16, V27.B16
-	VUSRA $3, V27.B16, V21.B16
-	WORD $0x0e3e82b7 // smlal v23.8h, v21.8b, v30.8b
-	WORD $0x4e3e82b4 // smlal2 v20.8h, v21.16b, v30.16b
-	VADDP V20.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606af9 // sadalp v25.4s, v23.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f8b9339 // fmul v25.4s, v25.4s, v11.s[0]
-	FMOVQ 400(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V2.B16, V22.B16, V27.B16
-	VORR V27.B16, V24.B16, V24.B16
-	WORD $0x0e30c31c // smull v28.8h, v24.8b, v16.8b
-	WORD $0x4e30c31d // smull2 v29.8h, v24.16b, v16.16b
-	FMOVQ 464(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V3.B16, V22.B16, V20.B16
-	VUSRA $1, V20.B16, V21.B16
-	WORD $0x0e2f82bc // smlal v28.8h, v21.8b, v15.8b
-	WORD $0x4e2f82bd // smlal2 v29.8h, v21.16b, v15.16b
-	FMOVQ 528(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V4.B16, V22.B16, V27.B16
-	VUSRA $2, V27.B16, V23.B16
-	WORD $0x0e3382fc // smlal v28.8h, v23.8b, v19.8b
-	WORD $0x4e3382fd // smlal2 v29.8h, v23.16b, v19.16b
-	FMOVQ 592(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V5.B16, V22.B16, V20.B16
-	VUSRA $3, V20.B16, V24.B16
-	WORD $0x0e2e831c // smlal v28.8h, v24.8b, v14.8b
-	WORD $0x4e2e831d // smlal2 v29.8h, v24.16b, v14.16b
-	VADDP V29.H8, V28.H8, V28.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e606b95 // sadalp v21.4s, v28.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fab92b5 // fmul v21.4s, v21.4s, v11.s[1]
-	WORD $0x4e35d739 // fadd v25.4s, v25.4s, v21.4s
-	WORD $0x4e7f101b // saddw2 v27.4s, v0.4s, v31.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 16(R11), F23
-	WORD $0x6e37df7b // fmul v27.4s, v27.4s, v23.4s
-	WORD $0x6e3bdf39 // fmul v25.4s, v25.4s, v27.4s
-	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
-	WORD $0x4e711014 // saddw2 v20.4s, v0.4s, v17.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 80(R11), F26
-	WORD $0x6e3ade94 // fmul v20.4s, v20.4s, v26.4s
-	WORD $0x4f8a9294 // fmul v20.4s, v20.4s, v10.s[0]
-	WORD $0x4eb4d4e7 // fsub v7.4s, v7.4s, v20.4s
-	FMOVQ 416(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ 672(R1), F28
-	VSHL $4, V28.B16, V21.B16
-	VAND V2.B16, V21.B16, V31.B16
-	VORR V31.B16, V29.B16, V29.B16
-	WORD $0x0e32c3b6 // smull v22.8h, v29.8b, v18.8b
-	WORD $0x4e32c3b8 // smull2 v24.8h, v29.16b, v18.16b
-	FMOVQ 480(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V21.B16, V27.B16
-	VUSRA $1, V27.B16, V23.B16
-	WORD $0x0e2d82f6 // smlal v22.8h, v23.8b, v13.8b
-	WORD $0x4e2d82f8 // smlal2 v24.8h, v23.16b, v13.16b
-	FMOVQ 544(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V21.B16, V17.B16
-	VUSRA $2, V17.B16, V25.B16
-	WORD $0x0e2c8336 // smlal v22.8h, v25.8b, v12.8b
-	WORD $0x4e2c8338 // smlal2 v24.8h, v25.16b, v12.16b
-	FMOVQ 608(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V5.B16, V21.B16, V20.B16
-	VUSRA $3, V20.B16, V26.B16
-	WORD $0x0e3e8356 // smlal v22.8h, v26.8b, v30.8b
-	WORD $0x4e3e8358 // smlal2 v24.8h, v26.16b, v30.16b
-	VADDP V24.H8, V22.H8, V22.H8
-	FMOVQ 0(R10), F31
-	WORD $0x4e606adf // sadalp v31.4s, v22.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f8b93ff // fmul v31.4s, v31.4s, v11.s[0]
-	FMOVQ 416(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V2.B16, V28.B16, V17.B16
-	VORR V17.B16, V23.B16, V23.B16
-	WORD $0x0e30c2fd // smull v29.8h, v23.8b, v16.8b
-	WORD $0x4e30c2fb // smull2 v27.8h, v23.16b, v16.16b
-	FMOVQ 480(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V3.B16, V28.B16, V20.B16
-	VUSRA $1, V20.B16, V25.B16
-	WORD $0x0e2f833d // smlal v29.8h, v25.8b, v15.8b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	FMOVQ 544(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V4.B16, V28.B16, V24.B16
-	VUSRA $2, V24.B16, V26.B16
-	WORD $0x0e33835d // smlal v29.8h, v26.8b, v19.8b
-	WORD $0x4e33835b // smlal2 v27.8h, v26.16b, v19.16b
-	FMOVQ 608(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	VAND V5.B16, V28.B16, V17.B16
-	VUSRA $3, V17.B16, V22.B16
-	WORD $0x0e2e82dd // smlal v29.8h, v22.8b, v14.8b
-	WORD $0x4e2e82db // smlal2 v27.8h, v22.16b, v14.16b
-	VADDP V27.H8, V29.H8, V29.H8
-	FMOVQ 0(R10), F23
-	WORD $0x4e606bb7 // sadalp v23.4s, v29.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fab92f7 // fmul v23.4s, v23.4s, v11.s[1]
-	WORD $0x4e37d7ff // fadd v31.4s, v31.4s, v23.4s
-	FMOVD 40(R1), F20
-	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
-	WORD $0x0e741019 // saddw v25.4s, v0.4s, v20.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 32(R11), F24
-	WORD $0x6e38df39 // fmul v25.4s, v25.4s, v24.4s
-	WORD $0x6e39dfff // fmul v31.4s, v31.4s, v25.4s
-	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
-	FMOVD 56(R1), F26
-	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
-	WORD $0x0e7a1011 // saddw v17.4s, v0.4s, v26.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 96(R11), F21
-	WORD $0x6e35de31 // fmul v17.4s, v17.4s, v21.4s
-	WORD $0x4f8a9231 // fmul v17.4s, v17.4s, v10.s[0]
-	WORD $0x4eb1d508 // fsub v8.4s, v8.4s, v17.4s
-	FMOVQ 432(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 688(R1), F29
-	VSHL $4, V29.B16, V23.B16
-	VAND V2.B16, V23.B16, V24.B16
-	VORR V24.B16, V27.B16, V27.B16
-	WORD $0x0e32c37c // smull v28.8h, v27.8b, v18.8b
-	WORD $0x4e32c376 // smull2 v22.8h, v27.16b, v18.16b
-	FMOVQ 496(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V23.B16, V31.B16
-	VUSRA $1, V31.B16, V25.B16
-	WORD $0x0e2d833c // smlal v28.8h, v25.8b, v13.8b
-	WORD $0x4e2d8336 // smlal2 v22.8h, v25.16b, v13.16b
-	FMOVQ 560(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V23.B16, V17.B16
-	VUSRA $2, V17.B16, V21.B16
-	WORD $0x0e2c82bc // smlal v28.8h, v21.8b, v12.8b
-	WORD $0x4e2c82b6 // smlal2 v22.8h, v21.16b, v12.16b
-	FMOVQ 624(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V5.B16, V23.B16, V27.B16
-	VUSRA $3, V27.B16, V24.B16
-	WORD $0x0e3e831c // smlal v28.8h, v24.8b, v30.8b
-	WORD $0x4e3e8316 // smlal2 v22.8h, v24.16b, v30.16b
-	VADDP V22.H8, V28.H8, V28.H8
-	FMOVQ 0(R10), F31
-	WORD $0x4e606b9f // sadalp v31.4s, v28.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f8b93ff // fmul v31.4s, v31.4s, v11.s[0]
-	FMOVQ 432(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V2.B16, V29.B16, V27.B16
-	VORR V27.B16, V21.B16, V21.B16
-	WORD $0x0e30c2b9 // smull v25.8h, v21.8b, v16.8b
-	WORD $0x4e30c2b1 // smull2 v17.8h, v21.16b, v16.16b
-	FMOVQ 496(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V3.B16, V29.B16, V22.B16
-	VUSRA $1, V22.B16, V24.B16
-	WORD $0x0e2f8319 // smlal v25.8h, v24.8b, v15.8b
-	WORD $0x4e2f8311 // smlal2 v17.8h, v24.16b, v15.16b
-	FMOVQ 560(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VAND V4.B16, V29.B16, V27.B16
-	VUSRA $2, V27.B16, V28.B16
-	WORD $0x0e338399 // smlal v25.8h, v28.8b, v19.8b
-	WORD $0x4e338391 // smlal2 v17.8h, v28.16b, v19.16b
-	FMOVQ 624(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V5.B16, V29.B16, V22.B16
-	VUSRA $3, V22.B16, V21.B16
-	WORD $0x0e2e82b9 // smlal v25.8h, v21.8b, v14.8b
-	WORD $0x4e2e82b1 // smlal2 v17.8h, v21.16b, v14.16b
-	VADDP V17.H8, V25.H8, V25.H8
-	FMOVQ 0(R10), F24
-	WORD $0x4e606b38 // sadalp v24.4s, v25.8h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fab9318 // fmul v24.4s, v24.4s, v11.s[1]
-	WORD $0x4e38d7ff // fadd v31.4s, v31.4s, v24.4s
-	WORD $0x4e74101b // saddw2 v27.4s, v0.4s, v20.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 48(R11), F28
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
-	WORD $0x6e3bdfff // fmul v31.4s, v31.4s, v27.4s
-	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
-	WORD $0x4e7a1016 // saddw2 v22.4s, v0.4s, v26.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 112(R11), F23
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f8a92d6 // fmul v22.4s, v22.4s, v10.s[0]
-	WORD $0x4eb6d529 // fsub v9.4s, v9.4s, v22.4s
-	ADD $704, R1
-	ADD $128, R2
-	SUBS $2, R4
-	BNE pair81
-	SUBS $1, R9
-	BNE block80
-	FMOVQ F6, 0(R3)
-	FMOVQ F7, 16(R3)
-	FMOVQ F8, 32(R3)
-	FMOVQ F9, 48(R3)
-	ADD $64, R3
-	ADD R7, R6
-	SUBS $1, R8
-	BNE panel79
-	RET
-
-// mulQ5_K multiplies Q5_K weights with several rows of activations.
-// func mulQ5_K(a *panel.Args)
-TEXT ·mulQ5_K(SB), 0, $960-8
-	MOVD a+0(FP), R0
-	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -11546,14 +11066,747 @@ TEXT ·mulQ5_K(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel83:
+panel87:
+	MOVD 8(R0), R2
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row88:
+	MOVD R6, R1
+	MOVD R13, R2
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	MOVD 40(R0), R9
+	LSR $3, R9
+block89:
+	WORD $0x6ea0f80a // fneg v10.4s, v0.4s
+	FMOVD 0(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 0(R11)
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	FMOVQ F11, 64(R11)
+	FMOVD 8(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ F12, 16(R11)
+	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
+	FMOVQ F12, 80(R11)
+	FMOVD 16(R1), F13
+	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
+	FMOVQ F13, 32(R11)
+	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
+	FMOVQ F13, 96(R11)
+	FMOVD 24(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ F14, 48(R11)
+	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
+	FMOVQ F14, 112(R11)
+	FMOVD 32(R1), F15
+	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
+	FMOVQ F15, 128(R11)
+	WORD $0x6e2addef // fmul v15.4s, v15.4s, v10.4s
+	FMOVQ F15, 192(R11)
+	FMOVD 40(R1), F16
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	FMOVQ F16, 144(R11)
+	WORD $0x6e2ade10 // fmul v16.4s, v16.4s, v10.4s
+	FMOVQ F16, 208(R11)
+	FMOVD 48(R1), F17
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	FMOVQ F17, 160(R11)
+	WORD $0x6e2ade31 // fmul v17.4s, v17.4s, v10.4s
+	FMOVQ F17, 224(R11)
+	FMOVD 56(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	FMOVQ F18, 176(R11)
+	WORD $0x6e2ade52 // fmul v18.4s, v18.4s, v10.4s
+	FMOVQ F18, 240(R11)
+	ADD $64, R1
+	MOVD $8, R4
+pair90:
+	FMOVQ 0(R2), F19
+	FMOVQ 16(R2), F20
+	VDUP V19.S[0], V21.S4
+	VDUP V19.S[1], V22.S4
+	VDUP V19.S[2], V23.S4
+	VDUP V19.S[3], V24.S4
+	VDUP V20.S[0], V25.S4
+	VDUP V20.S[1], V26.S4
+	VDUP V20.S[2], V27.S4
+	VDUP V20.S[3], V28.S4
+	FMOVQ 32(R2), F29
+	FMOVD 48(R2), F30
+	WORD $0x7e30dbde // faddp s30, v30.2s
+	PRFM 1024(R1), PLDL1KEEP
+	FMOVQ 64(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 320(R1), F13
+	VSHL $4, V13.B16, V14.B16
+	VAND V2.B16, V14.B16, V15.B16
+	VORR V15.B16, V12.B16, V12.B16
+	WORD $0x0e35c19f // smull v31.8h, v12.8b, v21.8b
+	WORD $0x4e35c18b // smull2 v11.8h, v12.16b, v21.16b
+	FMOVQ 128(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V14.B16, V17.B16
+	VUSRA $1, V17.B16, V16.B16
+	WORD $0x0e36821f // smlal v31.8h, v16.8b, v22.8b
+	WORD $0x4e36820b // smlal2 v11.8h, v16.16b, v22.16b
+	FMOVQ 192(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V4.B16, V14.B16, V10.B16
+	VUSRA $2, V10.B16, V18.B16
+	WORD $0x0e37825f // smlal v31.8h, v18.8b, v23.8b
+	WORD $0x4e37824b // smlal2 v11.8h, v18.16b, v23.16b
+	FMOVQ 256(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V5.B16, V14.B16, V20.B16
+	VUSRA $3, V20.B16, V19.B16
+	WORD $0x0e38827f // smlal v31.8h, v19.8b, v24.8b
+	WORD $0x4e38826b // smlal2 v11.8h, v19.16b, v24.16b
+	VADDP V11.H8, V31.H8, V31.H8
+	FMOVQ 0(R10), F15
+	WORD $0x4e606bef // sadalp v15.4s, v31.8h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f9d91ef // fmul v15.4s, v15.4s, v29.s[0]
+	FMOVQ 64(R1), F16
+	VAND V2.B16, V13.B16, V10.B16
+	VUSRA $4, V16.B16, V10.B16
+	WORD $0x0e39c14c // smull v12.8h, v10.8b, v25.8b
+	WORD $0x4e39c151 // smull2 v17.8h, v10.16b, v25.16b
+	FMOVQ 128(R1), F18
+	VAND V3.B16, V13.B16, V20.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $1, V20.B16, V18.B16
+	WORD $0x0e3a824c // smlal v12.8h, v18.8b, v26.8b
+	WORD $0x4e3a8251 // smlal2 v17.8h, v18.16b, v26.16b
+	FMOVQ 192(R1), F19
+	VAND V4.B16, V13.B16, V11.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $2, V11.B16, V19.B16
+	WORD $0x0e3b826c // smlal v12.8h, v19.8b, v27.8b
+	WORD $0x4e3b8271 // smlal2 v17.8h, v19.16b, v27.16b
+	FMOVQ 256(R1), F31
+	VAND V5.B16, V13.B16, V16.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $3, V16.B16, V31.B16
+	WORD $0x0e3c83ec // smlal v12.8h, v31.8b, v28.8b
+	WORD $0x4e3c83f1 // smlal2 v17.8h, v31.16b, v28.16b
+	VADDP V17.H8, V12.H8, V12.H8
+	FMOVQ 0(R10), F10
+	WORD $0x4e60698a // sadalp v10.4s, v12.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fbd914a // fmul v10.4s, v10.4s, v29.s[1]
+	WORD $0x4e2ad5ef // fadd v15.4s, v15.4s, v10.4s
+	FMOVD 0(R1), F20
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741012 // saddw v18.4s, v0.4s, v20.4h
+	FMOVQ 0(R11), F11
+	FMOVQ 64(R11), F19
+	WORD $0x4e32cd73 // fmla v19.4s, v11.4s, v18.4s
+	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
+	WORD $0x4e2fd4c6 // fadd v6.4s, v6.4s, v15.4s
+	FMOVD 16(R1), F14
+	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
+	WORD $0x0e6e100d // saddw v13.4s, v0.4s, v14.4h
+	FMOVQ 128(R11), F16
+	FMOVQ 192(R11), F31
+	WORD $0x4e2dce1f // fmla v31.4s, v16.4s, v13.4s
+	WORD $0x4f9e93ff // fmul v31.4s, v31.4s, v30.s[0]
+	WORD $0x4ebfd4c6 // fsub v6.4s, v6.4s, v31.4s
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 80(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 336(R1), F11
+	VSHL $4, V11.B16, V18.B16
+	VAND V2.B16, V18.B16, V19.B16
+	VORR V19.B16, V10.B16, V10.B16
+	WORD $0x0e35c151 // smull v17.8h, v10.8b, v21.8b
+	WORD $0x4e35c14c // smull2 v12.8h, v10.16b, v21.16b
+	FMOVQ 144(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V3.B16, V18.B16, V16.B16
+	VUSRA $1, V16.B16, V15.B16
+	WORD $0x0e3681f1 // smlal v17.8h, v15.8b, v22.8b
+	WORD $0x4e3681ec // smlal2 v12.8h, v15.16b, v22.16b
+	FMOVQ 208(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V4.B16, V18.B16, V31.B16
+	VUSRA $2, V31.B16, V13.B16
+	WORD $0x0e3781b1 // smlal v17.8h, v13.8b, v23.8b
+	WORD $0x4e3781ac // smlal2 v12.8h, v13.16b, v23.16b
+	FMOVQ 272(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V5.B16, V18.B16, V10.B16
+	VUSRA $3, V10.B16, V19.B16
+	WORD $0x0e388271 // smlal v17.8h, v19.8b, v24.8b
+	WORD $0x4e38826c // smlal2 v12.8h, v19.16b, v24.16b
+	VADDP V12.H8, V17.H8, V17.H8
+	FMOVQ 0(R10), F16
+	WORD $0x4e606a30 // sadalp v16.4s, v17.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f9d9210 // fmul v16.4s, v16.4s, v29.s[0]
+	FMOVQ 80(R1), F13
+	VAND V2.B16, V11.B16, V10.B16
+	VUSRA $4, V13.B16, V10.B16
+	WORD $0x0e39c14f // smull v15.8h, v10.8b, v25.8b
+	WORD $0x4e39c15f // smull2 v31.8h, v10.16b, v25.16b
+	FMOVQ 144(R1), F19
+	VAND V3.B16, V11.B16, V12.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $1, V12.B16, V19.B16
+	WORD $0x0e3a826f // smlal v15.8h, v19.8b, v26.8b
+	WORD $0x4e3a827f // smlal2 v31.8h, v19.16b, v26.16b
+	FMOVQ 208(R1), F17
+	VAND V4.B16, V11.B16, V13.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $2, V13.B16, V17.B16
+	WORD $0x0e3b822f // smlal v15.8h, v17.8b, v27.8b
+	WORD $0x4e3b823f // smlal2 v31.8h, v17.16b, v27.16b
+	FMOVQ 272(R1), F10
+	VAND V5.B16, V11.B16, V12.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $3, V12.B16, V10.B16
+	WORD $0x0e3c814f // smlal v15.8h, v10.8b, v28.8b
+	WORD $0x4e3c815f // smlal2 v31.8h, v10.16b, v28.16b
+	VADDP V31.H8, V15.H8, V15.H8
+	FMOVQ 0(R10), F19
+	WORD $0x4e6069f3 // sadalp v19.4s, v15.8h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fbd9273 // fmul v19.4s, v19.4s, v29.s[1]
+	WORD $0x4e33d610 // fadd v16.4s, v16.4s, v19.4s
+	WORD $0x4e74100d // saddw2 v13.4s, v0.4s, v20.8h
+	FMOVQ 16(R11), F17
+	FMOVQ 80(R11), F18
+	WORD $0x4e2dce32 // fmla v18.4s, v17.4s, v13.4s
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	WORD $0x4e30d4e7 // fadd v7.4s, v7.4s, v16.4s
+	WORD $0x4e6e100b // saddw2 v11.4s, v0.4s, v14.8h
+	FMOVQ 144(R11), F12
+	FMOVQ 208(R11), F10
+	WORD $0x4e2bcd8a // fmla v10.4s, v12.4s, v11.4s
+	WORD $0x4f9e914a // fmul v10.4s, v10.4s, v30.s[0]
+	WORD $0x4eaad4e7 // fsub v7.4s, v7.4s, v10.4s
+	PRFM 1152(R1), PLDL1KEEP
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 96(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 352(R1), F20
+	VSHL $4, V20.B16, V17.B16
+	VAND V2.B16, V17.B16, V13.B16
+	VORR V13.B16, V19.B16, V19.B16
+	WORD $0x0e35c27f // smull v31.8h, v19.8b, v21.8b
+	WORD $0x4e35c26f // smull2 v15.8h, v19.16b, v21.16b
+	FMOVQ 160(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V3.B16, V17.B16, V16.B16
+	VUSRA $1, V16.B16, V18.B16
+	WORD $0x0e36825f // smlal v31.8h, v18.8b, v22.8b
+	WORD $0x4e36824f // smlal2 v15.8h, v18.16b, v22.16b
+	FMOVQ 224(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V17.B16, V12.B16
+	VUSRA $2, V12.B16, V14.B16
+	WORD $0x0e3781df // smlal v31.8h, v14.8b, v23.8b
+	WORD $0x4e3781cf // smlal2 v15.8h, v14.16b, v23.16b
+	FMOVQ 288(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V5.B16, V17.B16, V10.B16
+	VUSRA $3, V10.B16, V11.B16
+	WORD $0x0e38817f // smlal v31.8h, v11.8b, v24.8b
+	WORD $0x4e38816f // smlal2 v15.8h, v11.16b, v24.16b
+	VADDP V15.H8, V31.H8, V31.H8
+	FMOVQ 0(R10), F13
+	WORD $0x4e606bed // sadalp v13.4s, v31.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f9d91ad // fmul v13.4s, v13.4s, v29.s[0]
+	FMOVQ 96(R1), F18
+	VAND V2.B16, V20.B16, V12.B16
+	VUSRA $4, V18.B16, V12.B16
+	WORD $0x0e39c193 // smull v19.8h, v12.8b, v25.8b
+	WORD $0x4e39c190 // smull2 v16.8h, v12.16b, v25.16b
+	FMOVQ 160(R1), F14
+	VAND V3.B16, V20.B16, V10.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $1, V10.B16, V14.B16
+	WORD $0x0e3a81d3 // smlal v19.8h, v14.8b, v26.8b
+	WORD $0x4e3a81d0 // smlal2 v16.8h, v14.16b, v26.16b
+	FMOVQ 224(R1), F11
+	VAND V4.B16, V20.B16, V15.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V15.B16, V11.B16
+	WORD $0x0e3b8173 // smlal v19.8h, v11.8b, v27.8b
+	WORD $0x4e3b8170 // smlal2 v16.8h, v11.16b, v27.16b
+	FMOVQ 288(R1), F31
+	VAND V5.B16, V20.B16, V18.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $3, V18.B16, V31.B16
+	WORD $0x0e3c83f3 // smlal v19.8h, v31.8b, v28.8b
+	WORD $0x4e3c83f0 // smlal2 v16.8h, v31.16b, v28.16b
+	VADDP V16.H8, V19.H8, V19.H8
+	FMOVQ 0(R10), F12
+	WORD $0x4e606a6c // sadalp v12.4s, v19.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fbd918c // fmul v12.4s, v12.4s, v29.s[1]
+	WORD $0x4e2cd5ad // fadd v13.4s, v13.4s, v12.4s
+	FMOVD 8(R1), F10
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a100e // saddw v14.4s, v0.4s, v10.4h
+	FMOVQ 32(R11), F15
+	FMOVQ 96(R11), F11
+	WORD $0x4e2ecdeb // fmla v11.4s, v15.4s, v14.4s
+	WORD $0x6e2bddad // fmul v13.4s, v13.4s, v11.4s
+	WORD $0x4e2dd508 // fadd v8.4s, v8.4s, v13.4s
+	FMOVD 24(R1), F17
+	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
+	WORD $0x0e711014 // saddw v20.4s, v0.4s, v17.4h
+	FMOVQ 160(R11), F18
+	FMOVQ 224(R11), F31
+	WORD $0x4e34ce5f // fmla v31.4s, v18.4s, v20.4s
+	WORD $0x4f9e93ff // fmul v31.4s, v31.4s, v30.s[0]
+	WORD $0x4ebfd508 // fsub v8.4s, v8.4s, v31.4s
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 112(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 368(R1), F15
+	VSHL $4, V15.B16, V14.B16
+	VAND V2.B16, V14.B16, V11.B16
+	VORR V11.B16, V12.B16, V12.B16
+	WORD $0x0e35c190 // smull v16.8h, v12.8b, v21.8b
+	WORD $0x4e35c193 // smull2 v19.8h, v12.16b, v21.16b
+	FMOVQ 176(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V3.B16, V14.B16, V18.B16
+	VUSRA $1, V18.B16, V13.B16
+	WORD $0x0e3681b0 // smlal v16.8h, v13.8b, v22.8b
+	WORD $0x4e3681b3 // smlal2 v19.8h, v13.16b, v22.16b
+	FMOVQ 240(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V4.B16, V14.B16, V31.B16
+	VUSRA $2, V31.B16, V20.B16
+	WORD $0x0e378290 // smlal v16.8h, v20.8b, v23.8b
+	WORD $0x4e378293 // smlal2 v19.8h, v20.16b, v23.16b
+	FMOVQ 304(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V5.B16, V14.B16, V12.B16
+	VUSRA $3, V12.B16, V11.B16
+	WORD $0x0e388170 // smlal v16.8h, v11.8b, v24.8b
+	WORD $0x4e388173 // smlal2 v19.8h, v11.16b, v24.16b
+	VADDP V19.H8, V16.H8, V16.H8
+	FMOVQ 0(R10), F18
+	WORD $0x4e606a12 // sadalp v18.4s, v16.8h
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f9d9252 // fmul v18.4s, v18.4s, v29.s[0]
+	FMOVQ 112(R1), F20
+	VAND V2.B16, V15.B16, V12.B16
+	VUSRA $4, V20.B16, V12.B16
+	WORD $0x0e39c18d // smull v13.8h, v12.8b, v25.8b
+	WORD $0x4e39c19f // smull2 v31.8h, v12.16b, v25.16b
+	FMOVQ 176(R1), F11
+	VAND V3.B16, V15.B16, V19.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $1, V19.B16, V11.B16
+	WORD $0x0e3a816d // smlal v13.8h, v11.8b, v26.8b
+	WORD $0x4e3a817f // smlal2 v31.8h, v11.16b, v26.16b
+	FMOVQ 240(R1), F16
+	VAND V4.B16, V15.B16, V20.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $2, V20.B16, V16.B16
+	WORD $0x0e3b820d // smlal v13.8h, v16.8b, v27.8b
+	WORD $0x4e3b821f // smlal2 v31.8h, v16.16b, v27.16b
+	FMOVQ 304(R1), F12
+	VAND V5.B16, V15.B16, V19.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $3, V19.B16, V12.B16
+	WORD $0x0e3c818d // smlal v13.8h, v12.8b, v28.8b
+	WORD $0x4e3c819f // smlal2 v31.8h, v12.16b, v28.16b
+	VADDP V31.H8, V13.H8, V13.H8
+	FMOVQ 0(R10), F11
+	WORD $0x4e6069ab // sadalp v11.4s, v13.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fbd916b // fmul v11.4s, v11.4s, v29.s[1]
+	WORD $0x4e2bd652 // fadd v18.4s, v18.4s, v11.4s
+	WORD $0x4e6a1014 // saddw2 v20.4s, v0.4s, v10.8h
+	FMOVQ 48(R11), F16
+	FMOVQ 112(R11), F14
+	WORD $0x4e34ce0e // fmla v14.4s, v16.4s, v20.4s
+	WORD $0x6e2ede52 // fmul v18.4s, v18.4s, v14.4s
+	WORD $0x4e32d529 // fadd v9.4s, v9.4s, v18.4s
+	WORD $0x4e71100f // saddw2 v15.4s, v0.4s, v17.8h
+	FMOVQ 176(R11), F19
+	FMOVQ 240(R11), F12
+	WORD $0x4e2fce6c // fmla v12.4s, v19.4s, v15.4s
+	WORD $0x4f9e918c // fmul v12.4s, v12.4s, v30.s[0]
+	WORD $0x4eacd529 // fsub v9.4s, v9.4s, v12.4s
+	FMOVQ 64(R2), F31
+	FMOVQ 80(R2), F13
+	VDUP V31.S[0], V11.S4
+	VDUP V31.S[1], V10.S4
+	VDUP V31.S[2], V16.S4
+	VDUP V31.S[3], V20.S4
+	VDUP V13.S[0], V14.S4
+	VDUP V13.S[1], V18.S4
+	VDUP V13.S[2], V17.S4
+	VDUP V13.S[3], V19.S4
+	FMOVQ 96(R2), F15
+	FMOVD 112(R2), F12
+	WORD $0x7e30d98c // faddp s12, v12.2s
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 384(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 640(R1), F24
+	VSHL $4, V24.B16, V25.B16
+	VAND V2.B16, V25.B16, V26.B16
+	VORR V26.B16, V23.B16, V23.B16
+	WORD $0x0e2bc2f5 // smull v21.8h, v23.8b, v11.8b
+	WORD $0x4e2bc2f6 // smull2 v22.8h, v23.16b, v11.16b
+	FMOVQ 448(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V25.B16, V28.B16
+	VUSRA $1, V28.B16, V27.B16
+	WORD $0x0e2a8375 // smlal v21.8h, v27.8b, v10.8b
+	WORD $0x4e2a8376 // smlal2 v22.8h, v27.16b, v10.16b
+	FMOVQ 512(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V4.B16, V25.B16, V30.B16
+	VUSRA $2, V30.B16, V29.B16
+	WORD $0x0e3083b5 // smlal v21.8h, v29.8b, v16.8b
+	WORD $0x4e3083b6 // smlal2 v22.8h, v29.16b, v16.16b
+	FMOVQ 576(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V5.B16, V25.B16, V13.B16
+	VUSRA $3, V13.B16, V31.B16
+	WORD $0x0e3483f5 // smlal v21.8h, v31.8b, v20.8b
+	WORD $0x4e3483f6 // smlal2 v22.8h, v31.16b, v20.16b
+	VADDP V22.H8, V21.H8, V21.H8
+	FMOVQ 0(R10), F26
+	WORD $0x4e606aba // sadalp v26.4s, v21.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f8f935a // fmul v26.4s, v26.4s, v15.s[0]
+	FMOVQ 384(R1), F27
+	VAND V2.B16, V24.B16, V30.B16
+	VUSRA $4, V27.B16, V30.B16
+	WORD $0x0e2ec3d7 // smull v23.8h, v30.8b, v14.8b
+	WORD $0x4e2ec3dc // smull2 v28.8h, v30.16b, v14.16b
+	FMOVQ 448(R1), F29
+	VAND V3.B16, V24.B16, V13.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $1, V13.B16, V29.B16
+	WORD $0x0e3283b7 // smlal v23.8h, v29.8b, v18.8b
+	WORD $0x4e3283bc // smlal2 v28.8h, v29.16b, v18.16b
+	FMOVQ 512(R1), F31
+	VAND V4.B16, V24.B16, V22.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $2, V22.B16, V31.B16
+	WORD $0x0e3183f7 // smlal v23.8h, v31.8b, v17.8b
+	WORD $0x4e3183fc // smlal2 v28.8h, v31.16b, v17.16b
+	FMOVQ 576(R1), F21
+	VAND V5.B16, V24.B16, V27.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $3, V27.B16, V21.B16
+	WORD $0x0e3382b7 // smlal v23.8h, v21.8b, v19.8b
+	WORD $0x4e3382bc // smlal2 v28.8h, v21.16b, v19.16b
+	VADDP V28.H8, V23.H8, V23.H8
+	FMOVQ 0(R10), F30
+	WORD $0x4e606afe // sadalp v30.4s, v23.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4faf93de // fmul v30.4s, v30.4s, v15.s[1]
+	WORD $0x4e3ed75a // fadd v26.4s, v26.4s, v30.4s
+	FMOVD 32(R1), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x0e6d101d // saddw v29.4s, v0.4s, v13.4h
+	FMOVQ 0(R11), F22
+	FMOVQ 64(R11), F31
+	WORD $0x4e3dcedf // fmla v31.4s, v22.4s, v29.4s
+	WORD $0x6e3fdf5a // fmul v26.4s, v26.4s, v31.4s
+	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	FMOVD 48(R1), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x0e791018 // saddw v24.4s, v0.4s, v25.4h
+	FMOVQ 128(R11), F27
+	FMOVQ 192(R11), F21
+	WORD $0x4e38cf75 // fmla v21.4s, v27.4s, v24.4s
+	WORD $0x4f8c92b5 // fmul v21.4s, v21.4s, v12.s[0]
+	WORD $0x4eb5d4c6 // fsub v6.4s, v6.4s, v21.4s
+	PRFM 1408(R1), PLDL1KEEP
+	PRFM 1472(R1), PLDL1KEEP
+	FMOVQ 400(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ 656(R1), F22
+	VSHL $4, V22.B16, V29.B16
+	VAND V2.B16, V29.B16, V31.B16
+	VORR V31.B16, V30.B16, V30.B16
+	WORD $0x0e2bc3dc // smull v28.8h, v30.8b, v11.8b
+	WORD $0x4e2bc3d7 // smull2 v23.8h, v30.16b, v11.16b
+	FMOVQ 464(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V29.B16, V27.B16
+	VUSRA $1, V27.B16, V26.B16
+	WORD $0x0e2a835c // smlal v28.8h, v26.8b, v10.8b
+	WORD $0x4e2a8357 // smlal2 v23.8h, v26.16b, v10.16b
+	FMOVQ 528(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V4.B16, V29.B16, V21.B16
+	VUSRA $2, V21.B16, V24.B16
+	WORD $0x0e30831c // smlal v28.8h, v24.8b, v16.8b
+	WORD $0x4e308317 // smlal2 v23.8h, v24.16b, v16.16b
+	FMOVQ 592(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V5.B16, V29.B16, V30.B16
+	VUSRA $3, V30.B16, V31.B16
+	WORD $0x0e3483fc // smlal v28.8h, v31.8b, v20.8b
+	WORD $0x4e3483f7 // smlal2 v23.8h, v31.16b, v20.16b
+	VADDP V23.H8, V28.H8, V28.H8
+	FMOVQ 0(R10), F27
+	WORD $0x4e606b9b // sadalp v27.4s, v28.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4f8f937b // fmul v27.4s, v27.4s, v15.s[0]
+	FMOVQ 400(R1), F24
+	VAND V2.B16, V22.B16, V30.B16
+	VUSRA $4, V24.B16, V30.B16
+	WORD $0x0e2ec3da // smull v26.8h, v30.8b, v14.8b
+	WORD $0x4e2ec3d5 // smull2 v21.8h, v30.16b, v14.16b
+	FMOVQ 464(R1), F31
+	VAND V3.B16, V22.B16, V23.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $1, V23.B16, V31.B16
+	WORD $0x0e3283fa // smlal v26.8h, v31.8b, v18.8b
+	WORD $0x4e3283f5 // smlal2 v21.8h, v31.16b, v18.16b
+	FMOVQ 528(R1), F28
+	VAND V4.B16, V22.B16, V24.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $2, V24.B16, V28.B16
+	WORD $0x0e31839a // smlal v26.8h, v28.8b, v17.8b
+	WORD $0x4e318395 // smlal2 v21.8h, v28.16b, v17.16b
+	FMOVQ 592(R1), F30
+	VAND V5.B16, V22.B16, V23.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $3, V23.B16, V30.B16
+	WORD $0x0e3383da // smlal v26.8h, v30.8b, v19.8b
+	WORD $0x4e3383d5 // smlal2 v21.8h, v30.16b, v19.16b
+	VADDP V21.H8, V26.H8, V26.H8
+	FMOVQ 0(R10), F31
+	WORD $0x4e606b5f // sadalp v31.4s, v26.8h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4faf93ff // fmul v31.4s, v31.4s, v15.s[1]
+	WORD $0x4e3fd77b // fadd v27.4s, v27.4s, v31.4s
+	WORD $0x4e6d1018 // saddw2 v24.4s, v0.4s, v13.8h
+	FMOVQ 16(R11), F28
+	FMOVQ 80(R11), F29
+	WORD $0x4e38cf9d // fmla v29.4s, v28.4s, v24.4s
+	WORD $0x6e3ddf7b // fmul v27.4s, v27.4s, v29.4s
+	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
+	WORD $0x4e791016 // saddw2 v22.4s, v0.4s, v25.8h
+	FMOVQ 144(R11), F23
+	FMOVQ 208(R11), F30
+	WORD $0x4e36cefe // fmla v30.4s, v23.4s, v22.4s
+	WORD $0x4f8c93de // fmul v30.4s, v30.4s, v12.s[0]
+	WORD $0x4ebed4e7 // fsub v7.4s, v7.4s, v30.4s
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 416(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 672(R1), F13
+	VSHL $4, V13.B16, V28.B16
+	VAND V2.B16, V28.B16, V24.B16
+	VORR V24.B16, V31.B16, V31.B16
+	WORD $0x0e2bc3f5 // smull v21.8h, v31.8b, v11.8b
+	WORD $0x4e2bc3fa // smull2 v26.8h, v31.16b, v11.16b
+	FMOVQ 480(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V28.B16, V27.B16
+	VUSRA $1, V27.B16, V29.B16
+	WORD $0x0e2a83b5 // smlal v21.8h, v29.8b, v10.8b
+	WORD $0x4e2a83ba // smlal2 v26.8h, v29.16b, v10.16b
+	FMOVQ 544(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V4.B16, V28.B16, V23.B16
+	VUSRA $2, V23.B16, V25.B16
+	WORD $0x0e308335 // smlal v21.8h, v25.8b, v16.8b
+	WORD $0x4e30833a // smlal2 v26.8h, v25.16b, v16.16b
+	FMOVQ 608(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V5.B16, V28.B16, V30.B16
+	VUSRA $3, V30.B16, V22.B16
+	WORD $0x0e3482d5 // smlal v21.8h, v22.8b, v20.8b
+	WORD $0x4e3482da // smlal2 v26.8h, v22.16b, v20.16b
+	VADDP V26.H8, V21.H8, V21.H8
+	FMOVQ 0(R10), F24
+	WORD $0x4e606ab8 // sadalp v24.4s, v21.8h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f8f9318 // fmul v24.4s, v24.4s, v15.s[0]
+	FMOVQ 416(R1), F29
+	VAND V2.B16, V13.B16, V23.B16
+	VUSRA $4, V29.B16, V23.B16
+	WORD $0x0e2ec2ff // smull v31.8h, v23.8b, v14.8b
+	WORD $0x4e2ec2fb // smull2 v27.8h, v23.16b, v14.16b
+	FMOVQ 480(R1), F25
+	VAND V3.B16, V13.B16, V30.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $1, V30.B16, V25.B16
+	WORD $0x0e32833f // smlal v31.8h, v25.8b, v18.8b
+	WORD $0x4e32833b // smlal2 v27.8h, v25.16b, v18.16b
+	FMOVQ 544(R1), F22
+	VAND V4.B16, V13.B16, V26.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $2, V26.B16, V22.B16
+	WORD $0x0e3182df // smlal v31.8h, v22.8b, v17.8b
+	WORD $0x4e3182db // smlal2 v27.8h, v22.16b, v17.16b
+	FMOVQ 608(R1), F21
+	VAND V5.B16, V13.B16, V29.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $3, V29.B16, V21.B16
+	WORD $0x0e3382bf // smlal v31.8h, v21.8b, v19.8b
+	WORD $0x4e3382bb // smlal2 v27.8h, v21.16b, v19.16b
+	VADDP V27.H8, V31.H8, V31.H8
+	FMOVQ 0(R10), F23
+	WORD $0x4e606bf7 // sadalp v23.4s, v31.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4faf92f7 // fmul v23.4s, v23.4s, v15.s[1]
+	WORD $0x4e37d718 // fadd v24.4s, v24.4s, v23.4s
+	FMOVD 40(R1), F30
+	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
+	WORD $0x0e7e1019 // saddw v25.4s, v0.4s, v30.4h
+	FMOVQ 32(R11), F26
+	FMOVQ 96(R11), F22
+	WORD $0x4e39cf56 // fmla v22.4s, v26.4s, v25.4s
+	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	FMOVD 56(R1), F28
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c100d // saddw v13.4s, v0.4s, v28.4h
+	FMOVQ 160(R11), F29
+	FMOVQ 224(R11), F21
+	WORD $0x4e2dcfb5 // fmla v21.4s, v29.4s, v13.4s
+	WORD $0x4f8c92b5 // fmul v21.4s, v21.4s, v12.s[0]
+	WORD $0x4eb5d508 // fsub v8.4s, v8.4s, v21.4s
+	PRFM 1600(R1), PLDL1KEEP
+	PRFM 1664(R1), PLDL1KEEP
+	FMOVQ 432(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 688(R1), F26
+	VSHL $4, V26.B16, V25.B16
+	VAND V2.B16, V25.B16, V22.B16
+	VORR V22.B16, V23.B16, V23.B16
+	WORD $0x0e2bc2fb // smull v27.8h, v23.8b, v11.8b
+	WORD $0x4e2bc2ff // smull2 v31.8h, v23.16b, v11.16b
+	FMOVQ 496(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V25.B16, V29.B16
+	VUSRA $1, V29.B16, V24.B16
+	WORD $0x0e2a831b // smlal v27.8h, v24.8b, v10.8b
+	WORD $0x4e2a831f // smlal2 v31.8h, v24.16b, v10.16b
+	FMOVQ 560(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V4.B16, V25.B16, V21.B16
+	VUSRA $2, V21.B16, V13.B16
+	WORD $0x0e3081bb // smlal v27.8h, v13.8b, v16.8b
+	WORD $0x4e3081bf // smlal2 v31.8h, v13.16b, v16.16b
+	FMOVQ 624(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V5.B16, V25.B16, V23.B16
+	VUSRA $3, V23.B16, V22.B16
+	WORD $0x0e3482db // smlal v27.8h, v22.8b, v20.8b
+	WORD $0x4e3482df // smlal2 v31.8h, v22.16b, v20.16b
+	VADDP V31.H8, V27.H8, V27.H8
+	FMOVQ 0(R10), F29
+	WORD $0x4e606b7d // sadalp v29.4s, v27.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f8f93bd // fmul v29.4s, v29.4s, v15.s[0]
+	FMOVQ 432(R1), F13
+	VAND V2.B16, V26.B16, V23.B16
+	VUSRA $4, V13.B16, V23.B16
+	WORD $0x0e2ec2f8 // smull v24.8h, v23.8b, v14.8b
+	WORD $0x4e2ec2f5 // smull2 v21.8h, v23.16b, v14.16b
+	FMOVQ 496(R1), F22
+	VAND V3.B16, V26.B16, V31.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $1, V31.B16, V22.B16
+	WORD $0x0e3282d8 // smlal v24.8h, v22.8b, v18.8b
+	WORD $0x4e3282d5 // smlal2 v21.8h, v22.16b, v18.16b
+	FMOVQ 560(R1), F27
+	VAND V4.B16, V26.B16, V13.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $2, V13.B16, V27.B16
+	WORD $0x0e318378 // smlal v24.8h, v27.8b, v17.8b
+	WORD $0x4e318375 // smlal2 v21.8h, v27.16b, v17.16b
+	FMOVQ 624(R1), F23
+	VAND V5.B16, V26.B16, V31.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $3, V31.B16, V23.B16
+	WORD $0x0e3382f8 // smlal v24.8h, v23.8b, v19.8b
+	WORD $0x4e3382f5 // smlal2 v21.8h, v23.16b, v19.16b
+	VADDP V21.H8, V24.H8, V24.H8
+	FMOVQ 0(R10), F22
+	WORD $0x4e606b16 // sadalp v22.4s, v24.8h
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4faf92d6 // fmul v22.4s, v22.4s, v15.s[1]
+	WORD $0x4e36d7bd // fadd v29.4s, v29.4s, v22.4s
+	WORD $0x4e7e100d // saddw2 v13.4s, v0.4s, v30.8h
+	FMOVQ 48(R11), F27
+	FMOVQ 112(R11), F25
+	WORD $0x4e2dcf79 // fmla v25.4s, v27.4s, v13.4s
+	WORD $0x6e39dfbd // fmul v29.4s, v29.4s, v25.4s
+	WORD $0x4e3dd529 // fadd v9.4s, v9.4s, v29.4s
+	WORD $0x4e7c101a // saddw2 v26.4s, v0.4s, v28.8h
+	FMOVQ 176(R11), F31
+	FMOVQ 240(R11), F23
+	WORD $0x4e3acff7 // fmla v23.4s, v31.4s, v26.4s
+	WORD $0x4f8c92f7 // fmul v23.4s, v23.4s, v12.s[0]
+	WORD $0x4eb7d529 // fsub v9.4s, v9.4s, v23.4s
+	ADD $704, R1
+	ADD $128, R2
+	SUBS $2, R4
+	BNE pair90
+	SUBS $1, R9
+	BNE block89
+	FMOVQ F6, 0(R14)
+	FMOVQ F7, 16(R14)
+	FMOVQ F8, 32(R14)
+	FMOVQ F9, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row88
+	ADD $64, R3
+	ADD R7, R6
+	SUBS $1, R8
+	BNE panel87
+	RET
+
+// mulQ5_K multiplies Q5_K weights with several rows of activations.
+// func mulQ5_K(a *panel.Args)
+TEXT ·mulQ5_K(SB), 0, $1088-8
+	MOVD a+0(FP), R0
+	MOVD $matmulConsts<>(SB), R10
+	MOVD $buf-1088(SP), R11
+	ADD $63, R11
+	AND $~63, R11
+	FMOVQ 0(R10), F0
+	MOVW $0xf0f0f0f, R5
+	VDUP R5, V1.S4
+	MOVW $0x10101010, R5
+	VDUP R5, V2.S4
+	MOVW $0x20202020, R5
+	VDUP R5, V3.S4
+	MOVW $0x40404040, R5
+	VDUP R5, V4.S4
+	MOVW $0x80808080, R5
+	VDUP R5, V5.S4
+	MOVD 0(R0), R6
+	MOVD 16(R0), R3
+	MOVD 48(R0), R8
+	MOVD 56(R0), R7
+	MOVD 24(R0), R15
+	MOVD 32(R0), R19
+panel92:
 	MOVD R6, R1
 	MOVD 8(R0), R2
 	VEOR V6.B16, V6.B16, V6.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row84:
+row93:
 	FMOVQ F6, 0(R14)
 	FMOVQ F6, 16(R14)
 	FMOVQ F6, 32(R14)
@@ -11561,1603 +11814,882 @@ row84:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row84
+	BNE row93
 	MOVD 40(R0), R9
 	LSR $3, R9
-block85:
-	FMOVD 0(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 0(R11)
-	FMOVD 8(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 16(R11)
-	FMOVD 16(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 32(R11)
-	FMOVD 24(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 48(R11)
-	FMOVD 32(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 64(R11)
-	FMOVD 40(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 80(R11)
-	FMOVD 48(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 96(R11)
-	FMOVD 56(R1), F14
-	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 112(R11)
-	ADD $64, R1
-	MOVD $8, R4
-pair86:
-	FMOVQ 64(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 320(R1), F16
-	VSHL $4, V16.B16, V17.B16
-	VAND V2.B16, V17.B16, V18.B16
-	VORR V18.B16, V15.B16, V15.B16
-	FMOVQ F15, 384(R11)
-	FMOVQ 128(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V17.B16, V20.B16
-	VUSRA $1, V20.B16, V19.B16
-	FMOVQ F19, 400(R11)
-	FMOVQ 192(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V17.B16, V22.B16
-	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 416(R11)
-	FMOVQ 256(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V5.B16, V17.B16, V24.B16
-	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 432(R11)
-	FMOVQ 64(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V2.B16, V16.B16, V26.B16
-	VORR V26.B16, V25.B16, V25.B16
-	FMOVQ F25, 448(R11)
-	FMOVQ 128(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V3.B16, V16.B16, V28.B16
-	VUSRA $1, V28.B16, V27.B16
-	FMOVQ F27, 464(R11)
-	FMOVQ 192(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V4.B16, V16.B16, V30.B16
-	VUSRA $2, V30.B16, V29.B16
-	FMOVQ F29, 480(R11)
-	FMOVQ 256(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V5.B16, V16.B16, V6.B16
-	VUSRA $3, V6.B16, V31.B16
-	FMOVQ F31, 496(R11)
-	FMOVD 0(R1), F7
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e671008 // saddw v8.4s, v0.4s, v7.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 0(R11), F9
-	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
-	FMOVQ F8, 128(R11)
-	FMOVD 16(R1), F10
-	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a100b // saddw v11.4s, v0.4s, v10.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 64(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	FMOVQ F11, 256(R11)
-	FMOVQ 80(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 336(R1), F14
-	VSHL $4, V14.B16, V18.B16
-	VAND V2.B16, V18.B16, V15.B16
-	VORR V15.B16, V13.B16, V13.B16
-	FMOVQ F13, 512(R11)
-	FMOVQ 144(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V18.B16, V19.B16
-	VUSRA $1, V19.B16, V20.B16
-	FMOVQ F20, 528(R11)
-	FMOVQ 208(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V18.B16, V21.B16
-	VUSRA $2, V21.B16, V22.B16
-	FMOVQ F22, 544(R11)
-	FMOVQ 272(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V5.B16, V18.B16, V23.B16
-	VUSRA $3, V23.B16, V24.B16
-	FMOVQ F24, 560(R11)
-	FMOVQ 80(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V2.B16, V14.B16, V25.B16
-	VORR V25.B16, V26.B16, V26.B16
-	FMOVQ F26, 576(R11)
-	FMOVQ 144(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VAND V3.B16, V14.B16, V27.B16
-	VUSRA $1, V27.B16, V28.B16
-	FMOVQ F28, 592(R11)
-	FMOVQ 208(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V4.B16, V14.B16, V29.B16
-	VUSRA $2, V29.B16, V30.B16
-	FMOVQ F30, 608(R11)
-	FMOVQ 272(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	VAND V5.B16, V14.B16, V17.B16
-	VUSRA $3, V17.B16, V6.B16
-	FMOVQ F6, 624(R11)
-	WORD $0x4e671010 // saddw2 v16.4s, v0.4s, v7.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 16(R11), F31
-	WORD $0x6e3fde10 // fmul v16.4s, v16.4s, v31.4s
-	FMOVQ F16, 144(R11)
-	WORD $0x4e6a1009 // saddw2 v9.4s, v0.4s, v10.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 80(R11), F8
-	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
-	FMOVQ F9, 272(R11)
-	FMOVQ 96(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 352(R1), F11
-	VSHL $4, V11.B16, V15.B16
-	VAND V2.B16, V15.B16, V13.B16
-	VORR V13.B16, V12.B16, V12.B16
-	FMOVQ F12, 640(R11)
-	FMOVQ 160(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V15.B16, V20.B16
-	VUSRA $1, V20.B16, V19.B16
-	FMOVQ F19, 656(R11)
-	FMOVQ 224(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V15.B16, V22.B16
-	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 672(R11)
-	FMOVQ 288(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V5.B16, V15.B16, V24.B16
-	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 688(R11)
-	FMOVQ 96(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V2.B16, V11.B16, V26.B16
-	VORR V26.B16, V25.B16, V25.B16
-	FMOVQ F25, 704(R11)
-	FMOVQ 160(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V3.B16, V11.B16, V28.B16
-	VUSRA $1, V28.B16, V27.B16
-	FMOVQ F27, 720(R11)
-	FMOVQ 224(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V4.B16, V11.B16, V30.B16
-	VUSRA $2, V30.B16, V29.B16
-	FMOVQ F29, 736(R11)
-	FMOVQ 288(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V5.B16, V11.B16, V18.B16
-	VUSRA $3, V18.B16, V17.B16
-	FMOVQ F17, 752(R11)
-	FMOVD 8(R1), F14
-	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
-	WORD $0x0e6e1006 // saddw v6.4s, v0.4s, v14.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 32(R11), F7
-	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
-	FMOVQ F6, 160(R11)
-	FMOVD 24(R1), F31
-	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f1010 // saddw v16.4s, v0.4s, v31.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 96(R11), F10
-	WORD $0x6e2ade10 // fmul v16.4s, v16.4s, v10.4s
-	FMOVQ F16, 288(R11)
-	FMOVQ 112(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ 368(R1), F9
-	VSHL $4, V9.B16, V13.B16
-	VAND V2.B16, V13.B16, V12.B16
-	VORR V12.B16, V8.B16, V8.B16
-	FMOVQ F8, 768(R11)
-	FMOVQ 176(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V13.B16, V19.B16
-	VUSRA $1, V19.B16, V20.B16
-	FMOVQ F20, 784(R11)
-	FMOVQ 240(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V13.B16, V21.B16
-	VUSRA $2, V21.B16, V22.B16
-	FMOVQ F22, 800(R11)
-	FMOVQ 304(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V5.B16, V13.B16, V23.B16
-	VUSRA $3, V23.B16, V24.B16
-	FMOVQ F24, 816(R11)
-	FMOVQ 112(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V2.B16, V9.B16, V25.B16
-	VORR V25.B16, V26.B16, V26.B16
-	FMOVQ F26, 832(R11)
-	FMOVQ 176(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VAND V3.B16, V9.B16, V27.B16
-	VUSRA $1, V27.B16, V28.B16
-	FMOVQ F28, 848(R11)
-	FMOVQ 240(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V4.B16, V9.B16, V29.B16
-	VUSRA $2, V29.B16, V30.B16
-	FMOVQ F30, 864(R11)
-	FMOVQ 304(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V5.B16, V9.B16, V15.B16
-	VUSRA $3, V15.B16, V18.B16
-	FMOVQ F18, 880(R11)
-	WORD $0x4e6e100b // saddw2 v11.4s, v0.4s, v14.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 48(R11), F17
-	WORD $0x6e31dd6b // fmul v11.4s, v11.4s, v17.4s
-	FMOVQ F11, 176(R11)
-	WORD $0x4e7f1007 // saddw2 v7.4s, v0.4s, v31.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 112(R11), F6
-	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
-	FMOVQ F7, 304(R11)
-	MOVD 64(R0), R12
-	MOVD R2, R13
-	MOVD R3, R14
-row88:
-	FMOVQ 0(R13), F10
-	FMOVQ 16(R13), F16
-	VDUP V10.S[0], V12.S4
-	VDUP V10.S[1], V8.S4
-	VDUP V10.S[2], V19.S4
-	VDUP V10.S[3], V20.S4
-	VDUP V16.S[0], V21.S4
-	VDUP V16.S[1], V22.S4
-	VDUP V16.S[2], V23.S4
-	VDUP V16.S[3], V24.S4
-	FMOVQ 32(R13), F25
-	FMOVD 48(R13), F26
-	WORD $0x7e30db5a // faddp s26, v26.2s
-	FMOVQ 384(R11), F29
-	WORD $0x0e2cc3bb // smull v27.8h, v29.8b, v12.8b
-	WORD $0x4e2cc3bc // smull2 v28.8h, v29.16b, v12.16b
-	FMOVQ 400(R11), F30
-	WORD $0x0e2883db // smlal v27.8h, v30.8b, v8.8b
-	WORD $0x4e2883dc // smlal2 v28.8h, v30.16b, v8.16b
-	FMOVQ 416(R11), F15
-	WORD $0x0e3381fb // smlal v27.8h, v15.8b, v19.8b
-	WORD $0x4e3381fc // smlal2 v28.8h, v15.16b, v19.16b
-	FMOVQ 432(R11), F13
-	WORD $0x0e3481bb // smlal v27.8h, v13.8b, v20.8b
-	WORD $0x4e3481bc // smlal2 v28.8h, v13.16b, v20.16b
-	VADDP V28.H8, V27.H8, V27.H8
-	FMOVQ 0(R10), F9
-	WORD $0x4e606b69 // sadalp v9.4s, v27.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f999129 // fmul v9.4s, v9.4s, v25.s[0]
-	FMOVQ 448(R11), F17
-	WORD $0x0e35c232 // smull v18.8h, v17.8b, v21.8b
-	WORD $0x4e35c22e // smull2 v14.8h, v17.16b, v21.16b
-	FMOVQ 464(R11), F11
-	WORD $0x0e368172 // smlal v18.8h, v11.8b, v22.8b
-	WORD $0x4e36816e // smlal2 v14.8h, v11.16b, v22.16b
-	FMOVQ 480(R11), F31
-	WORD $0x0e3783f2 // smlal v18.8h, v31.8b, v23.8b
-	WORD $0x4e3783ee // smlal2 v14.8h, v31.16b, v23.16b
-	FMOVQ 496(R11), F6
-	WORD $0x0e3880d2 // smlal v18.8h, v6.8b, v24.8b
-	WORD $0x4e3880ce // smlal2 v14.8h, v6.16b, v24.16b
-	VADDP V14.H8, V18.H8, V18.H8
-	FMOVQ 0(R10), F7
-	WORD $0x4e606a47 // sadalp v7.4s, v18.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fb990e7 // fmul v7.4s, v7.4s, v25.s[1]
-	WORD $0x4e27d529 // fadd v9.4s, v9.4s, v7.4s
-	FMOVQ 128(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ 0(R14), F16
-	WORD $0x4e29d610 // fadd v16.4s, v16.4s, v9.4s
-	FMOVQ 256(R11), F29
-	WORD $0x4f9a93bd // fmul v29.4s, v29.4s, v26.s[0]
-	WORD $0x4ebdd610 // fsub v16.4s, v16.4s, v29.4s
-	FMOVQ F16, 0(R14)
-	FMOVQ 512(R11), F13
-	WORD $0x0e2cc1be // smull v30.8h, v13.8b, v12.8b
-	WORD $0x4e2cc1af // smull2 v15.8h, v13.16b, v12.16b
-	FMOVQ 528(R11), F28
-	WORD $0x0e28839e // smlal v30.8h, v28.8b, v8.8b
-	WORD $0x4e28838f // smlal2 v15.8h, v28.16b, v8.16b
-	FMOVQ 544(R11), F27
-	WORD $0x0e33837e // smlal v30.8h, v27.8b, v19.8b
-	WORD $0x4e33836f // smlal2 v15.8h, v27.16b, v19.16b
-	FMOVQ 560(R11), F17
-	WORD $0x0e34823e // smlal v30.8h, v17.8b, v20.8b
-	WORD $0x4e34822f // smlal2 v15.8h, v17.16b, v20.16b
-	VADDP V15.H8, V30.H8, V30.H8
-	FMOVQ 0(R10), F11
-	WORD $0x4e606bcb // sadalp v11.4s, v30.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f99916b // fmul v11.4s, v11.4s, v25.s[0]
-	FMOVQ 576(R11), F14
-	WORD $0x0e35c1df // smull v31.8h, v14.8b, v21.8b
-	WORD $0x4e35c1c6 // smull2 v6.8h, v14.16b, v21.16b
-	FMOVQ 592(R11), F18
-	WORD $0x0e36825f // smlal v31.8h, v18.8b, v22.8b
-	WORD $0x4e368246 // smlal2 v6.8h, v18.16b, v22.16b
-	FMOVQ 608(R11), F7
-	WORD $0x0e3780ff // smlal v31.8h, v7.8b, v23.8b
-	WORD $0x4e3780e6 // smlal2 v6.8h, v7.16b, v23.16b
-	FMOVQ 624(R11), F10
-	WORD $0x0e38815f // smlal v31.8h, v10.8b, v24.8b
-	WORD $0x4e388146 // smlal2 v6.8h, v10.16b, v24.16b
-	VADDP V6.H8, V31.H8, V31.H8
-	FMOVQ 0(R10), F9
-	WORD $0x4e606be9 // sadalp v9.4s, v31.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4fb99129 // fmul v9.4s, v9.4s, v25.s[1]
-	WORD $0x4e29d56b // fadd v11.4s, v11.4s, v9.4s
-	FMOVQ 144(R11), F29
-	WORD $0x6e3ddd6b // fmul v11.4s, v11.4s, v29.4s
-	FMOVQ 16(R14), F16
-	WORD $0x4e2bd610 // fadd v16.4s, v16.4s, v11.4s
-	FMOVQ 272(R11), F13
-	WORD $0x4f9a91ad // fmul v13.4s, v13.4s, v26.s[0]
-	WORD $0x4eadd610 // fsub v16.4s, v16.4s, v13.4s
-	FMOVQ F16, 16(R14)
-	FMOVQ 640(R11), F17
-	WORD $0x0e2cc23c // smull v28.8h, v17.8b, v12.8b
-	WORD $0x4e2cc23b // smull2 v27.8h, v17.16b, v12.16b
-	FMOVQ 656(R11), F15
-	WORD $0x0e2881fc // smlal v28.8h, v15.8b, v8.8b
-	WORD $0x4e2881fb // smlal2 v27.8h, v15.16b, v8.16b
-	FMOVQ 672(R11), F30
-	WORD $0x0e3383dc // smlal v28.8h, v30.8b, v19.8b
-	WORD $0x4e3383db // smlal2 v27.8h, v30.16b, v19.16b
-	FMOVQ 688(R11), F14
-	WORD $0x0e3481dc // smlal v28.8h, v14.8b, v20.8b
-	WORD $0x4e3481db // smlal2 v27.8h, v14.16b, v20.16b
-	VADDP V27.H8, V28.H8, V28.H8
-	FMOVQ 0(R10), F18
-	WORD $0x4e606b92 // sadalp v18.4s, v28.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f999252 // fmul v18.4s, v18.4s, v25.s[0]
-	FMOVQ 704(R11), F6
-	WORD $0x0e35c0c7 // smull v7.8h, v6.8b, v21.8b
-	WORD $0x4e35c0ca // smull2 v10.8h, v6.16b, v21.16b
-	FMOVQ 720(R11), F31
-	WORD $0x0e3683e7 // smlal v7.8h, v31.8b, v22.8b
-	WORD $0x4e3683ea // smlal2 v10.8h, v31.16b, v22.16b
-	FMOVQ 736(R11), F9
-	WORD $0x0e378127 // smlal v7.8h, v9.8b, v23.8b
-	WORD $0x4e37812a // smlal2 v10.8h, v9.16b, v23.16b
-	FMOVQ 752(R11), F29
-	WORD $0x0e3883a7 // smlal v7.8h, v29.8b, v24.8b
-	WORD $0x4e3883aa // smlal2 v10.8h, v29.16b, v24.16b
-	VADDP V10.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F11
-	WORD $0x4e6068eb // sadalp v11.4s, v7.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fb9916b // fmul v11.4s, v11.4s, v25.s[1]
-	WORD $0x4e2bd652 // fadd v18.4s, v18.4s, v11.4s
-	FMOVQ 160(R11), F13
-	WORD $0x6e2dde52 // fmul v18.4s, v18.4s, v13.4s
-	FMOVQ 32(R14), F16
-	WORD $0x4e32d610 // fadd v16.4s, v16.4s, v18.4s
-	FMOVQ 288(R11), F17
-	WORD $0x4f9a9231 // fmul v17.4s, v17.4s, v26.s[0]
-	WORD $0x4eb1d610 // fsub v16.4s, v16.4s, v17.4s
-	FMOVQ F16, 32(R14)
-	FMOVQ 768(R11), F14
-	WORD $0x0e2cc1cf // smull v15.8h, v14.8b, v12.8b
-	WORD $0x4e2cc1de // smull2 v30.8h, v14.16b, v12.16b
-	FMOVQ 784(R11), F27
-	WORD $0x0e28836f // smlal v15.8h, v27.8b, v8.8b
-	WORD $0x4e28837e // smlal2 v30.8h, v27.16b, v8.16b
-	FMOVQ 800(R11), F28
-	WORD $0x0e33838f // smlal v15.8h, v28.8b, v19.8b
-	WORD $0x4e33839e // smlal2 v30.8h, v28.16b, v19.16b
-	FMOVQ 816(R11), F6
-	WORD $0x0e3480cf // smlal v15.8h, v6.8b, v20.8b
-	WORD $0x4e3480de // smlal2 v30.8h, v6.16b, v20.16b
-	VADDP V30.H8, V15.H8, V15.H8
-	FMOVQ 0(R10), F31
-	WORD $0x4e6069ff // sadalp v31.4s, v15.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f9993ff // fmul v31.4s, v31.4s, v25.s[0]
-	FMOVQ 832(R11), F10
-	WORD $0x0e35c149 // smull v9.8h, v10.8b, v21.8b
-	WORD $0x4e35c15d // smull2 v29.8h, v10.16b, v21.16b
-	FMOVQ 848(R11), F7
-	WORD $0x0e3680e9 // smlal v9.8h, v7.8b, v22.8b
-	WORD $0x4e3680fd // smlal2 v29.8h, v7.16b, v22.16b
-	FMOVQ 864(R11), F11
-	WORD $0x0e378169 // smlal v9.8h, v11.8b, v23.8b
-	WORD $0x4e37817d // smlal2 v29.8h, v11.16b, v23.16b
-	FMOVQ 880(R11), F13
-	WORD $0x0e3881a9 // smlal v9.8h, v13.8b, v24.8b
-	WORD $0x4e3881bd // smlal2 v29.8h, v13.16b, v24.16b
-	VADDP V29.H8, V9.H8, V9.H8
-	FMOVQ 0(R10), F18
-	WORD $0x4e606932 // sadalp v18.4s, v9.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fb99252 // fmul v18.4s, v18.4s, v25.s[1]
-	WORD $0x4e32d7ff // fadd v31.4s, v31.4s, v18.4s
-	FMOVQ 176(R11), F17
-	WORD $0x6e31dfff // fmul v31.4s, v31.4s, v17.4s
-	FMOVQ 48(R14), F16
-	WORD $0x4e3fd610 // fadd v16.4s, v16.4s, v31.4s
-	FMOVQ 304(R11), F14
-	WORD $0x4f9a91ce // fmul v14.4s, v14.4s, v26.s[0]
-	WORD $0x4eaed610 // fsub v16.4s, v16.4s, v14.4s
-	FMOVQ F16, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row88
-	FMOVQ 384(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 640(R1), F28
-	VSHL $4, V28.B16, V6.B16
-	VAND V2.B16, V6.B16, V30.B16
-	VORR V30.B16, V27.B16, V27.B16
-	FMOVQ F27, 384(R11)
-	FMOVQ 448(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V6.B16, V10.B16
-	VUSRA $1, V10.B16, V15.B16
-	FMOVQ F15, 400(R11)
-	FMOVQ 512(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	VAND V4.B16, V6.B16, V11.B16
-	VUSRA $2, V11.B16, V7.B16
-	FMOVQ F7, 416(R11)
-	FMOVQ 576(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V5.B16, V6.B16, V29.B16
-	VUSRA $3, V29.B16, V13.B16
-	FMOVQ F13, 432(R11)
-	FMOVQ 384(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	VAND V2.B16, V28.B16, V18.B16
-	VORR V18.B16, V9.B16, V9.B16
-	FMOVQ F9, 448(R11)
-	FMOVQ 448(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V3.B16, V28.B16, V31.B16
-	VUSRA $1, V31.B16, V17.B16
-	FMOVQ F17, 464(R11)
-	FMOVQ 512(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V4.B16, V28.B16, V16.B16
-	VUSRA $2, V16.B16, V14.B16
-	FMOVQ F14, 480(R11)
-	FMOVQ 576(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V5.B16, V28.B16, V8.B16
-	VUSRA $3, V8.B16, V12.B16
-	FMOVQ F12, 496(R11)
-	FMOVD 32(R1), F19
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 0(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FMOVQ F20, 128(R11)
-	FMOVD 48(R1), F22
-	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
-	WORD $0x0e761017 // saddw v23.4s, v0.4s, v22.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 64(R11), F24
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	FMOVQ F23, 256(R11)
-	FMOVQ 400(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 656(R1), F26
-	VSHL $4, V26.B16, V30.B16
-	VAND V2.B16, V30.B16, V27.B16
-	VORR V27.B16, V25.B16, V25.B16
-	FMOVQ F25, 512(R11)
-	FMOVQ 464(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V30.B16, V15.B16
-	VUSRA $1, V15.B16, V10.B16
-	FMOVQ F10, 528(R11)
-	FMOVQ 528(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V4.B16, V30.B16, V7.B16
-	VUSRA $2, V7.B16, V11.B16
-	FMOVQ F11, 544(R11)
-	FMOVQ 592(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V5.B16, V30.B16, V13.B16
-	VUSRA $3, V13.B16, V29.B16
-	FMOVQ F29, 560(R11)
-	FMOVQ 400(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V2.B16, V26.B16, V9.B16
-	VORR V9.B16, V18.B16, V18.B16
-	FMOVQ F18, 576(R11)
-	FMOVQ 464(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V3.B16, V26.B16, V17.B16
-	VUSRA $1, V17.B16, V31.B16
-	FMOVQ F31, 592(R11)
-	FMOVQ 528(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	VAND V4.B16, V26.B16, V14.B16
-	VUSRA $2, V14.B16, V16.B16
-	FMOVQ F16, 608(R11)
-	FMOVQ 592(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	VAND V5.B16, V26.B16, V6.B16
-	VUSRA $3, V6.B16, V8.B16
-	FMOVQ F8, 624(R11)
-	WORD $0x4e73101c // saddw2 v28.4s, v0.4s, v19.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 16(R11), F12
-	WORD $0x6e2cdf9c // fmul v28.4s, v28.4s, v12.4s
-	FMOVQ F28, 144(R11)
-	WORD $0x4e761015 // saddw2 v21.4s, v0.4s, v22.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 80(R11), F20
-	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
-	FMOVQ F21, 272(R11)
-	FMOVQ 416(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 672(R1), F23
-	VSHL $4, V23.B16, V27.B16
-	VAND V2.B16, V27.B16, V25.B16
-	VORR V25.B16, V24.B16, V24.B16
-	FMOVQ F24, 640(R11)
-	FMOVQ 480(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V27.B16, V10.B16
-	VUSRA $1, V10.B16, V15.B16
-	FMOVQ F15, 656(R11)
-	FMOVQ 544(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	VAND V4.B16, V27.B16, V11.B16
-	VUSRA $2, V11.B16, V7.B16
-	FMOVQ F7, 672(R11)
-	FMOVQ 608(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V5.B16, V27.B16, V29.B16
-	VUSRA $3, V29.B16, V13.B16
-	FMOVQ F13, 688(R11)
-	FMOVQ 416(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	VAND V2.B16, V23.B16, V18.B16
-	VORR V18.B16, V9.B16, V9.B16
-	FMOVQ F9, 704(R11)
-	FMOVQ 480(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V3.B16, V23.B16, V31.B16
-	VUSRA $1, V31.B16, V17.B16
-	FMOVQ F17, 720(R11)
-	FMOVQ 544(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V4.B16, V23.B16, V16.B16
-	VUSRA $2, V16.B16, V14.B16
-	FMOVQ F14, 736(R11)
-	FMOVQ 608(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	VAND V5.B16, V23.B16, V30.B16
-	VUSRA $3, V30.B16, V6.B16
-	FMOVQ F6, 752(R11)
-	FMOVD 40(R1), F26
-	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
-	WORD $0x0e7a1008 // saddw v8.4s, v0.4s, v26.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 32(R11), F19
-	WORD $0x6e33dd08 // fmul v8.4s, v8.4s, v19.4s
-	FMOVQ F8, 160(R11)
-	FMOVD 56(R1), F12
-	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c101c // saddw v28.4s, v0.4s, v12.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 96(R11), F22
-	WORD $0x6e36df9c // fmul v28.4s, v28.4s, v22.4s
-	FMOVQ F28, 288(R11)
-	FMOVQ 432(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ 688(R1), F21
-	VSHL $4, V21.B16, V25.B16
-	VAND V2.B16, V25.B16, V24.B16
-	VORR V24.B16, V20.B16, V20.B16
-	FMOVQ F20, 768(R11)
-	FMOVQ 496(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V25.B16, V15.B16
-	VUSRA $1, V15.B16, V10.B16
-	FMOVQ F10, 784(R11)
-	FMOVQ 560(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V4.B16, V25.B16, V7.B16
-	VUSRA $2, V7.B16, V11.B16
-	FMOVQ F11, 800(R11)
-	FMOVQ 624(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V5.B16, V25.B16, V13.B16
-	VUSRA $3, V13.B16, V29.B16
-	FMOVQ F29, 816(R11)
-	FMOVQ 432(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V2.B16, V21.B16, V9.B16
-	VORR V9.B16, V18.B16, V18.B16
-	FMOVQ F18, 832(R11)
-	FMOVQ 496(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V3.B16, V21.B16, V17.B16
-	VUSRA $1, V17.B16, V31.B16
-	FMOVQ F31, 848(R11)
-	FMOVQ 560(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	VAND V4.B16, V21.B16, V14.B16
-	VUSRA $2, V14.B16, V16.B16
-	FMOVQ F16, 864(R11)
-	FMOVQ 624(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V5.B16, V21.B16, V27.B16
-	VUSRA $3, V27.B16, V30.B16
-	FMOVQ F30, 880(R11)
-	WORD $0x4e7a1017 // saddw2 v23.4s, v0.4s, v26.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 48(R11), F6
-	WORD $0x6e26def7 // fmul v23.4s, v23.4s, v6.4s
-	FMOVQ F23, 176(R11)
-	WORD $0x4e6c1013 // saddw2 v19.4s, v0.4s, v12.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 112(R11), F8
-	WORD $0x6e28de73 // fmul v19.4s, v19.4s, v8.4s
-	FMOVQ F19, 304(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-row89:
-	FMOVQ 0(R13), F22
-	FMOVQ 16(R13), F28
-	VDUP V22.S[0], V24.S4
-	VDUP V22.S[1], V20.S4
-	VDUP V22.S[2], V15.S4
-	VDUP V22.S[3], V10.S4
-	VDUP V28.S[0], V7.S4
-	VDUP V28.S[1], V11.S4
-	VDUP V28.S[2], V13.S4
-	VDUP V28.S[3], V29.S4
-	FMOVQ 32(R13), F9
-	FMOVD 48(R13), F18
-	WORD $0x7e30da52 // faddp s18, v18.2s
-	FMOVQ 384(R11), F14
-	WORD $0x0e38c1d1 // smull v17.8h, v14.8b, v24.8b
-	WORD $0x4e38c1df // smull2 v31.8h, v14.16b, v24.16b
-	FMOVQ 400(R11), F16
-	WORD $0x0e348211 // smlal v17.8h, v16.8b, v20.8b
-	WORD $0x4e34821f // smlal2 v31.8h, v16.16b, v20.16b
-	FMOVQ 416(R11), F27
-	WORD $0x0e2f8371 // smlal v17.8h, v27.8b, v15.8b
-	WORD $0x4e2f837f // smlal2 v31.8h, v27.16b, v15.16b
-	FMOVQ 432(R11), F25
-	WORD $0x0e2a8331 // smlal v17.8h, v25.8b, v10.8b
-	WORD $0x4e2a833f // smlal2 v31.8h, v25.16b, v10.16b
-	VADDP V31.H8, V17.H8, V17.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e606a35 // sadalp v21.4s, v17.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f8992b5 // fmul v21.4s, v21.4s, v9.s[0]
-	FMOVQ 448(R11), F6
-	WORD $0x0e27c0de // smull v30.8h, v6.8b, v7.8b
-	WORD $0x4e27c0da // smull2 v26.8h, v6.16b, v7.16b
-	FMOVQ 464(R11), F23
-	WORD $0x0e2b82fe // smlal v30.8h, v23.8b, v11.8b
-	WORD $0x4e2b82fa // smlal2 v26.8h, v23.16b, v11.16b
-	FMOVQ 480(R11), F12
-	WORD $0x0e2d819e // smlal v30.8h, v12.8b, v13.8b
-	WORD $0x4e2d819a // smlal2 v26.8h, v12.16b, v13.16b
-	FMOVQ 496(R11), F8
-	WORD $0x0e3d811e // smlal v30.8h, v8.8b, v29.8b
-	WORD $0x4e3d811a // smlal2 v26.8h, v8.16b, v29.16b
-	VADDP V26.H8, V30.H8, V30.H8
-	FMOVQ 0(R10), F19
-	WORD $0x4e606bd3 // sadalp v19.4s, v30.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fa99273 // fmul v19.4s, v19.4s, v9.s[1]
-	WORD $0x4e33d6b5 // fadd v21.4s, v21.4s, v19.4s
-	FMOVQ 128(R11), F22
-	WORD $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
-	FMOVQ 0(R14), F28
-	WORD $0x4e35d79c // fadd v28.4s, v28.4s, v21.4s
-	FMOVQ 256(R11), F14
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4eaed79c // fsub v28.4s, v28.4s, v14.4s
-	FMOVQ F28, 0(R14)
-	FMOVQ 512(R11), F25
-	WORD $0x0e38c330 // smull v16.8h, v25.8b, v24.8b
-	WORD $0x4e38c33b // smull2 v27.8h, v25.16b, v24.16b
-	FMOVQ 528(R11), F31
-	WORD $0x0e3483f0 // smlal v16.8h, v31.8b, v20.8b
-	WORD $0x4e3483fb // smlal2 v27.8h, v31.16b, v20.16b
-	FMOVQ 544(R11), F17
-	WORD $0x0e2f8230 // smlal v16.8h, v17.8b, v15.8b
-	WORD $0x4e2f823b // smlal2 v27.8h, v17.16b, v15.16b
-	FMOVQ 560(R11), F6
-	WORD $0x0e2a80d0 // smlal v16.8h, v6.8b, v10.8b
-	WORD $0x4e2a80db // smlal2 v27.8h, v6.16b, v10.16b
-	VADDP V27.H8, V16.H8, V16.H8
-	FMOVQ 0(R10), F23
-	WORD $0x4e606a17 // sadalp v23.4s, v16.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f8992f7 // fmul v23.4s, v23.4s, v9.s[0]
-	FMOVQ 576(R11), F26
-	WORD $0x0e27c34c // smull v12.8h, v26.8b, v7.8b
-	WORD $0x4e27c348 // smull2 v8.8h, v26.16b, v7.16b
-	FMOVQ 592(R11), F30
-	WORD $0x0e2b83cc // smlal v12.8h, v30.8b, v11.8b
-	WORD $0x4e2b83c8 // smlal2 v8.8h, v30.16b, v11.16b
-	FMOVQ 608(R11), F19
-	WORD $0x0e2d826c // smlal v12.8h, v19.8b, v13.8b
-	WORD $0x4e2d8268 // smlal2 v8.8h, v19.16b, v13.16b
-	FMOVQ 624(R11), F22
-	WORD $0x0e3d82cc // smlal v12.8h, v22.8b, v29.8b
-	WORD $0x4e3d82c8 // smlal2 v8.8h, v22.16b, v29.16b
-	VADDP V8.H8, V12.H8, V12.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e606995 // sadalp v21.4s, v12.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fa992b5 // fmul v21.4s, v21.4s, v9.s[1]
-	WORD $0x4e35d6f7 // fadd v23.4s, v23.4s, v21.4s
-	FMOVQ 144(R11), F14
-	WORD $0x6e2edef7 // fmul v23.4s, v23.4s, v14.4s
-	FMOVQ 16(R14), F28
-	WORD $0x4e37d79c // fadd v28.4s, v28.4s, v23.4s
-	FMOVQ 272(R11), F25
-	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb9d79c // fsub v28.4s, v28.4s, v25.4s
-	FMOVQ F28, 16(R14)
-	FMOVQ 640(R11), F6
-	WORD $0x0e38c0df // smull v31.8h, v6.8b, v24.8b
-	WORD $0x4e38c0d1 // smull2 v17.8h, v6.16b, v24.16b
-	FMOVQ 656(R11), F27
-	WORD $0x0e34837f // smlal v31.8h, v27.8b, v20.8b
-	WORD $0x4e348371 // smlal2 v17.8h, v27.16b, v20.16b
-	FMOVQ 672(R11), F16
-	WORD $0x0e2f821f // smlal v31.8h, v16.8b, v15.8b
-	WORD $0x4e2f8211 // smlal2 v17.8h, v16.16b, v15.16b
-	FMOVQ 688(R11), F26
-	WORD $0x0e2a835f // smlal v31.8h, v26.8b, v10.8b
-	WORD $0x4e2a8351 // smlal2 v17.8h, v26.16b, v10.16b
-	VADDP V17.H8, V31.H8, V31.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e606bfe // sadalp v30.4s, v31.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f8993de // fmul v30.4s, v30.4s, v9.s[0]
-	FMOVQ 704(R11), F8
-	WORD $0x0e27c113 // smull v19.8h, v8.8b, v7.8b
-	WORD $0x4e27c116 // smull2 v22.8h, v8.16b, v7.16b
-	FMOVQ 720(R11), F12
-	WORD $0x0e2b8193 // smlal v19.8h, v12.8b, v11.8b
-	WORD $0x4e2b8196 // smlal2 v22.8h, v12.16b, v11.16b
-	FMOVQ 736(R11), F21
-	WORD $0x0e2d82b3 // smlal v19.8h, v21.8b, v13.8b
-	WORD $0x4e2d82b6 // smlal2 v22.8h, v21.16b, v13.16b
-	FMOVQ 752(R11), F14
-	WORD $0x0e3d81d3 // smlal v19.8h, v14.8b, v29.8b
-	WORD $0x4e3d81d6 // smlal2 v22.8h, v14.16b, v29.16b
-	VADDP V22.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F23
-	WORD $0x4e606a77 // sadalp v23.4s, v19.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fa992f7 // fmul v23.4s, v23.4s, v9.s[1]
-	WORD $0x4e37d7de // fadd v30.4s, v30.4s, v23.4s
-	FMOVQ 160(R11), F25
-	WORD $0x6e39dfde // fmul v30.4s, v30.4s, v25.4s
-	FMOVQ 32(R14), F28
-	WORD $0x4e3ed79c // fadd v28.4s, v28.4s, v30.4s
-	FMOVQ 288(R11), F6
-	WORD $0x4f9290c6 // fmul v6.4s, v6.4s, v18.s[0]
-	WORD $0x4ea6d79c // fsub v28.4s, v28.4s, v6.4s
-	FMOVQ F28, 32(R14)
-	FMOVQ 768(R11), F26
-	WORD $0x0e38c35b // smull v27.8h, v26.8b, v24.8b
-	WORD $0x4e38c350 // smull2 v16.8h, v26.16b, v24.16b
-	FMOVQ 784(R11), F17
-	WORD $0x0e34823b // smlal v27.8h, v17.8b, v20.8b
-	WORD $0x4e348230 // smlal2 v16.8h, v17.16b, v20.16b
-	FMOVQ 800(R11), F31
-	WORD $0x0e2f83fb // smlal v27.8h, v31.8b, v15.8b
-	WORD $0x4e2f83f0 // smlal2 v16.8h, v31.16b, v15.16b
-	FMOVQ 816(R11), F8
-	WORD $0x0e2a811b // smlal v27.8h, v8.8b, v10.8b
-	WORD $0x4e2a8110 // smlal2 v16.8h, v8.16b, v10.16b
-	VADDP V16.H8, V27.H8, V27.H8
-	FMOVQ 0(R10), F12
-	WORD $0x4e606b6c // sadalp v12.4s, v27.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
-	FMOVQ 832(R11), F22
-	WORD $0x0e27c2d5 // smull v21.8h, v22.8b, v7.8b
-	WORD $0x4e27c2ce // smull2 v14.8h, v22.16b, v7.16b
-	FMOVQ 848(R11), F19
-	WORD $0x0e2b8275 // smlal v21.8h, v19.8b, v11.8b
-	WORD $0x4e2b826e // smlal2 v14.8h, v19.16b, v11.16b
-	FMOVQ 864(R11), F23
-	WORD $0x0e2d82f5 // smlal v21.8h, v23.8b, v13.8b
-	WORD $0x4e2d82ee // smlal2 v14.8h, v23.16b, v13.16b
-	FMOVQ 880(R11), F25
-	WORD $0x0e3d8335 // smlal v21.8h, v25.8b, v29.8b
-	WORD $0x4e3d832e // smlal2 v14.8h, v25.16b, v29.16b
-	VADDP V14.H8, V21.H8, V21.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e606abe // sadalp v30.4s, v21.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fa993de // fmul v30.4s, v30.4s, v9.s[1]
-	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
-	FMOVQ 176(R11), F6
-	WORD $0x6e26dd8c // fmul v12.4s, v12.4s, v6.4s
-	FMOVQ 48(R14), F28
-	WORD $0x4e2cd79c // fadd v28.4s, v28.4s, v12.4s
-	FMOVQ 304(R11), F26
-	WORD $0x4f92935a // fmul v26.4s, v26.4s, v18.s[0]
-	WORD $0x4ebad79c // fsub v28.4s, v28.4s, v26.4s
-	FMOVQ F28, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row89
-	ADD $704, R1
-	ADD $128, R2
-	SUBS $2, R4
-	BNE pair86
-	SUBS $1, R9
-	BNE block85
-	ADD $64, R3
-	ADD R7, R6
-	SUBS $1, R8
-	BNE panel83
-	RET
-
-// mulQ6_Kx1 multiplies Q6_K weights with a row of activations.
-// func mulQ6_Kx1(a *panel.Args)
-TEXT ·mulQ6_Kx1(SB), 0, $192-8
-	MOVD a+0(FP), R0
-	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
-	ADD $63, R11
-	AND $~63, R11
-	FMOVQ 0(R10), F0
-	MOVW $0xf0f0f0f, R5
-	VDUP R5, V1.S4
-	MOVW $0x30303030, R5
-	VDUP R5, V2.S4
-	MOVW $0xc0c0c0c0, R5
-	VDUP R5, V3.S4
-	MOVD 0(R0), R6
-	MOVD 16(R0), R3
-	MOVD 48(R0), R8
-	MOVD 56(R0), R7
-panel90:
-	MOVD R6, R1
-	MOVD 8(R0), R2
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	MOVD 40(R0), R9
-	LSR $3, R9
-block91:
+block94:
+	WORD $0x6ea0f807 // fneg v7.4s, v0.4s
 	FMOVD 0(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
 	FMOVQ F8, 0(R11)
+	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
+	FMOVQ F8, 64(R11)
 	FMOVD 8(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
 	FMOVQ F9, 16(R11)
+	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
+	FMOVQ F9, 80(R11)
 	FMOVD 16(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
 	FMOVQ F10, 32(R11)
+	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
+	FMOVQ F10, 96(R11)
 	FMOVD 24(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
 	FMOVQ F11, 48(R11)
+	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
+	FMOVQ F11, 112(R11)
+	FMOVD 32(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ F12, 128(R11)
+	WORD $0x6e27dd8c // fmul v12.4s, v12.4s, v7.4s
+	FMOVQ F12, 192(R11)
+	FMOVD 40(R1), F13
+	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
+	FMOVQ F13, 144(R11)
+	WORD $0x6e27ddad // fmul v13.4s, v13.4s, v7.4s
+	FMOVQ F13, 208(R11)
+	FMOVD 48(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ F14, 160(R11)
+	WORD $0x6e27ddce // fmul v14.4s, v14.4s, v7.4s
+	FMOVQ F14, 224(R11)
+	FMOVD 56(R1), F15
+	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
+	FMOVQ F15, 176(R11)
+	WORD $0x6e27ddef // fmul v15.4s, v15.4s, v7.4s
+	FMOVQ F15, 240(R11)
 	ADD $64, R1
 	MOVD $8, R4
-pair92:
-	FMOVQ 0(R2), F12
-	FMOVQ 16(R2), F13
-	VDUP V12.S[0], V14.S4
-	VDUP V12.S[1], V15.S4
-	VDUP V12.S[2], V16.S4
-	VDUP V12.S[3], V17.S4
-	VDUP V13.S[0], V18.S4
-	VDUP V13.S[1], V19.S4
-	VDUP V13.S[2], V20.S4
-	VDUP V13.S[3], V21.S4
-	FMOVQ 32(R2), F22
-	VSHL $5, V22.S4, V23.S4
-	VSUB V23.S4, V0.S4, V23.S4
-	VDUP V23.S[2], V24.S4
-	VDUP V23.S[3], V25.S4
-	FMOVQ 16(R10), F26
-	FMOVQ 16(R10), F27
-	FMOVQ 64(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 320(R1), F31
-	VSHL $4, V31.B16, V8.B16
-	VAND V2.B16, V8.B16, V9.B16
-	VORR V9.B16, V30.B16, V30.B16
-	WORD $0x0e2ec3dc // smull v28.8h, v30.8b, v14.8b
-	WORD $0x4e2ec3dd // smull2 v29.8h, v30.16b, v14.16b
-	FMOVQ 128(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V8.B16, V11.B16
-	VUSRA $2, V11.B16, V10.B16
-	WORD $0x0e2f815c // smlal v28.8h, v10.8b, v15.8b
-	WORD $0x4e2f815d // smlal2 v29.8h, v10.16b, v15.16b
-	FMOVQ 192(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V2.B16, V31.B16, V13.B16
-	VORR V13.B16, V12.B16, V12.B16
-	WORD $0x0e30819c // smlal v28.8h, v12.8b, v16.8b
-	WORD $0x4e30819d // smlal2 v29.8h, v12.16b, v16.16b
-	FMOVQ 256(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V31.B16, V9.B16
-	VUSRA $2, V9.B16, V23.B16
-	WORD $0x0e3182fc // smlal v28.8h, v23.8b, v17.8b
-	WORD $0x4e3182fd // smlal2 v29.8h, v23.16b, v17.16b
-	WORD $0x4e606b9a // sadalp v26.4s, v28.8h
-	WORD $0x4e606bbb // sadalp v27.4s, v29.8h
-	VADDP V27.S4, V26.S4, V26.S4
-	WORD $0x4eb8d75a // fsub v26.4s, v26.4s, v24.4s
-	WORD $0x4f96935a // fmul v26.4s, v26.4s, v22.s[0]
-	FMOVD 0(R1), F30
-	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e100b // saddw v11.4s, v0.4s, v30.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 0(R11), F10
-	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
-	WORD $0x6e2bdf5a // fmul v26.4s, v26.4s, v11.4s
-	FMOVQ 16(R10), F13
-	FMOVQ 16(R10), F12
-	FMOVQ 64(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ 384(R1), F23
-	VSHL $4, V23.B16, V28.B16
-	VAND V2.B16, V28.B16, V29.B16
-	VORR V29.B16, V31.B16, V31.B16
-	WORD $0x0e32c3e9 // smull v9.8h, v31.8b, v18.8b
-	WORD $0x4e32c3e8 // smull2 v8.8h, v31.16b, v18.16b
-	FMOVQ 128(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V3.B16, V28.B16, V10.B16
-	VUSRA $2, V10.B16, V27.B16
-	WORD $0x0e338369 // smlal v9.8h, v27.8b, v19.8b
-	WORD $0x4e338368 // smlal2 v8.8h, v27.16b, v19.16b
-	FMOVQ 192(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V2.B16, V23.B16, V29.B16
-	VORR V29.B16, V11.B16, V11.B16
-	WORD $0x0e348169 // smlal v9.8h, v11.8b, v20.8b
-	WORD $0x4e348168 // smlal2 v8.8h, v11.16b, v20.16b
-	FMOVQ 256(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V3.B16, V23.B16, V10.B16
-	VUSRA $2, V10.B16, V31.B16
-	WORD $0x0e3583e9 // smlal v9.8h, v31.8b, v21.8b
-	WORD $0x4e3583e8 // smlal2 v8.8h, v31.16b, v21.16b
-	WORD $0x4e60692d // sadalp v13.4s, v9.8h
-	WORD $0x4e60690c // sadalp v12.4s, v8.8h
-	VADDP V12.S4, V13.S4, V13.S4
-	WORD $0x4eb9d5ad // fsub v13.4s, v13.4s, v25.4s
-	WORD $0x4fb691ad // fmul v13.4s, v13.4s, v22.s[1]
-	FMOVD 16(R1), F27
-	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
-	WORD $0x0e7b101d // saddw v29.4s, v0.4s, v27.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 0(R11), F11
-	WORD $0x6e2bdfbd // fmul v29.4s, v29.4s, v11.4s
-	WORD $0x6e3dddad // fmul v13.4s, v13.4s, v29.4s
-	WORD $0x4e2dd75a // fadd v26.4s, v26.4s, v13.4s
-	WORD $0x4e3ad484 // fadd v4.4s, v4.4s, v26.4s
-	FMOVQ 16(R10), F10
-	FMOVQ 16(R10), F28
-	FMOVQ 80(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 336(R1), F8
-	VSHL $4, V8.B16, V12.B16
-	VAND V2.B16, V12.B16, V11.B16
-	VORR V11.B16, V9.B16, V9.B16
-	WORD $0x0e2ec137 // smull v23.8h, v9.8b, v14.8b
-	WORD $0x4e2ec13f // smull2 v31.8h, v9.16b, v14.16b
-	FMOVQ 144(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V12.B16, V13.B16
-	VUSRA $2, V13.B16, V29.B16
-	WORD $0x0e2f83b7 // smlal v23.8h, v29.8b, v15.8b
-	WORD $0x4e2f83bf // smlal2 v31.8h, v29.16b, v15.16b
-	FMOVQ 208(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V2.B16, V8.B16, V11.B16
-	VORR V11.B16, V26.B16, V26.B16
-	WORD $0x0e308357 // smlal v23.8h, v26.8b, v16.8b
-	WORD $0x4e30835f // smlal2 v31.8h, v26.16b, v16.16b
-	FMOVQ 272(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V3.B16, V8.B16, V13.B16
-	VUSRA $2, V13.B16, V9.B16
-	WORD $0x0e318137 // smlal v23.8h, v9.8b, v17.8b
-	WORD $0x4e31813f // smlal2 v31.8h, v9.16b, v17.16b
-	WORD $0x4e606aea // sadalp v10.4s, v23.8h
-	WORD $0x4e606bfc // sadalp v28.4s, v31.8h
-	VADDP V28.S4, V10.S4, V10.S4
-	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
-	WORD $0x4f96914a // fmul v10.4s, v10.4s, v22.s[0]
-	WORD $0x4e7e101d // saddw2 v29.4s, v0.4s, v30.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 16(R11), F11
-	WORD $0x6e2bdfbd // fmul v29.4s, v29.4s, v11.4s
-	WORD $0x6e3ddd4a // fmul v10.4s, v10.4s, v29.4s
-	FMOVQ 16(R10), F26
-	FMOVQ 16(R10), F13
-	FMOVQ 80(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	FMOVQ 400(R1), F23
-	VSHL $4, V23.B16, V31.B16
-	VAND V2.B16, V31.B16, V28.B16
-	VORR V28.B16, V9.B16, V9.B16
-	WORD $0x0e32c12c // smull v12.8h, v9.8b, v18.8b
-	WORD $0x4e32c128 // smull2 v8.8h, v9.16b, v18.16b
-	FMOVQ 144(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V3.B16, V31.B16, V11.B16
-	VUSRA $2, V11.B16, V30.B16
-	WORD $0x0e3383cc // smlal v12.8h, v30.8b, v19.8b
-	WORD $0x4e3383c8 // smlal2 v8.8h, v30.16b, v19.16b
-	FMOVQ 208(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V2.B16, V23.B16, V28.B16
-	VORR V28.B16, V29.B16, V29.B16
-	WORD $0x0e3483ac // smlal v12.8h, v29.8b, v20.8b
-	WORD $0x4e3483a8 // smlal2 v8.8h, v29.16b, v20.16b
-	FMOVQ 272(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	VAND V3.B16, V23.B16, V11.B16
-	VUSRA $2, V11.B16, V9.B16
-	WORD $0x0e35812c // smlal v12.8h, v9.8b, v21.8b
-	WORD $0x4e358128 // smlal2 v8.8h, v9.16b, v21.16b
-	WORD $0x4e60699a // sadalp v26.4s, v12.8h
-	WORD $0x4e60690d // sadalp v13.4s, v8.8h
-	VADDP V13.S4, V26.S4, V26.S4
-	WORD $0x4eb9d75a // fsub v26.4s, v26.4s, v25.4s
-	WORD $0x4fb6935a // fmul v26.4s, v26.4s, v22.s[1]
-	WORD $0x4e7b101e // saddw2 v30.4s, v0.4s, v27.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 16(R11), F28
-	WORD $0x6e3cdfde // fmul v30.4s, v30.4s, v28.4s
-	WORD $0x6e3edf5a // fmul v26.4s, v26.4s, v30.4s
-	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
-	WORD $0x4e2ad4a5 // fadd v5.4s, v5.4s, v10.4s
-	FMOVQ 16(R10), F29
-	FMOVQ 16(R10), F11
-	FMOVQ 96(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 352(R1), F12
-	VSHL $4, V12.B16, V8.B16
-	VAND V2.B16, V8.B16, V13.B16
-	VORR V13.B16, V9.B16, V9.B16
-	WORD $0x0e2ec13f // smull v31.8h, v9.8b, v14.8b
-	WORD $0x4e2ec137 // smull2 v23.8h, v9.16b, v14.16b
-	FMOVQ 160(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V8.B16, V28.B16
-	VUSRA $2, V28.B16, V27.B16
-	WORD $0x0e2f837f // smlal v31.8h, v27.8b, v15.8b
-	WORD $0x4e2f8377 // smlal2 v23.8h, v27.16b, v15.16b
-	FMOVQ 224(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V2.B16, V12.B16, V26.B16
-	VORR V26.B16, V30.B16, V30.B16
-	WORD $0x0e3083df // smlal v31.8h, v30.8b, v16.8b
-	WORD $0x4e3083d7 // smlal2 v23.8h, v30.16b, v16.16b
-	FMOVQ 288(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V12.B16, V13.B16
-	VUSRA $2, V13.B16, V10.B16
-	WORD $0x0e31815f // smlal v31.8h, v10.8b, v17.8b
-	WORD $0x4e318157 // smlal2 v23.8h, v10.16b, v17.16b
-	WORD $0x4e606bfd // sadalp v29.4s, v31.8h
-	WORD $0x4e606aeb // sadalp v11.4s, v23.8h
-	VADDP V11.S4, V29.S4, V29.S4
-	WORD $0x4eb8d7bd // fsub v29.4s, v29.4s, v24.4s
-	WORD $0x4f9693bd // fmul v29.4s, v29.4s, v22.s[0]
-	FMOVD 8(R1), F9
-	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
-	WORD $0x0e69101c // saddw v28.4s, v0.4s, v9.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 32(R11), F27
-	WORD $0x6e3bdf9c // fmul v28.4s, v28.4s, v27.4s
-	WORD $0x6e3cdfbd // fmul v29.4s, v29.4s, v28.4s
-	FMOVQ 16(R10), F26
-	FMOVQ 16(R10), F30
-	FMOVQ 96(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	FMOVQ 416(R1), F10
-	VSHL $4, V10.B16, V31.B16
-	VAND V2.B16, V31.B16, V23.B16
-	VORR V23.B16, V12.B16, V12.B16
-	WORD $0x0e32c18d // smull v13.8h, v12.8b, v18.8b
-	WORD $0x4e32c188 // smull2 v8.8h, v12.16b, v18.16b
-	FMOVQ 160(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V3.B16, V31.B16, V27.B16
-	VUSRA $2, V27.B16, V11.B16
-	WORD $0x0e33816d // smlal v13.8h, v11.8b, v19.8b
-	WORD $0x4e338168 // smlal2 v8.8h, v11.16b, v19.16b
-	FMOVQ 224(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VAND V2.B16, V10.B16, V23.B16
-	VORR V23.B16, V28.B16, V28.B16
-	WORD $0x0e34838d // smlal v13.8h, v28.8b, v20.8b
-	WORD $0x4e348388 // smlal2 v8.8h, v28.16b, v20.16b
-	FMOVQ 288(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V3.B16, V10.B16, V27.B16
-	VUSRA $2, V27.B16, V12.B16
-	WORD $0x0e35818d // smlal v13.8h, v12.8b, v21.8b
-	WORD $0x4e358188 // smlal2 v8.8h, v12.16b, v21.16b
-	WORD $0x4e6069ba // sadalp v26.4s, v13.8h
-	WORD $0x4e60691e // sadalp v30.4s, v8.8h
-	VADDP V30.S4, V26.S4, V26.S4
-	WORD $0x4eb9d75a // fsub v26.4s, v26.4s, v25.4s
-	WORD $0x4fb6935a // fmul v26.4s, v26.4s, v22.s[1]
-	FMOVD 24(R1), F11
-	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
-	WORD $0x0e6b1017 // saddw v23.4s, v0.4s, v11.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 32(R11), F28
-	WORD $0x6e3cdef7 // fmul v23.4s, v23.4s, v28.4s
-	WORD $0x6e37df5a // fmul v26.4s, v26.4s, v23.4s
-	WORD $0x4e3ad7bd // fadd v29.4s, v29.4s, v26.4s
-	WORD $0x4e3dd4c6 // fadd v6.4s, v6.4s, v29.4s
-	FMOVQ 16(R10), F27
-	FMOVQ 16(R10), F31
-	FMOVQ 112(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 368(R1), F8
-	VSHL $4, V8.B16, V30.B16
-	VAND V2.B16, V30.B16, V28.B16
-	VORR V28.B16, V13.B16, V13.B16
-	WORD $0x0e2ec1aa // smull v10.8h, v13.8b, v14.8b
-	WORD $0x4e2ec1ac // smull2 v12.8h, v13.16b, v14.16b
-	FMOVQ 176(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V30.B16, V26.B16
-	VUSRA $2, V26.B16, V23.B16
-	WORD $0x0e2f82ea // smlal v10.8h, v23.8b, v15.8b
-	WORD $0x4e2f82ec // smlal2 v12.8h, v23.16b, v15.16b
-	FMOVQ 240(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V2.B16, V8.B16, V28.B16
-	VORR V28.B16, V29.B16, V29.B16
-	WORD $0x0e3083aa // smlal v10.8h, v29.8b, v16.8b
-	WORD $0x4e3083ac // smlal2 v12.8h, v29.16b, v16.16b
-	FMOVQ 304(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V8.B16, V26.B16
-	VUSRA $2, V26.B16, V13.B16
-	WORD $0x0e3181aa // smlal v10.8h, v13.8b, v17.8b
-	WORD $0x4e3181ac // smlal2 v12.8h, v13.16b, v17.16b
-	WORD $0x4e60695b // sadalp v27.4s, v10.8h
-	WORD $0x4e60699f // sadalp v31.4s, v12.8h
-	VADDP V31.S4, V27.S4, V27.S4
-	WORD $0x4eb8d77b // fsub v27.4s, v27.4s, v24.4s
-	WORD $0x4f96937b // fmul v27.4s, v27.4s, v22.s[0]
-	WORD $0x4e691017 // saddw2 v23.4s, v0.4s, v9.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 48(R11), F28
-	WORD $0x6e3cdef7 // fmul v23.4s, v23.4s, v28.4s
-	WORD $0x6e37df7b // fmul v27.4s, v27.4s, v23.4s
-	FMOVQ 16(R10), F29
-	FMOVQ 16(R10), F26
-	FMOVQ 112(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	FMOVQ 432(R1), F10
-	VSHL $4, V10.B16, V12.B16
-	VAND V2.B16, V12.B16, V31.B16
-	VORR V31.B16, V13.B16, V13.B16
-	WORD $0x0e32c1be // smull v30.8h, v13.8b, v18.8b
-	WORD $0x4e32c1a8 // smull2 v8.8h, v13.16b, v18.16b
-	FMOVQ 176(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	VAND V3.B16, V12.B16, V28.B16
-	VUSRA $2, V28.B16, V9.B16
-	WORD $0x0e33813e // smlal v30.8h, v9.8b, v19.8b
-	WORD $0x4e338128 // smlal2 v8.8h, v9.16b, v19.16b
-	FMOVQ 240(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V2.B16, V10.B16, V31.B16
-	VORR V31.B16, V23.B16, V23.B16
-	WORD $0x0e3482fe // smlal v30.8h, v23.8b, v20.8b
-	WORD $0x4e3482e8 // smlal2 v8.8h, v23.16b, v20.16b
-	FMOVQ 304(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V3.B16, V10.B16, V28.B16
-	VUSRA $2, V28.B16, V13.B16
-	WORD $0x0e3581be // smlal v30.8h, v13.8b, v21.8b
-	WORD $0x4e3581a8 // smlal2 v8.8h, v13.16b, v21.16b
-	WORD $0x4e606bdd // sadalp v29.4s, v30.8h
-	WORD $0x4e60691a // sadalp v26.4s, v8.8h
-	VADDP V26.S4, V29.S4, V29.S4
-	WORD $0x4eb9d7bd // fsub v29.4s, v29.4s, v25.4s
-	WORD $0x4fb693bd // fmul v29.4s, v29.4s, v22.s[1]
-	WORD $0x4e6b1009 // saddw2 v9.4s, v0.4s, v11.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 48(R11), F31
-	WORD $0x6e3fdd29 // fmul v9.4s, v9.4s, v31.4s
-	WORD $0x6e29dfbd // fmul v29.4s, v29.4s, v9.4s
-	WORD $0x4e3dd77b // fadd v27.4s, v27.4s, v29.4s
-	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
-	FMOVQ 64(R2), F23
-	FMOVQ 80(R2), F28
-	VDUP V23.S[0], V12.S4
-	VDUP V23.S[1], V10.S4
-	VDUP V23.S[2], V13.S4
-	VDUP V23.S[3], V30.S4
-	VDUP V28.S[0], V8.S4
-	VDUP V28.S[1], V26.S4
-	VDUP V28.S[2], V11.S4
-	VDUP V28.S[3], V31.S4
-	FMOVQ 96(R2), F9
-	VSHL $5, V9.S4, V29.S4
-	VSUB V29.S4, V0.S4, V29.S4
-	VDUP V29.S[2], V27.S4
-	VDUP V29.S[3], V14.S4
-	FMOVQ 16(R10), F15
-	FMOVQ 16(R10), F16
-	FMOVQ 448(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 704(R1), F20
-	VSHL $4, V20.B16, V21.B16
-	VAND V2.B16, V21.B16, V22.B16
-	VORR V22.B16, V19.B16, V19.B16
-	WORD $0x0e2cc271 // smull v17.8h, v19.8b, v12.8b
-	WORD $0x4e2cc272 // smull2 v18.8h, v19.16b, v12.16b
-	FMOVQ 512(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V21.B16, V25.B16
-	VUSRA $2, V25.B16, V24.B16
-	WORD $0x0e2a8311 // smlal v17.8h, v24.8b, v10.8b
-	WORD $0x4e2a8312 // smlal2 v18.8h, v24.16b, v10.16b
-	FMOVQ 576(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V2.B16, V20.B16, V28.B16
-	VORR V28.B16, V23.B16, V23.B16
-	WORD $0x0e2d82f1 // smlal v17.8h, v23.8b, v13.8b
-	WORD $0x4e2d82f2 // smlal2 v18.8h, v23.16b, v13.16b
-	FMOVQ 640(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V20.B16, V22.B16
-	VUSRA $2, V22.B16, V29.B16
-	WORD $0x0e3e83b1 // smlal v17.8h, v29.8b, v30.8b
-	WORD $0x4e3e83b2 // smlal2 v18.8h, v29.16b, v30.16b
-	WORD $0x4e606a2f // sadalp v15.4s, v17.8h
-	WORD $0x4e606a50 // sadalp v16.4s, v18.8h
-	VADDP V16.S4, V15.S4, V15.S4
-	WORD $0x4ebbd5ef // fsub v15.4s, v15.4s, v27.4s
-	WORD $0x4f8991ef // fmul v15.4s, v15.4s, v9.s[0]
-	FMOVD 32(R1), F19
-	WORD $0x0f08a673 // sshll v19.8h, v19.8b, #0
-	WORD $0x0e731019 // saddw v25.4s, v0.4s, v19.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 0(R11), F24
-	WORD $0x6e38df39 // fmul v25.4s, v25.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	FMOVQ 16(R10), F28
-	FMOVQ 16(R10), F23
-	FMOVQ 448(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	FMOVQ 768(R1), F29
-	VSHL $4, V29.B16, V17.B16
-	VAND V2.B16, V17.B16, V18.B16
-	VORR V18.B16, V20.B16, V20.B16
-	WORD $0x0e28c296 // smull v22.8h, v20.8b, v8.8b
-	WORD $0x4e28c295 // smull2 v21.8h, v20.16b, v8.16b
-	FMOVQ 512(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	VAND V3.B16, V17.B16, V24.B16
-	VUSRA $2, V24.B16, V16.B16
-	WORD $0x0e3a8216 // smlal v22.8h, v16.8b, v26.8b
-	WORD $0x4e3a8215 // smlal2 v21.8h, v16.16b, v26.16b
-	FMOVQ 576(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V2.B16, V29.B16, V18.B16
-	VORR V18.B16, V25.B16, V25.B16
-	WORD $0x0e2b8336 // smlal v22.8h, v25.8b, v11.8b
-	WORD $0x4e2b8335 // smlal2 v21.8h, v25.16b, v11.16b
-	FMOVQ 640(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V3.B16, V29.B16, V24.B16
-	VUSRA $2, V24.B16, V20.B16
-	WORD $0x0e3f8296 // smlal v22.8h, v20.8b, v31.8b
-	WORD $0x4e3f8295 // smlal2 v21.8h, v20.16b, v31.16b
-	WORD $0x4e606adc // sadalp v28.4s, v22.8h
-	WORD $0x4e606ab7 // sadalp v23.4s, v21.8h
-	VADDP V23.S4, V28.S4, V28.S4
-	WORD $0x4eaed79c // fsub v28.4s, v28.4s, v14.4s
-	WORD $0x4fa9939c // fmul v28.4s, v28.4s, v9.s[1]
-	FMOVD 48(R1), F16
-	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
-	WORD $0x0e701012 // saddw v18.4s, v0.4s, v16.4h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 0(R11), F25
-	WORD $0x6e39de52 // fmul v18.4s, v18.4s, v25.4s
-	WORD $0x6e32df9c // fmul v28.4s, v28.4s, v18.4s
-	WORD $0x4e3cd5ef // fadd v15.4s, v15.4s, v28.4s
-	WORD $0x4e2fd484 // fadd v4.4s, v4.4s, v15.4s
-	FMOVQ 16(R10), F24
-	FMOVQ 16(R10), F17
-	FMOVQ 464(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 720(R1), F21
-	VSHL $4, V21.B16, V23.B16
-	VAND V2.B16, V23.B16, V25.B16
-	VORR V25.B16, V22.B16, V22.B16
-	WORD $0x0e2cc2dd // smull v29.8h, v22.8b, v12.8b
-	WORD $0x4e2cc2d4 // smull2 v20.8h, v22.16b, v12.16b
-	FMOVQ 528(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V23.B16, V28.B16
-	VUSRA $2, V28.B16, V18.B16
-	WORD $0x0e2a825d // smlal v29.8h, v18.8b, v10.8b
-	WORD $0x4e2a8254 // smlal2 v20.8h, v18.16b, v10.16b
-	FMOVQ 592(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V2.B16, V21.B16, V25.B16
-	VORR V25.B16, V15.B16, V15.B16
-	WORD $0x0e2d81fd // smlal v29.8h, v15.8b, v13.8b
-	WORD $0x4e2d81f4 // smlal2 v20.8h, v15.16b, v13.16b
-	FMOVQ 656(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V21.B16, V28.B16
-	VUSRA $2, V28.B16, V22.B16
-	WORD $0x0e3e82dd // smlal v29.8h, v22.8b, v30.8b
-	WORD $0x4e3e82d4 // smlal2 v20.8h, v22.16b, v30.16b
-	WORD $0x4e606bb8 // sadalp v24.4s, v29.8h
-	WORD $0x4e606a91 // sadalp v17.4s, v20.8h
-	VADDP V17.S4, V24.S4, V24.S4
-	WORD $0x4ebbd718 // fsub v24.4s, v24.4s, v27.4s
-	WORD $0x4f899318 // fmul v24.4s, v24.4s, v9.s[0]
-	WORD $0x4e731012 // saddw2 v18.4s, v0.4s, v19.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 16(R11), F25
-	WORD $0x6e39de52 // fmul v18.4s, v18.4s, v25.4s
-	WORD $0x6e32df18 // fmul v24.4s, v24.4s, v18.4s
-	FMOVQ 16(R10), F15
-	FMOVQ 16(R10), F28
-	FMOVQ 464(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	FMOVQ 784(R1), F29
-	VSHL $4, V29.B16, V20.B16
-	VAND V2.B16, V20.B16, V17.B16
-	VORR V17.B16, V22.B16, V22.B16
-	WORD $0x0e28c2d7 // smull v23.8h, v22.8b, v8.8b
-	WORD $0x4e28c2d5 // smull2 v21.8h, v22.16b, v8.16b
-	FMOVQ 528(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	VAND V3.B16, V20.B16, V25.B16
-	VUSRA $2, V25.B16, V19.B16
-	WORD $0x0e3a8277 // smlal v23.8h, v19.8b, v26.8b
-	WORD $0x4e3a8275 // smlal2 v21.8h, v19.16b, v26.16b
-	FMOVQ 592(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V2.B16, V29.B16, V17.B16
-	VORR V17.B16, V18.B16, V18.B16
-	WORD $0x0e2b8257 // smlal v23.8h, v18.8b, v11.8b
-	WORD $0x4e2b8255 // smlal2 v21.8h, v18.16b, v11.16b
-	FMOVQ 656(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	VAND V3.B16, V29.B16, V25.B16
-	VUSRA $2, V25.B16, V22.B16
-	WORD $0x0e3f82d7 // smlal v23.8h, v22.8b, v31.8b
-	WORD $0x4e3f82d5 // smlal2 v21.8h, v22.16b, v31.16b
-	WORD $0x4e606aef // sadalp v15.4s, v23.8h
-	WORD $0x4e606abc // sadalp v28.4s, v21.8h
-	VADDP V28.S4, V15.S4, V15.S4
-	WORD $0x4eaed5ef // fsub v15.4s, v15.4s, v14.4s
-	WORD $0x4fa991ef // fmul v15.4s, v15.4s, v9.s[1]
-	WORD $0x4e701013 // saddw2 v19.4s, v0.4s, v16.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 16(R11), F17
-	WORD $0x6e31de73 // fmul v19.4s, v19.4s, v17.4s
-	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
-	WORD $0x4e2fd718 // fadd v24.4s, v24.4s, v15.4s
-	WORD $0x4e38d4a5 // fadd v5.4s, v5.4s, v24.4s
-	FMOVQ 16(R10), F18
-	FMOVQ 16(R10), F25
-	FMOVQ 480(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 736(R1), F23
-	VSHL $4, V23.B16, V21.B16
-	VAND V2.B16, V21.B16, V28.B16
-	VORR V28.B16, V22.B16, V22.B16
-	WORD $0x0e2cc2d4 // smull v20.8h, v22.8b, v12.8b
-	WORD $0x4e2cc2dd // smull2 v29.8h, v22.16b, v12.16b
-	FMOVQ 544(R1), F16
+pair95:
+	FMOVQ 64(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V21.B16, V17.B16
-	VUSRA $2, V17.B16, V16.B16
-	WORD $0x0e2a8214 // smlal v20.8h, v16.8b, v10.8b
-	WORD $0x4e2a821d // smlal2 v29.8h, v16.16b, v10.16b
-	FMOVQ 608(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V2.B16, V23.B16, V15.B16
-	VORR V15.B16, V19.B16, V19.B16
-	WORD $0x0e2d8274 // smlal v20.8h, v19.8b, v13.8b
-	WORD $0x4e2d827d // smlal2 v29.8h, v19.16b, v13.16b
-	FMOVQ 672(R1), F24
+	FMOVQ 320(R1), F17
+	VSHL $4, V17.B16, V18.B16
+	VAND V2.B16, V18.B16, V19.B16
+	VORR V19.B16, V16.B16, V16.B16
+	FMOVQ F16, 512(R11)
+	FMOVQ 128(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V3.B16, V18.B16, V21.B16
+	VUSRA $1, V21.B16, V20.B16
+	FMOVQ F20, 528(R11)
+	FMOVQ 192(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V18.B16, V23.B16
+	VUSRA $2, V23.B16, V22.B16
+	FMOVQ F22, 544(R11)
+	FMOVQ 256(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V23.B16, V28.B16
-	VUSRA $2, V28.B16, V24.B16
-	WORD $0x0e3e8314 // smlal v20.8h, v24.8b, v30.8b
-	WORD $0x4e3e831d // smlal2 v29.8h, v24.16b, v30.16b
-	WORD $0x4e606a92 // sadalp v18.4s, v20.8h
-	WORD $0x4e606bb9 // sadalp v25.4s, v29.8h
-	VADDP V25.S4, V18.S4, V18.S4
-	WORD $0x4ebbd652 // fsub v18.4s, v18.4s, v27.4s
-	WORD $0x4f899252 // fmul v18.4s, v18.4s, v9.s[0]
-	FMOVD 40(R1), F22
-	WORD $0x0f08a6d6 // sshll v22.8h, v22.8b, #0
-	WORD $0x0e761011 // saddw v17.4s, v0.4s, v22.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 32(R11), F16
-	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
-	WORD $0x6e31de52 // fmul v18.4s, v18.4s, v17.4s
-	FMOVQ 16(R10), F15
-	FMOVQ 16(R10), F19
-	FMOVQ 480(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	FMOVQ 800(R1), F24
-	VSHL $4, V24.B16, V20.B16
-	VAND V2.B16, V20.B16, V29.B16
-	VORR V29.B16, V23.B16, V23.B16
-	WORD $0x0e28c2fc // smull v28.8h, v23.8b, v8.8b
-	WORD $0x4e28c2f5 // smull2 v21.8h, v23.16b, v8.16b
-	FMOVQ 544(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V3.B16, V20.B16, V16.B16
-	VUSRA $2, V16.B16, V25.B16
-	WORD $0x0e3a833c // smlal v28.8h, v25.8b, v26.8b
-	WORD $0x4e3a8335 // smlal2 v21.8h, v25.16b, v26.16b
-	FMOVQ 608(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V2.B16, V24.B16, V29.B16
-	VORR V29.B16, V17.B16, V17.B16
-	WORD $0x0e2b823c // smlal v28.8h, v17.8b, v11.8b
-	WORD $0x4e2b8235 // smlal2 v21.8h, v17.16b, v11.16b
-	FMOVQ 672(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V3.B16, V24.B16, V16.B16
-	VUSRA $2, V16.B16, V23.B16
-	WORD $0x0e3f82fc // smlal v28.8h, v23.8b, v31.8b
-	WORD $0x4e3f82f5 // smlal2 v21.8h, v23.16b, v31.16b
-	WORD $0x4e606b8f // sadalp v15.4s, v28.8h
-	WORD $0x4e606ab3 // sadalp v19.4s, v21.8h
-	VADDP V19.S4, V15.S4, V15.S4
-	WORD $0x4eaed5ef // fsub v15.4s, v15.4s, v14.4s
-	WORD $0x4fa991ef // fmul v15.4s, v15.4s, v9.s[1]
-	FMOVD 56(R1), F25
-	WORD $0x0f08a739 // sshll v25.8h, v25.8b, #0
-	WORD $0x0e79101d // saddw v29.4s, v0.4s, v25.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 32(R11), F17
-	WORD $0x6e31dfbd // fmul v29.4s, v29.4s, v17.4s
-	WORD $0x6e3dddef // fmul v15.4s, v15.4s, v29.4s
-	WORD $0x4e2fd652 // fadd v18.4s, v18.4s, v15.4s
-	WORD $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
-	FMOVQ 16(R10), F16
-	FMOVQ 16(R10), F20
-	FMOVQ 496(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ 752(R1), F21
-	VSHL $4, V21.B16, V19.B16
-	VAND V2.B16, V19.B16, V17.B16
-	VORR V17.B16, V28.B16, V28.B16
-	WORD $0x0e2cc398 // smull v24.8h, v28.8b, v12.8b
-	WORD $0x4e2cc397 // smull2 v23.8h, v28.16b, v12.16b
-	FMOVQ 560(R1), F29
+	VAND V5.B16, V18.B16, V25.B16
+	VUSRA $3, V25.B16, V24.B16
+	FMOVQ F24, 560(R11)
+	FMOVQ 64(R1), F26
+	VAND V2.B16, V17.B16, V27.B16
+	VUSRA $4, V26.B16, V27.B16
+	FMOVQ F27, 576(R11)
+	FMOVQ 128(R1), F28
+	VAND V3.B16, V17.B16, V29.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $1, V29.B16, V28.B16
+	FMOVQ F28, 592(R11)
+	FMOVQ 192(R1), F30
+	VAND V4.B16, V17.B16, V31.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $2, V31.B16, V30.B16
+	FMOVQ F30, 608(R11)
+	FMOVQ 256(R1), F6
+	VAND V5.B16, V17.B16, V8.B16
+	VUSHR $4, V6.B16, V6.B16
+	VUSRA $3, V8.B16, V6.B16
+	FMOVQ F6, 624(R11)
+	FMOVD 0(R1), F9
+	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
+	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
+	FMOVQ 0(R11), F11
+	FMOVQ 64(R11), F12
+	WORD $0x4e2acd6c // fmla v12.4s, v11.4s, v10.4s
+	FMOVQ F12, 256(R11)
+	FMOVD 16(R1), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x0e6d100e // saddw v14.4s, v0.4s, v13.4h
+	FMOVQ 128(R11), F15
+	FMOVQ 192(R11), F7
+	WORD $0x4e2ecde7 // fmla v7.4s, v15.4s, v14.4s
+	FMOVQ F7, 384(R11)
+	FMOVQ 80(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 336(R1), F16
+	VSHL $4, V16.B16, V21.B16
+	VAND V2.B16, V21.B16, V20.B16
+	VORR V20.B16, V19.B16, V19.B16
+	FMOVQ F19, 640(R11)
+	FMOVQ 144(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V21.B16, V22.B16
+	VUSRA $1, V22.B16, V23.B16
+	FMOVQ F23, 656(R11)
+	FMOVQ 208(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V4.B16, V21.B16, V24.B16
+	VUSRA $2, V24.B16, V25.B16
+	FMOVQ F25, 672(R11)
+	FMOVQ 272(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V5.B16, V21.B16, V27.B16
+	VUSRA $3, V27.B16, V26.B16
+	FMOVQ F26, 688(R11)
+	FMOVQ 80(R1), F29
+	VAND V2.B16, V16.B16, V28.B16
+	VUSRA $4, V29.B16, V28.B16
+	FMOVQ F28, 704(R11)
+	FMOVQ 144(R1), F31
+	VAND V3.B16, V16.B16, V30.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $1, V30.B16, V31.B16
+	FMOVQ F31, 720(R11)
+	FMOVQ 208(R1), F18
+	VAND V4.B16, V16.B16, V17.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V17.B16, V18.B16
+	FMOVQ F18, 736(R11)
+	FMOVQ 272(R1), F8
+	VAND V5.B16, V16.B16, V6.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $3, V6.B16, V8.B16
+	FMOVQ F8, 752(R11)
+	WORD $0x4e69100b // saddw2 v11.4s, v0.4s, v9.8h
+	FMOVQ 16(R11), F10
+	FMOVQ 80(R11), F12
+	WORD $0x4e2bcd4c // fmla v12.4s, v10.4s, v11.4s
+	FMOVQ F12, 272(R11)
+	WORD $0x4e6d100f // saddw2 v15.4s, v0.4s, v13.8h
+	FMOVQ 144(R11), F14
+	FMOVQ 208(R11), F7
+	WORD $0x4e2fcdc7 // fmla v7.4s, v14.4s, v15.4s
+	FMOVQ F7, 400(R11)
+	FMOVQ 96(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 352(R1), F19
+	VSHL $4, V19.B16, V22.B16
+	VAND V2.B16, V22.B16, V23.B16
+	VORR V23.B16, V20.B16, V20.B16
+	FMOVQ F20, 768(R11)
+	FMOVQ 160(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V22.B16, V25.B16
+	VUSRA $1, V25.B16, V24.B16
+	FMOVQ F24, 784(R11)
+	FMOVQ 224(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V22.B16, V26.B16
+	VUSRA $2, V26.B16, V27.B16
+	FMOVQ F27, 800(R11)
+	FMOVQ 288(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V19.B16, V15.B16
-	VUSRA $2, V15.B16, V29.B16
-	WORD $0x0e2a83b8 // smlal v24.8h, v29.8b, v10.8b
-	WORD $0x4e2a83b7 // smlal2 v23.8h, v29.16b, v10.16b
-	FMOVQ 624(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V2.B16, V21.B16, V17.B16
-	VORR V17.B16, V18.B16, V18.B16
-	WORD $0x0e2d8258 // smlal v24.8h, v18.8b, v13.8b
-	WORD $0x4e2d8257 // smlal2 v23.8h, v18.16b, v13.16b
-	FMOVQ 688(R1), F28
+	VAND V5.B16, V22.B16, V28.B16
+	VUSRA $3, V28.B16, V29.B16
+	FMOVQ F29, 816(R11)
+	FMOVQ 96(R1), F30
+	VAND V2.B16, V19.B16, V31.B16
+	VUSRA $4, V30.B16, V31.B16
+	FMOVQ F31, 832(R11)
+	FMOVQ 160(R1), F17
+	VAND V3.B16, V19.B16, V18.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $1, V18.B16, V17.B16
+	FMOVQ F17, 848(R11)
+	FMOVQ 224(R1), F21
+	VAND V4.B16, V19.B16, V16.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $2, V16.B16, V21.B16
+	FMOVQ F21, 864(R11)
+	FMOVQ 288(R1), F6
+	VAND V5.B16, V19.B16, V8.B16
+	VUSHR $4, V6.B16, V6.B16
+	VUSRA $3, V8.B16, V6.B16
+	FMOVQ F6, 880(R11)
+	FMOVD 8(R1), F9
+	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
+	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
+	FMOVQ 32(R11), F11
+	FMOVQ 96(R11), F12
+	WORD $0x4e2acd6c // fmla v12.4s, v11.4s, v10.4s
+	FMOVQ F12, 288(R11)
+	FMOVD 24(R1), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x0e6d100e // saddw v14.4s, v0.4s, v13.4h
+	FMOVQ 160(R11), F15
+	FMOVQ 224(R11), F7
+	WORD $0x4e2ecde7 // fmla v7.4s, v15.4s, v14.4s
+	FMOVQ F7, 416(R11)
+	FMOVQ 112(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 368(R1), F20
+	VSHL $4, V20.B16, V25.B16
+	VAND V2.B16, V25.B16, V24.B16
+	VORR V24.B16, V23.B16, V23.B16
+	FMOVQ F23, 896(R11)
+	FMOVQ 176(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V25.B16, V27.B16
+	VUSRA $1, V27.B16, V26.B16
+	FMOVQ F26, 912(R11)
+	FMOVQ 240(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
-	VAND V3.B16, V21.B16, V15.B16
-	VUSRA $2, V15.B16, V28.B16
-	WORD $0x0e3e8398 // smlal v24.8h, v28.8b, v30.8b
-	WORD $0x4e3e8397 // smlal2 v23.8h, v28.16b, v30.16b
-	WORD $0x4e606b10 // sadalp v16.4s, v24.8h
-	WORD $0x4e606af4 // sadalp v20.4s, v23.8h
-	VADDP V20.S4, V16.S4, V16.S4
-	WORD $0x4ebbd610 // fsub v16.4s, v16.4s, v27.4s
-	WORD $0x4f899210 // fmul v16.4s, v16.4s, v9.s[0]
-	WORD $0x4e76101d // saddw2 v29.4s, v0.4s, v22.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 48(R11), F17
-	WORD $0x6e31dfbd // fmul v29.4s, v29.4s, v17.4s
-	WORD $0x6e3dde10 // fmul v16.4s, v16.4s, v29.4s
-	FMOVQ 16(R10), F18
-	FMOVQ 16(R10), F15
-	FMOVQ 496(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	FMOVQ 816(R1), F24
-	VSHL $4, V24.B16, V23.B16
-	VAND V2.B16, V23.B16, V20.B16
-	VORR V20.B16, V28.B16, V28.B16
-	WORD $0x0e28c393 // smull v19.8h, v28.8b, v8.8b
-	WORD $0x4e28c395 // smull2 v21.8h, v28.16b, v8.16b
-	FMOVQ 560(R1), F22
+	VAND V4.B16, V25.B16, V29.B16
+	VUSRA $2, V29.B16, V28.B16
+	FMOVQ F28, 928(R11)
+	FMOVQ 304(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V5.B16, V25.B16, V31.B16
+	VUSRA $3, V31.B16, V30.B16
+	FMOVQ F30, 944(R11)
+	FMOVQ 112(R1), F18
+	VAND V2.B16, V20.B16, V17.B16
+	VUSRA $4, V18.B16, V17.B16
+	FMOVQ F17, 960(R11)
+	FMOVQ 176(R1), F16
+	VAND V3.B16, V20.B16, V21.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $1, V21.B16, V16.B16
+	FMOVQ F16, 976(R11)
+	FMOVQ 240(R1), F22
+	VAND V4.B16, V20.B16, V19.B16
 	VUSHR $4, V22.B16, V22.B16
-	VAND V3.B16, V23.B16, V17.B16
-	VUSRA $2, V17.B16, V22.B16
-	WORD $0x0e3a82d3 // smlal v19.8h, v22.8b, v26.8b
-	WORD $0x4e3a82d5 // smlal2 v21.8h, v22.16b, v26.16b
-	FMOVQ 624(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V2.B16, V24.B16, V20.B16
-	VORR V20.B16, V29.B16, V29.B16
-	WORD $0x0e2b83b3 // smlal v19.8h, v29.8b, v11.8b
-	WORD $0x4e2b83b5 // smlal2 v21.8h, v29.16b, v11.16b
-	FMOVQ 688(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VAND V3.B16, V24.B16, V17.B16
-	VUSRA $2, V17.B16, V28.B16
-	WORD $0x0e3f8393 // smlal v19.8h, v28.8b, v31.8b
-	WORD $0x4e3f8395 // smlal2 v21.8h, v28.16b, v31.16b
-	WORD $0x4e606a72 // sadalp v18.4s, v19.8h
-	WORD $0x4e606aaf // sadalp v15.4s, v21.8h
-	VADDP V15.S4, V18.S4, V18.S4
-	WORD $0x4eaed652 // fsub v18.4s, v18.4s, v14.4s
-	WORD $0x4fa99252 // fmul v18.4s, v18.4s, v9.s[1]
-	WORD $0x4e791016 // saddw2 v22.4s, v0.4s, v25.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 48(R11), F20
-	WORD $0x6e34ded6 // fmul v22.4s, v22.4s, v20.4s
-	WORD $0x6e36de52 // fmul v18.4s, v18.4s, v22.4s
-	WORD $0x4e32d610 // fadd v16.4s, v16.4s, v18.4s
-	WORD $0x4e30d4e7 // fadd v7.4s, v7.4s, v16.4s
-	ADD $832, R1
+	VUSRA $2, V19.B16, V22.B16
+	FMOVQ F22, 992(R11)
+	FMOVQ 304(R1), F8
+	VAND V5.B16, V20.B16, V6.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $3, V6.B16, V8.B16
+	FMOVQ F8, 1008(R11)
+	WORD $0x4e69100b // saddw2 v11.4s, v0.4s, v9.8h
+	FMOVQ 48(R11), F10
+	FMOVQ 112(R11), F12
+	WORD $0x4e2bcd4c // fmla v12.4s, v10.4s, v11.4s
+	FMOVQ F12, 304(R11)
+	WORD $0x4e6d100f // saddw2 v15.4s, v0.4s, v13.8h
+	FMOVQ 176(R11), F14
+	FMOVQ 240(R11), F7
+	WORD $0x4e2fcdc7 // fmla v7.4s, v14.4s, v15.4s
+	FMOVQ F7, 432(R11)
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row97:
+	FMOVQ 0(R13), F24
+	FMOVQ 16(R13), F23
+	VDUP V24.S[0], V27.S4
+	VDUP V24.S[1], V26.S4
+	VDUP V24.S[2], V29.S4
+	VDUP V24.S[3], V28.S4
+	VDUP V23.S[0], V31.S4
+	VDUP V23.S[1], V30.S4
+	VDUP V23.S[2], V18.S4
+	VDUP V23.S[3], V17.S4
+	FMOVQ 32(R13), F21
+	FMOVD 48(R13), F16
+	WORD $0x7e30da10 // faddp s16, v16.2s
+	FMOVQ 512(R11), F25
+	WORD $0x0e3bc333 // smull v19.8h, v25.8b, v27.8b
+	WORD $0x4e3bc336 // smull2 v22.8h, v25.16b, v27.16b
+	FMOVQ 528(R11), F20
+	WORD $0x0e3a8293 // smlal v19.8h, v20.8b, v26.8b
+	WORD $0x4e3a8296 // smlal2 v22.8h, v20.16b, v26.16b
+	FMOVQ 544(R11), F6
+	WORD $0x0e3d80d3 // smlal v19.8h, v6.8b, v29.8b
+	WORD $0x4e3d80d6 // smlal2 v22.8h, v6.16b, v29.16b
+	FMOVQ 560(R11), F8
+	WORD $0x0e3c8113 // smlal v19.8h, v8.8b, v28.8b
+	WORD $0x4e3c8116 // smlal2 v22.8h, v8.16b, v28.16b
+	VADDP V22.H8, V19.H8, V19.H8
+	FMOVQ 0(R10), F9
+	WORD $0x4e606a69 // sadalp v9.4s, v19.8h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f959129 // fmul v9.4s, v9.4s, v21.s[0]
+	FMOVQ 576(R11), F12
+	WORD $0x0e3fc18a // smull v10.8h, v12.8b, v31.8b
+	WORD $0x4e3fc18b // smull2 v11.8h, v12.16b, v31.16b
+	FMOVQ 592(R11), F13
+	WORD $0x0e3e81aa // smlal v10.8h, v13.8b, v30.8b
+	WORD $0x4e3e81ab // smlal2 v11.8h, v13.16b, v30.16b
+	FMOVQ 608(R11), F14
+	WORD $0x0e3281ca // smlal v10.8h, v14.8b, v18.8b
+	WORD $0x4e3281cb // smlal2 v11.8h, v14.16b, v18.16b
+	FMOVQ 624(R11), F15
+	WORD $0x0e3181ea // smlal v10.8h, v15.8b, v17.8b
+	WORD $0x4e3181eb // smlal2 v11.8h, v15.16b, v17.16b
+	VADDP V11.H8, V10.H8, V10.H8
+	FMOVQ 0(R10), F7
+	WORD $0x4e606947 // sadalp v7.4s, v10.8h
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4fb590e7 // fmul v7.4s, v7.4s, v21.s[1]
+	WORD $0x4e27d529 // fadd v9.4s, v9.4s, v7.4s
+	FMOVQ 256(R11), F24
+	WORD $0x6e38dd29 // fmul v9.4s, v9.4s, v24.4s
+	FMOVQ 0(R14), F23
+	WORD $0x4e29d6f7 // fadd v23.4s, v23.4s, v9.4s
+	FMOVQ 384(R11), F25
+	WORD $0x4f909339 // fmul v25.4s, v25.4s, v16.s[0]
+	WORD $0x4eb9d6f7 // fsub v23.4s, v23.4s, v25.4s
+	FMOVQ F23, 0(R14)
+	FMOVQ 640(R11), F8
+	WORD $0x0e3bc114 // smull v20.8h, v8.8b, v27.8b
+	WORD $0x4e3bc106 // smull2 v6.8h, v8.16b, v27.16b
+	FMOVQ 656(R11), F22
+	WORD $0x0e3a82d4 // smlal v20.8h, v22.8b, v26.8b
+	WORD $0x4e3a82c6 // smlal2 v6.8h, v22.16b, v26.16b
+	FMOVQ 672(R11), F19
+	WORD $0x0e3d8274 // smlal v20.8h, v19.8b, v29.8b
+	WORD $0x4e3d8266 // smlal2 v6.8h, v19.16b, v29.16b
+	FMOVQ 688(R11), F12
+	WORD $0x0e3c8194 // smlal v20.8h, v12.8b, v28.8b
+	WORD $0x4e3c8186 // smlal2 v6.8h, v12.16b, v28.16b
+	VADDP V6.H8, V20.H8, V20.H8
+	FMOVQ 0(R10), F13
+	WORD $0x4e606a8d // sadalp v13.4s, v20.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f9591ad // fmul v13.4s, v13.4s, v21.s[0]
+	FMOVQ 704(R11), F11
+	WORD $0x0e3fc16e // smull v14.8h, v11.8b, v31.8b
+	WORD $0x4e3fc16f // smull2 v15.8h, v11.16b, v31.16b
+	FMOVQ 720(R11), F10
+	WORD $0x0e3e814e // smlal v14.8h, v10.8b, v30.8b
+	WORD $0x4e3e814f // smlal2 v15.8h, v10.16b, v30.16b
+	FMOVQ 736(R11), F7
+	WORD $0x0e3280ee // smlal v14.8h, v7.8b, v18.8b
+	WORD $0x4e3280ef // smlal2 v15.8h, v7.16b, v18.16b
+	FMOVQ 752(R11), F24
+	WORD $0x0e31830e // smlal v14.8h, v24.8b, v17.8b
+	WORD $0x4e31830f // smlal2 v15.8h, v24.16b, v17.16b
+	VADDP V15.H8, V14.H8, V14.H8
+	FMOVQ 0(R10), F9
+	WORD $0x4e6069c9 // sadalp v9.4s, v14.8h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4fb59129 // fmul v9.4s, v9.4s, v21.s[1]
+	WORD $0x4e29d5ad // fadd v13.4s, v13.4s, v9.4s
+	FMOVQ 272(R11), F25
+	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
+	FMOVQ 16(R14), F23
+	WORD $0x4e2dd6f7 // fadd v23.4s, v23.4s, v13.4s
+	FMOVQ 400(R11), F8
+	WORD $0x4f909108 // fmul v8.4s, v8.4s, v16.s[0]
+	WORD $0x4ea8d6f7 // fsub v23.4s, v23.4s, v8.4s
+	FMOVQ F23, 16(R14)
+	FMOVQ 768(R11), F12
+	WORD $0x0e3bc196 // smull v22.8h, v12.8b, v27.8b
+	WORD $0x4e3bc193 // smull2 v19.8h, v12.16b, v27.16b
+	FMOVQ 784(R11), F6
+	WORD $0x0e3a80d6 // smlal v22.8h, v6.8b, v26.8b
+	WORD $0x4e3a80d3 // smlal2 v19.8h, v6.16b, v26.16b
+	FMOVQ 800(R11), F20
+	WORD $0x0e3d8296 // smlal v22.8h, v20.8b, v29.8b
+	WORD $0x4e3d8293 // smlal2 v19.8h, v20.16b, v29.16b
+	FMOVQ 816(R11), F11
+	WORD $0x0e3c8176 // smlal v22.8h, v11.8b, v28.8b
+	WORD $0x4e3c8173 // smlal2 v19.8h, v11.16b, v28.16b
+	VADDP V19.H8, V22.H8, V22.H8
+	FMOVQ 0(R10), F10
+	WORD $0x4e606aca // sadalp v10.4s, v22.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4f95914a // fmul v10.4s, v10.4s, v21.s[0]
+	FMOVQ 832(R11), F15
+	WORD $0x0e3fc1e7 // smull v7.8h, v15.8b, v31.8b
+	WORD $0x4e3fc1f8 // smull2 v24.8h, v15.16b, v31.16b
+	FMOVQ 848(R11), F14
+	WORD $0x0e3e81c7 // smlal v7.8h, v14.8b, v30.8b
+	WORD $0x4e3e81d8 // smlal2 v24.8h, v14.16b, v30.16b
+	FMOVQ 864(R11), F9
+	WORD $0x0e328127 // smlal v7.8h, v9.8b, v18.8b
+	WORD $0x4e328138 // smlal2 v24.8h, v9.16b, v18.16b
+	FMOVQ 880(R11), F25
+	WORD $0x0e318327 // smlal v7.8h, v25.8b, v17.8b
+	WORD $0x4e318338 // smlal2 v24.8h, v25.16b, v17.16b
+	VADDP V24.H8, V7.H8, V7.H8
+	FMOVQ 0(R10), F13
+	WORD $0x4e6068ed // sadalp v13.4s, v7.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fb591ad // fmul v13.4s, v13.4s, v21.s[1]
+	WORD $0x4e2dd54a // fadd v10.4s, v10.4s, v13.4s
+	FMOVQ 288(R11), F8
+	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
+	FMOVQ 32(R14), F23
+	WORD $0x4e2ad6f7 // fadd v23.4s, v23.4s, v10.4s
+	FMOVQ 416(R11), F12
+	WORD $0x4f90918c // fmul v12.4s, v12.4s, v16.s[0]
+	WORD $0x4eacd6f7 // fsub v23.4s, v23.4s, v12.4s
+	FMOVQ F23, 32(R14)
+	FMOVQ 896(R11), F11
+	WORD $0x0e3bc166 // smull v6.8h, v11.8b, v27.8b
+	WORD $0x4e3bc174 // smull2 v20.8h, v11.16b, v27.16b
+	FMOVQ 912(R11), F19
+	WORD $0x0e3a8266 // smlal v6.8h, v19.8b, v26.8b
+	WORD $0x4e3a8274 // smlal2 v20.8h, v19.16b, v26.16b
+	FMOVQ 928(R11), F22
+	WORD $0x0e3d82c6 // smlal v6.8h, v22.8b, v29.8b
+	WORD $0x4e3d82d4 // smlal2 v20.8h, v22.16b, v29.16b
+	FMOVQ 944(R11), F15
+	WORD $0x0e3c81e6 // smlal v6.8h, v15.8b, v28.8b
+	WORD $0x4e3c81f4 // smlal2 v20.8h, v15.16b, v28.16b
+	VADDP V20.H8, V6.H8, V6.H8
+	FMOVQ 0(R10), F14
+	WORD $0x4e6068ce // sadalp v14.4s, v6.8h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f9591ce // fmul v14.4s, v14.4s, v21.s[0]
+	FMOVQ 960(R11), F24
+	WORD $0x0e3fc309 // smull v9.8h, v24.8b, v31.8b
+	WORD $0x4e3fc319 // smull2 v25.8h, v24.16b, v31.16b
+	FMOVQ 976(R11), F7
+	WORD $0x0e3e80e9 // smlal v9.8h, v7.8b, v30.8b
+	WORD $0x4e3e80f9 // smlal2 v25.8h, v7.16b, v30.16b
+	FMOVQ 992(R11), F13
+	WORD $0x0e3281a9 // smlal v9.8h, v13.8b, v18.8b
+	WORD $0x4e3281b9 // smlal2 v25.8h, v13.16b, v18.16b
+	FMOVQ 1008(R11), F8
+	WORD $0x0e318109 // smlal v9.8h, v8.8b, v17.8b
+	WORD $0x4e318119 // smlal2 v25.8h, v8.16b, v17.16b
+	VADDP V25.H8, V9.H8, V9.H8
+	FMOVQ 0(R10), F10
+	WORD $0x4e60692a // sadalp v10.4s, v9.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fb5914a // fmul v10.4s, v10.4s, v21.s[1]
+	WORD $0x4e2ad5ce // fadd v14.4s, v14.4s, v10.4s
+	FMOVQ 304(R11), F12
+	WORD $0x6e2cddce // fmul v14.4s, v14.4s, v12.4s
+	FMOVQ 48(R14), F23
+	WORD $0x4e2ed6f7 // fadd v23.4s, v23.4s, v14.4s
+	FMOVQ 432(R11), F11
+	WORD $0x4f90916b // fmul v11.4s, v11.4s, v16.s[0]
+	WORD $0x4eabd6f7 // fsub v23.4s, v23.4s, v11.4s
+	FMOVQ F23, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row97
+	FMOVQ 384(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 640(R1), F22
+	VSHL $4, V22.B16, V15.B16
+	VAND V2.B16, V15.B16, V20.B16
+	VORR V20.B16, V19.B16, V19.B16
+	FMOVQ F19, 512(R11)
+	FMOVQ 448(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	VAND V3.B16, V15.B16, V24.B16
+	VUSRA $1, V24.B16, V6.B16
+	FMOVQ F6, 528(R11)
+	FMOVQ 512(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V4.B16, V15.B16, V13.B16
+	VUSRA $2, V13.B16, V7.B16
+	FMOVQ F7, 544(R11)
+	FMOVQ 576(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V5.B16, V15.B16, V25.B16
+	VUSRA $3, V25.B16, V8.B16
+	FMOVQ F8, 560(R11)
+	FMOVQ 384(R1), F9
+	VAND V2.B16, V22.B16, V10.B16
+	VUSRA $4, V9.B16, V10.B16
+	FMOVQ F10, 576(R11)
+	FMOVQ 448(R1), F12
+	VAND V3.B16, V22.B16, V14.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $1, V14.B16, V12.B16
+	FMOVQ F12, 592(R11)
+	FMOVQ 512(R1), F11
+	VAND V4.B16, V22.B16, V23.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V23.B16, V11.B16
+	FMOVQ F11, 608(R11)
+	FMOVQ 576(R1), F27
+	VAND V5.B16, V22.B16, V26.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $3, V26.B16, V27.B16
+	FMOVQ F27, 624(R11)
+	FMOVD 32(R1), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x0e7d101c // saddw v28.4s, v0.4s, v29.4h
+	FMOVQ 0(R11), F31
+	FMOVQ 64(R11), F30
+	WORD $0x4e3ccffe // fmla v30.4s, v31.4s, v28.4s
+	FMOVQ F30, 256(R11)
+	FMOVD 48(R1), F18
+	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
+	WORD $0x0e721011 // saddw v17.4s, v0.4s, v18.4h
+	FMOVQ 128(R11), F21
+	FMOVQ 192(R11), F16
+	WORD $0x4e31ceb0 // fmla v16.4s, v21.4s, v17.4s
+	FMOVQ F16, 384(R11)
+	FMOVQ 400(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 656(R1), F19
+	VSHL $4, V19.B16, V24.B16
+	VAND V2.B16, V24.B16, V6.B16
+	VORR V6.B16, V20.B16, V20.B16
+	FMOVQ F20, 640(R11)
+	FMOVQ 464(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V3.B16, V24.B16, V7.B16
+	VUSRA $1, V7.B16, V13.B16
+	FMOVQ F13, 656(R11)
+	FMOVQ 528(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V4.B16, V24.B16, V8.B16
+	VUSRA $2, V8.B16, V25.B16
+	FMOVQ F25, 672(R11)
+	FMOVQ 592(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V5.B16, V24.B16, V10.B16
+	VUSRA $3, V10.B16, V9.B16
+	FMOVQ F9, 688(R11)
+	FMOVQ 400(R1), F14
+	VAND V2.B16, V19.B16, V12.B16
+	VUSRA $4, V14.B16, V12.B16
+	FMOVQ F12, 704(R11)
+	FMOVQ 464(R1), F23
+	VAND V3.B16, V19.B16, V11.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $1, V11.B16, V23.B16
+	FMOVQ F23, 720(R11)
+	FMOVQ 528(R1), F15
+	VAND V4.B16, V19.B16, V22.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $2, V22.B16, V15.B16
+	FMOVQ F15, 736(R11)
+	FMOVQ 592(R1), F26
+	VAND V5.B16, V19.B16, V27.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $3, V27.B16, V26.B16
+	FMOVQ F26, 752(R11)
+	WORD $0x4e7d101f // saddw2 v31.4s, v0.4s, v29.8h
+	FMOVQ 16(R11), F28
+	FMOVQ 80(R11), F30
+	WORD $0x4e3fcf9e // fmla v30.4s, v28.4s, v31.4s
+	FMOVQ F30, 272(R11)
+	WORD $0x4e721015 // saddw2 v21.4s, v0.4s, v18.8h
+	FMOVQ 144(R11), F17
+	FMOVQ 208(R11), F16
+	WORD $0x4e35ce30 // fmla v16.4s, v17.4s, v21.4s
+	FMOVQ F16, 400(R11)
+	FMOVQ 416(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	FMOVQ 672(R1), F20
+	VSHL $4, V20.B16, V7.B16
+	VAND V2.B16, V7.B16, V13.B16
+	VORR V13.B16, V6.B16, V6.B16
+	FMOVQ F6, 768(R11)
+	FMOVQ 480(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V3.B16, V7.B16, V25.B16
+	VUSRA $1, V25.B16, V8.B16
+	FMOVQ F8, 784(R11)
+	FMOVQ 544(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V4.B16, V7.B16, V9.B16
+	VUSRA $2, V9.B16, V10.B16
+	FMOVQ F10, 800(R11)
+	FMOVQ 608(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V5.B16, V7.B16, V12.B16
+	VUSRA $3, V12.B16, V14.B16
+	FMOVQ F14, 816(R11)
+	FMOVQ 416(R1), F11
+	VAND V2.B16, V20.B16, V23.B16
+	VUSRA $4, V11.B16, V23.B16
+	FMOVQ F23, 832(R11)
+	FMOVQ 480(R1), F22
+	VAND V3.B16, V20.B16, V15.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $1, V15.B16, V22.B16
+	FMOVQ F22, 848(R11)
+	FMOVQ 544(R1), F24
+	VAND V4.B16, V20.B16, V19.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V19.B16, V24.B16
+	FMOVQ F24, 864(R11)
+	FMOVQ 608(R1), F27
+	VAND V5.B16, V20.B16, V26.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $3, V26.B16, V27.B16
+	FMOVQ F27, 880(R11)
+	FMOVD 40(R1), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x0e7d101c // saddw v28.4s, v0.4s, v29.4h
+	FMOVQ 32(R11), F31
+	FMOVQ 96(R11), F30
+	WORD $0x4e3ccffe // fmla v30.4s, v31.4s, v28.4s
+	FMOVQ F30, 288(R11)
+	FMOVD 56(R1), F18
+	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
+	WORD $0x0e721011 // saddw v17.4s, v0.4s, v18.4h
+	FMOVQ 160(R11), F21
+	FMOVQ 224(R11), F16
+	WORD $0x4e31ceb0 // fmla v16.4s, v21.4s, v17.4s
+	FMOVQ F16, 416(R11)
+	FMOVQ 432(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 688(R1), F6
+	VSHL $4, V6.B16, V25.B16
+	VAND V2.B16, V25.B16, V8.B16
+	VORR V8.B16, V13.B16, V13.B16
+	FMOVQ F13, 896(R11)
+	FMOVQ 496(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V3.B16, V25.B16, V10.B16
+	VUSRA $1, V10.B16, V9.B16
+	FMOVQ F9, 912(R11)
+	FMOVQ 560(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V4.B16, V25.B16, V14.B16
+	VUSRA $2, V14.B16, V12.B16
+	FMOVQ F12, 928(R11)
+	FMOVQ 624(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V5.B16, V25.B16, V23.B16
+	VUSRA $3, V23.B16, V11.B16
+	FMOVQ F11, 944(R11)
+	FMOVQ 432(R1), F15
+	VAND V2.B16, V6.B16, V22.B16
+	VUSRA $4, V15.B16, V22.B16
+	FMOVQ F22, 960(R11)
+	FMOVQ 496(R1), F19
+	VAND V3.B16, V6.B16, V24.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $1, V24.B16, V19.B16
+	FMOVQ F19, 976(R11)
+	FMOVQ 560(R1), F7
+	VAND V4.B16, V6.B16, V20.B16
+	VUSHR $4, V7.B16, V7.B16
+	VUSRA $2, V20.B16, V7.B16
+	FMOVQ F7, 992(R11)
+	FMOVQ 624(R1), F26
+	VAND V5.B16, V6.B16, V27.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $3, V27.B16, V26.B16
+	FMOVQ F26, 1008(R11)
+	WORD $0x4e7d101f // saddw2 v31.4s, v0.4s, v29.8h
+	FMOVQ 48(R11), F28
+	FMOVQ 112(R11), F30
+	WORD $0x4e3fcf9e // fmla v30.4s, v28.4s, v31.4s
+	FMOVQ F30, 304(R11)
+	WORD $0x4e721015 // saddw2 v21.4s, v0.4s, v18.8h
+	FMOVQ 176(R11), F17
+	FMOVQ 240(R11), F16
+	WORD $0x4e35ce30 // fmla v16.4s, v17.4s, v21.4s
+	FMOVQ F16, 432(R11)
+	MOVD 64(R0), R12
+	ADD $64, R2, R13
+	MOVD R3, R14
+row98:
+	FMOVQ 0(R13), F8
+	FMOVQ 16(R13), F13
+	VDUP V8.S[0], V10.S4
+	VDUP V8.S[1], V9.S4
+	VDUP V8.S[2], V14.S4
+	VDUP V8.S[3], V12.S4
+	VDUP V13.S[0], V23.S4
+	VDUP V13.S[1], V11.S4
+	VDUP V13.S[2], V15.S4
+	VDUP V13.S[3], V22.S4
+	FMOVQ 32(R13), F24
+	FMOVD 48(R13), F19
+	WORD $0x7e30da73 // faddp s19, v19.2s
+	FMOVQ 512(R11), F25
+	WORD $0x0e2ac334 // smull v20.8h, v25.8b, v10.8b
+	WORD $0x4e2ac327 // smull2 v7.8h, v25.16b, v10.16b
+	FMOVQ 528(R11), F6
+	WORD $0x0e2980d4 // smlal v20.8h, v6.8b, v9.8b
+	WORD $0x4e2980c7 // smlal2 v7.8h, v6.16b, v9.16b
+	FMOVQ 544(R11), F27
+	WORD $0x0e2e8374 // smlal v20.8h, v27.8b, v14.8b
+	WORD $0x4e2e8367 // smlal2 v7.8h, v27.16b, v14.16b
+	FMOVQ 560(R11), F26
+	WORD $0x0e2c8354 // smlal v20.8h, v26.8b, v12.8b
+	WORD $0x4e2c8347 // smlal2 v7.8h, v26.16b, v12.16b
+	VADDP V7.H8, V20.H8, V20.H8
+	FMOVQ 0(R10), F29
+	WORD $0x4e606a9d // sadalp v29.4s, v20.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f9893bd // fmul v29.4s, v29.4s, v24.s[0]
+	FMOVQ 576(R11), F30
+	WORD $0x0e37c3dc // smull v28.8h, v30.8b, v23.8b
+	WORD $0x4e37c3df // smull2 v31.8h, v30.16b, v23.16b
+	FMOVQ 592(R11), F18
+	WORD $0x0e2b825c // smlal v28.8h, v18.8b, v11.8b
+	WORD $0x4e2b825f // smlal2 v31.8h, v18.16b, v11.16b
+	FMOVQ 608(R11), F17
+	WORD $0x0e2f823c // smlal v28.8h, v17.8b, v15.8b
+	WORD $0x4e2f823f // smlal2 v31.8h, v17.16b, v15.16b
+	FMOVQ 624(R11), F21
+	WORD $0x0e3682bc // smlal v28.8h, v21.8b, v22.8b
+	WORD $0x4e3682bf // smlal2 v31.8h, v21.16b, v22.16b
+	VADDP V31.H8, V28.H8, V28.H8
+	FMOVQ 0(R10), F16
+	WORD $0x4e606b90 // sadalp v16.4s, v28.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4fb89210 // fmul v16.4s, v16.4s, v24.s[1]
+	WORD $0x4e30d7bd // fadd v29.4s, v29.4s, v16.4s
+	FMOVQ 256(R11), F8
+	WORD $0x6e28dfbd // fmul v29.4s, v29.4s, v8.4s
+	FMOVQ 0(R14), F13
+	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
+	FMOVQ 384(R11), F25
+	WORD $0x4f939339 // fmul v25.4s, v25.4s, v19.s[0]
+	WORD $0x4eb9d5ad // fsub v13.4s, v13.4s, v25.4s
+	FMOVQ F13, 0(R14)
+	FMOVQ 640(R11), F26
+	WORD $0x0e2ac346 // smull v6.8h, v26.8b, v10.8b
+	WORD $0x4e2ac35b // smull2 v27.8h, v26.16b, v10.16b
+	FMOVQ 656(R11), F7
+	WORD $0x0e2980e6 // smlal v6.8h, v7.8b, v9.8b
+	WORD $0x4e2980fb // smlal2 v27.8h, v7.16b, v9.16b
+	FMOVQ 672(R11), F20
+	WORD $0x0e2e8286 // smlal v6.8h, v20.8b, v14.8b
+	WORD $0x4e2e829b // smlal2 v27.8h, v20.16b, v14.16b
+	FMOVQ 688(R11), F30
+	WORD $0x0e2c83c6 // smlal v6.8h, v30.8b, v12.8b
+	WORD $0x4e2c83db // smlal2 v27.8h, v30.16b, v12.16b
+	VADDP V27.H8, V6.H8, V6.H8
+	FMOVQ 0(R10), F18
+	WORD $0x4e6068d2 // sadalp v18.4s, v6.8h
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f989252 // fmul v18.4s, v18.4s, v24.s[0]
+	FMOVQ 704(R11), F31
+	WORD $0x0e37c3f1 // smull v17.8h, v31.8b, v23.8b
+	WORD $0x4e37c3f5 // smull2 v21.8h, v31.16b, v23.16b
+	FMOVQ 720(R11), F28
+	WORD $0x0e2b8391 // smlal v17.8h, v28.8b, v11.8b
+	WORD $0x4e2b8395 // smlal2 v21.8h, v28.16b, v11.16b
+	FMOVQ 736(R11), F16
+	WORD $0x0e2f8211 // smlal v17.8h, v16.8b, v15.8b
+	WORD $0x4e2f8215 // smlal2 v21.8h, v16.16b, v15.16b
+	FMOVQ 752(R11), F8
+	WORD $0x0e368111 // smlal v17.8h, v8.8b, v22.8b
+	WORD $0x4e368115 // smlal2 v21.8h, v8.16b, v22.16b
+	VADDP V21.H8, V17.H8, V17.H8
+	FMOVQ 0(R10), F29
+	WORD $0x4e606a3d // sadalp v29.4s, v17.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fb893bd // fmul v29.4s, v29.4s, v24.s[1]
+	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
+	FMOVQ 272(R11), F25
+	WORD $0x6e39de52 // fmul v18.4s, v18.4s, v25.4s
+	FMOVQ 16(R14), F13
+	WORD $0x4e32d5ad // fadd v13.4s, v13.4s, v18.4s
+	FMOVQ 400(R11), F26
+	WORD $0x4f93935a // fmul v26.4s, v26.4s, v19.s[0]
+	WORD $0x4ebad5ad // fsub v13.4s, v13.4s, v26.4s
+	FMOVQ F13, 16(R14)
+	FMOVQ 768(R11), F30
+	WORD $0x0e2ac3c7 // smull v7.8h, v30.8b, v10.8b
+	WORD $0x4e2ac3d4 // smull2 v20.8h, v30.16b, v10.16b
+	FMOVQ 784(R11), F27
+	WORD $0x0e298367 // smlal v7.8h, v27.8b, v9.8b
+	WORD $0x4e298374 // smlal2 v20.8h, v27.16b, v9.16b
+	FMOVQ 800(R11), F6
+	WORD $0x0e2e80c7 // smlal v7.8h, v6.8b, v14.8b
+	WORD $0x4e2e80d4 // smlal2 v20.8h, v6.16b, v14.16b
+	FMOVQ 816(R11), F31
+	WORD $0x0e2c83e7 // smlal v7.8h, v31.8b, v12.8b
+	WORD $0x4e2c83f4 // smlal2 v20.8h, v31.16b, v12.16b
+	VADDP V20.H8, V7.H8, V7.H8
+	FMOVQ 0(R10), F28
+	WORD $0x4e6068fc // sadalp v28.4s, v7.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f98939c // fmul v28.4s, v28.4s, v24.s[0]
+	FMOVQ 832(R11), F21
+	WORD $0x0e37c2b0 // smull v16.8h, v21.8b, v23.8b
+	WORD $0x4e37c2a8 // smull2 v8.8h, v21.16b, v23.16b
+	FMOVQ 848(R11), F17
+	WORD $0x0e2b8230 // smlal v16.8h, v17.8b, v11.8b
+	WORD $0x4e2b8228 // smlal2 v8.8h, v17.16b, v11.16b
+	FMOVQ 864(R11), F29
+	WORD $0x0e2f83b0 // smlal v16.8h, v29.8b, v15.8b
+	WORD $0x4e2f83a8 // smlal2 v8.8h, v29.16b, v15.16b
+	FMOVQ 880(R11), F25
+	WORD $0x0e368330 // smlal v16.8h, v25.8b, v22.8b
+	WORD $0x4e368328 // smlal2 v8.8h, v25.16b, v22.16b
+	VADDP V8.H8, V16.H8, V16.H8
+	FMOVQ 0(R10), F18
+	WORD $0x4e606a12 // sadalp v18.4s, v16.8h
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4fb89252 // fmul v18.4s, v18.4s, v24.s[1]
+	WORD $0x4e32d79c // fadd v28.4s, v28.4s, v18.4s
+	FMOVQ 288(R11), F26
+	WORD $0x6e3adf9c // fmul v28.4s, v28.4s, v26.4s
+	FMOVQ 32(R14), F13
+	WORD $0x4e3cd5ad // fadd v13.4s, v13.4s, v28.4s
+	FMOVQ 416(R11), F30
+	WORD $0x4f9393de // fmul v30.4s, v30.4s, v19.s[0]
+	WORD $0x4ebed5ad // fsub v13.4s, v13.4s, v30.4s
+	FMOVQ F13, 32(R14)
+	FMOVQ 896(R11), F31
+	WORD $0x0e2ac3fb // smull v27.8h, v31.8b, v10.8b
+	WORD $0x4e2ac3e6 // smull2 v6.8h, v31.16b, v10.16b
+	FMOVQ 912(R11), F20
+	WORD $0x0e29829b // smlal v27.8h, v20.8b, v9.8b
+	WORD $0x4e298286 // smlal2 v6.8h, v20.16b, v9.16b
+	FMOVQ 928(R11), F7
+	WORD $0x0e2e80fb // smlal v27.8h, v7.8b, v14.8b
+	WORD $0x4e2e80e6 // smlal2 v6.8h, v7.16b, v14.16b
+	FMOVQ 944(R11), F21
+	WORD $0x0e2c82bb // smlal v27.8h, v21.8b, v12.8b
+	WORD $0x4e2c82a6 // smlal2 v6.8h, v21.16b, v12.16b
+	VADDP V6.H8, V27.H8, V27.H8
+	FMOVQ 0(R10), F17
+	WORD $0x4e606b71 // sadalp v17.4s, v27.8h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f989231 // fmul v17.4s, v17.4s, v24.s[0]
+	FMOVQ 960(R11), F8
+	WORD $0x0e37c11d // smull v29.8h, v8.8b, v23.8b
+	WORD $0x4e37c119 // smull2 v25.8h, v8.16b, v23.16b
+	FMOVQ 976(R11), F16
+	WORD $0x0e2b821d // smlal v29.8h, v16.8b, v11.8b
+	WORD $0x4e2b8219 // smlal2 v25.8h, v16.16b, v11.16b
+	FMOVQ 992(R11), F18
+	WORD $0x0e2f825d // smlal v29.8h, v18.8b, v15.8b
+	WORD $0x4e2f8259 // smlal2 v25.8h, v18.16b, v15.16b
+	FMOVQ 1008(R11), F26
+	WORD $0x0e36835d // smlal v29.8h, v26.8b, v22.8b
+	WORD $0x4e368359 // smlal2 v25.8h, v26.16b, v22.16b
+	VADDP V25.H8, V29.H8, V29.H8
+	FMOVQ 0(R10), F28
+	WORD $0x4e606bbc // sadalp v28.4s, v29.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fb8939c // fmul v28.4s, v28.4s, v24.s[1]
+	WORD $0x4e3cd631 // fadd v17.4s, v17.4s, v28.4s
+	FMOVQ 304(R11), F30
+	WORD $0x6e3ede31 // fmul v17.4s, v17.4s, v30.4s
+	FMOVQ 48(R14), F13
+	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
+	FMOVQ 432(R11), F31
+	WORD $0x4f9393ff // fmul v31.4s, v31.4s, v19.s[0]
+	WORD $0x4ebfd5ad // fsub v13.4s, v13.4s, v31.4s
+	FMOVQ F13, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row98
+	ADD $704, R1
 	ADD $128, R2
 	SUBS $2, R4
-	BNE pair92
+	BNE pair95
 	SUBS $1, R9
-	BNE block91
-	FMOVQ F4, 0(R3)
-	FMOVQ F5, 16(R3)
-	FMOVQ F6, 32(R3)
-	FMOVQ F7, 48(R3)
+	BNE block94
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel90
+	BNE panel92
 	RET
 
-// mulQ6_K multiplies Q6_K weights with several rows of activations.
-// func mulQ6_K(a *panel.Args)
-TEXT ·mulQ6_K(SB), 0, $960-8
+// mulQ6_Kx1 multiplies Q6_K weights with a few rows of activations, one by one.
+// func mulQ6_Kx1(a *panel.Args)
+TEXT ·mulQ6_Kx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -13173,14 +12705,761 @@ TEXT ·mulQ6_K(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel94:
+panel99:
+	MOVD 8(R0), R2
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row100:
+	MOVD R6, R1
+	MOVD R13, R2
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	MOVD 40(R0), R9
+	LSR $3, R9
+block101:
+	WORD $0x6ea0f808 // fneg v8.4s, v0.4s
+	FMOVD 0(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FMOVQ F9, 0(R11)
+	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
+	FMOVQ F9, 64(R11)
+	FMOVD 8(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 16(R11)
+	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
+	FMOVQ F10, 80(R11)
+	FMOVD 16(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 32(R11)
+	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
+	FMOVQ F11, 96(R11)
+	FMOVD 24(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ F12, 48(R11)
+	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
+	FMOVQ F12, 112(R11)
+	ADD $64, R1
+	MOVD $8, R4
+pair102:
+	FMOVQ 0(R2), F13
+	FMOVQ 16(R2), F14
+	VDUP V13.S[0], V15.S4
+	VDUP V13.S[1], V16.S4
+	VDUP V13.S[2], V17.S4
+	VDUP V13.S[3], V18.S4
+	VDUP V14.S[0], V19.S4
+	VDUP V14.S[1], V20.S4
+	VDUP V14.S[2], V21.S4
+	VDUP V14.S[3], V22.S4
+	FMOVQ 32(R2), F23
+	VSHL $5, V23.S4, V24.S4
+	VSUB V24.S4, V0.S4, V24.S4
+	VDUP V24.S[2], V25.S4
+	VDUP V24.S[3], V26.S4
+	PRFM 1024(R1), PLDL1KEEP
+	FMOVQ 16(R10), F27
+	FMOVQ 16(R10), F28
+	FMOVQ 64(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 320(R1), F9
+	VSHL $4, V9.B16, V10.B16
+	VAND V2.B16, V10.B16, V11.B16
+	VORR V11.B16, V31.B16, V31.B16
+	WORD $0x0e2fc3fd // smull v29.8h, v31.8b, v15.8b
+	WORD $0x4e2fc3fe // smull2 v30.8h, v31.16b, v15.16b
+	FMOVQ 128(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V10.B16, V8.B16
+	VUSRA $2, V8.B16, V12.B16
+	WORD $0x0e30819d // smlal v29.8h, v12.8b, v16.8b
+	WORD $0x4e30819e // smlal2 v30.8h, v12.16b, v16.16b
+	FMOVQ 192(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V2.B16, V9.B16, V14.B16
+	VORR V14.B16, V13.B16, V13.B16
+	WORD $0x0e3181bd // smlal v29.8h, v13.8b, v17.8b
+	WORD $0x4e3181be // smlal2 v30.8h, v13.16b, v17.16b
+	FMOVQ 256(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V9.B16, V11.B16
+	VUSRA $2, V11.B16, V24.B16
+	WORD $0x0e32831d // smlal v29.8h, v24.8b, v18.8b
+	WORD $0x4e32831e // smlal2 v30.8h, v24.16b, v18.16b
+	WORD $0x4e606bbb // sadalp v27.4s, v29.8h
+	WORD $0x4e606bdc // sadalp v28.4s, v30.8h
+	VADDP V28.S4, V27.S4, V27.S4
+	WORD $0x4eb9d77b // fsub v27.4s, v27.4s, v25.4s
+	WORD $0x4f97937b // fmul v27.4s, v27.4s, v23.s[0]
+	FMOVD 0(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f1008 // saddw v8.4s, v0.4s, v31.4h
+	FMOVQ 0(R11), F12
+	FMOVQ 64(R11), F14
+	WORD $0x4e28cd8e // fmla v14.4s, v12.4s, v8.4s
+	WORD $0x6e2edf7b // fmul v27.4s, v27.4s, v14.4s
+	FMOVQ 16(R10), F13
+	FMOVQ 16(R10), F10
+	FMOVQ 64(R1), F24
+	FMOVQ 384(R1), F29
+	VSHL $4, V29.B16, V30.B16
+	VAND V2.B16, V30.B16, V28.B16
+	VUSRA $4, V24.B16, V28.B16
+	WORD $0x0e33c389 // smull v9.8h, v28.8b, v19.8b
+	WORD $0x4e33c38b // smull2 v11.8h, v28.16b, v19.16b
+	FMOVQ 128(R1), F12
+	VAND V3.B16, V30.B16, V8.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $2, V8.B16, V12.B16
+	WORD $0x0e348189 // smlal v9.8h, v12.8b, v20.8b
+	WORD $0x4e34818b // smlal2 v11.8h, v12.16b, v20.16b
+	FMOVQ 192(R1), F14
+	VAND V2.B16, V29.B16, V24.B16
+	VUSRA $4, V14.B16, V24.B16
+	WORD $0x0e358309 // smlal v9.8h, v24.8b, v21.8b
+	WORD $0x4e35830b // smlal2 v11.8h, v24.16b, v21.16b
+	FMOVQ 256(R1), F28
+	VAND V3.B16, V29.B16, V8.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $2, V8.B16, V28.B16
+	WORD $0x0e368389 // smlal v9.8h, v28.8b, v22.8b
+	WORD $0x4e36838b // smlal2 v11.8h, v28.16b, v22.16b
+	WORD $0x4e60692d // sadalp v13.4s, v9.8h
+	WORD $0x4e60696a // sadalp v10.4s, v11.8h
+	VADDP V10.S4, V13.S4, V13.S4
+	WORD $0x4ebad5ad // fsub v13.4s, v13.4s, v26.4s
+	WORD $0x4fb791ad // fmul v13.4s, v13.4s, v23.s[1]
+	FMOVD 16(R1), F12
+	WORD $0x0f08a58c // sshll v12.8h, v12.8b, #0
+	WORD $0x0e6c100e // saddw v14.4s, v0.4s, v12.4h
+	FMOVQ 0(R11), F24
+	FMOVQ 64(R11), F30
+	WORD $0x4e2ecf1e // fmla v30.4s, v24.4s, v14.4s
+	WORD $0x6e3eddad // fmul v13.4s, v13.4s, v30.4s
+	WORD $0x4e2dd77b // fadd v27.4s, v27.4s, v13.4s
+	WORD $0x4e3bd484 // fadd v4.4s, v4.4s, v27.4s
+	PRFM 1088(R1), PLDL1KEEP
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 16(R10), F29
+	FMOVQ 16(R10), F8
+	FMOVQ 80(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 336(R1), F10
+	VSHL $4, V10.B16, V24.B16
+	VAND V2.B16, V24.B16, V14.B16
+	VORR V14.B16, V11.B16, V11.B16
+	WORD $0x0e2fc17c // smull v28.8h, v11.8b, v15.8b
+	WORD $0x4e2fc169 // smull2 v9.8h, v11.16b, v15.16b
+	FMOVQ 144(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V24.B16, V13.B16
+	VUSRA $2, V13.B16, V30.B16
+	WORD $0x0e3083dc // smlal v28.8h, v30.8b, v16.8b
+	WORD $0x4e3083c9 // smlal2 v9.8h, v30.16b, v16.16b
+	FMOVQ 208(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V2.B16, V10.B16, V14.B16
+	VORR V14.B16, V27.B16, V27.B16
+	WORD $0x0e31837c // smlal v28.8h, v27.8b, v17.8b
+	WORD $0x4e318369 // smlal2 v9.8h, v27.16b, v17.16b
+	FMOVQ 272(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V10.B16, V13.B16
+	VUSRA $2, V13.B16, V11.B16
+	WORD $0x0e32817c // smlal v28.8h, v11.8b, v18.8b
+	WORD $0x4e328169 // smlal2 v9.8h, v11.16b, v18.16b
+	WORD $0x4e606b9d // sadalp v29.4s, v28.8h
+	WORD $0x4e606928 // sadalp v8.4s, v9.8h
+	VADDP V8.S4, V29.S4, V29.S4
+	WORD $0x4eb9d7bd // fsub v29.4s, v29.4s, v25.4s
+	WORD $0x4f9793bd // fmul v29.4s, v29.4s, v23.s[0]
+	WORD $0x4e7f101e // saddw2 v30.4s, v0.4s, v31.8h
+	FMOVQ 16(R11), F14
+	FMOVQ 80(R11), F27
+	WORD $0x4e3ecddb // fmla v27.4s, v14.4s, v30.4s
+	WORD $0x6e3bdfbd // fmul v29.4s, v29.4s, v27.4s
+	FMOVQ 16(R10), F24
+	FMOVQ 16(R10), F10
+	FMOVQ 80(R1), F28
+	FMOVQ 400(R1), F9
+	VSHL $4, V9.B16, V8.B16
+	VAND V2.B16, V8.B16, V31.B16
+	VUSRA $4, V28.B16, V31.B16
+	WORD $0x0e33c3ed // smull v13.8h, v31.8b, v19.8b
+	WORD $0x4e33c3eb // smull2 v11.8h, v31.16b, v19.16b
+	FMOVQ 144(R1), F14
+	VAND V3.B16, V8.B16, V30.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $2, V30.B16, V14.B16
+	WORD $0x0e3481cd // smlal v13.8h, v14.8b, v20.8b
+	WORD $0x4e3481cb // smlal2 v11.8h, v14.16b, v20.16b
+	FMOVQ 208(R1), F27
+	VAND V2.B16, V9.B16, V28.B16
+	VUSRA $4, V27.B16, V28.B16
+	WORD $0x0e35838d // smlal v13.8h, v28.8b, v21.8b
+	WORD $0x4e35838b // smlal2 v11.8h, v28.16b, v21.16b
+	FMOVQ 272(R1), F31
+	VAND V3.B16, V9.B16, V30.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $2, V30.B16, V31.B16
+	WORD $0x0e3683ed // smlal v13.8h, v31.8b, v22.8b
+	WORD $0x4e3683eb // smlal2 v11.8h, v31.16b, v22.16b
+	WORD $0x4e6069b8 // sadalp v24.4s, v13.8h
+	WORD $0x4e60696a // sadalp v10.4s, v11.8h
+	VADDP V10.S4, V24.S4, V24.S4
+	WORD $0x4ebad718 // fsub v24.4s, v24.4s, v26.4s
+	WORD $0x4fb79318 // fmul v24.4s, v24.4s, v23.s[1]
+	WORD $0x4e6c100e // saddw2 v14.4s, v0.4s, v12.8h
+	FMOVQ 16(R11), F27
+	FMOVQ 80(R11), F28
+	WORD $0x4e2ecf7c // fmla v28.4s, v27.4s, v14.4s
+	WORD $0x6e3cdf18 // fmul v24.4s, v24.4s, v28.4s
+	WORD $0x4e38d7bd // fadd v29.4s, v29.4s, v24.4s
+	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 16(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 96(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 352(R1), F11
+	VSHL $4, V11.B16, V10.B16
+	VAND V2.B16, V10.B16, V12.B16
+	VORR V12.B16, V13.B16, V13.B16
+	WORD $0x0e2fc1be // smull v30.8h, v13.8b, v15.8b
+	WORD $0x4e2fc1bf // smull2 v31.8h, v13.16b, v15.16b
+	FMOVQ 160(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V10.B16, V14.B16
+	VUSRA $2, V14.B16, V27.B16
+	WORD $0x0e30837e // smlal v30.8h, v27.8b, v16.8b
+	WORD $0x4e30837f // smlal2 v31.8h, v27.16b, v16.16b
+	FMOVQ 224(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V2.B16, V11.B16, V24.B16
+	VORR V24.B16, V28.B16, V28.B16
+	WORD $0x0e31839e // smlal v30.8h, v28.8b, v17.8b
+	WORD $0x4e31839f // smlal2 v31.8h, v28.16b, v17.16b
+	FMOVQ 288(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V11.B16, V12.B16
+	VUSRA $2, V12.B16, V29.B16
+	WORD $0x0e3283be // smlal v30.8h, v29.8b, v18.8b
+	WORD $0x4e3283bf // smlal2 v31.8h, v29.16b, v18.16b
+	WORD $0x4e606bc8 // sadalp v8.4s, v30.8h
+	WORD $0x4e606be9 // sadalp v9.4s, v31.8h
+	VADDP V9.S4, V8.S4, V8.S4
+	WORD $0x4eb9d508 // fsub v8.4s, v8.4s, v25.4s
+	WORD $0x4f979108 // fmul v8.4s, v8.4s, v23.s[0]
+	FMOVD 8(R1), F13
+	WORD $0x0f08a5ad // sshll v13.8h, v13.8b, #0
+	WORD $0x0e6d100e // saddw v14.4s, v0.4s, v13.4h
+	FMOVQ 32(R11), F27
+	FMOVQ 96(R11), F24
+	WORD $0x4e2ecf78 // fmla v24.4s, v27.4s, v14.4s
+	WORD $0x6e38dd08 // fmul v8.4s, v8.4s, v24.4s
+	FMOVQ 16(R10), F28
+	FMOVQ 16(R10), F10
+	FMOVQ 96(R1), F29
+	FMOVQ 416(R1), F30
+	VSHL $4, V30.B16, V31.B16
+	VAND V2.B16, V31.B16, V9.B16
+	VUSRA $4, V29.B16, V9.B16
+	WORD $0x0e33c12b // smull v11.8h, v9.8b, v19.8b
+	WORD $0x4e33c12c // smull2 v12.8h, v9.16b, v19.16b
+	FMOVQ 160(R1), F27
+	VAND V3.B16, V31.B16, V14.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $2, V14.B16, V27.B16
+	WORD $0x0e34836b // smlal v11.8h, v27.8b, v20.8b
+	WORD $0x4e34836c // smlal2 v12.8h, v27.16b, v20.16b
+	FMOVQ 224(R1), F24
+	VAND V2.B16, V30.B16, V29.B16
+	VUSRA $4, V24.B16, V29.B16
+	WORD $0x0e3583ab // smlal v11.8h, v29.8b, v21.8b
+	WORD $0x4e3583ac // smlal2 v12.8h, v29.16b, v21.16b
+	FMOVQ 288(R1), F9
+	VAND V3.B16, V30.B16, V14.B16
+	VUSHR $4, V9.B16, V9.B16
+	VUSRA $2, V14.B16, V9.B16
+	WORD $0x0e36812b // smlal v11.8h, v9.8b, v22.8b
+	WORD $0x4e36812c // smlal2 v12.8h, v9.16b, v22.16b
+	WORD $0x4e60697c // sadalp v28.4s, v11.8h
+	WORD $0x4e60698a // sadalp v10.4s, v12.8h
+	VADDP V10.S4, V28.S4, V28.S4
+	WORD $0x4ebad79c // fsub v28.4s, v28.4s, v26.4s
+	WORD $0x4fb7939c // fmul v28.4s, v28.4s, v23.s[1]
+	FMOVD 24(R1), F27
+	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
+	WORD $0x0e7b1018 // saddw v24.4s, v0.4s, v27.4h
+	FMOVQ 32(R11), F29
+	FMOVQ 96(R11), F31
+	WORD $0x4e38cfbf // fmla v31.4s, v29.4s, v24.4s
+	WORD $0x6e3fdf9c // fmul v28.4s, v28.4s, v31.4s
+	WORD $0x4e3cd508 // fadd v8.4s, v8.4s, v28.4s
+	WORD $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
+	PRFM 1280(R1), PLDL1KEEP
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 16(R10), F30
+	FMOVQ 16(R10), F14
+	FMOVQ 112(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 368(R1), F10
+	VSHL $4, V10.B16, V29.B16
+	VAND V2.B16, V29.B16, V24.B16
+	VORR V24.B16, V12.B16, V12.B16
+	WORD $0x0e2fc189 // smull v9.8h, v12.8b, v15.8b
+	WORD $0x4e2fc18b // smull2 v11.8h, v12.16b, v15.16b
+	FMOVQ 176(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V3.B16, V29.B16, V28.B16
+	VUSRA $2, V28.B16, V31.B16
+	WORD $0x0e3083e9 // smlal v9.8h, v31.8b, v16.8b
+	WORD $0x4e3083eb // smlal2 v11.8h, v31.16b, v16.16b
+	FMOVQ 240(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V2.B16, V10.B16, V24.B16
+	VORR V24.B16, V8.B16, V8.B16
+	WORD $0x0e318109 // smlal v9.8h, v8.8b, v17.8b
+	WORD $0x4e31810b // smlal2 v11.8h, v8.16b, v17.16b
+	FMOVQ 304(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V10.B16, V28.B16
+	VUSRA $2, V28.B16, V12.B16
+	WORD $0x0e328189 // smlal v9.8h, v12.8b, v18.8b
+	WORD $0x4e32818b // smlal2 v11.8h, v12.16b, v18.16b
+	WORD $0x4e60693e // sadalp v30.4s, v9.8h
+	WORD $0x4e60696e // sadalp v14.4s, v11.8h
+	VADDP V14.S4, V30.S4, V30.S4
+	WORD $0x4eb9d7de // fsub v30.4s, v30.4s, v25.4s
+	WORD $0x4f9793de // fmul v30.4s, v30.4s, v23.s[0]
+	WORD $0x4e6d101f // saddw2 v31.4s, v0.4s, v13.8h
+	FMOVQ 48(R11), F24
+	FMOVQ 112(R11), F8
+	WORD $0x4e3fcf08 // fmla v8.4s, v24.4s, v31.4s
+	WORD $0x6e28dfde // fmul v30.4s, v30.4s, v8.4s
+	FMOVQ 16(R10), F29
+	FMOVQ 16(R10), F10
+	FMOVQ 112(R1), F9
+	FMOVQ 432(R1), F11
+	VSHL $4, V11.B16, V14.B16
+	VAND V2.B16, V14.B16, V13.B16
+	VUSRA $4, V9.B16, V13.B16
+	WORD $0x0e33c1bc // smull v28.8h, v13.8b, v19.8b
+	WORD $0x4e33c1ac // smull2 v12.8h, v13.16b, v19.16b
+	FMOVQ 176(R1), F24
+	VAND V3.B16, V14.B16, V31.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V31.B16, V24.B16
+	WORD $0x0e34831c // smlal v28.8h, v24.8b, v20.8b
+	WORD $0x4e34830c // smlal2 v12.8h, v24.16b, v20.16b
+	FMOVQ 240(R1), F8
+	VAND V2.B16, V11.B16, V9.B16
+	VUSRA $4, V8.B16, V9.B16
+	WORD $0x0e35813c // smlal v28.8h, v9.8b, v21.8b
+	WORD $0x4e35812c // smlal2 v12.8h, v9.16b, v21.16b
+	FMOVQ 304(R1), F13
+	VAND V3.B16, V11.B16, V31.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $2, V31.B16, V13.B16
+	WORD $0x0e3681bc // smlal v28.8h, v13.8b, v22.8b
+	WORD $0x4e3681ac // smlal2 v12.8h, v13.16b, v22.16b
+	WORD $0x4e606b9d // sadalp v29.4s, v28.8h
+	WORD $0x4e60698a // sadalp v10.4s, v12.8h
+	VADDP V10.S4, V29.S4, V29.S4
+	WORD $0x4ebad7bd // fsub v29.4s, v29.4s, v26.4s
+	WORD $0x4fb793bd // fmul v29.4s, v29.4s, v23.s[1]
+	WORD $0x4e7b1018 // saddw2 v24.4s, v0.4s, v27.8h
+	FMOVQ 48(R11), F8
+	FMOVQ 112(R11), F9
+	WORD $0x4e38cd09 // fmla v9.4s, v8.4s, v24.4s
+	WORD $0x6e29dfbd // fmul v29.4s, v29.4s, v9.4s
+	WORD $0x4e3dd7de // fadd v30.4s, v30.4s, v29.4s
+	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
+	FMOVQ 64(R2), F14
+	FMOVQ 80(R2), F11
+	VDUP V14.S[0], V31.S4
+	VDUP V14.S[1], V13.S4
+	VDUP V14.S[2], V28.S4
+	VDUP V14.S[3], V12.S4
+	VDUP V11.S[0], V10.S4
+	VDUP V11.S[1], V27.S4
+	VDUP V11.S[2], V8.S4
+	VDUP V11.S[3], V24.S4
+	FMOVQ 96(R2), F9
+	VSHL $5, V9.S4, V29.S4
+	VSUB V29.S4, V0.S4, V29.S4
+	VDUP V29.S[2], V30.S4
+	VDUP V29.S[3], V15.S4
+	PRFM 1408(R1), PLDL1KEEP
+	PRFM 1472(R1), PLDL1KEEP
+	FMOVQ 16(R10), F16
+	FMOVQ 16(R10), F17
+	FMOVQ 448(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 704(R1), F21
+	VSHL $4, V21.B16, V22.B16
+	VAND V2.B16, V22.B16, V23.B16
+	VORR V23.B16, V20.B16, V20.B16
+	WORD $0x0e3fc292 // smull v18.8h, v20.8b, v31.8b
+	WORD $0x4e3fc293 // smull2 v19.8h, v20.16b, v31.16b
+	FMOVQ 512(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V22.B16, V26.B16
+	VUSRA $2, V26.B16, V25.B16
+	WORD $0x0e2d8332 // smlal v18.8h, v25.8b, v13.8b
+	WORD $0x4e2d8333 // smlal2 v19.8h, v25.16b, v13.16b
+	FMOVQ 576(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V2.B16, V21.B16, V11.B16
+	VORR V11.B16, V14.B16, V14.B16
+	WORD $0x0e3c81d2 // smlal v18.8h, v14.8b, v28.8b
+	WORD $0x4e3c81d3 // smlal2 v19.8h, v14.16b, v28.16b
+	FMOVQ 640(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V21.B16, V23.B16
+	VUSRA $2, V23.B16, V29.B16
+	WORD $0x0e2c83b2 // smlal v18.8h, v29.8b, v12.8b
+	WORD $0x4e2c83b3 // smlal2 v19.8h, v29.16b, v12.16b
+	WORD $0x4e606a50 // sadalp v16.4s, v18.8h
+	WORD $0x4e606a71 // sadalp v17.4s, v19.8h
+	VADDP V17.S4, V16.S4, V16.S4
+	WORD $0x4ebed610 // fsub v16.4s, v16.4s, v30.4s
+	WORD $0x4f899210 // fmul v16.4s, v16.4s, v9.s[0]
+	FMOVD 32(R1), F20
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x0e74101a // saddw v26.4s, v0.4s, v20.4h
+	FMOVQ 0(R11), F25
+	FMOVQ 64(R11), F11
+	WORD $0x4e3acf2b // fmla v11.4s, v25.4s, v26.4s
+	WORD $0x6e2bde10 // fmul v16.4s, v16.4s, v11.4s
+	FMOVQ 16(R10), F14
+	FMOVQ 16(R10), F22
+	FMOVQ 448(R1), F29
+	FMOVQ 768(R1), F18
+	VSHL $4, V18.B16, V19.B16
+	VAND V2.B16, V19.B16, V17.B16
+	VUSRA $4, V29.B16, V17.B16
+	WORD $0x0e2ac235 // smull v21.8h, v17.8b, v10.8b
+	WORD $0x4e2ac237 // smull2 v23.8h, v17.16b, v10.16b
+	FMOVQ 512(R1), F25
+	VAND V3.B16, V19.B16, V26.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V26.B16, V25.B16
+	WORD $0x0e3b8335 // smlal v21.8h, v25.8b, v27.8b
+	WORD $0x4e3b8337 // smlal2 v23.8h, v25.16b, v27.16b
+	FMOVQ 576(R1), F11
+	VAND V2.B16, V18.B16, V29.B16
+	VUSRA $4, V11.B16, V29.B16
+	WORD $0x0e2883b5 // smlal v21.8h, v29.8b, v8.8b
+	WORD $0x4e2883b7 // smlal2 v23.8h, v29.16b, v8.16b
+	FMOVQ 640(R1), F17
+	VAND V3.B16, V18.B16, V26.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $2, V26.B16, V17.B16
+	WORD $0x0e388235 // smlal v21.8h, v17.8b, v24.8b
+	WORD $0x4e388237 // smlal2 v23.8h, v17.16b, v24.16b
+	WORD $0x4e606aae // sadalp v14.4s, v21.8h
+	WORD $0x4e606af6 // sadalp v22.4s, v23.8h
+	VADDP V22.S4, V14.S4, V14.S4
+	WORD $0x4eafd5ce // fsub v14.4s, v14.4s, v15.4s
+	WORD $0x4fa991ce // fmul v14.4s, v14.4s, v9.s[1]
+	FMOVD 48(R1), F25
+	WORD $0x0f08a739 // sshll v25.8h, v25.8b, #0
+	WORD $0x0e79100b // saddw v11.4s, v0.4s, v25.4h
+	FMOVQ 0(R11), F29
+	FMOVQ 64(R11), F19
+	WORD $0x4e2bcfb3 // fmla v19.4s, v29.4s, v11.4s
+	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
+	WORD $0x4e2ed610 // fadd v16.4s, v16.4s, v14.4s
+	WORD $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 16(R10), F18
+	FMOVQ 16(R10), F26
+	FMOVQ 464(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 720(R1), F22
+	VSHL $4, V22.B16, V29.B16
+	VAND V2.B16, V29.B16, V11.B16
+	VORR V11.B16, V23.B16, V23.B16
+	WORD $0x0e3fc2f1 // smull v17.8h, v23.8b, v31.8b
+	WORD $0x4e3fc2f5 // smull2 v21.8h, v23.16b, v31.16b
+	FMOVQ 528(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V29.B16, V14.B16
+	VUSRA $2, V14.B16, V19.B16
+	WORD $0x0e2d8271 // smlal v17.8h, v19.8b, v13.8b
+	WORD $0x4e2d8275 // smlal2 v21.8h, v19.16b, v13.16b
+	FMOVQ 592(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V2.B16, V22.B16, V11.B16
+	VORR V11.B16, V16.B16, V16.B16
+	WORD $0x0e3c8211 // smlal v17.8h, v16.8b, v28.8b
+	WORD $0x4e3c8215 // smlal2 v21.8h, v16.16b, v28.16b
+	FMOVQ 656(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V22.B16, V14.B16
+	VUSRA $2, V14.B16, V23.B16
+	WORD $0x0e2c82f1 // smlal v17.8h, v23.8b, v12.8b
+	WORD $0x4e2c82f5 // smlal2 v21.8h, v23.16b, v12.16b
+	WORD $0x4e606a32 // sadalp v18.4s, v17.8h
+	WORD $0x4e606aba // sadalp v26.4s, v21.8h
+	VADDP V26.S4, V18.S4, V18.S4
+	WORD $0x4ebed652 // fsub v18.4s, v18.4s, v30.4s
+	WORD $0x4f899252 // fmul v18.4s, v18.4s, v9.s[0]
+	WORD $0x4e741013 // saddw2 v19.4s, v0.4s, v20.8h
+	FMOVQ 16(R11), F11
+	FMOVQ 80(R11), F16
+	WORD $0x4e33cd70 // fmla v16.4s, v11.4s, v19.4s
+	WORD $0x6e30de52 // fmul v18.4s, v18.4s, v16.4s
+	FMOVQ 16(R10), F29
+	FMOVQ 16(R10), F22
+	FMOVQ 464(R1), F17
+	FMOVQ 784(R1), F21
+	VSHL $4, V21.B16, V26.B16
+	VAND V2.B16, V26.B16, V20.B16
+	VUSRA $4, V17.B16, V20.B16
+	WORD $0x0e2ac28e // smull v14.8h, v20.8b, v10.8b
+	WORD $0x4e2ac297 // smull2 v23.8h, v20.16b, v10.16b
+	FMOVQ 528(R1), F11
+	VAND V3.B16, V26.B16, V19.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V19.B16, V11.B16
+	WORD $0x0e3b816e // smlal v14.8h, v11.8b, v27.8b
+	WORD $0x4e3b8177 // smlal2 v23.8h, v11.16b, v27.16b
+	FMOVQ 592(R1), F16
+	VAND V2.B16, V21.B16, V17.B16
+	VUSRA $4, V16.B16, V17.B16
+	WORD $0x0e28822e // smlal v14.8h, v17.8b, v8.8b
+	WORD $0x4e288237 // smlal2 v23.8h, v17.16b, v8.16b
+	FMOVQ 656(R1), F20
+	VAND V3.B16, V21.B16, V19.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $2, V19.B16, V20.B16
+	WORD $0x0e38828e // smlal v14.8h, v20.8b, v24.8b
+	WORD $0x4e388297 // smlal2 v23.8h, v20.16b, v24.16b
+	WORD $0x4e6069dd // sadalp v29.4s, v14.8h
+	WORD $0x4e606af6 // sadalp v22.4s, v23.8h
+	VADDP V22.S4, V29.S4, V29.S4
+	WORD $0x4eafd7bd // fsub v29.4s, v29.4s, v15.4s
+	WORD $0x4fa993bd // fmul v29.4s, v29.4s, v9.s[1]
+	WORD $0x4e79100b // saddw2 v11.4s, v0.4s, v25.8h
+	FMOVQ 16(R11), F16
+	FMOVQ 80(R11), F17
+	WORD $0x4e2bce11 // fmla v17.4s, v16.4s, v11.4s
+	WORD $0x6e31dfbd // fmul v29.4s, v29.4s, v17.4s
+	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
+	WORD $0x4e32d4a5 // fadd v5.4s, v5.4s, v18.4s
+	PRFM 1600(R1), PLDL1KEEP
+	PRFM 1664(R1), PLDL1KEEP
+	FMOVQ 16(R10), F26
+	FMOVQ 16(R10), F21
+	FMOVQ 480(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 736(R1), F23
+	VSHL $4, V23.B16, V22.B16
+	VAND V2.B16, V22.B16, V25.B16
+	VORR V25.B16, V14.B16, V14.B16
+	WORD $0x0e3fc1d3 // smull v19.8h, v14.8b, v31.8b
+	WORD $0x4e3fc1d4 // smull2 v20.8h, v14.16b, v31.16b
+	FMOVQ 544(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V22.B16, V11.B16
+	VUSRA $2, V11.B16, V16.B16
+	WORD $0x0e2d8213 // smlal v19.8h, v16.8b, v13.8b
+	WORD $0x4e2d8214 // smlal2 v20.8h, v16.16b, v13.16b
+	FMOVQ 608(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V2.B16, V23.B16, V29.B16
+	VORR V29.B16, V17.B16, V17.B16
+	WORD $0x0e3c8233 // smlal v19.8h, v17.8b, v28.8b
+	WORD $0x4e3c8234 // smlal2 v20.8h, v17.16b, v28.16b
+	FMOVQ 672(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V3.B16, V23.B16, V25.B16
+	VUSRA $2, V25.B16, V18.B16
+	WORD $0x0e2c8253 // smlal v19.8h, v18.8b, v12.8b
+	WORD $0x4e2c8254 // smlal2 v20.8h, v18.16b, v12.16b
+	WORD $0x4e606a7a // sadalp v26.4s, v19.8h
+	WORD $0x4e606a95 // sadalp v21.4s, v20.8h
+	VADDP V21.S4, V26.S4, V26.S4
+	WORD $0x4ebed75a // fsub v26.4s, v26.4s, v30.4s
+	WORD $0x4f89935a // fmul v26.4s, v26.4s, v9.s[0]
+	FMOVD 40(R1), F14
+	WORD $0x0f08a5ce // sshll v14.8h, v14.8b, #0
+	WORD $0x0e6e100b // saddw v11.4s, v0.4s, v14.4h
+	FMOVQ 32(R11), F16
+	FMOVQ 96(R11), F29
+	WORD $0x4e2bce1d // fmla v29.4s, v16.4s, v11.4s
+	WORD $0x6e3ddf5a // fmul v26.4s, v26.4s, v29.4s
+	FMOVQ 16(R10), F17
+	FMOVQ 16(R10), F22
+	FMOVQ 480(R1), F18
+	FMOVQ 800(R1), F19
+	VSHL $4, V19.B16, V20.B16
+	VAND V2.B16, V20.B16, V21.B16
+	VUSRA $4, V18.B16, V21.B16
+	WORD $0x0e2ac2b7 // smull v23.8h, v21.8b, v10.8b
+	WORD $0x4e2ac2b9 // smull2 v25.8h, v21.16b, v10.16b
+	FMOVQ 544(R1), F16
+	VAND V3.B16, V20.B16, V11.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $2, V11.B16, V16.B16
+	WORD $0x0e3b8217 // smlal v23.8h, v16.8b, v27.8b
+	WORD $0x4e3b8219 // smlal2 v25.8h, v16.16b, v27.16b
+	FMOVQ 608(R1), F29
+	VAND V2.B16, V19.B16, V18.B16
+	VUSRA $4, V29.B16, V18.B16
+	WORD $0x0e288257 // smlal v23.8h, v18.8b, v8.8b
+	WORD $0x4e288259 // smlal2 v25.8h, v18.16b, v8.16b
+	FMOVQ 672(R1), F21
+	VAND V3.B16, V19.B16, V11.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $2, V11.B16, V21.B16
+	WORD $0x0e3882b7 // smlal v23.8h, v21.8b, v24.8b
+	WORD $0x4e3882b9 // smlal2 v25.8h, v21.16b, v24.16b
+	WORD $0x4e606af1 // sadalp v17.4s, v23.8h
+	WORD $0x4e606b36 // sadalp v22.4s, v25.8h
+	VADDP V22.S4, V17.S4, V17.S4
+	WORD $0x4eafd631 // fsub v17.4s, v17.4s, v15.4s
+	WORD $0x4fa99231 // fmul v17.4s, v17.4s, v9.s[1]
+	FMOVD 56(R1), F16
+	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
+	WORD $0x0e70101d // saddw v29.4s, v0.4s, v16.4h
+	FMOVQ 32(R11), F18
+	FMOVQ 96(R11), F20
+	WORD $0x4e3dce54 // fmla v20.4s, v18.4s, v29.4s
+	WORD $0x6e34de31 // fmul v17.4s, v17.4s, v20.4s
+	WORD $0x4e31d75a // fadd v26.4s, v26.4s, v17.4s
+	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	PRFM 1728(R1), PLDL1KEEP
+	PRFM 1792(R1), PLDL1KEEP
+	FMOVQ 16(R10), F19
+	FMOVQ 16(R10), F11
+	FMOVQ 496(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ 752(R1), F22
+	VSHL $4, V22.B16, V18.B16
+	VAND V2.B16, V18.B16, V29.B16
+	VORR V29.B16, V25.B16, V25.B16
+	WORD $0x0e3fc335 // smull v21.8h, v25.8b, v31.8b
+	WORD $0x4e3fc337 // smull2 v23.8h, v25.16b, v31.16b
+	FMOVQ 560(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V3.B16, V18.B16, V17.B16
+	VUSRA $2, V17.B16, V20.B16
+	WORD $0x0e2d8295 // smlal v21.8h, v20.8b, v13.8b
+	WORD $0x4e2d8297 // smlal2 v23.8h, v20.16b, v13.16b
+	FMOVQ 624(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V2.B16, V22.B16, V29.B16
+	VORR V29.B16, V26.B16, V26.B16
+	WORD $0x0e3c8355 // smlal v21.8h, v26.8b, v28.8b
+	WORD $0x4e3c8357 // smlal2 v23.8h, v26.16b, v28.16b
+	FMOVQ 688(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V22.B16, V17.B16
+	VUSRA $2, V17.B16, V25.B16
+	WORD $0x0e2c8335 // smlal v21.8h, v25.8b, v12.8b
+	WORD $0x4e2c8337 // smlal2 v23.8h, v25.16b, v12.16b
+	WORD $0x4e606ab3 // sadalp v19.4s, v21.8h
+	WORD $0x4e606aeb // sadalp v11.4s, v23.8h
+	VADDP V11.S4, V19.S4, V19.S4
+	WORD $0x4ebed673 // fsub v19.4s, v19.4s, v30.4s
+	WORD $0x4f899273 // fmul v19.4s, v19.4s, v9.s[0]
+	WORD $0x4e6e1014 // saddw2 v20.4s, v0.4s, v14.8h
+	FMOVQ 48(R11), F29
+	FMOVQ 112(R11), F26
+	WORD $0x4e34cfba // fmla v26.4s, v29.4s, v20.4s
+	WORD $0x6e3ade73 // fmul v19.4s, v19.4s, v26.4s
+	FMOVQ 16(R10), F18
+	FMOVQ 16(R10), F22
+	FMOVQ 496(R1), F21
+	FMOVQ 816(R1), F23
+	VSHL $4, V23.B16, V11.B16
+	VAND V2.B16, V11.B16, V14.B16
+	VUSRA $4, V21.B16, V14.B16
+	WORD $0x0e2ac1d1 // smull v17.8h, v14.8b, v10.8b
+	WORD $0x4e2ac1d9 // smull2 v25.8h, v14.16b, v10.16b
+	FMOVQ 560(R1), F29
+	VAND V3.B16, V11.B16, V20.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V20.B16, V29.B16
+	WORD $0x0e3b83b1 // smlal v17.8h, v29.8b, v27.8b
+	WORD $0x4e3b83b9 // smlal2 v25.8h, v29.16b, v27.16b
+	FMOVQ 624(R1), F26
+	VAND V2.B16, V23.B16, V21.B16
+	VUSRA $4, V26.B16, V21.B16
+	WORD $0x0e2882b1 // smlal v17.8h, v21.8b, v8.8b
+	WORD $0x4e2882b9 // smlal2 v25.8h, v21.16b, v8.16b
+	FMOVQ 688(R1), F14
+	VAND V3.B16, V23.B16, V20.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $2, V20.B16, V14.B16
+	WORD $0x0e3881d1 // smlal v17.8h, v14.8b, v24.8b
+	WORD $0x4e3881d9 // smlal2 v25.8h, v14.16b, v24.16b
+	WORD $0x4e606a32 // sadalp v18.4s, v17.8h
+	WORD $0x4e606b36 // sadalp v22.4s, v25.8h
+	VADDP V22.S4, V18.S4, V18.S4
+	WORD $0x4eafd652 // fsub v18.4s, v18.4s, v15.4s
+	WORD $0x4fa99252 // fmul v18.4s, v18.4s, v9.s[1]
+	WORD $0x4e70101d // saddw2 v29.4s, v0.4s, v16.8h
+	FMOVQ 48(R11), F26
+	FMOVQ 112(R11), F21
+	WORD $0x4e3dcf55 // fmla v21.4s, v26.4s, v29.4s
+	WORD $0x6e35de52 // fmul v18.4s, v18.4s, v21.4s
+	WORD $0x4e32d673 // fadd v19.4s, v19.4s, v18.4s
+	WORD $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
+	ADD $832, R1
+	ADD $128, R2
+	SUBS $2, R4
+	BNE pair102
+	SUBS $1, R9
+	BNE block101
+	FMOVQ F4, 0(R14)
+	FMOVQ F5, 16(R14)
+	FMOVQ F6, 32(R14)
+	FMOVQ F7, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row100
+	ADD $64, R3
+	ADD R7, R6
+	SUBS $1, R8
+	BNE panel99
+	RET
+
+// mulQ6_K multiplies Q6_K weights with several rows of activations.
+// func mulQ6_K(a *panel.Args)
+TEXT ·mulQ6_K(SB), 0, $1088-8
+	MOVD a+0(FP), R0
+	MOVD $matmulConsts<>(SB), R10
+	MOVD $buf-1088(SP), R11
+	ADD $63, R11
+	AND $~63, R11
+	FMOVQ 0(R10), F0
+	MOVW $0xf0f0f0f, R5
+	VDUP R5, V1.S4
+	MOVW $0x30303030, R5
+	VDUP R5, V2.S4
+	MOVW $0xc0c0c0c0, R5
+	VDUP R5, V3.S4
+	MOVD 0(R0), R6
+	MOVD 16(R0), R3
+	MOVD 48(R0), R8
+	MOVD 56(R0), R7
+	MOVD 24(R0), R15
+	MOVD 32(R0), R19
+panel104:
 	MOVD R6, R1
 	MOVD 8(R0), R2
 	VEOR V4.B16, V4.B16, V4.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row95:
+row105:
 	FMOVQ F4, 0(R14)
 	FMOVQ F4, 16(R14)
 	FMOVQ F4, 32(R14)
@@ -13188,900 +13467,893 @@ row95:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row95
+	BNE row105
 	MOVD 40(R0), R9
 	LSR $3, R9
-block96:
-	FMOVD 0(R1), F5
-	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 0(R11)
-	FMOVD 8(R1), F6
+block106:
+	WORD $0x6ea0f805 // fneg v5.4s, v0.4s
+	FMOVD 0(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 16(R11)
-	FMOVD 16(R1), F7
+	FMOVQ F6, 0(R11)
+	WORD $0x6e25dcc6 // fmul v6.4s, v6.4s, v5.4s
+	FMOVQ F6, 64(R11)
+	FMOVD 8(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 32(R11)
-	FMOVD 24(R1), F8
+	FMOVQ F7, 16(R11)
+	WORD $0x6e25dce7 // fmul v7.4s, v7.4s, v5.4s
+	FMOVQ F7, 80(R11)
+	FMOVD 16(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 48(R11)
+	FMOVQ F8, 32(R11)
+	WORD $0x6e25dd08 // fmul v8.4s, v8.4s, v5.4s
+	FMOVQ F8, 96(R11)
+	FMOVD 24(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FMOVQ F9, 48(R11)
+	WORD $0x6e25dd29 // fmul v9.4s, v9.4s, v5.4s
+	FMOVQ F9, 112(R11)
 	ADD $64, R1
 	MOVD $8, R4
-pair97:
-	FMOVQ 64(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 320(R1), F10
-	VSHL $4, V10.B16, V11.B16
-	VAND V2.B16, V11.B16, V12.B16
-	VORR V12.B16, V9.B16, V9.B16
-	FMOVQ F9, 384(R11)
-	FMOVQ 128(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V11.B16, V14.B16
-	VUSRA $2, V14.B16, V13.B16
-	FMOVQ F13, 400(R11)
-	FMOVQ 192(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V2.B16, V10.B16, V16.B16
-	VORR V16.B16, V15.B16, V15.B16
-	FMOVQ F15, 416(R11)
-	FMOVQ 256(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V10.B16, V18.B16
-	VUSRA $2, V18.B16, V17.B16
-	FMOVQ F17, 432(R11)
-	FMOVQ 64(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	FMOVQ 384(R1), F20
-	VSHL $4, V20.B16, V21.B16
-	VAND V2.B16, V21.B16, V22.B16
-	VORR V22.B16, V19.B16, V19.B16
-	FMOVQ F19, 448(R11)
-	FMOVQ 128(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V3.B16, V21.B16, V24.B16
-	VUSRA $2, V24.B16, V23.B16
-	FMOVQ F23, 464(R11)
-	FMOVQ 192(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V2.B16, V20.B16, V26.B16
-	VORR V26.B16, V25.B16, V25.B16
-	FMOVQ F25, 480(R11)
-	FMOVQ 256(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V3.B16, V20.B16, V28.B16
-	VUSRA $2, V28.B16, V27.B16
-	FMOVQ F27, 496(R11)
-	FMOVD 0(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 0(R11), F31
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	FMOVQ F30, 128(R11)
-	FMOVD 16(R1), F4
-	WORD $0x0f08a484 // sshll v4.8h, v4.8b, #0
-	WORD $0x0e641005 // saddw v5.4s, v0.4s, v4.4h
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	FMOVQ 0(R11), F6
-	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
-	FMOVQ F5, 192(R11)
-	FMOVQ 80(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 336(R1), F8
-	VSHL $4, V8.B16, V12.B16
-	VAND V2.B16, V12.B16, V9.B16
-	VORR V9.B16, V7.B16, V7.B16
-	FMOVQ F7, 512(R11)
-	FMOVQ 144(R1), F14
+pair107:
+	FMOVQ 64(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 320(R1), F11
+	VSHL $4, V11.B16, V12.B16
+	VAND V2.B16, V12.B16, V13.B16
+	VORR V13.B16, V10.B16, V10.B16
+	FMOVQ F10, 512(R11)
+	FMOVQ 128(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V12.B16, V13.B16
-	VUSRA $2, V13.B16, V14.B16
+	VAND V3.B16, V12.B16, V15.B16
+	VUSRA $2, V15.B16, V14.B16
 	FMOVQ F14, 528(R11)
-	FMOVQ 208(R1), F16
+	FMOVQ 192(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V8.B16, V15.B16
-	VORR V15.B16, V16.B16, V16.B16
+	VAND V2.B16, V11.B16, V17.B16
+	VORR V17.B16, V16.B16, V16.B16
 	FMOVQ F16, 544(R11)
-	FMOVQ 272(R1), F18
+	FMOVQ 256(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V8.B16, V11.B16
-	VUSRA $2, V11.B16, V18.B16
+	VAND V3.B16, V11.B16, V19.B16
+	VUSRA $2, V19.B16, V18.B16
 	FMOVQ F18, 560(R11)
-	FMOVQ 80(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	FMOVQ 400(R1), F17
-	VSHL $4, V17.B16, V22.B16
-	VAND V2.B16, V22.B16, V19.B16
-	VORR V19.B16, V10.B16, V10.B16
-	FMOVQ F10, 576(R11)
-	FMOVQ 144(R1), F24
+	FMOVQ 64(R1), F20
+	FMOVQ 384(R1), F21
+	VSHL $4, V21.B16, V22.B16
+	VAND V2.B16, V22.B16, V23.B16
+	VUSRA $4, V20.B16, V23.B16
+	FMOVQ F23, 576(R11)
+	FMOVQ 128(R1), F24
+	VAND V3.B16, V22.B16, V25.B16
 	VUSHR $4, V24.B16, V24.B16
-	VAND V3.B16, V22.B16, V23.B16
-	VUSRA $2, V23.B16, V24.B16
+	VUSRA $2, V25.B16, V24.B16
 	FMOVQ F24, 592(R11)
-	FMOVQ 208(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V2.B16, V17.B16, V25.B16
-	VORR V25.B16, V26.B16, V26.B16
-	FMOVQ F26, 608(R11)
-	FMOVQ 272(R1), F28
+	FMOVQ 192(R1), F26
+	VAND V2.B16, V21.B16, V27.B16
+	VUSRA $4, V26.B16, V27.B16
+	FMOVQ F27, 608(R11)
+	FMOVQ 256(R1), F28
+	VAND V3.B16, V21.B16, V29.B16
 	VUSHR $4, V28.B16, V28.B16
-	VAND V3.B16, V17.B16, V21.B16
-	VUSRA $2, V21.B16, V28.B16
+	VUSRA $2, V29.B16, V28.B16
 	FMOVQ F28, 624(R11)
-	WORD $0x4e7d1014 // saddw2 v20.4s, v0.4s, v29.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 16(R11), F27
-	WORD $0x6e3bde94 // fmul v20.4s, v20.4s, v27.4s
-	FMOVQ F20, 144(R11)
-	WORD $0x4e64101f // saddw2 v31.4s, v0.4s, v4.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 16(R11), F30
-	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
-	FMOVQ F31, 208(R11)
-	FMOVQ 96(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ 352(R1), F5
-	VSHL $4, V5.B16, V9.B16
-	VAND V2.B16, V9.B16, V7.B16
-	VORR V7.B16, V6.B16, V6.B16
-	FMOVQ F6, 640(R11)
-	FMOVQ 160(R1), F13
+	FMOVD 0(R1), F30
+	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
+	WORD $0x0e7e101f // saddw v31.4s, v0.4s, v30.4h
+	FMOVQ 0(R11), F4
+	FMOVQ 64(R11), F6
+	WORD $0x4e3fcc86 // fmla v6.4s, v4.4s, v31.4s
+	FMOVQ F6, 256(R11)
+	FMOVD 16(R1), F7
+	WORD $0x0f08a4e7 // sshll v7.8h, v7.8b, #0
+	WORD $0x0e671008 // saddw v8.4s, v0.4s, v7.4h
+	FMOVQ 0(R11), F9
+	FMOVQ 64(R11), F5
+	WORD $0x4e28cd25 // fmla v5.4s, v9.4s, v8.4s
+	FMOVQ F5, 320(R11)
+	FMOVQ 80(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V9.B16, V14.B16
-	VUSRA $2, V14.B16, V13.B16
-	FMOVQ F13, 656(R11)
+	FMOVQ 336(R1), F10
+	VSHL $4, V10.B16, V15.B16
+	VAND V2.B16, V15.B16, V14.B16
+	VORR V14.B16, V13.B16, V13.B16
+	FMOVQ F13, 640(R11)
+	FMOVQ 144(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V15.B16, V16.B16
+	VUSRA $2, V16.B16, V17.B16
+	FMOVQ F17, 656(R11)
+	FMOVQ 208(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V2.B16, V10.B16, V11.B16
+	VORR V11.B16, V12.B16, V12.B16
+	FMOVQ F12, 672(R11)
+	FMOVQ 272(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V10.B16, V18.B16
+	VUSRA $2, V18.B16, V19.B16
+	FMOVQ F19, 688(R11)
+	FMOVQ 80(R1), F20
+	FMOVQ 400(R1), F23
+	VSHL $4, V23.B16, V25.B16
+	VAND V2.B16, V25.B16, V24.B16
+	VUSRA $4, V20.B16, V24.B16
+	FMOVQ F24, 704(R11)
+	FMOVQ 144(R1), F26
+	VAND V3.B16, V25.B16, V27.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V27.B16, V26.B16
+	FMOVQ F26, 720(R11)
+	FMOVQ 208(R1), F22
+	VAND V2.B16, V23.B16, V21.B16
+	VUSRA $4, V22.B16, V21.B16
+	FMOVQ F21, 736(R11)
+	FMOVQ 272(R1), F29
+	VAND V3.B16, V23.B16, V28.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V28.B16, V29.B16
+	FMOVQ F29, 752(R11)
+	WORD $0x4e7e1004 // saddw2 v4.4s, v0.4s, v30.8h
+	FMOVQ 16(R11), F31
+	FMOVQ 80(R11), F6
+	WORD $0x4e24cfe6 // fmla v6.4s, v31.4s, v4.4s
+	FMOVQ F6, 272(R11)
+	WORD $0x4e671009 // saddw2 v9.4s, v0.4s, v7.8h
+	FMOVQ 16(R11), F8
+	FMOVQ 80(R11), F5
+	WORD $0x4e29cd05 // fmla v5.4s, v8.4s, v9.4s
+	FMOVQ F5, 336(R11)
+	FMOVQ 96(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 352(R1), F13
+	VSHL $4, V13.B16, V16.B16
+	VAND V2.B16, V16.B16, V17.B16
+	VORR V17.B16, V14.B16, V14.B16
+	FMOVQ F14, 768(R11)
+	FMOVQ 160(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V16.B16, V12.B16
+	VUSRA $2, V12.B16, V11.B16
+	FMOVQ F11, 784(R11)
 	FMOVQ 224(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	VAND V2.B16, V5.B16, V16.B16
-	VORR V16.B16, V15.B16, V15.B16
-	FMOVQ F15, 672(R11)
-	FMOVQ 288(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V5.B16, V12.B16
-	VUSRA $2, V12.B16, V11.B16
-	FMOVQ F11, 688(R11)
-	FMOVQ 96(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	FMOVQ 416(R1), F18
-	VSHL $4, V18.B16, V19.B16
-	VAND V2.B16, V19.B16, V10.B16
-	VORR V10.B16, V8.B16, V8.B16
-	FMOVQ F8, 704(R11)
-	FMOVQ 160(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V3.B16, V19.B16, V24.B16
-	VUSRA $2, V24.B16, V23.B16
-	FMOVQ F23, 720(R11)
+	VAND V2.B16, V13.B16, V10.B16
+	VORR V10.B16, V15.B16, V15.B16
+	FMOVQ F15, 800(R11)
+	FMOVQ 288(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V3.B16, V13.B16, V19.B16
+	VUSRA $2, V19.B16, V18.B16
+	FMOVQ F18, 816(R11)
+	FMOVQ 96(R1), F20
+	FMOVQ 416(R1), F24
+	VSHL $4, V24.B16, V27.B16
+	VAND V2.B16, V27.B16, V26.B16
+	VUSRA $4, V20.B16, V26.B16
+	FMOVQ F26, 832(R11)
+	FMOVQ 160(R1), F22
+	VAND V3.B16, V27.B16, V21.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $2, V21.B16, V22.B16
+	FMOVQ F22, 848(R11)
 	FMOVQ 224(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V2.B16, V18.B16, V26.B16
-	VORR V26.B16, V25.B16, V25.B16
-	FMOVQ F25, 736(R11)
-	FMOVQ 288(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V3.B16, V18.B16, V22.B16
-	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 752(R11)
-	FMOVD 8(R1), F17
-	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
-	WORD $0x0e71101c // saddw v28.4s, v0.4s, v17.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 32(R11), F29
-	WORD $0x6e3ddf9c // fmul v28.4s, v28.4s, v29.4s
-	FMOVQ F28, 160(R11)
-	FMOVD 24(R1), F27
-	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
-	WORD $0x0e7b1014 // saddw v20.4s, v0.4s, v27.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	VAND V2.B16, V24.B16, V23.B16
+	VUSRA $4, V25.B16, V23.B16
+	FMOVQ F23, 864(R11)
+	FMOVQ 288(R1), F28
+	VAND V3.B16, V24.B16, V29.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $2, V29.B16, V28.B16
+	FMOVQ F28, 880(R11)
+	FMOVD 8(R1), F30
+	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
+	WORD $0x0e7e101f // saddw v31.4s, v0.4s, v30.4h
 	FMOVQ 32(R11), F4
-	WORD $0x6e24de94 // fmul v20.4s, v20.4s, v4.4s
-	FMOVQ F20, 224(R11)
-	FMOVQ 112(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 368(R1), F31
-	VSHL $4, V31.B16, V7.B16
-	VAND V2.B16, V7.B16, V6.B16
-	VORR V6.B16, V30.B16, V30.B16
-	FMOVQ F30, 768(R11)
-	FMOVQ 176(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V7.B16, V13.B16
-	VUSRA $2, V13.B16, V14.B16
-	FMOVQ F14, 784(R11)
+	FMOVQ 96(R11), F6
+	WORD $0x4e3fcc86 // fmla v6.4s, v4.4s, v31.4s
+	FMOVQ F6, 288(R11)
+	FMOVD 24(R1), F7
+	WORD $0x0f08a4e7 // sshll v7.8h, v7.8b, #0
+	WORD $0x0e671008 // saddw v8.4s, v0.4s, v7.4h
+	FMOVQ 32(R11), F9
+	FMOVQ 96(R11), F5
+	WORD $0x4e28cd25 // fmla v5.4s, v9.4s, v8.4s
+	FMOVQ F5, 352(R11)
+	FMOVQ 112(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	FMOVQ 368(R1), F14
+	VSHL $4, V14.B16, V12.B16
+	VAND V2.B16, V12.B16, V11.B16
+	VORR V11.B16, V17.B16, V17.B16
+	FMOVQ F17, 896(R11)
+	FMOVQ 176(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V12.B16, V15.B16
+	VUSRA $2, V15.B16, V10.B16
+	FMOVQ F10, 912(R11)
 	FMOVQ 240(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V31.B16, V15.B16
-	VORR V15.B16, V16.B16, V16.B16
-	FMOVQ F16, 800(R11)
-	FMOVQ 304(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V31.B16, V9.B16
-	VUSRA $2, V9.B16, V12.B16
-	FMOVQ F12, 816(R11)
-	FMOVQ 112(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	FMOVQ 432(R1), F11
-	VSHL $4, V11.B16, V10.B16
-	VAND V2.B16, V10.B16, V8.B16
-	VORR V8.B16, V5.B16, V5.B16
-	FMOVQ F5, 832(R11)
-	FMOVQ 176(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V3.B16, V10.B16, V23.B16
-	VUSRA $2, V23.B16, V24.B16
-	FMOVQ F24, 848(R11)
-	FMOVQ 240(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V2.B16, V11.B16, V25.B16
-	VORR V25.B16, V26.B16, V26.B16
-	FMOVQ F26, 864(R11)
-	FMOVQ 304(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	VAND V3.B16, V11.B16, V19.B16
-	VUSRA $2, V19.B16, V22.B16
-	FMOVQ F22, 880(R11)
-	WORD $0x4e711012 // saddw2 v18.4s, v0.4s, v17.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 48(R11), F21
-	WORD $0x6e35de52 // fmul v18.4s, v18.4s, v21.4s
-	FMOVQ F18, 176(R11)
-	WORD $0x4e7b101d // saddw2 v29.4s, v0.4s, v27.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 48(R11), F28
-	WORD $0x6e3cdfbd // fmul v29.4s, v29.4s, v28.4s
-	FMOVQ F29, 240(R11)
+	VAND V2.B16, V14.B16, V13.B16
+	VORR V13.B16, V16.B16, V16.B16
+	FMOVQ F16, 928(R11)
+	FMOVQ 304(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V14.B16, V18.B16
+	VUSRA $2, V18.B16, V19.B16
+	FMOVQ F19, 944(R11)
+	FMOVQ 112(R1), F20
+	FMOVQ 432(R1), F26
+	VSHL $4, V26.B16, V21.B16
+	VAND V2.B16, V21.B16, V22.B16
+	VUSRA $4, V20.B16, V22.B16
+	FMOVQ F22, 960(R11)
+	FMOVQ 176(R1), F25
+	VAND V3.B16, V21.B16, V23.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V23.B16, V25.B16
+	FMOVQ F25, 976(R11)
+	FMOVQ 240(R1), F27
+	VAND V2.B16, V26.B16, V24.B16
+	VUSRA $4, V27.B16, V24.B16
+	FMOVQ F24, 992(R11)
+	FMOVQ 304(R1), F29
+	VAND V3.B16, V26.B16, V28.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V28.B16, V29.B16
+	FMOVQ F29, 1008(R11)
+	WORD $0x4e7e1004 // saddw2 v4.4s, v0.4s, v30.8h
+	FMOVQ 48(R11), F31
+	FMOVQ 112(R11), F6
+	WORD $0x4e24cfe6 // fmla v6.4s, v31.4s, v4.4s
+	FMOVQ F6, 304(R11)
+	WORD $0x4e671009 // saddw2 v9.4s, v0.4s, v7.8h
+	FMOVQ 48(R11), F8
+	FMOVQ 112(R11), F5
+	WORD $0x4e29cd05 // fmla v5.4s, v8.4s, v9.4s
+	FMOVQ F5, 368(R11)
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row99:
-	FMOVQ 0(R13), F4
-	FMOVQ 16(R13), F20
-	VDUP V4.S[0], V6.S4
-	VDUP V4.S[1], V30.S4
-	VDUP V4.S[2], V13.S4
-	VDUP V4.S[3], V14.S4
-	VDUP V20.S[0], V15.S4
-	VDUP V20.S[1], V16.S4
-	VDUP V20.S[2], V9.S4
-	VDUP V20.S[3], V7.S4
-	FMOVQ 32(R13), F31
-	VSHL $5, V31.S4, V12.S4
-	VSUB V12.S4, V0.S4, V12.S4
-	VDUP V12.S[2], V8.S4
-	VDUP V12.S[3], V5.S4
-	FMOVQ 16(R10), F23
-	FMOVQ 16(R10), F24
-	FMOVQ 384(R11), F19
-	WORD $0x0e26c279 // smull v25.8h, v19.8b, v6.8b
-	WORD $0x4e26c27a // smull2 v26.8h, v19.16b, v6.16b
-	FMOVQ 400(R11), F10
-	WORD $0x0e3e8159 // smlal v25.8h, v10.8b, v30.8b
-	WORD $0x4e3e815a // smlal2 v26.8h, v10.16b, v30.16b
-	FMOVQ 416(R11), F11
-	WORD $0x0e2d8179 // smlal v25.8h, v11.8b, v13.8b
-	WORD $0x4e2d817a // smlal2 v26.8h, v11.16b, v13.16b
-	FMOVQ 432(R11), F22
-	WORD $0x0e2e82d9 // smlal v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e606b37 // sadalp v23.4s, v25.8h
-	WORD $0x4e606b58 // sadalp v24.4s, v26.8h
-	VADDP V24.S4, V23.S4, V23.S4
-	WORD $0x4ea8d6f7 // fsub v23.4s, v23.4s, v8.4s
-	WORD $0x4f9f92f7 // fmul v23.4s, v23.4s, v31.s[0]
-	FMOVQ 128(R11), F17
-	WORD $0x6e31def7 // fmul v23.4s, v23.4s, v17.4s
-	FMOVQ 16(R10), F21
-	FMOVQ 16(R10), F18
-	FMOVQ 448(R11), F29
-	WORD $0x0e2fc3bb // smull v27.8h, v29.8b, v15.8b
-	WORD $0x4e2fc3bc // smull2 v28.8h, v29.16b, v15.16b
-	FMOVQ 464(R11), F4
-	WORD $0x0e30809b // smlal v27.8h, v4.8b, v16.8b
-	WORD $0x4e30809c // smlal2 v28.8h, v4.16b, v16.16b
-	FMOVQ 480(R11), F20
-	WORD $0x0e29829b // smlal v27.8h, v20.8b, v9.8b
-	WORD $0x4e29829c // smlal2 v28.8h, v20.16b, v9.16b
-	FMOVQ 496(R11), F12
-	WORD $0x0e27819b // smlal v27.8h, v12.8b, v7.8b
-	WORD $0x4e27819c // smlal2 v28.8h, v12.16b, v7.16b
-	WORD $0x4e606b75 // sadalp v21.4s, v27.8h
-	WORD $0x4e606b92 // sadalp v18.4s, v28.8h
-	VADDP V18.S4, V21.S4, V21.S4
-	WORD $0x4ea5d6b5 // fsub v21.4s, v21.4s, v5.4s
-	WORD $0x4fbf92b5 // fmul v21.4s, v21.4s, v31.s[1]
-	FMOVQ 192(R11), F19
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4e35d6f7 // fadd v23.4s, v23.4s, v21.4s
-	FMOVQ 0(R14), F10
-	WORD $0x4e37d54a // fadd v10.4s, v10.4s, v23.4s
-	FMOVQ F10, 0(R14)
-	FMOVQ 16(R10), F11
-	FMOVQ 16(R10), F22
-	FMOVQ 512(R11), F24
-	WORD $0x0e26c319 // smull v25.8h, v24.8b, v6.8b
-	WORD $0x4e26c31a // smull2 v26.8h, v24.16b, v6.16b
-	FMOVQ 528(R11), F17
-	WORD $0x0e3e8239 // smlal v25.8h, v17.8b, v30.8b
-	WORD $0x4e3e823a // smlal2 v26.8h, v17.16b, v30.16b
-	FMOVQ 544(R11), F29
-	WORD $0x0e2d83b9 // smlal v25.8h, v29.8b, v13.8b
-	WORD $0x4e2d83ba // smlal2 v26.8h, v29.16b, v13.16b
-	FMOVQ 560(R11), F4
-	WORD $0x0e2e8099 // smlal v25.8h, v4.8b, v14.8b
-	WORD $0x4e2e809a // smlal2 v26.8h, v4.16b, v14.16b
-	WORD $0x4e606b2b // sadalp v11.4s, v25.8h
-	WORD $0x4e606b56 // sadalp v22.4s, v26.8h
-	VADDP V22.S4, V11.S4, V11.S4
-	WORD $0x4ea8d56b // fsub v11.4s, v11.4s, v8.4s
-	WORD $0x4f9f916b // fmul v11.4s, v11.4s, v31.s[0]
-	FMOVQ 144(R11), F20
-	WORD $0x6e34dd6b // fmul v11.4s, v11.4s, v20.4s
-	FMOVQ 16(R10), F12
+row109:
+	FMOVQ 0(R13), F11
+	FMOVQ 16(R13), F17
+	VDUP V11.S[0], V15.S4
+	VDUP V11.S[1], V10.S4
+	VDUP V11.S[2], V13.S4
+	VDUP V11.S[3], V16.S4
+	VDUP V17.S[0], V12.S4
+	VDUP V17.S[1], V14.S4
+	VDUP V17.S[2], V18.S4
+	VDUP V17.S[3], V19.S4
+	FMOVQ 32(R13), F20
+	VSHL $5, V20.S4, V22.S4
+	VSUB V22.S4, V0.S4, V22.S4
+	VDUP V22.S[2], V23.S4
+	VDUP V22.S[3], V25.S4
 	FMOVQ 16(R10), F27
-	FMOVQ 576(R11), F19
-	WORD $0x0e2fc27c // smull v28.8h, v19.8b, v15.8b
-	WORD $0x4e2fc272 // smull2 v18.8h, v19.16b, v15.16b
-	FMOVQ 592(R11), F21
-	WORD $0x0e3082bc // smlal v28.8h, v21.8b, v16.8b
-	WORD $0x4e3082b2 // smlal2 v18.8h, v21.16b, v16.16b
-	FMOVQ 608(R11), F23
-	WORD $0x0e2982fc // smlal v28.8h, v23.8b, v9.8b
-	WORD $0x4e2982f2 // smlal2 v18.8h, v23.16b, v9.16b
-	FMOVQ 624(R11), F10
-	WORD $0x0e27815c // smlal v28.8h, v10.8b, v7.8b
-	WORD $0x4e278152 // smlal2 v18.8h, v10.16b, v7.16b
-	WORD $0x4e606b8c // sadalp v12.4s, v28.8h
-	WORD $0x4e606a5b // sadalp v27.4s, v18.8h
-	VADDP V27.S4, V12.S4, V12.S4
-	WORD $0x4ea5d58c // fsub v12.4s, v12.4s, v5.4s
-	WORD $0x4fbf918c // fmul v12.4s, v12.4s, v31.s[1]
-	FMOVQ 208(R11), F24
-	WORD $0x6e38dd8c // fmul v12.4s, v12.4s, v24.4s
-	WORD $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
-	FMOVQ 16(R14), F17
-	WORD $0x4e2bd631 // fadd v17.4s, v17.4s, v11.4s
-	FMOVQ F17, 16(R14)
+	FMOVQ 16(R10), F24
+	FMOVQ 512(R11), F28
+	WORD $0x0e2fc395 // smull v21.8h, v28.8b, v15.8b
+	WORD $0x4e2fc39a // smull2 v26.8h, v28.16b, v15.16b
+	FMOVQ 528(R11), F29
+	WORD $0x0e2a83b5 // smlal v21.8h, v29.8b, v10.8b
+	WORD $0x4e2a83ba // smlal2 v26.8h, v29.16b, v10.16b
+	FMOVQ 544(R11), F30
+	WORD $0x0e2d83d5 // smlal v21.8h, v30.8b, v13.8b
+	WORD $0x4e2d83da // smlal2 v26.8h, v30.16b, v13.16b
+	FMOVQ 560(R11), F31
+	WORD $0x0e3083f5 // smlal v21.8h, v31.8b, v16.8b
+	WORD $0x4e3083fa // smlal2 v26.8h, v31.16b, v16.16b
+	WORD $0x4e606abb // sadalp v27.4s, v21.8h
+	WORD $0x4e606b58 // sadalp v24.4s, v26.8h
+	VADDP V24.S4, V27.S4, V27.S4
+	WORD $0x4eb7d77b // fsub v27.4s, v27.4s, v23.4s
+	WORD $0x4f94937b // fmul v27.4s, v27.4s, v20.s[0]
+	FMOVQ 256(R11), F4
+	WORD $0x6e24df7b // fmul v27.4s, v27.4s, v4.4s
+	FMOVQ 16(R10), F6
+	FMOVQ 16(R10), F7
+	FMOVQ 576(R11), F5
+	WORD $0x0e2cc0a8 // smull v8.8h, v5.8b, v12.8b
+	WORD $0x4e2cc0a9 // smull2 v9.8h, v5.16b, v12.16b
+	FMOVQ 592(R11), F11
+	WORD $0x0e2e8168 // smlal v8.8h, v11.8b, v14.8b
+	WORD $0x4e2e8169 // smlal2 v9.8h, v11.16b, v14.16b
+	FMOVQ 608(R11), F17
+	WORD $0x0e328228 // smlal v8.8h, v17.8b, v18.8b
+	WORD $0x4e328229 // smlal2 v9.8h, v17.16b, v18.16b
+	FMOVQ 624(R11), F22
+	WORD $0x0e3382c8 // smlal v8.8h, v22.8b, v19.8b
+	WORD $0x4e3382c9 // smlal2 v9.8h, v22.16b, v19.16b
+	WORD $0x4e606906 // sadalp v6.4s, v8.8h
+	WORD $0x4e606927 // sadalp v7.4s, v9.8h
+	VADDP V7.S4, V6.S4, V6.S4
+	WORD $0x4eb9d4c6 // fsub v6.4s, v6.4s, v25.4s
+	WORD $0x4fb490c6 // fmul v6.4s, v6.4s, v20.s[1]
+	FMOVQ 320(R11), F28
+	WORD $0x6e3cdcc6 // fmul v6.4s, v6.4s, v28.4s
+	WORD $0x4e26d77b // fadd v27.4s, v27.4s, v6.4s
+	FMOVQ 0(R14), F29
+	WORD $0x4e3bd7bd // fadd v29.4s, v29.4s, v27.4s
+	FMOVQ F29, 0(R14)
+	FMOVQ 16(R10), F30
+	FMOVQ 16(R10), F31
+	FMOVQ 640(R11), F24
+	WORD $0x0e2fc315 // smull v21.8h, v24.8b, v15.8b
+	WORD $0x4e2fc31a // smull2 v26.8h, v24.16b, v15.16b
+	FMOVQ 656(R11), F4
+	WORD $0x0e2a8095 // smlal v21.8h, v4.8b, v10.8b
+	WORD $0x4e2a809a // smlal2 v26.8h, v4.16b, v10.16b
+	FMOVQ 672(R11), F5
+	WORD $0x0e2d80b5 // smlal v21.8h, v5.8b, v13.8b
+	WORD $0x4e2d80ba // smlal2 v26.8h, v5.16b, v13.16b
+	FMOVQ 688(R11), F11
+	WORD $0x0e308175 // smlal v21.8h, v11.8b, v16.8b
+	WORD $0x4e30817a // smlal2 v26.8h, v11.16b, v16.16b
+	WORD $0x4e606abe // sadalp v30.4s, v21.8h
+	WORD $0x4e606b5f // sadalp v31.4s, v26.8h
+	VADDP V31.S4, V30.S4, V30.S4
+	WORD $0x4eb7d7de // fsub v30.4s, v30.4s, v23.4s
+	WORD $0x4f9493de // fmul v30.4s, v30.4s, v20.s[0]
+	FMOVQ 272(R11), F17
+	WORD $0x6e31dfde // fmul v30.4s, v30.4s, v17.4s
+	FMOVQ 16(R10), F22
+	FMOVQ 16(R10), F8
+	FMOVQ 704(R11), F28
+	WORD $0x0e2cc389 // smull v9.8h, v28.8b, v12.8b
+	WORD $0x4e2cc387 // smull2 v7.8h, v28.16b, v12.16b
+	FMOVQ 720(R11), F6
+	WORD $0x0e2e80c9 // smlal v9.8h, v6.8b, v14.8b
+	WORD $0x4e2e80c7 // smlal2 v7.8h, v6.16b, v14.16b
+	FMOVQ 736(R11), F27
+	WORD $0x0e328369 // smlal v9.8h, v27.8b, v18.8b
+	WORD $0x4e328367 // smlal2 v7.8h, v27.16b, v18.16b
+	FMOVQ 752(R11), F29
+	WORD $0x0e3383a9 // smlal v9.8h, v29.8b, v19.8b
+	WORD $0x4e3383a7 // smlal2 v7.8h, v29.16b, v19.16b
+	WORD $0x4e606936 // sadalp v22.4s, v9.8h
+	WORD $0x4e6068e8 // sadalp v8.4s, v7.8h
+	VADDP V8.S4, V22.S4, V22.S4
+	WORD $0x4eb9d6d6 // fsub v22.4s, v22.4s, v25.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	FMOVQ 336(R11), F24
+	WORD $0x6e38ded6 // fmul v22.4s, v22.4s, v24.4s
+	WORD $0x4e36d7de // fadd v30.4s, v30.4s, v22.4s
+	FMOVQ 16(R14), F4
+	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
+	FMOVQ F4, 16(R14)
+	FMOVQ 16(R10), F5
+	FMOVQ 16(R10), F11
+	FMOVQ 768(R11), F31
+	WORD $0x0e2fc3f5 // smull v21.8h, v31.8b, v15.8b
+	WORD $0x4e2fc3fa // smull2 v26.8h, v31.16b, v15.16b
+	FMOVQ 784(R11), F17
+	WORD $0x0e2a8235 // smlal v21.8h, v17.8b, v10.8b
+	WORD $0x4e2a823a // smlal2 v26.8h, v17.16b, v10.16b
+	FMOVQ 800(R11), F28
+	WORD $0x0e2d8395 // smlal v21.8h, v28.8b, v13.8b
+	WORD $0x4e2d839a // smlal2 v26.8h, v28.16b, v13.16b
+	FMOVQ 816(R11), F6
+	WORD $0x0e3080d5 // smlal v21.8h, v6.8b, v16.8b
+	WORD $0x4e3080da // smlal2 v26.8h, v6.16b, v16.16b
+	WORD $0x4e606aa5 // sadalp v5.4s, v21.8h
+	WORD $0x4e606b4b // sadalp v11.4s, v26.8h
+	VADDP V11.S4, V5.S4, V5.S4
+	WORD $0x4eb7d4a5 // fsub v5.4s, v5.4s, v23.4s
+	WORD $0x4f9490a5 // fmul v5.4s, v5.4s, v20.s[0]
+	FMOVQ 288(R11), F27
+	WORD $0x6e3bdca5 // fmul v5.4s, v5.4s, v27.4s
 	FMOVQ 16(R10), F29
-	FMOVQ 16(R10), F4
-	FMOVQ 640(R11), F22
-	WORD $0x0e26c2d9 // smull v25.8h, v22.8b, v6.8b
-	WORD $0x4e26c2da // smull2 v26.8h, v22.16b, v6.16b
-	FMOVQ 656(R11), F20
-	WORD $0x0e3e8299 // smlal v25.8h, v20.8b, v30.8b
-	WORD $0x4e3e829a // smlal2 v26.8h, v20.16b, v30.16b
-	FMOVQ 672(R11), F19
-	WORD $0x0e2d8279 // smlal v25.8h, v19.8b, v13.8b
-	WORD $0x4e2d827a // smlal2 v26.8h, v19.16b, v13.16b
-	FMOVQ 688(R11), F21
-	WORD $0x0e2e82b9 // smlal v25.8h, v21.8b, v14.8b
-	WORD $0x4e2e82ba // smlal2 v26.8h, v21.16b, v14.16b
-	WORD $0x4e606b3d // sadalp v29.4s, v25.8h
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	VADDP V4.S4, V29.S4, V29.S4
-	WORD $0x4ea8d7bd // fsub v29.4s, v29.4s, v8.4s
-	WORD $0x4f9f93bd // fmul v29.4s, v29.4s, v31.s[0]
-	FMOVQ 160(R11), F23
-	WORD $0x6e37dfbd // fmul v29.4s, v29.4s, v23.4s
-	FMOVQ 16(R10), F10
+	FMOVQ 16(R10), F9
+	FMOVQ 832(R11), F24
+	WORD $0x0e2cc307 // smull v7.8h, v24.8b, v12.8b
+	WORD $0x4e2cc308 // smull2 v8.8h, v24.16b, v12.16b
+	FMOVQ 848(R11), F22
+	WORD $0x0e2e82c7 // smlal v7.8h, v22.8b, v14.8b
+	WORD $0x4e2e82c8 // smlal2 v8.8h, v22.16b, v14.16b
+	FMOVQ 864(R11), F30
+	WORD $0x0e3283c7 // smlal v7.8h, v30.8b, v18.8b
+	WORD $0x4e3283c8 // smlal2 v8.8h, v30.16b, v18.16b
+	FMOVQ 880(R11), F4
+	WORD $0x0e338087 // smlal v7.8h, v4.8b, v19.8b
+	WORD $0x4e338088 // smlal2 v8.8h, v4.16b, v19.16b
+	WORD $0x4e6068fd // sadalp v29.4s, v7.8h
+	WORD $0x4e606909 // sadalp v9.4s, v8.8h
+	VADDP V9.S4, V29.S4, V29.S4
+	WORD $0x4eb9d7bd // fsub v29.4s, v29.4s, v25.4s
+	WORD $0x4fb493bd // fmul v29.4s, v29.4s, v20.s[1]
+	FMOVQ 352(R11), F31
+	WORD $0x6e3fdfbd // fmul v29.4s, v29.4s, v31.4s
+	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
+	FMOVQ 32(R14), F17
+	WORD $0x4e25d631 // fadd v17.4s, v17.4s, v5.4s
+	FMOVQ F17, 32(R14)
 	FMOVQ 16(R10), F28
-	FMOVQ 704(R11), F24
-	WORD $0x0e2fc312 // smull v18.8h, v24.8b, v15.8b
-	WORD $0x4e2fc31b // smull2 v27.8h, v24.16b, v15.16b
-	FMOVQ 720(R11), F12
-	WORD $0x0e308192 // smlal v18.8h, v12.8b, v16.8b
-	WORD $0x4e30819b // smlal2 v27.8h, v12.16b, v16.16b
-	FMOVQ 736(R11), F11
-	WORD $0x0e298172 // smlal v18.8h, v11.8b, v9.8b
-	WORD $0x4e29817b // smlal2 v27.8h, v11.16b, v9.16b
-	FMOVQ 752(R11), F17
-	WORD $0x0e278232 // smlal v18.8h, v17.8b, v7.8b
-	WORD $0x4e27823b // smlal2 v27.8h, v17.16b, v7.16b
-	WORD $0x4e606a4a // sadalp v10.4s, v18.8h
-	WORD $0x4e606b7c // sadalp v28.4s, v27.8h
-	VADDP V28.S4, V10.S4, V10.S4
-	WORD $0x4ea5d54a // fsub v10.4s, v10.4s, v5.4s
-	WORD $0x4fbf914a // fmul v10.4s, v10.4s, v31.s[1]
-	FMOVQ 224(R11), F22
-	WORD $0x6e36dd4a // fmul v10.4s, v10.4s, v22.4s
-	WORD $0x4e2ad7bd // fadd v29.4s, v29.4s, v10.4s
-	FMOVQ 32(R14), F20
-	WORD $0x4e3dd694 // fadd v20.4s, v20.4s, v29.4s
-	FMOVQ F20, 32(R14)
-	FMOVQ 16(R10), F19
-	FMOVQ 16(R10), F21
-	FMOVQ 768(R11), F4
-	WORD $0x0e26c099 // smull v25.8h, v4.8b, v6.8b
-	WORD $0x4e26c09a // smull2 v26.8h, v4.16b, v6.16b
-	FMOVQ 784(R11), F23
-	WORD $0x0e3e82f9 // smlal v25.8h, v23.8b, v30.8b
-	WORD $0x4e3e82fa // smlal2 v26.8h, v23.16b, v30.16b
-	FMOVQ 800(R11), F24
-	WORD $0x0e2d8319 // smlal v25.8h, v24.8b, v13.8b
+	FMOVQ 16(R10), F6
+	FMOVQ 896(R11), F11
+	WORD $0x0e2fc175 // smull v21.8h, v11.8b, v15.8b
+	WORD $0x4e2fc17a // smull2 v26.8h, v11.16b, v15.16b
+	FMOVQ 912(R11), F27
+	WORD $0x0e2a8375 // smlal v21.8h, v27.8b, v10.8b
+	WORD $0x4e2a837a // smlal2 v26.8h, v27.16b, v10.16b
+	FMOVQ 928(R11), F24
+	WORD $0x0e2d8315 // smlal v21.8h, v24.8b, v13.8b
 	WORD $0x4e2d831a // smlal2 v26.8h, v24.16b, v13.16b
-	FMOVQ 816(R11), F12
-	WORD $0x0e2e8199 // smlal v25.8h, v12.8b, v14.8b
-	WORD $0x4e2e819a // smlal2 v26.8h, v12.16b, v14.16b
-	WORD $0x4e606b33 // sadalp v19.4s, v25.8h
-	WORD $0x4e606b55 // sadalp v21.4s, v26.8h
-	VADDP V21.S4, V19.S4, V19.S4
-	WORD $0x4ea8d673 // fsub v19.4s, v19.4s, v8.4s
-	WORD $0x4f9f9273 // fmul v19.4s, v19.4s, v31.s[0]
-	FMOVQ 176(R11), F11
-	WORD $0x6e2bde73 // fmul v19.4s, v19.4s, v11.4s
-	FMOVQ 16(R10), F17
-	FMOVQ 16(R10), F18
-	FMOVQ 832(R11), F22
-	WORD $0x0e2fc2db // smull v27.8h, v22.8b, v15.8b
-	WORD $0x4e2fc2dc // smull2 v28.8h, v22.16b, v15.16b
-	FMOVQ 848(R11), F10
-	WORD $0x0e30815b // smlal v27.8h, v10.8b, v16.8b
-	WORD $0x4e30815c // smlal2 v28.8h, v10.16b, v16.16b
-	FMOVQ 864(R11), F29
-	WORD $0x0e2983bb // smlal v27.8h, v29.8b, v9.8b
-	WORD $0x4e2983bc // smlal2 v28.8h, v29.16b, v9.16b
-	FMOVQ 880(R11), F20
-	WORD $0x0e27829b // smlal v27.8h, v20.8b, v7.8b
-	WORD $0x4e27829c // smlal2 v28.8h, v20.16b, v7.16b
-	WORD $0x4e606b71 // sadalp v17.4s, v27.8h
-	WORD $0x4e606b92 // sadalp v18.4s, v28.8h
-	VADDP V18.S4, V17.S4, V17.S4
-	WORD $0x4ea5d631 // fsub v17.4s, v17.4s, v5.4s
-	WORD $0x4fbf9231 // fmul v17.4s, v17.4s, v31.s[1]
-	FMOVQ 240(R11), F4
-	WORD $0x6e24de31 // fmul v17.4s, v17.4s, v4.4s
-	WORD $0x4e31d673 // fadd v19.4s, v19.4s, v17.4s
-	FMOVQ 48(R14), F23
-	WORD $0x4e33d6f7 // fadd v23.4s, v23.4s, v19.4s
-	FMOVQ F23, 48(R14)
+	FMOVQ 944(R11), F22
+	WORD $0x0e3082d5 // smlal v21.8h, v22.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e606abc // sadalp v28.4s, v21.8h
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	VADDP V6.S4, V28.S4, V28.S4
+	WORD $0x4eb7d79c // fsub v28.4s, v28.4s, v23.4s
+	WORD $0x4f94939c // fmul v28.4s, v28.4s, v20.s[0]
+	FMOVQ 304(R11), F30
+	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
+	FMOVQ 16(R10), F4
+	FMOVQ 16(R10), F7
+	FMOVQ 960(R11), F31
+	WORD $0x0e2cc3e8 // smull v8.8h, v31.8b, v12.8b
+	WORD $0x4e2cc3e9 // smull2 v9.8h, v31.16b, v12.16b
+	FMOVQ 976(R11), F29
+	WORD $0x0e2e83a8 // smlal v8.8h, v29.8b, v14.8b
+	WORD $0x4e2e83a9 // smlal2 v9.8h, v29.16b, v14.16b
+	FMOVQ 992(R11), F5
+	WORD $0x0e3280a8 // smlal v8.8h, v5.8b, v18.8b
+	WORD $0x4e3280a9 // smlal2 v9.8h, v5.16b, v18.16b
+	FMOVQ 1008(R11), F17
+	WORD $0x0e338228 // smlal v8.8h, v17.8b, v19.8b
+	WORD $0x4e338229 // smlal2 v9.8h, v17.16b, v19.16b
+	WORD $0x4e606904 // sadalp v4.4s, v8.8h
+	WORD $0x4e606927 // sadalp v7.4s, v9.8h
+	VADDP V7.S4, V4.S4, V4.S4
+	WORD $0x4eb9d484 // fsub v4.4s, v4.4s, v25.4s
+	WORD $0x4fb49084 // fmul v4.4s, v4.4s, v20.s[1]
+	FMOVQ 368(R11), F11
+	WORD $0x6e2bdc84 // fmul v4.4s, v4.4s, v11.4s
+	WORD $0x4e24d79c // fadd v28.4s, v28.4s, v4.4s
+	FMOVQ 48(R14), F27
+	WORD $0x4e3cd77b // fadd v27.4s, v27.4s, v28.4s
+	FMOVQ F27, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row99
+	BNE row109
 	FMOVQ 448(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 704(R1), F12
-	VSHL $4, V12.B16, V25.B16
-	VAND V2.B16, V25.B16, V26.B16
+	FMOVQ 704(R1), F22
+	VSHL $4, V22.B16, V21.B16
+	VAND V2.B16, V21.B16, V26.B16
 	VORR V26.B16, V24.B16, V24.B16
-	FMOVQ F24, 384(R11)
-	FMOVQ 512(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V25.B16, V11.B16
-	VUSRA $2, V11.B16, V21.B16
-	FMOVQ F21, 400(R11)
-	FMOVQ 576(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V2.B16, V12.B16, V10.B16
-	VORR V10.B16, V22.B16, V22.B16
-	FMOVQ F22, 416(R11)
-	FMOVQ 640(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V12.B16, V20.B16
-	VUSRA $2, V20.B16, V29.B16
-	FMOVQ F29, 432(R11)
-	FMOVQ 448(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	FMOVQ 768(R1), F28
-	VSHL $4, V28.B16, V18.B16
-	VAND V2.B16, V18.B16, V4.B16
-	VORR V4.B16, V27.B16, V27.B16
-	FMOVQ F27, 448(R11)
-	FMOVQ 512(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V3.B16, V18.B16, V19.B16
-	VUSRA $2, V19.B16, V17.B16
-	FMOVQ F17, 464(R11)
-	FMOVQ 576(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V2.B16, V28.B16, V6.B16
-	VORR V6.B16, V23.B16, V23.B16
-	FMOVQ F23, 480(R11)
-	FMOVQ 640(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V3.B16, V28.B16, V13.B16
-	VUSRA $2, V13.B16, V30.B16
-	FMOVQ F30, 496(R11)
-	FMOVD 32(R1), F14
-	WORD $0x0f08a5ce // sshll v14.8h, v14.8b, #0
-	WORD $0x0e6e100f // saddw v15.4s, v0.4s, v14.4h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 0(R11), F16
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	FMOVQ F15, 128(R11)
-	FMOVD 48(R1), F9
-	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
-	WORD $0x0e691007 // saddw v7.4s, v0.4s, v9.4h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 0(R11), F31
-	WORD $0x6e3fdce7 // fmul v7.4s, v7.4s, v31.4s
-	FMOVQ F7, 192(R11)
-	FMOVQ 464(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ 720(R1), F5
-	VSHL $4, V5.B16, V26.B16
-	VAND V2.B16, V26.B16, V24.B16
-	VORR V24.B16, V8.B16, V8.B16
-	FMOVQ F8, 512(R11)
-	FMOVQ 528(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V26.B16, V21.B16
-	VUSRA $2, V21.B16, V11.B16
-	FMOVQ F11, 528(R11)
-	FMOVQ 592(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V2.B16, V5.B16, V22.B16
-	VORR V22.B16, V10.B16, V10.B16
-	FMOVQ F10, 544(R11)
-	FMOVQ 656(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V5.B16, V25.B16
-	VUSRA $2, V25.B16, V20.B16
-	FMOVQ F20, 560(R11)
-	FMOVQ 464(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	FMOVQ 784(R1), F29
-	VSHL $4, V29.B16, V4.B16
-	VAND V2.B16, V4.B16, V27.B16
-	VORR V27.B16, V12.B16, V12.B16
-	FMOVQ F12, 576(R11)
-	FMOVQ 528(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	VAND V3.B16, V4.B16, V17.B16
-	VUSRA $2, V17.B16, V19.B16
-	FMOVQ F19, 592(R11)
-	FMOVQ 592(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	VAND V2.B16, V29.B16, V23.B16
-	VORR V23.B16, V6.B16, V6.B16
-	FMOVQ F6, 608(R11)
-	FMOVQ 656(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V3.B16, V29.B16, V18.B16
-	VUSRA $2, V18.B16, V13.B16
-	FMOVQ F13, 624(R11)
-	WORD $0x4e6e101c // saddw2 v28.4s, v0.4s, v14.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 16(R11), F30
-	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
-	FMOVQ F28, 144(R11)
-	WORD $0x4e691010 // saddw2 v16.4s, v0.4s, v9.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 16(R11), F15
-	WORD $0x6e2fde10 // fmul v16.4s, v16.4s, v15.4s
-	FMOVQ F16, 208(R11)
-	FMOVQ 480(R1), F31
+	FMOVQ F24, 512(R11)
+	FMOVQ 512(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	VAND V3.B16, V21.B16, V30.B16
+	VUSRA $2, V30.B16, V6.B16
+	FMOVQ F6, 528(R11)
+	FMOVQ 576(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ 736(R1), F7
-	VSHL $4, V7.B16, V24.B16
-	VAND V2.B16, V24.B16, V8.B16
-	VORR V8.B16, V31.B16, V31.B16
-	FMOVQ F31, 640(R11)
-	FMOVQ 544(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V24.B16, V11.B16
-	VUSRA $2, V11.B16, V21.B16
-	FMOVQ F21, 656(R11)
-	FMOVQ 608(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V2.B16, V7.B16, V10.B16
-	VORR V10.B16, V22.B16, V22.B16
-	FMOVQ F22, 672(R11)
-	FMOVQ 672(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V7.B16, V26.B16
-	VUSRA $2, V26.B16, V25.B16
-	FMOVQ F25, 688(R11)
-	FMOVQ 480(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	FMOVQ 800(R1), F20
-	VSHL $4, V20.B16, V27.B16
-	VAND V2.B16, V27.B16, V12.B16
-	VORR V12.B16, V5.B16, V5.B16
-	FMOVQ F5, 704(R11)
-	FMOVQ 544(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V3.B16, V27.B16, V19.B16
-	VUSRA $2, V19.B16, V17.B16
-	FMOVQ F17, 720(R11)
-	FMOVQ 608(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V2.B16, V20.B16, V6.B16
-	VORR V6.B16, V23.B16, V23.B16
-	FMOVQ F23, 736(R11)
-	FMOVQ 672(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V3.B16, V20.B16, V4.B16
-	VUSRA $2, V4.B16, V18.B16
-	FMOVQ F18, 752(R11)
-	FMOVD 40(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d100d // saddw v13.4s, v0.4s, v29.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 32(R11), F14
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 160(R11)
-	FMOVD 56(R1), F30
-	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e101c // saddw v28.4s, v0.4s, v30.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 32(R11), F9
-	WORD $0x6e29df9c // fmul v28.4s, v28.4s, v9.4s
-	FMOVQ F28, 224(R11)
-	FMOVQ 496(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 752(R1), F16
-	VSHL $4, V16.B16, V8.B16
-	VAND V2.B16, V8.B16, V31.B16
-	VORR V31.B16, V15.B16, V15.B16
-	FMOVQ F15, 768(R11)
-	FMOVQ 560(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V8.B16, V21.B16
-	VUSRA $2, V21.B16, V11.B16
-	FMOVQ F11, 784(R11)
-	FMOVQ 624(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V2.B16, V16.B16, V22.B16
-	VORR V22.B16, V10.B16, V10.B16
-	FMOVQ F10, 800(R11)
-	FMOVQ 688(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V16.B16, V24.B16
-	VUSRA $2, V24.B16, V26.B16
-	FMOVQ F26, 816(R11)
-	FMOVQ 496(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	FMOVQ 816(R1), F25
-	VSHL $4, V25.B16, V12.B16
-	VAND V2.B16, V12.B16, V5.B16
-	VORR V5.B16, V7.B16, V7.B16
-	FMOVQ F7, 832(R11)
-	FMOVQ 560(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	VAND V3.B16, V12.B16, V17.B16
-	VUSRA $2, V17.B16, V19.B16
-	FMOVQ F19, 848(R11)
-	FMOVQ 624(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	VAND V2.B16, V25.B16, V23.B16
-	VORR V23.B16, V6.B16, V6.B16
-	FMOVQ F6, 864(R11)
-	FMOVQ 688(R1), F4
+	VAND V2.B16, V22.B16, V29.B16
+	VORR V29.B16, V31.B16, V31.B16
+	FMOVQ F31, 544(R11)
+	FMOVQ 640(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	VAND V3.B16, V22.B16, V17.B16
+	VUSRA $2, V17.B16, V5.B16
+	FMOVQ F5, 560(R11)
+	FMOVQ 448(R1), F8
+	FMOVQ 768(R1), F9
+	VSHL $4, V9.B16, V7.B16
+	VAND V2.B16, V7.B16, V11.B16
+	VUSRA $4, V8.B16, V11.B16
+	FMOVQ F11, 576(R11)
+	FMOVQ 512(R1), F4
+	VAND V3.B16, V7.B16, V28.B16
 	VUSHR $4, V4.B16, V4.B16
-	VAND V3.B16, V25.B16, V27.B16
-	VUSRA $2, V27.B16, V4.B16
-	FMOVQ F4, 880(R11)
-	WORD $0x4e7d1014 // saddw2 v20.4s, v0.4s, v29.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 48(R11), F18
-	WORD $0x6e32de94 // fmul v20.4s, v20.4s, v18.4s
-	FMOVQ F20, 176(R11)
-	WORD $0x4e7e100e // saddw2 v14.4s, v0.4s, v30.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 48(R11), F13
-	WORD $0x6e2dddce // fmul v14.4s, v14.4s, v13.4s
-	FMOVQ F14, 240(R11)
+	VUSRA $2, V28.B16, V4.B16
+	FMOVQ F4, 592(R11)
+	FMOVQ 576(R1), F27
+	VAND V2.B16, V9.B16, V15.B16
+	VUSRA $4, V27.B16, V15.B16
+	FMOVQ F15, 608(R11)
+	FMOVQ 640(R1), F10
+	VAND V3.B16, V9.B16, V13.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V13.B16, V10.B16
+	FMOVQ F10, 624(R11)
+	FMOVD 32(R1), F16
+	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
+	WORD $0x0e70100c // saddw v12.4s, v0.4s, v16.4h
+	FMOVQ 0(R11), F14
+	FMOVQ 64(R11), F18
+	WORD $0x4e2ccdd2 // fmla v18.4s, v14.4s, v12.4s
+	FMOVQ F18, 256(R11)
+	FMOVD 48(R1), F19
+	WORD $0x0f08a673 // sshll v19.8h, v19.8b, #0
+	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
+	FMOVQ 0(R11), F23
+	FMOVQ 64(R11), F25
+	WORD $0x4e34cef9 // fmla v25.4s, v23.4s, v20.4s
+	FMOVQ F25, 320(R11)
+	FMOVQ 464(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ 720(R1), F24
+	VSHL $4, V24.B16, V30.B16
+	VAND V2.B16, V30.B16, V6.B16
+	VORR V6.B16, V26.B16, V26.B16
+	FMOVQ F26, 640(R11)
+	FMOVQ 528(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V30.B16, V31.B16
+	VUSRA $2, V31.B16, V29.B16
+	FMOVQ F29, 656(R11)
+	FMOVQ 592(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V2.B16, V24.B16, V22.B16
+	VORR V22.B16, V21.B16, V21.B16
+	FMOVQ F21, 672(R11)
+	FMOVQ 656(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V24.B16, V5.B16
+	VUSRA $2, V5.B16, V17.B16
+	FMOVQ F17, 688(R11)
+	FMOVQ 464(R1), F8
+	FMOVQ 784(R1), F11
+	VSHL $4, V11.B16, V28.B16
+	VAND V2.B16, V28.B16, V4.B16
+	VUSRA $4, V8.B16, V4.B16
+	FMOVQ F4, 704(R11)
+	FMOVQ 528(R1), F27
+	VAND V3.B16, V28.B16, V15.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $2, V15.B16, V27.B16
+	FMOVQ F27, 720(R11)
+	FMOVQ 592(R1), F7
+	VAND V2.B16, V11.B16, V9.B16
+	VUSRA $4, V7.B16, V9.B16
+	FMOVQ F9, 736(R11)
+	FMOVQ 656(R1), F13
+	VAND V3.B16, V11.B16, V10.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $2, V10.B16, V13.B16
+	FMOVQ F13, 752(R11)
+	WORD $0x4e70100e // saddw2 v14.4s, v0.4s, v16.8h
+	FMOVQ 16(R11), F12
+	FMOVQ 80(R11), F18
+	WORD $0x4e2ecd92 // fmla v18.4s, v12.4s, v14.4s
+	FMOVQ F18, 272(R11)
+	WORD $0x4e731017 // saddw2 v23.4s, v0.4s, v19.8h
+	FMOVQ 16(R11), F20
+	FMOVQ 80(R11), F25
+	WORD $0x4e37ce99 // fmla v25.4s, v20.4s, v23.4s
+	FMOVQ F25, 336(R11)
+	FMOVQ 480(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	FMOVQ 736(R1), F26
+	VSHL $4, V26.B16, V31.B16
+	VAND V2.B16, V31.B16, V29.B16
+	VORR V29.B16, V6.B16, V6.B16
+	FMOVQ F6, 768(R11)
+	FMOVQ 544(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V31.B16, V21.B16
+	VUSRA $2, V21.B16, V22.B16
+	FMOVQ F22, 784(R11)
+	FMOVQ 608(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V26.B16, V24.B16
+	VORR V24.B16, V30.B16, V30.B16
+	FMOVQ F30, 800(R11)
+	FMOVQ 672(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	VAND V3.B16, V26.B16, V17.B16
+	VUSRA $2, V17.B16, V5.B16
+	FMOVQ F5, 816(R11)
+	FMOVQ 480(R1), F8
+	FMOVQ 800(R1), F4
+	VSHL $4, V4.B16, V15.B16
+	VAND V2.B16, V15.B16, V27.B16
+	VUSRA $4, V8.B16, V27.B16
+	FMOVQ F27, 832(R11)
+	FMOVQ 544(R1), F7
+	VAND V3.B16, V15.B16, V9.B16
+	VUSHR $4, V7.B16, V7.B16
+	VUSRA $2, V9.B16, V7.B16
+	FMOVQ F7, 848(R11)
+	FMOVQ 608(R1), F28
+	VAND V2.B16, V4.B16, V11.B16
+	VUSRA $4, V28.B16, V11.B16
+	FMOVQ F11, 864(R11)
+	FMOVQ 672(R1), F10
+	VAND V3.B16, V4.B16, V13.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V13.B16, V10.B16
+	FMOVQ F10, 880(R11)
+	FMOVD 40(R1), F16
+	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
+	WORD $0x0e70100c // saddw v12.4s, v0.4s, v16.4h
+	FMOVQ 32(R11), F14
+	FMOVQ 96(R11), F18
+	WORD $0x4e2ccdd2 // fmla v18.4s, v14.4s, v12.4s
+	FMOVQ F18, 288(R11)
+	FMOVD 56(R1), F19
+	WORD $0x0f08a673 // sshll v19.8h, v19.8b, #0
+	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
+	FMOVQ 32(R11), F23
+	FMOVQ 96(R11), F25
+	WORD $0x4e34cef9 // fmla v25.4s, v23.4s, v20.4s
+	FMOVQ F25, 352(R11)
+	FMOVQ 496(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 752(R1), F6
+	VSHL $4, V6.B16, V21.B16
+	VAND V2.B16, V21.B16, V22.B16
+	VORR V22.B16, V29.B16, V29.B16
+	FMOVQ F29, 896(R11)
+	FMOVQ 560(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V21.B16, V30.B16
+	VUSRA $2, V30.B16, V24.B16
+	FMOVQ F24, 912(R11)
+	FMOVQ 624(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V2.B16, V6.B16, V26.B16
+	VORR V26.B16, V31.B16, V31.B16
+	FMOVQ F31, 928(R11)
+	FMOVQ 688(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V6.B16, V5.B16
+	VUSRA $2, V5.B16, V17.B16
+	FMOVQ F17, 944(R11)
+	FMOVQ 496(R1), F8
+	FMOVQ 816(R1), F27
+	VSHL $4, V27.B16, V9.B16
+	VAND V2.B16, V9.B16, V7.B16
+	VUSRA $4, V8.B16, V7.B16
+	FMOVQ F7, 960(R11)
+	FMOVQ 560(R1), F28
+	VAND V3.B16, V9.B16, V11.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $2, V11.B16, V28.B16
+	FMOVQ F28, 976(R11)
+	FMOVQ 624(R1), F15
+	VAND V2.B16, V27.B16, V4.B16
+	VUSRA $4, V15.B16, V4.B16
+	FMOVQ F4, 992(R11)
+	FMOVQ 688(R1), F13
+	VAND V3.B16, V27.B16, V10.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $2, V10.B16, V13.B16
+	FMOVQ F13, 1008(R11)
+	WORD $0x4e70100e // saddw2 v14.4s, v0.4s, v16.8h
+	FMOVQ 48(R11), F12
+	FMOVQ 112(R11), F18
+	WORD $0x4e2ecd92 // fmla v18.4s, v12.4s, v14.4s
+	FMOVQ F18, 304(R11)
+	WORD $0x4e731017 // saddw2 v23.4s, v0.4s, v19.8h
+	FMOVQ 48(R11), F20
+	FMOVQ 112(R11), F25
+	WORD $0x4e37ce99 // fmla v25.4s, v20.4s, v23.4s
+	FMOVQ F25, 368(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row100:
-	FMOVQ 0(R13), F9
-	FMOVQ 16(R13), F28
-	VDUP V9.S[0], V31.S4
-	VDUP V9.S[1], V15.S4
-	VDUP V9.S[2], V21.S4
-	VDUP V9.S[3], V11.S4
-	VDUP V28.S[0], V22.S4
-	VDUP V28.S[1], V10.S4
-	VDUP V28.S[2], V24.S4
-	VDUP V28.S[3], V8.S4
-	FMOVQ 32(R13), F16
-	VSHL $5, V16.S4, V26.S4
-	VSUB V26.S4, V0.S4, V26.S4
-	VDUP V26.S[2], V5.S4
-	VDUP V26.S[3], V7.S4
-	FMOVQ 16(R10), F17
-	FMOVQ 16(R10), F19
-	FMOVQ 384(R11), F27
-	WORD $0x0e3fc377 // smull v23.8h, v27.8b, v31.8b
-	WORD $0x4e3fc366 // smull2 v6.8h, v27.16b, v31.16b
-	FMOVQ 400(R11), F12
-	WORD $0x0e2f8197 // smlal v23.8h, v12.8b, v15.8b
-	WORD $0x4e2f8186 // smlal2 v6.8h, v12.16b, v15.16b
-	FMOVQ 416(R11), F25
-	WORD $0x0e358337 // smlal v23.8h, v25.8b, v21.8b
-	WORD $0x4e358326 // smlal2 v6.8h, v25.16b, v21.16b
-	FMOVQ 432(R11), F4
-	WORD $0x0e2b8097 // smlal v23.8h, v4.8b, v11.8b
-	WORD $0x4e2b8086 // smlal2 v6.8h, v4.16b, v11.16b
-	WORD $0x4e606af1 // sadalp v17.4s, v23.8h
-	WORD $0x4e6068d3 // sadalp v19.4s, v6.8h
-	VADDP V19.S4, V17.S4, V17.S4
-	WORD $0x4ea5d631 // fsub v17.4s, v17.4s, v5.4s
-	WORD $0x4f909231 // fmul v17.4s, v17.4s, v16.s[0]
-	FMOVQ 128(R11), F29
-	WORD $0x6e3dde31 // fmul v17.4s, v17.4s, v29.4s
-	FMOVQ 16(R10), F18
-	FMOVQ 16(R10), F20
-	FMOVQ 448(R11), F14
-	WORD $0x0e36c1de // smull v30.8h, v14.8b, v22.8b
-	WORD $0x4e36c1cd // smull2 v13.8h, v14.16b, v22.16b
-	FMOVQ 464(R11), F9
-	WORD $0x0e2a813e // smlal v30.8h, v9.8b, v10.8b
-	WORD $0x4e2a812d // smlal2 v13.8h, v9.16b, v10.16b
-	FMOVQ 480(R11), F28
-	WORD $0x0e38839e // smlal v30.8h, v28.8b, v24.8b
-	WORD $0x4e38838d // smlal2 v13.8h, v28.16b, v24.16b
-	FMOVQ 496(R11), F26
-	WORD $0x0e28835e // smlal v30.8h, v26.8b, v8.8b
-	WORD $0x4e28834d // smlal2 v13.8h, v26.16b, v8.16b
-	WORD $0x4e606bd2 // sadalp v18.4s, v30.8h
-	WORD $0x4e6069b4 // sadalp v20.4s, v13.8h
-	VADDP V20.S4, V18.S4, V18.S4
-	WORD $0x4ea7d652 // fsub v18.4s, v18.4s, v7.4s
-	WORD $0x4fb09252 // fmul v18.4s, v18.4s, v16.s[1]
-	FMOVQ 192(R11), F27
-	WORD $0x6e3bde52 // fmul v18.4s, v18.4s, v27.4s
-	WORD $0x4e32d631 // fadd v17.4s, v17.4s, v18.4s
-	FMOVQ 0(R14), F12
-	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
-	FMOVQ F12, 0(R14)
-	FMOVQ 16(R10), F25
+row110:
+	FMOVQ 0(R13), F22
+	FMOVQ 16(R13), F29
+	VDUP V22.S[0], V30.S4
+	VDUP V22.S[1], V24.S4
+	VDUP V22.S[2], V26.S4
+	VDUP V22.S[3], V31.S4
+	VDUP V29.S[0], V21.S4
+	VDUP V29.S[1], V6.S4
+	VDUP V29.S[2], V5.S4
+	VDUP V29.S[3], V17.S4
+	FMOVQ 32(R13), F8
+	VSHL $5, V8.S4, V7.S4
+	VSUB V7.S4, V0.S4, V7.S4
+	VDUP V7.S[2], V11.S4
+	VDUP V7.S[3], V28.S4
+	FMOVQ 16(R10), F15
 	FMOVQ 16(R10), F4
-	FMOVQ 512(R11), F19
-	WORD $0x0e3fc277 // smull v23.8h, v19.8b, v31.8b
-	WORD $0x4e3fc266 // smull2 v6.8h, v19.16b, v31.16b
-	FMOVQ 528(R11), F29
-	WORD $0x0e2f83b7 // smlal v23.8h, v29.8b, v15.8b
-	WORD $0x4e2f83a6 // smlal2 v6.8h, v29.16b, v15.16b
-	FMOVQ 544(R11), F14
-	WORD $0x0e3581d7 // smlal v23.8h, v14.8b, v21.8b
-	WORD $0x4e3581c6 // smlal2 v6.8h, v14.16b, v21.16b
-	FMOVQ 560(R11), F9
-	WORD $0x0e2b8137 // smlal v23.8h, v9.8b, v11.8b
-	WORD $0x4e2b8126 // smlal2 v6.8h, v9.16b, v11.16b
-	WORD $0x4e606af9 // sadalp v25.4s, v23.8h
-	WORD $0x4e6068c4 // sadalp v4.4s, v6.8h
-	VADDP V4.S4, V25.S4, V25.S4
-	WORD $0x4ea5d739 // fsub v25.4s, v25.4s, v5.4s
-	WORD $0x4f909339 // fmul v25.4s, v25.4s, v16.s[0]
-	FMOVQ 144(R11), F28
-	WORD $0x6e3cdf39 // fmul v25.4s, v25.4s, v28.4s
-	FMOVQ 16(R10), F26
-	FMOVQ 16(R10), F30
-	FMOVQ 576(R11), F27
-	WORD $0x0e36c36d // smull v13.8h, v27.8b, v22.8b
-	WORD $0x4e36c374 // smull2 v20.8h, v27.16b, v22.16b
-	FMOVQ 592(R11), F18
-	WORD $0x0e2a824d // smlal v13.8h, v18.8b, v10.8b
-	WORD $0x4e2a8254 // smlal2 v20.8h, v18.16b, v10.16b
-	FMOVQ 608(R11), F17
-	WORD $0x0e38822d // smlal v13.8h, v17.8b, v24.8b
-	WORD $0x4e388234 // smlal2 v20.8h, v17.16b, v24.16b
-	FMOVQ 624(R11), F12
-	WORD $0x0e28818d // smlal v13.8h, v12.8b, v8.8b
-	WORD $0x4e288194 // smlal2 v20.8h, v12.16b, v8.16b
-	WORD $0x4e6069ba // sadalp v26.4s, v13.8h
-	WORD $0x4e606a9e // sadalp v30.4s, v20.8h
-	VADDP V30.S4, V26.S4, V26.S4
-	WORD $0x4ea7d75a // fsub v26.4s, v26.4s, v7.4s
-	WORD $0x4fb0935a // fmul v26.4s, v26.4s, v16.s[1]
-	FMOVQ 208(R11), F19
-	WORD $0x6e33df5a // fmul v26.4s, v26.4s, v19.4s
-	WORD $0x4e3ad739 // fadd v25.4s, v25.4s, v26.4s
-	FMOVQ 16(R14), F29
-	WORD $0x4e39d7bd // fadd v29.4s, v29.4s, v25.4s
-	FMOVQ F29, 16(R14)
-	FMOVQ 16(R10), F14
-	FMOVQ 16(R10), F9
-	FMOVQ 640(R11), F4
-	WORD $0x0e3fc097 // smull v23.8h, v4.8b, v31.8b
-	WORD $0x4e3fc086 // smull2 v6.8h, v4.16b, v31.16b
-	FMOVQ 656(R11), F28
-	WORD $0x0e2f8397 // smlal v23.8h, v28.8b, v15.8b
-	WORD $0x4e2f8386 // smlal2 v6.8h, v28.16b, v15.16b
-	FMOVQ 672(R11), F27
-	WORD $0x0e358377 // smlal v23.8h, v27.8b, v21.8b
-	WORD $0x4e358366 // smlal2 v6.8h, v27.16b, v21.16b
-	FMOVQ 688(R11), F18
-	WORD $0x0e2b8257 // smlal v23.8h, v18.8b, v11.8b
-	WORD $0x4e2b8246 // smlal2 v6.8h, v18.16b, v11.16b
-	WORD $0x4e606aee // sadalp v14.4s, v23.8h
-	WORD $0x4e6068c9 // sadalp v9.4s, v6.8h
-	VADDP V9.S4, V14.S4, V14.S4
-	WORD $0x4ea5d5ce // fsub v14.4s, v14.4s, v5.4s
-	WORD $0x4f9091ce // fmul v14.4s, v14.4s, v16.s[0]
-	FMOVQ 160(R11), F17
-	WORD $0x6e31ddce // fmul v14.4s, v14.4s, v17.4s
-	FMOVQ 16(R10), F12
-	FMOVQ 16(R10), F13
-	FMOVQ 704(R11), F19
-	WORD $0x0e36c274 // smull v20.8h, v19.8b, v22.8b
-	WORD $0x4e36c27e // smull2 v30.8h, v19.16b, v22.16b
-	FMOVQ 720(R11), F26
-	WORD $0x0e2a8354 // smlal v20.8h, v26.8b, v10.8b
-	WORD $0x4e2a835e // smlal2 v30.8h, v26.16b, v10.16b
-	FMOVQ 736(R11), F25
-	WORD $0x0e388334 // smlal v20.8h, v25.8b, v24.8b
-	WORD $0x4e38833e // smlal2 v30.8h, v25.16b, v24.16b
-	FMOVQ 752(R11), F29
-	WORD $0x0e2883b4 // smlal v20.8h, v29.8b, v8.8b
-	WORD $0x4e2883be // smlal2 v30.8h, v29.16b, v8.16b
-	WORD $0x4e606a8c // sadalp v12.4s, v20.8h
-	WORD $0x4e606bcd // sadalp v13.4s, v30.8h
-	VADDP V13.S4, V12.S4, V12.S4
-	WORD $0x4ea7d58c // fsub v12.4s, v12.4s, v7.4s
-	WORD $0x4fb0918c // fmul v12.4s, v12.4s, v16.s[1]
-	FMOVQ 224(R11), F4
-	WORD $0x6e24dd8c // fmul v12.4s, v12.4s, v4.4s
-	WORD $0x4e2cd5ce // fadd v14.4s, v14.4s, v12.4s
-	FMOVQ 32(R14), F28
-	WORD $0x4e2ed79c // fadd v28.4s, v28.4s, v14.4s
-	FMOVQ F28, 32(R14)
-	FMOVQ 16(R10), F27
+	FMOVQ 512(R11), F10
+	WORD $0x0e3ec149 // smull v9.8h, v10.8b, v30.8b
+	WORD $0x4e3ec15b // smull2 v27.8h, v10.16b, v30.16b
+	FMOVQ 528(R11), F13
+	WORD $0x0e3881a9 // smlal v9.8h, v13.8b, v24.8b
+	WORD $0x4e3881bb // smlal2 v27.8h, v13.16b, v24.16b
+	FMOVQ 544(R11), F16
+	WORD $0x0e3a8209 // smlal v9.8h, v16.8b, v26.8b
+	WORD $0x4e3a821b // smlal2 v27.8h, v16.16b, v26.16b
+	FMOVQ 560(R11), F12
+	WORD $0x0e3f8189 // smlal v9.8h, v12.8b, v31.8b
+	WORD $0x4e3f819b // smlal2 v27.8h, v12.16b, v31.16b
+	WORD $0x4e60692f // sadalp v15.4s, v9.8h
+	WORD $0x4e606b64 // sadalp v4.4s, v27.8h
+	VADDP V4.S4, V15.S4, V15.S4
+	WORD $0x4eabd5ef // fsub v15.4s, v15.4s, v11.4s
+	WORD $0x4f8891ef // fmul v15.4s, v15.4s, v8.s[0]
+	FMOVQ 256(R11), F14
+	WORD $0x6e2eddef // fmul v15.4s, v15.4s, v14.4s
 	FMOVQ 16(R10), F18
-	FMOVQ 768(R11), F9
-	WORD $0x0e3fc137 // smull v23.8h, v9.8b, v31.8b
-	WORD $0x4e3fc126 // smull2 v6.8h, v9.16b, v31.16b
-	FMOVQ 784(R11), F17
-	WORD $0x0e2f8237 // smlal v23.8h, v17.8b, v15.8b
-	WORD $0x4e2f8226 // smlal2 v6.8h, v17.16b, v15.16b
-	FMOVQ 800(R11), F19
-	WORD $0x0e358277 // smlal v23.8h, v19.8b, v21.8b
-	WORD $0x4e358266 // smlal2 v6.8h, v19.16b, v21.16b
-	FMOVQ 816(R11), F26
-	WORD $0x0e2b8357 // smlal v23.8h, v26.8b, v11.8b
-	WORD $0x4e2b8346 // smlal2 v6.8h, v26.16b, v11.16b
-	WORD $0x4e606afb // sadalp v27.4s, v23.8h
-	WORD $0x4e6068d2 // sadalp v18.4s, v6.8h
-	VADDP V18.S4, V27.S4, V27.S4
-	WORD $0x4ea5d77b // fsub v27.4s, v27.4s, v5.4s
-	WORD $0x4f90937b // fmul v27.4s, v27.4s, v16.s[0]
-	FMOVQ 176(R11), F25
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 16(R10), F29
+	FMOVQ 16(R10), F19
+	FMOVQ 576(R11), F25
+	WORD $0x0e35c334 // smull v20.8h, v25.8b, v21.8b
+	WORD $0x4e35c337 // smull2 v23.8h, v25.16b, v21.16b
+	FMOVQ 592(R11), F22
+	WORD $0x0e2682d4 // smlal v20.8h, v22.8b, v6.8b
+	WORD $0x4e2682d7 // smlal2 v23.8h, v22.16b, v6.16b
+	FMOVQ 608(R11), F29
+	WORD $0x0e2583b4 // smlal v20.8h, v29.8b, v5.8b
+	WORD $0x4e2583b7 // smlal2 v23.8h, v29.16b, v5.16b
+	FMOVQ 624(R11), F7
+	WORD $0x0e3180f4 // smlal v20.8h, v7.8b, v17.8b
+	WORD $0x4e3180f7 // smlal2 v23.8h, v7.16b, v17.16b
+	WORD $0x4e606a92 // sadalp v18.4s, v20.8h
+	WORD $0x4e606af3 // sadalp v19.4s, v23.8h
+	VADDP V19.S4, V18.S4, V18.S4
+	WORD $0x4ebcd652 // fsub v18.4s, v18.4s, v28.4s
+	WORD $0x4fa89252 // fmul v18.4s, v18.4s, v8.s[1]
+	FMOVQ 320(R11), F10
+	WORD $0x6e2ade52 // fmul v18.4s, v18.4s, v10.4s
+	WORD $0x4e32d5ef // fadd v15.4s, v15.4s, v18.4s
+	FMOVQ 0(R14), F13
+	WORD $0x4e2fd5ad // fadd v13.4s, v13.4s, v15.4s
+	FMOVQ F13, 0(R14)
+	FMOVQ 16(R10), F16
+	FMOVQ 16(R10), F12
+	FMOVQ 640(R11), F4
+	WORD $0x0e3ec089 // smull v9.8h, v4.8b, v30.8b
+	WORD $0x4e3ec09b // smull2 v27.8h, v4.16b, v30.16b
+	FMOVQ 656(R11), F14
+	WORD $0x0e3881c9 // smlal v9.8h, v14.8b, v24.8b
+	WORD $0x4e3881db // smlal2 v27.8h, v14.16b, v24.16b
+	FMOVQ 672(R11), F25
+	WORD $0x0e3a8329 // smlal v9.8h, v25.8b, v26.8b
+	WORD $0x4e3a833b // smlal2 v27.8h, v25.16b, v26.16b
+	FMOVQ 688(R11), F22
+	WORD $0x0e3f82c9 // smlal v9.8h, v22.8b, v31.8b
+	WORD $0x4e3f82db // smlal2 v27.8h, v22.16b, v31.16b
+	WORD $0x4e606930 // sadalp v16.4s, v9.8h
+	WORD $0x4e606b6c // sadalp v12.4s, v27.8h
+	VADDP V12.S4, V16.S4, V16.S4
+	WORD $0x4eabd610 // fsub v16.4s, v16.4s, v11.4s
+	WORD $0x4f889210 // fmul v16.4s, v16.4s, v8.s[0]
+	FMOVQ 272(R11), F29
+	WORD $0x6e3dde10 // fmul v16.4s, v16.4s, v29.4s
+	FMOVQ 16(R10), F7
 	FMOVQ 16(R10), F20
+	FMOVQ 704(R11), F10
+	WORD $0x0e35c157 // smull v23.8h, v10.8b, v21.8b
+	WORD $0x4e35c153 // smull2 v19.8h, v10.16b, v21.16b
+	FMOVQ 720(R11), F18
+	WORD $0x0e268257 // smlal v23.8h, v18.8b, v6.8b
+	WORD $0x4e268253 // smlal2 v19.8h, v18.16b, v6.16b
+	FMOVQ 736(R11), F15
+	WORD $0x0e2581f7 // smlal v23.8h, v15.8b, v5.8b
+	WORD $0x4e2581f3 // smlal2 v19.8h, v15.16b, v5.16b
+	FMOVQ 752(R11), F13
+	WORD $0x0e3181b7 // smlal v23.8h, v13.8b, v17.8b
+	WORD $0x4e3181b3 // smlal2 v19.8h, v13.16b, v17.16b
+	WORD $0x4e606ae7 // sadalp v7.4s, v23.8h
+	WORD $0x4e606a74 // sadalp v20.4s, v19.8h
+	VADDP V20.S4, V7.S4, V7.S4
+	WORD $0x4ebcd4e7 // fsub v7.4s, v7.4s, v28.4s
+	WORD $0x4fa890e7 // fmul v7.4s, v7.4s, v8.s[1]
+	FMOVQ 336(R11), F4
+	WORD $0x6e24dce7 // fmul v7.4s, v7.4s, v4.4s
+	WORD $0x4e27d610 // fadd v16.4s, v16.4s, v7.4s
+	FMOVQ 16(R14), F14
+	WORD $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	FMOVQ F14, 16(R14)
+	FMOVQ 16(R10), F25
+	FMOVQ 16(R10), F22
+	FMOVQ 768(R11), F12
+	WORD $0x0e3ec189 // smull v9.8h, v12.8b, v30.8b
+	WORD $0x4e3ec19b // smull2 v27.8h, v12.16b, v30.16b
+	FMOVQ 784(R11), F29
+	WORD $0x0e3883a9 // smlal v9.8h, v29.8b, v24.8b
+	WORD $0x4e3883bb // smlal2 v27.8h, v29.16b, v24.16b
+	FMOVQ 800(R11), F10
+	WORD $0x0e3a8149 // smlal v9.8h, v10.8b, v26.8b
+	WORD $0x4e3a815b // smlal2 v27.8h, v10.16b, v26.16b
+	FMOVQ 816(R11), F18
+	WORD $0x0e3f8249 // smlal v9.8h, v18.8b, v31.8b
+	WORD $0x4e3f825b // smlal2 v27.8h, v18.16b, v31.16b
+	WORD $0x4e606939 // sadalp v25.4s, v9.8h
+	WORD $0x4e606b76 // sadalp v22.4s, v27.8h
+	VADDP V22.S4, V25.S4, V25.S4
+	WORD $0x4eabd739 // fsub v25.4s, v25.4s, v11.4s
+	WORD $0x4f889339 // fmul v25.4s, v25.4s, v8.s[0]
+	FMOVQ 288(R11), F15
+	WORD $0x6e2fdf39 // fmul v25.4s, v25.4s, v15.4s
+	FMOVQ 16(R10), F13
+	FMOVQ 16(R10), F23
 	FMOVQ 832(R11), F4
-	WORD $0x0e36c09e // smull v30.8h, v4.8b, v22.8b
-	WORD $0x4e36c08d // smull2 v13.8h, v4.16b, v22.16b
-	FMOVQ 848(R11), F12
-	WORD $0x0e2a819e // smlal v30.8h, v12.8b, v10.8b
-	WORD $0x4e2a818d // smlal2 v13.8h, v12.16b, v10.16b
-	FMOVQ 864(R11), F14
-	WORD $0x0e3881de // smlal v30.8h, v14.8b, v24.8b
-	WORD $0x4e3881cd // smlal2 v13.8h, v14.16b, v24.16b
-	FMOVQ 880(R11), F28
-	WORD $0x0e28839e // smlal v30.8h, v28.8b, v8.8b
-	WORD $0x4e28838d // smlal2 v13.8h, v28.16b, v8.16b
-	WORD $0x4e606bdd // sadalp v29.4s, v30.8h
-	WORD $0x4e6069b4 // sadalp v20.4s, v13.8h
-	VADDP V20.S4, V29.S4, V29.S4
-	WORD $0x4ea7d7bd // fsub v29.4s, v29.4s, v7.4s
-	WORD $0x4fb093bd // fmul v29.4s, v29.4s, v16.s[1]
-	FMOVQ 240(R11), F9
-	WORD $0x6e29dfbd // fmul v29.4s, v29.4s, v9.4s
-	WORD $0x4e3dd77b // fadd v27.4s, v27.4s, v29.4s
-	FMOVQ 48(R14), F17
-	WORD $0x4e3bd631 // fadd v17.4s, v17.4s, v27.4s
-	FMOVQ F17, 48(R14)
+	WORD $0x0e35c093 // smull v19.8h, v4.8b, v21.8b
+	WORD $0x4e35c094 // smull2 v20.8h, v4.16b, v21.16b
+	FMOVQ 848(R11), F7
+	WORD $0x0e2680f3 // smlal v19.8h, v7.8b, v6.8b
+	WORD $0x4e2680f4 // smlal2 v20.8h, v7.16b, v6.16b
+	FMOVQ 864(R11), F16
+	WORD $0x0e258213 // smlal v19.8h, v16.8b, v5.8b
+	WORD $0x4e258214 // smlal2 v20.8h, v16.16b, v5.16b
+	FMOVQ 880(R11), F14
+	WORD $0x0e3181d3 // smlal v19.8h, v14.8b, v17.8b
+	WORD $0x4e3181d4 // smlal2 v20.8h, v14.16b, v17.16b
+	WORD $0x4e606a6d // sadalp v13.4s, v19.8h
+	WORD $0x4e606a97 // sadalp v23.4s, v20.8h
+	VADDP V23.S4, V13.S4, V13.S4
+	WORD $0x4ebcd5ad // fsub v13.4s, v13.4s, v28.4s
+	WORD $0x4fa891ad // fmul v13.4s, v13.4s, v8.s[1]
+	FMOVQ 352(R11), F12
+	WORD $0x6e2cddad // fmul v13.4s, v13.4s, v12.4s
+	WORD $0x4e2dd739 // fadd v25.4s, v25.4s, v13.4s
+	FMOVQ 32(R14), F29
+	WORD $0x4e39d7bd // fadd v29.4s, v29.4s, v25.4s
+	FMOVQ F29, 32(R14)
+	FMOVQ 16(R10), F10
+	FMOVQ 16(R10), F18
+	FMOVQ 896(R11), F22
+	WORD $0x0e3ec2c9 // smull v9.8h, v22.8b, v30.8b
+	WORD $0x4e3ec2db // smull2 v27.8h, v22.16b, v30.16b
+	FMOVQ 912(R11), F15
+	WORD $0x0e3881e9 // smlal v9.8h, v15.8b, v24.8b
+	WORD $0x4e3881fb // smlal2 v27.8h, v15.16b, v24.16b
+	FMOVQ 928(R11), F4
+	WORD $0x0e3a8089 // smlal v9.8h, v4.8b, v26.8b
+	WORD $0x4e3a809b // smlal2 v27.8h, v4.16b, v26.16b
+	FMOVQ 944(R11), F7
+	WORD $0x0e3f80e9 // smlal v9.8h, v7.8b, v31.8b
+	WORD $0x4e3f80fb // smlal2 v27.8h, v7.16b, v31.16b
+	WORD $0x4e60692a // sadalp v10.4s, v9.8h
+	WORD $0x4e606b72 // sadalp v18.4s, v27.8h
+	VADDP V18.S4, V10.S4, V10.S4
+	WORD $0x4eabd54a // fsub v10.4s, v10.4s, v11.4s
+	WORD $0x4f88914a // fmul v10.4s, v10.4s, v8.s[0]
+	FMOVQ 304(R11), F16
+	WORD $0x6e30dd4a // fmul v10.4s, v10.4s, v16.4s
+	FMOVQ 16(R10), F14
+	FMOVQ 16(R10), F19
+	FMOVQ 960(R11), F12
+	WORD $0x0e35c194 // smull v20.8h, v12.8b, v21.8b
+	WORD $0x4e35c197 // smull2 v23.8h, v12.16b, v21.16b
+	FMOVQ 976(R11), F13
+	WORD $0x0e2681b4 // smlal v20.8h, v13.8b, v6.8b
+	WORD $0x4e2681b7 // smlal2 v23.8h, v13.16b, v6.16b
+	FMOVQ 992(R11), F25
+	WORD $0x0e258334 // smlal v20.8h, v25.8b, v5.8b
+	WORD $0x4e258337 // smlal2 v23.8h, v25.16b, v5.16b
+	FMOVQ 1008(R11), F29
+	WORD $0x0e3183b4 // smlal v20.8h, v29.8b, v17.8b
+	WORD $0x4e3183b7 // smlal2 v23.8h, v29.16b, v17.16b
+	WORD $0x4e606a8e // sadalp v14.4s, v20.8h
+	WORD $0x4e606af3 // sadalp v19.4s, v23.8h
+	VADDP V19.S4, V14.S4, V14.S4
+	WORD $0x4ebcd5ce // fsub v14.4s, v14.4s, v28.4s
+	WORD $0x4fa891ce // fmul v14.4s, v14.4s, v8.s[1]
+	FMOVQ 368(R11), F22
+	WORD $0x6e36ddce // fmul v14.4s, v14.4s, v22.4s
+	WORD $0x4e2ed54a // fadd v10.4s, v10.4s, v14.4s
+	FMOVQ 48(R14), F15
+	WORD $0x4e2ad5ef // fadd v15.4s, v15.4s, v10.4s
+	FMOVQ F15, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row100
+	BNE row110
 	ADD $832, R1
 	ADD $128, R2
 	SUBS $2, R4
-	BNE pair97
+	BNE pair107
 	SUBS $1, R9
-	BNE block96
+	BNE block106
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel94
+	BNE panel104
 	RET
 
-// mulIQ4_NLx1 multiplies IQ4_NL weights with a row of activations.
+// mulIQ4_NLx1 multiplies IQ4_NL weights with a few rows of activations, one by one.
 // func mulIQ4_NLx1(a *panel.Args)
 TEXT ·mulIQ4_NLx1(SB), NOSPLIT, $0-8
 	MOVD a+0(FP), R0
@@ -14094,15 +14366,22 @@ TEXT ·mulIQ4_NLx1(SB), NOSPLIT, $0-8
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
-panel101:
-	MOVD R6, R1
+	MOVD 24(R0), R15
+	MOVD 32(R0), R19
+panel111:
 	MOVD 8(R0), R2
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row112:
+	MOVD R6, R1
+	MOVD R13, R2
 	VEOR V3.B16, V3.B16, V3.B16
 	VEOR V4.B16, V4.B16, V4.B16
 	VEOR V5.B16, V5.B16, V5.B16
 	VEOR V6.B16, V6.B16, V6.B16
 	MOVD 40(R0), R4
-pair102:
+pair113:
 	FMOVQ 0(R2), F7
 	FMOVQ 16(R2), F8
 	VDUP V7.S[0], V9.S4
@@ -14114,6 +14393,7 @@ pair102:
 	VDUP V8.S[2], V15.S4
 	VDUP V8.S[3], V16.S4
 	FMOVQ 32(R2), F17
+	PRFM 1024(R1), PLDL1KEEP
 	FMOVQ 16(R10), F18
 	FMOVQ 16(R10), F19
 	FMOVQ 64(R1), F22
@@ -14177,6 +14457,7 @@ pair102:
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x6e3ade52 // fmul v18.4s, v18.4s, v26.4s
 	WORD $0x4e32d463 // fadd v3.4s, v3.4s, v18.4s
+	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 16(R10), F27
 	FMOVQ 16(R10), F24
 	FMOVQ 80(R1), F7
@@ -14240,6 +14521,7 @@ pair102:
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
 	WORD $0x6e34df7b // fmul v27.4s, v27.4s, v20.4s
 	WORD $0x4e3bd484 // fadd v4.4s, v4.4s, v27.4s
+	PRFM 1152(R1), PLDL1KEEP
 	FMOVQ 16(R10), F21
 	FMOVQ 16(R10), F30
 	FMOVQ 96(R1), F26
@@ -14303,6 +14585,7 @@ pair102:
 	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
 	WORD $0x6e39deb5 // fmul v21.4s, v21.4s, v25.4s
 	WORD $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
+	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 16(R10), F19
 	FMOVQ 16(R10), F29
 	FMOVQ 112(R1), F20
@@ -14367,7 +14650,7 @@ pair102:
 	WORD $0x6e3fde73 // fmul v19.4s, v19.4s, v31.4s
 	WORD $0x4e33d4c6 // fadd v6.4s, v6.4s, v19.4s
 	SUBS $1, R4
-	BEQ last103
+	BEQ last114
 	FMOVQ 64(R2), F24
 	FMOVQ 80(R2), F23
 	VDUP V24.S[0], V22.S4
@@ -14379,6 +14662,7 @@ pair102:
 	VDUP V23.S[2], V28.S4
 	VDUP V23.S[3], V30.S4
 	FMOVQ 96(R2), F20
+	PRFM 1280(R1), PLDL1KEEP
 	FMOVQ 16(R10), F27
 	FMOVQ 16(R10), F18
 	FMOVQ 320(R1), F19
@@ -14442,6 +14726,7 @@ pair102:
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
 	WORD $0x6e2cdf7b // fmul v27.4s, v27.4s, v12.4s
 	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
+	PRFM 1344(R1), PLDL1KEEP
 	FMOVQ 16(R10), F13
 	FMOVQ 16(R10), F10
 	FMOVQ 336(R1), F24
@@ -14505,6 +14790,7 @@ pair102:
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x6e3addad // fmul v13.4s, v13.4s, v26.4s
 	WORD $0x4e2dd484 // fadd v4.4s, v4.4s, v13.4s
+	PRFM 1408(R1), PLDL1KEEP
 	FMOVQ 16(R10), F31
 	FMOVQ 16(R10), F16
 	FMOVQ 352(R1), F12
@@ -14568,6 +14854,8 @@ pair102:
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
 	WORD $0x6e2bdfff // fmul v31.4s, v31.4s, v11.4s
 	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
+	PRFM 1472(R1), PLDL1KEEP
+	PRFM 1536(R1), PLDL1KEEP
 	FMOVQ 16(R10), F18
 	FMOVQ 16(R10), F15
 	FMOVQ 368(R1), F26
@@ -14634,24 +14922,28 @@ pair102:
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair102
-last103:
-	FMOVQ F3, 0(R3)
-	FMOVQ F4, 16(R3)
-	FMOVQ F5, 32(R3)
-	FMOVQ F6, 48(R3)
+	BNE pair113
+last114:
+	FMOVQ F3, 0(R14)
+	FMOVQ F4, 16(R14)
+	FMOVQ F5, 32(R14)
+	FMOVQ F6, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row112
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel101
+	BNE panel111
 	RET
 
 // mulIQ4_NL multiplies IQ4_NL weights with several rows of activations.
 // func mulIQ4_NL(a *panel.Args)
-TEXT ·mulIQ4_NL(SB), 0, $960-8
+TEXT ·mulIQ4_NL(SB), 0, $1088-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-1088(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -14664,14 +14956,14 @@ TEXT ·mulIQ4_NL(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel104:
+panel115:
 	MOVD R6, R1
 	MOVD 8(R0), R2
 	VEOR V3.B16, V3.B16, V3.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row105:
+row116:
 	FMOVQ F3, 0(R14)
 	FMOVQ F3, 16(R14)
 	FMOVQ F3, 32(R14)
@@ -14679,153 +14971,153 @@ row105:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row105
+	BNE row116
 	MOVD 40(R0), R4
-pair106:
+pair117:
 	FMOVQ 64(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
 	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 384(R11)
+	FMOVQ F4, 512(R11)
 	FMOVQ 128(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
 	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FMOVQ F5, 400(R11)
+	FMOVQ F5, 528(R11)
 	FMOVQ 192(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
 	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ F6, 416(R11)
+	FMOVQ F6, 544(R11)
 	FMOVQ 256(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 432(R11)
+	FMOVQ F7, 560(R11)
 	FMOVQ 64(R1), F8
 	VUSHR $4, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 448(R11)
+	FMOVQ F8, 576(R11)
 	FMOVQ 128(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 464(R11)
+	FMOVQ F9, 592(R11)
 	FMOVQ 192(R1), F10
 	VUSHR $4, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ F10, 480(R11)
+	FMOVQ F10, 608(R11)
 	FMOVQ 256(R1), F11
 	VUSHR $4, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ F11, 496(R11)
+	FMOVQ F11, 624(R11)
 	FMOVD 0(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 128(R11)
+	FMOVQ F12, 256(R11)
 	FMOVQ 80(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FMOVQ F13, 512(R11)
+	FMOVQ F13, 640(R11)
 	FMOVQ 144(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	FMOVQ F14, 528(R11)
+	FMOVQ F14, 656(R11)
 	FMOVQ 208(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ F15, 544(R11)
+	FMOVQ F15, 672(R11)
 	FMOVQ 272(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
 	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	FMOVQ F16, 560(R11)
+	FMOVQ F16, 688(R11)
 	FMOVQ 80(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FMOVQ F17, 576(R11)
+	FMOVQ F17, 704(R11)
 	FMOVQ 144(R1), F18
 	VUSHR $4, V18.B16, V18.B16
 	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	FMOVQ F18, 592(R11)
+	FMOVQ F18, 720(R11)
 	FMOVQ 208(R1), F19
 	VUSHR $4, V19.B16, V19.B16
 	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ F19, 608(R11)
+	FMOVQ F19, 736(R11)
 	FMOVQ 272(R1), F20
 	VUSHR $4, V20.B16, V20.B16
 	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	FMOVQ F20, 624(R11)
+	FMOVQ F20, 752(R11)
 	FMOVD 8(R1), F21
 	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	FMOVQ F21, 144(R11)
+	FMOVQ F21, 272(R11)
 	FMOVQ 96(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	FMOVQ F22, 640(R11)
+	FMOVQ F22, 768(R11)
 	FMOVQ 160(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
 	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ F23, 656(R11)
+	FMOVQ F23, 784(R11)
 	FMOVQ 224(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
 	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	FMOVQ F24, 672(R11)
+	FMOVQ F24, 800(R11)
 	FMOVQ 288(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
 	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	FMOVQ F25, 688(R11)
+	FMOVQ F25, 816(R11)
 	FMOVQ 96(R1), F26
 	VUSHR $4, V26.B16, V26.B16
 	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FMOVQ F26, 704(R11)
+	FMOVQ F26, 832(R11)
 	FMOVQ 160(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	FMOVQ F27, 720(R11)
+	FMOVQ F27, 848(R11)
 	FMOVQ 224(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ F28, 736(R11)
+	FMOVQ F28, 864(R11)
 	FMOVQ 288(R1), F29
 	VUSHR $4, V29.B16, V29.B16
 	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ F29, 752(R11)
+	FMOVQ F29, 880(R11)
 	FMOVD 16(R1), F30
 	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	FMOVQ F30, 160(R11)
+	FMOVQ F30, 288(R11)
 	FMOVQ 112(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ F31, 768(R11)
+	FMOVQ F31, 896(R11)
 	FMOVQ 176(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
 	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	FMOVQ F3, 784(R11)
+	FMOVQ F3, 912(R11)
 	FMOVQ 240(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
 	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 800(R11)
+	FMOVQ F4, 928(R11)
 	FMOVQ 304(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
 	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FMOVQ F5, 816(R11)
+	FMOVQ F5, 944(R11)
 	FMOVQ 112(R1), F6
 	VUSHR $4, V6.B16, V6.B16
 	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ F6, 832(R11)
+	FMOVQ F6, 960(R11)
 	FMOVQ 176(R1), F7
 	VUSHR $4, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 848(R11)
+	FMOVQ F7, 976(R11)
 	FMOVQ 240(R1), F8
 	VUSHR $4, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 864(R11)
+	FMOVQ F8, 992(R11)
 	FMOVQ 304(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 880(R11)
+	FMOVQ F9, 1008(R11)
 	FMOVD 24(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 176(R11)
+	FMOVQ F10, 304(R11)
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row108:
+row119:
 	FMOVQ 0(R13), F11
 	FMOVQ 16(R13), F12
 	VDUP V11.S[0], V13.S4
@@ -14839,18 +15131,18 @@ row108:
 	FMOVQ 32(R13), F21
 	FMOVQ 16(R10), F22
 	FMOVQ 16(R10), F23
-	FMOVQ 384(R11), F26
+	FMOVQ 512(R11), F26
 	WORD $0x0e2dc358 // smull v24.8h, v26.8b, v13.8b
 	WORD $0x4e2dc359 // smull2 v25.8h, v26.16b, v13.16b
-	FMOVQ 400(R11), F27
+	FMOVQ 528(R11), F27
 	WORD $0x0e2e8378 // smlal v24.8h, v27.8b, v14.8b
 	WORD $0x4e2e8379 // smlal2 v25.8h, v27.16b, v14.16b
 	WORD $0x4e606b16 // sadalp v22.4s, v24.8h
 	WORD $0x4e606b37 // sadalp v23.4s, v25.8h
-	FMOVQ 416(R11), F30
+	FMOVQ 544(R11), F30
 	WORD $0x0e2fc3dc // smull v28.8h, v30.8b, v15.8b
 	WORD $0x4e2fc3dd // smull2 v29.8h, v30.16b, v15.16b
-	FMOVQ 432(R11), F31
+	FMOVQ 560(R11), F31
 	WORD $0x0e3083fc // smlal v28.8h, v31.8b, v16.8b
 	WORD $0x4e3083fd // smlal2 v29.8h, v31.16b, v16.16b
 	WORD $0x4e606b96 // sadalp v22.4s, v28.8h
@@ -14860,18 +15152,18 @@ row108:
 	WORD $0x4f9592d6 // fmul v22.4s, v22.4s, v21.s[0]
 	FMOVQ 16(R10), F3
 	FMOVQ 16(R10), F4
-	FMOVQ 448(R11), F7
+	FMOVQ 576(R11), F7
 	WORD $0x0e31c0e5 // smull v5.8h, v7.8b, v17.8b
 	WORD $0x4e31c0e6 // smull2 v6.8h, v7.16b, v17.16b
-	FMOVQ 464(R11), F8
+	FMOVQ 592(R11), F8
 	WORD $0x0e328105 // smlal v5.8h, v8.8b, v18.8b
 	WORD $0x4e328106 // smlal2 v6.8h, v8.16b, v18.16b
 	WORD $0x4e6068a3 // sadalp v3.4s, v5.8h
 	WORD $0x4e6068c4 // sadalp v4.4s, v6.8h
-	FMOVQ 480(R11), F11
+	FMOVQ 608(R11), F11
 	WORD $0x0e33c169 // smull v9.8h, v11.8b, v19.8b
 	WORD $0x4e33c16a // smull2 v10.8h, v11.16b, v19.16b
-	FMOVQ 496(R11), F12
+	FMOVQ 624(R11), F12
 	WORD $0x0e348189 // smlal v9.8h, v12.8b, v20.8b
 	WORD $0x4e34818a // smlal2 v10.8h, v12.16b, v20.16b
 	WORD $0x4e606923 // sadalp v3.4s, v9.8h
@@ -14880,25 +15172,25 @@ row108:
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
 	WORD $0x4fb59063 // fmul v3.4s, v3.4s, v21.s[1]
 	WORD $0x4e23d6d6 // fadd v22.4s, v22.4s, v3.4s
-	FMOVQ 128(R11), F26
+	FMOVQ 256(R11), F26
 	WORD $0x6e3aded6 // fmul v22.4s, v22.4s, v26.4s
 	FMOVQ 0(R14), F27
 	WORD $0x4e36d77b // fadd v27.4s, v27.4s, v22.4s
 	FMOVQ F27, 0(R14)
 	FMOVQ 16(R10), F24
 	FMOVQ 16(R10), F25
-	FMOVQ 512(R11), F28
+	FMOVQ 640(R11), F28
 	WORD $0x0e2dc39e // smull v30.8h, v28.8b, v13.8b
 	WORD $0x4e2dc39f // smull2 v31.8h, v28.16b, v13.16b
-	FMOVQ 528(R11), F29
+	FMOVQ 656(R11), F29
 	WORD $0x0e2e83be // smlal v30.8h, v29.8b, v14.8b
 	WORD $0x4e2e83bf // smlal2 v31.8h, v29.16b, v14.16b
 	WORD $0x4e606bd8 // sadalp v24.4s, v30.8h
 	WORD $0x4e606bf9 // sadalp v25.4s, v31.8h
-	FMOVQ 544(R11), F8
+	FMOVQ 672(R11), F8
 	WORD $0x0e2fc117 // smull v23.8h, v8.8b, v15.8b
 	WORD $0x4e2fc107 // smull2 v7.8h, v8.16b, v15.16b
-	FMOVQ 560(R11), F5
+	FMOVQ 688(R11), F5
 	WORD $0x0e3080b7 // smlal v23.8h, v5.8b, v16.8b
 	WORD $0x4e3080a7 // smlal2 v7.8h, v5.16b, v16.16b
 	WORD $0x4e606af8 // sadalp v24.4s, v23.8h
@@ -14908,18 +15200,18 @@ row108:
 	WORD $0x4f959318 // fmul v24.4s, v24.4s, v21.s[0]
 	FMOVQ 16(R10), F6
 	FMOVQ 16(R10), F11
-	FMOVQ 576(R11), F10
+	FMOVQ 704(R11), F10
 	WORD $0x0e31c14c // smull v12.8h, v10.8b, v17.8b
 	WORD $0x4e31c149 // smull2 v9.8h, v10.16b, v17.16b
-	FMOVQ 592(R11), F4
+	FMOVQ 720(R11), F4
 	WORD $0x0e32808c // smlal v12.8h, v4.8b, v18.8b
 	WORD $0x4e328089 // smlal2 v9.8h, v4.16b, v18.16b
 	WORD $0x4e606986 // sadalp v6.4s, v12.8h
 	WORD $0x4e60692b // sadalp v11.4s, v9.8h
-	FMOVQ 608(R11), F22
+	FMOVQ 736(R11), F22
 	WORD $0x0e33c2c3 // smull v3.8h, v22.8b, v19.8b
 	WORD $0x4e33c2da // smull2 v26.8h, v22.16b, v19.16b
-	FMOVQ 624(R11), F27
+	FMOVQ 752(R11), F27
 	WORD $0x0e348363 // smlal v3.8h, v27.8b, v20.8b
 	WORD $0x4e34837a // smlal2 v26.8h, v27.16b, v20.16b
 	WORD $0x4e606866 // sadalp v6.4s, v3.8h
@@ -14928,25 +15220,25 @@ row108:
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
 	WORD $0x4fb590c6 // fmul v6.4s, v6.4s, v21.s[1]
 	WORD $0x4e26d718 // fadd v24.4s, v24.4s, v6.4s
-	FMOVQ 144(R11), F28
+	FMOVQ 272(R11), F28
 	WORD $0x6e3cdf18 // fmul v24.4s, v24.4s, v28.4s
 	FMOVQ 16(R14), F29
 	WORD $0x4e38d7bd // fadd v29.4s, v29.4s, v24.4s
 	FMOVQ F29, 16(R14)
 	FMOVQ 16(R10), F30
 	FMOVQ 16(R10), F31
-	FMOVQ 640(R11), F23
+	FMOVQ 768(R11), F23
 	WORD $0x0e2dc2e8 // smull v8.8h, v23.8b, v13.8b
 	WORD $0x4e2dc2e5 // smull2 v5.8h, v23.16b, v13.16b
-	FMOVQ 656(R11), F7
+	FMOVQ 784(R11), F7
 	WORD $0x0e2e80e8 // smlal v8.8h, v7.8b, v14.8b
 	WORD $0x4e2e80e5 // smlal2 v5.8h, v7.16b, v14.16b
 	WORD $0x4e60691e // sadalp v30.4s, v8.8h
 	WORD $0x4e6068bf // sadalp v31.4s, v5.8h
-	FMOVQ 672(R11), F4
+	FMOVQ 800(R11), F4
 	WORD $0x0e2fc099 // smull v25.8h, v4.8b, v15.8b
 	WORD $0x4e2fc08a // smull2 v10.8h, v4.16b, v15.16b
-	FMOVQ 688(R11), F12
+	FMOVQ 816(R11), F12
 	WORD $0x0e308199 // smlal v25.8h, v12.8b, v16.8b
 	WORD $0x4e30818a // smlal2 v10.8h, v12.16b, v16.16b
 	WORD $0x4e606b3e // sadalp v30.4s, v25.8h
@@ -14956,18 +15248,18 @@ row108:
 	WORD $0x4f9593de // fmul v30.4s, v30.4s, v21.s[0]
 	FMOVQ 16(R10), F9
 	FMOVQ 16(R10), F22
-	FMOVQ 704(R11), F26
+	FMOVQ 832(R11), F26
 	WORD $0x0e31c35b // smull v27.8h, v26.8b, v17.8b
 	WORD $0x4e31c343 // smull2 v3.8h, v26.16b, v17.16b
-	FMOVQ 720(R11), F11
+	FMOVQ 848(R11), F11
 	WORD $0x0e32817b // smlal v27.8h, v11.8b, v18.8b
 	WORD $0x4e328163 // smlal2 v3.8h, v11.16b, v18.16b
 	WORD $0x4e606b69 // sadalp v9.4s, v27.8h
 	WORD $0x4e606876 // sadalp v22.4s, v3.8h
-	FMOVQ 736(R11), F24
+	FMOVQ 864(R11), F24
 	WORD $0x0e33c306 // smull v6.8h, v24.8b, v19.8b
 	WORD $0x4e33c31c // smull2 v28.8h, v24.16b, v19.16b
-	FMOVQ 752(R11), F29
+	FMOVQ 880(R11), F29
 	WORD $0x0e3483a6 // smlal v6.8h, v29.8b, v20.8b
 	WORD $0x4e3483bc // smlal2 v28.8h, v29.16b, v20.16b
 	WORD $0x4e6068c9 // sadalp v9.4s, v6.8h
@@ -14976,25 +15268,25 @@ row108:
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	WORD $0x4fb59129 // fmul v9.4s, v9.4s, v21.s[1]
 	WORD $0x4e29d7de // fadd v30.4s, v30.4s, v9.4s
-	FMOVQ 160(R11), F23
+	FMOVQ 288(R11), F23
 	WORD $0x6e37dfde // fmul v30.4s, v30.4s, v23.4s
 	FMOVQ 32(R14), F7
 	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
 	FMOVQ F7, 32(R14)
 	FMOVQ 16(R10), F8
 	FMOVQ 16(R10), F5
-	FMOVQ 768(R11), F25
+	FMOVQ 896(R11), F25
 	WORD $0x0e2dc324 // smull v4.8h, v25.8b, v13.8b
 	WORD $0x4e2dc32c // smull2 v12.8h, v25.16b, v13.16b
-	FMOVQ 784(R11), F10
+	FMOVQ 912(R11), F10
 	WORD $0x0e2e8144 // smlal v4.8h, v10.8b, v14.8b
 	WORD $0x4e2e814c // smlal2 v12.8h, v10.16b, v14.16b
 	WORD $0x4e606888 // sadalp v8.4s, v4.8h
 	WORD $0x4e606985 // sadalp v5.4s, v12.8h
-	FMOVQ 800(R11), F11
+	FMOVQ 928(R11), F11
 	WORD $0x0e2fc17f // smull v31.8h, v11.8b, v15.8b
 	WORD $0x4e2fc17a // smull2 v26.8h, v11.16b, v15.16b
-	FMOVQ 816(R11), F27
+	FMOVQ 944(R11), F27
 	WORD $0x0e30837f // smlal v31.8h, v27.8b, v16.8b
 	WORD $0x4e30837a // smlal2 v26.8h, v27.16b, v16.16b
 	WORD $0x4e606be8 // sadalp v8.4s, v31.8h
@@ -15004,18 +15296,18 @@ row108:
 	WORD $0x4f959108 // fmul v8.4s, v8.4s, v21.s[0]
 	FMOVQ 16(R10), F3
 	FMOVQ 16(R10), F24
-	FMOVQ 832(R11), F28
+	FMOVQ 960(R11), F28
 	WORD $0x0e31c39d // smull v29.8h, v28.8b, v17.8b
 	WORD $0x4e31c386 // smull2 v6.8h, v28.16b, v17.16b
-	FMOVQ 848(R11), F22
+	FMOVQ 976(R11), F22
 	WORD $0x0e3282dd // smlal v29.8h, v22.8b, v18.8b
 	WORD $0x4e3282c6 // smlal2 v6.8h, v22.16b, v18.16b
 	WORD $0x4e606ba3 // sadalp v3.4s, v29.8h
 	WORD $0x4e6068d8 // sadalp v24.4s, v6.8h
-	FMOVQ 864(R11), F30
+	FMOVQ 992(R11), F30
 	WORD $0x0e33c3c9 // smull v9.8h, v30.8b, v19.8b
 	WORD $0x4e33c3d7 // smull2 v23.8h, v30.16b, v19.16b
-	FMOVQ 880(R11), F7
+	FMOVQ 1008(R11), F7
 	WORD $0x0e3480e9 // smlal v9.8h, v7.8b, v20.8b
 	WORD $0x4e3480f7 // smlal2 v23.8h, v7.16b, v20.16b
 	WORD $0x4e606923 // sadalp v3.4s, v9.8h
@@ -15024,7 +15316,7 @@ row108:
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
 	WORD $0x4fb59063 // fmul v3.4s, v3.4s, v21.s[1]
 	WORD $0x4e23d508 // fadd v8.4s, v8.4s, v3.4s
-	FMOVQ 176(R11), F25
+	FMOVQ 304(R11), F25
 	WORD $0x6e39dd08 // fmul v8.4s, v8.4s, v25.4s
 	FMOVQ 48(R14), F10
 	WORD $0x4e28d54a // fadd v10.4s, v10.4s, v8.4s
@@ -15032,153 +15324,153 @@ row108:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row108
+	BNE row119
 	SUBS $1, R4
-	BEQ last107
+	BEQ last118
 	FMOVQ 320(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
 	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 384(R11)
+	FMOVQ F4, 512(R11)
 	FMOVQ 384(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
 	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FMOVQ F12, 400(R11)
+	FMOVQ F12, 528(R11)
 	FMOVQ 448(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ F11, 416(R11)
+	FMOVQ F11, 544(R11)
 	FMOVQ 512(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
 	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	FMOVQ F27, 432(R11)
+	FMOVQ F27, 560(R11)
 	FMOVQ 320(R1), F31
 	VUSHR $4, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ F31, 448(R11)
+	FMOVQ F31, 576(R11)
 	FMOVQ 384(R1), F26
 	VUSHR $4, V26.B16, V26.B16
 	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FMOVQ F26, 464(R11)
+	FMOVQ F26, 592(R11)
 	FMOVQ 448(R1), F5
 	VUSHR $4, V5.B16, V5.B16
 	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FMOVQ F5, 480(R11)
+	FMOVQ F5, 608(R11)
 	FMOVQ 512(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ F28, 496(R11)
+	FMOVQ F28, 624(R11)
 	FMOVD 32(R1), F22
 	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	FMOVQ F22, 128(R11)
+	FMOVQ F22, 256(R11)
 	FMOVQ 336(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
 	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ F29, 512(R11)
+	FMOVQ F29, 640(R11)
 	FMOVQ 400(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
 	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ F6, 528(R11)
+	FMOVQ F6, 656(R11)
 	FMOVQ 464(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
 	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FMOVQ F30, 544(R11)
+	FMOVQ F30, 672(R11)
 	FMOVQ 528(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 560(R11)
+	FMOVQ F7, 688(R11)
 	FMOVQ 336(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 576(R11)
+	FMOVQ F9, 704(R11)
 	FMOVQ 400(R1), F23
 	VUSHR $4, V23.B16, V23.B16
 	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ F23, 592(R11)
+	FMOVQ F23, 720(R11)
 	FMOVQ 464(R1), F24
 	VUSHR $4, V24.B16, V24.B16
 	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	FMOVQ F24, 608(R11)
+	FMOVQ F24, 736(R11)
 	FMOVQ 528(R1), F3
 	VUSHR $4, V3.B16, V3.B16
 	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	FMOVQ F3, 624(R11)
+	FMOVQ F3, 752(R11)
 	FMOVD 40(R1), F25
 	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	FMOVQ F25, 144(R11)
+	FMOVQ F25, 272(R11)
 	FMOVQ 352(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 640(R11)
+	FMOVQ F8, 768(R11)
 	FMOVQ 416(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ F10, 656(R11)
+	FMOVQ F10, 784(R11)
 	FMOVQ 480(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FMOVQ F13, 672(R11)
+	FMOVQ F13, 800(R11)
 	FMOVQ 544(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	FMOVQ F14, 688(R11)
+	FMOVQ F14, 816(R11)
 	FMOVQ 352(R1), F15
 	VUSHR $4, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ F15, 704(R11)
+	FMOVQ F15, 832(R11)
 	FMOVQ 416(R1), F16
 	VUSHR $4, V16.B16, V16.B16
 	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	FMOVQ F16, 720(R11)
+	FMOVQ F16, 848(R11)
 	FMOVQ 480(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FMOVQ F17, 736(R11)
+	FMOVQ F17, 864(R11)
 	FMOVQ 544(R1), F18
 	VUSHR $4, V18.B16, V18.B16
 	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	FMOVQ F18, 752(R11)
+	FMOVQ F18, 880(R11)
 	FMOVD 48(R1), F19
 	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	FMOVQ F19, 160(R11)
+	FMOVQ F19, 288(R11)
 	FMOVQ 368(R1), F20
 	VAND V1.B16, V20.B16, V20.B16
 	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	FMOVQ F20, 768(R11)
+	FMOVQ F20, 896(R11)
 	FMOVQ 432(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
 	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	FMOVQ F21, 784(R11)
+	FMOVQ F21, 912(R11)
 	FMOVQ 496(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
 	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 800(R11)
+	FMOVQ F4, 928(R11)
 	FMOVQ 560(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
 	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FMOVQ F12, 816(R11)
+	FMOVQ F12, 944(R11)
 	FMOVQ 368(R1), F11
 	VUSHR $4, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ F11, 832(R11)
+	FMOVQ F11, 960(R11)
 	FMOVQ 432(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	FMOVQ F27, 848(R11)
+	FMOVQ F27, 976(R11)
 	FMOVQ 496(R1), F31
 	VUSHR $4, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ F31, 864(R11)
+	FMOVQ F31, 992(R11)
 	FMOVQ 560(R1), F26
 	VUSHR $4, V26.B16, V26.B16
 	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FMOVQ F26, 880(R11)
+	FMOVQ F26, 1008(R11)
 	FMOVD 56(R1), F5
 	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 176(R11)
+	FMOVQ F5, 304(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row109:
+row120:
 	FMOVQ 0(R13), F28
 	FMOVQ 16(R13), F22
 	VDUP V28.S[0], V29.S4
@@ -15192,18 +15484,18 @@ row109:
 	FMOVQ 32(R13), F25
 	FMOVQ 16(R10), F8
 	FMOVQ 16(R10), F10
-	FMOVQ 384(R11), F15
+	FMOVQ 512(R11), F15
 	WORD $0x0e3dc1ed // smull v13.8h, v15.8b, v29.8b
 	WORD $0x4e3dc1ee // smull2 v14.8h, v15.16b, v29.16b
-	FMOVQ 400(R11), F16
+	FMOVQ 528(R11), F16
 	WORD $0x0e26820d // smlal v13.8h, v16.8b, v6.8b
 	WORD $0x4e26820e // smlal2 v14.8h, v16.16b, v6.16b
 	WORD $0x4e6069a8 // sadalp v8.4s, v13.8h
 	WORD $0x4e6069ca // sadalp v10.4s, v14.8h
-	FMOVQ 416(R11), F19
+	FMOVQ 544(R11), F19
 	WORD $0x0e3ec271 // smull v17.8h, v19.8b, v30.8b
 	WORD $0x4e3ec272 // smull2 v18.8h, v19.16b, v30.16b
-	FMOVQ 432(R11), F20
+	FMOVQ 560(R11), F20
 	WORD $0x0e278291 // smlal v17.8h, v20.8b, v7.8b
 	WORD $0x4e278292 // smlal2 v18.8h, v20.16b, v7.16b
 	WORD $0x4e606a28 // sadalp v8.4s, v17.8h
@@ -15213,18 +15505,18 @@ row109:
 	WORD $0x4f999108 // fmul v8.4s, v8.4s, v25.s[0]
 	FMOVQ 16(R10), F21
 	FMOVQ 16(R10), F4
-	FMOVQ 448(R11), F27
+	FMOVQ 576(R11), F27
 	WORD $0x0e29c36c // smull v12.8h, v27.8b, v9.8b
 	WORD $0x4e29c36b // smull2 v11.8h, v27.16b, v9.16b
-	FMOVQ 464(R11), F31
+	FMOVQ 592(R11), F31
 	WORD $0x0e3783ec // smlal v12.8h, v31.8b, v23.8b
 	WORD $0x4e3783eb // smlal2 v11.8h, v31.16b, v23.16b
 	WORD $0x4e606995 // sadalp v21.4s, v12.8h
 	WORD $0x4e606964 // sadalp v4.4s, v11.8h
-	FMOVQ 480(R11), F28
+	FMOVQ 608(R11), F28
 	WORD $0x0e38c39a // smull v26.8h, v28.8b, v24.8b
 	WORD $0x4e38c385 // smull2 v5.8h, v28.16b, v24.16b
-	FMOVQ 496(R11), F22
+	FMOVQ 624(R11), F22
 	WORD $0x0e2382da // smlal v26.8h, v22.8b, v3.8b
 	WORD $0x4e2382c5 // smlal2 v5.8h, v22.16b, v3.16b
 	WORD $0x4e606b55 // sadalp v21.4s, v26.8h
@@ -15233,25 +15525,25 @@ row109:
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
 	WORD $0x4fb992b5 // fmul v21.4s, v21.4s, v25.s[1]
 	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	FMOVQ 128(R11), F15
+	FMOVQ 256(R11), F15
 	WORD $0x6e2fdd08 // fmul v8.4s, v8.4s, v15.4s
 	FMOVQ 0(R14), F16
 	WORD $0x4e28d610 // fadd v16.4s, v16.4s, v8.4s
 	FMOVQ F16, 0(R14)
 	FMOVQ 16(R10), F13
 	FMOVQ 16(R10), F14
-	FMOVQ 512(R11), F17
+	FMOVQ 640(R11), F17
 	WORD $0x0e3dc233 // smull v19.8h, v17.8b, v29.8b
 	WORD $0x4e3dc234 // smull2 v20.8h, v17.16b, v29.16b
-	FMOVQ 528(R11), F18
+	FMOVQ 656(R11), F18
 	WORD $0x0e268253 // smlal v19.8h, v18.8b, v6.8b
 	WORD $0x4e268254 // smlal2 v20.8h, v18.16b, v6.16b
 	WORD $0x4e606a6d // sadalp v13.4s, v19.8h
 	WORD $0x4e606a8e // sadalp v14.4s, v20.8h
-	FMOVQ 544(R11), F31
+	FMOVQ 672(R11), F31
 	WORD $0x0e3ec3ea // smull v10.8h, v31.8b, v30.8b
 	WORD $0x4e3ec3fb // smull2 v27.8h, v31.16b, v30.16b
-	FMOVQ 560(R11), F12
+	FMOVQ 688(R11), F12
 	WORD $0x0e27818a // smlal v10.8h, v12.8b, v7.8b
 	WORD $0x4e27819b // smlal2 v27.8h, v12.16b, v7.16b
 	WORD $0x4e60694d // sadalp v13.4s, v10.8h
@@ -15261,18 +15553,18 @@ row109:
 	WORD $0x4f9991ad // fmul v13.4s, v13.4s, v25.s[0]
 	FMOVQ 16(R10), F11
 	FMOVQ 16(R10), F28
-	FMOVQ 576(R11), F5
+	FMOVQ 704(R11), F5
 	WORD $0x0e29c0b6 // smull v22.8h, v5.8b, v9.8b
 	WORD $0x4e29c0ba // smull2 v26.8h, v5.16b, v9.16b
-	FMOVQ 592(R11), F4
+	FMOVQ 720(R11), F4
 	WORD $0x0e378096 // smlal v22.8h, v4.8b, v23.8b
 	WORD $0x4e37809a // smlal2 v26.8h, v4.16b, v23.16b
 	WORD $0x4e606acb // sadalp v11.4s, v22.8h
 	WORD $0x4e606b5c // sadalp v28.4s, v26.8h
-	FMOVQ 608(R11), F8
+	FMOVQ 736(R11), F8
 	WORD $0x0e38c115 // smull v21.8h, v8.8b, v24.8b
 	WORD $0x4e38c10f // smull2 v15.8h, v8.16b, v24.16b
-	FMOVQ 624(R11), F16
+	FMOVQ 752(R11), F16
 	WORD $0x0e238215 // smlal v21.8h, v16.8b, v3.8b
 	WORD $0x4e23820f // smlal2 v15.8h, v16.16b, v3.16b
 	WORD $0x4e606aab // sadalp v11.4s, v21.8h
@@ -15281,25 +15573,25 @@ row109:
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	WORD $0x4fb9916b // fmul v11.4s, v11.4s, v25.s[1]
 	WORD $0x4e2bd5ad // fadd v13.4s, v13.4s, v11.4s
-	FMOVQ 144(R11), F17
+	FMOVQ 272(R11), F17
 	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
 	FMOVQ 16(R14), F18
 	WORD $0x4e2dd652 // fadd v18.4s, v18.4s, v13.4s
 	FMOVQ F18, 16(R14)
 	FMOVQ 16(R10), F19
 	FMOVQ 16(R10), F20
-	FMOVQ 640(R11), F10
+	FMOVQ 768(R11), F10
 	WORD $0x0e3dc15f // smull v31.8h, v10.8b, v29.8b
 	WORD $0x4e3dc14c // smull2 v12.8h, v10.16b, v29.16b
-	FMOVQ 656(R11), F27
+	FMOVQ 784(R11), F27
 	WORD $0x0e26837f // smlal v31.8h, v27.8b, v6.8b
 	WORD $0x4e26836c // smlal2 v12.8h, v27.16b, v6.16b
 	WORD $0x4e606bf3 // sadalp v19.4s, v31.8h
 	WORD $0x4e606994 // sadalp v20.4s, v12.8h
-	FMOVQ 672(R11), F4
+	FMOVQ 800(R11), F4
 	WORD $0x0e3ec08e // smull v14.8h, v4.8b, v30.8b
 	WORD $0x4e3ec085 // smull2 v5.8h, v4.16b, v30.16b
-	FMOVQ 688(R11), F22
+	FMOVQ 816(R11), F22
 	WORD $0x0e2782ce // smlal v14.8h, v22.8b, v7.8b
 	WORD $0x4e2782c5 // smlal2 v5.8h, v22.16b, v7.16b
 	WORD $0x4e6069d3 // sadalp v19.4s, v14.8h
@@ -15309,18 +15601,18 @@ row109:
 	WORD $0x4f999273 // fmul v19.4s, v19.4s, v25.s[0]
 	FMOVQ 16(R10), F26
 	FMOVQ 16(R10), F8
-	FMOVQ 704(R11), F15
+	FMOVQ 832(R11), F15
 	WORD $0x0e29c1f0 // smull v16.8h, v15.8b, v9.8b
 	WORD $0x4e29c1f5 // smull2 v21.8h, v15.16b, v9.16b
-	FMOVQ 720(R11), F28
+	FMOVQ 848(R11), F28
 	WORD $0x0e378390 // smlal v16.8h, v28.8b, v23.8b
 	WORD $0x4e378395 // smlal2 v21.8h, v28.16b, v23.16b
 	WORD $0x4e606a1a // sadalp v26.4s, v16.8h
 	WORD $0x4e606aa8 // sadalp v8.4s, v21.8h
-	FMOVQ 736(R11), F13
+	FMOVQ 864(R11), F13
 	WORD $0x0e38c1ab // smull v11.8h, v13.8b, v24.8b
 	WORD $0x4e38c1b1 // smull2 v17.8h, v13.16b, v24.16b
-	FMOVQ 752(R11), F18
+	FMOVQ 880(R11), F18
 	WORD $0x0e23824b // smlal v11.8h, v18.8b, v3.8b
 	WORD $0x4e238251 // smlal2 v17.8h, v18.16b, v3.16b
 	WORD $0x4e60697a // sadalp v26.4s, v11.8h
@@ -15329,25 +15621,25 @@ row109:
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
 	WORD $0x4fb9935a // fmul v26.4s, v26.4s, v25.s[1]
 	WORD $0x4e3ad673 // fadd v19.4s, v19.4s, v26.4s
-	FMOVQ 160(R11), F10
+	FMOVQ 288(R11), F10
 	WORD $0x6e2ade73 // fmul v19.4s, v19.4s, v10.4s
 	FMOVQ 32(R14), F27
 	WORD $0x4e33d77b // fadd v27.4s, v27.4s, v19.4s
 	FMOVQ F27, 32(R14)
 	FMOVQ 16(R10), F31
 	FMOVQ 16(R10), F12
-	FMOVQ 768(R11), F14
+	FMOVQ 896(R11), F14
 	WORD $0x0e3dc1c4 // smull v4.8h, v14.8b, v29.8b
 	WORD $0x4e3dc1d6 // smull2 v22.8h, v14.16b, v29.16b
-	FMOVQ 784(R11), F5
+	FMOVQ 912(R11), F5
 	WORD $0x0e2680a4 // smlal v4.8h, v5.8b, v6.8b
 	WORD $0x4e2680b6 // smlal2 v22.8h, v5.16b, v6.16b
 	WORD $0x4e60689f // sadalp v31.4s, v4.8h
 	WORD $0x4e606acc // sadalp v12.4s, v22.8h
-	FMOVQ 800(R11), F28
+	FMOVQ 928(R11), F28
 	WORD $0x0e3ec394 // smull v20.8h, v28.8b, v30.8b
 	WORD $0x4e3ec38f // smull2 v15.8h, v28.16b, v30.16b
-	FMOVQ 816(R11), F16
+	FMOVQ 944(R11), F16
 	WORD $0x0e278214 // smlal v20.8h, v16.8b, v7.8b
 	WORD $0x4e27820f // smlal2 v15.8h, v16.16b, v7.16b
 	WORD $0x4e606a9f // sadalp v31.4s, v20.8h
@@ -15357,18 +15649,18 @@ row109:
 	WORD $0x4f9993ff // fmul v31.4s, v31.4s, v25.s[0]
 	FMOVQ 16(R10), F21
 	FMOVQ 16(R10), F13
-	FMOVQ 832(R11), F17
+	FMOVQ 960(R11), F17
 	WORD $0x0e29c232 // smull v18.8h, v17.8b, v9.8b
 	WORD $0x4e29c22b // smull2 v11.8h, v17.16b, v9.16b
-	FMOVQ 848(R11), F8
+	FMOVQ 976(R11), F8
 	WORD $0x0e378112 // smlal v18.8h, v8.8b, v23.8b
 	WORD $0x4e37810b // smlal2 v11.8h, v8.16b, v23.16b
 	WORD $0x4e606a55 // sadalp v21.4s, v18.8h
 	WORD $0x4e60696d // sadalp v13.4s, v11.8h
-	FMOVQ 864(R11), F19
+	FMOVQ 992(R11), F19
 	WORD $0x0e38c27a // smull v26.8h, v19.8b, v24.8b
 	WORD $0x4e38c26a // smull2 v10.8h, v19.16b, v24.16b
-	FMOVQ 880(R11), F27
+	FMOVQ 1008(R11), F27
 	WORD $0x0e23837a // smlal v26.8h, v27.8b, v3.8b
 	WORD $0x4e23836a // smlal2 v10.8h, v27.16b, v3.16b
 	WORD $0x4e606b55 // sadalp v21.4s, v26.8h
@@ -15377,7 +15669,7 @@ row109:
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
 	WORD $0x4fb992b5 // fmul v21.4s, v21.4s, v25.s[1]
 	WORD $0x4e35d7ff // fadd v31.4s, v31.4s, v21.4s
-	FMOVQ 176(R11), F14
+	FMOVQ 304(R11), F14
 	WORD $0x6e2edfff // fmul v31.4s, v31.4s, v14.4s
 	FMOVQ 48(R14), F5
 	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
@@ -15385,16 +15677,16 @@ row109:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row109
+	BNE row120
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair106
-last107:
+	BNE pair117
+last118:
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel104
+	BNE panel115
 	RET
 
 DATA matmulConsts<>+0(SB)/4, $0x4b400000

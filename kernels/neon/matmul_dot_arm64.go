@@ -11,20 +11,20 @@ import (
 
 // DotMul are the kernels for integer weights on CPUs with SDOT.
 var DotMul = panel.Kernels{
-	quant.Q4_0:   {mulQ4_0Dotx1, mulQ4_0Dot, mulQ4_0Dot, mulQ4_0Dot, mulQ4_0Dot},
-	quant.Q4_1:   {mulQ4_1Dotx1, mulQ4_1Dot, mulQ4_1Dot, mulQ4_1Dot, mulQ4_1Dot},
-	quant.Q5_0:   {mulQ5_0Dotx1, mulQ5_0Dot, mulQ5_0Dot, mulQ5_0Dot, mulQ5_0Dot},
-	quant.Q5_1:   {mulQ5_1Dotx1, mulQ5_1Dot, mulQ5_1Dot, mulQ5_1Dot, mulQ5_1Dot},
-	quant.Q8_0:   {mulQ8_0Dotx1, mulQ8_0Dot, mulQ8_0Dot, mulQ8_0Dot, mulQ8_0Dot},
-	quant.Q2_K:   {mulQ2_KDotx1, mulQ2_KDot, mulQ2_KDot, mulQ2_KDot, mulQ2_KDot},
-	quant.Q3_K:   {mulQ3_KDotx1, mulQ3_KDot, mulQ3_KDot, mulQ3_KDot, mulQ3_KDot},
-	quant.Q4_K:   {mulQ4_KDotx1, mulQ4_KDot, mulQ4_KDot, mulQ4_KDot, mulQ4_KDot},
-	quant.Q5_K:   {mulQ5_KDotx1, mulQ5_KDot, mulQ5_KDot, mulQ5_KDot, mulQ5_KDot},
-	quant.Q6_K:   {mulQ6_KDotx1, mulQ6_KDot, mulQ6_KDot, mulQ6_KDot, mulQ6_KDot},
-	quant.IQ4_NL: {mulIQ4_NLDotx1, mulIQ4_NLDot, mulIQ4_NLDot, mulIQ4_NLDot, mulIQ4_NLDot},
+	quant.Q4_0:   {mulQ4_0Dotx1, mulQ4_0Dotx1, mulQ4_0Dot, mulQ4_0Dot, mulQ4_0Dot},
+	quant.Q4_1:   {mulQ4_1Dotx1, mulQ4_1Dotx1, mulQ4_1Dot, mulQ4_1Dot, mulQ4_1Dot},
+	quant.Q5_0:   {mulQ5_0Dotx1, mulQ5_0Dotx1, mulQ5_0Dot, mulQ5_0Dot, mulQ5_0Dot},
+	quant.Q5_1:   {mulQ5_1Dotx1, mulQ5_1Dotx1, mulQ5_1Dot, mulQ5_1Dot, mulQ5_1Dot},
+	quant.Q8_0:   {mulQ8_0Dotx1, mulQ8_0Dotx1, mulQ8_0Dot, mulQ8_0Dot, mulQ8_0Dot},
+	quant.Q2_K:   {mulQ2_KDotx1, mulQ2_KDotx1, mulQ2_KDot, mulQ2_KDot, mulQ2_KDot},
+	quant.Q3_K:   {mulQ3_KDotx1, mulQ3_KDotx1, mulQ3_KDot, mulQ3_KDot, mulQ3_KDot},
+	quant.Q4_K:   {mulQ4_KDotx1, mulQ4_KDotx1, mulQ4_KDot, mulQ4_KDot, mulQ4_KDot},
+	quant.Q5_K:   {mulQ5_KDotx1, mulQ5_KDotx1, mulQ5_KDot, mulQ5_KDot, mulQ5_KDot},
+	quant.Q6_K:   {mulQ6_KDotx1, mulQ6_KDotx1, mulQ6_KDot, mulQ6_KDot, mulQ6_KDot},
+	quant.IQ4_NL: {mulIQ4_NLDotx1, mulIQ4_NLDotx1, mulIQ4_NLDot, mulIQ4_NLDot, mulIQ4_NLDot},
 }
 
-// mulQ4_0Dotx1 multiplies Q4_0 weights with a row of activations.
+// mulQ4_0Dotx1 multiplies Q4_0 weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ4_0Dotx1(a *panel.Args)
@@ -34,7 +34,7 @@ func mulQ4_0Dotx1(a *panel.Args)
 //go:noescape
 func mulQ4_0Dot(a *panel.Args)
 
-// mulQ4_1Dotx1 multiplies Q4_1 weights with a row of activations.
+// mulQ4_1Dotx1 multiplies Q4_1 weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ4_1Dotx1(a *panel.Args)
@@ -44,7 +44,7 @@ func mulQ4_1Dotx1(a *panel.Args)
 //go:noescape
 func mulQ4_1Dot(a *panel.Args)
 
-// mulQ5_0Dotx1 multiplies Q5_0 weights with a row of activations.
+// mulQ5_0Dotx1 multiplies Q5_0 weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ5_0Dotx1(a *panel.Args)
@@ -54,7 +54,7 @@ func mulQ5_0Dotx1(a *panel.Args)
 //go:noescape
 func mulQ5_0Dot(a *panel.Args)
 
-// mulQ5_1Dotx1 multiplies Q5_1 weights with a row of activations.
+// mulQ5_1Dotx1 multiplies Q5_1 weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ5_1Dotx1(a *panel.Args)
@@ -64,7 +64,7 @@ func mulQ5_1Dotx1(a *panel.Args)
 //go:noescape
 func mulQ5_1Dot(a *panel.Args)
 
-// mulQ8_0Dotx1 multiplies Q8_0 weights with a row of activations.
+// mulQ8_0Dotx1 multiplies Q8_0 weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ8_0Dotx1(a *panel.Args)
@@ -74,7 +74,7 @@ func mulQ8_0Dotx1(a *panel.Args)
 //go:noescape
 func mulQ8_0Dot(a *panel.Args)
 
-// mulQ2_KDotx1 multiplies Q2_K weights with a row of activations.
+// mulQ2_KDotx1 multiplies Q2_K weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ2_KDotx1(a *panel.Args)
@@ -84,7 +84,7 @@ func mulQ2_KDotx1(a *panel.Args)
 //go:noescape
 func mulQ2_KDot(a *panel.Args)
 
-// mulQ3_KDotx1 multiplies Q3_K weights with a row of activations.
+// mulQ3_KDotx1 multiplies Q3_K weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ3_KDotx1(a *panel.Args)
@@ -94,7 +94,7 @@ func mulQ3_KDotx1(a *panel.Args)
 //go:noescape
 func mulQ3_KDot(a *panel.Args)
 
-// mulQ4_KDotx1 multiplies Q4_K weights with a row of activations.
+// mulQ4_KDotx1 multiplies Q4_K weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ4_KDotx1(a *panel.Args)
@@ -104,7 +104,7 @@ func mulQ4_KDotx1(a *panel.Args)
 //go:noescape
 func mulQ4_KDot(a *panel.Args)
 
-// mulQ5_KDotx1 multiplies Q5_K weights with a row of activations.
+// mulQ5_KDotx1 multiplies Q5_K weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ5_KDotx1(a *panel.Args)
@@ -114,7 +114,7 @@ func mulQ5_KDotx1(a *panel.Args)
 //go:noescape
 func mulQ5_KDot(a *panel.Args)
 
-// mulQ6_KDotx1 multiplies Q6_K weights with a row of activations.
+// mulQ6_KDotx1 multiplies Q6_K weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulQ6_KDotx1(a *panel.Args)
@@ -124,7 +124,7 @@ func mulQ6_KDotx1(a *panel.Args)
 //go:noescape
 func mulQ6_KDot(a *panel.Args)
 
-// mulIQ4_NLDotx1 multiplies IQ4_NL weights with a row of activations.
+// mulIQ4_NLDotx1 multiplies IQ4_NL weights with a few rows of activations, one by one.
 //
 //go:noescape
 func mulIQ4_NLDotx1(a *panel.Args)

@@ -46,11 +46,11 @@ func main() {
 	}
 	fmt.Printf("%s, cycles per 32 weights: one row, its ports' bound; each of %d rows, its ports' bound\n", *cpu, *rows)
 	for _, t := range types {
-		one, err := kernel(*cpu, path, t, "mul"+t+*suffix+"x1", 1)
+		one, err := kernel(*cpu, path, t, *suffix, 1)
 		if err != nil {
 			log.Fatal(err)
 		}
-		many, err := kernel(*cpu, path, t, "mul"+t+*suffix, *rows)
+		many, err := kernel(*cpu, path, t, *suffix, *rows)
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -68,13 +68,21 @@ func (r *result) bound() (b float64) {
 }
 
 // kernel analyses a kernel: cycles for 32 weights and a row.
-func kernel(cpu, path, typ, name string, rows int) (*result, error) {
+func kernel(cpu, path, typ, suffix string, rows int) (*result, error) {
+	name := "mul" + typ + suffix
+	if rows == 1 {
+		name += "x1"
+	}
 	code, err := function(path, "qgo/kernels/neon."+name+".abi0")
 	if err != nil {
 		return nil, err
 	}
 	panels := findLoops(code)
-	l := longest(longest(panels).inner) // the main loop: of pairs of tiles or, in K-quants, of blocks
+	l := longest(longest(panels).inner)
+	if rows == 1 { // in the loop of rows
+		l = longest(l.inner)
+	}
+	// It is the main loop: of pairs of tiles or, in K-quants, of blocks.
 	tiles := 2.0
 	super := typ[len(typ)-1] == 'K'
 	if super {

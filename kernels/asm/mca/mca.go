@@ -24,7 +24,7 @@ var models = map[string]string{
 // result is what llvm-mca tells about a loop.
 type result struct {
 	cycles float64            // of an iteration
-	uses   map[string]float64 // of resources, in cycles of an iteration
+	uses   map[string]float64 // of a unit of each resource, in cycles of an iteration
 }
 
 // analyse lets llvm-mca run code n times.
@@ -58,10 +58,17 @@ func analyse(cpu string, code []string, n int) (*result, error) {
 	if len(rows) < 2 {
 		return nil, fmt.Errorf("%v: no resources in %.200s", cmd, out)
 	}
+	units := map[string]float64{}
 	for i, v := range strings.Fields(rows[1]) {
-		if x, err := strconv.ParseFloat(v, 64); err == nil && i < len(names) {
-			r.uses[string(names[i][2])] += x
+		if i < len(names) {
+			x, _ := strconv.ParseFloat(v, 64) // a dash is nothing
+			name := string(names[i][2])
+			r.uses[name] += x
+			units[name]++
 		}
+	}
+	for name, n := range units {
+		r.uses[name] /= n
 	}
 	if _, ok := r.uses[models[cpu]]; models[cpu] == "" || !ok {
 		return nil, fmt.Errorf("llvm-mca has no model of its own for %s", cpu)

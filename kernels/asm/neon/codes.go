@@ -19,6 +19,9 @@ func (k *kernel) unpack(i, v int) arm64.V {
 		k.I("eor %.16b, %.16b, %.16b", c, c, k.flip)
 	case 4:
 		c = k.plane(v%4, i)
+		if v >= 4 && k.high > 0 {
+			return k.shiftToHigh(c, i, v)
+		}
 		if v < 4 {
 			k.I("and %.16b, %.16b, %.16b", c, c, k.mask)
 		} else {
@@ -42,30 +45,52 @@ func (k *kernel) unpack(i, v int) arm64.V {
 	return c
 }
 
-// addHigh puts the high bits of vector v into c. Those of vectors with low
-// numbers are moved to bits 4 to 7 together.
-func (k *kernel) addHigh(c arm64.V, i, v int) {
+// highBits returns the high bits of vector v of row quad i, and where they are:
+// in the upper halves of bytes, to which those of vectors with low numbers are
+// moved together.
+func (k *kernel) highBits(i, v int) (t arm64.V, at int) {
 	period := tileQuads / k.high // vectors in a plane
-	at := v % period * k.high    // the bits in the plane
+	at = v % period * k.high     // the bits in the plane
 	if at == 0 {
 		p := k.plane(k.low+v/period, i)
 		s := k.Vec()
 		k.I("shl %.16b, %.16b, #%", s, p, 4)
 		k.planes = [2]arm64.V{s, p}
 	}
-	bits := k.planes[at/4]
+	bits, last := k.planes[at/4], at+k.high == 8
 	at = at%4 + 4
-	t := k.Vec()
+	t = k.Vec()
 	k.I("and %.16b, %.16b, %.16b", t, bits, k.bits[at])
+	if last {
+		k.Free(k.planes[:]...)
+	}
+	return t, at
+}
+
+// addHigh puts the high bits of vector v into c.
+func (k *kernel) addHigh(c arm64.V, i, v int) {
+	t, at := k.highBits(i, v)
 	if at == k.low {
 		k.I("orr %.16b, %.16b, %.16b", c, c, t)
 	} else {
 		k.I("usra %.16b, %.16b, #%", c, t, at-k.low)
 	}
 	k.Free(t)
-	if v%period*k.high+k.high == 8 {
-		k.Free(k.planes[:]...)
+}
+
+// shiftToHigh returns the upper halves of bytes c with the high bits of vector
+// v.
+func (k *kernel) shiftToHigh(c arm64.V, i, v int) arm64.V {
+	t, at := k.highBits(i, v)
+	if at == k.low {
+		k.I("usra %.16b, %.16b, #%", t, c, 4)
+		k.Free(c)
+		return t
 	}
+	k.I("ushr %.16b, %.16b, #%", c, c, 4)
+	k.I("usra %.16b, %.16b, #%", c, t, at-k.low)
+	k.Free(t)
+	return c
 }
 
 // code returns vector v of the codes of row quad i.
@@ -154,7 +179,7 @@ func (k *kernel) loadMin(i, n int) arm64.V {
 	if k.group == 32 {
 		at = 1
 	}
-	return k.small(at, i, bufHead+64, 2+n)
+	return k.small(at, i, bufHead+128, 2+n)
 }
 
 func (k *kernel) float16(at int) arm64.V {
@@ -192,10 +217,11 @@ func (k *kernel) small(at, i, head, slot int) arm64.V {
 		k.I("saddw2 %.4s, %.4s, %.8h", v, k.magic, h)
 		k.Free(h)
 	}
-	k.I("fsub %.4s, %.4s, %.4s", v, v, k.magic)
-	d := k.local(head + i*quadBytes)
-	k.scaled(v, d)
-	return v
+	// Everything is exact: magic has 2 bits, d 11.
+	d, product := k.local(head+i*quadBytes), k.local(head+64+i*quadBytes)
+	k.I("fmla %.4s, %.4s, %.4s", product, d, v)
+	k.Free(d, v)
+	return product
 }
 
 // lowNibble keeps the low halves of bytes, for which Q2_K has no mask.

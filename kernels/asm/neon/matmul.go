@@ -35,7 +35,6 @@ const (
 	rConst = arm64.R(10)
 	rBuf   = arm64.R(11) // local memory
 
-	// Those of kernels for several rows.
 	rRow       = arm64.R(12) // rows left
 	rRowX      = arm64.R(13)
 	rRowDst    = arm64.R(14)
@@ -45,9 +44,9 @@ const (
 
 // Local memory.
 const (
-	bufHead   = 0   // a K-quant's 16 scales and 16 minima as float32
-	bufScales = 128 // of the tile: 16 for each group, and as many minima
-	bufCodes  = 128 + 4*64
+	bufHead   = 0      // a K-quant's 16 scales as float32, and times -magic; so the minima
+	bufScales = 4 * 64 // of the tile: 16 for each group, and as many minima
+	bufCodes  = bufScales + 4*64
 	bufBytes  = bufCodes + tileQuads*planeBytes
 )
 
@@ -68,7 +67,7 @@ type kernel struct {
 	format
 	*arm64.Asm
 	dot  bool // with SDOT
-	many bool // for several rows of activations
+	many bool // unpack to memory, for many rows of activations
 	tile int  // of two: the one that is being computed
 
 	magic, mask, flip, table arm64.V
@@ -96,10 +95,10 @@ func matmul(dot bool, table, doc string) func(a *arm64.Asm) string {
 		for _, f := range formats {
 			name := "mul" + f.name + suffix
 			k := &kernel{format: f, Asm: a, dot: dot}
-			k.generate(name+"x1", "multiplies "+f.name+" weights with a row of activations.")
+			k.generate(name+"x1", "multiplies "+f.name+" weights with a few rows of activations, one by one.")
 			k = &kernel{format: f, Asm: a, dot: dot, many: true}
 			k.generate(name, "multiplies "+f.name+" weights with several rows of activations.")
-			fmt.Fprintf(&decl, "\tquant.%s: {%sx1, %[2]s, %[2]s, %[2]s, %[2]s},\n", f.name, name)
+			fmt.Fprintf(&decl, "\tquant.%s: {%sx1, %[2]sx1, %[2]s, %[2]s, %[2]s},\n", f.name, name)
 		}
 		return decl.String() + "}\n\n"
 	}
@@ -139,27 +138,22 @@ func (k *kernel) generate(name, doc string) {
 	k.arg(argDst, rDst)
 	k.arg(argPanels, rCount)
 	k.arg(argPanelBytes, rSize)
-	if k.many {
-		k.arg(argXStride, rXStride)
-		k.arg(argDstStride, rDstStride)
-	}
+	k.arg(argXStride, rXStride)
+	k.arg(argDstStride, rDstStride)
 	panel := k.NewLabel("panel")
 	k.Label(panel)
-	k.G("MOVD %v, %v", rPanel, rPair)
-	k.arg(argX, rX)
-	k.clear()
-	k.tiles(func() {
-		if k.many {
+	if k.many {
+		k.G("MOVD %v, %v", rPanel, rPair)
+		k.arg(argX, rX)
+		k.clear()
+		k.tiles(func() {
 			k.prepare()
 			k.rows(func() { k.multiply(rRowX, 0) })
-			return
-		}
-		k.multiply(rX, k.tile*blockBytes)
-	})
-	for i, y := range k.y {
-		k.Store(y, rDst, quadBytes*i)
+		})
+	} else {
+		k.arg(argX, rX)
+		k.rows(k.row)
 	}
-	k.Free(k.y...)
 	k.G("ADD $%d, %v", planeBytes, rDst)
 	k.G("ADD %v, %v", rSize, rPanel)
 	k.G("SUBS $1, %v", rCount)
@@ -204,15 +198,23 @@ func (k *kernel) constants() {
 	}
 }
 
-// clear begins the results of a panel.
-func (k *kernel) clear() {
-	if !k.many {
-		k.y = k.Vecs(rowQuads)
-		for _, y := range k.y {
-			k.Zero(y)
-		}
-		return
+// row multiplies a panel with one row of activations.
+func (k *kernel) row() {
+	k.G("MOVD %v, %v", rPanel, rPair)
+	k.G("MOVD %v, %v", rRowX, rX)
+	k.y = k.Vecs(rowQuads)
+	for _, y := range k.y {
+		k.Zero(y)
 	}
+	k.tiles(func() { k.multiply(rX, k.tile*blockBytes) })
+	for i, y := range k.y {
+		k.Store(y, rRowDst, quadBytes*i)
+	}
+	k.Free(k.y...)
+}
+
+// clear begins the results of several rows of activations.
+func (k *kernel) clear() {
 	zero := k.Vec()
 	k.Zero(zero)
 	k.rows(func() {
@@ -289,17 +291,24 @@ func (k *kernel) pairs(body func()) {
 
 // head converts the scales and the minima of a K-quant's block.
 func (k *kernel) head() {
-	n := rowQuads
+	n := 1
 	if k.minima {
-		n *= 2
+		n = 2
 	}
-	for i := range n {
-		v := k.Vec()
-		k.G("FMOVD %d(%v), F%d", 8*i, rPair, v)
-		k.I("fcvtl %.4s, %.4h", v, v)
-		k.Store(v, rBuf, bufHead+quadBytes*i)
-		k.Free(v)
+	minus := k.Vec()
+	k.I("fneg %.4s, %.4s", minus, k.magic)
+	for part := range n {
+		for i := range rowQuads {
+			v, at := k.Vec(), bufHead+128*part+quadBytes*i
+			k.G("FMOVD %d(%v), F%d", halfBytes*part+8*i, rPair, v)
+			k.I("fcvtl %.4s, %.4h", v, v)
+			k.Store(v, rBuf, at)
+			k.I("fmul %.4s, %.4s, %.4s", v, v, minus)
+			k.Store(v, rBuf, at+64)
+			k.Free(v)
+		}
 	}
+	k.Free(minus)
 }
 
 // Where in the two tiles the current one has its scales and codes.
@@ -333,6 +342,9 @@ func (k *kernel) prepare() {
 func (k *kernel) multiply(x arm64.R, at int) {
 	k.activations(x, at)
 	for i := range rowQuads {
+		if !k.many {
+			k.prefetch(k.tile*rowQuads + i)
+		}
 		k.quad(i)
 	}
 	k.Free(k.x...)
@@ -380,6 +392,15 @@ func (k *kernel) activations(x arm64.R, at int) {
 		if k.group == 32 {
 			k.I("faddp s%, %.2s", k.sums, k.sums)
 		}
+	}
+}
+
+// prefetch asks for an eighth of the lines of two tiles that are some way ahead.
+func (k *kernel) prefetch(part int) {
+	const ahead = 1024
+	lines := (k.pairBytes() + 63) / 64
+	for l := lines * part / 8; l < lines*(part+1)/8; l++ {
+		k.G("PRFM %d(%v), PLDL1KEEP", ahead+64*l, rPair)
 	}
 }
 
