@@ -18,13 +18,11 @@ func native() (tiers []*Tier) {
 		return nil
 	}
 	if has("QGO_NO_DOTPROD", cpuid.ASIMDDP) {
-		t := Go()
-		t.Name = "dotprod"
+		t := withVectors("dotprod", neon.Vectors)
 		t.Panels = &neon.DotMul
 		tiers = append(tiers, t)
 	}
-	t := Go()
-	t.Name = "neon"
+	t := withVectors("neon", neon.Vectors)
 	t.Panels = &neon.Mul
 	return append(tiers, t)
 }

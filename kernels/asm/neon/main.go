@@ -12,12 +12,14 @@ import (
 
 // generators write the functions of a file and return more declarations.
 var generators = map[string]func(a *arm64.Asm) string{
-	"matmul": matmul(false, "Mul", "are the kernels for integer weights on every CPU"),
-	"dot":    matmul(true, "DotMul", "are the kernels for integer weights on CPUs with SDOT"),
+	"matmul":    matmul(false, "Mul", "are the kernels for integer weights on every CPU"),
+	"dot":       matmul(true, "DotMul", "are the kernels for integer weights on CPUs with SDOT"),
+	"vector":    vectors,
+	"attention": attention,
 }
 
 func main() {
-	what := flag.String("kernels", "", "which: matmul or dot")
+	what := flag.String("kernels", "", "which")
 	out := flag.String("out", "", "the assembler file")
 	decls := flag.String("decls", "", "the Go file with its declarations")
 	pkg := flag.String("pkg", "neon", "the package")

@@ -105,11 +105,7 @@ func matmul(dot bool, table, doc string) func(a *arm64.Asm) string {
 }
 
 func consts(a *arm64.Asm) {
-	word := func(v uint32) []byte { return []byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)} }
-	var data []byte
-	for _, v := range []uint32{magic, magic, magic, magic, magic, 0, magic, 0} {
-		data = append(data, word(v)...)
-	}
+	data := words([]uint32{magic, magic, magic, magic, magic, 0, magic, 0})
 	for _, v := range levels {
 		data = append(data, byte(v))
 	}
