@@ -3,8 +3,6 @@
 package kernels
 
 import (
-	"os"
-
 	"github.com/klauspost/cpuid/v2"
 
 	"qgo/kernels/neon"
@@ -25,10 +23,4 @@ func native() (tiers []*Tier) {
 	t := withVectors("neon", neon.Vectors)
 	t.Panels = &neon.Mul
 	return append(tiers, t)
-}
-
-// has tells whether this machine has instruction sets and the environment
-// variable that takes them away is not set.
-func has(variable string, ids ...cpuid.FeatureID) bool {
-	return cpuid.CPU.Supports(ids...) && os.Getenv(variable) == ""
 }

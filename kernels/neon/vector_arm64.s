@@ -425,7 +425,7 @@ loop25:
 rest26:
 	ADD $16, R1
 	CMP $4, R1
-	BLT part28
+	BLT part29
 	FMOVQ 0(R0), F16
 	WORD $0x0e617a11 // fcvtl v17.2d, v16.2s
 	WORD $0x4e617a10 // fcvtl2 v16.2d, v16.4s
@@ -433,27 +433,27 @@ rest26:
 	WORD $0x4e70ce01 // fmla v1.2d, v16.2d, v16.2d
 	ADD $16, R0
 	SUB $4, R1
-	B next29
-part28:
+	B next28
+part29:
 	CBZ R1, done27
 	VEOR V18.B16, V18.B16, V18.B16
 	VLD1.P 4(R0), V18.S[0]
 	SUBS $1, R1
-	BEQ last0
+	BEQ last30
 	VLD1.P 4(R0), V18.S[1]
 	SUBS $1, R1
-	BEQ last0
+	BEQ last30
 	VLD1.P 4(R0), V18.S[2]
 	SUBS $1, R1
-last0:
+last30:
 	WORD $0x0e617a53 // fcvtl v19.2d, v18.2s
 	WORD $0x4e617a52 // fcvtl2 v18.2d, v18.4s
 	WORD $0x4e73ce60 // fmla v0.2d, v19.2d, v19.2d
 	WORD $0x4e72ce41 // fmla v1.2d, v18.2d, v18.2d
 	B done27
-next29:
+next28:
 	CMP $4, R1
-	BLT part30
+	BLT part32
 	FMOVQ 0(R0), F20
 	WORD $0x0e617a95 // fcvtl v21.2d, v20.2s
 	WORD $0x4e617a94 // fcvtl2 v20.2d, v20.4s
@@ -462,18 +462,18 @@ next29:
 	ADD $16, R0
 	SUB $4, R1
 	B next31
-part30:
+part32:
 	CBZ R1, done27
 	VEOR V22.B16, V22.B16, V22.B16
 	VLD1.P 4(R0), V22.S[0]
 	SUBS $1, R1
-	BEQ last1
+	BEQ last33
 	VLD1.P 4(R0), V22.S[1]
 	SUBS $1, R1
-	BEQ last1
+	BEQ last33
 	VLD1.P 4(R0), V22.S[2]
 	SUBS $1, R1
-last1:
+last33:
 	WORD $0x0e617ad7 // fcvtl v23.2d, v22.2s
 	WORD $0x4e617ad6 // fcvtl2 v22.2d, v22.4s
 	WORD $0x4e77cee2 // fmla v2.2d, v23.2d, v23.2d
@@ -481,7 +481,7 @@ last1:
 	B done27
 next31:
 	CMP $4, R1
-	BLT part32
+	BLT part35
 	FMOVQ 0(R0), F24
 	WORD $0x0e617b19 // fcvtl v25.2d, v24.2s
 	WORD $0x4e617b18 // fcvtl2 v24.2d, v24.4s
@@ -489,35 +489,40 @@ next31:
 	WORD $0x4e78cf05 // fmla v5.2d, v24.2d, v24.2d
 	ADD $16, R0
 	SUB $4, R1
-	B next33
-part32:
+	B next34
+part35:
 	CBZ R1, done27
 	VEOR V26.B16, V26.B16, V26.B16
 	VLD1.P 4(R0), V26.S[0]
 	SUBS $1, R1
-	BEQ last2
+	BEQ last36
 	VLD1.P 4(R0), V26.S[1]
 	SUBS $1, R1
-	BEQ last2
+	BEQ last36
 	VLD1.P 4(R0), V26.S[2]
 	SUBS $1, R1
-last2:
+last36:
 	WORD $0x0e617b5b // fcvtl v27.2d, v26.2s
 	WORD $0x4e617b5a // fcvtl2 v26.2d, v26.4s
 	WORD $0x4e7bcf64 // fmla v4.2d, v27.2d, v27.2d
 	WORD $0x4e7acf45 // fmla v5.2d, v26.2d, v26.2d
 	B done27
-next33:
-	CMP $4, R1
-	BLT part34
-	FMOVQ 0(R0), F28
+next34:
+	CBZ R1, done27
+	VEOR V28.B16, V28.B16, V28.B16
+	VLD1.P 4(R0), V28.S[0]
+	SUBS $1, R1
+	BEQ last38
+	VLD1.P 4(R0), V28.S[1]
+	SUBS $1, R1
+	BEQ last38
+	VLD1.P 4(R0), V28.S[2]
+	SUBS $1, R1
+last38:
 	WORD $0x0e617b9d // fcvtl v29.2d, v28.2s
 	WORD $0x4e617b9c // fcvtl2 v28.2d, v28.4s
 	WORD $0x4e7dcfa6 // fmla v6.2d, v29.2d, v29.2d
 	WORD $0x4e7ccf87 // fmla v7.2d, v28.2d, v28.2d
-	ADD $16, R0
-	SUB $4, R1
-part34:
 done27:
 	WORD $0x4e64d400 // fadd v0.2d, v0.2d, v4.2d
 	WORD $0x4e65d421 // fadd v1.2d, v1.2d, v5.2d
@@ -539,9 +544,9 @@ TEXT ·norm(SB), NOSPLIT, $0-36
 	MOVD n+24(FP), R3
 	FMOVS f+32(FP), F0
 	VDUP V0.S[0], V0.S4
-loop35:
+loop39:
 	SUBS $16, R3
-	BLT done36
+	BLT done40
 	FMOVQ 0(R1), F1
 	FMOVQ 16(R1), F2
 	FMOVQ 32(R1), F3
@@ -565,12 +570,12 @@ loop35:
 	ADD $64, R0
 	ADD $64, R1
 	ADD $64, R2
-	B loop35
-done36:
+	B loop39
+done40:
 	ADD $16, R3
-loop37:
+loop41:
 	SUBS $4, R3
-	BLT done38
+	BLT done42
 	FMOVQ 0(R1), F9
 	FMOVQ 0(R2), F10
 	WORD $0x6e20dd29 // fmul v9.4s, v9.4s, v0.4s
@@ -579,12 +584,12 @@ loop37:
 	ADD $16, R0
 	ADD $16, R1
 	ADD $16, R2
-	B loop37
-done38:
+	B loop41
+done42:
 	ADD $4, R3
-loop39:
+loop43:
 	SUBS $1, R3
-	BLT done40
+	BLT done44
 	FMOVS (R1), F11
 	FMOVS (R2), F12
 	WORD $0x6e20dd6b // fmul v11.4s, v11.4s, v0.4s
@@ -593,8 +598,8 @@ loop39:
 	ADD $4, R0
 	ADD $4, R1
 	ADD $4, R2
-	B loop39
-done40:
+	B loop43
+done44:
 	ADD $1, R3
 	RET
 
@@ -604,14 +609,14 @@ TEXT ·rope(SB), NOSPLIT, $0-40
 	MOVD x+0(FP), R0
 	MOVD heads+8(FP), R1
 	MOVD half+16(FP), R2
-head41:
+head45:
 	ADD R2<<2, R0, R3
 	MOVD cos+24(FP), R4
 	MOVD sin+32(FP), R5
 	MOVD R2, R6
-loop42:
+loop46:
 	SUBS $8, R6
-	BLT done43
+	BLT done47
 	FMOVQ 0(R0), F0
 	FMOVQ 16(R0), F1
 	FMOVQ 0(R3), F2
@@ -640,12 +645,12 @@ loop42:
 	ADD $32, R3
 	ADD $32, R4
 	ADD $32, R5
-	B loop42
-done43:
+	B loop46
+done47:
 	ADD $8, R6
-loop44:
+loop48:
 	SUBS $4, R6
-	BLT done45
+	BLT done49
 	FMOVQ 0(R0), F12
 	FMOVQ 0(R3), F13
 	FMOVQ 0(R4), F14
@@ -662,12 +667,12 @@ loop44:
 	ADD $16, R3
 	ADD $16, R4
 	ADD $16, R5
-	B loop44
-done45:
+	B loop48
+done49:
 	ADD $4, R6
-loop46:
+loop50:
 	SUBS $1, R6
-	BLT done47
+	BLT done51
 	FMOVS (R0), F18
 	FMOVS (R3), F19
 	FMOVS (R4), F20
@@ -684,12 +689,12 @@ loop46:
 	ADD $4, R3
 	ADD $4, R4
 	ADD $4, R5
-	B loop46
-done47:
+	B loop50
+done51:
 	ADD $1, R6
 	MOVD R3, R0
 	SUBS $1, R1
-	BNE head41
+	BNE head45
 	RET
 
 // halves writes x as float16 to dst; n is a positive multiple of 16.
@@ -698,7 +703,7 @@ TEXT ·halves(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R2
-loop48:
+loop52:
 	FMOVQ 0(R1), F0
 	FMOVQ 16(R1), F1
 	FMOVQ 32(R1), F2
@@ -712,5 +717,5 @@ loop48:
 	ADD $64, R1
 	ADD $32, R0
 	SUBS $16, R2
-	BNE loop48
+	BNE loop52
 	RET

@@ -14,6 +14,10 @@ var Vectors = simd.New(simd.Ops{
 	Norm:    norm,
 	Rope:    rope,
 	Halves:  halves,
+
+	Quantize:       quantize,
+	QuantizeBlocks: 2,
+
 	Queries: 4,
 	F32:     simd.Attention{Scores: scoresF32, Values: valuesF32},
 	F16:     simd.Attention{Scores: scoresF16, Values: valuesF16},

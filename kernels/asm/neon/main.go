@@ -16,6 +16,7 @@ var generators = map[string]func(a *arm64.Asm) string{
 	"dot":       matmul(true, "DotMul", "are the kernels for integer weights on CPUs with SDOT"),
 	"vector":    vectors,
 	"attention": attention,
+	"quantize":  quantize,
 }
 
 func main() {

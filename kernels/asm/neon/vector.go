@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 
 	"qgo/kernels/asm/arm64"
@@ -227,36 +226,37 @@ func (g vec) squares() {
 	g.Label(rest)
 	g.G("ADD $16, %v", r1)
 	for i := range 4 {
-		part := g.NewLabel("part")
-		g.G("CMP $4, %v", r1)
-		g.G("BLT %s", part)
-		v := g.Vec()
-		g.Load(v, r0, 0)
-		add(v, sums[2*i:])
-		g.G("ADD $16, %v", r0)
-		g.G("SUB $4, %v", r1)
-		if i == 3 {
-			g.Label(part)
-			break
-		}
 		next := g.NewLabel("next")
-		g.G("B %s", next)
-		// Less than four: the values that lack are zeros, which change nothing.
-		g.Label(part)
+		if i < 3 { // the last four are less than four
+			part := g.NewLabel("part")
+			g.G("CMP $4, %v", r1)
+			g.G("BLT %s", part)
+			v := g.Vec()
+			g.Load(v, r0, 0)
+			add(v, sums[2*i:])
+			g.G("ADD $16, %v", r0)
+			g.G("SUB $4, %v", r1)
+			g.G("B %s", next)
+			g.Label(part)
+		}
+		// The values that lack are zeros, which change nothing.
 		g.G("CBZ %v, %s", r1, done)
-		v = g.Vec()
+		last := g.NewLabel("last")
+		v := g.Vec()
 		g.Zero(v)
 		for lane := range 3 {
 			g.G("VLD1.P 4(%v), V%d.S[%d]", r0, v, lane)
 			g.G("SUBS $1, %v", r1)
 			if lane < 2 {
-				g.G("BEQ %s", fmt.Sprintf("last%d", i))
+				g.G("BEQ %s", last)
 			}
 		}
-		g.Label(fmt.Sprintf("last%d", i))
+		g.Label(last)
 		add(v, sums[2*i:])
-		g.G("B %s", done)
-		g.Label(next)
+		if i < 3 {
+			g.G("B %s", done)
+			g.Label(next)
+		}
 	}
 	g.Label(done)
 	for n := 4; n > 0; n /= 2 {
