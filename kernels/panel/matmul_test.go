@@ -59,62 +59,17 @@ func TestMatMul(t *testing.T) {
 					w := weights(rng, typ, rows, cols)
 					m := pack(w)
 					for _, n := range []int{1, 2, 3, 7, 16, 31} {
-						x := tensor.NewActs(n, cols)
+						x := misaligned(n, cols)
 						for i := range x.F {
 							x.F[i] = float32(rng.NormFloat64())
 						}
 						for i := range n {
 							generic.Quantize(x.Row(i), x.QuantRow(i))
 						}
-						want, got := make([]float32, n*rows), make([]float32, n*rows)
-						generic.MatMul(want, rows, w, 0, rows, x, &generic.Scratch{})
-						k.MatMul(got, rows, m, 0, rows, x, &panel.Scratch{})
-						for i := range want {
-							if math.Float32bits(want[i]) != math.Float32bits(got[i]) {
-								t.Fatalf("%d x %d, %d inputs: result %d of input %d is %g, want %g", rows, cols, n, i%rows, i/rows, got[i], want[i])
-							}
-						}
+						compare(t, "random codes", k, w, m, x)
 					}
 				}
 			})
-		}
-	}
-}
-
-// TestExtremes multiplies the largest codes with the largest activations: sums
-// that a kernel keeps in few bits must hold them.
-func TestExtremes(t *testing.T) {
-	for name, k := range sets() {
-		for _, typ := range quant.Types() {
-			if len(k[typ]) == 0 || !typ.Integer() {
-				continue
-			}
-			const rows, n = 16, 5
-			cols := 2 * max(32, typ.BlockLen())
-			w := tensor.Tensor{Type: typ, Rows: rows, Cols: cols, Data: make([]byte, rows*typ.RowBytes(cols))}
-			for r := range rows {
-				for i := range w.Row(r) {
-					w.Row(r)[i] = []byte{0, 0xff, 0x80, 0x7f}[r%4]
-				}
-			}
-			for i := 0; i < len(w.Data); i += typ.BlockBytes() {
-				quant.SetScales(typ, w.Data[i:i+typ.BlockBytes()], func() float32 { return 1 })
-			}
-			x := tensor.NewActs(n, cols)
-			for i := range n {
-				for j := range x.Row(i) {
-					x.Row(i)[j] = float32(1 - i%2*2)
-				}
-				generic.Quantize(x.Row(i), x.QuantRow(i))
-			}
-			m, want, got := pack(w), make([]float32, n*rows), make([]float32, n*rows)
-			generic.MatMul(want, rows, w, 0, rows, x, &generic.Scratch{})
-			k.MatMul(got, rows, m, 0, rows, x, &panel.Scratch{})
-			for i := range want {
-				if want[i] != got[i] {
-					t.Errorf("%s, %v: result %d of input %d is %g, want %g", name, typ, i%rows, i/rows, got[i], want[i])
-				}
-			}
 		}
 	}
 }

@@ -179,7 +179,7 @@ func (k *kernel) loadMin(i, n int) arm64.V {
 	if k.group == 32 {
 		at = 1
 	}
-	return k.small(at, i, bufHead+128, 2+n)
+	return k.small(at, i, bufHead+64, 2+n)
 }
 
 func (k *kernel) float16(at int) arm64.V {
@@ -217,11 +217,9 @@ func (k *kernel) small(at, i, head, slot int) arm64.V {
 		k.I("saddw2 %.4s, %.4s, %.8h", v, k.magic, h)
 		k.Free(h)
 	}
-	// Everything is exact: magic has 2 bits, d 11.
-	d, product := k.local(head+i*quadBytes), k.local(head+64+i*quadBytes)
-	k.I("fmla %.4s, %.4s, %.4s", product, d, v)
-	k.Free(d, v)
-	return product
+	k.I("fsub %.4s, %.4s, %.4s", v, v, k.magic)
+	k.scaled(v, k.local(head+i*quadBytes))
+	return v
 }
 
 // lowNibble keeps the low halves of bytes, for which Q2_K has no mask.

@@ -44,8 +44,8 @@ const (
 
 // Local memory.
 const (
-	bufHead   = 0      // a K-quant's 16 scales as float32, and times -magic; so the minima
-	bufScales = 4 * 64 // of the tile: 16 for each group, and as many minima
+	bufHead   = 0      // a K-quant's 16 scales and 16 minima as float32
+	bufScales = 2 * 64 // of the tile: 16 for each group, and as many minima
 	bufCodes  = bufScales + 4*64
 	bufBytes  = bufCodes + tileQuads*planeBytes
 )
@@ -291,20 +291,15 @@ func (k *kernel) head() {
 	if k.minima {
 		n = 2
 	}
-	minus := k.Vec()
-	k.I("fneg %.4s, %.4s", minus, k.magic)
 	for part := range n {
 		for i := range rowQuads {
-			v, at := k.Vec(), bufHead+128*part+quadBytes*i
+			v, at := k.Vec(), bufHead+64*part+quadBytes*i
 			k.G("FMOVD %d(%v), F%d", halfBytes*part+8*i, rPair, v)
 			k.I("fcvtl %.4s, %.4h", v, v)
 			k.Store(v, rBuf, at)
-			k.I("fmul %.4s, %.4s, %.4s", v, v, minus)
-			k.Store(v, rBuf, at+64)
 			k.Free(v)
 		}
 	}
-	k.Free(minus)
 }
 
 // Where in the two tiles the current one has its scales and codes.
