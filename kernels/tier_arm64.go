@@ -6,6 +6,7 @@ import (
 	"github.com/klauspost/cpuid/v2"
 
 	"qgo/kernels/neon"
+	"qgo/kernels/panel"
 )
 
 // native returns the tiers in assembler that this machine can run. An
@@ -17,10 +18,10 @@ func native() (tiers []*Tier) {
 	}
 	if has("QGO_NO_DOTPROD", cpuid.ASIMDDP) {
 		t := withVectors("dotprod", neon.Vectors)
-		t.Panels = &neon.DotMul
+		t.Panels = panel.Join(&neon.DotMul, &neon.FloatMul)
 		tiers = append(tiers, t)
 	}
 	t := withVectors("neon", neon.Vectors)
-	t.Panels = &neon.Mul
+	t.Panels = panel.Join(&neon.Mul, &neon.FloatMul)
 	return append(tiers, t)
 }

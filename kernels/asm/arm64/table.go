@@ -18,8 +18,6 @@ func at(shift int) field { return func(v int) uint32 { return uint32(v) << shift
 var (
 	rd, rn, rm = at(0), at(5), at(16)
 
-	right8  = func(v int) uint32 { return uint32(16-v) << 16 } // shifts to the right, by width of elements
-	right32 = func(v int) uint32 { return uint32(64-v) << 16 }
 	// The number of a 32-bit element of the last operand.
 	element = func(v int) uint32 { return uint32(v&1<<21 | v>>1<<11) }
 	byteNo  = at(11)

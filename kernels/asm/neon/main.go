@@ -14,6 +14,7 @@ import (
 var generators = map[string]func(a *arm64.Asm) string{
 	"matmul":    matmul(false, "Mul", "are the kernels for integer weights on every CPU"),
 	"dot":       matmul(true, "DotMul", "are the kernels for integer weights on CPUs with SDOT"),
+	"floats":    floats,
 	"vector":    vectors,
 	"attention": attention,
 	"quantize":  quantize,
