@@ -30,6 +30,10 @@ type Tier struct {
 	// Panels are the kernels for weights in panels, for some types of weights;
 	// MatMul is for the others.
 	Panels *panel.Kernels
+	// Fused tells whether Attend adds products without rounding them before,
+	// where heads are a multiple of 16 values. Plain Go, in which that is slow,
+	// rounds them.
+	Fused bool
 	// Integer tells whether MatMul reads the quantised activations for
 	// integer weights.
 	Integer bool

@@ -23,7 +23,7 @@ func withVectors(name string, v *simd.Tier) *Tier {
 	t.Name = name
 	t.RMSNorm, t.Rope, t.SwiGLU = v.RMSNorm, v.Rope, v.SwiGLU
 	t.Add, t.Scale, t.Halves = v.Add, v.Scale, v.Halves
-	t.Attend, t.Merge = v.Attend, v.Merge
+	t.Attend, t.Fused, t.Merge = v.Attend, v.Fused(), v.Merge
 	t.Quantize = v.Quantize
 	return t
 }

@@ -7,7 +7,8 @@ import (
 	"qgo/quant"
 )
 
-// Attend is generic.Attend. Queries next to each other that see as much are
+// Attend is generic.Attend, its multiplications and additions fused if Fused
+// says so. Queries next to each other that see as much are
 // computed together: those of the heads that share a KV head, and of all rows
 // where none sees the end of the chunk.
 func (t *Tier) Attend(a *generic.AttnTile, s *generic.AttnScratch) {

@@ -1,7 +1,7 @@
 // Package simd drives assembler kernels: it holds what is the same for all
 // instruction sets, checks of lengths and what is not worth vectors. The
 // results are those of the functions of the same names in package generic, bit
-// for bit.
+// for bit; Attend's may be those of fused multiplications and additions.
 package simd
 
 import (
@@ -28,6 +28,7 @@ type Ops struct {
 	// Those of attention, for up to Queries queries, a number that
 	// generic.AttnQueries is not below: see [Attention].
 	Queries  int
+	Fused    bool // Scores and Values add products without rounding them before
 	F32, F16 Attention
 	Q8       Attention
 	// Softmax replaces the first m scores of n queries, AttnChunk apart.
@@ -57,6 +58,9 @@ type Tier struct{ ops Ops }
 
 // New returns the tier of some assembler functions.
 func New(ops Ops) *Tier { return &Tier{ops} }
+
+// Fused tells whether Attend adds products without rounding them before.
+func (t *Tier) Fused() bool { return t.ops.Fused }
 
 // Add is generic.Add.
 func (t *Tier) Add(dst, x []float32) {

@@ -1,11 +1,10 @@
 // Command attention writes the kernels of attention: scores, softmax and the
 // weighted sum of values, with the operations of generic.Attend in the same
-// order, so that the bits are the same.
+// order, but for products that are not rounded before they are added.
 //
 // Both products take several queries at a time, whose sums stay in registers,
 // so that each vector of keys or values is loaded and converted once for all
-// of them. A multiplication and an addition are not fused; they run on
-// different ports, so that this costs little.
+// of them.
 package main
 
 import (
@@ -72,17 +71,14 @@ func (f format) load(s *isa.ISA, base reg.Register, disp int, dst []reg.VecVirtu
 // mulAdd adds vals times the number in memory to sums.
 func mulAdd(s *isa.ISA, factor Mem, vals, sums []reg.VecVirtual) {
 	if len(vals) == 1 {
-		t := s.Vec()
-		VMULPS_BCST(factor, vals[0], t)
-		VADDPS(t, sums[0], sums[0])
+		VFMADD231PS_BCST(factor, vals[0], sums[0])
 		return
 	}
-	f, t := s.Vec(), s.Vec()
+	f := s.Vec()
 	VBROADCASTSS(factor, f)
-	VMULPS(f, vals[0], t)
-	VADDPS(t, sums[0], sums[0])
-	VMULPS(f, vals[1], f)
-	VADDPS(f, sums[1], sums[1])
+	for r, v := range vals {
+		VFMADD231PS(f, v, sums[r])
+	}
 }
 
 // rows gives the addresses of a value of up to eight queries whose distance in
