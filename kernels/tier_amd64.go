@@ -3,14 +3,11 @@
 package kernels
 
 import (
-	"os"
-
 	"github.com/klauspost/cpuid/v2"
 
 	"qgo/kernels/avx2"
 	"qgo/kernels/avx512"
 	"qgo/kernels/panel"
-	"qgo/kernels/simd"
 )
 
 // native returns the tiers in assembler that this machine can run. An
@@ -39,22 +36,4 @@ func native() (tiers []*Tier) {
 	t := withVectors("avx2", avx2.Vectors)
 	t.Panels = panel.Join(&avx2.Mul, &avx2.FloatMul)
 	return append(tiers, t)
-}
-
-// has tells whether this machine has instruction sets and the environment
-// variable that takes them away is not set.
-func has(variable string, ids ...cpuid.FeatureID) bool {
-	return cpuid.CPU.Supports(ids...) && os.Getenv(variable) == ""
-}
-
-// withVectors returns the plain-Go tier with v for all that is no product
-// of a matrix.
-func withVectors(name string, v *simd.Tier) *Tier {
-	t := Go()
-	t.Name = name
-	t.RMSNorm, t.Rope, t.SwiGLU = v.RMSNorm, v.Rope, v.SwiGLU
-	t.Add, t.Scale, t.Halves = v.Add, v.Scale, v.Halves
-	t.Attend, t.Fused, t.Merge = v.Attend, v.Fused(), v.Merge
-	t.Quantize = v.Quantize
-	return t
 }

@@ -17,6 +17,7 @@ type Args struct {
 	Tiles      int            // tiles of a panel, or columns of a floating-point one
 	Panels     int
 	PanelBytes int
+	Rows       int // of activations: for functions that serve several numbers of them
 }
 
 // Kernels holds for each type the kernels for 1, 2, 4, 8 and 16 activation

@@ -85,6 +85,7 @@ func (k *Kernels) rows(dst []float32, stride int, m *Matrix, p0, p1 int, x *tens
 	for i := 0; i < n; {
 		step := min(bits.Len(uint(n-i)), len(kernels)) - 1
 		t := 1 << step
+		a.Rows = t
 		a.X = unsafe.Add(s.x, (first+i)*a.XStride)
 		for p := p0; p < p1; {
 			a.Panels = min(p1-p, max(1, callWork/(t*Rows*m.Cols)))

@@ -1,0 +1,135 @@
+// Command mca counts the cycles of inner loops with llvm-mca: it disassembles
+// functions of a built program, finds their main loops, and runs what an
+// iteration executes through LLVM's model of a CPU. What it prints is a
+// prediction.
+//
+//	GOARCH=arm64 go build -o qgo-arm64 ./cmd/qgo
+//	go -C kernels/asm run ./mca -cpu cortex-a57 ../../qgo-arm64
+//	go -C kernels/asm run ./mca -cpu cortex-a57 -weights 64 quants.o ggml_vec_dot_q4_0_q8_0
+//
+// The first prints a table of the kernels for integer weights, the second the
+// cycles of a function of any program whose longest innermost loop goes through
+// so many weights.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log"
+)
+
+var types = []string{"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL"}
+
+const (
+	tileWeights = 16 * 32 // see package panel
+	superTiles  = 8
+)
+
+func main() {
+	log.SetFlags(0)
+	cpu := flag.String("cpu", "cortex-a57", "the CPU")
+	weights := flag.Int("weights", 0, "weights of an iteration, for functions that are named")
+	rows := flag.Int("rows", 16, "rows of activations of the kernels for several")
+	suffix := flag.String("suffix", "", "of the kernels' names: Dot for those with SDOT")
+	flag.Parse()
+	if flag.NArg() == 0 {
+		log.Fatal("a program to look into is missing")
+	}
+	path := flag.Arg(0)
+	if flag.NArg() > 1 {
+		for _, symbol := range flag.Args()[1:] {
+			if err := foreign(*cpu, path, symbol, *weights); err != nil {
+				log.Fatal(err)
+			}
+		}
+		return
+	}
+	fmt.Printf("%s, cycles per 32 weights: one row, its ports' bound; each of %d rows, its ports' bound\n", *cpu, *rows)
+	for _, t := range types {
+		one, err := kernel(*cpu, path, t, *suffix, 1)
+		if err != nil {
+			log.Fatal(err)
+		}
+		many, err := kernel(*cpu, path, t, *suffix, *rows)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%-7s %6.2f %6.2f %8.2f %6.2f\n", t, one.cycles, one.bound(), many.cycles, many.bound())
+	}
+}
+
+// bound is the number of cycles in which the busiest resource is busy, all
+// divisible work being spread evenly.
+func (r *result) bound() (b float64) {
+	for _, v := range r.uses {
+		b = max(b, v)
+	}
+	return b
+}
+
+// kernel analyses a kernel: cycles for 32 weights and a row.
+func kernel(cpu, path, typ, suffix string, rows int) (*result, error) {
+	name := "mul" + typ + suffix
+	if rows == 1 {
+		name += "x1"
+	}
+	code, err := function(path, "qgo/kernels/neon."+name+".abi0")
+	if err != nil {
+		return nil, err
+	}
+	panels := findLoops(code)
+	l := longest(longest(panels).inner)
+	if rows == 1 { // in the loop of rows
+		l = longest(l.inner)
+	}
+	// It is the main loop: of pairs of tiles or, in K-quants, of blocks.
+	tiles := 2.0
+	super := typ[len(typ)-1] == 'K'
+	if super {
+		tiles = superTiles
+	}
+	times := func(in *loop) int {
+		if super && in == longest(l.inner) {
+			return superTiles / 2
+		}
+		return rows
+	}
+	lines := trace(code, l, times)
+	r, err := analyse(cpu, lines, max(2, 20000/len(lines)))
+	if err != nil {
+		return nil, err
+	}
+	return r.per(tiles * tileWeights / 32 * float64(rows)), nil
+}
+
+// per returns the result of an n-th of the work.
+func (r *result) per(n float64) *result {
+	out := &result{r.cycles / n, map[string]float64{}}
+	for k, v := range r.uses {
+		out.uses[k] = v / n
+	}
+	return out
+}
+
+// foreign analyses the longest innermost loop of a function.
+func foreign(cpu, path, symbol string, weights int) error {
+	code, err := function(path, symbol)
+	if err != nil {
+		return err
+	}
+	loops := findLoops(code)
+	if len(loops) == 0 {
+		return fmt.Errorf("%s has no loop", symbol)
+	}
+	l := longest(loops)
+	for len(l.inner) > 0 {
+		l = longest(l.inner)
+	}
+	r, err := analyse(cpu, trace(code, l, nil), 100)
+	if err != nil {
+		return err
+	}
+	per := r.per(float64(weights) / 32)
+	fmt.Printf("%s: loop of %d instructions, %.2f cycles per 32 weights, ports' bound %.2f\n", symbol, l.len(), per.cycles, per.bound())
+	return nil
+}

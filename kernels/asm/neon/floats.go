@@ -1,0 +1,214 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"qgo/kernels/asm/arm64"
+)
+
+// The kernels for floating-point weights. Each column's 16 weights become four
+// vectors of float32, which a fused multiply-add by element multiplies with the
+// activation of that column; one load gives those of four columns. Kernels of
+// few rows sum in several chains, whose additions do not wait for each other.
+
+// runCols is the number of columns whose products are summed before they are
+// added to the result: short sums lose less to rounding.
+const runCols = 256
+
+// unroll is the number of columns that are multiplied at a time.
+const unroll = 4
+
+// floatKernel is a kernel for n rows of activations.
+type floatKernel struct {
+	*arm64.Asm
+	name  string
+	bytes int // of a weight
+	n     int
+	x     []arm64.R     // the rows' next activations
+	sums  [][][]arm64.V // [chain][row][register]
+}
+
+// How these kernels use some of the registers.
+const (
+	rRun   = rTmp   // columns left of those that are summed together
+	rAt    = rPair  // a panel's next weights
+	rBegun = rBlock // whether there are results
+)
+
+func floats(a *arm64.Asm) string {
+	var decl strings.Builder
+	decl.WriteString("import (\n\t\"qgo/kernels/panel\"\n\t\"qgo/quant\"\n)\n\n// FloatMul are the kernels for floating-point weights.\nvar FloatMul = panel.Kernels{\n")
+	for _, f := range []struct {
+		name  string
+		bytes int
+	}{{"F32", 4}, {"F16", 2}, {"BF16", 2}} {
+		fmt.Fprintf(&decl, "\tquant.%s: {mul%[1]sx1, mul%[1]sx2, mul%[1]sx4},\n", f.name)
+		for n := 1; n <= 4; n *= 2 {
+			k := &floatKernel{Asm: a, name: f.name, bytes: f.bytes, n: n}
+			k.generate()
+		}
+	}
+	return decl.String() + "}\n\n"
+}
+
+func (k *floatKernel) arg(offset int, to arm64.R) { k.G("MOVD %d(%v), %v", offset, rArgs, to) }
+
+func (k *floatKernel) generate() {
+	name := fmt.Sprintf("mul%sx%d", k.name, k.n)
+	k.Func(name, 0, "(a *panel.Args)", fmt.Sprintf("%s multiplies %s weights with %d rows of activations.", name, k.name, k.n))
+	k.G("MOVD a+0(FP), %v", rArgs)
+	k.arg(argPanel, rPanel)
+	k.arg(argDst, rDst)
+	k.arg(argPanels, rCount)
+	k.arg(argPanelBytes, rSize)
+	k.arg(argDstStride, rDstStride)
+	k.arg(argXStride, rXStride)
+	k.x = []arm64.R{rRow, rRowX, rBuf, rConst}[:k.n]
+	for range max(1, 4/k.n) {
+		chain := make([][]arm64.V, k.n)
+		for i := range chain {
+			chain[i] = k.Vecs(rowQuads)
+		}
+		k.sums = append(k.sums, chain)
+	}
+
+	next, run := k.NewLabel("panel"), k.NewLabel("run")
+	k.Label(next)
+	k.G("MOVD %v, %v", rPanel, rAt)
+	k.arg(argTiles, rLeft)
+	k.arg(argX, k.x[0])
+	for i := 1; i < k.n; i++ {
+		k.G("ADD %v, %v, %v", rXStride, k.x[i-1], k.x[i])
+	}
+	k.G("MOVD $0, %v", rBegun)
+	k.Label(run)
+	k.run()
+	k.results()
+	k.G("CBNZ %v, %s", rLeft, run)
+	k.G("ADD $%d, %v", planeBytes, rDst)
+	k.G("ADD %v, %v", rSize, rPanel)
+	k.G("SUBS $1, %v", rCount)
+	k.G("BNE %s", next)
+	k.G("RET")
+	for _, chain := range k.sums {
+		for _, row := range chain {
+			k.Free(row...)
+		}
+	}
+}
+
+// run sums the products of up to runCols columns in the first chain.
+func (k *floatKernel) run() {
+	for _, chain := range k.sums {
+		for _, row := range chain {
+			for _, v := range row {
+				k.Zero(v)
+			}
+		}
+	}
+	columns, rest, column, sum := k.NewLabel("columns"), k.NewLabel("rest"), k.NewLabel("column"), k.NewLabel("sum")
+	k.G("MOVD $%d, %v", runCols, rRun)
+	k.G("CMP %v, %v", rRun, rLeft)
+	k.G("CSEL LT, %v, %v, %v", rLeft, rRun, rRun)
+	k.G("SUB %v, %v", rRun, rLeft)
+	k.G("SUBS $%d, %v", unroll, rRun)
+	k.G("BLT %s", rest)
+	k.Label(columns)
+	const ahead = 1024
+	for l := range unroll * k.bytes / 4 {
+		k.G("PRFM %d(%v), PLDL1KEEP", ahead+64*l, rAt)
+	}
+	k.columns(unroll)
+	k.G("SUBS $%d, %v", unroll, rRun)
+	k.G("BGE %s", columns)
+	k.Label(rest)
+	k.G("ADDS $%d, %v", unroll, rRun)
+	k.G("BEQ %s", sum)
+	k.Label(column)
+	k.columns(1)
+	k.G("SUBS $1, %v", rRun)
+	k.G("BNE %s", column)
+	k.Label(sum)
+	for step := len(k.sums) / 2; step > 0; step /= 2 {
+		for c := range step {
+			for i, row := range k.sums[c] {
+				for r, v := range row {
+					k.I("fadd %.4s, %.4s, %.4s", v, v, k.sums[c+step][i][r])
+				}
+			}
+		}
+	}
+}
+
+// columns adds the products of n columns, and goes on by so many.
+func (k *floatKernel) columns(n int) {
+	x := k.Vecs(k.n)
+	for i, v := range x {
+		if n == unroll {
+			k.G("VLD1.P 16(%v), [V%d.S4]", k.x[i], v)
+		} else {
+			k.G("FMOVS.P 4(%v), F%d", k.x[i], v)
+		}
+	}
+	for c := range n {
+		w := k.weights(c)
+		for i, row := range k.sums[c%len(k.sums)] {
+			for r, v := range row {
+				k.I("fmla %.4s, %.4s, %.s[%]", v, w[r], x[i], c)
+			}
+		}
+		k.Free(w...)
+	}
+	k.Free(x...)
+	k.G("ADD $%d, %v", n*16*k.bytes, rAt)
+}
+
+// weights loads those of a column.
+func (k *floatKernel) weights(c int) []arm64.V {
+	v := k.Vecs(rowQuads)
+	at := 16 * k.bytes * c
+	if k.bytes == 4 {
+		for r := range v {
+			k.Load(v[r], rAt, at+16*r)
+		}
+		return v
+	}
+	widen, widen2 := "fcvtl %.4s, %.4h", "fcvtl2 %.4s, %.8h"
+	if k.name == "BF16" {
+		widen, widen2 = "shll %.4s, %.4h, #16", "shll2 %.4s, %.8h, #16"
+	}
+	for h := range 2 {
+		k.Load(v[2*h+1], rAt, at+16*h)
+		k.I(widen, v[2*h], v[2*h+1])
+		k.I(widen2, v[2*h+1], v[2*h+1])
+	}
+	return v
+}
+
+// results stores the first chain's sums or, after the first run, adds them to
+// what is there.
+func (k *floatKernel) results() {
+	store := k.NewLabel("store")
+	each := func(do func(v arm64.V, offset int)) {
+		k.G("MOVD %v, %v", rDst, rRowDst)
+		for i, row := range k.sums[0] {
+			for r, v := range row {
+				do(v, quadBytes*r)
+			}
+			if i+1 < k.n {
+				k.G("ADD %v, %v", rDstStride, rRowDst)
+			}
+		}
+	}
+	k.G("CBZ %v, %s", rBegun, store)
+	each(func(v arm64.V, offset int) {
+		t := k.Vec()
+		k.Load(t, rRowDst, offset)
+		k.I("fadd %.4s, %.4s, %.4s", v, v, t)
+		k.Free(t)
+	})
+	k.Label(store)
+	each(func(v arm64.V, offset int) { k.Store(v, rRowDst, offset) })
+	k.G("MOVD $1, %v", rBegun)
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"math"
+
+	"qgo/kernels/asm/arm64"
+)
+
+// quantSteps are those of generic.Quantize.
+var quantSteps = [...]float64{127, 124, 121, 118}
+
+// quantize writes the kernel that quantises activations. A lane is a group of
+// 16 values: those of four groups are transposed, so that register i holds
+// value i of each group and sums need no shuffles.
+func quantize(a *arm64.Asm) string {
+	g := vec{a}
+	g.Func("quantize", 0, "(x *float32, dst *tensor.Block, n int)", "quantize quantises n times two blocks.")
+	g.param("x", 0, r0)
+	g.param("dst", 8, r1)
+	g.param("n", 16, r2)
+	next := g.NewLabel("next")
+	g.Label(next)
+	var v [16]arm64.V // value i of the four groups
+	for i := range 4 {
+		var rows [4]arm64.V // values 4i to 4i+3 of each group
+		for j := range rows {
+			rows[j] = g.Vec()
+			g.Load(rows[j], r0, 64*j+16*i)
+		}
+		copy(v[4*i:], g.transpose(rows))
+	}
+	top := g.largest(v[:])
+	step, d := g.choose(v[:], top)
+	g.storeBlocks(v[:], top, step, d)
+	g.G("ADD $256, %v", r0)
+	g.G("ADD $%d, %v", 2*blockBytes, r1)
+	g.G("SUBS $1, %v", r2)
+	g.G("BNE %s", next)
+	g.G("RET")
+	return "import \"qgo/tensor\"\n\n"
+}
+
+// transpose makes register i hold lane i of all. It frees the rows.
+func (g vec) transpose(rows [4]arm64.V) []arm64.V {
+	t := g.Vecs(4)
+	g.I("zip1 %.4s, %.4s, %.4s", t[0], rows[0], rows[2])
+	g.I("zip2 %.4s, %.4s, %.4s", t[1], rows[0], rows[2])
+	g.I("zip1 %.4s, %.4s, %.4s", t[2], rows[1], rows[3])
+	g.I("zip2 %.4s, %.4s, %.4s", t[3], rows[1], rows[3])
+	for i := range 2 {
+		g.I("zip1 %.4s, %.4s, %.4s", rows[2*i], t[i], t[i+2])
+		g.I("zip2 %.4s, %.4s, %.4s", rows[2*i+1], t[i], t[i+2])
+	}
+	g.Free(t...)
+	return rows[:]
+}
+
+// largest returns the largest absolute value of each group. As integers,
+// infinities and then NaNs are larger than all numbers.
+func (g vec) largest(v []arm64.V) arm64.V {
+	top := g.Vec()
+	g.I("fabs %.4s, %.4s", top, v[0])
+	for _, x := range v[1:] {
+		t := g.Vec()
+		g.I("fabs %.4s, %.4s", t, x)
+		g.I("smax %.4s, %.4s, %.4s", top, top, t)
+		g.Free(t)
+	}
+	return top
+}
+
+// choose returns the best step of each group and the scale that goes with it.
+// Two steps are tried at a time, for their sums are long chains.
+func (g vec) choose(v []arm64.V, top arm64.V) (step, d arm64.V) {
+	best := g.Vec()
+	step, d = g.Vec(), g.Vec()
+	for first := 0; first < len(quantSteps); first += 2 {
+		inv, xq, qq := g.Vecs(2), g.Vecs(2), g.Vecs(2)
+		for s := range inv {
+			length := g.constant(quantSteps[first+s])
+			g.I("fdiv %.4s, %.4s, %.4s", inv[s], length[0], top)
+			g.Free(length...)
+			g.Zero(xq[s])
+			g.Zero(qq[s])
+		}
+		for _, x := range v {
+			for s := range inv {
+				c := g.Vec()
+				g.I("fmul %.4s, %.4s, %.4s", c, x, inv[s])
+				g.I("frintn %.4s, %.4s", c, c)
+				g.I("fmla %.4s, %.4s, %.4s", qq[s], c, c) // exact: integers below 2^24
+				g.I("fmul %.4s, %.4s, %.4s", c, c, x)
+				g.I("fadd %.4s, %.4s, %.4s", xq[s], xq[s], c)
+				g.Free(c)
+			}
+		}
+		for s := range inv {
+			length := g.constant(quantSteps[first+s])[0]
+			ratio, gain := qq[s], xq[s]
+			g.I("fdiv %.4s, %.4s, %.4s", ratio, xq[s], qq[s])
+			g.I("fmul %.4s, %.4s, %.4s", gain, ratio, xq[s])
+			if first+s == 0 {
+				g.Move(best, gain)
+				g.Move(step, length)
+				g.Move(d, ratio)
+			} else {
+				better := inv[s]
+				g.I("fcmgt %.4s, %.4s, %.4s", better, gain, best)
+				g.I("bit %.16b, %.16b, %.16b", best, gain, better)
+				g.I("bit %.16b, %.16b, %.16b", step, length, better)
+				g.I("bit %.16b, %.16b, %.16b", d, ratio, better)
+			}
+			g.Free(length)
+		}
+		g.Free(inv...)
+		g.Free(xq...)
+		g.Free(qq...)
+	}
+	g.Free(best)
+	return step, d
+}
+
+// storeBlocks writes codes, scales and sums. It frees its arguments.
+func (g vec) storeBlocks(v []arm64.V, top, step, d arm64.V) {
+	inv, sum := step, g.Vec()
+	g.I("fdiv %.4s, %.4s, %.4s", inv, step, top)
+	// Groups that are too large, or no numbers, and those that are too small.
+	bad, zero := g.Vec(), g.Vec()
+	limit := g.constant(0x1p50)[0]
+	g.I("cmgt %.4s, %.4s, %.4s", bad, top, limit)
+	g.Splat(limit, math.Float32bits(0x1p-50), 16)
+	g.I("cmgt %.4s, %.4s, %.4s", zero, limit, top)
+	none := top
+	g.I("orr %.16b, %.16b, %.16b", none, bad, zero)
+	g.Free(limit)
+	var words [4]arm64.V // codes 4i to 4i+3 of each group
+	for i := range words {
+		for j := range 4 {
+			c := v[4*i+j]
+			g.I("fmul %.4s, %.4s, %.4s", c, c, inv)
+			g.I("fcvtns %.4s, %.4s", c, c)
+			g.I("bic %.16b, %.16b, %.16b", c, c, none)
+			if i+j == 0 {
+				g.Move(sum, c)
+			} else {
+				g.I("add %.4s, %.4s, %.4s", sum, sum, c)
+			}
+			if j > 0 {
+				g.I("sli %.4s, %.4s, #%", v[4*i], c, 8*j)
+			}
+		}
+		words[i] = v[4*i]
+		g.Free(v[4*i+1 : 4*i+4]...)
+	}
+	for i, c := range g.transpose(words) {
+		g.Store(c, r1, i/2*blockBytes+i%2*16)
+		g.Free(c)
+	}
+	g.I("bic %.16b, %.16b, %.16b", d, d, zero)
+	nan := g.Vec()
+	g.Splat(nan, 0x7fc00000, 16)
+	g.I("bit %.16b, %.16b, %.16b", d, nan, bad)
+	scaled, negSum, t := bad, zero, none
+	g.I("scvtf %.4s, %.4s", scaled, sum)
+	g.I("fmul %.4s, %.4s, %.4s", scaled, scaled, d)
+	g.I("neg %.4s, %.4s", negSum, sum)
+	g.Zero(nan)
+	for i, pair := range [][2]arm64.V{{d, negSum}, {scaled, nan}} {
+		g.I("zip1 %.2d, %.2d, %.2d", t, pair[0], pair[1])
+		g.Store(t, r1, offD+16*i)
+		g.I("zip2 %.2d, %.2d, %.2d", t, pair[0], pair[1])
+		g.Store(t, r1, blockBytes+offD+16*i)
+	}
+	g.Free(inv, sum, bad, zero, none, nan, d)
+}

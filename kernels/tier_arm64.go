@@ -1,0 +1,27 @@
+//go:build !noasm
+
+package kernels
+
+import (
+	"github.com/klauspost/cpuid/v2"
+
+	"qgo/kernels/neon"
+	"qgo/kernels/panel"
+)
+
+// native returns the tiers in assembler that this machine can run. An
+// environment variable for each instruction set, set to anything, takes it
+// away, and what needs it: QGO_NO_NEON, QGO_NO_DOTPROD.
+func native() (tiers []*Tier) {
+	if !has("QGO_NO_NEON", cpuid.ASIMD) {
+		return nil
+	}
+	if has("QGO_NO_DOTPROD", cpuid.ASIMDDP) {
+		t := withVectors("dotprod", neon.Vectors)
+		t.Panels = panel.Join(&neon.DotMul, &neon.FloatMul)
+		tiers = append(tiers, t)
+	}
+	t := withVectors("neon", neon.Vectors)
+	t.Panels = panel.Join(&neon.Mul, &neon.FloatMul)
+	return append(tiers, t)
+}
