@@ -76,21 +76,12 @@ func (d *Device) serve(open func() (driver.Context, error), opened chan<- error)
 // minCapability is that of the embedded PTX.
 const minCapability = 53
 
-// load compiles the kernels.
+// load compiles the kernels that every model needs.
 func (d *Device) load() error {
 	if c := d.info.Capability(); c < minCapability {
 		return fmt.Errorf("cuda: %s has compute capability %d.%d; qgo's kernels need 5.3", d.info.Name, d.info.Major, d.info.Minor)
 	}
-	m, err := d.ctx.Load(ptx)
-	if err != nil {
-		return err
-	}
-	for _, name := range kernelNames() {
-		if d.functions[name], err = m.Function(name); err != nil {
-			return err
-		}
-	}
-	return nil
+	return d.loadModule(common, commonKernels)
 }
 
 // do has the device's thread call f.

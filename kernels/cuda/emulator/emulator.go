@@ -34,7 +34,7 @@ const (
 	base     = 0x2000_0000_0000 // of device memory
 	space    = 64 << 30         // addresses
 	page     = 4096
-	resident = 2 // blocks a multiprocessor: kResident of emulator.cpp for 2 SMs
+	resident = 2 // blocks a multiprocessor: kResident of emulator.cu for 2 SMs
 )
 
 // Context is an emulated GPU.
@@ -69,7 +69,7 @@ var build = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(dir, "emulator")
 	// The program is linked without a C++ library: it needs none.
 	out, err := exec.Command(compiler, "-std=c++17", "-O2", "-Wall", "-fno-exceptions", "-x", "c++", "-o", path,
-		filepath.Join(filepath.Dir(self), "emulator.cpp"), "-lm").CombinedOutput()
+		filepath.Join(filepath.Dir(self), "emulator.cu"), "-lm").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
@@ -128,7 +128,7 @@ func start(path string, o Options) (*Context, error) {
 	return c, c.process.Start()
 }
 
-// ask sends a request: see emulator.cpp.
+// ask sends a request: see emulator.cu.
 func (c *Context) ask(op, a, b, d uint64, data []byte) error {
 	if c.lost != nil {
 		return c.lost

@@ -1,4 +1,4 @@
-// What platform.h gives kernels, on the CPU: see emulator.cpp.
+// What platform.h gives kernels, on the CPU: see emulator.cu.
 #pragma once
 
 #define DEVICE static inline __attribute__((always_inline))
@@ -28,8 +28,8 @@ int blocks();
 void barrier();
 u32 exchangeBits(u32 x, int mask);
 void *sharedMemory(int id, int bytes);
-// pause lets the other threads run, in a loop that waits for one of them.
-void pause();
+// relax lets the other threads run, in a loop that waits for one of them.
+void relax();
 
 static inline float exchange(float x, int mask) {
 	u32 b;

@@ -83,7 +83,7 @@ static void fault(int, siginfo_t *info, void *) {
 	fail(text);
 }
 
-void pause() {
+void relax() {
 	if (!_setjmp(current->state)) _longjmp(scheduler, 1);
 }
 
@@ -97,7 +97,7 @@ static void wait(Gate *g, int of) {
 		g->generation++;
 		return;
 	}
-	while (g->generation == generation) pause();
+	while (g->generation == generation) relax();
 	moved = true;
 }
 
