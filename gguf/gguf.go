@@ -9,6 +9,7 @@ package gguf
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -44,7 +45,7 @@ type Tensor struct {
 	Name   string
 	Type   quant.Type
 	Dims   []int  // Dims[0] is the length of a row
-	Offset int64  // of the data in the file
+	Offset int64  // of the data in the file, or the part of a split one
 	Data   []byte // read-only; little-endian whatever the file is
 }
 
@@ -74,10 +75,11 @@ type File struct {
 	keys    map[string]int
 	tensors map[string]int
 	unmap   func() error
-	mapping []byte // the file, if it is mapped
+	mapping []byte  // the file, if it is mapped
+	parts   []*File // the others of a split file
 }
 
-// Size is the file's length in bytes.
+// Size is the file's length in bytes, that of all parts if it is split.
 func (f *File) Size() int64 { return f.size }
 
 // Tensor returns the tensor of that name.
@@ -100,12 +102,15 @@ func (f *File) Close() error {
 	}
 	unmap := f.unmap
 	f.unmap = nil
-	return unmap()
+	return errors.Join(unmap(), f.closeParts())
 }
 
 // Release tells the system that a tensor's data will hardly be read again. If
 // it is, it comes from the file once more.
 func (f *File) Release(data []byte) {
+	for _, p := range f.parts {
+		p.Release(data)
+	}
 	if len(data) == 0 || len(f.mapping) == 0 {
 		return
 	}

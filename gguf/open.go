@@ -9,12 +9,25 @@ import (
 )
 
 // Open maps a file and parses it. Where mapping is not possible the file is
-// read into memory. Close it after use.
+// read into memory. Close it after use. Of a model that is split into several
+// files, it takes the first and opens all.
 //
 // The file must not be changed while it is open: tensors are read from it
 // when they are needed. Reading data that a shorter file no longer has is a
 // fault that kills the process, unless it happens within [Guard].
 func Open(path string) (*File, error) {
+	f, err := openOne(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.join(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// openOne opens one file, which may be a part of a model.
+func openOne(path string) (*File, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -28,7 +28,7 @@ func printBench(w io.Writer, r *bench.Report) {
 		fmt.Fprintln(w, wrap("Warning: "+warning+".", 80, "  "))
 	}
 	if h := r.Harness; h != nil {
-		fmt.Fprintf(w, "\nMeasuring took %.2f %% of the time (a clock reading %.0f ns); fixed work in\nregisters repeats within %.1f %%.\n", 100*h.Overhead, h.ClockNS, 100*h.Repeat)
+		fmt.Fprintf(w, "\nMeasuring took %.2f %% of the time (a clock reading %.0f ns); fixed work in\nregisters repeats within %.2f %%.\n", 100*h.Overhead, h.ClockNS, 100*h.Repeat)
 	}
 	if r.Interrupted {
 		fmt.Fprintln(w, "\nThe run was broken off: what is marked with * is not complete.")

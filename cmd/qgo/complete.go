@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"qgo/hub"
 	"qgo/kernels"
+	"qgo/model/hub"
 	"qgo/model/synth"
 )
 

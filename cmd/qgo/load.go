@@ -14,9 +14,9 @@ import (
 	"golang.org/x/term"
 
 	"qgo/gguf"
-	"qgo/hub"
 	"qgo/model"
 	"qgo/model/demo"
+	"qgo/model/hub"
 )
 
 // modelFlags are the flags of every command that loads a model.

@@ -99,20 +99,35 @@ Three things to do first:
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
-	root.PersistentFlags().StringP("output", "o", "text", "form of the output: text or json; of bench also jsonl, csv, md and benchstat")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		forms := strings.Fields(cmp.Or(cmd.Annotations[outputsKey], "text json"))
-		if o := cmd.Flag("output").Value.String(); !slices.Contains(forms, o) {
-			return usagef(cmd, "--output is %q: choose %s", o, strings.Join(forms, " or "))
+		if o := cmd.Flag("output"); o != nil && !slices.Contains(forms, o.Value.String()) {
+			return usagef(cmd, "--output is %q: choose %s", o.Value, strings.Join(forms, " or "))
 		}
 		return nil
 	}
 	root.AddCommand(newAdvise(), newBench(), newChat(), newDevices(), newDoctor(), newInspect(), newList(), newLogits(), newMan(),
 		newPerplexity(), newPull(), newQuantize(), newRemove(), newRoofline(), newSynth(), newTokenize(), newVerify(), newVersion())
+	for _, c := range root.Commands() {
+		addOutput(c)
+	}
 	addCompletions(root)
 	return root
 }
 
+// addOutput adds the flag for the form of the output; -o for short, unless that
+// is the file that the command writes.
+func addOutput(c *cobra.Command) {
+	short := "o"
+	if c.Flags().ShorthandLookup(short) != nil {
+		short = ""
+	}
+	forms := strings.Fields(cmp.Or(c.Annotations[outputsKey], "text json"))
+	c.PersistentFlags().StringP("output", short, "text", "form of the output: "+strings.Join(forms, ", "))
+}
+
+// wantsJSON tells whether a command that [addOutput] was called for is to print
+// JSON.
 func wantsJSON(cmd *cobra.Command) bool { return cmd.Flag("output").Value.String() == "json" }
 
 // printJSON writes v as indented JSON.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"qgo/hub"
+	"qgo/model/hub"
 )
 
 func newPull() *cobra.Command {

@@ -21,8 +21,8 @@ func newSynth() *cobra.Command {
 weights in one of the quantisations of llama-quantize. It is as fast or slow as
 the real one, here and in llama.cpp, and needs no download; its text is
 gibberish.`,
-		Example: `  qgo synth 0.5b q4_0 --out synthetic-0.5b-q4_0.gguf
-  qgo synth 1.5b q4_k_m --untied --out synthetic-1.5b-q4_k_m.gguf`,
+		Example: `  qgo synth 0.5b q4_0 -o synthetic-0.5b-q4_0.gguf
+  qgo synth 1.5b q4_k_m --untied -o synthetic-1.5b-q4_k_m.gguf`,
 		ValidArgsFunction: completeSynth,
 		Args:              exactly(2, "a size and a type, for example 0.5b q4_0"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -31,7 +31,7 @@ gibberish.`,
 				return usagef(cmd, "%w", err)
 			}
 			if path == "" {
-				return usagef(cmd, "--out is needed: the name of the file to write")
+				return usagef(cmd, "-o is needed: the name of the file to write")
 			}
 			spec.Untied, spec.Seed = untied, seed
 			bar := newProgress(cmd, spec.Name())
@@ -52,7 +52,7 @@ gibberish.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&path, "out", "", "file to write")
+	f.StringVarP(&path, "out", "o", "", "file to write")
 	f.BoolVar(&untied, "untied", false, "give the output head weights of its own, as in the published files")
 	f.Uint64Var(&seed, "seed", 1, "seed of the weights")
 	return cmd

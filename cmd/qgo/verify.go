@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"qgo/gguf"
-	"qgo/hub"
 	"qgo/model"
+	"qgo/model/hub"
 )
 
 // verifyText is English about programming that any language model predicts

@@ -11,9 +11,9 @@ import (
 	"slices"
 	"strconv"
 
-	"qgo/files"
 	"qgo/gguf"
 	"qgo/model"
+	"qgo/model/files"
 	"qgo/quant"
 )
 

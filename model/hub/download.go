@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"qgo/files"
+	"qgo/model/files"
 )
 
 // state is what is known of an unfinished download. It stands beside the
