@@ -98,6 +98,22 @@ func (d *Device) ask(r request) error {
 	}
 }
 
+// MemInfo returns the free and the total bytes of the device's memory.
+func (d *Device) MemInfo() (free, total int64, err error) {
+	err = d.do(func() (err error) {
+		free, total, err = d.ctx.MemInfo()
+		return err
+	})
+	return free, total, err
+}
+
+// Failed tells whether an error comes from the driver or a closed device, so
+// that the device is of no more use.
+func Failed(err error) bool {
+	var failed *driver.Error
+	return errors.As(err, &failed) || errors.Is(err, errClosed)
+}
+
 // Info describes the device.
 func (d *Device) Info() driver.Info { return d.info }
 
