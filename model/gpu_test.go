@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,10 +14,29 @@ import (
 	"qgo/model/demo"
 )
 
+// realGPU makes the tests of GPUs run on one, and whole; without it they run in
+// the emulator, which takes minutes for what a GPU does in a second.
+var realGPU = flag.Int("gpu", -1, "number of the GPU to test")
+
 func emulated(t testing.TB, o emulator.Options) *cuda.Device {
 	t.Helper()
-	c := emulator.New(t, o)
-	d, err := cuda.OpenContext(func() (driver.Context, error) { return c, nil })
+	if *realGPU >= 0 {
+		t.Skip("this test needs an emulated GPU")
+	}
+	return device(t, func() (driver.Context, error) { return emulator.New(t, o), nil })
+}
+
+func anyGPU(t testing.TB) *cuda.Device {
+	t.Helper()
+	if *realGPU >= 0 {
+		return device(t, func() (driver.Context, error) { return driver.Open(*realGPU) })
+	}
+	return emulated(t, emulator.Options{})
+}
+
+func device(t testing.TB, open func() (driver.Context, error)) *cuda.Device {
+	t.Helper()
+	d, err := cuda.OpenContext(open)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +56,7 @@ func greedy(t testing.TB, m *Model, prompt []int32, n int) []int32 {
 
 // TestGPUSplits cuts the model between CPU and GPU at every layer.
 func TestGPUSplits(t *testing.T) {
-	dev := emulated(t, emulator.Options{})
+	dev := anyGPU(t)
 	g := readGolden(t).Prompts[0]
 	const n = 5
 	for _, layers := range []int{1, 2, 5, 7, AllLayers} {

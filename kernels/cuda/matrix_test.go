@@ -1,6 +1,8 @@
 package cuda
 
 import (
+	"bytes"
+	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -12,16 +14,36 @@ import (
 	"qgo/tensor"
 )
 
-// open returns an emulated device and its context.
-func open(t testing.TB, o emulator.Options) (*Device, *emulator.Context) {
+// realGPU makes tests that can run on a GPU do so, instead of in the emulator.
+var realGPU = flag.Int("gpu", -1, "number of the GPU to test")
+
+// emulated returns an emulated device and its context.
+func emulated(t testing.TB, o emulator.Options) (*Device, *emulator.Context) {
 	t.Helper()
+	if *realGPU >= 0 {
+		t.Skip("this test needs an emulated GPU")
+	}
 	c := emulator.New(t, o)
-	d, err := OpenContext(func() (driver.Context, error) { return c, nil })
+	return device(t, func() (driver.Context, error) { return c, nil }), c
+}
+
+func anyGPU(t testing.TB, o emulator.Options) *Device {
+	t.Helper()
+	if *realGPU >= 0 {
+		return device(t, func() (driver.Context, error) { return driver.Open(*realGPU) })
+	}
+	d, _ := emulated(t, o)
+	return d
+}
+
+func device(t testing.TB, open func() (driver.Context, error)) *Device {
+	t.Helper()
+	d, err := OpenContext(open)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.Close() })
-	return d, c
+	return d
 }
 
 func randoms(rng *rand.Rand, n int) []float32 {
@@ -55,7 +77,7 @@ func lens(typ quant.Type) []int {
 // TestMatrices multiplies weights of every type with batches of every kernel,
 // and looks rows up.
 func TestMatrices(t *testing.T) {
-	dev, _ := open(t, emulator.Options{})
+	dev := anyGPU(t, emulator.Options{})
 	for _, typ := range quant.Types() {
 		for _, cols := range lens(typ) {
 			t.Run(fmt.Sprintf("%v/%d", typ, cols), func(t *testing.T) {
@@ -137,6 +159,68 @@ func multiplied(t *testing.T, s *Stage, rng *rand.Rand, w tensor.Tensor, n int) 
 		}
 	}
 	return nil
+}
+
+// BenchmarkMatrices reports the bytes of weights read a second in decode, and
+// the rate of prefill, for a large matrix and for one of Qwen2.5-0.5B.
+func BenchmarkMatrices(b *testing.B) {
+	if *realGPU < 0 {
+		b.Skip("needs a GPU: -gpu 0")
+	}
+	dev := anyGPU(b, emulator.Options{})
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, typ := range quant.Types() {
+		for _, rows := range []int{896, 75776} {
+			cols := 1024
+			one := matrix(b, rng, typ, 64, cols)
+			w := tensor.Tensor{Type: typ, Rows: rows, Cols: cols, Data: bytes.Repeat(one.Data, rows/64)}
+			for _, n := range []int{1, 4, 512} {
+				b.Run(fmt.Sprintf("%v/%dx%d/n=%d", typ, rows, cols, n), func(b *testing.B) {
+					if n*rows > 1<<25 {
+						b.Skip("takes long and tells nothing new")
+					}
+					benchMatrix(b, dev, w, n)
+				})
+			}
+		}
+	}
+}
+
+func benchMatrix(b *testing.B, dev *Device, w tensor.Tensor, n int) {
+	s := &Stage{dev: dev, memory: memory{dev: dev}}
+	err := dev.do(func() error {
+		defer s.memory.free()
+		l, err := s.linear(planLinear(w, nil))
+		if err != nil {
+			return err
+		}
+		x, err := upload(&s.memory, make([]float32, n*w.Cols))
+		if err != nil {
+			return err
+		}
+		y, err := s.memory.alloc(int64(4 * n * w.Rows))
+		if err != nil {
+			return err
+		}
+		p := &pass{Stage: s}
+		for b.Loop() {
+			// As many as hide the launch and the wait at the end.
+			for range 20 {
+				p.multiply(&l, x, w.Cols, y, w.Rows, n, false)
+			}
+			if p.err == nil {
+				p.err = dev.ctx.Sync()
+			}
+		}
+		return p.err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	seconds := b.Elapsed().Seconds() / float64(20*b.N)
+	b.ReportMetric(float64(len(w.Data))/seconds/1e9, "GB/s")
+	b.ReportMetric(2*float64(w.Rows)*float64(w.Cols)*float64(n)/seconds/1e12, "TFLOP/s")
+	b.ReportMetric(seconds*1e6, "µs")
 }
 
 // lookedUp compares rows of an embedding to the last bit.

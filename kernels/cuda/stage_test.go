@@ -160,7 +160,7 @@ func closeTo(t testing.TB, got, want []float32, bar float64) {
 // TestStage compares logits with those of the CPU in exact arithmetic, for all
 // heads, types of keys and values, and types of weights.
 func TestStage(t *testing.T) {
-	dev, _ := open(t, emulator.Options{SMs: 3})
+	dev := anyGPU(t, emulator.Options{SMs: 3})
 	for _, c := range []struct {
 		headDim, group int
 		types          []quant.Type
@@ -191,7 +191,7 @@ func TestStage(t *testing.T) {
 
 // TestSplits cuts a plan in two at every place, on two devices.
 func TestSplits(t *testing.T) {
-	dev, context := open(t, emulator.Options{})
+	dev, context := emulated(t, emulator.Options{})
 	p := shape(t, 64, 2, quant.Q8_0, quant.F16)
 	want := logits(t, []plan.Stage{exact(t, p, 128, 200)}, p, quant.F32, batches)
 	before := context.Used()
@@ -229,7 +229,7 @@ func TestSplits(t *testing.T) {
 
 // TestBytes compares what Bytes and KVBytes announce with what is allocated.
 func TestBytes(t *testing.T) {
-	dev, context := open(t, emulator.Options{})
+	dev, context := emulated(t, emulator.Options{})
 	p := shape(t, 64, 2, quant.Q8_0, quant.Q4_K)
 	p.Head.W = *p.Embedding
 	o := Options{MaxRows: 64, MaxCtx: 100}
@@ -261,7 +261,7 @@ func TestNoMemory(t *testing.T) {
 	o := Options{MaxRows: 16, MaxCtx: 100}
 	need := Bytes(p, o)
 	for _, share := range []int64{0, 10, 50, 90} {
-		dev, context := open(t, emulator.Options{Memory: max(1, need*share/100)})
+		dev, context := emulated(t, emulator.Options{Memory: max(1, need*share/100)})
 		_, err := New(p, dev, o)
 		var failed *driver.Error
 		if !errors.As(err, &failed) || failed.Call != "cuMemAlloc" || !strings.Contains(err.Error(), "OutOfMemory") {
@@ -275,7 +275,7 @@ func TestNoMemory(t *testing.T) {
 
 // TestErrors makes calls that must fail.
 func TestErrors(t *testing.T) {
-	dev, _ := open(t, emulator.Options{})
+	dev, _ := emulated(t, emulator.Options{})
 	p := shape(t, 64, 2, quant.Q8_0)
 	for change, want := range map[string]string{
 		"head of 96": "heads of 96 values", "9 heads on one": "9 heads on 1 key heads",
@@ -325,7 +325,7 @@ func TestErrors(t *testing.T) {
 
 // TestLost loses the device while it computes.
 func TestLost(t *testing.T) {
-	dev, _ := open(t, emulator.Options{FailLaunch: 7})
+	dev, _ := emulated(t, emulator.Options{FailLaunch: 7})
 	p := shape(t, 64, 2, quant.Q8_0)
 	s, err := New(p, dev, Options{MaxRows: 8, MaxCtx: 8})
 	if err != nil {
