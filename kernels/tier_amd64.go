@@ -31,6 +31,11 @@ func native() (tiers []*Tier) {
 		t.Panels = panel.Join(&avx2.Mul, &avx512.FloatMul)
 		tiers = append(tiers, t)
 	}
+	if has("QGO_NO_VNNI", avx2.MulVNNINeeds...) {
+		t := withVectors("avxvnni", avx2.Vectors)
+		t.Panels = panel.Join(&avx2.MulVNNI, &avx2.FloatMul)
+		tiers = append(tiers, t)
+	}
 	t := withVectors("avx2", avx2.Vectors)
 	t.Panels = panel.Join(&avx2.Mul, &avx2.FloatMul)
 	return append(tiers, t)

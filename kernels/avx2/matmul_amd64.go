@@ -11,17 +11,17 @@ import (
 
 // Mul are the kernels for integer weights.
 var Mul = panel.Kernels{
-	quant.Q4_0:   {mulQ4_0x1, mulQ4_0x2, mulQ4_0x4, mulQ4_0x8},
-	quant.Q4_1:   {mulQ4_1x1, mulQ4_1x2, mulQ4_1x4, mulQ4_1x8},
-	quant.Q5_0:   {mulQ5_0x1, mulQ5_0x2, mulQ5_0x4, mulQ5_0x8},
-	quant.Q5_1:   {mulQ5_1x1, mulQ5_1x2, mulQ5_1x4, mulQ5_1x8},
-	quant.Q8_0:   {mulQ8_0x1, mulQ8_0x2, mulQ8_0x4},
-	quant.Q2_K:   {mulQ2_Kx1, mulQ2_Kx2, mulQ2_Kx4, mulQ2_Kx8},
-	quant.Q3_K:   {mulQ3_Kx1, mulQ3_Kx2, mulQ3_Kx4, mulQ3_Kx8},
-	quant.Q4_K:   {mulQ4_Kx1, mulQ4_Kx2, mulQ4_Kx4, mulQ4_Kx8},
-	quant.Q5_K:   {mulQ5_Kx1, mulQ5_Kx2, mulQ5_Kx4, mulQ5_Kx8},
-	quant.Q6_K:   {mulQ6_Kx1, mulQ6_Kx2, mulQ6_Kx4, mulQ6_Kx8},
-	quant.IQ4_NL: {mulIQ4_NLx1, mulIQ4_NLx2, mulIQ4_NLx4},
+	quant.Q4_0:   {mulQ4_0x1, mulQ4_0x2, mulQ4_0x4, mulQ4_0x8, mulQ4_0x16},
+	quant.Q4_1:   {mulQ4_1x1, mulQ4_1x2, mulQ4_1x4, mulQ4_1x8, mulQ4_1x16},
+	quant.Q5_0:   {mulQ5_0x1, mulQ5_0x2, mulQ5_0x4, mulQ5_0x8, mulQ5_0x16},
+	quant.Q5_1:   {mulQ5_1x1, mulQ5_1x2, mulQ5_1x4, mulQ5_1x8, mulQ5_1x16},
+	quant.Q8_0:   {mulQ8_0x1, mulQ8_0x2, mulQ8_0x4, mulQ8_0x8, mulQ8_0x16},
+	quant.Q2_K:   {mulQ2_Kx1, mulQ2_Kx2, mulQ2_Kx4, mulQ2_Kx8, mulQ2_Kx16},
+	quant.Q3_K:   {mulQ3_Kx1, mulQ3_Kx2, mulQ3_Kx4, mulQ3_Kx8, mulQ3_Kx16},
+	quant.Q4_K:   {mulQ4_Kx1, mulQ4_Kx2, mulQ4_Kx4, mulQ4_Kx8, mulQ4_Kx16},
+	quant.Q5_K:   {mulQ5_Kx1, mulQ5_Kx2, mulQ5_Kx4, mulQ5_Kx8, mulQ5_Kx16},
+	quant.Q6_K:   {mulQ6_Kx1, mulQ6_Kx2, mulQ6_Kx4, mulQ6_Kx8, mulQ6_Kx16},
+	quant.IQ4_NL: {mulIQ4_NLx1, mulIQ4_NLx2, mulIQ4_NLx4, mulIQ4_NLx8, mulIQ4_NLx16},
 }
 
 // mulQ4_0x1 multiplies Q4_0 weights with 1 rows of activations.
@@ -44,6 +44,11 @@ func mulQ4_0x4(a *panel.Args)
 //go:noescape
 func mulQ4_0x8(a *panel.Args)
 
+// mulQ4_0x16 multiplies Q4_0 weights with 16 rows of activations.
+//
+//go:noescape
+func mulQ4_0x16(a *panel.Args)
+
 // mulQ4_1x1 multiplies Q4_1 weights with 1 rows of activations.
 //
 //go:noescape
@@ -63,6 +68,11 @@ func mulQ4_1x4(a *panel.Args)
 //
 //go:noescape
 func mulQ4_1x8(a *panel.Args)
+
+// mulQ4_1x16 multiplies Q4_1 weights with 16 rows of activations.
+//
+//go:noescape
+func mulQ4_1x16(a *panel.Args)
 
 // mulQ5_0x1 multiplies Q5_0 weights with 1 rows of activations.
 //
@@ -84,6 +94,11 @@ func mulQ5_0x4(a *panel.Args)
 //go:noescape
 func mulQ5_0x8(a *panel.Args)
 
+// mulQ5_0x16 multiplies Q5_0 weights with 16 rows of activations.
+//
+//go:noescape
+func mulQ5_0x16(a *panel.Args)
+
 // mulQ5_1x1 multiplies Q5_1 weights with 1 rows of activations.
 //
 //go:noescape
@@ -104,6 +119,11 @@ func mulQ5_1x4(a *panel.Args)
 //go:noescape
 func mulQ5_1x8(a *panel.Args)
 
+// mulQ5_1x16 multiplies Q5_1 weights with 16 rows of activations.
+//
+//go:noescape
+func mulQ5_1x16(a *panel.Args)
+
 // mulQ8_0x1 multiplies Q8_0 weights with 1 rows of activations.
 //
 //go:noescape
@@ -118,6 +138,16 @@ func mulQ8_0x2(a *panel.Args)
 //
 //go:noescape
 func mulQ8_0x4(a *panel.Args)
+
+// mulQ8_0x8 multiplies Q8_0 weights with 8 rows of activations.
+//
+//go:noescape
+func mulQ8_0x8(a *panel.Args)
+
+// mulQ8_0x16 multiplies Q8_0 weights with 16 rows of activations.
+//
+//go:noescape
+func mulQ8_0x16(a *panel.Args)
 
 // mulQ2_Kx1 multiplies Q2_K weights with 1 rows of activations.
 //
@@ -139,6 +169,11 @@ func mulQ2_Kx4(a *panel.Args)
 //go:noescape
 func mulQ2_Kx8(a *panel.Args)
 
+// mulQ2_Kx16 multiplies Q2_K weights with 16 rows of activations.
+//
+//go:noescape
+func mulQ2_Kx16(a *panel.Args)
+
 // mulQ3_Kx1 multiplies Q3_K weights with 1 rows of activations.
 //
 //go:noescape
@@ -158,6 +193,11 @@ func mulQ3_Kx4(a *panel.Args)
 //
 //go:noescape
 func mulQ3_Kx8(a *panel.Args)
+
+// mulQ3_Kx16 multiplies Q3_K weights with 16 rows of activations.
+//
+//go:noescape
+func mulQ3_Kx16(a *panel.Args)
 
 // mulQ4_Kx1 multiplies Q4_K weights with 1 rows of activations.
 //
@@ -179,6 +219,11 @@ func mulQ4_Kx4(a *panel.Args)
 //go:noescape
 func mulQ4_Kx8(a *panel.Args)
 
+// mulQ4_Kx16 multiplies Q4_K weights with 16 rows of activations.
+//
+//go:noescape
+func mulQ4_Kx16(a *panel.Args)
+
 // mulQ5_Kx1 multiplies Q5_K weights with 1 rows of activations.
 //
 //go:noescape
@@ -198,6 +243,11 @@ func mulQ5_Kx4(a *panel.Args)
 //
 //go:noescape
 func mulQ5_Kx8(a *panel.Args)
+
+// mulQ5_Kx16 multiplies Q5_K weights with 16 rows of activations.
+//
+//go:noescape
+func mulQ5_Kx16(a *panel.Args)
 
 // mulQ6_Kx1 multiplies Q6_K weights with 1 rows of activations.
 //
@@ -219,6 +269,11 @@ func mulQ6_Kx4(a *panel.Args)
 //go:noescape
 func mulQ6_Kx8(a *panel.Args)
 
+// mulQ6_Kx16 multiplies Q6_K weights with 16 rows of activations.
+//
+//go:noescape
+func mulQ6_Kx16(a *panel.Args)
+
 // mulIQ4_NLx1 multiplies IQ4_NL weights with 1 rows of activations.
 //
 //go:noescape
@@ -233,3 +288,13 @@ func mulIQ4_NLx2(a *panel.Args)
 //
 //go:noescape
 func mulIQ4_NLx4(a *panel.Args)
+
+// mulIQ4_NLx8 multiplies IQ4_NL weights with 8 rows of activations.
+//
+//go:noescape
+func mulIQ4_NLx8(a *panel.Args)
+
+// mulIQ4_NLx16 multiplies IQ4_NL weights with 16 rows of activations.
+//
+//go:noescape
+func mulIQ4_NLx16(a *panel.Args)

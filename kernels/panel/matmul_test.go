@@ -59,21 +59,14 @@ func TestMatMul(t *testing.T) {
 					w := weights(rng, typ, rows, cols)
 					m := pack(w)
 					for _, n := range []int{1, 2, 3, 7, 16, 31} {
-						x := tensor.NewActs(n, cols)
+						x := misaligned(n, cols)
 						for i := range x.F {
 							x.F[i] = float32(rng.NormFloat64())
 						}
 						for i := range n {
 							generic.Quantize(x.Row(i), x.QuantRow(i))
 						}
-						want, got := make([]float32, n*rows), make([]float32, n*rows)
-						generic.MatMul(want, rows, w, 0, rows, x, &generic.Scratch{})
-						k.MatMul(got, rows, m, 0, rows, x, &panel.Scratch{})
-						for i := range want {
-							if math.Float32bits(want[i]) != math.Float32bits(got[i]) {
-								t.Fatalf("%d x %d, %d inputs: result %d of input %d is %g, want %g", rows, cols, n, i%rows, i/rows, got[i], want[i])
-							}
-						}
+						compare(t, "random codes", k, w, m, x)
 					}
 				}
 			})

@@ -4,87 +4,133 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"qgo/kernels/asm/isa"
 )
 
-// The kernels for AVX2, whose registers hold eight rows of a panel: a tile is
-// computed in two halves. There is no product of four bytes and no room for
-// results, so:
+// The kernels for AVX2, whose registers hold eight rows of a panel, half of it.
+// There are only 16 registers: they hold the codes of one group of 16 columns
+// of a tile, both halves, so that an activation that is broadcast is multiplied
+// with both. Each group is multiplied with all activation rows before the next
+// one is unpacked; what is added up stands in the stack frame, which the
+// first-level cache holds.
 //
-//   - VPMADDUBSW multiplies unsigned codes with activations and adds pairs in 16
-//     bits. As many of them are added as fit, four for codes below 32 and two
-//     for codes below 64, before VPMADDWD with ones widens them.
-//   - Products of codes of 8 bits would not fit. They are taken as signed
-//     numbers: |code| times the activation with the code's sign, pairs of which
-//     are at most 128·127·2 < 2^15.
-//   - Results and scales stand in the stack frame, which the first-level cache
-//     holds.
+// What bounds them on a Zen 4, for an activation row and a tile (1024
+// operations): products and multiplications need the first two of the four
+// pipes. Q4_0 has 16 VPMADDUBSW, 4 VPMADDWD and 6 multiplications, 13 cycles,
+// and all that goes to the pipes, 52 instructions, takes 13 as well: 291 GOP/s
+// at 3.7 GHz (VPMADDUBSW alone would be 8 cycles, 473 GOP/s). 209 are reached
+// with 16 rows, 72 %. Q6_K needs 16 cycles, and reaches 75 %; Q8_0, which
+// VPSIGNB keeps on the same pipes, 27 cycles, and reaches 92 %. docs/kernels.md
+// has the other formats.
 
 var y = []reg.Register{
 	reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7,
 	reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15,
 }
 
-// How the kernels use registers.
+// How the kernels use registers; pairs are for the two halves.
 var (
-	yW     = y[:8]        // codes; for 8 bits four of them, then their absolute values
-	yLo    = y[8]         // sums of the two groups
-	yHi    = y[9]         //
-	yX     = y[10]        // activations
-	yTmp   = y[11]        //
-	yTmp2  = y[12]        //
-	yOnes  = y[13]        // of 16 bits
-	yMask2 = y[14]        // of the high bits, or the levels
-	yMask  = y[15]        // of the low bits
-	yBits  = [2]int{8, 9} // registers of planes of high bits while codes are unpacked
+	yW    = [4][2]reg.Register{{y[0], y[1]}, {y[2], y[3]}, {y[4], y[5]}, {y[6], y[7]}} // codes
+	ySum  = [rowUnroll][2]reg.Register{{y[8], y[9]}, {y[10], y[11]}}
+	yX    = [2]reg.Register{y[12], y[13]} // activations
+	yTmp  = y[14]
+	yTmp2 = y[15]
 )
 
 const (
 	halfRows  = 8 // rows of a half
 	yBytes    = 32
+	rowBytes  = 2 * yBytes // of a row of the frame
 	halfPlane = planeBytes / 2
 )
 
-// frame2 is what an AVX2 kernel keeps in the stack frame.
-type frame2 struct {
-	results Mem // [half][activation row]
-	scales  Mem // of the two groups
-	minima  Mem
-	sums    Mem // [activation row][group], of codes of 8 bits
+// rowUnroll is the number of activation rows that are computed at a time. Their
+// instructions alternate: one row's would wait for each other, and fill the
+// schedulers of the CPU waiting.
+const rowUnroll = 2
+
+// row2 is an activation row that is being computed.
+type row2 struct {
+	x     Mem // its block
+	frame Mem // its part of the frame
+	sum   [2]reg.Register
 }
 
-func (k *kernel) avx2() {
-	k.begin()
-	f := &frame2{
-		results: AllocLocal(2 * k.n * yBytes),
-		scales:  AllocLocal(2 * yBytes),
-		minima:  AllocLocal(2 * yBytes),
+// frame2 is what an AVX2 kernel keeps in the stack frame. It begins on a cache
+// line.
+type frame2 struct {
+	base  reg.Register
+	heads int // of a K-quant, as float32: [scale, minimum][half]
+	// scales and minima of a tile: [group][half]
+	scales, minima int
+	codes          int // of 8 bits, signed: [vector][half]
+	sums           int // of the first group: [activation row][half]
+	results        int // [activation row][half]
+}
+
+// newFrame lays the frame out.
+func (k *kernel) newFrame() *frame2 {
+	f := &frame2{base: GP64()}
+	size := 0
+	part := func(vectors int) int {
+		size += vectors * yBytes
+		return size - vectors*yBytes
 	}
-	if k.signed() {
-		f.sums = AllocLocal(2 * k.n * yBytes)
+	f.sums, f.results = part(2*k.n), part(2*k.n)
+	groups := 32 / k.group
+	f.scales = part(2 * groups)
+	if k.super {
+		f.heads = part(4)
 	}
-	k.constants2()
+	if k.minima {
+		f.minima = part(2 * groups)
+	}
+	if k.signed() && k.n > 1 {
+		f.codes = part(8)
+	}
+	const line = 64
+	LEAQ(AllocLocal(size+line).Offset(line-1), f.base)
+	ANDQ(I8(-line), f.base)
+	return f
+}
+
+func (f *frame2) at(offset int) Mem { return Mem{Base: f.base, Disp: offset} }
+
+func (k *kernel) avx2(s *isa.ISA) {
+	k.begin(min(k.n, rowUnroll))
+	f := k.newFrame()
 	k.panels(func(loadDst func()) {
 		VPXOR(yTmp, yTmp, yTmp)
 		for i := range 2 * k.n {
-			VMOVDQU(yTmp, f.results.Offset(i*yBytes))
+			VMOVDQU(yTmp, f.at(f.results+i*yBytes))
 		}
-		k.tiles(func() {}, func() {
-			for half := range 2 {
-				k.scales2(f, half)
-				if k.signed() {
-					k.signed2(f, half)
-				} else {
-					k.unpack2(half)
-				}
-				for i := range k.n {
-					if k.signed() {
-						VMOVDQU(f.sums.Offset(2*i*yBytes), yLo)
-						VMOVDQU(f.sums.Offset((2*i+1)*yBytes), yHi)
-					} else {
-						k.multiply2(i)
+		k.tiles(func() { k.heads2(f) }, func() {
+			k.scales2(s, f)
+			for g := range 2 {
+				switch {
+				case k.signed():
+					if k.n > 1 {
+						k.signed2(s, f, g)
 					}
-					k.scaled2(f, half, i)
+				case k.low == 8 || k.levels:
+					k.unpack8(s, g)
+				default:
+					k.unpack2(s, g)
 				}
+				k.rows2(f, func(rows []row2) {
+					switch {
+					case k.vnni:
+						k.dotProducts(g, rows)
+					case k.signed() && k.n > 1:
+						k.signedProducts2(s, f, g, rows)
+					case k.signed():
+						k.signedProducts(s, g, rows[0])
+					default:
+						k.multiply2(s, g, rows)
+					}
+					k.scaled2(f, g, rows)
+				})
 			}
 		})
 		stride := GP64()
@@ -92,7 +138,7 @@ func (k *kernel) avx2() {
 		MOVQ(k.arg(argDstStride), stride)
 		for i := range k.n {
 			for half := range 2 {
-				VMOVUPS(f.results.Offset((half*k.n+i)*yBytes), yTmp)
+				VMOVUPS(f.at(f.results+i*rowBytes+half*yBytes), yTmp)
 				VMOVUPS(yTmp, Mem{Base: k.dst, Disp: half * yBytes})
 			}
 			if i+1 < k.n {
@@ -104,88 +150,86 @@ func (k *kernel) avx2() {
 	RET()
 }
 
-func splat2(value uint32, dst reg.Register) {
-	tmp := GP32()
-	MOVL(U32(value), tmp)
-	VMOVD(tmp, dst.(reg.VecPhysical).AsX())
-	VPBROADCASTD(dst.(reg.VecPhysical).AsX(), dst)
-}
-
-func (k *kernel) constants2() {
-	splat2(1<<16|1, yOnes)
-	switch k.low {
-	case 4:
-		splat2(bytes4(0x0f), yMask)
-	case 2:
-		splat2(bytes4(0x03), yMask)
-	case 8:
-		splat2(bytes4(0x80), yMask)
+// rows2 repeats body for all activation rows.
+func (k *kernel) rows2(f *frame2, body func(rows []row2)) {
+	x, frame := k.xBase[0], f.base
+	loop := k.n > rowUnroll
+	if loop {
+		x, frame = GP64(), GP64()
+		MOVQ(k.xBase[0], x)
+		MOVQ(f.base, frame)
 	}
-	switch {
-	case k.levels:
-		VBROADCASTI128(signedLevels(), yMask2)
-	case k.high == 1:
-		splat2(bytes4(1<<k.low), yMask2)
-	case k.high == 2:
-		splat2(bytes4(3<<k.low), yMask2)
+	rows := make([]row2, len(k.x))
+	for i := range rows {
+		m := k.at(i, 0)
+		m.Base = x
+		rows[i] = row2{m, Mem{Base: frame, Disp: i * rowBytes}, ySum[i]}
 	}
-}
-
-var signedLevelData Mem
-
-func signedLevels() Mem {
-	if signedLevelData.Base == nil {
-		signedLevelData = GLOBL("signedLevels", RODATA|NOPTR)
-		for i, v := range levels {
-			DATA(i, U8(v))
-		}
-	}
-	return signedLevelData
-}
-
-// scales2 puts the scales and minima of half a tile into the frame.
-func (k *kernel) scales2(f *frame2, half int) {
-	part := func(m Mem, bytes int) Mem { return m.Offset(half * halfRows * bytes) }
-	if !k.super {
-		VCVTPH2PS(part(k.scale(0), 2), yTmp)
-		VMOVUPS(yTmp, f.scales)
-		if k.minima {
-			VCVTPH2PS(part(k.scale(halfBytes), 2), yTmp)
-			VMOVUPS(yTmp, f.minima)
-		}
+	if !loop {
+		body(rows)
 		return
 	}
-	sub := func(i int) Mem { return part(k.scale(i*subBytes), 1) }
-	head := func(i int) Mem { return part(Mem{Base: k.head, Disp: i * halfBytes}, 2) }
-	VCVTPH2PS(head(0), yX)
+	left := GP64()
+	MOVQ(U32(k.n/rowUnroll), left)
+	label := isa.NewLabel("rows")
+	Label(label)
+	body(rows)
+	LEAQ(Mem{Base: x, Index: rows[1].x.Index, Scale: rowUnroll}, x)
+	ADDQ(U32(rowUnroll*rowBytes), frame)
+	DECQ(left)
+	JNZ(LabelRef(label))
+}
+
+// heads2 puts what heads tiles of a K-quant into the frame.
+func (k *kernel) heads2(f *frame2) {
+	numbers := 2
 	if k.minima {
-		VCVTPH2PS(head(1), yHi)
+		numbers = 4
 	}
-	// store writes an integer times the head's number to the frame.
-	store := func(v, factor reg.Register, m Mem) {
-		VCVTDQ2PS(v, v)
-		VMULPS(factor, v, v)
-		VMOVUPS(v, m)
+	for i := range numbers {
+		VCVTPH2PS(Mem{Base: k.head, Disp: i * halfRows * 2}, yTmp)
+		VMOVUPS(yTmp, f.at(f.heads+i*yBytes))
 	}
-	switch {
-	case k.group == 32: // a scale and a minimum
-		VPMOVZXBD(sub(0), yTmp)
-		store(yTmp, yX, f.scales)
-		VPMOVZXBD(sub(1), yTmp)
-		store(yTmp, yHi, f.minima)
-	case k.minima: // two of both, in four bits each
-		splat2(15, yLo)
-		for g := range 2 {
-			VPMOVZXBD(sub(g), yTmp)
-			VPSRLD(U8(4), yTmp, yTmp2)
-			VPAND(yLo, yTmp, yTmp)
-			store(yTmp, yX, f.scales.Offset(g*yBytes))
-			store(yTmp2, yHi, f.minima.Offset(g*yBytes))
+}
+
+// scales2 puts the scales and minima of a tile into the frame.
+func (k *kernel) scales2(s *isa.ISA, f *frame2) {
+	for half := range 2 {
+		if !k.super {
+			VCVTPH2PS(k.scale(half*halfRows*2), yTmp)
+			VMOVUPS(yTmp, f.at(f.scales+half*yBytes))
+			if k.minima {
+				VCVTPH2PS(k.scale(halfBytes+half*halfRows*2), yTmp)
+				VMOVUPS(yTmp, f.at(f.minima+half*yBytes))
+			}
+			continue
 		}
-	default: // two signed scales
-		for g := range 2 {
-			VPMOVSXBD(sub(g), yTmp)
-			store(yTmp, yX, f.scales.Offset(g*yBytes))
+		sub := func(i int) Mem { return k.scale(i*subBytes + half*halfRows) }
+		// store writes an integer times the head's number to the frame.
+		store := func(v reg.Register, number, to, g int) {
+			VCVTDQ2PS(v, v)
+			VMULPS(f.at(f.heads+(2*number+half)*yBytes), v, v)
+			VMOVUPS(v, f.at(to+(2*g+half)*yBytes))
+		}
+		switch {
+		case k.group == 32: // a scale and a minimum
+			VPMOVZXBD(sub(0), yTmp)
+			store(yTmp, 0, f.scales, 0)
+			VPMOVZXBD(sub(1), yTmp)
+			store(yTmp, 1, f.minima, 0)
+		case k.minima: // two of both, in four bits each
+			for g := range 2 {
+				VPMOVZXBD(sub(g), yTmp)
+				VPSRLD(U8(4), yTmp, yTmp2)
+				VPAND(s.Bits(15), yTmp, yTmp)
+				store(yTmp, 0, f.scales, g)
+				store(yTmp2, 1, f.minima, g)
+			}
+		default: // two signed scales
+			for g := range 2 {
+				VPMOVSXBD(sub(g), yTmp)
+				store(yTmp, 0, f.scales, g)
+			}
 		}
 	}
 }
@@ -193,151 +237,115 @@ func (k *kernel) scales2(f *frame2, half int) {
 // plane2 is the address of half a plane of codes.
 func (k *kernel) plane2(i, half int) Mem { return k.code(i*planeBytes + half*halfPlane) }
 
-// unpack2 takes the codes of half a tile apart, those of up to 6 bits.
-func (k *kernel) unpack2(half int) {
-	planes := k.low // of 8 vectors each
-	switch k.low {
-	case 4:
-		for v := range 4 {
-			VMOVDQU(k.plane2(v, half), yTmp)
-			VPAND(yMask, yTmp, yW[v])
-			VPSRLD(U8(4), yTmp, yTmp)
-			VPAND(yMask, yTmp, yW[v+4])
-		}
-	case 2:
-		for p := range 2 {
-			VMOVDQU(k.plane2(p, half), yTmp)
-			VPAND(yMask, yTmp, yW[4*p])
-			for i := 1; i < 4; i++ {
-				VPSRLD(U8(2*i), yTmp, yTmp2)
-				VPAND(yMask, yTmp2, yW[4*p+i])
+// lowMask is the mask of the bits of codes in the first planes.
+func (k *kernel) lowMask(s *isa.ISA) Mem { return s.Bits(bytes4(1<<k.low - 1)) }
+
+// unpack2 takes the codes of group g of a tile apart, those of up to 6 bits.
+func (k *kernel) unpack2(s *isa.ISA, g int) {
+	mask := yTmp2
+	VMOVDQU(k.lowMask(s), mask)
+	for half := range 2 {
+		for v, w := range yW {
+			w := w[half]
+			switch {
+			case k.low == 4 && g == 0:
+				VPAND(k.plane2(v, half), mask, w)
+				continue
+			case k.low == 4:
+				VMOVDQU(k.plane2(v, half), w)
+				VPSRLD(U8(4), w, w)
+			case v == 0:
+				VMOVDQU(k.plane2(g, half), yTmp)
+				VPAND(mask, yTmp, w)
+				continue
+			default:
+				VPSRLD(U8(2*v), yTmp, w)
 			}
+			VPAND(mask, w, w)
 		}
 	}
-	for p := range k.high {
-		bits := y[yBits[p]]
-		VMOVDQU(k.plane2(planes+p, half), bits)
-		count := tileQuads / k.high // vectors whose bits a plane has
-		for i := range count {
-			w := yW[p*count+i]
-			from := bits
-			if shift := k.low - k.high*i; shift > 0 {
-				VPSLLD(U8(shift), bits, yTmp)
-				from = yTmp
-			} else if shift < 0 {
-				VPSRLD(U8(-shift), bits, yTmp)
-				from = yTmp
+	if k.high == 0 {
+		return
+	}
+	// One plane has a bit of each vector, two have two bits of half of them.
+	VMOVDQU(s.Bits(bytes4(uint8(1<<k.high-1)<<k.low)), mask)
+	plane, left := k.low, k.low-4*g
+	if k.high == 2 {
+		plane, left = k.low+g, k.low
+	}
+	for half := range 2 {
+		VMOVDQU(k.plane2(plane, half), yX[0])
+		for v, w := range yW {
+			bits := yTmp
+			switch shift := left - k.high*v; {
+			case shift > 0:
+				VPSLLD(U8(shift), yX[0], bits)
+			case shift < 0:
+				VPSRLD(U8(-shift), yX[0], bits)
+			default:
+				bits = yX[0]
 			}
-			VPAND(yMask2, from, yTmp)
-			VPOR(yTmp, w, w)
+			VPAND(mask, bits, yTmp)
+			VPOR(yTmp, w[half], w[half])
 		}
 	}
 }
 
-// multiply2 multiplies codes with activation row i: the sums of the two groups
-// go to yLo and yHi.
-func (k *kernel) multiply2(i int) {
-	most := 4 // products of pairs that fit in 16 bits together
-	if k.low+k.high > 5 {
-		most = 2
-	}
-	for g, sum := range []reg.Register{yLo, yHi} {
-		for v := range 4 {
-			VPBROADCASTD(k.at(i, 16*g+4*v), yX)
-			into := yTmp
-			if v%most == 0 {
-				into = yTmp2
+// scaled2 scales the sums of group g of activation rows. The tile's scaled sum
+// is added to a row's results.
+func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
+	each := func(do func(r row2, half int, sum reg.Register)) {
+		for _, r := range rows {
+			for half, sum := range r.sum {
+				do(r, half, sum)
 			}
-			VPMADDUBSW(yX, yW[4*g+v], into)
-			if v%most != 0 {
-				VPADDW(yTmp, yTmp2, yTmp2)
-			}
-			if v%most == most-1 {
-				if v < most {
-					VPMADDWD(yOnes, yTmp2, sum)
-				} else {
-					VPMADDWD(yOnes, yTmp2, yTmp2)
-					VPADDD(yTmp2, sum, sum)
-				}
-			}
-		}
-		if k.offset > 0 {
-			VPBROADCASTD(k.at(i, offNegSum+4*g), yX)
-			VPSLLD(U8(k.offset), yX, yX)
-			VPADDD(yX, sum, sum)
 		}
 	}
-}
-
-// signed2 multiplies half a tile of signed codes with all activation rows. The
-// sums go to the frame.
-func (k *kernel) signed2(f *frame2, half int) {
-	for g := range 2 {
-		w, abs := yW[:4], yW[4:]
-		for v := range 4 {
-			if k.levels {
-				VMOVDQU(k.plane2(v, half), yTmp)
-				if g == 1 {
-					VPSRLD(U8(4), yTmp, yTmp)
-				}
-				VPAND(yMask, yTmp, yTmp)
-				VPSHUFB(yTmp, yMask2, w[v])
-			} else {
-				VPXOR(k.plane2(4*g+v, half), yMask, w[v])
-			}
-			VPABSB(w[v], abs[v])
-		}
-		for i := range k.n {
-			for v := range 4 {
-				VPBROADCASTD(k.at(i, 16*g+4*v), yX)
-				VPSIGNB(w[v], yX, yX)
-				into := yTmp
-				if v == 0 {
-					into = yLo
-				}
-				VPMADDUBSW(yX, abs[v], into)
-				VPMADDWD(yOnes, into, into)
-				if v > 0 {
-					VPADDD(yTmp, yLo, yLo)
-				}
-			}
-			VMOVDQU(yLo, f.sums.Offset((2*i+g)*yBytes))
+	each(func(_ row2, _ int, sum reg.Register) { VCVTDQ2PS(sum, sum) })
+	for i, r := range rows {
+		VBROADCASTSS(r.x.Offset(offD+4*g), yX[i])
+		for _, sum := range r.sum {
+			VMULPS(yX[i], sum, sum)
 		}
 	}
-}
-
-// scaled2 scales the sums of activation row i and adds them to its results.
-func (k *kernel) scaled2(f *frame2, half, i int) {
-	for g, sum := range []reg.Register{yLo, yHi} {
-		VBROADCASTSS(k.at(i, offD+4*g), yX)
-		VCVTDQ2PS(sum, sum)
-		VMULPS(yX, sum, sum)
-		if k.group == 16 {
-			VMULPS(f.scales.Offset(g*yBytes), sum, sum)
-		}
+	if k.group == 16 {
+		each(func(_ row2, half int, sum reg.Register) { VMULPS(f.at(f.scales+(2*g+half)*yBytes), sum, sum) })
 	}
-	VADDPS(yHi, yLo, yLo)
+	if g == 0 {
+		each(func(r row2, half int, sum reg.Register) { VMOVUPS(sum, r.frame.Offset(f.sums+half*yBytes)) })
+		return
+	}
+	each(func(r row2, half int, sum reg.Register) { VADDPS(r.frame.Offset(f.sums+half*yBytes), sum, sum) })
 	if k.group == 32 {
-		VMULPS(f.scales, yLo, yLo)
+		each(func(_ row2, half int, sum reg.Register) { VMULPS(f.at(f.scales+half*yBytes), sum, sum) })
 	}
-	result := f.results.Offset((half*k.n + i) * yBytes)
-	VADDPS(result, yLo, yTmp)
+	each(func(r row2, half int, sum reg.Register) { VADDPS(r.frame.Offset(f.results+half*yBytes), sum, sum) })
 	if k.minima {
-		VBROADCASTSS(k.at(i, offSum), yLo)
-		VBROADCASTSS(k.at(i, offSum+4), yHi)
-		if k.group == 32 {
-			VADDPS(yHi, yLo, yLo)
-			VMULPS(f.minima, yLo, yLo)
-		} else {
-			VMULPS(f.minima, yLo, yLo)
-			VMULPS(f.minima.Offset(yBytes), yHi, yHi)
-			VADDPS(yHi, yLo, yLo)
+		for _, r := range rows {
+			k.minimum2(f, r)
+		}
+	}
+	each(func(r row2, half int, sum reg.Register) { VMOVUPS(sum, r.frame.Offset(f.results+half*yBytes)) })
+}
+
+// minimum2 adds an activation row's sums times the minima to its results.
+func (k *kernel) minimum2(f *frame2, r row2) {
+	for g, x := range yX {
+		VBROADCASTSS(r.x.Offset(offSum+4*g), x)
+	}
+	if k.group == 32 {
+		VADDPS(yX[1], yX[0], yX[0])
+	}
+	for half, sum := range r.sum {
+		VMULPS(f.at(f.minima+half*yBytes), yX[0], yTmp)
+		if k.group == 16 {
+			VMULPS(f.at(f.minima+(2+half)*yBytes), yX[1], yTmp2)
+			VADDPS(yTmp2, yTmp, yTmp)
 		}
 		if k.super {
-			VSUBPS(yLo, yTmp, yTmp)
+			VSUBPS(yTmp, sum, sum)
 		} else {
-			VADDPS(yLo, yTmp, yTmp)
+			VADDPS(yTmp, sum, sum)
 		}
 	}
-	VMOVUPS(yTmp, result)
 }

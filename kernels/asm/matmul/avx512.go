@@ -30,7 +30,7 @@ var (
 // avx512 generates the kernel for AVX-512 with VNNI: 64 bytes of codes, 4 of
 // each row, times 4 bytes of activations is one instruction.
 func (k *kernel) avx512() {
-	k.begin()
+	k.begin(k.n)
 	k.constants512()
 	k.panels(func(loadDst func()) {
 		for i := range k.n {

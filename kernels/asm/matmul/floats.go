@@ -26,7 +26,7 @@ type sums [][]reg.VecVirtual
 
 // floats generates a kernel.
 func (k *kernel) floats(s *isa.ISA) {
-	k.begin()
+	k.begin(k.n)
 	k.panels(func(loadDst func()) {
 		chains := make([]sums, min(4, max(1, 16/k.n*s.Lanes/16)))
 		for c := range chains {

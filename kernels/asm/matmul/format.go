@@ -40,9 +40,6 @@ const (
 	offSum     = 48 // scaled sums
 )
 
-// signed tells whether the AVX2 kernels take codes as signed numbers of 8 bits.
-func (f *format) signed() bool { return f.low == 8 || f.levels }
-
 func (f *format) tileBytes() int { return (f.low + f.high) * 64 }
 
 // scaleBytes is the size of what scales a tile.

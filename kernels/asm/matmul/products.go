@@ -1,0 +1,170 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+
+	"qgo/kernels/asm/isa"
+)
+
+// Products of codes and activations with AVX2, which has no product of four
+// bytes:
+//
+//   - VPMADDUBSW multiplies unsigned codes with activations and adds pairs in 16
+//     bits. As many of them are added as fit, four for codes below 32 and two
+//     for codes below 64, before VPMADDWD with ones widens them.
+//   - Products of codes of 8 bits would not fit. They are taken as signed
+//     numbers: |code| times the activation with the code's sign, pairs of which
+//     are at most 128·127·2 < 2^15.
+
+// multiply2 multiplies the codes of group g with activation rows.
+func (k *kernel) multiply2(s *isa.ISA, g int, rows []row2) {
+	ones := s.Bits(1<<16 | 1)
+	wide := k.low+k.high > 5 // only two products of pairs fit in 16 bits together
+	for v := 0; v < 4; v += 2 {
+		for _, r := range rows {
+			for i, x := range yX {
+				VPBROADCASTD(r.x.Offset(16*g+4*(v+i)), x)
+			}
+			for half, sum := range r.sum {
+				first := yTmp
+				if v == 0 {
+					first = sum
+				}
+				VPMADDUBSW(yX[0], yW[v][half], first)
+				VPMADDUBSW(yX[1], yW[v+1][half], yTmp2)
+				VPADDW(yTmp2, first, first)
+				if wide {
+					VPMADDWD(ones, first, first)
+				}
+				if v > 0 {
+					if wide {
+						VPADDD(first, sum, sum)
+					} else {
+						VPADDW(first, sum, sum)
+					}
+				}
+			}
+		}
+	}
+	for _, r := range rows {
+		for _, sum := range r.sum {
+			if !wide {
+				VPMADDWD(ones, sum, sum)
+			}
+		}
+	}
+	if k.offset == 0 {
+		return
+	}
+	for i, r := range rows {
+		VPBROADCASTD(r.x.Offset(offNegSum+4*g), yX[i])
+		VPSLLD(U8(k.offset), yX[i], yX[i])
+		for _, sum := range r.sum {
+			VPADDD(yX[i], sum, sum)
+		}
+	}
+}
+
+var signedLevelData Mem
+
+func signedLevels() Mem {
+	if signedLevelData.Base == nil {
+		signedLevelData = GLOBL("signedLevels", RODATA|NOPTR)
+		for i, v := range levels {
+			DATA(i, U8(v))
+		}
+	}
+	return signedLevelData
+}
+
+// signedCodes puts vector v of group g of half a tile, codes of 8 bits, into w.
+// mask and table are registers with constants.
+func (k *kernel) signedCodes(g, v, half int, mask, table, w reg.Register) {
+	switch {
+	case !k.levels:
+		VPXOR(k.plane2(4*g+v, half), mask, w)
+		return
+	case g == 0:
+		VPAND(k.plane2(v, half), mask, w)
+	default:
+		VMOVDQU(k.plane2(v, half), w)
+		VPSRLD(U8(4), w, w)
+		VPAND(mask, w, w)
+	}
+	VPSHUFB(w, table, w)
+}
+
+// signedConstants loads the constants of signedCodes.
+func (k *kernel) signedConstants(s *isa.ISA, mask, table reg.Register) {
+	if k.levels {
+		VMOVDQU(k.lowMask(s), mask)
+		VBROADCASTI128(signedLevels(), table)
+	} else {
+		VMOVDQU(s.Bits(bytes4(0x80)), mask)
+	}
+}
+
+// signedProducts multiplies codes of 8 bits of group g with one activation row.
+// With more rows than one it pays to keep them: see signed2.
+func (k *kernel) signedProducts(s *isa.ISA, g int, r row2) {
+	mask, table, ones := yW[0][0], yW[0][1], yW[1][0]
+	code, abs := yW[1][1], yW[2][0]
+	k.signedConstants(s, mask, table)
+	VMOVDQU(s.Bits(1<<16|1), ones)
+	for v := range yW {
+		VPBROADCASTD(r.x.Offset(16*g+4*v), yX[0])
+		for half, sum := range r.sum {
+			to := yTmp
+			if v == 0 {
+				to = sum
+			}
+			k.signedCodes(g, v, half, mask, table, code)
+			VPABSB(code, abs)
+			VPSIGNB(code, yX[0], yTmp)
+			VPMADDUBSW(yTmp, abs, to)
+			VPMADDWD(ones, to, to)
+			if v > 0 {
+				VPADDD(yTmp, sum, sum)
+			}
+		}
+	}
+}
+
+// signed2 puts codes of 8 bits of group g into the frame, and their absolute
+// values into registers.
+func (k *kernel) signed2(s *isa.ISA, f *frame2, g int) {
+	mask, table := yTmp2, yX[0]
+	k.signedConstants(s, mask, table)
+	for half := range 2 {
+		for v, abs := range yW {
+			k.signedCodes(g, v, half, mask, table, yTmp)
+			VMOVDQU(yTmp, f.at(f.codes+(2*v+half)*yBytes))
+			VPABSB(yTmp, abs[half])
+		}
+	}
+}
+
+// signedProducts2 multiplies the codes of signed2 with activation rows.
+func (k *kernel) signedProducts2(s *isa.ISA, f *frame2, g int, rows []row2) {
+	ones := yTmp2
+	VMOVDQU(s.Bits(1<<16|1), ones)
+	for v, abs := range yW {
+		for i, r := range rows {
+			VPBROADCASTD(r.x.Offset(16*g+4*v), yX[i])
+			for half, sum := range r.sum {
+				to := yTmp
+				if v == 0 {
+					to = sum
+				}
+				VPSIGNB(f.at(f.codes+(2*v+half)*yBytes), yX[i], yTmp)
+				VPMADDUBSW(yTmp, abs[half], to)
+				VPMADDWD(ones, to, to)
+				if v > 0 {
+					VPADDD(yTmp, sum, sum)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package panel_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"unsafe"
+
+	"qgo/kernels/generic"
+	"qgo/kernels/panel"
+	"qgo/quant"
+	"qgo/tensor"
+)
+
+// misaligned returns a batch of quantised activations that begins 4 bytes off a
+// cache line, all that the type of a block promises.
+func misaligned(n, cols int) *tensor.Acts {
+	x := tensor.NewActs(n, cols)
+	raw := tensor.Make[byte]((len(x.Q) + 1) * tensor.BlockBytes)
+	x.Q = unsafe.Slice((*tensor.Block)(unsafe.Pointer(&raw[4])), len(x.Q))
+	return x
+}
+
+// TestExtremes multiplies the largest codes, which intermediate sums must have
+// room for, with the largest activations, and codes and activations of one sign
+// and of alternating ones; scales include the largest, the smallest and those
+// that are no numbers.
+func TestExtremes(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	codes := map[string]func(i int) byte{
+		"zeros":        func(int) byte { return 0 },
+		"ones":         func(int) byte { return 0xff },
+		"sign bits":    func(int) byte { return 0x80 },
+		"all but sign": func(int) byte { return 0x7f },
+		"alternating":  func(i int) byte { return byte(-(i & 1)) },
+	}
+	acts := map[string]func(i int) int8{
+		"127":         func(int) int8 { return 127 },
+		"-127":        func(int) int8 { return -127 },
+		"alternating": func(i int) int8 { return int8(127 - 254*(i&1)) },
+		"pairs":       func(i int) int8 { return int8(127 - 254*(i>>1&1)) },
+	}
+	scales := map[string]func() float32{
+		"one":     func() float32 { return 1 },
+		"largest": func() float32 { return 65504 },
+		"strange": func() float32 {
+			return []float32{65504, -65504, 0x1p-24, 0, float32(math.Copysign(0, -1)),
+				float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN())}[rng.IntN(8)]
+		},
+	}
+	const rows = 33
+	for name, k := range sets() {
+		for _, typ := range quant.Types() {
+			if len(k[typ]) == 0 || !typ.Integer() {
+				continue
+			}
+			cols := 3 * max(32, typ.BlockLen())
+			for c, code := range codes {
+				for s, scale := range scales {
+					w := weights(rng, typ, rows, cols)
+					for i := range w.Data {
+						w.Data[i] = code(i)
+					}
+					for i := 0; i < len(w.Data); i += typ.BlockBytes() {
+						quant.SetScales(typ, w.Data[i:i+typ.BlockBytes()], scale)
+					}
+					m := pack(w)
+					for a, act := range acts {
+						for _, n := range []int{1, 5, 16} {
+							x := misaligned(n, cols)
+							for i := range n {
+								fill(x.QuantRow(i), act, rng)
+							}
+							compare(t, fmt.Sprintf("%s/%v: codes %s, scales %s, activations %s", name, typ, c, s, a), k, w, m, x)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// fill makes blocks of codes with scales of many sizes.
+func fill(row []tensor.Block, code func(int) int8, rng *rand.Rand) {
+	for j := range row {
+		b := &row[j]
+		for i := range b.Q {
+			b.Q[i] = code(i)
+		}
+		for h := range b.D {
+			b.D[h] = float32(math.Ldexp(rng.NormFloat64(), rng.IntN(60)-30))
+			b.NegSum[h] = 0
+			for _, q := range b.Q[h*tensor.GroupLen:][:tensor.GroupLen] {
+				b.NegSum[h] -= int32(q)
+			}
+			b.Sum[h] = b.D[h] * float32(-b.NegSum[h])
+		}
+	}
+}
+
+// compare multiplies in panels and with plain Go.
+func compare(t *testing.T, what string, k *panel.Kernels, w tensor.Tensor, m *panel.Matrix, x *tensor.Acts) {
+	t.Helper()
+	const guard = 42
+	n, rows := x.N, w.Rows
+	want, got := make([]float32, n*rows), make([]float32, n*rows+1)
+	got[n*rows] = guard
+	generic.MatMul(want, rows, w, 0, rows, x, &generic.Scratch{})
+	k.MatMul(got, rows, m, 0, rows, x, &panel.Scratch{})
+	for i, v := range want {
+		// A NaN is one NaN or another: what the operands' order makes it.
+		if math.Float32bits(v) != math.Float32bits(got[i]) && (v == v || got[i] == got[i]) {
+			t.Fatalf("%s: %d x %d, %d inputs: result %d of input %d is %g, want %g", what, rows, w.Cols, n, i%rows, i/rows, got[i], v)
+		}
+	}
+	if got[n*rows] != guard {
+		t.Fatalf("%s: %d x %d, %d inputs: wrote past the end", what, rows, w.Cols, n)
+	}
+}
+
+// TestStack calls kernels with all amounts of stack left to the goroutine:
+// those with large frames must make it grow.
+func TestStack(t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 14))
+	for name, k := range sets() {
+		for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0, quant.Q2_K} {
+			w := weights(rng, typ, 16, typ.BlockLen())
+			m := pack(w)
+			x := tensor.NewActs(16, w.Cols)
+			for i := range x.N {
+				fill(x.QuantRow(i), func(int) int8 { return int8(rng.IntN(255) - 127) }, rng)
+			}
+			compare(t, fmt.Sprintf("%s/%v", name, typ), k, w, m, x)
+			want, got := make([]float32, x.N*w.Rows), make([]float32, x.N*w.Rows)
+			k.MatMul(want, w.Rows, m, 0, w.Rows, x, &panel.Scratch{})
+			for depth := range 128 {
+				clear(got)
+				done := make(chan bool)
+				go func() {
+					defer close(done)
+					deeper(depth, func() { k.MatMul(got, w.Rows, m, 0, w.Rows, x, &panel.Scratch{}) })
+				}()
+				<-done
+				if !slices.Equal(got, want) {
+					t.Fatalf("%s/%v, %d frames deep: results differ", name, typ, depth)
+				}
+			}
+		}
+	}
+}
+
+// deeper calls f with depth more frames on the stack.
+//
+//go:noinline
+func deeper(depth int, f func()) (sum byte) {
+	var frame [48]byte
+	if depth == 0 {
+		f()
+		return 0
+	}
+	frame[depth%len(frame)] = deeper(depth-1, f) + 1
+	return frame[(depth+1)%len(frame)]
+}
