@@ -73,7 +73,7 @@ func TestGPUGolden(t *testing.T) {
 			if name != "q8_0" {
 				continue
 			}
-			prompts, most = prompts[:2], 8
+			prompts, most = prompts[:1], 8
 		}
 		t.Run(name, func(t *testing.T) {
 			m := loadTiny(t, name, Options{GPU: dev, GPULayers: AllLayers, Context: 512})
@@ -167,7 +167,7 @@ func TestGPUDeep(t *testing.T) {
 func TestGPULong(t *testing.T) {
 	n := 10000
 	if *realGPU < 0 {
-		n = 20
+		n = 12
 	}
 	dev := anyGPU(t)
 	m := tiny(t, Options{GPU: dev, GPULayers: AllLayers, Context: n, KV: "f32"})

@@ -80,6 +80,9 @@ func TestMatrices(t *testing.T) {
 	dev := anyGPU(t, emulator.Options{})
 	for _, typ := range quant.Types() {
 		for _, cols := range lens(typ) {
+			if testing.Short() && *realGPU < 0 && typ != quant.Q5_K {
+				continue // takes long in the emulator
+			}
 			t.Run(fmt.Sprintf("%v/%d", typ, cols), func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(uint64(typ), uint64(cols)))
 				const rows = 71 // neither a tile nor a multiple of a warp's

@@ -170,6 +170,9 @@ func TestStage(t *testing.T) {
 		{64, 1, []quant.Type{quant.Q5_0, quant.Q3_K, quant.IQ4_NL, quant.Q2_K}},
 		{128, 3, []quant.Type{quant.BF16, quant.Q5_1, quant.Q4_1, quant.Q5_K}},
 	} {
+		if testing.Short() && *realGPU < 0 && c.group != 7 {
+			continue // takes long in the emulator
+		}
 		p := shape(t, c.headDim, c.group, c.types...)
 		o := Options{MaxRows: 128, MaxCtx: 200}
 		for _, typ := range []quant.Type{quant.F32, quant.F16, quant.Q8_0} {
@@ -191,6 +194,9 @@ func TestStage(t *testing.T) {
 
 // TestSplits cuts a plan in two at every place, on two devices.
 func TestSplits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long in the emulator")
+	}
 	dev, context := emulated(t, emulator.Options{})
 	p := shape(t, 64, 2, quant.Q8_0, quant.F16)
 	want := logits(t, []plan.Stage{exact(t, p, 128, 200)}, p, quant.F32, batches)

@@ -5,7 +5,6 @@
 //
 // The threads of a block are fibers, switched at barriers and exchanges only.
 // Their order turns round with every launch, so that what depends on it shows.
-#include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,8 +12,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <ucontext.h>
 #include <unistd.h>
+
+#include "stacks.h"
 
 #define EMULATOR
 #include "../src/kernels.cu"
@@ -37,24 +37,25 @@ struct Gate { // a barrier
 struct Block {
 	int id, running;
 	Gate gate, warpGates[kMaxThreads / 32];
-	u32 lanes[kMaxThreads];
+	u32 lanes[2][kMaxThreads]; // of one exchange and the next
 	void *shared[kSharedArrays];
 	int sharedBytes[kSharedArrays], sharedTotal;
 };
 
 struct Fiber {
-	jmp_buf state;
-	ucontext_t start;
+	char *stack;
+	void *state; // the stack's pointer while another runs
 	Block *block;
 	int thread;
-	bool done, fresh;
-	char *stack;
+	bool done;
+	const Gate *gate; // it waits at, or 0
+	unsigned generation;
 };
 
 static Block residents[kResident];
 static Fiber fibers[kResident * kMaxThreads];
 static Fiber *current;
-static jmp_buf scheduler;
+static void *scheduler; // its stack's pointer while a fiber runs
 static Kernel *kernel;
 static char args[4096];
 static int gridBlocks, blockThreads;
@@ -83,22 +84,23 @@ static void fault(int, siginfo_t *info, void *) {
 	fail(text);
 }
 
-void relax() {
-	if (!_setjmp(current->state)) _longjmp(scheduler, 1);
-}
+// toScheduler lets the scheduler choose who runs next.
+static void toScheduler() { switchStacks(&current->state, scheduler); }
 
 static bool moved; // something happened in this round of the scheduler
 
+void relax() { toScheduler(); }
+
 static void wait(Gate *g, int of) {
-	unsigned generation = g->generation;
 	moved = true;
 	if (++g->arrived == of) {
 		g->arrived = 0;
 		g->generation++;
 		return;
 	}
-	while (g->generation == generation) relax();
-	moved = true;
+	current->gate = g;
+	current->generation = g->generation;
+	toScheduler();
 }
 
 void barrier() { wait(&current->block->gate, blockThreads); }
@@ -107,11 +109,11 @@ u32 exchangeBits(u32 x, int mask) {
 	Block *b = current->block;
 	int t = current->thread;
 	Gate *g = &b->warpGates[t / 32];
-	b->lanes[t] = x;
+	// The lane that is ahead is so by one exchange at most.
+	u32 *lanes = b->lanes[g->generation % 2];
+	lanes[t] = x;
 	wait(g, 32);
-	x = b->lanes[t ^ mask];
-	wait(g, 32);
-	return x;
+	return lanes[t ^ mask];
 }
 
 void *sharedMemory(int id, int bytes) {
@@ -128,12 +130,15 @@ void *sharedMemory(int id, int bytes) {
 	return b->shared[id];
 }
 
+// Where a fiber begins. It runs the kernel for one block after the other.
 static void enter() {
-	kernel->run(args);
-	moved = true;
-	current->done = true;
-	current->block->running--;
-	_longjmp(scheduler, 1);
+	for (;;) {
+		kernel->run(args);
+		moved = true;
+		current->done = true;
+		current->block->running--;
+		toScheduler();
+	}
 }
 
 static void begin(Block *b, Fiber *f, int id) {
@@ -142,26 +147,21 @@ static void begin(Block *b, Fiber *f, int id) {
 	b->id = id;
 	b->running = blockThreads;
 	for (int t = 0; t < blockThreads; t++, f++) {
-		if (!f->stack) f->stack = (char *)malloc(kStack);
+		if (!f->stack) {
+			f->stack = (char *)malloc(kStack);
+			f->state = newStack(f->stack + kStack, enter);
+		}
 		f->block = b;
 		f->thread = t;
 		f->done = false;
-		f->fresh = true;
-		getcontext(&f->start);
-		f->start.uc_stack.ss_sp = f->stack;
-		f->start.uc_stack.ss_size = kStack;
-		makecontext(&f->start, enter, 0);
 	}
 }
 
 static void resume(Fiber *f) {
+	if (f->gate && f->gate->generation == f->generation) return;
+	f->gate = 0;
 	current = f;
-	if (_setjmp(scheduler)) return;
-	if (f->fresh) {
-		f->fresh = false;
-		setcontext(&f->start);
-	}
-	_longjmp(f->state, 1);
+	switchStacks(&scheduler, f->state);
 }
 
 static void launch() {

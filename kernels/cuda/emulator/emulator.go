@@ -11,9 +11,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
-	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -53,28 +50,6 @@ type Context struct {
 	Launches int
 	Kernels  map[string]int // launches of each
 }
-
-var build = sync.OnceValues(func() (string, error) {
-	compiler, err := exec.LookPath("clang++-16")
-	if err != nil {
-		if compiler, err = exec.LookPath("clang++"); err != nil {
-			return "", err
-		}
-	}
-	_, self, _, _ := runtime.Caller(0)
-	dir, err := os.MkdirTemp("", "qgo-emulator-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "emulator")
-	// The program is linked without a C++ library: it needs none.
-	out, err := exec.Command(compiler, "-std=c++17", "-O2", "-Wall", "-fno-exceptions", "-x", "c++", "-o", path,
-		filepath.Join(filepath.Dir(self), "emulator.cu"), "-lm").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
-	}
-	return path, nil
-})
 
 // New starts an emulated GPU, which ends with the test. It skips the test if
 // there is no compiler.
