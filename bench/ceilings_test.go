@@ -1,0 +1,31 @@
+package bench
+
+import (
+	"testing"
+	"unsafe"
+
+	"qgo/kernels"
+)
+
+// TestProberArrays checks that no two arrays meet in the same sets of a cache.
+func TestProberArrays(t *testing.T) {
+	pool := kernels.NewPool(1, false)
+	defer pool.Close()
+	p, err := NewProber(pool, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	arrays := [][]byte{p.a, p.b, p.c}
+	for i, a := range arrays {
+		for j, b := range arrays[:i] {
+			from, to := uintptr(unsafe.Pointer(&b[0])), uintptr(unsafe.Pointer(&a[0]))
+			if len(a) != len(b) || to < from+uintptr(len(b)) {
+				t.Errorf("arrays %d and %d overlap", j, i)
+			}
+			if apart := (to - from) % 4096; apart < 64 || apart > 4096-64 {
+				t.Errorf("arrays %d and %d: %d bytes apart, the same within a page", j, i, to-from)
+			}
+		}
+	}
+}
