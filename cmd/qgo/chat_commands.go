@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
+	"qgo/model/chat"
 	"qgo/model/sample"
 )
 
@@ -154,16 +157,25 @@ func (c *conversation) system(text string) error {
 
 func (c *conversation) show(string) error {
 	for _, m := range c.dialog.Messages() {
-		out, end := c.answerWriter()
-		fmt.Fprintf(out, "%s: %s", m.Role, m.Content)
-		if err := end(); err != nil {
+		if err := c.quote(m); err != nil {
 			return err
 		}
-		fmt.Fprintln(c.out)
 	}
-	c.say("(%d turns, %d of %d tokens of context used, model %s)", c.dialog.Turns(), c.dialog.Len(), c.dialog.Cap(), c.m.File.Name)
+	c.say("(%s, %d of %d tokens of context used, model %s)", turns(c.dialog.Turns()), c.dialog.Len(), c.dialog.Cap(), c.m.File.Name)
 	return nil
 }
+
+// quote prints a message of the conversation.
+func (c *conversation) quote(m chat.Message) error {
+	out, end := c.answerWriter()
+	fmt.Fprintf(out, "%s: %s", m.Role, m.Content)
+	err := end()
+	fmt.Fprintln(c.out)
+	return err
+}
+
+// turns is a number of turns in words.
+func turns(n int) string { return english.Plural(n, "turn", "") }
 
 // setting is what /set changes.
 type setting struct {

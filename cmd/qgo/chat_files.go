@@ -48,7 +48,7 @@ func (c *conversation) save(name string) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("the conversation could not be saved: %w", err), os.Remove(file.Name()))
 	}
-	c.say("(saved %d turns, %s: /load %s continues)", c.dialog.Turns(), bytesText(size), name)
+	c.say("(saved %s, %s: /load %s continues)", turns(c.dialog.Turns()), bytesText(size), name)
 	return nil
 }
 
@@ -71,10 +71,9 @@ func (c *conversation) load(name string) error {
 	if err := c.dialog.Load(file); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	c.say("(%d turns, %d of %d tokens of context used)", c.dialog.Turns(), c.dialog.Len(), c.dialog.Cap())
+	c.say("(%s, %d of %d tokens of context used)", turns(c.dialog.Turns()), c.dialog.Len(), c.dialog.Cap())
 	if m := c.dialog.Messages(); len(m) > 0 {
-		last := m[len(m)-1]
-		c.say("%s: %s", last.Role, last.Content)
+		return c.quote(m[len(m)-1])
 	}
 	return nil
 }

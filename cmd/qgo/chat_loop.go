@@ -133,7 +133,7 @@ func (c *conversation) ask(question string) error {
 		switch strings.ToLower(strings.TrimSpace(answer)) {
 		case "d", "drop", "yes", "y":
 			c.dialog.Drop(full.Turns)
-			c.say("(the oldest %d turns are dropped)", full.Turns)
+			c.say("(dropped: the oldest %s)", turns(full.Turns))
 			return c.interactive(c.dialog.Ask, question)
 		case "", "s", "stop", "no", "n":
 			c.say("(nothing was dropped and nothing asked; /save keeps the conversation, /clear begins a new one)")

@@ -31,9 +31,9 @@ func newDoctor() *cobra.Command {
 				if f.Advice != "" {
 					mark = "LOOK"
 				}
-				fmt.Fprintf(out, "%s  %-11s %s\n", mark, f.Topic, f.Found)
+				fmt.Fprintln(out, wrapped(out, fmt.Sprintf("%s  %-11s %s", mark, f.Topic, f.Found)))
 				if f.Advice != "" {
-					fmt.Fprintf(out, "      %-11s %s\n", "", f.Advice)
+					fmt.Fprintln(out, wrapped(out, fmt.Sprintf("      %-11s %s", "", f.Advice)))
 				}
 			}
 			return nil

@@ -43,10 +43,10 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 		fmt.Fprintln(errOut, "qgo: interrupted")
 		return exitInterrupted
 	case errors.As(err, &usage):
-		fmt.Fprintf(errOut, "qgo: %v\nTry '%s --help'.\n", err, usage.command)
+		fmt.Fprintln(errOut, wrapped(errOut, fmt.Sprintf("qgo: %v\nTry '%s --help'.", err, usage.command)))
 		return exitUsage
 	}
-	fmt.Fprintln(errOut, "qgo:", err)
+	fmt.Fprintln(errOut, wrapped(errOut, fmt.Sprintf("qgo: %v", err)))
 	return exitBadInput
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
@@ -52,14 +51,6 @@ func terminalWidth(stream any) int {
 		}
 	}
 	return 80
-}
-
-// wrapped breaks lines that are longer than a terminal is wide between words.
-func wrapped(stream any, text string) string {
-	if !isTerminal(stream) {
-		return text
-	}
-	return ansi.Wrap(text, terminalWidth(stream), "")
 }
 
 // set shows that done of total bytes are there. It may be called often.

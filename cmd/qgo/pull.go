@@ -89,7 +89,8 @@ func newList() *cobra.Command {
 				return printJSON(cmd, map[string]any{"directory": cache.Dir, "models": list})
 			}
 			if len(list) == 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "There are no models in %s; 'qgo pull qwen2.5-0.5b:q4_0' gets one.\n", cache.Dir)
+				stderr := cmd.ErrOrStderr()
+				fmt.Fprintln(stderr, wrapped(stderr, fmt.Sprintf("There are no models in %s; 'qgo pull qwen2.5-0.5b:q4_0' gets one.", cache.Dir)))
 				return nil
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)

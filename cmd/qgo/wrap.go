@@ -10,13 +10,14 @@ import (
 
 // wordWrap breaks a text that comes in pieces between words, so that no line
 // is longer than a terminal is wide. It holds back no more than the word that
-// may go on. Lines that begin with white space or stand between fences of code
+// may go on. Unless the text is prose, lines that begin with white space or stand between fences of code
 // (``` or ~~~) stay as they are. Where a line may break is said by Unicode
 // Standard Annex #14; only its breaks at white space and beside wide characters
 // are taken, so that options such as --model and addresses stay whole.
 type wordWrap struct {
 	out    io.Writer
 	width  func() int // of the terminal in columns; it may change at any time
+	prose  bool       // there is no code in the text
 	column int        // of the terminal's line, where the cursor is
 	gap    string     // white space before held, which a break takes away
 	held   string     // what came and is not written
@@ -25,7 +26,16 @@ type wordWrap struct {
 	long   bool       // within a word that is wider than the terminal
 }
 
-// newWordWrap returns a writer to a terminal.
+// wrapped breaks the program's own text for a terminal, and no other.
+func wrapped(stream any, text string) string {
+	if !isTerminal(stream) {
+		return text
+	}
+	w := &wordWrap{width: func() int { return terminalWidth(stream) }, prose: true, held: text}
+	return w.take(true)
+}
+
+// newWordWrap returns a writer of a model's text to a terminal.
 func newWordWrap(out io.Writer) *wordWrap {
 	return &wordWrap{out: out, width: func() int { return terminalWidth(out) }}
 }
@@ -42,7 +52,7 @@ func (w *wordWrap) Write(text []byte) (int, error) {
 // end writes the last word, too.
 func (w *wordWrap) end() error {
 	_, err := io.WriteString(w.out, w.take(true))
-	*w = wordWrap{out: w.out, width: w.width}
+	*w = wordWrap{out: w.out, width: w.width, prose: w.prose}
 	return err
 }
 
@@ -56,7 +66,7 @@ func (w *wordWrap) take(all bool) string {
 			w.column, w.gap, w.held, w.line, w.long = 0, "", rest, "", false
 			continue
 		}
-		if w.fence != "" || strings.HasPrefix(w.line+w.held, " ") || strings.HasPrefix(w.line+w.held, "\t") {
+		if !w.prose && (w.fence != "" || strings.HasPrefix(w.line+w.held, " ") || strings.HasPrefix(w.line+w.held, "\t")) {
 			text, _, _ := strings.Cut(w.held, "\n")
 			b.WriteString(text)
 			w.line += text

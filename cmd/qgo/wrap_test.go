@@ -81,3 +81,11 @@ func TestWordWrapHolds(t *testing.T) {
 		t.Errorf("%q, want %q", b.String(), want)
 	}
 }
+
+// TestWordWrapProse breaks indented lines, too.
+func TestWordWrapProse(t *testing.T) {
+	w := &wordWrap{width: func() int { return 20 }, prose: true, held: "  /help      list the commands\n```\nlines that are no code"}
+	if got, want := w.take(true), "  /help      list\nthe commands\n```\nlines that are no\ncode"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

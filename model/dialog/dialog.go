@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"qgo/model"
 	"qgo/model/chat"
 )
@@ -113,7 +115,7 @@ func (e *FullError) Error() string {
 	if e.Turns == 0 {
 		return text + "; ask something shorter, or choose a larger context"
 	}
-	return fmt.Sprintf("%s; dropping the oldest %d turns would make it fit", text, e.Turns)
+	return fmt.Sprintf("%s; dropping the oldest %s would make it fit", text, english.Plural(e.Turns, "turn", ""))
 }
 
 // minAnswer is the number of tokens that there must be room for after a
