@@ -7,16 +7,19 @@
 //	go -C kernels/asm run ./mca -cpu cortex-a57 ../../qgo-arm64
 //	go -C kernels/asm run ./mca quants.o ggml_vec_dot_q4_0_q8_0
 //	go -C kernels/asm run ./mca -cpu cortex-a57 -path 14-71 -weights 64 quants.o ggml_vec_dot_q4_0_q8_0
+//	qgo roofline 0.5b:q4_0 --profile jetson-nano-cpu --parts -o json | go -C kernels/asm run ./mca -cpu cortex-a57 -predict ../../qgo-arm64
 //
 // The first prints a table of the kernels for integer weights. The second lists
 // the loops of a function of any program, by the numbers of their instructions,
 // and the third counts the cycles of those that it executes for so many weights.
+// The last predicts speeds of models from the first.
 package main
 
 import (
 	"flag"
 	"fmt"
 	"log"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,6 +39,11 @@ func main() {
 	rows := flag.Int("rows", 16, "rows of activations of the kernels for several")
 	suffix := flag.String("suffix", "", "of the kernels' names: Dot for those with SDOT")
 	parts := flag.String("path", "", "instructions of a function that is named: FIRST-LAST,FIRST-LAST and so on")
+	predicts := flag.Bool("predict", false, "predict the speeds of the models on the standard input, outputs of qgo roofline -o json")
+	var m machine
+	flag.IntVar(&m.cores, "cores", 4, "cores, for predictions")
+	flag.Float64Var(&m.clock, "clock", 1.43e9, "their clock in Hz")
+	flag.Float64Var(&m.bandwidth, "bandwidth", 10e9, "bytes a second that they can read")
 	flag.Parse()
 	if flag.NArg() == 0 {
 		log.Fatal("a program to look into is missing")
@@ -51,6 +59,12 @@ func main() {
 		}
 	}
 	if flag.NArg() > 1 {
+		return
+	}
+	if *predicts {
+		if err := predict(m, *cpu, path, *suffix, os.Stdin); err != nil {
+			log.Fatal(err)
+		}
 		return
 	}
 	fmt.Printf("%s, cycles per 32 weights: one row, its ports' bound; each of %d rows, its ports' bound\n", *cpu, *rows)
