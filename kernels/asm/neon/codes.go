@@ -105,7 +105,7 @@ func (k *kernel) code(i, v int) arm64.V {
 // integers with magic added.
 func (k *kernel) products(i, g int) arm64.V {
 	switch {
-	case k.dot:
+	case k.isa == sdot:
 		r := k.Vec()
 		k.Load(r, rConst, constMagic)
 		for j := range 4 {
