@@ -37,22 +37,32 @@ type Seq struct {
 // of at most MaxRows. It is the one entry to the model for chat, benchmarks
 // and everything else. When it fails, or ctx ends, every KV is as it was
 // before the call. It is not for concurrent use.
-func (m *Model) Forward(ctx context.Context, seqs []Seq) (err error) {
+func (m *Model) Forward(ctx context.Context, seqs []Seq) error {
 	if err := m.check(seqs); err != nil {
 		return err
 	}
+	err := m.forward(ctx, seqs)
+	if m.lost(err) {
+		if err = m.fallBack(ctx, err); err == nil {
+			err = m.forward(ctx, seqs)
+		}
+	}
+	return err
+}
+
+func (m *Model) forward(ctx context.Context, seqs []Seq) (err error) {
 	m.before, m.runs = m.before[:0], m.runs[:0]
 	for i := range seqs {
 		s := &seqs[i]
 		s.Logits = resize(s.Logits, s.wanted()*m.Vocab)
 		s.Out = s.Out[:0]
-		m.before = append(m.before, s.KV.n)
+		m.before = append(m.before, s.KV.Len())
 		m.runs = append(m.runs, run{seq: i, tokens: s.Tokens})
 	}
 	defer func() {
 		if err != nil {
 			for i := range seqs {
-				seqs[i].KV.n = m.before[i]
+				seqs[i].KV.Truncate(m.before[i])
 			}
 		}
 	}()
@@ -127,7 +137,7 @@ func (m *Model) check(seqs []Seq) error {
 		if s.Greedy < 0 || s.Greedy > 0 && s.Want == WantAll {
 			return fmt.Errorf("model: sequence %d wants %d greedy tokens and Want %d; greedy tokens exclude WantAll", i, s.Greedy, s.Want)
 		}
-		if need := s.KV.n + len(s.Tokens) + max(s.Greedy-1, 0); need > s.KV.ctx {
+		if need := s.KV.Len() + len(s.Tokens) + max(s.Greedy-1, 0); need > s.KV.ctx {
 			return &ContextError{Need: need, Room: s.KV.ctx}
 		}
 		for j, t := range s.Tokens {
@@ -190,8 +200,9 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 		}
 		for _, sl := range m.slices {
 			r := &m.runs[sl.run]
+			kv := seqs[r.seq].KV
+			kv.tokens = append(kv.tokens, r.tokens[:sl.n]...)
 			r.tokens, r.rows = r.tokens[sl.n:], r.rows+sl.outputs
-			seqs[r.seq].KV.n += sl.n
 			if len(r.tokens) == 0 {
 				first++
 			}
@@ -204,7 +215,10 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 // only one run wants logits they are written where they belong at once.
 func (m *Model) runBatch(ctx context.Context, seqs []Seq, direct bool) error {
 	b := &m.batch
-	b.Logits = nil
+	b.Logits, b.Hidden = nil, nil
+	if len(m.stages) > 1 {
+		b.Hidden = m.hidden[:len(b.Tokens)*m.Width]
+	}
 	for _, sl := range m.slices {
 		if r := &m.runs[sl.run]; direct && sl.outputs > 0 {
 			b.Logits = seqs[r.seq].Logits[r.rows*m.Vocab:][:sl.outputs*m.Vocab]
@@ -218,7 +232,7 @@ func (m *Model) runBatch(ctx context.Context, seqs []Seq, direct bool) error {
 		b.Spans = b.Spans[:0]
 		for _, sl := range m.slices {
 			kv := seqs[m.runs[sl.run].seq].KV
-			b.Spans = append(b.Spans, plan.Span{KV: kv.parts[i], Pos: kv.n, N: sl.n})
+			b.Spans = append(b.Spans, plan.Span{KV: kv.parts[i], Pos: kv.Len(), N: sl.n})
 		}
 		if err := stage.Run(ctx, b); err != nil {
 			return err

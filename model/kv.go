@@ -9,10 +9,10 @@ import (
 
 // KV holds the keys and values of one sequence on all devices of a model.
 type KV struct {
-	m     *Model
-	parts []plan.KV // one a stage
-	n     int       // positions filled
-	ctx   int
+	m      *Model
+	parts  []plan.KV // one a stage
+	tokens []int32   // of the positions filled
+	ctx    int
 }
 
 // NewKV makes room for a sequence of up to ctx tokens. Close it after use.
@@ -20,20 +20,29 @@ func (m *Model) NewKV(ctx int) (*KV, error) {
 	if ctx <= 0 || ctx > m.maxCtx {
 		return nil, fmt.Errorf("model: no room for a sequence of %d tokens; the model was loaded for 1 to %d", ctx, m.maxCtx)
 	}
-	kv := &KV{m: m, ctx: ctx}
-	for _, s := range m.stages {
-		part, err := s.NewKV(ctx, m.kvType)
+	kv := &KV{m: m, ctx: ctx, tokens: make([]int32, 0, ctx)}
+	if err := kv.makeParts(); err != nil {
+		return nil, errors.Join(err, kv.Close())
+	}
+	m.kvs[kv] = struct{}{}
+	return kv, nil
+}
+
+// makeParts makes room on all stages of the model.
+func (kv *KV) makeParts() error {
+	for _, s := range kv.m.stages {
+		part, err := s.NewKV(kv.ctx, kv.m.kvType)
 		if err != nil {
-			return nil, errors.Join(err, kv.Close())
+			return err
 		}
 		kv.parts = append(kv.parts, part)
 	}
-	return kv, nil
+	return nil
 }
 
 // Len is the number of tokens computed so far, Cap the number there is room
 // for.
-func (kv *KV) Len() int { return kv.n }
+func (kv *KV) Len() int { return len(kv.tokens) }
 func (kv *KV) Cap() int { return kv.ctx }
 
 // Bytes is the memory that it takes when full.
@@ -46,10 +55,10 @@ func (kv *KV) Bytes() (n int64) {
 
 // Truncate takes tokens back until n are left. It panics if there are fewer.
 func (kv *KV) Truncate(n int) {
-	if n < 0 || n > kv.n {
-		panic(fmt.Sprintf("model: truncating a sequence of %d tokens to %d", kv.n, n))
+	if n < 0 || n > kv.Len() {
+		panic(fmt.Sprintf("model: truncating a sequence of %d tokens to %d", kv.Len(), n))
 	}
-	kv.n = n
+	kv.tokens = kv.tokens[:n]
 }
 
 // Close lets the memory go.
@@ -58,6 +67,7 @@ func (kv *KV) Close() error {
 	for _, p := range kv.parts {
 		errs = append(errs, p.Close())
 	}
-	kv.parts, kv.n, kv.ctx = nil, 0, 0
+	delete(kv.m.kvs, kv)
+	kv.parts, kv.tokens, kv.ctx = nil, nil, 0
 	return errors.Join(errs...)
 }

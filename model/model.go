@@ -11,6 +11,7 @@ import (
 	"qgo/gguf"
 	"qgo/kernels"
 	"qgo/kernels/cpu"
+	"qgo/kernels/cuda"
 	"qgo/kernels/plan"
 	"qgo/model/tokenizer"
 	"qgo/quant"
@@ -26,6 +27,16 @@ type Options struct {
 	Exact    bool   // weights, activations, keys and values as float32
 	Tier     string // name of the kernels' tier; "" means the fastest
 	NoRepack bool   // compute on the weights as they are in the file, even if there is memory for more
+
+	// GPU computes the last GPULayers layers, as plan.Plan's Layers counts
+	// them; 0 means as many as fit into its memory. It stays the caller's.
+	// Without a GPU all is computed on the CPU, and so it is when the GPU
+	// fails or has too little memory.
+	GPU       *cuda.Device
+	GPULayers int
+	// Notify is called with a sentence for the user when the model is not
+	// placed as the options say.
+	Notify func(text string)
 }
 
 // Defaults and bounds of [Options].
@@ -61,6 +72,8 @@ func (o Options) settings(c *Config) (s settings, err error) {
 		return s, fmt.Errorf("%d threads: choose 1 to %d", o.Threads, MaxThreads)
 	case s.context < 1 || s.context > maxContext:
 		return s, fmt.Errorf("a context of %d: choose 1 to %d", o.Context, maxContext)
+	case o.GPULayers < 0:
+		return s, fmt.Errorf("%d layers on the GPU: choose 0 (what fits) or more", o.GPULayers)
 	case s.maxRows < 1 || s.maxRows > maxMaxRows:
 		return s, fmt.Errorf("batches of %d: choose 1 to %d", o.MaxRows, maxMaxRows)
 	}
@@ -96,6 +109,9 @@ type Model struct {
 	pool    *kernels.Pool
 	tier    *kernels.Tier
 	stages  []plan.Stage
+	gpu     *cuda.Device // nil if nothing is on it
+	notify  func(string)
+	kvs     map[*KV]struct{} // those that are not closed
 	pinned  bool
 	repack  bool
 	maxRows int
@@ -108,6 +124,7 @@ type Model struct {
 	slices []slice
 	before []int
 	logits []float32
+	hidden []float32 // between stages
 }
 
 // Open loads the model of a GGUF file. Close it after use.
@@ -137,7 +154,7 @@ func Load(f *gguf.File, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Config: *c, File: f, pinned: !o.Unpinned, maxRows: set.maxRows, maxCtx: set.context, kvType: set.kv, tier: set.tier}
+	m := &Model{Config: *c, File: f, pinned: !o.Unpinned, maxRows: set.maxRows, maxCtx: set.context, kvType: set.kv, tier: set.tier, notify: o.Notify, kvs: map[*KV]struct{}{}}
 	if m.plan, err = newPlan(f, c); err != nil {
 		return nil, err
 	}
@@ -146,20 +163,11 @@ func Load(f *gguf.File, o Options) (*Model, error) {
 	}
 	m.repack = set.memory(f, m.plan, o).Weights > 0
 	m.pool = kernels.NewPool(set.threads, m.pinned)
-	stage, err := cpu.New(m.plan, m.cpuOptions())
-	if err != nil {
+	if err := m.place(o.GPU, o.GPULayers); err != nil {
 		m.pool.Close()
 		return nil, err
 	}
-	m.stages = []plan.Stage{stage}
 	return m, nil
-}
-
-func (m *Model) cpuOptions() cpu.Options {
-	return cpu.Options{
-		Pool: m.pool, Tier: m.tier, Workers: m.pool.Workers(), MaxRows: m.maxRows, MaxCtx: m.maxCtx,
-		Original: !m.repack, Release: m.File.Release,
-	}
 }
 
 // MaxRows is the number of tokens of the largest batch, MaxContext of the

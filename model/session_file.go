@@ -120,7 +120,7 @@ func (s *Session) Load(r io.Reader) (extra json.RawMessage, err error) {
 		}
 	}
 	s.tokens = append(s.tokens, tokens...)
-	s.kv.n = head.Tokens
+	s.kv.tokens = append(s.kv.tokens[:0], tokens...)
 	return head.Extra, nil
 }
 

@@ -21,6 +21,7 @@ type benchFlags struct {
 	known                                      []*bench.Result // of a baseline that was measured before
 	seconds, delay                             float64
 	baselines                                  []string
+	device                                     deviceFlags
 	out                                        outputs
 }
 
@@ -69,6 +70,7 @@ Lists of numbers may have ranges as in llama-bench: 1,2,4 or 0-2048+512 or
 	f.StringVar(&b.plan.Options.KV, "kv", "", "type of the KV cache: f16, f32 or q8_0 (default f16)")
 	f.BoolVar(&b.plan.Options.NoRepack, "no-repack", false, "compute on the weights as they are in the file: less memory, slower")
 	f.StringVar(&b.plan.Options.Tier, "tier", "", "kernels to use (see 'qgo devices'; default: the fastest)")
+	b.device.add(f)
 	b.given.add(f)
 	b.out.add(f)
 	cmd.AddCommand(newBenchReport(), newBenchCompare())
@@ -77,6 +79,9 @@ Lists of numbers may have ranges as in llama-bench: 1,2,4 or 0-2048+512 or
 
 func (b *benchFlags) run(cmd *cobra.Command) error {
 	if err := b.check(cmd); err != nil {
+		return err
+	}
+	if err := b.device.apply(cmd, &b.plan.Options); err != nil {
 		return err
 	}
 	if err := b.out.open(); err != nil {

@@ -154,7 +154,12 @@ func (c *conversation) system(text string) error {
 
 func (c *conversation) show(string) error {
 	for _, m := range c.dialog.Messages() {
-		c.say("%s: %s", m.Role, m.Content)
+		out, end := c.answerWriter()
+		fmt.Fprintf(out, "%s: %s", m.Role, m.Content)
+		if err := end(); err != nil {
+			return err
+		}
+		fmt.Fprintln(c.out)
 	}
 	c.say("(%d turns, %d of %d tokens of context used, model %s)", c.dialog.Turns(), c.dialog.Len(), c.dialog.Cap(), c.m.File.Name)
 	return nil

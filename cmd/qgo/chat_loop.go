@@ -171,16 +171,17 @@ func (c *conversation) turn(ctx context.Context, ask asking, question string) er
 		}
 	}
 	begun := false
+	out, end := c.answerWriter()
 	err := ask(ctx, question, func(text string) error {
 		begun = true
 		status.clear()
-		if c.tty {
-			text = printable(text)
-		}
-		_, err := io.WriteString(c.out, text)
+		_, err := io.WriteString(out, text)
 		return err
 	})
 	status.clear()
+	if end := end(); err == nil {
+		err = end
+	}
 	if begun || err == nil {
 		fmt.Fprintln(c.out)
 	}
@@ -194,6 +195,16 @@ func (c *conversation) turn(ctx context.Context, ask asking, question string) er
 		fmt.Fprintln(c.cmd.ErrOrStderr(), wrapped(c.cmd.ErrOrStderr(), c.stats()))
 	}
 	return nil
+}
+
+// answerWriter returns where to write the model's text, and what to call at its
+// end. On a terminal it breaks lines between words.
+func (c *conversation) answerWriter() (out io.Writer, end func() error) {
+	if !c.tty {
+		return c.out, func() error { return nil }
+	}
+	w := newWordWrap(c.out)
+	return printableWriter{w}, w.end
 }
 
 // stats describes the latest answer.
@@ -212,4 +223,14 @@ func printable(text string) string {
 		}
 		return r
 	}, text)
+}
+
+// printableWriter writes what printable leaves.
+type printableWriter struct{ out io.Writer }
+
+func (w printableWriter) Write(text []byte) (int, error) {
+	if _, err := io.WriteString(w.out, printable(string(text))); err != nil {
+		return 0, err
+	}
+	return len(text), nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"qgo/kernels"
+	"qgo/kernels/cuda/driver"
 )
 
 func newDevices() *cobra.Command {
@@ -29,14 +30,21 @@ func newDevices() *cobra.Command {
 				Tiers    []string `json:"tiers"`
 				Features []string `json:"features"`
 			}{cpuName(), kernels.Cores(), tiers, features()}
+			gpus, noGPU := driver.Devices()
 			if wantsJSON(cmd) {
-				return printJSON(cmd, map[string]any{"cpu": cpu, "gpus": []string{}})
+				return printJSON(cmd, map[string]any{"cpu": cpu, "gpus": append([]driver.Info{}, gpus...)})
 			}
 			out := cmd.OutOrStdout()
 			fmt.Fprintf(out, "CPU   %s, %d threads by default\n", cpu.Name, cpu.Threads)
 			fmt.Fprintf(out, "      kernels: %s (the first is the default)\n", strings.Join(tiers, ", "))
 			fmt.Fprintf(out, "      instruction sets that matter here: %s\n", strings.Join(cpu.Features, " "))
-			fmt.Fprintln(out, "GPU   none: this is a build without CUDA")
+			for _, g := range gpus {
+				fmt.Fprintf(out, "GPU   cuda:%d: %s, compute capability %d.%d, %d multiprocessors, %s\n",
+					g.Index, g.Name, g.Major, g.Minor, g.SMs, bytesText(g.Memory))
+			}
+			if noGPU != nil {
+				fmt.Fprintln(out, "GPU   none:", noGPU)
+			}
 			return nil
 		},
 	}

@@ -22,6 +22,7 @@ import (
 // modelFlags are the flags of every command that loads a model.
 type modelFlags struct {
 	path    string
+	device  deviceFlags
 	options model.Options
 }
 
@@ -33,6 +34,7 @@ func (m *modelFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&m.options.KV, "kv", "", "type of the KV cache: f16, f32 or q8_0 (default f16)")
 	f.BoolVar(&m.options.NoRepack, "no-repack", false, "compute on the weights as they are in the file: less memory, slower")
 	f.StringVar(&m.options.Tier, "tier", "", "kernels to use (see 'qgo devices'; default: the fastest)")
+	m.device.add(f)
 }
 
 func (m *modelFlags) addPath(f *pflag.FlagSet) {
@@ -72,6 +74,9 @@ func findModel(name string) (string, error) {
 
 // load loads the model.
 func (m *modelFlags) load(cmd *cobra.Command) (*model.Model, error) {
+	if err := m.device.apply(cmd, &m.options); err != nil {
+		return nil, err
+	}
 	f, err := m.file(cmd)
 	if err != nil {
 		return nil, err
@@ -80,7 +85,10 @@ func (m *modelFlags) load(cmd *cobra.Command) (*model.Model, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	if !loaded.Repacked() && !m.options.NoRepack && !m.options.Exact && loaded.Tier() != "go" {
+	if m.options.GPU != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), "Placement:", loaded.Placement())
+	}
+	if !loaded.OnGPU() && !loaded.Repacked() && !m.options.NoRepack && !m.options.Exact && loaded.Tier() != "go" {
 		fmt.Fprintln(cmd.ErrOrStderr(), "There is too little free memory to lay out the weights for this machine's fast kernels:\n"+
 			"computing on the file as it is, slowly. A smaller model or --ctx may fit.")
 	}

@@ -67,7 +67,9 @@ func (s *Stage) repack(o Options) error {
 	for i := range s.layers {
 		all = append(all, s.layers[i].all()...)
 	}
-	all = append(all, &s.headLayer)
+	if s.Head != nil {
+		all = append(all, &s.headLayer)
+	}
 	longest := 0
 	for _, l := range all {
 		if o.Original || !s.tier.Repacks(l.W) {

@@ -66,6 +66,44 @@ type Plan struct {
 	Head      *Head // nil if hidden states go out
 }
 
+// Layers is the number of places that a plan can be cut before: its embedding,
+// each block and its head count as one layer each.
+func (p *Plan) Layers() int {
+	n := len(p.Blocks)
+	if p.Embedding != nil {
+		n++
+	}
+	if p.Head != nil {
+		n++
+	}
+	return n
+}
+
+// Cut returns the first layers of a plan and the others, as Layers counts them.
+func (p Plan) Cut(first int) (front, back Plan) {
+	front, back = p, p
+	n := first
+	if p.Embedding != nil {
+		if n > 0 {
+			back.Embedding = nil
+		} else {
+			front.Embedding = nil
+		}
+		n--
+	}
+	n = max(n, 0)
+	blocks := min(n, len(p.Blocks))
+	front.Blocks, back.Blocks = p.Blocks[:blocks], p.Blocks[blocks:]
+	if p.Head != nil {
+		if n > len(p.Blocks) {
+			back.Head = nil
+		} else {
+			front.Head = nil
+		}
+	}
+	return front, back
+}
+
 // Span is a run of consecutive rows of a batch that belong to one sequence.
 type Span struct {
 	KV  KV

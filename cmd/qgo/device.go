@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"qgo/kernels/cuda"
+	"qgo/model"
+)
+
+// deviceFlags choose what a model is computed on.
+type deviceFlags struct{ device, layers string }
+
+func (d *deviceFlags) add(f *pflag.FlagSet) {
+	f.StringVar(&d.device, "device", "auto", "auto (a GPU if there is one), cpu, or a GPU such as cuda:0")
+	f.StringVar(&d.layers, "gpu-layers", "auto", "layers on the GPU, from the model's end (head, blocks, embedding): auto (what fits), all, or a number")
+}
+
+// apply opens the GPU, if one is to be used, and sets the options. The GPU
+// stays open until the program ends.
+func (d *deviceFlags) apply(cmd *cobra.Command, o *model.Options) error {
+	index, must, err := d.index()
+	if err != nil {
+		return usagef(cmd, "%w", err)
+	}
+	layers, err := d.number()
+	if err != nil {
+		return usagef(cmd, "%w", err)
+	}
+	o.Notify = func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), "qgo:", text) }
+	if index < 0 || layers == 0 && d.layers != "auto" {
+		return nil
+	}
+	if _, err := cuda.Devices(); err != nil && !must {
+		return nil
+	}
+	gpu, err := cuda.Open(index)
+	if err != nil {
+		o.Notify(fmt.Sprintf("%v. Computing on the CPU.", err))
+		return nil
+	}
+	o.GPU, o.GPULayers = gpu, layers
+	return nil
+}
+
+// index returns the number of the GPU, -1 for none, and whether one was asked
+// for.
+func (d *deviceFlags) index() (index int, must bool, err error) {
+	name, number, _ := strings.Cut(d.device, ":")
+	switch {
+	case d.device == "auto":
+		return 0, false, nil
+	case d.device == "cpu":
+		return -1, false, nil
+	case d.device == "cuda":
+		return 0, true, nil
+	case name == "cuda":
+		if i, err := strconv.Atoi(number); err == nil && i >= 0 {
+			return i, true, nil
+		}
+	}
+	return 0, false, fmt.Errorf("--device is %q: choose auto, cpu or a GPU such as cuda:0 (see 'qgo devices')", d.device)
+}
+
+func (d *deviceFlags) number() (int, error) {
+	switch d.layers {
+	case "auto":
+		return 0, nil
+	case "all":
+		return model.AllLayers, nil
+	}
+	n, err := strconv.Atoi(d.layers)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("--gpu-layers is %q: choose auto, all or a number from 0", d.layers)
+	}
+	return n, nil
+}

@@ -1,0 +1,241 @@
+//go:build cuda
+
+package driver
+
+// #cgo linux LDFLAGS: -Wl,--as-needed -L${SRCDIR}/lib -ldl
+// #include <cuda.h>
+// #include <stdlib.h>
+// #include <string.h>
+//
+// extern CUresult qgo_cuda_status;
+// extern const char *qgo_cuda_reason;
+//
+// // A launch with one parameter, which cu's Launch limits to 8 bytes.
+// static CUresult qgo_launch(CUfunction f, unsigned grid, unsigned threads, const void *args) {
+// 	void *params[] = {(void *)args};
+// 	return cuLaunchKernel(f, grid, 1, 1, threads, 1, 1, 0, NULL, params, NULL);
+// }
+import "C"
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"unsafe"
+
+	"gorgonia.org/cu"
+)
+
+func failed(call, what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{call, what, err}
+}
+
+// status is the error of a result of a call that is not cu's.
+func status(call, what string, r C.CUresult) error {
+	if r == C.CUDA_SUCCESS {
+		return nil
+	}
+	var name *C.char
+	text := fmt.Sprintf("error %d", int(r))
+	if C.cuGetErrorName(r, &name) == C.CUDA_SUCCESS && name != nil {
+		text = C.GoString(name)
+	}
+	return &Error{call, what, errors.New(text)}
+}
+
+// ready tells whether the driver is there and works.
+func ready() error {
+	if reason := C.GoString(C.qgo_cuda_reason); reason != "" {
+		return fmt.Errorf("no NVIDIA driver: %s", reason)
+	}
+	return status("cuInit", "", C.qgo_cuda_status)
+}
+
+// Devices lists the GPUs. Without any, the error says why.
+func Devices() ([]Info, error) {
+	if err := ready(); err != nil {
+		return nil, err
+	}
+	n, err := cu.NumDevices()
+	if err != nil {
+		return nil, failed("cuDeviceGetCount", "", err)
+	}
+	if n == 0 {
+		return nil, errors.New("the NVIDIA driver finds no GPU")
+	}
+	infos := make([]Info, n)
+	for i := range infos {
+		if infos[i], err = info(i); err != nil {
+			return nil, err
+		}
+	}
+	return infos, nil
+}
+
+func info(index int) (Info, error) {
+	i := Info{Index: index}
+	d, err := cu.GetDevice(index)
+	if err != nil {
+		return i, failed("cuDeviceGet", fmt.Sprint("GPU ", index), err)
+	}
+	if i.Name, err = d.Name(); err != nil {
+		return i, failed("cuDeviceGetName", "", err)
+	}
+	i.Name = strings.TrimSpace(i.Name)
+	if i.Memory, err = d.TotalMem(); err != nil {
+		return i, failed("cuDeviceTotalMem", "", err)
+	}
+	integrated := 0
+	for _, a := range []struct {
+		value *int
+		id    cu.DeviceAttribute
+	}{
+		{&i.Major, cu.ComputeCapabilityMajor}, {&i.Minor, cu.ComputeCapabilityMinor},
+		{&i.SMs, cu.MultiprocessorCount}, {&integrated, cu.Integrated},
+	} {
+		if *a.value, err = d.Attribute(a.id); err != nil {
+			return i, failed("cuDeviceGetAttribute", "", err)
+		}
+	}
+	i.Integrated = integrated != 0
+	return i, nil
+}
+
+type context struct {
+	info   Info
+	ctx    cu.CUContext
+	pinned map[unsafe.Pointer]int
+}
+
+// Open makes a GPU ready for work by the calling thread, which it must be
+// locked to.
+func Open(index int) (Context, error) {
+	all, err := Devices()
+	if err != nil {
+		return nil, err
+	}
+	if index < 0 || index >= len(all) {
+		return nil, fmt.Errorf("no GPU %d: there are %d, counted from 0", index, len(all))
+	}
+	c := &context{info: all[index], pinned: map[unsafe.Pointer]int{}}
+	// The thread spins when it waits: a token takes less than a millisecond,
+	// and being woken up costs a part of that.
+	if c.ctx, err = cu.Device(index).MakeContext(cu.SchedSpin | cu.MapHost); err != nil {
+		return nil, failed("cuCtxCreate", all[index].Name, err)
+	}
+	return c, nil
+}
+
+func (c *context) Info() Info { return c.info }
+
+func (c *context) MemInfo() (free, total int64, err error) {
+	free, total, err = cu.MemInfo()
+	return free, total, failed("cuMemGetInfo", "", err)
+}
+
+func (c *context) Alloc(n int64) (Ptr, error) {
+	p, err := cu.MemAlloc(n)
+	return Ptr(p), failed("cuMemAlloc", fmt.Sprint(n, " bytes"), err)
+}
+
+func (c *context) Free(p Ptr) error { return failed("cuMemFree", "", cu.MemFree(cu.DevicePtr(p))) }
+
+func (c *context) HostAlloc(n int) ([]byte, error) {
+	var p unsafe.Pointer
+	if err := status("cuMemHostAlloc", fmt.Sprint(n, " bytes"), C.cuMemHostAlloc(&p, C.size_t(n), 0)); err != nil {
+		return nil, err
+	}
+	c.pinned[p] = n
+	return unsafe.Slice((*byte)(p), n), nil
+}
+
+func (c *context) HostFree(b []byte) error {
+	p := unsafe.Pointer(unsafe.SliceData(b))
+	delete(c.pinned, p)
+	return failed("cuMemFreeHost", "", cu.MemFreeHost(p))
+}
+
+// isPinned tells whether b lies in memory of HostAlloc.
+func (c *context) isPinned(b []byte) bool {
+	p := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	for start, n := range c.pinned {
+		if s := uintptr(start); p >= s && p < s+uintptr(n) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *context) CopyIn(dst Ptr, src []byte) error {
+	if len(src) == 0 {
+		return nil
+	}
+	what, p := fmt.Sprint(len(src), " bytes"), unsafe.Pointer(unsafe.SliceData(src))
+	if c.isPinned(src) {
+		return failed("cuMemcpyHtoDAsync", what, cu.MemcpyHtoDAsync(cu.DevicePtr(dst), p, int64(len(src)), cu.NoStream))
+	}
+	return failed("cuMemcpyHtoD", what, cu.MemcpyHtoD(cu.DevicePtr(dst), p, int64(len(src))))
+}
+
+func (c *context) CopyOut(dst []byte, src Ptr) error {
+	if len(dst) == 0 {
+		return nil
+	}
+	err := cu.MemcpyDtoH(unsafe.Pointer(unsafe.SliceData(dst)), cu.DevicePtr(src), int64(len(dst)))
+	return failed("cuMemcpyDtoH", fmt.Sprint(len(dst), " bytes"), err)
+}
+
+type module struct{ m cu.Module }
+
+func (c *context) Load(ptx string) (Module, error) {
+	log := make([]byte, 8<<10)
+	m, err := cu.LoadDataEx(ptx, &cu.JITErrorLogBuffer{Buffer: log})
+	if err == nil {
+		return &module{m}, nil
+	}
+	text, _, _ := bytes.Cut(log, []byte{0})
+	return nil, failed("cuModuleLoadDataEx", strings.TrimSpace(string(text)), err)
+}
+
+func (m *module) Function(name string) (Function, error) {
+	f, err := m.m.Function(name)
+	if err != nil {
+		return nil, failed("cuModuleGetFunction", name, err)
+	}
+	return &function{name, f}, nil
+}
+
+type function struct {
+	name string
+	f    cu.Function
+}
+
+func (f *function) Occupancy(threads int) (int, error) {
+	n, err := f.f.MaxActiveBlocksPerMultiProcessor(threads, 0)
+	return n, failed("cuOccupancyMaxActiveBlocksPerMultiprocessor", f.name, err)
+}
+
+func (c *context) Launch(f Function, grid, threads int, args []byte) error {
+	k := f.(*function)
+	// cu's Function is the driver's handle and nothing else.
+	handle := *(*C.CUfunction)(unsafe.Pointer(&k.f))
+	r := C.qgo_launch(handle, C.uint(grid), C.uint(threads), unsafe.Pointer(unsafe.SliceData(args)))
+	if r == C.CUDA_SUCCESS {
+		return nil
+	}
+	return status("cuLaunchKernel", fmt.Sprintf("%s, %d blocks of %d threads", k.name, grid, threads), r)
+}
+
+func (c *context) Sync() error { return failed("cuCtxSynchronize", "", cu.Synchronize()) }
+
+func (c *context) Close() error {
+	var errs []error
+	for p := range c.pinned {
+		errs = append(errs, failed("cuMemFreeHost", "", cu.MemFreeHost(p)))
+	}
+	return errors.Join(append(errs, failed("cuCtxDestroy", "", c.ctx.Destroy()))...)
+}

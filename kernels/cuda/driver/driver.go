@@ -1,0 +1,82 @@
+// Package driver is the part of the CUDA driver interface that qgo uses. The
+// binding to NVIDIA's driver is compiled with the build tag cuda; package
+// emulator implements the same interface on the CPU for tests.
+package driver
+
+import "fmt"
+
+// Info describes a GPU.
+type Info struct {
+	Index      int    `json:"index"`
+	Name       string `json:"name"`
+	Major      int    `json:"major"` // compute capability
+	Minor      int    `json:"minor"`
+	SMs        int    `json:"sms"`        // streaming multiprocessors
+	Memory     int64  `json:"memory"`     // bytes
+	Integrated bool   `json:"integrated"` // shares its memory with the CPU
+}
+
+// Capability is the compute capability as one number: 53 for 5.3.
+func (i Info) Capability() int { return 10*i.Major + i.Minor }
+
+// Ptr is an address in the memory of a device.
+type Ptr uint64
+
+// Context is a device made ready for work. All methods must be called by the
+// thread that opened it; launches and copies are done in their order, and only
+// Sync and CopyOut wait for them. Errors are of type [*Error]; after a failed
+// launch, all calls fail.
+type Context interface {
+	Info() Info
+	// MemInfo returns the free and the total bytes of the device's memory.
+	MemInfo() (free, total int64, err error)
+	// Alloc returns n bytes of memory, with anything in them, at a multiple of
+	// 256.
+	Alloc(n int64) (Ptr, error)
+	Free(p Ptr) error
+	// HostAlloc returns n bytes of pinned memory, which copies to and from the
+	// device pass through at full speed.
+	HostAlloc(n int) ([]byte, error)
+	HostFree(b []byte) error
+	// CopyIn copies src to the device. If src is pinned it may be read later,
+	// until the next Sync; else it is free when CopyIn returns.
+	CopyIn(dst Ptr, src []byte) error
+	// CopyOut waits for all work and copies from the device.
+	CopyOut(dst []byte, src Ptr) error
+	// Load compiles a module of PTX for the device.
+	Load(ptx string) (Module, error)
+	// Launch starts grid blocks of threads threads. args are the bytes of the
+	// kernel's one parameter, a struct.
+	Launch(f Function, grid, threads int, args []byte) error
+	// Sync waits for all work.
+	Sync() error
+	Close() error
+}
+
+// Module is a set of kernels loaded on a device.
+type Module interface {
+	Function(name string) (Function, error)
+}
+
+// Function is a kernel.
+type Function interface {
+	// Occupancy returns how many blocks of threads threads one multiprocessor
+	// runs at a time.
+	Occupancy(threads int) (int, error)
+}
+
+// Error is a failed call of the driver.
+type Error struct {
+	Call string // such as cuMemAlloc
+	What string // what it was to do
+	Err  error
+}
+
+func (e *Error) Error() string {
+	if e.What == "" {
+		return fmt.Sprintf("cuda: %s: %v", e.Call, e.Err)
+	}
+	return fmt.Sprintf("cuda: %s (%s): %v", e.Call, e.What, e.Err)
+}
+
+func (e *Error) Unwrap() error { return e.Err }

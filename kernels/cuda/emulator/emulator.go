@@ -1,0 +1,272 @@
+// Package emulator runs the CUDA kernels on the CPU, as a [driver.Context], so
+// that what a GPU would compute can be tested without one. It compiles the
+// kernels with clang; tests are skipped where there is none.
+package emulator
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"qgo/kernels/cuda/driver"
+)
+
+// Options of an emulated GPU.
+type Options struct {
+	Memory int64 // bytes; 0 means 1 GiB
+	SMs    int   // 0 means 2
+	// FailLaunch makes that launch, counted from 1, and all that follows
+	// fail, as on a GPU that is lost.
+	FailLaunch int
+}
+
+const (
+	base     = 0x2000_0000_0000 // of device memory
+	space    = 64 << 30         // addresses
+	page     = 4096
+	resident = 2 // blocks a multiprocessor: kResident of emulator.cu for 2 SMs
+)
+
+// Context is an emulated GPU.
+type Context struct {
+	o       Options
+	process *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Reader
+	memory  []byte
+	next    int64 // offset of the next allocation
+	used    int64
+	sizes   map[driver.Ptr]int64
+	found   string // the kernel found last
+	lost    error
+
+	Launches int
+	Kernels  map[string]int // launches of each
+}
+
+// New starts an emulated GPU, which ends with the test. It skips the test if
+// there is no compiler.
+func New(t testing.TB, o Options) *Context {
+	t.Helper()
+	path, err := build()
+	if errors.Is(err, exec.ErrNotFound) {
+		t.Skip("no clang++: the kernels cannot be compiled for the CPU")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Memory == 0 {
+		o.Memory = 1 << 30
+	}
+	if o.SMs == 0 {
+		o.SMs = 2
+	}
+	c, err := start(path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func start(path string, o Options) (*Context, error) {
+	file, err := os.CreateTemp("", "qgo-device-memory-")
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if err := errors.Join(os.Remove(file.Name()), file.Truncate(space)); err != nil {
+		return nil, err
+	}
+	c := &Context{o: o, sizes: map[driver.Ptr]int64{}, Kernels: map[string]int{}}
+	if c.memory, err = unix.Mmap(int(file.Fd()), 0, space, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE); err != nil {
+		return nil, err
+	}
+	c.process = exec.Command(path, fmt.Sprint(base), fmt.Sprint(space))
+	c.process.ExtraFiles = []*os.File{file} // descriptor 3
+	c.process.Stderr = os.Stderr
+	if c.in, err = c.process.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := c.process.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	c.out = bufio.NewReader(out)
+	return c, c.process.Start()
+}
+
+// ask sends a request: see emulator.cu.
+func (c *Context) ask(op, a, b, d uint64, data []byte) error {
+	if c.lost != nil {
+		return c.lost
+	}
+	message := binary.NativeEndian.AppendUint64(nil, op)
+	for _, v := range []uint64{a, b, d} {
+		message = binary.NativeEndian.AppendUint64(message, v)
+	}
+	if _, err := c.in.Write(append(message, data...)); err != nil {
+		return err
+	}
+	var head [2]int32
+	if err := binary.Read(c.out, binary.NativeEndian, &head); err != nil {
+		return err
+	}
+	text := make([]byte, head[1])
+	if _, err := io.ReadFull(c.out, text); err != nil {
+		return err
+	}
+	if head[0] != 0 {
+		return errors.New(string(text))
+	}
+	return nil
+}
+
+// Info describes the emulated GPU.
+func (c *Context) Info() driver.Info {
+	return driver.Info{Name: "emulated GPU", Major: 5, Minor: 3, SMs: c.o.SMs, Memory: c.o.Memory}
+}
+
+// MemInfo returns free and total memory.
+func (c *Context) MemInfo() (free, total int64, err error) {
+	return c.o.Memory - c.used, c.o.Memory, c.lost
+}
+
+// Alloc returns n bytes that nothing usable follows, filled with NaNs.
+func (c *Context) Alloc(n int64) (driver.Ptr, error) {
+	if n <= 0 || n > c.o.Memory-c.used {
+		return 0, &driver.Error{Call: "cuMemAlloc", What: fmt.Sprint(n, " bytes"), Err: errors.New("OutOfMemory")}
+	}
+	pages := (n + page - 1) / page * page
+	start := c.next + page // one that is never usable
+	c.next = start + pages
+	p := driver.Ptr(base + start + pages - (n+255)/256*256)
+	if err := c.ask(0, uint64(pages), uint64(base+start), 1, nil); err != nil {
+		return 0, &driver.Error{Call: "cuMemAlloc", Err: err}
+	}
+	c.used += n
+	c.sizes[p] = n
+	fill := c.bytes(p, n)
+	for i := range fill {
+		fill[i] = 0xff
+	}
+	return p, nil
+}
+
+func (c *Context) bytes(p driver.Ptr, n int64) []byte {
+	offset := int64(p - base)
+	return c.memory[offset : offset+n]
+}
+
+// check tells whether [p, p+n) has been allocated.
+func (c *Context) check(call string, p driver.Ptr, n int) error {
+	for start, size := range c.sizes {
+		if p >= start && int64(p-start)+int64(n) <= size {
+			return c.lost
+		}
+	}
+	return &driver.Error{Call: call, What: fmt.Sprintf("%d bytes at %#x", n, p), Err: errors.New("InvalidValue")}
+}
+
+// Free takes back what Alloc returned.
+func (c *Context) Free(p driver.Ptr) error {
+	n, ok := c.sizes[p]
+	if !ok {
+		return &driver.Error{Call: "cuMemFree", What: fmt.Sprintf("%#x", p), Err: errors.New("InvalidValue")}
+	}
+	delete(c.sizes, p)
+	c.used -= n
+	start := int64(p-base) / page * page
+	pages := (n + page - 1) / page * page
+	return errors.Join(c.ask(0, uint64(pages), uint64(base+start), 0, nil), unix.Madvise(c.memory[start:start+pages], unix.MADV_REMOVE))
+}
+
+// HostAlloc returns ordinary memory.
+func (c *Context) HostAlloc(n int) ([]byte, error) { return make([]byte, n), c.lost }
+
+// HostFree does nothing.
+func (c *Context) HostFree([]byte) error { return nil }
+
+// CopyIn copies to device memory.
+func (c *Context) CopyIn(dst driver.Ptr, src []byte) error {
+	if err := c.check("cuMemcpyHtoD", dst, len(src)); err != nil {
+		return err
+	}
+	copy(c.bytes(dst, int64(len(src))), src)
+	return nil
+}
+
+// CopyOut copies from device memory.
+func (c *Context) CopyOut(dst []byte, src driver.Ptr) error {
+	if err := c.check("cuMemcpyDtoH", src, len(dst)); err != nil {
+		return err
+	}
+	copy(dst, c.bytes(src, int64(len(dst))))
+	return nil
+}
+
+type module struct{ c *Context }
+
+// Load returns the kernels that the emulator was compiled with.
+func (c *Context) Load(string) (driver.Module, error) { return module{c}, c.lost }
+
+func (m module) Function(name string) (driver.Function, error) {
+	if err := m.c.find(name); err != nil {
+		return nil, &driver.Error{Call: "cuModuleGetFunction", What: name, Err: err}
+	}
+	return function(name), nil
+}
+
+func (c *Context) find(name string) error {
+	c.found = name
+	return c.ask(1, uint64(len(name)), 0, 0, []byte(name))
+}
+
+type function string
+
+func (f function) Occupancy(int) (int, error) { return resident, nil }
+
+// Launch runs a kernel to its end.
+func (c *Context) Launch(f driver.Function, grid, threads int, args []byte) error {
+	name := string(f.(function))
+	c.Launches++
+	c.Kernels[name]++
+	var err error
+	if c.Launches == c.o.FailLaunch {
+		c.lost = &driver.Error{Call: "cuLaunchKernel", What: name, Err: errors.New("LaunchFailed")}
+	}
+	if c.found != name {
+		err = c.find(name)
+	}
+	if err == nil {
+		err = c.ask(2, uint64(len(args)), uint64(grid), uint64(threads), args)
+	}
+	if err != nil && c.lost == nil {
+		c.lost = &driver.Error{Call: "cuLaunchKernel", What: name, Err: err}
+	}
+	return c.lost
+}
+
+// Sync has nothing to wait for.
+func (c *Context) Sync() error { return c.lost }
+
+// Close ends the emulator.
+func (c *Context) Close() error {
+	if c.memory == nil {
+		return nil
+	}
+	err := errors.Join(c.in.Close(), unix.Munmap(c.memory))
+	c.memory = nil
+	c.process.Wait() // it fails if a kernel did, which was said before
+	return err
+}
+
+// Used is the device memory in use, in bytes.
+func (c *Context) Used() int64 { return c.used }

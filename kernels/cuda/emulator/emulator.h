@@ -1,0 +1,63 @@
+// What platform.h gives kernels, on the CPU: see emulator.cu.
+#pragma once
+
+#define DEVICE static inline __attribute__((always_inline))
+#define DEVICE_METHOD inline __attribute__((always_inline))
+#define KERNEL(name, Args, threads) \
+	static void name##_body(Args a); \
+	static void name##_run(const void *args) { name##_body(*(const Args *)args); } \
+	static Kernel name##_kernel(#name, sizeof(Args), threads, name##_run); \
+	static void name##_body(Args a)
+#define SHARED(type, name, n) \
+	type(&name)[n] = *(type(*)[n])sharedMemory(__COUNTER__, sizeof(type) * (n))
+
+// A kernel in the list of all, which Kernel's constructor appends to.
+struct Kernel {
+	const char *name;
+	int argsSize, maxThreads;
+	void (*run)(const void *args);
+	Kernel *next;
+	Kernel(const char *name, int argsSize, int maxThreads, void (*run)(const void *));
+};
+
+// Of the thread that runs.
+int thread();
+int threads();
+int block();
+int blocks();
+void barrier();
+u32 exchangeBits(u32 x, int mask);
+void *sharedMemory(int id, int bytes);
+// relax lets the other threads run, in a loop that waits for one of them.
+void relax();
+
+static inline float exchange(float x, int mask) {
+	u32 b;
+	__builtin_memcpy(&b, &x, 4);
+	b = exchangeBits(b, mask);
+	__builtin_memcpy(&x, &b, 4);
+	return x;
+}
+static inline int exchange(int x, int mask) { return (int)exchangeBits((u32)x, mask); }
+
+static inline float exp2(float x) { return __builtin_exp2f(x); }
+static inline float rsqrt(float x) { return 1.0f / __builtin_sqrtf(x); }
+static inline int nearest(float x) { return (int)__builtin_rintf(x); }
+static inline float maximum(float a, float b) { return __builtin_fmaxf(a, b); }
+static inline u32 permute(u32 a, u32 b, u32 selector) {
+	u64 bytes = (u64)b << 32 | a;
+	u32 r = 0;
+	for (int i = 0; i < 4; i++) r |= (u32)(bytes >> 8 * (selector >> 4 * i & 7) & 255) << 8 * i;
+	return r;
+}
+static inline float fromHalf(u16 h) {
+	_Float16 f;
+	__builtin_memcpy(&f, &h, 2);
+	return (float)f;
+}
+static inline u16 toHalf(float x) {
+	_Float16 f = (_Float16)x;
+	u16 h;
+	__builtin_memcpy(&h, &f, 2);
+	return h;
+}

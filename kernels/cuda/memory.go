@@ -1,0 +1,129 @@
+package cuda
+
+import (
+	"unsafe"
+
+	"qgo/kernels/cuda/driver"
+	"qgo/kernels/plan"
+	"qgo/tensor"
+)
+
+// memory is what a stage has allocated, to be freed together. It is used by
+// the device's thread.
+type memory struct {
+	dev *Device
+	all []driver.Ptr
+}
+
+// align is the multiple that the driver's allocations are rounded up to.
+const align = 256
+
+func aligned(n int64) int64 { return (n + align - 1) / align * align }
+
+func (m *memory) alloc(n int64) (driver.Ptr, error) {
+	p, err := m.dev.ctx.Alloc(aligned(max(n, 1)))
+	if err == nil {
+		m.all = append(m.all, p)
+	}
+	return p, err
+}
+
+// free gives everything back, and returns the first error.
+func (m *memory) free() (err error) {
+	for _, p := range m.all {
+		if e := m.dev.ctx.Free(p); err == nil {
+			err = e
+		}
+	}
+	m.all = nil
+	return err
+}
+
+// upload allocates memory for values and copies them.
+func upload[T any](m *memory, values []T) (driver.Ptr, error) {
+	p, err := m.alloc(int64(len(bytesOf(values))))
+	if err != nil {
+		return 0, err
+	}
+	return p, m.dev.ctx.CopyIn(p, bytesOf(values))
+}
+
+func bytesOf[T any](x []T) []byte {
+	var one T
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(one)))
+}
+
+// Options of a stage.
+type Options struct {
+	MaxRows int // rows of the largest batch
+	MaxCtx  int // positions of the longest sequence
+	// Release is called with weights that have been copied and will not be
+	// read again.
+	Release func(weights []byte)
+}
+
+const (
+	// headRows is the number of rows whose logits are computed at a time.
+	headRows = 32
+	// splitRows is the largest number of rows whose attention is split over
+	// depth, maxSplits how often.
+	splitRows, maxSplits = 8, 64
+)
+
+// sizes are those of a stage's buffers, in float32 values a row but for parts,
+// which is for all.
+type sizes struct{ hidden, qkv, attn, ffn, parts, logits, rope int64 }
+
+func sizesOf(p plan.Plan, o Options) (s sizes) {
+	rows := int64(o.MaxRows)
+	s.hidden = rows * int64(p.Width)
+	s.qkv = rows * int64(p.QDim()+2*p.KVDim())
+	s.attn = rows * int64(p.QDim())
+	s.ffn = rows * int64(p.FFN)
+	s.parts = int64(min(splitRows, o.MaxRows)) * int64(p.Heads) * maxSplits
+	if p.Head != nil {
+		s.logits = int64(min(headRows, o.MaxRows)) * int64(p.Vocab)
+	}
+	s.rope = int64(o.MaxCtx) * int64(p.HeadDim)
+	return s
+}
+
+// Bytes is the memory on the device that New(p, o) takes, KV caches excluded.
+func Bytes(p plan.Plan, o Options) int64 {
+	matrix := func(w tensor.Tensor) int64 {
+		if fits(w) != nil {
+			return 0
+		}
+		return aligned(layout(w.Type, w.Rows, w.Cols).size)
+	}
+	var n int64
+	for i := range p.Blocks {
+		b := &p.Blocks[i]
+		for _, l := range []*plan.Linear{&b.Q, &b.K, &b.V, &b.O, &b.Gate, &b.Up, &b.Down} {
+			n += matrix(l.W) + aligned(4*int64(len(l.Bias)))
+		}
+		n += 2 * aligned(4*int64(p.Width))
+	}
+	if p.Head != nil {
+		n += aligned(4 * int64(p.Width))
+	}
+	for i, w := range tables(p) {
+		if i == 0 || &w.Data[0] != &tables(p)[0].Data[0] {
+			n += matrix(w)
+		}
+	}
+	s := sizesOf(p, o)
+	floats := 2*s.hidden + s.qkv + s.attn + 2*s.ffn + s.parts*int64(p.HeadDim+2) + s.logits + s.rope
+	return n + 4*floats + int64(o.MaxRows)*batchBytes + 16*align
+}
+
+// tables are the embedding and the head, which may be the same tensor.
+func tables(p plan.Plan) (all []tensor.Tensor) {
+	if p.Embedding != nil {
+		all = append(all, *p.Embedding)
+	}
+	if p.Head != nil {
+		all = append(all, p.Head.W)
+	}
+	return all
+}

@@ -1,0 +1,215 @@
+package cuda
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"qgo/quant"
+	"qgo/tensor"
+)
+
+// The form of weights on the GPU. A row is cut into groups of 32 weights, and
+// the parts of all groups stand in planes of their own, aligned so that a
+// kernel reads whole words:
+//
+//	codes:  the low 2, 4 or 8 bits of the codes, or the numbers themselves
+//	high:   the bits above, if there are any
+//	scales: for each group a float16, or two of them with a minimum; of
+//	        K-quants, 8 bits for each scale and minimum of the file
+//	supers: the float16 numbers that those are multiplied with, for 8 groups
+//
+// Codes of a group take 8 bytes or several pieces of 16. The pieces of up to 32
+// groups of a row are interleaved: first the first piece of each.
+const (
+	groupLen  = 32
+	chunkLen  = 32 // groups whose pieces are interleaved
+	pieceLen  = 16
+	superLen  = 8 // groups
+	planeSize = 256
+)
+
+// format is how a type of weights is stored.
+type format struct {
+	low, high int // bits in the planes
+	scales    int // bytes a group
+	supers    int // bytes for superLen groups
+}
+
+var formats = map[quant.Type]format{
+	quant.F32:    {low: 32},
+	quant.F16:    {low: 16},
+	quant.BF16:   {low: 16},
+	quant.Q4_0:   {low: 4, scales: 2},
+	quant.Q4_1:   {low: 4, scales: 4},
+	quant.Q5_0:   {low: 4, high: 1, scales: 2},
+	quant.Q5_1:   {low: 4, high: 1, scales: 4},
+	quant.Q8_0:   {low: 8, scales: 2},
+	quant.Q2_K:   {low: 2, scales: 2, supers: 4},
+	quant.Q3_K:   {low: 2, high: 1, scales: 2, supers: 2},
+	quant.Q4_K:   {low: 4, scales: 2, supers: 4},
+	quant.Q5_K:   {low: 4, high: 1, scales: 2, supers: 4},
+	quant.Q6_K:   {low: 4, high: 2, scales: 2, supers: 2},
+	quant.IQ4_NL: {low: 4, scales: 2},
+}
+
+// planes are the offsets of a matrix's planes, and its size, in bytes.
+type planes struct{ codes, high, scales, supers, size int64 }
+
+// layout returns where the planes of a matrix stand.
+func layout(t quant.Type, rows, cols int) planes {
+	f := formats[t]
+	groups := int64(rows) * int64(cols/groupLen)
+	var p planes
+	next := int64(0)
+	for _, plane := range []struct {
+		at    *int64
+		bytes int64
+	}{
+		{&p.codes, groups * groupLen * int64(f.low) / 8}, {&p.high, groups * groupLen * int64(f.high) / 8},
+		{&p.scales, groups * int64(f.scales)}, {&p.supers, groups / superLen * int64(f.supers)},
+	} {
+		*plane.at = next
+		next += (plane.bytes + planeSize - 1) / planeSize * planeSize
+	}
+	p.size = next
+	return p
+}
+
+// fits returns an error if the kernels cannot multiply a matrix.
+func fits(w tensor.Tensor) error {
+	if _, ok := formats[w.Type]; !ok {
+		return fmt.Errorf("cuda: no kernels for weights of type %v", w.Type)
+	}
+	if w.Cols%groupLen != 0 {
+		return fmt.Errorf("cuda: rows of %d weights; the kernels need a multiple of %d", w.Cols, groupLen)
+	}
+	return nil
+}
+
+// A packer writes rows of weights in the GPU's form.
+type packer struct {
+	w      tensor.Tensor
+	f      format
+	codes  *quant.Codes
+	scales *quant.Scales
+	tmp    [groupLen]byte
+}
+
+func newPacker(w tensor.Tensor) *packer {
+	p := &packer{w: w, f: formats[w.Type]}
+	if w.Type.Integer() {
+		p.codes, p.scales = quant.NewCodes(w.Cols), quant.NewScales(w.Cols)
+	}
+	return p
+}
+
+// row writes row i to its planes. Each of those begins with row first.
+func (p *packer) row(i, first int, codes, high, scales, supers []byte) {
+	src, groups := p.w.Row(i), p.w.Cols/groupLen
+	if p.codes != nil {
+		p.codes.Unpack(p.w.Type, src)
+		p.scales.Read(p.w.Type, src)
+	}
+	n := groups * groupLen * p.f.low / 8
+	codes = codes[(i-first)*n:][:n]
+	for g := range groups {
+		p.group(src, g, groups, codes)
+	}
+	if p.codes == nil {
+		return
+	}
+	n = groups * groupLen * p.f.high / 8
+	high = high[(i-first)*n:][:n]
+	for g := range groups {
+		if p.f.high > 0 {
+			out := high[g*groupLen*p.f.high/8:][:groupLen*p.f.high/8]
+			pack(out, p.codes.Q[g*groupLen:][:groupLen], p.f.low, p.f.high)
+		}
+	}
+	p.rowScales(groups, scales[(i-first)*groups*p.f.scales:], supers[(i-first)*(groups/superLen)*p.f.supers:])
+}
+
+// group writes the low bits of a group's codes, or its numbers.
+func (p *packer) group(src []byte, g, groups int, row []byte) {
+	size := groupLen * p.f.low / 8
+	var data []byte
+	switch {
+	case p.codes == nil:
+		data = src[g*size:][:size]
+	case p.w.Type == quant.IQ4_NL: // as in the file: indices into the levels
+		data = p.tmp[:size]
+		block := src[g*p.w.Type.BlockBytes():][2:]
+		for i := range size {
+			// Bytes of the file hold weights i and i+16.
+			nibble := func(j int) byte { return block[j%16] >> (4 * (j / 16)) & 15 }
+			data[i] = nibble(2*i) | nibble(2*i+1)<<4
+		}
+	case p.f.low == 8:
+		data = p.tmp[:size]
+		for i, c := range p.codes.Q[g*groupLen:][:groupLen] {
+			data[i] = byte(int(c) - p.codes.Offset)
+		}
+	default:
+		data = p.tmp[:size]
+		pack(data, p.codes.Q[g*groupLen:][:groupLen], 0, p.f.low)
+	}
+	// The place of the pieces: see above.
+	piece := min(size, pieceLen)
+	first := g / chunkLen * chunkLen
+	n := min(chunkLen, groups-first)
+	for k := range size / piece {
+		copy(row[first*size+(k*n+g-first)*piece:], data[k*piece:(k+1)*piece])
+	}
+}
+
+// pack writes bits [from, from+n) of each code, n a divisor of 8.
+func pack(dst, codes []byte, from, n int) {
+	clear(dst)
+	for i, c := range codes {
+		dst[i*n/8] |= c >> from & (1<<n - 1) << (i * n % 8)
+	}
+}
+
+// rowScales writes the scales of a row.
+func (p *packer) rowScales(groups int, scales, supers []byte) {
+	le, s := binary.LittleEndian, p.scales
+	if p.f.supers == 0 {
+		for g := range groups {
+			le.PutUint16(scales[g*p.f.scales:], s.D[g])
+			if p.f.scales == 4 {
+				le.PutUint16(scales[g*4+2:], s.Min[g])
+			}
+		}
+		return
+	}
+	for k := range groups / superLen {
+		le.PutUint16(supers[k*p.f.supers:], s.D[k])
+		if p.f.supers == 4 {
+			le.PutUint16(supers[k*4+2:], s.Min[k])
+		}
+	}
+	switch p.w.Type {
+	case quant.Q2_K: // two scales of 4 bits, each with its minimum
+		for i := range 2 * groups {
+			scales[i] = s.Sub[i] | s.SubMin[i]<<4
+		}
+	case quant.Q4_K, quant.Q5_K:
+		for g := range groups {
+			scales[2*g], scales[2*g+1] = s.Sub[g], s.SubMin[g]
+		}
+	default:
+		copy(scales[:2*groups], s.Sub)
+	}
+}
+
+// packMatrix returns a whole matrix in the GPU's form.
+func packMatrix(w tensor.Tensor) []byte {
+	at := layout(w.Type, w.Rows, w.Cols)
+	data := make([]byte, at.size)
+	p := newPacker(w)
+	for i := range w.Rows {
+		p.row(i, 0, data[at.codes:at.high], data[at.high:at.scales], data[at.scales:at.supers], data[at.supers:])
+	}
+	return slices.Clip(data)
+}

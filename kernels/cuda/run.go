@@ -1,0 +1,199 @@
+package cuda
+
+import (
+	"context"
+	"math"
+	"unsafe"
+
+	"qgo/kernels/cuda/driver"
+	"qgo/kernels/plan"
+	"qgo/quant"
+)
+
+// pass is one run of a batch through a stage, on the device's thread. The first
+// error ends it.
+type pass struct {
+	*Stage
+	rows           int
+	kv             quant.Type
+	depth          int        // positions of the longest sequence
+	outputs, spans driver.Ptr // numbers of rows, cacheRows
+	err            error
+}
+
+func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type) error {
+	p := &pass{Stage: s, rows: rows, kv: kv}
+	p.begin(b)
+	for i := range s.layers {
+		if p.err == nil {
+			p.err = context.Cause(ctx)
+		}
+		p.block(i)
+	}
+	switch {
+	case p.err != nil:
+	case s.Head == nil:
+		p.err = s.dev.ctx.CopyOut(bytesOf(b.Hidden[:rows*s.Width]), s.hidden)
+	case len(b.Outputs) > 0:
+		p.logitsOf(b)
+	default:
+		p.err = s.dev.ctx.Sync()
+	}
+	if p.err != nil {
+		// What has been started reads the staging memory of this pass.
+		_ = s.dev.ctx.Sync()
+	}
+	return p.err
+}
+
+// begin copies what the kernels need to know of the batch, and makes or copies
+// the hidden states.
+func (p *pass) begin(b *plan.Batch) {
+	n, most := p.rows, p.options.MaxRows
+	// Sections of the staging memory: rows, tokens, outputs.
+	spans := unsafe.Slice((*cacheRow)(unsafe.Pointer(&p.staging[0])), n)
+	numbers := unsafe.Slice((*int32)(unsafe.Pointer(&p.staging[most*int(unsafe.Sizeof(cacheRow{}))])), 2*most)
+	tokens, outputs := numbers[:most], numbers[most:]
+	row := 0
+	for _, span := range b.Spans {
+		kv := span.KV.(*KV)
+		for i := range span.N {
+			spans[row] = cacheRow{kv.data, int32(span.Pos + i), int32(roundUp(kv.ctx))}
+			row++
+		}
+		p.depth = max(p.depth, span.Pos+span.N)
+	}
+	copy(tokens, b.Tokens)
+	for i, o := range b.Outputs {
+		outputs[i] = int32(o)
+	}
+	p.spans = p.batch
+	at := p.batch + driver.Ptr(most*int(unsafe.Sizeof(cacheRow{})))
+	p.outputs = at + driver.Ptr(4*most)
+	p.err = p.dev.ctx.CopyIn(p.batch, p.staging)
+	if p.Embedding == nil {
+		p.copyIn(p.hidden, bytesOf(b.Hidden[:n*p.Width]))
+		return
+	}
+	call(p, "embed_"+p.embedding.typ.String(), n, vectorThreads, embedArgs{p.embedding.w, at, p.hidden})
+}
+
+func (p *pass) copyIn(dst driver.Ptr, src []byte) {
+	if p.err == nil {
+		p.err = p.dev.ctx.CopyIn(dst, src)
+	}
+}
+
+func call[T any](p *pass, kernel string, grid, threads int, args T) {
+	if p.err == nil {
+		p.err = launch(p.dev, kernel, grid, threads, args)
+	}
+}
+
+// block runs one transformer block.
+func (p *pass) block(i int) {
+	l, n := &p.layers[i], p.rows
+	q, kv := p.QDim(), p.KVDim()
+	stride := q + 2*kv
+	at := func(base driver.Ptr, values int) driver.Ptr { return base + driver.Ptr(4*values) }
+
+	p.normalise(l.attnNorm, 0, n)
+	p.multiply(&l.q, p.norm, p.Width, p.qkv, stride, n, false)
+	p.multiply(&l.k, p.norm, p.Width, at(p.qkv, q), stride, n, false)
+	p.multiply(&l.v, p.norm, p.Width, at(p.qkv, q+kv), stride, n, false)
+	call(p, "rope_"+p.kv.String(), n, vectorThreads, ropeArgs{
+		qkv: p.qkv, rope: p.rope, rows: p.spans,
+		layer: int32(i), heads: int32(p.Heads), kvHeads: int32(p.KVHeads), headDim: int32(p.HeadDim), stride: int32(stride),
+		scale: float32(1 / math.Sqrt(float64(p.HeadDim))),
+	})
+	p.attend(i, stride)
+	p.multiply(&l.o, p.attn, q, p.hidden, p.Width, n, true)
+
+	p.normalise(l.ffnNorm, 0, n)
+	p.multiply(&l.gate, p.norm, p.Width, p.gate, p.FFN, n, false)
+	p.multiply(&l.up, p.norm, p.Width, p.up, p.FFN, n, false)
+	values := n * p.FFN
+	call(p, "swiglu", ceil(values, vectorThreads), vectorThreads, swigluArgs{p.gate, p.up, int32(values)})
+	p.multiply(&l.down, p.gate, p.FFN, p.hidden, p.Width, n, true)
+}
+
+func ceil(a, b int) int { return (a + b - 1) / b }
+
+// normalise writes n normed rows of the hidden states to norm: the first, or
+// those whose numbers stand at rows.
+func (p *pass) normalise(weight, rows driver.Ptr, n int) {
+	call(p, "rmsnorm", n, vectorThreads, normArgs{p.hidden, weight, rows, p.norm, int32(p.Width), p.Eps})
+}
+
+// manyRows is the number of rows of x from which on weights are multiplied in
+// tiles.
+const manyRows = 9
+
+// multiply writes the products of l with n rows of x, plus the bias or, if add
+// is set, plus what stands there, to y.
+func (p *pass) multiply(l *linear, x driver.Ptr, xStride int, y driver.Ptr, yStride, n int, add bool) {
+	args := matmulArgs{w: l.w, bias: l.bias, xStride: int32(xStride), yStride: int32(yStride)}
+	if add {
+		args.add = 1
+	}
+	rows := int(l.w.rows)
+	if n >= manyRows {
+		args.x, args.y, args.n = x, y, int32(n)
+		call(p, "gemm_"+l.typ.String(), ceil(rows, gemmTile)*ceil(n, gemmTile), gemmThreads, args)
+		return
+	}
+	grid := ceil(rows, vecThreads/warpLen*vecRows)
+	for first := 0; first < n; first += vecBatch {
+		args.n = int32(min(vecBatch, n-first))
+		args.x, args.y = x+driver.Ptr(4*first*xStride), y+driver.Ptr(4*first*yStride)
+		kernel := "matvec4_"
+		if args.n == 1 {
+			kernel = "matvec1_"
+		}
+		call(p, kernel+l.typ.String(), grid, vecThreads, args)
+	}
+}
+
+// attend computes the attention of layer i.
+func (p *pass) attend(i, stride int) {
+	args := attentionArgs{
+		qkv: p.qkv, rows: p.spans, out: p.attn, parts: p.parts, tops: p.tops, sums: p.sums,
+		n: int32(p.rows), layer: int32(i), heads: int32(p.Heads), kvHeads: int32(p.KVHeads), stride: int32(stride),
+	}
+	splits, span := p.split()
+	args.splits, args.span = int32(splits), int32(span)
+	kernel := "attend64_"
+	if p.HeadDim == 128 {
+		kernel = "attend128_"
+	}
+	call(p, kernel+p.kv.String(), p.rows*p.KVHeads*splits, attnThreads, args)
+	if splits > 1 {
+		call(p, "merge", p.rows*p.Heads, attnThreads, mergeArgs{p.parts, p.tops, p.sums, p.attn, int32(p.HeadDim), int32(splits)})
+	}
+}
+
+// split returns how depth is cut: a few rows alone would leave most of the GPU
+// idle.
+func (p *pass) split() (splits, span int) {
+	if p.rows > splitRows {
+		return 1, p.depth
+	}
+	blocks := ceil(2*p.dev.info.SMs, p.rows*p.KVHeads)
+	tiles := ceil(p.depth, attnTile)
+	perSplit := ceil(tiles, min(blocks, tiles, maxSplits))
+	return ceil(tiles, perSplit), perSplit * attnTile
+}
+
+// logitsOf computes the wanted logits, as many rows at a time as there is room
+// for, and copies them out.
+func (p *pass) logitsOf(b *plan.Batch) {
+	for first := 0; first < len(b.Outputs) && p.err == nil; {
+		n := min(len(b.Outputs)-first, headRows, p.options.MaxRows)
+		p.normalise(p.headNorm, p.outputs+driver.Ptr(4*first), n)
+		p.multiply(&p.head, p.norm, p.Width, p.logits, p.Vocab, n, false)
+		if p.err == nil {
+			p.err = p.dev.ctx.CopyOut(bytesOf(b.Logits[first*p.Vocab:][:n*p.Vocab]), p.logits)
+		}
+		first += n
+	}
+}

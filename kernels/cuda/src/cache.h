@@ -1,0 +1,74 @@
+// Keys and values. Those of one head lie together, position after position:
+// float32 or float16 values, or for Q8_0 all int8 and then all float16 scales,
+// one for 32 values.
+#pragma once
+#include "weights.h"
+
+// Where a row of a batch stores its key and value, and up to where it sees.
+struct CacheRow {
+	u8 *kv;  // [layer][K, V][head]
+	int pos; // of the row
+	int ctx; // positions there is room for
+};
+
+struct CacheF32 {
+	static constexpr int kBytes = 4;
+};
+struct CacheF16 {
+	static constexpr int kBytes = 2;
+};
+struct CacheQ8 {
+	static constexpr int kBytes = 1;
+};
+
+// The keys (part 0) or values (part 1) of a head.
+template <class K> struct Cache {
+	u8 *data;
+	u16 *scales;
+	int headDim;
+
+	DEVICE_METHOD Cache(const CacheRow &r, int layer, int part, int head, int heads, int headDim) : headDim(headDim) {
+		u64 bytes = (u64)r.ctx * headDim * K::kBytes;
+		if (same<K, CacheQ8>) bytes += (u64)r.ctx * (headDim / kGroup) * 2;
+		data = r.kv + ((u64)(layer * 2 + part) * heads + head) * bytes;
+		scales = (u16 *)(data + (u64)r.ctx * headDim);
+	}
+
+	// store writes value i of a position. All lanes of a warp store the 32
+	// values of one group.
+	DEVICE_METHOD void store(int pos, int i, float v) {
+		u64 at = (u64)pos * headDim + i;
+		if constexpr (same<K, CacheF32>) {
+			((float *)data)[at] = v;
+		} else if constexpr (same<K, CacheF16>) {
+			((u16 *)data)[at] = toHalf(v);
+		} else {
+			float d = warpMax(v < 0 ? -v : v) / 127;
+			if (lane() == 0) scales[at / kGroup] = toHalf(d);
+			((i8 *)data)[at] = (i8)nearest(d > 0 ? v / d : 0);
+		}
+	}
+
+	// octet reads values i to i+7 of a position.
+	DEVICE_METHOD void octet(int pos, int i, float v[8]) const {
+		u64 at = (u64)pos * headDim + i;
+		if constexpr (same<K, CacheF32>) {
+			for (int k = 0; k < 8; k++) v[k] = ((const float4v *)data)[at / 4 + k / 4][k % 4];
+		} else if constexpr (same<K, CacheF16>) {
+			uint4v w = ((const uint4v *)data)[at / 8];
+			for (int k = 0; k < 8; k++) v[k] = fromHalf(w[k / 2] >> 16 * (k % 2));
+		} else {
+			uint2v w = ((const uint2v *)data)[at / 8];
+			float d = fromHalf(scales[at / kGroup]);
+			for (int k = 0; k < 8; k++) v[k] = d * (i8)(w[k / 4] >> 8 * (k % 4));
+		}
+	}
+
+	// at reads value i of a position.
+	DEVICE_METHOD float at(int pos, int i) const {
+		u64 at = (u64)pos * headDim + i;
+		if constexpr (same<K, CacheF32>) return ((const float *)data)[at];
+		else if constexpr (same<K, CacheF16>) return fromHalf(((const u16 *)data)[at]);
+		else return fromHalf(scales[at / kGroup]) * ((const i8 *)data)[at];
+	}
+};

@@ -1,0 +1,94 @@
+// What CUDA C gives and what the emulator on the CPU puts in its place. A
+// kernel has one parameter, a struct, and one-dimensional blocks and grids. It
+// is compiled by clang without any CUDA headers.
+#pragma once
+
+typedef signed char i8;
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+typedef float float2v __attribute__((ext_vector_type(2)));
+typedef float float4v __attribute__((ext_vector_type(4)));
+typedef u32 uint2v __attribute__((ext_vector_type(2)));
+typedef u32 uint4v __attribute__((ext_vector_type(4)));
+
+constexpr int kWarp = 32;
+
+#ifdef EMULATOR
+#include "../emulator/emulator.h"
+#else
+
+#define DEVICE static __attribute__((device, always_inline)) inline
+#define DEVICE_METHOD __attribute__((device, always_inline)) inline
+#define KERNEL(name, Args, threads) \
+	extern "C" __attribute__((global, launch_bounds(threads))) void name(Args a)
+// An array that all threads of the block share.
+#define SHARED(type, name, n) static __attribute__((shared)) type name[n]
+
+DEVICE int thread() { return __nvvm_read_ptx_sreg_tid_x(); }
+DEVICE int threads() { return __nvvm_read_ptx_sreg_ntid_x(); }
+DEVICE int block() { return __nvvm_read_ptx_sreg_ctaid_x(); }
+DEVICE int blocks() { return __nvvm_read_ptx_sreg_nctaid_x(); }
+
+// barrier waits for all threads of the block.
+DEVICE void barrier() { __nvvm_bar_sync(0); }
+
+// exchange returns the value of the lane whose number differs in the bits of
+// mask.
+DEVICE float exchange(float x, int mask) {
+	return __nvvm_shfl_sync_bfly_f32(0xffffffff, x, mask, 31);
+}
+DEVICE int exchange(int x, int mask) { return __nvvm_shfl_sync_bfly_i32(0xffffffff, x, mask, 31); }
+
+DEVICE float exp2(float x) { return __nvvm_ex2_approx_f(x); }
+DEVICE float rsqrt(float x) { return 1.0f / __nvvm_sqrt_rn_f(x); }
+DEVICE int nearest(float x) { return __nvvm_f2i_rn(x); } // ties to even
+DEVICE float maximum(float a, float b) { return __nvvm_fmax_f(a, b); }
+
+// permute returns four of the eight bytes of a and b (a's are 0 to 3), chosen by
+// the low three bits of each of the low four nibbles of selector, whose fourth
+// bits are to be zero.
+DEVICE u32 permute(u32 a, u32 b, u32 selector) { return __nvvm_prmt(a, b, selector); }
+
+// Half-precision numbers, which clang has no arithmetic type for here.
+DEVICE float fromHalf(u16 h) {
+	float f;
+	asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"(h));
+	return f;
+}
+DEVICE u16 toHalf(float f) {
+	u16 h;
+	asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h) : "f"(f));
+	return h;
+}
+#endif
+
+DEVICE int lane() { return thread() % kWarp; }
+DEVICE int warp() { return thread() / kWarp; }
+DEVICE int warps() { return threads() / kWarp; }
+
+// The sum and the maximum over all lanes of a warp, in all of them.
+DEVICE float warpSum(float x) {
+	for (int m = kWarp / 2; m > 0; m /= 2) x += exchange(x, m);
+	return x;
+}
+DEVICE float warpMax(float x) {
+	for (int m = kWarp / 2; m > 0; m /= 2) x = maximum(x, exchange(x, m));
+	return x;
+}
+
+constexpr float kLog2E = 1.44269504088896341f;
+constexpr float kInfinity = __builtin_inff();
+
+DEVICE float exponential(float x) { return exp2(x * kLog2E); }
+
+DEVICE float fromBits(u32 b) {
+	float f;
+	__builtin_memcpy(&f, &b, 4);
+	return f;
+}
+
+DEVICE int minimum(int a, int b) { return a < b ? a : b; }
+DEVICE int larger(int a, int b) { return a > b ? a : b; }

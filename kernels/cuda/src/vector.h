@@ -1,0 +1,117 @@
+// What a transformer block does beside products of matrices and attention.
+#pragma once
+#include "cache.h"
+
+constexpr int kVectorThreads = 256;
+
+// blockSum returns the sum over all threads of a block, in all of them.
+DEVICE float blockSum(float x) {
+	SHARED(float, sums, kWarp);
+	x = warpSum(x);
+	if (lane() == 0) sums[warp()] = x;
+	barrier();
+	return warpSum(lane() < warps() ? sums[lane()] : 0);
+}
+
+struct NormArgs {
+	const float *x, *weight; // [rows][width], [width]
+	const int *rows;         // the row of x for each row of y; null for all in order
+	float *y;                // [blocks()][width]
+	int width;
+	float eps;
+};
+
+// RMSNorm of a row by each block.
+KERNEL(rmsnorm, NormArgs, kVectorThreads) {
+	const float *x = a.x + (u64)(a.rows ? a.rows[block()] : block()) * a.width;
+	float sum = 0;
+	for (int i = thread(); i < a.width; i += threads()) sum += x[i] * x[i];
+	float scale = rsqrt(blockSum(sum) / a.width + a.eps);
+	float *y = a.y + (u64)block() * a.width;
+	for (int i = thread(); i < a.width; i += threads()) y[i] = x[i] * scale * a.weight[i];
+}
+
+struct RopeArgs {
+	float *qkv;             // [blocks()][stride]: queries, keys and values
+	const float *rope;      // [position][cosines, sines][headDim/2]
+	const CacheRow *rows;   // [blocks()]
+	int layer, heads, kvHeads, headDim, stride;
+	float scale;            // of queries
+};
+
+// rotated returns value i of a head turned by its position's angles.
+DEVICE float rotated(const float *head, const float *rope, int i, int half) {
+	int j = i % half;
+	float c = rope[j], s = rope[half + j];
+	return i < half ? head[i] * c - head[i + half] * s : head[i] * c + head[i - half] * s;
+}
+
+// ropeStore turns the queries of a row and gives them the scale of the softmax,
+// and stores its keys, turned, and its values. A block does one row.
+template <class K> DEVICE void ropeStore(const RopeArgs &a) {
+	CacheRow row = a.rows[block()];
+	int half = a.headDim / 2, kvDim = a.kvHeads * a.headDim, qDim = a.heads * a.headDim;
+	float *x = a.qkv + (u64)block() * a.stride;
+	const float *rope = a.rope + (u64)row.pos * a.headDim;
+	for (int i = thread(); i < a.heads * half; i += threads()) {
+		float *u = x + i / half * a.headDim + i % half, *v = u + half;
+		float c = rope[i % half] * a.scale, s = rope[half + i % half] * a.scale, p = *u, q = *v;
+		*u = p * c - q * s;
+		*v = q * c + p * s;
+	}
+	// Keys and values in groups of 32, a lane to a value.
+	for (int g = warp(); g < 2 * kvDim / kGroup; g += warps()) {
+		int part = g >= kvDim / kGroup, i = g * kGroup - part * kvDim + lane();
+		const float *head = x + qDim + part * kvDim + i / a.headDim * a.headDim;
+		float v = part ? head[i % a.headDim] : rotated(head, rope, i % a.headDim, half);
+		Cache<K> cache(row, a.layer, part, i / a.headDim, a.kvHeads, a.headDim);
+		cache.store(row.pos, i % a.headDim, v);
+	}
+}
+
+KERNEL(rope_F32, RopeArgs, kVectorThreads) { ropeStore<CacheF32>(a); }
+KERNEL(rope_F16, RopeArgs, kVectorThreads) { ropeStore<CacheF16>(a); }
+KERNEL(rope_Q8_0, RopeArgs, kVectorThreads) { ropeStore<CacheQ8>(a); }
+
+struct SwigluArgs {
+	float *gate;
+	const float *up;
+	int n;
+};
+
+// swiglu writes silu(gate)*up to gate.
+KERNEL(swiglu, SwigluArgs, kVectorThreads) {
+	int i = block() * threads() + thread();
+	if (i < a.n) a.gate[i] = a.gate[i] / (1 + exponential(-a.gate[i])) * a.up[i];
+}
+
+struct ArgmaxArgs {
+	const float *logits; // [blocks()][n]
+	int *out;            // [blocks()]
+	int n;
+};
+
+// argmax finds the first of the largest values of a row; a block does one.
+KERNEL(argmax, ArgmaxArgs, kVectorThreads) {
+	SHARED(float, tops, kWarp);
+	SHARED(int, places, kWarp);
+	const float *x = a.logits + (u64)block() * a.n;
+	float top = -kInfinity;
+	int place = a.n;
+	for (int i = thread(); i < a.n; i += threads())
+		if (place == a.n || x[i] > top) top = x[i], place = i;
+#pragma unroll
+	for (int round = 0; round < 2; round++) {
+		for (int m = kWarp / 2; m > 0; m /= 2) {
+			float t = exchange(top, m);
+			int p = exchange(place, m);
+			if (p < a.n && (place == a.n || t > top || (t == top && p < place))) top = t, place = p;
+		}
+		if (round == 1) break;
+		if (lane() == 0) tops[warp()] = top, places[warp()] = place;
+		barrier();
+		top = lane() < warps() ? tops[lane()] : -kInfinity;
+		place = lane() < warps() ? places[lane()] : a.n;
+	}
+	if (thread() == 0) a.out[block()] = place;
+}

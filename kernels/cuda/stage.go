@@ -1,0 +1,265 @@
+package cuda
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"unsafe"
+
+	"qgo/kernels/cuda/driver"
+	"qgo/kernels/plan"
+	"qgo/quant"
+	"qgo/tensor"
+)
+
+// Stage is a plan on a GPU. Its Run is not for concurrent use.
+type Stage struct {
+	plan.Plan
+	dev     *Device
+	options Options
+	memory  memory
+
+	embedding, head linear
+	headNorm        driver.Ptr
+	layers          []layers
+
+	hidden, norm, qkv, attn, gate, up driver.Ptr
+	parts, tops, sums                 driver.Ptr
+	logits, rope                      driver.Ptr
+	batch                             driver.Ptr // as staging
+	staging                           []byte     // pinned: tokens, outputs and rows of a batch
+}
+
+// linear is a matrix on the GPU, with its bias or 0.
+type linear struct {
+	w    matrixArgs
+	typ  quant.Type
+	bias driver.Ptr
+}
+
+// layers are a block's weights on the GPU.
+type layers struct {
+	attnNorm, ffnNorm          driver.Ptr
+	q, k, v, o, gate, up, down linear
+}
+
+// batchBytes is what a row of a batch takes of the staging memory: its token,
+// its number if it is an output, and its cacheRow.
+const batchBytes = 4 + 4 + int64(unsafe.Sizeof(cacheRow{}))
+
+// Check returns an error if a plan cannot run on a GPU.
+func Check(p plan.Plan) error {
+	switch {
+	case p.HeadDim != 64 && p.HeadDim != 128:
+		return fmt.Errorf("cuda: heads of %d values; the kernels are for 64 and 128", p.HeadDim)
+	case p.KVHeads <= 0 || p.Heads%p.KVHeads != 0 || p.Group() > attnGroup:
+		return fmt.Errorf("cuda: %d heads on %d key heads; the kernels are for at most %d on each", p.Heads, p.KVHeads, attnGroup)
+	}
+	for _, w := range tables(p) {
+		if err := fits(w); err != nil {
+			return err
+		}
+	}
+	for i := range p.Blocks {
+		b := &p.Blocks[i]
+		for _, l := range []*plan.Linear{&b.Q, &b.K, &b.V, &b.O, &b.Gate, &b.Up, &b.Down} {
+			if err := fits(l.W); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// New loads a plan on a GPU. If it fails, it leaves nothing there.
+func New(p plan.Plan, dev *Device, o Options) (*Stage, error) {
+	if err := Check(p); err != nil {
+		return nil, err
+	}
+	s := &Stage{Plan: p, dev: dev, options: o, memory: memory{dev: dev}}
+	err := dev.do(func() error {
+		err := s.load()
+		if err != nil {
+			err = errors.Join(err, s.free())
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// free gives all memory back; the device's thread calls it.
+func (s *Stage) free() error {
+	var err error
+	if s.staging != nil {
+		err = s.dev.ctx.HostFree(s.staging)
+		s.staging = nil
+	}
+	return errors.Join(err, s.memory.free())
+}
+
+// Close gives all memory back.
+func (s *Stage) Close() error { return s.dev.do(s.free) }
+
+// MaxRows is the number of rows of the largest batch.
+func (s *Stage) MaxRows() int { return s.options.MaxRows }
+
+// load allocates buffers and copies weights.
+func (s *Stage) load() (err error) {
+	z := sizesOf(s.Plan, s.options)
+	for _, b := range []struct {
+		p *driver.Ptr
+		n int64
+	}{
+		{&s.hidden, z.hidden}, {&s.norm, z.hidden}, {&s.qkv, z.qkv}, {&s.attn, z.attn}, {&s.gate, z.ffn}, {&s.up, z.ffn},
+		{&s.parts, z.parts * int64(s.HeadDim)}, {&s.tops, z.parts}, {&s.sums, z.parts}, {&s.logits, z.logits},
+	} {
+		if *b.p, err = s.memory.alloc(4 * b.n); err != nil {
+			return err
+		}
+	}
+	n := int64(s.options.MaxRows) * batchBytes
+	if s.batch, err = s.memory.alloc(n); err != nil {
+		return err
+	}
+	if s.staging, err = s.dev.ctx.HostAlloc(int(n)); err != nil {
+		return err
+	}
+	if s.rope, err = upload(&s.memory, ropeTable(s.Rope, s.options.MaxCtx)); err != nil {
+		return err
+	}
+	return s.loadWeights()
+}
+
+// ropeTable returns [ctx] rows of cosines and sines.
+func ropeTable(r plan.Rope, ctx int) []float32 {
+	half := len(r.InvFreq)
+	t := make([]float32, ctx*2*half)
+	for pos := range ctx {
+		row := t[pos*2*half:]
+		for i, f := range r.InvFreq {
+			sin, cos := math.Sincos(float64(pos) * f)
+			row[i], row[half+i] = float32(cos*r.Scale), float32(sin*r.Scale)
+		}
+	}
+	return t
+}
+
+func (s *Stage) loadWeights() (err error) {
+	if s.Embedding != nil {
+		if s.embedding, err = s.linear(plan.Linear{W: *s.Embedding}); err != nil {
+			return err
+		}
+	}
+	s.layers = make([]layers, len(s.Blocks))
+	for i := range s.Blocks {
+		b, l := &s.Blocks[i], &s.layers[i]
+		if l.attnNorm, err = upload(&s.memory, b.AttnNorm); err != nil {
+			return err
+		}
+		if l.ffnNorm, err = upload(&s.memory, b.FFNNorm); err != nil {
+			return err
+		}
+		for _, m := range []struct {
+			dst *linear
+			src plan.Linear
+		}{{&l.q, b.Q}, {&l.k, b.K}, {&l.v, b.V}, {&l.o, b.O}, {&l.gate, b.Gate}, {&l.up, b.Up}, {&l.down, b.Down}} {
+			if *m.dst, err = s.linear(m.src); err != nil {
+				return err
+			}
+		}
+	}
+	if s.Head == nil {
+		return nil
+	}
+	if s.headNorm, err = upload(&s.memory, s.Head.Norm); err != nil {
+		return err
+	}
+	if s.Embedding != nil && &s.Embedding.Data[0] == &s.Head.W.Data[0] {
+		s.head = s.embedding
+		return nil
+	}
+	s.head, err = s.linear(plan.Linear{W: s.Head.W})
+	return err
+}
+
+// slabBytes is about the size of the pieces that weights are copied in.
+const slabBytes = 4 << 20
+
+// linear copies a matrix and its bias.
+func (s *Stage) linear(l plan.Linear) (out linear, err error) {
+	if err := s.dev.need(l.W.Type); err != nil {
+		return out, err
+	}
+	at := layout(l.W.Type, l.W.Rows, l.W.Cols)
+	p, err := s.memory.alloc(at.size)
+	if err != nil {
+		return out, err
+	}
+	add := func(n int64) driver.Ptr { return p + driver.Ptr(n) }
+	out = linear{typ: l.W.Type, w: matrixArgs{
+		codes: add(at.codes), high: add(at.high), scales: add(at.scales), supers: add(at.supers),
+		rows: int32(l.W.Rows), cols: int32(l.W.Cols),
+	}}
+	step := max(1, slabBytes/l.W.RowBytes())
+	for r := 0; r < l.W.Rows; r += step {
+		part := l.W.Slice(r, min(r+step, l.W.Rows))
+		if err := s.copyRows(out.w, l.W.Type, part, r); err != nil {
+			return out, err
+		}
+		if s.options.Release != nil {
+			s.options.Release(part.Data)
+		}
+	}
+	if l.Bias != nil {
+		out.bias, err = upload(&s.memory, l.Bias)
+	}
+	return out, err
+}
+
+// copyRows copies rows of a matrix that begin with row first of it.
+func (s *Stage) copyRows(m matrixArgs, t quant.Type, part tensor.Tensor, first int) error {
+	data, at := packMatrix(part), layout(t, part.Rows, part.Cols)
+	f, groups := formats[t], int64(part.Cols/groupLen)
+	for _, plane := range []struct {
+		dst      driver.Ptr
+		from     int64
+		rowBytes int64
+	}{
+		{m.codes, at.codes, groups * groupLen * int64(f.low) / 8}, {m.high, at.high, groups * groupLen * int64(f.high) / 8},
+		{m.scales, at.scales, groups * int64(f.scales)}, {m.supers, at.supers, groups / superLen * int64(f.supers)},
+	} {
+		src := data[plane.from:][:int64(part.Rows)*plane.rowBytes]
+		if err := s.dev.ctx.CopyIn(plane.dst+driver.Ptr(int64(first)*plane.rowBytes), src); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Run computes a batch; see [plan.Stage].
+func (s *Stage) Run(ctx context.Context, b *plan.Batch) error {
+	rows := 0
+	var typ quant.Type
+	for i, span := range b.Spans {
+		kv, ok := span.KV.(*KV)
+		if !ok || kv.owner != s {
+			return errors.New("cuda: a sequence of another model or device")
+		}
+		if span.Pos < 0 || span.N <= 0 || span.Pos+span.N > kv.ctx {
+			return fmt.Errorf("cuda: positions %d to %d of a sequence that has room for %d", span.Pos, span.Pos+span.N-1, kv.ctx)
+		}
+		if i > 0 && kv.typ != typ {
+			return errors.New("cuda: KV caches of different types in one batch")
+		}
+		typ = kv.typ
+		rows += span.N
+	}
+	if rows == 0 || rows > s.options.MaxRows {
+		return fmt.Errorf("cuda: a batch of %d rows; between 1 and %d are possible", rows, s.options.MaxRows)
+	}
+	return s.dev.do(func() error { return s.run(ctx, b, rows, typ) })
+}

@@ -1,0 +1,144 @@
+package model
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"qgo/kernels/cuda"
+	"qgo/kernels/cuda/driver"
+	"qgo/kernels/cuda/emulator"
+	"qgo/model/demo"
+)
+
+// realGPU makes the tests of GPUs run on one, and whole; without it they run in
+// the emulator, which takes minutes for what a GPU does in a second.
+var realGPU = flag.Int("gpu", -1, "number of the GPU to test")
+
+func emulated(t testing.TB, o emulator.Options) *cuda.Device {
+	t.Helper()
+	if *realGPU >= 0 {
+		t.Skip("this test needs an emulated GPU")
+	}
+	return device(t, func() (driver.Context, error) { return emulator.New(t, o), nil })
+}
+
+// anyGPU returns the GPU of the flag, or an emulated one, for which the test is
+// too long where only short ones are to run.
+func anyGPU(t testing.TB) *cuda.Device {
+	t.Helper()
+	if testing.Short() && *realGPU < 0 {
+		t.Skip("takes long in the emulator")
+	}
+	if *realGPU >= 0 {
+		return device(t, func() (driver.Context, error) { return driver.Open(*realGPU) })
+	}
+	return emulated(t, emulator.Options{})
+}
+
+func device(t testing.TB, open func() (driver.Context, error)) *cuda.Device {
+	t.Helper()
+	d, err := cuda.OpenContext(open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+// greedy continues a prompt.
+func greedy(t testing.TB, m *Model, prompt []int32, n int) []int32 {
+	t.Helper()
+	seq := []Seq{{KV: newKV(t, m, len(prompt)+n), Tokens: prompt, Greedy: n}}
+	if err := m.Forward(context.Background(), seq); err != nil {
+		t.Fatal(err)
+	}
+	return seq[0].Out
+}
+
+// TestGPUSplits cuts the model between CPU and GPU at every layer.
+func TestGPUSplits(t *testing.T) {
+	dev := anyGPU(t)
+	g := readGolden(t).Prompts[0]
+	const n = 4
+	for _, layers := range []int{1, 2, 5, 7, AllLayers} {
+		m := tiny(t, Options{GPU: dev, GPULayers: layers, Context: 64, MaxRows: 32, KV: "f32"})
+		if got := greedy(t, m, g.IDs, n); !slices.Equal(got, g.Generated[:n]) {
+			t.Errorf("%d layers on the GPU: %v, want %v (%s)", layers, got, g.Generated[:n], m.Placement())
+		}
+	}
+}
+
+// TestGPUFit gives the GPU less and less memory.
+func TestGPUFit(t *testing.T) {
+	o := Options{Context: 64, MaxRows: 32}
+	whole := tiny(t, o)
+	need := whole.gpuBytes(whole.plan)
+	for _, c := range []struct {
+		memory    int64
+		layers    int
+		placement string // a part of it
+		warning   string // a part of it; "" for none
+	}{
+		{need + reserveGPU, 0, "embedding, 6 blocks, head", ""},
+		{need + reserveGPU, AllLayers, "embedding, 6 blocks, head", ""},
+		{need + reserveGPU, 3, ": 2 blocks, head,", ""},
+		// The head is the embedding: the GPU has it in any case.
+		{need + reserveGPU - 1, 0, ": 5 blocks, head,", "6 of 8 layers fit"},
+		{need/2 + reserveGPU, AllLayers, "; CPU: embedding, ", "layers fit into the free memory of cuda:0"},
+		{reserveGPU, 0, "CPU", "too little free memory"},
+		{1 << 20, 0, "CPU", "too little free memory"},
+	} {
+		var warnings []string
+		o.GPU, o.GPULayers = emulated(t, emulator.Options{Memory: c.memory}), c.layers
+		o.Notify = func(text string) { warnings = append(warnings, text) }
+		m := tiny(t, o)
+		warning := strings.Join(warnings, "\n")
+		if !strings.Contains(m.Placement(), c.placement) || !strings.Contains(warning, c.warning) || c.warning == "" && warning != "" {
+			t.Errorf("%d bytes, %d layers: %q with the warning %q, want %q and %q", c.memory, c.layers, m.Placement(), warning, c.placement, c.warning)
+		}
+	}
+}
+
+// TestGPULost loses the GPU while it decodes: the CPU goes on where it was.
+func TestGPULost(t *testing.T) {
+	g := readGolden(t).Prompts[0]
+	const n = 6
+	for _, launch := range []int{1, 90, 130, 290} {
+		var warnings []string
+		o := Options{Context: 64, MaxRows: 32, Notify: func(text string) { warnings = append(warnings, text) }}
+		o.GPU, o.GPULayers = emulated(t, emulator.Options{FailLaunch: launch}), 3
+		m := tiny(t, o)
+		other := newKV(t, m, 64) // of another sequence
+		first := []Seq{{KV: other, Tokens: g.IDs, Want: WantLast}}
+		if err := m.Forward(context.Background(), first); err != nil {
+			t.Fatal(err)
+		}
+		got := greedy(t, m, g.IDs, n)
+		next := []Seq{{KV: other, Tokens: g.Generated[:1], Greedy: n - 1}}
+		if err := m.Forward(context.Background(), next); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, g.Generated[:n]) || !slices.Equal(next[0].Out, g.Generated[1:n]) {
+			t.Errorf("lost at launch %d: %v and %v, want %v", launch, got, next[0].Out, g.Generated[:n])
+		}
+		if m.OnGPU() || len(warnings) != 1 || !strings.Contains(warnings[0], "cuLaunchKernel") {
+			t.Errorf("lost at launch %d: on %s, warnings %q", launch, m.Placement(), warnings)
+		}
+	}
+}
+
+// TestGPUOptions checks the number of layers.
+func TestGPUOptions(t *testing.T) {
+	f, err := demo.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := Load(f, Options{GPULayers: -1}); err == nil || !strings.Contains(fmt.Sprint(err), "-1 layers on the GPU") {
+		t.Errorf("-1 layers: %v", err)
+	}
+}
