@@ -63,7 +63,11 @@ func predict(m machine, cpu, program, suffix string, models io.Reader) error {
 			}
 			clocks := p.Weights / 32 / float64(m.cores) / m.clock
 			read[p.Type] += p.Read / m.bandwidth
-			compute[p.Type] += clocks * c[0]
+			planes := 1.0
+			if p.Head {
+				planes = 2 // of its activations: see docs/architecture.md
+			}
+			compute[p.Type] += clocks * c[0] * planes
 			prefill += p.Read / m.bandwidth / prompt
 			if !p.Head {
 				prefill += clocks * c[1]
