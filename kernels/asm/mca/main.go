@@ -37,7 +37,7 @@ func main() {
 	cpu := flag.String("cpu", "cortex-a57", "the CPU")
 	weights := flag.Int("weights", 0, "weights, times rows of activations, that a path goes through")
 	rows := flag.Int("rows", 16, "rows of activations of the kernels for several")
-	suffix := flag.String("suffix", "", "of the kernels' names: Dot for those with SDOT")
+	suffix := flag.String("suffix", "", "of the kernels' names: Dot for those with SDOT, I8mm for those with SMMLA")
 	parts := flag.String("path", "", "instructions of a function that is named: FIRST-LAST,FIRST-LAST and so on")
 	predicts := flag.Bool("predict", false, "predict the speeds of the models on the standard input, outputs of qgo roofline -o json")
 	var m machine
@@ -67,7 +67,7 @@ func main() {
 		}
 		return
 	}
-	fmt.Printf("%s, cycles per 32 weights: one row, its ports' bound; each of %d rows, its ports' bound\n", *cpu, *rows)
+	fmt.Printf("%s, per 32 weights: cycles, their ports' floor, instructions of one row; the same of each of %d rows\n", *cpu, *rows)
 	for _, t := range types {
 		one, err := kernel(*cpu, path, t, *suffix, 1)
 		if err != nil {
@@ -77,13 +77,13 @@ func main() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Printf("%-7s %6.2f %6.2f %8.2f %6.2f\n", t, one.cycles, one.bound(), many.cycles, many.bound())
+		fmt.Printf("%-7s %6.2f %6.2f %6.1f %8.2f %6.2f %6.1f\n", t, one.cycles, one.floor(), one.instructions, many.cycles, many.floor(), many.instructions)
 	}
 }
 
-// bound is the number of cycles in which the busiest resource is busy, all
-// divisible work being spread evenly.
-func (r *result) bound() (b float64) {
+// floor is the number of cycles that the busiest units need at least, if the two
+// vector pipes share their work evenly.
+func (r *result) floor() (b float64) {
 	for _, v := range r.uses {
 		b = max(b, v)
 	}
@@ -92,6 +92,10 @@ func (r *result) bound() (b float64) {
 
 // kernel analyses a kernel: cycles for 32 weights and a row.
 func kernel(cpu, path, typ, suffix string, rows int) (*result, error) {
+	pairs := suffix == "I8mm" // of rows, each an iteration
+	if rows == 1 && pairs {
+		suffix, pairs = "Dot", false
+	}
 	name := "mul" + typ + suffix
 	if rows == 1 {
 		name += "x1"
@@ -115,6 +119,9 @@ func kernel(cpu, path, typ, suffix string, rows int) (*result, error) {
 		if super && in == longest(l.inner) {
 			return superTiles / 2
 		}
+		if pairs {
+			return rows / 2
+		}
 		return rows
 	}
 	lines := trace(code, l, times)
@@ -127,7 +134,7 @@ func kernel(cpu, path, typ, suffix string, rows int) (*result, error) {
 
 // per returns the result of an n-th of the work.
 func (r *result) per(n float64) *result {
-	out := &result{r.cycles / n, map[string]float64{}}
+	out := &result{r.instructions / n, r.cycles / n, map[string]float64{}}
 	for k, v := range r.uses {
 		out.uses[k] = v / n
 	}
@@ -155,7 +162,7 @@ func foreign(cpu, path, symbol string, parts string, weights int) error {
 		return err
 	}
 	per := r.per(float64(weights) / 32)
-	fmt.Printf("%s: %d instructions, %.2f cycles per 32 weights, ports' bound %.2f\n", symbol, len(lines), per.cycles, per.bound())
+	fmt.Printf("%s, per 32 weights: %.2f cycles, their ports' floor %.2f, %.1f instructions\n", symbol, per.cycles, per.floor(), per.instructions)
 	return nil
 }
 
@@ -167,7 +174,7 @@ func printLoops(path, symbol string) error {
 	}
 	for i, in := range code {
 		first := slices.IndexFunc(code, func(c instruction) bool { return c.addr == in.target })
-		if in.target == 0 || first < 0 || first > i {
+		if in.target == 0 || first <= 0 || first > i { // a branch to the begin asks for more stack
 			continue
 		}
 		products := 0
