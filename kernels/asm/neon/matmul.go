@@ -87,13 +87,18 @@ type kernel struct {
 	magic, mask, flip, table arm64.V
 	bits                     map[int]arm64.V // masks of high bits by position
 
-	x      []arm64.V  // activations: each four of them as often as there are rows, or as they are
-	block  arm64.V    // their scales, and negated sums of codes
-	sums   arm64.V    // scaled sums
-	start  [2]arm64.V // what is subtracted from sums of products
+	acts
 	planes [2]arm64.V // high bits, shifted and as they are
 	half   [4]arm64.V // scales, then minima, of the groups as 16-bit integers
 	y      []arm64.V
+}
+
+// acts is a block of activations.
+type acts struct {
+	x     []arm64.V  // codes: each four of them as often as there are rows, or as they are
+	block arm64.V    // their scales, and negated sums of codes
+	sums  arm64.V    // scaled sums
+	start [2]arm64.V // what is subtracted from sums of products
 }
 
 // matmul writes the functions for all formats and the table of them.
@@ -156,10 +161,13 @@ func (k *kernel) generate(name, doc string) {
 		k.clear()
 		k.tiles(func() {
 			k.prepare()
-			if k.isa == smmla {
-				k.rowPairs(k.multiplyPair)
-			} else {
+			switch k.isa {
+			case smull:
 				k.rows(func() { k.multiply(rRowX, 0) })
+			case sdot:
+				k.rowPairs(k.multiplyTwo)
+			case smmla:
+				k.rowPairs(k.multiplyPair)
 			}
 		})
 	} else {

@@ -47,6 +47,10 @@ func (k *kernel) multiply(x arm64.R, at int) {
 		}
 		k.quad(i)
 	}
+	k.freeActivations()
+}
+
+func (k *kernel) freeActivations() {
 	k.Free(k.x...)
 	k.Free(k.block)
 	if k.minima {

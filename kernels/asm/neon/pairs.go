@@ -2,10 +2,67 @@ package main
 
 import "qgo/kernels/asm/arm64"
 
-// What multiplies two rows of activations at a time with SMMLA: a register has
-// eight columns of two rows, and the products of two of them are those of two
-// rows of weights and two of activations, in the order 00, 01, 10, 11. They are
-// scaled like that and then sorted by rows of activations.
+// What multiplies two rows of activations at a time, for which codes and scales
+// are loaded once.
+
+// multiplyTwo multiplies the tile with two blocks of activations, with SDOT.
+func (k *kernel) multiplyTwo() {
+	var rows [2]acts
+	for r, x := range []arm64.R{rRowX, rRowX2} {
+		k.activations(x, 0)
+		rows[r] = k.acts
+	}
+	for i := range rowQuads {
+		k.quadTwo(&rows, i)
+	}
+	for _, k.acts = range rows {
+		k.freeActivations()
+	}
+}
+
+// quadTwo computes rows 4i to 4i+3 for both blocks.
+func (k *kernel) quadTwo(rows *[2]acts, i int) {
+	var sum [2][2]arm64.V
+	for g := range sum {
+		for r := range rows {
+			sum[g][r] = k.Vec()
+			k.Load(sum[g][r], rConst, constMagic)
+		}
+		for j := range 4 {
+			c := k.code(i, 4*g+j)
+			for r, v := range sum[g] {
+				k.I("sdot %.4s, %.16b, %.4b[%]", v, c, rows[r].x[g], j)
+			}
+			k.Free(c)
+		}
+		for r, v := range sum[g] {
+			k.I("fsub %.4s, %.4s, %.4s", v, v, rows[r].start[g])
+			k.I("fmul %.4s, %.4s, %.s[%]", v, v, rows[r].block, g)
+		}
+		if k.group == 16 {
+			k.scaledPair(sum[g], k.scale(i, g))
+		}
+	}
+	k.addGroups(&sum)
+	if k.group == 32 {
+		k.scaledPair(sum[0], k.scale(i, 0))
+	}
+	k.add(i, sum[0][0], rRowDst, rows[0].sums)
+	k.add(i, sum[0][1], rRowDst2, rows[1].sums)
+}
+
+// addGroups adds the second group's results to the first one's.
+func (k *kernel) addGroups(sum *[2][2]arm64.V) {
+	for r, v := range sum[0] {
+		k.I("fadd %.4s, %.4s, %.4s", v, v, sum[1][r])
+		k.Free(sum[1][r])
+	}
+}
+
+// With SMMLA, a register has eight columns of two rows, and the products of two
+// of them are those of two rows of weights and two of activations, in the order
+// 00, 01, 10, 11. They are scaled like that and then sorted by rows of
+// activations.
 
 // preparePairs unpacks the codes of row quad i: eight columns of its first two
 // rows, the same of the others, then the next columns.
@@ -102,10 +159,7 @@ func (k *kernel) quadPair(p *pair, i int) {
 			k.scaledPair(sum[g], k.scale(i, g))
 		}
 	}
-	for r, v := range sum[0] {
-		k.I("fadd %.4s, %.4s, %.4s", v, v, sum[1][r])
-		k.Free(sum[1][r])
-	}
+	k.addGroups(&sum)
 	if k.group == 32 {
 		sum[0] = k.sort(sum[0])
 		k.scaledPair(sum[0], k.scale(i, 0))
