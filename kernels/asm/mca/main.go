@@ -92,7 +92,7 @@ func (r *result) floor() (b float64) {
 
 // kernel analyses a kernel: cycles for 32 weights and a row.
 func kernel(cpu, path, typ, suffix string, rows int) (*result, error) {
-	pairs := suffix == "I8mm" // of rows, each an iteration
+	pairs := suffix != "" // of rows, each an iteration
 	if rows == 1 && pairs {
 		suffix, pairs = "Dot", false
 	}
