@@ -4936,8 +4936,6 @@ TEXT ·mulQ8_0Dotx1(SB), NOSPLIT, $0-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
 	FMOVQ 0(R10), F0
-	MOVW $0x80808080, R5
-	VDUP R5, V1.S4
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
@@ -4952,326 +4950,262 @@ panel41:
 row42:
 	MOVD R6, R1
 	MOVD R13, R2
+	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
 	VEOR V3.B16, V3.B16, V3.B16
 	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
 	MOVD 40(R0), R4
 pair43:
-	FMOVQ 0(R2), F6
-	FMOVQ 16(R2), F7
-	FMOVQ 32(R2), F8
+	FMOVQ 0(R2), F5
+	FMOVQ 16(R2), F6
+	FMOVQ 32(R2), F7
 	PRFM 1024(R1), PLDL1KEEP
 	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F9
-	FMOVQ 64(R1), F10
-	VEOR V1.B16, V10.B16, V10.B16
-	WORD $0x4f86e149 // sdot v9.4s, v10.16b, v6.4b[0]
-	FMOVQ 128(R1), F11
-	VEOR V1.B16, V11.B16, V11.B16
-	WORD $0x4fa6e169 // sdot v9.4s, v11.16b, v6.4b[1]
-	FMOVQ 192(R1), F12
-	VEOR V1.B16, V12.B16, V12.B16
-	WORD $0x4f86e989 // sdot v9.4s, v12.16b, v6.4b[2]
-	FMOVQ 256(R1), F13
-	VEOR V1.B16, V13.B16, V13.B16
-	WORD $0x4fa6e9a9 // sdot v9.4s, v13.16b, v6.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f889129 // fmul v9.4s, v9.4s, v8.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 320(R1), F15
-	VEOR V1.B16, V15.B16, V15.B16
-	WORD $0x4f87e1ee // sdot v14.4s, v15.16b, v7.4b[0]
-	FMOVQ 384(R1), F16
-	VEOR V1.B16, V16.B16, V16.B16
-	WORD $0x4fa7e20e // sdot v14.4s, v16.16b, v7.4b[1]
-	FMOVQ 448(R1), F17
-	VEOR V1.B16, V17.B16, V17.B16
-	WORD $0x4f87ea2e // sdot v14.4s, v17.16b, v7.4b[2]
-	FMOVQ 512(R1), F18
-	VEOR V1.B16, V18.B16, V18.B16
-	WORD $0x4fa7ea4e // sdot v14.4s, v18.16b, v7.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fa891ce // fmul v14.4s, v14.4s, v8.s[1]
-	WORD $0x4e2ed529 // fadd v9.4s, v9.4s, v14.4s
-	FMOVD 0(R1), F19
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
-	WORD $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
+	FMOVQ 0(R10), F8
+	FMOVQ 64(R1), F9
+	WORD $0x4f85e128 // sdot v8.4s, v9.16b, v5.4b[0]
+	FMOVQ 128(R1), F10
+	WORD $0x4fa5e148 // sdot v8.4s, v10.16b, v5.4b[1]
+	FMOVQ 192(R1), F11
+	WORD $0x4f85e968 // sdot v8.4s, v11.16b, v5.4b[2]
+	FMOVQ 256(R1), F12
+	WORD $0x4fa5e988 // sdot v8.4s, v12.16b, v5.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f879108 // fmul v8.4s, v8.4s, v7.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 320(R1), F14
+	WORD $0x4f86e1cd // sdot v13.4s, v14.16b, v6.4b[0]
+	FMOVQ 384(R1), F15
+	WORD $0x4fa6e1ed // sdot v13.4s, v15.16b, v6.4b[1]
+	FMOVQ 448(R1), F16
+	WORD $0x4f86ea0d // sdot v13.4s, v16.16b, v6.4b[2]
+	FMOVQ 512(R1), F17
+	WORD $0x4fa6ea2d // sdot v13.4s, v17.16b, v6.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fa791ad // fmul v13.4s, v13.4s, v7.s[1]
+	WORD $0x4e2dd508 // fadd v8.4s, v8.4s, v13.4s
+	FMOVD 0(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	WORD $0x6e32dd08 // fmul v8.4s, v8.4s, v18.4s
+	WORD $0x4e28d421 // fadd v1.4s, v1.4s, v8.4s
 	PRFM 1152(R1), PLDL1KEEP
 	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F20
-	FMOVQ 80(R1), F21
-	VEOR V1.B16, V21.B16, V21.B16
-	WORD $0x4f86e2b4 // sdot v20.4s, v21.16b, v6.4b[0]
-	FMOVQ 144(R1), F22
-	VEOR V1.B16, V22.B16, V22.B16
-	WORD $0x4fa6e2d4 // sdot v20.4s, v22.16b, v6.4b[1]
-	FMOVQ 208(R1), F23
-	VEOR V1.B16, V23.B16, V23.B16
-	WORD $0x4f86eaf4 // sdot v20.4s, v23.16b, v6.4b[2]
-	FMOVQ 272(R1), F24
-	VEOR V1.B16, V24.B16, V24.B16
-	WORD $0x4fa6eb14 // sdot v20.4s, v24.16b, v6.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f889294 // fmul v20.4s, v20.4s, v8.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 336(R1), F26
-	VEOR V1.B16, V26.B16, V26.B16
-	WORD $0x4f87e359 // sdot v25.4s, v26.16b, v7.4b[0]
-	FMOVQ 400(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	WORD $0x4fa7e379 // sdot v25.4s, v27.16b, v7.4b[1]
-	FMOVQ 464(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	WORD $0x4f87eb99 // sdot v25.4s, v28.16b, v7.4b[2]
-	FMOVQ 528(R1), F29
-	VEOR V1.B16, V29.B16, V29.B16
-	WORD $0x4fa7ebb9 // sdot v25.4s, v29.16b, v7.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fa89339 // fmul v25.4s, v25.4s, v8.s[1]
-	WORD $0x4e39d694 // fadd v20.4s, v20.4s, v25.4s
-	FMOVD 8(R1), F30
-	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	WORD $0x6e3ede94 // fmul v20.4s, v20.4s, v30.4s
-	WORD $0x4e34d463 // fadd v3.4s, v3.4s, v20.4s
+	FMOVQ 0(R10), F19
+	FMOVQ 80(R1), F20
+	WORD $0x4f85e293 // sdot v19.4s, v20.16b, v5.4b[0]
+	FMOVQ 144(R1), F21
+	WORD $0x4fa5e2b3 // sdot v19.4s, v21.16b, v5.4b[1]
+	FMOVQ 208(R1), F22
+	WORD $0x4f85ead3 // sdot v19.4s, v22.16b, v5.4b[2]
+	FMOVQ 272(R1), F23
+	WORD $0x4fa5eaf3 // sdot v19.4s, v23.16b, v5.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f879273 // fmul v19.4s, v19.4s, v7.s[0]
+	FMOVQ 0(R10), F24
+	FMOVQ 336(R1), F25
+	WORD $0x4f86e338 // sdot v24.4s, v25.16b, v6.4b[0]
+	FMOVQ 400(R1), F26
+	WORD $0x4fa6e358 // sdot v24.4s, v26.16b, v6.4b[1]
+	FMOVQ 464(R1), F27
+	WORD $0x4f86eb78 // sdot v24.4s, v27.16b, v6.4b[2]
+	FMOVQ 528(R1), F28
+	WORD $0x4fa6eb98 // sdot v24.4s, v28.16b, v6.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fa79318 // fmul v24.4s, v24.4s, v7.s[1]
+	WORD $0x4e38d673 // fadd v19.4s, v19.4s, v24.4s
+	FMOVD 8(R1), F29
+	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
+	WORD $0x6e3dde73 // fmul v19.4s, v19.4s, v29.4s
+	WORD $0x4e33d442 // fadd v2.4s, v2.4s, v19.4s
 	PRFM 1280(R1), PLDL1KEEP
 	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F31
-	FMOVQ 96(R1), F10
-	VEOR V1.B16, V10.B16, V10.B16
-	WORD $0x4f86e15f // sdot v31.4s, v10.16b, v6.4b[0]
-	FMOVQ 160(R1), F11
-	VEOR V1.B16, V11.B16, V11.B16
-	WORD $0x4fa6e17f // sdot v31.4s, v11.16b, v6.4b[1]
-	FMOVQ 224(R1), F12
-	VEOR V1.B16, V12.B16, V12.B16
-	WORD $0x4f86e99f // sdot v31.4s, v12.16b, v6.4b[2]
-	FMOVQ 288(R1), F13
-	VEOR V1.B16, V13.B16, V13.B16
-	WORD $0x4fa6e9bf // sdot v31.4s, v13.16b, v6.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f8893ff // fmul v31.4s, v31.4s, v8.s[0]
-	FMOVQ 0(R10), F15
-	FMOVQ 352(R1), F16
-	VEOR V1.B16, V16.B16, V16.B16
-	WORD $0x4f87e20f // sdot v15.4s, v16.16b, v7.4b[0]
-	FMOVQ 416(R1), F17
-	VEOR V1.B16, V17.B16, V17.B16
-	WORD $0x4fa7e22f // sdot v15.4s, v17.16b, v7.4b[1]
-	FMOVQ 480(R1), F18
-	VEOR V1.B16, V18.B16, V18.B16
-	WORD $0x4f87ea4f // sdot v15.4s, v18.16b, v7.4b[2]
-	FMOVQ 544(R1), F14
-	VEOR V1.B16, V14.B16, V14.B16
-	WORD $0x4fa7e9cf // sdot v15.4s, v14.16b, v7.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fa891ef // fmul v15.4s, v15.4s, v8.s[1]
-	WORD $0x4e2fd7ff // fadd v31.4s, v31.4s, v15.4s
-	FMOVD 16(R1), F19
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	WORD $0x6e33dfff // fmul v31.4s, v31.4s, v19.4s
-	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
+	FMOVQ 0(R10), F30
+	FMOVQ 96(R1), F31
+	WORD $0x4f85e3fe // sdot v30.4s, v31.16b, v5.4b[0]
+	FMOVQ 160(R1), F9
+	WORD $0x4fa5e13e // sdot v30.4s, v9.16b, v5.4b[1]
+	FMOVQ 224(R1), F10
+	WORD $0x4f85e95e // sdot v30.4s, v10.16b, v5.4b[2]
+	FMOVQ 288(R1), F11
+	WORD $0x4fa5e97e // sdot v30.4s, v11.16b, v5.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f8793de // fmul v30.4s, v30.4s, v7.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 352(R1), F14
+	WORD $0x4f86e1cc // sdot v12.4s, v14.16b, v6.4b[0]
+	FMOVQ 416(R1), F15
+	WORD $0x4fa6e1ec // sdot v12.4s, v15.16b, v6.4b[1]
+	FMOVQ 480(R1), F16
+	WORD $0x4f86ea0c // sdot v12.4s, v16.16b, v6.4b[2]
+	FMOVQ 544(R1), F17
+	WORD $0x4fa6ea2c // sdot v12.4s, v17.16b, v6.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fa7918c // fmul v12.4s, v12.4s, v7.s[1]
+	WORD $0x4e2cd7de // fadd v30.4s, v30.4s, v12.4s
+	FMOVD 16(R1), F13
+	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
+	WORD $0x6e2ddfde // fmul v30.4s, v30.4s, v13.4s
+	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
-	FMOVQ 0(R10), F9
-	FMOVQ 112(R1), F21
-	VEOR V1.B16, V21.B16, V21.B16
-	WORD $0x4f86e2a9 // sdot v9.4s, v21.16b, v6.4b[0]
-	FMOVQ 176(R1), F22
-	VEOR V1.B16, V22.B16, V22.B16
-	WORD $0x4fa6e2c9 // sdot v9.4s, v22.16b, v6.4b[1]
-	FMOVQ 240(R1), F23
-	VEOR V1.B16, V23.B16, V23.B16
-	WORD $0x4f86eae9 // sdot v9.4s, v23.16b, v6.4b[2]
-	FMOVQ 304(R1), F24
-	VEOR V1.B16, V24.B16, V24.B16
-	WORD $0x4fa6eb09 // sdot v9.4s, v24.16b, v6.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f889129 // fmul v9.4s, v9.4s, v8.s[0]
-	FMOVQ 0(R10), F26
-	FMOVQ 368(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	WORD $0x4f87e37a // sdot v26.4s, v27.16b, v7.4b[0]
-	FMOVQ 432(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	WORD $0x4fa7e39a // sdot v26.4s, v28.16b, v7.4b[1]
-	FMOVQ 496(R1), F29
-	VEOR V1.B16, V29.B16, V29.B16
-	WORD $0x4f87ebba // sdot v26.4s, v29.16b, v7.4b[2]
-	FMOVQ 560(R1), F25
-	VEOR V1.B16, V25.B16, V25.B16
-	WORD $0x4fa7eb3a // sdot v26.4s, v25.16b, v7.4b[3]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fa8935a // fmul v26.4s, v26.4s, v8.s[1]
-	WORD $0x4e3ad529 // fadd v9.4s, v9.4s, v26.4s
-	FMOVD 24(R1), F30
-	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	WORD $0x6e3edd29 // fmul v9.4s, v9.4s, v30.4s
-	WORD $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
+	FMOVQ 0(R10), F18
+	FMOVQ 112(R1), F8
+	WORD $0x4f85e112 // sdot v18.4s, v8.16b, v5.4b[0]
+	FMOVQ 176(R1), F20
+	WORD $0x4fa5e292 // sdot v18.4s, v20.16b, v5.4b[1]
+	FMOVQ 240(R1), F21
+	WORD $0x4f85eab2 // sdot v18.4s, v21.16b, v5.4b[2]
+	FMOVQ 304(R1), F22
+	WORD $0x4fa5ead2 // sdot v18.4s, v22.16b, v5.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f879252 // fmul v18.4s, v18.4s, v7.s[0]
+	FMOVQ 0(R10), F23
+	FMOVQ 368(R1), F25
+	WORD $0x4f86e337 // sdot v23.4s, v25.16b, v6.4b[0]
+	FMOVQ 432(R1), F26
+	WORD $0x4fa6e357 // sdot v23.4s, v26.16b, v6.4b[1]
+	FMOVQ 496(R1), F27
+	WORD $0x4f86eb77 // sdot v23.4s, v27.16b, v6.4b[2]
+	FMOVQ 560(R1), F28
+	WORD $0x4fa6eb97 // sdot v23.4s, v28.16b, v6.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4fa792f7 // fmul v23.4s, v23.4s, v7.s[1]
+	WORD $0x4e37d652 // fadd v18.4s, v18.4s, v23.4s
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x6e38de52 // fmul v18.4s, v18.4s, v24.4s
+	WORD $0x4e32d484 // fadd v4.4s, v4.4s, v18.4s
 	SUBS $1, R4
 	BEQ last44
-	FMOVQ 64(R2), F20
-	FMOVQ 80(R2), F10
-	FMOVQ 96(R2), F11
+	FMOVQ 64(R2), F29
+	FMOVQ 80(R2), F19
+	FMOVQ 96(R2), F31
 	PRFM 1536(R1), PLDL1KEEP
 	PRFM 1600(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 576(R1), F13
-	VEOR V1.B16, V13.B16, V13.B16
-	WORD $0x4f94e1ac // sdot v12.4s, v13.16b, v20.4b[0]
-	FMOVQ 640(R1), F16
-	VEOR V1.B16, V16.B16, V16.B16
-	WORD $0x4fb4e20c // sdot v12.4s, v16.16b, v20.4b[1]
-	FMOVQ 704(R1), F17
-	VEOR V1.B16, V17.B16, V17.B16
-	WORD $0x4f94ea2c // sdot v12.4s, v17.16b, v20.4b[2]
-	FMOVQ 768(R1), F18
-	VEOR V1.B16, V18.B16, V18.B16
-	WORD $0x4fb4ea4c // sdot v12.4s, v18.16b, v20.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f8b918c // fmul v12.4s, v12.4s, v11.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 832(R1), F15
-	VEOR V1.B16, V15.B16, V15.B16
-	WORD $0x4f8ae1ee // sdot v14.4s, v15.16b, v10.4b[0]
-	FMOVQ 896(R1), F19
-	VEOR V1.B16, V19.B16, V19.B16
-	WORD $0x4faae26e // sdot v14.4s, v19.16b, v10.4b[1]
-	FMOVQ 960(R1), F31
-	VEOR V1.B16, V31.B16, V31.B16
-	WORD $0x4f8aebee // sdot v14.4s, v31.16b, v10.4b[2]
-	FMOVQ 1024(R1), F21
-	VEOR V1.B16, V21.B16, V21.B16
-	WORD $0x4faaeaae // sdot v14.4s, v21.16b, v10.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fab91ce // fmul v14.4s, v14.4s, v11.s[1]
-	WORD $0x4e2ed58c // fadd v12.4s, v12.4s, v14.4s
-	FMOVD 32(R1), F22
-	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	WORD $0x6e36dd8c // fmul v12.4s, v12.4s, v22.4s
-	WORD $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
+	FMOVQ 0(R10), F9
+	FMOVQ 576(R1), F10
+	WORD $0x4f9de149 // sdot v9.4s, v10.16b, v29.4b[0]
+	FMOVQ 640(R1), F11
+	WORD $0x4fbde169 // sdot v9.4s, v11.16b, v29.4b[1]
+	FMOVQ 704(R1), F14
+	WORD $0x4f9de9c9 // sdot v9.4s, v14.16b, v29.4b[2]
+	FMOVQ 768(R1), F15
+	WORD $0x4fbde9e9 // sdot v9.4s, v15.16b, v29.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f9f9129 // fmul v9.4s, v9.4s, v31.s[0]
+	FMOVQ 0(R10), F16
+	FMOVQ 832(R1), F17
+	WORD $0x4f93e230 // sdot v16.4s, v17.16b, v19.4b[0]
+	FMOVQ 896(R1), F12
+	WORD $0x4fb3e190 // sdot v16.4s, v12.16b, v19.4b[1]
+	FMOVQ 960(R1), F13
+	WORD $0x4f93e9b0 // sdot v16.4s, v13.16b, v19.4b[2]
+	FMOVQ 1024(R1), F30
+	WORD $0x4fb3ebd0 // sdot v16.4s, v30.16b, v19.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4fbf9210 // fmul v16.4s, v16.4s, v31.s[1]
+	WORD $0x4e30d529 // fadd v9.4s, v9.4s, v16.4s
+	FMOVD 32(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
+	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
 	PRFM 1664(R1), PLDL1KEEP
 	PRFM 1728(R1), PLDL1KEEP
-	FMOVQ 0(R10), F23
-	FMOVQ 592(R1), F24
-	VEOR V1.B16, V24.B16, V24.B16
-	WORD $0x4f94e317 // sdot v23.4s, v24.16b, v20.4b[0]
-	FMOVQ 656(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	WORD $0x4fb4e377 // sdot v23.4s, v27.16b, v20.4b[1]
-	FMOVQ 720(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	WORD $0x4f94eb97 // sdot v23.4s, v28.16b, v20.4b[2]
-	FMOVQ 784(R1), F29
-	VEOR V1.B16, V29.B16, V29.B16
-	WORD $0x4fb4ebb7 // sdot v23.4s, v29.16b, v20.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f8b92f7 // fmul v23.4s, v23.4s, v11.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 848(R1), F26
-	VEOR V1.B16, V26.B16, V26.B16
-	WORD $0x4f8ae359 // sdot v25.4s, v26.16b, v10.4b[0]
-	FMOVQ 912(R1), F30
-	VEOR V1.B16, V30.B16, V30.B16
-	WORD $0x4faae3d9 // sdot v25.4s, v30.16b, v10.4b[1]
-	FMOVQ 976(R1), F9
-	VEOR V1.B16, V9.B16, V9.B16
-	WORD $0x4f8ae939 // sdot v25.4s, v9.16b, v10.4b[2]
-	FMOVQ 1040(R1), F6
-	VEOR V1.B16, V6.B16, V6.B16
-	WORD $0x4faae8d9 // sdot v25.4s, v6.16b, v10.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fab9339 // fmul v25.4s, v25.4s, v11.s[1]
-	WORD $0x4e39d6f7 // fadd v23.4s, v23.4s, v25.4s
-	FMOVD 40(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	WORD $0x6e27def7 // fmul v23.4s, v23.4s, v7.4s
-	WORD $0x4e37d463 // fadd v3.4s, v3.4s, v23.4s
+	FMOVQ 0(R10), F20
+	FMOVQ 592(R1), F21
+	WORD $0x4f9de2b4 // sdot v20.4s, v21.16b, v29.4b[0]
+	FMOVQ 656(R1), F22
+	WORD $0x4fbde2d4 // sdot v20.4s, v22.16b, v29.4b[1]
+	FMOVQ 720(R1), F25
+	WORD $0x4f9deb34 // sdot v20.4s, v25.16b, v29.4b[2]
+	FMOVQ 784(R1), F26
+	WORD $0x4fbdeb54 // sdot v20.4s, v26.16b, v29.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f9f9294 // fmul v20.4s, v20.4s, v31.s[0]
+	FMOVQ 0(R10), F27
+	FMOVQ 848(R1), F28
+	WORD $0x4f93e39b // sdot v27.4s, v28.16b, v19.4b[0]
+	FMOVQ 912(R1), F23
+	WORD $0x4fb3e2fb // sdot v27.4s, v23.16b, v19.4b[1]
+	FMOVQ 976(R1), F24
+	WORD $0x4f93eb1b // sdot v27.4s, v24.16b, v19.4b[2]
+	FMOVQ 1040(R1), F18
+	WORD $0x4fb3ea5b // sdot v27.4s, v18.16b, v19.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4fbf937b // fmul v27.4s, v27.4s, v31.s[1]
+	WORD $0x4e3bd694 // fadd v20.4s, v20.4s, v27.4s
+	FMOVD 40(R1), F5
+	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
+	WORD $0x6e25de94 // fmul v20.4s, v20.4s, v5.4s
+	WORD $0x4e34d442 // fadd v2.4s, v2.4s, v20.4s
 	PRFM 1792(R1), PLDL1KEEP
 	PRFM 1856(R1), PLDL1KEEP
-	FMOVQ 0(R10), F8
-	FMOVQ 608(R1), F13
-	VEOR V1.B16, V13.B16, V13.B16
-	WORD $0x4f94e1a8 // sdot v8.4s, v13.16b, v20.4b[0]
-	FMOVQ 672(R1), F16
-	VEOR V1.B16, V16.B16, V16.B16
-	WORD $0x4fb4e208 // sdot v8.4s, v16.16b, v20.4b[1]
-	FMOVQ 736(R1), F17
-	VEOR V1.B16, V17.B16, V17.B16
-	WORD $0x4f94ea28 // sdot v8.4s, v17.16b, v20.4b[2]
-	FMOVQ 800(R1), F18
-	VEOR V1.B16, V18.B16, V18.B16
-	WORD $0x4fb4ea48 // sdot v8.4s, v18.16b, v20.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f8b9108 // fmul v8.4s, v8.4s, v11.s[0]
+	FMOVQ 0(R10), F6
+	FMOVQ 608(R1), F7
+	WORD $0x4f9de0e6 // sdot v6.4s, v7.16b, v29.4b[0]
+	FMOVQ 672(R1), F10
+	WORD $0x4fbde146 // sdot v6.4s, v10.16b, v29.4b[1]
+	FMOVQ 736(R1), F11
+	WORD $0x4f9de966 // sdot v6.4s, v11.16b, v29.4b[2]
+	FMOVQ 800(R1), F14
+	WORD $0x4fbde9c6 // sdot v6.4s, v14.16b, v29.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4f9f90c6 // fmul v6.4s, v6.4s, v31.s[0]
 	FMOVQ 0(R10), F15
-	FMOVQ 864(R1), F19
-	VEOR V1.B16, V19.B16, V19.B16
-	WORD $0x4f8ae26f // sdot v15.4s, v19.16b, v10.4b[0]
-	FMOVQ 928(R1), F31
-	VEOR V1.B16, V31.B16, V31.B16
-	WORD $0x4faae3ef // sdot v15.4s, v31.16b, v10.4b[1]
-	FMOVQ 992(R1), F21
-	VEOR V1.B16, V21.B16, V21.B16
-	WORD $0x4f8aeaaf // sdot v15.4s, v21.16b, v10.4b[2]
-	FMOVQ 1056(R1), F14
-	VEOR V1.B16, V14.B16, V14.B16
-	WORD $0x4faae9cf // sdot v15.4s, v14.16b, v10.4b[3]
+	FMOVQ 864(R1), F17
+	WORD $0x4f93e22f // sdot v15.4s, v17.16b, v19.4b[0]
+	FMOVQ 928(R1), F12
+	WORD $0x4fb3e18f // sdot v15.4s, v12.16b, v19.4b[1]
+	FMOVQ 992(R1), F13
+	WORD $0x4f93e9af // sdot v15.4s, v13.16b, v19.4b[2]
+	FMOVQ 1056(R1), F30
+	WORD $0x4fb3ebcf // sdot v15.4s, v30.16b, v19.4b[3]
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fab91ef // fmul v15.4s, v15.4s, v11.s[1]
-	WORD $0x4e2fd508 // fadd v8.4s, v8.4s, v15.4s
-	FMOVD 48(R1), F22
-	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	WORD $0x6e36dd08 // fmul v8.4s, v8.4s, v22.4s
-	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	WORD $0x4fbf91ef // fmul v15.4s, v15.4s, v31.s[1]
+	WORD $0x4e2fd4c6 // fadd v6.4s, v6.4s, v15.4s
+	FMOVD 48(R1), F16
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	WORD $0x6e30dcc6 // fmul v6.4s, v6.4s, v16.4s
+	WORD $0x4e26d463 // fadd v3.4s, v3.4s, v6.4s
 	PRFM 1920(R1), PLDL1KEEP
 	PRFM 1984(R1), PLDL1KEEP
 	PRFM 2048(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 624(R1), F24
-	VEOR V1.B16, V24.B16, V24.B16
-	WORD $0x4f94e30c // sdot v12.4s, v24.16b, v20.4b[0]
-	FMOVQ 688(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	WORD $0x4fb4e36c // sdot v12.4s, v27.16b, v20.4b[1]
-	FMOVQ 752(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	WORD $0x4f94eb8c // sdot v12.4s, v28.16b, v20.4b[2]
-	FMOVQ 816(R1), F29
-	VEOR V1.B16, V29.B16, V29.B16
-	WORD $0x4fb4ebac // sdot v12.4s, v29.16b, v20.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f8b918c // fmul v12.4s, v12.4s, v11.s[0]
+	FMOVQ 0(R10), F8
+	FMOVQ 624(R1), F9
+	WORD $0x4f9de128 // sdot v8.4s, v9.16b, v29.4b[0]
+	FMOVQ 688(R1), F21
+	WORD $0x4fbde2a8 // sdot v8.4s, v21.16b, v29.4b[1]
+	FMOVQ 752(R1), F22
+	WORD $0x4f9deac8 // sdot v8.4s, v22.16b, v29.4b[2]
+	FMOVQ 816(R1), F25
+	WORD $0x4fbdeb28 // sdot v8.4s, v25.16b, v29.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f9f9108 // fmul v8.4s, v8.4s, v31.s[0]
 	FMOVQ 0(R10), F26
-	FMOVQ 880(R1), F30
-	VEOR V1.B16, V30.B16, V30.B16
-	WORD $0x4f8ae3da // sdot v26.4s, v30.16b, v10.4b[0]
-	FMOVQ 944(R1), F9
-	VEOR V1.B16, V9.B16, V9.B16
-	WORD $0x4faae13a // sdot v26.4s, v9.16b, v10.4b[1]
-	FMOVQ 1008(R1), F6
-	VEOR V1.B16, V6.B16, V6.B16
-	WORD $0x4f8ae8da // sdot v26.4s, v6.16b, v10.4b[2]
-	FMOVQ 1072(R1), F25
-	VEOR V1.B16, V25.B16, V25.B16
-	WORD $0x4faaeb3a // sdot v26.4s, v25.16b, v10.4b[3]
+	FMOVQ 880(R1), F28
+	WORD $0x4f93e39a // sdot v26.4s, v28.16b, v19.4b[0]
+	FMOVQ 944(R1), F23
+	WORD $0x4fb3e2fa // sdot v26.4s, v23.16b, v19.4b[1]
+	FMOVQ 1008(R1), F24
+	WORD $0x4f93eb1a // sdot v26.4s, v24.16b, v19.4b[2]
+	FMOVQ 1072(R1), F18
+	WORD $0x4fb3ea5a // sdot v26.4s, v18.16b, v19.4b[3]
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fab935a // fmul v26.4s, v26.4s, v11.s[1]
-	WORD $0x4e3ad58c // fadd v12.4s, v12.4s, v26.4s
-	FMOVD 56(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	WORD $0x6e27dd8c // fmul v12.4s, v12.4s, v7.4s
-	WORD $0x4e2cd4a5 // fadd v5.4s, v5.4s, v12.4s
+	WORD $0x4fbf935a // fmul v26.4s, v26.4s, v31.s[1]
+	WORD $0x4e3ad508 // fadd v8.4s, v8.4s, v26.4s
+	FMOVD 56(R1), F27
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	WORD $0x6e3bdd08 // fmul v8.4s, v8.4s, v27.4s
+	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
 	ADD $1088, R1
 	ADD $128, R2
 	SUBS $1, R4
 	BNE pair43
 last44:
-	FMOVQ F2, 0(R14)
-	FMOVQ F3, 16(R14)
-	FMOVQ F4, 32(R14)
-	FMOVQ F5, 48(R14)
+	FMOVQ F1, 0(R14)
+	FMOVQ F2, 16(R14)
+	FMOVQ F3, 32(R14)
+	FMOVQ F4, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -5291,8 +5225,6 @@ TEXT ·mulQ8_0Dot(SB), 0, $960-8
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
-	MOVW $0x80808080, R5
-	VDUP R5, V1.S4
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
@@ -5302,643 +5234,579 @@ TEXT ·mulQ8_0Dot(SB), 0, $960-8
 panel45:
 	MOVD R6, R1
 	MOVD 8(R0), R2
-	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V1.B16, V1.B16, V1.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
 row46:
-	FMOVQ F2, 0(R14)
-	FMOVQ F2, 16(R14)
-	FMOVQ F2, 32(R14)
-	FMOVQ F2, 48(R14)
+	FMOVQ F1, 0(R14)
+	FMOVQ F1, 16(R14)
+	FMOVQ F1, 32(R14)
+	FMOVQ F1, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
 	BNE row46
 	MOVD 40(R0), R4
 pair47:
-	FMOVQ 64(R1), F3
-	VEOR V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 384(R11)
-	FMOVQ 128(R1), F4
-	VEOR V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 400(R11)
-	FMOVQ 192(R1), F5
-	VEOR V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 416(R11)
-	FMOVQ 256(R1), F6
-	VEOR V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 432(R11)
-	FMOVQ 320(R1), F7
-	VEOR V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 448(R11)
-	FMOVQ 384(R1), F8
-	VEOR V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 464(R11)
-	FMOVQ 448(R1), F9
-	VEOR V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 480(R11)
-	FMOVQ 512(R1), F10
-	VEOR V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 496(R11)
-	FMOVD 0(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 128(R11)
-	FMOVQ 80(R1), F12
-	VEOR V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 512(R11)
-	FMOVQ 144(R1), F13
-	VEOR V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 528(R11)
-	FMOVQ 208(R1), F14
-	VEOR V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 544(R11)
-	FMOVQ 272(R1), F15
-	VEOR V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 560(R11)
-	FMOVQ 336(R1), F16
-	VEOR V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 576(R11)
-	FMOVQ 400(R1), F17
-	VEOR V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 592(R11)
-	FMOVQ 464(R1), F18
-	VEOR V1.B16, V18.B16, V18.B16
-	FMOVQ F18, 608(R11)
-	FMOVQ 528(R1), F19
-	VEOR V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 624(R11)
-	FMOVD 8(R1), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	FMOVQ F20, 144(R11)
-	FMOVQ 96(R1), F21
-	VEOR V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 640(R11)
-	FMOVQ 160(R1), F22
-	VEOR V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 656(R11)
-	FMOVQ 224(R1), F23
-	VEOR V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 672(R11)
-	FMOVQ 288(R1), F24
-	VEOR V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 688(R11)
-	FMOVQ 352(R1), F25
-	VEOR V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 704(R11)
-	FMOVQ 416(R1), F26
-	VEOR V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 720(R11)
-	FMOVQ 480(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 736(R11)
-	FMOVQ 544(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 752(R11)
-	FMOVD 16(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	FMOVQ F29, 160(R11)
-	FMOVQ 112(R1), F30
-	VEOR V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 768(R11)
-	FMOVQ 176(R1), F31
-	VEOR V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 784(R11)
-	FMOVQ 240(R1), F2
-	VEOR V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 800(R11)
-	FMOVQ 304(R1), F3
-	VEOR V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 816(R11)
-	FMOVQ 368(R1), F4
-	VEOR V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 832(R11)
-	FMOVQ 432(R1), F5
-	VEOR V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 848(R11)
-	FMOVQ 496(R1), F6
-	VEOR V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 864(R11)
-	FMOVQ 560(R1), F7
-	VEOR V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 880(R11)
-	FMOVD 24(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 176(R11)
+	FMOVQ 64(R1), F2
+	FMOVQ F2, 384(R11)
+	FMOVQ 128(R1), F3
+	FMOVQ F3, 400(R11)
+	FMOVQ 192(R1), F4
+	FMOVQ F4, 416(R11)
+	FMOVQ 256(R1), F5
+	FMOVQ F5, 432(R11)
+	FMOVQ 320(R1), F6
+	FMOVQ F6, 448(R11)
+	FMOVQ 384(R1), F7
+	FMOVQ F7, 464(R11)
+	FMOVQ 448(R1), F8
+	FMOVQ F8, 480(R11)
+	FMOVQ 512(R1), F9
+	FMOVQ F9, 496(R11)
+	FMOVD 0(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 128(R11)
+	FMOVQ 80(R1), F11
+	FMOVQ F11, 512(R11)
+	FMOVQ 144(R1), F12
+	FMOVQ F12, 528(R11)
+	FMOVQ 208(R1), F13
+	FMOVQ F13, 544(R11)
+	FMOVQ 272(R1), F14
+	FMOVQ F14, 560(R11)
+	FMOVQ 336(R1), F15
+	FMOVQ F15, 576(R11)
+	FMOVQ 400(R1), F16
+	FMOVQ F16, 592(R11)
+	FMOVQ 464(R1), F17
+	FMOVQ F17, 608(R11)
+	FMOVQ 528(R1), F18
+	FMOVQ F18, 624(R11)
+	FMOVD 8(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	FMOVQ F19, 144(R11)
+	FMOVQ 96(R1), F20
+	FMOVQ F20, 640(R11)
+	FMOVQ 160(R1), F21
+	FMOVQ F21, 656(R11)
+	FMOVQ 224(R1), F22
+	FMOVQ F22, 672(R11)
+	FMOVQ 288(R1), F23
+	FMOVQ F23, 688(R11)
+	FMOVQ 352(R1), F24
+	FMOVQ F24, 704(R11)
+	FMOVQ 416(R1), F25
+	FMOVQ F25, 720(R11)
+	FMOVQ 480(R1), F26
+	FMOVQ F26, 736(R11)
+	FMOVQ 544(R1), F27
+	FMOVQ F27, 752(R11)
+	FMOVD 16(R1), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	FMOVQ F28, 160(R11)
+	FMOVQ 112(R1), F29
+	FMOVQ F29, 768(R11)
+	FMOVQ 176(R1), F30
+	FMOVQ F30, 784(R11)
+	FMOVQ 240(R1), F31
+	FMOVQ F31, 800(R11)
+	FMOVQ 304(R1), F1
+	FMOVQ F1, 816(R11)
+	FMOVQ 368(R1), F2
+	FMOVQ F2, 832(R11)
+	FMOVQ 432(R1), F3
+	FMOVQ F3, 848(R11)
+	FMOVQ 496(R1), F4
+	FMOVQ F4, 864(R11)
+	FMOVQ 560(R1), F5
+	FMOVQ F5, 880(R11)
+	FMOVD 24(R1), F6
+	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
+	FMOVQ F6, 176(R11)
 	MOVD 64(R0), R12
 	ADD $0, R2, R13
 	MOVD R3, R14
 pair49:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
-	FMOVQ 0(R13), F9
-	FMOVQ 16(R13), F10
-	FMOVQ 32(R13), F11
-	FMOVQ 0(R20), F12
-	FMOVQ 16(R20), F13
-	FMOVQ 32(R20), F14
-	FMOVQ 0(R10), F15
-	FMOVQ 0(R10), F16
-	FMOVQ 384(R11), F17
-	WORD $0x4f89e22f // sdot v15.4s, v17.16b, v9.4b[0]
-	WORD $0x4f8ce230 // sdot v16.4s, v17.16b, v12.4b[0]
-	FMOVQ 400(R11), F18
-	WORD $0x4fa9e24f // sdot v15.4s, v18.16b, v9.4b[1]
-	WORD $0x4face250 // sdot v16.4s, v18.16b, v12.4b[1]
-	FMOVQ 416(R11), F19
-	WORD $0x4f89ea6f // sdot v15.4s, v19.16b, v9.4b[2]
-	WORD $0x4f8cea70 // sdot v16.4s, v19.16b, v12.4b[2]
-	FMOVQ 432(R11), F20
-	WORD $0x4fa9ea8f // sdot v15.4s, v20.16b, v9.4b[3]
-	WORD $0x4facea90 // sdot v16.4s, v20.16b, v12.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f8b91ef // fmul v15.4s, v15.4s, v11.s[0]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F22
-	FMOVQ 448(R11), F23
-	WORD $0x4f8ae2f5 // sdot v21.4s, v23.16b, v10.4b[0]
-	WORD $0x4f8de2f6 // sdot v22.4s, v23.16b, v13.4b[0]
-	FMOVQ 464(R11), F24
-	WORD $0x4faae315 // sdot v21.4s, v24.16b, v10.4b[1]
-	WORD $0x4fade316 // sdot v22.4s, v24.16b, v13.4b[1]
-	FMOVQ 480(R11), F25
-	WORD $0x4f8aeb35 // sdot v21.4s, v25.16b, v10.4b[2]
-	WORD $0x4f8deb36 // sdot v22.4s, v25.16b, v13.4b[2]
-	FMOVQ 496(R11), F26
-	WORD $0x4faaeb55 // sdot v21.4s, v26.16b, v10.4b[3]
-	WORD $0x4fadeb56 // sdot v22.4s, v26.16b, v13.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fab92b5 // fmul v21.4s, v21.4s, v11.s[1]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4fae92d6 // fmul v22.4s, v22.4s, v14.s[1]
-	WORD $0x4e35d5ef // fadd v15.4s, v15.4s, v21.4s
-	WORD $0x4e36d610 // fadd v16.4s, v16.4s, v22.4s
-	FMOVQ 128(R11), F27
-	WORD $0x6e3bddef // fmul v15.4s, v15.4s, v27.4s
-	WORD $0x6e3bde10 // fmul v16.4s, v16.4s, v27.4s
-	FMOVQ 0(R14), F28
-	WORD $0x4e2fd79c // fadd v28.4s, v28.4s, v15.4s
-	FMOVQ F28, 0(R14)
-	FMOVQ 0(R21), F29
-	WORD $0x4e30d7bd // fadd v29.4s, v29.4s, v16.4s
-	FMOVQ F29, 0(R21)
-	FMOVQ 0(R10), F30
-	FMOVQ 0(R10), F31
-	FMOVQ 512(R11), F2
-	WORD $0x4f89e05e // sdot v30.4s, v2.16b, v9.4b[0]
-	WORD $0x4f8ce05f // sdot v31.4s, v2.16b, v12.4b[0]
-	FMOVQ 528(R11), F3
-	WORD $0x4fa9e07e // sdot v30.4s, v3.16b, v9.4b[1]
-	WORD $0x4face07f // sdot v31.4s, v3.16b, v12.4b[1]
-	FMOVQ 544(R11), F4
-	WORD $0x4f89e89e // sdot v30.4s, v4.16b, v9.4b[2]
-	WORD $0x4f8ce89f // sdot v31.4s, v4.16b, v12.4b[2]
-	FMOVQ 560(R11), F5
-	WORD $0x4fa9e8be // sdot v30.4s, v5.16b, v9.4b[3]
-	WORD $0x4face8bf // sdot v31.4s, v5.16b, v12.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f8b93de // fmul v30.4s, v30.4s, v11.s[0]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f8e93ff // fmul v31.4s, v31.4s, v14.s[0]
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F7
-	FMOVQ 576(R11), F8
-	WORD $0x4f8ae106 // sdot v6.4s, v8.16b, v10.4b[0]
-	WORD $0x4f8de107 // sdot v7.4s, v8.16b, v13.4b[0]
-	FMOVQ 592(R11), F17
-	WORD $0x4faae226 // sdot v6.4s, v17.16b, v10.4b[1]
-	WORD $0x4fade227 // sdot v7.4s, v17.16b, v13.4b[1]
-	FMOVQ 608(R11), F18
-	WORD $0x4f8aea46 // sdot v6.4s, v18.16b, v10.4b[2]
-	WORD $0x4f8dea47 // sdot v7.4s, v18.16b, v13.4b[2]
-	FMOVQ 624(R11), F19
-	WORD $0x4faaea66 // sdot v6.4s, v19.16b, v10.4b[3]
-	WORD $0x4fadea67 // sdot v7.4s, v19.16b, v13.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fab90c6 // fmul v6.4s, v6.4s, v11.s[1]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fae90e7 // fmul v7.4s, v7.4s, v14.s[1]
-	WORD $0x4e26d7de // fadd v30.4s, v30.4s, v6.4s
-	WORD $0x4e27d7ff // fadd v31.4s, v31.4s, v7.4s
-	FMOVQ 144(R11), F20
-	WORD $0x6e34dfde // fmul v30.4s, v30.4s, v20.4s
-	WORD $0x6e34dfff // fmul v31.4s, v31.4s, v20.4s
-	FMOVQ 16(R14), F23
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
-	FMOVQ F23, 16(R14)
-	FMOVQ 16(R21), F24
-	WORD $0x4e3fd718 // fadd v24.4s, v24.4s, v31.4s
-	FMOVQ F24, 16(R21)
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F26
-	FMOVQ 640(R11), F21
-	WORD $0x4f89e2b9 // sdot v25.4s, v21.16b, v9.4b[0]
-	WORD $0x4f8ce2ba // sdot v26.4s, v21.16b, v12.4b[0]
-	FMOVQ 656(R11), F22
-	WORD $0x4fa9e2d9 // sdot v25.4s, v22.16b, v9.4b[1]
-	WORD $0x4face2da // sdot v26.4s, v22.16b, v12.4b[1]
-	FMOVQ 672(R11), F27
-	WORD $0x4f89eb79 // sdot v25.4s, v27.16b, v9.4b[2]
-	WORD $0x4f8ceb7a // sdot v26.4s, v27.16b, v12.4b[2]
-	FMOVQ 688(R11), F15
-	WORD $0x4fa9e9f9 // sdot v25.4s, v15.16b, v9.4b[3]
-	WORD $0x4face9fa // sdot v26.4s, v15.16b, v12.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f8b9339 // fmul v25.4s, v25.4s, v11.s[0]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4f8e935a // fmul v26.4s, v26.4s, v14.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 0(R10), F16
-	FMOVQ 704(R11), F29
-	WORD $0x4f8ae3bc // sdot v28.4s, v29.16b, v10.4b[0]
-	WORD $0x4f8de3b0 // sdot v16.4s, v29.16b, v13.4b[0]
-	FMOVQ 720(R11), F2
-	WORD $0x4faae05c // sdot v28.4s, v2.16b, v10.4b[1]
-	WORD $0x4fade050 // sdot v16.4s, v2.16b, v13.4b[1]
-	FMOVQ 736(R11), F3
-	WORD $0x4f8ae87c // sdot v28.4s, v3.16b, v10.4b[2]
-	WORD $0x4f8de870 // sdot v16.4s, v3.16b, v13.4b[2]
-	FMOVQ 752(R11), F4
-	WORD $0x4faae89c // sdot v28.4s, v4.16b, v10.4b[3]
-	WORD $0x4fade890 // sdot v16.4s, v4.16b, v13.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fab939c // fmul v28.4s, v28.4s, v11.s[1]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fae9210 // fmul v16.4s, v16.4s, v14.s[1]
-	WORD $0x4e3cd739 // fadd v25.4s, v25.4s, v28.4s
-	WORD $0x4e30d75a // fadd v26.4s, v26.4s, v16.4s
-	FMOVQ 160(R11), F5
-	WORD $0x6e25df39 // fmul v25.4s, v25.4s, v5.4s
-	WORD $0x6e25df5a // fmul v26.4s, v26.4s, v5.4s
-	FMOVQ 32(R14), F8
-	WORD $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
-	FMOVQ F8, 32(R14)
-	FMOVQ 32(R21), F17
-	WORD $0x4e3ad631 // fadd v17.4s, v17.4s, v26.4s
-	FMOVQ F17, 32(R21)
-	FMOVQ 0(R10), F18
+	FMOVQ 0(R13), F7
+	FMOVQ 16(R13), F8
+	FMOVQ 32(R13), F9
+	FMOVQ 0(R20), F10
+	FMOVQ 16(R20), F11
+	FMOVQ 32(R20), F12
+	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F14
+	FMOVQ 384(R11), F15
+	WORD $0x4f87e1ed // sdot v13.4s, v15.16b, v7.4b[0]
+	WORD $0x4f8ae1ee // sdot v14.4s, v15.16b, v10.4b[0]
+	FMOVQ 400(R11), F16
+	WORD $0x4fa7e20d // sdot v13.4s, v16.16b, v7.4b[1]
+	WORD $0x4faae20e // sdot v14.4s, v16.16b, v10.4b[1]
+	FMOVQ 416(R11), F17
+	WORD $0x4f87ea2d // sdot v13.4s, v17.16b, v7.4b[2]
+	WORD $0x4f8aea2e // sdot v14.4s, v17.16b, v10.4b[2]
+	FMOVQ 432(R11), F18
+	WORD $0x4fa7ea4d // sdot v13.4s, v18.16b, v7.4b[3]
+	WORD $0x4faaea4e // sdot v14.4s, v18.16b, v10.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f8991ad // fmul v13.4s, v13.4s, v9.s[0]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f8c91ce // fmul v14.4s, v14.4s, v12.s[0]
 	FMOVQ 0(R10), F19
-	FMOVQ 768(R11), F6
-	WORD $0x4f89e0d2 // sdot v18.4s, v6.16b, v9.4b[0]
-	WORD $0x4f8ce0d3 // sdot v19.4s, v6.16b, v12.4b[0]
-	FMOVQ 784(R11), F7
-	WORD $0x4fa9e0f2 // sdot v18.4s, v7.16b, v9.4b[1]
-	WORD $0x4face0f3 // sdot v19.4s, v7.16b, v12.4b[1]
-	FMOVQ 800(R11), F20
-	WORD $0x4f89ea92 // sdot v18.4s, v20.16b, v9.4b[2]
-	WORD $0x4f8cea93 // sdot v19.4s, v20.16b, v12.4b[2]
-	FMOVQ 816(R11), F30
-	WORD $0x4fa9ebd2 // sdot v18.4s, v30.16b, v9.4b[3]
-	WORD $0x4facebd3 // sdot v19.4s, v30.16b, v12.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f8b9252 // fmul v18.4s, v18.4s, v11.s[0]
+	FMOVQ 0(R10), F20
+	FMOVQ 448(R11), F21
+	WORD $0x4f88e2b3 // sdot v19.4s, v21.16b, v8.4b[0]
+	WORD $0x4f8be2b4 // sdot v20.4s, v21.16b, v11.4b[0]
+	FMOVQ 464(R11), F22
+	WORD $0x4fa8e2d3 // sdot v19.4s, v22.16b, v8.4b[1]
+	WORD $0x4fabe2d4 // sdot v20.4s, v22.16b, v11.4b[1]
+	FMOVQ 480(R11), F23
+	WORD $0x4f88eaf3 // sdot v19.4s, v23.16b, v8.4b[2]
+	WORD $0x4f8beaf4 // sdot v20.4s, v23.16b, v11.4b[2]
+	FMOVQ 496(R11), F24
+	WORD $0x4fa8eb13 // sdot v19.4s, v24.16b, v8.4b[3]
+	WORD $0x4fabeb14 // sdot v20.4s, v24.16b, v11.4b[3]
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f8e9273 // fmul v19.4s, v19.4s, v14.s[0]
+	WORD $0x4fa99273 // fmul v19.4s, v19.4s, v9.s[1]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fac9294 // fmul v20.4s, v20.4s, v12.s[1]
+	WORD $0x4e33d5ad // fadd v13.4s, v13.4s, v19.4s
+	WORD $0x4e34d5ce // fadd v14.4s, v14.4s, v20.4s
+	FMOVQ 128(R11), F25
+	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
+	WORD $0x6e39ddce // fmul v14.4s, v14.4s, v25.4s
+	FMOVQ 0(R14), F26
+	WORD $0x4e2dd75a // fadd v26.4s, v26.4s, v13.4s
+	FMOVQ F26, 0(R14)
+	FMOVQ 0(R21), F27
+	WORD $0x4e2ed77b // fadd v27.4s, v27.4s, v14.4s
+	FMOVQ F27, 0(R21)
+	FMOVQ 0(R10), F28
+	FMOVQ 0(R10), F29
+	FMOVQ 512(R11), F30
+	WORD $0x4f87e3dc // sdot v28.4s, v30.16b, v7.4b[0]
+	WORD $0x4f8ae3dd // sdot v29.4s, v30.16b, v10.4b[0]
+	FMOVQ 528(R11), F31
+	WORD $0x4fa7e3fc // sdot v28.4s, v31.16b, v7.4b[1]
+	WORD $0x4faae3fd // sdot v29.4s, v31.16b, v10.4b[1]
+	FMOVQ 544(R11), F1
+	WORD $0x4f87e83c // sdot v28.4s, v1.16b, v7.4b[2]
+	WORD $0x4f8ae83d // sdot v29.4s, v1.16b, v10.4b[2]
+	FMOVQ 560(R11), F2
+	WORD $0x4fa7e85c // sdot v28.4s, v2.16b, v7.4b[3]
+	WORD $0x4faae85d // sdot v29.4s, v2.16b, v10.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f89939c // fmul v28.4s, v28.4s, v9.s[0]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f8c93bd // fmul v29.4s, v29.4s, v12.s[0]
+	FMOVQ 0(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 576(R11), F5
+	WORD $0x4f88e0a3 // sdot v3.4s, v5.16b, v8.4b[0]
+	WORD $0x4f8be0a4 // sdot v4.4s, v5.16b, v11.4b[0]
+	FMOVQ 592(R11), F6
+	WORD $0x4fa8e0c3 // sdot v3.4s, v6.16b, v8.4b[1]
+	WORD $0x4fabe0c4 // sdot v4.4s, v6.16b, v11.4b[1]
+	FMOVQ 608(R11), F15
+	WORD $0x4f88e9e3 // sdot v3.4s, v15.16b, v8.4b[2]
+	WORD $0x4f8be9e4 // sdot v4.4s, v15.16b, v11.4b[2]
+	FMOVQ 624(R11), F16
+	WORD $0x4fa8ea03 // sdot v3.4s, v16.16b, v8.4b[3]
+	WORD $0x4fabea04 // sdot v4.4s, v16.16b, v11.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4fa99063 // fmul v3.4s, v3.4s, v9.s[1]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4fac9084 // fmul v4.4s, v4.4s, v12.s[1]
+	WORD $0x4e23d79c // fadd v28.4s, v28.4s, v3.4s
+	WORD $0x4e24d7bd // fadd v29.4s, v29.4s, v4.4s
+	FMOVQ 144(R11), F17
+	WORD $0x6e31df9c // fmul v28.4s, v28.4s, v17.4s
+	WORD $0x6e31dfbd // fmul v29.4s, v29.4s, v17.4s
+	FMOVQ 16(R14), F18
+	WORD $0x4e3cd652 // fadd v18.4s, v18.4s, v28.4s
+	FMOVQ F18, 16(R14)
+	FMOVQ 16(R21), F21
+	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
+	FMOVQ F21, 16(R21)
+	FMOVQ 0(R10), F22
 	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F31
-	FMOVQ 832(R11), F24
+	FMOVQ 640(R11), F24
+	WORD $0x4f87e316 // sdot v22.4s, v24.16b, v7.4b[0]
 	WORD $0x4f8ae317 // sdot v23.4s, v24.16b, v10.4b[0]
-	WORD $0x4f8de31f // sdot v31.4s, v24.16b, v13.4b[0]
-	FMOVQ 848(R11), F21
-	WORD $0x4faae2b7 // sdot v23.4s, v21.16b, v10.4b[1]
-	WORD $0x4fade2bf // sdot v31.4s, v21.16b, v13.4b[1]
-	FMOVQ 864(R11), F22
-	WORD $0x4f8aead7 // sdot v23.4s, v22.16b, v10.4b[2]
-	WORD $0x4f8deadf // sdot v31.4s, v22.16b, v13.4b[2]
-	FMOVQ 880(R11), F27
-	WORD $0x4faaeb77 // sdot v23.4s, v27.16b, v10.4b[3]
-	WORD $0x4fadeb7f // sdot v31.4s, v27.16b, v13.4b[3]
+	FMOVQ 656(R11), F19
+	WORD $0x4fa7e276 // sdot v22.4s, v19.16b, v7.4b[1]
+	WORD $0x4faae277 // sdot v23.4s, v19.16b, v10.4b[1]
+	FMOVQ 672(R11), F20
+	WORD $0x4f87ea96 // sdot v22.4s, v20.16b, v7.4b[2]
+	WORD $0x4f8aea97 // sdot v23.4s, v20.16b, v10.4b[2]
+	FMOVQ 688(R11), F25
+	WORD $0x4fa7eb36 // sdot v22.4s, v25.16b, v7.4b[3]
+	WORD $0x4faaeb37 // sdot v23.4s, v25.16b, v10.4b[3]
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f8992d6 // fmul v22.4s, v22.4s, v9.s[0]
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fab92f7 // fmul v23.4s, v23.4s, v11.s[1]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fae93ff // fmul v31.4s, v31.4s, v14.s[1]
-	WORD $0x4e37d652 // fadd v18.4s, v18.4s, v23.4s
-	WORD $0x4e3fd673 // fadd v19.4s, v19.4s, v31.4s
-	FMOVQ 176(R11), F15
-	WORD $0x6e2fde52 // fmul v18.4s, v18.4s, v15.4s
-	WORD $0x6e2fde73 // fmul v19.4s, v19.4s, v15.4s
-	FMOVQ 48(R14), F29
-	WORD $0x4e32d7bd // fadd v29.4s, v29.4s, v18.4s
-	FMOVQ F29, 48(R14)
-	FMOVQ 48(R21), F2
-	WORD $0x4e33d442 // fadd v2.4s, v2.4s, v19.4s
-	FMOVQ F2, 48(R21)
+	WORD $0x4f8c92f7 // fmul v23.4s, v23.4s, v12.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F26
+	FMOVQ 704(R11), F14
+	WORD $0x4f88e1cd // sdot v13.4s, v14.16b, v8.4b[0]
+	WORD $0x4f8be1da // sdot v26.4s, v14.16b, v11.4b[0]
+	FMOVQ 720(R11), F27
+	WORD $0x4fa8e36d // sdot v13.4s, v27.16b, v8.4b[1]
+	WORD $0x4fabe37a // sdot v26.4s, v27.16b, v11.4b[1]
+	FMOVQ 736(R11), F30
+	WORD $0x4f88ebcd // sdot v13.4s, v30.16b, v8.4b[2]
+	WORD $0x4f8bebda // sdot v26.4s, v30.16b, v11.4b[2]
+	FMOVQ 752(R11), F31
+	WORD $0x4fa8ebed // sdot v13.4s, v31.16b, v8.4b[3]
+	WORD $0x4fabebfa // sdot v26.4s, v31.16b, v11.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fa991ad // fmul v13.4s, v13.4s, v9.s[1]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4fac935a // fmul v26.4s, v26.4s, v12.s[1]
+	WORD $0x4e2dd6d6 // fadd v22.4s, v22.4s, v13.4s
+	WORD $0x4e3ad6f7 // fadd v23.4s, v23.4s, v26.4s
+	FMOVQ 160(R11), F1
+	WORD $0x6e21ded6 // fmul v22.4s, v22.4s, v1.4s
+	WORD $0x6e21def7 // fmul v23.4s, v23.4s, v1.4s
+	FMOVQ 32(R14), F2
+	WORD $0x4e36d442 // fadd v2.4s, v2.4s, v22.4s
+	FMOVQ F2, 32(R14)
+	FMOVQ 32(R21), F5
+	WORD $0x4e37d4a5 // fadd v5.4s, v5.4s, v23.4s
+	FMOVQ F5, 32(R21)
+	FMOVQ 0(R10), F6
+	FMOVQ 0(R10), F15
+	FMOVQ 768(R11), F16
+	WORD $0x4f87e206 // sdot v6.4s, v16.16b, v7.4b[0]
+	WORD $0x4f8ae20f // sdot v15.4s, v16.16b, v10.4b[0]
+	FMOVQ 784(R11), F3
+	WORD $0x4fa7e066 // sdot v6.4s, v3.16b, v7.4b[1]
+	WORD $0x4faae06f // sdot v15.4s, v3.16b, v10.4b[1]
+	FMOVQ 800(R11), F4
+	WORD $0x4f87e886 // sdot v6.4s, v4.16b, v7.4b[2]
+	WORD $0x4f8ae88f // sdot v15.4s, v4.16b, v10.4b[2]
+	FMOVQ 816(R11), F17
+	WORD $0x4fa7ea26 // sdot v6.4s, v17.16b, v7.4b[3]
+	WORD $0x4faaea2f // sdot v15.4s, v17.16b, v10.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4f8990c6 // fmul v6.4s, v6.4s, v9.s[0]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f8c91ef // fmul v15.4s, v15.4s, v12.s[0]
+	FMOVQ 0(R10), F28
+	FMOVQ 0(R10), F18
+	FMOVQ 832(R11), F29
+	WORD $0x4f88e3bc // sdot v28.4s, v29.16b, v8.4b[0]
+	WORD $0x4f8be3b2 // sdot v18.4s, v29.16b, v11.4b[0]
+	FMOVQ 848(R11), F21
+	WORD $0x4fa8e2bc // sdot v28.4s, v21.16b, v8.4b[1]
+	WORD $0x4fabe2b2 // sdot v18.4s, v21.16b, v11.4b[1]
+	FMOVQ 864(R11), F24
+	WORD $0x4f88eb1c // sdot v28.4s, v24.16b, v8.4b[2]
+	WORD $0x4f8beb12 // sdot v18.4s, v24.16b, v11.4b[2]
+	FMOVQ 880(R11), F19
+	WORD $0x4fa8ea7c // sdot v28.4s, v19.16b, v8.4b[3]
+	WORD $0x4fabea72 // sdot v18.4s, v19.16b, v11.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fa9939c // fmul v28.4s, v28.4s, v9.s[1]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4fac9252 // fmul v18.4s, v18.4s, v12.s[1]
+	WORD $0x4e3cd4c6 // fadd v6.4s, v6.4s, v28.4s
+	WORD $0x4e32d5ef // fadd v15.4s, v15.4s, v18.4s
+	FMOVQ 176(R11), F20
+	WORD $0x6e34dcc6 // fmul v6.4s, v6.4s, v20.4s
+	WORD $0x6e34ddef // fmul v15.4s, v15.4s, v20.4s
+	FMOVQ 48(R14), F25
+	WORD $0x4e26d739 // fadd v25.4s, v25.4s, v6.4s
+	FMOVQ F25, 48(R14)
+	FMOVQ 48(R21), F14
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	FMOVQ F14, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair49
 	SUBS $1, R4
 	BEQ last48
-	FMOVQ 576(R1), F3
-	VEOR V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 384(R11)
-	FMOVQ 640(R1), F4
-	VEOR V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 400(R11)
-	FMOVQ 704(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 416(R11)
-	FMOVQ 768(R1), F16
-	VEOR V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 432(R11)
-	FMOVQ 832(R1), F5
-	VEOR V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 448(R11)
-	FMOVQ 896(R1), F25
-	VEOR V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 464(R11)
-	FMOVQ 960(R1), F8
-	VEOR V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 480(R11)
-	FMOVQ 1024(R1), F26
-	VEOR V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 496(R11)
-	FMOVD 32(R1), F17
-	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	FMOVQ F17, 128(R11)
-	FMOVQ 592(R1), F6
-	VEOR V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 512(R11)
-	FMOVQ 656(R1), F7
-	VEOR V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 528(R11)
-	FMOVQ 720(R1), F20
-	VEOR V1.B16, V20.B16, V20.B16
-	FMOVQ F20, 544(R11)
-	FMOVQ 784(R1), F30
-	VEOR V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 560(R11)
-	FMOVQ 848(R1), F24
-	VEOR V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 576(R11)
-	FMOVQ 912(R1), F21
-	VEOR V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 592(R11)
-	FMOVQ 976(R1), F22
-	VEOR V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 608(R11)
-	FMOVQ 1040(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 624(R11)
-	FMOVD 40(R1), F23
+	FMOVQ 576(R1), F27
+	FMOVQ F27, 384(R11)
+	FMOVQ 640(R1), F30
+	FMOVQ F30, 400(R11)
+	FMOVQ 704(R1), F31
+	FMOVQ F31, 416(R11)
+	FMOVQ 768(R1), F13
+	FMOVQ F13, 432(R11)
+	FMOVQ 832(R1), F26
+	FMOVQ F26, 448(R11)
+	FMOVQ 896(R1), F1
+	FMOVQ F1, 464(R11)
+	FMOVQ 960(R1), F22
+	FMOVQ F22, 480(R11)
+	FMOVQ 1024(R1), F2
+	FMOVQ F2, 496(R11)
+	FMOVD 32(R1), F23
 	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	FMOVQ F23, 144(R11)
-	FMOVQ 608(R1), F31
-	VEOR V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 640(R11)
-	FMOVQ 672(R1), F15
-	VEOR V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 656(R11)
-	FMOVQ 736(R1), F18
-	VEOR V1.B16, V18.B16, V18.B16
-	FMOVQ F18, 672(R11)
-	FMOVQ 800(R1), F29
-	VEOR V1.B16, V29.B16, V29.B16
-	FMOVQ F29, 688(R11)
-	FMOVQ 864(R1), F19
-	VEOR V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 704(R11)
-	FMOVQ 928(R1), F2
-	VEOR V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 720(R11)
-	FMOVQ 992(R1), F9
-	VEOR V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 736(R11)
-	FMOVQ 1056(R1), F10
-	VEOR V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 752(R11)
-	FMOVD 48(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 160(R11)
-	FMOVQ 624(R1), F12
-	VEOR V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 768(R11)
-	FMOVQ 688(R1), F13
-	VEOR V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 784(R11)
-	FMOVQ 752(R1), F14
-	VEOR V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 800(R11)
-	FMOVQ 816(R1), F3
-	VEOR V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 816(R11)
-	FMOVQ 880(R1), F4
-	VEOR V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 832(R11)
-	FMOVQ 944(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 848(R11)
-	FMOVQ 1008(R1), F16
-	VEOR V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 864(R11)
-	FMOVQ 1072(R1), F5
-	VEOR V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 880(R11)
-	FMOVD 56(R1), F25
-	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	FMOVQ F25, 176(R11)
+	FMOVQ F23, 128(R11)
+	FMOVQ 592(R1), F5
+	FMOVQ F5, 512(R11)
+	FMOVQ 656(R1), F16
+	FMOVQ F16, 528(R11)
+	FMOVQ 720(R1), F3
+	FMOVQ F3, 544(R11)
+	FMOVQ 784(R1), F4
+	FMOVQ F4, 560(R11)
+	FMOVQ 848(R1), F17
+	FMOVQ F17, 576(R11)
+	FMOVQ 912(R1), F29
+	FMOVQ F29, 592(R11)
+	FMOVQ 976(R1), F21
+	FMOVQ F21, 608(R11)
+	FMOVQ 1040(R1), F24
+	FMOVQ F24, 624(R11)
+	FMOVD 40(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	FMOVQ F19, 144(R11)
+	FMOVQ 608(R1), F28
+	FMOVQ F28, 640(R11)
+	FMOVQ 672(R1), F18
+	FMOVQ F18, 656(R11)
+	FMOVQ 736(R1), F20
+	FMOVQ F20, 672(R11)
+	FMOVQ 800(R1), F6
+	FMOVQ F6, 688(R11)
+	FMOVQ 864(R1), F25
+	FMOVQ F25, 704(R11)
+	FMOVQ 928(R1), F15
+	FMOVQ F15, 720(R11)
+	FMOVQ 992(R1), F14
+	FMOVQ F14, 736(R11)
+	FMOVQ 1056(R1), F7
+	FMOVQ F7, 752(R11)
+	FMOVD 48(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 160(R11)
+	FMOVQ 624(R1), F9
+	FMOVQ F9, 768(R11)
+	FMOVQ 688(R1), F10
+	FMOVQ F10, 784(R11)
+	FMOVQ 752(R1), F11
+	FMOVQ F11, 800(R11)
+	FMOVQ 816(R1), F12
+	FMOVQ F12, 816(R11)
+	FMOVQ 880(R1), F27
+	FMOVQ F27, 832(R11)
+	FMOVQ 944(R1), F30
+	FMOVQ F30, 848(R11)
+	FMOVQ 1008(R1), F31
+	FMOVQ F31, 864(R11)
+	FMOVQ 1072(R1), F13
+	FMOVQ F13, 880(R11)
+	FMOVD 56(R1), F26
+	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
+	FMOVQ F26, 176(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
 pair50:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
-	FMOVQ 0(R13), F8
-	FMOVQ 16(R13), F26
-	FMOVQ 32(R13), F17
-	FMOVQ 0(R20), F6
-	FMOVQ 16(R20), F7
-	FMOVQ 32(R20), F20
-	FMOVQ 0(R10), F30
-	FMOVQ 0(R10), F24
-	FMOVQ 384(R11), F21
-	WORD $0x4f88e2be // sdot v30.4s, v21.16b, v8.4b[0]
-	WORD $0x4f86e2b8 // sdot v24.4s, v21.16b, v6.4b[0]
-	FMOVQ 400(R11), F22
-	WORD $0x4fa8e2de // sdot v30.4s, v22.16b, v8.4b[1]
-	WORD $0x4fa6e2d8 // sdot v24.4s, v22.16b, v6.4b[1]
-	FMOVQ 416(R11), F27
-	WORD $0x4f88eb7e // sdot v30.4s, v27.16b, v8.4b[2]
-	WORD $0x4f86eb78 // sdot v24.4s, v27.16b, v6.4b[2]
-	FMOVQ 432(R11), F23
-	WORD $0x4fa8eafe // sdot v30.4s, v23.16b, v8.4b[3]
-	WORD $0x4fa6eaf8 // sdot v24.4s, v23.16b, v6.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f9193de // fmul v30.4s, v30.4s, v17.s[0]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F15
-	FMOVQ 448(R11), F18
-	WORD $0x4f9ae25f // sdot v31.4s, v18.16b, v26.4b[0]
-	WORD $0x4f87e24f // sdot v15.4s, v18.16b, v7.4b[0]
-	FMOVQ 464(R11), F29
-	WORD $0x4fbae3bf // sdot v31.4s, v29.16b, v26.4b[1]
-	WORD $0x4fa7e3af // sdot v15.4s, v29.16b, v7.4b[1]
-	FMOVQ 480(R11), F19
-	WORD $0x4f9aea7f // sdot v31.4s, v19.16b, v26.4b[2]
-	WORD $0x4f87ea6f // sdot v15.4s, v19.16b, v7.4b[2]
-	FMOVQ 496(R11), F2
-	WORD $0x4fbae85f // sdot v31.4s, v2.16b, v26.4b[3]
-	WORD $0x4fa7e84f // sdot v15.4s, v2.16b, v7.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb193ff // fmul v31.4s, v31.4s, v17.s[1]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fb491ef // fmul v15.4s, v15.4s, v20.s[1]
-	WORD $0x4e3fd7de // fadd v30.4s, v30.4s, v31.4s
-	WORD $0x4e2fd718 // fadd v24.4s, v24.4s, v15.4s
-	FMOVQ 128(R11), F9
-	WORD $0x6e29dfde // fmul v30.4s, v30.4s, v9.4s
-	WORD $0x6e29df18 // fmul v24.4s, v24.4s, v9.4s
-	FMOVQ 0(R14), F10
-	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
-	FMOVQ F10, 0(R14)
-	FMOVQ 0(R21), F11
-	WORD $0x4e38d56b // fadd v11.4s, v11.4s, v24.4s
-	FMOVQ F11, 0(R21)
-	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F13
-	FMOVQ 512(R11), F14
-	WORD $0x4f88e1cc // sdot v12.4s, v14.16b, v8.4b[0]
-	WORD $0x4f86e1cd // sdot v13.4s, v14.16b, v6.4b[0]
-	FMOVQ 528(R11), F3
-	WORD $0x4fa8e06c // sdot v12.4s, v3.16b, v8.4b[1]
-	WORD $0x4fa6e06d // sdot v13.4s, v3.16b, v6.4b[1]
-	FMOVQ 544(R11), F4
-	WORD $0x4f88e88c // sdot v12.4s, v4.16b, v8.4b[2]
-	WORD $0x4f86e88d // sdot v13.4s, v4.16b, v6.4b[2]
-	FMOVQ 560(R11), F28
-	WORD $0x4fa8eb8c // sdot v12.4s, v28.16b, v8.4b[3]
-	WORD $0x4fa6eb8d // sdot v13.4s, v28.16b, v6.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f91918c // fmul v12.4s, v12.4s, v17.s[0]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9491ad // fmul v13.4s, v13.4s, v20.s[0]
-	FMOVQ 0(R10), F16
-	FMOVQ 0(R10), F5
-	FMOVQ 576(R11), F25
-	WORD $0x4f9ae330 // sdot v16.4s, v25.16b, v26.4b[0]
-	WORD $0x4f87e325 // sdot v5.4s, v25.16b, v7.4b[0]
-	FMOVQ 592(R11), F21
-	WORD $0x4fbae2b0 // sdot v16.4s, v21.16b, v26.4b[1]
-	WORD $0x4fa7e2a5 // sdot v5.4s, v21.16b, v7.4b[1]
-	FMOVQ 608(R11), F22
-	WORD $0x4f9aead0 // sdot v16.4s, v22.16b, v26.4b[2]
-	WORD $0x4f87eac5 // sdot v5.4s, v22.16b, v7.4b[2]
-	FMOVQ 624(R11), F27
-	WORD $0x4fbaeb70 // sdot v16.4s, v27.16b, v26.4b[3]
-	WORD $0x4fa7eb65 // sdot v5.4s, v27.16b, v7.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fb19210 // fmul v16.4s, v16.4s, v17.s[1]
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4fb490a5 // fmul v5.4s, v5.4s, v20.s[1]
-	WORD $0x4e30d58c // fadd v12.4s, v12.4s, v16.4s
-	WORD $0x4e25d5ad // fadd v13.4s, v13.4s, v5.4s
-	FMOVQ 144(R11), F23
-	WORD $0x6e37dd8c // fmul v12.4s, v12.4s, v23.4s
-	WORD $0x6e37ddad // fmul v13.4s, v13.4s, v23.4s
-	FMOVQ 16(R14), F18
-	WORD $0x4e2cd652 // fadd v18.4s, v18.4s, v12.4s
-	FMOVQ F18, 16(R14)
-	FMOVQ 16(R21), F29
-	WORD $0x4e2dd7bd // fadd v29.4s, v29.4s, v13.4s
-	FMOVQ F29, 16(R21)
+	FMOVQ 0(R13), F1
+	FMOVQ 16(R13), F22
+	FMOVQ 32(R13), F2
+	FMOVQ 0(R20), F23
+	FMOVQ 16(R20), F5
+	FMOVQ 32(R20), F16
+	FMOVQ 0(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 384(R11), F17
+	WORD $0x4f81e223 // sdot v3.4s, v17.16b, v1.4b[0]
+	WORD $0x4f97e224 // sdot v4.4s, v17.16b, v23.4b[0]
+	FMOVQ 400(R11), F29
+	WORD $0x4fa1e3a3 // sdot v3.4s, v29.16b, v1.4b[1]
+	WORD $0x4fb7e3a4 // sdot v4.4s, v29.16b, v23.4b[1]
+	FMOVQ 416(R11), F21
+	WORD $0x4f81eaa3 // sdot v3.4s, v21.16b, v1.4b[2]
+	WORD $0x4f97eaa4 // sdot v4.4s, v21.16b, v23.4b[2]
+	FMOVQ 432(R11), F24
+	WORD $0x4fa1eb03 // sdot v3.4s, v24.16b, v1.4b[3]
+	WORD $0x4fb7eb04 // sdot v4.4s, v24.16b, v23.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4f829063 // fmul v3.4s, v3.4s, v2.s[0]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4f909084 // fmul v4.4s, v4.4s, v16.s[0]
 	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F2
-	FMOVQ 640(R11), F31
-	WORD $0x4f88e3f3 // sdot v19.4s, v31.16b, v8.4b[0]
-	WORD $0x4f86e3e2 // sdot v2.4s, v31.16b, v6.4b[0]
-	FMOVQ 656(R11), F15
-	WORD $0x4fa8e1f3 // sdot v19.4s, v15.16b, v8.4b[1]
-	WORD $0x4fa6e1e2 // sdot v2.4s, v15.16b, v6.4b[1]
-	FMOVQ 672(R11), F9
-	WORD $0x4f88e933 // sdot v19.4s, v9.16b, v8.4b[2]
-	WORD $0x4f86e922 // sdot v2.4s, v9.16b, v6.4b[2]
-	FMOVQ 688(R11), F30
-	WORD $0x4fa8ebd3 // sdot v19.4s, v30.16b, v8.4b[3]
-	WORD $0x4fa6ebc2 // sdot v2.4s, v30.16b, v6.4b[3]
+	FMOVQ 0(R10), F28
+	FMOVQ 448(R11), F18
+	WORD $0x4f96e253 // sdot v19.4s, v18.16b, v22.4b[0]
+	WORD $0x4f85e25c // sdot v28.4s, v18.16b, v5.4b[0]
+	FMOVQ 464(R11), F20
+	WORD $0x4fb6e293 // sdot v19.4s, v20.16b, v22.4b[1]
+	WORD $0x4fa5e29c // sdot v28.4s, v20.16b, v5.4b[1]
+	FMOVQ 480(R11), F6
+	WORD $0x4f96e8d3 // sdot v19.4s, v6.16b, v22.4b[2]
+	WORD $0x4f85e8dc // sdot v28.4s, v6.16b, v5.4b[2]
+	FMOVQ 496(R11), F25
+	WORD $0x4fb6eb33 // sdot v19.4s, v25.16b, v22.4b[3]
+	WORD $0x4fa5eb3c // sdot v28.4s, v25.16b, v5.4b[3]
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f919273 // fmul v19.4s, v19.4s, v17.s[0]
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4f949042 // fmul v2.4s, v2.4s, v20.s[0]
-	FMOVQ 0(R10), F10
+	WORD $0x4fa29273 // fmul v19.4s, v19.4s, v2.s[1]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fb0939c // fmul v28.4s, v28.4s, v16.s[1]
+	WORD $0x4e33d463 // fadd v3.4s, v3.4s, v19.4s
+	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
+	FMOVQ 128(R11), F15
+	WORD $0x6e2fdc63 // fmul v3.4s, v3.4s, v15.4s
+	WORD $0x6e2fdc84 // fmul v4.4s, v4.4s, v15.4s
+	FMOVQ 0(R14), F14
+	WORD $0x4e23d5ce // fadd v14.4s, v14.4s, v3.4s
+	FMOVQ F14, 0(R14)
+	FMOVQ 0(R21), F7
+	WORD $0x4e24d4e7 // fadd v7.4s, v7.4s, v4.4s
+	FMOVQ F7, 0(R21)
+	FMOVQ 0(R10), F8
+	FMOVQ 0(R10), F9
+	FMOVQ 512(R11), F10
+	WORD $0x4f81e148 // sdot v8.4s, v10.16b, v1.4b[0]
+	WORD $0x4f97e149 // sdot v9.4s, v10.16b, v23.4b[0]
+	FMOVQ 528(R11), F11
+	WORD $0x4fa1e168 // sdot v8.4s, v11.16b, v1.4b[1]
+	WORD $0x4fb7e169 // sdot v9.4s, v11.16b, v23.4b[1]
+	FMOVQ 544(R11), F12
+	WORD $0x4f81e988 // sdot v8.4s, v12.16b, v1.4b[2]
+	WORD $0x4f97e989 // sdot v9.4s, v12.16b, v23.4b[2]
+	FMOVQ 560(R11), F27
+	WORD $0x4fa1eb68 // sdot v8.4s, v27.16b, v1.4b[3]
+	WORD $0x4fb7eb69 // sdot v9.4s, v27.16b, v23.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f829108 // fmul v8.4s, v8.4s, v2.s[0]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f909129 // fmul v9.4s, v9.4s, v16.s[0]
+	FMOVQ 0(R10), F30
+	FMOVQ 0(R10), F31
+	FMOVQ 576(R11), F13
+	WORD $0x4f96e1be // sdot v30.4s, v13.16b, v22.4b[0]
+	WORD $0x4f85e1bf // sdot v31.4s, v13.16b, v5.4b[0]
+	FMOVQ 592(R11), F26
+	WORD $0x4fb6e35e // sdot v30.4s, v26.16b, v22.4b[1]
+	WORD $0x4fa5e35f // sdot v31.4s, v26.16b, v5.4b[1]
+	FMOVQ 608(R11), F17
+	WORD $0x4f96ea3e // sdot v30.4s, v17.16b, v22.4b[2]
+	WORD $0x4f85ea3f // sdot v31.4s, v17.16b, v5.4b[2]
+	FMOVQ 624(R11), F29
+	WORD $0x4fb6ebbe // sdot v30.4s, v29.16b, v22.4b[3]
+	WORD $0x4fa5ebbf // sdot v31.4s, v29.16b, v5.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fa293de // fmul v30.4s, v30.4s, v2.s[1]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
+	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
+	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
+	FMOVQ 144(R11), F21
+	WORD $0x6e35dd08 // fmul v8.4s, v8.4s, v21.4s
+	WORD $0x6e35dd29 // fmul v9.4s, v9.4s, v21.4s
+	FMOVQ 16(R14), F24
+	WORD $0x4e28d718 // fadd v24.4s, v24.4s, v8.4s
+	FMOVQ F24, 16(R14)
+	FMOVQ 16(R21), F18
+	WORD $0x4e29d652 // fadd v18.4s, v18.4s, v9.4s
+	FMOVQ F18, 16(R21)
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F6
+	FMOVQ 640(R11), F25
+	WORD $0x4f81e334 // sdot v20.4s, v25.16b, v1.4b[0]
+	WORD $0x4f97e326 // sdot v6.4s, v25.16b, v23.4b[0]
+	FMOVQ 656(R11), F19
+	WORD $0x4fa1e274 // sdot v20.4s, v19.16b, v1.4b[1]
+	WORD $0x4fb7e266 // sdot v6.4s, v19.16b, v23.4b[1]
+	FMOVQ 672(R11), F28
+	WORD $0x4f81eb94 // sdot v20.4s, v28.16b, v1.4b[2]
+	WORD $0x4f97eb86 // sdot v6.4s, v28.16b, v23.4b[2]
+	FMOVQ 688(R11), F15
+	WORD $0x4fa1e9f4 // sdot v20.4s, v15.16b, v1.4b[3]
+	WORD $0x4fb7e9e6 // sdot v6.4s, v15.16b, v23.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f829294 // fmul v20.4s, v20.4s, v2.s[0]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4f9090c6 // fmul v6.4s, v6.4s, v16.s[0]
+	FMOVQ 0(R10), F3
+	FMOVQ 0(R10), F14
+	FMOVQ 704(R11), F4
+	WORD $0x4f96e083 // sdot v3.4s, v4.16b, v22.4b[0]
+	WORD $0x4f85e08e // sdot v14.4s, v4.16b, v5.4b[0]
+	FMOVQ 720(R11), F7
+	WORD $0x4fb6e0e3 // sdot v3.4s, v7.16b, v22.4b[1]
+	WORD $0x4fa5e0ee // sdot v14.4s, v7.16b, v5.4b[1]
+	FMOVQ 736(R11), F10
+	WORD $0x4f96e943 // sdot v3.4s, v10.16b, v22.4b[2]
+	WORD $0x4f85e94e // sdot v14.4s, v10.16b, v5.4b[2]
+	FMOVQ 752(R11), F11
+	WORD $0x4fb6e963 // sdot v3.4s, v11.16b, v22.4b[3]
+	WORD $0x4fa5e96e // sdot v14.4s, v11.16b, v5.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4fa29063 // fmul v3.4s, v3.4s, v2.s[1]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fb091ce // fmul v14.4s, v14.4s, v16.s[1]
+	WORD $0x4e23d694 // fadd v20.4s, v20.4s, v3.4s
+	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
+	FMOVQ 160(R11), F12
+	WORD $0x6e2cde94 // fmul v20.4s, v20.4s, v12.4s
+	WORD $0x6e2cdcc6 // fmul v6.4s, v6.4s, v12.4s
+	FMOVQ 32(R14), F27
+	WORD $0x4e34d77b // fadd v27.4s, v27.4s, v20.4s
+	FMOVQ F27, 32(R14)
+	FMOVQ 32(R21), F13
+	WORD $0x4e26d5ad // fadd v13.4s, v13.4s, v6.4s
+	FMOVQ F13, 32(R21)
+	FMOVQ 0(R10), F26
+	FMOVQ 0(R10), F17
+	FMOVQ 768(R11), F29
+	WORD $0x4f81e3ba // sdot v26.4s, v29.16b, v1.4b[0]
+	WORD $0x4f97e3b1 // sdot v17.4s, v29.16b, v23.4b[0]
+	FMOVQ 784(R11), F30
+	WORD $0x4fa1e3da // sdot v26.4s, v30.16b, v1.4b[1]
+	WORD $0x4fb7e3d1 // sdot v17.4s, v30.16b, v23.4b[1]
+	FMOVQ 800(R11), F31
+	WORD $0x4f81ebfa // sdot v26.4s, v31.16b, v1.4b[2]
+	WORD $0x4f97ebf1 // sdot v17.4s, v31.16b, v23.4b[2]
+	FMOVQ 816(R11), F21
+	WORD $0x4fa1eaba // sdot v26.4s, v21.16b, v1.4b[3]
+	WORD $0x4fb7eab1 // sdot v17.4s, v21.16b, v23.4b[3]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f82935a // fmul v26.4s, v26.4s, v2.s[0]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f909231 // fmul v17.4s, v17.4s, v16.s[0]
+	FMOVQ 0(R10), F8
 	FMOVQ 0(R10), F24
-	FMOVQ 704(R11), F11
-	WORD $0x4f9ae16a // sdot v10.4s, v11.16b, v26.4b[0]
-	WORD $0x4f87e178 // sdot v24.4s, v11.16b, v7.4b[0]
-	FMOVQ 720(R11), F14
-	WORD $0x4fbae1ca // sdot v10.4s, v14.16b, v26.4b[1]
-	WORD $0x4fa7e1d8 // sdot v24.4s, v14.16b, v7.4b[1]
-	FMOVQ 736(R11), F3
-	WORD $0x4f9ae86a // sdot v10.4s, v3.16b, v26.4b[2]
-	WORD $0x4f87e878 // sdot v24.4s, v3.16b, v7.4b[2]
-	FMOVQ 752(R11), F4
-	WORD $0x4fbae88a // sdot v10.4s, v4.16b, v26.4b[3]
-	WORD $0x4fa7e898 // sdot v24.4s, v4.16b, v7.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fb1914a // fmul v10.4s, v10.4s, v17.s[1]
+	FMOVQ 832(R11), F9
+	WORD $0x4f96e128 // sdot v8.4s, v9.16b, v22.4b[0]
+	WORD $0x4f85e138 // sdot v24.4s, v9.16b, v5.4b[0]
+	FMOVQ 848(R11), F18
+	WORD $0x4fb6e248 // sdot v8.4s, v18.16b, v22.4b[1]
+	WORD $0x4fa5e258 // sdot v24.4s, v18.16b, v5.4b[1]
+	FMOVQ 864(R11), F25
+	WORD $0x4f96eb28 // sdot v8.4s, v25.16b, v22.4b[2]
+	WORD $0x4f85eb38 // sdot v24.4s, v25.16b, v5.4b[2]
+	FMOVQ 880(R11), F19
+	WORD $0x4fb6ea68 // sdot v8.4s, v19.16b, v22.4b[3]
+	WORD $0x4fa5ea78 // sdot v24.4s, v19.16b, v5.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4fa29108 // fmul v8.4s, v8.4s, v2.s[1]
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fb49318 // fmul v24.4s, v24.4s, v20.s[1]
-	WORD $0x4e2ad673 // fadd v19.4s, v19.4s, v10.4s
-	WORD $0x4e38d442 // fadd v2.4s, v2.4s, v24.4s
-	FMOVQ 160(R11), F28
-	WORD $0x6e3cde73 // fmul v19.4s, v19.4s, v28.4s
-	WORD $0x6e3cdc42 // fmul v2.4s, v2.4s, v28.4s
-	FMOVQ 32(R14), F25
-	WORD $0x4e33d739 // fadd v25.4s, v25.4s, v19.4s
-	FMOVQ F25, 32(R14)
-	FMOVQ 32(R21), F21
-	WORD $0x4e22d6b5 // fadd v21.4s, v21.4s, v2.4s
-	FMOVQ F21, 32(R21)
-	FMOVQ 0(R10), F22
-	FMOVQ 0(R10), F27
-	FMOVQ 768(R11), F16
-	WORD $0x4f88e216 // sdot v22.4s, v16.16b, v8.4b[0]
-	WORD $0x4f86e21b // sdot v27.4s, v16.16b, v6.4b[0]
-	FMOVQ 784(R11), F5
-	WORD $0x4fa8e0b6 // sdot v22.4s, v5.16b, v8.4b[1]
-	WORD $0x4fa6e0bb // sdot v27.4s, v5.16b, v6.4b[1]
-	FMOVQ 800(R11), F23
-	WORD $0x4f88eaf6 // sdot v22.4s, v23.16b, v8.4b[2]
-	WORD $0x4f86eafb // sdot v27.4s, v23.16b, v6.4b[2]
-	FMOVQ 816(R11), F12
-	WORD $0x4fa8e996 // sdot v22.4s, v12.16b, v8.4b[3]
-	WORD $0x4fa6e99b // sdot v27.4s, v12.16b, v6.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f9192d6 // fmul v22.4s, v22.4s, v17.s[0]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f94937b // fmul v27.4s, v27.4s, v20.s[0]
-	FMOVQ 0(R10), F18
-	FMOVQ 0(R10), F13
-	FMOVQ 832(R11), F29
-	WORD $0x4f9ae3b2 // sdot v18.4s, v29.16b, v26.4b[0]
-	WORD $0x4f87e3ad // sdot v13.4s, v29.16b, v7.4b[0]
-	FMOVQ 848(R11), F31
-	WORD $0x4fbae3f2 // sdot v18.4s, v31.16b, v26.4b[1]
-	WORD $0x4fa7e3ed // sdot v13.4s, v31.16b, v7.4b[1]
-	FMOVQ 864(R11), F15
-	WORD $0x4f9ae9f2 // sdot v18.4s, v15.16b, v26.4b[2]
-	WORD $0x4f87e9ed // sdot v13.4s, v15.16b, v7.4b[2]
-	FMOVQ 880(R11), F9
-	WORD $0x4fbae932 // sdot v18.4s, v9.16b, v26.4b[3]
-	WORD $0x4fa7e92d // sdot v13.4s, v9.16b, v7.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fb19252 // fmul v18.4s, v18.4s, v17.s[1]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fb491ad // fmul v13.4s, v13.4s, v20.s[1]
-	WORD $0x4e32d6d6 // fadd v22.4s, v22.4s, v18.4s
-	WORD $0x4e2dd77b // fadd v27.4s, v27.4s, v13.4s
-	FMOVQ 176(R11), F30
-	WORD $0x6e3eded6 // fmul v22.4s, v22.4s, v30.4s
-	WORD $0x6e3edf7b // fmul v27.4s, v27.4s, v30.4s
-	FMOVQ 48(R14), F11
-	WORD $0x4e36d56b // fadd v11.4s, v11.4s, v22.4s
-	FMOVQ F11, 48(R14)
-	FMOVQ 48(R21), F14
-	WORD $0x4e3bd5ce // fadd v14.4s, v14.4s, v27.4s
-	FMOVQ F14, 48(R21)
+	WORD $0x4fb09318 // fmul v24.4s, v24.4s, v16.s[1]
+	WORD $0x4e28d75a // fadd v26.4s, v26.4s, v8.4s
+	WORD $0x4e38d631 // fadd v17.4s, v17.4s, v24.4s
+	FMOVQ 176(R11), F28
+	WORD $0x6e3cdf5a // fmul v26.4s, v26.4s, v28.4s
+	WORD $0x6e3cde31 // fmul v17.4s, v17.4s, v28.4s
+	FMOVQ 48(R14), F15
+	WORD $0x4e3ad5ef // fadd v15.4s, v15.4s, v26.4s
+	FMOVQ F15, 48(R14)
+	FMOVQ 48(R21), F4
+	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
+	FMOVQ F4, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12

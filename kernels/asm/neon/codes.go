@@ -16,7 +16,6 @@ func (k *kernel) unpack(i, v int) arm64.V {
 	switch k.low {
 	case 8:
 		c = k.plane(v, i)
-		k.I("eor %.16b, %.16b, %.16b", c, c, k.flip)
 	case 4:
 		c = k.plane(v%4, i)
 		if v >= 4 && k.high > 0 {

@@ -84,8 +84,8 @@ type kernel struct {
 	many bool // unpack to memory, for many rows of activations
 	tile int  // of two: the one that is being computed
 
-	magic, mask, flip, table arm64.V
-	bits                     map[int]arm64.V // masks of high bits by position
+	magic, mask, table arm64.V
+	bits               map[int]arm64.V // masks of high bits by position
 
 	acts
 	planes [2]arm64.V // high bits, shifted and as they are
@@ -180,7 +180,7 @@ func (k *kernel) generate(name, doc string) {
 	k.G("BNE %s", panel)
 	k.G("RET")
 	k.Free(k.magic)
-	for _, v := range []arm64.V{k.mask, k.flip, k.table} {
+	for _, v := range []arm64.V{k.mask, k.table} {
 		if v >= 0 {
 			k.Free(v)
 		}
@@ -201,12 +201,9 @@ func (k *kernel) constants() {
 	}
 	k.magic = k.Vec()
 	k.Load(k.magic, rConst, constMagic)
-	k.mask, k.flip, k.table = -1, -1, -1
-	switch k.low {
-	case 4, 2:
+	k.mask, k.table = -1, -1
+	if k.low < 8 {
 		k.mask = bytes4(1<<k.low - 1)
-	case 8:
-		k.flip = bytes4(0x80)
 	}
 	k.bits = map[int]arm64.V{}
 	for at := 4; k.high > 0 && at < 8; at += k.high {
