@@ -62,7 +62,7 @@ func features() []string {
 	list := []string{}
 	for _, f := range []cpuid.FeatureID{
 		cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.AVXVNNI, cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.AVX512VNNI, cpuid.AVX512BF16,
-		cpuid.ASIMD, cpuid.ASIMDDP, cpuid.ASIMDHP, cpuid.SVE,
+		cpuid.ASIMD, cpuid.ASIMDDP, cpuid.I8MM, cpuid.ASIMDHP, cpuid.SVE,
 	} {
 		if cpuid.CPU.Supports(f) {
 			list = append(list, f.String())

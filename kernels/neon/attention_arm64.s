@@ -51,146 +51,82 @@ values2:
 	FMOVQ 16(R3), F21
 	FMOVQ 32(R3), F22
 	FMOVQ 48(R3), F23
-	WORD $0x4f909298 // fmul v24.4s, v20.4s, v16.s[0]
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
-	WORD $0x4f9092b9 // fmul v25.4s, v21.4s, v16.s[0]
-	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
-	WORD $0x4f9092da // fmul v26.4s, v22.4s, v16.s[0]
-	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
-	WORD $0x4f9092fb // fmul v27.4s, v23.4s, v16.s[0]
-	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
-	WORD $0x4f91929c // fmul v28.4s, v20.4s, v17.s[0]
-	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
-	WORD $0x4f9192bd // fmul v29.4s, v21.4s, v17.s[0]
-	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
-	WORD $0x4f9192de // fmul v30.4s, v22.4s, v17.s[0]
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4f9192ff // fmul v31.4s, v23.4s, v17.s[0]
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	WORD $0x4f929298 // fmul v24.4s, v20.4s, v18.s[0]
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x4f9292b9 // fmul v25.4s, v21.4s, v18.s[0]
-	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
-	WORD $0x4f9292da // fmul v26.4s, v22.4s, v18.s[0]
-	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
-	WORD $0x4f9292fb // fmul v27.4s, v23.4s, v18.s[0]
-	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
-	WORD $0x4f93929c // fmul v28.4s, v20.4s, v19.s[0]
-	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
-	WORD $0x4f9392bd // fmul v29.4s, v21.4s, v19.s[0]
-	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
-	WORD $0x4f9392de // fmul v30.4s, v22.4s, v19.s[0]
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
-	WORD $0x4f9392ff // fmul v31.4s, v23.4s, v19.s[0]
-	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x4f901280 // fmla v0.4s, v20.4s, v16.s[0]
+	WORD $0x4f9012a1 // fmla v1.4s, v21.4s, v16.s[0]
+	WORD $0x4f9012c2 // fmla v2.4s, v22.4s, v16.s[0]
+	WORD $0x4f9012e3 // fmla v3.4s, v23.4s, v16.s[0]
+	WORD $0x4f911284 // fmla v4.4s, v20.4s, v17.s[0]
+	WORD $0x4f9112a5 // fmla v5.4s, v21.4s, v17.s[0]
+	WORD $0x4f9112c6 // fmla v6.4s, v22.4s, v17.s[0]
+	WORD $0x4f9112e7 // fmla v7.4s, v23.4s, v17.s[0]
+	WORD $0x4f921288 // fmla v8.4s, v20.4s, v18.s[0]
+	WORD $0x4f9212a9 // fmla v9.4s, v21.4s, v18.s[0]
+	WORD $0x4f9212ca // fmla v10.4s, v22.4s, v18.s[0]
+	WORD $0x4f9212eb // fmla v11.4s, v23.4s, v18.s[0]
+	WORD $0x4f93128c // fmla v12.4s, v20.4s, v19.s[0]
+	WORD $0x4f9312ad // fmla v13.4s, v21.4s, v19.s[0]
+	WORD $0x4f9312ce // fmla v14.4s, v22.4s, v19.s[0]
+	WORD $0x4f9312ef // fmla v15.4s, v23.4s, v19.s[0]
 	FMOVQ 64(R3), F24
 	FMOVQ 80(R3), F25
 	FMOVQ 96(R3), F26
 	FMOVQ 112(R3), F27
-	WORD $0x4fb0931c // fmul v28.4s, v24.4s, v16.s[1]
-	WORD $0x4e3cd400 // fadd v0.4s, v0.4s, v28.4s
-	WORD $0x4fb0933d // fmul v29.4s, v25.4s, v16.s[1]
-	WORD $0x4e3dd421 // fadd v1.4s, v1.4s, v29.4s
-	WORD $0x4fb0935e // fmul v30.4s, v26.4s, v16.s[1]
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4fb0937f // fmul v31.4s, v27.4s, v16.s[1]
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	WORD $0x4fb19314 // fmul v20.4s, v24.4s, v17.s[1]
-	WORD $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
-	WORD $0x4fb19335 // fmul v21.4s, v25.4s, v17.s[1]
-	WORD $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
-	WORD $0x4fb19356 // fmul v22.4s, v26.4s, v17.s[1]
-	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
-	WORD $0x4fb19377 // fmul v23.4s, v27.4s, v17.s[1]
-	WORD $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
-	WORD $0x4fb2931c // fmul v28.4s, v24.4s, v18.s[1]
-	WORD $0x4e3cd508 // fadd v8.4s, v8.4s, v28.4s
-	WORD $0x4fb2933d // fmul v29.4s, v25.4s, v18.s[1]
-	WORD $0x4e3dd529 // fadd v9.4s, v9.4s, v29.4s
-	WORD $0x4fb2935e // fmul v30.4s, v26.4s, v18.s[1]
-	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
-	WORD $0x4fb2937f // fmul v31.4s, v27.4s, v18.s[1]
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
-	WORD $0x4fb39314 // fmul v20.4s, v24.4s, v19.s[1]
-	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
-	WORD $0x4fb39335 // fmul v21.4s, v25.4s, v19.s[1]
-	WORD $0x4e35d5ad // fadd v13.4s, v13.4s, v21.4s
-	WORD $0x4fb39356 // fmul v22.4s, v26.4s, v19.s[1]
-	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
-	WORD $0x4fb39377 // fmul v23.4s, v27.4s, v19.s[1]
-	WORD $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+	WORD $0x4fb01300 // fmla v0.4s, v24.4s, v16.s[1]
+	WORD $0x4fb01321 // fmla v1.4s, v25.4s, v16.s[1]
+	WORD $0x4fb01342 // fmla v2.4s, v26.4s, v16.s[1]
+	WORD $0x4fb01363 // fmla v3.4s, v27.4s, v16.s[1]
+	WORD $0x4fb11304 // fmla v4.4s, v24.4s, v17.s[1]
+	WORD $0x4fb11325 // fmla v5.4s, v25.4s, v17.s[1]
+	WORD $0x4fb11346 // fmla v6.4s, v26.4s, v17.s[1]
+	WORD $0x4fb11367 // fmla v7.4s, v27.4s, v17.s[1]
+	WORD $0x4fb21308 // fmla v8.4s, v24.4s, v18.s[1]
+	WORD $0x4fb21329 // fmla v9.4s, v25.4s, v18.s[1]
+	WORD $0x4fb2134a // fmla v10.4s, v26.4s, v18.s[1]
+	WORD $0x4fb2136b // fmla v11.4s, v27.4s, v18.s[1]
+	WORD $0x4fb3130c // fmla v12.4s, v24.4s, v19.s[1]
+	WORD $0x4fb3132d // fmla v13.4s, v25.4s, v19.s[1]
+	WORD $0x4fb3134e // fmla v14.4s, v26.4s, v19.s[1]
+	WORD $0x4fb3136f // fmla v15.4s, v27.4s, v19.s[1]
 	FMOVQ 128(R3), F28
 	FMOVQ 144(R3), F29
 	FMOVQ 160(R3), F30
 	FMOVQ 176(R3), F31
-	WORD $0x4f909b94 // fmul v20.4s, v28.4s, v16.s[2]
-	WORD $0x4e34d400 // fadd v0.4s, v0.4s, v20.4s
-	WORD $0x4f909bb5 // fmul v21.4s, v29.4s, v16.s[2]
-	WORD $0x4e35d421 // fadd v1.4s, v1.4s, v21.4s
-	WORD $0x4f909bd6 // fmul v22.4s, v30.4s, v16.s[2]
-	WORD $0x4e36d442 // fadd v2.4s, v2.4s, v22.4s
-	WORD $0x4f909bf7 // fmul v23.4s, v31.4s, v16.s[2]
-	WORD $0x4e37d463 // fadd v3.4s, v3.4s, v23.4s
-	WORD $0x4f919b98 // fmul v24.4s, v28.4s, v17.s[2]
-	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
-	WORD $0x4f919bb9 // fmul v25.4s, v29.4s, v17.s[2]
-	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
-	WORD $0x4f919bda // fmul v26.4s, v30.4s, v17.s[2]
-	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
-	WORD $0x4f919bfb // fmul v27.4s, v31.4s, v17.s[2]
-	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
-	WORD $0x4f929b94 // fmul v20.4s, v28.4s, v18.s[2]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4f929bb5 // fmul v21.4s, v29.4s, v18.s[2]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	WORD $0x4f929bd6 // fmul v22.4s, v30.4s, v18.s[2]
-	WORD $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
-	WORD $0x4f929bf7 // fmul v23.4s, v31.4s, v18.s[2]
-	WORD $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
-	WORD $0x4f939b98 // fmul v24.4s, v28.4s, v19.s[2]
-	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
-	WORD $0x4f939bb9 // fmul v25.4s, v29.4s, v19.s[2]
-	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
-	WORD $0x4f939bda // fmul v26.4s, v30.4s, v19.s[2]
-	WORD $0x4e3ad5ce // fadd v14.4s, v14.4s, v26.4s
-	WORD $0x4f939bfb // fmul v27.4s, v31.4s, v19.s[2]
-	WORD $0x4e3bd5ef // fadd v15.4s, v15.4s, v27.4s
+	WORD $0x4f901b80 // fmla v0.4s, v28.4s, v16.s[2]
+	WORD $0x4f901ba1 // fmla v1.4s, v29.4s, v16.s[2]
+	WORD $0x4f901bc2 // fmla v2.4s, v30.4s, v16.s[2]
+	WORD $0x4f901be3 // fmla v3.4s, v31.4s, v16.s[2]
+	WORD $0x4f911b84 // fmla v4.4s, v28.4s, v17.s[2]
+	WORD $0x4f911ba5 // fmla v5.4s, v29.4s, v17.s[2]
+	WORD $0x4f911bc6 // fmla v6.4s, v30.4s, v17.s[2]
+	WORD $0x4f911be7 // fmla v7.4s, v31.4s, v17.s[2]
+	WORD $0x4f921b88 // fmla v8.4s, v28.4s, v18.s[2]
+	WORD $0x4f921ba9 // fmla v9.4s, v29.4s, v18.s[2]
+	WORD $0x4f921bca // fmla v10.4s, v30.4s, v18.s[2]
+	WORD $0x4f921beb // fmla v11.4s, v31.4s, v18.s[2]
+	WORD $0x4f931b8c // fmla v12.4s, v28.4s, v19.s[2]
+	WORD $0x4f931bad // fmla v13.4s, v29.4s, v19.s[2]
+	WORD $0x4f931bce // fmla v14.4s, v30.4s, v19.s[2]
+	WORD $0x4f931bef // fmla v15.4s, v31.4s, v19.s[2]
 	FMOVQ 192(R3), F20
 	FMOVQ 208(R3), F21
 	FMOVQ 224(R3), F22
 	FMOVQ 240(R3), F23
-	WORD $0x4fb09a98 // fmul v24.4s, v20.4s, v16.s[3]
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
-	WORD $0x4fb09ab9 // fmul v25.4s, v21.4s, v16.s[3]
-	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
-	WORD $0x4fb09ada // fmul v26.4s, v22.4s, v16.s[3]
-	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
-	WORD $0x4fb09afb // fmul v27.4s, v23.4s, v16.s[3]
-	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
-	WORD $0x4fb19a9c // fmul v28.4s, v20.4s, v17.s[3]
-	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
-	WORD $0x4fb19abd // fmul v29.4s, v21.4s, v17.s[3]
-	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
-	WORD $0x4fb19ade // fmul v30.4s, v22.4s, v17.s[3]
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4fb19aff // fmul v31.4s, v23.4s, v17.s[3]
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	WORD $0x4fb29a98 // fmul v24.4s, v20.4s, v18.s[3]
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x4fb29ab9 // fmul v25.4s, v21.4s, v18.s[3]
-	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
-	WORD $0x4fb29ada // fmul v26.4s, v22.4s, v18.s[3]
-	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
-	WORD $0x4fb29afb // fmul v27.4s, v23.4s, v18.s[3]
-	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
-	WORD $0x4fb39a9c // fmul v28.4s, v20.4s, v19.s[3]
-	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
-	WORD $0x4fb39abd // fmul v29.4s, v21.4s, v19.s[3]
-	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
-	WORD $0x4fb39ade // fmul v30.4s, v22.4s, v19.s[3]
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
-	WORD $0x4fb39aff // fmul v31.4s, v23.4s, v19.s[3]
-	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x4fb01a80 // fmla v0.4s, v20.4s, v16.s[3]
+	WORD $0x4fb01aa1 // fmla v1.4s, v21.4s, v16.s[3]
+	WORD $0x4fb01ac2 // fmla v2.4s, v22.4s, v16.s[3]
+	WORD $0x4fb01ae3 // fmla v3.4s, v23.4s, v16.s[3]
+	WORD $0x4fb11a84 // fmla v4.4s, v20.4s, v17.s[3]
+	WORD $0x4fb11aa5 // fmla v5.4s, v21.4s, v17.s[3]
+	WORD $0x4fb11ac6 // fmla v6.4s, v22.4s, v17.s[3]
+	WORD $0x4fb11ae7 // fmla v7.4s, v23.4s, v17.s[3]
+	WORD $0x4fb21a88 // fmla v8.4s, v20.4s, v18.s[3]
+	WORD $0x4fb21aa9 // fmla v9.4s, v21.4s, v18.s[3]
+	WORD $0x4fb21aca // fmla v10.4s, v22.4s, v18.s[3]
+	WORD $0x4fb21aeb // fmla v11.4s, v23.4s, v18.s[3]
+	WORD $0x4fb31a8c // fmla v12.4s, v20.4s, v19.s[3]
+	WORD $0x4fb31aad // fmla v13.4s, v21.4s, v19.s[3]
+	WORD $0x4fb31ace // fmla v14.4s, v22.4s, v19.s[3]
+	WORD $0x4fb31aef // fmla v15.4s, v23.4s, v19.s[3]
 	ADD $256, R3
 	SUBS $4, R10
 	BNE values2
@@ -240,114 +176,66 @@ values5:
 	FMOVQ 16(R3), F0
 	FMOVQ 32(R3), F1
 	FMOVQ 48(R3), F2
-	WORD $0x4f909263 // fmul v3.4s, v19.4s, v16.s[0]
-	WORD $0x4e23d718 // fadd v24.4s, v24.4s, v3.4s
-	WORD $0x4f909004 // fmul v4.4s, v0.4s, v16.s[0]
-	WORD $0x4e24d739 // fadd v25.4s, v25.4s, v4.4s
-	WORD $0x4f909025 // fmul v5.4s, v1.4s, v16.s[0]
-	WORD $0x4e25d75a // fadd v26.4s, v26.4s, v5.4s
-	WORD $0x4f909046 // fmul v6.4s, v2.4s, v16.s[0]
-	WORD $0x4e26d77b // fadd v27.4s, v27.4s, v6.4s
-	WORD $0x4f919267 // fmul v7.4s, v19.4s, v17.s[0]
-	WORD $0x4e27d79c // fadd v28.4s, v28.4s, v7.4s
-	WORD $0x4f919008 // fmul v8.4s, v0.4s, v17.s[0]
-	WORD $0x4e28d7bd // fadd v29.4s, v29.4s, v8.4s
-	WORD $0x4f919029 // fmul v9.4s, v1.4s, v17.s[0]
-	WORD $0x4e29d7de // fadd v30.4s, v30.4s, v9.4s
-	WORD $0x4f91904a // fmul v10.4s, v2.4s, v17.s[0]
-	WORD $0x4e2ad7ff // fadd v31.4s, v31.4s, v10.4s
-	WORD $0x4f92926b // fmul v11.4s, v19.4s, v18.s[0]
-	WORD $0x4e2bd694 // fadd v20.4s, v20.4s, v11.4s
-	WORD $0x4f92900c // fmul v12.4s, v0.4s, v18.s[0]
-	WORD $0x4e2cd6b5 // fadd v21.4s, v21.4s, v12.4s
-	WORD $0x4f92902d // fmul v13.4s, v1.4s, v18.s[0]
-	WORD $0x4e2dd6d6 // fadd v22.4s, v22.4s, v13.4s
-	WORD $0x4f92904e // fmul v14.4s, v2.4s, v18.s[0]
-	WORD $0x4e2ed6f7 // fadd v23.4s, v23.4s, v14.4s
-	FMOVQ 64(R3), F15
-	FMOVQ 80(R3), F3
-	FMOVQ 96(R3), F4
-	FMOVQ 112(R3), F5
-	WORD $0x4fb091e6 // fmul v6.4s, v15.4s, v16.s[1]
-	WORD $0x4e26d718 // fadd v24.4s, v24.4s, v6.4s
-	WORD $0x4fb09067 // fmul v7.4s, v3.4s, v16.s[1]
-	WORD $0x4e27d739 // fadd v25.4s, v25.4s, v7.4s
-	WORD $0x4fb09088 // fmul v8.4s, v4.4s, v16.s[1]
-	WORD $0x4e28d75a // fadd v26.4s, v26.4s, v8.4s
-	WORD $0x4fb090a9 // fmul v9.4s, v5.4s, v16.s[1]
-	WORD $0x4e29d77b // fadd v27.4s, v27.4s, v9.4s
-	WORD $0x4fb191ea // fmul v10.4s, v15.4s, v17.s[1]
-	WORD $0x4e2ad79c // fadd v28.4s, v28.4s, v10.4s
-	WORD $0x4fb1906b // fmul v11.4s, v3.4s, v17.s[1]
-	WORD $0x4e2bd7bd // fadd v29.4s, v29.4s, v11.4s
-	WORD $0x4fb1908c // fmul v12.4s, v4.4s, v17.s[1]
-	WORD $0x4e2cd7de // fadd v30.4s, v30.4s, v12.4s
-	WORD $0x4fb190ad // fmul v13.4s, v5.4s, v17.s[1]
-	WORD $0x4e2dd7ff // fadd v31.4s, v31.4s, v13.4s
-	WORD $0x4fb291ee // fmul v14.4s, v15.4s, v18.s[1]
-	WORD $0x4e2ed694 // fadd v20.4s, v20.4s, v14.4s
-	WORD $0x4fb29073 // fmul v19.4s, v3.4s, v18.s[1]
-	WORD $0x4e33d6b5 // fadd v21.4s, v21.4s, v19.4s
-	WORD $0x4fb29080 // fmul v0.4s, v4.4s, v18.s[1]
-	WORD $0x4e20d6d6 // fadd v22.4s, v22.4s, v0.4s
-	WORD $0x4fb290a1 // fmul v1.4s, v5.4s, v18.s[1]
-	WORD $0x4e21d6f7 // fadd v23.4s, v23.4s, v1.4s
-	FMOVQ 128(R3), F2
-	FMOVQ 144(R3), F6
-	FMOVQ 160(R3), F7
-	FMOVQ 176(R3), F8
-	WORD $0x4f909849 // fmul v9.4s, v2.4s, v16.s[2]
-	WORD $0x4e29d718 // fadd v24.4s, v24.4s, v9.4s
-	WORD $0x4f9098ca // fmul v10.4s, v6.4s, v16.s[2]
-	WORD $0x4e2ad739 // fadd v25.4s, v25.4s, v10.4s
-	WORD $0x4f9098eb // fmul v11.4s, v7.4s, v16.s[2]
-	WORD $0x4e2bd75a // fadd v26.4s, v26.4s, v11.4s
-	WORD $0x4f90990c // fmul v12.4s, v8.4s, v16.s[2]
-	WORD $0x4e2cd77b // fadd v27.4s, v27.4s, v12.4s
-	WORD $0x4f91984d // fmul v13.4s, v2.4s, v17.s[2]
-	WORD $0x4e2dd79c // fadd v28.4s, v28.4s, v13.4s
-	WORD $0x4f9198ce // fmul v14.4s, v6.4s, v17.s[2]
-	WORD $0x4e2ed7bd // fadd v29.4s, v29.4s, v14.4s
-	WORD $0x4f9198f3 // fmul v19.4s, v7.4s, v17.s[2]
-	WORD $0x4e33d7de // fadd v30.4s, v30.4s, v19.4s
-	WORD $0x4f919900 // fmul v0.4s, v8.4s, v17.s[2]
-	WORD $0x4e20d7ff // fadd v31.4s, v31.4s, v0.4s
-	WORD $0x4f929841 // fmul v1.4s, v2.4s, v18.s[2]
-	WORD $0x4e21d694 // fadd v20.4s, v20.4s, v1.4s
-	WORD $0x4f9298cf // fmul v15.4s, v6.4s, v18.s[2]
-	WORD $0x4e2fd6b5 // fadd v21.4s, v21.4s, v15.4s
-	WORD $0x4f9298e3 // fmul v3.4s, v7.4s, v18.s[2]
-	WORD $0x4e23d6d6 // fadd v22.4s, v22.4s, v3.4s
-	WORD $0x4f929904 // fmul v4.4s, v8.4s, v18.s[2]
-	WORD $0x4e24d6f7 // fadd v23.4s, v23.4s, v4.4s
-	FMOVQ 192(R3), F5
-	FMOVQ 208(R3), F9
-	FMOVQ 224(R3), F10
-	FMOVQ 240(R3), F11
-	WORD $0x4fb098ac // fmul v12.4s, v5.4s, v16.s[3]
-	WORD $0x4e2cd718 // fadd v24.4s, v24.4s, v12.4s
-	WORD $0x4fb0992d // fmul v13.4s, v9.4s, v16.s[3]
-	WORD $0x4e2dd739 // fadd v25.4s, v25.4s, v13.4s
-	WORD $0x4fb0994e // fmul v14.4s, v10.4s, v16.s[3]
-	WORD $0x4e2ed75a // fadd v26.4s, v26.4s, v14.4s
-	WORD $0x4fb09973 // fmul v19.4s, v11.4s, v16.s[3]
-	WORD $0x4e33d77b // fadd v27.4s, v27.4s, v19.4s
-	WORD $0x4fb198a0 // fmul v0.4s, v5.4s, v17.s[3]
-	WORD $0x4e20d79c // fadd v28.4s, v28.4s, v0.4s
-	WORD $0x4fb19921 // fmul v1.4s, v9.4s, v17.s[3]
-	WORD $0x4e21d7bd // fadd v29.4s, v29.4s, v1.4s
-	WORD $0x4fb1994f // fmul v15.4s, v10.4s, v17.s[3]
-	WORD $0x4e2fd7de // fadd v30.4s, v30.4s, v15.4s
-	WORD $0x4fb19963 // fmul v3.4s, v11.4s, v17.s[3]
-	WORD $0x4e23d7ff // fadd v31.4s, v31.4s, v3.4s
-	WORD $0x4fb298a4 // fmul v4.4s, v5.4s, v18.s[3]
-	WORD $0x4e24d694 // fadd v20.4s, v20.4s, v4.4s
-	WORD $0x4fb29922 // fmul v2.4s, v9.4s, v18.s[3]
-	WORD $0x4e22d6b5 // fadd v21.4s, v21.4s, v2.4s
-	WORD $0x4fb29946 // fmul v6.4s, v10.4s, v18.s[3]
-	WORD $0x4e26d6d6 // fadd v22.4s, v22.4s, v6.4s
-	WORD $0x4fb29967 // fmul v7.4s, v11.4s, v18.s[3]
-	WORD $0x4e27d6f7 // fadd v23.4s, v23.4s, v7.4s
+	WORD $0x4f901278 // fmla v24.4s, v19.4s, v16.s[0]
+	WORD $0x4f901019 // fmla v25.4s, v0.4s, v16.s[0]
+	WORD $0x4f90103a // fmla v26.4s, v1.4s, v16.s[0]
+	WORD $0x4f90105b // fmla v27.4s, v2.4s, v16.s[0]
+	WORD $0x4f91127c // fmla v28.4s, v19.4s, v17.s[0]
+	WORD $0x4f91101d // fmla v29.4s, v0.4s, v17.s[0]
+	WORD $0x4f91103e // fmla v30.4s, v1.4s, v17.s[0]
+	WORD $0x4f91105f // fmla v31.4s, v2.4s, v17.s[0]
+	WORD $0x4f921274 // fmla v20.4s, v19.4s, v18.s[0]
+	WORD $0x4f921015 // fmla v21.4s, v0.4s, v18.s[0]
+	WORD $0x4f921036 // fmla v22.4s, v1.4s, v18.s[0]
+	WORD $0x4f921057 // fmla v23.4s, v2.4s, v18.s[0]
+	FMOVQ 64(R3), F3
+	FMOVQ 80(R3), F4
+	FMOVQ 96(R3), F5
+	FMOVQ 112(R3), F6
+	WORD $0x4fb01078 // fmla v24.4s, v3.4s, v16.s[1]
+	WORD $0x4fb01099 // fmla v25.4s, v4.4s, v16.s[1]
+	WORD $0x4fb010ba // fmla v26.4s, v5.4s, v16.s[1]
+	WORD $0x4fb010db // fmla v27.4s, v6.4s, v16.s[1]
+	WORD $0x4fb1107c // fmla v28.4s, v3.4s, v17.s[1]
+	WORD $0x4fb1109d // fmla v29.4s, v4.4s, v17.s[1]
+	WORD $0x4fb110be // fmla v30.4s, v5.4s, v17.s[1]
+	WORD $0x4fb110df // fmla v31.4s, v6.4s, v17.s[1]
+	WORD $0x4fb21074 // fmla v20.4s, v3.4s, v18.s[1]
+	WORD $0x4fb21095 // fmla v21.4s, v4.4s, v18.s[1]
+	WORD $0x4fb210b6 // fmla v22.4s, v5.4s, v18.s[1]
+	WORD $0x4fb210d7 // fmla v23.4s, v6.4s, v18.s[1]
+	FMOVQ 128(R3), F7
+	FMOVQ 144(R3), F8
+	FMOVQ 160(R3), F9
+	FMOVQ 176(R3), F10
+	WORD $0x4f9018f8 // fmla v24.4s, v7.4s, v16.s[2]
+	WORD $0x4f901919 // fmla v25.4s, v8.4s, v16.s[2]
+	WORD $0x4f90193a // fmla v26.4s, v9.4s, v16.s[2]
+	WORD $0x4f90195b // fmla v27.4s, v10.4s, v16.s[2]
+	WORD $0x4f9118fc // fmla v28.4s, v7.4s, v17.s[2]
+	WORD $0x4f91191d // fmla v29.4s, v8.4s, v17.s[2]
+	WORD $0x4f91193e // fmla v30.4s, v9.4s, v17.s[2]
+	WORD $0x4f91195f // fmla v31.4s, v10.4s, v17.s[2]
+	WORD $0x4f9218f4 // fmla v20.4s, v7.4s, v18.s[2]
+	WORD $0x4f921915 // fmla v21.4s, v8.4s, v18.s[2]
+	WORD $0x4f921936 // fmla v22.4s, v9.4s, v18.s[2]
+	WORD $0x4f921957 // fmla v23.4s, v10.4s, v18.s[2]
+	FMOVQ 192(R3), F11
+	FMOVQ 208(R3), F12
+	FMOVQ 224(R3), F13
+	FMOVQ 240(R3), F14
+	WORD $0x4fb01978 // fmla v24.4s, v11.4s, v16.s[3]
+	WORD $0x4fb01999 // fmla v25.4s, v12.4s, v16.s[3]
+	WORD $0x4fb019ba // fmla v26.4s, v13.4s, v16.s[3]
+	WORD $0x4fb019db // fmla v27.4s, v14.4s, v16.s[3]
+	WORD $0x4fb1197c // fmla v28.4s, v11.4s, v17.s[3]
+	WORD $0x4fb1199d // fmla v29.4s, v12.4s, v17.s[3]
+	WORD $0x4fb119be // fmla v30.4s, v13.4s, v17.s[3]
+	WORD $0x4fb119df // fmla v31.4s, v14.4s, v17.s[3]
+	WORD $0x4fb21974 // fmla v20.4s, v11.4s, v18.s[3]
+	WORD $0x4fb21995 // fmla v21.4s, v12.4s, v18.s[3]
+	WORD $0x4fb219b6 // fmla v22.4s, v13.4s, v18.s[3]
+	WORD $0x4fb219d7 // fmla v23.4s, v14.4s, v18.s[3]
 	ADD $256, R3
 	SUBS $4, R10
 	BNE values5
@@ -369,180 +257,132 @@ values5:
 	RET
 queries2:
 block7:
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
 	VEOR V19.B16, V19.B16, V19.B16
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
 	MOVD R1, R6
 	ADD R4<<2, R6, R7
 	MOVD R4, R10
 values8:
-	VLD1.P 16(R6), [V3.S4]
-	VLD1.P 16(R7), [V4.S4]
-	FMOVQ 0(R3), F2
-	FMOVQ 16(R3), F6
-	FMOVQ 32(R3), F7
-	FMOVQ 48(R3), F5
-	WORD $0x4f839049 // fmul v9.4s, v2.4s, v3.s[0]
-	WORD $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
-	WORD $0x4f8390ca // fmul v10.4s, v6.4s, v3.s[0]
-	WORD $0x4e2ad58c // fadd v12.4s, v12.4s, v10.4s
-	WORD $0x4f8390eb // fmul v11.4s, v7.4s, v3.s[0]
-	WORD $0x4e2bd5ad // fadd v13.4s, v13.4s, v11.4s
-	WORD $0x4f8390b0 // fmul v16.4s, v5.4s, v3.s[0]
-	WORD $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
-	WORD $0x4f849051 // fmul v17.4s, v2.4s, v4.s[0]
-	WORD $0x4e31d673 // fadd v19.4s, v19.4s, v17.4s
-	WORD $0x4f8490d2 // fmul v18.4s, v6.4s, v4.s[0]
-	WORD $0x4e32d400 // fadd v0.4s, v0.4s, v18.4s
-	WORD $0x4f8490f8 // fmul v24.4s, v7.4s, v4.s[0]
-	WORD $0x4e38d421 // fadd v1.4s, v1.4s, v24.4s
-	WORD $0x4f8490b9 // fmul v25.4s, v5.4s, v4.s[0]
-	WORD $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
-	FMOVQ 64(R3), F26
-	FMOVQ 80(R3), F27
-	FMOVQ 96(R3), F28
-	FMOVQ 112(R3), F29
-	WORD $0x4fa3935e // fmul v30.4s, v26.4s, v3.s[1]
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
-	WORD $0x4fa3937f // fmul v31.4s, v27.4s, v3.s[1]
-	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
-	WORD $0x4fa39394 // fmul v20.4s, v28.4s, v3.s[1]
-	WORD $0x4e34d5ad // fadd v13.4s, v13.4s, v20.4s
-	WORD $0x4fa393b5 // fmul v21.4s, v29.4s, v3.s[1]
-	WORD $0x4e35d5ce // fadd v14.4s, v14.4s, v21.4s
-	WORD $0x4fa49356 // fmul v22.4s, v26.4s, v4.s[1]
-	WORD $0x4e36d673 // fadd v19.4s, v19.4s, v22.4s
-	WORD $0x4fa49377 // fmul v23.4s, v27.4s, v4.s[1]
-	WORD $0x4e37d400 // fadd v0.4s, v0.4s, v23.4s
-	WORD $0x4fa49389 // fmul v9.4s, v28.4s, v4.s[1]
-	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
-	WORD $0x4fa493aa // fmul v10.4s, v29.4s, v4.s[1]
-	WORD $0x4e2ad5ef // fadd v15.4s, v15.4s, v10.4s
-	FMOVQ 128(R3), F11
-	FMOVQ 144(R3), F16
-	FMOVQ 160(R3), F17
-	FMOVQ 176(R3), F18
-	WORD $0x4f839978 // fmul v24.4s, v11.4s, v3.s[2]
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x4f839a19 // fmul v25.4s, v16.4s, v3.s[2]
-	WORD $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
-	WORD $0x4f839a22 // fmul v2.4s, v17.4s, v3.s[2]
-	WORD $0x4e22d5ad // fadd v13.4s, v13.4s, v2.4s
-	WORD $0x4f839a46 // fmul v6.4s, v18.4s, v3.s[2]
-	WORD $0x4e26d5ce // fadd v14.4s, v14.4s, v6.4s
-	WORD $0x4f849967 // fmul v7.4s, v11.4s, v4.s[2]
-	WORD $0x4e27d673 // fadd v19.4s, v19.4s, v7.4s
-	WORD $0x4f849a05 // fmul v5.4s, v16.4s, v4.s[2]
-	WORD $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
-	WORD $0x4f849a3e // fmul v30.4s, v17.4s, v4.s[2]
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	WORD $0x4f849a5f // fmul v31.4s, v18.4s, v4.s[2]
-	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
-	FMOVQ 192(R3), F20
-	FMOVQ 208(R3), F21
-	FMOVQ 224(R3), F22
-	FMOVQ 240(R3), F23
-	WORD $0x4fa39a89 // fmul v9.4s, v20.4s, v3.s[3]
-	WORD $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
-	WORD $0x4fa39aaa // fmul v10.4s, v21.4s, v3.s[3]
-	WORD $0x4e2ad58c // fadd v12.4s, v12.4s, v10.4s
-	WORD $0x4fa39ada // fmul v26.4s, v22.4s, v3.s[3]
-	WORD $0x4e3ad5ad // fadd v13.4s, v13.4s, v26.4s
-	WORD $0x4fa39afb // fmul v27.4s, v23.4s, v3.s[3]
-	WORD $0x4e3bd5ce // fadd v14.4s, v14.4s, v27.4s
-	WORD $0x4fa49a9c // fmul v28.4s, v20.4s, v4.s[3]
-	WORD $0x4e3cd673 // fadd v19.4s, v19.4s, v28.4s
-	WORD $0x4fa49abd // fmul v29.4s, v21.4s, v4.s[3]
-	WORD $0x4e3dd400 // fadd v0.4s, v0.4s, v29.4s
-	WORD $0x4fa49ad8 // fmul v24.4s, v22.4s, v4.s[3]
-	WORD $0x4e38d421 // fadd v1.4s, v1.4s, v24.4s
-	WORD $0x4fa49af9 // fmul v25.4s, v23.4s, v4.s[3]
-	WORD $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
+	VLD1.P 16(R6), [V6.S4]
+	VLD1.P 16(R7), [V7.S4]
+	FMOVQ 0(R3), F8
+	FMOVQ 16(R3), F9
+	FMOVQ 32(R3), F10
+	FMOVQ 48(R3), F11
+	WORD $0x4f86110f // fmla v15.4s, v8.4s, v6.s[0]
+	WORD $0x4f861133 // fmla v19.4s, v9.4s, v6.s[0]
+	WORD $0x4f861140 // fmla v0.4s, v10.4s, v6.s[0]
+	WORD $0x4f861161 // fmla v1.4s, v11.4s, v6.s[0]
+	WORD $0x4f871102 // fmla v2.4s, v8.4s, v7.s[0]
+	WORD $0x4f871123 // fmla v3.4s, v9.4s, v7.s[0]
+	WORD $0x4f871144 // fmla v4.4s, v10.4s, v7.s[0]
+	WORD $0x4f871165 // fmla v5.4s, v11.4s, v7.s[0]
+	FMOVQ 64(R3), F12
+	FMOVQ 80(R3), F13
+	FMOVQ 96(R3), F14
+	FMOVQ 112(R3), F16
+	WORD $0x4fa6118f // fmla v15.4s, v12.4s, v6.s[1]
+	WORD $0x4fa611b3 // fmla v19.4s, v13.4s, v6.s[1]
+	WORD $0x4fa611c0 // fmla v0.4s, v14.4s, v6.s[1]
+	WORD $0x4fa61201 // fmla v1.4s, v16.4s, v6.s[1]
+	WORD $0x4fa71182 // fmla v2.4s, v12.4s, v7.s[1]
+	WORD $0x4fa711a3 // fmla v3.4s, v13.4s, v7.s[1]
+	WORD $0x4fa711c4 // fmla v4.4s, v14.4s, v7.s[1]
+	WORD $0x4fa71205 // fmla v5.4s, v16.4s, v7.s[1]
+	FMOVQ 128(R3), F17
+	FMOVQ 144(R3), F18
+	FMOVQ 160(R3), F24
+	FMOVQ 176(R3), F25
+	WORD $0x4f861a2f // fmla v15.4s, v17.4s, v6.s[2]
+	WORD $0x4f861a53 // fmla v19.4s, v18.4s, v6.s[2]
+	WORD $0x4f861b00 // fmla v0.4s, v24.4s, v6.s[2]
+	WORD $0x4f861b21 // fmla v1.4s, v25.4s, v6.s[2]
+	WORD $0x4f871a22 // fmla v2.4s, v17.4s, v7.s[2]
+	WORD $0x4f871a43 // fmla v3.4s, v18.4s, v7.s[2]
+	WORD $0x4f871b04 // fmla v4.4s, v24.4s, v7.s[2]
+	WORD $0x4f871b25 // fmla v5.4s, v25.4s, v7.s[2]
+	FMOVQ 192(R3), F26
+	FMOVQ 208(R3), F27
+	FMOVQ 224(R3), F28
+	FMOVQ 240(R3), F29
+	WORD $0x4fa61b4f // fmla v15.4s, v26.4s, v6.s[3]
+	WORD $0x4fa61b73 // fmla v19.4s, v27.4s, v6.s[3]
+	WORD $0x4fa61b80 // fmla v0.4s, v28.4s, v6.s[3]
+	WORD $0x4fa61ba1 // fmla v1.4s, v29.4s, v6.s[3]
+	WORD $0x4fa71b42 // fmla v2.4s, v26.4s, v7.s[3]
+	WORD $0x4fa71b63 // fmla v3.4s, v27.4s, v7.s[3]
+	WORD $0x4fa71b84 // fmla v4.4s, v28.4s, v7.s[3]
+	WORD $0x4fa71ba5 // fmla v5.4s, v29.4s, v7.s[3]
 	ADD $256, R3
 	SUBS $4, R10
 	BNE values8
-	FMOVQ F8, 0(R0)
-	FMOVQ F12, 16(R0)
-	FMOVQ F13, 32(R0)
-	FMOVQ F14, 48(R0)
-	FMOVQ F19, 1024(R0)
-	FMOVQ F0, 1040(R0)
-	FMOVQ F1, 1056(R0)
-	FMOVQ F15, 1072(R0)
+	FMOVQ F15, 0(R0)
+	FMOVQ F19, 16(R0)
+	FMOVQ F0, 32(R0)
+	FMOVQ F1, 48(R0)
+	FMOVQ F2, 1024(R0)
+	FMOVQ F3, 1040(R0)
+	FMOVQ F4, 1056(R0)
+	FMOVQ F5, 1072(R0)
 	ADD $64, R0
 	SUBS $1, R5
 	BNE block7
 	RET
 queries1:
 block10:
-	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V30.B16, V30.B16, V30.B16
+	VEOR V31.B16, V31.B16, V31.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
 	MOVD R1, R6
 	MOVD R4, R10
 values11:
-	VLD1.P 16(R6), [V30.S4]
-	FMOVQ 0(R3), F31
-	FMOVQ 16(R3), F11
-	FMOVQ 32(R3), F16
-	FMOVQ 48(R3), F17
-	WORD $0x4f9e93f2 // fmul v18.4s, v31.4s, v30.s[0]
-	WORD $0x4e32d442 // fadd v2.4s, v2.4s, v18.4s
-	WORD $0x4f9e9169 // fmul v9.4s, v11.4s, v30.s[0]
-	WORD $0x4e29d4c6 // fadd v6.4s, v6.4s, v9.4s
-	WORD $0x4f9e920a // fmul v10.4s, v16.4s, v30.s[0]
-	WORD $0x4e2ad4e7 // fadd v7.4s, v7.4s, v10.4s
-	WORD $0x4f9e923a // fmul v26.4s, v17.4s, v30.s[0]
-	WORD $0x4e3ad4a5 // fadd v5.4s, v5.4s, v26.4s
-	FMOVQ 64(R3), F27
-	FMOVQ 80(R3), F28
-	FMOVQ 96(R3), F29
-	FMOVQ 112(R3), F24
-	WORD $0x4fbe9379 // fmul v25.4s, v27.4s, v30.s[1]
-	WORD $0x4e39d442 // fadd v2.4s, v2.4s, v25.4s
-	WORD $0x4fbe9394 // fmul v20.4s, v28.4s, v30.s[1]
-	WORD $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
-	WORD $0x4fbe93b5 // fmul v21.4s, v29.4s, v30.s[1]
-	WORD $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
-	WORD $0x4fbe9316 // fmul v22.4s, v24.4s, v30.s[1]
-	WORD $0x4e36d4a5 // fadd v5.4s, v5.4s, v22.4s
-	FMOVQ 128(R3), F23
-	FMOVQ 144(R3), F3
-	FMOVQ 160(R3), F4
-	FMOVQ 176(R3), F8
-	WORD $0x4f9e9aec // fmul v12.4s, v23.4s, v30.s[2]
-	WORD $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
-	WORD $0x4f9e986d // fmul v13.4s, v3.4s, v30.s[2]
-	WORD $0x4e2dd4c6 // fadd v6.4s, v6.4s, v13.4s
-	WORD $0x4f9e988e // fmul v14.4s, v4.4s, v30.s[2]
-	WORD $0x4e2ed4e7 // fadd v7.4s, v7.4s, v14.4s
-	WORD $0x4f9e9913 // fmul v19.4s, v8.4s, v30.s[2]
-	WORD $0x4e33d4a5 // fadd v5.4s, v5.4s, v19.4s
-	FMOVQ 192(R3), F0
-	FMOVQ 208(R3), F1
-	FMOVQ 224(R3), F15
-	FMOVQ 240(R3), F18
-	WORD $0x4fbe9809 // fmul v9.4s, v0.4s, v30.s[3]
-	WORD $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
-	WORD $0x4fbe982a // fmul v10.4s, v1.4s, v30.s[3]
-	WORD $0x4e2ad4c6 // fadd v6.4s, v6.4s, v10.4s
-	WORD $0x4fbe99fa // fmul v26.4s, v15.4s, v30.s[3]
-	WORD $0x4e3ad4e7 // fadd v7.4s, v7.4s, v26.4s
-	WORD $0x4fbe9a5f // fmul v31.4s, v18.4s, v30.s[3]
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
+	VLD1.P 16(R6), [V22.S4]
+	FMOVQ 0(R3), F23
+	FMOVQ 16(R3), F8
+	FMOVQ 32(R3), F9
+	FMOVQ 48(R3), F10
+	WORD $0x4f9612fe // fmla v30.4s, v23.4s, v22.s[0]
+	WORD $0x4f96111f // fmla v31.4s, v8.4s, v22.s[0]
+	WORD $0x4f961134 // fmla v20.4s, v9.4s, v22.s[0]
+	WORD $0x4f961155 // fmla v21.4s, v10.4s, v22.s[0]
+	FMOVQ 64(R3), F11
+	FMOVQ 80(R3), F12
+	FMOVQ 96(R3), F13
+	FMOVQ 112(R3), F14
+	WORD $0x4fb6117e // fmla v30.4s, v11.4s, v22.s[1]
+	WORD $0x4fb6119f // fmla v31.4s, v12.4s, v22.s[1]
+	WORD $0x4fb611b4 // fmla v20.4s, v13.4s, v22.s[1]
+	WORD $0x4fb611d5 // fmla v21.4s, v14.4s, v22.s[1]
+	FMOVQ 128(R3), F16
+	FMOVQ 144(R3), F17
+	FMOVQ 160(R3), F18
+	FMOVQ 176(R3), F24
+	WORD $0x4f961a1e // fmla v30.4s, v16.4s, v22.s[2]
+	WORD $0x4f961a3f // fmla v31.4s, v17.4s, v22.s[2]
+	WORD $0x4f961a54 // fmla v20.4s, v18.4s, v22.s[2]
+	WORD $0x4f961b15 // fmla v21.4s, v24.4s, v22.s[2]
+	FMOVQ 192(R3), F25
+	FMOVQ 208(R3), F26
+	FMOVQ 224(R3), F27
+	FMOVQ 240(R3), F28
+	WORD $0x4fb61b3e // fmla v30.4s, v25.4s, v22.s[3]
+	WORD $0x4fb61b5f // fmla v31.4s, v26.4s, v22.s[3]
+	WORD $0x4fb61b74 // fmla v20.4s, v27.4s, v22.s[3]
+	WORD $0x4fb61b95 // fmla v21.4s, v28.4s, v22.s[3]
 	ADD $256, R3
 	SUBS $4, R10
 	BNE values11
-	FMOVQ F2, 0(R0)
-	FMOVQ F6, 16(R0)
-	FMOVQ F7, 32(R0)
-	FMOVQ F5, 48(R0)
+	FMOVQ F30, 0(R0)
+	FMOVQ F31, 16(R0)
+	FMOVQ F20, 32(R0)
+	FMOVQ F21, 48(R0)
 	ADD $64, R0
 	SUBS $1, R5
 	BNE block10
@@ -597,149 +437,85 @@ four14:
 	FMOVQ 16(R10), F21
 	FMOVQ 32(R10), F22
 	FMOVQ 48(R10), F23
-	WORD $0x4f909298 // fmul v24.4s, v20.4s, v16.s[0]
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
-	WORD $0x4f9092b9 // fmul v25.4s, v21.4s, v16.s[0]
-	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
-	WORD $0x4f9092da // fmul v26.4s, v22.4s, v16.s[0]
-	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
-	WORD $0x4f9092fb // fmul v27.4s, v23.4s, v16.s[0]
-	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
-	WORD $0x4f91929c // fmul v28.4s, v20.4s, v17.s[0]
-	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
-	WORD $0x4f9192bd // fmul v29.4s, v21.4s, v17.s[0]
-	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
-	WORD $0x4f9192de // fmul v30.4s, v22.4s, v17.s[0]
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4f9192ff // fmul v31.4s, v23.4s, v17.s[0]
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	WORD $0x4f929298 // fmul v24.4s, v20.4s, v18.s[0]
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x4f9292b9 // fmul v25.4s, v21.4s, v18.s[0]
-	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
-	WORD $0x4f9292da // fmul v26.4s, v22.4s, v18.s[0]
-	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
-	WORD $0x4f9292fb // fmul v27.4s, v23.4s, v18.s[0]
-	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
-	WORD $0x4f93929c // fmul v28.4s, v20.4s, v19.s[0]
-	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
-	WORD $0x4f9392bd // fmul v29.4s, v21.4s, v19.s[0]
-	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
-	WORD $0x4f9392de // fmul v30.4s, v22.4s, v19.s[0]
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
-	WORD $0x4f9392ff // fmul v31.4s, v23.4s, v19.s[0]
-	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x4f901280 // fmla v0.4s, v20.4s, v16.s[0]
+	WORD $0x4f9012a1 // fmla v1.4s, v21.4s, v16.s[0]
+	WORD $0x4f9012c2 // fmla v2.4s, v22.4s, v16.s[0]
+	WORD $0x4f9012e3 // fmla v3.4s, v23.4s, v16.s[0]
+	WORD $0x4f911284 // fmla v4.4s, v20.4s, v17.s[0]
+	WORD $0x4f9112a5 // fmla v5.4s, v21.4s, v17.s[0]
+	WORD $0x4f9112c6 // fmla v6.4s, v22.4s, v17.s[0]
+	WORD $0x4f9112e7 // fmla v7.4s, v23.4s, v17.s[0]
+	WORD $0x4f921288 // fmla v8.4s, v20.4s, v18.s[0]
+	WORD $0x4f9212a9 // fmla v9.4s, v21.4s, v18.s[0]
+	WORD $0x4f9212ca // fmla v10.4s, v22.4s, v18.s[0]
+	WORD $0x4f9212eb // fmla v11.4s, v23.4s, v18.s[0]
+	WORD $0x4f93128c // fmla v12.4s, v20.4s, v19.s[0]
+	WORD $0x4f9312ad // fmla v13.4s, v21.4s, v19.s[0]
+	WORD $0x4f9312ce // fmla v14.4s, v22.4s, v19.s[0]
+	WORD $0x4f9312ef // fmla v15.4s, v23.4s, v19.s[0]
 	ADD R6, R10
 	FMOVQ 0(R10), F24
 	FMOVQ 16(R10), F25
 	FMOVQ 32(R10), F26
 	FMOVQ 48(R10), F27
-	WORD $0x4fb0931c // fmul v28.4s, v24.4s, v16.s[1]
-	WORD $0x4e3cd400 // fadd v0.4s, v0.4s, v28.4s
-	WORD $0x4fb0933d // fmul v29.4s, v25.4s, v16.s[1]
-	WORD $0x4e3dd421 // fadd v1.4s, v1.4s, v29.4s
-	WORD $0x4fb0935e // fmul v30.4s, v26.4s, v16.s[1]
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4fb0937f // fmul v31.4s, v27.4s, v16.s[1]
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	WORD $0x4fb19314 // fmul v20.4s, v24.4s, v17.s[1]
-	WORD $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
-	WORD $0x4fb19335 // fmul v21.4s, v25.4s, v17.s[1]
-	WORD $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
-	WORD $0x4fb19356 // fmul v22.4s, v26.4s, v17.s[1]
-	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
-	WORD $0x4fb19377 // fmul v23.4s, v27.4s, v17.s[1]
-	WORD $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
-	WORD $0x4fb2931c // fmul v28.4s, v24.4s, v18.s[1]
-	WORD $0x4e3cd508 // fadd v8.4s, v8.4s, v28.4s
-	WORD $0x4fb2933d // fmul v29.4s, v25.4s, v18.s[1]
-	WORD $0x4e3dd529 // fadd v9.4s, v9.4s, v29.4s
-	WORD $0x4fb2935e // fmul v30.4s, v26.4s, v18.s[1]
-	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
-	WORD $0x4fb2937f // fmul v31.4s, v27.4s, v18.s[1]
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
-	WORD $0x4fb39314 // fmul v20.4s, v24.4s, v19.s[1]
-	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
-	WORD $0x4fb39335 // fmul v21.4s, v25.4s, v19.s[1]
-	WORD $0x4e35d5ad // fadd v13.4s, v13.4s, v21.4s
-	WORD $0x4fb39356 // fmul v22.4s, v26.4s, v19.s[1]
-	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
-	WORD $0x4fb39377 // fmul v23.4s, v27.4s, v19.s[1]
-	WORD $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+	WORD $0x4fb01300 // fmla v0.4s, v24.4s, v16.s[1]
+	WORD $0x4fb01321 // fmla v1.4s, v25.4s, v16.s[1]
+	WORD $0x4fb01342 // fmla v2.4s, v26.4s, v16.s[1]
+	WORD $0x4fb01363 // fmla v3.4s, v27.4s, v16.s[1]
+	WORD $0x4fb11304 // fmla v4.4s, v24.4s, v17.s[1]
+	WORD $0x4fb11325 // fmla v5.4s, v25.4s, v17.s[1]
+	WORD $0x4fb11346 // fmla v6.4s, v26.4s, v17.s[1]
+	WORD $0x4fb11367 // fmla v7.4s, v27.4s, v17.s[1]
+	WORD $0x4fb21308 // fmla v8.4s, v24.4s, v18.s[1]
+	WORD $0x4fb21329 // fmla v9.4s, v25.4s, v18.s[1]
+	WORD $0x4fb2134a // fmla v10.4s, v26.4s, v18.s[1]
+	WORD $0x4fb2136b // fmla v11.4s, v27.4s, v18.s[1]
+	WORD $0x4fb3130c // fmla v12.4s, v24.4s, v19.s[1]
+	WORD $0x4fb3132d // fmla v13.4s, v25.4s, v19.s[1]
+	WORD $0x4fb3134e // fmla v14.4s, v26.4s, v19.s[1]
+	WORD $0x4fb3136f // fmla v15.4s, v27.4s, v19.s[1]
 	ADD R6, R10
 	FMOVQ 0(R10), F28
 	FMOVQ 16(R10), F29
 	FMOVQ 32(R10), F30
 	FMOVQ 48(R10), F31
-	WORD $0x4f909b94 // fmul v20.4s, v28.4s, v16.s[2]
-	WORD $0x4e34d400 // fadd v0.4s, v0.4s, v20.4s
-	WORD $0x4f909bb5 // fmul v21.4s, v29.4s, v16.s[2]
-	WORD $0x4e35d421 // fadd v1.4s, v1.4s, v21.4s
-	WORD $0x4f909bd6 // fmul v22.4s, v30.4s, v16.s[2]
-	WORD $0x4e36d442 // fadd v2.4s, v2.4s, v22.4s
-	WORD $0x4f909bf7 // fmul v23.4s, v31.4s, v16.s[2]
-	WORD $0x4e37d463 // fadd v3.4s, v3.4s, v23.4s
-	WORD $0x4f919b98 // fmul v24.4s, v28.4s, v17.s[2]
-	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
-	WORD $0x4f919bb9 // fmul v25.4s, v29.4s, v17.s[2]
-	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
-	WORD $0x4f919bda // fmul v26.4s, v30.4s, v17.s[2]
-	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
-	WORD $0x4f919bfb // fmul v27.4s, v31.4s, v17.s[2]
-	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
-	WORD $0x4f929b94 // fmul v20.4s, v28.4s, v18.s[2]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4f929bb5 // fmul v21.4s, v29.4s, v18.s[2]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	WORD $0x4f929bd6 // fmul v22.4s, v30.4s, v18.s[2]
-	WORD $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
-	WORD $0x4f929bf7 // fmul v23.4s, v31.4s, v18.s[2]
-	WORD $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
-	WORD $0x4f939b98 // fmul v24.4s, v28.4s, v19.s[2]
-	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
-	WORD $0x4f939bb9 // fmul v25.4s, v29.4s, v19.s[2]
-	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
-	WORD $0x4f939bda // fmul v26.4s, v30.4s, v19.s[2]
-	WORD $0x4e3ad5ce // fadd v14.4s, v14.4s, v26.4s
-	WORD $0x4f939bfb // fmul v27.4s, v31.4s, v19.s[2]
-	WORD $0x4e3bd5ef // fadd v15.4s, v15.4s, v27.4s
+	WORD $0x4f901b80 // fmla v0.4s, v28.4s, v16.s[2]
+	WORD $0x4f901ba1 // fmla v1.4s, v29.4s, v16.s[2]
+	WORD $0x4f901bc2 // fmla v2.4s, v30.4s, v16.s[2]
+	WORD $0x4f901be3 // fmla v3.4s, v31.4s, v16.s[2]
+	WORD $0x4f911b84 // fmla v4.4s, v28.4s, v17.s[2]
+	WORD $0x4f911ba5 // fmla v5.4s, v29.4s, v17.s[2]
+	WORD $0x4f911bc6 // fmla v6.4s, v30.4s, v17.s[2]
+	WORD $0x4f911be7 // fmla v7.4s, v31.4s, v17.s[2]
+	WORD $0x4f921b88 // fmla v8.4s, v28.4s, v18.s[2]
+	WORD $0x4f921ba9 // fmla v9.4s, v29.4s, v18.s[2]
+	WORD $0x4f921bca // fmla v10.4s, v30.4s, v18.s[2]
+	WORD $0x4f921beb // fmla v11.4s, v31.4s, v18.s[2]
+	WORD $0x4f931b8c // fmla v12.4s, v28.4s, v19.s[2]
+	WORD $0x4f931bad // fmla v13.4s, v29.4s, v19.s[2]
+	WORD $0x4f931bce // fmla v14.4s, v30.4s, v19.s[2]
+	WORD $0x4f931bef // fmla v15.4s, v31.4s, v19.s[2]
 	ADD R6, R10
 	FMOVQ 0(R10), F20
 	FMOVQ 16(R10), F21
 	FMOVQ 32(R10), F22
 	FMOVQ 48(R10), F23
-	WORD $0x4fb09a98 // fmul v24.4s, v20.4s, v16.s[3]
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
-	WORD $0x4fb09ab9 // fmul v25.4s, v21.4s, v16.s[3]
-	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
-	WORD $0x4fb09ada // fmul v26.4s, v22.4s, v16.s[3]
-	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
-	WORD $0x4fb09afb // fmul v27.4s, v23.4s, v16.s[3]
-	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
-	WORD $0x4fb19a9c // fmul v28.4s, v20.4s, v17.s[3]
-	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
-	WORD $0x4fb19abd // fmul v29.4s, v21.4s, v17.s[3]
-	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
-	WORD $0x4fb19ade // fmul v30.4s, v22.4s, v17.s[3]
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4fb19aff // fmul v31.4s, v23.4s, v17.s[3]
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	WORD $0x4fb29a98 // fmul v24.4s, v20.4s, v18.s[3]
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x4fb29ab9 // fmul v25.4s, v21.4s, v18.s[3]
-	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
-	WORD $0x4fb29ada // fmul v26.4s, v22.4s, v18.s[3]
-	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
-	WORD $0x4fb29afb // fmul v27.4s, v23.4s, v18.s[3]
-	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
-	WORD $0x4fb39a9c // fmul v28.4s, v20.4s, v19.s[3]
-	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
-	WORD $0x4fb39abd // fmul v29.4s, v21.4s, v19.s[3]
-	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
-	WORD $0x4fb39ade // fmul v30.4s, v22.4s, v19.s[3]
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
-	WORD $0x4fb39aff // fmul v31.4s, v23.4s, v19.s[3]
-	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x4fb01a80 // fmla v0.4s, v20.4s, v16.s[3]
+	WORD $0x4fb01aa1 // fmla v1.4s, v21.4s, v16.s[3]
+	WORD $0x4fb01ac2 // fmla v2.4s, v22.4s, v16.s[3]
+	WORD $0x4fb01ae3 // fmla v3.4s, v23.4s, v16.s[3]
+	WORD $0x4fb11a84 // fmla v4.4s, v20.4s, v17.s[3]
+	WORD $0x4fb11aa5 // fmla v5.4s, v21.4s, v17.s[3]
+	WORD $0x4fb11ac6 // fmla v6.4s, v22.4s, v17.s[3]
+	WORD $0x4fb11ae7 // fmla v7.4s, v23.4s, v17.s[3]
+	WORD $0x4fb21a88 // fmla v8.4s, v20.4s, v18.s[3]
+	WORD $0x4fb21aa9 // fmla v9.4s, v21.4s, v18.s[3]
+	WORD $0x4fb21aca // fmla v10.4s, v22.4s, v18.s[3]
+	WORD $0x4fb21aeb // fmla v11.4s, v23.4s, v18.s[3]
+	WORD $0x4fb31a8c // fmla v12.4s, v20.4s, v19.s[3]
+	WORD $0x4fb31aad // fmla v13.4s, v21.4s, v19.s[3]
+	WORD $0x4fb31ace // fmla v14.4s, v22.4s, v19.s[3]
+	WORD $0x4fb31aef // fmla v15.4s, v23.4s, v19.s[3]
 	ADD R6, R10
 	ADD $16, R11
 	SUBS $4, R12
@@ -756,38 +532,22 @@ single17:
 	FMOVQ 16(R10), F25
 	FMOVQ 32(R10), F26
 	FMOVQ 48(R10), F27
-	WORD $0x4f90931c // fmul v28.4s, v24.4s, v16.s[0]
-	WORD $0x4e3cd400 // fadd v0.4s, v0.4s, v28.4s
-	WORD $0x4f90933d // fmul v29.4s, v25.4s, v16.s[0]
-	WORD $0x4e3dd421 // fadd v1.4s, v1.4s, v29.4s
-	WORD $0x4f90935e // fmul v30.4s, v26.4s, v16.s[0]
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4f90937f // fmul v31.4s, v27.4s, v16.s[0]
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	WORD $0x4f919314 // fmul v20.4s, v24.4s, v17.s[0]
-	WORD $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
-	WORD $0x4f919335 // fmul v21.4s, v25.4s, v17.s[0]
-	WORD $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
-	WORD $0x4f919356 // fmul v22.4s, v26.4s, v17.s[0]
-	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
-	WORD $0x4f919377 // fmul v23.4s, v27.4s, v17.s[0]
-	WORD $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
-	WORD $0x4f92931c // fmul v28.4s, v24.4s, v18.s[0]
-	WORD $0x4e3cd508 // fadd v8.4s, v8.4s, v28.4s
-	WORD $0x4f92933d // fmul v29.4s, v25.4s, v18.s[0]
-	WORD $0x4e3dd529 // fadd v9.4s, v9.4s, v29.4s
-	WORD $0x4f92935e // fmul v30.4s, v26.4s, v18.s[0]
-	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
-	WORD $0x4f92937f // fmul v31.4s, v27.4s, v18.s[0]
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
-	WORD $0x4f939314 // fmul v20.4s, v24.4s, v19.s[0]
-	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
-	WORD $0x4f939335 // fmul v21.4s, v25.4s, v19.s[0]
-	WORD $0x4e35d5ad // fadd v13.4s, v13.4s, v21.4s
-	WORD $0x4f939356 // fmul v22.4s, v26.4s, v19.s[0]
-	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
-	WORD $0x4f939377 // fmul v23.4s, v27.4s, v19.s[0]
-	WORD $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+	WORD $0x4f901300 // fmla v0.4s, v24.4s, v16.s[0]
+	WORD $0x4f901321 // fmla v1.4s, v25.4s, v16.s[0]
+	WORD $0x4f901342 // fmla v2.4s, v26.4s, v16.s[0]
+	WORD $0x4f901363 // fmla v3.4s, v27.4s, v16.s[0]
+	WORD $0x4f911304 // fmla v4.4s, v24.4s, v17.s[0]
+	WORD $0x4f911325 // fmla v5.4s, v25.4s, v17.s[0]
+	WORD $0x4f911346 // fmla v6.4s, v26.4s, v17.s[0]
+	WORD $0x4f911367 // fmla v7.4s, v27.4s, v17.s[0]
+	WORD $0x4f921308 // fmla v8.4s, v24.4s, v18.s[0]
+	WORD $0x4f921329 // fmla v9.4s, v25.4s, v18.s[0]
+	WORD $0x4f92134a // fmla v10.4s, v26.4s, v18.s[0]
+	WORD $0x4f92136b // fmla v11.4s, v27.4s, v18.s[0]
+	WORD $0x4f93130c // fmla v12.4s, v24.4s, v19.s[0]
+	WORD $0x4f93132d // fmla v13.4s, v25.4s, v19.s[0]
+	WORD $0x4f93134e // fmla v14.4s, v26.4s, v19.s[0]
+	WORD $0x4f93136f // fmla v15.4s, v27.4s, v19.s[0]
 	ADD R6, R10
 	ADD $4, R11
 	SUBS $1, R12
@@ -844,117 +604,69 @@ four19:
 	FMOVQ 16(R10), F0
 	FMOVQ 32(R10), F1
 	FMOVQ 48(R10), F2
-	WORD $0x4f909263 // fmul v3.4s, v19.4s, v16.s[0]
-	WORD $0x4e23d79c // fadd v28.4s, v28.4s, v3.4s
-	WORD $0x4f909004 // fmul v4.4s, v0.4s, v16.s[0]
-	WORD $0x4e24d7bd // fadd v29.4s, v29.4s, v4.4s
-	WORD $0x4f909025 // fmul v5.4s, v1.4s, v16.s[0]
-	WORD $0x4e25d7de // fadd v30.4s, v30.4s, v5.4s
-	WORD $0x4f909046 // fmul v6.4s, v2.4s, v16.s[0]
-	WORD $0x4e26d7ff // fadd v31.4s, v31.4s, v6.4s
-	WORD $0x4f919267 // fmul v7.4s, v19.4s, v17.s[0]
-	WORD $0x4e27d694 // fadd v20.4s, v20.4s, v7.4s
-	WORD $0x4f919008 // fmul v8.4s, v0.4s, v17.s[0]
-	WORD $0x4e28d6b5 // fadd v21.4s, v21.4s, v8.4s
-	WORD $0x4f919029 // fmul v9.4s, v1.4s, v17.s[0]
-	WORD $0x4e29d6d6 // fadd v22.4s, v22.4s, v9.4s
-	WORD $0x4f91904a // fmul v10.4s, v2.4s, v17.s[0]
-	WORD $0x4e2ad6f7 // fadd v23.4s, v23.4s, v10.4s
-	WORD $0x4f92926b // fmul v11.4s, v19.4s, v18.s[0]
-	WORD $0x4e2bd718 // fadd v24.4s, v24.4s, v11.4s
-	WORD $0x4f92900c // fmul v12.4s, v0.4s, v18.s[0]
-	WORD $0x4e2cd739 // fadd v25.4s, v25.4s, v12.4s
-	WORD $0x4f92902d // fmul v13.4s, v1.4s, v18.s[0]
-	WORD $0x4e2dd75a // fadd v26.4s, v26.4s, v13.4s
-	WORD $0x4f92904e // fmul v14.4s, v2.4s, v18.s[0]
-	WORD $0x4e2ed77b // fadd v27.4s, v27.4s, v14.4s
+	WORD $0x4f90127c // fmla v28.4s, v19.4s, v16.s[0]
+	WORD $0x4f90101d // fmla v29.4s, v0.4s, v16.s[0]
+	WORD $0x4f90103e // fmla v30.4s, v1.4s, v16.s[0]
+	WORD $0x4f90105f // fmla v31.4s, v2.4s, v16.s[0]
+	WORD $0x4f911274 // fmla v20.4s, v19.4s, v17.s[0]
+	WORD $0x4f911015 // fmla v21.4s, v0.4s, v17.s[0]
+	WORD $0x4f911036 // fmla v22.4s, v1.4s, v17.s[0]
+	WORD $0x4f911057 // fmla v23.4s, v2.4s, v17.s[0]
+	WORD $0x4f921278 // fmla v24.4s, v19.4s, v18.s[0]
+	WORD $0x4f921019 // fmla v25.4s, v0.4s, v18.s[0]
+	WORD $0x4f92103a // fmla v26.4s, v1.4s, v18.s[0]
+	WORD $0x4f92105b // fmla v27.4s, v2.4s, v18.s[0]
 	ADD R6, R10
-	FMOVQ 0(R10), F15
-	FMOVQ 16(R10), F3
-	FMOVQ 32(R10), F4
-	FMOVQ 48(R10), F5
-	WORD $0x4fb091e6 // fmul v6.4s, v15.4s, v16.s[1]
-	WORD $0x4e26d79c // fadd v28.4s, v28.4s, v6.4s
-	WORD $0x4fb09067 // fmul v7.4s, v3.4s, v16.s[1]
-	WORD $0x4e27d7bd // fadd v29.4s, v29.4s, v7.4s
-	WORD $0x4fb09088 // fmul v8.4s, v4.4s, v16.s[1]
-	WORD $0x4e28d7de // fadd v30.4s, v30.4s, v8.4s
-	WORD $0x4fb090a9 // fmul v9.4s, v5.4s, v16.s[1]
-	WORD $0x4e29d7ff // fadd v31.4s, v31.4s, v9.4s
-	WORD $0x4fb191ea // fmul v10.4s, v15.4s, v17.s[1]
-	WORD $0x4e2ad694 // fadd v20.4s, v20.4s, v10.4s
-	WORD $0x4fb1906b // fmul v11.4s, v3.4s, v17.s[1]
-	WORD $0x4e2bd6b5 // fadd v21.4s, v21.4s, v11.4s
-	WORD $0x4fb1908c // fmul v12.4s, v4.4s, v17.s[1]
-	WORD $0x4e2cd6d6 // fadd v22.4s, v22.4s, v12.4s
-	WORD $0x4fb190ad // fmul v13.4s, v5.4s, v17.s[1]
-	WORD $0x4e2dd6f7 // fadd v23.4s, v23.4s, v13.4s
-	WORD $0x4fb291ee // fmul v14.4s, v15.4s, v18.s[1]
-	WORD $0x4e2ed718 // fadd v24.4s, v24.4s, v14.4s
-	WORD $0x4fb29073 // fmul v19.4s, v3.4s, v18.s[1]
-	WORD $0x4e33d739 // fadd v25.4s, v25.4s, v19.4s
-	WORD $0x4fb29080 // fmul v0.4s, v4.4s, v18.s[1]
-	WORD $0x4e20d75a // fadd v26.4s, v26.4s, v0.4s
-	WORD $0x4fb290a1 // fmul v1.4s, v5.4s, v18.s[1]
-	WORD $0x4e21d77b // fadd v27.4s, v27.4s, v1.4s
+	FMOVQ 0(R10), F3
+	FMOVQ 16(R10), F4
+	FMOVQ 32(R10), F5
+	FMOVQ 48(R10), F6
+	WORD $0x4fb0107c // fmla v28.4s, v3.4s, v16.s[1]
+	WORD $0x4fb0109d // fmla v29.4s, v4.4s, v16.s[1]
+	WORD $0x4fb010be // fmla v30.4s, v5.4s, v16.s[1]
+	WORD $0x4fb010df // fmla v31.4s, v6.4s, v16.s[1]
+	WORD $0x4fb11074 // fmla v20.4s, v3.4s, v17.s[1]
+	WORD $0x4fb11095 // fmla v21.4s, v4.4s, v17.s[1]
+	WORD $0x4fb110b6 // fmla v22.4s, v5.4s, v17.s[1]
+	WORD $0x4fb110d7 // fmla v23.4s, v6.4s, v17.s[1]
+	WORD $0x4fb21078 // fmla v24.4s, v3.4s, v18.s[1]
+	WORD $0x4fb21099 // fmla v25.4s, v4.4s, v18.s[1]
+	WORD $0x4fb210ba // fmla v26.4s, v5.4s, v18.s[1]
+	WORD $0x4fb210db // fmla v27.4s, v6.4s, v18.s[1]
 	ADD R6, R10
-	FMOVQ 0(R10), F2
-	FMOVQ 16(R10), F6
-	FMOVQ 32(R10), F7
-	FMOVQ 48(R10), F8
-	WORD $0x4f909849 // fmul v9.4s, v2.4s, v16.s[2]
-	WORD $0x4e29d79c // fadd v28.4s, v28.4s, v9.4s
-	WORD $0x4f9098ca // fmul v10.4s, v6.4s, v16.s[2]
-	WORD $0x4e2ad7bd // fadd v29.4s, v29.4s, v10.4s
-	WORD $0x4f9098eb // fmul v11.4s, v7.4s, v16.s[2]
-	WORD $0x4e2bd7de // fadd v30.4s, v30.4s, v11.4s
-	WORD $0x4f90990c // fmul v12.4s, v8.4s, v16.s[2]
-	WORD $0x4e2cd7ff // fadd v31.4s, v31.4s, v12.4s
-	WORD $0x4f91984d // fmul v13.4s, v2.4s, v17.s[2]
-	WORD $0x4e2dd694 // fadd v20.4s, v20.4s, v13.4s
-	WORD $0x4f9198ce // fmul v14.4s, v6.4s, v17.s[2]
-	WORD $0x4e2ed6b5 // fadd v21.4s, v21.4s, v14.4s
-	WORD $0x4f9198f3 // fmul v19.4s, v7.4s, v17.s[2]
-	WORD $0x4e33d6d6 // fadd v22.4s, v22.4s, v19.4s
-	WORD $0x4f919900 // fmul v0.4s, v8.4s, v17.s[2]
-	WORD $0x4e20d6f7 // fadd v23.4s, v23.4s, v0.4s
-	WORD $0x4f929841 // fmul v1.4s, v2.4s, v18.s[2]
-	WORD $0x4e21d718 // fadd v24.4s, v24.4s, v1.4s
-	WORD $0x4f9298cf // fmul v15.4s, v6.4s, v18.s[2]
-	WORD $0x4e2fd739 // fadd v25.4s, v25.4s, v15.4s
-	WORD $0x4f9298e3 // fmul v3.4s, v7.4s, v18.s[2]
-	WORD $0x4e23d75a // fadd v26.4s, v26.4s, v3.4s
-	WORD $0x4f929904 // fmul v4.4s, v8.4s, v18.s[2]
-	WORD $0x4e24d77b // fadd v27.4s, v27.4s, v4.4s
+	FMOVQ 0(R10), F7
+	FMOVQ 16(R10), F8
+	FMOVQ 32(R10), F9
+	FMOVQ 48(R10), F10
+	WORD $0x4f9018fc // fmla v28.4s, v7.4s, v16.s[2]
+	WORD $0x4f90191d // fmla v29.4s, v8.4s, v16.s[2]
+	WORD $0x4f90193e // fmla v30.4s, v9.4s, v16.s[2]
+	WORD $0x4f90195f // fmla v31.4s, v10.4s, v16.s[2]
+	WORD $0x4f9118f4 // fmla v20.4s, v7.4s, v17.s[2]
+	WORD $0x4f911915 // fmla v21.4s, v8.4s, v17.s[2]
+	WORD $0x4f911936 // fmla v22.4s, v9.4s, v17.s[2]
+	WORD $0x4f911957 // fmla v23.4s, v10.4s, v17.s[2]
+	WORD $0x4f9218f8 // fmla v24.4s, v7.4s, v18.s[2]
+	WORD $0x4f921919 // fmla v25.4s, v8.4s, v18.s[2]
+	WORD $0x4f92193a // fmla v26.4s, v9.4s, v18.s[2]
+	WORD $0x4f92195b // fmla v27.4s, v10.4s, v18.s[2]
 	ADD R6, R10
-	FMOVQ 0(R10), F5
-	FMOVQ 16(R10), F9
-	FMOVQ 32(R10), F10
-	FMOVQ 48(R10), F11
-	WORD $0x4fb098ac // fmul v12.4s, v5.4s, v16.s[3]
-	WORD $0x4e2cd79c // fadd v28.4s, v28.4s, v12.4s
-	WORD $0x4fb0992d // fmul v13.4s, v9.4s, v16.s[3]
-	WORD $0x4e2dd7bd // fadd v29.4s, v29.4s, v13.4s
-	WORD $0x4fb0994e // fmul v14.4s, v10.4s, v16.s[3]
-	WORD $0x4e2ed7de // fadd v30.4s, v30.4s, v14.4s
-	WORD $0x4fb09973 // fmul v19.4s, v11.4s, v16.s[3]
-	WORD $0x4e33d7ff // fadd v31.4s, v31.4s, v19.4s
-	WORD $0x4fb198a0 // fmul v0.4s, v5.4s, v17.s[3]
-	WORD $0x4e20d694 // fadd v20.4s, v20.4s, v0.4s
-	WORD $0x4fb19921 // fmul v1.4s, v9.4s, v17.s[3]
-	WORD $0x4e21d6b5 // fadd v21.4s, v21.4s, v1.4s
-	WORD $0x4fb1994f // fmul v15.4s, v10.4s, v17.s[3]
-	WORD $0x4e2fd6d6 // fadd v22.4s, v22.4s, v15.4s
-	WORD $0x4fb19963 // fmul v3.4s, v11.4s, v17.s[3]
-	WORD $0x4e23d6f7 // fadd v23.4s, v23.4s, v3.4s
-	WORD $0x4fb298a4 // fmul v4.4s, v5.4s, v18.s[3]
-	WORD $0x4e24d718 // fadd v24.4s, v24.4s, v4.4s
-	WORD $0x4fb29922 // fmul v2.4s, v9.4s, v18.s[3]
-	WORD $0x4e22d739 // fadd v25.4s, v25.4s, v2.4s
-	WORD $0x4fb29946 // fmul v6.4s, v10.4s, v18.s[3]
-	WORD $0x4e26d75a // fadd v26.4s, v26.4s, v6.4s
-	WORD $0x4fb29967 // fmul v7.4s, v11.4s, v18.s[3]
-	WORD $0x4e27d77b // fadd v27.4s, v27.4s, v7.4s
+	FMOVQ 0(R10), F11
+	FMOVQ 16(R10), F12
+	FMOVQ 32(R10), F13
+	FMOVQ 48(R10), F14
+	WORD $0x4fb0197c // fmla v28.4s, v11.4s, v16.s[3]
+	WORD $0x4fb0199d // fmla v29.4s, v12.4s, v16.s[3]
+	WORD $0x4fb019be // fmla v30.4s, v13.4s, v16.s[3]
+	WORD $0x4fb019df // fmla v31.4s, v14.4s, v16.s[3]
+	WORD $0x4fb11974 // fmla v20.4s, v11.4s, v17.s[3]
+	WORD $0x4fb11995 // fmla v21.4s, v12.4s, v17.s[3]
+	WORD $0x4fb119b6 // fmla v22.4s, v13.4s, v17.s[3]
+	WORD $0x4fb119d7 // fmla v23.4s, v14.4s, v17.s[3]
+	WORD $0x4fb21978 // fmla v24.4s, v11.4s, v18.s[3]
+	WORD $0x4fb21999 // fmla v25.4s, v12.4s, v18.s[3]
+	WORD $0x4fb219ba // fmla v26.4s, v13.4s, v18.s[3]
+	WORD $0x4fb219db // fmla v27.4s, v14.4s, v18.s[3]
 	ADD R6, R10
 	ADD $16, R11
 	SUBS $4, R12
@@ -966,34 +678,22 @@ single22:
 	FMOVS 0(R11), F16
 	FMOVS 1024(R11), F17
 	FMOVS 2048(R11), F18
-	FMOVQ 0(R10), F8
-	FMOVQ 16(R10), F12
-	FMOVQ 32(R10), F13
-	FMOVQ 48(R10), F14
-	WORD $0x4f909113 // fmul v19.4s, v8.4s, v16.s[0]
-	WORD $0x4e33d79c // fadd v28.4s, v28.4s, v19.4s
-	WORD $0x4f909180 // fmul v0.4s, v12.4s, v16.s[0]
-	WORD $0x4e20d7bd // fadd v29.4s, v29.4s, v0.4s
-	WORD $0x4f9091a1 // fmul v1.4s, v13.4s, v16.s[0]
-	WORD $0x4e21d7de // fadd v30.4s, v30.4s, v1.4s
-	WORD $0x4f9091cf // fmul v15.4s, v14.4s, v16.s[0]
-	WORD $0x4e2fd7ff // fadd v31.4s, v31.4s, v15.4s
-	WORD $0x4f919103 // fmul v3.4s, v8.4s, v17.s[0]
-	WORD $0x4e23d694 // fadd v20.4s, v20.4s, v3.4s
-	WORD $0x4f919184 // fmul v4.4s, v12.4s, v17.s[0]
-	WORD $0x4e24d6b5 // fadd v21.4s, v21.4s, v4.4s
-	WORD $0x4f9191a2 // fmul v2.4s, v13.4s, v17.s[0]
-	WORD $0x4e22d6d6 // fadd v22.4s, v22.4s, v2.4s
-	WORD $0x4f9191c6 // fmul v6.4s, v14.4s, v17.s[0]
-	WORD $0x4e26d6f7 // fadd v23.4s, v23.4s, v6.4s
-	WORD $0x4f929107 // fmul v7.4s, v8.4s, v18.s[0]
-	WORD $0x4e27d718 // fadd v24.4s, v24.4s, v7.4s
-	WORD $0x4f929185 // fmul v5.4s, v12.4s, v18.s[0]
-	WORD $0x4e25d739 // fadd v25.4s, v25.4s, v5.4s
-	WORD $0x4f9291a9 // fmul v9.4s, v13.4s, v18.s[0]
-	WORD $0x4e29d75a // fadd v26.4s, v26.4s, v9.4s
-	WORD $0x4f9291ca // fmul v10.4s, v14.4s, v18.s[0]
-	WORD $0x4e2ad77b // fadd v27.4s, v27.4s, v10.4s
+	FMOVQ 0(R10), F15
+	FMOVQ 16(R10), F19
+	FMOVQ 32(R10), F0
+	FMOVQ 48(R10), F1
+	WORD $0x4f9011fc // fmla v28.4s, v15.4s, v16.s[0]
+	WORD $0x4f90127d // fmla v29.4s, v19.4s, v16.s[0]
+	WORD $0x4f90101e // fmla v30.4s, v0.4s, v16.s[0]
+	WORD $0x4f90103f // fmla v31.4s, v1.4s, v16.s[0]
+	WORD $0x4f9111f4 // fmla v20.4s, v15.4s, v17.s[0]
+	WORD $0x4f911275 // fmla v21.4s, v19.4s, v17.s[0]
+	WORD $0x4f911016 // fmla v22.4s, v0.4s, v17.s[0]
+	WORD $0x4f911037 // fmla v23.4s, v1.4s, v17.s[0]
+	WORD $0x4f9211f8 // fmla v24.4s, v15.4s, v18.s[0]
+	WORD $0x4f921279 // fmla v25.4s, v19.4s, v18.s[0]
+	WORD $0x4f92101a // fmla v26.4s, v0.4s, v18.s[0]
+	WORD $0x4f92103b // fmla v27.4s, v1.4s, v18.s[0]
 	ADD R6, R10
 	ADD $4, R11
 	SUBS $1, R12
@@ -1020,105 +720,73 @@ done21:
 	RET
 queries2:
 part23:
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V19.B16, V19.B16, V19.B16
-	VEOR V0.B16, V0.B16, V0.B16
-	VEOR V1.B16, V1.B16, V1.B16
-	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V2.B16, V2.B16, V2.B16
 	VEOR V3.B16, V3.B16, V3.B16
 	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
 	MOVD R3, R10
 	MOVD R1, R11
 	MOVD R5, R12
 	SUBS $4, R12
 	BLT one25
 four24:
-	FMOVQ 0(R11), F6
-	FMOVQ 1024(R11), F7
-	FMOVQ 0(R10), F5
-	FMOVQ 16(R10), F9
-	FMOVQ 32(R10), F10
-	FMOVQ 48(R10), F8
-	WORD $0x4f8690ac // fmul v12.4s, v5.4s, v6.s[0]
-	WORD $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
-	WORD $0x4f86912d // fmul v13.4s, v9.4s, v6.s[0]
-	WORD $0x4e2dd673 // fadd v19.4s, v19.4s, v13.4s
-	WORD $0x4f86914e // fmul v14.4s, v10.4s, v6.s[0]
-	WORD $0x4e2ed400 // fadd v0.4s, v0.4s, v14.4s
-	WORD $0x4f869110 // fmul v16.4s, v8.4s, v6.s[0]
-	WORD $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
-	WORD $0x4f8790b1 // fmul v17.4s, v5.4s, v7.s[0]
-	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
-	WORD $0x4f879132 // fmul v18.4s, v9.4s, v7.s[0]
-	WORD $0x4e32d463 // fadd v3.4s, v3.4s, v18.4s
-	WORD $0x4f87915c // fmul v28.4s, v10.4s, v7.s[0]
-	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
-	WORD $0x4f87911d // fmul v29.4s, v8.4s, v7.s[0]
-	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
+	FMOVQ 0(R11), F10
+	FMOVQ 1024(R11), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 16(R10), F13
+	FMOVQ 32(R10), F14
+	FMOVQ 48(R10), F15
+	WORD $0x4f8a1182 // fmla v2.4s, v12.4s, v10.s[0]
+	WORD $0x4f8a11a3 // fmla v3.4s, v13.4s, v10.s[0]
+	WORD $0x4f8a11c4 // fmla v4.4s, v14.4s, v10.s[0]
+	WORD $0x4f8a11e5 // fmla v5.4s, v15.4s, v10.s[0]
+	WORD $0x4f8b1186 // fmla v6.4s, v12.4s, v11.s[0]
+	WORD $0x4f8b11a7 // fmla v7.4s, v13.4s, v11.s[0]
+	WORD $0x4f8b11c8 // fmla v8.4s, v14.4s, v11.s[0]
+	WORD $0x4f8b11e9 // fmla v9.4s, v15.4s, v11.s[0]
+	ADD R6, R10
+	FMOVQ 0(R10), F19
+	FMOVQ 16(R10), F0
+	FMOVQ 32(R10), F1
+	FMOVQ 48(R10), F16
+	WORD $0x4faa1262 // fmla v2.4s, v19.4s, v10.s[1]
+	WORD $0x4faa1003 // fmla v3.4s, v0.4s, v10.s[1]
+	WORD $0x4faa1024 // fmla v4.4s, v1.4s, v10.s[1]
+	WORD $0x4faa1205 // fmla v5.4s, v16.4s, v10.s[1]
+	WORD $0x4fab1266 // fmla v6.4s, v19.4s, v11.s[1]
+	WORD $0x4fab1007 // fmla v7.4s, v0.4s, v11.s[1]
+	WORD $0x4fab1028 // fmla v8.4s, v1.4s, v11.s[1]
+	WORD $0x4fab1209 // fmla v9.4s, v16.4s, v11.s[1]
+	ADD R6, R10
+	FMOVQ 0(R10), F17
+	FMOVQ 16(R10), F18
+	FMOVQ 32(R10), F28
+	FMOVQ 48(R10), F29
+	WORD $0x4f8a1a22 // fmla v2.4s, v17.4s, v10.s[2]
+	WORD $0x4f8a1a43 // fmla v3.4s, v18.4s, v10.s[2]
+	WORD $0x4f8a1b84 // fmla v4.4s, v28.4s, v10.s[2]
+	WORD $0x4f8a1ba5 // fmla v5.4s, v29.4s, v10.s[2]
+	WORD $0x4f8b1a26 // fmla v6.4s, v17.4s, v11.s[2]
+	WORD $0x4f8b1a47 // fmla v7.4s, v18.4s, v11.s[2]
+	WORD $0x4f8b1b88 // fmla v8.4s, v28.4s, v11.s[2]
+	WORD $0x4f8b1ba9 // fmla v9.4s, v29.4s, v11.s[2]
 	ADD R6, R10
 	FMOVQ 0(R10), F30
 	FMOVQ 16(R10), F31
 	FMOVQ 32(R10), F20
 	FMOVQ 48(R10), F21
-	WORD $0x4fa693d6 // fmul v22.4s, v30.4s, v6.s[1]
-	WORD $0x4e36d56b // fadd v11.4s, v11.4s, v22.4s
-	WORD $0x4fa693f7 // fmul v23.4s, v31.4s, v6.s[1]
-	WORD $0x4e37d673 // fadd v19.4s, v19.4s, v23.4s
-	WORD $0x4fa69298 // fmul v24.4s, v20.4s, v6.s[1]
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
-	WORD $0x4fa692b9 // fmul v25.4s, v21.4s, v6.s[1]
-	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
-	WORD $0x4fa793da // fmul v26.4s, v30.4s, v7.s[1]
-	WORD $0x4e3ad5ef // fadd v15.4s, v15.4s, v26.4s
-	WORD $0x4fa793fb // fmul v27.4s, v31.4s, v7.s[1]
-	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
-	WORD $0x4fa7928c // fmul v12.4s, v20.4s, v7.s[1]
-	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
-	WORD $0x4fa792ad // fmul v13.4s, v21.4s, v7.s[1]
-	WORD $0x4e2dd442 // fadd v2.4s, v2.4s, v13.4s
-	ADD R6, R10
-	FMOVQ 0(R10), F14
-	FMOVQ 16(R10), F16
-	FMOVQ 32(R10), F17
-	FMOVQ 48(R10), F18
-	WORD $0x4f8699dc // fmul v28.4s, v14.4s, v6.s[2]
-	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
-	WORD $0x4f869a1d // fmul v29.4s, v16.4s, v6.s[2]
-	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
-	WORD $0x4f869a25 // fmul v5.4s, v17.4s, v6.s[2]
-	WORD $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
-	WORD $0x4f869a49 // fmul v9.4s, v18.4s, v6.s[2]
-	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
-	WORD $0x4f8799ca // fmul v10.4s, v14.4s, v7.s[2]
-	WORD $0x4e2ad5ef // fadd v15.4s, v15.4s, v10.4s
-	WORD $0x4f879a08 // fmul v8.4s, v16.4s, v7.s[2]
-	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
-	WORD $0x4f879a36 // fmul v22.4s, v17.4s, v7.s[2]
-	WORD $0x4e36d484 // fadd v4.4s, v4.4s, v22.4s
-	WORD $0x4f879a57 // fmul v23.4s, v18.4s, v7.s[2]
-	WORD $0x4e37d442 // fadd v2.4s, v2.4s, v23.4s
-	ADD R6, R10
-	FMOVQ 0(R10), F24
-	FMOVQ 16(R10), F25
-	FMOVQ 32(R10), F26
-	FMOVQ 48(R10), F27
-	WORD $0x4fa69b0c // fmul v12.4s, v24.4s, v6.s[3]
-	WORD $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
-	WORD $0x4fa69b2d // fmul v13.4s, v25.4s, v6.s[3]
-	WORD $0x4e2dd673 // fadd v19.4s, v19.4s, v13.4s
-	WORD $0x4fa69b5e // fmul v30.4s, v26.4s, v6.s[3]
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4fa69b7f // fmul v31.4s, v27.4s, v6.s[3]
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
-	WORD $0x4fa79b14 // fmul v20.4s, v24.4s, v7.s[3]
-	WORD $0x4e34d5ef // fadd v15.4s, v15.4s, v20.4s
-	WORD $0x4fa79b35 // fmul v21.4s, v25.4s, v7.s[3]
-	WORD $0x4e35d463 // fadd v3.4s, v3.4s, v21.4s
-	WORD $0x4fa79b5c // fmul v28.4s, v26.4s, v7.s[3]
-	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
-	WORD $0x4fa79b7d // fmul v29.4s, v27.4s, v7.s[3]
-	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
+	WORD $0x4faa1bc2 // fmla v2.4s, v30.4s, v10.s[3]
+	WORD $0x4faa1be3 // fmla v3.4s, v31.4s, v10.s[3]
+	WORD $0x4faa1a84 // fmla v4.4s, v20.4s, v10.s[3]
+	WORD $0x4faa1aa5 // fmla v5.4s, v21.4s, v10.s[3]
+	WORD $0x4fab1bc6 // fmla v6.4s, v30.4s, v11.s[3]
+	WORD $0x4fab1be7 // fmla v7.4s, v31.4s, v11.s[3]
+	WORD $0x4fab1a88 // fmla v8.4s, v20.4s, v11.s[3]
+	WORD $0x4fab1aa9 // fmla v9.4s, v21.4s, v11.s[3]
 	ADD R6, R10
 	ADD $16, R11
 	SUBS $4, R12
@@ -1127,42 +795,34 @@ one25:
 	ADDS $4, R12
 	BEQ done26
 single27:
-	FMOVS 0(R11), F6
-	FMOVS 1024(R11), F7
-	FMOVQ 0(R10), F5
-	FMOVQ 16(R10), F9
-	FMOVQ 32(R10), F10
-	FMOVQ 48(R10), F8
-	WORD $0x4f8690b6 // fmul v22.4s, v5.4s, v6.s[0]
-	WORD $0x4e36d56b // fadd v11.4s, v11.4s, v22.4s
-	WORD $0x4f869137 // fmul v23.4s, v9.4s, v6.s[0]
-	WORD $0x4e37d673 // fadd v19.4s, v19.4s, v23.4s
-	WORD $0x4f86914e // fmul v14.4s, v10.4s, v6.s[0]
-	WORD $0x4e2ed400 // fadd v0.4s, v0.4s, v14.4s
-	WORD $0x4f869110 // fmul v16.4s, v8.4s, v6.s[0]
-	WORD $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
-	WORD $0x4f8790b1 // fmul v17.4s, v5.4s, v7.s[0]
-	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
-	WORD $0x4f879132 // fmul v18.4s, v9.4s, v7.s[0]
-	WORD $0x4e32d463 // fadd v3.4s, v3.4s, v18.4s
-	WORD $0x4f87914c // fmul v12.4s, v10.4s, v7.s[0]
-	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
-	WORD $0x4f87910d // fmul v13.4s, v8.4s, v7.s[0]
-	WORD $0x4e2dd442 // fadd v2.4s, v2.4s, v13.4s
+	FMOVS 0(R11), F10
+	FMOVS 1024(R11), F11
+	FMOVQ 0(R10), F22
+	FMOVQ 16(R10), F23
+	FMOVQ 32(R10), F24
+	FMOVQ 48(R10), F25
+	WORD $0x4f8a12c2 // fmla v2.4s, v22.4s, v10.s[0]
+	WORD $0x4f8a12e3 // fmla v3.4s, v23.4s, v10.s[0]
+	WORD $0x4f8a1304 // fmla v4.4s, v24.4s, v10.s[0]
+	WORD $0x4f8a1325 // fmla v5.4s, v25.4s, v10.s[0]
+	WORD $0x4f8b12c6 // fmla v6.4s, v22.4s, v11.s[0]
+	WORD $0x4f8b12e7 // fmla v7.4s, v23.4s, v11.s[0]
+	WORD $0x4f8b1308 // fmla v8.4s, v24.4s, v11.s[0]
+	WORD $0x4f8b1329 // fmla v9.4s, v25.4s, v11.s[0]
 	ADD R6, R10
 	ADD $4, R11
 	SUBS $1, R12
 	BNE single27
 done26:
-	FMOVQ F11, 0(R0)
-	FMOVQ F19, 16(R0)
-	FMOVQ F0, 32(R0)
-	FMOVQ F1, 48(R0)
+	FMOVQ F2, 0(R0)
+	FMOVQ F3, 16(R0)
+	FMOVQ F4, 32(R0)
+	FMOVQ F5, 48(R0)
 	ADD R7, R0, R8
-	FMOVQ F15, 0(R8)
-	FMOVQ F3, 16(R8)
-	FMOVQ F4, 32(R8)
-	FMOVQ F2, 48(R8)
+	FMOVQ F6, 0(R8)
+	FMOVQ F7, 16(R8)
+	FMOVQ F8, 32(R8)
+	FMOVQ F9, 48(R8)
 	ADD $64, R0
 	ADD $64, R3
 	SUBS $16, R4
@@ -1170,68 +830,52 @@ done26:
 	RET
 queries1:
 part28:
-	VEOR V30.B16, V30.B16, V30.B16
-	VEOR V31.B16, V31.B16, V31.B16
-	VEOR V20.B16, V20.B16, V20.B16
-	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V26.B16, V26.B16, V26.B16
+	VEOR V27.B16, V27.B16, V27.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
 	MOVD R3, R10
 	MOVD R1, R11
 	MOVD R5, R12
 	SUBS $4, R12
 	BLT one30
 four29:
-	FMOVQ 0(R11), F28
-	FMOVQ 0(R10), F29
-	FMOVQ 16(R10), F24
-	FMOVQ 32(R10), F25
-	FMOVQ 48(R10), F26
-	WORD $0x4f9c93bb // fmul v27.4s, v29.4s, v28.s[0]
-	WORD $0x4e3bd7de // fadd v30.4s, v30.4s, v27.4s
-	WORD $0x4f9c9316 // fmul v22.4s, v24.4s, v28.s[0]
-	WORD $0x4e36d7ff // fadd v31.4s, v31.4s, v22.4s
-	WORD $0x4f9c9337 // fmul v23.4s, v25.4s, v28.s[0]
-	WORD $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
-	WORD $0x4f9c934e // fmul v14.4s, v26.4s, v28.s[0]
-	WORD $0x4e2ed6b5 // fadd v21.4s, v21.4s, v14.4s
+	FMOVQ 0(R11), F14
+	FMOVQ 0(R10), F15
+	FMOVQ 16(R10), F19
+	FMOVQ 32(R10), F0
+	FMOVQ 48(R10), F1
+	WORD $0x4f8e11fa // fmla v26.4s, v15.4s, v14.s[0]
+	WORD $0x4f8e127b // fmla v27.4s, v19.4s, v14.s[0]
+	WORD $0x4f8e100c // fmla v12.4s, v0.4s, v14.s[0]
+	WORD $0x4f8e102d // fmla v13.4s, v1.4s, v14.s[0]
 	ADD R6, R10
 	FMOVQ 0(R10), F16
 	FMOVQ 16(R10), F17
 	FMOVQ 32(R10), F18
-	FMOVQ 48(R10), F12
-	WORD $0x4fbc920d // fmul v13.4s, v16.4s, v28.s[1]
-	WORD $0x4e2dd7de // fadd v30.4s, v30.4s, v13.4s
-	WORD $0x4fbc9225 // fmul v5.4s, v17.4s, v28.s[1]
-	WORD $0x4e25d7ff // fadd v31.4s, v31.4s, v5.4s
-	WORD $0x4fbc9249 // fmul v9.4s, v18.4s, v28.s[1]
-	WORD $0x4e29d694 // fadd v20.4s, v20.4s, v9.4s
-	WORD $0x4fbc918a // fmul v10.4s, v12.4s, v28.s[1]
-	WORD $0x4e2ad6b5 // fadd v21.4s, v21.4s, v10.4s
+	FMOVQ 48(R10), F28
+	WORD $0x4fae121a // fmla v26.4s, v16.4s, v14.s[1]
+	WORD $0x4fae123b // fmla v27.4s, v17.4s, v14.s[1]
+	WORD $0x4fae124c // fmla v12.4s, v18.4s, v14.s[1]
+	WORD $0x4fae138d // fmla v13.4s, v28.4s, v14.s[1]
 	ADD R6, R10
-	FMOVQ 0(R10), F8
-	FMOVQ 16(R10), F6
-	FMOVQ 32(R10), F7
-	FMOVQ 48(R10), F11
-	WORD $0x4f9c9913 // fmul v19.4s, v8.4s, v28.s[2]
-	WORD $0x4e33d7de // fadd v30.4s, v30.4s, v19.4s
-	WORD $0x4f9c98c0 // fmul v0.4s, v6.4s, v28.s[2]
-	WORD $0x4e20d7ff // fadd v31.4s, v31.4s, v0.4s
-	WORD $0x4f9c98e1 // fmul v1.4s, v7.4s, v28.s[2]
-	WORD $0x4e21d694 // fadd v20.4s, v20.4s, v1.4s
-	WORD $0x4f9c996f // fmul v15.4s, v11.4s, v28.s[2]
-	WORD $0x4e2fd6b5 // fadd v21.4s, v21.4s, v15.4s
+	FMOVQ 0(R10), F29
+	FMOVQ 16(R10), F30
+	FMOVQ 32(R10), F31
+	FMOVQ 48(R10), F20
+	WORD $0x4f8e1bba // fmla v26.4s, v29.4s, v14.s[2]
+	WORD $0x4f8e1bdb // fmla v27.4s, v30.4s, v14.s[2]
+	WORD $0x4f8e1bec // fmla v12.4s, v31.4s, v14.s[2]
+	WORD $0x4f8e1a8d // fmla v13.4s, v20.4s, v14.s[2]
 	ADD R6, R10
-	FMOVQ 0(R10), F3
-	FMOVQ 16(R10), F4
-	FMOVQ 32(R10), F2
-	FMOVQ 48(R10), F27
-	WORD $0x4fbc9876 // fmul v22.4s, v3.4s, v28.s[3]
-	WORD $0x4e36d7de // fadd v30.4s, v30.4s, v22.4s
-	WORD $0x4fbc9897 // fmul v23.4s, v4.4s, v28.s[3]
-	WORD $0x4e37d7ff // fadd v31.4s, v31.4s, v23.4s
-	WORD $0x4fbc984e // fmul v14.4s, v2.4s, v28.s[3]
-	WORD $0x4e2ed694 // fadd v20.4s, v20.4s, v14.4s
-	WORD $0x4fbc9b7d // fmul v29.4s, v27.4s, v28.s[3]
-	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
+	FMOVQ 0(R10), F21
+	FMOVQ 16(R10), F22
+	FMOVQ 32(R10), F23
+	FMOVQ 48(R10), F24
+	WORD $0x4fae1aba // fmla v26.4s, v21.4s, v14.s[3]
+	WORD $0x4fae1adb // fmla v27.4s, v22.4s, v14.s[3]
+	WORD $0x4fae1aec // fmla v12.4s, v23.4s, v14.s[3]
+	WORD $0x4fae1b0d // fmla v13.4s, v24.4s, v14.s[3]
 	ADD R6, R10
 	ADD $16, R11
 	SUBS $4, R12
@@ -1240,28 +884,24 @@ one30:
 	ADDS $4, R12
 	BEQ done31
 single32:
-	FMOVS 0(R11), F28
-	FMOVQ 0(R10), F24
-	FMOVQ 16(R10), F25
-	FMOVQ 32(R10), F26
-	FMOVQ 48(R10), F13
-	WORD $0x4f9c9305 // fmul v5.4s, v24.4s, v28.s[0]
-	WORD $0x4e25d7de // fadd v30.4s, v30.4s, v5.4s
-	WORD $0x4f9c9329 // fmul v9.4s, v25.4s, v28.s[0]
-	WORD $0x4e29d7ff // fadd v31.4s, v31.4s, v9.4s
-	WORD $0x4f9c934a // fmul v10.4s, v26.4s, v28.s[0]
-	WORD $0x4e2ad694 // fadd v20.4s, v20.4s, v10.4s
-	WORD $0x4f9c91b0 // fmul v16.4s, v13.4s, v28.s[0]
-	WORD $0x4e30d6b5 // fadd v21.4s, v21.4s, v16.4s
+	FMOVS 0(R11), F14
+	FMOVQ 0(R10), F25
+	FMOVQ 16(R10), F10
+	FMOVQ 32(R10), F11
+	FMOVQ 48(R10), F2
+	WORD $0x4f8e133a // fmla v26.4s, v25.4s, v14.s[0]
+	WORD $0x4f8e115b // fmla v27.4s, v10.4s, v14.s[0]
+	WORD $0x4f8e116c // fmla v12.4s, v11.4s, v14.s[0]
+	WORD $0x4f8e104d // fmla v13.4s, v2.4s, v14.s[0]
 	ADD R6, R10
 	ADD $4, R11
 	SUBS $1, R12
 	BNE single32
 done31:
-	FMOVQ F30, 0(R0)
-	FMOVQ F31, 16(R0)
-	FMOVQ F20, 32(R0)
-	FMOVQ F21, 48(R0)
+	FMOVQ F26, 0(R0)
+	FMOVQ F27, 16(R0)
+	FMOVQ F12, 32(R0)
+	FMOVQ F13, 48(R0)
 	ADD $64, R0
 	ADD $64, R3
 	SUBS $16, R4
@@ -1317,152 +957,88 @@ values34:
 	FMOVQ 16(R3), F23
 	WORD $0x0e217af6 // fcvtl v22.4s, v23.4h
 	WORD $0x4e217af7 // fcvtl2 v23.4s, v23.8h
-	WORD $0x4f909298 // fmul v24.4s, v20.4s, v16.s[0]
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
-	WORD $0x4f9092b9 // fmul v25.4s, v21.4s, v16.s[0]
-	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
-	WORD $0x4f9092da // fmul v26.4s, v22.4s, v16.s[0]
-	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
-	WORD $0x4f9092fb // fmul v27.4s, v23.4s, v16.s[0]
-	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
-	WORD $0x4f91929c // fmul v28.4s, v20.4s, v17.s[0]
-	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
-	WORD $0x4f9192bd // fmul v29.4s, v21.4s, v17.s[0]
-	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
-	WORD $0x4f9192de // fmul v30.4s, v22.4s, v17.s[0]
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4f9192ff // fmul v31.4s, v23.4s, v17.s[0]
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	WORD $0x4f929298 // fmul v24.4s, v20.4s, v18.s[0]
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x4f9292b9 // fmul v25.4s, v21.4s, v18.s[0]
-	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
-	WORD $0x4f9292da // fmul v26.4s, v22.4s, v18.s[0]
-	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
-	WORD $0x4f9292fb // fmul v27.4s, v23.4s, v18.s[0]
-	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
-	WORD $0x4f93929c // fmul v28.4s, v20.4s, v19.s[0]
-	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
-	WORD $0x4f9392bd // fmul v29.4s, v21.4s, v19.s[0]
-	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
-	WORD $0x4f9392de // fmul v30.4s, v22.4s, v19.s[0]
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
-	WORD $0x4f9392ff // fmul v31.4s, v23.4s, v19.s[0]
-	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x4f901280 // fmla v0.4s, v20.4s, v16.s[0]
+	WORD $0x4f9012a1 // fmla v1.4s, v21.4s, v16.s[0]
+	WORD $0x4f9012c2 // fmla v2.4s, v22.4s, v16.s[0]
+	WORD $0x4f9012e3 // fmla v3.4s, v23.4s, v16.s[0]
+	WORD $0x4f911284 // fmla v4.4s, v20.4s, v17.s[0]
+	WORD $0x4f9112a5 // fmla v5.4s, v21.4s, v17.s[0]
+	WORD $0x4f9112c6 // fmla v6.4s, v22.4s, v17.s[0]
+	WORD $0x4f9112e7 // fmla v7.4s, v23.4s, v17.s[0]
+	WORD $0x4f921288 // fmla v8.4s, v20.4s, v18.s[0]
+	WORD $0x4f9212a9 // fmla v9.4s, v21.4s, v18.s[0]
+	WORD $0x4f9212ca // fmla v10.4s, v22.4s, v18.s[0]
+	WORD $0x4f9212eb // fmla v11.4s, v23.4s, v18.s[0]
+	WORD $0x4f93128c // fmla v12.4s, v20.4s, v19.s[0]
+	WORD $0x4f9312ad // fmla v13.4s, v21.4s, v19.s[0]
+	WORD $0x4f9312ce // fmla v14.4s, v22.4s, v19.s[0]
+	WORD $0x4f9312ef // fmla v15.4s, v23.4s, v19.s[0]
 	FMOVQ 32(R3), F25
 	WORD $0x0e217b38 // fcvtl v24.4s, v25.4h
 	WORD $0x4e217b39 // fcvtl2 v25.4s, v25.8h
 	FMOVQ 48(R3), F27
 	WORD $0x0e217b7a // fcvtl v26.4s, v27.4h
 	WORD $0x4e217b7b // fcvtl2 v27.4s, v27.8h
-	WORD $0x4fb0931c // fmul v28.4s, v24.4s, v16.s[1]
-	WORD $0x4e3cd400 // fadd v0.4s, v0.4s, v28.4s
-	WORD $0x4fb0933d // fmul v29.4s, v25.4s, v16.s[1]
-	WORD $0x4e3dd421 // fadd v1.4s, v1.4s, v29.4s
-	WORD $0x4fb0935e // fmul v30.4s, v26.4s, v16.s[1]
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4fb0937f // fmul v31.4s, v27.4s, v16.s[1]
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	WORD $0x4fb19314 // fmul v20.4s, v24.4s, v17.s[1]
-	WORD $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
-	WORD $0x4fb19335 // fmul v21.4s, v25.4s, v17.s[1]
-	WORD $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
-	WORD $0x4fb19356 // fmul v22.4s, v26.4s, v17.s[1]
-	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
-	WORD $0x4fb19377 // fmul v23.4s, v27.4s, v17.s[1]
-	WORD $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
-	WORD $0x4fb2931c // fmul v28.4s, v24.4s, v18.s[1]
-	WORD $0x4e3cd508 // fadd v8.4s, v8.4s, v28.4s
-	WORD $0x4fb2933d // fmul v29.4s, v25.4s, v18.s[1]
-	WORD $0x4e3dd529 // fadd v9.4s, v9.4s, v29.4s
-	WORD $0x4fb2935e // fmul v30.4s, v26.4s, v18.s[1]
-	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
-	WORD $0x4fb2937f // fmul v31.4s, v27.4s, v18.s[1]
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
-	WORD $0x4fb39314 // fmul v20.4s, v24.4s, v19.s[1]
-	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
-	WORD $0x4fb39335 // fmul v21.4s, v25.4s, v19.s[1]
-	WORD $0x4e35d5ad // fadd v13.4s, v13.4s, v21.4s
-	WORD $0x4fb39356 // fmul v22.4s, v26.4s, v19.s[1]
-	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
-	WORD $0x4fb39377 // fmul v23.4s, v27.4s, v19.s[1]
-	WORD $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+	WORD $0x4fb01300 // fmla v0.4s, v24.4s, v16.s[1]
+	WORD $0x4fb01321 // fmla v1.4s, v25.4s, v16.s[1]
+	WORD $0x4fb01342 // fmla v2.4s, v26.4s, v16.s[1]
+	WORD $0x4fb01363 // fmla v3.4s, v27.4s, v16.s[1]
+	WORD $0x4fb11304 // fmla v4.4s, v24.4s, v17.s[1]
+	WORD $0x4fb11325 // fmla v5.4s, v25.4s, v17.s[1]
+	WORD $0x4fb11346 // fmla v6.4s, v26.4s, v17.s[1]
+	WORD $0x4fb11367 // fmla v7.4s, v27.4s, v17.s[1]
+	WORD $0x4fb21308 // fmla v8.4s, v24.4s, v18.s[1]
+	WORD $0x4fb21329 // fmla v9.4s, v25.4s, v18.s[1]
+	WORD $0x4fb2134a // fmla v10.4s, v26.4s, v18.s[1]
+	WORD $0x4fb2136b // fmla v11.4s, v27.4s, v18.s[1]
+	WORD $0x4fb3130c // fmla v12.4s, v24.4s, v19.s[1]
+	WORD $0x4fb3132d // fmla v13.4s, v25.4s, v19.s[1]
+	WORD $0x4fb3134e // fmla v14.4s, v26.4s, v19.s[1]
+	WORD $0x4fb3136f // fmla v15.4s, v27.4s, v19.s[1]
 	FMOVQ 64(R3), F29
 	WORD $0x0e217bbc // fcvtl v28.4s, v29.4h
 	WORD $0x4e217bbd // fcvtl2 v29.4s, v29.8h
 	FMOVQ 80(R3), F31
 	WORD $0x0e217bfe // fcvtl v30.4s, v31.4h
 	WORD $0x4e217bff // fcvtl2 v31.4s, v31.8h
-	WORD $0x4f909b94 // fmul v20.4s, v28.4s, v16.s[2]
-	WORD $0x4e34d400 // fadd v0.4s, v0.4s, v20.4s
-	WORD $0x4f909bb5 // fmul v21.4s, v29.4s, v16.s[2]
-	WORD $0x4e35d421 // fadd v1.4s, v1.4s, v21.4s
-	WORD $0x4f909bd6 // fmul v22.4s, v30.4s, v16.s[2]
-	WORD $0x4e36d442 // fadd v2.4s, v2.4s, v22.4s
-	WORD $0x4f909bf7 // fmul v23.4s, v31.4s, v16.s[2]
-	WORD $0x4e37d463 // fadd v3.4s, v3.4s, v23.4s
-	WORD $0x4f919b98 // fmul v24.4s, v28.4s, v17.s[2]
-	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
-	WORD $0x4f919bb9 // fmul v25.4s, v29.4s, v17.s[2]
-	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
-	WORD $0x4f919bda // fmul v26.4s, v30.4s, v17.s[2]
-	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
-	WORD $0x4f919bfb // fmul v27.4s, v31.4s, v17.s[2]
-	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
-	WORD $0x4f929b94 // fmul v20.4s, v28.4s, v18.s[2]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4f929bb5 // fmul v21.4s, v29.4s, v18.s[2]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	WORD $0x4f929bd6 // fmul v22.4s, v30.4s, v18.s[2]
-	WORD $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
-	WORD $0x4f929bf7 // fmul v23.4s, v31.4s, v18.s[2]
-	WORD $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
-	WORD $0x4f939b98 // fmul v24.4s, v28.4s, v19.s[2]
-	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
-	WORD $0x4f939bb9 // fmul v25.4s, v29.4s, v19.s[2]
-	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
-	WORD $0x4f939bda // fmul v26.4s, v30.4s, v19.s[2]
-	WORD $0x4e3ad5ce // fadd v14.4s, v14.4s, v26.4s
-	WORD $0x4f939bfb // fmul v27.4s, v31.4s, v19.s[2]
-	WORD $0x4e3bd5ef // fadd v15.4s, v15.4s, v27.4s
+	WORD $0x4f901b80 // fmla v0.4s, v28.4s, v16.s[2]
+	WORD $0x4f901ba1 // fmla v1.4s, v29.4s, v16.s[2]
+	WORD $0x4f901bc2 // fmla v2.4s, v30.4s, v16.s[2]
+	WORD $0x4f901be3 // fmla v3.4s, v31.4s, v16.s[2]
+	WORD $0x4f911b84 // fmla v4.4s, v28.4s, v17.s[2]
+	WORD $0x4f911ba5 // fmla v5.4s, v29.4s, v17.s[2]
+	WORD $0x4f911bc6 // fmla v6.4s, v30.4s, v17.s[2]
+	WORD $0x4f911be7 // fmla v7.4s, v31.4s, v17.s[2]
+	WORD $0x4f921b88 // fmla v8.4s, v28.4s, v18.s[2]
+	WORD $0x4f921ba9 // fmla v9.4s, v29.4s, v18.s[2]
+	WORD $0x4f921bca // fmla v10.4s, v30.4s, v18.s[2]
+	WORD $0x4f921beb // fmla v11.4s, v31.4s, v18.s[2]
+	WORD $0x4f931b8c // fmla v12.4s, v28.4s, v19.s[2]
+	WORD $0x4f931bad // fmla v13.4s, v29.4s, v19.s[2]
+	WORD $0x4f931bce // fmla v14.4s, v30.4s, v19.s[2]
+	WORD $0x4f931bef // fmla v15.4s, v31.4s, v19.s[2]
 	FMOVQ 96(R3), F21
 	WORD $0x0e217ab4 // fcvtl v20.4s, v21.4h
 	WORD $0x4e217ab5 // fcvtl2 v21.4s, v21.8h
 	FMOVQ 112(R3), F23
 	WORD $0x0e217af6 // fcvtl v22.4s, v23.4h
 	WORD $0x4e217af7 // fcvtl2 v23.4s, v23.8h
-	WORD $0x4fb09a98 // fmul v24.4s, v20.4s, v16.s[3]
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
-	WORD $0x4fb09ab9 // fmul v25.4s, v21.4s, v16.s[3]
-	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
-	WORD $0x4fb09ada // fmul v26.4s, v22.4s, v16.s[3]
-	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
-	WORD $0x4fb09afb // fmul v27.4s, v23.4s, v16.s[3]
-	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
-	WORD $0x4fb19a9c // fmul v28.4s, v20.4s, v17.s[3]
-	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
-	WORD $0x4fb19abd // fmul v29.4s, v21.4s, v17.s[3]
-	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
-	WORD $0x4fb19ade // fmul v30.4s, v22.4s, v17.s[3]
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4fb19aff // fmul v31.4s, v23.4s, v17.s[3]
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	WORD $0x4fb29a98 // fmul v24.4s, v20.4s, v18.s[3]
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x4fb29ab9 // fmul v25.4s, v21.4s, v18.s[3]
-	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
-	WORD $0x4fb29ada // fmul v26.4s, v22.4s, v18.s[3]
-	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
-	WORD $0x4fb29afb // fmul v27.4s, v23.4s, v18.s[3]
-	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
-	WORD $0x4fb39a9c // fmul v28.4s, v20.4s, v19.s[3]
-	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
-	WORD $0x4fb39abd // fmul v29.4s, v21.4s, v19.s[3]
-	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
-	WORD $0x4fb39ade // fmul v30.4s, v22.4s, v19.s[3]
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
-	WORD $0x4fb39aff // fmul v31.4s, v23.4s, v19.s[3]
-	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x4fb01a80 // fmla v0.4s, v20.4s, v16.s[3]
+	WORD $0x4fb01aa1 // fmla v1.4s, v21.4s, v16.s[3]
+	WORD $0x4fb01ac2 // fmla v2.4s, v22.4s, v16.s[3]
+	WORD $0x4fb01ae3 // fmla v3.4s, v23.4s, v16.s[3]
+	WORD $0x4fb11a84 // fmla v4.4s, v20.4s, v17.s[3]
+	WORD $0x4fb11aa5 // fmla v5.4s, v21.4s, v17.s[3]
+	WORD $0x4fb11ac6 // fmla v6.4s, v22.4s, v17.s[3]
+	WORD $0x4fb11ae7 // fmla v7.4s, v23.4s, v17.s[3]
+	WORD $0x4fb21a88 // fmla v8.4s, v20.4s, v18.s[3]
+	WORD $0x4fb21aa9 // fmla v9.4s, v21.4s, v18.s[3]
+	WORD $0x4fb21aca // fmla v10.4s, v22.4s, v18.s[3]
+	WORD $0x4fb21aeb // fmla v11.4s, v23.4s, v18.s[3]
+	WORD $0x4fb31a8c // fmla v12.4s, v20.4s, v19.s[3]
+	WORD $0x4fb31aad // fmla v13.4s, v21.4s, v19.s[3]
+	WORD $0x4fb31ace // fmla v14.4s, v22.4s, v19.s[3]
+	WORD $0x4fb31aef // fmla v15.4s, v23.4s, v19.s[3]
 	ADD $128, R3
 	SUBS $4, R10
 	BNE values34
@@ -1514,120 +1090,72 @@ values37:
 	FMOVQ 16(R3), F2
 	WORD $0x0e217841 // fcvtl v1.4s, v2.4h
 	WORD $0x4e217842 // fcvtl2 v2.4s, v2.8h
-	WORD $0x4f909263 // fmul v3.4s, v19.4s, v16.s[0]
-	WORD $0x4e23d718 // fadd v24.4s, v24.4s, v3.4s
-	WORD $0x4f909004 // fmul v4.4s, v0.4s, v16.s[0]
-	WORD $0x4e24d739 // fadd v25.4s, v25.4s, v4.4s
-	WORD $0x4f909025 // fmul v5.4s, v1.4s, v16.s[0]
-	WORD $0x4e25d75a // fadd v26.4s, v26.4s, v5.4s
-	WORD $0x4f909046 // fmul v6.4s, v2.4s, v16.s[0]
-	WORD $0x4e26d77b // fadd v27.4s, v27.4s, v6.4s
-	WORD $0x4f919267 // fmul v7.4s, v19.4s, v17.s[0]
-	WORD $0x4e27d79c // fadd v28.4s, v28.4s, v7.4s
-	WORD $0x4f919008 // fmul v8.4s, v0.4s, v17.s[0]
-	WORD $0x4e28d7bd // fadd v29.4s, v29.4s, v8.4s
-	WORD $0x4f919029 // fmul v9.4s, v1.4s, v17.s[0]
-	WORD $0x4e29d7de // fadd v30.4s, v30.4s, v9.4s
-	WORD $0x4f91904a // fmul v10.4s, v2.4s, v17.s[0]
-	WORD $0x4e2ad7ff // fadd v31.4s, v31.4s, v10.4s
-	WORD $0x4f92926b // fmul v11.4s, v19.4s, v18.s[0]
-	WORD $0x4e2bd694 // fadd v20.4s, v20.4s, v11.4s
-	WORD $0x4f92900c // fmul v12.4s, v0.4s, v18.s[0]
-	WORD $0x4e2cd6b5 // fadd v21.4s, v21.4s, v12.4s
-	WORD $0x4f92902d // fmul v13.4s, v1.4s, v18.s[0]
-	WORD $0x4e2dd6d6 // fadd v22.4s, v22.4s, v13.4s
-	WORD $0x4f92904e // fmul v14.4s, v2.4s, v18.s[0]
-	WORD $0x4e2ed6f7 // fadd v23.4s, v23.4s, v14.4s
-	FMOVQ 32(R3), F3
-	WORD $0x0e21786f // fcvtl v15.4s, v3.4h
-	WORD $0x4e217863 // fcvtl2 v3.4s, v3.8h
-	FMOVQ 48(R3), F5
-	WORD $0x0e2178a4 // fcvtl v4.4s, v5.4h
-	WORD $0x4e2178a5 // fcvtl2 v5.4s, v5.8h
-	WORD $0x4fb091e6 // fmul v6.4s, v15.4s, v16.s[1]
-	WORD $0x4e26d718 // fadd v24.4s, v24.4s, v6.4s
-	WORD $0x4fb09067 // fmul v7.4s, v3.4s, v16.s[1]
-	WORD $0x4e27d739 // fadd v25.4s, v25.4s, v7.4s
-	WORD $0x4fb09088 // fmul v8.4s, v4.4s, v16.s[1]
-	WORD $0x4e28d75a // fadd v26.4s, v26.4s, v8.4s
-	WORD $0x4fb090a9 // fmul v9.4s, v5.4s, v16.s[1]
-	WORD $0x4e29d77b // fadd v27.4s, v27.4s, v9.4s
-	WORD $0x4fb191ea // fmul v10.4s, v15.4s, v17.s[1]
-	WORD $0x4e2ad79c // fadd v28.4s, v28.4s, v10.4s
-	WORD $0x4fb1906b // fmul v11.4s, v3.4s, v17.s[1]
-	WORD $0x4e2bd7bd // fadd v29.4s, v29.4s, v11.4s
-	WORD $0x4fb1908c // fmul v12.4s, v4.4s, v17.s[1]
-	WORD $0x4e2cd7de // fadd v30.4s, v30.4s, v12.4s
-	WORD $0x4fb190ad // fmul v13.4s, v5.4s, v17.s[1]
-	WORD $0x4e2dd7ff // fadd v31.4s, v31.4s, v13.4s
-	WORD $0x4fb291ee // fmul v14.4s, v15.4s, v18.s[1]
-	WORD $0x4e2ed694 // fadd v20.4s, v20.4s, v14.4s
-	WORD $0x4fb29073 // fmul v19.4s, v3.4s, v18.s[1]
-	WORD $0x4e33d6b5 // fadd v21.4s, v21.4s, v19.4s
-	WORD $0x4fb29080 // fmul v0.4s, v4.4s, v18.s[1]
-	WORD $0x4e20d6d6 // fadd v22.4s, v22.4s, v0.4s
-	WORD $0x4fb290a1 // fmul v1.4s, v5.4s, v18.s[1]
-	WORD $0x4e21d6f7 // fadd v23.4s, v23.4s, v1.4s
-	FMOVQ 64(R3), F6
-	WORD $0x0e2178c2 // fcvtl v2.4s, v6.4h
+	WORD $0x4f901278 // fmla v24.4s, v19.4s, v16.s[0]
+	WORD $0x4f901019 // fmla v25.4s, v0.4s, v16.s[0]
+	WORD $0x4f90103a // fmla v26.4s, v1.4s, v16.s[0]
+	WORD $0x4f90105b // fmla v27.4s, v2.4s, v16.s[0]
+	WORD $0x4f91127c // fmla v28.4s, v19.4s, v17.s[0]
+	WORD $0x4f91101d // fmla v29.4s, v0.4s, v17.s[0]
+	WORD $0x4f91103e // fmla v30.4s, v1.4s, v17.s[0]
+	WORD $0x4f91105f // fmla v31.4s, v2.4s, v17.s[0]
+	WORD $0x4f921274 // fmla v20.4s, v19.4s, v18.s[0]
+	WORD $0x4f921015 // fmla v21.4s, v0.4s, v18.s[0]
+	WORD $0x4f921036 // fmla v22.4s, v1.4s, v18.s[0]
+	WORD $0x4f921057 // fmla v23.4s, v2.4s, v18.s[0]
+	FMOVQ 32(R3), F4
+	WORD $0x0e217883 // fcvtl v3.4s, v4.4h
+	WORD $0x4e217884 // fcvtl2 v4.4s, v4.8h
+	FMOVQ 48(R3), F6
+	WORD $0x0e2178c5 // fcvtl v5.4s, v6.4h
 	WORD $0x4e2178c6 // fcvtl2 v6.4s, v6.8h
-	FMOVQ 80(R3), F8
+	WORD $0x4fb01078 // fmla v24.4s, v3.4s, v16.s[1]
+	WORD $0x4fb01099 // fmla v25.4s, v4.4s, v16.s[1]
+	WORD $0x4fb010ba // fmla v26.4s, v5.4s, v16.s[1]
+	WORD $0x4fb010db // fmla v27.4s, v6.4s, v16.s[1]
+	WORD $0x4fb1107c // fmla v28.4s, v3.4s, v17.s[1]
+	WORD $0x4fb1109d // fmla v29.4s, v4.4s, v17.s[1]
+	WORD $0x4fb110be // fmla v30.4s, v5.4s, v17.s[1]
+	WORD $0x4fb110df // fmla v31.4s, v6.4s, v17.s[1]
+	WORD $0x4fb21074 // fmla v20.4s, v3.4s, v18.s[1]
+	WORD $0x4fb21095 // fmla v21.4s, v4.4s, v18.s[1]
+	WORD $0x4fb210b6 // fmla v22.4s, v5.4s, v18.s[1]
+	WORD $0x4fb210d7 // fmla v23.4s, v6.4s, v18.s[1]
+	FMOVQ 64(R3), F8
 	WORD $0x0e217907 // fcvtl v7.4s, v8.4h
 	WORD $0x4e217908 // fcvtl2 v8.4s, v8.8h
-	WORD $0x4f909849 // fmul v9.4s, v2.4s, v16.s[2]
-	WORD $0x4e29d718 // fadd v24.4s, v24.4s, v9.4s
-	WORD $0x4f9098ca // fmul v10.4s, v6.4s, v16.s[2]
-	WORD $0x4e2ad739 // fadd v25.4s, v25.4s, v10.4s
-	WORD $0x4f9098eb // fmul v11.4s, v7.4s, v16.s[2]
-	WORD $0x4e2bd75a // fadd v26.4s, v26.4s, v11.4s
-	WORD $0x4f90990c // fmul v12.4s, v8.4s, v16.s[2]
-	WORD $0x4e2cd77b // fadd v27.4s, v27.4s, v12.4s
-	WORD $0x4f91984d // fmul v13.4s, v2.4s, v17.s[2]
-	WORD $0x4e2dd79c // fadd v28.4s, v28.4s, v13.4s
-	WORD $0x4f9198ce // fmul v14.4s, v6.4s, v17.s[2]
-	WORD $0x4e2ed7bd // fadd v29.4s, v29.4s, v14.4s
-	WORD $0x4f9198f3 // fmul v19.4s, v7.4s, v17.s[2]
-	WORD $0x4e33d7de // fadd v30.4s, v30.4s, v19.4s
-	WORD $0x4f919900 // fmul v0.4s, v8.4s, v17.s[2]
-	WORD $0x4e20d7ff // fadd v31.4s, v31.4s, v0.4s
-	WORD $0x4f929841 // fmul v1.4s, v2.4s, v18.s[2]
-	WORD $0x4e21d694 // fadd v20.4s, v20.4s, v1.4s
-	WORD $0x4f9298cf // fmul v15.4s, v6.4s, v18.s[2]
-	WORD $0x4e2fd6b5 // fadd v21.4s, v21.4s, v15.4s
-	WORD $0x4f9298e3 // fmul v3.4s, v7.4s, v18.s[2]
-	WORD $0x4e23d6d6 // fadd v22.4s, v22.4s, v3.4s
-	WORD $0x4f929904 // fmul v4.4s, v8.4s, v18.s[2]
-	WORD $0x4e24d6f7 // fadd v23.4s, v23.4s, v4.4s
-	FMOVQ 96(R3), F9
-	WORD $0x0e217925 // fcvtl v5.4s, v9.4h
-	WORD $0x4e217929 // fcvtl2 v9.4s, v9.8h
-	FMOVQ 112(R3), F11
-	WORD $0x0e21796a // fcvtl v10.4s, v11.4h
-	WORD $0x4e21796b // fcvtl2 v11.4s, v11.8h
-	WORD $0x4fb098ac // fmul v12.4s, v5.4s, v16.s[3]
-	WORD $0x4e2cd718 // fadd v24.4s, v24.4s, v12.4s
-	WORD $0x4fb0992d // fmul v13.4s, v9.4s, v16.s[3]
-	WORD $0x4e2dd739 // fadd v25.4s, v25.4s, v13.4s
-	WORD $0x4fb0994e // fmul v14.4s, v10.4s, v16.s[3]
-	WORD $0x4e2ed75a // fadd v26.4s, v26.4s, v14.4s
-	WORD $0x4fb09973 // fmul v19.4s, v11.4s, v16.s[3]
-	WORD $0x4e33d77b // fadd v27.4s, v27.4s, v19.4s
-	WORD $0x4fb198a0 // fmul v0.4s, v5.4s, v17.s[3]
-	WORD $0x4e20d79c // fadd v28.4s, v28.4s, v0.4s
-	WORD $0x4fb19921 // fmul v1.4s, v9.4s, v17.s[3]
-	WORD $0x4e21d7bd // fadd v29.4s, v29.4s, v1.4s
-	WORD $0x4fb1994f // fmul v15.4s, v10.4s, v17.s[3]
-	WORD $0x4e2fd7de // fadd v30.4s, v30.4s, v15.4s
-	WORD $0x4fb19963 // fmul v3.4s, v11.4s, v17.s[3]
-	WORD $0x4e23d7ff // fadd v31.4s, v31.4s, v3.4s
-	WORD $0x4fb298a4 // fmul v4.4s, v5.4s, v18.s[3]
-	WORD $0x4e24d694 // fadd v20.4s, v20.4s, v4.4s
-	WORD $0x4fb29922 // fmul v2.4s, v9.4s, v18.s[3]
-	WORD $0x4e22d6b5 // fadd v21.4s, v21.4s, v2.4s
-	WORD $0x4fb29946 // fmul v6.4s, v10.4s, v18.s[3]
-	WORD $0x4e26d6d6 // fadd v22.4s, v22.4s, v6.4s
-	WORD $0x4fb29967 // fmul v7.4s, v11.4s, v18.s[3]
-	WORD $0x4e27d6f7 // fadd v23.4s, v23.4s, v7.4s
+	FMOVQ 80(R3), F10
+	WORD $0x0e217949 // fcvtl v9.4s, v10.4h
+	WORD $0x4e21794a // fcvtl2 v10.4s, v10.8h
+	WORD $0x4f9018f8 // fmla v24.4s, v7.4s, v16.s[2]
+	WORD $0x4f901919 // fmla v25.4s, v8.4s, v16.s[2]
+	WORD $0x4f90193a // fmla v26.4s, v9.4s, v16.s[2]
+	WORD $0x4f90195b // fmla v27.4s, v10.4s, v16.s[2]
+	WORD $0x4f9118fc // fmla v28.4s, v7.4s, v17.s[2]
+	WORD $0x4f91191d // fmla v29.4s, v8.4s, v17.s[2]
+	WORD $0x4f91193e // fmla v30.4s, v9.4s, v17.s[2]
+	WORD $0x4f91195f // fmla v31.4s, v10.4s, v17.s[2]
+	WORD $0x4f9218f4 // fmla v20.4s, v7.4s, v18.s[2]
+	WORD $0x4f921915 // fmla v21.4s, v8.4s, v18.s[2]
+	WORD $0x4f921936 // fmla v22.4s, v9.4s, v18.s[2]
+	WORD $0x4f921957 // fmla v23.4s, v10.4s, v18.s[2]
+	FMOVQ 96(R3), F12
+	WORD $0x0e21798b // fcvtl v11.4s, v12.4h
+	WORD $0x4e21798c // fcvtl2 v12.4s, v12.8h
+	FMOVQ 112(R3), F14
+	WORD $0x0e2179cd // fcvtl v13.4s, v14.4h
+	WORD $0x4e2179ce // fcvtl2 v14.4s, v14.8h
+	WORD $0x4fb01978 // fmla v24.4s, v11.4s, v16.s[3]
+	WORD $0x4fb01999 // fmla v25.4s, v12.4s, v16.s[3]
+	WORD $0x4fb019ba // fmla v26.4s, v13.4s, v16.s[3]
+	WORD $0x4fb019db // fmla v27.4s, v14.4s, v16.s[3]
+	WORD $0x4fb1197c // fmla v28.4s, v11.4s, v17.s[3]
+	WORD $0x4fb1199d // fmla v29.4s, v12.4s, v17.s[3]
+	WORD $0x4fb119be // fmla v30.4s, v13.4s, v17.s[3]
+	WORD $0x4fb119df // fmla v31.4s, v14.4s, v17.s[3]
+	WORD $0x4fb21974 // fmla v20.4s, v11.4s, v18.s[3]
+	WORD $0x4fb21995 // fmla v21.4s, v12.4s, v18.s[3]
+	WORD $0x4fb219b6 // fmla v22.4s, v13.4s, v18.s[3]
+	WORD $0x4fb219d7 // fmla v23.4s, v14.4s, v18.s[3]
 	ADD $128, R3
 	SUBS $4, R10
 	BNE values37
@@ -1649,196 +1177,148 @@ values37:
 	RET
 queries2:
 block39:
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
 	VEOR V19.B16, V19.B16, V19.B16
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
 	MOVD R1, R6
 	ADD R4<<2, R6, R7
 	MOVD R4, R10
 values40:
-	VLD1.P 16(R6), [V3.S4]
-	VLD1.P 16(R7), [V4.S4]
-	FMOVQ 0(R3), F6
-	WORD $0x0e2178c2 // fcvtl v2.4s, v6.4h
-	WORD $0x4e2178c6 // fcvtl2 v6.4s, v6.8h
-	FMOVQ 16(R3), F5
-	WORD $0x0e2178a7 // fcvtl v7.4s, v5.4h
-	WORD $0x4e2178a5 // fcvtl2 v5.4s, v5.8h
-	WORD $0x4f839049 // fmul v9.4s, v2.4s, v3.s[0]
-	WORD $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
-	WORD $0x4f8390ca // fmul v10.4s, v6.4s, v3.s[0]
-	WORD $0x4e2ad58c // fadd v12.4s, v12.4s, v10.4s
-	WORD $0x4f8390eb // fmul v11.4s, v7.4s, v3.s[0]
-	WORD $0x4e2bd5ad // fadd v13.4s, v13.4s, v11.4s
-	WORD $0x4f8390b0 // fmul v16.4s, v5.4s, v3.s[0]
-	WORD $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
-	WORD $0x4f849051 // fmul v17.4s, v2.4s, v4.s[0]
-	WORD $0x4e31d673 // fadd v19.4s, v19.4s, v17.4s
-	WORD $0x4f8490d2 // fmul v18.4s, v6.4s, v4.s[0]
-	WORD $0x4e32d400 // fadd v0.4s, v0.4s, v18.4s
-	WORD $0x4f8490f8 // fmul v24.4s, v7.4s, v4.s[0]
-	WORD $0x4e38d421 // fadd v1.4s, v1.4s, v24.4s
-	WORD $0x4f8490b9 // fmul v25.4s, v5.4s, v4.s[0]
-	WORD $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
-	FMOVQ 32(R3), F27
-	WORD $0x0e217b7a // fcvtl v26.4s, v27.4h
-	WORD $0x4e217b7b // fcvtl2 v27.4s, v27.8h
-	FMOVQ 48(R3), F29
-	WORD $0x0e217bbc // fcvtl v28.4s, v29.4h
-	WORD $0x4e217bbd // fcvtl2 v29.4s, v29.8h
-	WORD $0x4fa3935e // fmul v30.4s, v26.4s, v3.s[1]
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
-	WORD $0x4fa3937f // fmul v31.4s, v27.4s, v3.s[1]
-	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
-	WORD $0x4fa39394 // fmul v20.4s, v28.4s, v3.s[1]
-	WORD $0x4e34d5ad // fadd v13.4s, v13.4s, v20.4s
-	WORD $0x4fa393b5 // fmul v21.4s, v29.4s, v3.s[1]
-	WORD $0x4e35d5ce // fadd v14.4s, v14.4s, v21.4s
-	WORD $0x4fa49356 // fmul v22.4s, v26.4s, v4.s[1]
-	WORD $0x4e36d673 // fadd v19.4s, v19.4s, v22.4s
-	WORD $0x4fa49377 // fmul v23.4s, v27.4s, v4.s[1]
-	WORD $0x4e37d400 // fadd v0.4s, v0.4s, v23.4s
-	WORD $0x4fa49389 // fmul v9.4s, v28.4s, v4.s[1]
-	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
-	WORD $0x4fa493aa // fmul v10.4s, v29.4s, v4.s[1]
-	WORD $0x4e2ad5ef // fadd v15.4s, v15.4s, v10.4s
-	FMOVQ 64(R3), F16
-	WORD $0x0e217a0b // fcvtl v11.4s, v16.4h
+	VLD1.P 16(R6), [V6.S4]
+	VLD1.P 16(R7), [V7.S4]
+	FMOVQ 0(R3), F9
+	WORD $0x0e217928 // fcvtl v8.4s, v9.4h
+	WORD $0x4e217929 // fcvtl2 v9.4s, v9.8h
+	FMOVQ 16(R3), F11
+	WORD $0x0e21796a // fcvtl v10.4s, v11.4h
+	WORD $0x4e21796b // fcvtl2 v11.4s, v11.8h
+	WORD $0x4f86110f // fmla v15.4s, v8.4s, v6.s[0]
+	WORD $0x4f861133 // fmla v19.4s, v9.4s, v6.s[0]
+	WORD $0x4f861140 // fmla v0.4s, v10.4s, v6.s[0]
+	WORD $0x4f861161 // fmla v1.4s, v11.4s, v6.s[0]
+	WORD $0x4f871102 // fmla v2.4s, v8.4s, v7.s[0]
+	WORD $0x4f871123 // fmla v3.4s, v9.4s, v7.s[0]
+	WORD $0x4f871144 // fmla v4.4s, v10.4s, v7.s[0]
+	WORD $0x4f871165 // fmla v5.4s, v11.4s, v7.s[0]
+	FMOVQ 32(R3), F13
+	WORD $0x0e2179ac // fcvtl v12.4s, v13.4h
+	WORD $0x4e2179ad // fcvtl2 v13.4s, v13.8h
+	FMOVQ 48(R3), F16
+	WORD $0x0e217a0e // fcvtl v14.4s, v16.4h
 	WORD $0x4e217a10 // fcvtl2 v16.4s, v16.8h
-	FMOVQ 80(R3), F18
+	WORD $0x4fa6118f // fmla v15.4s, v12.4s, v6.s[1]
+	WORD $0x4fa611b3 // fmla v19.4s, v13.4s, v6.s[1]
+	WORD $0x4fa611c0 // fmla v0.4s, v14.4s, v6.s[1]
+	WORD $0x4fa61201 // fmla v1.4s, v16.4s, v6.s[1]
+	WORD $0x4fa71182 // fmla v2.4s, v12.4s, v7.s[1]
+	WORD $0x4fa711a3 // fmla v3.4s, v13.4s, v7.s[1]
+	WORD $0x4fa711c4 // fmla v4.4s, v14.4s, v7.s[1]
+	WORD $0x4fa71205 // fmla v5.4s, v16.4s, v7.s[1]
+	FMOVQ 64(R3), F18
 	WORD $0x0e217a51 // fcvtl v17.4s, v18.4h
 	WORD $0x4e217a52 // fcvtl2 v18.4s, v18.8h
-	WORD $0x4f839978 // fmul v24.4s, v11.4s, v3.s[2]
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x4f839a19 // fmul v25.4s, v16.4s, v3.s[2]
-	WORD $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
-	WORD $0x4f839a22 // fmul v2.4s, v17.4s, v3.s[2]
-	WORD $0x4e22d5ad // fadd v13.4s, v13.4s, v2.4s
-	WORD $0x4f839a46 // fmul v6.4s, v18.4s, v3.s[2]
-	WORD $0x4e26d5ce // fadd v14.4s, v14.4s, v6.4s
-	WORD $0x4f849967 // fmul v7.4s, v11.4s, v4.s[2]
-	WORD $0x4e27d673 // fadd v19.4s, v19.4s, v7.4s
-	WORD $0x4f849a05 // fmul v5.4s, v16.4s, v4.s[2]
-	WORD $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
-	WORD $0x4f849a3e // fmul v30.4s, v17.4s, v4.s[2]
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	WORD $0x4f849a5f // fmul v31.4s, v18.4s, v4.s[2]
-	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
-	FMOVQ 96(R3), F21
-	WORD $0x0e217ab4 // fcvtl v20.4s, v21.4h
-	WORD $0x4e217ab5 // fcvtl2 v21.4s, v21.8h
-	FMOVQ 112(R3), F23
-	WORD $0x0e217af6 // fcvtl v22.4s, v23.4h
-	WORD $0x4e217af7 // fcvtl2 v23.4s, v23.8h
-	WORD $0x4fa39a89 // fmul v9.4s, v20.4s, v3.s[3]
-	WORD $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
-	WORD $0x4fa39aaa // fmul v10.4s, v21.4s, v3.s[3]
-	WORD $0x4e2ad58c // fadd v12.4s, v12.4s, v10.4s
-	WORD $0x4fa39ada // fmul v26.4s, v22.4s, v3.s[3]
-	WORD $0x4e3ad5ad // fadd v13.4s, v13.4s, v26.4s
-	WORD $0x4fa39afb // fmul v27.4s, v23.4s, v3.s[3]
-	WORD $0x4e3bd5ce // fadd v14.4s, v14.4s, v27.4s
-	WORD $0x4fa49a9c // fmul v28.4s, v20.4s, v4.s[3]
-	WORD $0x4e3cd673 // fadd v19.4s, v19.4s, v28.4s
-	WORD $0x4fa49abd // fmul v29.4s, v21.4s, v4.s[3]
-	WORD $0x4e3dd400 // fadd v0.4s, v0.4s, v29.4s
-	WORD $0x4fa49ad8 // fmul v24.4s, v22.4s, v4.s[3]
-	WORD $0x4e38d421 // fadd v1.4s, v1.4s, v24.4s
-	WORD $0x4fa49af9 // fmul v25.4s, v23.4s, v4.s[3]
-	WORD $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
+	FMOVQ 80(R3), F25
+	WORD $0x0e217b38 // fcvtl v24.4s, v25.4h
+	WORD $0x4e217b39 // fcvtl2 v25.4s, v25.8h
+	WORD $0x4f861a2f // fmla v15.4s, v17.4s, v6.s[2]
+	WORD $0x4f861a53 // fmla v19.4s, v18.4s, v6.s[2]
+	WORD $0x4f861b00 // fmla v0.4s, v24.4s, v6.s[2]
+	WORD $0x4f861b21 // fmla v1.4s, v25.4s, v6.s[2]
+	WORD $0x4f871a22 // fmla v2.4s, v17.4s, v7.s[2]
+	WORD $0x4f871a43 // fmla v3.4s, v18.4s, v7.s[2]
+	WORD $0x4f871b04 // fmla v4.4s, v24.4s, v7.s[2]
+	WORD $0x4f871b25 // fmla v5.4s, v25.4s, v7.s[2]
+	FMOVQ 96(R3), F27
+	WORD $0x0e217b7a // fcvtl v26.4s, v27.4h
+	WORD $0x4e217b7b // fcvtl2 v27.4s, v27.8h
+	FMOVQ 112(R3), F29
+	WORD $0x0e217bbc // fcvtl v28.4s, v29.4h
+	WORD $0x4e217bbd // fcvtl2 v29.4s, v29.8h
+	WORD $0x4fa61b4f // fmla v15.4s, v26.4s, v6.s[3]
+	WORD $0x4fa61b73 // fmla v19.4s, v27.4s, v6.s[3]
+	WORD $0x4fa61b80 // fmla v0.4s, v28.4s, v6.s[3]
+	WORD $0x4fa61ba1 // fmla v1.4s, v29.4s, v6.s[3]
+	WORD $0x4fa71b42 // fmla v2.4s, v26.4s, v7.s[3]
+	WORD $0x4fa71b63 // fmla v3.4s, v27.4s, v7.s[3]
+	WORD $0x4fa71b84 // fmla v4.4s, v28.4s, v7.s[3]
+	WORD $0x4fa71ba5 // fmla v5.4s, v29.4s, v7.s[3]
 	ADD $128, R3
 	SUBS $4, R10
 	BNE values40
-	FMOVQ F8, 0(R0)
-	FMOVQ F12, 16(R0)
-	FMOVQ F13, 32(R0)
-	FMOVQ F14, 48(R0)
-	FMOVQ F19, 1024(R0)
-	FMOVQ F0, 1040(R0)
-	FMOVQ F1, 1056(R0)
-	FMOVQ F15, 1072(R0)
+	FMOVQ F15, 0(R0)
+	FMOVQ F19, 16(R0)
+	FMOVQ F0, 32(R0)
+	FMOVQ F1, 48(R0)
+	FMOVQ F2, 1024(R0)
+	FMOVQ F3, 1040(R0)
+	FMOVQ F4, 1056(R0)
+	FMOVQ F5, 1072(R0)
 	ADD $64, R0
 	SUBS $1, R5
 	BNE block39
 	RET
 queries1:
 block42:
-	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V30.B16, V30.B16, V30.B16
+	VEOR V31.B16, V31.B16, V31.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
 	MOVD R1, R6
 	MOVD R4, R10
 values43:
-	VLD1.P 16(R6), [V30.S4]
-	FMOVQ 0(R3), F11
-	WORD $0x0e21797f // fcvtl v31.4s, v11.4h
-	WORD $0x4e21796b // fcvtl2 v11.4s, v11.8h
-	FMOVQ 16(R3), F17
+	VLD1.P 16(R6), [V22.S4]
+	FMOVQ 0(R3), F8
+	WORD $0x0e217917 // fcvtl v23.4s, v8.4h
+	WORD $0x4e217908 // fcvtl2 v8.4s, v8.8h
+	FMOVQ 16(R3), F10
+	WORD $0x0e217949 // fcvtl v9.4s, v10.4h
+	WORD $0x4e21794a // fcvtl2 v10.4s, v10.8h
+	WORD $0x4f9612fe // fmla v30.4s, v23.4s, v22.s[0]
+	WORD $0x4f96111f // fmla v31.4s, v8.4s, v22.s[0]
+	WORD $0x4f961134 // fmla v20.4s, v9.4s, v22.s[0]
+	WORD $0x4f961155 // fmla v21.4s, v10.4s, v22.s[0]
+	FMOVQ 32(R3), F12
+	WORD $0x0e21798b // fcvtl v11.4s, v12.4h
+	WORD $0x4e21798c // fcvtl2 v12.4s, v12.8h
+	FMOVQ 48(R3), F14
+	WORD $0x0e2179cd // fcvtl v13.4s, v14.4h
+	WORD $0x4e2179ce // fcvtl2 v14.4s, v14.8h
+	WORD $0x4fb6117e // fmla v30.4s, v11.4s, v22.s[1]
+	WORD $0x4fb6119f // fmla v31.4s, v12.4s, v22.s[1]
+	WORD $0x4fb611b4 // fmla v20.4s, v13.4s, v22.s[1]
+	WORD $0x4fb611d5 // fmla v21.4s, v14.4s, v22.s[1]
+	FMOVQ 64(R3), F17
 	WORD $0x0e217a30 // fcvtl v16.4s, v17.4h
 	WORD $0x4e217a31 // fcvtl2 v17.4s, v17.8h
-	WORD $0x4f9e93f2 // fmul v18.4s, v31.4s, v30.s[0]
-	WORD $0x4e32d442 // fadd v2.4s, v2.4s, v18.4s
-	WORD $0x4f9e9169 // fmul v9.4s, v11.4s, v30.s[0]
-	WORD $0x4e29d4c6 // fadd v6.4s, v6.4s, v9.4s
-	WORD $0x4f9e920a // fmul v10.4s, v16.4s, v30.s[0]
-	WORD $0x4e2ad4e7 // fadd v7.4s, v7.4s, v10.4s
-	WORD $0x4f9e923a // fmul v26.4s, v17.4s, v30.s[0]
-	WORD $0x4e3ad4a5 // fadd v5.4s, v5.4s, v26.4s
-	FMOVQ 32(R3), F28
+	FMOVQ 80(R3), F24
+	WORD $0x0e217b12 // fcvtl v18.4s, v24.4h
+	WORD $0x4e217b18 // fcvtl2 v24.4s, v24.8h
+	WORD $0x4f961a1e // fmla v30.4s, v16.4s, v22.s[2]
+	WORD $0x4f961a3f // fmla v31.4s, v17.4s, v22.s[2]
+	WORD $0x4f961a54 // fmla v20.4s, v18.4s, v22.s[2]
+	WORD $0x4f961b15 // fmla v21.4s, v24.4s, v22.s[2]
+	FMOVQ 96(R3), F26
+	WORD $0x0e217b59 // fcvtl v25.4s, v26.4h
+	WORD $0x4e217b5a // fcvtl2 v26.4s, v26.8h
+	FMOVQ 112(R3), F28
 	WORD $0x0e217b9b // fcvtl v27.4s, v28.4h
 	WORD $0x4e217b9c // fcvtl2 v28.4s, v28.8h
-	FMOVQ 48(R3), F24
-	WORD $0x0e217b1d // fcvtl v29.4s, v24.4h
-	WORD $0x4e217b18 // fcvtl2 v24.4s, v24.8h
-	WORD $0x4fbe9379 // fmul v25.4s, v27.4s, v30.s[1]
-	WORD $0x4e39d442 // fadd v2.4s, v2.4s, v25.4s
-	WORD $0x4fbe9394 // fmul v20.4s, v28.4s, v30.s[1]
-	WORD $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
-	WORD $0x4fbe93b5 // fmul v21.4s, v29.4s, v30.s[1]
-	WORD $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
-	WORD $0x4fbe9316 // fmul v22.4s, v24.4s, v30.s[1]
-	WORD $0x4e36d4a5 // fadd v5.4s, v5.4s, v22.4s
-	FMOVQ 64(R3), F3
-	WORD $0x0e217877 // fcvtl v23.4s, v3.4h
-	WORD $0x4e217863 // fcvtl2 v3.4s, v3.8h
-	FMOVQ 80(R3), F8
-	WORD $0x0e217904 // fcvtl v4.4s, v8.4h
-	WORD $0x4e217908 // fcvtl2 v8.4s, v8.8h
-	WORD $0x4f9e9aec // fmul v12.4s, v23.4s, v30.s[2]
-	WORD $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
-	WORD $0x4f9e986d // fmul v13.4s, v3.4s, v30.s[2]
-	WORD $0x4e2dd4c6 // fadd v6.4s, v6.4s, v13.4s
-	WORD $0x4f9e988e // fmul v14.4s, v4.4s, v30.s[2]
-	WORD $0x4e2ed4e7 // fadd v7.4s, v7.4s, v14.4s
-	WORD $0x4f9e9913 // fmul v19.4s, v8.4s, v30.s[2]
-	WORD $0x4e33d4a5 // fadd v5.4s, v5.4s, v19.4s
-	FMOVQ 96(R3), F1
-	WORD $0x0e217820 // fcvtl v0.4s, v1.4h
-	WORD $0x4e217821 // fcvtl2 v1.4s, v1.8h
-	FMOVQ 112(R3), F18
-	WORD $0x0e217a4f // fcvtl v15.4s, v18.4h
-	WORD $0x4e217a52 // fcvtl2 v18.4s, v18.8h
-	WORD $0x4fbe9809 // fmul v9.4s, v0.4s, v30.s[3]
-	WORD $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
-	WORD $0x4fbe982a // fmul v10.4s, v1.4s, v30.s[3]
-	WORD $0x4e2ad4c6 // fadd v6.4s, v6.4s, v10.4s
-	WORD $0x4fbe99fa // fmul v26.4s, v15.4s, v30.s[3]
-	WORD $0x4e3ad4e7 // fadd v7.4s, v7.4s, v26.4s
-	WORD $0x4fbe9a5f // fmul v31.4s, v18.4s, v30.s[3]
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
+	WORD $0x4fb61b3e // fmla v30.4s, v25.4s, v22.s[3]
+	WORD $0x4fb61b5f // fmla v31.4s, v26.4s, v22.s[3]
+	WORD $0x4fb61b74 // fmla v20.4s, v27.4s, v22.s[3]
+	WORD $0x4fb61b95 // fmla v21.4s, v28.4s, v22.s[3]
 	ADD $128, R3
 	SUBS $4, R10
 	BNE values43
-	FMOVQ F2, 0(R0)
-	FMOVQ F6, 16(R0)
-	FMOVQ F7, 32(R0)
-	FMOVQ F5, 48(R0)
+	FMOVQ F30, 0(R0)
+	FMOVQ F31, 16(R0)
+	FMOVQ F20, 32(R0)
+	FMOVQ F21, 48(R0)
 	ADD $64, R0
 	SUBS $1, R5
 	BNE block42
@@ -1895,38 +1375,22 @@ four46:
 	FMOVQ 16(R10), F23
 	WORD $0x0e217af6 // fcvtl v22.4s, v23.4h
 	WORD $0x4e217af7 // fcvtl2 v23.4s, v23.8h
-	WORD $0x4f909298 // fmul v24.4s, v20.4s, v16.s[0]
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
-	WORD $0x4f9092b9 // fmul v25.4s, v21.4s, v16.s[0]
-	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
-	WORD $0x4f9092da // fmul v26.4s, v22.4s, v16.s[0]
-	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
-	WORD $0x4f9092fb // fmul v27.4s, v23.4s, v16.s[0]
-	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
-	WORD $0x4f91929c // fmul v28.4s, v20.4s, v17.s[0]
-	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
-	WORD $0x4f9192bd // fmul v29.4s, v21.4s, v17.s[0]
-	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
-	WORD $0x4f9192de // fmul v30.4s, v22.4s, v17.s[0]
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4f9192ff // fmul v31.4s, v23.4s, v17.s[0]
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	WORD $0x4f929298 // fmul v24.4s, v20.4s, v18.s[0]
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x4f9292b9 // fmul v25.4s, v21.4s, v18.s[0]
-	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
-	WORD $0x4f9292da // fmul v26.4s, v22.4s, v18.s[0]
-	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
-	WORD $0x4f9292fb // fmul v27.4s, v23.4s, v18.s[0]
-	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
-	WORD $0x4f93929c // fmul v28.4s, v20.4s, v19.s[0]
-	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
-	WORD $0x4f9392bd // fmul v29.4s, v21.4s, v19.s[0]
-	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
-	WORD $0x4f9392de // fmul v30.4s, v22.4s, v19.s[0]
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
-	WORD $0x4f9392ff // fmul v31.4s, v23.4s, v19.s[0]
-	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x4f901280 // fmla v0.4s, v20.4s, v16.s[0]
+	WORD $0x4f9012a1 // fmla v1.4s, v21.4s, v16.s[0]
+	WORD $0x4f9012c2 // fmla v2.4s, v22.4s, v16.s[0]
+	WORD $0x4f9012e3 // fmla v3.4s, v23.4s, v16.s[0]
+	WORD $0x4f911284 // fmla v4.4s, v20.4s, v17.s[0]
+	WORD $0x4f9112a5 // fmla v5.4s, v21.4s, v17.s[0]
+	WORD $0x4f9112c6 // fmla v6.4s, v22.4s, v17.s[0]
+	WORD $0x4f9112e7 // fmla v7.4s, v23.4s, v17.s[0]
+	WORD $0x4f921288 // fmla v8.4s, v20.4s, v18.s[0]
+	WORD $0x4f9212a9 // fmla v9.4s, v21.4s, v18.s[0]
+	WORD $0x4f9212ca // fmla v10.4s, v22.4s, v18.s[0]
+	WORD $0x4f9212eb // fmla v11.4s, v23.4s, v18.s[0]
+	WORD $0x4f93128c // fmla v12.4s, v20.4s, v19.s[0]
+	WORD $0x4f9312ad // fmla v13.4s, v21.4s, v19.s[0]
+	WORD $0x4f9312ce // fmla v14.4s, v22.4s, v19.s[0]
+	WORD $0x4f9312ef // fmla v15.4s, v23.4s, v19.s[0]
 	ADD R6, R10
 	FMOVQ 0(R10), F25
 	WORD $0x0e217b38 // fcvtl v24.4s, v25.4h
@@ -1934,38 +1398,22 @@ four46:
 	FMOVQ 16(R10), F27
 	WORD $0x0e217b7a // fcvtl v26.4s, v27.4h
 	WORD $0x4e217b7b // fcvtl2 v27.4s, v27.8h
-	WORD $0x4fb0931c // fmul v28.4s, v24.4s, v16.s[1]
-	WORD $0x4e3cd400 // fadd v0.4s, v0.4s, v28.4s
-	WORD $0x4fb0933d // fmul v29.4s, v25.4s, v16.s[1]
-	WORD $0x4e3dd421 // fadd v1.4s, v1.4s, v29.4s
-	WORD $0x4fb0935e // fmul v30.4s, v26.4s, v16.s[1]
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4fb0937f // fmul v31.4s, v27.4s, v16.s[1]
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	WORD $0x4fb19314 // fmul v20.4s, v24.4s, v17.s[1]
-	WORD $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
-	WORD $0x4fb19335 // fmul v21.4s, v25.4s, v17.s[1]
-	WORD $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
-	WORD $0x4fb19356 // fmul v22.4s, v26.4s, v17.s[1]
-	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
-	WORD $0x4fb19377 // fmul v23.4s, v27.4s, v17.s[1]
-	WORD $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
-	WORD $0x4fb2931c // fmul v28.4s, v24.4s, v18.s[1]
-	WORD $0x4e3cd508 // fadd v8.4s, v8.4s, v28.4s
-	WORD $0x4fb2933d // fmul v29.4s, v25.4s, v18.s[1]
-	WORD $0x4e3dd529 // fadd v9.4s, v9.4s, v29.4s
-	WORD $0x4fb2935e // fmul v30.4s, v26.4s, v18.s[1]
-	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
-	WORD $0x4fb2937f // fmul v31.4s, v27.4s, v18.s[1]
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
-	WORD $0x4fb39314 // fmul v20.4s, v24.4s, v19.s[1]
-	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
-	WORD $0x4fb39335 // fmul v21.4s, v25.4s, v19.s[1]
-	WORD $0x4e35d5ad // fadd v13.4s, v13.4s, v21.4s
-	WORD $0x4fb39356 // fmul v22.4s, v26.4s, v19.s[1]
-	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
-	WORD $0x4fb39377 // fmul v23.4s, v27.4s, v19.s[1]
-	WORD $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+	WORD $0x4fb01300 // fmla v0.4s, v24.4s, v16.s[1]
+	WORD $0x4fb01321 // fmla v1.4s, v25.4s, v16.s[1]
+	WORD $0x4fb01342 // fmla v2.4s, v26.4s, v16.s[1]
+	WORD $0x4fb01363 // fmla v3.4s, v27.4s, v16.s[1]
+	WORD $0x4fb11304 // fmla v4.4s, v24.4s, v17.s[1]
+	WORD $0x4fb11325 // fmla v5.4s, v25.4s, v17.s[1]
+	WORD $0x4fb11346 // fmla v6.4s, v26.4s, v17.s[1]
+	WORD $0x4fb11367 // fmla v7.4s, v27.4s, v17.s[1]
+	WORD $0x4fb21308 // fmla v8.4s, v24.4s, v18.s[1]
+	WORD $0x4fb21329 // fmla v9.4s, v25.4s, v18.s[1]
+	WORD $0x4fb2134a // fmla v10.4s, v26.4s, v18.s[1]
+	WORD $0x4fb2136b // fmla v11.4s, v27.4s, v18.s[1]
+	WORD $0x4fb3130c // fmla v12.4s, v24.4s, v19.s[1]
+	WORD $0x4fb3132d // fmla v13.4s, v25.4s, v19.s[1]
+	WORD $0x4fb3134e // fmla v14.4s, v26.4s, v19.s[1]
+	WORD $0x4fb3136f // fmla v15.4s, v27.4s, v19.s[1]
 	ADD R6, R10
 	FMOVQ 0(R10), F29
 	WORD $0x0e217bbc // fcvtl v28.4s, v29.4h
@@ -1973,38 +1421,22 @@ four46:
 	FMOVQ 16(R10), F31
 	WORD $0x0e217bfe // fcvtl v30.4s, v31.4h
 	WORD $0x4e217bff // fcvtl2 v31.4s, v31.8h
-	WORD $0x4f909b94 // fmul v20.4s, v28.4s, v16.s[2]
-	WORD $0x4e34d400 // fadd v0.4s, v0.4s, v20.4s
-	WORD $0x4f909bb5 // fmul v21.4s, v29.4s, v16.s[2]
-	WORD $0x4e35d421 // fadd v1.4s, v1.4s, v21.4s
-	WORD $0x4f909bd6 // fmul v22.4s, v30.4s, v16.s[2]
-	WORD $0x4e36d442 // fadd v2.4s, v2.4s, v22.4s
-	WORD $0x4f909bf7 // fmul v23.4s, v31.4s, v16.s[2]
-	WORD $0x4e37d463 // fadd v3.4s, v3.4s, v23.4s
-	WORD $0x4f919b98 // fmul v24.4s, v28.4s, v17.s[2]
-	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
-	WORD $0x4f919bb9 // fmul v25.4s, v29.4s, v17.s[2]
-	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
-	WORD $0x4f919bda // fmul v26.4s, v30.4s, v17.s[2]
-	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
-	WORD $0x4f919bfb // fmul v27.4s, v31.4s, v17.s[2]
-	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
-	WORD $0x4f929b94 // fmul v20.4s, v28.4s, v18.s[2]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4f929bb5 // fmul v21.4s, v29.4s, v18.s[2]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	WORD $0x4f929bd6 // fmul v22.4s, v30.4s, v18.s[2]
-	WORD $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
-	WORD $0x4f929bf7 // fmul v23.4s, v31.4s, v18.s[2]
-	WORD $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
-	WORD $0x4f939b98 // fmul v24.4s, v28.4s, v19.s[2]
-	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
-	WORD $0x4f939bb9 // fmul v25.4s, v29.4s, v19.s[2]
-	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
-	WORD $0x4f939bda // fmul v26.4s, v30.4s, v19.s[2]
-	WORD $0x4e3ad5ce // fadd v14.4s, v14.4s, v26.4s
-	WORD $0x4f939bfb // fmul v27.4s, v31.4s, v19.s[2]
-	WORD $0x4e3bd5ef // fadd v15.4s, v15.4s, v27.4s
+	WORD $0x4f901b80 // fmla v0.4s, v28.4s, v16.s[2]
+	WORD $0x4f901ba1 // fmla v1.4s, v29.4s, v16.s[2]
+	WORD $0x4f901bc2 // fmla v2.4s, v30.4s, v16.s[2]
+	WORD $0x4f901be3 // fmla v3.4s, v31.4s, v16.s[2]
+	WORD $0x4f911b84 // fmla v4.4s, v28.4s, v17.s[2]
+	WORD $0x4f911ba5 // fmla v5.4s, v29.4s, v17.s[2]
+	WORD $0x4f911bc6 // fmla v6.4s, v30.4s, v17.s[2]
+	WORD $0x4f911be7 // fmla v7.4s, v31.4s, v17.s[2]
+	WORD $0x4f921b88 // fmla v8.4s, v28.4s, v18.s[2]
+	WORD $0x4f921ba9 // fmla v9.4s, v29.4s, v18.s[2]
+	WORD $0x4f921bca // fmla v10.4s, v30.4s, v18.s[2]
+	WORD $0x4f921beb // fmla v11.4s, v31.4s, v18.s[2]
+	WORD $0x4f931b8c // fmla v12.4s, v28.4s, v19.s[2]
+	WORD $0x4f931bad // fmla v13.4s, v29.4s, v19.s[2]
+	WORD $0x4f931bce // fmla v14.4s, v30.4s, v19.s[2]
+	WORD $0x4f931bef // fmla v15.4s, v31.4s, v19.s[2]
 	ADD R6, R10
 	FMOVQ 0(R10), F21
 	WORD $0x0e217ab4 // fcvtl v20.4s, v21.4h
@@ -2012,38 +1444,22 @@ four46:
 	FMOVQ 16(R10), F23
 	WORD $0x0e217af6 // fcvtl v22.4s, v23.4h
 	WORD $0x4e217af7 // fcvtl2 v23.4s, v23.8h
-	WORD $0x4fb09a98 // fmul v24.4s, v20.4s, v16.s[3]
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
-	WORD $0x4fb09ab9 // fmul v25.4s, v21.4s, v16.s[3]
-	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
-	WORD $0x4fb09ada // fmul v26.4s, v22.4s, v16.s[3]
-	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
-	WORD $0x4fb09afb // fmul v27.4s, v23.4s, v16.s[3]
-	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
-	WORD $0x4fb19a9c // fmul v28.4s, v20.4s, v17.s[3]
-	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
-	WORD $0x4fb19abd // fmul v29.4s, v21.4s, v17.s[3]
-	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
-	WORD $0x4fb19ade // fmul v30.4s, v22.4s, v17.s[3]
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4fb19aff // fmul v31.4s, v23.4s, v17.s[3]
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	WORD $0x4fb29a98 // fmul v24.4s, v20.4s, v18.s[3]
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x4fb29ab9 // fmul v25.4s, v21.4s, v18.s[3]
-	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
-	WORD $0x4fb29ada // fmul v26.4s, v22.4s, v18.s[3]
-	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
-	WORD $0x4fb29afb // fmul v27.4s, v23.4s, v18.s[3]
-	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
-	WORD $0x4fb39a9c // fmul v28.4s, v20.4s, v19.s[3]
-	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
-	WORD $0x4fb39abd // fmul v29.4s, v21.4s, v19.s[3]
-	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
-	WORD $0x4fb39ade // fmul v30.4s, v22.4s, v19.s[3]
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
-	WORD $0x4fb39aff // fmul v31.4s, v23.4s, v19.s[3]
-	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x4fb01a80 // fmla v0.4s, v20.4s, v16.s[3]
+	WORD $0x4fb01aa1 // fmla v1.4s, v21.4s, v16.s[3]
+	WORD $0x4fb01ac2 // fmla v2.4s, v22.4s, v16.s[3]
+	WORD $0x4fb01ae3 // fmla v3.4s, v23.4s, v16.s[3]
+	WORD $0x4fb11a84 // fmla v4.4s, v20.4s, v17.s[3]
+	WORD $0x4fb11aa5 // fmla v5.4s, v21.4s, v17.s[3]
+	WORD $0x4fb11ac6 // fmla v6.4s, v22.4s, v17.s[3]
+	WORD $0x4fb11ae7 // fmla v7.4s, v23.4s, v17.s[3]
+	WORD $0x4fb21a88 // fmla v8.4s, v20.4s, v18.s[3]
+	WORD $0x4fb21aa9 // fmla v9.4s, v21.4s, v18.s[3]
+	WORD $0x4fb21aca // fmla v10.4s, v22.4s, v18.s[3]
+	WORD $0x4fb21aeb // fmla v11.4s, v23.4s, v18.s[3]
+	WORD $0x4fb31a8c // fmla v12.4s, v20.4s, v19.s[3]
+	WORD $0x4fb31aad // fmla v13.4s, v21.4s, v19.s[3]
+	WORD $0x4fb31ace // fmla v14.4s, v22.4s, v19.s[3]
+	WORD $0x4fb31aef // fmla v15.4s, v23.4s, v19.s[3]
 	ADD R6, R10
 	ADD $16, R11
 	SUBS $4, R12
@@ -2062,38 +1478,22 @@ single49:
 	FMOVQ 16(R10), F27
 	WORD $0x0e217b7a // fcvtl v26.4s, v27.4h
 	WORD $0x4e217b7b // fcvtl2 v27.4s, v27.8h
-	WORD $0x4f90931c // fmul v28.4s, v24.4s, v16.s[0]
-	WORD $0x4e3cd400 // fadd v0.4s, v0.4s, v28.4s
-	WORD $0x4f90933d // fmul v29.4s, v25.4s, v16.s[0]
-	WORD $0x4e3dd421 // fadd v1.4s, v1.4s, v29.4s
-	WORD $0x4f90935e // fmul v30.4s, v26.4s, v16.s[0]
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4f90937f // fmul v31.4s, v27.4s, v16.s[0]
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	WORD $0x4f919314 // fmul v20.4s, v24.4s, v17.s[0]
-	WORD $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
-	WORD $0x4f919335 // fmul v21.4s, v25.4s, v17.s[0]
-	WORD $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
-	WORD $0x4f919356 // fmul v22.4s, v26.4s, v17.s[0]
-	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
-	WORD $0x4f919377 // fmul v23.4s, v27.4s, v17.s[0]
-	WORD $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
-	WORD $0x4f92931c // fmul v28.4s, v24.4s, v18.s[0]
-	WORD $0x4e3cd508 // fadd v8.4s, v8.4s, v28.4s
-	WORD $0x4f92933d // fmul v29.4s, v25.4s, v18.s[0]
-	WORD $0x4e3dd529 // fadd v9.4s, v9.4s, v29.4s
-	WORD $0x4f92935e // fmul v30.4s, v26.4s, v18.s[0]
-	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
-	WORD $0x4f92937f // fmul v31.4s, v27.4s, v18.s[0]
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
-	WORD $0x4f939314 // fmul v20.4s, v24.4s, v19.s[0]
-	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
-	WORD $0x4f939335 // fmul v21.4s, v25.4s, v19.s[0]
-	WORD $0x4e35d5ad // fadd v13.4s, v13.4s, v21.4s
-	WORD $0x4f939356 // fmul v22.4s, v26.4s, v19.s[0]
-	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
-	WORD $0x4f939377 // fmul v23.4s, v27.4s, v19.s[0]
-	WORD $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+	WORD $0x4f901300 // fmla v0.4s, v24.4s, v16.s[0]
+	WORD $0x4f901321 // fmla v1.4s, v25.4s, v16.s[0]
+	WORD $0x4f901342 // fmla v2.4s, v26.4s, v16.s[0]
+	WORD $0x4f901363 // fmla v3.4s, v27.4s, v16.s[0]
+	WORD $0x4f911304 // fmla v4.4s, v24.4s, v17.s[0]
+	WORD $0x4f911325 // fmla v5.4s, v25.4s, v17.s[0]
+	WORD $0x4f911346 // fmla v6.4s, v26.4s, v17.s[0]
+	WORD $0x4f911367 // fmla v7.4s, v27.4s, v17.s[0]
+	WORD $0x4f921308 // fmla v8.4s, v24.4s, v18.s[0]
+	WORD $0x4f921329 // fmla v9.4s, v25.4s, v18.s[0]
+	WORD $0x4f92134a // fmla v10.4s, v26.4s, v18.s[0]
+	WORD $0x4f92136b // fmla v11.4s, v27.4s, v18.s[0]
+	WORD $0x4f93130c // fmla v12.4s, v24.4s, v19.s[0]
+	WORD $0x4f93132d // fmla v13.4s, v25.4s, v19.s[0]
+	WORD $0x4f93134e // fmla v14.4s, v26.4s, v19.s[0]
+	WORD $0x4f93136f // fmla v15.4s, v27.4s, v19.s[0]
 	ADD R6, R10
 	ADD $4, R11
 	SUBS $1, R12
@@ -2152,123 +1552,75 @@ four51:
 	FMOVQ 16(R10), F2
 	WORD $0x0e217841 // fcvtl v1.4s, v2.4h
 	WORD $0x4e217842 // fcvtl2 v2.4s, v2.8h
-	WORD $0x4f909263 // fmul v3.4s, v19.4s, v16.s[0]
-	WORD $0x4e23d79c // fadd v28.4s, v28.4s, v3.4s
-	WORD $0x4f909004 // fmul v4.4s, v0.4s, v16.s[0]
-	WORD $0x4e24d7bd // fadd v29.4s, v29.4s, v4.4s
-	WORD $0x4f909025 // fmul v5.4s, v1.4s, v16.s[0]
-	WORD $0x4e25d7de // fadd v30.4s, v30.4s, v5.4s
-	WORD $0x4f909046 // fmul v6.4s, v2.4s, v16.s[0]
-	WORD $0x4e26d7ff // fadd v31.4s, v31.4s, v6.4s
-	WORD $0x4f919267 // fmul v7.4s, v19.4s, v17.s[0]
-	WORD $0x4e27d694 // fadd v20.4s, v20.4s, v7.4s
-	WORD $0x4f919008 // fmul v8.4s, v0.4s, v17.s[0]
-	WORD $0x4e28d6b5 // fadd v21.4s, v21.4s, v8.4s
-	WORD $0x4f919029 // fmul v9.4s, v1.4s, v17.s[0]
-	WORD $0x4e29d6d6 // fadd v22.4s, v22.4s, v9.4s
-	WORD $0x4f91904a // fmul v10.4s, v2.4s, v17.s[0]
-	WORD $0x4e2ad6f7 // fadd v23.4s, v23.4s, v10.4s
-	WORD $0x4f92926b // fmul v11.4s, v19.4s, v18.s[0]
-	WORD $0x4e2bd718 // fadd v24.4s, v24.4s, v11.4s
-	WORD $0x4f92900c // fmul v12.4s, v0.4s, v18.s[0]
-	WORD $0x4e2cd739 // fadd v25.4s, v25.4s, v12.4s
-	WORD $0x4f92902d // fmul v13.4s, v1.4s, v18.s[0]
-	WORD $0x4e2dd75a // fadd v26.4s, v26.4s, v13.4s
-	WORD $0x4f92904e // fmul v14.4s, v2.4s, v18.s[0]
-	WORD $0x4e2ed77b // fadd v27.4s, v27.4s, v14.4s
+	WORD $0x4f90127c // fmla v28.4s, v19.4s, v16.s[0]
+	WORD $0x4f90101d // fmla v29.4s, v0.4s, v16.s[0]
+	WORD $0x4f90103e // fmla v30.4s, v1.4s, v16.s[0]
+	WORD $0x4f90105f // fmla v31.4s, v2.4s, v16.s[0]
+	WORD $0x4f911274 // fmla v20.4s, v19.4s, v17.s[0]
+	WORD $0x4f911015 // fmla v21.4s, v0.4s, v17.s[0]
+	WORD $0x4f911036 // fmla v22.4s, v1.4s, v17.s[0]
+	WORD $0x4f911057 // fmla v23.4s, v2.4s, v17.s[0]
+	WORD $0x4f921278 // fmla v24.4s, v19.4s, v18.s[0]
+	WORD $0x4f921019 // fmla v25.4s, v0.4s, v18.s[0]
+	WORD $0x4f92103a // fmla v26.4s, v1.4s, v18.s[0]
+	WORD $0x4f92105b // fmla v27.4s, v2.4s, v18.s[0]
 	ADD R6, R10
-	FMOVQ 0(R10), F3
-	WORD $0x0e21786f // fcvtl v15.4s, v3.4h
-	WORD $0x4e217863 // fcvtl2 v3.4s, v3.8h
-	FMOVQ 16(R10), F5
-	WORD $0x0e2178a4 // fcvtl v4.4s, v5.4h
-	WORD $0x4e2178a5 // fcvtl2 v5.4s, v5.8h
-	WORD $0x4fb091e6 // fmul v6.4s, v15.4s, v16.s[1]
-	WORD $0x4e26d79c // fadd v28.4s, v28.4s, v6.4s
-	WORD $0x4fb09067 // fmul v7.4s, v3.4s, v16.s[1]
-	WORD $0x4e27d7bd // fadd v29.4s, v29.4s, v7.4s
-	WORD $0x4fb09088 // fmul v8.4s, v4.4s, v16.s[1]
-	WORD $0x4e28d7de // fadd v30.4s, v30.4s, v8.4s
-	WORD $0x4fb090a9 // fmul v9.4s, v5.4s, v16.s[1]
-	WORD $0x4e29d7ff // fadd v31.4s, v31.4s, v9.4s
-	WORD $0x4fb191ea // fmul v10.4s, v15.4s, v17.s[1]
-	WORD $0x4e2ad694 // fadd v20.4s, v20.4s, v10.4s
-	WORD $0x4fb1906b // fmul v11.4s, v3.4s, v17.s[1]
-	WORD $0x4e2bd6b5 // fadd v21.4s, v21.4s, v11.4s
-	WORD $0x4fb1908c // fmul v12.4s, v4.4s, v17.s[1]
-	WORD $0x4e2cd6d6 // fadd v22.4s, v22.4s, v12.4s
-	WORD $0x4fb190ad // fmul v13.4s, v5.4s, v17.s[1]
-	WORD $0x4e2dd6f7 // fadd v23.4s, v23.4s, v13.4s
-	WORD $0x4fb291ee // fmul v14.4s, v15.4s, v18.s[1]
-	WORD $0x4e2ed718 // fadd v24.4s, v24.4s, v14.4s
-	WORD $0x4fb29073 // fmul v19.4s, v3.4s, v18.s[1]
-	WORD $0x4e33d739 // fadd v25.4s, v25.4s, v19.4s
-	WORD $0x4fb29080 // fmul v0.4s, v4.4s, v18.s[1]
-	WORD $0x4e20d75a // fadd v26.4s, v26.4s, v0.4s
-	WORD $0x4fb290a1 // fmul v1.4s, v5.4s, v18.s[1]
-	WORD $0x4e21d77b // fadd v27.4s, v27.4s, v1.4s
-	ADD R6, R10
-	FMOVQ 0(R10), F6
-	WORD $0x0e2178c2 // fcvtl v2.4s, v6.4h
+	FMOVQ 0(R10), F4
+	WORD $0x0e217883 // fcvtl v3.4s, v4.4h
+	WORD $0x4e217884 // fcvtl2 v4.4s, v4.8h
+	FMOVQ 16(R10), F6
+	WORD $0x0e2178c5 // fcvtl v5.4s, v6.4h
 	WORD $0x4e2178c6 // fcvtl2 v6.4s, v6.8h
-	FMOVQ 16(R10), F8
+	WORD $0x4fb0107c // fmla v28.4s, v3.4s, v16.s[1]
+	WORD $0x4fb0109d // fmla v29.4s, v4.4s, v16.s[1]
+	WORD $0x4fb010be // fmla v30.4s, v5.4s, v16.s[1]
+	WORD $0x4fb010df // fmla v31.4s, v6.4s, v16.s[1]
+	WORD $0x4fb11074 // fmla v20.4s, v3.4s, v17.s[1]
+	WORD $0x4fb11095 // fmla v21.4s, v4.4s, v17.s[1]
+	WORD $0x4fb110b6 // fmla v22.4s, v5.4s, v17.s[1]
+	WORD $0x4fb110d7 // fmla v23.4s, v6.4s, v17.s[1]
+	WORD $0x4fb21078 // fmla v24.4s, v3.4s, v18.s[1]
+	WORD $0x4fb21099 // fmla v25.4s, v4.4s, v18.s[1]
+	WORD $0x4fb210ba // fmla v26.4s, v5.4s, v18.s[1]
+	WORD $0x4fb210db // fmla v27.4s, v6.4s, v18.s[1]
+	ADD R6, R10
+	FMOVQ 0(R10), F8
 	WORD $0x0e217907 // fcvtl v7.4s, v8.4h
 	WORD $0x4e217908 // fcvtl2 v8.4s, v8.8h
-	WORD $0x4f909849 // fmul v9.4s, v2.4s, v16.s[2]
-	WORD $0x4e29d79c // fadd v28.4s, v28.4s, v9.4s
-	WORD $0x4f9098ca // fmul v10.4s, v6.4s, v16.s[2]
-	WORD $0x4e2ad7bd // fadd v29.4s, v29.4s, v10.4s
-	WORD $0x4f9098eb // fmul v11.4s, v7.4s, v16.s[2]
-	WORD $0x4e2bd7de // fadd v30.4s, v30.4s, v11.4s
-	WORD $0x4f90990c // fmul v12.4s, v8.4s, v16.s[2]
-	WORD $0x4e2cd7ff // fadd v31.4s, v31.4s, v12.4s
-	WORD $0x4f91984d // fmul v13.4s, v2.4s, v17.s[2]
-	WORD $0x4e2dd694 // fadd v20.4s, v20.4s, v13.4s
-	WORD $0x4f9198ce // fmul v14.4s, v6.4s, v17.s[2]
-	WORD $0x4e2ed6b5 // fadd v21.4s, v21.4s, v14.4s
-	WORD $0x4f9198f3 // fmul v19.4s, v7.4s, v17.s[2]
-	WORD $0x4e33d6d6 // fadd v22.4s, v22.4s, v19.4s
-	WORD $0x4f919900 // fmul v0.4s, v8.4s, v17.s[2]
-	WORD $0x4e20d6f7 // fadd v23.4s, v23.4s, v0.4s
-	WORD $0x4f929841 // fmul v1.4s, v2.4s, v18.s[2]
-	WORD $0x4e21d718 // fadd v24.4s, v24.4s, v1.4s
-	WORD $0x4f9298cf // fmul v15.4s, v6.4s, v18.s[2]
-	WORD $0x4e2fd739 // fadd v25.4s, v25.4s, v15.4s
-	WORD $0x4f9298e3 // fmul v3.4s, v7.4s, v18.s[2]
-	WORD $0x4e23d75a // fadd v26.4s, v26.4s, v3.4s
-	WORD $0x4f929904 // fmul v4.4s, v8.4s, v18.s[2]
-	WORD $0x4e24d77b // fadd v27.4s, v27.4s, v4.4s
+	FMOVQ 16(R10), F10
+	WORD $0x0e217949 // fcvtl v9.4s, v10.4h
+	WORD $0x4e21794a // fcvtl2 v10.4s, v10.8h
+	WORD $0x4f9018fc // fmla v28.4s, v7.4s, v16.s[2]
+	WORD $0x4f90191d // fmla v29.4s, v8.4s, v16.s[2]
+	WORD $0x4f90193e // fmla v30.4s, v9.4s, v16.s[2]
+	WORD $0x4f90195f // fmla v31.4s, v10.4s, v16.s[2]
+	WORD $0x4f9118f4 // fmla v20.4s, v7.4s, v17.s[2]
+	WORD $0x4f911915 // fmla v21.4s, v8.4s, v17.s[2]
+	WORD $0x4f911936 // fmla v22.4s, v9.4s, v17.s[2]
+	WORD $0x4f911957 // fmla v23.4s, v10.4s, v17.s[2]
+	WORD $0x4f9218f8 // fmla v24.4s, v7.4s, v18.s[2]
+	WORD $0x4f921919 // fmla v25.4s, v8.4s, v18.s[2]
+	WORD $0x4f92193a // fmla v26.4s, v9.4s, v18.s[2]
+	WORD $0x4f92195b // fmla v27.4s, v10.4s, v18.s[2]
 	ADD R6, R10
-	FMOVQ 0(R10), F9
-	WORD $0x0e217925 // fcvtl v5.4s, v9.4h
-	WORD $0x4e217929 // fcvtl2 v9.4s, v9.8h
-	FMOVQ 16(R10), F11
-	WORD $0x0e21796a // fcvtl v10.4s, v11.4h
-	WORD $0x4e21796b // fcvtl2 v11.4s, v11.8h
-	WORD $0x4fb098ac // fmul v12.4s, v5.4s, v16.s[3]
-	WORD $0x4e2cd79c // fadd v28.4s, v28.4s, v12.4s
-	WORD $0x4fb0992d // fmul v13.4s, v9.4s, v16.s[3]
-	WORD $0x4e2dd7bd // fadd v29.4s, v29.4s, v13.4s
-	WORD $0x4fb0994e // fmul v14.4s, v10.4s, v16.s[3]
-	WORD $0x4e2ed7de // fadd v30.4s, v30.4s, v14.4s
-	WORD $0x4fb09973 // fmul v19.4s, v11.4s, v16.s[3]
-	WORD $0x4e33d7ff // fadd v31.4s, v31.4s, v19.4s
-	WORD $0x4fb198a0 // fmul v0.4s, v5.4s, v17.s[3]
-	WORD $0x4e20d694 // fadd v20.4s, v20.4s, v0.4s
-	WORD $0x4fb19921 // fmul v1.4s, v9.4s, v17.s[3]
-	WORD $0x4e21d6b5 // fadd v21.4s, v21.4s, v1.4s
-	WORD $0x4fb1994f // fmul v15.4s, v10.4s, v17.s[3]
-	WORD $0x4e2fd6d6 // fadd v22.4s, v22.4s, v15.4s
-	WORD $0x4fb19963 // fmul v3.4s, v11.4s, v17.s[3]
-	WORD $0x4e23d6f7 // fadd v23.4s, v23.4s, v3.4s
-	WORD $0x4fb298a4 // fmul v4.4s, v5.4s, v18.s[3]
-	WORD $0x4e24d718 // fadd v24.4s, v24.4s, v4.4s
-	WORD $0x4fb29922 // fmul v2.4s, v9.4s, v18.s[3]
-	WORD $0x4e22d739 // fadd v25.4s, v25.4s, v2.4s
-	WORD $0x4fb29946 // fmul v6.4s, v10.4s, v18.s[3]
-	WORD $0x4e26d75a // fadd v26.4s, v26.4s, v6.4s
-	WORD $0x4fb29967 // fmul v7.4s, v11.4s, v18.s[3]
-	WORD $0x4e27d77b // fadd v27.4s, v27.4s, v7.4s
+	FMOVQ 0(R10), F12
+	WORD $0x0e21798b // fcvtl v11.4s, v12.4h
+	WORD $0x4e21798c // fcvtl2 v12.4s, v12.8h
+	FMOVQ 16(R10), F14
+	WORD $0x0e2179cd // fcvtl v13.4s, v14.4h
+	WORD $0x4e2179ce // fcvtl2 v14.4s, v14.8h
+	WORD $0x4fb0197c // fmla v28.4s, v11.4s, v16.s[3]
+	WORD $0x4fb0199d // fmla v29.4s, v12.4s, v16.s[3]
+	WORD $0x4fb019be // fmla v30.4s, v13.4s, v16.s[3]
+	WORD $0x4fb019df // fmla v31.4s, v14.4s, v16.s[3]
+	WORD $0x4fb11974 // fmla v20.4s, v11.4s, v17.s[3]
+	WORD $0x4fb11995 // fmla v21.4s, v12.4s, v17.s[3]
+	WORD $0x4fb119b6 // fmla v22.4s, v13.4s, v17.s[3]
+	WORD $0x4fb119d7 // fmla v23.4s, v14.4s, v17.s[3]
+	WORD $0x4fb21978 // fmla v24.4s, v11.4s, v18.s[3]
+	WORD $0x4fb21999 // fmla v25.4s, v12.4s, v18.s[3]
+	WORD $0x4fb219ba // fmla v26.4s, v13.4s, v18.s[3]
+	WORD $0x4fb219db // fmla v27.4s, v14.4s, v18.s[3]
 	ADD R6, R10
 	ADD $16, R11
 	SUBS $4, R12
@@ -2280,36 +1632,24 @@ single54:
 	FMOVS 0(R11), F16
 	FMOVS 1024(R11), F17
 	FMOVS 2048(R11), F18
-	FMOVQ 0(R10), F12
-	WORD $0x0e217988 // fcvtl v8.4s, v12.4h
-	WORD $0x4e21798c // fcvtl2 v12.4s, v12.8h
-	FMOVQ 16(R10), F14
-	WORD $0x0e2179cd // fcvtl v13.4s, v14.4h
-	WORD $0x4e2179ce // fcvtl2 v14.4s, v14.8h
-	WORD $0x4f909113 // fmul v19.4s, v8.4s, v16.s[0]
-	WORD $0x4e33d79c // fadd v28.4s, v28.4s, v19.4s
-	WORD $0x4f909180 // fmul v0.4s, v12.4s, v16.s[0]
-	WORD $0x4e20d7bd // fadd v29.4s, v29.4s, v0.4s
-	WORD $0x4f9091a1 // fmul v1.4s, v13.4s, v16.s[0]
-	WORD $0x4e21d7de // fadd v30.4s, v30.4s, v1.4s
-	WORD $0x4f9091cf // fmul v15.4s, v14.4s, v16.s[0]
-	WORD $0x4e2fd7ff // fadd v31.4s, v31.4s, v15.4s
-	WORD $0x4f919103 // fmul v3.4s, v8.4s, v17.s[0]
-	WORD $0x4e23d694 // fadd v20.4s, v20.4s, v3.4s
-	WORD $0x4f919184 // fmul v4.4s, v12.4s, v17.s[0]
-	WORD $0x4e24d6b5 // fadd v21.4s, v21.4s, v4.4s
-	WORD $0x4f9191a2 // fmul v2.4s, v13.4s, v17.s[0]
-	WORD $0x4e22d6d6 // fadd v22.4s, v22.4s, v2.4s
-	WORD $0x4f9191c6 // fmul v6.4s, v14.4s, v17.s[0]
-	WORD $0x4e26d6f7 // fadd v23.4s, v23.4s, v6.4s
-	WORD $0x4f929107 // fmul v7.4s, v8.4s, v18.s[0]
-	WORD $0x4e27d718 // fadd v24.4s, v24.4s, v7.4s
-	WORD $0x4f929185 // fmul v5.4s, v12.4s, v18.s[0]
-	WORD $0x4e25d739 // fadd v25.4s, v25.4s, v5.4s
-	WORD $0x4f9291a9 // fmul v9.4s, v13.4s, v18.s[0]
-	WORD $0x4e29d75a // fadd v26.4s, v26.4s, v9.4s
-	WORD $0x4f9291ca // fmul v10.4s, v14.4s, v18.s[0]
-	WORD $0x4e2ad77b // fadd v27.4s, v27.4s, v10.4s
+	FMOVQ 0(R10), F19
+	WORD $0x0e217a6f // fcvtl v15.4s, v19.4h
+	WORD $0x4e217a73 // fcvtl2 v19.4s, v19.8h
+	FMOVQ 16(R10), F1
+	WORD $0x0e217820 // fcvtl v0.4s, v1.4h
+	WORD $0x4e217821 // fcvtl2 v1.4s, v1.8h
+	WORD $0x4f9011fc // fmla v28.4s, v15.4s, v16.s[0]
+	WORD $0x4f90127d // fmla v29.4s, v19.4s, v16.s[0]
+	WORD $0x4f90101e // fmla v30.4s, v0.4s, v16.s[0]
+	WORD $0x4f90103f // fmla v31.4s, v1.4s, v16.s[0]
+	WORD $0x4f9111f4 // fmla v20.4s, v15.4s, v17.s[0]
+	WORD $0x4f911275 // fmla v21.4s, v19.4s, v17.s[0]
+	WORD $0x4f911016 // fmla v22.4s, v0.4s, v17.s[0]
+	WORD $0x4f911037 // fmla v23.4s, v1.4s, v17.s[0]
+	WORD $0x4f9211f8 // fmla v24.4s, v15.4s, v18.s[0]
+	WORD $0x4f921279 // fmla v25.4s, v19.4s, v18.s[0]
+	WORD $0x4f92101a // fmla v26.4s, v0.4s, v18.s[0]
+	WORD $0x4f92103b // fmla v27.4s, v1.4s, v18.s[0]
 	ADD R6, R10
 	ADD $4, R11
 	SUBS $1, R12
@@ -2336,44 +1676,66 @@ done53:
 	RET
 queries2:
 part55:
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V19.B16, V19.B16, V19.B16
-	VEOR V0.B16, V0.B16, V0.B16
-	VEOR V1.B16, V1.B16, V1.B16
-	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V2.B16, V2.B16, V2.B16
 	VEOR V3.B16, V3.B16, V3.B16
 	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
 	MOVD R3, R10
 	MOVD R1, R11
 	MOVD R5, R12
 	SUBS $4, R12
 	BLT one57
 four56:
-	FMOVQ 0(R11), F6
-	FMOVQ 1024(R11), F7
-	FMOVQ 0(R10), F9
-	WORD $0x0e217925 // fcvtl v5.4s, v9.4h
-	WORD $0x4e217929 // fcvtl2 v9.4s, v9.8h
-	FMOVQ 16(R10), F8
-	WORD $0x0e21790a // fcvtl v10.4s, v8.4h
-	WORD $0x4e217908 // fcvtl2 v8.4s, v8.8h
-	WORD $0x4f8690ac // fmul v12.4s, v5.4s, v6.s[0]
-	WORD $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
-	WORD $0x4f86912d // fmul v13.4s, v9.4s, v6.s[0]
-	WORD $0x4e2dd673 // fadd v19.4s, v19.4s, v13.4s
-	WORD $0x4f86914e // fmul v14.4s, v10.4s, v6.s[0]
-	WORD $0x4e2ed400 // fadd v0.4s, v0.4s, v14.4s
-	WORD $0x4f869110 // fmul v16.4s, v8.4s, v6.s[0]
-	WORD $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
-	WORD $0x4f8790b1 // fmul v17.4s, v5.4s, v7.s[0]
-	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
-	WORD $0x4f879132 // fmul v18.4s, v9.4s, v7.s[0]
-	WORD $0x4e32d463 // fadd v3.4s, v3.4s, v18.4s
-	WORD $0x4f87915c // fmul v28.4s, v10.4s, v7.s[0]
-	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
-	WORD $0x4f87911d // fmul v29.4s, v8.4s, v7.s[0]
-	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
+	FMOVQ 0(R11), F10
+	FMOVQ 1024(R11), F11
+	FMOVQ 0(R10), F13
+	WORD $0x0e2179ac // fcvtl v12.4s, v13.4h
+	WORD $0x4e2179ad // fcvtl2 v13.4s, v13.8h
+	FMOVQ 16(R10), F15
+	WORD $0x0e2179ee // fcvtl v14.4s, v15.4h
+	WORD $0x4e2179ef // fcvtl2 v15.4s, v15.8h
+	WORD $0x4f8a1182 // fmla v2.4s, v12.4s, v10.s[0]
+	WORD $0x4f8a11a3 // fmla v3.4s, v13.4s, v10.s[0]
+	WORD $0x4f8a11c4 // fmla v4.4s, v14.4s, v10.s[0]
+	WORD $0x4f8a11e5 // fmla v5.4s, v15.4s, v10.s[0]
+	WORD $0x4f8b1186 // fmla v6.4s, v12.4s, v11.s[0]
+	WORD $0x4f8b11a7 // fmla v7.4s, v13.4s, v11.s[0]
+	WORD $0x4f8b11c8 // fmla v8.4s, v14.4s, v11.s[0]
+	WORD $0x4f8b11e9 // fmla v9.4s, v15.4s, v11.s[0]
+	ADD R6, R10
+	FMOVQ 0(R10), F0
+	WORD $0x0e217813 // fcvtl v19.4s, v0.4h
+	WORD $0x4e217800 // fcvtl2 v0.4s, v0.8h
+	FMOVQ 16(R10), F16
+	WORD $0x0e217a01 // fcvtl v1.4s, v16.4h
+	WORD $0x4e217a10 // fcvtl2 v16.4s, v16.8h
+	WORD $0x4faa1262 // fmla v2.4s, v19.4s, v10.s[1]
+	WORD $0x4faa1003 // fmla v3.4s, v0.4s, v10.s[1]
+	WORD $0x4faa1024 // fmla v4.4s, v1.4s, v10.s[1]
+	WORD $0x4faa1205 // fmla v5.4s, v16.4s, v10.s[1]
+	WORD $0x4fab1266 // fmla v6.4s, v19.4s, v11.s[1]
+	WORD $0x4fab1007 // fmla v7.4s, v0.4s, v11.s[1]
+	WORD $0x4fab1028 // fmla v8.4s, v1.4s, v11.s[1]
+	WORD $0x4fab1209 // fmla v9.4s, v16.4s, v11.s[1]
+	ADD R6, R10
+	FMOVQ 0(R10), F18
+	WORD $0x0e217a51 // fcvtl v17.4s, v18.4h
+	WORD $0x4e217a52 // fcvtl2 v18.4s, v18.8h
+	FMOVQ 16(R10), F29
+	WORD $0x0e217bbc // fcvtl v28.4s, v29.4h
+	WORD $0x4e217bbd // fcvtl2 v29.4s, v29.8h
+	WORD $0x4f8a1a22 // fmla v2.4s, v17.4s, v10.s[2]
+	WORD $0x4f8a1a43 // fmla v3.4s, v18.4s, v10.s[2]
+	WORD $0x4f8a1b84 // fmla v4.4s, v28.4s, v10.s[2]
+	WORD $0x4f8a1ba5 // fmla v5.4s, v29.4s, v10.s[2]
+	WORD $0x4f8b1a26 // fmla v6.4s, v17.4s, v11.s[2]
+	WORD $0x4f8b1a47 // fmla v7.4s, v18.4s, v11.s[2]
+	WORD $0x4f8b1b88 // fmla v8.4s, v28.4s, v11.s[2]
+	WORD $0x4f8b1ba9 // fmla v9.4s, v29.4s, v11.s[2]
 	ADD R6, R10
 	FMOVQ 0(R10), F31
 	WORD $0x0e217bfe // fcvtl v30.4s, v31.4h
@@ -2381,68 +1743,14 @@ four56:
 	FMOVQ 16(R10), F21
 	WORD $0x0e217ab4 // fcvtl v20.4s, v21.4h
 	WORD $0x4e217ab5 // fcvtl2 v21.4s, v21.8h
-	WORD $0x4fa693d6 // fmul v22.4s, v30.4s, v6.s[1]
-	WORD $0x4e36d56b // fadd v11.4s, v11.4s, v22.4s
-	WORD $0x4fa693f7 // fmul v23.4s, v31.4s, v6.s[1]
-	WORD $0x4e37d673 // fadd v19.4s, v19.4s, v23.4s
-	WORD $0x4fa69298 // fmul v24.4s, v20.4s, v6.s[1]
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
-	WORD $0x4fa692b9 // fmul v25.4s, v21.4s, v6.s[1]
-	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
-	WORD $0x4fa793da // fmul v26.4s, v30.4s, v7.s[1]
-	WORD $0x4e3ad5ef // fadd v15.4s, v15.4s, v26.4s
-	WORD $0x4fa793fb // fmul v27.4s, v31.4s, v7.s[1]
-	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
-	WORD $0x4fa7928c // fmul v12.4s, v20.4s, v7.s[1]
-	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
-	WORD $0x4fa792ad // fmul v13.4s, v21.4s, v7.s[1]
-	WORD $0x4e2dd442 // fadd v2.4s, v2.4s, v13.4s
-	ADD R6, R10
-	FMOVQ 0(R10), F16
-	WORD $0x0e217a0e // fcvtl v14.4s, v16.4h
-	WORD $0x4e217a10 // fcvtl2 v16.4s, v16.8h
-	FMOVQ 16(R10), F18
-	WORD $0x0e217a51 // fcvtl v17.4s, v18.4h
-	WORD $0x4e217a52 // fcvtl2 v18.4s, v18.8h
-	WORD $0x4f8699dc // fmul v28.4s, v14.4s, v6.s[2]
-	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
-	WORD $0x4f869a1d // fmul v29.4s, v16.4s, v6.s[2]
-	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
-	WORD $0x4f869a25 // fmul v5.4s, v17.4s, v6.s[2]
-	WORD $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
-	WORD $0x4f869a49 // fmul v9.4s, v18.4s, v6.s[2]
-	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
-	WORD $0x4f8799ca // fmul v10.4s, v14.4s, v7.s[2]
-	WORD $0x4e2ad5ef // fadd v15.4s, v15.4s, v10.4s
-	WORD $0x4f879a08 // fmul v8.4s, v16.4s, v7.s[2]
-	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
-	WORD $0x4f879a36 // fmul v22.4s, v17.4s, v7.s[2]
-	WORD $0x4e36d484 // fadd v4.4s, v4.4s, v22.4s
-	WORD $0x4f879a57 // fmul v23.4s, v18.4s, v7.s[2]
-	WORD $0x4e37d442 // fadd v2.4s, v2.4s, v23.4s
-	ADD R6, R10
-	FMOVQ 0(R10), F25
-	WORD $0x0e217b38 // fcvtl v24.4s, v25.4h
-	WORD $0x4e217b39 // fcvtl2 v25.4s, v25.8h
-	FMOVQ 16(R10), F27
-	WORD $0x0e217b7a // fcvtl v26.4s, v27.4h
-	WORD $0x4e217b7b // fcvtl2 v27.4s, v27.8h
-	WORD $0x4fa69b0c // fmul v12.4s, v24.4s, v6.s[3]
-	WORD $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
-	WORD $0x4fa69b2d // fmul v13.4s, v25.4s, v6.s[3]
-	WORD $0x4e2dd673 // fadd v19.4s, v19.4s, v13.4s
-	WORD $0x4fa69b5e // fmul v30.4s, v26.4s, v6.s[3]
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4fa69b7f // fmul v31.4s, v27.4s, v6.s[3]
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
-	WORD $0x4fa79b14 // fmul v20.4s, v24.4s, v7.s[3]
-	WORD $0x4e34d5ef // fadd v15.4s, v15.4s, v20.4s
-	WORD $0x4fa79b35 // fmul v21.4s, v25.4s, v7.s[3]
-	WORD $0x4e35d463 // fadd v3.4s, v3.4s, v21.4s
-	WORD $0x4fa79b5c // fmul v28.4s, v26.4s, v7.s[3]
-	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
-	WORD $0x4fa79b7d // fmul v29.4s, v27.4s, v7.s[3]
-	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
+	WORD $0x4faa1bc2 // fmla v2.4s, v30.4s, v10.s[3]
+	WORD $0x4faa1be3 // fmla v3.4s, v31.4s, v10.s[3]
+	WORD $0x4faa1a84 // fmla v4.4s, v20.4s, v10.s[3]
+	WORD $0x4faa1aa5 // fmla v5.4s, v21.4s, v10.s[3]
+	WORD $0x4fab1bc6 // fmla v6.4s, v30.4s, v11.s[3]
+	WORD $0x4fab1be7 // fmla v7.4s, v31.4s, v11.s[3]
+	WORD $0x4fab1a88 // fmla v8.4s, v20.4s, v11.s[3]
+	WORD $0x4fab1aa9 // fmla v9.4s, v21.4s, v11.s[3]
 	ADD R6, R10
 	ADD $16, R11
 	SUBS $4, R12
@@ -2451,44 +1759,36 @@ one57:
 	ADDS $4, R12
 	BEQ done58
 single59:
-	FMOVS 0(R11), F6
-	FMOVS 1024(R11), F7
-	FMOVQ 0(R10), F9
-	WORD $0x0e217925 // fcvtl v5.4s, v9.4h
-	WORD $0x4e217929 // fcvtl2 v9.4s, v9.8h
-	FMOVQ 16(R10), F8
-	WORD $0x0e21790a // fcvtl v10.4s, v8.4h
-	WORD $0x4e217908 // fcvtl2 v8.4s, v8.8h
-	WORD $0x4f8690b6 // fmul v22.4s, v5.4s, v6.s[0]
-	WORD $0x4e36d56b // fadd v11.4s, v11.4s, v22.4s
-	WORD $0x4f869137 // fmul v23.4s, v9.4s, v6.s[0]
-	WORD $0x4e37d673 // fadd v19.4s, v19.4s, v23.4s
-	WORD $0x4f86914e // fmul v14.4s, v10.4s, v6.s[0]
-	WORD $0x4e2ed400 // fadd v0.4s, v0.4s, v14.4s
-	WORD $0x4f869110 // fmul v16.4s, v8.4s, v6.s[0]
-	WORD $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
-	WORD $0x4f8790b1 // fmul v17.4s, v5.4s, v7.s[0]
-	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
-	WORD $0x4f879132 // fmul v18.4s, v9.4s, v7.s[0]
-	WORD $0x4e32d463 // fadd v3.4s, v3.4s, v18.4s
-	WORD $0x4f87914c // fmul v12.4s, v10.4s, v7.s[0]
-	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
-	WORD $0x4f87910d // fmul v13.4s, v8.4s, v7.s[0]
-	WORD $0x4e2dd442 // fadd v2.4s, v2.4s, v13.4s
+	FMOVS 0(R11), F10
+	FMOVS 1024(R11), F11
+	FMOVQ 0(R10), F23
+	WORD $0x0e217af6 // fcvtl v22.4s, v23.4h
+	WORD $0x4e217af7 // fcvtl2 v23.4s, v23.8h
+	FMOVQ 16(R10), F25
+	WORD $0x0e217b38 // fcvtl v24.4s, v25.4h
+	WORD $0x4e217b39 // fcvtl2 v25.4s, v25.8h
+	WORD $0x4f8a12c2 // fmla v2.4s, v22.4s, v10.s[0]
+	WORD $0x4f8a12e3 // fmla v3.4s, v23.4s, v10.s[0]
+	WORD $0x4f8a1304 // fmla v4.4s, v24.4s, v10.s[0]
+	WORD $0x4f8a1325 // fmla v5.4s, v25.4s, v10.s[0]
+	WORD $0x4f8b12c6 // fmla v6.4s, v22.4s, v11.s[0]
+	WORD $0x4f8b12e7 // fmla v7.4s, v23.4s, v11.s[0]
+	WORD $0x4f8b1308 // fmla v8.4s, v24.4s, v11.s[0]
+	WORD $0x4f8b1329 // fmla v9.4s, v25.4s, v11.s[0]
 	ADD R6, R10
 	ADD $4, R11
 	SUBS $1, R12
 	BNE single59
 done58:
-	FMOVQ F11, 0(R0)
-	FMOVQ F19, 16(R0)
-	FMOVQ F0, 32(R0)
-	FMOVQ F1, 48(R0)
+	FMOVQ F2, 0(R0)
+	FMOVQ F3, 16(R0)
+	FMOVQ F4, 32(R0)
+	FMOVQ F5, 48(R0)
 	ADD R7, R0, R8
-	FMOVQ F15, 0(R8)
-	FMOVQ F3, 16(R8)
-	FMOVQ F4, 32(R8)
-	FMOVQ F2, 48(R8)
+	FMOVQ F6, 0(R8)
+	FMOVQ F7, 16(R8)
+	FMOVQ F8, 32(R8)
+	FMOVQ F9, 48(R8)
 	ADD $64, R0
 	ADD $32, R3
 	SUBS $16, R4
@@ -2496,76 +1796,60 @@ done58:
 	RET
 queries1:
 part60:
-	VEOR V30.B16, V30.B16, V30.B16
-	VEOR V31.B16, V31.B16, V31.B16
-	VEOR V20.B16, V20.B16, V20.B16
-	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V26.B16, V26.B16, V26.B16
+	VEOR V27.B16, V27.B16, V27.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
 	MOVD R3, R10
 	MOVD R1, R11
 	MOVD R5, R12
 	SUBS $4, R12
 	BLT one62
 four61:
-	FMOVQ 0(R11), F28
-	FMOVQ 0(R10), F24
-	WORD $0x0e217b1d // fcvtl v29.4s, v24.4h
-	WORD $0x4e217b18 // fcvtl2 v24.4s, v24.8h
-	FMOVQ 16(R10), F26
-	WORD $0x0e217b59 // fcvtl v25.4s, v26.4h
-	WORD $0x4e217b5a // fcvtl2 v26.4s, v26.8h
-	WORD $0x4f9c93bb // fmul v27.4s, v29.4s, v28.s[0]
-	WORD $0x4e3bd7de // fadd v30.4s, v30.4s, v27.4s
-	WORD $0x4f9c9316 // fmul v22.4s, v24.4s, v28.s[0]
-	WORD $0x4e36d7ff // fadd v31.4s, v31.4s, v22.4s
-	WORD $0x4f9c9337 // fmul v23.4s, v25.4s, v28.s[0]
-	WORD $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
-	WORD $0x4f9c934e // fmul v14.4s, v26.4s, v28.s[0]
-	WORD $0x4e2ed6b5 // fadd v21.4s, v21.4s, v14.4s
+	FMOVQ 0(R11), F14
+	FMOVQ 0(R10), F19
+	WORD $0x0e217a6f // fcvtl v15.4s, v19.4h
+	WORD $0x4e217a73 // fcvtl2 v19.4s, v19.8h
+	FMOVQ 16(R10), F1
+	WORD $0x0e217820 // fcvtl v0.4s, v1.4h
+	WORD $0x4e217821 // fcvtl2 v1.4s, v1.8h
+	WORD $0x4f8e11fa // fmla v26.4s, v15.4s, v14.s[0]
+	WORD $0x4f8e127b // fmla v27.4s, v19.4s, v14.s[0]
+	WORD $0x4f8e100c // fmla v12.4s, v0.4s, v14.s[0]
+	WORD $0x4f8e102d // fmla v13.4s, v1.4s, v14.s[0]
 	ADD R6, R10
 	FMOVQ 0(R10), F17
 	WORD $0x0e217a30 // fcvtl v16.4s, v17.4h
 	WORD $0x4e217a31 // fcvtl2 v17.4s, v17.8h
-	FMOVQ 16(R10), F12
-	WORD $0x0e217992 // fcvtl v18.4s, v12.4h
-	WORD $0x4e21798c // fcvtl2 v12.4s, v12.8h
-	WORD $0x4fbc920d // fmul v13.4s, v16.4s, v28.s[1]
-	WORD $0x4e2dd7de // fadd v30.4s, v30.4s, v13.4s
-	WORD $0x4fbc9225 // fmul v5.4s, v17.4s, v28.s[1]
-	WORD $0x4e25d7ff // fadd v31.4s, v31.4s, v5.4s
-	WORD $0x4fbc9249 // fmul v9.4s, v18.4s, v28.s[1]
-	WORD $0x4e29d694 // fadd v20.4s, v20.4s, v9.4s
-	WORD $0x4fbc918a // fmul v10.4s, v12.4s, v28.s[1]
-	WORD $0x4e2ad6b5 // fadd v21.4s, v21.4s, v10.4s
+	FMOVQ 16(R10), F28
+	WORD $0x0e217b92 // fcvtl v18.4s, v28.4h
+	WORD $0x4e217b9c // fcvtl2 v28.4s, v28.8h
+	WORD $0x4fae121a // fmla v26.4s, v16.4s, v14.s[1]
+	WORD $0x4fae123b // fmla v27.4s, v17.4s, v14.s[1]
+	WORD $0x4fae124c // fmla v12.4s, v18.4s, v14.s[1]
+	WORD $0x4fae138d // fmla v13.4s, v28.4s, v14.s[1]
 	ADD R6, R10
-	FMOVQ 0(R10), F6
-	WORD $0x0e2178c8 // fcvtl v8.4s, v6.4h
-	WORD $0x4e2178c6 // fcvtl2 v6.4s, v6.8h
-	FMOVQ 16(R10), F11
-	WORD $0x0e217967 // fcvtl v7.4s, v11.4h
-	WORD $0x4e21796b // fcvtl2 v11.4s, v11.8h
-	WORD $0x4f9c9913 // fmul v19.4s, v8.4s, v28.s[2]
-	WORD $0x4e33d7de // fadd v30.4s, v30.4s, v19.4s
-	WORD $0x4f9c98c0 // fmul v0.4s, v6.4s, v28.s[2]
-	WORD $0x4e20d7ff // fadd v31.4s, v31.4s, v0.4s
-	WORD $0x4f9c98e1 // fmul v1.4s, v7.4s, v28.s[2]
-	WORD $0x4e21d694 // fadd v20.4s, v20.4s, v1.4s
-	WORD $0x4f9c996f // fmul v15.4s, v11.4s, v28.s[2]
-	WORD $0x4e2fd6b5 // fadd v21.4s, v21.4s, v15.4s
+	FMOVQ 0(R10), F30
+	WORD $0x0e217bdd // fcvtl v29.4s, v30.4h
+	WORD $0x4e217bde // fcvtl2 v30.4s, v30.8h
+	FMOVQ 16(R10), F20
+	WORD $0x0e217a9f // fcvtl v31.4s, v20.4h
+	WORD $0x4e217a94 // fcvtl2 v20.4s, v20.8h
+	WORD $0x4f8e1bba // fmla v26.4s, v29.4s, v14.s[2]
+	WORD $0x4f8e1bdb // fmla v27.4s, v30.4s, v14.s[2]
+	WORD $0x4f8e1bec // fmla v12.4s, v31.4s, v14.s[2]
+	WORD $0x4f8e1a8d // fmla v13.4s, v20.4s, v14.s[2]
 	ADD R6, R10
-	FMOVQ 0(R10), F4
-	WORD $0x0e217883 // fcvtl v3.4s, v4.4h
-	WORD $0x4e217884 // fcvtl2 v4.4s, v4.8h
-	FMOVQ 16(R10), F27
-	WORD $0x0e217b62 // fcvtl v2.4s, v27.4h
-	WORD $0x4e217b7b // fcvtl2 v27.4s, v27.8h
-	WORD $0x4fbc9876 // fmul v22.4s, v3.4s, v28.s[3]
-	WORD $0x4e36d7de // fadd v30.4s, v30.4s, v22.4s
-	WORD $0x4fbc9897 // fmul v23.4s, v4.4s, v28.s[3]
-	WORD $0x4e37d7ff // fadd v31.4s, v31.4s, v23.4s
-	WORD $0x4fbc984e // fmul v14.4s, v2.4s, v28.s[3]
-	WORD $0x4e2ed694 // fadd v20.4s, v20.4s, v14.4s
-	WORD $0x4fbc9b7d // fmul v29.4s, v27.4s, v28.s[3]
-	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
+	FMOVQ 0(R10), F22
+	WORD $0x0e217ad5 // fcvtl v21.4s, v22.4h
+	WORD $0x4e217ad6 // fcvtl2 v22.4s, v22.8h
+	FMOVQ 16(R10), F24
+	WORD $0x0e217b17 // fcvtl v23.4s, v24.4h
+	WORD $0x4e217b18 // fcvtl2 v24.4s, v24.8h
+	WORD $0x4fae1aba // fmla v26.4s, v21.4s, v14.s[3]
+	WORD $0x4fae1adb // fmla v27.4s, v22.4s, v14.s[3]
+	WORD $0x4fae1aec // fmla v12.4s, v23.4s, v14.s[3]
+	WORD $0x4fae1b0d // fmla v13.4s, v24.4s, v14.s[3]
 	ADD R6, R10
 	ADD $16, R11
 	SUBS $4, R12
@@ -2574,30 +1858,26 @@ one62:
 	ADDS $4, R12
 	BEQ done63
 single64:
-	FMOVS 0(R11), F28
-	FMOVQ 0(R10), F25
-	WORD $0x0e217b38 // fcvtl v24.4s, v25.4h
-	WORD $0x4e217b39 // fcvtl2 v25.4s, v25.8h
-	FMOVQ 16(R10), F13
-	WORD $0x0e2179ba // fcvtl v26.4s, v13.4h
-	WORD $0x4e2179ad // fcvtl2 v13.4s, v13.8h
-	WORD $0x4f9c9305 // fmul v5.4s, v24.4s, v28.s[0]
-	WORD $0x4e25d7de // fadd v30.4s, v30.4s, v5.4s
-	WORD $0x4f9c9329 // fmul v9.4s, v25.4s, v28.s[0]
-	WORD $0x4e29d7ff // fadd v31.4s, v31.4s, v9.4s
-	WORD $0x4f9c934a // fmul v10.4s, v26.4s, v28.s[0]
-	WORD $0x4e2ad694 // fadd v20.4s, v20.4s, v10.4s
-	WORD $0x4f9c91b0 // fmul v16.4s, v13.4s, v28.s[0]
-	WORD $0x4e30d6b5 // fadd v21.4s, v21.4s, v16.4s
+	FMOVS 0(R11), F14
+	FMOVQ 0(R10), F10
+	WORD $0x0e217959 // fcvtl v25.4s, v10.4h
+	WORD $0x4e21794a // fcvtl2 v10.4s, v10.8h
+	FMOVQ 16(R10), F2
+	WORD $0x0e21784b // fcvtl v11.4s, v2.4h
+	WORD $0x4e217842 // fcvtl2 v2.4s, v2.8h
+	WORD $0x4f8e133a // fmla v26.4s, v25.4s, v14.s[0]
+	WORD $0x4f8e115b // fmla v27.4s, v10.4s, v14.s[0]
+	WORD $0x4f8e116c // fmla v12.4s, v11.4s, v14.s[0]
+	WORD $0x4f8e104d // fmla v13.4s, v2.4s, v14.s[0]
 	ADD R6, R10
 	ADD $4, R11
 	SUBS $1, R12
 	BNE single64
 done63:
-	FMOVQ F30, 0(R0)
-	FMOVQ F31, 16(R0)
-	FMOVQ F20, 32(R0)
-	FMOVQ F21, 48(R0)
+	FMOVQ F26, 0(R0)
+	FMOVQ F27, 16(R0)
+	FMOVQ F12, 32(R0)
+	FMOVQ F13, 48(R0)
 	ADD $64, R0
 	ADD $32, R3
 	SUBS $16, R4
@@ -2673,38 +1953,22 @@ values66:
 	WORD $0x6e31df39 // fmul v25.4s, v25.4s, v17.4s
 	WORD $0x6e32df5a // fmul v26.4s, v26.4s, v18.4s
 	WORD $0x6e33df7b // fmul v27.4s, v27.4s, v19.4s
-	WORD $0x4f94931c // fmul v28.4s, v24.4s, v20.s[0]
-	WORD $0x4e3cd400 // fadd v0.4s, v0.4s, v28.4s
-	WORD $0x4f94933d // fmul v29.4s, v25.4s, v20.s[0]
-	WORD $0x4e3dd421 // fadd v1.4s, v1.4s, v29.4s
-	WORD $0x4f94935e // fmul v30.4s, v26.4s, v20.s[0]
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4f94937f // fmul v31.4s, v27.4s, v20.s[0]
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	WORD $0x4f95931c // fmul v28.4s, v24.4s, v21.s[0]
-	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
-	WORD $0x4f95933d // fmul v29.4s, v25.4s, v21.s[0]
-	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
-	WORD $0x4f95935e // fmul v30.4s, v26.4s, v21.s[0]
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4f95937f // fmul v31.4s, v27.4s, v21.s[0]
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	WORD $0x4f96931c // fmul v28.4s, v24.4s, v22.s[0]
-	WORD $0x4e3cd508 // fadd v8.4s, v8.4s, v28.4s
-	WORD $0x4f96933d // fmul v29.4s, v25.4s, v22.s[0]
-	WORD $0x4e3dd529 // fadd v9.4s, v9.4s, v29.4s
-	WORD $0x4f96935e // fmul v30.4s, v26.4s, v22.s[0]
-	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
-	WORD $0x4f96937f // fmul v31.4s, v27.4s, v22.s[0]
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
-	WORD $0x4f97931c // fmul v28.4s, v24.4s, v23.s[0]
-	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
-	WORD $0x4f97933d // fmul v29.4s, v25.4s, v23.s[0]
-	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
-	WORD $0x4f97935e // fmul v30.4s, v26.4s, v23.s[0]
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
-	WORD $0x4f97937f // fmul v31.4s, v27.4s, v23.s[0]
-	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x4f941300 // fmla v0.4s, v24.4s, v20.s[0]
+	WORD $0x4f941321 // fmla v1.4s, v25.4s, v20.s[0]
+	WORD $0x4f941342 // fmla v2.4s, v26.4s, v20.s[0]
+	WORD $0x4f941363 // fmla v3.4s, v27.4s, v20.s[0]
+	WORD $0x4f951304 // fmla v4.4s, v24.4s, v21.s[0]
+	WORD $0x4f951325 // fmla v5.4s, v25.4s, v21.s[0]
+	WORD $0x4f951346 // fmla v6.4s, v26.4s, v21.s[0]
+	WORD $0x4f951367 // fmla v7.4s, v27.4s, v21.s[0]
+	WORD $0x4f961308 // fmla v8.4s, v24.4s, v22.s[0]
+	WORD $0x4f961329 // fmla v9.4s, v25.4s, v22.s[0]
+	WORD $0x4f96134a // fmla v10.4s, v26.4s, v22.s[0]
+	WORD $0x4f96136b // fmla v11.4s, v27.4s, v22.s[0]
+	WORD $0x4f97130c // fmla v12.4s, v24.4s, v23.s[0]
+	WORD $0x4f97132d // fmla v13.4s, v25.4s, v23.s[0]
+	WORD $0x4f97134e // fmla v14.4s, v26.4s, v23.s[0]
+	WORD $0x4f97136f // fmla v15.4s, v27.4s, v23.s[0]
 	FMOVQ 16(R3), F31
 	WORD $0x0f08a7fd // sshll v29.8h, v31.8b, #0
 	WORD $0x4f08a7ff // sshll2 v31.8h, v31.16b, #0
@@ -2720,38 +1984,22 @@ values66:
 	WORD $0x6e31dfbd // fmul v29.4s, v29.4s, v17.4s
 	WORD $0x6e32dfde // fmul v30.4s, v30.4s, v18.4s
 	WORD $0x6e33dfff // fmul v31.4s, v31.4s, v19.4s
-	WORD $0x4fb49398 // fmul v24.4s, v28.4s, v20.s[1]
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
-	WORD $0x4fb493b9 // fmul v25.4s, v29.4s, v20.s[1]
-	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
-	WORD $0x4fb493da // fmul v26.4s, v30.4s, v20.s[1]
-	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
-	WORD $0x4fb493fb // fmul v27.4s, v31.4s, v20.s[1]
-	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
-	WORD $0x4fb59398 // fmul v24.4s, v28.4s, v21.s[1]
-	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
-	WORD $0x4fb593b9 // fmul v25.4s, v29.4s, v21.s[1]
-	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
-	WORD $0x4fb593da // fmul v26.4s, v30.4s, v21.s[1]
-	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
-	WORD $0x4fb593fb // fmul v27.4s, v31.4s, v21.s[1]
-	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
-	WORD $0x4fb69398 // fmul v24.4s, v28.4s, v22.s[1]
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x4fb693b9 // fmul v25.4s, v29.4s, v22.s[1]
-	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
-	WORD $0x4fb693da // fmul v26.4s, v30.4s, v22.s[1]
-	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
-	WORD $0x4fb693fb // fmul v27.4s, v31.4s, v22.s[1]
-	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
-	WORD $0x4fb79398 // fmul v24.4s, v28.4s, v23.s[1]
-	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
-	WORD $0x4fb793b9 // fmul v25.4s, v29.4s, v23.s[1]
-	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
-	WORD $0x4fb793da // fmul v26.4s, v30.4s, v23.s[1]
-	WORD $0x4e3ad5ce // fadd v14.4s, v14.4s, v26.4s
-	WORD $0x4fb793fb // fmul v27.4s, v31.4s, v23.s[1]
-	WORD $0x4e3bd5ef // fadd v15.4s, v15.4s, v27.4s
+	WORD $0x4fb41380 // fmla v0.4s, v28.4s, v20.s[1]
+	WORD $0x4fb413a1 // fmla v1.4s, v29.4s, v20.s[1]
+	WORD $0x4fb413c2 // fmla v2.4s, v30.4s, v20.s[1]
+	WORD $0x4fb413e3 // fmla v3.4s, v31.4s, v20.s[1]
+	WORD $0x4fb51384 // fmla v4.4s, v28.4s, v21.s[1]
+	WORD $0x4fb513a5 // fmla v5.4s, v29.4s, v21.s[1]
+	WORD $0x4fb513c6 // fmla v6.4s, v30.4s, v21.s[1]
+	WORD $0x4fb513e7 // fmla v7.4s, v31.4s, v21.s[1]
+	WORD $0x4fb61388 // fmla v8.4s, v28.4s, v22.s[1]
+	WORD $0x4fb613a9 // fmla v9.4s, v29.4s, v22.s[1]
+	WORD $0x4fb613ca // fmla v10.4s, v30.4s, v22.s[1]
+	WORD $0x4fb613eb // fmla v11.4s, v31.4s, v22.s[1]
+	WORD $0x4fb7138c // fmla v12.4s, v28.4s, v23.s[1]
+	WORD $0x4fb713ad // fmla v13.4s, v29.4s, v23.s[1]
+	WORD $0x4fb713ce // fmla v14.4s, v30.4s, v23.s[1]
+	WORD $0x4fb713ef // fmla v15.4s, v31.4s, v23.s[1]
 	FMOVQ 32(R3), F27
 	WORD $0x0f08a779 // sshll v25.8h, v27.8b, #0
 	WORD $0x4f08a77b // sshll2 v27.8h, v27.16b, #0
@@ -2767,38 +2015,22 @@ values66:
 	WORD $0x6e31df39 // fmul v25.4s, v25.4s, v17.4s
 	WORD $0x6e32df5a // fmul v26.4s, v26.4s, v18.4s
 	WORD $0x6e33df7b // fmul v27.4s, v27.4s, v19.4s
-	WORD $0x4f949b1c // fmul v28.4s, v24.4s, v20.s[2]
-	WORD $0x4e3cd400 // fadd v0.4s, v0.4s, v28.4s
-	WORD $0x4f949b3d // fmul v29.4s, v25.4s, v20.s[2]
-	WORD $0x4e3dd421 // fadd v1.4s, v1.4s, v29.4s
-	WORD $0x4f949b5e // fmul v30.4s, v26.4s, v20.s[2]
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4f949b7f // fmul v31.4s, v27.4s, v20.s[2]
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	WORD $0x4f959b1c // fmul v28.4s, v24.4s, v21.s[2]
-	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
-	WORD $0x4f959b3d // fmul v29.4s, v25.4s, v21.s[2]
-	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
-	WORD $0x4f959b5e // fmul v30.4s, v26.4s, v21.s[2]
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4f959b7f // fmul v31.4s, v27.4s, v21.s[2]
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	WORD $0x4f969b1c // fmul v28.4s, v24.4s, v22.s[2]
-	WORD $0x4e3cd508 // fadd v8.4s, v8.4s, v28.4s
-	WORD $0x4f969b3d // fmul v29.4s, v25.4s, v22.s[2]
-	WORD $0x4e3dd529 // fadd v9.4s, v9.4s, v29.4s
-	WORD $0x4f969b5e // fmul v30.4s, v26.4s, v22.s[2]
-	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
-	WORD $0x4f969b7f // fmul v31.4s, v27.4s, v22.s[2]
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
-	WORD $0x4f979b1c // fmul v28.4s, v24.4s, v23.s[2]
-	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
-	WORD $0x4f979b3d // fmul v29.4s, v25.4s, v23.s[2]
-	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
-	WORD $0x4f979b5e // fmul v30.4s, v26.4s, v23.s[2]
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
-	WORD $0x4f979b7f // fmul v31.4s, v27.4s, v23.s[2]
-	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x4f941b00 // fmla v0.4s, v24.4s, v20.s[2]
+	WORD $0x4f941b21 // fmla v1.4s, v25.4s, v20.s[2]
+	WORD $0x4f941b42 // fmla v2.4s, v26.4s, v20.s[2]
+	WORD $0x4f941b63 // fmla v3.4s, v27.4s, v20.s[2]
+	WORD $0x4f951b04 // fmla v4.4s, v24.4s, v21.s[2]
+	WORD $0x4f951b25 // fmla v5.4s, v25.4s, v21.s[2]
+	WORD $0x4f951b46 // fmla v6.4s, v26.4s, v21.s[2]
+	WORD $0x4f951b67 // fmla v7.4s, v27.4s, v21.s[2]
+	WORD $0x4f961b08 // fmla v8.4s, v24.4s, v22.s[2]
+	WORD $0x4f961b29 // fmla v9.4s, v25.4s, v22.s[2]
+	WORD $0x4f961b4a // fmla v10.4s, v26.4s, v22.s[2]
+	WORD $0x4f961b6b // fmla v11.4s, v27.4s, v22.s[2]
+	WORD $0x4f971b0c // fmla v12.4s, v24.4s, v23.s[2]
+	WORD $0x4f971b2d // fmla v13.4s, v25.4s, v23.s[2]
+	WORD $0x4f971b4e // fmla v14.4s, v26.4s, v23.s[2]
+	WORD $0x4f971b6f // fmla v15.4s, v27.4s, v23.s[2]
 	FMOVQ 48(R3), F31
 	WORD $0x0f08a7fd // sshll v29.8h, v31.8b, #0
 	WORD $0x4f08a7ff // sshll2 v31.8h, v31.16b, #0
@@ -2814,38 +2046,22 @@ values66:
 	WORD $0x6e31dfbd // fmul v29.4s, v29.4s, v17.4s
 	WORD $0x6e32dfde // fmul v30.4s, v30.4s, v18.4s
 	WORD $0x6e33dfff // fmul v31.4s, v31.4s, v19.4s
-	WORD $0x4fb49b98 // fmul v24.4s, v28.4s, v20.s[3]
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
-	WORD $0x4fb49bb9 // fmul v25.4s, v29.4s, v20.s[3]
-	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
-	WORD $0x4fb49bda // fmul v26.4s, v30.4s, v20.s[3]
-	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
-	WORD $0x4fb49bfb // fmul v27.4s, v31.4s, v20.s[3]
-	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
-	WORD $0x4fb59b98 // fmul v24.4s, v28.4s, v21.s[3]
-	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
-	WORD $0x4fb59bb9 // fmul v25.4s, v29.4s, v21.s[3]
-	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
-	WORD $0x4fb59bda // fmul v26.4s, v30.4s, v21.s[3]
-	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
-	WORD $0x4fb59bfb // fmul v27.4s, v31.4s, v21.s[3]
-	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
-	WORD $0x4fb69b98 // fmul v24.4s, v28.4s, v22.s[3]
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x4fb69bb9 // fmul v25.4s, v29.4s, v22.s[3]
-	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
-	WORD $0x4fb69bda // fmul v26.4s, v30.4s, v22.s[3]
-	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
-	WORD $0x4fb69bfb // fmul v27.4s, v31.4s, v22.s[3]
-	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
-	WORD $0x4fb79b98 // fmul v24.4s, v28.4s, v23.s[3]
-	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
-	WORD $0x4fb79bb9 // fmul v25.4s, v29.4s, v23.s[3]
-	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
-	WORD $0x4fb79bda // fmul v26.4s, v30.4s, v23.s[3]
-	WORD $0x4e3ad5ce // fadd v14.4s, v14.4s, v26.4s
-	WORD $0x4fb79bfb // fmul v27.4s, v31.4s, v23.s[3]
-	WORD $0x4e3bd5ef // fadd v15.4s, v15.4s, v27.4s
+	WORD $0x4fb41b80 // fmla v0.4s, v28.4s, v20.s[3]
+	WORD $0x4fb41ba1 // fmla v1.4s, v29.4s, v20.s[3]
+	WORD $0x4fb41bc2 // fmla v2.4s, v30.4s, v20.s[3]
+	WORD $0x4fb41be3 // fmla v3.4s, v31.4s, v20.s[3]
+	WORD $0x4fb51b84 // fmla v4.4s, v28.4s, v21.s[3]
+	WORD $0x4fb51ba5 // fmla v5.4s, v29.4s, v21.s[3]
+	WORD $0x4fb51bc6 // fmla v6.4s, v30.4s, v21.s[3]
+	WORD $0x4fb51be7 // fmla v7.4s, v31.4s, v21.s[3]
+	WORD $0x4fb61b88 // fmla v8.4s, v28.4s, v22.s[3]
+	WORD $0x4fb61ba9 // fmla v9.4s, v29.4s, v22.s[3]
+	WORD $0x4fb61bca // fmla v10.4s, v30.4s, v22.s[3]
+	WORD $0x4fb61beb // fmla v11.4s, v31.4s, v22.s[3]
+	WORD $0x4fb71b8c // fmla v12.4s, v28.4s, v23.s[3]
+	WORD $0x4fb71bad // fmla v13.4s, v29.4s, v23.s[3]
+	WORD $0x4fb71bce // fmla v14.4s, v30.4s, v23.s[3]
+	WORD $0x4fb71bef // fmla v15.4s, v31.4s, v23.s[3]
 	ADD $64, R3
 	SUBS $4, R11
 	BNE values66
@@ -2919,147 +2135,99 @@ values69:
 	WORD $0x6e31dc84 // fmul v4.4s, v4.4s, v17.4s
 	WORD $0x6e32dca5 // fmul v5.4s, v5.4s, v18.4s
 	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
-	WORD $0x4f809067 // fmul v7.4s, v3.4s, v0.s[0]
-	WORD $0x4e27d718 // fadd v24.4s, v24.4s, v7.4s
-	WORD $0x4f809088 // fmul v8.4s, v4.4s, v0.s[0]
-	WORD $0x4e28d739 // fadd v25.4s, v25.4s, v8.4s
-	WORD $0x4f8090a9 // fmul v9.4s, v5.4s, v0.s[0]
-	WORD $0x4e29d75a // fadd v26.4s, v26.4s, v9.4s
-	WORD $0x4f8090ca // fmul v10.4s, v6.4s, v0.s[0]
-	WORD $0x4e2ad77b // fadd v27.4s, v27.4s, v10.4s
-	WORD $0x4f81906b // fmul v11.4s, v3.4s, v1.s[0]
-	WORD $0x4e2bd79c // fadd v28.4s, v28.4s, v11.4s
-	WORD $0x4f81908c // fmul v12.4s, v4.4s, v1.s[0]
-	WORD $0x4e2cd7bd // fadd v29.4s, v29.4s, v12.4s
-	WORD $0x4f8190ad // fmul v13.4s, v5.4s, v1.s[0]
-	WORD $0x4e2dd7de // fadd v30.4s, v30.4s, v13.4s
-	WORD $0x4f8190ce // fmul v14.4s, v6.4s, v1.s[0]
-	WORD $0x4e2ed7ff // fadd v31.4s, v31.4s, v14.4s
-	WORD $0x4f82906f // fmul v15.4s, v3.4s, v2.s[0]
-	WORD $0x4e2fd694 // fadd v20.4s, v20.4s, v15.4s
-	WORD $0x4f829087 // fmul v7.4s, v4.4s, v2.s[0]
-	WORD $0x4e27d6b5 // fadd v21.4s, v21.4s, v7.4s
-	WORD $0x4f8290a8 // fmul v8.4s, v5.4s, v2.s[0]
-	WORD $0x4e28d6d6 // fadd v22.4s, v22.4s, v8.4s
-	WORD $0x4f8290c9 // fmul v9.4s, v6.4s, v2.s[0]
-	WORD $0x4e29d6f7 // fadd v23.4s, v23.4s, v9.4s
-	FMOVQ 16(R3), F13
-	WORD $0x0f08a5ab // sshll v11.8h, v13.8b, #0
-	WORD $0x4f08a5ad // sshll2 v13.8h, v13.16b, #0
-	WORD $0x0f10a56a // sshll v10.4s, v11.4h, #0
-	WORD $0x4f10a56b // sshll2 v11.4s, v11.8h, #0
-	WORD $0x0f10a5ac // sshll v12.4s, v13.4h, #0
-	WORD $0x4f10a5ad // sshll2 v13.4s, v13.8h, #0
+	WORD $0x4f801078 // fmla v24.4s, v3.4s, v0.s[0]
+	WORD $0x4f801099 // fmla v25.4s, v4.4s, v0.s[0]
+	WORD $0x4f8010ba // fmla v26.4s, v5.4s, v0.s[0]
+	WORD $0x4f8010db // fmla v27.4s, v6.4s, v0.s[0]
+	WORD $0x4f81107c // fmla v28.4s, v3.4s, v1.s[0]
+	WORD $0x4f81109d // fmla v29.4s, v4.4s, v1.s[0]
+	WORD $0x4f8110be // fmla v30.4s, v5.4s, v1.s[0]
+	WORD $0x4f8110df // fmla v31.4s, v6.4s, v1.s[0]
+	WORD $0x4f821074 // fmla v20.4s, v3.4s, v2.s[0]
+	WORD $0x4f821095 // fmla v21.4s, v4.4s, v2.s[0]
+	WORD $0x4f8210b6 // fmla v22.4s, v5.4s, v2.s[0]
+	WORD $0x4f8210d7 // fmla v23.4s, v6.4s, v2.s[0]
+	FMOVQ 16(R3), F10
+	WORD $0x0f08a548 // sshll v8.8h, v10.8b, #0
+	WORD $0x4f08a54a // sshll2 v10.8h, v10.16b, #0
+	WORD $0x0f10a507 // sshll v7.4s, v8.4h, #0
+	WORD $0x4f10a508 // sshll2 v8.4s, v8.8h, #0
+	WORD $0x0f10a549 // sshll v9.4s, v10.4h, #0
+	WORD $0x4f10a54a // sshll2 v10.4s, v10.8h, #0
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x6e30dce7 // fmul v7.4s, v7.4s, v16.4s
+	WORD $0x6e31dd08 // fmul v8.4s, v8.4s, v17.4s
+	WORD $0x6e32dd29 // fmul v9.4s, v9.4s, v18.4s
+	WORD $0x6e33dd4a // fmul v10.4s, v10.4s, v19.4s
+	WORD $0x4fa010f8 // fmla v24.4s, v7.4s, v0.s[1]
+	WORD $0x4fa01119 // fmla v25.4s, v8.4s, v0.s[1]
+	WORD $0x4fa0113a // fmla v26.4s, v9.4s, v0.s[1]
+	WORD $0x4fa0115b // fmla v27.4s, v10.4s, v0.s[1]
+	WORD $0x4fa110fc // fmla v28.4s, v7.4s, v1.s[1]
+	WORD $0x4fa1111d // fmla v29.4s, v8.4s, v1.s[1]
+	WORD $0x4fa1113e // fmla v30.4s, v9.4s, v1.s[1]
+	WORD $0x4fa1115f // fmla v31.4s, v10.4s, v1.s[1]
+	WORD $0x4fa210f4 // fmla v20.4s, v7.4s, v2.s[1]
+	WORD $0x4fa21115 // fmla v21.4s, v8.4s, v2.s[1]
+	WORD $0x4fa21136 // fmla v22.4s, v9.4s, v2.s[1]
+	WORD $0x4fa21157 // fmla v23.4s, v10.4s, v2.s[1]
+	FMOVQ 32(R3), F14
+	WORD $0x0f08a5cc // sshll v12.8h, v14.8b, #0
+	WORD $0x4f08a5ce // sshll2 v14.8h, v14.16b, #0
+	WORD $0x0f10a58b // sshll v11.4s, v12.4h, #0
+	WORD $0x4f10a58c // sshll2 v12.4s, v12.8h, #0
+	WORD $0x0f10a5cd // sshll v13.4s, v14.4h, #0
+	WORD $0x4f10a5ce // sshll2 v14.4s, v14.8h, #0
 	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
 	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
-	WORD $0x6e30dd4a // fmul v10.4s, v10.4s, v16.4s
-	WORD $0x6e31dd6b // fmul v11.4s, v11.4s, v17.4s
-	WORD $0x6e32dd8c // fmul v12.4s, v12.4s, v18.4s
-	WORD $0x6e33ddad // fmul v13.4s, v13.4s, v19.4s
-	WORD $0x4fa0914e // fmul v14.4s, v10.4s, v0.s[1]
-	WORD $0x4e2ed718 // fadd v24.4s, v24.4s, v14.4s
-	WORD $0x4fa0916f // fmul v15.4s, v11.4s, v0.s[1]
-	WORD $0x4e2fd739 // fadd v25.4s, v25.4s, v15.4s
-	WORD $0x4fa09187 // fmul v7.4s, v12.4s, v0.s[1]
-	WORD $0x4e27d75a // fadd v26.4s, v26.4s, v7.4s
-	WORD $0x4fa091a8 // fmul v8.4s, v13.4s, v0.s[1]
-	WORD $0x4e28d77b // fadd v27.4s, v27.4s, v8.4s
-	WORD $0x4fa19149 // fmul v9.4s, v10.4s, v1.s[1]
-	WORD $0x4e29d79c // fadd v28.4s, v28.4s, v9.4s
-	WORD $0x4fa19163 // fmul v3.4s, v11.4s, v1.s[1]
-	WORD $0x4e23d7bd // fadd v29.4s, v29.4s, v3.4s
-	WORD $0x4fa19184 // fmul v4.4s, v12.4s, v1.s[1]
-	WORD $0x4e24d7de // fadd v30.4s, v30.4s, v4.4s
-	WORD $0x4fa191a5 // fmul v5.4s, v13.4s, v1.s[1]
-	WORD $0x4e25d7ff // fadd v31.4s, v31.4s, v5.4s
-	WORD $0x4fa29146 // fmul v6.4s, v10.4s, v2.s[1]
-	WORD $0x4e26d694 // fadd v20.4s, v20.4s, v6.4s
-	WORD $0x4fa2916e // fmul v14.4s, v11.4s, v2.s[1]
-	WORD $0x4e2ed6b5 // fadd v21.4s, v21.4s, v14.4s
-	WORD $0x4fa2918f // fmul v15.4s, v12.4s, v2.s[1]
-	WORD $0x4e2fd6d6 // fadd v22.4s, v22.4s, v15.4s
-	WORD $0x4fa291a7 // fmul v7.4s, v13.4s, v2.s[1]
-	WORD $0x4e27d6f7 // fadd v23.4s, v23.4s, v7.4s
-	FMOVQ 32(R3), F4
-	WORD $0x0f08a489 // sshll v9.8h, v4.8b, #0
-	WORD $0x4f08a484 // sshll2 v4.8h, v4.16b, #0
-	WORD $0x0f10a528 // sshll v8.4s, v9.4h, #0
-	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
-	WORD $0x0f10a483 // sshll v3.4s, v4.4h, #0
-	WORD $0x4f10a484 // sshll2 v4.4s, v4.8h, #0
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6e30dd6b // fmul v11.4s, v11.4s, v16.4s
+	WORD $0x6e31dd8c // fmul v12.4s, v12.4s, v17.4s
+	WORD $0x6e32ddad // fmul v13.4s, v13.4s, v18.4s
+	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
+	WORD $0x4f801978 // fmla v24.4s, v11.4s, v0.s[2]
+	WORD $0x4f801999 // fmla v25.4s, v12.4s, v0.s[2]
+	WORD $0x4f8019ba // fmla v26.4s, v13.4s, v0.s[2]
+	WORD $0x4f8019db // fmla v27.4s, v14.4s, v0.s[2]
+	WORD $0x4f81197c // fmla v28.4s, v11.4s, v1.s[2]
+	WORD $0x4f81199d // fmla v29.4s, v12.4s, v1.s[2]
+	WORD $0x4f8119be // fmla v30.4s, v13.4s, v1.s[2]
+	WORD $0x4f8119df // fmla v31.4s, v14.4s, v1.s[2]
+	WORD $0x4f821974 // fmla v20.4s, v11.4s, v2.s[2]
+	WORD $0x4f821995 // fmla v21.4s, v12.4s, v2.s[2]
+	WORD $0x4f8219b6 // fmla v22.4s, v13.4s, v2.s[2]
+	WORD $0x4f8219d7 // fmla v23.4s, v14.4s, v2.s[2]
+	FMOVQ 48(R3), F5
+	WORD $0x0f08a4a3 // sshll v3.8h, v5.8b, #0
+	WORD $0x4f08a4a5 // sshll2 v5.8h, v5.16b, #0
+	WORD $0x0f10a46f // sshll v15.4s, v3.4h, #0
+	WORD $0x4f10a463 // sshll2 v3.4s, v3.8h, #0
+	WORD $0x0f10a4a4 // sshll v4.4s, v5.4h, #0
+	WORD $0x4f10a4a5 // sshll2 v5.4s, v5.8h, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
-	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
-	WORD $0x6e32dc63 // fmul v3.4s, v3.4s, v18.4s
-	WORD $0x6e33dc84 // fmul v4.4s, v4.4s, v19.4s
-	WORD $0x4f809905 // fmul v5.4s, v8.4s, v0.s[2]
-	WORD $0x4e25d718 // fadd v24.4s, v24.4s, v5.4s
-	WORD $0x4f809926 // fmul v6.4s, v9.4s, v0.s[2]
-	WORD $0x4e26d739 // fadd v25.4s, v25.4s, v6.4s
-	WORD $0x4f80986e // fmul v14.4s, v3.4s, v0.s[2]
-	WORD $0x4e2ed75a // fadd v26.4s, v26.4s, v14.4s
-	WORD $0x4f80988f // fmul v15.4s, v4.4s, v0.s[2]
-	WORD $0x4e2fd77b // fadd v27.4s, v27.4s, v15.4s
-	WORD $0x4f819907 // fmul v7.4s, v8.4s, v1.s[2]
-	WORD $0x4e27d79c // fadd v28.4s, v28.4s, v7.4s
-	WORD $0x4f81992a // fmul v10.4s, v9.4s, v1.s[2]
-	WORD $0x4e2ad7bd // fadd v29.4s, v29.4s, v10.4s
-	WORD $0x4f81986b // fmul v11.4s, v3.4s, v1.s[2]
-	WORD $0x4e2bd7de // fadd v30.4s, v30.4s, v11.4s
-	WORD $0x4f81988c // fmul v12.4s, v4.4s, v1.s[2]
-	WORD $0x4e2cd7ff // fadd v31.4s, v31.4s, v12.4s
-	WORD $0x4f82990d // fmul v13.4s, v8.4s, v2.s[2]
-	WORD $0x4e2dd694 // fadd v20.4s, v20.4s, v13.4s
-	WORD $0x4f829925 // fmul v5.4s, v9.4s, v2.s[2]
-	WORD $0x4e25d6b5 // fadd v21.4s, v21.4s, v5.4s
-	WORD $0x4f829866 // fmul v6.4s, v3.4s, v2.s[2]
-	WORD $0x4e26d6d6 // fadd v22.4s, v22.4s, v6.4s
-	WORD $0x4f82988e // fmul v14.4s, v4.4s, v2.s[2]
-	WORD $0x4e2ed6f7 // fadd v23.4s, v23.4s, v14.4s
-	FMOVQ 48(R3), F11
-	WORD $0x0f08a567 // sshll v7.8h, v11.8b, #0
-	WORD $0x4f08a56b // sshll2 v11.8h, v11.16b, #0
-	WORD $0x0f10a4ef // sshll v15.4s, v7.4h, #0
-	WORD $0x4f10a4e7 // sshll2 v7.4s, v7.8h, #0
-	WORD $0x0f10a56a // sshll v10.4s, v11.4h, #0
-	WORD $0x4f10a56b // sshll2 v11.4s, v11.8h, #0
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
-	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
 	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	WORD $0x6e31dce7 // fmul v7.4s, v7.4s, v17.4s
-	WORD $0x6e32dd4a // fmul v10.4s, v10.4s, v18.4s
-	WORD $0x6e33dd6b // fmul v11.4s, v11.4s, v19.4s
-	WORD $0x4fa099ec // fmul v12.4s, v15.4s, v0.s[3]
-	WORD $0x4e2cd718 // fadd v24.4s, v24.4s, v12.4s
-	WORD $0x4fa098ed // fmul v13.4s, v7.4s, v0.s[3]
-	WORD $0x4e2dd739 // fadd v25.4s, v25.4s, v13.4s
-	WORD $0x4fa09945 // fmul v5.4s, v10.4s, v0.s[3]
-	WORD $0x4e25d75a // fadd v26.4s, v26.4s, v5.4s
-	WORD $0x4fa09966 // fmul v6.4s, v11.4s, v0.s[3]
-	WORD $0x4e26d77b // fadd v27.4s, v27.4s, v6.4s
-	WORD $0x4fa199ee // fmul v14.4s, v15.4s, v1.s[3]
-	WORD $0x4e2ed79c // fadd v28.4s, v28.4s, v14.4s
-	WORD $0x4fa198e8 // fmul v8.4s, v7.4s, v1.s[3]
-	WORD $0x4e28d7bd // fadd v29.4s, v29.4s, v8.4s
-	WORD $0x4fa19949 // fmul v9.4s, v10.4s, v1.s[3]
-	WORD $0x4e29d7de // fadd v30.4s, v30.4s, v9.4s
-	WORD $0x4fa19963 // fmul v3.4s, v11.4s, v1.s[3]
-	WORD $0x4e23d7ff // fadd v31.4s, v31.4s, v3.4s
-	WORD $0x4fa299e4 // fmul v4.4s, v15.4s, v2.s[3]
-	WORD $0x4e24d694 // fadd v20.4s, v20.4s, v4.4s
-	WORD $0x4fa298ec // fmul v12.4s, v7.4s, v2.s[3]
-	WORD $0x4e2cd6b5 // fadd v21.4s, v21.4s, v12.4s
-	WORD $0x4fa2994d // fmul v13.4s, v10.4s, v2.s[3]
-	WORD $0x4e2dd6d6 // fadd v22.4s, v22.4s, v13.4s
-	WORD $0x4fa29965 // fmul v5.4s, v11.4s, v2.s[3]
-	WORD $0x4e25d6f7 // fadd v23.4s, v23.4s, v5.4s
+	WORD $0x6e31dc63 // fmul v3.4s, v3.4s, v17.4s
+	WORD $0x6e32dc84 // fmul v4.4s, v4.4s, v18.4s
+	WORD $0x6e33dca5 // fmul v5.4s, v5.4s, v19.4s
+	WORD $0x4fa019f8 // fmla v24.4s, v15.4s, v0.s[3]
+	WORD $0x4fa01879 // fmla v25.4s, v3.4s, v0.s[3]
+	WORD $0x4fa0189a // fmla v26.4s, v4.4s, v0.s[3]
+	WORD $0x4fa018bb // fmla v27.4s, v5.4s, v0.s[3]
+	WORD $0x4fa119fc // fmla v28.4s, v15.4s, v1.s[3]
+	WORD $0x4fa1187d // fmla v29.4s, v3.4s, v1.s[3]
+	WORD $0x4fa1189e // fmla v30.4s, v4.4s, v1.s[3]
+	WORD $0x4fa118bf // fmla v31.4s, v5.4s, v1.s[3]
+	WORD $0x4fa219f4 // fmla v20.4s, v15.4s, v2.s[3]
+	WORD $0x4fa21875 // fmla v21.4s, v3.4s, v2.s[3]
+	WORD $0x4fa21896 // fmla v22.4s, v4.4s, v2.s[3]
+	WORD $0x4fa218b7 // fmla v23.4s, v5.4s, v2.s[3]
 	ADD $64, R3
 	SUBS $4, R11
 	BNE values69
@@ -3084,29 +2252,29 @@ values69:
 queries2:
 block71:
 	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V7.B16, V7.B16, V7.B16
 	VEOR V8.B16, V8.B16, V8.B16
 	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V3.B16, V3.B16, V3.B16
-	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
 	MOVD R1, R6
 	ADD R4<<2, R6, R7
 	MOVD R4, R10
 group73:
-	FMOVD 0(R3), F5
-	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
+	FMOVD 0(R3), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
 	FMOVD 8(R3), F15
 	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
-	FMOVD 16(R3), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVD 24(R3), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVD 16(R3), F3
+	WORD $0x0e217863 // fcvtl v3.4s, v3.4h
+	FMOVD 24(R3), F4
+	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
 	ADD $32, R3
 	MOVD $32, R11
 values72:
-	VLD1.P 16(R6), [V11.S4]
+	VLD1.P 16(R6), [V5.S4]
 	VLD1.P 16(R7), [V0.S4]
 	FMOVQ 0(R3), F17
 	WORD $0x0f08a622 // sshll v2.8h, v17.8b, #0
@@ -3119,27 +2287,65 @@ values72:
 	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x6e25dc21 // fmul v1.4s, v1.4s, v5.4s
+	WORD $0x6e2edc21 // fmul v1.4s, v1.4s, v14.4s
 	WORD $0x6e2fdc42 // fmul v2.4s, v2.4s, v15.4s
-	WORD $0x6e27de10 // fmul v16.4s, v16.4s, v7.4s
-	WORD $0x6e2ade31 // fmul v17.4s, v17.4s, v10.4s
-	WORD $0x4f8b9032 // fmul v18.4s, v1.4s, v11.s[0]
-	WORD $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
-	WORD $0x4f8b9053 // fmul v19.4s, v2.4s, v11.s[0]
-	WORD $0x4e33d5ce // fadd v14.4s, v14.4s, v19.4s
-	WORD $0x4f8b9218 // fmul v24.4s, v16.4s, v11.s[0]
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x4f8b9239 // fmul v25.4s, v17.4s, v11.s[0]
-	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
-	WORD $0x4f80903a // fmul v26.4s, v1.4s, v0.s[0]
-	WORD $0x4e3ad463 // fadd v3.4s, v3.4s, v26.4s
-	WORD $0x4f80905b // fmul v27.4s, v2.4s, v0.s[0]
-	WORD $0x4e3bd484 // fadd v4.4s, v4.4s, v27.4s
-	WORD $0x4f80921c // fmul v28.4s, v16.4s, v0.s[0]
-	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
-	WORD $0x4f80923d // fmul v29.4s, v17.4s, v0.s[0]
-	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
-	FMOVQ 16(R3), F21
+	WORD $0x6e23de10 // fmul v16.4s, v16.4s, v3.4s
+	WORD $0x6e24de31 // fmul v17.4s, v17.4s, v4.4s
+	WORD $0x4f851026 // fmla v6.4s, v1.4s, v5.s[0]
+	WORD $0x4f851047 // fmla v7.4s, v2.4s, v5.s[0]
+	WORD $0x4f851208 // fmla v8.4s, v16.4s, v5.s[0]
+	WORD $0x4f851229 // fmla v9.4s, v17.4s, v5.s[0]
+	WORD $0x4f80102a // fmla v10.4s, v1.4s, v0.s[0]
+	WORD $0x4f80104b // fmla v11.4s, v2.4s, v0.s[0]
+	WORD $0x4f80120c // fmla v12.4s, v16.4s, v0.s[0]
+	WORD $0x4f80122d // fmla v13.4s, v17.4s, v0.s[0]
+	FMOVQ 16(R3), F25
+	WORD $0x0f08a733 // sshll v19.8h, v25.8b, #0
+	WORD $0x4f08a739 // sshll2 v25.8h, v25.16b, #0
+	WORD $0x0f10a672 // sshll v18.4s, v19.4h, #0
+	WORD $0x4f10a673 // sshll2 v19.4s, v19.8h, #0
+	WORD $0x0f10a738 // sshll v24.4s, v25.4h, #0
+	WORD $0x4f10a739 // sshll2 v25.4s, v25.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e2ede52 // fmul v18.4s, v18.4s, v14.4s
+	WORD $0x6e2fde73 // fmul v19.4s, v19.4s, v15.4s
+	WORD $0x6e23df18 // fmul v24.4s, v24.4s, v3.4s
+	WORD $0x6e24df39 // fmul v25.4s, v25.4s, v4.4s
+	WORD $0x4fa51246 // fmla v6.4s, v18.4s, v5.s[1]
+	WORD $0x4fa51267 // fmla v7.4s, v19.4s, v5.s[1]
+	WORD $0x4fa51308 // fmla v8.4s, v24.4s, v5.s[1]
+	WORD $0x4fa51329 // fmla v9.4s, v25.4s, v5.s[1]
+	WORD $0x4fa0124a // fmla v10.4s, v18.4s, v0.s[1]
+	WORD $0x4fa0126b // fmla v11.4s, v19.4s, v0.s[1]
+	WORD $0x4fa0130c // fmla v12.4s, v24.4s, v0.s[1]
+	WORD $0x4fa0132d // fmla v13.4s, v25.4s, v0.s[1]
+	FMOVQ 32(R3), F29
+	WORD $0x0f08a7bb // sshll v27.8h, v29.8b, #0
+	WORD $0x4f08a7bd // sshll2 v29.8h, v29.16b, #0
+	WORD $0x0f10a77a // sshll v26.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x0f10a7bc // sshll v28.4s, v29.4h, #0
+	WORD $0x4f10a7bd // sshll2 v29.4s, v29.8h, #0
+	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21dbbd // scvtf v29.4s, v29.4s
+	WORD $0x6e2edf5a // fmul v26.4s, v26.4s, v14.4s
+	WORD $0x6e2fdf7b // fmul v27.4s, v27.4s, v15.4s
+	WORD $0x6e23df9c // fmul v28.4s, v28.4s, v3.4s
+	WORD $0x6e24dfbd // fmul v29.4s, v29.4s, v4.4s
+	WORD $0x4f851b46 // fmla v6.4s, v26.4s, v5.s[2]
+	WORD $0x4f851b67 // fmla v7.4s, v27.4s, v5.s[2]
+	WORD $0x4f851b88 // fmla v8.4s, v28.4s, v5.s[2]
+	WORD $0x4f851ba9 // fmla v9.4s, v29.4s, v5.s[2]
+	WORD $0x4f801b4a // fmla v10.4s, v26.4s, v0.s[2]
+	WORD $0x4f801b6b // fmla v11.4s, v27.4s, v0.s[2]
+	WORD $0x4f801b8c // fmla v12.4s, v28.4s, v0.s[2]
+	WORD $0x4f801bad // fmla v13.4s, v29.4s, v0.s[2]
+	FMOVQ 48(R3), F21
 	WORD $0x0f08a6bf // sshll v31.8h, v21.8b, #0
 	WORD $0x4f08a6b5 // sshll2 v21.8h, v21.16b, #0
 	WORD $0x0f10a7fe // sshll v30.4s, v31.4h, #0
@@ -3150,99 +2356,29 @@ values72:
 	WORD $0x4e21dbff // scvtf v31.4s, v31.4s
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e25dfde // fmul v30.4s, v30.4s, v5.4s
+	WORD $0x6e2edfde // fmul v30.4s, v30.4s, v14.4s
 	WORD $0x6e2fdfff // fmul v31.4s, v31.4s, v15.4s
-	WORD $0x6e27de94 // fmul v20.4s, v20.4s, v7.4s
-	WORD $0x6e2adeb5 // fmul v21.4s, v21.4s, v10.4s
-	WORD $0x4fab93d6 // fmul v22.4s, v30.4s, v11.s[1]
-	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
-	WORD $0x4fab93f7 // fmul v23.4s, v31.4s, v11.s[1]
-	WORD $0x4e37d5ce // fadd v14.4s, v14.4s, v23.4s
-	WORD $0x4fab9292 // fmul v18.4s, v20.4s, v11.s[1]
-	WORD $0x4e32d508 // fadd v8.4s, v8.4s, v18.4s
-	WORD $0x4fab92b3 // fmul v19.4s, v21.4s, v11.s[1]
-	WORD $0x4e33d529 // fadd v9.4s, v9.4s, v19.4s
-	WORD $0x4fa093d8 // fmul v24.4s, v30.4s, v0.s[1]
-	WORD $0x4e38d463 // fadd v3.4s, v3.4s, v24.4s
-	WORD $0x4fa093f9 // fmul v25.4s, v31.4s, v0.s[1]
-	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
-	WORD $0x4fa0929a // fmul v26.4s, v20.4s, v0.s[1]
-	WORD $0x4e3ad58c // fadd v12.4s, v12.4s, v26.4s
-	WORD $0x4fa092bb // fmul v27.4s, v21.4s, v0.s[1]
-	WORD $0x4e3bd5ad // fadd v13.4s, v13.4s, v27.4s
-	FMOVQ 32(R3), F2
-	WORD $0x0f08a45d // sshll v29.8h, v2.8b, #0
-	WORD $0x4f08a442 // sshll2 v2.8h, v2.16b, #0
-	WORD $0x0f10a7bc // sshll v28.4s, v29.4h, #0
-	WORD $0x4f10a7bd // sshll2 v29.4s, v29.8h, #0
-	WORD $0x0f10a441 // sshll v1.4s, v2.4h, #0
-	WORD $0x4f10a442 // sshll2 v2.4s, v2.8h, #0
-	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
-	WORD $0x4e21dbbd // scvtf v29.4s, v29.4s
-	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x6e25df9c // fmul v28.4s, v28.4s, v5.4s
-	WORD $0x6e2fdfbd // fmul v29.4s, v29.4s, v15.4s
-	WORD $0x6e27dc21 // fmul v1.4s, v1.4s, v7.4s
-	WORD $0x6e2adc42 // fmul v2.4s, v2.4s, v10.4s
-	WORD $0x4f8b9b90 // fmul v16.4s, v28.4s, v11.s[2]
-	WORD $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
-	WORD $0x4f8b9bb1 // fmul v17.4s, v29.4s, v11.s[2]
-	WORD $0x4e31d5ce // fadd v14.4s, v14.4s, v17.4s
-	WORD $0x4f8b9836 // fmul v22.4s, v1.4s, v11.s[2]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4f8b9857 // fmul v23.4s, v2.4s, v11.s[2]
-	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
-	WORD $0x4f809b92 // fmul v18.4s, v28.4s, v0.s[2]
-	WORD $0x4e32d463 // fadd v3.4s, v3.4s, v18.4s
-	WORD $0x4f809bb3 // fmul v19.4s, v29.4s, v0.s[2]
-	WORD $0x4e33d484 // fadd v4.4s, v4.4s, v19.4s
-	WORD $0x4f809838 // fmul v24.4s, v1.4s, v0.s[2]
-	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
-	WORD $0x4f809859 // fmul v25.4s, v2.4s, v0.s[2]
-	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
-	FMOVQ 48(R3), F31
-	WORD $0x0f08a7fb // sshll v27.8h, v31.8b, #0
-	WORD $0x4f08a7ff // sshll2 v31.8h, v31.16b, #0
-	WORD $0x0f10a77a // sshll v26.4s, v27.4h, #0
-	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
-	WORD $0x0f10a7fe // sshll v30.4s, v31.4h, #0
-	WORD $0x4f10a7ff // sshll2 v31.4s, v31.8h, #0
-	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
-	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
-	WORD $0x4e21dbde // scvtf v30.4s, v30.4s
-	WORD $0x4e21dbff // scvtf v31.4s, v31.4s
-	WORD $0x6e25df5a // fmul v26.4s, v26.4s, v5.4s
-	WORD $0x6e2fdf7b // fmul v27.4s, v27.4s, v15.4s
-	WORD $0x6e27dfde // fmul v30.4s, v30.4s, v7.4s
-	WORD $0x6e2adfff // fmul v31.4s, v31.4s, v10.4s
-	WORD $0x4fab9b54 // fmul v20.4s, v26.4s, v11.s[3]
-	WORD $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
-	WORD $0x4fab9b75 // fmul v21.4s, v27.4s, v11.s[3]
-	WORD $0x4e35d5ce // fadd v14.4s, v14.4s, v21.4s
-	WORD $0x4fab9bd0 // fmul v16.4s, v30.4s, v11.s[3]
-	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
-	WORD $0x4fab9bf1 // fmul v17.4s, v31.4s, v11.s[3]
-	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
-	WORD $0x4fa09b56 // fmul v22.4s, v26.4s, v0.s[3]
-	WORD $0x4e36d463 // fadd v3.4s, v3.4s, v22.4s
-	WORD $0x4fa09b77 // fmul v23.4s, v27.4s, v0.s[3]
-	WORD $0x4e37d484 // fadd v4.4s, v4.4s, v23.4s
-	WORD $0x4fa09bd2 // fmul v18.4s, v30.4s, v0.s[3]
-	WORD $0x4e32d58c // fadd v12.4s, v12.4s, v18.4s
-	WORD $0x4fa09bf3 // fmul v19.4s, v31.4s, v0.s[3]
-	WORD $0x4e33d5ad // fadd v13.4s, v13.4s, v19.4s
+	WORD $0x6e23de94 // fmul v20.4s, v20.4s, v3.4s
+	WORD $0x6e24deb5 // fmul v21.4s, v21.4s, v4.4s
+	WORD $0x4fa51bc6 // fmla v6.4s, v30.4s, v5.s[3]
+	WORD $0x4fa51be7 // fmla v7.4s, v31.4s, v5.s[3]
+	WORD $0x4fa51a88 // fmla v8.4s, v20.4s, v5.s[3]
+	WORD $0x4fa51aa9 // fmla v9.4s, v21.4s, v5.s[3]
+	WORD $0x4fa01bca // fmla v10.4s, v30.4s, v0.s[3]
+	WORD $0x4fa01beb // fmla v11.4s, v31.4s, v0.s[3]
+	WORD $0x4fa01a8c // fmla v12.4s, v20.4s, v0.s[3]
+	WORD $0x4fa01aad // fmla v13.4s, v21.4s, v0.s[3]
 	ADD $64, R3
 	SUBS $4, R11
 	BNE values72
 	SUBS $32, R10
 	BNE group73
 	FMOVQ F6, 0(R0)
-	FMOVQ F14, 16(R0)
+	FMOVQ F7, 16(R0)
 	FMOVQ F8, 32(R0)
 	FMOVQ F9, 48(R0)
-	FMOVQ F3, 1024(R0)
-	FMOVQ F4, 1040(R0)
+	FMOVQ F10, 1024(R0)
+	FMOVQ F11, 1040(R0)
 	FMOVQ F12, 1056(R0)
 	FMOVQ F13, 1072(R0)
 	ADD $64, R0
@@ -3251,126 +2387,110 @@ values72:
 	RET
 queries1:
 block74:
-	VEOR V24.B16, V24.B16, V24.B16
-	VEOR V25.B16, V25.B16, V25.B16
-	VEOR V28.B16, V28.B16, V28.B16
-	VEOR V29.B16, V29.B16, V29.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V23.B16, V23.B16, V23.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
 	MOVD R1, R6
 	MOVD R4, R10
 group76:
-	FMOVD 0(R3), F1
-	WORD $0x0e217821 // fcvtl v1.4s, v1.4h
-	FMOVD 8(R3), F2
-	WORD $0x0e217842 // fcvtl v2.4s, v2.4h
-	FMOVD 16(R3), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	FMOVD 24(R3), F21
-	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
+	FMOVD 0(R3), F16
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	FMOVD 8(R3), F17
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	FMOVD 16(R3), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	FMOVD 24(R3), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
 	ADD $32, R3
 	MOVD $32, R11
 values75:
-	VLD1.P 16(R6), [V16.S4]
-	FMOVQ 0(R3), F18
-	WORD $0x0f08a656 // sshll v22.8h, v18.8b, #0
-	WORD $0x4f08a652 // sshll2 v18.8h, v18.16b, #0
-	WORD $0x0f10a6d1 // sshll v17.4s, v22.4h, #0
-	WORD $0x4f10a6d6 // sshll2 v22.4s, v22.8h, #0
-	WORD $0x0f10a657 // sshll v23.4s, v18.4h, #0
-	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
-	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
-	WORD $0x6e21de31 // fmul v17.4s, v17.4s, v1.4s
-	WORD $0x6e22ded6 // fmul v22.4s, v22.4s, v2.4s
-	WORD $0x6e34def7 // fmul v23.4s, v23.4s, v20.4s
-	WORD $0x6e35de52 // fmul v18.4s, v18.4s, v21.4s
-	WORD $0x4f909233 // fmul v19.4s, v17.4s, v16.s[0]
-	WORD $0x4e33d718 // fadd v24.4s, v24.4s, v19.4s
-	WORD $0x4f9092da // fmul v26.4s, v22.4s, v16.s[0]
-	WORD $0x4e3ad739 // fadd v25.4s, v25.4s, v26.4s
-	WORD $0x4f9092fb // fmul v27.4s, v23.4s, v16.s[0]
-	WORD $0x4e3bd79c // fadd v28.4s, v28.4s, v27.4s
-	WORD $0x4f90925e // fmul v30.4s, v18.4s, v16.s[0]
-	WORD $0x4e3ed7bd // fadd v29.4s, v29.4s, v30.4s
-	FMOVQ 16(R3), F5
-	WORD $0x0f08a4ab // sshll v11.8h, v5.8b, #0
-	WORD $0x4f08a4a5 // sshll2 v5.8h, v5.16b, #0
-	WORD $0x0f10a57f // sshll v31.4s, v11.4h, #0
-	WORD $0x4f10a56b // sshll2 v11.4s, v11.8h, #0
-	WORD $0x0f10a4a0 // sshll v0.4s, v5.4h, #0
-	WORD $0x4f10a4a5 // sshll2 v5.4s, v5.8h, #0
-	WORD $0x4e21dbff // scvtf v31.4s, v31.4s
-	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
-	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x6e21dfff // fmul v31.4s, v31.4s, v1.4s
-	WORD $0x6e22dd6b // fmul v11.4s, v11.4s, v2.4s
-	WORD $0x6e34dc00 // fmul v0.4s, v0.4s, v20.4s
-	WORD $0x6e35dca5 // fmul v5.4s, v5.4s, v21.4s
-	WORD $0x4fb093ef // fmul v15.4s, v31.4s, v16.s[1]
-	WORD $0x4e2fd718 // fadd v24.4s, v24.4s, v15.4s
-	WORD $0x4fb09167 // fmul v7.4s, v11.4s, v16.s[1]
-	WORD $0x4e27d739 // fadd v25.4s, v25.4s, v7.4s
-	WORD $0x4fb0900a // fmul v10.4s, v0.4s, v16.s[1]
-	WORD $0x4e2ad79c // fadd v28.4s, v28.4s, v10.4s
-	WORD $0x4fb090a6 // fmul v6.4s, v5.4s, v16.s[1]
-	WORD $0x4e26d7bd // fadd v29.4s, v29.4s, v6.4s
-	FMOVQ 32(R3), F3
-	WORD $0x0f08a468 // sshll v8.8h, v3.8b, #0
-	WORD $0x4f08a463 // sshll2 v3.8h, v3.16b, #0
-	WORD $0x0f10a50e // sshll v14.4s, v8.4h, #0
-	WORD $0x4f10a508 // sshll2 v8.4s, v8.8h, #0
-	WORD $0x0f10a469 // sshll v9.4s, v3.4h, #0
-	WORD $0x4f10a463 // sshll2 v3.4s, v3.8h, #0
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x6e21ddce // fmul v14.4s, v14.4s, v1.4s
-	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	WORD $0x6e34dd29 // fmul v9.4s, v9.4s, v20.4s
-	WORD $0x6e35dc63 // fmul v3.4s, v3.4s, v21.4s
-	WORD $0x4f9099c4 // fmul v4.4s, v14.4s, v16.s[2]
-	WORD $0x4e24d718 // fadd v24.4s, v24.4s, v4.4s
-	WORD $0x4f90990c // fmul v12.4s, v8.4s, v16.s[2]
-	WORD $0x4e2cd739 // fadd v25.4s, v25.4s, v12.4s
-	WORD $0x4f90992d // fmul v13.4s, v9.4s, v16.s[2]
-	WORD $0x4e2dd79c // fadd v28.4s, v28.4s, v13.4s
-	WORD $0x4f909873 // fmul v19.4s, v3.4s, v16.s[2]
-	WORD $0x4e33d7bd // fadd v29.4s, v29.4s, v19.4s
-	FMOVQ 48(R3), F17
-	WORD $0x0f08a63b // sshll v27.8h, v17.8b, #0
-	WORD $0x4f08a631 // sshll2 v17.8h, v17.16b, #0
-	WORD $0x0f10a77a // sshll v26.4s, v27.4h, #0
-	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
-	WORD $0x0f10a63e // sshll v30.4s, v17.4h, #0
-	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	VLD1.P 16(R6), [V24.S4]
+	FMOVQ 0(R3), F28
+	WORD $0x0f08a79a // sshll v26.8h, v28.8b, #0
+	WORD $0x4f08a79c // sshll2 v28.8h, v28.16b, #0
+	WORD $0x0f10a759 // sshll v25.4s, v26.4h, #0
+	WORD $0x4f10a75a // sshll2 v26.4s, v26.8h, #0
+	WORD $0x0f10a79b // sshll v27.4s, v28.4h, #0
+	WORD $0x4f10a79c // sshll2 v28.4s, v28.8h, #0
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
 	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
 	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x6e30df39 // fmul v25.4s, v25.4s, v16.4s
+	WORD $0x6e31df5a // fmul v26.4s, v26.4s, v17.4s
+	WORD $0x6e32df7b // fmul v27.4s, v27.4s, v18.4s
+	WORD $0x6e33df9c // fmul v28.4s, v28.4s, v19.4s
+	WORD $0x4f981336 // fmla v22.4s, v25.4s, v24.s[0]
+	WORD $0x4f981357 // fmla v23.4s, v26.4s, v24.s[0]
+	WORD $0x4f981361 // fmla v1.4s, v27.4s, v24.s[0]
+	WORD $0x4f981382 // fmla v2.4s, v28.4s, v24.s[0]
+	FMOVQ 16(R3), F20
+	WORD $0x0f08a69e // sshll v30.8h, v20.8b, #0
+	WORD $0x4f08a694 // sshll2 v20.8h, v20.16b, #0
+	WORD $0x0f10a7dd // sshll v29.4s, v30.4h, #0
+	WORD $0x4f10a7de // sshll2 v30.4s, v30.8h, #0
+	WORD $0x0f10a69f // sshll v31.4s, v20.4h, #0
+	WORD $0x4f10a694 // sshll2 v20.4s, v20.8h, #0
+	WORD $0x4e21dbbd // scvtf v29.4s, v29.4s
 	WORD $0x4e21dbde // scvtf v30.4s, v30.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
-	WORD $0x6e21df5a // fmul v26.4s, v26.4s, v1.4s
-	WORD $0x6e22df7b // fmul v27.4s, v27.4s, v2.4s
-	WORD $0x6e34dfde // fmul v30.4s, v30.4s, v20.4s
-	WORD $0x6e35de31 // fmul v17.4s, v17.4s, v21.4s
-	WORD $0x4fb09b56 // fmul v22.4s, v26.4s, v16.s[3]
-	WORD $0x4e36d718 // fadd v24.4s, v24.4s, v22.4s
-	WORD $0x4fb09b77 // fmul v23.4s, v27.4s, v16.s[3]
-	WORD $0x4e37d739 // fadd v25.4s, v25.4s, v23.4s
-	WORD $0x4fb09bd2 // fmul v18.4s, v30.4s, v16.s[3]
-	WORD $0x4e32d79c // fadd v28.4s, v28.4s, v18.4s
-	WORD $0x4fb09a2f // fmul v15.4s, v17.4s, v16.s[3]
-	WORD $0x4e2fd7bd // fadd v29.4s, v29.4s, v15.4s
+	WORD $0x4e21dbff // scvtf v31.4s, v31.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x6e30dfbd // fmul v29.4s, v29.4s, v16.4s
+	WORD $0x6e31dfde // fmul v30.4s, v30.4s, v17.4s
+	WORD $0x6e32dfff // fmul v31.4s, v31.4s, v18.4s
+	WORD $0x6e33de94 // fmul v20.4s, v20.4s, v19.4s
+	WORD $0x4fb813b6 // fmla v22.4s, v29.4s, v24.s[1]
+	WORD $0x4fb813d7 // fmla v23.4s, v30.4s, v24.s[1]
+	WORD $0x4fb813e1 // fmla v1.4s, v31.4s, v24.s[1]
+	WORD $0x4fb81282 // fmla v2.4s, v20.4s, v24.s[1]
+	FMOVQ 32(R3), F14
+	WORD $0x0f08a5c5 // sshll v5.8h, v14.8b, #0
+	WORD $0x4f08a5ce // sshll2 v14.8h, v14.16b, #0
+	WORD $0x0f10a4b5 // sshll v21.4s, v5.4h, #0
+	WORD $0x4f10a4a5 // sshll2 v5.4s, v5.8h, #0
+	WORD $0x0f10a5c0 // sshll v0.4s, v14.4h, #0
+	WORD $0x4f10a5ce // sshll2 v14.4s, v14.8h, #0
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6e30deb5 // fmul v21.4s, v21.4s, v16.4s
+	WORD $0x6e31dca5 // fmul v5.4s, v5.4s, v17.4s
+	WORD $0x6e32dc00 // fmul v0.4s, v0.4s, v18.4s
+	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
+	WORD $0x4f981ab6 // fmla v22.4s, v21.4s, v24.s[2]
+	WORD $0x4f9818b7 // fmla v23.4s, v5.4s, v24.s[2]
+	WORD $0x4f981801 // fmla v1.4s, v0.4s, v24.s[2]
+	WORD $0x4f9819c2 // fmla v2.4s, v14.4s, v24.s[2]
+	FMOVQ 48(R3), F6
+	WORD $0x0f08a4c3 // sshll v3.8h, v6.8b, #0
+	WORD $0x4f08a4c6 // sshll2 v6.8h, v6.16b, #0
+	WORD $0x0f10a46f // sshll v15.4s, v3.4h, #0
+	WORD $0x4f10a463 // sshll2 v3.4s, v3.8h, #0
+	WORD $0x0f10a4c4 // sshll v4.4s, v6.4h, #0
+	WORD $0x4f10a4c6 // sshll2 v6.4s, v6.8h, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
+	WORD $0x6e31dc63 // fmul v3.4s, v3.4s, v17.4s
+	WORD $0x6e32dc84 // fmul v4.4s, v4.4s, v18.4s
+	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
+	WORD $0x4fb819f6 // fmla v22.4s, v15.4s, v24.s[3]
+	WORD $0x4fb81877 // fmla v23.4s, v3.4s, v24.s[3]
+	WORD $0x4fb81881 // fmla v1.4s, v4.4s, v24.s[3]
+	WORD $0x4fb818c2 // fmla v2.4s, v6.4s, v24.s[3]
 	ADD $64, R3
 	SUBS $4, R11
 	BNE values75
 	SUBS $32, R10
 	BNE group76
-	FMOVQ F24, 0(R0)
-	FMOVQ F25, 16(R0)
-	FMOVQ F28, 32(R0)
-	FMOVQ F29, 48(R0)
+	FMOVQ F22, 0(R0)
+	FMOVQ F23, 16(R0)
+	FMOVQ F1, 32(R0)
+	FMOVQ F2, 48(R0)
 	ADD $64, R0
 	SUBS $1, R5
 	BNE block74
@@ -3438,38 +2558,22 @@ four78:
 	WORD $0x6e38deb5 // fmul v21.4s, v21.4s, v24.4s
 	WORD $0x6e38ded6 // fmul v22.4s, v22.4s, v24.4s
 	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	WORD $0x4f909299 // fmul v25.4s, v20.4s, v16.s[0]
-	WORD $0x4e39d400 // fadd v0.4s, v0.4s, v25.4s
-	WORD $0x4f9092ba // fmul v26.4s, v21.4s, v16.s[0]
-	WORD $0x4e3ad421 // fadd v1.4s, v1.4s, v26.4s
-	WORD $0x4f9092db // fmul v27.4s, v22.4s, v16.s[0]
-	WORD $0x4e3bd442 // fadd v2.4s, v2.4s, v27.4s
-	WORD $0x4f9092fc // fmul v28.4s, v23.4s, v16.s[0]
-	WORD $0x4e3cd463 // fadd v3.4s, v3.4s, v28.4s
-	WORD $0x4f91929d // fmul v29.4s, v20.4s, v17.s[0]
-	WORD $0x4e3dd484 // fadd v4.4s, v4.4s, v29.4s
-	WORD $0x4f9192be // fmul v30.4s, v21.4s, v17.s[0]
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	WORD $0x4f9192df // fmul v31.4s, v22.4s, v17.s[0]
-	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
-	WORD $0x4f9192f8 // fmul v24.4s, v23.4s, v17.s[0]
-	WORD $0x4e38d4e7 // fadd v7.4s, v7.4s, v24.4s
-	WORD $0x4f929299 // fmul v25.4s, v20.4s, v18.s[0]
-	WORD $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
-	WORD $0x4f9292ba // fmul v26.4s, v21.4s, v18.s[0]
-	WORD $0x4e3ad529 // fadd v9.4s, v9.4s, v26.4s
-	WORD $0x4f9292db // fmul v27.4s, v22.4s, v18.s[0]
-	WORD $0x4e3bd54a // fadd v10.4s, v10.4s, v27.4s
-	WORD $0x4f9292fc // fmul v28.4s, v23.4s, v18.s[0]
-	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
-	WORD $0x4f93929d // fmul v29.4s, v20.4s, v19.s[0]
-	WORD $0x4e3dd58c // fadd v12.4s, v12.4s, v29.4s
-	WORD $0x4f9392be // fmul v30.4s, v21.4s, v19.s[0]
-	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
-	WORD $0x4f9392df // fmul v31.4s, v22.4s, v19.s[0]
-	WORD $0x4e3fd5ce // fadd v14.4s, v14.4s, v31.4s
-	WORD $0x4f9392f8 // fmul v24.4s, v23.4s, v19.s[0]
-	WORD $0x4e38d5ef // fadd v15.4s, v15.4s, v24.4s
+	WORD $0x4f901280 // fmla v0.4s, v20.4s, v16.s[0]
+	WORD $0x4f9012a1 // fmla v1.4s, v21.4s, v16.s[0]
+	WORD $0x4f9012c2 // fmla v2.4s, v22.4s, v16.s[0]
+	WORD $0x4f9012e3 // fmla v3.4s, v23.4s, v16.s[0]
+	WORD $0x4f911284 // fmla v4.4s, v20.4s, v17.s[0]
+	WORD $0x4f9112a5 // fmla v5.4s, v21.4s, v17.s[0]
+	WORD $0x4f9112c6 // fmla v6.4s, v22.4s, v17.s[0]
+	WORD $0x4f9112e7 // fmla v7.4s, v23.4s, v17.s[0]
+	WORD $0x4f921288 // fmla v8.4s, v20.4s, v18.s[0]
+	WORD $0x4f9212a9 // fmla v9.4s, v21.4s, v18.s[0]
+	WORD $0x4f9212ca // fmla v10.4s, v22.4s, v18.s[0]
+	WORD $0x4f9212eb // fmla v11.4s, v23.4s, v18.s[0]
+	WORD $0x4f93128c // fmla v12.4s, v20.4s, v19.s[0]
+	WORD $0x4f9312ad // fmla v13.4s, v21.4s, v19.s[0]
+	WORD $0x4f9312ce // fmla v14.4s, v22.4s, v19.s[0]
+	WORD $0x4f9312ef // fmla v15.4s, v23.4s, v19.s[0]
 	ADD R6, R10
 	FMOVQ 2(R10), F28
 	WORD $0x0f08a79a // sshll v26.8h, v28.8b, #0
@@ -3488,38 +2592,22 @@ four78:
 	WORD $0x6e3ddf5a // fmul v26.4s, v26.4s, v29.4s
 	WORD $0x6e3ddf7b // fmul v27.4s, v27.4s, v29.4s
 	WORD $0x6e3ddf9c // fmul v28.4s, v28.4s, v29.4s
-	WORD $0x4fb0933e // fmul v30.4s, v25.4s, v16.s[1]
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4fb0935f // fmul v31.4s, v26.4s, v16.s[1]
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
-	WORD $0x4fb09378 // fmul v24.4s, v27.4s, v16.s[1]
-	WORD $0x4e38d442 // fadd v2.4s, v2.4s, v24.4s
-	WORD $0x4fb09394 // fmul v20.4s, v28.4s, v16.s[1]
-	WORD $0x4e34d463 // fadd v3.4s, v3.4s, v20.4s
-	WORD $0x4fb19335 // fmul v21.4s, v25.4s, v17.s[1]
-	WORD $0x4e35d484 // fadd v4.4s, v4.4s, v21.4s
-	WORD $0x4fb19356 // fmul v22.4s, v26.4s, v17.s[1]
-	WORD $0x4e36d4a5 // fadd v5.4s, v5.4s, v22.4s
-	WORD $0x4fb19377 // fmul v23.4s, v27.4s, v17.s[1]
-	WORD $0x4e37d4c6 // fadd v6.4s, v6.4s, v23.4s
-	WORD $0x4fb1939d // fmul v29.4s, v28.4s, v17.s[1]
-	WORD $0x4e3dd4e7 // fadd v7.4s, v7.4s, v29.4s
-	WORD $0x4fb2933e // fmul v30.4s, v25.4s, v18.s[1]
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
-	WORD $0x4fb2935f // fmul v31.4s, v26.4s, v18.s[1]
-	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
-	WORD $0x4fb29378 // fmul v24.4s, v27.4s, v18.s[1]
-	WORD $0x4e38d54a // fadd v10.4s, v10.4s, v24.4s
-	WORD $0x4fb29394 // fmul v20.4s, v28.4s, v18.s[1]
-	WORD $0x4e34d56b // fadd v11.4s, v11.4s, v20.4s
-	WORD $0x4fb39335 // fmul v21.4s, v25.4s, v19.s[1]
-	WORD $0x4e35d58c // fadd v12.4s, v12.4s, v21.4s
-	WORD $0x4fb39356 // fmul v22.4s, v26.4s, v19.s[1]
-	WORD $0x4e36d5ad // fadd v13.4s, v13.4s, v22.4s
-	WORD $0x4fb39377 // fmul v23.4s, v27.4s, v19.s[1]
-	WORD $0x4e37d5ce // fadd v14.4s, v14.4s, v23.4s
-	WORD $0x4fb3939d // fmul v29.4s, v28.4s, v19.s[1]
-	WORD $0x4e3dd5ef // fadd v15.4s, v15.4s, v29.4s
+	WORD $0x4fb01320 // fmla v0.4s, v25.4s, v16.s[1]
+	WORD $0x4fb01341 // fmla v1.4s, v26.4s, v16.s[1]
+	WORD $0x4fb01362 // fmla v2.4s, v27.4s, v16.s[1]
+	WORD $0x4fb01383 // fmla v3.4s, v28.4s, v16.s[1]
+	WORD $0x4fb11324 // fmla v4.4s, v25.4s, v17.s[1]
+	WORD $0x4fb11345 // fmla v5.4s, v26.4s, v17.s[1]
+	WORD $0x4fb11366 // fmla v6.4s, v27.4s, v17.s[1]
+	WORD $0x4fb11387 // fmla v7.4s, v28.4s, v17.s[1]
+	WORD $0x4fb21328 // fmla v8.4s, v25.4s, v18.s[1]
+	WORD $0x4fb21349 // fmla v9.4s, v26.4s, v18.s[1]
+	WORD $0x4fb2136a // fmla v10.4s, v27.4s, v18.s[1]
+	WORD $0x4fb2138b // fmla v11.4s, v28.4s, v18.s[1]
+	WORD $0x4fb3132c // fmla v12.4s, v25.4s, v19.s[1]
+	WORD $0x4fb3134d // fmla v13.4s, v26.4s, v19.s[1]
+	WORD $0x4fb3136e // fmla v14.4s, v27.4s, v19.s[1]
+	WORD $0x4fb3138f // fmla v15.4s, v28.4s, v19.s[1]
 	ADD R6, R10
 	FMOVQ 2(R10), F20
 	WORD $0x0f08a69f // sshll v31.8h, v20.8b, #0
@@ -3538,38 +2626,22 @@ four78:
 	WORD $0x6e35dfff // fmul v31.4s, v31.4s, v21.4s
 	WORD $0x6e35df18 // fmul v24.4s, v24.4s, v21.4s
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f909bd6 // fmul v22.4s, v30.4s, v16.s[2]
-	WORD $0x4e36d400 // fadd v0.4s, v0.4s, v22.4s
-	WORD $0x4f909bf7 // fmul v23.4s, v31.4s, v16.s[2]
-	WORD $0x4e37d421 // fadd v1.4s, v1.4s, v23.4s
-	WORD $0x4f909b1d // fmul v29.4s, v24.4s, v16.s[2]
-	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
-	WORD $0x4f909a99 // fmul v25.4s, v20.4s, v16.s[2]
-	WORD $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
-	WORD $0x4f919bda // fmul v26.4s, v30.4s, v17.s[2]
-	WORD $0x4e3ad484 // fadd v4.4s, v4.4s, v26.4s
-	WORD $0x4f919bfb // fmul v27.4s, v31.4s, v17.s[2]
-	WORD $0x4e3bd4a5 // fadd v5.4s, v5.4s, v27.4s
-	WORD $0x4f919b1c // fmul v28.4s, v24.4s, v17.s[2]
-	WORD $0x4e3cd4c6 // fadd v6.4s, v6.4s, v28.4s
-	WORD $0x4f919a95 // fmul v21.4s, v20.4s, v17.s[2]
-	WORD $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
-	WORD $0x4f929bd6 // fmul v22.4s, v30.4s, v18.s[2]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4f929bf7 // fmul v23.4s, v31.4s, v18.s[2]
-	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
-	WORD $0x4f929b1d // fmul v29.4s, v24.4s, v18.s[2]
-	WORD $0x4e3dd54a // fadd v10.4s, v10.4s, v29.4s
-	WORD $0x4f929a99 // fmul v25.4s, v20.4s, v18.s[2]
-	WORD $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
-	WORD $0x4f939bda // fmul v26.4s, v30.4s, v19.s[2]
-	WORD $0x4e3ad58c // fadd v12.4s, v12.4s, v26.4s
-	WORD $0x4f939bfb // fmul v27.4s, v31.4s, v19.s[2]
-	WORD $0x4e3bd5ad // fadd v13.4s, v13.4s, v27.4s
-	WORD $0x4f939b1c // fmul v28.4s, v24.4s, v19.s[2]
-	WORD $0x4e3cd5ce // fadd v14.4s, v14.4s, v28.4s
-	WORD $0x4f939a95 // fmul v21.4s, v20.4s, v19.s[2]
-	WORD $0x4e35d5ef // fadd v15.4s, v15.4s, v21.4s
+	WORD $0x4f901bc0 // fmla v0.4s, v30.4s, v16.s[2]
+	WORD $0x4f901be1 // fmla v1.4s, v31.4s, v16.s[2]
+	WORD $0x4f901b02 // fmla v2.4s, v24.4s, v16.s[2]
+	WORD $0x4f901a83 // fmla v3.4s, v20.4s, v16.s[2]
+	WORD $0x4f911bc4 // fmla v4.4s, v30.4s, v17.s[2]
+	WORD $0x4f911be5 // fmla v5.4s, v31.4s, v17.s[2]
+	WORD $0x4f911b06 // fmla v6.4s, v24.4s, v17.s[2]
+	WORD $0x4f911a87 // fmla v7.4s, v20.4s, v17.s[2]
+	WORD $0x4f921bc8 // fmla v8.4s, v30.4s, v18.s[2]
+	WORD $0x4f921be9 // fmla v9.4s, v31.4s, v18.s[2]
+	WORD $0x4f921b0a // fmla v10.4s, v24.4s, v18.s[2]
+	WORD $0x4f921a8b // fmla v11.4s, v20.4s, v18.s[2]
+	WORD $0x4f931bcc // fmla v12.4s, v30.4s, v19.s[2]
+	WORD $0x4f931bed // fmla v13.4s, v31.4s, v19.s[2]
+	WORD $0x4f931b0e // fmla v14.4s, v24.4s, v19.s[2]
+	WORD $0x4f931a8f // fmla v15.4s, v20.4s, v19.s[2]
 	ADD R6, R10
 	FMOVQ 2(R10), F25
 	WORD $0x0f08a737 // sshll v23.8h, v25.8b, #0
@@ -3588,38 +2660,22 @@ four78:
 	WORD $0x6e3adef7 // fmul v23.4s, v23.4s, v26.4s
 	WORD $0x6e3adfbd // fmul v29.4s, v29.4s, v26.4s
 	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
-	WORD $0x4fb09adb // fmul v27.4s, v22.4s, v16.s[3]
-	WORD $0x4e3bd400 // fadd v0.4s, v0.4s, v27.4s
-	WORD $0x4fb09afc // fmul v28.4s, v23.4s, v16.s[3]
-	WORD $0x4e3cd421 // fadd v1.4s, v1.4s, v28.4s
-	WORD $0x4fb09bb5 // fmul v21.4s, v29.4s, v16.s[3]
-	WORD $0x4e35d442 // fadd v2.4s, v2.4s, v21.4s
-	WORD $0x4fb09b3e // fmul v30.4s, v25.4s, v16.s[3]
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
-	WORD $0x4fb19adf // fmul v31.4s, v22.4s, v17.s[3]
-	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
-	WORD $0x4fb19af8 // fmul v24.4s, v23.4s, v17.s[3]
-	WORD $0x4e38d4a5 // fadd v5.4s, v5.4s, v24.4s
-	WORD $0x4fb19bb4 // fmul v20.4s, v29.4s, v17.s[3]
-	WORD $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
-	WORD $0x4fb19b3a // fmul v26.4s, v25.4s, v17.s[3]
-	WORD $0x4e3ad4e7 // fadd v7.4s, v7.4s, v26.4s
-	WORD $0x4fb29adb // fmul v27.4s, v22.4s, v18.s[3]
-	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
-	WORD $0x4fb29afc // fmul v28.4s, v23.4s, v18.s[3]
-	WORD $0x4e3cd529 // fadd v9.4s, v9.4s, v28.4s
-	WORD $0x4fb29bb5 // fmul v21.4s, v29.4s, v18.s[3]
-	WORD $0x4e35d54a // fadd v10.4s, v10.4s, v21.4s
-	WORD $0x4fb29b3e // fmul v30.4s, v25.4s, v18.s[3]
-	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
-	WORD $0x4fb39adf // fmul v31.4s, v22.4s, v19.s[3]
-	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
-	WORD $0x4fb39af8 // fmul v24.4s, v23.4s, v19.s[3]
-	WORD $0x4e38d5ad // fadd v13.4s, v13.4s, v24.4s
-	WORD $0x4fb39bb4 // fmul v20.4s, v29.4s, v19.s[3]
-	WORD $0x4e34d5ce // fadd v14.4s, v14.4s, v20.4s
-	WORD $0x4fb39b3a // fmul v26.4s, v25.4s, v19.s[3]
-	WORD $0x4e3ad5ef // fadd v15.4s, v15.4s, v26.4s
+	WORD $0x4fb01ac0 // fmla v0.4s, v22.4s, v16.s[3]
+	WORD $0x4fb01ae1 // fmla v1.4s, v23.4s, v16.s[3]
+	WORD $0x4fb01ba2 // fmla v2.4s, v29.4s, v16.s[3]
+	WORD $0x4fb01b23 // fmla v3.4s, v25.4s, v16.s[3]
+	WORD $0x4fb11ac4 // fmla v4.4s, v22.4s, v17.s[3]
+	WORD $0x4fb11ae5 // fmla v5.4s, v23.4s, v17.s[3]
+	WORD $0x4fb11ba6 // fmla v6.4s, v29.4s, v17.s[3]
+	WORD $0x4fb11b27 // fmla v7.4s, v25.4s, v17.s[3]
+	WORD $0x4fb21ac8 // fmla v8.4s, v22.4s, v18.s[3]
+	WORD $0x4fb21ae9 // fmla v9.4s, v23.4s, v18.s[3]
+	WORD $0x4fb21baa // fmla v10.4s, v29.4s, v18.s[3]
+	WORD $0x4fb21b2b // fmla v11.4s, v25.4s, v18.s[3]
+	WORD $0x4fb31acc // fmla v12.4s, v22.4s, v19.s[3]
+	WORD $0x4fb31aed // fmla v13.4s, v23.4s, v19.s[3]
+	WORD $0x4fb31bae // fmla v14.4s, v29.4s, v19.s[3]
+	WORD $0x4fb31b2f // fmla v15.4s, v25.4s, v19.s[3]
 	ADD R6, R10
 	ADD $16, R11
 	SUBS $4, R12
@@ -3649,38 +2705,22 @@ single81:
 	WORD $0x6e3fdf9c // fmul v28.4s, v28.4s, v31.4s
 	WORD $0x6e3fdeb5 // fmul v21.4s, v21.4s, v31.4s
 	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	WORD $0x4f909378 // fmul v24.4s, v27.4s, v16.s[0]
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
-	WORD $0x4f909394 // fmul v20.4s, v28.4s, v16.s[0]
-	WORD $0x4e34d421 // fadd v1.4s, v1.4s, v20.4s
-	WORD $0x4f9092ba // fmul v26.4s, v21.4s, v16.s[0]
-	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
-	WORD $0x4f9093d6 // fmul v22.4s, v30.4s, v16.s[0]
-	WORD $0x4e36d463 // fadd v3.4s, v3.4s, v22.4s
-	WORD $0x4f919377 // fmul v23.4s, v27.4s, v17.s[0]
-	WORD $0x4e37d484 // fadd v4.4s, v4.4s, v23.4s
-	WORD $0x4f91939d // fmul v29.4s, v28.4s, v17.s[0]
-	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
-	WORD $0x4f9192b9 // fmul v25.4s, v21.4s, v17.s[0]
-	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
-	WORD $0x4f9193df // fmul v31.4s, v30.4s, v17.s[0]
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	WORD $0x4f929378 // fmul v24.4s, v27.4s, v18.s[0]
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x4f929394 // fmul v20.4s, v28.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	WORD $0x4f9292ba // fmul v26.4s, v21.4s, v18.s[0]
-	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
-	WORD $0x4f9293d6 // fmul v22.4s, v30.4s, v18.s[0]
-	WORD $0x4e36d56b // fadd v11.4s, v11.4s, v22.4s
-	WORD $0x4f939377 // fmul v23.4s, v27.4s, v19.s[0]
-	WORD $0x4e37d58c // fadd v12.4s, v12.4s, v23.4s
-	WORD $0x4f93939d // fmul v29.4s, v28.4s, v19.s[0]
-	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
-	WORD $0x4f9392b9 // fmul v25.4s, v21.4s, v19.s[0]
-	WORD $0x4e39d5ce // fadd v14.4s, v14.4s, v25.4s
-	WORD $0x4f9393df // fmul v31.4s, v30.4s, v19.s[0]
-	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x4f901360 // fmla v0.4s, v27.4s, v16.s[0]
+	WORD $0x4f901381 // fmla v1.4s, v28.4s, v16.s[0]
+	WORD $0x4f9012a2 // fmla v2.4s, v21.4s, v16.s[0]
+	WORD $0x4f9013c3 // fmla v3.4s, v30.4s, v16.s[0]
+	WORD $0x4f911364 // fmla v4.4s, v27.4s, v17.s[0]
+	WORD $0x4f911385 // fmla v5.4s, v28.4s, v17.s[0]
+	WORD $0x4f9112a6 // fmla v6.4s, v21.4s, v17.s[0]
+	WORD $0x4f9113c7 // fmla v7.4s, v30.4s, v17.s[0]
+	WORD $0x4f921368 // fmla v8.4s, v27.4s, v18.s[0]
+	WORD $0x4f921389 // fmla v9.4s, v28.4s, v18.s[0]
+	WORD $0x4f9212aa // fmla v10.4s, v21.4s, v18.s[0]
+	WORD $0x4f9213cb // fmla v11.4s, v30.4s, v18.s[0]
+	WORD $0x4f93136c // fmla v12.4s, v27.4s, v19.s[0]
+	WORD $0x4f93138d // fmla v13.4s, v28.4s, v19.s[0]
+	WORD $0x4f9312ae // fmla v14.4s, v21.4s, v19.s[0]
+	WORD $0x4f9313cf // fmla v15.4s, v30.4s, v19.s[0]
 	ADD R6, R10
 	ADD $4, R11
 	SUBS $1, R12
@@ -3749,38 +2789,22 @@ four82:
 	WORD $0x6e28dca5 // fmul v5.4s, v5.4s, v8.4s
 	WORD $0x6e28dcc6 // fmul v6.4s, v6.4s, v8.4s
 	WORD $0x6e28dce7 // fmul v7.4s, v7.4s, v8.4s
-	WORD $0x4f809089 // fmul v9.4s, v4.4s, v0.s[0]
-	WORD $0x4e29d718 // fadd v24.4s, v24.4s, v9.4s
-	WORD $0x4f8090aa // fmul v10.4s, v5.4s, v0.s[0]
-	WORD $0x4e2ad694 // fadd v20.4s, v20.4s, v10.4s
-	WORD $0x4f8090cb // fmul v11.4s, v6.4s, v0.s[0]
-	WORD $0x4e2bd75a // fadd v26.4s, v26.4s, v11.4s
-	WORD $0x4f8090ec // fmul v12.4s, v7.4s, v0.s[0]
-	WORD $0x4e2cd6d6 // fadd v22.4s, v22.4s, v12.4s
-	WORD $0x4f81908d // fmul v13.4s, v4.4s, v1.s[0]
-	WORD $0x4e2dd6f7 // fadd v23.4s, v23.4s, v13.4s
-	WORD $0x4f8190ae // fmul v14.4s, v5.4s, v1.s[0]
-	WORD $0x4e2ed7bd // fadd v29.4s, v29.4s, v14.4s
-	WORD $0x4f8190cf // fmul v15.4s, v6.4s, v1.s[0]
-	WORD $0x4e2fd739 // fadd v25.4s, v25.4s, v15.4s
-	WORD $0x4f8190e8 // fmul v8.4s, v7.4s, v1.s[0]
-	WORD $0x4e28d7ff // fadd v31.4s, v31.4s, v8.4s
-	WORD $0x4f829089 // fmul v9.4s, v4.4s, v2.s[0]
-	WORD $0x4e29d77b // fadd v27.4s, v27.4s, v9.4s
-	WORD $0x4f8290aa // fmul v10.4s, v5.4s, v2.s[0]
-	WORD $0x4e2ad79c // fadd v28.4s, v28.4s, v10.4s
-	WORD $0x4f8290cb // fmul v11.4s, v6.4s, v2.s[0]
-	WORD $0x4e2bd6b5 // fadd v21.4s, v21.4s, v11.4s
-	WORD $0x4f8290ec // fmul v12.4s, v7.4s, v2.s[0]
-	WORD $0x4e2cd7de // fadd v30.4s, v30.4s, v12.4s
-	WORD $0x4f83908d // fmul v13.4s, v4.4s, v3.s[0]
-	WORD $0x4e2dd610 // fadd v16.4s, v16.4s, v13.4s
-	WORD $0x4f8390ae // fmul v14.4s, v5.4s, v3.s[0]
-	WORD $0x4e2ed631 // fadd v17.4s, v17.4s, v14.4s
-	WORD $0x4f8390cf // fmul v15.4s, v6.4s, v3.s[0]
-	WORD $0x4e2fd652 // fadd v18.4s, v18.4s, v15.4s
-	WORD $0x4f8390e8 // fmul v8.4s, v7.4s, v3.s[0]
-	WORD $0x4e28d673 // fadd v19.4s, v19.4s, v8.4s
+	WORD $0x4f801098 // fmla v24.4s, v4.4s, v0.s[0]
+	WORD $0x4f8010b4 // fmla v20.4s, v5.4s, v0.s[0]
+	WORD $0x4f8010da // fmla v26.4s, v6.4s, v0.s[0]
+	WORD $0x4f8010f6 // fmla v22.4s, v7.4s, v0.s[0]
+	WORD $0x4f811097 // fmla v23.4s, v4.4s, v1.s[0]
+	WORD $0x4f8110bd // fmla v29.4s, v5.4s, v1.s[0]
+	WORD $0x4f8110d9 // fmla v25.4s, v6.4s, v1.s[0]
+	WORD $0x4f8110ff // fmla v31.4s, v7.4s, v1.s[0]
+	WORD $0x4f82109b // fmla v27.4s, v4.4s, v2.s[0]
+	WORD $0x4f8210bc // fmla v28.4s, v5.4s, v2.s[0]
+	WORD $0x4f8210d5 // fmla v21.4s, v6.4s, v2.s[0]
+	WORD $0x4f8210fe // fmla v30.4s, v7.4s, v2.s[0]
+	WORD $0x4f831090 // fmla v16.4s, v4.4s, v3.s[0]
+	WORD $0x4f8310b1 // fmla v17.4s, v5.4s, v3.s[0]
+	WORD $0x4f8310d2 // fmla v18.4s, v6.4s, v3.s[0]
+	WORD $0x4f8310f3 // fmla v19.4s, v7.4s, v3.s[0]
 	ADD R6, R10
 	FMOVQ 18(R10), F12
 	WORD $0x0f08a58a // sshll v10.8h, v12.8b, #0
@@ -3799,38 +2823,22 @@ four82:
 	WORD $0x6e2ddd4a // fmul v10.4s, v10.4s, v13.4s
 	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
 	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
-	WORD $0x4fa0912e // fmul v14.4s, v9.4s, v0.s[1]
-	WORD $0x4e2ed718 // fadd v24.4s, v24.4s, v14.4s
-	WORD $0x4fa0914f // fmul v15.4s, v10.4s, v0.s[1]
-	WORD $0x4e2fd694 // fadd v20.4s, v20.4s, v15.4s
-	WORD $0x4fa09168 // fmul v8.4s, v11.4s, v0.s[1]
-	WORD $0x4e28d75a // fadd v26.4s, v26.4s, v8.4s
-	WORD $0x4fa09184 // fmul v4.4s, v12.4s, v0.s[1]
-	WORD $0x4e24d6d6 // fadd v22.4s, v22.4s, v4.4s
-	WORD $0x4fa19125 // fmul v5.4s, v9.4s, v1.s[1]
-	WORD $0x4e25d6f7 // fadd v23.4s, v23.4s, v5.4s
-	WORD $0x4fa19146 // fmul v6.4s, v10.4s, v1.s[1]
-	WORD $0x4e26d7bd // fadd v29.4s, v29.4s, v6.4s
-	WORD $0x4fa19167 // fmul v7.4s, v11.4s, v1.s[1]
-	WORD $0x4e27d739 // fadd v25.4s, v25.4s, v7.4s
-	WORD $0x4fa1918d // fmul v13.4s, v12.4s, v1.s[1]
-	WORD $0x4e2dd7ff // fadd v31.4s, v31.4s, v13.4s
-	WORD $0x4fa2912e // fmul v14.4s, v9.4s, v2.s[1]
-	WORD $0x4e2ed77b // fadd v27.4s, v27.4s, v14.4s
-	WORD $0x4fa2914f // fmul v15.4s, v10.4s, v2.s[1]
-	WORD $0x4e2fd79c // fadd v28.4s, v28.4s, v15.4s
-	WORD $0x4fa29168 // fmul v8.4s, v11.4s, v2.s[1]
-	WORD $0x4e28d6b5 // fadd v21.4s, v21.4s, v8.4s
-	WORD $0x4fa29184 // fmul v4.4s, v12.4s, v2.s[1]
-	WORD $0x4e24d7de // fadd v30.4s, v30.4s, v4.4s
-	WORD $0x4fa39125 // fmul v5.4s, v9.4s, v3.s[1]
-	WORD $0x4e25d610 // fadd v16.4s, v16.4s, v5.4s
-	WORD $0x4fa39146 // fmul v6.4s, v10.4s, v3.s[1]
-	WORD $0x4e26d631 // fadd v17.4s, v17.4s, v6.4s
-	WORD $0x4fa39167 // fmul v7.4s, v11.4s, v3.s[1]
-	WORD $0x4e27d652 // fadd v18.4s, v18.4s, v7.4s
-	WORD $0x4fa3918d // fmul v13.4s, v12.4s, v3.s[1]
-	WORD $0x4e2dd673 // fadd v19.4s, v19.4s, v13.4s
+	WORD $0x4fa01138 // fmla v24.4s, v9.4s, v0.s[1]
+	WORD $0x4fa01154 // fmla v20.4s, v10.4s, v0.s[1]
+	WORD $0x4fa0117a // fmla v26.4s, v11.4s, v0.s[1]
+	WORD $0x4fa01196 // fmla v22.4s, v12.4s, v0.s[1]
+	WORD $0x4fa11137 // fmla v23.4s, v9.4s, v1.s[1]
+	WORD $0x4fa1115d // fmla v29.4s, v10.4s, v1.s[1]
+	WORD $0x4fa11179 // fmla v25.4s, v11.4s, v1.s[1]
+	WORD $0x4fa1119f // fmla v31.4s, v12.4s, v1.s[1]
+	WORD $0x4fa2113b // fmla v27.4s, v9.4s, v2.s[1]
+	WORD $0x4fa2115c // fmla v28.4s, v10.4s, v2.s[1]
+	WORD $0x4fa21175 // fmla v21.4s, v11.4s, v2.s[1]
+	WORD $0x4fa2119e // fmla v30.4s, v12.4s, v2.s[1]
+	WORD $0x4fa31130 // fmla v16.4s, v9.4s, v3.s[1]
+	WORD $0x4fa31151 // fmla v17.4s, v10.4s, v3.s[1]
+	WORD $0x4fa31172 // fmla v18.4s, v11.4s, v3.s[1]
+	WORD $0x4fa31193 // fmla v19.4s, v12.4s, v3.s[1]
 	ADD R6, R10
 	FMOVQ 18(R10), F4
 	WORD $0x0f08a48f // sshll v15.8h, v4.8b, #0
@@ -3849,38 +2857,22 @@ four82:
 	WORD $0x6e25ddef // fmul v15.4s, v15.4s, v5.4s
 	WORD $0x6e25dd08 // fmul v8.4s, v8.4s, v5.4s
 	WORD $0x6e25dc84 // fmul v4.4s, v4.4s, v5.4s
-	WORD $0x4f8099c6 // fmul v6.4s, v14.4s, v0.s[2]
-	WORD $0x4e26d718 // fadd v24.4s, v24.4s, v6.4s
-	WORD $0x4f8099e7 // fmul v7.4s, v15.4s, v0.s[2]
-	WORD $0x4e27d694 // fadd v20.4s, v20.4s, v7.4s
-	WORD $0x4f80990d // fmul v13.4s, v8.4s, v0.s[2]
-	WORD $0x4e2dd75a // fadd v26.4s, v26.4s, v13.4s
-	WORD $0x4f809889 // fmul v9.4s, v4.4s, v0.s[2]
-	WORD $0x4e29d6d6 // fadd v22.4s, v22.4s, v9.4s
-	WORD $0x4f8199ca // fmul v10.4s, v14.4s, v1.s[2]
-	WORD $0x4e2ad6f7 // fadd v23.4s, v23.4s, v10.4s
-	WORD $0x4f8199eb // fmul v11.4s, v15.4s, v1.s[2]
-	WORD $0x4e2bd7bd // fadd v29.4s, v29.4s, v11.4s
-	WORD $0x4f81990c // fmul v12.4s, v8.4s, v1.s[2]
-	WORD $0x4e2cd739 // fadd v25.4s, v25.4s, v12.4s
-	WORD $0x4f819885 // fmul v5.4s, v4.4s, v1.s[2]
-	WORD $0x4e25d7ff // fadd v31.4s, v31.4s, v5.4s
-	WORD $0x4f8299c6 // fmul v6.4s, v14.4s, v2.s[2]
-	WORD $0x4e26d77b // fadd v27.4s, v27.4s, v6.4s
-	WORD $0x4f8299e7 // fmul v7.4s, v15.4s, v2.s[2]
-	WORD $0x4e27d79c // fadd v28.4s, v28.4s, v7.4s
-	WORD $0x4f82990d // fmul v13.4s, v8.4s, v2.s[2]
-	WORD $0x4e2dd6b5 // fadd v21.4s, v21.4s, v13.4s
-	WORD $0x4f829889 // fmul v9.4s, v4.4s, v2.s[2]
-	WORD $0x4e29d7de // fadd v30.4s, v30.4s, v9.4s
-	WORD $0x4f8399ca // fmul v10.4s, v14.4s, v3.s[2]
-	WORD $0x4e2ad610 // fadd v16.4s, v16.4s, v10.4s
-	WORD $0x4f8399eb // fmul v11.4s, v15.4s, v3.s[2]
-	WORD $0x4e2bd631 // fadd v17.4s, v17.4s, v11.4s
-	WORD $0x4f83990c // fmul v12.4s, v8.4s, v3.s[2]
-	WORD $0x4e2cd652 // fadd v18.4s, v18.4s, v12.4s
-	WORD $0x4f839885 // fmul v5.4s, v4.4s, v3.s[2]
-	WORD $0x4e25d673 // fadd v19.4s, v19.4s, v5.4s
+	WORD $0x4f8019d8 // fmla v24.4s, v14.4s, v0.s[2]
+	WORD $0x4f8019f4 // fmla v20.4s, v15.4s, v0.s[2]
+	WORD $0x4f80191a // fmla v26.4s, v8.4s, v0.s[2]
+	WORD $0x4f801896 // fmla v22.4s, v4.4s, v0.s[2]
+	WORD $0x4f8119d7 // fmla v23.4s, v14.4s, v1.s[2]
+	WORD $0x4f8119fd // fmla v29.4s, v15.4s, v1.s[2]
+	WORD $0x4f811919 // fmla v25.4s, v8.4s, v1.s[2]
+	WORD $0x4f81189f // fmla v31.4s, v4.4s, v1.s[2]
+	WORD $0x4f8219db // fmla v27.4s, v14.4s, v2.s[2]
+	WORD $0x4f8219fc // fmla v28.4s, v15.4s, v2.s[2]
+	WORD $0x4f821915 // fmla v21.4s, v8.4s, v2.s[2]
+	WORD $0x4f82189e // fmla v30.4s, v4.4s, v2.s[2]
+	WORD $0x4f8319d0 // fmla v16.4s, v14.4s, v3.s[2]
+	WORD $0x4f8319f1 // fmla v17.4s, v15.4s, v3.s[2]
+	WORD $0x4f831912 // fmla v18.4s, v8.4s, v3.s[2]
+	WORD $0x4f831893 // fmla v19.4s, v4.4s, v3.s[2]
 	ADD R6, R10
 	FMOVQ 18(R10), F9
 	WORD $0x0f08a527 // sshll v7.8h, v9.8b, #0
@@ -3899,38 +2891,22 @@ four82:
 	WORD $0x6e2adce7 // fmul v7.4s, v7.4s, v10.4s
 	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
 	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	WORD $0x4fa098cb // fmul v11.4s, v6.4s, v0.s[3]
-	WORD $0x4e2bd718 // fadd v24.4s, v24.4s, v11.4s
-	WORD $0x4fa098ec // fmul v12.4s, v7.4s, v0.s[3]
-	WORD $0x4e2cd694 // fadd v20.4s, v20.4s, v12.4s
-	WORD $0x4fa099a5 // fmul v5.4s, v13.4s, v0.s[3]
-	WORD $0x4e25d75a // fadd v26.4s, v26.4s, v5.4s
-	WORD $0x4fa0992e // fmul v14.4s, v9.4s, v0.s[3]
-	WORD $0x4e2ed6d6 // fadd v22.4s, v22.4s, v14.4s
-	WORD $0x4fa198cf // fmul v15.4s, v6.4s, v1.s[3]
-	WORD $0x4e2fd6f7 // fadd v23.4s, v23.4s, v15.4s
-	WORD $0x4fa198e8 // fmul v8.4s, v7.4s, v1.s[3]
-	WORD $0x4e28d7bd // fadd v29.4s, v29.4s, v8.4s
-	WORD $0x4fa199a4 // fmul v4.4s, v13.4s, v1.s[3]
-	WORD $0x4e24d739 // fadd v25.4s, v25.4s, v4.4s
-	WORD $0x4fa1992a // fmul v10.4s, v9.4s, v1.s[3]
-	WORD $0x4e2ad7ff // fadd v31.4s, v31.4s, v10.4s
-	WORD $0x4fa298cb // fmul v11.4s, v6.4s, v2.s[3]
-	WORD $0x4e2bd77b // fadd v27.4s, v27.4s, v11.4s
-	WORD $0x4fa298ec // fmul v12.4s, v7.4s, v2.s[3]
-	WORD $0x4e2cd79c // fadd v28.4s, v28.4s, v12.4s
-	WORD $0x4fa299a5 // fmul v5.4s, v13.4s, v2.s[3]
-	WORD $0x4e25d6b5 // fadd v21.4s, v21.4s, v5.4s
-	WORD $0x4fa2992e // fmul v14.4s, v9.4s, v2.s[3]
-	WORD $0x4e2ed7de // fadd v30.4s, v30.4s, v14.4s
-	WORD $0x4fa398cf // fmul v15.4s, v6.4s, v3.s[3]
-	WORD $0x4e2fd610 // fadd v16.4s, v16.4s, v15.4s
-	WORD $0x4fa398e8 // fmul v8.4s, v7.4s, v3.s[3]
-	WORD $0x4e28d631 // fadd v17.4s, v17.4s, v8.4s
-	WORD $0x4fa399a4 // fmul v4.4s, v13.4s, v3.s[3]
-	WORD $0x4e24d652 // fadd v18.4s, v18.4s, v4.4s
-	WORD $0x4fa3992a // fmul v10.4s, v9.4s, v3.s[3]
-	WORD $0x4e2ad673 // fadd v19.4s, v19.4s, v10.4s
+	WORD $0x4fa018d8 // fmla v24.4s, v6.4s, v0.s[3]
+	WORD $0x4fa018f4 // fmla v20.4s, v7.4s, v0.s[3]
+	WORD $0x4fa019ba // fmla v26.4s, v13.4s, v0.s[3]
+	WORD $0x4fa01936 // fmla v22.4s, v9.4s, v0.s[3]
+	WORD $0x4fa118d7 // fmla v23.4s, v6.4s, v1.s[3]
+	WORD $0x4fa118fd // fmla v29.4s, v7.4s, v1.s[3]
+	WORD $0x4fa119b9 // fmla v25.4s, v13.4s, v1.s[3]
+	WORD $0x4fa1193f // fmla v31.4s, v9.4s, v1.s[3]
+	WORD $0x4fa218db // fmla v27.4s, v6.4s, v2.s[3]
+	WORD $0x4fa218fc // fmla v28.4s, v7.4s, v2.s[3]
+	WORD $0x4fa219b5 // fmla v21.4s, v13.4s, v2.s[3]
+	WORD $0x4fa2193e // fmla v30.4s, v9.4s, v2.s[3]
+	WORD $0x4fa318d0 // fmla v16.4s, v6.4s, v3.s[3]
+	WORD $0x4fa318f1 // fmla v17.4s, v7.4s, v3.s[3]
+	WORD $0x4fa319b2 // fmla v18.4s, v13.4s, v3.s[3]
+	WORD $0x4fa31933 // fmla v19.4s, v9.4s, v3.s[3]
 	ADD R6, R10
 	ADD $16, R11
 	SUBS $4, R12
@@ -3960,38 +2936,22 @@ single85:
 	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
 	WORD $0x6e2fdca5 // fmul v5.4s, v5.4s, v15.4s
 	WORD $0x6e2fddce // fmul v14.4s, v14.4s, v15.4s
-	WORD $0x4f809168 // fmul v8.4s, v11.4s, v0.s[0]
-	WORD $0x4e28d718 // fadd v24.4s, v24.4s, v8.4s
-	WORD $0x4f809184 // fmul v4.4s, v12.4s, v0.s[0]
-	WORD $0x4e24d694 // fadd v20.4s, v20.4s, v4.4s
-	WORD $0x4f8090aa // fmul v10.4s, v5.4s, v0.s[0]
-	WORD $0x4e2ad75a // fadd v26.4s, v26.4s, v10.4s
-	WORD $0x4f8091c6 // fmul v6.4s, v14.4s, v0.s[0]
-	WORD $0x4e26d6d6 // fadd v22.4s, v22.4s, v6.4s
-	WORD $0x4f819167 // fmul v7.4s, v11.4s, v1.s[0]
-	WORD $0x4e27d6f7 // fadd v23.4s, v23.4s, v7.4s
-	WORD $0x4f81918d // fmul v13.4s, v12.4s, v1.s[0]
-	WORD $0x4e2dd7bd // fadd v29.4s, v29.4s, v13.4s
-	WORD $0x4f8190a9 // fmul v9.4s, v5.4s, v1.s[0]
-	WORD $0x4e29d739 // fadd v25.4s, v25.4s, v9.4s
-	WORD $0x4f8191cf // fmul v15.4s, v14.4s, v1.s[0]
-	WORD $0x4e2fd7ff // fadd v31.4s, v31.4s, v15.4s
-	WORD $0x4f829168 // fmul v8.4s, v11.4s, v2.s[0]
-	WORD $0x4e28d77b // fadd v27.4s, v27.4s, v8.4s
-	WORD $0x4f829184 // fmul v4.4s, v12.4s, v2.s[0]
-	WORD $0x4e24d79c // fadd v28.4s, v28.4s, v4.4s
-	WORD $0x4f8290aa // fmul v10.4s, v5.4s, v2.s[0]
-	WORD $0x4e2ad6b5 // fadd v21.4s, v21.4s, v10.4s
-	WORD $0x4f8291c6 // fmul v6.4s, v14.4s, v2.s[0]
-	WORD $0x4e26d7de // fadd v30.4s, v30.4s, v6.4s
-	WORD $0x4f839167 // fmul v7.4s, v11.4s, v3.s[0]
-	WORD $0x4e27d610 // fadd v16.4s, v16.4s, v7.4s
-	WORD $0x4f83918d // fmul v13.4s, v12.4s, v3.s[0]
-	WORD $0x4e2dd631 // fadd v17.4s, v17.4s, v13.4s
-	WORD $0x4f8390a9 // fmul v9.4s, v5.4s, v3.s[0]
-	WORD $0x4e29d652 // fadd v18.4s, v18.4s, v9.4s
-	WORD $0x4f8391cf // fmul v15.4s, v14.4s, v3.s[0]
-	WORD $0x4e2fd673 // fadd v19.4s, v19.4s, v15.4s
+	WORD $0x4f801178 // fmla v24.4s, v11.4s, v0.s[0]
+	WORD $0x4f801194 // fmla v20.4s, v12.4s, v0.s[0]
+	WORD $0x4f8010ba // fmla v26.4s, v5.4s, v0.s[0]
+	WORD $0x4f8011d6 // fmla v22.4s, v14.4s, v0.s[0]
+	WORD $0x4f811177 // fmla v23.4s, v11.4s, v1.s[0]
+	WORD $0x4f81119d // fmla v29.4s, v12.4s, v1.s[0]
+	WORD $0x4f8110b9 // fmla v25.4s, v5.4s, v1.s[0]
+	WORD $0x4f8111df // fmla v31.4s, v14.4s, v1.s[0]
+	WORD $0x4f82117b // fmla v27.4s, v11.4s, v2.s[0]
+	WORD $0x4f82119c // fmla v28.4s, v12.4s, v2.s[0]
+	WORD $0x4f8210b5 // fmla v21.4s, v5.4s, v2.s[0]
+	WORD $0x4f8211de // fmla v30.4s, v14.4s, v2.s[0]
+	WORD $0x4f831170 // fmla v16.4s, v11.4s, v3.s[0]
+	WORD $0x4f831191 // fmla v17.4s, v12.4s, v3.s[0]
+	WORD $0x4f8310b2 // fmla v18.4s, v5.4s, v3.s[0]
+	WORD $0x4f8311d3 // fmla v19.4s, v14.4s, v3.s[0]
 	ADD R6, R10
 	ADD $4, R11
 	SUBS $1, R12
@@ -4061,156 +3021,108 @@ four87:
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36de94 // fmul v20.4s, v20.4s, v22.4s
 	WORD $0x6e36df5a // fmul v26.4s, v26.4s, v22.4s
-	WORD $0x4f809077 // fmul v23.4s, v3.4s, v0.s[0]
-	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
-	WORD $0x4f80931d // fmul v29.4s, v24.4s, v0.s[0]
-	WORD $0x4e3dd484 // fadd v4.4s, v4.4s, v29.4s
-	WORD $0x4f809299 // fmul v25.4s, v20.4s, v0.s[0]
-	WORD $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
-	WORD $0x4f80935f // fmul v31.4s, v26.4s, v0.s[0]
-	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
-	WORD $0x4f81907b // fmul v27.4s, v3.4s, v1.s[0]
-	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
-	WORD $0x4f81931c // fmul v28.4s, v24.4s, v1.s[0]
-	WORD $0x4e3cd5ad // fadd v13.4s, v13.4s, v28.4s
-	WORD $0x4f819295 // fmul v21.4s, v20.4s, v1.s[0]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	WORD $0x4f81935e // fmul v30.4s, v26.4s, v1.s[0]
-	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
-	WORD $0x4f829070 // fmul v16.4s, v3.4s, v2.s[0]
-	WORD $0x4e30d56b // fadd v11.4s, v11.4s, v16.4s
-	WORD $0x4f829311 // fmul v17.4s, v24.4s, v2.s[0]
-	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
-	WORD $0x4f829292 // fmul v18.4s, v20.4s, v2.s[0]
-	WORD $0x4e32d4a5 // fadd v5.4s, v5.4s, v18.4s
-	WORD $0x4f829353 // fmul v19.4s, v26.4s, v2.s[0]
-	WORD $0x4e33d5ce // fadd v14.4s, v14.4s, v19.4s
+	WORD $0x4f801068 // fmla v8.4s, v3.4s, v0.s[0]
+	WORD $0x4f801304 // fmla v4.4s, v24.4s, v0.s[0]
+	WORD $0x4f80128a // fmla v10.4s, v20.4s, v0.s[0]
+	WORD $0x4f801346 // fmla v6.4s, v26.4s, v0.s[0]
+	WORD $0x4f811067 // fmla v7.4s, v3.4s, v1.s[0]
+	WORD $0x4f81130d // fmla v13.4s, v24.4s, v1.s[0]
+	WORD $0x4f811289 // fmla v9.4s, v20.4s, v1.s[0]
+	WORD $0x4f81134f // fmla v15.4s, v26.4s, v1.s[0]
+	WORD $0x4f82106b // fmla v11.4s, v3.4s, v2.s[0]
+	WORD $0x4f82130c // fmla v12.4s, v24.4s, v2.s[0]
+	WORD $0x4f821285 // fmla v5.4s, v20.4s, v2.s[0]
+	WORD $0x4f82134e // fmla v14.4s, v26.4s, v2.s[0]
 	ADD R6, R10
-	FMOVQ 2(R10), F25
-	WORD $0x0f08a737 // sshll v23.8h, v25.8b, #0
-	WORD $0x4f08a739 // sshll2 v25.8h, v25.16b, #0
-	WORD $0x0f10a6f6 // sshll v22.4s, v23.4h, #0
-	WORD $0x4f10a6f7 // sshll2 v23.4s, v23.8h, #0
-	WORD $0x0f10a73d // sshll v29.4s, v25.4h, #0
-	WORD $0x4f10a739 // sshll2 v25.4s, v25.8h, #0
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	FMOVQ 2(R10), F31
+	WORD $0x0f08a7fd // sshll v29.8h, v31.8b, #0
+	WORD $0x4f08a7ff // sshll2 v31.8h, v31.16b, #0
+	WORD $0x0f10a7b7 // sshll v23.4s, v29.4h, #0
+	WORD $0x4f10a7bd // sshll2 v29.4s, v29.8h, #0
+	WORD $0x0f10a7f9 // sshll v25.4s, v31.4h, #0
+	WORD $0x4f10a7ff // sshll2 v31.4s, v31.8h, #0
 	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
 	WORD $0x4e21dbbd // scvtf v29.4s, v29.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	VLD1R (R10), [V31.H8]
-	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	WORD $0x6e3fded6 // fmul v22.4s, v22.4s, v31.4s
-	WORD $0x6e3fdef7 // fmul v23.4s, v23.4s, v31.4s
-	WORD $0x6e3fdfbd // fmul v29.4s, v29.4s, v31.4s
-	WORD $0x6e3fdf39 // fmul v25.4s, v25.4s, v31.4s
-	WORD $0x4fa092db // fmul v27.4s, v22.4s, v0.s[1]
-	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
-	WORD $0x4fa092fc // fmul v28.4s, v23.4s, v0.s[1]
-	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
-	WORD $0x4fa093b5 // fmul v21.4s, v29.4s, v0.s[1]
-	WORD $0x4e35d54a // fadd v10.4s, v10.4s, v21.4s
-	WORD $0x4fa0933e // fmul v30.4s, v25.4s, v0.s[1]
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4fa192d0 // fmul v16.4s, v22.4s, v1.s[1]
-	WORD $0x4e30d4e7 // fadd v7.4s, v7.4s, v16.4s
-	WORD $0x4fa192f1 // fmul v17.4s, v23.4s, v1.s[1]
-	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
-	WORD $0x4fa193b2 // fmul v18.4s, v29.4s, v1.s[1]
-	WORD $0x4e32d529 // fadd v9.4s, v9.4s, v18.4s
-	WORD $0x4fa19333 // fmul v19.4s, v25.4s, v1.s[1]
-	WORD $0x4e33d5ef // fadd v15.4s, v15.4s, v19.4s
-	WORD $0x4fa292c3 // fmul v3.4s, v22.4s, v2.s[1]
-	WORD $0x4e23d56b // fadd v11.4s, v11.4s, v3.4s
-	WORD $0x4fa292f8 // fmul v24.4s, v23.4s, v2.s[1]
-	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
-	WORD $0x4fa293b4 // fmul v20.4s, v29.4s, v2.s[1]
-	WORD $0x4e34d4a5 // fadd v5.4s, v5.4s, v20.4s
-	WORD $0x4fa2933a // fmul v26.4s, v25.4s, v2.s[1]
-	WORD $0x4e3ad5ce // fadd v14.4s, v14.4s, v26.4s
+	WORD $0x4e21dbff // scvtf v31.4s, v31.4s
+	VLD1R (R10), [V27.H8]
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	WORD $0x6e3bdef7 // fmul v23.4s, v23.4s, v27.4s
+	WORD $0x6e3bdfbd // fmul v29.4s, v29.4s, v27.4s
+	WORD $0x6e3bdf39 // fmul v25.4s, v25.4s, v27.4s
+	WORD $0x6e3bdfff // fmul v31.4s, v31.4s, v27.4s
+	WORD $0x4fa012e8 // fmla v8.4s, v23.4s, v0.s[1]
+	WORD $0x4fa013a4 // fmla v4.4s, v29.4s, v0.s[1]
+	WORD $0x4fa0132a // fmla v10.4s, v25.4s, v0.s[1]
+	WORD $0x4fa013e6 // fmla v6.4s, v31.4s, v0.s[1]
+	WORD $0x4fa112e7 // fmla v7.4s, v23.4s, v1.s[1]
+	WORD $0x4fa113ad // fmla v13.4s, v29.4s, v1.s[1]
+	WORD $0x4fa11329 // fmla v9.4s, v25.4s, v1.s[1]
+	WORD $0x4fa113ef // fmla v15.4s, v31.4s, v1.s[1]
+	WORD $0x4fa212eb // fmla v11.4s, v23.4s, v2.s[1]
+	WORD $0x4fa213ac // fmla v12.4s, v29.4s, v2.s[1]
+	WORD $0x4fa21325 // fmla v5.4s, v25.4s, v2.s[1]
+	WORD $0x4fa213ee // fmla v14.4s, v31.4s, v2.s[1]
 	ADD R6, R10
-	FMOVQ 2(R10), F21
-	WORD $0x0f08a6bb // sshll v27.8h, v21.8b, #0
-	WORD $0x4f08a6b5 // sshll2 v21.8h, v21.16b, #0
-	WORD $0x0f10a77f // sshll v31.4s, v27.4h, #0
-	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	FMOVQ 2(R10), F16
+	WORD $0x0f08a615 // sshll v21.8h, v16.8b, #0
+	WORD $0x4f08a610 // sshll2 v16.8h, v16.16b, #0
 	WORD $0x0f10a6bc // sshll v28.4s, v21.4h, #0
 	WORD $0x4f10a6b5 // sshll2 v21.4s, v21.8h, #0
-	WORD $0x4e21dbff // scvtf v31.4s, v31.4s
-	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
-	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	VLD1R (R10), [V30.H8]
-	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
-	WORD $0x6e3edf7b // fmul v27.4s, v27.4s, v30.4s
-	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
-	WORD $0x6e3edeb5 // fmul v21.4s, v21.4s, v30.4s
-	WORD $0x4f809bf0 // fmul v16.4s, v31.4s, v0.s[2]
-	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
-	WORD $0x4f809b71 // fmul v17.4s, v27.4s, v0.s[2]
-	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
-	WORD $0x4f809b92 // fmul v18.4s, v28.4s, v0.s[2]
-	WORD $0x4e32d54a // fadd v10.4s, v10.4s, v18.4s
-	WORD $0x4f809ab3 // fmul v19.4s, v21.4s, v0.s[2]
-	WORD $0x4e33d4c6 // fadd v6.4s, v6.4s, v19.4s
-	WORD $0x4f819be3 // fmul v3.4s, v31.4s, v1.s[2]
-	WORD $0x4e23d4e7 // fadd v7.4s, v7.4s, v3.4s
-	WORD $0x4f819b78 // fmul v24.4s, v27.4s, v1.s[2]
-	WORD $0x4e38d5ad // fadd v13.4s, v13.4s, v24.4s
-	WORD $0x4f819b94 // fmul v20.4s, v28.4s, v1.s[2]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	WORD $0x4f819aba // fmul v26.4s, v21.4s, v1.s[2]
-	WORD $0x4e3ad5ef // fadd v15.4s, v15.4s, v26.4s
-	WORD $0x4f829bf6 // fmul v22.4s, v31.4s, v2.s[2]
-	WORD $0x4e36d56b // fadd v11.4s, v11.4s, v22.4s
-	WORD $0x4f829b77 // fmul v23.4s, v27.4s, v2.s[2]
-	WORD $0x4e37d58c // fadd v12.4s, v12.4s, v23.4s
-	WORD $0x4f829b9d // fmul v29.4s, v28.4s, v2.s[2]
-	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
-	WORD $0x4f829ab9 // fmul v25.4s, v21.4s, v2.s[2]
-	WORD $0x4e39d5ce // fadd v14.4s, v14.4s, v25.4s
-	ADD R6, R10
-	FMOVQ 2(R10), F18
-	WORD $0x0f08a650 // sshll v16.8h, v18.8b, #0
-	WORD $0x4f08a652 // sshll2 v18.8h, v18.16b, #0
 	WORD $0x0f10a61e // sshll v30.4s, v16.4h, #0
 	WORD $0x4f10a610 // sshll2 v16.4s, v16.8h, #0
-	WORD $0x0f10a651 // sshll v17.4s, v18.4h, #0
-	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x4e21dbde // scvtf v30.4s, v30.4s
 	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	VLD1R (R10), [V17.H8]
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	WORD $0x6e31df9c // fmul v28.4s, v28.4s, v17.4s
+	WORD $0x6e31deb5 // fmul v21.4s, v21.4s, v17.4s
+	WORD $0x6e31dfde // fmul v30.4s, v30.4s, v17.4s
+	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	WORD $0x4f801b88 // fmla v8.4s, v28.4s, v0.s[2]
+	WORD $0x4f801aa4 // fmla v4.4s, v21.4s, v0.s[2]
+	WORD $0x4f801bca // fmla v10.4s, v30.4s, v0.s[2]
+	WORD $0x4f801a06 // fmla v6.4s, v16.4s, v0.s[2]
+	WORD $0x4f811b87 // fmla v7.4s, v28.4s, v1.s[2]
+	WORD $0x4f811aad // fmla v13.4s, v21.4s, v1.s[2]
+	WORD $0x4f811bc9 // fmla v9.4s, v30.4s, v1.s[2]
+	WORD $0x4f811a0f // fmla v15.4s, v16.4s, v1.s[2]
+	WORD $0x4f821b8b // fmla v11.4s, v28.4s, v2.s[2]
+	WORD $0x4f821aac // fmla v12.4s, v21.4s, v2.s[2]
+	WORD $0x4f821bc5 // fmla v5.4s, v30.4s, v2.s[2]
+	WORD $0x4f821a0e // fmla v14.4s, v16.4s, v2.s[2]
+	ADD R6, R10
+	FMOVQ 2(R10), F3
+	WORD $0x0f08a473 // sshll v19.8h, v3.8b, #0
+	WORD $0x4f08a463 // sshll2 v3.8h, v3.16b, #0
+	WORD $0x0f10a672 // sshll v18.4s, v19.4h, #0
+	WORD $0x4f10a673 // sshll2 v19.4s, v19.8h, #0
+	WORD $0x0f10a476 // sshll v22.4s, v3.4h, #0
+	WORD $0x4f10a463 // sshll2 v3.4s, v3.8h, #0
 	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
-	VLD1R (R10), [V19.H8]
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	WORD $0x6e33dfde // fmul v30.4s, v30.4s, v19.4s
-	WORD $0x6e33de10 // fmul v16.4s, v16.4s, v19.4s
-	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
-	WORD $0x4fa09bc3 // fmul v3.4s, v30.4s, v0.s[3]
-	WORD $0x4e23d508 // fadd v8.4s, v8.4s, v3.4s
-	WORD $0x4fa09a18 // fmul v24.4s, v16.4s, v0.s[3]
-	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
-	WORD $0x4fa09a34 // fmul v20.4s, v17.4s, v0.s[3]
-	WORD $0x4e34d54a // fadd v10.4s, v10.4s, v20.4s
-	WORD $0x4fa09a5a // fmul v26.4s, v18.4s, v0.s[3]
-	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
-	WORD $0x4fa19bd6 // fmul v22.4s, v30.4s, v1.s[3]
-	WORD $0x4e36d4e7 // fadd v7.4s, v7.4s, v22.4s
-	WORD $0x4fa19a17 // fmul v23.4s, v16.4s, v1.s[3]
-	WORD $0x4e37d5ad // fadd v13.4s, v13.4s, v23.4s
-	WORD $0x4fa19a3d // fmul v29.4s, v17.4s, v1.s[3]
-	WORD $0x4e3dd529 // fadd v9.4s, v9.4s, v29.4s
-	WORD $0x4fa19a59 // fmul v25.4s, v18.4s, v1.s[3]
-	WORD $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
-	WORD $0x4fa29bdf // fmul v31.4s, v30.4s, v2.s[3]
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
-	WORD $0x4fa29a1b // fmul v27.4s, v16.4s, v2.s[3]
-	WORD $0x4e3bd58c // fadd v12.4s, v12.4s, v27.4s
-	WORD $0x4fa29a3c // fmul v28.4s, v17.4s, v2.s[3]
-	WORD $0x4e3cd4a5 // fadd v5.4s, v5.4s, v28.4s
-	WORD $0x4fa29a55 // fmul v21.4s, v18.4s, v2.s[3]
-	WORD $0x4e35d5ce // fadd v14.4s, v14.4s, v21.4s
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	VLD1R (R10), [V24.H8]
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x6e38de52 // fmul v18.4s, v18.4s, v24.4s
+	WORD $0x6e38de73 // fmul v19.4s, v19.4s, v24.4s
+	WORD $0x6e38ded6 // fmul v22.4s, v22.4s, v24.4s
+	WORD $0x6e38dc63 // fmul v3.4s, v3.4s, v24.4s
+	WORD $0x4fa01a48 // fmla v8.4s, v18.4s, v0.s[3]
+	WORD $0x4fa01a64 // fmla v4.4s, v19.4s, v0.s[3]
+	WORD $0x4fa01aca // fmla v10.4s, v22.4s, v0.s[3]
+	WORD $0x4fa01866 // fmla v6.4s, v3.4s, v0.s[3]
+	WORD $0x4fa11a47 // fmla v7.4s, v18.4s, v1.s[3]
+	WORD $0x4fa11a6d // fmla v13.4s, v19.4s, v1.s[3]
+	WORD $0x4fa11ac9 // fmla v9.4s, v22.4s, v1.s[3]
+	WORD $0x4fa1186f // fmla v15.4s, v3.4s, v1.s[3]
+	WORD $0x4fa21a4b // fmla v11.4s, v18.4s, v2.s[3]
+	WORD $0x4fa21a6c // fmla v12.4s, v19.4s, v2.s[3]
+	WORD $0x4fa21ac5 // fmla v5.4s, v22.4s, v2.s[3]
+	WORD $0x4fa2186e // fmla v14.4s, v3.4s, v2.s[3]
 	ADD R6, R10
 	ADD $16, R11
 	SUBS $4, R12
@@ -4222,47 +3134,35 @@ single90:
 	FMOVS 0(R11), F0
 	FMOVS 1024(R11), F1
 	FMOVS 2048(R11), F2
-	FMOVQ 2(R10), F20
-	WORD $0x0f08a683 // sshll v3.8h, v20.8b, #0
-	WORD $0x4f08a694 // sshll2 v20.8h, v20.16b, #0
-	WORD $0x0f10a473 // sshll v19.4s, v3.4h, #0
-	WORD $0x4f10a463 // sshll2 v3.4s, v3.8h, #0
-	WORD $0x0f10a698 // sshll v24.4s, v20.4h, #0
-	WORD $0x4f10a694 // sshll2 v20.4s, v20.8h, #0
-	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	FMOVQ 2(R10), F23
+	WORD $0x0f08a6fa // sshll v26.8h, v23.8b, #0
+	WORD $0x4f08a6f7 // sshll2 v23.8h, v23.16b, #0
+	WORD $0x0f10a754 // sshll v20.4s, v26.4h, #0
+	WORD $0x4f10a75a // sshll2 v26.4s, v26.8h, #0
+	WORD $0x0f10a6fb // sshll v27.4s, v23.4h, #0
+	WORD $0x4f10a6f7 // sshll2 v23.4s, v23.8h, #0
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	VLD1R (R10), [V26.H8]
-	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	WORD $0x6e3ade73 // fmul v19.4s, v19.4s, v26.4s
-	WORD $0x6e3adc63 // fmul v3.4s, v3.4s, v26.4s
-	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
-	WORD $0x6e3ade94 // fmul v20.4s, v20.4s, v26.4s
-	WORD $0x4f809276 // fmul v22.4s, v19.4s, v0.s[0]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4f809077 // fmul v23.4s, v3.4s, v0.s[0]
-	WORD $0x4e37d484 // fadd v4.4s, v4.4s, v23.4s
-	WORD $0x4f80931d // fmul v29.4s, v24.4s, v0.s[0]
-	WORD $0x4e3dd54a // fadd v10.4s, v10.4s, v29.4s
-	WORD $0x4f809299 // fmul v25.4s, v20.4s, v0.s[0]
-	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
-	WORD $0x4f81927f // fmul v31.4s, v19.4s, v1.s[0]
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	WORD $0x4f81907b // fmul v27.4s, v3.4s, v1.s[0]
-	WORD $0x4e3bd5ad // fadd v13.4s, v13.4s, v27.4s
-	WORD $0x4f81931c // fmul v28.4s, v24.4s, v1.s[0]
-	WORD $0x4e3cd529 // fadd v9.4s, v9.4s, v28.4s
-	WORD $0x4f819295 // fmul v21.4s, v20.4s, v1.s[0]
-	WORD $0x4e35d5ef // fadd v15.4s, v15.4s, v21.4s
-	WORD $0x4f82927e // fmul v30.4s, v19.4s, v2.s[0]
-	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
-	WORD $0x4f829070 // fmul v16.4s, v3.4s, v2.s[0]
-	WORD $0x4e30d58c // fadd v12.4s, v12.4s, v16.4s
-	WORD $0x4f829311 // fmul v17.4s, v24.4s, v2.s[0]
-	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
-	WORD $0x4f829292 // fmul v18.4s, v20.4s, v2.s[0]
-	WORD $0x4e32d5ce // fadd v14.4s, v14.4s, v18.4s
+	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
+	VLD1R (R10), [V29.H8]
+	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
+	WORD $0x6e3dde94 // fmul v20.4s, v20.4s, v29.4s
+	WORD $0x6e3ddf5a // fmul v26.4s, v26.4s, v29.4s
+	WORD $0x6e3ddf7b // fmul v27.4s, v27.4s, v29.4s
+	WORD $0x6e3ddef7 // fmul v23.4s, v23.4s, v29.4s
+	WORD $0x4f801288 // fmla v8.4s, v20.4s, v0.s[0]
+	WORD $0x4f801344 // fmla v4.4s, v26.4s, v0.s[0]
+	WORD $0x4f80136a // fmla v10.4s, v27.4s, v0.s[0]
+	WORD $0x4f8012e6 // fmla v6.4s, v23.4s, v0.s[0]
+	WORD $0x4f811287 // fmla v7.4s, v20.4s, v1.s[0]
+	WORD $0x4f81134d // fmla v13.4s, v26.4s, v1.s[0]
+	WORD $0x4f811369 // fmla v9.4s, v27.4s, v1.s[0]
+	WORD $0x4f8112ef // fmla v15.4s, v23.4s, v1.s[0]
+	WORD $0x4f82128b // fmla v11.4s, v20.4s, v2.s[0]
+	WORD $0x4f82134c // fmla v12.4s, v26.4s, v2.s[0]
+	WORD $0x4f821365 // fmla v5.4s, v27.4s, v2.s[0]
+	WORD $0x4f8212ee // fmla v14.4s, v23.4s, v2.s[0]
 	ADD R6, R10
 	ADD $4, R11
 	SUBS $1, R12
@@ -4283,194 +3183,146 @@ done89:
 	FMOVQ F5, 32(R8)
 	FMOVQ F14, 48(R8)
 	ADD $64, R0
-	VEOR V26.B16, V26.B16, V26.B16
-	VEOR V22.B16, V22.B16, V22.B16
-	VEOR V23.B16, V23.B16, V23.B16
-	VEOR V29.B16, V29.B16, V29.B16
 	VEOR V25.B16, V25.B16, V25.B16
 	VEOR V31.B16, V31.B16, V31.B16
-	VEOR V27.B16, V27.B16, V27.B16
+	VEOR V17.B16, V17.B16, V17.B16
 	VEOR V28.B16, V28.B16, V28.B16
 	VEOR V21.B16, V21.B16, V21.B16
 	VEOR V30.B16, V30.B16, V30.B16
 	VEOR V16.B16, V16.B16, V16.B16
-	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V24.B16, V24.B16, V24.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V3.B16, V3.B16, V3.B16
 	MOVD R3, R10
 	MOVD R1, R11
 	MOVD R5, R12
 	SUBS $4, R12
 	BLT one92
 four91:
-	FMOVQ 0(R11), F18
-	FMOVQ 1024(R11), F19
-	FMOVQ 2048(R11), F3
+	FMOVQ 0(R11), F29
+	FMOVQ 1024(R11), F20
+	FMOVQ 2048(R11), F26
 	FMOVQ 18(R10), F1
-	WORD $0x0f08a434 // sshll v20.8h, v1.8b, #0
+	WORD $0x0f08a437 // sshll v23.8h, v1.8b, #0
 	WORD $0x4f08a421 // sshll2 v1.8h, v1.16b, #0
-	WORD $0x0f10a698 // sshll v24.4s, v20.4h, #0
-	WORD $0x4f10a694 // sshll2 v20.4s, v20.8h, #0
+	WORD $0x0f10a6fb // sshll v27.4s, v23.4h, #0
+	WORD $0x4f10a6f7 // sshll2 v23.4s, v23.8h, #0
 	WORD $0x0f10a420 // sshll v0.4s, v1.4h, #0
 	WORD $0x4f10a421 // sshll2 v1.4s, v1.8h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
 	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
 	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
 	VLD1R (R10), [V2.H8]
 	WORD $0x0e217842 // fcvtl v2.4s, v2.4h
-	WORD $0x6e22df18 // fmul v24.4s, v24.4s, v2.4s
-	WORD $0x6e22de94 // fmul v20.4s, v20.4s, v2.4s
+	WORD $0x6e22df7b // fmul v27.4s, v27.4s, v2.4s
+	WORD $0x6e22def7 // fmul v23.4s, v23.4s, v2.4s
 	WORD $0x6e22dc00 // fmul v0.4s, v0.4s, v2.4s
 	WORD $0x6e22dc21 // fmul v1.4s, v1.4s, v2.4s
-	WORD $0x4f929308 // fmul v8.4s, v24.4s, v18.s[0]
-	WORD $0x4e28d75a // fadd v26.4s, v26.4s, v8.4s
-	WORD $0x4f929284 // fmul v4.4s, v20.4s, v18.s[0]
-	WORD $0x4e24d6d6 // fadd v22.4s, v22.4s, v4.4s
-	WORD $0x4f92900a // fmul v10.4s, v0.4s, v18.s[0]
-	WORD $0x4e2ad6f7 // fadd v23.4s, v23.4s, v10.4s
-	WORD $0x4f929026 // fmul v6.4s, v1.4s, v18.s[0]
-	WORD $0x4e26d7bd // fadd v29.4s, v29.4s, v6.4s
-	WORD $0x4f939307 // fmul v7.4s, v24.4s, v19.s[0]
-	WORD $0x4e27d739 // fadd v25.4s, v25.4s, v7.4s
-	WORD $0x4f93928d // fmul v13.4s, v20.4s, v19.s[0]
-	WORD $0x4e2dd7ff // fadd v31.4s, v31.4s, v13.4s
-	WORD $0x4f939009 // fmul v9.4s, v0.4s, v19.s[0]
-	WORD $0x4e29d77b // fadd v27.4s, v27.4s, v9.4s
-	WORD $0x4f93902f // fmul v15.4s, v1.4s, v19.s[0]
-	WORD $0x4e2fd79c // fadd v28.4s, v28.4s, v15.4s
-	WORD $0x4f83930b // fmul v11.4s, v24.4s, v3.s[0]
-	WORD $0x4e2bd6b5 // fadd v21.4s, v21.4s, v11.4s
-	WORD $0x4f83928c // fmul v12.4s, v20.4s, v3.s[0]
-	WORD $0x4e2cd7de // fadd v30.4s, v30.4s, v12.4s
-	WORD $0x4f839005 // fmul v5.4s, v0.4s, v3.s[0]
-	WORD $0x4e25d610 // fadd v16.4s, v16.4s, v5.4s
-	WORD $0x4f83902e // fmul v14.4s, v1.4s, v3.s[0]
-	WORD $0x4e2ed631 // fadd v17.4s, v17.4s, v14.4s
+	WORD $0x4f9d1379 // fmla v25.4s, v27.4s, v29.s[0]
+	WORD $0x4f9d12ff // fmla v31.4s, v23.4s, v29.s[0]
+	WORD $0x4f9d1011 // fmla v17.4s, v0.4s, v29.s[0]
+	WORD $0x4f9d103c // fmla v28.4s, v1.4s, v29.s[0]
+	WORD $0x4f941375 // fmla v21.4s, v27.4s, v20.s[0]
+	WORD $0x4f9412fe // fmla v30.4s, v23.4s, v20.s[0]
+	WORD $0x4f941010 // fmla v16.4s, v0.4s, v20.s[0]
+	WORD $0x4f941038 // fmla v24.4s, v1.4s, v20.s[0]
+	WORD $0x4f9a1372 // fmla v18.4s, v27.4s, v26.s[0]
+	WORD $0x4f9a12f3 // fmla v19.4s, v23.4s, v26.s[0]
+	WORD $0x4f9a1016 // fmla v22.4s, v0.4s, v26.s[0]
+	WORD $0x4f9a1023 // fmla v3.4s, v1.4s, v26.s[0]
 	ADD R6, R10
-	FMOVQ 18(R10), F10
-	WORD $0x0f08a548 // sshll v8.8h, v10.8b, #0
-	WORD $0x4f08a54a // sshll2 v10.8h, v10.16b, #0
-	WORD $0x0f10a502 // sshll v2.4s, v8.4h, #0
-	WORD $0x4f10a508 // sshll2 v8.4s, v8.8h, #0
-	WORD $0x0f10a544 // sshll v4.4s, v10.4h, #0
-	WORD $0x4f10a54a // sshll2 v10.4s, v10.8h, #0
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 18(R10), F6
+	WORD $0x0f08a4c4 // sshll v4.8h, v6.8b, #0
+	WORD $0x4f08a4c6 // sshll2 v6.8h, v6.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a484 // sshll2 v4.4s, v4.8h, #0
+	WORD $0x0f10a4ca // sshll v10.4s, v6.4h, #0
+	WORD $0x4f10a4c6 // sshll2 v6.4s, v6.8h, #0
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
-	VLD1R (R10), [V6.H8]
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	WORD $0x6e26dc42 // fmul v2.4s, v2.4s, v6.4s
-	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	WORD $0x6e26dc84 // fmul v4.4s, v4.4s, v6.4s
-	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
-	WORD $0x4fb29047 // fmul v7.4s, v2.4s, v18.s[1]
-	WORD $0x4e27d75a // fadd v26.4s, v26.4s, v7.4s
-	WORD $0x4fb2910d // fmul v13.4s, v8.4s, v18.s[1]
-	WORD $0x4e2dd6d6 // fadd v22.4s, v22.4s, v13.4s
-	WORD $0x4fb29089 // fmul v9.4s, v4.4s, v18.s[1]
-	WORD $0x4e29d6f7 // fadd v23.4s, v23.4s, v9.4s
-	WORD $0x4fb2914f // fmul v15.4s, v10.4s, v18.s[1]
-	WORD $0x4e2fd7bd // fadd v29.4s, v29.4s, v15.4s
-	WORD $0x4fb3904b // fmul v11.4s, v2.4s, v19.s[1]
-	WORD $0x4e2bd739 // fadd v25.4s, v25.4s, v11.4s
-	WORD $0x4fb3910c // fmul v12.4s, v8.4s, v19.s[1]
-	WORD $0x4e2cd7ff // fadd v31.4s, v31.4s, v12.4s
-	WORD $0x4fb39085 // fmul v5.4s, v4.4s, v19.s[1]
-	WORD $0x4e25d77b // fadd v27.4s, v27.4s, v5.4s
-	WORD $0x4fb3914e // fmul v14.4s, v10.4s, v19.s[1]
-	WORD $0x4e2ed79c // fadd v28.4s, v28.4s, v14.4s
-	WORD $0x4fa39058 // fmul v24.4s, v2.4s, v3.s[1]
-	WORD $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD $0x4fa39114 // fmul v20.4s, v8.4s, v3.s[1]
-	WORD $0x4e34d7de // fadd v30.4s, v30.4s, v20.4s
-	WORD $0x4fa39080 // fmul v0.4s, v4.4s, v3.s[1]
-	WORD $0x4e20d610 // fadd v16.4s, v16.4s, v0.4s
-	WORD $0x4fa39141 // fmul v1.4s, v10.4s, v3.s[1]
-	WORD $0x4e21d631 // fadd v17.4s, v17.4s, v1.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	VLD1R (R10), [V7.H8]
+	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
+	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
+	WORD $0x6e27dc84 // fmul v4.4s, v4.4s, v7.4s
+	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
+	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
+	WORD $0x4fbd1119 // fmla v25.4s, v8.4s, v29.s[1]
+	WORD $0x4fbd109f // fmla v31.4s, v4.4s, v29.s[1]
+	WORD $0x4fbd1151 // fmla v17.4s, v10.4s, v29.s[1]
+	WORD $0x4fbd10dc // fmla v28.4s, v6.4s, v29.s[1]
+	WORD $0x4fb41115 // fmla v21.4s, v8.4s, v20.s[1]
+	WORD $0x4fb4109e // fmla v30.4s, v4.4s, v20.s[1]
+	WORD $0x4fb41150 // fmla v16.4s, v10.4s, v20.s[1]
+	WORD $0x4fb410d8 // fmla v24.4s, v6.4s, v20.s[1]
+	WORD $0x4fba1112 // fmla v18.4s, v8.4s, v26.s[1]
+	WORD $0x4fba1093 // fmla v19.4s, v4.4s, v26.s[1]
+	WORD $0x4fba1156 // fmla v22.4s, v10.4s, v26.s[1]
+	WORD $0x4fba10c3 // fmla v3.4s, v6.4s, v26.s[1]
 	ADD R6, R10
-	FMOVQ 18(R10), F9
-	WORD $0x0f08a527 // sshll v7.8h, v9.8b, #0
-	WORD $0x4f08a529 // sshll2 v9.8h, v9.16b, #0
-	WORD $0x0f10a4e6 // sshll v6.4s, v7.4h, #0
-	WORD $0x4f10a4e7 // sshll2 v7.4s, v7.8h, #0
+	FMOVQ 18(R10), F11
+	WORD $0x0f08a569 // sshll v9.8h, v11.8b, #0
+	WORD $0x4f08a56b // sshll2 v11.8h, v11.16b, #0
 	WORD $0x0f10a52d // sshll v13.4s, v9.4h, #0
 	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	VLD1R (R10), [V15.H8]
-	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
-	WORD $0x6e2fdcc6 // fmul v6.4s, v6.4s, v15.4s
-	WORD $0x6e2fdce7 // fmul v7.4s, v7.4s, v15.4s
-	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
-	WORD $0x6e2fdd29 // fmul v9.4s, v9.4s, v15.4s
-	WORD $0x4f9298cb // fmul v11.4s, v6.4s, v18.s[2]
-	WORD $0x4e2bd75a // fadd v26.4s, v26.4s, v11.4s
-	WORD $0x4f9298ec // fmul v12.4s, v7.4s, v18.s[2]
-	WORD $0x4e2cd6d6 // fadd v22.4s, v22.4s, v12.4s
-	WORD $0x4f9299a5 // fmul v5.4s, v13.4s, v18.s[2]
-	WORD $0x4e25d6f7 // fadd v23.4s, v23.4s, v5.4s
-	WORD $0x4f92992e // fmul v14.4s, v9.4s, v18.s[2]
-	WORD $0x4e2ed7bd // fadd v29.4s, v29.4s, v14.4s
-	WORD $0x4f9398d8 // fmul v24.4s, v6.4s, v19.s[2]
-	WORD $0x4e38d739 // fadd v25.4s, v25.4s, v24.4s
-	WORD $0x4f9398f4 // fmul v20.4s, v7.4s, v19.s[2]
-	WORD $0x4e34d7ff // fadd v31.4s, v31.4s, v20.4s
-	WORD $0x4f9399a0 // fmul v0.4s, v13.4s, v19.s[2]
-	WORD $0x4e20d77b // fadd v27.4s, v27.4s, v0.4s
-	WORD $0x4f939921 // fmul v1.4s, v9.4s, v19.s[2]
-	WORD $0x4e21d79c // fadd v28.4s, v28.4s, v1.4s
-	WORD $0x4f8398c2 // fmul v2.4s, v6.4s, v3.s[2]
-	WORD $0x4e22d6b5 // fadd v21.4s, v21.4s, v2.4s
-	WORD $0x4f8398e8 // fmul v8.4s, v7.4s, v3.s[2]
-	WORD $0x4e28d7de // fadd v30.4s, v30.4s, v8.4s
-	WORD $0x4f8399a4 // fmul v4.4s, v13.4s, v3.s[2]
-	WORD $0x4e24d610 // fadd v16.4s, v16.4s, v4.4s
-	WORD $0x4f83992a // fmul v10.4s, v9.4s, v3.s[2]
-	WORD $0x4e2ad631 // fadd v17.4s, v17.4s, v10.4s
-	ADD R6, R10
-	FMOVQ 18(R10), F5
-	WORD $0x0f08a4ab // sshll v11.8h, v5.8b, #0
-	WORD $0x4f08a4a5 // sshll2 v5.8h, v5.16b, #0
 	WORD $0x0f10a56f // sshll v15.4s, v11.4h, #0
 	WORD $0x4f10a56b // sshll2 v11.4s, v11.8h, #0
-	WORD $0x0f10a4ac // sshll v12.4s, v5.4h, #0
-	WORD $0x4f10a4a5 // sshll2 v5.4s, v5.8h, #0
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	VLD1R (R10), [V12.H8]
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	WORD $0x6e2cddad // fmul v13.4s, v13.4s, v12.4s
+	WORD $0x6e2cdd29 // fmul v9.4s, v9.4s, v12.4s
+	WORD $0x6e2cddef // fmul v15.4s, v15.4s, v12.4s
+	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
+	WORD $0x4f9d19b9 // fmla v25.4s, v13.4s, v29.s[2]
+	WORD $0x4f9d193f // fmla v31.4s, v9.4s, v29.s[2]
+	WORD $0x4f9d19f1 // fmla v17.4s, v15.4s, v29.s[2]
+	WORD $0x4f9d197c // fmla v28.4s, v11.4s, v29.s[2]
+	WORD $0x4f9419b5 // fmla v21.4s, v13.4s, v20.s[2]
+	WORD $0x4f94193e // fmla v30.4s, v9.4s, v20.s[2]
+	WORD $0x4f9419f0 // fmla v16.4s, v15.4s, v20.s[2]
+	WORD $0x4f941978 // fmla v24.4s, v11.4s, v20.s[2]
+	WORD $0x4f9a19b2 // fmla v18.4s, v13.4s, v26.s[2]
+	WORD $0x4f9a1933 // fmla v19.4s, v9.4s, v26.s[2]
+	WORD $0x4f9a19f6 // fmla v22.4s, v15.4s, v26.s[2]
+	WORD $0x4f9a1963 // fmla v3.4s, v11.4s, v26.s[2]
+	ADD R6, R10
+	FMOVQ 18(R10), F27
+	WORD $0x0f08a76e // sshll v14.8h, v27.8b, #0
+	WORD $0x4f08a77b // sshll2 v27.8h, v27.16b, #0
+	WORD $0x0f10a5c5 // sshll v5.4s, v14.4h, #0
+	WORD $0x4f10a5ce // sshll2 v14.4s, v14.8h, #0
+	WORD $0x0f10a762 // sshll v2.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
 	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	VLD1R (R10), [V14.H8]
-	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	WORD $0x6e2eddef // fmul v15.4s, v15.4s, v14.4s
-	WORD $0x6e2edd6b // fmul v11.4s, v11.4s, v14.4s
-	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
-	WORD $0x6e2edca5 // fmul v5.4s, v5.4s, v14.4s
-	WORD $0x4fb299f8 // fmul v24.4s, v15.4s, v18.s[3]
-	WORD $0x4e38d75a // fadd v26.4s, v26.4s, v24.4s
-	WORD $0x4fb29974 // fmul v20.4s, v11.4s, v18.s[3]
-	WORD $0x4e34d6d6 // fadd v22.4s, v22.4s, v20.4s
-	WORD $0x4fb29980 // fmul v0.4s, v12.4s, v18.s[3]
-	WORD $0x4e20d6f7 // fadd v23.4s, v23.4s, v0.4s
-	WORD $0x4fb298a1 // fmul v1.4s, v5.4s, v18.s[3]
-	WORD $0x4e21d7bd // fadd v29.4s, v29.4s, v1.4s
-	WORD $0x4fb399e2 // fmul v2.4s, v15.4s, v19.s[3]
-	WORD $0x4e22d739 // fadd v25.4s, v25.4s, v2.4s
-	WORD $0x4fb39968 // fmul v8.4s, v11.4s, v19.s[3]
-	WORD $0x4e28d7ff // fadd v31.4s, v31.4s, v8.4s
-	WORD $0x4fb39984 // fmul v4.4s, v12.4s, v19.s[3]
-	WORD $0x4e24d77b // fadd v27.4s, v27.4s, v4.4s
-	WORD $0x4fb398aa // fmul v10.4s, v5.4s, v19.s[3]
-	WORD $0x4e2ad79c // fadd v28.4s, v28.4s, v10.4s
-	WORD $0x4fa399e6 // fmul v6.4s, v15.4s, v3.s[3]
-	WORD $0x4e26d6b5 // fadd v21.4s, v21.4s, v6.4s
-	WORD $0x4fa39967 // fmul v7.4s, v11.4s, v3.s[3]
-	WORD $0x4e27d7de // fadd v30.4s, v30.4s, v7.4s
-	WORD $0x4fa3998d // fmul v13.4s, v12.4s, v3.s[3]
-	WORD $0x4e2dd610 // fadd v16.4s, v16.4s, v13.4s
-	WORD $0x4fa398a9 // fmul v9.4s, v5.4s, v3.s[3]
-	WORD $0x4e29d631 // fadd v17.4s, v17.4s, v9.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	VLD1R (R10), [V23.H8]
+	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
+	WORD $0x6e37dca5 // fmul v5.4s, v5.4s, v23.4s
+	WORD $0x6e37ddce // fmul v14.4s, v14.4s, v23.4s
+	WORD $0x6e37dc42 // fmul v2.4s, v2.4s, v23.4s
+	WORD $0x6e37df7b // fmul v27.4s, v27.4s, v23.4s
+	WORD $0x4fbd18b9 // fmla v25.4s, v5.4s, v29.s[3]
+	WORD $0x4fbd19df // fmla v31.4s, v14.4s, v29.s[3]
+	WORD $0x4fbd1851 // fmla v17.4s, v2.4s, v29.s[3]
+	WORD $0x4fbd1b7c // fmla v28.4s, v27.4s, v29.s[3]
+	WORD $0x4fb418b5 // fmla v21.4s, v5.4s, v20.s[3]
+	WORD $0x4fb419de // fmla v30.4s, v14.4s, v20.s[3]
+	WORD $0x4fb41850 // fmla v16.4s, v2.4s, v20.s[3]
+	WORD $0x4fb41b78 // fmla v24.4s, v27.4s, v20.s[3]
+	WORD $0x4fba18b2 // fmla v18.4s, v5.4s, v26.s[3]
+	WORD $0x4fba19d3 // fmla v19.4s, v14.4s, v26.s[3]
+	WORD $0x4fba1856 // fmla v22.4s, v2.4s, v26.s[3]
+	WORD $0x4fba1b63 // fmla v3.4s, v27.4s, v26.s[3]
 	ADD R6, R10
 	ADD $16, R11
 	SUBS $4, R12
@@ -4479,69 +3331,57 @@ one92:
 	ADDS $4, R12
 	BEQ done93
 single94:
-	FMOVS 0(R11), F18
-	FMOVS 1024(R11), F19
-	FMOVS 2048(R11), F3
-	FMOVQ 18(R10), F0
-	WORD $0x0f08a418 // sshll v24.8h, v0.8b, #0
-	WORD $0x4f08a400 // sshll2 v0.8h, v0.16b, #0
-	WORD $0x0f10a70e // sshll v14.4s, v24.4h, #0
-	WORD $0x4f10a718 // sshll2 v24.4s, v24.8h, #0
-	WORD $0x0f10a414 // sshll v20.4s, v0.4h, #0
-	WORD $0x4f10a400 // sshll2 v0.4s, v0.8h, #0
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	FMOVS 0(R11), F29
+	FMOVS 1024(R11), F20
+	FMOVS 2048(R11), F26
+	FMOVQ 18(R10), F8
+	WORD $0x0f08a501 // sshll v1.8h, v8.8b, #0
+	WORD $0x4f08a508 // sshll2 v8.8h, v8.16b, #0
+	WORD $0x0f10a420 // sshll v0.4s, v1.4h, #0
+	WORD $0x4f10a421 // sshll2 v1.4s, v1.8h, #0
+	WORD $0x0f10a507 // sshll v7.4s, v8.4h, #0
+	WORD $0x4f10a508 // sshll2 v8.4s, v8.8h, #0
 	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
-	VLD1R (R10), [V1.H8]
-	WORD $0x0e217821 // fcvtl v1.4s, v1.4h
-	WORD $0x6e21ddce // fmul v14.4s, v14.4s, v1.4s
-	WORD $0x6e21df18 // fmul v24.4s, v24.4s, v1.4s
-	WORD $0x6e21de94 // fmul v20.4s, v20.4s, v1.4s
-	WORD $0x6e21dc00 // fmul v0.4s, v0.4s, v1.4s
-	WORD $0x4f9291c2 // fmul v2.4s, v14.4s, v18.s[0]
-	WORD $0x4e22d75a // fadd v26.4s, v26.4s, v2.4s
-	WORD $0x4f929308 // fmul v8.4s, v24.4s, v18.s[0]
-	WORD $0x4e28d6d6 // fadd v22.4s, v22.4s, v8.4s
-	WORD $0x4f929284 // fmul v4.4s, v20.4s, v18.s[0]
-	WORD $0x4e24d6f7 // fadd v23.4s, v23.4s, v4.4s
-	WORD $0x4f92900a // fmul v10.4s, v0.4s, v18.s[0]
-	WORD $0x4e2ad7bd // fadd v29.4s, v29.4s, v10.4s
-	WORD $0x4f9391c6 // fmul v6.4s, v14.4s, v19.s[0]
-	WORD $0x4e26d739 // fadd v25.4s, v25.4s, v6.4s
-	WORD $0x4f939307 // fmul v7.4s, v24.4s, v19.s[0]
-	WORD $0x4e27d7ff // fadd v31.4s, v31.4s, v7.4s
-	WORD $0x4f93928d // fmul v13.4s, v20.4s, v19.s[0]
-	WORD $0x4e2dd77b // fadd v27.4s, v27.4s, v13.4s
-	WORD $0x4f939009 // fmul v9.4s, v0.4s, v19.s[0]
-	WORD $0x4e29d79c // fadd v28.4s, v28.4s, v9.4s
-	WORD $0x4f8391cf // fmul v15.4s, v14.4s, v3.s[0]
-	WORD $0x4e2fd6b5 // fadd v21.4s, v21.4s, v15.4s
-	WORD $0x4f83930b // fmul v11.4s, v24.4s, v3.s[0]
-	WORD $0x4e2bd7de // fadd v30.4s, v30.4s, v11.4s
-	WORD $0x4f83928c // fmul v12.4s, v20.4s, v3.s[0]
-	WORD $0x4e2cd610 // fadd v16.4s, v16.4s, v12.4s
-	WORD $0x4f839005 // fmul v5.4s, v0.4s, v3.s[0]
-	WORD $0x4e25d631 // fadd v17.4s, v17.4s, v5.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	VLD1R (R10), [V4.H8]
+	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
+	WORD $0x6e24dc00 // fmul v0.4s, v0.4s, v4.4s
+	WORD $0x6e24dc21 // fmul v1.4s, v1.4s, v4.4s
+	WORD $0x6e24dce7 // fmul v7.4s, v7.4s, v4.4s
+	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
+	WORD $0x4f9d1019 // fmla v25.4s, v0.4s, v29.s[0]
+	WORD $0x4f9d103f // fmla v31.4s, v1.4s, v29.s[0]
+	WORD $0x4f9d10f1 // fmla v17.4s, v7.4s, v29.s[0]
+	WORD $0x4f9d111c // fmla v28.4s, v8.4s, v29.s[0]
+	WORD $0x4f941015 // fmla v21.4s, v0.4s, v20.s[0]
+	WORD $0x4f94103e // fmla v30.4s, v1.4s, v20.s[0]
+	WORD $0x4f9410f0 // fmla v16.4s, v7.4s, v20.s[0]
+	WORD $0x4f941118 // fmla v24.4s, v8.4s, v20.s[0]
+	WORD $0x4f9a1012 // fmla v18.4s, v0.4s, v26.s[0]
+	WORD $0x4f9a1033 // fmla v19.4s, v1.4s, v26.s[0]
+	WORD $0x4f9a10f6 // fmla v22.4s, v7.4s, v26.s[0]
+	WORD $0x4f9a1103 // fmla v3.4s, v8.4s, v26.s[0]
 	ADD R6, R10
 	ADD $4, R11
 	SUBS $1, R12
 	BNE single94
 done93:
-	FMOVQ F26, 0(R0)
-	FMOVQ F22, 16(R0)
-	FMOVQ F23, 32(R0)
-	FMOVQ F29, 48(R0)
+	FMOVQ F25, 0(R0)
+	FMOVQ F31, 16(R0)
+	FMOVQ F17, 32(R0)
+	FMOVQ F28, 48(R0)
 	ADD R7, R0, R8
-	FMOVQ F25, 0(R8)
-	FMOVQ F31, 16(R8)
-	FMOVQ F27, 32(R8)
-	FMOVQ F28, 48(R8)
-	ADD R7, R8, R8
 	FMOVQ F21, 0(R8)
 	FMOVQ F30, 16(R8)
 	FMOVQ F16, 32(R8)
-	FMOVQ F17, 48(R8)
+	FMOVQ F24, 48(R8)
+	ADD R7, R8, R8
+	FMOVQ F18, 0(R8)
+	FMOVQ F19, 16(R8)
+	FMOVQ F22, 32(R8)
+	FMOVQ F3, 48(R8)
 	ADD $64, R0
 	ADD $34, R3
 	SUBS $32, R4
@@ -4549,157 +3389,125 @@ done93:
 	RET
 queries2:
 part95:
-	VEOR V1.B16, V1.B16, V1.B16
-	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V4.B16, V4.B16, V4.B16
 	VEOR V10.B16, V10.B16, V10.B16
 	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V23.B16, V23.B16, V23.B16
 	MOVD R3, R10
 	MOVD R1, R11
 	MOVD R5, R12
 	SUBS $4, R12
 	BLT one97
 four96:
-	FMOVQ 0(R11), F9
-	FMOVQ 1024(R11), F15
-	FMOVQ 2(R10), F14
-	WORD $0x0f08a5cc // sshll v12.8h, v14.8b, #0
-	WORD $0x4f08a5ce // sshll2 v14.8h, v14.16b, #0
-	WORD $0x0f10a58b // sshll v11.4s, v12.4h, #0
-	WORD $0x4f10a58c // sshll2 v12.4s, v12.8h, #0
-	WORD $0x0f10a5c5 // sshll v5.4s, v14.4h, #0
-	WORD $0x4f10a5ce // sshll2 v14.4s, v14.8h, #0
-	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	VLD1R (R10), [V24.H8]
-	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
-	WORD $0x6e38dd6b // fmul v11.4s, v11.4s, v24.4s
-	WORD $0x6e38dd8c // fmul v12.4s, v12.4s, v24.4s
-	WORD $0x6e38dca5 // fmul v5.4s, v5.4s, v24.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x4f899174 // fmul v20.4s, v11.4s, v9.s[0]
-	WORD $0x4e34d421 // fadd v1.4s, v1.4s, v20.4s
-	WORD $0x4f899180 // fmul v0.4s, v12.4s, v9.s[0]
-	WORD $0x4e20d442 // fadd v2.4s, v2.4s, v0.4s
-	WORD $0x4f8990b2 // fmul v18.4s, v5.4s, v9.s[0]
-	WORD $0x4e32d508 // fadd v8.4s, v8.4s, v18.4s
-	WORD $0x4f8991d3 // fmul v19.4s, v14.4s, v9.s[0]
-	WORD $0x4e33d484 // fadd v4.4s, v4.4s, v19.4s
-	WORD $0x4f8f9163 // fmul v3.4s, v11.4s, v15.s[0]
-	WORD $0x4e23d54a // fadd v10.4s, v10.4s, v3.4s
-	WORD $0x4f8f919a // fmul v26.4s, v12.4s, v15.s[0]
-	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
-	WORD $0x4f8f90b6 // fmul v22.4s, v5.4s, v15.s[0]
-	WORD $0x4e36d4e7 // fadd v7.4s, v7.4s, v22.4s
-	WORD $0x4f8f91d7 // fmul v23.4s, v14.4s, v15.s[0]
-	WORD $0x4e37d5ad // fadd v13.4s, v13.4s, v23.4s
-	ADD R6, R10
-	FMOVQ 2(R10), F27
-	WORD $0x0f08a779 // sshll v25.8h, v27.8b, #0
-	WORD $0x4f08a77b // sshll2 v27.8h, v27.16b, #0
-	WORD $0x0f10a73d // sshll v29.4s, v25.4h, #0
-	WORD $0x4f10a739 // sshll2 v25.4s, v25.8h, #0
-	WORD $0x0f10a77f // sshll v31.4s, v27.4h, #0
+	FMOVQ 0(R11), F5
+	FMOVQ 1024(R11), F14
+	FMOVQ 2(R10), F0
+	WORD $0x0f08a41b // sshll v27.8h, v0.8b, #0
+	WORD $0x4f08a400 // sshll2 v0.8h, v0.16b, #0
+	WORD $0x0f10a762 // sshll v2.4s, v27.4h, #0
 	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x0f10a404 // sshll v4.4s, v0.4h, #0
+	WORD $0x4f10a400 // sshll2 v0.4s, v0.8h, #0
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	VLD1R (R10), [V1.H8]
+	WORD $0x0e217821 // fcvtl v1.4s, v1.4h
+	WORD $0x6e21dc42 // fmul v2.4s, v2.4s, v1.4s
+	WORD $0x6e21df7b // fmul v27.4s, v27.4s, v1.4s
+	WORD $0x6e21dc84 // fmul v4.4s, v4.4s, v1.4s
+	WORD $0x6e21dc00 // fmul v0.4s, v0.4s, v1.4s
+	WORD $0x4f85104a // fmla v10.4s, v2.4s, v5.s[0]
+	WORD $0x4f851366 // fmla v6.4s, v27.4s, v5.s[0]
+	WORD $0x4f85108c // fmla v12.4s, v4.4s, v5.s[0]
+	WORD $0x4f85100d // fmla v13.4s, v0.4s, v5.s[0]
+	WORD $0x4f8e1049 // fmla v9.4s, v2.4s, v14.s[0]
+	WORD $0x4f8e136f // fmla v15.4s, v27.4s, v14.s[0]
+	WORD $0x4f8e108b // fmla v11.4s, v4.4s, v14.s[0]
+	WORD $0x4f8e1017 // fmla v23.4s, v0.4s, v14.s[0]
+	ADD R6, R10
+	FMOVQ 2(R10), F20
+	WORD $0x0f08a688 // sshll v8.8h, v20.8b, #0
+	WORD $0x4f08a694 // sshll2 v20.8h, v20.16b, #0
+	WORD $0x0f10a507 // sshll v7.4s, v8.4h, #0
+	WORD $0x4f10a508 // sshll2 v8.4s, v8.8h, #0
+	WORD $0x0f10a69d // sshll v29.4s, v20.4h, #0
+	WORD $0x4f10a694 // sshll2 v20.4s, v20.8h, #0
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21dbbd // scvtf v29.4s, v29.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	VLD1R (R10), [V26.H8]
+	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
+	WORD $0x6e3adce7 // fmul v7.4s, v7.4s, v26.4s
+	WORD $0x6e3add08 // fmul v8.4s, v8.4s, v26.4s
+	WORD $0x6e3adfbd // fmul v29.4s, v29.4s, v26.4s
+	WORD $0x6e3ade94 // fmul v20.4s, v20.4s, v26.4s
+	WORD $0x4fa510ea // fmla v10.4s, v7.4s, v5.s[1]
+	WORD $0x4fa51106 // fmla v6.4s, v8.4s, v5.s[1]
+	WORD $0x4fa513ac // fmla v12.4s, v29.4s, v5.s[1]
+	WORD $0x4fa5128d // fmla v13.4s, v20.4s, v5.s[1]
+	WORD $0x4fae10e9 // fmla v9.4s, v7.4s, v14.s[1]
+	WORD $0x4fae110f // fmla v15.4s, v8.4s, v14.s[1]
+	WORD $0x4fae13ab // fmla v11.4s, v29.4s, v14.s[1]
+	WORD $0x4fae1297 // fmla v23.4s, v20.4s, v14.s[1]
+	ADD R6, R10
+	FMOVQ 2(R10), F28
+	WORD $0x0f08a79f // sshll v31.8h, v28.8b, #0
+	WORD $0x4f08a79c // sshll2 v28.8h, v28.16b, #0
+	WORD $0x0f10a7f9 // sshll v25.4s, v31.4h, #0
+	WORD $0x4f10a7ff // sshll2 v31.4s, v31.8h, #0
+	WORD $0x0f10a791 // sshll v17.4s, v28.4h, #0
+	WORD $0x4f10a79c // sshll2 v28.4s, v28.8h, #0
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
 	WORD $0x4e21dbff // scvtf v31.4s, v31.4s
-	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
-	VLD1R (R10), [V28.H8]
-	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
-	WORD $0x6e3cdfbd // fmul v29.4s, v29.4s, v28.4s
-	WORD $0x6e3cdf39 // fmul v25.4s, v25.4s, v28.4s
-	WORD $0x6e3cdfff // fmul v31.4s, v31.4s, v28.4s
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
-	WORD $0x4fa993b5 // fmul v21.4s, v29.4s, v9.s[1]
-	WORD $0x4e35d421 // fadd v1.4s, v1.4s, v21.4s
-	WORD $0x4fa9933e // fmul v30.4s, v25.4s, v9.s[1]
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4fa993f0 // fmul v16.4s, v31.4s, v9.s[1]
-	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
-	WORD $0x4fa99371 // fmul v17.4s, v27.4s, v9.s[1]
-	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
-	WORD $0x4faf93b8 // fmul v24.4s, v29.4s, v15.s[1]
-	WORD $0x4e38d54a // fadd v10.4s, v10.4s, v24.4s
-	WORD $0x4faf9334 // fmul v20.4s, v25.4s, v15.s[1]
-	WORD $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
-	WORD $0x4faf93e0 // fmul v0.4s, v31.4s, v15.s[1]
-	WORD $0x4e20d4e7 // fadd v7.4s, v7.4s, v0.4s
-	WORD $0x4faf9372 // fmul v18.4s, v27.4s, v15.s[1]
-	WORD $0x4e32d5ad // fadd v13.4s, v13.4s, v18.4s
-	ADD R6, R10
-	FMOVQ 2(R10), F22
-	WORD $0x0f08a6c3 // sshll v3.8h, v22.8b, #0
-	WORD $0x4f08a6d6 // sshll2 v22.8h, v22.16b, #0
-	WORD $0x0f10a473 // sshll v19.4s, v3.4h, #0
-	WORD $0x4f10a463 // sshll2 v3.4s, v3.8h, #0
-	WORD $0x0f10a6da // sshll v26.4s, v22.4h, #0
-	WORD $0x4f10a6d6 // sshll2 v22.4s, v22.8h, #0
-	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	VLD1R (R10), [V23.H8]
-	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	WORD $0x6e37de73 // fmul v19.4s, v19.4s, v23.4s
-	WORD $0x6e37dc63 // fmul v3.4s, v3.4s, v23.4s
-	WORD $0x6e37df5a // fmul v26.4s, v26.4s, v23.4s
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f899a6b // fmul v11.4s, v19.4s, v9.s[2]
-	WORD $0x4e2bd421 // fadd v1.4s, v1.4s, v11.4s
-	WORD $0x4f89986c // fmul v12.4s, v3.4s, v9.s[2]
-	WORD $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
-	WORD $0x4f899b45 // fmul v5.4s, v26.4s, v9.s[2]
-	WORD $0x4e25d508 // fadd v8.4s, v8.4s, v5.4s
-	WORD $0x4f899ace // fmul v14.4s, v22.4s, v9.s[2]
-	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
-	WORD $0x4f8f9a7c // fmul v28.4s, v19.4s, v15.s[2]
-	WORD $0x4e3cd54a // fadd v10.4s, v10.4s, v28.4s
-	WORD $0x4f8f9875 // fmul v21.4s, v3.4s, v15.s[2]
-	WORD $0x4e35d4c6 // fadd v6.4s, v6.4s, v21.4s
-	WORD $0x4f8f9b5e // fmul v30.4s, v26.4s, v15.s[2]
-	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
-	WORD $0x4f8f9ad0 // fmul v16.4s, v22.4s, v15.s[2]
-	WORD $0x4e30d5ad // fadd v13.4s, v13.4s, v16.4s
-	ADD R6, R10
-	FMOVQ 2(R10), F0
-	WORD $0x0f08a418 // sshll v24.8h, v0.8b, #0
-	WORD $0x4f08a400 // sshll2 v0.8h, v0.16b, #0
-	WORD $0x0f10a711 // sshll v17.4s, v24.4h, #0
-	WORD $0x4f10a718 // sshll2 v24.4s, v24.8h, #0
-	WORD $0x0f10a414 // sshll v20.4s, v0.4h, #0
-	WORD $0x4f10a400 // sshll2 v0.4s, v0.8h, #0
 	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	VLD1R (R10), [V21.H8]
+	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
+	WORD $0x6e35df39 // fmul v25.4s, v25.4s, v21.4s
+	WORD $0x6e35dfff // fmul v31.4s, v31.4s, v21.4s
+	WORD $0x6e35de31 // fmul v17.4s, v17.4s, v21.4s
+	WORD $0x6e35df9c // fmul v28.4s, v28.4s, v21.4s
+	WORD $0x4f851b2a // fmla v10.4s, v25.4s, v5.s[2]
+	WORD $0x4f851be6 // fmla v6.4s, v31.4s, v5.s[2]
+	WORD $0x4f851a2c // fmla v12.4s, v17.4s, v5.s[2]
+	WORD $0x4f851b8d // fmla v13.4s, v28.4s, v5.s[2]
+	WORD $0x4f8e1b29 // fmla v9.4s, v25.4s, v14.s[2]
+	WORD $0x4f8e1bef // fmla v15.4s, v31.4s, v14.s[2]
+	WORD $0x4f8e1a2b // fmla v11.4s, v17.4s, v14.s[2]
+	WORD $0x4f8e1b97 // fmla v23.4s, v28.4s, v14.s[2]
+	ADD R6, R10
+	FMOVQ 2(R10), F18
+	WORD $0x0f08a650 // sshll v16.8h, v18.8b, #0
+	WORD $0x4f08a652 // sshll2 v18.8h, v18.16b, #0
+	WORD $0x0f10a61e // sshll v30.4s, v16.4h, #0
+	WORD $0x4f10a610 // sshll2 v16.4s, v16.8h, #0
+	WORD $0x0f10a658 // sshll v24.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21dbde // scvtf v30.4s, v30.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
-	VLD1R (R10), [V18.H8]
-	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
-	WORD $0x6e32df18 // fmul v24.4s, v24.4s, v18.4s
-	WORD $0x6e32de94 // fmul v20.4s, v20.4s, v18.4s
-	WORD $0x6e32dc00 // fmul v0.4s, v0.4s, v18.4s
-	WORD $0x4fa99a3d // fmul v29.4s, v17.4s, v9.s[3]
-	WORD $0x4e3dd421 // fadd v1.4s, v1.4s, v29.4s
-	WORD $0x4fa99b19 // fmul v25.4s, v24.4s, v9.s[3]
-	WORD $0x4e39d442 // fadd v2.4s, v2.4s, v25.4s
-	WORD $0x4fa99a9f // fmul v31.4s, v20.4s, v9.s[3]
-	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
-	WORD $0x4fa9981b // fmul v27.4s, v0.4s, v9.s[3]
-	WORD $0x4e3bd484 // fadd v4.4s, v4.4s, v27.4s
-	WORD $0x4faf9a37 // fmul v23.4s, v17.4s, v15.s[3]
-	WORD $0x4e37d54a // fadd v10.4s, v10.4s, v23.4s
-	WORD $0x4faf9b0b // fmul v11.4s, v24.4s, v15.s[3]
-	WORD $0x4e2bd4c6 // fadd v6.4s, v6.4s, v11.4s
-	WORD $0x4faf9a8c // fmul v12.4s, v20.4s, v15.s[3]
-	WORD $0x4e2cd4e7 // fadd v7.4s, v7.4s, v12.4s
-	WORD $0x4faf9805 // fmul v5.4s, v0.4s, v15.s[3]
-	WORD $0x4e25d5ad // fadd v13.4s, v13.4s, v5.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	VLD1R (R10), [V19.H8]
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	WORD $0x6e33dfde // fmul v30.4s, v30.4s, v19.4s
+	WORD $0x6e33de10 // fmul v16.4s, v16.4s, v19.4s
+	WORD $0x6e33df18 // fmul v24.4s, v24.4s, v19.4s
+	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
+	WORD $0x4fa51bca // fmla v10.4s, v30.4s, v5.s[3]
+	WORD $0x4fa51a06 // fmla v6.4s, v16.4s, v5.s[3]
+	WORD $0x4fa51b0c // fmla v12.4s, v24.4s, v5.s[3]
+	WORD $0x4fa51a4d // fmla v13.4s, v18.4s, v5.s[3]
+	WORD $0x4fae1bc9 // fmla v9.4s, v30.4s, v14.s[3]
+	WORD $0x4fae1a0f // fmla v15.4s, v16.4s, v14.s[3]
+	WORD $0x4fae1b0b // fmla v11.4s, v24.4s, v14.s[3]
+	WORD $0x4fae1a57 // fmla v23.4s, v18.4s, v14.s[3]
 	ADD R6, R10
 	ADD $16, R11
 	SUBS $4, R12
@@ -4708,207 +3516,167 @@ one97:
 	ADDS $4, R12
 	BEQ done98
 single99:
-	FMOVS 0(R11), F9
-	FMOVS 1024(R11), F15
-	FMOVQ 2(R10), F30
-	WORD $0x0f08a7dc // sshll v28.8h, v30.8b, #0
-	WORD $0x4f08a7de // sshll2 v30.8h, v30.16b, #0
-	WORD $0x0f10a78e // sshll v14.4s, v28.4h, #0
-	WORD $0x4f10a79c // sshll2 v28.4s, v28.8h, #0
-	WORD $0x0f10a7d5 // sshll v21.4s, v30.4h, #0
-	WORD $0x4f10a7de // sshll2 v30.4s, v30.8h, #0
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x4e21dbde // scvtf v30.4s, v30.4s
-	VLD1R (R10), [V16.H8]
-	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
-	WORD $0x6e30df9c // fmul v28.4s, v28.4s, v16.4s
-	WORD $0x6e30deb5 // fmul v21.4s, v21.4s, v16.4s
-	WORD $0x6e30dfde // fmul v30.4s, v30.4s, v16.4s
-	WORD $0x4f8991d3 // fmul v19.4s, v14.4s, v9.s[0]
-	WORD $0x4e33d421 // fadd v1.4s, v1.4s, v19.4s
-	WORD $0x4f899383 // fmul v3.4s, v28.4s, v9.s[0]
-	WORD $0x4e23d442 // fadd v2.4s, v2.4s, v3.4s
-	WORD $0x4f8992ba // fmul v26.4s, v21.4s, v9.s[0]
-	WORD $0x4e3ad508 // fadd v8.4s, v8.4s, v26.4s
-	WORD $0x4f8993d6 // fmul v22.4s, v30.4s, v9.s[0]
-	WORD $0x4e36d484 // fadd v4.4s, v4.4s, v22.4s
-	WORD $0x4f8f91d2 // fmul v18.4s, v14.4s, v15.s[0]
-	WORD $0x4e32d54a // fadd v10.4s, v10.4s, v18.4s
-	WORD $0x4f8f939d // fmul v29.4s, v28.4s, v15.s[0]
-	WORD $0x4e3dd4c6 // fadd v6.4s, v6.4s, v29.4s
-	WORD $0x4f8f92b9 // fmul v25.4s, v21.4s, v15.s[0]
-	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
-	WORD $0x4f8f93df // fmul v31.4s, v30.4s, v15.s[0]
-	WORD $0x4e3fd5ad // fadd v13.4s, v13.4s, v31.4s
+	FMOVS 0(R11), F5
+	FMOVS 1024(R11), F14
+	FMOVQ 2(R10), F2
+	WORD $0x0f08a443 // sshll v3.8h, v2.8b, #0
+	WORD $0x4f08a442 // sshll2 v2.8h, v2.16b, #0
+	WORD $0x0f10a476 // sshll v22.4s, v3.4h, #0
+	WORD $0x4f10a463 // sshll2 v3.4s, v3.8h, #0
+	WORD $0x0f10a441 // sshll v1.4s, v2.4h, #0
+	WORD $0x4f10a442 // sshll2 v2.4s, v2.8h, #0
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	VLD1R (R10), [V27.H8]
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	WORD $0x6e3bded6 // fmul v22.4s, v22.4s, v27.4s
+	WORD $0x6e3bdc63 // fmul v3.4s, v3.4s, v27.4s
+	WORD $0x6e3bdc21 // fmul v1.4s, v1.4s, v27.4s
+	WORD $0x6e3bdc42 // fmul v2.4s, v2.4s, v27.4s
+	WORD $0x4f8512ca // fmla v10.4s, v22.4s, v5.s[0]
+	WORD $0x4f851066 // fmla v6.4s, v3.4s, v5.s[0]
+	WORD $0x4f85102c // fmla v12.4s, v1.4s, v5.s[0]
+	WORD $0x4f85104d // fmla v13.4s, v2.4s, v5.s[0]
+	WORD $0x4f8e12c9 // fmla v9.4s, v22.4s, v14.s[0]
+	WORD $0x4f8e106f // fmla v15.4s, v3.4s, v14.s[0]
+	WORD $0x4f8e102b // fmla v11.4s, v1.4s, v14.s[0]
+	WORD $0x4f8e1057 // fmla v23.4s, v2.4s, v14.s[0]
 	ADD R6, R10
 	ADD $4, R11
 	SUBS $1, R12
 	BNE single99
 done98:
-	FMOVQ F1, 0(R0)
-	FMOVQ F2, 16(R0)
-	FMOVQ F8, 32(R0)
-	FMOVQ F4, 48(R0)
+	FMOVQ F10, 0(R0)
+	FMOVQ F6, 16(R0)
+	FMOVQ F12, 32(R0)
+	FMOVQ F13, 48(R0)
 	ADD R7, R0, R8
-	FMOVQ F10, 0(R8)
-	FMOVQ F6, 16(R8)
-	FMOVQ F7, 32(R8)
-	FMOVQ F13, 48(R8)
+	FMOVQ F9, 0(R8)
+	FMOVQ F15, 16(R8)
+	FMOVQ F11, 32(R8)
+	FMOVQ F23, 48(R8)
 	ADD $64, R0
-	VEOR V27.B16, V27.B16, V27.B16
-	VEOR V23.B16, V23.B16, V23.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V17.B16, V17.B16, V17.B16
-	VEOR V24.B16, V24.B16, V24.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V26.B16, V26.B16, V26.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V29.B16, V29.B16, V29.B16
 	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
 	MOVD R3, R10
 	MOVD R1, R11
 	MOVD R5, R12
 	SUBS $4, R12
 	BLT one101
 four100:
-	FMOVQ 0(R11), F0
-	FMOVQ 1024(R11), F16
-	FMOVQ 18(R10), F22
-	WORD $0x0f08a6c3 // sshll v3.8h, v22.8b, #0
-	WORD $0x4f08a6d6 // sshll2 v22.8h, v22.16b, #0
-	WORD $0x0f10a473 // sshll v19.4s, v3.4h, #0
-	WORD $0x4f10a463 // sshll2 v3.4s, v3.8h, #0
-	WORD $0x0f10a6da // sshll v26.4s, v22.4h, #0
-	WORD $0x4f10a6d6 // sshll2 v22.4s, v22.8h, #0
-	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
-	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
-	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	VLD1R (R10), [V18.H8]
-	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
-	WORD $0x6e32dc63 // fmul v3.4s, v3.4s, v18.4s
-	WORD $0x6e32df5a // fmul v26.4s, v26.4s, v18.4s
-	WORD $0x6e32ded6 // fmul v22.4s, v22.4s, v18.4s
-	WORD $0x4f80927d // fmul v29.4s, v19.4s, v0.s[0]
-	WORD $0x4e3dd77b // fadd v27.4s, v27.4s, v29.4s
-	WORD $0x4f809079 // fmul v25.4s, v3.4s, v0.s[0]
-	WORD $0x4e39d6f7 // fadd v23.4s, v23.4s, v25.4s
-	WORD $0x4f80935f // fmul v31.4s, v26.4s, v0.s[0]
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
-	WORD $0x4f8092ce // fmul v14.4s, v22.4s, v0.s[0]
-	WORD $0x4e2ed58c // fadd v12.4s, v12.4s, v14.4s
-	WORD $0x4f90927c // fmul v28.4s, v19.4s, v16.s[0]
-	WORD $0x4e3cd4a5 // fadd v5.4s, v5.4s, v28.4s
-	WORD $0x4f909075 // fmul v21.4s, v3.4s, v16.s[0]
-	WORD $0x4e35d631 // fadd v17.4s, v17.4s, v21.4s
-	WORD $0x4f90935e // fmul v30.4s, v26.4s, v16.s[0]
-	WORD $0x4e3ed718 // fadd v24.4s, v24.4s, v30.4s
-	WORD $0x4f9092c9 // fmul v9.4s, v22.4s, v16.s[0]
-	WORD $0x4e29d694 // fadd v20.4s, v20.4s, v9.4s
-	ADD R6, R10
-	FMOVQ 18(R10), F8
-	WORD $0x0f08a501 // sshll v1.8h, v8.8b, #0
-	WORD $0x4f08a508 // sshll2 v8.8h, v8.16b, #0
-	WORD $0x0f10a42f // sshll v15.4s, v1.4h, #0
-	WORD $0x4f10a421 // sshll2 v1.4s, v1.8h, #0
-	WORD $0x0f10a502 // sshll v2.4s, v8.4h, #0
-	WORD $0x4f10a508 // sshll2 v8.4s, v8.8h, #0
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	VLD1R (R10), [V4.H8]
-	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	WORD $0x6e24ddef // fmul v15.4s, v15.4s, v4.4s
-	WORD $0x6e24dc21 // fmul v1.4s, v1.4s, v4.4s
-	WORD $0x6e24dc42 // fmul v2.4s, v2.4s, v4.4s
-	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
-	WORD $0x4fa091ea // fmul v10.4s, v15.4s, v0.s[1]
-	WORD $0x4e2ad77b // fadd v27.4s, v27.4s, v10.4s
-	WORD $0x4fa09026 // fmul v6.4s, v1.4s, v0.s[1]
-	WORD $0x4e26d6f7 // fadd v23.4s, v23.4s, v6.4s
-	WORD $0x4fa09047 // fmul v7.4s, v2.4s, v0.s[1]
-	WORD $0x4e27d56b // fadd v11.4s, v11.4s, v7.4s
-	WORD $0x4fa0910d // fmul v13.4s, v8.4s, v0.s[1]
-	WORD $0x4e2dd58c // fadd v12.4s, v12.4s, v13.4s
-	WORD $0x4fb091f2 // fmul v18.4s, v15.4s, v16.s[1]
-	WORD $0x4e32d4a5 // fadd v5.4s, v5.4s, v18.4s
-	WORD $0x4fb0903d // fmul v29.4s, v1.4s, v16.s[1]
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	WORD $0x4fb09059 // fmul v25.4s, v2.4s, v16.s[1]
-	WORD $0x4e39d718 // fadd v24.4s, v24.4s, v25.4s
-	WORD $0x4fb0911f // fmul v31.4s, v8.4s, v16.s[1]
-	WORD $0x4e3fd694 // fadd v20.4s, v20.4s, v31.4s
-	ADD R6, R10
+	FMOVQ 0(R11), F25
+	FMOVQ 1024(R11), F31
 	FMOVQ 18(R10), F30
 	WORD $0x0f08a7dc // sshll v28.8h, v30.8b, #0
 	WORD $0x4f08a7de // sshll2 v30.8h, v30.16b, #0
-	WORD $0x0f10a78e // sshll v14.4s, v28.4h, #0
+	WORD $0x0f10a791 // sshll v17.4s, v28.4h, #0
 	WORD $0x4f10a79c // sshll2 v28.4s, v28.8h, #0
-	WORD $0x0f10a7d5 // sshll v21.4s, v30.4h, #0
+	WORD $0x0f10a7d3 // sshll v19.4s, v30.4h, #0
 	WORD $0x4f10a7de // sshll2 v30.4s, v30.8h, #0
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
 	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
 	WORD $0x4e21dbde // scvtf v30.4s, v30.4s
-	VLD1R (R10), [V9.H8]
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	WORD $0x6e29ddce // fmul v14.4s, v14.4s, v9.4s
-	WORD $0x6e29df9c // fmul v28.4s, v28.4s, v9.4s
-	WORD $0x6e29deb5 // fmul v21.4s, v21.4s, v9.4s
-	WORD $0x6e29dfde // fmul v30.4s, v30.4s, v9.4s
-	WORD $0x4f8099d3 // fmul v19.4s, v14.4s, v0.s[2]
-	WORD $0x4e33d77b // fadd v27.4s, v27.4s, v19.4s
-	WORD $0x4f809b83 // fmul v3.4s, v28.4s, v0.s[2]
-	WORD $0x4e23d6f7 // fadd v23.4s, v23.4s, v3.4s
-	WORD $0x4f809aba // fmul v26.4s, v21.4s, v0.s[2]
-	WORD $0x4e3ad56b // fadd v11.4s, v11.4s, v26.4s
-	WORD $0x4f809bd6 // fmul v22.4s, v30.4s, v0.s[2]
-	WORD $0x4e36d58c // fadd v12.4s, v12.4s, v22.4s
-	WORD $0x4f9099c4 // fmul v4.4s, v14.4s, v16.s[2]
-	WORD $0x4e24d4a5 // fadd v5.4s, v5.4s, v4.4s
-	WORD $0x4f909b8a // fmul v10.4s, v28.4s, v16.s[2]
-	WORD $0x4e2ad631 // fadd v17.4s, v17.4s, v10.4s
-	WORD $0x4f909aa6 // fmul v6.4s, v21.4s, v16.s[2]
-	WORD $0x4e26d718 // fadd v24.4s, v24.4s, v6.4s
-	WORD $0x4f909bc7 // fmul v7.4s, v30.4s, v16.s[2]
-	WORD $0x4e27d694 // fadd v20.4s, v20.4s, v7.4s
+	VLD1R (R10), [V16.H8]
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
+	WORD $0x6e30df9c // fmul v28.4s, v28.4s, v16.4s
+	WORD $0x6e30de73 // fmul v19.4s, v19.4s, v16.4s
+	WORD $0x6e30dfde // fmul v30.4s, v30.4s, v16.4s
+	WORD $0x4f991224 // fmla v4.4s, v17.4s, v25.s[0]
+	WORD $0x4f991380 // fmla v0.4s, v28.4s, v25.s[0]
+	WORD $0x4f99127a // fmla v26.4s, v19.4s, v25.s[0]
+	WORD $0x4f9913c7 // fmla v7.4s, v30.4s, v25.s[0]
+	WORD $0x4f9f1228 // fmla v8.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f139d // fmla v29.4s, v28.4s, v31.s[0]
+	WORD $0x4f9f1274 // fmla v20.4s, v19.4s, v31.s[0]
+	WORD $0x4f9f13d5 // fmla v21.4s, v30.4s, v31.s[0]
 	ADD R6, R10
-	FMOVQ 18(R10), F25
-	WORD $0x0f08a732 // sshll v18.8h, v25.8b, #0
-	WORD $0x4f08a739 // sshll2 v25.8h, v25.16b, #0
-	WORD $0x0f10a64d // sshll v13.4s, v18.4h, #0
+	FMOVQ 18(R10), F22
+	WORD $0x0f08a6d2 // sshll v18.8h, v22.8b, #0
+	WORD $0x4f08a6d6 // sshll2 v22.8h, v22.16b, #0
+	WORD $0x0f10a658 // sshll v24.4s, v18.4h, #0
 	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
-	WORD $0x0f10a73d // sshll v29.4s, v25.4h, #0
-	WORD $0x4f10a739 // sshll2 v25.4s, v25.8h, #0
-	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x0f10a6db // sshll v27.4s, v22.4h, #0
+	WORD $0x4f10a6d6 // sshll2 v22.4s, v22.8h, #0
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
-	WORD $0x4e21dbbd // scvtf v29.4s, v29.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	VLD1R (R10), [V31.H8]
-	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	WORD $0x6e3fddad // fmul v13.4s, v13.4s, v31.4s
-	WORD $0x6e3fde52 // fmul v18.4s, v18.4s, v31.4s
-	WORD $0x6e3fdfbd // fmul v29.4s, v29.4s, v31.4s
-	WORD $0x6e3fdf39 // fmul v25.4s, v25.4s, v31.4s
-	WORD $0x4fa099af // fmul v15.4s, v13.4s, v0.s[3]
-	WORD $0x4e2fd77b // fadd v27.4s, v27.4s, v15.4s
-	WORD $0x4fa09a41 // fmul v1.4s, v18.4s, v0.s[3]
-	WORD $0x4e21d6f7 // fadd v23.4s, v23.4s, v1.4s
-	WORD $0x4fa09ba2 // fmul v2.4s, v29.4s, v0.s[3]
-	WORD $0x4e22d56b // fadd v11.4s, v11.4s, v2.4s
-	WORD $0x4fa09b28 // fmul v8.4s, v25.4s, v0.s[3]
-	WORD $0x4e28d58c // fadd v12.4s, v12.4s, v8.4s
-	WORD $0x4fb099a9 // fmul v9.4s, v13.4s, v16.s[3]
-	WORD $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
-	WORD $0x4fb09a53 // fmul v19.4s, v18.4s, v16.s[3]
-	WORD $0x4e33d631 // fadd v17.4s, v17.4s, v19.4s
-	WORD $0x4fb09ba3 // fmul v3.4s, v29.4s, v16.s[3]
-	WORD $0x4e23d718 // fadd v24.4s, v24.4s, v3.4s
-	WORD $0x4fb09b3a // fmul v26.4s, v25.4s, v16.s[3]
-	WORD $0x4e3ad694 // fadd v20.4s, v20.4s, v26.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	VLD1R (R10), [V3.H8]
+	WORD $0x0e217863 // fcvtl v3.4s, v3.4h
+	WORD $0x6e23df18 // fmul v24.4s, v24.4s, v3.4s
+	WORD $0x6e23de52 // fmul v18.4s, v18.4s, v3.4s
+	WORD $0x6e23df7b // fmul v27.4s, v27.4s, v3.4s
+	WORD $0x6e23ded6 // fmul v22.4s, v22.4s, v3.4s
+	WORD $0x4fb91304 // fmla v4.4s, v24.4s, v25.s[1]
+	WORD $0x4fb91240 // fmla v0.4s, v18.4s, v25.s[1]
+	WORD $0x4fb9137a // fmla v26.4s, v27.4s, v25.s[1]
+	WORD $0x4fb912c7 // fmla v7.4s, v22.4s, v25.s[1]
+	WORD $0x4fbf1308 // fmla v8.4s, v24.4s, v31.s[1]
+	WORD $0x4fbf125d // fmla v29.4s, v18.4s, v31.s[1]
+	WORD $0x4fbf1374 // fmla v20.4s, v27.4s, v31.s[1]
+	WORD $0x4fbf12d5 // fmla v21.4s, v22.4s, v31.s[1]
+	ADD R6, R10
+	FMOVQ 18(R10), F14
+	WORD $0x0f08a5c2 // sshll v2.8h, v14.8b, #0
+	WORD $0x4f08a5ce // sshll2 v14.8h, v14.16b, #0
+	WORD $0x0f10a441 // sshll v1.4s, v2.4h, #0
+	WORD $0x4f10a442 // sshll2 v2.4s, v2.8h, #0
+	WORD $0x0f10a5c5 // sshll v5.4s, v14.4h, #0
+	WORD $0x4f10a5ce // sshll2 v14.4s, v14.8h, #0
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	VLD1R (R10), [V10.H8]
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	WORD $0x6e2adc21 // fmul v1.4s, v1.4s, v10.4s
+	WORD $0x6e2adc42 // fmul v2.4s, v2.4s, v10.4s
+	WORD $0x6e2adca5 // fmul v5.4s, v5.4s, v10.4s
+	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
+	WORD $0x4f991824 // fmla v4.4s, v1.4s, v25.s[2]
+	WORD $0x4f991840 // fmla v0.4s, v2.4s, v25.s[2]
+	WORD $0x4f9918ba // fmla v26.4s, v5.4s, v25.s[2]
+	WORD $0x4f9919c7 // fmla v7.4s, v14.4s, v25.s[2]
+	WORD $0x4f9f1828 // fmla v8.4s, v1.4s, v31.s[2]
+	WORD $0x4f9f185d // fmla v29.4s, v2.4s, v31.s[2]
+	WORD $0x4f9f18b4 // fmla v20.4s, v5.4s, v31.s[2]
+	WORD $0x4f9f19d5 // fmla v21.4s, v14.4s, v31.s[2]
+	ADD R6, R10
+	FMOVQ 18(R10), F9
+	WORD $0x0f08a52c // sshll v12.8h, v9.8b, #0
+	WORD $0x4f08a529 // sshll2 v9.8h, v9.16b, #0
+	WORD $0x0f10a586 // sshll v6.4s, v12.4h, #0
+	WORD $0x4f10a58c // sshll2 v12.4s, v12.8h, #0
+	WORD $0x0f10a52d // sshll v13.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	VLD1R (R10), [V15.H8]
+	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
+	WORD $0x6e2fdcc6 // fmul v6.4s, v6.4s, v15.4s
+	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
+	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
+	WORD $0x6e2fdd29 // fmul v9.4s, v9.4s, v15.4s
+	WORD $0x4fb918c4 // fmla v4.4s, v6.4s, v25.s[3]
+	WORD $0x4fb91980 // fmla v0.4s, v12.4s, v25.s[3]
+	WORD $0x4fb919ba // fmla v26.4s, v13.4s, v25.s[3]
+	WORD $0x4fb91927 // fmla v7.4s, v9.4s, v25.s[3]
+	WORD $0x4fbf18c8 // fmla v8.4s, v6.4s, v31.s[3]
+	WORD $0x4fbf199d // fmla v29.4s, v12.4s, v31.s[3]
+	WORD $0x4fbf19b4 // fmla v20.4s, v13.4s, v31.s[3]
+	WORD $0x4fbf1935 // fmla v21.4s, v9.4s, v31.s[3]
 	ADD R6, R10
 	ADD $16, R11
 	SUBS $4, R12
@@ -4917,55 +3685,47 @@ one101:
 	ADDS $4, R12
 	BEQ done102
 single103:
-	FMOVS 0(R11), F0
-	FMOVS 1024(R11), F16
-	FMOVQ 18(R10), F6
-	WORD $0x0f08a4c4 // sshll v4.8h, v6.8b, #0
-	WORD $0x4f08a4c6 // sshll2 v6.8h, v6.16b, #0
-	WORD $0x0f10a496 // sshll v22.4s, v4.4h, #0
-	WORD $0x4f10a484 // sshll2 v4.4s, v4.8h, #0
-	WORD $0x0f10a4ca // sshll v10.4s, v6.4h, #0
-	WORD $0x4f10a4c6 // sshll2 v6.4s, v6.8h, #0
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	VLD1R (R10), [V7.H8]
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	WORD $0x6e27ded6 // fmul v22.4s, v22.4s, v7.4s
-	WORD $0x6e27dc84 // fmul v4.4s, v4.4s, v7.4s
-	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
-	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
-	WORD $0x4f8092ce // fmul v14.4s, v22.4s, v0.s[0]
-	WORD $0x4e2ed77b // fadd v27.4s, v27.4s, v14.4s
-	WORD $0x4f80909c // fmul v28.4s, v4.4s, v0.s[0]
-	WORD $0x4e3cd6f7 // fadd v23.4s, v23.4s, v28.4s
-	WORD $0x4f809155 // fmul v21.4s, v10.4s, v0.s[0]
-	WORD $0x4e35d56b // fadd v11.4s, v11.4s, v21.4s
-	WORD $0x4f8090de // fmul v30.4s, v6.4s, v0.s[0]
-	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
-	WORD $0x4f9092df // fmul v31.4s, v22.4s, v16.s[0]
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	WORD $0x4f90908f // fmul v15.4s, v4.4s, v16.s[0]
-	WORD $0x4e2fd631 // fadd v17.4s, v17.4s, v15.4s
-	WORD $0x4f909141 // fmul v1.4s, v10.4s, v16.s[0]
-	WORD $0x4e21d718 // fadd v24.4s, v24.4s, v1.4s
-	WORD $0x4f9090c2 // fmul v2.4s, v6.4s, v16.s[0]
-	WORD $0x4e22d694 // fadd v20.4s, v20.4s, v2.4s
+	FMOVS 0(R11), F25
+	FMOVS 1024(R11), F31
+	FMOVQ 18(R10), F17
+	WORD $0x0f08a637 // sshll v23.8h, v17.8b, #0
+	WORD $0x4f08a631 // sshll2 v17.8h, v17.16b, #0
+	WORD $0x0f10a6eb // sshll v11.4s, v23.4h, #0
+	WORD $0x4f10a6f7 // sshll2 v23.4s, v23.8h, #0
+	WORD $0x0f10a630 // sshll v16.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	VLD1R (R10), [V28.H8]
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	WORD $0x6e3cdd6b // fmul v11.4s, v11.4s, v28.4s
+	WORD $0x6e3cdef7 // fmul v23.4s, v23.4s, v28.4s
+	WORD $0x6e3cde10 // fmul v16.4s, v16.4s, v28.4s
+	WORD $0x6e3cde31 // fmul v17.4s, v17.4s, v28.4s
+	WORD $0x4f991164 // fmla v4.4s, v11.4s, v25.s[0]
+	WORD $0x4f9912e0 // fmla v0.4s, v23.4s, v25.s[0]
+	WORD $0x4f99121a // fmla v26.4s, v16.4s, v25.s[0]
+	WORD $0x4f991227 // fmla v7.4s, v17.4s, v25.s[0]
+	WORD $0x4f9f1168 // fmla v8.4s, v11.4s, v31.s[0]
+	WORD $0x4f9f12fd // fmla v29.4s, v23.4s, v31.s[0]
+	WORD $0x4f9f1214 // fmla v20.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1235 // fmla v21.4s, v17.4s, v31.s[0]
 	ADD R6, R10
 	ADD $4, R11
 	SUBS $1, R12
 	BNE single103
 done102:
-	FMOVQ F27, 0(R0)
-	FMOVQ F23, 16(R0)
-	FMOVQ F11, 32(R0)
-	FMOVQ F12, 48(R0)
+	FMOVQ F4, 0(R0)
+	FMOVQ F0, 16(R0)
+	FMOVQ F26, 32(R0)
+	FMOVQ F7, 48(R0)
 	ADD R7, R0, R8
-	FMOVQ F5, 0(R8)
-	FMOVQ F17, 16(R8)
-	FMOVQ F24, 32(R8)
-	FMOVQ F20, 48(R8)
+	FMOVQ F8, 0(R8)
+	FMOVQ F29, 16(R8)
+	FMOVQ F20, 32(R8)
+	FMOVQ F21, 48(R8)
 	ADD $64, R0
 	ADD $34, R3
 	SUBS $32, R4
@@ -4973,120 +3733,104 @@ done102:
 	RET
 queries1:
 part104:
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
 	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V30.B16, V30.B16, V30.B16
 	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V24.B16, V24.B16, V24.B16
 	MOVD R3, R10
 	MOVD R1, R11
 	MOVD R5, R12
 	SUBS $4, R12
 	BLT one106
 four105:
-	FMOVQ 0(R11), F26
-	FMOVQ 2(R10), F25
-	WORD $0x0f08a732 // sshll v18.8h, v25.8b, #0
-	WORD $0x4f08a739 // sshll2 v25.8h, v25.16b, #0
-	WORD $0x0f10a64d // sshll v13.4s, v18.4h, #0
-	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
-	WORD $0x0f10a73d // sshll v29.4s, v25.4h, #0
-	WORD $0x4f10a739 // sshll2 v25.4s, v25.8h, #0
-	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
-	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
-	WORD $0x4e21dbbd // scvtf v29.4s, v29.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	VLD1R (R10), [V7.H8]
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	WORD $0x6e27ddad // fmul v13.4s, v13.4s, v7.4s
-	WORD $0x6e27de52 // fmul v18.4s, v18.4s, v7.4s
-	WORD $0x6e27dfbd // fmul v29.4s, v29.4s, v7.4s
-	WORD $0x6e27df39 // fmul v25.4s, v25.4s, v7.4s
-	WORD $0x4f9a91ae // fmul v14.4s, v13.4s, v26.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4f9a925c // fmul v28.4s, v18.4s, v26.s[0]
-	WORD $0x4e3cd529 // fadd v9.4s, v9.4s, v28.4s
-	WORD $0x4f9a93b5 // fmul v21.4s, v29.4s, v26.s[0]
-	WORD $0x4e35d673 // fadd v19.4s, v19.4s, v21.4s
-	WORD $0x4f9a933e // fmul v30.4s, v25.4s, v26.s[0]
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
-	ADD R6, R10
-	FMOVQ 2(R10), F2
-	WORD $0x0f08a44f // sshll v15.8h, v2.8b, #0
-	WORD $0x4f08a442 // sshll2 v2.8h, v2.16b, #0
-	WORD $0x0f10a5ff // sshll v31.4s, v15.4h, #0
-	WORD $0x4f10a5ef // sshll2 v15.4s, v15.8h, #0
-	WORD $0x0f10a441 // sshll v1.4s, v2.4h, #0
-	WORD $0x4f10a442 // sshll2 v2.4s, v2.8h, #0
-	WORD $0x4e21dbff // scvtf v31.4s, v31.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
-	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
-	VLD1R (R10), [V22.H8]
-	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	WORD $0x6e36dfff // fmul v31.4s, v31.4s, v22.4s
-	WORD $0x6e36ddef // fmul v15.4s, v15.4s, v22.4s
-	WORD $0x6e36dc21 // fmul v1.4s, v1.4s, v22.4s
-	WORD $0x6e36dc42 // fmul v2.4s, v2.4s, v22.4s
-	WORD $0x4fba93e4 // fmul v4.4s, v31.4s, v26.s[1]
-	WORD $0x4e24d508 // fadd v8.4s, v8.4s, v4.4s
-	WORD $0x4fba91ea // fmul v10.4s, v15.4s, v26.s[1]
-	WORD $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
-	WORD $0x4fba9026 // fmul v6.4s, v1.4s, v26.s[1]
-	WORD $0x4e26d673 // fadd v19.4s, v19.4s, v6.4s
-	WORD $0x4fba9040 // fmul v0.4s, v2.4s, v26.s[1]
-	WORD $0x4e20d463 // fadd v3.4s, v3.4s, v0.4s
-	ADD R6, R10
-	FMOVQ 2(R10), F11
-	WORD $0x0f08a57b // sshll v27.8h, v11.8b, #0
-	WORD $0x4f08a56b // sshll2 v11.8h, v11.16b, #0
-	WORD $0x0f10a770 // sshll v16.4s, v27.4h, #0
-	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
-	WORD $0x0f10a577 // sshll v23.4s, v11.4h, #0
-	WORD $0x4f10a56b // sshll2 v11.4s, v11.8h, #0
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVQ 0(R11), F18
+	FMOVQ 2(R10), F1
+	WORD $0x0f08a436 // sshll v22.8h, v1.8b, #0
+	WORD $0x4f08a421 // sshll2 v1.8h, v1.16b, #0
+	WORD $0x0f10a6db // sshll v27.4s, v22.4h, #0
+	WORD $0x4f10a6d6 // sshll2 v22.4s, v22.8h, #0
+	WORD $0x0f10a42a // sshll v10.4s, v1.4h, #0
+	WORD $0x4f10a421 // sshll2 v1.4s, v1.8h, #0
 	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
-	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
-	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	VLD1R (R10), [V2.H8]
+	WORD $0x0e217842 // fcvtl v2.4s, v2.4h
+	WORD $0x6e22df7b // fmul v27.4s, v27.4s, v2.4s
+	WORD $0x6e22ded6 // fmul v22.4s, v22.4s, v2.4s
+	WORD $0x6e22dd4a // fmul v10.4s, v10.4s, v2.4s
+	WORD $0x6e22dc21 // fmul v1.4s, v1.4s, v2.4s
+	WORD $0x4f921373 // fmla v19.4s, v27.4s, v18.s[0]
+	WORD $0x4f9212de // fmla v30.4s, v22.4s, v18.s[0]
+	WORD $0x4f921143 // fmla v3.4s, v10.4s, v18.s[0]
+	WORD $0x4f921038 // fmla v24.4s, v1.4s, v18.s[0]
+	ADD R6, R10
+	FMOVQ 2(R10), F6
+	WORD $0x0f08a4ce // sshll v14.8h, v6.8b, #0
+	WORD $0x4f08a4c6 // sshll2 v6.8h, v6.16b, #0
+	WORD $0x0f10a5c5 // sshll v5.4s, v14.4h, #0
+	WORD $0x4f10a5ce // sshll2 v14.4s, v14.8h, #0
+	WORD $0x0f10a4cf // sshll v15.4s, v6.4h, #0
+	WORD $0x4f10a4c6 // sshll2 v6.4s, v6.8h, #0
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
 	VLD1R (R10), [V12.H8]
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	WORD $0x6e2cde10 // fmul v16.4s, v16.4s, v12.4s
-	WORD $0x6e2cdf7b // fmul v27.4s, v27.4s, v12.4s
-	WORD $0x6e2cdef7 // fmul v23.4s, v23.4s, v12.4s
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x4f9a9a05 // fmul v5.4s, v16.4s, v26.s[2]
-	WORD $0x4e25d508 // fadd v8.4s, v8.4s, v5.4s
-	WORD $0x4f9a9b71 // fmul v17.4s, v27.4s, v26.s[2]
-	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
-	WORD $0x4f9a9af8 // fmul v24.4s, v23.4s, v26.s[2]
-	WORD $0x4e38d673 // fadd v19.4s, v19.4s, v24.4s
-	WORD $0x4f9a9974 // fmul v20.4s, v11.4s, v26.s[2]
-	WORD $0x4e34d463 // fadd v3.4s, v3.4s, v20.4s
+	WORD $0x6e2cdca5 // fmul v5.4s, v5.4s, v12.4s
+	WORD $0x6e2cddce // fmul v14.4s, v14.4s, v12.4s
+	WORD $0x6e2cddef // fmul v15.4s, v15.4s, v12.4s
+	WORD $0x6e2cdcc6 // fmul v6.4s, v6.4s, v12.4s
+	WORD $0x4fb210b3 // fmla v19.4s, v5.4s, v18.s[1]
+	WORD $0x4fb211de // fmla v30.4s, v14.4s, v18.s[1]
+	WORD $0x4fb211e3 // fmla v3.4s, v15.4s, v18.s[1]
+	WORD $0x4fb210d8 // fmla v24.4s, v6.4s, v18.s[1]
 	ADD R6, R10
-	FMOVQ 2(R10), F21
-	WORD $0x0f08a6ae // sshll v14.8h, v21.8b, #0
-	WORD $0x4f08a6b5 // sshll2 v21.8h, v21.16b, #0
-	WORD $0x0f10a5c7 // sshll v7.4s, v14.4h, #0
-	WORD $0x4f10a5ce // sshll2 v14.4s, v14.8h, #0
-	WORD $0x0f10a6bc // sshll v28.4s, v21.4h, #0
-	WORD $0x4f10a6b5 // sshll2 v21.4s, v21.8h, #0
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVQ 2(R10), F11
+	WORD $0x0f08a569 // sshll v9.8h, v11.8b, #0
+	WORD $0x4f08a56b // sshll2 v11.8h, v11.16b, #0
+	WORD $0x0f10a52d // sshll v13.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x0f10a57c // sshll v28.4s, v11.4h, #0
+	WORD $0x4f10a56b // sshll2 v11.4s, v11.8h, #0
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	VLD1R (R10), [V30.H8]
-	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	WORD $0x6e3edce7 // fmul v7.4s, v7.4s, v30.4s
-	WORD $0x6e3eddce // fmul v14.4s, v14.4s, v30.4s
-	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
-	WORD $0x6e3edeb5 // fmul v21.4s, v21.4s, v30.4s
-	WORD $0x4fba98ed // fmul v13.4s, v7.4s, v26.s[3]
-	WORD $0x4e2dd508 // fadd v8.4s, v8.4s, v13.4s
-	WORD $0x4fba99d2 // fmul v18.4s, v14.4s, v26.s[3]
-	WORD $0x4e32d529 // fadd v9.4s, v9.4s, v18.4s
-	WORD $0x4fba9b9d // fmul v29.4s, v28.4s, v26.s[3]
-	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
-	WORD $0x4fba9ab9 // fmul v25.4s, v21.4s, v26.s[3]
-	WORD $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	VLD1R (R10), [V23.H8]
+	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
+	WORD $0x6e37ddad // fmul v13.4s, v13.4s, v23.4s
+	WORD $0x6e37dd29 // fmul v9.4s, v9.4s, v23.4s
+	WORD $0x6e37df9c // fmul v28.4s, v28.4s, v23.4s
+	WORD $0x6e37dd6b // fmul v11.4s, v11.4s, v23.4s
+	WORD $0x4f9219b3 // fmla v19.4s, v13.4s, v18.s[2]
+	WORD $0x4f92193e // fmla v30.4s, v9.4s, v18.s[2]
+	WORD $0x4f921b83 // fmla v3.4s, v28.4s, v18.s[2]
+	WORD $0x4f921978 // fmla v24.4s, v11.4s, v18.s[2]
+	ADD R6, R10
+	FMOVQ 2(R10), F31
+	WORD $0x0f08a7f1 // sshll v17.8h, v31.8b, #0
+	WORD $0x4f08a7ff // sshll2 v31.8h, v31.16b, #0
+	WORD $0x0f10a630 // sshll v16.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x0f10a7f9 // sshll v25.4s, v31.4h, #0
+	WORD $0x4f10a7ff // sshll2 v31.4s, v31.8h, #0
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e21dbff // scvtf v31.4s, v31.4s
+	VLD1R (R10), [V4.H8]
+	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
+	WORD $0x6e24de10 // fmul v16.4s, v16.4s, v4.4s
+	WORD $0x6e24de31 // fmul v17.4s, v17.4s, v4.4s
+	WORD $0x6e24df39 // fmul v25.4s, v25.4s, v4.4s
+	WORD $0x6e24dfff // fmul v31.4s, v31.4s, v4.4s
+	WORD $0x4fb21a13 // fmla v19.4s, v16.4s, v18.s[3]
+	WORD $0x4fb21a3e // fmla v30.4s, v17.4s, v18.s[3]
+	WORD $0x4fb21b23 // fmla v3.4s, v25.4s, v18.s[3]
+	WORD $0x4fb21bf8 // fmla v24.4s, v31.4s, v18.s[3]
 	ADD R6, R10
 	ADD $16, R11
 	SUBS $4, R12
@@ -5095,156 +3839,136 @@ one106:
 	ADDS $4, R12
 	BEQ done107
 single108:
-	FMOVS 0(R11), F26
-	FMOVQ 2(R10), F6
-	WORD $0x0f08a4c4 // sshll v4.8h, v6.8b, #0
-	WORD $0x4f08a4c6 // sshll2 v6.8h, v6.16b, #0
-	WORD $0x0f10a496 // sshll v22.4s, v4.4h, #0
-	WORD $0x4f10a484 // sshll2 v4.4s, v4.8h, #0
-	WORD $0x0f10a4ca // sshll v10.4s, v6.4h, #0
-	WORD $0x4f10a4c6 // sshll2 v6.4s, v6.8h, #0
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
-	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
-	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
-	VLD1R (R10), [V0.H8]
-	WORD $0x0e217800 // fcvtl v0.4s, v0.4h
-	WORD $0x6e20ded6 // fmul v22.4s, v22.4s, v0.4s
-	WORD $0x6e20dc84 // fmul v4.4s, v4.4s, v0.4s
-	WORD $0x6e20dd4a // fmul v10.4s, v10.4s, v0.4s
-	WORD $0x6e20dcc6 // fmul v6.4s, v6.4s, v0.4s
-	WORD $0x4f9a92df // fmul v31.4s, v22.4s, v26.s[0]
-	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
-	WORD $0x4f9a908f // fmul v15.4s, v4.4s, v26.s[0]
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	WORD $0x4f9a9141 // fmul v1.4s, v10.4s, v26.s[0]
-	WORD $0x4e21d673 // fadd v19.4s, v19.4s, v1.4s
-	WORD $0x4f9a90c2 // fmul v2.4s, v6.4s, v26.s[0]
-	WORD $0x4e22d463 // fadd v3.4s, v3.4s, v2.4s
+	FMOVS 0(R11), F18
+	FMOVQ 2(R10), F8
+	WORD $0x0f08a51a // sshll v26.8h, v8.8b, #0
+	WORD $0x4f08a508 // sshll2 v8.8h, v8.16b, #0
+	WORD $0x0f10a740 // sshll v0.4s, v26.4h, #0
+	WORD $0x4f10a75a // sshll2 v26.4s, v26.8h, #0
+	WORD $0x0f10a507 // sshll v7.4s, v8.4h, #0
+	WORD $0x4f10a508 // sshll2 v8.4s, v8.8h, #0
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	VLD1R (R10), [V29.H8]
+	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
+	WORD $0x6e3ddc00 // fmul v0.4s, v0.4s, v29.4s
+	WORD $0x6e3ddf5a // fmul v26.4s, v26.4s, v29.4s
+	WORD $0x6e3ddce7 // fmul v7.4s, v7.4s, v29.4s
+	WORD $0x6e3ddd08 // fmul v8.4s, v8.4s, v29.4s
+	WORD $0x4f921013 // fmla v19.4s, v0.4s, v18.s[0]
+	WORD $0x4f92135e // fmla v30.4s, v26.4s, v18.s[0]
+	WORD $0x4f9210e3 // fmla v3.4s, v7.4s, v18.s[0]
+	WORD $0x4f921118 // fmla v24.4s, v8.4s, v18.s[0]
 	ADD R6, R10
 	ADD $4, R11
 	SUBS $1, R12
 	BNE single108
 done107:
-	FMOVQ F8, 0(R0)
-	FMOVQ F9, 16(R0)
-	FMOVQ F19, 32(R0)
-	FMOVQ F3, 48(R0)
+	FMOVQ F19, 0(R0)
+	FMOVQ F30, 16(R0)
+	FMOVQ F3, 32(R0)
+	FMOVQ F24, 48(R0)
 	ADD $64, R0
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V17.B16, V17.B16, V17.B16
-	VEOR V24.B16, V24.B16, V24.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V27.B16, V27.B16, V27.B16
 	MOVD R3, R10
 	MOVD R1, R11
 	MOVD R5, R12
 	SUBS $4, R12
 	BLT one110
 four109:
-	FMOVQ 0(R11), F20
-	FMOVQ 18(R10), F11
-	WORD $0x0f08a57b // sshll v27.8h, v11.8b, #0
-	WORD $0x4f08a56b // sshll2 v11.8h, v11.16b, #0
-	WORD $0x0f10a770 // sshll v16.4s, v27.4h, #0
-	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
-	WORD $0x0f10a577 // sshll v23.4s, v11.4h, #0
-	WORD $0x4f10a56b // sshll2 v11.4s, v11.8h, #0
-	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
-	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
-	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
-	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
-	VLD1R (R10), [V30.H8]
-	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	WORD $0x6e3ede10 // fmul v16.4s, v16.4s, v30.4s
-	WORD $0x6e3edf7b // fmul v27.4s, v27.4s, v30.4s
-	WORD $0x6e3edef7 // fmul v23.4s, v23.4s, v30.4s
-	WORD $0x6e3edd6b // fmul v11.4s, v11.4s, v30.4s
-	WORD $0x4f94920d // fmul v13.4s, v16.4s, v20.s[0]
-	WORD $0x4e2dd58c // fadd v12.4s, v12.4s, v13.4s
-	WORD $0x4f949372 // fmul v18.4s, v27.4s, v20.s[0]
-	WORD $0x4e32d4a5 // fadd v5.4s, v5.4s, v18.4s
-	WORD $0x4f9492fd // fmul v29.4s, v23.4s, v20.s[0]
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	WORD $0x4f949179 // fmul v25.4s, v11.4s, v20.s[0]
-	WORD $0x4e39d718 // fadd v24.4s, v24.4s, v25.4s
-	ADD R6, R10
-	FMOVQ 18(R10), F21
-	WORD $0x0f08a6ae // sshll v14.8h, v21.8b, #0
-	WORD $0x4f08a6b5 // sshll2 v21.8h, v21.16b, #0
-	WORD $0x0f10a5c7 // sshll v7.4s, v14.4h, #0
-	WORD $0x4f10a5ce // sshll2 v14.4s, v14.8h, #0
-	WORD $0x0f10a6bc // sshll v28.4s, v21.4h, #0
-	WORD $0x4f10a6b5 // sshll2 v21.4s, v21.8h, #0
-	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	VLD1R (R10), [V0.H8]
-	WORD $0x0e217800 // fcvtl v0.4s, v0.4h
-	WORD $0x6e20dce7 // fmul v7.4s, v7.4s, v0.4s
-	WORD $0x6e20ddce // fmul v14.4s, v14.4s, v0.4s
-	WORD $0x6e20df9c // fmul v28.4s, v28.4s, v0.4s
-	WORD $0x6e20deb5 // fmul v21.4s, v21.4s, v0.4s
-	WORD $0x4fb490ff // fmul v31.4s, v7.4s, v20.s[1]
-	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
-	WORD $0x4fb491cf // fmul v15.4s, v14.4s, v20.s[1]
-	WORD $0x4e2fd4a5 // fadd v5.4s, v5.4s, v15.4s
-	WORD $0x4fb49381 // fmul v1.4s, v28.4s, v20.s[1]
-	WORD $0x4e21d631 // fadd v17.4s, v17.4s, v1.4s
-	WORD $0x4fb492a2 // fmul v2.4s, v21.4s, v20.s[1]
-	WORD $0x4e22d718 // fadd v24.4s, v24.4s, v2.4s
-	ADD R6, R10
-	FMOVQ 18(R10), F6
-	WORD $0x0f08a4c4 // sshll v4.8h, v6.8b, #0
-	WORD $0x4f08a4c6 // sshll2 v6.8h, v6.16b, #0
-	WORD $0x0f10a496 // sshll v22.4s, v4.4h, #0
-	WORD $0x4f10a484 // sshll2 v4.4s, v4.8h, #0
-	WORD $0x0f10a4ca // sshll v10.4s, v6.4h, #0
-	WORD $0x4f10a4c6 // sshll2 v6.4s, v6.8h, #0
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F22
+	FMOVQ 18(R10), F5
+	WORD $0x0f08a4a1 // sshll v1.8h, v5.8b, #0
+	WORD $0x4f08a4a5 // sshll2 v5.8h, v5.16b, #0
+	WORD $0x0f10a42a // sshll v10.4s, v1.4h, #0
+	WORD $0x4f10a421 // sshll2 v1.4s, v1.8h, #0
+	WORD $0x0f10a4ac // sshll v12.4s, v5.4h, #0
+	WORD $0x4f10a4a5 // sshll2 v5.4s, v5.8h, #0
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	VLD1R (R10), [V14.H8]
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	WORD $0x6e2edd4a // fmul v10.4s, v10.4s, v14.4s
+	WORD $0x6e2edc21 // fmul v1.4s, v1.4s, v14.4s
+	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
+	WORD $0x6e2edca5 // fmul v5.4s, v5.4s, v14.4s
+	WORD $0x4f961154 // fmla v20.4s, v10.4s, v22.s[0]
+	WORD $0x4f961035 // fmla v21.4s, v1.4s, v22.s[0]
+	WORD $0x4f961182 // fmla v2.4s, v12.4s, v22.s[0]
+	WORD $0x4f9610bb // fmla v27.4s, v5.4s, v22.s[0]
+	ADD R6, R10
+	FMOVQ 18(R10), F13
+	WORD $0x0f08a5a6 // sshll v6.8h, v13.8b, #0
+	WORD $0x4f08a5ad // sshll2 v13.8h, v13.16b, #0
+	WORD $0x0f10a4cf // sshll v15.4s, v6.4h, #0
+	WORD $0x4f10a4c6 // sshll2 v6.4s, v6.8h, #0
+	WORD $0x0f10a5b7 // sshll v23.4s, v13.4h, #0
+	WORD $0x4f10a5ad // sshll2 v13.4s, v13.8h, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	VLD1R (R10), [V9.H8]
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	WORD $0x6e29ddef // fmul v15.4s, v15.4s, v9.4s
+	WORD $0x6e29dcc6 // fmul v6.4s, v6.4s, v9.4s
+	WORD $0x6e29def7 // fmul v23.4s, v23.4s, v9.4s
+	WORD $0x6e29ddad // fmul v13.4s, v13.4s, v9.4s
+	WORD $0x4fb611f4 // fmla v20.4s, v15.4s, v22.s[1]
+	WORD $0x4fb610d5 // fmla v21.4s, v6.4s, v22.s[1]
+	WORD $0x4fb612e2 // fmla v2.4s, v23.4s, v22.s[1]
+	WORD $0x4fb611bb // fmla v27.4s, v13.4s, v22.s[1]
+	ADD R6, R10
+	FMOVQ 18(R10), F16
+	WORD $0x0f08a60b // sshll v11.8h, v16.8b, #0
+	WORD $0x4f08a610 // sshll2 v16.8h, v16.16b, #0
+	WORD $0x0f10a57c // sshll v28.4s, v11.4h, #0
+	WORD $0x4f10a56b // sshll2 v11.4s, v11.8h, #0
+	WORD $0x0f10a604 // sshll v4.4s, v16.4h, #0
+	WORD $0x4f10a610 // sshll2 v16.4s, v16.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	VLD1R (R10), [V17.H8]
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	WORD $0x6e31df9c // fmul v28.4s, v28.4s, v17.4s
+	WORD $0x6e31dd6b // fmul v11.4s, v11.4s, v17.4s
+	WORD $0x6e31dc84 // fmul v4.4s, v4.4s, v17.4s
+	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	WORD $0x4f961b94 // fmla v20.4s, v28.4s, v22.s[2]
+	WORD $0x4f961975 // fmla v21.4s, v11.4s, v22.s[2]
+	WORD $0x4f961882 // fmla v2.4s, v4.4s, v22.s[2]
+	WORD $0x4f961a1b // fmla v27.4s, v16.4s, v22.s[2]
+	ADD R6, R10
+	FMOVQ 18(R10), F0
+	WORD $0x0f08a41f // sshll v31.8h, v0.8b, #0
+	WORD $0x4f08a400 // sshll2 v0.8h, v0.16b, #0
+	WORD $0x0f10a7f9 // sshll v25.4s, v31.4h, #0
+	WORD $0x4f10a7ff // sshll2 v31.4s, v31.8h, #0
+	WORD $0x0f10a41d // sshll v29.4s, v0.4h, #0
+	WORD $0x4f10a400 // sshll2 v0.4s, v0.8h, #0
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e21dbff // scvtf v31.4s, v31.4s
+	WORD $0x4e21dbbd // scvtf v29.4s, v29.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
 	VLD1R (R10), [V26.H8]
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	WORD $0x6e3aded6 // fmul v22.4s, v22.4s, v26.4s
-	WORD $0x6e3adc84 // fmul v4.4s, v4.4s, v26.4s
-	WORD $0x6e3add4a // fmul v10.4s, v10.4s, v26.4s
-	WORD $0x6e3adcc6 // fmul v6.4s, v6.4s, v26.4s
-	WORD $0x4f949ac8 // fmul v8.4s, v22.4s, v20.s[2]
-	WORD $0x4e28d58c // fadd v12.4s, v12.4s, v8.4s
-	WORD $0x4f949889 // fmul v9.4s, v4.4s, v20.s[2]
-	WORD $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
-	WORD $0x4f949953 // fmul v19.4s, v10.4s, v20.s[2]
-	WORD $0x4e33d631 // fadd v17.4s, v17.4s, v19.4s
-	WORD $0x4f9498c3 // fmul v3.4s, v6.4s, v20.s[2]
-	WORD $0x4e23d718 // fadd v24.4s, v24.4s, v3.4s
-	ADD R6, R10
-	FMOVQ 18(R10), F29
-	WORD $0x0f08a7ad // sshll v13.8h, v29.8b, #0
-	WORD $0x4f08a7bd // sshll2 v29.8h, v29.16b, #0
-	WORD $0x0f10a5be // sshll v30.4s, v13.4h, #0
-	WORD $0x4f10a5ad // sshll2 v13.4s, v13.8h, #0
-	WORD $0x0f10a7b2 // sshll v18.4s, v29.4h, #0
-	WORD $0x4f10a7bd // sshll2 v29.4s, v29.8h, #0
-	WORD $0x4e21dbde // scvtf v30.4s, v30.4s
-	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
-	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
-	WORD $0x4e21dbbd // scvtf v29.4s, v29.4s
-	VLD1R (R10), [V25.H8]
-	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	WORD $0x6e39dfde // fmul v30.4s, v30.4s, v25.4s
-	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
-	WORD $0x6e39de52 // fmul v18.4s, v18.4s, v25.4s
-	WORD $0x6e39dfbd // fmul v29.4s, v29.4s, v25.4s
-	WORD $0x4fb49bd0 // fmul v16.4s, v30.4s, v20.s[3]
-	WORD $0x4e30d58c // fadd v12.4s, v12.4s, v16.4s
-	WORD $0x4fb499bb // fmul v27.4s, v13.4s, v20.s[3]
-	WORD $0x4e3bd4a5 // fadd v5.4s, v5.4s, v27.4s
-	WORD $0x4fb49a57 // fmul v23.4s, v18.4s, v20.s[3]
-	WORD $0x4e37d631 // fadd v17.4s, v17.4s, v23.4s
-	WORD $0x4fb49bab // fmul v11.4s, v29.4s, v20.s[3]
-	WORD $0x4e2bd718 // fadd v24.4s, v24.4s, v11.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x6e3adfff // fmul v31.4s, v31.4s, v26.4s
+	WORD $0x6e3adfbd // fmul v29.4s, v29.4s, v26.4s
+	WORD $0x6e3adc00 // fmul v0.4s, v0.4s, v26.4s
+	WORD $0x4fb61b34 // fmla v20.4s, v25.4s, v22.s[3]
+	WORD $0x4fb61bf5 // fmla v21.4s, v31.4s, v22.s[3]
+	WORD $0x4fb61ba2 // fmla v2.4s, v29.4s, v22.s[3]
+	WORD $0x4fb6181b // fmla v27.4s, v0.4s, v22.s[3]
 	ADD R6, R10
 	ADD $16, R11
 	SUBS $4, R12
@@ -5253,41 +3977,37 @@ one110:
 	ADDS $4, R12
 	BEQ done111
 single112:
-	FMOVS 0(R11), F20
-	FMOVQ 18(R10), F1
-	WORD $0x0f08a43f // sshll v31.8h, v1.8b, #0
-	WORD $0x4f08a421 // sshll2 v1.8h, v1.16b, #0
-	WORD $0x0f10a7e0 // sshll v0.4s, v31.4h, #0
-	WORD $0x4f10a7ff // sshll2 v31.4s, v31.8h, #0
-	WORD $0x0f10a42f // sshll v15.4s, v1.4h, #0
-	WORD $0x4f10a421 // sshll2 v1.4s, v1.8h, #0
-	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
-	WORD $0x4e21dbff // scvtf v31.4s, v31.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
-	VLD1R (R10), [V2.H8]
-	WORD $0x0e217842 // fcvtl v2.4s, v2.4h
-	WORD $0x6e22dc00 // fmul v0.4s, v0.4s, v2.4s
-	WORD $0x6e22dfff // fmul v31.4s, v31.4s, v2.4s
-	WORD $0x6e22ddef // fmul v15.4s, v15.4s, v2.4s
-	WORD $0x6e22dc21 // fmul v1.4s, v1.4s, v2.4s
-	WORD $0x4f949007 // fmul v7.4s, v0.4s, v20.s[0]
-	WORD $0x4e27d58c // fadd v12.4s, v12.4s, v7.4s
-	WORD $0x4f9493ee // fmul v14.4s, v31.4s, v20.s[0]
-	WORD $0x4e2ed4a5 // fadd v5.4s, v5.4s, v14.4s
-	WORD $0x4f9491fc // fmul v28.4s, v15.4s, v20.s[0]
-	WORD $0x4e3cd631 // fadd v17.4s, v17.4s, v28.4s
-	WORD $0x4f949035 // fmul v21.4s, v1.4s, v20.s[0]
-	WORD $0x4e35d718 // fadd v24.4s, v24.4s, v21.4s
+	FMOVS 0(R11), F22
+	FMOVQ 18(R10), F19
+	WORD $0x0f08a668 // sshll v8.8h, v19.8b, #0
+	WORD $0x4f08a673 // sshll2 v19.8h, v19.16b, #0
+	WORD $0x0f10a507 // sshll v7.4s, v8.4h, #0
+	WORD $0x4f10a508 // sshll2 v8.4s, v8.8h, #0
+	WORD $0x0f10a672 // sshll v18.4s, v19.4h, #0
+	WORD $0x4f10a673 // sshll2 v19.4s, v19.8h, #0
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	VLD1R (R10), [V30.H8]
+	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
+	WORD $0x6e3edce7 // fmul v7.4s, v7.4s, v30.4s
+	WORD $0x6e3edd08 // fmul v8.4s, v8.4s, v30.4s
+	WORD $0x6e3ede52 // fmul v18.4s, v18.4s, v30.4s
+	WORD $0x6e3ede73 // fmul v19.4s, v19.4s, v30.4s
+	WORD $0x4f9610f4 // fmla v20.4s, v7.4s, v22.s[0]
+	WORD $0x4f961115 // fmla v21.4s, v8.4s, v22.s[0]
+	WORD $0x4f961242 // fmla v2.4s, v18.4s, v22.s[0]
+	WORD $0x4f96127b // fmla v27.4s, v19.4s, v22.s[0]
 	ADD R6, R10
 	ADD $4, R11
 	SUBS $1, R12
 	BNE single112
 done111:
-	FMOVQ F12, 0(R0)
-	FMOVQ F5, 16(R0)
-	FMOVQ F17, 32(R0)
-	FMOVQ F24, 48(R0)
+	FMOVQ F20, 0(R0)
+	FMOVQ F21, 16(R0)
+	FMOVQ F2, 32(R0)
+	FMOVQ F27, 48(R0)
 	ADD $64, R0
 	ADD $34, R3
 	SUBS $32, R4

@@ -4,6 +4,7 @@ package neon
 
 //go:generate go -C ../asm run ./neon -kernels matmul -out ../neon/matmul_arm64.s -decls ../neon/matmul_arm64.go
 //go:generate go -C ../asm run ./neon -kernels dot -out ../neon/matmul_dot_arm64.s -decls ../neon/matmul_dot_arm64.go
+//go:generate go -C ../asm run ./neon -kernels i8mm -out ../neon/matmul_i8mm_arm64.s -decls ../neon/matmul_i8mm_arm64.go
 //go:generate go -C ../asm run ./neon -kernels floats -out ../neon/floats_arm64.s -decls ../neon/floats_arm64.go
 //go:generate go -C ../asm run ./neon -kernels vector -out ../neon/vector_arm64.s -decls ../neon/vector_arm64.go
 //go:generate go -C ../asm run ./neon -kernels attention -out ../neon/attention_arm64.s -decls ../neon/attention_arm64.go

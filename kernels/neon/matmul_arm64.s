@@ -5112,8 +5112,6 @@ TEXT ·mulQ8_0x1(SB), NOSPLIT, $0-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
 	FMOVQ 0(R10), F0
-	MOVW $0x80808080, R5
-	VDUP R5, V1.S4
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
@@ -5128,502 +5126,438 @@ panel41:
 row42:
 	MOVD R6, R1
 	MOVD R13, R2
+	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
 	VEOR V3.B16, V3.B16, V3.B16
 	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
 	MOVD 40(R0), R4
 pair43:
-	FMOVQ 0(R2), F6
-	FMOVQ 16(R2), F7
-	VDUP V6.S[0], V8.S4
-	VDUP V6.S[1], V9.S4
-	VDUP V6.S[2], V10.S4
-	VDUP V6.S[3], V11.S4
-	VDUP V7.S[0], V12.S4
-	VDUP V7.S[1], V13.S4
-	VDUP V7.S[2], V14.S4
-	VDUP V7.S[3], V15.S4
-	FMOVQ 32(R2), F16
+	FMOVQ 0(R2), F5
+	FMOVQ 16(R2), F6
+	VDUP V5.S[0], V7.S4
+	VDUP V5.S[1], V8.S4
+	VDUP V5.S[2], V9.S4
+	VDUP V5.S[3], V10.S4
+	VDUP V6.S[0], V11.S4
+	VDUP V6.S[1], V12.S4
+	VDUP V6.S[2], V13.S4
+	VDUP V6.S[3], V14.S4
+	FMOVQ 32(R2), F15
 	PRFM 1024(R1), PLDL1KEEP
 	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 16(R10), F16
 	FMOVQ 16(R10), F17
-	FMOVQ 16(R10), F18
-	FMOVQ 64(R1), F21
-	VEOR V1.B16, V21.B16, V21.B16
-	WORD $0x0e28c2b3 // smull v19.8h, v21.8b, v8.8b
-	WORD $0x4e28c2b4 // smull2 v20.8h, v21.16b, v8.16b
-	FMOVQ 128(R1), F22
-	VEOR V1.B16, V22.B16, V22.B16
-	WORD $0x0e2982d3 // smlal v19.8h, v22.8b, v9.8b
-	WORD $0x4e2982d4 // smlal2 v20.8h, v22.16b, v9.16b
+	FMOVQ 64(R1), F20
+	WORD $0x0e27c292 // smull v18.8h, v20.8b, v7.8b
+	WORD $0x4e27c293 // smull2 v19.8h, v20.16b, v7.16b
+	FMOVQ 128(R1), F21
+	WORD $0x0e2882b2 // smlal v18.8h, v21.8b, v8.8b
+	WORD $0x4e2882b3 // smlal2 v19.8h, v21.16b, v8.16b
+	WORD $0x4e606a50 // sadalp v16.4s, v18.8h
 	WORD $0x4e606a71 // sadalp v17.4s, v19.8h
-	WORD $0x4e606a92 // sadalp v18.4s, v20.8h
-	FMOVQ 192(R1), F25
-	VEOR V1.B16, V25.B16, V25.B16
-	WORD $0x0e2ac337 // smull v23.8h, v25.8b, v10.8b
-	WORD $0x4e2ac338 // smull2 v24.8h, v25.16b, v10.16b
-	FMOVQ 256(R1), F26
-	VEOR V1.B16, V26.B16, V26.B16
-	WORD $0x0e2b8357 // smlal v23.8h, v26.8b, v11.8b
-	WORD $0x4e2b8358 // smlal2 v24.8h, v26.16b, v11.16b
+	FMOVQ 192(R1), F24
+	WORD $0x0e29c316 // smull v22.8h, v24.8b, v9.8b
+	WORD $0x4e29c317 // smull2 v23.8h, v24.16b, v9.16b
+	FMOVQ 256(R1), F25
+	WORD $0x0e2a8336 // smlal v22.8h, v25.8b, v10.8b
+	WORD $0x4e2a8337 // smlal2 v23.8h, v25.16b, v10.16b
+	WORD $0x4e606ad0 // sadalp v16.4s, v22.8h
 	WORD $0x4e606af1 // sadalp v17.4s, v23.8h
-	WORD $0x4e606b12 // sadalp v18.4s, v24.8h
-	VADDP V18.S4, V17.S4, V17.S4
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f909231 // fmul v17.4s, v17.4s, v16.s[0]
+	VADDP V17.S4, V16.S4, V16.S4
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f8f9210 // fmul v16.4s, v16.4s, v15.s[0]
+	FMOVQ 16(R10), F26
 	FMOVQ 16(R10), F27
-	FMOVQ 16(R10), F28
-	FMOVQ 320(R1), F31
-	VEOR V1.B16, V31.B16, V31.B16
-	WORD $0x0e2cc3fd // smull v29.8h, v31.8b, v12.8b
-	WORD $0x4e2cc3fe // smull2 v30.8h, v31.16b, v12.16b
-	FMOVQ 384(R1), F6
-	VEOR V1.B16, V6.B16, V6.B16
-	WORD $0x0e2d80dd // smlal v29.8h, v6.8b, v13.8b
-	WORD $0x4e2d80de // smlal2 v30.8h, v6.16b, v13.16b
+	FMOVQ 320(R1), F30
+	WORD $0x0e2bc3dc // smull v28.8h, v30.8b, v11.8b
+	WORD $0x4e2bc3dd // smull2 v29.8h, v30.16b, v11.16b
+	FMOVQ 384(R1), F31
+	WORD $0x0e2c83fc // smlal v28.8h, v31.8b, v12.8b
+	WORD $0x4e2c83fd // smlal2 v29.8h, v31.16b, v12.16b
+	WORD $0x4e606b9a // sadalp v26.4s, v28.8h
 	WORD $0x4e606bbb // sadalp v27.4s, v29.8h
-	WORD $0x4e606bdc // sadalp v28.4s, v30.8h
-	FMOVQ 448(R1), F22
-	VEOR V1.B16, V22.B16, V22.B16
-	WORD $0x0e2ec2c7 // smull v7.8h, v22.8b, v14.8b
-	WORD $0x4e2ec2d5 // smull2 v21.8h, v22.16b, v14.16b
-	FMOVQ 512(R1), F19
-	VEOR V1.B16, V19.B16, V19.B16
-	WORD $0x0e2f8267 // smlal v7.8h, v19.8b, v15.8b
-	WORD $0x4e2f8275 // smlal2 v21.8h, v19.16b, v15.16b
-	WORD $0x4e6068fb // sadalp v27.4s, v7.8h
-	WORD $0x4e606abc // sadalp v28.4s, v21.8h
-	VADDP V28.S4, V27.S4, V27.S4
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fb0937b // fmul v27.4s, v27.4s, v16.s[1]
-	WORD $0x4e3bd631 // fadd v17.4s, v17.4s, v27.4s
-	FMOVD 0(R1), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x6e34de31 // fmul v17.4s, v17.4s, v20.4s
-	WORD $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
+	FMOVQ 448(R1), F20
+	WORD $0x0e2dc285 // smull v5.8h, v20.8b, v13.8b
+	WORD $0x4e2dc286 // smull2 v6.8h, v20.16b, v13.16b
+	FMOVQ 512(R1), F21
+	WORD $0x0e2e82a5 // smlal v5.8h, v21.8b, v14.8b
+	WORD $0x4e2e82a6 // smlal2 v6.8h, v21.16b, v14.16b
+	WORD $0x4e6068ba // sadalp v26.4s, v5.8h
+	WORD $0x4e6068db // sadalp v27.4s, v6.8h
+	VADDP V27.S4, V26.S4, V26.S4
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4faf935a // fmul v26.4s, v26.4s, v15.s[1]
+	WORD $0x4e3ad610 // fadd v16.4s, v16.4s, v26.4s
+	FMOVD 0(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	WORD $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
 	PRFM 1152(R1), PLDL1KEEP
 	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 16(R10), F25
-	FMOVQ 16(R10), F26
-	FMOVQ 80(R1), F18
-	VEOR V1.B16, V18.B16, V18.B16
-	WORD $0x0e28c257 // smull v23.8h, v18.8b, v8.8b
-	WORD $0x4e28c258 // smull2 v24.8h, v18.16b, v8.16b
-	FMOVQ 144(R1), F31
-	VEOR V1.B16, V31.B16, V31.B16
-	WORD $0x0e2983f7 // smlal v23.8h, v31.8b, v9.8b
-	WORD $0x4e2983f8 // smlal2 v24.8h, v31.16b, v9.16b
-	WORD $0x4e606af9 // sadalp v25.4s, v23.8h
-	WORD $0x4e606b1a // sadalp v26.4s, v24.8h
-	FMOVQ 208(R1), F30
-	VEOR V1.B16, V30.B16, V30.B16
-	WORD $0x0e2ac3c6 // smull v6.8h, v30.8b, v10.8b
-	WORD $0x4e2ac3dd // smull2 v29.8h, v30.16b, v10.16b
-	FMOVQ 272(R1), F22
-	VEOR V1.B16, V22.B16, V22.B16
-	WORD $0x0e2b82c6 // smlal v6.8h, v22.8b, v11.8b
-	WORD $0x4e2b82dd // smlal2 v29.8h, v22.16b, v11.16b
-	WORD $0x4e6068d9 // sadalp v25.4s, v6.8h
-	WORD $0x4e606bba // sadalp v26.4s, v29.8h
-	VADDP V26.S4, V25.S4, V25.S4
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f909339 // fmul v25.4s, v25.4s, v16.s[0]
 	FMOVQ 16(R10), F19
-	FMOVQ 16(R10), F7
-	FMOVQ 336(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	WORD $0x0e2cc375 // smull v21.8h, v27.8b, v12.8b
-	WORD $0x4e2cc37c // smull2 v28.8h, v27.16b, v12.16b
-	FMOVQ 400(R1), F20
-	VEOR V1.B16, V20.B16, V20.B16
-	WORD $0x0e2d8295 // smlal v21.8h, v20.8b, v13.8b
-	WORD $0x4e2d829c // smlal2 v28.8h, v20.16b, v13.16b
-	WORD $0x4e606ab3 // sadalp v19.4s, v21.8h
-	WORD $0x4e606b87 // sadalp v7.4s, v28.8h
-	FMOVQ 464(R1), F31
-	VEOR V1.B16, V31.B16, V31.B16
-	WORD $0x0e2ec3f1 // smull v17.8h, v31.8b, v14.8b
-	WORD $0x4e2ec3f2 // smull2 v18.8h, v31.16b, v14.16b
-	FMOVQ 528(R1), F23
-	VEOR V1.B16, V23.B16, V23.B16
-	WORD $0x0e2f82f1 // smlal v17.8h, v23.8b, v15.8b
-	WORD $0x4e2f82f2 // smlal2 v18.8h, v23.16b, v15.16b
-	WORD $0x4e606a33 // sadalp v19.4s, v17.8h
-	WORD $0x4e606a47 // sadalp v7.4s, v18.8h
-	VADDP V7.S4, V19.S4, V19.S4
+	FMOVQ 16(R10), F24
+	FMOVQ 80(R1), F23
+	WORD $0x0e27c2f9 // smull v25.8h, v23.8b, v7.8b
+	WORD $0x4e27c2f6 // smull2 v22.8h, v23.16b, v7.16b
+	FMOVQ 144(R1), F17
+	WORD $0x0e288239 // smlal v25.8h, v17.8b, v8.8b
+	WORD $0x4e288236 // smlal2 v22.8h, v17.16b, v8.16b
+	WORD $0x4e606b33 // sadalp v19.4s, v25.8h
+	WORD $0x4e606ad8 // sadalp v24.4s, v22.8h
+	FMOVQ 208(R1), F28
+	WORD $0x0e29c39e // smull v30.8h, v28.8b, v9.8b
+	WORD $0x4e29c39f // smull2 v31.8h, v28.16b, v9.16b
+	FMOVQ 272(R1), F29
+	WORD $0x0e2a83be // smlal v30.8h, v29.8b, v10.8b
+	WORD $0x4e2a83bf // smlal2 v31.8h, v29.16b, v10.16b
+	WORD $0x4e606bd3 // sadalp v19.4s, v30.8h
+	WORD $0x4e606bf8 // sadalp v24.4s, v31.8h
+	VADDP V24.S4, V19.S4, V19.S4
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fb09273 // fmul v19.4s, v19.4s, v16.s[1]
-	WORD $0x4e33d739 // fadd v25.4s, v25.4s, v19.4s
-	FMOVD 8(R1), F24
-	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
-	WORD $0x6e38df39 // fmul v25.4s, v25.4s, v24.4s
-	WORD $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
+	WORD $0x4f8f9273 // fmul v19.4s, v19.4s, v15.s[0]
+	FMOVQ 16(R10), F20
+	FMOVQ 16(R10), F21
+	FMOVQ 336(R1), F27
+	WORD $0x0e2bc365 // smull v5.8h, v27.8b, v11.8b
+	WORD $0x4e2bc366 // smull2 v6.8h, v27.16b, v11.16b
+	FMOVQ 400(R1), F26
+	WORD $0x0e2c8345 // smlal v5.8h, v26.8b, v12.8b
+	WORD $0x4e2c8346 // smlal2 v6.8h, v26.16b, v12.16b
+	WORD $0x4e6068b4 // sadalp v20.4s, v5.8h
+	WORD $0x4e6068d5 // sadalp v21.4s, v6.8h
+	FMOVQ 464(R1), F23
+	WORD $0x0e2dc2f2 // smull v18.8h, v23.8b, v13.8b
+	WORD $0x4e2dc2f0 // smull2 v16.8h, v23.16b, v13.16b
+	FMOVQ 528(R1), F17
+	WORD $0x0e2e8232 // smlal v18.8h, v17.8b, v14.8b
+	WORD $0x4e2e8230 // smlal2 v16.8h, v17.16b, v14.16b
+	WORD $0x4e606a54 // sadalp v20.4s, v18.8h
+	WORD $0x4e606a15 // sadalp v21.4s, v16.8h
+	VADDP V21.S4, V20.S4, V20.S4
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4faf9294 // fmul v20.4s, v20.4s, v15.s[1]
+	WORD $0x4e34d673 // fadd v19.4s, v19.4s, v20.4s
+	FMOVD 8(R1), F25
+	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
+	WORD $0x6e39de73 // fmul v19.4s, v19.4s, v25.4s
+	WORD $0x4e33d442 // fadd v2.4s, v2.4s, v19.4s
 	PRFM 1280(R1), PLDL1KEEP
 	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 16(R10), F30
 	FMOVQ 16(R10), F22
-	FMOVQ 96(R1), F26
-	VEOR V1.B16, V26.B16, V26.B16
-	WORD $0x0e28c346 // smull v6.8h, v26.8b, v8.8b
-	WORD $0x4e28c35d // smull2 v29.8h, v26.16b, v8.16b
-	FMOVQ 160(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	WORD $0x0e298366 // smlal v6.8h, v27.8b, v9.8b
-	WORD $0x4e29837d // smlal2 v29.8h, v27.16b, v9.16b
-	WORD $0x4e6068de // sadalp v30.4s, v6.8h
+	FMOVQ 16(R10), F28
+	FMOVQ 96(R1), F31
+	WORD $0x0e27c3fd // smull v29.8h, v31.8b, v7.8b
+	WORD $0x4e27c3fe // smull2 v30.8h, v31.16b, v7.16b
+	FMOVQ 160(R1), F24
+	WORD $0x0e28831d // smlal v29.8h, v24.8b, v8.8b
+	WORD $0x4e28831e // smlal2 v30.8h, v24.16b, v8.16b
 	WORD $0x4e606bb6 // sadalp v22.4s, v29.8h
-	FMOVQ 224(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	WORD $0x0e2ac394 // smull v20.8h, v28.8b, v10.8b
-	WORD $0x4e2ac395 // smull2 v21.8h, v28.16b, v10.16b
-	FMOVQ 288(R1), F31
-	VEOR V1.B16, V31.B16, V31.B16
-	WORD $0x0e2b83f4 // smlal v20.8h, v31.8b, v11.8b
-	WORD $0x4e2b83f5 // smlal2 v21.8h, v31.16b, v11.16b
-	WORD $0x4e606a9e // sadalp v30.4s, v20.8h
-	WORD $0x4e606ab6 // sadalp v22.4s, v21.8h
-	VADDP V22.S4, V30.S4, V30.S4
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f9093de // fmul v30.4s, v30.4s, v16.s[0]
+	WORD $0x4e606bdc // sadalp v28.4s, v30.8h
+	FMOVQ 224(R1), F5
+	WORD $0x0e29c0bb // smull v27.8h, v5.8b, v9.8b
+	WORD $0x4e29c0ba // smull2 v26.8h, v5.16b, v9.16b
+	FMOVQ 288(R1), F6
+	WORD $0x0e2a80db // smlal v27.8h, v6.8b, v10.8b
+	WORD $0x4e2a80da // smlal2 v26.8h, v6.16b, v10.16b
+	WORD $0x4e606b76 // sadalp v22.4s, v27.8h
+	WORD $0x4e606b5c // sadalp v28.4s, v26.8h
+	VADDP V28.S4, V22.S4, V22.S4
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f8f92d6 // fmul v22.4s, v22.4s, v15.s[0]
 	FMOVQ 16(R10), F23
 	FMOVQ 16(R10), F17
-	FMOVQ 352(R1), F19
-	VEOR V1.B16, V19.B16, V19.B16
-	WORD $0x0e2cc272 // smull v18.8h, v19.8b, v12.8b
-	WORD $0x4e2cc267 // smull2 v7.8h, v19.16b, v12.16b
-	FMOVQ 416(R1), F24
-	VEOR V1.B16, V24.B16, V24.B16
-	WORD $0x0e2d8312 // smlal v18.8h, v24.8b, v13.8b
-	WORD $0x4e2d8307 // smlal2 v7.8h, v24.16b, v13.16b
+	FMOVQ 352(R1), F21
+	WORD $0x0e2bc2b2 // smull v18.8h, v21.8b, v11.8b
+	WORD $0x4e2bc2b0 // smull2 v16.8h, v21.16b, v11.16b
+	FMOVQ 416(R1), F20
+	WORD $0x0e2c8292 // smlal v18.8h, v20.8b, v12.8b
+	WORD $0x4e2c8290 // smlal2 v16.8h, v20.16b, v12.16b
 	WORD $0x4e606a57 // sadalp v23.4s, v18.8h
-	WORD $0x4e6068f1 // sadalp v17.4s, v7.8h
-	FMOVQ 480(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	WORD $0x0e2ec379 // smull v25.8h, v27.8b, v14.8b
-	WORD $0x4e2ec37a // smull2 v26.8h, v27.16b, v14.16b
-	FMOVQ 544(R1), F6
-	VEOR V1.B16, V6.B16, V6.B16
-	WORD $0x0e2f80d9 // smlal v25.8h, v6.8b, v15.8b
-	WORD $0x4e2f80da // smlal2 v26.8h, v6.16b, v15.16b
+	WORD $0x4e606a11 // sadalp v17.4s, v16.8h
+	FMOVQ 480(R1), F31
+	WORD $0x0e2dc3f9 // smull v25.8h, v31.8b, v13.8b
+	WORD $0x4e2dc3f3 // smull2 v19.8h, v31.16b, v13.16b
+	FMOVQ 544(R1), F24
+	WORD $0x0e2e8319 // smlal v25.8h, v24.8b, v14.8b
+	WORD $0x4e2e8313 // smlal2 v19.8h, v24.16b, v14.16b
 	WORD $0x4e606b37 // sadalp v23.4s, v25.8h
-	WORD $0x4e606b51 // sadalp v17.4s, v26.8h
+	WORD $0x4e606a71 // sadalp v17.4s, v19.8h
 	VADDP V17.S4, V23.S4, V23.S4
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fb092f7 // fmul v23.4s, v23.4s, v16.s[1]
-	WORD $0x4e37d7de // fadd v30.4s, v30.4s, v23.4s
+	WORD $0x4faf92f7 // fmul v23.4s, v23.4s, v15.s[1]
+	WORD $0x4e37d6d6 // fadd v22.4s, v22.4s, v23.4s
 	FMOVD 16(R1), F29
 	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	WORD $0x6e3ddfde // fmul v30.4s, v30.4s, v29.4s
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
+	WORD $0x6e3dded6 // fmul v22.4s, v22.4s, v29.4s
+	WORD $0x4e36d463 // fadd v3.4s, v3.4s, v22.4s
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
-	FMOVQ 16(R10), F28
-	FMOVQ 16(R10), F31
-	FMOVQ 112(R1), F22
-	VEOR V1.B16, V22.B16, V22.B16
-	WORD $0x0e28c2d4 // smull v20.8h, v22.8b, v8.8b
-	WORD $0x4e28c2d5 // smull2 v21.8h, v22.16b, v8.16b
-	FMOVQ 176(R1), F19
-	VEOR V1.B16, V19.B16, V19.B16
-	WORD $0x0e298274 // smlal v20.8h, v19.8b, v9.8b
-	WORD $0x4e298275 // smlal2 v21.8h, v19.16b, v9.16b
-	WORD $0x4e606a9c // sadalp v28.4s, v20.8h
-	WORD $0x4e606abf // sadalp v31.4s, v21.8h
-	FMOVQ 240(R1), F7
-	VEOR V1.B16, V7.B16, V7.B16
-	WORD $0x0e2ac0f8 // smull v24.8h, v7.8b, v10.8b
-	WORD $0x4e2ac0f2 // smull2 v18.8h, v7.16b, v10.16b
-	FMOVQ 304(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	WORD $0x0e2b8378 // smlal v24.8h, v27.8b, v11.8b
-	WORD $0x4e2b8372 // smlal2 v18.8h, v27.16b, v11.16b
-	WORD $0x4e606b1c // sadalp v28.4s, v24.8h
-	WORD $0x4e606a5f // sadalp v31.4s, v18.8h
-	VADDP V31.S4, V28.S4, V28.S4
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f90939c // fmul v28.4s, v28.4s, v16.s[0]
-	FMOVQ 16(R10), F6
-	FMOVQ 16(R10), F25
-	FMOVQ 368(R1), F23
-	VEOR V1.B16, V23.B16, V23.B16
-	WORD $0x0e2cc2fa // smull v26.8h, v23.8b, v12.8b
-	WORD $0x4e2cc2f1 // smull2 v17.8h, v23.16b, v12.16b
-	FMOVQ 432(R1), F29
-	VEOR V1.B16, V29.B16, V29.B16
-	WORD $0x0e2d83ba // smlal v26.8h, v29.8b, v13.8b
-	WORD $0x4e2d83b1 // smlal2 v17.8h, v29.16b, v13.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606a39 // sadalp v25.4s, v17.8h
-	FMOVQ 496(R1), F19
-	VEOR V1.B16, V19.B16, V19.B16
-	WORD $0x0e2ec27e // smull v30.8h, v19.8b, v14.8b
-	WORD $0x4e2ec276 // smull2 v22.8h, v19.16b, v14.16b
-	FMOVQ 560(R1), F20
-	VEOR V1.B16, V20.B16, V20.B16
-	WORD $0x0e2f829e // smlal v30.8h, v20.8b, v15.8b
-	WORD $0x4e2f8296 // smlal2 v22.8h, v20.16b, v15.16b
-	WORD $0x4e606bc6 // sadalp v6.4s, v30.8h
-	WORD $0x4e606ad9 // sadalp v25.4s, v22.8h
-	VADDP V25.S4, V6.S4, V6.S4
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fb090c6 // fmul v6.4s, v6.4s, v16.s[1]
-	WORD $0x4e26d79c // fadd v28.4s, v28.4s, v6.4s
-	FMOVD 24(R1), F21
-	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	WORD $0x6e35df9c // fmul v28.4s, v28.4s, v21.4s
-	WORD $0x4e3cd4a5 // fadd v5.4s, v5.4s, v28.4s
-	SUBS $1, R4
-	BEQ last44
-	FMOVQ 64(R2), F7
-	FMOVQ 80(R2), F27
-	VDUP V7.S[0], V24.S4
-	VDUP V7.S[1], V18.S4
-	VDUP V7.S[2], V31.S4
-	VDUP V7.S[3], V23.S4
-	VDUP V27.S[0], V29.S4
-	VDUP V27.S[1], V26.S4
-	VDUP V27.S[2], V17.S4
-	VDUP V27.S[3], V19.S4
-	FMOVQ 96(R2), F20
-	PRFM 1536(R1), PLDL1KEEP
-	PRFM 1600(R1), PLDL1KEEP
 	FMOVQ 16(R10), F30
-	FMOVQ 16(R10), F22
-	FMOVQ 576(R1), F21
-	VEOR V1.B16, V21.B16, V21.B16
-	WORD $0x0e38c2b9 // smull v25.8h, v21.8b, v24.8b
-	WORD $0x4e38c2a6 // smull2 v6.8h, v21.16b, v24.16b
-	FMOVQ 640(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	WORD $0x0e328399 // smlal v25.8h, v28.8b, v18.8b
-	WORD $0x4e328386 // smlal2 v6.8h, v28.16b, v18.16b
-	WORD $0x4e606b3e // sadalp v30.4s, v25.8h
-	WORD $0x4e6068d6 // sadalp v22.4s, v6.8h
-	FMOVQ 704(R1), F10
-	VEOR V1.B16, V10.B16, V10.B16
-	WORD $0x0e3fc148 // smull v8.8h, v10.8b, v31.8b
-	WORD $0x4e3fc149 // smull2 v9.8h, v10.16b, v31.16b
-	FMOVQ 768(R1), F11
-	VEOR V1.B16, V11.B16, V11.B16
-	WORD $0x0e378168 // smlal v8.8h, v11.8b, v23.8b
-	WORD $0x4e378169 // smlal2 v9.8h, v11.16b, v23.16b
-	WORD $0x4e60691e // sadalp v30.4s, v8.8h
-	WORD $0x4e606936 // sadalp v22.4s, v9.8h
-	VADDP V22.S4, V30.S4, V30.S4
+	FMOVQ 16(R10), F5
+	FMOVQ 112(R1), F26
+	WORD $0x0e27c346 // smull v6.8h, v26.8b, v7.8b
+	WORD $0x4e27c35b // smull2 v27.8h, v26.16b, v7.16b
+	FMOVQ 176(R1), F28
+	WORD $0x0e288386 // smlal v6.8h, v28.8b, v8.8b
+	WORD $0x4e28839b // smlal2 v27.8h, v28.16b, v8.16b
+	WORD $0x4e6068de // sadalp v30.4s, v6.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	FMOVQ 240(R1), F18
+	WORD $0x0e29c255 // smull v21.8h, v18.8b, v9.8b
+	WORD $0x4e29c254 // smull2 v20.8h, v18.16b, v9.16b
+	FMOVQ 304(R1), F16
+	WORD $0x0e2a8215 // smlal v21.8h, v16.8b, v10.8b
+	WORD $0x4e2a8214 // smlal2 v20.8h, v16.16b, v10.16b
+	WORD $0x4e606abe // sadalp v30.4s, v21.8h
+	WORD $0x4e606a85 // sadalp v5.4s, v20.8h
+	VADDP V5.S4, V30.S4, V30.S4
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f9493de // fmul v30.4s, v30.4s, v20.s[0]
-	FMOVQ 16(R10), F12
-	FMOVQ 16(R10), F13
-	FMOVQ 832(R1), F16
-	VEOR V1.B16, V16.B16, V16.B16
-	WORD $0x0e3dc20e // smull v14.8h, v16.8b, v29.8b
-	WORD $0x4e3dc20f // smull2 v15.8h, v16.16b, v29.16b
-	FMOVQ 896(R1), F7
-	VEOR V1.B16, V7.B16, V7.B16
-	WORD $0x0e3a80ee // smlal v14.8h, v7.8b, v26.8b
-	WORD $0x4e3a80ef // smlal2 v15.8h, v7.16b, v26.16b
-	WORD $0x4e6069cc // sadalp v12.4s, v14.8h
-	WORD $0x4e6069ed // sadalp v13.4s, v15.8h
-	FMOVQ 960(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	WORD $0x0e31c39b // smull v27.8h, v28.8b, v17.8b
-	WORD $0x4e31c395 // smull2 v21.8h, v28.16b, v17.16b
-	FMOVQ 1024(R1), F25
-	VEOR V1.B16, V25.B16, V25.B16
-	WORD $0x0e33833b // smlal v27.8h, v25.8b, v19.8b
-	WORD $0x4e338335 // smlal2 v21.8h, v25.16b, v19.16b
-	WORD $0x4e606b6c // sadalp v12.4s, v27.8h
-	WORD $0x4e606aad // sadalp v13.4s, v21.8h
-	VADDP V13.S4, V12.S4, V12.S4
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fb4918c // fmul v12.4s, v12.4s, v20.s[1]
-	WORD $0x4e2cd7de // fadd v30.4s, v30.4s, v12.4s
-	FMOVD 32(R1), F6
+	WORD $0x4f8f93de // fmul v30.4s, v30.4s, v15.s[0]
+	FMOVQ 16(R10), F31
+	FMOVQ 16(R10), F24
+	FMOVQ 368(R1), F17
+	WORD $0x0e2bc239 // smull v25.8h, v17.8b, v11.8b
+	WORD $0x4e2bc233 // smull2 v19.8h, v17.16b, v11.16b
+	FMOVQ 432(R1), F23
+	WORD $0x0e2c82f9 // smlal v25.8h, v23.8b, v12.8b
+	WORD $0x4e2c82f3 // smlal2 v19.8h, v23.16b, v12.16b
+	WORD $0x4e606b3f // sadalp v31.4s, v25.8h
+	WORD $0x4e606a78 // sadalp v24.4s, v19.8h
+	FMOVQ 496(R1), F26
+	WORD $0x0e2dc35d // smull v29.8h, v26.8b, v13.8b
+	WORD $0x4e2dc356 // smull2 v22.8h, v26.16b, v13.16b
+	FMOVQ 560(R1), F28
+	WORD $0x0e2e839d // smlal v29.8h, v28.8b, v14.8b
+	WORD $0x4e2e8396 // smlal2 v22.8h, v28.16b, v14.16b
+	WORD $0x4e606bbf // sadalp v31.4s, v29.8h
+	WORD $0x4e606ad8 // sadalp v24.4s, v22.8h
+	VADDP V24.S4, V31.S4, V31.S4
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4faf93ff // fmul v31.4s, v31.4s, v15.s[1]
+	WORD $0x4e3fd7de // fadd v30.4s, v30.4s, v31.4s
+	FMOVD 24(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
 	WORD $0x6e26dfde // fmul v30.4s, v30.4s, v6.4s
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	PRFM 1664(R1), PLDL1KEEP
-	PRFM 1728(R1), PLDL1KEEP
+	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
+	SUBS $1, R4
+	BEQ last44
+	FMOVQ 64(R2), F27
+	FMOVQ 80(R2), F18
+	VDUP V27.S[0], V16.S4
+	VDUP V27.S[1], V21.S4
+	VDUP V27.S[2], V20.S4
+	VDUP V27.S[3], V5.S4
+	VDUP V18.S[0], V17.S4
+	VDUP V18.S[1], V23.S4
+	VDUP V18.S[2], V25.S4
+	VDUP V18.S[3], V19.S4
+	FMOVQ 96(R2), F26
+	PRFM 1536(R1), PLDL1KEEP
+	PRFM 1600(R1), PLDL1KEEP
+	FMOVQ 16(R10), F28
+	FMOVQ 16(R10), F29
+	FMOVQ 576(R1), F31
+	WORD $0x0e30c3f6 // smull v22.8h, v31.8b, v16.8b
+	WORD $0x4e30c3f8 // smull2 v24.8h, v31.16b, v16.16b
+	FMOVQ 640(R1), F6
+	WORD $0x0e3580d6 // smlal v22.8h, v6.8b, v21.8b
+	WORD $0x4e3580d8 // smlal2 v24.8h, v6.16b, v21.16b
+	WORD $0x4e606adc // sadalp v28.4s, v22.8h
+	WORD $0x4e606b1d // sadalp v29.4s, v24.8h
+	FMOVQ 704(R1), F8
+	WORD $0x0e34c11e // smull v30.8h, v8.8b, v20.8b
+	WORD $0x4e34c107 // smull2 v7.8h, v8.16b, v20.16b
+	FMOVQ 768(R1), F9
+	WORD $0x0e25813e // smlal v30.8h, v9.8b, v5.8b
+	WORD $0x4e258127 // smlal2 v7.8h, v9.16b, v5.16b
+	WORD $0x4e606bdc // sadalp v28.4s, v30.8h
+	WORD $0x4e6068fd // sadalp v29.4s, v7.8h
+	VADDP V29.S4, V28.S4, V28.S4
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f9a939c // fmul v28.4s, v28.4s, v26.s[0]
 	FMOVQ 16(R10), F10
 	FMOVQ 16(R10), F11
-	FMOVQ 592(R1), F22
-	VEOR V1.B16, V22.B16, V22.B16
-	WORD $0x0e38c2c8 // smull v8.8h, v22.8b, v24.8b
-	WORD $0x4e38c2c9 // smull2 v9.8h, v22.16b, v24.16b
-	FMOVQ 656(R1), F16
-	VEOR V1.B16, V16.B16, V16.B16
-	WORD $0x0e328208 // smlal v8.8h, v16.8b, v18.8b
-	WORD $0x4e328209 // smlal2 v9.8h, v16.16b, v18.16b
-	WORD $0x4e60690a // sadalp v10.4s, v8.8h
-	WORD $0x4e60692b // sadalp v11.4s, v9.8h
-	FMOVQ 720(R1), F15
-	VEOR V1.B16, V15.B16, V15.B16
-	WORD $0x0e3fc1e7 // smull v7.8h, v15.8b, v31.8b
-	WORD $0x4e3fc1ee // smull2 v14.8h, v15.16b, v31.16b
-	FMOVQ 784(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	WORD $0x0e378387 // smlal v7.8h, v28.8b, v23.8b
-	WORD $0x4e37838e // smlal2 v14.8h, v28.16b, v23.16b
-	WORD $0x4e6068ea // sadalp v10.4s, v7.8h
-	WORD $0x4e6069cb // sadalp v11.4s, v14.8h
+	FMOVQ 832(R1), F14
+	WORD $0x0e31c1cc // smull v12.8h, v14.8b, v17.8b
+	WORD $0x4e31c1cd // smull2 v13.8h, v14.16b, v17.16b
+	FMOVQ 896(R1), F15
+	WORD $0x0e3781ec // smlal v12.8h, v15.8b, v23.8b
+	WORD $0x4e3781ed // smlal2 v13.8h, v15.16b, v23.16b
+	WORD $0x4e60698a // sadalp v10.4s, v12.8h
+	WORD $0x4e6069ab // sadalp v11.4s, v13.8h
+	FMOVQ 960(R1), F31
+	WORD $0x0e39c3fb // smull v27.8h, v31.8b, v25.8b
+	WORD $0x4e39c3f2 // smull2 v18.8h, v31.16b, v25.16b
+	FMOVQ 1024(R1), F6
+	WORD $0x0e3380db // smlal v27.8h, v6.8b, v19.8b
+	WORD $0x4e3380d2 // smlal2 v18.8h, v6.16b, v19.16b
+	WORD $0x4e606b6a // sadalp v10.4s, v27.8h
+	WORD $0x4e606a4b // sadalp v11.4s, v18.8h
 	VADDP V11.S4, V10.S4, V10.S4
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4f94914a // fmul v10.4s, v10.4s, v20.s[0]
-	FMOVQ 16(R10), F25
-	FMOVQ 16(R10), F27
-	FMOVQ 848(R1), F12
-	VEOR V1.B16, V12.B16, V12.B16
-	WORD $0x0e3dc195 // smull v21.8h, v12.8b, v29.8b
-	WORD $0x4e3dc18d // smull2 v13.8h, v12.16b, v29.16b
-	FMOVQ 912(R1), F6
-	VEOR V1.B16, V6.B16, V6.B16
-	WORD $0x0e3a80d5 // smlal v21.8h, v6.8b, v26.8b
-	WORD $0x4e3a80cd // smlal2 v13.8h, v6.16b, v26.16b
-	WORD $0x4e606ab9 // sadalp v25.4s, v21.8h
-	WORD $0x4e6069bb // sadalp v27.4s, v13.8h
-	FMOVQ 976(R1), F16
-	VEOR V1.B16, V16.B16, V16.B16
-	WORD $0x0e31c21e // smull v30.8h, v16.8b, v17.8b
-	WORD $0x4e31c216 // smull2 v22.8h, v16.16b, v17.16b
-	FMOVQ 1040(R1), F8
-	VEOR V1.B16, V8.B16, V8.B16
-	WORD $0x0e33811e // smlal v30.8h, v8.8b, v19.8b
-	WORD $0x4e338116 // smlal2 v22.8h, v8.16b, v19.16b
-	WORD $0x4e606bd9 // sadalp v25.4s, v30.8h
-	WORD $0x4e606adb // sadalp v27.4s, v22.8h
-	VADDP V27.S4, V25.S4, V25.S4
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fb49339 // fmul v25.4s, v25.4s, v20.s[1]
-	WORD $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD $0x4fba914a // fmul v10.4s, v10.4s, v26.s[1]
+	WORD $0x4e2ad79c // fadd v28.4s, v28.4s, v10.4s
+	FMOVD 32(R1), F22
+	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
+	WORD $0x6e36df9c // fmul v28.4s, v28.4s, v22.4s
+	WORD $0x4e3cd421 // fadd v1.4s, v1.4s, v28.4s
+	PRFM 1664(R1), PLDL1KEEP
+	PRFM 1728(R1), PLDL1KEEP
+	FMOVQ 16(R10), F24
+	FMOVQ 16(R10), F8
+	FMOVQ 592(R1), F7
+	WORD $0x0e30c0e9 // smull v9.8h, v7.8b, v16.8b
+	WORD $0x4e30c0fe // smull2 v30.8h, v7.16b, v16.16b
+	FMOVQ 656(R1), F29
+	WORD $0x0e3583a9 // smlal v9.8h, v29.8b, v21.8b
+	WORD $0x4e3583be // smlal2 v30.8h, v29.16b, v21.16b
+	WORD $0x4e606938 // sadalp v24.4s, v9.8h
+	WORD $0x4e606bc8 // sadalp v8.4s, v30.8h
+	FMOVQ 720(R1), F12
+	WORD $0x0e34c18e // smull v14.8h, v12.8b, v20.8b
+	WORD $0x4e34c18f // smull2 v15.8h, v12.16b, v20.16b
+	FMOVQ 784(R1), F13
+	WORD $0x0e2581ae // smlal v14.8h, v13.8b, v5.8b
+	WORD $0x4e2581af // smlal2 v15.8h, v13.16b, v5.16b
+	WORD $0x4e6069d8 // sadalp v24.4s, v14.8h
+	WORD $0x4e6069e8 // sadalp v8.4s, v15.8h
+	VADDP V8.S4, V24.S4, V24.S4
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f9a9318 // fmul v24.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R10), F31
+	FMOVQ 16(R10), F6
+	FMOVQ 848(R1), F11
+	WORD $0x0e31c17b // smull v27.8h, v11.8b, v17.8b
+	WORD $0x4e31c172 // smull2 v18.8h, v11.16b, v17.16b
+	FMOVQ 912(R1), F10
+	WORD $0x0e37815b // smlal v27.8h, v10.8b, v23.8b
+	WORD $0x4e378152 // smlal2 v18.8h, v10.16b, v23.16b
+	WORD $0x4e606b7f // sadalp v31.4s, v27.8h
+	WORD $0x4e606a46 // sadalp v6.4s, v18.8h
+	FMOVQ 976(R1), F7
+	WORD $0x0e39c0f6 // smull v22.8h, v7.8b, v25.8b
+	WORD $0x4e39c0fc // smull2 v28.8h, v7.16b, v25.16b
+	FMOVQ 1040(R1), F29
+	WORD $0x0e3383b6 // smlal v22.8h, v29.8b, v19.8b
+	WORD $0x4e3383bc // smlal2 v28.8h, v29.16b, v19.16b
+	WORD $0x4e606adf // sadalp v31.4s, v22.8h
+	WORD $0x4e606b86 // sadalp v6.4s, v28.8h
+	VADDP V6.S4, V31.S4, V31.S4
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4fba93ff // fmul v31.4s, v31.4s, v26.s[1]
+	WORD $0x4e3fd718 // fadd v24.4s, v24.4s, v31.4s
 	FMOVD 40(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	WORD $0x6e29dd4a // fmul v10.4s, v10.4s, v9.4s
-	WORD $0x4e2ad463 // fadd v3.4s, v3.4s, v10.4s
+	WORD $0x6e29df18 // fmul v24.4s, v24.4s, v9.4s
+	WORD $0x4e38d442 // fadd v2.4s, v2.4s, v24.4s
 	PRFM 1792(R1), PLDL1KEEP
 	PRFM 1856(R1), PLDL1KEEP
-	FMOVQ 16(R10), F15
-	FMOVQ 16(R10), F28
-	FMOVQ 608(R1), F11
-	VEOR V1.B16, V11.B16, V11.B16
-	WORD $0x0e38c167 // smull v7.8h, v11.8b, v24.8b
-	WORD $0x4e38c16e // smull2 v14.8h, v11.16b, v24.16b
-	FMOVQ 672(R1), F12
-	VEOR V1.B16, V12.B16, V12.B16
-	WORD $0x0e328187 // smlal v7.8h, v12.8b, v18.8b
-	WORD $0x4e32818e // smlal2 v14.8h, v12.16b, v18.16b
-	WORD $0x4e6068ef // sadalp v15.4s, v7.8h
-	WORD $0x4e6069dc // sadalp v28.4s, v14.8h
-	FMOVQ 736(R1), F13
-	VEOR V1.B16, V13.B16, V13.B16
-	WORD $0x0e3fc1a6 // smull v6.8h, v13.8b, v31.8b
-	WORD $0x4e3fc1b5 // smull2 v21.8h, v13.16b, v31.16b
-	FMOVQ 800(R1), F16
-	VEOR V1.B16, V16.B16, V16.B16
-	WORD $0x0e378206 // smlal v6.8h, v16.8b, v23.8b
-	WORD $0x4e378215 // smlal2 v21.8h, v16.16b, v23.16b
-	WORD $0x4e6068cf // sadalp v15.4s, v6.8h
-	WORD $0x4e606abc // sadalp v28.4s, v21.8h
-	VADDP V28.S4, V15.S4, V15.S4
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f9491ef // fmul v15.4s, v15.4s, v20.s[0]
-	FMOVQ 16(R10), F8
 	FMOVQ 16(R10), F30
-	FMOVQ 864(R1), F25
-	VEOR V1.B16, V25.B16, V25.B16
-	WORD $0x0e3dc336 // smull v22.8h, v25.8b, v29.8b
-	WORD $0x4e3dc33b // smull2 v27.8h, v25.16b, v29.16b
-	FMOVQ 928(R1), F9
-	VEOR V1.B16, V9.B16, V9.B16
-	WORD $0x0e3a8136 // smlal v22.8h, v9.8b, v26.8b
-	WORD $0x4e3a813b // smlal2 v27.8h, v9.16b, v26.16b
-	WORD $0x4e606ac8 // sadalp v8.4s, v22.8h
-	WORD $0x4e606b7e // sadalp v30.4s, v27.8h
-	FMOVQ 992(R1), F12
-	VEOR V1.B16, V12.B16, V12.B16
-	WORD $0x0e31c18a // smull v10.8h, v12.8b, v17.8b
-	WORD $0x4e31c18b // smull2 v11.8h, v12.16b, v17.16b
-	FMOVQ 1056(R1), F7
-	VEOR V1.B16, V7.B16, V7.B16
-	WORD $0x0e3380ea // smlal v10.8h, v7.8b, v19.8b
-	WORD $0x4e3380eb // smlal2 v11.8h, v7.16b, v19.16b
-	WORD $0x4e606948 // sadalp v8.4s, v10.8h
+	FMOVQ 16(R10), F12
+	FMOVQ 608(R1), F15
+	WORD $0x0e30c1ed // smull v13.8h, v15.8b, v16.8b
+	WORD $0x4e30c1ee // smull2 v14.8h, v15.16b, v16.16b
+	FMOVQ 672(R1), F8
+	WORD $0x0e35810d // smlal v13.8h, v8.8b, v21.8b
+	WORD $0x4e35810e // smlal2 v14.8h, v8.16b, v21.16b
+	WORD $0x4e6069be // sadalp v30.4s, v13.8h
+	WORD $0x4e6069cc // sadalp v12.4s, v14.8h
+	FMOVQ 736(R1), F27
+	WORD $0x0e34c36b // smull v11.8h, v27.8b, v20.8b
+	WORD $0x4e34c36a // smull2 v10.8h, v27.16b, v20.16b
+	FMOVQ 800(R1), F18
+	WORD $0x0e25824b // smlal v11.8h, v18.8b, v5.8b
+	WORD $0x4e25824a // smlal2 v10.8h, v18.16b, v5.16b
 	WORD $0x4e60697e // sadalp v30.4s, v11.8h
-	VADDP V30.S4, V8.S4, V8.S4
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fb49108 // fmul v8.4s, v8.4s, v20.s[1]
-	WORD $0x4e28d5ef // fadd v15.4s, v15.4s, v8.4s
-	FMOVD 48(R1), F14
-	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	WORD $0x6e2eddef // fmul v15.4s, v15.4s, v14.4s
-	WORD $0x4e2fd484 // fadd v4.4s, v4.4s, v15.4s
+	WORD $0x4e60694c // sadalp v12.4s, v10.8h
+	VADDP V12.S4, V30.S4, V30.S4
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f9a93de // fmul v30.4s, v30.4s, v26.s[0]
+	FMOVQ 16(R10), F7
+	FMOVQ 16(R10), F29
+	FMOVQ 864(R1), F6
+	WORD $0x0e31c0d6 // smull v22.8h, v6.8b, v17.8b
+	WORD $0x4e31c0dc // smull2 v28.8h, v6.16b, v17.16b
+	FMOVQ 928(R1), F31
+	WORD $0x0e3783f6 // smlal v22.8h, v31.8b, v23.8b
+	WORD $0x4e3783fc // smlal2 v28.8h, v31.16b, v23.16b
+	WORD $0x4e606ac7 // sadalp v7.4s, v22.8h
+	WORD $0x4e606b9d // sadalp v29.4s, v28.8h
+	FMOVQ 992(R1), F15
+	WORD $0x0e39c1e9 // smull v9.8h, v15.8b, v25.8b
+	WORD $0x4e39c1f8 // smull2 v24.8h, v15.16b, v25.16b
+	FMOVQ 1056(R1), F8
+	WORD $0x0e338109 // smlal v9.8h, v8.8b, v19.8b
+	WORD $0x4e338118 // smlal2 v24.8h, v8.16b, v19.16b
+	WORD $0x4e606927 // sadalp v7.4s, v9.8h
+	WORD $0x4e606b1d // sadalp v29.4s, v24.8h
+	VADDP V29.S4, V7.S4, V7.S4
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4fba90e7 // fmul v7.4s, v7.4s, v26.s[1]
+	WORD $0x4e27d7de // fadd v30.4s, v30.4s, v7.4s
+	FMOVD 48(R1), F13
+	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
+	WORD $0x6e2ddfde // fmul v30.4s, v30.4s, v13.4s
+	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
 	PRFM 1920(R1), PLDL1KEEP
 	PRFM 1984(R1), PLDL1KEEP
 	PRFM 2048(R1), PLDL1KEEP
-	FMOVQ 16(R10), F13
-	FMOVQ 16(R10), F16
-	FMOVQ 624(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	WORD $0x0e38c386 // smull v6.8h, v28.8b, v24.8b
-	WORD $0x4e38c395 // smull2 v21.8h, v28.16b, v24.16b
-	FMOVQ 688(R1), F25
-	VEOR V1.B16, V25.B16, V25.B16
-	WORD $0x0e328326 // smlal v6.8h, v25.8b, v18.8b
-	WORD $0x4e328335 // smlal2 v21.8h, v25.16b, v18.16b
-	WORD $0x4e6068cd // sadalp v13.4s, v6.8h
-	WORD $0x4e606ab0 // sadalp v16.4s, v21.8h
-	FMOVQ 752(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	WORD $0x0e3fc369 // smull v9.8h, v27.8b, v31.8b
-	WORD $0x4e3fc376 // smull2 v22.8h, v27.16b, v31.16b
-	FMOVQ 816(R1), F12
-	VEOR V1.B16, V12.B16, V12.B16
-	WORD $0x0e378189 // smlal v9.8h, v12.8b, v23.8b
-	WORD $0x4e378196 // smlal2 v22.8h, v12.16b, v23.16b
-	WORD $0x4e60692d // sadalp v13.4s, v9.8h
-	WORD $0x4e606ad0 // sadalp v16.4s, v22.8h
-	VADDP V16.S4, V13.S4, V13.S4
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9491ad // fmul v13.4s, v13.4s, v20.s[0]
-	FMOVQ 16(R10), F7
-	FMOVQ 16(R10), F10
-	FMOVQ 880(R1), F8
-	VEOR V1.B16, V8.B16, V8.B16
-	WORD $0x0e3dc10b // smull v11.8h, v8.8b, v29.8b
-	WORD $0x4e3dc11e // smull2 v30.8h, v8.16b, v29.16b
-	FMOVQ 944(R1), F14
-	VEOR V1.B16, V14.B16, V14.B16
-	WORD $0x0e3a81cb // smlal v11.8h, v14.8b, v26.8b
-	WORD $0x4e3a81de // smlal2 v30.8h, v14.16b, v26.16b
-	WORD $0x4e606967 // sadalp v7.4s, v11.8h
-	WORD $0x4e606bca // sadalp v10.4s, v30.8h
-	FMOVQ 1008(R1), F25
-	VEOR V1.B16, V25.B16, V25.B16
-	WORD $0x0e31c32f // smull v15.8h, v25.8b, v17.8b
-	WORD $0x4e31c33c // smull2 v28.8h, v25.16b, v17.16b
-	FMOVQ 1072(R1), F6
-	VEOR V1.B16, V6.B16, V6.B16
-	WORD $0x0e3380cf // smlal v15.8h, v6.8b, v19.8b
-	WORD $0x4e3380dc // smlal2 v28.8h, v6.16b, v19.16b
-	WORD $0x4e6069e7 // sadalp v7.4s, v15.8h
-	WORD $0x4e606b8a // sadalp v10.4s, v28.8h
-	VADDP V10.S4, V7.S4, V7.S4
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fb490e7 // fmul v7.4s, v7.4s, v20.s[1]
-	WORD $0x4e27d5ad // fadd v13.4s, v13.4s, v7.4s
-	FMOVD 56(R1), F21
-	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	WORD $0x6e35ddad // fmul v13.4s, v13.4s, v21.4s
-	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
+	FMOVQ 16(R10), F14
+	FMOVQ 16(R10), F27
+	FMOVQ 624(R1), F10
+	WORD $0x0e30c152 // smull v18.8h, v10.8b, v16.8b
+	WORD $0x4e30c14b // smull2 v11.8h, v10.16b, v16.16b
+	FMOVQ 688(R1), F12
+	WORD $0x0e358192 // smlal v18.8h, v12.8b, v21.8b
+	WORD $0x4e35818b // smlal2 v11.8h, v12.16b, v21.16b
+	WORD $0x4e606a4e // sadalp v14.4s, v18.8h
+	WORD $0x4e60697b // sadalp v27.4s, v11.8h
+	FMOVQ 752(R1), F22
+	WORD $0x0e34c2c6 // smull v6.8h, v22.8b, v20.8b
+	WORD $0x4e34c2df // smull2 v31.8h, v22.16b, v20.16b
+	FMOVQ 816(R1), F28
+	WORD $0x0e258386 // smlal v6.8h, v28.8b, v5.8b
+	WORD $0x4e25839f // smlal2 v31.8h, v28.16b, v5.16b
+	WORD $0x4e6068ce // sadalp v14.4s, v6.8h
+	WORD $0x4e606bfb // sadalp v27.4s, v31.8h
+	VADDP V27.S4, V14.S4, V14.S4
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f9a91ce // fmul v14.4s, v14.4s, v26.s[0]
+	FMOVQ 16(R10), F15
+	FMOVQ 16(R10), F8
+	FMOVQ 880(R1), F29
+	WORD $0x0e31c3a9 // smull v9.8h, v29.8b, v17.8b
+	WORD $0x4e31c3b8 // smull2 v24.8h, v29.16b, v17.16b
+	FMOVQ 944(R1), F7
+	WORD $0x0e3780e9 // smlal v9.8h, v7.8b, v23.8b
+	WORD $0x4e3780f8 // smlal2 v24.8h, v7.16b, v23.16b
+	WORD $0x4e60692f // sadalp v15.4s, v9.8h
+	WORD $0x4e606b08 // sadalp v8.4s, v24.8h
+	FMOVQ 1008(R1), F10
+	WORD $0x0e39c14d // smull v13.8h, v10.8b, v25.8b
+	WORD $0x4e39c15e // smull2 v30.8h, v10.16b, v25.16b
+	FMOVQ 1072(R1), F12
+	WORD $0x0e33818d // smlal v13.8h, v12.8b, v19.8b
+	WORD $0x4e33819e // smlal2 v30.8h, v12.16b, v19.16b
+	WORD $0x4e6069af // sadalp v15.4s, v13.8h
+	WORD $0x4e606bc8 // sadalp v8.4s, v30.8h
+	VADDP V8.S4, V15.S4, V15.S4
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4fba91ef // fmul v15.4s, v15.4s, v26.s[1]
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	FMOVD 56(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
+	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
 	ADD $1088, R1
 	ADD $128, R2
 	SUBS $1, R4
 	BNE pair43
 last44:
-	FMOVQ F2, 0(R14)
-	FMOVQ F3, 16(R14)
-	FMOVQ F4, 32(R14)
-	FMOVQ F5, 48(R14)
+	FMOVQ F1, 0(R14)
+	FMOVQ F2, 16(R14)
+	FMOVQ F3, 32(R14)
+	FMOVQ F4, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -5643,8 +5577,6 @@ TEXT ·mulQ8_0(SB), 0, $960-8
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
-	MOVW $0x80808080, R5
-	VDUP R5, V1.S4
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
@@ -5654,657 +5586,593 @@ TEXT ·mulQ8_0(SB), 0, $960-8
 panel45:
 	MOVD R6, R1
 	MOVD 8(R0), R2
-	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V1.B16, V1.B16, V1.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
 row46:
-	FMOVQ F2, 0(R14)
-	FMOVQ F2, 16(R14)
-	FMOVQ F2, 32(R14)
-	FMOVQ F2, 48(R14)
+	FMOVQ F1, 0(R14)
+	FMOVQ F1, 16(R14)
+	FMOVQ F1, 32(R14)
+	FMOVQ F1, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
 	BNE row46
 	MOVD 40(R0), R4
 pair47:
-	FMOVQ 64(R1), F3
-	VEOR V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 384(R11)
-	FMOVQ 128(R1), F4
-	VEOR V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 400(R11)
-	FMOVQ 192(R1), F5
-	VEOR V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 416(R11)
-	FMOVQ 256(R1), F6
-	VEOR V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 432(R11)
-	FMOVQ 320(R1), F7
-	VEOR V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 448(R11)
-	FMOVQ 384(R1), F8
-	VEOR V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 464(R11)
-	FMOVQ 448(R1), F9
-	VEOR V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 480(R11)
-	FMOVQ 512(R1), F10
-	VEOR V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 496(R11)
-	FMOVD 0(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 128(R11)
-	FMOVQ 80(R1), F12
-	VEOR V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 512(R11)
-	FMOVQ 144(R1), F13
-	VEOR V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 528(R11)
-	FMOVQ 208(R1), F14
-	VEOR V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 544(R11)
-	FMOVQ 272(R1), F15
-	VEOR V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 560(R11)
-	FMOVQ 336(R1), F16
-	VEOR V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 576(R11)
-	FMOVQ 400(R1), F17
-	VEOR V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 592(R11)
-	FMOVQ 464(R1), F18
-	VEOR V1.B16, V18.B16, V18.B16
-	FMOVQ F18, 608(R11)
-	FMOVQ 528(R1), F19
-	VEOR V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 624(R11)
-	FMOVD 8(R1), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	FMOVQ F20, 144(R11)
-	FMOVQ 96(R1), F21
-	VEOR V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 640(R11)
-	FMOVQ 160(R1), F22
-	VEOR V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 656(R11)
-	FMOVQ 224(R1), F23
-	VEOR V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 672(R11)
-	FMOVQ 288(R1), F24
-	VEOR V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 688(R11)
-	FMOVQ 352(R1), F25
-	VEOR V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 704(R11)
-	FMOVQ 416(R1), F26
-	VEOR V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 720(R11)
-	FMOVQ 480(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 736(R11)
-	FMOVQ 544(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 752(R11)
-	FMOVD 16(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	FMOVQ F29, 160(R11)
-	FMOVQ 112(R1), F30
-	VEOR V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 768(R11)
-	FMOVQ 176(R1), F31
-	VEOR V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 784(R11)
-	FMOVQ 240(R1), F2
-	VEOR V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 800(R11)
-	FMOVQ 304(R1), F3
-	VEOR V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 816(R11)
-	FMOVQ 368(R1), F4
-	VEOR V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 832(R11)
-	FMOVQ 432(R1), F5
-	VEOR V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 848(R11)
-	FMOVQ 496(R1), F6
-	VEOR V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 864(R11)
-	FMOVQ 560(R1), F7
-	VEOR V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 880(R11)
-	FMOVD 24(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 176(R11)
+	FMOVQ 64(R1), F2
+	FMOVQ F2, 384(R11)
+	FMOVQ 128(R1), F3
+	FMOVQ F3, 400(R11)
+	FMOVQ 192(R1), F4
+	FMOVQ F4, 416(R11)
+	FMOVQ 256(R1), F5
+	FMOVQ F5, 432(R11)
+	FMOVQ 320(R1), F6
+	FMOVQ F6, 448(R11)
+	FMOVQ 384(R1), F7
+	FMOVQ F7, 464(R11)
+	FMOVQ 448(R1), F8
+	FMOVQ F8, 480(R11)
+	FMOVQ 512(R1), F9
+	FMOVQ F9, 496(R11)
+	FMOVD 0(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 128(R11)
+	FMOVQ 80(R1), F11
+	FMOVQ F11, 512(R11)
+	FMOVQ 144(R1), F12
+	FMOVQ F12, 528(R11)
+	FMOVQ 208(R1), F13
+	FMOVQ F13, 544(R11)
+	FMOVQ 272(R1), F14
+	FMOVQ F14, 560(R11)
+	FMOVQ 336(R1), F15
+	FMOVQ F15, 576(R11)
+	FMOVQ 400(R1), F16
+	FMOVQ F16, 592(R11)
+	FMOVQ 464(R1), F17
+	FMOVQ F17, 608(R11)
+	FMOVQ 528(R1), F18
+	FMOVQ F18, 624(R11)
+	FMOVD 8(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	FMOVQ F19, 144(R11)
+	FMOVQ 96(R1), F20
+	FMOVQ F20, 640(R11)
+	FMOVQ 160(R1), F21
+	FMOVQ F21, 656(R11)
+	FMOVQ 224(R1), F22
+	FMOVQ F22, 672(R11)
+	FMOVQ 288(R1), F23
+	FMOVQ F23, 688(R11)
+	FMOVQ 352(R1), F24
+	FMOVQ F24, 704(R11)
+	FMOVQ 416(R1), F25
+	FMOVQ F25, 720(R11)
+	FMOVQ 480(R1), F26
+	FMOVQ F26, 736(R11)
+	FMOVQ 544(R1), F27
+	FMOVQ F27, 752(R11)
+	FMOVD 16(R1), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	FMOVQ F28, 160(R11)
+	FMOVQ 112(R1), F29
+	FMOVQ F29, 768(R11)
+	FMOVQ 176(R1), F30
+	FMOVQ F30, 784(R11)
+	FMOVQ 240(R1), F31
+	FMOVQ F31, 800(R11)
+	FMOVQ 304(R1), F1
+	FMOVQ F1, 816(R11)
+	FMOVQ 368(R1), F2
+	FMOVQ F2, 832(R11)
+	FMOVQ 432(R1), F3
+	FMOVQ F3, 848(R11)
+	FMOVQ 496(R1), F4
+	FMOVQ F4, 864(R11)
+	FMOVQ 560(R1), F5
+	FMOVQ F5, 880(R11)
+	FMOVD 24(R1), F6
+	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
+	FMOVQ F6, 176(R11)
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
 row49:
-	FMOVQ 0(R13), F9
-	FMOVQ 16(R13), F10
-	VDUP V9.S[0], V11.S4
-	VDUP V9.S[1], V12.S4
-	VDUP V9.S[2], V13.S4
-	VDUP V9.S[3], V14.S4
-	VDUP V10.S[0], V15.S4
-	VDUP V10.S[1], V16.S4
-	VDUP V10.S[2], V17.S4
-	VDUP V10.S[3], V18.S4
-	FMOVQ 32(R13), F19
-	FMOVQ 16(R10), F20
-	FMOVQ 16(R10), F21
-	FMOVQ 384(R11), F24
-	WORD $0x0e2bc316 // smull v22.8h, v24.8b, v11.8b
-	WORD $0x4e2bc317 // smull2 v23.8h, v24.16b, v11.16b
-	FMOVQ 400(R11), F25
-	WORD $0x0e2c8336 // smlal v22.8h, v25.8b, v12.8b
-	WORD $0x4e2c8337 // smlal2 v23.8h, v25.16b, v12.16b
-	WORD $0x4e606ad4 // sadalp v20.4s, v22.8h
-	WORD $0x4e606af5 // sadalp v21.4s, v23.8h
-	FMOVQ 416(R11), F28
-	WORD $0x0e2dc39a // smull v26.8h, v28.8b, v13.8b
-	WORD $0x4e2dc39b // smull2 v27.8h, v28.16b, v13.16b
-	FMOVQ 432(R11), F29
-	WORD $0x0e2e83ba // smlal v26.8h, v29.8b, v14.8b
-	WORD $0x4e2e83bb // smlal2 v27.8h, v29.16b, v14.16b
-	WORD $0x4e606b54 // sadalp v20.4s, v26.8h
-	WORD $0x4e606b75 // sadalp v21.4s, v27.8h
-	VADDP V21.S4, V20.S4, V20.S4
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f939294 // fmul v20.4s, v20.4s, v19.s[0]
-	FMOVQ 16(R10), F30
-	FMOVQ 16(R10), F31
-	FMOVQ 448(R11), F4
-	WORD $0x0e2fc082 // smull v2.8h, v4.8b, v15.8b
-	WORD $0x4e2fc083 // smull2 v3.8h, v4.16b, v15.16b
-	FMOVQ 464(R11), F5
-	WORD $0x0e3080a2 // smlal v2.8h, v5.8b, v16.8b
-	WORD $0x4e3080a3 // smlal2 v3.8h, v5.16b, v16.16b
-	WORD $0x4e60685e // sadalp v30.4s, v2.8h
-	WORD $0x4e60687f // sadalp v31.4s, v3.8h
-	FMOVQ 480(R11), F8
-	WORD $0x0e31c106 // smull v6.8h, v8.8b, v17.8b
-	WORD $0x4e31c107 // smull2 v7.8h, v8.16b, v17.16b
-	FMOVQ 496(R11), F9
-	WORD $0x0e328126 // smlal v6.8h, v9.8b, v18.8b
-	WORD $0x4e328127 // smlal2 v7.8h, v9.16b, v18.16b
-	WORD $0x4e6068de // sadalp v30.4s, v6.8h
-	WORD $0x4e6068ff // sadalp v31.4s, v7.8h
-	VADDP V31.S4, V30.S4, V30.S4
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb393de // fmul v30.4s, v30.4s, v19.s[1]
-	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
-	FMOVQ 128(R11), F10
-	WORD $0x6e2ade94 // fmul v20.4s, v20.4s, v10.4s
-	FMOVQ 0(R14), F24
-	WORD $0x4e34d718 // fadd v24.4s, v24.4s, v20.4s
-	FMOVQ F24, 0(R14)
-	FMOVQ 16(R10), F25
-	FMOVQ 16(R10), F22
-	FMOVQ 512(R11), F29
-	WORD $0x0e2bc3b7 // smull v23.8h, v29.8b, v11.8b
-	WORD $0x4e2bc3bc // smull2 v28.8h, v29.16b, v11.16b
-	FMOVQ 528(R11), F26
-	WORD $0x0e2c8357 // smlal v23.8h, v26.8b, v12.8b
-	WORD $0x4e2c835c // smlal2 v28.8h, v26.16b, v12.16b
-	WORD $0x4e606af9 // sadalp v25.4s, v23.8h
-	WORD $0x4e606b96 // sadalp v22.4s, v28.8h
-	FMOVQ 544(R11), F4
-	WORD $0x0e2dc09b // smull v27.8h, v4.8b, v13.8b
-	WORD $0x4e2dc095 // smull2 v21.8h, v4.16b, v13.16b
-	FMOVQ 560(R11), F5
-	WORD $0x0e2e80bb // smlal v27.8h, v5.8b, v14.8b
-	WORD $0x4e2e80b5 // smlal2 v21.8h, v5.16b, v14.16b
-	WORD $0x4e606b79 // sadalp v25.4s, v27.8h
-	WORD $0x4e606ab6 // sadalp v22.4s, v21.8h
-	VADDP V22.S4, V25.S4, V25.S4
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f939339 // fmul v25.4s, v25.4s, v19.s[0]
-	FMOVQ 16(R10), F2
-	FMOVQ 16(R10), F3
-	FMOVQ 576(R11), F6
-	WORD $0x0e2fc0c8 // smull v8.8h, v6.8b, v15.8b
-	WORD $0x4e2fc0c9 // smull2 v9.8h, v6.16b, v15.16b
-	FMOVQ 592(R11), F7
-	WORD $0x0e3080e8 // smlal v8.8h, v7.8b, v16.8b
-	WORD $0x4e3080e9 // smlal2 v9.8h, v7.16b, v16.16b
-	WORD $0x4e606902 // sadalp v2.4s, v8.8h
-	WORD $0x4e606923 // sadalp v3.4s, v9.8h
-	FMOVQ 608(R11), F10
-	WORD $0x0e31c15f // smull v31.8h, v10.8b, v17.8b
-	WORD $0x4e31c15e // smull2 v30.8h, v10.16b, v17.16b
-	FMOVQ 624(R11), F20
-	WORD $0x0e32829f // smlal v31.8h, v20.8b, v18.8b
-	WORD $0x4e32829e // smlal2 v30.8h, v20.16b, v18.16b
-	WORD $0x4e606be2 // sadalp v2.4s, v31.8h
-	WORD $0x4e606bc3 // sadalp v3.4s, v30.8h
-	VADDP V3.S4, V2.S4, V2.S4
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4fb39042 // fmul v2.4s, v2.4s, v19.s[1]
-	WORD $0x4e22d739 // fadd v25.4s, v25.4s, v2.4s
-	FMOVQ 144(R11), F24
-	WORD $0x6e38df39 // fmul v25.4s, v25.4s, v24.4s
-	FMOVQ 16(R14), F29
-	WORD $0x4e39d7bd // fadd v29.4s, v29.4s, v25.4s
-	FMOVQ F29, 16(R14)
-	FMOVQ 16(R10), F26
-	FMOVQ 16(R10), F23
-	FMOVQ 640(R11), F5
-	WORD $0x0e2bc0bc // smull v28.8h, v5.8b, v11.8b
-	WORD $0x4e2bc0a4 // smull2 v4.8h, v5.16b, v11.16b
-	FMOVQ 656(R11), F27
-	WORD $0x0e2c837c // smlal v28.8h, v27.8b, v12.8b
-	WORD $0x4e2c8364 // smlal2 v4.8h, v27.16b, v12.16b
-	WORD $0x4e606b9a // sadalp v26.4s, v28.8h
-	WORD $0x4e606897 // sadalp v23.4s, v4.8h
-	FMOVQ 672(R11), F6
-	WORD $0x0e2dc0d5 // smull v21.8h, v6.8b, v13.8b
-	WORD $0x4e2dc0d6 // smull2 v22.8h, v6.16b, v13.16b
-	FMOVQ 688(R11), F7
-	WORD $0x0e2e80f5 // smlal v21.8h, v7.8b, v14.8b
-	WORD $0x4e2e80f6 // smlal2 v22.8h, v7.16b, v14.16b
-	WORD $0x4e606aba // sadalp v26.4s, v21.8h
-	WORD $0x4e606ad7 // sadalp v23.4s, v22.8h
-	VADDP V23.S4, V26.S4, V26.S4
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4f93935a // fmul v26.4s, v26.4s, v19.s[0]
-	FMOVQ 16(R10), F8
-	FMOVQ 16(R10), F9
-	FMOVQ 704(R11), F31
-	WORD $0x0e2fc3ea // smull v10.8h, v31.8b, v15.8b
-	WORD $0x4e2fc3f4 // smull2 v20.8h, v31.16b, v15.16b
-	FMOVQ 720(R11), F30
-	WORD $0x0e3083ca // smlal v10.8h, v30.8b, v16.8b
-	WORD $0x4e3083d4 // smlal2 v20.8h, v30.16b, v16.16b
-	WORD $0x4e606948 // sadalp v8.4s, v10.8h
-	WORD $0x4e606a89 // sadalp v9.4s, v20.8h
-	FMOVQ 736(R11), F24
-	WORD $0x0e31c303 // smull v3.8h, v24.8b, v17.8b
-	WORD $0x4e31c302 // smull2 v2.8h, v24.16b, v17.16b
-	FMOVQ 752(R11), F25
-	WORD $0x0e328323 // smlal v3.8h, v25.8b, v18.8b
-	WORD $0x4e328322 // smlal2 v2.8h, v25.16b, v18.16b
-	WORD $0x4e606868 // sadalp v8.4s, v3.8h
-	WORD $0x4e606849 // sadalp v9.4s, v2.8h
-	VADDP V9.S4, V8.S4, V8.S4
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fb39108 // fmul v8.4s, v8.4s, v19.s[1]
-	WORD $0x4e28d75a // fadd v26.4s, v26.4s, v8.4s
-	FMOVQ 160(R11), F29
-	WORD $0x6e3ddf5a // fmul v26.4s, v26.4s, v29.4s
-	FMOVQ 32(R14), F5
-	WORD $0x4e3ad4a5 // fadd v5.4s, v5.4s, v26.4s
-	FMOVQ F5, 32(R14)
-	FMOVQ 16(R10), F27
+	FMOVQ 0(R13), F7
+	FMOVQ 16(R13), F8
+	VDUP V7.S[0], V9.S4
+	VDUP V7.S[1], V10.S4
+	VDUP V7.S[2], V11.S4
+	VDUP V7.S[3], V12.S4
+	VDUP V8.S[0], V13.S4
+	VDUP V8.S[1], V14.S4
+	VDUP V8.S[2], V15.S4
+	VDUP V8.S[3], V16.S4
+	FMOVQ 32(R13), F17
+	FMOVQ 16(R10), F18
+	FMOVQ 16(R10), F19
+	FMOVQ 384(R11), F22
+	WORD $0x0e29c2d4 // smull v20.8h, v22.8b, v9.8b
+	WORD $0x4e29c2d5 // smull2 v21.8h, v22.16b, v9.16b
+	FMOVQ 400(R11), F23
+	WORD $0x0e2a82f4 // smlal v20.8h, v23.8b, v10.8b
+	WORD $0x4e2a82f5 // smlal2 v21.8h, v23.16b, v10.16b
+	WORD $0x4e606a92 // sadalp v18.4s, v20.8h
+	WORD $0x4e606ab3 // sadalp v19.4s, v21.8h
+	FMOVQ 416(R11), F26
+	WORD $0x0e2bc358 // smull v24.8h, v26.8b, v11.8b
+	WORD $0x4e2bc359 // smull2 v25.8h, v26.16b, v11.16b
+	FMOVQ 432(R11), F27
+	WORD $0x0e2c8378 // smlal v24.8h, v27.8b, v12.8b
+	WORD $0x4e2c8379 // smlal2 v25.8h, v27.16b, v12.16b
+	WORD $0x4e606b12 // sadalp v18.4s, v24.8h
+	WORD $0x4e606b33 // sadalp v19.4s, v25.8h
+	VADDP V19.S4, V18.S4, V18.S4
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f919252 // fmul v18.4s, v18.4s, v17.s[0]
 	FMOVQ 16(R10), F28
-	FMOVQ 768(R11), F7
-	WORD $0x0e2bc0e4 // smull v4.8h, v7.8b, v11.8b
-	WORD $0x4e2bc0e6 // smull2 v6.8h, v7.16b, v11.16b
-	FMOVQ 784(R11), F21
-	WORD $0x0e2c82a4 // smlal v4.8h, v21.8b, v12.8b
-	WORD $0x4e2c82a6 // smlal2 v6.8h, v21.16b, v12.16b
-	WORD $0x4e60689b // sadalp v27.4s, v4.8h
-	WORD $0x4e6068dc // sadalp v28.4s, v6.8h
-	FMOVQ 800(R11), F31
-	WORD $0x0e2dc3f6 // smull v22.8h, v31.8b, v13.8b
-	WORD $0x4e2dc3f7 // smull2 v23.8h, v31.16b, v13.16b
-	FMOVQ 816(R11), F30
-	WORD $0x0e2e83d6 // smlal v22.8h, v30.8b, v14.8b
-	WORD $0x4e2e83d7 // smlal2 v23.8h, v30.16b, v14.16b
-	WORD $0x4e606adb // sadalp v27.4s, v22.8h
-	WORD $0x4e606afc // sadalp v28.4s, v23.8h
-	VADDP V28.S4, V27.S4, V27.S4
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f93937b // fmul v27.4s, v27.4s, v19.s[0]
-	FMOVQ 16(R10), F10
-	FMOVQ 16(R10), F20
-	FMOVQ 832(R11), F3
-	WORD $0x0e2fc078 // smull v24.8h, v3.8b, v15.8b
-	WORD $0x4e2fc079 // smull2 v25.8h, v3.16b, v15.16b
-	FMOVQ 848(R11), F2
-	WORD $0x0e308058 // smlal v24.8h, v2.8b, v16.8b
-	WORD $0x4e308059 // smlal2 v25.8h, v2.16b, v16.16b
-	WORD $0x4e606b0a // sadalp v10.4s, v24.8h
-	WORD $0x4e606b34 // sadalp v20.4s, v25.8h
-	FMOVQ 864(R11), F29
-	WORD $0x0e31c3a9 // smull v9.8h, v29.8b, v17.8b
-	WORD $0x4e31c3a8 // smull2 v8.8h, v29.16b, v17.16b
-	FMOVQ 880(R11), F26
-	WORD $0x0e328349 // smlal v9.8h, v26.8b, v18.8b
-	WORD $0x4e328348 // smlal2 v8.8h, v26.16b, v18.16b
-	WORD $0x4e60692a // sadalp v10.4s, v9.8h
-	WORD $0x4e606914 // sadalp v20.4s, v8.8h
-	VADDP V20.S4, V10.S4, V10.S4
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fb3914a // fmul v10.4s, v10.4s, v19.s[1]
-	WORD $0x4e2ad77b // fadd v27.4s, v27.4s, v10.4s
-	FMOVQ 176(R11), F5
-	WORD $0x6e25df7b // fmul v27.4s, v27.4s, v5.4s
-	FMOVQ 48(R14), F7
-	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
-	FMOVQ F7, 48(R14)
+	FMOVQ 16(R10), F29
+	FMOVQ 448(R11), F1
+	WORD $0x0e2dc03e // smull v30.8h, v1.8b, v13.8b
+	WORD $0x4e2dc03f // smull2 v31.8h, v1.16b, v13.16b
+	FMOVQ 464(R11), F2
+	WORD $0x0e2e805e // smlal v30.8h, v2.8b, v14.8b
+	WORD $0x4e2e805f // smlal2 v31.8h, v2.16b, v14.16b
+	WORD $0x4e606bdc // sadalp v28.4s, v30.8h
+	WORD $0x4e606bfd // sadalp v29.4s, v31.8h
+	FMOVQ 480(R11), F5
+	WORD $0x0e2fc0a3 // smull v3.8h, v5.8b, v15.8b
+	WORD $0x4e2fc0a4 // smull2 v4.8h, v5.16b, v15.16b
+	FMOVQ 496(R11), F6
+	WORD $0x0e3080c3 // smlal v3.8h, v6.8b, v16.8b
+	WORD $0x4e3080c4 // smlal2 v4.8h, v6.16b, v16.16b
+	WORD $0x4e60687c // sadalp v28.4s, v3.8h
+	WORD $0x4e60689d // sadalp v29.4s, v4.8h
+	VADDP V29.S4, V28.S4, V28.S4
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fb1939c // fmul v28.4s, v28.4s, v17.s[1]
+	WORD $0x4e3cd652 // fadd v18.4s, v18.4s, v28.4s
+	FMOVQ 128(R11), F7
+	WORD $0x6e27de52 // fmul v18.4s, v18.4s, v7.4s
+	FMOVQ 0(R14), F8
+	WORD $0x4e32d508 // fadd v8.4s, v8.4s, v18.4s
+	FMOVQ F8, 0(R14)
+	FMOVQ 16(R10), F22
+	FMOVQ 16(R10), F23
+	FMOVQ 512(R11), F26
+	WORD $0x0e29c354 // smull v20.8h, v26.8b, v9.8b
+	WORD $0x4e29c355 // smull2 v21.8h, v26.16b, v9.16b
+	FMOVQ 528(R11), F27
+	WORD $0x0e2a8374 // smlal v20.8h, v27.8b, v10.8b
+	WORD $0x4e2a8375 // smlal2 v21.8h, v27.16b, v10.16b
+	WORD $0x4e606a96 // sadalp v22.4s, v20.8h
+	WORD $0x4e606ab7 // sadalp v23.4s, v21.8h
+	FMOVQ 544(R11), F19
+	WORD $0x0e2bc278 // smull v24.8h, v19.8b, v11.8b
+	WORD $0x4e2bc279 // smull2 v25.8h, v19.16b, v11.16b
+	FMOVQ 560(R11), F1
+	WORD $0x0e2c8038 // smlal v24.8h, v1.8b, v12.8b
+	WORD $0x4e2c8039 // smlal2 v25.8h, v1.16b, v12.16b
+	WORD $0x4e606b16 // sadalp v22.4s, v24.8h
+	WORD $0x4e606b37 // sadalp v23.4s, v25.8h
+	VADDP V23.S4, V22.S4, V22.S4
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f9192d6 // fmul v22.4s, v22.4s, v17.s[0]
+	FMOVQ 16(R10), F2
+	FMOVQ 16(R10), F30
+	FMOVQ 576(R11), F6
+	WORD $0x0e2dc0df // smull v31.8h, v6.8b, v13.8b
+	WORD $0x4e2dc0c5 // smull2 v5.8h, v6.16b, v13.16b
+	FMOVQ 592(R11), F3
+	WORD $0x0e2e807f // smlal v31.8h, v3.8b, v14.8b
+	WORD $0x4e2e8065 // smlal2 v5.8h, v3.16b, v14.16b
+	WORD $0x4e606be2 // sadalp v2.4s, v31.8h
+	WORD $0x4e6068be // sadalp v30.4s, v5.8h
+	FMOVQ 608(R11), F28
+	WORD $0x0e2fc384 // smull v4.8h, v28.8b, v15.8b
+	WORD $0x4e2fc39d // smull2 v29.8h, v28.16b, v15.16b
+	FMOVQ 624(R11), F7
+	WORD $0x0e3080e4 // smlal v4.8h, v7.8b, v16.8b
+	WORD $0x4e3080fd // smlal2 v29.8h, v7.16b, v16.16b
+	WORD $0x4e606882 // sadalp v2.4s, v4.8h
+	WORD $0x4e606bbe // sadalp v30.4s, v29.8h
+	VADDP V30.S4, V2.S4, V2.S4
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4fb19042 // fmul v2.4s, v2.4s, v17.s[1]
+	WORD $0x4e22d6d6 // fadd v22.4s, v22.4s, v2.4s
+	FMOVQ 144(R11), F18
+	WORD $0x6e32ded6 // fmul v22.4s, v22.4s, v18.4s
+	FMOVQ 16(R14), F8
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	FMOVQ F8, 16(R14)
+	FMOVQ 16(R10), F26
+	FMOVQ 16(R10), F27
+	FMOVQ 640(R11), F19
+	WORD $0x0e29c274 // smull v20.8h, v19.8b, v9.8b
+	WORD $0x4e29c275 // smull2 v21.8h, v19.16b, v9.16b
+	FMOVQ 656(R11), F1
+	WORD $0x0e2a8034 // smlal v20.8h, v1.8b, v10.8b
+	WORD $0x4e2a8035 // smlal2 v21.8h, v1.16b, v10.16b
+	WORD $0x4e606a9a // sadalp v26.4s, v20.8h
+	WORD $0x4e606abb // sadalp v27.4s, v21.8h
+	FMOVQ 672(R11), F23
+	WORD $0x0e2bc2f8 // smull v24.8h, v23.8b, v11.8b
+	WORD $0x4e2bc2f9 // smull2 v25.8h, v23.16b, v11.16b
+	FMOVQ 688(R11), F6
+	WORD $0x0e2c80d8 // smlal v24.8h, v6.8b, v12.8b
+	WORD $0x4e2c80d9 // smlal2 v25.8h, v6.16b, v12.16b
+	WORD $0x4e606b1a // sadalp v26.4s, v24.8h
+	WORD $0x4e606b3b // sadalp v27.4s, v25.8h
+	VADDP V27.S4, V26.S4, V26.S4
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f91935a // fmul v26.4s, v26.4s, v17.s[0]
+	FMOVQ 16(R10), F3
+	FMOVQ 16(R10), F31
+	FMOVQ 704(R11), F7
+	WORD $0x0e2dc0e5 // smull v5.8h, v7.8b, v13.8b
+	WORD $0x4e2dc0fc // smull2 v28.8h, v7.16b, v13.16b
+	FMOVQ 720(R11), F4
+	WORD $0x0e2e8085 // smlal v5.8h, v4.8b, v14.8b
+	WORD $0x4e2e809c // smlal2 v28.8h, v4.16b, v14.16b
+	WORD $0x4e6068a3 // sadalp v3.4s, v5.8h
+	WORD $0x4e606b9f // sadalp v31.4s, v28.8h
+	FMOVQ 736(R11), F2
+	WORD $0x0e2fc05d // smull v29.8h, v2.8b, v15.8b
+	WORD $0x4e2fc05e // smull2 v30.8h, v2.16b, v15.16b
+	FMOVQ 752(R11), F18
+	WORD $0x0e30825d // smlal v29.8h, v18.8b, v16.8b
+	WORD $0x4e30825e // smlal2 v30.8h, v18.16b, v16.16b
+	WORD $0x4e606ba3 // sadalp v3.4s, v29.8h
+	WORD $0x4e606bdf // sadalp v31.4s, v30.8h
+	VADDP V31.S4, V3.S4, V3.S4
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4fb19063 // fmul v3.4s, v3.4s, v17.s[1]
+	WORD $0x4e23d75a // fadd v26.4s, v26.4s, v3.4s
+	FMOVQ 160(R11), F22
+	WORD $0x6e36df5a // fmul v26.4s, v26.4s, v22.4s
+	FMOVQ 32(R14), F8
+	WORD $0x4e3ad508 // fadd v8.4s, v8.4s, v26.4s
+	FMOVQ F8, 32(R14)
+	FMOVQ 16(R10), F19
+	FMOVQ 16(R10), F1
+	FMOVQ 768(R11), F23
+	WORD $0x0e29c2f4 // smull v20.8h, v23.8b, v9.8b
+	WORD $0x4e29c2f5 // smull2 v21.8h, v23.16b, v9.16b
+	FMOVQ 784(R11), F6
+	WORD $0x0e2a80d4 // smlal v20.8h, v6.8b, v10.8b
+	WORD $0x4e2a80d5 // smlal2 v21.8h, v6.16b, v10.16b
+	WORD $0x4e606a93 // sadalp v19.4s, v20.8h
+	WORD $0x4e606aa1 // sadalp v1.4s, v21.8h
+	FMOVQ 800(R11), F27
+	WORD $0x0e2bc378 // smull v24.8h, v27.8b, v11.8b
+	WORD $0x4e2bc379 // smull2 v25.8h, v27.16b, v11.16b
+	FMOVQ 816(R11), F7
+	WORD $0x0e2c80f8 // smlal v24.8h, v7.8b, v12.8b
+	WORD $0x4e2c80f9 // smlal2 v25.8h, v7.16b, v12.16b
+	WORD $0x4e606b13 // sadalp v19.4s, v24.8h
+	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	VADDP V1.S4, V19.S4, V19.S4
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f919273 // fmul v19.4s, v19.4s, v17.s[0]
+	FMOVQ 16(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 832(R11), F18
+	WORD $0x0e2dc25c // smull v28.8h, v18.8b, v13.8b
+	WORD $0x4e2dc242 // smull2 v2.8h, v18.16b, v13.16b
+	FMOVQ 848(R11), F29
+	WORD $0x0e2e83bc // smlal v28.8h, v29.8b, v14.8b
+	WORD $0x4e2e83a2 // smlal2 v2.8h, v29.16b, v14.16b
+	WORD $0x4e606b84 // sadalp v4.4s, v28.8h
+	WORD $0x4e606845 // sadalp v5.4s, v2.8h
+	FMOVQ 864(R11), F3
+	WORD $0x0e2fc07e // smull v30.8h, v3.8b, v15.8b
+	WORD $0x4e2fc07f // smull2 v31.8h, v3.16b, v15.16b
+	FMOVQ 880(R11), F22
+	WORD $0x0e3082de // smlal v30.8h, v22.8b, v16.8b
+	WORD $0x4e3082df // smlal2 v31.8h, v22.16b, v16.16b
+	WORD $0x4e606bc4 // sadalp v4.4s, v30.8h
+	WORD $0x4e606be5 // sadalp v5.4s, v31.8h
+	VADDP V5.S4, V4.S4, V4.S4
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4fb19084 // fmul v4.4s, v4.4s, v17.s[1]
+	WORD $0x4e24d673 // fadd v19.4s, v19.4s, v4.4s
+	FMOVQ 176(R11), F26
+	WORD $0x6e3ade73 // fmul v19.4s, v19.4s, v26.4s
+	FMOVQ 48(R14), F8
+	WORD $0x4e33d508 // fadd v8.4s, v8.4s, v19.4s
+	FMOVQ F8, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
 	BNE row49
 	SUBS $1, R4
 	BEQ last48
-	FMOVQ 576(R1), F21
-	VEOR V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 384(R11)
-	FMOVQ 640(R1), F4
-	VEOR V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 400(R11)
-	FMOVQ 704(R1), F6
-	VEOR V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 416(R11)
-	FMOVQ 768(R1), F31
-	VEOR V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 432(R11)
-	FMOVQ 832(R1), F30
-	VEOR V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 448(R11)
-	FMOVQ 896(R1), F22
-	VEOR V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 464(R11)
-	FMOVQ 960(R1), F23
-	VEOR V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 480(R11)
-	FMOVQ 1024(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 496(R11)
-	FMOVD 32(R1), F3
-	WORD $0x0e217863 // fcvtl v3.4s, v3.4h
-	FMOVQ F3, 128(R11)
-	FMOVQ 592(R1), F2
-	VEOR V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 512(R11)
-	FMOVQ 656(R1), F24
-	VEOR V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 528(R11)
-	FMOVQ 720(R1), F25
-	VEOR V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 544(R11)
-	FMOVQ 784(R1), F29
-	VEOR V1.B16, V29.B16, V29.B16
-	FMOVQ F29, 560(R11)
-	FMOVQ 848(R1), F26
-	VEOR V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 576(R11)
-	FMOVQ 912(R1), F9
-	VEOR V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 592(R11)
-	FMOVQ 976(R1), F8
-	VEOR V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 608(R11)
-	FMOVQ 1040(R1), F20
-	VEOR V1.B16, V20.B16, V20.B16
-	FMOVQ F20, 624(R11)
-	FMOVD 40(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 144(R11)
-	FMOVQ 608(R1), F5
-	VEOR V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 640(R11)
-	FMOVQ 672(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 656(R11)
-	FMOVQ 736(R1), F7
-	VEOR V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 672(R11)
-	FMOVQ 800(R1), F11
-	VEOR V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 688(R11)
-	FMOVQ 864(R1), F12
-	VEOR V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 704(R11)
-	FMOVQ 928(R1), F13
-	VEOR V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 720(R11)
-	FMOVQ 992(R1), F14
-	VEOR V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 736(R11)
-	FMOVQ 1056(R1), F15
-	VEOR V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 752(R11)
-	FMOVD 48(R1), F16
-	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	FMOVQ F16, 160(R11)
-	FMOVQ 624(R1), F17
-	VEOR V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 768(R11)
-	FMOVQ 688(R1), F18
-	VEOR V1.B16, V18.B16, V18.B16
-	FMOVQ F18, 784(R11)
-	FMOVQ 752(R1), F19
-	VEOR V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 800(R11)
-	FMOVQ 816(R1), F21
-	VEOR V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 816(R11)
-	FMOVQ 880(R1), F4
-	VEOR V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 832(R11)
+	FMOVQ 576(R1), F23
+	FMOVQ F23, 384(R11)
+	FMOVQ 640(R1), F6
+	FMOVQ F6, 400(R11)
+	FMOVQ 704(R1), F20
+	FMOVQ F20, 416(R11)
+	FMOVQ 768(R1), F21
+	FMOVQ F21, 432(R11)
+	FMOVQ 832(R1), F27
+	FMOVQ F27, 448(R11)
+	FMOVQ 896(R1), F7
+	FMOVQ F7, 464(R11)
+	FMOVQ 960(R1), F24
+	FMOVQ F24, 480(R11)
+	FMOVQ 1024(R1), F25
+	FMOVQ F25, 496(R11)
+	FMOVD 32(R1), F1
+	WORD $0x0e217821 // fcvtl v1.4s, v1.4h
+	FMOVQ F1, 128(R11)
+	FMOVQ 592(R1), F18
+	FMOVQ F18, 512(R11)
+	FMOVQ 656(R1), F29
+	FMOVQ F29, 528(R11)
+	FMOVQ 720(R1), F28
+	FMOVQ F28, 544(R11)
+	FMOVQ 784(R1), F2
+	FMOVQ F2, 560(R11)
+	FMOVQ 848(R1), F3
+	FMOVQ F3, 576(R11)
+	FMOVQ 912(R1), F22
+	FMOVQ F22, 592(R11)
+	FMOVQ 976(R1), F30
+	FMOVQ F30, 608(R11)
+	FMOVQ 1040(R1), F31
+	FMOVQ F31, 624(R11)
+	FMOVD 40(R1), F5
+	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
+	FMOVQ F5, 144(R11)
+	FMOVQ 608(R1), F4
+	FMOVQ F4, 640(R11)
+	FMOVQ 672(R1), F26
+	FMOVQ F26, 656(R11)
+	FMOVQ 736(R1), F19
+	FMOVQ F19, 672(R11)
+	FMOVQ 800(R1), F8
+	FMOVQ F8, 688(R11)
+	FMOVQ 864(R1), F9
+	FMOVQ F9, 704(R11)
+	FMOVQ 928(R1), F10
+	FMOVQ F10, 720(R11)
+	FMOVQ 992(R1), F11
+	FMOVQ F11, 736(R11)
+	FMOVQ 1056(R1), F12
+	FMOVQ F12, 752(R11)
+	FMOVD 48(R1), F13
+	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
+	FMOVQ F13, 160(R11)
+	FMOVQ 624(R1), F14
+	FMOVQ F14, 768(R11)
+	FMOVQ 688(R1), F15
+	FMOVQ F15, 784(R11)
+	FMOVQ 752(R1), F16
+	FMOVQ F16, 800(R11)
+	FMOVQ 816(R1), F17
+	FMOVQ F17, 816(R11)
+	FMOVQ 880(R1), F23
+	FMOVQ F23, 832(R11)
 	FMOVQ 944(R1), F6
-	VEOR V1.B16, V6.B16, V6.B16
 	FMOVQ F6, 848(R11)
-	FMOVQ 1008(R1), F31
-	VEOR V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 864(R11)
-	FMOVQ 1072(R1), F30
-	VEOR V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 880(R11)
-	FMOVD 56(R1), F22
-	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	FMOVQ F22, 176(R11)
+	FMOVQ 1008(R1), F20
+	FMOVQ F20, 864(R11)
+	FMOVQ 1072(R1), F21
+	FMOVQ F21, 880(R11)
+	FMOVD 56(R1), F27
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	FMOVQ F27, 176(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
 row50:
-	FMOVQ 0(R13), F23
-	FMOVQ 16(R13), F28
-	VDUP V23.S[0], V3.S4
-	VDUP V23.S[1], V2.S4
-	VDUP V23.S[2], V24.S4
-	VDUP V23.S[3], V25.S4
-	VDUP V28.S[0], V29.S4
-	VDUP V28.S[1], V26.S4
-	VDUP V28.S[2], V9.S4
-	VDUP V28.S[3], V8.S4
-	FMOVQ 32(R13), F20
-	FMOVQ 16(R10), F10
+	FMOVQ 0(R13), F7
+	FMOVQ 16(R13), F24
+	VDUP V7.S[0], V25.S4
+	VDUP V7.S[1], V1.S4
+	VDUP V7.S[2], V18.S4
+	VDUP V7.S[3], V29.S4
+	VDUP V24.S[0], V28.S4
+	VDUP V24.S[1], V2.S4
+	VDUP V24.S[2], V3.S4
+	VDUP V24.S[3], V22.S4
+	FMOVQ 32(R13), F30
+	FMOVQ 16(R10), F31
 	FMOVQ 16(R10), F5
-	FMOVQ 384(R11), F11
-	WORD $0x0e23c17b // smull v27.8h, v11.8b, v3.8b
-	WORD $0x4e23c167 // smull2 v7.8h, v11.16b, v3.16b
-	FMOVQ 400(R11), F12
-	WORD $0x0e22819b // smlal v27.8h, v12.8b, v2.8b
-	WORD $0x4e228187 // smlal2 v7.8h, v12.16b, v2.16b
-	WORD $0x4e606b6a // sadalp v10.4s, v27.8h
-	WORD $0x4e6068e5 // sadalp v5.4s, v7.8h
-	FMOVQ 416(R11), F15
-	WORD $0x0e38c1ed // smull v13.8h, v15.8b, v24.8b
-	WORD $0x4e38c1ee // smull2 v14.8h, v15.16b, v24.16b
-	FMOVQ 432(R11), F16
-	WORD $0x0e39820d // smlal v13.8h, v16.8b, v25.8b
-	WORD $0x4e39820e // smlal2 v14.8h, v16.16b, v25.16b
-	WORD $0x4e6069aa // sadalp v10.4s, v13.8h
-	WORD $0x4e6069c5 // sadalp v5.4s, v14.8h
-	VADDP V5.S4, V10.S4, V10.S4
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4f94914a // fmul v10.4s, v10.4s, v20.s[0]
-	FMOVQ 16(R10), F17
-	FMOVQ 16(R10), F18
-	FMOVQ 448(R11), F4
-	WORD $0x0e3dc093 // smull v19.8h, v4.8b, v29.8b
-	WORD $0x4e3dc095 // smull2 v21.8h, v4.16b, v29.16b
-	FMOVQ 464(R11), F6
-	WORD $0x0e3a80d3 // smlal v19.8h, v6.8b, v26.8b
-	WORD $0x4e3a80d5 // smlal2 v21.8h, v6.16b, v26.16b
-	WORD $0x4e606a71 // sadalp v17.4s, v19.8h
-	WORD $0x4e606ab2 // sadalp v18.4s, v21.8h
-	FMOVQ 480(R11), F22
-	WORD $0x0e29c2df // smull v31.8h, v22.8b, v9.8b
-	WORD $0x4e29c2de // smull2 v30.8h, v22.16b, v9.16b
-	FMOVQ 496(R11), F23
-	WORD $0x0e2882ff // smlal v31.8h, v23.8b, v8.8b
-	WORD $0x4e2882fe // smlal2 v30.8h, v23.16b, v8.16b
-	WORD $0x4e606bf1 // sadalp v17.4s, v31.8h
-	WORD $0x4e606bd2 // sadalp v18.4s, v30.8h
-	VADDP V18.S4, V17.S4, V17.S4
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fb49231 // fmul v17.4s, v17.4s, v20.s[1]
-	WORD $0x4e31d54a // fadd v10.4s, v10.4s, v17.4s
-	FMOVQ 128(R11), F28
-	WORD $0x6e3cdd4a // fmul v10.4s, v10.4s, v28.4s
-	FMOVQ 0(R14), F11
-	WORD $0x4e2ad56b // fadd v11.4s, v11.4s, v10.4s
-	FMOVQ F11, 0(R14)
-	FMOVQ 16(R10), F12
-	FMOVQ 16(R10), F27
-	FMOVQ 512(R11), F16
-	WORD $0x0e23c207 // smull v7.8h, v16.8b, v3.8b
-	WORD $0x4e23c20f // smull2 v15.8h, v16.16b, v3.16b
-	FMOVQ 528(R11), F13
-	WORD $0x0e2281a7 // smlal v7.8h, v13.8b, v2.8b
-	WORD $0x4e2281af // smlal2 v15.8h, v13.16b, v2.16b
-	WORD $0x4e6068ec // sadalp v12.4s, v7.8h
-	WORD $0x4e6069fb // sadalp v27.4s, v15.8h
-	FMOVQ 544(R11), F4
-	WORD $0x0e38c08e // smull v14.8h, v4.8b, v24.8b
-	WORD $0x4e38c085 // smull2 v5.8h, v4.16b, v24.16b
-	FMOVQ 560(R11), F6
-	WORD $0x0e3980ce // smlal v14.8h, v6.8b, v25.8b
-	WORD $0x4e3980c5 // smlal2 v5.8h, v6.16b, v25.16b
-	WORD $0x4e6069cc // sadalp v12.4s, v14.8h
-	WORD $0x4e6068bb // sadalp v27.4s, v5.8h
-	VADDP V27.S4, V12.S4, V12.S4
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f94918c // fmul v12.4s, v12.4s, v20.s[0]
-	FMOVQ 16(R10), F19
-	FMOVQ 16(R10), F21
-	FMOVQ 576(R11), F31
-	WORD $0x0e3dc3f6 // smull v22.8h, v31.8b, v29.8b
-	WORD $0x4e3dc3f7 // smull2 v23.8h, v31.16b, v29.16b
-	FMOVQ 592(R11), F30
-	WORD $0x0e3a83d6 // smlal v22.8h, v30.8b, v26.8b
-	WORD $0x4e3a83d7 // smlal2 v23.8h, v30.16b, v26.16b
-	WORD $0x4e606ad3 // sadalp v19.4s, v22.8h
-	WORD $0x4e606af5 // sadalp v21.4s, v23.8h
-	FMOVQ 608(R11), F28
-	WORD $0x0e29c392 // smull v18.8h, v28.8b, v9.8b
-	WORD $0x4e29c391 // smull2 v17.8h, v28.16b, v9.16b
-	FMOVQ 624(R11), F10
-	WORD $0x0e288152 // smlal v18.8h, v10.8b, v8.8b
-	WORD $0x4e288151 // smlal2 v17.8h, v10.16b, v8.16b
-	WORD $0x4e606a53 // sadalp v19.4s, v18.8h
-	WORD $0x4e606a35 // sadalp v21.4s, v17.8h
-	VADDP V21.S4, V19.S4, V19.S4
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fb49273 // fmul v19.4s, v19.4s, v20.s[1]
-	WORD $0x4e33d58c // fadd v12.4s, v12.4s, v19.4s
-	FMOVQ 144(R11), F11
-	WORD $0x6e2bdd8c // fmul v12.4s, v12.4s, v11.4s
-	FMOVQ 16(R14), F16
-	WORD $0x4e2cd610 // fadd v16.4s, v16.4s, v12.4s
-	FMOVQ F16, 16(R14)
+	FMOVQ 384(R11), F19
+	WORD $0x0e39c264 // smull v4.8h, v19.8b, v25.8b
+	WORD $0x4e39c27a // smull2 v26.8h, v19.16b, v25.16b
+	FMOVQ 400(R11), F8
+	WORD $0x0e218104 // smlal v4.8h, v8.8b, v1.8b
+	WORD $0x4e21811a // smlal2 v26.8h, v8.16b, v1.16b
+	WORD $0x4e60689f // sadalp v31.4s, v4.8h
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
+	FMOVQ 416(R11), F11
+	WORD $0x0e32c169 // smull v9.8h, v11.8b, v18.8b
+	WORD $0x4e32c16a // smull2 v10.8h, v11.16b, v18.16b
+	FMOVQ 432(R11), F12
+	WORD $0x0e3d8189 // smlal v9.8h, v12.8b, v29.8b
+	WORD $0x4e3d818a // smlal2 v10.8h, v12.16b, v29.16b
+	WORD $0x4e60693f // sadalp v31.4s, v9.8h
+	WORD $0x4e606945 // sadalp v5.4s, v10.8h
+	VADDP V5.S4, V31.S4, V31.S4
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4f9e93ff // fmul v31.4s, v31.4s, v30.s[0]
 	FMOVQ 16(R10), F13
-	FMOVQ 16(R10), F7
-	FMOVQ 640(R11), F6
-	WORD $0x0e23c0cf // smull v15.8h, v6.8b, v3.8b
-	WORD $0x4e23c0c4 // smull2 v4.8h, v6.16b, v3.16b
-	FMOVQ 656(R11), F14
-	WORD $0x0e2281cf // smlal v15.8h, v14.8b, v2.8b
-	WORD $0x4e2281c4 // smlal2 v4.8h, v14.16b, v2.16b
-	WORD $0x4e6069ed // sadalp v13.4s, v15.8h
-	WORD $0x4e606887 // sadalp v7.4s, v4.8h
-	FMOVQ 672(R11), F31
-	WORD $0x0e38c3e5 // smull v5.8h, v31.8b, v24.8b
-	WORD $0x4e38c3fb // smull2 v27.8h, v31.16b, v24.16b
-	FMOVQ 688(R11), F30
-	WORD $0x0e3983c5 // smlal v5.8h, v30.8b, v25.8b
-	WORD $0x4e3983db // smlal2 v27.8h, v30.16b, v25.16b
-	WORD $0x4e6068ad // sadalp v13.4s, v5.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	VADDP V7.S4, V13.S4, V13.S4
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9491ad // fmul v13.4s, v13.4s, v20.s[0]
-	FMOVQ 16(R10), F22
-	FMOVQ 16(R10), F23
-	FMOVQ 704(R11), F18
-	WORD $0x0e3dc25c // smull v28.8h, v18.8b, v29.8b
-	WORD $0x4e3dc24a // smull2 v10.8h, v18.16b, v29.16b
-	FMOVQ 720(R11), F17
-	WORD $0x0e3a823c // smlal v28.8h, v17.8b, v26.8b
-	WORD $0x4e3a822a // smlal2 v10.8h, v17.16b, v26.16b
-	WORD $0x4e606b96 // sadalp v22.4s, v28.8h
-	WORD $0x4e606957 // sadalp v23.4s, v10.8h
-	FMOVQ 736(R11), F11
-	WORD $0x0e29c175 // smull v21.8h, v11.8b, v9.8b
-	WORD $0x4e29c173 // smull2 v19.8h, v11.16b, v9.16b
-	FMOVQ 752(R11), F12
-	WORD $0x0e288195 // smlal v21.8h, v12.8b, v8.8b
-	WORD $0x4e288193 // smlal2 v19.8h, v12.16b, v8.16b
-	WORD $0x4e606ab6 // sadalp v22.4s, v21.8h
-	WORD $0x4e606a77 // sadalp v23.4s, v19.8h
-	VADDP V23.S4, V22.S4, V22.S4
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
-	WORD $0x4e36d5ad // fadd v13.4s, v13.4s, v22.4s
-	FMOVQ 160(R11), F16
-	WORD $0x6e30ddad // fmul v13.4s, v13.4s, v16.4s
-	FMOVQ 32(R14), F6
-	WORD $0x4e2dd4c6 // fadd v6.4s, v6.4s, v13.4s
-	FMOVQ F6, 32(R14)
 	FMOVQ 16(R10), F14
+	FMOVQ 448(R11), F17
+	WORD $0x0e3cc22f // smull v15.8h, v17.8b, v28.8b
+	WORD $0x4e3cc230 // smull2 v16.8h, v17.16b, v28.16b
+	FMOVQ 464(R11), F23
+	WORD $0x0e2282ef // smlal v15.8h, v23.8b, v2.8b
+	WORD $0x4e2282f0 // smlal2 v16.8h, v23.16b, v2.16b
+	WORD $0x4e6069ed // sadalp v13.4s, v15.8h
+	WORD $0x4e606a0e // sadalp v14.4s, v16.8h
+	FMOVQ 480(R11), F21
+	WORD $0x0e23c2a6 // smull v6.8h, v21.8b, v3.8b
+	WORD $0x4e23c2b4 // smull2 v20.8h, v21.16b, v3.16b
+	FMOVQ 496(R11), F27
+	WORD $0x0e368366 // smlal v6.8h, v27.8b, v22.8b
+	WORD $0x4e368374 // smlal2 v20.8h, v27.16b, v22.16b
+	WORD $0x4e6068cd // sadalp v13.4s, v6.8h
+	WORD $0x4e606a8e // sadalp v14.4s, v20.8h
+	VADDP V14.S4, V13.S4, V13.S4
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fbe91ad // fmul v13.4s, v13.4s, v30.s[1]
+	WORD $0x4e2dd7ff // fadd v31.4s, v31.4s, v13.4s
+	FMOVQ 128(R11), F7
+	WORD $0x6e27dfff // fmul v31.4s, v31.4s, v7.4s
+	FMOVQ 0(R14), F24
+	WORD $0x4e3fd718 // fadd v24.4s, v24.4s, v31.4s
+	FMOVQ F24, 0(R14)
+	FMOVQ 16(R10), F19
+	FMOVQ 16(R10), F8
+	FMOVQ 512(R11), F11
+	WORD $0x0e39c164 // smull v4.8h, v11.8b, v25.8b
+	WORD $0x4e39c17a // smull2 v26.8h, v11.16b, v25.16b
+	FMOVQ 528(R11), F12
+	WORD $0x0e218184 // smlal v4.8h, v12.8b, v1.8b
+	WORD $0x4e21819a // smlal2 v26.8h, v12.16b, v1.16b
+	WORD $0x4e606893 // sadalp v19.4s, v4.8h
+	WORD $0x4e606b48 // sadalp v8.4s, v26.8h
+	FMOVQ 544(R11), F5
+	WORD $0x0e32c0a9 // smull v9.8h, v5.8b, v18.8b
+	WORD $0x4e32c0aa // smull2 v10.8h, v5.16b, v18.16b
+	FMOVQ 560(R11), F17
+	WORD $0x0e3d8229 // smlal v9.8h, v17.8b, v29.8b
+	WORD $0x4e3d822a // smlal2 v10.8h, v17.16b, v29.16b
+	WORD $0x4e606933 // sadalp v19.4s, v9.8h
+	WORD $0x4e606948 // sadalp v8.4s, v10.8h
+	VADDP V8.S4, V19.S4, V19.S4
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f9e9273 // fmul v19.4s, v19.4s, v30.s[0]
+	FMOVQ 16(R10), F23
 	FMOVQ 16(R10), F15
-	FMOVQ 768(R11), F30
-	WORD $0x0e23c3c4 // smull v4.8h, v30.8b, v3.8b
-	WORD $0x4e23c3df // smull2 v31.8h, v30.16b, v3.16b
-	FMOVQ 784(R11), F5
-	WORD $0x0e2280a4 // smlal v4.8h, v5.8b, v2.8b
-	WORD $0x4e2280bf // smlal2 v31.8h, v5.16b, v2.16b
-	WORD $0x4e60688e // sadalp v14.4s, v4.8h
-	WORD $0x4e606bef // sadalp v15.4s, v31.8h
-	FMOVQ 800(R11), F18
-	WORD $0x0e38c25b // smull v27.8h, v18.8b, v24.8b
-	WORD $0x4e38c247 // smull2 v7.8h, v18.16b, v24.16b
-	FMOVQ 816(R11), F17
-	WORD $0x0e39823b // smlal v27.8h, v17.8b, v25.8b
-	WORD $0x4e398227 // smlal2 v7.8h, v17.16b, v25.16b
-	WORD $0x4e606b6e // sadalp v14.4s, v27.8h
-	WORD $0x4e6068ef // sadalp v15.4s, v7.8h
-	VADDP V15.S4, V14.S4, V14.S4
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f9491ce // fmul v14.4s, v14.4s, v20.s[0]
-	FMOVQ 16(R10), F28
-	FMOVQ 16(R10), F10
-	FMOVQ 832(R11), F21
-	WORD $0x0e3dc2ab // smull v11.8h, v21.8b, v29.8b
-	WORD $0x4e3dc2ac // smull2 v12.8h, v21.16b, v29.16b
-	FMOVQ 848(R11), F19
-	WORD $0x0e3a826b // smlal v11.8h, v19.8b, v26.8b
-	WORD $0x4e3a826c // smlal2 v12.8h, v19.16b, v26.16b
-	WORD $0x4e60697c // sadalp v28.4s, v11.8h
-	WORD $0x4e60698a // sadalp v10.4s, v12.8h
-	FMOVQ 864(R11), F16
-	WORD $0x0e29c217 // smull v23.8h, v16.8b, v9.8b
-	WORD $0x4e29c216 // smull2 v22.8h, v16.16b, v9.16b
-	FMOVQ 880(R11), F13
-	WORD $0x0e2881b7 // smlal v23.8h, v13.8b, v8.8b
-	WORD $0x4e2881b6 // smlal2 v22.8h, v13.16b, v8.16b
-	WORD $0x4e606afc // sadalp v28.4s, v23.8h
-	WORD $0x4e606aca // sadalp v10.4s, v22.8h
-	VADDP V10.S4, V28.S4, V28.S4
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fb4939c // fmul v28.4s, v28.4s, v20.s[1]
-	WORD $0x4e3cd5ce // fadd v14.4s, v14.4s, v28.4s
-	FMOVQ 176(R11), F6
-	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
-	FMOVQ 48(R14), F30
-	WORD $0x4e2ed7de // fadd v30.4s, v30.4s, v14.4s
-	FMOVQ F30, 48(R14)
+	FMOVQ 576(R11), F27
+	WORD $0x0e3cc370 // smull v16.8h, v27.8b, v28.8b
+	WORD $0x4e3cc375 // smull2 v21.8h, v27.16b, v28.16b
+	FMOVQ 592(R11), F6
+	WORD $0x0e2280d0 // smlal v16.8h, v6.8b, v2.8b
+	WORD $0x4e2280d5 // smlal2 v21.8h, v6.16b, v2.16b
+	WORD $0x4e606a17 // sadalp v23.4s, v16.8h
+	WORD $0x4e606aaf // sadalp v15.4s, v21.8h
+	FMOVQ 608(R11), F13
+	WORD $0x0e23c1b4 // smull v20.8h, v13.8b, v3.8b
+	WORD $0x4e23c1ae // smull2 v14.8h, v13.16b, v3.16b
+	FMOVQ 624(R11), F7
+	WORD $0x0e3680f4 // smlal v20.8h, v7.8b, v22.8b
+	WORD $0x4e3680ee // smlal2 v14.8h, v7.16b, v22.16b
+	WORD $0x4e606a97 // sadalp v23.4s, v20.8h
+	WORD $0x4e6069cf // sadalp v15.4s, v14.8h
+	VADDP V15.S4, V23.S4, V23.S4
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4fbe92f7 // fmul v23.4s, v23.4s, v30.s[1]
+	WORD $0x4e37d673 // fadd v19.4s, v19.4s, v23.4s
+	FMOVQ 144(R11), F31
+	WORD $0x6e3fde73 // fmul v19.4s, v19.4s, v31.4s
+	FMOVQ 16(R14), F24
+	WORD $0x4e33d718 // fadd v24.4s, v24.4s, v19.4s
+	FMOVQ F24, 16(R14)
+	FMOVQ 16(R10), F11
+	FMOVQ 16(R10), F12
+	FMOVQ 640(R11), F5
+	WORD $0x0e39c0a4 // smull v4.8h, v5.8b, v25.8b
+	WORD $0x4e39c0ba // smull2 v26.8h, v5.16b, v25.16b
+	FMOVQ 656(R11), F17
+	WORD $0x0e218224 // smlal v4.8h, v17.8b, v1.8b
+	WORD $0x4e21823a // smlal2 v26.8h, v17.16b, v1.16b
+	WORD $0x4e60688b // sadalp v11.4s, v4.8h
+	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
+	FMOVQ 672(R11), F8
+	WORD $0x0e32c109 // smull v9.8h, v8.8b, v18.8b
+	WORD $0x4e32c10a // smull2 v10.8h, v8.16b, v18.16b
+	FMOVQ 688(R11), F27
+	WORD $0x0e3d8369 // smlal v9.8h, v27.8b, v29.8b
+	WORD $0x4e3d836a // smlal2 v10.8h, v27.16b, v29.16b
+	WORD $0x4e60692b // sadalp v11.4s, v9.8h
+	WORD $0x4e60694c // sadalp v12.4s, v10.8h
+	VADDP V12.S4, V11.S4, V11.S4
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f9e916b // fmul v11.4s, v11.4s, v30.s[0]
+	FMOVQ 16(R10), F6
+	FMOVQ 16(R10), F16
+	FMOVQ 704(R11), F7
+	WORD $0x0e3cc0f5 // smull v21.8h, v7.8b, v28.8b
+	WORD $0x4e3cc0ed // smull2 v13.8h, v7.16b, v28.16b
+	FMOVQ 720(R11), F20
+	WORD $0x0e228295 // smlal v21.8h, v20.8b, v2.8b
+	WORD $0x4e22828d // smlal2 v13.8h, v20.16b, v2.16b
+	WORD $0x4e606aa6 // sadalp v6.4s, v21.8h
+	WORD $0x4e6069b0 // sadalp v16.4s, v13.8h
+	FMOVQ 736(R11), F23
+	WORD $0x0e23c2ee // smull v14.8h, v23.8b, v3.8b
+	WORD $0x4e23c2ef // smull2 v15.8h, v23.16b, v3.16b
+	FMOVQ 752(R11), F31
+	WORD $0x0e3683ee // smlal v14.8h, v31.8b, v22.8b
+	WORD $0x4e3683ef // smlal2 v15.8h, v31.16b, v22.16b
+	WORD $0x4e6069c6 // sadalp v6.4s, v14.8h
+	WORD $0x4e6069f0 // sadalp v16.4s, v15.8h
+	VADDP V16.S4, V6.S4, V6.S4
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4fbe90c6 // fmul v6.4s, v6.4s, v30.s[1]
+	WORD $0x4e26d56b // fadd v11.4s, v11.4s, v6.4s
+	FMOVQ 160(R11), F19
+	WORD $0x6e33dd6b // fmul v11.4s, v11.4s, v19.4s
+	FMOVQ 32(R14), F24
+	WORD $0x4e2bd718 // fadd v24.4s, v24.4s, v11.4s
+	FMOVQ F24, 32(R14)
+	FMOVQ 16(R10), F5
+	FMOVQ 16(R10), F17
+	FMOVQ 768(R11), F8
+	WORD $0x0e39c104 // smull v4.8h, v8.8b, v25.8b
+	WORD $0x4e39c11a // smull2 v26.8h, v8.16b, v25.16b
+	FMOVQ 784(R11), F27
+	WORD $0x0e218364 // smlal v4.8h, v27.8b, v1.8b
+	WORD $0x4e21837a // smlal2 v26.8h, v27.16b, v1.16b
+	WORD $0x4e606885 // sadalp v5.4s, v4.8h
+	WORD $0x4e606b51 // sadalp v17.4s, v26.8h
+	FMOVQ 800(R11), F12
+	WORD $0x0e32c189 // smull v9.8h, v12.8b, v18.8b
+	WORD $0x4e32c18a // smull2 v10.8h, v12.16b, v18.16b
+	FMOVQ 816(R11), F7
+	WORD $0x0e3d80e9 // smlal v9.8h, v7.8b, v29.8b
+	WORD $0x4e3d80ea // smlal2 v10.8h, v7.16b, v29.16b
+	WORD $0x4e606925 // sadalp v5.4s, v9.8h
+	WORD $0x4e606951 // sadalp v17.4s, v10.8h
+	VADDP V17.S4, V5.S4, V5.S4
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4f9e90a5 // fmul v5.4s, v5.4s, v30.s[0]
+	FMOVQ 16(R10), F20
+	FMOVQ 16(R10), F21
+	FMOVQ 832(R11), F31
+	WORD $0x0e3cc3ed // smull v13.8h, v31.8b, v28.8b
+	WORD $0x4e3cc3f7 // smull2 v23.8h, v31.16b, v28.16b
+	FMOVQ 848(R11), F14
+	WORD $0x0e2281cd // smlal v13.8h, v14.8b, v2.8b
+	WORD $0x4e2281d7 // smlal2 v23.8h, v14.16b, v2.16b
+	WORD $0x4e6069b4 // sadalp v20.4s, v13.8h
+	WORD $0x4e606af5 // sadalp v21.4s, v23.8h
+	FMOVQ 864(R11), F6
+	WORD $0x0e23c0cf // smull v15.8h, v6.8b, v3.8b
+	WORD $0x4e23c0d0 // smull2 v16.8h, v6.16b, v3.16b
+	FMOVQ 880(R11), F19
+	WORD $0x0e36826f // smlal v15.8h, v19.8b, v22.8b
+	WORD $0x4e368270 // smlal2 v16.8h, v19.16b, v22.16b
+	WORD $0x4e6069f4 // sadalp v20.4s, v15.8h
+	WORD $0x4e606a15 // sadalp v21.4s, v16.8h
+	VADDP V21.S4, V20.S4, V20.S4
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fbe9294 // fmul v20.4s, v20.4s, v30.s[1]
+	WORD $0x4e34d4a5 // fadd v5.4s, v5.4s, v20.4s
+	FMOVQ 176(R11), F11
+	WORD $0x6e2bdca5 // fmul v5.4s, v5.4s, v11.4s
+	FMOVQ 48(R14), F24
+	WORD $0x4e25d718 // fadd v24.4s, v24.4s, v5.4s
+	FMOVQ F24, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12

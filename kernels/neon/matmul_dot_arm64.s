@@ -500,9 +500,11 @@ pair7:
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
 	FMOVQ F8, 176(R11)
 	MOVD 64(R0), R12
-	MOVD R2, R13
+	ADD $0, R2, R13
 	MOVD R3, R14
-row9:
+pair9:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
 	FMOVQ 0(R13), F9
 	FMOVQ 16(R13), F10
 	FMOVQ 32(R13), F11
@@ -510,359 +512,527 @@ row9:
 	VSUB V12.S4, V0.S4, V12.S4
 	VDUP V12.S[2], V13.S4
 	VDUP V12.S[3], V14.S4
-	FMOVQ 0(R10), F15
-	FMOVQ 384(R11), F16
-	WORD $0x4f89e20f // sdot v15.4s, v16.16b, v9.4b[0]
-	FMOVQ 400(R11), F17
-	WORD $0x4fa9e22f // sdot v15.4s, v17.16b, v9.4b[1]
-	FMOVQ 416(R11), F18
-	WORD $0x4f89ea4f // sdot v15.4s, v18.16b, v9.4b[2]
-	FMOVQ 432(R11), F19
-	WORD $0x4fa9ea6f // sdot v15.4s, v19.16b, v9.4b[3]
-	WORD $0x4eadd5ef // fsub v15.4s, v15.4s, v13.4s
-	WORD $0x4f8b91ef // fmul v15.4s, v15.4s, v11.s[0]
-	FMOVQ 0(R10), F20
-	FMOVQ 448(R11), F21
-	WORD $0x4f8ae2b4 // sdot v20.4s, v21.16b, v10.4b[0]
-	FMOVQ 464(R11), F22
-	WORD $0x4faae2d4 // sdot v20.4s, v22.16b, v10.4b[1]
-	FMOVQ 480(R11), F23
-	WORD $0x4f8aeaf4 // sdot v20.4s, v23.16b, v10.4b[2]
-	FMOVQ 496(R11), F24
-	WORD $0x4faaeb14 // sdot v20.4s, v24.16b, v10.4b[3]
-	WORD $0x4eaed694 // fsub v20.4s, v20.4s, v14.4s
-	WORD $0x4fab9294 // fmul v20.4s, v20.4s, v11.s[1]
-	WORD $0x4e34d5ef // fadd v15.4s, v15.4s, v20.4s
-	FMOVQ 128(R11), F25
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	FMOVQ 0(R14), F26
-	WORD $0x4e2fd75a // fadd v26.4s, v26.4s, v15.4s
-	FMOVQ F26, 0(R14)
-	FMOVQ 0(R10), F27
-	FMOVQ 512(R11), F28
-	WORD $0x4f89e39b // sdot v27.4s, v28.16b, v9.4b[0]
-	FMOVQ 528(R11), F29
-	WORD $0x4fa9e3bb // sdot v27.4s, v29.16b, v9.4b[1]
-	FMOVQ 544(R11), F30
-	WORD $0x4f89ebdb // sdot v27.4s, v30.16b, v9.4b[2]
-	FMOVQ 560(R11), F31
-	WORD $0x4fa9ebfb // sdot v27.4s, v31.16b, v9.4b[3]
-	WORD $0x4eadd77b // fsub v27.4s, v27.4s, v13.4s
-	WORD $0x4f8b937b // fmul v27.4s, v27.4s, v11.s[0]
-	FMOVQ 0(R10), F2
-	FMOVQ 576(R11), F3
-	WORD $0x4f8ae062 // sdot v2.4s, v3.16b, v10.4b[0]
-	FMOVQ 592(R11), F4
-	WORD $0x4faae082 // sdot v2.4s, v4.16b, v10.4b[1]
-	FMOVQ 608(R11), F5
-	WORD $0x4f8ae8a2 // sdot v2.4s, v5.16b, v10.4b[2]
-	FMOVQ 624(R11), F6
-	WORD $0x4faae8c2 // sdot v2.4s, v6.16b, v10.4b[3]
-	WORD $0x4eaed442 // fsub v2.4s, v2.4s, v14.4s
-	WORD $0x4fab9042 // fmul v2.4s, v2.4s, v11.s[1]
-	WORD $0x4e22d77b // fadd v27.4s, v27.4s, v2.4s
-	FMOVQ 144(R11), F7
-	WORD $0x6e27df7b // fmul v27.4s, v27.4s, v7.4s
-	FMOVQ 16(R14), F8
-	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
-	FMOVQ F8, 16(R14)
-	FMOVQ 0(R10), F12
-	FMOVQ 640(R11), F16
-	WORD $0x4f89e20c // sdot v12.4s, v16.16b, v9.4b[0]
-	FMOVQ 656(R11), F17
-	WORD $0x4fa9e22c // sdot v12.4s, v17.16b, v9.4b[1]
-	FMOVQ 672(R11), F18
-	WORD $0x4f89ea4c // sdot v12.4s, v18.16b, v9.4b[2]
-	FMOVQ 688(R11), F19
-	WORD $0x4fa9ea6c // sdot v12.4s, v19.16b, v9.4b[3]
-	WORD $0x4eadd58c // fsub v12.4s, v12.4s, v13.4s
-	WORD $0x4f8b918c // fmul v12.4s, v12.4s, v11.s[0]
+	FMOVQ 0(R20), F15
+	FMOVQ 16(R20), F16
+	FMOVQ 32(R20), F17
+	VSHL $3, V17.S4, V18.S4
+	VSUB V18.S4, V0.S4, V18.S4
+	VDUP V18.S[2], V19.S4
+	VDUP V18.S[3], V20.S4
 	FMOVQ 0(R10), F21
-	FMOVQ 704(R11), F22
-	WORD $0x4f8ae2d5 // sdot v21.4s, v22.16b, v10.4b[0]
-	FMOVQ 720(R11), F23
-	WORD $0x4faae2f5 // sdot v21.4s, v23.16b, v10.4b[1]
-	FMOVQ 736(R11), F24
-	WORD $0x4f8aeb15 // sdot v21.4s, v24.16b, v10.4b[2]
-	FMOVQ 752(R11), F20
-	WORD $0x4faaea95 // sdot v21.4s, v20.16b, v10.4b[3]
-	WORD $0x4eaed6b5 // fsub v21.4s, v21.4s, v14.4s
-	WORD $0x4fab92b5 // fmul v21.4s, v21.4s, v11.s[1]
-	WORD $0x4e35d58c // fadd v12.4s, v12.4s, v21.4s
-	FMOVQ 160(R11), F25
-	WORD $0x6e39dd8c // fmul v12.4s, v12.4s, v25.4s
-	FMOVQ 32(R14), F15
-	WORD $0x4e2cd5ef // fadd v15.4s, v15.4s, v12.4s
-	FMOVQ F15, 32(R14)
-	FMOVQ 0(R10), F26
-	FMOVQ 768(R11), F28
-	WORD $0x4f89e39a // sdot v26.4s, v28.16b, v9.4b[0]
-	FMOVQ 784(R11), F29
-	WORD $0x4fa9e3ba // sdot v26.4s, v29.16b, v9.4b[1]
-	FMOVQ 800(R11), F30
-	WORD $0x4f89ebda // sdot v26.4s, v30.16b, v9.4b[2]
-	FMOVQ 816(R11), F31
-	WORD $0x4fa9ebfa // sdot v26.4s, v31.16b, v9.4b[3]
-	WORD $0x4eadd75a // fsub v26.4s, v26.4s, v13.4s
-	WORD $0x4f8b935a // fmul v26.4s, v26.4s, v11.s[0]
+	FMOVQ 0(R10), F22
+	FMOVQ 384(R11), F23
+	WORD $0x4f89e2f5 // sdot v21.4s, v23.16b, v9.4b[0]
+	WORD $0x4f8fe2f6 // sdot v22.4s, v23.16b, v15.4b[0]
+	FMOVQ 400(R11), F24
+	WORD $0x4fa9e315 // sdot v21.4s, v24.16b, v9.4b[1]
+	WORD $0x4fafe316 // sdot v22.4s, v24.16b, v15.4b[1]
+	FMOVQ 416(R11), F25
+	WORD $0x4f89eb35 // sdot v21.4s, v25.16b, v9.4b[2]
+	WORD $0x4f8feb36 // sdot v22.4s, v25.16b, v15.4b[2]
+	FMOVQ 432(R11), F26
+	WORD $0x4fa9eb55 // sdot v21.4s, v26.16b, v9.4b[3]
+	WORD $0x4fafeb56 // sdot v22.4s, v26.16b, v15.4b[3]
+	WORD $0x4eadd6b5 // fsub v21.4s, v21.4s, v13.4s
+	WORD $0x4f8b92b5 // fmul v21.4s, v21.4s, v11.s[0]
+	WORD $0x4eb3d6d6 // fsub v22.4s, v22.4s, v19.4s
+	WORD $0x4f9192d6 // fmul v22.4s, v22.4s, v17.s[0]
+	FMOVQ 0(R10), F27
+	FMOVQ 0(R10), F28
+	FMOVQ 448(R11), F29
+	WORD $0x4f8ae3bb // sdot v27.4s, v29.16b, v10.4b[0]
+	WORD $0x4f90e3bc // sdot v28.4s, v29.16b, v16.4b[0]
+	FMOVQ 464(R11), F30
+	WORD $0x4faae3db // sdot v27.4s, v30.16b, v10.4b[1]
+	WORD $0x4fb0e3dc // sdot v28.4s, v30.16b, v16.4b[1]
+	FMOVQ 480(R11), F31
+	WORD $0x4f8aebfb // sdot v27.4s, v31.16b, v10.4b[2]
+	WORD $0x4f90ebfc // sdot v28.4s, v31.16b, v16.4b[2]
+	FMOVQ 496(R11), F2
+	WORD $0x4faae85b // sdot v27.4s, v2.16b, v10.4b[3]
+	WORD $0x4fb0e85c // sdot v28.4s, v2.16b, v16.4b[3]
+	WORD $0x4eaed77b // fsub v27.4s, v27.4s, v14.4s
+	WORD $0x4fab937b // fmul v27.4s, v27.4s, v11.s[1]
+	WORD $0x4eb4d79c // fsub v28.4s, v28.4s, v20.4s
+	WORD $0x4fb1939c // fmul v28.4s, v28.4s, v17.s[1]
+	WORD $0x4e3bd6b5 // fadd v21.4s, v21.4s, v27.4s
+	WORD $0x4e3cd6d6 // fadd v22.4s, v22.4s, v28.4s
+	FMOVQ 128(R11), F3
+	WORD $0x6e23deb5 // fmul v21.4s, v21.4s, v3.4s
+	WORD $0x6e23ded6 // fmul v22.4s, v22.4s, v3.4s
+	FMOVQ 0(R14), F4
+	WORD $0x4e35d484 // fadd v4.4s, v4.4s, v21.4s
+	FMOVQ F4, 0(R14)
+	FMOVQ 0(R21), F5
+	WORD $0x4e36d4a5 // fadd v5.4s, v5.4s, v22.4s
+	FMOVQ F5, 0(R21)
+	FMOVQ 0(R10), F6
+	FMOVQ 0(R10), F7
+	FMOVQ 512(R11), F8
+	WORD $0x4f89e106 // sdot v6.4s, v8.16b, v9.4b[0]
+	WORD $0x4f8fe107 // sdot v7.4s, v8.16b, v15.4b[0]
+	FMOVQ 528(R11), F12
+	WORD $0x4fa9e186 // sdot v6.4s, v12.16b, v9.4b[1]
+	WORD $0x4fafe187 // sdot v7.4s, v12.16b, v15.4b[1]
+	FMOVQ 544(R11), F18
+	WORD $0x4f89ea46 // sdot v6.4s, v18.16b, v9.4b[2]
+	WORD $0x4f8fea47 // sdot v7.4s, v18.16b, v15.4b[2]
+	FMOVQ 560(R11), F23
+	WORD $0x4fa9eae6 // sdot v6.4s, v23.16b, v9.4b[3]
+	WORD $0x4fafeae7 // sdot v7.4s, v23.16b, v15.4b[3]
+	WORD $0x4eadd4c6 // fsub v6.4s, v6.4s, v13.4s
+	WORD $0x4f8b90c6 // fmul v6.4s, v6.4s, v11.s[0]
+	WORD $0x4eb3d4e7 // fsub v7.4s, v7.4s, v19.4s
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	FMOVQ 0(R10), F24
+	FMOVQ 0(R10), F25
+	FMOVQ 576(R11), F26
+	WORD $0x4f8ae358 // sdot v24.4s, v26.16b, v10.4b[0]
+	WORD $0x4f90e359 // sdot v25.4s, v26.16b, v16.4b[0]
+	FMOVQ 592(R11), F29
+	WORD $0x4faae3b8 // sdot v24.4s, v29.16b, v10.4b[1]
+	WORD $0x4fb0e3b9 // sdot v25.4s, v29.16b, v16.4b[1]
+	FMOVQ 608(R11), F30
+	WORD $0x4f8aebd8 // sdot v24.4s, v30.16b, v10.4b[2]
+	WORD $0x4f90ebd9 // sdot v25.4s, v30.16b, v16.4b[2]
+	FMOVQ 624(R11), F31
+	WORD $0x4faaebf8 // sdot v24.4s, v31.16b, v10.4b[3]
+	WORD $0x4fb0ebf9 // sdot v25.4s, v31.16b, v16.4b[3]
+	WORD $0x4eaed718 // fsub v24.4s, v24.4s, v14.4s
+	WORD $0x4fab9318 // fmul v24.4s, v24.4s, v11.s[1]
+	WORD $0x4eb4d739 // fsub v25.4s, v25.4s, v20.4s
+	WORD $0x4fb19339 // fmul v25.4s, v25.4s, v17.s[1]
+	WORD $0x4e38d4c6 // fadd v6.4s, v6.4s, v24.4s
+	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
+	FMOVQ 144(R11), F2
+	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
+	WORD $0x6e22dce7 // fmul v7.4s, v7.4s, v2.4s
+	FMOVQ 16(R14), F27
+	WORD $0x4e26d77b // fadd v27.4s, v27.4s, v6.4s
+	FMOVQ F27, 16(R14)
+	FMOVQ 16(R21), F28
+	WORD $0x4e27d79c // fadd v28.4s, v28.4s, v7.4s
+	FMOVQ F28, 16(R21)
 	FMOVQ 0(R10), F3
-	FMOVQ 832(R11), F4
-	WORD $0x4f8ae083 // sdot v3.4s, v4.16b, v10.4b[0]
-	FMOVQ 848(R11), F5
-	WORD $0x4faae0a3 // sdot v3.4s, v5.16b, v10.4b[1]
-	FMOVQ 864(R11), F6
-	WORD $0x4f8ae8c3 // sdot v3.4s, v6.16b, v10.4b[2]
-	FMOVQ 880(R11), F2
-	WORD $0x4faae843 // sdot v3.4s, v2.16b, v10.4b[3]
-	WORD $0x4eaed463 // fsub v3.4s, v3.4s, v14.4s
-	WORD $0x4fab9063 // fmul v3.4s, v3.4s, v11.s[1]
-	WORD $0x4e23d75a // fadd v26.4s, v26.4s, v3.4s
-	FMOVQ 176(R11), F7
-	WORD $0x6e27df5a // fmul v26.4s, v26.4s, v7.4s
-	FMOVQ 48(R14), F27
-	WORD $0x4e3ad77b // fadd v27.4s, v27.4s, v26.4s
-	FMOVQ F27, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row9
+	FMOVQ 0(R10), F21
+	FMOVQ 640(R11), F4
+	WORD $0x4f89e083 // sdot v3.4s, v4.16b, v9.4b[0]
+	WORD $0x4f8fe095 // sdot v21.4s, v4.16b, v15.4b[0]
+	FMOVQ 656(R11), F22
+	WORD $0x4fa9e2c3 // sdot v3.4s, v22.16b, v9.4b[1]
+	WORD $0x4fafe2d5 // sdot v21.4s, v22.16b, v15.4b[1]
+	FMOVQ 672(R11), F5
+	WORD $0x4f89e8a3 // sdot v3.4s, v5.16b, v9.4b[2]
+	WORD $0x4f8fe8b5 // sdot v21.4s, v5.16b, v15.4b[2]
+	FMOVQ 688(R11), F8
+	WORD $0x4fa9e903 // sdot v3.4s, v8.16b, v9.4b[3]
+	WORD $0x4fafe915 // sdot v21.4s, v8.16b, v15.4b[3]
+	WORD $0x4eadd463 // fsub v3.4s, v3.4s, v13.4s
+	WORD $0x4f8b9063 // fmul v3.4s, v3.4s, v11.s[0]
+	WORD $0x4eb3d6b5 // fsub v21.4s, v21.4s, v19.4s
+	WORD $0x4f9192b5 // fmul v21.4s, v21.4s, v17.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 0(R10), F18
+	FMOVQ 704(R11), F23
+	WORD $0x4f8ae2ec // sdot v12.4s, v23.16b, v10.4b[0]
+	WORD $0x4f90e2f2 // sdot v18.4s, v23.16b, v16.4b[0]
+	FMOVQ 720(R11), F26
+	WORD $0x4faae34c // sdot v12.4s, v26.16b, v10.4b[1]
+	WORD $0x4fb0e352 // sdot v18.4s, v26.16b, v16.4b[1]
+	FMOVQ 736(R11), F29
+	WORD $0x4f8aebac // sdot v12.4s, v29.16b, v10.4b[2]
+	WORD $0x4f90ebb2 // sdot v18.4s, v29.16b, v16.4b[2]
+	FMOVQ 752(R11), F30
+	WORD $0x4faaebcc // sdot v12.4s, v30.16b, v10.4b[3]
+	WORD $0x4fb0ebd2 // sdot v18.4s, v30.16b, v16.4b[3]
+	WORD $0x4eaed58c // fsub v12.4s, v12.4s, v14.4s
+	WORD $0x4fab918c // fmul v12.4s, v12.4s, v11.s[1]
+	WORD $0x4eb4d652 // fsub v18.4s, v18.4s, v20.4s
+	WORD $0x4fb19252 // fmul v18.4s, v18.4s, v17.s[1]
+	WORD $0x4e2cd463 // fadd v3.4s, v3.4s, v12.4s
+	WORD $0x4e32d6b5 // fadd v21.4s, v21.4s, v18.4s
+	FMOVQ 160(R11), F31
+	WORD $0x6e3fdc63 // fmul v3.4s, v3.4s, v31.4s
+	WORD $0x6e3fdeb5 // fmul v21.4s, v21.4s, v31.4s
+	FMOVQ 32(R14), F24
+	WORD $0x4e23d718 // fadd v24.4s, v24.4s, v3.4s
+	FMOVQ F24, 32(R14)
+	FMOVQ 32(R21), F25
+	WORD $0x4e35d739 // fadd v25.4s, v25.4s, v21.4s
+	FMOVQ F25, 32(R21)
+	FMOVQ 0(R10), F2
+	FMOVQ 0(R10), F6
+	FMOVQ 768(R11), F27
+	WORD $0x4f89e362 // sdot v2.4s, v27.16b, v9.4b[0]
+	WORD $0x4f8fe366 // sdot v6.4s, v27.16b, v15.4b[0]
+	FMOVQ 784(R11), F7
+	WORD $0x4fa9e0e2 // sdot v2.4s, v7.16b, v9.4b[1]
+	WORD $0x4fafe0e6 // sdot v6.4s, v7.16b, v15.4b[1]
+	FMOVQ 800(R11), F28
+	WORD $0x4f89eb82 // sdot v2.4s, v28.16b, v9.4b[2]
+	WORD $0x4f8feb86 // sdot v6.4s, v28.16b, v15.4b[2]
+	FMOVQ 816(R11), F4
+	WORD $0x4fa9e882 // sdot v2.4s, v4.16b, v9.4b[3]
+	WORD $0x4fafe886 // sdot v6.4s, v4.16b, v15.4b[3]
+	WORD $0x4eadd442 // fsub v2.4s, v2.4s, v13.4s
+	WORD $0x4f8b9042 // fmul v2.4s, v2.4s, v11.s[0]
+	WORD $0x4eb3d4c6 // fsub v6.4s, v6.4s, v19.4s
+	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
+	FMOVQ 0(R10), F22
+	FMOVQ 0(R10), F5
+	FMOVQ 832(R11), F8
+	WORD $0x4f8ae116 // sdot v22.4s, v8.16b, v10.4b[0]
+	WORD $0x4f90e105 // sdot v5.4s, v8.16b, v16.4b[0]
+	FMOVQ 848(R11), F23
+	WORD $0x4faae2f6 // sdot v22.4s, v23.16b, v10.4b[1]
+	WORD $0x4fb0e2e5 // sdot v5.4s, v23.16b, v16.4b[1]
+	FMOVQ 864(R11), F26
+	WORD $0x4f8aeb56 // sdot v22.4s, v26.16b, v10.4b[2]
+	WORD $0x4f90eb45 // sdot v5.4s, v26.16b, v16.4b[2]
+	FMOVQ 880(R11), F29
+	WORD $0x4faaebb6 // sdot v22.4s, v29.16b, v10.4b[3]
+	WORD $0x4fb0eba5 // sdot v5.4s, v29.16b, v16.4b[3]
+	WORD $0x4eaed6d6 // fsub v22.4s, v22.4s, v14.4s
+	WORD $0x4fab92d6 // fmul v22.4s, v22.4s, v11.s[1]
+	WORD $0x4eb4d4a5 // fsub v5.4s, v5.4s, v20.4s
+	WORD $0x4fb190a5 // fmul v5.4s, v5.4s, v17.s[1]
+	WORD $0x4e36d442 // fadd v2.4s, v2.4s, v22.4s
+	WORD $0x4e25d4c6 // fadd v6.4s, v6.4s, v5.4s
+	FMOVQ 176(R11), F30
+	WORD $0x6e3edc42 // fmul v2.4s, v2.4s, v30.4s
+	WORD $0x6e3edcc6 // fmul v6.4s, v6.4s, v30.4s
+	FMOVQ 48(R14), F12
+	WORD $0x4e22d58c // fadd v12.4s, v12.4s, v2.4s
+	FMOVQ F12, 48(R14)
+	FMOVQ 48(R21), F18
+	WORD $0x4e26d652 // fadd v18.4s, v18.4s, v6.4s
+	FMOVQ F18, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair9
 	SUBS $1, R4
 	BEQ last8
-	FMOVQ 320(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 384(R11)
-	FMOVQ 384(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 400(R11)
-	FMOVQ 448(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 416(R11)
-	FMOVQ 512(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ F18, 432(R11)
-	FMOVQ 320(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	FMOVQ F19, 448(R11)
-	FMOVQ 384(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	FMOVQ F22, 464(R11)
-	FMOVQ 448(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	FMOVQ F23, 480(R11)
-	FMOVQ 512(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	FMOVQ F24, 496(R11)
-	FMOVD 32(R1), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	FMOVQ F20, 128(R11)
-	FMOVQ 336(R1), F21
+	FMOVQ 320(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ F31, 384(R11)
+	FMOVQ 384(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	FMOVQ F3, 400(R11)
+	FMOVQ 448(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ F24, 416(R11)
+	FMOVQ 512(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 512(R11)
-	FMOVQ 400(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 528(R11)
-	FMOVQ 464(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 544(R11)
-	FMOVQ 528(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 560(R11)
-	FMOVQ 336(R1), F28
+	FMOVQ F21, 432(R11)
+	FMOVQ 320(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	FMOVQ F25, 448(R11)
+	FMOVQ 384(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	FMOVQ F27, 464(R11)
+	FMOVQ 448(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	FMOVQ F7, 480(R11)
+	FMOVQ 512(R1), F28
 	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 576(R11)
-	FMOVQ 400(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 592(R11)
+	FMOVQ F28, 496(R11)
+	FMOVD 32(R1), F4
+	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
+	FMOVQ F4, 128(R11)
+	FMOVQ 336(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	FMOVQ F8, 512(R11)
+	FMOVQ 400(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ F23, 528(R11)
+	FMOVQ 464(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ F26, 544(R11)
+	FMOVQ 528(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ F29, 560(R11)
+	FMOVQ 336(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	FMOVQ F22, 576(R11)
+	FMOVQ 400(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	FMOVQ F5, 592(R11)
 	FMOVQ 464(R1), F30
 	VUSHR $4, V30.B16, V30.B16
 	FMOVQ F30, 608(R11)
-	FMOVQ 528(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ F31, 624(R11)
-	FMOVD 40(R1), F4
-	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	FMOVQ F4, 144(R11)
-	FMOVQ 352(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 640(R11)
-	FMOVQ 416(R1), F6
+	FMOVQ 528(R1), F2
+	VUSHR $4, V2.B16, V2.B16
+	FMOVQ F2, 624(R11)
+	FMOVD 40(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ F12, 144(R11)
+	FMOVQ 352(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 656(R11)
-	FMOVQ 480(R1), F2
-	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 672(R11)
-	FMOVQ 544(R1), F3
-	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 688(R11)
-	FMOVQ 352(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 704(R11)
-	FMOVQ 416(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	FMOVQ F26, 720(R11)
-	FMOVQ 480(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 736(R11)
-	FMOVQ 544(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	FMOVQ F9, 752(R11)
-	FMOVD 48(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 160(R11)
-	FMOVQ 368(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 768(R11)
-	FMOVQ 432(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 784(R11)
-	FMOVQ 496(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 800(R11)
-	FMOVQ 560(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 816(R11)
-	FMOVQ 368(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	FMOVQ F16, 832(R11)
-	FMOVQ 432(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 848(R11)
-	FMOVQ 496(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 864(R11)
-	FMOVQ 560(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	FMOVQ F19, 880(R11)
-	FMOVD 56(R1), F22
-	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	FMOVQ F22, 176(R11)
+	FMOVQ F6, 640(R11)
+	FMOVQ 416(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ F18, 656(R11)
+	FMOVQ 480(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ F9, 672(R11)
+	FMOVQ 544(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ F10, 688(R11)
+	FMOVQ 352(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	FMOVQ F11, 704(R11)
+	FMOVQ 416(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	FMOVQ F13, 720(R11)
+	FMOVQ 480(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	FMOVQ F14, 736(R11)
+	FMOVQ 544(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	FMOVQ F15, 752(R11)
+	FMOVD 48(R1), F16
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	FMOVQ F16, 160(R11)
+	FMOVQ 368(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	FMOVQ F17, 768(R11)
+	FMOVQ 432(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ F19, 784(R11)
+	FMOVQ 496(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ F20, 800(R11)
+	FMOVQ 560(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ F31, 816(R11)
+	FMOVQ 368(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	FMOVQ F3, 832(R11)
+	FMOVQ 432(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	FMOVQ F24, 848(R11)
+	FMOVQ 496(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	FMOVQ F21, 864(R11)
+	FMOVQ 560(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	FMOVQ F25, 880(R11)
+	FMOVD 56(R1), F27
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	FMOVQ F27, 176(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row10:
-	FMOVQ 0(R13), F23
-	FMOVQ 16(R13), F24
-	FMOVQ 32(R13), F20
-	VSHL $3, V20.S4, V21.S4
-	VSUB V21.S4, V0.S4, V21.S4
-	VDUP V21.S[2], V25.S4
-	VDUP V21.S[3], V12.S4
-	FMOVQ 0(R10), F15
-	FMOVQ 384(R11), F28
-	WORD $0x4f97e38f // sdot v15.4s, v28.16b, v23.4b[0]
-	FMOVQ 400(R11), F29
-	WORD $0x4fb7e3af // sdot v15.4s, v29.16b, v23.4b[1]
-	FMOVQ 416(R11), F30
-	WORD $0x4f97ebcf // sdot v15.4s, v30.16b, v23.4b[2]
-	FMOVQ 432(R11), F31
-	WORD $0x4fb7ebef // sdot v15.4s, v31.16b, v23.4b[3]
-	WORD $0x4eb9d5ef // fsub v15.4s, v15.4s, v25.4s
-	WORD $0x4f9491ef // fmul v15.4s, v15.4s, v20.s[0]
-	FMOVQ 0(R10), F4
-	FMOVQ 448(R11), F5
-	WORD $0x4f98e0a4 // sdot v4.4s, v5.16b, v24.4b[0]
-	FMOVQ 464(R11), F6
-	WORD $0x4fb8e0c4 // sdot v4.4s, v6.16b, v24.4b[1]
-	FMOVQ 480(R11), F2
-	WORD $0x4f98e844 // sdot v4.4s, v2.16b, v24.4b[2]
-	FMOVQ 496(R11), F3
-	WORD $0x4fb8e864 // sdot v4.4s, v3.16b, v24.4b[3]
-	WORD $0x4eacd484 // fsub v4.4s, v4.4s, v12.4s
-	WORD $0x4fb49084 // fmul v4.4s, v4.4s, v20.s[1]
-	WORD $0x4e24d5ef // fadd v15.4s, v15.4s, v4.4s
-	FMOVQ 128(R11), F7
-	WORD $0x6e27ddef // fmul v15.4s, v15.4s, v7.4s
-	FMOVQ 0(R14), F26
-	WORD $0x4e2fd75a // fadd v26.4s, v26.4s, v15.4s
-	FMOVQ F26, 0(R14)
-	FMOVQ 0(R10), F27
-	FMOVQ 512(R11), F9
-	WORD $0x4f97e13b // sdot v27.4s, v9.16b, v23.4b[0]
-	FMOVQ 528(R11), F10
-	WORD $0x4fb7e15b // sdot v27.4s, v10.16b, v23.4b[1]
-	FMOVQ 544(R11), F11
-	WORD $0x4f97e97b // sdot v27.4s, v11.16b, v23.4b[2]
-	FMOVQ 560(R11), F13
-	WORD $0x4fb7e9bb // sdot v27.4s, v13.16b, v23.4b[3]
-	WORD $0x4eb9d77b // fsub v27.4s, v27.4s, v25.4s
-	WORD $0x4f94937b // fmul v27.4s, v27.4s, v20.s[0]
+pair10:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
+	FMOVQ 0(R13), F7
+	FMOVQ 16(R13), F28
+	FMOVQ 32(R13), F4
+	VSHL $3, V4.S4, V8.S4
+	VSUB V8.S4, V0.S4, V8.S4
+	VDUP V8.S[2], V23.S4
+	VDUP V8.S[3], V26.S4
+	FMOVQ 0(R20), F29
+	FMOVQ 16(R20), F22
+	FMOVQ 32(R20), F5
+	VSHL $3, V5.S4, V30.S4
+	VSUB V30.S4, V0.S4, V30.S4
+	VDUP V30.S[2], V2.S4
+	VDUP V30.S[3], V12.S4
+	FMOVQ 0(R10), F6
+	FMOVQ 0(R10), F18
+	FMOVQ 384(R11), F9
+	WORD $0x4f87e126 // sdot v6.4s, v9.16b, v7.4b[0]
+	WORD $0x4f9de132 // sdot v18.4s, v9.16b, v29.4b[0]
+	FMOVQ 400(R11), F10
+	WORD $0x4fa7e146 // sdot v6.4s, v10.16b, v7.4b[1]
+	WORD $0x4fbde152 // sdot v18.4s, v10.16b, v29.4b[1]
+	FMOVQ 416(R11), F11
+	WORD $0x4f87e966 // sdot v6.4s, v11.16b, v7.4b[2]
+	WORD $0x4f9de972 // sdot v18.4s, v11.16b, v29.4b[2]
+	FMOVQ 432(R11), F13
+	WORD $0x4fa7e9a6 // sdot v6.4s, v13.16b, v7.4b[3]
+	WORD $0x4fbde9b2 // sdot v18.4s, v13.16b, v29.4b[3]
+	WORD $0x4eb7d4c6 // fsub v6.4s, v6.4s, v23.4s
+	WORD $0x4f8490c6 // fmul v6.4s, v6.4s, v4.s[0]
+	WORD $0x4ea2d652 // fsub v18.4s, v18.4s, v2.4s
+	WORD $0x4f859252 // fmul v18.4s, v18.4s, v5.s[0]
 	FMOVQ 0(R10), F14
-	FMOVQ 576(R11), F8
-	WORD $0x4f98e10e // sdot v14.4s, v8.16b, v24.4b[0]
-	FMOVQ 592(R11), F16
-	WORD $0x4fb8e20e // sdot v14.4s, v16.16b, v24.4b[1]
-	FMOVQ 608(R11), F17
-	WORD $0x4f98ea2e // sdot v14.4s, v17.16b, v24.4b[2]
-	FMOVQ 624(R11), F18
-	WORD $0x4fb8ea4e // sdot v14.4s, v18.16b, v24.4b[3]
-	WORD $0x4eacd5ce // fsub v14.4s, v14.4s, v12.4s
-	WORD $0x4fb491ce // fmul v14.4s, v14.4s, v20.s[1]
-	WORD $0x4e2ed77b // fadd v27.4s, v27.4s, v14.4s
-	FMOVQ 144(R11), F19
-	WORD $0x6e33df7b // fmul v27.4s, v27.4s, v19.4s
-	FMOVQ 16(R14), F22
-	WORD $0x4e3bd6d6 // fadd v22.4s, v22.4s, v27.4s
-	FMOVQ F22, 16(R14)
+	FMOVQ 0(R10), F15
+	FMOVQ 448(R11), F16
+	WORD $0x4f9ce20e // sdot v14.4s, v16.16b, v28.4b[0]
+	WORD $0x4f96e20f // sdot v15.4s, v16.16b, v22.4b[0]
+	FMOVQ 464(R11), F17
+	WORD $0x4fbce22e // sdot v14.4s, v17.16b, v28.4b[1]
+	WORD $0x4fb6e22f // sdot v15.4s, v17.16b, v22.4b[1]
+	FMOVQ 480(R11), F19
+	WORD $0x4f9cea6e // sdot v14.4s, v19.16b, v28.4b[2]
+	WORD $0x4f96ea6f // sdot v15.4s, v19.16b, v22.4b[2]
+	FMOVQ 496(R11), F20
+	WORD $0x4fbcea8e // sdot v14.4s, v20.16b, v28.4b[3]
+	WORD $0x4fb6ea8f // sdot v15.4s, v20.16b, v22.4b[3]
+	WORD $0x4ebad5ce // fsub v14.4s, v14.4s, v26.4s
+	WORD $0x4fa491ce // fmul v14.4s, v14.4s, v4.s[1]
+	WORD $0x4eacd5ef // fsub v15.4s, v15.4s, v12.4s
+	WORD $0x4fa591ef // fmul v15.4s, v15.4s, v5.s[1]
+	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
+	WORD $0x4e2fd652 // fadd v18.4s, v18.4s, v15.4s
+	FMOVQ 128(R11), F31
+	WORD $0x6e3fdcc6 // fmul v6.4s, v6.4s, v31.4s
+	WORD $0x6e3fde52 // fmul v18.4s, v18.4s, v31.4s
+	FMOVQ 0(R14), F3
+	WORD $0x4e26d463 // fadd v3.4s, v3.4s, v6.4s
+	FMOVQ F3, 0(R14)
+	FMOVQ 0(R21), F24
+	WORD $0x4e32d718 // fadd v24.4s, v24.4s, v18.4s
+	FMOVQ F24, 0(R21)
 	FMOVQ 0(R10), F21
-	FMOVQ 640(R11), F28
-	WORD $0x4f97e395 // sdot v21.4s, v28.16b, v23.4b[0]
-	FMOVQ 656(R11), F29
-	WORD $0x4fb7e3b5 // sdot v21.4s, v29.16b, v23.4b[1]
-	FMOVQ 672(R11), F30
-	WORD $0x4f97ebd5 // sdot v21.4s, v30.16b, v23.4b[2]
-	FMOVQ 688(R11), F31
-	WORD $0x4fb7ebf5 // sdot v21.4s, v31.16b, v23.4b[3]
-	WORD $0x4eb9d6b5 // fsub v21.4s, v21.4s, v25.4s
-	WORD $0x4f9492b5 // fmul v21.4s, v21.4s, v20.s[0]
-	FMOVQ 0(R10), F5
-	FMOVQ 704(R11), F6
-	WORD $0x4f98e0c5 // sdot v5.4s, v6.16b, v24.4b[0]
-	FMOVQ 720(R11), F2
-	WORD $0x4fb8e045 // sdot v5.4s, v2.16b, v24.4b[1]
-	FMOVQ 736(R11), F3
-	WORD $0x4f98e865 // sdot v5.4s, v3.16b, v24.4b[2]
-	FMOVQ 752(R11), F4
-	WORD $0x4fb8e885 // sdot v5.4s, v4.16b, v24.4b[3]
-	WORD $0x4eacd4a5 // fsub v5.4s, v5.4s, v12.4s
-	WORD $0x4fb490a5 // fmul v5.4s, v5.4s, v20.s[1]
-	WORD $0x4e25d6b5 // fadd v21.4s, v21.4s, v5.4s
-	FMOVQ 160(R11), F7
-	WORD $0x6e27deb5 // fmul v21.4s, v21.4s, v7.4s
-	FMOVQ 32(R14), F15
-	WORD $0x4e35d5ef // fadd v15.4s, v15.4s, v21.4s
-	FMOVQ F15, 32(R14)
-	FMOVQ 0(R10), F26
-	FMOVQ 768(R11), F9
-	WORD $0x4f97e13a // sdot v26.4s, v9.16b, v23.4b[0]
-	FMOVQ 784(R11), F10
-	WORD $0x4fb7e15a // sdot v26.4s, v10.16b, v23.4b[1]
-	FMOVQ 800(R11), F11
-	WORD $0x4f97e97a // sdot v26.4s, v11.16b, v23.4b[2]
-	FMOVQ 816(R11), F13
-	WORD $0x4fb7e9ba // sdot v26.4s, v13.16b, v23.4b[3]
-	WORD $0x4eb9d75a // fsub v26.4s, v26.4s, v25.4s
-	WORD $0x4f94935a // fmul v26.4s, v26.4s, v20.s[0]
+	FMOVQ 0(R10), F25
+	FMOVQ 512(R11), F27
+	WORD $0x4f87e375 // sdot v21.4s, v27.16b, v7.4b[0]
+	WORD $0x4f9de379 // sdot v25.4s, v27.16b, v29.4b[0]
+	FMOVQ 528(R11), F8
+	WORD $0x4fa7e115 // sdot v21.4s, v8.16b, v7.4b[1]
+	WORD $0x4fbde119 // sdot v25.4s, v8.16b, v29.4b[1]
+	FMOVQ 544(R11), F30
+	WORD $0x4f87ebd5 // sdot v21.4s, v30.16b, v7.4b[2]
+	WORD $0x4f9debd9 // sdot v25.4s, v30.16b, v29.4b[2]
+	FMOVQ 560(R11), F9
+	WORD $0x4fa7e935 // sdot v21.4s, v9.16b, v7.4b[3]
+	WORD $0x4fbde939 // sdot v25.4s, v9.16b, v29.4b[3]
+	WORD $0x4eb7d6b5 // fsub v21.4s, v21.4s, v23.4s
+	WORD $0x4f8492b5 // fmul v21.4s, v21.4s, v4.s[0]
+	WORD $0x4ea2d739 // fsub v25.4s, v25.4s, v2.4s
+	WORD $0x4f859339 // fmul v25.4s, v25.4s, v5.s[0]
+	FMOVQ 0(R10), F10
+	FMOVQ 0(R10), F11
+	FMOVQ 576(R11), F13
+	WORD $0x4f9ce1aa // sdot v10.4s, v13.16b, v28.4b[0]
+	WORD $0x4f96e1ab // sdot v11.4s, v13.16b, v22.4b[0]
+	FMOVQ 592(R11), F16
+	WORD $0x4fbce20a // sdot v10.4s, v16.16b, v28.4b[1]
+	WORD $0x4fb6e20b // sdot v11.4s, v16.16b, v22.4b[1]
+	FMOVQ 608(R11), F17
+	WORD $0x4f9cea2a // sdot v10.4s, v17.16b, v28.4b[2]
+	WORD $0x4f96ea2b // sdot v11.4s, v17.16b, v22.4b[2]
+	FMOVQ 624(R11), F19
+	WORD $0x4fbcea6a // sdot v10.4s, v19.16b, v28.4b[3]
+	WORD $0x4fb6ea6b // sdot v11.4s, v19.16b, v22.4b[3]
+	WORD $0x4ebad54a // fsub v10.4s, v10.4s, v26.4s
+	WORD $0x4fa4914a // fmul v10.4s, v10.4s, v4.s[1]
+	WORD $0x4eacd56b // fsub v11.4s, v11.4s, v12.4s
+	WORD $0x4fa5916b // fmul v11.4s, v11.4s, v5.s[1]
+	WORD $0x4e2ad6b5 // fadd v21.4s, v21.4s, v10.4s
+	WORD $0x4e2bd739 // fadd v25.4s, v25.4s, v11.4s
+	FMOVQ 144(R11), F20
+	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
+	WORD $0x6e34df39 // fmul v25.4s, v25.4s, v20.4s
+	FMOVQ 16(R14), F14
+	WORD $0x4e35d5ce // fadd v14.4s, v14.4s, v21.4s
+	FMOVQ F14, 16(R14)
+	FMOVQ 16(R21), F15
+	WORD $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
+	FMOVQ F15, 16(R21)
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F6
+	FMOVQ 640(R11), F3
+	WORD $0x4f87e07f // sdot v31.4s, v3.16b, v7.4b[0]
+	WORD $0x4f9de066 // sdot v6.4s, v3.16b, v29.4b[0]
+	FMOVQ 656(R11), F18
+	WORD $0x4fa7e25f // sdot v31.4s, v18.16b, v7.4b[1]
+	WORD $0x4fbde246 // sdot v6.4s, v18.16b, v29.4b[1]
+	FMOVQ 672(R11), F24
+	WORD $0x4f87eb1f // sdot v31.4s, v24.16b, v7.4b[2]
+	WORD $0x4f9deb06 // sdot v6.4s, v24.16b, v29.4b[2]
+	FMOVQ 688(R11), F27
+	WORD $0x4fa7eb7f // sdot v31.4s, v27.16b, v7.4b[3]
+	WORD $0x4fbdeb66 // sdot v6.4s, v27.16b, v29.4b[3]
+	WORD $0x4eb7d7ff // fsub v31.4s, v31.4s, v23.4s
+	WORD $0x4f8493ff // fmul v31.4s, v31.4s, v4.s[0]
+	WORD $0x4ea2d4c6 // fsub v6.4s, v6.4s, v2.4s
+	WORD $0x4f8590c6 // fmul v6.4s, v6.4s, v5.s[0]
 	FMOVQ 0(R10), F8
-	FMOVQ 832(R11), F16
-	WORD $0x4f98e208 // sdot v8.4s, v16.16b, v24.4b[0]
-	FMOVQ 848(R11), F17
-	WORD $0x4fb8e228 // sdot v8.4s, v17.16b, v24.4b[1]
-	FMOVQ 864(R11), F18
-	WORD $0x4f98ea48 // sdot v8.4s, v18.16b, v24.4b[2]
-	FMOVQ 880(R11), F14
-	WORD $0x4fb8e9c8 // sdot v8.4s, v14.16b, v24.4b[3]
-	WORD $0x4eacd508 // fsub v8.4s, v8.4s, v12.4s
-	WORD $0x4fb49108 // fmul v8.4s, v8.4s, v20.s[1]
-	WORD $0x4e28d75a // fadd v26.4s, v26.4s, v8.4s
-	FMOVQ 176(R11), F19
-	WORD $0x6e33df5a // fmul v26.4s, v26.4s, v19.4s
-	FMOVQ 48(R14), F27
-	WORD $0x4e3ad77b // fadd v27.4s, v27.4s, v26.4s
-	FMOVQ F27, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row10
+	FMOVQ 0(R10), F30
+	FMOVQ 704(R11), F9
+	WORD $0x4f9ce128 // sdot v8.4s, v9.16b, v28.4b[0]
+	WORD $0x4f96e13e // sdot v30.4s, v9.16b, v22.4b[0]
+	FMOVQ 720(R11), F13
+	WORD $0x4fbce1a8 // sdot v8.4s, v13.16b, v28.4b[1]
+	WORD $0x4fb6e1be // sdot v30.4s, v13.16b, v22.4b[1]
+	FMOVQ 736(R11), F16
+	WORD $0x4f9cea08 // sdot v8.4s, v16.16b, v28.4b[2]
+	WORD $0x4f96ea1e // sdot v30.4s, v16.16b, v22.4b[2]
+	FMOVQ 752(R11), F17
+	WORD $0x4fbcea28 // sdot v8.4s, v17.16b, v28.4b[3]
+	WORD $0x4fb6ea3e // sdot v30.4s, v17.16b, v22.4b[3]
+	WORD $0x4ebad508 // fsub v8.4s, v8.4s, v26.4s
+	WORD $0x4fa49108 // fmul v8.4s, v8.4s, v4.s[1]
+	WORD $0x4eacd7de // fsub v30.4s, v30.4s, v12.4s
+	WORD $0x4fa593de // fmul v30.4s, v30.4s, v5.s[1]
+	WORD $0x4e28d7ff // fadd v31.4s, v31.4s, v8.4s
+	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
+	FMOVQ 160(R11), F19
+	WORD $0x6e33dfff // fmul v31.4s, v31.4s, v19.4s
+	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
+	FMOVQ 32(R14), F10
+	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
+	FMOVQ F10, 32(R14)
+	FMOVQ 32(R21), F11
+	WORD $0x4e26d56b // fadd v11.4s, v11.4s, v6.4s
+	FMOVQ F11, 32(R21)
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F21
+	FMOVQ 768(R11), F14
+	WORD $0x4f87e1d4 // sdot v20.4s, v14.16b, v7.4b[0]
+	WORD $0x4f9de1d5 // sdot v21.4s, v14.16b, v29.4b[0]
+	FMOVQ 784(R11), F25
+	WORD $0x4fa7e334 // sdot v20.4s, v25.16b, v7.4b[1]
+	WORD $0x4fbde335 // sdot v21.4s, v25.16b, v29.4b[1]
+	FMOVQ 800(R11), F15
+	WORD $0x4f87e9f4 // sdot v20.4s, v15.16b, v7.4b[2]
+	WORD $0x4f9de9f5 // sdot v21.4s, v15.16b, v29.4b[2]
+	FMOVQ 816(R11), F3
+	WORD $0x4fa7e874 // sdot v20.4s, v3.16b, v7.4b[3]
+	WORD $0x4fbde875 // sdot v21.4s, v3.16b, v29.4b[3]
+	WORD $0x4eb7d694 // fsub v20.4s, v20.4s, v23.4s
+	WORD $0x4f849294 // fmul v20.4s, v20.4s, v4.s[0]
+	WORD $0x4ea2d6b5 // fsub v21.4s, v21.4s, v2.4s
+	WORD $0x4f8592b5 // fmul v21.4s, v21.4s, v5.s[0]
+	FMOVQ 0(R10), F18
+	FMOVQ 0(R10), F24
+	FMOVQ 832(R11), F27
+	WORD $0x4f9ce372 // sdot v18.4s, v27.16b, v28.4b[0]
+	WORD $0x4f96e378 // sdot v24.4s, v27.16b, v22.4b[0]
+	FMOVQ 848(R11), F9
+	WORD $0x4fbce132 // sdot v18.4s, v9.16b, v28.4b[1]
+	WORD $0x4fb6e138 // sdot v24.4s, v9.16b, v22.4b[1]
+	FMOVQ 864(R11), F13
+	WORD $0x4f9ce9b2 // sdot v18.4s, v13.16b, v28.4b[2]
+	WORD $0x4f96e9b8 // sdot v24.4s, v13.16b, v22.4b[2]
+	FMOVQ 880(R11), F16
+	WORD $0x4fbcea12 // sdot v18.4s, v16.16b, v28.4b[3]
+	WORD $0x4fb6ea18 // sdot v24.4s, v16.16b, v22.4b[3]
+	WORD $0x4ebad652 // fsub v18.4s, v18.4s, v26.4s
+	WORD $0x4fa49252 // fmul v18.4s, v18.4s, v4.s[1]
+	WORD $0x4eacd718 // fsub v24.4s, v24.4s, v12.4s
+	WORD $0x4fa59318 // fmul v24.4s, v24.4s, v5.s[1]
+	WORD $0x4e32d694 // fadd v20.4s, v20.4s, v18.4s
+	WORD $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	FMOVQ 176(R11), F17
+	WORD $0x6e31de94 // fmul v20.4s, v20.4s, v17.4s
+	WORD $0x6e31deb5 // fmul v21.4s, v21.4s, v17.4s
+	FMOVQ 48(R14), F8
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	FMOVQ F8, 48(R14)
+	FMOVQ 48(R21), F30
+	WORD $0x4e35d7de // fadd v30.4s, v30.4s, v21.4s
+	FMOVQ F30, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair10
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -1411,401 +1581,591 @@ pair17:
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
 	FMOVQ F12, 304(R11)
 	MOVD 64(R0), R12
-	MOVD R2, R13
+	ADD $0, R2, R13
 	MOVD R3, R14
-row19:
+pair19:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
 	FMOVQ 0(R13), F13
 	FMOVQ 16(R13), F14
 	FMOVQ 32(R13), F15
 	FMOVD 48(R13), F16
 	WORD $0x7e30da10 // faddp s16, v16.2s
-	FMOVQ 0(R10), F17
-	FMOVQ 384(R11), F18
-	WORD $0x4f8de251 // sdot v17.4s, v18.16b, v13.4b[0]
-	FMOVQ 400(R11), F19
-	WORD $0x4fade271 // sdot v17.4s, v19.16b, v13.4b[1]
-	FMOVQ 416(R11), F20
-	WORD $0x4f8dea91 // sdot v17.4s, v20.16b, v13.4b[2]
-	FMOVQ 432(R11), F21
-	WORD $0x4fadeab1 // sdot v17.4s, v21.16b, v13.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f8f9231 // fmul v17.4s, v17.4s, v15.s[0]
+	FMOVQ 0(R20), F17
+	FMOVQ 16(R20), F18
+	FMOVQ 32(R20), F19
+	FMOVD 48(R20), F20
+	WORD $0x7e30da94 // faddp s20, v20.2s
+	FMOVQ 0(R10), F21
 	FMOVQ 0(R10), F22
-	FMOVQ 448(R11), F23
-	WORD $0x4f8ee2f6 // sdot v22.4s, v23.16b, v14.4b[0]
-	FMOVQ 464(R11), F24
-	WORD $0x4faee316 // sdot v22.4s, v24.16b, v14.4b[1]
-	FMOVQ 480(R11), F25
-	WORD $0x4f8eeb36 // sdot v22.4s, v25.16b, v14.4b[2]
-	FMOVQ 496(R11), F26
-	WORD $0x4faeeb56 // sdot v22.4s, v26.16b, v14.4b[3]
+	FMOVQ 384(R11), F23
+	WORD $0x4f8de2f5 // sdot v21.4s, v23.16b, v13.4b[0]
+	WORD $0x4f91e2f6 // sdot v22.4s, v23.16b, v17.4b[0]
+	FMOVQ 400(R11), F24
+	WORD $0x4fade315 // sdot v21.4s, v24.16b, v13.4b[1]
+	WORD $0x4fb1e316 // sdot v22.4s, v24.16b, v17.4b[1]
+	FMOVQ 416(R11), F25
+	WORD $0x4f8deb35 // sdot v21.4s, v25.16b, v13.4b[2]
+	WORD $0x4f91eb36 // sdot v22.4s, v25.16b, v17.4b[2]
+	FMOVQ 432(R11), F26
+	WORD $0x4fadeb55 // sdot v21.4s, v26.16b, v13.4b[3]
+	WORD $0x4fb1eb56 // sdot v22.4s, v26.16b, v17.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4f8f92b5 // fmul v21.4s, v21.4s, v15.s[0]
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4faf92d6 // fmul v22.4s, v22.4s, v15.s[1]
-	WORD $0x4e36d631 // fadd v17.4s, v17.4s, v22.4s
-	FMOVQ 128(R11), F27
-	WORD $0x6e3bde31 // fmul v17.4s, v17.4s, v27.4s
-	FMOVQ 0(R14), F28
-	WORD $0x4e31d79c // fadd v28.4s, v28.4s, v17.4s
-	FMOVQ 256(R11), F29
-	WORD $0x4f9093bd // fmul v29.4s, v29.4s, v16.s[0]
-	WORD $0x4e3dd79c // fadd v28.4s, v28.4s, v29.4s
-	FMOVQ F28, 0(R14)
-	FMOVQ 0(R10), F30
-	FMOVQ 512(R11), F31
-	WORD $0x4f8de3fe // sdot v30.4s, v31.16b, v13.4b[0]
-	FMOVQ 528(R11), F2
-	WORD $0x4fade05e // sdot v30.4s, v2.16b, v13.4b[1]
-	FMOVQ 544(R11), F3
-	WORD $0x4f8de87e // sdot v30.4s, v3.16b, v13.4b[2]
-	FMOVQ 560(R11), F4
-	WORD $0x4fade89e // sdot v30.4s, v4.16b, v13.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f8f93de // fmul v30.4s, v30.4s, v15.s[0]
-	FMOVQ 0(R10), F5
-	FMOVQ 576(R11), F6
-	WORD $0x4f8ee0c5 // sdot v5.4s, v6.16b, v14.4b[0]
-	FMOVQ 592(R11), F7
-	WORD $0x4faee0e5 // sdot v5.4s, v7.16b, v14.4b[1]
-	FMOVQ 608(R11), F8
-	WORD $0x4f8ee905 // sdot v5.4s, v8.16b, v14.4b[2]
-	FMOVQ 624(R11), F9
-	WORD $0x4faee925 // sdot v5.4s, v9.16b, v14.4b[3]
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4faf90a5 // fmul v5.4s, v5.4s, v15.s[1]
-	WORD $0x4e25d7de // fadd v30.4s, v30.4s, v5.4s
-	FMOVQ 144(R11), F10
-	WORD $0x6e2adfde // fmul v30.4s, v30.4s, v10.4s
-	FMOVQ 16(R14), F11
-	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
-	FMOVQ 272(R11), F12
-	WORD $0x4f90918c // fmul v12.4s, v12.4s, v16.s[0]
-	WORD $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
-	FMOVQ F11, 16(R14)
-	FMOVQ 0(R10), F18
-	FMOVQ 640(R11), F19
-	WORD $0x4f8de272 // sdot v18.4s, v19.16b, v13.4b[0]
-	FMOVQ 656(R11), F20
-	WORD $0x4fade292 // sdot v18.4s, v20.16b, v13.4b[1]
-	FMOVQ 672(R11), F21
-	WORD $0x4f8deab2 // sdot v18.4s, v21.16b, v13.4b[2]
-	FMOVQ 688(R11), F23
-	WORD $0x4fadeaf2 // sdot v18.4s, v23.16b, v13.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f8f9252 // fmul v18.4s, v18.4s, v15.s[0]
+	WORD $0x4f9392d6 // fmul v22.4s, v22.4s, v19.s[0]
+	FMOVQ 0(R10), F27
+	FMOVQ 0(R10), F28
+	FMOVQ 448(R11), F29
+	WORD $0x4f8ee3bb // sdot v27.4s, v29.16b, v14.4b[0]
+	WORD $0x4f92e3bc // sdot v28.4s, v29.16b, v18.4b[0]
+	FMOVQ 464(R11), F30
+	WORD $0x4faee3db // sdot v27.4s, v30.16b, v14.4b[1]
+	WORD $0x4fb2e3dc // sdot v28.4s, v30.16b, v18.4b[1]
+	FMOVQ 480(R11), F31
+	WORD $0x4f8eebfb // sdot v27.4s, v31.16b, v14.4b[2]
+	WORD $0x4f92ebfc // sdot v28.4s, v31.16b, v18.4b[2]
+	FMOVQ 496(R11), F2
+	WORD $0x4faee85b // sdot v27.4s, v2.16b, v14.4b[3]
+	WORD $0x4fb2e85c // sdot v28.4s, v2.16b, v18.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4faf937b // fmul v27.4s, v27.4s, v15.s[1]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fb3939c // fmul v28.4s, v28.4s, v19.s[1]
+	WORD $0x4e3bd6b5 // fadd v21.4s, v21.4s, v27.4s
+	WORD $0x4e3cd6d6 // fadd v22.4s, v22.4s, v28.4s
+	FMOVQ 128(R11), F3
+	WORD $0x6e23deb5 // fmul v21.4s, v21.4s, v3.4s
+	WORD $0x6e23ded6 // fmul v22.4s, v22.4s, v3.4s
+	FMOVQ 0(R14), F4
+	WORD $0x4e35d484 // fadd v4.4s, v4.4s, v21.4s
+	FMOVQ 256(R11), F5
+	WORD $0x4f9090a5 // fmul v5.4s, v5.4s, v16.s[0]
+	WORD $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
+	FMOVQ F4, 0(R14)
+	FMOVQ 0(R21), F6
+	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
+	FMOVQ 256(R11), F7
+	WORD $0x4f9490e7 // fmul v7.4s, v7.4s, v20.s[0]
+	WORD $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
+	FMOVQ F6, 0(R21)
+	FMOVQ 0(R10), F8
+	FMOVQ 0(R10), F9
+	FMOVQ 512(R11), F10
+	WORD $0x4f8de148 // sdot v8.4s, v10.16b, v13.4b[0]
+	WORD $0x4f91e149 // sdot v9.4s, v10.16b, v17.4b[0]
+	FMOVQ 528(R11), F11
+	WORD $0x4fade168 // sdot v8.4s, v11.16b, v13.4b[1]
+	WORD $0x4fb1e169 // sdot v9.4s, v11.16b, v17.4b[1]
+	FMOVQ 544(R11), F12
+	WORD $0x4f8de988 // sdot v8.4s, v12.16b, v13.4b[2]
+	WORD $0x4f91e989 // sdot v9.4s, v12.16b, v17.4b[2]
+	FMOVQ 560(R11), F23
+	WORD $0x4fadeae8 // sdot v8.4s, v23.16b, v13.4b[3]
+	WORD $0x4fb1eae9 // sdot v9.4s, v23.16b, v17.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f8f9108 // fmul v8.4s, v8.4s, v15.s[0]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f939129 // fmul v9.4s, v9.4s, v19.s[0]
 	FMOVQ 0(R10), F24
-	FMOVQ 704(R11), F25
-	WORD $0x4f8ee338 // sdot v24.4s, v25.16b, v14.4b[0]
-	FMOVQ 720(R11), F26
-	WORD $0x4faee358 // sdot v24.4s, v26.16b, v14.4b[1]
-	FMOVQ 736(R11), F22
-	WORD $0x4f8eead8 // sdot v24.4s, v22.16b, v14.4b[2]
-	FMOVQ 752(R11), F27
-	WORD $0x4faeeb78 // sdot v24.4s, v27.16b, v14.4b[3]
+	FMOVQ 0(R10), F25
+	FMOVQ 576(R11), F26
+	WORD $0x4f8ee358 // sdot v24.4s, v26.16b, v14.4b[0]
+	WORD $0x4f92e359 // sdot v25.4s, v26.16b, v18.4b[0]
+	FMOVQ 592(R11), F29
+	WORD $0x4faee3b8 // sdot v24.4s, v29.16b, v14.4b[1]
+	WORD $0x4fb2e3b9 // sdot v25.4s, v29.16b, v18.4b[1]
+	FMOVQ 608(R11), F30
+	WORD $0x4f8eebd8 // sdot v24.4s, v30.16b, v14.4b[2]
+	WORD $0x4f92ebd9 // sdot v25.4s, v30.16b, v18.4b[2]
+	FMOVQ 624(R11), F31
+	WORD $0x4faeebf8 // sdot v24.4s, v31.16b, v14.4b[3]
+	WORD $0x4fb2ebf9 // sdot v25.4s, v31.16b, v18.4b[3]
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
 	WORD $0x4faf9318 // fmul v24.4s, v24.4s, v15.s[1]
-	WORD $0x4e38d652 // fadd v18.4s, v18.4s, v24.4s
-	FMOVQ 160(R11), F17
-	WORD $0x6e31de52 // fmul v18.4s, v18.4s, v17.4s
-	FMOVQ 32(R14), F29
-	WORD $0x4e32d7bd // fadd v29.4s, v29.4s, v18.4s
-	FMOVQ 288(R11), F28
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4fb39339 // fmul v25.4s, v25.4s, v19.s[1]
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	FMOVQ 144(R11), F2
+	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
+	WORD $0x6e22dd29 // fmul v9.4s, v9.4s, v2.4s
+	FMOVQ 16(R14), F27
+	WORD $0x4e28d77b // fadd v27.4s, v27.4s, v8.4s
+	FMOVQ 272(R11), F28
 	WORD $0x4f90939c // fmul v28.4s, v28.4s, v16.s[0]
-	WORD $0x4e3cd7bd // fadd v29.4s, v29.4s, v28.4s
-	FMOVQ F29, 32(R14)
-	FMOVQ 0(R10), F31
-	FMOVQ 768(R11), F2
-	WORD $0x4f8de05f // sdot v31.4s, v2.16b, v13.4b[0]
-	FMOVQ 784(R11), F3
-	WORD $0x4fade07f // sdot v31.4s, v3.16b, v13.4b[1]
-	FMOVQ 800(R11), F4
-	WORD $0x4f8de89f // sdot v31.4s, v4.16b, v13.4b[2]
-	FMOVQ 816(R11), F6
-	WORD $0x4fade8df // sdot v31.4s, v6.16b, v13.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f8f93ff // fmul v31.4s, v31.4s, v15.s[0]
+	WORD $0x4e3cd77b // fadd v27.4s, v27.4s, v28.4s
+	FMOVQ F27, 16(R14)
+	FMOVQ 16(R21), F3
+	WORD $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
+	FMOVQ 272(R11), F21
+	WORD $0x4f9492b5 // fmul v21.4s, v21.4s, v20.s[0]
+	WORD $0x4e35d463 // fadd v3.4s, v3.4s, v21.4s
+	FMOVQ F3, 16(R21)
+	FMOVQ 0(R10), F5
+	FMOVQ 0(R10), F4
+	FMOVQ 640(R11), F22
+	WORD $0x4f8de2c5 // sdot v5.4s, v22.16b, v13.4b[0]
+	WORD $0x4f91e2c4 // sdot v4.4s, v22.16b, v17.4b[0]
+	FMOVQ 656(R11), F7
+	WORD $0x4fade0e5 // sdot v5.4s, v7.16b, v13.4b[1]
+	WORD $0x4fb1e0e4 // sdot v4.4s, v7.16b, v17.4b[1]
+	FMOVQ 672(R11), F6
+	WORD $0x4f8de8c5 // sdot v5.4s, v6.16b, v13.4b[2]
+	WORD $0x4f91e8c4 // sdot v4.4s, v6.16b, v17.4b[2]
+	FMOVQ 688(R11), F10
+	WORD $0x4fade945 // sdot v5.4s, v10.16b, v13.4b[3]
+	WORD $0x4fb1e944 // sdot v4.4s, v10.16b, v17.4b[3]
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4f8f90a5 // fmul v5.4s, v5.4s, v15.s[0]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4f939084 // fmul v4.4s, v4.4s, v19.s[0]
+	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 704(R11), F23
+	WORD $0x4f8ee2eb // sdot v11.4s, v23.16b, v14.4b[0]
+	WORD $0x4f92e2ec // sdot v12.4s, v23.16b, v18.4b[0]
+	FMOVQ 720(R11), F26
+	WORD $0x4faee34b // sdot v11.4s, v26.16b, v14.4b[1]
+	WORD $0x4fb2e34c // sdot v12.4s, v26.16b, v18.4b[1]
+	FMOVQ 736(R11), F29
+	WORD $0x4f8eebab // sdot v11.4s, v29.16b, v14.4b[2]
+	WORD $0x4f92ebac // sdot v12.4s, v29.16b, v18.4b[2]
+	FMOVQ 752(R11), F30
+	WORD $0x4faeebcb // sdot v11.4s, v30.16b, v14.4b[3]
+	WORD $0x4fb2ebcc // sdot v12.4s, v30.16b, v18.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4faf916b // fmul v11.4s, v11.4s, v15.s[1]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fb3918c // fmul v12.4s, v12.4s, v19.s[1]
+	WORD $0x4e2bd4a5 // fadd v5.4s, v5.4s, v11.4s
+	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	FMOVQ 160(R11), F31
+	WORD $0x6e3fdca5 // fmul v5.4s, v5.4s, v31.4s
+	WORD $0x6e3fdc84 // fmul v4.4s, v4.4s, v31.4s
+	FMOVQ 32(R14), F24
+	WORD $0x4e25d718 // fadd v24.4s, v24.4s, v5.4s
+	FMOVQ 288(R11), F25
+	WORD $0x4f909339 // fmul v25.4s, v25.4s, v16.s[0]
+	WORD $0x4e39d718 // fadd v24.4s, v24.4s, v25.4s
+	FMOVQ F24, 32(R14)
+	FMOVQ 32(R21), F2
+	WORD $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
+	FMOVQ 288(R11), F8
+	WORD $0x4f949108 // fmul v8.4s, v8.4s, v20.s[0]
+	WORD $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	FMOVQ F2, 32(R21)
+	FMOVQ 0(R10), F28
+	FMOVQ 0(R10), F27
+	FMOVQ 768(R11), F9
+	WORD $0x4f8de13c // sdot v28.4s, v9.16b, v13.4b[0]
+	WORD $0x4f91e13b // sdot v27.4s, v9.16b, v17.4b[0]
+	FMOVQ 784(R11), F21
+	WORD $0x4fade2bc // sdot v28.4s, v21.16b, v13.4b[1]
+	WORD $0x4fb1e2bb // sdot v27.4s, v21.16b, v17.4b[1]
+	FMOVQ 800(R11), F3
+	WORD $0x4f8de87c // sdot v28.4s, v3.16b, v13.4b[2]
+	WORD $0x4f91e87b // sdot v27.4s, v3.16b, v17.4b[2]
+	FMOVQ 816(R11), F22
+	WORD $0x4fadeadc // sdot v28.4s, v22.16b, v13.4b[3]
+	WORD $0x4fb1eadb // sdot v27.4s, v22.16b, v17.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f8f939c // fmul v28.4s, v28.4s, v15.s[0]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4f93937b // fmul v27.4s, v27.4s, v19.s[0]
 	FMOVQ 0(R10), F7
-	FMOVQ 832(R11), F8
-	WORD $0x4f8ee107 // sdot v7.4s, v8.16b, v14.4b[0]
-	FMOVQ 848(R11), F9
-	WORD $0x4faee127 // sdot v7.4s, v9.16b, v14.4b[1]
-	FMOVQ 864(R11), F5
-	WORD $0x4f8ee8a7 // sdot v7.4s, v5.16b, v14.4b[2]
-	FMOVQ 880(R11), F10
-	WORD $0x4faee947 // sdot v7.4s, v10.16b, v14.4b[3]
+	FMOVQ 0(R10), F6
+	FMOVQ 832(R11), F10
+	WORD $0x4f8ee147 // sdot v7.4s, v10.16b, v14.4b[0]
+	WORD $0x4f92e146 // sdot v6.4s, v10.16b, v18.4b[0]
+	FMOVQ 848(R11), F23
+	WORD $0x4faee2e7 // sdot v7.4s, v23.16b, v14.4b[1]
+	WORD $0x4fb2e2e6 // sdot v6.4s, v23.16b, v18.4b[1]
+	FMOVQ 864(R11), F26
+	WORD $0x4f8eeb47 // sdot v7.4s, v26.16b, v14.4b[2]
+	WORD $0x4f92eb46 // sdot v6.4s, v26.16b, v18.4b[2]
+	FMOVQ 880(R11), F29
+	WORD $0x4faeeba7 // sdot v7.4s, v29.16b, v14.4b[3]
+	WORD $0x4fb2eba6 // sdot v6.4s, v29.16b, v18.4b[3]
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
 	WORD $0x4faf90e7 // fmul v7.4s, v7.4s, v15.s[1]
-	WORD $0x4e27d7ff // fadd v31.4s, v31.4s, v7.4s
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4fb390c6 // fmul v6.4s, v6.4s, v19.s[1]
+	WORD $0x4e27d79c // fadd v28.4s, v28.4s, v7.4s
+	WORD $0x4e26d77b // fadd v27.4s, v27.4s, v6.4s
 	FMOVQ 176(R11), F30
-	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
-	FMOVQ 48(R14), F12
-	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
-	FMOVQ 304(R11), F11
-	WORD $0x4f90916b // fmul v11.4s, v11.4s, v16.s[0]
-	WORD $0x4e2bd58c // fadd v12.4s, v12.4s, v11.4s
-	FMOVQ F12, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row19
+	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
+	WORD $0x6e3edf7b // fmul v27.4s, v27.4s, v30.4s
+	FMOVQ 48(R14), F11
+	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
+	FMOVQ 304(R11), F12
+	WORD $0x4f90918c // fmul v12.4s, v12.4s, v16.s[0]
+	WORD $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
+	FMOVQ F11, 48(R14)
+	FMOVQ 48(R21), F31
+	WORD $0x4e3bd7ff // fadd v31.4s, v31.4s, v27.4s
+	FMOVQ 304(R11), F5
+	WORD $0x4f9490a5 // fmul v5.4s, v5.4s, v20.s[0]
+	WORD $0x4e25d7ff // fadd v31.4s, v31.4s, v5.4s
+	FMOVQ F31, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair19
 	SUBS $1, R4
 	BEQ last18
-	FMOVQ 384(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 384(R11)
-	FMOVQ 448(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ F20, 400(R11)
-	FMOVQ 512(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 416(R11)
-	FMOVQ 576(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 432(R11)
 	FMOVQ 384(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	FMOVQ F25, 448(R11)
-	FMOVQ 448(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	FMOVQ F26, 464(R11)
-	FMOVQ 512(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	FMOVQ F22, 480(R11)
-	FMOVQ 576(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 496(R11)
-	FMOVD 64(R1), F24
-	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
-	FMOVQ F24, 128(R11)
-	FMOVD 96(R1), F17
-	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	FMOVQ F17, 256(R11)
-	FMOVQ 400(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ F18, 512(R11)
-	FMOVQ 464(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 528(R11)
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ F25, 384(R11)
+	FMOVQ 448(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ F24, 400(R11)
+	FMOVQ 512(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	FMOVQ F4, 416(R11)
+	FMOVQ 576(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	FMOVQ F8, 432(R11)
+	FMOVQ 384(R1), F2
+	VUSHR $4, V2.B16, V2.B16
+	FMOVQ F2, 448(R11)
+	FMOVQ 448(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	FMOVQ F9, 464(R11)
+	FMOVQ 512(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	FMOVQ F21, 480(R11)
+	FMOVQ 576(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	FMOVQ F3, 496(R11)
+	FMOVD 64(R1), F22
+	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
+	FMOVQ F22, 128(R11)
+	FMOVD 96(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 256(R11)
+	FMOVQ 400(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ F23, 512(R11)
+	FMOVQ 464(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ F26, 528(R11)
 	FMOVQ 528(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
 	FMOVQ F29, 544(R11)
-	FMOVQ 592(R1), F2
-	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 560(R11)
-	FMOVQ 400(R1), F3
-	VUSHR $4, V3.B16, V3.B16
-	FMOVQ F3, 576(R11)
-	FMOVQ 464(R1), F4
-	VUSHR $4, V4.B16, V4.B16
-	FMOVQ F4, 592(R11)
-	FMOVQ 528(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	FMOVQ F6, 608(R11)
-	FMOVQ 592(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	FMOVQ F8, 624(R11)
-	FMOVD 72(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 144(R11)
-	FMOVD 104(R1), F5
-	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 272(R11)
-	FMOVQ 416(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 640(R11)
-	FMOVQ 480(R1), F7
+	FMOVQ 592(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 656(R11)
-	FMOVQ 544(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 672(R11)
-	FMOVQ 608(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 688(R11)
-	FMOVQ 416(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	FMOVQ F11, 704(R11)
-	FMOVQ 480(R1), F12
+	FMOVQ F7, 560(R11)
+	FMOVQ 400(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	FMOVQ F6, 576(R11)
+	FMOVQ 464(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	FMOVQ F30, 592(R11)
+	FMOVQ 528(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	FMOVQ F28, 608(R11)
+	FMOVQ 592(R1), F12
 	VUSHR $4, V12.B16, V12.B16
-	FMOVQ F12, 720(R11)
+	FMOVQ F12, 624(R11)
+	FMOVD 72(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 144(R11)
+	FMOVD 104(R1), F27
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	FMOVQ F27, 272(R11)
+	FMOVQ 416(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ F5, 640(R11)
+	FMOVQ 480(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ F31, 656(R11)
 	FMOVQ 544(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	FMOVQ F13, 736(R11)
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ F13, 672(R11)
 	FMOVQ 608(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	FMOVQ F14, 752(R11)
-	FMOVD 80(R1), F15
-	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
-	FMOVQ F15, 160(R11)
-	FMOVD 112(R1), F16
-	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	FMOVQ F16, 288(R11)
-	FMOVQ 432(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 768(R11)
-	FMOVQ 496(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ F20, 784(R11)
-	FMOVQ 560(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 800(R11)
-	FMOVQ 624(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 816(R11)
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ F14, 688(R11)
+	FMOVQ 416(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	FMOVQ F15, 704(R11)
+	FMOVQ 480(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	FMOVQ F16, 720(R11)
+	FMOVQ 544(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	FMOVQ F17, 736(R11)
+	FMOVQ 608(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	FMOVQ F18, 752(R11)
+	FMOVD 80(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	FMOVQ F19, 160(R11)
+	FMOVD 112(R1), F20
+	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
+	FMOVQ F20, 288(R11)
 	FMOVQ 432(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	FMOVQ F25, 832(R11)
-	FMOVQ 496(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	FMOVQ F26, 848(R11)
-	FMOVQ 560(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	FMOVQ F22, 864(R11)
-	FMOVQ 624(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 880(R11)
-	FMOVD 88(R1), F24
-	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
-	FMOVQ F24, 176(R11)
-	FMOVD 120(R1), F17
-	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	FMOVQ F17, 304(R11)
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ F25, 768(R11)
+	FMOVQ 496(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ F24, 784(R11)
+	FMOVQ 560(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	FMOVQ F4, 800(R11)
+	FMOVQ 624(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	FMOVQ F8, 816(R11)
+	FMOVQ 432(R1), F2
+	VUSHR $4, V2.B16, V2.B16
+	FMOVQ F2, 832(R11)
+	FMOVQ 496(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	FMOVQ F9, 848(R11)
+	FMOVQ 560(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	FMOVQ F21, 864(R11)
+	FMOVQ 624(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	FMOVQ F3, 880(R11)
+	FMOVD 88(R1), F22
+	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
+	FMOVQ F22, 176(R11)
+	FMOVD 120(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 304(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row20:
-	FMOVQ 0(R13), F18
-	FMOVQ 16(R13), F28
+pair20:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
+	FMOVQ 0(R13), F23
+	FMOVQ 16(R13), F26
 	FMOVQ 32(R13), F29
-	FMOVD 48(R13), F2
-	WORD $0x7e30d842 // faddp s2, v2.2s
-	FMOVQ 0(R10), F3
-	FMOVQ 384(R11), F4
-	WORD $0x4f92e083 // sdot v3.4s, v4.16b, v18.4b[0]
-	FMOVQ 400(R11), F6
-	WORD $0x4fb2e0c3 // sdot v3.4s, v6.16b, v18.4b[1]
-	FMOVQ 416(R11), F8
-	WORD $0x4f92e903 // sdot v3.4s, v8.16b, v18.4b[2]
-	FMOVQ 432(R11), F9
-	WORD $0x4fb2e923 // sdot v3.4s, v9.16b, v18.4b[3]
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4f9d9063 // fmul v3.4s, v3.4s, v29.s[0]
-	FMOVQ 0(R10), F5
-	FMOVQ 448(R11), F10
-	WORD $0x4f9ce145 // sdot v5.4s, v10.16b, v28.4b[0]
-	FMOVQ 464(R11), F7
-	WORD $0x4fbce0e5 // sdot v5.4s, v7.16b, v28.4b[1]
-	FMOVQ 480(R11), F30
-	WORD $0x4f9cebc5 // sdot v5.4s, v30.16b, v28.4b[2]
-	FMOVQ 496(R11), F31
-	WORD $0x4fbcebe5 // sdot v5.4s, v31.16b, v28.4b[3]
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4fbd90a5 // fmul v5.4s, v5.4s, v29.s[1]
-	WORD $0x4e25d463 // fadd v3.4s, v3.4s, v5.4s
-	FMOVQ 128(R11), F11
-	WORD $0x6e2bdc63 // fmul v3.4s, v3.4s, v11.4s
-	FMOVQ 0(R14), F12
-	WORD $0x4e23d58c // fadd v12.4s, v12.4s, v3.4s
-	FMOVQ 256(R11), F13
-	WORD $0x4f8291ad // fmul v13.4s, v13.4s, v2.s[0]
-	WORD $0x4e2dd58c // fadd v12.4s, v12.4s, v13.4s
-	FMOVQ F12, 0(R14)
-	FMOVQ 0(R10), F14
-	FMOVQ 512(R11), F15
-	WORD $0x4f92e1ee // sdot v14.4s, v15.16b, v18.4b[0]
-	FMOVQ 528(R11), F16
-	WORD $0x4fb2e20e // sdot v14.4s, v16.16b, v18.4b[1]
-	FMOVQ 544(R11), F19
-	WORD $0x4f92ea6e // sdot v14.4s, v19.16b, v18.4b[2]
-	FMOVQ 560(R11), F20
-	WORD $0x4fb2ea8e // sdot v14.4s, v20.16b, v18.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f9d91ce // fmul v14.4s, v14.4s, v29.s[0]
+	FMOVD 48(R13), F7
+	WORD $0x7e30d8e7 // faddp s7, v7.2s
+	FMOVQ 0(R20), F6
+	FMOVQ 16(R20), F30
+	FMOVQ 32(R20), F28
+	FMOVD 48(R20), F12
+	WORD $0x7e30d98c // faddp s12, v12.2s
+	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F27
+	FMOVQ 384(R11), F5
+	WORD $0x4f97e0ab // sdot v11.4s, v5.16b, v23.4b[0]
+	WORD $0x4f86e0bb // sdot v27.4s, v5.16b, v6.4b[0]
+	FMOVQ 400(R11), F31
+	WORD $0x4fb7e3eb // sdot v11.4s, v31.16b, v23.4b[1]
+	WORD $0x4fa6e3fb // sdot v27.4s, v31.16b, v6.4b[1]
+	FMOVQ 416(R11), F13
+	WORD $0x4f97e9ab // sdot v11.4s, v13.16b, v23.4b[2]
+	WORD $0x4f86e9bb // sdot v27.4s, v13.16b, v6.4b[2]
+	FMOVQ 432(R11), F14
+	WORD $0x4fb7e9cb // sdot v11.4s, v14.16b, v23.4b[3]
+	WORD $0x4fa6e9db // sdot v27.4s, v14.16b, v6.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f9d916b // fmul v11.4s, v11.4s, v29.s[0]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4f9c937b // fmul v27.4s, v27.4s, v28.s[0]
+	FMOVQ 0(R10), F15
+	FMOVQ 0(R10), F16
+	FMOVQ 448(R11), F17
+	WORD $0x4f9ae22f // sdot v15.4s, v17.16b, v26.4b[0]
+	WORD $0x4f9ee230 // sdot v16.4s, v17.16b, v30.4b[0]
+	FMOVQ 464(R11), F18
+	WORD $0x4fbae24f // sdot v15.4s, v18.16b, v26.4b[1]
+	WORD $0x4fbee250 // sdot v16.4s, v18.16b, v30.4b[1]
+	FMOVQ 480(R11), F19
+	WORD $0x4f9aea6f // sdot v15.4s, v19.16b, v26.4b[2]
+	WORD $0x4f9eea70 // sdot v16.4s, v19.16b, v30.4b[2]
+	FMOVQ 496(R11), F20
+	WORD $0x4fbaea8f // sdot v15.4s, v20.16b, v26.4b[3]
+	WORD $0x4fbeea90 // sdot v16.4s, v20.16b, v30.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4fbd91ef // fmul v15.4s, v15.4s, v29.s[1]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4fbc9210 // fmul v16.4s, v16.4s, v28.s[1]
+	WORD $0x4e2fd56b // fadd v11.4s, v11.4s, v15.4s
+	WORD $0x4e30d77b // fadd v27.4s, v27.4s, v16.4s
+	FMOVQ 128(R11), F25
+	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
+	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
+	FMOVQ 0(R14), F24
+	WORD $0x4e2bd718 // fadd v24.4s, v24.4s, v11.4s
+	FMOVQ 256(R11), F4
+	WORD $0x4f879084 // fmul v4.4s, v4.4s, v7.s[0]
+	WORD $0x4e24d718 // fadd v24.4s, v24.4s, v4.4s
+	FMOVQ F24, 0(R14)
+	FMOVQ 0(R21), F8
+	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
+	FMOVQ 256(R11), F2
+	WORD $0x4f8c9042 // fmul v2.4s, v2.4s, v12.s[0]
+	WORD $0x4e22d508 // fadd v8.4s, v8.4s, v2.4s
+	FMOVQ F8, 0(R21)
+	FMOVQ 0(R10), F9
 	FMOVQ 0(R10), F21
-	FMOVQ 576(R11), F23
-	WORD $0x4f9ce2f5 // sdot v21.4s, v23.16b, v28.4b[0]
-	FMOVQ 592(R11), F25
-	WORD $0x4fbce335 // sdot v21.4s, v25.16b, v28.4b[1]
-	FMOVQ 608(R11), F26
-	WORD $0x4f9ceb55 // sdot v21.4s, v26.16b, v28.4b[2]
-	FMOVQ 624(R11), F22
-	WORD $0x4fbcead5 // sdot v21.4s, v22.16b, v28.4b[3]
+	FMOVQ 512(R11), F3
+	WORD $0x4f97e069 // sdot v9.4s, v3.16b, v23.4b[0]
+	WORD $0x4f86e075 // sdot v21.4s, v3.16b, v6.4b[0]
+	FMOVQ 528(R11), F22
+	WORD $0x4fb7e2c9 // sdot v9.4s, v22.16b, v23.4b[1]
+	WORD $0x4fa6e2d5 // sdot v21.4s, v22.16b, v6.4b[1]
+	FMOVQ 544(R11), F10
+	WORD $0x4f97e949 // sdot v9.4s, v10.16b, v23.4b[2]
+	WORD $0x4f86e955 // sdot v21.4s, v10.16b, v6.4b[2]
+	FMOVQ 560(R11), F5
+	WORD $0x4fb7e8a9 // sdot v9.4s, v5.16b, v23.4b[3]
+	WORD $0x4fa6e8b5 // sdot v21.4s, v5.16b, v6.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f9d9129 // fmul v9.4s, v9.4s, v29.s[0]
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fbd92b5 // fmul v21.4s, v21.4s, v29.s[1]
-	WORD $0x4e35d5ce // fadd v14.4s, v14.4s, v21.4s
-	FMOVQ 144(R11), F27
-	WORD $0x6e3bddce // fmul v14.4s, v14.4s, v27.4s
-	FMOVQ 16(R14), F24
-	WORD $0x4e2ed718 // fadd v24.4s, v24.4s, v14.4s
-	FMOVQ 272(R11), F17
-	WORD $0x4f829231 // fmul v17.4s, v17.4s, v2.s[0]
-	WORD $0x4e31d718 // fadd v24.4s, v24.4s, v17.4s
-	FMOVQ F24, 16(R14)
+	WORD $0x4f9c92b5 // fmul v21.4s, v21.4s, v28.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F13
+	FMOVQ 576(R11), F14
+	WORD $0x4f9ae1df // sdot v31.4s, v14.16b, v26.4b[0]
+	WORD $0x4f9ee1cd // sdot v13.4s, v14.16b, v30.4b[0]
+	FMOVQ 592(R11), F17
+	WORD $0x4fbae23f // sdot v31.4s, v17.16b, v26.4b[1]
+	WORD $0x4fbee22d // sdot v13.4s, v17.16b, v30.4b[1]
+	FMOVQ 608(R11), F18
+	WORD $0x4f9aea5f // sdot v31.4s, v18.16b, v26.4b[2]
+	WORD $0x4f9eea4d // sdot v13.4s, v18.16b, v30.4b[2]
+	FMOVQ 624(R11), F19
+	WORD $0x4fbaea7f // sdot v31.4s, v19.16b, v26.4b[3]
+	WORD $0x4fbeea6d // sdot v13.4s, v19.16b, v30.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4fbd93ff // fmul v31.4s, v31.4s, v29.s[1]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fbc91ad // fmul v13.4s, v13.4s, v28.s[1]
+	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
+	WORD $0x4e2dd6b5 // fadd v21.4s, v21.4s, v13.4s
+	FMOVQ 144(R11), F20
+	WORD $0x6e34dd29 // fmul v9.4s, v9.4s, v20.4s
+	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
+	FMOVQ 16(R14), F15
+	WORD $0x4e29d5ef // fadd v15.4s, v15.4s, v9.4s
+	FMOVQ 272(R11), F16
+	WORD $0x4f879210 // fmul v16.4s, v16.4s, v7.s[0]
+	WORD $0x4e30d5ef // fadd v15.4s, v15.4s, v16.4s
+	FMOVQ F15, 16(R14)
+	FMOVQ 16(R21), F25
+	WORD $0x4e35d739 // fadd v25.4s, v25.4s, v21.4s
+	FMOVQ 272(R11), F11
+	WORD $0x4f8c916b // fmul v11.4s, v11.4s, v12.s[0]
+	WORD $0x4e2bd739 // fadd v25.4s, v25.4s, v11.4s
+	FMOVQ F25, 16(R21)
 	FMOVQ 0(R10), F4
-	FMOVQ 640(R11), F6
-	WORD $0x4f92e0c4 // sdot v4.4s, v6.16b, v18.4b[0]
-	FMOVQ 656(R11), F8
-	WORD $0x4fb2e104 // sdot v4.4s, v8.16b, v18.4b[1]
-	FMOVQ 672(R11), F9
-	WORD $0x4f92e924 // sdot v4.4s, v9.16b, v18.4b[2]
-	FMOVQ 688(R11), F10
-	WORD $0x4fb2e944 // sdot v4.4s, v10.16b, v18.4b[3]
+	FMOVQ 0(R10), F24
+	FMOVQ 640(R11), F27
+	WORD $0x4f97e364 // sdot v4.4s, v27.16b, v23.4b[0]
+	WORD $0x4f86e378 // sdot v24.4s, v27.16b, v6.4b[0]
+	FMOVQ 656(R11), F2
+	WORD $0x4fb7e044 // sdot v4.4s, v2.16b, v23.4b[1]
+	WORD $0x4fa6e058 // sdot v24.4s, v2.16b, v6.4b[1]
+	FMOVQ 672(R11), F8
+	WORD $0x4f97e904 // sdot v4.4s, v8.16b, v23.4b[2]
+	WORD $0x4f86e918 // sdot v24.4s, v8.16b, v6.4b[2]
+	FMOVQ 688(R11), F3
+	WORD $0x4fb7e864 // sdot v4.4s, v3.16b, v23.4b[3]
+	WORD $0x4fa6e878 // sdot v24.4s, v3.16b, v6.4b[3]
 	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
 	WORD $0x4f9d9084 // fmul v4.4s, v4.4s, v29.s[0]
-	FMOVQ 0(R10), F7
-	FMOVQ 704(R11), F30
-	WORD $0x4f9ce3c7 // sdot v7.4s, v30.16b, v28.4b[0]
-	FMOVQ 720(R11), F31
-	WORD $0x4fbce3e7 // sdot v7.4s, v31.16b, v28.4b[1]
-	FMOVQ 736(R11), F5
-	WORD $0x4f9ce8a7 // sdot v7.4s, v5.16b, v28.4b[2]
-	FMOVQ 752(R11), F11
-	WORD $0x4fbce967 // sdot v7.4s, v11.16b, v28.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fbd90e7 // fmul v7.4s, v7.4s, v29.s[1]
-	WORD $0x4e27d484 // fadd v4.4s, v4.4s, v7.4s
-	FMOVQ 160(R11), F3
-	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
-	FMOVQ 32(R14), F13
-	WORD $0x4e24d5ad // fadd v13.4s, v13.4s, v4.4s
-	FMOVQ 288(R11), F12
-	WORD $0x4f82918c // fmul v12.4s, v12.4s, v2.s[0]
-	WORD $0x4e2cd5ad // fadd v13.4s, v13.4s, v12.4s
-	FMOVQ F13, 32(R14)
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f9c9318 // fmul v24.4s, v24.4s, v28.s[0]
+	FMOVQ 0(R10), F22
+	FMOVQ 0(R10), F10
+	FMOVQ 704(R11), F5
+	WORD $0x4f9ae0b6 // sdot v22.4s, v5.16b, v26.4b[0]
+	WORD $0x4f9ee0aa // sdot v10.4s, v5.16b, v30.4b[0]
+	FMOVQ 720(R11), F14
+	WORD $0x4fbae1d6 // sdot v22.4s, v14.16b, v26.4b[1]
+	WORD $0x4fbee1ca // sdot v10.4s, v14.16b, v30.4b[1]
+	FMOVQ 736(R11), F17
+	WORD $0x4f9aea36 // sdot v22.4s, v17.16b, v26.4b[2]
+	WORD $0x4f9eea2a // sdot v10.4s, v17.16b, v30.4b[2]
+	FMOVQ 752(R11), F18
+	WORD $0x4fbaea56 // sdot v22.4s, v18.16b, v26.4b[3]
+	WORD $0x4fbeea4a // sdot v10.4s, v18.16b, v30.4b[3]
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4fbd92d6 // fmul v22.4s, v22.4s, v29.s[1]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fbc914a // fmul v10.4s, v10.4s, v28.s[1]
+	WORD $0x4e36d484 // fadd v4.4s, v4.4s, v22.4s
+	WORD $0x4e2ad718 // fadd v24.4s, v24.4s, v10.4s
+	FMOVQ 160(R11), F19
+	WORD $0x6e33dc84 // fmul v4.4s, v4.4s, v19.4s
+	WORD $0x6e33df18 // fmul v24.4s, v24.4s, v19.4s
+	FMOVQ 32(R14), F31
+	WORD $0x4e24d7ff // fadd v31.4s, v31.4s, v4.4s
+	FMOVQ 288(R11), F13
+	WORD $0x4f8791ad // fmul v13.4s, v13.4s, v7.s[0]
+	WORD $0x4e2dd7ff // fadd v31.4s, v31.4s, v13.4s
+	FMOVQ F31, 32(R14)
+	FMOVQ 32(R21), F20
+	WORD $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	FMOVQ 288(R11), F9
+	WORD $0x4f8c9129 // fmul v9.4s, v9.4s, v12.s[0]
+	WORD $0x4e29d694 // fadd v20.4s, v20.4s, v9.4s
+	FMOVQ F20, 32(R21)
+	FMOVQ 0(R10), F16
 	FMOVQ 0(R10), F15
-	FMOVQ 768(R11), F16
-	WORD $0x4f92e20f // sdot v15.4s, v16.16b, v18.4b[0]
-	FMOVQ 784(R11), F19
-	WORD $0x4fb2e26f // sdot v15.4s, v19.16b, v18.4b[1]
-	FMOVQ 800(R11), F20
-	WORD $0x4f92ea8f // sdot v15.4s, v20.16b, v18.4b[2]
-	FMOVQ 816(R11), F23
-	WORD $0x4fb2eaef // sdot v15.4s, v23.16b, v18.4b[3]
+	FMOVQ 768(R11), F21
+	WORD $0x4f97e2b0 // sdot v16.4s, v21.16b, v23.4b[0]
+	WORD $0x4f86e2af // sdot v15.4s, v21.16b, v6.4b[0]
+	FMOVQ 784(R11), F11
+	WORD $0x4fb7e170 // sdot v16.4s, v11.16b, v23.4b[1]
+	WORD $0x4fa6e16f // sdot v15.4s, v11.16b, v6.4b[1]
+	FMOVQ 800(R11), F25
+	WORD $0x4f97eb30 // sdot v16.4s, v25.16b, v23.4b[2]
+	WORD $0x4f86eb2f // sdot v15.4s, v25.16b, v6.4b[2]
+	FMOVQ 816(R11), F27
+	WORD $0x4fb7eb70 // sdot v16.4s, v27.16b, v23.4b[3]
+	WORD $0x4fa6eb6f // sdot v15.4s, v27.16b, v6.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f9d9210 // fmul v16.4s, v16.4s, v29.s[0]
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f9d91ef // fmul v15.4s, v15.4s, v29.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 832(R11), F26
-	WORD $0x4f9ce359 // sdot v25.4s, v26.16b, v28.4b[0]
-	FMOVQ 848(R11), F22
-	WORD $0x4fbce2d9 // sdot v25.4s, v22.16b, v28.4b[1]
-	FMOVQ 864(R11), F21
-	WORD $0x4f9ceab9 // sdot v25.4s, v21.16b, v28.4b[2]
-	FMOVQ 880(R11), F27
-	WORD $0x4fbceb79 // sdot v25.4s, v27.16b, v28.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fbd9339 // fmul v25.4s, v25.4s, v29.s[1]
-	WORD $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
-	FMOVQ 176(R11), F14
-	WORD $0x6e2eddef // fmul v15.4s, v15.4s, v14.4s
-	FMOVQ 48(R14), F17
-	WORD $0x4e2fd631 // fadd v17.4s, v17.4s, v15.4s
-	FMOVQ 304(R11), F24
-	WORD $0x4f829318 // fmul v24.4s, v24.4s, v2.s[0]
-	WORD $0x4e38d631 // fadd v17.4s, v17.4s, v24.4s
-	FMOVQ F17, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row20
+	WORD $0x4f9c91ef // fmul v15.4s, v15.4s, v28.s[0]
+	FMOVQ 0(R10), F2
+	FMOVQ 0(R10), F8
+	FMOVQ 832(R11), F3
+	WORD $0x4f9ae062 // sdot v2.4s, v3.16b, v26.4b[0]
+	WORD $0x4f9ee068 // sdot v8.4s, v3.16b, v30.4b[0]
+	FMOVQ 848(R11), F5
+	WORD $0x4fbae0a2 // sdot v2.4s, v5.16b, v26.4b[1]
+	WORD $0x4fbee0a8 // sdot v8.4s, v5.16b, v30.4b[1]
+	FMOVQ 864(R11), F14
+	WORD $0x4f9ae9c2 // sdot v2.4s, v14.16b, v26.4b[2]
+	WORD $0x4f9ee9c8 // sdot v8.4s, v14.16b, v30.4b[2]
+	FMOVQ 880(R11), F17
+	WORD $0x4fbaea22 // sdot v2.4s, v17.16b, v26.4b[3]
+	WORD $0x4fbeea28 // sdot v8.4s, v17.16b, v30.4b[3]
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4fbd9042 // fmul v2.4s, v2.4s, v29.s[1]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4fbc9108 // fmul v8.4s, v8.4s, v28.s[1]
+	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
+	WORD $0x4e28d5ef // fadd v15.4s, v15.4s, v8.4s
+	FMOVQ 176(R11), F18
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	WORD $0x6e32ddef // fmul v15.4s, v15.4s, v18.4s
+	FMOVQ 48(R14), F22
+	WORD $0x4e30d6d6 // fadd v22.4s, v22.4s, v16.4s
+	FMOVQ 304(R11), F10
+	WORD $0x4f87914a // fmul v10.4s, v10.4s, v7.s[0]
+	WORD $0x4e2ad6d6 // fadd v22.4s, v22.4s, v10.4s
+	FMOVQ F22, 48(R14)
+	FMOVQ 48(R21), F19
+	WORD $0x4e2fd673 // fadd v19.4s, v19.4s, v15.4s
+	FMOVQ 304(R11), F4
+	WORD $0x4f8c9084 // fmul v4.4s, v4.4s, v12.s[0]
+	WORD $0x4e24d673 // fadd v19.4s, v19.4s, v4.4s
+	FMOVQ F19, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair20
 	ADD $640, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -2535,9 +2895,11 @@ pair27:
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
 	FMOVQ F6, 176(R11)
 	MOVD 64(R0), R12
-	MOVD R2, R13
+	ADD $0, R2, R13
 	MOVD R3, R14
-row29:
+pair29:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
 	FMOVQ 0(R13), F11
 	FMOVQ 16(R13), F7
 	FMOVQ 32(R13), F9
@@ -2545,427 +2907,595 @@ row29:
 	VSUB V21.S4, V0.S4, V21.S4
 	VDUP V21.S[2], V16.S4
 	VDUP V21.S[3], V14.S4
-	FMOVQ 0(R10), F13
-	FMOVQ 384(R11), F27
-	WORD $0x4f8be36d // sdot v13.4s, v27.16b, v11.4b[0]
-	FMOVQ 400(R11), F17
-	WORD $0x4fabe22d // sdot v13.4s, v17.16b, v11.4b[1]
-	FMOVQ 416(R11), F18
-	WORD $0x4f8bea4d // sdot v13.4s, v18.16b, v11.4b[2]
-	FMOVQ 432(R11), F20
-	WORD $0x4fabea8d // sdot v13.4s, v20.16b, v11.4b[3]
-	WORD $0x4eb0d5ad // fsub v13.4s, v13.4s, v16.4s
-	WORD $0x4f8991ad // fmul v13.4s, v13.4s, v9.s[0]
-	FMOVQ 0(R10), F8
-	FMOVQ 448(R11), F19
-	WORD $0x4f87e268 // sdot v8.4s, v19.16b, v7.4b[0]
-	FMOVQ 464(R11), F23
-	WORD $0x4fa7e2e8 // sdot v8.4s, v23.16b, v7.4b[1]
-	FMOVQ 480(R11), F22
-	WORD $0x4f87eac8 // sdot v8.4s, v22.16b, v7.4b[2]
-	FMOVQ 496(R11), F24
-	WORD $0x4fa7eb08 // sdot v8.4s, v24.16b, v7.4b[3]
-	WORD $0x4eaed508 // fsub v8.4s, v8.4s, v14.4s
-	WORD $0x4fa99108 // fmul v8.4s, v8.4s, v9.s[1]
-	WORD $0x4e28d5ad // fadd v13.4s, v13.4s, v8.4s
-	FMOVQ 128(R11), F29
-	WORD $0x6e3dddad // fmul v13.4s, v13.4s, v29.4s
-	FMOVQ 0(R14), F31
-	WORD $0x4e2dd7ff // fadd v31.4s, v31.4s, v13.4s
-	FMOVQ F31, 0(R14)
+	FMOVQ 0(R20), F13
+	FMOVQ 16(R20), F27
+	FMOVQ 32(R20), F17
+	VSHL $4, V17.S4, V18.S4
+	VSUB V18.S4, V0.S4, V18.S4
+	VDUP V18.S[2], V20.S4
+	VDUP V18.S[3], V8.S4
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F23
+	FMOVQ 384(R11), F22
+	WORD $0x4f8be2d3 // sdot v19.4s, v22.16b, v11.4b[0]
+	WORD $0x4f8de2d7 // sdot v23.4s, v22.16b, v13.4b[0]
+	FMOVQ 400(R11), F24
+	WORD $0x4fabe313 // sdot v19.4s, v24.16b, v11.4b[1]
+	WORD $0x4fade317 // sdot v23.4s, v24.16b, v13.4b[1]
+	FMOVQ 416(R11), F29
+	WORD $0x4f8bebb3 // sdot v19.4s, v29.16b, v11.4b[2]
+	WORD $0x4f8debb7 // sdot v23.4s, v29.16b, v13.4b[2]
+	FMOVQ 432(R11), F31
+	WORD $0x4fabebf3 // sdot v19.4s, v31.16b, v11.4b[3]
+	WORD $0x4fadebf7 // sdot v23.4s, v31.16b, v13.4b[3]
+	WORD $0x4eb0d673 // fsub v19.4s, v19.4s, v16.4s
+	WORD $0x4f899273 // fmul v19.4s, v19.4s, v9.s[0]
+	WORD $0x4eb4d6f7 // fsub v23.4s, v23.4s, v20.4s
+	WORD $0x4f9192f7 // fmul v23.4s, v23.4s, v17.s[0]
 	FMOVQ 0(R10), F25
-	FMOVQ 512(R11), F30
-	WORD $0x4f8be3d9 // sdot v25.4s, v30.16b, v11.4b[0]
-	FMOVQ 528(R11), F26
-	WORD $0x4fabe359 // sdot v25.4s, v26.16b, v11.4b[1]
-	FMOVQ 544(R11), F28
-	WORD $0x4f8beb99 // sdot v25.4s, v28.16b, v11.4b[2]
-	FMOVQ 560(R11), F15
-	WORD $0x4fabe9f9 // sdot v25.4s, v15.16b, v11.4b[3]
-	WORD $0x4eb0d739 // fsub v25.4s, v25.4s, v16.4s
-	WORD $0x4f899339 // fmul v25.4s, v25.4s, v9.s[0]
-	FMOVQ 0(R10), F12
-	FMOVQ 576(R11), F10
-	WORD $0x4f87e14c // sdot v12.4s, v10.16b, v7.4b[0]
-	FMOVQ 592(R11), F6
-	WORD $0x4fa7e0cc // sdot v12.4s, v6.16b, v7.4b[1]
-	FMOVQ 608(R11), F21
-	WORD $0x4f87eaac // sdot v12.4s, v21.16b, v7.4b[2]
-	FMOVQ 624(R11), F27
-	WORD $0x4fa7eb6c // sdot v12.4s, v27.16b, v7.4b[3]
-	WORD $0x4eaed58c // fsub v12.4s, v12.4s, v14.4s
-	WORD $0x4fa9918c // fmul v12.4s, v12.4s, v9.s[1]
-	WORD $0x4e2cd739 // fadd v25.4s, v25.4s, v12.4s
-	FMOVQ 144(R11), F17
-	WORD $0x6e31df39 // fmul v25.4s, v25.4s, v17.4s
-	FMOVQ 16(R14), F18
-	WORD $0x4e39d652 // fadd v18.4s, v18.4s, v25.4s
-	FMOVQ F18, 16(R14)
-	FMOVQ 0(R10), F20
-	FMOVQ 640(R11), F19
-	WORD $0x4f8be274 // sdot v20.4s, v19.16b, v11.4b[0]
-	FMOVQ 656(R11), F23
-	WORD $0x4fabe2f4 // sdot v20.4s, v23.16b, v11.4b[1]
-	FMOVQ 672(R11), F22
-	WORD $0x4f8bead4 // sdot v20.4s, v22.16b, v11.4b[2]
-	FMOVQ 688(R11), F24
-	WORD $0x4fabeb14 // sdot v20.4s, v24.16b, v11.4b[3]
-	WORD $0x4eb0d694 // fsub v20.4s, v20.4s, v16.4s
-	WORD $0x4f899294 // fmul v20.4s, v20.4s, v9.s[0]
-	FMOVQ 0(R10), F8
-	FMOVQ 704(R11), F29
-	WORD $0x4f87e3a8 // sdot v8.4s, v29.16b, v7.4b[0]
-	FMOVQ 720(R11), F13
-	WORD $0x4fa7e1a8 // sdot v8.4s, v13.16b, v7.4b[1]
-	FMOVQ 736(R11), F31
-	WORD $0x4f87ebe8 // sdot v8.4s, v31.16b, v7.4b[2]
-	FMOVQ 752(R11), F30
-	WORD $0x4fa7ebc8 // sdot v8.4s, v30.16b, v7.4b[3]
-	WORD $0x4eaed508 // fsub v8.4s, v8.4s, v14.4s
-	WORD $0x4fa99108 // fmul v8.4s, v8.4s, v9.s[1]
-	WORD $0x4e28d694 // fadd v20.4s, v20.4s, v8.4s
-	FMOVQ 160(R11), F26
-	WORD $0x6e3ade94 // fmul v20.4s, v20.4s, v26.4s
-	FMOVQ 32(R14), F28
-	WORD $0x4e34d79c // fadd v28.4s, v28.4s, v20.4s
-	FMOVQ F28, 32(R14)
+	FMOVQ 0(R10), F30
+	FMOVQ 448(R11), F26
+	WORD $0x4f87e359 // sdot v25.4s, v26.16b, v7.4b[0]
+	WORD $0x4f9be35e // sdot v30.4s, v26.16b, v27.4b[0]
+	FMOVQ 464(R11), F28
+	WORD $0x4fa7e399 // sdot v25.4s, v28.16b, v7.4b[1]
+	WORD $0x4fbbe39e // sdot v30.4s, v28.16b, v27.4b[1]
+	FMOVQ 480(R11), F15
+	WORD $0x4f87e9f9 // sdot v25.4s, v15.16b, v7.4b[2]
+	WORD $0x4f9be9fe // sdot v30.4s, v15.16b, v27.4b[2]
+	FMOVQ 496(R11), F12
+	WORD $0x4fa7e999 // sdot v25.4s, v12.16b, v7.4b[3]
+	WORD $0x4fbbe99e // sdot v30.4s, v12.16b, v27.4b[3]
+	WORD $0x4eaed739 // fsub v25.4s, v25.4s, v14.4s
+	WORD $0x4fa99339 // fmul v25.4s, v25.4s, v9.s[1]
+	WORD $0x4ea8d7de // fsub v30.4s, v30.4s, v8.4s
+	WORD $0x4fb193de // fmul v30.4s, v30.4s, v17.s[1]
+	WORD $0x4e39d673 // fadd v19.4s, v19.4s, v25.4s
+	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
+	FMOVQ 128(R11), F10
+	WORD $0x6e2ade73 // fmul v19.4s, v19.4s, v10.4s
+	WORD $0x6e2adef7 // fmul v23.4s, v23.4s, v10.4s
+	FMOVQ 0(R14), F6
+	WORD $0x4e33d4c6 // fadd v6.4s, v6.4s, v19.4s
+	FMOVQ F6, 0(R14)
+	FMOVQ 0(R21), F21
+	WORD $0x4e37d6b5 // fadd v21.4s, v21.4s, v23.4s
+	FMOVQ F21, 0(R21)
+	FMOVQ 0(R10), F18
+	FMOVQ 0(R10), F22
+	FMOVQ 512(R11), F24
+	WORD $0x4f8be312 // sdot v18.4s, v24.16b, v11.4b[0]
+	WORD $0x4f8de316 // sdot v22.4s, v24.16b, v13.4b[0]
+	FMOVQ 528(R11), F29
+	WORD $0x4fabe3b2 // sdot v18.4s, v29.16b, v11.4b[1]
+	WORD $0x4fade3b6 // sdot v22.4s, v29.16b, v13.4b[1]
+	FMOVQ 544(R11), F31
+	WORD $0x4f8bebf2 // sdot v18.4s, v31.16b, v11.4b[2]
+	WORD $0x4f8debf6 // sdot v22.4s, v31.16b, v13.4b[2]
+	FMOVQ 560(R11), F26
+	WORD $0x4fabeb52 // sdot v18.4s, v26.16b, v11.4b[3]
+	WORD $0x4fadeb56 // sdot v22.4s, v26.16b, v13.4b[3]
+	WORD $0x4eb0d652 // fsub v18.4s, v18.4s, v16.4s
+	WORD $0x4f899252 // fmul v18.4s, v18.4s, v9.s[0]
+	WORD $0x4eb4d6d6 // fsub v22.4s, v22.4s, v20.4s
+	WORD $0x4f9192d6 // fmul v22.4s, v22.4s, v17.s[0]
+	FMOVQ 0(R10), F28
 	FMOVQ 0(R10), F15
-	FMOVQ 768(R11), F10
-	WORD $0x4f8be14f // sdot v15.4s, v10.16b, v11.4b[0]
-	FMOVQ 784(R11), F6
-	WORD $0x4fabe0cf // sdot v15.4s, v6.16b, v11.4b[1]
-	FMOVQ 800(R11), F21
-	WORD $0x4f8beaaf // sdot v15.4s, v21.16b, v11.4b[2]
-	FMOVQ 816(R11), F27
-	WORD $0x4fabeb6f // sdot v15.4s, v27.16b, v11.4b[3]
-	WORD $0x4eb0d5ef // fsub v15.4s, v15.4s, v16.4s
-	WORD $0x4f8991ef // fmul v15.4s, v15.4s, v9.s[0]
-	FMOVQ 0(R10), F12
-	FMOVQ 832(R11), F17
-	WORD $0x4f87e22c // sdot v12.4s, v17.16b, v7.4b[0]
-	FMOVQ 848(R11), F25
-	WORD $0x4fa7e32c // sdot v12.4s, v25.16b, v7.4b[1]
-	FMOVQ 864(R11), F18
-	WORD $0x4f87ea4c // sdot v12.4s, v18.16b, v7.4b[2]
-	FMOVQ 880(R11), F19
-	WORD $0x4fa7ea6c // sdot v12.4s, v19.16b, v7.4b[3]
-	WORD $0x4eaed58c // fsub v12.4s, v12.4s, v14.4s
-	WORD $0x4fa9918c // fmul v12.4s, v12.4s, v9.s[1]
-	WORD $0x4e2cd5ef // fadd v15.4s, v15.4s, v12.4s
-	FMOVQ 176(R11), F23
-	WORD $0x6e37ddef // fmul v15.4s, v15.4s, v23.4s
-	FMOVQ 48(R14), F22
+	FMOVQ 576(R11), F12
+	WORD $0x4f87e19c // sdot v28.4s, v12.16b, v7.4b[0]
+	WORD $0x4f9be18f // sdot v15.4s, v12.16b, v27.4b[0]
+	FMOVQ 592(R11), F25
+	WORD $0x4fa7e33c // sdot v28.4s, v25.16b, v7.4b[1]
+	WORD $0x4fbbe32f // sdot v15.4s, v25.16b, v27.4b[1]
+	FMOVQ 608(R11), F30
+	WORD $0x4f87ebdc // sdot v28.4s, v30.16b, v7.4b[2]
+	WORD $0x4f9bebcf // sdot v15.4s, v30.16b, v27.4b[2]
+	FMOVQ 624(R11), F10
+	WORD $0x4fa7e95c // sdot v28.4s, v10.16b, v7.4b[3]
+	WORD $0x4fbbe94f // sdot v15.4s, v10.16b, v27.4b[3]
+	WORD $0x4eaed79c // fsub v28.4s, v28.4s, v14.4s
+	WORD $0x4fa9939c // fmul v28.4s, v28.4s, v9.s[1]
+	WORD $0x4ea8d5ef // fsub v15.4s, v15.4s, v8.4s
+	WORD $0x4fb191ef // fmul v15.4s, v15.4s, v17.s[1]
+	WORD $0x4e3cd652 // fadd v18.4s, v18.4s, v28.4s
 	WORD $0x4e2fd6d6 // fadd v22.4s, v22.4s, v15.4s
-	FMOVQ F22, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row29
+	FMOVQ 144(R11), F19
+	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
+	WORD $0x6e33ded6 // fmul v22.4s, v22.4s, v19.4s
+	FMOVQ 16(R14), F6
+	WORD $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
+	FMOVQ F6, 16(R14)
+	FMOVQ 16(R21), F23
+	WORD $0x4e36d6f7 // fadd v23.4s, v23.4s, v22.4s
+	FMOVQ F23, 16(R21)
+	FMOVQ 0(R10), F21
+	FMOVQ 0(R10), F24
+	FMOVQ 640(R11), F29
+	WORD $0x4f8be3b5 // sdot v21.4s, v29.16b, v11.4b[0]
+	WORD $0x4f8de3b8 // sdot v24.4s, v29.16b, v13.4b[0]
+	FMOVQ 656(R11), F31
+	WORD $0x4fabe3f5 // sdot v21.4s, v31.16b, v11.4b[1]
+	WORD $0x4fade3f8 // sdot v24.4s, v31.16b, v13.4b[1]
+	FMOVQ 672(R11), F26
+	WORD $0x4f8beb55 // sdot v21.4s, v26.16b, v11.4b[2]
+	WORD $0x4f8deb58 // sdot v24.4s, v26.16b, v13.4b[2]
+	FMOVQ 688(R11), F12
+	WORD $0x4fabe995 // sdot v21.4s, v12.16b, v11.4b[3]
+	WORD $0x4fade998 // sdot v24.4s, v12.16b, v13.4b[3]
+	WORD $0x4eb0d6b5 // fsub v21.4s, v21.4s, v16.4s
+	WORD $0x4f8992b5 // fmul v21.4s, v21.4s, v9.s[0]
+	WORD $0x4eb4d718 // fsub v24.4s, v24.4s, v20.4s
+	WORD $0x4f919318 // fmul v24.4s, v24.4s, v17.s[0]
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F30
+	FMOVQ 704(R11), F10
+	WORD $0x4f87e159 // sdot v25.4s, v10.16b, v7.4b[0]
+	WORD $0x4f9be15e // sdot v30.4s, v10.16b, v27.4b[0]
+	FMOVQ 720(R11), F28
+	WORD $0x4fa7e399 // sdot v25.4s, v28.16b, v7.4b[1]
+	WORD $0x4fbbe39e // sdot v30.4s, v28.16b, v27.4b[1]
+	FMOVQ 736(R11), F15
+	WORD $0x4f87e9f9 // sdot v25.4s, v15.16b, v7.4b[2]
+	WORD $0x4f9be9fe // sdot v30.4s, v15.16b, v27.4b[2]
+	FMOVQ 752(R11), F19
+	WORD $0x4fa7ea79 // sdot v25.4s, v19.16b, v7.4b[3]
+	WORD $0x4fbbea7e // sdot v30.4s, v19.16b, v27.4b[3]
+	WORD $0x4eaed739 // fsub v25.4s, v25.4s, v14.4s
+	WORD $0x4fa99339 // fmul v25.4s, v25.4s, v9.s[1]
+	WORD $0x4ea8d7de // fsub v30.4s, v30.4s, v8.4s
+	WORD $0x4fb193de // fmul v30.4s, v30.4s, v17.s[1]
+	WORD $0x4e39d6b5 // fadd v21.4s, v21.4s, v25.4s
+	WORD $0x4e3ed718 // fadd v24.4s, v24.4s, v30.4s
+	FMOVQ 160(R11), F18
+	WORD $0x6e32deb5 // fmul v21.4s, v21.4s, v18.4s
+	WORD $0x6e32df18 // fmul v24.4s, v24.4s, v18.4s
+	FMOVQ 32(R14), F6
+	WORD $0x4e35d4c6 // fadd v6.4s, v6.4s, v21.4s
+	FMOVQ F6, 32(R14)
+	FMOVQ 32(R21), F22
+	WORD $0x4e38d6d6 // fadd v22.4s, v22.4s, v24.4s
+	FMOVQ F22, 32(R21)
+	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F29
+	FMOVQ 768(R11), F31
+	WORD $0x4f8be3f7 // sdot v23.4s, v31.16b, v11.4b[0]
+	WORD $0x4f8de3fd // sdot v29.4s, v31.16b, v13.4b[0]
+	FMOVQ 784(R11), F26
+	WORD $0x4fabe357 // sdot v23.4s, v26.16b, v11.4b[1]
+	WORD $0x4fade35d // sdot v29.4s, v26.16b, v13.4b[1]
+	FMOVQ 800(R11), F12
+	WORD $0x4f8be997 // sdot v23.4s, v12.16b, v11.4b[2]
+	WORD $0x4f8de99d // sdot v29.4s, v12.16b, v13.4b[2]
+	FMOVQ 816(R11), F10
+	WORD $0x4fabe957 // sdot v23.4s, v10.16b, v11.4b[3]
+	WORD $0x4fade95d // sdot v29.4s, v10.16b, v13.4b[3]
+	WORD $0x4eb0d6f7 // fsub v23.4s, v23.4s, v16.4s
+	WORD $0x4f8992f7 // fmul v23.4s, v23.4s, v9.s[0]
+	WORD $0x4eb4d7bd // fsub v29.4s, v29.4s, v20.4s
+	WORD $0x4f9193bd // fmul v29.4s, v29.4s, v17.s[0]
+	FMOVQ 0(R10), F28
+	FMOVQ 0(R10), F15
+	FMOVQ 832(R11), F19
+	WORD $0x4f87e27c // sdot v28.4s, v19.16b, v7.4b[0]
+	WORD $0x4f9be26f // sdot v15.4s, v19.16b, v27.4b[0]
+	FMOVQ 848(R11), F25
+	WORD $0x4fa7e33c // sdot v28.4s, v25.16b, v7.4b[1]
+	WORD $0x4fbbe32f // sdot v15.4s, v25.16b, v27.4b[1]
+	FMOVQ 864(R11), F30
+	WORD $0x4f87ebdc // sdot v28.4s, v30.16b, v7.4b[2]
+	WORD $0x4f9bebcf // sdot v15.4s, v30.16b, v27.4b[2]
+	FMOVQ 880(R11), F18
+	WORD $0x4fa7ea5c // sdot v28.4s, v18.16b, v7.4b[3]
+	WORD $0x4fbbea4f // sdot v15.4s, v18.16b, v27.4b[3]
+	WORD $0x4eaed79c // fsub v28.4s, v28.4s, v14.4s
+	WORD $0x4fa9939c // fmul v28.4s, v28.4s, v9.s[1]
+	WORD $0x4ea8d5ef // fsub v15.4s, v15.4s, v8.4s
+	WORD $0x4fb191ef // fmul v15.4s, v15.4s, v17.s[1]
+	WORD $0x4e3cd6f7 // fadd v23.4s, v23.4s, v28.4s
+	WORD $0x4e2fd7bd // fadd v29.4s, v29.4s, v15.4s
+	FMOVQ 176(R11), F21
+	WORD $0x6e35def7 // fmul v23.4s, v23.4s, v21.4s
+	WORD $0x6e35dfbd // fmul v29.4s, v29.4s, v21.4s
+	FMOVQ 48(R14), F6
+	WORD $0x4e37d4c6 // fadd v6.4s, v6.4s, v23.4s
+	FMOVQ F6, 48(R14)
+	FMOVQ 48(R21), F24
+	WORD $0x4e3dd718 // fadd v24.4s, v24.4s, v29.4s
+	FMOVQ F24, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair29
 	SUBS $1, R4
 	BEQ last28
-	FMOVQ 384(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 640(R1), F29
-	VSHL $4, V29.B16, V13.B16
-	VAND V2.B16, V13.B16, V31.B16
-	VORR V31.B16, V24.B16, V24.B16
-	FMOVQ F24, 384(R11)
-	FMOVQ 448(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V13.B16, V8.B16
-	VUSRA $1, V8.B16, V30.B16
-	FMOVQ F30, 400(R11)
-	FMOVQ 512(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V13.B16, V20.B16
-	VUSRA $2, V20.B16, V26.B16
-	FMOVQ F26, 416(R11)
-	FMOVQ 576(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V5.B16, V13.B16, V10.B16
-	VUSRA $3, V10.B16, V28.B16
-	FMOVQ F28, 432(R11)
-	FMOVQ 384(R1), F6
-	VAND V2.B16, V29.B16, V21.B16
-	VUSRA $4, V6.B16, V21.B16
-	FMOVQ F21, 448(R11)
-	FMOVQ 448(R1), F27
-	VAND V3.B16, V29.B16, V17.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $1, V17.B16, V27.B16
-	FMOVQ F27, 464(R11)
+	FMOVQ 384(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ 640(R1), F31
+	VSHL $4, V31.B16, V26.B16
+	VAND V2.B16, V26.B16, V12.B16
+	VORR V12.B16, V22.B16, V22.B16
+	FMOVQ F22, 384(R11)
+	FMOVQ 448(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V26.B16, V19.B16
+	VUSRA $1, V19.B16, V10.B16
+	FMOVQ F10, 400(R11)
 	FMOVQ 512(R1), F25
-	VAND V4.B16, V29.B16, V18.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $2, V18.B16, V25.B16
-	FMOVQ F25, 480(R11)
-	FMOVQ 576(R1), F19
-	VAND V5.B16, V29.B16, V12.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $3, V12.B16, V19.B16
-	FMOVQ F19, 496(R11)
-	FMOVD 32(R1), F23
-	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	FMOVQ F23, 128(R11)
-	FMOVQ 400(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 656(R1), F22
-	VSHL $4, V22.B16, V11.B16
-	VAND V2.B16, V11.B16, V7.B16
-	VORR V7.B16, V15.B16, V15.B16
-	FMOVQ F15, 512(R11)
-	FMOVQ 464(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V3.B16, V11.B16, V16.B16
-	VUSRA $1, V16.B16, V9.B16
-	FMOVQ F9, 528(R11)
-	FMOVQ 528(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V11.B16, V31.B16
-	VUSRA $2, V31.B16, V14.B16
-	FMOVQ F14, 544(R11)
-	FMOVQ 592(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V5.B16, V11.B16, V8.B16
-	VUSRA $3, V8.B16, V24.B16
-	FMOVQ F24, 560(R11)
-	FMOVQ 400(R1), F30
-	VAND V2.B16, V22.B16, V20.B16
-	VUSRA $4, V30.B16, V20.B16
-	FMOVQ F20, 576(R11)
-	FMOVQ 464(R1), F26
-	VAND V3.B16, V22.B16, V10.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $1, V10.B16, V26.B16
-	FMOVQ F26, 592(R11)
-	FMOVQ 528(R1), F28
-	VAND V4.B16, V22.B16, V6.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $2, V6.B16, V28.B16
-	FMOVQ F28, 608(R11)
-	FMOVQ 592(R1), F21
-	VAND V5.B16, V22.B16, V17.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $3, V17.B16, V21.B16
-	FMOVQ F21, 624(R11)
-	FMOVD 40(R1), F27
-	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	FMOVQ F27, 144(R11)
-	FMOVQ 416(R1), F18
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V4.B16, V26.B16, V30.B16
+	VUSRA $2, V30.B16, V25.B16
+	FMOVQ F25, 416(R11)
+	FMOVQ 576(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ 672(R1), F25
-	VSHL $4, V25.B16, V13.B16
-	VAND V2.B16, V13.B16, V29.B16
-	VORR V29.B16, V18.B16, V18.B16
-	FMOVQ F18, 640(R11)
-	FMOVQ 480(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V13.B16, V19.B16
-	VUSRA $1, V19.B16, V12.B16
-	FMOVQ F12, 656(R11)
-	FMOVQ 544(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V13.B16, V7.B16
-	VUSRA $2, V7.B16, V23.B16
-	FMOVQ F23, 672(R11)
-	FMOVQ 608(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V5.B16, V13.B16, V16.B16
-	VUSRA $3, V16.B16, V15.B16
-	FMOVQ F15, 688(R11)
-	FMOVQ 416(R1), F9
-	VAND V2.B16, V25.B16, V31.B16
-	VUSRA $4, V9.B16, V31.B16
-	FMOVQ F31, 704(R11)
-	FMOVQ 480(R1), F14
-	VAND V3.B16, V25.B16, V8.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $1, V8.B16, V14.B16
-	FMOVQ F14, 720(R11)
-	FMOVQ 544(R1), F24
-	VAND V4.B16, V25.B16, V30.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V30.B16, V24.B16
-	FMOVQ F24, 736(R11)
-	FMOVQ 608(R1), F20
-	VAND V5.B16, V25.B16, V10.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $3, V10.B16, V20.B16
-	FMOVQ F20, 752(R11)
-	FMOVD 48(R1), F26
-	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	FMOVQ F26, 160(R11)
-	FMOVQ 432(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ 688(R1), F28
-	VSHL $4, V28.B16, V11.B16
-	VAND V2.B16, V11.B16, V22.B16
-	VORR V22.B16, V6.B16, V6.B16
-	FMOVQ F6, 768(R11)
-	FMOVQ 496(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V11.B16, V21.B16
-	VUSRA $1, V21.B16, V17.B16
-	FMOVQ F17, 784(R11)
-	FMOVQ 560(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V4.B16, V11.B16, V29.B16
-	VUSRA $2, V29.B16, V27.B16
-	FMOVQ F27, 800(R11)
-	FMOVQ 624(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V5.B16, V11.B16, V19.B16
-	VUSRA $3, V19.B16, V18.B16
-	FMOVQ F18, 816(R11)
-	FMOVQ 432(R1), F12
-	VAND V2.B16, V28.B16, V7.B16
-	VUSRA $4, V12.B16, V7.B16
-	FMOVQ F7, 832(R11)
-	FMOVQ 496(R1), F23
-	VAND V3.B16, V28.B16, V16.B16
+	VAND V5.B16, V26.B16, V28.B16
+	VUSRA $3, V28.B16, V18.B16
+	FMOVQ F18, 432(R11)
+	FMOVQ 384(R1), F15
+	VAND V2.B16, V31.B16, V21.B16
+	VUSRA $4, V15.B16, V21.B16
+	FMOVQ F21, 448(R11)
+	FMOVQ 448(R1), F23
+	VAND V3.B16, V31.B16, V6.B16
 	VUSHR $4, V23.B16, V23.B16
-	VUSRA $1, V16.B16, V23.B16
-	FMOVQ F23, 848(R11)
-	FMOVQ 560(R1), F15
-	VAND V4.B16, V28.B16, V9.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $2, V9.B16, V15.B16
-	FMOVQ F15, 864(R11)
-	FMOVQ 624(R1), F31
-	VAND V5.B16, V28.B16, V8.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $3, V8.B16, V31.B16
-	FMOVQ F31, 880(R11)
-	FMOVD 56(R1), F14
-	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 176(R11)
+	VUSRA $1, V6.B16, V23.B16
+	FMOVQ F23, 464(R11)
+	FMOVQ 512(R1), F29
+	VAND V4.B16, V31.B16, V24.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V24.B16, V29.B16
+	FMOVQ F29, 480(R11)
+	FMOVQ 576(R1), F11
+	VAND V5.B16, V31.B16, V7.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $3, V7.B16, V11.B16
+	FMOVQ F11, 496(R11)
+	FMOVD 32(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FMOVQ F9, 128(R11)
+	FMOVQ 400(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 656(R1), F14
+	VSHL $4, V14.B16, V13.B16
+	VAND V2.B16, V13.B16, V27.B16
+	VORR V27.B16, V16.B16, V16.B16
+	FMOVQ F16, 512(R11)
+	FMOVQ 464(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V13.B16, V20.B16
+	VUSRA $1, V20.B16, V17.B16
+	FMOVQ F17, 528(R11)
+	FMOVQ 528(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V4.B16, V13.B16, V12.B16
+	VUSRA $2, V12.B16, V8.B16
+	FMOVQ F8, 544(R11)
+	FMOVQ 592(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V5.B16, V13.B16, V19.B16
+	VUSRA $3, V19.B16, V22.B16
+	FMOVQ F22, 560(R11)
+	FMOVQ 400(R1), F10
+	VAND V2.B16, V14.B16, V30.B16
+	VUSRA $4, V10.B16, V30.B16
+	FMOVQ F30, 576(R11)
+	FMOVQ 464(R1), F25
+	VAND V3.B16, V14.B16, V28.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $1, V28.B16, V25.B16
+	FMOVQ F25, 592(R11)
+	FMOVQ 528(R1), F18
+	VAND V4.B16, V14.B16, V15.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V15.B16, V18.B16
+	FMOVQ F18, 608(R11)
+	FMOVQ 592(R1), F21
+	VAND V5.B16, V14.B16, V6.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $3, V6.B16, V21.B16
+	FMOVQ F21, 624(R11)
+	FMOVD 40(R1), F23
+	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
+	FMOVQ F23, 144(R11)
+	FMOVQ 416(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ 672(R1), F29
+	VSHL $4, V29.B16, V26.B16
+	VAND V2.B16, V26.B16, V31.B16
+	VORR V31.B16, V24.B16, V24.B16
+	FMOVQ F24, 640(R11)
+	FMOVQ 480(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V3.B16, V26.B16, V11.B16
+	VUSRA $1, V11.B16, V7.B16
+	FMOVQ F7, 656(R11)
+	FMOVQ 544(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V4.B16, V26.B16, V27.B16
+	VUSRA $2, V27.B16, V9.B16
+	FMOVQ F9, 672(R11)
+	FMOVQ 608(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V5.B16, V26.B16, V20.B16
+	VUSRA $3, V20.B16, V16.B16
+	FMOVQ F16, 688(R11)
+	FMOVQ 416(R1), F17
+	VAND V2.B16, V29.B16, V12.B16
+	VUSRA $4, V17.B16, V12.B16
+	FMOVQ F12, 704(R11)
+	FMOVQ 480(R1), F8
+	VAND V3.B16, V29.B16, V19.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $1, V19.B16, V8.B16
+	FMOVQ F8, 720(R11)
+	FMOVQ 544(R1), F22
+	VAND V4.B16, V29.B16, V10.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $2, V10.B16, V22.B16
+	FMOVQ F22, 736(R11)
+	FMOVQ 608(R1), F30
+	VAND V5.B16, V29.B16, V28.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $3, V28.B16, V30.B16
+	FMOVQ F30, 752(R11)
+	FMOVD 48(R1), F25
+	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
+	FMOVQ F25, 160(R11)
+	FMOVQ 432(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ 688(R1), F18
+	VSHL $4, V18.B16, V13.B16
+	VAND V2.B16, V13.B16, V14.B16
+	VORR V14.B16, V15.B16, V15.B16
+	FMOVQ F15, 768(R11)
+	FMOVQ 496(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	VAND V3.B16, V13.B16, V21.B16
+	VUSRA $1, V21.B16, V6.B16
+	FMOVQ F6, 784(R11)
+	FMOVQ 560(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V4.B16, V13.B16, V31.B16
+	VUSRA $2, V31.B16, V23.B16
+	FMOVQ F23, 800(R11)
+	FMOVQ 624(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V5.B16, V13.B16, V11.B16
+	VUSRA $3, V11.B16, V24.B16
+	FMOVQ F24, 816(R11)
+	FMOVQ 432(R1), F7
+	VAND V2.B16, V18.B16, V27.B16
+	VUSRA $4, V7.B16, V27.B16
+	FMOVQ F27, 832(R11)
+	FMOVQ 496(R1), F9
+	VAND V3.B16, V18.B16, V20.B16
+	VUSHR $4, V9.B16, V9.B16
+	VUSRA $1, V20.B16, V9.B16
+	FMOVQ F9, 848(R11)
+	FMOVQ 560(R1), F16
+	VAND V4.B16, V18.B16, V17.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $2, V17.B16, V16.B16
+	FMOVQ F16, 864(R11)
+	FMOVQ 624(R1), F12
+	VAND V5.B16, V18.B16, V19.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $3, V19.B16, V12.B16
+	FMOVQ F12, 880(R11)
+	FMOVD 56(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 176(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row30:
-	FMOVQ 0(R13), F30
-	FMOVQ 16(R13), F24
-	FMOVQ 32(R13), F13
-	VSHL $4, V13.S4, V25.S4
-	VSUB V25.S4, V0.S4, V25.S4
-	VDUP V25.S[2], V10.S4
-	VDUP V25.S[3], V20.S4
-	FMOVQ 0(R10), F26
-	FMOVQ 384(R11), F22
-	WORD $0x4f9ee2da // sdot v26.4s, v22.16b, v30.4b[0]
-	FMOVQ 400(R11), F6
-	WORD $0x4fbee0da // sdot v26.4s, v6.16b, v30.4b[1]
-	FMOVQ 416(R11), F21
-	WORD $0x4f9eeaba // sdot v26.4s, v21.16b, v30.4b[2]
-	FMOVQ 432(R11), F17
-	WORD $0x4fbeea3a // sdot v26.4s, v17.16b, v30.4b[3]
-	WORD $0x4eaad75a // fsub v26.4s, v26.4s, v10.4s
-	WORD $0x4f8d935a // fmul v26.4s, v26.4s, v13.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 448(R11), F27
-	WORD $0x4f98e37d // sdot v29.4s, v27.16b, v24.4b[0]
-	FMOVQ 464(R11), F19
-	WORD $0x4fb8e27d // sdot v29.4s, v19.16b, v24.4b[1]
-	FMOVQ 480(R11), F18
-	WORD $0x4f98ea5d // sdot v29.4s, v18.16b, v24.4b[2]
-	FMOVQ 496(R11), F12
-	WORD $0x4fb8e99d // sdot v29.4s, v12.16b, v24.4b[3]
-	WORD $0x4eb4d7bd // fsub v29.4s, v29.4s, v20.4s
-	WORD $0x4fad93bd // fmul v29.4s, v29.4s, v13.s[1]
-	WORD $0x4e3dd75a // fadd v26.4s, v26.4s, v29.4s
-	FMOVQ 128(R11), F7
-	WORD $0x6e27df5a // fmul v26.4s, v26.4s, v7.4s
-	FMOVQ 0(R14), F16
-	WORD $0x4e3ad610 // fadd v16.4s, v16.4s, v26.4s
-	FMOVQ F16, 0(R14)
+pair30:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
+	FMOVQ 0(R13), F10
+	FMOVQ 16(R13), F22
+	FMOVQ 32(R13), F26
+	VSHL $4, V26.S4, V29.S4
+	VSUB V29.S4, V0.S4, V29.S4
+	VDUP V29.S[2], V28.S4
+	VDUP V29.S[3], V30.S4
+	FMOVQ 0(R20), F25
+	FMOVQ 16(R20), F14
+	FMOVQ 32(R20), F15
+	VSHL $4, V15.S4, V21.S4
+	VSUB V21.S4, V0.S4, V21.S4
+	VDUP V21.S[2], V6.S4
+	VDUP V21.S[3], V31.S4
 	FMOVQ 0(R10), F23
-	FMOVQ 512(R11), F9
-	WORD $0x4f9ee137 // sdot v23.4s, v9.16b, v30.4b[0]
-	FMOVQ 528(R11), F15
-	WORD $0x4fbee1f7 // sdot v23.4s, v15.16b, v30.4b[1]
-	FMOVQ 544(R11), F11
-	WORD $0x4f9ee977 // sdot v23.4s, v11.16b, v30.4b[2]
-	FMOVQ 560(R11), F28
-	WORD $0x4fbeeb97 // sdot v23.4s, v28.16b, v30.4b[3]
-	WORD $0x4eaad6f7 // fsub v23.4s, v23.4s, v10.4s
-	WORD $0x4f8d92f7 // fmul v23.4s, v23.4s, v13.s[0]
-	FMOVQ 0(R10), F8
-	FMOVQ 576(R11), F31
-	WORD $0x4f98e3e8 // sdot v8.4s, v31.16b, v24.4b[0]
-	FMOVQ 592(R11), F14
-	WORD $0x4fb8e1c8 // sdot v8.4s, v14.16b, v24.4b[1]
-	FMOVQ 608(R11), F25
-	WORD $0x4f98eb28 // sdot v8.4s, v25.16b, v24.4b[2]
-	FMOVQ 624(R11), F22
-	WORD $0x4fb8eac8 // sdot v8.4s, v22.16b, v24.4b[3]
-	WORD $0x4eb4d508 // fsub v8.4s, v8.4s, v20.4s
-	WORD $0x4fad9108 // fmul v8.4s, v8.4s, v13.s[1]
-	WORD $0x4e28d6f7 // fadd v23.4s, v23.4s, v8.4s
-	FMOVQ 144(R11), F6
-	WORD $0x6e26def7 // fmul v23.4s, v23.4s, v6.4s
-	FMOVQ 16(R14), F21
-	WORD $0x4e37d6b5 // fadd v21.4s, v21.4s, v23.4s
-	FMOVQ F21, 16(R14)
+	FMOVQ 0(R10), F11
+	FMOVQ 384(R11), F24
+	WORD $0x4f8ae317 // sdot v23.4s, v24.16b, v10.4b[0]
+	WORD $0x4f99e30b // sdot v11.4s, v24.16b, v25.4b[0]
+	FMOVQ 400(R11), F7
+	WORD $0x4faae0f7 // sdot v23.4s, v7.16b, v10.4b[1]
+	WORD $0x4fb9e0eb // sdot v11.4s, v7.16b, v25.4b[1]
+	FMOVQ 416(R11), F27
+	WORD $0x4f8aeb77 // sdot v23.4s, v27.16b, v10.4b[2]
+	WORD $0x4f99eb6b // sdot v11.4s, v27.16b, v25.4b[2]
+	FMOVQ 432(R11), F20
+	WORD $0x4faaea97 // sdot v23.4s, v20.16b, v10.4b[3]
+	WORD $0x4fb9ea8b // sdot v11.4s, v20.16b, v25.4b[3]
+	WORD $0x4ebcd6f7 // fsub v23.4s, v23.4s, v28.4s
+	WORD $0x4f9a92f7 // fmul v23.4s, v23.4s, v26.s[0]
+	WORD $0x4ea6d56b // fsub v11.4s, v11.4s, v6.4s
+	WORD $0x4f8f916b // fmul v11.4s, v11.4s, v15.s[0]
+	FMOVQ 0(R10), F9
 	FMOVQ 0(R10), F17
-	FMOVQ 640(R11), F27
-	WORD $0x4f9ee371 // sdot v17.4s, v27.16b, v30.4b[0]
-	FMOVQ 656(R11), F19
-	WORD $0x4fbee271 // sdot v17.4s, v19.16b, v30.4b[1]
-	FMOVQ 672(R11), F18
-	WORD $0x4f9eea51 // sdot v17.4s, v18.16b, v30.4b[2]
-	FMOVQ 688(R11), F12
-	WORD $0x4fbee991 // sdot v17.4s, v12.16b, v30.4b[3]
-	WORD $0x4eaad631 // fsub v17.4s, v17.4s, v10.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 704(R11), F7
-	WORD $0x4f98e0fd // sdot v29.4s, v7.16b, v24.4b[0]
-	FMOVQ 720(R11), F26
-	WORD $0x4fb8e35d // sdot v29.4s, v26.16b, v24.4b[1]
-	FMOVQ 736(R11), F16
-	WORD $0x4f98ea1d // sdot v29.4s, v16.16b, v24.4b[2]
-	FMOVQ 752(R11), F9
-	WORD $0x4fb8e93d // sdot v29.4s, v9.16b, v24.4b[3]
-	WORD $0x4eb4d7bd // fsub v29.4s, v29.4s, v20.4s
-	WORD $0x4fad93bd // fmul v29.4s, v29.4s, v13.s[1]
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	FMOVQ 160(R11), F15
-	WORD $0x6e2fde31 // fmul v17.4s, v17.4s, v15.4s
-	FMOVQ 32(R14), F11
+	FMOVQ 448(R11), F16
+	WORD $0x4f96e209 // sdot v9.4s, v16.16b, v22.4b[0]
+	WORD $0x4f8ee211 // sdot v17.4s, v16.16b, v14.4b[0]
+	FMOVQ 464(R11), F13
+	WORD $0x4fb6e1a9 // sdot v9.4s, v13.16b, v22.4b[1]
+	WORD $0x4faee1b1 // sdot v17.4s, v13.16b, v14.4b[1]
+	FMOVQ 480(R11), F18
+	WORD $0x4f96ea49 // sdot v9.4s, v18.16b, v22.4b[2]
+	WORD $0x4f8eea51 // sdot v17.4s, v18.16b, v14.4b[2]
+	FMOVQ 496(R11), F19
+	WORD $0x4fb6ea69 // sdot v9.4s, v19.16b, v22.4b[3]
+	WORD $0x4faeea71 // sdot v17.4s, v19.16b, v14.4b[3]
+	WORD $0x4ebed529 // fsub v9.4s, v9.4s, v30.4s
+	WORD $0x4fba9129 // fmul v9.4s, v9.4s, v26.s[1]
+	WORD $0x4ebfd631 // fsub v17.4s, v17.4s, v31.4s
+	WORD $0x4faf9231 // fmul v17.4s, v17.4s, v15.s[1]
+	WORD $0x4e29d6f7 // fadd v23.4s, v23.4s, v9.4s
 	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
-	FMOVQ F11, 32(R14)
-	FMOVQ 0(R10), F28
-	FMOVQ 768(R11), F31
-	WORD $0x4f9ee3fc // sdot v28.4s, v31.16b, v30.4b[0]
-	FMOVQ 784(R11), F14
-	WORD $0x4fbee1dc // sdot v28.4s, v14.16b, v30.4b[1]
-	FMOVQ 800(R11), F25
-	WORD $0x4f9eeb3c // sdot v28.4s, v25.16b, v30.4b[2]
-	FMOVQ 816(R11), F22
-	WORD $0x4fbeeadc // sdot v28.4s, v22.16b, v30.4b[3]
-	WORD $0x4eaad79c // fsub v28.4s, v28.4s, v10.4s
-	WORD $0x4f8d939c // fmul v28.4s, v28.4s, v13.s[0]
-	FMOVQ 0(R10), F8
-	FMOVQ 832(R11), F6
-	WORD $0x4f98e0c8 // sdot v8.4s, v6.16b, v24.4b[0]
-	FMOVQ 848(R11), F23
-	WORD $0x4fb8e2e8 // sdot v8.4s, v23.16b, v24.4b[1]
-	FMOVQ 864(R11), F21
-	WORD $0x4f98eaa8 // sdot v8.4s, v21.16b, v24.4b[2]
-	FMOVQ 880(R11), F27
-	WORD $0x4fb8eb68 // sdot v8.4s, v27.16b, v24.4b[3]
-	WORD $0x4eb4d508 // fsub v8.4s, v8.4s, v20.4s
-	WORD $0x4fad9108 // fmul v8.4s, v8.4s, v13.s[1]
-	WORD $0x4e28d79c // fadd v28.4s, v28.4s, v8.4s
-	FMOVQ 176(R11), F19
-	WORD $0x6e33df9c // fmul v28.4s, v28.4s, v19.4s
-	FMOVQ 48(R14), F18
-	WORD $0x4e3cd652 // fadd v18.4s, v18.4s, v28.4s
-	FMOVQ F18, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row30
+	FMOVQ 128(R11), F12
+	WORD $0x6e2cdef7 // fmul v23.4s, v23.4s, v12.4s
+	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
+	FMOVQ 0(R14), F8
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	FMOVQ F8, 0(R14)
+	FMOVQ 0(R21), F29
+	WORD $0x4e2bd7bd // fadd v29.4s, v29.4s, v11.4s
+	FMOVQ F29, 0(R21)
+	FMOVQ 0(R10), F21
+	FMOVQ 0(R10), F24
+	FMOVQ 512(R11), F7
+	WORD $0x4f8ae0f5 // sdot v21.4s, v7.16b, v10.4b[0]
+	WORD $0x4f99e0f8 // sdot v24.4s, v7.16b, v25.4b[0]
+	FMOVQ 528(R11), F27
+	WORD $0x4faae375 // sdot v21.4s, v27.16b, v10.4b[1]
+	WORD $0x4fb9e378 // sdot v24.4s, v27.16b, v25.4b[1]
+	FMOVQ 544(R11), F20
+	WORD $0x4f8aea95 // sdot v21.4s, v20.16b, v10.4b[2]
+	WORD $0x4f99ea98 // sdot v24.4s, v20.16b, v25.4b[2]
+	FMOVQ 560(R11), F16
+	WORD $0x4faaea15 // sdot v21.4s, v16.16b, v10.4b[3]
+	WORD $0x4fb9ea18 // sdot v24.4s, v16.16b, v25.4b[3]
+	WORD $0x4ebcd6b5 // fsub v21.4s, v21.4s, v28.4s
+	WORD $0x4f9a92b5 // fmul v21.4s, v21.4s, v26.s[0]
+	WORD $0x4ea6d718 // fsub v24.4s, v24.4s, v6.4s
+	WORD $0x4f8f9318 // fmul v24.4s, v24.4s, v15.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F18
+	FMOVQ 576(R11), F19
+	WORD $0x4f96e26d // sdot v13.4s, v19.16b, v22.4b[0]
+	WORD $0x4f8ee272 // sdot v18.4s, v19.16b, v14.4b[0]
+	FMOVQ 592(R11), F9
+	WORD $0x4fb6e12d // sdot v13.4s, v9.16b, v22.4b[1]
+	WORD $0x4faee132 // sdot v18.4s, v9.16b, v14.4b[1]
+	FMOVQ 608(R11), F17
+	WORD $0x4f96ea2d // sdot v13.4s, v17.16b, v22.4b[2]
+	WORD $0x4f8eea32 // sdot v18.4s, v17.16b, v14.4b[2]
+	FMOVQ 624(R11), F12
+	WORD $0x4fb6e98d // sdot v13.4s, v12.16b, v22.4b[3]
+	WORD $0x4faee992 // sdot v18.4s, v12.16b, v14.4b[3]
+	WORD $0x4ebed5ad // fsub v13.4s, v13.4s, v30.4s
+	WORD $0x4fba91ad // fmul v13.4s, v13.4s, v26.s[1]
+	WORD $0x4ebfd652 // fsub v18.4s, v18.4s, v31.4s
+	WORD $0x4faf9252 // fmul v18.4s, v18.4s, v15.s[1]
+	WORD $0x4e2dd6b5 // fadd v21.4s, v21.4s, v13.4s
+	WORD $0x4e32d718 // fadd v24.4s, v24.4s, v18.4s
+	FMOVQ 144(R11), F23
+	WORD $0x6e37deb5 // fmul v21.4s, v21.4s, v23.4s
+	WORD $0x6e37df18 // fmul v24.4s, v24.4s, v23.4s
+	FMOVQ 16(R14), F8
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	FMOVQ F8, 16(R14)
+	FMOVQ 16(R21), F11
+	WORD $0x4e38d56b // fadd v11.4s, v11.4s, v24.4s
+	FMOVQ F11, 16(R21)
+	FMOVQ 0(R10), F29
+	FMOVQ 0(R10), F7
+	FMOVQ 640(R11), F27
+	WORD $0x4f8ae37d // sdot v29.4s, v27.16b, v10.4b[0]
+	WORD $0x4f99e367 // sdot v7.4s, v27.16b, v25.4b[0]
+	FMOVQ 656(R11), F20
+	WORD $0x4faae29d // sdot v29.4s, v20.16b, v10.4b[1]
+	WORD $0x4fb9e287 // sdot v7.4s, v20.16b, v25.4b[1]
+	FMOVQ 672(R11), F16
+	WORD $0x4f8aea1d // sdot v29.4s, v16.16b, v10.4b[2]
+	WORD $0x4f99ea07 // sdot v7.4s, v16.16b, v25.4b[2]
+	FMOVQ 688(R11), F19
+	WORD $0x4faaea7d // sdot v29.4s, v19.16b, v10.4b[3]
+	WORD $0x4fb9ea67 // sdot v7.4s, v19.16b, v25.4b[3]
+	WORD $0x4ebcd7bd // fsub v29.4s, v29.4s, v28.4s
+	WORD $0x4f9a93bd // fmul v29.4s, v29.4s, v26.s[0]
+	WORD $0x4ea6d4e7 // fsub v7.4s, v7.4s, v6.4s
+	WORD $0x4f8f90e7 // fmul v7.4s, v7.4s, v15.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F17
+	FMOVQ 704(R11), F12
+	WORD $0x4f96e189 // sdot v9.4s, v12.16b, v22.4b[0]
+	WORD $0x4f8ee191 // sdot v17.4s, v12.16b, v14.4b[0]
+	FMOVQ 720(R11), F13
+	WORD $0x4fb6e1a9 // sdot v9.4s, v13.16b, v22.4b[1]
+	WORD $0x4faee1b1 // sdot v17.4s, v13.16b, v14.4b[1]
+	FMOVQ 736(R11), F18
+	WORD $0x4f96ea49 // sdot v9.4s, v18.16b, v22.4b[2]
+	WORD $0x4f8eea51 // sdot v17.4s, v18.16b, v14.4b[2]
+	FMOVQ 752(R11), F23
+	WORD $0x4fb6eae9 // sdot v9.4s, v23.16b, v22.4b[3]
+	WORD $0x4faeeaf1 // sdot v17.4s, v23.16b, v14.4b[3]
+	WORD $0x4ebed529 // fsub v9.4s, v9.4s, v30.4s
+	WORD $0x4fba9129 // fmul v9.4s, v9.4s, v26.s[1]
+	WORD $0x4ebfd631 // fsub v17.4s, v17.4s, v31.4s
+	WORD $0x4faf9231 // fmul v17.4s, v17.4s, v15.s[1]
+	WORD $0x4e29d7bd // fadd v29.4s, v29.4s, v9.4s
+	WORD $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
+	FMOVQ 160(R11), F21
+	WORD $0x6e35dfbd // fmul v29.4s, v29.4s, v21.4s
+	WORD $0x6e35dce7 // fmul v7.4s, v7.4s, v21.4s
+	FMOVQ 32(R14), F8
+	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
+	FMOVQ F8, 32(R14)
+	FMOVQ 32(R21), F24
+	WORD $0x4e27d718 // fadd v24.4s, v24.4s, v7.4s
+	FMOVQ F24, 32(R21)
+	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F27
+	FMOVQ 768(R11), F20
+	WORD $0x4f8ae28b // sdot v11.4s, v20.16b, v10.4b[0]
+	WORD $0x4f99e29b // sdot v27.4s, v20.16b, v25.4b[0]
+	FMOVQ 784(R11), F16
+	WORD $0x4faae20b // sdot v11.4s, v16.16b, v10.4b[1]
+	WORD $0x4fb9e21b // sdot v27.4s, v16.16b, v25.4b[1]
+	FMOVQ 800(R11), F19
+	WORD $0x4f8aea6b // sdot v11.4s, v19.16b, v10.4b[2]
+	WORD $0x4f99ea7b // sdot v27.4s, v19.16b, v25.4b[2]
+	FMOVQ 816(R11), F12
+	WORD $0x4faae98b // sdot v11.4s, v12.16b, v10.4b[3]
+	WORD $0x4fb9e99b // sdot v27.4s, v12.16b, v25.4b[3]
+	WORD $0x4ebcd56b // fsub v11.4s, v11.4s, v28.4s
+	WORD $0x4f9a916b // fmul v11.4s, v11.4s, v26.s[0]
+	WORD $0x4ea6d77b // fsub v27.4s, v27.4s, v6.4s
+	WORD $0x4f8f937b // fmul v27.4s, v27.4s, v15.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F18
+	FMOVQ 832(R11), F23
+	WORD $0x4f96e2ed // sdot v13.4s, v23.16b, v22.4b[0]
+	WORD $0x4f8ee2f2 // sdot v18.4s, v23.16b, v14.4b[0]
+	FMOVQ 848(R11), F9
+	WORD $0x4fb6e12d // sdot v13.4s, v9.16b, v22.4b[1]
+	WORD $0x4faee132 // sdot v18.4s, v9.16b, v14.4b[1]
+	FMOVQ 864(R11), F17
+	WORD $0x4f96ea2d // sdot v13.4s, v17.16b, v22.4b[2]
+	WORD $0x4f8eea32 // sdot v18.4s, v17.16b, v14.4b[2]
+	FMOVQ 880(R11), F21
+	WORD $0x4fb6eaad // sdot v13.4s, v21.16b, v22.4b[3]
+	WORD $0x4faeeab2 // sdot v18.4s, v21.16b, v14.4b[3]
+	WORD $0x4ebed5ad // fsub v13.4s, v13.4s, v30.4s
+	WORD $0x4fba91ad // fmul v13.4s, v13.4s, v26.s[1]
+	WORD $0x4ebfd652 // fsub v18.4s, v18.4s, v31.4s
+	WORD $0x4faf9252 // fmul v18.4s, v18.4s, v15.s[1]
+	WORD $0x4e2dd56b // fadd v11.4s, v11.4s, v13.4s
+	WORD $0x4e32d77b // fadd v27.4s, v27.4s, v18.4s
+	FMOVQ 176(R11), F29
+	WORD $0x6e3ddd6b // fmul v11.4s, v11.4s, v29.4s
+	WORD $0x6e3ddf7b // fmul v27.4s, v27.4s, v29.4s
+	FMOVQ 48(R14), F8
+	WORD $0x4e2bd508 // fadd v8.4s, v8.4s, v11.4s
+	FMOVQ F8, 48(R14)
+	FMOVQ 48(R21), F7
+	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
+	FMOVQ F7, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair30
 	ADD $704, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -3736,469 +4266,659 @@ pair37:
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
 	FMOVQ F14, 304(R11)
 	MOVD 64(R0), R12
-	MOVD R2, R13
+	ADD $0, R2, R13
 	MOVD R3, R14
-row39:
+pair39:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
 	FMOVQ 0(R13), F24
 	FMOVQ 16(R13), F8
 	FMOVQ 32(R13), F16
 	FMOVD 48(R13), F15
 	WORD $0x7e30d9ef // faddp s15, v15.2s
-	FMOVQ 0(R10), F18
-	FMOVQ 384(R11), F17
-	WORD $0x4f98e232 // sdot v18.4s, v17.16b, v24.4b[0]
-	FMOVQ 400(R11), F20
-	WORD $0x4fb8e292 // sdot v18.4s, v20.16b, v24.4b[1]
-	FMOVQ 416(R11), F29
-	WORD $0x4f98ebb2 // sdot v18.4s, v29.16b, v24.4b[2]
-	FMOVQ 432(R11), F21
-	WORD $0x4fb8eab2 // sdot v18.4s, v21.16b, v24.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f909252 // fmul v18.4s, v18.4s, v16.s[0]
+	FMOVQ 0(R20), F18
+	FMOVQ 16(R20), F17
+	FMOVQ 32(R20), F20
+	FMOVD 48(R20), F29
+	WORD $0x7e30dbbd // faddp s29, v29.2s
+	FMOVQ 0(R10), F21
 	FMOVQ 0(R10), F22
-	FMOVQ 448(R11), F9
-	WORD $0x4f88e136 // sdot v22.4s, v9.16b, v8.4b[0]
-	FMOVQ 464(R11), F23
-	WORD $0x4fa8e2f6 // sdot v22.4s, v23.16b, v8.4b[1]
-	FMOVQ 480(R11), F25
-	WORD $0x4f88eb36 // sdot v22.4s, v25.16b, v8.4b[2]
-	FMOVQ 496(R11), F26
-	WORD $0x4fa8eb56 // sdot v22.4s, v26.16b, v8.4b[3]
+	FMOVQ 384(R11), F9
+	WORD $0x4f98e135 // sdot v21.4s, v9.16b, v24.4b[0]
+	WORD $0x4f92e136 // sdot v22.4s, v9.16b, v18.4b[0]
+	FMOVQ 400(R11), F23
+	WORD $0x4fb8e2f5 // sdot v21.4s, v23.16b, v24.4b[1]
+	WORD $0x4fb2e2f6 // sdot v22.4s, v23.16b, v18.4b[1]
+	FMOVQ 416(R11), F25
+	WORD $0x4f98eb35 // sdot v21.4s, v25.16b, v24.4b[2]
+	WORD $0x4f92eb36 // sdot v22.4s, v25.16b, v18.4b[2]
+	FMOVQ 432(R11), F26
+	WORD $0x4fb8eb55 // sdot v21.4s, v26.16b, v24.4b[3]
+	WORD $0x4fb2eb56 // sdot v22.4s, v26.16b, v18.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4fb092d6 // fmul v22.4s, v22.4s, v16.s[1]
-	WORD $0x4e36d652 // fadd v18.4s, v18.4s, v22.4s
-	FMOVQ 128(R11), F27
-	WORD $0x6e3bde52 // fmul v18.4s, v18.4s, v27.4s
-	FMOVQ 0(R14), F30
-	WORD $0x4e32d7de // fadd v30.4s, v30.4s, v18.4s
-	FMOVQ 256(R11), F6
-	WORD $0x4f8f90c6 // fmul v6.4s, v6.4s, v15.s[0]
-	WORD $0x4e26d7de // fadd v30.4s, v30.4s, v6.4s
-	FMOVQ F30, 0(R14)
-	FMOVQ 0(R10), F31
-	FMOVQ 512(R11), F10
-	WORD $0x4f98e15f // sdot v31.4s, v10.16b, v24.4b[0]
-	FMOVQ 528(R11), F7
-	WORD $0x4fb8e0ff // sdot v31.4s, v7.16b, v24.4b[1]
-	FMOVQ 544(R11), F19
-	WORD $0x4f98ea7f // sdot v31.4s, v19.16b, v24.4b[2]
-	FMOVQ 560(R11), F28
-	WORD $0x4fb8eb9f // sdot v31.4s, v28.16b, v24.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f9093ff // fmul v31.4s, v31.4s, v16.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 576(R11), F12
-	WORD $0x4f88e18b // sdot v11.4s, v12.16b, v8.4b[0]
-	FMOVQ 592(R11), F13
-	WORD $0x4fa8e1ab // sdot v11.4s, v13.16b, v8.4b[1]
-	FMOVQ 608(R11), F14
-	WORD $0x4f88e9cb // sdot v11.4s, v14.16b, v8.4b[2]
-	FMOVQ 624(R11), F17
-	WORD $0x4fa8ea2b // sdot v11.4s, v17.16b, v8.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fb0916b // fmul v11.4s, v11.4s, v16.s[1]
-	WORD $0x4e2bd7ff // fadd v31.4s, v31.4s, v11.4s
-	FMOVQ 144(R11), F20
-	WORD $0x6e34dfff // fmul v31.4s, v31.4s, v20.4s
-	FMOVQ 16(R14), F29
-	WORD $0x4e3fd7bd // fadd v29.4s, v29.4s, v31.4s
-	FMOVQ 272(R11), F21
-	WORD $0x4f8f92b5 // fmul v21.4s, v21.4s, v15.s[0]
-	WORD $0x4e35d7bd // fadd v29.4s, v29.4s, v21.4s
-	FMOVQ F29, 16(R14)
-	FMOVQ 0(R10), F9
-	FMOVQ 640(R11), F23
-	WORD $0x4f98e2e9 // sdot v9.4s, v23.16b, v24.4b[0]
-	FMOVQ 656(R11), F25
-	WORD $0x4fb8e329 // sdot v9.4s, v25.16b, v24.4b[1]
-	FMOVQ 672(R11), F26
-	WORD $0x4f98eb49 // sdot v9.4s, v26.16b, v24.4b[2]
-	FMOVQ 688(R11), F22
-	WORD $0x4fb8eac9 // sdot v9.4s, v22.16b, v24.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f909129 // fmul v9.4s, v9.4s, v16.s[0]
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
 	FMOVQ 0(R10), F27
-	FMOVQ 704(R11), F18
-	WORD $0x4f88e25b // sdot v27.4s, v18.16b, v8.4b[0]
-	FMOVQ 720(R11), F6
-	WORD $0x4fa8e0db // sdot v27.4s, v6.16b, v8.4b[1]
-	FMOVQ 736(R11), F30
-	WORD $0x4f88ebdb // sdot v27.4s, v30.16b, v8.4b[2]
-	FMOVQ 752(R11), F10
-	WORD $0x4fa8e95b // sdot v27.4s, v10.16b, v8.4b[3]
+	FMOVQ 0(R10), F30
+	FMOVQ 448(R11), F6
+	WORD $0x4f88e0db // sdot v27.4s, v6.16b, v8.4b[0]
+	WORD $0x4f91e0de // sdot v30.4s, v6.16b, v17.4b[0]
+	FMOVQ 464(R11), F31
+	WORD $0x4fa8e3fb // sdot v27.4s, v31.16b, v8.4b[1]
+	WORD $0x4fb1e3fe // sdot v30.4s, v31.16b, v17.4b[1]
+	FMOVQ 480(R11), F10
+	WORD $0x4f88e95b // sdot v27.4s, v10.16b, v8.4b[2]
+	WORD $0x4f91e95e // sdot v30.4s, v10.16b, v17.4b[2]
+	FMOVQ 496(R11), F7
+	WORD $0x4fa8e8fb // sdot v27.4s, v7.16b, v8.4b[3]
+	WORD $0x4fb1e8fe // sdot v30.4s, v7.16b, v17.4b[3]
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
 	WORD $0x4fb0937b // fmul v27.4s, v27.4s, v16.s[1]
-	WORD $0x4e3bd529 // fadd v9.4s, v9.4s, v27.4s
-	FMOVQ 160(R11), F7
-	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
-	FMOVQ 32(R14), F19
-	WORD $0x4e29d673 // fadd v19.4s, v19.4s, v9.4s
-	FMOVQ 288(R11), F28
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fb493de // fmul v30.4s, v30.4s, v20.s[1]
+	WORD $0x4e3bd6b5 // fadd v21.4s, v21.4s, v27.4s
+	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
+	FMOVQ 128(R11), F19
+	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
+	WORD $0x6e33ded6 // fmul v22.4s, v22.4s, v19.4s
+	FMOVQ 0(R14), F28
+	WORD $0x4e35d79c // fadd v28.4s, v28.4s, v21.4s
+	FMOVQ 256(R11), F11
+	WORD $0x4f8f916b // fmul v11.4s, v11.4s, v15.s[0]
+	WORD $0x4e2bd79c // fadd v28.4s, v28.4s, v11.4s
+	FMOVQ F28, 0(R14)
+	FMOVQ 0(R21), F12
+	WORD $0x4e36d58c // fadd v12.4s, v12.4s, v22.4s
+	FMOVQ 256(R11), F13
+	WORD $0x4f9d91ad // fmul v13.4s, v13.4s, v29.s[0]
+	WORD $0x4e2dd58c // fadd v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 0(R21)
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F9
+	FMOVQ 512(R11), F23
+	WORD $0x4f98e2ee // sdot v14.4s, v23.16b, v24.4b[0]
+	WORD $0x4f92e2e9 // sdot v9.4s, v23.16b, v18.4b[0]
+	FMOVQ 528(R11), F25
+	WORD $0x4fb8e32e // sdot v14.4s, v25.16b, v24.4b[1]
+	WORD $0x4fb2e329 // sdot v9.4s, v25.16b, v18.4b[1]
+	FMOVQ 544(R11), F26
+	WORD $0x4f98eb4e // sdot v14.4s, v26.16b, v24.4b[2]
+	WORD $0x4f92eb49 // sdot v9.4s, v26.16b, v18.4b[2]
+	FMOVQ 560(R11), F6
+	WORD $0x4fb8e8ce // sdot v14.4s, v6.16b, v24.4b[3]
+	WORD $0x4fb2e8c9 // sdot v9.4s, v6.16b, v18.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f9091ce // fmul v14.4s, v14.4s, v16.s[0]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f949129 // fmul v9.4s, v9.4s, v20.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F10
+	FMOVQ 576(R11), F7
+	WORD $0x4f88e0ff // sdot v31.4s, v7.16b, v8.4b[0]
+	WORD $0x4f91e0ea // sdot v10.4s, v7.16b, v17.4b[0]
+	FMOVQ 592(R11), F27
+	WORD $0x4fa8e37f // sdot v31.4s, v27.16b, v8.4b[1]
+	WORD $0x4fb1e36a // sdot v10.4s, v27.16b, v17.4b[1]
+	FMOVQ 608(R11), F30
+	WORD $0x4f88ebdf // sdot v31.4s, v30.16b, v8.4b[2]
+	WORD $0x4f91ebca // sdot v10.4s, v30.16b, v17.4b[2]
+	FMOVQ 624(R11), F19
+	WORD $0x4fa8ea7f // sdot v31.4s, v19.16b, v8.4b[3]
+	WORD $0x4fb1ea6a // sdot v10.4s, v19.16b, v17.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fb4914a // fmul v10.4s, v10.4s, v20.s[1]
+	WORD $0x4e3fd5ce // fadd v14.4s, v14.4s, v31.4s
+	WORD $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
+	FMOVQ 144(R11), F21
+	WORD $0x6e35ddce // fmul v14.4s, v14.4s, v21.4s
+	WORD $0x6e35dd29 // fmul v9.4s, v9.4s, v21.4s
+	FMOVQ 16(R14), F11
+	WORD $0x4e2ed56b // fadd v11.4s, v11.4s, v14.4s
+	FMOVQ 272(R11), F28
 	WORD $0x4f8f939c // fmul v28.4s, v28.4s, v15.s[0]
-	WORD $0x4e3cd673 // fadd v19.4s, v19.4s, v28.4s
-	FMOVQ F19, 32(R14)
+	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
+	FMOVQ F11, 16(R14)
+	FMOVQ 16(R21), F22
+	WORD $0x4e29d6d6 // fadd v22.4s, v22.4s, v9.4s
+	FMOVQ 272(R11), F13
+	WORD $0x4f9d91ad // fmul v13.4s, v13.4s, v29.s[0]
+	WORD $0x4e2dd6d6 // fadd v22.4s, v22.4s, v13.4s
+	FMOVQ F22, 16(R21)
 	FMOVQ 0(R10), F12
-	FMOVQ 768(R11), F13
-	WORD $0x4f98e1ac // sdot v12.4s, v13.16b, v24.4b[0]
-	FMOVQ 784(R11), F14
-	WORD $0x4fb8e1cc // sdot v12.4s, v14.16b, v24.4b[1]
-	FMOVQ 800(R11), F17
-	WORD $0x4f98ea2c // sdot v12.4s, v17.16b, v24.4b[2]
-	FMOVQ 816(R11), F11
-	WORD $0x4fb8e96c // sdot v12.4s, v11.16b, v24.4b[3]
+	FMOVQ 0(R10), F23
+	FMOVQ 640(R11), F25
+	WORD $0x4f98e32c // sdot v12.4s, v25.16b, v24.4b[0]
+	WORD $0x4f92e337 // sdot v23.4s, v25.16b, v18.4b[0]
+	FMOVQ 656(R11), F26
+	WORD $0x4fb8e34c // sdot v12.4s, v26.16b, v24.4b[1]
+	WORD $0x4fb2e357 // sdot v23.4s, v26.16b, v18.4b[1]
+	FMOVQ 672(R11), F6
+	WORD $0x4f98e8cc // sdot v12.4s, v6.16b, v24.4b[2]
+	WORD $0x4f92e8d7 // sdot v23.4s, v6.16b, v18.4b[2]
+	FMOVQ 688(R11), F7
+	WORD $0x4fb8e8ec // sdot v12.4s, v7.16b, v24.4b[3]
+	WORD $0x4fb2e8f7 // sdot v23.4s, v7.16b, v18.4b[3]
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
 	WORD $0x4f90918c // fmul v12.4s, v12.4s, v16.s[0]
-	FMOVQ 0(R10), F20
-	FMOVQ 832(R11), F31
-	WORD $0x4f88e3f4 // sdot v20.4s, v31.16b, v8.4b[0]
-	FMOVQ 848(R11), F21
-	WORD $0x4fa8e2b4 // sdot v20.4s, v21.16b, v8.4b[1]
-	FMOVQ 864(R11), F29
-	WORD $0x4f88ebb4 // sdot v20.4s, v29.16b, v8.4b[2]
-	FMOVQ 880(R11), F23
-	WORD $0x4fa8eaf4 // sdot v20.4s, v23.16b, v8.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fb09294 // fmul v20.4s, v20.4s, v16.s[1]
-	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
-	FMOVQ 176(R11), F25
-	WORD $0x6e39dd8c // fmul v12.4s, v12.4s, v25.4s
-	FMOVQ 48(R14), F26
-	WORD $0x4e2cd75a // fadd v26.4s, v26.4s, v12.4s
-	FMOVQ 304(R11), F22
-	WORD $0x4f8f92d6 // fmul v22.4s, v22.4s, v15.s[0]
-	WORD $0x4e36d75a // fadd v26.4s, v26.4s, v22.4s
-	FMOVQ F26, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row39
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
+	FMOVQ 0(R10), F27
+	FMOVQ 0(R10), F30
+	FMOVQ 704(R11), F19
+	WORD $0x4f88e27b // sdot v27.4s, v19.16b, v8.4b[0]
+	WORD $0x4f91e27e // sdot v30.4s, v19.16b, v17.4b[0]
+	FMOVQ 720(R11), F31
+	WORD $0x4fa8e3fb // sdot v27.4s, v31.16b, v8.4b[1]
+	WORD $0x4fb1e3fe // sdot v30.4s, v31.16b, v17.4b[1]
+	FMOVQ 736(R11), F10
+	WORD $0x4f88e95b // sdot v27.4s, v10.16b, v8.4b[2]
+	WORD $0x4f91e95e // sdot v30.4s, v10.16b, v17.4b[2]
+	FMOVQ 752(R11), F21
+	WORD $0x4fa8eabb // sdot v27.4s, v21.16b, v8.4b[3]
+	WORD $0x4fb1eabe // sdot v30.4s, v21.16b, v17.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4fb0937b // fmul v27.4s, v27.4s, v16.s[1]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fb493de // fmul v30.4s, v30.4s, v20.s[1]
+	WORD $0x4e3bd58c // fadd v12.4s, v12.4s, v27.4s
+	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
+	FMOVQ 160(R11), F14
+	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
+	WORD $0x6e2edef7 // fmul v23.4s, v23.4s, v14.4s
+	FMOVQ 32(R14), F28
+	WORD $0x4e2cd79c // fadd v28.4s, v28.4s, v12.4s
+	FMOVQ 288(R11), F11
+	WORD $0x4f8f916b // fmul v11.4s, v11.4s, v15.s[0]
+	WORD $0x4e2bd79c // fadd v28.4s, v28.4s, v11.4s
+	FMOVQ F28, 32(R14)
+	FMOVQ 32(R21), F9
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	FMOVQ 288(R11), F13
+	WORD $0x4f9d91ad // fmul v13.4s, v13.4s, v29.s[0]
+	WORD $0x4e2dd529 // fadd v9.4s, v9.4s, v13.4s
+	FMOVQ F9, 32(R21)
+	FMOVQ 0(R10), F22
+	FMOVQ 0(R10), F25
+	FMOVQ 768(R11), F26
+	WORD $0x4f98e356 // sdot v22.4s, v26.16b, v24.4b[0]
+	WORD $0x4f92e359 // sdot v25.4s, v26.16b, v18.4b[0]
+	FMOVQ 784(R11), F6
+	WORD $0x4fb8e0d6 // sdot v22.4s, v6.16b, v24.4b[1]
+	WORD $0x4fb2e0d9 // sdot v25.4s, v6.16b, v18.4b[1]
+	FMOVQ 800(R11), F7
+	WORD $0x4f98e8f6 // sdot v22.4s, v7.16b, v24.4b[2]
+	WORD $0x4f92e8f9 // sdot v25.4s, v7.16b, v18.4b[2]
+	FMOVQ 816(R11), F19
+	WORD $0x4fb8ea76 // sdot v22.4s, v19.16b, v24.4b[3]
+	WORD $0x4fb2ea79 // sdot v25.4s, v19.16b, v18.4b[3]
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f9092d6 // fmul v22.4s, v22.4s, v16.s[0]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4f949339 // fmul v25.4s, v25.4s, v20.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F10
+	FMOVQ 832(R11), F21
+	WORD $0x4f88e2bf // sdot v31.4s, v21.16b, v8.4b[0]
+	WORD $0x4f91e2aa // sdot v10.4s, v21.16b, v17.4b[0]
+	FMOVQ 848(R11), F27
+	WORD $0x4fa8e37f // sdot v31.4s, v27.16b, v8.4b[1]
+	WORD $0x4fb1e36a // sdot v10.4s, v27.16b, v17.4b[1]
+	FMOVQ 864(R11), F30
+	WORD $0x4f88ebdf // sdot v31.4s, v30.16b, v8.4b[2]
+	WORD $0x4f91ebca // sdot v10.4s, v30.16b, v17.4b[2]
+	FMOVQ 880(R11), F14
+	WORD $0x4fa8e9df // sdot v31.4s, v14.16b, v8.4b[3]
+	WORD $0x4fb1e9ca // sdot v10.4s, v14.16b, v17.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fb4914a // fmul v10.4s, v10.4s, v20.s[1]
+	WORD $0x4e3fd6d6 // fadd v22.4s, v22.4s, v31.4s
+	WORD $0x4e2ad739 // fadd v25.4s, v25.4s, v10.4s
+	FMOVQ 176(R11), F12
+	WORD $0x6e2cded6 // fmul v22.4s, v22.4s, v12.4s
+	WORD $0x6e2cdf39 // fmul v25.4s, v25.4s, v12.4s
+	FMOVQ 48(R14), F11
+	WORD $0x4e36d56b // fadd v11.4s, v11.4s, v22.4s
+	FMOVQ 304(R11), F28
+	WORD $0x4f8f939c // fmul v28.4s, v28.4s, v15.s[0]
+	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
+	FMOVQ F11, 48(R14)
+	FMOVQ 48(R21), F23
+	WORD $0x4e39d6f7 // fadd v23.4s, v23.4s, v25.4s
+	FMOVQ 304(R11), F13
+	WORD $0x4f9d91ad // fmul v13.4s, v13.4s, v29.s[0]
+	WORD $0x4e2dd6f7 // fadd v23.4s, v23.4s, v13.4s
+	FMOVQ F23, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair39
 	SUBS $1, R4
 	BEQ last38
-	FMOVQ 448(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ 704(R1), F6
-	VSHL $4, V6.B16, V30.B16
-	VAND V2.B16, V30.B16, V10.B16
-	VORR V10.B16, V18.B16, V18.B16
-	FMOVQ F18, 384(R11)
-	FMOVQ 512(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V30.B16, V7.B16
-	VUSRA $1, V7.B16, V27.B16
-	FMOVQ F27, 400(R11)
-	FMOVQ 576(R1), F9
+	FMOVQ 448(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
-	VAND V4.B16, V30.B16, V28.B16
-	VUSRA $2, V28.B16, V9.B16
-	FMOVQ F9, 416(R11)
-	FMOVQ 640(R1), F19
+	FMOVQ 704(R1), F26
+	VSHL $4, V26.B16, V6.B16
+	VAND V2.B16, V6.B16, V7.B16
+	VORR V7.B16, V9.B16, V9.B16
+	FMOVQ F9, 384(R11)
+	FMOVQ 512(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	VAND V5.B16, V30.B16, V13.B16
-	VUSRA $3, V13.B16, V19.B16
-	FMOVQ F19, 432(R11)
-	FMOVQ 448(R1), F14
-	VAND V2.B16, V6.B16, V17.B16
-	VUSRA $4, V14.B16, V17.B16
-	FMOVQ F17, 448(R11)
-	FMOVQ 512(R1), F11
-	VAND V3.B16, V6.B16, V31.B16
+	VAND V3.B16, V6.B16, V21.B16
+	VUSRA $1, V21.B16, V19.B16
+	FMOVQ F19, 400(R11)
+	FMOVQ 576(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V6.B16, V30.B16
+	VUSRA $2, V30.B16, V27.B16
+	FMOVQ F27, 416(R11)
+	FMOVQ 640(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V5.B16, V6.B16, V31.B16
+	VUSRA $3, V31.B16, V14.B16
+	FMOVQ F14, 432(R11)
+	FMOVQ 448(R1), F10
+	VAND V2.B16, V26.B16, V12.B16
+	VUSRA $4, V10.B16, V12.B16
+	FMOVQ F12, 448(R11)
+	FMOVQ 512(R1), F22
+	VAND V3.B16, V26.B16, V28.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $1, V28.B16, V22.B16
+	FMOVQ F22, 464(R11)
+	FMOVQ 576(R1), F11
+	VAND V4.B16, V26.B16, V25.B16
 	VUSHR $4, V11.B16, V11.B16
-	VUSRA $1, V31.B16, V11.B16
-	FMOVQ F11, 464(R11)
-	FMOVQ 576(R1), F21
-	VAND V4.B16, V6.B16, V29.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $2, V29.B16, V21.B16
-	FMOVQ F21, 480(R11)
-	FMOVQ 640(R1), F23
-	VAND V5.B16, V6.B16, V20.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $3, V20.B16, V23.B16
-	FMOVQ F23, 496(R11)
-	FMOVD 64(R1), F25
-	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	FMOVQ F25, 128(R11)
-	FMOVD 96(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 256(R11)
-	FMOVQ 464(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 720(R1), F26
-	VSHL $4, V26.B16, V24.B16
-	VAND V2.B16, V24.B16, V8.B16
-	VORR V8.B16, V22.B16, V22.B16
-	FMOVQ F22, 512(R11)
-	FMOVQ 528(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V24.B16, V15.B16
-	VUSRA $1, V15.B16, V16.B16
-	FMOVQ F16, 528(R11)
-	FMOVQ 592(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V4.B16, V24.B16, V18.B16
-	VUSRA $2, V18.B16, V10.B16
-	FMOVQ F10, 544(R11)
-	FMOVQ 656(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	VAND V5.B16, V24.B16, V27.B16
-	VUSRA $3, V27.B16, V7.B16
-	FMOVQ F7, 560(R11)
-	FMOVQ 464(R1), F28
-	VAND V2.B16, V26.B16, V9.B16
-	VUSRA $4, V28.B16, V9.B16
-	FMOVQ F9, 576(R11)
-	FMOVQ 528(R1), F13
-	VAND V3.B16, V26.B16, V19.B16
+	VUSRA $2, V25.B16, V11.B16
+	FMOVQ F11, 480(R11)
+	FMOVQ 640(R1), F13
+	VAND V5.B16, V26.B16, V23.B16
 	VUSHR $4, V13.B16, V13.B16
-	VUSRA $1, V19.B16, V13.B16
-	FMOVQ F13, 592(R11)
-	FMOVQ 592(R1), F14
-	VAND V4.B16, V26.B16, V17.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $2, V17.B16, V14.B16
-	FMOVQ F14, 608(R11)
-	FMOVQ 656(R1), F31
-	VAND V5.B16, V26.B16, V11.B16
+	VUSRA $3, V23.B16, V13.B16
+	FMOVQ F13, 496(R11)
+	FMOVD 64(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVQ F24, 128(R11)
+	FMOVD 96(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 256(R11)
+	FMOVQ 464(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 720(R1), F15
+	VSHL $4, V15.B16, V18.B16
+	VAND V2.B16, V18.B16, V17.B16
+	VORR V17.B16, V16.B16, V16.B16
+	FMOVQ F16, 512(R11)
+	FMOVQ 528(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V3.B16, V18.B16, V29.B16
+	VUSRA $1, V29.B16, V20.B16
+	FMOVQ F20, 528(R11)
+	FMOVQ 592(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V4.B16, V18.B16, V9.B16
+	VUSRA $2, V9.B16, V7.B16
+	FMOVQ F7, 544(R11)
+	FMOVQ 656(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V5.B16, V18.B16, V19.B16
+	VUSRA $3, V19.B16, V21.B16
+	FMOVQ F21, 560(R11)
+	FMOVQ 464(R1), F30
+	VAND V2.B16, V15.B16, V27.B16
+	VUSRA $4, V30.B16, V27.B16
+	FMOVQ F27, 576(R11)
+	FMOVQ 528(R1), F31
+	VAND V3.B16, V15.B16, V14.B16
 	VUSHR $4, V31.B16, V31.B16
-	VUSRA $3, V11.B16, V31.B16
-	FMOVQ F31, 624(R11)
-	FMOVD 72(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	FMOVQ F29, 144(R11)
-	FMOVD 104(R1), F21
-	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	FMOVQ F21, 272(R11)
-	FMOVQ 480(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 736(R1), F6
-	VSHL $4, V6.B16, V20.B16
-	VAND V2.B16, V20.B16, V23.B16
-	VORR V23.B16, V30.B16, V30.B16
-	FMOVQ F30, 640(R11)
-	FMOVQ 544(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V20.B16, V12.B16
-	VUSRA $1, V12.B16, V25.B16
-	FMOVQ F25, 656(R11)
-	FMOVQ 608(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V4.B16, V20.B16, V22.B16
-	VUSRA $2, V22.B16, V8.B16
-	FMOVQ F8, 672(R11)
-	FMOVQ 672(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V5.B16, V20.B16, V16.B16
-	VUSRA $3, V16.B16, V15.B16
-	FMOVQ F15, 688(R11)
-	FMOVQ 480(R1), F18
-	VAND V2.B16, V6.B16, V10.B16
-	VUSRA $4, V18.B16, V10.B16
-	FMOVQ F10, 704(R11)
-	FMOVQ 544(R1), F27
-	VAND V3.B16, V6.B16, V7.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $1, V7.B16, V27.B16
-	FMOVQ F27, 720(R11)
-	FMOVQ 608(R1), F28
-	VAND V4.B16, V6.B16, V9.B16
+	VUSRA $1, V14.B16, V31.B16
+	FMOVQ F31, 592(R11)
+	FMOVQ 592(R1), F10
+	VAND V4.B16, V15.B16, V12.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V12.B16, V10.B16
+	FMOVQ F10, 608(R11)
+	FMOVQ 656(R1), F28
+	VAND V5.B16, V15.B16, V22.B16
 	VUSHR $4, V28.B16, V28.B16
-	VUSRA $2, V9.B16, V28.B16
-	FMOVQ F28, 736(R11)
-	FMOVQ 672(R1), F19
-	VAND V5.B16, V6.B16, V13.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $3, V13.B16, V19.B16
-	FMOVQ F19, 752(R11)
-	FMOVD 80(R1), F17
-	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	FMOVQ F17, 160(R11)
-	FMOVD 112(R1), F14
-	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 288(R11)
-	FMOVQ 496(R1), F24
+	VUSRA $3, V22.B16, V28.B16
+	FMOVQ F28, 624(R11)
+	FMOVD 72(R1), F25
+	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
+	FMOVQ F25, 144(R11)
+	FMOVD 104(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 272(R11)
+	FMOVQ 480(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	FMOVQ 736(R1), F26
+	VSHL $4, V26.B16, V23.B16
+	VAND V2.B16, V23.B16, V13.B16
+	VORR V13.B16, V6.B16, V6.B16
+	FMOVQ F6, 640(R11)
+	FMOVQ 544(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 752(R1), F26
-	VSHL $4, V26.B16, V11.B16
-	VAND V2.B16, V11.B16, V31.B16
-	VORR V31.B16, V24.B16, V24.B16
-	FMOVQ F24, 768(R11)
-	FMOVQ 560(R1), F29
+	VAND V3.B16, V23.B16, V8.B16
+	VUSRA $1, V8.B16, V24.B16
+	FMOVQ F24, 656(R11)
+	FMOVQ 608(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V4.B16, V23.B16, V16.B16
+	VUSRA $2, V16.B16, V17.B16
+	FMOVQ F17, 672(R11)
+	FMOVQ 672(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V11.B16, V21.B16
-	VUSRA $1, V21.B16, V29.B16
-	FMOVQ F29, 784(R11)
-	FMOVQ 624(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V11.B16, V30.B16
-	VUSRA $2, V30.B16, V23.B16
-	FMOVQ F23, 800(R11)
-	FMOVQ 688(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V5.B16, V11.B16, V25.B16
-	VUSRA $3, V25.B16, V12.B16
-	FMOVQ F12, 816(R11)
-	FMOVQ 496(R1), F22
-	VAND V2.B16, V26.B16, V8.B16
-	VUSRA $4, V22.B16, V8.B16
-	FMOVQ F8, 832(R11)
-	FMOVQ 560(R1), F16
-	VAND V3.B16, V26.B16, V15.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $1, V15.B16, V16.B16
-	FMOVQ F16, 848(R11)
-	FMOVQ 624(R1), F18
-	VAND V4.B16, V26.B16, V10.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $2, V10.B16, V18.B16
-	FMOVQ F18, 864(R11)
-	FMOVQ 688(R1), F7
-	VAND V5.B16, V26.B16, V27.B16
-	VUSHR $4, V7.B16, V7.B16
-	VUSRA $3, V27.B16, V7.B16
-	FMOVQ F7, 880(R11)
-	FMOVD 88(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 176(R11)
-	FMOVD 120(R1), F28
-	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
-	FMOVQ F28, 304(R11)
+	VAND V5.B16, V23.B16, V20.B16
+	VUSRA $3, V20.B16, V29.B16
+	FMOVQ F29, 688(R11)
+	FMOVQ 480(R1), F9
+	VAND V2.B16, V26.B16, V7.B16
+	VUSRA $4, V9.B16, V7.B16
+	FMOVQ F7, 704(R11)
+	FMOVQ 544(R1), F19
+	VAND V3.B16, V26.B16, V21.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $1, V21.B16, V19.B16
+	FMOVQ F19, 720(R11)
+	FMOVQ 608(R1), F30
+	VAND V4.B16, V26.B16, V27.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $2, V27.B16, V30.B16
+	FMOVQ F30, 736(R11)
+	FMOVQ 672(R1), F14
+	VAND V5.B16, V26.B16, V31.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $3, V31.B16, V14.B16
+	FMOVQ F14, 752(R11)
+	FMOVD 80(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ F12, 160(R11)
+	FMOVD 112(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 288(R11)
+	FMOVQ 496(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ 752(R1), F15
+	VSHL $4, V15.B16, V22.B16
+	VAND V2.B16, V22.B16, V28.B16
+	VORR V28.B16, V18.B16, V18.B16
+	FMOVQ F18, 768(R11)
+	FMOVQ 560(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V22.B16, V11.B16
+	VUSRA $1, V11.B16, V25.B16
+	FMOVQ F25, 784(R11)
+	FMOVQ 624(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V4.B16, V22.B16, V6.B16
+	VUSRA $2, V6.B16, V13.B16
+	FMOVQ F13, 800(R11)
+	FMOVQ 688(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V5.B16, V22.B16, V24.B16
+	VUSRA $3, V24.B16, V8.B16
+	FMOVQ F8, 816(R11)
+	FMOVQ 496(R1), F16
+	VAND V2.B16, V15.B16, V17.B16
+	VUSRA $4, V16.B16, V17.B16
+	FMOVQ F17, 832(R11)
+	FMOVQ 560(R1), F20
+	VAND V3.B16, V15.B16, V29.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $1, V29.B16, V20.B16
+	FMOVQ F20, 848(R11)
+	FMOVQ 624(R1), F9
+	VAND V4.B16, V15.B16, V7.B16
+	VUSHR $4, V9.B16, V9.B16
+	VUSRA $2, V7.B16, V9.B16
+	FMOVQ F9, 864(R11)
+	FMOVQ 688(R1), F21
+	VAND V5.B16, V15.B16, V19.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $3, V19.B16, V21.B16
+	FMOVQ F21, 880(R11)
+	FMOVD 88(R1), F27
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	FMOVQ F27, 176(R11)
+	FMOVD 120(R1), F30
+	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
+	FMOVQ F30, 304(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row40:
-	FMOVQ 0(R13), F20
-	FMOVQ 16(R13), F6
-	FMOVQ 32(R13), F13
-	FMOVD 48(R13), F19
-	WORD $0x7e30da73 // faddp s19, v19.2s
-	FMOVQ 0(R10), F17
-	FMOVQ 384(R11), F14
-	WORD $0x4f94e1d1 // sdot v17.4s, v14.16b, v20.4b[0]
-	FMOVQ 400(R11), F31
-	WORD $0x4fb4e3f1 // sdot v17.4s, v31.16b, v20.4b[1]
+pair40:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
+	FMOVQ 0(R13), F23
+	FMOVQ 16(R13), F26
+	FMOVQ 32(R13), F31
+	FMOVD 48(R13), F14
+	WORD $0x7e30d9ce // faddp s14, v14.2s
+	FMOVQ 0(R20), F12
+	FMOVQ 16(R20), F10
+	FMOVQ 32(R20), F28
+	FMOVD 48(R20), F18
+	WORD $0x7e30da52 // faddp s18, v18.2s
+	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F25
+	FMOVQ 384(R11), F6
+	WORD $0x4f97e0cb // sdot v11.4s, v6.16b, v23.4b[0]
+	WORD $0x4f8ce0d9 // sdot v25.4s, v6.16b, v12.4b[0]
+	FMOVQ 400(R11), F13
+	WORD $0x4fb7e1ab // sdot v11.4s, v13.16b, v23.4b[1]
+	WORD $0x4face1b9 // sdot v25.4s, v13.16b, v12.4b[1]
 	FMOVQ 416(R11), F24
-	WORD $0x4f94eb11 // sdot v17.4s, v24.16b, v20.4b[2]
-	FMOVQ 432(R11), F21
-	WORD $0x4fb4eab1 // sdot v17.4s, v21.16b, v20.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 448(R11), F30
-	WORD $0x4f86e3dd // sdot v29.4s, v30.16b, v6.4b[0]
-	FMOVQ 464(R11), F23
-	WORD $0x4fa6e2fd // sdot v29.4s, v23.16b, v6.4b[1]
-	FMOVQ 480(R11), F25
-	WORD $0x4f86eb3d // sdot v29.4s, v25.16b, v6.4b[2]
-	FMOVQ 496(R11), F12
-	WORD $0x4fa6e99d // sdot v29.4s, v12.16b, v6.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fad93bd // fmul v29.4s, v29.4s, v13.s[1]
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	FMOVQ 128(R11), F22
-	WORD $0x6e36de31 // fmul v17.4s, v17.4s, v22.4s
-	FMOVQ 0(R14), F8
-	WORD $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
-	FMOVQ 256(R11), F15
-	WORD $0x4f9391ef // fmul v15.4s, v15.4s, v19.s[0]
-	WORD $0x4e2fd508 // fadd v8.4s, v8.4s, v15.4s
-	FMOVQ F8, 0(R14)
+	WORD $0x4f97eb0b // sdot v11.4s, v24.16b, v23.4b[2]
+	WORD $0x4f8ceb19 // sdot v25.4s, v24.16b, v12.4b[2]
+	FMOVQ 432(R11), F8
+	WORD $0x4fb7e90b // sdot v11.4s, v8.16b, v23.4b[3]
+	WORD $0x4face919 // sdot v25.4s, v8.16b, v12.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f9f916b // fmul v11.4s, v11.4s, v31.s[0]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4f9c9339 // fmul v25.4s, v25.4s, v28.s[0]
 	FMOVQ 0(R10), F16
-	FMOVQ 512(R11), F10
-	WORD $0x4f94e150 // sdot v16.4s, v10.16b, v20.4b[0]
-	FMOVQ 528(R11), F18
-	WORD $0x4fb4e250 // sdot v16.4s, v18.16b, v20.4b[1]
-	FMOVQ 544(R11), F11
-	WORD $0x4f94e970 // sdot v16.4s, v11.16b, v20.4b[2]
-	FMOVQ 560(R11), F26
-	WORD $0x4fb4eb50 // sdot v16.4s, v26.16b, v20.4b[3]
+	FMOVQ 0(R10), F17
+	FMOVQ 448(R11), F29
+	WORD $0x4f9ae3b0 // sdot v16.4s, v29.16b, v26.4b[0]
+	WORD $0x4f8ae3b1 // sdot v17.4s, v29.16b, v10.4b[0]
+	FMOVQ 464(R11), F20
+	WORD $0x4fbae290 // sdot v16.4s, v20.16b, v26.4b[1]
+	WORD $0x4faae291 // sdot v17.4s, v20.16b, v10.4b[1]
+	FMOVQ 480(R11), F7
+	WORD $0x4f9ae8f0 // sdot v16.4s, v7.16b, v26.4b[2]
+	WORD $0x4f8ae8f1 // sdot v17.4s, v7.16b, v10.4b[2]
+	FMOVQ 496(R11), F9
+	WORD $0x4fbae930 // sdot v16.4s, v9.16b, v26.4b[3]
+	WORD $0x4faae931 // sdot v17.4s, v9.16b, v10.4b[3]
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f8d9210 // fmul v16.4s, v16.4s, v13.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 576(R11), F7
-	WORD $0x4f86e0fb // sdot v27.4s, v7.16b, v6.4b[0]
-	FMOVQ 592(R11), F9
-	WORD $0x4fa6e13b // sdot v27.4s, v9.16b, v6.4b[1]
-	FMOVQ 608(R11), F28
-	WORD $0x4f86eb9b // sdot v27.4s, v28.16b, v6.4b[2]
-	FMOVQ 624(R11), F14
-	WORD $0x4fa6e9db // sdot v27.4s, v14.16b, v6.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fad937b // fmul v27.4s, v27.4s, v13.s[1]
-	WORD $0x4e3bd610 // fadd v16.4s, v16.4s, v27.4s
-	FMOVQ 144(R11), F31
-	WORD $0x6e3fde10 // fmul v16.4s, v16.4s, v31.4s
-	FMOVQ 16(R14), F24
-	WORD $0x4e30d718 // fadd v24.4s, v24.4s, v16.4s
-	FMOVQ 272(R11), F21
-	WORD $0x4f9392b5 // fmul v21.4s, v21.4s, v19.s[0]
-	WORD $0x4e35d718 // fadd v24.4s, v24.4s, v21.4s
-	FMOVQ F24, 16(R14)
+	WORD $0x4fbf9210 // fmul v16.4s, v16.4s, v31.s[1]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4fbc9231 // fmul v17.4s, v17.4s, v28.s[1]
+	WORD $0x4e30d56b // fadd v11.4s, v11.4s, v16.4s
+	WORD $0x4e31d739 // fadd v25.4s, v25.4s, v17.4s
+	FMOVQ 128(R11), F22
+	WORD $0x6e36dd6b // fmul v11.4s, v11.4s, v22.4s
+	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FMOVQ 0(R14), F15
+	WORD $0x4e2bd5ef // fadd v15.4s, v15.4s, v11.4s
+	FMOVQ 256(R11), F19
+	WORD $0x4f8e9273 // fmul v19.4s, v19.4s, v14.s[0]
+	WORD $0x4e33d5ef // fadd v15.4s, v15.4s, v19.4s
+	FMOVQ F15, 0(R14)
+	FMOVQ 0(R21), F21
+	WORD $0x4e39d6b5 // fadd v21.4s, v21.4s, v25.4s
+	FMOVQ 256(R11), F27
+	WORD $0x4f92937b // fmul v27.4s, v27.4s, v18.s[0]
+	WORD $0x4e3bd6b5 // fadd v21.4s, v21.4s, v27.4s
+	FMOVQ F21, 0(R21)
 	FMOVQ 0(R10), F30
-	FMOVQ 640(R11), F23
-	WORD $0x4f94e2fe // sdot v30.4s, v23.16b, v20.4b[0]
-	FMOVQ 656(R11), F25
-	WORD $0x4fb4e33e // sdot v30.4s, v25.16b, v20.4b[1]
-	FMOVQ 672(R11), F12
-	WORD $0x4f94e99e // sdot v30.4s, v12.16b, v20.4b[2]
-	FMOVQ 688(R11), F29
-	WORD $0x4fb4ebbe // sdot v30.4s, v29.16b, v20.4b[3]
+	FMOVQ 0(R10), F6
+	FMOVQ 512(R11), F13
+	WORD $0x4f97e1be // sdot v30.4s, v13.16b, v23.4b[0]
+	WORD $0x4f8ce1a6 // sdot v6.4s, v13.16b, v12.4b[0]
+	FMOVQ 528(R11), F24
+	WORD $0x4fb7e31e // sdot v30.4s, v24.16b, v23.4b[1]
+	WORD $0x4face306 // sdot v6.4s, v24.16b, v12.4b[1]
+	FMOVQ 544(R11), F8
+	WORD $0x4f97e91e // sdot v30.4s, v8.16b, v23.4b[2]
+	WORD $0x4f8ce906 // sdot v6.4s, v8.16b, v12.4b[2]
+	FMOVQ 560(R11), F29
+	WORD $0x4fb7ebbe // sdot v30.4s, v29.16b, v23.4b[3]
+	WORD $0x4faceba6 // sdot v6.4s, v29.16b, v12.4b[3]
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f8d93de // fmul v30.4s, v30.4s, v13.s[0]
-	FMOVQ 0(R10), F22
-	FMOVQ 704(R11), F17
-	WORD $0x4f86e236 // sdot v22.4s, v17.16b, v6.4b[0]
-	FMOVQ 720(R11), F15
-	WORD $0x4fa6e1f6 // sdot v22.4s, v15.16b, v6.4b[1]
-	FMOVQ 736(R11), F8
-	WORD $0x4f86e916 // sdot v22.4s, v8.16b, v6.4b[2]
-	FMOVQ 752(R11), F10
-	WORD $0x4fa6e956 // sdot v22.4s, v10.16b, v6.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4fad92d6 // fmul v22.4s, v22.4s, v13.s[1]
-	WORD $0x4e36d7de // fadd v30.4s, v30.4s, v22.4s
-	FMOVQ 160(R11), F18
-	WORD $0x6e32dfde // fmul v30.4s, v30.4s, v18.4s
-	FMOVQ 32(R14), F11
-	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
-	FMOVQ 288(R11), F26
-	WORD $0x4f93935a // fmul v26.4s, v26.4s, v19.s[0]
-	WORD $0x4e3ad56b // fadd v11.4s, v11.4s, v26.4s
-	FMOVQ F11, 32(R14)
+	WORD $0x4f9f93de // fmul v30.4s, v30.4s, v31.s[0]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4f9c90c6 // fmul v6.4s, v6.4s, v28.s[0]
+	FMOVQ 0(R10), F20
 	FMOVQ 0(R10), F7
-	FMOVQ 768(R11), F9
-	WORD $0x4f94e127 // sdot v7.4s, v9.16b, v20.4b[0]
-	FMOVQ 784(R11), F28
-	WORD $0x4fb4e387 // sdot v7.4s, v28.16b, v20.4b[1]
-	FMOVQ 800(R11), F14
-	WORD $0x4f94e9c7 // sdot v7.4s, v14.16b, v20.4b[2]
-	FMOVQ 816(R11), F27
-	WORD $0x4fb4eb67 // sdot v7.4s, v27.16b, v20.4b[3]
+	FMOVQ 576(R11), F9
+	WORD $0x4f9ae134 // sdot v20.4s, v9.16b, v26.4b[0]
+	WORD $0x4f8ae127 // sdot v7.4s, v9.16b, v10.4b[0]
+	FMOVQ 592(R11), F16
+	WORD $0x4fbae214 // sdot v20.4s, v16.16b, v26.4b[1]
+	WORD $0x4faae207 // sdot v7.4s, v16.16b, v10.4b[1]
+	FMOVQ 608(R11), F17
+	WORD $0x4f9aea34 // sdot v20.4s, v17.16b, v26.4b[2]
+	WORD $0x4f8aea27 // sdot v7.4s, v17.16b, v10.4b[2]
+	FMOVQ 624(R11), F22
+	WORD $0x4fbaead4 // sdot v20.4s, v22.16b, v26.4b[3]
+	WORD $0x4faaeac7 // sdot v7.4s, v22.16b, v10.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fbf9294 // fmul v20.4s, v20.4s, v31.s[1]
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4f8d90e7 // fmul v7.4s, v7.4s, v13.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 832(R11), F16
-	WORD $0x4f86e21f // sdot v31.4s, v16.16b, v6.4b[0]
-	FMOVQ 848(R11), F21
-	WORD $0x4fa6e2bf // sdot v31.4s, v21.16b, v6.4b[1]
-	FMOVQ 864(R11), F24
-	WORD $0x4f86eb1f // sdot v31.4s, v24.16b, v6.4b[2]
-	FMOVQ 880(R11), F23
-	WORD $0x4fa6eaff // sdot v31.4s, v23.16b, v6.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fad93ff // fmul v31.4s, v31.4s, v13.s[1]
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	FMOVQ 176(R11), F25
-	WORD $0x6e39dce7 // fmul v7.4s, v7.4s, v25.4s
-	FMOVQ 48(R14), F12
-	WORD $0x4e27d58c // fadd v12.4s, v12.4s, v7.4s
-	FMOVQ 304(R11), F29
-	WORD $0x4f9393bd // fmul v29.4s, v29.4s, v19.s[0]
-	WORD $0x4e3dd58c // fadd v12.4s, v12.4s, v29.4s
-	FMOVQ F12, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row40
+	WORD $0x4fbc90e7 // fmul v7.4s, v7.4s, v28.s[1]
+	WORD $0x4e34d7de // fadd v30.4s, v30.4s, v20.4s
+	WORD $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
+	FMOVQ 144(R11), F11
+	WORD $0x6e2bdfde // fmul v30.4s, v30.4s, v11.4s
+	WORD $0x6e2bdcc6 // fmul v6.4s, v6.4s, v11.4s
+	FMOVQ 16(R14), F19
+	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
+	FMOVQ 272(R11), F15
+	WORD $0x4f8e91ef // fmul v15.4s, v15.4s, v14.s[0]
+	WORD $0x4e2fd673 // fadd v19.4s, v19.4s, v15.4s
+	FMOVQ F19, 16(R14)
+	FMOVQ 16(R21), F25
+	WORD $0x4e26d739 // fadd v25.4s, v25.4s, v6.4s
+	FMOVQ 272(R11), F27
+	WORD $0x4f92937b // fmul v27.4s, v27.4s, v18.s[0]
+	WORD $0x4e3bd739 // fadd v25.4s, v25.4s, v27.4s
+	FMOVQ F25, 16(R21)
+	FMOVQ 0(R10), F21
+	FMOVQ 0(R10), F13
+	FMOVQ 640(R11), F24
+	WORD $0x4f97e315 // sdot v21.4s, v24.16b, v23.4b[0]
+	WORD $0x4f8ce30d // sdot v13.4s, v24.16b, v12.4b[0]
+	FMOVQ 656(R11), F8
+	WORD $0x4fb7e115 // sdot v21.4s, v8.16b, v23.4b[1]
+	WORD $0x4face10d // sdot v13.4s, v8.16b, v12.4b[1]
+	FMOVQ 672(R11), F29
+	WORD $0x4f97ebb5 // sdot v21.4s, v29.16b, v23.4b[2]
+	WORD $0x4f8cebad // sdot v13.4s, v29.16b, v12.4b[2]
+	FMOVQ 688(R11), F9
+	WORD $0x4fb7e935 // sdot v21.4s, v9.16b, v23.4b[3]
+	WORD $0x4face92d // sdot v13.4s, v9.16b, v12.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4f9f92b5 // fmul v21.4s, v21.4s, v31.s[0]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f9c91ad // fmul v13.4s, v13.4s, v28.s[0]
+	FMOVQ 0(R10), F16
+	FMOVQ 0(R10), F17
+	FMOVQ 704(R11), F22
+	WORD $0x4f9ae2d0 // sdot v16.4s, v22.16b, v26.4b[0]
+	WORD $0x4f8ae2d1 // sdot v17.4s, v22.16b, v10.4b[0]
+	FMOVQ 720(R11), F20
+	WORD $0x4fbae290 // sdot v16.4s, v20.16b, v26.4b[1]
+	WORD $0x4faae291 // sdot v17.4s, v20.16b, v10.4b[1]
+	FMOVQ 736(R11), F7
+	WORD $0x4f9ae8f0 // sdot v16.4s, v7.16b, v26.4b[2]
+	WORD $0x4f8ae8f1 // sdot v17.4s, v7.16b, v10.4b[2]
+	FMOVQ 752(R11), F11
+	WORD $0x4fbae970 // sdot v16.4s, v11.16b, v26.4b[3]
+	WORD $0x4faae971 // sdot v17.4s, v11.16b, v10.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4fbf9210 // fmul v16.4s, v16.4s, v31.s[1]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4fbc9231 // fmul v17.4s, v17.4s, v28.s[1]
+	WORD $0x4e30d6b5 // fadd v21.4s, v21.4s, v16.4s
+	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
+	FMOVQ 160(R11), F30
+	WORD $0x6e3edeb5 // fmul v21.4s, v21.4s, v30.4s
+	WORD $0x6e3eddad // fmul v13.4s, v13.4s, v30.4s
+	FMOVQ 32(R14), F15
+	WORD $0x4e35d5ef // fadd v15.4s, v15.4s, v21.4s
+	FMOVQ 288(R11), F19
+	WORD $0x4f8e9273 // fmul v19.4s, v19.4s, v14.s[0]
+	WORD $0x4e33d5ef // fadd v15.4s, v15.4s, v19.4s
+	FMOVQ F15, 32(R14)
+	FMOVQ 32(R21), F6
+	WORD $0x4e2dd4c6 // fadd v6.4s, v6.4s, v13.4s
+	FMOVQ 288(R11), F27
+	WORD $0x4f92937b // fmul v27.4s, v27.4s, v18.s[0]
+	WORD $0x4e3bd4c6 // fadd v6.4s, v6.4s, v27.4s
+	FMOVQ F6, 32(R21)
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F24
+	FMOVQ 768(R11), F8
+	WORD $0x4f97e119 // sdot v25.4s, v8.16b, v23.4b[0]
+	WORD $0x4f8ce118 // sdot v24.4s, v8.16b, v12.4b[0]
+	FMOVQ 784(R11), F29
+	WORD $0x4fb7e3b9 // sdot v25.4s, v29.16b, v23.4b[1]
+	WORD $0x4face3b8 // sdot v24.4s, v29.16b, v12.4b[1]
+	FMOVQ 800(R11), F9
+	WORD $0x4f97e939 // sdot v25.4s, v9.16b, v23.4b[2]
+	WORD $0x4f8ce938 // sdot v24.4s, v9.16b, v12.4b[2]
+	FMOVQ 816(R11), F22
+	WORD $0x4fb7ead9 // sdot v25.4s, v22.16b, v23.4b[3]
+	WORD $0x4facead8 // sdot v24.4s, v22.16b, v12.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4f9f9339 // fmul v25.4s, v25.4s, v31.s[0]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f9c9318 // fmul v24.4s, v24.4s, v28.s[0]
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F7
+	FMOVQ 832(R11), F11
+	WORD $0x4f9ae174 // sdot v20.4s, v11.16b, v26.4b[0]
+	WORD $0x4f8ae167 // sdot v7.4s, v11.16b, v10.4b[0]
+	FMOVQ 848(R11), F16
+	WORD $0x4fbae214 // sdot v20.4s, v16.16b, v26.4b[1]
+	WORD $0x4faae207 // sdot v7.4s, v16.16b, v10.4b[1]
+	FMOVQ 864(R11), F17
+	WORD $0x4f9aea34 // sdot v20.4s, v17.16b, v26.4b[2]
+	WORD $0x4f8aea27 // sdot v7.4s, v17.16b, v10.4b[2]
+	FMOVQ 880(R11), F30
+	WORD $0x4fbaebd4 // sdot v20.4s, v30.16b, v26.4b[3]
+	WORD $0x4faaebc7 // sdot v7.4s, v30.16b, v10.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fbf9294 // fmul v20.4s, v20.4s, v31.s[1]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4fbc90e7 // fmul v7.4s, v7.4s, v28.s[1]
+	WORD $0x4e34d739 // fadd v25.4s, v25.4s, v20.4s
+	WORD $0x4e27d718 // fadd v24.4s, v24.4s, v7.4s
+	FMOVQ 176(R11), F21
+	WORD $0x6e35df39 // fmul v25.4s, v25.4s, v21.4s
+	WORD $0x6e35df18 // fmul v24.4s, v24.4s, v21.4s
+	FMOVQ 48(R14), F19
+	WORD $0x4e39d673 // fadd v19.4s, v19.4s, v25.4s
+	FMOVQ 304(R11), F15
+	WORD $0x4f8e91ef // fmul v15.4s, v15.4s, v14.s[0]
+	WORD $0x4e2fd673 // fadd v19.4s, v19.4s, v15.4s
+	FMOVQ F19, 48(R14)
+	FMOVQ 48(R21), F13
+	WORD $0x4e38d5ad // fadd v13.4s, v13.4s, v24.4s
+	FMOVQ 304(R11), F27
+	WORD $0x4f92937b // fmul v27.4s, v27.4s, v18.s[0]
+	WORD $0x4e3bd5ad // fadd v13.4s, v13.4s, v27.4s
+	FMOVQ F13, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair40
 	ADD $768, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -4216,8 +4936,6 @@ TEXT ·mulQ8_0Dotx1(SB), NOSPLIT, $0-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
 	FMOVQ 0(R10), F0
-	MOVW $0x80808080, R5
-	VDUP R5, V1.S4
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
@@ -4232,326 +4950,262 @@ panel41:
 row42:
 	MOVD R6, R1
 	MOVD R13, R2
+	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
 	VEOR V3.B16, V3.B16, V3.B16
 	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
 	MOVD 40(R0), R4
 pair43:
-	FMOVQ 0(R2), F6
-	FMOVQ 16(R2), F7
-	FMOVQ 32(R2), F8
+	FMOVQ 0(R2), F5
+	FMOVQ 16(R2), F6
+	FMOVQ 32(R2), F7
 	PRFM 1024(R1), PLDL1KEEP
 	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F9
-	FMOVQ 64(R1), F10
-	VEOR V1.B16, V10.B16, V10.B16
-	WORD $0x4f86e149 // sdot v9.4s, v10.16b, v6.4b[0]
-	FMOVQ 128(R1), F11
-	VEOR V1.B16, V11.B16, V11.B16
-	WORD $0x4fa6e169 // sdot v9.4s, v11.16b, v6.4b[1]
-	FMOVQ 192(R1), F12
-	VEOR V1.B16, V12.B16, V12.B16
-	WORD $0x4f86e989 // sdot v9.4s, v12.16b, v6.4b[2]
-	FMOVQ 256(R1), F13
-	VEOR V1.B16, V13.B16, V13.B16
-	WORD $0x4fa6e9a9 // sdot v9.4s, v13.16b, v6.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f889129 // fmul v9.4s, v9.4s, v8.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 320(R1), F15
-	VEOR V1.B16, V15.B16, V15.B16
-	WORD $0x4f87e1ee // sdot v14.4s, v15.16b, v7.4b[0]
-	FMOVQ 384(R1), F16
-	VEOR V1.B16, V16.B16, V16.B16
-	WORD $0x4fa7e20e // sdot v14.4s, v16.16b, v7.4b[1]
-	FMOVQ 448(R1), F17
-	VEOR V1.B16, V17.B16, V17.B16
-	WORD $0x4f87ea2e // sdot v14.4s, v17.16b, v7.4b[2]
-	FMOVQ 512(R1), F18
-	VEOR V1.B16, V18.B16, V18.B16
-	WORD $0x4fa7ea4e // sdot v14.4s, v18.16b, v7.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fa891ce // fmul v14.4s, v14.4s, v8.s[1]
-	WORD $0x4e2ed529 // fadd v9.4s, v9.4s, v14.4s
-	FMOVD 0(R1), F19
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
-	WORD $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
+	FMOVQ 0(R10), F8
+	FMOVQ 64(R1), F9
+	WORD $0x4f85e128 // sdot v8.4s, v9.16b, v5.4b[0]
+	FMOVQ 128(R1), F10
+	WORD $0x4fa5e148 // sdot v8.4s, v10.16b, v5.4b[1]
+	FMOVQ 192(R1), F11
+	WORD $0x4f85e968 // sdot v8.4s, v11.16b, v5.4b[2]
+	FMOVQ 256(R1), F12
+	WORD $0x4fa5e988 // sdot v8.4s, v12.16b, v5.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f879108 // fmul v8.4s, v8.4s, v7.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 320(R1), F14
+	WORD $0x4f86e1cd // sdot v13.4s, v14.16b, v6.4b[0]
+	FMOVQ 384(R1), F15
+	WORD $0x4fa6e1ed // sdot v13.4s, v15.16b, v6.4b[1]
+	FMOVQ 448(R1), F16
+	WORD $0x4f86ea0d // sdot v13.4s, v16.16b, v6.4b[2]
+	FMOVQ 512(R1), F17
+	WORD $0x4fa6ea2d // sdot v13.4s, v17.16b, v6.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fa791ad // fmul v13.4s, v13.4s, v7.s[1]
+	WORD $0x4e2dd508 // fadd v8.4s, v8.4s, v13.4s
+	FMOVD 0(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	WORD $0x6e32dd08 // fmul v8.4s, v8.4s, v18.4s
+	WORD $0x4e28d421 // fadd v1.4s, v1.4s, v8.4s
 	PRFM 1152(R1), PLDL1KEEP
 	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F20
-	FMOVQ 80(R1), F21
-	VEOR V1.B16, V21.B16, V21.B16
-	WORD $0x4f86e2b4 // sdot v20.4s, v21.16b, v6.4b[0]
-	FMOVQ 144(R1), F22
-	VEOR V1.B16, V22.B16, V22.B16
-	WORD $0x4fa6e2d4 // sdot v20.4s, v22.16b, v6.4b[1]
-	FMOVQ 208(R1), F23
-	VEOR V1.B16, V23.B16, V23.B16
-	WORD $0x4f86eaf4 // sdot v20.4s, v23.16b, v6.4b[2]
-	FMOVQ 272(R1), F24
-	VEOR V1.B16, V24.B16, V24.B16
-	WORD $0x4fa6eb14 // sdot v20.4s, v24.16b, v6.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f889294 // fmul v20.4s, v20.4s, v8.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 336(R1), F26
-	VEOR V1.B16, V26.B16, V26.B16
-	WORD $0x4f87e359 // sdot v25.4s, v26.16b, v7.4b[0]
-	FMOVQ 400(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	WORD $0x4fa7e379 // sdot v25.4s, v27.16b, v7.4b[1]
-	FMOVQ 464(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	WORD $0x4f87eb99 // sdot v25.4s, v28.16b, v7.4b[2]
-	FMOVQ 528(R1), F29
-	VEOR V1.B16, V29.B16, V29.B16
-	WORD $0x4fa7ebb9 // sdot v25.4s, v29.16b, v7.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fa89339 // fmul v25.4s, v25.4s, v8.s[1]
-	WORD $0x4e39d694 // fadd v20.4s, v20.4s, v25.4s
-	FMOVD 8(R1), F30
-	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	WORD $0x6e3ede94 // fmul v20.4s, v20.4s, v30.4s
-	WORD $0x4e34d463 // fadd v3.4s, v3.4s, v20.4s
+	FMOVQ 0(R10), F19
+	FMOVQ 80(R1), F20
+	WORD $0x4f85e293 // sdot v19.4s, v20.16b, v5.4b[0]
+	FMOVQ 144(R1), F21
+	WORD $0x4fa5e2b3 // sdot v19.4s, v21.16b, v5.4b[1]
+	FMOVQ 208(R1), F22
+	WORD $0x4f85ead3 // sdot v19.4s, v22.16b, v5.4b[2]
+	FMOVQ 272(R1), F23
+	WORD $0x4fa5eaf3 // sdot v19.4s, v23.16b, v5.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f879273 // fmul v19.4s, v19.4s, v7.s[0]
+	FMOVQ 0(R10), F24
+	FMOVQ 336(R1), F25
+	WORD $0x4f86e338 // sdot v24.4s, v25.16b, v6.4b[0]
+	FMOVQ 400(R1), F26
+	WORD $0x4fa6e358 // sdot v24.4s, v26.16b, v6.4b[1]
+	FMOVQ 464(R1), F27
+	WORD $0x4f86eb78 // sdot v24.4s, v27.16b, v6.4b[2]
+	FMOVQ 528(R1), F28
+	WORD $0x4fa6eb98 // sdot v24.4s, v28.16b, v6.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fa79318 // fmul v24.4s, v24.4s, v7.s[1]
+	WORD $0x4e38d673 // fadd v19.4s, v19.4s, v24.4s
+	FMOVD 8(R1), F29
+	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
+	WORD $0x6e3dde73 // fmul v19.4s, v19.4s, v29.4s
+	WORD $0x4e33d442 // fadd v2.4s, v2.4s, v19.4s
 	PRFM 1280(R1), PLDL1KEEP
 	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F31
-	FMOVQ 96(R1), F10
-	VEOR V1.B16, V10.B16, V10.B16
-	WORD $0x4f86e15f // sdot v31.4s, v10.16b, v6.4b[0]
-	FMOVQ 160(R1), F11
-	VEOR V1.B16, V11.B16, V11.B16
-	WORD $0x4fa6e17f // sdot v31.4s, v11.16b, v6.4b[1]
-	FMOVQ 224(R1), F12
-	VEOR V1.B16, V12.B16, V12.B16
-	WORD $0x4f86e99f // sdot v31.4s, v12.16b, v6.4b[2]
-	FMOVQ 288(R1), F13
-	VEOR V1.B16, V13.B16, V13.B16
-	WORD $0x4fa6e9bf // sdot v31.4s, v13.16b, v6.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f8893ff // fmul v31.4s, v31.4s, v8.s[0]
-	FMOVQ 0(R10), F15
-	FMOVQ 352(R1), F16
-	VEOR V1.B16, V16.B16, V16.B16
-	WORD $0x4f87e20f // sdot v15.4s, v16.16b, v7.4b[0]
-	FMOVQ 416(R1), F17
-	VEOR V1.B16, V17.B16, V17.B16
-	WORD $0x4fa7e22f // sdot v15.4s, v17.16b, v7.4b[1]
-	FMOVQ 480(R1), F18
-	VEOR V1.B16, V18.B16, V18.B16
-	WORD $0x4f87ea4f // sdot v15.4s, v18.16b, v7.4b[2]
-	FMOVQ 544(R1), F14
-	VEOR V1.B16, V14.B16, V14.B16
-	WORD $0x4fa7e9cf // sdot v15.4s, v14.16b, v7.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fa891ef // fmul v15.4s, v15.4s, v8.s[1]
-	WORD $0x4e2fd7ff // fadd v31.4s, v31.4s, v15.4s
-	FMOVD 16(R1), F19
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	WORD $0x6e33dfff // fmul v31.4s, v31.4s, v19.4s
-	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
+	FMOVQ 0(R10), F30
+	FMOVQ 96(R1), F31
+	WORD $0x4f85e3fe // sdot v30.4s, v31.16b, v5.4b[0]
+	FMOVQ 160(R1), F9
+	WORD $0x4fa5e13e // sdot v30.4s, v9.16b, v5.4b[1]
+	FMOVQ 224(R1), F10
+	WORD $0x4f85e95e // sdot v30.4s, v10.16b, v5.4b[2]
+	FMOVQ 288(R1), F11
+	WORD $0x4fa5e97e // sdot v30.4s, v11.16b, v5.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f8793de // fmul v30.4s, v30.4s, v7.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 352(R1), F14
+	WORD $0x4f86e1cc // sdot v12.4s, v14.16b, v6.4b[0]
+	FMOVQ 416(R1), F15
+	WORD $0x4fa6e1ec // sdot v12.4s, v15.16b, v6.4b[1]
+	FMOVQ 480(R1), F16
+	WORD $0x4f86ea0c // sdot v12.4s, v16.16b, v6.4b[2]
+	FMOVQ 544(R1), F17
+	WORD $0x4fa6ea2c // sdot v12.4s, v17.16b, v6.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fa7918c // fmul v12.4s, v12.4s, v7.s[1]
+	WORD $0x4e2cd7de // fadd v30.4s, v30.4s, v12.4s
+	FMOVD 16(R1), F13
+	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
+	WORD $0x6e2ddfde // fmul v30.4s, v30.4s, v13.4s
+	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
-	FMOVQ 0(R10), F9
-	FMOVQ 112(R1), F21
-	VEOR V1.B16, V21.B16, V21.B16
-	WORD $0x4f86e2a9 // sdot v9.4s, v21.16b, v6.4b[0]
-	FMOVQ 176(R1), F22
-	VEOR V1.B16, V22.B16, V22.B16
-	WORD $0x4fa6e2c9 // sdot v9.4s, v22.16b, v6.4b[1]
-	FMOVQ 240(R1), F23
-	VEOR V1.B16, V23.B16, V23.B16
-	WORD $0x4f86eae9 // sdot v9.4s, v23.16b, v6.4b[2]
-	FMOVQ 304(R1), F24
-	VEOR V1.B16, V24.B16, V24.B16
-	WORD $0x4fa6eb09 // sdot v9.4s, v24.16b, v6.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f889129 // fmul v9.4s, v9.4s, v8.s[0]
-	FMOVQ 0(R10), F26
-	FMOVQ 368(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	WORD $0x4f87e37a // sdot v26.4s, v27.16b, v7.4b[0]
-	FMOVQ 432(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	WORD $0x4fa7e39a // sdot v26.4s, v28.16b, v7.4b[1]
-	FMOVQ 496(R1), F29
-	VEOR V1.B16, V29.B16, V29.B16
-	WORD $0x4f87ebba // sdot v26.4s, v29.16b, v7.4b[2]
-	FMOVQ 560(R1), F25
-	VEOR V1.B16, V25.B16, V25.B16
-	WORD $0x4fa7eb3a // sdot v26.4s, v25.16b, v7.4b[3]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fa8935a // fmul v26.4s, v26.4s, v8.s[1]
-	WORD $0x4e3ad529 // fadd v9.4s, v9.4s, v26.4s
-	FMOVD 24(R1), F30
-	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	WORD $0x6e3edd29 // fmul v9.4s, v9.4s, v30.4s
-	WORD $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
+	FMOVQ 0(R10), F18
+	FMOVQ 112(R1), F8
+	WORD $0x4f85e112 // sdot v18.4s, v8.16b, v5.4b[0]
+	FMOVQ 176(R1), F20
+	WORD $0x4fa5e292 // sdot v18.4s, v20.16b, v5.4b[1]
+	FMOVQ 240(R1), F21
+	WORD $0x4f85eab2 // sdot v18.4s, v21.16b, v5.4b[2]
+	FMOVQ 304(R1), F22
+	WORD $0x4fa5ead2 // sdot v18.4s, v22.16b, v5.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f879252 // fmul v18.4s, v18.4s, v7.s[0]
+	FMOVQ 0(R10), F23
+	FMOVQ 368(R1), F25
+	WORD $0x4f86e337 // sdot v23.4s, v25.16b, v6.4b[0]
+	FMOVQ 432(R1), F26
+	WORD $0x4fa6e357 // sdot v23.4s, v26.16b, v6.4b[1]
+	FMOVQ 496(R1), F27
+	WORD $0x4f86eb77 // sdot v23.4s, v27.16b, v6.4b[2]
+	FMOVQ 560(R1), F28
+	WORD $0x4fa6eb97 // sdot v23.4s, v28.16b, v6.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4fa792f7 // fmul v23.4s, v23.4s, v7.s[1]
+	WORD $0x4e37d652 // fadd v18.4s, v18.4s, v23.4s
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x6e38de52 // fmul v18.4s, v18.4s, v24.4s
+	WORD $0x4e32d484 // fadd v4.4s, v4.4s, v18.4s
 	SUBS $1, R4
 	BEQ last44
-	FMOVQ 64(R2), F20
-	FMOVQ 80(R2), F10
-	FMOVQ 96(R2), F11
+	FMOVQ 64(R2), F29
+	FMOVQ 80(R2), F19
+	FMOVQ 96(R2), F31
 	PRFM 1536(R1), PLDL1KEEP
 	PRFM 1600(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 576(R1), F13
-	VEOR V1.B16, V13.B16, V13.B16
-	WORD $0x4f94e1ac // sdot v12.4s, v13.16b, v20.4b[0]
-	FMOVQ 640(R1), F16
-	VEOR V1.B16, V16.B16, V16.B16
-	WORD $0x4fb4e20c // sdot v12.4s, v16.16b, v20.4b[1]
-	FMOVQ 704(R1), F17
-	VEOR V1.B16, V17.B16, V17.B16
-	WORD $0x4f94ea2c // sdot v12.4s, v17.16b, v20.4b[2]
-	FMOVQ 768(R1), F18
-	VEOR V1.B16, V18.B16, V18.B16
-	WORD $0x4fb4ea4c // sdot v12.4s, v18.16b, v20.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f8b918c // fmul v12.4s, v12.4s, v11.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 832(R1), F15
-	VEOR V1.B16, V15.B16, V15.B16
-	WORD $0x4f8ae1ee // sdot v14.4s, v15.16b, v10.4b[0]
-	FMOVQ 896(R1), F19
-	VEOR V1.B16, V19.B16, V19.B16
-	WORD $0x4faae26e // sdot v14.4s, v19.16b, v10.4b[1]
-	FMOVQ 960(R1), F31
-	VEOR V1.B16, V31.B16, V31.B16
-	WORD $0x4f8aebee // sdot v14.4s, v31.16b, v10.4b[2]
-	FMOVQ 1024(R1), F21
-	VEOR V1.B16, V21.B16, V21.B16
-	WORD $0x4faaeaae // sdot v14.4s, v21.16b, v10.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fab91ce // fmul v14.4s, v14.4s, v11.s[1]
-	WORD $0x4e2ed58c // fadd v12.4s, v12.4s, v14.4s
-	FMOVD 32(R1), F22
-	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	WORD $0x6e36dd8c // fmul v12.4s, v12.4s, v22.4s
-	WORD $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
+	FMOVQ 0(R10), F9
+	FMOVQ 576(R1), F10
+	WORD $0x4f9de149 // sdot v9.4s, v10.16b, v29.4b[0]
+	FMOVQ 640(R1), F11
+	WORD $0x4fbde169 // sdot v9.4s, v11.16b, v29.4b[1]
+	FMOVQ 704(R1), F14
+	WORD $0x4f9de9c9 // sdot v9.4s, v14.16b, v29.4b[2]
+	FMOVQ 768(R1), F15
+	WORD $0x4fbde9e9 // sdot v9.4s, v15.16b, v29.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f9f9129 // fmul v9.4s, v9.4s, v31.s[0]
+	FMOVQ 0(R10), F16
+	FMOVQ 832(R1), F17
+	WORD $0x4f93e230 // sdot v16.4s, v17.16b, v19.4b[0]
+	FMOVQ 896(R1), F12
+	WORD $0x4fb3e190 // sdot v16.4s, v12.16b, v19.4b[1]
+	FMOVQ 960(R1), F13
+	WORD $0x4f93e9b0 // sdot v16.4s, v13.16b, v19.4b[2]
+	FMOVQ 1024(R1), F30
+	WORD $0x4fb3ebd0 // sdot v16.4s, v30.16b, v19.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4fbf9210 // fmul v16.4s, v16.4s, v31.s[1]
+	WORD $0x4e30d529 // fadd v9.4s, v9.4s, v16.4s
+	FMOVD 32(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
+	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
 	PRFM 1664(R1), PLDL1KEEP
 	PRFM 1728(R1), PLDL1KEEP
-	FMOVQ 0(R10), F23
-	FMOVQ 592(R1), F24
-	VEOR V1.B16, V24.B16, V24.B16
-	WORD $0x4f94e317 // sdot v23.4s, v24.16b, v20.4b[0]
-	FMOVQ 656(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	WORD $0x4fb4e377 // sdot v23.4s, v27.16b, v20.4b[1]
-	FMOVQ 720(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	WORD $0x4f94eb97 // sdot v23.4s, v28.16b, v20.4b[2]
-	FMOVQ 784(R1), F29
-	VEOR V1.B16, V29.B16, V29.B16
-	WORD $0x4fb4ebb7 // sdot v23.4s, v29.16b, v20.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f8b92f7 // fmul v23.4s, v23.4s, v11.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 848(R1), F26
-	VEOR V1.B16, V26.B16, V26.B16
-	WORD $0x4f8ae359 // sdot v25.4s, v26.16b, v10.4b[0]
-	FMOVQ 912(R1), F30
-	VEOR V1.B16, V30.B16, V30.B16
-	WORD $0x4faae3d9 // sdot v25.4s, v30.16b, v10.4b[1]
-	FMOVQ 976(R1), F9
-	VEOR V1.B16, V9.B16, V9.B16
-	WORD $0x4f8ae939 // sdot v25.4s, v9.16b, v10.4b[2]
-	FMOVQ 1040(R1), F6
-	VEOR V1.B16, V6.B16, V6.B16
-	WORD $0x4faae8d9 // sdot v25.4s, v6.16b, v10.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fab9339 // fmul v25.4s, v25.4s, v11.s[1]
-	WORD $0x4e39d6f7 // fadd v23.4s, v23.4s, v25.4s
-	FMOVD 40(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	WORD $0x6e27def7 // fmul v23.4s, v23.4s, v7.4s
-	WORD $0x4e37d463 // fadd v3.4s, v3.4s, v23.4s
+	FMOVQ 0(R10), F20
+	FMOVQ 592(R1), F21
+	WORD $0x4f9de2b4 // sdot v20.4s, v21.16b, v29.4b[0]
+	FMOVQ 656(R1), F22
+	WORD $0x4fbde2d4 // sdot v20.4s, v22.16b, v29.4b[1]
+	FMOVQ 720(R1), F25
+	WORD $0x4f9deb34 // sdot v20.4s, v25.16b, v29.4b[2]
+	FMOVQ 784(R1), F26
+	WORD $0x4fbdeb54 // sdot v20.4s, v26.16b, v29.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f9f9294 // fmul v20.4s, v20.4s, v31.s[0]
+	FMOVQ 0(R10), F27
+	FMOVQ 848(R1), F28
+	WORD $0x4f93e39b // sdot v27.4s, v28.16b, v19.4b[0]
+	FMOVQ 912(R1), F23
+	WORD $0x4fb3e2fb // sdot v27.4s, v23.16b, v19.4b[1]
+	FMOVQ 976(R1), F24
+	WORD $0x4f93eb1b // sdot v27.4s, v24.16b, v19.4b[2]
+	FMOVQ 1040(R1), F18
+	WORD $0x4fb3ea5b // sdot v27.4s, v18.16b, v19.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4fbf937b // fmul v27.4s, v27.4s, v31.s[1]
+	WORD $0x4e3bd694 // fadd v20.4s, v20.4s, v27.4s
+	FMOVD 40(R1), F5
+	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
+	WORD $0x6e25de94 // fmul v20.4s, v20.4s, v5.4s
+	WORD $0x4e34d442 // fadd v2.4s, v2.4s, v20.4s
 	PRFM 1792(R1), PLDL1KEEP
 	PRFM 1856(R1), PLDL1KEEP
-	FMOVQ 0(R10), F8
-	FMOVQ 608(R1), F13
-	VEOR V1.B16, V13.B16, V13.B16
-	WORD $0x4f94e1a8 // sdot v8.4s, v13.16b, v20.4b[0]
-	FMOVQ 672(R1), F16
-	VEOR V1.B16, V16.B16, V16.B16
-	WORD $0x4fb4e208 // sdot v8.4s, v16.16b, v20.4b[1]
-	FMOVQ 736(R1), F17
-	VEOR V1.B16, V17.B16, V17.B16
-	WORD $0x4f94ea28 // sdot v8.4s, v17.16b, v20.4b[2]
-	FMOVQ 800(R1), F18
-	VEOR V1.B16, V18.B16, V18.B16
-	WORD $0x4fb4ea48 // sdot v8.4s, v18.16b, v20.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f8b9108 // fmul v8.4s, v8.4s, v11.s[0]
+	FMOVQ 0(R10), F6
+	FMOVQ 608(R1), F7
+	WORD $0x4f9de0e6 // sdot v6.4s, v7.16b, v29.4b[0]
+	FMOVQ 672(R1), F10
+	WORD $0x4fbde146 // sdot v6.4s, v10.16b, v29.4b[1]
+	FMOVQ 736(R1), F11
+	WORD $0x4f9de966 // sdot v6.4s, v11.16b, v29.4b[2]
+	FMOVQ 800(R1), F14
+	WORD $0x4fbde9c6 // sdot v6.4s, v14.16b, v29.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4f9f90c6 // fmul v6.4s, v6.4s, v31.s[0]
 	FMOVQ 0(R10), F15
-	FMOVQ 864(R1), F19
-	VEOR V1.B16, V19.B16, V19.B16
-	WORD $0x4f8ae26f // sdot v15.4s, v19.16b, v10.4b[0]
-	FMOVQ 928(R1), F31
-	VEOR V1.B16, V31.B16, V31.B16
-	WORD $0x4faae3ef // sdot v15.4s, v31.16b, v10.4b[1]
-	FMOVQ 992(R1), F21
-	VEOR V1.B16, V21.B16, V21.B16
-	WORD $0x4f8aeaaf // sdot v15.4s, v21.16b, v10.4b[2]
-	FMOVQ 1056(R1), F14
-	VEOR V1.B16, V14.B16, V14.B16
-	WORD $0x4faae9cf // sdot v15.4s, v14.16b, v10.4b[3]
+	FMOVQ 864(R1), F17
+	WORD $0x4f93e22f // sdot v15.4s, v17.16b, v19.4b[0]
+	FMOVQ 928(R1), F12
+	WORD $0x4fb3e18f // sdot v15.4s, v12.16b, v19.4b[1]
+	FMOVQ 992(R1), F13
+	WORD $0x4f93e9af // sdot v15.4s, v13.16b, v19.4b[2]
+	FMOVQ 1056(R1), F30
+	WORD $0x4fb3ebcf // sdot v15.4s, v30.16b, v19.4b[3]
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fab91ef // fmul v15.4s, v15.4s, v11.s[1]
-	WORD $0x4e2fd508 // fadd v8.4s, v8.4s, v15.4s
-	FMOVD 48(R1), F22
-	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	WORD $0x6e36dd08 // fmul v8.4s, v8.4s, v22.4s
-	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	WORD $0x4fbf91ef // fmul v15.4s, v15.4s, v31.s[1]
+	WORD $0x4e2fd4c6 // fadd v6.4s, v6.4s, v15.4s
+	FMOVD 48(R1), F16
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	WORD $0x6e30dcc6 // fmul v6.4s, v6.4s, v16.4s
+	WORD $0x4e26d463 // fadd v3.4s, v3.4s, v6.4s
 	PRFM 1920(R1), PLDL1KEEP
 	PRFM 1984(R1), PLDL1KEEP
 	PRFM 2048(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 624(R1), F24
-	VEOR V1.B16, V24.B16, V24.B16
-	WORD $0x4f94e30c // sdot v12.4s, v24.16b, v20.4b[0]
-	FMOVQ 688(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	WORD $0x4fb4e36c // sdot v12.4s, v27.16b, v20.4b[1]
-	FMOVQ 752(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	WORD $0x4f94eb8c // sdot v12.4s, v28.16b, v20.4b[2]
-	FMOVQ 816(R1), F29
-	VEOR V1.B16, V29.B16, V29.B16
-	WORD $0x4fb4ebac // sdot v12.4s, v29.16b, v20.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f8b918c // fmul v12.4s, v12.4s, v11.s[0]
+	FMOVQ 0(R10), F8
+	FMOVQ 624(R1), F9
+	WORD $0x4f9de128 // sdot v8.4s, v9.16b, v29.4b[0]
+	FMOVQ 688(R1), F21
+	WORD $0x4fbde2a8 // sdot v8.4s, v21.16b, v29.4b[1]
+	FMOVQ 752(R1), F22
+	WORD $0x4f9deac8 // sdot v8.4s, v22.16b, v29.4b[2]
+	FMOVQ 816(R1), F25
+	WORD $0x4fbdeb28 // sdot v8.4s, v25.16b, v29.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f9f9108 // fmul v8.4s, v8.4s, v31.s[0]
 	FMOVQ 0(R10), F26
-	FMOVQ 880(R1), F30
-	VEOR V1.B16, V30.B16, V30.B16
-	WORD $0x4f8ae3da // sdot v26.4s, v30.16b, v10.4b[0]
-	FMOVQ 944(R1), F9
-	VEOR V1.B16, V9.B16, V9.B16
-	WORD $0x4faae13a // sdot v26.4s, v9.16b, v10.4b[1]
-	FMOVQ 1008(R1), F6
-	VEOR V1.B16, V6.B16, V6.B16
-	WORD $0x4f8ae8da // sdot v26.4s, v6.16b, v10.4b[2]
-	FMOVQ 1072(R1), F25
-	VEOR V1.B16, V25.B16, V25.B16
-	WORD $0x4faaeb3a // sdot v26.4s, v25.16b, v10.4b[3]
+	FMOVQ 880(R1), F28
+	WORD $0x4f93e39a // sdot v26.4s, v28.16b, v19.4b[0]
+	FMOVQ 944(R1), F23
+	WORD $0x4fb3e2fa // sdot v26.4s, v23.16b, v19.4b[1]
+	FMOVQ 1008(R1), F24
+	WORD $0x4f93eb1a // sdot v26.4s, v24.16b, v19.4b[2]
+	FMOVQ 1072(R1), F18
+	WORD $0x4fb3ea5a // sdot v26.4s, v18.16b, v19.4b[3]
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fab935a // fmul v26.4s, v26.4s, v11.s[1]
-	WORD $0x4e3ad58c // fadd v12.4s, v12.4s, v26.4s
-	FMOVD 56(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	WORD $0x6e27dd8c // fmul v12.4s, v12.4s, v7.4s
-	WORD $0x4e2cd4a5 // fadd v5.4s, v5.4s, v12.4s
+	WORD $0x4fbf935a // fmul v26.4s, v26.4s, v31.s[1]
+	WORD $0x4e3ad508 // fadd v8.4s, v8.4s, v26.4s
+	FMOVD 56(R1), F27
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	WORD $0x6e3bdd08 // fmul v8.4s, v8.4s, v27.4s
+	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
 	ADD $1088, R1
 	ADD $128, R2
 	SUBS $1, R4
 	BNE pair43
 last44:
-	FMOVQ F2, 0(R14)
-	FMOVQ F3, 16(R14)
-	FMOVQ F4, 32(R14)
-	FMOVQ F5, 48(R14)
+	FMOVQ F1, 0(R14)
+	FMOVQ F2, 16(R14)
+	FMOVQ F3, 32(R14)
+	FMOVQ F4, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -4571,8 +5225,6 @@ TEXT ·mulQ8_0Dot(SB), 0, $960-8
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
-	MOVW $0x80808080, R5
-	VDUP R5, V1.S4
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
@@ -4582,485 +5234,583 @@ TEXT ·mulQ8_0Dot(SB), 0, $960-8
 panel45:
 	MOVD R6, R1
 	MOVD 8(R0), R2
-	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V1.B16, V1.B16, V1.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
 row46:
-	FMOVQ F2, 0(R14)
-	FMOVQ F2, 16(R14)
-	FMOVQ F2, 32(R14)
-	FMOVQ F2, 48(R14)
+	FMOVQ F1, 0(R14)
+	FMOVQ F1, 16(R14)
+	FMOVQ F1, 32(R14)
+	FMOVQ F1, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
 	BNE row46
 	MOVD 40(R0), R4
 pair47:
-	FMOVQ 64(R1), F3
-	VEOR V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 384(R11)
-	FMOVQ 128(R1), F4
-	VEOR V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 400(R11)
-	FMOVQ 192(R1), F5
-	VEOR V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 416(R11)
-	FMOVQ 256(R1), F6
-	VEOR V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 432(R11)
-	FMOVQ 320(R1), F7
-	VEOR V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 448(R11)
-	FMOVQ 384(R1), F8
-	VEOR V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 464(R11)
-	FMOVQ 448(R1), F9
-	VEOR V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 480(R11)
-	FMOVQ 512(R1), F10
-	VEOR V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 496(R11)
-	FMOVD 0(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 128(R11)
-	FMOVQ 80(R1), F12
-	VEOR V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 512(R11)
-	FMOVQ 144(R1), F13
-	VEOR V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 528(R11)
-	FMOVQ 208(R1), F14
-	VEOR V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 544(R11)
-	FMOVQ 272(R1), F15
-	VEOR V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 560(R11)
-	FMOVQ 336(R1), F16
-	VEOR V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 576(R11)
-	FMOVQ 400(R1), F17
-	VEOR V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 592(R11)
-	FMOVQ 464(R1), F18
-	VEOR V1.B16, V18.B16, V18.B16
-	FMOVQ F18, 608(R11)
-	FMOVQ 528(R1), F19
-	VEOR V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 624(R11)
-	FMOVD 8(R1), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	FMOVQ F20, 144(R11)
-	FMOVQ 96(R1), F21
-	VEOR V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 640(R11)
-	FMOVQ 160(R1), F22
-	VEOR V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 656(R11)
-	FMOVQ 224(R1), F23
-	VEOR V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 672(R11)
-	FMOVQ 288(R1), F24
-	VEOR V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 688(R11)
-	FMOVQ 352(R1), F25
-	VEOR V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 704(R11)
-	FMOVQ 416(R1), F26
-	VEOR V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 720(R11)
-	FMOVQ 480(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 736(R11)
-	FMOVQ 544(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 752(R11)
-	FMOVD 16(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	FMOVQ F29, 160(R11)
-	FMOVQ 112(R1), F30
-	VEOR V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 768(R11)
-	FMOVQ 176(R1), F31
-	VEOR V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 784(R11)
-	FMOVQ 240(R1), F2
-	VEOR V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 800(R11)
-	FMOVQ 304(R1), F3
-	VEOR V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 816(R11)
-	FMOVQ 368(R1), F4
-	VEOR V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 832(R11)
-	FMOVQ 432(R1), F5
-	VEOR V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 848(R11)
-	FMOVQ 496(R1), F6
-	VEOR V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 864(R11)
-	FMOVQ 560(R1), F7
-	VEOR V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 880(R11)
-	FMOVD 24(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 176(R11)
+	FMOVQ 64(R1), F2
+	FMOVQ F2, 384(R11)
+	FMOVQ 128(R1), F3
+	FMOVQ F3, 400(R11)
+	FMOVQ 192(R1), F4
+	FMOVQ F4, 416(R11)
+	FMOVQ 256(R1), F5
+	FMOVQ F5, 432(R11)
+	FMOVQ 320(R1), F6
+	FMOVQ F6, 448(R11)
+	FMOVQ 384(R1), F7
+	FMOVQ F7, 464(R11)
+	FMOVQ 448(R1), F8
+	FMOVQ F8, 480(R11)
+	FMOVQ 512(R1), F9
+	FMOVQ F9, 496(R11)
+	FMOVD 0(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 128(R11)
+	FMOVQ 80(R1), F11
+	FMOVQ F11, 512(R11)
+	FMOVQ 144(R1), F12
+	FMOVQ F12, 528(R11)
+	FMOVQ 208(R1), F13
+	FMOVQ F13, 544(R11)
+	FMOVQ 272(R1), F14
+	FMOVQ F14, 560(R11)
+	FMOVQ 336(R1), F15
+	FMOVQ F15, 576(R11)
+	FMOVQ 400(R1), F16
+	FMOVQ F16, 592(R11)
+	FMOVQ 464(R1), F17
+	FMOVQ F17, 608(R11)
+	FMOVQ 528(R1), F18
+	FMOVQ F18, 624(R11)
+	FMOVD 8(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	FMOVQ F19, 144(R11)
+	FMOVQ 96(R1), F20
+	FMOVQ F20, 640(R11)
+	FMOVQ 160(R1), F21
+	FMOVQ F21, 656(R11)
+	FMOVQ 224(R1), F22
+	FMOVQ F22, 672(R11)
+	FMOVQ 288(R1), F23
+	FMOVQ F23, 688(R11)
+	FMOVQ 352(R1), F24
+	FMOVQ F24, 704(R11)
+	FMOVQ 416(R1), F25
+	FMOVQ F25, 720(R11)
+	FMOVQ 480(R1), F26
+	FMOVQ F26, 736(R11)
+	FMOVQ 544(R1), F27
+	FMOVQ F27, 752(R11)
+	FMOVD 16(R1), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	FMOVQ F28, 160(R11)
+	FMOVQ 112(R1), F29
+	FMOVQ F29, 768(R11)
+	FMOVQ 176(R1), F30
+	FMOVQ F30, 784(R11)
+	FMOVQ 240(R1), F31
+	FMOVQ F31, 800(R11)
+	FMOVQ 304(R1), F1
+	FMOVQ F1, 816(R11)
+	FMOVQ 368(R1), F2
+	FMOVQ F2, 832(R11)
+	FMOVQ 432(R1), F3
+	FMOVQ F3, 848(R11)
+	FMOVQ 496(R1), F4
+	FMOVQ F4, 864(R11)
+	FMOVQ 560(R1), F5
+	FMOVQ F5, 880(R11)
+	FMOVD 24(R1), F6
+	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
+	FMOVQ F6, 176(R11)
 	MOVD 64(R0), R12
-	MOVD R2, R13
+	ADD $0, R2, R13
 	MOVD R3, R14
-row49:
-	FMOVQ 0(R13), F9
-	FMOVQ 16(R13), F10
-	FMOVQ 32(R13), F11
-	FMOVQ 0(R10), F12
-	FMOVQ 384(R11), F13
-	WORD $0x4f89e1ac // sdot v12.4s, v13.16b, v9.4b[0]
-	FMOVQ 400(R11), F14
-	WORD $0x4fa9e1cc // sdot v12.4s, v14.16b, v9.4b[1]
-	FMOVQ 416(R11), F15
-	WORD $0x4f89e9ec // sdot v12.4s, v15.16b, v9.4b[2]
-	FMOVQ 432(R11), F16
-	WORD $0x4fa9ea0c // sdot v12.4s, v16.16b, v9.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f8b918c // fmul v12.4s, v12.4s, v11.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 448(R11), F18
-	WORD $0x4f8ae251 // sdot v17.4s, v18.16b, v10.4b[0]
-	FMOVQ 464(R11), F19
-	WORD $0x4faae271 // sdot v17.4s, v19.16b, v10.4b[1]
-	FMOVQ 480(R11), F20
-	WORD $0x4f8aea91 // sdot v17.4s, v20.16b, v10.4b[2]
-	FMOVQ 496(R11), F21
-	WORD $0x4faaeab1 // sdot v17.4s, v21.16b, v10.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fab9231 // fmul v17.4s, v17.4s, v11.s[1]
-	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
-	FMOVQ 128(R11), F22
-	WORD $0x6e36dd8c // fmul v12.4s, v12.4s, v22.4s
-	FMOVQ 0(R14), F23
-	WORD $0x4e2cd6f7 // fadd v23.4s, v23.4s, v12.4s
-	FMOVQ F23, 0(R14)
-	FMOVQ 0(R10), F24
-	FMOVQ 512(R11), F25
-	WORD $0x4f89e338 // sdot v24.4s, v25.16b, v9.4b[0]
-	FMOVQ 528(R11), F26
-	WORD $0x4fa9e358 // sdot v24.4s, v26.16b, v9.4b[1]
-	FMOVQ 544(R11), F27
-	WORD $0x4f89eb78 // sdot v24.4s, v27.16b, v9.4b[2]
-	FMOVQ 560(R11), F28
-	WORD $0x4fa9eb98 // sdot v24.4s, v28.16b, v9.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f8b9318 // fmul v24.4s, v24.4s, v11.s[0]
+pair49:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
+	FMOVQ 0(R13), F7
+	FMOVQ 16(R13), F8
+	FMOVQ 32(R13), F9
+	FMOVQ 0(R20), F10
+	FMOVQ 16(R20), F11
+	FMOVQ 32(R20), F12
+	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F14
+	FMOVQ 384(R11), F15
+	WORD $0x4f87e1ed // sdot v13.4s, v15.16b, v7.4b[0]
+	WORD $0x4f8ae1ee // sdot v14.4s, v15.16b, v10.4b[0]
+	FMOVQ 400(R11), F16
+	WORD $0x4fa7e20d // sdot v13.4s, v16.16b, v7.4b[1]
+	WORD $0x4faae20e // sdot v14.4s, v16.16b, v10.4b[1]
+	FMOVQ 416(R11), F17
+	WORD $0x4f87ea2d // sdot v13.4s, v17.16b, v7.4b[2]
+	WORD $0x4f8aea2e // sdot v14.4s, v17.16b, v10.4b[2]
+	FMOVQ 432(R11), F18
+	WORD $0x4fa7ea4d // sdot v13.4s, v18.16b, v7.4b[3]
+	WORD $0x4faaea4e // sdot v14.4s, v18.16b, v10.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f8991ad // fmul v13.4s, v13.4s, v9.s[0]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f8c91ce // fmul v14.4s, v14.4s, v12.s[0]
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F20
+	FMOVQ 448(R11), F21
+	WORD $0x4f88e2b3 // sdot v19.4s, v21.16b, v8.4b[0]
+	WORD $0x4f8be2b4 // sdot v20.4s, v21.16b, v11.4b[0]
+	FMOVQ 464(R11), F22
+	WORD $0x4fa8e2d3 // sdot v19.4s, v22.16b, v8.4b[1]
+	WORD $0x4fabe2d4 // sdot v20.4s, v22.16b, v11.4b[1]
+	FMOVQ 480(R11), F23
+	WORD $0x4f88eaf3 // sdot v19.4s, v23.16b, v8.4b[2]
+	WORD $0x4f8beaf4 // sdot v20.4s, v23.16b, v11.4b[2]
+	FMOVQ 496(R11), F24
+	WORD $0x4fa8eb13 // sdot v19.4s, v24.16b, v8.4b[3]
+	WORD $0x4fabeb14 // sdot v20.4s, v24.16b, v11.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fa99273 // fmul v19.4s, v19.4s, v9.s[1]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fac9294 // fmul v20.4s, v20.4s, v12.s[1]
+	WORD $0x4e33d5ad // fadd v13.4s, v13.4s, v19.4s
+	WORD $0x4e34d5ce // fadd v14.4s, v14.4s, v20.4s
+	FMOVQ 128(R11), F25
+	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
+	WORD $0x6e39ddce // fmul v14.4s, v14.4s, v25.4s
+	FMOVQ 0(R14), F26
+	WORD $0x4e2dd75a // fadd v26.4s, v26.4s, v13.4s
+	FMOVQ F26, 0(R14)
+	FMOVQ 0(R21), F27
+	WORD $0x4e2ed77b // fadd v27.4s, v27.4s, v14.4s
+	FMOVQ F27, 0(R21)
+	FMOVQ 0(R10), F28
 	FMOVQ 0(R10), F29
-	FMOVQ 576(R11), F30
+	FMOVQ 512(R11), F30
+	WORD $0x4f87e3dc // sdot v28.4s, v30.16b, v7.4b[0]
 	WORD $0x4f8ae3dd // sdot v29.4s, v30.16b, v10.4b[0]
-	FMOVQ 592(R11), F31
+	FMOVQ 528(R11), F31
+	WORD $0x4fa7e3fc // sdot v28.4s, v31.16b, v7.4b[1]
 	WORD $0x4faae3fd // sdot v29.4s, v31.16b, v10.4b[1]
-	FMOVQ 608(R11), F2
-	WORD $0x4f8ae85d // sdot v29.4s, v2.16b, v10.4b[2]
-	FMOVQ 624(R11), F3
-	WORD $0x4faae87d // sdot v29.4s, v3.16b, v10.4b[3]
+	FMOVQ 544(R11), F1
+	WORD $0x4f87e83c // sdot v28.4s, v1.16b, v7.4b[2]
+	WORD $0x4f8ae83d // sdot v29.4s, v1.16b, v10.4b[2]
+	FMOVQ 560(R11), F2
+	WORD $0x4fa7e85c // sdot v28.4s, v2.16b, v7.4b[3]
+	WORD $0x4faae85d // sdot v29.4s, v2.16b, v10.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f89939c // fmul v28.4s, v28.4s, v9.s[0]
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fab93bd // fmul v29.4s, v29.4s, v11.s[1]
-	WORD $0x4e3dd718 // fadd v24.4s, v24.4s, v29.4s
-	FMOVQ 144(R11), F4
-	WORD $0x6e24df18 // fmul v24.4s, v24.4s, v4.4s
-	FMOVQ 16(R14), F5
-	WORD $0x4e38d4a5 // fadd v5.4s, v5.4s, v24.4s
-	FMOVQ F5, 16(R14)
-	FMOVQ 0(R10), F6
-	FMOVQ 640(R11), F7
-	WORD $0x4f89e0e6 // sdot v6.4s, v7.16b, v9.4b[0]
-	FMOVQ 656(R11), F8
-	WORD $0x4fa9e106 // sdot v6.4s, v8.16b, v9.4b[1]
-	FMOVQ 672(R11), F13
-	WORD $0x4f89e9a6 // sdot v6.4s, v13.16b, v9.4b[2]
-	FMOVQ 688(R11), F14
-	WORD $0x4fa9e9c6 // sdot v6.4s, v14.16b, v9.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4f8b90c6 // fmul v6.4s, v6.4s, v11.s[0]
-	FMOVQ 0(R10), F15
-	FMOVQ 704(R11), F16
-	WORD $0x4f8ae20f // sdot v15.4s, v16.16b, v10.4b[0]
-	FMOVQ 720(R11), F18
-	WORD $0x4faae24f // sdot v15.4s, v18.16b, v10.4b[1]
-	FMOVQ 736(R11), F19
-	WORD $0x4f8aea6f // sdot v15.4s, v19.16b, v10.4b[2]
-	FMOVQ 752(R11), F20
-	WORD $0x4faaea8f // sdot v15.4s, v20.16b, v10.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fab91ef // fmul v15.4s, v15.4s, v11.s[1]
-	WORD $0x4e2fd4c6 // fadd v6.4s, v6.4s, v15.4s
-	FMOVQ 160(R11), F21
-	WORD $0x6e35dcc6 // fmul v6.4s, v6.4s, v21.4s
-	FMOVQ 32(R14), F17
-	WORD $0x4e26d631 // fadd v17.4s, v17.4s, v6.4s
-	FMOVQ F17, 32(R14)
+	WORD $0x4f8c93bd // fmul v29.4s, v29.4s, v12.s[0]
+	FMOVQ 0(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 576(R11), F5
+	WORD $0x4f88e0a3 // sdot v3.4s, v5.16b, v8.4b[0]
+	WORD $0x4f8be0a4 // sdot v4.4s, v5.16b, v11.4b[0]
+	FMOVQ 592(R11), F6
+	WORD $0x4fa8e0c3 // sdot v3.4s, v6.16b, v8.4b[1]
+	WORD $0x4fabe0c4 // sdot v4.4s, v6.16b, v11.4b[1]
+	FMOVQ 608(R11), F15
+	WORD $0x4f88e9e3 // sdot v3.4s, v15.16b, v8.4b[2]
+	WORD $0x4f8be9e4 // sdot v4.4s, v15.16b, v11.4b[2]
+	FMOVQ 624(R11), F16
+	WORD $0x4fa8ea03 // sdot v3.4s, v16.16b, v8.4b[3]
+	WORD $0x4fabea04 // sdot v4.4s, v16.16b, v11.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4fa99063 // fmul v3.4s, v3.4s, v9.s[1]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4fac9084 // fmul v4.4s, v4.4s, v12.s[1]
+	WORD $0x4e23d79c // fadd v28.4s, v28.4s, v3.4s
+	WORD $0x4e24d7bd // fadd v29.4s, v29.4s, v4.4s
+	FMOVQ 144(R11), F17
+	WORD $0x6e31df9c // fmul v28.4s, v28.4s, v17.4s
+	WORD $0x6e31dfbd // fmul v29.4s, v29.4s, v17.4s
+	FMOVQ 16(R14), F18
+	WORD $0x4e3cd652 // fadd v18.4s, v18.4s, v28.4s
+	FMOVQ F18, 16(R14)
+	FMOVQ 16(R21), F21
+	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
+	FMOVQ F21, 16(R21)
 	FMOVQ 0(R10), F22
-	FMOVQ 768(R11), F12
-	WORD $0x4f89e196 // sdot v22.4s, v12.16b, v9.4b[0]
-	FMOVQ 784(R11), F23
-	WORD $0x4fa9e2f6 // sdot v22.4s, v23.16b, v9.4b[1]
-	FMOVQ 800(R11), F25
-	WORD $0x4f89eb36 // sdot v22.4s, v25.16b, v9.4b[2]
-	FMOVQ 816(R11), F26
-	WORD $0x4fa9eb56 // sdot v22.4s, v26.16b, v9.4b[3]
+	FMOVQ 0(R10), F23
+	FMOVQ 640(R11), F24
+	WORD $0x4f87e316 // sdot v22.4s, v24.16b, v7.4b[0]
+	WORD $0x4f8ae317 // sdot v23.4s, v24.16b, v10.4b[0]
+	FMOVQ 656(R11), F19
+	WORD $0x4fa7e276 // sdot v22.4s, v19.16b, v7.4b[1]
+	WORD $0x4faae277 // sdot v23.4s, v19.16b, v10.4b[1]
+	FMOVQ 672(R11), F20
+	WORD $0x4f87ea96 // sdot v22.4s, v20.16b, v7.4b[2]
+	WORD $0x4f8aea97 // sdot v23.4s, v20.16b, v10.4b[2]
+	FMOVQ 688(R11), F25
+	WORD $0x4fa7eb36 // sdot v22.4s, v25.16b, v7.4b[3]
+	WORD $0x4faaeb37 // sdot v23.4s, v25.16b, v10.4b[3]
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f8b92d6 // fmul v22.4s, v22.4s, v11.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 832(R11), F28
-	WORD $0x4f8ae39b // sdot v27.4s, v28.16b, v10.4b[0]
-	FMOVQ 848(R11), F30
-	WORD $0x4faae3db // sdot v27.4s, v30.16b, v10.4b[1]
-	FMOVQ 864(R11), F31
-	WORD $0x4f8aebfb // sdot v27.4s, v31.16b, v10.4b[2]
-	FMOVQ 880(R11), F2
-	WORD $0x4faae85b // sdot v27.4s, v2.16b, v10.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fab937b // fmul v27.4s, v27.4s, v11.s[1]
-	WORD $0x4e3bd6d6 // fadd v22.4s, v22.4s, v27.4s
-	FMOVQ 176(R11), F3
-	WORD $0x6e23ded6 // fmul v22.4s, v22.4s, v3.4s
-	FMOVQ 48(R14), F29
-	WORD $0x4e36d7bd // fadd v29.4s, v29.4s, v22.4s
-	FMOVQ F29, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row49
+	WORD $0x4f8992d6 // fmul v22.4s, v22.4s, v9.s[0]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4f8c92f7 // fmul v23.4s, v23.4s, v12.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F26
+	FMOVQ 704(R11), F14
+	WORD $0x4f88e1cd // sdot v13.4s, v14.16b, v8.4b[0]
+	WORD $0x4f8be1da // sdot v26.4s, v14.16b, v11.4b[0]
+	FMOVQ 720(R11), F27
+	WORD $0x4fa8e36d // sdot v13.4s, v27.16b, v8.4b[1]
+	WORD $0x4fabe37a // sdot v26.4s, v27.16b, v11.4b[1]
+	FMOVQ 736(R11), F30
+	WORD $0x4f88ebcd // sdot v13.4s, v30.16b, v8.4b[2]
+	WORD $0x4f8bebda // sdot v26.4s, v30.16b, v11.4b[2]
+	FMOVQ 752(R11), F31
+	WORD $0x4fa8ebed // sdot v13.4s, v31.16b, v8.4b[3]
+	WORD $0x4fabebfa // sdot v26.4s, v31.16b, v11.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fa991ad // fmul v13.4s, v13.4s, v9.s[1]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4fac935a // fmul v26.4s, v26.4s, v12.s[1]
+	WORD $0x4e2dd6d6 // fadd v22.4s, v22.4s, v13.4s
+	WORD $0x4e3ad6f7 // fadd v23.4s, v23.4s, v26.4s
+	FMOVQ 160(R11), F1
+	WORD $0x6e21ded6 // fmul v22.4s, v22.4s, v1.4s
+	WORD $0x6e21def7 // fmul v23.4s, v23.4s, v1.4s
+	FMOVQ 32(R14), F2
+	WORD $0x4e36d442 // fadd v2.4s, v2.4s, v22.4s
+	FMOVQ F2, 32(R14)
+	FMOVQ 32(R21), F5
+	WORD $0x4e37d4a5 // fadd v5.4s, v5.4s, v23.4s
+	FMOVQ F5, 32(R21)
+	FMOVQ 0(R10), F6
+	FMOVQ 0(R10), F15
+	FMOVQ 768(R11), F16
+	WORD $0x4f87e206 // sdot v6.4s, v16.16b, v7.4b[0]
+	WORD $0x4f8ae20f // sdot v15.4s, v16.16b, v10.4b[0]
+	FMOVQ 784(R11), F3
+	WORD $0x4fa7e066 // sdot v6.4s, v3.16b, v7.4b[1]
+	WORD $0x4faae06f // sdot v15.4s, v3.16b, v10.4b[1]
+	FMOVQ 800(R11), F4
+	WORD $0x4f87e886 // sdot v6.4s, v4.16b, v7.4b[2]
+	WORD $0x4f8ae88f // sdot v15.4s, v4.16b, v10.4b[2]
+	FMOVQ 816(R11), F17
+	WORD $0x4fa7ea26 // sdot v6.4s, v17.16b, v7.4b[3]
+	WORD $0x4faaea2f // sdot v15.4s, v17.16b, v10.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4f8990c6 // fmul v6.4s, v6.4s, v9.s[0]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f8c91ef // fmul v15.4s, v15.4s, v12.s[0]
+	FMOVQ 0(R10), F28
+	FMOVQ 0(R10), F18
+	FMOVQ 832(R11), F29
+	WORD $0x4f88e3bc // sdot v28.4s, v29.16b, v8.4b[0]
+	WORD $0x4f8be3b2 // sdot v18.4s, v29.16b, v11.4b[0]
+	FMOVQ 848(R11), F21
+	WORD $0x4fa8e2bc // sdot v28.4s, v21.16b, v8.4b[1]
+	WORD $0x4fabe2b2 // sdot v18.4s, v21.16b, v11.4b[1]
+	FMOVQ 864(R11), F24
+	WORD $0x4f88eb1c // sdot v28.4s, v24.16b, v8.4b[2]
+	WORD $0x4f8beb12 // sdot v18.4s, v24.16b, v11.4b[2]
+	FMOVQ 880(R11), F19
+	WORD $0x4fa8ea7c // sdot v28.4s, v19.16b, v8.4b[3]
+	WORD $0x4fabea72 // sdot v18.4s, v19.16b, v11.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fa9939c // fmul v28.4s, v28.4s, v9.s[1]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4fac9252 // fmul v18.4s, v18.4s, v12.s[1]
+	WORD $0x4e3cd4c6 // fadd v6.4s, v6.4s, v28.4s
+	WORD $0x4e32d5ef // fadd v15.4s, v15.4s, v18.4s
+	FMOVQ 176(R11), F20
+	WORD $0x6e34dcc6 // fmul v6.4s, v6.4s, v20.4s
+	WORD $0x6e34ddef // fmul v15.4s, v15.4s, v20.4s
+	FMOVQ 48(R14), F25
+	WORD $0x4e26d739 // fadd v25.4s, v25.4s, v6.4s
+	FMOVQ F25, 48(R14)
+	FMOVQ 48(R21), F14
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	FMOVQ F14, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair49
 	SUBS $1, R4
 	BEQ last48
-	FMOVQ 576(R1), F4
-	VEOR V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 384(R11)
-	FMOVQ 640(R1), F24
-	VEOR V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 400(R11)
-	FMOVQ 704(R1), F5
-	VEOR V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 416(R11)
-	FMOVQ 768(R1), F7
-	VEOR V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 432(R11)
-	FMOVQ 832(R1), F8
-	VEOR V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 448(R11)
-	FMOVQ 896(R1), F13
-	VEOR V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 464(R11)
-	FMOVQ 960(R1), F14
-	VEOR V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 480(R11)
-	FMOVQ 1024(R1), F16
-	VEOR V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 496(R11)
-	FMOVD 32(R1), F18
-	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	FMOVQ F18, 128(R11)
-	FMOVQ 592(R1), F19
-	VEOR V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 512(R11)
-	FMOVQ 656(R1), F20
-	VEOR V1.B16, V20.B16, V20.B16
-	FMOVQ F20, 528(R11)
-	FMOVQ 720(R1), F15
-	VEOR V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 544(R11)
-	FMOVQ 784(R1), F21
-	VEOR V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 560(R11)
-	FMOVQ 848(R1), F6
-	VEOR V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 576(R11)
-	FMOVQ 912(R1), F17
-	VEOR V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 592(R11)
-	FMOVQ 976(R1), F12
-	VEOR V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 608(R11)
-	FMOVQ 1040(R1), F23
-	VEOR V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 624(R11)
-	FMOVD 40(R1), F25
-	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	FMOVQ F25, 144(R11)
-	FMOVQ 608(R1), F26
-	VEOR V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 640(R11)
-	FMOVQ 672(R1), F28
-	VEOR V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 656(R11)
-	FMOVQ 736(R1), F30
-	VEOR V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 672(R11)
-	FMOVQ 800(R1), F31
-	VEOR V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 688(R11)
-	FMOVQ 864(R1), F2
-	VEOR V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 704(R11)
-	FMOVQ 928(R1), F27
-	VEOR V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 720(R11)
-	FMOVQ 992(R1), F3
-	VEOR V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 736(R11)
-	FMOVQ 1056(R1), F22
-	VEOR V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 752(R11)
-	FMOVD 48(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	FMOVQ F29, 160(R11)
+	FMOVQ 576(R1), F27
+	FMOVQ F27, 384(R11)
+	FMOVQ 640(R1), F30
+	FMOVQ F30, 400(R11)
+	FMOVQ 704(R1), F31
+	FMOVQ F31, 416(R11)
+	FMOVQ 768(R1), F13
+	FMOVQ F13, 432(R11)
+	FMOVQ 832(R1), F26
+	FMOVQ F26, 448(R11)
+	FMOVQ 896(R1), F1
+	FMOVQ F1, 464(R11)
+	FMOVQ 960(R1), F22
+	FMOVQ F22, 480(R11)
+	FMOVQ 1024(R1), F2
+	FMOVQ F2, 496(R11)
+	FMOVD 32(R1), F23
+	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
+	FMOVQ F23, 128(R11)
+	FMOVQ 592(R1), F5
+	FMOVQ F5, 512(R11)
+	FMOVQ 656(R1), F16
+	FMOVQ F16, 528(R11)
+	FMOVQ 720(R1), F3
+	FMOVQ F3, 544(R11)
+	FMOVQ 784(R1), F4
+	FMOVQ F4, 560(R11)
+	FMOVQ 848(R1), F17
+	FMOVQ F17, 576(R11)
+	FMOVQ 912(R1), F29
+	FMOVQ F29, 592(R11)
+	FMOVQ 976(R1), F21
+	FMOVQ F21, 608(R11)
+	FMOVQ 1040(R1), F24
+	FMOVQ F24, 624(R11)
+	FMOVD 40(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	FMOVQ F19, 144(R11)
+	FMOVQ 608(R1), F28
+	FMOVQ F28, 640(R11)
+	FMOVQ 672(R1), F18
+	FMOVQ F18, 656(R11)
+	FMOVQ 736(R1), F20
+	FMOVQ F20, 672(R11)
+	FMOVQ 800(R1), F6
+	FMOVQ F6, 688(R11)
+	FMOVQ 864(R1), F25
+	FMOVQ F25, 704(R11)
+	FMOVQ 928(R1), F15
+	FMOVQ F15, 720(R11)
+	FMOVQ 992(R1), F14
+	FMOVQ F14, 736(R11)
+	FMOVQ 1056(R1), F7
+	FMOVQ F7, 752(R11)
+	FMOVD 48(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 160(R11)
 	FMOVQ 624(R1), F9
-	VEOR V1.B16, V9.B16, V9.B16
 	FMOVQ F9, 768(R11)
 	FMOVQ 688(R1), F10
-	VEOR V1.B16, V10.B16, V10.B16
 	FMOVQ F10, 784(R11)
 	FMOVQ 752(R1), F11
-	VEOR V1.B16, V11.B16, V11.B16
 	FMOVQ F11, 800(R11)
-	FMOVQ 816(R1), F4
-	VEOR V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 816(R11)
-	FMOVQ 880(R1), F24
-	VEOR V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 832(R11)
-	FMOVQ 944(R1), F5
-	VEOR V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 848(R11)
-	FMOVQ 1008(R1), F7
-	VEOR V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 864(R11)
-	FMOVQ 1072(R1), F8
-	VEOR V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 880(R11)
-	FMOVD 56(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 176(R11)
+	FMOVQ 816(R1), F12
+	FMOVQ F12, 816(R11)
+	FMOVQ 880(R1), F27
+	FMOVQ F27, 832(R11)
+	FMOVQ 944(R1), F30
+	FMOVQ F30, 848(R11)
+	FMOVQ 1008(R1), F31
+	FMOVQ F31, 864(R11)
+	FMOVQ 1072(R1), F13
+	FMOVQ F13, 880(R11)
+	FMOVD 56(R1), F26
+	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
+	FMOVQ F26, 176(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row50:
-	FMOVQ 0(R13), F14
-	FMOVQ 16(R13), F16
-	FMOVQ 32(R13), F18
-	FMOVQ 0(R10), F19
-	FMOVQ 384(R11), F20
-	WORD $0x4f8ee293 // sdot v19.4s, v20.16b, v14.4b[0]
-	FMOVQ 400(R11), F15
-	WORD $0x4faee1f3 // sdot v19.4s, v15.16b, v14.4b[1]
-	FMOVQ 416(R11), F21
-	WORD $0x4f8eeab3 // sdot v19.4s, v21.16b, v14.4b[2]
-	FMOVQ 432(R11), F6
-	WORD $0x4faee8d3 // sdot v19.4s, v6.16b, v14.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f929273 // fmul v19.4s, v19.4s, v18.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 448(R11), F12
-	WORD $0x4f90e191 // sdot v17.4s, v12.16b, v16.4b[0]
-	FMOVQ 464(R11), F23
-	WORD $0x4fb0e2f1 // sdot v17.4s, v23.16b, v16.4b[1]
-	FMOVQ 480(R11), F25
-	WORD $0x4f90eb31 // sdot v17.4s, v25.16b, v16.4b[2]
-	FMOVQ 496(R11), F26
-	WORD $0x4fb0eb51 // sdot v17.4s, v26.16b, v16.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fb29231 // fmul v17.4s, v17.4s, v18.s[1]
-	WORD $0x4e31d673 // fadd v19.4s, v19.4s, v17.4s
-	FMOVQ 128(R11), F28
-	WORD $0x6e3cde73 // fmul v19.4s, v19.4s, v28.4s
-	FMOVQ 0(R14), F30
-	WORD $0x4e33d7de // fadd v30.4s, v30.4s, v19.4s
-	FMOVQ F30, 0(R14)
-	FMOVQ 0(R10), F31
-	FMOVQ 512(R11), F2
-	WORD $0x4f8ee05f // sdot v31.4s, v2.16b, v14.4b[0]
-	FMOVQ 528(R11), F27
-	WORD $0x4faee37f // sdot v31.4s, v27.16b, v14.4b[1]
-	FMOVQ 544(R11), F3
-	WORD $0x4f8ee87f // sdot v31.4s, v3.16b, v14.4b[2]
-	FMOVQ 560(R11), F22
-	WORD $0x4faeeadf // sdot v31.4s, v22.16b, v14.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f9293ff // fmul v31.4s, v31.4s, v18.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 576(R11), F9
-	WORD $0x4f90e13d // sdot v29.4s, v9.16b, v16.4b[0]
-	FMOVQ 592(R11), F10
-	WORD $0x4fb0e15d // sdot v29.4s, v10.16b, v16.4b[1]
-	FMOVQ 608(R11), F11
-	WORD $0x4f90e97d // sdot v29.4s, v11.16b, v16.4b[2]
-	FMOVQ 624(R11), F4
-	WORD $0x4fb0e89d // sdot v29.4s, v4.16b, v16.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fb293bd // fmul v29.4s, v29.4s, v18.s[1]
-	WORD $0x4e3dd7ff // fadd v31.4s, v31.4s, v29.4s
-	FMOVQ 144(R11), F24
-	WORD $0x6e38dfff // fmul v31.4s, v31.4s, v24.4s
-	FMOVQ 16(R14), F5
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	FMOVQ F5, 16(R14)
-	FMOVQ 0(R10), F7
-	FMOVQ 640(R11), F8
-	WORD $0x4f8ee107 // sdot v7.4s, v8.16b, v14.4b[0]
-	FMOVQ 656(R11), F13
-	WORD $0x4faee1a7 // sdot v7.4s, v13.16b, v14.4b[1]
-	FMOVQ 672(R11), F20
-	WORD $0x4f8eea87 // sdot v7.4s, v20.16b, v14.4b[2]
-	FMOVQ 688(R11), F15
-	WORD $0x4faee9e7 // sdot v7.4s, v15.16b, v14.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4f9290e7 // fmul v7.4s, v7.4s, v18.s[0]
-	FMOVQ 0(R10), F21
-	FMOVQ 704(R11), F6
-	WORD $0x4f90e0d5 // sdot v21.4s, v6.16b, v16.4b[0]
-	FMOVQ 720(R11), F12
-	WORD $0x4fb0e195 // sdot v21.4s, v12.16b, v16.4b[1]
-	FMOVQ 736(R11), F23
-	WORD $0x4f90eaf5 // sdot v21.4s, v23.16b, v16.4b[2]
-	FMOVQ 752(R11), F25
-	WORD $0x4fb0eb35 // sdot v21.4s, v25.16b, v16.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
-	WORD $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
-	FMOVQ 160(R11), F26
-	WORD $0x6e3adce7 // fmul v7.4s, v7.4s, v26.4s
-	FMOVQ 32(R14), F17
-	WORD $0x4e27d631 // fadd v17.4s, v17.4s, v7.4s
-	FMOVQ F17, 32(R14)
-	FMOVQ 0(R10), F28
-	FMOVQ 768(R11), F19
-	WORD $0x4f8ee27c // sdot v28.4s, v19.16b, v14.4b[0]
-	FMOVQ 784(R11), F30
-	WORD $0x4faee3dc // sdot v28.4s, v30.16b, v14.4b[1]
-	FMOVQ 800(R11), F2
-	WORD $0x4f8ee85c // sdot v28.4s, v2.16b, v14.4b[2]
-	FMOVQ 816(R11), F27
-	WORD $0x4faeeb7c // sdot v28.4s, v27.16b, v14.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f92939c // fmul v28.4s, v28.4s, v18.s[0]
+pair50:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
+	FMOVQ 0(R13), F1
+	FMOVQ 16(R13), F22
+	FMOVQ 32(R13), F2
+	FMOVQ 0(R20), F23
+	FMOVQ 16(R20), F5
+	FMOVQ 32(R20), F16
 	FMOVQ 0(R10), F3
-	FMOVQ 832(R11), F22
-	WORD $0x4f90e2c3 // sdot v3.4s, v22.16b, v16.4b[0]
-	FMOVQ 848(R11), F9
-	WORD $0x4fb0e123 // sdot v3.4s, v9.16b, v16.4b[1]
-	FMOVQ 864(R11), F10
-	WORD $0x4f90e943 // sdot v3.4s, v10.16b, v16.4b[2]
-	FMOVQ 880(R11), F11
-	WORD $0x4fb0e963 // sdot v3.4s, v11.16b, v16.4b[3]
+	FMOVQ 0(R10), F4
+	FMOVQ 384(R11), F17
+	WORD $0x4f81e223 // sdot v3.4s, v17.16b, v1.4b[0]
+	WORD $0x4f97e224 // sdot v4.4s, v17.16b, v23.4b[0]
+	FMOVQ 400(R11), F29
+	WORD $0x4fa1e3a3 // sdot v3.4s, v29.16b, v1.4b[1]
+	WORD $0x4fb7e3a4 // sdot v4.4s, v29.16b, v23.4b[1]
+	FMOVQ 416(R11), F21
+	WORD $0x4f81eaa3 // sdot v3.4s, v21.16b, v1.4b[2]
+	WORD $0x4f97eaa4 // sdot v4.4s, v21.16b, v23.4b[2]
+	FMOVQ 432(R11), F24
+	WORD $0x4fa1eb03 // sdot v3.4s, v24.16b, v1.4b[3]
+	WORD $0x4fb7eb04 // sdot v4.4s, v24.16b, v23.4b[3]
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4fb29063 // fmul v3.4s, v3.4s, v18.s[1]
-	WORD $0x4e23d79c // fadd v28.4s, v28.4s, v3.4s
-	FMOVQ 176(R11), F4
-	WORD $0x6e24df9c // fmul v28.4s, v28.4s, v4.4s
-	FMOVQ 48(R14), F29
-	WORD $0x4e3cd7bd // fadd v29.4s, v29.4s, v28.4s
-	FMOVQ F29, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row50
+	WORD $0x4f829063 // fmul v3.4s, v3.4s, v2.s[0]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4f909084 // fmul v4.4s, v4.4s, v16.s[0]
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F28
+	FMOVQ 448(R11), F18
+	WORD $0x4f96e253 // sdot v19.4s, v18.16b, v22.4b[0]
+	WORD $0x4f85e25c // sdot v28.4s, v18.16b, v5.4b[0]
+	FMOVQ 464(R11), F20
+	WORD $0x4fb6e293 // sdot v19.4s, v20.16b, v22.4b[1]
+	WORD $0x4fa5e29c // sdot v28.4s, v20.16b, v5.4b[1]
+	FMOVQ 480(R11), F6
+	WORD $0x4f96e8d3 // sdot v19.4s, v6.16b, v22.4b[2]
+	WORD $0x4f85e8dc // sdot v28.4s, v6.16b, v5.4b[2]
+	FMOVQ 496(R11), F25
+	WORD $0x4fb6eb33 // sdot v19.4s, v25.16b, v22.4b[3]
+	WORD $0x4fa5eb3c // sdot v28.4s, v25.16b, v5.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fa29273 // fmul v19.4s, v19.4s, v2.s[1]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fb0939c // fmul v28.4s, v28.4s, v16.s[1]
+	WORD $0x4e33d463 // fadd v3.4s, v3.4s, v19.4s
+	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
+	FMOVQ 128(R11), F15
+	WORD $0x6e2fdc63 // fmul v3.4s, v3.4s, v15.4s
+	WORD $0x6e2fdc84 // fmul v4.4s, v4.4s, v15.4s
+	FMOVQ 0(R14), F14
+	WORD $0x4e23d5ce // fadd v14.4s, v14.4s, v3.4s
+	FMOVQ F14, 0(R14)
+	FMOVQ 0(R21), F7
+	WORD $0x4e24d4e7 // fadd v7.4s, v7.4s, v4.4s
+	FMOVQ F7, 0(R21)
+	FMOVQ 0(R10), F8
+	FMOVQ 0(R10), F9
+	FMOVQ 512(R11), F10
+	WORD $0x4f81e148 // sdot v8.4s, v10.16b, v1.4b[0]
+	WORD $0x4f97e149 // sdot v9.4s, v10.16b, v23.4b[0]
+	FMOVQ 528(R11), F11
+	WORD $0x4fa1e168 // sdot v8.4s, v11.16b, v1.4b[1]
+	WORD $0x4fb7e169 // sdot v9.4s, v11.16b, v23.4b[1]
+	FMOVQ 544(R11), F12
+	WORD $0x4f81e988 // sdot v8.4s, v12.16b, v1.4b[2]
+	WORD $0x4f97e989 // sdot v9.4s, v12.16b, v23.4b[2]
+	FMOVQ 560(R11), F27
+	WORD $0x4fa1eb68 // sdot v8.4s, v27.16b, v1.4b[3]
+	WORD $0x4fb7eb69 // sdot v9.4s, v27.16b, v23.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f829108 // fmul v8.4s, v8.4s, v2.s[0]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f909129 // fmul v9.4s, v9.4s, v16.s[0]
+	FMOVQ 0(R10), F30
+	FMOVQ 0(R10), F31
+	FMOVQ 576(R11), F13
+	WORD $0x4f96e1be // sdot v30.4s, v13.16b, v22.4b[0]
+	WORD $0x4f85e1bf // sdot v31.4s, v13.16b, v5.4b[0]
+	FMOVQ 592(R11), F26
+	WORD $0x4fb6e35e // sdot v30.4s, v26.16b, v22.4b[1]
+	WORD $0x4fa5e35f // sdot v31.4s, v26.16b, v5.4b[1]
+	FMOVQ 608(R11), F17
+	WORD $0x4f96ea3e // sdot v30.4s, v17.16b, v22.4b[2]
+	WORD $0x4f85ea3f // sdot v31.4s, v17.16b, v5.4b[2]
+	FMOVQ 624(R11), F29
+	WORD $0x4fb6ebbe // sdot v30.4s, v29.16b, v22.4b[3]
+	WORD $0x4fa5ebbf // sdot v31.4s, v29.16b, v5.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fa293de // fmul v30.4s, v30.4s, v2.s[1]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
+	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
+	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
+	FMOVQ 144(R11), F21
+	WORD $0x6e35dd08 // fmul v8.4s, v8.4s, v21.4s
+	WORD $0x6e35dd29 // fmul v9.4s, v9.4s, v21.4s
+	FMOVQ 16(R14), F24
+	WORD $0x4e28d718 // fadd v24.4s, v24.4s, v8.4s
+	FMOVQ F24, 16(R14)
+	FMOVQ 16(R21), F18
+	WORD $0x4e29d652 // fadd v18.4s, v18.4s, v9.4s
+	FMOVQ F18, 16(R21)
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F6
+	FMOVQ 640(R11), F25
+	WORD $0x4f81e334 // sdot v20.4s, v25.16b, v1.4b[0]
+	WORD $0x4f97e326 // sdot v6.4s, v25.16b, v23.4b[0]
+	FMOVQ 656(R11), F19
+	WORD $0x4fa1e274 // sdot v20.4s, v19.16b, v1.4b[1]
+	WORD $0x4fb7e266 // sdot v6.4s, v19.16b, v23.4b[1]
+	FMOVQ 672(R11), F28
+	WORD $0x4f81eb94 // sdot v20.4s, v28.16b, v1.4b[2]
+	WORD $0x4f97eb86 // sdot v6.4s, v28.16b, v23.4b[2]
+	FMOVQ 688(R11), F15
+	WORD $0x4fa1e9f4 // sdot v20.4s, v15.16b, v1.4b[3]
+	WORD $0x4fb7e9e6 // sdot v6.4s, v15.16b, v23.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f829294 // fmul v20.4s, v20.4s, v2.s[0]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4f9090c6 // fmul v6.4s, v6.4s, v16.s[0]
+	FMOVQ 0(R10), F3
+	FMOVQ 0(R10), F14
+	FMOVQ 704(R11), F4
+	WORD $0x4f96e083 // sdot v3.4s, v4.16b, v22.4b[0]
+	WORD $0x4f85e08e // sdot v14.4s, v4.16b, v5.4b[0]
+	FMOVQ 720(R11), F7
+	WORD $0x4fb6e0e3 // sdot v3.4s, v7.16b, v22.4b[1]
+	WORD $0x4fa5e0ee // sdot v14.4s, v7.16b, v5.4b[1]
+	FMOVQ 736(R11), F10
+	WORD $0x4f96e943 // sdot v3.4s, v10.16b, v22.4b[2]
+	WORD $0x4f85e94e // sdot v14.4s, v10.16b, v5.4b[2]
+	FMOVQ 752(R11), F11
+	WORD $0x4fb6e963 // sdot v3.4s, v11.16b, v22.4b[3]
+	WORD $0x4fa5e96e // sdot v14.4s, v11.16b, v5.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4fa29063 // fmul v3.4s, v3.4s, v2.s[1]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fb091ce // fmul v14.4s, v14.4s, v16.s[1]
+	WORD $0x4e23d694 // fadd v20.4s, v20.4s, v3.4s
+	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
+	FMOVQ 160(R11), F12
+	WORD $0x6e2cde94 // fmul v20.4s, v20.4s, v12.4s
+	WORD $0x6e2cdcc6 // fmul v6.4s, v6.4s, v12.4s
+	FMOVQ 32(R14), F27
+	WORD $0x4e34d77b // fadd v27.4s, v27.4s, v20.4s
+	FMOVQ F27, 32(R14)
+	FMOVQ 32(R21), F13
+	WORD $0x4e26d5ad // fadd v13.4s, v13.4s, v6.4s
+	FMOVQ F13, 32(R21)
+	FMOVQ 0(R10), F26
+	FMOVQ 0(R10), F17
+	FMOVQ 768(R11), F29
+	WORD $0x4f81e3ba // sdot v26.4s, v29.16b, v1.4b[0]
+	WORD $0x4f97e3b1 // sdot v17.4s, v29.16b, v23.4b[0]
+	FMOVQ 784(R11), F30
+	WORD $0x4fa1e3da // sdot v26.4s, v30.16b, v1.4b[1]
+	WORD $0x4fb7e3d1 // sdot v17.4s, v30.16b, v23.4b[1]
+	FMOVQ 800(R11), F31
+	WORD $0x4f81ebfa // sdot v26.4s, v31.16b, v1.4b[2]
+	WORD $0x4f97ebf1 // sdot v17.4s, v31.16b, v23.4b[2]
+	FMOVQ 816(R11), F21
+	WORD $0x4fa1eaba // sdot v26.4s, v21.16b, v1.4b[3]
+	WORD $0x4fb7eab1 // sdot v17.4s, v21.16b, v23.4b[3]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f82935a // fmul v26.4s, v26.4s, v2.s[0]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f909231 // fmul v17.4s, v17.4s, v16.s[0]
+	FMOVQ 0(R10), F8
+	FMOVQ 0(R10), F24
+	FMOVQ 832(R11), F9
+	WORD $0x4f96e128 // sdot v8.4s, v9.16b, v22.4b[0]
+	WORD $0x4f85e138 // sdot v24.4s, v9.16b, v5.4b[0]
+	FMOVQ 848(R11), F18
+	WORD $0x4fb6e248 // sdot v8.4s, v18.16b, v22.4b[1]
+	WORD $0x4fa5e258 // sdot v24.4s, v18.16b, v5.4b[1]
+	FMOVQ 864(R11), F25
+	WORD $0x4f96eb28 // sdot v8.4s, v25.16b, v22.4b[2]
+	WORD $0x4f85eb38 // sdot v24.4s, v25.16b, v5.4b[2]
+	FMOVQ 880(R11), F19
+	WORD $0x4fb6ea68 // sdot v8.4s, v19.16b, v22.4b[3]
+	WORD $0x4fa5ea78 // sdot v24.4s, v19.16b, v5.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4fa29108 // fmul v8.4s, v8.4s, v2.s[1]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fb09318 // fmul v24.4s, v24.4s, v16.s[1]
+	WORD $0x4e28d75a // fadd v26.4s, v26.4s, v8.4s
+	WORD $0x4e38d631 // fadd v17.4s, v17.4s, v24.4s
+	FMOVQ 176(R11), F28
+	WORD $0x6e3cdf5a // fmul v26.4s, v26.4s, v28.4s
+	WORD $0x6e3cde31 // fmul v17.4s, v17.4s, v28.4s
+	FMOVQ 48(R14), F15
+	WORD $0x4e3ad5ef // fadd v15.4s, v15.4s, v26.4s
+	FMOVQ F15, 48(R14)
+	FMOVQ 48(R21), F4
+	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
+	FMOVQ F4, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair50
 	ADD $1088, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -5968,537 +6718,757 @@ pair59:
 	WORD $0x6e37df18 // fmul v24.4s, v24.4s, v23.4s
 	FMOVQ F24, 368(R11)
 	MOVD 64(R0), R12
-	MOVD R2, R13
+	ADD $0, R2, R13
 	MOVD R3, R14
-row61:
+pair61:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
 	FMOVQ 0(R13), F27
 	FMOVQ 16(R13), F26
 	FMOVQ 32(R13), F31
 	FMOVD 48(R13), F29
-	FMOVQ 0(R10), F4
-	FMOVQ 384(R11), F3
-	WORD $0x4f9be064 // sdot v4.4s, v3.16b, v27.4b[0]
-	FMOVQ 400(R11), F7
-	WORD $0x4fbbe0e4 // sdot v4.4s, v7.16b, v27.4b[1]
-	FMOVQ 416(R11), F6
-	WORD $0x4f9be8c4 // sdot v4.4s, v6.16b, v27.4b[2]
-	FMOVQ 432(R11), F10
-	WORD $0x4fbbe944 // sdot v4.4s, v10.16b, v27.4b[3]
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4f9f9084 // fmul v4.4s, v4.4s, v31.s[0]
-	FMOVQ 128(R11), F19
-	WORD $0x6e33dc84 // fmul v4.4s, v4.4s, v19.4s
-	FMOVQ 0(R10), F9
-	FMOVQ 448(R11), F22
-	WORD $0x4f9ae2c9 // sdot v9.4s, v22.16b, v26.4b[0]
-	FMOVQ 464(R11), F12
-	WORD $0x4fbae189 // sdot v9.4s, v12.16b, v26.4b[1]
-	FMOVQ 480(R11), F11
-	WORD $0x4f9ae969 // sdot v9.4s, v11.16b, v26.4b[2]
-	FMOVQ 496(R11), F25
-	WORD $0x4fbaeb29 // sdot v9.4s, v25.16b, v26.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4fbf9129 // fmul v9.4s, v9.4s, v31.s[1]
-	FMOVQ 192(R11), F14
-	WORD $0x6e2edd29 // fmul v9.4s, v9.4s, v14.4s
-	WORD $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
-	FMOVQ 0(R14), F13
-	WORD $0x4e24d5ad // fadd v13.4s, v13.4s, v4.4s
-	FMOVQ 256(R11), F28
-	WORD $0x4f9d939c // fmul v28.4s, v28.4s, v29.s[0]
-	FMOVQ 320(R11), F30
-	WORD $0x4fbd93de // fmul v30.4s, v30.4s, v29.s[1]
-	WORD $0x4e3ed79c // fadd v28.4s, v28.4s, v30.4s
-	WORD $0x4ebcd5ad // fsub v13.4s, v13.4s, v28.4s
-	FMOVQ F13, 0(R14)
-	FMOVQ 0(R10), F15
-	FMOVQ 512(R11), F16
-	WORD $0x4f9be20f // sdot v15.4s, v16.16b, v27.4b[0]
-	FMOVQ 528(R11), F2
-	WORD $0x4fbbe04f // sdot v15.4s, v2.16b, v27.4b[1]
-	FMOVQ 544(R11), F18
-	WORD $0x4f9bea4f // sdot v15.4s, v18.16b, v27.4b[2]
-	FMOVQ 560(R11), F17
-	WORD $0x4fbbea2f // sdot v15.4s, v17.16b, v27.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f9f91ef // fmul v15.4s, v15.4s, v31.s[0]
-	FMOVQ 144(R11), F5
-	WORD $0x6e25ddef // fmul v15.4s, v15.4s, v5.4s
-	FMOVQ 0(R10), F20
-	FMOVQ 576(R11), F21
-	WORD $0x4f9ae2b4 // sdot v20.4s, v21.16b, v26.4b[0]
-	FMOVQ 592(R11), F8
-	WORD $0x4fbae114 // sdot v20.4s, v8.16b, v26.4b[1]
-	FMOVQ 608(R11), F23
-	WORD $0x4f9aeaf4 // sdot v20.4s, v23.16b, v26.4b[2]
-	FMOVQ 624(R11), F24
-	WORD $0x4fbaeb14 // sdot v20.4s, v24.16b, v26.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fbf9294 // fmul v20.4s, v20.4s, v31.s[1]
-	FMOVQ 208(R11), F3
-	WORD $0x6e23de94 // fmul v20.4s, v20.4s, v3.4s
-	WORD $0x4e34d5ef // fadd v15.4s, v15.4s, v20.4s
-	FMOVQ 16(R14), F7
-	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	FMOVQ 272(R11), F6
-	WORD $0x4f9d90c6 // fmul v6.4s, v6.4s, v29.s[0]
-	FMOVQ 336(R11), F10
-	WORD $0x4fbd914a // fmul v10.4s, v10.4s, v29.s[1]
-	WORD $0x4e2ad4c6 // fadd v6.4s, v6.4s, v10.4s
-	WORD $0x4ea6d4e7 // fsub v7.4s, v7.4s, v6.4s
-	FMOVQ F7, 16(R14)
+	FMOVQ 0(R20), F4
+	FMOVQ 16(R20), F3
+	FMOVQ 32(R20), F7
+	FMOVD 48(R20), F6
+	FMOVQ 0(R10), F10
 	FMOVQ 0(R10), F19
-	FMOVQ 640(R11), F22
-	WORD $0x4f9be2d3 // sdot v19.4s, v22.16b, v27.4b[0]
-	FMOVQ 656(R11), F12
-	WORD $0x4fbbe193 // sdot v19.4s, v12.16b, v27.4b[1]
-	FMOVQ 672(R11), F11
-	WORD $0x4f9be973 // sdot v19.4s, v11.16b, v27.4b[2]
-	FMOVQ 688(R11), F25
-	WORD $0x4fbbeb33 // sdot v19.4s, v25.16b, v27.4b[3]
+	FMOVQ 384(R11), F9
+	WORD $0x4f9be12a // sdot v10.4s, v9.16b, v27.4b[0]
+	WORD $0x4f84e133 // sdot v19.4s, v9.16b, v4.4b[0]
+	FMOVQ 400(R11), F22
+	WORD $0x4fbbe2ca // sdot v10.4s, v22.16b, v27.4b[1]
+	WORD $0x4fa4e2d3 // sdot v19.4s, v22.16b, v4.4b[1]
+	FMOVQ 416(R11), F12
+	WORD $0x4f9be98a // sdot v10.4s, v12.16b, v27.4b[2]
+	WORD $0x4f84e993 // sdot v19.4s, v12.16b, v4.4b[2]
+	FMOVQ 432(R11), F11
+	WORD $0x4fbbe96a // sdot v10.4s, v11.16b, v27.4b[3]
+	WORD $0x4fa4e973 // sdot v19.4s, v11.16b, v4.4b[3]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4f9f914a // fmul v10.4s, v10.4s, v31.s[0]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f879273 // fmul v19.4s, v19.4s, v7.s[0]
+	FMOVQ 128(R11), F25
+	WORD $0x6e39dd4a // fmul v10.4s, v10.4s, v25.4s
+	WORD $0x6e39de73 // fmul v19.4s, v19.4s, v25.4s
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F13
+	FMOVQ 448(R11), F28
+	WORD $0x4f9ae38e // sdot v14.4s, v28.16b, v26.4b[0]
+	WORD $0x4f83e38d // sdot v13.4s, v28.16b, v3.4b[0]
+	FMOVQ 464(R11), F30
+	WORD $0x4fbae3ce // sdot v14.4s, v30.16b, v26.4b[1]
+	WORD $0x4fa3e3cd // sdot v13.4s, v30.16b, v3.4b[1]
+	FMOVQ 480(R11), F15
+	WORD $0x4f9ae9ee // sdot v14.4s, v15.16b, v26.4b[2]
+	WORD $0x4f83e9ed // sdot v13.4s, v15.16b, v3.4b[2]
+	FMOVQ 496(R11), F16
+	WORD $0x4fbaea0e // sdot v14.4s, v16.16b, v26.4b[3]
+	WORD $0x4fa3ea0d // sdot v13.4s, v16.16b, v3.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fbf91ce // fmul v14.4s, v14.4s, v31.s[1]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fa791ad // fmul v13.4s, v13.4s, v7.s[1]
+	FMOVQ 192(R11), F2
+	WORD $0x6e22ddce // fmul v14.4s, v14.4s, v2.4s
+	WORD $0x6e22ddad // fmul v13.4s, v13.4s, v2.4s
+	WORD $0x4e2ed54a // fadd v10.4s, v10.4s, v14.4s
+	WORD $0x4e2dd673 // fadd v19.4s, v19.4s, v13.4s
+	FMOVQ 0(R14), F18
+	WORD $0x4e2ad652 // fadd v18.4s, v18.4s, v10.4s
+	FMOVQ 256(R11), F17
+	WORD $0x4f9d9231 // fmul v17.4s, v17.4s, v29.s[0]
+	FMOVQ 320(R11), F5
+	WORD $0x4fbd90a5 // fmul v5.4s, v5.4s, v29.s[1]
+	WORD $0x4e25d631 // fadd v17.4s, v17.4s, v5.4s
+	WORD $0x4eb1d652 // fsub v18.4s, v18.4s, v17.4s
+	FMOVQ F18, 0(R14)
+	FMOVQ 0(R21), F20
+	WORD $0x4e33d694 // fadd v20.4s, v20.4s, v19.4s
+	FMOVQ 256(R11), F21
+	WORD $0x4f8692b5 // fmul v21.4s, v21.4s, v6.s[0]
+	FMOVQ 320(R11), F8
+	WORD $0x4fa69108 // fmul v8.4s, v8.4s, v6.s[1]
+	WORD $0x4e28d6b5 // fadd v21.4s, v21.4s, v8.4s
+	WORD $0x4eb5d694 // fsub v20.4s, v20.4s, v21.4s
+	FMOVQ F20, 0(R21)
+	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F24
+	FMOVQ 512(R11), F9
+	WORD $0x4f9be137 // sdot v23.4s, v9.16b, v27.4b[0]
+	WORD $0x4f84e138 // sdot v24.4s, v9.16b, v4.4b[0]
+	FMOVQ 528(R11), F22
+	WORD $0x4fbbe2d7 // sdot v23.4s, v22.16b, v27.4b[1]
+	WORD $0x4fa4e2d8 // sdot v24.4s, v22.16b, v4.4b[1]
+	FMOVQ 544(R11), F12
+	WORD $0x4f9be997 // sdot v23.4s, v12.16b, v27.4b[2]
+	WORD $0x4f84e998 // sdot v24.4s, v12.16b, v4.4b[2]
+	FMOVQ 560(R11), F11
+	WORD $0x4fbbe977 // sdot v23.4s, v11.16b, v27.4b[3]
+	WORD $0x4fa4e978 // sdot v24.4s, v11.16b, v4.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4f9f92f7 // fmul v23.4s, v23.4s, v31.s[0]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f879318 // fmul v24.4s, v24.4s, v7.s[0]
+	FMOVQ 144(R11), F25
+	WORD $0x6e39def7 // fmul v23.4s, v23.4s, v25.4s
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	FMOVQ 0(R10), F28
+	FMOVQ 0(R10), F30
+	FMOVQ 576(R11), F15
+	WORD $0x4f9ae1fc // sdot v28.4s, v15.16b, v26.4b[0]
+	WORD $0x4f83e1fe // sdot v30.4s, v15.16b, v3.4b[0]
+	FMOVQ 592(R11), F16
+	WORD $0x4fbae21c // sdot v28.4s, v16.16b, v26.4b[1]
+	WORD $0x4fa3e21e // sdot v30.4s, v16.16b, v3.4b[1]
+	FMOVQ 608(R11), F2
+	WORD $0x4f9ae85c // sdot v28.4s, v2.16b, v26.4b[2]
+	WORD $0x4f83e85e // sdot v30.4s, v2.16b, v3.4b[2]
+	FMOVQ 624(R11), F14
+	WORD $0x4fbae9dc // sdot v28.4s, v14.16b, v26.4b[3]
+	WORD $0x4fa3e9de // sdot v30.4s, v14.16b, v3.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fbf939c // fmul v28.4s, v28.4s, v31.s[1]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fa793de // fmul v30.4s, v30.4s, v7.s[1]
+	FMOVQ 208(R11), F13
+	WORD $0x6e2ddf9c // fmul v28.4s, v28.4s, v13.4s
+	WORD $0x6e2ddfde // fmul v30.4s, v30.4s, v13.4s
+	WORD $0x4e3cd6f7 // fadd v23.4s, v23.4s, v28.4s
+	WORD $0x4e3ed718 // fadd v24.4s, v24.4s, v30.4s
+	FMOVQ 16(R14), F10
+	WORD $0x4e37d54a // fadd v10.4s, v10.4s, v23.4s
+	FMOVQ 272(R11), F5
+	WORD $0x4f9d90a5 // fmul v5.4s, v5.4s, v29.s[0]
+	FMOVQ 336(R11), F17
+	WORD $0x4fbd9231 // fmul v17.4s, v17.4s, v29.s[1]
+	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
+	WORD $0x4ea5d54a // fsub v10.4s, v10.4s, v5.4s
+	FMOVQ F10, 16(R14)
+	FMOVQ 16(R21), F18
+	WORD $0x4e38d652 // fadd v18.4s, v18.4s, v24.4s
+	FMOVQ 272(R11), F19
+	WORD $0x4f869273 // fmul v19.4s, v19.4s, v6.s[0]
+	FMOVQ 336(R11), F8
+	WORD $0x4fa69108 // fmul v8.4s, v8.4s, v6.s[1]
+	WORD $0x4e28d673 // fadd v19.4s, v19.4s, v8.4s
+	WORD $0x4eb3d652 // fsub v18.4s, v18.4s, v19.4s
+	FMOVQ F18, 16(R21)
+	FMOVQ 0(R10), F21
+	FMOVQ 0(R10), F20
+	FMOVQ 640(R11), F9
+	WORD $0x4f9be135 // sdot v21.4s, v9.16b, v27.4b[0]
+	WORD $0x4f84e134 // sdot v20.4s, v9.16b, v4.4b[0]
+	FMOVQ 656(R11), F22
+	WORD $0x4fbbe2d5 // sdot v21.4s, v22.16b, v27.4b[1]
+	WORD $0x4fa4e2d4 // sdot v20.4s, v22.16b, v4.4b[1]
+	FMOVQ 672(R11), F12
+	WORD $0x4f9be995 // sdot v21.4s, v12.16b, v27.4b[2]
+	WORD $0x4f84e994 // sdot v20.4s, v12.16b, v4.4b[2]
+	FMOVQ 688(R11), F11
+	WORD $0x4fbbe975 // sdot v21.4s, v11.16b, v27.4b[3]
+	WORD $0x4fa4e974 // sdot v20.4s, v11.16b, v4.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4f9f92b5 // fmul v21.4s, v21.4s, v31.s[0]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f879294 // fmul v20.4s, v20.4s, v7.s[0]
+	FMOVQ 160(R11), F25
+	WORD $0x6e39deb5 // fmul v21.4s, v21.4s, v25.4s
+	WORD $0x6e39de94 // fmul v20.4s, v20.4s, v25.4s
+	FMOVQ 0(R10), F15
+	FMOVQ 0(R10), F16
+	FMOVQ 704(R11), F2
+	WORD $0x4f9ae04f // sdot v15.4s, v2.16b, v26.4b[0]
+	WORD $0x4f83e050 // sdot v16.4s, v2.16b, v3.4b[0]
+	FMOVQ 720(R11), F14
+	WORD $0x4fbae1cf // sdot v15.4s, v14.16b, v26.4b[1]
+	WORD $0x4fa3e1d0 // sdot v16.4s, v14.16b, v3.4b[1]
+	FMOVQ 736(R11), F13
+	WORD $0x4f9ae9af // sdot v15.4s, v13.16b, v26.4b[2]
+	WORD $0x4f83e9b0 // sdot v16.4s, v13.16b, v3.4b[2]
+	FMOVQ 752(R11), F28
+	WORD $0x4fbaeb8f // sdot v15.4s, v28.16b, v26.4b[3]
+	WORD $0x4fa3eb90 // sdot v16.4s, v28.16b, v3.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4fbf91ef // fmul v15.4s, v15.4s, v31.s[1]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4fa79210 // fmul v16.4s, v16.4s, v7.s[1]
+	FMOVQ 224(R11), F30
+	WORD $0x6e3eddef // fmul v15.4s, v15.4s, v30.4s
+	WORD $0x6e3ede10 // fmul v16.4s, v16.4s, v30.4s
+	WORD $0x4e2fd6b5 // fadd v21.4s, v21.4s, v15.4s
+	WORD $0x4e30d694 // fadd v20.4s, v20.4s, v16.4s
+	FMOVQ 32(R14), F23
+	WORD $0x4e35d6f7 // fadd v23.4s, v23.4s, v21.4s
+	FMOVQ 288(R11), F17
+	WORD $0x4f9d9231 // fmul v17.4s, v17.4s, v29.s[0]
+	FMOVQ 352(R11), F5
+	WORD $0x4fbd90a5 // fmul v5.4s, v5.4s, v29.s[1]
+	WORD $0x4e25d631 // fadd v17.4s, v17.4s, v5.4s
+	WORD $0x4eb1d6f7 // fsub v23.4s, v23.4s, v17.4s
+	FMOVQ F23, 32(R14)
+	FMOVQ 32(R21), F10
+	WORD $0x4e34d54a // fadd v10.4s, v10.4s, v20.4s
+	FMOVQ 288(R11), F24
+	WORD $0x4f869318 // fmul v24.4s, v24.4s, v6.s[0]
+	FMOVQ 352(R11), F8
+	WORD $0x4fa69108 // fmul v8.4s, v8.4s, v6.s[1]
+	WORD $0x4e28d718 // fadd v24.4s, v24.4s, v8.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	FMOVQ F10, 32(R21)
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F18
+	FMOVQ 768(R11), F9
+	WORD $0x4f9be133 // sdot v19.4s, v9.16b, v27.4b[0]
+	WORD $0x4f84e132 // sdot v18.4s, v9.16b, v4.4b[0]
+	FMOVQ 784(R11), F22
+	WORD $0x4fbbe2d3 // sdot v19.4s, v22.16b, v27.4b[1]
+	WORD $0x4fa4e2d2 // sdot v18.4s, v22.16b, v4.4b[1]
+	FMOVQ 800(R11), F12
+	WORD $0x4f9be993 // sdot v19.4s, v12.16b, v27.4b[2]
+	WORD $0x4f84e992 // sdot v18.4s, v12.16b, v4.4b[2]
+	FMOVQ 816(R11), F11
+	WORD $0x4fbbe973 // sdot v19.4s, v11.16b, v27.4b[3]
+	WORD $0x4fa4e972 // sdot v18.4s, v11.16b, v4.4b[3]
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
 	WORD $0x4f9f9273 // fmul v19.4s, v19.4s, v31.s[0]
-	FMOVQ 160(R11), F14
-	WORD $0x6e2ede73 // fmul v19.4s, v19.4s, v14.4s
-	FMOVQ 0(R10), F9
-	FMOVQ 704(R11), F4
-	WORD $0x4f9ae089 // sdot v9.4s, v4.16b, v26.4b[0]
-	FMOVQ 720(R11), F30
-	WORD $0x4fbae3c9 // sdot v9.4s, v30.16b, v26.4b[1]
-	FMOVQ 736(R11), F28
-	WORD $0x4f9aeb89 // sdot v9.4s, v28.16b, v26.4b[2]
-	FMOVQ 752(R11), F13
-	WORD $0x4fbae9a9 // sdot v9.4s, v13.16b, v26.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4fbf9129 // fmul v9.4s, v9.4s, v31.s[1]
-	FMOVQ 224(R11), F16
-	WORD $0x6e30dd29 // fmul v9.4s, v9.4s, v16.4s
-	WORD $0x4e29d673 // fadd v19.4s, v19.4s, v9.4s
-	FMOVQ 32(R14), F2
-	WORD $0x4e33d442 // fadd v2.4s, v2.4s, v19.4s
-	FMOVQ 288(R11), F18
-	WORD $0x4f9d9252 // fmul v18.4s, v18.4s, v29.s[0]
-	FMOVQ 352(R11), F17
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f879252 // fmul v18.4s, v18.4s, v7.s[0]
+	FMOVQ 176(R11), F25
+	WORD $0x6e39de73 // fmul v19.4s, v19.4s, v25.4s
+	WORD $0x6e39de52 // fmul v18.4s, v18.4s, v25.4s
+	FMOVQ 0(R10), F2
+	FMOVQ 0(R10), F14
+	FMOVQ 832(R11), F13
+	WORD $0x4f9ae1a2 // sdot v2.4s, v13.16b, v26.4b[0]
+	WORD $0x4f83e1ae // sdot v14.4s, v13.16b, v3.4b[0]
+	FMOVQ 848(R11), F28
+	WORD $0x4fbae382 // sdot v2.4s, v28.16b, v26.4b[1]
+	WORD $0x4fa3e38e // sdot v14.4s, v28.16b, v3.4b[1]
+	FMOVQ 864(R11), F30
+	WORD $0x4f9aebc2 // sdot v2.4s, v30.16b, v26.4b[2]
+	WORD $0x4f83ebce // sdot v14.4s, v30.16b, v3.4b[2]
+	FMOVQ 880(R11), F15
+	WORD $0x4fbae9e2 // sdot v2.4s, v15.16b, v26.4b[3]
+	WORD $0x4fa3e9ee // sdot v14.4s, v15.16b, v3.4b[3]
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4fbf9042 // fmul v2.4s, v2.4s, v31.s[1]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fa791ce // fmul v14.4s, v14.4s, v7.s[1]
+	FMOVQ 240(R11), F16
+	WORD $0x6e30dc42 // fmul v2.4s, v2.4s, v16.4s
+	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
+	WORD $0x4e22d673 // fadd v19.4s, v19.4s, v2.4s
+	WORD $0x4e2ed652 // fadd v18.4s, v18.4s, v14.4s
+	FMOVQ 48(R14), F21
+	WORD $0x4e33d6b5 // fadd v21.4s, v21.4s, v19.4s
+	FMOVQ 304(R11), F5
+	WORD $0x4f9d90a5 // fmul v5.4s, v5.4s, v29.s[0]
+	FMOVQ 368(R11), F17
 	WORD $0x4fbd9231 // fmul v17.4s, v17.4s, v29.s[1]
-	WORD $0x4e31d652 // fadd v18.4s, v18.4s, v17.4s
-	WORD $0x4eb2d442 // fsub v2.4s, v2.4s, v18.4s
-	FMOVQ F2, 32(R14)
-	FMOVQ 0(R10), F5
-	FMOVQ 768(R11), F21
-	WORD $0x4f9be2a5 // sdot v5.4s, v21.16b, v27.4b[0]
-	FMOVQ 784(R11), F8
-	WORD $0x4fbbe105 // sdot v5.4s, v8.16b, v27.4b[1]
-	FMOVQ 800(R11), F23
-	WORD $0x4f9beae5 // sdot v5.4s, v23.16b, v27.4b[2]
-	FMOVQ 816(R11), F24
-	WORD $0x4fbbeb05 // sdot v5.4s, v24.16b, v27.4b[3]
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4f9f90a5 // fmul v5.4s, v5.4s, v31.s[0]
-	FMOVQ 176(R11), F3
-	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
-	FMOVQ 0(R10), F20
-	FMOVQ 832(R11), F15
-	WORD $0x4f9ae1f4 // sdot v20.4s, v15.16b, v26.4b[0]
-	FMOVQ 848(R11), F10
-	WORD $0x4fbae154 // sdot v20.4s, v10.16b, v26.4b[1]
-	FMOVQ 864(R11), F6
-	WORD $0x4f9ae8d4 // sdot v20.4s, v6.16b, v26.4b[2]
-	FMOVQ 880(R11), F7
-	WORD $0x4fbae8f4 // sdot v20.4s, v7.16b, v26.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fbf9294 // fmul v20.4s, v20.4s, v31.s[1]
-	FMOVQ 240(R11), F22
-	WORD $0x6e36de94 // fmul v20.4s, v20.4s, v22.4s
-	WORD $0x4e34d4a5 // fadd v5.4s, v5.4s, v20.4s
-	FMOVQ 48(R14), F12
-	WORD $0x4e25d58c // fadd v12.4s, v12.4s, v5.4s
-	FMOVQ 304(R11), F11
-	WORD $0x4f9d916b // fmul v11.4s, v11.4s, v29.s[0]
-	FMOVQ 368(R11), F25
-	WORD $0x4fbd9339 // fmul v25.4s, v25.4s, v29.s[1]
-	WORD $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
-	WORD $0x4eabd58c // fsub v12.4s, v12.4s, v11.4s
-	FMOVQ F12, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row61
-	FMOVQ 192(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 384(R11)
-	FMOVQ 192(R1), F4
-	VUSHR $2, V4.B16, V4.B16
-	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 400(R11)
-	FMOVQ 192(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 416(R11)
-	FMOVQ 192(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	FMOVQ F28, 432(R11)
-	FMOVQ 256(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 448(R11)
-	FMOVQ 256(R1), F16
-	VUSHR $2, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 464(R11)
-	FMOVQ 256(R1), F9
+	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
+	WORD $0x4ea5d6b5 // fsub v21.4s, v21.4s, v5.4s
+	FMOVQ F21, 48(R14)
+	FMOVQ 48(R21), F23
+	WORD $0x4e32d6f7 // fadd v23.4s, v23.4s, v18.4s
+	FMOVQ 304(R11), F20
+	WORD $0x4f869294 // fmul v20.4s, v20.4s, v6.s[0]
+	FMOVQ 368(R11), F8
+	WORD $0x4fa69108 // fmul v8.4s, v8.4s, v6.s[1]
+	WORD $0x4e28d694 // fadd v20.4s, v20.4s, v8.4s
+	WORD $0x4eb4d6f7 // fsub v23.4s, v23.4s, v20.4s
+	FMOVQ F23, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair61
+	FMOVQ 192(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ F24, 384(R11)
+	FMOVQ 192(R1), F10
+	VUSHR $2, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ F10, 400(R11)
+	FMOVQ 192(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 480(R11)
-	FMOVQ 256(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	FMOVQ F19, 496(R11)
-	FMOVD 32(R1), F17
-	VSHL $4, V17.B16, V17.B16
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
-	WORD $0x0e711012 // saddw v18.4s, v0.4s, v17.4h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 0(R11), F2
-	WORD $0x6e22de52 // fmul v18.4s, v18.4s, v2.4s
-	FMOVQ F18, 128(R11)
-	FMOVD 32(R1), F21
+	FMOVQ F9, 416(R11)
+	FMOVQ 192(R1), F22
+	VUSHR $6, V22.B16, V22.B16
+	FMOVQ F22, 432(R11)
+	FMOVQ 256(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ F12, 448(R11)
+	FMOVQ 256(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ F11, 464(R11)
+	FMOVQ 256(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ F25, 480(R11)
+	FMOVQ 256(R1), F13
+	VUSHR $6, V13.B16, V13.B16
+	FMOVQ F13, 496(R11)
+	FMOVD 32(R1), F28
+	VSHL $4, V28.B16, V28.B16
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c101e // saddw v30.4s, v0.4s, v28.4h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FMOVQ 0(R11), F15
+	WORD $0x6e2fdfde // fmul v30.4s, v30.4s, v15.4s
+	FMOVQ F30, 128(R11)
+	FMOVD 32(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x0e701002 // saddw v2.4s, v0.4s, v16.4h
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	FMOVQ 64(R11), F14
+	WORD $0x6e2edc42 // fmul v2.4s, v2.4s, v14.4s
+	FMOVQ F2, 256(R11)
+	FMOVD 48(R1), F19
+	VSHL $4, V19.B16, V19.B16
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x0e731011 // saddw v17.4s, v0.4s, v19.4h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 0(R11), F5
+	WORD $0x6e25de31 // fmul v17.4s, v17.4s, v5.4s
+	FMOVQ F17, 192(R11)
+	FMOVD 48(R1), F21
 	VUSHR $4, V21.B16, V21.B16
 	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
-	WORD $0x0e751008 // saddw v8.4s, v0.4s, v21.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 64(R11), F23
-	WORD $0x6e37dd08 // fmul v8.4s, v8.4s, v23.4s
-	FMOVQ F8, 256(R11)
-	FMOVD 48(R1), F24
-	VSHL $4, V24.B16, V24.B16
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
-	WORD $0x0e781003 // saddw v3.4s, v0.4s, v24.4h
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	FMOVQ 0(R11), F15
-	WORD $0x6e2fdc63 // fmul v3.4s, v3.4s, v15.4s
-	FMOVQ F3, 192(R11)
-	FMOVD 48(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a1006 // saddw v6.4s, v0.4s, v10.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 64(R11), F7
-	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
-	FMOVQ F6, 320(R11)
-	FMOVQ 208(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 512(R11)
+	WORD $0x0e751012 // saddw v18.4s, v0.4s, v21.4h
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	FMOVQ 64(R11), F8
+	WORD $0x6e28de52 // fmul v18.4s, v18.4s, v8.4s
+	FMOVQ F18, 320(R11)
 	FMOVQ 208(R1), F20
-	VUSHR $2, V20.B16, V20.B16
 	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ F20, 528(R11)
-	FMOVQ 208(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 544(R11)
-	FMOVQ 208(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	FMOVQ F25, 560(R11)
-	FMOVQ 272(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 576(R11)
-	FMOVQ 272(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 592(R11)
-	FMOVQ 272(R1), F27
+	FMOVQ F20, 512(R11)
+	FMOVQ 208(R1), F23
+	VUSHR $2, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ F23, 528(R11)
+	FMOVQ 208(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 608(R11)
-	FMOVQ 272(R1), F26
+	FMOVQ F27, 544(R11)
+	FMOVQ 208(R1), F26
 	VUSHR $6, V26.B16, V26.B16
-	FMOVQ F26, 624(R11)
-	WORD $0x4e71101f // saddw2 v31.4s, v0.4s, v17.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 16(R11), F29
-	WORD $0x6e3ddfff // fmul v31.4s, v31.4s, v29.4s
-	FMOVQ F31, 144(R11)
-	WORD $0x4e75100e // saddw2 v14.4s, v0.4s, v21.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 80(R11), F4
-	WORD $0x6e24ddce // fmul v14.4s, v14.4s, v4.4s
-	FMOVQ F14, 272(R11)
-	WORD $0x4e78101e // saddw2 v30.4s, v0.4s, v24.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 16(R11), F28
-	WORD $0x6e3cdfde // fmul v30.4s, v30.4s, v28.4s
-	FMOVQ F30, 208(R11)
-	WORD $0x4e6a100d // saddw2 v13.4s, v0.4s, v10.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 80(R11), F16
-	WORD $0x6e30ddad // fmul v13.4s, v13.4s, v16.4s
-	FMOVQ F13, 336(R11)
-	FMOVQ 224(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 640(R11)
-	FMOVQ 224(R1), F19
-	VUSHR $2, V19.B16, V19.B16
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 656(R11)
-	FMOVQ 224(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 672(R11)
-	FMOVQ 224(R1), F18
-	VUSHR $6, V18.B16, V18.B16
-	FMOVQ F18, 688(R11)
-	FMOVQ 288(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 704(R11)
-	FMOVQ 288(R1), F8
-	VUSHR $2, V8.B16, V8.B16
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 720(R11)
-	FMOVQ 288(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 736(R11)
-	FMOVQ 288(R1), F3
-	VUSHR $6, V3.B16, V3.B16
-	FMOVQ F3, 752(R11)
-	FMOVD 40(R1), F7
-	VSHL $4, V7.B16, V7.B16
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e671006 // saddw v6.4s, v0.4s, v7.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 32(R11), F22
-	WORD $0x6e36dcc6 // fmul v6.4s, v6.4s, v22.4s
-	FMOVQ F6, 160(R11)
-	FMOVD 40(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
-	WORD $0x0e741005 // saddw v5.4s, v0.4s, v20.4h
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	FMOVQ 96(R11), F25
-	WORD $0x6e39dca5 // fmul v5.4s, v5.4s, v25.4s
-	FMOVQ F5, 288(R11)
-	FMOVD 56(R1), F11
-	VSHL $4, V11.B16, V11.B16
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
-	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 32(R11), F27
-	WORD $0x6e3bdd8c // fmul v12.4s, v12.4s, v27.4s
-	FMOVQ F12, 224(R11)
-	FMOVD 56(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
-	WORD $0x0e7a1011 // saddw v17.4s, v0.4s, v26.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 96(R11), F29
-	WORD $0x6e3dde31 // fmul v17.4s, v17.4s, v29.4s
-	FMOVQ F17, 352(R11)
-	FMOVQ 240(R1), F31
+	FMOVQ F26, 560(R11)
+	FMOVQ 272(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 768(R11)
-	FMOVQ 240(R1), F21
-	VUSHR $2, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 784(R11)
-	FMOVQ 240(R1), F4
+	FMOVQ F31, 576(R11)
+	FMOVQ 272(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ F29, 592(R11)
+	FMOVQ 272(R1), F4
 	VUSHR $4, V4.B16, V4.B16
 	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 800(R11)
-	FMOVQ 240(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	FMOVQ F14, 816(R11)
-	FMOVQ 304(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 832(R11)
-	FMOVQ 304(R1), F28
-	VUSHR $2, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 848(R11)
-	FMOVQ 304(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 864(R11)
-	FMOVQ 304(R1), F10
-	VUSHR $6, V10.B16, V10.B16
-	FMOVQ F10, 880(R11)
-	WORD $0x4e671010 // saddw2 v16.4s, v0.4s, v7.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 48(R11), F13
-	WORD $0x6e2dde10 // fmul v16.4s, v16.4s, v13.4s
-	FMOVQ F16, 176(R11)
-	WORD $0x4e741009 // saddw2 v9.4s, v0.4s, v20.8h
+	FMOVQ F4, 608(R11)
+	FMOVQ 272(R1), F3
+	VUSHR $6, V3.B16, V3.B16
+	FMOVQ F3, 624(R11)
+	WORD $0x4e7c1007 // saddw2 v7.4s, v0.4s, v28.8h
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	FMOVQ 16(R11), F6
+	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
+	FMOVQ F7, 144(R11)
+	WORD $0x4e701018 // saddw2 v24.4s, v0.4s, v16.8h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	FMOVQ 80(R11), F10
+	WORD $0x6e2adf18 // fmul v24.4s, v24.4s, v10.4s
+	FMOVQ F24, 272(R11)
+	WORD $0x4e731009 // saddw2 v9.4s, v0.4s, v19.8h
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 112(R11), F19
-	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
-	FMOVQ F9, 304(R11)
-	WORD $0x4e6b1002 // saddw2 v2.4s, v0.4s, v11.8h
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	FMOVQ 48(R11), F18
-	WORD $0x6e32dc42 // fmul v2.4s, v2.4s, v18.4s
-	FMOVQ F2, 240(R11)
-	WORD $0x4e7a1017 // saddw2 v23.4s, v0.4s, v26.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 112(R11), F8
-	WORD $0x6e28def7 // fmul v23.4s, v23.4s, v8.4s
-	FMOVQ F23, 368(R11)
+	FMOVQ 16(R11), F22
+	WORD $0x6e36dd29 // fmul v9.4s, v9.4s, v22.4s
+	FMOVQ F9, 208(R11)
+	WORD $0x4e75100c // saddw2 v12.4s, v0.4s, v21.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	FMOVQ 80(R11), F11
+	WORD $0x6e2bdd8c // fmul v12.4s, v12.4s, v11.4s
+	FMOVQ F12, 336(R11)
+	FMOVQ 224(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ F25, 640(R11)
+	FMOVQ 224(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ F13, 656(R11)
+	FMOVQ 224(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ F15, 672(R11)
+	FMOVQ 224(R1), F30
+	VUSHR $6, V30.B16, V30.B16
+	FMOVQ F30, 688(R11)
+	FMOVQ 288(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ F14, 704(R11)
+	FMOVQ 288(R1), F2
+	VUSHR $2, V2.B16, V2.B16
+	VAND V1.B16, V2.B16, V2.B16
+	FMOVQ F2, 720(R11)
+	FMOVQ 288(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ F5, 736(R11)
+	FMOVQ 288(R1), F17
+	VUSHR $6, V17.B16, V17.B16
+	FMOVQ F17, 752(R11)
+	FMOVD 40(R1), F8
+	VSHL $4, V8.B16, V8.B16
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
+	WORD $0x0e681012 // saddw v18.4s, v0.4s, v8.4h
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	FMOVQ 32(R11), F20
+	WORD $0x6e34de52 // fmul v18.4s, v18.4s, v20.4s
+	FMOVQ F18, 160(R11)
+	FMOVD 40(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x2f08a6f7 // ushll v23.8h, v23.8b, #0
+	WORD $0x0e77101b // saddw v27.4s, v0.4s, v23.4h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 96(R11), F26
+	WORD $0x6e3adf7b // fmul v27.4s, v27.4s, v26.4s
+	FMOVQ F27, 288(R11)
+	FMOVD 56(R1), F31
+	VSHL $4, V31.B16, V31.B16
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
+	WORD $0x0e7f101d // saddw v29.4s, v0.4s, v31.4h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 32(R11), F4
+	WORD $0x6e24dfbd // fmul v29.4s, v29.4s, v4.4s
+	FMOVQ F29, 224(R11)
+	FMOVD 56(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	WORD $0x2f08a463 // ushll v3.8h, v3.8b, #0
+	WORD $0x0e63101c // saddw v28.4s, v0.4s, v3.4h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 96(R11), F6
+	WORD $0x6e26df9c // fmul v28.4s, v28.4s, v6.4s
+	FMOVQ F28, 352(R11)
+	FMOVQ 240(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ F7, 768(R11)
+	FMOVQ 240(R1), F16
+	VUSHR $2, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ F16, 784(R11)
+	FMOVQ 240(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ F10, 800(R11)
+	FMOVQ 240(R1), F24
+	VUSHR $6, V24.B16, V24.B16
+	FMOVQ F24, 816(R11)
+	FMOVQ 304(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ F19, 832(R11)
+	FMOVQ 304(R1), F22
+	VUSHR $2, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ F22, 848(R11)
+	FMOVQ 304(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ F9, 864(R11)
+	FMOVQ 304(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	FMOVQ F21, 880(R11)
+	WORD $0x4e68100b // saddw2 v11.4s, v0.4s, v8.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FMOVQ 48(R11), F12
+	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
+	FMOVQ F11, 176(R11)
+	WORD $0x4e771019 // saddw2 v25.4s, v0.4s, v23.8h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	FMOVQ 112(R11), F13
+	WORD $0x6e2ddf39 // fmul v25.4s, v25.4s, v13.4s
+	FMOVQ F25, 304(R11)
+	WORD $0x4e7f100f // saddw2 v15.4s, v0.4s, v31.8h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	FMOVQ 48(R11), F30
+	WORD $0x6e3eddef // fmul v15.4s, v15.4s, v30.4s
+	FMOVQ F15, 240(R11)
+	WORD $0x4e63100e // saddw2 v14.4s, v0.4s, v3.8h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	FMOVQ 112(R11), F2
+	WORD $0x6e22ddce // fmul v14.4s, v14.4s, v2.4s
+	FMOVQ F14, 368(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row62:
-	FMOVQ 0(R13), F15
-	FMOVQ 16(R13), F3
-	FMOVQ 32(R13), F22
-	FMOVD 48(R13), F6
-	FMOVQ 0(R10), F25
-	FMOVQ 384(R11), F5
-	WORD $0x4f8fe0b9 // sdot v25.4s, v5.16b, v15.4b[0]
-	FMOVQ 400(R11), F27
-	WORD $0x4fafe379 // sdot v25.4s, v27.16b, v15.4b[1]
-	FMOVQ 416(R11), F12
-	WORD $0x4f8fe999 // sdot v25.4s, v12.16b, v15.4b[2]
-	FMOVQ 432(R11), F29
-	WORD $0x4fafebb9 // sdot v25.4s, v29.16b, v15.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f969339 // fmul v25.4s, v25.4s, v22.s[0]
-	FMOVQ 128(R11), F17
-	WORD $0x6e31df39 // fmul v25.4s, v25.4s, v17.4s
-	FMOVQ 0(R10), F31
+pair62:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
+	FMOVQ 0(R13), F5
+	FMOVQ 16(R13), F17
+	FMOVQ 32(R13), F20
+	FMOVD 48(R13), F18
+	FMOVQ 0(R20), F26
+	FMOVQ 16(R20), F27
+	FMOVQ 32(R20), F4
+	FMOVD 48(R20), F29
+	FMOVQ 0(R10), F6
+	FMOVQ 0(R10), F28
+	FMOVQ 384(R11), F7
+	WORD $0x4f85e0e6 // sdot v6.4s, v7.16b, v5.4b[0]
+	WORD $0x4f9ae0fc // sdot v28.4s, v7.16b, v26.4b[0]
+	FMOVQ 400(R11), F16
+	WORD $0x4fa5e206 // sdot v6.4s, v16.16b, v5.4b[1]
+	WORD $0x4fbae21c // sdot v28.4s, v16.16b, v26.4b[1]
+	FMOVQ 416(R11), F10
+	WORD $0x4f85e946 // sdot v6.4s, v10.16b, v5.4b[2]
+	WORD $0x4f9ae95c // sdot v28.4s, v10.16b, v26.4b[2]
+	FMOVQ 432(R11), F24
+	WORD $0x4fa5eb06 // sdot v6.4s, v24.16b, v5.4b[3]
+	WORD $0x4fbaeb1c // sdot v28.4s, v24.16b, v26.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4f9490c6 // fmul v6.4s, v6.4s, v20.s[0]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f84939c // fmul v28.4s, v28.4s, v4.s[0]
+	FMOVQ 128(R11), F19
+	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
+	WORD $0x6e33df9c // fmul v28.4s, v28.4s, v19.4s
+	FMOVQ 0(R10), F22
+	FMOVQ 0(R10), F9
 	FMOVQ 448(R11), F21
-	WORD $0x4f83e2bf // sdot v31.4s, v21.16b, v3.4b[0]
-	FMOVQ 464(R11), F4
-	WORD $0x4fa3e09f // sdot v31.4s, v4.16b, v3.4b[1]
-	FMOVQ 480(R11), F14
-	WORD $0x4f83e9df // sdot v31.4s, v14.16b, v3.4b[2]
-	FMOVQ 496(R11), F24
-	WORD $0x4fa3eb1f // sdot v31.4s, v24.16b, v3.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb693ff // fmul v31.4s, v31.4s, v22.s[1]
-	FMOVQ 192(R11), F28
-	WORD $0x6e3cdfff // fmul v31.4s, v31.4s, v28.4s
+	WORD $0x4f91e2b6 // sdot v22.4s, v21.16b, v17.4b[0]
+	WORD $0x4f9be2a9 // sdot v9.4s, v21.16b, v27.4b[0]
+	FMOVQ 464(R11), F8
+	WORD $0x4fb1e116 // sdot v22.4s, v8.16b, v17.4b[1]
+	WORD $0x4fbbe109 // sdot v9.4s, v8.16b, v27.4b[1]
+	FMOVQ 480(R11), F12
+	WORD $0x4f91e996 // sdot v22.4s, v12.16b, v17.4b[2]
+	WORD $0x4f9be989 // sdot v9.4s, v12.16b, v27.4b[2]
+	FMOVQ 496(R11), F11
+	WORD $0x4fb1e976 // sdot v22.4s, v11.16b, v17.4b[3]
+	WORD $0x4fbbe969 // sdot v9.4s, v11.16b, v27.4b[3]
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4fa49129 // fmul v9.4s, v9.4s, v4.s[1]
+	FMOVQ 192(R11), F23
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x6e37dd29 // fmul v9.4s, v9.4s, v23.4s
+	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
+	WORD $0x4e29d79c // fadd v28.4s, v28.4s, v9.4s
+	FMOVQ 0(R14), F13
+	WORD $0x4e26d5ad // fadd v13.4s, v13.4s, v6.4s
+	FMOVQ 256(R11), F25
+	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	FMOVQ 320(R11), F31
+	WORD $0x4fb293ff // fmul v31.4s, v31.4s, v18.s[1]
 	WORD $0x4e3fd739 // fadd v25.4s, v25.4s, v31.4s
-	FMOVQ 0(R14), F30
-	WORD $0x4e39d7de // fadd v30.4s, v30.4s, v25.4s
-	FMOVQ 256(R11), F10
-	WORD $0x4f86914a // fmul v10.4s, v10.4s, v6.s[0]
-	FMOVQ 320(R11), F7
-	WORD $0x4fa690e7 // fmul v7.4s, v7.4s, v6.s[1]
-	WORD $0x4e27d54a // fadd v10.4s, v10.4s, v7.4s
-	WORD $0x4eaad7de // fsub v30.4s, v30.4s, v10.4s
-	FMOVQ F30, 0(R14)
-	FMOVQ 0(R10), F13
-	FMOVQ 512(R11), F16
-	WORD $0x4f8fe20d // sdot v13.4s, v16.16b, v15.4b[0]
-	FMOVQ 528(R11), F20
-	WORD $0x4fafe28d // sdot v13.4s, v20.16b, v15.4b[1]
-	FMOVQ 544(R11), F19
-	WORD $0x4f8fea6d // sdot v13.4s, v19.16b, v15.4b[2]
-	FMOVQ 560(R11), F9
-	WORD $0x4fafe92d // sdot v13.4s, v9.16b, v15.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9691ad // fmul v13.4s, v13.4s, v22.s[0]
-	FMOVQ 144(R11), F11
-	WORD $0x6e2bddad // fmul v13.4s, v13.4s, v11.4s
-	FMOVQ 0(R10), F18
-	FMOVQ 576(R11), F2
-	WORD $0x4f83e052 // sdot v18.4s, v2.16b, v3.4b[0]
-	FMOVQ 592(R11), F26
-	WORD $0x4fa3e352 // sdot v18.4s, v26.16b, v3.4b[1]
-	FMOVQ 608(R11), F8
-	WORD $0x4f83e912 // sdot v18.4s, v8.16b, v3.4b[2]
-	FMOVQ 624(R11), F23
-	WORD $0x4fa3eaf2 // sdot v18.4s, v23.16b, v3.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fb69252 // fmul v18.4s, v18.4s, v22.s[1]
-	FMOVQ 208(R11), F5
-	WORD $0x6e25de52 // fmul v18.4s, v18.4s, v5.4s
-	WORD $0x4e32d5ad // fadd v13.4s, v13.4s, v18.4s
-	FMOVQ 16(R14), F27
-	WORD $0x4e2dd77b // fadd v27.4s, v27.4s, v13.4s
-	FMOVQ 272(R11), F12
-	WORD $0x4f86918c // fmul v12.4s, v12.4s, v6.s[0]
-	FMOVQ 336(R11), F29
-	WORD $0x4fa693bd // fmul v29.4s, v29.4s, v6.s[1]
-	WORD $0x4e3dd58c // fadd v12.4s, v12.4s, v29.4s
-	WORD $0x4eacd77b // fsub v27.4s, v27.4s, v12.4s
-	FMOVQ F27, 16(R14)
-	FMOVQ 0(R10), F17
-	FMOVQ 640(R11), F21
-	WORD $0x4f8fe2b1 // sdot v17.4s, v21.16b, v15.4b[0]
-	FMOVQ 656(R11), F4
-	WORD $0x4fafe091 // sdot v17.4s, v4.16b, v15.4b[1]
-	FMOVQ 672(R11), F14
-	WORD $0x4f8fe9d1 // sdot v17.4s, v14.16b, v15.4b[2]
+	WORD $0x4eb9d5ad // fsub v13.4s, v13.4s, v25.4s
+	FMOVQ F13, 0(R14)
+	FMOVQ 0(R21), F30
+	WORD $0x4e3cd7de // fadd v30.4s, v30.4s, v28.4s
+	FMOVQ 256(R11), F15
+	WORD $0x4f9d91ef // fmul v15.4s, v15.4s, v29.s[0]
+	FMOVQ 320(R11), F3
+	WORD $0x4fbd9063 // fmul v3.4s, v3.4s, v29.s[1]
+	WORD $0x4e23d5ef // fadd v15.4s, v15.4s, v3.4s
+	WORD $0x4eafd7de // fsub v30.4s, v30.4s, v15.4s
+	FMOVQ F30, 0(R21)
+	FMOVQ 0(R10), F2
+	FMOVQ 0(R10), F14
+	FMOVQ 512(R11), F7
+	WORD $0x4f85e0e2 // sdot v2.4s, v7.16b, v5.4b[0]
+	WORD $0x4f9ae0ee // sdot v14.4s, v7.16b, v26.4b[0]
+	FMOVQ 528(R11), F16
+	WORD $0x4fa5e202 // sdot v2.4s, v16.16b, v5.4b[1]
+	WORD $0x4fbae20e // sdot v14.4s, v16.16b, v26.4b[1]
+	FMOVQ 544(R11), F10
+	WORD $0x4f85e942 // sdot v2.4s, v10.16b, v5.4b[2]
+	WORD $0x4f9ae94e // sdot v14.4s, v10.16b, v26.4b[2]
+	FMOVQ 560(R11), F24
+	WORD $0x4fa5eb02 // sdot v2.4s, v24.16b, v5.4b[3]
+	WORD $0x4fbaeb0e // sdot v14.4s, v24.16b, v26.4b[3]
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4f949042 // fmul v2.4s, v2.4s, v20.s[0]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f8491ce // fmul v14.4s, v14.4s, v4.s[0]
+	FMOVQ 144(R11), F19
+	WORD $0x6e33dc42 // fmul v2.4s, v2.4s, v19.4s
+	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
+	FMOVQ 0(R10), F21
+	FMOVQ 0(R10), F8
+	FMOVQ 576(R11), F12
+	WORD $0x4f91e195 // sdot v21.4s, v12.16b, v17.4b[0]
+	WORD $0x4f9be188 // sdot v8.4s, v12.16b, v27.4b[0]
+	FMOVQ 592(R11), F11
+	WORD $0x4fb1e175 // sdot v21.4s, v11.16b, v17.4b[1]
+	WORD $0x4fbbe168 // sdot v8.4s, v11.16b, v27.4b[1]
+	FMOVQ 608(R11), F23
+	WORD $0x4f91eaf5 // sdot v21.4s, v23.16b, v17.4b[2]
+	WORD $0x4f9beae8 // sdot v8.4s, v23.16b, v27.4b[2]
+	FMOVQ 624(R11), F22
+	WORD $0x4fb1ead5 // sdot v21.4s, v22.16b, v17.4b[3]
+	WORD $0x4fbbeac8 // sdot v8.4s, v22.16b, v27.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fb492b5 // fmul v21.4s, v21.4s, v20.s[1]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4fa49108 // fmul v8.4s, v8.4s, v4.s[1]
+	FMOVQ 208(R11), F9
+	WORD $0x6e29deb5 // fmul v21.4s, v21.4s, v9.4s
+	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
+	WORD $0x4e35d442 // fadd v2.4s, v2.4s, v21.4s
+	WORD $0x4e28d5ce // fadd v14.4s, v14.4s, v8.4s
+	FMOVQ 16(R14), F6
+	WORD $0x4e22d4c6 // fadd v6.4s, v6.4s, v2.4s
+	FMOVQ 272(R11), F31
+	WORD $0x4f9293ff // fmul v31.4s, v31.4s, v18.s[0]
+	FMOVQ 336(R11), F25
+	WORD $0x4fb29339 // fmul v25.4s, v25.4s, v18.s[1]
+	WORD $0x4e39d7ff // fadd v31.4s, v31.4s, v25.4s
+	WORD $0x4ebfd4c6 // fsub v6.4s, v6.4s, v31.4s
+	FMOVQ F6, 16(R14)
+	FMOVQ 16(R21), F13
+	WORD $0x4e2ed5ad // fadd v13.4s, v13.4s, v14.4s
+	FMOVQ 272(R11), F28
+	WORD $0x4f9d939c // fmul v28.4s, v28.4s, v29.s[0]
+	FMOVQ 336(R11), F3
+	WORD $0x4fbd9063 // fmul v3.4s, v3.4s, v29.s[1]
+	WORD $0x4e23d79c // fadd v28.4s, v28.4s, v3.4s
+	WORD $0x4ebcd5ad // fsub v13.4s, v13.4s, v28.4s
+	FMOVQ F13, 16(R21)
+	FMOVQ 0(R10), F15
+	FMOVQ 0(R10), F30
+	FMOVQ 640(R11), F7
+	WORD $0x4f85e0ef // sdot v15.4s, v7.16b, v5.4b[0]
+	WORD $0x4f9ae0fe // sdot v30.4s, v7.16b, v26.4b[0]
+	FMOVQ 656(R11), F16
+	WORD $0x4fa5e20f // sdot v15.4s, v16.16b, v5.4b[1]
+	WORD $0x4fbae21e // sdot v30.4s, v16.16b, v26.4b[1]
+	FMOVQ 672(R11), F10
+	WORD $0x4f85e94f // sdot v15.4s, v10.16b, v5.4b[2]
+	WORD $0x4f9ae95e // sdot v30.4s, v10.16b, v26.4b[2]
 	FMOVQ 688(R11), F24
-	WORD $0x4fafeb11 // sdot v17.4s, v24.16b, v15.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f969231 // fmul v17.4s, v17.4s, v22.s[0]
-	FMOVQ 160(R11), F28
-	WORD $0x6e3cde31 // fmul v17.4s, v17.4s, v28.4s
-	FMOVQ 0(R10), F31
-	FMOVQ 704(R11), F25
-	WORD $0x4f83e33f // sdot v31.4s, v25.16b, v3.4b[0]
-	FMOVQ 720(R11), F7
-	WORD $0x4fa3e0ff // sdot v31.4s, v7.16b, v3.4b[1]
-	FMOVQ 736(R11), F10
-	WORD $0x4f83e95f // sdot v31.4s, v10.16b, v3.4b[2]
-	FMOVQ 752(R11), F30
-	WORD $0x4fa3ebdf // sdot v31.4s, v30.16b, v3.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb693ff // fmul v31.4s, v31.4s, v22.s[1]
-	FMOVQ 224(R11), F16
-	WORD $0x6e30dfff // fmul v31.4s, v31.4s, v16.4s
-	WORD $0x4e3fd631 // fadd v17.4s, v17.4s, v31.4s
-	FMOVQ 32(R14), F20
-	WORD $0x4e31d694 // fadd v20.4s, v20.4s, v17.4s
-	FMOVQ 288(R11), F19
-	WORD $0x4f869273 // fmul v19.4s, v19.4s, v6.s[0]
-	FMOVQ 352(R11), F9
-	WORD $0x4fa69129 // fmul v9.4s, v9.4s, v6.s[1]
-	WORD $0x4e29d673 // fadd v19.4s, v19.4s, v9.4s
-	WORD $0x4eb3d694 // fsub v20.4s, v20.4s, v19.4s
-	FMOVQ F20, 32(R14)
+	WORD $0x4fa5eb0f // sdot v15.4s, v24.16b, v5.4b[3]
+	WORD $0x4fbaeb1e // sdot v30.4s, v24.16b, v26.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f9491ef // fmul v15.4s, v15.4s, v20.s[0]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f8493de // fmul v30.4s, v30.4s, v4.s[0]
+	FMOVQ 160(R11), F19
+	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
+	WORD $0x6e33dfde // fmul v30.4s, v30.4s, v19.4s
+	FMOVQ 0(R10), F12
 	FMOVQ 0(R10), F11
-	FMOVQ 768(R11), F2
-	WORD $0x4f8fe04b // sdot v11.4s, v2.16b, v15.4b[0]
-	FMOVQ 784(R11), F26
-	WORD $0x4fafe34b // sdot v11.4s, v26.16b, v15.4b[1]
-	FMOVQ 800(R11), F8
-	WORD $0x4f8fe90b // sdot v11.4s, v8.16b, v15.4b[2]
-	FMOVQ 816(R11), F23
-	WORD $0x4fafeaeb // sdot v11.4s, v23.16b, v15.4b[3]
+	FMOVQ 704(R11), F23
+	WORD $0x4f91e2ec // sdot v12.4s, v23.16b, v17.4b[0]
+	WORD $0x4f9be2eb // sdot v11.4s, v23.16b, v27.4b[0]
+	FMOVQ 720(R11), F22
+	WORD $0x4fb1e2cc // sdot v12.4s, v22.16b, v17.4b[1]
+	WORD $0x4fbbe2cb // sdot v11.4s, v22.16b, v27.4b[1]
+	FMOVQ 736(R11), F9
+	WORD $0x4f91e92c // sdot v12.4s, v9.16b, v17.4b[2]
+	WORD $0x4f9be92b // sdot v11.4s, v9.16b, v27.4b[2]
+	FMOVQ 752(R11), F21
+	WORD $0x4fb1eaac // sdot v12.4s, v21.16b, v17.4b[3]
+	WORD $0x4fbbeaab // sdot v11.4s, v21.16b, v27.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fb4918c // fmul v12.4s, v12.4s, v20.s[1]
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f96916b // fmul v11.4s, v11.4s, v22.s[0]
-	FMOVQ 176(R11), F5
-	WORD $0x6e25dd6b // fmul v11.4s, v11.4s, v5.4s
-	FMOVQ 0(R10), F18
-	FMOVQ 832(R11), F13
-	WORD $0x4f83e1b2 // sdot v18.4s, v13.16b, v3.4b[0]
-	FMOVQ 848(R11), F29
-	WORD $0x4fa3e3b2 // sdot v18.4s, v29.16b, v3.4b[1]
-	FMOVQ 864(R11), F12
-	WORD $0x4f83e992 // sdot v18.4s, v12.16b, v3.4b[2]
-	FMOVQ 880(R11), F27
-	WORD $0x4fa3eb72 // sdot v18.4s, v27.16b, v3.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fb69252 // fmul v18.4s, v18.4s, v22.s[1]
-	FMOVQ 240(R11), F21
-	WORD $0x6e35de52 // fmul v18.4s, v18.4s, v21.4s
-	WORD $0x4e32d56b // fadd v11.4s, v11.4s, v18.4s
-	FMOVQ 48(R14), F4
-	WORD $0x4e2bd484 // fadd v4.4s, v4.4s, v11.4s
-	FMOVQ 304(R11), F14
-	WORD $0x4f8691ce // fmul v14.4s, v14.4s, v6.s[0]
-	FMOVQ 368(R11), F24
-	WORD $0x4fa69318 // fmul v24.4s, v24.4s, v6.s[1]
-	WORD $0x4e38d5ce // fadd v14.4s, v14.4s, v24.4s
-	WORD $0x4eaed484 // fsub v4.4s, v4.4s, v14.4s
-	FMOVQ F4, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row62
+	WORD $0x4fa4916b // fmul v11.4s, v11.4s, v4.s[1]
+	FMOVQ 224(R11), F8
+	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
+	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
+	WORD $0x4e2cd5ef // fadd v15.4s, v15.4s, v12.4s
+	WORD $0x4e2bd7de // fadd v30.4s, v30.4s, v11.4s
+	FMOVQ 32(R14), F2
+	WORD $0x4e2fd442 // fadd v2.4s, v2.4s, v15.4s
+	FMOVQ 288(R11), F25
+	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	FMOVQ 352(R11), F31
+	WORD $0x4fb293ff // fmul v31.4s, v31.4s, v18.s[1]
+	WORD $0x4e3fd739 // fadd v25.4s, v25.4s, v31.4s
+	WORD $0x4eb9d442 // fsub v2.4s, v2.4s, v25.4s
+	FMOVQ F2, 32(R14)
+	FMOVQ 32(R21), F6
+	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
+	FMOVQ 288(R11), F14
+	WORD $0x4f9d91ce // fmul v14.4s, v14.4s, v29.s[0]
+	FMOVQ 352(R11), F3
+	WORD $0x4fbd9063 // fmul v3.4s, v3.4s, v29.s[1]
+	WORD $0x4e23d5ce // fadd v14.4s, v14.4s, v3.4s
+	WORD $0x4eaed4c6 // fsub v6.4s, v6.4s, v14.4s
+	FMOVQ F6, 32(R21)
+	FMOVQ 0(R10), F28
+	FMOVQ 0(R10), F13
+	FMOVQ 768(R11), F7
+	WORD $0x4f85e0fc // sdot v28.4s, v7.16b, v5.4b[0]
+	WORD $0x4f9ae0ed // sdot v13.4s, v7.16b, v26.4b[0]
+	FMOVQ 784(R11), F16
+	WORD $0x4fa5e21c // sdot v28.4s, v16.16b, v5.4b[1]
+	WORD $0x4fbae20d // sdot v13.4s, v16.16b, v26.4b[1]
+	FMOVQ 800(R11), F10
+	WORD $0x4f85e95c // sdot v28.4s, v10.16b, v5.4b[2]
+	WORD $0x4f9ae94d // sdot v13.4s, v10.16b, v26.4b[2]
+	FMOVQ 816(R11), F24
+	WORD $0x4fa5eb1c // sdot v28.4s, v24.16b, v5.4b[3]
+	WORD $0x4fbaeb0d // sdot v13.4s, v24.16b, v26.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f94939c // fmul v28.4s, v28.4s, v20.s[0]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f8491ad // fmul v13.4s, v13.4s, v4.s[0]
+	FMOVQ 176(R11), F19
+	WORD $0x6e33df9c // fmul v28.4s, v28.4s, v19.4s
+	WORD $0x6e33ddad // fmul v13.4s, v13.4s, v19.4s
+	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F22
+	FMOVQ 832(R11), F9
+	WORD $0x4f91e137 // sdot v23.4s, v9.16b, v17.4b[0]
+	WORD $0x4f9be136 // sdot v22.4s, v9.16b, v27.4b[0]
+	FMOVQ 848(R11), F21
+	WORD $0x4fb1e2b7 // sdot v23.4s, v21.16b, v17.4b[1]
+	WORD $0x4fbbe2b6 // sdot v22.4s, v21.16b, v27.4b[1]
+	FMOVQ 864(R11), F8
+	WORD $0x4f91e917 // sdot v23.4s, v8.16b, v17.4b[2]
+	WORD $0x4f9be916 // sdot v22.4s, v8.16b, v27.4b[2]
+	FMOVQ 880(R11), F12
+	WORD $0x4fb1e997 // sdot v23.4s, v12.16b, v17.4b[3]
+	WORD $0x4fbbe996 // sdot v22.4s, v12.16b, v27.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4fb492f7 // fmul v23.4s, v23.4s, v20.s[1]
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4fa492d6 // fmul v22.4s, v22.4s, v4.s[1]
+	FMOVQ 240(R11), F11
+	WORD $0x6e2bdef7 // fmul v23.4s, v23.4s, v11.4s
+	WORD $0x6e2bded6 // fmul v22.4s, v22.4s, v11.4s
+	WORD $0x4e37d79c // fadd v28.4s, v28.4s, v23.4s
+	WORD $0x4e36d5ad // fadd v13.4s, v13.4s, v22.4s
+	FMOVQ 48(R14), F15
+	WORD $0x4e3cd5ef // fadd v15.4s, v15.4s, v28.4s
+	FMOVQ 304(R11), F31
+	WORD $0x4f9293ff // fmul v31.4s, v31.4s, v18.s[0]
+	FMOVQ 368(R11), F25
+	WORD $0x4fb29339 // fmul v25.4s, v25.4s, v18.s[1]
+	WORD $0x4e39d7ff // fadd v31.4s, v31.4s, v25.4s
+	WORD $0x4ebfd5ef // fsub v15.4s, v15.4s, v31.4s
+	FMOVQ F15, 48(R14)
+	FMOVQ 48(R21), F2
+	WORD $0x4e2dd442 // fadd v2.4s, v2.4s, v13.4s
+	FMOVQ 304(R11), F30
+	WORD $0x4f9d93de // fmul v30.4s, v30.4s, v29.s[0]
+	FMOVQ 368(R11), F3
+	WORD $0x4fbd9063 // fmul v3.4s, v3.4s, v29.s[1]
+	WORD $0x4e23d7de // fadd v30.4s, v30.4s, v3.4s
+	WORD $0x4ebed442 // fsub v2.4s, v2.4s, v30.4s
+	FMOVQ F2, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair62
 	ADD $320, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -7427,9 +8397,11 @@ pair71:
 	WORD $0x6e2ddfbd // fmul v29.4s, v29.4s, v13.4s
 	FMOVQ F29, 240(R11)
 	MOVD 64(R0), R12
-	MOVD R2, R13
+	ADD $0, R2, R13
 	MOVD R3, R14
-row73:
+pair73:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
 	FMOVQ 0(R13), F6
 	FMOVQ 16(R13), F28
 	FMOVQ 32(R13), F8
@@ -7437,497 +8409,673 @@ row73:
 	VSUB V30.S4, V0.S4, V30.S4
 	VDUP V30.S[2], V15.S4
 	VDUP V30.S[3], V16.S4
-	FMOVQ 0(R10), F17
-	FMOVQ 384(R11), F18
-	WORD $0x4f86e251 // sdot v17.4s, v18.16b, v6.4b[0]
-	FMOVQ 400(R11), F19
-	WORD $0x4fa6e271 // sdot v17.4s, v19.16b, v6.4b[1]
-	FMOVQ 416(R11), F20
-	WORD $0x4f86ea91 // sdot v17.4s, v20.16b, v6.4b[2]
-	FMOVQ 432(R11), F21
-	WORD $0x4fa6eab1 // sdot v17.4s, v21.16b, v6.4b[3]
-	WORD $0x4eafd631 // fsub v17.4s, v17.4s, v15.4s
-	WORD $0x4f889231 // fmul v17.4s, v17.4s, v8.s[0]
-	FMOVQ 128(R11), F22
-	WORD $0x6e36de31 // fmul v17.4s, v17.4s, v22.4s
+	FMOVQ 0(R20), F17
+	FMOVQ 16(R20), F18
+	FMOVQ 32(R20), F19
+	VSHL $2, V19.S4, V20.S4
+	VSUB V20.S4, V0.S4, V20.S4
+	VDUP V20.S[2], V21.S4
+	VDUP V20.S[3], V22.S4
 	FMOVQ 0(R10), F23
-	FMOVQ 448(R11), F24
-	WORD $0x4f9ce317 // sdot v23.4s, v24.16b, v28.4b[0]
-	FMOVQ 464(R11), F25
-	WORD $0x4fbce337 // sdot v23.4s, v25.16b, v28.4b[1]
-	FMOVQ 480(R11), F26
-	WORD $0x4f9ceb57 // sdot v23.4s, v26.16b, v28.4b[2]
-	FMOVQ 496(R11), F9
-	WORD $0x4fbce937 // sdot v23.4s, v9.16b, v28.4b[3]
-	WORD $0x4eb0d6f7 // fsub v23.4s, v23.4s, v16.4s
-	WORD $0x4fa892f7 // fmul v23.4s, v23.4s, v8.s[1]
-	FMOVQ 192(R11), F31
-	WORD $0x6e3fdef7 // fmul v23.4s, v23.4s, v31.4s
-	WORD $0x4e37d631 // fadd v17.4s, v17.4s, v23.4s
-	FMOVQ 0(R14), F7
-	WORD $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
-	FMOVQ F7, 0(R14)
-	FMOVQ 0(R10), F11
-	FMOVQ 512(R11), F12
-	WORD $0x4f86e18b // sdot v11.4s, v12.16b, v6.4b[0]
-	FMOVQ 528(R11), F14
-	WORD $0x4fa6e1cb // sdot v11.4s, v14.16b, v6.4b[1]
-	FMOVQ 544(R11), F10
-	WORD $0x4f86e94b // sdot v11.4s, v10.16b, v6.4b[2]
-	FMOVQ 560(R11), F27
-	WORD $0x4fa6eb6b // sdot v11.4s, v27.16b, v6.4b[3]
-	WORD $0x4eafd56b // fsub v11.4s, v11.4s, v15.4s
-	WORD $0x4f88916b // fmul v11.4s, v11.4s, v8.s[0]
-	FMOVQ 144(R11), F13
-	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
-	FMOVQ 0(R10), F29
-	FMOVQ 576(R11), F30
-	WORD $0x4f9ce3dd // sdot v29.4s, v30.16b, v28.4b[0]
-	FMOVQ 592(R11), F18
-	WORD $0x4fbce25d // sdot v29.4s, v18.16b, v28.4b[1]
-	FMOVQ 608(R11), F19
-	WORD $0x4f9cea7d // sdot v29.4s, v19.16b, v28.4b[2]
-	FMOVQ 624(R11), F20
-	WORD $0x4fbcea9d // sdot v29.4s, v20.16b, v28.4b[3]
-	WORD $0x4eb0d7bd // fsub v29.4s, v29.4s, v16.4s
-	WORD $0x4fa893bd // fmul v29.4s, v29.4s, v8.s[1]
-	FMOVQ 208(R11), F21
-	WORD $0x6e35dfbd // fmul v29.4s, v29.4s, v21.4s
-	WORD $0x4e3dd56b // fadd v11.4s, v11.4s, v29.4s
-	FMOVQ 16(R14), F22
-	WORD $0x4e2bd6d6 // fadd v22.4s, v22.4s, v11.4s
-	FMOVQ F22, 16(R14)
 	FMOVQ 0(R10), F24
-	FMOVQ 640(R11), F25
-	WORD $0x4f86e338 // sdot v24.4s, v25.16b, v6.4b[0]
-	FMOVQ 656(R11), F26
-	WORD $0x4fa6e358 // sdot v24.4s, v26.16b, v6.4b[1]
-	FMOVQ 672(R11), F9
-	WORD $0x4f86e938 // sdot v24.4s, v9.16b, v6.4b[2]
-	FMOVQ 688(R11), F31
-	WORD $0x4fa6ebf8 // sdot v24.4s, v31.16b, v6.4b[3]
-	WORD $0x4eafd718 // fsub v24.4s, v24.4s, v15.4s
-	WORD $0x4f889318 // fmul v24.4s, v24.4s, v8.s[0]
-	FMOVQ 160(R11), F23
-	WORD $0x6e37df18 // fmul v24.4s, v24.4s, v23.4s
-	FMOVQ 0(R10), F17
-	FMOVQ 704(R11), F7
-	WORD $0x4f9ce0f1 // sdot v17.4s, v7.16b, v28.4b[0]
-	FMOVQ 720(R11), F12
-	WORD $0x4fbce191 // sdot v17.4s, v12.16b, v28.4b[1]
-	FMOVQ 736(R11), F14
-	WORD $0x4f9ce9d1 // sdot v17.4s, v14.16b, v28.4b[2]
-	FMOVQ 752(R11), F10
-	WORD $0x4fbce951 // sdot v17.4s, v10.16b, v28.4b[3]
-	WORD $0x4eb0d631 // fsub v17.4s, v17.4s, v16.4s
-	WORD $0x4fa89231 // fmul v17.4s, v17.4s, v8.s[1]
-	FMOVQ 224(R11), F27
-	WORD $0x6e3bde31 // fmul v17.4s, v17.4s, v27.4s
-	WORD $0x4e31d718 // fadd v24.4s, v24.4s, v17.4s
-	FMOVQ 32(R14), F13
-	WORD $0x4e38d5ad // fadd v13.4s, v13.4s, v24.4s
-	FMOVQ F13, 32(R14)
-	FMOVQ 0(R10), F30
-	FMOVQ 768(R11), F18
-	WORD $0x4f86e25e // sdot v30.4s, v18.16b, v6.4b[0]
-	FMOVQ 784(R11), F19
-	WORD $0x4fa6e27e // sdot v30.4s, v19.16b, v6.4b[1]
-	FMOVQ 800(R11), F20
-	WORD $0x4f86ea9e // sdot v30.4s, v20.16b, v6.4b[2]
-	FMOVQ 816(R11), F21
-	WORD $0x4fa6eabe // sdot v30.4s, v21.16b, v6.4b[3]
-	WORD $0x4eafd7de // fsub v30.4s, v30.4s, v15.4s
-	WORD $0x4f8893de // fmul v30.4s, v30.4s, v8.s[0]
-	FMOVQ 176(R11), F29
-	WORD $0x6e3ddfde // fmul v30.4s, v30.4s, v29.4s
+	FMOVQ 384(R11), F25
+	WORD $0x4f86e337 // sdot v23.4s, v25.16b, v6.4b[0]
+	WORD $0x4f91e338 // sdot v24.4s, v25.16b, v17.4b[0]
+	FMOVQ 400(R11), F26
+	WORD $0x4fa6e357 // sdot v23.4s, v26.16b, v6.4b[1]
+	WORD $0x4fb1e358 // sdot v24.4s, v26.16b, v17.4b[1]
+	FMOVQ 416(R11), F9
+	WORD $0x4f86e937 // sdot v23.4s, v9.16b, v6.4b[2]
+	WORD $0x4f91e938 // sdot v24.4s, v9.16b, v17.4b[2]
+	FMOVQ 432(R11), F31
+	WORD $0x4fa6ebf7 // sdot v23.4s, v31.16b, v6.4b[3]
+	WORD $0x4fb1ebf8 // sdot v24.4s, v31.16b, v17.4b[3]
+	WORD $0x4eafd6f7 // fsub v23.4s, v23.4s, v15.4s
+	WORD $0x4f8892f7 // fmul v23.4s, v23.4s, v8.s[0]
+	WORD $0x4eb5d718 // fsub v24.4s, v24.4s, v21.4s
+	WORD $0x4f939318 // fmul v24.4s, v24.4s, v19.s[0]
+	FMOVQ 128(R11), F7
+	WORD $0x6e27def7 // fmul v23.4s, v23.4s, v7.4s
+	WORD $0x6e27df18 // fmul v24.4s, v24.4s, v7.4s
 	FMOVQ 0(R10), F11
-	FMOVQ 832(R11), F22
-	WORD $0x4f9ce2cb // sdot v11.4s, v22.16b, v28.4b[0]
-	FMOVQ 848(R11), F25
-	WORD $0x4fbce32b // sdot v11.4s, v25.16b, v28.4b[1]
-	FMOVQ 864(R11), F26
-	WORD $0x4f9ceb4b // sdot v11.4s, v26.16b, v28.4b[2]
-	FMOVQ 880(R11), F9
-	WORD $0x4fbce92b // sdot v11.4s, v9.16b, v28.4b[3]
+	FMOVQ 0(R10), F12
+	FMOVQ 448(R11), F14
+	WORD $0x4f9ce1cb // sdot v11.4s, v14.16b, v28.4b[0]
+	WORD $0x4f92e1cc // sdot v12.4s, v14.16b, v18.4b[0]
+	FMOVQ 464(R11), F10
+	WORD $0x4fbce14b // sdot v11.4s, v10.16b, v28.4b[1]
+	WORD $0x4fb2e14c // sdot v12.4s, v10.16b, v18.4b[1]
+	FMOVQ 480(R11), F27
+	WORD $0x4f9ceb6b // sdot v11.4s, v27.16b, v28.4b[2]
+	WORD $0x4f92eb6c // sdot v12.4s, v27.16b, v18.4b[2]
+	FMOVQ 496(R11), F13
+	WORD $0x4fbce9ab // sdot v11.4s, v13.16b, v28.4b[3]
+	WORD $0x4fb2e9ac // sdot v12.4s, v13.16b, v18.4b[3]
 	WORD $0x4eb0d56b // fsub v11.4s, v11.4s, v16.4s
 	WORD $0x4fa8916b // fmul v11.4s, v11.4s, v8.s[1]
-	FMOVQ 240(R11), F31
-	WORD $0x6e3fdd6b // fmul v11.4s, v11.4s, v31.4s
-	WORD $0x4e2bd7de // fadd v30.4s, v30.4s, v11.4s
-	FMOVQ 48(R14), F23
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
-	FMOVQ F23, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row73
-	FMOVQ 256(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 384(R1), F12
-	VSHL $4, V12.B16, V14.B16
-	VAND V2.B16, V14.B16, V10.B16
-	VUSRA $2, V10.B16, V7.B16
-	FMOVQ F7, 384(R11)
+	WORD $0x4eb6d58c // fsub v12.4s, v12.4s, v22.4s
+	WORD $0x4fb3918c // fmul v12.4s, v12.4s, v19.s[1]
+	FMOVQ 192(R11), F29
+	WORD $0x6e3ddd6b // fmul v11.4s, v11.4s, v29.4s
+	WORD $0x6e3ddd8c // fmul v12.4s, v12.4s, v29.4s
+	WORD $0x4e2bd6f7 // fadd v23.4s, v23.4s, v11.4s
+	WORD $0x4e2cd718 // fadd v24.4s, v24.4s, v12.4s
+	FMOVQ 0(R14), F30
+	WORD $0x4e37d7de // fadd v30.4s, v30.4s, v23.4s
+	FMOVQ F30, 0(R14)
+	FMOVQ 0(R21), F20
+	WORD $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	FMOVQ F20, 0(R21)
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F26
+	FMOVQ 512(R11), F9
+	WORD $0x4f86e139 // sdot v25.4s, v9.16b, v6.4b[0]
+	WORD $0x4f91e13a // sdot v26.4s, v9.16b, v17.4b[0]
+	FMOVQ 528(R11), F31
+	WORD $0x4fa6e3f9 // sdot v25.4s, v31.16b, v6.4b[1]
+	WORD $0x4fb1e3fa // sdot v26.4s, v31.16b, v17.4b[1]
+	FMOVQ 544(R11), F7
+	WORD $0x4f86e8f9 // sdot v25.4s, v7.16b, v6.4b[2]
+	WORD $0x4f91e8fa // sdot v26.4s, v7.16b, v17.4b[2]
+	FMOVQ 560(R11), F14
+	WORD $0x4fa6e9d9 // sdot v25.4s, v14.16b, v6.4b[3]
+	WORD $0x4fb1e9da // sdot v26.4s, v14.16b, v17.4b[3]
+	WORD $0x4eafd739 // fsub v25.4s, v25.4s, v15.4s
+	WORD $0x4f889339 // fmul v25.4s, v25.4s, v8.s[0]
+	WORD $0x4eb5d75a // fsub v26.4s, v26.4s, v21.4s
+	WORD $0x4f93935a // fmul v26.4s, v26.4s, v19.s[0]
+	FMOVQ 144(R11), F10
+	WORD $0x6e2adf39 // fmul v25.4s, v25.4s, v10.4s
+	WORD $0x6e2adf5a // fmul v26.4s, v26.4s, v10.4s
+	FMOVQ 0(R10), F27
+	FMOVQ 0(R10), F13
+	FMOVQ 576(R11), F29
+	WORD $0x4f9ce3bb // sdot v27.4s, v29.16b, v28.4b[0]
+	WORD $0x4f92e3ad // sdot v13.4s, v29.16b, v18.4b[0]
+	FMOVQ 592(R11), F11
+	WORD $0x4fbce17b // sdot v27.4s, v11.16b, v28.4b[1]
+	WORD $0x4fb2e16d // sdot v13.4s, v11.16b, v18.4b[1]
+	FMOVQ 608(R11), F12
+	WORD $0x4f9ce99b // sdot v27.4s, v12.16b, v28.4b[2]
+	WORD $0x4f92e98d // sdot v13.4s, v12.16b, v18.4b[2]
+	FMOVQ 624(R11), F23
+	WORD $0x4fbceafb // sdot v27.4s, v23.16b, v28.4b[3]
+	WORD $0x4fb2eaed // sdot v13.4s, v23.16b, v18.4b[3]
+	WORD $0x4eb0d77b // fsub v27.4s, v27.4s, v16.4s
+	WORD $0x4fa8937b // fmul v27.4s, v27.4s, v8.s[1]
+	WORD $0x4eb6d5ad // fsub v13.4s, v13.4s, v22.4s
+	WORD $0x4fb391ad // fmul v13.4s, v13.4s, v19.s[1]
+	FMOVQ 208(R11), F30
+	WORD $0x6e3edf7b // fmul v27.4s, v27.4s, v30.4s
+	WORD $0x6e3eddad // fmul v13.4s, v13.4s, v30.4s
+	WORD $0x4e3bd739 // fadd v25.4s, v25.4s, v27.4s
+	WORD $0x4e2dd75a // fadd v26.4s, v26.4s, v13.4s
+	FMOVQ 16(R14), F24
+	WORD $0x4e39d718 // fadd v24.4s, v24.4s, v25.4s
+	FMOVQ F24, 16(R14)
+	FMOVQ 16(R21), F20
+	WORD $0x4e3ad694 // fadd v20.4s, v20.4s, v26.4s
+	FMOVQ F20, 16(R21)
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F31
+	FMOVQ 640(R11), F7
+	WORD $0x4f86e0e9 // sdot v9.4s, v7.16b, v6.4b[0]
+	WORD $0x4f91e0ff // sdot v31.4s, v7.16b, v17.4b[0]
+	FMOVQ 656(R11), F14
+	WORD $0x4fa6e1c9 // sdot v9.4s, v14.16b, v6.4b[1]
+	WORD $0x4fb1e1df // sdot v31.4s, v14.16b, v17.4b[1]
+	FMOVQ 672(R11), F10
+	WORD $0x4f86e949 // sdot v9.4s, v10.16b, v6.4b[2]
+	WORD $0x4f91e95f // sdot v31.4s, v10.16b, v17.4b[2]
+	FMOVQ 688(R11), F29
+	WORD $0x4fa6eba9 // sdot v9.4s, v29.16b, v6.4b[3]
+	WORD $0x4fb1ebbf // sdot v31.4s, v29.16b, v17.4b[3]
+	WORD $0x4eafd529 // fsub v9.4s, v9.4s, v15.4s
+	WORD $0x4f889129 // fmul v9.4s, v9.4s, v8.s[0]
+	WORD $0x4eb5d7ff // fsub v31.4s, v31.4s, v21.4s
+	WORD $0x4f9393ff // fmul v31.4s, v31.4s, v19.s[0]
+	FMOVQ 160(R11), F11
+	WORD $0x6e2bdd29 // fmul v9.4s, v9.4s, v11.4s
+	WORD $0x6e2bdfff // fmul v31.4s, v31.4s, v11.4s
+	FMOVQ 0(R10), F12
+	FMOVQ 0(R10), F23
+	FMOVQ 704(R11), F30
+	WORD $0x4f9ce3cc // sdot v12.4s, v30.16b, v28.4b[0]
+	WORD $0x4f92e3d7 // sdot v23.4s, v30.16b, v18.4b[0]
+	FMOVQ 720(R11), F27
+	WORD $0x4fbce36c // sdot v12.4s, v27.16b, v28.4b[1]
+	WORD $0x4fb2e377 // sdot v23.4s, v27.16b, v18.4b[1]
+	FMOVQ 736(R11), F13
+	WORD $0x4f9ce9ac // sdot v12.4s, v13.16b, v28.4b[2]
+	WORD $0x4f92e9b7 // sdot v23.4s, v13.16b, v18.4b[2]
+	FMOVQ 752(R11), F25
+	WORD $0x4fbceb2c // sdot v12.4s, v25.16b, v28.4b[3]
+	WORD $0x4fb2eb37 // sdot v23.4s, v25.16b, v18.4b[3]
+	WORD $0x4eb0d58c // fsub v12.4s, v12.4s, v16.4s
+	WORD $0x4fa8918c // fmul v12.4s, v12.4s, v8.s[1]
+	WORD $0x4eb6d6f7 // fsub v23.4s, v23.4s, v22.4s
+	WORD $0x4fb392f7 // fmul v23.4s, v23.4s, v19.s[1]
+	FMOVQ 224(R11), F24
+	WORD $0x6e38dd8c // fmul v12.4s, v12.4s, v24.4s
+	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
+	WORD $0x4e2cd529 // fadd v9.4s, v9.4s, v12.4s
+	WORD $0x4e37d7ff // fadd v31.4s, v31.4s, v23.4s
+	FMOVQ 32(R14), F26
+	WORD $0x4e29d75a // fadd v26.4s, v26.4s, v9.4s
+	FMOVQ F26, 32(R14)
+	FMOVQ 32(R21), F20
+	WORD $0x4e3fd694 // fadd v20.4s, v20.4s, v31.4s
+	FMOVQ F20, 32(R21)
+	FMOVQ 0(R10), F7
+	FMOVQ 0(R10), F14
+	FMOVQ 768(R11), F10
+	WORD $0x4f86e147 // sdot v7.4s, v10.16b, v6.4b[0]
+	WORD $0x4f91e14e // sdot v14.4s, v10.16b, v17.4b[0]
+	FMOVQ 784(R11), F29
+	WORD $0x4fa6e3a7 // sdot v7.4s, v29.16b, v6.4b[1]
+	WORD $0x4fb1e3ae // sdot v14.4s, v29.16b, v17.4b[1]
+	FMOVQ 800(R11), F11
+	WORD $0x4f86e967 // sdot v7.4s, v11.16b, v6.4b[2]
+	WORD $0x4f91e96e // sdot v14.4s, v11.16b, v17.4b[2]
+	FMOVQ 816(R11), F30
+	WORD $0x4fa6ebc7 // sdot v7.4s, v30.16b, v6.4b[3]
+	WORD $0x4fb1ebce // sdot v14.4s, v30.16b, v17.4b[3]
+	WORD $0x4eafd4e7 // fsub v7.4s, v7.4s, v15.4s
+	WORD $0x4f8890e7 // fmul v7.4s, v7.4s, v8.s[0]
+	WORD $0x4eb5d5ce // fsub v14.4s, v14.4s, v21.4s
+	WORD $0x4f9391ce // fmul v14.4s, v14.4s, v19.s[0]
+	FMOVQ 176(R11), F27
+	WORD $0x6e3bdce7 // fmul v7.4s, v7.4s, v27.4s
+	WORD $0x6e3bddce // fmul v14.4s, v14.4s, v27.4s
+	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F25
+	FMOVQ 832(R11), F24
+	WORD $0x4f9ce30d // sdot v13.4s, v24.16b, v28.4b[0]
+	WORD $0x4f92e319 // sdot v25.4s, v24.16b, v18.4b[0]
+	FMOVQ 848(R11), F12
+	WORD $0x4fbce18d // sdot v13.4s, v12.16b, v28.4b[1]
+	WORD $0x4fb2e199 // sdot v25.4s, v12.16b, v18.4b[1]
+	FMOVQ 864(R11), F23
+	WORD $0x4f9ceaed // sdot v13.4s, v23.16b, v28.4b[2]
+	WORD $0x4f92eaf9 // sdot v25.4s, v23.16b, v18.4b[2]
+	FMOVQ 880(R11), F9
+	WORD $0x4fbce92d // sdot v13.4s, v9.16b, v28.4b[3]
+	WORD $0x4fb2e939 // sdot v25.4s, v9.16b, v18.4b[3]
+	WORD $0x4eb0d5ad // fsub v13.4s, v13.4s, v16.4s
+	WORD $0x4fa891ad // fmul v13.4s, v13.4s, v8.s[1]
+	WORD $0x4eb6d739 // fsub v25.4s, v25.4s, v22.4s
+	WORD $0x4fb39339 // fmul v25.4s, v25.4s, v19.s[1]
+	FMOVQ 240(R11), F26
+	WORD $0x6e3addad // fmul v13.4s, v13.4s, v26.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e2dd4e7 // fadd v7.4s, v7.4s, v13.4s
+	WORD $0x4e39d5ce // fadd v14.4s, v14.4s, v25.4s
+	FMOVQ 48(R14), F31
+	WORD $0x4e27d7ff // fadd v31.4s, v31.4s, v7.4s
+	FMOVQ F31, 48(R14)
+	FMOVQ 48(R21), F20
+	WORD $0x4e2ed694 // fadd v20.4s, v20.4s, v14.4s
+	FMOVQ F20, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair73
+	FMOVQ 256(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 384(R1), F29
+	VSHL $4, V29.B16, V11.B16
+	VAND V2.B16, V11.B16, V30.B16
+	VUSRA $2, V30.B16, V10.B16
+	FMOVQ F10, 384(R11)
 	FMOVQ 256(R1), F27
 	VUSHR $2, V27.B16, V27.B16
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V14.B16, V17.B16
-	VUSRA $3, V17.B16, V27.B16
+	VAND V3.B16, V11.B16, V24.B16
+	VUSRA $3, V24.B16, V27.B16
 	FMOVQ F27, 400(R11)
-	FMOVQ 256(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V14.B16, V13.B16
-	VUSRA $4, V13.B16, V24.B16
-	FMOVQ F24, 416(R11)
-	FMOVQ 256(R1), F18
-	VUSHR $6, V18.B16, V18.B16
-	VAND V5.B16, V14.B16, V19.B16
-	VUSRA $5, V19.B16, V18.B16
-	FMOVQ F18, 432(R11)
-	FMOVQ 320(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V2.B16, V12.B16, V21.B16
-	VUSRA $2, V21.B16, V20.B16
-	FMOVQ F20, 448(R11)
-	FMOVQ 320(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V12.B16, V22.B16
-	VUSRA $3, V22.B16, V29.B16
-	FMOVQ F29, 464(R11)
-	FMOVQ 320(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V12.B16, V26.B16
-	VUSRA $4, V26.B16, V25.B16
-	FMOVQ F25, 480(R11)
-	FMOVQ 320(R1), F9
+	FMOVQ 256(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V4.B16, V11.B16, V23.B16
+	VUSRA $4, V23.B16, V12.B16
+	FMOVQ F12, 416(R11)
+	FMOVQ 256(R1), F9
 	VUSHR $6, V9.B16, V9.B16
-	VAND V5.B16, V12.B16, V31.B16
-	VUSRA $5, V31.B16, V9.B16
-	FMOVQ F9, 496(R11)
-	FMOVD 32(R1), F11
-	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
-	WORD $0x0e6b101e // saddw v30.4s, v0.4s, v11.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 0(R11), F23
-	WORD $0x6e37dfde // fmul v30.4s, v30.4s, v23.4s
-	FMOVQ F30, 128(R11)
-	FMOVD 48(R1), F6
-	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
-	WORD $0x0e66101c // saddw v28.4s, v0.4s, v6.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 0(R11), F8
-	WORD $0x6e28df9c // fmul v28.4s, v28.4s, v8.4s
-	FMOVQ F28, 192(R11)
-	FMOVQ 272(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 400(R1), F16
-	VSHL $4, V16.B16, V10.B16
-	VAND V2.B16, V10.B16, V7.B16
-	VUSRA $2, V7.B16, V15.B16
-	FMOVQ F15, 512(R11)
-	FMOVQ 272(R1), F17
-	VUSHR $2, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V10.B16, V27.B16
-	VUSRA $3, V27.B16, V17.B16
-	FMOVQ F17, 528(R11)
-	FMOVQ 272(R1), F13
-	VUSHR $4, V13.B16, V13.B16
+	VAND V5.B16, V11.B16, V26.B16
+	VUSRA $5, V26.B16, V9.B16
+	FMOVQ F9, 432(R11)
+	FMOVQ 320(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V10.B16, V24.B16
-	VUSRA $4, V24.B16, V13.B16
-	FMOVQ F13, 544(R11)
-	FMOVQ 272(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	VAND V5.B16, V10.B16, V18.B16
-	VUSRA $5, V18.B16, V19.B16
-	FMOVQ F19, 560(R11)
-	FMOVQ 336(R1), F21
+	VAND V2.B16, V29.B16, V25.B16
+	VUSRA $2, V25.B16, V13.B16
+	FMOVQ F13, 448(R11)
+	FMOVQ 320(R1), F7
+	VUSHR $2, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V3.B16, V29.B16, V31.B16
+	VUSRA $3, V31.B16, V7.B16
+	FMOVQ F7, 464(R11)
+	FMOVQ 320(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V29.B16, V20.B16
+	VUSRA $4, V20.B16, V14.B16
+	FMOVQ F14, 480(R11)
+	FMOVQ 320(R1), F6
+	VUSHR $6, V6.B16, V6.B16
+	VAND V5.B16, V29.B16, V28.B16
+	VUSRA $5, V28.B16, V6.B16
+	FMOVQ F6, 496(R11)
+	FMOVD 32(R1), F8
+	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
+	WORD $0x0e68100f // saddw v15.4s, v0.4s, v8.4h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	FMOVQ 0(R11), F16
+	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
+	FMOVQ F15, 128(R11)
+	FMOVD 48(R1), F17
+	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
+	WORD $0x0e711012 // saddw v18.4s, v0.4s, v17.4h
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	FMOVQ 0(R11), F19
+	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
+	FMOVQ F18, 192(R11)
+	FMOVQ 272(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	VAND V2.B16, V16.B16, V20.B16
-	VUSRA $2, V20.B16, V21.B16
-	FMOVQ F21, 576(R11)
-	FMOVQ 336(R1), F22
-	VUSHR $2, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V16.B16, V29.B16
-	VUSRA $3, V29.B16, V22.B16
-	FMOVQ F22, 592(R11)
-	FMOVQ 336(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V16.B16, V25.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 608(R11)
-	FMOVQ 336(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	VAND V5.B16, V16.B16, V12.B16
-	VUSRA $5, V12.B16, V14.B16
-	FMOVQ F14, 624(R11)
-	WORD $0x4e6b101f // saddw2 v31.4s, v0.4s, v11.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 16(R11), F9
-	WORD $0x6e29dfff // fmul v31.4s, v31.4s, v9.4s
-	FMOVQ F31, 144(R11)
-	WORD $0x4e661017 // saddw2 v23.4s, v0.4s, v6.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 16(R11), F30
-	WORD $0x6e3edef7 // fmul v23.4s, v23.4s, v30.4s
-	FMOVQ F23, 208(R11)
-	FMOVQ 288(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ 416(R1), F28
-	VSHL $4, V28.B16, V7.B16
-	VAND V2.B16, V7.B16, V15.B16
-	VUSRA $2, V15.B16, V8.B16
-	FMOVQ F8, 640(R11)
+	FMOVQ 400(R1), F22
+	VSHL $4, V22.B16, V30.B16
+	VAND V2.B16, V30.B16, V10.B16
+	VUSRA $2, V10.B16, V21.B16
+	FMOVQ F21, 512(R11)
+	FMOVQ 272(R1), F24
+	VUSHR $2, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V30.B16, V27.B16
+	VUSRA $3, V27.B16, V24.B16
+	FMOVQ F24, 528(R11)
+	FMOVQ 272(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V4.B16, V30.B16, V12.B16
+	VUSRA $4, V12.B16, V23.B16
+	FMOVQ F23, 544(R11)
+	FMOVQ 272(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	VAND V5.B16, V30.B16, V9.B16
+	VUSRA $5, V9.B16, V26.B16
+	FMOVQ F26, 560(R11)
+	FMOVQ 336(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V2.B16, V22.B16, V13.B16
+	VUSRA $2, V13.B16, V25.B16
+	FMOVQ F25, 576(R11)
+	FMOVQ 336(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V3.B16, V22.B16, V7.B16
+	VUSRA $3, V7.B16, V31.B16
+	FMOVQ F31, 592(R11)
+	FMOVQ 336(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V4.B16, V22.B16, V14.B16
+	VUSRA $4, V14.B16, V20.B16
+	FMOVQ F20, 608(R11)
+	FMOVQ 336(R1), F11
+	VUSHR $6, V11.B16, V11.B16
+	VAND V5.B16, V22.B16, V29.B16
+	VUSRA $5, V29.B16, V11.B16
+	FMOVQ F11, 624(R11)
+	WORD $0x4e68101c // saddw2 v28.4s, v0.4s, v8.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 16(R11), F6
+	WORD $0x6e26df9c // fmul v28.4s, v28.4s, v6.4s
+	FMOVQ F28, 144(R11)
+	WORD $0x4e711010 // saddw2 v16.4s, v0.4s, v17.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	FMOVQ 16(R11), F15
+	WORD $0x6e2fde10 // fmul v16.4s, v16.4s, v15.4s
+	FMOVQ F16, 208(R11)
+	FMOVQ 288(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 416(R1), F18
+	VSHL $4, V18.B16, V10.B16
+	VAND V2.B16, V10.B16, V21.B16
+	VUSRA $2, V21.B16, V19.B16
+	FMOVQ F19, 640(R11)
 	FMOVQ 288(R1), F27
 	VUSHR $2, V27.B16, V27.B16
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V7.B16, V17.B16
-	VUSRA $3, V17.B16, V27.B16
+	VAND V3.B16, V10.B16, V24.B16
+	VUSRA $3, V24.B16, V27.B16
 	FMOVQ F27, 656(R11)
-	FMOVQ 288(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V7.B16, V13.B16
-	VUSRA $4, V13.B16, V24.B16
-	FMOVQ F24, 672(R11)
-	FMOVQ 288(R1), F18
-	VUSHR $6, V18.B16, V18.B16
-	VAND V5.B16, V7.B16, V19.B16
-	VUSRA $5, V19.B16, V18.B16
-	FMOVQ F18, 688(R11)
-	FMOVQ 352(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V2.B16, V28.B16, V21.B16
-	VUSRA $2, V21.B16, V20.B16
-	FMOVQ F20, 704(R11)
-	FMOVQ 352(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V28.B16, V22.B16
-	VUSRA $3, V22.B16, V29.B16
-	FMOVQ F29, 720(R11)
-	FMOVQ 352(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V28.B16, V26.B16
-	VUSRA $4, V26.B16, V25.B16
-	FMOVQ F25, 736(R11)
-	FMOVQ 352(R1), F10
-	VUSHR $6, V10.B16, V10.B16
-	VAND V5.B16, V28.B16, V16.B16
-	VUSRA $5, V16.B16, V10.B16
-	FMOVQ F10, 752(R11)
-	FMOVD 40(R1), F12
-	WORD $0x0f08a58c // sshll v12.8h, v12.8b, #0
-	WORD $0x0e6c100e // saddw v14.4s, v0.4s, v12.4h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 32(R11), F11
-	WORD $0x6e2bddce // fmul v14.4s, v14.4s, v11.4s
-	FMOVQ F14, 160(R11)
-	FMOVD 56(R1), F9
-	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
-	WORD $0x0e69101f // saddw v31.4s, v0.4s, v9.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 32(R11), F6
-	WORD $0x6e26dfff // fmul v31.4s, v31.4s, v6.4s
-	FMOVQ F31, 224(R11)
-	FMOVQ 304(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 432(R1), F23
-	VSHL $4, V23.B16, V15.B16
-	VAND V2.B16, V15.B16, V8.B16
-	VUSRA $2, V8.B16, V30.B16
-	FMOVQ F30, 768(R11)
-	FMOVQ 304(R1), F17
-	VUSHR $2, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V15.B16, V27.B16
-	VUSRA $3, V27.B16, V17.B16
-	FMOVQ F17, 784(R11)
-	FMOVQ 304(R1), F13
-	VUSHR $4, V13.B16, V13.B16
+	FMOVQ 288(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V4.B16, V10.B16, V23.B16
+	VUSRA $4, V23.B16, V12.B16
+	FMOVQ F12, 672(R11)
+	FMOVQ 288(R1), F9
+	VUSHR $6, V9.B16, V9.B16
+	VAND V5.B16, V10.B16, V26.B16
+	VUSRA $5, V26.B16, V9.B16
+	FMOVQ F9, 688(R11)
+	FMOVQ 352(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V15.B16, V24.B16
-	VUSRA $4, V24.B16, V13.B16
-	FMOVQ F13, 800(R11)
-	FMOVQ 304(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	VAND V5.B16, V15.B16, V18.B16
-	VUSRA $5, V18.B16, V19.B16
-	FMOVQ F19, 816(R11)
-	FMOVQ 368(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V2.B16, V23.B16, V20.B16
-	VUSRA $2, V20.B16, V21.B16
-	FMOVQ F21, 832(R11)
-	FMOVQ 368(R1), F22
-	VUSHR $2, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V23.B16, V29.B16
-	VUSRA $3, V29.B16, V22.B16
-	FMOVQ F22, 848(R11)
-	FMOVQ 368(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V23.B16, V25.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 864(R11)
-	FMOVQ 368(R1), F7
-	VUSHR $6, V7.B16, V7.B16
-	VAND V5.B16, V23.B16, V28.B16
-	VUSRA $5, V28.B16, V7.B16
-	FMOVQ F7, 880(R11)
-	WORD $0x4e6c1010 // saddw2 v16.4s, v0.4s, v12.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 48(R11), F10
-	WORD $0x6e2ade10 // fmul v16.4s, v16.4s, v10.4s
-	FMOVQ F16, 176(R11)
-	WORD $0x4e69100b // saddw2 v11.4s, v0.4s, v9.8h
+	VAND V2.B16, V18.B16, V25.B16
+	VUSRA $2, V25.B16, V13.B16
+	FMOVQ F13, 704(R11)
+	FMOVQ 352(R1), F7
+	VUSHR $2, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V3.B16, V18.B16, V31.B16
+	VUSRA $3, V31.B16, V7.B16
+	FMOVQ F7, 720(R11)
+	FMOVQ 352(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V18.B16, V20.B16
+	VUSRA $4, V20.B16, V14.B16
+	FMOVQ F14, 736(R11)
+	FMOVQ 352(R1), F30
+	VUSHR $6, V30.B16, V30.B16
+	VAND V5.B16, V18.B16, V22.B16
+	VUSRA $5, V22.B16, V30.B16
+	FMOVQ F30, 752(R11)
+	FMOVD 40(R1), F29
+	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
+	WORD $0x0e7d100b // saddw v11.4s, v0.4s, v29.4h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 48(R11), F14
-	WORD $0x6e2edd6b // fmul v11.4s, v11.4s, v14.4s
-	FMOVQ F11, 240(R11)
+	FMOVQ 32(R11), F8
+	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
+	FMOVQ F11, 160(R11)
+	FMOVD 56(R1), F6
+	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
+	WORD $0x0e66101c // saddw v28.4s, v0.4s, v6.4h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 32(R11), F17
+	WORD $0x6e31df9c // fmul v28.4s, v28.4s, v17.4s
+	FMOVQ F28, 224(R11)
+	FMOVQ 304(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ 432(R1), F16
+	VSHL $4, V16.B16, V21.B16
+	VAND V2.B16, V21.B16, V19.B16
+	VUSRA $2, V19.B16, V15.B16
+	FMOVQ F15, 768(R11)
+	FMOVQ 304(R1), F24
+	VUSHR $2, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V21.B16, V27.B16
+	VUSRA $3, V27.B16, V24.B16
+	FMOVQ F24, 784(R11)
+	FMOVQ 304(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V4.B16, V21.B16, V12.B16
+	VUSRA $4, V12.B16, V23.B16
+	FMOVQ F23, 800(R11)
+	FMOVQ 304(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	VAND V5.B16, V21.B16, V9.B16
+	VUSRA $5, V9.B16, V26.B16
+	FMOVQ F26, 816(R11)
+	FMOVQ 368(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V2.B16, V16.B16, V13.B16
+	VUSRA $2, V13.B16, V25.B16
+	FMOVQ F25, 832(R11)
+	FMOVQ 368(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V3.B16, V16.B16, V7.B16
+	VUSRA $3, V7.B16, V31.B16
+	FMOVQ F31, 848(R11)
+	FMOVQ 368(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V4.B16, V16.B16, V14.B16
+	VUSRA $4, V14.B16, V20.B16
+	FMOVQ F20, 864(R11)
+	FMOVQ 368(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V16.B16, V18.B16
+	VUSRA $5, V18.B16, V10.B16
+	FMOVQ F10, 880(R11)
+	WORD $0x4e7d1016 // saddw2 v22.4s, v0.4s, v29.8h
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	FMOVQ 48(R11), F30
+	WORD $0x6e3eded6 // fmul v22.4s, v22.4s, v30.4s
+	FMOVQ F22, 176(R11)
+	WORD $0x4e661008 // saddw2 v8.4s, v0.4s, v6.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 48(R11), F11
+	WORD $0x6e2bdd08 // fmul v8.4s, v8.4s, v11.4s
+	FMOVQ F8, 240(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row74:
-	FMOVQ 0(R13), F6
-	FMOVQ 16(R13), F31
-	FMOVQ 32(R13), F8
-	VSHL $2, V8.S4, V30.S4
-	VSUB V30.S4, V0.S4, V30.S4
-	VDUP V30.S[2], V27.S4
-	VDUP V30.S[3], V17.S4
-	FMOVQ 0(R10), F24
-	FMOVQ 384(R11), F13
-	WORD $0x4f86e1b8 // sdot v24.4s, v13.16b, v6.4b[0]
-	FMOVQ 400(R11), F18
-	WORD $0x4fa6e258 // sdot v24.4s, v18.16b, v6.4b[1]
-	FMOVQ 416(R11), F19
-	WORD $0x4f86ea78 // sdot v24.4s, v19.16b, v6.4b[2]
-	FMOVQ 432(R11), F20
-	WORD $0x4fa6ea98 // sdot v24.4s, v20.16b, v6.4b[3]
-	WORD $0x4ebbd718 // fsub v24.4s, v24.4s, v27.4s
-	WORD $0x4f889318 // fmul v24.4s, v24.4s, v8.s[0]
-	FMOVQ 128(R11), F21
-	WORD $0x6e35df18 // fmul v24.4s, v24.4s, v21.4s
-	FMOVQ 0(R10), F29
-	FMOVQ 448(R11), F22
-	WORD $0x4f9fe2dd // sdot v29.4s, v22.16b, v31.4b[0]
-	FMOVQ 464(R11), F25
-	WORD $0x4fbfe33d // sdot v29.4s, v25.16b, v31.4b[1]
-	FMOVQ 480(R11), F26
-	WORD $0x4f9feb5d // sdot v29.4s, v26.16b, v31.4b[2]
-	FMOVQ 496(R11), F15
-	WORD $0x4fbfe9fd // sdot v29.4s, v15.16b, v31.4b[3]
-	WORD $0x4eb1d7bd // fsub v29.4s, v29.4s, v17.4s
-	WORD $0x4fa893bd // fmul v29.4s, v29.4s, v8.s[1]
-	FMOVQ 192(R11), F23
-	WORD $0x6e37dfbd // fmul v29.4s, v29.4s, v23.4s
-	WORD $0x4e3dd718 // fadd v24.4s, v24.4s, v29.4s
-	FMOVQ 0(R14), F28
-	WORD $0x4e38d79c // fadd v28.4s, v28.4s, v24.4s
-	FMOVQ F28, 0(R14)
+pair74:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
+	FMOVQ 0(R13), F17
+	FMOVQ 16(R13), F28
+	FMOVQ 32(R13), F19
+	VSHL $2, V19.S4, V15.S4
+	VSUB V15.S4, V0.S4, V15.S4
+	VDUP V15.S[2], V27.S4
+	VDUP V15.S[3], V24.S4
+	FMOVQ 0(R20), F12
+	FMOVQ 16(R20), F23
+	FMOVQ 32(R20), F9
+	VSHL $2, V9.S4, V26.S4
+	VSUB V26.S4, V0.S4, V26.S4
+	VDUP V26.S[2], V13.S4
+	VDUP V26.S[3], V25.S4
 	FMOVQ 0(R10), F7
-	FMOVQ 512(R11), F12
-	WORD $0x4f86e187 // sdot v7.4s, v12.16b, v6.4b[0]
-	FMOVQ 528(R11), F10
-	WORD $0x4fa6e147 // sdot v7.4s, v10.16b, v6.4b[1]
-	FMOVQ 544(R11), F16
-	WORD $0x4f86ea07 // sdot v7.4s, v16.16b, v6.4b[2]
-	FMOVQ 560(R11), F9
-	WORD $0x4fa6e927 // sdot v7.4s, v9.16b, v6.4b[3]
+	FMOVQ 0(R10), F31
+	FMOVQ 384(R11), F14
+	WORD $0x4f91e1c7 // sdot v7.4s, v14.16b, v17.4b[0]
+	WORD $0x4f8ce1df // sdot v31.4s, v14.16b, v12.4b[0]
+	FMOVQ 400(R11), F20
+	WORD $0x4fb1e287 // sdot v7.4s, v20.16b, v17.4b[1]
+	WORD $0x4face29f // sdot v31.4s, v20.16b, v12.4b[1]
+	FMOVQ 416(R11), F21
+	WORD $0x4f91eaa7 // sdot v7.4s, v21.16b, v17.4b[2]
+	WORD $0x4f8ceabf // sdot v31.4s, v21.16b, v12.4b[2]
+	FMOVQ 432(R11), F16
+	WORD $0x4fb1ea07 // sdot v7.4s, v16.16b, v17.4b[3]
+	WORD $0x4facea1f // sdot v31.4s, v16.16b, v12.4b[3]
 	WORD $0x4ebbd4e7 // fsub v7.4s, v7.4s, v27.4s
-	WORD $0x4f8890e7 // fmul v7.4s, v7.4s, v8.s[0]
-	FMOVQ 144(R11), F14
-	WORD $0x6e2edce7 // fmul v7.4s, v7.4s, v14.4s
+	WORD $0x4f9390e7 // fmul v7.4s, v7.4s, v19.s[0]
+	WORD $0x4eadd7ff // fsub v31.4s, v31.4s, v13.4s
+	WORD $0x4f8993ff // fmul v31.4s, v31.4s, v9.s[0]
+	FMOVQ 128(R11), F18
+	WORD $0x6e32dce7 // fmul v7.4s, v7.4s, v18.4s
+	WORD $0x6e32dfff // fmul v31.4s, v31.4s, v18.4s
+	FMOVQ 0(R10), F10
+	FMOVQ 0(R10), F29
+	FMOVQ 448(R11), F30
+	WORD $0x4f9ce3ca // sdot v10.4s, v30.16b, v28.4b[0]
+	WORD $0x4f97e3dd // sdot v29.4s, v30.16b, v23.4b[0]
+	FMOVQ 464(R11), F22
+	WORD $0x4fbce2ca // sdot v10.4s, v22.16b, v28.4b[1]
+	WORD $0x4fb7e2dd // sdot v29.4s, v22.16b, v23.4b[1]
+	FMOVQ 480(R11), F6
+	WORD $0x4f9ce8ca // sdot v10.4s, v6.16b, v28.4b[2]
+	WORD $0x4f97e8dd // sdot v29.4s, v6.16b, v23.4b[2]
+	FMOVQ 496(R11), F11
+	WORD $0x4fbce96a // sdot v10.4s, v11.16b, v28.4b[3]
+	WORD $0x4fb7e97d // sdot v29.4s, v11.16b, v23.4b[3]
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4fb3914a // fmul v10.4s, v10.4s, v19.s[1]
+	WORD $0x4eb9d7bd // fsub v29.4s, v29.4s, v25.4s
+	WORD $0x4fa993bd // fmul v29.4s, v29.4s, v9.s[1]
+	FMOVQ 192(R11), F8
+	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
+	WORD $0x6e28dfbd // fmul v29.4s, v29.4s, v8.4s
+	WORD $0x4e2ad4e7 // fadd v7.4s, v7.4s, v10.4s
+	WORD $0x4e3dd7ff // fadd v31.4s, v31.4s, v29.4s
+	FMOVQ 0(R14), F15
+	WORD $0x4e27d5ef // fadd v15.4s, v15.4s, v7.4s
+	FMOVQ F15, 0(R14)
+	FMOVQ 0(R21), F26
+	WORD $0x4e3fd75a // fadd v26.4s, v26.4s, v31.4s
+	FMOVQ F26, 0(R21)
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F20
+	FMOVQ 512(R11), F21
+	WORD $0x4f91e2ae // sdot v14.4s, v21.16b, v17.4b[0]
+	WORD $0x4f8ce2b4 // sdot v20.4s, v21.16b, v12.4b[0]
+	FMOVQ 528(R11), F16
+	WORD $0x4fb1e20e // sdot v14.4s, v16.16b, v17.4b[1]
+	WORD $0x4face214 // sdot v20.4s, v16.16b, v12.4b[1]
+	FMOVQ 544(R11), F18
+	WORD $0x4f91ea4e // sdot v14.4s, v18.16b, v17.4b[2]
+	WORD $0x4f8cea54 // sdot v20.4s, v18.16b, v12.4b[2]
+	FMOVQ 560(R11), F30
+	WORD $0x4fb1ebce // sdot v14.4s, v30.16b, v17.4b[3]
+	WORD $0x4facebd4 // sdot v20.4s, v30.16b, v12.4b[3]
+	WORD $0x4ebbd5ce // fsub v14.4s, v14.4s, v27.4s
+	WORD $0x4f9391ce // fmul v14.4s, v14.4s, v19.s[0]
+	WORD $0x4eadd694 // fsub v20.4s, v20.4s, v13.4s
+	WORD $0x4f899294 // fmul v20.4s, v20.4s, v9.s[0]
+	FMOVQ 144(R11), F22
+	WORD $0x6e36ddce // fmul v14.4s, v14.4s, v22.4s
+	WORD $0x6e36de94 // fmul v20.4s, v20.4s, v22.4s
+	FMOVQ 0(R10), F6
 	FMOVQ 0(R10), F11
-	FMOVQ 576(R11), F30
-	WORD $0x4f9fe3cb // sdot v11.4s, v30.16b, v31.4b[0]
-	FMOVQ 592(R11), F13
-	WORD $0x4fbfe1ab // sdot v11.4s, v13.16b, v31.4b[1]
-	FMOVQ 608(R11), F18
-	WORD $0x4f9fea4b // sdot v11.4s, v18.16b, v31.4b[2]
-	FMOVQ 624(R11), F19
-	WORD $0x4fbfea6b // sdot v11.4s, v19.16b, v31.4b[3]
-	WORD $0x4eb1d56b // fsub v11.4s, v11.4s, v17.4s
-	WORD $0x4fa8916b // fmul v11.4s, v11.4s, v8.s[1]
-	FMOVQ 208(R11), F20
-	WORD $0x6e34dd6b // fmul v11.4s, v11.4s, v20.4s
-	WORD $0x4e2bd4e7 // fadd v7.4s, v7.4s, v11.4s
-	FMOVQ 16(R14), F21
-	WORD $0x4e27d6b5 // fadd v21.4s, v21.4s, v7.4s
-	FMOVQ F21, 16(R14)
-	FMOVQ 0(R10), F22
-	FMOVQ 640(R11), F25
-	WORD $0x4f86e336 // sdot v22.4s, v25.16b, v6.4b[0]
-	FMOVQ 656(R11), F26
-	WORD $0x4fa6e356 // sdot v22.4s, v26.16b, v6.4b[1]
-	FMOVQ 672(R11), F15
-	WORD $0x4f86e9f6 // sdot v22.4s, v15.16b, v6.4b[2]
-	FMOVQ 688(R11), F23
-	WORD $0x4fa6eaf6 // sdot v22.4s, v23.16b, v6.4b[3]
-	WORD $0x4ebbd6d6 // fsub v22.4s, v22.4s, v27.4s
-	WORD $0x4f8892d6 // fmul v22.4s, v22.4s, v8.s[0]
-	FMOVQ 160(R11), F29
-	WORD $0x6e3dded6 // fmul v22.4s, v22.4s, v29.4s
-	FMOVQ 0(R10), F24
-	FMOVQ 704(R11), F28
-	WORD $0x4f9fe398 // sdot v24.4s, v28.16b, v31.4b[0]
-	FMOVQ 720(R11), F12
-	WORD $0x4fbfe198 // sdot v24.4s, v12.16b, v31.4b[1]
-	FMOVQ 736(R11), F10
-	WORD $0x4f9fe958 // sdot v24.4s, v10.16b, v31.4b[2]
-	FMOVQ 752(R11), F16
-	WORD $0x4fbfea18 // sdot v24.4s, v16.16b, v31.4b[3]
-	WORD $0x4eb1d718 // fsub v24.4s, v24.4s, v17.4s
-	WORD $0x4fa89318 // fmul v24.4s, v24.4s, v8.s[1]
-	FMOVQ 224(R11), F9
-	WORD $0x6e29df18 // fmul v24.4s, v24.4s, v9.4s
-	WORD $0x4e38d6d6 // fadd v22.4s, v22.4s, v24.4s
-	FMOVQ 32(R14), F14
-	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
-	FMOVQ F14, 32(R14)
-	FMOVQ 0(R10), F30
-	FMOVQ 768(R11), F13
-	WORD $0x4f86e1be // sdot v30.4s, v13.16b, v6.4b[0]
-	FMOVQ 784(R11), F18
-	WORD $0x4fa6e25e // sdot v30.4s, v18.16b, v6.4b[1]
-	FMOVQ 800(R11), F19
-	WORD $0x4f86ea7e // sdot v30.4s, v19.16b, v6.4b[2]
-	FMOVQ 816(R11), F20
-	WORD $0x4fa6ea9e // sdot v30.4s, v20.16b, v6.4b[3]
-	WORD $0x4ebbd7de // fsub v30.4s, v30.4s, v27.4s
-	WORD $0x4f8893de // fmul v30.4s, v30.4s, v8.s[0]
-	FMOVQ 176(R11), F11
-	WORD $0x6e2bdfde // fmul v30.4s, v30.4s, v11.4s
+	FMOVQ 576(R11), F8
+	WORD $0x4f9ce106 // sdot v6.4s, v8.16b, v28.4b[0]
+	WORD $0x4f97e10b // sdot v11.4s, v8.16b, v23.4b[0]
+	FMOVQ 592(R11), F10
+	WORD $0x4fbce146 // sdot v6.4s, v10.16b, v28.4b[1]
+	WORD $0x4fb7e14b // sdot v11.4s, v10.16b, v23.4b[1]
+	FMOVQ 608(R11), F29
+	WORD $0x4f9ceba6 // sdot v6.4s, v29.16b, v28.4b[2]
+	WORD $0x4f97ebab // sdot v11.4s, v29.16b, v23.4b[2]
+	FMOVQ 624(R11), F7
+	WORD $0x4fbce8e6 // sdot v6.4s, v7.16b, v28.4b[3]
+	WORD $0x4fb7e8eb // sdot v11.4s, v7.16b, v23.4b[3]
+	WORD $0x4eb8d4c6 // fsub v6.4s, v6.4s, v24.4s
+	WORD $0x4fb390c6 // fmul v6.4s, v6.4s, v19.s[1]
+	WORD $0x4eb9d56b // fsub v11.4s, v11.4s, v25.4s
+	WORD $0x4fa9916b // fmul v11.4s, v11.4s, v9.s[1]
+	FMOVQ 208(R11), F15
+	WORD $0x6e2fdcc6 // fmul v6.4s, v6.4s, v15.4s
+	WORD $0x6e2fdd6b // fmul v11.4s, v11.4s, v15.4s
+	WORD $0x4e26d5ce // fadd v14.4s, v14.4s, v6.4s
+	WORD $0x4e2bd694 // fadd v20.4s, v20.4s, v11.4s
+	FMOVQ 16(R14), F31
+	WORD $0x4e2ed7ff // fadd v31.4s, v31.4s, v14.4s
+	FMOVQ F31, 16(R14)
+	FMOVQ 16(R21), F26
+	WORD $0x4e34d75a // fadd v26.4s, v26.4s, v20.4s
+	FMOVQ F26, 16(R21)
+	FMOVQ 0(R10), F21
+	FMOVQ 0(R10), F16
+	FMOVQ 640(R11), F18
+	WORD $0x4f91e255 // sdot v21.4s, v18.16b, v17.4b[0]
+	WORD $0x4f8ce250 // sdot v16.4s, v18.16b, v12.4b[0]
+	FMOVQ 656(R11), F30
+	WORD $0x4fb1e3d5 // sdot v21.4s, v30.16b, v17.4b[1]
+	WORD $0x4face3d0 // sdot v16.4s, v30.16b, v12.4b[1]
+	FMOVQ 672(R11), F22
+	WORD $0x4f91ead5 // sdot v21.4s, v22.16b, v17.4b[2]
+	WORD $0x4f8cead0 // sdot v16.4s, v22.16b, v12.4b[2]
+	FMOVQ 688(R11), F8
+	WORD $0x4fb1e915 // sdot v21.4s, v8.16b, v17.4b[3]
+	WORD $0x4face910 // sdot v16.4s, v8.16b, v12.4b[3]
+	WORD $0x4ebbd6b5 // fsub v21.4s, v21.4s, v27.4s
+	WORD $0x4f9392b5 // fmul v21.4s, v21.4s, v19.s[0]
+	WORD $0x4eadd610 // fsub v16.4s, v16.4s, v13.4s
+	WORD $0x4f899210 // fmul v16.4s, v16.4s, v9.s[0]
+	FMOVQ 160(R11), F10
+	WORD $0x6e2adeb5 // fmul v21.4s, v21.4s, v10.4s
+	WORD $0x6e2ade10 // fmul v16.4s, v16.4s, v10.4s
+	FMOVQ 0(R10), F29
 	FMOVQ 0(R10), F7
-	FMOVQ 832(R11), F21
-	WORD $0x4f9fe2a7 // sdot v7.4s, v21.16b, v31.4b[0]
-	FMOVQ 848(R11), F25
-	WORD $0x4fbfe327 // sdot v7.4s, v25.16b, v31.4b[1]
-	FMOVQ 864(R11), F26
-	WORD $0x4f9feb47 // sdot v7.4s, v26.16b, v31.4b[2]
-	FMOVQ 880(R11), F15
-	WORD $0x4fbfe9e7 // sdot v7.4s, v15.16b, v31.4b[3]
-	WORD $0x4eb1d4e7 // fsub v7.4s, v7.4s, v17.4s
-	WORD $0x4fa890e7 // fmul v7.4s, v7.4s, v8.s[1]
-	FMOVQ 240(R11), F23
-	WORD $0x6e37dce7 // fmul v7.4s, v7.4s, v23.4s
-	WORD $0x4e27d7de // fadd v30.4s, v30.4s, v7.4s
-	FMOVQ 48(R14), F29
-	WORD $0x4e3ed7bd // fadd v29.4s, v29.4s, v30.4s
-	FMOVQ F29, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row74
+	FMOVQ 704(R11), F15
+	WORD $0x4f9ce1fd // sdot v29.4s, v15.16b, v28.4b[0]
+	WORD $0x4f97e1e7 // sdot v7.4s, v15.16b, v23.4b[0]
+	FMOVQ 720(R11), F6
+	WORD $0x4fbce0dd // sdot v29.4s, v6.16b, v28.4b[1]
+	WORD $0x4fb7e0c7 // sdot v7.4s, v6.16b, v23.4b[1]
+	FMOVQ 736(R11), F11
+	WORD $0x4f9ce97d // sdot v29.4s, v11.16b, v28.4b[2]
+	WORD $0x4f97e967 // sdot v7.4s, v11.16b, v23.4b[2]
+	FMOVQ 752(R11), F14
+	WORD $0x4fbce9dd // sdot v29.4s, v14.16b, v28.4b[3]
+	WORD $0x4fb7e9c7 // sdot v7.4s, v14.16b, v23.4b[3]
+	WORD $0x4eb8d7bd // fsub v29.4s, v29.4s, v24.4s
+	WORD $0x4fb393bd // fmul v29.4s, v29.4s, v19.s[1]
+	WORD $0x4eb9d4e7 // fsub v7.4s, v7.4s, v25.4s
+	WORD $0x4fa990e7 // fmul v7.4s, v7.4s, v9.s[1]
+	FMOVQ 224(R11), F31
+	WORD $0x6e3fdfbd // fmul v29.4s, v29.4s, v31.4s
+	WORD $0x6e3fdce7 // fmul v7.4s, v7.4s, v31.4s
+	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
+	WORD $0x4e27d610 // fadd v16.4s, v16.4s, v7.4s
+	FMOVQ 32(R14), F20
+	WORD $0x4e35d694 // fadd v20.4s, v20.4s, v21.4s
+	FMOVQ F20, 32(R14)
+	FMOVQ 32(R21), F26
+	WORD $0x4e30d75a // fadd v26.4s, v26.4s, v16.4s
+	FMOVQ F26, 32(R21)
+	FMOVQ 0(R10), F18
+	FMOVQ 0(R10), F30
+	FMOVQ 768(R11), F22
+	WORD $0x4f91e2d2 // sdot v18.4s, v22.16b, v17.4b[0]
+	WORD $0x4f8ce2de // sdot v30.4s, v22.16b, v12.4b[0]
+	FMOVQ 784(R11), F8
+	WORD $0x4fb1e112 // sdot v18.4s, v8.16b, v17.4b[1]
+	WORD $0x4face11e // sdot v30.4s, v8.16b, v12.4b[1]
+	FMOVQ 800(R11), F10
+	WORD $0x4f91e952 // sdot v18.4s, v10.16b, v17.4b[2]
+	WORD $0x4f8ce95e // sdot v30.4s, v10.16b, v12.4b[2]
+	FMOVQ 816(R11), F15
+	WORD $0x4fb1e9f2 // sdot v18.4s, v15.16b, v17.4b[3]
+	WORD $0x4face9fe // sdot v30.4s, v15.16b, v12.4b[3]
+	WORD $0x4ebbd652 // fsub v18.4s, v18.4s, v27.4s
+	WORD $0x4f939252 // fmul v18.4s, v18.4s, v19.s[0]
+	WORD $0x4eadd7de // fsub v30.4s, v30.4s, v13.4s
+	WORD $0x4f8993de // fmul v30.4s, v30.4s, v9.s[0]
+	FMOVQ 176(R11), F6
+	WORD $0x6e26de52 // fmul v18.4s, v18.4s, v6.4s
+	WORD $0x6e26dfde // fmul v30.4s, v30.4s, v6.4s
+	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F14
+	FMOVQ 832(R11), F31
+	WORD $0x4f9ce3eb // sdot v11.4s, v31.16b, v28.4b[0]
+	WORD $0x4f97e3ee // sdot v14.4s, v31.16b, v23.4b[0]
+	FMOVQ 848(R11), F29
+	WORD $0x4fbce3ab // sdot v11.4s, v29.16b, v28.4b[1]
+	WORD $0x4fb7e3ae // sdot v14.4s, v29.16b, v23.4b[1]
+	FMOVQ 864(R11), F7
+	WORD $0x4f9ce8eb // sdot v11.4s, v7.16b, v28.4b[2]
+	WORD $0x4f97e8ee // sdot v14.4s, v7.16b, v23.4b[2]
+	FMOVQ 880(R11), F21
+	WORD $0x4fbceaab // sdot v11.4s, v21.16b, v28.4b[3]
+	WORD $0x4fb7eaae // sdot v14.4s, v21.16b, v23.4b[3]
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4fb3916b // fmul v11.4s, v11.4s, v19.s[1]
+	WORD $0x4eb9d5ce // fsub v14.4s, v14.4s, v25.4s
+	WORD $0x4fa991ce // fmul v14.4s, v14.4s, v9.s[1]
+	FMOVQ 240(R11), F20
+	WORD $0x6e34dd6b // fmul v11.4s, v11.4s, v20.4s
+	WORD $0x6e34ddce // fmul v14.4s, v14.4s, v20.4s
+	WORD $0x4e2bd652 // fadd v18.4s, v18.4s, v11.4s
+	WORD $0x4e2ed7de // fadd v30.4s, v30.4s, v14.4s
+	FMOVQ 48(R14), F16
+	WORD $0x4e32d610 // fadd v16.4s, v16.4s, v18.4s
+	FMOVQ F16, 48(R14)
+	FMOVQ 48(R21), F26
+	WORD $0x4e3ed75a // fadd v26.4s, v26.4s, v30.4s
+	FMOVQ F26, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair74
 	ADD $448, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -8606,423 +9754,613 @@ pair83:
 	WORD $0x6e24de73 // fmul v19.4s, v19.4s, v4.4s
 	FMOVQ F19, 304(R11)
 	MOVD 64(R0), R12
-	MOVD R2, R13
+	ADD $0, R2, R13
 	MOVD R3, R14
-row85:
+pair85:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
 	FMOVQ 0(R13), F3
 	FMOVQ 16(R13), F22
 	FMOVQ 32(R13), F6
 	FMOVD 48(R13), F5
 	WORD $0x7e30d8a5 // faddp s5, v5.2s
-	FMOVQ 0(R10), F7
-	FMOVQ 384(R11), F8
-	WORD $0x4f83e107 // sdot v7.4s, v8.16b, v3.4b[0]
-	FMOVQ 400(R11), F9
-	WORD $0x4fa3e127 // sdot v7.4s, v9.16b, v3.4b[1]
-	FMOVQ 416(R11), F10
-	WORD $0x4f83e947 // sdot v7.4s, v10.16b, v3.4b[2]
-	FMOVQ 432(R11), F11
-	WORD $0x4fa3e967 // sdot v7.4s, v11.16b, v3.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4f8690e7 // fmul v7.4s, v7.4s, v6.s[0]
+	FMOVQ 0(R20), F7
+	FMOVQ 16(R20), F8
+	FMOVQ 32(R20), F9
+	FMOVD 48(R20), F10
+	WORD $0x7e30d94a // faddp s10, v10.2s
+	FMOVQ 0(R10), F11
 	FMOVQ 0(R10), F12
-	FMOVQ 448(R11), F13
-	WORD $0x4f96e1ac // sdot v12.4s, v13.16b, v22.4b[0]
-	FMOVQ 464(R11), F14
-	WORD $0x4fb6e1cc // sdot v12.4s, v14.16b, v22.4b[1]
-	FMOVQ 480(R11), F17
-	WORD $0x4f96ea2c // sdot v12.4s, v17.16b, v22.4b[2]
-	FMOVQ 496(R11), F16
-	WORD $0x4fb6ea0c // sdot v12.4s, v16.16b, v22.4b[3]
+	FMOVQ 384(R11), F13
+	WORD $0x4f83e1ab // sdot v11.4s, v13.16b, v3.4b[0]
+	WORD $0x4f87e1ac // sdot v12.4s, v13.16b, v7.4b[0]
+	FMOVQ 400(R11), F14
+	WORD $0x4fa3e1cb // sdot v11.4s, v14.16b, v3.4b[1]
+	WORD $0x4fa7e1cc // sdot v12.4s, v14.16b, v7.4b[1]
+	FMOVQ 416(R11), F17
+	WORD $0x4f83ea2b // sdot v11.4s, v17.16b, v3.4b[2]
+	WORD $0x4f87ea2c // sdot v12.4s, v17.16b, v7.4b[2]
+	FMOVQ 432(R11), F16
+	WORD $0x4fa3ea0b // sdot v11.4s, v16.16b, v3.4b[3]
+	WORD $0x4fa7ea0c // sdot v12.4s, v16.16b, v7.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f86916b // fmul v11.4s, v11.4s, v6.s[0]
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fa6918c // fmul v12.4s, v12.4s, v6.s[1]
-	WORD $0x4e2cd4e7 // fadd v7.4s, v7.4s, v12.4s
-	FMOVQ 128(R11), F20
-	WORD $0x6e34dce7 // fmul v7.4s, v7.4s, v20.4s
-	FMOVQ 0(R14), F21
-	WORD $0x4e27d6b5 // fadd v21.4s, v21.4s, v7.4s
-	FMOVQ 256(R11), F24
-	WORD $0x4f859318 // fmul v24.4s, v24.4s, v5.s[0]
-	WORD $0x4eb8d6b5 // fsub v21.4s, v21.4s, v24.4s
-	FMOVQ F21, 0(R14)
-	FMOVQ 0(R10), F23
-	FMOVQ 512(R11), F25
-	WORD $0x4f83e337 // sdot v23.4s, v25.16b, v3.4b[0]
-	FMOVQ 528(R11), F26
-	WORD $0x4fa3e357 // sdot v23.4s, v26.16b, v3.4b[1]
-	FMOVQ 544(R11), F27
-	WORD $0x4f83eb77 // sdot v23.4s, v27.16b, v3.4b[2]
-	FMOVQ 560(R11), F28
-	WORD $0x4fa3eb97 // sdot v23.4s, v28.16b, v3.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f8692f7 // fmul v23.4s, v23.4s, v6.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 576(R11), F30
-	WORD $0x4f96e3dd // sdot v29.4s, v30.16b, v22.4b[0]
-	FMOVQ 592(R11), F15
-	WORD $0x4fb6e1fd // sdot v29.4s, v15.16b, v22.4b[1]
-	FMOVQ 608(R11), F2
-	WORD $0x4f96e85d // sdot v29.4s, v2.16b, v22.4b[2]
-	FMOVQ 624(R11), F31
-	WORD $0x4fb6ebfd // sdot v29.4s, v31.16b, v22.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fa693bd // fmul v29.4s, v29.4s, v6.s[1]
-	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
-	FMOVQ 144(R11), F18
-	WORD $0x6e32def7 // fmul v23.4s, v23.4s, v18.4s
-	FMOVQ 16(R14), F4
-	WORD $0x4e37d484 // fadd v4.4s, v4.4s, v23.4s
-	FMOVQ 272(R11), F19
-	WORD $0x4f859273 // fmul v19.4s, v19.4s, v5.s[0]
-	WORD $0x4eb3d484 // fsub v4.4s, v4.4s, v19.4s
-	FMOVQ F4, 16(R14)
-	FMOVQ 0(R10), F8
-	FMOVQ 640(R11), F9
-	WORD $0x4f83e128 // sdot v8.4s, v9.16b, v3.4b[0]
-	FMOVQ 656(R11), F10
-	WORD $0x4fa3e148 // sdot v8.4s, v10.16b, v3.4b[1]
-	FMOVQ 672(R11), F11
-	WORD $0x4f83e968 // sdot v8.4s, v11.16b, v3.4b[2]
-	FMOVQ 688(R11), F13
-	WORD $0x4fa3e9a8 // sdot v8.4s, v13.16b, v3.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f869108 // fmul v8.4s, v8.4s, v6.s[0]
+	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F21
+	FMOVQ 448(R11), F24
+	WORD $0x4f96e314 // sdot v20.4s, v24.16b, v22.4b[0]
+	WORD $0x4f88e315 // sdot v21.4s, v24.16b, v8.4b[0]
+	FMOVQ 464(R11), F23
+	WORD $0x4fb6e2f4 // sdot v20.4s, v23.16b, v22.4b[1]
+	WORD $0x4fa8e2f5 // sdot v21.4s, v23.16b, v8.4b[1]
+	FMOVQ 480(R11), F25
+	WORD $0x4f96eb34 // sdot v20.4s, v25.16b, v22.4b[2]
+	WORD $0x4f88eb35 // sdot v21.4s, v25.16b, v8.4b[2]
+	FMOVQ 496(R11), F26
+	WORD $0x4fb6eb54 // sdot v20.4s, v26.16b, v22.4b[3]
+	WORD $0x4fa8eb55 // sdot v21.4s, v26.16b, v8.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fa69294 // fmul v20.4s, v20.4s, v6.s[1]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fa992b5 // fmul v21.4s, v21.4s, v9.s[1]
+	WORD $0x4e34d56b // fadd v11.4s, v11.4s, v20.4s
+	WORD $0x4e35d58c // fadd v12.4s, v12.4s, v21.4s
+	FMOVQ 128(R11), F27
+	WORD $0x6e3bdd6b // fmul v11.4s, v11.4s, v27.4s
+	WORD $0x6e3bdd8c // fmul v12.4s, v12.4s, v27.4s
+	FMOVQ 0(R14), F28
+	WORD $0x4e2bd79c // fadd v28.4s, v28.4s, v11.4s
+	FMOVQ 256(R11), F29
+	WORD $0x4f8593bd // fmul v29.4s, v29.4s, v5.s[0]
+	WORD $0x4ebdd79c // fsub v28.4s, v28.4s, v29.4s
+	FMOVQ F28, 0(R14)
+	FMOVQ 0(R21), F30
+	WORD $0x4e2cd7de // fadd v30.4s, v30.4s, v12.4s
+	FMOVQ 256(R11), F15
+	WORD $0x4f8a91ef // fmul v15.4s, v15.4s, v10.s[0]
+	WORD $0x4eafd7de // fsub v30.4s, v30.4s, v15.4s
+	FMOVQ F30, 0(R21)
+	FMOVQ 0(R10), F2
+	FMOVQ 0(R10), F31
+	FMOVQ 512(R11), F18
+	WORD $0x4f83e242 // sdot v2.4s, v18.16b, v3.4b[0]
+	WORD $0x4f87e25f // sdot v31.4s, v18.16b, v7.4b[0]
+	FMOVQ 528(R11), F4
+	WORD $0x4fa3e082 // sdot v2.4s, v4.16b, v3.4b[1]
+	WORD $0x4fa7e09f // sdot v31.4s, v4.16b, v7.4b[1]
+	FMOVQ 544(R11), F19
+	WORD $0x4f83ea62 // sdot v2.4s, v19.16b, v3.4b[2]
+	WORD $0x4f87ea7f // sdot v31.4s, v19.16b, v7.4b[2]
+	FMOVQ 560(R11), F13
+	WORD $0x4fa3e9a2 // sdot v2.4s, v13.16b, v3.4b[3]
+	WORD $0x4fa7e9bf // sdot v31.4s, v13.16b, v7.4b[3]
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4f869042 // fmul v2.4s, v2.4s, v6.s[0]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4f8993ff // fmul v31.4s, v31.4s, v9.s[0]
 	FMOVQ 0(R10), F14
-	FMOVQ 704(R11), F17
-	WORD $0x4f96e22e // sdot v14.4s, v17.16b, v22.4b[0]
-	FMOVQ 720(R11), F16
-	WORD $0x4fb6e20e // sdot v14.4s, v16.16b, v22.4b[1]
-	FMOVQ 736(R11), F12
-	WORD $0x4f96e98e // sdot v14.4s, v12.16b, v22.4b[2]
-	FMOVQ 752(R11), F20
-	WORD $0x4fb6ea8e // sdot v14.4s, v20.16b, v22.4b[3]
+	FMOVQ 0(R10), F17
+	FMOVQ 576(R11), F16
+	WORD $0x4f96e20e // sdot v14.4s, v16.16b, v22.4b[0]
+	WORD $0x4f88e211 // sdot v17.4s, v16.16b, v8.4b[0]
+	FMOVQ 592(R11), F24
+	WORD $0x4fb6e30e // sdot v14.4s, v24.16b, v22.4b[1]
+	WORD $0x4fa8e311 // sdot v17.4s, v24.16b, v8.4b[1]
+	FMOVQ 608(R11), F23
+	WORD $0x4f96eaee // sdot v14.4s, v23.16b, v22.4b[2]
+	WORD $0x4f88eaf1 // sdot v17.4s, v23.16b, v8.4b[2]
+	FMOVQ 624(R11), F25
+	WORD $0x4fb6eb2e // sdot v14.4s, v25.16b, v22.4b[3]
+	WORD $0x4fa8eb31 // sdot v17.4s, v25.16b, v8.4b[3]
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
 	WORD $0x4fa691ce // fmul v14.4s, v14.4s, v6.s[1]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	FMOVQ 160(R11), F7
-	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
-	FMOVQ 32(R14), F24
-	WORD $0x4e28d718 // fadd v24.4s, v24.4s, v8.4s
-	FMOVQ 288(R11), F21
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4fa99231 // fmul v17.4s, v17.4s, v9.s[1]
+	WORD $0x4e2ed442 // fadd v2.4s, v2.4s, v14.4s
+	WORD $0x4e31d7ff // fadd v31.4s, v31.4s, v17.4s
+	FMOVQ 144(R11), F26
+	WORD $0x6e3adc42 // fmul v2.4s, v2.4s, v26.4s
+	WORD $0x6e3adfff // fmul v31.4s, v31.4s, v26.4s
+	FMOVQ 16(R14), F20
+	WORD $0x4e22d694 // fadd v20.4s, v20.4s, v2.4s
+	FMOVQ 272(R11), F21
 	WORD $0x4f8592b5 // fmul v21.4s, v21.4s, v5.s[0]
-	WORD $0x4eb5d718 // fsub v24.4s, v24.4s, v21.4s
-	FMOVQ F24, 32(R14)
-	FMOVQ 0(R10), F25
-	FMOVQ 768(R11), F26
-	WORD $0x4f83e359 // sdot v25.4s, v26.16b, v3.4b[0]
-	FMOVQ 784(R11), F27
-	WORD $0x4fa3e379 // sdot v25.4s, v27.16b, v3.4b[1]
-	FMOVQ 800(R11), F28
-	WORD $0x4f83eb99 // sdot v25.4s, v28.16b, v3.4b[2]
-	FMOVQ 816(R11), F30
-	WORD $0x4fa3ebd9 // sdot v25.4s, v30.16b, v3.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f869339 // fmul v25.4s, v25.4s, v6.s[0]
+	WORD $0x4eb5d694 // fsub v20.4s, v20.4s, v21.4s
+	FMOVQ F20, 16(R14)
+	FMOVQ 16(R21), F27
+	WORD $0x4e3fd77b // fadd v27.4s, v27.4s, v31.4s
+	FMOVQ 272(R11), F11
+	WORD $0x4f8a916b // fmul v11.4s, v11.4s, v10.s[0]
+	WORD $0x4eabd77b // fsub v27.4s, v27.4s, v11.4s
+	FMOVQ F27, 16(R21)
+	FMOVQ 0(R10), F29
+	FMOVQ 0(R10), F28
+	FMOVQ 640(R11), F12
+	WORD $0x4f83e19d // sdot v29.4s, v12.16b, v3.4b[0]
+	WORD $0x4f87e19c // sdot v28.4s, v12.16b, v7.4b[0]
+	FMOVQ 656(R11), F15
+	WORD $0x4fa3e1fd // sdot v29.4s, v15.16b, v3.4b[1]
+	WORD $0x4fa7e1fc // sdot v28.4s, v15.16b, v7.4b[1]
+	FMOVQ 672(R11), F30
+	WORD $0x4f83ebdd // sdot v29.4s, v30.16b, v3.4b[2]
+	WORD $0x4f87ebdc // sdot v28.4s, v30.16b, v7.4b[2]
+	FMOVQ 688(R11), F18
+	WORD $0x4fa3ea5d // sdot v29.4s, v18.16b, v3.4b[3]
+	WORD $0x4fa7ea5c // sdot v28.4s, v18.16b, v7.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f8693bd // fmul v29.4s, v29.4s, v6.s[0]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f89939c // fmul v28.4s, v28.4s, v9.s[0]
+	FMOVQ 0(R10), F4
+	FMOVQ 0(R10), F19
+	FMOVQ 704(R11), F13
+	WORD $0x4f96e1a4 // sdot v4.4s, v13.16b, v22.4b[0]
+	WORD $0x4f88e1b3 // sdot v19.4s, v13.16b, v8.4b[0]
+	FMOVQ 720(R11), F16
+	WORD $0x4fb6e204 // sdot v4.4s, v16.16b, v22.4b[1]
+	WORD $0x4fa8e213 // sdot v19.4s, v16.16b, v8.4b[1]
+	FMOVQ 736(R11), F24
+	WORD $0x4f96eb04 // sdot v4.4s, v24.16b, v22.4b[2]
+	WORD $0x4f88eb13 // sdot v19.4s, v24.16b, v8.4b[2]
+	FMOVQ 752(R11), F23
+	WORD $0x4fb6eae4 // sdot v4.4s, v23.16b, v22.4b[3]
+	WORD $0x4fa8eaf3 // sdot v19.4s, v23.16b, v8.4b[3]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4fa69084 // fmul v4.4s, v4.4s, v6.s[1]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fa99273 // fmul v19.4s, v19.4s, v9.s[1]
+	WORD $0x4e24d7bd // fadd v29.4s, v29.4s, v4.4s
+	WORD $0x4e33d79c // fadd v28.4s, v28.4s, v19.4s
+	FMOVQ 160(R11), F25
+	WORD $0x6e39dfbd // fmul v29.4s, v29.4s, v25.4s
+	WORD $0x6e39df9c // fmul v28.4s, v28.4s, v25.4s
+	FMOVQ 32(R14), F14
+	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
+	FMOVQ 288(R11), F17
+	WORD $0x4f859231 // fmul v17.4s, v17.4s, v5.s[0]
+	WORD $0x4eb1d5ce // fsub v14.4s, v14.4s, v17.4s
+	FMOVQ F14, 32(R14)
+	FMOVQ 32(R21), F26
+	WORD $0x4e3cd75a // fadd v26.4s, v26.4s, v28.4s
+	FMOVQ 288(R11), F2
+	WORD $0x4f8a9042 // fmul v2.4s, v2.4s, v10.s[0]
+	WORD $0x4ea2d75a // fsub v26.4s, v26.4s, v2.4s
+	FMOVQ F26, 32(R21)
+	FMOVQ 0(R10), F21
+	FMOVQ 0(R10), F20
+	FMOVQ 768(R11), F31
+	WORD $0x4f83e3f5 // sdot v21.4s, v31.16b, v3.4b[0]
+	WORD $0x4f87e3f4 // sdot v20.4s, v31.16b, v7.4b[0]
+	FMOVQ 784(R11), F11
+	WORD $0x4fa3e175 // sdot v21.4s, v11.16b, v3.4b[1]
+	WORD $0x4fa7e174 // sdot v20.4s, v11.16b, v7.4b[1]
+	FMOVQ 800(R11), F27
+	WORD $0x4f83eb75 // sdot v21.4s, v27.16b, v3.4b[2]
+	WORD $0x4f87eb74 // sdot v20.4s, v27.16b, v7.4b[2]
+	FMOVQ 816(R11), F12
+	WORD $0x4fa3e995 // sdot v21.4s, v12.16b, v3.4b[3]
+	WORD $0x4fa7e994 // sdot v20.4s, v12.16b, v7.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4f8692b5 // fmul v21.4s, v21.4s, v6.s[0]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f899294 // fmul v20.4s, v20.4s, v9.s[0]
 	FMOVQ 0(R10), F15
-	FMOVQ 832(R11), F2
-	WORD $0x4f96e04f // sdot v15.4s, v2.16b, v22.4b[0]
-	FMOVQ 848(R11), F31
-	WORD $0x4fb6e3ef // sdot v15.4s, v31.16b, v22.4b[1]
-	FMOVQ 864(R11), F29
-	WORD $0x4f96ebaf // sdot v15.4s, v29.16b, v22.4b[2]
-	FMOVQ 880(R11), F18
-	WORD $0x4fb6ea4f // sdot v15.4s, v18.16b, v22.4b[3]
+	FMOVQ 0(R10), F30
+	FMOVQ 832(R11), F18
+	WORD $0x4f96e24f // sdot v15.4s, v18.16b, v22.4b[0]
+	WORD $0x4f88e25e // sdot v30.4s, v18.16b, v8.4b[0]
+	FMOVQ 848(R11), F13
+	WORD $0x4fb6e1af // sdot v15.4s, v13.16b, v22.4b[1]
+	WORD $0x4fa8e1be // sdot v30.4s, v13.16b, v8.4b[1]
+	FMOVQ 864(R11), F16
+	WORD $0x4f96ea0f // sdot v15.4s, v16.16b, v22.4b[2]
+	WORD $0x4f88ea1e // sdot v30.4s, v16.16b, v8.4b[2]
+	FMOVQ 880(R11), F24
+	WORD $0x4fb6eb0f // sdot v15.4s, v24.16b, v22.4b[3]
+	WORD $0x4fa8eb1e // sdot v30.4s, v24.16b, v8.4b[3]
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
 	WORD $0x4fa691ef // fmul v15.4s, v15.4s, v6.s[1]
-	WORD $0x4e2fd739 // fadd v25.4s, v25.4s, v15.4s
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fa993de // fmul v30.4s, v30.4s, v9.s[1]
+	WORD $0x4e2fd6b5 // fadd v21.4s, v21.4s, v15.4s
+	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
 	FMOVQ 176(R11), F23
-	WORD $0x6e37df39 // fmul v25.4s, v25.4s, v23.4s
-	FMOVQ 48(R14), F19
-	WORD $0x4e39d673 // fadd v19.4s, v19.4s, v25.4s
-	FMOVQ 304(R11), F4
-	WORD $0x4f859084 // fmul v4.4s, v4.4s, v5.s[0]
-	WORD $0x4ea4d673 // fsub v19.4s, v19.4s, v4.4s
-	FMOVQ F19, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row85
-	FMOVQ 320(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 384(R11)
-	FMOVQ 384(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 400(R11)
-	FMOVQ 448(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 416(R11)
-	FMOVQ 512(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 432(R11)
+	WORD $0x6e37deb5 // fmul v21.4s, v21.4s, v23.4s
+	WORD $0x6e37de94 // fmul v20.4s, v20.4s, v23.4s
+	FMOVQ 48(R14), F4
+	WORD $0x4e35d484 // fadd v4.4s, v4.4s, v21.4s
+	FMOVQ 304(R11), F19
+	WORD $0x4f859273 // fmul v19.4s, v19.4s, v5.s[0]
+	WORD $0x4eb3d484 // fsub v4.4s, v4.4s, v19.4s
+	FMOVQ F4, 48(R14)
+	FMOVQ 48(R21), F25
+	WORD $0x4e34d739 // fadd v25.4s, v25.4s, v20.4s
+	FMOVQ 304(R11), F29
+	WORD $0x4f8a93bd // fmul v29.4s, v29.4s, v10.s[0]
+	WORD $0x4ebdd739 // fsub v25.4s, v25.4s, v29.4s
+	FMOVQ F25, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair85
 	FMOVQ 320(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 448(R11)
-	FMOVQ 384(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	FMOVQ F16, 464(R11)
-	FMOVQ 448(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	FMOVQ F12, 480(R11)
-	FMOVQ 512(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	FMOVQ F20, 496(R11)
-	FMOVD 32(R1), F14
-	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
-	WORD $0x0e6e1007 // saddw v7.4s, v0.4s, v14.4h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 0(R11), F8
-	WORD $0x6e28dce7 // fmul v7.4s, v7.4s, v8.4s
-	FMOVQ F7, 128(R11)
-	FMOVD 48(R1), F21
-	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
-	WORD $0x0e751018 // saddw v24.4s, v0.4s, v21.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 64(R11), F26
-	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
-	FMOVQ F24, 256(R11)
-	FMOVQ 336(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 512(R11)
-	FMOVQ 400(R1), F28
+	VAND V1.B16, V17.B16, V17.B16
+	FMOVQ F17, 384(R11)
+	FMOVQ 384(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ F14, 400(R11)
+	FMOVQ 448(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 528(R11)
-	FMOVQ 464(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 544(R11)
-	FMOVQ 528(R1), F2
+	FMOVQ F28, 416(R11)
+	FMOVQ 512(R1), F2
 	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 560(R11)
-	FMOVQ 336(R1), F31
+	FMOVQ F2, 432(R11)
+	FMOVQ 320(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	FMOVQ F26, 448(R11)
+	FMOVQ 384(R1), F31
 	VUSHR $4, V31.B16, V31.B16
-	FMOVQ F31, 576(R11)
-	FMOVQ 400(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 592(R11)
-	FMOVQ 464(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 608(R11)
-	FMOVQ 528(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	FMOVQ F15, 624(R11)
-	WORD $0x4e6e1017 // saddw2 v23.4s, v0.4s, v14.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 16(R11), F25
-	WORD $0x6e39def7 // fmul v23.4s, v23.4s, v25.4s
-	FMOVQ F23, 144(R11)
-	WORD $0x4e751004 // saddw2 v4.4s, v0.4s, v21.8h
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	FMOVQ 80(R11), F19
-	WORD $0x6e33dc84 // fmul v4.4s, v4.4s, v19.4s
-	FMOVQ F4, 272(R11)
-	FMOVQ 352(R1), F3
-	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 640(R11)
-	FMOVQ 416(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 656(R11)
-	FMOVQ 480(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 672(R11)
-	FMOVQ 544(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 688(R11)
-	FMOVQ 352(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	FMOVQ F9, 704(R11)
-	FMOVQ 416(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	FMOVQ F10, 720(R11)
-	FMOVQ 480(R1), F11
+	FMOVQ F31, 464(R11)
+	FMOVQ 448(R1), F11
 	VUSHR $4, V11.B16, V11.B16
-	FMOVQ F11, 736(R11)
-	FMOVQ 544(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	FMOVQ F13, 752(R11)
-	FMOVD 40(R1), F17
-	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
-	WORD $0x0e711010 // saddw v16.4s, v0.4s, v17.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 32(R11), F12
-	WORD $0x6e2cde10 // fmul v16.4s, v16.4s, v12.4s
-	FMOVQ F16, 160(R11)
-	FMOVD 56(R1), F20
-	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
-	WORD $0x0e741008 // saddw v8.4s, v0.4s, v20.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 96(R11), F7
-	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
-	FMOVQ F8, 288(R11)
-	FMOVQ 368(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 768(R11)
+	FMOVQ F11, 480(R11)
+	FMOVQ 512(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	FMOVQ F27, 496(R11)
+	FMOVD 32(R1), F12
+	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
+	WORD $0x0e6c1012 // saddw v18.4s, v0.4s, v12.4h
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	FMOVQ 0(R11), F13
+	WORD $0x6e2dde52 // fmul v18.4s, v18.4s, v13.4s
+	FMOVQ F18, 128(R11)
+	FMOVD 48(R1), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x0e701018 // saddw v24.4s, v0.4s, v16.4h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	FMOVQ 64(R11), F15
+	WORD $0x6e2fdf18 // fmul v24.4s, v24.4s, v15.4s
+	FMOVQ F24, 256(R11)
+	FMOVQ 336(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ F30, 512(R11)
+	FMOVQ 400(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ F23, 528(R11)
+	FMOVQ 464(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ F21, 544(R11)
+	FMOVQ 528(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ F19, 560(R11)
+	FMOVQ 336(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	FMOVQ F4, 576(R11)
+	FMOVQ 400(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	FMOVQ F20, 592(R11)
+	FMOVQ 464(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	FMOVQ F29, 608(R11)
+	FMOVQ 528(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	FMOVQ F25, 624(R11)
+	WORD $0x4e6c1003 // saddw2 v3.4s, v0.4s, v12.8h
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	FMOVQ 16(R11), F22
+	WORD $0x6e36dc63 // fmul v3.4s, v3.4s, v22.4s
+	FMOVQ F3, 144(R11)
+	WORD $0x4e701006 // saddw2 v6.4s, v0.4s, v16.8h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	FMOVQ 80(R11), F5
+	WORD $0x6e25dcc6 // fmul v6.4s, v6.4s, v5.4s
+	FMOVQ F6, 272(R11)
+	FMOVQ 352(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ F7, 640(R11)
+	FMOVQ 416(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	FMOVQ F8, 656(R11)
+	FMOVQ 480(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ F9, 672(R11)
+	FMOVQ 544(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ F10, 688(R11)
+	FMOVQ 352(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	FMOVQ F17, 704(R11)
+	FMOVQ 416(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	FMOVQ F14, 720(R11)
+	FMOVQ 480(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	FMOVQ F28, 736(R11)
+	FMOVQ 544(R1), F2
+	VUSHR $4, V2.B16, V2.B16
+	FMOVQ F2, 752(R11)
+	FMOVD 40(R1), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x0e7a101f // saddw v31.4s, v0.4s, v26.4h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	FMOVQ 32(R11), F11
+	WORD $0x6e2bdfff // fmul v31.4s, v31.4s, v11.4s
+	FMOVQ F31, 160(R11)
+	FMOVD 56(R1), F27
+	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
+	WORD $0x0e7b100d // saddw v13.4s, v0.4s, v27.4h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVQ 96(R11), F18
+	WORD $0x6e32ddad // fmul v13.4s, v13.4s, v18.4s
+	FMOVQ F13, 288(R11)
+	FMOVQ 368(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ F15, 768(R11)
 	FMOVQ 432(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
 	FMOVQ F24, 784(R11)
-	FMOVQ 496(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 800(R11)
-	FMOVQ 560(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 816(R11)
-	FMOVQ 368(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	FMOVQ F30, 832(R11)
-	FMOVQ 432(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	FMOVQ F2, 848(R11)
-	FMOVQ 496(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ F31, 864(R11)
-	FMOVQ 560(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 880(R11)
-	WORD $0x4e711012 // saddw2 v18.4s, v0.4s, v17.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 48(R11), F15
-	WORD $0x6e2fde52 // fmul v18.4s, v18.4s, v15.4s
-	FMOVQ F18, 176(R11)
-	WORD $0x4e74100e // saddw2 v14.4s, v0.4s, v20.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 112(R11), F25
-	WORD $0x6e39ddce // fmul v14.4s, v14.4s, v25.4s
-	FMOVQ F14, 304(R11)
+	FMOVQ 496(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ F30, 800(R11)
+	FMOVQ 560(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ F23, 816(R11)
+	FMOVQ 368(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	FMOVQ F21, 832(R11)
+	FMOVQ 432(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FMOVQ F19, 848(R11)
+	FMOVQ 496(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	FMOVQ F4, 864(R11)
+	FMOVQ 560(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	FMOVQ F20, 880(R11)
+	WORD $0x4e7a101d // saddw2 v29.4s, v0.4s, v26.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 48(R11), F25
+	WORD $0x6e39dfbd // fmul v29.4s, v29.4s, v25.4s
+	FMOVQ F29, 176(R11)
+	WORD $0x4e7b100c // saddw2 v12.4s, v0.4s, v27.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	FMOVQ 112(R11), F22
+	WORD $0x6e36dd8c // fmul v12.4s, v12.4s, v22.4s
+	FMOVQ F12, 304(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row86:
-	FMOVQ 0(R13), F23
-	FMOVQ 16(R13), F21
-	FMOVQ 32(R13), F19
-	FMOVD 48(R13), F4
-	WORD $0x7e30d884 // faddp s4, v4.2s
-	FMOVQ 0(R10), F3
-	FMOVQ 384(R11), F22
-	WORD $0x4f97e2c3 // sdot v3.4s, v22.16b, v23.4b[0]
-	FMOVQ 400(R11), F6
-	WORD $0x4fb7e0c3 // sdot v3.4s, v6.16b, v23.4b[1]
-	FMOVQ 416(R11), F5
-	WORD $0x4f97e8a3 // sdot v3.4s, v5.16b, v23.4b[2]
-	FMOVQ 432(R11), F9
-	WORD $0x4fb7e923 // sdot v3.4s, v9.16b, v23.4b[3]
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4f939063 // fmul v3.4s, v3.4s, v19.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 448(R11), F11
-	WORD $0x4f95e16a // sdot v10.4s, v11.16b, v21.4b[0]
-	FMOVQ 464(R11), F13
-	WORD $0x4fb5e1aa // sdot v10.4s, v13.16b, v21.4b[1]
-	FMOVQ 480(R11), F12
-	WORD $0x4f95e98a // sdot v10.4s, v12.16b, v21.4b[2]
-	FMOVQ 496(R11), F16
-	WORD $0x4fb5ea0a // sdot v10.4s, v16.16b, v21.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fb3914a // fmul v10.4s, v10.4s, v19.s[1]
-	WORD $0x4e2ad463 // fadd v3.4s, v3.4s, v10.4s
-	FMOVQ 128(R11), F7
-	WORD $0x6e27dc63 // fmul v3.4s, v3.4s, v7.4s
-	FMOVQ 0(R14), F8
-	WORD $0x4e23d508 // fadd v8.4s, v8.4s, v3.4s
-	FMOVQ 256(R11), F26
-	WORD $0x4f84935a // fmul v26.4s, v26.4s, v4.s[0]
-	WORD $0x4ebad508 // fsub v8.4s, v8.4s, v26.4s
-	FMOVQ F8, 0(R14)
-	FMOVQ 0(R10), F24
-	FMOVQ 512(R11), F27
-	WORD $0x4f97e378 // sdot v24.4s, v27.16b, v23.4b[0]
-	FMOVQ 528(R11), F28
-	WORD $0x4fb7e398 // sdot v24.4s, v28.16b, v23.4b[1]
-	FMOVQ 544(R11), F30
-	WORD $0x4f97ebd8 // sdot v24.4s, v30.16b, v23.4b[2]
-	FMOVQ 560(R11), F2
-	WORD $0x4fb7e858 // sdot v24.4s, v2.16b, v23.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f939318 // fmul v24.4s, v24.4s, v19.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 576(R11), F29
-	WORD $0x4f95e3bf // sdot v31.4s, v29.16b, v21.4b[0]
-	FMOVQ 592(R11), F17
-	WORD $0x4fb5e23f // sdot v31.4s, v17.16b, v21.4b[1]
-	FMOVQ 608(R11), F15
-	WORD $0x4f95e9ff // sdot v31.4s, v15.16b, v21.4b[2]
-	FMOVQ 624(R11), F18
-	WORD $0x4fb5ea5f // sdot v31.4s, v18.16b, v21.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb393ff // fmul v31.4s, v31.4s, v19.s[1]
-	WORD $0x4e3fd718 // fadd v24.4s, v24.4s, v31.4s
-	FMOVQ 144(R11), F20
-	WORD $0x6e34df18 // fmul v24.4s, v24.4s, v20.4s
-	FMOVQ 16(R14), F25
-	WORD $0x4e38d739 // fadd v25.4s, v25.4s, v24.4s
-	FMOVQ 272(R11), F14
-	WORD $0x4f8491ce // fmul v14.4s, v14.4s, v4.s[0]
-	WORD $0x4eaed739 // fsub v25.4s, v25.4s, v14.4s
-	FMOVQ F25, 16(R14)
-	FMOVQ 0(R10), F22
-	FMOVQ 640(R11), F6
-	WORD $0x4f97e0d6 // sdot v22.4s, v6.16b, v23.4b[0]
-	FMOVQ 656(R11), F5
-	WORD $0x4fb7e0b6 // sdot v22.4s, v5.16b, v23.4b[1]
-	FMOVQ 672(R11), F9
-	WORD $0x4f97e936 // sdot v22.4s, v9.16b, v23.4b[2]
-	FMOVQ 688(R11), F11
-	WORD $0x4fb7e976 // sdot v22.4s, v11.16b, v23.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f9392d6 // fmul v22.4s, v22.4s, v19.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 704(R11), F12
-	WORD $0x4f95e18d // sdot v13.4s, v12.16b, v21.4b[0]
-	FMOVQ 720(R11), F16
-	WORD $0x4fb5e20d // sdot v13.4s, v16.16b, v21.4b[1]
-	FMOVQ 736(R11), F10
-	WORD $0x4f95e94d // sdot v13.4s, v10.16b, v21.4b[2]
-	FMOVQ 752(R11), F7
-	WORD $0x4fb5e8ed // sdot v13.4s, v7.16b, v21.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fb391ad // fmul v13.4s, v13.4s, v19.s[1]
-	WORD $0x4e2dd6d6 // fadd v22.4s, v22.4s, v13.4s
-	FMOVQ 160(R11), F3
-	WORD $0x6e23ded6 // fmul v22.4s, v22.4s, v3.4s
-	FMOVQ 32(R14), F26
-	WORD $0x4e36d75a // fadd v26.4s, v26.4s, v22.4s
-	FMOVQ 288(R11), F8
-	WORD $0x4f849108 // fmul v8.4s, v8.4s, v4.s[0]
-	WORD $0x4ea8d75a // fsub v26.4s, v26.4s, v8.4s
-	FMOVQ F26, 32(R14)
-	FMOVQ 0(R10), F27
-	FMOVQ 768(R11), F28
-	WORD $0x4f97e39b // sdot v27.4s, v28.16b, v23.4b[0]
-	FMOVQ 784(R11), F30
-	WORD $0x4fb7e3db // sdot v27.4s, v30.16b, v23.4b[1]
-	FMOVQ 800(R11), F2
-	WORD $0x4f97e85b // sdot v27.4s, v2.16b, v23.4b[2]
-	FMOVQ 816(R11), F29
-	WORD $0x4fb7ebbb // sdot v27.4s, v29.16b, v23.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f93937b // fmul v27.4s, v27.4s, v19.s[0]
+pair86:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
+	FMOVQ 0(R13), F3
+	FMOVQ 16(R13), F16
+	FMOVQ 32(R13), F5
+	FMOVD 48(R13), F6
+	WORD $0x7e30d8c6 // faddp s6, v6.2s
+	FMOVQ 0(R20), F7
+	FMOVQ 16(R20), F8
+	FMOVQ 32(R20), F9
+	FMOVD 48(R20), F10
+	WORD $0x7e30d94a // faddp s10, v10.2s
 	FMOVQ 0(R10), F17
-	FMOVQ 832(R11), F15
-	WORD $0x4f95e1f1 // sdot v17.4s, v15.16b, v21.4b[0]
-	FMOVQ 848(R11), F18
-	WORD $0x4fb5e251 // sdot v17.4s, v18.16b, v21.4b[1]
-	FMOVQ 864(R11), F31
-	WORD $0x4f95ebf1 // sdot v17.4s, v31.16b, v21.4b[2]
-	FMOVQ 880(R11), F20
-	WORD $0x4fb5ea91 // sdot v17.4s, v20.16b, v21.4b[3]
+	FMOVQ 0(R10), F14
+	FMOVQ 384(R11), F28
+	WORD $0x4f83e391 // sdot v17.4s, v28.16b, v3.4b[0]
+	WORD $0x4f87e38e // sdot v14.4s, v28.16b, v7.4b[0]
+	FMOVQ 400(R11), F2
+	WORD $0x4fa3e051 // sdot v17.4s, v2.16b, v3.4b[1]
+	WORD $0x4fa7e04e // sdot v14.4s, v2.16b, v7.4b[1]
+	FMOVQ 416(R11), F11
+	WORD $0x4f83e971 // sdot v17.4s, v11.16b, v3.4b[2]
+	WORD $0x4f87e96e // sdot v14.4s, v11.16b, v7.4b[2]
+	FMOVQ 432(R11), F31
+	WORD $0x4fa3ebf1 // sdot v17.4s, v31.16b, v3.4b[3]
+	WORD $0x4fa7ebee // sdot v14.4s, v31.16b, v7.4b[3]
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fb39231 // fmul v17.4s, v17.4s, v19.s[1]
-	WORD $0x4e31d77b // fadd v27.4s, v27.4s, v17.4s
+	WORD $0x4f859231 // fmul v17.4s, v17.4s, v5.s[0]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f8991ce // fmul v14.4s, v14.4s, v9.s[0]
+	FMOVQ 0(R10), F18
+	FMOVQ 0(R10), F13
+	FMOVQ 448(R11), F15
+	WORD $0x4f90e1f2 // sdot v18.4s, v15.16b, v16.4b[0]
+	WORD $0x4f88e1ed // sdot v13.4s, v15.16b, v8.4b[0]
+	FMOVQ 464(R11), F24
+	WORD $0x4fb0e312 // sdot v18.4s, v24.16b, v16.4b[1]
+	WORD $0x4fa8e30d // sdot v13.4s, v24.16b, v8.4b[1]
+	FMOVQ 480(R11), F30
+	WORD $0x4f90ebd2 // sdot v18.4s, v30.16b, v16.4b[2]
+	WORD $0x4f88ebcd // sdot v13.4s, v30.16b, v8.4b[2]
+	FMOVQ 496(R11), F23
+	WORD $0x4fb0eaf2 // sdot v18.4s, v23.16b, v16.4b[3]
+	WORD $0x4fa8eaed // sdot v13.4s, v23.16b, v8.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4fa59252 // fmul v18.4s, v18.4s, v5.s[1]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fa991ad // fmul v13.4s, v13.4s, v9.s[1]
+	WORD $0x4e32d631 // fadd v17.4s, v17.4s, v18.4s
+	WORD $0x4e2dd5ce // fadd v14.4s, v14.4s, v13.4s
+	FMOVQ 128(R11), F21
+	WORD $0x6e35de31 // fmul v17.4s, v17.4s, v21.4s
+	WORD $0x6e35ddce // fmul v14.4s, v14.4s, v21.4s
+	FMOVQ 0(R14), F19
+	WORD $0x4e31d673 // fadd v19.4s, v19.4s, v17.4s
+	FMOVQ 256(R11), F4
+	WORD $0x4f869084 // fmul v4.4s, v4.4s, v6.s[0]
+	WORD $0x4ea4d673 // fsub v19.4s, v19.4s, v4.4s
+	FMOVQ F19, 0(R14)
+	FMOVQ 0(R21), F20
+	WORD $0x4e2ed694 // fadd v20.4s, v20.4s, v14.4s
+	FMOVQ 256(R11), F26
+	WORD $0x4f8a935a // fmul v26.4s, v26.4s, v10.s[0]
+	WORD $0x4ebad694 // fsub v20.4s, v20.4s, v26.4s
+	FMOVQ F20, 0(R21)
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F29
+	FMOVQ 512(R11), F27
+	WORD $0x4f83e379 // sdot v25.4s, v27.16b, v3.4b[0]
+	WORD $0x4f87e37d // sdot v29.4s, v27.16b, v7.4b[0]
+	FMOVQ 528(R11), F22
+	WORD $0x4fa3e2d9 // sdot v25.4s, v22.16b, v3.4b[1]
+	WORD $0x4fa7e2dd // sdot v29.4s, v22.16b, v7.4b[1]
+	FMOVQ 544(R11), F12
+	WORD $0x4f83e999 // sdot v25.4s, v12.16b, v3.4b[2]
+	WORD $0x4f87e99d // sdot v29.4s, v12.16b, v7.4b[2]
+	FMOVQ 560(R11), F28
+	WORD $0x4fa3eb99 // sdot v25.4s, v28.16b, v3.4b[3]
+	WORD $0x4fa7eb9d // sdot v29.4s, v28.16b, v7.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4f859339 // fmul v25.4s, v25.4s, v5.s[0]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f8993bd // fmul v29.4s, v29.4s, v9.s[0]
+	FMOVQ 0(R10), F2
+	FMOVQ 0(R10), F11
+	FMOVQ 576(R11), F31
+	WORD $0x4f90e3e2 // sdot v2.4s, v31.16b, v16.4b[0]
+	WORD $0x4f88e3eb // sdot v11.4s, v31.16b, v8.4b[0]
+	FMOVQ 592(R11), F15
+	WORD $0x4fb0e1e2 // sdot v2.4s, v15.16b, v16.4b[1]
+	WORD $0x4fa8e1eb // sdot v11.4s, v15.16b, v8.4b[1]
+	FMOVQ 608(R11), F24
+	WORD $0x4f90eb02 // sdot v2.4s, v24.16b, v16.4b[2]
+	WORD $0x4f88eb0b // sdot v11.4s, v24.16b, v8.4b[2]
+	FMOVQ 624(R11), F30
+	WORD $0x4fb0ebc2 // sdot v2.4s, v30.16b, v16.4b[3]
+	WORD $0x4fa8ebcb // sdot v11.4s, v30.16b, v8.4b[3]
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4fa59042 // fmul v2.4s, v2.4s, v5.s[1]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fa9916b // fmul v11.4s, v11.4s, v9.s[1]
+	WORD $0x4e22d739 // fadd v25.4s, v25.4s, v2.4s
+	WORD $0x4e2bd7bd // fadd v29.4s, v29.4s, v11.4s
+	FMOVQ 144(R11), F23
+	WORD $0x6e37df39 // fmul v25.4s, v25.4s, v23.4s
+	WORD $0x6e37dfbd // fmul v29.4s, v29.4s, v23.4s
+	FMOVQ 16(R14), F18
+	WORD $0x4e39d652 // fadd v18.4s, v18.4s, v25.4s
+	FMOVQ 272(R11), F13
+	WORD $0x4f8691ad // fmul v13.4s, v13.4s, v6.s[0]
+	WORD $0x4eadd652 // fsub v18.4s, v18.4s, v13.4s
+	FMOVQ F18, 16(R14)
+	FMOVQ 16(R21), F21
+	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
+	FMOVQ 272(R11), F17
+	WORD $0x4f8a9231 // fmul v17.4s, v17.4s, v10.s[0]
+	WORD $0x4eb1d6b5 // fsub v21.4s, v21.4s, v17.4s
+	FMOVQ F21, 16(R21)
+	FMOVQ 0(R10), F4
+	FMOVQ 0(R10), F19
+	FMOVQ 640(R11), F14
+	WORD $0x4f83e1c4 // sdot v4.4s, v14.16b, v3.4b[0]
+	WORD $0x4f87e1d3 // sdot v19.4s, v14.16b, v7.4b[0]
+	FMOVQ 656(R11), F26
+	WORD $0x4fa3e344 // sdot v4.4s, v26.16b, v3.4b[1]
+	WORD $0x4fa7e353 // sdot v19.4s, v26.16b, v7.4b[1]
+	FMOVQ 672(R11), F20
+	WORD $0x4f83ea84 // sdot v4.4s, v20.16b, v3.4b[2]
+	WORD $0x4f87ea93 // sdot v19.4s, v20.16b, v7.4b[2]
+	FMOVQ 688(R11), F27
+	WORD $0x4fa3eb64 // sdot v4.4s, v27.16b, v3.4b[3]
+	WORD $0x4fa7eb73 // sdot v19.4s, v27.16b, v7.4b[3]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4f859084 // fmul v4.4s, v4.4s, v5.s[0]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f899273 // fmul v19.4s, v19.4s, v9.s[0]
+	FMOVQ 0(R10), F22
+	FMOVQ 0(R10), F12
+	FMOVQ 704(R11), F28
+	WORD $0x4f90e396 // sdot v22.4s, v28.16b, v16.4b[0]
+	WORD $0x4f88e38c // sdot v12.4s, v28.16b, v8.4b[0]
+	FMOVQ 720(R11), F31
+	WORD $0x4fb0e3f6 // sdot v22.4s, v31.16b, v16.4b[1]
+	WORD $0x4fa8e3ec // sdot v12.4s, v31.16b, v8.4b[1]
+	FMOVQ 736(R11), F15
+	WORD $0x4f90e9f6 // sdot v22.4s, v15.16b, v16.4b[2]
+	WORD $0x4f88e9ec // sdot v12.4s, v15.16b, v8.4b[2]
+	FMOVQ 752(R11), F24
+	WORD $0x4fb0eb16 // sdot v22.4s, v24.16b, v16.4b[3]
+	WORD $0x4fa8eb0c // sdot v12.4s, v24.16b, v8.4b[3]
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4fa592d6 // fmul v22.4s, v22.4s, v5.s[1]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fa9918c // fmul v12.4s, v12.4s, v9.s[1]
+	WORD $0x4e36d484 // fadd v4.4s, v4.4s, v22.4s
+	WORD $0x4e2cd673 // fadd v19.4s, v19.4s, v12.4s
+	FMOVQ 160(R11), F30
+	WORD $0x6e3edc84 // fmul v4.4s, v4.4s, v30.4s
+	WORD $0x6e3ede73 // fmul v19.4s, v19.4s, v30.4s
+	FMOVQ 32(R14), F2
+	WORD $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
+	FMOVQ 288(R11), F11
+	WORD $0x4f86916b // fmul v11.4s, v11.4s, v6.s[0]
+	WORD $0x4eabd442 // fsub v2.4s, v2.4s, v11.4s
+	FMOVQ F2, 32(R14)
+	FMOVQ 32(R21), F23
+	WORD $0x4e33d6f7 // fadd v23.4s, v23.4s, v19.4s
+	FMOVQ 288(R11), F25
+	WORD $0x4f8a9339 // fmul v25.4s, v25.4s, v10.s[0]
+	WORD $0x4eb9d6f7 // fsub v23.4s, v23.4s, v25.4s
+	FMOVQ F23, 32(R21)
+	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F18
+	FMOVQ 768(R11), F29
+	WORD $0x4f83e3ad // sdot v13.4s, v29.16b, v3.4b[0]
+	WORD $0x4f87e3b2 // sdot v18.4s, v29.16b, v7.4b[0]
+	FMOVQ 784(R11), F17
+	WORD $0x4fa3e22d // sdot v13.4s, v17.16b, v3.4b[1]
+	WORD $0x4fa7e232 // sdot v18.4s, v17.16b, v7.4b[1]
+	FMOVQ 800(R11), F21
+	WORD $0x4f83eaad // sdot v13.4s, v21.16b, v3.4b[2]
+	WORD $0x4f87eab2 // sdot v18.4s, v21.16b, v7.4b[2]
+	FMOVQ 816(R11), F14
+	WORD $0x4fa3e9cd // sdot v13.4s, v14.16b, v3.4b[3]
+	WORD $0x4fa7e9d2 // sdot v18.4s, v14.16b, v7.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f8591ad // fmul v13.4s, v13.4s, v5.s[0]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f899252 // fmul v18.4s, v18.4s, v9.s[0]
+	FMOVQ 0(R10), F26
+	FMOVQ 0(R10), F20
+	FMOVQ 832(R11), F27
+	WORD $0x4f90e37a // sdot v26.4s, v27.16b, v16.4b[0]
+	WORD $0x4f88e374 // sdot v20.4s, v27.16b, v8.4b[0]
+	FMOVQ 848(R11), F28
+	WORD $0x4fb0e39a // sdot v26.4s, v28.16b, v16.4b[1]
+	WORD $0x4fa8e394 // sdot v20.4s, v28.16b, v8.4b[1]
+	FMOVQ 864(R11), F31
+	WORD $0x4f90ebfa // sdot v26.4s, v31.16b, v16.4b[2]
+	WORD $0x4f88ebf4 // sdot v20.4s, v31.16b, v8.4b[2]
+	FMOVQ 880(R11), F15
+	WORD $0x4fb0e9fa // sdot v26.4s, v15.16b, v16.4b[3]
+	WORD $0x4fa8e9f4 // sdot v20.4s, v15.16b, v8.4b[3]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4fa5935a // fmul v26.4s, v26.4s, v5.s[1]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fa99294 // fmul v20.4s, v20.4s, v9.s[1]
+	WORD $0x4e3ad5ad // fadd v13.4s, v13.4s, v26.4s
+	WORD $0x4e34d652 // fadd v18.4s, v18.4s, v20.4s
 	FMOVQ 176(R11), F24
-	WORD $0x6e38df7b // fmul v27.4s, v27.4s, v24.4s
-	FMOVQ 48(R14), F14
-	WORD $0x4e3bd5ce // fadd v14.4s, v14.4s, v27.4s
-	FMOVQ 304(R11), F25
-	WORD $0x4f849339 // fmul v25.4s, v25.4s, v4.s[0]
-	WORD $0x4eb9d5ce // fsub v14.4s, v14.4s, v25.4s
-	FMOVQ F14, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row86
+	WORD $0x6e38ddad // fmul v13.4s, v13.4s, v24.4s
+	WORD $0x6e38de52 // fmul v18.4s, v18.4s, v24.4s
+	FMOVQ 48(R14), F22
+	WORD $0x4e2dd6d6 // fadd v22.4s, v22.4s, v13.4s
+	FMOVQ 304(R11), F12
+	WORD $0x4f86918c // fmul v12.4s, v12.4s, v6.s[0]
+	WORD $0x4eacd6d6 // fsub v22.4s, v22.4s, v12.4s
+	FMOVQ F22, 48(R14)
+	FMOVQ 48(R21), F30
+	WORD $0x4e32d7de // fadd v30.4s, v30.4s, v18.4s
+	FMOVQ 304(R11), F4
+	WORD $0x4f8a9084 // fmul v4.4s, v4.4s, v10.s[0]
+	WORD $0x4ea4d7de // fsub v30.4s, v30.4s, v4.4s
+	FMOVQ F30, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair86
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -9923,491 +11261,681 @@ pair95:
 	WORD $0x6e31dce7 // fmul v7.4s, v7.4s, v17.4s
 	FMOVQ F7, 304(R11)
 	MOVD 64(R0), R12
-	MOVD R2, R13
+	ADD $0, R2, R13
 	MOVD R3, R14
-row97:
+pair97:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
 	FMOVQ 0(R13), F10
 	FMOVQ 16(R13), F6
 	FMOVQ 32(R13), F12
 	FMOVD 48(R13), F8
 	WORD $0x7e30d908 // faddp s8, v8.2s
-	FMOVQ 0(R10), F19
-	FMOVQ 384(R11), F20
-	WORD $0x4f8ae293 // sdot v19.4s, v20.16b, v10.4b[0]
-	FMOVQ 400(R11), F21
-	WORD $0x4faae2b3 // sdot v19.4s, v21.16b, v10.4b[1]
-	FMOVQ 416(R11), F22
-	WORD $0x4f8aead3 // sdot v19.4s, v22.16b, v10.4b[2]
-	FMOVQ 432(R11), F23
-	WORD $0x4faaeaf3 // sdot v19.4s, v23.16b, v10.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f8c9273 // fmul v19.4s, v19.4s, v12.s[0]
+	FMOVQ 0(R20), F19
+	FMOVQ 16(R20), F20
+	FMOVQ 32(R20), F21
+	FMOVD 48(R20), F22
+	WORD $0x7e30dad6 // faddp s22, v22.2s
+	FMOVQ 0(R10), F23
 	FMOVQ 0(R10), F24
-	FMOVQ 448(R11), F25
-	WORD $0x4f86e338 // sdot v24.4s, v25.16b, v6.4b[0]
-	FMOVQ 464(R11), F26
-	WORD $0x4fa6e358 // sdot v24.4s, v26.16b, v6.4b[1]
-	FMOVQ 480(R11), F27
-	WORD $0x4f86eb78 // sdot v24.4s, v27.16b, v6.4b[2]
-	FMOVQ 496(R11), F28
-	WORD $0x4fa6eb98 // sdot v24.4s, v28.16b, v6.4b[3]
+	FMOVQ 384(R11), F25
+	WORD $0x4f8ae337 // sdot v23.4s, v25.16b, v10.4b[0]
+	WORD $0x4f93e338 // sdot v24.4s, v25.16b, v19.4b[0]
+	FMOVQ 400(R11), F26
+	WORD $0x4faae357 // sdot v23.4s, v26.16b, v10.4b[1]
+	WORD $0x4fb3e358 // sdot v24.4s, v26.16b, v19.4b[1]
+	FMOVQ 416(R11), F27
+	WORD $0x4f8aeb77 // sdot v23.4s, v27.16b, v10.4b[2]
+	WORD $0x4f93eb78 // sdot v24.4s, v27.16b, v19.4b[2]
+	FMOVQ 432(R11), F28
+	WORD $0x4faaeb97 // sdot v23.4s, v28.16b, v10.4b[3]
+	WORD $0x4fb3eb98 // sdot v24.4s, v28.16b, v19.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4f8c92f7 // fmul v23.4s, v23.4s, v12.s[0]
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fac9318 // fmul v24.4s, v24.4s, v12.s[1]
-	WORD $0x4e38d673 // fadd v19.4s, v19.4s, v24.4s
-	FMOVQ 128(R11), F29
-	WORD $0x6e3dde73 // fmul v19.4s, v19.4s, v29.4s
-	FMOVQ 0(R14), F30
-	WORD $0x4e33d7de // fadd v30.4s, v30.4s, v19.4s
-	FMOVQ 256(R11), F13
-	WORD $0x4f8891ad // fmul v13.4s, v13.4s, v8.s[0]
-	WORD $0x4eadd7de // fsub v30.4s, v30.4s, v13.4s
-	FMOVQ F30, 0(R14)
-	FMOVQ 0(R10), F9
-	FMOVQ 512(R11), F11
-	WORD $0x4f8ae169 // sdot v9.4s, v11.16b, v10.4b[0]
-	FMOVQ 528(R11), F15
-	WORD $0x4faae1e9 // sdot v9.4s, v15.16b, v10.4b[1]
-	FMOVQ 544(R11), F16
-	WORD $0x4f8aea09 // sdot v9.4s, v16.16b, v10.4b[2]
-	FMOVQ 560(R11), F18
-	WORD $0x4faaea49 // sdot v9.4s, v18.16b, v10.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f8c9129 // fmul v9.4s, v9.4s, v12.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 576(R11), F31
-	WORD $0x4f86e3ee // sdot v14.4s, v31.16b, v6.4b[0]
-	FMOVQ 592(R11), F17
-	WORD $0x4fa6e22e // sdot v14.4s, v17.16b, v6.4b[1]
-	FMOVQ 608(R11), F7
-	WORD $0x4f86e8ee // sdot v14.4s, v7.16b, v6.4b[2]
-	FMOVQ 624(R11), F20
-	WORD $0x4fa6ea8e // sdot v14.4s, v20.16b, v6.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fac91ce // fmul v14.4s, v14.4s, v12.s[1]
-	WORD $0x4e2ed529 // fadd v9.4s, v9.4s, v14.4s
-	FMOVQ 144(R11), F21
-	WORD $0x6e35dd29 // fmul v9.4s, v9.4s, v21.4s
-	FMOVQ 16(R14), F22
-	WORD $0x4e29d6d6 // fadd v22.4s, v22.4s, v9.4s
-	FMOVQ 272(R11), F23
-	WORD $0x4f8892f7 // fmul v23.4s, v23.4s, v8.s[0]
-	WORD $0x4eb7d6d6 // fsub v22.4s, v22.4s, v23.4s
-	FMOVQ F22, 16(R14)
-	FMOVQ 0(R10), F25
-	FMOVQ 640(R11), F26
-	WORD $0x4f8ae359 // sdot v25.4s, v26.16b, v10.4b[0]
-	FMOVQ 656(R11), F27
-	WORD $0x4faae379 // sdot v25.4s, v27.16b, v10.4b[1]
-	FMOVQ 672(R11), F28
-	WORD $0x4f8aeb99 // sdot v25.4s, v28.16b, v10.4b[2]
-	FMOVQ 688(R11), F24
-	WORD $0x4faaeb19 // sdot v25.4s, v24.16b, v10.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f8c9339 // fmul v25.4s, v25.4s, v12.s[0]
+	WORD $0x4f959318 // fmul v24.4s, v24.4s, v21.s[0]
 	FMOVQ 0(R10), F29
-	FMOVQ 704(R11), F19
-	WORD $0x4f86e27d // sdot v29.4s, v19.16b, v6.4b[0]
-	FMOVQ 720(R11), F13
-	WORD $0x4fa6e1bd // sdot v29.4s, v13.16b, v6.4b[1]
-	FMOVQ 736(R11), F30
-	WORD $0x4f86ebdd // sdot v29.4s, v30.16b, v6.4b[2]
-	FMOVQ 752(R11), F11
-	WORD $0x4fa6e97d // sdot v29.4s, v11.16b, v6.4b[3]
+	FMOVQ 0(R10), F30
+	FMOVQ 448(R11), F13
+	WORD $0x4f86e1bd // sdot v29.4s, v13.16b, v6.4b[0]
+	WORD $0x4f94e1be // sdot v30.4s, v13.16b, v20.4b[0]
+	FMOVQ 464(R11), F9
+	WORD $0x4fa6e13d // sdot v29.4s, v9.16b, v6.4b[1]
+	WORD $0x4fb4e13e // sdot v30.4s, v9.16b, v20.4b[1]
+	FMOVQ 480(R11), F11
+	WORD $0x4f86e97d // sdot v29.4s, v11.16b, v6.4b[2]
+	WORD $0x4f94e97e // sdot v30.4s, v11.16b, v20.4b[2]
+	FMOVQ 496(R11), F15
+	WORD $0x4fa6e9fd // sdot v29.4s, v15.16b, v6.4b[3]
+	WORD $0x4fb4e9fe // sdot v30.4s, v15.16b, v20.4b[3]
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
 	WORD $0x4fac93bd // fmul v29.4s, v29.4s, v12.s[1]
-	WORD $0x4e3dd739 // fadd v25.4s, v25.4s, v29.4s
-	FMOVQ 160(R11), F15
-	WORD $0x6e2fdf39 // fmul v25.4s, v25.4s, v15.4s
-	FMOVQ 32(R14), F16
-	WORD $0x4e39d610 // fadd v16.4s, v16.4s, v25.4s
-	FMOVQ 288(R11), F18
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fb593de // fmul v30.4s, v30.4s, v21.s[1]
+	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+	WORD $0x4e3ed718 // fadd v24.4s, v24.4s, v30.4s
+	FMOVQ 128(R11), F16
+	WORD $0x6e30def7 // fmul v23.4s, v23.4s, v16.4s
+	WORD $0x6e30df18 // fmul v24.4s, v24.4s, v16.4s
+	FMOVQ 0(R14), F18
+	WORD $0x4e37d652 // fadd v18.4s, v18.4s, v23.4s
+	FMOVQ 256(R11), F14
+	WORD $0x4f8891ce // fmul v14.4s, v14.4s, v8.s[0]
+	WORD $0x4eaed652 // fsub v18.4s, v18.4s, v14.4s
+	FMOVQ F18, 0(R14)
+	FMOVQ 0(R21), F31
+	WORD $0x4e38d7ff // fadd v31.4s, v31.4s, v24.4s
+	FMOVQ 256(R11), F17
+	WORD $0x4f969231 // fmul v17.4s, v17.4s, v22.s[0]
+	WORD $0x4eb1d7ff // fsub v31.4s, v31.4s, v17.4s
+	FMOVQ F31, 0(R21)
+	FMOVQ 0(R10), F7
+	FMOVQ 0(R10), F25
+	FMOVQ 512(R11), F26
+	WORD $0x4f8ae347 // sdot v7.4s, v26.16b, v10.4b[0]
+	WORD $0x4f93e359 // sdot v25.4s, v26.16b, v19.4b[0]
+	FMOVQ 528(R11), F27
+	WORD $0x4faae367 // sdot v7.4s, v27.16b, v10.4b[1]
+	WORD $0x4fb3e379 // sdot v25.4s, v27.16b, v19.4b[1]
+	FMOVQ 544(R11), F28
+	WORD $0x4f8aeb87 // sdot v7.4s, v28.16b, v10.4b[2]
+	WORD $0x4f93eb99 // sdot v25.4s, v28.16b, v19.4b[2]
+	FMOVQ 560(R11), F13
+	WORD $0x4faae9a7 // sdot v7.4s, v13.16b, v10.4b[3]
+	WORD $0x4fb3e9b9 // sdot v25.4s, v13.16b, v19.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4f8c90e7 // fmul v7.4s, v7.4s, v12.s[0]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4f959339 // fmul v25.4s, v25.4s, v21.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F11
+	FMOVQ 576(R11), F15
+	WORD $0x4f86e1e9 // sdot v9.4s, v15.16b, v6.4b[0]
+	WORD $0x4f94e1eb // sdot v11.4s, v15.16b, v20.4b[0]
+	FMOVQ 592(R11), F29
+	WORD $0x4fa6e3a9 // sdot v9.4s, v29.16b, v6.4b[1]
+	WORD $0x4fb4e3ab // sdot v11.4s, v29.16b, v20.4b[1]
+	FMOVQ 608(R11), F30
+	WORD $0x4f86ebc9 // sdot v9.4s, v30.16b, v6.4b[2]
+	WORD $0x4f94ebcb // sdot v11.4s, v30.16b, v20.4b[2]
+	FMOVQ 624(R11), F16
+	WORD $0x4fa6ea09 // sdot v9.4s, v16.16b, v6.4b[3]
+	WORD $0x4fb4ea0b // sdot v11.4s, v16.16b, v20.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4fac9129 // fmul v9.4s, v9.4s, v12.s[1]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fb5916b // fmul v11.4s, v11.4s, v21.s[1]
+	WORD $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
+	WORD $0x4e2bd739 // fadd v25.4s, v25.4s, v11.4s
+	FMOVQ 144(R11), F23
+	WORD $0x6e37dce7 // fmul v7.4s, v7.4s, v23.4s
+	WORD $0x6e37df39 // fmul v25.4s, v25.4s, v23.4s
+	FMOVQ 16(R14), F14
+	WORD $0x4e27d5ce // fadd v14.4s, v14.4s, v7.4s
+	FMOVQ 272(R11), F18
 	WORD $0x4f889252 // fmul v18.4s, v18.4s, v8.s[0]
-	WORD $0x4eb2d610 // fsub v16.4s, v16.4s, v18.4s
-	FMOVQ F16, 32(R14)
+	WORD $0x4eb2d5ce // fsub v14.4s, v14.4s, v18.4s
+	FMOVQ F14, 16(R14)
+	FMOVQ 16(R21), F24
+	WORD $0x4e39d718 // fadd v24.4s, v24.4s, v25.4s
+	FMOVQ 272(R11), F17
+	WORD $0x4f969231 // fmul v17.4s, v17.4s, v22.s[0]
+	WORD $0x4eb1d718 // fsub v24.4s, v24.4s, v17.4s
+	FMOVQ F24, 16(R21)
 	FMOVQ 0(R10), F31
-	FMOVQ 768(R11), F17
-	WORD $0x4f8ae23f // sdot v31.4s, v17.16b, v10.4b[0]
-	FMOVQ 784(R11), F7
-	WORD $0x4faae0ff // sdot v31.4s, v7.16b, v10.4b[1]
-	FMOVQ 800(R11), F20
-	WORD $0x4f8aea9f // sdot v31.4s, v20.16b, v10.4b[2]
-	FMOVQ 816(R11), F14
-	WORD $0x4faae9df // sdot v31.4s, v14.16b, v10.4b[3]
+	FMOVQ 0(R10), F26
+	FMOVQ 640(R11), F27
+	WORD $0x4f8ae37f // sdot v31.4s, v27.16b, v10.4b[0]
+	WORD $0x4f93e37a // sdot v26.4s, v27.16b, v19.4b[0]
+	FMOVQ 656(R11), F28
+	WORD $0x4faae39f // sdot v31.4s, v28.16b, v10.4b[1]
+	WORD $0x4fb3e39a // sdot v26.4s, v28.16b, v19.4b[1]
+	FMOVQ 672(R11), F13
+	WORD $0x4f8ae9bf // sdot v31.4s, v13.16b, v10.4b[2]
+	WORD $0x4f93e9ba // sdot v26.4s, v13.16b, v19.4b[2]
+	FMOVQ 688(R11), F15
+	WORD $0x4faae9ff // sdot v31.4s, v15.16b, v10.4b[3]
+	WORD $0x4fb3e9fa // sdot v26.4s, v15.16b, v19.4b[3]
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
 	WORD $0x4f8c93ff // fmul v31.4s, v31.4s, v12.s[0]
-	FMOVQ 0(R10), F21
-	FMOVQ 832(R11), F9
-	WORD $0x4f86e135 // sdot v21.4s, v9.16b, v6.4b[0]
-	FMOVQ 848(R11), F23
-	WORD $0x4fa6e2f5 // sdot v21.4s, v23.16b, v6.4b[1]
-	FMOVQ 864(R11), F22
-	WORD $0x4f86ead5 // sdot v21.4s, v22.16b, v6.4b[2]
-	FMOVQ 880(R11), F26
-	WORD $0x4fa6eb55 // sdot v21.4s, v26.16b, v6.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fac92b5 // fmul v21.4s, v21.4s, v12.s[1]
-	WORD $0x4e35d7ff // fadd v31.4s, v31.4s, v21.4s
-	FMOVQ 176(R11), F27
-	WORD $0x6e3bdfff // fmul v31.4s, v31.4s, v27.4s
-	FMOVQ 48(R14), F28
-	WORD $0x4e3fd79c // fadd v28.4s, v28.4s, v31.4s
-	FMOVQ 304(R11), F24
-	WORD $0x4f889318 // fmul v24.4s, v24.4s, v8.s[0]
-	WORD $0x4eb8d79c // fsub v28.4s, v28.4s, v24.4s
-	FMOVQ F28, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row97
-	FMOVQ 384(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 640(R1), F13
-	VSHL $4, V13.B16, V30.B16
-	VAND V2.B16, V30.B16, V11.B16
-	VORR V11.B16, V19.B16, V19.B16
-	FMOVQ F19, 384(R11)
-	FMOVQ 448(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V30.B16, V15.B16
-	VUSRA $1, V15.B16, V29.B16
-	FMOVQ F29, 400(R11)
-	FMOVQ 512(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V30.B16, V18.B16
-	VUSRA $2, V18.B16, V25.B16
-	FMOVQ F25, 416(R11)
-	FMOVQ 576(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V5.B16, V30.B16, V17.B16
-	VUSRA $3, V17.B16, V16.B16
-	FMOVQ F16, 432(R11)
-	FMOVQ 384(R1), F7
-	VAND V2.B16, V13.B16, V20.B16
-	VUSRA $4, V7.B16, V20.B16
-	FMOVQ F20, 448(R11)
-	FMOVQ 448(R1), F14
-	VAND V3.B16, V13.B16, V9.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $1, V9.B16, V14.B16
-	FMOVQ F14, 464(R11)
-	FMOVQ 512(R1), F23
-	VAND V4.B16, V13.B16, V22.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $2, V22.B16, V23.B16
-	FMOVQ F23, 480(R11)
-	FMOVQ 576(R1), F26
-	VAND V5.B16, V13.B16, V21.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $3, V21.B16, V26.B16
-	FMOVQ F26, 496(R11)
-	FMOVD 32(R1), F27
-	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
-	WORD $0x0e7b101f // saddw v31.4s, v0.4s, v27.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 0(R11), F24
-	WORD $0x6e38dfff // fmul v31.4s, v31.4s, v24.4s
-	FMOVQ F31, 128(R11)
-	FMOVD 48(R1), F28
-	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
-	WORD $0x0e7c100a // saddw v10.4s, v0.4s, v28.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 64(R11), F6
-	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
-	FMOVQ F10, 256(R11)
-	FMOVQ 400(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 656(R1), F8
-	VSHL $4, V8.B16, V11.B16
-	VAND V2.B16, V11.B16, V19.B16
-	VORR V19.B16, V12.B16, V12.B16
-	FMOVQ F12, 512(R11)
-	FMOVQ 464(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V11.B16, V29.B16
-	VUSRA $1, V29.B16, V15.B16
-	FMOVQ F15, 528(R11)
-	FMOVQ 528(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V11.B16, V25.B16
-	VUSRA $2, V25.B16, V18.B16
-	FMOVQ F18, 544(R11)
-	FMOVQ 592(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V5.B16, V11.B16, V16.B16
-	VUSRA $3, V16.B16, V17.B16
-	FMOVQ F17, 560(R11)
-	FMOVQ 400(R1), F7
-	VAND V2.B16, V8.B16, V20.B16
-	VUSRA $4, V7.B16, V20.B16
-	FMOVQ F20, 576(R11)
-	FMOVQ 464(R1), F9
-	VAND V3.B16, V8.B16, V14.B16
-	VUSHR $4, V9.B16, V9.B16
-	VUSRA $1, V14.B16, V9.B16
-	FMOVQ F9, 592(R11)
-	FMOVQ 528(R1), F22
-	VAND V4.B16, V8.B16, V23.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $2, V23.B16, V22.B16
-	FMOVQ F22, 608(R11)
-	FMOVQ 592(R1), F30
-	VAND V5.B16, V8.B16, V13.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $3, V13.B16, V30.B16
-	FMOVQ F30, 624(R11)
-	WORD $0x4e7b1015 // saddw2 v21.4s, v0.4s, v27.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 16(R11), F26
-	WORD $0x6e3adeb5 // fmul v21.4s, v21.4s, v26.4s
-	FMOVQ F21, 144(R11)
-	WORD $0x4e7c1018 // saddw2 v24.4s, v0.4s, v28.8h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 80(R11), F31
-	WORD $0x6e3fdf18 // fmul v24.4s, v24.4s, v31.4s
-	FMOVQ F24, 272(R11)
-	FMOVQ 416(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ 672(R1), F10
-	VSHL $4, V10.B16, V19.B16
-	VAND V2.B16, V19.B16, V12.B16
-	VORR V12.B16, V6.B16, V6.B16
-	FMOVQ F6, 640(R11)
-	FMOVQ 480(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V19.B16, V15.B16
-	VUSRA $1, V15.B16, V29.B16
-	FMOVQ F29, 656(R11)
-	FMOVQ 544(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V19.B16, V18.B16
-	VUSRA $2, V18.B16, V25.B16
-	FMOVQ F25, 672(R11)
-	FMOVQ 608(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V5.B16, V19.B16, V17.B16
-	VUSRA $3, V17.B16, V16.B16
-	FMOVQ F16, 688(R11)
-	FMOVQ 416(R1), F7
-	VAND V2.B16, V10.B16, V20.B16
-	VUSRA $4, V7.B16, V20.B16
-	FMOVQ F20, 704(R11)
-	FMOVQ 480(R1), F14
-	VAND V3.B16, V10.B16, V9.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $1, V9.B16, V14.B16
-	FMOVQ F14, 720(R11)
-	FMOVQ 544(R1), F23
-	VAND V4.B16, V10.B16, V22.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $2, V22.B16, V23.B16
-	FMOVQ F23, 736(R11)
-	FMOVQ 608(R1), F11
-	VAND V5.B16, V10.B16, V8.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $3, V8.B16, V11.B16
-	FMOVQ F11, 752(R11)
-	FMOVD 40(R1), F13
-	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
-	WORD $0x0e6d101e // saddw v30.4s, v0.4s, v13.4h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f95935a // fmul v26.4s, v26.4s, v21.s[0]
+	FMOVQ 0(R10), F29
+	FMOVQ 0(R10), F30
+	FMOVQ 704(R11), F16
+	WORD $0x4f86e21d // sdot v29.4s, v16.16b, v6.4b[0]
+	WORD $0x4f94e21e // sdot v30.4s, v16.16b, v20.4b[0]
+	FMOVQ 720(R11), F9
+	WORD $0x4fa6e13d // sdot v29.4s, v9.16b, v6.4b[1]
+	WORD $0x4fb4e13e // sdot v30.4s, v9.16b, v20.4b[1]
+	FMOVQ 736(R11), F11
+	WORD $0x4f86e97d // sdot v29.4s, v11.16b, v6.4b[2]
+	WORD $0x4f94e97e // sdot v30.4s, v11.16b, v20.4b[2]
+	FMOVQ 752(R11), F23
+	WORD $0x4fa6eafd // sdot v29.4s, v23.16b, v6.4b[3]
+	WORD $0x4fb4eafe // sdot v30.4s, v23.16b, v20.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fac93bd // fmul v29.4s, v29.4s, v12.s[1]
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 32(R11), F27
-	WORD $0x6e3bdfde // fmul v30.4s, v30.4s, v27.4s
-	FMOVQ F30, 160(R11)
-	FMOVD 56(R1), F26
-	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
-	WORD $0x0e7a1015 // saddw v21.4s, v0.4s, v26.4h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 96(R11), F28
-	WORD $0x6e3cdeb5 // fmul v21.4s, v21.4s, v28.4s
-	FMOVQ F21, 288(R11)
-	FMOVQ 432(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ 688(R1), F24
-	VSHL $4, V24.B16, V12.B16
-	VAND V2.B16, V12.B16, V6.B16
-	VORR V6.B16, V31.B16, V31.B16
-	FMOVQ F31, 768(R11)
-	FMOVQ 496(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V12.B16, V29.B16
-	VUSRA $1, V29.B16, V15.B16
-	FMOVQ F15, 784(R11)
-	FMOVQ 560(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V12.B16, V25.B16
-	VUSRA $2, V25.B16, V18.B16
-	FMOVQ F18, 800(R11)
-	FMOVQ 624(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V5.B16, V12.B16, V16.B16
-	VUSRA $3, V16.B16, V17.B16
-	FMOVQ F17, 816(R11)
-	FMOVQ 432(R1), F7
-	VAND V2.B16, V24.B16, V20.B16
-	VUSRA $4, V7.B16, V20.B16
-	FMOVQ F20, 832(R11)
-	FMOVQ 496(R1), F9
-	VAND V3.B16, V24.B16, V14.B16
-	VUSHR $4, V9.B16, V9.B16
-	VUSRA $1, V14.B16, V9.B16
-	FMOVQ F9, 848(R11)
-	FMOVQ 560(R1), F22
-	VAND V4.B16, V24.B16, V23.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $2, V23.B16, V22.B16
-	FMOVQ F22, 864(R11)
-	FMOVQ 624(R1), F19
-	VAND V5.B16, V24.B16, V10.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $3, V10.B16, V19.B16
-	FMOVQ F19, 880(R11)
-	WORD $0x4e6d1008 // saddw2 v8.4s, v0.4s, v13.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 48(R11), F11
-	WORD $0x6e2bdd08 // fmul v8.4s, v8.4s, v11.4s
-	FMOVQ F8, 176(R11)
-	WORD $0x4e7a101b // saddw2 v27.4s, v0.4s, v26.8h
+	WORD $0x4fb593de // fmul v30.4s, v30.4s, v21.s[1]
+	WORD $0x4e3dd7ff // fadd v31.4s, v31.4s, v29.4s
+	WORD $0x4e3ed75a // fadd v26.4s, v26.4s, v30.4s
+	FMOVQ 160(R11), F7
+	WORD $0x6e27dfff // fmul v31.4s, v31.4s, v7.4s
+	WORD $0x6e27df5a // fmul v26.4s, v26.4s, v7.4s
+	FMOVQ 32(R14), F18
+	WORD $0x4e3fd652 // fadd v18.4s, v18.4s, v31.4s
+	FMOVQ 288(R11), F14
+	WORD $0x4f8891ce // fmul v14.4s, v14.4s, v8.s[0]
+	WORD $0x4eaed652 // fsub v18.4s, v18.4s, v14.4s
+	FMOVQ F18, 32(R14)
+	FMOVQ 32(R21), F25
+	WORD $0x4e3ad739 // fadd v25.4s, v25.4s, v26.4s
+	FMOVQ 288(R11), F17
+	WORD $0x4f969231 // fmul v17.4s, v17.4s, v22.s[0]
+	WORD $0x4eb1d739 // fsub v25.4s, v25.4s, v17.4s
+	FMOVQ F25, 32(R21)
+	FMOVQ 0(R10), F24
+	FMOVQ 0(R10), F27
+	FMOVQ 768(R11), F28
+	WORD $0x4f8ae398 // sdot v24.4s, v28.16b, v10.4b[0]
+	WORD $0x4f93e39b // sdot v27.4s, v28.16b, v19.4b[0]
+	FMOVQ 784(R11), F13
+	WORD $0x4faae1b8 // sdot v24.4s, v13.16b, v10.4b[1]
+	WORD $0x4fb3e1bb // sdot v27.4s, v13.16b, v19.4b[1]
+	FMOVQ 800(R11), F15
+	WORD $0x4f8ae9f8 // sdot v24.4s, v15.16b, v10.4b[2]
+	WORD $0x4f93e9fb // sdot v27.4s, v15.16b, v19.4b[2]
+	FMOVQ 816(R11), F16
+	WORD $0x4faaea18 // sdot v24.4s, v16.16b, v10.4b[3]
+	WORD $0x4fb3ea1b // sdot v27.4s, v16.16b, v19.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f8c9318 // fmul v24.4s, v24.4s, v12.s[0]
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 112(R11), F30
-	WORD $0x6e3edf7b // fmul v27.4s, v27.4s, v30.4s
-	FMOVQ F27, 304(R11)
+	WORD $0x4f95937b // fmul v27.4s, v27.4s, v21.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F11
+	FMOVQ 832(R11), F23
+	WORD $0x4f86e2e9 // sdot v9.4s, v23.16b, v6.4b[0]
+	WORD $0x4f94e2eb // sdot v11.4s, v23.16b, v20.4b[0]
+	FMOVQ 848(R11), F29
+	WORD $0x4fa6e3a9 // sdot v9.4s, v29.16b, v6.4b[1]
+	WORD $0x4fb4e3ab // sdot v11.4s, v29.16b, v20.4b[1]
+	FMOVQ 864(R11), F30
+	WORD $0x4f86ebc9 // sdot v9.4s, v30.16b, v6.4b[2]
+	WORD $0x4f94ebcb // sdot v11.4s, v30.16b, v20.4b[2]
+	FMOVQ 880(R11), F7
+	WORD $0x4fa6e8e9 // sdot v9.4s, v7.16b, v6.4b[3]
+	WORD $0x4fb4e8eb // sdot v11.4s, v7.16b, v20.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4fac9129 // fmul v9.4s, v9.4s, v12.s[1]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fb5916b // fmul v11.4s, v11.4s, v21.s[1]
+	WORD $0x4e29d718 // fadd v24.4s, v24.4s, v9.4s
+	WORD $0x4e2bd77b // fadd v27.4s, v27.4s, v11.4s
+	FMOVQ 176(R11), F31
+	WORD $0x6e3fdf18 // fmul v24.4s, v24.4s, v31.4s
+	WORD $0x6e3fdf7b // fmul v27.4s, v27.4s, v31.4s
+	FMOVQ 48(R14), F14
+	WORD $0x4e38d5ce // fadd v14.4s, v14.4s, v24.4s
+	FMOVQ 304(R11), F18
+	WORD $0x4f889252 // fmul v18.4s, v18.4s, v8.s[0]
+	WORD $0x4eb2d5ce // fsub v14.4s, v14.4s, v18.4s
+	FMOVQ F14, 48(R14)
+	FMOVQ 48(R21), F26
+	WORD $0x4e3bd75a // fadd v26.4s, v26.4s, v27.4s
+	FMOVQ 304(R11), F17
+	WORD $0x4f969231 // fmul v17.4s, v17.4s, v22.s[0]
+	WORD $0x4eb1d75a // fsub v26.4s, v26.4s, v17.4s
+	FMOVQ F26, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair97
+	FMOVQ 384(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ 640(R1), F28
+	VSHL $4, V28.B16, V13.B16
+	VAND V2.B16, V13.B16, V15.B16
+	VORR V15.B16, V25.B16, V25.B16
+	FMOVQ F25, 384(R11)
+	FMOVQ 448(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V13.B16, V23.B16
+	VUSRA $1, V23.B16, V16.B16
+	FMOVQ F16, 400(R11)
+	FMOVQ 512(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V4.B16, V13.B16, V30.B16
+	VUSRA $2, V30.B16, V29.B16
+	FMOVQ F29, 416(R11)
+	FMOVQ 576(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V5.B16, V13.B16, V9.B16
+	VUSRA $3, V9.B16, V7.B16
+	FMOVQ F7, 432(R11)
+	FMOVQ 384(R1), F11
+	VAND V2.B16, V28.B16, V31.B16
+	VUSRA $4, V11.B16, V31.B16
+	FMOVQ F31, 448(R11)
+	FMOVQ 448(R1), F24
+	VAND V3.B16, V28.B16, V18.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $1, V18.B16, V24.B16
+	FMOVQ F24, 464(R11)
+	FMOVQ 512(R1), F14
+	VAND V4.B16, V28.B16, V27.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $2, V27.B16, V14.B16
+	FMOVQ F14, 480(R11)
+	FMOVQ 576(R1), F17
+	VAND V5.B16, V28.B16, V26.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $3, V26.B16, V17.B16
+	FMOVQ F17, 496(R11)
+	FMOVD 32(R1), F10
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a1006 // saddw v6.4s, v0.4s, v10.4h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	FMOVQ 0(R11), F12
+	WORD $0x6e2cdcc6 // fmul v6.4s, v6.4s, v12.4s
+	FMOVQ F6, 128(R11)
+	FMOVD 48(R1), F8
+	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
+	WORD $0x0e681013 // saddw v19.4s, v0.4s, v8.4h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FMOVQ 64(R11), F20
+	WORD $0x6e34de73 // fmul v19.4s, v19.4s, v20.4s
+	FMOVQ F19, 256(R11)
+	FMOVQ 400(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 656(R1), F22
+	VSHL $4, V22.B16, V15.B16
+	VAND V2.B16, V15.B16, V25.B16
+	VORR V25.B16, V21.B16, V21.B16
+	FMOVQ F21, 512(R11)
+	FMOVQ 464(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V15.B16, V16.B16
+	VUSRA $1, V16.B16, V23.B16
+	FMOVQ F23, 528(R11)
+	FMOVQ 528(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V4.B16, V15.B16, V29.B16
+	VUSRA $2, V29.B16, V30.B16
+	FMOVQ F30, 544(R11)
+	FMOVQ 592(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V5.B16, V15.B16, V7.B16
+	VUSRA $3, V7.B16, V9.B16
+	FMOVQ F9, 560(R11)
+	FMOVQ 400(R1), F11
+	VAND V2.B16, V22.B16, V31.B16
+	VUSRA $4, V11.B16, V31.B16
+	FMOVQ F31, 576(R11)
+	FMOVQ 464(R1), F18
+	VAND V3.B16, V22.B16, V24.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $1, V24.B16, V18.B16
+	FMOVQ F18, 592(R11)
+	FMOVQ 528(R1), F27
+	VAND V4.B16, V22.B16, V14.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $2, V14.B16, V27.B16
+	FMOVQ F27, 608(R11)
+	FMOVQ 592(R1), F13
+	VAND V5.B16, V22.B16, V28.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $3, V28.B16, V13.B16
+	FMOVQ F13, 624(R11)
+	WORD $0x4e6a101a // saddw2 v26.4s, v0.4s, v10.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 16(R11), F17
+	WORD $0x6e31df5a // fmul v26.4s, v26.4s, v17.4s
+	FMOVQ F26, 144(R11)
+	WORD $0x4e68100c // saddw2 v12.4s, v0.4s, v8.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	FMOVQ 80(R11), F6
+	WORD $0x6e26dd8c // fmul v12.4s, v12.4s, v6.4s
+	FMOVQ F12, 272(R11)
+	FMOVQ 416(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 672(R1), F19
+	VSHL $4, V19.B16, V25.B16
+	VAND V2.B16, V25.B16, V21.B16
+	VORR V21.B16, V20.B16, V20.B16
+	FMOVQ F20, 640(R11)
+	FMOVQ 480(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V25.B16, V23.B16
+	VUSRA $1, V23.B16, V16.B16
+	FMOVQ F16, 656(R11)
+	FMOVQ 544(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V4.B16, V25.B16, V30.B16
+	VUSRA $2, V30.B16, V29.B16
+	FMOVQ F29, 672(R11)
+	FMOVQ 608(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V5.B16, V25.B16, V9.B16
+	VUSRA $3, V9.B16, V7.B16
+	FMOVQ F7, 688(R11)
+	FMOVQ 416(R1), F11
+	VAND V2.B16, V19.B16, V31.B16
+	VUSRA $4, V11.B16, V31.B16
+	FMOVQ F31, 704(R11)
+	FMOVQ 480(R1), F24
+	VAND V3.B16, V19.B16, V18.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $1, V18.B16, V24.B16
+	FMOVQ F24, 720(R11)
+	FMOVQ 544(R1), F14
+	VAND V4.B16, V19.B16, V27.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $2, V27.B16, V14.B16
+	FMOVQ F14, 736(R11)
+	FMOVQ 608(R1), F15
+	VAND V5.B16, V19.B16, V22.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $3, V22.B16, V15.B16
+	FMOVQ F15, 752(R11)
+	FMOVD 40(R1), F28
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c100d // saddw v13.4s, v0.4s, v28.4h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVQ 32(R11), F10
+	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
+	FMOVQ F13, 160(R11)
+	FMOVD 56(R1), F17
+	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
+	WORD $0x0e71101a // saddw v26.4s, v0.4s, v17.4h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 96(R11), F8
+	WORD $0x6e28df5a // fmul v26.4s, v26.4s, v8.4s
+	FMOVQ F26, 288(R11)
+	FMOVQ 432(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	FMOVQ 688(R1), F12
+	VSHL $4, V12.B16, V21.B16
+	VAND V2.B16, V21.B16, V20.B16
+	VORR V20.B16, V6.B16, V6.B16
+	FMOVQ F6, 768(R11)
+	FMOVQ 496(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V21.B16, V16.B16
+	VUSRA $1, V16.B16, V23.B16
+	FMOVQ F23, 784(R11)
+	FMOVQ 560(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V4.B16, V21.B16, V29.B16
+	VUSRA $2, V29.B16, V30.B16
+	FMOVQ F30, 800(R11)
+	FMOVQ 624(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V5.B16, V21.B16, V7.B16
+	VUSRA $3, V7.B16, V9.B16
+	FMOVQ F9, 816(R11)
+	FMOVQ 432(R1), F11
+	VAND V2.B16, V12.B16, V31.B16
+	VUSRA $4, V11.B16, V31.B16
+	FMOVQ F31, 832(R11)
+	FMOVQ 496(R1), F18
+	VAND V3.B16, V12.B16, V24.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $1, V24.B16, V18.B16
+	FMOVQ F18, 848(R11)
+	FMOVQ 560(R1), F27
+	VAND V4.B16, V12.B16, V14.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $2, V14.B16, V27.B16
+	FMOVQ F27, 864(R11)
+	FMOVQ 624(R1), F25
+	VAND V5.B16, V12.B16, V19.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $3, V19.B16, V25.B16
+	FMOVQ F25, 880(R11)
+	WORD $0x4e7c1016 // saddw2 v22.4s, v0.4s, v28.8h
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	FMOVQ 48(R11), F15
+	WORD $0x6e2fded6 // fmul v22.4s, v22.4s, v15.4s
+	FMOVQ F22, 176(R11)
+	WORD $0x4e71100a // saddw2 v10.4s, v0.4s, v17.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	FMOVQ 112(R11), F13
+	WORD $0x6e2ddd4a // fmul v10.4s, v10.4s, v13.4s
+	FMOVQ F10, 304(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row98:
-	FMOVQ 0(R13), F28
-	FMOVQ 16(R13), F21
-	FMOVQ 32(R13), F6
-	FMOVD 48(R13), F31
-	WORD $0x7e30dbff // faddp s31, v31.2s
-	FMOVQ 0(R10), F29
-	FMOVQ 384(R11), F15
-	WORD $0x4f9ce1fd // sdot v29.4s, v15.16b, v28.4b[0]
-	FMOVQ 400(R11), F25
-	WORD $0x4fbce33d // sdot v29.4s, v25.16b, v28.4b[1]
-	FMOVQ 416(R11), F18
-	WORD $0x4f9cea5d // sdot v29.4s, v18.16b, v28.4b[2]
-	FMOVQ 432(R11), F16
-	WORD $0x4fbcea1d // sdot v29.4s, v16.16b, v28.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4f8693bd // fmul v29.4s, v29.4s, v6.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 448(R11), F7
-	WORD $0x4f95e0f1 // sdot v17.4s, v7.16b, v21.4b[0]
-	FMOVQ 464(R11), F20
-	WORD $0x4fb5e291 // sdot v17.4s, v20.16b, v21.4b[1]
-	FMOVQ 480(R11), F14
-	WORD $0x4f95e9d1 // sdot v17.4s, v14.16b, v21.4b[2]
-	FMOVQ 496(R11), F9
-	WORD $0x4fb5e931 // sdot v17.4s, v9.16b, v21.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fa69231 // fmul v17.4s, v17.4s, v6.s[1]
-	WORD $0x4e31d7bd // fadd v29.4s, v29.4s, v17.4s
-	FMOVQ 128(R11), F23
-	WORD $0x6e37dfbd // fmul v29.4s, v29.4s, v23.4s
-	FMOVQ 0(R14), F22
-	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
-	FMOVQ 256(R11), F12
-	WORD $0x4f9f918c // fmul v12.4s, v12.4s, v31.s[0]
-	WORD $0x4eacd6d6 // fsub v22.4s, v22.4s, v12.4s
-	FMOVQ F22, 0(R14)
-	FMOVQ 0(R10), F24
-	FMOVQ 512(R11), F10
-	WORD $0x4f9ce158 // sdot v24.4s, v10.16b, v28.4b[0]
-	FMOVQ 528(R11), F19
-	WORD $0x4fbce278 // sdot v24.4s, v19.16b, v28.4b[1]
-	FMOVQ 544(R11), F13
-	WORD $0x4f9ce9b8 // sdot v24.4s, v13.16b, v28.4b[2]
-	FMOVQ 560(R11), F11
-	WORD $0x4fbce978 // sdot v24.4s, v11.16b, v28.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f869318 // fmul v24.4s, v24.4s, v6.s[0]
-	FMOVQ 0(R10), F8
-	FMOVQ 576(R11), F26
-	WORD $0x4f95e348 // sdot v8.4s, v26.16b, v21.4b[0]
-	FMOVQ 592(R11), F30
-	WORD $0x4fb5e3c8 // sdot v8.4s, v30.16b, v21.4b[1]
-	FMOVQ 608(R11), F27
-	WORD $0x4f95eb68 // sdot v8.4s, v27.16b, v21.4b[2]
-	FMOVQ 624(R11), F15
-	WORD $0x4fb5e9e8 // sdot v8.4s, v15.16b, v21.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fa69108 // fmul v8.4s, v8.4s, v6.s[1]
-	WORD $0x4e28d718 // fadd v24.4s, v24.4s, v8.4s
-	FMOVQ 144(R11), F25
-	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
-	FMOVQ 16(R14), F18
-	WORD $0x4e38d652 // fadd v18.4s, v18.4s, v24.4s
-	FMOVQ 272(R11), F16
-	WORD $0x4f9f9210 // fmul v16.4s, v16.4s, v31.s[0]
-	WORD $0x4eb0d652 // fsub v18.4s, v18.4s, v16.4s
-	FMOVQ F18, 16(R14)
+pair98:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
+	FMOVQ 0(R13), F8
+	FMOVQ 16(R13), F26
+	FMOVQ 32(R13), F20
+	FMOVD 48(R13), F6
+	WORD $0x7e30d8c6 // faddp s6, v6.2s
+	FMOVQ 0(R20), F16
+	FMOVQ 16(R20), F23
+	FMOVQ 32(R20), F29
+	FMOVD 48(R20), F30
+	WORD $0x7e30dbde // faddp s30, v30.2s
 	FMOVQ 0(R10), F7
-	FMOVQ 640(R11), F20
-	WORD $0x4f9ce287 // sdot v7.4s, v20.16b, v28.4b[0]
-	FMOVQ 656(R11), F14
-	WORD $0x4fbce1c7 // sdot v7.4s, v14.16b, v28.4b[1]
-	FMOVQ 672(R11), F9
-	WORD $0x4f9ce927 // sdot v7.4s, v9.16b, v28.4b[2]
-	FMOVQ 688(R11), F17
-	WORD $0x4fbcea27 // sdot v7.4s, v17.16b, v28.4b[3]
+	FMOVQ 0(R10), F9
+	FMOVQ 384(R11), F11
+	WORD $0x4f88e167 // sdot v7.4s, v11.16b, v8.4b[0]
+	WORD $0x4f90e169 // sdot v9.4s, v11.16b, v16.4b[0]
+	FMOVQ 400(R11), F31
+	WORD $0x4fa8e3e7 // sdot v7.4s, v31.16b, v8.4b[1]
+	WORD $0x4fb0e3e9 // sdot v9.4s, v31.16b, v16.4b[1]
+	FMOVQ 416(R11), F24
+	WORD $0x4f88eb07 // sdot v7.4s, v24.16b, v8.4b[2]
+	WORD $0x4f90eb09 // sdot v9.4s, v24.16b, v16.4b[2]
+	FMOVQ 432(R11), F18
+	WORD $0x4fa8ea47 // sdot v7.4s, v18.16b, v8.4b[3]
+	WORD $0x4fb0ea49 // sdot v9.4s, v18.16b, v16.4b[3]
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4f8690e7 // fmul v7.4s, v7.4s, v6.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 704(R11), F29
-	WORD $0x4f95e3b7 // sdot v23.4s, v29.16b, v21.4b[0]
+	WORD $0x4f9490e7 // fmul v7.4s, v7.4s, v20.s[0]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f9d9129 // fmul v9.4s, v9.4s, v29.s[0]
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F27
+	FMOVQ 448(R11), F21
+	WORD $0x4f9ae2ae // sdot v14.4s, v21.16b, v26.4b[0]
+	WORD $0x4f97e2bb // sdot v27.4s, v21.16b, v23.4b[0]
+	FMOVQ 464(R11), F12
+	WORD $0x4fbae18e // sdot v14.4s, v12.16b, v26.4b[1]
+	WORD $0x4fb7e19b // sdot v27.4s, v12.16b, v23.4b[1]
+	FMOVQ 480(R11), F19
+	WORD $0x4f9aea6e // sdot v14.4s, v19.16b, v26.4b[2]
+	WORD $0x4f97ea7b // sdot v27.4s, v19.16b, v23.4b[2]
+	FMOVQ 496(R11), F25
+	WORD $0x4fbaeb2e // sdot v14.4s, v25.16b, v26.4b[3]
+	WORD $0x4fb7eb3b // sdot v27.4s, v25.16b, v23.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fb491ce // fmul v14.4s, v14.4s, v20.s[1]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4fbd937b // fmul v27.4s, v27.4s, v29.s[1]
+	WORD $0x4e2ed4e7 // fadd v7.4s, v7.4s, v14.4s
+	WORD $0x4e3bd529 // fadd v9.4s, v9.4s, v27.4s
+	FMOVQ 128(R11), F28
+	WORD $0x6e3cdce7 // fmul v7.4s, v7.4s, v28.4s
+	WORD $0x6e3cdd29 // fmul v9.4s, v9.4s, v28.4s
+	FMOVQ 0(R14), F15
+	WORD $0x4e27d5ef // fadd v15.4s, v15.4s, v7.4s
+	FMOVQ 256(R11), F22
+	WORD $0x4f8692d6 // fmul v22.4s, v22.4s, v6.s[0]
+	WORD $0x4eb6d5ef // fsub v15.4s, v15.4s, v22.4s
+	FMOVQ F15, 0(R14)
+	FMOVQ 0(R21), F17
+	WORD $0x4e29d631 // fadd v17.4s, v17.4s, v9.4s
+	FMOVQ 256(R11), F13
+	WORD $0x4f9e91ad // fmul v13.4s, v13.4s, v30.s[0]
+	WORD $0x4eadd631 // fsub v17.4s, v17.4s, v13.4s
+	FMOVQ F17, 0(R21)
+	FMOVQ 0(R10), F10
+	FMOVQ 0(R10), F11
+	FMOVQ 512(R11), F31
+	WORD $0x4f88e3ea // sdot v10.4s, v31.16b, v8.4b[0]
+	WORD $0x4f90e3eb // sdot v11.4s, v31.16b, v16.4b[0]
+	FMOVQ 528(R11), F24
+	WORD $0x4fa8e30a // sdot v10.4s, v24.16b, v8.4b[1]
+	WORD $0x4fb0e30b // sdot v11.4s, v24.16b, v16.4b[1]
+	FMOVQ 544(R11), F18
+	WORD $0x4f88ea4a // sdot v10.4s, v18.16b, v8.4b[2]
+	WORD $0x4f90ea4b // sdot v11.4s, v18.16b, v16.4b[2]
+	FMOVQ 560(R11), F21
+	WORD $0x4fa8eaaa // sdot v10.4s, v21.16b, v8.4b[3]
+	WORD $0x4fb0eaab // sdot v11.4s, v21.16b, v16.4b[3]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4f94914a // fmul v10.4s, v10.4s, v20.s[0]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f9d916b // fmul v11.4s, v11.4s, v29.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 0(R10), F19
+	FMOVQ 576(R11), F25
+	WORD $0x4f9ae32c // sdot v12.4s, v25.16b, v26.4b[0]
+	WORD $0x4f97e333 // sdot v19.4s, v25.16b, v23.4b[0]
+	FMOVQ 592(R11), F14
+	WORD $0x4fbae1cc // sdot v12.4s, v14.16b, v26.4b[1]
+	WORD $0x4fb7e1d3 // sdot v19.4s, v14.16b, v23.4b[1]
+	FMOVQ 608(R11), F27
+	WORD $0x4f9aeb6c // sdot v12.4s, v27.16b, v26.4b[2]
+	WORD $0x4f97eb73 // sdot v19.4s, v27.16b, v23.4b[2]
+	FMOVQ 624(R11), F28
+	WORD $0x4fbaeb8c // sdot v12.4s, v28.16b, v26.4b[3]
+	WORD $0x4fb7eb93 // sdot v19.4s, v28.16b, v23.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fb4918c // fmul v12.4s, v12.4s, v20.s[1]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fbd9273 // fmul v19.4s, v19.4s, v29.s[1]
+	WORD $0x4e2cd54a // fadd v10.4s, v10.4s, v12.4s
+	WORD $0x4e33d56b // fadd v11.4s, v11.4s, v19.4s
+	FMOVQ 144(R11), F7
+	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
+	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
+	FMOVQ 16(R14), F22
+	WORD $0x4e2ad6d6 // fadd v22.4s, v22.4s, v10.4s
+	FMOVQ 272(R11), F15
+	WORD $0x4f8691ef // fmul v15.4s, v15.4s, v6.s[0]
+	WORD $0x4eafd6d6 // fsub v22.4s, v22.4s, v15.4s
+	FMOVQ F22, 16(R14)
+	FMOVQ 16(R21), F9
+	WORD $0x4e2bd529 // fadd v9.4s, v9.4s, v11.4s
+	FMOVQ 272(R11), F13
+	WORD $0x4f9e91ad // fmul v13.4s, v13.4s, v30.s[0]
+	WORD $0x4eadd529 // fsub v9.4s, v9.4s, v13.4s
+	FMOVQ F9, 16(R21)
+	FMOVQ 0(R10), F17
+	FMOVQ 0(R10), F31
+	FMOVQ 640(R11), F24
+	WORD $0x4f88e311 // sdot v17.4s, v24.16b, v8.4b[0]
+	WORD $0x4f90e31f // sdot v31.4s, v24.16b, v16.4b[0]
+	FMOVQ 656(R11), F18
+	WORD $0x4fa8e251 // sdot v17.4s, v18.16b, v8.4b[1]
+	WORD $0x4fb0e25f // sdot v31.4s, v18.16b, v16.4b[1]
+	FMOVQ 672(R11), F21
+	WORD $0x4f88eab1 // sdot v17.4s, v21.16b, v8.4b[2]
+	WORD $0x4f90eabf // sdot v31.4s, v21.16b, v16.4b[2]
+	FMOVQ 688(R11), F25
+	WORD $0x4fa8eb31 // sdot v17.4s, v25.16b, v8.4b[3]
+	WORD $0x4fb0eb3f // sdot v31.4s, v25.16b, v16.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f949231 // fmul v17.4s, v17.4s, v20.s[0]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4f9d93ff // fmul v31.4s, v31.4s, v29.s[0]
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F27
+	FMOVQ 704(R11), F28
+	WORD $0x4f9ae38e // sdot v14.4s, v28.16b, v26.4b[0]
+	WORD $0x4f97e39b // sdot v27.4s, v28.16b, v23.4b[0]
 	FMOVQ 720(R11), F12
-	WORD $0x4fb5e197 // sdot v23.4s, v12.16b, v21.4b[1]
-	FMOVQ 736(R11), F22
-	WORD $0x4f95ead7 // sdot v23.4s, v22.16b, v21.4b[2]
-	FMOVQ 752(R11), F10
-	WORD $0x4fb5e957 // sdot v23.4s, v10.16b, v21.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fa692f7 // fmul v23.4s, v23.4s, v6.s[1]
-	WORD $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
-	FMOVQ 160(R11), F19
-	WORD $0x6e33dce7 // fmul v7.4s, v7.4s, v19.4s
-	FMOVQ 32(R14), F13
-	WORD $0x4e27d5ad // fadd v13.4s, v13.4s, v7.4s
-	FMOVQ 288(R11), F11
-	WORD $0x4f9f916b // fmul v11.4s, v11.4s, v31.s[0]
-	WORD $0x4eabd5ad // fsub v13.4s, v13.4s, v11.4s
-	FMOVQ F13, 32(R14)
-	FMOVQ 0(R10), F26
-	FMOVQ 768(R11), F30
-	WORD $0x4f9ce3da // sdot v26.4s, v30.16b, v28.4b[0]
-	FMOVQ 784(R11), F27
-	WORD $0x4fbce37a // sdot v26.4s, v27.16b, v28.4b[1]
-	FMOVQ 800(R11), F15
-	WORD $0x4f9ce9fa // sdot v26.4s, v15.16b, v28.4b[2]
-	FMOVQ 816(R11), F8
-	WORD $0x4fbce91a // sdot v26.4s, v8.16b, v28.4b[3]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4f86935a // fmul v26.4s, v26.4s, v6.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 832(R11), F24
-	WORD $0x4f95e319 // sdot v25.4s, v24.16b, v21.4b[0]
-	FMOVQ 848(R11), F16
-	WORD $0x4fb5e219 // sdot v25.4s, v16.16b, v21.4b[1]
-	FMOVQ 864(R11), F18
-	WORD $0x4f95ea59 // sdot v25.4s, v18.16b, v21.4b[2]
-	FMOVQ 880(R11), F20
-	WORD $0x4fb5ea99 // sdot v25.4s, v20.16b, v21.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fa69339 // fmul v25.4s, v25.4s, v6.s[1]
-	WORD $0x4e39d75a // fadd v26.4s, v26.4s, v25.4s
-	FMOVQ 176(R11), F14
-	WORD $0x6e2edf5a // fmul v26.4s, v26.4s, v14.4s
-	FMOVQ 48(R14), F9
-	WORD $0x4e3ad529 // fadd v9.4s, v9.4s, v26.4s
-	FMOVQ 304(R11), F17
-	WORD $0x4f9f9231 // fmul v17.4s, v17.4s, v31.s[0]
-	WORD $0x4eb1d529 // fsub v9.4s, v9.4s, v17.4s
-	FMOVQ F9, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row98
+	WORD $0x4fbae18e // sdot v14.4s, v12.16b, v26.4b[1]
+	WORD $0x4fb7e19b // sdot v27.4s, v12.16b, v23.4b[1]
+	FMOVQ 736(R11), F19
+	WORD $0x4f9aea6e // sdot v14.4s, v19.16b, v26.4b[2]
+	WORD $0x4f97ea7b // sdot v27.4s, v19.16b, v23.4b[2]
+	FMOVQ 752(R11), F7
+	WORD $0x4fbae8ee // sdot v14.4s, v7.16b, v26.4b[3]
+	WORD $0x4fb7e8fb // sdot v27.4s, v7.16b, v23.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fb491ce // fmul v14.4s, v14.4s, v20.s[1]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4fbd937b // fmul v27.4s, v27.4s, v29.s[1]
+	WORD $0x4e2ed631 // fadd v17.4s, v17.4s, v14.4s
+	WORD $0x4e3bd7ff // fadd v31.4s, v31.4s, v27.4s
+	FMOVQ 160(R11), F10
+	WORD $0x6e2ade31 // fmul v17.4s, v17.4s, v10.4s
+	WORD $0x6e2adfff // fmul v31.4s, v31.4s, v10.4s
+	FMOVQ 32(R14), F15
+	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
+	FMOVQ 288(R11), F22
+	WORD $0x4f8692d6 // fmul v22.4s, v22.4s, v6.s[0]
+	WORD $0x4eb6d5ef // fsub v15.4s, v15.4s, v22.4s
+	FMOVQ F15, 32(R14)
+	FMOVQ 32(R21), F11
+	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
+	FMOVQ 288(R11), F13
+	WORD $0x4f9e91ad // fmul v13.4s, v13.4s, v30.s[0]
+	WORD $0x4eadd56b // fsub v11.4s, v11.4s, v13.4s
+	FMOVQ F11, 32(R21)
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F24
+	FMOVQ 768(R11), F18
+	WORD $0x4f88e249 // sdot v9.4s, v18.16b, v8.4b[0]
+	WORD $0x4f90e258 // sdot v24.4s, v18.16b, v16.4b[0]
+	FMOVQ 784(R11), F21
+	WORD $0x4fa8e2a9 // sdot v9.4s, v21.16b, v8.4b[1]
+	WORD $0x4fb0e2b8 // sdot v24.4s, v21.16b, v16.4b[1]
+	FMOVQ 800(R11), F25
+	WORD $0x4f88eb29 // sdot v9.4s, v25.16b, v8.4b[2]
+	WORD $0x4f90eb38 // sdot v24.4s, v25.16b, v16.4b[2]
+	FMOVQ 816(R11), F28
+	WORD $0x4fa8eb89 // sdot v9.4s, v28.16b, v8.4b[3]
+	WORD $0x4fb0eb98 // sdot v24.4s, v28.16b, v16.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f949129 // fmul v9.4s, v9.4s, v20.s[0]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f9d9318 // fmul v24.4s, v24.4s, v29.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 0(R10), F19
+	FMOVQ 832(R11), F7
+	WORD $0x4f9ae0ec // sdot v12.4s, v7.16b, v26.4b[0]
+	WORD $0x4f97e0f3 // sdot v19.4s, v7.16b, v23.4b[0]
+	FMOVQ 848(R11), F14
+	WORD $0x4fbae1cc // sdot v12.4s, v14.16b, v26.4b[1]
+	WORD $0x4fb7e1d3 // sdot v19.4s, v14.16b, v23.4b[1]
+	FMOVQ 864(R11), F27
+	WORD $0x4f9aeb6c // sdot v12.4s, v27.16b, v26.4b[2]
+	WORD $0x4f97eb73 // sdot v19.4s, v27.16b, v23.4b[2]
+	FMOVQ 880(R11), F10
+	WORD $0x4fbae94c // sdot v12.4s, v10.16b, v26.4b[3]
+	WORD $0x4fb7e953 // sdot v19.4s, v10.16b, v23.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fb4918c // fmul v12.4s, v12.4s, v20.s[1]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fbd9273 // fmul v19.4s, v19.4s, v29.s[1]
+	WORD $0x4e2cd529 // fadd v9.4s, v9.4s, v12.4s
+	WORD $0x4e33d718 // fadd v24.4s, v24.4s, v19.4s
+	FMOVQ 176(R11), F17
+	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
+	WORD $0x6e31df18 // fmul v24.4s, v24.4s, v17.4s
+	FMOVQ 48(R14), F22
+	WORD $0x4e29d6d6 // fadd v22.4s, v22.4s, v9.4s
+	FMOVQ 304(R11), F15
+	WORD $0x4f8691ef // fmul v15.4s, v15.4s, v6.s[0]
+	WORD $0x4eafd6d6 // fsub v22.4s, v22.4s, v15.4s
+	FMOVQ F22, 48(R14)
+	FMOVQ 48(R21), F31
+	WORD $0x4e38d7ff // fadd v31.4s, v31.4s, v24.4s
+	FMOVQ 304(R11), F13
+	WORD $0x4f9e91ad // fmul v13.4s, v13.4s, v30.s[0]
+	WORD $0x4eadd7ff // fsub v31.4s, v31.4s, v13.4s
+	FMOVQ F31, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair98
 	ADD $704, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -11286,9 +12814,11 @@ pair107:
 	WORD $0x6e35dfbd // fmul v29.4s, v29.4s, v21.4s
 	FMOVQ F29, 240(R11)
 	MOVD 64(R0), R12
-	MOVD R2, R13
+	ADD $0, R2, R13
 	MOVD R3, R14
-row109:
+pair109:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
 	FMOVQ 0(R13), F4
 	FMOVQ 16(R13), F28
 	FMOVQ 32(R13), F6
@@ -11296,481 +12826,657 @@ row109:
 	VSUB V30.S4, V0.S4, V30.S4
 	VDUP V30.S[2], V13.S4
 	VDUP V30.S[3], V14.S4
-	FMOVQ 0(R10), F15
-	FMOVQ 384(R11), F16
-	WORD $0x4f84e20f // sdot v15.4s, v16.16b, v4.4b[0]
-	FMOVQ 400(R11), F7
-	WORD $0x4fa4e0ef // sdot v15.4s, v7.16b, v4.4b[1]
-	FMOVQ 416(R11), F31
-	WORD $0x4f84ebef // sdot v15.4s, v31.16b, v4.4b[2]
-	FMOVQ 432(R11), F5
-	WORD $0x4fa4e8af // sdot v15.4s, v5.16b, v4.4b[3]
-	WORD $0x4eadd5ef // fsub v15.4s, v15.4s, v13.4s
-	WORD $0x4f8691ef // fmul v15.4s, v15.4s, v6.s[0]
-	FMOVQ 128(R11), F9
-	WORD $0x6e29ddef // fmul v15.4s, v15.4s, v9.4s
+	FMOVQ 0(R20), F15
+	FMOVQ 16(R20), F16
+	FMOVQ 32(R20), F7
+	VSHL $5, V7.S4, V31.S4
+	VSUB V31.S4, V0.S4, V31.S4
+	VDUP V31.S[2], V5.S4
+	VDUP V31.S[3], V9.S4
 	FMOVQ 0(R10), F8
-	FMOVQ 448(R11), F22
-	WORD $0x4f9ce2c8 // sdot v8.4s, v22.16b, v28.4b[0]
-	FMOVQ 464(R11), F23
-	WORD $0x4fbce2e8 // sdot v8.4s, v23.16b, v28.4b[1]
-	FMOVQ 480(R11), F24
-	WORD $0x4f9ceb08 // sdot v8.4s, v24.16b, v28.4b[2]
-	FMOVQ 496(R11), F25
-	WORD $0x4fbceb28 // sdot v8.4s, v25.16b, v28.4b[3]
-	WORD $0x4eaed508 // fsub v8.4s, v8.4s, v14.4s
-	WORD $0x4fa69108 // fmul v8.4s, v8.4s, v6.s[1]
-	FMOVQ 192(R11), F26
-	WORD $0x6e3add08 // fmul v8.4s, v8.4s, v26.4s
-	WORD $0x4e28d5ef // fadd v15.4s, v15.4s, v8.4s
-	FMOVQ 0(R14), F10
-	WORD $0x4e2fd54a // fadd v10.4s, v10.4s, v15.4s
-	FMOVQ F10, 0(R14)
+	FMOVQ 0(R10), F22
+	FMOVQ 384(R11), F23
+	WORD $0x4f84e2e8 // sdot v8.4s, v23.16b, v4.4b[0]
+	WORD $0x4f8fe2f6 // sdot v22.4s, v23.16b, v15.4b[0]
+	FMOVQ 400(R11), F24
+	WORD $0x4fa4e308 // sdot v8.4s, v24.16b, v4.4b[1]
+	WORD $0x4fafe316 // sdot v22.4s, v24.16b, v15.4b[1]
+	FMOVQ 416(R11), F25
+	WORD $0x4f84eb28 // sdot v8.4s, v25.16b, v4.4b[2]
+	WORD $0x4f8feb36 // sdot v22.4s, v25.16b, v15.4b[2]
+	FMOVQ 432(R11), F26
+	WORD $0x4fa4eb48 // sdot v8.4s, v26.16b, v4.4b[3]
+	WORD $0x4fafeb56 // sdot v22.4s, v26.16b, v15.4b[3]
+	WORD $0x4eadd508 // fsub v8.4s, v8.4s, v13.4s
+	WORD $0x4f869108 // fmul v8.4s, v8.4s, v6.s[0]
+	WORD $0x4ea5d6d6 // fsub v22.4s, v22.4s, v5.4s
+	WORD $0x4f8792d6 // fmul v22.4s, v22.4s, v7.s[0]
+	FMOVQ 128(R11), F10
+	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
+	WORD $0x6e2aded6 // fmul v22.4s, v22.4s, v10.4s
 	FMOVQ 0(R10), F12
-	FMOVQ 512(R11), F11
-	WORD $0x4f84e16c // sdot v12.4s, v11.16b, v4.4b[0]
-	FMOVQ 528(R11), F18
-	WORD $0x4fa4e24c // sdot v12.4s, v18.16b, v4.4b[1]
-	FMOVQ 544(R11), F20
-	WORD $0x4f84ea8c // sdot v12.4s, v20.16b, v4.4b[2]
-	FMOVQ 560(R11), F19
-	WORD $0x4fa4ea6c // sdot v12.4s, v19.16b, v4.4b[3]
-	WORD $0x4eadd58c // fsub v12.4s, v12.4s, v13.4s
-	WORD $0x4f86918c // fmul v12.4s, v12.4s, v6.s[0]
-	FMOVQ 144(R11), F17
-	WORD $0x6e31dd8c // fmul v12.4s, v12.4s, v17.4s
+	FMOVQ 0(R10), F11
+	FMOVQ 448(R11), F18
+	WORD $0x4f9ce24c // sdot v12.4s, v18.16b, v28.4b[0]
+	WORD $0x4f90e24b // sdot v11.4s, v18.16b, v16.4b[0]
+	FMOVQ 464(R11), F20
+	WORD $0x4fbce28c // sdot v12.4s, v20.16b, v28.4b[1]
+	WORD $0x4fb0e28b // sdot v11.4s, v20.16b, v16.4b[1]
+	FMOVQ 480(R11), F19
+	WORD $0x4f9cea6c // sdot v12.4s, v19.16b, v28.4b[2]
+	WORD $0x4f90ea6b // sdot v11.4s, v19.16b, v16.4b[2]
+	FMOVQ 496(R11), F17
+	WORD $0x4fbcea2c // sdot v12.4s, v17.16b, v28.4b[3]
+	WORD $0x4fb0ea2b // sdot v11.4s, v17.16b, v16.4b[3]
+	WORD $0x4eaed58c // fsub v12.4s, v12.4s, v14.4s
+	WORD $0x4fa6918c // fmul v12.4s, v12.4s, v6.s[1]
+	WORD $0x4ea9d56b // fsub v11.4s, v11.4s, v9.4s
+	WORD $0x4fa7916b // fmul v11.4s, v11.4s, v7.s[1]
+	FMOVQ 192(R11), F27
+	WORD $0x6e3bdd8c // fmul v12.4s, v12.4s, v27.4s
+	WORD $0x6e3bdd6b // fmul v11.4s, v11.4s, v27.4s
+	WORD $0x4e2cd508 // fadd v8.4s, v8.4s, v12.4s
+	WORD $0x4e2bd6d6 // fadd v22.4s, v22.4s, v11.4s
+	FMOVQ 0(R14), F21
+	WORD $0x4e28d6b5 // fadd v21.4s, v21.4s, v8.4s
+	FMOVQ F21, 0(R14)
+	FMOVQ 0(R21), F29
+	WORD $0x4e36d7bd // fadd v29.4s, v29.4s, v22.4s
+	FMOVQ F29, 0(R21)
+	FMOVQ 0(R10), F30
+	FMOVQ 0(R10), F31
+	FMOVQ 512(R11), F23
+	WORD $0x4f84e2fe // sdot v30.4s, v23.16b, v4.4b[0]
+	WORD $0x4f8fe2ff // sdot v31.4s, v23.16b, v15.4b[0]
+	FMOVQ 528(R11), F24
+	WORD $0x4fa4e31e // sdot v30.4s, v24.16b, v4.4b[1]
+	WORD $0x4fafe31f // sdot v31.4s, v24.16b, v15.4b[1]
+	FMOVQ 544(R11), F25
+	WORD $0x4f84eb3e // sdot v30.4s, v25.16b, v4.4b[2]
+	WORD $0x4f8feb3f // sdot v31.4s, v25.16b, v15.4b[2]
+	FMOVQ 560(R11), F26
+	WORD $0x4fa4eb5e // sdot v30.4s, v26.16b, v4.4b[3]
+	WORD $0x4fafeb5f // sdot v31.4s, v26.16b, v15.4b[3]
+	WORD $0x4eadd7de // fsub v30.4s, v30.4s, v13.4s
+	WORD $0x4f8693de // fmul v30.4s, v30.4s, v6.s[0]
+	WORD $0x4ea5d7ff // fsub v31.4s, v31.4s, v5.4s
+	WORD $0x4f8793ff // fmul v31.4s, v31.4s, v7.s[0]
+	FMOVQ 144(R11), F10
+	WORD $0x6e2adfde // fmul v30.4s, v30.4s, v10.4s
+	WORD $0x6e2adfff // fmul v31.4s, v31.4s, v10.4s
+	FMOVQ 0(R10), F18
+	FMOVQ 0(R10), F20
+	FMOVQ 576(R11), F19
+	WORD $0x4f9ce272 // sdot v18.4s, v19.16b, v28.4b[0]
+	WORD $0x4f90e274 // sdot v20.4s, v19.16b, v16.4b[0]
+	FMOVQ 592(R11), F17
+	WORD $0x4fbce232 // sdot v18.4s, v17.16b, v28.4b[1]
+	WORD $0x4fb0e234 // sdot v20.4s, v17.16b, v16.4b[1]
+	FMOVQ 608(R11), F27
+	WORD $0x4f9ceb72 // sdot v18.4s, v27.16b, v28.4b[2]
+	WORD $0x4f90eb74 // sdot v20.4s, v27.16b, v16.4b[2]
+	FMOVQ 624(R11), F12
+	WORD $0x4fbce992 // sdot v18.4s, v12.16b, v28.4b[3]
+	WORD $0x4fb0e994 // sdot v20.4s, v12.16b, v16.4b[3]
+	WORD $0x4eaed652 // fsub v18.4s, v18.4s, v14.4s
+	WORD $0x4fa69252 // fmul v18.4s, v18.4s, v6.s[1]
+	WORD $0x4ea9d694 // fsub v20.4s, v20.4s, v9.4s
+	WORD $0x4fa79294 // fmul v20.4s, v20.4s, v7.s[1]
+	FMOVQ 208(R11), F11
+	WORD $0x6e2bde52 // fmul v18.4s, v18.4s, v11.4s
+	WORD $0x6e2bde94 // fmul v20.4s, v20.4s, v11.4s
+	WORD $0x4e32d7de // fadd v30.4s, v30.4s, v18.4s
+	WORD $0x4e34d7ff // fadd v31.4s, v31.4s, v20.4s
+	FMOVQ 16(R14), F8
+	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
+	FMOVQ F8, 16(R14)
+	FMOVQ 16(R21), F21
+	WORD $0x4e3fd6b5 // fadd v21.4s, v21.4s, v31.4s
+	FMOVQ F21, 16(R21)
+	FMOVQ 0(R10), F22
+	FMOVQ 0(R10), F29
+	FMOVQ 640(R11), F23
+	WORD $0x4f84e2f6 // sdot v22.4s, v23.16b, v4.4b[0]
+	WORD $0x4f8fe2fd // sdot v29.4s, v23.16b, v15.4b[0]
+	FMOVQ 656(R11), F24
+	WORD $0x4fa4e316 // sdot v22.4s, v24.16b, v4.4b[1]
+	WORD $0x4fafe31d // sdot v29.4s, v24.16b, v15.4b[1]
+	FMOVQ 672(R11), F25
+	WORD $0x4f84eb36 // sdot v22.4s, v25.16b, v4.4b[2]
+	WORD $0x4f8feb3d // sdot v29.4s, v25.16b, v15.4b[2]
+	FMOVQ 688(R11), F26
+	WORD $0x4fa4eb56 // sdot v22.4s, v26.16b, v4.4b[3]
+	WORD $0x4fafeb5d // sdot v29.4s, v26.16b, v15.4b[3]
+	WORD $0x4eadd6d6 // fsub v22.4s, v22.4s, v13.4s
+	WORD $0x4f8692d6 // fmul v22.4s, v22.4s, v6.s[0]
+	WORD $0x4ea5d7bd // fsub v29.4s, v29.4s, v5.4s
+	WORD $0x4f8793bd // fmul v29.4s, v29.4s, v7.s[0]
+	FMOVQ 160(R11), F10
+	WORD $0x6e2aded6 // fmul v22.4s, v22.4s, v10.4s
+	WORD $0x6e2adfbd // fmul v29.4s, v29.4s, v10.4s
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F17
+	FMOVQ 704(R11), F27
+	WORD $0x4f9ce373 // sdot v19.4s, v27.16b, v28.4b[0]
+	WORD $0x4f90e371 // sdot v17.4s, v27.16b, v16.4b[0]
+	FMOVQ 720(R11), F12
+	WORD $0x4fbce193 // sdot v19.4s, v12.16b, v28.4b[1]
+	WORD $0x4fb0e191 // sdot v17.4s, v12.16b, v16.4b[1]
+	FMOVQ 736(R11), F11
+	WORD $0x4f9ce973 // sdot v19.4s, v11.16b, v28.4b[2]
+	WORD $0x4f90e971 // sdot v17.4s, v11.16b, v16.4b[2]
+	FMOVQ 752(R11), F18
+	WORD $0x4fbcea53 // sdot v19.4s, v18.16b, v28.4b[3]
+	WORD $0x4fb0ea51 // sdot v17.4s, v18.16b, v16.4b[3]
+	WORD $0x4eaed673 // fsub v19.4s, v19.4s, v14.4s
+	WORD $0x4fa69273 // fmul v19.4s, v19.4s, v6.s[1]
+	WORD $0x4ea9d631 // fsub v17.4s, v17.4s, v9.4s
+	WORD $0x4fa79231 // fmul v17.4s, v17.4s, v7.s[1]
+	FMOVQ 224(R11), F20
+	WORD $0x6e34de73 // fmul v19.4s, v19.4s, v20.4s
+	WORD $0x6e34de31 // fmul v17.4s, v17.4s, v20.4s
+	WORD $0x4e33d6d6 // fadd v22.4s, v22.4s, v19.4s
+	WORD $0x4e31d7bd // fadd v29.4s, v29.4s, v17.4s
+	FMOVQ 32(R14), F30
+	WORD $0x4e36d7de // fadd v30.4s, v30.4s, v22.4s
+	FMOVQ F30, 32(R14)
+	FMOVQ 32(R21), F8
+	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
+	FMOVQ F8, 32(R21)
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F21
+	FMOVQ 768(R11), F23
+	WORD $0x4f84e2ff // sdot v31.4s, v23.16b, v4.4b[0]
+	WORD $0x4f8fe2f5 // sdot v21.4s, v23.16b, v15.4b[0]
+	FMOVQ 784(R11), F24
+	WORD $0x4fa4e31f // sdot v31.4s, v24.16b, v4.4b[1]
+	WORD $0x4fafe315 // sdot v21.4s, v24.16b, v15.4b[1]
+	FMOVQ 800(R11), F25
+	WORD $0x4f84eb3f // sdot v31.4s, v25.16b, v4.4b[2]
+	WORD $0x4f8feb35 // sdot v21.4s, v25.16b, v15.4b[2]
+	FMOVQ 816(R11), F26
+	WORD $0x4fa4eb5f // sdot v31.4s, v26.16b, v4.4b[3]
+	WORD $0x4fafeb55 // sdot v21.4s, v26.16b, v15.4b[3]
+	WORD $0x4eadd7ff // fsub v31.4s, v31.4s, v13.4s
+	WORD $0x4f8693ff // fmul v31.4s, v31.4s, v6.s[0]
+	WORD $0x4ea5d6b5 // fsub v21.4s, v21.4s, v5.4s
+	WORD $0x4f8792b5 // fmul v21.4s, v21.4s, v7.s[0]
+	FMOVQ 176(R11), F10
+	WORD $0x6e2adfff // fmul v31.4s, v31.4s, v10.4s
+	WORD $0x6e2adeb5 // fmul v21.4s, v21.4s, v10.4s
 	FMOVQ 0(R10), F27
-	FMOVQ 576(R11), F21
-	WORD $0x4f9ce2bb // sdot v27.4s, v21.16b, v28.4b[0]
-	FMOVQ 592(R11), F29
-	WORD $0x4fbce3bb // sdot v27.4s, v29.16b, v28.4b[1]
-	FMOVQ 608(R11), F30
-	WORD $0x4f9cebdb // sdot v27.4s, v30.16b, v28.4b[2]
-	FMOVQ 624(R11), F16
-	WORD $0x4fbcea1b // sdot v27.4s, v16.16b, v28.4b[3]
+	FMOVQ 0(R10), F12
+	FMOVQ 832(R11), F11
+	WORD $0x4f9ce17b // sdot v27.4s, v11.16b, v28.4b[0]
+	WORD $0x4f90e16c // sdot v12.4s, v11.16b, v16.4b[0]
+	FMOVQ 848(R11), F18
+	WORD $0x4fbce25b // sdot v27.4s, v18.16b, v28.4b[1]
+	WORD $0x4fb0e24c // sdot v12.4s, v18.16b, v16.4b[1]
+	FMOVQ 864(R11), F20
+	WORD $0x4f9cea9b // sdot v27.4s, v20.16b, v28.4b[2]
+	WORD $0x4f90ea8c // sdot v12.4s, v20.16b, v16.4b[2]
+	FMOVQ 880(R11), F19
+	WORD $0x4fbcea7b // sdot v27.4s, v19.16b, v28.4b[3]
+	WORD $0x4fb0ea6c // sdot v12.4s, v19.16b, v16.4b[3]
 	WORD $0x4eaed77b // fsub v27.4s, v27.4s, v14.4s
 	WORD $0x4fa6937b // fmul v27.4s, v27.4s, v6.s[1]
-	FMOVQ 208(R11), F7
-	WORD $0x6e27df7b // fmul v27.4s, v27.4s, v7.4s
-	WORD $0x4e3bd58c // fadd v12.4s, v12.4s, v27.4s
-	FMOVQ 16(R14), F31
-	WORD $0x4e2cd7ff // fadd v31.4s, v31.4s, v12.4s
-	FMOVQ F31, 16(R14)
-	FMOVQ 0(R10), F5
-	FMOVQ 640(R11), F9
-	WORD $0x4f84e125 // sdot v5.4s, v9.16b, v4.4b[0]
-	FMOVQ 656(R11), F22
-	WORD $0x4fa4e2c5 // sdot v5.4s, v22.16b, v4.4b[1]
-	FMOVQ 672(R11), F23
-	WORD $0x4f84eae5 // sdot v5.4s, v23.16b, v4.4b[2]
-	FMOVQ 688(R11), F24
-	WORD $0x4fa4eb05 // sdot v5.4s, v24.16b, v4.4b[3]
-	WORD $0x4eadd4a5 // fsub v5.4s, v5.4s, v13.4s
-	WORD $0x4f8690a5 // fmul v5.4s, v5.4s, v6.s[0]
-	FMOVQ 160(R11), F25
-	WORD $0x6e39dca5 // fmul v5.4s, v5.4s, v25.4s
-	FMOVQ 0(R10), F26
-	FMOVQ 704(R11), F8
-	WORD $0x4f9ce11a // sdot v26.4s, v8.16b, v28.4b[0]
-	FMOVQ 720(R11), F15
-	WORD $0x4fbce1fa // sdot v26.4s, v15.16b, v28.4b[1]
-	FMOVQ 736(R11), F10
-	WORD $0x4f9ce95a // sdot v26.4s, v10.16b, v28.4b[2]
-	FMOVQ 752(R11), F11
-	WORD $0x4fbce97a // sdot v26.4s, v11.16b, v28.4b[3]
-	WORD $0x4eaed75a // fsub v26.4s, v26.4s, v14.4s
-	WORD $0x4fa6935a // fmul v26.4s, v26.4s, v6.s[1]
-	FMOVQ 224(R11), F18
-	WORD $0x6e32df5a // fmul v26.4s, v26.4s, v18.4s
-	WORD $0x4e3ad4a5 // fadd v5.4s, v5.4s, v26.4s
-	FMOVQ 32(R14), F20
-	WORD $0x4e25d694 // fadd v20.4s, v20.4s, v5.4s
-	FMOVQ F20, 32(R14)
-	FMOVQ 0(R10), F19
-	FMOVQ 768(R11), F17
-	WORD $0x4f84e233 // sdot v19.4s, v17.16b, v4.4b[0]
-	FMOVQ 784(R11), F21
-	WORD $0x4fa4e2b3 // sdot v19.4s, v21.16b, v4.4b[1]
-	FMOVQ 800(R11), F29
-	WORD $0x4f84ebb3 // sdot v19.4s, v29.16b, v4.4b[2]
-	FMOVQ 816(R11), F30
-	WORD $0x4fa4ebd3 // sdot v19.4s, v30.16b, v4.4b[3]
-	WORD $0x4eadd673 // fsub v19.4s, v19.4s, v13.4s
-	WORD $0x4f869273 // fmul v19.4s, v19.4s, v6.s[0]
-	FMOVQ 176(R11), F16
-	WORD $0x6e30de73 // fmul v19.4s, v19.4s, v16.4s
-	FMOVQ 0(R10), F7
-	FMOVQ 832(R11), F27
-	WORD $0x4f9ce367 // sdot v7.4s, v27.16b, v28.4b[0]
-	FMOVQ 848(R11), F12
-	WORD $0x4fbce187 // sdot v7.4s, v12.16b, v28.4b[1]
-	FMOVQ 864(R11), F31
-	WORD $0x4f9cebe7 // sdot v7.4s, v31.16b, v28.4b[2]
-	FMOVQ 880(R11), F9
-	WORD $0x4fbce927 // sdot v7.4s, v9.16b, v28.4b[3]
-	WORD $0x4eaed4e7 // fsub v7.4s, v7.4s, v14.4s
-	WORD $0x4fa690e7 // fmul v7.4s, v7.4s, v6.s[1]
-	FMOVQ 240(R11), F22
-	WORD $0x6e36dce7 // fmul v7.4s, v7.4s, v22.4s
-	WORD $0x4e27d673 // fadd v19.4s, v19.4s, v7.4s
-	FMOVQ 48(R14), F23
-	WORD $0x4e33d6f7 // fadd v23.4s, v23.4s, v19.4s
-	FMOVQ F23, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row109
-	FMOVQ 448(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 704(R1), F25
-	VSHL $4, V25.B16, V8.B16
-	VAND V2.B16, V8.B16, V15.B16
-	VORR V15.B16, V24.B16, V24.B16
-	FMOVQ F24, 384(R11)
-	FMOVQ 512(R1), F10
+	WORD $0x4ea9d58c // fsub v12.4s, v12.4s, v9.4s
+	WORD $0x4fa7918c // fmul v12.4s, v12.4s, v7.s[1]
+	FMOVQ 240(R11), F17
+	WORD $0x6e31df7b // fmul v27.4s, v27.4s, v17.4s
+	WORD $0x6e31dd8c // fmul v12.4s, v12.4s, v17.4s
+	WORD $0x4e3bd7ff // fadd v31.4s, v31.4s, v27.4s
+	WORD $0x4e2cd6b5 // fadd v21.4s, v21.4s, v12.4s
+	FMOVQ 48(R14), F22
+	WORD $0x4e3fd6d6 // fadd v22.4s, v22.4s, v31.4s
+	FMOVQ F22, 48(R14)
+	FMOVQ 48(R21), F30
+	WORD $0x4e35d7de // fadd v30.4s, v30.4s, v21.4s
+	FMOVQ F30, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair109
+	FMOVQ 448(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 704(R1), F8
+	VSHL $4, V8.B16, V23.B16
+	VAND V2.B16, V23.B16, V24.B16
+	VORR V24.B16, V29.B16, V29.B16
+	FMOVQ F29, 384(R11)
+	FMOVQ 512(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V23.B16, V26.B16
+	VUSRA $2, V26.B16, V25.B16
+	FMOVQ F25, 400(R11)
+	FMOVQ 576(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V8.B16, V11.B16
-	VUSRA $2, V11.B16, V10.B16
-	FMOVQ F10, 400(R11)
-	FMOVQ 576(R1), F18
+	VAND V2.B16, V8.B16, V11.B16
+	VORR V11.B16, V10.B16, V10.B16
+	FMOVQ F10, 416(R11)
+	FMOVQ 640(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
-	VAND V2.B16, V25.B16, V26.B16
-	VORR V26.B16, V18.B16, V18.B16
-	FMOVQ F18, 416(R11)
-	FMOVQ 640(R1), F5
+	VAND V3.B16, V8.B16, V20.B16
+	VUSRA $2, V20.B16, V18.B16
+	FMOVQ F18, 432(R11)
+	FMOVQ 448(R1), F19
+	FMOVQ 768(R1), F17
+	VSHL $4, V17.B16, V27.B16
+	VAND V2.B16, V27.B16, V12.B16
+	VUSRA $4, V19.B16, V12.B16
+	FMOVQ F12, 448(R11)
+	FMOVQ 512(R1), F31
+	VAND V3.B16, V27.B16, V22.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $2, V22.B16, V31.B16
+	FMOVQ F31, 464(R11)
+	FMOVQ 576(R1), F21
+	VAND V2.B16, V17.B16, V30.B16
+	VUSRA $4, V21.B16, V30.B16
+	FMOVQ F30, 480(R11)
+	FMOVQ 640(R1), F4
+	VAND V3.B16, V17.B16, V28.B16
+	VUSHR $4, V4.B16, V4.B16
+	VUSRA $2, V28.B16, V4.B16
+	FMOVQ F4, 496(R11)
+	FMOVD 32(R1), F6
+	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
+	WORD $0x0e66100d // saddw v13.4s, v0.4s, v6.4h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVQ 0(R11), F14
+	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
+	FMOVQ F13, 128(R11)
+	FMOVD 48(R1), F15
+	WORD $0x0f08a5ef // sshll v15.8h, v15.8b, #0
+	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	FMOVQ 0(R11), F7
+	WORD $0x6e27de10 // fmul v16.4s, v16.4s, v7.4s
+	FMOVQ F16, 192(R11)
+	FMOVQ 464(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
-	VAND V3.B16, V25.B16, V20.B16
-	VUSRA $2, V20.B16, V5.B16
-	FMOVQ F5, 432(R11)
-	FMOVQ 448(R1), F17
-	FMOVQ 768(R1), F21
-	VSHL $4, V21.B16, V29.B16
-	VAND V2.B16, V29.B16, V30.B16
-	VUSRA $4, V17.B16, V30.B16
-	FMOVQ F30, 448(R11)
-	FMOVQ 512(R1), F16
-	VAND V3.B16, V29.B16, V27.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $2, V27.B16, V16.B16
-	FMOVQ F16, 464(R11)
-	FMOVQ 576(R1), F12
-	VAND V2.B16, V21.B16, V31.B16
-	VUSRA $4, V12.B16, V31.B16
-	FMOVQ F31, 480(R11)
-	FMOVQ 640(R1), F9
-	VAND V3.B16, V21.B16, V22.B16
-	VUSHR $4, V9.B16, V9.B16
-	VUSRA $2, V22.B16, V9.B16
-	FMOVQ F9, 496(R11)
-	FMOVD 32(R1), F7
-	WORD $0x0f08a4e7 // sshll v7.8h, v7.8b, #0
-	WORD $0x0e671013 // saddw v19.4s, v0.4s, v7.4h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 0(R11), F23
-	WORD $0x6e37de73 // fmul v19.4s, v19.4s, v23.4s
-	FMOVQ F19, 128(R11)
-	FMOVD 48(R1), F4
+	FMOVQ 720(R1), F9
+	VSHL $4, V9.B16, V24.B16
+	VAND V2.B16, V24.B16, V29.B16
+	VORR V29.B16, V5.B16, V5.B16
+	FMOVQ F5, 512(R11)
+	FMOVQ 528(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V24.B16, V25.B16
+	VUSRA $2, V25.B16, V26.B16
+	FMOVQ F26, 528(R11)
+	FMOVQ 592(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V2.B16, V9.B16, V10.B16
+	VORR V10.B16, V11.B16, V11.B16
+	FMOVQ F11, 544(R11)
+	FMOVQ 656(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V9.B16, V8.B16
+	VUSRA $2, V8.B16, V23.B16
+	FMOVQ F23, 560(R11)
+	FMOVQ 464(R1), F20
+	FMOVQ 784(R1), F18
+	VSHL $4, V18.B16, V19.B16
+	VAND V2.B16, V19.B16, V12.B16
+	VUSRA $4, V20.B16, V12.B16
+	FMOVQ F12, 576(R11)
+	FMOVQ 528(R1), F22
+	VAND V3.B16, V19.B16, V31.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $2, V31.B16, V22.B16
+	FMOVQ F22, 592(R11)
+	FMOVQ 592(R1), F21
+	VAND V2.B16, V18.B16, V30.B16
+	VUSRA $4, V21.B16, V30.B16
+	FMOVQ F30, 608(R11)
+	FMOVQ 656(R1), F27
+	VAND V3.B16, V18.B16, V17.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $2, V17.B16, V27.B16
+	FMOVQ F27, 624(R11)
+	WORD $0x4e66101c // saddw2 v28.4s, v0.4s, v6.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 16(R11), F4
+	WORD $0x6e24df9c // fmul v28.4s, v28.4s, v4.4s
+	FMOVQ F28, 144(R11)
+	WORD $0x4e6f100e // saddw2 v14.4s, v0.4s, v15.8h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	FMOVQ 16(R11), F13
+	WORD $0x6e2dddce // fmul v14.4s, v14.4s, v13.4s
+	FMOVQ F14, 208(R11)
+	FMOVQ 480(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ 736(R1), F16
+	VSHL $4, V16.B16, V29.B16
+	VAND V2.B16, V29.B16, V5.B16
+	VORR V5.B16, V7.B16, V7.B16
+	FMOVQ F7, 640(R11)
+	FMOVQ 544(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V29.B16, V26.B16
+	VUSRA $2, V26.B16, V25.B16
+	FMOVQ F25, 656(R11)
+	FMOVQ 608(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V2.B16, V16.B16, V11.B16
+	VORR V11.B16, V10.B16, V10.B16
+	FMOVQ F10, 672(R11)
+	FMOVQ 672(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V16.B16, V9.B16
+	VUSRA $2, V9.B16, V24.B16
+	FMOVQ F24, 688(R11)
+	FMOVQ 480(R1), F8
+	FMOVQ 800(R1), F23
+	VSHL $4, V23.B16, V20.B16
+	VAND V2.B16, V20.B16, V12.B16
+	VUSRA $4, V8.B16, V12.B16
+	FMOVQ F12, 704(R11)
+	FMOVQ 544(R1), F31
+	VAND V3.B16, V20.B16, V22.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $2, V22.B16, V31.B16
+	FMOVQ F31, 720(R11)
+	FMOVQ 608(R1), F21
+	VAND V2.B16, V23.B16, V30.B16
+	VUSRA $4, V21.B16, V30.B16
+	FMOVQ F30, 736(R11)
+	FMOVQ 672(R1), F19
+	VAND V3.B16, V23.B16, V18.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $2, V18.B16, V19.B16
+	FMOVQ F19, 752(R11)
+	FMOVD 40(R1), F17
+	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
+	WORD $0x0e71101b // saddw v27.4s, v0.4s, v17.4h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 32(R11), F6
+	WORD $0x6e26df7b // fmul v27.4s, v27.4s, v6.4s
+	FMOVQ F27, 160(R11)
+	FMOVD 56(R1), F4
 	WORD $0x0f08a484 // sshll v4.8h, v4.8b, #0
 	WORD $0x0e64101c // saddw v28.4s, v0.4s, v4.4h
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 0(R11), F6
-	WORD $0x6e26df9c // fmul v28.4s, v28.4s, v6.4s
-	FMOVQ F28, 192(R11)
-	FMOVQ 464(R1), F13
+	FMOVQ 32(R11), F15
+	WORD $0x6e2fdf9c // fmul v28.4s, v28.4s, v15.4s
+	FMOVQ F28, 224(R11)
+	FMOVQ 496(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 720(R1), F14
-	VSHL $4, V14.B16, V15.B16
-	VAND V2.B16, V15.B16, V24.B16
-	VORR V24.B16, V13.B16, V13.B16
-	FMOVQ F13, 512(R11)
-	FMOVQ 528(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V15.B16, V10.B16
-	VUSRA $2, V10.B16, V11.B16
-	FMOVQ F11, 528(R11)
-	FMOVQ 592(R1), F26
+	FMOVQ 752(R1), F14
+	VSHL $4, V14.B16, V5.B16
+	VAND V2.B16, V5.B16, V7.B16
+	VORR V7.B16, V13.B16, V13.B16
+	FMOVQ F13, 768(R11)
+	FMOVQ 560(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V2.B16, V14.B16, V18.B16
-	VORR V18.B16, V26.B16, V26.B16
-	FMOVQ F26, 544(R11)
-	FMOVQ 656(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V3.B16, V14.B16, V25.B16
-	VUSRA $2, V25.B16, V8.B16
-	FMOVQ F8, 560(R11)
-	FMOVQ 464(R1), F20
-	FMOVQ 784(R1), F5
-	VSHL $4, V5.B16, V17.B16
-	VAND V2.B16, V17.B16, V30.B16
-	VUSRA $4, V20.B16, V30.B16
-	FMOVQ F30, 576(R11)
-	FMOVQ 528(R1), F27
-	VAND V3.B16, V17.B16, V16.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $2, V16.B16, V27.B16
-	FMOVQ F27, 592(R11)
-	FMOVQ 592(R1), F12
-	VAND V2.B16, V5.B16, V31.B16
-	VUSRA $4, V12.B16, V31.B16
-	FMOVQ F31, 608(R11)
-	FMOVQ 656(R1), F29
-	VAND V3.B16, V5.B16, V21.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V21.B16, V29.B16
-	FMOVQ F29, 624(R11)
-	WORD $0x4e671016 // saddw2 v22.4s, v0.4s, v7.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 16(R11), F9
-	WORD $0x6e29ded6 // fmul v22.4s, v22.4s, v9.4s
-	FMOVQ F22, 144(R11)
-	WORD $0x4e641017 // saddw2 v23.4s, v0.4s, v4.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 16(R11), F19
-	WORD $0x6e33def7 // fmul v23.4s, v23.4s, v19.4s
-	FMOVQ F23, 208(R11)
-	FMOVQ 480(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ 736(R1), F28
-	VSHL $4, V28.B16, V24.B16
-	VAND V2.B16, V24.B16, V13.B16
-	VORR V13.B16, V6.B16, V6.B16
-	FMOVQ F6, 640(R11)
-	FMOVQ 544(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V24.B16, V11.B16
-	VUSRA $2, V11.B16, V10.B16
-	FMOVQ F10, 656(R11)
-	FMOVQ 608(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V2.B16, V28.B16, V26.B16
-	VORR V26.B16, V18.B16, V18.B16
-	FMOVQ F18, 672(R11)
-	FMOVQ 672(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V28.B16, V14.B16
-	VUSRA $2, V14.B16, V15.B16
-	FMOVQ F15, 688(R11)
-	FMOVQ 480(R1), F25
-	FMOVQ 800(R1), F8
-	VSHL $4, V8.B16, V20.B16
-	VAND V2.B16, V20.B16, V30.B16
-	VUSRA $4, V25.B16, V30.B16
-	FMOVQ F30, 704(R11)
-	FMOVQ 544(R1), F16
-	VAND V3.B16, V20.B16, V27.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $2, V27.B16, V16.B16
-	FMOVQ F16, 720(R11)
-	FMOVQ 608(R1), F12
-	VAND V2.B16, V8.B16, V31.B16
-	VUSRA $4, V12.B16, V31.B16
-	FMOVQ F31, 736(R11)
-	FMOVQ 672(R1), F17
-	VAND V3.B16, V8.B16, V5.B16
-	VUSHR $4, V17.B16, V17.B16
-	VUSRA $2, V5.B16, V17.B16
-	FMOVQ F17, 752(R11)
-	FMOVD 40(R1), F21
-	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
-	WORD $0x0e75101d // saddw v29.4s, v0.4s, v21.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 32(R11), F7
-	WORD $0x6e27dfbd // fmul v29.4s, v29.4s, v7.4s
-	FMOVQ F29, 160(R11)
-	FMOVD 56(R1), F9
-	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
-	WORD $0x0e691016 // saddw v22.4s, v0.4s, v9.4h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 32(R11), F4
-	WORD $0x6e24ded6 // fmul v22.4s, v22.4s, v4.4s
-	FMOVQ F22, 224(R11)
-	FMOVQ 496(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 752(R1), F23
-	VSHL $4, V23.B16, V13.B16
-	VAND V2.B16, V13.B16, V6.B16
-	VORR V6.B16, V19.B16, V19.B16
-	FMOVQ F19, 768(R11)
-	FMOVQ 560(R1), F11
+	VAND V3.B16, V5.B16, V25.B16
+	VUSRA $2, V25.B16, V26.B16
+	FMOVQ F26, 784(R11)
+	FMOVQ 624(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V13.B16, V10.B16
-	VUSRA $2, V10.B16, V11.B16
-	FMOVQ F11, 784(R11)
-	FMOVQ 624(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V2.B16, V23.B16, V18.B16
-	VORR V18.B16, V26.B16, V26.B16
-	FMOVQ F26, 800(R11)
-	FMOVQ 688(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V23.B16, V28.B16
-	VUSRA $2, V28.B16, V24.B16
-	FMOVQ F24, 816(R11)
-	FMOVQ 496(R1), F14
-	FMOVQ 816(R1), F15
-	VSHL $4, V15.B16, V25.B16
-	VAND V2.B16, V25.B16, V30.B16
-	VUSRA $4, V14.B16, V30.B16
-	FMOVQ F30, 832(R11)
-	FMOVQ 560(R1), F27
-	VAND V3.B16, V25.B16, V16.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $2, V16.B16, V27.B16
-	FMOVQ F27, 848(R11)
-	FMOVQ 624(R1), F12
-	VAND V2.B16, V15.B16, V31.B16
-	VUSRA $4, V12.B16, V31.B16
-	FMOVQ F31, 864(R11)
+	VAND V2.B16, V14.B16, V10.B16
+	VORR V10.B16, V11.B16, V11.B16
+	FMOVQ F11, 800(R11)
+	FMOVQ 688(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V14.B16, V16.B16
+	VUSRA $2, V16.B16, V29.B16
+	FMOVQ F29, 816(R11)
+	FMOVQ 496(R1), F9
+	FMOVQ 816(R1), F24
+	VSHL $4, V24.B16, V8.B16
+	VAND V2.B16, V8.B16, V12.B16
+	VUSRA $4, V9.B16, V12.B16
+	FMOVQ F12, 832(R11)
+	FMOVQ 560(R1), F22
+	VAND V3.B16, V8.B16, V31.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $2, V31.B16, V22.B16
+	FMOVQ F22, 848(R11)
+	FMOVQ 624(R1), F21
+	VAND V2.B16, V24.B16, V30.B16
+	VUSRA $4, V21.B16, V30.B16
+	FMOVQ F30, 864(R11)
 	FMOVQ 688(R1), F20
-	VAND V3.B16, V15.B16, V8.B16
+	VAND V3.B16, V24.B16, V23.B16
 	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V8.B16, V20.B16
+	VUSRA $2, V23.B16, V20.B16
 	FMOVQ F20, 880(R11)
-	WORD $0x4e751005 // saddw2 v5.4s, v0.4s, v21.8h
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	FMOVQ 48(R11), F17
-	WORD $0x6e31dca5 // fmul v5.4s, v5.4s, v17.4s
-	FMOVQ F5, 176(R11)
-	WORD $0x4e691007 // saddw2 v7.4s, v0.4s, v9.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 48(R11), F29
-	WORD $0x6e3ddce7 // fmul v7.4s, v7.4s, v29.4s
-	FMOVQ F7, 240(R11)
+	WORD $0x4e711012 // saddw2 v18.4s, v0.4s, v17.8h
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	FMOVQ 48(R11), F19
+	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
+	FMOVQ F18, 176(R11)
+	WORD $0x4e641006 // saddw2 v6.4s, v0.4s, v4.8h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	FMOVQ 48(R11), F27
+	WORD $0x6e3bdcc6 // fmul v6.4s, v6.4s, v27.4s
+	FMOVQ F6, 240(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row110:
-	FMOVQ 0(R13), F4
-	FMOVQ 16(R13), F22
-	FMOVQ 32(R13), F6
-	VSHL $5, V6.S4, V19.S4
-	VSUB V19.S4, V0.S4, V19.S4
-	VDUP V19.S[2], V10.S4
-	VDUP V19.S[3], V11.S4
-	FMOVQ 0(R10), F18
-	FMOVQ 384(R11), F26
-	WORD $0x4f84e352 // sdot v18.4s, v26.16b, v4.4b[0]
-	FMOVQ 400(R11), F13
-	WORD $0x4fa4e1b2 // sdot v18.4s, v13.16b, v4.4b[1]
-	FMOVQ 416(R11), F23
-	WORD $0x4f84eaf2 // sdot v18.4s, v23.16b, v4.4b[2]
-	FMOVQ 432(R11), F28
-	WORD $0x4fa4eb92 // sdot v18.4s, v28.16b, v4.4b[3]
-	WORD $0x4eaad652 // fsub v18.4s, v18.4s, v10.4s
-	WORD $0x4f869252 // fmul v18.4s, v18.4s, v6.s[0]
-	FMOVQ 128(R11), F24
-	WORD $0x6e38de52 // fmul v18.4s, v18.4s, v24.4s
-	FMOVQ 0(R10), F14
-	FMOVQ 448(R11), F30
-	WORD $0x4f96e3ce // sdot v14.4s, v30.16b, v22.4b[0]
-	FMOVQ 464(R11), F16
-	WORD $0x4fb6e20e // sdot v14.4s, v16.16b, v22.4b[1]
-	FMOVQ 480(R11), F27
-	WORD $0x4f96eb6e // sdot v14.4s, v27.16b, v22.4b[2]
-	FMOVQ 496(R11), F12
-	WORD $0x4fb6e98e // sdot v14.4s, v12.16b, v22.4b[3]
-	WORD $0x4eabd5ce // fsub v14.4s, v14.4s, v11.4s
-	WORD $0x4fa691ce // fmul v14.4s, v14.4s, v6.s[1]
-	FMOVQ 192(R11), F31
-	WORD $0x6e3fddce // fmul v14.4s, v14.4s, v31.4s
-	WORD $0x4e2ed652 // fadd v18.4s, v18.4s, v14.4s
-	FMOVQ 0(R14), F25
-	WORD $0x4e32d739 // fadd v25.4s, v25.4s, v18.4s
-	FMOVQ F25, 0(R14)
-	FMOVQ 0(R10), F15
-	FMOVQ 512(R11), F8
-	WORD $0x4f84e10f // sdot v15.4s, v8.16b, v4.4b[0]
-	FMOVQ 528(R11), F20
-	WORD $0x4fa4e28f // sdot v15.4s, v20.16b, v4.4b[1]
-	FMOVQ 544(R11), F21
-	WORD $0x4f84eaaf // sdot v15.4s, v21.16b, v4.4b[2]
-	FMOVQ 560(R11), F17
-	WORD $0x4fa4ea2f // sdot v15.4s, v17.16b, v4.4b[3]
-	WORD $0x4eaad5ef // fsub v15.4s, v15.4s, v10.4s
-	WORD $0x4f8691ef // fmul v15.4s, v15.4s, v6.s[0]
-	FMOVQ 144(R11), F5
-	WORD $0x6e25ddef // fmul v15.4s, v15.4s, v5.4s
+pair110:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
+	FMOVQ 0(R13), F15
+	FMOVQ 16(R13), F28
+	FMOVQ 32(R13), F7
+	VSHL $5, V7.S4, V13.S4
+	VSUB V13.S4, V0.S4, V13.S4
+	VDUP V13.S[2], V25.S4
+	VDUP V13.S[3], V26.S4
+	FMOVQ 0(R20), F10
+	FMOVQ 16(R20), F11
+	FMOVQ 32(R20), F5
+	VSHL $5, V5.S4, V14.S4
+	VSUB V14.S4, V0.S4, V14.S4
+	VDUP V14.S[2], V16.S4
+	VDUP V14.S[3], V29.S4
 	FMOVQ 0(R10), F9
-	FMOVQ 576(R11), F29
-	WORD $0x4f96e3a9 // sdot v9.4s, v29.16b, v22.4b[0]
-	FMOVQ 592(R11), F7
-	WORD $0x4fb6e0e9 // sdot v9.4s, v7.16b, v22.4b[1]
-	FMOVQ 608(R11), F19
-	WORD $0x4f96ea69 // sdot v9.4s, v19.16b, v22.4b[2]
-	FMOVQ 624(R11), F26
-	WORD $0x4fb6eb49 // sdot v9.4s, v26.16b, v22.4b[3]
-	WORD $0x4eabd529 // fsub v9.4s, v9.4s, v11.4s
-	WORD $0x4fa69129 // fmul v9.4s, v9.4s, v6.s[1]
-	FMOVQ 208(R11), F13
-	WORD $0x6e2ddd29 // fmul v9.4s, v9.4s, v13.4s
-	WORD $0x4e29d5ef // fadd v15.4s, v15.4s, v9.4s
-	FMOVQ 16(R14), F23
-	WORD $0x4e2fd6f7 // fadd v23.4s, v23.4s, v15.4s
-	FMOVQ F23, 16(R14)
-	FMOVQ 0(R10), F28
-	FMOVQ 640(R11), F24
-	WORD $0x4f84e31c // sdot v28.4s, v24.16b, v4.4b[0]
-	FMOVQ 656(R11), F30
-	WORD $0x4fa4e3dc // sdot v28.4s, v30.16b, v4.4b[1]
-	FMOVQ 672(R11), F16
-	WORD $0x4f84ea1c // sdot v28.4s, v16.16b, v4.4b[2]
-	FMOVQ 688(R11), F27
-	WORD $0x4fa4eb7c // sdot v28.4s, v27.16b, v4.4b[3]
-	WORD $0x4eaad79c // fsub v28.4s, v28.4s, v10.4s
-	WORD $0x4f86939c // fmul v28.4s, v28.4s, v6.s[0]
-	FMOVQ 160(R11), F12
-	WORD $0x6e2cdf9c // fmul v28.4s, v28.4s, v12.4s
-	FMOVQ 0(R10), F31
-	FMOVQ 704(R11), F14
-	WORD $0x4f96e1df // sdot v31.4s, v14.16b, v22.4b[0]
-	FMOVQ 720(R11), F18
-	WORD $0x4fb6e25f // sdot v31.4s, v18.16b, v22.4b[1]
-	FMOVQ 736(R11), F25
-	WORD $0x4f96eb3f // sdot v31.4s, v25.16b, v22.4b[2]
-	FMOVQ 752(R11), F8
-	WORD $0x4fb6e91f // sdot v31.4s, v8.16b, v22.4b[3]
-	WORD $0x4eabd7ff // fsub v31.4s, v31.4s, v11.4s
-	WORD $0x4fa693ff // fmul v31.4s, v31.4s, v6.s[1]
-	FMOVQ 224(R11), F20
-	WORD $0x6e34dfff // fmul v31.4s, v31.4s, v20.4s
-	WORD $0x4e3fd79c // fadd v28.4s, v28.4s, v31.4s
-	FMOVQ 32(R14), F21
-	WORD $0x4e3cd6b5 // fadd v21.4s, v21.4s, v28.4s
-	FMOVQ F21, 32(R14)
-	FMOVQ 0(R10), F17
-	FMOVQ 768(R11), F5
-	WORD $0x4f84e0b1 // sdot v17.4s, v5.16b, v4.4b[0]
-	FMOVQ 784(R11), F29
-	WORD $0x4fa4e3b1 // sdot v17.4s, v29.16b, v4.4b[1]
-	FMOVQ 800(R11), F7
-	WORD $0x4f84e8f1 // sdot v17.4s, v7.16b, v4.4b[2]
-	FMOVQ 816(R11), F19
-	WORD $0x4fa4ea71 // sdot v17.4s, v19.16b, v4.4b[3]
-	WORD $0x4eaad631 // fsub v17.4s, v17.4s, v10.4s
-	WORD $0x4f869231 // fmul v17.4s, v17.4s, v6.s[0]
-	FMOVQ 176(R11), F26
-	WORD $0x6e3ade31 // fmul v17.4s, v17.4s, v26.4s
+	FMOVQ 0(R10), F12
+	FMOVQ 384(R11), F31
+	WORD $0x4f8fe3e9 // sdot v9.4s, v31.16b, v15.4b[0]
+	WORD $0x4f8ae3ec // sdot v12.4s, v31.16b, v10.4b[0]
+	FMOVQ 400(R11), F22
+	WORD $0x4fafe2c9 // sdot v9.4s, v22.16b, v15.4b[1]
+	WORD $0x4faae2cc // sdot v12.4s, v22.16b, v10.4b[1]
+	FMOVQ 416(R11), F21
+	WORD $0x4f8feaa9 // sdot v9.4s, v21.16b, v15.4b[2]
+	WORD $0x4f8aeaac // sdot v12.4s, v21.16b, v10.4b[2]
+	FMOVQ 432(R11), F30
+	WORD $0x4fafebc9 // sdot v9.4s, v30.16b, v15.4b[3]
+	WORD $0x4faaebcc // sdot v12.4s, v30.16b, v10.4b[3]
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x4f879129 // fmul v9.4s, v9.4s, v7.s[0]
+	WORD $0x4eb0d58c // fsub v12.4s, v12.4s, v16.4s
+	WORD $0x4f85918c // fmul v12.4s, v12.4s, v5.s[0]
+	FMOVQ 128(R11), F8
+	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
+	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
+	FMOVQ 0(R10), F24
+	FMOVQ 0(R10), F23
+	FMOVQ 448(R11), F20
+	WORD $0x4f9ce298 // sdot v24.4s, v20.16b, v28.4b[0]
+	WORD $0x4f8be297 // sdot v23.4s, v20.16b, v11.4b[0]
+	FMOVQ 464(R11), F17
+	WORD $0x4fbce238 // sdot v24.4s, v17.16b, v28.4b[1]
+	WORD $0x4fabe237 // sdot v23.4s, v17.16b, v11.4b[1]
+	FMOVQ 480(R11), F19
+	WORD $0x4f9cea78 // sdot v24.4s, v19.16b, v28.4b[2]
+	WORD $0x4f8bea77 // sdot v23.4s, v19.16b, v11.4b[2]
+	FMOVQ 496(R11), F18
+	WORD $0x4fbcea58 // sdot v24.4s, v18.16b, v28.4b[3]
+	WORD $0x4fabea57 // sdot v23.4s, v18.16b, v11.4b[3]
+	WORD $0x4ebad718 // fsub v24.4s, v24.4s, v26.4s
+	WORD $0x4fa79318 // fmul v24.4s, v24.4s, v7.s[1]
+	WORD $0x4ebdd6f7 // fsub v23.4s, v23.4s, v29.4s
+	WORD $0x4fa592f7 // fmul v23.4s, v23.4s, v5.s[1]
+	FMOVQ 192(R11), F4
+	WORD $0x6e24df18 // fmul v24.4s, v24.4s, v4.4s
+	WORD $0x6e24def7 // fmul v23.4s, v23.4s, v4.4s
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	WORD $0x4e37d58c // fadd v12.4s, v12.4s, v23.4s
+	FMOVQ 0(R14), F27
+	WORD $0x4e29d77b // fadd v27.4s, v27.4s, v9.4s
+	FMOVQ F27, 0(R14)
+	FMOVQ 0(R21), F6
+	WORD $0x4e2cd4c6 // fadd v6.4s, v6.4s, v12.4s
+	FMOVQ F6, 0(R21)
 	FMOVQ 0(R10), F13
-	FMOVQ 832(R11), F9
-	WORD $0x4f96e12d // sdot v13.4s, v9.16b, v22.4b[0]
-	FMOVQ 848(R11), F15
-	WORD $0x4fb6e1ed // sdot v13.4s, v15.16b, v22.4b[1]
-	FMOVQ 864(R11), F23
-	WORD $0x4f96eaed // sdot v13.4s, v23.16b, v22.4b[2]
-	FMOVQ 880(R11), F24
-	WORD $0x4fb6eb0d // sdot v13.4s, v24.16b, v22.4b[3]
-	WORD $0x4eabd5ad // fsub v13.4s, v13.4s, v11.4s
-	WORD $0x4fa691ad // fmul v13.4s, v13.4s, v6.s[1]
-	FMOVQ 240(R11), F30
-	WORD $0x6e3eddad // fmul v13.4s, v13.4s, v30.4s
-	WORD $0x4e2dd631 // fadd v17.4s, v17.4s, v13.4s
-	FMOVQ 48(R14), F16
-	WORD $0x4e31d610 // fadd v16.4s, v16.4s, v17.4s
-	FMOVQ F16, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row110
+	FMOVQ 0(R10), F14
+	FMOVQ 512(R11), F31
+	WORD $0x4f8fe3ed // sdot v13.4s, v31.16b, v15.4b[0]
+	WORD $0x4f8ae3ee // sdot v14.4s, v31.16b, v10.4b[0]
+	FMOVQ 528(R11), F22
+	WORD $0x4fafe2cd // sdot v13.4s, v22.16b, v15.4b[1]
+	WORD $0x4faae2ce // sdot v14.4s, v22.16b, v10.4b[1]
+	FMOVQ 544(R11), F21
+	WORD $0x4f8feaad // sdot v13.4s, v21.16b, v15.4b[2]
+	WORD $0x4f8aeaae // sdot v14.4s, v21.16b, v10.4b[2]
+	FMOVQ 560(R11), F30
+	WORD $0x4fafebcd // sdot v13.4s, v30.16b, v15.4b[3]
+	WORD $0x4faaebce // sdot v14.4s, v30.16b, v10.4b[3]
+	WORD $0x4eb9d5ad // fsub v13.4s, v13.4s, v25.4s
+	WORD $0x4f8791ad // fmul v13.4s, v13.4s, v7.s[0]
+	WORD $0x4eb0d5ce // fsub v14.4s, v14.4s, v16.4s
+	WORD $0x4f8591ce // fmul v14.4s, v14.4s, v5.s[0]
+	FMOVQ 144(R11), F8
+	WORD $0x6e28ddad // fmul v13.4s, v13.4s, v8.4s
+	WORD $0x6e28ddce // fmul v14.4s, v14.4s, v8.4s
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F17
+	FMOVQ 576(R11), F19
+	WORD $0x4f9ce274 // sdot v20.4s, v19.16b, v28.4b[0]
+	WORD $0x4f8be271 // sdot v17.4s, v19.16b, v11.4b[0]
+	FMOVQ 592(R11), F18
+	WORD $0x4fbce254 // sdot v20.4s, v18.16b, v28.4b[1]
+	WORD $0x4fabe251 // sdot v17.4s, v18.16b, v11.4b[1]
+	FMOVQ 608(R11), F4
+	WORD $0x4f9ce894 // sdot v20.4s, v4.16b, v28.4b[2]
+	WORD $0x4f8be891 // sdot v17.4s, v4.16b, v11.4b[2]
+	FMOVQ 624(R11), F24
+	WORD $0x4fbceb14 // sdot v20.4s, v24.16b, v28.4b[3]
+	WORD $0x4fabeb11 // sdot v17.4s, v24.16b, v11.4b[3]
+	WORD $0x4ebad694 // fsub v20.4s, v20.4s, v26.4s
+	WORD $0x4fa79294 // fmul v20.4s, v20.4s, v7.s[1]
+	WORD $0x4ebdd631 // fsub v17.4s, v17.4s, v29.4s
+	WORD $0x4fa59231 // fmul v17.4s, v17.4s, v5.s[1]
+	FMOVQ 208(R11), F23
+	WORD $0x6e37de94 // fmul v20.4s, v20.4s, v23.4s
+	WORD $0x6e37de31 // fmul v17.4s, v17.4s, v23.4s
+	WORD $0x4e34d5ad // fadd v13.4s, v13.4s, v20.4s
+	WORD $0x4e31d5ce // fadd v14.4s, v14.4s, v17.4s
+	FMOVQ 16(R14), F9
+	WORD $0x4e2dd529 // fadd v9.4s, v9.4s, v13.4s
+	FMOVQ F9, 16(R14)
+	FMOVQ 16(R21), F27
+	WORD $0x4e2ed77b // fadd v27.4s, v27.4s, v14.4s
+	FMOVQ F27, 16(R21)
+	FMOVQ 0(R10), F12
+	FMOVQ 0(R10), F6
+	FMOVQ 640(R11), F31
+	WORD $0x4f8fe3ec // sdot v12.4s, v31.16b, v15.4b[0]
+	WORD $0x4f8ae3e6 // sdot v6.4s, v31.16b, v10.4b[0]
+	FMOVQ 656(R11), F22
+	WORD $0x4fafe2cc // sdot v12.4s, v22.16b, v15.4b[1]
+	WORD $0x4faae2c6 // sdot v6.4s, v22.16b, v10.4b[1]
+	FMOVQ 672(R11), F21
+	WORD $0x4f8feaac // sdot v12.4s, v21.16b, v15.4b[2]
+	WORD $0x4f8aeaa6 // sdot v6.4s, v21.16b, v10.4b[2]
+	FMOVQ 688(R11), F30
+	WORD $0x4fafebcc // sdot v12.4s, v30.16b, v15.4b[3]
+	WORD $0x4faaebc6 // sdot v6.4s, v30.16b, v10.4b[3]
+	WORD $0x4eb9d58c // fsub v12.4s, v12.4s, v25.4s
+	WORD $0x4f87918c // fmul v12.4s, v12.4s, v7.s[0]
+	WORD $0x4eb0d4c6 // fsub v6.4s, v6.4s, v16.4s
+	WORD $0x4f8590c6 // fmul v6.4s, v6.4s, v5.s[0]
+	FMOVQ 160(R11), F8
+	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
+	WORD $0x6e28dcc6 // fmul v6.4s, v6.4s, v8.4s
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F18
+	FMOVQ 704(R11), F4
+	WORD $0x4f9ce093 // sdot v19.4s, v4.16b, v28.4b[0]
+	WORD $0x4f8be092 // sdot v18.4s, v4.16b, v11.4b[0]
+	FMOVQ 720(R11), F24
+	WORD $0x4fbce313 // sdot v19.4s, v24.16b, v28.4b[1]
+	WORD $0x4fabe312 // sdot v18.4s, v24.16b, v11.4b[1]
+	FMOVQ 736(R11), F23
+	WORD $0x4f9ceaf3 // sdot v19.4s, v23.16b, v28.4b[2]
+	WORD $0x4f8beaf2 // sdot v18.4s, v23.16b, v11.4b[2]
+	FMOVQ 752(R11), F20
+	WORD $0x4fbcea93 // sdot v19.4s, v20.16b, v28.4b[3]
+	WORD $0x4fabea92 // sdot v18.4s, v20.16b, v11.4b[3]
+	WORD $0x4ebad673 // fsub v19.4s, v19.4s, v26.4s
+	WORD $0x4fa79273 // fmul v19.4s, v19.4s, v7.s[1]
+	WORD $0x4ebdd652 // fsub v18.4s, v18.4s, v29.4s
+	WORD $0x4fa59252 // fmul v18.4s, v18.4s, v5.s[1]
+	FMOVQ 224(R11), F17
+	WORD $0x6e31de73 // fmul v19.4s, v19.4s, v17.4s
+	WORD $0x6e31de52 // fmul v18.4s, v18.4s, v17.4s
+	WORD $0x4e33d58c // fadd v12.4s, v12.4s, v19.4s
+	WORD $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
+	FMOVQ 32(R14), F13
+	WORD $0x4e2cd5ad // fadd v13.4s, v13.4s, v12.4s
+	FMOVQ F13, 32(R14)
+	FMOVQ 32(R21), F9
+	WORD $0x4e26d529 // fadd v9.4s, v9.4s, v6.4s
+	FMOVQ F9, 32(R21)
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F27
+	FMOVQ 768(R11), F31
+	WORD $0x4f8fe3ee // sdot v14.4s, v31.16b, v15.4b[0]
+	WORD $0x4f8ae3fb // sdot v27.4s, v31.16b, v10.4b[0]
+	FMOVQ 784(R11), F22
+	WORD $0x4fafe2ce // sdot v14.4s, v22.16b, v15.4b[1]
+	WORD $0x4faae2db // sdot v27.4s, v22.16b, v10.4b[1]
+	FMOVQ 800(R11), F21
+	WORD $0x4f8feaae // sdot v14.4s, v21.16b, v15.4b[2]
+	WORD $0x4f8aeabb // sdot v27.4s, v21.16b, v10.4b[2]
+	FMOVQ 816(R11), F30
+	WORD $0x4fafebce // sdot v14.4s, v30.16b, v15.4b[3]
+	WORD $0x4faaebdb // sdot v27.4s, v30.16b, v10.4b[3]
+	WORD $0x4eb9d5ce // fsub v14.4s, v14.4s, v25.4s
+	WORD $0x4f8791ce // fmul v14.4s, v14.4s, v7.s[0]
+	WORD $0x4eb0d77b // fsub v27.4s, v27.4s, v16.4s
+	WORD $0x4f85937b // fmul v27.4s, v27.4s, v5.s[0]
+	FMOVQ 176(R11), F8
+	WORD $0x6e28ddce // fmul v14.4s, v14.4s, v8.4s
+	WORD $0x6e28df7b // fmul v27.4s, v27.4s, v8.4s
+	FMOVQ 0(R10), F4
+	FMOVQ 0(R10), F24
+	FMOVQ 832(R11), F23
+	WORD $0x4f9ce2e4 // sdot v4.4s, v23.16b, v28.4b[0]
+	WORD $0x4f8be2f8 // sdot v24.4s, v23.16b, v11.4b[0]
+	FMOVQ 848(R11), F20
+	WORD $0x4fbce284 // sdot v4.4s, v20.16b, v28.4b[1]
+	WORD $0x4fabe298 // sdot v24.4s, v20.16b, v11.4b[1]
+	FMOVQ 864(R11), F17
+	WORD $0x4f9cea24 // sdot v4.4s, v17.16b, v28.4b[2]
+	WORD $0x4f8bea38 // sdot v24.4s, v17.16b, v11.4b[2]
+	FMOVQ 880(R11), F19
+	WORD $0x4fbcea64 // sdot v4.4s, v19.16b, v28.4b[3]
+	WORD $0x4fabea78 // sdot v24.4s, v19.16b, v11.4b[3]
+	WORD $0x4ebad484 // fsub v4.4s, v4.4s, v26.4s
+	WORD $0x4fa79084 // fmul v4.4s, v4.4s, v7.s[1]
+	WORD $0x4ebdd718 // fsub v24.4s, v24.4s, v29.4s
+	WORD $0x4fa59318 // fmul v24.4s, v24.4s, v5.s[1]
+	FMOVQ 240(R11), F18
+	WORD $0x6e32dc84 // fmul v4.4s, v4.4s, v18.4s
+	WORD $0x6e32df18 // fmul v24.4s, v24.4s, v18.4s
+	WORD $0x4e24d5ce // fadd v14.4s, v14.4s, v4.4s
+	WORD $0x4e38d77b // fadd v27.4s, v27.4s, v24.4s
+	FMOVQ 48(R14), F12
+	WORD $0x4e2ed58c // fadd v12.4s, v12.4s, v14.4s
+	FMOVQ F12, 48(R14)
+	FMOVQ 48(R21), F13
+	WORD $0x4e3bd5ad // fadd v13.4s, v13.4s, v27.4s
+	FMOVQ F13, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair110
 	ADD $832, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -12369,393 +14075,555 @@ pair117:
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
 	FMOVQ F10, 176(R11)
 	MOVD 64(R0), R12
-	MOVD R2, R13
+	ADD $0, R2, R13
 	MOVD R3, R14
-row119:
+pair119:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
 	FMOVQ 0(R13), F11
 	FMOVQ 16(R13), F12
 	FMOVQ 32(R13), F13
-	FMOVQ 0(R10), F14
-	FMOVQ 384(R11), F15
-	WORD $0x4f8be1ee // sdot v14.4s, v15.16b, v11.4b[0]
-	FMOVQ 400(R11), F16
-	WORD $0x4fabe20e // sdot v14.4s, v16.16b, v11.4b[1]
-	FMOVQ 416(R11), F17
-	WORD $0x4f8bea2e // sdot v14.4s, v17.16b, v11.4b[2]
-	FMOVQ 432(R11), F18
-	WORD $0x4fabea4e // sdot v14.4s, v18.16b, v11.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f8d91ce // fmul v14.4s, v14.4s, v13.s[0]
-	FMOVQ 0(R10), F19
-	FMOVQ 448(R11), F20
-	WORD $0x4f8ce293 // sdot v19.4s, v20.16b, v12.4b[0]
-	FMOVQ 464(R11), F21
-	WORD $0x4face2b3 // sdot v19.4s, v21.16b, v12.4b[1]
-	FMOVQ 480(R11), F22
-	WORD $0x4f8cead3 // sdot v19.4s, v22.16b, v12.4b[2]
-	FMOVQ 496(R11), F23
-	WORD $0x4faceaf3 // sdot v19.4s, v23.16b, v12.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fad9273 // fmul v19.4s, v19.4s, v13.s[1]
-	WORD $0x4e33d5ce // fadd v14.4s, v14.4s, v19.4s
-	FMOVQ 128(R11), F24
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	FMOVQ 0(R14), F25
-	WORD $0x4e2ed739 // fadd v25.4s, v25.4s, v14.4s
-	FMOVQ F25, 0(R14)
-	FMOVQ 0(R10), F26
-	FMOVQ 512(R11), F27
-	WORD $0x4f8be37a // sdot v26.4s, v27.16b, v11.4b[0]
-	FMOVQ 528(R11), F28
-	WORD $0x4fabe39a // sdot v26.4s, v28.16b, v11.4b[1]
-	FMOVQ 544(R11), F29
-	WORD $0x4f8bebba // sdot v26.4s, v29.16b, v11.4b[2]
-	FMOVQ 560(R11), F30
-	WORD $0x4fabebda // sdot v26.4s, v30.16b, v11.4b[3]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4f8d935a // fmul v26.4s, v26.4s, v13.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 576(R11), F3
-	WORD $0x4f8ce07f // sdot v31.4s, v3.16b, v12.4b[0]
-	FMOVQ 592(R11), F4
-	WORD $0x4face09f // sdot v31.4s, v4.16b, v12.4b[1]
-	FMOVQ 608(R11), F5
-	WORD $0x4f8ce8bf // sdot v31.4s, v5.16b, v12.4b[2]
-	FMOVQ 624(R11), F6
-	WORD $0x4face8df // sdot v31.4s, v6.16b, v12.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fad93ff // fmul v31.4s, v31.4s, v13.s[1]
-	WORD $0x4e3fd75a // fadd v26.4s, v26.4s, v31.4s
-	FMOVQ 144(R11), F7
-	WORD $0x6e27df5a // fmul v26.4s, v26.4s, v7.4s
-	FMOVQ 16(R14), F8
-	WORD $0x4e3ad508 // fadd v8.4s, v8.4s, v26.4s
-	FMOVQ F8, 16(R14)
-	FMOVQ 0(R10), F9
-	FMOVQ 640(R11), F10
-	WORD $0x4f8be149 // sdot v9.4s, v10.16b, v11.4b[0]
-	FMOVQ 656(R11), F15
-	WORD $0x4fabe1e9 // sdot v9.4s, v15.16b, v11.4b[1]
-	FMOVQ 672(R11), F16
-	WORD $0x4f8bea09 // sdot v9.4s, v16.16b, v11.4b[2]
-	FMOVQ 688(R11), F17
-	WORD $0x4fabea29 // sdot v9.4s, v17.16b, v11.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f8d9129 // fmul v9.4s, v9.4s, v13.s[0]
+	FMOVQ 0(R20), F14
+	FMOVQ 16(R20), F15
+	FMOVQ 32(R20), F16
+	FMOVQ 0(R10), F17
 	FMOVQ 0(R10), F18
-	FMOVQ 704(R11), F20
-	WORD $0x4f8ce292 // sdot v18.4s, v20.16b, v12.4b[0]
-	FMOVQ 720(R11), F21
-	WORD $0x4face2b2 // sdot v18.4s, v21.16b, v12.4b[1]
-	FMOVQ 736(R11), F22
-	WORD $0x4f8cead2 // sdot v18.4s, v22.16b, v12.4b[2]
-	FMOVQ 752(R11), F23
-	WORD $0x4faceaf2 // sdot v18.4s, v23.16b, v12.4b[3]
+	FMOVQ 384(R11), F19
+	WORD $0x4f8be271 // sdot v17.4s, v19.16b, v11.4b[0]
+	WORD $0x4f8ee272 // sdot v18.4s, v19.16b, v14.4b[0]
+	FMOVQ 400(R11), F20
+	WORD $0x4fabe291 // sdot v17.4s, v20.16b, v11.4b[1]
+	WORD $0x4faee292 // sdot v18.4s, v20.16b, v14.4b[1]
+	FMOVQ 416(R11), F21
+	WORD $0x4f8beab1 // sdot v17.4s, v21.16b, v11.4b[2]
+	WORD $0x4f8eeab2 // sdot v18.4s, v21.16b, v14.4b[2]
+	FMOVQ 432(R11), F22
+	WORD $0x4fabead1 // sdot v17.4s, v22.16b, v11.4b[3]
+	WORD $0x4faeead2 // sdot v18.4s, v22.16b, v14.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f909252 // fmul v18.4s, v18.4s, v16.s[0]
+	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F24
+	FMOVQ 448(R11), F25
+	WORD $0x4f8ce337 // sdot v23.4s, v25.16b, v12.4b[0]
+	WORD $0x4f8fe338 // sdot v24.4s, v25.16b, v15.4b[0]
+	FMOVQ 464(R11), F26
+	WORD $0x4face357 // sdot v23.4s, v26.16b, v12.4b[1]
+	WORD $0x4fafe358 // sdot v24.4s, v26.16b, v15.4b[1]
+	FMOVQ 480(R11), F27
+	WORD $0x4f8ceb77 // sdot v23.4s, v27.16b, v12.4b[2]
+	WORD $0x4f8feb78 // sdot v24.4s, v27.16b, v15.4b[2]
+	FMOVQ 496(R11), F28
+	WORD $0x4faceb97 // sdot v23.4s, v28.16b, v12.4b[3]
+	WORD $0x4fafeb98 // sdot v24.4s, v28.16b, v15.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4fad92f7 // fmul v23.4s, v23.4s, v13.s[1]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fb09318 // fmul v24.4s, v24.4s, v16.s[1]
+	WORD $0x4e37d631 // fadd v17.4s, v17.4s, v23.4s
+	WORD $0x4e38d652 // fadd v18.4s, v18.4s, v24.4s
+	FMOVQ 128(R11), F29
+	WORD $0x6e3dde31 // fmul v17.4s, v17.4s, v29.4s
+	WORD $0x6e3dde52 // fmul v18.4s, v18.4s, v29.4s
+	FMOVQ 0(R14), F30
+	WORD $0x4e31d7de // fadd v30.4s, v30.4s, v17.4s
+	FMOVQ F30, 0(R14)
+	FMOVQ 0(R21), F31
+	WORD $0x4e32d7ff // fadd v31.4s, v31.4s, v18.4s
+	FMOVQ F31, 0(R21)
+	FMOVQ 0(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 512(R11), F5
+	WORD $0x4f8be0a3 // sdot v3.4s, v5.16b, v11.4b[0]
+	WORD $0x4f8ee0a4 // sdot v4.4s, v5.16b, v14.4b[0]
+	FMOVQ 528(R11), F6
+	WORD $0x4fabe0c3 // sdot v3.4s, v6.16b, v11.4b[1]
+	WORD $0x4faee0c4 // sdot v4.4s, v6.16b, v14.4b[1]
+	FMOVQ 544(R11), F7
+	WORD $0x4f8be8e3 // sdot v3.4s, v7.16b, v11.4b[2]
+	WORD $0x4f8ee8e4 // sdot v4.4s, v7.16b, v14.4b[2]
+	FMOVQ 560(R11), F8
+	WORD $0x4fabe903 // sdot v3.4s, v8.16b, v11.4b[3]
+	WORD $0x4faee904 // sdot v4.4s, v8.16b, v14.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4f8d9063 // fmul v3.4s, v3.4s, v13.s[0]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4f909084 // fmul v4.4s, v4.4s, v16.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F10
+	FMOVQ 576(R11), F19
+	WORD $0x4f8ce269 // sdot v9.4s, v19.16b, v12.4b[0]
+	WORD $0x4f8fe26a // sdot v10.4s, v19.16b, v15.4b[0]
+	FMOVQ 592(R11), F20
+	WORD $0x4face289 // sdot v9.4s, v20.16b, v12.4b[1]
+	WORD $0x4fafe28a // sdot v10.4s, v20.16b, v15.4b[1]
+	FMOVQ 608(R11), F21
+	WORD $0x4f8ceaa9 // sdot v9.4s, v21.16b, v12.4b[2]
+	WORD $0x4f8feaaa // sdot v10.4s, v21.16b, v15.4b[2]
+	FMOVQ 624(R11), F22
+	WORD $0x4faceac9 // sdot v9.4s, v22.16b, v12.4b[3]
+	WORD $0x4fafeaca // sdot v10.4s, v22.16b, v15.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4fad9129 // fmul v9.4s, v9.4s, v13.s[1]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fb0914a // fmul v10.4s, v10.4s, v16.s[1]
+	WORD $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
+	WORD $0x4e2ad484 // fadd v4.4s, v4.4s, v10.4s
+	FMOVQ 144(R11), F25
+	WORD $0x6e39dc63 // fmul v3.4s, v3.4s, v25.4s
+	WORD $0x6e39dc84 // fmul v4.4s, v4.4s, v25.4s
+	FMOVQ 16(R14), F26
+	WORD $0x4e23d75a // fadd v26.4s, v26.4s, v3.4s
+	FMOVQ F26, 16(R14)
+	FMOVQ 16(R21), F27
+	WORD $0x4e24d77b // fadd v27.4s, v27.4s, v4.4s
+	FMOVQ F27, 16(R21)
+	FMOVQ 0(R10), F28
+	FMOVQ 0(R10), F23
+	FMOVQ 640(R11), F24
+	WORD $0x4f8be31c // sdot v28.4s, v24.16b, v11.4b[0]
+	WORD $0x4f8ee317 // sdot v23.4s, v24.16b, v14.4b[0]
+	FMOVQ 656(R11), F29
+	WORD $0x4fabe3bc // sdot v28.4s, v29.16b, v11.4b[1]
+	WORD $0x4faee3b7 // sdot v23.4s, v29.16b, v14.4b[1]
+	FMOVQ 672(R11), F17
+	WORD $0x4f8bea3c // sdot v28.4s, v17.16b, v11.4b[2]
+	WORD $0x4f8eea37 // sdot v23.4s, v17.16b, v14.4b[2]
+	FMOVQ 688(R11), F30
+	WORD $0x4fabebdc // sdot v28.4s, v30.16b, v11.4b[3]
+	WORD $0x4faeebd7 // sdot v23.4s, v30.16b, v14.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f8d939c // fmul v28.4s, v28.4s, v13.s[0]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4f9092f7 // fmul v23.4s, v23.4s, v16.s[0]
+	FMOVQ 0(R10), F18
+	FMOVQ 0(R10), F31
+	FMOVQ 704(R11), F5
+	WORD $0x4f8ce0b2 // sdot v18.4s, v5.16b, v12.4b[0]
+	WORD $0x4f8fe0bf // sdot v31.4s, v5.16b, v15.4b[0]
+	FMOVQ 720(R11), F6
+	WORD $0x4face0d2 // sdot v18.4s, v6.16b, v12.4b[1]
+	WORD $0x4fafe0df // sdot v31.4s, v6.16b, v15.4b[1]
+	FMOVQ 736(R11), F7
+	WORD $0x4f8ce8f2 // sdot v18.4s, v7.16b, v12.4b[2]
+	WORD $0x4f8fe8ff // sdot v31.4s, v7.16b, v15.4b[2]
+	FMOVQ 752(R11), F8
+	WORD $0x4face912 // sdot v18.4s, v8.16b, v12.4b[3]
+	WORD $0x4fafe91f // sdot v31.4s, v8.16b, v15.4b[3]
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
 	WORD $0x4fad9252 // fmul v18.4s, v18.4s, v13.s[1]
-	WORD $0x4e32d529 // fadd v9.4s, v9.4s, v18.4s
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
+	WORD $0x4e32d79c // fadd v28.4s, v28.4s, v18.4s
+	WORD $0x4e3fd6f7 // fadd v23.4s, v23.4s, v31.4s
 	FMOVQ 160(R11), F19
-	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
-	FMOVQ 32(R14), F24
-	WORD $0x4e29d718 // fadd v24.4s, v24.4s, v9.4s
-	FMOVQ F24, 32(R14)
-	FMOVQ 0(R10), F14
-	FMOVQ 768(R11), F25
-	WORD $0x4f8be32e // sdot v14.4s, v25.16b, v11.4b[0]
-	FMOVQ 784(R11), F27
-	WORD $0x4fabe36e // sdot v14.4s, v27.16b, v11.4b[1]
-	FMOVQ 800(R11), F28
-	WORD $0x4f8beb8e // sdot v14.4s, v28.16b, v11.4b[2]
-	FMOVQ 816(R11), F29
-	WORD $0x4fabebae // sdot v14.4s, v29.16b, v11.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f8d91ce // fmul v14.4s, v14.4s, v13.s[0]
-	FMOVQ 0(R10), F30
-	FMOVQ 832(R11), F3
-	WORD $0x4f8ce07e // sdot v30.4s, v3.16b, v12.4b[0]
-	FMOVQ 848(R11), F4
-	WORD $0x4face09e // sdot v30.4s, v4.16b, v12.4b[1]
-	FMOVQ 864(R11), F5
-	WORD $0x4f8ce8be // sdot v30.4s, v5.16b, v12.4b[2]
-	FMOVQ 880(R11), F6
-	WORD $0x4face8de // sdot v30.4s, v6.16b, v12.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fad93de // fmul v30.4s, v30.4s, v13.s[1]
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
-	FMOVQ 176(R11), F31
-	WORD $0x6e3fddce // fmul v14.4s, v14.4s, v31.4s
-	FMOVQ 48(R14), F7
-	WORD $0x4e2ed4e7 // fadd v7.4s, v7.4s, v14.4s
-	FMOVQ F7, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row119
+	WORD $0x6e33df9c // fmul v28.4s, v28.4s, v19.4s
+	WORD $0x6e33def7 // fmul v23.4s, v23.4s, v19.4s
+	FMOVQ 32(R14), F20
+	WORD $0x4e3cd694 // fadd v20.4s, v20.4s, v28.4s
+	FMOVQ F20, 32(R14)
+	FMOVQ 32(R21), F21
+	WORD $0x4e37d6b5 // fadd v21.4s, v21.4s, v23.4s
+	FMOVQ F21, 32(R21)
+	FMOVQ 0(R10), F22
+	FMOVQ 0(R10), F9
+	FMOVQ 768(R11), F10
+	WORD $0x4f8be156 // sdot v22.4s, v10.16b, v11.4b[0]
+	WORD $0x4f8ee149 // sdot v9.4s, v10.16b, v14.4b[0]
+	FMOVQ 784(R11), F25
+	WORD $0x4fabe336 // sdot v22.4s, v25.16b, v11.4b[1]
+	WORD $0x4faee329 // sdot v9.4s, v25.16b, v14.4b[1]
+	FMOVQ 800(R11), F3
+	WORD $0x4f8be876 // sdot v22.4s, v3.16b, v11.4b[2]
+	WORD $0x4f8ee869 // sdot v9.4s, v3.16b, v14.4b[2]
+	FMOVQ 816(R11), F26
+	WORD $0x4fabeb56 // sdot v22.4s, v26.16b, v11.4b[3]
+	WORD $0x4faeeb49 // sdot v9.4s, v26.16b, v14.4b[3]
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f8d92d6 // fmul v22.4s, v22.4s, v13.s[0]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f909129 // fmul v9.4s, v9.4s, v16.s[0]
+	FMOVQ 0(R10), F4
+	FMOVQ 0(R10), F27
+	FMOVQ 832(R11), F24
+	WORD $0x4f8ce304 // sdot v4.4s, v24.16b, v12.4b[0]
+	WORD $0x4f8fe31b // sdot v27.4s, v24.16b, v15.4b[0]
+	FMOVQ 848(R11), F29
+	WORD $0x4face3a4 // sdot v4.4s, v29.16b, v12.4b[1]
+	WORD $0x4fafe3bb // sdot v27.4s, v29.16b, v15.4b[1]
+	FMOVQ 864(R11), F17
+	WORD $0x4f8cea24 // sdot v4.4s, v17.16b, v12.4b[2]
+	WORD $0x4f8fea3b // sdot v27.4s, v17.16b, v15.4b[2]
+	FMOVQ 880(R11), F30
+	WORD $0x4facebc4 // sdot v4.4s, v30.16b, v12.4b[3]
+	WORD $0x4fafebdb // sdot v27.4s, v30.16b, v15.4b[3]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4fad9084 // fmul v4.4s, v4.4s, v13.s[1]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4fb0937b // fmul v27.4s, v27.4s, v16.s[1]
+	WORD $0x4e24d6d6 // fadd v22.4s, v22.4s, v4.4s
+	WORD $0x4e3bd529 // fadd v9.4s, v9.4s, v27.4s
+	FMOVQ 176(R11), F5
+	WORD $0x6e25ded6 // fmul v22.4s, v22.4s, v5.4s
+	WORD $0x6e25dd29 // fmul v9.4s, v9.4s, v5.4s
+	FMOVQ 48(R14), F6
+	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
+	FMOVQ F6, 48(R14)
+	FMOVQ 48(R21), F7
+	WORD $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
+	FMOVQ F7, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair119
 	SUBS $1, R4
 	BEQ last118
-	FMOVQ 320(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FMOVQ F26, 384(R11)
-	FMOVQ 384(R1), F8
+	FMOVQ 320(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 400(R11)
-	FMOVQ 448(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ F10, 416(R11)
-	FMOVQ 512(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ F15, 432(R11)
-	FMOVQ 320(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	FMOVQ F16, 448(R11)
-	FMOVQ 384(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FMOVQ F17, 464(R11)
-	FMOVQ 448(R1), F20
+	FMOVQ F8, 384(R11)
+	FMOVQ 384(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	FMOVQ F18, 400(R11)
+	FMOVQ 448(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	FMOVQ F31, 416(R11)
+	FMOVQ 512(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	FMOVQ F19, 432(R11)
+	FMOVQ 320(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	FMOVQ F28, 448(R11)
+	FMOVQ 384(R1), F20
 	VUSHR $4, V20.B16, V20.B16
 	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	FMOVQ F20, 480(R11)
+	FMOVQ F20, 464(R11)
+	FMOVQ 448(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	FMOVQ F23, 480(R11)
 	FMOVQ 512(R1), F21
 	VUSHR $4, V21.B16, V21.B16
 	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
 	FMOVQ F21, 496(R11)
-	FMOVD 32(R1), F22
-	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	FMOVQ F22, 128(R11)
-	FMOVQ 336(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ F23, 512(R11)
-	FMOVQ 400(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	FMOVQ F18, 528(R11)
-	FMOVQ 464(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ F19, 544(R11)
-	FMOVQ 528(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 560(R11)
-	FMOVQ 336(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	FMOVQ F24, 576(R11)
-	FMOVQ 400(R1), F25
-	VUSHR $4, V25.B16, V25.B16
+	FMOVD 32(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 128(R11)
+	FMOVQ 336(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
 	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	FMOVQ F25, 592(R11)
-	FMOVQ 464(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	FMOVQ F27, 608(R11)
-	FMOVQ 528(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ F28, 624(R11)
-	FMOVD 40(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	FMOVQ F29, 144(R11)
-	FMOVQ 352(R1), F3
+	FMOVQ F25, 512(R11)
+	FMOVQ 400(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
 	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	FMOVQ F3, 640(R11)
-	FMOVQ 416(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
-	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 656(R11)
-	FMOVQ 480(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FMOVQ F5, 672(R11)
-	FMOVQ 544(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ F6, 688(R11)
-	FMOVQ 352(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FMOVQ F30, 704(R11)
-	FMOVQ 416(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ F31, 720(R11)
-	FMOVQ 480(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	FMOVQ F14, 736(R11)
-	FMOVQ 544(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 752(R11)
-	FMOVD 48(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 160(R11)
-	FMOVQ 368(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FMOVQ F12, 768(R11)
-	FMOVQ 432(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FMOVQ F13, 784(R11)
-	FMOVQ 496(R1), F26
+	FMOVQ F3, 528(R11)
+	FMOVQ 464(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
 	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FMOVQ F26, 800(R11)
-	FMOVQ 560(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 816(R11)
-	FMOVQ 368(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ F10, 832(R11)
-	FMOVQ 432(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ F15, 848(R11)
-	FMOVQ 496(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	FMOVQ F16, 864(R11)
-	FMOVQ 560(R1), F17
+	FMOVQ F26, 544(R11)
+	FMOVQ 528(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	FMOVQ F24, 560(R11)
+	FMOVQ 336(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	FMOVQ F29, 576(R11)
+	FMOVQ 400(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FMOVQ F17, 880(R11)
-	FMOVD 56(R1), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	FMOVQ F20, 176(R11)
+	FMOVQ F17, 592(R11)
+	FMOVQ 464(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	FMOVQ F30, 608(R11)
+	FMOVQ 528(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
+	FMOVQ F4, 624(R11)
+	FMOVD 40(R1), F27
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	FMOVQ F27, 144(R11)
+	FMOVQ 352(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FMOVQ F5, 640(R11)
+	FMOVQ 416(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	FMOVQ F22, 656(R11)
+	FMOVQ 480(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
+	FMOVQ F6, 672(R11)
+	FMOVQ 544(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ F9, 688(R11)
+	FMOVQ 352(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	FMOVQ F7, 704(R11)
+	FMOVQ 416(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	FMOVQ F11, 720(R11)
+	FMOVQ 480(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ F12, 736(R11)
+	FMOVQ 544(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	FMOVQ F13, 752(R11)
+	FMOVD 48(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ F14, 160(R11)
+	FMOVQ 368(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ F15, 768(R11)
+	FMOVQ 432(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	FMOVQ F16, 784(R11)
+	FMOVQ 496(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	FMOVQ F8, 800(R11)
+	FMOVQ 560(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	FMOVQ F18, 816(R11)
+	FMOVQ 368(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	FMOVQ F31, 832(R11)
+	FMOVQ 432(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	FMOVQ F19, 848(R11)
+	FMOVQ 496(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	FMOVQ F28, 864(R11)
+	FMOVQ 560(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	FMOVQ F20, 880(R11)
+	FMOVD 56(R1), F23
+	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
+	FMOVQ F23, 176(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
-row120:
+pair120:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
 	FMOVQ 0(R13), F21
-	FMOVQ 16(R13), F22
-	FMOVQ 32(R13), F23
-	FMOVQ 0(R10), F18
-	FMOVQ 384(R11), F19
-	WORD $0x4f95e272 // sdot v18.4s, v19.16b, v21.4b[0]
-	FMOVQ 400(R11), F9
-	WORD $0x4fb5e132 // sdot v18.4s, v9.16b, v21.4b[1]
-	FMOVQ 416(R11), F24
-	WORD $0x4f95eb12 // sdot v18.4s, v24.16b, v21.4b[2]
-	FMOVQ 432(R11), F25
-	WORD $0x4fb5eb32 // sdot v18.4s, v25.16b, v21.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f979252 // fmul v18.4s, v18.4s, v23.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 448(R11), F28
-	WORD $0x4f96e39b // sdot v27.4s, v28.16b, v22.4b[0]
-	FMOVQ 464(R11), F29
-	WORD $0x4fb6e3bb // sdot v27.4s, v29.16b, v22.4b[1]
-	FMOVQ 480(R11), F3
-	WORD $0x4f96e87b // sdot v27.4s, v3.16b, v22.4b[2]
-	FMOVQ 496(R11), F4
-	WORD $0x4fb6e89b // sdot v27.4s, v4.16b, v22.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fb7937b // fmul v27.4s, v27.4s, v23.s[1]
-	WORD $0x4e3bd652 // fadd v18.4s, v18.4s, v27.4s
-	FMOVQ 128(R11), F5
-	WORD $0x6e25de52 // fmul v18.4s, v18.4s, v5.4s
-	FMOVQ 0(R14), F6
-	WORD $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
-	FMOVQ F6, 0(R14)
-	FMOVQ 0(R10), F30
-	FMOVQ 512(R11), F31
-	WORD $0x4f95e3fe // sdot v30.4s, v31.16b, v21.4b[0]
-	FMOVQ 528(R11), F14
-	WORD $0x4fb5e1de // sdot v30.4s, v14.16b, v21.4b[1]
-	FMOVQ 544(R11), F7
-	WORD $0x4f95e8fe // sdot v30.4s, v7.16b, v21.4b[2]
-	FMOVQ 560(R11), F11
-	WORD $0x4fb5e97e // sdot v30.4s, v11.16b, v21.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f9793de // fmul v30.4s, v30.4s, v23.s[0]
-	FMOVQ 0(R10), F12
-	FMOVQ 576(R11), F13
-	WORD $0x4f96e1ac // sdot v12.4s, v13.16b, v22.4b[0]
-	FMOVQ 592(R11), F26
-	WORD $0x4fb6e34c // sdot v12.4s, v26.16b, v22.4b[1]
-	FMOVQ 608(R11), F8
-	WORD $0x4f96e90c // sdot v12.4s, v8.16b, v22.4b[2]
-	FMOVQ 624(R11), F10
-	WORD $0x4fb6e94c // sdot v12.4s, v10.16b, v22.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fb7918c // fmul v12.4s, v12.4s, v23.s[1]
-	WORD $0x4e2cd7de // fadd v30.4s, v30.4s, v12.4s
-	FMOVQ 144(R11), F15
-	WORD $0x6e2fdfde // fmul v30.4s, v30.4s, v15.4s
-	FMOVQ 16(R14), F16
-	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
-	FMOVQ F16, 16(R14)
+	FMOVQ 16(R13), F10
+	FMOVQ 32(R13), F25
+	FMOVQ 0(R20), F3
+	FMOVQ 16(R20), F26
+	FMOVQ 32(R20), F24
+	FMOVQ 0(R10), F29
 	FMOVQ 0(R10), F17
-	FMOVQ 640(R11), F20
-	WORD $0x4f95e291 // sdot v17.4s, v20.16b, v21.4b[0]
-	FMOVQ 656(R11), F19
-	WORD $0x4fb5e271 // sdot v17.4s, v19.16b, v21.4b[1]
-	FMOVQ 672(R11), F9
-	WORD $0x4f95e931 // sdot v17.4s, v9.16b, v21.4b[2]
-	FMOVQ 688(R11), F24
-	WORD $0x4fb5eb11 // sdot v17.4s, v24.16b, v21.4b[3]
+	FMOVQ 384(R11), F30
+	WORD $0x4f95e3dd // sdot v29.4s, v30.16b, v21.4b[0]
+	WORD $0x4f83e3d1 // sdot v17.4s, v30.16b, v3.4b[0]
+	FMOVQ 400(R11), F4
+	WORD $0x4fb5e09d // sdot v29.4s, v4.16b, v21.4b[1]
+	WORD $0x4fa3e091 // sdot v17.4s, v4.16b, v3.4b[1]
+	FMOVQ 416(R11), F27
+	WORD $0x4f95eb7d // sdot v29.4s, v27.16b, v21.4b[2]
+	WORD $0x4f83eb71 // sdot v17.4s, v27.16b, v3.4b[2]
+	FMOVQ 432(R11), F5
+	WORD $0x4fb5e8bd // sdot v29.4s, v5.16b, v21.4b[3]
+	WORD $0x4fa3e8b1 // sdot v17.4s, v5.16b, v3.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f9993bd // fmul v29.4s, v29.4s, v25.s[0]
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f979231 // fmul v17.4s, v17.4s, v23.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 704(R11), F28
-	WORD $0x4f96e399 // sdot v25.4s, v28.16b, v22.4b[0]
-	FMOVQ 720(R11), F29
-	WORD $0x4fb6e3b9 // sdot v25.4s, v29.16b, v22.4b[1]
-	FMOVQ 736(R11), F3
-	WORD $0x4f96e879 // sdot v25.4s, v3.16b, v22.4b[2]
-	FMOVQ 752(R11), F4
-	WORD $0x4fb6e899 // sdot v25.4s, v4.16b, v22.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fb79339 // fmul v25.4s, v25.4s, v23.s[1]
-	WORD $0x4e39d631 // fadd v17.4s, v17.4s, v25.4s
-	FMOVQ 160(R11), F27
-	WORD $0x6e3bde31 // fmul v17.4s, v17.4s, v27.4s
-	FMOVQ 32(R14), F5
-	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
-	FMOVQ F5, 32(R14)
-	FMOVQ 0(R10), F18
-	FMOVQ 768(R11), F6
-	WORD $0x4f95e0d2 // sdot v18.4s, v6.16b, v21.4b[0]
-	FMOVQ 784(R11), F31
-	WORD $0x4fb5e3f2 // sdot v18.4s, v31.16b, v21.4b[1]
-	FMOVQ 800(R11), F14
-	WORD $0x4f95e9d2 // sdot v18.4s, v14.16b, v21.4b[2]
+	WORD $0x4f989231 // fmul v17.4s, v17.4s, v24.s[0]
+	FMOVQ 0(R10), F22
+	FMOVQ 0(R10), F6
+	FMOVQ 448(R11), F9
+	WORD $0x4f8ae136 // sdot v22.4s, v9.16b, v10.4b[0]
+	WORD $0x4f9ae126 // sdot v6.4s, v9.16b, v26.4b[0]
+	FMOVQ 464(R11), F7
+	WORD $0x4faae0f6 // sdot v22.4s, v7.16b, v10.4b[1]
+	WORD $0x4fbae0e6 // sdot v6.4s, v7.16b, v26.4b[1]
+	FMOVQ 480(R11), F11
+	WORD $0x4f8ae976 // sdot v22.4s, v11.16b, v10.4b[2]
+	WORD $0x4f9ae966 // sdot v6.4s, v11.16b, v26.4b[2]
+	FMOVQ 496(R11), F12
+	WORD $0x4faae996 // sdot v22.4s, v12.16b, v10.4b[3]
+	WORD $0x4fbae986 // sdot v6.4s, v12.16b, v26.4b[3]
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4fb992d6 // fmul v22.4s, v22.4s, v25.s[1]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4fb890c6 // fmul v6.4s, v6.4s, v24.s[1]
+	WORD $0x4e36d7bd // fadd v29.4s, v29.4s, v22.4s
+	WORD $0x4e26d631 // fadd v17.4s, v17.4s, v6.4s
+	FMOVQ 128(R11), F13
+	WORD $0x6e2ddfbd // fmul v29.4s, v29.4s, v13.4s
+	WORD $0x6e2dde31 // fmul v17.4s, v17.4s, v13.4s
+	FMOVQ 0(R14), F14
+	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
+	FMOVQ F14, 0(R14)
+	FMOVQ 0(R21), F15
+	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
+	FMOVQ F15, 0(R21)
+	FMOVQ 0(R10), F16
+	FMOVQ 0(R10), F8
+	FMOVQ 512(R11), F18
+	WORD $0x4f95e250 // sdot v16.4s, v18.16b, v21.4b[0]
+	WORD $0x4f83e248 // sdot v8.4s, v18.16b, v3.4b[0]
+	FMOVQ 528(R11), F31
+	WORD $0x4fb5e3f0 // sdot v16.4s, v31.16b, v21.4b[1]
+	WORD $0x4fa3e3e8 // sdot v8.4s, v31.16b, v3.4b[1]
+	FMOVQ 544(R11), F19
+	WORD $0x4f95ea70 // sdot v16.4s, v19.16b, v21.4b[2]
+	WORD $0x4f83ea68 // sdot v8.4s, v19.16b, v3.4b[2]
+	FMOVQ 560(R11), F28
+	WORD $0x4fb5eb90 // sdot v16.4s, v28.16b, v21.4b[3]
+	WORD $0x4fa3eb88 // sdot v8.4s, v28.16b, v3.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f999210 // fmul v16.4s, v16.4s, v25.s[0]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f989108 // fmul v8.4s, v8.4s, v24.s[0]
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F23
+	FMOVQ 576(R11), F30
+	WORD $0x4f8ae3d4 // sdot v20.4s, v30.16b, v10.4b[0]
+	WORD $0x4f9ae3d7 // sdot v23.4s, v30.16b, v26.4b[0]
+	FMOVQ 592(R11), F4
+	WORD $0x4faae094 // sdot v20.4s, v4.16b, v10.4b[1]
+	WORD $0x4fbae097 // sdot v23.4s, v4.16b, v26.4b[1]
+	FMOVQ 608(R11), F27
+	WORD $0x4f8aeb74 // sdot v20.4s, v27.16b, v10.4b[2]
+	WORD $0x4f9aeb77 // sdot v23.4s, v27.16b, v26.4b[2]
+	FMOVQ 624(R11), F5
+	WORD $0x4faae8b4 // sdot v20.4s, v5.16b, v10.4b[3]
+	WORD $0x4fbae8b7 // sdot v23.4s, v5.16b, v26.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fb99294 // fmul v20.4s, v20.4s, v25.s[1]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4fb892f7 // fmul v23.4s, v23.4s, v24.s[1]
+	WORD $0x4e34d610 // fadd v16.4s, v16.4s, v20.4s
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	FMOVQ 144(R11), F9
+	WORD $0x6e29de10 // fmul v16.4s, v16.4s, v9.4s
+	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
+	FMOVQ 16(R14), F7
+	WORD $0x4e30d4e7 // fadd v7.4s, v7.4s, v16.4s
+	FMOVQ F7, 16(R14)
+	FMOVQ 16(R21), F11
+	WORD $0x4e28d56b // fadd v11.4s, v11.4s, v8.4s
+	FMOVQ F11, 16(R21)
+	FMOVQ 0(R10), F12
+	FMOVQ 0(R10), F22
+	FMOVQ 640(R11), F6
+	WORD $0x4f95e0cc // sdot v12.4s, v6.16b, v21.4b[0]
+	WORD $0x4f83e0d6 // sdot v22.4s, v6.16b, v3.4b[0]
+	FMOVQ 656(R11), F13
+	WORD $0x4fb5e1ac // sdot v12.4s, v13.16b, v21.4b[1]
+	WORD $0x4fa3e1b6 // sdot v22.4s, v13.16b, v3.4b[1]
+	FMOVQ 672(R11), F29
+	WORD $0x4f95ebac // sdot v12.4s, v29.16b, v21.4b[2]
+	WORD $0x4f83ebb6 // sdot v22.4s, v29.16b, v3.4b[2]
+	FMOVQ 688(R11), F14
+	WORD $0x4fb5e9cc // sdot v12.4s, v14.16b, v21.4b[3]
+	WORD $0x4fa3e9d6 // sdot v22.4s, v14.16b, v3.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f99918c // fmul v12.4s, v12.4s, v25.s[0]
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f9892d6 // fmul v22.4s, v22.4s, v24.s[0]
+	FMOVQ 0(R10), F17
+	FMOVQ 0(R10), F15
+	FMOVQ 704(R11), F18
+	WORD $0x4f8ae251 // sdot v17.4s, v18.16b, v10.4b[0]
+	WORD $0x4f9ae24f // sdot v15.4s, v18.16b, v26.4b[0]
+	FMOVQ 720(R11), F31
+	WORD $0x4faae3f1 // sdot v17.4s, v31.16b, v10.4b[1]
+	WORD $0x4fbae3ef // sdot v15.4s, v31.16b, v26.4b[1]
+	FMOVQ 736(R11), F19
+	WORD $0x4f8aea71 // sdot v17.4s, v19.16b, v10.4b[2]
+	WORD $0x4f9aea6f // sdot v15.4s, v19.16b, v26.4b[2]
+	FMOVQ 752(R11), F28
+	WORD $0x4faaeb91 // sdot v17.4s, v28.16b, v10.4b[3]
+	WORD $0x4fbaeb8f // sdot v15.4s, v28.16b, v26.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4fb99231 // fmul v17.4s, v17.4s, v25.s[1]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4fb891ef // fmul v15.4s, v15.4s, v24.s[1]
+	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
+	WORD $0x4e2fd6d6 // fadd v22.4s, v22.4s, v15.4s
+	FMOVQ 160(R11), F30
+	WORD $0x6e3edd8c // fmul v12.4s, v12.4s, v30.4s
+	WORD $0x6e3eded6 // fmul v22.4s, v22.4s, v30.4s
+	FMOVQ 32(R14), F4
+	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	FMOVQ F4, 32(R14)
+	FMOVQ 32(R21), F27
+	WORD $0x4e36d77b // fadd v27.4s, v27.4s, v22.4s
+	FMOVQ F27, 32(R21)
+	FMOVQ 0(R10), F5
+	FMOVQ 0(R10), F20
+	FMOVQ 768(R11), F23
+	WORD $0x4f95e2e5 // sdot v5.4s, v23.16b, v21.4b[0]
+	WORD $0x4f83e2f4 // sdot v20.4s, v23.16b, v3.4b[0]
+	FMOVQ 784(R11), F9
+	WORD $0x4fb5e125 // sdot v5.4s, v9.16b, v21.4b[1]
+	WORD $0x4fa3e134 // sdot v20.4s, v9.16b, v3.4b[1]
+	FMOVQ 800(R11), F16
+	WORD $0x4f95ea05 // sdot v5.4s, v16.16b, v21.4b[2]
+	WORD $0x4f83ea14 // sdot v20.4s, v16.16b, v3.4b[2]
 	FMOVQ 816(R11), F7
-	WORD $0x4fb5e8f2 // sdot v18.4s, v7.16b, v21.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f979252 // fmul v18.4s, v18.4s, v23.s[0]
+	WORD $0x4fb5e8e5 // sdot v5.4s, v7.16b, v21.4b[3]
+	WORD $0x4fa3e8f4 // sdot v20.4s, v7.16b, v3.4b[3]
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4f9990a5 // fmul v5.4s, v5.4s, v25.s[0]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f989294 // fmul v20.4s, v20.4s, v24.s[0]
+	FMOVQ 0(R10), F8
 	FMOVQ 0(R10), F11
-	FMOVQ 832(R11), F13
-	WORD $0x4f96e1ab // sdot v11.4s, v13.16b, v22.4b[0]
-	FMOVQ 848(R11), F26
-	WORD $0x4fb6e34b // sdot v11.4s, v26.16b, v22.4b[1]
-	FMOVQ 864(R11), F8
-	WORD $0x4f96e90b // sdot v11.4s, v8.16b, v22.4b[2]
-	FMOVQ 880(R11), F10
-	WORD $0x4fb6e94b // sdot v11.4s, v10.16b, v22.4b[3]
+	FMOVQ 832(R11), F6
+	WORD $0x4f8ae0c8 // sdot v8.4s, v6.16b, v10.4b[0]
+	WORD $0x4f9ae0cb // sdot v11.4s, v6.16b, v26.4b[0]
+	FMOVQ 848(R11), F13
+	WORD $0x4faae1a8 // sdot v8.4s, v13.16b, v10.4b[1]
+	WORD $0x4fbae1ab // sdot v11.4s, v13.16b, v26.4b[1]
+	FMOVQ 864(R11), F29
+	WORD $0x4f8aeba8 // sdot v8.4s, v29.16b, v10.4b[2]
+	WORD $0x4f9aebab // sdot v11.4s, v29.16b, v26.4b[2]
+	FMOVQ 880(R11), F14
+	WORD $0x4faae9c8 // sdot v8.4s, v14.16b, v10.4b[3]
+	WORD $0x4fbae9cb // sdot v11.4s, v14.16b, v26.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4fb99108 // fmul v8.4s, v8.4s, v25.s[1]
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fb7916b // fmul v11.4s, v11.4s, v23.s[1]
-	WORD $0x4e2bd652 // fadd v18.4s, v18.4s, v11.4s
-	FMOVQ 176(R11), F12
-	WORD $0x6e2cde52 // fmul v18.4s, v18.4s, v12.4s
-	FMOVQ 48(R14), F15
-	WORD $0x4e32d5ef // fadd v15.4s, v15.4s, v18.4s
-	FMOVQ F15, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row120
+	WORD $0x4fb8916b // fmul v11.4s, v11.4s, v24.s[1]
+	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
+	WORD $0x4e2bd694 // fadd v20.4s, v20.4s, v11.4s
+	FMOVQ 176(R11), F18
+	WORD $0x6e32dca5 // fmul v5.4s, v5.4s, v18.4s
+	WORD $0x6e32de94 // fmul v20.4s, v20.4s, v18.4s
+	FMOVQ 48(R14), F31
+	WORD $0x4e25d7ff // fadd v31.4s, v31.4s, v5.4s
+	FMOVQ F31, 48(R14)
+	FMOVQ 48(R21), F19
+	WORD $0x4e34d673 // fadd v19.4s, v19.4s, v20.4s
+	FMOVQ F19, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair120
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $1, R4

@@ -19,6 +19,7 @@ var Vectors = simd.New(simd.Ops{
 	QuantizeBlocks: 2,
 
 	Queries: 4,
+	Fused:   true,
 	F32:     simd.Attention{Scores: scoresF32, Values: valuesF32},
 	F16:     simd.Attention{Scores: scoresF16, Values: valuesF16},
 	Q8:      simd.Attention{Scores: scoresQ8, Values: valuesQ8},

@@ -100,7 +100,7 @@ func packBlocks(dst []byte, t quant.Type, row []byte, r int) {
 		out := dst[codes:]
 		if l.low == 8 {
 			for v := range 8 {
-				le.PutUint32(out[planeBytes*v:], le.Uint32(b[4*v:])^0x80808080)
+				le.PutUint32(out[planeBytes*v:], le.Uint32(b[4*v:])^signs)
 			}
 		} else {
 			if l.high == 1 {

@@ -22,7 +22,8 @@
 // halves of its bytes; two for 2 bits, where plane p has vectors 4p to 4p+3.
 // Codes of 3, 5 and 6 bits have planes for the low 2 or 4 bits, and after them
 // one plane of single bits, where bit v belongs to vector v, or two for 2
-// bits. The codes of Q8_0 are stored with 128 added, IQ4_NL's as in the file.
+// bits. The codes of Q8_0 are stored with 128 added, but on arm64 as they are,
+// and IQ4_NL's as in the file.
 package panel
 
 import (

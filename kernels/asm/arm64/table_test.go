@@ -44,36 +44,33 @@ func goDisassembler(words []uint32) ([]string, error) {
 	return texts, nil
 }
 
-// llvm knows all of them.
-func llvm(words []uint32) ([]string, error) {
-	name := ""
-	for _, suffix := range []string{"", "-19", "-18", "-17", "-16", "-15", "-14"} {
-		if path, err := exec.LookPath("llvm-mc" + suffix); err == nil {
-			name = path
-			break
-		}
-	}
-	if name == "" {
+// objdump knows all of them.
+const objdump = "aarch64-linux-gnu-objdump"
+
+func gnuDisassembler(words []uint32) ([]string, error) {
+	if _, err := exec.LookPath(objdump); err != nil {
 		return nil, exec.ErrNotFound
 	}
-	var in strings.Builder
+	var code []byte
 	for _, w := range words {
-		fmt.Fprintf(&in, "0x%02x 0x%02x 0x%02x 0x%02x\n", byte(w), byte(w>>8), byte(w>>16), byte(w>>24))
+		code = binary.LittleEndian.AppendUint32(code, w)
 	}
-	cmd := exec.Command(name, "-disassemble", "-triple=aarch64", "-mattr=+v8.6a,+dotprod,+i8mm,+fullfp16")
-	cmd.Stdin = strings.NewReader(in.String())
-	out, err := cmd.CombinedOutput()
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("qgo-words-%d", os.Getpid()))
+	defer os.Remove(path)
+	if err := os.WriteFile(path, code, 0o600); err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(objdump, "-D", "-z", "-b", "binary", "-m", "aarch64", path)
+	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("%v: %w: %s", cmd, err, out)
+		return nil, fmt.Errorf("%v: %w", cmd, err)
 	}
 	var texts []string
-	for _, l := range strings.Split(string(out), "\n") {
-		if l = strings.TrimSpace(l); l != "" && l[0] != '.' {
-			texts = append(texts, l)
-		}
+	for _, m := range regexp.MustCompile(`(?m)^ *[0-9a-f]+:\t[0-9a-f]{8} \t(.*)$`).FindAllSubmatch(out, -1) {
+		texts = append(texts, string(m[1]))
 	}
 	if len(texts) != len(words) {
-		return nil, fmt.Errorf("%v: %d instructions of %d words: %.1000s", cmd, len(texts), len(words), out)
+		return nil, fmt.Errorf("%v: %d instructions of %d words", cmd, len(texts), len(words))
 	}
 	return texts, nil
 }
@@ -82,10 +79,9 @@ func llvm(words []uint32) ([]string, error) {
 func check(t *testing.T, words []uint32, texts []string) {
 	t.Helper()
 	known := make([]bool, len(words))
-	for name, d := range map[string]disassembler{"arm64asm": goDisassembler, "llvm-mc": llvm} {
+	for name, d := range map[string]disassembler{"arm64asm": goDisassembler, objdump: gnuDisassembler} {
 		got, err := d(words)
 		if err == exec.ErrNotFound {
-			t.Logf("%s is not installed", name)
 			continue
 		}
 		if err != nil {
@@ -108,7 +104,7 @@ func check(t *testing.T, words []uint32, texts []string) {
 		}
 	}
 	if unknown > 0 {
-		t.Logf("%d of %d words are known to no disassembler on this machine", unknown, len(words))
+		t.Errorf("%d of %d words are known to no disassembler: install %s (binutils-aarch64-linux-gnu)", unknown, len(words), objdump)
 	}
 }
 

@@ -18,7 +18,7 @@ type instruction struct {
 
 // function disassembles a function of a file.
 func function(path, symbol string) ([]instruction, error) {
-	out, err := exec.Command(tool("llvm-objdump"), "-d", "--no-show-raw-insn", "--mattr=+v8.6a,+i8mm,+dotprod,+fullfp16",
+	out, err := exec.Command(tool("llvm-objdump"), "-d", "--no-show-raw-insn", "--mattr=+v8.6a,+i8mm,+dotprod,+fullfp16,+sve2",
 		"--disassemble-symbols="+symbol, path).Output()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

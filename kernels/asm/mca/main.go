@@ -5,17 +5,24 @@
 //
 //	GOARCH=arm64 go build -o qgo-arm64 ./cmd/qgo
 //	go -C kernels/asm run ./mca -cpu cortex-a57 ../../qgo-arm64
-//	go -C kernels/asm run ./mca -cpu cortex-a57 -weights 64 quants.o ggml_vec_dot_q4_0_q8_0
+//	go -C kernels/asm run ./mca quants.o ggml_vec_dot_q4_0_q8_0
+//	go -C kernels/asm run ./mca -cpu cortex-a57 -path 14-71 -weights 64 quants.o ggml_vec_dot_q4_0_q8_0
+//	qgo roofline 0.5b:q4_0 --profile jetson-nano-cpu --parts -o json | go -C kernels/asm run ./mca -cpu cortex-a57 -predict ../../qgo-arm64
 //
-// The first prints a table of the kernels for integer weights, the second the
-// cycles of a function of any program whose longest innermost loop goes through
-// so many weights.
+// The first prints a table of the kernels for integer weights. The second lists
+// the loops of a function of any program, by the numbers of their instructions,
+// and the third counts the cycles of those that it executes for so many weights.
+// The last predicts speeds of models from the first.
 package main
 
 import (
 	"flag"
 	"fmt"
 	"log"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
 )
 
 var types = []string{"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL"}
@@ -28,23 +35,39 @@ const (
 func main() {
 	log.SetFlags(0)
 	cpu := flag.String("cpu", "cortex-a57", "the CPU")
-	weights := flag.Int("weights", 0, "weights of an iteration, for functions that are named")
+	weights := flag.Int("weights", 0, "weights, times rows of activations, that a path goes through")
 	rows := flag.Int("rows", 16, "rows of activations of the kernels for several")
-	suffix := flag.String("suffix", "", "of the kernels' names: Dot for those with SDOT")
+	suffix := flag.String("suffix", "", "of the kernels' names: Dot for those with SDOT, I8mm for those with SMMLA")
+	parts := flag.String("path", "", "instructions of a function that is named: FIRST-LAST,FIRST-LAST and so on")
+	predicts := flag.Bool("predict", false, "predict the speeds of the models on the standard input, outputs of qgo roofline -o json")
+	var m machine
+	flag.IntVar(&m.cores, "cores", 4, "cores, for predictions")
+	flag.Float64Var(&m.clock, "clock", 1.43e9, "their clock in Hz")
+	flag.Float64Var(&m.bandwidth, "bandwidth", 10e9, "bytes a second that they can read")
 	flag.Parse()
 	if flag.NArg() == 0 {
 		log.Fatal("a program to look into is missing")
 	}
 	path := flag.Arg(0)
+	for _, symbol := range flag.Args()[1:] {
+		run := func() error { return printLoops(path, symbol) }
+		if *parts != "" {
+			run = func() error { return foreign(*cpu, path, symbol, *parts, *weights) }
+		}
+		if err := run(); err != nil {
+			log.Fatal(err)
+		}
+	}
 	if flag.NArg() > 1 {
-		for _, symbol := range flag.Args()[1:] {
-			if err := foreign(*cpu, path, symbol, *weights); err != nil {
-				log.Fatal(err)
-			}
+		return
+	}
+	if *predicts {
+		if err := predict(m, *cpu, path, *suffix, os.Stdin); err != nil {
+			log.Fatal(err)
 		}
 		return
 	}
-	fmt.Printf("%s, cycles per 32 weights: one row, its ports' bound; each of %d rows, its ports' bound\n", *cpu, *rows)
+	fmt.Printf("%s, per 32 weights: cycles, their ports' floor, instructions of one row; the same of each of %d rows\n", *cpu, *rows)
 	for _, t := range types {
 		one, err := kernel(*cpu, path, t, *suffix, 1)
 		if err != nil {
@@ -54,13 +77,13 @@ func main() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Printf("%-7s %6.2f %6.2f %8.2f %6.2f\n", t, one.cycles, one.bound(), many.cycles, many.bound())
+		fmt.Printf("%-7s %6.2f %6.2f %6.1f %8.2f %6.2f %6.1f\n", t, one.cycles, one.floor(), one.instructions, many.cycles, many.floor(), many.instructions)
 	}
 }
 
-// bound is the number of cycles in which the busiest resource is busy, all
-// divisible work being spread evenly.
-func (r *result) bound() (b float64) {
+// floor is the number of cycles that the busiest units need at least, if the two
+// vector pipes share their work evenly.
+func (r *result) floor() (b float64) {
 	for _, v := range r.uses {
 		b = max(b, v)
 	}
@@ -69,6 +92,10 @@ func (r *result) bound() (b float64) {
 
 // kernel analyses a kernel: cycles for 32 weights and a row.
 func kernel(cpu, path, typ, suffix string, rows int) (*result, error) {
+	pairs := suffix != "" // of rows, each an iteration
+	if rows == 1 && pairs {
+		suffix, pairs = "Dot", false
+	}
 	name := "mul" + typ + suffix
 	if rows == 1 {
 		name += "x1"
@@ -92,6 +119,9 @@ func kernel(cpu, path, typ, suffix string, rows int) (*result, error) {
 		if super && in == longest(l.inner) {
 			return superTiles / 2
 		}
+		if pairs {
+			return rows / 2
+		}
 		return rows
 	}
 	lines := trace(code, l, times)
@@ -104,32 +134,59 @@ func kernel(cpu, path, typ, suffix string, rows int) (*result, error) {
 
 // per returns the result of an n-th of the work.
 func (r *result) per(n float64) *result {
-	out := &result{r.cycles / n, map[string]float64{}}
+	out := &result{r.instructions / n, r.cycles / n, map[string]float64{}}
 	for k, v := range r.uses {
 		out.uses[k] = v / n
 	}
 	return out
 }
 
-// foreign analyses the longest innermost loop of a function.
-func foreign(cpu, path, symbol string, weights int) error {
+// foreign analyses a path through a function.
+func foreign(cpu, path, symbol string, parts string, weights int) error {
 	code, err := function(path, symbol)
 	if err != nil {
 		return err
 	}
-	loops := findLoops(code)
-	if len(loops) == 0 {
-		return fmt.Errorf("%s has no loop", symbol)
+	var lines []string
+	for _, part := range strings.Split(parts, ",") {
+		var first, last int
+		if _, err := fmt.Sscanf(part, "%d-%d", &first, &last); err != nil || first < 0 || first > last || last >= len(code) {
+			return fmt.Errorf("%s has %d instructions: a part of them is FIRST-LAST, not %q", symbol, len(code), part)
+		}
+		for _, in := range code[first : last+1] {
+			lines = append(lines, in.text)
+		}
 	}
-	l := longest(loops)
-	for len(l.inner) > 0 {
-		l = longest(l.inner)
-	}
-	r, err := analyse(cpu, trace(code, l, nil), 100)
+	r, err := analyse(cpu, lines, 100)
 	if err != nil {
 		return err
 	}
 	per := r.per(float64(weights) / 32)
-	fmt.Printf("%s: loop of %d instructions, %.2f cycles per 32 weights, ports' bound %.2f\n", symbol, l.len(), per.cycles, per.bound())
+	fmt.Printf("%s, per 32 weights: %.2f cycles, their ports' floor %.2f, %.1f instructions\n", symbol, per.cycles, per.floor(), per.instructions)
 	return nil
 }
+
+// printLoops lists those of a function, by the numbers of their instructions.
+func printLoops(path, symbol string) error {
+	code, err := function(path, symbol)
+	if err != nil {
+		return err
+	}
+	for i, in := range code {
+		first := slices.IndexFunc(code, func(c instruction) bool { return c.addr == in.target })
+		if in.target == 0 || first <= 0 || first > i { // a branch to the begin asks for more stack
+			continue
+		}
+		products := 0
+		for _, c := range code[first : i+1] {
+			if product.MatchString(c.text) {
+				products++
+			}
+		}
+		fmt.Printf("%s: loop %d-%d with %d products\n", symbol, first, i, products)
+	}
+	return nil
+}
+
+// product matches the instructions that multiply bytes.
+var product = regexp.MustCompile(`^(us?dot|sdot|u?smmla|[su](mull|mlal)2?) `)

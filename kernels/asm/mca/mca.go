@@ -13,23 +13,25 @@ import (
 // LLVM_SUFFIX, as in llvm-mca-16.
 func tool(name string) string { return name + os.Getenv("LLVM_SUFFIX") }
 
-// models are the resources by which one knows that a scheduling model is the
-// CPU's own: LLVM answers for some CPUs with the model of another.
-var models = map[string]string{
-	"cortex-a57":  "A57UnitW",
-	"neoverse-n1": "N1UnitV0",
-	"neoverse-n2": "N2UnitV0",
+// vectorPipes are the two units of a CPU that compute with vectors, by which one
+// knows that a scheduling model is the CPU's own: LLVM answers for some CPUs
+// with the model of another.
+var vectorPipes = map[string][2]string{
+	"cortex-a57":  {"A57UnitW", "A57UnitX"},
+	"neoverse-n1": {"N1UnitV0", "N1UnitV1"},
+	"neoverse-n2": {"N2UnitV0", "N2UnitV1"},
 }
 
 // result is what llvm-mca tells about a loop.
 type result struct {
-	cycles float64            // of an iteration
-	uses   map[string]float64 // of a unit of each resource, in cycles of an iteration
+	instructions float64 // of an iteration
+	cycles       float64
+	uses         map[string]float64 // of a unit of each resource, in cycles of an iteration
 }
 
 // analyse lets llvm-mca run code n times.
 func analyse(cpu string, code []string, n int) (*result, error) {
-	cmd := exec.Command(tool("llvm-mca"), "-mtriple=aarch64", "-mcpu="+cpu, "-mattr=+v8.6a,+i8mm,+dotprod,+fullfp16",
+	cmd := exec.Command(tool("llvm-mca"), "-mtriple=aarch64", "-mcpu="+cpu, "-mattr=+v8.6a,+i8mm,+dotprod,+fullfp16,+sve2",
 		fmt.Sprint("-iterations=", n), "-resource-pressure", "-instruction-info=0")
 	var text strings.Builder
 	for _, l := range code {
@@ -45,7 +47,7 @@ func analyse(cpu string, code []string, n int) (*result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w: %.500s", cmd, err, stderr.String())
 	}
-	r := &result{uses: map[string]float64{}}
+	r := &result{instructions: float64(len(code)), uses: map[string]float64{}}
 	total := regexp.MustCompile(`Total Cycles:\s+(\d+)`).FindSubmatch(out)
 	if total == nil {
 		return nil, fmt.Errorf("%v: no cycles in %.200s", cmd, out)
@@ -70,8 +72,11 @@ func analyse(cpu string, code []string, n int) (*result, error) {
 	for name, n := range units {
 		r.uses[name] /= n
 	}
-	if _, ok := r.uses[models[cpu]]; models[cpu] == "" || !ok {
+	pipes, known := vectorPipes[cpu]
+	if _, ok := r.uses[pipes[0]]; !known || !ok {
 		return nil, fmt.Errorf("llvm-mca has no model of its own for %s", cpu)
 	}
+	both := (r.uses[pipes[0]] + r.uses[pipes[1]]) / 2
+	r.uses[pipes[0]], r.uses[pipes[1]] = both, both
 	return r, nil
 }

@@ -8,9 +8,10 @@ import (
 )
 
 // The kernels of attention: scores, softmax and the weighted sum of values,
-// with the operations of generic.Attend in the same order. Both products take
-// several queries at a time, whose sums stay in registers, so that each vector
-// of keys or values is loaded and converted once for all of them.
+// with the operations of generic.Attend in the same order, but for products
+// that are not rounded before they are added. Both products take several
+// queries at a time, whose sums stay in registers, so that each vector of keys
+// or values is loaded and converted once for all of them.
 
 const (
 	scoreStride = 4 * 256 // bytes from one query's scores to the next's: generic.AttnChunk float32
@@ -71,13 +72,10 @@ func (g vec) load16(f kvFormat, base arm64.R, disp int) []arm64.V {
 	return v
 }
 
-// mulAdd adds vals times element e of factor to sums, rounding twice.
+// mulAdd adds vals times element e of factor to sums, rounding once.
 func (g vec) mulAdd(sums, vals []arm64.V, factor arm64.V, e int) {
 	for i := range sums {
-		t := g.Vec()
-		g.I("fmul %.4s, %.4s, %.s[%]", t, vals[i], factor, e)
-		g.I("fadd %.4s, %.4s, %.4s", sums[i], sums[i], t)
-		g.Free(t)
+		g.I("fmla %.4s, %.4s, %.s[%]", sums[i], vals[i], factor, e)
 	}
 }
 

@@ -16,7 +16,6 @@ func (k *kernel) unpack(i, v int) arm64.V {
 	switch k.low {
 	case 8:
 		c = k.plane(v, i)
-		k.I("eor %.16b, %.16b, %.16b", c, c, k.flip)
 	case 4:
 		c = k.plane(v%4, i)
 		if v >= 4 && k.high > 0 {
@@ -105,7 +104,7 @@ func (k *kernel) code(i, v int) arm64.V {
 // integers with magic added.
 func (k *kernel) products(i, g int) arm64.V {
 	switch {
-	case k.dot:
+	case k.isa == sdot:
 		r := k.Vec()
 		k.Load(r, rConst, constMagic)
 		for j := range 4 {

@@ -12,8 +12,9 @@ import (
 
 // generators write the functions of a file and return more declarations.
 var generators = map[string]func(a *arm64.Asm) string{
-	"matmul":    matmul(false, "Mul", "are the kernels for integer weights on every CPU"),
-	"dot":       matmul(true, "DotMul", "are the kernels for integer weights on CPUs with SDOT"),
+	"matmul":    matmul(smull, "Mul", "are the kernels for integer weights on every CPU"),
+	"dot":       matmul(sdot, "DotMul", "are the kernels for integer weights on CPUs with SDOT"),
+	"i8mm":      matmul(smmla, "I8mmMul", "are the kernels for integer weights on CPUs with SDOT and SMMLA"),
 	"floats":    floats,
 	"vector":    vectors,
 	"attention": attention,
