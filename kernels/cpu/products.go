@@ -47,12 +47,7 @@ func (s *Stage) next(w *kernels.Worker, operation int) (lo, hi int, ok bool) {
 // the bias if there is one, to dst, whose rows are stride apart and begin with
 // row lo.
 func (s *Stage) product(w *kernels.Worker, dst []float32, stride int, l *linear, lo, hi int, x *tensor.Acts) {
-	scratch := s.workers[w.ID]
-	if l.panels != nil {
-		s.tier.Panels.MatMul(dst, stride, l.panels, lo, hi, x, &scratch.Panel)
-	} else {
-		s.tier.MatMul(dst, stride, l.W, lo, hi, x, &scratch.Mat)
-	}
+	s.multiply(w, dst, stride, l, lo, hi, x)
 	if l.Bias != nil {
 		for i := range x.N {
 			s.tier.Add(dst[i*stride:i*stride+hi-lo], l.Bias[lo:hi])
@@ -60,8 +55,20 @@ func (s *Stage) product(w *kernels.Worker, dst []float32, stride int, l *linear,
 	}
 }
 
+// multiply is product without the bias.
+func (s *Stage) multiply(w *kernels.Worker, dst []float32, stride int, l *linear, lo, hi int, x *tensor.Acts) {
+	scratch := s.workers[w.ID]
+	if l.panels != nil {
+		s.tier.Panels.MatMul(dst, stride, l.panels, lo, hi, x, &scratch.Panel)
+	} else {
+		s.tier.MatMul(dst, stride, l.W, lo, hi, x, &scratch.Mat)
+	}
+}
+
 // queriesKeysValues multiplies the normed rows with Q, K and V, whose outputs
-// stand side by side in s.qkv.
+// stand side by side in s.qkv. Keys and values come out as from 16-bit
+// activations: their matrices are narrow, so that a second plane of activations
+// costs little, and every later token reads them.
 func (s *Stage) queriesKeysValues(w *kernels.Worker, l *layers) {
 	q, kv := s.QDim(), s.KVDim()
 	stride := q + 2*kv
@@ -70,18 +77,27 @@ func (s *Stage) queriesKeysValues(w *kernels.Worker, l *layers) {
 		if !ok {
 			return
 		}
-		s.productPart(w, s.qkv, stride, &l.Q, &lo, &hi)
-		s.productPart(w, s.qkv[q:], stride, &l.K, &lo, &hi)
-		s.productPart(w, s.qkv[q+kv:], stride, &l.V, &lo, &hi)
+		s.productPart(w, s.qkv, stride, &l.Q, &lo, &hi, false)
+		s.productPart(w, s.qkv[q:], stride, &l.K, &lo, &hi, s.integer(l.K.W))
+		s.productPart(w, s.qkv[q+kv:], stride, &l.V, &lo, &hi, s.integer(l.V.W))
 	}
 }
 
 // productPart computes what of rows [lo, hi) is l's, and makes lo and hi count
-// from the end of its panels.
-func (s *Stage) productPart(w *kernels.Worker, dst []float32, stride int, l *linear, lo, hi *int) {
+// from the end of its panels. With planes, the activations are s.norm+s.rest.
+func (s *Stage) productPart(w *kernels.Worker, dst []float32, stride int, l *linear, lo, hi *int, planes bool) {
 	from, to := max(*lo, 0), min(*hi, l.W.Rows)
 	if from < to {
 		s.product(w, dst[from:], stride, l, from, to, s.norm)
+	}
+	if from < to && planes {
+		out := s.workers[w.ID].Out[0]
+		s.tiles(w, from, to, s.rest, s.rows, func(x *tensor.Acts, row, r, m int) {
+			s.multiply(w, out, m, l, r, r+m, x)
+			for i := range x.N {
+				s.tier.Add(dst[(row+i)*stride+r:][:m], out[i*m:(i+1)*m])
+			}
+		})
 	}
 	n := panels(l) * panel.Rows
 	*lo, *hi = *lo-n, *hi-n

@@ -77,6 +77,6 @@ func Bytes(p plan.Plan, o Options) int64 {
 		total += 4 * n * int64(p.Width)
 	}
 	both := tensor.Forms{Float: true, Quantised: true}
-	total += both.Bytes(normRows(o.MaxRows), p.Width) + both.Bytes(o.MaxRows, p.QDim()) + ffnForms(p, o.Tier).Bytes(o.MaxRows, p.FFN)
+	total += both.Bytes(normRows(o.MaxRows), p.Width) + both.Bytes(o.MaxRows, p.Width) + both.Bytes(o.MaxRows, p.QDim()) + ffnForms(p, o.Tier).Bytes(o.MaxRows, p.FFN)
 	return total + attentionBytes(p.Dims, o) + scratchBytes(p, o)*int64(o.Workers)
 }

@@ -41,6 +41,7 @@ type Stage struct {
 
 	hidden    []float32    // [maxRows][Width], when the stage embeds
 	norm      *tensor.Acts // normed hidden states
+	rest      *tensor.Acts // what their quantisation took, for keys and values
 	qkv       []float32    // [maxRows][QDim+2*KVDim]
 	attn      *tensor.Acts // output of attention
 	ffn       *tensor.Acts // gate*up
@@ -69,6 +70,7 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 		s.hidden = tensor.Make[float32](n * p.Width)
 	}
 	s.norm = tensor.NewActs(normRows(o.MaxRows), p.Width)
+	s.rest = tensor.NewActs(n, p.Width)
 	s.qkv = tensor.Make[float32](n * (p.QDim() + 2*p.KVDim()))
 	s.attn = tensor.NewActs(n, p.QDim())
 	s.ffn = ffnForms(p, o.Tier).NewActs(n, p.FFN)
@@ -120,7 +122,7 @@ func (s *Stage) Run(ctx context.Context, b *plan.Batch) error {
 	if s.Embedding != nil {
 		s.x = s.hidden[:rows*s.Width]
 	}
-	for _, a := range []*tensor.Acts{s.norm, s.attn, s.ffn} {
+	for _, a := range []*tensor.Acts{s.norm, s.rest, s.attn, s.ffn} {
 		a.N = rows
 	}
 	s.attention.schedule(b.Spans, s.Dims)
@@ -164,6 +166,12 @@ func (s *Stage) embed(w *kernels.Worker) {
 func (s *Stage) block(w *kernels.Worker, layer int) {
 	b, l := &s.Blocks[layer], &s.layers[layer]
 	s.normalise(w, s.norm, s.x, b.AttnNorm, b.Q.W, b.K.W, b.V.W)
+	if s.integer(b.K.W, b.V.W) {
+		lo, hi := w.Range(s.rows, 1)
+		for i := lo; i < hi; i++ {
+			s.addPlane(s.rest, i, s.norm, i)
+		}
+	}
 	s.shares.Deal(w, opQKV, panels(&l.Q)+panels(&l.K)+panels(&l.V), 1)
 	w.Barrier()
 	s.queriesKeysValues(w, l)
@@ -208,7 +216,7 @@ func (s *Stage) head(w *kernels.Worker) {
 		for i := lo; i < hi; i++ {
 			s.normRow(s.norm, planes*i, s.x[part[i]*s.Width:(part[i]+1)*s.Width], s.Head.Norm, planes > 1)
 			if planes > 1 {
-				s.addPlane(s.norm, planes*i)
+				s.addPlane(s.norm, planes*i+1, s.norm, planes*i)
 			}
 		}
 		s.shares.Deal(w, opHead, panels(&s.headLayer), 1)
@@ -218,16 +226,16 @@ func (s *Stage) head(w *kernels.Worker) {
 	}
 }
 
-// addPlane makes row i+1 of a, in quantised form, of what quantisation took
-// from row i. The float32 values of both are lost.
-func (s *Stage) addPlane(a *tensor.Acts, i int) {
-	x := a.Row(i)
-	for g, b := range a.QuantRow(i) {
-		for j, q := range b.Q {
-			x[g*tensor.BlockLen+j] -= float32(b.D[j/tensor.GroupLen] * float32(q))
+// addPlane makes row i of dst of what quantisation took from row j of a.
+func (s *Stage) addPlane(dst *tensor.Acts, i int, a *tensor.Acts, j int) {
+	rest := dst.Row(i)
+	copy(rest, a.Row(j))
+	for g, b := range a.QuantRow(j) {
+		for k, q := range b.Q {
+			rest[g*tensor.BlockLen+k] -= float32(b.D[k/tensor.GroupLen] * float32(q))
 		}
 	}
-	s.tier.Quantize(x, a.QuantRow(i+1))
+	s.tier.Quantize(rest, dst.QuantRow(i))
 }
 
 // normalise writes the normed rows of x to dst in the forms that the matrices
