@@ -33,7 +33,17 @@ type Plan struct {
 	Given   roofline.Machine
 	// Baselines take turns with qgo.
 	Baselines []Baseline
-	Progress  func(step string)
+	Progress  Progress // told what is being done
+}
+
+// Progress is a function to call with what is being done, for people; it may be
+// nil.
+type Progress func(step string)
+
+func (p Progress) step(format string, args ...any) {
+	if p != nil {
+		p(fmt.Sprintf(format, args...))
+	}
 }
 
 // ceilingTime is the default of [Plan].Ceiling.
@@ -75,7 +85,7 @@ func (p *planRun) all(ctx context.Context) error {
 		if threads == 0 {
 			threads = kernels.Cores()
 		}
-		p.Progress(fmt.Sprintf("the machine's ceilings with %d threads", threads))
+		p.Progress.step("the machine's ceilings with %d threads", threads)
 		c, err := MeasureCeilings(threads, !p.Options.Unpinned, cmp.Or(p.Ceiling, ceilingTime))
 		if err != nil {
 			return err
@@ -106,7 +116,7 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 	}
 	var load *Load
 	if p.Load && path != "" {
-		p.Progress("loading " + path)
+		p.Progress.step("loading %s", path)
 		var err error
 		if load, err = measureLoad(ctx, path, o); err != nil {
 			return err
@@ -130,7 +140,7 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 		if len(turns) > 0 {
 			r.Between = func(ctx context.Context, i int) error {
 				for _, turn := range turns {
-					p.Progress(fmt.Sprintf("%s: %s, repetition %d", t.Name(), turn.baseline.Name(), i+1))
+					p.Progress.step("%s: %s, repetition %d", t.Name(), turn.baseline.Name(), i+1)
 					if err := turn.once(ctx, r.Model); err != nil && ctx.Err() == nil {
 						p.report.Warnings = append(p.report.Warnings, fmt.Sprintf("%s did not do %s: %v", turn.baseline.Name(), t.Name(), err))
 					}
@@ -167,10 +177,10 @@ func Synthetic() (*gguf.File, error) {
 
 func (p *planRun) open(path string, o model.Options) (*model.Model, error) {
 	if path != "" {
-		p.Progress("loading " + path)
+		p.Progress.step("loading %s", path)
 		return model.Open(path, o)
 	}
-	p.Progress("making a model")
+	p.Progress.step("making a model")
 	f, err := Synthetic()
 	if err != nil {
 		return nil, err

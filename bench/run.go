@@ -4,7 +4,6 @@ package bench
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -22,15 +21,14 @@ const warmUp = 8
 
 // Runner measures one loaded model.
 type Runner struct {
-	Model   *model.Model
-	Reps    int           // of each test
-	AtLeast time.Duration // repeat each test for at least so long
-	Delay   time.Duration // before each repetition, for the machine to cool
-	Origin  time.Time     // what the repetitions' starts count from
-	Given   roofline.Machine
-	Peak    float64 // of the machine, in operations a second; 0 if unknown
-	// Progress is called with what is being done.
-	Progress func(step string)
+	Model    *model.Model
+	Reps     int           // of each test
+	AtLeast  time.Duration // repeat each test for at least so long
+	Delay    time.Duration // before each repetition, for the machine to cool
+	Origin   time.Time     // what the repetitions' starts count from
+	Given    roofline.Machine
+	Peak     float64 // of the machine, in operations a second; 0 if unknown
+	Progress Progress
 	// Between, if set, is called after each repetition: a baseline takes
 	// its turn.
 	Between func(ctx context.Context, rep int) error
@@ -87,7 +85,7 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 		return err
 	}
 	defer closeWork()
-	r.Progress(t.Name() + ": warm-up")
+	r.Progress.step("%s: warm-up", t.Name())
 	if _, err := once(true); err != nil {
 		return err
 	}
@@ -98,7 +96,7 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 	start := time.Now()
 	for i := 0; i < r.Reps || time.Since(start) < r.AtLeast; i++ {
 		if r.Delay > 0 {
-			r.Progress("pause")
+			r.Progress.step("pause")
 			select {
 			case <-time.After(r.Delay):
 			case <-ctx.Done():
@@ -110,7 +108,7 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r.Progress(fmt.Sprintf("%s: repetition %d", t.Name(), i+1))
+		r.Progress.step("%s: repetition %d", t.Name(), i+1)
 		at := time.Since(r.Origin)
 		rep, failed := once(false)
 		if failed != nil && rep.Gen < 2 {
@@ -156,7 +154,7 @@ func (r *Runner) prepare(ctx context.Context, t Test) (once func(short bool) (Re
 	}
 	w := &workload{ctx: ctx, m: r.Model, kv: kv, rng: r.rng}
 	if t.Depth > 0 {
-		r.Progress(fmt.Sprintf("%s: filling the KV cache", t.Name()))
+		r.Progress.step("%s: filling the KV cache", t.Name())
 		if err := w.forward(w.random(t.Depth)); err != nil {
 			_ = kv.Close()
 			return nil, nil, err

@@ -27,7 +27,7 @@ func plan(tests ...Test) *Plan {
 	}
 	return &Plan{
 		Models: []string{demoFile}, Threads: []int{1}, Batches: []int{0}, Tests: tests, Reps: 2,
-		Given: *nano, Progress: func(string) {}, Ceiling: time.Millisecond,
+		Given: *nano, Ceiling: time.Millisecond,
 	}
 }
 

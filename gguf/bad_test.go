@@ -51,7 +51,7 @@ func bad() map[string][]byte {
 		"length of a key is 4":         begin(0, 1).u64(1 << 62).zeros(64).b,
 		"1 to 65535 bytes, found 0":    begin(0, 1).key("", Uint8).zeros(64).b,
 		"1 to 65535 bytes, found 7":    begin(0, 1).key(strings.Repeat("k", 70000), Uint8).zeros(64).b,
-		"stands there twice":           begin(0, 2).key("k", Uint8).zeros(1).key("k", Uint8).zeros(64).b,
+		"key k occurs twice":           begin(0, 2).key("k", Uint8).zeros(1).key("k", Uint8).zeros(64).b,
 		"type is number 99":            begin(0, 1).key("k", 99).zeros(64).b,
 		"expected a bool":              append(begin(0, 1).key("k", Bool).b, 7),
 		"element type is number 77":    begin(0, 1).key("k", Array).u32(77).u64(1).zeros(64).b,

@@ -118,7 +118,7 @@ func (r *reader) metadata(n int) {
 			return
 		}
 		if _, ok := f.keys[key]; ok {
-			r.failAt(at, "key %s stands there twice", key)
+			r.failAt(at, "key %s occurs twice", key)
 			return
 		}
 		value := r.value(typ, key)

@@ -47,8 +47,12 @@ type Worker struct {
 	pool   *Pool
 }
 
-// errAborted unwinds workers whose job failed elsewhere.
-var errAborted = errors.New("kernels: job aborted")
+var (
+	// errAborted unwinds workers whose job failed elsewhere.
+	errAborted = errors.New("kernels: job aborted")
+	// errGoexit is for a job that calls runtime.Goexit, as t.FailNow does.
+	errGoexit = errors.New("kernels: the job ended a worker's goroutine")
+)
 
 // NewPool starts a pool of n workers, at least one. When pinned, each stays on
 // one core of those that the process may use, as long as there are enough.
@@ -72,7 +76,7 @@ func NewPool(n int, pinned bool) *Pool {
 	}
 	p.done.Add(len(p.workers) - 1)
 	for _, w := range p.workers[1:] {
-		go w.loop()
+		go w.loop(1)
 	}
 	return p
 }
@@ -97,8 +101,8 @@ func (p *Pool) Close() {
 // [Worker.Abort], panics on a memory fault (as when a mapped file was cut
 // short) or on anything else, the others are released from their barriers and
 // Run returns the first failure; panics that are not memory faults go on in
-// the caller.
-func (p *Pool) Run(job func(*Worker)) error {
+// the caller. A job that ends its goroutine (runtime.Goexit) is a failure too.
+func (p *Pool) Run(job func(*Worker)) (err error) {
 	p.run.Lock()
 	defer p.run.Unlock()
 	if p.closed {
@@ -115,7 +119,14 @@ func (p *Pool) Run(job func(*Worker)) error {
 		p.before.get()
 		p.pinned[0].apply()
 	}
+	// Deferred, as the job may end this goroutine.
+	defer func() { err = p.join() }()
 	p.workers[0].enter()
+	return nil
+}
+
+// join waits for the workers of a job after worker 0's part in it.
+func (p *Pool) join() error {
 	if p.pinned != nil {
 		p.before.apply()
 	}
@@ -128,19 +139,28 @@ func (p *Pool) Run(job func(*Worker)) error {
 	return p.err
 }
 
-func (w *Worker) loop() {
+// loop runs jobs from number turn on.
+func (w *Worker) loop(turn uint32) {
 	runtime.LockOSThread()
 	p := w.pool
-	defer p.done.Done()
+	closed := false
+	defer func() {
+		if closed {
+			p.done.Done()
+			return
+		}
+		// The job has ended this goroutine: another takes its place.
+		go w.loop(turn + 1)
+	}()
 	if p.pinned != nil {
 		// The thread stays locked and pinned to its end, which is the
 		// goroutine's.
 		p.pinned[w.ID].apply()
 	}
-	for turn := uint32(1); ; turn++ {
+	for ; ; turn++ {
 		p.wait(func() bool { return p.turn.Load() == turn })
 		p.mu.Lock()
-		closed := p.closed
+		closed = p.closed
 		p.mu.Unlock()
 		if closed {
 			return
@@ -153,9 +173,13 @@ func (w *Worker) loop() {
 func (w *Worker) enter() {
 	p := w.pool
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	returned := false
 	defer func() {
 		switch v := recover().(type) {
 		case nil:
+			if !returned {
+				p.fail(errGoexit)
+			}
 		case abort:
 			p.fail(v.err)
 		case runtime.Error:
@@ -172,6 +196,7 @@ func (w *Worker) enter() {
 		}
 	}()
 	p.job(w)
+	returned = true
 }
 
 // abort carries the error of [Worker.Abort] up to enter.

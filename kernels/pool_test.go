@@ -115,6 +115,44 @@ func TestBugPanicsInCaller(t *testing.T) {
 	t.Fatal("Run returned")
 }
 
+// TestGoexit ends the goroutine of each worker in turn, as t.FailNow does in a
+// test: nobody waits for it for ever, and the pool has all workers again.
+func TestGoexit(t *testing.T) {
+	p := NewPool(3, true)
+	defer p.Close()
+	for id := range 3 {
+		failed := make(chan error, 1)
+		go func() {
+			returned := false
+			defer func() {
+				if !returned {
+					failed <- nil
+				}
+			}()
+			err := p.Run(func(w *Worker) {
+				if w.ID == id {
+					runtime.Goexit()
+				}
+				w.Barrier()
+				t.Errorf("a barrier was passed that worker %d never reached", id)
+			})
+			returned = true
+			failed <- err
+		}()
+		want := errGoexit
+		if id == 0 {
+			want = nil // Run does not return either
+		}
+		if err := <-failed; err != want {
+			t.Errorf("worker %d ended: Run returned %v, want %v", id, err, want)
+		}
+		var ran atomic.Int32
+		if err := p.Run(func(w *Worker) { ran.Add(1); w.Barrier() }); err != nil || ran.Load() != 3 {
+			t.Errorf("after worker %d ended, %d of 3 workers ran, error %v", id, ran.Load(), err)
+		}
+	}
+}
+
 func TestRunAllocatesNothing(t *testing.T) {
 	p := NewPool(2, true)
 	defer p.Close()

@@ -23,7 +23,10 @@ func emulated(t testing.TB, o emulator.Options) *cuda.Device {
 	if *realGPU >= 0 {
 		t.Skip("this test needs an emulated GPU")
 	}
-	return device(t, func() (driver.Context, error) { return emulator.New(t, o), nil })
+	// Made here and not in the function, which another goroutine calls: New may
+	// skip the test.
+	c := emulator.New(t, o)
+	return device(t, func() (driver.Context, error) { return c, nil })
 }
 
 // anyGPU returns the GPU of the flag, or an emulated one, for which the test is

@@ -67,7 +67,7 @@ func (m *Model) gpuOptions() cuda.Options {
 // place loads the plan: its last layers on the GPU of the options, if there is
 // one and as far as it has memory, the others on the CPU.
 func (m *Model) place(dev *cuda.Device, layers int) error {
-	if dev == nil || layers < 0 {
+	if dev == nil {
 		return m.placeCPU()
 	}
 	err := cuda.Check(m.plan)

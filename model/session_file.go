@@ -37,7 +37,7 @@ type sessionHeader struct {
 }
 
 // errDamaged is for a session's file that breaks the format.
-var errDamaged = errors.New("the session is damaged, or its file is none that qgo wrote")
+var errDamaged = errors.New("the session is damaged, or its file was not written by qgo")
 
 // Save writes the session, and with it extra, JSON that Load gives back.
 func (s *Session) Save(w io.Writer, extra json.RawMessage) error {

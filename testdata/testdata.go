@@ -9,10 +9,24 @@ import (
 	"testing"
 )
 
+// Strict is the environment variable that makes a test fail where it would
+// otherwise be skipped because the machine lacks a file or a tool.
+const Strict = "QGO_TEST_STRICT"
+
+// Missing ends a test that needs what the machine lacks: the test is skipped,
+// or fails if [Strict] is set. The test's own goroutine must call it.
+func Missing(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv(Strict) != "" {
+		t.Fatalf("missing: "+format, args...)
+	}
+	t.Skipf("missing: "+format, args...)
+}
+
 // Path returns the path of a test file, given by its elements below the
 // fixtures' root, for example Path(t, "blocks", "q4_0.bin"). It looks beside
 // this source file first and in ../shared/fixtures next to the repository
-// second; a test whose file is in neither place is skipped.
+// second; where the file is in neither place it is [Missing].
 func Path(t testing.TB, elem ...string) string {
 	t.Helper()
 	name := filepath.Join(elem...)
@@ -22,7 +36,7 @@ func Path(t testing.TB, elem ...string) string {
 			return path
 		}
 	}
-	t.Skipf("no test file %s: it belongs to the optional larger set of fixtures", name)
+	Missing(t, "the file %s, of the larger set of fixtures", filepath.ToSlash(name))
 	return ""
 }
 
@@ -37,10 +51,12 @@ func Read(t testing.TB, elem ...string) []byte {
 }
 
 func roots() []string {
-	_, self, _, ok := runtime.Caller(0)
-	if !ok {
-		return nil
-	}
-	dir := filepath.Dir(self)
+	dir := here()
 	return []string{dir, filepath.Join(dir, "..", "..", "shared", "fixtures")}
+}
+
+// here is the folder of this file.
+func here() string {
+	_, self, _, _ := runtime.Caller(0)
+	return filepath.Dir(self)
 }

@@ -10,6 +10,7 @@ import (
 
 	"qgo/bench"
 	"qgo/bench/format"
+	"qgo/testdata"
 )
 
 // demoFile is the demonstration model's file.
@@ -88,7 +89,7 @@ func TestBenchOutputs(t *testing.T) {
 		t.Errorf("exit %d, %q, %q", code, out, errOut)
 	}
 	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Skip("no /dev/full")
+		testdata.Missing(t, "/dev/full")
 	}
 	t.Setenv("TMPDIR", t.TempDir())
 	code, out, errOut = qgo("", quick("--out", "/dev/full")...)

@@ -18,6 +18,7 @@ import (
 	"github.com/creack/pty"
 
 	"qgo/model/synth"
+	"qgo/testdata"
 )
 
 // TestMain lets the test's binary be the program, for tests that need a
@@ -47,7 +48,7 @@ func start(t *testing.T, env []string, args ...string) *console {
 	c.cmd.Env = append(c.cmd.Env, env...)
 	var err error
 	if c.tty, err = pty.StartWithSize(c.cmd, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
-		t.Skipf("no pseudo-terminal: %v", err)
+		testdata.Missing(t, "a pseudo-terminal: %v", err)
 	}
 	go func() {
 		b := make([]byte, 1<<16)

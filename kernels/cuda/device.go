@@ -27,8 +27,12 @@ type request struct {
 	result chan<- error
 }
 
-// errClosed is the answer of a device that was closed.
-var errClosed = errors.New("cuda: the GPU was closed")
+var (
+	// errClosed is the answer of a device that was closed.
+	errClosed = errors.New("cuda: the GPU was closed")
+	// errEnded is that of one whose thread a callback has ended.
+	errEnded = errors.New("cuda: the goroutine that calls the GPU's driver ended within a call")
+)
 
 // Devices lists the GPUs of the machine. Without any, the error says why.
 func Devices() ([]driver.Info, error) { return driver.Devices() }
@@ -38,16 +42,33 @@ func Open(index int) (*Device, error) {
 	return OpenContext(func() (driver.Context, error) { return driver.Open(index) })
 }
 
-// OpenContext makes a device of the context that open, called by the thread
-// that will make all calls, returns.
+// OpenContext makes a device of the context that open returns. The thread that
+// will make all calls calls open; if open ends that thread's goroutine instead
+// of returning (runtime.Goexit, as t.FailNow does), that is an error.
 func OpenContext(open func() (driver.Context, error)) (*Device, error) {
 	d := &Device{requests: make(chan request), done: make(chan struct{}), functions: map[string]driver.Function{}}
-	opened := make(chan error)
+	opened := make(chan error, 1)
 	go d.serve(open, opened)
-	if err := <-opened; err != nil {
+	if err := await(opened, d.done); err != nil {
 		return nil, err
 	}
 	return d, nil
+}
+
+// await returns the result of the device's thread, or an error if the thread
+// ends without one.
+func await(result <-chan error, done <-chan struct{}) error {
+	select {
+	case err := <-result:
+		return err
+	case <-done:
+	}
+	select {
+	case err := <-result: // the thread's last
+		return err
+	default:
+		return errEnded
+	}
 }
 
 func (d *Device) serve(open func() (driver.Context, error), opened chan<- error) {
@@ -55,6 +76,12 @@ func (d *Device) serve(open func() (driver.Context, error), opened chan<- error)
 	// the driver keeps for the thread.
 	runtime.LockOSThread()
 	defer close(d.done)
+	closed := false
+	defer func() {
+		if !closed && d.ctx != nil {
+			_ = d.ctx.Close() // a callback has ended the goroutine
+		}
+	}()
 	var err error
 	if d.ctx, err = open(); err == nil {
 		d.info = d.ctx.Info()
@@ -63,13 +90,12 @@ func (d *Device) serve(open func() (driver.Context, error), opened chan<- error)
 		}
 	}
 	opened <- err
-	if err != nil {
-		return
-	}
-	for last := false; !last; {
+	closed = err != nil
+	for !closed {
 		r := <-d.requests
-		last = r.last
-		r.result <- r.do()
+		result := r.do()
+		closed = r.last
+		r.result <- result
 	}
 }
 
@@ -92,7 +118,7 @@ func (d *Device) ask(r request) error {
 	r.result = result
 	select {
 	case d.requests <- r:
-		return <-result
+		return await(result, d.done)
 	case <-d.done:
 		return errClosed
 	}
@@ -111,7 +137,7 @@ func (d *Device) MemInfo() (free, total int64, err error) {
 // that the device is of no more use.
 func Failed(err error) bool {
 	var failed *driver.Error
-	return errors.As(err, &failed) || errors.Is(err, errClosed)
+	return errors.As(err, &failed) || errors.Is(err, errClosed) || errors.Is(err, errEnded)
 }
 
 // Info describes the device.

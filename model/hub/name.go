@@ -35,11 +35,6 @@ func ParseName(text string) (Name, error) {
 	return Name{size, quant}, nil
 }
 
-// LooksLikeName reports whether text is meant as a name and not as a path.
-func LooksLikeName(text string) bool {
-	return strings.HasPrefix(strings.ToLower(text), family) && strings.Contains(text, ":") && !strings.ContainsAny(text, `/\`)
-}
-
 // Names returns all names.
 func Names() (list []Name) {
 	for _, s := range Sizes {

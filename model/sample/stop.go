@@ -69,9 +69,6 @@ func (m *StopMatcher) Flush() string {
 // Stop returns the stop string that ended the text, or "" if none has.
 func (m *StopMatcher) Stop() string { return m.stopped }
 
-// Reset makes the matcher ready for another text.
-func (m *StopMatcher) Reset() { m.held, m.stopped = "", "" }
-
 // partialStop returns the length of the longest end of the held text that a
 // stop string begins with.
 func (m *StopMatcher) partialStop() int {

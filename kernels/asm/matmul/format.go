@@ -50,5 +50,6 @@ func (f *format) scaleBytes() int {
 	return halfBytes
 }
 
-// levels of IQ4_NL (kvalues_iq4nl in ggml) with 128 added.
+// levels are the values of IQ4_NL's codes (kvalues_iq4nl in ggml). Kernels for
+// unsigned codes add 1<<offset to them, which is 128.
 var levels = [16]int{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}

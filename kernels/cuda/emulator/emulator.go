@@ -1,6 +1,7 @@
 // Package emulator runs the CUDA kernels on the CPU, as a [driver.Context], so
 // that what a GPU would compute can be tested without one. It compiles the
-// kernels with clang; tests are skipped where there is none.
+// kernels with clang; without it tests are skipped, or fail where nothing may be
+// missing: see [testdata.Missing].
 package emulator
 
 import (
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"qgo/kernels/cuda/driver"
+	"qgo/testdata"
 )
 
 // Options of an emulated GPU.
@@ -51,13 +53,13 @@ type Context struct {
 	Kernels  map[string]int // launches of each
 }
 
-// New starts an emulated GPU, which ends with the test. It skips the test if
-// there is no compiler.
+// New starts an emulated GPU, which ends with the test. Without a compiler the
+// test ends, so the test's own goroutine must call it.
 func New(t testing.TB, o Options) *Context {
 	t.Helper()
 	path, err := build()
 	if errors.Is(err, exec.ErrNotFound) {
-		t.Skip("no clang++: the kernels cannot be compiled for the CPU")
+		testdata.Missing(t, "clang++, which compiles the kernels for the CPU")
 	}
 	if err != nil {
 		t.Fatal(err)
