@@ -11,7 +11,7 @@ import (
 )
 
 // saved returns a session that has computed n tokens, and its file.
-func saved(t *testing.T, m *Model, n int) (*Session, []byte) {
+func saved(t testing.TB, m *Model, n int) (*Session, []byte) {
 	t.Helper()
 	s := newSession(t, m, 0)
 	generate(t, s, text(t, n), Generation{MaxTokens: 1})
@@ -22,7 +22,7 @@ func saved(t *testing.T, m *Model, n int) (*Session, []byte) {
 	return s, b.Bytes()
 }
 
-func newSession(t *testing.T, m *Model, ctx int) *Session {
+func newSession(t testing.TB, m *Model, ctx int) *Session {
 	t.Helper()
 	s, err := m.NewSession(ctx)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"qgo/model/sample"
 )
 
-func generate(t *testing.T, s *Session, prompt []int32, g Generation) string {
+func generate(t testing.TB, s *Session, prompt []int32, g Generation) string {
 	t.Helper()
 	var b strings.Builder
 	for piece, err := range s.Generate(context.Background(), prompt, g) {

@@ -94,11 +94,26 @@ func (t *Template) compile() (*exec.Template, error) {
 	if err != nil {
 		return nil, fmt.Errorf("chat: %w", err)
 	}
-	tpl, err := exec.NewTemplate(name, t.config, loader, t.env)
+	var tpl *exec.Template
+	err = recovered(func() (err error) {
+		tpl, err = exec.NewTemplate(name, t.config, loader, t.env)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("chat: the model's template is not valid Jinja: %w", err)
 	}
 	return tpl, nil
+}
+
+// recovered turns a panic in f into an error: a template from a file may do
+// what its engine did not foresee.
+func recovered(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the template engine failed: %v", r)
+		}
+	}()
+	return f()
 }
 
 // Parts renders a conversation for [tokenizer.Tokenizer.EncodeParts]: special
@@ -154,12 +169,10 @@ func (t *Template) render(c Conversation) (text string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer func() { // a template from a file may do what its engine did not foresee
-		if r := recover(); r != nil {
-			err = fmt.Errorf("chat: the model's template failed: %v", r)
-		}
-	}()
-	text, err = tpl.ExecuteToString(exec.NewContext(data))
+	err = recovered(func() (err error) {
+		text, err = tpl.ExecuteToString(exec.NewContext(data))
+		return err
+	})
 	if err != nil {
 		return "", fmt.Errorf("chat: the model's template failed: %w", err)
 	}

@@ -88,8 +88,9 @@ func (c *Client) Files(ctx context.Context, n Name) ([]File, error) {
 		if f.Type != "file" || !ours.MatchString(f.Path) {
 			continue
 		}
-		if f.LFS == nil || !isSHA256(f.LFS.OID) || f.LFS.Size <= 0 {
-			return nil, fmt.Errorf("%s: the hub states no size and hash for %s", address, f.Path)
+		const maxSize = 1 << 40 // which a state with a few numbers a chunk takes
+		if f.LFS == nil || !isSHA256(f.LFS.OID) || f.LFS.Size <= 0 || f.LFS.Size > maxSize {
+			return nil, fmt.Errorf("%s: the hub states no size and hash for %s, or one above a terabyte", address, f.Path)
 		}
 		list = append(list, File{
 			Path: f.Path, Size: f.LFS.Size, SHA256: f.LFS.OID,
