@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -237,35 +238,60 @@ func scan(s, form string, n *int) bool {
 	return err == nil && got == 1
 }
 
+// maxTokens is the largest number of tokens that a test may have.
+const maxTokens = 1 << 40
+
 // complete checks results and fills in what other tools leave out.
 func complete(r *bench.Report) error {
 	if len(r.Results) == 0 {
 		return fmt.Errorf("has no results")
 	}
 	for i, res := range r.Results {
-		if res == nil || res.Prompt < 0 || res.Gen < 0 || res.Prompt+res.Gen == 0 {
-			return fmt.Errorf("result %d has no test: expected n_prompt or n_gen above 0", i+1)
+		if err := completeResult(res); err != nil {
+			return fmt.Errorf("result %d %w", i+1, err)
 		}
-		if res.Engine == "" {
-			res.Engine = "llama.cpp"
+	}
+	return nil
+}
+
+func completeResult(res *bench.Result) error {
+	if res == nil || res.Prompt == 0 && res.Gen == 0 {
+		return fmt.Errorf("has no test: expected n_prompt or n_gen above 0")
+	}
+	for _, n := range []int{res.Prompt, res.Gen, res.Depth} {
+		if n < 0 || n > maxTokens {
+			return fmt.Errorf("has n_prompt, n_gen or n_depth %d: expected 0 to %d tokens", n, maxTokens)
 		}
-		n := float64(res.Prompt + res.Gen)
-		if res.AvgTS == 0 && res.AvgNS > 0 {
-			res.AvgTS = n / res.AvgNS * 1e9
+	}
+	if res.Engine == "" {
+		res.Engine = "llama.cpp"
+	}
+	n := float64(res.Prompt + res.Gen)
+	if res.AvgTS == 0 && res.AvgNS > 0 {
+		res.AvgTS = n / res.AvgNS * 1e9
+	}
+	if len(res.SamplesTS) == 0 {
+		for _, ns := range res.SamplesNS {
+			res.SamplesTS = append(res.SamplesTS, n/float64(ns)*1e9)
 		}
-		if len(res.SamplesTS) == 0 && res.AvgTS > 0 {
-			res.SamplesTS = bench.Sample{res.AvgTS}
+	}
+	if len(res.SamplesTS) == 0 && res.AvgTS > 0 {
+		res.SamplesTS = bench.Sample{res.AvgTS}
+	}
+	if res.MedianTS == 0 {
+		res.MedianTS = res.SamplesTS.Median()
+	}
+	if len(res.SamplesNS) > 0 && len(res.SamplesNS) != len(res.SamplesTS) {
+		return fmt.Errorf("has %d times in samples_ns and %d rates in samples_ts: expected as many", len(res.SamplesNS), len(res.SamplesTS))
+	}
+	for _, rate := range res.SamplesTS {
+		if !(rate > 0) || math.IsInf(rate, 1) {
+			return fmt.Errorf("has a rate of %v tokens/s", rate)
 		}
-		if res.MedianTS == 0 {
-			res.MedianTS = res.SamplesTS.Median()
-		}
-		if len(res.Reps) == 0 {
-			for _, rate := range res.SamplesTS {
-				if rate <= 0 {
-					return fmt.Errorf("result %d has a rate of %v tokens/s", i+1, rate)
-				}
-				res.Reps = append(res.Reps, bench.Rep{NS: int64(n / rate * 1e9), Prompt: res.Prompt, Gen: res.Gen})
-			}
+	}
+	if len(res.Reps) == 0 {
+		for _, rate := range res.SamplesTS {
+			res.Reps = append(res.Reps, bench.Rep{NS: int64(n / rate * 1e9), Prompt: res.Prompt, Gen: res.Gen})
 		}
 	}
 	return nil

@@ -51,7 +51,7 @@ func FuzzListing(f *testing.F) {
 // FuzzState reads any record beside an unfinished download of 3 bytes, which
 // then ends with the right contents whatever the record says.
 func FuzzState(f *testing.F) {
-	f.Add([]byte(`{"sha256":"` + someSum + `","size":3,"chunk":2,"done":[2,0]}`), []byte("ab"))
+	f.Add([]byte(`{"sha256":"`+someSum+`","size":3,"chunk":2,"done":[2,0]}`), []byte("ab"))
 	f.Add([]byte(`{"sha256":"`+someSum+`","size":3,"chunk":2,"done":[2,1]}`), []byte("xyz"))
 	f.Add([]byte(`{"size":-1,"chunk":0,"done":[-1]}`), []byte("abcd"))
 	f.Add([]byte(`{`), []byte(""))
