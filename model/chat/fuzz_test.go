@@ -22,7 +22,7 @@ func FuzzTemplate(f *testing.F) {
 	f.Add(`{{ "a" if messages is defined else "b" }}{{ messages[0]["role"][1:] }}`, "c")
 	f.Fuzz(func(t *testing.T, source, content string) {
 		if len(source) > 4096 || large.MatchString(source) {
-			t.Skip("the engine puts no bound on what a template computes")
+			return // the engine puts no bound on what a template computes
 		}
 		tpl, err := New(source, special)
 		if err != nil {
