@@ -31,13 +31,19 @@ func (m *Model) fit(dev *cuda.Device, limit int) (layers int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	return m.fitIn(room, limit), nil
+}
+
+// fitIn returns how many of the last layers take no more than room bytes, at
+// most limit.
+func (m *Model) fitIn(room int64, limit int) int {
 	all := m.plan.Layers()
 	for n := min(limit, all); n > 0; n-- {
 		if _, back := m.plan.Cut(all - n); m.gpuBytes(back) <= room {
-			return n, nil
+			return n
 		}
 	}
-	return 0, nil
+	return 0
 }
 
 // roomOn is the memory that the model may take on a GPU.
