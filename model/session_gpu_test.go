@@ -21,7 +21,7 @@ func TestSessionFileDevices(t *testing.T) {
 	dev := anyGPU(t)
 	const n = 19 // no whole number of blocks of keys
 	for _, kv := range []string{"f32", "f16", "q8_0"} {
-		o := Options{Context: 32, KV: kv}
+		o := Options{Context: 48, KV: kv}
 		cpu := tiny(t, o)
 		o.GPU, o.GPULayers = dev, 3
 		part := tiny(t, o)
@@ -35,7 +35,7 @@ func TestSessionFileDevices(t *testing.T) {
 		var sessions []*Session
 		var files [][]byte
 		var texts []string
-		more := text(t, n+2)
+		more := text(t, n+12) // so many rows that they are quick in the emulator
 		for _, m := range models {
 			s, file := saved(t, m, n)
 			sessions, files = append(sessions, s), append(files, file)
