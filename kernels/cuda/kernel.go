@@ -56,9 +56,10 @@ type (
 // What the kernels are written for: see src.
 const (
 	vecThreads    = 128 // of matvec
-	vecRows       = 2   // of weights a warp
+	vecRows1      = 4   // of weights a warp of matvec1
+	vecRows4      = 2   // and of matvec4
 	vecBatch      = 4   // rows of x
-	gemmThreads   = 256
+	gemmThreads   = 64
 	gemmTile      = 64
 	vectorThreads = 256
 	attnThreads   = 128

@@ -142,15 +142,14 @@ func (p *pass) multiply(l *linear, x driver.Ptr, xStride int, y driver.Ptr, yStr
 		call(p, "gemm_"+l.typ.String(), ceil(rows, gemmTile)*ceil(n, gemmTile), gemmThreads, args)
 		return
 	}
-	grid := ceil(rows, vecThreads/warpLen*vecRows)
 	for first := 0; first < n; first += vecBatch {
 		args.n = int32(min(vecBatch, n-first))
 		args.x, args.y = x+driver.Ptr(4*first*xStride), y+driver.Ptr(4*first*yStride)
-		kernel := "matvec4_"
+		kernel, warpRows := "matvec4_", vecRows4
 		if args.n == 1 {
-			kernel = "matvec1_"
+			kernel, warpRows = "matvec1_", vecRows1
 		}
-		call(p, kernel+l.typ.String(), grid, vecThreads, args)
+		call(p, kernel+l.typ.String(), ceil(rows, vecThreads/warpLen*warpRows), vecThreads, args)
 	}
 }
 
