@@ -129,6 +129,16 @@ func (p *pass) normalise(weight, rows driver.Ptr, n int) {
 // tiles.
 const manyRows = 9
 
+// gemmOf returns the kernel that multiplies n rows of x in tiles, and how many
+// of them a tile has. Up to 32 rows, tiles of 64 would be half empty or more,
+// which costs more than narrow tiles do.
+func gemmOf(n int) (kernel string, tile int) {
+	if n <= 32 {
+		return "gemm16_", 16
+	}
+	return "gemm64_", 64
+}
+
 // multiply writes the products of l with n rows of x, plus the bias or, if add
 // is set, plus what stands there, to y.
 func (p *pass) multiply(l *linear, x driver.Ptr, xStride int, y driver.Ptr, yStride, n int, add bool) {
@@ -139,7 +149,8 @@ func (p *pass) multiply(l *linear, x driver.Ptr, xStride int, y driver.Ptr, yStr
 	rows := int(l.w.rows)
 	if n >= manyRows {
 		args.x, args.y, args.n = x, y, int32(n)
-		call(p, "gemm_"+l.typ.String(), ceil(rows, gemmTile)*ceil(n, gemmTile), gemmThreads, args)
+		kernel, tile := gemmOf(n)
+		call(p, kernel+l.typ.String(), ceil(rows, gemmTile)*ceil(n, tile), gemmThreads, args)
 		return
 	}
 	for first := 0; first < n; first += vecBatch {

@@ -45,12 +45,14 @@ template <class F, int N, int R> DEVICE void matvec(const MatmulArgs &a) {
 		bool active = g < groups;
 		Group<F> w[R];
 		Scale scales[R];
+#pragma unroll
 		for (int r = 0; r < R; r++) {
 			if (!active || row + r >= a.w.rows) continue;
 			w[r] = groupOf<F>(a.w, row + r, g);
 			scales[r] = scaleOf<F>(a.w, (u64)(row + r) * groups + g);
 		}
 		barrier(); // the chunk before has been used
+#pragma unroll
 		for (int i = 0; i < N; i++) {
 #pragma unroll
 			for (int j = 0; j < kChunk * quads / kVecThreads; j++) {
@@ -70,17 +72,24 @@ template <class F, int N, int R> DEVICE void matvec(const MatmulArgs &a) {
 #pragma unroll
 			for (int q = p * quads / parts; q < (p + 1) * quads / parts; q++) {
 				float v[R][4];
+#pragma unroll
 				for (int r = 0; r < R; r++)
+#pragma unroll
 					for (int k = 0; k < 4; k++) v[r][k] = w[r].number(4 * q + k);
+#pragma unroll
 				for (int i = 0; i < N; i++) {
 					float4v x = xs[(i * quads + q) * pitch + lane()];
+#pragma unroll
 					for (int k = 0; k < 4; k++) {
 						if (hasMin<F>) total[i] += x[k] * unitOf<F>(4 * q + k);
+#pragma unroll
 						for (int r = 0; r < R; r++) part[i][r] += v[r][k] * x[k];
 					}
 				}
 			}
+#pragma unroll
 			for (int i = 0; i < N; i++) {
+#pragma unroll
 				for (int r = 0; r < R; r++) {
 					sums[i][r] += scales[r].scale[p] * part[i][r];
 					if (hasMin<F>) sums[i][r] += scales[r].min[p] * total[i];
@@ -88,7 +97,9 @@ template <class F, int N, int R> DEVICE void matvec(const MatmulArgs &a) {
 			}
 		}
 	}
+#pragma unroll
 	for (int i = 0; i < N; i++) {
+#pragma unroll
 		for (int r = 0; r < R; r++) {
 			float sum = warpSum(sums[i][r]);
 			if (lane() == 0 && i < a.n && row + r < a.w.rows) finish(a, i, row + r, sum);
@@ -96,59 +107,74 @@ template <class F, int N, int R> DEVICE void matvec(const MatmulArgs &a) {
 	}
 }
 
-// The tile of outputs that a block of gemm computes: kTile rows of weights
-// times kTile rows of x; a thread computes kPart x kPart of them.
-constexpr int kTile = 64, kPart = 8, kGemmThreads = 64;
+constexpr int kGemmThreads = 64;
+constexpr int kTile = 64;  // rows of weights that a block of gemm multiplies
+constexpr int kSlice = 16; // weights of each that are in shared memory at a time
 
-// gemm multiplies many rows of x: prefill. A group of weights at a time is
-// turned into numbers in shared memory, one row of weights and of x a thread.
-template <class F> DEVICE void gemm(const MatmulArgs &a) {
-	constexpr int pitch = kTile + 4;
-	SHARED(float, ws, kGroup * pitch); // [weight of the group][row]
-	SHARED(float, xs, kGroup * pitch);
-	int tilesX = (a.n + kTile - 1) / kTile;
-	int row0 = block() / tilesX * kTile, i0 = block() % tilesX * kTile, mine = thread();
+// gemm multiplies many rows of x: prefill. A block computes kTile rows of
+// outputs for Tile rows of x, a thread Part x Part of them. Each thread turns
+// the weights of one row into numbers.
+template <class F, int Tile, int Part> DEVICE void gemm(const MatmulArgs &a) {
+	constexpr int pitchW = kTile + 4, pitchX = Tile + 4, across = Tile / Part, quads = kSlice / 4;
+	static_assert(across * (kTile / Part) == kGemmThreads, "each output has a thread");
+	SHARED(float, ws, kSlice * pitchW); // [weight][row]
+	SHARED(float, xs, kSlice * pitchX);
+	int tilesX = (a.n + Tile - 1) / Tile, groups = a.w.cols / kGroup;
+	int row0 = block() / tilesX * kTile, i0 = block() % tilesX * Tile, mine = row0 + thread();
 	// A thread's outputs are in runs of four, so that the threads that read
 	// shared memory together read consecutive addresses.
-	int ty = thread() / (kTile / kPart) * 4, tx = thread() % (kTile / kPart) * 4;
-	auto at = [](int first, int i) { return first + i / 4 * (kTile / 2) + i % 4; };
-	const float4v *x = (const float4v *)(a.x + (u64)(i0 + mine) * a.xStride);
-	bool hasRow = row0 + mine < a.w.rows, hasX = i0 + mine < a.n;
-	float sums[kPart][kPart] = {};
-	for (int g = 0; g < a.w.cols / kGroup; g++) {
+	int ty = thread() / across * 4, tx = thread() % across * 4;
+	auto atY = [&](int i) { return ty + i / 4 * (4 * kTile / Part) + i % 4; };
+	auto atX = [&](int i) { return tx + i / 4 * (4 * Tile / Part) + i % 4; };
+	float sums[Part][Part] = {};
+	for (int g = 0; g < groups; g++) {
 		Group<F> w;
 		Scale s;
-		if (hasRow) {
-			w = groupOf<F>(a.w, row0 + mine, g);
-			s = scaleOf<F>(a.w, (u64)(row0 + mine) * (a.w.cols / kGroup) + g);
+		if (mine < a.w.rows) {
+			w = groupOf<F>(a.w, mine, g);
+			s = scaleOf<F>(a.w, (u64)mine * groups + g);
 		}
-		barrier(); // the group before has been used
 #pragma unroll
-		for (int k = 0; k < kGroup; k++) ws[k * pitch + mine] = hasRow ? scaled(w, s, k) : 0;
+		for (int first = 0; first < kGroup; first += kSlice) {
+			float4v v[Tile * quads / kGemmThreads];
 #pragma unroll
-		for (int q = 0; q < kGroup / 4; q++) {
-			float4v v = 0;
-			if (hasX) v = x[g * (kGroup / 4) + q];
-			for (int k = 0; k < 4; k++) xs[(4 * q + k) * pitch + mine] = v[k];
-		}
-		barrier();
-#pragma unroll 4
-		for (int k = 0; k < kGroup; k++) {
-			float4v wk[2], xk[2];
-			for (int h = 0; h < 2; h++) {
-				wk[h] = *(const float4v *)&ws[k * pitch + at(ty, 4 * h)];
-				xk[h] = *(const float4v *)&xs[k * pitch + at(tx, 4 * h)];
+			for (int j = 0; j < Tile * quads / kGemmThreads; j++) {
+				int t = thread() + j * kGemmThreads, i = i0 + t / quads;
+				v[j] = 0;
+				if (i < a.n) v[j] = *(const float4v *)(a.x + (u64)i * a.xStride + g * kGroup + first + t % quads * 4);
 			}
-			for (int i = 0; i < kPart; i++)
-				for (int j = 0; j < kPart; j++) sums[i][j] += wk[i / 4][i % 4] * xk[j / 4][j % 4];
+			barrier(); // the slice before has been used
+#pragma unroll
+			for (int k = 0; k < kSlice; k++)
+				ws[k * pitchW + thread()] = mine < a.w.rows ? scaled(w, s, first + k) : 0;
+#pragma unroll
+			for (int j = 0; j < Tile * quads / kGemmThreads; j++) {
+				int t = thread() + j * kGemmThreads;
+#pragma unroll
+				for (int k = 0; k < 4; k++) xs[(t % quads * 4 + k) * pitchX + t / quads] = v[j][k];
+			}
+			barrier();
+#pragma unroll 4
+			for (int k = 0; k < kSlice; k++) {
+				float4v wk[Part / 4], xk[Part / 4];
+#pragma unroll
+				for (int h = 0; h < Part / 4; h++) {
+					wk[h] = *(const float4v *)&ws[k * pitchW + atY(4 * h)];
+					xk[h] = *(const float4v *)&xs[k * pitchX + atX(4 * h)];
+				}
+#pragma unroll
+				for (int i = 0; i < Part; i++)
+#pragma unroll
+					for (int j = 0; j < Part; j++) sums[i][j] += wk[i / 4][i % 4] * xk[j / 4][j % 4];
+			}
 		}
 	}
 #pragma unroll
-	for (int i = 0; i < kPart; i++)
+	for (int i = 0; i < Part; i++)
 #pragma unroll
-		for (int j = 0; j < kPart; j++)
-			if (row0 + at(ty, i) < a.w.rows && i0 + at(tx, j) < a.n)
-				finish(a, i0 + at(tx, j), row0 + at(ty, i), sums[i][j]);
+		for (int j = 0; j < Part; j++)
+			if (row0 + atY(i) < a.w.rows && i0 + atX(j) < a.n)
+				finish(a, i0 + atX(j), row0 + atY(i), sums[i][j]);
 }
 
 struct EmbedArgs {
@@ -178,5 +204,6 @@ constexpr int kRows1 = 4, kRows4 = 2;
 #define MATRIX_KERNELS_(F) \
 	KERNEL(matvec1_##F, MatmulArgs, kVecThreads) { matvec<F, 1, kRows1>(a); } \
 	KERNEL(matvec4_##F, MatmulArgs, kVecThreads) { matvec<F, 4, kRows4>(a); } \
-	KERNEL(gemm_##F, MatmulArgs, kGemmThreads) { gemm<F>(a); } \
+	KERNEL(gemm16_##F, MatmulArgs, kGemmThreads) { gemm<F, 16, 4>(a); } \
+	KERNEL(gemm64_##F, MatmulArgs, kGemmThreads) { gemm<F, 64, 8>(a); } \
 	KERNEL(embed_##F, EmbedArgs, 256) { embed<F>(a); }
