@@ -36,39 +36,44 @@ template <class F, int N, int R> DEVICE void matvec(const MatmulArgs &a) {
 	constexpr int quads = kGroup / 4, pitch = kChunk + 1;
 	static_assert(kVecThreads % quads == 0, "a thread loads the same place of groups");
 	SHARED(float4v, xs, N * quads * pitch);
-	int row = (block() * (kVecThreads / kWarp) + warp()) * R, groups = a.w.cols / kGroup;
+	int row = (block() * (kVecThreads / kWarp) + warp()) * R, last = a.w.rows - 1;
+	u32 groups = a.w.cols / kGroup, part = (u32)thread() % quads, slot = (u32)thread() / quads;
+	float4v *to = xs + part * pitch + slot;
+	const float4v *from = xs + lane();
 	float4v factor = 1;
-	if constexpr (isFields<F>) factor = ((const float4v *)kFactors<F>.of)[thread() % quads];
+	if constexpr (isFields<F>) factor = ((const float4v *)kFactors<F>.of)[part];
+	// Past the end, rows and groups are read again, for nothing: x is 0 there, and
+	// the sums are not stored.
+	Row rows[R];
+#pragma unroll
+	for (int r = 0; r < R; r++) rows[r] = rowOf<F>(a.w, minimum(row + r, last));
 	float sums[N][R] = {};
-	for (int first = 0; first < groups; first += kChunk) {
-		int g = first + lane();
-		bool active = g < groups;
+	for (u32 first = 0; first < groups; first += kChunk) {
+		u32 mine = groups - first <= (u32)lane() ? groups - first - 1 : lane();
 		Group<F> w[R];
 		Scale scales[R];
 #pragma unroll
 		for (int r = 0; r < R; r++) {
-			if (!active || row + r >= a.w.rows) continue;
-			w[r] = groupOf<F>(a.w, row + r, g);
-			scales[r] = scaleOf<F>(a.w, (u64)(row + r) * groups + g);
+			w[r] = groupOf<F>(rows[r], groups, first, mine);
+			scales[r] = scaleOf<F>(rows[r], first + mine);
 		}
 		barrier(); // the chunk before has been used
 #pragma unroll
 		for (int i = 0; i < N; i++) {
 #pragma unroll
 			for (int j = 0; j < kChunk * quads / kVecThreads; j++) {
-				int t = thread() + j * kVecThreads;
+				constexpr u32 step = kVecThreads / quads; // groups
 				float4v v = 0;
-				if (i < a.n && first + t / quads < groups)
-					v = ((const float4v *)(a.x + (u64)i * a.xStride + first * kGroup))[t];
-				xs[(i * quads + t % quads) * pitch + t / quads] = isFields<F> ? v * factor : v;
+				if ((N == 1 || i < a.n) && first + slot + j * step < groups)
+					v = ((const float4v *)(a.x + (u64)i * a.xStride))[first * quads + thread() + j * kVecThreads];
+				to[i * quads * pitch + j * step] = isFields<F> ? v * factor : v;
 			}
 		}
 		barrier();
-		if (!active) continue;
 		constexpr int parts = oneScale<F> ? 1 : 2; // of a group, each with a scale
 #pragma unroll
 		for (int p = 0; p < parts; p++) {
-			float part[N][R] = {}, total[N] = {};
+			float sum[N][R] = {}, total[N] = {};
 #pragma unroll
 			for (int q = p * quads / parts; q < (p + 1) * quads / parts; q++) {
 				float v[R][4];
@@ -78,12 +83,12 @@ template <class F, int N, int R> DEVICE void matvec(const MatmulArgs &a) {
 					for (int k = 0; k < 4; k++) v[r][k] = w[r].number(4 * q + k);
 #pragma unroll
 				for (int i = 0; i < N; i++) {
-					float4v x = xs[(i * quads + q) * pitch + lane()];
+					float4v x = from[(i * quads + q) * pitch];
 #pragma unroll
 					for (int k = 0; k < 4; k++) {
 						if (hasMin<F>) total[i] += x[k] * unitOf<F>(4 * q + k);
 #pragma unroll
-						for (int r = 0; r < R; r++) part[i][r] += v[r][k] * x[k];
+						for (int r = 0; r < R; r++) sum[i][r] += v[r][k] * x[k];
 					}
 				}
 			}
@@ -91,7 +96,7 @@ template <class F, int N, int R> DEVICE void matvec(const MatmulArgs &a) {
 			for (int i = 0; i < N; i++) {
 #pragma unroll
 				for (int r = 0; r < R; r++) {
-					sums[i][r] += scales[r].scale[p] * part[i][r];
+					sums[i][r] += scales[r].scale[p] * sum[i][r];
 					if (hasMin<F>) sums[i][r] += scales[r].min[p] * total[i];
 				}
 			}
@@ -126,14 +131,11 @@ template <class F, int Tile, int Part> DEVICE void gemm(const MatmulArgs &a) {
 	int ty = thread() / across * 4, tx = thread() % across * 4;
 	auto atY = [&](int i) { return ty + i / 4 * (4 * kTile / Part) + i % 4; };
 	auto atX = [&](int i) { return tx + i / 4 * (4 * Tile / Part) + i % 4; };
+	Row row = rowOf<F>(a.w, minimum(mine, a.w.rows - 1));
 	float sums[Part][Part] = {};
 	for (int g = 0; g < groups; g++) {
-		Group<F> w;
-		Scale s;
-		if (mine < a.w.rows) {
-			w = groupOf<F>(a.w, mine, g);
-			s = scaleOf<F>(a.w, (u64)mine * groups + g);
-		}
+		Group<F> w = groupOf<F>(row, groups, g & -kChunk, g & (kChunk - 1));
+		Scale s = scaleOf<F>(row, g);
 #pragma unroll
 		for (int first = 0; first < kGroup; first += kSlice) {
 			float4v v[Tile * quads / kGemmThreads];
@@ -146,7 +148,7 @@ template <class F, int Tile, int Part> DEVICE void gemm(const MatmulArgs &a) {
 			barrier(); // the slice before has been used
 #pragma unroll
 			for (int k = 0; k < kSlice; k++)
-				ws[k * pitchW + thread()] = mine < a.w.rows ? scaled(w, s, first + k) : 0;
+				ws[k * pitchW + thread()] = scaled(w, s, first + k);
 #pragma unroll
 			for (int j = 0; j < Tile * quads / kGemmThreads; j++) {
 				int t = thread() + j * kGemmThreads;
@@ -185,11 +187,11 @@ struct EmbedArgs {
 
 // embed looks up a row of weights for each token; a block does one.
 template <class F> DEVICE void embed(const EmbedArgs &a) {
-	int row = a.tokens[block()];
 	int groups = a.w.cols / kGroup;
+	Row row = rowOf<F>(a.w, a.tokens[block()]);
 	for (int g = thread(); g < groups; g += threads()) {
-		Group<F> w = groupOf<F>(a.w, row, g);
-		Scale s = scaleOf<F>(a.w, (u64)row * groups + g);
+		Group<F> w = groupOf<F>(row, groups, g & -kChunk, g & (kChunk - 1));
+		Scale s = scaleOf<F>(row, g);
 		float *y = a.y + (u64)block() * a.w.cols + g * kGroup;
 #pragma unroll
 		for (int i = 0; i < kGroup; i++) y[i] = scaled(w, s, i);

@@ -59,7 +59,7 @@ DEVICE u32 andOr(u32 a, u32 b, u32 c) {
 
 // permute returns four of the eight bytes of a and b (a's are 0 to 3), chosen by
 // the low three bits of each of the low four nibbles of selector, whose fourth
-// bits are to be zero.
+// bits are to be zero; nibbles above do not count.
 DEVICE u32 permute(u32 a, u32 b, u32 selector) { return __nvvm_prmt(a, b, selector); }
 
 // Half-precision numbers, which clang has no arithmetic type for here.
@@ -75,9 +75,9 @@ DEVICE u16 toHalf(float f) {
 }
 #endif
 
-DEVICE int lane() { return thread() % kWarp; }
-DEVICE int warp() { return thread() / kWarp; }
-DEVICE int warps() { return threads() / kWarp; }
+DEVICE int lane() { return thread() & (kWarp - 1); }
+DEVICE int warp() { return (u32)thread() / kWarp; }
+DEVICE int warps() { return (u32)threads() / kWarp; }
 
 // The sum and the maximum over all lanes of a warp, in all of them.
 DEVICE float warpSum(float x) {

@@ -94,12 +94,13 @@ template <class F> constexpr float unitOf(int i) {
 // The levels of IQ4_NL, kvalues_iq4nl in ggml, plus 128, as bytes of four words.
 constexpr u32 kLevels[4] = {0x3f2d1801, 0x766a5d4f, 0xa6998d81, 0xf1d9c5b5};
 
-// levels returns the levels of the low four of the 4-bit codes.
-DEVICE u32 levels(u32 codes) {
-	u32 low = permute(kLevels[0], kLevels[1], codes & 0x7777);
-	u32 upper = permute(kLevels[2], kLevels[3], codes & 0x7777);
+// levels returns the levels of four 4-bit codes: the low ones of a word, or the
+// upper.
+DEVICE u32 levels(u32 codes, int upper) {
+	u32 index = (codes & 0x77777777) >> 16 * upper;
+	u32 low = permute(kLevels[0], kLevels[1], index), high = permute(kLevels[2], kLevels[3], index);
 	// Of each byte the upper one where bit 3 of its code is set.
-	return permute(low, upper, 0x3210 + ((codes & 0x8888) >> 1));
+	return permute(low, high, andOr(codes >> 1, 0x44444444, 0x32103210) >> 16 * upper);
 }
 
 // The words of a group's codes, and the two codes that are cut up.
@@ -116,7 +117,7 @@ template <class F> struct Group {
 		} else if constexpr (same<F, BF16>) {
 			return fromBits(i % 2 ? words[i / 2] & 0xffff0000 : words[i / 2] << 16);
 		} else if constexpr (F::kTable) {
-			return byteAt(levels(words[i / 8] >> 16 * (i / 4 % 2)), i % 4, 128);
+			return byteAt(levels(words[i / 8], i / 4 % 2), i % 4, 128);
 		} else if constexpr (F::kLow == 8) {
 			return byteAt(words[i / 4], i % 4, F::kOffset);
 		} else {
@@ -140,9 +141,26 @@ template <class F> constexpr bool hasMin =
 // A format with one scale and one minimum a group.
 template <class F> constexpr bool oneScale = F::kScales != kSuper16 && F::kScales != kSuper16Min;
 
-// scaleOf returns those of group g, counted from the begin of the matrix; the
-// blocks of 8 groups never cross a row's end.
-template <class F> DEVICE Scale scaleOf(const Matrix &m, u64 g) {
+// The planes of a matrix from the begin of a row.
+struct Row {
+	const u8 *codes, *high, *scales, *supers;
+};
+
+// The bytes of a group in each plane; of supers, those of 8 groups.
+template <class F> constexpr u32 kCodesBytes = kGroup * F::kLow / 8;
+template <class F> constexpr u32 kHighBytes = kGroup * F::kHigh / 8;
+template <class F> constexpr u32 kScaleBytes = F::kScales == kNone ? 0 : F::kScales == kPlainMin ? 4 : 2;
+template <class F> constexpr u32 kSuperBytes = F::kScales == kSuper16 ? 2 : 4;
+
+template <class F> DEVICE Row rowOf(const Matrix &m, int row) {
+	u64 first = (u64)(u32)row * (u32)(m.cols / kGroup); // its number of groups before
+	return {m.codes + first * kCodesBytes<F>, m.high + first * kHighBytes<F>, m.scales + first * kScaleBytes<F>,
+		m.supers + first / 8 * kSuperBytes<F>};
+}
+
+// scaleOf returns those of group g, counted from the begin of the row; blocks of
+// 8 groups never cross a row's end.
+template <class F> DEVICE Scale scaleOf(const Row &m, u32 g) {
 	Scale s = {{1, 1}, {0, 0}};
 	if constexpr (F::kScales == kPlain) {
 		s.scale[0] = s.scale[1] = fromHalf(((const u16 *)m.scales)[g]);
@@ -173,36 +191,27 @@ template <class F> DEVICE Scale scaleOf(const Matrix &m, u64 g) {
 	return s;
 }
 
-// The bytes of codes that a group has, and of the pieces they are cut into.
-template <class F> constexpr int kGroupBytes = kGroup * F::kLow / 8;
-template <class F> constexpr int kPiece = kGroupBytes<F> < 16 ? kGroupBytes<F> : 16;
-
-// pieces returns the address of piece k of a group. The pieces of up to kChunk
-// groups stand together by k, so that lanes that read one group each read
-// consecutive addresses.
-template <class F> DEVICE const u8 *pieces(const Matrix &m, int row, int g, int k) {
-	int groups = m.cols / kGroup, first = g / kChunk * kChunk;
-	int n = minimum(kChunk, groups - first);
-	return m.codes + ((u64)row * groups + first) * kGroupBytes<F> + (u64)(k * n + g - first) * kPiece<F>;
-}
-
-template <class F> DEVICE Group<F> groupOf(const Matrix &m, int row, int g) {
-	constexpr int bytes = kGroupBytes<F>, piece = kPiece<F>;
+// groupOf reads group first + i of a row of so many. Its codes are cut into
+// pieces; those of up to kChunk groups, from first on, stand together, so that
+// lanes that read one group each read consecutive addresses.
+template <class F> DEVICE Group<F> groupOf(const Row &m, u32 groups, u32 first, u32 i) {
+	constexpr u32 bytes = kCodesBytes<F>, piece = bytes < 16 ? bytes : 16;
+	u32 n = groups - first < kChunk ? groups - first : kChunk;
 	Group<F> r;
-	for (int k = 0; k < bytes / piece; k++) {
-		const u8 *p = pieces<F>(m, row, g, k);
+#pragma unroll
+	for (u32 k = 0; k < bytes / piece; k++) {
+		const u8 *p = m.codes + (first * bytes + (k * n + i) * piece);
 		if constexpr (piece == 16) {
 			uint4v v = *(const uint4v *)p;
-			for (int i = 0; i < 4; i++) r.words[4 * k + i] = v[i];
+			for (int j = 0; j < 4; j++) r.words[4 * k + j] = v[j];
 		} else {
 			uint2v v = *(const uint2v *)p;
-			for (int i = 0; i < 2; i++) r.words[2 * k + i] = v[i];
+			for (int j = 0; j < 2; j++) r.words[2 * k + j] = v[j];
 		}
 	}
-	u64 number = (u64)row * (m.cols / kGroup) + g;
-	if constexpr (F::kHigh == 1) r.words[F::kLow] = ((const u32 *)m.high)[number];
+	if constexpr (F::kHigh == 1) r.words[F::kLow] = *(const u32 *)(m.high + (first + i) * kHighBytes<F>);
 	if constexpr (F::kHigh == 2) {
-		uint2v v = ((const uint2v *)m.high)[number];
+		uint2v v = *(const uint2v *)(m.high + (first + i) * kHighBytes<F>);
 		r.words[F::kLow] = v[0], r.words[F::kLow + 1] = v[1];
 	}
 	r.rest = 0;
