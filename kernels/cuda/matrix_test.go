@@ -89,7 +89,7 @@ func TestMatrices(t *testing.T) {
 				w := matrix(t, rng, typ, rows, cols)
 				stage := &Stage{dev: dev, memory: memory{dev: dev}}
 				err := dev.do(func() error {
-					for _, n := range []int{1, 3, 4, 6, 9, 70} {
+					for _, n := range []int{1, 3, 4, 6, 9, 25, 70} {
 						if err := multiplied(t, stage, rng, w, n); err != nil {
 							return err
 						}

@@ -130,13 +130,17 @@ func (p *pass) normalise(weight, rows driver.Ptr, n int) {
 const manyRows = 9
 
 // gemmOf returns the kernel that multiplies n rows of x in tiles, and how many
-// of them a tile has. Up to 32 rows, tiles of 64 would be half empty or more,
-// which costs more than narrow tiles do.
+// of them a tile has. Wide tiles take fewer operations for a product, if they
+// are full.
 func gemmOf(n int) (kernel string, tile int) {
-	if n <= 32 {
+	switch {
+	case n <= 16:
 		return "gemm16_", 16
+	case n <= 32:
+		return "gemm32_", 32
+	default:
+		return "gemm64_", 64
 	}
-	return "gemm64_", 64
 }
 
 // multiply writes the products of l with n rows of x, plus the bias or, if add

@@ -28,6 +28,25 @@ template <class F> struct Factors {
 };
 template <class F> CONSTANT Factors<F> kFactors;
 
+// sumOfRows returns the sums over a warp of two or four rows: in even lanes that
+// of the first or one of the first two, in odd lanes the others. Lanes give away
+// half of their rows at each step, which takes fewer steps than a sum of each
+// row in all lanes.
+DEVICE float sumOfRows(const float (&s)[2]) {
+	bool odd = lane() & 1;
+	float sum = (odd ? s[1] : s[0]) + exchange(odd ? s[0] : s[1], 1);
+	for (int m = 2; m < kWarp; m *= 2) sum += exchange(sum, m);
+	return sum;
+}
+DEVICE float sumOfRows(const float (&s)[4]) {
+	bool odd = lane() & 1, second = lane() & 2;
+	float a = (odd ? s[2] : s[0]) + exchange(odd ? s[0] : s[2], 1);
+	float b = (odd ? s[3] : s[1]) + exchange(odd ? s[1] : s[3], 1);
+	float sum = (second ? b : a) + exchange(second ? a : b, 2);
+	for (int m = 4; m < kWarp; m *= 2) sum += exchange(sum, m);
+	return sum;
+}
+
 // matvec multiplies up to N rows of x: decode, and small batches. A warp takes
 // R rows of weights, a lane one group in every kChunk. x goes through shared
 // memory, laid out so that the lanes of a warp, which want the values of
@@ -44,9 +63,9 @@ template <class F, int N, int R> DEVICE void matvec(const MatmulArgs &a) {
 	if constexpr (isFields<F>) factor = ((const float4v *)kFactors<F>.of)[part];
 	// Past the end, rows and groups are read again, for nothing: x is 0 there, and
 	// the sums are not stored.
-	Row rows[R];
+	Row rows[R] = {rowOf<F>(a.w, minimum(row, last))};
 #pragma unroll
-	for (int r = 0; r < R; r++) rows[r] = rowOf<F>(a.w, minimum(row + r, last));
+	for (int r = 1; r < R; r++) rows[r] = after<F>(rows[0], row + r <= last ? r * groups : 0);
 	float sums[N][R] = {};
 	for (u32 first = 0; first < groups; first += kChunk) {
 		u32 mine = groups - first <= (u32)lane() ? groups - first - 1 : lane();
@@ -102,13 +121,11 @@ template <class F, int N, int R> DEVICE void matvec(const MatmulArgs &a) {
 			}
 		}
 	}
+	int mine = (lane() & 1) * (R / 2) + (R == 4 ? lane() >> 1 & 1 : 0); // the row of this lane's sum
 #pragma unroll
 	for (int i = 0; i < N; i++) {
-#pragma unroll
-		for (int r = 0; r < R; r++) {
-			float sum = warpSum(sums[i][r]);
-			if (lane() == 0 && i < a.n && row + r < a.w.rows) finish(a, i, row + r, sum);
-		}
+		float sum = sumOfRows(sums[i]);
+		if (lane() < R && i < a.n && row + mine < a.w.rows) finish(a, i, row + mine, sum);
 	}
 }
 
@@ -117,11 +134,11 @@ constexpr int kTile = 64;  // rows of weights that a block of gemm multiplies
 constexpr int kSlice = 16; // weights of each that are in shared memory at a time
 
 // gemm multiplies many rows of x: prefill. A block computes kTile rows of
-// outputs for Tile rows of x, a thread Part x Part of them. Each thread turns
+// outputs for Tile rows of x, a thread PartW x PartX of them. Each thread turns
 // the weights of one row into numbers.
-template <class F, int Tile, int Part> DEVICE void gemm(const MatmulArgs &a) {
-	constexpr int pitchW = kTile + 4, pitchX = Tile + 4, across = Tile / Part, quads = kSlice / 4;
-	static_assert(across * (kTile / Part) == kGemmThreads, "each output has a thread");
+template <class F, int Tile, int PartW, int PartX> DEVICE void gemm(const MatmulArgs &a) {
+	constexpr int pitchW = kTile + 4, pitchX = Tile + 4, across = Tile / PartX, quads = kSlice / 4;
+	static_assert(across * (kTile / PartW) == kGemmThreads, "each output has a thread");
 	SHARED(float, ws, kSlice * pitchW); // [weight][row]
 	SHARED(float, xs, kSlice * pitchX);
 	int tilesX = (a.n + Tile - 1) / Tile, groups = a.w.cols / kGroup;
@@ -129,10 +146,10 @@ template <class F, int Tile, int Part> DEVICE void gemm(const MatmulArgs &a) {
 	// A thread's outputs are in runs of four, so that the threads that read
 	// shared memory together read consecutive addresses.
 	int ty = thread() / across * 4, tx = thread() % across * 4;
-	auto atY = [&](int i) { return ty + i / 4 * (4 * kTile / Part) + i % 4; };
-	auto atX = [&](int i) { return tx + i / 4 * (4 * Tile / Part) + i % 4; };
+	auto atY = [&](int i) { return ty + i / 4 * (4 * kTile / PartW) + i % 4; };
+	auto atX = [&](int i) { return tx + i / 4 * (4 * Tile / PartX) + i % 4; };
 	Row row = rowOf<F>(a.w, minimum(mine, a.w.rows - 1));
-	float sums[Part][Part] = {};
+	float sums[PartW][PartX] = {};
 	for (int g = 0; g < groups; g++) {
 		Group<F> w = groupOf<F>(row, groups, g & -kChunk, g & (kChunk - 1));
 		Scale s = scaleOf<F>(row, g);
@@ -158,23 +175,22 @@ template <class F, int Tile, int Part> DEVICE void gemm(const MatmulArgs &a) {
 			barrier();
 #pragma unroll 4
 			for (int k = 0; k < kSlice; k++) {
-				float4v wk[Part / 4], xk[Part / 4];
+				float4v wk[PartW / 4], xk[PartX / 4];
 #pragma unroll
-				for (int h = 0; h < Part / 4; h++) {
-					wk[h] = *(const float4v *)&ws[k * pitchW + atY(4 * h)];
-					xk[h] = *(const float4v *)&xs[k * pitchX + atX(4 * h)];
-				}
+				for (int h = 0; h < PartW / 4; h++) wk[h] = *(const float4v *)&ws[k * pitchW + atY(4 * h)];
 #pragma unroll
-				for (int i = 0; i < Part; i++)
+				for (int h = 0; h < PartX / 4; h++) xk[h] = *(const float4v *)&xs[k * pitchX + atX(4 * h)];
 #pragma unroll
-					for (int j = 0; j < Part; j++) sums[i][j] += wk[i / 4][i % 4] * xk[j / 4][j % 4];
+				for (int i = 0; i < PartW; i++)
+#pragma unroll
+					for (int j = 0; j < PartX; j++) sums[i][j] += wk[i / 4][i % 4] * xk[j / 4][j % 4];
 			}
 		}
 	}
 #pragma unroll
-	for (int i = 0; i < Part; i++)
+	for (int i = 0; i < PartW; i++)
 #pragma unroll
-		for (int j = 0; j < Part; j++)
+		for (int j = 0; j < PartX; j++)
 			if (row0 + atY(i) < a.w.rows && i0 + atX(j) < a.n)
 				finish(a, i0 + atX(j), row0 + atY(i), sums[i][j]);
 }
@@ -206,6 +222,7 @@ constexpr int kRows1 = 4, kRows4 = 2;
 #define MATRIX_KERNELS_(F) \
 	KERNEL(matvec1_##F, MatmulArgs, kVecThreads) { matvec<F, 1, kRows1>(a); } \
 	KERNEL(matvec4_##F, MatmulArgs, kVecThreads) { matvec<F, 4, kRows4>(a); } \
-	KERNEL(gemm16_##F, MatmulArgs, kGemmThreads) { gemm<F, 16, 4>(a); } \
-	KERNEL(gemm64_##F, MatmulArgs, kGemmThreads) { gemm<F, 64, 8>(a); } \
+	KERNEL(gemm16_##F, MatmulArgs, kGemmThreads) { gemm<F, 16, 4, 4>(a); } \
+	KERNEL(gemm32_##F, MatmulArgs, kGemmThreads) { gemm<F, 32, 8, 4>(a); } \
+	KERNEL(gemm64_##F, MatmulArgs, kGemmThreads) { gemm<F, 64, 8, 8>(a); } \
 	KERNEL(embed_##F, EmbedArgs, 256) { embed<F>(a); }

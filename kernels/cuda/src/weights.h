@@ -152,10 +152,14 @@ template <class F> constexpr u32 kHighBytes = kGroup * F::kHigh / 8;
 template <class F> constexpr u32 kScaleBytes = F::kScales == kNone ? 0 : F::kScales == kPlainMin ? 4 : 2;
 template <class F> constexpr u32 kSuperBytes = F::kScales == kSuper16 ? 2 : 4;
 
+// after returns what stands some groups further on: whole rows, or 8 groups.
+template <class F, class N> DEVICE Row after(const Row &r, N groups) {
+	return {r.codes + groups * kCodesBytes<F>, r.high + groups * kHighBytes<F>, r.scales + groups * kScaleBytes<F>,
+		r.supers + groups / 8 * kSuperBytes<F>};
+}
+
 template <class F> DEVICE Row rowOf(const Matrix &m, int row) {
-	u64 first = (u64)(u32)row * (u32)(m.cols / kGroup); // its number of groups before
-	return {m.codes + first * kCodesBytes<F>, m.high + first * kHighBytes<F>, m.scales + first * kScaleBytes<F>,
-		m.supers + first / 8 * kSuperBytes<F>};
+	return after<F>(Row{m.codes, m.high, m.scales, m.supers}, (u64)(u32)row * (u32)(m.cols / kGroup));
 }
 
 // scaleOf returns those of group g, counted from the begin of the row; blocks of
