@@ -186,13 +186,17 @@ func (p *pass) attend(i, stride int) {
 	}
 }
 
+// attnBlocks is the number of blocks of attention that a multiprocessor should
+// have: those of Maxwell hold six or more.
+const attnBlocks = 6
+
 // split returns how depth is cut: a few rows alone would leave most of the GPU
 // idle.
 func (p *pass) split() (splits, span int) {
 	if p.rows > splitRows {
 		return 1, p.depth
 	}
-	blocks := ceil(2*p.dev.info.SMs, p.rows*p.KVHeads)
+	blocks := ceil(attnBlocks*p.dev.info.SMs, p.rows*p.KVHeads)
 	tiles := ceil(p.depth, attnTile)
 	perSplit := ceil(tiles, min(blocks, tiles, maxSplits))
 	return ceil(tiles, perSplit), perSplit * attnTile
