@@ -19,13 +19,20 @@ DEVICE void finish(const MatmulArgs &a, int i, int r, float sum) {
 
 constexpr int kVecThreads = 128; // of a block of matvec
 
-// What x is multiplied with, so that weights can be used in unitOf<F>.
+// Formats whose codes matvec multiplies as subnormal numbers. Those of 8 bits
+// do not fit below bit 23 where they are, and memory takes longer for them.
+template <class F> constexpr bool kSubnormal = F::kLow < 8;
+
+// What x is multiplied with before it meets subnormal codes: far from the ends
+// of float32's range are then both x, if it is below 2^31, and the products,
+// which are too small by 2^53.
 template <class F> struct Factors {
 	float of[kGroup];
 	constexpr Factors() : of() {
-		for (int i = 0; i < kGroup; i++) of[i] = 1 / unitOf<F>(i);
+		for (int i = 0; i < kGroup; i++) of[i] = 0x1p96f / unitOf<F>(i);
 	}
 };
+constexpr float kProducts = 0x1p53f;
 template <class F> CONSTANT Factors<F> kFactors;
 
 // sumOfRows returns the sums over a warp of two or four rows: in even lanes that
@@ -60,7 +67,7 @@ template <class F, int N, int R> DEVICE void matvec(const MatmulArgs &a) {
 	float4v *to = xs + part * pitch + slot;
 	const float4v *from = xs + lane();
 	float4v factor = 1;
-	if constexpr (isFields<F>) factor = ((const float4v *)kFactors<F>.of)[part];
+	if constexpr (kSubnormal<F>) factor = ((const float4v *)kFactors<F>.of)[part];
 	// Past the end, rows and groups are read again, for nothing: x is 0 there, and
 	// the sums are not stored.
 	Row rows[R] = {rowOf<F>(a.w, minimum(row, last))};
@@ -85,7 +92,7 @@ template <class F, int N, int R> DEVICE void matvec(const MatmulArgs &a) {
 				float4v v = 0;
 				if ((N == 1 || i < a.n) && first + slot + j * step < groups)
 					v = ((const float4v *)(a.x + (u64)i * a.xStride))[first * quads + thread() + j * kVecThreads];
-				to[i * quads * pitch + j * step] = isFields<F> ? v * factor : v;
+				to[i * quads * pitch + j * step] = kSubnormal<F> ? v * factor : v;
 			}
 		}
 		barrier();
@@ -99,13 +106,16 @@ template <class F, int N, int R> DEVICE void matvec(const MatmulArgs &a) {
 #pragma unroll
 				for (int r = 0; r < R; r++)
 #pragma unroll
-					for (int k = 0; k < 4; k++) v[r][k] = w[r].number(4 * q + k);
+					for (int k = 0; k < 4; k++) {
+						if constexpr (kSubnormal<F>) v[r][k] = w[r].subnormal(4 * q + k);
+						else v[r][k] = w[r].number(4 * q + k);
+					}
 #pragma unroll
 				for (int i = 0; i < N; i++) {
 					float4v x = from[(i * quads + q) * pitch];
 #pragma unroll
 					for (int k = 0; k < 4; k++) {
-						if (hasMin<F>) total[i] += x[k] * unitOf<F>(4 * q + k);
+						if (kSubnormal<F>) total[i] += x[k] * fromBits(unitOf<F>(4 * q + k));
 #pragma unroll
 						for (int r = 0; r < R; r++) sum[i][r] += v[r][k] * x[k];
 					}
@@ -115,6 +125,7 @@ template <class F, int N, int R> DEVICE void matvec(const MatmulArgs &a) {
 			for (int i = 0; i < N; i++) {
 #pragma unroll
 				for (int r = 0; r < R; r++) {
+					if (kSubnormal<F> && F::kOffset > 0) sum[i][r] -= F::kOffset * total[i];
 					sums[i][r] += scales[r].scale[p] * sum[i][r];
 					if (hasMin<F>) sums[i][r] += scales[r].min[p] * total[i];
 				}
@@ -124,7 +135,7 @@ template <class F, int N, int R> DEVICE void matvec(const MatmulArgs &a) {
 	int mine = (lane() & 1) * (R / 2) + (R == 4 ? lane() >> 1 & 1 : 0); // the row of this lane's sum
 #pragma unroll
 	for (int i = 0; i < N; i++) {
-		float sum = sumOfRows(sums[i]);
+		float sum = sumOfRows(sums[i]) * (kSubnormal<F> ? kProducts : 1);
 		if (lane() < R && i < a.n && row + mine < a.w.rows) finish(a, i, row + mine, sum);
 	}
 }

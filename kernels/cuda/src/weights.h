@@ -45,7 +45,7 @@ struct Q3_K : Codes<2, 1, 4, kSuper16> {};
 struct Q4_K : Codes<4, 0, 0, kSuper32Min> {};
 struct Q5_K : Codes<4, 1, 0, kSuper32Min> {};
 struct Q6_K : Codes<4, 2, 32, kSuper16> {};
-struct IQ4_NL : Codes<4, 0, 0, kPlain> {
+struct IQ4_NL : Codes<4, 0, 128, kPlain> { // of the levels, as they are below
 	static constexpr bool kTable = true;
 };
 
@@ -83,11 +83,9 @@ template <class F> struct Fields {
 	}
 };
 
-template <class F> constexpr bool isFields = F::kLow < 8 && !F::kTable;
-
-// unitOf returns what number, below, gives weight i of a group in units of.
-template <class F> constexpr float unitOf(int i) {
-	if constexpr (isFields<F>) return 1u << Fields<F>::bit(i);
+// unitOf returns what weight i of a group is read in units of.
+template <class F> constexpr u32 unitOf(int i) {
+	if constexpr (F::kLow < 8 && !F::kTable) return 1u << Fields<F>::bit(i);
 	else return 1;
 }
 
@@ -108,6 +106,13 @@ template <class F> struct Group {
 	static constexpr int kWords = F::kLow + F::kHigh;
 	u32 words[kWords], rest;
 
+	// wordOf returns a word that has code i at the bit where it is read.
+	DEVICE_METHOD u32 wordOf(int i) const {
+		using At = Fields<F>;
+		if (i >= At::kPlaced) return rest;
+		return words[i / At::kEach] >> i % At::kEach / At::kDirect * At::kDirect * At::kBits;
+	}
+
 	// number returns weight i in unitOf<F>(i), to be multiplied with its scale.
 	DEVICE_METHOD float number(int i) const {
 		if constexpr (same<F, F32>) {
@@ -117,17 +122,22 @@ template <class F> struct Group {
 		} else if constexpr (same<F, BF16>) {
 			return fromBits(i % 2 ? words[i / 2] & 0xffff0000 : words[i / 2] << 16);
 		} else if constexpr (F::kTable) {
-			return byteAt(levels(words[i / 8], i / 4 % 2), i % 4, 128);
+			return byteAt(levels(words[i / 8], i / 4 % 2), i % 4, F::kOffset);
 		} else if constexpr (F::kLow == 8) {
 			return byteAt(words[i / 4], i % 4, F::kOffset);
 		} else {
-			using At = Fields<F>;
-			u32 word = rest;
-			if (i < At::kPlaced) word = words[i / At::kEach] >> i % At::kEach / At::kDirect * At::kDirect * At::kBits;
-			return numberAt(word, At::bit(i), At::kBits, F::kOffset);
+			return numberAt(wordOf(i), Fields<F>::bit(i), Fields<F>::kBits, F::kOffset);
 		}
 	}
-	DEVICE_METHOD float value(int i) const { return number(i) * (1 / unitOf<F>(i)); }
+	DEVICE_METHOD float value(int i) const { return number(i) * (1.0f / unitOf<F>(i)); }
+
+	// subnormal returns the code of weight i, without its offset, in 2^-149 of
+	// unitOf<F>(i): an integer below 2^23 is the float32 of that value as it is.
+	// GPUs multiply such numbers as fast as others and without a loss.
+	DEVICE_METHOD float subnormal(int i) const {
+		if constexpr (F::kTable) return fromBits(permute(levels(words[i / 8], i / 4 % 2), 0, 0x4440 + i % 4));
+		else return fromBits(wordOf(i) & ((1u << Fields<F>::kBits) - 1) << Fields<F>::bit(i));
+	}
 };
 
 // The scale and minimum of each half of a group.
