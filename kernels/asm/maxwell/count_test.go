@@ -32,7 +32,8 @@ func TestCount(t *testing.T) {
 // 5.3.
 func TestWarps(t *testing.T) {
 	for _, c := range []struct{ threads, registers, shared, want int }{
-		{128, 32, 0, 64}, {128, 56, 4224, 36}, {256, 64, 0, 32}, {64, 129, 8704, 12}, {64, 32, 17408, 6}, {1024, 64, 0, 32}, {32, 16, 0, 32},
+		{128, 32, 0, 64}, {128, 56, 4224, 36}, {256, 64, 0, 32}, {64, 129, 8704, 12}, {64, 32, 17408, 6}, {1024, 32, 0, 64}, {32, 16, 0, 32},
+		{1024, 33, 0, 0}, {128, 16, 49153, 0}, // too large
 	} {
 		k := &kernel{threads: c.threads, registers: c.registers, shared: c.shared}
 		if got := k.warps(); got != c.want {

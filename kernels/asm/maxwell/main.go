@@ -44,7 +44,7 @@ func main() {
 			err = r.predictor().print(os.Stdout, os.Stdin)
 		default:
 			r.print(os.Stdout)
-			err = r.checkLocal()
+			err = r.checkKernels()
 		}
 	}
 	if err != nil {

@@ -8,15 +8,21 @@ const (
 	smBlocks     = 32
 	smRegisters  = 64 << 10
 	smShared     = 64 << 10
+	blockRegs    = 32 << 10 // of a block: half of what other Maxwells allow
+	blockShared  = 48 << 10
 	warpUnit     = 256 // registers that a warp's are rounded up to
 	sharedUnit   = 256 // bytes that a block's are rounded up to
 	fourthsWarps = 4   // the SM's schedulers: a warp's registers are in the file of one
 )
 
-// warps returns how many warps of a kernel an SM holds.
+// warps returns how many warps of a kernel an SM holds: none if a block of it
+// is too large to be launched.
 func (k *kernel) warps() int {
 	ofBlock := (k.threads + warpThreads - 1) / warpThreads
 	ofWarp := roundUp(k.registers*warpThreads, warpUnit)
+	if ofWarp*ofBlock > blockRegs || k.shared > blockShared {
+		return 0
+	}
 	byRegisters := smRegisters / fourthsWarps / ofWarp * fourthsWarps / ofBlock
 	blocks := min(smBlocks, smWarps/ofBlock, byRegisters)
 	if k.shared > 0 {

@@ -106,6 +106,7 @@ func (r *report) print(out io.Writer) {
 	for _, c := range r.prefill {
 		line(c, fmt.Sprintf("%4.0f %%", 100*c.share()))
 	}
+	fmt.Fprintf(out, "\nAttention: lane operations for a product, in the loops that make them: %.2f (%s)\n", r.attend.bound(), kernelAttend64)
 }
 
 // printCounts writes a line for each kernel: its bound.
@@ -116,10 +117,14 @@ func (r *report) printCounts(out io.Writer) {
 	}
 }
 
-// checkLocal returns an error that names the kernels with local memory.
-func (r *report) checkLocal() error {
+// checkKernels returns an error that names the kernels with local memory, and
+// those that cannot be launched.
+func (r *report) checkKernels() error {
 	var errs []error
 	for _, k := range r.kernels {
+		if k.warps() == 0 {
+			errs = append(errs, fmt.Errorf("%s cannot be launched: a block takes %d registers a thread and %d bytes of shared memory", k.name, k.registers, k.shared))
+		}
 		if k.local > 0 {
 			errs = append(errs, fmt.Errorf("%s keeps %d bytes of a thread in local memory: unroll its loops over arrays, or have it hold less", k.name, k.local))
 		}
@@ -141,7 +146,7 @@ func (r *report) check(out io.Writer, stated string) error {
 		}
 		limits[name] = limit
 	}
-	errs := []error{r.checkLocal()}
+	errs := []error{r.checkKernels()}
 	all := append(r.decode, r.prefill...)
 	for _, c := range all {
 		limit, ok := limits[c.name]

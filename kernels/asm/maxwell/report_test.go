@@ -9,7 +9,7 @@ import (
 // sample is a report of one kernel of each kind.
 func sample() *report {
 	k := func(name string, bound float64) counted {
-		return counted{&kernel{name: name}, work{products: 2, loop: counts{weighted: 2 * bound}}}
+		return counted{&kernel{name: name, threads: 128, registers: 64}, work{products: 2, loop: counts{weighted: 2 * bound}}}
 	}
 	r := &report{decode: []counted{k("matvec1_Q4_0", 4.13)}, prefill: []counted{k("gemm64_Q4_0", 1.38)}}
 	for _, c := range append(r.decode, r.prefill...) {
@@ -39,5 +39,9 @@ func TestCheck(t *testing.T) {
 	r.kernels[0].local = 8
 	if err := r.check(io.Discard, stated.String()); err == nil || !strings.Contains(err.Error(), "matvec1_Q4_0 keeps 8 bytes") {
 		t.Errorf("local memory: %v", err)
+	}
+	r.kernels[0].registers, r.kernels[0].threads = 64, 1024
+	if err := r.check(io.Discard, stated.String()); err == nil || !strings.Contains(err.Error(), "matvec1_Q4_0 cannot be launched") {
+		t.Errorf("a block that is too large: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -63,6 +64,9 @@ func (t toolkit) assemble(ptx string) ([]*kernel, error) {
 // run returns all that a program prints.
 func (t toolkit) run(name string, args ...string) (string, error) {
 	out, err := exec.Command(filepath.Join(string(t), name), args...).CombinedOutput()
+	if errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("%s has no %s: docs/maxwell.md says how to get it; or name its directory with -tools", t, name)
+	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w: %.500s", name, err, out)
 	}

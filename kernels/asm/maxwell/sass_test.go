@@ -88,3 +88,11 @@ func TestMaxThreads(t *testing.T) {
 		t.Error("no error of a kernel that is not there")
 	}
 }
+
+// TestNoTools says what is missing.
+func TestNoTools(t *testing.T) {
+	_, err := toolkit(t.TempDir()).assemble("k.ptx")
+	if err == nil || !strings.Contains(err.Error(), "has no ptxas: docs/maxwell.md") {
+		t.Errorf("without ptxas: %v", err)
+	}
+}
