@@ -56,10 +56,11 @@ type (
 // What the kernels are written for: see src.
 const (
 	vecThreads    = 128 // of matvec
-	vecRows       = 2   // of weights a warp
+	vecRows1      = 4   // of weights a warp of matvec1
+	vecRows4      = 2   // and of matvec4
 	vecBatch      = 4   // rows of x
-	gemmThreads   = 256
-	gemmTile      = 64
+	gemmThreads   = 64
+	gemmTile      = 64 // rows of weights a block
 	vectorThreads = 256
 	attnThreads   = 128
 	attnTile      = 64 // positions
@@ -86,7 +87,7 @@ var (
 		"rmsnorm", "swiglu", "argmax", "merge", "rope_F32", "rope_F16", "rope_Q8_0",
 		"attend64_F32", "attend64_F16", "attend64_Q8_0", "attend128_F32", "attend128_F16", "attend128_Q8_0",
 	}
-	matrixKernels = []string{"matvec1_", "matvec4_", "gemm_", "embed_"}
+	matrixKernels = []string{"matvec1_", "matvec4_", "gemm16_", "gemm32_", "gemm64_", "embed_"}
 )
 
 // need loads the kernels for a type of weights if they are not there.

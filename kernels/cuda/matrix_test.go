@@ -89,7 +89,7 @@ func TestMatrices(t *testing.T) {
 				w := matrix(t, rng, typ, rows, cols)
 				stage := &Stage{dev: dev, memory: memory{dev: dev}}
 				err := dev.do(func() error {
-					for _, n := range []int{1, 3, 4, 6, 9, 70} {
+					for _, n := range []int{1, 3, 4, 6, 9, 25, 70} {
 						if err := multiplied(t, stage, rng, w, n); err != nil {
 							return err
 						}
@@ -258,4 +258,50 @@ func lookedUp(t *testing.T, s *Stage, w tensor.Tensor) error {
 		}
 	}
 	return p.err
+}
+
+// TestArgmax finds the first of the largest of a row's values, which may be the
+// first or the last, negative or infinite, and fewer than the block's threads.
+func TestArgmax(t *testing.T) {
+	dev := anyGPU(t, emulator.Options{})
+	inf := float32(math.Inf(1))
+	for _, c := range []struct {
+		n, want int
+		large   map[int]float32
+	}{
+		{1, 0, nil}, {31, 30, map[int]float32{30: -1}}, {1000, 0, nil}, {1000, 999, map[int]float32{999: 3}},
+		{1000, 255, map[int]float32{256: 3, 255: 3, 700: 3}}, {600, 300, map[int]float32{300: inf, 301: inf}},
+	} {
+		x := make([]float32, c.n)
+		for i := range x {
+			x[i] = -2
+		}
+		for i, v := range c.large {
+			x[i] = v
+		}
+		m := &memory{dev: dev}
+		var got [1]int32
+		err := dev.do(func() error {
+			defer m.free()
+			logits, err := upload(m, x)
+			if err != nil {
+				return err
+			}
+			out, err := upload(m, got[:])
+			if err != nil {
+				return err
+			}
+			args := struct {
+				logits, out driver.Ptr
+				n           int32
+			}{logits, out, int32(c.n)}
+			if err := launch(dev, "argmax", 1, vectorThreads, args); err != nil {
+				return err
+			}
+			return dev.ctx.CopyOut(bytesOf(got[:]), out)
+		})
+		if err != nil || int(got[0]) != c.want {
+			t.Errorf("of %d values, %v among them, the largest is %d (%v), want %d", c.n, c.large, got[0], err, c.want)
+		}
+	}
 }

@@ -13,11 +13,17 @@ import (
 // the parts of all groups stand in planes of their own, aligned so that a
 // kernel reads whole words:
 //
-//	codes:  the low 2, 4 or 8 bits of the codes, or the numbers themselves
-//	high:   the bits above, if there are any
+//	codes:  the first 2, 4 or 8 words of the codes, or the numbers themselves
+//	high:   the words above, if there are any
 //	scales: for each group a float16, or two of them with a minimum; of
 //	        K-quants, 8 bits for each scale and minimum of the file
 //	supers: the float16 numbers that those are multiplied with, for 8 groups
+//
+// The 32 codes of n bits take n words of 32 bits. Each word holds as many whole
+// codes as it can; of 3, 5 and 6 bits that leaves the two highest bits of each
+// word, and the last two codes, which stand in those: the highest bits in the
+// first word. So a kernel needs a single mask for a code and never has to put
+// one together from two planes.
 //
 // Codes of a group take 8 bytes or several pieces of 16. The pieces of up to 32
 // groups of a row are interleaved: first the first piece of each.
@@ -31,7 +37,7 @@ const (
 
 // format is how a type of weights is stored.
 type format struct {
-	low, high int // bits in the planes
+	low, high int // words of a group in the planes
 	scales    int // bytes a group
 	supers    int // bytes for superLen groups
 }
@@ -113,25 +119,23 @@ func (p *packer) row(i, first int, codes, high, scales, supers []byte) {
 	}
 	n := groups * groupLen * p.f.low / 8
 	codes = codes[(i-first)*n:][:n]
+	n = groups * groupLen * p.f.high / 8
+	if n > 0 {
+		high = high[(i-first)*n:][:n]
+	}
 	for g := range groups {
-		p.group(src, g, groups, codes)
+		rest := p.group(src, g, groups, codes)
+		copy(high[g*len(rest):], rest)
 	}
 	if p.codes == nil {
 		return
 	}
-	n = groups * groupLen * p.f.high / 8
-	high = high[(i-first)*n:][:n]
-	for g := range groups {
-		if p.f.high > 0 {
-			out := high[g*groupLen*p.f.high/8:][:groupLen*p.f.high/8]
-			pack(out, p.codes.Q[g*groupLen:][:groupLen], p.f.low, p.f.high)
-		}
-	}
 	p.rowScales(groups, scales[(i-first)*groups*p.f.scales:], supers[(i-first)*(groups/superLen)*p.f.supers:])
 }
 
-// group writes the low bits of a group's codes, or its numbers.
-func (p *packer) group(src []byte, g, groups int, row []byte) {
+// group writes the words of a group's codes that belong to that plane, or its
+// numbers, and returns the words that belong to the other.
+func (p *packer) group(src []byte, g, groups int, row []byte) (rest []byte) {
 	size := groupLen * p.f.low / 8
 	var data []byte
 	switch {
@@ -145,14 +149,15 @@ func (p *packer) group(src []byte, g, groups int, row []byte) {
 			nibble := func(j int) byte { return block[j%16] >> (4 * (j / 16)) & 15 }
 			data[i] = nibble(2*i) | nibble(2*i+1)<<4
 		}
-	case p.f.low == 8:
+	case p.f.low == 8: // from -128 up
 		data = p.tmp[:size]
 		for i, c := range p.codes.Q[g*groupLen:][:groupLen] {
-			data[i] = byte(int(c) - p.codes.Offset)
+			data[i] = byte(int(c) - p.codes.Offset + 128)
 		}
 	default:
-		data = p.tmp[:size]
-		pack(data, p.codes.Q[g*groupLen:][:groupLen], 0, p.f.low)
+		bits := p.f.low + p.f.high
+		packCodes(p.tmp[:4*bits], p.codes.Q[g*groupLen:][:groupLen], bits)
+		data, rest = p.tmp[:size], p.tmp[size:4*bits]
 	}
 	// The place of the pieces: see above.
 	piece := min(size, pieceLen)
@@ -161,13 +166,23 @@ func (p *packer) group(src []byte, g, groups int, row []byte) {
 	for k := range size / piece {
 		copy(row[first*size+(k*n+g-first)*piece:], data[k*piece:(k+1)*piece])
 	}
+	return rest
 }
 
-// pack writes bits [from, from+n) of each code, n a divisor of 8.
-func pack(dst, codes []byte, from, n int) {
-	clear(dst)
-	for i, c := range codes {
-		dst[i*n/8] |= c >> from & (1<<n - 1) << (i * n % 8)
+// packCodes writes a group's codes of so many bits: see above.
+func packCodes(dst, codes []byte, bits int) {
+	var words [groupLen]uint32
+	each := 32 / bits
+	for i, c := range codes[:each*bits] {
+		words[i/each] |= uint32(c) << (i % each * bits)
+	}
+	cut := uint32(0)
+	for i, c := range codes[each*bits:] {
+		cut |= uint32(c) << (i * bits)
+	}
+	for w := range bits {
+		words[w] |= cut >> (2 * (bits - 1 - w)) & 3 << 30
+		binary.LittleEndian.PutUint32(dst[4*w:], words[w])
 	}
 }
 

@@ -129,6 +129,20 @@ func (p *pass) normalise(weight, rows driver.Ptr, n int) {
 // tiles.
 const manyRows = 9
 
+// gemmOf returns the kernel that multiplies n rows of x in tiles, and how many
+// of them a tile has. Wide tiles take fewer operations for a product, if they
+// are full.
+func gemmOf(n int) (kernel string, tile int) {
+	switch {
+	case n <= 16:
+		return "gemm16_", 16
+	case n <= 32:
+		return "gemm32_", 32
+	default:
+		return "gemm64_", 64
+	}
+}
+
 // multiply writes the products of l with n rows of x, plus the bias or, if add
 // is set, plus what stands there, to y.
 func (p *pass) multiply(l *linear, x driver.Ptr, xStride int, y driver.Ptr, yStride, n int, add bool) {
@@ -139,18 +153,18 @@ func (p *pass) multiply(l *linear, x driver.Ptr, xStride int, y driver.Ptr, yStr
 	rows := int(l.w.rows)
 	if n >= manyRows {
 		args.x, args.y, args.n = x, y, int32(n)
-		call(p, "gemm_"+l.typ.String(), ceil(rows, gemmTile)*ceil(n, gemmTile), gemmThreads, args)
+		kernel, tile := gemmOf(n)
+		call(p, kernel+l.typ.String(), ceil(rows, gemmTile)*ceil(n, tile), gemmThreads, args)
 		return
 	}
-	grid := ceil(rows, vecThreads/warpLen*vecRows)
 	for first := 0; first < n; first += vecBatch {
 		args.n = int32(min(vecBatch, n-first))
 		args.x, args.y = x+driver.Ptr(4*first*xStride), y+driver.Ptr(4*first*yStride)
-		kernel := "matvec4_"
+		kernel, warpRows := "matvec4_", vecRows4
 		if args.n == 1 {
-			kernel = "matvec1_"
+			kernel, warpRows = "matvec1_", vecRows1
 		}
-		call(p, kernel+l.typ.String(), grid, vecThreads, args)
+		call(p, kernel+l.typ.String(), ceil(rows, vecThreads/warpLen*warpRows), vecThreads, args)
 	}
 }
 
@@ -172,13 +186,17 @@ func (p *pass) attend(i, stride int) {
 	}
 }
 
+// attnBlocks is the number of blocks of attention that a multiprocessor should
+// have: those of Maxwell hold six or more.
+const attnBlocks = 6
+
 // split returns how depth is cut: a few rows alone would leave most of the GPU
 // idle.
 func (p *pass) split() (splits, span int) {
 	if p.rows > splitRows {
 		return 1, p.depth
 	}
-	blocks := ceil(2*p.dev.info.SMs, p.rows*p.KVHeads)
+	blocks := ceil(attnBlocks*p.dev.info.SMs, p.rows*p.KVHeads)
 	tiles := ceil(p.depth, attnTile)
 	perSplit := ceil(tiles, min(blocks, tiles, maxSplits))
 	return ceil(tiles, perSplit), perSplit * attnTile

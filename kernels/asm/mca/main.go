@@ -23,6 +23,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"qgo/kernels/asm/loop"
 )
 
 var types = []string{"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL"}
@@ -104,10 +106,10 @@ func kernel(cpu, path, typ, suffix string, rows int) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	panels := findLoops(code)
-	l := longest(longest(panels).inner)
+	panels := loop.Find(code)
+	l := loop.Longest(loop.Longest(panels).Inner)
 	if rows == 1 { // in the loop of rows
-		l = longest(l.inner)
+		l = loop.Longest(l.Inner)
 	}
 	// It is the main loop: of pairs of tiles or, in K-quants, of blocks.
 	tiles := 2.0
@@ -115,8 +117,8 @@ func kernel(cpu, path, typ, suffix string, rows int) (*result, error) {
 	if super {
 		tiles = superTiles
 	}
-	times := func(in *loop) int {
-		if super && in == longest(l.inner) {
+	times := func(in *loop.Loop) int {
+		if super && in == loop.Longest(l.Inner) {
 			return superTiles / 2
 		}
 		if pairs {
@@ -124,7 +126,7 @@ func kernel(cpu, path, typ, suffix string, rows int) (*result, error) {
 		}
 		return rows
 	}
-	lines := trace(code, l, times)
+	lines := loop.Trace(code, l, times)
 	r, err := analyse(cpu, lines, max(2, 20000/len(lines)))
 	if err != nil {
 		return nil, err
@@ -154,7 +156,7 @@ func foreign(cpu, path, symbol string, parts string, weights int) error {
 			return fmt.Errorf("%s has %d instructions: a part of them is FIRST-LAST, not %q", symbol, len(code), part)
 		}
 		for _, in := range code[first : last+1] {
-			lines = append(lines, in.text)
+			lines = append(lines, in.Text)
 		}
 	}
 	r, err := analyse(cpu, lines, 100)
@@ -173,13 +175,13 @@ func printLoops(path, symbol string) error {
 		return err
 	}
 	for i, in := range code {
-		first := slices.IndexFunc(code, func(c instruction) bool { return c.addr == in.target })
-		if in.target == 0 || first <= 0 || first > i { // a branch to the begin asks for more stack
+		first := slices.IndexFunc(code, func(c loop.Instruction) bool { return c.Addr == in.Target })
+		if in.Target == 0 || first <= 0 || first > i { // a branch to the begin asks for more stack
 			continue
 		}
 		products := 0
 		for _, c := range code[first : i+1] {
-			if product.MatchString(c.text) {
+			if product.MatchString(c.Text) {
 				products++
 			}
 		}

@@ -8,6 +8,7 @@
 	static void name##_run(const void *args) { name##_body(*(const Args *)args); } \
 	static Kernel name##_kernel(#name, sizeof(Args), threads, name##_run); \
 	static void name##_body(Args a)
+#define CONSTANT static const
 #define SHARED(type, name, n) \
 	type(&name)[n] = *(type(*)[n])sharedMemory(__COUNTER__, sizeof(type) * (n))
 
@@ -44,6 +45,7 @@ static inline float exp2(float x) { return __builtin_exp2f(x); }
 static inline float rsqrt(float x) { return 1.0f / __builtin_sqrtf(x); }
 static inline int nearest(float x) { return (int)__builtin_rintf(x); }
 static inline float maximum(float a, float b) { return __builtin_fmaxf(a, b); }
+static inline u32 andOr(u32 a, u32 b, u32 c) { return (a & b) | c; }
 static inline u32 permute(u32 a, u32 b, u32 selector) {
 	u64 bytes = (u64)b << 32 | a;
 	u32 r = 0;

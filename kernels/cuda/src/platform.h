@@ -24,6 +24,8 @@ constexpr int kWarp = 32;
 #define DEVICE_METHOD __attribute__((device, always_inline)) inline
 #define KERNEL(name, Args, threads) \
 	extern "C" __attribute__((global, launch_bounds(threads))) void name(Args a)
+// A table in constant memory.
+#define CONSTANT static __attribute__((constant)) const
 // An array that all threads of the block share.
 #define SHARED(type, name, n) static __attribute__((shared)) type name[n]
 
@@ -47,9 +49,17 @@ DEVICE float rsqrt(float x) { return 1.0f / __nvvm_sqrt_rn_f(x); }
 DEVICE int nearest(float x) { return __nvvm_f2i_rn(x); } // ties to even
 DEVICE float maximum(float a, float b) { return __nvvm_fmax_f(a, b); }
 
+// andOr returns a & b | c. Left to itself, the compiler takes two instructions
+// where b and c are constants.
+DEVICE u32 andOr(u32 a, u32 b, u32 c) {
+	u32 r;
+	asm("lop3.b32 %0, %1, %2, %3, 0xea;" : "=r"(r) : "r"(a), "r"(b), "r"(c));
+	return r;
+}
+
 // permute returns four of the eight bytes of a and b (a's are 0 to 3), chosen by
 // the low three bits of each of the low four nibbles of selector, whose fourth
-// bits are to be zero.
+// bits are to be zero; nibbles above do not count.
 DEVICE u32 permute(u32 a, u32 b, u32 selector) { return __nvvm_prmt(a, b, selector); }
 
 // Half-precision numbers, which clang has no arithmetic type for here.
@@ -65,9 +75,9 @@ DEVICE u16 toHalf(float f) {
 }
 #endif
 
-DEVICE int lane() { return thread() % kWarp; }
-DEVICE int warp() { return thread() / kWarp; }
-DEVICE int warps() { return threads() / kWarp; }
+DEVICE int lane() { return thread() & (kWarp - 1); }
+DEVICE int warp() { return (u32)thread() / kWarp; }
+DEVICE int warps() { return (u32)threads() / kWarp; }
 
 // The sum and the maximum over all lanes of a warp, in all of them.
 DEVICE float warpSum(float x) {

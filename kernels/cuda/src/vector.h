@@ -91,27 +91,40 @@ struct ArgmaxArgs {
 	int n;
 };
 
+// A value of a row and where it stands; a place of n or more is none.
+struct Candidate {
+	float value;
+	int place;
+};
+
+// firstLargest returns the best of the candidates of a warp, in all lanes: the
+// first of the largest values.
+DEVICE Candidate firstLargest(Candidate c, int n) {
+#pragma unroll
+	for (int m = kWarp / 2; m > 0; m /= 2) {
+		float v = exchange(c.value, m);
+		int p = exchange(c.place, m);
+		bool better = p < n && (c.place == n || v > c.value || (v == c.value && p < c.place));
+		c.value = better ? v : c.value;
+		c.place = better ? p : c.place;
+	}
+	return c;
+}
+
 // argmax finds the first of the largest values of a row; a block does one.
 KERNEL(argmax, ArgmaxArgs, kVectorThreads) {
 	SHARED(float, tops, kWarp);
 	SHARED(int, places, kWarp);
 	const float *x = a.logits + (u64)block() * a.n;
-	float top = -kInfinity;
-	int place = a.n;
-	for (int i = thread(); i < a.n; i += threads())
-		if (place == a.n || x[i] > top) top = x[i], place = i;
-#pragma unroll
-	for (int round = 0; round < 2; round++) {
-		for (int m = kWarp / 2; m > 0; m /= 2) {
-			float t = exchange(top, m);
-			int p = exchange(place, m);
-			if (p < a.n && (place == a.n || t > top || (t == top && p < place))) top = t, place = p;
-		}
-		if (round == 1) break;
-		if (lane() == 0) tops[warp()] = top, places[warp()] = place;
-		barrier();
-		top = lane() < warps() ? tops[lane()] : -kInfinity;
-		place = lane() < warps() ? places[lane()] : a.n;
-	}
-	if (thread() == 0) a.out[block()] = place;
+	const int n = a.n;
+	Candidate c = {-kInfinity, n};
+	for (int i = thread(); i < n; i += threads())
+		if (c.place == n || x[i] > c.value) c.value = x[i], c.place = i;
+	c = firstLargest(c, n);
+	if (lane() == 0) tops[warp()] = c.value, places[warp()] = c.place;
+	barrier();
+	c = {-kInfinity, n};
+	if (lane() < warps()) c = {tops[lane()], places[lane()]};
+	c = firstLargest(c, n);
+	if (thread() == 0) a.out[block()] = c.place;
 }

@@ -39,61 +39,106 @@ struct Q4_0 : Codes<4, 0, 8, kPlain> {};
 struct Q4_1 : Codes<4, 0, 0, kPlainMin> {};
 struct Q5_0 : Codes<4, 1, 16, kPlain> {};
 struct Q5_1 : Codes<4, 1, 0, kPlainMin> {};
-struct Q8_0 : Codes<8, 0, 0, kPlain> {};
+struct Q8_0 : Codes<8, 0, 128, kPlain> {};
 struct Q2_K : Codes<2, 0, 0, kSuper16Min> {};
 struct Q3_K : Codes<2, 1, 4, kSuper16> {};
 struct Q4_K : Codes<4, 0, 0, kSuper32Min> {};
 struct Q5_K : Codes<4, 1, 0, kSuper32Min> {};
 struct Q6_K : Codes<4, 2, 32, kSuper16> {};
-struct IQ4_NL : Codes<4, 0, 0, kPlain> {
+struct IQ4_NL : Codes<4, 0, 128, kPlain> { // of the levels, as they are below
 	static constexpr bool kTable = true;
 };
 
 template <class A, class B> constexpr bool same = false;
 template <class A> constexpr bool same<A, A> = true;
 
-// Eight consecutive weights as they are stored.
-template <class F> struct Octet {
-	static constexpr int kWords = (F::kLow + 3) / 4; // of 32 bits, or a part of one
-	u32 codes[kWords];
-	u32 high;
+// A float32 of 2^23 has integers in its low bits: or-ing and a subtraction turn
+// bits of a word into a number, exactly. On Maxwell conversions take four times
+// as long as either.
+constexpr u32 kInteger = 0x4b000000;
+
+// numberAt returns (c - offset)·2^bit of the code c that stands at that bit of a
+// word, below bit 23, and has so many bits.
+DEVICE float numberAt(u32 word, int bit, int bits, int offset) {
+	u32 mask = ((1u << bits) - 1) << bit;
+	return fromBits(andOr(word, mask, kInteger)) - (float)(0x800000 + (offset << bit));
+}
+
+// byteAt returns byte i of a word less an offset.
+DEVICE float byteAt(u32 word, int i, int offset) {
+	return fromBits(permute(word, kInteger, 0x7440 + i)) - (float)(0x800000 + offset);
+}
+
+// Codes of 2 to 6 bits stand in as many words: see pack.go.
+template <class F> struct Fields {
+	static constexpr int kBits = F::kLow + F::kHigh;
+	static constexpr int kEach = 32 / kBits;      // codes of a word
+	static constexpr int kPlaced = kEach * kBits; // codes in all words; two more may be cut up
+	static constexpr int kDirect = 23 / kBits;    // codes of a word that numberAt can read where they are
+
+	// bit returns the bit at which code i is read, once the word has been shifted
+	// if need be.
+	static constexpr int bit(int i) {
+		return (i < kPlaced ? i % kEach % kDirect : i - kPlaced) * kBits;
+	}
 };
 
-// The levels of IQ4_NL, kvalues_iq4nl in ggml, as bytes of four words.
-constexpr u32 kLevels[4] = {0xbfad9881, 0xf6eaddcf, 0x26190d01, 0x71594535};
-
-// levels returns the levels of the low four of the 4-bit codes.
-DEVICE u32 levels(u32 codes) {
-	u32 low = permute(kLevels[0], kLevels[1], codes & 0x7777);
-	u32 upper = permute(kLevels[2], kLevels[3], codes & 0x7777);
-	// Of each byte the upper one where bit 3 of its code is set.
-	return permute(low, upper, 0x3210 + ((codes & 0x8888) >> 1));
+// unitOf returns what weight i of a group is read in units of.
+template <class F> constexpr u32 unitOf(int i) {
+	if constexpr (F::kLow < 8 && !F::kTable) return 1u << Fields<F>::bit(i);
+	else return 1;
 }
 
-// values turns stored weights into numbers that are to be multiplied with
-// their scale.
-template <class F> DEVICE void values(const Octet<F> &o, float w[8]) {
-	if constexpr (same<F, F32>) {
-		for (int i = 0; i < 8; i++) w[i] = fromBits(o.codes[i]);
-	} else if constexpr (same<F, F16>) {
-		for (int i = 0; i < 8; i++) w[i] = fromHalf(o.codes[i / 2] >> 16 * (i % 2));
-	} else if constexpr (same<F, BF16>) {
-		for (int i = 0; i < 8; i++) w[i] = fromBits(i % 2 ? o.codes[i / 2] & 0xffff0000 : o.codes[i / 2] << 16);
-	} else if constexpr (F::kTable) {
-		for (int h = 0; h < 2; h++) {
-			u32 v = levels(o.codes[0] >> 16 * h);
-			for (int i = 0; i < 4; i++) w[4 * h + i] = (i8)(v >> 8 * i);
-		}
-	} else if constexpr (F::kLow == 8) {
-		for (int i = 0; i < 8; i++) w[i] = (i8)(o.codes[i / 4] >> 8 * (i % 4));
-	} else {
-		for (int i = 0; i < 8; i++) {
-			u32 c = o.codes[0] >> F::kLow * i & ((1 << F::kLow) - 1);
-			if (F::kHigh > 0) c |= (o.high >> F::kHigh * i & ((1 << F::kHigh) - 1)) << F::kLow;
-			w[i] = (int)c - F::kOffset;
+// The levels of IQ4_NL, kvalues_iq4nl in ggml, plus 128, as bytes of four words.
+constexpr u32 kLevels[4] = {0x3f2d1801, 0x766a5d4f, 0xa6998d81, 0xf1d9c5b5};
+
+// levels returns the levels of four 4-bit codes: the low ones of a word, or the
+// upper.
+DEVICE u32 levels(u32 codes, int upper) {
+	u32 index = (codes & 0x77777777) >> 16 * upper;
+	u32 low = permute(kLevels[0], kLevels[1], index), high = permute(kLevels[2], kLevels[3], index);
+	// Of each byte the upper one where bit 3 of its code is set.
+	return permute(low, high, andOr(codes >> 1, 0x44444444, 0x32103210) >> 16 * upper);
+}
+
+// The words of a group's codes, and the two codes that are cut up.
+template <class F> struct Group {
+	static constexpr int kWords = F::kLow + F::kHigh;
+	u32 words[kWords], rest;
+
+	// wordOf returns a word that has code i at the bit where it is read.
+	DEVICE_METHOD u32 wordOf(int i) const {
+		using At = Fields<F>;
+		if (i >= At::kPlaced) return rest;
+		return words[i / At::kEach] >> i % At::kEach / At::kDirect * At::kDirect * At::kBits;
+	}
+
+	// number returns weight i in unitOf<F>(i), to be multiplied with its scale.
+	DEVICE_METHOD float number(int i) const {
+		if constexpr (same<F, F32>) {
+			return fromBits(words[i]);
+		} else if constexpr (same<F, F16>) {
+			return fromHalf(words[i / 2] >> 16 * (i % 2));
+		} else if constexpr (same<F, BF16>) {
+			return fromBits(i % 2 ? words[i / 2] & 0xffff0000 : words[i / 2] << 16);
+		} else if constexpr (F::kTable) {
+			return byteAt(levels(words[i / 8], i / 4 % 2), i % 4, F::kOffset);
+		} else if constexpr (F::kLow == 8) {
+			return byteAt(words[i / 4], i % 4, F::kOffset);
+		} else {
+			return numberAt(wordOf(i), Fields<F>::bit(i), Fields<F>::kBits, F::kOffset);
 		}
 	}
-}
+	DEVICE_METHOD float value(int i) const { return number(i) * (1.0f / unitOf<F>(i)); }
+
+	// subnormal returns the code of weight i, without its offset, in 2^-149 of
+	// unitOf<F>(i): an integer below 2^23 is the float32 of that value as it is.
+	// GPUs multiply such numbers as fast as others and without a loss.
+	DEVICE_METHOD float subnormal(int i) const {
+		if constexpr (F::kTable) return fromBits(permute(levels(words[i / 8], i / 4 % 2), 0, 0x4440 + i % 4));
+		else return fromBits(wordOf(i) & ((1u << Fields<F>::kBits) - 1) << Fields<F>::bit(i));
+	}
+};
 
 // The scale and minimum of each half of a group.
 struct Scale {
@@ -103,9 +148,33 @@ struct Scale {
 template <class F> constexpr bool hasMin =
 	F::kScales == kPlainMin || F::kScales == kSuper16Min || F::kScales == kSuper32Min;
 
-// scaleOf returns those of group g, counted from the begin of the matrix; the
-// blocks of 8 groups never cross a row's end.
-template <class F> DEVICE Scale scaleOf(const Matrix &m, u64 g) {
+// A format with one scale and one minimum a group.
+template <class F> constexpr bool oneScale = F::kScales != kSuper16 && F::kScales != kSuper16Min;
+
+// The planes of a matrix from the begin of a row.
+struct Row {
+	const u8 *codes, *high, *scales, *supers;
+};
+
+// The bytes of a group in each plane; of supers, those of 8 groups.
+template <class F> constexpr u32 kCodesBytes = kGroup * F::kLow / 8;
+template <class F> constexpr u32 kHighBytes = kGroup * F::kHigh / 8;
+template <class F> constexpr u32 kScaleBytes = F::kScales == kNone ? 0 : F::kScales == kPlainMin ? 4 : 2;
+template <class F> constexpr u32 kSuperBytes = F::kScales == kSuper16 ? 2 : 4;
+
+// after returns what stands some groups further on: whole rows, or 8 groups.
+template <class F, class N> DEVICE Row after(const Row &r, N groups) {
+	return {r.codes + groups * kCodesBytes<F>, r.high + groups * kHighBytes<F>, r.scales + groups * kScaleBytes<F>,
+		r.supers + groups / 8 * kSuperBytes<F>};
+}
+
+template <class F> DEVICE Row rowOf(const Matrix &m, int row) {
+	return after<F>(Row{m.codes, m.high, m.scales, m.supers}, (u64)(u32)row * (u32)(m.cols / kGroup));
+}
+
+// scaleOf returns those of group g, counted from the begin of the row; blocks of
+// 8 groups never cross a row's end.
+template <class F> DEVICE Scale scaleOf(const Row &m, u32 g) {
 	Scale s = {{1, 1}, {0, 0}};
 	if constexpr (F::kScales == kPlain) {
 		s.scale[0] = s.scale[1] = fromHalf(((const u16 *)m.scales)[g]);
@@ -117,90 +186,56 @@ template <class F> DEVICE Scale scaleOf(const Matrix &m, u64 g) {
 		u32 v = ((const u16 *)m.scales)[g];
 		if constexpr (F::kScales == kSuper16) {
 			float d = fromHalf(((const u16 *)m.supers)[g / 8]);
-			s.scale[0] = d * (i8)v;
-			s.scale[1] = d * (i8)(v >> 8);
+			s.scale[0] = d * numberAt(v ^ 0x80, 0, 8, 128);
+			s.scale[1] = d * (1 / 256.0f) * numberAt(v ^ 0x8000, 8, 8, 128);
 			return s;
 		}
 		u32 super = ((const u32 *)m.supers)[g / 8];
 		float d = fromHalf(super), min = -fromHalf(super >> 16);
 		if constexpr (F::kScales == kSuper16Min) {
-			for (int h = 0; h < 2; h++) {
-				s.scale[h] = d * (v >> 8 * h & 15);
-				s.min[h] = min * (v >> (8 * h + 4) & 15);
-			}
+			s.scale[0] = d * numberAt(v, 0, 4, 0);
+			s.min[0] = min * (1 / 16.0f) * numberAt(v, 4, 4, 0);
+			s.scale[1] = d * (1 / 256.0f) * numberAt(v, 8, 4, 0);
+			s.min[1] = min * (1 / 4096.0f) * numberAt(v, 12, 4, 0);
 		} else {
-			s.scale[0] = s.scale[1] = d * (v & 255);
-			s.min[0] = s.min[1] = min * (v >> 8 & 255);
+			s.scale[0] = s.scale[1] = d * numberAt(v, 0, 8, 0);
+			s.min[0] = s.min[1] = min * (1 / 256.0f) * numberAt(v, 8, 8, 0);
 		}
 	}
 	return s;
 }
 
-// The bytes of codes that a group has, and of the pieces they are cut into.
-template <class F> constexpr int kGroupBytes = kGroup * F::kLow / 8;
-template <class F> constexpr int kPiece = kGroupBytes<F> < 16 ? kGroupBytes<F> : 16;
-
-// pieces returns the address of piece k of a group. The pieces of up to kChunk
-// groups stand together by k, so that lanes that read one group each read
-// consecutive addresses.
-template <class F> DEVICE const u8 *pieces(const Matrix &m, int row, int g, int k) {
-	int groups = m.cols / kGroup, first = g / kChunk * kChunk;
-	int n = minimum(kChunk, groups - first);
-	return m.codes + ((u64)row * groups + first) * kGroupBytes<F> + (u64)(k * n + g - first) * kPiece<F>;
-}
-
-// octetOf returns weights 8·part to 8·part+7 of a group.
-template <class F> DEVICE Octet<F> octetOf(const Matrix &m, int row, int g, int part) {
-	constexpr int bytes = F::kLow, each = kPiece<F> / bytes; // octets in a piece
-	Octet<F> o;
-	o.high = 0;
-	if constexpr (bytes <= 16) {
-		const u8 *p = pieces<F>(m, row, g, part / each) + part % each * bytes;
-		if constexpr (bytes == 2) o.codes[0] = *(const u16 *)p;
-		else for (int i = 0; i < bytes / 4; i++) o.codes[i] = ((const u32 *)p)[i];
-	} else {
-		for (int i = 0; i < bytes / 4; i++) o.codes[i] = ((const u32 *)pieces<F>(m, row, g, part * bytes / 16 + i / 4))[i % 4];
-	}
-	if constexpr (F::kHigh > 0) {
-		const u8 *p = m.high + ((u64)row * (m.cols / kGroup) + g) * 4 * F::kHigh;
-		o.high = F::kHigh == 1 ? p[part] : ((const u16 *)p)[part];
-	}
-	return o;
-}
-
-// A group as it is stored.
-template <class F> struct Group {
-	Octet<F> octets[4];
-	Scale scale;
-};
-
-template <class F> DEVICE Group<F> groupOf(const Matrix &m, int row, int g) {
-	constexpr int bytes = kGroupBytes<F>, piece = kPiece<F>;
-	u32 words[bytes / 4];
-	for (int k = 0; k < bytes / piece; k++) {
-		const u8 *p = pieces<F>(m, row, g, k);
+// groupOf reads group first + i of a row of so many. Its codes are cut into
+// pieces; those of up to kChunk groups, from first on, stand together, so that
+// lanes that read one group each read consecutive addresses.
+template <class F> DEVICE Group<F> groupOf(const Row &m, u32 groups, u32 first, u32 i) {
+	constexpr u32 bytes = kCodesBytes<F>, piece = bytes < 16 ? bytes : 16;
+	u32 n = groups - first < kChunk ? groups - first : kChunk;
+	Group<F> r;
+#pragma unroll
+	for (u32 k = 0; k < bytes / piece; k++) {
+		const u8 *p = m.codes + (first * bytes + (k * n + i) * piece);
 		if constexpr (piece == 16) {
 			uint4v v = *(const uint4v *)p;
-			for (int i = 0; i < 4; i++) words[4 * k + i] = v[i];
+			for (int j = 0; j < 4; j++) r.words[4 * k + j] = v[j];
 		} else {
 			uint2v v = *(const uint2v *)p;
-			for (int i = 0; i < 2; i++) words[2 * k + i] = v[i];
+			for (int j = 0; j < 2; j++) r.words[2 * k + j] = v[j];
 		}
 	}
-	u64 number = (u64)row * (m.cols / kGroup) + g;
-	u32 high[2] = {0, 0};
-	if constexpr (F::kHigh == 1) high[0] = ((const u32 *)m.high)[number];
+	if constexpr (F::kHigh == 1) r.words[F::kLow] = *(const u32 *)(m.high + (first + i) * kHighBytes<F>);
 	if constexpr (F::kHigh == 2) {
-		uint2v v = ((const uint2v *)m.high)[number];
-		high[0] = v[0], high[1] = v[1];
+		uint2v v = *(const uint2v *)(m.high + (first + i) * kHighBytes<F>);
+		r.words[F::kLow] = v[0], r.words[F::kLow + 1] = v[1];
 	}
-	Group<F> r;
-	for (int o = 0; o < 4; o++) {
-		if constexpr (F::kLow == 2) r.octets[o].codes[0] = words[o / 2] >> 16 * (o % 2);
-		else for (int i = 0; i < Octet<F>::kWords; i++) r.octets[o].codes[i] = words[o * Octet<F>::kWords + i];
-		if constexpr (F::kHigh == 1) r.octets[o].high = high[0] >> 8 * o;
-		if constexpr (F::kHigh == 2) r.octets[o].high = high[o / 2] >> 16 * (o % 2);
-	}
-	r.scale = scaleOf<F>(m, number);
+	r.rest = 0;
+	if constexpr (F::kHigh > 0)
+		for (u32 word : r.words) r.rest = r.rest << 2 | word >> 30;
 	return r;
+}
+
+// scaled returns weight i of a group as the format defines it.
+template <class F> DEVICE float scaled(const Group<F> &w, const Scale &s, int i) {
+	if constexpr (F::kScales == kNone) return w.number(i);
+	else return w.value(i) * s.scale[i / 16] + s.min[i / 16];
 }
