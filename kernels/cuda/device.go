@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 
 	"qgo/kernels/cuda/driver"
 )
@@ -15,6 +16,7 @@ type Device struct {
 	info     driver.Info
 	requests chan request
 	done     chan struct{}
+	launches atomic.Int64
 
 	// The rest belongs to the thread.
 	ctx       driver.Context
@@ -139,6 +141,9 @@ func Failed(err error) bool {
 	var failed *driver.Error
 	return errors.As(err, &failed) || errors.Is(err, errClosed) || errors.Is(err, errEnded)
 }
+
+// Launches is the number of kernels that have been launched so far.
+func (d *Device) Launches() int64 { return d.launches.Load() }
 
 // Info describes the device.
 func (d *Device) Info() driver.Info { return d.info }
