@@ -59,15 +59,20 @@ func (t *turn) once(ctx context.Context, m *model.Model) error {
 }
 
 // finish completes the baseline's result by what qgo's, for the same model,
-// tells of the cost and of the bandwidth; nil if it did nothing.
-func (t *turn) finish(ours *Result, peak float64, given roofline.Machine) *Result {
+// tells of the cost and, if both ran on the same devices, of the bandwidth; nil
+// if it did nothing.
+func (t *turn) finish(ours *Result, l Limits, given roofline.Machine) *Result {
 	r := t.result
 	if r == nil || ours == nil {
 		return r
 	}
 	r.Cost, r.Scenario, r.Paired = ours.Cost, ours.Scenario, true
+	same := ours.OnGPU() == r.OnGPU()
+	if same {
+		r.GPUCost = ours.GPUCost
+	}
 	for i := range r.Reps {
-		if i < len(ours.Reps) {
+		if same && i < len(ours.Reps) {
 			// The probe after qgo's turn is the one before the baseline's.
 			r.Reps[i].Before, r.Reps[i].After = ours.Reps[i].After, ours.Reps[i].After
 			if i+1 < len(ours.Reps) {
@@ -76,6 +81,6 @@ func (t *turn) finish(ours *Result, peak float64, given roofline.Machine) *Resul
 		}
 	}
 	r.Incomplete = len(r.Reps) < len(ours.Reps)
-	r.Summarise(peak, given)
+	r.Summarise(l, given)
 	return r
 }

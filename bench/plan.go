@@ -81,16 +81,23 @@ type planRun struct {
 }
 
 func (p *planRun) all(ctx context.Context) error {
+	atLeast := cmp.Or(p.Ceiling, ceilingTime)
+	if gpu := p.Options.GPU; gpu != nil {
+		p.Progress.step("the ceilings of %v", gpu)
+		var err error
+		if p.report.GPU, err = MeasureGPU(gpu, atLeast); err != nil {
+			return err
+		}
+	}
 	for _, threads := range p.Threads {
 		if threads == 0 {
 			threads = kernels.Cores()
 		}
 		p.Progress.step("the machine's ceilings with %d threads", threads)
-		c, err := MeasureCeilings(threads, !p.Options.Unpinned, cmp.Or(p.Ceiling, ceilingTime))
+		c, err := MeasureCeilings(threads, !p.Options.Unpinned, atLeast)
 		if err != nil {
 			return err
 		}
-		p.report.Ceilings = append(p.report.Ceilings, c)
 		for _, path := range p.Models {
 			for _, batch := range p.Batches {
 				if err := ctx.Err(); err != nil {
@@ -127,9 +134,16 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 		return err
 	}
 	defer m.Close()
+	if m.OnCPU() && !slices.Contains(p.report.Ceilings, c) {
+		p.report.Ceilings = append(p.report.Ceilings, c)
+	}
+	limits := Limits{CPU: c.limits()}
+	if m.OnGPU() {
+		limits.GPU = p.report.GPU.limits()
+	}
 	r := &Runner{
 		Model: m, Reps: p.Reps, AtLeast: p.AtLeast, Delay: p.Delay, Origin: p.origin,
-		Given: p.Given, Peak: c.Peak(), Progress: p.Progress,
+		Given: p.Given, Limits: limits, Progress: p.Progress,
 	}
 	if err := r.Open(); err != nil {
 		return err
@@ -154,7 +168,7 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 			p.report.Results = append(p.report.Results, res)
 		}
 		for _, turn := range turns {
-			if b := turn.finish(res, r.Peak, p.Given); b != nil {
+			if b := turn.finish(res, r.Limits, p.Given); b != nil {
 				p.report.Results = append(p.report.Results, b)
 			}
 		}

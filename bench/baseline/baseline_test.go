@@ -134,7 +134,7 @@ func TestOpenAI(t *testing.T) {
 		t.Errorf("the server got another text than qgo: %v", err)
 	}
 	// 7 tokens in 4 pieces: the rate counts tokens.
-	r.Summarise(0, bench.Report{}.Reference)
+	r.Summarise(bench.Limits{}, bench.Report{}.Reference)
 	if want := 6 / (float64(rep.NS-rep.TTFT) / 1e9); r.DecodeTS < 0.999*want || r.DecodeTS > 1.001*want {
 		t.Errorf("decode at %v t/s, want %v", r.DecodeTS, want)
 	}

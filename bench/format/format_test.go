@@ -39,7 +39,7 @@ func report(t *testing.T) *bench.Report {
 			}
 			res.Reps = append(res.Reps, rep)
 		}
-		res.Summarise(0, *nano)
+		res.Summarise(bench.Limits{}, *nano)
 		r.Results = append(r.Results, res)
 	}
 	return r

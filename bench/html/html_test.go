@@ -56,7 +56,7 @@ func report(t *testing.T) *bench.Report {
 				}
 				res.Reps = append(res.Reps, rep)
 			}
-			res.Summarise(45e9, *nano)
+			res.Summarise(bench.Limits{CPU: roofline.Limits{Peak: 45e9}}, *nano)
 			r.Results = append(r.Results, res)
 		}
 	}

@@ -1,0 +1,230 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"qgo/bench/roofline"
+	"qgo/kernels/cuda"
+	"qgo/kernels/cuda/driver"
+	"qgo/kernels/cuda/emulator"
+	"qgo/model"
+	"qgo/model/demo"
+)
+
+// emulated returns an emulated GPU.
+func emulated(t *testing.T, o emulator.Options) (*cuda.Device, *emulator.Context) {
+	t.Helper()
+	c := emulator.New(t, o) // by the test's own goroutine, which it may end
+	d, err := cuda.OpenContext(func() (driver.Context, error) { return c, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d, c
+}
+
+// TestGPURate checks what is timed together, and that a rate is that of a pass.
+func TestGPURate(t *testing.T) {
+	var turns []int
+	r, err := gpuRate(10, 8*time.Millisecond, func(n int) error {
+		turns = append(turns, n)
+		time.Sleep(time.Duration(n) * time.Millisecond)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := turns[len(turns)-1]
+	if turns[0] != 1 || last < 2 || last > 6 || r.Passes < 3 || r.Passes > len(turns)-1 {
+		t.Errorf("passes timed together: %v; %+v", turns, r)
+	}
+	// A sleep may be longer than asked for, and is never shorter.
+	if r.Best > 10*1000 || r.Median > r.Best {
+		t.Errorf("%+v of 10 a millisecond", r)
+	}
+	failure := errors.New("lost")
+	if _, err := gpuRate(1, time.Millisecond, func(int) error { return failure }); !errors.Is(err, failure) {
+		t.Errorf("a pass that fails: %v", err)
+	}
+}
+
+// TestGPUCeilings measures an emulated GPU.
+func TestGPUCeilings(t *testing.T) {
+	dev, c := emulated(t, emulator.Options{Memory: 8 << 20})
+	before := c.Used()
+	g, err := MeasureGPU(dev, time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Used() != before {
+		t.Errorf("%d bytes are not freed", c.Used()-before)
+	}
+	if g.Device != "cuda:0" || g.Name != "emulated GPU" || len(g.Peaks) != 2 || g.Peak() != g.Peaks[0].Best {
+		t.Errorf("%+v", g)
+	}
+	for _, r := range []Rate{g.Read, g.Copy, g.Peaks[0].Rate, g.Peaks[1].Rate, g.Launches, g.Barriers} {
+		if r.Passes < 3 || r.Median <= 0 || r.Best < r.Median {
+			t.Errorf("%+v", r)
+		}
+	}
+	if l := g.limits(); l.Bandwidth != g.Read.Best || l.Peak != g.Peak() || l.Launch*g.Launches.Best != 1 {
+		t.Errorf("limits %+v of %+v", l, g)
+	}
+	lost, _ := emulated(t, emulator.Options{Memory: 8 << 20, FailLaunch: 3})
+	if _, err := MeasureGPU(lost, time.Millisecond); err == nil || !strings.Contains(err.Error(), "cuLaunchKernel") {
+		t.Errorf("a GPU that is lost: %v", err)
+	}
+}
+
+// TestRunGPU measures the demonstration model on an emulated GPU, whole and in
+// parts, and checks that it is judged by what computes it.
+func TestRunGPU(t *testing.T) {
+	for _, layers := range []int{model.AllLayers, 4} {
+		dev, c := emulated(t, emulator.Options{Memory: 192 << 20})
+		before := c.Used()
+		p := plan(Test{Prompt: 4}, Test{Gen: 2, Depth: 2})
+		split := layers == 4
+		if split {
+			p.Tests = append(p.Tests, Test{Scenario: "chat", Prompt: 1, Gen: 3})
+		}
+		p.Options.GPU, p.Options.GPULayers, p.Reps = dev, layers, 1
+		r, err := p.Run(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Used() != before {
+			t.Errorf("%d bytes are not freed", c.Used()-before)
+		}
+		if r.GPU == nil || (len(r.Ceilings) == 1) != split || len(r.Results) != len(p.Tests) {
+			t.Fatalf("GPU %+v, ceilings of the CPU %+v, %d results", r.GPU, r.Ceilings, len(r.Results))
+		}
+		for _, res := range r.Results {
+			name := res.Test().Name()
+			if res.Backends != "CUDA" || res.GPUInfo != "emulated GPU" || res.GPULayers != min(layers, 8) || !res.OnGPU() || res.onCPU() != split {
+				t.Errorf("%s: %s, %s, %d layers", name, res.Backends, res.GPUInfo, res.GPULayers)
+			}
+			for _, rep := range res.Reps {
+				if rep.Before <= 0 || rep.After <= 0 || (rep.CPUBefore > 0) != split || (rep.CPUAfter > 0) != split {
+					t.Errorf("%s: probes %+v", name, rep)
+				}
+			}
+			if (len(res.Measured.Parts) == 2) != split || res.OfMeasured <= 0 || res.Impossible {
+				t.Errorf("%s: %+v", name, res.Measured)
+			}
+		}
+		// 12 kernels a block (13 where attention is cut, which it is not so
+		// early), two of the head, and the embedding's: 6 blocks and 3 of them.
+		want := 6.0*12 + 2 + 1
+		if split {
+			want = 3*12 + 2
+		}
+		for _, res := range r.Results {
+			if got := res.Launches * float64(max(1, res.Prompt*(1-res.Gen))); got != want {
+				t.Errorf("%s: %v launches, want %v", res.Test().Name(), got, want)
+			}
+		}
+	}
+}
+
+// TestGPULost loses the GPU in the middle of a test: no rate of what the CPU did
+// is called the GPU's.
+func TestGPULost(t *testing.T) {
+	// After the warm-up's 8 tokens of 75 kernels, and in the first repetition.
+	dev, _ := emulated(t, emulator.Options{Memory: 192 << 20, FailLaunch: 1500})
+	f, err := demo.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.Load(f, model.Options{Threads: 1, Context: 64, MaxRows: 16, GPU: dev})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	r := &Runner{Model: m, Reps: 2}
+	if err := r.Open(); err != nil {
+		t.Fatal(err)
+	}
+	res, err := r.Run(context.Background(), Test{Gen: 40})
+	if err == nil || !strings.Contains(err.Error(), "tg40: the GPU failed") || res != nil {
+		t.Errorf("%+v, error %v", res, err)
+	}
+	if err := r.Close(); err == nil {
+		t.Error("a lost GPU freed its memory")
+	}
+}
+
+// TestGPUBound checks the bound of a model on a GPU, and of one in two parts.
+func TestGPUBound(t *testing.T) {
+	s, err := roofline.OutlineByName("0.5b:q4_0", model.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := Limits{CPU: roofline.Limits{Peak: 1e12}, GPU: roofline.Limits{Peak: 60e12, Launch: 2e-6}}
+	half := s.Cost
+	half.Weights, half.MACs, half.Head, half.HeadW, half.KVRow, half.KVMACs = half.Weights/2, half.MACs/2, 0, 0, half.KVRow/2, half.KVMACs/2
+	w := roofline.DecodeMean(s.Cost, 100, 0).Bytes
+	for _, c := range []struct {
+		gpu     model.Cost
+		before  float64
+		rate    float64
+		verdict string
+	}{
+		{s.Cost, 300e9, 300e9 / w, "decode is bound by what the GPU's memory reads: far from its bound"},
+		{s.Cost, 3000e9, 1 / (300 * 2e-6), "decode is bound by launches: 300 kernels a token, 2.0 µs each at the least: far from its bound of 1666.7 t/s"},
+		{half, 300e9, 1 / (300*2e-6 + w/2/30e9), "what the memories of GPU and CPU read: far from its bound of 156.7 t/s (32 %), of whose time the CPU takes 91 % and the GPU 9 %"},
+	} {
+		r := &Result{Engine: "qgo", Gen: 100, Cost: &s.Cost, GPUCost: &c.gpu, GPUInfo: "H", GPULayers: 26, Backends: "CUDA"}
+		gaps := make([]int64, 100)
+		for i := range gaps {
+			gaps[i] = 2e7
+		}
+		for range 3 {
+			r.Reps = append(r.Reps, Rep{NS: 2e9, Gen: 100, Gaps: gaps, Before: c.before, After: c.before, CPUBefore: 30e9, CPUAfter: 30e9, Launches: 100 * 300})
+		}
+		r.Summarise(l, roofline.Machine{})
+		if math.Abs(r.Measured.Rate-c.rate) > 1e-6*c.rate || math.Abs(r.OfMeasured-50/c.rate) > 1e-6 || r.Launches != 300 {
+			t.Errorf("bound %+v, want %v t/s", r.Measured, c.rate)
+		}
+		if !strings.Contains(r.Verdict(), c.verdict) {
+			t.Errorf("verdict %q, want %q", r.Verdict(), c.verdict)
+		}
+	}
+}
+
+// TestBaselineDevices checks that an engine is judged by the bandwidth of the
+// device that it ran on.
+func TestBaselineDevices(t *testing.T) {
+	cost := model.Cost{Weights: 1e9, MACs: 1e9}
+	ours := func(gpu bool) *Result {
+		r := &Result{Engine: "qgo", Gen: 10, Cost: &cost, Backends: "CPU", Reps: []Rep{{NS: 1e9, Gen: 10, Before: 100e9, After: 100e9}}}
+		if gpu {
+			r.Backends, r.GPUInfo, r.GPULayers, r.GPUCost = "CUDA", "H", 26, &cost
+		}
+		return r
+	}
+	for _, c := range []struct {
+		ours, theirs bool
+		bound        float64 // 0 for none
+	}{{false, false, 100}, {true, true, 100}, {true, false, 0}, {false, true, 0}} {
+		theirs := &Result{Engine: "llama.cpp", Gen: 10, Backends: "CPU", GPULayers: 99, Reps: []Rep{{NS: 1e9, Gen: 10}}}
+		if c.theirs {
+			theirs.Backends, theirs.GPUInfo = "CUDA", "H"
+		}
+		got := (&turn{result: theirs}).finish(ours(c.ours), Limits{}, roofline.Machine{})
+		if rate := boundRate(got); math.Abs(rate-c.bound) > 1e-6 {
+			t.Errorf("qgo on a GPU: %v, the other: %v: a bound of %v, want %v", c.ours, c.theirs, rate, c.bound)
+		}
+	}
+}
+
+func boundRate(r *Result) float64 {
+	if r.Measured == nil {
+		return 0
+	}
+	return r.Measured.Rate
+}
