@@ -18,8 +18,9 @@ type Baseline interface {
 
 // Request is what a baseline is to do.
 type Request struct {
-	Path    string // of the model
-	Threads int
+	Path      string // of the model
+	Threads   int
+	GPULayers int // on a GPU; 0 for none
 	Test
 	// Model is the same model in qgo, for counting tokens.
 	Model *model.Model
@@ -33,18 +34,17 @@ type turn struct {
 	failed   bool
 }
 
-func newTurns(baselines []Baseline, path string, threads int, t Test) (all []*turn) {
+func newTurns(baselines []Baseline, r Request) (all []*turn) {
 	for _, b := range baselines {
-		all = append(all, &turn{baseline: b, request: Request{Path: path, Threads: threads, Test: t}})
+		all = append(all, &turn{baseline: b, request: r})
 	}
 	return all
 }
 
-func (t *turn) once(ctx context.Context, m *model.Model) error {
+func (t *turn) once(ctx context.Context) error {
 	if t.failed {
 		return nil // it would fail again
 	}
-	t.request.Model = m
 	r, err := t.baseline.Once(ctx, t.request)
 	if err != nil {
 		t.failed = true

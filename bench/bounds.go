@@ -1,6 +1,10 @@
 package bench
 
 import (
+	"cmp"
+	"fmt"
+	"strings"
+
 	"qgo/bench/roofline"
 	"qgo/model"
 )
@@ -15,10 +19,43 @@ type bandwidths struct{ main, cpu float64 }
 
 // OnGPU reports whether a GPU computed a part of the model. llama-bench states a
 // number of layers even where there is no GPU.
-func (r *Result) OnGPU() bool { return r.GPUInfo != "" && r.GPULayers != 0 && r.Backends != "CPU" }
+func (r *Result) OnGPU() bool {
+	return r.GPULayers != 0 && r.Backends != "CPU" && (r.GPUInfo != "" || strings.Contains(r.Backends, "CUDA"))
+}
 
-// onCPU reports whether the CPU computed a part of the model.
-func (r *Result) onCPU() bool { return r.GPUCost == nil || *r.GPUCost != *r.Cost }
+// onCPU reports whether the CPU computed a part of the model, as far as that is
+// known of another engine.
+func (r *Result) onCPU() bool {
+	if r.GPUCost == nil || r.Cost == nil {
+		return !r.OnGPU()
+	}
+	return *r.GPUCost != *r.Cost
+}
+
+// Devices names what computed: the GPU and how many layers are on it, the number
+// of the CPU's threads, or both; empty if it is not known.
+func (r *Result) Devices() string {
+	var all []string
+	if r.OnGPU() {
+		name := cmp.Or(r.GPUInfo, r.Backends)
+		if r.GPULayers > 0 {
+			name += fmt.Sprintf(", %d layers", r.GPULayers)
+		}
+		all = append(all, name)
+	}
+	if r.onCPU() && r.Threads > 0 {
+		all = append(all, Threads(r.Threads))
+	}
+	return strings.Join(all, ", ")
+}
+
+// Threads counts threads in words.
+func Threads(n int) string {
+	if n == 1 {
+		return "1 thread"
+	}
+	return fmt.Sprintf("%d threads", n)
+}
 
 // work is the work per token, by that cost, of the phase that the rate is of: a
 // scenario's and a test's with both phases is decode's.

@@ -150,12 +150,12 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 	}
 	defer r.Close()
 	for _, t := range p.Tests {
-		turns := newTurns(p.Baselines, path, c.Threads, t)
+		turns := newTurns(p.Baselines, Request{Path: path, Threads: c.Threads, GPULayers: m.Placement().GPULayers, Test: t, Model: m})
 		if len(turns) > 0 {
 			r.Between = func(ctx context.Context, i int) error {
 				for _, turn := range turns {
 					p.Progress.step("%s: %s, repetition %d", t.Name(), turn.baseline.Name(), i+1)
-					if err := turn.once(ctx, r.Model); err != nil && ctx.Err() == nil {
+					if err := turn.once(ctx); err != nil && ctx.Err() == nil {
 						p.report.Warnings = append(p.report.Warnings, fmt.Sprintf("%s did not do %s: %v", turn.baseline.Name(), t.Name(), err))
 					}
 				}
