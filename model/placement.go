@@ -156,13 +156,13 @@ func (m *Model) GPUCost() Cost {
 
 // Placement says what of a model is computed where.
 type Placement struct {
-	GPU       string // such as cuda:0; empty if the CPU computes all
-	GPUName   string
-	GPULayers int    // as plan.Plan's Layers counts them
-	Layers    int    // of the model
-	OnGPU     string // what they are
-	OnCPU     string // what the others are; empty if there are none
-	GPUBytes  int64  // of the GPU's memory, a KV cache of the longest length included
+	GPU       string `json:"-"` // such as cuda:0; empty if the CPU computes all
+	GPUName   string `json:"-"`
+	GPULayers int    `json:"gpu_layers"` // as plan.Plan's Layers counts them
+	Layers    int    `json:"layers"`     // of the model
+	OnGPU     string `json:"on_gpu"`     // what they are
+	OnCPU     string `json:"on_cpu"`     // what the others are; empty if there are none
+	GPUBytes  int64  `json:"gpu_bytes"`  // of the GPU's memory, a KV cache of the longest length included
 }
 
 func (g gpuPlan) placement(dev *cuda.Device, layers int) Placement {

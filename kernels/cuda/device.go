@@ -104,10 +104,18 @@ func (d *Device) serve(open func() (driver.Context, error), opened chan<- error)
 // minCapability is that of the embedded PTX.
 const minCapability = 53
 
+// Supports returns an error if a GPU is too old for the kernels.
+func Supports(i driver.Info) error {
+	if i.Capability() < minCapability {
+		return fmt.Errorf("cuda: %s has compute capability %d.%d; qgo's kernels need 5.3", i.Name, i.Major, i.Minor)
+	}
+	return nil
+}
+
 // load compiles the kernels that every model needs.
 func (d *Device) load() error {
-	if c := d.info.Capability(); c < minCapability {
-		return fmt.Errorf("cuda: %s has compute capability %d.%d; qgo's kernels need 5.3", d.info.Name, d.info.Major, d.info.Minor)
+	if err := Supports(d.info); err != nil {
+		return err
 	}
 	return d.loadModule(common, commonKernels)
 }

@@ -55,6 +55,18 @@ func ready() error {
 	return status("cuInit", "", C.qgo_cuda_status)
 }
 
+// Built reports whether this build can use GPUs.
+const Built = true
+
+// Version is the newest version of CUDA that the driver knows, such as 12.2.
+func Version() (string, error) {
+	if err := ready(); err != nil {
+		return "", err
+	}
+	v := cu.Version()
+	return fmt.Sprintf("%d.%d", v/1000, v%1000/10), nil
+}
+
 // Devices lists the GPUs. Without any, the error says why.
 func Devices() ([]Info, error) {
 	if err := ready(); err != nil {
