@@ -5,9 +5,11 @@ import (
 	"math"
 	"time"
 
+	"qgo/bench/machine"
 	"qgo/bench/roofline"
 	"qgo/kernels/cuda"
 	"qgo/kernels/cuda/driver"
+	"qgo/kernels/cuda/nvml"
 )
 
 // GPUCeilings are what a GPU can do.
@@ -65,6 +67,14 @@ func MeasureGPU(dev *cuda.Device, atLeast time.Duration) (c *GPUCeilings, err er
 		}
 	}
 	return c, nil
+}
+
+// watchGPU adds a GPU's own sensors, if NVIDIA's management library is there to
+// read them. It is not on a Jetson, whose sensors the system has.
+func watchGPU(s *machine.Sensors, i driver.Info) {
+	if g, err := nvml.Open(nvml.Library, i.PCI); err == nil {
+		s.AddGPU(i.Name, g)
+	}
 }
 
 // shortestTurn is the least time that a GPU is kept busy with one timing: being

@@ -56,6 +56,9 @@ const watchEvery = 500 * time.Millisecond
 // measured before, and is marked if ctx ended.
 func (p *Plan) Run(ctx context.Context) (*Report, error) {
 	sensors := machine.Discover(os.DirFS("/"))
+	if p.Options.GPU != nil {
+		watchGPU(sensors, p.Options.GPU.Info())
+	}
 	rep := &Report{Schema: Schema, Started: time.Now().UTC(), Machine: sensors.Info(), Reference: p.Given}
 	monitor := machine.Watch(sensors, watchEvery)
 	run := &planRun{Plan: p, report: rep, origin: monitor.Start()}

@@ -101,19 +101,21 @@ func info(index int) (Info, error) {
 	if i.Memory, err = d.TotalMem(); err != nil {
 		return i, failed("cuDeviceTotalMem", "", err)
 	}
-	integrated := 0
+	var integrated, domain, bus, device int
 	for _, a := range []struct {
 		value *int
 		id    cu.DeviceAttribute
 	}{
 		{&i.Major, cu.ComputeCapabilityMajor}, {&i.Minor, cu.ComputeCapabilityMinor},
 		{&i.SMs, cu.MultiprocessorCount}, {&integrated, cu.Integrated},
+		{&domain, cu.PciDomainID}, {&bus, cu.PciBusID}, {&device, cu.PciDeviceID},
 	} {
 		if *a.value, err = d.Attribute(a.id); err != nil {
 			return i, failed("cuDeviceGetAttribute", "", err)
 		}
 	}
 	i.Integrated = integrated != 0
+	i.PCI = fmt.Sprintf("%04x:%02x:%02x.0", domain, bus, device)
 	return i, nil
 }
 
