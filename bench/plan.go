@@ -81,6 +81,7 @@ type planRun struct {
 	*Plan
 	report *Report
 	origin time.Time
+	gpu    *GPUCeilings // of the GPU that the models may be on
 }
 
 func (p *planRun) all(ctx context.Context) error {
@@ -88,7 +89,7 @@ func (p *planRun) all(ctx context.Context) error {
 	if gpu := p.Options.GPU; gpu != nil {
 		p.Progress.step("the ceilings of %v", gpu)
 		var err error
-		if p.report.GPU, err = MeasureGPU(gpu, atLeast); err != nil {
+		if p.gpu, err = MeasureGPU(gpu, atLeast); err != nil {
 			return err
 		}
 	}
@@ -142,7 +143,8 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 	}
 	limits := Limits{CPU: c.limits()}
 	if m.OnGPU() {
-		limits.GPU = p.report.GPU.limits()
+		p.report.GPU = p.gpu
+		limits.GPU = p.gpu.limits()
 	}
 	r := &Runner{
 		Model: m, Reps: p.Reps, AtLeast: p.AtLeast, Delay: p.Delay, Origin: p.origin,

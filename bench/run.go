@@ -88,8 +88,9 @@ func (r *Runner) Run(ctx context.Context, t Test) (*Result, error) {
 	if m.OnGPU() {
 		p, gpuCost := m.Placement(), m.GPUCost()
 		res.Backends, res.GPUInfo, res.GPULayers, res.GPUCost = "CUDA", p.GPUName, p.GPULayers, &gpuCost
-		if !m.OnCPU() {
-			res.Kernels = "CUDA"
+		res.Kernels = "CUDA"
+		if m.OnCPU() {
+			res.Kernels += ", " + m.Tier()
 		}
 	}
 	err := r.repeat(ctx, t, res)

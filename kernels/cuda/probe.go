@@ -52,7 +52,7 @@ const (
 const chainRounds = 64
 
 // BarrierRounds is the number of barriers in one pass of [Probe.Barriers].
-const BarrierRounds = 256
+const BarrierRounds = 1024
 
 // Probe does what measures the ceilings of a GPU. It keeps no time: every
 // method starts a number of passes, one after the other, and returns when the
