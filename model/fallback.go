@@ -7,42 +7,49 @@ import (
 	"qgo/kernels/cuda"
 )
 
-// fallBack moves a model whose GPU has failed to the CPU, and computes the keys
-// and values of all sequences anew, so that nothing is lost but time. The first
-// error is that of the GPU.
-func (m *Model) fallBack(ctx context.Context, failure error) error {
+// fallBack moves a model whose GPU has failed to the CPU. The sequences keep
+// their tokens and lose their keys and values, which restore computes anew when
+// they are needed, so that nothing is lost but time. The error is that of the
+// GPU and why the CPU cannot go on.
+func (m *Model) fallBack(failure error) error {
 	m.warn("The GPU %v failed: %v. Going on with the CPU.", m.gpu, failure)
+	// What the GPU says to closing anything adds nothing.
 	for _, s := range m.stages {
-		s.Close() // what the GPU says now tells nothing new
+		_ = s.Close()
+	}
+	for kv := range m.kvs {
+		_ = kv.closeParts()
 	}
 	if err := m.placeCPU(); err != nil {
 		return errors.Join(failure, err)
 	}
-	for kv := range m.kvs {
-		if err := m.rebuild(ctx, kv); err != nil {
-			return errors.Join(failure, err)
-		}
-	}
 	return nil
 }
 
-// rebuild gives a sequence room on the stages there are now, and computes its
-// tokens again.
-func (m *Model) rebuild(ctx context.Context, kv *KV) error {
-	for _, p := range kv.parts {
-		p.Close()
+// restore computes the keys and values of a sequence anew if they were lost
+// with a GPU. After an error the sequence has its tokens, and can be restored
+// again.
+func (m *Model) restore(ctx context.Context, kv *KV) error {
+	if len(kv.parts) > 0 {
+		return nil
 	}
-	kv.parts = kv.parts[:0]
-	if err := kv.makeParts(); err != nil {
+	if len(m.stages) == 0 { // the CPU could not go on, either
+		if err := m.placeCPU(); err != nil {
+			return err
+		}
+	}
+	if err := kv.makeParts(); err != nil || kv.Len() == 0 {
 		return err
 	}
 	tokens := kv.tokens
-	kv.tokens = nil
-	if len(tokens) == 0 {
-		return nil
+	kv.tokens = make([]int32, 0, kv.ctx)
+	err := m.compute(ctx, []Seq{{KV: kv, Tokens: tokens}})
+	if err != nil {
+		kv.tokens = tokens
+		err = errors.Join(err, kv.closeParts())
 	}
-	return m.Forward(ctx, []Seq{{KV: kv, Tokens: tokens}})
+	return err
 }
 
-// lost tells whether an error means that the GPU is of no use any more.
+// lost reports whether an error means that the GPU is of no use any more.
 func (m *Model) lost(err error) bool { return m.gpu != nil && cuda.Failed(err) }

@@ -43,14 +43,24 @@ func (m *Model) Forward(ctx context.Context, seqs []Seq) error {
 	}
 	err := m.forward(ctx, seqs)
 	if m.lost(err) {
-		if err = m.fallBack(ctx, err); err == nil {
+		if err = m.fallBack(err); err == nil {
 			err = m.forward(ctx, seqs)
 		}
 	}
 	return err
 }
 
-func (m *Model) forward(ctx context.Context, seqs []Seq) (err error) {
+func (m *Model) forward(ctx context.Context, seqs []Seq) error {
+	for i := range seqs {
+		if err := m.restore(ctx, seqs[i].KV); err != nil {
+			return err
+		}
+	}
+	return m.compute(ctx, seqs)
+}
+
+// compute is forward for sequences that have all of their keys and values.
+func (m *Model) compute(ctx context.Context, seqs []Seq) (err error) {
 	m.before, m.runs = m.before[:0], m.runs[:0]
 	for i := range seqs {
 		s := &seqs[i]

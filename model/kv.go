@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"qgo/kernels/plan"
 )
@@ -10,7 +11,7 @@ import (
 // KV holds the keys and values of one sequence on all devices of a model.
 type KV struct {
 	m      *Model
-	parts  []plan.KV // one a stage
+	parts  []plan.KV // one a stage; none if they were lost with a GPU, see restore
 	tokens []int32   // of the positions filled
 	ctx    int
 }
@@ -22,7 +23,7 @@ func (m *Model) NewKV(ctx int) (*KV, error) {
 	}
 	kv := &KV{m: m, ctx: ctx, tokens: make([]int32, 0, ctx)}
 	if err := kv.makeParts(); err != nil {
-		return nil, errors.Join(err, kv.Close())
+		return nil, err
 	}
 	m.kvs[kv] = struct{}{}
 	return kv, nil
@@ -33,11 +34,47 @@ func (kv *KV) makeParts() error {
 	for _, s := range kv.m.stages {
 		part, err := s.NewKV(kv.ctx, kv.m.kvType)
 		if err != nil {
-			return err
+			return errors.Join(err, kv.closeParts())
 		}
 		kv.parts = append(kv.parts, part)
 	}
 	return nil
+}
+
+func (kv *KV) closeParts() error {
+	var errs []error
+	for _, p := range kv.parts {
+		errs = append(errs, p.Close())
+	}
+	kv.parts = kv.parts[:0]
+	return errors.Join(errs...)
+}
+
+// save writes the keys and values of all blocks in the order of the model; see
+// [plan.KV].
+func (kv *KV) save(w io.Writer) error {
+	for _, p := range kv.parts {
+		if err := p.Save(w, kv.Len()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load reads what save wrote for n positions.
+func (kv *KV) load(r io.Reader, n int) error {
+	for _, p := range kv.parts {
+		if err := p.Load(r, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fileBytes is the length of what save writes for n positions.
+func (kv *KV) fileBytes(n int) int64 {
+	d := kv.m.plan.Dims
+	return 2 * int64(len(kv.m.plan.Blocks)) * int64(d.KVHeads) * int64(n) * int64(kv.m.kvType.RowBytes(d.HeadDim))
 }
 
 // Len is the number of tokens computed so far, Cap the number there is room
@@ -61,13 +98,9 @@ func (kv *KV) Truncate(n int) {
 	kv.tokens = kv.tokens[:n]
 }
 
-// Close lets the memory go.
+// Close frees the memory.
 func (kv *KV) Close() error {
-	var errs []error
-	for _, p := range kv.parts {
-		errs = append(errs, p.Close())
-	}
 	delete(kv.m.kvs, kv)
-	kv.parts, kv.tokens, kv.ctx = nil, nil, 0
-	return errors.Join(errs...)
+	kv.tokens, kv.ctx = nil, 0
+	return kv.closeParts()
 }

@@ -58,12 +58,11 @@ func rate(n int, d time.Duration) float64 {
 // Session is a text that grows: it remembers the tokens computed so far, and
 // computes of a new prompt only what differs.
 type Session struct {
-	m      *Model
-	kv     *KV
-	tokens []int32 // those in kv
-	seq    [1]Seq
-	next   [1]int32 // the token to compute in decode
-	stats  Stats
+	m     *Model
+	kv    *KV
+	seq   [1]Seq
+	next  [1]int32 // the token to compute in decode
+	stats Stats
 }
 
 // NewSession makes room for a text of ctx tokens; 0 means the longest that
@@ -76,10 +75,10 @@ func (m *Model) NewSession(ctx int) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Session{m: m, kv: kv, tokens: make([]int32, 0, ctx)}, nil
+	return &Session{m: m, kv: kv}, nil
 }
 
-// Close lets the memory go.
+// Close frees the memory.
 func (s *Session) Close() error { return s.kv.Close() }
 
 // Len is the number of tokens whose keys and values are there, Cap the number
@@ -204,11 +203,10 @@ func (s *Session) generate(ctx context.Context, prompt []int32, g Generation, em
 // there; at least its last token, whose logits are needed.
 func (s *Session) prefill(ctx context.Context, prompt []int32, progress func(done, total int)) error {
 	same := 0
-	for same < min(len(s.tokens), len(prompt)-1) && s.tokens[same] == prompt[same] {
+	for same < min(s.Len(), len(prompt)-1) && s.kv.tokens[same] == prompt[same] {
 		same++
 	}
 	s.kv.Truncate(same)
-	s.tokens = s.tokens[:same]
 	s.stats.Reused = same
 	for rest := prompt[same:]; len(rest) > 0; {
 		n := min(len(rest), s.m.MaxRows())
@@ -226,9 +224,5 @@ func (s *Session) prefill(ctx context.Context, prompt []int32, progress func(don
 // forward computes tokens and leaves the logits of the last one in s.seq.
 func (s *Session) forward(ctx context.Context, tokens []int32) error {
 	s.seq[0].KV, s.seq[0].Tokens, s.seq[0].Want = s.kv, tokens, WantLast
-	if err := s.m.Forward(ctx, s.seq[:]); err != nil {
-		return err
-	}
-	s.tokens = append(s.tokens, tokens...)
-	return nil
+	return s.m.Forward(ctx, s.seq[:])
 }

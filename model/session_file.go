@@ -3,6 +3,7 @@ package model
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -11,9 +12,9 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"strings"
 
 	"qgo/gguf"
-	"qgo/kernels/plan"
 )
 
 // A session's file is, little-endian:
@@ -21,11 +22,16 @@ import (
 //	the magic, which ends in the format's version
 //	uint32, and so many bytes of JSON: a sessionHeader
 //	the tokens, int32 each
-//	keys and values, as the devices write them
+//	keys and values: [block][K, V][KVHeads][tokens] rows of HeadDim values
 //	the SHA-256 of all before
+//
+// A file does not depend on where the model is computed. In version 1 the keys
+// lay as the CPU's kernels want them.
 const (
-	sessionMagic = "qgo session 1\n"
-	maxHeader    = 1 << 28
+	sessionFormat  = "qgo session "
+	sessionVersion = "2"
+	sessionMagic   = sessionFormat + sessionVersion + "\n"
+	maxHeader      = 1 << 28
 )
 
 type sessionHeader struct {
@@ -39,14 +45,15 @@ type sessionHeader struct {
 // errDamaged is for a session's file that breaks the format.
 var errDamaged = errors.New("the session is damaged, or its file was not written by qgo")
 
-// Save writes the session, and with it extra, JSON that Load gives back.
+// Save writes the session, and with it extra, JSON that Load gives back. If a
+// GPU was lost, its keys and values are computed on the CPU first.
 func (s *Session) Save(w io.Writer, extra json.RawMessage) error {
 	fingerprint, err := s.m.fingerprint()
 	if err != nil {
 		return err
 	}
 	head, err := json.Marshal(sessionHeader{
-		Model: s.m.Name, Fingerprint: fingerprint, KV: s.m.kvType.String(), Tokens: len(s.tokens), Extra: extra,
+		Model: s.m.Name, Fingerprint: fingerprint, KV: s.m.kvType.String(), Tokens: s.Len(), Extra: extra,
 	})
 	if err != nil {
 		return err
@@ -61,11 +68,9 @@ func (s *Session) Save(w io.Writer, extra json.RawMessage) error {
 	write([]byte(sessionMagic))
 	write(uint32(len(head)))
 	write(head)
-	write(s.tokens)
-	for _, part := range s.kv.parts {
-		if err == nil {
-			err = savePart(out, part, len(s.tokens))
-		}
+	write(s.kv.tokens)
+	if err == nil {
+		err = s.saveKV(out)
 	}
 	if err == nil {
 		err = out.Flush()
@@ -76,21 +81,52 @@ func (s *Session) Save(w io.Writer, extra json.RawMessage) error {
 	return err
 }
 
-func savePart(w io.Writer, kv plan.KV, n int) error {
-	s, ok := kv.(plan.Saver)
-	if !ok {
-		return errors.New("model: this device cannot write its keys and values to a file")
+// saveKV writes the keys and values. If the GPU is lost meanwhile, the CPU goes
+// on at the byte where it stopped: all devices write the same layout.
+func (s *Session) saveKV(w io.Writer) error {
+	ctx := context.Background()
+	if err := s.m.restore(ctx, s.kv); err != nil {
+		return err
 	}
-	return s.Save(w, n)
+	out := &resumedWriter{w: w}
+	err := s.kv.save(out)
+	if !s.m.lost(err) {
+		return err
+	}
+	if err := s.m.fallBack(err); err != nil {
+		return err
+	}
+	if err := s.m.restore(ctx, s.kv); err != nil {
+		return err
+	}
+	out.skip, out.written = out.written, 0
+	return s.kv.save(out)
+}
+
+// resumedWriter leaves out the first bytes that are written to it.
+type resumedWriter struct {
+	w             io.Writer
+	skip, written int64
+}
+
+func (r *resumedWriter) Write(b []byte) (int, error) {
+	skip := int(min(r.skip, int64(len(b))))
+	r.skip -= int64(skip)
+	n, err := r.w.Write(b[skip:])
+	r.written += int64(n)
+	return skip + n, err
 }
 
 // Load reads what Save wrote, and returns extra. A session of another model,
 // of another type of keys and values or longer than there is room for is an
 // error, as is one that was changed since. After an error the session is
-// empty.
+// empty. If a GPU is lost meanwhile, the CPU computes the keys and values when
+// they are needed.
 func (s *Session) Load(r io.Reader) (extra json.RawMessage, err error) {
 	s.kv.Truncate(0)
-	s.tokens = s.tokens[:0]
+	if err := s.m.restore(context.Background(), s.kv); err != nil {
+		return nil, err
+	}
 	in := &hashedReader{r: bufio.NewReaderSize(r, 1<<16), sum: sha256.New()}
 	head, err := s.readHeader(in)
 	if err != nil {
@@ -100,14 +136,9 @@ func (s *Session) Load(r io.Reader) (extra json.RawMessage, err error) {
 	if err := binary.Read(in, binary.LittleEndian, tokens); err != nil {
 		return nil, damaged(err)
 	}
-	for _, part := range s.kv.parts {
-		saver, ok := part.(plan.Saver)
-		if !ok {
-			return nil, errors.New("model: this device cannot read keys and values from a file")
-		}
-		if err := saver.Load(in, head.Tokens); err != nil {
-			return nil, damaged(err)
-		}
+	failure, err := s.loadKV(in, head.Tokens)
+	if err != nil {
+		return nil, damaged(err)
 	}
 	sum := in.sum.Sum(nil)
 	got := make([]byte, len(sum)+1) // one more, to see that nothing follows
@@ -119,16 +150,34 @@ func (s *Session) Load(r io.Reader) (extra json.RawMessage, err error) {
 			return nil, errDamaged
 		}
 	}
-	s.tokens = append(s.tokens, tokens...)
+	if failure != nil {
+		if err := s.m.fallBack(failure); err != nil {
+			return nil, err
+		}
+	}
 	s.kv.tokens = append(s.kv.tokens[:0], tokens...)
 	return head.Extra, nil
+}
+
+// loadKV reads the keys and values of n positions. If the GPU is lost meanwhile
+// it reads on, for the hash, and returns the failure.
+func (s *Session) loadKV(in *hashedReader, n int) (failure, err error) {
+	end := in.read + s.kv.fileBytes(n)
+	if err = s.kv.load(in, n); s.m.lost(err) {
+		failure = err
+		_, err = io.CopyN(io.Discard, in, end-in.read)
+	}
+	return failure, err
 }
 
 // readHeader reads and checks what stands before the tokens.
 func (s *Session) readHeader(r io.Reader) (*sessionHeader, error) {
 	magic := make([]byte, len(sessionMagic))
-	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != sessionMagic {
-		return nil, errDamaged
+	if _, err := io.ReadFull(r, magic); err != nil {
+		return nil, damaged(err)
+	}
+	if err := checkMagic(string(magic)); err != nil {
+		return nil, err
 	}
 	var size uint32
 	if err := binary.Read(r, binary.LittleEndian, &size); err != nil || size > maxHeader {
@@ -158,6 +207,18 @@ func (s *Session) readHeader(r io.Reader) (*sessionHeader, error) {
 	return &h, nil
 }
 
+// checkMagic tells a file of another version from one that is none.
+func checkMagic(magic string) error {
+	version, ok := strings.CutPrefix(magic, sessionFormat)
+	switch {
+	case magic == sessionMagic:
+		return nil
+	case ok && version[0] >= '0' && version[0] <= '9':
+		return fmt.Errorf("the session's file is of version %c and this qgo reads version %s; continue it with the qgo that saved it, or start anew", version[0], sessionVersion)
+	}
+	return errDamaged
+}
+
 func damaged(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errDamaged
@@ -165,15 +226,17 @@ func damaged(err error) error {
 	return err
 }
 
-// hashedReader computes the hash of what is read through it.
+// hashedReader computes the hash and the length of what is read through it.
 type hashedReader struct {
-	r   *bufio.Reader
-	sum hash.Hash
+	r    *bufio.Reader
+	sum  hash.Hash
+	read int64
 }
 
 func (h *hashedReader) Read(b []byte) (int, error) {
 	n, err := h.r.Read(b)
 	h.sum.Write(b[:n])
+	h.read += int64(n)
 	return n, err
 }
 

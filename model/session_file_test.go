@@ -15,11 +15,25 @@ func saved(t testing.TB, m *Model, n int) (*Session, []byte) {
 	t.Helper()
 	s := newSession(t, m, 0)
 	generate(t, s, text(t, n), Generation{MaxTokens: 1})
+	return s, saveFile(t, s)
+}
+
+// saveFile returns a session's file.
+func saveFile(t testing.TB, s *Session) []byte {
+	t.Helper()
 	var b bytes.Buffer
 	if err := s.Save(&b, []byte(`{"a":1}`)); err != nil {
 		t.Fatal(err)
 	}
-	return s, b.Bytes()
+	return b.Bytes()
+}
+
+// loadFile reads a session's file.
+func loadFile(t testing.TB, s *Session, file []byte) {
+	t.Helper()
+	if _, err := s.Load(bytes.NewReader(file)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func newSession(t testing.TB, m *Model, ctx int) *Session {
@@ -94,6 +108,9 @@ func TestSessionFileErrors(t *testing.T) {
 		b := bytes.Clone(file)
 		b[i] ^= 0x80
 		refuse("changed", "damaged", s, b)
+	}
+	for version, want := range map[string]string{"1": "is of version 1", "3": "is of version 3", "x": "damaged"} {
+		refuse("of another version", want, s, bytes.Replace(file, []byte(sessionMagic), []byte(sessionFormat+version+"\n"), 1))
 	}
 	huge := bytes.Replace(file, []byte(`"tokens":30`), []byte(`"tokens":99`), 1)
 	refuse("tokens that are not there", "damaged", s, huge)

@@ -15,6 +15,7 @@ func FuzzSessionLoad(f *testing.F) {
 	f.Add(file[:len(sessionMagic)+4])
 	f.Add(bytes.Replace(file[:len(file)-sha256.Size], []byte(`"tokens":3`), []byte(`"tokens":9`), 1))
 	f.Add([]byte(sessionMagic + "\xff\xff\xff\x0f{}"))
+	f.Add([]byte(sessionFormat + "1\n"))
 	s := newSession(f, m, 0)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		sum := sha256.Sum256(body)

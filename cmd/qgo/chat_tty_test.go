@@ -39,11 +39,12 @@ type console struct {
 	out  bytes.Buffer
 	seen int           // bytes of the text in out that expect is done with
 	more chan struct{} // out has grown
+	done chan struct{} // closed when all is in out
 }
 
 func start(t *testing.T, env []string, args ...string) *console {
 	t.Helper()
-	c := &console{t: t, cmd: exec.Command(os.Args[0], args...), more: make(chan struct{}, 1)}
+	c := &console{t: t, cmd: exec.Command(os.Args[0], args...), more: make(chan struct{}, 1), done: make(chan struct{})}
 	c.cmd.Env = append(os.Environ(), "QGO_TEST_RUN=1", "TERM=xterm-256color", "XDG_STATE_HOME="+t.TempDir())
 	c.cmd.Env = append(c.cmd.Env, env...)
 	var err error
@@ -51,6 +52,7 @@ func start(t *testing.T, env []string, args ...string) *console {
 		testdata.Missing(t, "a pseudo-terminal: %v", err)
 	}
 	go func() {
+		defer close(c.done)
 		b := make([]byte, 1<<16)
 		for {
 			n, err := c.tty.Read(b)
@@ -84,12 +86,15 @@ func (c *console) send(text string) {
 // escapes matches what is no text, also when its end has not come yet.
 var escapes = regexp.MustCompile(`\x1b\[[0-9;?>=<]*[ -/]*([@-~]|$)|\x1b([@-Z\\-_]|$)|\r`)
 
-// text is what the program wrote.
-func (c *console) text() string {
+// raw is what the program wrote.
+func (c *console) raw() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return escapes.ReplaceAllString(c.out.String(), "")
+	return c.out.String()
 }
+
+// text is what the program wrote, without escape sequences.
+func (c *console) text() string { return escapes.ReplaceAllString(c.raw(), "") }
 
 // expect waits for text in what follows that of the last call.
 func (c *console) expect(text string) {
@@ -115,13 +120,14 @@ func (c *console) say(text string) {
 	c.send(text + "\r")
 }
 
-// wait returns the exit code.
+// wait returns the exit code when all that the program wrote has been read.
 func (c *console) wait() int {
 	c.t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- c.cmd.Wait() }()
 	select {
 	case err := <-done:
+		<-c.done
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
 			return exit.ExitCode()
@@ -314,7 +320,7 @@ func TestChatDumb(t *testing.T) {
 	if code := c.wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	if strings.Contains(c.out.String(), "\x1b") {
-		t.Errorf("escape sequences in %q", c.out.String())
+	if out := c.raw(); strings.Contains(out, "\x1b") {
+		t.Errorf("escape sequences in %q", out)
 	}
 }

@@ -175,7 +175,7 @@ func TestStage(t *testing.T) {
 		}
 		p := shape(t, c.headDim, c.group, c.types...)
 		o := Options{MaxRows: 128, MaxCtx: 200}
-		for _, typ := range []quant.Type{quant.F32, quant.F16, quant.Q8_0} {
+		for _, typ := range kvTypes {
 			t.Run(fmt.Sprintf("%d heads of %d, %v", p.Heads, c.headDim, typ), func(t *testing.T) {
 				want := logits(t, []plan.Stage{exact(t, p, 128, 200)}, p, typ, batches)
 				s, err := New(p, dev, o)

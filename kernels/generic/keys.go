@@ -41,6 +41,33 @@ func PutKey(t quant.Type, blocks []byte, pos int, row []byte) {
 	}
 }
 
+// GetKey is the inverse of [PutKey]: it reads the key of a position into row.
+func GetKey(t quant.Type, row, blocks []byte, pos int) {
+	block := blocks[pos/KeyBlock*KeyBlock*len(row):][:KeyBlock*len(row)]
+	lane := pos % KeyBlock
+	switch t {
+	case quant.F32:
+		for i := 0; i < len(row); i += 4 {
+			copy(row[i:i+4], block[i*KeyBlock+4*lane:])
+		}
+	case quant.F16:
+		for i := 0; i < len(row); i += 2 {
+			o := block[i*KeyBlock+2*lane:][:2]
+			row[i], row[i+1] = o[0], o[1]
+		}
+	case quant.Q8_0:
+		const size = q8Len + 2
+		for ; len(row) >= size; row, block = row[size:], block[size*KeyBlock:] {
+			row[0], row[1] = block[2*lane], block[2*lane+1]
+			for i := range q8Len {
+				row[2+i] = block[2*KeyBlock+i*KeyBlock+lane]
+			}
+		}
+	default:
+		panic("generic: keys of type " + t.String())
+	}
+}
+
 // floatKeys turns blocks of keys into float32 in the same order: see
 // [KeyBlock].
 func floatKeys(t quant.Type, dst []float32, src []byte) {

@@ -125,6 +125,14 @@ type Batch struct {
 type KV interface {
 	// Bytes is the memory it takes when full.
 	Bytes() int64
+	// Save writes the keys and values of the first n positions, in a layout
+	// that is the same on all devices: [block][K, V][KVHeads][n] rows of
+	// HeadDim values in the KV's type. So what the stages of a placement write
+	// one after another is what those of any other placement read.
+	Save(w io.Writer, n int) error
+	// Load reads what Save wrote for n positions. After an error those
+	// positions hold anything.
+	Load(r io.Reader, n int) error
 	Close() error
 }
 
@@ -138,14 +146,4 @@ type Stage interface {
 	Run(ctx context.Context, b *Batch) error
 	MaxRows() int
 	Close() error
-}
-
-// Saver is a KV that can be written to a file, and read back into a KV of a
-// stage with the same plan and type of keys and values.
-type Saver interface {
-	KV
-	// Save writes the keys and values of the first n positions.
-	Save(w io.Writer, n int) error
-	// Load reads what Save wrote for n positions.
-	Load(r io.Reader, n int) error
 }
