@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"qgo/bench/roofline"
@@ -28,25 +30,29 @@ func emulated(t *testing.T, o emulator.Options) (*cuda.Device, *emulator.Context
 	return d, c
 }
 
-// TestGPURate checks what is timed together, and that a rate is that of a pass.
+// TestGPURate checks, by a clock of its own, how many passes are timed together,
+// and that a rate is that of a pass.
 func TestGPURate(t *testing.T) {
-	var turns []int
-	r, err := gpuRate(10, 8*time.Millisecond, func(n int) error {
-		turns = append(turns, n)
-		time.Sleep(time.Duration(n) * time.Millisecond)
-		return nil
+	synctest.Test(t, func(t *testing.T) {
+		var turns []int
+		r, err := gpuRate(10, 40*time.Millisecond, func(n int) error {
+			turns = append(turns, n)
+			time.Sleep(time.Duration(n) * time.Millisecond / 10)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// 16 times as many at most, then a fifth more than would take 5 ms, and
+		// those for 40 ms.
+		want := []int{1, 16, 60, 60, 60, 60, 60, 60, 60, 60}
+		if !slices.Equal(turns, want) || r.Passes != 7 {
+			t.Errorf("passes timed together: %v, want %v; %d timings", turns, want, r.Passes)
+		}
+		if math.Abs(r.Best-100e3) > 1 || math.Abs(r.Median-100e3) > 1 {
+			t.Errorf("%+v, want 10 in a tenth of a millisecond", r)
+		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	last := turns[len(turns)-1]
-	if turns[0] != 1 || last < 2 || last > 6 || r.Passes < 3 || r.Passes > len(turns)-1 {
-		t.Errorf("passes timed together: %v; %+v", turns, r)
-	}
-	// A sleep may be longer than asked for, and is never shorter.
-	if r.Best > 10*1000 || r.Median > r.Best {
-		t.Errorf("%+v of 10 a millisecond", r)
-	}
 	failure := errors.New("lost")
 	if _, err := gpuRate(1, time.Millisecond, func(int) error { return failure }); !errors.Is(err, failure) {
 		t.Errorf("a pass that fails: %v", err)
@@ -72,7 +78,7 @@ func TestGPUCeilings(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	if l := g.limits(); l.Bandwidth != g.Read.Best || l.Peak != g.Peak() || l.Launch*g.Launches.Best != 1 {
+	if l := g.limits(); l.Bandwidth != g.Read.Best || l.Peak != g.Peak() || l.Launch != 1/g.Launches.Best {
 		t.Errorf("limits %+v of %+v", l, g)
 	}
 	lost, _ := emulated(t, emulator.Options{Memory: 8 << 20, FailLaunch: 3})
