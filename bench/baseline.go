@@ -74,9 +74,11 @@ func (t *turn) finish(ours *Result, l Limits, given roofline.Machine) *Result {
 	for i := range r.Reps {
 		if same && i < len(ours.Reps) {
 			// The probe after qgo's turn is the one before the baseline's.
-			r.Reps[i].Before, r.Reps[i].After = ours.Reps[i].After, ours.Reps[i].After
+			rep, before := &r.Reps[i], &ours.Reps[i]
+			rep.Before, rep.CPUBefore = before.After, before.CPUAfter
+			rep.After, rep.CPUAfter = before.After, before.CPUAfter
 			if i+1 < len(ours.Reps) {
-				r.Reps[i].After = ours.Reps[i+1].Before
+				rep.After, rep.CPUAfter = ours.Reps[i+1].Before, ours.Reps[i+1].CPUBefore
 			}
 		}
 	}

@@ -232,6 +232,35 @@ func TestBaselineDevices(t *testing.T) {
 	}
 }
 
+// TestBaselineSplit checks that another engine, with as much of the model on the
+// GPU, is judged by the bandwidths of both devices.
+func TestBaselineSplit(t *testing.T) {
+	cost, half := model.Cost{Weights: 2e9}, model.Cost{Weights: 1e9}
+	split := func(engine string) *Result {
+		return &Result{Engine: engine, Gen: 10, Backends: "CUDA", GPUInfo: "H", GPULayers: 13}
+	}
+	ours := split("qgo")
+	ours.Cost, ours.GPUCost = &cost, &half
+	for _, b := range []float64{1, 2} {
+		ours.Reps = append(ours.Reps, Rep{NS: 1e9, Gen: 10, Before: 100e9 * b, After: 100e9 * b, CPUBefore: 10e9 * b, CPUAfter: 10e9 * b})
+	}
+	theirs := split("llama.cpp")
+	theirs.Reps = []Rep{{NS: 1e9, Gen: 10}, {NS: 1e9, Gen: 10}}
+	got := (&turn{result: theirs}).finish(ours, Limits{}, roofline.Machine{})
+	for i, want := range []Rep{
+		{Before: 100e9, After: 200e9, CPUBefore: 10e9, CPUAfter: 20e9}, {Before: 200e9, After: 200e9, CPUBefore: 20e9, CPUAfter: 20e9},
+	} {
+		rep := got.Reps[i]
+		if rep.Before != want.Before || rep.After != want.After || rep.CPUBefore != want.CPUBefore || rep.CPUAfter != want.CPUAfter {
+			t.Errorf("repetition %d: %+v, want %+v", i, rep, want)
+		}
+	}
+	// Medians of the probes 100, 200, 200 and 10, 20, 20 GB/s.
+	if want := 1 / (1e9/200e9 + 1e9/20e9); math.Abs(boundRate(got)-want) > 1e-9 {
+		t.Errorf("a bound of %v t/s, want %v", boundRate(got), want)
+	}
+}
+
 func boundRate(r *Result) float64 {
 	if r.Measured == nil {
 		return 0

@@ -5,10 +5,9 @@
 #include "platform.h"
 
 constexpr int kProbeThreads = 256;
-constexpr int kInFlight = 4; // loads of 16 bytes that a thread has under way
-constexpr int kChains = 8;   // independent ones: an FMA must wait for the one before it in its chain
-constexpr int kChainSteps = 16;   // of each chain in a round
-
+constexpr int kInFlight = 4;    // loads of 16 bytes that a thread has under way
+constexpr int kChains = 8;      // independent ones: an FMA must wait for the one before it in its chain
+constexpr int kChainSteps = 16; // of each chain in a round
 constexpr int kStreamTile = kProbeThreads * kInFlight; // vectors of 16 bytes that a block does at a time
 
 struct StreamArgs {
