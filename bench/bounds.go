@@ -44,9 +44,13 @@ func (r *Result) Devices() string {
 		all = append(all, name)
 	}
 	if r.onCPU() && r.Threads > 0 {
-		all = append(all, Threads(r.Threads))
+		text := Threads(r.Threads)
+		if len(all) > 0 {
+			text = "CPU, " + text
+		}
+		all = append(all, text)
 	}
-	return strings.Join(all, ", ")
+	return strings.Join(all, "; ")
 }
 
 // Threads counts threads in words.

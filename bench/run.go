@@ -90,7 +90,7 @@ func (r *Runner) Run(ctx context.Context, t Test) (*Result, error) {
 		res.Backends, res.GPUInfo, res.GPULayers, res.GPUCost = "CUDA", p.GPUName, p.GPULayers, &gpuCost
 		res.Kernels = "CUDA"
 		if m.OnCPU() {
-			res.Kernels += ", " + m.Tier()
+			res.Kernels += " and " + m.Tier()
 		}
 	}
 	err := r.repeat(ctx, t, res)

@@ -150,12 +150,12 @@ func TestGPU(t *testing.T) {
 		}
 	}
 	for name, res := range map[string]bench.Result{
-		gpu + ", 26 layers":           *r.Results[0],
-		"4 threads":                   *r.Results[2],
-		"":                            {Engine: "openai"},
-		"CUDA":                        {Backends: "CUDA", GPULayers: -1, Threads: 2},
-		"1 thread":                    {Backends: "CPU", GPULayers: 99, Threads: 1},
-		gpu + ", 3 layers, 4 threads": {Backends: "CUDA", GPUInfo: gpu, GPULayers: 3, Threads: 4, Cost: &model.Cost{Weights: 2}, GPUCost: &model.Cost{Weights: 1}},
+		gpu + ", 26 layers":                *r.Results[0],
+		"4 threads":                        *r.Results[2],
+		"":                                 {Engine: "openai"},
+		"CUDA":                             {Backends: "CUDA", GPULayers: -1, Threads: 2},
+		"1 thread":                         {Backends: "CPU", GPULayers: 99, Threads: 1},
+		gpu + ", 3 layers; CPU, 4 threads": {Backends: "CUDA", GPUInfo: gpu, GPULayers: 3, Threads: 4, Cost: &model.Cost{Weights: 2}, GPUCost: &model.Cost{Weights: 1}},
 	} {
 		if got := res.Devices(); got != name {
 			t.Errorf("computed on %q, want %q", got, name)

@@ -93,7 +93,7 @@ func TestBenchGPU(t *testing.T) {
 	printBench(&b, r)
 	fits80(t, b.String())
 	for _, want := range []string{
-		"emulated GPU, 8 layers by CUDA\nbatches of 66, CUDA kernels, f16 KV cache", "GPU      emulated GPU (cuda:0)", "compute  fp32 ", "a barrier of all blocks",
+		"emulated GPU, 8 layers (CUDA)\nbatches of 66, CUDA kernels, f16 KV cache", "GPU      emulated GPU (cuda:0)", "compute  fp32 ", "a barrier of all blocks",
 		"tg2: decode is bound by",
 	} {
 		if !strings.Contains(b.String(), want) {

@@ -49,7 +49,7 @@ func printGroup(w io.Writer, gap bool, res *bench.Result) {
 		fmt.Fprintf(w, "by %s, measured before\n", res.Engine)
 	} else {
 		if res.OnGPU() {
-			fmt.Fprintf(w, "%s by %s\n", clip(res.Devices(), 70), res.Backends)
+			fmt.Fprintf(w, "%s (%s)\n", clip(res.Devices(), 70), res.Backends)
 		} else {
 			fmt.Fprintf(w, "%s, %s, ", clip(res.CPUInfo, 25), res.Devices())
 		}
@@ -156,6 +156,9 @@ func printBandwidth(w io.Writer, r *bench.Report) {
 	fmt.Fprintln(w)
 	if r.GPU != nil {
 		printGPU(w, r.GPU)
+		if len(r.Ceilings) > 0 {
+			fmt.Fprintf(w, "CPU      %s\n", clip(r.Machine.CPU, 70))
+		}
 	}
 	for _, c := range r.Ceilings {
 		fmt.Fprintf(w, "memory   %s read %.1f, copy %.1f, triad %.1f GB/s at best\n", bench.Threads(c.Threads), c.Read.Best/1e9, c.Copy.Best/1e9, c.Triad.Best/1e9)
