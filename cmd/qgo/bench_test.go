@@ -1,22 +1,15 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"qgo/bench"
 	"qgo/bench/format"
-	"qgo/kernels/cuda"
-	"qgo/kernels/cuda/driver"
-	"qgo/kernels/cuda/emulator"
-	"qgo/model"
 	"qgo/testdata"
 )
 
@@ -77,44 +70,6 @@ func TestBenchForms(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-}
-
-// TestBenchGPU measures on an emulated GPU.
-func TestBenchGPU(t *testing.T) {
-	p := bench.Plan{
-		Models: []string{demoFile}, Threads: []int{1}, Batches: []int{0}, Tests: []bench.Test{{Gen: 2}}, Reps: 1, Ceiling: time.Millisecond,
-		Options: model.Options{GPU: emulated(t, 192<<20)},
-	}
-	r, err := p.Run(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b bytes.Buffer
-	printBench(&b, r)
-	fits80(t, b.String())
-	for _, want := range []string{
-		"emulated GPU, 8 layers (CUDA)\nbatches of 66, CUDA kernels, f16 KV cache", "GPU      emulated GPU (cuda:0)", "compute  fp32 ", "a barrier of all blocks",
-		"tg2: decode is bound by",
-	} {
-		if !strings.Contains(b.String(), want) {
-			t.Errorf("no %q in\n%s", want, b.String())
-		}
-	}
-	if strings.Contains(b.String(), "thread") {
-		t.Errorf("threads of the CPU, which computes nothing:\n%s", b.String())
-	}
-}
-
-// emulated returns an emulated GPU.
-func emulated(t *testing.T, memory int64) *cuda.Device {
-	t.Helper()
-	c := emulator.New(t, emulator.Options{Memory: memory}) // by the test's own goroutine, which it may end
-	d, err := cuda.OpenContext(func() (driver.Context, error) { return c, nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
-	return d
 }
 
 func TestBenchScenario(t *testing.T) {

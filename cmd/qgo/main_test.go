@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"qgo/gguf"
-	"qgo/model"
 	"qgo/testdata"
 )
 
@@ -106,41 +104,6 @@ func TestInspect(t *testing.T) {
 	}
 	if out := succeed(t, "", "inspect", path, "--tensors", "--metadata"); !strings.Contains(out, "blk.0.attn_q.weight") || !strings.Contains(out, "general.architecture") {
 		t.Errorf("output %s", out)
-	}
-}
-
-// TestInspectGPU asks for GPUs of several sizes what would be on them.
-func TestInspectGPU(t *testing.T) {
-	f, err := gguf.Open(demoFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for _, c := range []struct {
-		memory int64
-		want   string
-		layers int
-	}{
-		{1 << 30, "all on the GPU, ", 8},
-		{140 << 20, "3 of 8 layers on the GPU, ", 3},
-		{64 << 20, "all on the CPU, for the GPU cannot be used: it has too little free memory", 0},
-	} {
-		r := newReport(f)
-		o := model.Options{GPU: emulated(t, c.memory), Context: 512}
-		config, memory, cost, err := model.Survey(f, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Config, r.Memory, r.Cost = config, &memory, &cost
-		r.place(o)
-		var b bytes.Buffer
-		r.print(&b, false, false)
-		if !strings.Contains(b.String(), c.want) || !strings.Contains(b.String(), "GPU        cuda:0 (emulated GPU): ") || !strings.Contains(b.String(), "were all on the CPU") {
-			t.Errorf("%d bytes: no %q in\n%s", c.memory, c.want, b.String())
-		}
-		if r.GPU.GPULayers != c.layers || r.GPU.Total != c.memory || r.GPU.GPUBytes > r.GPU.Free {
-			t.Errorf("%d bytes: %+v, want %d layers", c.memory, r.GPU, c.layers)
-		}
 	}
 }
 

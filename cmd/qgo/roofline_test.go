@@ -1,14 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
 	"unicode/utf8"
-
-	"qgo/bench/roofline"
-	"qgo/model"
 )
 
 // fits80 demands that no line is wider than a terminal.
@@ -52,40 +48,6 @@ func TestRooflineNano(t *testing.T) {
 	}
 	if b := r.Decode[0]; b.Rate != 12.8e9/b.Bytes {
 		t.Errorf("--bound 12.8 gives %+v", b)
-	}
-}
-
-// TestRooflineGPU measures an emulated GPU, and asks for one that is not there.
-func TestRooflineGPU(t *testing.T) {
-	s, err := roofline.OutlineByName("0.5b:q4_0", model.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &rooflineReport{Model: s.Name, Cost: s.Cost}
-	if err := r.measure(emulated(t, 8<<20)); err != nil {
-		t.Fatal(err)
-	}
-	m, g := r.Machine, r.GPU
-	if m.Name != "cuda:0" || m.Bandwidth != g.Read.Best || m.FP32 != g.Peaks[0].Best || m.FP16 != g.Peaks[1].Best || m.Memory != 8<<20 {
-		t.Errorf("%+v of %+v", m, g)
-	}
-	r.Decode = []phase{{Bound: m.Bound(roofline.Decode(s.Cost, 0))}}
-	var b bytes.Buffer
-	r.print(&b, false)
-	fits80(t, b.String())
-	for _, want := range []string{"on emulated GPU", "so that 1000 kernels a token allow"} {
-		if !strings.Contains(b.String(), want) {
-			t.Errorf("no %q in\n%s", want, b.String())
-		}
-	}
-	for args, want := range map[string]string{
-		"--device cuda:0 --profile jetson-nano": "leave out --profile",
-		"--device tpu":                          "--device is",
-		"--device cuda:99":                      "",
-	} {
-		if code, out, errOut := qgo("", append([]string{"roofline"}, strings.Fields(args)...)...); code == 0 || out != "" || !strings.Contains(errOut, want) {
-			t.Errorf("qgo roofline %s: exit %d, %q, %q; want %q", args, code, out, errOut, want)
-		}
 	}
 }
 
