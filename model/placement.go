@@ -55,12 +55,21 @@ func (g gpuPlan) fit(dev *cuda.Device, layers int) (fitting, asked int, err erro
 	if err != nil {
 		return 0, asked, err
 	}
-	for n := asked; n > 0; n-- {
-		if g.bytes(n) <= room {
-			return n, asked, nil
-		}
+	if n := g.fitIn(room, asked); n > 0 {
+		return n, asked, nil
 	}
 	return 0, asked, errors.New("it has too little free memory for even one layer")
+}
+
+// fitIn returns how many of the last layers take no more than room bytes, at
+// most limit.
+func (g gpuPlan) fitIn(room int64, limit int) int {
+	for n := min(limit, g.plan.Layers()); n > 0; n-- {
+		if g.bytes(n) <= room {
+			return n
+		}
+	}
+	return 0
 }
 
 // roomOn is the memory that the model may take on a GPU.
@@ -199,6 +208,9 @@ func (m *Model) Placement() Placement {
 // Place says what [Load] would place where, without loading the model. The
 // error says why nothing would be on the GPU of the options.
 func Place(f *gguf.File, o Options) (Placement, error) {
+	if f.IsOutline() {
+		return Placement{}, fmt.Errorf("%s: is an outline without weights, which has no place", f.Name)
+	}
 	c, err := ReadConfig(f)
 	if err != nil {
 		return Placement{}, err

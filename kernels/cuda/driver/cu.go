@@ -1,8 +1,9 @@
-//go:build cuda
+//go:build cuda && linux && (amd64 || arm64)
 
 package driver
 
-// #cgo linux LDFLAGS: -Wl,--as-needed -L${SRCDIR}/lib -ldl
+// #cgo CFLAGS: -I/usr/local/cuda/include
+// #cgo LDFLAGS: -Wl,--as-needed -L${SRCDIR}/lib -ldl
 // #include <cuda.h>
 // #include <stdlib.h>
 // #include <string.h>
@@ -25,6 +26,8 @@ import (
 	"unsafe"
 
 	"gorgonia.org/cu"
+
+	_ "qgo/kernels/cuda/driver/header"
 )
 
 func failed(call, what string, err error) error {
