@@ -18,8 +18,9 @@ type Baseline interface {
 
 // Request is what a baseline is to do.
 type Request struct {
-	Path    string // of the model
-	Threads int
+	Path      string // of the model
+	Threads   int
+	GPULayers int // on a GPU; 0 for none
 	Test
 	// Model is the same model in qgo, for counting tokens.
 	Model *model.Model
@@ -33,18 +34,17 @@ type turn struct {
 	failed   bool
 }
 
-func newTurns(baselines []Baseline, path string, threads int, t Test) (all []*turn) {
+func newTurns(baselines []Baseline, r Request) (all []*turn) {
 	for _, b := range baselines {
-		all = append(all, &turn{baseline: b, request: Request{Path: path, Threads: threads, Test: t}})
+		all = append(all, &turn{baseline: b, request: r})
 	}
 	return all
 }
 
-func (t *turn) once(ctx context.Context, m *model.Model) error {
+func (t *turn) once(ctx context.Context) error {
 	if t.failed {
 		return nil // it would fail again
 	}
-	t.request.Model = m
 	r, err := t.baseline.Once(ctx, t.request)
 	if err != nil {
 		t.failed = true
@@ -59,23 +59,30 @@ func (t *turn) once(ctx context.Context, m *model.Model) error {
 }
 
 // finish completes the baseline's result by what qgo's, for the same model,
-// tells of the cost and of the bandwidth; nil if it did nothing.
-func (t *turn) finish(ours *Result, peak float64, given roofline.Machine) *Result {
+// tells of the cost and, if both ran on the same devices, of the bandwidth; nil
+// if it did nothing.
+func (t *turn) finish(ours *Result, l Limits, given roofline.Machine) *Result {
 	r := t.result
 	if r == nil || ours == nil {
 		return r
 	}
 	r.Cost, r.Scenario, r.Paired = ours.Cost, ours.Scenario, true
+	same := ours.OnGPU() == r.OnGPU()
+	if same {
+		r.GPUCost = ours.GPUCost
+	}
 	for i := range r.Reps {
-		if i < len(ours.Reps) {
+		if same && i < len(ours.Reps) {
 			// The probe after qgo's turn is the one before the baseline's.
-			r.Reps[i].Before, r.Reps[i].After = ours.Reps[i].After, ours.Reps[i].After
+			rep, before := &r.Reps[i], &ours.Reps[i]
+			rep.Before, rep.CPUBefore = before.After, before.CPUAfter
+			rep.After, rep.CPUAfter = before.After, before.CPUAfter
 			if i+1 < len(ours.Reps) {
-				r.Reps[i].After = ours.Reps[i+1].Before
+				rep.After, rep.CPUAfter = ours.Reps[i+1].Before, ours.Reps[i+1].CPUBefore
 			}
 		}
 	}
 	r.Incomplete = len(r.Reps) < len(ours.Reps)
-	r.Summarise(peak, given)
+	r.Summarise(l, given)
 	return r
 }

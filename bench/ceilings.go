@@ -9,6 +9,7 @@ import (
 	"github.com/shirou/gopsutil/v4/mem"
 
 	"qgo/bench/probe"
+	"qgo/bench/roofline"
 	"qgo/kernels"
 	"qgo/model"
 	"qgo/tensor"
@@ -56,6 +57,10 @@ type Rate struct {
 	Best   float64 `json:"best"`
 	Median float64 `json:"median"`
 	Passes int     `json:"passes"`
+}
+
+func newRate(s Sample) Rate {
+	return Rate{Best: slices.Max(s), Median: s.Median(), Passes: len(s)}
 }
 
 // NewProber takes memory for one array, or three when streams that write are
@@ -142,7 +147,7 @@ func (p *Prober) passes(amount int, atLeast time.Duration, job func(*kernels.Wor
 		rates = append(rates, float64(amount)/time.Since(t).Seconds())
 	}
 	runtime.KeepAlive(p.sums)
-	return Rate{Best: slices.Max(rates), Median: rates.Median(), Passes: len(rates)}, nil
+	return newRate(rates), nil
 }
 
 // Ceilings are what the machine can do with a number of threads, in bytes and
@@ -169,6 +174,11 @@ func (c *Ceilings) Peak() (best float64) {
 		best = max(best, p.Best)
 	}
 	return best
+}
+
+// limits are the ceilings that bound a model.
+func (c *Ceilings) limits() roofline.Limits {
+	return roofline.Limits{Bandwidth: c.Read.Best, Peak: c.Peak()}
 }
 
 // MeasureCeilings measures all of them with that many threads, each for at

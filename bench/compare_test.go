@@ -78,7 +78,7 @@ func TestImpossible(t *testing.T) {
 		for range 3 {
 			r.Reps = append(r.Reps, Rep{NS: c.ns, Gen: 100, Before: 22e9, After: 22e9})
 		}
-		r.Summarise(0, roofline.Machine{})
+		r.Summarise(Limits{}, roofline.Machine{})
 		if r.Impossible != c.impossible || !strings.Contains(r.Verdict(), c.verdict) {
 			t.Errorf("%.3g t/s: impossible %v, %q", r.MedianTS, r.Impossible, r.Verdict())
 		}
@@ -98,7 +98,7 @@ func TestByState(t *testing.T) {
 	}{{2e9, 40e9, 40e9}, {15e8, 40e9, 77e9}, {1e9, 77e9, 77e9}, {1e9, 77e9, 77e9}} {
 		r.Reps = append(r.Reps, Rep{NS: rep.ns, Gen: 100, Before: rep.before, After: rep.after})
 	}
-	r.Summarise(0, roofline.Machine{})
+	r.Summarise(Limits{}, roofline.Machine{})
 	states := r.ByState()
 	if len(states) != 3 || r.Bandwidth.Flips != 1 {
 		t.Fatalf("%+v, %+v", states, r.Bandwidth)

@@ -56,6 +56,9 @@ const watchEvery = 500 * time.Millisecond
 // measured before, and is marked if ctx ended.
 func (p *Plan) Run(ctx context.Context) (*Report, error) {
 	sensors := machine.Discover(os.DirFS("/"))
+	if p.Options.GPU != nil {
+		watchGPU(sensors, p.Options.GPU.Info())
+	}
 	rep := &Report{Schema: Schema, Started: time.Now().UTC(), Machine: sensors.Info(), Reference: p.Given}
 	monitor := machine.Watch(sensors, watchEvery)
 	run := &planRun{Plan: p, report: rep, origin: monitor.Start()}
@@ -78,19 +81,27 @@ type planRun struct {
 	*Plan
 	report *Report
 	origin time.Time
+	gpu    *GPUCeilings // of the GPU that the models may be on
 }
 
 func (p *planRun) all(ctx context.Context) error {
+	atLeast := cmp.Or(p.Ceiling, ceilingTime)
+	if gpu := p.Options.GPU; gpu != nil {
+		p.Progress.step("the ceilings of %v", gpu)
+		var err error
+		if p.gpu, err = MeasureGPU(gpu, atLeast); err != nil {
+			return err
+		}
+	}
 	for _, threads := range p.Threads {
 		if threads == 0 {
 			threads = kernels.Cores()
 		}
 		p.Progress.step("the machine's ceilings with %d threads", threads)
-		c, err := MeasureCeilings(threads, !p.Options.Unpinned, cmp.Or(p.Ceiling, ceilingTime))
+		c, err := MeasureCeilings(threads, !p.Options.Unpinned, atLeast)
 		if err != nil {
 			return err
 		}
-		p.report.Ceilings = append(p.report.Ceilings, c)
 		for _, path := range p.Models {
 			for _, batch := range p.Batches {
 				if err := ctx.Err(); err != nil {
@@ -127,21 +138,29 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 		return err
 	}
 	defer m.Close()
+	if m.OnCPU() && !slices.Contains(p.report.Ceilings, c) {
+		p.report.Ceilings = append(p.report.Ceilings, c)
+	}
+	limits := Limits{CPU: c.limits()}
+	if m.OnGPU() {
+		p.report.GPU = p.gpu
+		limits.GPU = p.gpu.limits()
+	}
 	r := &Runner{
 		Model: m, Reps: p.Reps, AtLeast: p.AtLeast, Delay: p.Delay, Origin: p.origin,
-		Given: p.Given, Peak: c.Peak(), Progress: p.Progress,
+		Given: p.Given, Limits: limits, Progress: p.Progress,
 	}
 	if err := r.Open(); err != nil {
 		return err
 	}
 	defer r.Close()
 	for _, t := range p.Tests {
-		turns := newTurns(p.Baselines, path, c.Threads, t)
+		turns := newTurns(p.Baselines, Request{Path: path, Threads: c.Threads, GPULayers: m.Placement().GPULayers, Test: t, Model: m})
 		if len(turns) > 0 {
 			r.Between = func(ctx context.Context, i int) error {
 				for _, turn := range turns {
 					p.Progress.step("%s: %s, repetition %d", t.Name(), turn.baseline.Name(), i+1)
-					if err := turn.once(ctx, r.Model); err != nil && ctx.Err() == nil {
+					if err := turn.once(ctx); err != nil && ctx.Err() == nil {
 						p.report.Warnings = append(p.report.Warnings, fmt.Sprintf("%s did not do %s: %v", turn.baseline.Name(), t.Name(), err))
 					}
 				}
@@ -154,7 +173,7 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 			p.report.Results = append(p.report.Results, res)
 		}
 		for _, turn := range turns {
-			if b := turn.finish(res, r.Peak, p.Given); b != nil {
+			if b := turn.finish(res, r.Limits, p.Given); b != nil {
 				p.report.Results = append(p.report.Results, b)
 			}
 		}

@@ -55,12 +55,14 @@ func request(ctx context.Context, m *model.Model, s *model.Session, text string,
 	if err != nil {
 		return rep, err
 	}
+	var launched int64 // before decode
 	g := model.Generation{MaxTokens: gen, IgnoreEOG: true, Token: func(int32) {
 		now := time.Since(start)
 		if rep.Gen == 0 {
-			rep.TTFT = int64(now)
+			rep.TTFT, launched = int64(now), launches(m)
 		} else {
 			rep.Gaps = append(rep.Gaps, int64(now-last))
+			rep.Launches = launches(m) - launched
 		}
 		rep.Gen++
 		last = now

@@ -17,8 +17,9 @@ type Report struct {
 	Schema    string           `json:"schema"`
 	Started   time.Time        `json:"started"`
 	Machine   machine.Info     `json:"machine"`
-	Ceilings  []*Ceilings      `json:"ceilings,omitempty"`
-	Reference roofline.Machine `json:"reference"` // what shares of the given bound refer to
+	Ceilings  []*Ceilings      `json:"ceilings,omitempty"`     // of the CPU, if it computes anything
+	GPU       *GPUCeilings     `json:"gpu_ceilings,omitempty"` // nil if none is used
+	Reference roofline.Machine `json:"reference"`              // what shares of the given bound refer to
 	Results   []*Result        `json:"results"`
 	Series    machine.Series   `json:"series"`
 	Warnings  []string         `json:"warnings,omitempty"`
@@ -33,6 +34,7 @@ type Report struct {
 type Result struct {
 	BuildCommit   string    `json:"build_commit"`
 	CPUInfo       string    `json:"cpu_info"`
+	GPUInfo       string    `json:"gpu_info"` // empty if none computes anything
 	Backends      string    `json:"backends"`
 	ModelFilename string    `json:"model_filename"`
 	ModelType     string    `json:"model_type"`
@@ -40,6 +42,7 @@ type Result struct {
 	ModelParams   int64     `json:"model_n_params"`
 	Batch         int       `json:"n_batch"`
 	Threads       int       `json:"n_threads"`
+	GPULayers     int       `json:"n_gpu_layers"`
 	TypeK         string    `json:"type_k"`
 	TypeV         string    `json:"type_v"`
 	Prompt        int       `json:"n_prompt"`
@@ -57,6 +60,7 @@ type Result struct {
 	Kernels  string      `json:"kernels,omitempty"`
 	Scenario string      `json:"scenario,omitempty"`
 	Cost     *model.Cost `json:"cost,omitempty"`
+	GPUCost  *model.Cost `json:"gpu_cost,omitempty"` // what the GPU does of it
 	Reps     []Rep       `json:"reps,omitempty"`
 	Load     *Load       `json:"load,omitempty"`
 	// Incomplete tells that fewer repetitions were done than asked for.
@@ -71,6 +75,9 @@ type Result struct {
 type Summary struct {
 	MedianTS  float64 `json:"median_ts,omitempty"`
 	Bandwidth States  `json:"bandwidth,omitzero"` // of the probes around the repetitions
+	// Launches is the number of kernels that a GPU ran for each token of the
+	// phase that the rate is of.
+	Launches float64 `json:"launches_per_token,omitempty"`
 	// Measured and Given are the bounds by this machine's probes and by the
 	// reference. Of a test with two phases they are decode's.
 	Measured *roofline.Bound `json:"measured_bound,omitempty"`
@@ -103,17 +110,28 @@ type Rep struct {
 	Gaps   []int64       `json:"gaps_ns,omitempty"` // between tokens; in decode, the time of each
 	Prompt int           `json:"prompt,omitempty"`  // tokens that there really were
 	Gen    int           `json:"gen,omitempty"`
-	Before float64       `json:"bandwidth_before,omitempty"` // bytes a second, of the probe before
-	After  float64       `json:"bandwidth_after,omitempty"`
-	State  string        `json:"state,omitempty"` // of the bandwidth
-	Joules float64       `json:"joules,omitempty"`
+	// Before and After are the bandwidths that were probed before and after, in
+	// bytes a second: of the GPU if it computes anything, and then CPUBefore
+	// and CPUAfter those of the CPU if it does so, too.
+	Before    float64 `json:"bandwidth_before,omitempty"`
+	After     float64 `json:"bandwidth_after,omitempty"`
+	CPUBefore float64 `json:"cpu_bandwidth_before,omitempty"`
+	CPUAfter  float64 `json:"cpu_bandwidth_after,omitempty"`
+	// Launches is the number of kernels that a GPU ran in the phase that the
+	// rate is of.
+	Launches int64   `json:"launches,omitempty"`
+	State    string  `json:"state,omitempty"` // of the bandwidth
+	Joules   float64 `json:"joules,omitempty"`
 	// Partial tells that the repetition was broken off: it has fewer tokens
 	// than the test.
 	Partial bool `json:"partial,omitempty"`
 }
 
-// probed is the bandwidth around the repetition.
-func (r *Rep) probed() float64 { return (r.Before + r.After) / 2 }
+// probed is the bandwidth around the repetition, and that of the CPU if it is
+// another.
+func (r *Rep) probed() bandwidths {
+	return bandwidths{(r.Before + r.After) / 2, (r.CPUBefore + r.CPUAfter) / 2}
+}
 
 // Load is how long a model took from opening its file to its first token.
 type Load struct {
@@ -129,20 +147,8 @@ func (r *Result) Test() Test {
 // Decodes tells whether the rate is that of decode.
 func (r *Result) Decodes() bool { return r.Gen > 0 }
 
-// work is the work per token of the phase that the rate is of: a scenario's
-// and a test's with both phases is decode's.
-func (r *Result) work() roofline.Work {
-	if r.Decodes() {
-		return roofline.DecodeMean(*r.Cost, r.Gen, r.Depth+r.Prompt)
-	}
-	w := roofline.Prefill(*r.Cost, r.Prompt, r.Depth, max(r.Batch, 1))
-	n := float64(w.Tokens)
-	return roofline.Work{Tokens: 1, FLOP: w.FLOP / n, Bytes: w.Bytes / n}
-}
-
-// Summarise fills in all that follows from the repetitions. peak is the
-// machine's, in operations a second, 0 if it was not measured.
-func (r *Result) Summarise(peak float64, given roofline.Machine) {
+// Summarise fills in all that follows from the repetitions.
+func (r *Result) Summarise(l Limits, given roofline.Machine) {
 	r.SamplesNS, r.SamplesTS = nil, nil
 	for i := range r.Reps {
 		rep := &r.Reps[i]
@@ -158,7 +164,7 @@ func (r *Result) Summarise(peak float64, given roofline.Machine) {
 	r.Summary = Summary{MedianTS: r.SamplesTS.Median()}
 	r.summariseLatency()
 	if r.Cost != nil && len(r.Reps) > 0 {
-		r.summariseBounds(peak, given)
+		r.summariseBounds(l, given)
 	}
 }
 
@@ -190,16 +196,18 @@ func (r *Rep) decodeRate() float64 {
 	return float64(n) / (float64(sum) / 1e9)
 }
 
-func (r *Result) summariseBounds(peak float64, given roofline.Machine) {
-	var probes Sample
+func (r *Result) summariseBounds(l Limits, given roofline.Machine) {
+	var probes, cpuProbes, launches Sample
 	for i := range r.Reps {
 		rep := &r.Reps[i]
 		if i == 0 {
-			probes = append(probes, rep.Before)
+			probes, cpuProbes = append(probes, rep.Before), append(cpuProbes, rep.CPUBefore)
 		}
-		probes = append(probes, rep.After)
+		probes, cpuProbes = append(probes, rep.After), append(cpuProbes, rep.CPUAfter)
+		launches = append(launches, rep.launches())
 	}
-	w, rates := r.work(), r.rates()
+	r.Launches = launches.Median()
+	w, rates := r.work(*r.Cost), r.rates()
 	rate := rates.Median()
 	r.GBS, r.GFLOPS = rate*w.Bytes/1e9, rate*w.FLOP/1e9
 	if given.Bandwidth > 0 {
@@ -214,13 +222,14 @@ func (r *Result) summariseBounds(peak float64, given roofline.Machine) {
 	for i := range r.Reps {
 		rep := &r.Reps[i]
 		rep.State = r.Bandwidth.Around(rep.Before, rep.After)
-		shares = append(shares, rates[i]/w.Bound(rep.probed(), peak).Rate)
+		shares = append(shares, rates[i]/r.bound(rep.probed(), l).Rate)
 	}
-	b := w.Bound(probes.Median(), peak)
+	b := r.bound(bandwidths{probes.Median(), cpuProbes.Median()}, l)
 	r.Measured, r.OfMeasured = &b, shares.Median()
 	// The caches of a large machine may hold a small model: then it reads
 	// faster than memory, and the bound by memory is none.
-	r.Impossible = rate > possible*w.Bound(slices.Max(probes), peak).Rate && w.Bytes > cached
+	best := r.bound(bandwidths{slices.Max(probes), slices.Max(cpuProbes)}, l)
+	r.Impossible = rate > possible*best.Rate && w.Bytes > cached
 }
 
 // Cached tells whether the model was read faster than memory can, from the

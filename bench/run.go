@@ -4,11 +4,14 @@ package bench
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"qgo/bench/roofline"
 	"qgo/kernels"
+	"qgo/kernels/cuda"
 	"qgo/model"
 )
 
@@ -27,32 +30,46 @@ type Runner struct {
 	Delay    time.Duration // before each repetition, for the machine to cool
 	Origin   time.Time     // what the repetitions' starts count from
 	Given    roofline.Machine
-	Peak     float64 // of the machine, in operations a second; 0 if unknown
+	Limits   Limits
 	Progress Progress
 	// Between, if set, is called after each repetition: a baseline takes
 	// its turn.
 	Between func(ctx context.Context, rep int) error
 
-	prober *Prober
+	prober *Prober     // nil if the CPU computes nothing
+	gpu    *cuda.Probe // nil if no GPU does
 	pool   *kernels.Pool
 	rng    *rand.Rand
 }
 
 // Open takes what measuring needs. Close it after use.
-func (r *Runner) Open() error {
-	r.pool = kernels.NewPool(r.Model.Threads(), r.Model.Pinned())
+func (r *Runner) Open() (err error) {
 	r.rng = rand.New(rand.NewPCG(1, 2))
-	var err error
+	if gpu := r.Model.GPU(); gpu != nil {
+		if r.gpu, err = gpu.NewProbe(false); err != nil || !r.Model.OnCPU() {
+			return err
+		}
+	}
+	r.pool = kernels.NewPool(r.Model.Threads(), r.Model.Pinned())
 	if r.prober, err = NewProber(r.pool, false); err != nil {
 		r.pool.Close()
+		if r.gpu != nil {
+			err = errors.Join(err, r.gpu.Close())
+		}
 	}
 	return err
 }
 
 // Close gives it back.
-func (r *Runner) Close() error {
-	defer r.pool.Close()
-	return r.prober.Close()
+func (r *Runner) Close() (err error) {
+	if r.gpu != nil {
+		err = r.gpu.Close()
+	}
+	if r.prober != nil {
+		err = errors.Join(err, r.prober.Close())
+		r.pool.Close()
+	}
+	return err
 }
 
 // Run does a test. If it is broken off, by ctx or a failure, the result holds
@@ -68,6 +85,14 @@ func (r *Runner) Run(ctx context.Context, t Test) (*Result, error) {
 		Prompt: t.Prompt, Gen: t.Gen, Depth: t.Depth, Scenario: t.Scenario,
 		TestTime: time.Now().UTC(), Engine: "qgo", Kernels: m.Tier(), Cost: &cost,
 	}
+	if m.OnGPU() {
+		p, gpuCost := m.Placement(), m.GPUCost()
+		res.Backends, res.GPUInfo, res.GPULayers, res.GPUCost = "CUDA", p.GPUName, p.GPULayers, &gpuCost
+		res.Kernels = "CUDA"
+		if m.OnCPU() {
+			res.Kernels += " and " + m.Tier()
+		}
+	}
 	err := r.repeat(ctx, t, res)
 	if err != nil {
 		res.Incomplete = true
@@ -75,7 +100,7 @@ func (r *Runner) Run(ctx context.Context, t Test) (*Result, error) {
 	if len(res.Reps) == 0 {
 		return nil, err
 	}
-	res.Summarise(r.Peak, r.Given)
+	res.Summarise(r.Limits, r.Given)
 	return res, err
 }
 
@@ -114,12 +139,16 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 		if failed != nil && rep.Gen < 2 {
 			return failed
 		}
-		rep.Partial = failed != nil
-		rep.Start, rep.Before = at, before
-		if rep.After, err = r.probe(); err != nil {
+		if r.gpu != nil && !r.Model.OnGPU() {
+			return fmt.Errorf("%s: the GPU failed, and the CPU went on: what was timed is no rate of either", t.Name())
+		}
+		after, err := r.probe()
+		if err != nil {
 			return err
 		}
-		before = rep.After
+		rep.Partial = failed != nil
+		rep.Start, rep.Before, rep.After, rep.CPUBefore, rep.CPUAfter = at, before.main, after.main, before.cpu, after.cpu
+		before = after
 		res.Reps = append(res.Reps, rep)
 		if failed != nil {
 			return failed
@@ -136,10 +165,23 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 	return nil
 }
 
-// probe is the best bandwidth of a few passes.
-func (r *Runner) probe() (float64, error) {
-	rate, err := r.prober.Read(probeTime)
-	return rate.Best, err
+// probe returns the best bandwidths of a few passes.
+func (r *Runner) probe() (b bandwidths, err error) {
+	var gpu, cpu Rate
+	if r.gpu != nil {
+		if gpu, err = gpuRate(float64(r.gpu.Bytes()), probeTime, r.gpu.Read); err != nil {
+			return b, err
+		}
+	}
+	if r.prober != nil {
+		if cpu, err = r.prober.Read(probeTime); err != nil {
+			return b, err
+		}
+	}
+	if r.gpu == nil {
+		return bandwidths{main: cpu.Best}, nil
+	}
+	return bandwidths{gpu.Best, cpu.Best}, nil
 }
 
 // prepare returns the function that does a test once, or a short form of it to
@@ -161,6 +203,14 @@ func (r *Runner) prepare(ctx context.Context, t Test) (once func(short bool) (Re
 		}
 	}
 	return func(short bool) (Rep, error) { return w.once(t, short) }, kv.Close, nil
+}
+
+// launches is the number of kernels that a model's GPU has run so far.
+func launches(m *model.Model) int64 {
+	if gpu := m.GPU(); gpu != nil {
+		return gpu.Launches()
+	}
+	return 0
 }
 
 // workload runs a model on random tokens.
@@ -187,14 +237,16 @@ func (w *workload) forward(tokens []int32) error {
 
 // once does a test: the prompt to the logits of its last token, then tokens
 // one by one.
-func (w *workload) once(t Test, short bool) (Rep, error) {
+func (w *workload) once(t Test, short bool) (rep Rep, err error) {
 	w.kv.Truncate(t.Depth)
 	gen := t.Gen
 	if short {
 		gen = min(gen, warmUp)
 	}
 	prompt, tokens := w.random(t.Prompt), w.random(gen)
-	rep := Rep{Gaps: make([]int64, 0, gen)}
+	rep.Gaps = make([]int64, 0, gen)
+	launched := launches(w.m)
+	defer func() { rep.Launches = launches(w.m) - launched }()
 	start := time.Now()
 	if t.Prompt > 0 {
 		if err := w.forward(prompt); err != nil {
@@ -204,6 +256,9 @@ func (w *workload) once(t Test, short bool) (Rep, error) {
 	var last time.Duration
 	if t.Prompt > 0 {
 		last = time.Since(start)
+	}
+	if gen > 0 {
+		launched = launches(w.m)
 	}
 	rep.NS, rep.Prompt = int64(last), t.Prompt
 	for i := range tokens {

@@ -24,7 +24,7 @@ func BestThreads(results []*Result) (all []BestThread) {
 	best, most := map[key]*Result{}, map[key]*Result{}
 	var order []key
 	for _, r := range results {
-		if r.Engine != "qgo" {
+		if r.Engine != "qgo" || !r.onCPU() {
 			continue
 		}
 		k := key{r.Test(), r.ModelFilename, r.Batch}

@@ -22,11 +22,36 @@ func (r *Result) Verdict() string {
 	if r.Cached() {
 		return fmt.Sprintf("%s reads %.1f GB/s, more than memory gives: the model stays in the caches", what, r.GBS)
 	}
-	limit := "memory reads"
-	if b.Binds == roofline.Compute {
-		limit = "the CPU multiplies"
+	return fmt.Sprintf("%s is bound by %s: %s its bound of %.1f t/s (%.0f %%)%s", what, r.limit(), nearness(r.OfMeasured), b.Rate, 100*r.OfMeasured, r.slowest())
+}
+
+// limit says what sets the bound.
+func (r *Result) limit() string {
+	b := r.Measured
+	switch {
+	case b.Binds == roofline.Launches:
+		return fmt.Sprintf("launches: %.4g kernels a token, %.1f µs each at the least", r.Launches, 1e6/(b.LaunchRate*r.Launches))
+	case b.Binds == roofline.Compute && len(b.Parts) > 0:
+		return "what GPU and CPU multiply"
+	case b.Binds == roofline.Compute && r.OnGPU():
+		return "what the GPU multiplies in float32"
+	case b.Binds == roofline.Compute:
+		return "what the CPU multiplies"
+	case len(b.Parts) > 0:
+		return "what the memories of GPU and CPU read"
+	case r.OnGPU():
+		return "what the GPU's memory reads"
 	}
-	return fmt.Sprintf("%s is bound by what %s: %s its bound of %.1f t/s (%.0f %%)", what, limit, nearness(r.OfMeasured), b.Rate, 100*r.OfMeasured)
+	return "what memory reads"
+}
+
+// slowest says, of a model on two devices, which takes most of the time.
+func (r *Result) slowest() string {
+	if len(r.Measured.Parts) != 2 {
+		return ""
+	}
+	cpu := r.Measured.Rate / r.Measured.Parts[0].Rate
+	return fmt.Sprintf(", of whose time the CPU takes %.0f %% and the GPU %.0f %%", 100*cpu, 100*(1-cpu))
 }
 
 // nearness is a share of a bound in words.
@@ -56,17 +81,18 @@ func (r *Result) ByState() (all []StateRate) {
 	if r.Cost == nil || !r.Bandwidth.Two() {
 		return nil
 	}
-	w, rates := r.work(), r.rates()
+	rates := r.rates()
 	for _, state := range []string{Slow, Mixed, Fast} {
-		var probes, rate Sample
+		var probes, cpuProbes, rate Sample
 		for i := range r.Reps {
 			if r.Reps[i].State == state {
-				probes, rate = append(probes, r.Reps[i].probed()), append(rate, rates[i])
+				b := r.Reps[i].probed()
+				probes, cpuProbes, rate = append(probes, b.main), append(cpuProbes, b.cpu), append(rate, rates[i])
 			}
 		}
 		if len(rate) > 0 {
 			s := StateRate{State: state, Reps: len(rate), Bandwidth: probes.Median(), Rate: rate.Median()}
-			s.Share = s.Rate / w.Bound(s.Bandwidth, 0).Rate
+			s.Share = s.Rate / r.bound(bandwidths{s.Bandwidth, cpuProbes.Median()}, Limits{}).Rate
 			all = append(all, s)
 		}
 	}

@@ -62,3 +62,11 @@ func (c Cost) PrefillFLOP(n, depth int) int64 {
 
 // Cost returns the work of a decoded token.
 func (m *Model) Cost() Cost { return costOf(m.plan, m.kvType) }
+
+// Sub is the work that is left when d is done elsewhere.
+func (c Cost) Sub(d Cost) Cost {
+	return Cost{
+		Weights: c.Weights - d.Weights, MACs: c.MACs - d.MACs, Head: c.Head - d.Head,
+		HeadW: c.HeadW - d.HeadW, KVRow: c.KVRow - d.KVRow, KVMACs: c.KVMACs - d.KVMACs,
+	}
+}

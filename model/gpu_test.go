@@ -79,7 +79,7 @@ func TestGPUSplits(t *testing.T) {
 func TestGPUFit(t *testing.T) {
 	o := Options{Context: 64, MaxRows: 32}
 	whole := tiny(t, o)
-	need := whole.gpuBytes(whole.plan)
+	need := whole.gpuPlan().bytes(whole.plan.Layers())
 	for _, c := range []struct {
 		memory    int64
 		layers    int
@@ -98,9 +98,21 @@ func TestGPUFit(t *testing.T) {
 		var warnings []string
 		o.GPU, o.GPULayers = emulated(t, emulator.Options{Memory: c.memory}), c.layers
 		o.Notify = func(text string) { warnings = append(warnings, text) }
+		f, err := demo.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		announced, err := Place(f, o)
+		if (err != nil) != (c.placement == "CPU") {
+			t.Errorf("%d bytes: what would be placed: %v", c.memory, err)
+		}
 		m := tiny(t, o)
+		if placed := m.Placement(); placed != announced || m.OnGPU() != (placed.GPULayers > 0) || m.OnCPU() != (placed.OnCPU != "") {
+			t.Errorf("%d bytes, %d layers: %+v, announced was %+v", c.memory, c.layers, placed, announced)
+		}
 		warning := strings.Join(warnings, "\n")
-		if !strings.Contains(m.Placement(), c.placement) || !strings.Contains(warning, c.warning) || c.warning == "" && warning != "" {
+		if !strings.Contains(m.Placement().String(), c.placement) || !strings.Contains(warning, c.warning) || c.warning == "" && warning != "" {
 			t.Errorf("%d bytes, %d layers: %q with the warning %q, want %q and %q", c.memory, c.layers, m.Placement(), warning, c.placement, c.warning)
 		}
 	}
@@ -130,6 +142,20 @@ func TestGPULost(t *testing.T) {
 		}
 		if m.OnGPU() || len(warnings) != 1 || !strings.Contains(warnings[0], "cuLaunchKernel") {
 			t.Errorf("lost at launch %d: on %s, warnings %q", launch, m.Placement(), warnings)
+		}
+	}
+}
+
+// TestGPUCost checks that the work of GPU and CPU add up to that of the model.
+func TestGPUCost(t *testing.T) {
+	o := Options{Context: 64, MaxRows: 32}
+	for _, layers := range []int{1, 3, AllLayers} {
+		o.GPU, o.GPULayers = emulated(t, emulator.Options{}), layers
+		m := tiny(t, o)
+		front, back := m.plan.Cut(max(m.plan.Layers()-layers, 0))
+		rest := m.Cost().Sub(m.GPUCost())
+		if m.GPUCost() != costOf(back, m.kvType) || rest != costOf(front, m.kvType) || m.GPUCost().Head == 0 || (rest.MACs == 0) != (layers == AllLayers) {
+			t.Errorf("%d layers: the GPU does %+v, the CPU %+v", layers, m.GPUCost(), rest)
 		}
 	}
 }

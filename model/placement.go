@@ -8,9 +8,11 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"qgo/gguf"
 	"qgo/kernels/cpu"
 	"qgo/kernels/cuda"
 	"qgo/kernels/plan"
+	"qgo/quant"
 	"qgo/tensor"
 )
 
@@ -24,22 +26,46 @@ const (
 	reserveShared = 300 << 20
 )
 
-// fit returns how many of the last layers of the plan fit into the memory of
-// the GPU with a KV cache of the longest length, at most limit.
-func (m *Model) fit(dev *cuda.Device, limit int) (layers int, err error) {
+// gpuPlan is a plan whose last layers are to be placed on a GPU.
+type gpuPlan struct {
+	plan   plan.Plan
+	stage  cuda.Options
+	maxCtx int
+	kv     quant.Type
+}
+
+// bytes is the memory that the last layers of the plan take on a GPU, with a KV
+// cache of the longest length.
+func (g gpuPlan) bytes(layers int) int64 {
+	_, p := g.plan.Cut(g.plan.Layers() - layers)
+	return cuda.Bytes(p, g.stage) + cuda.KVBytes(p.Dims, len(p.Blocks), g.maxCtx, g.kv)
+}
+
+// fit returns how many of the last layers fit into the GPU's free memory, of as
+// many as are asked for: 0 stands for all. An error says why there is none.
+func (g gpuPlan) fit(dev *cuda.Device, layers int) (fitting, asked int, err error) {
+	all := g.plan.Layers()
+	if asked = min(layers, all); asked == 0 {
+		asked = all
+	}
+	if err := cuda.Check(g.plan); err != nil {
+		return 0, asked, err
+	}
 	room, err := roomOn(dev)
 	if err != nil {
-		return 0, err
+		return 0, asked, err
 	}
-	return m.fitIn(room, limit), nil
+	if n := g.fitIn(room, asked); n > 0 {
+		return n, asked, nil
+	}
+	return 0, asked, errors.New("it has too little free memory for even one layer")
 }
 
 // fitIn returns how many of the last layers take no more than room bytes, at
 // most limit.
-func (m *Model) fitIn(room int64, limit int) int {
-	all := m.plan.Layers()
-	for n := min(limit, all); n > 0; n-- {
-		if _, back := m.plan.Cut(all - n); m.gpuBytes(back) <= room {
+func (g gpuPlan) fitIn(room int64, limit int) int {
+	for n := min(limit, g.plan.Layers()); n > 0; n-- {
+		if g.bytes(n) <= room {
 			return n
 		}
 	}
@@ -61,13 +87,9 @@ func roomOn(dev *cuda.Device) (int64, error) {
 	return free - reserveShared, nil
 }
 
-// gpuBytes is the memory that a plan takes on a GPU.
-func (m *Model) gpuBytes(p plan.Plan) int64 {
-	return cuda.Bytes(p, m.gpuOptions()) + cuda.KVBytes(p.Dims, len(p.Blocks), m.maxCtx, m.kvType)
-}
-
-func (m *Model) gpuOptions() cuda.Options {
-	return cuda.Options{MaxRows: m.maxRows, MaxCtx: m.maxCtx, Release: m.File.Release}
+// gpuPlan is that of the whole model.
+func (m *Model) gpuPlan() gpuPlan {
+	return gpuPlan{m.plan, cuda.Options{MaxRows: m.maxRows, MaxCtx: m.maxCtx, Release: m.File.Release}, m.maxCtx, m.kvType}
 }
 
 // place loads the plan: its last layers on the GPU of the options, if there is
@@ -76,26 +98,18 @@ func (m *Model) place(dev *cuda.Device, layers int) error {
 	if dev == nil {
 		return m.placeCPU()
 	}
-	err := cuda.Check(m.plan)
-	fitting := 0
-	if err == nil {
-		if layers == 0 {
-			layers = AllLayers
-		}
-		fitting, err = m.fit(dev, layers)
-	}
-	if err == nil && fitting == 0 {
-		err = errors.New("it has too little free memory for even one layer")
-	}
+	whole := m.gpuPlan()
+	fitting, asked, err := whole.fit(dev, layers)
 	if err != nil {
 		m.warn("The GPU %v cannot be used: %v. Computing on the CPU.", dev, err)
 		return m.placeCPU()
 	}
-	if all := m.plan.Layers(); fitting < min(layers, all) {
+	all := m.plan.Layers()
+	if fitting < asked {
 		m.warn("%d of %d layers fit into the free memory of %v; the others are on the CPU.", fitting, all, dev)
 	}
-	front, back := m.plan.Cut(m.plan.Layers() - fitting)
-	stage, err := cuda.New(back, dev, m.gpuOptions())
+	front, back := m.plan.Cut(all - fitting)
+	stage, err := cuda.New(back, dev, whole.stage)
 	if err != nil {
 		m.warn("The GPU %v failed: %v. Computing on the CPU.", dev, err)
 		return m.placeCPU()
@@ -134,23 +148,87 @@ func (m *Model) warn(format string, args ...any) {
 	}
 }
 
-// OnGPU tells whether a GPU computes a part of the model.
+// GPU is the GPU that computes a part of the model, nil if none does.
+func (m *Model) GPU() *cuda.Device { return m.gpu }
+
+// OnGPU reports whether a GPU computes a part of the model.
 func (m *Model) OnGPU() bool { return m.gpu != nil }
 
-// Placement says in words what is computed where.
-func (m *Model) Placement() string {
-	if m.gpu == nil {
+// OnCPU reports whether the CPU does.
+func (m *Model) OnCPU() bool { return m.Placement().GPULayers < m.plan.Layers() }
+
+// GPUCost is the work of a decoded token that the GPU does.
+func (m *Model) GPUCost() Cost {
+	_, back := m.plan.Cut(m.plan.Layers() - m.Placement().GPULayers)
+	return costOf(back, m.kvType)
+}
+
+// Placement says what of a model is computed where.
+type Placement struct {
+	GPU       string `json:"-"` // such as cuda:0; empty if the CPU computes all
+	GPUName   string `json:"-"`
+	GPULayers int    `json:"gpu_layers"` // as plan.Plan's Layers counts them
+	Layers    int    `json:"layers"`     // of the model
+	OnGPU     string `json:"on_gpu"`     // what they are
+	OnCPU     string `json:"on_cpu"`     // what the others are; empty if there are none
+	GPUBytes  int64  `json:"gpu_bytes"`  // of the GPU's memory, a KV cache of the longest length included
+}
+
+func (g gpuPlan) placement(dev *cuda.Device, layers int) Placement {
+	all := g.plan.Layers()
+	front, back := g.plan.Cut(all - layers)
+	p := Placement{GPULayers: layers, Layers: all, OnGPU: parts(back), OnCPU: parts(front)}
+	if layers > 0 {
+		p.GPU, p.GPUName, p.GPUBytes = dev.String(), dev.Info().Name, g.bytes(layers)
+	}
+	return p
+}
+
+// String says it in words.
+func (p Placement) String() string {
+	if p.GPULayers == 0 {
 		return "CPU"
 	}
-	front, back := plan.Plan{}, m.plan
-	if len(m.stages) > 1 {
-		front, back = m.plan.Cut(m.plan.Layers() - m.stages[1].(*cuda.Stage).Layers())
-	}
-	text := fmt.Sprintf("%v (%s): %s, %s", m.gpu, m.gpu.Info().Name, parts(back), humanize.Bytes(uint64(m.gpuBytes(back))))
-	if len(m.stages) > 1 {
-		text += "; CPU: " + parts(front)
+	text := fmt.Sprintf("%s (%s): %s, %s", p.GPU, p.GPUName, p.OnGPU, humanize.Bytes(uint64(p.GPUBytes)))
+	if p.OnCPU != "" {
+		text += "; CPU: " + p.OnCPU
 	}
 	return text
+}
+
+// Placement says what of the model is computed where.
+func (m *Model) Placement() Placement {
+	layers := 0
+	if m.gpu != nil {
+		layers = m.stages[len(m.stages)-1].(*cuda.Stage).Layers()
+	}
+	return m.gpuPlan().placement(m.gpu, layers)
+}
+
+// Place says what [Load] would place where, without loading the model. The
+// error says why nothing would be on the GPU of the options.
+func Place(f *gguf.File, o Options) (Placement, error) {
+	if f.IsOutline() {
+		return Placement{}, fmt.Errorf("%s: is an outline without weights, which has no place", f.Name)
+	}
+	c, err := ReadConfig(f)
+	if err != nil {
+		return Placement{}, err
+	}
+	set, err := o.settings(c)
+	if err != nil {
+		return Placement{}, err
+	}
+	p, err := newPlan(f, c)
+	if err != nil {
+		return Placement{}, err
+	}
+	g := gpuPlan{p, cuda.Options{MaxRows: set.maxRows, MaxCtx: set.context}, set.context, set.kv}
+	layers := 0
+	if o.GPU != nil {
+		layers, _, err = g.fit(o.GPU, o.GPULayers)
+	}
+	return g.placement(o.GPU, layers), err
 }
 
 // parts lists what a plan consists of.

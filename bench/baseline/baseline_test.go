@@ -38,7 +38,7 @@ echo "ggml: a note"
 echo '[
 {"n_prompt": 0, "n_gen": 128, "n_depth": 16, "n_threads": 2, "samples_ns": [2000000000], "samples_ts": [64.0], "flash_attn": true}
 ]'`)}
-	r, err := l.Once(context.Background(), bench.Request{Path: "m.gguf", Threads: 2, Test: bench.Test{Gen: 128, Depth: 16}})
+	r, err := l.Once(context.Background(), bench.Request{Path: "m.gguf", Threads: 2, GPULayers: 26, Test: bench.Test{Gen: 128, Depth: 16}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ echo '[
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "-m m.gguf -p 0 -n 128 -t 2 -r 1 -fa 1 -o json -d 16\n"; string(got) != want {
+	if want := "-m m.gguf -p 0 -n 128 -t 2 -ngl 26 -r 1 -fa 1 -o json -d 16\n"; string(got) != want {
 		t.Errorf("arguments %q, want %q", got, want)
 	}
 }
@@ -134,7 +134,7 @@ func TestOpenAI(t *testing.T) {
 		t.Errorf("the server got another text than qgo: %v", err)
 	}
 	// 7 tokens in 4 pieces: the rate counts tokens.
-	r.Summarise(0, bench.Report{}.Reference)
+	r.Summarise(bench.Limits{}, bench.Report{}.Reference)
 	if want := 6 / (float64(rep.NS-rep.TTFT) / 1e9); r.DecodeTS < 0.999*want || r.DecodeTS > 1.001*want {
 		t.Errorf("decode at %v t/s, want %v", r.DecodeTS, want)
 	}

@@ -29,7 +29,8 @@ func (l *LlamaBench) Name() string {
 }
 
 // Once runs the program with one repetition of the test, after a warm-up of
-// its own, with flash attention, as qgo has it.
+// its own, with flash attention, as qgo has it, and with as many layers on the
+// GPU; llama.cpp does not count the embedding as one.
 func (l *LlamaBench) Once(ctx context.Context, r bench.Request) (*bench.Result, error) {
 	switch {
 	case r.Path == "":
@@ -39,7 +40,7 @@ func (l *LlamaBench) Once(ctx context.Context, r bench.Request) (*bench.Result, 
 	}
 	args := []string{
 		"-m", r.Path, "-p", strconv.Itoa(r.Prompt), "-n", strconv.Itoa(r.Gen),
-		"-t", strconv.Itoa(r.Threads), "-r", "1", "-fa", "1", "-o", "json",
+		"-t", strconv.Itoa(r.Threads), "-ngl", strconv.Itoa(r.GPULayers), "-r", "1", "-fa", "1", "-o", "json",
 	}
 	if r.Depth > 0 {
 		args = append(args, "-d", strconv.Itoa(r.Depth))

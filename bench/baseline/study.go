@@ -37,7 +37,7 @@ func NanoStudy() ([]*bench.Result, error) {
 			Batch: model.DefaultMaxRows, Prompt: f.test.Prompt, Gen: f.test.Gen, Cost: &s.Cost,
 			Reps: []bench.Rep{{NS: int64(float64(f.test.Tokens()) / f.rate * 1e9), Prompt: f.test.Prompt, Gen: f.test.Gen}},
 		}
-		r.Summarise(0, *m)
+		r.Summarise(bench.Limits{}, *m)
 		r.Impossible = r.OfGiven > 1
 		all = append(all, r)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,6 +63,7 @@ type column struct {
 var columns = []column{
 	{"build_commit", func(r *bench.Result) any { return r.BuildCommit }},
 	{"cpu_info", func(r *bench.Result) any { return r.CPUInfo }},
+	{"gpu_info", func(r *bench.Result) any { return r.GPUInfo }},
 	{"backends", func(r *bench.Result) any { return r.Backends }},
 	{"model_filename", func(r *bench.Result) any { return r.ModelFilename }},
 	{"model_type", func(r *bench.Result) any { return r.ModelType }},
@@ -69,6 +71,7 @@ var columns = []column{
 	{"model_n_params", func(r *bench.Result) any { return r.ModelParams }},
 	{"n_batch", func(r *bench.Result) any { return r.Batch }},
 	{"n_threads", func(r *bench.Result) any { return r.Threads }},
+	{"n_gpu_layers", func(r *bench.Result) any { return r.GPULayers }},
 	{"type_k", func(r *bench.Result) any { return r.TypeK }},
 	{"type_v", func(r *bench.Result) any { return r.TypeV }},
 	{"n_prompt", func(r *bench.Result) any { return r.Prompt }},
@@ -99,6 +102,7 @@ var columns = []column{
 	}},
 	{"ttlt_ms_p50", func(r *bench.Result) any { return median(r.TTLT) }},
 	{"joules_per_token", func(r *bench.Result) any { return r.JoulesPerToken }},
+	{"launches_per_token", func(r *bench.Result) any { return r.Launches }},
 	{"incomplete", func(r *bench.Result) any { return r.Incomplete }},
 }
 
@@ -135,11 +139,19 @@ func writeCSV(w io.Writer, r *bench.Report) error {
 	return out.Error()
 }
 
-// writeMarkdown writes llama-bench's table with the shares of the bounds.
+// writeMarkdown writes llama-bench's table with the shares of the bounds, and,
+// where there is one, with the GPU.
 func writeMarkdown(w io.Writer, r *bench.Report) error {
 	var b strings.Builder
-	b.WriteString("| model | size | params | engine | threads | test | t/s | GB/s | of bound |\n")
-	b.WriteString("| --- | ---: | ---: | --- | ---: | --- | ---: | ---: | ---: |\n")
+	gpus := slices.ContainsFunc(r.Results, (*bench.Result).OnGPU)
+	gpuColumns := func(text string) string {
+		if gpus {
+			return text
+		}
+		return ""
+	}
+	fmt.Fprintf(&b, "| model | size | params | engine | %sthreads | test | t/s | GB/s | of bound |\n", gpuColumns("backend | gpu | ngl | "))
+	fmt.Fprintf(&b, "| --- | ---: | ---: | --- | %s---: | --- | ---: | ---: | ---: |\n", gpuColumns("--- | --- | ---: | "))
 	for _, res := range r.Results {
 		rate, spread := res.AvgTS, res.StddevTS
 		if res.Scenario != "" {
@@ -153,8 +165,9 @@ func writeMarkdown(w io.Writer, r *bench.Report) error {
 		if res.Incomplete {
 			name += " (incomplete)"
 		}
-		fmt.Fprintf(&b, "| %s | %.2f MiB | %.2f M | %s | %d | %s | %.2f ± %.2f | %.1f | %s |\n",
-			cell(modelName(res)), float64(res.ModelSize)/(1<<20), float64(res.ModelParams)/1e6, cell(res.Engine), res.Threads, name, rate, spread, res.GBS, share)
+		on := gpuColumns(fmt.Sprintf("%s | %s | %d | ", cell(res.Backends), cell(res.GPUInfo), res.GPULayers))
+		fmt.Fprintf(&b, "| %s | %.2f MiB | %.2f M | %s | %s%d | %s | %.2f ± %.2f | %.1f | %s |\n",
+			cell(modelName(res)), float64(res.ModelSize)/(1<<20), float64(res.ModelParams)/1e6, cell(res.Engine), on, res.Threads, name, rate, spread, res.GBS, share)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -175,7 +188,12 @@ func modelName(r *bench.Result) string {
 func writeBenchstat(w io.Writer, r *bench.Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "goos: %s\ngoarch: %s\ncpu: %s\n", r.Machine.OS, r.Machine.Arch, r.Machine.CPU)
+	gpu := ""
 	for _, res := range r.Results {
+		if on := res.GPUInfo; on != gpu { // holds for the lines that follow
+			gpu = on
+			fmt.Fprintf(&b, "gpu: %s\n", gpu)
+		}
 		phase := "Prefill"
 		if res.Decodes() {
 			phase = "Decode"

@@ -39,7 +39,7 @@ func report(t *testing.T) *bench.Report {
 			}
 			res.Reps = append(res.Reps, rep)
 		}
-		res.Summarise(0, *nano)
+		res.Summarise(bench.Limits{}, *nano)
 		r.Results = append(r.Results, res)
 	}
 	return r
@@ -108,6 +108,58 @@ func TestForms(t *testing.T) {
 	}
 	if err := Write(&bytes.Buffer{}, r, "xml"); err == nil {
 		t.Error("no error for an unknown form")
+	}
+}
+
+// TestGPU names the GPU in every form, and only where it computed.
+func TestGPU(t *testing.T) {
+	const gpu = "NVIDIA H100, 80GB"
+	r := report(t)
+	for _, res := range r.Results[:2] {
+		res.Backends, res.GPUInfo, res.GPULayers, res.GPUCost = "CUDA", gpu, 26, res.Cost
+	}
+	r.Results[2].Backends = "CPU"
+	for name, want := range map[string]string{
+		"json":      `"gpu_info": "` + gpu + `"`,
+		"jsonl":     `"gpu_info":"` + gpu + `","backends":"CUDA"`,
+		"csv":       `,"` + gpu + `",CUDA,`,
+		"md":        "| qgo | CUDA | " + gpu + " | 26 | 4 | pp512 |",
+		"benchstat": "\ngpu: " + gpu + "\n",
+	} {
+		var b bytes.Buffer
+		if err := Write(&b, r, name); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%s: no %q in\n%s", name, want, b.String())
+		}
+		if name == "benchstat" {
+			if strings.Count(b.String(), "gpu: ") != 2 || !strings.Contains(b.String(), "\ngpu: \nBenchmarkDecode/model=qwen2_0.49B_q4_0/test=rag-style") {
+				t.Errorf("the result of the CPU is the GPU's:\n%s", b.String())
+			}
+			continue
+		}
+		got, err := Read(b.Bytes())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for i, res := range got.Results {
+			if want := r.Results[i]; res.OnGPU() != (i < 2) || res.GPUInfo != want.GPUInfo || res.GPULayers != want.GPULayers || res.Backends != want.Backends {
+				t.Errorf("%s: result %d is read as of %q by %q with %d layers", name, i, res.GPUInfo, res.Backends, res.GPULayers)
+			}
+		}
+	}
+	for name, res := range map[string]bench.Result{
+		gpu + ", 26 layers":                *r.Results[0],
+		"4 threads":                        *r.Results[2],
+		"":                                 {Engine: "openai"},
+		"CUDA":                             {Backends: "CUDA", GPULayers: -1, Threads: 2},
+		"1 thread":                         {Backends: "CPU", GPULayers: 99, Threads: 1},
+		gpu + ", 3 layers; CPU, 4 threads": {Backends: "CUDA", GPUInfo: gpu, GPULayers: 3, Threads: 4, Cost: &model.Cost{Weights: 2}, GPUCost: &model.Cost{Weights: 1}},
+	} {
+		if got := res.Devices(); got != name {
+			t.Errorf("computed on %q, want %q", got, name)
+		}
 	}
 }
 

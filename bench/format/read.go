@@ -134,10 +134,10 @@ func readCSV(data []byte) (all []*bench.Result, err error) {
 }
 
 // texts are fields that may look like numbers but are none.
-var texts = map[string]bool{"build_commit": true, "cpu_info": true, "model_filename": true, "model_type": true, "kernels": true, "engine": true}
+var texts = map[string]bool{"build_commit": true, "cpu_info": true, "gpu_info": true, "backends": true, "model_filename": true, "model_type": true, "kernels": true, "engine": true}
 
-// readMarkdown reads llama-bench's table: columns model, size, params,
-// threads, test and t/s, in any order.
+// readMarkdown reads llama-bench's table: columns model, size, params, backend,
+// ngl, threads, test and t/s, in any order, and what qgo adds.
 func readMarkdown(data []byte) (all []*bench.Result, err error) {
 	var header []string
 	for line := range strings.Lines(string(data)) {
@@ -194,6 +194,10 @@ func setCell(r *bench.Result, name, cell string) (err error) {
 		if name == "engine" {
 			r.Engine = cell
 		}
+	case "gpu":
+		r.GPUInfo = cell
+	case "ngl":
+		r.GPULayers = int(number())
 	case "threads":
 		r.Threads = int(number())
 	case "test":

@@ -20,11 +20,13 @@ import (
 var source string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"f1":  func(v float64) string { return fmt.Sprintf("%.1f", v) },
-	"pct": func(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) },
-	"gb":  func(v int64) string { return fmt.Sprintf("%.2f GB", float64(v)/1e9) },
-	"gbs": func(v float64) string { return fmt.Sprintf("%.1f", v/1e9) },
-	"day": func(t time.Time) string { return t.Format("2006-01-02 15:04 MST") },
+	"f1":      func(v float64) string { return fmt.Sprintf("%.1f", v) },
+	"pct":     func(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) },
+	"gb":      func(v int64) string { return fmt.Sprintf("%.2f GB", float64(v)/1e9) },
+	"gbs":     func(v float64) string { return fmt.Sprintf("%.1f", v/1e9) },
+	"us":      func(rate float64) string { return fmt.Sprintf("%.2f", 1e6/rate) },
+	"threads": bench.Threads,
+	"day":     func(t time.Time) string { return t.Format("2006-01-02 15:04 MST") },
 }).Parse(source))
 
 // Write writes the page for reports of one or several machines.

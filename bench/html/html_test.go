@@ -12,6 +12,7 @@ import (
 	"qgo/bench"
 	"qgo/bench/machine"
 	"qgo/bench/roofline"
+	"qgo/kernels/cuda/driver"
 	"qgo/model"
 )
 
@@ -56,7 +57,7 @@ func report(t *testing.T) *bench.Report {
 				}
 				res.Reps = append(res.Reps, rep)
 			}
-			res.Summarise(45e9, *nano)
+			res.Summarise(bench.Limits{CPU: roofline.Limits{Peak: 45e9}}, *nano)
 			r.Results = append(r.Results, res)
 		}
 	}
@@ -107,6 +108,31 @@ func TestPage(t *testing.T) {
 		}
 		if elements < 20 {
 			t.Errorf("plot %d has %d elements", i, elements)
+		}
+	}
+}
+
+// TestGPUPage names the GPU in the page's text and in the titles of its plots.
+func TestGPUPage(t *testing.T) {
+	r := report(t)
+	r.GPU = &bench.GPUCeilings{
+		Device: "cuda:0", Info: driver.Info{Name: "GPU <7>", Major: 9, SMs: 132, Memory: 80e9}, Read: bench.Rate{Best: 3e12, Median: 2.9e12}, Copy: bench.Rate{Best: 2.5e12},
+		Peaks: []bench.PeakRate{{Type: "fp32", Rate: bench.Rate{Best: 60e12}}}, Launches: bench.Rate{Best: 500e3}, Barriers: bench.Rate{Best: 800e3},
+	}
+	for _, res := range r.Results {
+		res.Backends, res.GPUInfo, res.GPULayers, res.GPUCost = "CUDA", r.GPU.Name, 26, res.Cost
+	}
+	var b bytes.Buffer
+	if err := Write(&b, []*bench.Report{r}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"GPU &lt;7&gt; (cuda:0), compute capability 9.0, 132 multiprocessors, 80.00 GB: read 3000.0, copy 2500.0 GB/s at best (median of reading 2900.0)",
+		"peaks fp32 60000.0 GOP/s; a launch takes 2.00 µs, a barrier of all blocks 1.25 µs", "<h2>Roofline, on GPU &lt;7&gt;</h2>",
+		"GPU &lt;7&gt;, 26 layers</td>", "3000 GB/s, 60000 GFLOP/s fp32, GPU &lt;7&gt;",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q", want)
 		}
 	}
 }

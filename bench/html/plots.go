@@ -152,7 +152,10 @@ func (r run) machine() string {
 	if name == "" || r.report.Machine.Arch == "amd64" {
 		name = r.report.Machine.CPU
 	}
-	return fmt.Sprintf("%s, %d threads", name, r.Threads)
+	if on := r.Devices(); on != "" {
+		name += ", " + on
+	}
+	return name
 }
 
 // decode is the rate of decode, 0 if there was none.
@@ -182,15 +185,31 @@ func names(all []run, name func(run) string) (list []string) {
 func figures(reports []*bench.Report) []figure {
 	all := runs(reports)
 	var list []figure
+	gpus := gpuNames(reports)
 	for _, make := range []func([]*bench.Report, []run) *figure{
 		rooflineFigure, ttftFigure, rateFigure, platformFigure, memoryFigure, itlFigure, heatFigure, bandwidthFigure, thermalFigure, powerFigure,
 	} {
 		if f := make(reports, all); f != nil {
 			f.width, f.height = 10*vg.Inch, 4*vg.Inch
+			f.title += gpus
 			list = append(list, *f)
 		}
 	}
 	return list
+}
+
+// gpuNames is what titles say of the GPUs that were used.
+func gpuNames(reports []*bench.Report) string {
+	var all []string
+	for _, r := range reports {
+		if r.GPU != nil && !slices.Contains(all, r.GPU.Name) {
+			all = append(all, r.GPU.Name)
+		}
+	}
+	if all == nil {
+		return ""
+	}
+	return ", on " + strings.Join(all, " and ")
 }
 
 // rooflineFigure shows both phases of every model under the ceilings.
@@ -243,9 +262,13 @@ func rooflineFigure(reports []*bench.Report, all []run) *figure {
 	}
 	n := 0
 	for _, r := range reports {
+		if g := r.GPU; g != nil {
+			roof(fmt.Sprintf("%.0f GB/s, %.0f GFLOP/s fp32, %s", g.Read.Best/1e9, g.Peak()/1e9, g.Name), n, false, g.Read.Best, g.Peak())
+			n++
+		}
 		for _, c := range r.Ceilings {
 			for _, peak := range c.Peaks {
-				roof(fmt.Sprintf("%.0f GB/s, %.0f GOP/s %s, %d threads", c.Read.Best/1e9, peak.Best/1e9, peak.Type, c.Threads), n, false, c.Read.Best, peak.Best)
+				roof(fmt.Sprintf("%.0f GB/s, %.0f GOP/s %s, %s", c.Read.Best/1e9, peak.Best/1e9, peak.Type, bench.Threads(c.Threads)), n, false, c.Read.Best, peak.Best)
 				n++
 			}
 		}

@@ -265,14 +265,17 @@ func thermalFigure(reports []*bench.Report, _ []run) *figure {
 			n++
 		}
 	}
-	highest := 0.0
+	highest, highestGPU := 0.0, 0.0
 	for _, x := range s.Samples {
-		highest = max(highest, x.Clock)
+		highest, highestGPU = max(highest, x.Clock), max(highestGPU, x.GPUClock)
 	}
-	var clock, use plotter.XYs
+	var clock, gpuClock, use plotter.XYs
 	for i, x := range s.Samples {
 		if x.Clock > 0 {
 			clock = append(clock, plotter.XY{X: x.At.Seconds(), Y: 100 * x.Clock / highest})
+		}
+		if x.GPUClock > 0 {
+			gpuClock = append(gpuClock, plotter.XY{X: x.At.Seconds(), Y: 100 * x.GPUClock / highestGPU})
 		}
 		if i > 0 {
 			use = append(use, plotter.XY{X: x.At.Seconds(), Y: 100 * x.CPU})
@@ -280,6 +283,10 @@ func thermalFigure(reports []*bench.Report, _ []run) *figure {
 	}
 	if len(clock) > 1 {
 		line(p, fmt.Sprintf("CPU clock, of %.2f GHz", highest/1e9), n, true, clock)
+		n++
+	}
+	if len(gpuClock) > 1 {
+		line(p, fmt.Sprintf("GPU clock, of %.2f GHz", highestGPU/1e9), n, true, gpuClock)
 		n++
 	}
 	if len(use) < 2 {

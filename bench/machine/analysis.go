@@ -139,9 +139,17 @@ func (s *Series) Throttled(what string, points []Point) string {
 			why = append(why, fmt.Sprintf("zone %s passed %.0f °C", z.Name, min(hot, z.Passive)))
 		}
 	}
-	fast, slow := s.clock(points[0].At, at), s.clock(at, end)
-	if fast > 0 && slow < (1-clockFell)*fast {
-		why = append(why, fmt.Sprintf("the clock dropped to %.1f GHz", slow/1e9))
+	for _, c := range []struct {
+		what string
+		of   func(*Sample) float64
+	}{
+		{"the clock", func(x *Sample) float64 { return x.Clock }},
+		{"the GPU's clock", func(x *Sample) float64 { return x.GPUClock }},
+	} {
+		fast, slow := s.clock(c.of, points[0].At, at), s.clock(c.of, at, end)
+		if fast > 0 && slow < (1-clockFell)*fast {
+			why = append(why, fmt.Sprintf("%s dropped to %.1f GHz", c.what, slow/1e9))
+		}
 	}
 	if len(why) == 0 {
 		return text + "; neither a temperature nor the clock explains it"
@@ -159,12 +167,13 @@ func (s *Series) hottest(zone int, from, to time.Duration) (hot float64) {
 	return hot
 }
 
-// clock is the median clock between two moments, 0 if unknown.
-func (s *Series) clock(from, to time.Duration) float64 {
+// clock is the median of a clock between two moments, 0 if unknown.
+func (s *Series) clock(of func(*Sample) float64, from, to time.Duration) float64 {
 	var all []float64
-	for _, x := range s.Samples {
-		if x.At >= from && x.At <= to && x.Clock > 0 {
-			all = append(all, x.Clock)
+	for i := range s.Samples {
+		x := &s.Samples[i]
+		if v := of(x); x.At >= from && x.At <= to && v > 0 {
+			all = append(all, v)
 		}
 	}
 	if len(all) == 0 {

@@ -11,8 +11,9 @@ import (
 // events, or has a bit for each kind.
 type counter struct {
 	path    string
-	bits    []string // of a hexadecimal mask, from the lowest
+	bits    []string // of a hexadecimal mask, from the lowest; "" for what is no fault
 	explain string
+	ask     func() (uint64, bool) // instead of a path
 }
 
 const (
@@ -53,6 +54,10 @@ func (s *Sensors) findCounters() {
 
 // value is the counter's state: events, or bits.
 func (s *Sensors) value(c counter) uint64 {
+	if c.ask != nil {
+		v, _ := c.ask()
+		return v
+	}
 	base := 10
 	text := s.text(c.path)
 	if c.bits != nil {
@@ -87,6 +92,7 @@ func (s *Sensors) explain(before, after []uint64) (events []string) {
 		for bit, what := range c.bits {
 			now, since := uint64(1)<<bit, uint64(1)<<(bit+16)
 			switch {
+			case what == "":
 			case is&now != 0:
 				events = append(events, what)
 			case is&since != 0 && was&since == 0:

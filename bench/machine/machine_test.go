@@ -114,6 +114,88 @@ func set(t fstest.MapFS, path, text string) {
 	t[path] = &fstest.MapFile{Data: []byte(text + "\n")}
 }
 
+// card is a GPU that tells all or, with its fields unset, nothing.
+type card struct {
+	known   bool
+	clock   float64
+	reasons uint64
+}
+
+func (c *card) Load() (float64, bool)                { return 0.5, c.known }
+func (c *card) Clock() (float64, bool)               { return c.clock, c.known }
+func (c *card) MemClock() (float64, bool)            { return 2.6e9, c.known }
+func (c *card) Power() (float64, bool)               { return 350, c.known }
+func (c *card) Temperature() (float64, bool)         { return 64, c.known }
+func (c *card) SlowdownTemperature() (float64, bool) { return 92, c.known }
+func (c *card) Throttle() (uint64, bool)             { return c.reasons, c.known }
+
+// TestGPU watches a GPU beside a laptop's own sensors.
+func TestGPU(t *testing.T) {
+	fsys := laptop()
+	s := Discover(fsys)
+	zones, rails := len(s.zones), len(s.rails)
+	s.AddGPU("mute", &card{})
+	if len(s.zones) != zones || len(s.rails) != rails || len(s.counters) != 0 {
+		t.Error("a GPU that tells nothing was added")
+	}
+	g := &card{known: true, clock: 1.98e9, reasons: 1} // idle
+	s.AddGPU("H100", g)
+	start := time.Now()
+	m := newMonitor(s, still{}, start)
+	m.sample(start.Add(time.Second))
+	g.clock, g.reasons = 1.2e9, 1<<2|1<<6
+	m.sample(start.Add(2 * time.Second))
+	g.reasons = 1 << 8
+	m.sample(start.Add(3 * time.Second))
+	got := m.finish(start.Add(3 * time.Second))
+	if want := (Zone{Name: "H100", Passive: 92}); got.Zones[zones] != want {
+		t.Errorf("zones %+v", got.Zones)
+	}
+	if want := (Rail{Name: "H100", Total: true}); got.Rails[rails] != want {
+		t.Errorf("rails %+v", got.Rails)
+	}
+	x := got.Samples[1]
+	if x.GPU != 0.5 || x.GPUClock != 1.98e9 || x.MemClock != 2.6e9 || x.Temps[zones] != 64 || x.Watts[rails] != 350 {
+		t.Errorf("%+v", x)
+	}
+	if want := []string{throttleReasons[2], throttleReasons[6]}; !slices.Equal(got.Events, want) {
+		t.Errorf("events %q, want %q", got.Events, want)
+	}
+	// A rate that falls with the GPU's clock is explained by it.
+	series := Series{}
+	var points []Point
+	for i := range 20 {
+		at := time.Duration(i) * time.Second
+		clock := 1.98e9
+		if i >= 10 {
+			clock = 1.2e9
+		}
+		series.Samples = append(series.Samples, Sample{At: at, Clock: 3e9, GPUClock: clock})
+		points = append(points, Point{at, clock})
+	}
+	if text := series.Throttled("decode", points); text != "decode fell 39 % after 10 s when the GPU's clock dropped to 1.2 GHz" {
+		t.Errorf("%q", text)
+	}
+}
+
+// TestJetsonGPU finds the GPU's load and clock under the names that they have on
+// one Jetson or another.
+func TestJetsonGPU(t *testing.T) {
+	for load, clock := range map[string]string{
+		"sys/devices/gpu.0/load":                 "57000000.gm20b",
+		"sys/devices/platform/gpu.0/load":        "17000000.gv11b",
+		"sys/devices/platform/17000000.gpu/load": "17000000.ga10b",
+		"sys/devices/57000000.gpu/load":          "57000000.gpu",
+	} {
+		s := Discover(tree(map[string]string{load: "250", "sys/class/devfreq/" + clock + "/cur_freq": "921600000"}))
+		share, okLoad := s.read(s.gpuLoad)
+		hertz, okClock := s.read(s.gpuClock)
+		if !okLoad || !okClock || share != 0.25 || hertz != 921.6e6 {
+			t.Errorf("%s, %s: load %v, clock %v", load, clock, share, hertz)
+		}
+	}
+}
+
 func TestNano(t *testing.T) {
 	fsys := nano()
 	s := Discover(fsys)

@@ -174,7 +174,7 @@ func (m *Monitor) watts(now time.Time) []float64 {
 	for i, r := range m.sensors.rails {
 		w := -1.0
 		switch {
-		case r.power.path != "":
+		case r.power.path != "" || r.power.ask != nil:
 			if v, ok := m.sensors.read(r.power); ok {
 				w = v
 			}

@@ -27,10 +27,11 @@ type Rail struct {
 	Total bool `json:"total,omitempty"`
 }
 
-// sensor is a file that holds a number.
+// sensor is a file that holds a number, or a function that returns one.
 type sensor struct {
 	path  string
 	scale float64
+	ask   func() (float64, bool)
 }
 
 // zone, rail and event are what the system offers.
@@ -86,7 +87,10 @@ func (s *Sensors) text(path string) string {
 
 // read reads a sensor.
 func (s *Sensors) read(x sensor) (float64, bool) {
-	if x.path == "" {
+	switch {
+	case x.ask != nil:
+		return x.ask()
+	case x.path == "":
 		return 0, false
 	}
 	v, err := strconv.ParseFloat(s.text(x.path), 64)
@@ -95,13 +99,13 @@ func (s *Sensors) read(x sensor) (float64, bool) {
 
 // number reads a file that holds a number, 0 if it does not.
 func (s *Sensors) number(path string) float64 {
-	v, _ := s.read(sensor{path, 1})
+	v, _ := s.read(sensor{path: path, scale: 1})
 	return v
 }
 
 // readable returns the sensor if it can be read now.
 func (s *Sensors) readable(path string, scale float64) (sensor, bool) {
-	x := sensor{path, scale}
+	x := sensor{path: path, scale: scale}
 	_, ok := s.read(x)
 	return x, ok
 }
@@ -256,7 +260,7 @@ func (s *Sensors) findClocks() {
 		}
 	}
 	for _, dir := range s.glob("sys/class/devfreq/*") {
-		if name := path.Base(dir); strings.Contains(name, "gpu") || strings.HasSuffix(name, ".gp10b") || strings.HasSuffix(name, ".gv11b") || strings.HasSuffix(name, ".ga10b") {
+		if name := path.Base(dir); strings.Contains(name, "gpu") || strings.HasSuffix(name, ".gm20b") || strings.HasSuffix(name, ".gp10b") || strings.HasSuffix(name, ".gv11b") || strings.HasSuffix(name, ".ga10b") {
 			s.gpuClock, _ = s.readable(path.Join(dir, "cur_freq"), 1)
 		}
 	}

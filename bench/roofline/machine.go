@@ -38,7 +38,7 @@ func (m *Machine) Peak() (rate float64, typ string) {
 // Bound is the bound for work on the machine.
 func (m *Machine) Bound(w Work) Bound {
 	peak, _ := m.Peak()
-	return w.Bound(m.Bandwidth, peak)
+	return w.Bound(Limits{Bandwidth: m.Bandwidth, Peak: peak})
 }
 
 // Available is the memory that a model may take.

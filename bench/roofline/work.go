@@ -13,6 +13,9 @@ type Work struct {
 	Tokens int     `json:"tokens"`
 	FLOP   float64 `json:"flop"`  // two for a multiplication and its addition
 	Bytes  float64 `json:"bytes"` // read from memory
+	// Launches is the number of kernels that a GPU is told to run, one after
+	// the other.
+	Launches float64 `json:"launches,omitempty"`
 }
 
 // Intensity is the number of operations per byte.
@@ -45,38 +48,4 @@ func Prefill(c model.Cost, n, depth, batch int) Work {
 		w.Bytes += float64(c.Weights-c.HeadW) + float64(depth+at)*float64(c.KVRow)
 	}
 	return w
-}
-
-// What binds a phase.
-const (
-	Memory  = "memory"
-	Compute = "compute"
-)
-
-// Bound is the least time that a machine needs for some work.
-type Bound struct {
-	Work
-	Intensity  float64 `json:"flop_per_byte"`
-	Ridge      float64 `json:"ridge_flop_per_byte"` // of the machine; 0 if no peak is known
-	MemoryRate float64 `json:"memory_tokens_per_second"`
-	FLOPRate   float64 `json:"compute_tokens_per_second"` // 0 if no peak is known
-	Rate       float64 `json:"tokens_per_second"`         // the lower of the two
-	Binds      string  `json:"binds"`
-}
-
-// Bound returns the bound for work on a machine with that bandwidth in bytes
-// and that peak in operations a second, 0 for an unknown one.
-func (w Work) Bound(bandwidth, peak float64) Bound {
-	b := Bound{Work: w, Intensity: w.Intensity(), Binds: Memory}
-	n := float64(w.Tokens)
-	b.MemoryRate = n * bandwidth / w.Bytes
-	b.Rate = b.MemoryRate
-	if peak > 0 {
-		b.Ridge = peak / bandwidth
-		b.FLOPRate = n * peak / w.FLOP
-		if b.FLOPRate < b.Rate {
-			b.Rate, b.Binds = b.FLOPRate, Compute
-		}
-	}
-	return b
 }

@@ -33,7 +33,8 @@ func newBench() *cobra.Command {
 		Long: `bench measures how fast a model reads a prompt (prefill) and writes an answer
 (decode), probes the memory's bandwidth around every repetition, and says how
 near both come to their bounds: every token must read all weights once, and
-must multiply them.
+must multiply them. What a GPU computes (--device) is judged by the GPU's own
+memory, arithmetic and launches.
 
 Without --model it makes a model of the shape of Qwen2.5-0.5B in q4_0 with
 random weights in memory, which is as fast or slow as the real one.
@@ -44,6 +45,7 @@ Lists of numbers may have ranges as in llama-bench: 1,2,4 or 0-2048+512 or
   qgo bench --model qwen2.5-0.5b-instruct-q4_0.gguf
   qgo bench --model a.gguf,b.gguf -p 512 -n 128 -d 0,2048 -t 1,2 -o md
   qgo bench --model a.gguf --scenario all --report report.html
+  qgo bench --model a.gguf --device cuda:0 -d 0,2048
   qgo bench --model a.gguf --baseline llama-bench=/usr/bin/llama-bench
   qgo bench --model a.gguf --baseline openai=http://localhost:8080
   qgo bench report a.json b.json --out report.html

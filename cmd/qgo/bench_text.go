@@ -37,7 +37,7 @@ func printBench(w io.Writer, r *bench.Report) {
 
 // differs tells whether two results need different headings.
 func differs(a, b *bench.Result) bool {
-	return a.ModelFilename != b.ModelFilename || a.Threads != b.Threads || a.Batch != b.Batch || a.Engine != b.Engine
+	return a.ModelFilename != b.ModelFilename || a.Devices() != b.Devices() || a.Batch != b.Batch || a.Engine != b.Engine
 }
 
 func printGroup(w io.Writer, gap bool, res *bench.Result) {
@@ -48,7 +48,12 @@ func printGroup(w io.Writer, gap bool, res *bench.Result) {
 	if res.Engine != "qgo" {
 		fmt.Fprintf(w, "by %s, measured before\n", res.Engine)
 	} else {
-		fmt.Fprintf(w, "%s, %s, batches of %d, %s kernels, %s KV cache\n", clip(res.CPUInfo, 25), threadsText(res.Threads), res.Batch, res.Kernels, res.TypeK)
+		if res.OnGPU() {
+			fmt.Fprintf(w, "%s (%s)\n", clip(res.Devices(), 70), res.Backends)
+		} else {
+			fmt.Fprintf(w, "%s, %s, ", clip(res.CPUInfo, 25), res.Devices())
+		}
+		fmt.Fprintf(w, "batches of %d, %s kernels, %s KV cache\n", res.Batch, res.Kernels, res.TypeK)
 	}
 	if l := res.Load; l != nil {
 		fmt.Fprintf(w, "loading to the first token: %.2f s", float64(l.WarmNS)/1e9)
@@ -58,14 +63,6 @@ func printGroup(w io.Writer, gap bool, res *bench.Result) {
 		fmt.Fprintln(w)
 	}
 	fmt.Fprintf(w, "\n%-20s %9s %8s %8s %9s %11s %8s\n", "test", "t/s", "±", "GB/s", "GFLOP/s", "bound, t/s", "of it")
-}
-
-// threadsText counts threads.
-func threadsText(n int) string {
-	if n == 1 {
-		return "1 thread"
-	}
-	return fmt.Sprintf("%d threads", n)
 }
 
 func printResult(w io.Writer, r *bench.Result) {
@@ -142,11 +139,29 @@ func printLatencies(w io.Writer, r *bench.Report) {
 	}
 }
 
+// printGPU shows the GPU's ceilings.
+func printGPU(w io.Writer, g *bench.GPUCeilings) {
+	fmt.Fprintf(w, "GPU      %s (%s)\n", clip(g.Name, 55), g.Device)
+	fmt.Fprintf(w, "memory   read %.1f, copy %.1f GB/s at best\n", g.Read.Best/1e9, g.Copy.Best/1e9)
+	var peaks []string
+	for _, p := range g.Peaks {
+		peaks = append(peaks, fmt.Sprintf("%s %s", p.Type, rateText(p.Best)))
+	}
+	fmt.Fprintf(w, "compute  %s\n", strings.Join(peaks, ", "))
+	fmt.Fprintf(w, "latency  a launch %.2f µs, a barrier of all blocks %.2f µs\n", 1e6/g.Launches.Best, 1e6/g.Barriers.Best)
+}
+
 // printBandwidth shows the machine's ceilings and how the bandwidth went.
 func printBandwidth(w io.Writer, r *bench.Report) {
 	fmt.Fprintln(w)
+	if r.GPU != nil {
+		printGPU(w, r.GPU)
+		if len(r.Ceilings) > 0 {
+			fmt.Fprintf(w, "CPU      %s\n", clip(r.Machine.CPU, 70))
+		}
+	}
 	for _, c := range r.Ceilings {
-		fmt.Fprintf(w, "memory   %s read %.1f, copy %.1f, triad %.1f GB/s at best\n", threadsText(c.Threads), c.Read.Best/1e9, c.Copy.Best/1e9, c.Triad.Best/1e9)
+		fmt.Fprintf(w, "memory   %s read %.1f, copy %.1f, triad %.1f GB/s at best\n", bench.Threads(c.Threads), c.Read.Best/1e9, c.Copy.Best/1e9, c.Triad.Best/1e9)
 		var peaks []string
 		for _, p := range c.Peaks {
 			peaks = append(peaks, fmt.Sprintf("%s %.0f", p.Type, p.Best/1e9))
@@ -192,7 +207,7 @@ func printVerdicts(w io.Writer, r *bench.Report) {
 		}
 	}
 	for _, best := range bench.BestThreads(r.Results) {
-		fmt.Fprintln(w, wrap(fmt.Sprintf("%s: fastest with %s; %d make it %.0f %% slower.", best.Test.Name(), threadsText(best.Threads), best.Most, 100*best.Loss), 80, "  "))
+		fmt.Fprintln(w, wrap(fmt.Sprintf("%s: fastest with %s; %d make it %.0f %% slower.", best.Test.Name(), bench.Threads(best.Threads), best.Most, 100*best.Loss), 80, "  "))
 	}
 	for _, res := range ours {
 		if res.Decodes() && res.Given != nil {

@@ -61,7 +61,7 @@ func printChanges(w io.Writer, changes []bench.Change, unmatched []*bench.Result
 	if len(unmatched) > 0 {
 		fmt.Fprintf(w, "\n%d results are in one file only:\n", len(unmatched))
 		for _, r := range unmatched {
-			fmt.Fprintf(w, "  %s, %s, %s, %s\n", clip(r.Test().Name(), 20), clip(r.Engine, 20), threadsText(r.Threads), clip(filepath.Base(r.ModelFilename), 26))
+			fmt.Fprintf(w, "  %s, %s, %s, %s\n", clip(r.Test().Name(), 20), clip(r.Engine, 20), clip(r.Devices(), 30), clip(filepath.Base(r.ModelFilename), 26))
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"qgo/kernels"
+	"qgo/kernels/cuda"
 	"qgo/kernels/cuda/driver"
 )
 
@@ -39,8 +40,10 @@ func newDevices() *cobra.Command {
 			fmt.Fprintf(out, "      kernels: %s (the first is the default)\n", strings.Join(tiers, ", "))
 			fmt.Fprintf(out, "      instruction sets that matter here: %s\n", strings.Join(cpu.Features, " "))
 			for _, g := range gpus {
-				fmt.Fprintf(out, "GPU   cuda:%d: %s, compute capability %d.%d, %d multiprocessors, %s\n",
-					g.Index, g.Name, g.Major, g.Minor, g.SMs, bytesText(g.Memory))
+				fmt.Fprintln(out, "GPU  ", gpuText(g))
+				if err := cuda.Supports(g); err != nil {
+					fmt.Fprintln(out, "      too old to compute on: qgo's kernels need compute capability 5.3")
+				}
 			}
 			if noGPU != nil {
 				fmt.Fprintln(out, "GPU   none:", noGPU)

@@ -21,7 +21,7 @@ func newDoctor() *cobra.Command {
   qgo doctor -o json`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			list := examine(os.DirFS("/"))
+			list := examine(os.DirFS("/"), gpusHere())
 			if wantsJSON(cmd) {
 				return printJSON(cmd, list)
 			}
@@ -49,8 +49,8 @@ type finding struct {
 }
 
 // examine looks at the machine whose file system is root.
-func examine(root fs.FS) []finding {
-	list := []finding{kernelsFinding(), coresFinding(), {Topic: "GPU", Found: "this is a build without CUDA: everything runs on the CPU"}}
+func examine(root fs.FS, gpus gpuState) []finding {
+	list := []finding{kernelsFinding(), coresFinding(), gpuFinding(root, gpus)}
 	for _, f := range []func(fs.FS) (finding, bool){governorFinding, hugePagesFinding, swapFinding, memoryFinding} {
 		if found, ok := f(root); ok {
 			list = append(list, found)

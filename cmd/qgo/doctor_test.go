@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"qgo/kernels/cuda/driver"
 )
 
 func TestExamine(t *testing.T) {
@@ -34,7 +37,7 @@ func TestExamine(t *testing.T) {
 		{bad, "memory", "307 MB available", "--ctx 512"},
 	} {
 		ok := false
-		for _, f := range examine(c.fs) {
+		for _, f := range examine(c.fs, gpuState{}) {
 			if f.Topic != c.topic {
 				continue
 			}
@@ -47,12 +50,52 @@ func TestExamine(t *testing.T) {
 			t.Errorf("nothing about %s", c.topic)
 		}
 	}
-	none := examine(machine("performance", "always [madvise] never", "MemAvailable: 1 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n"))
+	none := examine(machine("performance", "always [madvise] never", "MemAvailable: 1 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n"), gpuState{})
 	if f := none[len(none)-2]; f.Topic != "swap" || f.Found != "none" {
 		t.Errorf("no swap: %+v", f)
 	}
-	if list := examine(fstest.MapFS{}); len(list) != 3 {
+	if list := examine(fstest.MapFS{}, gpuState{}); len(list) != 3 {
 		t.Errorf("a machine that tells nothing: %+v", list)
+	}
+}
+
+// TestGPUFinding has builds, drivers and GPUs of all kinds.
+func TestGPUFinding(t *testing.T) {
+	file := func(path, text string) fstest.MapFS { return fstest.MapFS{path: {Data: []byte(text + "\n")}} }
+	none := fstest.MapFS{}
+	card := file("sys/bus/pci/devices/0000:01:00.0/vendor", "0x10de")
+	card["sys/bus/pci/devices/0000:01:00.0/class"] = &fstest.MapFile{Data: []byte("0x030200\n")}
+	sound := file("sys/bus/pci/devices/0000:01:00.1/vendor", "0x10de")
+	sound["sys/bus/pci/devices/0000:01:00.1/class"] = &fstest.MapFile{Data: []byte("0x040300\n")}
+	module := file("proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023")
+	open := file("proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build")
+	jetson := file("dev/nvhost-gpu", "")
+	missing := errors.New("no NVIDIA driver: libcuda.so.1: cannot open shared object file")
+	big := driver.Info{Name: "NVIDIA H100", Major: 9, SMs: 132, Memory: 80e9}
+	nano := driver.Info{Name: "NVIDIA Tegra X1", Major: 5, Minor: 3, SMs: 1, Memory: 2e9, Integrated: true}
+	old := driver.Info{Index: 1, Name: "GeForce GTX 750", Major: 5, SMs: 4, Memory: 1e9}
+	for _, c := range []struct {
+		fs            fstest.MapFS
+		state         gpuState
+		found, advice string // parts
+	}{
+		{none, gpuState{}, "this build has no GPU support", ""},
+		{sound, gpuState{}, "this build has no GPU support", ""},
+		{card, gpuState{}, "this build has no GPU support", "go build -tags cuda"},
+		{jetson, gpuState{}, "this build has no GPU support", "go build -tags cuda"},
+		{none, gpuState{built: true, err: missing}, "libcuda.so.1", ""},
+		{card, gpuState{built: true, err: missing}, "libcuda.so.1", "not NVIDIA's driver: install it"},
+		{module, gpuState{built: true, err: missing}, "libcuda.so.1", "driver 535.104.05, but"},
+		{module, gpuState{built: true, version: "12.2", gpus: []driver.Info{big}},
+			"cuda:0: NVIDIA H100, compute capability 9.0, 132 multiprocessors, 80 GB of its own memory; the driver has CUDA 12.2, version 535.104.05", ""},
+		{open, gpuState{built: true, version: "13.0", gpus: []driver.Info{big}}, "CUDA 13.0, version 580.65.06", ""},
+		{jetson, gpuState{built: true, version: "10.2", gpus: []driver.Info{nano}}, "2.0 GB of memory, which it shares with the CPU; the driver has CUDA 10.2", ""},
+		{module, gpuState{built: true, version: "12.2", gpus: []driver.Info{big, old}}, "cuda:1: GeForce GTX 750", "too old to compute on: GeForce GTX 750 has compute capability 5.0; qgo's kernels need 5.3"},
+	} {
+		f := gpuFinding(c.fs, c.state)
+		if !strings.Contains(f.Found, c.found) || (c.advice == "") != (f.Advice == "") || !strings.Contains(f.Advice, c.advice) {
+			t.Errorf("%+v: %+v; want %q and the advice %q", c.state, f, c.found, c.advice)
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ func newInspect() *cobra.Command {
 		Short: "Show what is in a model file and what it takes to run it",
 		Example: `  qgo inspect qwen2.5-0.5b-instruct-q4_0.gguf
   qgo inspect FILE --ctx 32768 --kv q8_0 --tensors
+  qgo inspect FILE --device cuda:0 --gpu-layers 20
   qgo inspect FILE -o json`,
 		ValidArgsFunction: completeModel,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -43,6 +44,9 @@ func newInspect() *cobra.Command {
 			}
 			defer f.Close()
 			r := newReport(f)
+			if err := m.device.apply(cmd, &m.options); err != nil {
+				return err
+			}
 			c, memory, cost, err := model.Survey(f, m.options)
 			switch {
 			case err == nil:
@@ -51,6 +55,7 @@ func newInspect() *cobra.Command {
 				if r.Context == 0 {
 					r.Context = min(model.DefaultContext, c.Context)
 				}
+				r.place(m.options)
 			case m.path == "":
 				return err
 			}
@@ -84,10 +89,49 @@ type report struct {
 	Context int            `json:"context,omitempty"`
 	Memory  *model.Memory  `json:"memory_bytes,omitempty"`
 	Cost    *model.Cost    `json:"cost,omitempty"`
+	GPU     *gpuPlacement  `json:"gpu,omitempty"` // nil if none is to be used
 	Meta    map[string]any `json:"metadata"`
 	Tensors []tensorInfo   `json:"tensors"`
 
 	file *gguf.File
+}
+
+// gpuPlacement is what would be on a GPU.
+type gpuPlacement struct {
+	model.Placement
+	Device string `json:"device"`
+	Free   int64  `json:"free_bytes"` // of the GPU's memory
+	Total  int64  `json:"total_bytes"`
+	Error  string `json:"error,omitempty"` // why nothing would be on it
+}
+
+// place finds out what the GPU of the options would compute.
+func (r *report) place(o model.Options) {
+	if o.GPU == nil {
+		return
+	}
+	g := &gpuPlacement{Device: fmt.Sprintf("%v (%s)", o.GPU, o.GPU.Info().Name)}
+	r.GPU = g
+	var err, failed error
+	g.Free, g.Total, failed = o.GPU.MemInfo()
+	g.Placement, err = model.Place(r.file, o)
+	if err = errors.Join(failed, err); err != nil {
+		g.Error = err.Error()
+	}
+}
+
+// print writes it in the lines of a report.
+func (g *gpuPlacement) print(w io.Writer) {
+	fmt.Fprintf(w, "GPU        %s: %s of %s free\n", g.Device, bytesText(g.Free), bytesText(g.Total))
+	switch {
+	case g.Error != "":
+		fmt.Fprintf(w, "placement  all on the CPU, for the GPU cannot be used: %s\n", g.Error)
+	case g.OnCPU == "":
+		fmt.Fprintf(w, "placement  all on the GPU, %s of its memory: %s\n", bytesText(g.GPUBytes), g.OnGPU)
+	default:
+		fmt.Fprintf(w, "placement  %d of %d layers on the GPU, %s of its memory: %s\n", g.GPULayers, g.Layers, bytesText(g.GPUBytes), g.OnGPU)
+		fmt.Fprintf(w, "           the others on the CPU: %s\n", g.OnCPU)
+	}
 }
 
 type tensorInfo struct {
@@ -145,8 +189,15 @@ func (r *report) print(w io.Writer, meta, tensors bool) {
 		fmt.Fprintf(w, "a token    reads %s of weights and %s of KV cache for each token before it; %.3g GFLOP\n",
 			bytesText(r.Cost.Weights), bytesText(r.Cost.KVRow), float64(r.Cost.FLOP(0))/1e9)
 		m := r.Memory
-		fmt.Fprintf(w, "memory     %s with a context of %d: weights %s, of the file %s, KV cache %s, buffers %s, vocabulary %s, program %s\n",
-			bytesText(m.Total()), r.Context, bytesText(m.Weights), bytesText(m.File), bytesText(m.KV), bytesText(m.Scratch), bytesText(m.Vocabulary), bytesText(m.Program))
+		where := ""
+		if r.GPU != nil {
+			where = ", were all on the CPU"
+		}
+		fmt.Fprintf(w, "memory     %s with a context of %d%s: weights %s, of the file %s, KV cache %s, buffers %s, vocabulary %s, program %s\n",
+			bytesText(m.Total()), r.Context, where, bytesText(m.Weights), bytesText(m.File), bytesText(m.KV), bytesText(m.Scratch), bytesText(m.Vocabulary), bytesText(m.Program))
+		if r.GPU != nil {
+			r.GPU.print(w)
+		}
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if meta {

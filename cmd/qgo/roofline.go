@@ -14,6 +14,7 @@ import (
 	"qgo/bench/roofline"
 	"qgo/gguf"
 	"qgo/kernels"
+	"qgo/kernels/cuda"
 	"qgo/model"
 )
 
@@ -34,6 +35,9 @@ func profileNames() (names []string) {
 	}
 	return names
 }
+
+// measureTime is how long each ceiling is measured.
+const measureTime = 200 * time.Millisecond
 
 // machine returns the machine that the flags choose; this one is measured,
 // with that many threads.
@@ -56,7 +60,7 @@ func (m *machineFlags) machine(cmd *cobra.Command, threads int) (roofline.Machin
 			threads = kernels.Cores()
 		}
 		var err error
-		if ceilings, err = bench.MeasureCeilings(threads, true, 200*time.Millisecond); err != nil {
+		if ceilings, err = bench.MeasureCeilings(threads, true, measureTime); err != nil {
 			return chosen, nil, err
 		}
 		chosen = bench.ThisMachine(ceilings)
@@ -87,15 +91,16 @@ func survey(name string, o model.Options) (*roofline.Survey, func() error, error
 
 // rooflineReport is what roofline prints.
 type rooflineReport struct {
-	Model    string           `json:"model"`
-	Machine  roofline.Machine `json:"machine"`
-	Ceilings *bench.Ceilings  `json:"ceilings,omitempty"`
-	Cost     model.Cost       `json:"cost"`
-	Parts    []roofline.Part  `json:"parts"`
-	Prefill  []phase          `json:"prefill"`
-	Decode   []phase          `json:"decode"`
-	Fit      roofline.Fit     `json:"fit"`
-	Swapped  float64          `json:"swapped_tokens_per_second,omitempty"`
+	Model    string             `json:"model"`
+	Machine  roofline.Machine   `json:"machine"`
+	Ceilings *bench.Ceilings    `json:"ceilings,omitempty"`
+	GPU      *bench.GPUCeilings `json:"gpu_ceilings,omitempty"`
+	Cost     model.Cost         `json:"cost"`
+	Parts    []roofline.Part    `json:"parts"`
+	Prefill  []phase            `json:"prefill"`
+	Decode   []phase            `json:"decode"`
+	Fit      roofline.Fit       `json:"fit"`
+	Swapped  float64            `json:"swapped_tokens_per_second,omitempty"`
 
 	ObservedPrefill *roofline.Observed `json:"observed_prefill,omitempty"`
 	ObservedDecode  *roofline.Observed `json:"observed_decode,omitempty"`
@@ -117,6 +122,7 @@ func newRoofline() *cobra.Command {
 		context         int
 		parts           bool
 		prefill, decode float64
+		device          deviceFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "roofline [FILE | SIZE:TYPE]",
@@ -124,7 +130,8 @@ func newRoofline() *cobra.Command {
 		Long: `roofline counts the bytes that a model reads and the operations that it
 computes, token by token, and divides by what a machine can do: the bound of
 prefill and decode, which resource sets it, and whether the model fits. It runs
-nothing; without --profile it measures this machine's ceilings first.
+nothing; without --profile it measures this machine's ceilings first, or with
+--device those of a GPU.
 
 docs/roofline.md derives the formulas.`,
 		Example: `  qgo roofline qwen2.5-0.5b:q4_0 --profile jetson-nano
@@ -154,11 +161,11 @@ docs/roofline.md derives the formulas.`,
 				return err
 			}
 			defer closeFile()
-			m, ceilings, err := machine.machine(cmd, o.Threads)
-			if err != nil {
+			r := &rooflineReport{Model: s.Name, Cost: s.Cost, Parts: s.Parts}
+			if err := r.choose(cmd, &machine, &device, o.Threads); err != nil {
 				return err
 			}
-			r := &rooflineReport{Model: s.Name, Machine: m, Ceilings: ceilings, Cost: s.Cost, Parts: s.Parts}
+			m := &r.Machine
 			for _, d := range depths {
 				if d < 0 {
 					return usagef(cmd, "--depth is %d: choose 0 or more", d)
@@ -193,6 +200,7 @@ docs/roofline.md derives the formulas.`,
 	}
 	f := cmd.Flags()
 	machine.add(f)
+	f.StringVar(&device.device, "device", "cpu", "what to measure of this machine: cpu, or a GPU such as cuda:0")
 	f.IntSliceVarP(&prompts, "prefill", "p", []int{512}, "tokens of the prompt")
 	f.IntSliceVarP(&depths, "depth", "d", []int{0, 2048}, "tokens in the KV cache before")
 	f.IntSliceVarP(&batches, "batch", "b", []int{model.DefaultMaxRows}, "tokens of a batch in prefill")
@@ -205,6 +213,35 @@ docs/roofline.md derives the formulas.`,
 	return cmd
 }
 
+// choose sets the machine: that of the flags, or what the device is measured to
+// be.
+func (r *rooflineReport) choose(cmd *cobra.Command, m *machineFlags, d *deviceFlags, threads int) (err error) {
+	index, _, err := d.index()
+	switch {
+	case err != nil:
+		return usagef(cmd, "%w", err)
+	case index < 0:
+		r.Machine, r.Ceilings, err = m.machine(cmd, threads)
+		return err
+	case m.profile != "" || m.bound > 0:
+		return usagef(cmd, "--device %s is to be measured: leave out --profile and --bound", d.device)
+	}
+	gpu, err := cuda.Open(index)
+	if err != nil {
+		return err
+	}
+	defer gpu.Close()
+	return r.measure(gpu)
+}
+
+// measure sets the machine to a GPU.
+func (r *rooflineReport) measure(gpu *cuda.Device) (err error) {
+	if r.GPU, err = bench.MeasureGPU(gpu, measureTime); err == nil {
+		r.Machine = bench.ThisGPU(r.GPU)
+	}
+	return err
+}
+
 func (r *rooflineReport) print(w io.Writer, parts bool) {
 	m := &r.Machine
 	fmt.Fprintf(w, "%s on %s\n\n", r.Model, m.Title)
@@ -212,6 +249,10 @@ func (r *rooflineReport) print(w io.Writer, parts bool) {
 	if c := r.Ceilings; c != nil {
 		fmt.Fprintf(w, "          measured with %d threads, best (median) GB/s: read %.1f (%.1f),\n          copy %.1f (%.1f), triad %.1f (%.1f)\n",
 			c.Threads, c.Read.Best/1e9, c.Read.Median/1e9, c.Copy.Best/1e9, c.Copy.Median/1e9, c.Triad.Best/1e9, c.Triad.Median/1e9)
+	}
+	if g := r.GPU; g != nil {
+		fmt.Fprintf(w, "          measured, best (median) GB/s: read %.1f (%.1f), copy %.1f (%.1f);\n          a launch takes %.2f µs, so that 1000 kernels a token allow %.0f t/s\n",
+			g.Read.Best/1e9, g.Read.Median/1e9, g.Copy.Best/1e9, g.Copy.Median/1e9, 1e6/g.Launches.Best, g.Launches.Best/1000)
 	}
 	fmt.Fprintf(w, "a token   reads %s, and %s for each token before it;\n", bytesText(r.Cost.Weights), bytesText(r.Cost.KVRow))
 	fmt.Fprintf(w, "          computes %.3g GFLOP (%.3g in a prompt) and %.2g MFLOP likewise\n\n",

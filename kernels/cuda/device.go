@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 
 	"qgo/kernels/cuda/driver"
 )
@@ -15,6 +16,7 @@ type Device struct {
 	info     driver.Info
 	requests chan request
 	done     chan struct{}
+	launches atomic.Int64
 
 	// The rest belongs to the thread.
 	ctx       driver.Context
@@ -102,10 +104,18 @@ func (d *Device) serve(open func() (driver.Context, error), opened chan<- error)
 // minCapability is that of the embedded PTX.
 const minCapability = 53
 
+// Supports returns an error if a GPU is too old for the kernels.
+func Supports(i driver.Info) error {
+	if i.Capability() < minCapability {
+		return fmt.Errorf("cuda: %s has compute capability %d.%d; qgo's kernels need 5.3", i.Name, i.Major, i.Minor)
+	}
+	return nil
+}
+
 // load compiles the kernels that every model needs.
 func (d *Device) load() error {
-	if c := d.info.Capability(); c < minCapability {
-		return fmt.Errorf("cuda: %s has compute capability %d.%d; qgo's kernels need 5.3", d.info.Name, d.info.Major, d.info.Minor)
+	if err := Supports(d.info); err != nil {
+		return err
 	}
 	return d.loadModule(common, commonKernels)
 }
@@ -139,6 +149,9 @@ func Failed(err error) bool {
 	var failed *driver.Error
 	return errors.As(err, &failed) || errors.Is(err, errClosed) || errors.Is(err, errEnded)
 }
+
+// Launches is the number of kernels that have been launched so far.
+func (d *Device) Launches() int64 { return d.launches.Load() }
 
 // Info describes the device.
 func (d *Device) Info() driver.Info { return d.info }

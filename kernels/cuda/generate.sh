@@ -1,7 +1,7 @@
 #!/bin/sh
-# Compiles the kernels to PTX: a module for each format of weights and one for
-# all else. The path keeps clang from looking for a CUDA installation, so that
-# the result is the same with and without one.
+# Compiles the kernels to PTX: a module for each format of weights, one that
+# measures the GPU and one for all else. The path keeps clang from looking for a
+# CUDA installation, so that the result is the same with and without one.
 set -e
 cd "$(dirname "$0")"
 mkdir -p ptx
@@ -13,6 +13,7 @@ compile() {
 		-S -o "ptx/sm_53_$out.ptx" "$@" src/kernels.cu
 }
 compile common
+compile ceilings -DCEILINGS
 for type in F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL; do
 	compile $type -DTYPE=$type
 done

@@ -75,6 +75,7 @@ func launch[T any](d *Device, name string, grid, threads int, args T) error {
 	if f == nil {
 		return fmt.Errorf("cuda: kernel %s is not loaded", name)
 	}
+	d.launches.Add(1)
 	return d.ctx.Launch(f, grid, threads, unsafe.Slice((*byte)(unsafe.Pointer(&args)), unsafe.Sizeof(args)))
 }
 

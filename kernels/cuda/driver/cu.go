@@ -58,6 +58,18 @@ func ready() error {
 	return status("cuInit", "", C.qgo_cuda_status)
 }
 
+// Built reports whether this build can use GPUs.
+const Built = true
+
+// Version is the newest version of CUDA that the driver knows, such as 12.2.
+func Version() (string, error) {
+	if err := ready(); err != nil {
+		return "", err
+	}
+	v := cu.Version()
+	return fmt.Sprintf("%d.%d", v/1000, v%1000/10), nil
+}
+
 // Devices lists the GPUs. Without any, the error says why.
 func Devices() ([]Info, error) {
 	if err := ready(); err != nil {
@@ -92,19 +104,21 @@ func info(index int) (Info, error) {
 	if i.Memory, err = d.TotalMem(); err != nil {
 		return i, failed("cuDeviceTotalMem", "", err)
 	}
-	integrated := 0
+	var integrated, domain, bus, device int
 	for _, a := range []struct {
 		value *int
 		id    cu.DeviceAttribute
 	}{
 		{&i.Major, cu.ComputeCapabilityMajor}, {&i.Minor, cu.ComputeCapabilityMinor},
 		{&i.SMs, cu.MultiprocessorCount}, {&integrated, cu.Integrated},
+		{&domain, cu.PciDomainID}, {&bus, cu.PciBusID}, {&device, cu.PciDeviceID},
 	} {
 		if *a.value, err = d.Attribute(a.id); err != nil {
 			return i, failed("cuDeviceGetAttribute", "", err)
 		}
 	}
 	i.Integrated = integrated != 0
+	i.PCI = fmt.Sprintf("%04x:%02x:%02x.0", domain, bus, device)
 	return i, nil
 }
 

@@ -11,9 +11,10 @@ type Info struct {
 	Name       string `json:"name"`
 	Major      int    `json:"major"` // compute capability
 	Minor      int    `json:"minor"`
-	SMs        int    `json:"sms"`        // streaming multiprocessors
-	Memory     int64  `json:"memory"`     // bytes
-	Integrated bool   `json:"integrated"` // shares its memory with the CPU
+	SMs        int    `json:"sms"`           // streaming multiprocessors
+	Memory     int64  `json:"memory"`        // bytes
+	Integrated bool   `json:"integrated"`    // shares its memory with the CPU
+	PCI        string `json:"pci,omitempty"` // address on the bus, such as 0000:01:00.0
 }
 
 // Capability is the compute capability as one number: 53 for 5.3.

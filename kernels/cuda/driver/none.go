@@ -7,6 +7,12 @@ import "errors"
 // ErrNone says why there are no GPUs.
 var ErrNone = errors.New("this is a build without CUDA (go build -tags cuda)")
 
+// Built reports whether this build can use GPUs.
+const Built = false
+
+// Version is that of the driver's interface.
+func Version() (string, error) { return "", ErrNone }
+
 // Devices lists the GPUs. Without any, the error says why.
 func Devices() ([]Info, error) { return nil, ErrNone }
 

@@ -63,3 +63,11 @@ static inline u16 toHalf(float x) {
 	__builtin_memcpy(&h, &f, 2);
 	return h;
 }
+static inline float multiplyAdd(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
+static inline u32 multiplyAddHalves(u32 x, u32 y, u32 z) {
+	u32 r = 0;
+	for (int i = 0; i < 32; i += 16) r |= (u32)toHalf(multiplyAdd(fromHalf(x >> i), fromHalf(y >> i), fromHalf(z >> i))) << i;
+	return r;
+}
+static inline void fetchAdd(u32 *p, u32 n) { *p += n; }
+static inline u32 latest(const u32 *p) { return *(const volatile u32 *)p; }

@@ -73,6 +73,24 @@ DEVICE u16 toHalf(float f) {
 	asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h) : "f"(f));
 	return h;
 }
+
+// multiplyAdd returns x*y + z, rounded once; multiplyAddHalves does so for both
+// halves of its arguments, which are float16 numbers.
+DEVICE float multiplyAdd(float x, float y, float z) { return __nvvm_fma_rn_f(x, y, z); }
+DEVICE u32 multiplyAddHalves(u32 x, u32 y, u32 z) {
+	u32 r;
+	asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(r) : "r"(x), "r"(y), "r"(z));
+	return r;
+}
+
+// fetchAdd adds to a number that other blocks add to, too. latest is what such
+// a number is now; relax is called in a loop that waits for it to change.
+DEVICE void fetchAdd(u32 *p, u32 n) {
+	__nvvm_membar_gl();
+	__nvvm_atom_add_gen_i((int *)p, (int)n);
+}
+DEVICE u32 latest(const u32 *p) { return *(const volatile u32 *)p; }
+DEVICE void relax() {}
 #endif
 
 DEVICE int lane() { return thread() & (kWarp - 1); }

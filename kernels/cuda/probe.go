@@ -1,0 +1,203 @@
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"qgo/kernels/cuda/driver"
+)
+
+// The parameters of the kernels in src/ceilings.h.
+type (
+	streamArgs struct {
+		from, to, sums driver.Ptr
+		tiles          uint64
+	}
+	chainArgs struct {
+		out                   driver.Ptr
+		start, factor, addend uint32
+		rounds                int32
+	}
+	barrierArgs struct {
+		arrived driver.Ptr
+		rounds  int32
+		_       int32
+	}
+)
+
+// What the kernels in src/ceilings.h are written for.
+const (
+	probeThreads = 256
+	probeTile    = probeThreads * 4 * 16 // bytes
+	probeChains  = 8
+	probeSteps   = 16
+)
+
+// ceilings is the module of these kernels.
+const ceilings = "ceilings"
+
+var ceilingKernels = []string{
+	"probe_fill", "probe_read", "probe_copy", "probe_fp32", "probe_fp16", "probe_launch", "probe_barrier",
+}
+
+// Bounds of the size of an array of a Probe: more than the largest L2 caches
+// hold, and no more than a part of what the GPU's memory has left.
+const (
+	largestArray = 256 << 20
+	arrayShare   = 8 // of the free memory
+)
+
+// chainRounds is the number of rounds of chains in one pass.
+const chainRounds = 64
+
+// BarrierRounds is the number of barriers in one pass of [Probe.Barriers].
+const BarrierRounds = 1024
+
+// Probe does what measures the ceilings of a GPU. It keeps no time: every
+// method starts a number of passes, one after the other, and returns when the
+// GPU has done them. Close it after use.
+type Probe struct {
+	dev     *Device
+	memory  memory
+	args    streamArgs
+	size    int64
+	blocks  map[string]int // that are resident together, by kernel
+	threads int            // of the largest grid
+	arrived driver.Ptr
+}
+
+// NewProbe takes GPU memory for one array or, when writes are to be measured,
+// for two.
+func (d *Device) NewProbe(writes bool) (*Probe, error) {
+	p := &Probe{dev: d, memory: memory{dev: d}, blocks: map[string]int{}}
+	err := d.do(func() error {
+		err := p.open(writes)
+		if err != nil {
+			err = errors.Join(err, p.memory.free())
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Probe) open(writes bool) error {
+	if p.dev.functions[ceilingKernels[0]] == nil {
+		if err := p.dev.loadModule(ceilings, ceilingKernels); err != nil {
+			return err
+		}
+	}
+	for _, name := range ceilingKernels {
+		n, err := p.dev.functions[name].Occupancy(probeThreads)
+		if err != nil {
+			return err
+		}
+		p.blocks[name] = n * p.dev.info.SMs
+		p.threads = max(p.threads, p.blocks[name]*probeThreads)
+	}
+	free, _, err := p.dev.ctx.MemInfo()
+	if err != nil {
+		return err
+	}
+	if p.size = min(free/arrayShare, largestArray) / probeTile * probeTile; p.size == 0 {
+		return fmt.Errorf("cuda: %d bytes are free on %s: too few to measure its memory", free, p.dev.info.Name)
+	}
+	p.args.tiles = uint64(p.size / probeTile)
+	if p.args.from, err = p.memory.alloc(p.size); err != nil {
+		return err
+	}
+	if writes {
+		if p.args.to, err = p.memory.alloc(p.size); err != nil {
+			return err
+		}
+	}
+	if p.args.sums, err = p.memory.alloc(4 * int64(p.threads)); err != nil {
+		return err
+	}
+	if p.arrived, err = p.memory.alloc(4); err != nil {
+		return err
+	}
+	fill := streamArgs{to: p.args.from, tiles: p.args.tiles}
+	if err := launch(p.dev, "probe_fill", p.blocks["probe_fill"], probeThreads, fill); err != nil {
+		return err
+	}
+	return p.dev.ctx.Sync()
+}
+
+// Close frees the memory.
+func (p *Probe) Close() error { return p.dev.do(p.memory.free) }
+
+// Bytes is the size of an array.
+func (p *Probe) Bytes() int64 { return p.size }
+
+// passes launches a kernel a number of times.
+func passes[T any](p *Probe, n int, kernel string, grid int, args T) error {
+	return p.dev.do(func() error {
+		for range n {
+			if err := launch(p.dev, kernel, grid, probeThreads, args); err != nil {
+				return err
+			}
+		}
+		return p.dev.ctx.Sync()
+	})
+}
+
+// Read reads the array n times.
+func (p *Probe) Read(n int) error { return passes(p, n, "probe_read", p.blocks["probe_read"], p.args) }
+
+// Copy copies it n times to the other one.
+func (p *Probe) Copy(n int) error { return passes(p, n, "probe_copy", p.blocks["probe_copy"], p.args) }
+
+// FP32 does n passes of fused multiply-adds of float32 numbers in registers, of
+// [Probe.Ops] operations each.
+func (p *Probe) FP32(n int) error {
+	one := math.Float32bits(1)
+	return p.chains(n, "probe_fp32", chainArgs{factor: one, addend: one, rounds: chainRounds})
+}
+
+// FP16 does them with pairs of float16 numbers, which are twice as many.
+func (p *Probe) FP16(n int) error {
+	const ones = 0x3c00_3c00 // two float16 numbers
+	return p.chains(n, "probe_fp16", chainArgs{factor: ones, addend: ones, rounds: chainRounds})
+}
+
+func (p *Probe) chains(n int, kernel string, args chainArgs) error {
+	args.out = p.args.sums
+	return passes(p, n, kernel, p.grid(), args)
+}
+
+// grid is the number of blocks that run together whatever the kernel.
+func (p *Probe) grid() int { return min(p.blocks["probe_fp32"], p.blocks["probe_fp16"]) }
+
+// Ops is the number of operations of a pass of FP32; a multiplication and its
+// addition are two.
+func (p *Probe) Ops() float64 {
+	each := probeChains*probeSteps*chainRounds + 2*(probeChains-1)
+	return 2 * float64(each) * float64(p.grid()*probeThreads)
+}
+
+// Launch launches a kernel that does nothing n times.
+func (p *Probe) Launch(n int) error {
+	return passes(p, n, "probe_launch", 1, barrierArgs{})
+}
+
+// Barriers does n passes in which all blocks of a grid, as many as the GPU runs
+// at a time, wait for each other [BarrierRounds] times.
+func (p *Probe) Barriers(n int) error {
+	zero := make([]byte, 4)
+	return p.dev.do(func() error {
+		for range n {
+			if err := p.dev.ctx.CopyIn(p.arrived, zero); err != nil {
+				return err
+			}
+			args := barrierArgs{arrived: p.arrived, rounds: BarrierRounds}
+			if err := launch(p.dev, "probe_barrier", p.blocks["probe_barrier"], probeThreads, args); err != nil {
+				return err
+			}
+		}
+		return p.dev.ctx.Sync()
+	})
+}
