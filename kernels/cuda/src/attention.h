@@ -23,6 +23,7 @@ constexpr int kMaxGroup = 8;  // query heads on a KV head
 // block (row, KV head, span). A span that the row does not see gets the sum 0.
 template <class K, int D> DEVICE void attend(const AttentionArgs &a) {
 	constexpr int perD = kAttnThreads / D, mine = kMaxGroup / perD; // heads of a thread
+	constexpr int perWarp = kMaxGroup / (kAttnThreads / kWarp);      // heads of a warp
 	SHARED(float, qs, kMaxGroup * D);
 	SHARED(float, scores, kMaxGroup * kAttnTile);
 	SHARED(float, factors, kMaxGroup);
@@ -33,7 +34,8 @@ template <class K, int D> DEVICE void attend(const AttentionArgs &a) {
 	int group = a.heads / a.kvHeads, head0 = kv * group;
 	const float *q = a.qkv + (u64)r * a.stride + head0 * D;
 	for (int i = thread(); i < group * D; i += threads()) qs[i] = q[i];
-	if (thread() < kMaxGroup) tops[thread()] = -kInfinity, sums[thread()] = 0;
+	float top[perWarp], sum[perWarp] = {}; // of the softmax of the warp's heads, in all lanes
+	for (int w = 0; w < perWarp; w++) top[w] = -kInfinity;
 	Cache<K> keys(row, a.layer, 0, kv, a.kvHeads, D), values(row, a.layer, 1, kv, a.kvHeads, D);
 	int d = thread() % D, slot = thread() / D;
 	float acc[mine] = {};
@@ -58,16 +60,14 @@ template <class K, int D> DEVICE void attend(const AttentionArgs &a) {
 		for (int h = 0; h < kMaxGroup / 2; h++) scores[(2 * h + odd) * kAttnTile + p] = p < n ? s[h] : -kInfinity;
 		barrier();
 		// Softmax: a warp a head.
-		for (int h = warp(); h < group; h += warps()) {
+		for (int w = 0, h = warp(); w < perWarp && h < group; w++, h += warps()) {
 			float *x = &scores[h * kAttnTile + lane()];
-			float before = tops[h], top = maximum(before, warpMax(maximum(x[0], x[kWarp])));
-			x[0] = exponential(x[0] - top), x[kWarp] = exponential(x[kWarp] - top);
-			float sum = warpSum(x[0] + x[kWarp]);
-			if (lane() == 0) {
-				factors[h] = exponential(before - top);
-				sums[h] = sums[h] * factors[h] + sum;
-				tops[h] = top;
-			}
+			float next = maximum(top[w], warpMax(maximum(x[0], x[kWarp])));
+			x[0] = exponential(x[0] - next), x[kWarp] = exponential(x[kWarp] - next);
+			float factor = exponential(top[w] - next);
+			sum[w] = sum[w] * factor + warpSum(x[0] + x[kWarp]);
+			top[w] = next;
+			if (lane() == 0) factors[h] = factor;
 		}
 		barrier();
 		// Values: a value of the head a thread.
@@ -78,6 +78,8 @@ template <class K, int D> DEVICE void attend(const AttentionArgs &a) {
 			for (int i = 0; i < mine; i++) acc[i] += scores[(i * perD + slot) * kAttnTile + j] * v;
 		}
 	}
+	for (int w = 0, h = warp(); w < perWarp && h < group; w++, h += warps())
+		if (lane() == 0) tops[h] = top[w], sums[h] = sum[w];
 	barrier();
 	for (int i = 0; i < mine; i++) {
 		int h = i * perD + slot;
