@@ -144,7 +144,7 @@ func (r *Result) Test() Test {
 	return Test{Scenario: r.Scenario, Prompt: r.Prompt, Gen: r.Gen, Depth: r.Depth}
 }
 
-// Decodes tells whether the rate is that of decode.
+// Decodes reports whether the rate is that of decode.
 func (r *Result) Decodes() bool { return r.Gen > 0 }
 
 // Summarise fills in all that follows from the repetitions.
@@ -232,7 +232,7 @@ func (r *Result) summariseBounds(l Limits, given roofline.Machine) {
 	r.Impossible = rate > possible*best.Rate && w.Bytes > cached
 }
 
-// Cached tells whether the model was read faster than memory can, from the
+// Cached reports whether the model was read faster than memory can, from the
 // caches, which have room for it.
 func (r *Result) Cached() bool {
 	return r.Measured != nil && !r.Impossible && r.OfMeasured > possible && r.Measured.Binds == roofline.Memory

@@ -9,7 +9,7 @@ import (
 // seen the machine in two states.
 const apart = 1.25
 
-// States are the levels between which the memory's bandwidth goes to and fro:
+// States are the levels between which the memory's bandwidth moves:
 // on a shared host, or where something else runs now and then, one average
 // would be true at no time.
 type States struct {
@@ -46,7 +46,7 @@ func FindStates(probes Sample) States {
 	return s
 }
 
-// Two tells whether there are two states.
+// Two reports whether there are two states.
 func (s States) Two() bool { return s.Slow > 0 }
 
 // Names of states.

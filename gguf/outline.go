@@ -21,5 +21,5 @@ func (h *Header) Outline(name string) (*File, error) {
 	return f, nil
 }
 
-// IsOutline tells whether f has no tensor data; see [Header.Outline].
+// IsOutline reports whether f has no tensor data; see [Header.Outline].
 func (f *File) IsOutline() bool { return f.outline }

@@ -30,11 +30,11 @@ type Tier struct {
 	// Panels are the kernels for weights in panels, for some types of weights;
 	// MatMul is for the others.
 	Panels *panel.Kernels
-	// Fused tells whether Attend adds products without rounding them before,
+	// Fused reports whether Attend adds products without rounding them before,
 	// where heads are a multiple of 16 values. Plain Go, in which that is slow,
 	// rounds them.
 	Fused bool
-	// Integer tells whether MatMul reads the quantised activations for
+	// Integer reports whether MatMul reads the quantised activations for
 	// integer weights.
 	Integer bool
 }
@@ -67,7 +67,7 @@ func Exact() *Tier {
 	return t
 }
 
-// Repacks tells whether the tier multiplies w in panels.
+// Repacks reports whether the tier multiplies w in panels.
 func (t *Tier) Repacks(w tensor.Tensor) bool {
 	return t.Panels != nil && len(t.Panels[w.Type]) > 0 && panel.Fits(w.Type, w.Cols)
 }

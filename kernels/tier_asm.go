@@ -10,7 +10,7 @@ import (
 	"qgo/kernels/simd"
 )
 
-// has tells whether this machine has instruction sets and the environment
+// has reports whether this machine has instruction sets and the environment
 // variable that takes them away is not set.
 func has(variable string, ids ...cpuid.FeatureID) bool {
 	return cpuid.CPU.Supports(ids...) && os.Getenv(variable) == ""

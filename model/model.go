@@ -179,7 +179,7 @@ func (m *Model) MaxContext() int { return m.maxCtx }
 func (m *Model) Threads() int { return m.pool.Workers() }
 func (m *Model) Tier() string { return m.tier.Name }
 
-// Repacked tells whether weights were laid out for the kernels of this machine.
+// Repacked reports whether weights were laid out for the kernels of this machine.
 // If not although its kernels want that, there was not enough memory, or it was
 // switched off.
 func (m *Model) Repacked() bool { return m.repack }
@@ -187,7 +187,7 @@ func (m *Model) Repacked() bool { return m.repack }
 // KVType is the type of keys and values, such as f16.
 func (m *Model) KVType() string { return strings.ToLower(m.kvType.String()) }
 
-// Pinned tells whether the workers are to stay on one core each.
+// Pinned reports whether the workers are to stay on one core each.
 func (m *Model) Pinned() bool { return m.pinned }
 
 // Close ends the workers and closes the file.

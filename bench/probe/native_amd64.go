@@ -35,7 +35,7 @@ func native() (all []*Kernels) {
 	return append(all, k)
 }
 
-// off tells whether the user has taken an instruction set away.
+// off reports whether the user has taken an instruction set away.
 func off(variable string) bool { return os.Getenv(variable) != "" }
 
 var pairsAVX2 = Peak{"int8", "VPMADDUBSW ymm", 8 * 64, integer(dotInt8AVX2), 8 * 4}

@@ -14,7 +14,7 @@ type Fit struct {
 	LongestContext int `json:"longest_context"`
 }
 
-// Fits tells whether all of the model has room.
+// Fits reports whether all of the model has room.
 func (f Fit) Fits() bool { return f.Need <= f.Available }
 
 // Over is the number of bytes that have no room.

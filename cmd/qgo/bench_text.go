@@ -35,7 +35,7 @@ func printBench(w io.Writer, r *bench.Report) {
 	}
 }
 
-// differs tells whether two results need different headings.
+// differs reports whether two results need different headings.
 func differs(a, b *bench.Result) bool {
 	return a.ModelFilename != b.ModelFilename || a.Devices() != b.Devices() || a.Batch != b.Batch || a.Engine != b.Engine
 }

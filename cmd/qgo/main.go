@@ -126,7 +126,7 @@ func addOutput(c *cobra.Command) {
 	c.PersistentFlags().StringP("output", short, "text", "form of the output: "+strings.Join(forms, ", "))
 }
 
-// wantsJSON tells whether a command that [addOutput] was called for is to print
+// wantsJSON reports whether a command that [addOutput] was called for is to print
 // JSON.
 func wantsJSON(cmd *cobra.Command) bool { return cmd.Flag("output").Value.String() == "json" }
 

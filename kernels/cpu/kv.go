@@ -33,7 +33,7 @@ func (s *Stage) NewKV(ctx int, t quant.Type) (plan.KV, error) {
 	return kv, nil
 }
 
-// CheckKV tells whether keys and values of headDim values can be stored as t.
+// CheckKV reports whether keys and values of headDim values can be stored as t.
 func CheckKV(t quant.Type, headDim int) error {
 	switch t {
 	case quant.F32, quant.F16:
@@ -61,7 +61,7 @@ func roundUp(ctx int) int {
 	return (ctx + generic.KeyBlock - 1) / generic.KeyBlock * generic.KeyBlock
 }
 
-// Close lets the memory go.
+// Close frees the memory.
 func (kv *KV) Close() error {
 	kv.data, kv.ctx = nil, 0
 	return nil

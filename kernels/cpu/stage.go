@@ -280,7 +280,7 @@ func (s *Stage) quantise(w *kernels.Worker, a *tensor.Acts, ms ...tensor.Tensor)
 
 func (s *Stage) integer(ms ...tensor.Tensor) bool { return integer(s.tier, ms...) }
 
-// integer tells whether a tier multiplies one of the matrices with quantised
+// integer reports whether a tier multiplies one of the matrices with quantised
 // activations.
 func integer(t *kernels.Tier, ms ...tensor.Tensor) bool {
 	for _, m := range ms {

@@ -143,7 +143,7 @@ func (d *Device) MemInfo() (free, total int64, err error) {
 	return free, total, err
 }
 
-// Failed tells whether an error comes from the driver or a closed device, so
+// Failed reports whether an error comes from the driver or a closed device, so
 // that the device is of no more use.
 func Failed(err error) bool {
 	var failed *driver.Error

@@ -104,7 +104,12 @@ func (d *Device) need(t quant.Type) error {
 }
 
 func (d *Device) loadModule(module string, names []string) error {
-	ptx, err := readPTX(module)
+	return d.loadModuleFor(minCapability, module, names)
+}
+
+// loadModuleFor loads a module for GPUs from that capability on.
+func (d *Device) loadModuleFor(capability int, module string, names []string) error {
+	ptx, err := readPTX(capability, module)
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func KVBytes(d plan.Dims, layers, ctx int, t quant.Type) int64 {
 	return 2 * int64(layers) * int64(d.KVHeads) * int64(roundUp(ctx)) * int64(t.RowBytes(d.HeadDim))
 }
 
-// Close lets the memory go.
+// Close frees the memory.
 func (kv *KV) Close() error {
 	if kv.data == 0 {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"qgo/kernels/cuda/driver"
 )
@@ -24,6 +25,13 @@ type (
 		rounds  int32
 		_       int32
 	}
+	// tensorArgs are those of src/tensor.cu.
+	tensorArgs struct {
+		out    driver.Ptr
+		a, b   uint32
+		rounds int32
+		_      int32
+	}
 )
 
 // What the kernels in src/ceilings.h are written for.
@@ -32,6 +40,8 @@ const (
 	probeTile    = probeThreads * 4 * 16 // bytes
 	probeChains  = 8
 	probeSteps   = 16
+	tensorTiles  = 8
+	tensorOps    = 2 * 16 * 8 * 16 // of a warp's product
 )
 
 // ceilings is the module of these kernels.
@@ -40,6 +50,14 @@ const ceilings = "ceilings"
 var ceilingKernels = []string{
 	"probe_fill", "probe_read", "probe_copy", "probe_fp32", "probe_fp16", "probe_launch", "probe_barrier",
 }
+
+// tensorModule is the module of probe_tensor, tensorCapability that from which on GPUs
+// have what it measures.
+const (
+	tensorModule     = "tensor"
+	tensorKernel     = "probe_tensor"
+	tensorCapability = 80
+)
 
 // Bounds of the size of an array of a Probe: more than the largest L2 caches
 // hold, and no more than a part of what the GPU's memory has left.
@@ -90,7 +108,16 @@ func (p *Probe) open(writes bool) error {
 			return err
 		}
 	}
-	for _, name := range ceilingKernels {
+	names := ceilingKernels
+	if p.dev.info.Capability() >= tensorCapability {
+		if p.dev.functions[tensorKernel] == nil {
+			if err := p.dev.loadModuleFor(tensorCapability, tensorModule, []string{tensorKernel}); err != nil {
+				return err
+			}
+		}
+		names = append(slices.Clone(names), tensorKernel)
+	}
+	for _, name := range names {
 		n, err := p.dev.functions[name].Occupancy(probeThreads)
 		if err != nil {
 			return err
@@ -177,6 +204,24 @@ func (p *Probe) grid() int { return min(p.blocks["probe_fp32"], p.blocks["probe_
 func (p *Probe) Ops() float64 {
 	each := probeChains*probeSteps*chainRounds + 2*(probeChains-1)
 	return 2 * float64(each) * float64(p.grid()*probeThreads)
+}
+
+// HasTensor reports whether the GPU has units for products of matrices that
+// [Probe.Tensor] can measure.
+func (p *Probe) HasTensor() bool { return p.blocks[tensorKernel] > 0 }
+
+// Tensor does n passes of products of float16 matrices that are added up in
+// float32, of [Probe.TensorOps] operations each.
+func (p *Probe) Tensor(n int) error {
+	const ones = 0x3c00_3c00 // two float16 numbers
+	args := tensorArgs{out: p.args.sums, a: ones, b: ones, rounds: chainRounds * probeSteps}
+	return passes(p, n, tensorKernel, p.blocks[tensorKernel], args)
+}
+
+// TensorOps is the number of operations of a pass of Tensor.
+func (p *Probe) TensorOps() float64 {
+	warps := p.blocks[tensorKernel] * probeThreads / warpLen
+	return tensorOps * tensorTiles * chainRounds * probeSteps * float64(warps)
 }
 
 // Launch launches a kernel that does nothing n times.

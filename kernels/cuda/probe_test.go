@@ -141,6 +141,27 @@ func TestProbeChains(t *testing.T) {
 	}
 }
 
+// TestProbeTensor adds products of ones up, on a GPU that can.
+func TestProbeTensor(t *testing.T) {
+	p, _ := opened(t, false)
+	if want := p.dev.info.Capability() >= tensorCapability; p.HasTensor() != want {
+		t.Fatalf("units for matrices: %v, want %v", p.HasTensor(), want)
+	}
+	if !p.HasTensor() {
+		return // as in the emulator
+	}
+	if err := p.Tensor(1); err != nil {
+		t.Fatal(err)
+	}
+	// 16 products of one in each of a thread's four numbers of a tile.
+	const want = 16 * 4 * tensorTiles * chainRounds * probeSteps
+	for i, bits := range words(t, p, p.args.sums, int64(p.blocks[tensorKernel]*probeThreads)) {
+		if got := math.Float32frombits(bits); got != want {
+			t.Fatalf("thread %d ends with %v, want %v", i, got, want)
+		}
+	}
+}
+
 // TestProbeLaunches counts launches of nothing, and blocks at barriers.
 func TestProbeLaunches(t *testing.T) {
 	p, _ := opened(t, false)

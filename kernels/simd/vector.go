@@ -59,7 +59,7 @@ type Tier struct{ ops Ops }
 // New returns the tier of some assembler functions.
 func New(ops Ops) *Tier { return &Tier{ops} }
 
-// Fused tells whether Attend adds products without rounding them before.
+// Fused reports whether Attend adds products without rounding them before.
 func (t *Tier) Fused() bool { return t.ops.Fused }
 
 // Add is generic.Add.

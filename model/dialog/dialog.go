@@ -39,7 +39,7 @@ func New(m *model.Model, g model.Generation, system string) (*Dialog, error) {
 	return d, nil
 }
 
-// Close lets the memory go, but for the model's.
+// Close frees the memory, but for the model's.
 func (d *Dialog) Close() error { return d.session.Close() }
 
 // Messages returns the conversation. The system message, if any, comes first.

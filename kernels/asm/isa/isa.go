@@ -36,7 +36,7 @@ func Parse() *ISA {
 	return nil
 }
 
-// Wide tells whether s is AVX-512.
+// Wide reports whether s is AVX-512.
 func (s *ISA) Wide() bool { return s.wide }
 
 // Regs is the number of registers that hold 16 float32 values.

@@ -312,7 +312,7 @@ func (k *kernel) code(offset int) Mem {
 // at is the address offset bytes into a row's current block.
 func (k *kernel) at(row, offset int) Mem { return k.x[row].Offset(k.tile*blockBytes + offset) }
 
-// signed tells whether a kernel for AVX2 takes codes as signed numbers of 8
+// signed reports whether a kernel for AVX2 takes codes as signed numbers of 8
 // bits.
 func (k *kernel) signed() bool { return !k.vnni && (k.low == 8 || k.levels) }
 

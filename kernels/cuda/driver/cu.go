@@ -50,7 +50,7 @@ func status(call, what string, r C.CUresult) error {
 	return &Error{call, what, errors.New(text)}
 }
 
-// ready tells whether the driver is there and works.
+// ready reports whether the driver is there and works.
 func ready() error {
 	if reason := C.GoString(C.qgo_cuda_reason); reason != "" {
 		return fmt.Errorf("no NVIDIA driver: %s", reason)
@@ -176,7 +176,7 @@ func (c *context) HostFree(b []byte) error {
 	return failed("cuMemFreeHost", "", cu.MemFreeHost(p))
 }
 
-// isPinned tells whether b lies in memory of HostAlloc.
+// isPinned reports whether b lies in memory of HostAlloc.
 func (c *context) isPinned(b []byte) bool {
 	p := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
 	for start, n := range c.pinned {

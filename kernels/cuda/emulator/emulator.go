@@ -167,7 +167,7 @@ func (c *Context) bytes(p driver.Ptr, n int64) []byte {
 	return c.memory[offset : offset+n]
 }
 
-// check tells whether [p, p+n) has been allocated.
+// check reports whether [p, p+n) has been allocated.
 func (c *Context) check(call string, p driver.Ptr, n int) error {
 	for start, size := range c.sizes {
 		if p >= start && int64(p-start)+int64(n) <= size {
