@@ -49,30 +49,38 @@ func MeasureGPU(dev *cuda.Device, atLeast time.Duration) (c *GPUCeilings, err er
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
 	c = &GPUCeilings{Device: dev.String(), Info: dev.Info()}
-	c.Peaks = []PeakRate{{Type: "fp32", Instruction: "fma.rn.f32"}, {Type: "fp16", Instruction: "fma.rn.f16x2"}}
-	type measurement struct {
+	for _, m := range []struct {
 		rate   *Rate
 		amount float64 // of a pass
 		run    func(passes int) error
-	}
-	if p.HasTensor() {
-		c.Peaks = append(c.Peaks, PeakRate{Type: "fp16 matrices", Instruction: "mma.m16n8k16"})
-	}
-	all := []measurement{
+	}{
 		{&c.Read, float64(p.Bytes()), p.Read},
 		{&c.Copy, 2 * float64(p.Bytes()), p.Copy},
-		{&c.Peaks[0].Rate, p.Ops(), p.FP32},
-		{&c.Peaks[1].Rate, 2 * p.Ops(), p.FP16},
 		{&c.Launches, 1, p.Launch},
 		{&c.Barriers, cuda.BarrierRounds, p.Barriers},
-	}
-	if p.HasTensor() {
-		all = append(all, measurement{&c.Peaks[2].Rate, p.TensorOps(), p.Tensor})
-	}
-	for _, m := range all {
+	} {
 		if *m.rate, err = gpuRate(m.amount, atLeast, m.run); err != nil {
 			return nil, err
 		}
+	}
+	for _, m := range []struct {
+		typ, instruction string
+		has              bool
+		ops              float64 // of a pass
+		run              func(passes int) error
+	}{
+		{"fp32", "fma.rn.f32", true, p.Ops(), p.FP32},
+		{"fp16", "fma.rn.f16x2", true, 2 * p.Ops(), p.FP16},
+		{"fp16 matrices", "mma.m16n8k16", p.HasTensor(), p.TensorOps(), p.Tensor},
+	} {
+		if !m.has {
+			continue
+		}
+		r, err := gpuRate(m.ops, atLeast, m.run)
+		if err != nil {
+			return nil, err
+		}
+		c.Peaks = append(c.Peaks, PeakRate{m.typ, m.instruction, r})
 	}
 	return c, nil
 }

@@ -60,7 +60,7 @@ func (r *Runner) Open() (err error) {
 	return err
 }
 
-// Close gives it back.
+// Close releases it.
 func (r *Runner) Close() (err error) {
 	if r.gpu != nil {
 		err = r.gpu.Close()

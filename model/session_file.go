@@ -170,7 +170,7 @@ func (s *Session) loadKV(in *hashedReader, n int) (failure, err error) {
 	return failure, err
 }
 
-// readHeader reads and checks what stands before the tokens.
+// readHeader reads and checks what precedes the tokens.
 func (s *Session) readHeader(r io.Reader) (*sessionHeader, error) {
 	magic := make([]byte, len(sessionMagic))
 	if _, err := io.ReadFull(r, magic); err != nil {
@@ -207,7 +207,7 @@ func (s *Session) readHeader(r io.Reader) (*sessionHeader, error) {
 	return &h, nil
 }
 
-// checkMagic tells a file of another version from one that is none.
+// checkMagic tells a file of another version from one that is not a session.
 func checkMagic(magic string) error {
 	version, ok := strings.CutPrefix(magic, sessionFormat)
 	switch {

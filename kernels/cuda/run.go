@@ -144,7 +144,7 @@ func gemmOf(n int) (kernel string, tile int) {
 }
 
 // multiply writes the products of l with n rows of x, plus the bias or, if add
-// is set, plus what stands there, to y.
+// is set, plus what is there, to y.
 func (p *pass) multiply(l *linear, x driver.Ptr, xStride int, y driver.Ptr, yStride, n int, add bool) {
 	args := matmulArgs{w: l.w, bias: l.bias, xStride: int32(xStride), yStride: int32(yStride)}
 	if add {

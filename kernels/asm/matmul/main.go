@@ -221,9 +221,9 @@ func (k *kernel) firstBlock() {
 }
 
 // panels repeats body for every panel; loadDst makes k.dst the address of its
-// results. How far it is stands on the stack: the
-// arguments must stay as they are, since Go's garbage collector looks at them,
-// and behind the last panel there is nothing to point to.
+// results. The position is kept in the stack frame: the arguments must not
+// change, because Go's garbage collector scans them and nothing lies past the
+// last panel for them to point to.
 func (k *kernel) panels(body func(loadDst func())) {
 	frame := AllocLocal(3 * 8)
 	offset, results, left := frame, frame.Offset(8), frame.Offset(16)
