@@ -114,6 +114,28 @@ func (c *console) expect(text string) {
 	}
 }
 
+// expectAnswer waits for the first letters of an answer, whatever they are:
+// what follows the line of the question and the progress of reading it.
+func (c *console) expectAnswer() {
+	c.t.Helper()
+	const reading = "reading "
+	deadline := time.After(30 * time.Second)
+	for {
+		rest := strings.TrimSpace(readingLine.ReplaceAllString(c.text()[c.seen:], ""))
+		if rest != "" && !strings.HasPrefix(rest, reading) && !strings.HasPrefix(reading, rest) {
+			return
+		}
+		select {
+		case <-c.more:
+		case <-deadline:
+			c.t.Fatalf("no answer in %q", c.text()[c.seen:])
+		}
+	}
+}
+
+// readingLine matches what chat shows while it reads a question.
+var readingLine = regexp.MustCompile(`reading \d+ of \d+ tokens`)
+
 // say sends a message as soon as the editor is ready for it.
 func (c *console) say(text string) {
 	c.t.Helper()
@@ -283,12 +305,12 @@ func TestChatInterrupt(t *testing.T) {
 	c.expect("(0 turns")
 	c.say("hello")
 	c.expect("hello\n") // as it was sent; then the answer
-	time.Sleep(time.Second)
+	c.expectAnswer()
 	c.send("typed ahead" + ctrlC)
 	c.expect("(stopped; /regen")
 	c.send("\r")
-	c.expect("> typed ahead")
-	time.Sleep(time.Second)
+	c.expect("> typed ahead\n")
+	c.expectAnswer()
 	c.send(ctrlC)
 	c.expect("(stopped; /regen")
 	c.say("/show")
