@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -99,19 +100,13 @@ func (c *console) text() string { return escapes.ReplaceAllString(c.raw(), "") }
 // expect waits for text in what follows that of the last call.
 func (c *console) expect(text string) {
 	c.t.Helper()
-	deadline := time.After(30 * time.Second)
-	for {
-		rest := c.text()[c.seen:]
-		if before, _, ok := strings.Cut(rest, text); ok {
+	c.await(strconv.Quote(text), func(rest string) bool {
+		before, _, ok := strings.Cut(rest, text)
+		if ok {
 			c.seen += len(before) + len(text)
-			return
 		}
-		select {
-		case <-c.more:
-		case <-deadline:
-			c.t.Fatalf("no %q in %q", text, rest)
-		}
-	}
+		return ok
+	})
 }
 
 // expectAnswer waits for the first letters of an answer, whatever they are:
@@ -119,16 +114,25 @@ func (c *console) expect(text string) {
 func (c *console) expectAnswer() {
 	c.t.Helper()
 	const reading = "reading "
+	c.await("answer", func(rest string) bool {
+		rest = strings.TrimSpace(readingLine.ReplaceAllString(rest, ""))
+		return rest != "" && !strings.HasPrefix(rest, reading) && !strings.HasPrefix(reading, rest)
+	})
+}
+
+// await waits until the text that expect is not done with is what is wanted.
+func (c *console) await(want string, ok func(rest string) bool) {
+	c.t.Helper()
 	deadline := time.After(30 * time.Second)
 	for {
-		rest := strings.TrimSpace(readingLine.ReplaceAllString(c.text()[c.seen:], ""))
-		if rest != "" && !strings.HasPrefix(rest, reading) && !strings.HasPrefix(reading, rest) {
+		rest := c.text()[c.seen:]
+		if ok(rest) {
 			return
 		}
 		select {
 		case <-c.more:
 		case <-deadline:
-			c.t.Fatalf("no answer in %q", c.text()[c.seen:])
+			c.t.Fatalf("no %s in %q", want, rest)
 		}
 	}
 }
