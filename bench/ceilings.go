@@ -29,6 +29,9 @@ const (
 // third.
 const stagger = 64<<10 + 1<<10
 
+// piece is what a worker streams at least at a time; arrays are multiples of it.
+const piece = 256 << 10
+
 func arrayBytes() int {
 	v, err := mem.VirtualMemory()
 	if err != nil {
@@ -83,10 +86,14 @@ func NewProber(pool *kernels.Pool, writes bool) (*Prober, error) {
 	}
 	p.a, p.b, p.c = parts[0], parts[1], parts[2]
 	err = pool.Run(func(w *kernels.Worker) {
-		lo, hi := w.Range(size, probe.Align)
-		for _, part := range parts[:arrays] {
-			for i := lo; i < hi; i += 64 {
-				part[i] = 1
+		for it := w.Items(size/piece, size/piece); it.Next(); {
+			if !it.Commit() {
+				continue
+			}
+			for _, part := range parts[:arrays] {
+				for i := it.Lo * piece; i < it.Hi*piece; i += 64 {
+					part[i] = 1
+				}
 			}
 		}
 	})
@@ -98,29 +105,40 @@ func NewProber(pool *kernels.Pool, writes bool) (*Prober, error) {
 }
 
 // Close gives the memory back.
-func (p *Prober) Close() error { return p.arena.Close() }
+func (p *Prober) Close() error {
+	p.pool.Drain()
+	return p.arena.Close()
+}
 
 // Read measures how many bytes a second the workers read together.
 func (p *Prober) Read(atLeast time.Duration) (Rate, error) {
-	return p.passes(len(p.a), atLeast, func(w *kernels.Worker) {
-		lo, hi := w.Range(len(p.a), probe.Align)
+	return p.stream(1, atLeast, func(w *kernels.Worker, lo, hi int) {
 		p.sums[8*w.ID] += p.Kernels.Read(p.a[lo:hi])
 	})
 }
 
 // Copy measures how many bytes a second they copy; every byte counts twice.
 func (p *Prober) Copy(atLeast time.Duration) (Rate, error) {
-	return p.passes(2*len(p.a), atLeast, func(w *kernels.Worker) {
-		lo, hi := w.Range(len(p.a), probe.Align)
+	return p.stream(2, atLeast, func(_ *kernels.Worker, lo, hi int) {
 		p.Kernels.Copy(p.a[lo:hi], p.b[lo:hi])
 	})
 }
 
 // Triad measures STREAM's triad, which reads two arrays and writes one.
 func (p *Prober) Triad(atLeast time.Duration) (Rate, error) {
-	return p.passes(3*len(p.a), atLeast, func(w *kernels.Worker) {
-		lo, hi := w.Range(len(p.a), probe.Align)
+	return p.stream(3, atLeast, func(_ *kernels.Worker, lo, hi int) {
 		p.Kernels.Triad(p.a[lo:hi], p.b[lo:hi], p.c[lo:hi])
+	})
+}
+
+// stream measures passes over that many arrays. That a piece may be done twice
+// does no harm: nobody reads the result.
+func (p *Prober) stream(arrays int, atLeast time.Duration, do func(w *kernels.Worker, lo, hi int)) (Rate, error) {
+	return p.passes(arrays*len(p.a), atLeast, func(w *kernels.Worker) {
+		for it := w.Items(len(p.a)/piece, len(p.a)/piece); it.Next(); {
+			do(w, it.Lo*piece, it.Hi*piece)
+			it.Commit()
+		}
 	})
 }
 
@@ -129,8 +147,11 @@ func (p *Prober) Triad(atLeast time.Duration) (Rate, error) {
 func (p *Prober) Peak(peak probe.Peak, atLeast time.Duration) (Rate, error) {
 	const turns = 16
 	return p.passes(peak.Ops*peakRounds*turns*p.pool.Workers(), atLeast, func(w *kernels.Worker) {
-		for range turns {
-			p.sums[8*w.ID] += uint64(peak.Run(peakRounds))
+		for it := w.Items(turns*w.Of, turns); it.Next(); {
+			for range it.Hi - it.Lo {
+				p.sums[8*w.ID] += uint64(peak.Run(peakRounds))
+			}
+			it.Commit()
 		}
 	})
 }

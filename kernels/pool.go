@@ -7,44 +7,61 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // Pool is a team of workers that run one function together (single program,
-// multiple data): [Pool.Run] enters it once per token or batch, and inside
-// workers meet at barriers between operations. The caller of Run is worker 0;
-// every other worker is a goroutine locked to an OS thread of its own. Each
-// thread may be pinned to a core: left alone, systems put two busy threads on
-// one core and leave another idle, for seconds at a time.
+// multiple data): [Pool.Run] enters it once per token or batch, and inside it
+// every operation is a phase whose items the workers share; see
+// [Worker.Items]. The caller of Run is worker 0; every other worker is a
+// goroutine locked to an OS thread of its own. Each thread may be pinned to a
+// core: left alone, systems put two busy threads on one core and leave another
+// idle, for seconds at a time.
 //
 // A fork and join for each matrix would cost more than a small matrix takes:
-// a token of a 24-layer model passes more than a hundred of them.
+// a token of a 24-layer model passes more than two hundred of them.
+//
+// No worker is needed. One that the system has taken off its core comes back
+// to find its items done, even those that it was computing, and runs after the
+// others.
 type Pool struct {
 	workers []*Worker
 	run     sync.Mutex // held while a job runs
 	pinned  []affinity // of the workers, if they are pinned
 	before  affinity   // of worker 0's thread, outside a job
 	crowded bool       // workers share cores
+	jobs    [2]job     // this one and the one before, by turn
 
-	job     func(*Worker)
-	turn    atomic.Uint32 // number of jobs started
-	left    atomic.Int32  // workers that have not finished the job
-	arrived atomic.Int32  // workers waiting at the barrier
-	phase   atomic.Uint32 // number of barriers passed
-	aborted atomic.Bool
-	err     error // the first failure; guarded by mu
-	closed  bool  // guarded by mu
+	_      [128]byte
+	turn   atomic.Uint64 // number of jobs started
+	_      [128]byte
+	phase  atomic.Uint32 // the phase whose items are being done
+	failed atomic.Uint64 // turn of the last job that failed
+	_      [128]byte
+	count  atomic.Uint32 // items of the phase that are done and counted
+	_      [128]byte
 
-	mu     sync.Mutex
-	cond   *sync.Cond
-	parked atomic.Int32 // workers asleep on cond
-	done   sync.WaitGroup
+	mu      sync.Mutex
+	cond    *sync.Cond
+	running bool         // worker 0 is in a job; guarded by mu
+	err     error        // the job's first failure; guarded by mu
+	closed  bool         // guarded by mu
+	parked  atomic.Int32 // workers asleep on cond
+	done    sync.WaitGroup
+}
+
+// job is a job and the number of its first phase.
+type job struct {
+	do    func(*Worker)
+	phase uint32
 }
 
 // Worker is one member of a pool within a job.
 type Worker struct {
 	ID, Of int // worker ID of Of
 	pool   *Pool
+	turn   uint64 // of the job that it is in
+	phase  uint32 // its next one
+	desk   desk
 }
 
 var (
@@ -61,6 +78,7 @@ func NewPool(n int, pinned bool) *Pool {
 	n = max(n, 1)
 	p := &Pool{crowded: n > Cores()}
 	p.cond = sync.NewCond(&p.mu)
+	p.phase.Store(1)
 	if procs := runtime.GOMAXPROCS(0); n > procs {
 		// Go's scheduler would take some 10 µs and more to let a worker have
 		// the place of another; the system's takes 1 or 2.
@@ -76,7 +94,7 @@ func NewPool(n int, pinned bool) *Pool {
 	}
 	p.done.Add(len(p.workers) - 1)
 	for _, w := range p.workers[1:] {
-		go w.loop(1)
+		go w.loop()
 	}
 	return p
 }
@@ -96,23 +114,56 @@ func (p *Pool) Close() {
 	p.done.Wait()
 }
 
-// Run calls job in every worker and returns when all have finished. Jobs of
-// several callers run one after the other. When a worker calls
-// [Worker.Abort], panics on a memory fault (as when a mapped file was cut
-// short) or on anything else, the others are released from their barriers and
-// Run returns the first failure; panics that are not memory faults go on in
-// the caller. A job that ends its goroutine (runtime.Goexit) is a failure too.
-func (p *Pool) Run(job func(*Worker)) (err error) {
+// Drain waits until no worker reads what past jobs gave it. It must come
+// before memory that jobs read is unmapped or changed other than by a job.
+func (p *Pool) Drain() {
 	p.run.Lock()
 	defer p.run.Unlock()
-	if p.closed {
+	p.drain()
+}
+
+// drain is Drain with p.run held.
+func (p *Pool) drain() {
+	turn := p.turn.Load() + 1
+	p.jobs[turn%2] = job{}
+	p.turn.Store(turn)
+	p.await(turn)
+	p.jobs[(turn+1)%2] = job{}
+}
+
+// await waits for the workers that are still in a job before that turn.
+func (p *Pool) await(turn uint64) {
+	for _, w := range p.workers[1:] {
+		p.wait(func() bool {
+			in := w.desk.inside.Load()
+			return in == 0 || in == turn
+		})
+	}
+}
+
+// Run calls job in the workers and returns when all its phases are over. Jobs
+// of several callers run one after the other. When a worker calls
+// [Worker.Abort], panics on a memory fault (as when a mapped file was cut
+// short) or on anything else, the others leave the job and Run returns the
+// first failure; panics that are not memory faults go on in the caller. A job
+// that ends its goroutine (runtime.Goexit) is a failure too.
+//
+// A worker that was late may still be in the job when Run returns, but in no
+// phase: it may read what the job reads until the next call of Run has
+// returned, or Drain.
+func (p *Pool) Run(do func(*Worker)) (err error) {
+	p.run.Lock()
+	defer p.run.Unlock()
+	p.mu.Lock()
+	closed := p.closed
+	p.err, p.running = nil, !closed
+	p.mu.Unlock()
+	if closed {
 		return errors.New("kernels: the pool is closed")
 	}
-	p.err, p.job = nil, job
-	p.arrived.Store(0)
-	p.aborted.Store(false)
-	p.left.Store(int32(len(p.workers)))
-	p.turn.Add(1)
+	turn := p.turn.Load() + 1
+	p.jobs[turn%2] = job{do, p.phase.Load()}
+	p.turn.Store(turn)
 	p.wake()
 	runtime.LockOSThread()
 	if p.pinned != nil {
@@ -120,27 +171,40 @@ func (p *Pool) Run(job func(*Worker)) (err error) {
 		p.pinned[0].apply()
 	}
 	// Deferred, as the job may end this goroutine.
-	defer func() { err = p.join() }()
-	p.workers[0].enter()
+	defer func() { err = p.join(turn) }()
+	p.workers[0].enter(turn)
 	return nil
 }
 
-// join waits for the workers of a job after worker 0's part in it.
-func (p *Pool) join() error {
+// join ends a job after worker 0's part in it.
+func (p *Pool) join(turn uint64) error {
 	if p.pinned != nil {
 		p.before.apply()
 	}
 	runtime.UnlockOSThread()
-	p.wait(func() bool { return p.left.Load() == 0 })
-	p.job = nil
-	if bug, ok := p.err.(panicError); ok {
+	p.mu.Lock()
+	err := p.err
+	p.running = false
+	p.mu.Unlock()
+	if err == nil {
+		p.await(turn)
+		return nil
+	}
+	p.drain()
+	p.count.Store(0)
+	for _, w := range p.workers {
+		w.desk.done.Store(0)
+		w.desk.chunk.Store(0)
+	}
+	p.phase.Add(1) // nobody has claimed any of its items
+	if bug, ok := err.(panicError); ok {
 		panic(bug.value)
 	}
-	return p.err
+	return err
 }
 
-// loop runs jobs from number turn on.
-func (w *Worker) loop(turn uint32) {
+// loop runs jobs as they come.
+func (w *Worker) loop() {
 	runtime.LockOSThread()
 	p := w.pool
 	closed := false
@@ -150,52 +214,64 @@ func (w *Worker) loop(turn uint32) {
 			return
 		}
 		// The job has ended this goroutine: another takes its place.
-		go w.loop(turn + 1)
+		go w.loop()
 	}()
 	if p.pinned != nil {
 		// The thread stays locked and pinned to its end, which is the
 		// goroutine's.
 		p.pinned[w.ID].apply()
 	}
-	for ; ; turn++ {
-		p.wait(func() bool { return p.turn.Load() == turn })
+	for {
+		p.wait(func() bool { return p.turn.Load() != w.turn })
+		turn := p.turn.Load()
+		// Who starts the job after the next one waits for those inside: from
+		// here on, if the turn is still the same.
+		w.desk.inside.Store(turn)
+		if p.turn.Load() != turn {
+			continue
+		}
 		p.mu.Lock()
 		closed = p.closed
 		p.mu.Unlock()
 		if closed {
+			w.desk.inside.Store(0)
 			return
 		}
-		w.enter()
+		w.enter(turn)
 	}
 }
 
-// enter runs the job in this worker and turns panics into p.err.
-func (w *Worker) enter() {
+// enter runs a job in this worker and turns panics into p.err.
+func (w *Worker) enter(turn uint64) {
 	p := w.pool
+	w.turn = turn
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	returned := false
 	defer func() {
 		switch v := recover().(type) {
 		case nil:
 			if !returned {
-				p.fail(errGoexit)
+				p.fail(turn, errGoexit)
 			}
 		case abort:
-			p.fail(v.err)
+			p.fail(turn, v.err)
 		case runtime.Error:
 			if _, fault := v.(interface{ Addr() uintptr }); fault {
-				p.fail(fmt.Errorf("reading the model's memory failed: the file was changed or cut short while in use, or its disk failed (%w)", v))
+				p.fail(turn, fmt.Errorf("reading the model's memory failed: the file was changed or cut short while in use, or its disk failed (%w)", v))
 			} else {
-				p.fail(panicError{v})
+				p.fail(turn, panicError{v})
 			}
 		default:
-			p.fail(panicError{v})
+			p.fail(turn, panicError{v})
 		}
-		if p.left.Add(-1) == 0 {
-			p.wake()
-		}
+		w.desk.inside.Store(0)
+		p.wake()
 	}()
-	p.job(w)
+	if job := p.jobs[turn%2]; job.do != nil {
+		w.phase = job.phase
+		w.desk.renew(job.phase - 1)
+		job.do(w)
+	}
 	returned = true
 }
 
@@ -207,104 +283,18 @@ type panicError struct{ value any }
 
 func (e panicError) Error() string { return fmt.Sprint("panic: ", e.value) }
 
-func (p *Pool) fail(err error) {
+// fail ends a job in all workers, if it is not over.
+func (p *Pool) fail(turn uint64, err error) {
 	p.mu.Lock()
-	if p.err == nil && err != errAborted {
-		p.err = err
+	if p.running && p.turn.Load() == turn {
+		if p.err == nil && err != errAborted {
+			p.err = err
+		}
+		p.failed.Store(turn)
 	}
 	p.mu.Unlock()
-	p.aborted.Store(true)
 	p.wake()
 }
 
 // Abort ends the job in all workers: Run returns err. It does not return.
 func (w *Worker) Abort(err error) { panic(abort{err}) }
-
-// Barrier returns when all workers of the pool have called it. What any of
-// them wrote before is then visible to all.
-func (w *Worker) Barrier() {
-	p := w.pool
-	if w.Of == 1 {
-		return
-	}
-	phase := p.phase.Load()
-	if p.arrived.Add(1) == int32(w.Of) {
-		p.arrived.Store(0)
-		p.phase.Add(1)
-		p.wake()
-		return
-	}
-	p.wait(func() bool { return p.phase.Load() != phase || p.aborted.Load() })
-	if p.aborted.Load() {
-		panic(abort{errAborted})
-	}
-}
-
-// How long a worker looks before it sleeps. To sleep and to be woken takes
-// some 100 µs in virtual machines, in which the next barrier is missed too: a
-// worker that was late once would make everybody sleep at every barrier. So
-// workers are patient, longer than a time slice that another process may take
-// from one of them. Where workers share cores, the one that is waited for may
-// need this very core: they give it up between looks.
-const patience = 10 * time.Millisecond
-
-// A worker looks that often before it looks at the clock, or gives up its core.
-const (
-	looks        = 64
-	crowdedLooks = 4
-)
-
-func (p *Pool) wait(ready func() bool) {
-	n := looks
-	if p.crowded {
-		n = crowdedLooks
-	}
-	for start := (time.Time{}); ; {
-		for range n {
-			if ready() {
-				return
-			}
-			pause()
-		}
-		now := time.Now()
-		if start.IsZero() {
-			start = now
-		} else if now.Sub(start) > patience {
-			break
-		}
-		if p.crowded {
-			yield()
-		}
-	}
-	p.park(ready)
-}
-
-func (p *Pool) park(ready func() bool) {
-	p.mu.Lock()
-	p.parked.Add(1)
-	for !ready() {
-		p.cond.Wait()
-	}
-	p.parked.Add(-1)
-	p.mu.Unlock()
-}
-
-// wake must follow the change that a parked worker waits for. The order of
-// the two atomic accesses on either side (parked, then condition; condition,
-// then parked) makes a lost wake-up impossible.
-func (p *Pool) wake() {
-	if p.parked.Load() > 0 {
-		p.mu.Lock()
-		p.cond.Broadcast()
-		p.mu.Unlock()
-	}
-}
-
-// Range returns this worker's share [lo, hi) of n items, in whole multiples
-// of align items but for the end.
-func (w *Worker) Range(n, align int) (lo, hi int) {
-	units := (n + align - 1) / align
-	lo = units * w.ID / w.Of * align
-	hi = min(units*(w.ID+1)/w.Of*align, n)
-	return min(lo, n), hi
-}

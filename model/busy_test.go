@@ -66,6 +66,30 @@ func BenchmarkBusy(b *testing.B) {
 	}
 }
 
+// BenchmarkForward measures prefill of 512 tokens and decode after up to 512,
+// on a machine that should do nothing else.
+func BenchmarkForward(b *testing.B) {
+	threads := *busyThreads
+	if threads == 0 {
+		threads = kernels.Cores()
+	}
+	r := busyRunner(b, threads)
+	for phase, n := range map[string]int{"prefill": busyPrompt, "decode": 1} {
+		b.Run(fmt.Sprintf("%s/%d", phase, threads), func(b *testing.B) {
+			ids := make([]int32, n)
+			for b.Loop() {
+				if phase == "prefill" || r.kv.Len() == busyPrompt {
+					r.kv.Truncate(0)
+				}
+				if err := r.m.Forward(context.Background(), []Seq{{KV: r.kv, Tokens: ids, Want: WantLast}}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "tokens/s")
+		})
+	}
+}
+
 func reportBusy(b *testing.B, quiet, loaded, single []float64) {
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(medianOf(quiet), "quiet-tokens/s")

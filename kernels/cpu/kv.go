@@ -63,6 +63,7 @@ func roundUp(ctx int) int {
 
 // Close frees the memory.
 func (kv *KV) Close() error {
+	kv.owner.forget()
 	kv.data, kv.ctx = nil, 0
 	return nil
 }
@@ -89,25 +90,29 @@ func (kv *KV) store(tier *kernels.Tier, layer, head, pos int, key, value []float
 	generic.PutKey(kv.typ, kv.head(layer, 0, head), pos, tmp)
 }
 
-// rotateAndStore applies the rotary embedding to the queries and keys of this
-// worker's share of the rows, puts the scale of the softmax into the queries,
-// and stores keys and values.
-func (s *Stage) rotateAndStore(w *kernels.Worker, layer int) {
-	q, kvDim, half := s.QDim(), s.KVDim(), s.HeadDim/2
+// rotateAndStore applies the rotary embedding to queries and keys, puts the
+// scale of the softmax into the queries, and stores keys and values.
+func (p *pass) rotateAndStore(w *kernels.Worker, layer int) {
+	t := p.workers[w.ID]
+	q, kvDim, half := p.QDim(), p.KVDim(), p.HeadDim/2
 	stride := q + 2*kvDim
-	lo, hi := w.Range(s.rows, 1)
-	row := 0
-	for _, span := range s.batch.Spans {
-		kv := span.KV.(*KV)
-		for i := max(lo, row); i < min(hi, row+span.N); i++ {
-			x := s.qkv[i*stride : (i+1)*stride]
-			s.tier.Rope(x[:q+kvDim], s.cos[i*half:(i+1)*half], s.sin[i*half:(i+1)*half])
-			s.tier.Scale(x[:q], x[:q], s.attention.scale)
-			for h := range s.KVHeads {
-				key := x[q+h*s.HeadDim:]
-				kv.store(s.tier, layer, h, span.Pos+i-row, key[:s.HeadDim], key[kvDim:][:s.HeadDim], s.workers[w.ID].Key)
+	for it := w.Items(p.rows(), fitting(t.Out[0], stride)); it.Next(); {
+		copy(t.Out[0], p.qkv[it.Lo*stride:it.Hi*stride])
+		for i := it.Lo; i < it.Hi; i++ {
+			x := t.Out[0][(i-it.Lo)*stride:][:stride]
+			p.tier.Rope(x[:q+kvDim], p.cos[i*half:(i+1)*half], p.sin[i*half:(i+1)*half])
+			p.tier.Scale(x[:q], x[:q], p.scale)
+		}
+		if !it.Commit() {
+			continue
+		}
+		for i, at := range p.rowsAt[it.Lo:it.Hi] {
+			x := t.Out[0][i*stride:][:stride]
+			copy(p.qkv[(it.Lo+i)*stride:], x[:q])
+			for h := range p.KVHeads {
+				key := x[q+h*p.HeadDim:]
+				at.kv.store(p.tier, layer, h, at.pos, key[:p.HeadDim], key[kvDim:][:p.HeadDim], t.Key)
 			}
 		}
-		row += span.N
 	}
 }

@@ -50,8 +50,8 @@ func RepackedBytes(p plan.Plan, t *kernels.Tier) (repacked, original int64) {
 	return repacked, original
 }
 
-// repack lays out all matrices in panels, each worker those that it will
-// multiply, so that their pages lie near its core. What has been read is
+// repack lays out all matrices in panels, each worker mostly those that it
+// will multiply, so that their pages lie near its core. What has been read is
 // released, so that no time has two copies of more than a few pieces.
 func (s *Stage) repack(o Options) error {
 	size, _ := RepackedBytes(s.Plan, s.tier)
@@ -90,13 +90,14 @@ func (s *Stage) repack(o Options) error {
 			if l.panels == nil {
 				continue
 			}
-			lo, hi := w.Range(l.panels.Panels(), 1)
-			step := max(1, packBytes/(panel.Rows*l.W.RowBytes()))
-			for ; lo < hi; lo += step {
-				end := min(lo+step, hi)
-				l.panels.Pack(l.W, lo, end, packer)
+			size := panel.Rows * l.W.RowBytes()
+			for it := w.Items(l.panels.Panels(), max(1, packBytes/size)); it.Next(); {
+				if !it.Commit() { // First: it is written where it stays.
+					continue
+				}
+				l.panels.Pack(l.W, it.Lo, it.Hi, packer)
 				if o.Release != nil {
-					o.Release(l.W.Data[lo*panel.Rows*l.W.RowBytes() : min(end*panel.Rows, l.W.Rows)*l.W.RowBytes()])
+					o.Release(l.W.Data[it.Lo*size : min(it.Hi*size, len(l.W.Data))])
 				}
 			}
 		}

@@ -6,62 +6,85 @@ import (
 	"qgo/tensor"
 )
 
-// The operations whose items are dealt out to the workers; an item is a panel
-// of rows of a matrix. The same operation comes again in the next block: there
-// is always a barrier between.
-const (
-	opQKV = iota // queries, keys and values, one after the other
-	opOut        // what is added to the hidden states
-	opFFN        // gate and up
-	opHead
-	operations
-)
-
-// panels is the number of panels of a layer.
-func panels(l *linear) int { return (l.W.Rows + panel.Rows - 1) / panel.Rows }
-
-// fewRows is the largest batch whose panels are dealt out singly, because each
-// is read from memory for little arithmetic. For more rows, the activations
-// are what it takes time to fetch, for each share anew.
+// fewRows is the largest batch for which a matrix is read from memory for
+// little arithmetic, so that an item of it is as small as can be. For more rows
+// an item is a tile of the product that stays in the cache, with the weights'
+// columns that it takes.
 const fewRows = 16
+
+// The panels of a tile, and the rows of the largest one and of the smallest.
+const (
+	tilePanels   = 128 / panel.Rows
+	smallestTile = 32
+)
 
 // blockPanels is the number of panels that yield a block of activations.
 const blockPanels = tensor.BlockLen / panel.Rows
 
-// next returns rows [lo, hi) of an operation for w to compute.
-func (s *Stage) next(w *kernels.Worker, operation int) (lo, hi int, ok bool) {
-	least := 1
-	switch {
-	case operation == opFFN && s.rows > fewRows:
-		least = tileValues / tileRows / panel.Rows
-	case operation == opFFN:
-		least = blockPanels
-	case s.rows > fewRows:
-		least = 4
+// enough is the number of items for each worker that lets them end together.
+const enough = 4
+
+// panels is the number of panels of a layer.
+func panels(l *linear) int { return (l.W.Rows + panel.Rows - 1) / panel.Rows }
+
+// grid cuts the product of a matrix with rows of activations into items: tiles
+// of some panels and some rows. Consecutive items have the same panels and
+// consecutive rows.
+type grid struct {
+	items, most int // for [kernels.Worker.Items]
+	panels      int // of an item
+	tiles       int // for all rows
+	tileRows    int
+	rows        int
+}
+
+// newGrid cuts a matrix of that many panels, of which unit must stay together.
+func newGrid(workers, panels, unit, rows int) grid {
+	if rows <= fewRows {
+		return grid{
+			items: (panels + unit - 1) / unit, most: tileValues / (rows * unit * panel.Rows),
+			panels: unit, tiles: 1, tileRows: rows, rows: rows,
+		}
 	}
-	lo, hi, ok = s.shares.Next(w, operation, least)
-	return lo * panel.Rows, hi * panel.Rows, ok
+	g := grid{most: 1, panels: tilePanels, tileRows: tileRows, rows: rows}
+	groups := (panels + g.panels - 1) / g.panels
+	for g.tileRows > smallestTile && groups*((rows+g.tileRows-1)/g.tileRows) < enough*workers {
+		g.tileRows /= 2
+	}
+	g.tiles = (rows + g.tileRows - 1) / g.tileRows
+	g.items = groups * g.tiles
+	return g
+}
+
+// tile returns what items [lo, hi) are: n rows of activations from number row
+// on, and rows [from, to) of the matrix, which may have fewer.
+func (g *grid) tile(lo, hi int) (row, n, from, to int) {
+	if g.tiles == 1 {
+		return 0, g.rows, lo * g.panels * panel.Rows, hi * g.panels * panel.Rows
+	}
+	row = lo % g.tiles * g.tileRows
+	from = lo / g.tiles * g.panels * panel.Rows
+	return row, min(g.tileRows, g.rows-row), from, from + g.panels*panel.Rows
 }
 
 // product writes the products of rows [lo, hi) of l with every row of x, plus
 // the bias if there is one, to dst, whose rows are stride apart and begin with
 // row lo.
-func (s *Stage) product(w *kernels.Worker, dst []float32, stride int, l *linear, lo, hi int, x *tensor.Acts) {
-	s.multiply(w, dst, stride, l, lo, hi, x)
+func (p *pass) product(t *scratch, dst []float32, stride int, l *linear, lo, hi int, x *tensor.Acts) {
+	p.multiply(t, dst, stride, l, lo, hi, x)
 	if l.Bias != nil {
 		for i := range x.N {
-			s.tier.Add(dst[i*stride:i*stride+hi-lo], l.Bias[lo:hi])
+			p.tier.Add(dst[i*stride:i*stride+hi-lo], l.Bias[lo:hi])
 		}
 	}
 }
 
 // multiply is product without the bias.
-func (s *Stage) multiply(w *kernels.Worker, dst []float32, stride int, l *linear, lo, hi int, x *tensor.Acts) {
-	scratch := s.workers[w.ID]
+func (p *pass) multiply(t *scratch, dst []float32, stride int, l *linear, lo, hi int, x *tensor.Acts) {
 	if l.panels != nil {
-		s.tier.Panels.MatMul(dst, stride, l.panels, lo, hi, x, &scratch.Panel)
+		p.tier.Panels.MatMul(dst, stride, l.panels, lo, hi, x, &t.Panel)
 	} else {
-		s.tier.MatMul(dst, stride, l.W, lo, hi, x, &scratch.Mat)
+		p.tier.MatMul(dst, stride, l.W, lo, hi, x, &t.Mat)
 	}
 }
 
@@ -69,121 +92,131 @@ func (s *Stage) multiply(w *kernels.Worker, dst []float32, stride int, l *linear
 // stand side by side in s.qkv. Keys and values come out as from 16-bit
 // activations: their matrices are narrow, so that a second plane of activations
 // costs little, and every later token reads them.
-func (s *Stage) queriesKeysValues(w *kernels.Worker, l *layers) {
-	q, kv := s.QDim(), s.KVDim()
-	stride := q + 2*kv
-	for {
-		lo, hi, ok := s.next(w, opQKV)
-		if !ok {
-			return
-		}
-		s.productPart(w, s.qkv, stride, &l.Q, &lo, &hi, false)
-		s.productPart(w, s.qkv[q:], stride, &l.K, &lo, &hi, s.integer(l.K.W))
-		s.productPart(w, s.qkv[q+kv:], stride, &l.V, &lo, &hi, s.integer(l.V.W))
-	}
-}
-
-// productPart computes what of rows [lo, hi) is l's, and makes lo and hi count
-// from the end of its panels. With planes, the activations are s.norm+s.rest.
-func (s *Stage) productPart(w *kernels.Worker, dst []float32, stride int, l *linear, lo, hi *int, planes bool) {
-	from, to := max(*lo, 0), min(*hi, l.W.Rows)
-	if from < to {
-		s.product(w, dst[from:], stride, l, from, to, s.norm)
-	}
-	if from < to && planes {
-		out := s.workers[w.ID].Out[0]
-		s.tiles(w, from, to, s.rest, s.rows, func(x *tensor.Acts, row, r, m int) {
-			s.multiply(w, out, m, l, r, r+m, x)
-			for i := range x.N {
-				s.tier.Add(dst[(row+i)*stride+r:][:m], out[i*m:(i+1)*m])
+func (p *pass) queriesKeysValues(w *kernels.Worker, l *layers) {
+	t := p.workers[w.ID]
+	stride := p.QDim() + 2*p.KVDim()
+	three := [...]*linear{&l.Q, &l.K, &l.V}
+	g := newGrid(w.Of, panels(&l.Q)+panels(&l.K)+panels(&l.V), 1, p.rows())
+	for it := w.Items(g.items, g.most); it.Next(); {
+		row, n, lo, hi := g.tile(it.Lo, it.Hi)
+		m := hi - lo
+		// The part [from, to) of each matrix has its results in columns from+at
+		// of the tile.
+		at := -lo
+		for i, l := range three {
+			if from, to := max(-at, 0), min(m-at, l.W.Rows); from < to {
+				p.productPlanes(t, t.Out[0][from+at:], m, l, from, to, row, n, i > 0 && p.integer(l.W))
 			}
-		})
-	}
-	n := panels(l) * panel.Rows
-	*lo, *hi = *lo-n, *hi-n
-}
-
-// tiles calls do for every tile of rows [lo, hi) of a matrix times the first
-// rows of x: for rows x from number row on, and m rows of the matrix from number
-// r on.
-func (s *Stage) tiles(w *kernels.Worker, lo, hi int, x *tensor.Acts, rows int, do func(x *tensor.Acts, row, r, m int)) {
-	part := &s.workers[w.ID].Acts // a local variable would be on the heap
-	for row := 0; row < rows; row += tileRows {
-		n := min(tileRows, rows-row)
-		part.Slice(x, row, n)
-		most := tileValues / n / tensor.BlockLen * tensor.BlockLen
-		for r := lo; r < hi; r += most {
-			do(part, row, r, min(most, hi-r))
+			at += panels(l) * panel.Rows
 		}
-	}
-}
-
-// gateAndUp writes silu(gate)*up of the normed rows to s.ffn, in the form that
-// the next matrix wants.
-func (s *Stage) gateAndUp(w *kernels.Worker, l *layers) {
-	t := s.workers[w.ID]
-	quantised := s.integer(l.Down.W)
-	for {
-		lo, hi, ok := s.next(w, opFFN)
-		if !ok {
-			return
+		if !it.Commit() {
+			continue
 		}
-		s.tiles(w, lo, min(hi, s.FFN), s.norm, s.rows, func(x *tensor.Acts, row, r, m int) {
-			s.product(w, t.Out[0], m, &l.Gate, r, r+m, x)
-			s.product(w, t.Out[1], m, &l.Up, r, r+m, x)
-			out := t.Out[0][:x.N*m]
-			s.tier.SwiGLU(out, t.Out[1][:x.N*m])
-			if !quantised {
-				for i := range x.N {
-					copy(s.ffn.Row(row + i)[r:], out[i*m:(i+1)*m])
+		at, column := -lo, 0
+		for _, l := range three {
+			if from, to := max(-at, 0), min(m-at, l.W.Rows); from < to {
+				for i := range n {
+					copy(p.qkv[(row+i)*stride+column+from:][:to-from], t.Out[0][i*m+from+at:])
 				}
-				return
 			}
-			blocks := m / tensor.BlockLen
-			n := (x.N*blocks + quantUnit - 1) / quantUnit * quantUnit // what comes too much stays here
-			s.tier.Quantize(t.Out[0][:n*tensor.BlockLen], t.Blocks[:n])
-			for i := range x.N {
-				copy(s.ffn.QuantRow(row + i)[r/tensor.BlockLen:], t.Blocks[i*blocks:(i+1)*blocks])
+			at += panels(l) * panel.Rows
+			column += l.W.Rows
+		}
+	}
+}
+
+// productPlanes is product for n normed rows from number row on. With planes,
+// what quantising the rows took is multiplied too.
+func (p *pass) productPlanes(t *scratch, dst []float32, stride int, l *linear, lo, hi, row, n int, planes bool) {
+	t.Acts.Slice(&p.acts.norm, row, n)
+	p.product(t, dst, stride, l, lo, hi, &t.Acts)
+	if !planes {
+		return
+	}
+	m := hi - lo
+	t.Acts.Slice(&p.acts.rest, row, n)
+	p.multiply(t, t.Out[1], m, l, lo, hi, &t.Acts)
+	for i := range n {
+		p.tier.Add(dst[i*stride:][:m], t.Out[1][i*m:(i+1)*m])
+	}
+}
+
+// quantUnit is a number of blocks that suits the kernels that quantise.
+const quantUnit = 8
+
+// gateAndUp computes silu(gate)*up of the normed rows in the form that the next
+// matrix wants.
+func (p *pass) gateAndUp(w *kernels.Worker, l *layers) {
+	t := p.workers[w.ID]
+	quantised := p.integer(l.Down.W)
+	g := newGrid(w.Of, panels(&l.Gate), blockPanels, p.rows())
+	for it := w.Items(g.items, g.most); it.Next(); {
+		row, n, lo, hi := g.tile(it.Lo, it.Hi)
+		hi = min(hi, p.FFN)
+		m := hi - lo
+		t.Acts.Slice(&p.acts.norm, row, n)
+		p.product(t, t.Out[0], m, &l.Gate, lo, hi, &t.Acts)
+		p.product(t, t.Out[1], m, &l.Up, lo, hi, &t.Acts)
+		out := t.Out[0][:n*m]
+		p.tier.SwiGLU(out, t.Out[1][:n*m])
+		blocks := m / tensor.BlockLen // of a row
+		if quantised {
+			all := (n*blocks + quantUnit - 1) / quantUnit * quantUnit // what comes too much stays here
+			p.tier.Quantize(t.Out[0][:all*tensor.BlockLen], t.Blocks[:all])
+		}
+		if !it.Commit() {
+			continue
+		}
+		for i := range n {
+			if quantised {
+				copy(p.acts.ffn.QuantRow(row + i)[lo/tensor.BlockLen:], t.Blocks[i*blocks:(i+1)*blocks])
+			} else {
+				copy(p.acts.ffn.Row(row + i)[lo:], out[i*m:(i+1)*m])
 			}
-		})
+		}
 	}
 }
 
 // addProduct adds the products of l with x to the hidden states.
-func (s *Stage) addProduct(w *kernels.Worker, operation int, l *linear, x *tensor.Acts) {
-	out := s.workers[w.ID].Out[0]
-	for {
-		lo, hi, ok := s.next(w, operation)
-		if !ok {
-			return
-		}
-		s.tiles(w, lo, min(hi, s.Width), x, s.rows, func(x *tensor.Acts, row, r, m int) {
-			s.product(w, out, m, l, r, r+m, x)
-			for i := range x.N {
-				s.tier.Add(s.x[(row+i)*s.Width+r:][:m], out[i*m:(i+1)*m])
+func (p *pass) addProduct(w *kernels.Worker, l *linear, x *tensor.Acts) {
+	t := p.workers[w.ID]
+	out := t.Out[0]
+	g := newGrid(w.Of, panels(l), 1, p.rows())
+	for it := w.Items(g.items, g.most); it.Next(); {
+		row, n, lo, hi := g.tile(it.Lo, it.Hi)
+		hi = min(hi, p.Width)
+		m := hi - lo
+		t.Acts.Slice(x, row, n)
+		p.product(t, out, m, l, lo, hi, &t.Acts)
+		if it.Commit() {
+			for i := range n {
+				p.tier.Add(p.x[(row+i)*p.Width+lo:][:m], out[i*m:(i+1)*m])
 			}
-		})
+		}
 	}
 }
 
-// logits multiplies the head with rows of s.norm, each of that many planes,
+// multiplyHead multiplies the head with normed rows, each of that many planes,
 // whose products are added.
-func (s *Stage) logits(w *kernels.Worker, dst []float32, rows, planes int) {
-	out := s.workers[w.ID].Out[0]
-	for {
-		lo, hi, ok := s.next(w, opHead)
-		if !ok {
-			return
+func (p *pass) multiplyHead(w *kernels.Worker, dst []float32, rows, planes int) {
+	t := p.workers[w.ID]
+	out := t.Out[0]
+	g := newGrid(w.Of, panels(&p.headLayer), 1, rows*planes)
+	for it := w.Items(g.items, g.most); it.Next(); {
+		row, n, lo, hi := g.tile(it.Lo, it.Hi)
+		hi = min(hi, p.Vocab)
+		m := hi - lo
+		t.Acts.Slice(&p.Stage.acts.norm, row, n)
+		p.product(t, out, m, &p.headLayer, lo, hi, &t.Acts)
+		if !it.Commit() {
+			continue
 		}
-		s.tiles(w, lo, min(hi, s.Vocab), s.norm, rows*planes, func(x *tensor.Acts, row, r, m int) {
-			s.product(w, out, m, &s.headLayer, r, r+m, x)
-			for i := 0; i < x.N; i += planes {
-				logits := dst[(row+i)/planes*s.Vocab+r:][:m]
-				copy(logits, out[i*m:])
-				for p := 1; p < planes; p++ {
-					s.tier.Add(logits, out[(i+p)*m:(i+p+1)*m])
-				}
+		for i := 0; i < n; i += planes {
+			logits := dst[(row+i)/planes*p.Vocab+lo:][:m]
+			copy(logits, out[i*m:])
+			for plane := 1; plane < planes; plane++ {
+				p.tier.Add(logits, out[(i+plane)*m:(i+plane+1)*m])
 			}
-		})
+		}
 	}
 }

@@ -28,19 +28,31 @@ type scratch struct {
 	Visible []int
 	Key     []byte         // of one head, before it goes into its block
 	Acts    tensor.Acts    // the rows that are being multiplied
-	Out     [2][]float32   // tiles of one matrix or of gate and up
+	Out     [2][]float32   // tiles of one matrix or of gate and up; or a few rows
 	Blocks  []tensor.Block // a tile in quantised form
+	Norm    *tensor.Acts   // normed rows
+	Rest    *tensor.Acts   // what their quantisation took
+	Partial results        // two sets: merged ones and those of the current chunk
+}
+
+// outValues is the size of a scratch's Out: a tile, and any row.
+func outValues(d plan.Dims) int {
+	return max(tileValues, (max(d.Width, d.QDim()+2*d.KVDim())+tensor.BlockLen-1)/tensor.BlockLen*tensor.BlockLen)
 }
 
 func newScratch(d plan.Dims) *scratch {
 	n := attnRows * d.Group()
+	values := outValues(d)
 	return &scratch{
 		Attn:    generic.NewAttnScratch(d.HeadDim),
 		Q:       tensor.Make[float32](n * d.HeadDim),
 		Visible: make([]int, n),
 		Key:     tensor.Make[uint8](4 * d.HeadDim),
-		Out:     [2][]float32{tensor.Make[float32](tileValues), tensor.Make[float32](tileValues)},
-		Blocks:  make([]tensor.Block, tileValues/tensor.BlockLen),
+		Out:     [2][]float32{tensor.Make[float32](values), tensor.Make[float32](values)},
+		Blocks:  make([]tensor.Block, values/tensor.BlockLen),
+		Norm:    tensor.NewActs(rowsAtOnce, d.Width),
+		Rest:    tensor.NewActs(rowsAtOnce, d.Width),
+		Partial: newResults(2*n, d.HeadDim),
 	}
 }
 
@@ -50,7 +62,8 @@ func scratchBytes(p plan.Plan, o Options) int64 {
 	longest := max(p.Width, p.QDim(), p.FFN)
 	n := attnRows * p.Group()
 	size := generic.ScratchBytes(longest) + generic.AttnScratchBytes(p.HeadDim) + n*(4*p.HeadDim+8) + 4*p.HeadDim +
-		2*4*tileValues + tileValues/tensor.BlockLen*int(unsafe.Sizeof(tensor.Block{}))
+		2*4*outValues(p.Dims) + outValues(p.Dims)/tensor.BlockLen*int(unsafe.Sizeof(tensor.Block{})) +
+		2*int(tensor.Forms{Float: true, Quantised: true}.Bytes(rowsAtOnce, p.Width)) + 2*n*(p.HeadDim*4+8)
 	if o.Tier != nil && o.Tier.Panels != nil {
 		size += panel.PackerBytes(longest) + packBytes
 	}
@@ -77,6 +90,17 @@ func Bytes(p plan.Plan, o Options) int64 {
 		total += 4 * n * int64(p.Width)
 	}
 	both := tensor.Forms{Float: true, Quantised: true}
-	total += both.Bytes(normRows(o.MaxRows), p.Width) + both.Bytes(o.MaxRows, p.Width) + both.Bytes(o.MaxRows, p.QDim()) + ffnForms(p, o.Tier).Bytes(o.MaxRows, p.FFN)
-	return total + attentionBytes(p.Dims, o) + scratchBytes(p, o)*int64(o.Workers)
+	total += both.Bytes(normRows(o.MaxRows), p.Width) + tensor.Forms{Quantised: true}.Bytes(o.MaxRows, p.Width) + both.Bytes(o.MaxRows, p.QDim()) + ffnForms(p, o.Tier).Bytes(o.MaxRows, p.FFN)
+	return total + passBytes(o.MaxRows) + attentionBytes(p.Dims, o) + scratchBytes(p, o)*int64(o.Workers)
+}
+
+// integer reports whether a tier multiplies one of the matrices with quantised
+// activations.
+func integer(t *kernels.Tier, ms ...tensor.Tensor) bool {
+	for _, m := range ms {
+		if t.Integer && m.Type.Integer() {
+			return true
+		}
+	}
+	return false
 }

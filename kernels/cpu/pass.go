@@ -1,0 +1,200 @@
+package cpu
+
+import (
+	"context"
+	"math"
+
+	"qgo/kernels"
+	"qgo/kernels/plan"
+	"qgo/quant"
+)
+
+// pass is one batch on its way through a stage: all that its workers read
+// beside weights, keys and values, and the stage's memory for activations. None
+// of it changes until no worker is in the pass.
+//
+// Its methods are what every worker does. Each operation is a phase of the
+// job: what a worker computes goes to memory of its own first, and is written
+// where the next phase reads it if the worker may commit it.
+type pass struct {
+	*Stage
+	job func(*kernels.Worker) // bound once: a method value would allocate
+
+	ctx     context.Context
+	acts    acts      // the rows of the batch
+	x       []float32 // hidden states, [rows][Width]
+	tokens  []int32   // [rows], when the stage embeds
+	rowsAt  []place   // [rows]
+	outputs []int     // rows whose logits are wanted
+	hidden  []float32 // [rows][Width], for the next stage
+	logits  []float32 // [len(outputs)][Vocab]
+	schedule
+}
+
+// place is where a row's keys and values belong.
+type place struct {
+	kv  *KV
+	pos int
+}
+
+func (p *pass) init(s *Stage) {
+	p.Stage = s
+	p.job = p.run
+	p.tokens = make([]int32, 0, s.maxRows)
+	p.rowsAt = make([]place, 0, s.maxRows)
+	p.outputs = make([]int, 0, s.maxRows)
+	p.tiles = make([]tile, 0, s.maxRows)
+	p.first = make([]int, 0, s.maxRows+1)
+}
+
+// passBytes is the memory of a stage's passes.
+func passBytes(maxRows int) int64 { return 2 * int64(maxRows) * (4 + 16 + 8 + 32 + 8) }
+
+func (p *pass) prepare(ctx context.Context, b *plan.Batch, rows int) {
+	p.ctx = ctx
+	p.x, p.hidden, p.logits = b.Hidden, nil, b.Logits
+	if p.Embedding != nil {
+		p.x = p.Stage.hidden[:rows*p.Width]
+		p.tokens = append(p.tokens[:0], b.Tokens...)
+		if p.Head == nil {
+			p.hidden = b.Hidden
+		}
+	}
+	p.outputs = p.outputs[:0]
+	if p.Head != nil {
+		p.outputs = append(p.outputs, b.Outputs...)
+	}
+	all := &p.Stage.acts
+	p.acts.norm.Slice(&all.norm, 0, rows)
+	p.acts.rest.Slice(&all.rest, 0, rows)
+	p.acts.attn.Slice(&all.attn, 0, rows)
+	p.acts.ffn.Slice(&all.ffn, 0, rows)
+	p.rowsAt = p.rowsAt[:0]
+	for _, span := range b.Spans {
+		for i := range span.N {
+			p.rowsAt = append(p.rowsAt, place{span.KV.(*KV), span.Pos + i})
+		}
+	}
+	p.schedule.make(b.Spans, p.Stage)
+}
+
+func (p *pass) rows() int { return len(p.rowsAt) }
+
+// run is what every worker does for a batch.
+func (p *pass) run(w *kernels.Worker) {
+	p.embed(w)
+	p.ropeTable(w)
+	for i := range p.Blocks {
+		if w.ID == 0 && p.ctx.Err() != nil {
+			w.Abort(context.Cause(p.ctx))
+		}
+		p.block(w, i)
+	}
+	p.head(w)
+	p.passOn(w)
+}
+
+// rowsAtOnce is the number of rows that a worker takes at a time where a row is
+// quickly done, if its memory is enough for them.
+const rowsAtOnce = 8
+
+func fitting(values []float32, cols int) int { return min(rowsAtOnce, len(values)/cols) }
+
+// embed looks up the hidden states of the tokens.
+func (p *pass) embed(w *kernels.Worker) {
+	if p.Embedding == nil {
+		return
+	}
+	out := p.workers[w.ID].Out[0]
+	for it := w.Items(p.rows(), fitting(out, p.Width)); it.Next(); {
+		for i := it.Lo; i < it.Hi; i++ {
+			quant.Dequantize(p.Embedding.Type, out[(i-it.Lo)*p.Width:][:p.Width], p.Embedding.Row(int(p.tokens[i])))
+		}
+		if it.Commit() {
+			copy(p.x[it.Lo*p.Width:it.Hi*p.Width], out)
+		}
+	}
+}
+
+// ropeTable computes the cosines and sines of the rows' positions.
+func (p *pass) ropeTable(w *kernels.Worker) {
+	half := p.HeadDim / 2
+	cosines, sines := p.workers[w.ID].Out[0], p.workers[w.ID].Out[1]
+	for it := w.Items(p.rows(), fitting(sines, half)); it.Next(); {
+		n := 0
+		for _, at := range p.rowsAt[it.Lo:it.Hi] {
+			for _, f := range p.InvFreq {
+				sin, cos := math.Sincos(float64(at.pos) * f)
+				cosines[n] = float32(cos * p.Rope.Scale)
+				sines[n] = float32(sin * p.Rope.Scale)
+				n++
+			}
+		}
+		if it.Commit() {
+			copy(p.cos[it.Lo*half:it.Hi*half], cosines)
+			copy(p.sin[it.Lo*half:it.Hi*half], sines)
+		}
+	}
+}
+
+// block runs one transformer block over the batch.
+func (p *pass) block(w *kernels.Worker, layer int) {
+	b, l := &p.Blocks[layer], &p.layers[layer]
+	p.normalise(w, b.AttnNorm, p.integer(b.Q.W, b.K.W, b.V.W), p.integer(b.K.W, b.V.W))
+	p.queriesKeysValues(w, l)
+	p.rotateAndStore(w, layer)
+	p.attend(w, layer)
+	p.quantise(w, &p.acts.attn, b.O.W)
+	p.addProduct(w, &l.O, &p.acts.attn)
+	p.normalise(w, b.FFNNorm, p.integer(b.Gate.W, b.Up.W), false)
+	p.gateAndUp(w, l)
+	p.addProduct(w, &l.Down, &p.acts.ffn)
+}
+
+// headPlanes is the number of rows of activations that a row of the head's
+// input becomes: the second holds what rounding to 8 bits took from the first,
+// and the products are added. The head is read from memory for a few rows
+// only, so the second one costs nothing, and logits come out as from 16-bit
+// activations.
+const headPlanes = 2
+
+// head computes the logits of the wanted rows, as many at a time as there is
+// room for.
+func (p *pass) head(w *kernels.Worker) {
+	if len(p.outputs) == 0 {
+		return
+	}
+	integer, planes := p.integer(p.Head.W), 1
+	if integer {
+		planes = headPlanes
+	}
+	norm := &p.Stage.acts.norm
+	room := min(normRows(p.maxRows), tileRows) / planes
+	for first := 0; first < len(p.outputs); first += room {
+		part := p.outputs[first:min(first+room, len(p.outputs))]
+		t := p.workers[w.ID]
+		for it := w.Items(len(part), 1); it.Next(); {
+			i := part[it.Lo]
+			p.normRow(t, 0, p.x[i*p.Width:(i+1)*p.Width], p.Head.Norm, integer, planes > 1)
+			if it.Commit() {
+				copyRow(norm, it.Lo*planes, t.Norm, 0)
+				if planes > 1 {
+					copyRow(norm, it.Lo*planes+1, t.Rest, 0)
+				}
+			}
+		}
+		p.multiplyHead(w, p.logits[first*p.Vocab:], len(part), planes)
+	}
+}
+
+// passOn hands the hidden states to the next stage.
+func (p *pass) passOn(w *kernels.Worker) {
+	if p.hidden == nil {
+		return
+	}
+	for it := w.Items(p.rows(), rowsAtOnce); it.Next(); {
+		if it.Commit() {
+			copy(p.hidden[it.Lo*p.Width:it.Hi*p.Width], p.x[it.Lo*p.Width:])
+		}
+	}
+}
