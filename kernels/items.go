@@ -278,12 +278,17 @@ func (it *Items) hedge() bool {
 // else to do.
 const hedgeAfter = 20 * time.Microsecond
 
+// unhurried is how often it looks before it looks at the clock at all.
+const unhurried = 2
+
 // wait waits until the phase is over, or there may be items to steal, or there
 // is a chunk to hedge: then it returns true.
 func (it *Items) wait() bool {
 	p := it.w.pool
-	if p.look(it.ended) || p.look(it.ended) {
-		return false
+	for range unhurried {
+		if p.look(it.ended) {
+			return false
+		}
 	}
 	start := time.Now()
 	limit := hedgeAfter
