@@ -209,6 +209,7 @@ func MeasureCeilings(threads int, pinned bool, atLeast time.Duration) (*Ceilings
 		return nil, fmt.Errorf("%d threads: choose 1 to %d", threads, model.MaxThreads)
 	}
 	pool := kernels.NewPool(threads, pinned)
+	pool.Join(kernels.SharedBoard())
 	defer pool.Close()
 	p, err := NewProber(pool, true)
 	if err != nil {

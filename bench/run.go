@@ -51,6 +51,7 @@ func (r *Runner) Open() (err error) {
 		}
 	}
 	r.pool = kernels.NewPool(r.Model.Threads(), r.Model.Pinned())
+	r.pool.Join(kernels.SharedBoard())
 	if r.prober, err = NewProber(r.pool, false); err != nil {
 		r.pool.Close()
 		if r.gpu != nil {

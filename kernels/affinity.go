@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"runtime"
+	"slices"
 
 	"github.com/klauspost/cpuid/v2"
 )
@@ -24,27 +25,18 @@ func Cores() int {
 	return limit
 }
 
-// placement returns the logical CPU of each of n workers, or nil when the
-// system cannot pin threads or has fewer CPUs than workers. The first worker
-// is placed where the caller runs now, so that two small pools of different
-// processes, which the system has put on different cores, stay apart.
-func placement(n int) []int {
+// placement returns the logical CPUs for a pool of n workers, and which of them
+// the first worker is for; none when the system cannot pin threads or has fewer
+// CPUs than workers. The first worker is placed where the caller runs now, so
+// that two small pools of different processes, which the system has put on
+// different cores, stay apart.
+func placement(n int) (cpus []int, first int) {
 	cpus, cores := topology()
 	if n > len(cpus) {
-		return nil
+		return nil, 0
 	}
 	if n <= cores {
 		cpus = cpus[:cores]
 	}
-	start := 0
-	for i, cpu := range cpus {
-		if cpu == currentCPU() {
-			start = i
-		}
-	}
-	placed := make([]int, n)
-	for i := range placed {
-		placed[i] = cpus[(start+i)%len(cpus)]
-	}
-	return placed
+	return cpus, max(slices.Index(cpus, currentCPU()), 0)
 }

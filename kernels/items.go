@@ -120,6 +120,10 @@ func (it *Items) Next() bool {
 		return false
 	}
 	for !it.ended() {
+		if it.w.ID > 0 && !it.w.seated() {
+			it.count(&it.w.desk)
+			panic(leave{})
+		}
 		if it.claim() {
 			return true
 		}
@@ -194,7 +198,11 @@ func (it *Items) count(d *desk) {
 
 // share returns what w is dealt of the items.
 func (it *Items) share(w *Worker) (lo, hi int) {
-	return it.n * w.ID / w.Of, it.n * (w.ID + 1) / w.Of
+	of := it.w.Of
+	if w.ID >= of {
+		return 0, 0
+	}
+	return it.n * w.ID / of, it.n * (w.ID + 1) / of
 }
 
 // unclaimed returns the span of a worker's desk, and the items that it stands
@@ -219,13 +227,13 @@ func (it *Items) claim() bool {
 			return false
 		}
 		n := hi - lo
-		if w.Of > 1 {
+		if len(w.pool.workers) > 1 {
 			n = (n + 1) / 2
 		}
 		n = min(n, it.most)
 		if w.desk.span.CompareAndSwap(uint64(s), uint64(newSpan(it.phase, lo+n, hi))) {
 			if it.chunks == 0 {
-				it.begun = time.Now()
+				it.begin()
 			}
 			it.chunks++
 			it.Lo, it.Hi, it.desk = lo, lo+n, &w.desk
@@ -236,11 +244,21 @@ func (it *Items) claim() bool {
 	}
 }
 
+// begin is called before the first chunk of a phase.
+func (it *Items) begin() {
+	it.begun = time.Now()
+	if w := it.w; w.ID == 0 && w.pool.member != nil {
+		w.pool.settle(it.begun)
+		w.move()
+	}
+}
+
 // steal moves half of what another worker has left to w's own desk.
 func (it *Items) steal() bool {
 	w := it.w
-	for i := 1; i < w.Of; i++ {
-		victim := w.pool.workers[(w.ID+i)%w.Of]
+	all := w.pool.workers
+	for i := 1; i < len(all); i++ {
+		victim := all[(w.ID+i)%len(all)]
 		for {
 			s, lo, hi := it.unclaimed(victim)
 			if lo >= hi {
@@ -260,8 +278,9 @@ func (it *Items) steal() bool {
 // hedge makes the chunk one that another worker has been computing for long.
 func (it *Items) hedge() bool {
 	w := it.w
-	for i := 1; i < w.Of; i++ {
-		d := &w.pool.workers[(w.ID+i)%w.Of].desk
+	all := w.pool.workers
+	for i := 1; i < len(all); i++ {
+		d := &all[(w.ID+i)%len(all)].desk
 		c := d.chunk.Load()
 		if uint32(c>>(64-32)) == it.phase && c&states == computing {
 			it.Lo = int(c >> (chunkBits + stateBits) & MaxItems)

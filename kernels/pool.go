@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Pool is a team of workers that run one function together (single program,
@@ -26,22 +27,26 @@ import (
 type Pool struct {
 	workers []*Worker
 	run     sync.Mutex // held while a job runs
-	pinned  []affinity // of the workers, if they are pinned
+	cpus    []int      // that workers are pinned to, if they are
 	before  affinity   // of worker 0's thread, outside a job
 	crowded bool       // workers share cores
 	jobs    [2]job     // this one and the one before, by turn
+	member  *member    // nil if the pool has joined no board
+	alone   place      // of the team when no other computes
 
 	_      [128]byte
 	turn   atomic.Uint64 // number of jobs started
 	_      [128]byte
 	phase  atomic.Uint32 // the phase whose items are being done
 	failed atomic.Uint64 // turn of the last job that failed
+	place  atomic.Uint64 // a place
 	_      [128]byte
 	count  atomic.Uint32 // items of the phase that are done and counted
 	_      [128]byte
 
 	mu      sync.Mutex
-	cond    *sync.Cond
+	cond    *sync.Cond   // of workers that wait
+	rest    *sync.Cond   // of workers that have no place in the team
 	running bool         // worker 0 is in a job; guarded by mu
 	err     error        // the job's first failure; guarded by mu
 	closed  bool         // guarded by mu
@@ -49,16 +54,20 @@ type Pool struct {
 	done    sync.WaitGroup
 }
 
-// job is a job and the number of its first phase.
+// job is a job, the number of its first phase and that of the workers that
+// have a share of each phase.
 type job struct {
 	do    func(*Worker)
 	phase uint32
+	of    int
 }
 
-// Worker is one member of a pool within a job.
+// Worker is one member of a pool within a job. Its ID is below Of, the number
+// of workers at the job's beginning, or it has come later to help.
 type Worker struct {
-	ID, Of int // worker ID of Of
+	ID, Of int
 	pool   *Pool
+	cpu    int    // that it is pinned to, or -1
 	turn   uint64 // of the job that it is in
 	phase  uint32 // its next one
 	desk   desk
@@ -77,20 +86,22 @@ var (
 func NewPool(n int, pinned bool) *Pool {
 	n = max(n, 1)
 	p := &Pool{crowded: n > Cores()}
-	p.cond = sync.NewCond(&p.mu)
+	p.cond, p.rest = sync.NewCond(&p.mu), sync.NewCond(&p.mu)
 	p.phase.Store(1)
 	if procs := runtime.GOMAXPROCS(0); n > procs {
 		// Go's scheduler would take some 10 µs and more to let a worker have
 		// the place of another; the system's takes 1 or 2.
 		runtime.GOMAXPROCS(n)
 	}
+	p.alone = newPlace(0, n)
 	if pinned && n > 1 {
-		for _, cpu := range placement(n) {
-			p.pinned = append(p.pinned, affinityTo(cpu))
-		}
+		var first int
+		p.cpus, first = placement(n)
+		p.alone = newPlace(first, n)
 	}
+	p.place.Store(uint64(p.alone))
 	for id := range n {
-		p.workers = append(p.workers, &Worker{ID: id, Of: n, pool: p})
+		p.workers = append(p.workers, &Worker{ID: id, Of: n, pool: p, cpu: -1})
 	}
 	p.done.Add(len(p.workers) - 1)
 	for _, w := range p.workers[1:] {
@@ -111,6 +122,9 @@ func (p *Pool) Close() {
 	p.mu.Unlock()
 	p.turn.Add(1)
 	p.wake()
+	p.mu.Lock()
+	p.rest.Broadcast()
+	p.mu.Unlock()
 	p.done.Wait()
 }
 
@@ -161,14 +175,18 @@ func (p *Pool) Run(do func(*Worker)) (err error) {
 	if closed {
 		return errors.New("kernels: the pool is closed")
 	}
+	if p.member != nil {
+		p.settle(time.Now())
+		defer p.member.leave()
+	}
 	turn := p.turn.Load() + 1
-	p.jobs[turn%2] = job{do, p.phase.Load()}
+	p.jobs[turn%2] = job{do, p.phase.Load(), place(p.place.Load()).size()}
 	p.turn.Store(turn)
 	p.wake()
 	runtime.LockOSThread()
-	if p.pinned != nil {
+	if p.cpus != nil {
 		p.before.get()
-		p.pinned[0].apply()
+		p.workers[0].cpu = -1
 	}
 	// Deferred, as the job may end this goroutine.
 	defer func() { err = p.join(turn) }()
@@ -178,7 +196,7 @@ func (p *Pool) Run(do func(*Worker)) (err error) {
 
 // join ends a job after worker 0's part in it.
 func (p *Pool) join(turn uint64) error {
-	if p.pinned != nil {
+	if p.cpus != nil {
 		p.before.apply()
 	}
 	runtime.UnlockOSThread()
@@ -216,18 +234,16 @@ func (w *Worker) loop() {
 		// The job has ended this goroutine: another takes its place.
 		go w.loop()
 	}()
-	if p.pinned != nil {
-		// The thread stays locked and pinned to its end, which is the
-		// goroutine's.
-		p.pinned[w.ID].apply()
-	}
+	w.cpu = -1 // The thread is new; it stays locked and pinned to its end.
 	for {
-		p.wait(func() bool { return p.turn.Load() != w.turn })
+		w.takeRest()
+		p.wait(func() bool { return p.turn.Load() != w.turn || !w.seated() })
 		turn := p.turn.Load()
 		// Who starts the job after the next one waits for those inside: from
 		// here on, if the turn is still the same.
 		w.desk.inside.Store(turn)
-		if p.turn.Load() != turn {
+		if p.turn.Load() != turn || turn == w.turn {
+			w.desk.inside.Store(0)
 			continue
 		}
 		p.mu.Lock()
@@ -253,6 +269,7 @@ func (w *Worker) enter(turn uint64) {
 			if !returned {
 				p.fail(turn, errGoexit)
 			}
+		case leave:
 		case abort:
 			p.fail(turn, v.err)
 		case runtime.Error:
@@ -268,7 +285,8 @@ func (w *Worker) enter(turn uint64) {
 		p.wake()
 	}()
 	if job := p.jobs[turn%2]; job.do != nil {
-		w.phase = job.phase
+		w.phase, w.Of = job.phase, job.of
+		w.move()
 		w.desk.renew(job.phase - 1)
 		job.do(w)
 	}
@@ -277,6 +295,9 @@ func (w *Worker) enter(turn uint64) {
 
 // abort carries the error of [Worker.Abort] up to enter.
 type abort struct{ err error }
+
+// leave ends a worker's part in a job that the others go on with.
+type leave struct{}
 
 // panicError carries a panic that is a bug to the caller of Run.
 type panicError struct{ value any }

@@ -163,6 +163,7 @@ func Load(f *gguf.File, o Options) (*Model, error) {
 	}
 	m.repack = set.memory(f, m.plan, o).Weights > 0
 	m.pool = kernels.NewPool(set.threads, m.pinned)
+	m.pool.Join(kernels.SharedBoard())
 	if err := m.place(o.GPU, o.GPULayers); err != nil {
 		m.pool.Close()
 		return nil, err
