@@ -1,14 +1,18 @@
 package kernels
 
 import (
+	"math"
 	"runtime"
 	"slices"
 
 	"github.com/klauspost/cpuid/v2"
 )
 
-// processors is what GOMAXPROCS was before a pool raised it.
-var processors = runtime.GOMAXPROCS(0)
+// processors is how many logical CPUs may be busy at a time: what GOMAXPROCS was
+// before a pool raised it, and no more than a container's share of the
+// machine's time, rounded up. Go takes at least two there; but two threads that
+// wait for each other on one CPU's time use it up by waiting.
+var processors = int(max(1, min(float64(runtime.GOMAXPROCS(0)), math.Ceil(cpuQuota()))))
 
 // Cores is the number of physical cores that this process may use: those of
 // its affinity mask, at most its share of the machine's time (a container's
@@ -23,6 +27,14 @@ func Cores() int {
 		return max(limit/t, 1)
 	}
 	return limit
+}
+
+// CPUs is the number of logical CPUs that this process may use, likewise.
+func CPUs() int {
+	if cpus, _ := topology(); len(cpus) > 0 {
+		return min(len(cpus), processors)
+	}
+	return processors
 }
 
 // placement returns the logical CPUs for a pool of n workers, and which of them

@@ -3,11 +3,13 @@ package model
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"runtime"
 	"slices"
 	"testing"
 
+	"qgo/kernels"
 	"qgo/model/synth"
 )
 
@@ -33,6 +35,8 @@ func newKV(t testing.TB, m *Model, ctx int) *KV {
 // TestThreads demands the same bits from any number of workers, in prefill
 // over more than one chunk of attention and in decode.
 func TestThreads(t *testing.T) {
+	crowds = true
+	defer func() { crowds = false }()
 	ids := text(t, 290)
 	var want []float32
 	for _, threads := range []int{1, 2, 3, 5} {
@@ -50,6 +54,16 @@ func TestThreads(t *testing.T) {
 				t.Fatalf("%d threads: logit %d is %v, with one thread %v", threads, i, v, want[i])
 			}
 		}
+	}
+}
+
+func TestNoMoreThreadsThanCPUs(t *testing.T) {
+	said := ""
+	cpus := kernels.CPUs()
+	m := tiny(t, Options{Threads: 4 * cpus, Context: 64, Notify: func(text string) { said += text }})
+	want := fmt.Sprintf("%d threads would share %d CPUs, and wait for each other. Using %d.", 4*cpus, cpus, cpus)
+	if m.Threads() != cpus || said != want {
+		t.Errorf("%d threads on %d CPUs: %d work, and it says %q, want %q", 4*cpus, cpus, m.Threads(), said, want)
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 
 // Options say how a model is loaded. The zero value is a good choice.
 type Options struct {
-	Threads  int    // workers; 0 means one per physical core
+	Threads  int    // workers, at most one for each logical CPU; 0 means one per physical core
 	Unpinned bool   // let the system move workers between cores
 	Context  int    // positions of the longest sequence; 0 means the model's own, at most 4096
 	MaxRows  int    // tokens of the largest batch in prefill; 0 means 512
@@ -47,6 +47,10 @@ const (
 	maxMaxRows     = 1 << 16
 	maxContext     = 1 << 24
 )
+
+// crowds lets there be more workers than CPUs, and all work whoever else
+// computes: what tests of many workers want.
+var crowds bool
 
 // settings are checked options with nothing left open.
 type settings struct {
@@ -162,8 +166,15 @@ func Load(f *gguf.File, o Options) (*Model, error) {
 		return nil, err
 	}
 	m.repack = set.memory(f, m.plan, o).Weights > 0
-	m.pool = kernels.NewPool(set.threads, m.pinned)
-	m.pool.Join(kernels.SharedBoard())
+	threads := set.threads
+	if cpus := kernels.CPUs(); threads > cpus && !crowds {
+		threads = cpus
+		m.warn("%d threads would share %d CPUs, and wait for each other. Using %d.", set.threads, cpus, cpus)
+	}
+	m.pool = kernels.NewPool(threads, m.pinned)
+	if !crowds {
+		m.pool.Join(kernels.SharedBoard())
+	}
 	if err := m.place(o.GPU, o.GPULayers); err != nil {
 		m.pool.Close()
 		return nil, err
