@@ -178,6 +178,10 @@ func newPlace(first, size int) place { return place(size)<<32 | place(first) }
 func (p place) size() int  { return int(p >> 32) }
 func (p place) first() int { return int(p & (1<<32 - 1)) }
 
+// Team is the number of workers that compute now: fewer than Workers as long as
+// other teams do.
+func (p *Pool) Team() int { return place(p.place.Load()).size() }
+
 // settle makes the team as large as its neighbours leave room for. Worker 0
 // calls it.
 func (p *Pool) settle(now time.Time) {

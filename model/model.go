@@ -187,8 +187,11 @@ func Load(f *gguf.File, o Options) (*Model, error) {
 func (m *Model) MaxRows() int    { return m.maxRows }
 func (m *Model) MaxContext() int { return m.maxCtx }
 
-// Threads is the number of workers, Tier the name of the kernels in use.
+// Threads is the number of workers, and Team that of those that computed last:
+// fewer as long as other processes compute with qgo. Tier is the name of the
+// kernels in use.
 func (m *Model) Threads() int { return m.pool.Workers() }
+func (m *Model) Team() int    { return m.pool.Team() }
 func (m *Model) Tier() string { return m.tier.Name }
 
 // Repacked reports whether weights were laid out for the kernels of this machine.

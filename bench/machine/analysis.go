@@ -63,12 +63,16 @@ func Warnings(i *Info, s *Series, alone bool) (all []string) {
 	var foreign, swapped float64
 	if n := len(s.Samples); n > 1 {
 		for _, x := range s.Samples[1:] {
-			foreign += max(x.CPU-x.Own, 0) / float64(n-1)
+			foreign += x.foreign() / float64(n-1)
 		}
 		swapped = float64(s.Samples[n-1].SwapIn - s.Samples[0].SwapIn)
 	}
 	if alone && foreign > foreignLoad {
-		all = append(all, fmt.Sprintf("other programs used %.0f %% of the machine's CPUs: end them and measure again", 100*foreign))
+		text := BusyText(foreign*float64(i.Threads), i.Threads)
+		if text == "" {
+			text = fmt.Sprintf("other programs used %.0f %% of the machine's CPUs", 100*foreign)
+		}
+		all = append(all, text+": end them and measure again")
 	}
 	var used int64
 	for _, x := range s.Samples {

@@ -7,11 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"unicode"
 
 	"github.com/spf13/cobra"
 
+	"qgo/bench/machine"
 	"qgo/cmd/qgo/lineedit"
 	"qgo/model"
 	"qgo/model/dialog"
@@ -26,7 +28,8 @@ type conversation struct {
 	out     io.Writer
 	tty     bool // out is a terminal
 	input   input
-	files   string // text of /read for the next message
+	files   string  // text of /read for the next message
+	busy    float64 // CPUs that other programs kept busy during the latest answer
 }
 
 // input is where messages come from.
@@ -170,6 +173,7 @@ func (c *conversation) turn(ctx context.Context, ask asking, question string) er
 			status.show("reading %d of %d tokens", done, total)
 		}
 	}
+	neighbours := machine.WatchNeighbours()
 	begun := false
 	out, end := c.answerWriter()
 	err := ask(ctx, question, func(text string) error {
@@ -185,6 +189,7 @@ func (c *conversation) turn(ctx context.Context, ask asking, question string) er
 	if begun || err == nil {
 		fmt.Fprintln(c.out)
 	}
+	c.busy = neighbours.Busy()
 	if err != nil {
 		return err
 	}
@@ -210,8 +215,15 @@ func (c *conversation) answerWriter() (out io.Writer, end func() error) {
 // stats describes the latest answer.
 func (c *conversation) stats() string {
 	s := c.dialog.Stats()
-	return fmt.Sprintf("[prompt %d tokens (%d reused), first token after %.2f s, %.1f t/s · answer %d tokens, %.1f t/s · context %d of %d]",
-		s.Prompt, s.Reused, s.Prefill.Seconds(), s.PrefillRate(), s.Generated, s.DecodeRate(), c.dialog.Len(), c.dialog.Cap())
+	crowd := machine.BusyText(c.busy, runtime.NumCPU())
+	if team := c.m.Team(); team < c.m.Threads() {
+		crowd = fmt.Sprintf("beside another qgo: %d of %d threads", team, c.m.Threads())
+	}
+	if crowd != "" {
+		crowd = " · " + crowd
+	}
+	return fmt.Sprintf("[prompt %d tokens (%d reused), first token after %.2f s, %.1f t/s · answer %d tokens, %.1f t/s · context %d of %d%s]",
+		s.Prompt, s.Reused, s.Prefill.Seconds(), s.PrefillRate(), s.Generated, s.DecodeRate(), c.dialog.Len(), c.dialog.Cap(), crowd)
 }
 
 // printable takes control characters out of a text, which could do anything

@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"qgo/bench/machine"
 	"qgo/kernels"
 	"qgo/model/synth"
 )
@@ -21,7 +24,9 @@ func newDoctor() *cobra.Command {
   qgo doctor -o json`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			list := examine(os.DirFS("/"), gpusHere())
+			neighbours := machine.WatchNeighbours()
+			time.Sleep(listen)
+			list := examine(os.DirFS("/"), gpusHere(), neighbours.Busy())
 			if wantsJSON(cmd) {
 				return printJSON(cmd, list)
 			}
@@ -48,9 +53,14 @@ type finding struct {
 	Advice string `json:"advice,omitempty"` // empty if all is well
 }
 
-// examine looks at the machine whose file system is root.
-func examine(root fs.FS, gpus gpuState) []finding {
-	list := []finding{kernelsFinding(), coresFinding(), gpuFinding(root, gpus)}
+// listen is how long doctor watches what other programs do: many ticks of the
+// clock that systems count their time by.
+const listen = 500 * time.Millisecond
+
+// examine looks at the machine whose file system is root, and on which other
+// programs keep that many CPUs busy.
+func examine(root fs.FS, gpus gpuState, busy float64) []finding {
+	list := []finding{kernelsFinding(), coresFinding(), neighboursFinding(busy, runtime.NumCPU()), gpuFinding(root, gpus)}
 	for _, f := range []func(fs.FS) (finding, bool){governorFinding, hugePagesFinding, swapFinding, memoryFinding} {
 		if found, ok := f(root); ok {
 			list = append(list, found)
@@ -70,6 +80,16 @@ func kernelsFinding() finding {
 
 func coresFinding() finding {
 	return finding{Topic: "cores", Found: fmt.Sprintf("%d threads by default, one per physical core that this process may use", kernels.Cores())}
+}
+
+func neighboursFinding(busy float64, cpus int) finding {
+	f := finding{Topic: "neighbours", Found: machine.BusyText(busy, cpus)}
+	if f.Found == "" {
+		f.Found = "no other program keeps a CPU busy"
+	} else {
+		f.Advice = "qgo shares these CPUs' time with them, and other CPUs do what that would hold up; for full speed end the programs that top (or the Task Manager) shows first"
+	}
+	return f
 }
 
 // read returns a small file's text without the space around it.

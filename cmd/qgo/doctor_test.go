@@ -37,7 +37,7 @@ func TestExamine(t *testing.T) {
 		{bad, "memory", "307 MB available", "--ctx 512"},
 	} {
 		ok := false
-		for _, f := range examine(c.fs, gpuState{}) {
+		for _, f := range examine(c.fs, gpuState{}, 0) {
 			if f.Topic != c.topic {
 				continue
 			}
@@ -50,12 +50,21 @@ func TestExamine(t *testing.T) {
 			t.Errorf("nothing about %s", c.topic)
 		}
 	}
-	none := examine(machine("performance", "always [madvise] never", "MemAvailable: 1 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n"), gpuState{})
+	none := examine(machine("performance", "always [madvise] never", "MemAvailable: 1 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n"), gpuState{}, 0)
 	if f := none[len(none)-2]; f.Topic != "swap" || f.Found != "none" {
 		t.Errorf("no swap: %+v", f)
 	}
-	if list := examine(fstest.MapFS{}, gpuState{}); len(list) != 3 {
+	if list := examine(fstest.MapFS{}, gpuState{}, 0); len(list) != 4 {
 		t.Errorf("a machine that tells nothing: %+v", list)
+	}
+}
+
+func TestNeighboursFinding(t *testing.T) {
+	if f := neighboursFinding(0.2, 16); f.Advice != "" || f.Found != "no other program keeps a CPU busy" {
+		t.Errorf("quiet: %+v", f)
+	}
+	if f := neighboursFinding(3.1, 16); f.Found != "3 of 16 CPUs are busy with other programs" || !strings.Contains(f.Advice, "top") {
+		t.Errorf("busy: %+v", f)
 	}
 }
 
