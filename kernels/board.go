@@ -122,6 +122,9 @@ func (m *member) look(now time.Time, threads []int) (teams []int, me int) {
 		case now.Sub(m.met[i]) > linger:
 			continue
 		}
+		if me == len(threads) {
+			team = m.team // not what another may have written there
+		}
 		threads = append(threads, int(team&(1<<16-1)))
 	}
 	if me < 0 { // There was no seat left.
@@ -197,7 +200,8 @@ func (p *Pool) settle(now time.Time) {
 	threads, me := m.look(now, room[:0])
 	to := p.alone
 	if len(threads) > 1 {
-		to = newPlace(allot(threads, me, m.cores))
+		first, size := allot(threads, me, m.cores)
+		to = newPlace(first, min(max(size, 1), len(p.workers)))
 	}
 	if from := p.place.Swap(uint64(to)); place(from).size() < to.size() {
 		p.mu.Lock()

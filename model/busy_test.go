@@ -22,9 +22,10 @@ var (
 
 // BenchmarkBusy measures prefill and decode beside k busy loops on n cores, for
 // k = 0 to n in up to five steps, and once with two models at once. Each
-// iteration measures quiet, loaded, and loaded with one thread, in turns;
-// reported are medians: tokens/s of each, and the loaded rate as a share of the
-// quiet one and of the one thread's.
+// iteration measures quiet, loaded, loaded with one thread, and again quiet from
+// half a second after the load's end; reported are medians: tokens/s of the
+// first three, the loaded rate as a share of the quiet one and of the one
+// thread's, and the last one's of the quiet one.
 //
 //	go test ./model -run '^$' -bench Busy -benchtime 5x
 func BenchmarkBusy(b *testing.B) {
@@ -39,7 +40,7 @@ func BenchmarkBusy(b *testing.B) {
 	for _, phase := range []string{"prefill", "decode"} {
 		for k := 0; k <= kernels.Cores(); k += max(1, kernels.Cores()/4) {
 			b.Run(fmt.Sprintf("%s/%dof%d", phase, k, kernels.Cores()), func(b *testing.B) {
-				var quiet, loaded, single []float64
+				var quiet, loaded, single, after []float64
 				for b.Loop() {
 					quiet = append(quiet, team.rate(b, phase))
 					stop := busyLoops(b, k)
@@ -47,8 +48,10 @@ func BenchmarkBusy(b *testing.B) {
 					single = append(single, one.rate(b, phase))
 					stop()
 					settle()
+					after = append(after, team.rate(b, phase))
 				}
 				reportBusy(b, quiet, loaded, single)
+				b.ReportMetric(medianOf(after)/medianOf(quiet), "after-of-quiet")
 			})
 		}
 		b.Run(phase+"/two", func(b *testing.B) {
