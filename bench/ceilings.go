@@ -147,7 +147,7 @@ func (p *Prober) stream(arrays int, atLeast time.Duration, do func(w *kernels.Wo
 func (p *Prober) Peak(peak probe.Peak, atLeast time.Duration) (Rate, error) {
 	const turns = 16
 	return p.passes(peak.Ops*peakRounds*turns*p.pool.Workers(), atLeast, func(w *kernels.Worker) {
-		for it := w.Items(turns*w.Of, turns); it.Next(); {
+		for it := w.Items(turns*p.pool.Workers(), turns); it.Next(); {
 			for range it.Hi - it.Lo {
 				p.sums[8*w.ID] += uint64(peak.Run(peakRounds))
 			}

@@ -39,9 +39,9 @@ var sharedBoard = sync.OnceValue(func() *Board {
 const (
 	// A team that has not been heard of for that long has gone.
 	silence = 100 * time.Millisecond
-	// Between two tokens a team does not compute: so long it may come back.
+	// Between two tokens a team does not compute; for this long it still counts.
 	linger = 50 * time.Millisecond
-	// How often a team looks what the others do.
+	// How often a team looks at what the others do.
 	lookAround = 5 * time.Millisecond
 )
 
@@ -185,13 +185,10 @@ func (p place) first() int { return int(p & (1<<32 - 1)) }
 // other teams do.
 func (p *Pool) Team() int { return place(p.place.Load()).size() }
 
-// settle makes the team as large as its neighbours leave room for. Worker 0
-// calls it.
+// settle makes the team of a pool that has joined a board as large as its
+// neighbours leave room for. Worker 0 calls it.
 func (p *Pool) settle(now time.Time) {
 	m := p.member
-	if m == nil {
-		return
-	}
 	m.say(now)
 	if now.Sub(m.checked) < lookAround {
 		return

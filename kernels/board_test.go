@@ -119,3 +119,32 @@ func TestSeats(t *testing.T) {
 		t.Error("a team found no seat although those of silent teams are free")
 	}
 }
+
+// TestNonsenseOnBoard lets a team look at a board full of nonsense: it stays of
+// a possible size and computes.
+func TestNonsenseOnBoard(t *testing.T) {
+	for _, nonsense := range []uint64{0, 1, 1<<63 - 1, 1<<64 - 1} {
+		var b Board
+		p := NewPool(2, true)
+		p.Join(&b)
+		for range 3 {
+			for i := range b.seats {
+				s := &b.seats[i]
+				s.seen.Store(int64(nonsense))
+				s.team.Store(nonsense)
+				if nonsense%2 == 1 { // of this team's cores, and at work
+					s.seen.Store(time.Now().UnixNano())
+					s.team.Store(p.member.team &^ 0xffff)
+				}
+			}
+			p.member.checked = time.Time{}
+			if err := p.Run(pass); err != nil {
+				t.Fatal(err)
+			}
+			if n := p.Team(); n < 1 || n > 2 {
+				t.Errorf("a team of %d of 2 workers", n)
+			}
+		}
+		p.Close()
+	}
+}

@@ -42,11 +42,13 @@ func sharedMemory(name string, size int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || !info.Mode().IsRegular() || int(stat.Uid) != os.Geteuid() {
+	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || !info.Mode().IsRegular() || int(stat.Uid) != os.Geteuid() || stat.Nlink != 1 {
 		return nil, fmt.Errorf("%s is not a file of this user", path)
 	}
-	if info.Size() < int64(size) {
-		if err := f.Truncate(int64(size)); err != nil {
+	if has := info.Size(); has < int64(size) {
+		// Written, not only made longer: where there is no memory for it, this
+		// fails, and not the first access.
+		if _, err := f.WriteAt(make([]byte, int64(size)-has), has); err != nil {
 			return nil, err
 		}
 	}

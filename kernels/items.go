@@ -64,7 +64,8 @@ type desk struct {
 
 // span is tag (24 bits) | first item (20) | end (20), where the tag is the
 // phase's number. A span with an older tag than the phase's stands for the
-// worker's whole share, so that it need not come to deal it out.
+// worker's whole share, so that it need not come to deal it out; Run gives a
+// new tag to those that nobody has touched for long.
 type span uint64
 
 func newSpan(phase uint32, lo, hi int) span {
@@ -75,7 +76,8 @@ func (s span) items() (lo, hi int) {
 	return int(s >> itemBits & MaxItems), int(s & MaxItems)
 }
 
-// age is by how many phases the span is older than a phase.
+// age returns by how many phases the span is older than phase; negative if
+// newer. They must be less than 2^23 apart.
 func (s span) age(phase uint32) int32 {
 	const rest = 32 - tagBits
 	return int32(phase<<rest-uint32(s>>(2*itemBits))<<rest) >> rest
@@ -103,7 +105,7 @@ func (w *Worker) Items(n, most int) Items {
 	if n > MaxItems {
 		panic(fmt.Sprintf("kernels: a phase of %d items; %d are possible", n, MaxItems))
 	}
-	it := Items{w: w, n: n, most: min(most, maxChunk), phase: w.phase}
+	it := Items{w: w, n: max(n, 0), most: min(max(most, 1), maxChunk), phase: w.phase}
 	if n > 0 {
 		w.phase++
 	}
@@ -120,14 +122,17 @@ func (it *Items) Next() bool {
 		return false
 	}
 	for !it.ended() {
-		if it.w.ID > 0 && !it.w.seated() {
-			it.count(&it.w.desk)
-			panic(leave{})
-		}
 		if it.claim() {
 			return true
 		}
 		it.count(&it.w.desk)
+		if it.ended() {
+			break
+		}
+		// Nothing is left on its desk, so that it may go.
+		if it.w.ID > 0 && !it.w.seated() {
+			panic(leave{})
+		}
 		// Who has no share was not meant to help: there is hardly anything to do.
 		if it.chunks == 0 && it.w.pool.look(it.ended) {
 			break
@@ -231,10 +236,10 @@ func (it *Items) claim() bool {
 			n = (n + 1) / 2
 		}
 		n = min(n, it.most)
+		if it.chunks%chunksToSettle == 0 {
+			it.settle() // Not with items in hand.
+		}
 		if w.desk.span.CompareAndSwap(uint64(s), uint64(newSpan(it.phase, lo+n, hi))) {
-			if it.chunks == 0 {
-				it.begin()
-			}
 			it.chunks++
 			it.Lo, it.Hi, it.desk = lo, lo+n, &w.desk
 			it.chunk = uint64(it.phase)<<(64-32) | uint64(lo)<<(chunkBits+stateBits) | uint64(n)<<stateBits | computing
@@ -244,11 +249,22 @@ func (it *Items) claim() bool {
 	}
 }
 
-// begin is called before the first chunk of a phase.
-func (it *Items) begin() {
-	it.begun = time.Now()
+// chunksToSettle is how many chunks worker 0 computes before it settles with the
+// other teams again: often enough for them to hear of it in long phases.
+const chunksToSettle = 4
+
+// settle notes when the phase began for w, and lets worker 0 settle with the
+// other teams.
+func (it *Items) settle() {
+	if it.chunks > 0 && it.w.ID > 0 {
+		return
+	}
+	now := time.Now()
+	if it.chunks == 0 {
+		it.begun = now
+	}
 	if w := it.w; w.ID == 0 && w.pool.member != nil {
-		w.pool.settle(it.begun)
+		w.pool.settle(now)
 		w.move()
 	}
 }
@@ -293,8 +309,8 @@ func (it *Items) hedge() bool {
 }
 
 // A worker waits for another's chunk as long as two of its own took, and this
-// on top. To compute a chunk in vain costs nothing but power: there is nothing
-// else to do.
+// on top. To compute a chunk in vain costs power and some of what the cores
+// share, but no time of the worker's own: there is nothing else to do.
 const hedgeAfter = 20 * time.Microsecond
 
 // unhurried is how often it looks before it looks at the clock at all.

@@ -228,15 +228,23 @@ func TestDrainWaitsForTheLate(t *testing.T) {
 }
 
 // TestTagsWrap lets the numbers of phases pass the range of a span's tag, with
-// phases that leave some workers without a share for long.
+// phases that leave some workers without a share for long, and with one that
+// has no place in the team meanwhile.
 func TestTagsWrap(t *testing.T) {
 	p := NewPool(3, false)
 	defer p.Close()
+	seat := func(size int) {
+		p.place.Store(uint64(newPlace(0, size)))
+		p.mu.Lock()
+		p.rest.Broadcast()
+		p.mu.Unlock()
+	}
 	// As if so many phases had gone by between two jobs, each with too few
 	// items to touch all desks.
 	const step = 1<<(tagBits-2) - 1
-	for range 1<<32/step + 2 {
+	for i := range 1<<32/step + 2 {
 		p.phase.Add(step)
+		seat(2 + i/5%2)
 		var sum atomic.Int32
 		if err := p.Run(func(w *Worker) {
 			for range 3 {

@@ -21,9 +21,9 @@ import (
 // A fork and join for each matrix would cost more than a small matrix takes:
 // a token of a 24-layer model passes more than two hundred of them.
 //
-// No worker is needed. One that the system has taken off its core comes back
-// to find its items done, even those that it was computing, and runs after the
-// others.
+// No worker but the caller is indispensable, except for the moments in which it
+// writes. One that the system has taken off its core comes back to find its
+// items done, even those that it was computing, and runs after the others.
 type Pool struct {
 	workers []*Worker
 	run     sync.Mutex // held while a job runs
@@ -47,15 +47,14 @@ type Pool struct {
 	mu      sync.Mutex
 	cond    *sync.Cond   // of workers that wait
 	rest    *sync.Cond   // of workers that have no place in the team
-	running bool         // worker 0 is in a job; guarded by mu
+	running uint64       // turn of the job that worker 0 is in, or 0; guarded by mu
 	err     error        // the job's first failure; guarded by mu
 	closed  bool         // guarded by mu
 	parked  atomic.Int32 // workers asleep on cond
 	done    sync.WaitGroup
 }
 
-// job is a job, the number of its first phase and that of the workers that
-// have a share of each phase.
+// job is what Run was given, its first phase, and how many workers have a share.
 type job struct {
 	do    func(*Worker)
 	phase uint32
@@ -168,9 +167,10 @@ func (p *Pool) await(turn uint64) {
 func (p *Pool) Run(do func(*Worker)) (err error) {
 	p.run.Lock()
 	defer p.run.Unlock()
+	turn := p.turn.Load() + 1
 	p.mu.Lock()
 	closed := p.closed
-	p.err, p.running = nil, !closed
+	p.err, p.running = nil, turn
 	p.mu.Unlock()
 	if closed {
 		return errors.New("kernels: the pool is closed")
@@ -179,8 +179,11 @@ func (p *Pool) Run(do func(*Worker)) (err error) {
 		p.settle(time.Now())
 		defer p.member.leave()
 	}
-	turn := p.turn.Load() + 1
-	p.jobs[turn%2] = job{do, p.phase.Load(), place(p.place.Load()).size()}
+	phase := p.phase.Load()
+	for _, w := range p.workers {
+		w.desk.renew(phase - 1)
+	}
+	p.jobs[turn%2] = job{do, phase, place(p.place.Load()).size()}
 	p.turn.Store(turn)
 	p.wake()
 	runtime.LockOSThread()
@@ -202,10 +205,10 @@ func (p *Pool) join(turn uint64) error {
 	runtime.UnlockOSThread()
 	p.mu.Lock()
 	err := p.err
-	p.running = false
+	p.running = 0
 	p.mu.Unlock()
+	p.await(turn)
 	if err == nil {
-		p.await(turn)
 		return nil
 	}
 	p.drain()
@@ -239,11 +242,15 @@ func (w *Worker) loop() {
 		w.takeRest()
 		p.wait(func() bool { return p.turn.Load() != w.turn || !w.seated() })
 		turn := p.turn.Load()
-		// Who starts the job after the next one waits for those inside: from
-		// here on, if the turn is still the same.
+		if turn == w.turn {
+			continue
+		}
+		// The end of the next Run waits for workers inside an older job; from
+		// here on that includes this one, if the turn has not changed.
 		w.desk.inside.Store(turn)
-		if p.turn.Load() != turn || turn == w.turn {
+		if p.turn.Load() != turn {
 			w.desk.inside.Store(0)
+			p.wake()
 			continue
 		}
 		p.mu.Lock()
@@ -287,7 +294,6 @@ func (w *Worker) enter(turn uint64) {
 	if job := p.jobs[turn%2]; job.do != nil {
 		w.phase, w.Of = job.phase, job.of
 		w.move()
-		w.desk.renew(job.phase - 1)
 		job.do(w)
 	}
 	returned = true
@@ -307,7 +313,7 @@ func (e panicError) Error() string { return fmt.Sprint("panic: ", e.value) }
 // fail ends a job in all workers, if it is not over.
 func (p *Pool) fail(turn uint64, err error) {
 	p.mu.Lock()
-	if p.running && p.turn.Load() == turn {
+	if p.running == turn {
 		if p.err == nil && err != errAborted {
 			p.err = err
 		}

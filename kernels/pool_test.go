@@ -81,6 +81,7 @@ func TestBugPanicsInCaller(t *testing.T) {
 func TestGoexit(t *testing.T) {
 	p := NewPool(3, true)
 	defer p.Close()
+	all := errors.New("all workers are here")
 	for id := range 3 {
 		failed := make(chan error, 1)
 		go func() {
@@ -110,12 +111,14 @@ func TestGoexit(t *testing.T) {
 		}
 		var ran atomic.Int32
 		err := p.Run(func(w *Worker) {
-			ran.Add(1)
-			for ran.Load() < 3 { // In vain if a worker is missing.
+			if ran.Add(1) == 3 {
+				w.Abort(all)
+			}
+			for { // In vain if a worker is missing.
 				pass(w)
 			}
 		})
-		if err != nil {
+		if err != all {
 			t.Errorf("after worker %d ended: %v", id, err)
 		}
 	}

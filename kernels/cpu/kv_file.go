@@ -18,6 +18,7 @@ func (kv *KV) Save(w io.Writer, n int) error {
 
 // Load reads what Save of any device wrote; see [plan.KV].
 func (kv *KV) Load(r io.Reader, n int) error {
+	kv.owner.pool.Drain()
 	return kv.eachRun(n, func(run kvRun) error {
 		if _, err := io.ReadFull(r, run.rows); err != nil {
 			return err

@@ -92,7 +92,7 @@ func (s *Stage) repack(o Options) error {
 			}
 			size := panel.Rows * l.W.RowBytes()
 			for it := w.Items(l.panels.Panels(), max(1, packBytes/size)); it.Next(); {
-				if !it.Commit() { // First: it is written where it stays.
+				if !it.Commit() { // Commit first: panels are packed in place.
 					continue
 				}
 				l.panels.Pack(l.W, it.Lo, it.Hi, packer)
