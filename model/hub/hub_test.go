@@ -280,12 +280,12 @@ func TestResume(t *testing.T) {
 	}
 	// From another hub with the same file: this one may still be sending what
 	// was asked for before.
-	h = newFakeHub(t, 10000)
-	if err := h.pull(h.client(), path); err != nil {
+	again := newFakeHub(t, 10000)
+	if err := again.pull(again.client(), path); err != nil {
 		t.Fatal(err)
 	}
-	h.check(path)
-	if n := h.bytes.Load(); n != 10000-there {
+	again.check(path)
+	if n := again.bytes.Load(); n != 10000-there {
 		t.Errorf("%d bytes were sent again, want the %d that were missing", n, 10000-there)
 	}
 	// A state that is damaged, or of another file, is not believed.
@@ -294,10 +294,10 @@ func TestResume(t *testing.T) {
 		if err := errors.Join(os.WriteFile(other+".part", nil, 0o600), os.WriteFile(other+".part.json", []byte(bad), 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		if err := h.pull(c, other); err != nil {
+		if err := again.pull(again.client(), other); err != nil {
 			t.Errorf("state %s: %v", bad, err)
 		}
-		h.check(other)
+		again.check(other)
 	}
 }
 
