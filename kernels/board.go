@@ -114,16 +114,13 @@ func (m *member) look(now time.Time, threads []int) (teams []int, me int) {
 		team := s.team.Load()
 		switch mine := s.owner.Load() == m.id; {
 		case mine:
-			me = len(threads)
+			me, team = len(threads), m.team // not what another may have written there
 		case team>>16 != m.team>>16:
 			continue
 		case s.active(now):
 			m.met[i] = now
 		case now.Sub(m.met[i]) > linger:
 			continue
-		}
-		if me == len(threads) {
-			team = m.team // not what another may have written there
 		}
 		threads = append(threads, int(team&(1<<16-1)))
 	}

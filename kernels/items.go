@@ -19,9 +19,9 @@ import (
 //
 // A worker has a share of the items, always the same ones, which lie near its
 // core; when they are used up it takes half of what another has left. A phase
-// ends when its items are done, not when its workers have come: nobody waits
-// for a worker that the system has taken off its core. What it has not begun
-// is taken from it, and the chunk that it is computing others compute as well,
+// ends when its items are done, not when its workers have come: one that the
+// system has taken off its core is not waited for. What it has not begun is
+// taken from it, and the chunk that it is computing others compute as well,
 // after a while. The first to commit it is the one to write; the other one's
 // results are dropped. So it is safe to do a chunk again, and to be late.
 type Items struct {
@@ -32,9 +32,9 @@ type Items struct {
 	phase     uint32
 	chunks    int // that w has had
 	begun     time.Time
-	desk      *desk  // of the worker that claimed the chunk
-	chunk     uint64 // what stands there; 0 when there is none
-	asked     bool   // whether it was committed or dropped
+	desk      *desk // of the worker that claimed the chunk
+	chunk     chunk // what stands there; 0 when there is none
+	asked     bool  // whether it was committed or dropped
 	committed bool
 }
 
@@ -56,7 +56,7 @@ const (
 type desk struct {
 	_      [128]byte
 	span   atomic.Uint64 // the items that nobody has claimed; see span
-	chunk  atomic.Uint64 // the chunk that the worker computes: phase (32 bits) | first item (20) | items (10) | state (2)
+	chunk  atomic.Uint64 // the one that the worker computes, or 0; see chunk
 	done   atomic.Uint64 // phase (32 bits) | items done in it that are not in the pool's count
 	inside atomic.Uint64 // turn of the job that the worker is in, or 0
 	_      [128]byte
@@ -89,6 +89,20 @@ func (d *desk) renew(phase uint32) {
 	if s := span(d.span.Load()); s.age(phase) > 0 {
 		d.span.CompareAndSwap(uint64(s), uint64(newSpan(phase, 0, 0)))
 	}
+}
+
+// chunk is phase (32 bits) | first item (20) | number of items (10) | state (2).
+type chunk uint64
+
+func newChunk(phase uint32, lo, n int) chunk {
+	return chunk(phase)<<(64-32) | chunk(lo)<<(chunkBits+stateBits) | chunk(n)<<stateBits | computing
+}
+
+func (c chunk) phase() uint32 { return uint32(c >> (64 - 32)) }
+
+func (c chunk) items() (lo, hi int) {
+	lo = int(c >> (chunkBits + stateBits) & MaxItems)
+	return lo, lo + int(c>>stateBits&maxChunk)
 }
 
 // States of a chunk.
@@ -130,7 +144,7 @@ func (it *Items) Next() bool {
 			break
 		}
 		// Nothing is left on its desk, so that it may go.
-		if it.w.ID > 0 && !it.w.seated() {
+		if !it.w.seated() {
 			panic(leave{})
 		}
 		// Who has no share was not meant to help: there is hardly anything to do.
@@ -151,12 +165,12 @@ func (it *Items) Next() bool {
 // It must be called for every chunk, and nothing that others read may be
 // written before.
 func (it *Items) Commit() bool {
-	to := uint64(writing)
+	to := chunk(writing)
 	if it.desk != &it.w.desk {
 		to = taken
 	}
 	it.asked = true
-	it.committed = it.desk.chunk.CompareAndSwap(it.chunk, it.chunk&^states|to)
+	it.committed = it.desk.chunk.CompareAndSwap(uint64(it.chunk), uint64(it.chunk&^states|to))
 	return it.committed
 }
 
@@ -241,12 +255,17 @@ func (it *Items) claim() bool {
 		}
 		if w.desk.span.CompareAndSwap(uint64(s), uint64(newSpan(it.phase, lo+n, hi))) {
 			it.chunks++
-			it.Lo, it.Hi, it.desk = lo, lo+n, &w.desk
-			it.chunk = uint64(it.phase)<<(64-32) | uint64(lo)<<(chunkBits+stateBits) | uint64(n)<<stateBits | computing
-			w.desk.chunk.Store(it.chunk)
+			it.set(&w.desk, newChunk(it.phase, lo, n))
+			w.desk.chunk.Store(uint64(it.chunk))
 			return true
 		}
 	}
+}
+
+// set makes the chunk one that stands at a desk.
+func (it *Items) set(d *desk, c chunk) {
+	it.desk, it.chunk = d, c
+	it.Lo, it.Hi = c.items()
 }
 
 // chunksToSettle is how many chunks worker 0 computes before it settles with the
@@ -297,11 +316,8 @@ func (it *Items) hedge() bool {
 	all := w.pool.workers
 	for i := 1; i < len(all); i++ {
 		d := &all[(w.ID+i)%len(all)].desk
-		c := d.chunk.Load()
-		if uint32(c>>(64-32)) == it.phase && c&states == computing {
-			it.Lo = int(c >> (chunkBits + stateBits) & MaxItems)
-			it.Hi = it.Lo + int(c>>stateBits&maxChunk)
-			it.desk, it.chunk = d, c
+		if c := chunk(d.chunk.Load()); c.phase() == it.phase && c&states == computing {
+			it.set(d, c)
 			return true
 		}
 	}

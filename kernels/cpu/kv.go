@@ -63,7 +63,7 @@ func roundUp(ctx int) int {
 
 // Close frees the memory.
 func (kv *KV) Close() error {
-	kv.owner.forget()
+	kv.owner.pool.Drain()
 	kv.data, kv.ctx = nil, 0
 	return nil
 }

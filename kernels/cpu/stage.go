@@ -132,13 +132,3 @@ func (s *Stage) Run(ctx context.Context, b *plan.Batch) error {
 	p.prepare(ctx, b, rows)
 	return s.pool.Run(p.job)
 }
-
-// forget makes sure that nothing reads the sequences of past batches.
-func (s *Stage) forget() {
-	s.pool.Drain()
-	for i := range s.passes {
-		p := &s.passes[i]
-		clear(p.rowsAt)
-		clear(p.tiles)
-	}
-}
