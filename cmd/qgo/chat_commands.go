@@ -10,6 +10,7 @@ import (
 
 	"github.com/dustin/go-humanize/english"
 
+	"qgo/gguf/show"
 	"qgo/model/chat"
 	"qgo/model/sample"
 )
@@ -89,7 +90,7 @@ func (c *conversation) run(name, args string) error {
 	case 1:
 		return found[0].run(c, args)
 	case 0:
-		return fmt.Errorf("there is no command /%s; /help lists them", printable(name))
+		return fmt.Errorf("there is no command /%s; /help lists them", show.Text(name))
 	}
 	var names []string
 	for _, k := range found {
@@ -240,7 +241,7 @@ func (c *conversation) set(args string) error {
 	}
 	i := slices.IndexFunc(all, func(s setting) bool { return s.name == strings.TrimPrefix(name, "--") })
 	if i < 0 {
-		return fmt.Errorf("there is no setting %s; /set lists them", printable(name))
+		return fmt.Errorf("there is no setting %s; /set lists them", show.Text(name))
 	}
 	if value = strings.TrimSpace(value); value == "" {
 		c.say("  %-16s %v", all[i].name, all[i].get(c))

@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"qgo/bench/machine"
 	"qgo/cmd/qgo/lineedit"
+	"qgo/gguf/show"
 	"qgo/model"
 	"qgo/model/dialog"
 )
@@ -99,7 +99,7 @@ func (c *conversation) loop() error {
 
 // say prints a line that is not the model's.
 func (c *conversation) say(format string, args ...any) {
-	fmt.Fprintln(c.out, wrapped(c.out, printable(fmt.Sprintf(format, args...))))
+	fmt.Fprintln(c.out, wrapped(c.out, show.Lines(fmt.Sprintf(format, args...))))
 }
 
 // handle carries out a command or asks the model.
@@ -226,22 +226,11 @@ func (c *conversation) stats() string {
 		s.Prompt, s.Reused, s.Prefill.Seconds(), s.PrefillRate(), s.Generated, s.DecodeRate(), c.dialog.Len(), c.dialog.Cap(), crowd)
 }
 
-// printable takes control characters out of a text, which could do anything
-// to a terminal.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
-			return '\uFFFD'
-		}
-		return r
-	}, text)
-}
-
-// printableWriter writes what printable leaves.
+// printableWriter writes what [show.Lines] leaves.
 type printableWriter struct{ out io.Writer }
 
 func (w printableWriter) Write(text []byte) (int, error) {
-	if _, err := io.WriteString(w.out, printable(string(text))); err != nil {
+	if _, err := io.WriteString(w.out, show.Lines(string(text))); err != nil {
 		return 0, err
 	}
 	return len(text), nil

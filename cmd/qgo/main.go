@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"qgo/gguf/show"
 )
 
 // Exit codes.
@@ -43,10 +45,10 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 		fmt.Fprintln(errOut, "qgo: interrupted")
 		return exitInterrupted
 	case errors.As(err, &usage):
-		fmt.Fprintln(errOut, wrapped(errOut, fmt.Sprintf("qgo: %v\nTry '%s --help'.", err, usage.command)))
+		fmt.Fprintln(errOut, wrapped(errOut, show.Lines(fmt.Sprintf("qgo: %v\nTry '%s --help'.", err, usage.command))))
 		return exitUsage
 	}
-	fmt.Fprintln(errOut, wrapped(errOut, fmt.Sprintf("qgo: %v", err)))
+	fmt.Fprintln(errOut, wrapped(errOut, show.Lines(fmt.Sprintf("qgo: %v", err))))
 	return exitBadInput
 }
 
