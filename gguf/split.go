@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"qgo/gguf/show"
 )
 
 // Keys of files that llama-gguf-split wrote: number of the part from 0 on,
@@ -65,7 +67,7 @@ func (f *File) join() error {
 		}
 		for _, t := range p.Tensors {
 			if _, twice := f.tensors[t.Name]; twice {
-				return p.Errorf(t.Offset, "tensor %s is in another part too", t.Name)
+				return p.Errorf(t.Offset, "tensor %s is in another part too", show.Text(t.Name))
 			}
 			f.tensors[t.Name] = len(f.Tensors)
 			f.Tensors = append(f.Tensors, t)

@@ -91,7 +91,7 @@ func TestSplitErrors(t *testing.T) {
 		{"expected 0 to 2", set(0, "split.no", uint16(3))},
 		{"expected 1 to", set(0, "split.count", uint32(1<<30))},
 		{"expected 1 to", set(0, "split.count", int32(-1))},
-		{"found the string", set(0, "split.count", "three")},
+		{"found the text", set(0, "split.count", "three")},
 		{"ends in -00001-of-00002.gguf", set(0, "split.count", uint16(2))},
 		{"expected part 2 of 3", set(1, "split.no", uint16(2))},
 		{"expected part 3 of 3", set(2, "split.count", uint16(4))},
