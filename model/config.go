@@ -2,12 +2,13 @@ package model
 
 import (
 	"qgo/gguf"
+	"qgo/gguf/show"
 	"qgo/kernels/plan"
 )
 
 // Config is what a file's metadata says about its model.
 type Config struct {
-	Name     string // general.name, may be empty
+	Name     string // general.name as it may be shown, may be empty
 	FileType string // general.file_type in words, may be empty
 	plan.Dims
 	Blocks      int // transformer blocks
@@ -27,12 +28,13 @@ func ReadConfig(f *gguf.File) (*Config, error) {
 		return nil, err
 	}
 	if arch != "qwen2" {
-		return nil, f.KeyErrorf("general.architecture", "expected \"qwen2\", found %q; qgo runs Qwen2 and Qwen2.5 models", arch)
+		return nil, f.KeyErrorf("general.architecture", "expected \"qwen2\", found %s; qgo runs Qwen2 and Qwen2.5 models", show.Quoted(arch))
 	}
-	r := &reader{f: f, prefix: arch + "."}
+	r := &reader{f: f, prefix: arch + ".", blocks: 1}
+	r.blocks = r.size("block_count")
 	c := &Config{
-		Name:    optional(r, "general.name", ""),
-		Blocks:  r.size("block_count"),
+		Name:    show.Text(optional(r, "general.name", "")),
+		Blocks:  r.blocks,
 		Context: r.size("context_length"),
 		Dims: plan.Dims{
 			Width: r.size("embedding_length"),
@@ -83,6 +85,7 @@ func ReadConfig(f *gguf.File) (*Config, error) {
 type reader struct {
 	f      *gguf.File
 	prefix string
+	blocks int // a number may be stated once for each of them
 	err    error
 }
 
@@ -105,7 +108,7 @@ func optional[T gguf.Value](r *reader, key string, def T) T {
 }
 
 func (r *reader) size(key string) int {
-	n, err := gguf.Get[int](r.f, r.prefix+key)
+	n, err := gguf.GetUniform[int](r.f, r.prefix+key, r.blocks)
 	if err != nil {
 		if r.err == nil {
 			r.err = err
@@ -129,30 +132,36 @@ func (r *reader) number(key string, def float64, mayMiss bool) float64 {
 	if mayMiss && !r.f.Has(r.prefix+key) {
 		return def
 	}
-	v, err := gguf.Get[float64](r.f, r.prefix+key)
+	v, err := gguf.GetUniform[float64](r.f, r.prefix+key, r.blocks)
 	if err != nil && r.err == nil {
 		r.err = err
 	}
 	return v
 }
 
+// ropeScaling reads the keys of rope.scaling. What they mean where some are
+// missing is as in llama.cpp: a factor alone scales linearly, and one of 0 does
+// not scale.
 func (r *reader) ropeScaling(context int) RopeScaling {
 	s := RopeScaling{
-		Type:       optional(r, r.prefix+"rope.scaling.type", "none"),
-		Factor:     r.number("rope.scaling.factor", 1, true),
+		Type:       optional(r, r.prefix+"rope.scaling.type", "linear"),
+		Factor:     r.number("rope.scaling.factor", r.number("rope.scale_linear", 1, true), true), // the latter in old files
 		Original:   r.sizeOr("rope.scaling.original_context_length", context),
 		AttnFactor: r.number("rope.scaling.attn_factor", 1, true),
 	}
-	if linear := r.number("rope.scale_linear", 1, true); linear != 1 && s.Type == "none" {
-		s.Type, s.Factor = "linear", linear // files from before rope.scaling.*
-	}
 	switch {
 	case s.Type != "none" && s.Type != "linear" && s.Type != "yarn":
-		r.fail("rope.scaling.type", "expected none, linear or yarn, found %q", s.Type)
-	case !(s.Factor >= 1 && s.Factor <= 1e4):
-		r.fail("rope.scaling.factor", "expected a number from 1 to 10000, found %v", s.Factor)
+		r.fail("rope.scaling.type", "expected none, linear or yarn, found %s", show.Quoted(s.Type))
+	case s.Factor != 0 && !(s.Factor >= 1 && s.Factor <= 1e4):
+		r.fail("rope.scaling.factor", "expected a number from 1 to 10000, or 0 for none, found %v", s.Factor)
 	case !(s.AttnFactor > 0 && s.AttnFactor <= 1e4):
 		r.fail("rope.scaling.attn_factor", "expected a positive number, found %v", s.AttnFactor)
+	}
+	if s.Factor == 0 {
+		s.Factor = 1
+	}
+	if s.Factor == 1 && s.Type == "linear" {
+		s.Type = "none"
 	}
 	return s
 }
