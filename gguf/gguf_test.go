@@ -180,8 +180,7 @@ func TestWriterErrors(t *testing.T) {
 		}
 	}
 	h := Header{Tensors: []Tensor{{Name: "a", Type: quant.F32, Dims: []int{4}}}}
-	path := filepath.Join(t.TempDir(), "x.gguf")
-	w, err := Create(path, h)
+	w, err := NewWriter(&bytes.Buffer{}, h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,9 +189,6 @@ func TestWriterErrors(t *testing.T) {
 	}
 	if err := w.Close(); err == nil {
 		t.Error("a file without its tensor was closed without an error")
-	}
-	if files, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); len(files) != 0 {
-		t.Errorf("left behind: %v", files)
 	}
 }
 
@@ -234,16 +230,7 @@ func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x.gguf")
 	h := sample()
-	w, err := Create(path, h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range h.Tensors {
-		if err := w.WriteTensor(data(h, i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
+	if err := os.WriteFile(path, encode(t, h), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	f, err := Open(path)

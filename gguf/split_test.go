@@ -28,7 +28,8 @@ func writeParts(t *testing.T, count int, change func(no int, meta []KV) []KV) st
 			meta = change(no, meta)
 		}
 		tensor := Tensor{Name: "t" + string(rune('0'+no)), Type: quant.F32, Dims: []int{2}}
-		w, err := Create(filepath.Join(dir, names[no]), Header{Meta: meta, Tensors: []Tensor{tensor}})
+		var b bytes.Buffer
+		w, err := NewWriter(&b, Header{Meta: meta, Tensors: []Tensor{tensor}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,6 +37,9 @@ func writeParts(t *testing.T, count int, change func(no int, meta []KV) []KV) st
 			t.Fatal(err)
 		}
 		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, names[no]), b.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -3,12 +3,9 @@ package gguf
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"qgo/gguf/show"
@@ -49,9 +46,6 @@ type Writer struct {
 	next      int   // tensor
 	left      int64 // bytes of the tensor before that are still to come
 	err       error
-
-	file *os.File // of Create
-	path string
 }
 
 // NewWriter writes the header to w. Then the data of each tensor must be
@@ -64,21 +58,6 @@ func NewWriter(w io.Writer, h Header) (*Writer, error) {
 	out := &Writer{w: bufio.NewWriterSize(w, 1<<20), h: h, alignment: alignment}
 	out.write(head)
 	return out, out.err
-}
-
-// Create is NewWriter to a file. It appears under its name when Close
-// succeeds; until then it has a temporary one, which Abort removes.
-func Create(path string, h Header) (*Writer, error) {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
-	if err != nil {
-		return nil, err
-	}
-	w, err := NewWriter(file, h)
-	if err != nil {
-		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
-	}
-	w.file, w.path = file, path
-	return w, nil
 }
 
 func (w *Writer) write(b []byte) {
@@ -136,31 +115,7 @@ func (w *Writer) Close() error {
 	if w.err == nil {
 		w.err = w.w.Flush()
 	}
-	if w.file == nil {
-		return w.err
-	}
-	if w.err == nil {
-		w.err = w.file.Chmod(0o644)
-	}
-	if w.err != nil {
-		return errors.Join(w.err, w.Abort())
-	}
-	file := w.file
-	w.file = nil
-	if err := file.Close(); err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return os.Rename(file.Name(), w.path)
-}
-
-// Abort removes the unfinished file of Create. After Close it does nothing.
-func (w *Writer) Abort() error {
-	if w.file == nil {
-		return nil
-	}
-	file := w.file
-	w.file = nil
-	return errors.Join(file.Close(), os.Remove(file.Name()))
+	return w.err
 }
 
 // encode returns the bytes before the data, padded, and the alignment.

@@ -33,7 +33,7 @@ func spec(t *testing.T, mix string) synth.Spec {
 func source(t *testing.T) *gguf.File {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "f16.gguf")
-	if err := synth.Write(path, spec(t, "f16"), nil); err != nil {
+	if err := synth.Write(t.Context(), path, spec(t, "f16"), nil); err != nil {
 		t.Fatal(err)
 	}
 	return open(t, path)
