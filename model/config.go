@@ -1,6 +1,8 @@
 package model
 
 import (
+	"fmt"
+
 	"qgo/gguf"
 	"qgo/gguf/show"
 	"qgo/kernels/plan"
@@ -23,12 +25,18 @@ const maxDim = 1 << 24
 
 // ReadConfig reads and checks the metadata of a Qwen2 model.
 func ReadConfig(f *gguf.File) (*Config, error) {
+	c, _, err := readConfig(f)
+	return c, err
+}
+
+// readConfig also notes what is odd.
+func readConfig(f *gguf.File) (_ *Config, notes []string, _ error) {
 	arch, err := gguf.Get[string](f, "general.architecture")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if arch != "qwen2" {
-		return nil, f.KeyErrorf("general.architecture", "expected \"qwen2\", found %s; qgo runs Qwen2 and Qwen2.5 models", show.Quoted(arch))
+		return nil, nil, f.KeyErrorf("general.architecture", "expected \"qwen2\", found %s; qgo runs Qwen2 and Qwen2.5 models", show.Quoted(arch))
 	}
 	r := &reader{f: f, prefix: arch + ".", blocks: 1}
 	r.blocks = r.size("block_count")
@@ -45,7 +53,7 @@ func ReadConfig(f *gguf.File) (*Config, error) {
 		RopeBase: r.number("rope.freq_base", 10000, true),
 	}
 	if r.err != nil {
-		return nil, r.err
+		return nil, nil, r.err
 	}
 	c.KVHeads = r.sizeOr("attention.head_count_kv", c.Heads)
 	if c.Width%c.Heads != 0 && !f.Has(r.prefix+"attention.key_length") {
@@ -78,7 +86,7 @@ func ReadConfig(f *gguf.File) (*Config, error) {
 	}
 	_, untied := f.Tensor("output.weight")
 	c.Tied = !untied
-	return c, r.err
+	return c, r.notes, r.err
 }
 
 // reader reads metadata and keeps the first error.
@@ -86,6 +94,7 @@ type reader struct {
 	f      *gguf.File
 	prefix string
 	blocks int // a number may be stated once for each of them
+	notes  []string
 	err    error
 }
 
@@ -107,8 +116,23 @@ func optional[T gguf.Value](r *reader, key string, def T) T {
 	return v
 }
 
+// uniform returns a number, which may be stated once for each block.
+func uniform[T interface{ int | float64 }](r *reader, key string) (T, error) {
+	n, err := gguf.GetUniform[T](r.f, r.prefix+key, r.blocks)
+	if err == nil {
+		if _, single := gguf.Get[T](r.f, r.prefix+key); single != nil {
+			r.notef("key %s%s states a number for each block: it is %v in all", r.prefix, key, n)
+		}
+	}
+	return n, err
+}
+
+func (r *reader) notef(format string, args ...any) {
+	r.notes = append(r.notes, fmt.Sprintf(format, args...))
+}
+
 func (r *reader) size(key string) int {
-	n, err := gguf.GetUniform[int](r.f, r.prefix+key, r.blocks)
+	n, err := uniform[int](r, key)
 	if err != nil {
 		if r.err == nil {
 			r.err = err
@@ -132,7 +156,7 @@ func (r *reader) number(key string, def float64, mayMiss bool) float64 {
 	if mayMiss && !r.f.Has(r.prefix+key) {
 		return def
 	}
-	v, err := gguf.GetUniform[float64](r.f, r.prefix+key, r.blocks)
+	v, err := uniform[float64](r, key)
 	if err != nil && r.err == nil {
 		r.err = err
 	}
@@ -158,6 +182,7 @@ func (r *reader) ropeScaling(context int) RopeScaling {
 		r.fail("rope.scaling.attn_factor", "expected a positive number, found %v", s.AttnFactor)
 	}
 	if s.Factor == 0 {
+		r.notef("key %srope.scaling.factor is 0: positions are not scaled", r.prefix)
 		s.Factor = 1
 	}
 	if s.Factor == 1 && s.Type == "linear" {

@@ -120,22 +120,26 @@ func TestHeaderCommandsNoMemory(t *testing.T) {
 	}
 }
 
-func TestUnused(t *testing.T) {
-	extra := gguf.Tensor{Name: "blk.0.extra", Type: quant.F32, Dims: []int{4}, Data: make([]byte, 16)}
+// TestOddities wants each oddity of a file named, and none of a sound one.
+func TestOddities(t *testing.T) {
+	const hostile = "\x1b[2J"
+	extra := gguf.Tensor{Name: "blk.0." + hostile, Type: quant.F32, Dims: []int{4}, Data: make([]byte, 16)}
 	for _, c := range []struct {
-		want  []string
-		edits []gguftest.Edit
+		want []string
+		edit gguftest.Edit
 	}{
-		{nil, nil},
-		{[]string{"blk.0.extra"}, []gguftest.Edit{gguftest.Add(extra)}},
+		{nil, gguftest.Set("general.name", "sound")},
+		{[]string{`tensor blk.0.\x1b[2J: nothing is computed with it`}, gguftest.Add(extra)},
+		{[]string{"key qwen2.attention.head_count_kv states a number for each block: it is 2 in all"}, gguftest.Set("qwen2.attention.head_count_kv", []int32{2, 2, 2, 2, 2, 2})},
+		{[]string{"key qwen2.rope.scaling.factor is 0: positions are not scaled"}, gguftest.Set("qwen2.rope.scaling.factor", float32(0))},
+		{[]string{"tensor blk.1.attn_k.bias has the shape [128 1], with ones at its end: they make no difference"},
+			gguftest.Tensor("blk.1.attn_k.bias", func(x *gguf.Tensor) { x.Dims = append(x.Dims, 1) })},
+		{[]string{"key tokenizer.ggml.pre does not say how text is split: as Qwen2 does"}, gguftest.Set("tokenizer.ggml.pre", "default")},
+		{[]string{"the chat template writes <|assistant|>, which is no special token: the model reads it as text"},
+			gguftest.Set("tokenizer.chat_template", "<|im_start|><|assistant|><|assistant|>"+hostile)},
 	} {
-		f := odd(t, c.edits...)
-		config, err := ReadConfig(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := Unused(f, config); err != nil || !slices.Equal(got, c.want) {
-			t.Errorf("unused %v, %v; want %v", got, err, c.want)
+		if got, err := Oddities(odd(t, c.edit)); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("notes %q, %v; want %q", got, err, c.want)
 		}
 	}
 }

@@ -105,8 +105,8 @@ func newPlan(f *gguf.File, c *Config) (plan.Plan, error) {
 	return p, l.err
 }
 
-// Unused returns the names of a model's tensors that nothing is computed with.
-func Unused(f *gguf.File, c *Config) ([]string, error) {
+// unusedTensors returns the names of a model's tensors that nothing is computed with.
+func unusedTensors(f *gguf.File, c *Config) ([]string, error) {
 	l := newLoader(f)
 	if l.plan(c); l.err != nil {
 		return nil, l.err
