@@ -75,7 +75,7 @@ type verification struct {
 	Weights  string   `json:"weights"`
 	NLL      float64  `json:"nll"`
 	Shuffled float64  `json:"nll_shuffled"`
-	Notes    []string `json:"notes"`
+	Notes    []string `json:"notes,omitempty"`
 }
 
 func (v *verification) print(w io.Writer) {
