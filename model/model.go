@@ -13,6 +13,7 @@ import (
 	"qgo/kernels/cpu"
 	"qgo/kernels/cuda"
 	"qgo/kernels/plan"
+	"qgo/model/chat"
 	"qgo/model/tokenizer"
 	"qgo/quant"
 )
@@ -109,18 +110,20 @@ type Model struct {
 	File      *gguf.File
 	Tokenizer *tokenizer.Tokenizer
 
-	plan    plan.Plan
-	pool    *kernels.Pool
-	tier    *kernels.Tier
-	stages  []plan.Stage
-	gpu     *cuda.Device // nil if nothing is on it
-	notify  func(string)
-	kvs     map[*KV]struct{} // those that are not closed
-	pinned  bool
-	repack  bool
-	maxRows int
-	maxCtx  int
-	kvType  quant.Type
+	plan   plan.Plan
+	pool   *kernels.Pool
+	tier   *kernels.Tier
+	stages []plan.Stage
+	gpu    *cuda.Device // nil if nothing is on it
+	notify func(string)
+	// template is the chat template, once it was asked for or set.
+	template *chat.Template
+	kvs      map[*KV]struct{} // those that are not closed
+	pinned   bool
+	repack   bool
+	maxRows  int
+	maxCtx   int
+	kvType   quant.Type
 
 	// Scratch of Forward, so that it allocates nothing per token.
 	batch  plan.Batch

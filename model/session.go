@@ -6,8 +6,6 @@ import (
 	"iter"
 	"time"
 
-	"qgo/gguf"
-	"qgo/model/chat"
 	"qgo/model/sample"
 )
 
@@ -88,32 +86,6 @@ func (s *Session) Cap() int { return s.kv.Cap() }
 
 // Stats returns the figures of the latest generation.
 func (s *Session) Stats() Stats { return s.stats }
-
-// Template returns the chat template of the file, or ChatML if it has none.
-func (m *Model) Template() (*chat.Template, error) {
-	source := ""
-	if key := "tokenizer.chat_template"; m.File.Has(key) {
-		var err error
-		if source, err = gguf.Get[string](m.File, key); err != nil {
-			return nil, err
-		}
-	}
-	return chat.New(source, m.Tokenizer.Specials())
-}
-
-// Prompt returns the tokens of a conversation, in the form that the model was
-// trained to continue.
-func (m *Model) Prompt(c chat.Conversation) ([]int32, error) {
-	t, err := m.Template()
-	if err != nil {
-		return nil, err
-	}
-	parts, err := t.Parts(c)
-	if err != nil {
-		return nil, err
-	}
-	return m.Tokenizer.EncodeParts(nil, parts), nil
-}
 
 // Generate continues prompt and returns the text in pieces as it comes.
 // Breaking the loop off is fine: what was computed is kept for the next

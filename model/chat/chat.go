@@ -6,13 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
+	"strings"
 
-	"github.com/nikolalohinski/gonja/v2/builtins"
-	"github.com/nikolalohinski/gonja/v2/config"
-	"github.com/nikolalohinski/gonja/v2/exec"
-	"github.com/nikolalohinski/gonja/v2/loaders"
-
+	"qgo/gguf/show"
+	"qgo/model/chat/jinja"
 	"qgo/model/tokenizer"
 )
 
@@ -51,149 +48,178 @@ type Conversation struct {
 	AddGenerationPrompt bool `json:"add_generation_prompt"`
 }
 
+// Tokens are the texts of the special tokens that templates write by name.
+type Tokens struct{ BOS, EOS string }
+
 // Template renders conversations. It is safe for concurrent use.
 type Template struct {
-	source  string
-	special []string
-	env     *exec.Environment
-	config  *config.Config
+	tokens Tokens
+	parsed *jinja.Template
 }
 
-// New compiles a template; that of [ChatML] if source is empty. special lists
-// the texts of the tokenizer's special tokens, which the messages must not
-// forge.
-func New(source string, special []string) (*Template, error) {
+// New compiles a template; that of [ChatML] if source is empty. The error says
+// in which line of the template the mistake is.
+func New(source string, tokens Tokens) (*Template, error) {
 	if source == "" {
 		source = ChatML
 	}
-	t := &Template{source: source, special: special, config: config.New()}
-	// As Hugging Face's apply_chat_template sets them.
-	t.config.TrimBlocks = true
-	t.config.LeftStripBlocks = true
-	t.env = &exec.Environment{
-		Context:           exec.EmptyContext().Update(builtins.GlobalFunctions).Update(builtins.GlobalVariables),
-		Filters:           exec.NewFilterSet(map[string]exec.FilterFunction{}).Update(builtins.Filters),
-		Tests:             builtins.Tests,
-		ControlStructures: builtins.ControlStructures,
-		Methods:           builtins.Methods,
+	parsed, err := jinja.Parse(source)
+	if err != nil {
+		return nil, fmt.Errorf("the chat template is not valid: %w", shown(err))
 	}
-	if err := t.env.Filters.Replace("tojson", t.toJSON); err != nil {
-		return nil, fmt.Errorf("chat: %w", err)
-	}
-	if _, err := t.compile(); err != nil {
-		return nil, err
-	}
-	return t, nil
+	return &Template{tokens, parsed}, nil
 }
 
-// compile parses the template. It gets no file system: a template cannot
-// include files.
-func (t *Template) compile() (*exec.Template, error) {
-	const name = "/chat_template"
-	loader, err := loaders.NewMemoryLoader(map[string]string{name: t.source})
-	if err != nil {
-		return nil, fmt.Errorf("chat: %w", err)
-	}
-	var tpl *exec.Template
-	err = recovered(func() (err error) {
-		tpl, err = exec.NewTemplate(name, t.config, loader, t.env)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("chat: the model's template is not valid Jinja: %w", err)
-	}
-	return tpl, nil
+// shownError is an error with a text that is fit to be shown, for it may quote
+// the template.
+type shownError struct {
+	error
+	text string
 }
 
-// recovered turns a panic in f into an error: a template from a file may do
-// what its engine did not foresee.
-func recovered(f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("the template engine failed: %v", r)
-		}
-	}()
-	return f()
+func (e *shownError) Error() string { return e.text }
+func (e *shownError) Unwrap() error { return e.error }
+
+// maxError is the number of characters of an error that are shown.
+const maxError = 300
+
+func shown(err error) error {
+	text := []rune(show.Lines(strings.ReplaceAll(err.Error(), "\n", " ")))
+	if len(text) > maxError {
+		text = append(text[:maxError], '…')
+	}
+	return &shownError{err, string(text)}
 }
 
 // Parts renders a conversation for [tokenizer.Tokenizer.EncodeParts]: special
 // tokens count where the template writes them, and are plain text where a
 // message does.
 func (t *Template) Parts(c Conversation) ([]tokenizer.Part, error) {
-	text, err := t.render(c)
+	vars, err := variables(c)
 	if err != nil {
 		return nil, err
 	}
-	return unguard(text), nil
+	return t.parts(vars)
+}
+
+// PartsJSON is Parts of a conversation in JSON: an object with the variables of
+// the template, of which messages must be there. Messages may have any keys.
+func (t *Template) PartsJSON(conversation []byte) ([]tokenizer.Part, error) {
+	v, err := jinja.FromJSON(conversation)
+	if err != nil {
+		return nil, fmt.Errorf("the conversation %w", err)
+	}
+	vars, ok := v.(*jinja.Dict)
+	if !ok || !vars.Has("messages") {
+		return nil, errors.New(`the conversation is not a JSON object with "messages"`)
+	}
+	return t.parts(vars)
 }
 
 // Render returns the text of a conversation.
 func (t *Template) Render(c Conversation) (string, error) {
 	parts, err := t.Parts(c)
-	if err != nil {
-		return "", err
-	}
-	text := ""
-	for _, p := range parts {
-		text += p.Text
-	}
-	return text, nil
+	return Text(parts), err
 }
 
-func (t *Template) render(c Conversation) (text string, err error) {
-	if len(c.Messages) == 0 {
-		return "", errors.New("chat: the conversation has no messages")
+// Text joins parts.
+func Text(parts []tokenizer.Part) string {
+	var b strings.Builder
+	for _, p := range parts {
+		b.WriteString(p.Text)
 	}
-	data := map[string]any{"add_generation_prompt": c.AddGenerationPrompt}
-	var messages []any
+	return b.String()
+}
+
+// parts renders a conversation with the variables that Hugging Face's
+// apply_chat_template gives.
+func (t *Template) parts(vars *jinja.Dict) ([]tokenizer.Part, error) {
+	for _, name := range []string{"tools", "documents"} {
+		if !vars.Has(name) {
+			vars.Set(name, nil)
+		}
+	}
+	if !vars.Has("add_generation_prompt") {
+		vars.Set("add_generation_prompt", false)
+	}
+	vars.Set("bos_token", jinja.Own(t.tokens.BOS))
+	vars.Set("eos_token", jinja.Own(t.tokens.EOS))
+	rendered, err := t.parsed.Render(vars)
+	if errors.Is(err, jinja.ErrRaised) {
+		return nil, shown(err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the chat template failed: %w (--chat-template takes another one from a file)", shown(err))
+	}
+	parts := make([]tokenizer.Part, len(rendered))
+	for i, p := range rendered {
+		parts[i] = tokenizer.Part{Text: p.Text, Special: !p.Foreign}
+	}
+	return parts, nil
+}
+
+// variables returns a conversation as a template sees it.
+func variables(c Conversation) (*jinja.Dict, error) {
+	if len(c.Messages) == 0 {
+		return nil, errors.New("the conversation has no messages")
+	}
+	vars := jinja.NewDict()
+	var messages []jinja.Value
 	for i, m := range c.Messages {
-		message, err := t.message(m)
+		message, err := messageValue(m)
 		if err != nil {
-			return "", fmt.Errorf("chat: message %d: %w", i+1, err)
+			return nil, fmt.Errorf("message %d: %w", i+1, err)
 		}
 		messages = append(messages, message)
 	}
-	data["messages"] = messages
+	vars.Set("messages", jinja.List(messages...))
+	vars.Set("add_generation_prompt", c.AddGenerationPrompt)
 	if len(c.Tools) > 0 {
-		tools := make([]any, len(c.Tools))
+		var tools []jinja.Value
 		for i, raw := range c.Tools {
-			if tools[i], err = t.decode(raw); err != nil {
-				return "", fmt.Errorf("chat: tool %d: %w", i+1, err)
+			tool, err := jinja.FromJSON(raw)
+			if err != nil {
+				return nil, fmt.Errorf("tool %d: %w", i+1, err)
 			}
+			tools = append(tools, tool)
 		}
-		data["tools"] = tools
+		vars.Set("tools", jinja.List(tools...))
 	}
-	data["raise_exception"] = func(message string) (string, error) { return "", errors.New(message) }
-	data["strftime_now"] = func(string) string { return time.Now().Format("2006-01-02") }
-	tpl, err := t.compile()
-	if err != nil {
-		return "", err
-	}
-	err = recovered(func() (err error) {
-		text, err = tpl.ExecuteToString(exec.NewContext(data))
-		return err
-	})
-	if err != nil {
-		return "", fmt.Errorf("chat: the model's template failed: %w", err)
-	}
-	return text, nil
+	return vars, nil
 }
 
-func (t *Template) message(m Message) (map[string]any, error) {
-	message := map[string]any{"role": t.guard(m.Role), "content": t.guard(m.Content)}
-	var calls []any
-	for _, call := range m.ToolCalls {
-		arguments, err := t.decode(call.Function.Arguments)
+func messageValue(m Message) (jinja.Value, error) {
+	message := jinja.NewDict()
+	message.Set("role", jinja.Text(m.Role))
+	message.Set("content", jinja.Text(m.Content))
+	var calls []jinja.Value
+	for _, c := range m.ToolCalls {
+		arguments, err := jinja.FromJSON(c.Function.Arguments)
 		if err != nil {
-			return nil, fmt.Errorf("arguments of %s: %w", call.Function.Name, err)
+			return nil, fmt.Errorf("arguments of %s: %w", show.Text(c.Function.Name), err)
 		}
-		calls = append(calls, map[string]any{
-			"type":     "function",
-			"function": map[string]any{"name": t.guard(call.Function.Name), "arguments": arguments},
-		})
+		function := jinja.NewDict()
+		function.Set("name", jinja.Text(c.Function.Name))
+		function.Set("arguments", arguments)
+		call := jinja.NewDict()
+		call.Set("type", jinja.Text("function"))
+		call.Set("function", function)
+		calls = append(calls, call)
 	}
 	if calls != nil {
-		message["tool_calls"] = calls
+		message.Set("tool_calls", jinja.List(calls...))
 	}
 	return message, nil
+}
+
+// TakesSystem reports whether conversations may begin with a system message:
+// some templates refuse that role.
+func (t *Template) TakesSystem() bool {
+	user := Message{Role: "user", Content: "Hi"}
+	_, err := t.Parts(Conversation{Messages: []Message{{Role: "system", Content: "Hi"}, user}, AddGenerationPrompt: true})
+	if err == nil {
+		return true
+	}
+	_, err = t.Parts(Conversation{Messages: []Message{user}, AddGenerationPrompt: true})
+	return err != nil // then something else is wrong
 }

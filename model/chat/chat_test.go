@@ -12,11 +12,11 @@ import (
 	"qgo/testdata"
 )
 
-var special = []string{"<|im_start|>", "<|im_end|>", "<|endoftext|>"}
+var tokens = Tokens{BOS: "<|endoftext|>", EOS: "<|im_end|>"}
 
 func must(t testing.TB, source string) *Template {
 	t.Helper()
-	tpl, err := New(source, special)
+	tpl, err := New(source, tokens)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,13 +65,13 @@ func TestForgery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tpl, err := New("", tok.Specials())
+	tpl, err := New("", tokens)
 	if err != nil {
 		t.Fatal(err)
 	}
 	end, _ := tok.Special("<|im_end|>")
 	for _, content := range []string{
-		"<|im_end|>", "a<|im_end|>b<|im_end|>", "<<|im_end|>", "<|im_end|", "<|im_<|im_end|>end|>", "<|im_" + breakMark + "end|>", "<",
+		"<|im_end|>", "a<|im_end|>b<|im_end|>", "<<|im_end|>", "<|im_end|", "<|im_<|im_end|>end|>", "<",
 		"|im_end|>", "\u00e9<|im_end|>\u00e9", "\xff<|im_end|>",
 	} {
 		parts, err := tpl.Parts(user(content))
@@ -88,8 +88,7 @@ func TestForgery(t *testing.T) {
 		if count != 1 {
 			t.Errorf("%q: %d end tokens in %v, want the template's one", content, count, ids)
 		}
-		text := strings.ReplaceAll(content, breakMark, "\uFFFD")
-		want := "<|im_start|>user\n" + text + "<|im_end|>\n<|im_start|>assistant\n"
+		want := "<|im_start|>user\n" + content + "<|im_end|>\n<|im_start|>assistant\n"
 		if got, _ := tpl.Render(user(content)); got != want {
 			t.Errorf("%q is rendered as %q", content, got)
 		}
@@ -108,14 +107,14 @@ func TestForgery(t *testing.T) {
 }
 
 func TestBadTemplates(t *testing.T) {
-	if _, err := New("{% if %}", nil); err == nil || !strings.Contains(err.Error(), "not valid Jinja") {
+	if _, err := New("{% if %}", tokens); err == nil || !strings.Contains(err.Error(), "the chat template is not valid: line 1: ") {
 		t.Errorf("a template with a mistake: %v", err)
 	}
 	for want, source := range map[string]string{
 		"only users": "{{ raise_exception('only users may speak') }}",
 		"failed":     "{% include '/etc/passwd' %}",
 	} {
-		tpl, err := New(source, nil)
+		tpl, err := New(source, tokens)
 		if err == nil {
 			_, err = tpl.Render(user("x"))
 		}
@@ -150,8 +149,65 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+// TestVariables renders what templates are given beside the messages, from
+// values and from JSON.
+func TestVariables(t *testing.T) {
+	tpl := must(t, "{{ bos_token }}{{ messages[0].content }}{{ eos_token }}{{ tools is none }}{{ documents is none }}{{ add_generation_prompt }}{{ extra }}{{ messages[0].keys()|join(',') }}")
+	if got, err := tpl.Render(user("Hi")); err != nil || got != "<|endoftext|>Hi<|im_end|>TrueTrueTruerole,content" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	parts, err := tpl.PartsJSON([]byte(`{"messages": [{"content": "Hi", "name": "x"}], "extra": 7, "tools": []}`))
+	if got := Text(parts); err != nil || got != "<|endoftext|>Hi<|im_end|>FalseTrueFalse7content,name" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for in, want := range map[string]string{
+		`{`:               "the conversation is not valid JSON: it ends too early",
+		`[]`:              `the conversation is not a JSON object with "messages"`,
+		`{}`:              `the conversation is not a JSON object with "messages"`,
+		`{"messages": 1}`: "the chat template failed: line 1: the element 0 is undefined",
+	} {
+		if _, err := tpl.PartsJSON([]byte(in)); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: error %v, expected %s", in, err, want)
+		}
+	}
+}
+
+// TestEOSIsSpecial: the names of special tokens write special tokens.
+func TestEOSIsSpecial(t *testing.T) {
+	parts, err := must(t, "{% for m in messages %}{{ m.content + eos_token }}{% endfor %}").Parts(user("Hi <|im_end|>"))
+	if err != nil || len(parts) != 2 || parts[0].Special || parts[1].Text != "<|im_end|>" || !parts[1].Special {
+		t.Errorf("got %v, %v", parts, err)
+	}
+}
+
+func TestTakesSystem(t *testing.T) {
+	for source, want := range map[string]bool{
+		"": true,
+		"{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}": false,
+		"{{ nope.nope }}": true,
+	} {
+		if got := must(t, source).TakesSystem(); got != want {
+			t.Errorf("%s: %v", source, got)
+		}
+	}
+}
+
+// TestErrorsAreShort: what an error quotes of a template is escaped and cut.
+func TestErrorsAreShort(t *testing.T) {
+	for _, source := range []string{
+		"{{ '\x1b[2J'|" + strings.Repeat("x", 10000) + " }}",
+		"{{ raise_exception('\x1b[2J\n' * 1000) }}",
+		"{{ {'a': 1}['\x1b[2J' * 1000].b }}",
+	} {
+		_, err := must(t, source).Render(user("x"))
+		if err == nil || strings.ContainsAny(err.Error(), "\n") || len(err.Error()) > 1000 {
+			t.Errorf("%.40s: %.200q", source, err)
+		}
+	}
+}
+
 func ExampleTemplate_Render() {
-	tpl, err := New(ChatML, []string{"<|im_start|>", "<|im_end|>"})
+	tpl, err := New(ChatML, Tokens{EOS: "<|im_end|>"})
 	if err != nil {
 		panic(err)
 	}

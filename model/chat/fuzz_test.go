@@ -8,33 +8,33 @@ import (
 	"qgo/testdata"
 )
 
-// large finds what makes a short template compute for long: numbers to count to
-// or to repeat a text by, and powers.
-var large = regexp.MustCompile(`\d{4}|\*\*|\d[eE]`)
+// outside is a character of the message that no template of the corpus writes.
+const outside = "\ue000"
 
-// FuzzTemplate renders a conversation with any template: an error or a text,
-// and never a mark of those that guard the messages.
+// FuzzTemplate renders a conversation with any template: there is an error or
+// a text, soon, and what a message says never counts as the template's own.
 func FuzzTemplate(f *testing.F) {
 	f.Add(ChatML, "Hi")
 	f.Add(string(testdata.Read(f, "tokenizer", "qwen2.5-chat-template.jinja")), "<|im_end|>")
 	f.Add(`{% set ns = namespace(x=1) %}{% for m in messages[::-1] %}{{ loop.index0 ~ m.content|trim|upper }}{% endfor %}`, "a")
 	f.Add(`{% macro f(x) %}{{ x|tojson(indent=2) }}{% endmacro %}{{ f(messages) }}{{ raise_exception("no") }}`, "b")
 	f.Add(`{{ "a" if messages is defined else "b" }}{{ messages[0]["role"][1:] }}`, "c")
+	f.Add(`{{ '%s'|format(messages[0].content).split(' ')|sort|join('-')|replace('x', messages)|e|indent(2) }}`, "a b")
 	f.Fuzz(func(t *testing.T, source, content string) {
-		if len(source) > 4096 || large.MatchString(source) {
-			return // the engine puts no bound on what a template computes
-		}
-		tpl, err := New(source, special)
+		tpl, err := New(source, tokens)
 		if err != nil {
 			return
 		}
-		c := user(content)
-		text, err := tpl.Render(c)
-		if err != nil && text != "" {
-			t.Errorf("%q beside the error %v", text, err)
+		parts, err := tpl.Parts(user(outside + content + outside))
+		if err != nil && parts != nil {
+			t.Errorf("%q beside the error %v", Text(parts), err)
 		}
-		if strings.Contains(text, breakMark) && !strings.Contains(source+content, breakMark) {
-			t.Errorf("the text has a mark: %q", text)
+		// A template can write it too, or make it of its number with %c.
+		written := strings.Contains(source, outside) || strings.Contains(strings.ToLower(source), "e000") || regexp.MustCompile(`%[^%]*c`).MatchString(source)
+		for _, p := range parts {
+			if p.Special && !written && strings.Contains(p.Text, outside) {
+				t.Errorf("text of the message counts as the template's: %q", p.Text)
+			}
 		}
 	})
 }

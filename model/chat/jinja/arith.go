@@ -1,0 +1,247 @@
+package jinja
+
+import (
+	"math"
+	"math/bits"
+)
+
+func (n *negative) eval(s *state, sc *scope) Value { return s.signed(s.eval(n.of, sc), n.at, -1) }
+func (p *positive) eval(s *state, sc *scope) Value { return s.signed(s.eval(p.of, sc), p.at, 1) }
+
+func (s *state) signed(v Value, line at, sign int64) Value {
+	s.at(line)
+	if i, ok := asInt(v); ok {
+		return multiplied(sign, i)
+	}
+	f, ok := v.(float64)
+	if !ok {
+		s.wrong(v, "what a sign stands before", "a number")
+	}
+	return float64(sign) * f
+}
+
+func (b *binary) eval(s *state, sc *scope) Value {
+	left := s.eval(b.left, sc)
+	right := s.eval(b.right, sc)
+	s.at(b.at)
+	return s.operate(b.operator, left, right)
+}
+
+// operate computes what stands between two values.
+func (s *state) operate(op string, left, right Value) Value {
+	for _, v := range []Value{left, right} {
+		if u, ok := v.(*undefined); ok {
+			s.missed(u)
+		}
+	}
+	i, exact := asInt(left)
+	j, both := asInt(right)
+	if exact && both {
+		return integers(op, i, j)
+	}
+	x, ok := asFloat(left)
+	y, numbers := asFloat(right)
+	if ok && numbers {
+		return floats(op, x, y)
+	}
+	switch op {
+	case "+":
+		if v, ok := s.joinedTo(left, right); ok {
+			return v
+		}
+	case "*":
+		if v, ok := s.repeated(left, right); ok {
+			return v
+		}
+	case "%":
+		if t, ok := left.(text); ok {
+			return s.printf(t, right)
+		}
+	}
+	failf("%s cannot be computed of the types %s and %s", op, typeName(left), typeName(right))
+	return nil
+}
+
+// joinedTo adds two sequences of one type.
+func (s *state) joinedTo(left, right Value) (Value, bool) {
+	switch a := left.(type) {
+	case text:
+		if b, ok := right.(text); ok {
+			if a.safe != b.safe {
+				a, b = s.escaped(a), s.escaped(b)
+			}
+			t := s.joined([]text{a, b}, text{})
+			t.safe = a.safe
+			return t, true
+		}
+	case *list:
+		if b, ok := right.(*list); ok {
+			return &list{s.appended(a.items, b.items)}, true
+		}
+	case *tuple:
+		if b, ok := right.(*tuple); ok {
+			return &tuple{items: s.appended(a.items, b.items)}, true
+		}
+	}
+	return nil, false
+}
+
+func (s *state) appended(a, b []Value) []Value {
+	s.take(24 + 16*(len(a)+len(b)))
+	return append(append(make([]Value, 0, len(a)+len(b)), a...), b...)
+}
+
+// repeated repeats a sequence as often as the other value says.
+func (s *state) repeated(a, b Value) (Value, bool) {
+	n, ok := asInt(a)
+	if !ok {
+		if n, ok = asInt(b); !ok {
+			return nil, false
+		}
+	} else {
+		a = b
+	}
+	n = max(n, 0)
+	room := func(size int) {
+		if hi, lo := bits.Mul64(uint64(n), uint64(size)); hi != 0 || lo > math.MaxInt32 {
+			s.take(math.MaxInt32)
+		}
+	}
+	switch a := a.(type) {
+	case text:
+		room(len(a.s))
+		b := s.builder()
+		if a.s != "" {
+			for range n {
+				b.add(a)
+			}
+		}
+		t := b.text()
+		t.safe = a.safe
+		return t, true
+	case *list:
+		return &list{s.repeatedItems(a.items, n, room)}, true
+	case *tuple:
+		return &tuple{items: s.repeatedItems(a.items, n, room)}, true
+	}
+	return nil, false
+}
+
+func (s *state) repeatedItems(items []Value, n int64, room func(int)) (all []Value) {
+	room(16 * len(items))
+	if len(items) == 0 {
+		return nil
+	}
+	s.take(16 * len(items) * int(n))
+	for range n {
+		all = append(all, items...)
+	}
+	return all
+}
+
+func tooLarge() { failf("an integer is too large") }
+
+func multiplied(i, j int64) int64 {
+	n := i * j
+	if i != 0 && (n/i != j || i == -1 && j == math.MinInt64) {
+		tooLarge()
+	}
+	return n
+}
+
+func integers(op string, i, j int64) Value {
+	switch op {
+	case "+":
+		n := i + j
+		if (i > 0) == (j > 0) && (n > 0) != (i > 0) && i != 0 && j != 0 {
+			tooLarge()
+		}
+		return n
+	case "-":
+		n := i - j
+		if (i >= 0) != (j >= 0) && (n >= 0) != (i >= 0) {
+			tooLarge()
+		}
+		return n
+	case "*":
+		return multiplied(i, j)
+	case "**":
+		if j < 0 {
+			return floats(op, float64(i), float64(j))
+		}
+		return power(i, j)
+	case "/":
+		return floats(op, float64(i), float64(j))
+	}
+	if j == 0 {
+		failf("division by zero")
+	}
+	if op == "//" {
+		if i == math.MinInt64 && j == -1 {
+			tooLarge()
+		}
+		n := i / j
+		if i%j != 0 && (i < 0) != (j < 0) {
+			n--
+		}
+		return n
+	}
+	n := i % j
+	if n != 0 && (n < 0) != (j < 0) {
+		n += j
+	}
+	return n
+}
+
+// power returns i**j.
+func power(i, j int64) int64 {
+	n := int64(1)
+	for ; j > 0; j >>= 1 {
+		if j&1 == 1 {
+			n = multiplied(n, i)
+		}
+		if j > 1 {
+			i = multiplied(i, i)
+		}
+	}
+	return n
+}
+
+func floats(op string, x, y float64) Value {
+	switch op {
+	case "+":
+		return x + y
+	case "-":
+		return x - y
+	case "*":
+		return x * y
+	case "**":
+		if x == 0 && y < 0 {
+			failf("zero has no negative power")
+		}
+		if x < 0 && y != math.Trunc(y) {
+			failf("a power of a negative number is not real")
+		}
+		return math.Pow(x, y)
+	}
+	if y == 0 {
+		failf("division by zero")
+	}
+	if op == "/" {
+		return x / y
+	}
+	m := math.Mod(x, y)
+	if m != 0 && (m < 0) != (y < 0) {
+		m += y
+	}
+	if op == "%" {
+		return m
+	}
+	// As Python does it, so that x == x//y*y + x%y as nearly as can be.
+	quotient := (x - m) / y
+	n := math.Floor(quotient)
+	if quotient-n > 0.5 {
+		n++
+	}
+	return n
+}

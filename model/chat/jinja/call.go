@@ -1,0 +1,217 @@
+package jinja
+
+import (
+	"slices"
+	"strings"
+)
+
+// arguments are the values that a function is called with.
+type arguments struct {
+	positional []Value
+	names      []string
+	named      []Value
+}
+
+// missing stands for an argument that was not given.
+type missing struct{}
+
+// signature lists a builtin's parameters. Those from required on may be left
+// out, and are missing{} then.
+type signature struct {
+	names    []string
+	required int
+}
+
+// takes makes a signature of names; those with a question mark may be left out.
+func takes(names string) signature {
+	sig := signature{names: strings.Fields(names)}
+	for i, n := range sig.names {
+		if n, optional := strings.CutSuffix(n, "?"); optional {
+			sig.names[i] = n
+		} else {
+			sig.required = i + 1
+		}
+	}
+	return sig
+}
+
+// bind returns the values of the parameters.
+func (sig signature) bind(what string, a arguments) []Value {
+	values := make([]Value, len(sig.names))
+	for i := range values {
+		values[i] = missing{}
+	}
+	if len(a.positional) > len(values) {
+		failf("%s takes at most %d arguments, not %d", what, len(values), len(a.positional))
+	}
+	copy(values, a.positional)
+	for i, name := range a.names {
+		at := slices.Index(sig.names, name)
+		if at < 0 {
+			failf("%s has no parameter %s", what, name)
+		}
+		if at < len(a.positional) {
+			failf("%s got two values for %s", what, name)
+		}
+		values[at] = a.named[i]
+	}
+	for i := range sig.required {
+		if values[i] == (missing{}) {
+			failf("%s needs a value for %s", what, sig.names[i])
+		}
+	}
+	return values
+}
+
+// given returns an argument, or a default for one that is missing.
+func given(v, otherwise Value) Value {
+	if v == (missing{}) {
+		return otherwise
+	}
+	return v
+}
+
+// builtin is a filter, a test or a method: a function of a value and arguments.
+type builtin struct {
+	signature
+	call func(s *state, v Value, a []Value) Value
+	// raw is called in place of call, with the arguments as they are.
+	raw func(s *state, v Value, a arguments) Value
+}
+
+func (b builtin) apply(s *state, what string, v Value, a arguments) Value {
+	s.step(1)
+	if b.raw != nil {
+		return b.raw(s, v, a)
+	}
+	return b.call(s, v, b.bind(what, a))
+}
+
+// arguments computes the arguments of a call.
+func (s *state) arguments(c callArguments, sc *scope) (a arguments) {
+	for _, e := range c.positional {
+		a.positional = append(a.positional, s.eval(e, sc))
+	}
+	if c.list != nil {
+		more := s.elements(s.eval(c.list, sc))
+		s.take(16 * len(more))
+		a.positional = append(a.positional, more...)
+	}
+	for i, e := range c.keywords {
+		a.names = append(a.names, c.names[i])
+		a.named = append(a.named, s.eval(e, sc))
+	}
+	if c.dict != nil {
+		d, ok := s.eval(c.dict, sc).(*Dict)
+		if !ok {
+			failf("what stands behind ** is no dictionary")
+		}
+		s.take(32 * len(d.keys))
+		for i, k := range d.keys {
+			a.names = append(a.names, s.wantText(k, "a name of an argument").s)
+			a.named = append(a.named, d.values[i])
+		}
+	}
+	return a
+}
+
+func (c *call) eval(s *state, sc *scope) Value {
+	f := s.eval(c.function, sc)
+	a := s.arguments(c.arguments, sc)
+	s.at(c.at)
+	return s.call(f, a)
+}
+
+// call calls what can be called.
+func (s *state) call(f Value, a arguments) Value {
+	switch f := f.(type) {
+	case *function:
+		s.enter()
+		v := f.call(s, a)
+		s.leave()
+		return v
+	case *object:
+		if f.call != nil {
+			return f.call(s, a)
+		}
+	case *loop:
+		if f.again == nil {
+			failf("loop can be called only in a recursive loop")
+		}
+		return f.again(s, takes("items").bind("loop", a)[0])
+	case *undefined:
+		s.missed(f)
+	}
+	failf("a value of the type %s cannot be called", typeName(f))
+	return nil
+}
+
+func (f *filter) eval(s *state, sc *scope) Value { return f.apply(s, s.eval(f.of, sc), sc) }
+
+func (f *filter) apply(s *state, v Value, sc *scope) Value {
+	a := s.arguments(f.arguments, sc)
+	s.at(f.at)
+	return s.filter(f.name, v, a)
+}
+
+// filter applies the filter of that name.
+func (s *state) filter(name string, v Value, a arguments) Value {
+	b, ok := filters[name]
+	if !ok {
+		failf("there is no filter %s", name)
+	}
+	return b.apply(s, "the filter "+name, v, a)
+}
+
+func (t *test) eval(s *state, sc *scope) Value {
+	v := s.eval(t.of, sc)
+	a := s.arguments(t.arguments, sc)
+	s.at(t.at)
+	return s.test(t.name, v, a)
+}
+
+// test applies the test of that name.
+func (s *state) test(name string, v Value, a arguments) bool {
+	b, ok := tests[name]
+	if !ok {
+		failf("there is no test %s", name)
+	}
+	return truth(b.apply(s, "the test "+name, v, a))
+}
+
+// missed fails because a value is not there.
+func (s *state) missed(u *undefined) { failf("%s is undefined", u.what) }
+
+// The functions below return arguments of a type, and fail for others. what
+// says what the value is for.
+
+func (s *state) wantText(v Value, what string) text {
+	t, ok := v.(text)
+	if !ok {
+		s.wrong(v, what, "a string")
+	}
+	return t
+}
+
+func (s *state) wantInt(v Value, what string) int {
+	n, ok := asInt(v)
+	if !ok {
+		s.wrong(v, what, "an integer")
+	}
+	return int(n)
+}
+
+func (s *state) wantDict(v Value, what string) *Dict {
+	d, ok := v.(*Dict)
+	if !ok {
+		s.wrong(v, what, "a dictionary")
+	}
+	return d
+}
+
+func (s *state) wrong(v Value, what, want string) {
+	if u, ok := v.(*undefined); ok {
+		s.missed(u)
+	}
+	failf("%s is of the type %s, expected %s", what, typeName(v), want)
+}

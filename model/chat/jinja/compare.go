@@ -1,0 +1,147 @@
+package jinja
+
+import (
+	"cmp"
+	"math"
+	"strings"
+)
+
+// equal is Python's ==.
+func (s *state) equal(a, b Value) bool {
+	s.step(1)
+	s.enter()
+	defer s.leave()
+	if x, ok := asFloat(a); ok {
+		y, ok := asFloat(b)
+		i, exact := asInt(a)
+		j, both := asInt(b)
+		if exact && both {
+			return i == j
+		}
+		return ok && x == y
+	}
+	switch a := a.(type) {
+	case *undefined:
+		_, ok := b.(*undefined)
+		return ok
+	case text:
+		b, ok := b.(text)
+		s.scan(min(len(a.s), len(b.s)))
+		return ok && a.s == b.s
+	case *list:
+		b, ok := b.(*list)
+		return ok && s.equalItems(a.items, b.items)
+	case *tuple:
+		b, ok := b.(*tuple)
+		return ok && s.equalItems(a.items, b.items)
+	case *numbers:
+		b, ok := b.(*numbers)
+		return ok && s.equalItems(s.elements(a), s.elements(b))
+	case *Dict:
+		b, ok := b.(*Dict)
+		return ok && s.equalDicts(a, b)
+	}
+	return a == b
+}
+
+func (s *state) equalItems(a, b []Value) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !s.equal(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *state) equalDicts(a, b *Dict) bool {
+	if len(a.keys) != len(b.keys) {
+		return false
+	}
+	for i, k := range a.keys {
+		v, ok := s.get(b, k)
+		if !ok || !s.equal(a.values[i], v) {
+			return false
+		}
+	}
+	return true
+}
+
+// contains is Python's "item in v".
+func (s *state) contains(v, item Value) bool {
+	switch v := v.(type) {
+	case text:
+		t := s.wantText(item, "what is looked for in a string")
+		s.scan(len(v.s))
+		return strings.Contains(v.s, t.s)
+	case *Dict:
+		_, ok := s.get(v, item)
+		return ok
+	}
+	for _, e := range s.elements(v) {
+		if s.equal(e, item) {
+			return true
+		}
+	}
+	return false
+}
+
+// Results of order.
+const (
+	less      = -1
+	more      = 1
+	unordered = 2 // there is a NaN
+)
+
+// order compares values that have an order.
+func (s *state) order(a, b Value) int {
+	s.step(1)
+	s.enter()
+	defer s.leave()
+	i, exact := asInt(a)
+	j, both := asInt(b)
+	if exact && both {
+		return cmp.Compare(i, j)
+	}
+	x, ok := asFloat(a)
+	y, numbers := asFloat(b)
+	if ok && numbers {
+		if math.IsNaN(x) || math.IsNaN(y) {
+			return unordered
+		}
+		return cmp.Compare(x, y)
+	}
+	switch a := a.(type) {
+	case text:
+		if b, ok := b.(text); ok {
+			s.scan(min(len(a.s), len(b.s)))
+			return strings.Compare(a.s, b.s)
+		}
+	case *list:
+		if b, ok := b.(*list); ok {
+			return s.orderItems(a.items, b.items)
+		}
+	case *tuple:
+		if b, ok := b.(*tuple); ok {
+			return s.orderItems(a.items, b.items)
+		}
+	}
+	for _, v := range []Value{a, b} {
+		if u, ok := v.(*undefined); ok {
+			s.missed(u)
+		}
+	}
+	failf("values of the types %s and %s have no order", typeName(a), typeName(b))
+	return 0
+}
+
+func (s *state) orderItems(a, b []Value) int {
+	for i := range min(len(a), len(b)) {
+		if !s.equal(a[i], b[i]) {
+			return s.order(a[i], b[i])
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}

@@ -1,0 +1,231 @@
+package jinja
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+)
+
+// FromJSON returns the value of a JSON text. Objects keep the order of their
+// keys, strings come from outside.
+func FromJSON(raw []byte) (Value, error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	v, err := decode(d)
+	if err == io.EOF {
+		return nil, errors.New("is not valid JSON: it ends too early")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("is not valid JSON: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("is not valid JSON: something follows the value")
+	}
+	return v, nil
+}
+
+func decode(d *json.Decoder) (Value, error) {
+	token, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch v := token.(type) {
+	case json.Delim:
+		if v == '[' {
+			return decodeList(d)
+		}
+		return decodeDict(d)
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n, nil
+		}
+		return v.Float64()
+	case string:
+		return foreign(v), nil
+	}
+	return token, nil // nil or a bool
+}
+
+func decodeList(d *json.Decoder) (Value, error) {
+	var items []Value
+	for d.More() {
+		v, err := decode(d)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, v)
+	}
+	_, err := d.Token()
+	return &list{items}, err
+}
+
+func decodeDict(d *json.Decoder) (Value, error) {
+	dict := NewDict()
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		v, err := decode(d)
+		if err != nil {
+			return nil, err
+		}
+		dict.set(foreign(key.(string)), v)
+	}
+	_, err := d.Token()
+	return dict, err
+}
+
+// jsonWriter writes what Python's json.dumps does.
+type jsonWriter struct {
+	*builder
+	ascii, sortKeys bool
+	pretty          bool
+	indent          text
+	comma, colon    text
+}
+
+// toJSON is Hugging Face's filter tojson, whose defaults are not jinja2's.
+func (s *state) toJSON(v Value, a []Value) Value {
+	w := jsonWriter{builder: s.builder(), ascii: truth(given(a[0], false)), sortKeys: truth(given(a[3], false)), comma: own(", "), colon: own(": ")}
+	switch indent := given(a[1], nil).(type) {
+	case nil:
+	case text:
+		w.pretty, w.indent = true, indent
+	default:
+		w.pretty, w.indent = true, s.padded(text{}, max(s.wantInt(indent, "the indent of tojson"), 0), 0, " ")
+	}
+	if w.pretty {
+		w.comma = own(",")
+	}
+	if separators := given(a[2], nil); separators != nil {
+		pair := s.elements(separators)
+		if len(pair) != 2 {
+			failf("the separators of tojson are two strings")
+		}
+		w.comma, w.colon = s.wantText(pair[0], "a separator"), s.wantText(pair[1], "a separator")
+	}
+	w.value(v, 0)
+	return w.text()
+}
+
+func (w jsonWriter) value(v Value, depth int) {
+	w.s.enter()
+	defer w.s.leave()
+	switch v := v.(type) {
+	case nil:
+		w.addString("null")
+	case bool:
+		w.addString(strconv.FormatBool(v))
+	case int64:
+		w.addString(strconv.FormatInt(v, 10))
+	case float64:
+		w.addString(jsonFloat(v))
+	case text:
+		w.string(v)
+	case *list:
+		w.items(v.items, depth)
+	case *tuple:
+		w.items(v.items, depth)
+	case *Dict:
+		w.dict(v, depth)
+	default:
+		failf("a value of the type %s has no JSON form", typeName(v))
+	}
+}
+
+func jsonFloat(f float64) string {
+	switch t := formatFloat(f); t {
+	case "inf":
+		return "Infinity"
+	case "-inf":
+		return "-Infinity"
+	case "nan":
+		return "NaN"
+	default:
+		return t
+	}
+}
+
+// sequence writes n parts with commas between them and brackets around them.
+func (w jsonWriter) sequence(brackets string, n, depth int, part func(i int)) {
+	w.addString(brackets[:1])
+	line := func(depth int) {
+		if w.pretty {
+			w.addString("\n")
+			for range depth {
+				w.add(w.indent)
+			}
+		}
+	}
+	for i := range n {
+		if i > 0 {
+			w.add(w.comma)
+		}
+		line(depth + 1)
+		part(i)
+	}
+	if n > 0 {
+		line(depth)
+	}
+	w.addString(brackets[1:])
+}
+
+func (w jsonWriter) items(items []Value, depth int) {
+	w.sequence("[]", len(items), depth, func(i int) { w.value(items[i], depth+1) })
+}
+
+func (w jsonWriter) dict(d *Dict, depth int) {
+	order := make([]int, len(d.keys))
+	for i := range order {
+		order[i] = i
+	}
+	if w.sortKeys {
+		slices.SortStableFunc(order, func(i, j int) int { return w.s.order(d.keys[i], d.keys[j]) })
+	}
+	w.sequence("{}", len(d.keys), depth, func(i int) {
+		switch k := d.keys[order[i]].(type) {
+		case text:
+			w.string(k)
+		case nil, bool, int64, float64:
+			w.addString(`"`)
+			w.value(k, depth)
+			w.addString(`"`)
+		default:
+			failf("a key of the type %s has no JSON form", typeName(k))
+		}
+		w.add(w.colon)
+		w.value(d.values[order[i]], depth+1)
+	})
+}
+
+var jsonEscapes = map[rune]string{'"': `\"`, '\\': `\\`, '\n': `\n`, '\r': `\r`, '\t': `\t`, '\b': `\b`, '\f': `\f`}
+
+func (w jsonWriter) string(t text) {
+	w.addString(`"`)
+	w.addEscaped(t, func(r rune, _ string) (string, bool) {
+		if e, ok := jsonEscapes[r]; ok {
+			return e, true
+		}
+		switch {
+		case r >= ' ' && (r < 0x7f || !w.ascii):
+			return "", false
+		case r < 0x10000:
+			return fmt.Sprintf(`\u%04x`, r), true
+		}
+		high, low := utf16.EncodeRune(r)
+		return fmt.Sprintf(`\u%04x\u%04x`, high, low), true
+	})
+	w.addString(`"`)
+}
+
+// raised is the failure that raise_exception asks for.
+func raised(message string) error {
+	return fmt.Errorf("%w: %s", ErrRaised, strings.TrimSpace(message))
+}

@@ -1,0 +1,168 @@
+package jinja
+
+// node is a statement; expr an expression.
+type (
+	node interface {
+		exec(s *state, sc *scope) signal
+	}
+	expr interface {
+		eval(s *state, sc *scope) Value
+	}
+)
+
+// at is the line of a node in the template.
+type at int
+
+// Statements.
+type (
+	output struct { // a stretch of text and expressions
+		at
+		parts []expr
+	}
+	forLoop struct {
+		at
+		target          expr
+		over            expr
+		test            expr // nil: all
+		recursive       bool
+		body, otherwise []node
+	}
+	ifElse struct {
+		at
+		tests     []expr
+		bodies    [][]node
+		otherwise []node
+	}
+	assign struct {
+		at
+		target, value expr
+	}
+	assignBlock struct { // {% set x %}…{% endset %}
+		at
+		target expr
+		filter *filter // nil, or the last of a chain whose first has no operand
+		body   []node
+	}
+	macro struct {
+		at
+		name     string
+		names    []string
+		defaults []expr // of the last names
+		body     []node
+		// What the body mentions of varargs, kwargs and caller. Arguments
+		// that it has no use for are mistakes.
+		uses map[string]bool
+	}
+	callBlock struct { // {% call f() %}…{% endcall %}
+		at
+		call   *call
+		caller *macro
+	}
+	filterBlock struct {
+		at
+		filter *filter
+		body   []node
+	}
+	with struct {
+		at
+		targets, values []expr
+		body            []node
+	}
+	group struct { // a body with a scope of its own
+		at
+		body []node
+	}
+	jump struct { // break or continue
+		at
+		signal signal
+	}
+)
+
+// Expressions.
+type (
+	constant struct{ value Value }
+	variable struct {
+		at
+		name string
+	}
+	member struct { // an attribute of a namespace, to assign to
+		at
+		name, attribute string
+	}
+	listOf  struct{ items []expr }
+	tupleOf struct{ items []expr }
+	dictOf  struct {
+		at
+		keys, values []expr
+	}
+	attribute struct {
+		at
+		of   expr
+		name string
+	}
+	subscript struct {
+		at
+		of, key expr
+	}
+	sliceOf struct { // of a subscript
+		at
+		start, stop, step expr // may be nil
+	}
+	call struct {
+		at
+		function  expr
+		arguments callArguments
+	}
+	filter struct {
+		at
+		of        expr // nil: the text of a block
+		name      string
+		arguments callArguments
+	}
+	test struct {
+		at
+		of        expr
+		name      string
+		arguments callArguments
+	}
+	conditional struct { // a if b else c
+		at
+		test, yes, no expr // no may be nil
+	}
+	logic struct { // and, or
+		or          bool
+		left, right expr
+	}
+	not     struct{ of expr }
+	compare struct {
+		at
+		first     expr
+		operators []string
+		operands  []expr
+	}
+	binary struct {
+		at
+		operator    string
+		left, right expr
+	}
+	negative struct {
+		at
+		of expr
+	}
+	positive struct {
+		at
+		of expr
+	}
+	concat struct { // ~
+		at
+		parts []expr
+	}
+)
+
+// callArguments are the arguments that a call is written with.
+type callArguments struct {
+	positional []expr
+	names      []string // of the keyword arguments
+	keywords   []expr
+	list, dict expr // *list and **dict, or nil
+}

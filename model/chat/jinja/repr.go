@@ -1,0 +1,151 @@
+package jinja
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// str is Python's str(v).
+func (s *state) str(v Value) text {
+	switch v := v.(type) {
+	case text:
+		return v
+	case *undefined:
+		return text{}
+	}
+	return s.repr(v)
+}
+
+// repr is Python's repr(v).
+func (s *state) repr(v Value) text {
+	b := s.builder()
+	b.repr(v)
+	return b.text()
+}
+
+func (b *builder) repr(v Value) {
+	b.s.enter()
+	defer b.s.leave()
+	switch v := v.(type) {
+	case *undefined:
+		b.addString("Undefined")
+	case nil:
+		b.addString("None")
+	case bool:
+		b.addString(map[bool]string{true: "True", false: "False"}[v])
+	case int64:
+		b.addString(strconv.FormatInt(v, 10))
+	case float64:
+		b.addString(formatFloat(v))
+	case text:
+		b.reprText(v)
+	case *list:
+		b.reprItems("[", v.items, "]")
+	case *tuple:
+		if len(v.items) == 1 {
+			b.reprItems("(", v.items, ",)")
+		} else {
+			b.reprItems("(", v.items, ")")
+		}
+	case *Dict:
+		b.reprDict(v)
+	case *view:
+		b.reprItems("dict_"+v.kind+"([", b.s.viewed(v), "])")
+	case *numbers:
+		if v.step == 1 {
+			b.addString(fmt.Sprintf("range(%d, %d)", v.start, v.stop))
+		} else {
+			b.addString(fmt.Sprintf("range(%d, %d, %d)", v.start, v.stop, v.step))
+		}
+	case *namespace:
+		b.addString("<Namespace ")
+		b.reprDict(v.vars)
+		b.addString(">")
+	case *loop:
+		b.addString(fmt.Sprintf("<LoopContext %d/%d>", v.at+1, len(v.items)))
+	case *function:
+		b.addString("<function " + v.name + ">")
+	default:
+		b.addString("<" + typeName(v) + " object>")
+	}
+}
+
+func (b *builder) reprItems(open string, items []Value, end string) {
+	b.addString(open)
+	for i, item := range items {
+		if i > 0 {
+			b.addString(", ")
+		}
+		b.repr(item)
+	}
+	b.addString(end)
+}
+
+func (b *builder) reprDict(d *Dict) {
+	b.addString("{")
+	for i, k := range d.keys {
+		if i > 0 {
+			b.addString(", ")
+		}
+		b.repr(k)
+		b.addString(": ")
+		b.repr(d.values[i])
+	}
+	b.addString("}")
+}
+
+// reprText writes a string as Python's repr does: in single quotes, unless it
+// has some of these and no double ones.
+func (b *builder) reprText(t text) {
+	quote := '\''
+	if strings.Contains(t.s, "'") && !strings.Contains(t.s, `"`) {
+		quote = '"'
+	}
+	if t.safe {
+		b.addString("Markup(")
+	}
+	b.addString(string(quote))
+	b.addEscaped(t, func(r rune, source string) (string, bool) {
+		switch {
+		case r == quote || r == '\\':
+			return `\` + string(r), true
+		case r == '\n':
+			return `\n`, true
+		case r == '\r':
+			return `\r`, true
+		case r == '\t':
+			return `\t`, true
+		case r == '\uFFFD' && len(source) == 1:
+			return fmt.Sprintf(`\x%02x`, source[0]), true
+		case strconv.IsPrint(r):
+			return "", false
+		case r < 0x100:
+			return fmt.Sprintf(`\x%02x`, r), true
+		case r < 0x10000:
+			return fmt.Sprintf(`\u%04x`, r), true
+		}
+		return fmt.Sprintf(`\U%08x`, r), true
+	})
+	b.addString(string(quote))
+	if t.safe {
+		b.addString(")")
+	}
+}
+
+// htmlEscapes are markupsafe's.
+var htmlEscapes = map[rune]string{'&': "&amp;", '<': "&lt;", '>': "&gt;", '\'': "&#39;", '"': "&#34;"}
+
+// escaped returns t as HTML, unless it is that already.
+func (s *state) escaped(t text) text {
+	if !t.safe {
+		b := s.builder()
+		b.addEscaped(t, func(r rune, _ string) (string, bool) {
+			e, ok := htmlEscapes[r]
+			return e, ok
+		})
+		t = b.text()
+		t.safe = true
+	}
+	return t
+}
