@@ -14,12 +14,12 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s is %v, %v", text, n, err)
 		}
 	}
-	for _, bad := range []string{"", "llama:q4_0", "qwen2.5-7b:q4_0", "qwen2.5-3b:q9", "qwen2.5-3b:"} {
-		if _, err := ParseName(bad); err == nil || !strings.Contains(err.Error(), "0.5b, 1.5b, 3b") {
+	for _, bad := range []string{"", "llama:q4_0", "qwen2.5-8b:q4_0", "qwen2.5-coder-72b:q4_0", "qwen2.5-3b:q9", "qwen2.5-3b:"} {
+		if _, err := ParseName(bad); err == nil || !strings.Contains(err.Error(), "0.5b, 1.5b, 3b, 7b") {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
-	if n := len(Names()); n != 27 {
+	if n := len(Names()); n != 117 {
 		t.Errorf("%d names", n)
 	}
 }
@@ -35,7 +35,7 @@ func TestCache(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if list, err := c.List(); len(list) != 4 || err != nil {
+	if list, err := c.List(); len(list) != 3 || err != nil {
 		t.Errorf("list %+v, %v", list, err)
 	}
 	for name, want := range map[string]string{

@@ -26,7 +26,7 @@ func TestFullDisk(t *testing.T) {
 	// Somebody else fills the disk meanwhile.
 	h = newFakeHub(t, 40000)
 	c := h.client()
-	list, err := c.Files(t.Context(), Name{"0.5b", "q4_0"})
+	list, err := c.Files(t.Context(), named("qwen2.5-0.5b:q4_0"))
 	if err != nil {
 		t.Fatal(err)
 	}
