@@ -159,6 +159,7 @@ func (c *Client) ask(ctx context.Context, address string, header http.Header) (*
 		r.Header.Set(key, header.Get(key))
 	}
 	r.Header.Set("User-Agent", "qgo")
+	r.Header.Set("Accept-Encoding", "identity") // sizes and ranges are those of the file
 	hub, err := c.endpoint()
 	if err != nil {
 		return nil, err

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -45,10 +44,7 @@ func (c *Client) Pull(ctx context.Context, cache Cache, r Ref, progress func(don
 	}
 	var need int64
 	for _, f := range list {
-		if f.Size > math.MaxInt64-total {
-			return "", 0, fmt.Errorf("%s: the hub states sizes that no disk has", show.Text(r.text))
-		}
-		total += f.Size
+		total += f.Size // cannot overflow: a listing has no room for so many files of maxSize
 		need += f.Size - min(present(cache.Path(f)), f.Size)
 	}
 	path = cache.Path(list[0])

@@ -334,7 +334,7 @@ func TestFiles(t *testing.T) {
 		t.Errorf("split files: %+v, %v", list, err)
 	}
 	for quant, want := range map[string]string{"q2_k": "no size and hash", "q6_k": "has no file"} {
-		if _, err := c.Files(context.Background(), named("qwen2.5-0.5b:" + quant)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := c.Files(context.Background(), named("qwen2.5-0.5b:"+quant)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", quant, err, want)
 		}
 	}
