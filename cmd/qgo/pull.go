@@ -153,6 +153,9 @@ func newRemove() *cobra.Command {
 			for _, path := range removed {
 				fmt.Fprintln(cmd.ErrOrStderr(), "deleted", show.Lines(path))
 			}
+			if err == nil && wantsJSON(cmd) {
+				return printJSON(cmd, map[string]any{"name": args[0], "deleted": removed})
+			}
 			return err
 		},
 	}

@@ -209,9 +209,7 @@ func (c Cache) lookupFile(name string, list []Entry) (Entry, error) {
 	for _, e := range list {
 		names = append(names, e.Name)
 	}
-	for _, n := range Names() {
-		names = append(names, n.String())
-	}
+	names = append(names, suggestions()...)
 	text := fmt.Sprintf("there is no model %s in %s", show.Text(name), c.Dir)
 	if near := nearest(name, names); near != "" {
 		text += fmt.Sprintf("; did you mean %s?", show.Text(near))

@@ -164,8 +164,7 @@ func (c *Client) ask(ctx context.Context, address string, header http.Header) (*
 	if err != nil {
 		return nil, err
 	}
-	token := c.Token != "" && sameOrigin(r.URL, hub)
-	if token {
+	if c.Token != "" && sameOrigin(r.URL, hub) {
 		if err := c.checkToken(); err != nil {
 			return nil, err
 		}
@@ -181,16 +180,15 @@ func (c *Client) ask(ctx context.Context, address string, header http.Header) (*
 	if header.Get("Range") != "" {
 		want = http.StatusPartialContent
 	}
-	fails := c.judge(answer, want, token)
-	if fails != nil {
+	if err := c.judge(answer, want); err != nil {
 		answer.Body.Close()
-		return nil, fails
+		return nil, err
 	}
 	return answer, nil
 }
 
 // judge returns what is wrong with an answer.
-func (c *Client) judge(answer *http.Response, want int, token bool) error {
+func (c *Client) judge(answer *http.Response, want int) error {
 	kind, _, _ := strings.Cut(strings.ToLower(answer.Header.Get("Content-Type")), ";")
 	isPage := kind == "text/html" || kind == "application/xhtml+xml"
 	host := show.Text(answer.Request.URL.Host)
@@ -203,6 +201,7 @@ func (c *Client) judge(answer *http.Response, want int, token bool) error {
 	case answer.StatusCode == http.StatusOK:
 		return errNoRanges
 	}
+	token := answer.Request.Header.Get("Authorization") != "" // after redirects, too
 	return statusFault(host, answer, token, c.TokenFrom)
 }
 
@@ -232,7 +231,7 @@ func (r *stallReader) Read(b []byte) (int, error) {
 
 func (r *stallReader) explain(err error) error {
 	if err != nil && err != io.EOF && r.stalled.Load() {
-		return &fault{what: fmt.Sprintf("nothing came from %s for %v", r.host, r.after), advice: "check the connection, or pull again later", cause: err, stalled: true}
+		return &fault{what: fmt.Sprintf("nothing came from %s for %s", r.host, inWords(r.after)), advice: "check the connection, or pull again later", cause: err, stalled: true}
 	}
 	return err
 }

@@ -67,8 +67,8 @@ func TestFaults(t *testing.T) {
 		"500":               {status(500), attempts, "answered 500 Internal Server Error; try again later"},
 		"503":               {status(503), attempts, "is busy (503 Service Unavailable); try again later"},
 		"429 for a minute":  {status(429, "Retry-After", "60"), attempts, "is busy (429 Too Many Requests); try again later"},
-		"429 for an hour":   {status(429, "Retry-After", "3600"), 1, "wants to be left alone for 1h0m0s; try again after that"},
-		"429 for ever":      {status(429, "Retry-After", "99999999999999999999"), 1, "left alone for 24h0m0s"},
+		"429 for an hour":   {status(429, "Retry-After", "3600"), 1, "wants to be left alone for 60 minutes; try again after that"},
+		"429 for ever":      {status(429, "Retry-After", "99999999999999999999"), 1, "left alone for 24 hours"},
 		"a page":            {status(200, "Content-Type", "text/html; charset=utf-8"), 1, "answered with a web page"},
 		"a circle":          {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, 10, "redirects without end"},
 		"no listing":        {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"error":"x"}`) }, 1, "is no list of files"},
@@ -127,7 +127,7 @@ func checkDiary(t *testing.T, d *diary, err error, retried bool) {
 		t.Fatalf("said %q, waited %v; want two of each", d.said, d.waits)
 	}
 	for i, text := range d.said {
-		if want := fmt.Sprintf("; trying again in %v (%d of 2)", d.waits[i], i+1); !strings.HasSuffix(text, want) {
+		if want := fmt.Sprintf("; trying again in %s (%d of 2)", inWords(d.waits[i]), i+1); !strings.HasSuffix(text, want) {
 			t.Errorf("said %q, want %q", text, want)
 		}
 	}

@@ -102,7 +102,7 @@ func (c *Client) listing(ctx context.Context, address string) ([]byte, error) {
 	defer cancel()
 	body, err := c.readListing(limited, address)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		return nil, &fault{what: fmt.Sprintf("%s did not send its list of files within %v", hostOf(address), stalls*c.Stall),
+		return nil, &fault{what: fmt.Sprintf("%s did not send its list of files within %s", hostOf(address), inWords(stalls*c.Stall)),
 			advice: "try again later", cause: err, permanent: true}
 	}
 	return body, err

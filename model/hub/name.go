@@ -65,15 +65,24 @@ func parseName(text string) (n Name, ok bool) {
 // names and of others, and what there is.
 func unknownName(text string, others []string) error {
 	all := slices.Clone(others)
-	for _, n := range Names() {
-		all = append(all, n.String())
-	}
+	all = append(all, suggestions()...)
 	hint := ""
 	if near := nearest(text, all); near != "" {
 		hint = fmt.Sprintf("; did you mean %s?", near)
 	}
 	return fmt.Errorf("there is no model %s%s A name is %sSIZE:TYPE (SIZE %s) or %s%sSIZE:TYPE (up to %s) with TYPE %s; hf.co/USER/REPO:TYPE; or the address of a .gguf file",
 		show.Quoted(text), cmp.Or(hint, "."), family, strings.Join(Sizes, ", "), family, coder, CoderSizes[len(CoderSizes)-1], strings.Join(Quants, ", "))
+}
+
+// suggestions returns all names, with and without a type.
+func suggestions() (list []string) {
+	for _, n := range Names() {
+		if n.Quant == Quants[0] {
+			list = append(list, n.line()+n.Size)
+		}
+		list = append(list, n.String())
+	}
+	return list
 }
 
 // Names returns all names.
@@ -113,13 +122,18 @@ func (n Name) repo() string {
 // Stem is how the model's files begin; ".gguf" follows, or a part's number.
 func (n Name) Stem() string { return n.line() + n.Size + "-instruct-" + n.Quant }
 
-// nearest returns the text of list with the fewest changes from text, or ""
-// if none is near. It is not computed for a text much longer than any name.
+// nearest returns the text of list that begins with text, or the one with the
+// fewest changes from it, or "" if none is near. It is not computed for a text
+// much longer than any name.
 func nearest(text string, list []string) string {
 	const maxLen = 100
 	text = strings.ToLower(text)
 	if len(text) > maxLen {
 		return ""
+	}
+	const begun = 8 // characters say which is meant
+	if i := slices.IndexFunc(list, func(s string) bool { return len(text) >= begun && strings.HasPrefix(strings.ToLower(s), text) }); i >= 0 {
+		return list[i]
 	}
 	best, least := "", max(2, len(text)/3)+1
 	for _, s := range list {

@@ -27,6 +27,8 @@ func TestRefs(t *testing.T) {
 		"qwen2.5-05b:q4_0":                    "did you mean qwen2.5-0.5b:q4_0?",
 		"qwen2.5-coder-8b:q4_0":               "did you mean qwen2.5-coder-3b:q4_0?",
 		"qwen-2.5-7b:q4_k_m":                  "did you mean qwen2.5-7b:q4_k_m?",
+		"qwen2.5-7b:q4_k":                     "did you mean qwen2.5-7b:q4_k_m?",
+		"qwen2.5:7b":                          "did you mean qwen2.5-7b?",
 		"llama":                               `no model "llama". A name is`,
 		"a\x1b[2J" + strings.Repeat("x", 999): `no model "a\x1b[2Jxxx`,
 		"hf.co/Qwen":                          "expected hf.co/USER/REPO:TYPE",

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,12 +34,12 @@ func (c *Client) retry(ctx context.Context, try func() (progress bool, err error
 		var f *fault
 		if errors.As(err, &f) {
 			if f.after > maxWait {
-				return &fault{what: fmt.Sprintf("%s, and wants to be left alone for %v", f.what, f.after.Round(time.Second)),
+				return &fault{what: fmt.Sprintf("%s, and wants to be left alone for %s", f.what, inWords(f.after)),
 					advice: "try again after that, what was downloaded is kept", permanent: true}
 			}
 			what, wait = f.what, max(wait, f.after)
 		}
-		c.announce(fmt.Sprintf("%s; trying again in %v (%d of %d)", what, roundWait(wait), failures, c.Attempts-1), wait)
+		c.announce(fmt.Sprintf("%s; trying again in %s (%d of %d)", what, inWords(wait), failures, c.Attempts-1), wait)
 		if err := c.wait(ctx, wait); err != nil {
 			return err
 		}
@@ -49,8 +48,17 @@ func (c *Client) retry(ctx context.Context, try func() (progress bool, err error
 	}
 }
 
-func roundWait(d time.Duration) time.Duration {
-	return cmp.Or(d.Round(time.Second), d)
+// inWords is a time for people.
+func inWords(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return d.String()
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%.0f minutes", d.Minutes())
+	}
+	return fmt.Sprintf("%.0f hours", d.Hours())
 }
 
 // wait sleeps, unless ctx ends.
