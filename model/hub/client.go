@@ -3,19 +3,16 @@ package hub
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"qgo/gguf/show"
-	"qgo/model/files"
 )
 
 // DefaultEndpoint is Hugging Face's hub.
@@ -58,38 +55,6 @@ func NewClient() *Client {
 	}
 }
 
-// environmentToken returns the token and where it is from, as Hugging Face's
-// tools look for it.
-func environmentToken() (token, from string) {
-	if token := strings.TrimSpace(os.Getenv("HF_TOKEN")); token != "" {
-		return token, "HF_TOKEN"
-	}
-	path := os.Getenv("HF_TOKEN_PATH")
-	if home := os.Getenv("HF_HOME"); path == "" && home != "" {
-		path = filepath.Join(home, "token")
-	}
-	if home, err := os.UserHomeDir(); path == "" && err == nil {
-		path = filepath.Join(home, ".cache", "huggingface", "token")
-	}
-	const limit = 64 << 10
-	b, err := files.Read(path, limit)
-	if err != nil { // most often there is none
-		return "", ""
-	}
-	return strings.TrimSpace(string(b)), path
-}
-
-// checkToken fails if no header can carry the token. It does not show it.
-func (c *Client) checkToken() error {
-	for _, r := range c.Token {
-		if r <= ' ' || r > '~' {
-			return &fault{what: fmt.Sprintf("the token in %s has a character that no token has (a space, a line break, or one that is not ASCII)", cmp.Or(c.TokenFrom, "HF_TOKEN")),
-				advice: "copy it again from https://huggingface.co/settings/tokens", permanent: true}
-		}
-	}
-	return nil
-}
-
 // endpoint returns the address of the hub.
 func (c *Client) endpoint() (*url.URL, error) {
 	u, err := url.Parse(c.Endpoint)
@@ -97,36 +62,6 @@ func (c *Client) endpoint() (*url.URL, error) {
 		return nil, &fault{what: fmt.Sprintf("HF_ENDPOINT is %s", show.Quoted(c.Endpoint)), advice: "expected the address of a server, such as " + DefaultEndpoint, permanent: true}
 	}
 	return u, nil
-}
-
-// sameOrigin compares scheme, host and port (RFC 6454).
-func sameOrigin(a, b *url.URL) bool {
-	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
-}
-
-func port(u *url.URL) string {
-	return cmp.Or(u.Port(), map[string]string{"https": "443", "http": "80"}[u.Scheme])
-}
-
-var errRedirects = errors.New("redirects without end")
-
-// redirect decides about a redirect: 10 are followed, and the token goes to
-// the origin for which it is meant only. (net/http compares hosts, not ports
-// nor schemes.)
-func redirect(r *http.Request, via []*http.Request) error {
-	const most = 10
-	if len(via) >= most {
-		return errRedirects
-	}
-	for _, before := range via {
-		if !sameOrigin(r.URL, before.URL) {
-			r.Header.Del("Authorization")
-		}
-	}
-	if r.URL.Scheme == "http" {
-		r.Header.Del("Referer")
-	}
-	return nil
 }
 
 // get asks for an address, or for a range of what is there, and returns the

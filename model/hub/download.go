@@ -85,7 +85,9 @@ func (c *Client) Download(ctx context.Context, f File, path string, progress fun
 		progress = func(int64) {}
 	}
 	d := &download{c: c, f: f, path: path, progress: progress}
+	stop := d.c.ifLong("another program is downloading " + show.Text(filepath.Base(path)) + ": waiting for it")
 	unlock, err := files.Lock(ctx, path+".lock")
+	stop()
 	if err != nil {
 		return d.explain(err)
 	}
@@ -158,7 +160,7 @@ func (d *download) there(ctx context.Context) (bool, error) {
 		want = r.SHA256 // the address states none
 	}
 	if info.Size() == d.f.Size && want != "" {
-		sum, _, err := HashFile(ctx, d.path)
+		sum, _, err := d.hash(ctx, d.path)
 		if err != nil {
 			return false, err
 		}
@@ -170,6 +172,11 @@ func (d *download) there(ctx context.Context) (bool, error) {
 	}
 	d.c.announce(show.Text(filepath.Base(d.path))+" is here, but is not the file that is published (its size or SHA-256 differs): downloading it anew", 0)
 	return false, nil
+}
+
+func (d *download) hash(ctx context.Context, path string) (sum string, size int64, err error) {
+	defer d.c.ifLong("checking " + show.Text(filepath.Base(d.path)))()
+	return HashFile(ctx, path)
 }
 
 // clearWay removes what is no ordinary file from where the download is
@@ -365,7 +372,7 @@ func (d *download) early(ctx context.Context, left int64, err error) error {
 
 // finish checks the file and gives it its name.
 func (d *download) finish(ctx context.Context) error {
-	sum, size, err := HashFile(ctx, d.part())
+	sum, size, err := d.hash(ctx, d.part())
 	if err != nil {
 		return err
 	}

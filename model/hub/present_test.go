@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"qgo/model/files"
 )
 
 // TestDamaged has a file of the right size with wrong bytes in the cache: it is
@@ -180,5 +182,30 @@ func TestAddress(t *testing.T) {
 	}
 	if removed, err := cache.Remove(server.URL + "/ranges/p-00001-of-00002.gguf"); err != nil || len(removed) != 2 {
 		t.Errorf("removed %q, %v", removed, err)
+	}
+}
+
+// TestLockNotice tells the user that somebody else has the download.
+func TestLockNotice(t *testing.T) {
+	h := newFakeHub(t, 10)
+	path := filepath.Join(t.TempDir(), fileName)
+	unlock, err := files.Lock(t.Context(), path+".lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d diary
+	c := h.client()
+	d.keep(c)
+	notice := c.Notice
+	c.Notice = func(text string) {
+		notice(text)
+		unlock()
+	}
+	if err := h.pull(c, path); err != nil {
+		t.Fatal(err)
+	}
+	h.check(path)
+	if want := "another program is downloading " + fileName + ": waiting for it"; len(d.said) != 1 || d.said[0] != want {
+		t.Errorf("said %q, want %q", d.said, want)
 	}
 }

@@ -98,3 +98,19 @@ func (c *Client) announce(text string, holds time.Duration) {
 		c.Notice(text)
 	}
 }
+
+// ifLong tells the user what takes so long, unless stop is called soon.
+// Nothing is said after stop has returned.
+func (c *Client) ifLong(text string) (stop func()) {
+	const soon = 500 * time.Millisecond
+	said := make(chan struct{})
+	timer := time.AfterFunc(soon, func() {
+		defer close(said)
+		c.announce(text, 0)
+	})
+	return func() {
+		if !timer.Stop() {
+			<-said
+		}
+	}
+}
