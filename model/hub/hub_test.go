@@ -88,18 +88,7 @@ func (h *fakeHub) serveFile(w http.ResponseWriter, r *http.Request) {
 	if n := int(h.requests.Add(1)); h.misbehave != nil && h.misbehave(w, r, n) {
 		return
 	}
-	http.ServeContent(&counting{w, h}, r, "", time.Time{}, bytes.NewReader(h.data))
-}
-
-type counting struct {
-	http.ResponseWriter
-	h *fakeHub
-}
-
-func (c *counting) Write(b []byte) (int, error) {
-	n, err := c.ResponseWriter.Write(b)
-	c.h.bytes.Add(int64(n))
-	return n, err
+	http.ServeContent(&counter{w, &h.bytes}, r, "", time.Time{}, bytes.NewReader(h.data))
 }
 
 func (h *fakeHub) client() *Client {
@@ -109,9 +98,9 @@ func (h *fakeHub) client() *Client {
 
 // named returns the reference for a name.
 func named(text string) Ref {
-	n, err := ParseName(text)
-	if err != nil {
-		panic(err)
+	n, ok := parseName(text)
+	if !ok {
+		panic(text)
 	}
 	return n.ref()
 }

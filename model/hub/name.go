@@ -33,16 +33,8 @@ const (
 	defaultQuant = "q4_k_m"
 )
 
-// ParseName reads a name in upper or lower case. Without ":QUANT" it is
+// parseName reads a name in upper or lower case. Without ":QUANT" it is
 // q4_k_m.
-func ParseName(text string) (Name, error) {
-	n, ok := parseName(text)
-	if !ok {
-		return Name{}, unknownName(text, nil)
-	}
-	return n, nil
-}
-
 func parseName(text string) (n Name, ok bool) {
 	size, quant, ok := strings.Cut(strings.ToLower(strings.TrimSpace(text)), ":")
 	if !ok {
@@ -62,12 +54,10 @@ func parseName(text string) (n Name, ok bool) {
 }
 
 // unknownName is the error for a name that is none: with the nearest of all
-// names and of others, and what there is.
-func unknownName(text string, others []string) error {
-	all := slices.Clone(others)
-	all = append(all, suggestions()...)
+// names, and what there is.
+func unknownName(text string) error {
 	hint := ""
-	if near := nearest(text, all); near != "" {
+	if near := nearest(text, suggestions()); near != "" {
 		hint = fmt.Sprintf("; did you mean %s?", near)
 	}
 	return fmt.Errorf("there is no model %s%s A name is %sSIZE:TYPE (SIZE %s) or %s%sSIZE:TYPE (up to %s) with TYPE %s; hf.co/USER/REPO:TYPE; or the address of a .gguf file",

@@ -50,7 +50,7 @@ func ParseRef(text string) (Ref, error) {
 		address = "https://" + text
 	}
 	if scheme, _, ok := strings.Cut(strings.ToLower(address), "://"); !ok || scheme != "https" && scheme != "http" {
-		return Ref{}, unknownName(text, nil)
+		return Ref{}, unknownName(text)
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || len(text) > maxRef {
