@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 )
 
 // Regular fails if there is something at path that is no ordinary file of its
@@ -89,43 +88,28 @@ func Read(path string, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// Replace writes a small file as a whole: there are the old contents or the
-// new ones. What stood at path, if not a directory, is replaced, not followed.
-func Replace(path string, b []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), ".qgo-*")
-	if err != nil {
-		return Explain(path, err)
-	}
-	_, err = file.Write(b)
-	err = errors.Join(err, file.Chmod(0o644), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return Explain(path, errors.Join(err, os.Remove(file.Name())))
-	}
-	return nil
-}
-
 // Explain returns an error of package os as one line that says what is wrong
 // with path. The error stays in its chain.
 func Explain(path string, err error) error {
 	if err == nil {
 		return nil
 	}
-	reason := err
-	var inPath *fs.PathError
-	var inLink *os.LinkError
-	var inCall *os.SyscallError
-	switch {
-	case errors.As(err, &inPath):
-		reason = inPath.Err
-	case errors.As(err, &inLink):
-		reason = inLink.Err
-	case errors.As(err, &inCall):
-		reason = inCall.Err
+	return &pathError{fmt.Sprintf("%s: %v", path, reason(err)), err}
+}
+
+// reason returns what the system says, without the call that failed and the
+// name that it was made with.
+func reason(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
 	}
-	return &pathError{fmt.Sprintf("%s: %v", path, reason), err}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return e.Err
+	}
+	if e, ok := errors.AsType[*os.SyscallError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 type pathError struct {

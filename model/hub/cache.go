@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -322,7 +323,7 @@ func writeRecord(path string, f File) error {
 	if err != nil {
 		return err
 	}
-	return files.Replace(path+recordEnd, b)
+	return replace(path+recordEnd, b)
 }
 
 // ReadRecord returns the record of a file; false if it has none.
@@ -330,4 +331,16 @@ func ReadRecord(path string) (r Record, ok bool) {
 	const limit = 64 << 10
 	b, err := files.Read(path+recordEnd, limit)
 	return r, err == nil && json.Unmarshal(b, &r) == nil && isSHA256(r.SHA256)
+}
+
+// replace writes one of the small files beside a model file. What is no file
+// there goes.
+func replace(path string, b []byte) error {
+	if files.Regular(path) != nil {
+		_ = os.Remove(path) // or else Replace says what is there
+	}
+	return files.Replace(path, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
 }

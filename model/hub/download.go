@@ -33,48 +33,6 @@ type download struct {
 func (d *download) part() string   { return d.path + partEnd }
 func (d *download) record() string { return d.path + stateEnd }
 
-// Pull gets all files of a model into the cache, and returns the path of the
-// first and the size of all. Nothing is made or sent if there is too little
-// space. progress, if not nil, is called with the bytes that are there, from
-// one goroutine at a time.
-func (c *Client) Pull(ctx context.Context, cache Cache, r Ref, progress func(done, total int64)) (path string, total int64, err error) {
-	list, err := c.Files(ctx, r)
-	if err != nil {
-		return "", 0, err
-	}
-	var need int64
-	for _, f := range list {
-		total += f.Size // cannot overflow: a listing has no room for so many files of maxSize
-		need += f.Size - min(present(cache.Path(f)), f.Size)
-	}
-	path = cache.Path(list[0])
-	if err := files.NeedSpace(path, need); err != nil {
-		return "", 0, err
-	}
-	var before int64
-	for _, f := range list {
-		err := c.Download(ctx, f, cache.Path(f), func(done int64) {
-			if progress != nil {
-				progress(before+done, total)
-			}
-		})
-		if err != nil {
-			return "", 0, err
-		}
-		before += f.Size
-	}
-	return path, total, nil
-}
-
-// present is the number of bytes that are here of a file.
-func present(path string) int64 {
-	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-		return info.Size()
-	}
-	s, _ := readState(path + stateEnd)
-	return s.sum()
-}
-
 // Download gets a file and checks its size and hash. It continues where an
 // earlier one ended. path appears when all is there and right. A file that is
 // there already is checked, and replaced if it is not the right one. progress,
@@ -119,19 +77,29 @@ func (c *Client) Download(ctx context.Context, f File, path string, progress fun
 // explain returns an error with the name of the file that is downloaded, and
 // without those of the files beside it.
 func (d *download) explain(err error) error {
-	if err == nil || err == context.Canceled {
-		return err
-	}
-	name := show.Text(d.f.Path)
+	var unwritten *writeError
 	var inFile *fs.PathError
 	var inLink *os.LinkError
 	switch {
-	case errors.As(err, &inFile):
-		return &writeError{fmt.Sprintf("%s cannot be written to %s: %v", name, filepath.Dir(d.path), inFile.Err), err}
-	case errors.As(err, &inLink):
-		return &writeError{fmt.Sprintf("%s cannot be written to %s: %v", name, filepath.Dir(d.path), inLink.Err), err}
+	case err == nil, err == context.Canceled, errors.As(err, &unwritten):
+		return err
+	case errors.As(err, &inFile), errors.As(err, &inLink):
+		return d.unwritten(err)
 	}
-	return fmt.Errorf("%s: %w", name, err)
+	return fmt.Errorf("%s: %w", show.Text(d.f.Path), err)
+}
+
+// unwritten says that the file cannot be written, for the reason at the bottom
+// of err.
+func (d *download) unwritten(err error) error {
+	if err == nil {
+		return nil
+	}
+	reason := err
+	for next := errors.Unwrap(reason); next != nil; next = errors.Unwrap(reason) {
+		reason = next
+	}
+	return &writeError{fmt.Sprintf("%s cannot be written to %s: %v", show.Text(d.f.Path), filepath.Dir(d.path), reason), err}
 }
 
 // writeError is an error of a file in the cache, in other words.
@@ -167,7 +135,7 @@ func (d *download) there(ctx context.Context) (bool, error) {
 		if sum == want {
 			d.progress(d.f.Size)
 			d.f.SHA256 = sum
-			return true, d.explain(writeRecord(d.path, d.f))
+			return true, d.unwritten(writeRecord(d.path, d.f))
 		}
 	}
 	d.c.announce(show.Text(filepath.Base(d.path))+" is here, but is not the file that is published (its size or SHA-256 differs): downloading it anew", 0)
@@ -222,7 +190,7 @@ func (d *download) save() error {
 		return err
 	}
 	d.saved = time.Now()
-	return files.Replace(d.record(), b)
+	return d.unwritten(replace(d.record(), b))
 }
 
 const saveInterval = 2 * time.Second
@@ -382,7 +350,7 @@ func (d *download) finish(ctx context.Context) error {
 			d.f.Size, d.f.SHA256, size, sum))
 	}
 	if err := writeRecord(d.path, d.f); err != nil {
-		return err
+		return d.unwritten(err)
 	}
 	return cmp.Or(os.Rename(d.part(), d.path), os.Remove(d.record()))
 }

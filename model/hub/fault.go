@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -39,14 +38,11 @@ func (e *fault) Unwrap() error { return e.cause }
 
 var errNoRanges = errors.New("the server does not send parts of files")
 
-// permanent reports whether trying again cannot help.
+// permanent reports whether trying again cannot help: not if the fault is here,
+// such as a full disk.
 func permanent(err error) bool {
 	var f *fault
-	if errors.As(err, &f) {
-		return f.permanent
-	}
-	var path *fs.PathError // of a file here: the disk is full, say
-	return errors.Is(err, errNoRanges) || errors.As(err, &path)
+	return !errors.As(err, &f) || f.permanent
 }
 
 // statusFault is for an answer that is not the one wanted.
