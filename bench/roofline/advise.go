@@ -2,29 +2,67 @@ package roofline
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
+	"qgo/gguf/show"
 	"qgo/model"
+	"qgo/model/hub"
 	"qgo/model/synth"
 	"qgo/quant"
 )
 
 // Advice is what a machine can expect of one size and quantisation.
 type Advice struct {
-	Size         string  `json:"size"`
-	Quantisation string  `json:"quantisation"`
-	FileBytes    int64   `json:"file_bytes"`
-	Fit          Fit     `json:"fit"`
-	Decode       float64 `json:"decode_tokens_per_second"`  // at most, in the middle of the context
-	Prefill      float64 `json:"prefill_tokens_per_second"` // at most, of a prompt of half the context
+	// Names are those of the published models with this shape and quantisation,
+	// as pull takes them.
+	Names        []string `json:"names"`
+	Size         string   `json:"size"`
+	Quantisation string   `json:"quantisation"`
+	FileBytes    int64    `json:"file_bytes"`
+	Fit          Fit      `json:"fit"`
+	Decode       float64  `json:"decode_tokens_per_second"`  // at most, in the middle of the context
+	Prefill      float64  `json:"prefill_tokens_per_second"` // at most, of a prompt of half the context
 	// Divergence is the loss of the quantisation by [Divergence], negative if
 	// it was not measured.
 	Divergence float64 `json:"kl_divergence"`
 }
 
-// Name names the model as on the command line.
-func (a Advice) Name() string { return "qwen2.5-" + a.Size + ":" + a.Quantisation }
+// Name is the first of the names, that of the model for chat.
+func (a Advice) Name() string { return a.Names[0] }
+
+// larger are the shapes beside [synth.Shapes] in which Qwen2.5 is published
+// (arXiv:2412.15115, and the models' config.json).
+var larger = []synth.Shape{
+	{Name: "7b", Width: 3584, FFN: 18944, Blocks: 28, Heads: 28, KV: 4},
+	{Name: "14b", Width: 5120, FFN: 13824, Blocks: 48, Heads: 40, KV: 8},
+	{Name: "32b", Width: 5120, FFN: 27648, Blocks: 64, Heads: 40, KV: 8},
+	{Name: "72b", Width: 8192, FFN: 29568, Blocks: 80, Heads: 64, KV: 8},
+}
+
+// largerVocab is the number of rows of their embeddings.
+const largerVocab = 152064
+
+// shapeOf returns the shape of a published size, and the rows of its embedding.
+func shapeOf(size string) (shape synth.Shape, vocab int, err error) {
+	is := func(s synth.Shape) bool { return s.Name == size }
+	if i := slices.IndexFunc(synth.Shapes, is); i >= 0 {
+		return synth.Shapes[i], 0, nil // as synth has it
+	}
+	if i := slices.IndexFunc(larger, is); i >= 0 {
+		return larger[i], largerVocab, nil
+	}
+	return shape, 0, fmt.Errorf("no model size %s; choose one of %s", show.Quoted(size), strings.Join(hub.Sizes, ", "))
+}
+
+// recipe is what quantize calls the type of a published file.
+func recipe(quantisation string) string {
+	if quantisation = strings.ToLower(quantisation); quantisation == "fp16" {
+		return "f16"
+	}
+	return quantisation
+}
 
 // divergences is the mean KL divergence, in nats, between the next-token
 // distributions of the demonstration model's f16 file and its quantised ones,
@@ -38,50 +76,54 @@ var divergences = map[string]float64{
 
 // Divergence returns the measured quality loss of a quantisation.
 func Divergence(mix string) (nats float64, measured bool) {
-	nats, measured = divergences[strings.ToLower(mix)]
+	nats, measured = divergences[recipe(mix)]
 	return nats, measured
 }
 
 // OutlineByName surveys a model named as SIZE:TYPE, with or without
-// "qwen2.5-" before it, in the shape of the published files.
+// "qwen2.5-" or "qwen2.5-coder-" before it, in the shape of the published
+// files.
 func OutlineByName(name string, o model.Options) (*Survey, error) {
-	size, mix, _ := strings.Cut(strings.TrimPrefix(strings.ToLower(name), "qwen2.5-"), ":")
-	spec, err := synth.ParseSpec(size, mix)
+	size, mix, _ := strings.Cut(strings.ToLower(name), ":")
+	line := "qwen2.5-"
+	if rest, ok := strings.CutPrefix(size, line); ok {
+		size = rest
+	}
+	if rest, ok := strings.CutPrefix(size, "coder-"); ok {
+		line, size = line+"coder-", rest
+	}
+	shape, vocab, err := shapeOf(size)
 	if err != nil {
 		return nil, err
 	}
-	spec.Untied = true
-	f, err := spec.Outline()
+	m, err := quant.ParseMix(recipe(mix))
 	if err != nil {
 		return nil, err
 	}
-	f.Name = "qwen2.5-" + size + ":" + mix
+	f, err := synth.Spec{Shape: shape, Mix: m, Untied: true, Vocab: vocab}.Outline()
+	if err != nil {
+		return nil, err
+	}
+	f.Name = line + size + ":" + mix
 	return NewSurvey(f, o)
 }
 
-// Advise surveys every size and quantisation for a machine, for texts of that
-// many tokens: what fits first, larger models before smaller ones, and among
-// them what loses least.
+// Advise surveys every published model for a machine, for texts of that many
+// tokens: what fits first, larger models before smaller ones, and among them
+// what loses least. Models of one shape are one.
 func Advise(m *Machine, context int, o model.Options) ([]Advice, error) {
 	var all []Advice
-	for _, shape := range synth.Shapes {
-		for _, mix := range quant.Mixes() {
-			s, err := OutlineByName(shape.Name+":"+mix.Name, o)
-			if err != nil {
-				return nil, err
-			}
-			a := Advice{Size: shape.Name, Quantisation: mix.Name, FileBytes: s.Size(), Divergence: -1}
-			if a.Fit, err = s.Fit(context, m.Available()); err != nil {
-				return nil, err
-			}
-			half := max(context/2, 1)
-			a.Decode = a.Fit.Swapped(m.Bound(Decode(s.Cost, half)), m.Storage)
-			a.Prefill = m.Bound(Prefill(s.Cost, half, 0, model.DefaultMaxRows)).Rate
-			if d, ok := Divergence(mix.Name); ok {
-				a.Divergence = d
-			}
-			all = append(all, a)
+	for _, n := range hub.Names() {
+		same := func(a Advice) bool { return a.Size == n.Size && a.Quantisation == n.Quant }
+		if i := slices.IndexFunc(all, same); i >= 0 {
+			all[i].Names = append(all[i].Names, n.String())
+			continue
 		}
+		a, err := advise(m, n, context, o)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, a)
 	}
 	slices.SortStableFunc(all, func(a, b Advice) int {
 		return cmp.Or(
@@ -95,10 +137,27 @@ func Advise(m *Machine, context int, o model.Options) ([]Advice, error) {
 	return all, nil
 }
 
-// rank is the place of the size among [synth.Shapes], which rise.
-func (a Advice) rank() int {
-	return slices.IndexFunc(synth.Shapes, func(s synth.Shape) bool { return s.Name == a.Size })
+func advise(m *Machine, n hub.Name, context int, o model.Options) (Advice, error) {
+	a := Advice{Names: []string{n.String()}, Size: n.Size, Quantisation: n.Quant, Divergence: -1}
+	s, err := OutlineByName(n.String(), o)
+	if err != nil {
+		return a, err
+	}
+	a.FileBytes = s.Size()
+	if a.Fit, err = s.Fit(context, m.Available()); err != nil {
+		return a, err
+	}
+	half := max(context/2, 1)
+	a.Decode = a.Fit.Swapped(m.Bound(Decode(s.Cost, half)), m.Storage)
+	a.Prefill = m.Bound(Prefill(s.Cost, half, 0, model.DefaultMaxRows)).Rate
+	if d, ok := Divergence(n.Quant); ok {
+		a.Divergence = d
+	}
+	return a, nil
 }
+
+// rank is the place of the size among [hub.Sizes], which rise.
+func (a Advice) rank() int { return slices.Index(hub.Sizes, a.Size) }
 
 func compareBool(a, b bool) int {
 	switch {

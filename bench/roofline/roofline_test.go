@@ -141,9 +141,10 @@ func TestAdvise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(all) != 42 {
-		t.Errorf("%d models, want 3 sizes of 14", len(all))
+	if len(all) != 63 {
+		t.Errorf("%d models, want 7 sizes of 9", len(all))
 	}
+	checkNames(t, all)
 	for i := 1; i < len(all); i++ {
 		if all[i].Fit.Fits() && !all[i-1].Fit.Fits() {
 			t.Errorf("%s fits but comes after %s", all[i].Name(), all[i-1].Name())

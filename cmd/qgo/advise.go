@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"qgo/bench/roofline"
 	"qgo/model"
+	"qgo/model/hub"
 )
 
 func newAdvise() *cobra.Command {
@@ -21,9 +23,10 @@ func newAdvise() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "advise",
 		Short: "Say which size and quantisation of Qwen2.5 suits a machine",
-		Long: `advise surveys every size and quantisation for a machine: whether it fits, the
-longest text that fits, the rates that the roofline allows in the middle of it,
-and what the quantisation loses. Without --profile it measures this machine.
+		Long: `advise surveys every model that 'qgo pull' knows by name for a machine: whether
+it fits, the longest text that fits, the rates that the roofline allows in the
+middle of it, and what the quantisation loses. Without --profile it measures
+this machine. What holds for qwen2.5-SIZE:TYPE holds for qwen2.5-coder-SIZE:TYPE.
 
 The loss is the mean KL divergence from f16, in nats a token, measured on the
 small built-in model; larger models lose less, in about the same order.`,
@@ -87,8 +90,9 @@ func printAdvice(w io.Writer, m *roofline.Machine, list []roofline.Advice, conte
 		fmt.Fprintf(w, "%-19s %7s %7s %8s %11s %12s %6s\n", a.Name(), bytesText(a.FileBytes), bytesText(a.Fit.Need),
 			longest(a.Fit), fmt.Sprintf("≤ %.1f", a.Decode), fmt.Sprintf("≤ %.0f", a.Prefill), loss)
 	}
+	fmt.Fprintf(w, "\nThe same holds for qwen2.5-coder-SIZE:TYPE (%s).\n", strings.Join(hub.CoderSizes, ", "))
 	if hidden > 0 {
-		fmt.Fprintf(w, "\n%d more do not fit (--all lists them).\n", hidden)
+		fmt.Fprintf(w, "%d more do not fit (--all lists them).\n", hidden)
 	}
 }
 

@@ -2,12 +2,13 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
+	"sync"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"qgo/gguf/show"
 	"qgo/model/hub"
 )
 
@@ -15,21 +16,32 @@ func newPull() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pull NAME",
 		Short: "Download a published model",
-		Long: `pull downloads a Qwen2.5-Instruct model into the cache directory, where
---model finds it by its name. A name is qwen2.5-SIZE:TYPE with the size
-` + strings.Join(hub.Sizes, ", ") + ` and the type ` + strings.Join(hub.Quants, ", ") + `.
+		Long: `pull downloads a model into the cache directory, where --model finds it by the
+same name:
+
+  qwen2.5-SIZE:TYPE        Qwen2.5-Instruct as Qwen publishes it; the sizes are
+                           ` + strings.Join(hub.Sizes, ", ") + `
+  qwen2.5-coder-SIZE:TYPE  Qwen2.5-Coder-Instruct; the sizes are
+                           ` + strings.Join(hub.CoderSizes, ", ") + `
+  hf.co/USER/REPO:TYPE     any GGUF repository of Hugging Face
+  https://HOST/PATH.gguf   a file anywhere
+
+The types that Qwen publishes are ` + strings.Join(hub.Quants[:5], ", ") + `,
+` + strings.Join(hub.Quants[5:], ", ") + `; without one it is q4_k_m.
 
 What was downloaded before an interruption is kept. Size and SHA-256 are
-checked against those that the hub states.
+checked against those that the hub states, also of what is there already.
 
-Environment: HF_TOKEN (a token of a Hugging Face account), HF_ENDPOINT (a mirror
-of ` + hub.DefaultEndpoint + `), HTTPS_PROXY, QGO_MODELS (the cache directory).`,
+Environment: HF_TOKEN (a token of a Hugging Face account; or else the one that
+Hugging Face's tools have stored), HF_ENDPOINT (a mirror of
+` + hub.DefaultEndpoint + `), HTTPS_PROXY, QGO_MODELS (the cache directory).`,
 		Example: `  qgo pull qwen2.5-0.5b:q4_0
+  qgo pull hf.co/Qwen/Qwen2.5-7B-Instruct-GGUF:q4_k_m
   HF_ENDPOINT=https://mirror.example qgo pull qwen2.5-3b:q4_k_m`,
 		Args:              exactly(1, "the name of a model, for example qwen2.5-0.5b:q4_0"),
 		ValidArgsFunction: completePublished,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, err := hub.ParseName(args[0])
+			ref, err := hub.ParseRef(args[0])
 			if err != nil {
 				return usagef(cmd, "%w", err)
 			}
@@ -37,37 +49,45 @@ of ` + hub.DefaultEndpoint + `), HTTPS_PROXY, QGO_MODELS (the cache directory).`
 			if err != nil {
 				return err
 			}
-			client := hub.NewClient()
-			list, err := client.Files(cmd.Context(), name)
+			path, total, err := pull(cmd, cache, ref)
 			if err != nil {
 				return err
 			}
-			var total, before int64
-			for _, f := range list {
-				total += f.Size
-			}
-			bar := newProgress(cmd, name.String())
-			for _, f := range list {
-				err := client.Download(cmd.Context(), f, cache.Path(f), func(done int64) { bar.set(before+done, total) })
-				if err != nil {
-					bar.end()
-					if cmd.Context().Err() != nil {
-						fmt.Fprintf(cmd.ErrOrStderr(), "qgo: what was downloaded is kept: 'qgo pull %s' continues\n", name)
-					}
-					return err
-				}
-				before += f.Size
-			}
-			bar.end()
-			path := cache.Path(list[0])
+			name := show.Lines(ref.String())
 			if wantsJSON(cmd) {
-				return printJSON(cmd, map[string]any{"name": name.String(), "file": path, "bytes": total})
+				return printJSON(cmd, map[string]any{"name": ref.String(), "file": path, "bytes": total})
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s. Try it: qgo chat --model %s\n", path, bytesText(total), name)
 			return nil
 		},
 	}
 	return cmd
+}
+
+// pull shows how a download goes. What happens besides is a line above the
+// progress.
+func pull(cmd *cobra.Command, cache hub.Cache, ref hub.Ref) (path string, total int64, err error) {
+	var mu sync.Mutex // the client calls from several goroutines
+	bar := newProgress(cmd, ref.String())
+	client := hub.NewClient()
+	client.Notice = func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		bar.end()
+		fmt.Fprintln(cmd.ErrOrStderr(), "qgo:", show.Lines(text))
+	}
+	begun := false
+	path, total, err = client.Pull(cmd.Context(), cache, ref, func(done, total int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		begun = true
+		bar.set(done, total)
+	})
+	bar.end()
+	if begun && cmd.Context().Err() != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "qgo: what was downloaded is kept: 'qgo pull %s' continues\n", show.Lines(ref.String()))
+	}
+	return path, total, err
 }
 
 func newList() *cobra.Command {
@@ -96,27 +116,26 @@ func newList() *cobra.Command {
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "NAME\tSIZE\tCHANGED\t")
 			for _, e := range list {
-				note := ""
-				if !e.Complete() {
-					note = fmt.Sprintf("%s of it are here; pull it again to get the rest", bytesText(e.Size))
-				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", modelName(e.Path), bytesText(e.Total), e.Modified.Format("2006-01-02 15:04"), note)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", show.Lines(e.Name), bytesText(e.Total), e.Modified.Format("2006-01-02 15:04"), incomplete(e))
 			}
 			return w.Flush()
 		},
 	}
 }
 
-// modelName is what --model takes for a file in the cache.
-func modelName(path string) string {
-	base := strings.TrimSuffix(filepath.Base(path), ".part")
-	for _, n := range hub.Names() {
-		if base == n.Stem()+".gguf" {
-			return n.String()
-		}
+// incomplete says what is there of a model of which something is missing.
+func incomplete(e hub.Entry) string {
+	switch {
+	case e.Complete():
+		return ""
+	case e.Parts == 1:
+		return fmt.Sprintf("incomplete: %s of it are here; pull it again to get the rest", bytesText(e.Size))
 	}
-	return base
+	return fmt.Sprintf("incomplete: %d of %d parts are whole; pull it again to get the rest", e.Whole, e.Parts)
 }
+
+// modelName is what --model takes for a file in the cache.
+func modelName(path string) string { return hub.NameOf(path) }
 
 func newRemove() *cobra.Command {
 	return &cobra.Command{
@@ -132,7 +151,10 @@ func newRemove() *cobra.Command {
 			}
 			removed, err := cache.Remove(args[0])
 			for _, path := range removed {
-				fmt.Fprintln(cmd.ErrOrStderr(), "deleted", path)
+				fmt.Fprintln(cmd.ErrOrStderr(), "deleted", show.Lines(path))
+			}
+			if err == nil && wantsJSON(cmd) {
+				return printJSON(cmd, map[string]any{"name": args[0], "deleted": removed})
 			}
 			return err
 		},

@@ -3,7 +3,6 @@ package files
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -18,9 +17,9 @@ const lockPoll = 100 * time.Millisecond
 // and takes it. The file stays: to remove it would let two in.
 func Lock(ctx context.Context, path string) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
+		return nil, Explain(filepath.Dir(path), err)
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	file, err := Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +30,7 @@ func Lock(ctx context.Context, path string) (unlock func(), err error) {
 			return func() { file.Close() }, nil
 		case !errors.Is(err, errLocked):
 			file.Close()
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, Explain(path, err)
 		}
 		select {
 		case <-time.After(lockPoll):

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -12,7 +13,7 @@ import (
 func TestLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "x.lock")
 	var wg sync.WaitGroup
-	holders := 0
+	var holders atomic.Int32 // the race detector does not know of locks on files
 	for range 4 {
 		wg.Go(func() {
 			unlock, err := Lock(context.Background(), path)
@@ -20,11 +21,11 @@ func TestLock(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if holders++; holders != 1 {
-				t.Errorf("%d hold the lock", holders)
+			if n := holders.Add(1); n != 1 {
+				t.Errorf("%d hold the lock", n)
 			}
 			time.Sleep(5 * time.Millisecond)
-			holders--
+			holders.Add(-1)
 			unlock()
 		})
 	}

@@ -2,10 +2,8 @@ package files
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -129,13 +127,7 @@ func (w partWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// cause returns what the system says about writing a file, without the call
-// that failed and the name that it was made with.
+// cause returns what the system says about writing a file.
 func cause(path string, err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		err = e.Err
-	} else if e, ok := errors.AsType[*os.LinkError](err); ok {
-		err = e.Err
-	}
-	return fmt.Errorf("%s cannot be written: %w", path, err)
+	return fmt.Errorf("%s cannot be written: %w", path, reason(err))
 }

@@ -10,16 +10,24 @@ import (
 
 func TestNames(t *testing.T) {
 	for text, want := range map[string]string{"qwen2.5-0.5b:q4_0": "qwen2.5-0.5b:q4_0", "Qwen2.5-3B-Instruct:Q8_0": "qwen2.5-3b:q8_0", "qwen2.5-1.5b": "qwen2.5-1.5b:q4_k_m"} {
-		if n, err := ParseName(text); err != nil || n.String() != want {
-			t.Errorf("%s is %v, %v", text, n, err)
+		if r, err := ParseRef(text); err != nil || r.String() != want {
+			t.Errorf("%s is %v, %v", text, r, err)
 		}
 	}
-	for _, bad := range []string{"", "llama:q4_0", "qwen2.5-7b:q4_0", "qwen2.5-3b:q9", "qwen2.5-3b:"} {
-		if _, err := ParseName(bad); err == nil || !strings.Contains(err.Error(), "0.5b, 1.5b, 3b") {
+	for _, bad := range []string{"", "llama:q4_0", "qwen2.5-8b:q4_0", "qwen2.5-coder-72b:q4_0", "qwen2.5-3b:q9", "qwen2.5-3b:"} {
+		if _, err := ParseRef(bad); err == nil || !strings.Contains(err.Error(), "0.5b, 1.5b, 3b, 7b") {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
-	if n := len(Names()); n != 27 {
+	for n, want := range map[Name][2]string{
+		{false, "7b", "q4_k_m"}: {"Qwen/Qwen2.5-7B-Instruct-GGUF", "qwen2.5-7b-instruct-q4_k_m"},
+		{true, "1.5b", "fp16"}:  {"Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF", "qwen2.5-coder-1.5b-instruct-fp16"},
+	} {
+		if n.repo() != want[0] || n.Stem() != want[1] {
+			t.Errorf("%s is %s in %s", n, n.Stem(), n.repo())
+		}
+	}
+	if n := len(Names()); n != 117 {
 		t.Errorf("%d names", n)
 	}
 }
@@ -35,7 +43,7 @@ func TestCache(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if list, err := c.List(); len(list) != 4 || err != nil {
+	if list, err := c.List(); len(list) != 3 || err != nil {
 		t.Errorf("list %+v, %v", list, err)
 	}
 	for name, want := range map[string]string{

@@ -1,29 +1,22 @@
 package hub
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net/http"
 	"os"
+	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"qgo/gguf/show"
 	"qgo/model/files"
 )
-
-// state is what is known of an unfinished download. It stands beside the
-// file, so that a later run continues.
-type state struct {
-	SHA256 string  `json:"sha256"`
-	Size   int64   `json:"size"`
-	Chunk  int64   `json:"chunk"`
-	Done   []int64 `json:"done"` // bytes of each chunk, from its start
-}
 
 // download gets one file.
 type download struct {
@@ -37,81 +30,156 @@ type download struct {
 	saved time.Time
 }
 
-func (d *download) part() string   { return d.path + ".part" }
-func (d *download) record() string { return d.path + ".part.json" }
+func (d *download) part() string   { return d.path + partEnd }
+func (d *download) record() string { return d.path + stateEnd }
 
 // Download gets a file and checks its size and hash. It continues where an
-// earlier one ended. path appears when all is there and right. progress, if
-// not nil, is called with the bytes that are there, from one goroutine at a
+// earlier one ended. path appears when all is there and right. A file that is
+// there already is checked, and replaced if it is not the right one. progress,
+// if not nil, is called with the bytes that are there, from one goroutine at a
 // time.
 func (c *Client) Download(ctx context.Context, f File, path string, progress func(done int64)) error {
 	if progress == nil {
 		progress = func(int64) {}
 	}
+	d := &download{c: c, f: f, path: path, progress: progress}
+	stop := d.c.ifLong("another program is downloading " + show.Text(filepath.Base(path)) + ": waiting for it")
 	unlock, err := files.Lock(ctx, path+".lock")
+	stop()
 	if err != nil {
-		return err
+		return d.explain(err)
 	}
 	defer unlock()
-	if info, err := os.Stat(path); err == nil && info.Size() == f.Size {
-		progress(f.Size)
-		return nil // somebody else got it meanwhile
+	if there, err := d.there(ctx); there || err != nil {
+		return err
 	}
-	d := &download{c: c, f: f, path: path, progress: progress}
+	if err := d.clearWay(); err != nil {
+		return err
+	}
 	d.resume()
-	if err := files.NeedSpace(path, f.Size-d.sum()); err != nil {
+	if err := files.NeedSpace(path, f.Size-d.state.sum()); err != nil {
 		return err
 	}
-	out, err := os.OpenFile(d.part(), os.O_CREATE|os.O_RDWR, 0o644)
+	out, err := files.Open(d.part())
 	if err != nil {
-		return err
+		return d.explain(err)
 	}
 	err = d.fetch(ctx, out)
 	if errors.Is(err, errNoRanges) {
 		err = d.fetchWhole(ctx, out)
 	}
-	err = errors.Join(err, d.save(), out.Close())
-	if err != nil {
-		return fmt.Errorf("%s: %w", f.Path, err)
+	if err = cmp.Or(err, d.save(), out.Close()); err != nil {
+		return d.explain(err)
 	}
-	return d.finish(ctx)
+	return d.explain(d.finish(ctx))
+}
+
+// explain returns an error with the name of the file that is downloaded, and
+// without those of the files beside it.
+func (d *download) explain(err error) error {
+	var unwritten *writeError
+	var inFile *fs.PathError
+	var inLink *os.LinkError
+	switch {
+	case err == nil, err == context.Canceled, errors.As(err, &unwritten):
+		return err
+	case errors.As(err, &inFile), errors.As(err, &inLink):
+		return d.unwritten(err)
+	}
+	return fmt.Errorf("%s: %w", show.Text(d.f.Path), err)
+}
+
+// unwritten says that the file cannot be written, for the reason at the bottom
+// of err.
+func (d *download) unwritten(err error) error {
+	if err == nil {
+		return nil
+	}
+	reason := err
+	for next := errors.Unwrap(reason); next != nil; next = errors.Unwrap(reason) {
+		reason = next
+	}
+	return &writeError{fmt.Sprintf("%s cannot be written to %s: %v", show.Text(d.f.Path), filepath.Dir(d.path), reason), err}
+}
+
+// writeError is an error of a file in the cache, in other words.
+type writeError struct {
+	text string
+	err  error
+}
+
+func (e *writeError) Error() string { return e.text }
+func (e *writeError) Unwrap() error { return e.err }
+
+// there reports whether the file is there and the right one.
+func (d *download) there(ctx context.Context) (bool, error) {
+	info, err := os.Stat(d.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, files.Explain(d.path, err)
+	}
+	if !info.Mode().IsRegular() {
+		return false, files.Regular(d.path)
+	}
+	want := d.f.SHA256
+	if r, ok := ReadRecord(d.path); want == "" && ok && r.URL == d.f.url {
+		want = r.SHA256 // the address states none
+	}
+	if info.Size() == d.f.Size && want != "" {
+		sum, _, err := d.hash(ctx, d.path)
+		if err != nil {
+			return false, err
+		}
+		if sum == want {
+			d.progress(d.f.Size)
+			d.f.SHA256 = sum
+			return true, d.unwritten(writeRecord(d.path, d.f))
+		}
+	}
+	d.c.announce(show.Text(filepath.Base(d.path))+" is here, but is not the file that is published (its size or SHA-256 differs): downloading it anew", 0)
+	return false, nil
+}
+
+func (d *download) hash(ctx context.Context, path string) (sum string, size int64, err error) {
+	defer d.c.ifLong("checking " + show.Text(filepath.Base(d.path)))()
+	return HashFile(ctx, path)
+}
+
+// clearWay removes what is no ordinary file from where the download is
+// written: it is not followed.
+func (d *download) clearWay() error {
+	for _, path := range []string{d.part(), d.record()} {
+		if files.Regular(path) == nil {
+			continue
+		}
+		if os.Remove(path) != nil {
+			return fmt.Errorf("%s cannot be downloaded: a directory in %s whose name begins with the file's is in the way; move it away", show.Text(filepath.Base(d.path)), filepath.Dir(d.path))
+		}
+	}
+	return nil
 }
 
 // resume takes up the state of an earlier download of the same file.
 func (d *download) resume() {
-	d.state = state{SHA256: d.f.SHA256, Size: d.f.Size, Chunk: d.c.ChunkSize}
-	d.state.Done = make([]int64, (d.f.Size+d.c.ChunkSize-1)/d.c.ChunkSize)
-	b, err := os.ReadFile(d.record())
-	if err != nil {
+	d.state = state{Name: d.f.name, SHA256: d.f.SHA256, ETag: d.f.etag, Size: d.f.Size, Chunk: d.c.ChunkSize}
+	d.state.Done = make([]int64, chunks(d.f.Size, d.c.ChunkSize))
+	old, ok := readState(d.record())
+	if !ok || old.SHA256 != d.f.SHA256 || old.ETag != d.f.etag || old.SHA256+old.ETag == "" || old.Size != d.f.Size || old.Chunk != d.c.ChunkSize {
 		return
 	}
-	var old state
-	if json.Unmarshal(b, &old) != nil || old.SHA256 != d.f.SHA256 || old.Size != d.f.Size || old.Chunk != d.c.ChunkSize || len(old.Done) != len(d.state.Done) {
-		return
-	}
-	info, err := os.Stat(d.part())
+	info, err := os.Lstat(d.part())
 	if err != nil {
 		return
 	}
 	for i, n := range old.Done {
-		if start := int64(i) * old.Chunk; n < 0 || n > d.length(i) || n > 0 && start+n > info.Size() {
+		if n > 0 && int64(i)*old.Chunk+n > info.Size() {
 			return
 		}
 	}
+	old.Name = d.f.name
 	d.state = old
-}
-
-// length is the number of bytes in chunk i.
-func (d *download) length(i int) int64 {
-	return min(d.state.Chunk, d.state.Size-int64(i)*d.state.Chunk)
-}
-
-// sum is the number of bytes that are there.
-func (d *download) sum() (n int64) {
-	for _, k := range d.state.Done {
-		n += k
-	}
-	return n
 }
 
 func (d *download) save() error {
@@ -122,7 +190,7 @@ func (d *download) save() error {
 		return err
 	}
 	d.saved = time.Now()
-	return os.WriteFile(d.record(), b, 0o644)
+	return d.unwritten(replace(d.record(), b))
 }
 
 const saveInterval = 2 * time.Second
@@ -131,7 +199,7 @@ const saveInterval = 2 * time.Second
 func (d *download) count(i int, n int64) error {
 	d.mu.Lock()
 	d.state.Done[i] += n
-	d.progress(d.sum())
+	d.progress(d.state.sum())
 	due := time.Since(d.saved) > saveInterval
 	d.mu.Unlock()
 	if due {
@@ -174,16 +242,23 @@ func (d *download) chunk(ctx context.Context, out *os.File, i int) (progress boo
 	d.mu.Lock()
 	have := d.state.Done[i]
 	d.mu.Unlock()
-	start, left := int64(i)*d.state.Chunk+have, d.length(i)-have
+	start, left := int64(i)*d.state.Chunk+have, d.state.length(i)-have
 	if left == 0 {
 		return false, nil
 	}
-	body, err := d.open(ctx, fmt.Sprintf("bytes=%d-%d", start, start+left-1))
+	header := http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", start, start+left-1)}}
+	if d.f.SHA256 == "" && d.f.etag != "" {
+		header.Set("If-Range", d.f.etag) // or else there is no telling that the file changed
+	}
+	answer, err := d.c.get(ctx, d.f.url, header)
 	if err != nil {
 		return false, err
 	}
-	defer body.Close()
-	in := io.LimitReader(body, left)
+	defer answer.Body.Close()
+	if err := d.checkRange(answer.Header, start); err != nil {
+		return false, err
+	}
+	in := io.LimitReader(answer.Body, left)
 	buf := make([]byte, 1<<18)
 	for left > 0 {
 		n, err := in.Read(buf)
@@ -198,122 +273,84 @@ func (d *download) chunk(ctx context.Context, out *os.File, i int) (progress boo
 			start, left = start+int64(n), left-int64(n)
 		}
 		if left > 0 && err != nil {
-			return progress, fmt.Errorf("the connection ended %d bytes early: %w", left, err)
+			return progress, d.early(ctx, left, err)
 		}
 	}
 	return progress, nil
+}
+
+// checkRange fails if an answer is about another place, or a file of another
+// size, than was asked for.
+func (d *download) checkRange(h http.Header, start int64) error {
+	from, _, size := contentRange(h)
+	f := &fault{advice: "which may be for a moment: pull again", permanent: true}
+	switch {
+	case from != start:
+		f.what = fmt.Sprintf("%s sent another part of the file than it was asked for", hostOf(d.f.url))
+	case size >= 0 && size < d.f.Size:
+		f.what = fmt.Sprintf("%s has a file of %d bytes, shorter than the hub said", hostOf(d.f.url), size)
+	case size > d.f.Size:
+		f.what = fmt.Sprintf("%s has a file of %d bytes, longer than the hub said", hostOf(d.f.url), size)
+	default:
+		return nil
+	}
+	return f
 }
 
 // fetchWhole gets all from a server that cannot send parts.
 func (d *download) fetchWhole(ctx context.Context, out *os.File) error {
 	return d.c.retry(ctx, func() (bool, error) {
 		clear(d.state.Done)
-		body, err := d.open(ctx, "")
+		answer, err := d.c.get(ctx, d.f.url, nil)
 		if err != nil {
 			return false, err
 		}
-		defer body.Close()
+		defer answer.Body.Close()
 		buf := make([]byte, 1<<18)
 		for at := int64(0); at < d.f.Size; {
-			n, err := body.Read(buf[:min(int64(len(buf)), d.f.Size-at)])
+			n, err := answer.Body.Read(buf[:min(int64(len(buf)), d.f.Size-at)])
 			if _, err := out.WriteAt(buf[:n], at); err != nil {
 				return false, err
 			}
 			at += int64(n)
 			d.progress(at)
 			if err != nil && at < d.f.Size {
-				return false, fmt.Errorf("the connection ended %d bytes early: %w", d.f.Size-at, err)
+				return false, d.early(ctx, d.f.Size-at, err)
 			}
 		}
 		for i := range d.state.Done {
-			d.state.Done[i] = d.length(i)
+			d.state.Done[i] = d.state.length(i)
 		}
 		return true, nil
 	})
 }
 
-// open asks for the file, or a range of it. Reading fails when nothing comes
-// for too long.
-func (d *download) open(ctx context.Context, byteRange string) (io.ReadCloser, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	r := &stallReader{after: d.c.Stall, cancel: cancel}
-	r.timer = time.AfterFunc(d.c.Stall, func() {
-		r.stalled.Store(true)
-		cancel()
-	})
-	var err error
-	if r.body, err = d.c.get(ctx, d.f.url, byteRange); err != nil {
-		r.timer.Stop()
-		cancel()
-		return nil, r.explain(err)
+// early is the error for an answer that ended with so many bytes missing.
+func (d *download) early(ctx context.Context, left int64, err error) error {
+	var f *fault
+	if errors.As(err, &f) {
+		return f // it says more
 	}
-	return r, nil
-}
-
-// stallReader is a body whose timer ends it.
-type stallReader struct {
-	body    io.ReadCloser
-	after   time.Duration
-	timer   *time.Timer
-	cancel  func()
-	stalled atomic.Bool
-}
-
-func (r *stallReader) Read(b []byte) (int, error) {
-	n, err := r.body.Read(b)
-	r.timer.Reset(r.after)
-	return n, r.explain(err)
-}
-
-func (r *stallReader) explain(err error) error {
-	if err != nil && err != io.EOF && r.stalled.Load() {
-		return fmt.Errorf("nothing came for %v", r.after)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
-	return err
-}
-
-func (r *stallReader) Close() error {
-	r.timer.Stop()
-	err := r.body.Close()
-	r.cancel()
-	return err
+	return &fault{what: fmt.Sprintf("the connection to %s broke off %d bytes early", hostOf(d.f.url), left),
+		advice: "check the connection, what was downloaded is kept", cause: err}
 }
 
 // finish checks the file and gives it its name.
 func (d *download) finish(ctx context.Context) error {
-	sum, size, err := HashFile(ctx, d.part())
+	sum, size, err := d.hash(ctx, d.part())
 	if err != nil {
 		return err
 	}
+	d.f.SHA256 = cmp.Or(d.f.SHA256, sum)
 	if size != d.f.Size || sum != d.f.SHA256 {
-		return errors.Join(fmt.Errorf("%s: expected %d bytes with the SHA-256 %s, found %d with %s; the file was deleted, pull it again",
-			d.f.Path, d.f.Size, d.f.SHA256, size, sum), os.Remove(d.part()), os.Remove(d.record()))
+		return cmp.Or(os.Remove(d.part()), os.Remove(d.record()), fmt.Errorf("expected %d bytes with the SHA-256 %s, found %d with %s; the file was deleted, pull it again",
+			d.f.Size, d.f.SHA256, size, sum))
 	}
 	if err := writeRecord(d.path, d.f); err != nil {
-		return err
+		return d.unwritten(err)
 	}
-	return errors.Join(os.Rename(d.part(), d.path), os.Remove(d.record()))
-}
-
-// HashFile returns the SHA-256 of a file, in hexadecimal digits, and its size.
-func HashFile(ctx context.Context, path string) (sum string, size int64, err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", 0, err
-	}
-	defer file.Close()
-	h := sha256.New()
-	const piece = 8 << 20 // so that ctx can end it
-	for {
-		n, err := io.CopyN(h, file, piece)
-		size += n
-		switch {
-		case err == io.EOF:
-			return hex.EncodeToString(h.Sum(nil)), size, nil
-		case err != nil:
-			return "", 0, err
-		case ctx.Err() != nil:
-			return "", 0, ctx.Err()
-		}
-	}
+	return cmp.Or(os.Rename(d.part(), d.path), os.Remove(d.record()))
 }

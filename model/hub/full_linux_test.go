@@ -2,6 +2,7 @@ package hub
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,7 +27,7 @@ func TestFullDisk(t *testing.T) {
 	// Somebody else fills the disk meanwhile.
 	h = newFakeHub(t, 40000)
 	c := h.client()
-	list, err := c.Files(t.Context(), Name{"0.5b", "q4_0"})
+	list, err := c.Files(t.Context(), named("qwen2.5-0.5b:q4_0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +39,7 @@ func TestFullDisk(t *testing.T) {
 			_ = os.WriteFile(filler, make([]byte, 60000), 0o600) // as far as there is room
 		}
 	})
-	if !errors.Is(err, syscall.ENOSPC) {
+	if !errors.Is(err, syscall.ENOSPC) || err.Error() != fmt.Sprintf("%s cannot be written to %s: no space left on device", fileName, dir) {
 		t.Fatalf("full meanwhile: %v", err)
 	}
 	if err := os.Remove(filler); err != nil {

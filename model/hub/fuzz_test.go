@@ -36,7 +36,7 @@ func FuzzListing(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		c := NewClient()
 		c.HTTP, c.Attempts = &http.Client{Transport: answer(body)}, 1
-		list, err := c.Files(context.Background(), Name{"0.5b", "q4_0"})
+		list, err := c.Files(context.Background(), named("qwen2.5-0.5b:q4_0"))
 		if (err == nil) != (len(list) > 0) {
 			t.Errorf("%d files, error %v", len(list), err)
 		}

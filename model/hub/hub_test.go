@@ -88,18 +88,7 @@ func (h *fakeHub) serveFile(w http.ResponseWriter, r *http.Request) {
 	if n := int(h.requests.Add(1)); h.misbehave != nil && h.misbehave(w, r, n) {
 		return
 	}
-	http.ServeContent(&counting{w, h}, r, "", time.Time{}, bytes.NewReader(h.data))
-}
-
-type counting struct {
-	http.ResponseWriter
-	h *fakeHub
-}
-
-func (c *counting) Write(b []byte) (int, error) {
-	n, err := c.ResponseWriter.Write(b)
-	c.h.bytes.Add(int64(n))
-	return n, err
+	http.ServeContent(&counter{w, &h.bytes}, r, "", time.Time{}, bytes.NewReader(h.data))
 }
 
 func (h *fakeHub) client() *Client {
@@ -107,13 +96,19 @@ func (h *fakeHub) client() *Client {
 		ChunkSize: 1000, Connections: 3, Stall: time.Minute, Attempts: 3, Pause: time.Millisecond}
 }
 
+// named returns the reference for a name.
+func named(text string) Ref {
+	n, ok := parseName(text)
+	if !ok {
+		panic(text)
+	}
+	return n.ref()
+}
+
 // pull gets the file as a pull does.
 func (h *fakeHub) pull(c *Client, path string) error {
-	list, err := c.Files(context.Background(), Name{"0.5b", "q4_0"})
-	if err != nil {
-		return err
-	}
-	return c.Download(context.Background(), list[0], path, nil)
+	_, _, err := c.Pull(context.Background(), Cache{filepath.Dir(path)}, named("qwen2.5-0.5b:q4_0"), nil)
+	return err
 }
 
 func (h *fakeHub) check(path string) {
@@ -211,7 +206,7 @@ func TestServerErrors(t *testing.T) {
 		{"silent", func(h *fakeHub, w http.ResponseWriter, r *http.Request, _ int) bool {
 			<-r.Context().Done()
 			return true
-		}, "nothing came for"},
+		}, "nothing came from"},
 		{"other bytes", func(h *fakeHub, w http.ResponseWriter, r *http.Request, _ int) bool {
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(make([]byte, len(h.data))))
 			return true
@@ -262,7 +257,7 @@ func TestResume(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := h.client()
 	c.Attempts = 1000
-	list, err := c.Files(ctx, Name{"0.5b", "q4_0"})
+	list, err := c.Files(ctx, named("qwen2.5-0.5b:q4_0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -323,29 +318,29 @@ func TestTwoAtOnce(t *testing.T) {
 func TestFiles(t *testing.T) {
 	h := newFakeHub(t, 10)
 	c := h.client()
-	list, err := c.Files(context.Background(), Name{"0.5b", "q8_0"})
+	list, err := c.Files(context.Background(), named("qwen2.5-0.5b:q8_0"))
 	if err != nil || len(list) != 2 || !strings.Contains(list[0].Path, "00001-of") || list[1].Size != 10 {
 		t.Errorf("split files: %+v, %v", list, err)
 	}
 	for quant, want := range map[string]string{"q2_k": "no size and hash", "q6_k": "has no file"} {
-		if _, err := c.Files(context.Background(), Name{"0.5b", quant}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := c.Files(context.Background(), named("qwen2.5-0.5b:"+quant)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", quant, err, want)
 		}
 	}
 	c.Token = ""
-	if _, err := c.Files(context.Background(), Name{"0.5b", "q4_0"}); err == nil || !strings.Contains(err.Error(), "set HF_TOKEN") {
+	if _, err := c.Files(context.Background(), named("qwen2.5-0.5b:q4_0")); err == nil || !strings.Contains(err.Error(), "set HF_TOKEN") {
 		t.Errorf("without a token: %v", err)
 	}
 	c.Token = "wrong"
-	if _, err := c.Files(context.Background(), Name{"0.5b", "q4_0"}); err == nil || !strings.Contains(err.Error(), "HF_TOKEN is not") {
+	if _, err := c.Files(context.Background(), named("qwen2.5-0.5b:q4_0")); err == nil || !strings.Contains(err.Error(), "HF_TOKEN is not") {
 		t.Errorf("with a wrong token: %v", err)
 	}
 }
 
 func TestRetryAfter(t *testing.T) {
 	for text, want := range map[string]time.Duration{
-		"": 0, "x": 0, "-5": 0, "7": 7 * time.Second, "99999999": time.Hour, "Mon, 02 Jan 2006 15:04:05 GMT": 0,
-		"Fri, 02 Jan 2899 15:04:05 GMT": time.Hour,
+		"": 0, "x": 0, "-5": 0, "7": 7 * time.Second, "99999999": maxRetryAfter, "99999999999999999999999": maxRetryAfter, "Mon, 02 Jan 2006 15:04:05 GMT": 0,
+		"Fri, 02 Jan 2899 15:04:05 GMT": maxRetryAfter,
 	} {
 		if got := retryAfter(http.Header{"Retry-After": {text}}); got != want {
 			t.Errorf("%q is %v, want %v", text, got, want)

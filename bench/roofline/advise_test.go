@@ -1,0 +1,51 @@
+package roofline
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"qgo/model"
+	"qgo/model/hub"
+)
+
+// checkNames wants advice about exactly the models that pull knows.
+func checkNames(t *testing.T, all []Advice) {
+	t.Helper()
+	var got, want []string
+	for _, a := range all {
+		got = append(got, a.Names...)
+	}
+	for _, n := range hub.Names() {
+		want = append(want, n.String())
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("advice about %q, want %q", got, want)
+	}
+}
+
+// TestSizes compares the larger shapes with the sizes of published files.
+func TestSizes(t *testing.T) {
+	for name, want := range map[string]float64{
+		"qwen2.5-coder-7b:fp16":    15.24e9,
+		"qwen2.5-coder-7b:q2_k":    3.02e9,
+		"qwen2.5-7b:q4_k_m":        4.68e9,
+		"qwen2.5-14b:q4_k_m":       8.99e9,
+		"qwen2.5-coder-32b:q8_0":   34.8e9,
+		"qwen2.5-72b:q4_0":         41.2e9,
+		"qwen2.5-coder-14b:q4_k_m": 8.99e9,
+	} {
+		s := survey(t, name)
+		near(t, name, float64(s.Size()), want, 0.02)
+		if s.Name != name {
+			t.Errorf("%s is called %s", name, s.Name)
+		}
+	}
+	for name, want := range map[string]string{"qwen2.5-8b:q4_0": "0.5b, 1.5b, 3b, 7b, 14b, 32b, 72b", "7b:q4": "q4_k_m"} {
+		if _, err := OutlineByName(name, model.Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+}
