@@ -3,38 +3,48 @@ package model
 import (
 	"qgo/gguf"
 	"qgo/model/chat"
+	"qgo/model/tokenizer"
 )
+
+// Template returns the chat template of a file with the tokenizer t: its own,
+// or ChatML if it has none.
+func Template(f *gguf.File, t *tokenizer.Tokenizer) (*chat.Template, error) {
+	source := ""
+	if key := "tokenizer.chat_template"; f.Has(key) {
+		var err error
+		if source, err = gguf.Get[string](f, key); err != nil {
+			return nil, err
+		}
+	}
+	return NewTemplate(source, t)
+}
+
+// NewTemplate compiles a chat template for the special tokens of t; that of
+// [chat.ChatML] if source is empty.
+func NewTemplate(source string, t *tokenizer.Tokenizer) (*chat.Template, error) {
+	return chat.New(source, chat.Tokens{BOS: t.BOSText(), EOS: t.EOSText()})
+}
 
 // SetTemplate sets the chat template in place of that of the file.
 func (m *Model) SetTemplate(source string) error {
-	t, err := chat.New(source, m.templateTokens())
+	t, err := NewTemplate(source, m.Tokenizer)
 	if err == nil {
 		m.template = t
 	}
 	return err
 }
 
-// Template returns the chat template: that of the file, or ChatML if it has
-// none, unless another one was set.
+// Template returns the chat template: that of the file, unless another one was
+// set.
 func (m *Model) Template() (*chat.Template, error) {
-	if m.template != nil {
-		return m.template, nil
-	}
-	source := ""
-	if key := "tokenizer.chat_template"; m.File.Has(key) {
-		var err error
-		if source, err = gguf.Get[string](m.File, key); err != nil {
+	if m.template == nil {
+		t, err := Template(m.File, m.Tokenizer)
+		if err != nil {
 			return nil, err
 		}
-	}
-	if err := m.SetTemplate(source); err != nil {
-		return nil, err
+		m.template = t
 	}
 	return m.template, nil
-}
-
-func (m *Model) templateTokens() chat.Tokens {
-	return chat.Tokens{BOS: m.Tokenizer.BOSText(), EOS: m.Tokenizer.EOSText()}
 }
 
 // Prompt returns the tokens of a conversation, in the form that the model was
