@@ -2,8 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +18,7 @@ func newChat() *cobra.Command {
 	var (
 		m       modelFlags
 		g       model.Generation
+		s       sampling
 		prompt  string
 		system  string
 		verbose bool
@@ -23,45 +27,49 @@ func newChat() *cobra.Command {
 		Use:   "chat",
 		Short: "Talk with a model",
 		Long: `chat talks with a model. In a terminal it asks for one message after the other;
-/help there lists its commands. With -p, or with a question on the standard
-input, it prints one answer and ends.`,
+/help there lists its commands. With -p, or with a text on the standard input,
+it prints one answer and ends. With both, the text follows what -p says.
+
+Tokens are chosen as the model's file says or its makers recommend, unless the
+options say otherwise; /set in a chat shows what is in force. --temp 0 always
+takes the most likely token.`,
 		Example: `  qgo chat
   qgo chat -p "What does strings.ToUpper do?"
   qgo chat --model qwen2.5-0.5b-instruct-q4_0.gguf
-  git diff | qgo chat --model qwen2.5-3b-instruct-q4_k_m.gguf --system "Write a commit message."`,
+  git diff | qgo chat --model qwen2.5-3b-instruct-q4_k_m.gguf -p "Write a commit message for this."`,
 		Args: exactly(0, "no arguments (put the question behind -p)"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("seed") {
-				g.Sampling.Seed = rand.Uint64()
+				s.asked.Seed = rand.Uint64()
 			}
 			if g.MaxTokens < 0 {
 				return usagef(cmd, "--max-tokens is %d: choose 0 or more", g.MaxTokens)
+			}
+			if err := s.asked.Validate(math.MaxInt32); err != nil {
+				return usagef(cmd, "%w", err)
+			}
+			question, talk, err := askedFor(cmd, prompt)
+			if err != nil {
+				return err
 			}
 			loaded, err := m.load(cmd)
 			if err != nil {
 				return err
 			}
 			defer loaded.Close()
-			if err := g.Sampling.Validate(loaded.Vocab); err != nil {
-				return usagef(cmd, "%w", err)
-			}
+			s.recommended = model.RecommendedSampling(loaded.File, &loaded.Config)
+			g.Sampling = s.params()
 			d, err := dialog.New(loaded, g, system)
 			if err != nil {
 				return err
 			}
 			defer d.Close()
 			c := newConversation(cmd, loaded, d, verbose)
-			switch {
-			case cmd.Flags().Changed("prompt"):
-				return c.once(prompt)
-			case isTerminal(cmd.InOrStdin()):
+			c.sampling = &s
+			if talk {
 				return c.loop()
 			}
-			text, err := readAll(cmd)
-			if err != nil {
-				return err
-			}
-			return c.once(text)
+			return c.once(question)
 		},
 	}
 	f := cmd.Flags()
@@ -70,21 +78,52 @@ input, it prints one answer and ends.`,
 	f.StringVar(&system, "system", "You are a helpful assistant.", "system message")
 	f.IntVarP(&g.MaxTokens, "max-tokens", "n", 0, "longest answer in tokens (0: what the context has room for)")
 	f.StringArrayVar(&g.Stop, "stop", nil, "end the answer at this text (may be repeated)")
-	f.Float64Var(&g.Sampling.Temperature, "temp", 0, "temperature; 0 takes the most likely token")
-	f.IntVar(&g.Sampling.TopK, "top-k", 0, "choose among the k most likely tokens (0: all)")
-	f.Float64Var(&g.Sampling.TopP, "top-p", 0, "choose among the most likely tokens that reach this probability (0: all)")
-	f.Float64Var(&g.Sampling.MinP, "min-p", 0, "leave out tokens less likely than this times the most likely (0: none)")
-	f.Float64Var(&g.Sampling.RepeatPenalty, "repeat-penalty", 0, "divide the logits of tokens that came before (0: no penalty)")
-	f.Uint64Var(&g.Sampling.Seed, "seed", 0, "seed of the random choice (default: a new one each time)")
+	s.add(f)
 	f.BoolVarP(&verbose, "verbose", "v", false, "print speeds and use of the context after each answer")
 	return cmd
 }
 
+// askedFor returns the question on the command line and the standard input, or
+// that there is to be a talk.
+func askedFor(cmd *cobra.Command, prompt string) (question string, talk bool, err error) {
+	in, asked := cmd.InOrStdin(), cmd.Flags().Changed("prompt")
+	if isTerminal(in) {
+		return checkQuestion(prompt, !asked)
+	}
+	if asked {
+		// What waits for the end of a forgotten pipe should say so.
+		note := time.AfterFunc(waitNote, func() {
+			fmt.Fprintln(cmd.ErrOrStderr(), "qgo: waiting for the standard input, which belongs to the question; </dev/null says that there is none")
+		})
+		defer note.Stop()
+	}
+	text, err := readUTF8(cmd.Context(), in, "the standard input")
+	if err != nil {
+		return "", false, err
+	}
+	return checkQuestion(join(prompt, text), false)
+}
+
+// waitNote is how long the standard input is waited for without a word.
+const waitNote = 3 * time.Second
+
+// join puts an empty line between what is asked and the text that it is about.
+func join(prompt, text string) string {
+	if prompt == "" || text == "" {
+		return prompt + text
+	}
+	return prompt + "\n\n" + text
+}
+
+func checkQuestion(question string, talk bool) (string, bool, error) {
+	if !talk && strings.TrimSpace(question) == "" {
+		return "", false, errors.New("the question is empty: put it behind -p or pipe it in")
+	}
+	return question, talk, nil
+}
+
 // once answers a single question.
 func (c *conversation) once(question string) error {
-	if strings.TrimSpace(question) == "" {
-		return errors.New("the question is empty: put it behind -p or pipe it in")
-	}
 	if !wantsJSON(c.cmd) {
 		return c.turn(c.cmd.Context(), c.dialog.Ask, question)
 	}

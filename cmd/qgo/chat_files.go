@@ -4,25 +4,77 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"qgo/gguf/show"
 )
 
 const sessionSuffix = ".qgo-session"
 
-// sessionPath is the file of a session: of that name where sessions are kept,
-// unless the name is a path.
-func sessionPath(name string) (string, error) {
-	if strings.ContainsAny(name, `/\`) || strings.HasSuffix(name, sessionSuffix) {
-		return name, nil
+// maxSessionName is the length of a session's name in characters.
+const maxSessionName = 100
+
+// checkSessionName refuses what is no name of a file in every system, so that
+// sessions stay where they belong and can be taken elsewhere.
+func checkSessionName(name string) error {
+	device, _, _ := strings.Cut(strings.ToUpper(name), ".")
+	numbered := strings.TrimRight(device, "0123456789¹²³")
+	reserved := slices.Contains([]string{"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}, strings.TrimRight(device, " ")) ||
+		(numbered == "COM" || numbered == "LPT") && utf8.RuneCountInString(device) == len(numbered)+1
+	why := ""
+	switch {
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		why = "it has characters that cannot be shown"
+	case strings.ContainsAny(name, `/\:*?"<>|`):
+		why = `it has one of the characters / \ : * ? " < > |`
+	case strings.HasPrefix(name, "."):
+		why = "it begins with a dot"
+	case strings.HasSuffix(name, ".") || strings.HasSuffix(name, " "):
+		why = "it ends in a dot or a space"
+	case reserved:
+		why = "Windows has a device of that name"
+	case utf8.RuneCountInString(name) > maxSessionName || len(name) > 2*maxSessionName:
+		why = fmt.Sprintf("it is longer than %d characters", maxSessionName)
+	default:
+		return nil
 	}
-	dir, err := stateDir()
-	if err != nil {
+	return fmt.Errorf("%s is no name for a conversation: %s", show.Quoted(name), why)
+}
+
+// sessionPath is the file of a session.
+func sessionPath(name string) (string, error) {
+	if err := checkSessionName(name); err != nil {
 		return "", err
 	}
-	return filepath.Join(dir, "sessions", name+sessionSuffix), nil
+	dir, err := sessionDir()
+	return filepath.Join(dir, name+sessionSuffix), err
+}
+
+func sessionDir() (string, error) {
+	dir, err := stateDir()
+	return filepath.Join(dir, "sessions"), err
+}
+
+// sessionNames lists the saved sessions that can be loaded by name.
+func sessionNames() (names []string) {
+	dir, err := sessionDir()
+	if err != nil {
+		return nil
+	}
+	entries, _ := os.ReadDir(dir) // none before the first is saved
+	for _, e := range entries {
+		name, ok := strings.CutSuffix(e.Name(), sessionSuffix)
+		if ok && e.Type().IsRegular() && checkSessionName(name) == nil {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func (c *conversation) save(name string) error {
@@ -33,12 +85,22 @@ func (c *conversation) save(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
+	size, err := c.writeSession(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("the conversation could not be saved: %w", cause(err))
+	}
+	c.say("(saved %s, %s: /load %s continues)", turns(c.dialog.Turns()), bytesText(size), name)
+	return nil
+}
+
+// writeSession writes a session, which gets its name only when it is complete.
+func (c *conversation) writeSession(path string) (size int64, err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return 0, err
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), "saving-*.part")
+	if err != nil {
+		return 0, err
 	}
 	err = c.dialog.Save(file)
 	size, err2 := file.Seek(0, io.SeekEnd)
@@ -46,10 +108,9 @@ func (c *conversation) save(name string) error {
 		err = os.Rename(file.Name(), path)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("the conversation could not be saved: %w", err), os.Remove(file.Name()))
+		_ = os.Remove(file.Name()) // the first error is the one to tell
 	}
-	c.say("(saved %s, %s: /load %s continues)", turns(c.dialog.Turns()), bytesText(size), name)
-	return nil
+	return size, err
 }
 
 func (c *conversation) load(name string) error {
@@ -61,76 +122,101 @@ func (c *conversation) load(name string) error {
 		return err
 	}
 	file, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("there is no session %s; /load lists them", name)
-	}
 	if err != nil {
-		return err
+		return sessionError(name, err)
 	}
 	defer file.Close()
 	if err := c.dialog.Load(file); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("the conversation %s cannot be loaded: %w", name, cause(err))
 	}
-	c.say("(%s, %d of %d tokens of context used)", turns(c.dialog.Turns()), c.dialog.Len(), c.dialog.Cap())
+	c.say("(%s, %d of %d tokens of context used)", turns(c.dialog.Turns()), c.used(), c.dialog.Cap())
 	if m := c.dialog.Messages(); len(m) > 0 {
 		return c.quote(m[len(m)-1])
 	}
 	return nil
 }
 
+// remove deletes a saved session.
+func (c *conversation) remove(name string) error {
+	if name == "" {
+		return errors.New("/delete needs the name of a saved conversation; /load lists them")
+	}
+	path, err := sessionPath(name)
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil {
+		return sessionError(name, err)
+	}
+	c.say("(deleted %s)", name)
+	return nil
+}
+
+// sessionError says why the file of a session could not be used.
+func sessionError(name string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no session %s; /load lists them%s", name, didYouMean(name, sessionNames()))
+	}
+	return fmt.Errorf("the session %s cannot be used: %w", name, cause(err))
+}
+
 func (c *conversation) listSessions() error {
-	dir, err := stateDir()
-	if err != nil {
-		return err
+	names := sessionNames()
+	if len(names) == 0 {
+		c.say("(no saved conversations; /save NAME makes one)")
 	}
-	list, err := filepath.Glob(filepath.Join(dir, "sessions", "*"+sessionSuffix))
-	if err != nil {
-		return err
-	}
-	if len(list) == 0 {
-		c.say("(no saved sessions; /save NAME makes one)")
-	}
-	for _, path := range list {
-		info, err := os.Stat(path)
+	for _, name := range names {
+		path, err := sessionPath(name)
 		if err != nil {
-			continue // removed meanwhile
+			return err
 		}
-		c.say("  %-20s %8s  %s", strings.TrimSuffix(filepath.Base(path), sessionSuffix), bytesText(info.Size()), info.ModTime().Format("2006-01-02 15:04"))
+		if info, err := os.Stat(path); err == nil { // or it was removed meanwhile
+			what := fmt.Sprintf("%8s  %s", bytesText(info.Size()), info.ModTime().Format("2006-01-02 15:04"))
+			c.say("%s", shortEntry(name, what, terminalWidth(c.out)))
+		}
 	}
 	return nil
 }
 
-// maxReadBytes bounds what /read takes: more tokens than any context holds.
-const maxReadBytes = 8 << 20
-
-func (c *conversation) read(path string) error {
-	if path == "" {
-		return errors.New("/read needs the name of a file")
-	}
+// expandHome puts the home directory in the place of a ~ at the start.
+func expandHome(path string) string {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		if home, err := os.UserHomeDir(); err == nil {
-			path = filepath.Join(home, rest)
+			return filepath.Join(home, rest)
 		}
 	}
-	file, err := os.Open(path)
+	return path
+}
+
+func (c *conversation) read(path string) error {
+	switch path {
+	case "":
+		return errors.New("/read needs the name of a file")
+	case `""`:
+		c.files = ""
+		c.say("(no file goes with the next message)")
+		return nil
+	}
+	text, err := readTextFile(c.cmd.Context(), expandHome(path), show.Text(path))
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	b, err := io.ReadAll(io.LimitReader(file, maxReadBytes+1))
-	switch {
-	case err != nil:
-		return err
-	case len(b) > maxReadBytes:
-		return fmt.Errorf("%s is larger than %s; choose a part of it", path, bytesText(maxReadBytes))
-	case !utf8.Valid(b):
-		return fmt.Errorf("%s is not UTF-8 text", path)
-	}
-	tokens := len(c.m.Tokenizer.Encode(nil, string(b), false))
-	c.files += fmt.Sprintf("%s:\n```\n%s\n```\n", filepath.Base(path), strings.TrimRight(string(b), "\n"))
-	c.say("(%s, %d tokens, goes with the next message)", filepath.Base(path), tokens)
-	if c.dialog.Len()+tokens > c.dialog.Cap() {
+	name := filepath.Base(path)
+	tokens := len(c.m.Tokenizer.Encode(nil, text, false))
+	c.files += fmt.Sprintf("%s:\n%s\n", name, fenced(text))
+	c.say("(%s, %d tokens, goes with the next message)", show.Text(name), tokens)
+	if c.used()+tokens > c.dialog.Cap() {
 		c.say("(that is more than the context of %d has room for; --ctx makes it larger)", c.dialog.Cap())
 	}
 	return nil
+}
+
+// fenced marks a text as a block of code, with a fence that is longer than
+// those in the text, which would end it.
+func fenced(text string) string {
+	fence := "```"
+	for strings.Contains(text, fence) {
+		fence += "`"
+	}
+	return fence + "\n" + strings.TrimRight(text, "\n") + "\n" + fence
 }

@@ -16,20 +16,22 @@ import (
 	"qgo/cmd/qgo/lineedit"
 	"qgo/gguf/show"
 	"qgo/model"
+	"qgo/model/chat"
 	"qgo/model/dialog"
 )
 
 // conversation is a chat in progress.
 type conversation struct {
-	cmd     *cobra.Command
-	m       *model.Model
-	dialog  *dialog.Dialog
-	verbose bool
-	out     io.Writer
-	tty     bool // out is a terminal
-	input   input
-	files   string  // text of /read for the next message
-	busy    float64 // CPUs that other programs kept busy during the latest answer
+	cmd      *cobra.Command
+	m        *model.Model
+	dialog   *dialog.Dialog
+	sampling *sampling
+	verbose  bool
+	out      io.Writer
+	tty      bool // out is a terminal
+	input    input
+	files    string  // text of /read for the next message
+	busy     float64 // CPUs that other programs kept busy during the latest answer
 }
 
 // input is where messages come from.
@@ -48,19 +50,23 @@ func newConversation(cmd *cobra.Command, m *model.Model, d *dialog.Dialog, verbo
 // does not end the program.
 func (c *conversation) newInput() (_ input, done func()) {
 	in, inFile := c.cmd.InOrStdin().(*os.File)
-	out, outFile := c.out.(*os.File)
-	if !inFile || !outFile || !isTerminal(in) || !canOverwrite(out) {
+	out := fileOf(c.out)
+	if !inFile || out == nil || !isTerminal(in) || !canOverwrite(out) {
 		return lineedit.NewPlain(c.cmd.InOrStdin(), c.out), func() {}
 	}
-	var history *lineedit.History
+	path := "" // without a place for it the history is this chat's
 	if dir, err := stateDir(); err == nil {
-		history = lineedit.OpenHistory(filepath.Join(dir, "history"))
+		path = filepath.Join(dir, "history")
 	}
+	history := lineedit.OpenHistory(path)
 	release, restore := takeInterrupts(c.cmd.Context(), func() {}), quiet(in.Fd())
 	e := lineedit.NewEditor(in, out, history, completeCommand)
-	return e, func() {
+	closed := atExit(c.cmd.Context(), func() {
 		e.Close()
 		restore()
+	})
+	return e, func() {
+		closed()
 		release()
 	}
 }
@@ -74,7 +80,7 @@ func (c *conversation) loop() error {
 	if name == "" {
 		name = filepath.Base(c.m.File.Name)
 	}
-	c.say("%s, %d of %d tokens of context used. /help lists commands, Ctrl-D leaves.", name, c.dialog.Len(), c.dialog.Cap())
+	c.say("%s, %d of %d tokens of context used. /help lists commands, Ctrl-D leaves.", show.Text(name), c.used(), c.dialog.Cap())
 	for {
 		text, err := c.input.Read(c.cmd.Context(), "> ")
 		switch {
@@ -90,11 +96,25 @@ func (c *conversation) loop() error {
 		case errors.Is(err, errBye):
 			return nil
 		case c.cmd.Context().Err() != nil:
-			return err
+			return c.cmd.Context().Err() // also if the answer was complete
 		case err != nil:
-			c.say("%v", err)
+			c.say("%s", plain(err))
 		}
 	}
+}
+
+// used is the number of tokens that the conversation takes. What is in the
+// session may be more: turns that were taken back are there until the next
+// question comes.
+func (c *conversation) used() int {
+	if c.dialog.Turns() == 0 {
+		return 0
+	}
+	ids, err := c.m.Prompt(chat.Conversation{Messages: c.dialog.Messages()})
+	if err != nil {
+		return c.dialog.Len()
+	}
+	return len(ids)
 }
 
 // say prints a line that is not the model's.
@@ -113,11 +133,15 @@ func (c *conversation) handle(text string) error {
 	if c.files != "" {
 		text = c.files + text
 	}
-	if err := c.ask(text); err != nil {
-		return err
+	err := c.ask(text)
+	if m := c.dialog.Messages(); len(m) > 1 && m[len(m)-2].Content == text {
+		c.files = "" // they were sent, and the message was not taken back
 	}
-	c.files = ""
-	return nil
+	var full *dialog.FullError
+	if errors.As(err, &full) && c.files != "" {
+		return fmt.Errorf(`%w; /read "" leaves the files out`, err)
+	}
+	return err
 }
 
 // ask asks, and gives the choice what to drop when the context is full.
@@ -223,7 +247,7 @@ func (c *conversation) stats() string {
 		crowd = " · " + crowd
 	}
 	return fmt.Sprintf("[prompt %d tokens (%d reused), first token after %.2f s, %.1f t/s · answer %d tokens, %.1f t/s · context %d of %d%s]",
-		s.Prompt, s.Reused, s.Prefill.Seconds(), s.PrefillRate(), s.Generated, s.DecodeRate(), c.dialog.Len(), c.dialog.Cap(), crowd)
+		s.Prompt, s.Reused, s.Prefill.Seconds(), s.PrefillRate(), s.Generated, s.DecodeRate(), c.used(), c.dialog.Cap(), crowd)
 }
 
 // printableWriter writes what [show.Lines] leaves.

@@ -12,10 +12,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/creack/pty"
 
 	"qgo/model/synth"
@@ -191,9 +191,13 @@ func TestChatCommands(t *testing.T) {
 	c.expect("first token after")
 	c.say("/undo")
 	c.expect("(taken back: What does strings.ToUpper do?)")
+	c.say("/show")
+	c.expect("(0 turns, 0 of ")
 	c.say("/set temp 0.5")
 	c.say("/set temp")
 	c.expect("0.5")
+	c.say("/set tmep 1")
+	c.expect("no setting tmep; /set lists them; did you mean temp?")
 	c.say("/set temp -1")
 	c.expect("temperature is -1")
 	c.say("/set verbose on")
@@ -206,6 +210,8 @@ func TestChatCommands(t *testing.T) {
 	if err := os.WriteFile(file, []byte("Some notes."), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	c.say("/read " + filepath.Dir(file))
+	c.expect(" is a directory")
 	c.say("/read " + file)
 	c.expect("goes with the next message")
 	c.say("What is this?")
@@ -216,12 +222,24 @@ func TestChatCommands(t *testing.T) {
 	c.expect("no command /nothing")
 	c.say("/s")
 	c.expect("could be /system or /set")
+	c.say("/saev x")
+	c.expect("no command /saev; /help lists them; did you mean /save?")
+	c.say("/clear")
+	c.expect("(a new conversation)")
+	c.say("/show")
+	c.expect("(0 turns, 0 of ")
+	c.say("/save ../x")
+	c.expect("is no name for a conversation")
 	c.say("/load nothing")
 	c.expect("no session nothing")
 	c.say("/load")
 	c.expect("one ")
+	c.send("/delete o\t\r")
+	c.expect("(deleted one)")
+	c.say("/load")
+	c.expect("(no saved conversations")
 	c.say("/help")
-	c.expect("Ctrl-X opens $EDITOR")
+	c.expect("write the message in $EDITOR")
 	c.say("/bye")
 	if code := c.wait(); code != 0 {
 		t.Errorf("exit code %d", code)
@@ -243,6 +261,15 @@ func TestChatHistory(t *testing.T) {
 	c.expect("\n>")
 	c.send("\x1b[A\r")
 	c.expect(upper)
+	c.send("\x12") // Ctrl-R
+	c.expect("search:")
+	c.send("upper\r")
+	c.expect(upper)
+	c.send("\x12upper\x07\x0cWhat does strings.ToUpper do?\r") // Ctrl-G, Ctrl-L, and no letter is lost
+	c.expect(upper)
+	if !strings.Contains(c.raw(), ansi.EraseEntireScreen+ansi.CursorHomePosition) {
+		t.Error("Ctrl-L does not clear the screen")
+	}
 }
 
 func TestChatPaste(t *testing.T) {
@@ -252,6 +279,19 @@ func TestChatPaste(t *testing.T) {
 	c.expect("[paste 1: 10000 lines]")
 	c.send("\r")
 	c.expect("ask something shorter")
+	c.send("\x1b[A") // it can be sent again
+	c.expect("[paste 1: 10000 lines]")
+	c.send(ctrlC)
+	file := filepath.Join(t.TempDir(), "long.txt")
+	if err := os.WriteFile(file, []byte(strings.Repeat("many words ", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.say("/read " + file)
+	c.expect("more than the context of 512 has room for")
+	c.say("x")
+	c.expect(`/read "" leaves the files out`)
+	c.say(`/read ""`)
+	c.expect("no file goes with the next message")
 	pty.Setsize(c.tty, &pty.Winsize{Rows: 10, Cols: 40})
 	c.send("What does ")
 	pty.Setsize(c.tty, &pty.Winsize{Rows: 24, Cols: 100})
@@ -322,17 +362,6 @@ func TestChatInterrupt(t *testing.T) {
 	c.send(ctrlD)
 	if code := c.wait(); code != 0 {
 		t.Errorf("exit code %d", code)
-	}
-}
-
-func TestChatSigterm(t *testing.T) {
-	c := start(t, nil, "chat")
-	c.expect("\n>")
-	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if code := c.wait(); code != exitInterrupted {
-		t.Errorf("exit code %d, want %d", code, exitInterrupted)
 	}
 }
 

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"qgo/bench"
 	"qgo/kernels"
+	"qgo/kernels/cuda"
 	"qgo/model/hub"
 	"qgo/model/synth"
 )
@@ -13,10 +16,28 @@ import (
 // completion is what the shells' completion asks.
 type completion = func(cmd *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective)
 
-// addCompletions has the flags that several commands share completed.
+// enumerated lists the values of a flag that takes no others, nil of another
+// flag. The names mean the same in every command.
+func enumerated(cmd *cobra.Command, flag string) []string {
+	switch flag {
+	case "output":
+		return outputForms(cmd)
+	case "kv":
+		return []string{"f16", "f32", "q8_0"}
+	case "tier":
+		return tierNames()
+	case "profile":
+		return profileNames()
+	}
+	return nil
+}
+
+// addCompletions has the values of flags completed.
 func addCompletions(cmd *cobra.Command) {
 	for name, f := range map[string]completion{
-		"model": completeModel, "kv": choices("f16", "f32", "q8_0"), "tier": completeTier, "output": choices("text", "json"),
+		"model": completeModel, "kv": completeEnumerated("kv"), "tier": completeEnumerated("tier"),
+		"output": completeEnumerated("output"), "profile": completeEnumerated("profile"),
+		"device": completeDevice, "gpu-layers": choices("auto", "all"), "scenario": completeScenario,
 	} {
 		if cmd.LocalFlags().Lookup(name) != nil {
 			_ = cmd.RegisterFlagCompletionFunc(name, f) // fails only for a flag that is not there
@@ -27,17 +48,41 @@ func addCompletions(cmd *cobra.Command) {
 	}
 }
 
+func completeEnumerated(flag string) completion {
+	return func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return enumerated(cmd, flag), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
 func choices(list ...string) completion {
 	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return list, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
-func completeTier(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
+func tierNames() (names []string) {
 	for _, t := range kernels.Tiers() {
 		names = append(names, t.Name)
 	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return names
+}
+
+// completeDevice completes the CPU and the machine's GPUs.
+func completeDevice(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	list := []string{"auto", "cpu"}
+	gpus, _ := cuda.Devices() // without any there is nothing to complete
+	for i := range gpus {
+		list = append(list, fmt.Sprintf("cuda:%d", i))
+	}
+	return list, cobra.ShellCompDirectiveNoFileComp
+}
+
+func completeScenario(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	list := []string{"all"}
+	for _, s := range bench.Scenarios {
+		list = append(list, s.Scenario)
+	}
+	return list, cobra.ShellCompDirectiveNoFileComp
 }
 
 // completePublished completes the names of published models.

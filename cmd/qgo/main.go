@@ -10,19 +10,19 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"qgo/gguf/show"
 )
 
-// Exit codes.
+// Exit codes. Those of other signals are [signalError]'s.
 const (
 	exitBadInput    = 1
 	exitUsage       = 2
-	exitInterrupted = 130
+	exitInterrupted = 128 + int(syscall.SIGINT)
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -31,47 +31,44 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	ctx, stop := withInterrupts(context.Background())
 	defer stop()
+	defer restoreOnPanic(ctx)
+	written := &output{to: out}
 	cmd := newRoot()
 	cmd.SetArgs(args)
 	cmd.SetIn(in)
-	cmd.SetOut(out)
+	cmd.SetOut(written)
 	cmd.SetErr(errOut)
-	err := cmd.ExecuteContext(ctx)
+	addCobraCommands(cmd)
+	if isTerminal(written) {
+		wrapHelp(cmd, terminalWidth(written))
+	}
+	return exitCode(ctx, cmd.ExecuteContext(ctx), written, errOut)
+}
+
+// exitCode says why the program ends, if it is for an error.
+func exitCode(ctx context.Context, err error, written *output, errOut io.Writer) int {
+	say := func(text string) { fmt.Fprintln(errOut, wrapped(errOut, show.Lines("qgo: "+text))) }
 	var usage *usageError
-	switch {
+	switch s := signalOf(ctx); {
+	case written.closed():
+		return (&signalError{syscall.SIGPIPE}).exitCode()
+	case written.err != nil && (err == nil || errors.Is(err, written.err)):
+		say(fmt.Sprintf("the output could not be written: %v", cause(written.err)))
+		return exitBadInput
 	case err == nil:
 		return 0
-	case ctx.Err() != nil:
-		fmt.Fprintln(errOut, "qgo: interrupted")
+	case s != nil && s.number == syscall.SIGINT:
+		say("interrupted")
 		return exitInterrupted
+	case s != nil:
+		say("ended by a signal: " + s.Error())
+		return s.exitCode()
 	case errors.As(err, &usage):
-		fmt.Fprintln(errOut, wrapped(errOut, show.Lines(fmt.Sprintf("qgo: %v\nTry '%s --help'.", err, usage.command))))
+		say(fmt.Sprintf("%s\nTry '%s --help'.", plain(err), usage.command))
 		return exitUsage
 	}
-	fmt.Fprintln(errOut, wrapped(errOut, show.Lines(fmt.Sprintf("qgo: %v", err))))
+	say(plain(err))
 	return exitBadInput
-}
-
-// usageError is a mistake on the command line.
-type usageError struct {
-	command string
-	err     error
-}
-
-func (e *usageError) Error() string { return e.err.Error() }
-
-func usagef(cmd *cobra.Command, format string, args ...any) error {
-	return &usageError{cmd.CommandPath(), fmt.Errorf(format, args...)}
-}
-
-// exactly and upTo check the number of arguments.
-func exactly(n int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != n {
-			return usagef(cmd, "expected %s, found %d arguments", what, len(args))
-		}
-		return nil
-	}
 }
 
 // outputsKey is the annotation of a command with more forms of output than
@@ -92,22 +89,22 @@ Three things to do first:
   qgo pull qwen2.5-0.5b:q4_0      get a real one; then: qgo chat -m qwen2.5-0.5b:q4_0`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef(cmd, "there is no command %q", args[0])
+		Args:          cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("version") {
+				version, _, err := cmd.Find([]string{"version"})
+				if err != nil {
+					return err
+				}
+				return version.RunE(version, nil)
 			}
-			return nil
+			return cmd.Help()
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
-		forms := strings.Fields(cmp.Or(cmd.Annotations[outputsKey], "text json"))
-		if o := cmd.Flag("output"); o != nil && !slices.Contains(forms, o.Value.String()) {
-			return usagef(cmd, "--output is %q: choose %s", o.Value, strings.Join(forms, " or "))
-		}
-		return nil
-	}
+	root.SetFlagErrorFunc(flagError)
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return checkValues(cmd) }
+	root.Flags().Bool("version", false, "print the version")
+	root.SetHelpCommand(newHelp())
 	root.AddCommand(newAdvise(), newBench(), newChat(), newDevices(), newDoctor(), newInspect(), newList(), newLogits(), newMan(),
 		newPerplexity(), newPull(), newQuantize(), newRemove(), newRoofline(), newSynth(), newTokenize(), newVerify(), newVersion())
 	for _, c := range root.Commands() {
@@ -117,6 +114,55 @@ Three things to do first:
 	return root
 }
 
+// addCobraCommands adds the commands that cobra makes, which keep the root's
+// output.
+func addCobraCommands(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.Example = "  qgo completion bash >/etc/bash_completion.d/qgo"
+			c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() } // so that its arguments are checked
+		}
+	}
+	wrapArgs(root)
+}
+
+// wrapHelp has the flags' help broken between words.
+func wrapHelp(root *cobra.Command, width int) {
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages ", fmt.Sprintf("Flags.FlagUsagesWrapped %d ", width)))
+}
+
+// newHelp is cobra's help, but that a mistyped command is an error.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Show the help of a command",
+		Example: "  qgo help chat",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) (list []string, _ cobra.ShellCompDirective) {
+			if of, rest, err := cmd.Root().Find(args); err == nil && len(rest) == 0 {
+				for _, c := range of.Commands() {
+					list = append(list, c.Name())
+				}
+			}
+			return list, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			of, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return noCommand(of, rest[0])
+			}
+			of.InitDefaultHelpFlag()
+			return of.Help()
+		},
+	}
+}
+
+// outputForms are the forms of a command's output.
+func outputForms(cmd *cobra.Command) []string {
+	return strings.Fields(cmp.Or(cmd.Annotations[outputsKey], "text json"))
+}
+
 // addOutput adds the flag for the form of the output; -o for short, unless that
 // is the file that the command writes.
 func addOutput(c *cobra.Command) {
@@ -124,8 +170,7 @@ func addOutput(c *cobra.Command) {
 	if c.Flags().ShorthandLookup(short) != nil {
 		short = ""
 	}
-	forms := strings.Fields(cmp.Or(c.Annotations[outputsKey], "text json"))
-	c.PersistentFlags().StringP("output", short, "text", "form of the output: "+strings.Join(forms, ", "))
+	c.PersistentFlags().StringP("output", short, "text", "form of the output: "+strings.Join(outputForms(c), ", "))
 }
 
 // wantsJSON reports whether a command that [addOutput] was called for is to print

@@ -13,7 +13,7 @@ type LogitError struct {
 }
 
 func (e *LogitError) Error() string {
-	return fmt.Sprintf("sample: the logit of token %d is %v: the model's output is broken (damaged weights or an overflow)", e.ID, e.Value)
+	return fmt.Sprintf("the logit of token %d is %v: the model's output is broken (damaged weights or an overflow)", e.ID, e.Value)
 }
 
 // checkLogits returns the largest logit, or the error of the first unusable
@@ -27,7 +27,7 @@ func checkLogits(logits []float32) (float32, error) {
 		top = max(top, x)
 	}
 	if math.IsInf(float64(top), -1) {
-		return 0, fmt.Errorf("sample: no token is left: all %d logits are -Inf", len(logits))
+		return 0, fmt.Errorf("no token is left: all %d logits are -Inf", len(logits))
 	}
 	return top, nil
 }
@@ -54,7 +54,7 @@ func logSumExp(logits []float32) (float64, error) {
 // are all minus infinity.
 func LogProb(logits []float32, id int32) (float64, error) {
 	if id < 0 || int(id) >= len(logits) {
-		return 0, fmt.Errorf("sample: token %d has no logit: there are %d", id, len(logits))
+		return 0, fmt.Errorf("token %d has no logit: there are %d", id, len(logits))
 	}
 	lse, err := logSumExp(logits)
 	if err != nil {
@@ -67,7 +67,7 @@ func LogProb(logits []float32, id int32) (float64, error) {
 // as logits. Its errors are those of [LogProb].
 func LogSoftmax(dst []float64, logits []float32) error {
 	if len(dst) != len(logits) {
-		return fmt.Errorf("sample: %d log-probabilities for %d logits: want as many", len(dst), len(logits))
+		return fmt.Errorf("%d log-probabilities for %d logits: want as many", len(dst), len(logits))
 	}
 	lse, err := logSumExp(logits)
 	if err != nil {

@@ -31,7 +31,7 @@ type Params struct {
 	// FrequencyPenalty is subtracted for each time the token is in the window.
 	FrequencyPenalty float64
 	// PenaltyWindow is the number of latest tokens that the three penalties look
-	// at; 0 stands for all.
+	// at; 0 stands for all, -1 for none.
 	PenaltyWindow int
 
 	// LogitBias is added to the logits of the tokens with these ids; minus
@@ -49,7 +49,7 @@ func (p Params) Greedy() bool {
 }
 
 func (p Params) penalises() bool {
-	return p.repeats() || p.PresencePenalty != 0 || p.FrequencyPenalty != 0
+	return p.PenaltyWindow >= 0 && (p.repeats() || p.PresencePenalty != 0 || p.FrequencyPenalty != 0)
 }
 
 func (p Params) repeats() bool { return p.RepeatPenalty != 0 && p.RepeatPenalty != 1 }
@@ -58,7 +58,7 @@ func (p Params) repeats() bool { return p.RepeatPenalty != 0 && p.RepeatPenalty 
 // of the given size.
 func (p Params) Validate(vocab int) error {
 	if vocab <= 0 || vocab > math.MaxInt32 {
-		return fmt.Errorf("sample: a vocabulary of %d tokens: want 1 to %d", vocab, math.MaxInt32)
+		return fmt.Errorf("a vocabulary of %d tokens: want 1 to %d", vocab, math.MaxInt32)
 	}
 	for _, f := range []struct {
 		name     string
@@ -77,25 +77,25 @@ func (p Params) Validate(vocab int) error {
 		}
 		switch {
 		case f.max < math.MaxFloat64:
-			return fmt.Errorf("sample: %s is %v: want %v to %v", f.name, f.value, f.min, f.max)
+			return fmt.Errorf("%s is %v: want %v to %v", f.name, f.value, f.min, f.max)
 		case f.min == 0:
-			return fmt.Errorf("sample: %s is %v: want a finite number of at least 0", f.name, f.value)
+			return fmt.Errorf("%s is %v: want a finite number of at least 0", f.name, f.value)
 		default:
-			return fmt.Errorf("sample: %s is %v: want a finite number", f.name, f.value)
+			return fmt.Errorf("%s is %v: want a finite number", f.name, f.value)
 		}
 	}
 	if p.TopK < 0 {
-		return fmt.Errorf("sample: top-k is %d: want at least 0 (0 keeps all tokens)", p.TopK)
+		return fmt.Errorf("top-k is %d: want at least 0 (0 keeps all tokens)", p.TopK)
 	}
-	if p.PenaltyWindow < 0 {
-		return fmt.Errorf("sample: penalty window is %d: want at least 0 (0 stands for all tokens)", p.PenaltyWindow)
+	if p.PenaltyWindow < -1 {
+		return fmt.Errorf("penalty window is %d: want at least -1 (0 stands for all tokens, -1 for none)", p.PenaltyWindow)
 	}
 	for _, b := range sortedBias(p.LogitBias) {
 		if b.id < 0 || int(b.id) >= vocab {
-			return fmt.Errorf("sample: logit bias for token %d: the vocabulary has ids 0 to %d", b.id, vocab-1)
+			return fmt.Errorf("logit bias for token %d: the vocabulary has ids 0 to %d", b.id, vocab-1)
 		}
 		if math.IsNaN(b.value) || math.IsInf(b.value, 1) {
-			return fmt.Errorf("sample: logit bias of token %d is %v: want a finite number, or -Inf to ban it", b.id, b.value)
+			return fmt.Errorf("logit bias of token %d is %v: want a finite number, or -Inf to ban it", b.id, b.value)
 		}
 	}
 	return nil

@@ -98,7 +98,7 @@ func (s *Sampler) Accept(id int32) error {
 	}
 	if s.constraint != nil {
 		if err := s.constraint.Accept(id); err != nil {
-			return fmt.Errorf("sample: the constraint refused token %d: %w", id, err)
+			return fmt.Errorf("the constraint refused token %d: %w", id, err)
 		}
 	}
 	if s.window != nil {
@@ -109,7 +109,7 @@ func (s *Sampler) Accept(id int32) error {
 
 func (s *Sampler) check(id int32) error {
 	if id < 0 || int(id) >= len(s.logits) {
-		return fmt.Errorf("sample: token %d: the vocabulary has ids 0 to %d", id, len(s.logits)-1)
+		return fmt.Errorf("token %d: the vocabulary has ids 0 to %d", id, len(s.logits)-1)
 	}
 	return nil
 }
@@ -121,7 +121,7 @@ func (s *Sampler) check(id int32) error {
 // infinity ([LogitError]), and when bias and constraint leave no token.
 func (s *Sampler) Sample(logits []float32) (int32, error) {
 	if len(logits) != len(s.logits) {
-		return 0, fmt.Errorf("sample: %d logits for a vocabulary of %d", len(logits), len(s.logits))
+		return 0, fmt.Errorf("%d logits for a vocabulary of %d", len(logits), len(s.logits))
 	}
 	if _, err := checkLogits(logits); err != nil {
 		return 0, err
@@ -136,7 +136,7 @@ func (s *Sampler) Sample(logits []float32) (int32, error) {
 	s.truncate()
 	switch {
 	case len(s.kept) == 0:
-		return 0, fmt.Errorf("sample: no token is left: logit bias and constraint exclude all %d", len(s.logits))
+		return 0, fmt.Errorf("no token is left: logit bias and constraint exclude all %d", len(s.logits))
 	case s.params.Temperature == 0:
 		return s.kept[0].id, nil
 	}

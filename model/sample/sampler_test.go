@@ -286,3 +286,24 @@ func BenchmarkSample(b *testing.B) {
 		})
 	}
 }
+
+// TestNoWindow wants penalties that look at no tokens to change nothing.
+func TestNoWindow(t *testing.T) {
+	p := Params{RepeatPenalty: 2, PresencePenalty: 3, FrequencyPenalty: 4, PenaltyWindow: -1}
+	if !p.Greedy() {
+		t.Error("penalties without tokens make the choice depend on the text")
+	}
+	s := mustNew(t, 3, p)
+	for range 2 {
+		if id, err := s.Sample([]float32{1, 2, 1.9}); id != 1 || err != nil {
+			t.Fatalf("token %d, %v", id, err)
+		}
+		if err := s.Accept(1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.PenaltyWindow = -2
+	if err := p.Validate(3); err == nil || !strings.Contains(err.Error(), "penalty window is -2: want at least -1") {
+		t.Errorf("a window of -2: %v", err)
+	}
+}

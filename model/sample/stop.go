@@ -24,7 +24,7 @@ type StopMatcher struct {
 func NewStopMatcher(stops ...string) (*StopMatcher, error) {
 	for i, s := range stops {
 		if s == "" || !utf8.ValidString(s) {
-			return nil, fmt.Errorf("sample: stop string %d is %q: want UTF-8 text that is not empty", i, s)
+			return nil, fmt.Errorf("stop string %d is %q: want UTF-8 text that is not empty", i, s)
 		}
 	}
 	return &StopMatcher{stops: append([]string(nil), stops...)}, nil

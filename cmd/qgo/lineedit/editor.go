@@ -7,14 +7,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
+	"golang.org/x/term"
 )
 
 // ErrInterrupt says that Ctrl-C was pressed with nothing typed.
@@ -25,17 +30,25 @@ type Editor struct {
 	in, out  *os.File
 	history  *History
 	complete func(text string) []string
-	pending  []tea.Msg // typed after the end of the message before
+	pending  []tea.Msg   // typed after the end of the message before
+	shown    atomic.Bool // the terminal is in the modes of the view
 }
 
-// NewEditor returns an editor. history may be nil. complete returns what the
+// NewEditor returns an editor. complete returns what the
 // text so far could become, nil for nothing. Close it after use.
 func NewEditor(in, out *os.File, history *History, complete func(text string) []string) *Editor {
 	return &Editor{in: in, out: out, history: history, complete: complete}
 }
 
-// Close makes the terminal paste as it did before.
-func (e *Editor) Close() { fmt.Fprint(e.out, ansi.ResetModeBracketedPaste) }
+// Close makes the terminal paste as it did before. If the program ends in the
+// midst of Read, it also takes back what the view has changed: the reports of
+// keys, and the cursor.
+func (e *Editor) Close() {
+	if e.shown.Load() {
+		fmt.Fprint(e.out, ansi.ResetModifyOtherKeys+ansi.PopKittyKeyboard(1)+ansi.SetCursorStyle(0)+ansi.ShowCursor+"\r\n")
+	}
+	fmt.Fprint(e.out, ansi.ResetModeBracketedPaste)
+}
 
 // Read shows the prompt and returns the message. Enter ends it; Alt-Enter,
 // Shift-Enter, Ctrl-J and a backslash before Enter begin a new line. The
@@ -43,16 +56,28 @@ func (e *Editor) Close() { fmt.Fprint(e.out, ansi.ResetModeBracketedPaste) }
 // typed.
 func (e *Editor) Read(ctx context.Context, prompt string) (string, error) {
 	s := newState(prompt, e.history.Entries(), e.complete)
+	if width, _, err := term.GetSize(int(e.out.Fd())); err == nil && width > 0 {
+		s.resize(width) // nobody says it of a message that is complete already
+	}
 	for len(e.pending) > 0 && !s.done {
 		msg := e.pending[0]
 		e.pending = e.pending[1:]
 		s.Update(msg)
 	}
-	if !s.done {
+	for !s.done {
+		if s.clear {
+			s.clear = false
+			fmt.Fprint(e.out, ansi.EraseEntireScreen+ansi.CursorHomePosition)
+			s.takeLate()
+			continue
+		}
 		p := tea.NewProgram(s, tea.WithContext(ctx), tea.WithInput(e.in), tea.WithOutput(e.out), tea.WithoutSignalHandler(),
 			// Finding it out would run tmux, and there are no colours.
 			tea.WithColorProfile(colorprofile.ANSI))
-		if _, err := p.Run(); err != nil {
+		e.shown.Store(true)
+		_, err := p.Run()
+		e.shown.Store(false)
+		if err != nil {
 			if ctx.Err() != nil {
 				err = ctx.Err()
 			}
@@ -82,7 +107,12 @@ type state struct {
 	at      int      // the entry shown; len(entries) for the new message
 	draft   string   // the new message, while an entry is shown
 
+	search *search    // the search in progress, or nil
+	past   []snapshot // of the message, for undo
+	typing bool       // the latest change was a letter of a word
+
 	notice string // below the text
+	clear  bool   // the screen is to be cleared, which the view's program cannot do
 	done   bool
 	err    error
 	late   []tea.Msg // that came after the end
@@ -115,7 +145,7 @@ func (s *state) View() tea.View {
 	rows, row, column := s.area.view(maxHeight)
 	text := s.prompt + strings.Join(rows, s.indent())
 	if s.notice != "" {
-		text += "\n" + s.notice
+		text += "\n" + s.shownNotice()
 	}
 	v := tea.NewView(text)
 	v.Cursor = tea.NewCursor(ansi.StringWidth(s.prompt)+column, row)
@@ -132,18 +162,23 @@ func (s *state) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		s.resize(msg.Width)
 		return s, nil
 	case tea.KeyPressMsg, tea.PasteMsg:
-		if s.done {
+		if s.done || s.clear {
 			s.late = append(s.late, msg)
 			return s, nil
 		}
 		s.notice = ""
+		before := s.snapshot()
 		if paste, ok := msg.(tea.PasteMsg); ok {
+			s.search = nil
 			s.insert(paste.Content)
+			s.changed(before, false)
 			return s, nil
 		}
-		return s, s.key(msg.(tea.KeyPressMsg))
+		return s, s.press(msg.(tea.KeyPressMsg), before)
 	case edited:
+		before := s.snapshot()
 		s.replace(msg)
+		s.changed(before, false)
 		return s, nil
 	}
 	return s, nil
@@ -152,7 +187,29 @@ func (s *state) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 // print writes the message that was typed, with a short mark for what was
 // pasted, to stay on the screen.
 func (s *state) print(out io.Writer) {
-	fmt.Fprintln(out, s.prompt+strings.ReplaceAll(s.area.text(), "\n", s.indent()))
+	rows, _, _ := s.area.view(math.MaxInt)
+	for len(rows) > 1 && rows[len(rows)-1] == "" {
+		rows = rows[:len(rows)-1] // a place for the cursor
+	}
+	fmt.Fprintln(out, s.prompt+strings.Join(rows, s.indent()))
+}
+
+// press takes a key; before is the message without it.
+func (s *state) press(k tea.KeyPressMsg, before snapshot) tea.Cmd {
+	switch k.String() {
+	case "ctrl+_", "ctrl+/", "ctrl+-": // one key to most terminals
+		s.search = nil
+		s.undo()
+		return nil
+	}
+	if s.search != nil && s.searchKey(k) {
+		s.changed(before, false)
+		return nil
+	}
+	cmd := s.key(k)
+	r, _ := utf8.DecodeRuneInString(k.Text)
+	s.changed(before, unicode.IsLetter(r) || unicode.IsNumber(r))
+	return cmd
 }
 
 func (s *state) key(k tea.KeyPressMsg) tea.Cmd {
@@ -174,10 +231,14 @@ func (s *state) key(k tea.KeyPressMsg) tea.Cmd {
 	case "alt+enter", "shift+enter", "ctrl+j":
 		s.area.insert("\n")
 		return nil
+	case "ctrl+r":
+		s.beginSearch()
+		return nil
 	case "ctrl+x":
 		return s.openEditor()
 	case "ctrl+l":
-		return tea.ClearScreen
+		s.clear = true
+		return quitSoon()
 	case "ctrl+z":
 		return tea.Suspend
 	case "tab":
@@ -216,7 +277,20 @@ func (s *state) enter() tea.Cmd {
 
 func (s *state) end(err error) tea.Cmd {
 	s.done, s.err = true, err
+	return quitSoon()
+}
+
+func quitSoon() tea.Cmd {
 	return tea.Tick(lateTime, func(time.Time) tea.Msg { return tea.Quit() })
+}
+
+// takeLate takes the keys that came after the end of the view.
+func (s *state) takeLate() {
+	late := s.late
+	s.late = nil
+	for _, msg := range late {
+		s.Update(msg)
+	}
 }
 
 // text is the message with its pastes.
@@ -254,17 +328,45 @@ func (s *state) tab() {
 	}
 	common := list[0]
 	for _, c := range list[1:] {
-		n := 0
-		for n < min(len(common), len(c)) && common[n] == c[n] {
-			n++
-		}
-		common = common[:n]
+		common = commonPrefix(common, c)
 	}
 	if len(common) > len(text) {
 		s.area.set(common)
 	}
 	if len(list) > 1 {
-		sorted := slices.Sorted(slices.Values(list))
-		s.notice = strings.Join(sorted, "  ")
+		start := strings.LastIndex(common, " ") + 1
+		if i := strings.LastIndex(common[start:], "/"); i > 0 {
+			start += i + 1 // of files the last part of the name
+		}
+		var ends []string
+		for _, c := range slices.Sorted(slices.Values(list)) {
+			ends = append(ends, strings.TrimSpace(c[start:]))
+		}
+		s.notice = strings.Join(ends, "  ")
 	}
+}
+
+// commonPrefix returns the characters that both begin with.
+func commonPrefix(a, b string) string {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	for n > 0 && n < len(a) && !utf8.RuneStart(a[n]) {
+		n--
+	}
+	return a[:n]
+}
+
+// maxNotice is the number of rows that a notice may take.
+const maxNotice = 5
+
+// shownNotice is the notice in the rows of the terminal.
+func (s *state) shownNotice() string {
+	width := s.area.width + ansi.StringWidth(s.prompt)
+	rows := strings.Split(ansi.Wrap(s.notice, max(width, 1), ""), "\n")
+	if len(rows) > maxNotice {
+		rows = append(rows[:maxNotice-1], "…")
+	}
+	return strings.Join(rows, "\n")
 }

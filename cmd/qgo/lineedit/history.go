@@ -22,7 +22,7 @@ type History struct {
 	entries []string // oldest first
 }
 
-// OpenHistory reads a history. A file that is not there is an empty one, and
+// OpenHistory reads a history; without a path it is kept in memory only. A file that is not there is an empty one, and
 // lines that are damaged are left out: a history is not worth an error.
 func OpenHistory(path string) *History {
 	h := &History{path: path}
@@ -48,12 +48,7 @@ func OpenHistory(path string) *History {
 }
 
 // Entries returns the messages, oldest first.
-func (h *History) Entries() []string {
-	if h == nil {
-		return nil
-	}
-	return slices.Clone(h.entries)
-}
+func (h *History) Entries() []string { return slices.Clone(h.entries) }
 
 // keep appends text as the latest message, unless it is that already.
 func (h *History) keep(text string) bool {
@@ -67,10 +62,10 @@ func (h *History) keep(text string) bool {
 	return true
 }
 
-// Add appends a message. One that is empty, very long or the same as before
-// is left out.
+// Add appends a message. One that is empty or the same as before is left out,
+// and a very long one is not written to the file: but it can be sent again.
 func (h *History) Add(text string) {
-	if h == nil || strings.TrimSpace(text) == "" || len(text) > maxEntryBytes || !h.keep(text) {
+	if strings.TrimSpace(text) == "" || !h.keep(text) || h.path == "" || len(text) > maxEntryBytes {
 		return
 	}
 	line, err := json.Marshal(text)

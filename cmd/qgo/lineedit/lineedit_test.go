@@ -3,6 +3,7 @@ package lineedit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 var keys = map[string]tea.KeyPressMsg{
 	"enter": {Code: tea.KeyEnter}, "alt+enter": {Code: tea.KeyEnter, Mod: tea.ModAlt}, "backspace": {Code: tea.KeyBackspace},
 	"up": {Code: tea.KeyUp}, "down": {Code: tea.KeyDown}, "tab": {Code: tea.KeyTab}, "left": {Code: tea.KeyLeft},
+	"ctrl+r": {Code: 'r', Mod: tea.ModCtrl}, "ctrl+g": {Code: 'g', Mod: tea.ModCtrl}, "ctrl+_": {Code: '_', Mod: tea.ModCtrl}, "ctrl+k": {Code: 'k', Mod: tea.ModCtrl}, "ctrl+a": {Code: 'a', Mod: tea.ModCtrl},
 	"ctrl+c": {Code: 'c', Mod: tea.ModCtrl}, "ctrl+d": {Code: 'd', Mod: tea.ModCtrl}, "ctrl+j": {Code: 'j', Mod: tea.ModCtrl},
 }
 
@@ -37,7 +39,7 @@ func press(s *state, words ...string) *state {
 func TestEditor(t *testing.T) {
 	entries := []string{"first", "second\nline"}
 	complete := func(text string) (list []string) {
-		for _, c := range []string{"/save ", "/set ", "/show"} {
+		for _, c := range []string{"/save ", "/set ", "/show", "größe", "grüße"} {
 			if strings.HasPrefix(c, text) {
 				list = append(list, c)
 			}
@@ -63,13 +65,58 @@ func TestEditor(t *testing.T) {
 		{words: []string{"/sa", "<tab>", "x", "<enter>"}, want: "/save x"},
 		{words: []string{"/s", "<tab>", "h", "<tab>", "<enter>"}, want: "/show"},
 		{words: []string{"no command", "<tab>", "<enter>"}, want: "no command"},
+		{words: []string{"g", "<tab>", "x", "<enter>"}, want: "grx"}, // no half of a letter
 		{words: []string{"<ctrl+c>"}, err: ErrInterrupt},
+		// Undo.
+		{words: []string{"one two", "<ctrl+_>", "<enter>"}, want: "one "},
+		{words: []string{"one two", "<ctrl+_>", "<ctrl+_>", "<ctrl+_>", "<ctrl+_>", "x", "<enter>"}, want: "x"},
+		{words: []string{"one two", "<ctrl+a>", "<ctrl+k>", "<ctrl+_>", "!", "<enter>"}, want: "!one two"},
+		{words: []string{"gone", "<ctrl+c>", "<ctrl+_>", "<enter>"}, want: "gone"},
+		{words: []string{"a", "<alt+enter>", "<ctrl+_>", "<enter>"}, want: "a"},
+		// The search.
+		{words: []string{"<ctrl+r>", "ir", "<enter>"}, want: "first"},
+		{words: []string{"<ctrl+r>", "s", "<enter>"}, want: "second\nline"},
+		{words: []string{"<ctrl+r>", "s", "<ctrl+r>", "<enter>"}, want: "first"},
+		{words: []string{"<ctrl+r>", "s", "<ctrl+r>", "<ctrl+r>", "<enter>"}, want: "first"},
+		{words: []string{"<ctrl+r>", "sxt", "<backspace>", "<backspace>", "<enter>"}, want: "second\nline"},
+		{words: []string{"draft", "<ctrl+r>", "fir", "<ctrl+g>", "!", "<enter>"}, want: "draft!"},
+		{words: []string{"draft", "<ctrl+r>", "fir", "<ctrl+c>", "<enter>"}, want: "draft"},
+		{words: []string{"draft", "<ctrl+r>", "fir", "<ctrl+_>", "<enter>"}, want: "draft"},
+		{words: []string{"draft", "<ctrl+r>", "fir", "<left>", "!", "<enter>"}, want: "firs!t"},
+		{words: []string{"draft", "<ctrl+r>", "fir", "<down>", "<down>", "<enter>"}, want: "draft"},
+		{words: []string{"draft", "<ctrl+r>", "none of them", "<enter>"}, want: "draft"},
+		{words: []string{"<ctrl+r>", "SEC", "<left>", "x", "<enter>"}, want: "x"},
 		{words: []string{"<ctrl+d>"}, err: io.EOF},
 		{words: []string{"ab", "<left>", "<ctrl+d>", "<enter>"}, want: "a"},
 	} {
 		s := press(newState("> ", entries, complete), c.words...)
 		if !s.done || !errors.Is(s.err, c.err) || s.err == nil && s.text() != c.want {
 			t.Errorf("%q gave %q, %v (done: %v); want %q, %v", c.words, s.text(), s.err, s.done, c.want, c.err)
+		}
+	}
+}
+
+// TestNotices shows what is below the message.
+func TestNotices(t *testing.T) {
+	var many []string
+	for i := range 100 {
+		many = append(many, fmt.Sprintf("/read dir/file%02d", i))
+	}
+	complete := func(string) []string { return many }
+	for _, c := range []struct {
+		words []string
+		want  string
+	}{
+		{[]string{"<ctrl+r>", "co"}, "search: co"},
+		{[]string{"<ctrl+r>", "cx"}, "not found: cx"},
+		{[]string{"<ctrl+r>"}, "search: "},
+		{[]string{"<ctrl+_>"}, "there is nothing to undo"},
+		{[]string{"/read dir/", "<tab>"}, "file00  file01  file02  file03  file04\nfile05  file06  file07  file08  file09\n" +
+			"file10  file11  file12  file13  file14\nfile15  file16  file17  file18  file19\n…"},
+	} {
+		s := press(newState("> ", []string{"second"}, complete), c.words...)
+		if got := s.shownNotice(); strings.TrimSpace(got) != strings.TrimSpace(c.want) {
+			t.Errorf("%q: notice %q, want %q", c.words, got, c.want)
 		}
 	}
 }
@@ -108,6 +155,23 @@ func TestPaste(t *testing.T) {
 	press(s, "<backspace>", "<enter>")
 	if got, want := s.text(), "\t1[paste 2: 2 bytes"; got != want {
 		t.Errorf("a damaged mark gave %q, want %q", got, want)
+	}
+}
+
+// TestClose takes the modes of the view back only while it is shown.
+func TestClose(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out")
+	out, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	e := NewEditor(nil, out, OpenHistory(""), nil)
+	e.Close()
+	e.shown.Store(true)
+	e.Close()
+	if got, want := string(read(t, path)), "\x1b[?2004l\x1b[>4m\x1b[<1u\x1b[0 q\x1b[?25h\r\n\x1b[?2004l"; got != want {
+		t.Errorf("written %q, want %q", got, want)
 	}
 }
 
@@ -156,10 +220,10 @@ func TestHistory(t *testing.T) {
 	if n := strings.Count(string(read(t, path)), "\n"); n != maxEntries {
 		t.Errorf("the file has %d lines, want %d", n, maxEntries)
 	}
-	var none *History
-	none.Add("x")
-	if none.Entries() != nil {
-		t.Error("no history has entries")
+	memory, long := OpenHistory(""), strings.Repeat("x", maxEntryBytes+1)
+	memory.Add(long)
+	if got := memory.Entries(); len(got) != 1 || got[0] != long {
+		t.Errorf("a long message without a file: %d entries", len(got))
 	}
 }
 

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"qgo/gguf/show"
+)
+
+// setting is what /set changes.
+type setting struct {
+	name   string
+	values []string // if it has no others
+	get    func(c *conversation) string
+	set    func(c *conversation, value string) error
+}
+
+func settings() []setting {
+	var list []setting
+	for _, k := range knobs {
+		list = append(list, setting{name: k.name, get: func(c *conversation) string {
+			return fmt.Sprintf("%s %s", k.get(&c.dialog.Generation.Sampling), c.sampling.source(k))
+		}, set: func(c *conversation, value string) error {
+			if err := c.sampling.change(k, value, c.m.Vocab); err != nil {
+				return err
+			}
+			seed := c.dialog.Generation.Sampling.Seed // /regen counts it up
+			c.dialog.Generation.Sampling = c.sampling.params()
+			c.dialog.Generation.Sampling.Seed = seed
+			return nil
+		}})
+	}
+	return append(list,
+		setting{name: "seed", get: func(c *conversation) string {
+			return strconv.FormatUint(c.dialog.Generation.Sampling.Seed, 10)
+		}, set: func(c *conversation, value string) error {
+			n, err := strconv.ParseUint(value, 10, 64)
+			if err != nil {
+				return fmt.Errorf("%s is no whole number from 0", show.Quoted(value))
+			}
+			c.dialog.Generation.Sampling.Seed = n
+			return nil
+		}},
+		setting{name: "max-tokens", get: func(c *conversation) string {
+			return strconv.Itoa(c.dialog.Generation.MaxTokens)
+		}, set: func(c *conversation, value string) error {
+			n, err := strconv.Atoi(value)
+			if err != nil || n < 0 {
+				return fmt.Errorf("%s is no number of tokens; choose 0 or more", show.Quoted(value))
+			}
+			c.dialog.Generation.MaxTokens = n
+			return nil
+		}},
+		setting{name: "verbose", values: []string{"on", "off"}, get: func(c *conversation) string {
+			return map[bool]string{true: "on", false: "off"}[c.verbose]
+		}, set: func(c *conversation, value string) error {
+			if value != "on" && value != "off" {
+				return fmt.Errorf("%s: choose on or off", show.Quoted(value))
+			}
+			c.verbose = value == "on"
+			return nil
+		}})
+}
+
+func (c *conversation) set(args string) error {
+	name, value, _ := strings.Cut(args, " ")
+	all := settings()
+	line := func(s setting) {
+		c.say("%s", shortEntry(s.name, strings.TrimRight(s.get(c), " "), terminalWidth(c.out)))
+	}
+	if name == "" {
+		for _, s := range all {
+			line(s)
+		}
+		return nil
+	}
+	name = strings.TrimPrefix(name, "--")
+	i := slices.IndexFunc(all, func(s setting) bool { return s.name == name })
+	if i < 0 {
+		var names []string
+		for _, s := range all {
+			names = append(names, s.name)
+		}
+		return fmt.Errorf("there is no setting %s; /set lists them%s", show.Text(name), didYouMean(name, names))
+	}
+	if value = strings.TrimSpace(value); value == "" {
+		line(all[i])
+		return nil
+	}
+	return all[i].set(c, value)
+}
+
+// completeSetting completes what follows /set.
+func completeSetting(text string) (list []string) {
+	name, value, hasValue := strings.Cut(text, " ")
+	for _, s := range settings() {
+		switch {
+		case !hasValue && strings.HasPrefix(s.name, name):
+			list = append(list, s.name+" ")
+		case hasValue && s.name == name:
+			for _, v := range s.values {
+				if strings.HasPrefix(v, value) {
+					list = append(list, name+" "+v)
+				}
+			}
+		}
+	}
+	return list
+}

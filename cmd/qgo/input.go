@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"unicode/utf8"
+)
+
+// maxTextBytes bounds a text that is to be sent to a model: more tokens than
+// any context holds.
+const maxTextBytes = 8 << 20
+
+// readUTF8 reads all of r, a text that a user wants to send. The mark of UTF-8
+// at its start and one end of line at its end are not part of it. what names
+// r in errors. It returns when ctx ends, even if r never delivers.
+func readUTF8(ctx context.Context, r io.Reader, what string) (string, error) {
+	type result struct {
+		text []byte
+		err  error
+	}
+	read := make(chan result, 1)
+	go func() {
+		b, err := io.ReadAll(io.LimitReader(r, maxTextBytes+1))
+		read <- result{b, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case got := <-read:
+		switch {
+		case errors.Is(got.err, fs.ErrClosed) || errors.Is(got.err, syscall.EBADF):
+			return "", nil // a standard input that is closed is none
+		case got.err != nil:
+			return "", fmt.Errorf("%s cannot be read: %w", what, cause(got.err))
+		case len(got.text) > maxTextBytes:
+			return "", fmt.Errorf("%s is larger than %s; choose a part of it", what, bytesText(maxTextBytes))
+		}
+		return asUTF8(got.text, what)
+	}
+}
+
+// asUTF8 returns a text without the marks around it, or says which encoding
+// it is in.
+func asUTF8(b []byte, what string) (string, error) {
+	if name := utf16Name(b); name != "" {
+		return "", fmt.Errorf("%s is in %s; convert it to UTF-8 (iconv -f %s -t UTF-8)", what, name, name)
+	}
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		return "", fmt.Errorf("%s is no text: byte %d is zero", what, i)
+	}
+	b = bytes.TrimPrefix(b, []byte("\ufeff"))
+	if !utf8.Valid(b) {
+		i := 0
+		for i < len(b) {
+			r, n := utf8.DecodeRune(b[i:])
+			if r == utf8.RuneError && n == 1 {
+				break
+			}
+			i += n
+		}
+		return "", fmt.Errorf("%s is not in UTF-8: line %d has the byte %#x; if it is in Latin-1, convert it (iconv -f ISO-8859-1 -t UTF-8)",
+			what, 1+bytes.Count(b[:i], []byte("\n")), b[i])
+	}
+	text := strings.TrimSuffix(string(b), "\n")
+	return strings.TrimSuffix(text, "\r"), nil
+}
+
+// utf16Name returns the name of the kind of UTF-16 that a text is in, "" if it
+// is not. Without the mark at its start it is known by its zeros: nearly every
+// text has many characters below U+0100, spaces at least.
+func utf16Name(b []byte) string {
+	switch {
+	case bytes.HasPrefix(b, []byte{0xff, 0xfe}):
+		return "UTF-16LE"
+	case bytes.HasPrefix(b, []byte{0xfe, 0xff}):
+		return "UTF-16BE"
+	}
+	var zeros [2]int // at even and odd places
+	for i, c := range b {
+		if c == 0 {
+			zeros[i%2]++
+		}
+	}
+	switch few := len(b) / 10; {
+	case zeros[1] > few && zeros[0] <= zeros[1]/10:
+		return "UTF-16LE"
+	case zeros[0] > few && zeros[1] <= zeros[0]/10:
+		return "UTF-16BE"
+	}
+	return ""
+}
+
+// readTextFile is [readUTF8] of a file. Only regular files are opened: opening
+// a pipe would wait for its other end.
+func readTextFile(ctx context.Context, path, what string) (string, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%s cannot be read: %w", what, cause(err))
+	case info.IsDir():
+		return "", fmt.Errorf("%s is a directory", what)
+	case !info.Mode().IsRegular():
+		return "", fmt.Errorf("%s is no regular file", what)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("%s cannot be read: %w", what, cause(err))
+	}
+	defer file.Close()
+	return readUTF8(ctx, file, what)
+}
