@@ -195,7 +195,7 @@ func notRead(err error) error {
 	case errors.As(err, &syntax):
 		return fmt.Errorf("is no JSON from byte %d on: it was cut off or damaged", syntax.Offset)
 	case errors.As(err, &typ):
-		return fmt.Errorf("has %s as %s: expected %s", show.Quoted(typ.Value), show.Quoted(typ.Field), kindText(typ.Type))
+		return fmt.Errorf("has %s as %s: expected %s", show.Quoted(typ.Value), show.Quoted(strings.TrimPrefix(typ.Field, "Report.")), kindText(typ.Type))
 	case errors.As(err, &when):
 		return fmt.Errorf("has the time %s: expected one such as 2026-01-02T15:04:05Z", show.Quoted(when.Value))
 	}
