@@ -60,7 +60,7 @@ func (m *machineFlags) machine(cmd *cobra.Command, threads int) (roofline.Machin
 			threads = kernels.Cores()
 		}
 		var err error
-		if ceilings, err = bench.MeasureCeilings(threads, true, measureTime); err != nil {
+		if ceilings, err = bench.MeasureCeilings(cmd.Context(), threads, true, measureTime); err != nil {
 			return chosen, nil, err
 		}
 		chosen = bench.ThisMachine(ceilings)
