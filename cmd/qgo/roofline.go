@@ -29,6 +29,16 @@ func (m *machineFlags) add(f *pflag.FlagSet) {
 	f.Float64Var(&m.bound, "bound", 0, "memory bandwidth in GB/s, instead of the profile's or a measured one")
 }
 
+// maxBound is the largest bandwidth that can be given, in GB/s.
+const maxBound = 1e9
+
+func (m *machineFlags) check(cmd *cobra.Command) error {
+	if !(m.bound >= 0 && m.bound <= maxBound) {
+		return usagef(cmd, "--bound is %g: give the bandwidth in GB/s, up to %g", m.bound, maxBound)
+	}
+	return nil
+}
+
 func profileNames() (names []string) {
 	for _, p := range roofline.Profiles {
 		names = append(names, p.Name)
@@ -42,8 +52,8 @@ const measureTime = 200 * time.Millisecond
 // machine returns the machine that the flags choose; this one is measured,
 // with that many threads.
 func (m *machineFlags) machine(cmd *cobra.Command, threads int) (roofline.Machine, *bench.Ceilings, error) {
-	if m.bound < 0 {
-		return roofline.Machine{}, nil, usagef(cmd, "--bound is %v: give the bandwidth in GB/s", m.bound)
+	if err := m.check(cmd); err != nil {
+		return roofline.Machine{}, nil, err
 	}
 	var (
 		chosen   roofline.Machine
