@@ -116,6 +116,9 @@ func (p *Prober) Close() error {
 	return p.arena.Close()
 }
 
+// Bytes is the size of the array that [Prober.Read] reads.
+func (p *Prober) Bytes() int { return len(p.a) }
+
 // Read measures how many bytes a second the workers read together.
 func (p *Prober) Read(atLeast time.Duration) (Rate, error) {
 	return p.stream(1, atLeast, func(w *kernels.Worker, lo, hi int) {

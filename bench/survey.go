@@ -94,8 +94,11 @@ func surveyOne(path string, o model.Options) (cost model.Cost, err error) {
 // bytes.
 func hasRoom(s *roofline.Survey, context int, available int64) error {
 	fit, err := s.Fit(context, available)
-	if err != nil || fit.Fits() {
-		return err
+	if err != nil {
+		return fmt.Errorf("the tests need %w", err) // a context that is too long for any memory
+	}
+	if fit.Fits() {
+		return nil
 	}
 	const gb = 1e9
 	text := fmt.Sprintf("the tests need a context of %d tokens, and with it the model takes %.1f GB of memory: %.1f GB are available, ", context, float64(fit.Need)/gb, float64(available)/gb)
