@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"qgo/bench"
+	"qgo/bench/machine"
 	"qgo/gguf/show"
 )
 
@@ -33,6 +34,9 @@ func complete(r *bench.Report) error {
 	}
 	if err := checkValue(reflect.ValueOf(r).Elem(), "", false); err != nil {
 		return err
+	}
+	if r.Series.Samples == nil {
+		r.Series.Samples = []machine.Sample{}
 	}
 	for i, res := range r.Results {
 		if err := completeResult(res); err != nil {
@@ -163,6 +167,14 @@ func completeRates(res *bench.Result) error {
 		for _, rate := range res.SamplesTS {
 			res.Reps = append(res.Reps, bench.Rep{NS: int64(n / rate * 1e9), Prompt: res.Prompt, Gen: res.Gen})
 		}
+	}
+	if len(res.SamplesNS) == 0 {
+		for i := range res.Reps {
+			res.SamplesNS = append(res.SamplesNS, res.Reps[i].NS)
+		}
+	}
+	if len(res.SamplesTS) == 0 { // lists, not null, where it is written again
+		res.SamplesNS, res.SamplesTS = []int64{}, bench.Sample{}
 	}
 	return nil
 }

@@ -182,7 +182,7 @@ func (b *benchFlags) checkRepeats(cmd *cobra.Command) error {
 	if p.Options.Context < 0 {
 		return usagef(cmd, "--ctx is %d: choose 0 or more", p.Options.Context)
 	}
-	return nil
+	return checkKernels(cmd, &p.Options)
 }
 
 // giveBound sets the machine that rates are shown beside: without flags the

@@ -134,6 +134,8 @@ func TestBenchErrors(t *testing.T) {
 		{2, "--threads is 100000: choose 0 to", "-t 100000"},
 		{2, "--batch: 99999999999999999999 is too much", "-b 99999999999999999999"},
 		{2, "--bound is NaN", "--bound NaN"},
+		{2, `--kv is "q9": choose f16, f32 or q8_0`, "--kv q9"},
+		{2, `--tier: no kernels "mmx" on this machine`, "--tier mmx"},
 		{1, "a context of 536870912: choose 1 to", "-m " + demoFile + " --ctx 536870912"},
 		{1, "tg128 needs a context of 128: --ctx is 100", "-m " + demoFile + " -p 0 --ctx 100"},
 		{1, "is a directory", "compare . ."},
