@@ -48,6 +48,7 @@ func report(t *testing.T) *bench.Report {
 // TestRoundTrip writes a report in every form that can be read again.
 func TestRoundTrip(t *testing.T) {
 	want := report(t)
+	want.Results[1].Incomplete = true
 	for _, name := range []string{"json", "jsonl", "csv", "md"} {
 		var b bytes.Buffer
 		if err := Write(&b, want, name); err != nil {
@@ -66,6 +67,9 @@ func TestRoundTrip(t *testing.T) {
 			w := want.Results[i]
 			if g.Test() != w.Test() || g.Threads != w.Threads || g.Engine != "qgo" {
 				t.Errorf("%s: result %d is %+v, want %+v", name, i, g.Test(), w.Test())
+			}
+			if g.Incomplete != w.Incomplete {
+				t.Errorf("%s: result %d is read as complete", name, i)
 			}
 			rate := w.AvgTS
 			if name == "md" && w.Scenario != "" {

@@ -219,6 +219,9 @@ func readRow(names, row []string) (*bench.Result, error) {
 		} else if row[i] == "" || row[i] == "true" || row[i] == "false" {
 			delete(fields, name) // llama-bench's flags are none of ours
 		}
+		if name == "incomplete" {
+			fields[name] = row[i] == "true"
+		}
 	}
 	text, err := json.Marshal(fields)
 	if err != nil {
@@ -317,7 +320,7 @@ func setCell(r *bench.Result, name, cell string) (err error) {
 
 // setTest reads a test's name, such as "tg128 @ d512".
 func setTest(r *bench.Result, name string) error {
-	name = strings.TrimSuffix(name, " (incomplete)")
+	name, r.Incomplete = strings.CutSuffix(name, " (incomplete)")
 	phases, depth, _ := strings.Cut(name, " @ d")
 	r.Depth, _ = strconv.Atoi(depth)
 	for part := range strings.SplitSeq(phases, "+") {
