@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -36,11 +37,22 @@ func (o *outputs) open() error {
 		f, err := create(path)
 		if err != nil {
 			o.abandon()
-			return fmt.Errorf("%s cannot be written: %w", path, err)
+			return notWritten(path, err)
 		}
 		o.pending[path] = f
 	}
 	return nil
+}
+
+// notWritten says what the system does about writing a file; the temporary name
+// is of no use to anybody.
+func notWritten(path string, err error) error {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		err = at.Err
+	} else if link, ok := errors.AsType[*os.LinkError](err); ok {
+		err = link.Err
+	}
+	return fmt.Errorf("%s cannot be written: %w", path, err)
 }
 
 // create opens a file under a temporary name beside path; what is no regular
@@ -120,7 +132,7 @@ func (o *outputs) finish(path, suffix string, fill func(*bytes.Buffer) error) er
 		err = errors.Join(f.Chmod(0o644), f.Sync())
 	}
 	if err != nil {
-		return fmt.Errorf("%s could not be written: %w", path, err)
+		return notWritten(path, err)
 	}
 	delete(o.pending, path)
 	err = f.Close()
@@ -128,7 +140,7 @@ func (o *outputs) finish(path, suffix string, fill func(*bytes.Buffer) error) er
 		err = os.Rename(f.Name(), path+suffix)
 	}
 	if err != nil {
-		return fmt.Errorf("%s could not be written: %w", path, err)
+		return notWritten(path, err)
 	}
 	return nil
 }

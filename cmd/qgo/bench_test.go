@@ -85,7 +85,7 @@ func TestBenchScenario(t *testing.T) {
 // TestBenchOutputs checks that nothing is lost when an output fails.
 func TestBenchOutputs(t *testing.T) {
 	code, out, errOut := qgo("", quick("--out", "/no/such/folder/r.json")...)
-	if code != exitBadInput || out != "" || !strings.Contains(errOut, "/no/such/folder/r.json cannot be written") {
+	if code != exitBadInput || out != "" || !strings.Contains(errOut, "/no/such/folder/r.json cannot be written: no such file or directory\n") {
 		t.Errorf("exit %d, %q, %q", code, out, errOut)
 	}
 	if _, err := os.Stat("/dev/full"); err != nil {
@@ -145,7 +145,7 @@ func TestBenchErrors(t *testing.T) {
 		{2, "toaster", "--profile toaster"},
 		{2, "--bound", "--bound -3"},
 		{2, "json or jsonl or csv", "-o xml"},
-		{2, "llama-bench", "--baseline llama-bench=/none"},
+		{2, "--baseline llama-bench=/none: there is no such program", "--baseline llama-bench=/none"},
 		{2, "address", "--baseline openai=localhost"},
 		{2, "expected llama-bench=PATH", "--baseline /none.json"},
 		{1, "is empty", "--baseline " + empty},
