@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"slices"
@@ -20,7 +21,9 @@ import (
 const (
 	largestArray  = 256 << 20
 	smallestArray = 32 << 20
-	arrayShare    = 16 // of the memory
+	arrayShare    = 16 // of the memory, and
+	// availableShare is that of what is available of it, for three arrays.
+	availableShare = 6
 )
 
 // stagger is by how many bytes more than its size each array lies behind the
@@ -37,8 +40,11 @@ func arrayBytes() int {
 	if err != nil {
 		return largestArray
 	}
-	share := int(v.Total/arrayShare) &^ (1<<20 - 1)
-	return min(max(share, smallestArray), largestArray)
+	share := int64(v.Total / arrayShare)
+	if available, known := tensor.Available(); known {
+		share = min(share, available/availableShare)
+	}
+	return int(min(max(share&^(1<<20-1), smallestArray), largestArray))
 }
 
 // peakRounds is the number of rounds that a worker does at a time when a peak
@@ -109,6 +115,9 @@ func (p *Prober) Close() error {
 	p.pool.Drain()
 	return p.arena.Close()
 }
+
+// Bytes is the size of the array that [Prober.Read] reads.
+func (p *Prober) Bytes() int { return len(p.a) }
 
 // Read measures how many bytes a second the workers read together.
 func (p *Prober) Read(atLeast time.Duration) (Rate, error) {
@@ -203,8 +212,8 @@ func (c *Ceilings) limits() roofline.Limits {
 }
 
 // MeasureCeilings measures all of them with that many threads, each for at
-// least the given time.
-func MeasureCeilings(threads int, pinned bool, atLeast time.Duration) (*Ceilings, error) {
+// least the given time. Between two of them it looks at ctx.
+func MeasureCeilings(ctx context.Context, threads int, pinned bool, atLeast time.Duration) (*Ceilings, error) {
 	if threads < 1 || threads > model.MaxThreads {
 		return nil, fmt.Errorf("%d threads: choose 1 to %d", threads, model.MaxThreads)
 	}
@@ -221,11 +230,17 @@ func MeasureCeilings(threads int, pinned bool, atLeast time.Duration) (*Ceilings
 		rate    *Rate
 		measure func(time.Duration) (Rate, error)
 	}{{&c.Read, p.Read}, {&c.Copy, p.Copy}, {&c.Triad, p.Triad}} {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		if *m.rate, err = m.measure(atLeast); err != nil {
 			return nil, err
 		}
 	}
 	for _, peak := range p.Kernels.Peaks {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		r, err := p.Peak(peak, atLeast)
 		if err != nil {
 			return nil, err

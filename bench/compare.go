@@ -126,33 +126,38 @@ const alpha = 0.05
 // threads, and tests each pair with the U-test of Mann and Whitney (1947), as
 // benchstat does. What has no partner comes back in unmatched.
 func Compare(old, new *Report) (changes []Change, unmatched []*Result) {
-	used := map[*Result]bool{}
+	changes, unmatched = []Change{}, []*Result{} // no null in JSON
+	left := map[contender][]*Result{}
+	for _, o := range old.Results {
+		left[o.contender()] = append(left[o.contender()], o)
+	}
 	for _, n := range new.Results {
-		var match *Result
-		for _, o := range old.Results {
-			if !used[o] && sameTest(o, n) {
-				match = o
-				break
-			}
-		}
-		if match == nil {
+		k := n.contender()
+		if len(left[k]) == 0 {
 			unmatched = append(unmatched, n)
 			continue
 		}
-		used[match] = true
-		changes = append(changes, change(match, n))
+		changes = append(changes, change(left[k][0], n))
+		left[k] = left[k][1:]
 	}
-	for _, o := range old.Results {
-		if !used[o] {
+	for _, o := range old.Results { // in their order
+		if k := o.contender(); len(left[k]) > 0 && left[k][0] == o {
 			unmatched = append(unmatched, o)
+			left[k] = left[k][1:]
 		}
 	}
 	return changes, unmatched
 }
 
-func sameTest(a, b *Result) bool {
-	return a.Engine == b.Engine && a.Test() == b.Test() && a.Threads == b.Threads &&
-		filepath.Base(a.ModelFilename) == filepath.Base(b.ModelFilename)
+// contender is what two results must have in common to be compared.
+type contender struct {
+	Test
+	engine, file string
+	threads      int
+}
+
+func (r *Result) contender() contender {
+	return contender{r.Test(), r.Engine, filepath.Base(r.ModelFilename), r.Threads}
 }
 
 func change(old, new *Result) Change {

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"qgo/bench/machine"
 	"qgo/bench/roofline"
 	"qgo/gguf"
-	"qgo/kernels"
 	"qgo/model"
 	"qgo/model/synth"
 )
@@ -33,17 +33,8 @@ type Plan struct {
 	Given   roofline.Machine
 	// Baselines take turns with qgo.
 	Baselines []Baseline
-	Progress  Progress // told what is being done
-}
-
-// Progress is a function to call with what is being done, for people; it may be
-// nil.
-type Progress func(step string)
-
-func (p Progress) step(format string, args ...any) {
-	if p != nil {
-		p(fmt.Sprintf(format, args...))
-	}
+	// Progress, if set, is told what is being done.
+	Progress func(Status)
 }
 
 // ceilingTime is the default of [Plan].Ceiling.
@@ -82,25 +73,38 @@ type planRun struct {
 	report *Report
 	origin time.Time
 	gpu    *GPUCeilings // of the GPU that the models may be on
+	clock  *clock
+}
+
+// step tells what is being done.
+func (p *planRun) step(format string, args ...any) {
+	if p.Progress != nil {
+		p.Progress(Status{fmt.Sprintf(format, args...), p.clock.left()})
+	}
 }
 
 func (p *planRun) all(ctx context.Context) error {
+	costs, err := p.survey()
+	if err != nil {
+		return err
+	}
+	p.clock = newClock(p.Plan, costs)
 	atLeast := cmp.Or(p.Ceiling, ceilingTime)
 	if gpu := p.Options.GPU; gpu != nil {
-		p.Progress.step("the ceilings of %v", gpu)
-		var err error
+		p.step("the ceilings of %v", gpu)
 		if p.gpu, err = MeasureGPU(gpu, atLeast); err != nil {
 			return err
 		}
 	}
 	for _, threads := range p.Threads {
-		if threads == 0 {
-			threads = kernels.Cores()
-		}
-		p.Progress.step("the machine's ceilings with %d threads", threads)
-		c, err := MeasureCeilings(threads, !p.Options.Unpinned, atLeast)
+		threads = workers(threads)
+		p.step("the machine's ceilings with %s", Threads(threads))
+		c, err := MeasureCeilings(ctx, threads, !p.Options.Unpinned, atLeast)
 		if err != nil {
 			return err
+		}
+		if p.clock.limits = c.limits(); p.gpu != nil {
+			p.clock.limits = p.gpu.limits()
 		}
 		for _, path := range p.Models {
 			for _, batch := range p.Batches {
@@ -118,16 +122,10 @@ func (p *planRun) all(ctx context.Context) error {
 
 // one measures a model with some number of threads and some batch.
 func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) error {
-	o := p.Options
-	o.Threads, o.MaxRows = c.Threads, batch
-	if o.Context == 0 {
-		for _, t := range p.Tests {
-			o.Context = max(o.Context, t.Context()+contextSlack)
-		}
-	}
+	o := p.options(c.Threads, batch)
 	var load *Load
 	if p.Load && path != "" {
-		p.Progress.step("loading %s", path)
+		p.step("loading %s", path)
 		var err error
 		if load, err = measureLoad(ctx, path, o); err != nil {
 			return err
@@ -148,7 +146,7 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 	}
 	r := &Runner{
 		Model: m, Reps: p.Reps, AtLeast: p.AtLeast, Delay: p.Delay, Origin: p.origin,
-		Given: p.Given, Limits: limits, Progress: p.Progress,
+		Given: p.Given, Limits: limits, Progress: func(step string) { p.step("%s", step) }, done: p.clock.repeated,
 	}
 	if err := r.Open(); err != nil {
 		return err
@@ -159,7 +157,7 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 		if len(turns) > 0 {
 			r.Between = func(ctx context.Context, i int) error {
 				for _, turn := range turns {
-					p.Progress.step("%s: %s, repetition %d", t.Name(), turn.baseline.Name(), i+1)
+					p.step("%s: %s, repetition %d", t.Name(), turn.baseline.Name(), i+1)
 					if err := turn.once(ctx); err != nil && ctx.Err() == nil {
 						p.report.Warnings = append(p.report.Warnings, fmt.Sprintf("%s did not do %s: %v", turn.baseline.Name(), t.Name(), err))
 					}
@@ -168,6 +166,7 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 			}
 		}
 		res, err := r.Run(ctx, t)
+		p.clock.next()
 		if res != nil {
 			res.Load = load
 			p.report.Results = append(p.report.Results, res)
@@ -187,7 +186,8 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 // Synthetic is the model that stands in where there is no file: the shape of
 // Qwen2.5-0.5B in q4_0 with random weights.
 func Synthetic() (*gguf.File, error) {
-	spec, err := synth.ParseSpec("0.5b", "q4_0")
+	shape, mix, _ := strings.Cut(synthetic, ":")
+	spec, err := synth.ParseSpec(shape, mix)
 	if err != nil {
 		return nil, err
 	}
@@ -196,10 +196,10 @@ func Synthetic() (*gguf.File, error) {
 
 func (p *planRun) open(path string, o model.Options) (*model.Model, error) {
 	if path != "" {
-		p.Progress.step("loading %s", path)
+		p.step("loading %s", path)
 		return model.Open(path, o)
 	}
-	p.Progress.step("making a model")
+	p.step("making a model")
 	f, err := Synthetic()
 	if err != nil {
 		return nil, err

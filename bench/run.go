@@ -24,18 +24,20 @@ const warmUp = 8
 
 // Runner measures one loaded model.
 type Runner struct {
-	Model    *model.Model
-	Reps     int           // of each test
-	AtLeast  time.Duration // repeat each test for at least so long
-	Delay    time.Duration // before each repetition, for the machine to cool
-	Origin   time.Time     // what the repetitions' starts count from
-	Given    roofline.Machine
-	Limits   Limits
-	Progress Progress
+	Model   *model.Model
+	Reps    int           // of each test
+	AtLeast time.Duration // repeat each test for at least so long
+	Delay   time.Duration // before each repetition, for the machine to cool
+	Origin  time.Time     // what the repetitions' starts count from
+	Given   roofline.Machine
+	Limits  Limits
+	// Progress, if set, is told what is being done.
+	Progress func(step string)
 	// Between, if set, is called after each repetition: a baseline takes
 	// its turn.
 	Between func(ctx context.Context, rep int) error
 
+	done   func(*Rep)  // called after each repetition, if set
 	prober *Prober     // nil if the CPU computes nothing
 	gpu    *cuda.Probe // nil if no GPU does
 	pool   *kernels.Pool
@@ -105,13 +107,19 @@ func (r *Runner) Run(ctx context.Context, t Test) (*Result, error) {
 	return res, err
 }
 
+func (r *Runner) step(format string, args ...any) {
+	if r.Progress != nil {
+		r.Progress(fmt.Sprintf(format, args...))
+	}
+}
+
 func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 	once, closeWork, err := r.prepare(ctx, t)
 	if err != nil {
 		return err
 	}
 	defer closeWork()
-	r.Progress.step("%s: warm-up", t.Name())
+	r.step("%s: warm-up", t.Name())
 	if _, err := once(true); err != nil {
 		return err
 	}
@@ -122,7 +130,7 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 	start := time.Now()
 	for i := 0; i < r.Reps || time.Since(start) < r.AtLeast; i++ {
 		if r.Delay > 0 {
-			r.Progress.step("pause")
+			r.step("pause")
 			select {
 			case <-time.After(r.Delay):
 			case <-ctx.Done():
@@ -134,7 +142,7 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r.Progress.step("%s: repetition %d", t.Name(), i+1)
+		r.step("%s: repetition %d", t.Name(), i+1)
 		at := time.Since(r.Origin)
 		rep, failed := once(false)
 		if failed != nil && rep.Gen < 2 {
@@ -151,6 +159,9 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 		rep.Start, rep.Before, rep.After, rep.CPUBefore, rep.CPUAfter = at, before.main, after.main, before.cpu, after.cpu
 		before = after
 		res.Reps = append(res.Reps, rep)
+		if r.done != nil && failed == nil {
+			r.done(&rep)
+		}
 		if failed != nil {
 			return failed
 		}
@@ -197,7 +208,7 @@ func (r *Runner) prepare(ctx context.Context, t Test) (once func(short bool) (Re
 	}
 	w := &workload{ctx: ctx, m: r.Model, kv: kv, rng: r.rng}
 	if t.Depth > 0 {
-		r.Progress.step("%s: filling the KV cache", t.Name())
+		r.step("%s: filling the KV cache", t.Name())
 		if err := w.forward(w.random(t.Depth)); err != nil {
 			_ = kv.Close()
 			return nil, nil, err

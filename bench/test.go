@@ -1,9 +1,12 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"qgo/gguf/show"
 )
 
 // Test is one thing to measure. With a Scenario it is a request with its
@@ -79,6 +82,10 @@ func ParseScenarios(list string) ([]Test, error) {
 	return chosen, nil
 }
 
+// maxListable is the largest number in a list: sums of a few have room in an
+// int of any machine.
+const maxListable = 1 << 29
+
 // maxListed bounds the length of a list, which a slip in a range could make
 // very long.
 const maxListed = 1000
@@ -94,18 +101,25 @@ func ParseInts(list string) ([]int, error) {
 			return nil, err
 		}
 		if all = append(all, ints...); len(all) > maxListed {
-			return nil, fmt.Errorf("%q lists more than %d numbers", list, maxListed)
+			return nil, fmt.Errorf("%s lists more than %d numbers", show.Quoted(list), maxListed)
 		}
 	}
 	return all, nil
 }
 
+func tooMuch(number string) error {
+	return fmt.Errorf("%s is too much: choose at most %d", show.Text(number), maxListable)
+}
+
 func parseRange(s string) ([]int, error) {
-	wrong := fmt.Errorf("%q is neither a number nor a range such as 1-4, 0-2048+512 or 128-1024*2", s)
+	wrong := fmt.Errorf("%s is neither a number from 0 nor a range such as 1-4, 0-2048+512 or 128-1024*2", show.Quoted(s))
 	first, rest, isRange := strings.Cut(s, "-")
 	lo, err := strconv.Atoi(first)
-	if err != nil || lo < 0 {
+	if err != nil && !errors.Is(err, strconv.ErrRange) || lo < 0 {
 		return nil, wrong
+	}
+	if lo > maxListable {
+		return nil, tooMuch(first)
 	}
 	if !isRange {
 		return []int{lo}, nil
@@ -117,12 +131,15 @@ func parseRange(s string) ([]int, error) {
 		last, by, times = strings.Cut(rest, "*")
 	}
 	hi, err := strconv.Atoi(last)
-	if err != nil || hi < lo {
+	if err != nil && !errors.Is(err, strconv.ErrRange) || hi < lo {
 		return nil, wrong
+	}
+	if hi > maxListable {
+		return nil, tooMuch(last)
 	}
 	if stepped || times {
 		n, err := strconv.Atoi(by)
-		if err != nil || n < 1 || times && (n < 2 || lo == 0) {
+		if err != nil || n < 1 || n > maxListable || times && (n < 2 || lo == 0) {
 			return nil, wrong
 		}
 		if times {

@@ -18,10 +18,15 @@ func TestParseInts(t *testing.T) {
 			t.Errorf("%q: %v, %v, want %v", s, got, err, want)
 		}
 	}
-	for _, s := range []string{"", "x", "-1", "4-1", "1-4+0", "1-8*1", "0-8*2", "1-4+", "1-999999999", "1,,2", "1-2-3"} {
+	for _, s := range []string{"", "x", "-1", "4-1", "1-4+0", "1-8*1", "0-8*2", "1-4+", "1-999999999", "1,,2", "1-2-3", "9223372036854775808", "536870913", "0-536870913", "1-8*9223372036854775807"} {
 		if got, err := ParseInts(s); err == nil {
 			t.Errorf("%q: %v, want an error", s, got)
+		} else if strings.Contains(err.Error(), "strconv") {
+			t.Errorf("%q: %v", s, err)
 		}
+	}
+	if _, err := ParseInts("1,1e9\x1b"); err == nil || err.Error() != `"1e9\x1b" is neither a number from 0 nor a range such as 1-4, 0-2048+512 or 128-1024*2` {
+		t.Errorf("error %v", err)
 	}
 }
 

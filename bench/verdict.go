@@ -29,7 +29,7 @@ func (r *Result) Verdict() string {
 func (r *Result) limit() string {
 	b := r.Measured
 	switch {
-	case b.Binds == roofline.Launches:
+	case b.Binds == roofline.Launches && b.LaunchRate*r.Launches > 0:
 		return fmt.Sprintf("launches: %.4g kernels a token, %.1f µs each at the least", r.Launches, 1e6/(b.LaunchRate*r.Launches))
 	case b.Binds == roofline.Compute && len(b.Parts) > 0:
 		return "what GPU and CPU multiply"
@@ -47,7 +47,7 @@ func (r *Result) limit() string {
 
 // slowest says, of a model on two devices, which takes most of the time.
 func (r *Result) slowest() string {
-	if len(r.Measured.Parts) != 2 {
+	if len(r.Measured.Parts) != 2 || r.Measured.Parts[0].Rate == 0 {
 		return ""
 	}
 	cpu := r.Measured.Rate / r.Measured.Parts[0].Rate
@@ -87,6 +87,9 @@ func (r *Result) ByState() (all []StateRate) {
 		for i := range r.Reps {
 			if r.Reps[i].State == state {
 				b := r.Reps[i].probed()
+				if b.main == 0 {
+					continue
+				}
 				probes, cpuProbes, rate = append(probes, b.main), append(cpuProbes, b.cpu), append(rate, rates[i])
 			}
 		}

@@ -58,9 +58,11 @@ func TestLlamaBenchFails(t *testing.T) {
 	request := bench.Request{Path: "m.gguf", Threads: 1, Test: bench.Test{Prompt: 8}}
 	for script, want := range map[string]string{
 		"echo loading >&2; echo 'error: no such model' >&2; exit 1": "no such model",
-		"echo hello": "not llama-bench's JSON",
-		"echo '[]'":  "no result for pp8",
-		`echo '[{"n_prompt": 8, "samples_ns": [0]}]'`: "no result for pp8",
+		"echo hello":    "its output: is neither JSON nor a table",
+		"echo '[]'":     "its output: has no results",
+		"echo '[null]'": "its output: has null as results[0]",
+		`echo '[{"n_prompt": 8, "samples_ns": [0]}]'`: "its output: result 1 has a rate of +Inf",
+		`echo '[{"n_prompt": 9, "samples_ns": [5]}]'`: "no result for pp8",
 	} {
 		if r, err := (&LlamaBench{Path: program(t, script)}).Once(context.Background(), request); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %+v, %v, want %q", script, r, err, want)
@@ -145,8 +147,10 @@ func TestOpenAIFails(t *testing.T) {
 	for answer, want := range map[string]string{
 		"":                   "no text",
 		"data: nonsense\n\n": "expected a chunk",
-		"data: {\"error\":{\"message\":\"out of memory\"}}\n\n":     "out of memory",
-		"data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n": "usage",
+		"data: {\"error\":{\"message\":\"out of memory\"}}\n\n":                                                                     "out of memory",
+		"data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n":                                                                 "usage",
+		"data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":-1,\"completion_tokens\":99999999}}\n\n": "counts -1 tokens of the prompt and 99999999 of the answer",
+		strings.Repeat("data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n", 200):                                            "does not end its answer",
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) }))
 		_, err := (&OpenAI{URL: server.URL}).Once(context.Background(), bench.Request{Test: bench.Test{Scenario: "chat", Prompt: 64, Gen: 1}, Model: m})

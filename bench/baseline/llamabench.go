@@ -4,7 +4,6 @@ package baseline
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -12,6 +11,7 @@ import (
 	"strings"
 
 	"qgo/bench"
+	"qgo/bench/format"
 )
 
 // LlamaBench runs llama.cpp's llama-bench, or that of a fork.
@@ -62,11 +62,11 @@ func (l *LlamaBench) parse(out []byte, r bench.Request) (*bench.Result, error) {
 	if i := bytes.Index(out, []byte("[\n")); i > 0 {
 		out = out[i:]
 	}
-	var results []*bench.Result
-	if err := json.Unmarshal(out, &results); err != nil {
-		return nil, fmt.Errorf("%s: its output is not llama-bench's JSON: %w", l.Path, err)
+	report, err := format.Read(out)
+	if err != nil {
+		return nil, fmt.Errorf("%s: its output: %w", l.Path, err)
 	}
-	for _, res := range results {
+	for _, res := range report.Results {
 		if res.Prompt != r.Prompt || res.Gen != r.Gen || len(res.SamplesNS) == 0 || res.SamplesNS[0] <= 0 {
 			continue
 		}
@@ -83,5 +83,5 @@ func lastLine(s string) string {
 	if s == "" {
 		return ""
 	}
-	return ": " + s[strings.LastIndexByte(s, '\n')+1:]
+	return fmt.Sprintf(": %.300s", s[strings.LastIndexByte(s, '\n')+1:])
 }

@@ -61,6 +61,12 @@ type chatChunk struct {
 	Error json.RawMessage `json:"error"`
 }
 
+// Limits of what a server may say.
+const (
+	maxPieces = 16      // of text for each token of the answer
+	maxPrompt = 1 << 24 // tokens
+)
+
 // maxLine is the longest line of a stream that is read.
 const maxLine = 1 << 20
 
@@ -144,7 +150,9 @@ func (o *OpenAI) stream(ctx context.Context, text string, gen int) (rep bench.Re
 		} else {
 			rep.Gaps = append(rep.Gaps, int64(now-last))
 		}
-		last = now
+		if last = now; len(rep.Gaps) > maxPieces*gen {
+			return rep, fmt.Errorf("the server does not end its answer of %d tokens", gen)
+		}
 	}
 	rep.NS = int64(last)
 	switch {
@@ -154,6 +162,8 @@ func (o *OpenAI) stream(ctx context.Context, text string, gen int) (rep bench.Re
 		return rep, errors.New("the answer has no text")
 	case rep.Gen == 0:
 		return rep, errors.New("the stream has no usage field: the server must support stream_options.include_usage")
+	case rep.Gen < 0 || rep.Gen > maxPieces*gen || rep.Prompt < 0 || rep.Prompt > maxPrompt:
+		return rep, fmt.Errorf("the server counts %d tokens of the prompt and %d of the answer: expected %d of the answer", rep.Prompt, rep.Gen, gen)
 	}
 	return rep, nil
 }

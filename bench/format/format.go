@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"qgo/bench"
+	"qgo/gguf/show"
 )
 
 // Names are those of all formats.
@@ -128,7 +129,7 @@ func writeCSV(w io.Writer, r *bench.Report) error {
 			case float64:
 				row[i] = strconv.FormatFloat(v, 'g', 8, 64)
 			default:
-				row[i] = fmt.Sprint(v)
+				row[i] = show.Lines(fmt.Sprint(v)) // whole: it is read again
 			}
 		}
 		if err := out.Write(row); err != nil {
@@ -161,7 +162,7 @@ func writeMarkdown(w io.Writer, r *bench.Report) error {
 		if res.Measured != nil {
 			share = fmt.Sprintf("%.0f %%", 100*res.OfMeasured)
 		}
-		name := res.Test().Name()
+		name := cell(res.Test().Name())
 		if res.Incomplete {
 			name += " (incomplete)"
 		}
@@ -174,7 +175,7 @@ func writeMarkdown(w io.Writer, r *bench.Report) error {
 }
 
 // cell is a text that does not end a cell of a table.
-func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
+func cell(s string) string { return strings.ReplaceAll(show.Text(s), "|", `\|`) }
 
 func modelName(r *bench.Result) string {
 	if r.ModelType != "" {
@@ -187,12 +188,12 @@ func modelName(r *bench.Result) string {
 // that benchstat can compare files.
 func writeBenchstat(w io.Writer, r *bench.Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "goos: %s\ngoarch: %s\ncpu: %s\n", r.Machine.OS, r.Machine.Arch, r.Machine.CPU)
+	fmt.Fprintf(&b, "goos: %s\ngoarch: %s\ncpu: %s\n", show.Text(r.Machine.OS), show.Text(r.Machine.Arch), show.Text(r.Machine.CPU))
 	gpu := ""
 	for _, res := range r.Results {
 		if on := res.GPUInfo; on != gpu { // holds for the lines that follow
 			gpu = on
-			fmt.Fprintf(&b, "gpu: %s\n", gpu)
+			fmt.Fprintf(&b, "gpu: %s\n", show.Text(gpu))
 		}
 		phase := "Prefill"
 		if res.Decodes() {
@@ -213,5 +214,5 @@ func writeBenchstat(w io.Writer, r *bench.Report) error {
 
 // word is a text without spaces and slashes.
 func word(s string) string {
-	return strings.NewReplacer(" ", "_", "/", "_", "@", "at").Replace(s)
+	return strings.NewReplacer(" ", "_", "/", "_", "@", "at").Replace(show.Text(s))
 }

@@ -48,6 +48,7 @@ func report(t *testing.T) *bench.Report {
 // TestRoundTrip writes a report in every form that can be read again.
 func TestRoundTrip(t *testing.T) {
 	want := report(t)
+	want.Results[1].Incomplete = true
 	for _, name := range []string{"json", "jsonl", "csv", "md"} {
 		var b bytes.Buffer
 		if err := Write(&b, want, name); err != nil {
@@ -66,6 +67,9 @@ func TestRoundTrip(t *testing.T) {
 			w := want.Results[i]
 			if g.Test() != w.Test() || g.Threads != w.Threads || g.Engine != "qgo" {
 				t.Errorf("%s: result %d is %+v, want %+v", name, i, g.Test(), w.Test())
+			}
+			if g.Incomplete != w.Incomplete {
+				t.Errorf("%s: result %d is read as complete", name, i)
 			}
 			rate := w.AvgTS
 			if name == "md" && w.Scenario != "" {
@@ -208,29 +212,50 @@ func TestLlamaBench(t *testing.T) {
 
 func TestBad(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                      "empty",
-		"[]":                                    "no results",
-		"[1]":                                   "",
-		"[null]":                                "n_prompt",
-		"{":                                     "",
-		`{"schema":"qgo.bench/9","results":[]}`: "qgo.bench/1",
-		`{"schema":"qgo.bench/1","results":[]}`: "no results",
-		`{"n_prompt": -5}`:                      "n_prompt",
-		`[{"n_gen":1,"samples_ts":[-1]}]`:       "rate",
-		"| test |\n| --- |\n| dance |":          "dance",
-		"| test | t/s |\n| --- |\n| pp5 | quick |": "quick",
+		"":                                     "empty",
+		"[]":                                   "no results",
+		"[1]":                                  "",
+		"[null]":                               "null",
+		`{"a": 1}`:                             "n_prompt",
+		"hello":                                "neither JSON nor a table",
+		`"text"`:                               "neither JSON nor a table",
+		`{"schema":"qgo.bench/1","results":3}`: "no list",
+		`{"schema":"qgo.bench/1","results":[`:  "cut off",
+		`{"schema":"qgo.bench/1","results":[{"n_gen":1,"avg_ts":1}],"ceilings":[null]}`: "has null as ceilings[0]",
+		`[{"n_gen":1,"avg_ts":1},`:                                  "cut off",
+		`[{"n_gen":"many"}]`:                                        `has "string" as "n_gen": expected a whole number`,
+		`[{"n_gen":1e400}]`:                                         `as "n_gen": expected a whole number`,
+		`[{"n_gen":1,"avg_ts":1e-300}]`:                             "avg_ts 1e-300",
+		`{"schema":"qgo.bench/9","n_gen":1,"avg_ts":1}`:             "qgo.bench/9",
+		`[{"n_gen":1,"samples_ts":[1],"reps":[{"ns":1},{"ns":2}]}]`: "2 repetitions in reps and 1 rates",
+		`[{"n_gen":1,"test_time":"today","avg_ts":1}]`:              "time",
+		"[" + strings.Repeat(`{"n_gen":1,"avg_ts":1},`, maxResults) + `{"n_gen":1,"avg_ts":1}]`: "more than 5000 results",
+		"[" + strings.Repeat(",", maxValues+1):                                                  "more than",
+		"n_gen,avg_ts\n1,NaN":                                                                   "avg_ts",
+		"{":                                                                                     "",
+		`{"schema":"qgo.bench/9","results":[]}`:                                                 "qgo.bench/1",
+		`{"schema":"qgo.bench/1","results":[]}`:                                                 "no results",
+		`{"n_prompt": -5}`:                                                                      "n_prompt",
+		`[{"n_gen":1,"samples_ts":[-1]}]`:                                                       "samples_ts[0] -1",
+		"| test |\n| --- |\n| dance |":                                                          "dance",
+		"| test | t/s |\n| --- |\n| pp5 | quick |":                                              "quick",
 		"a,b\n1":      "",
 		"n_gen\nmany": "",
 		"\x00\x01":    "",
 	} {
 		r, err := Read([]byte(text))
 		if err == nil {
-			t.Errorf("%q: %+v, want an error", text, r)
+			t.Errorf("%.80q: %+v, want an error", text, r)
 		} else if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: error %q, want %q", text, err, want)
+			t.Errorf("%.80q: error %q, want %q", text, err, want)
 		}
 	}
-	if _, err := ReadFile("/none.json"); err == nil {
-		t.Error("no error for a file that is not there")
+	for path, want := range map[string]string{
+		"/none.json": "/none.json: there is no such file of results",
+		".":          ".: is a directory: expected a file of results",
+	} {
+		if _, err := ReadFile(path); err == nil || err.Error() != want {
+			t.Errorf("%s: error %v, want %q", path, err, want)
+		}
 	}
 }

@@ -2,20 +2,25 @@ package format
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"qgo/bench"
+	"qgo/bench/html"
 )
 
 // FuzzRead reads results in any form. What is read can be written in all forms
-// and compared, and JSON is read as the same number of results again.
+// and compared, makes a page, sends a terminal nothing to obey, and as JSON is
+// read as the same number of results again.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(`[{"n_prompt":512,"n_gen":0,"avg_ts":100,"samples_ts":[99,101],"model_type":"qwen2 0.5B Q4_0"}]`))
 	f.Add([]byte("{\"n_prompt\":0,\"n_gen\":128,\"avg_ns\":5}\n{\"n_prompt\":1,\"n_gen\":1,\"avg_ts\":3}"))
 	f.Add([]byte("n_prompt,n_gen,avg_ts,cpu_info\n512,0,12.5,\"a, b\"\n"))
 	f.Add([]byte("| model | size | params | threads | test | t/s |\n| --- | --- | --- | --- | --- | --- |\n| qwen2 | 1.5 GiB | 0.49 B | 2 | tg128 @ d512 | 20.1 ± 0.2 |\n"))
+	f.Add([]byte(`{"schema":"qgo.bench/1","results":[{"n_prompt":1,"measured_bound":{},"gflop_per_second":1}]}`))
+	f.Add([]byte(`[{"n_gen":2,"samples_ts":[1],"engine":"\u001b]0;pwn\u0007"}]`))
 	cases, err := filepath.Glob("../../../shared/cases/results/*.json")
 	if err != nil {
 		f.Fatal(err)
@@ -40,6 +45,9 @@ func FuzzRead(f *testing.F) {
 			if err := Write(&out, r, name); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
+			if bytes.ContainsAny(out.Bytes(), "\x1b\a\u009b") && name != "json" && name != "jsonl" {
+				t.Errorf("%s has characters that a terminal obeys: %q", name, out.Bytes())
+			}
 			if name != "json" {
 				continue
 			}
@@ -48,8 +56,18 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 		changes, unmatched := bench.Compare(r, r)
-		if len(changes)+len(unmatched) == 0 {
-			t.Error("compared with itself, it has nothing")
+		if len(changes) != len(r.Results) || len(unmatched) != 0 {
+			t.Errorf("compared with itself, %d of %d results match", len(changes), len(r.Results))
+		}
+		if _, err := json.Marshal(changes); err != nil {
+			t.Error(err)
+		}
+		var page bytes.Buffer
+		if err := html.Write(&page, []*bench.Report{r, r}); err != nil {
+			t.Error(err)
+		}
+		if bytes.ContainsAny(page.Bytes(), "\x1b\a") || bytes.Contains(page.Bytes(), []byte("NaN")) && !bytes.Contains(b, []byte("NaN")) {
+			t.Error("the page has a control character, or a number that is none")
 		}
 	})
 }

@@ -4,30 +4,36 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"qgo/bench"
+	"qgo/gguf/show"
 )
 
-// maxFile is the largest file of results that is read.
-const maxFile = 1 << 30
+// maxFile is the largest file of results that is read, in bytes.
+const maxFile = 64 << 20
 
 // ReadFile reads results from a file: qgo's (json, jsonl, csv) or those of
 // llama-bench (json, jsonl, csv, md).
 func ReadFile(path string) (*bench.Report, error) {
-	f, err := os.Open(path)
+	data, err := readAll(path)
 	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile))
-	if err != nil {
-		return nil, err
+		var at *fs.PathError
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			err = errors.New("there is no such file of results")
+		case errors.As(err, &at):
+			err = fmt.Errorf("cannot be read: %w", at.Err)
+		}
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	r, err := Read(data)
 	if err != nil {
@@ -36,16 +42,43 @@ func ReadFile(path string) (*bench.Report, error) {
 	return r, nil
 }
 
+func readAll(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, errors.New("is a directory: expected a file of results")
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("is longer than the %d MB that are read of results", maxFile>>20)
+	}
+	return data, err
+}
+
+// utf8Mark is what some editors and shells begin a file with.
+const utf8Mark = "\ufeff"
+
 // Read reads results in any of the forms, which it tells apart.
 func Read(data []byte) (*bench.Report, error) {
-	data = bytes.TrimSpace(data)
+	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte(utf8Mark)))
+	// What is decoded takes far more memory than its text may.
+	if n := bytes.Count(data, []byte(",")) + bytes.Count(data, []byte("|")); n > maxValues {
+		return nil, fmt.Errorf("has more than the %d values that are read of results", maxValues)
+	}
 	var results []*bench.Result
 	var err error
 	switch {
 	case len(data) == 0:
-		return nil, fmt.Errorf("is empty, expected results of qgo bench or llama-bench")
+		return nil, fmt.Errorf("is empty: %s", expected)
 	case data[0] == '[':
-		err = json.Unmarshal(data, &results)
+		results, err = readList(data)
 	case data[0] == '{':
 		if r, ok, err := readReport(data); ok || err != nil {
 			return r, err
@@ -68,69 +101,137 @@ func Read(data []byte) (*bench.Report, error) {
 	return r, nil
 }
 
+// expected is what a file of results holds.
+const expected = "expected results of qgo bench or llama-bench"
+
 // readReport reads qgo's own form; false if data is in another one.
 func readReport(data []byte) (*bench.Report, bool, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	var probe struct {
-		Schema  string           `json:"schema"`
-		Results *json.RawMessage `json:"results"`
-	}
-	if err := d.Decode(&probe); err != nil {
-		return nil, false, err
-	}
-	if probe.Results == nil {
+	var r bench.Report
+	own := struct {
+		*bench.Report
+		Results *json.RawMessage `json:"results"` // instead of the report's
+	}{Report: &r}
+	// What decodes as no report may be lines of results.
+	err := json.NewDecoder(bytes.NewReader(data)).Decode(&own)
+	if own.Results == nil {
 		return nil, false, nil
 	}
-	if probe.Schema != bench.Schema {
-		return nil, false, fmt.Errorf("has the schema %q, expected %q", probe.Schema, bench.Schema)
-	}
-	var r bench.Report
-	if err := json.Unmarshal(data, &r); err != nil {
+	if err := checkSchema(r.Schema); err != nil {
 		return nil, false, err
 	}
+	if err == nil {
+		r.Results, err = readList(*own.Results)
+	}
+	if err != nil {
+		return nil, false, notRead(err)
+	}
 	return &r, true, complete(&r)
+}
+
+func checkSchema(schema string) error {
+	if schema != bench.Schema {
+		return fmt.Errorf("has the format %s, and this qgo reads %q: read it with the qgo that wrote it", show.Quoted(schema), bench.Schema)
+	}
+	return nil
+}
+
+// readList reads a list of results in JSON.
+func readList(data []byte) (all []*bench.Result, err error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return nil, errors.New("has no list of results")
+	}
+	for d.More() {
+		var r *bench.Result
+		if err := d.Decode(&r); err != nil {
+			return nil, notRead(err)
+		}
+		if all, err = add(all, r); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := d.Token(); err != nil { // the end of the list
+		return nil, notRead(err)
+	}
+	return all, nil
+}
+
+func add(all []*bench.Result, r *bench.Result) ([]*bench.Result, error) {
+	if len(all) == maxResults {
+		return nil, fmt.Errorf("has more than %d results", maxResults)
+	}
+	return append(all, r), nil
 }
 
 func readJSONL(data []byte) (all []*bench.Result, err error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	for {
-		var r *bench.Result
-		if err := d.Decode(&r); err == io.EOF {
+		line := struct {
+			Schema *string `json:"schema"`
+			*bench.Result
+		}{Result: new(bench.Result)}
+		if err := d.Decode(&line); err == io.EOF {
 			return all, nil
 		} else if err != nil {
+			return nil, notRead(err)
+		}
+		if line.Schema != nil {
+			if err := checkSchema(*line.Schema); err != nil {
+				return nil, err
+			}
+		}
+		if all, err = add(all, line.Result); err != nil {
 			return nil, err
 		}
-		all = append(all, r)
 	}
 }
 
 // readCSV reads a table whose columns have the names of JSON's fields.
 func readCSV(data []byte) (all []*bench.Result, err error) {
-	rows, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
-	if err != nil {
-		return nil, err
+	rows := csv.NewReader(bytes.NewReader(data))
+	names, err := rows.Read()
+	if err != nil || !slices.Contains(names, "n_prompt") && !slices.Contains(names, "n_gen") {
+		return nil, fmt.Errorf("is neither JSON nor a table of results: %s", expected)
 	}
-	for _, row := range rows[1:] {
-		fields := map[string]any{}
-		for i, name := range rows[0] {
-			fields[name] = row[i]
-			if v, err := strconv.ParseFloat(row[i], 64); err == nil && !texts[name] {
-				fields[name] = v
-			} else if row[i] == "" || row[i] == "true" || row[i] == "false" {
-				delete(fields, name) // llama-bench's flags are none of ours
-			}
+	for {
+		row, err := rows.Read()
+		if err == io.EOF {
+			return all, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("is a damaged table: %w", err)
 		}
-		text, err := json.Marshal(fields)
+		r, err := readRow(names, row)
 		if err != nil {
 			return nil, err
 		}
-		var r bench.Result
-		if err := json.Unmarshal(text, &r); err != nil {
-			return nil, fmt.Errorf("a row of the table: %w", err)
+		if all, err = add(all, r); err != nil {
+			return nil, err
 		}
-		all = append(all, &r)
 	}
-	return all, nil
+}
+
+func readRow(names, row []string) (*bench.Result, error) {
+	fields := map[string]any{}
+	for i, name := range names {
+		fields[name] = row[i]
+		if v, err := strconv.ParseFloat(row[i], 64); err == nil && !math.IsInf(v, 0) && !math.IsNaN(v) && !texts[name] {
+			fields[name] = v
+		} else if row[i] == "" || row[i] == "true" || row[i] == "false" {
+			delete(fields, name) // llama-bench's flags are none of ours
+		}
+		if name == "incomplete" {
+			fields[name] = row[i] == "true"
+		}
+	}
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return nil, err
+	}
+	var r bench.Result
+	if err := json.Unmarshal(text, &r); err != nil {
+		return nil, fmt.Errorf("has a row that %w", notRead(err))
+	}
+	return &r, nil
 }
 
 // texts are fields that may look like numbers but are none.
@@ -160,17 +261,23 @@ func readMarkdown(data []byte) (all []*bench.Result, err error) {
 					return nil, err
 				}
 			}
-			all = append(all, r)
+			if all, err = add(all, r); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return all, nil
 }
 
+// maxCell is the largest number in a cell of a table, before its unit.
+const maxCell = 1e9
+
 func setCell(r *bench.Result, name, cell string) (err error) {
 	number := func() float64 {
 		v, e := strconv.ParseFloat(strings.Fields(cell + " x")[0], 64)
-		if e != nil {
-			err = fmt.Errorf("the table's column %q: expected a number, found %q", name, cell)
+		if e != nil || !(math.Abs(v) <= maxCell) {
+			err = fmt.Errorf("has %s in the table's column %s: expected a number", show.Quoted(cell), name)
+			return 0
 		}
 		return v
 	}
@@ -213,7 +320,7 @@ func setCell(r *bench.Result, name, cell string) (err error) {
 
 // setTest reads a test's name, such as "tg128 @ d512".
 func setTest(r *bench.Result, name string) error {
-	name = strings.TrimSuffix(name, " (incomplete)")
+	name, r.Incomplete = strings.CutSuffix(name, " (incomplete)")
 	phases, depth, _ := strings.Cut(name, " @ d")
 	r.Depth, _ = strconv.Atoi(depth)
 	for part := range strings.SplitSeq(phases, "+") {
@@ -232,7 +339,7 @@ func setTest(r *bench.Result, name string) error {
 		}
 	}
 	if r.Prompt+r.Gen == 0 {
-		return fmt.Errorf("no test is called %q", name)
+		return fmt.Errorf("has no test in its column test, but %s: expected one such as pp512 or tg128", show.Quoted(name))
 	}
 	return nil
 }
@@ -240,63 +347,4 @@ func setTest(r *bench.Result, name string) error {
 func scan(s, form string, n *int) bool {
 	got, err := fmt.Sscanf(s, form, n)
 	return err == nil && got == 1
-}
-
-// maxTokens is the largest number of tokens that a test may have.
-const maxTokens = 1 << 40
-
-// complete checks results and fills in what other tools leave out.
-func complete(r *bench.Report) error {
-	if len(r.Results) == 0 {
-		return fmt.Errorf("has no results")
-	}
-	for i, res := range r.Results {
-		if err := completeResult(res); err != nil {
-			return fmt.Errorf("result %d %w", i+1, err)
-		}
-	}
-	return nil
-}
-
-func completeResult(res *bench.Result) error {
-	if res == nil || res.Prompt == 0 && res.Gen == 0 {
-		return fmt.Errorf("has no test: expected n_prompt or n_gen above 0")
-	}
-	for _, n := range []int{res.Prompt, res.Gen, res.Depth} {
-		if n < 0 || n > maxTokens {
-			return fmt.Errorf("has n_prompt, n_gen or n_depth %d: expected 0 to %d tokens", n, maxTokens)
-		}
-	}
-	if res.Engine == "" {
-		res.Engine = "llama.cpp"
-	}
-	n := float64(res.Prompt + res.Gen)
-	if res.AvgTS == 0 && res.AvgNS > 0 {
-		res.AvgTS = n / res.AvgNS * 1e9
-	}
-	if len(res.SamplesTS) == 0 {
-		for _, ns := range res.SamplesNS {
-			res.SamplesTS = append(res.SamplesTS, n/float64(ns)*1e9)
-		}
-	}
-	if len(res.SamplesTS) == 0 && res.AvgTS > 0 {
-		res.SamplesTS = bench.Sample{res.AvgTS}
-	}
-	if res.MedianTS == 0 {
-		res.MedianTS = res.SamplesTS.Median()
-	}
-	if len(res.SamplesNS) > 0 && len(res.SamplesNS) != len(res.SamplesTS) {
-		return fmt.Errorf("has %d times in samples_ns and %d rates in samples_ts: expected as many", len(res.SamplesNS), len(res.SamplesTS))
-	}
-	for _, rate := range res.SamplesTS {
-		if !(rate > 0) || math.IsInf(rate, 1) {
-			return fmt.Errorf("has a rate of %v tokens/s", rate)
-		}
-	}
-	if len(res.Reps) == 0 {
-		for _, rate := range res.SamplesTS {
-			res.Reps = append(res.Reps, bench.Rep{NS: int64(n / rate * 1e9), Prompt: res.Prompt, Gen: res.Gen})
-		}
-	}
-	return nil
 }

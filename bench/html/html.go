@@ -14,6 +14,7 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 
 	"qgo/bench"
+	"qgo/gguf/show"
 )
 
 //go:embed page.html
@@ -26,6 +27,8 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"gbs":     func(v float64) string { return fmt.Sprintf("%.1f", v/1e9) },
 	"us":      func(rate float64) string { return fmt.Sprintf("%.2f", 1e6/rate) },
 	"threads": bench.Threads,
+	"text":    show.Text,
+	"lines":   show.Lines,
 	"day":     func(t time.Time) string { return t.Format("2006-01-02 15:04 MST") },
 }).Parse(source))
 
@@ -41,9 +44,12 @@ func Write(w io.Writer, reports []*bench.Report) error {
 	var data struct {
 		Reports  []*bench.Report
 		Pictures []picture
+		Left     int // results that are in no plot
 	}
 	data.Reports = reports
-	for _, f := range figures(reports) {
+	var all []*figure
+	all, data.Left = figures(reports)
+	for _, f := range all {
 		svg, err := f.svg()
 		if err != nil {
 			return fmt.Errorf("plot %q: %w", f.title, err)

@@ -16,6 +16,7 @@ import (
 
 	"qgo/bench"
 	"qgo/bench/roofline"
+	"qgo/gguf/show"
 )
 
 // figure is a plot with what stands below it.
@@ -53,28 +54,12 @@ func newPlot(x, y string) *plot.Plot {
 	return p
 }
 
-// ticks are at round numbers: 1, 2 or 5 times a power of ten.
-type ticks struct{}
-
-// Ticks returns about six ticks.
-func (ticks) Ticks(lo, hi float64) (all []plot.Tick) {
-	step := math.Pow(10, math.Floor(math.Log10((hi-lo)/6)))
-	for _, f := range []float64{1, 2, 5, 10} {
-		if (hi-lo)/(f*step) <= 8 {
-			step *= f
-			break
-		}
-	}
-	for v := math.Ceil(lo/step) * step; v <= hi+step/1e6; v += step {
-		all = append(all, plot.Tick{Value: v, Label: fmt.Sprintf("%.6g", v)})
-	}
-	return all
-}
-
 // draw draws the figure with a margin, and its legend to the right, where it
 // covers nothing.
 func (f *figure) draw(c vg.CanvasSizer) {
 	const margin = 10
+	settle(&f.plot.X)
+	settle(&f.plot.Y)
 	area := draw.Crop(draw.New(c), margin, -margin, margin, -margin)
 	legend := f.plot.Legend
 	f.plot.Legend = plot.NewLegend()
@@ -98,22 +83,30 @@ func grid(p *plot.Plot) {
 
 // line adds a line with a name.
 func line(p *plot.Plot, name string, i int, dashed bool, xy plotter.XYs) {
-	l := &plotter.Line{XYs: xy, LineStyle: draw.LineStyle{Color: colour(i), Width: vg.Points(1.5)}}
+	l := &plotter.Line{XYs: drawable(p, xy), LineStyle: draw.LineStyle{Color: colour(i), Width: vg.Points(1.5)}}
 	if dashed {
 		l.Dashes = []vg.Length{vg.Points(5), vg.Points(3)}
 	}
-	p.Add(l)
-	if name != "" {
-		p.Legend.Add(name, l)
-	}
+	add(p, name, l, len(l.XYs))
 }
 
 // points adds points with a name.
 func points(p *plot.Plot, name string, i int, xy plotter.XYs) {
-	s := &plotter.Scatter{XYs: xy, GlyphStyle: draw.GlyphStyle{Color: colour(i), Radius: vg.Points(4), Shape: shapes[i%len(shapes)]}}
-	p.Add(s)
+	s := &plotter.Scatter{XYs: drawable(p, xy), GlyphStyle: draw.GlyphStyle{Color: colour(i), Radius: vg.Points(4), Shape: shapes[i%len(shapes)]}}
+	add(p, name, s, len(s.XYs))
+}
+
+// add adds n points that are drawn in some way to a plot and its legend.
+func add(p *plot.Plot, name string, how interface {
+	plot.Plotter
+	plot.Thumbnailer
+}, n int) {
+	if n == 0 {
+		return
+	}
+	p.Add(how)
 	if name != "" {
-		p.Legend.Add(name, s)
+		p.Legend.Add(show.Text(name), how)
 	}
 }
 
@@ -143,7 +136,7 @@ func (r run) model() string {
 // file is the model without the engine.
 func (r run) file() string {
 	name := strings.TrimSuffix(filepath.Base(r.ModelFilename), ".gguf")
-	return strings.TrimPrefix(name, "synthetic-")
+	return show.Text(strings.TrimPrefix(name, "synthetic-"))
 }
 
 // machine is what its machine is called.
@@ -181,10 +174,17 @@ func names(all []run, name func(run) string) (list []string) {
 	return list
 }
 
-// figures makes all plots for which there are data.
-func figures(reports []*bench.Report) []figure {
+// maxRuns is the number of results that plots show: of more nobody could tell
+// one from another.
+const maxRuns = 200
+
+// figures makes all plots for which there are data, and says how many results
+// they leave out.
+func figures(reports []*bench.Report) (list []*figure, left int) {
 	all := runs(reports)
-	var list []figure
+	if left = max(len(all)-maxRuns, 0); left > 0 {
+		all = all[:maxRuns]
+	}
 	gpus := gpuNames(reports)
 	for _, make := range []func([]*bench.Report, []run) *figure{
 		rooflineFigure, ttftFigure, rateFigure, platformFigure, memoryFigure, itlFigure, heatFigure, bandwidthFigure, thermalFigure, powerFigure,
@@ -192,18 +192,21 @@ func figures(reports []*bench.Report) []figure {
 		if f := make(reports, all); f != nil {
 			f.width, f.height = 10*vg.Inch, 4*vg.Inch
 			f.title += gpus
-			list = append(list, *f)
+			list = append(list, f)
 		}
 	}
-	return list
+	return list, left
 }
+
+// maxGPUs is the number of GPUs that titles name.
+const maxGPUs = 3
 
 // gpuNames is what titles say of the GPUs that were used.
 func gpuNames(reports []*bench.Report) string {
 	var all []string
 	for _, r := range reports {
-		if r.GPU != nil && !slices.Contains(all, r.GPU.Name) {
-			all = append(all, r.GPU.Name)
+		if r.GPU != nil && len(all) < maxGPUs && !slices.Contains(all, show.Text(r.GPU.Name)) {
+			all = append(all, show.Text(r.GPU.Name))
 		}
 	}
 	if all == nil {
@@ -223,11 +226,14 @@ func rooflineFigure(reports []*bench.Report, all []run) *figure {
 	byName := map[string]plotter.XYs{}
 	var order []string
 	for _, r := range all {
-		if r.Measured == nil || r.GFLOPS <= 0 {
+		if r.Measured == nil {
 			continue
 		}
-		found = true
-		add := func(phase string, at plotter.XY) {
+		put := func(phase string, at plotter.XY) {
+			if !(at.X > 0 && at.Y > 0) {
+				return
+			}
+			found = true
 			name := phase + " of " + r.model()
 			if len(reports) > 1 {
 				name += ", " + r.machine()
@@ -242,16 +248,19 @@ func rooflineFigure(reports []*bench.Report, all []run) *figure {
 		if r.Decodes() {
 			phase = "decode"
 		}
-		add(phase, plotter.XY{X: r.Measured.Intensity, Y: r.GFLOPS})
+		put(phase, plotter.XY{X: r.Measured.Intensity, Y: r.GFLOPS})
 		if r.PrefillTS > 0 && r.Cost != nil { // a request has both phases
 			w := roofline.Prefill(*r.Cost, r.Prompt, 0, max(r.Batch, 1))
-			add("prefill", plotter.XY{X: w.Intensity(), Y: r.PrefillTS * w.FLOP / float64(w.Tokens) / 1e9})
+			put("prefill", plotter.XY{X: w.Intensity(), Y: r.PrefillTS * w.FLOP / float64(w.Tokens) / 1e9})
 		}
 	}
 	if !found {
 		return nil
 	}
 	roof := func(name string, i int, dashed bool, bandwidth, peak float64) {
+		if bandwidth <= 0 || peak <= 0 {
+			return
+		}
 		ridge := peak / bandwidth
 		xy := plotter.XYs{{X: loX, Y: loX * bandwidth / 1e9}}
 		if ridge > loX && ridge < hiX {
@@ -351,7 +360,7 @@ func memoryFigure(_ []*bench.Report, all []run) *figure {
 	byName := map[string]plotter.XYs{}
 	hi, found := 0.0, false
 	for _, r := range all {
-		if v := r.decode(); v > 0 && r.Measured != nil {
+		if v := r.decode(); v > 0 && r.Measured != nil && r.Measured.Bytes > 0 {
 			byName[r.model()] = append(byName[r.model()], plotter.XY{X: r.Measured.Bytes / 1e9, Y: v})
 			hi, found = max(hi, r.Measured.Bytes/1e9), true
 		}

@@ -13,6 +13,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"qgo/bench"
+	"qgo/gguf/show"
 )
 
 // platformFigure compares machines and engines: a group of bars for each test,
@@ -66,11 +67,11 @@ func platformFigure(_ []*bench.Report, all []run) *figure {
 		chart.Color, chart.LineStyle.Width = colour(i), 0
 		chart.Offset = bar * vg.Length(float64(i)-float64(len(platforms)-1)/2)
 		p.Add(chart)
-		p.Legend.Add(name, chart)
+		p.Legend.Add(show.Text(name), chart)
 	}
 	labels := make([]string, len(tests))
 	for i, t := range tests {
-		labels[i] = fmt.Sprintf("%s, %.5g t/s", t, best[t])
+		labels[i] = fmt.Sprintf("%s, %.5g t/s", show.Text(t), best[t])
 	}
 	p.NominalX(labels...)
 	tilt(p, len(tests))
@@ -192,10 +193,19 @@ func heatFigure(_ []*bench.Report, all []run) *figure {
 		text.TextStyle[i].Font.Size = vg.Points(9)
 	}
 	p.Add(text)
-	p.NominalX(columns...)
-	p.NominalY(rows...)
+	p.NominalX(shown(columns)...)
+	p.NominalY(shown(rows)...)
 	tilt(p, len(columns))
 	return &figure{title: "Scenarios and models", plot: p, caption: "Median rate of decode in tokens/s; darker is faster."}
+}
+
+// shown are names as they are shown.
+func shown(names []string) []string {
+	all := make([]string, len(names))
+	for i, name := range names {
+		all[i] = show.Text(name)
+	}
+	return all
 }
 
 // blues go from white to blue; text in black is legible on all of them.

@@ -60,10 +60,11 @@ func Warnings(i *Info, s *Series, alone bool) (all []string) {
 	if len(slow) > 0 {
 		all = append(all, fmt.Sprintf("the CPU governor is %s: clocks follow the load with a delay; as root, cpupower frequency-set -g performance", strings.Join(slow, " and ")))
 	}
-	var foreign, swapped float64
+	var foreign, stolen, swapped float64
 	if n := len(s.Samples); n > 1 {
 		for _, x := range s.Samples[1:] {
 			foreign += x.foreign() / float64(n-1)
+			stolen += x.Steal / float64(n-1)
 		}
 		swapped = float64(s.Samples[n-1].SwapIn - s.Samples[0].SwapIn)
 	}
@@ -73,6 +74,9 @@ func Warnings(i *Info, s *Series, alone bool) (all []string) {
 			text = fmt.Sprintf("other programs used %.0f %% of the machine's CPUs", 100*foreign)
 		}
 		all = append(all, text+": end them and measure again")
+	}
+	if stolen > foreignLoad {
+		all = append(all, StolenText(stolen)+": measure again when it is quieter")
 	}
 	var used int64
 	for _, x := range s.Samples {

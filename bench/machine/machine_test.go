@@ -351,6 +351,10 @@ func TestWarnings(t *testing.T) {
 	if !strings.Contains(w, "40 % of the machine's CPUs") || !strings.Contains(w, "200 MB were swapped in") || strings.Contains(w, "governor") {
 		t.Errorf("warnings %q", w)
 	}
+	s = Series{Samples: []Sample{{}, {CPU: 0.9, Own: 0.7, Steal: 0.2}}}
+	if w := Warnings(&Info{}, &s, true); len(w) != 1 || w[0] != "the host of this virtual machine gave 20 % of its CPUs' time to others: measure again when it is quieter" {
+		t.Errorf("warnings %q", w)
+	}
 }
 
 // TestBroken gives sensors whose files hold nonsense.

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/shirou/gopsutil/v4/cpu"
 	"github.com/shirou/gopsutil/v4/mem"
 	"github.com/shirou/gopsutil/v4/process"
 )
@@ -16,8 +15,9 @@ import (
 // lists, -1.
 type Sample struct {
 	At       time.Duration `json:"at_ns"`              // since the monitor began
-	CPU      float64       `json:"cpu"`                // share of all logical CPUs that were busy since the sample before
-	Own      float64       `json:"own"`                // of them, those busy for this process
+	CPU      float64       `json:"cpu"`                // share of the time of the logical CPUs that the process may use in which they were busy since the sample before
+	Own      float64       `json:"own"`                // of it, what was for this process
+	Steal    float64       `json:"steal,omitempty"`    // of it, what the host of a virtual machine gave to others
 	GPU      float64       `json:"gpu,omitempty"`      // share
 	Clock    float64       `json:"clock_hz,omitempty"` // of the CPUs, on average
 	GPUClock float64       `json:"gpu_clock_hz,omitempty"`
@@ -204,7 +204,7 @@ func (m *Monitor) watts(now time.Time) []float64 {
 // hostSystem reads this machine by gopsutil.
 type hostSystem struct {
 	process      *process.Process
-	total, idle  float64
+	times        busyTimes
 	own          float64
 	faultsBefore int64
 }
@@ -219,22 +219,22 @@ func newHostSystem() *hostSystem {
 }
 
 func (h *hostSystem) fill(s *Sample) {
-	if t, err := cpu.Times(false); err == nil && len(t) == 1 {
-		idle := t[0].Idle + t[0].Iowait
-		total := t[0].User + t[0].System + t[0].Nice + t[0].Irq + t[0].Softirq + t[0].Steal + idle
-		if d := total - h.total; d > 0 && h.total > 0 {
-			s.CPU = 1 - (idle-h.idle)/d
+	if t, ok := cpuTimes(); ok {
+		d, known := t.total-h.times.total, h.times.total > 0
+		if known = known && d > 0; known {
+			s.CPU = 1 - (t.idle-h.times.idle)/d
+			s.Steal = max(t.steal-h.times.steal, 0) / d
 		}
 		if h.process != nil {
 			if own, err := h.process.Times(); err == nil {
 				used := own.User + own.System
-				if d := total - h.total; d > 0 && h.total > 0 {
+				if known {
 					s.Own = (used - h.own) / d
 				}
 				h.own = used
 			}
 		}
-		h.total, h.idle = total, idle
+		h.times = t
 	}
 	if v, err := mem.VirtualMemory(); err == nil {
 		s.MemUsed = int64(v.Used)

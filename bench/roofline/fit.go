@@ -10,7 +10,8 @@ type Fit struct {
 	Context   int   `json:"context"`
 	Need      int64 `json:"need_bytes"`
 	Available int64 `json:"available_bytes"`
-	// LongestContext is the longest one that has room, 0 if none has.
+	// LongestContext is the longest one that has room, 0 if none has: of those
+	// for which the model was made, or up to Context.
 	LongestContext int `json:"longest_context"`
 }
 
@@ -76,7 +77,7 @@ func (s *Survey) Fit(context int, available int64) (Fit, error) {
 		return f, err
 	}
 	// The memory grows with the context: halve the interval.
-	lo, hi := 0, s.Config.Context/contextStep+1
+	lo, hi := 0, max(s.Config.Context, context)/contextStep+1
 	for hi-lo > 1 {
 		mid := (lo + hi) / 2
 		need, err := s.memory(mid * contextStep)

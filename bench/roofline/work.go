@@ -5,6 +5,8 @@
 package roofline
 
 import (
+	"math"
+
 	"qgo/model"
 )
 
@@ -44,8 +46,8 @@ func DecodeMean(c model.Cost, n, depth int) Work {
 // the last token.
 func Prefill(c model.Cost, n, depth, batch int) Work {
 	w := Work{Tokens: n, FLOP: float64(c.PrefillFLOP(n, depth)), Bytes: float64(c.HeadW)}
-	for at := 0; at < n; at += batch {
-		w.Bytes += float64(c.Weights-c.HeadW) + float64(depth+at)*float64(c.KVRow)
-	}
+	batches := math.Ceil(float64(n) / float64(batch))
+	before := batches*float64(depth) + float64(batch)*batches*(batches-1)/2 // positions, over all batches
+	w.Bytes += batches*float64(c.Weights-c.HeadW) + before*float64(c.KVRow)
 	return w
 }

@@ -2,13 +2,14 @@ package main
 
 import (
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"qgo/bench"
 	"qgo/bench/roofline"
+	"qgo/model"
 )
 
 // benchFlags are those of bench.
@@ -62,7 +63,7 @@ Lists of numbers may have ranges as in llama-bench: 1,2,4 or 0-2048+512 or
 	f.StringVarP(&b.threads, "threads", "t", "0", "worker threads (0: one per physical core)")
 	f.StringVarP(&b.batches, "batch", "b", "0", "tokens of a batch in prefill (0: 512)")
 	f.StringVar(&b.scenario, "scenario", "", "requests with their text instead: chat, rag-style and so on, or all")
-	f.IntVarP(&b.plan.Reps, "reps", "r", 0, "repetitions (0: 5; of scenarios 1)")
+	f.IntVarP(&b.plan.Reps, "reps", "r", 0, "repetitions (default 5; of scenarios 1)")
 	f.Float64Var(&b.seconds, "seconds", 0, "repeat each test for at least so many seconds")
 	f.Float64Var(&b.delay, "delay", 0, "seconds to wait before each repetition")
 	f.BoolVar(&b.plan.Load, "load", false, "measure how long loading takes, cold and warm")
@@ -90,19 +91,16 @@ func (b *benchFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer b.out.abandon()
-	b.plan.Progress = func(string) {}
-	clear := func() {}
-	if isTerminal(cmd.ErrOrStderr()) {
-		b.plan.Progress = func(s string) { fmt.Fprintf(cmd.ErrOrStderr(), "\r\033[K%.78s", s) }
-		clear = func() { fmt.Fprint(cmd.ErrOrStderr(), "\r\033[K") }
-	}
+	progress := newBenchProgress(cmd)
+	b.plan.Progress = progress.set
+	progress.begin()
 	report, err := b.plan.Run(cmd.Context())
-	clear()
+	progress.end()
 	if len(report.Results) == 0 {
 		return err
 	}
 	report.Results = append(report.Results, b.known...)
-	return errors.Join(err, b.out.write(cmd, report))
+	return errors.Join(err, b.out.write(cmd, report, err == nil))
 }
 
 // check turns the flags into the plan.
@@ -119,6 +117,9 @@ func (b *benchFlags) check(cmd *cobra.Command) error {
 		lists[l.flag] = ints
 	}
 	p.Threads, p.Batches = lists["threads"], lists["batch"]
+	if n := slices.Max(p.Threads); n > model.MaxThreads {
+		return usagef(cmd, "--threads is %d: choose 0 to %d", n, model.MaxThreads)
+	}
 	if b.scenario != "" {
 		var err error
 		if p.Tests, err = bench.ParseScenarios(b.scenario); err != nil {
@@ -130,14 +131,8 @@ func (b *benchFlags) check(cmd *cobra.Command) error {
 	if len(p.Tests) == 0 {
 		return usagef(cmd, "there is nothing to measure: --prefill and --decode are both 0")
 	}
-	if p.Reps < 0 || b.seconds < 0 || b.delay < 0 {
-		return usagef(cmd, "--reps, --seconds and --delay must be 0 or more")
-	}
-	if p.Reps == 0 {
-		p.Reps = 5
-		if b.scenario != "" {
-			p.Reps = 1
-		}
+	if err := b.checkRepeats(cmd); err != nil {
+		return err
 	}
 	p.AtLeast, p.Delay = seconds(b.seconds), seconds(b.delay)
 	for _, name := range b.models {
@@ -161,11 +156,40 @@ func (b *benchFlags) check(cmd *cobra.Command) error {
 	return nil
 }
 
+// Limits of how often and how long tests are repeated.
+const (
+	maxReps    = 1_000_000
+	maxSeconds = 7 * 24 * 3600
+)
+
+// checkRepeats checks how often tests are repeated; by default 5 times, and
+// scenarios once.
+func (b *benchFlags) checkRepeats(cmd *cobra.Command) error {
+	p := &b.plan
+	switch {
+	case !cmd.Flags().Changed("reps"):
+		if p.Reps = 5; b.scenario != "" {
+			p.Reps = 1
+		}
+	case p.Reps < 1 || p.Reps > maxReps:
+		return usagef(cmd, "--reps is %d: choose 1 to %d", p.Reps, maxReps)
+	}
+	for flag, s := range map[string]float64{"seconds": b.seconds, "delay": b.delay} {
+		if !(s >= 0 && s <= maxSeconds) {
+			return usagef(cmd, "--%s is %g: choose 0 to %d", flag, s, maxSeconds)
+		}
+	}
+	if p.Options.Context < 0 {
+		return usagef(cmd, "--ctx is %d: choose 0 or more", p.Options.Context)
+	}
+	return checkKernels(cmd, &p.Options)
+}
+
 // giveBound sets the machine that rates are shown beside: without flags the
 // Jetson Nano, as a reference and not as this machine's measure.
 func (b *benchFlags) giveBound(cmd *cobra.Command) error {
-	if b.given.bound < 0 {
-		return usagef(cmd, "--bound is %v: give the bandwidth in GB/s", b.given.bound)
+	if err := b.given.check(cmd); err != nil {
+		return err
 	}
 	name := b.given.profile
 	if name == "" && b.given.bound > 0 {

@@ -22,7 +22,7 @@ func (b *benchFlags) addBaseline(cmd *cobra.Command, s string) error {
 	case ok && kind == "llama-bench":
 		path, err := exec.LookPath(value)
 		if err != nil {
-			return usagef(cmd, "--baseline llama-bench: %w", err)
+			return usagef(cmd, "--baseline llama-bench=%s: there is no such program that can be run", value)
 		}
 		b.plan.Baselines = append(b.plan.Baselines, &baseline.LlamaBench{Path: path, Label: forkOf(path)})
 	case ok && kind == "openai":

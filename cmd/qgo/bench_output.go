@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -36,11 +37,22 @@ func (o *outputs) open() error {
 		f, err := create(path)
 		if err != nil {
 			o.abandon()
-			return fmt.Errorf("%s cannot be written: %w", path, err)
+			return notWritten(path, err)
 		}
 		o.pending[path] = f
 	}
 	return nil
+}
+
+// notWritten says what the system does about writing a file; the temporary name
+// is of no use to anybody.
+func notWritten(path string, err error) error {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		err = at.Err
+	} else if link, ok := errors.AsType[*os.LinkError](err); ok {
+		err = link.Err
+	}
+	return fmt.Errorf("%s cannot be written: %w", path, err)
 }
 
 // create opens a file under a temporary name beside path; what is no regular
@@ -63,13 +75,21 @@ func (o *outputs) abandon() {
 	}
 }
 
+// partial ends the name of a file whose run was broken off.
+const partial = ".partial"
+
 // write writes the report to all files and to the standard output. If any
 // fails, what was measured goes to a place that works, which the error names.
-func (o *outputs) write(cmd *cobra.Command, r *bench.Report) error {
+// The files of a run that is not whole have names of their own.
+func (o *outputs) write(cmd *cobra.Command, r *bench.Report, whole bool) error {
 	var errs []error
+	suffix := partial
+	if whole {
+		suffix = ""
+	}
 	form := cmd.Flag("output").Value.String()
 	if o.path != "" {
-		errs = append(errs, o.finish(o.path, func(b *bytes.Buffer) error {
+		errs = append(errs, o.finish(o.path, suffix, func(b *bytes.Buffer) error {
 			if form == "text" {
 				return format.Write(b, r, "json")
 			}
@@ -77,12 +97,15 @@ func (o *outputs) write(cmd *cobra.Command, r *bench.Report) error {
 		}))
 	}
 	if o.html != "" {
-		errs = append(errs, o.finish(o.html, func(b *bytes.Buffer) error { return html.Write(b, []*bench.Report{r}) }))
+		errs = append(errs, o.finish(o.html, suffix, func(b *bytes.Buffer) error { return html.Write(b, []*bench.Report{r}) }))
 	}
 	switch {
 	case form == "text":
 		var b bytes.Buffer
 		printBench(&b, r)
+		if !whole && (o.path != "" || o.html != "") {
+			fmt.Fprintf(&b, "\nThe run is not whole, and so the names of its files end in %s.\n", partial)
+		}
 		_, err := cmd.OutOrStdout().Write(b.Bytes())
 		errs = append(errs, err)
 	case o.path == "":
@@ -97,8 +120,8 @@ func (o *outputs) write(cmd *cobra.Command, r *bench.Report) error {
 	return nil
 }
 
-// finish writes a file and gives it its name.
-func (o *outputs) finish(path string, fill func(*bytes.Buffer) error) error {
+// finish writes a file and gives it its name, which ends in suffix.
+func (o *outputs) finish(path, suffix string, fill func(*bytes.Buffer) error) error {
 	f := o.pending[path]
 	var b bytes.Buffer
 	err := fill(&b)
@@ -109,15 +132,15 @@ func (o *outputs) finish(path string, fill func(*bytes.Buffer) error) error {
 		err = errors.Join(f.Chmod(0o644), f.Sync())
 	}
 	if err != nil {
-		return fmt.Errorf("%s could not be written: %w", path, err)
+		return notWritten(path, err)
 	}
 	delete(o.pending, path)
 	err = f.Close()
 	if err == nil && f.Name() != path {
-		err = os.Rename(f.Name(), path)
+		err = os.Rename(f.Name(), path+suffix)
 	}
 	if err != nil {
-		return fmt.Errorf("%s could not be written: %w", path, err)
+		return notWritten(path, err)
 	}
 	return nil
 }

@@ -85,7 +85,7 @@ func TestBenchScenario(t *testing.T) {
 // TestBenchOutputs checks that nothing is lost when an output fails.
 func TestBenchOutputs(t *testing.T) {
 	code, out, errOut := qgo("", quick("--out", "/no/such/folder/r.json")...)
-	if code != exitBadInput || out != "" || !strings.Contains(errOut, "/no/such/folder/r.json cannot be written") {
+	if code != exitBadInput || out != "" || !strings.Contains(errOut, "/no/such/folder/r.json cannot be written: no such file or directory\n") {
 		t.Errorf("exit %d, %q, %q", code, out, errOut)
 	}
 	if _, err := os.Stat("/dev/full"); err != nil {
@@ -110,8 +110,11 @@ func TestBenchOutputs(t *testing.T) {
 
 func TestBenchErrors(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty")
-	if err := os.WriteFile(empty, nil, 0o600); err != nil {
-		t.Fatal(err)
+	other, newer := filepath.Join(filepath.Dir(empty), "other"), filepath.Join(filepath.Dir(empty), "newer")
+	for path, text := range map[string]string{empty: "", other: "a note\nof two lines", newer: `{"schema":"qgo.bench/7","results":[{}]}`} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, c := range []struct {
 		code int
@@ -121,16 +124,32 @@ func TestBenchErrors(t *testing.T) {
 		{2, "--prefill", "-p 1-"},
 		{2, "nothing to measure", "-p 0 -n 0"},
 		{2, "context-heavy", "--scenario tea"},
-		{2, "--reps", "-r -1"},
+		{2, "--reps is -1: choose 1 to 1000000", "-r -1"},
+		{2, "--reps is 0: choose 1", "-r 0"},
+		{2, "--seconds is -1: choose 0 to", "--seconds -1"},
+		{2, "--delay is +Inf: choose 0 to", "--delay Inf"},
+		{2, "--ctx is -5: choose 0 or more", "--ctx -5"},
+		{2, `--depth: "-1" is neither a number from 0`, "--depth -1"},
+		{2, `--threads: "-3" is neither a number from 0`, "--threads -3"},
+		{2, "--threads is 100000: choose 0 to", "-t 100000"},
+		{2, "--batch: 99999999999999999999 is too much", "-b 99999999999999999999"},
+		{2, "--bound is NaN", "--bound NaN"},
+		{2, `--kv is "q9": choose f16, f32 or q8_0`, "--kv q9"},
+		{2, `--tier: no kernels "mmx" on this machine`, "--tier mmx"},
+		{1, "a context of 536870912: choose 1 to", "-m " + demoFile + " --ctx 536870912"},
+		{1, "tg128 needs a context of 128: --ctx is 100", "-m " + demoFile + " -p 0 --ctx 100"},
+		{1, "is a directory", "compare . ."},
+		{1, "there is no such file", "compare /none.json /none.json"},
+		{1, "neither JSON nor a table", "compare " + other + " " + other},
+		{1, "qgo.bench/7", "report --out x.html " + newer},
 		{2, "toaster", "--profile toaster"},
 		{2, "--bound", "--bound -3"},
 		{2, "json or jsonl or csv", "-o xml"},
-		{2, "llama-bench", "--baseline llama-bench=/none"},
+		{2, "--baseline llama-bench=/none: there is no such program", "--baseline llama-bench=/none"},
 		{2, "address", "--baseline openai=localhost"},
 		{2, "expected llama-bench=PATH", "--baseline /none.json"},
 		{1, "is empty", "--baseline " + empty},
 		{1, "no such file", "-m /none.gguf"},
-		{1, "threads", "-t 100000"},
 		{2, "--out", "report " + empty},
 		{2, "files", "report"},
 		{1, "is empty", "report --out x.html " + empty},
@@ -138,7 +157,8 @@ func TestBenchErrors(t *testing.T) {
 		{1, "is empty", fmt.Sprint("compare ", empty, " ", empty)},
 	} {
 		code, out, errOut := qgo("", append([]string{"bench"}, strings.Fields(c.args)...)...)
-		if code != c.code || !strings.Contains(errOut, c.want) || out != "" {
+		said := strings.ReplaceAll(errOut, "\n", " ") // it is broken into lines
+		if code != c.code || !strings.Contains(said, c.want) || strings.Contains(said, "strconv") || out != "" {
 			t.Errorf("qgo bench %s: exit %d, out %q, error %q; want exit %d and an error with %q", c.args, code, out, errOut, c.code, c.want)
 		}
 	}

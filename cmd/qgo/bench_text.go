@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"qgo/bench"
+	"qgo/gguf/show"
 )
 
 // printBench writes a report for a terminal of 80 columns.
@@ -25,7 +26,7 @@ func printBench(w io.Writer, r *bench.Report) {
 	printBandwidth(w, r)
 	printVerdicts(w, r)
 	for _, warning := range r.Warnings {
-		fmt.Fprintln(w, wrap("Warning: "+warning+".", 80, "  "))
+		fmt.Fprintln(w, wrap("Warning: "+show.Lines(warning)+".", 80, "  "))
 	}
 	if h := r.Harness; h != nil {
 		fmt.Fprintf(w, "\nMeasuring took %.2f %% of the time (a clock reading %.0f ns); fixed work in\nregisters repeats within %.2f %%.\n", 100*h.Overhead, h.ClockNS, 100*h.Repeat)
@@ -46,14 +47,14 @@ func printGroup(w io.Writer, gap bool, res *bench.Result) {
 	}
 	fmt.Fprintf(w, "%s: %s, %s\n", clip(filepath.Base(res.ModelFilename), 40), clip(res.ModelType, 24), bytesText(res.ModelSize))
 	if res.Engine != "qgo" {
-		fmt.Fprintf(w, "by %s, measured before\n", res.Engine)
+		fmt.Fprintf(w, "by %s, measured before\n", show.Text(res.Engine))
 	} else {
 		if res.OnGPU() {
-			fmt.Fprintf(w, "%s (%s)\n", clip(res.Devices(), 70), res.Backends)
+			fmt.Fprintf(w, "%s (%s)\n", clip(res.Devices(), 70), show.Text(res.Backends))
 		} else {
-			fmt.Fprintf(w, "%s, %s, ", clip(res.CPUInfo, 25), res.Devices())
+			fmt.Fprintf(w, "%s, %s, ", clip(res.CPUInfo, 25), show.Text(res.Devices()))
 		}
-		fmt.Fprintf(w, "batches of %d, %s kernels, %s KV cache\n", res.Batch, res.Kernels, res.TypeK)
+		fmt.Fprintf(w, "batches of %d, %s kernels, %s KV cache\n", res.Batch, show.Text(res.Kernels), show.Text(res.TypeK))
 	}
 	if l := res.Load; l != nil {
 		fmt.Fprintf(w, "loading to the first token: %.2f s", float64(l.WarmNS)/1e9)
@@ -141,14 +142,16 @@ func printLatencies(w io.Writer, r *bench.Report) {
 
 // printGPU shows the GPU's ceilings.
 func printGPU(w io.Writer, g *bench.GPUCeilings) {
-	fmt.Fprintf(w, "GPU      %s (%s)\n", clip(g.Name, 55), g.Device)
+	fmt.Fprintf(w, "GPU      %s (%s)\n", clip(g.Name, 55), show.Text(g.Device))
 	fmt.Fprintf(w, "memory   read %.1f, copy %.1f GB/s at best\n", g.Read.Best/1e9, g.Copy.Best/1e9)
 	var peaks []string
 	for _, p := range g.Peaks {
-		peaks = append(peaks, fmt.Sprintf("%s %s", p.Type, rateText(p.Best)))
+		peaks = append(peaks, fmt.Sprintf("%s %s", show.Text(p.Type), rateText(p.Best)))
 	}
 	fmt.Fprintf(w, "compute  %s\n", strings.Join(peaks, ", "))
-	fmt.Fprintf(w, "latency  a launch %.2f µs, a barrier of all blocks %.2f µs\n", 1e6/g.Launches.Best, 1e6/g.Barriers.Best)
+	if g.Launches.Best > 0 && g.Barriers.Best > 0 {
+		fmt.Fprintf(w, "latency  a launch %.2f µs, a barrier of all blocks %.2f µs\n", 1e6/g.Launches.Best, 1e6/g.Barriers.Best)
+	}
 }
 
 // printBandwidth shows the machine's ceilings and how the bandwidth went.
@@ -164,7 +167,7 @@ func printBandwidth(w io.Writer, r *bench.Report) {
 		fmt.Fprintf(w, "memory   %s read %.1f, copy %.1f, triad %.1f GB/s at best\n", bench.Threads(c.Threads), c.Read.Best/1e9, c.Copy.Best/1e9, c.Triad.Best/1e9)
 		var peaks []string
 		for _, p := range c.Peaks {
-			peaks = append(peaks, fmt.Sprintf("%s %.0f", p.Type, p.Best/1e9))
+			peaks = append(peaks, fmt.Sprintf("%s %.0f", show.Text(p.Type), p.Best/1e9))
 		}
 		fmt.Fprintf(w, "compute  %s GOP/s\n", strings.Join(peaks, ", "))
 	}
@@ -172,7 +175,7 @@ func printBandwidth(w io.Writer, r *bench.Report) {
 		if !res.Bandwidth.Two() || res.Engine != "qgo" {
 			continue
 		}
-		fmt.Fprintf(w, "\nThe bandwidth went between %.0f and %.0f GB/s during %s (%d changes):\n", res.Bandwidth.Slow/1e9, res.Bandwidth.Fast/1e9, res.Test().Name(), res.Bandwidth.Flips)
+		fmt.Fprintf(w, "\nThe bandwidth went between %.0f and %.0f GB/s during %s (%d changes):\n", res.Bandwidth.Slow/1e9, res.Bandwidth.Fast/1e9, show.Text(res.Test().Name()), res.Bandwidth.Flips)
 		for _, s := range res.ByState() {
 			fmt.Fprintf(w, "  %-6s %5.1f GB/s: %7.1f t/s", s.State, s.Bandwidth/1e9, s.Rate)
 			if res.Decodes() {
@@ -200,19 +203,19 @@ func printVerdicts(w io.Writer, r *bench.Report) {
 	}
 	for _, res := range ours {
 		if len(ours) <= fewVerdicts || res.Impossible {
-			fmt.Fprintln(w, wrap(res.Test().Name()+": "+res.Verdict()+".", 80, "  "))
+			fmt.Fprintln(w, wrap(show.Text(res.Test().Name())+": "+res.Verdict()+".", 80, "  "))
 		}
 		if res.JoulesPerToken > 0 {
-			fmt.Fprintf(w, "%s: %.3g J a token\n", res.Test().Name(), res.JoulesPerToken)
+			fmt.Fprintf(w, "%s: %.3g J a token\n", show.Text(res.Test().Name()), res.JoulesPerToken)
 		}
 	}
 	for _, best := range bench.BestThreads(r.Results) {
-		fmt.Fprintln(w, wrap(fmt.Sprintf("%s: fastest with %s; %d make it %.0f %% slower.", best.Test.Name(), bench.Threads(best.Threads), best.Most, 100*best.Loss), 80, "  "))
+		fmt.Fprintln(w, wrap(fmt.Sprintf("%s: fastest with %s; %d make it %.0f %% slower.", show.Text(best.Test.Name()), bench.Threads(best.Threads), best.Most, 100*best.Loss), 80, "  "))
 	}
 	for _, res := range ours {
 		if res.Decodes() && res.Given != nil {
 			fmt.Fprintln(w, wrap(fmt.Sprintf("For reference: the %.1f GB/s of %s would bound %s at %.1f t/s, of which this is %.0f %%.",
-				r.Reference.Bandwidth/1e9, r.Reference.Title, res.Test().Name(), res.Given.MemoryRate, 100*res.OfGiven), 80, "  "))
+				r.Reference.Bandwidth/1e9, show.Text(r.Reference.Title), show.Text(res.Test().Name()), res.Given.MemoryRate, 100*res.OfGiven), 80, "  "))
 			break
 		}
 	}
@@ -233,8 +236,9 @@ func printRange(w io.Writer, ours []*bench.Result) {
 	}
 }
 
-// clip cuts a text to n characters.
+// clip makes a text from a file fit to be shown and cuts it to n characters.
 func clip(s string, n int) string {
+	s = show.Text(s)
 	if r := []rune(s); len(r) > n {
 		return string(r[:n-1]) + "…"
 	}

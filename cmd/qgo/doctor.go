@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,9 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"qgo/bench"
 	"qgo/bench/machine"
 	"qgo/kernels"
 	"qgo/model/synth"
+	"qgo/tensor"
 )
 
 func newDoctor() *cobra.Command {
@@ -24,9 +27,11 @@ func newDoctor() *cobra.Command {
   qgo doctor -o json`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			neighbours := machine.WatchNeighbours()
-			time.Sleep(listen)
-			list := examine(os.DirFS("/"), gpusHere(), neighbours.Busy())
+			h, err := hostHere(cmd.Context())
+			if err != nil {
+				return err
+			}
+			list := h.examine()
 			if wantsJSON(cmd) {
 				return printJSON(cmd, list)
 			}
@@ -57,12 +62,39 @@ type finding struct {
 // clock that systems count their time by.
 const listen = 500 * time.Millisecond
 
-// examine looks at the machine whose file system is root, and on which other
-// programs keep that many CPUs busy.
-func examine(root fs.FS, gpus gpuState, busy float64) []finding {
-	list := []finding{kernelsFinding(), coresFinding(), neighboursFinding(busy, runtime.NumCPU()), gpuFinding(root, gpus)}
-	for _, f := range []func(fs.FS) (finding, bool){governorFinding, hugePagesFinding, swapFinding, memoryFinding} {
-		if found, ok := f(root); ok {
+// host is what doctor knows of the machine, beside its file system.
+type host struct {
+	root         fs.FS
+	gpus         gpuState
+	cores        int // threads by default
+	usable, cpus int // logical CPUs that may be busy at a time, and that the process may use
+	busy, stolen float64
+	available    int64 // bytes of memory
+	known        bool  // what is available
+	reading      bandwidth
+}
+
+// hostHere looks at this machine: first at what others do, then at what its
+// memory can.
+func hostHere(ctx context.Context) (*host, error) {
+	h := &host{root: os.DirFS("/"), gpus: gpusHere(), cores: kernels.Cores(), usable: kernels.CPUs(), cpus: runtime.NumCPU()}
+	neighbours := machine.WatchNeighbours()
+	select {
+	case <-time.After(listen):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	h.busy, h.stolen = neighbours.Busy(), neighbours.Stolen()
+	h.available, h.known = tensor.Available()
+	h.reading = readingHere(h.cores)
+	return h, ctx.Err()
+}
+
+// examine makes a list of what was found.
+func (h *host) examine() []finding {
+	list := []finding{kernelsFinding(), h.coresFinding(), h.neighboursFinding(), gpuFinding(h.root, h.gpus), clockFinding(h.root)}
+	for _, f := range []func() (finding, bool){h.governorFinding, h.hugePagesFinding, h.swapFinding, h.memoryFinding, h.bandwidthFinding} {
+		if found, ok := f(); ok {
 			list = append(list, found)
 		}
 	}
@@ -78,16 +110,28 @@ func kernelsFinding() finding {
 	return f
 }
 
-func coresFinding() finding {
-	return finding{Topic: "cores", Found: fmt.Sprintf("%d threads by default, one per physical core that this process may use", kernels.Cores())}
+func (h *host) coresFinding() finding {
+	f := finding{Topic: "cores", Found: fmt.Sprintf("%s by default, one per physical core; %d of %d logical CPUs may be busy with this process", bench.Threads(h.cores), h.usable, h.cpus)}
+	if h.usable < h.cpus {
+		f.Advice = "a container's CPU limit or GOMAXPROCS allows no more of them: raise it for more speed"
+	}
+	return f
 }
 
-func neighboursFinding(busy float64, cpus int) finding {
-	f := finding{Topic: "neighbours", Found: machine.BusyText(busy, cpus)}
+// noticed is the share of the CPUs' time from which on it is worth a word that
+// a virtual machine did not get it.
+const noticed = 0.05
+
+func (h *host) neighboursFinding() finding {
+	f := finding{Topic: "neighbours", Found: machine.BusyText(h.busy, h.cpus)}
 	if f.Found == "" {
 		f.Found = "no other program keeps a CPU busy"
 	} else {
 		f.Advice = "qgo shares these CPUs' time with them, and other CPUs do what that would hold up; for full speed end the programs that top (or the Task Manager) shows first"
+	}
+	if h.stolen > noticed {
+		f.Found += "; " + machine.StolenText(h.stolen)
+		f.Advice = strings.TrimPrefix(f.Advice+"; a virtual machine with CPUs of its own would get all of the time", "; ")
 	}
 	return f
 }
@@ -98,17 +142,8 @@ func read(root fs.FS, name string) (string, bool) {
 	return strings.TrimSpace(string(b)), err == nil
 }
 
-func governorFinding(root fs.FS) (finding, bool) {
-	governor, ok := read(root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-	f := finding{Topic: "governor", Found: governor}
-	if governor == "powersave" || governor == "conservative" || governor == "ondemand" || governor == "userspace" {
-		f.Advice = "clock speeds rise late or not at all; for measurements: sudo cpupower frequency-set -g performance"
-	}
-	return f, ok
-}
-
-func hugePagesFinding(root fs.FS) (finding, bool) {
-	text, ok := read(root, "sys/kernel/mm/transparent_hugepage/enabled")
+func (h *host) hugePagesFinding() (finding, bool) {
+	text, ok := read(h.root, "sys/kernel/mm/transparent_hugepage/enabled")
 	_, rest, _ := strings.Cut(text, "[")
 	mode, _, _ := strings.Cut(rest, "]")
 	f := finding{Topic: "huge pages", Found: mode}
@@ -131,9 +166,9 @@ func meminfo(root fs.FS, key string) (int64, bool) {
 	return 0, false
 }
 
-func swapFinding(root fs.FS) (finding, bool) {
-	total, ok := meminfo(root, "SwapTotal")
-	free, _ := meminfo(root, "SwapFree")
+func (h *host) swapFinding() (finding, bool) {
+	total, ok := meminfo(h.root, "SwapTotal")
+	free, _ := meminfo(h.root, "SwapFree")
 	f := finding{Topic: "swap", Found: fmt.Sprintf("%s, of which %s are in use", bytesText(total), bytesText(total-free))}
 	if total == 0 {
 		f.Found = "none"
@@ -145,9 +180,9 @@ func swapFinding(root fs.FS) (finding, bool) {
 }
 
 // memoryFinding says which of the published models fit.
-func memoryFinding(root fs.FS) (finding, bool) {
-	available, ok := meminfo(root, "MemAvailable")
-	if !ok {
+func (h *host) memoryFinding() (finding, bool) {
+	available := h.available
+	if !h.known {
 		return finding{}, false
 	}
 	const besides = 350 << 20 // KV cache, buffers, vocabulary and the program

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"io/fs"
 	"regexp"
@@ -26,23 +26,28 @@ func gpusHere() gpuState {
 	return s
 }
 
-// gpuFinding says whether a GPU can be used, and what is missing if not.
+// buildCommand makes a program that can use GPUs.
+const buildCommand = "CGO_ENABLED=1 go build -tags cuda ./cmd/qgo"
+
+// gpuFinding says whether a GPU can be used, and which of hardware, driver and
+// build is missing if not.
 func gpuFinding(root fs.FS, s gpuState) finding {
 	f := finding{Topic: "GPU"}
-	kernelDriver, hardware := nvidia(root)
+	n := findNVIDIA(root)
 	switch {
-	case !s.built:
+	case !s.built && !n.hardware:
 		f.Found = "this build has no GPU support: everything runs on the CPU"
-		if hardware {
-			f.Advice = "the machine has an NVIDIA GPU; build with CGO_ENABLED=1 go build -tags cuda to use it"
+		if _, err := fs.Stat(root, "sys/devices"); err == nil { // else nobody could see one
+			f.Found = "no NVIDIA GPU, and no support for one in this build: everything runs on the CPU"
 		}
+	case !s.built:
+		f.Found = fmt.Sprintf("an NVIDIA GPU with %s, and no support for it in this build: everything runs on the CPU", n.driverText())
+		f.Advice = strings.TrimPrefix(n.remedy()+"; and to use it build with "+buildCommand, "; and ")
 	case s.err != nil:
 		f.Found = fmt.Sprintf("none that can be used: %v", s.err)
-		switch {
-		case hardware && kernelDriver == "":
-			f.Advice = "the machine has an NVIDIA GPU but not NVIDIA's driver: install it, and see what nvidia-smi says"
-		case hardware:
-			f.Advice = fmt.Sprintf("the kernel has NVIDIA's driver %s, but the program cannot use it: see what nvidia-smi says, and whether libcuda.so.1 of that version is installed", kernelDriver)
+		if n.hardware {
+			f.Found = fmt.Sprintf("an NVIDIA GPU with %s, which cannot be used: %v", n.driverText(), s.err)
+			f.Advice = cmp.Or(n.remedy(), "see whether nvidia-smi lists it; after an update of the driver the machine may have to be started again")
 		}
 	default:
 		var all, old []string
@@ -53,8 +58,8 @@ func gpuFinding(root fs.FS, s gpuState) finding {
 			}
 		}
 		f.Found = fmt.Sprintf("%s; the driver has CUDA %s", strings.Join(all, "; "), s.version)
-		if kernelDriver != "" {
-			f.Found += ", version " + kernelDriver
+		if n.version != "" {
+			f.Found += ", version " + n.version
 		}
 		if old != nil {
 			f.Advice = "too old to compute on: " + strings.Join(old, "; ")
@@ -74,26 +79,77 @@ func gpuText(g driver.Info) string {
 
 var moduleVersion = regexp.MustCompile(`Kernel Module.*?\s(\d+\.\d+(\.\d+)?)\s`)
 
-// nvidia looks for an NVIDIA GPU and the version of its driver in the kernel.
-// Jetsons have a driver of their own, which states none.
-func nvidia(root fs.FS) (version string, hardware bool) {
+// nvidia is what the system shows of an NVIDIA GPU and its driver.
+type nvidia struct {
+	hardware bool
+	board    bool   // a Jetson or WSL 2, whose kernels have drivers of their own
+	version  string // of the driver in the kernel; empty if there is none
+	node     bool   // a process here may open the GPU
+	library  bool   // libcuda.so.1 lies where systems have it
+}
+
+// libraries are the places of the driver's library: of distributions, Jetsons
+// and WSL 2.
+var libraries = []string{"usr/lib/libcuda.so.1", "usr/lib64/libcuda.so.1", "usr/lib/*/libcuda.so.1", "usr/lib/*/*/libcuda.so.1"}
+
+func findNVIDIA(root fs.FS) (n nvidia) {
+	there := func(path string) bool {
+		_, err := fs.Stat(root, path)
+		return err == nil
+	}
+	for _, pattern := range libraries {
+		paths, err := fs.Glob(root, pattern)
+		n.library = n.library || err == nil && len(paths) > 0
+	}
 	text, ok := read(root, "proc/driver/nvidia/version")
 	if m := moduleVersion.FindStringSubmatch(text); m != nil {
-		version = m[1]
+		n.version = m[1]
 	}
-	if _, err := fs.Stat(root, "dev/nvhost-gpu"); ok || err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return version, true
+	n.node = there("dev/nvidia0")
+	n.board = there("dev/nvhost-gpu") || there("dev/dxg") && n.library
+	if n.hardware = ok || n.board; n.hardware {
+		return n
 	}
 	devices, err := fs.Glob(root, "sys/bus/pci/devices/*")
 	if err != nil {
-		return version, false
+		return n
 	}
 	for _, dir := range devices {
 		vendor, _ := read(root, dir+"/vendor")
 		class, _ := read(root, dir+"/class")
 		if vendor == "0x10de" && strings.HasPrefix(class, "0x03") { // a display controller
-			return version, true
+			n.hardware = true
 		}
 	}
-	return version, false
+	return n
+}
+
+// driverText says in words whether its driver is there.
+func (n *nvidia) driverText() string {
+	switch {
+	case n.board && n.library:
+		return "its driver"
+	case n.board || n.version != "" && !n.library:
+		return strings.TrimSpace("a driver "+n.version) + " in the kernel but without libcuda.so.1"
+	case n.version != "":
+		return "the driver " + n.version
+	}
+	return "no driver of NVIDIA's"
+}
+
+// remedy says how to get what is missing of the driver; empty if nothing is.
+func (n *nvidia) remedy() string {
+	switch {
+	case n.board && !n.library:
+		return "install libcuda.so.1, which is a part of the board's system"
+	case n.board:
+		return ""
+	case n.version == "":
+		return "install NVIDIA's driver, until nvidia-smi lists the GPU"
+	case !n.node:
+		return "there is no /dev/nvidia0: start the container with the GPU (docker run --gpus all), or run nvidia-smi once as root"
+	case !n.library:
+		return fmt.Sprintf("install libcuda.so.1 of the driver's version, %s", n.version)
+	}
+	return ""
 }

@@ -2,6 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -48,6 +51,56 @@ func TestRooflineNano(t *testing.T) {
 	}
 	if b := r.Decode[0]; b.Rate != 12.8e9/b.Bytes {
 		t.Errorf("--bound 12.8 gives %+v", b)
+	}
+}
+
+// TestRooflineErrors expects one line with what was expected.
+func TestRooflineErrors(t *testing.T) {
+	for args, want := range map[string]string{
+		"-t -3":                    "2 --threads is -3: choose 0 to",
+		"-d -1":                    `2 --depth: "-1" is neither`,
+		"-p 0":                     "2 --prefill is 0: choose 1 to 4194304",
+		"-b 0":                     "2 --batch is 0: choose 1 to",
+		"-p 9223372036854775807":   "2 --prefill: 9223372036854775807 is too much",
+		"-d 5000000":               "2 --depth is 5000000: choose 0 to 4194304",
+		"-p x":                     `2 --prefill: "x" is neither`,
+		"--ctx 0":                  "2 --ctx is 0: choose 1 to",
+		"--ctx 99999999999":        "2 --ctx is 99999999999",
+		"--kv q9":                  `2 --kv is "q9"`,
+		"--bound NaN":              "2 --bound is NaN",
+		"--bound 1e300":            "2 --bound is 1e+300",
+		"--observed-decode NaN":    "2 --observed-decode is NaN",
+		"--observed-prefill -4":    "2 --observed-prefill is -4",
+		"--device toaster":         "2 --device",
+		"no-such-file":             "1 there is no file no-such-file",
+		"a b":                      "2 expected one model, found 2",
+		"9b:q4_0 --profile rk3588": "1 no model size",
+	} {
+		code, out, errOut := qgo("", append([]string{"roofline"}, strings.Fields(args)...)...)
+		got := fmt.Sprint(code, " ", strings.TrimPrefix(strings.ReplaceAll(errOut, "\n", " "), "qgo: "))
+		if !strings.HasPrefix(got, want) || strings.Contains(got, "strconv") || out != "" {
+			t.Errorf("qgo roofline %s: %q, want %q", args, got, want)
+		}
+	}
+}
+
+// TestJSONLists expects lists, which may be empty but are never null.
+func TestJSONLists(t *testing.T) {
+	other := filepath.Join(t.TempDir(), "other.json")
+	file := filepath.Join(t.TempDir(), "results.json")
+	for path, text := range map[string]string{file: `[{"n_gen":1,"avg_ts":5}]`, other: `[{"n_gen":2,"avg_ts":5}]`} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, args := range [][]string{
+		{"devices"}, {"doctor"}, {"roofline", "--profile", "jetson-nano"}, {"roofline", "-t", "1"},
+		{"bench", "compare", file, other}, {"bench", "compare", file, file}, quick(),
+	} {
+		out := succeed(t, "", append(args, "-o", "json")...)
+		if !json.Valid([]byte(out)) || strings.Contains(out, "null") {
+			t.Errorf("qgo %q:\n%s", args, out)
+		}
 	}
 }
 
