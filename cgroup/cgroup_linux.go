@@ -92,16 +92,17 @@ const noLimit = 1 << 60
 // memoryIn is Memory of the file system under root.
 func memoryIn(root string) (free int64, limited bool) {
 	for g := range groups(root, "memory") {
-		limits, usage, cache := []string{"memory.max", "memory.high"}, "memory.current", "inactive_file"
+		limits, usage, of := []string{"memory.max", "memory.high"}, "memory.current", ""
 		if g.v1 {
-			limits, usage, cache = []string{"memory.limit_in_bytes"}, "memory.usage_in_bytes", "total_inactive_file"
+			limits, usage, of = []string{"memory.limit_in_bytes"}, "memory.usage_in_bytes", "total_"
 		}
 		used, ok := parseBytes(g.text(usage))
 		if !ok {
 			continue
 		}
-		// The system takes these pages of files back before it refuses anything.
-		used = max(used-g.statistic(cache), 0)
+		// The system takes pages of files back before it refuses anything. A model
+		// that was used before is among the active ones.
+		used = max(used-g.statistic(of+"inactive_file")-g.statistic(of+"active_file"), 0)
 		for _, name := range limits {
 			if limit, ok := parseBytes(g.text(name)); ok && limit < noLimit {
 				if left := max(limit-used, 0); !limited || left < free {

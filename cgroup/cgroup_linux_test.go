@@ -64,7 +64,7 @@ func TestMemory(t *testing.T) {
 		want  int64
 	}{
 		"none":          {"", nil, none},
-		"v2":            {"0::/a\n", []map[string]string{v2("/a", "1000\n", "max\n", "400\n", "anon 300\ninactive_file 100\n")}, 700},
+		"v2":            {"0::/a\n", []map[string]string{v2("/a", "1000\n", "max\n", "400\n", "anon 250\ninactive_file 100\nactive_file 50\n")}, 750},
 		"v2 high":       {"0::/a\n", []map[string]string{v2("/a", "1000\n", "900\n", "400\n", "inactive_file 0\n")}, 500},
 		"v2 only high":  {"0::/a\n", []map[string]string{v2("/a", "max\n", "900\n", "400\n", "")}, 500},
 		"v2 above":      {"0::/a/b\n", []map[string]string{v2("/a/b", "1000\n", "max\n", "100\n", ""), v2("/a", "800\n", "max\n", "600\n", "")}, 200},
@@ -72,7 +72,7 @@ func TestMemory(t *testing.T) {
 		"v2 container":  {"0::/\n", []map[string]string{v2("", "1000\n", "max\n", "1\n", "")}, 999},
 		"v2 no limit":   {"0::/\n", []map[string]string{v2("", "max\n", "max\n", "1\n", "")}, none},
 		"v2 all cache":  {"0::/\n", []map[string]string{v2("", "1000\n", "max\n", "100\n", "active_file 7\ninactive_file 500\n")}, 1000},
-		"v1":            {"4:memory:/x\n3:cpu:/d\n", []map[string]string{v1("/x", "1000\n", "700\n", "inactive_file 1\ntotal_inactive_file 200\n")}, 500},
+		"v1":            {"4:memory:/x\n3:cpu:/d\n", []map[string]string{v1("/x", "1000\n", "700\n", "inactive_file 1\ntotal_inactive_file 200\ntotal_active_file 100\n")}, 600},
 		"v1 above":      {"4:memory:/x/y\n", []map[string]string{v1("/x/y", "9223372036854771712\n", "10\n", ""), v1("/x", "1000\n", "700\n", "")}, 300},
 		"v1 no limit":   {"4:memory:/x\n", []map[string]string{v1("/x", "9223372036854771712\n", "10\n", "")}, none},
 		"v1 of host":    {"4:memory:/docker/f00\n", []map[string]string{v1("", "1000\n", "1\n", "")}, 999},
