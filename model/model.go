@@ -113,7 +113,7 @@ func (o Options) kvType(c *Config) (quant.Type, error) {
 	}
 	t, err := quant.ParseType(kv)
 	if err != nil {
-		return t, err
+		return t, fmt.Errorf("a KV cache of type %.40q is not possible; choose f16, f32 or q8_0", kv)
 	}
 	return t, cpu.CheckKV(t, c.HeadDim)
 }

@@ -86,7 +86,7 @@ func perplexity(ctx context.Context, m *model.Model, ids []int32) (*likelihood, 
 // watchPerplexity is perplexity that tells progress how many tokens are done.
 func watchPerplexity(ctx context.Context, m *model.Model, ids []int32, progress func(done, total int)) (*likelihood, error) {
 	if len(ids) < 2 {
-		return nil, fmt.Errorf("a text of %d tokens: at least 2 are needed to predict one", len(ids))
+		return nil, fmt.Errorf("the text is shorter than 2 tokens, which are needed to predict one")
 	}
 	r := &likelihood{Window: min(m.MaxContext(), len(ids))}
 	var sum, squares float64
