@@ -68,7 +68,7 @@ func LoadContext(ctx context.Context, f *gguf.File, o Options) (*Model, error) {
 		return nil, err
 	}
 	memory := set.memory(f, m.plan, o)
-	if m.repack = memory.Weights > 0; o.GPU == nil {
+	if m.repack = memory.Weights > 0; o.GPU == nil || set.context > maxContext {
 		if err := m.checkMemory(memory); err != nil {
 			return nil, err
 		}
@@ -93,9 +93,9 @@ func (m *Model) checkMemory(need Memory) error {
 	if err := need.Check(); err != nil {
 		return err
 	}
-	if limit, known := tensor.Memory(); known && limit.Source != tensor.SourceAddresses && sum(need.need(), need.Weights, need.File) > limit.Bytes {
-		m.warn("The model takes %s with its file, and %s are available (%s). Weights will be read from the disk again and again, which is slow.",
-			humanize.Bytes(uint64(sum(need.need(), need.Weights, need.File))), humanize.Bytes(uint64(limit.Bytes)), limit.Source)
+	if limit, known := tensor.Memory(); known && need.exceeds(limit) {
+		m.warn("The model takes %s with the weights in its file, and %s are available (%s). Weights will be read from the disk again and again, which is slow.",
+			humanize.Bytes(uint64(sum(need.need(), need.File))), humanize.Bytes(uint64(limit.Bytes)), limit.Source)
 	}
 	return nil
 }

@@ -148,6 +148,12 @@ func (m Memory) Check() error {
 	return nil
 }
 
+// exceeds reports whether weights that stay in the file are more than what the
+// limit leaves. They are no part of what addresses are left: the file is mapped.
+func (m Memory) exceeds(limit tensor.Limit) bool {
+	return m.Weights == 0 && limit.Source != tensor.SourceAddresses && sum(m.need(), m.File) > limit.Bytes
+}
+
 // check is Check for a limit.
 func (m Memory) check(limit tensor.Limit) error {
 	if m.need() <= limit.Bytes {

@@ -75,6 +75,30 @@ func TestMemoryError(t *testing.T) {
 	}
 }
 
+// TestFileExceedsMemory wants a warning of weights that are left in a file larger
+// than the memory, which is possible, but slow.
+func TestFileExceedsMemory(t *testing.T) {
+	m := Memory{File: 5e9, KV: 1e8, Scratch: 1e7, Vocabulary: 1e7}
+	for _, c := range []struct {
+		weights int64
+		limit   tensor.Limit
+		want    bool
+	}{
+		{0, tensor.Limit{Bytes: 4e9, Source: tensor.SourceFree}, true},
+		{0, tensor.Limit{Bytes: 4e9, Source: tensor.SourceContainer}, true},
+		{0, tensor.Limit{Bytes: 6e9, Source: tensor.SourceFree}, false},
+		{0, tensor.Limit{Bytes: 4e9, Source: tensor.SourceAddresses}, false},
+		{3e9, tensor.Limit{Bytes: 4e9, Source: tensor.SourceFree}, false},
+	} {
+		if m.Weights = c.weights; m.exceeds(c.limit) != c.want {
+			t.Errorf("%d bytes of weights laid out, %+v: %v", c.weights, c.limit, !c.want)
+		}
+		if err := m.check(c.limit); err != nil {
+			t.Errorf("%+v: %v", c.limit, err)
+		}
+	}
+}
+
 // TestHugeContext loads with contexts that no machine has memory for: an error,
 // before anything is allocated.
 func TestHugeContext(t *testing.T) {
@@ -91,6 +115,9 @@ func TestHugeContext(t *testing.T) {
 		if known != errors.As(err, &memory) || !known && !errors.As(err, &option) {
 			t.Errorf("a context of %d: %v", context, err)
 		}
+	}
+	if _, err := Place(f, Options{Context: 1 << 62}); err == nil {
+		t.Error("a place for a context of 2^62")
 	}
 	if _, err := Load(f, Options{Context: -1}); err == nil || !strings.Contains(err.Error(), "a context of -1: choose 1 to 16777216") {
 		t.Errorf("a context of -1: %v", err)

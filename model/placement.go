@@ -247,6 +247,9 @@ func Place(f *gguf.File, o Options) (Placement, error) {
 	if err != nil {
 		return Placement{}, err
 	}
+	if set.context > maxContext {
+		return Placement{}, optionErrorf("a context of %d: choose 1 to %d", set.context, maxContext)
+	}
 	p, err := newPlan(f, c)
 	if err != nil {
 		return Placement{}, err

@@ -103,6 +103,9 @@ func writeLogits(cmd *cobra.Command, m *model.Model, ids []int32, all bool, w io
 	seq := []model.Seq{{KV: kv}}
 	for len(ids) > 0 {
 		n := min(len(ids), m.MaxRows())
+		if all {
+			n = min(n, logitRows(m))
+		}
 		seq[0].Tokens, seq[0].Want = ids[:n], model.WantNone
 		switch ids = ids[n:]; {
 		case all:

@@ -123,13 +123,16 @@ func predict(ctx context.Context, m *model.Model, kv *model.KV, window []int32, 
 	defer func() { m.Progress = nil }()
 	seq := []model.Seq{{KV: kv, Want: model.WantAll}}
 	for at := 0; at < len(window)-1; {
-		n := min(len(window)-1-at, m.MaxRows())
+		n := min(len(window)-1-at, logitRows(m))
 		seq[0].Tokens = window[at : at+n]
 		m.Progress = func(done int) { progress(at + done) }
 		if err := m.Forward(ctx, seq); err != nil {
 			return err
 		}
 		for i := range n {
+			if err := context.Cause(ctx); err != nil {
+				return err
+			}
 			p, err := sample.LogProb(seq[0].Logits[i*m.Vocab:(i+1)*m.Vocab], window[at+i+1])
 			if err != nil {
 				return err
@@ -139,4 +142,11 @@ func predict(ctx context.Context, m *model.Model, kv *model.KV, window []int32, 
 		at += n
 	}
 	return nil
+}
+
+// logitRows is the number of tokens to compute at once where the logits of all
+// are wanted: those of a large vocabulary take much memory.
+func logitRows(m *model.Model) int {
+	const most = 64 << 20
+	return min(m.MaxRows(), max(1, most/(4*m.Vocab)))
 }
