@@ -13,8 +13,10 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"unsafe"
 
+	"qgo/gguf/show"
 	"qgo/quant"
 )
 
@@ -174,10 +176,11 @@ func Parse(name string, data []byte) (*File, error) {
 // directory reads the tensors' names, shapes, types and offsets.
 func (r *reader) directory(n int) {
 	f := r.f
-	f.tensors = make(map[string]int, n)
+	f.tensors = make(map[string]int) // it grows with what is there, not with what the header says
 	for i := range n {
 		at := r.pos
 		name := r.string("a tensor's name")
+		shown := show.Text(name)
 		dims := r.u32("a number of dimensions")
 		switch {
 		case r.err != nil:
@@ -186,11 +189,11 @@ func (r *reader) directory(n int) {
 			r.failAt(at, "expected a tensor name of 1 to %d bytes, found %d", maxNameLen, len(name))
 			return
 		case dims < 1 || dims > maxDims:
-			r.failAt(r.pos-4, "tensor %s: expected 1 to %d dimensions, found %d", name, maxDims, dims)
+			r.failAt(r.pos-4, "tensor %s: expected 1 to %d dimensions, found %d", shown, maxDims, dims)
 			return
 		}
 		if first, ok := f.tensors[name]; ok {
-			r.failAt(at, "tensors %d and %d are both named %s", first, i, name)
+			r.failAt(at, "tensors %d and %d are both named %s", first, i, shown)
 			return
 		}
 		t := Tensor{Name: name, Dims: make([]int, dims)}
@@ -198,7 +201,7 @@ func (r *reader) directory(n int) {
 		for j := range t.Dims {
 			d := r.u64("a dimension")
 			if r.err == nil && (d == 0 || d > 1<<40 || size > 1<<50/d) {
-				r.failAt(r.pos-8, "tensor %s: dimension %d of %d is not a possible size", name, j, d)
+				r.failAt(r.pos-8, "tensor %s: dimension %d of %d is not a possible size", shown, j, d)
 			}
 			if r.err != nil {
 				return
@@ -212,13 +215,13 @@ func (r *reader) directory(n int) {
 		case r.err != nil:
 			return
 		case !t.Type.Valid():
-			r.failAt(r.pos-12, "tensor %s: its type is number %d, which qgo does not know; it reads %v", name, uint32(t.Type), quant.Types())
+			r.failAt(r.pos-12, "tensor %s: qgo does not read its type, %v; it reads %s", shown, t.Type, typeNames())
 			return
 		case t.Dims[0]%t.Type.BlockLen() != 0:
-			r.failAt(r.pos-12, "tensor %s: rows of %d weights are not whole blocks of %d (%v)", name, t.Dims[0], t.Type.BlockLen(), t.Type)
+			r.failAt(r.pos-12, "tensor %s: rows of %d weights are not whole blocks of %d (%v)", shown, t.Dims[0], t.Type.BlockLen(), t.Type)
 			return
 		case offset > uint64(len(r.data)):
-			r.failAt(r.pos-8, "tensor %s: its offset %d lies past the end of the file; is the file complete?", name, offset)
+			r.failAt(r.pos-8, "tensor %s: its offset %d lies past the end of the file; is the file complete?", shown, offset)
 			return
 		}
 		t.Offset = int64(offset)
@@ -243,13 +246,13 @@ func (r *reader) layout() {
 		size := int64(t.Type.RowBytes(t.Elements()))
 		switch at := start + t.Offset; {
 		case t.Offset%int64(f.Alignment) != 0:
-			r.failAt(int(at), "tensor %s: expected an offset that is a multiple of %d, found %d", t.Name, f.Alignment, t.Offset)
+			r.failAt(int(at), "tensor %s: expected an offset that is a multiple of %d, found %d", show.Text(t.Name), f.Alignment, t.Offset)
 			return
 		case t.Offset < end:
-			r.failAt(int(at), "tensor %s overlaps tensor %s", t.Name, before)
+			r.failAt(int(at), "tensor %s overlaps tensor %s", show.Text(t.Name), show.Text(before))
 			return
 		case at+size > f.size:
-			r.failAt(int(at), "tensor %s needs %d bytes, but the file ends after %d; is the download complete?", t.Name, size, max(f.size-at, 0))
+			r.failAt(int(at), "tensor %s needs %d bytes, but the file ends after %d; is the download complete?", show.Text(t.Name), size, max(f.size-at, 0))
 			return
 		}
 		end, before = t.Offset+size, t.Name
@@ -260,6 +263,15 @@ func (r *reader) layout() {
 			quant.ByteSwap(t.Type, t.Data)
 		}
 	}
+}
+
+// typeNames lists the types that are read.
+func typeNames() string {
+	var names []string
+	for _, t := range quant.Types() {
+		names = append(names, t.String())
+	}
+	return strings.Join(names, ", ")
 }
 
 func align(n int64, to int) int64 { return (n + int64(to) - 1) &^ (int64(to) - 1) }

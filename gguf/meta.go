@@ -3,6 +3,8 @@ package gguf
 import (
 	"fmt"
 	"math"
+
+	"qgo/gguf/show"
 )
 
 // Value is a Go type that [Get] returns metadata as. An int takes every
@@ -25,7 +27,7 @@ func (f *File) KeyErrorf(key, format string, args ...any) error {
 	if i, ok := f.keys[key]; ok {
 		offset = f.Meta[i].Offset
 	}
-	return f.Errorf(offset, "key %s: %s", key, fmt.Sprintf(format, args...))
+	return f.Errorf(offset, "key %s: %s", show.Text(key), fmt.Sprintf(format, args...))
 }
 
 // Get returns a metadata value, or a [FormatError] if it is missing or not a
@@ -34,7 +36,7 @@ func Get[T Value](f *File, key string) (T, error) {
 	var want T
 	i, ok := f.keys[key]
 	if !ok {
-		return want, f.Errorf(0, "key %s is missing: expected a value of type %T; is this a language model?", key, want)
+		return want, f.Errorf(0, "key %s is missing: expected %s; is this a language model?", show.Text(key), kind(want))
 	}
 	v := f.Meta[i].Value
 	if got, ok := v.(T); ok {
@@ -53,9 +55,36 @@ func Get[T Value](f *File, key string) (T, error) {
 		converted, ok = toSlice(v, toFloat)
 	}
 	if !ok {
-		return want, f.KeyErrorf(key, "expected %T, found %s", want, describe(v))
+		return want, f.KeyErrorf(key, "expected %s, found %s", kind(want), describe(v))
 	}
 	return converted.(T), nil
+}
+
+// GetUniform is [Get] for a number that a file may state once for each of n
+// blocks: of a list of n equal numbers it returns the number. If they differ it
+// fails, for no block may then be taken for another.
+func GetUniform[T interface{ int | float64 }](f *File, key string, n int) (T, error) {
+	i, ok := f.keys[key]
+	if !ok || length(f.Meta[i].Value) < 0 {
+		return Get[T](f, key)
+	}
+	var first any
+	alike := forEach(f.Meta[i].Value, func(x any) bool {
+		if first == nil {
+			first = x
+		}
+		return x == first
+	})
+	switch got := length(f.Meta[i].Value); {
+	case first == nil:
+		return Get[T](f, key) // no numbers
+	case !alike:
+		return 0, f.KeyErrorf(key, "expected one number for all blocks, found different ones; qgo runs models whose blocks are alike")
+	case got != n:
+		return 0, f.KeyErrorf(key, "expected a number, or one for each of %d blocks, found %d", n, got)
+	}
+	one := &File{Name: f.Name, Meta: []KV{{Key: key, Value: first, Offset: f.Meta[i].Offset}}, keys: map[string]int{key: 0}}
+	return Get[T](one, key)
 }
 
 func toInt(v any) (int, bool) {
@@ -159,10 +188,31 @@ func length(v any) int {
 // describe says what a value is, briefly.
 func describe(v any) string {
 	if n := length(v); n >= 0 {
-		return fmt.Sprintf("%T of %d elements", v, n)
+		return fmt.Sprintf("a list of %d elements", n)
 	}
 	if s, ok := v.(string); ok {
-		return fmt.Sprintf("the string %.60q", s)
+		return "the text " + show.Quoted(s)
 	}
 	return fmt.Sprintf("%v (%T)", v, v)
+}
+
+// kind names the type of a value in words.
+func kind(want any) string {
+	switch want.(type) {
+	case string:
+		return "a text"
+	case bool:
+		return "true or false"
+	case int:
+		return "a whole number"
+	case float64:
+		return "a number"
+	case []string:
+		return "a list of texts"
+	case []int, []int32:
+		return "a list of whole numbers"
+	case []bool:
+		return "a list of true and false"
+	}
+	return "a list of numbers"
 }

@@ -30,12 +30,12 @@ func Open(path string) (*File, error) {
 func openOne(path string) (*File, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, cause(path, err)
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
-		return nil, err
+		return nil, cause(path, err)
 	}
 	if info.IsDir() {
 		return nil, fmt.Errorf("%s: is a directory, expected a GGUF file", path)
@@ -51,7 +51,7 @@ func openOne(path string) (*File, error) {
 	mapped := err == nil
 	if !mapped {
 		if data, err = io.ReadAll(io.NewSectionReader(file, 0, size)); err != nil {
-			return nil, err
+			return nil, cause(path, err)
 		}
 		unmap = func() error { return nil }
 	}
@@ -68,6 +68,14 @@ func openOne(path string) (*File, error) {
 		f.mapping = data
 	}
 	return f, nil
+}
+
+// cause is what the system says about a file, without the call that failed.
+func cause(path string, err error) error {
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		err = e.Err
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 // Guard runs f, which reads a mapped file, and turns the fault that a file

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"qgo/gguf/show"
 )
 
 // ValueType is the type of a metadata value in the file.
@@ -105,23 +107,23 @@ func (r *reader) string(what string) string {
 // metadata reads n entries.
 func (r *reader) metadata(n int) {
 	f := r.f
-	f.keys = make(map[string]int, n)
+	f.keys = make(map[string]int) // it grows with what is there, not with what the header says
 	for range n {
 		at := r.pos
 		key := r.string("a key")
-		typ := ValueType(r.u32("the type of " + key))
-		switch {
-		case r.err != nil:
-			return
-		case key == "" || len(key) > maxKeyLen:
+		if r.err == nil && (key == "" || len(key) > maxKeyLen) {
 			r.failAt(at, "expected a key of 1 to %d bytes, found %d", maxKeyLen, len(key))
+		}
+		shown := show.Text(key)
+		typ := ValueType(r.u32("the type of " + shown))
+		if r.err != nil {
 			return
 		}
 		if _, ok := f.keys[key]; ok {
-			r.failAt(at, "key %s occurs twice", key)
+			r.failAt(at, "key %s occurs twice", shown)
 			return
 		}
-		value := r.value(typ, key)
+		value := r.value(typ, shown)
 		if r.err != nil {
 			return
 		}
@@ -130,7 +132,7 @@ func (r *reader) metadata(n int) {
 		if key == alignmentKey {
 			a, ok := value.(uint32)
 			if !ok || a == 0 || a&(a-1) != 0 || a > 1<<30 {
-				r.failAt(at, "key %s: expected a power of two as uint32, found %v (%s)", key, value, typ)
+				r.failAt(at, "key %s: expected a power of two as uint32, found %s (%v)", shown, describe(value), typ)
 				return
 			}
 			f.Alignment = int(a)
@@ -138,6 +140,7 @@ func (r *reader) metadata(n int) {
 	}
 }
 
+// value reads a value of type t; key is its key as shown in messages.
 func (r *reader) value(t ValueType, key string) any {
 	switch t {
 	case String:

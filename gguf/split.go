@@ -4,15 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"qgo/gguf/show"
 )
+
+// SplitPrefix is what the keys begin with that say which part of a model a file
+// is. A whole file has none of them.
+const SplitPrefix = "split."
 
 // Keys of files that llama-gguf-split wrote: number of the part from 0 on,
 // number of parts, and number of tensors in all of them. Other metadata stands
 // in the first part only.
 const (
-	splitNo      = "split.no"
-	splitCount   = "split.count"
-	splitTensors = "split.tensors.count"
+	splitNo      = SplitPrefix + "no"
+	splitCount   = SplitPrefix + "count"
+	splitTensors = SplitPrefix + "tensors.count"
 	maxParts     = 99999 // names have room for five digits
 )
 
@@ -65,7 +71,7 @@ func (f *File) join() error {
 		}
 		for _, t := range p.Tensors {
 			if _, twice := f.tensors[t.Name]; twice {
-				return p.Errorf(t.Offset, "tensor %s is in another part too", t.Name)
+				return p.Errorf(t.Offset, "tensor %s is in another part too", show.Text(t.Name))
 			}
 			f.tensors[t.Name] = len(f.Tensors)
 			f.Tensors = append(f.Tensors, t)
@@ -78,6 +84,16 @@ func (f *File) join() error {
 		return f.KeyErrorf(splitTensors, "expected %d tensors, found %d in %d parts", n, len(f.Tensors), count)
 	}
 	return nil
+}
+
+// Paths returns the names of the files that f was opened from: more than one if
+// the model is split.
+func (f *File) Paths() []string {
+	paths := []string{f.Name}
+	for _, p := range f.parts {
+		paths = append(paths, p.Name)
+	}
+	return paths
 }
 
 // closeParts closes the other parts of a split file.

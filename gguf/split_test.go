@@ -28,7 +28,8 @@ func writeParts(t *testing.T, count int, change func(no int, meta []KV) []KV) st
 			meta = change(no, meta)
 		}
 		tensor := Tensor{Name: "t" + string(rune('0'+no)), Type: quant.F32, Dims: []int{2}}
-		w, err := Create(filepath.Join(dir, names[no]), Header{Meta: meta, Tensors: []Tensor{tensor}})
+		var b bytes.Buffer
+		w, err := NewWriter(&b, Header{Meta: meta, Tensors: []Tensor{tensor}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,6 +37,9 @@ func writeParts(t *testing.T, count int, change func(no int, meta []KV) []KV) st
 			t.Fatal(err)
 		}
 		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, names[no]), b.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -91,7 +95,7 @@ func TestSplitErrors(t *testing.T) {
 		{"expected 0 to 2", set(0, "split.no", uint16(3))},
 		{"expected 1 to", set(0, "split.count", uint32(1<<30))},
 		{"expected 1 to", set(0, "split.count", int32(-1))},
-		{"found the string", set(0, "split.count", "three")},
+		{"found the text", set(0, "split.count", "three")},
 		{"ends in -00001-of-00002.gguf", set(0, "split.count", uint16(2))},
 		{"expected part 2 of 3", set(1, "split.no", uint16(2))},
 		{"expected part 3 of 3", set(2, "split.count", uint16(4))},

@@ -3,14 +3,12 @@ package gguf
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 
+	"qgo/gguf/show"
 	"qgo/quant"
 )
 
@@ -48,9 +46,6 @@ type Writer struct {
 	next      int   // tensor
 	left      int64 // bytes of the tensor before that are still to come
 	err       error
-
-	file *os.File // of Create
-	path string
 }
 
 // NewWriter writes the header to w. Then the data of each tensor must be
@@ -65,21 +60,6 @@ func NewWriter(w io.Writer, h Header) (*Writer, error) {
 	return out, out.err
 }
 
-// Create is NewWriter to a file. It appears under its name when Close
-// succeeds; until then it has a temporary one, which Abort removes.
-func Create(path string, h Header) (*Writer, error) {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
-	if err != nil {
-		return nil, err
-	}
-	w, err := NewWriter(file, h)
-	if err != nil {
-		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
-	}
-	w.file, w.path = file, path
-	return w, nil
-}
-
 func (w *Writer) write(b []byte) {
 	if w.err == nil {
 		_, w.err = w.w.Write(b)
@@ -91,7 +71,7 @@ func (w *Writer) write(b []byte) {
 func (w *Writer) WriteTensor(data []byte) error {
 	if w.err == nil && w.left == 0 && w.next < len(w.h.Tensors) {
 		if want := w.h.dataSize(w.next); int64(len(data)) != want {
-			return fmt.Errorf("gguf: tensor %s: expected %d bytes, found %d", w.h.Tensors[w.next].Name, want, len(data))
+			return fmt.Errorf("gguf: tensor %s: expected %d bytes, found %d", show.Text(w.h.Tensors[w.next].Name), want, len(data))
 		}
 	}
 	return w.WritePart(data)
@@ -113,7 +93,7 @@ func (w *Writer) WritePart(data []byte) error {
 	}
 	t := &w.h.Tensors[w.next-1]
 	if int64(len(data)) > w.left || len(data)%t.Type.BlockBytes() != 0 {
-		return fmt.Errorf("gguf: tensor %s: expected whole blocks of %v and at most %d bytes, found %d", t.Name, t.Type, w.left, len(data))
+		return fmt.Errorf("gguf: tensor %s: expected whole blocks of %v and at most %d bytes, found %d", show.Text(t.Name), t.Type, w.left, len(data))
 	}
 	if w.h.BigEndian {
 		data = slices.Clone(data)
@@ -127,39 +107,15 @@ func (w *Writer) WritePart(data []byte) error {
 // Close ends the file. It fails if tensors are missing.
 func (w *Writer) Close() error {
 	if w.err == nil && w.left > 0 {
-		w.err = fmt.Errorf("gguf: %d bytes of tensor %s were not written", w.left, w.h.Tensors[w.next-1].Name)
+		w.err = fmt.Errorf("gguf: %d bytes of tensor %s were not written", w.left, show.Text(w.h.Tensors[w.next-1].Name))
 	}
 	if w.err == nil && w.next < len(w.h.Tensors) {
-		w.err = fmt.Errorf("gguf: tensor %s was not written", w.h.Tensors[w.next].Name)
+		w.err = fmt.Errorf("gguf: tensor %s was not written", show.Text(w.h.Tensors[w.next].Name))
 	}
 	if w.err == nil {
 		w.err = w.w.Flush()
 	}
-	if w.file == nil {
-		return w.err
-	}
-	if w.err == nil {
-		w.err = w.file.Chmod(0o644)
-	}
-	if w.err != nil {
-		return errors.Join(w.err, w.Abort())
-	}
-	file := w.file
-	w.file = nil
-	if err := file.Close(); err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return os.Rename(file.Name(), w.path)
-}
-
-// Abort removes the unfinished file of Create. After Close it does nothing.
-func (w *Writer) Abort() error {
-	if w.file == nil {
-		return nil
-	}
-	file := w.file
-	w.file = nil
-	return errors.Join(file.Close(), os.Remove(file.Name()))
+	return w.err
 }
 
 // encode returns the bytes before the data, padded, and the alignment.
@@ -176,23 +132,23 @@ func (h *Header) encode() ([]byte, int, error) {
 	seen := map[string]bool{}
 	for _, kv := range h.Meta {
 		if kv.Key == "" || len(kv.Key) > maxKeyLen || seen[kv.Key] {
-			return nil, 0, fmt.Errorf("gguf: key %.80q is empty, too long or used twice", kv.Key)
+			return nil, 0, fmt.Errorf("gguf: key %s is empty, too long or used twice", show.Quoted(kv.Key))
 		}
 		seen[kv.Key] = true
 		e.string(kv.Key)
 		t, err := typeOf(kv.Value)
 		if err != nil {
-			return nil, 0, fmt.Errorf("gguf: key %s: %w", kv.Key, err)
+			return nil, 0, fmt.Errorf("gguf: key %s: %w", show.Text(kv.Key), err)
 		}
 		e.u32(uint32(t))
 		e.value(kv.Value)
 		if e.err != nil {
-			return nil, 0, fmt.Errorf("gguf: key %s: %w", kv.Key, e.err)
+			return nil, 0, fmt.Errorf("gguf: key %s: %w", show.Text(kv.Key), e.err)
 		}
 		if kv.Key == alignmentKey {
 			a, ok := kv.Value.(uint32)
 			if !ok || a == 0 || a&(a-1) != 0 {
-				return nil, 0, fmt.Errorf("gguf: key %s: %v is no power of two as uint32", kv.Key, kv.Value)
+				return nil, 0, fmt.Errorf("gguf: key %s: %v is no power of two as uint32", show.Text(kv.Key), kv.Value)
 			}
 			alignment = int(a)
 		}
@@ -203,11 +159,11 @@ func (h *Header) encode() ([]byte, int, error) {
 		t := &h.Tensors[i]
 		switch {
 		case t.Name == "" || len(t.Name) > maxNameLen || names[t.Name]:
-			return nil, 0, fmt.Errorf("gguf: tensor name %.80q is empty, too long or used twice", t.Name)
+			return nil, 0, fmt.Errorf("gguf: tensor name %s is empty, too long or used twice", show.Quoted(t.Name))
 		case len(t.Dims) < 1 || len(t.Dims) > maxDims || slices.Min(t.Dims) < 1:
-			return nil, 0, fmt.Errorf("gguf: tensor %s: no tensor has the shape %v", t.Name, t.Dims)
+			return nil, 0, fmt.Errorf("gguf: tensor %s: no tensor has the shape %v", show.Text(t.Name), t.Dims)
 		case !t.Type.Valid() || t.Dims[0]%t.Type.BlockLen() != 0:
-			return nil, 0, fmt.Errorf("gguf: tensor %s: rows of %d weights are not whole blocks of %v", t.Name, t.Dims[0], t.Type)
+			return nil, 0, fmt.Errorf("gguf: tensor %s: rows of %d weights are not whole blocks of %v", show.Text(t.Name), t.Dims[0], t.Type)
 		}
 		names[t.Name] = true
 		e.string(t.Name)

@@ -1,13 +1,16 @@
 package model
 
 import (
+	"fmt"
+
 	"qgo/gguf"
+	"qgo/gguf/show"
 	"qgo/kernels/plan"
 )
 
 // Config is what a file's metadata says about its model.
 type Config struct {
-	Name     string // general.name, may be empty
+	Name     string // general.name as it may be shown, may be empty
 	FileType string // general.file_type in words, may be empty
 	plan.Dims
 	Blocks      int // transformer blocks
@@ -22,17 +25,24 @@ const maxDim = 1 << 24
 
 // ReadConfig reads and checks the metadata of a Qwen2 model.
 func ReadConfig(f *gguf.File) (*Config, error) {
+	c, _, err := readConfig(f)
+	return c, err
+}
+
+// readConfig also notes what is odd.
+func readConfig(f *gguf.File) (_ *Config, notes []string, _ error) {
 	arch, err := gguf.Get[string](f, "general.architecture")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if arch != "qwen2" {
-		return nil, f.KeyErrorf("general.architecture", "expected \"qwen2\", found %q; qgo runs Qwen2 and Qwen2.5 models", arch)
+		return nil, nil, f.KeyErrorf("general.architecture", "expected \"qwen2\", found %s; qgo runs Qwen2 and Qwen2.5 models", show.Quoted(arch))
 	}
-	r := &reader{f: f, prefix: arch + "."}
+	r := &reader{f: f, prefix: arch + ".", blocks: 1}
+	r.blocks = r.size("block_count")
 	c := &Config{
-		Name:    optional(r, "general.name", ""),
-		Blocks:  r.size("block_count"),
+		Name:    show.Text(optional(r, "general.name", "")),
+		Blocks:  r.blocks,
 		Context: r.size("context_length"),
 		Dims: plan.Dims{
 			Width: r.size("embedding_length"),
@@ -43,7 +53,7 @@ func ReadConfig(f *gguf.File) (*Config, error) {
 		RopeBase: r.number("rope.freq_base", 10000, true),
 	}
 	if r.err != nil {
-		return nil, r.err
+		return nil, nil, r.err
 	}
 	c.KVHeads = r.sizeOr("attention.head_count_kv", c.Heads)
 	if c.Width%c.Heads != 0 && !f.Has(r.prefix+"attention.key_length") {
@@ -76,13 +86,15 @@ func ReadConfig(f *gguf.File) (*Config, error) {
 	}
 	_, untied := f.Tensor("output.weight")
 	c.Tied = !untied
-	return c, r.err
+	return c, r.notes, r.err
 }
 
 // reader reads metadata and keeps the first error.
 type reader struct {
 	f      *gguf.File
 	prefix string
+	blocks int // a number may be stated once for each of them
+	notes  []string
 	err    error
 }
 
@@ -104,8 +116,23 @@ func optional[T gguf.Value](r *reader, key string, def T) T {
 	return v
 }
 
+// uniform returns a number, which may be stated once for each block.
+func uniform[T interface{ int | float64 }](r *reader, key string) (T, error) {
+	n, err := gguf.GetUniform[T](r.f, r.prefix+key, r.blocks)
+	if err == nil {
+		if _, single := gguf.Get[T](r.f, r.prefix+key); single != nil {
+			r.notef("key %s%s states a number for each block: it is %v in all", r.prefix, key, n)
+		}
+	}
+	return n, err
+}
+
+func (r *reader) notef(format string, args ...any) {
+	r.notes = append(r.notes, fmt.Sprintf(format, args...))
+}
+
 func (r *reader) size(key string) int {
-	n, err := gguf.Get[int](r.f, r.prefix+key)
+	n, err := uniform[int](r, key)
 	if err != nil {
 		if r.err == nil {
 			r.err = err
@@ -129,30 +156,37 @@ func (r *reader) number(key string, def float64, mayMiss bool) float64 {
 	if mayMiss && !r.f.Has(r.prefix+key) {
 		return def
 	}
-	v, err := gguf.Get[float64](r.f, r.prefix+key)
+	v, err := uniform[float64](r, key)
 	if err != nil && r.err == nil {
 		r.err = err
 	}
 	return v
 }
 
+// ropeScaling reads the keys of rope.scaling. What they mean where some are
+// missing is as in llama.cpp: a factor alone scales linearly, and one of 0 does
+// not scale.
 func (r *reader) ropeScaling(context int) RopeScaling {
 	s := RopeScaling{
-		Type:       optional(r, r.prefix+"rope.scaling.type", "none"),
-		Factor:     r.number("rope.scaling.factor", 1, true),
+		Type:       optional(r, r.prefix+"rope.scaling.type", "linear"),
+		Factor:     r.number("rope.scaling.factor", r.number("rope.scale_linear", 1, true), true), // the latter in old files
 		Original:   r.sizeOr("rope.scaling.original_context_length", context),
 		AttnFactor: r.number("rope.scaling.attn_factor", 1, true),
 	}
-	if linear := r.number("rope.scale_linear", 1, true); linear != 1 && s.Type == "none" {
-		s.Type, s.Factor = "linear", linear // files from before rope.scaling.*
-	}
 	switch {
 	case s.Type != "none" && s.Type != "linear" && s.Type != "yarn":
-		r.fail("rope.scaling.type", "expected none, linear or yarn, found %q", s.Type)
-	case !(s.Factor >= 1 && s.Factor <= 1e4):
-		r.fail("rope.scaling.factor", "expected a number from 1 to 10000, found %v", s.Factor)
+		r.fail("rope.scaling.type", "expected none, linear or yarn, found %s", show.Quoted(s.Type))
+	case s.Factor != 0 && !(s.Factor >= 1 && s.Factor <= 1e4):
+		r.fail("rope.scaling.factor", "expected a number from 1 to 10000, or 0 for none, found %v", s.Factor)
 	case !(s.AttnFactor > 0 && s.AttnFactor <= 1e4):
 		r.fail("rope.scaling.attn_factor", "expected a positive number, found %v", s.AttnFactor)
+	}
+	if s.Factor == 0 {
+		r.notef("key %srope.scaling.factor is 0: positions are not scaled", r.prefix)
+		s.Factor = 1
+	}
+	if s.Factor == 1 && s.Type == "linear" {
+		s.Type = "none"
 	}
 	return s
 }

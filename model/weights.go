@@ -11,9 +11,12 @@ import (
 
 // loader reads the tensors of a file and keeps the first error.
 type loader struct {
-	f   *gguf.File
-	err error
+	f    *gguf.File
+	used map[string]bool // the names of tensors that were asked for
+	err  error
 }
+
+func newLoader(f *gguf.File) *loader { return &loader{f: f, used: map[string]bool{}} }
 
 func (l *loader) fail(name, format string, args ...any) {
 	if l.err == nil {
@@ -21,15 +24,41 @@ func (l *loader) fail(name, format string, args ...any) {
 	}
 }
 
-// matrix returns a tensor of rows x cols weights.
-func (l *loader) matrix(name string, rows, cols int) tensor.Tensor {
+// find returns a tensor of that shape, or nil.
+func (l *loader) find(name string, shape ...int) *gguf.Tensor {
 	t, ok := l.f.Tensor(name)
 	if !ok {
 		l.fail(name, "is missing; is the file complete, and a Qwen2 model?")
-		return tensor.Tensor{}
+		return nil
 	}
-	if len(t.Dims) != 2 || t.Dims[0] != cols || t.Dims[1] != rows {
-		l.fail(name, "expected %d x %d weights, found %v", cols, rows, t.Dims)
+	l.used[name] = true
+	if !sameShape(t.Dims, shape) {
+		l.fail(name, "expected the shape %v, found %v", shape, t.Dims)
+		return nil
+	}
+	return t
+}
+
+// sameShape compares shapes; dimensions of 1 at their ends make no difference.
+func sameShape(a, b []int) bool {
+	at := func(dims []int, i int) int {
+		if i < len(dims) {
+			return dims[i]
+		}
+		return 1
+	}
+	for i := range max(len(a), len(b)) {
+		if at(a, i) != at(b, i) {
+			return false
+		}
+	}
+	return true
+}
+
+// matrix returns a tensor of rows x cols weights.
+func (l *loader) matrix(name string, rows, cols int) tensor.Tensor {
+	t := l.find(name, cols, rows)
+	if t == nil {
 		return tensor.Tensor{}
 	}
 	if l.f.IsOutline() {
@@ -44,13 +73,8 @@ func (l *loader) matrix(name string, rows, cols int) tensor.Tensor {
 
 // vector returns a tensor of n weights as float32 values.
 func (l *loader) vector(name string, n int) []float32 {
-	t, ok := l.f.Tensor(name)
-	if !ok {
-		l.fail(name, "is missing; is the file complete, and a Qwen2 model?")
-		return nil
-	}
-	if len(t.Dims) != 1 || t.Dims[0] != n {
-		l.fail(name, "expected %d weights, found %v", n, t.Dims)
+	t := l.find(name, n)
+	if t == nil {
 		return nil
 	}
 	v := make([]float32, n)
@@ -69,14 +93,40 @@ func (l *loader) linear(name string, rows, cols int, bias bool) plan.Linear {
 	return x
 }
 
+// outputBias is the name of a tensor that no published Qwen2 has, but that
+// the architecture allows for.
+const outputBias = "output.bias"
+
 // newPlan returns the whole model as one plan whose weights are views of the
 // file.
 func newPlan(f *gguf.File, c *Config) (plan.Plan, error) {
-	l := &loader{f: f}
-	p := plan.Plan{Dims: c.Dims, Rope: newRope(c.HeadDim, c.RopeBase, c.RopeScaling)}
+	l := newLoader(f)
+	p := l.plan(c)
+	return p, l.err
+}
+
+// unusedTensors returns the names of a model's tensors that nothing is computed with.
+func unusedTensors(f *gguf.File, c *Config) ([]string, error) {
+	l := newLoader(f)
+	if l.plan(c); l.err != nil {
+		return nil, l.err
+	}
+	var names []string
+	for i := range f.Tensors {
+		if name := f.Tensors[i].Name; !l.used[name] {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// plan reads all tensors that the model needs. After the first that is missing
+// it reads no more: how many blocks there are is only what the header says.
+func (l *loader) plan(c *Config) plan.Plan {
+	p := plan.Plan{Dims: c.Dims}
 	embedding := l.matrix("token_embd.weight", c.Vocab, c.Width)
 	p.Embedding = &embedding
-	for i := range c.Blocks {
+	for i := 0; i < c.Blocks && l.err == nil; i++ {
 		name := func(s string) string { return fmt.Sprintf("blk.%d.%s", i, s) }
 		p.Blocks = append(p.Blocks, plan.Block{
 			AttnNorm: l.vector(name("attn_norm.weight"), c.Width),
@@ -94,5 +144,16 @@ func newPlan(f *gguf.File, c *Config) (plan.Plan, error) {
 	if !c.Tied {
 		p.Head.W = l.matrix("output.weight", c.Vocab, c.Width)
 	}
-	return p, l.err
+	if _, ok := l.f.Tensor(outputBias); ok {
+		for _, v := range l.vector(outputBias, c.Vocab) {
+			if v != 0 {
+				l.fail(outputBias, "the model adds a bias to its logits, which qgo does not; no published Qwen2 has one")
+				break
+			}
+		}
+	}
+	if l.err == nil { // the tensors bear out the head size that the header states
+		p.Rope = newRope(c.HeadDim, c.RopeBase, c.RopeScaling)
+	}
+	return p
 }

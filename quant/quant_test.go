@@ -271,3 +271,21 @@ func benchmark(b *testing.B, f func(Type, []float32, []byte)) {
 		})
 	}
 }
+
+// TestTypeNames demands a name for every type of ggml, those that qgo does not
+// read too.
+func TestTypeNames(t *testing.T) {
+	for typ, want := range map[Type]string{
+		Q4_0: "Q4_0", 4: "Q4_2", 9: "Q8_1", 15: "Q8_K", 16: "IQ2_XXS", 23: "IQ4_XS", 28: "F64", 29: "IQ1_M", BF16: "BF16",
+		34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4", 42: "Q2_0", 43: "type number 43", 1 << 31: "type number 2147483648",
+	} {
+		if got := typ.String(); got != want {
+			t.Errorf("type %d is called %q, want %q", uint32(typ), got, want)
+		}
+	}
+	for typ := range Type(43) {
+		if name := typ.String(); strings.HasPrefix(name, "type number") {
+			t.Errorf("type %d has no name", uint32(typ))
+		}
+	}
+}

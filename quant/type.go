@@ -72,12 +72,26 @@ func Types() []Type {
 // methods are for valid types only, but for String.
 func (t Type) Valid() bool { return int(t) < len(formats) && formats[t].len > 0 }
 
-// String returns the name that ggml gives the type, such as Q4_0.
+// others are the names of ggml's types that qgo does not know, those that ggml
+// itself has given up included (enum ggml_type in ggml.h).
+var others = map[Type]string{
+	4: "Q4_2", 5: "Q4_3", 9: "Q8_1", 15: "Q8_K",
+	16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS",
+	24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M",
+	31: "Q4_0_4_4", 32: "Q4_0_4_8", 33: "Q4_0_8_8", 34: "TQ1_0", 35: "TQ2_0",
+	36: "IQ4_NL_4_4", 37: "IQ4_NL_4_8", 38: "IQ4_NL_8_8", 39: "MXFP4", 40: "NVFP4", 41: "Q1_0", 42: "Q2_0",
+}
+
+// String returns the name that ggml gives the type, such as Q4_0, whether or
+// not it is valid.
 func (t Type) String() string {
 	if t.Valid() {
 		return formats[t].name
 	}
-	return fmt.Sprintf("type %d", uint32(t))
+	if name, ok := others[t]; ok {
+		return name
+	}
+	return fmt.Sprintf("type number %d", uint32(t))
 }
 
 // BlockLen is the number of weights in a block.

@@ -291,7 +291,7 @@ func TestChatInterrupt(t *testing.T) {
 	}
 	spec.Blocks, spec.Vocab = 4, 20000
 	path := filepath.Join(t.TempDir(), "slow.gguf")
-	if err := synth.Write(path, spec, nil); err != nil {
+	if err := synth.Write(t.Context(), path, spec, nil); err != nil {
 		t.Fatal(err)
 	}
 	c := start(t, nil, "chat", "--model", path, "--ctx", "32000", "-v")

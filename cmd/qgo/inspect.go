@@ -4,14 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"reflect"
 	"strings"
 	"text/tabwriter"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"qgo/gguf"
+	"qgo/gguf/show"
 	"qgo/model"
+	"qgo/model/tokenizer"
 )
 
 func newInspect() *cobra.Command {
@@ -48,6 +51,9 @@ func newInspect() *cobra.Command {
 				return err
 			}
 			c, memory, cost, err := model.Survey(f, m.options)
+			if err == nil {
+				err = r.look()
+			}
 			switch {
 			case err == nil:
 				r.Config, r.Memory, r.Cost = c, &memory, &cost
@@ -90,10 +96,47 @@ type report struct {
 	Memory  *model.Memory  `json:"memory_bytes,omitempty"`
 	Cost    *model.Cost    `json:"cost,omitempty"`
 	GPU     *gpuPlacement  `json:"gpu,omitempty"` // nil if none is to be used
+	Texts   *texts         `json:"texts,omitempty"`
+	Notes   []string       `json:"notes,omitempty"` // what is odd
 	Meta    map[string]any `json:"metadata"`
 	Tensors []tensorInfo   `json:"tensors"`
 
 	file *gguf.File
+}
+
+// texts says what begins and ends a text.
+type texts struct {
+	BOS    string `json:"bos"`     // "" if no token begins texts
+	AddBOS bool   `json:"add_bos"` // whether it is put before every text
+	EOS    string `json:"eos"`
+}
+
+// look finds out what else there is to say about a model that can be run.
+func (r *report) look() (err error) {
+	if r.Notes, err = model.Oddities(r.file); err != nil {
+		return err
+	}
+	t, err := tokenizer.FromGGUF(r.file)
+	if err != nil {
+		return err
+	}
+	r.Texts = &texts{BOS: show.Text(t.BOSText()), AddBOS: t.AddBOS(), EOS: show.Text(t.EOSText())}
+	return nil
+}
+
+// print writes it in a line of a report.
+func (t *texts) print(w io.Writer) {
+	begin, end := "with no token of its own", "with none"
+	switch {
+	case t.AddBOS:
+		begin = "with " + t.BOS + ", which is put before each"
+	case t.BOS != "":
+		begin = "with no token (" + t.BOS + " is not put before them)"
+	}
+	if t.EOS != "" {
+		end = "with " + t.EOS
+	}
+	fmt.Fprintf(w, "texts      begin %s, and end %s\n", begin, end)
 }
 
 // gpuPlacement is what would be on a GPU.
@@ -145,35 +188,40 @@ type tensorInfo struct {
 func newReport(f *gguf.File) *report {
 	r := &report{File: f.Name, Bytes: f.Size(), Version: f.Version, Meta: map[string]any{}, file: f}
 	for _, kv := range f.Meta {
-		r.Meta[kv.Key] = brief(kv.Value)
+		r.Meta[show.Text(kv.Key)] = brief(kv.Value)
 	}
 	for i := range f.Tensors {
 		t := &f.Tensors[i]
-		r.Tensors = append(r.Tensors, tensorInfo{t.Name, t.Type.String(), t.Dims, len(t.Data), t.Offset})
+		r.Tensors = append(r.Tensors, tensorInfo{show.Text(t.Name), t.Type.String(), t.Dims, len(t.Data), t.Offset})
 	}
 	return r
 }
 
-// brief shortens long lists and texts.
+// brief returns a value as it is shown: lists by their length, texts short.
 func brief(v any) any {
-	const limit = 100
 	switch v := v.(type) {
 	case string:
-		if !utf8.ValidString(v) {
-			return fmt.Sprintf("%.*q", limit, v)
-		}
-		if line, _, cut := strings.Cut(v, "\n"); cut || utf8.RuneCountInString(v) > limit {
-			return string([]rune(line)[:min(limit, utf8.RuneCountInString(line))]) + "…"
-		}
-		return v
+		return show.Text(v)
 	case []string:
 		return fmt.Sprintf("%d strings", len(v))
 	case []any:
 		return fmt.Sprintf("%d lists", len(v))
-	case bool, uint8, int8, uint16, int16, uint32, int32, uint64, int64, float32, float64:
+	case float32:
+		return finite(float64(v), v)
+	case float64:
+		return finite(v, v)
+	case bool, uint8, int8, uint16, int16, uint32, int32, uint64, int64:
 		return v
 	}
-	return fmt.Sprintf("%T", v)
+	return fmt.Sprintf("%d numbers", reflect.ValueOf(v).Len())
+}
+
+// finite returns v, or its name if it is x and JSON has no such number.
+func finite(x float64, v any) any {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return fmt.Sprint(x)
+	}
+	return v
 }
 
 func (r *report) print(w io.Writer, meta, tensors bool) {
@@ -199,11 +247,17 @@ func (r *report) print(w io.Writer, meta, tensors bool) {
 			r.GPU.print(w)
 		}
 	}
+	if r.Texts != nil {
+		r.Texts.print(w)
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(w, "note       %s\n", note)
+	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if meta {
 		fmt.Fprintln(w)
 		for _, kv := range r.file.Meta {
-			fmt.Fprintf(tw, "%s\t%v\n", kv.Key, brief(kv.Value))
+			fmt.Fprintf(tw, "%s\t%v\n", show.Text(kv.Key), brief(kv.Value))
 		}
 		tw.Flush()
 	}

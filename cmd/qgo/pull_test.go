@@ -108,7 +108,7 @@ func TestVerify(t *testing.T) {
 	}
 	spec.Width, spec.FFN, spec.Blocks, spec.Vocab = 224, 512, 2, 1000
 	path := filepath.Join(t.TempDir(), "random.gguf")
-	if err := synth.Write(path, spec, nil); err != nil {
+	if err := synth.Write(t.Context(), path, spec, nil); err != nil {
 		t.Fatal(err)
 	}
 	if code, _, errOut := qgo("", "verify", path); code != exitBadInput || !strings.Contains(errOut, "no better than chance") {

@@ -35,7 +35,7 @@ gibberish.`,
 			}
 			spec.Untied, spec.Seed = untied, seed
 			bar := newProgress(cmd, spec.Name())
-			err = synth.Write(path, spec, bar.set)
+			err = synth.Write(cmd.Context(), path, spec, bar.set)
 			bar.end()
 			if err != nil {
 				return err

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -35,29 +38,69 @@ bytes that the ids stand for.`,
 			if err != nil {
 				return err
 			}
-			text, err := readAll(cmd)
-			if err != nil {
-				return err
-			}
-			if !ids {
-				list := t.Encode([]int32{}, text, special)
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(list)
-			}
-			var list []int32
-			if err := json.Unmarshal([]byte(text), &list); err != nil {
-				return fmt.Errorf("the standard input is no JSON array of token ids: %w", err)
-			}
-			for i, id := range list {
-				if id < 0 || int(id) >= t.VocabSize() {
-					return fmt.Errorf("id %d at place %d: the vocabulary has ids 0 to %d", id, i, t.VocabSize()-1)
+			return unlessEnded(cmd.Context(), func() error {
+				if ids {
+					return detokenize(t, cmd.InOrStdin(), cmd.OutOrStdout())
 				}
-			}
-			_, err = cmd.OutOrStdout().Write(t.AppendBytes(nil, list))
-			return err
+				return tokenize(t, cmd.InOrStdin(), special, cmd.OutOrStdout())
+			})
 		},
 	}
 	m.addPath(cmd.Flags())
 	cmd.Flags().BoolVar(&special, "special", false, "recognise special tokens such as <|im_end|> in the text")
 	cmd.Flags().BoolVar(&ids, "ids", false, "read ids and write their text")
 	return cmd
+}
+
+// unlessEnded returns what work returns, or the error of ctx when that ends
+// before: a standard input that never delivers is not waited for.
+func unlessEnded(ctx context.Context, work func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- work() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// maxTokenize bounds what tokenize reads: it is all in memory.
+const maxTokenize = 256 << 20
+
+// readBytes reads all of the standard input.
+func readBytes(in io.Reader) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(in, maxTokenize+1))
+	if err == nil && len(b) > maxTokenize {
+		err = fmt.Errorf("the standard input is larger than %s; give it in parts", bytesText(maxTokenize))
+	}
+	return b, err
+}
+
+// tokenize writes the ids of a text.
+func tokenize(t *tokenizer.Tokenizer, in io.Reader, special bool, out io.Writer) error {
+	text, err := readBytes(in)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(t.Encode([]int32{}, string(text), special))
+}
+
+// detokenize writes the text of ids.
+func detokenize(t *tokenizer.Tokenizer, in io.Reader, out io.Writer) error {
+	text, err := readBytes(in)
+	if err != nil {
+		return err
+	}
+	var list []int32
+	if err := json.Unmarshal(text, &list); err != nil {
+		return errors.New("the standard input is no list of token ids: expected numbers in brackets, such as [9707, 1879]")
+	}
+	for i, id := range list {
+		if id < 0 || int(id) >= t.VocabSize() {
+			return fmt.Errorf("id %d at place %d: the vocabulary has ids 0 to %d", id, i, t.VocabSize()-1)
+		}
+	}
+	_, err = out.Write(t.AppendBytes(nil, list))
+	return err
 }

@@ -2,10 +2,12 @@ package convert
 
 import (
 	"context"
-	"math"
+	"fmt"
+	"slices"
 	"sync"
 
 	"qgo/gguf"
+	"qgo/gguf/show"
 	"qgo/quant"
 )
 
@@ -101,6 +103,9 @@ func (p *part) compute(row *[]float32) error {
 	cols := p.from.Dims[0]
 	in, out := p.from.Type.RowBytes(cols), p.to.RowBytes(cols)
 	src := p.source()
+	if i := quant.NotFinite(p.from.Type, src); i >= 0 { // the blocks of floating-point types are weights
+		return p.errorf(i/cols, "weight %d of row %d is no finite number; the file is damaged, or its model did not survive training", i%cols, p.row+i/cols)
+	}
 	if p.to == p.from.Type {
 		p.out = append(p.out[:0], src...)
 		return nil
@@ -114,23 +119,18 @@ func (p *part) compute(row *[]float32) error {
 	p.out = p.out[:p.rows*out]
 	x := (*row)[:cols]
 	for i := range p.rows {
+		dst := p.out[i*out : (i+1)*out]
 		quant.Dequantize(p.from.Type, x, src[i*in:(i+1)*in])
-		if bad := notFinite(x); bad >= 0 {
-			return p.f.Errorf(p.from.Offset+int64((p.row+i)*in), "tensor %s: weight %d of row %d is %v; the file is damaged, or its model did not survive training",
-				p.from.Name, bad, p.row+i, x[bad])
+		quant.Quantize(p.to, dst, x)
+		if quant.Overflows(p.to, dst, x) {
+			return p.errorf(i, "row %d has weights as large as %.3g, too large for %v; choose q8_0, bf16 or f32, whichever holds them",
+				p.row+i, max(slices.Max(x), -slices.Min(x)), p.to)
 		}
-		quant.Quantize(p.to, p.out[i*out:(i+1)*out], x)
 	}
 	return nil
 }
 
-// notFinite returns the index of the first infinity or NaN, or -1.
-func notFinite(x []float32) int {
-	const exponent = 0x7f800000
-	for i, v := range x {
-		if math.Float32bits(v)&exponent == exponent {
-			return i
-		}
-	}
-	return -1
+// errorf returns an error about a row of the part.
+func (p *part) errorf(row int, format string, args ...any) error {
+	return p.f.Errorf(p.from.Offset+int64((p.row+row)*p.from.Type.RowBytes(p.from.Dims[0])), "tensor %s: %s", show.Text(p.from.Name), fmt.Sprintf(format, args...))
 }

@@ -3,15 +3,15 @@ package convert
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
+	"strings"
 
 	"qgo/gguf"
+	"qgo/gguf/show"
 	"qgo/model"
 	"qgo/model/files"
 	"qgo/quant"
@@ -29,22 +29,24 @@ func Quantize(ctx context.Context, f *gguf.File, path string, mix quant.Mix, wor
 	if err := checkOutput(f, path, &h); err != nil {
 		return err
 	}
-	w, err := gguf.Create(path, h)
-	if err != nil {
-		return err
-	}
 	var total int64
 	for i := range f.Tensors {
 		total += int64(len(f.Tensors[i].Data))
 	}
-	if err := write(ctx, w, newParts(f, h), workers, func(done int64) {
-		if progress != nil {
-			progress(done, total)
+	return files.Replace(path, func(out io.Writer) error {
+		w, err := gguf.NewWriter(out, h)
+		if err != nil {
+			return err
 		}
-	}); err != nil {
-		return errors.Join(err, w.Abort())
-	}
-	return w.Close()
+		if err := write(ctx, w, newParts(f, h), workers, func(done int64) {
+			if progress != nil {
+				progress(done, total)
+			}
+		}); err != nil {
+			return err
+		}
+		return w.Close()
+	})
 }
 
 // header returns the header of f's model as mix.
@@ -53,7 +55,12 @@ func header(f *gguf.File, mix quant.Mix) (gguf.Header, error) {
 	if err != nil {
 		return gguf.Header{}, err
 	}
-	h := gguf.Header{Meta: slices.Clone(f.Meta), BigEndian: f.BigEndian}
+	h := gguf.Header{BigEndian: f.BigEndian}
+	for _, kv := range f.Meta {
+		if !strings.HasPrefix(kv.Key, gguf.SplitPrefix) { // the new file is whole
+			h.Meta = append(h.Meta, kv)
+		}
+	}
 	set := func(key string, value uint32) {
 		for i := range h.Meta {
 			if h.Meta[i].Key == key {
@@ -67,10 +74,10 @@ func header(f *gguf.File, mix quant.Mix) (gguf.Header, error) {
 	set("general.quantization_version", 2) // of ggml, since 2023
 	for _, t := range f.Tensors {
 		if t.Type.Integer() {
-			return gguf.Header{}, f.Errorf(t.Offset, "tensor %s is %v already; rounding twice costs quality, so take the model's f16, bf16 or f32 file", t.Name, t.Type)
+			return gguf.Header{}, f.Errorf(t.Offset, "tensor %s is %v already; rounding twice costs quality, so take the model's f16, bf16 or f32 file", show.Text(t.Name), t.Type)
 		}
 		out := gguf.Tensor{Name: t.Name, Dims: t.Dims, Type: t.Type}
-		if len(t.Dims) > 1 {
+		if t.Rows() > 1 {
 			name, block := place(t.Name)
 			out.Type = mix.Type(quant.Place{
 				Tensor: name, Block: block, Blocks: c.Blocks, Cols: t.Dims[0], Group: c.Group(), Tied: c.Tied,
@@ -94,21 +101,13 @@ func place(tensor string) (name string, block int) {
 	return m[2], block
 }
 
-// checkOutput fails if path cannot or should not become the output file.
+// checkOutput fails if path is a file of the input, or too large for its disk.
 func checkOutput(f *gguf.File, path string, h *gguf.Header) error {
-	out, err := os.Stat(path)
-	switch {
-	case err == nil && out.IsDir():
-		return fmt.Errorf("%s is a directory; name the file to write in it", path)
-	case err == nil && !out.Mode().IsRegular():
-		return fmt.Errorf("%s is not a regular file; choose another name", path)
-	case err == nil:
-		if in, err := os.Stat(f.Name); err == nil && os.SameFile(in, out) {
-			return fmt.Errorf("%s is the input as well; choose another name for the output", path)
-		}
-	case errors.Is(err, os.ErrNotExist):
-		if _, err := os.Stat(filepath.Dir(path)); err != nil {
-			return fmt.Errorf("there is no directory %s to write %s in; make it first", filepath.Dir(path), filepath.Base(path))
+	if out, err := os.Stat(path); err == nil {
+		for _, name := range f.Paths() {
+			if in, err := os.Stat(name); err == nil && os.SameFile(in, out) {
+				return fmt.Errorf("%s is the input as well; choose another name for the output", path)
+			}
 		}
 	}
 	size, err := h.Size()

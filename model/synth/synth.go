@@ -5,13 +5,16 @@ package synth
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"runtime"
 	"strings"
 	"sync"
 
 	"qgo/gguf"
 	"qgo/model/chat"
+	"qgo/model/files"
 	"qgo/quant"
 )
 
@@ -166,11 +169,7 @@ func Build(s Spec) (*gguf.File, error) {
 	}
 	var b bytes.Buffer
 	b.Grow(int(size))
-	w, err := gguf.NewWriter(&b, h)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.write(w, h, nil); err != nil {
+	if err := s.write(context.Background(), &b, h, nil); err != nil {
 		return nil, err
 	}
 	return gguf.Parse(s.Name(), b.Bytes())
@@ -178,27 +177,30 @@ func Build(s Spec) (*gguf.File, error) {
 
 // Write makes the model as a file, which appears when it is complete.
 // progress, if not nil, is called with the bytes written so far and in all.
-func Write(path string, s Spec, progress func(done, total int64)) error {
+func Write(ctx context.Context, path string, s Spec, progress func(done, total int64)) error {
 	h := s.header()
-	w, err := gguf.Create(path, h)
+	size, err := h.Size()
 	if err != nil {
 		return err
 	}
-	if err := s.write(w, h, progress); err != nil {
-		_ = w.Abort() // the first error is the one to report
+	if err := files.NeedSpace(path, size); err != nil {
 		return err
 	}
-	return nil
+	return files.Replace(path, func(w io.Writer) error {
+		return s.write(ctx, w, h, func(done int64) {
+			if progress != nil {
+				progress(done, size)
+			}
+		})
+	})
 }
 
-func (s Spec) write(w *gguf.Writer, h gguf.Header, progress func(done, total int64)) error {
-	var done, total int64
-	if progress != nil {
-		var err error
-		if total, err = h.Size(); err != nil {
-			return err
-		}
+func (s Spec) write(ctx context.Context, out io.Writer, h gguf.Header, progress func(done int64)) error {
+	w, err := gguf.NewWriter(out, h)
+	if err != nil {
+		return err
 	}
+	var done int64
 	var buf []byte
 	for i := range h.Tensors {
 		t := &h.Tensors[i]
@@ -206,20 +208,22 @@ func (s Spec) write(w *gguf.Writer, h gguf.Header, progress func(done, total int
 		if cap(buf) < n {
 			buf = make([]byte, n)
 		}
-		s.fill(t, buf[:n])
+		if err := s.fill(ctx, t, buf[:n]); err != nil {
+			return err
+		}
 		if err := w.WriteTensor(buf[:n]); err != nil {
 			return err
 		}
 		if done += int64(n); progress != nil {
-			progress(done, total)
+			progress(done)
 		}
 	}
 	return w.Close()
 }
 
-// fill writes a tensor's data, on all cores. A row's values depend on the
-// seed, the tensor and the row alone.
-func (s Spec) fill(t *gguf.Tensor, dst []byte) {
+// fill writes a tensor's data, on all cores, unless ctx ends. A row's values
+// depend on the seed, the tensor and the row alone.
+func (s Spec) fill(ctx context.Context, t *gguf.Tensor, dst []byte) error {
 	cols, rows := t.Dims[0], t.Rows()
 	v := s.values(t.Name, cols)
 	workers := min(runtime.GOMAXPROCS(0), rows)
@@ -227,11 +231,12 @@ func (s Spec) fill(t *gguf.Tensor, dst []byte) {
 	for k := range workers {
 		wg.Go(func() {
 			row, bytes := make([]float32, cols), t.Type.RowBytes(cols)
-			for r := rows * k / workers; r < rows*(k+1)/workers; r++ {
+			for r := rows * k / workers; r < rows*(k+1)/workers && ctx.Err() == nil; r++ {
 				v.row(row, r)
 				quant.Quantize(t.Type, dst[r*bytes:(r+1)*bytes], row)
 			}
 		})
 	}
 	wg.Wait()
+	return ctx.Err()
 }

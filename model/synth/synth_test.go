@@ -31,7 +31,7 @@ func TestBuild(t *testing.T) {
 		s.Untied = untied
 		path := filepath.Join(t.TempDir(), "x.gguf")
 		var last int64
-		if err := Write(path, s, func(done, total int64) { last = done }); err != nil {
+		if err := Write(t.Context(), path, s, func(done, total int64) { last = done }); err != nil {
 			t.Fatal(err)
 		}
 		b, err := os.ReadFile(path)

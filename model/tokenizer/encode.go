@@ -1,15 +1,20 @@
 package tokenizer
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// Encode appends the ids of text to dst. If special is true, the texts of
+// Encode appends the ids of a whole text to dst: they begin with BOS if the
+// model expects that (see [Tokenizer.AddBOS]). If special is true, the texts of
 // control and user-defined tokens in it become those tokens; otherwise they
 // are text like any other, so that no input can forge a control token.
 func (t *Tokenizer) Encode(dst []int32, text string, special bool) []int32 {
-	if !special {
-		return t.encodeText(dst, text)
+	var trusted []span
+	if special {
+		trusted = []span{{0, len(text)}}
 	}
-	return t.encode(dst, text, []span{{0, len(text)}})
+	return t.encode(dst, text, trusted)
 }
 
 // Part is a stretch of a prompt. Special says that its text is the program's
@@ -20,10 +25,10 @@ type Part struct {
 	Special bool
 }
 
-// EncodeParts appends the ids of the parts' joined text to dst. Special tokens
-// are recognised where they lie wholly within parts that are Special; all
-// else is encoded as if the parts were one text, so that where one ends makes
-// no difference to words across it.
+// EncodeParts appends the ids of the parts' joined text to dst, a whole
+// text as for Encode. Special tokens are recognised where they lie wholly within
+// parts that are Special; all else is encoded as if the parts were one text, so
+// that where one ends makes no difference to words across it.
 func (t *Tokenizer) EncodeParts(dst []int32, parts []Part) []int32 {
 	var text strings.Builder
 	var trusted []span
@@ -46,8 +51,21 @@ func (t *Tokenizer) EncodeParts(dst []int32, parts []Part) []int32 {
 type span struct{ start, end int }
 
 // encode recognises special tokens within the trusted spans, which are in
-// order and apart.
+// order and apart. It puts BOS before the text if the model expects it, unless
+// the text begins with it.
 func (t *Tokenizer) encode(dst []int32, text string, trusted []span) []int32 {
+	if !t.AddBOS() {
+		return t.encodeSpans(dst, text, trusted)
+	}
+	start := len(dst)
+	dst = t.encodeSpans(append(dst, t.bos), text, trusted)
+	if len(dst) > start+1 && dst[start+1] == t.bos {
+		dst = slices.Delete(dst, start, start+1)
+	}
+	return dst
+}
+
+func (t *Tokenizer) encodeSpans(dst []int32, text string, trusted []span) []int32 {
 	done := 0
 	for _, s := range trusted {
 		for at := s.start; at < s.end; {

@@ -2,12 +2,16 @@ package tokenizer
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 
 	"qgo/gguf"
+	"qgo/gguf/show"
 )
 
 // Metadata keys of a vocabulary.
 const (
+	keyArch   = "general.architecture"
 	keyModel  = "tokenizer.ggml.model"
 	keyPre    = "tokenizer.ggml.pre"
 	keyTokens = "tokenizer.ggml.tokens"
@@ -33,16 +37,11 @@ func FromGGUF(f *gguf.File) (*Tokenizer, error) {
 		return nil, err
 	}
 	if model != "gpt2" {
-		return nil, f.KeyErrorf(keyModel, "expected \"gpt2\" (byte-level BPE), found %q", model)
+		return nil, f.KeyErrorf(keyModel, "expected \"gpt2\" (byte-level BPE), found %s", show.Quoted(model))
 	}
-	if f.Has(keyPre) {
-		pre, err := gguf.Get[string](f, keyPre)
-		if err != nil {
-			return nil, err
-		}
-		if pre != "qwen2" {
-			return nil, f.KeyErrorf(keyPre, "expected the split \"qwen2\", found %q", pre)
-		}
+	notes, err := checkSplit(f)
+	if err != nil {
+		return nil, err
 	}
 	v := Vocab{BOS: None, EOS: None, EOT: None, Pad: None}
 	if v.Tokens, err = gguf.Get[[]string](f, keyTokens); err != nil {
@@ -66,23 +65,67 @@ func FromGGUF(f *gguf.File) (*Tokenizer, error) {
 			return nil, err
 		}
 	}
-	for key, id := range map[string]*int32{keyBOS: &v.BOS, keyEOS: &v.EOS, keyEOT: &v.EOT, keyPad: &v.Pad} {
-		if !f.Has(key) {
+	for _, r := range []struct {
+		key string
+		id  *int32
+	}{{keyBOS, &v.BOS}, {keyEOS, &v.EOS}, {keyEOT, &v.EOT}, {keyPad, &v.Pad}} {
+		if !f.Has(r.key) {
 			continue
 		}
-		n, err := gguf.Get[int](f, key)
+		n, err := gguf.Get[int](f, r.key)
 		if err != nil {
 			return nil, err
 		}
+		// Converters write -1 where a model has no such token.
 		if n < 0 || n >= len(v.Tokens) {
-			return nil, f.KeyErrorf(key, "expected an id from 0 to %d, found %d", len(v.Tokens)-1, n)
+			notes = append(notes, fmt.Sprintf("key %s is %d, which is no token: there is none", r.key, n))
+			continue
 		}
-		*id = int32(n)
+		*r.id = int32(n)
+	}
+	if v.AddBOS && v.BOS == None {
+		notes = append(notes, fmt.Sprintf("key %s asks for a token before every text, but there is none: none is added", keyAddBOS))
 	}
 	t, err := New(v)
-	var fault *vocabError
-	if errors.As(err, &fault) {
+	if fault, ok := errors.AsType[*vocabError](err); ok {
 		return nil, f.KeyErrorf(partKeys[fault.part], "%s", fault.msg)
 	}
-	return t, err
+	if err != nil {
+		return nil, err
+	}
+	t.notes = append(notes, t.notes...)
+	return t, nil
+}
+
+// splits are the names under which llama.cpp (src/llama-vocab.cpp) has the
+// expression that Qwen2 splits text with.
+var splits = []string{"qwen2", "deepseek-r1-qwen", "megrez", "kormo", "f2llmv2", "stablelm2", "hunyuan", "solar-open"}
+
+// checkSplit fails if the vocabulary is for another split than Qwen2's. Files
+// that name none, or "default", were written by converters that did not know
+// the vocabulary; that of a Qwen2 model was made with Qwen2's split.
+func checkSplit(f *gguf.File) (notes []string, err error) {
+	const unknown = "default"
+	pre := unknown
+	if f.Has(keyPre) {
+		if pre, err = gguf.Get[string](f, keyPre); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case slices.Contains(splits, pre):
+		return nil, nil
+	case pre != unknown:
+		return nil, f.KeyErrorf(keyPre, "expected Qwen2's way of splitting text, \"qwen2\", found %s", show.Quoted(pre))
+	}
+	if f.Has(keyArch) {
+		arch, err := gguf.Get[string](f, keyArch)
+		if err != nil {
+			return nil, err
+		}
+		if arch != "qwen2" {
+			return nil, f.KeyErrorf(keyPre, "expected Qwen2's way of splitting text, \"qwen2\", found none for a model of the architecture %s", show.Quoted(arch))
+		}
+	}
+	return []string{fmt.Sprintf("key %s does not say how text is split: as Qwen2 does", keyPre)}, nil
 }

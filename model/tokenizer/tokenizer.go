@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"fmt"
 	"slices"
 	"sync/atomic"
 )
@@ -22,6 +23,15 @@ type Tokenizer struct {
 	bos, eos, pad int32
 	addBOS        bool
 	eog           []int32
+	notes         []string
+}
+
+// Notes says in sentences what is odd about the vocabulary, and what was made
+// of it.
+func (t *Tokenizer) Notes() []string { return slices.Clone(t.notes) }
+
+func (t *Tokenizer) notef(format string, args ...any) {
+	t.notes = append(t.notes, fmt.Sprintf(format, args...))
 }
 
 // VocabSize returns the number of tokens; ids run from 0 to VocabSize()-1.
@@ -53,12 +63,25 @@ func (t *Tokenizer) IsEOG(id int32) bool { return slices.Contains(t.eog, id) }
 // BOS returns the id of the token that begins a text, or [None].
 func (t *Tokenizer) BOS() int32 { return t.bos }
 
-// AddBOS reports whether the model expects BOS before every text. The Encode
-// methods never add it; Qwen2 has no need of it.
-func (t *Tokenizer) AddBOS() bool { return t.addBOS }
+// BOSText returns the text of that token, "" if there is none.
+func (t *Tokenizer) BOSText() string { return t.roleText(t.bos) }
+
+// AddBOS reports whether the model expects BOS before every text, so that the
+// Encode methods add it. Qwen2.5 does not.
+func (t *Tokenizer) AddBOS() bool { return t.addBOS && t.bos != None }
 
 // EOS returns the id of the token that ends a text, or [None].
 func (t *Tokenizer) EOS() int32 { return t.eos }
+
+// EOSText returns the text of that token, "" if there is none.
+func (t *Tokenizer) EOSText() string { return t.roleText(t.eos) }
+
+func (t *Tokenizer) roleText(id int32) string {
+	if id == None {
+		return ""
+	}
+	return t.TokenText(id)
+}
 
 // Pad returns the id of the token that fills unused places, or [None].
 func (t *Tokenizer) Pad() int32 { return t.pad }

@@ -272,15 +272,11 @@ func TestBadVocabularies(t *testing.T) {
 		t.Fatalf("a good vocabulary: %v", err)
 	}
 	for want, spoil := range map[string]func(v *Vocab){
-		"types for":              func(v *Vocab) { v.Types = make([]TokenType, 3) },
-		"has type 9":             func(v *Vocab) { v.Types = make([]TokenType, len(v.Tokens)); v.Types[0] = 9 },
-		"are both":               func(v *Vocab) { v.Tokens[257] = "ab" },
-		"no normal token":        func(v *Vocab) { v.Tokens[0] = "xyz" },
-		"separated by a space":   func(v *Vocab) { v.Merges[0] = "ab" },
-		"merges 0 and 1 are":     func(v *Vocab) { v.Merges[1] = "a b" },
-		"no normal token \"abd":  func(v *Vocab) { v.Merges[1] = "ab d" },
-		"the id of the EOS":      func(v *Vocab) { v.EOS = 258 },
-		"alphabet of byte-level": func(v *Vocab) { v.Merges[0] = "a 一" },
+		"types for":         func(v *Vocab) { v.Types = make([]TokenType, 3) },
+		"has type 9":        func(v *Vocab) { v.Types = make([]TokenType, len(v.Tokens)); v.Types[0] = 9 },
+		"are both":          func(v *Vocab) { v.Tokens[257] = "ab" },
+		"no normal token":   func(v *Vocab) { v.Tokens[0] = "xyz" },
+		"the id of the EOS": func(v *Vocab) { v.EOS = 258 },
 	} {
 		v := good()
 		spoil(&v)
@@ -295,10 +291,10 @@ func TestBadFiles(t *testing.T) {
 	for want, meta := range map[string][]gguf.KV{
 		"key tokenizer.ggml.model is missing": nil,
 		"byte-level BPE":                      {{Key: keyModel, Value: "llama"}},
-		"the split":                           {{Key: keyModel, Value: "gpt2"}, {Key: keyPre, Value: "gpt-4o"}},
+		"of splitting":                        {{Key: keyModel, Value: "gpt2"}, {Key: keyPre, Value: "gpt-4o"}},
 		"tokenizer.ggml.tokens is missing":    {{Key: keyModel, Value: "gpt2"}},
-		"expected []string":                   {{Key: keyModel, Value: "gpt2"}, {Key: keyTokens, Value: []int32{1}}},
-		"expected an id from 0 to 0, found 5": {{Key: keyModel, Value: "gpt2"}, {Key: keyTokens, Value: []string{"a"}}, {Key: keyMerges, Value: []string{}}, {Key: keyEOS, Value: uint32(5)}},
+		"expected a list of texts":            {{Key: keyModel, Value: "gpt2"}, {Key: keyTokens, Value: []int32{1}}},
+		"found none for a model of the arch":  {{Key: keyModel, Value: "gpt2"}, {Key: keyPre, Value: "default"}, {Key: keyArch, Value: "llama"}},
 		"key tokenizer.ggml.token_type":       {{Key: keyModel, Value: "gpt2"}, {Key: keyTokens, Value: []string{"a"}}, {Key: keyMerges, Value: []string{}}, {Key: keyTypes, Value: []int32{1, 1}}},
 	} {
 		var b bytes.Buffer

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"qgo/gguf/show"
 )
 
 // TokenType says what a token is; the values are those of GGUF's
@@ -36,6 +38,14 @@ type Vocab struct {
 	AddBOS bool
 }
 
+// typeOf returns the type of a token.
+func (v *Vocab) typeOf(id int) TokenType {
+	if v.Types == nil {
+		return Normal
+	}
+	return v.Types[id]
+}
+
 // A vocabError is a fault in one part of a vocabulary.
 type vocabError struct {
 	part vocabPart
@@ -61,8 +71,9 @@ func faultf(part vocabPart, format string, args ...any) error {
 }
 
 // New makes a Tokenizer. It reports as an error tokens of equal text, bytes
-// without a Normal token, types and ids out of range, and merges that repeat
-// or that name or make unknown tokens. The Tokenizer keeps no reference to v.
+// without a Normal token, and types and ids out of range. Merges that repeat, or
+// that name or make unknown tokens, are left out, as in llama.cpp. The Tokenizer
+// keeps no reference to v.
 func New(v Vocab) (*Tokenizer, error) {
 	n := len(v.Tokens)
 	if n >= noID {
@@ -75,6 +86,7 @@ func New(v Vocab) (*Tokenizer, error) {
 		return nil, faultf(partTypes, "%d token types for %d tokens: expected as many", len(v.Types), n)
 	}
 	t := &Tokenizer{whole: newWholeSet(n), control: make(map[int32]bool)}
+	v.Types = t.markSpecials(v)
 	for _, add := range []func(Vocab) error{t.addTokens, t.addMerges, t.addRoles} {
 		if err := add(v); err != nil {
 			return nil, err
@@ -99,19 +111,16 @@ func (t *Tokenizer) addTokens(v Vocab) error {
 	var text strings.Builder
 	text.Grow(size)
 	for id, s := range v.Tokens {
-		typ := Normal
-		if v.Types != nil {
-			typ = v.Types[id]
-		}
+		typ := v.typeOf(id)
 		if typ < Normal || typ > Byte {
-			return faultf(partTypes, "token %d %.40q has type %d, expected one from %d to %d", id, s, typ, Normal, Byte)
+			return faultf(partTypes, "token %d %s has type %d, expected one from %d to %d", id, show.Quoted(s), typ, Normal, Byte)
 		}
 		if typ == Normal && spelled(s) {
 			start := text.Len()
 			unspell(&text, s)
 			t.tokens.append(text.String())
 			if old, ok := t.tokens.insert(uint32(id)); !ok {
-				return faultf(partTokens, "tokens %d and %d are both %.40q", old, id, s)
+				return faultf(partTokens, "tokens %d and %d are both %s", old, id, show.Quoted(s))
 			}
 			t.longest = max(t.longest, text.Len()-start)
 			continue
@@ -119,7 +128,7 @@ func (t *Tokenizer) addTokens(v Vocab) error {
 		text.WriteString(s)
 		t.tokens.append(text.String())
 		if old, ok := literal[s]; ok {
-			return faultf(partTokens, "tokens %d and %d are both %.40q", old, id, s)
+			return faultf(partTokens, "tokens %d and %d are both %s", old, id, show.Quoted(s))
 		}
 		literal[s] = id
 		t.control[int32(id)] = typ == Control
@@ -145,31 +154,43 @@ func (t *Tokenizer) addMerges(v Vocab) error {
 	t.merges = newMergeTable(len(v.Merges))
 	var text strings.Builder // the bytes of all merges
 	text.Grow(size)
+	skipped, example := 0, ""
 	for rank, m := range v.Merges {
-		left, right, ok := strings.Cut(m, " ")
-		if !ok || left == "" || right == "" {
-			return faultf(partMerges, "merge %d is %.40q, expected two tokens separated by a space", rank, m)
-		}
-		if !spelled(left) || !spelled(right) {
-			return faultf(partMerges, "merge %d is %.40q, which is not in the alphabet of byte-level BPE", rank, m)
-		}
-		// The bytes of the two tokens adjoin, and so make the third.
-		start := text.Len()
-		unspell(&text, left)
-		mid := text.Len()
-		unspell(&text, right)
-		var ids [3]uint32
-		for i, s := range [3]string{text.String()[start:mid], text.String()[mid:], text.String()[start:]} {
-			if ids[i] = t.tokens.find(s); ids[i] == noID {
-				return faultf(partMerges, "merge %d is %.40q: no normal token %.40q", rank, m, Spell(s))
+		if !t.addMerge(&text, m, uint32(rank)) {
+			if skipped++; skipped == 1 {
+				example = m
 			}
 		}
-		if old, ok := t.merges.insert(ids[0], ids[1], uint32(rank)); !ok {
-			return faultf(partMerges, "merges %d and %d are both %.40q", old, rank, m)
-		}
-		t.merges.result[rank] = ids[2]
+	}
+	if skipped > 0 {
+		t.notef("%d of %d merges repeat others or are not of two tokens that make a third, such as %s: they are left out",
+			skipped, len(v.Merges), show.Quoted(example))
 	}
 	return nil
+}
+
+// addMerge takes in a merge, and reports whether it is one. text is scratch.
+func (t *Tokenizer) addMerge(text *strings.Builder, merge string, rank uint32) bool {
+	left, right, ok := strings.Cut(merge, " ")
+	if !ok || left == "" || right == "" || !spelled(left) || !spelled(right) {
+		return false
+	}
+	// The bytes of the two tokens adjoin, and so make the third.
+	start := text.Len()
+	unspell(text, left)
+	mid := text.Len()
+	unspell(text, right)
+	var ids [3]uint32
+	for i, s := range [3]string{text.String()[start:mid], text.String()[mid:], text.String()[start:]} {
+		if ids[i] = t.tokens.find(s); ids[i] == noID {
+			return false
+		}
+	}
+	if _, ok := t.merges.insert(ids[0], ids[1], rank); !ok {
+		return false
+	}
+	t.merges.result[rank] = ids[2]
+	return true
 }
 
 // addRoles checks the ids of special tokens and gathers those that end a

@@ -1,0 +1,141 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Ends of the names of a file that is not finished and of the lock that its
+// writer holds.
+const (
+	partEnd = ".part"
+	lockEnd = ".lock"
+)
+
+// Replace has write make the file path: it appears, or takes the place of an
+// older one, when write has succeeded. Until then what was written is in a file
+// beside it, which goes if write fails. What killed processes left of the same
+// path goes as well.
+func Replace(path string, write func(w io.Writer) error) error {
+	if err := checkTarget(path); err != nil {
+		return err
+	}
+	removeStale(path)
+	part := fmt.Sprintf("%s.%d%s", path, rand.Uint32(), partEnd)
+	// The lock tells others that the writer of this part lives. The name is new,
+	// so that nobody else waits for it, and it may go again.
+	unlock, err := Lock(context.Background(), part+lockEnd)
+	if err != nil {
+		return cause(path, err)
+	}
+	defer os.Remove(part + lockEnd)
+	defer unlock()
+	if err := writePart(path, part, write); err != nil {
+		_ = os.Remove(part) // the first error is the one to report
+		return err
+	}
+	return nil
+}
+
+// writePart has write fill the new file part, and gives it the name path.
+func writePart(path, part string, write func(w io.Writer) error) error {
+	file, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	if err != nil {
+		return cause(path, err)
+	}
+	err = write(partWriter{file, path})
+	if closed := file.Close(); err == nil && closed != nil {
+		err = cause(path, closed)
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(part, path); err != nil {
+		return cause(path, err)
+	}
+	return nil
+}
+
+// checkTarget fails if no file can be made under that name.
+func checkTarget(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return fmt.Errorf("%s is a directory; name the file to write in it", path)
+	case err == nil && !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a regular file; choose another name", path)
+	case err == nil:
+		return nil
+	}
+	if dir, err := os.Stat(filepath.Dir(path)); err != nil || !dir.IsDir() {
+		return fmt.Errorf("there is no directory %s to write %s in; make it first", filepath.Dir(path), filepath.Base(path))
+	}
+	return nil
+}
+
+// removeStale removes the parts of path whose writers are dead: their locks are
+// free. What cannot be removed stays.
+func removeStale(path string) {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return
+	}
+	now, cancel := context.WithCancel(context.Background())
+	cancel() // a lock that is held is not waited for
+	for _, e := range entries {
+		name := strings.TrimSuffix(e.Name(), lockEnd)
+		if !isPart(name, filepath.Base(path)) {
+			continue
+		}
+		part := filepath.Join(filepath.Dir(path), name)
+		unlock, err := Lock(now, part+lockEnd)
+		if err != nil {
+			continue
+		}
+		_ = os.Remove(part)
+		unlock()
+		_ = os.Remove(part + lockEnd)
+	}
+}
+
+// isPart reports whether name is that of a part of a file called base.
+func isPart(name, base string) bool {
+	number, ok := strings.CutPrefix(name, base+".")
+	if !ok {
+		return false
+	}
+	number, ok = strings.CutSuffix(number, partEnd)
+	return ok && number != "" && strings.Trim(number, "0123456789") == ""
+}
+
+// partWriter writes to a part; its errors name the file that is to be.
+type partWriter struct {
+	file *os.File
+	path string
+}
+
+func (w partWriter) Write(b []byte) (int, error) {
+	n, err := w.file.Write(b)
+	if err != nil {
+		err = cause(w.path, err)
+	}
+	return n, err
+}
+
+// cause returns what the system says about writing a file, without the call
+// that failed and the name that it was made with.
+func cause(path string, err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	} else if e, ok := errors.AsType[*os.LinkError](err); ok {
+		err = e.Err
+	}
+	return fmt.Errorf("%s cannot be written: %w", path, err)
+}
