@@ -6,13 +6,15 @@ import (
 	"slices"
 
 	"github.com/klauspost/cpuid/v2"
+
+	"qgo/cgroup"
 )
 
 // processors is how many logical CPUs may be busy at a time: what GOMAXPROCS was
 // before a pool raised it, and no more than a container's share of the
 // machine's time, rounded up. Go takes at least two there; but two threads that
 // wait for each other on one CPU's time use it up by waiting.
-var processors = int(max(1, min(float64(runtime.GOMAXPROCS(0)), math.Ceil(cpuQuota()))))
+var processors = int(max(1, min(float64(runtime.GOMAXPROCS(0)), math.Ceil(cgroup.CPUs()))))
 
 // Cores is the number of physical cores that this process may use: those of
 // its affinity mask, at most its share of the machine's time (a container's

@@ -11,7 +11,7 @@ import (
 // their tokens and lose their keys and values, which restore computes anew when
 // they are needed, so that nothing is lost but time. The error is that of the
 // GPU and why the CPU cannot go on.
-func (m *Model) fallBack(failure error) error {
+func (m *Model) fallBack(ctx context.Context, failure error) error {
 	m.warn("The GPU %v failed: %v. Going on with the CPU.", m.gpu, failure)
 	// What the GPU says to closing anything adds nothing.
 	for _, s := range m.stages {
@@ -20,7 +20,8 @@ func (m *Model) fallBack(failure error) error {
 	for kv := range m.kvs {
 		_ = kv.closeParts()
 	}
-	if err := m.placeCPU(); err != nil {
+	m.gpu, m.stages = nil, nil
+	if err := m.placeWhole(ctx, nil); err != nil {
 		return errors.Join(failure, err)
 	}
 	return nil
@@ -34,7 +35,7 @@ func (m *Model) restore(ctx context.Context, kv *KV) error {
 		return nil
 	}
 	if len(m.stages) == 0 { // the CPU could not go on, either
-		if err := m.placeCPU(); err != nil {
+		if err := m.placeWhole(ctx, nil); err != nil {
 			return err
 		}
 	}

@@ -43,7 +43,7 @@ func (m *Model) Forward(ctx context.Context, seqs []Seq) error {
 	}
 	err := m.forward(ctx, seqs)
 	if m.lost(err) {
-		if err = m.fallBack(err); err == nil {
+		if err = m.fallBack(ctx, err); err == nil {
 			err = m.forward(ctx, seqs)
 		}
 	}
@@ -61,7 +61,7 @@ func (m *Model) forward(ctx context.Context, seqs []Seq) error {
 
 // compute is forward for sequences that have all of their keys and values.
 func (m *Model) compute(ctx context.Context, seqs []Seq) (err error) {
-	m.before, m.runs = m.before[:0], m.runs[:0]
+	m.before, m.runs, m.finished = m.before[:0], m.runs[:0], 0
 	for i := range seqs {
 		s := &seqs[i]
 		s.Logits = resize(s.Logits, s.wanted()*m.Vocab)
@@ -208,6 +208,8 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 		if err := m.runBatch(ctx, seqs, wanting == 1); err != nil {
 			return err
 		}
+		m.finished += len(b.Tokens)
+		m.within(0)
 		for _, sl := range m.slices {
 			r := &m.runs[sl.run]
 			kv := seqs[r.seq].KV
@@ -219,6 +221,18 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 		}
 	}
 	return nil
+}
+
+// within reports the tokens that are done, with a share of a batch of those
+// layers that are on the CPU.
+func (m *Model) within(share float64) {
+	if m.Progress == nil {
+		return
+	}
+	if m.gpu != nil {
+		share *= float64(m.plan.Layers()-m.Placement().GPULayers) / float64(m.plan.Layers())
+	}
+	m.Progress(m.finished + int(share*float64(len(m.batch.Tokens))))
 }
 
 // runBatch passes m.batch, which consists of m.slices, through the stages. If

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 
+	"qgo/kernels/cpu"
 	"qgo/kernels/plan"
+	"qgo/tensor"
 )
 
 // KV holds the keys and values of one sequence on all devices of a model.
@@ -21,12 +23,32 @@ func (m *Model) NewKV(ctx int) (*KV, error) {
 	if ctx <= 0 || ctx > m.maxCtx {
 		return nil, fmt.Errorf("model: no room for a sequence of %d tokens; the model was loaded for 1 to %d", ctx, m.maxCtx)
 	}
+	if err := m.checkKV(ctx); err != nil {
+		return nil, err
+	}
 	kv := &KV{m: m, ctx: ctx, tokens: make([]int32, 0, ctx)}
 	if err := kv.makeParts(); err != nil {
 		return nil, err
 	}
 	m.kvs[kv] = struct{}{}
 	return kv, nil
+}
+
+// checkKV reports whether there is memory for a sequence on the CPU: the system
+// may say yes to all, and end the program when it is used.
+func (m *Model) checkKV(ctx int) error {
+	blocks := 0
+	for _, s := range m.stages {
+		if s, ok := s.(*cpu.Stage); ok {
+			blocks += len(s.Blocks)
+		}
+	}
+	limit, known := tensor.Memory()
+	if !known || limit.Source == tensor.SourceAddresses { // which the system itself refuses
+		return nil
+	}
+	kv := func(n int) int64 { return cpu.KVBytes(m.plan.Dims, blocks, n, m.kvType) }
+	return Memory{KV: kv(ctx), context: ctx, step: kv(contextStep)}.check(limit)
 }
 
 // makeParts makes room on all stages of the model.

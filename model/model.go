@@ -38,6 +38,20 @@ type Options struct {
 	// Notify is called with a sentence for the user when the model is not
 	// placed as the options say.
 	Notify func(text string)
+	// Progress is called while weights are laid out or copied to a GPU, with
+	// the bytes that are done and those of all. The calls come one at a time,
+	// from any goroutine.
+	Progress func(done, total int64)
+}
+
+// OptionError says that [Options] are not possible.
+type OptionError struct{ err error }
+
+func (e *OptionError) Error() string { return e.err.Error() }
+func (e *OptionError) Unwrap() error { return e.err }
+
+func optionErrorf(format string, args ...any) error {
+	return &OptionError{fmt.Errorf(format, args...)}
 }
 
 // Defaults and bounds of [Options].
@@ -60,6 +74,7 @@ type settings struct {
 	tier                      *kernels.Tier
 }
 
+// settings checks the options; an [OptionError] says what is wrong with them.
 func (o Options) settings(c *Config) (s settings, err error) {
 	s = settings{threads: o.Threads, context: o.Context, maxRows: o.MaxRows}
 	if s.threads == 0 {
@@ -74,33 +89,45 @@ func (o Options) settings(c *Config) (s settings, err error) {
 	s.maxRows = min(s.maxRows, s.context)
 	switch {
 	case s.threads < 1 || s.threads > MaxThreads:
-		return s, fmt.Errorf("%d threads: choose 1 to %d", o.Threads, MaxThreads)
-	case s.context < 1 || s.context > maxContext:
-		return s, fmt.Errorf("a context of %d: choose 1 to %d", o.Context, maxContext)
+		return s, optionErrorf("%d threads: choose 1 to %d", o.Threads, MaxThreads)
+	case s.context < 1:
+		return s, optionErrorf("a context of %d: choose 1 to %d", o.Context, maxContext)
 	case o.GPULayers < 0:
-		return s, fmt.Errorf("%d layers on the GPU: choose 0 (what fits) or more", o.GPULayers)
+		return s, optionErrorf("%d layers on the GPU: choose 0 (what fits) or more", o.GPULayers)
 	case s.maxRows < 1 || s.maxRows > maxMaxRows:
-		return s, fmt.Errorf("batches of %d: choose 1 to %d", o.MaxRows, maxMaxRows)
+		return s, optionErrorf("batches of %d: choose 1 to %d", o.MaxRows, maxMaxRows)
 	}
+	if s.kv, err = o.kvType(c); err != nil {
+		return s, &OptionError{err}
+	}
+	if s.tier, err = o.tier(); err != nil {
+		return s, &OptionError{err}
+	}
+	return s, nil
+}
+
+// kvType is the type of keys and values.
+func (o Options) kvType(c *Config) (quant.Type, error) {
 	kv := cmp.Or(o.KV, "f16")
 	if o.Exact {
 		kv = cmp.Or(o.KV, "f32")
 	}
-	if s.kv, err = quant.ParseType(kv); err == nil {
-		err = cpu.CheckKV(s.kv, c.HeadDim)
-	}
+	t, err := quant.ParseType(kv)
 	if err != nil {
-		return s, err
+		return t, fmt.Errorf("a KV cache of type %.40q is not possible; choose f16, f32 or q8_0", kv)
 	}
+	return t, cpu.CheckKV(t, c.HeadDim)
+}
+
+// tier is the one that the options name.
+func (o Options) tier() (*kernels.Tier, error) {
 	switch {
 	case o.Exact && o.Tier != "":
-		return s, errors.New("exact arithmetic has no tiers: leave one of the two out")
+		return nil, errors.New("exact arithmetic has no tiers: leave one of the two out")
 	case o.Exact:
-		s.tier = kernels.Exact()
-	default:
-		s.tier, err = kernels.TierByName(o.Tier)
+		return kernels.Exact(), nil
 	}
-	return s, err
+	return kernels.TierByName(o.Tier)
 }
 
 // Model is a loaded model. Its methods are not for concurrent use, but for
@@ -125,6 +152,12 @@ type Model struct {
 	maxCtx   int
 	kvType   quant.Type
 
+	// Progress, if it is set, is called during Forward with the number of its
+	// tokens that are done: after each batch, and, if it has more than one
+	// token, a few times in each layer on the CPU.
+	Progress func(done int)
+	finished int // tokens of earlier batches of the call
+
 	// Scratch of Forward, so that it allocates nothing per token.
 	batch  plan.Batch
 	runs   []run
@@ -132,57 +165,6 @@ type Model struct {
 	before []int
 	logits []float32
 	hidden []float32 // between stages
-}
-
-// Open loads the model of a GGUF file. Close it after use.
-func Open(path string, o Options) (*Model, error) {
-	f, err := gguf.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	m, err := Load(f, o)
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return m, nil
-}
-
-// Load makes a model of an open file, which it closes when it is closed
-// itself; not when it fails.
-func Load(f *gguf.File, o Options) (*Model, error) {
-	if f.IsOutline() {
-		return nil, fmt.Errorf("%s: is an outline without weights, which can be surveyed but not run", f.Name)
-	}
-	c, err := ReadConfig(f)
-	if err != nil {
-		return nil, err
-	}
-	set, err := o.settings(c)
-	if err != nil {
-		return nil, err
-	}
-	m := &Model{Config: *c, File: f, pinned: !o.Unpinned, maxRows: set.maxRows, maxCtx: set.context, kvType: set.kv, tier: set.tier, notify: o.Notify, kvs: map[*KV]struct{}{}}
-	if m.plan, err = newPlan(f, c); err != nil {
-		return nil, err
-	}
-	if m.Tokenizer, err = tokenizer.FromGGUF(f); err != nil {
-		return nil, err
-	}
-	m.repack = set.memory(f, m.plan, o).Weights > 0
-	threads := set.threads
-	if cpus := kernels.CPUs(); threads > cpus && !crowds {
-		threads = cpus
-		m.warn("%d threads would share %d CPUs, and wait for each other. Using %d.", set.threads, cpus, cpus)
-	}
-	m.pool = kernels.NewPool(threads, m.pinned)
-	if !crowds {
-		m.pool.Join(kernels.SharedBoard())
-	}
-	if err := m.place(o.GPU, o.GPULayers); err != nil {
-		m.pool.Close()
-		return nil, err
-	}
-	return m, nil
 }
 
 // MaxRows is the number of tokens of the largest batch, MaxContext of the

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -94,47 +95,74 @@ func (m *Model) gpuPlan() gpuPlan {
 
 // place loads the plan: its last layers on the GPU of the options, if there is
 // one and as far as it has memory, the others on the CPU.
-func (m *Model) place(dev *cuda.Device, layers int) error {
+func (m *Model) place(ctx context.Context, o Options) error {
+	dev := o.GPU
 	if dev == nil {
-		return m.placeCPU()
+		return m.placeCPU(ctx, o.Progress)
 	}
 	whole := m.gpuPlan()
-	fitting, asked, err := whole.fit(dev, layers)
+	fitting, asked, err := whole.fit(dev, o.GPULayers)
 	if err != nil {
 		m.warn("The GPU %v cannot be used: %v. Computing on the CPU.", dev, err)
-		return m.placeCPU()
+		return m.placeWhole(ctx, o.Progress)
 	}
 	all := m.plan.Layers()
 	if fitting < asked {
 		m.warn("%d of %d layers fit into the free memory of %v; the others are on the CPU.", fitting, all, dev)
 	}
 	front, back := m.plan.Cut(all - fitting)
+	if front.Layers() > 0 {
+		if err := m.checkMemory(m.memory(front)); err != nil {
+			return err
+		}
+	}
+	loading := m.newLoading(front, back, o.Progress)
+	whole.stage.Release = loading.take
 	stage, err := cuda.New(back, dev, whole.stage)
 	if err != nil {
 		m.warn("The GPU %v failed: %v. Computing on the CPU.", dev, err)
-		return m.placeCPU()
+		return m.placeWhole(ctx, o.Progress)
 	}
 	m.gpu = dev
-	if front.Layers() > 0 {
-		if err := m.addCPU(front); err != nil {
-			return errors.Join(err, stage.Close())
-		}
+	if err = context.Cause(ctx); err == nil && front.Layers() > 0 {
+		err = m.addCPU(ctx, front, loading)
+	}
+	if err != nil {
+		return errors.Join(err, stage.Close())
 	}
 	m.stages = append(m.stages, stage)
 	m.hidden = make([]float32, m.maxRows*m.Width)
 	return nil
 }
 
-// placeCPU loads the whole plan on the CPU.
-func (m *Model) placeCPU() error {
-	m.gpu, m.stages = nil, nil
-	return m.addCPU(m.plan)
+// memory is what a part of the plan takes, as it is to be loaded.
+func (m *Model) memory(p plan.Plan) Memory {
+	s := settings{threads: m.pool.Workers(), context: m.maxCtx, maxRows: m.maxRows, kv: m.kvType, tier: m.tier}
+	return s.memory(m.File, p, Options{NoRepack: !m.repack})
 }
 
-func (m *Model) addCPU(p plan.Plan) error {
+// placeWhole is placeCPU for a model that was to be elsewhere, so that nobody
+// knows whether it fits.
+func (m *Model) placeWhole(ctx context.Context, report func(done, total int64)) error {
+	need := m.memory(m.plan)
+	if err := m.checkMemory(need); err != nil {
+		return err
+	}
+	m.repack = need.Weights > 0
+	return m.placeCPU(ctx, report)
+}
+
+// placeCPU loads the whole plan on the CPU.
+func (m *Model) placeCPU(ctx context.Context, report func(done, total int64)) error {
+	m.gpu, m.stages = nil, nil
+	return m.addCPU(ctx, m.plan, m.newLoading(m.plan, plan.Plan{}, report))
+}
+
+func (m *Model) addCPU(ctx context.Context, p plan.Plan, l *loading) error {
 	s, err := cpu.New(p, cpu.Options{
 		Pool: m.pool, Tier: m.tier, Workers: m.pool.Workers(), MaxRows: m.maxRows, MaxCtx: m.maxCtx,
-		Original: !m.repack, Release: m.File.Release,
+		Original: !m.repack, Release: l.take,
+		Stop: func() error { return context.Cause(ctx) }, Progress: m.within,
 	})
 	if err == nil {
 		m.stages = append(m.stages, s)
@@ -218,6 +246,9 @@ func Place(f *gguf.File, o Options) (Placement, error) {
 	set, err := o.settings(c)
 	if err != nil {
 		return Placement{}, err
+	}
+	if set.context > maxContext {
+		return Placement{}, optionErrorf("a context of %d: choose 1 to %d", set.context, maxContext)
 	}
 	p, err := newPlan(f, c)
 	if err != nil {

@@ -16,7 +16,8 @@ type Generation struct {
 	Stop      []string // texts that end the answer and are not part of it
 	IgnoreEOG bool     // go on after the model's end of the answer
 	// Progress is called during prefill with the number of tokens computed
-	// and of all that are to be.
+	// and of all that are to be, from none on and a few times in each layer: by
+	// the caller's goroutine, which should not be kept long.
 	Progress func(done, total int)
 	// Token is called with each token of the answer, before its text goes
 	// out: not every token has text of its own.
@@ -180,15 +181,20 @@ func (s *Session) prefill(ctx context.Context, prompt []int32, progress func(don
 	}
 	s.kv.Truncate(same)
 	s.stats.Reused = same
-	for rest := prompt[same:]; len(rest) > 0; {
-		n := min(len(rest), s.m.MaxRows())
-		if err := s.forward(ctx, rest[:n]); err != nil {
+	rest := prompt[same:]
+	done, total := 0, len(rest)
+	if progress != nil {
+		progress(0, total)
+		// Tokens of a GPU's lost sequence may come on top.
+		s.m.Progress = func(n int) { progress(min(done+n, total), total) }
+		defer func() { s.m.Progress = nil }()
+	}
+	for done < total {
+		n := min(total-done, s.m.MaxRows())
+		if err := s.forward(ctx, rest[done:done+n]); err != nil {
 			return err
 		}
-		rest = rest[n:]
-		if progress != nil {
-			progress(len(prompt)-same-len(rest), len(prompt)-same)
-		}
+		done += n
 	}
 	return nil
 }

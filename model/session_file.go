@@ -93,7 +93,7 @@ func (s *Session) saveKV(w io.Writer) error {
 	if !s.m.lost(err) {
 		return err
 	}
-	if err := s.m.fallBack(err); err != nil {
+	if err := s.m.fallBack(ctx, err); err != nil {
 		return err
 	}
 	if err := s.m.restore(ctx, s.kv); err != nil {
@@ -151,7 +151,7 @@ func (s *Session) Load(r io.Reader) (extra json.RawMessage, err error) {
 		}
 	}
 	if failure != nil {
-		if err := s.m.fallBack(failure); err != nil {
+		if err := s.m.fallBack(context.Background(), failure); err != nil {
 			return nil, err
 		}
 	}

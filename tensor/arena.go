@@ -3,22 +3,29 @@ package tensor
 import "fmt"
 
 // Arena is a large piece of memory outside of Go's heap, which would take its
-// size as leave to let as much garbage pile up. It asks the system for huge
-// pages: walking through hundreds of megabytes in small ones costs time.
+// size as leave to let as much garbage pile up, and which ends the program where
+// there is no memory.
 type Arena struct {
 	data []byte
 	used int
 	free func() error
 }
 
-// NewArena returns room for size bytes.
-func NewArena(size int) (*Arena, error) {
+// NewArena returns room for size bytes. It asks the system for huge pages:
+// walking through hundreds of megabytes in small ones costs time.
+func NewArena(size int) (*Arena, error) { return newArena(size, true) }
+
+// NewSparseArena returns room for size bytes of which many may never be used:
+// only pages that are written to take memory.
+func NewSparseArena(size int) (*Arena, error) { return newArena(size, false) }
+
+func newArena(size int, huge bool) (*Arena, error) {
 	if size == 0 {
 		return &Arena{free: func() error { return nil }}, nil
 	}
-	data, free, err := allocate(size)
+	data, free, err := allocate(size, huge)
 	if err != nil {
-		return nil, fmt.Errorf("tensor: no memory for %d bytes: %w", size, err)
+		return nil, fmt.Errorf("the system has no memory for %d bytes (%w)", size, err)
 	}
 	return &Arena{data: data, free: free}, nil
 }

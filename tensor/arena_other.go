@@ -2,6 +2,6 @@
 
 package tensor
 
-func allocate(size int) ([]byte, func() error, error) {
+func allocate(size int, _ bool) ([]byte, func() error, error) {
 	return Make[byte](size), func() error { return nil }, nil
 }

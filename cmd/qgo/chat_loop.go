@@ -191,22 +191,18 @@ func (c *conversation) interactive(ask asking, question string) error {
 
 // turn asks and writes the answer as it comes.
 func (c *conversation) turn(ctx context.Context, ask asking, question string) error {
-	status := newStatus(c.cmd)
-	c.dialog.Generation.Progress = func(done, total int) {
-		if done < total {
-			status.show("reading %d of %d tokens", done, total)
-		}
-	}
+	reading := newReading(c.cmd)
+	c.dialog.Generation.Progress = reading.set
 	neighbours := machine.WatchNeighbours()
 	begun := false
 	out, end := c.answerWriter()
 	err := ask(ctx, question, func(text string) error {
 		begun = true
-		status.clear()
+		reading.end()
 		_, err := io.WriteString(out, text)
 		return err
 	})
-	status.clear()
+	reading.end()
 	if end := end(); err == nil {
 		err = end
 	}

@@ -21,7 +21,8 @@ func (d *deviceFlags) add(f *pflag.FlagSet) {
 }
 
 // apply opens the GPU, if one is to be used, and sets the options. The GPU
-// stays open until the program ends.
+// stays open until the program ends. One that was asked for and is not there is
+// an error.
 func (d *deviceFlags) apply(cmd *cobra.Command, o *model.Options) error {
 	index, must, err := d.index()
 	if err != nil {
@@ -31,20 +32,35 @@ func (d *deviceFlags) apply(cmd *cobra.Command, o *model.Options) error {
 	if err != nil {
 		return usagef(cmd, "%w", err)
 	}
+	if index < 0 && d.layers != "auto" && d.layers != "0" {
+		return usagef(cmd, "--device cpu and --gpu-layers %s exclude each other", d.layers)
+	}
 	o.Notify = func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), "qgo:", text) }
 	if index < 0 || layers == 0 && d.layers != "auto" {
 		return nil
 	}
+	must = must || layers > 0
 	if _, err := cuda.Devices(); err != nil && !must {
 		return nil
 	}
 	gpu, err := cuda.Open(index)
-	if err != nil {
+	switch {
+	case err == nil:
+		o.GPU, o.GPULayers = gpu, layers
+	case must:
+		return fmt.Errorf("%s needs a GPU: %w; leave it out to compute on the CPU ('qgo doctor' says more)", d.asked(), err)
+	default:
 		o.Notify(fmt.Sprintf("%v. Computing on the CPU.", err))
-		return nil
 	}
-	o.GPU, o.GPULayers = gpu, layers
 	return nil
+}
+
+// asked is the flag that asks for a GPU.
+func (d *deviceFlags) asked() string {
+	if d.device != "auto" {
+		return "--device " + d.device
+	}
+	return "--gpu-layers " + d.layers
 }
 
 // index returns the number of the GPU, -1 for none, and whether one was asked

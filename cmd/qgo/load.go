@@ -6,6 +6,8 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -14,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"qgo/gguf"
+	"qgo/gguf/show"
 	"qgo/model"
 	"qgo/model/demo"
 	"qgo/model/hub"
@@ -37,6 +40,13 @@ func (m *modelFlags) add(f *pflag.FlagSet) {
 	m.device.add(f)
 }
 
+// setContext gives --ctx another default and meaning.
+func (m *modelFlags) setContext(f *pflag.FlagSet, context int, usage string) {
+	ctx := f.Lookup("ctx")
+	m.options.Context = context
+	ctx.DefValue, ctx.Usage = strconv.Itoa(context), usage
+}
+
 func (m *modelFlags) addPath(f *pflag.FlagSet) {
 	f.StringVarP(&m.path, "model", "m", "", "model: a GGUF file, or a name such as qwen2.5-0.5b:q4_0 (see 'qgo list')")
 }
@@ -56,7 +66,7 @@ func (m *modelFlags) file(cmd *cobra.Command) (*gguf.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gguf.Open(path)
+	return model.OpenFile(path)
 }
 
 // findModel returns the file of a model: a path as it is, a name such as
@@ -72,7 +82,7 @@ func findModel(name string) (string, error) {
 	return cache.Find(name)
 }
 
-// load loads the model.
+// load loads the model, and says how far it is.
 func (m *modelFlags) load(cmd *cobra.Command) (*model.Model, error) {
 	if err := m.device.apply(cmd, &m.options); err != nil {
 		return nil, err
@@ -81,18 +91,54 @@ func (m *modelFlags) load(cmd *cobra.Command) (*model.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := model.Load(f, m.options)
-	if err != nil {
+	bar := newProgress(cmd, "loading "+show.Text(filepath.Base(f.Name)))
+	bar.delay = progressDelay
+	m.options.Progress = bar.set
+	loaded, err := model.LoadContext(cmd.Context(), f, m.options)
+	bar.end()
+	var option *model.OptionError
+	switch {
+	case errors.As(err, &option):
+		return nil, usagef(cmd, "%w", errors.Join(err, f.Close()))
+	case err != nil:
 		return nil, errors.Join(err, f.Close())
 	}
+	m.notes(cmd, loaded)
+	return loaded, nil
+}
+
+// notes says what the user may want to know about a loaded model.
+func (m *modelFlags) notes(cmd *cobra.Command, loaded *model.Model) {
+	out := cmd.ErrOrStderr()
+	if text := contextWarning(&loaded.Config, m.options.Context); text != "" {
+		fmt.Fprint(out, wrapped(out, "qgo: "+text+"\n"))
+	}
 	if m.options.GPU != nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), "Placement:", loaded.Placement())
+		fmt.Fprintln(out, "Placement:", loaded.Placement())
 	}
 	if !loaded.OnGPU() && !loaded.Repacked() && !m.options.NoRepack && !m.options.Exact && loaded.Tier() != "go" {
-		fmt.Fprintln(cmd.ErrOrStderr(), "There is too little free memory to lay out the weights for this machine's fast kernels:\n"+
+		fmt.Fprintln(out, "There is too little free memory to lay out the weights for this machine's fast kernels:\n"+
 			"computing on the file as it is, slowly. A smaller model or --ctx may fit.")
 	}
-	return loaded, nil
+}
+
+// contextWarning says what to expect of a context that is longer than the model
+// was trained for; nothing if it is not.
+func contextWarning(c *model.Config, context int) string {
+	s, reach := c.RopeScaling, c.Context
+	stretched := s.Type != "none" && s.Factor > 1
+	if stretched {
+		reach = max(reach, int(float64(s.Original)*s.Factor))
+	}
+	switch {
+	case context <= reach:
+		return ""
+	case stretched:
+		return fmt.Sprintf("a context of %d tokens is more than the %d that this model reaches with its file's rope.scaling (%s, factor %v): "+
+			"what is beyond them is understood worse and worse.", context, reach, show.Text(s.Type), s.Factor)
+	}
+	return fmt.Sprintf("a context of %d tokens is more than the %d that this model was trained for: what is beyond them is understood worse and worse. "+
+		"Qwen2.5 reaches 131072 tokens with YaRN (factor 4 on 32768), but only from a file whose rope.scaling keys say so, and this one's do not.", context, reach)
 }
 
 func bytesText[T int | int64 | float64](n T) string {

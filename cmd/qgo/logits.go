@@ -40,7 +40,7 @@ size for each.`,
 			if err != nil {
 				return err
 			}
-			if !cmd.Flags().Changed("ctx") {
+			if m.options.Context == 0 {
 				m.options.Context = len(ids)
 			}
 			loaded, err := m.load(cmd)
@@ -62,6 +62,7 @@ size for each.`,
 	f := cmd.Flags()
 	m.add(f)
 	m.addExact(f)
+	m.setContext(f, 0, "longest text in tokens (0: as many as are given)")
 	f.StringVar(&tokens, "tokens", "", "token ids, separated by commas or spaces, or @FILE with them")
 	f.BoolVar(&all, "all", false, "write the logits of every position, not only of the last")
 	f.StringVar(&path, "out", "", "file to write")
@@ -102,6 +103,9 @@ func writeLogits(cmd *cobra.Command, m *model.Model, ids []int32, all bool, w io
 	seq := []model.Seq{{KV: kv}}
 	for len(ids) > 0 {
 		n := min(len(ids), m.MaxRows())
+		if all {
+			n = min(n, logitRows(m))
+		}
 		seq[0].Tokens, seq[0].Want = ids[:n], model.WantNone
 		switch ids = ids[n:]; {
 		case all:

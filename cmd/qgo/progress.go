@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ import (
 
 // progress is one line on the standard error that is written over and over:
 //
-//	name  43% ████████           427 of 994 MB  52 MB/s  11s
+//	name  43% ████████           427 of 994 MB  52 MB/s  11 s left
 //
 // It shows nothing when the standard error is no terminal that can do that.
 type progress struct {
@@ -26,9 +27,15 @@ type progress struct {
 	shown time.Time
 	first int64 // done at the start: it does not count in the rate
 	begun bool
+	delay time.Duration // before it is shown
 }
 
-const progressInterval = 100 * time.Millisecond
+// A line is written anew at most this often, and one for what is usually soon
+// done comes after a while.
+const (
+	progressInterval = 100 * time.Millisecond
+	progressDelay    = 200 * time.Millisecond
+)
 
 func newProgress(cmd *cobra.Command, name string) *progress {
 	p := &progress{name: name, now: time.Now}
@@ -64,13 +71,16 @@ func (p *progress) set(done, total int64) {
 	} else if now.Sub(p.shown) < progressInterval {
 		return
 	}
+	if now.Sub(p.start) < p.delay {
+		return
+	}
 	p.shown = now
 	fmt.Fprintf(p.out, "\r%s\033[K", p.line(done, total, now.Sub(p.start), p.width()-1))
 }
 
 // end takes the line away.
 func (p *progress) end() {
-	if p.out != nil && p.begun {
+	if p.out != nil && !p.shown.IsZero() {
 		fmt.Fprint(p.out, "\r\033[K")
 	}
 }
@@ -87,8 +97,7 @@ func (p *progress) line(done, total int64, elapsed time.Duration, width int) str
 	rate := ""
 	if n := float64(done - p.first); n > 0 && elapsed > 0 {
 		perSecond := n / elapsed.Seconds()
-		left := time.Duration(float64(total-done) / perSecond * float64(time.Second))
-		rate = fmt.Sprintf("  %s/s  %s left", bytesText(perSecond), left.Round(time.Second))
+		rate = fmt.Sprintf("  %s/s  %s left", bytesText(perSecond), leftText(float64(total-done)/perSecond))
 	}
 	const gaps = 4
 	room := width - utf8.RuneCountInString(percent+amount+rate) - gaps
@@ -107,6 +116,19 @@ func (p *progress) line(done, total int64, elapsed time.Duration, width int) str
 		text = string(r[:max(width, 0)])
 	}
 	return text
+}
+
+// leftText is a time that something will still take, in words.
+func leftText(seconds float64) string {
+	const most = 1e9 // more than anyone waits for
+	s := int64(math.Round(min(max(seconds, 0), most)))
+	switch {
+	case s < 60:
+		return fmt.Sprintf("%d s", s)
+	case s < 3600:
+		return fmt.Sprintf("%d min %d s", s/60, s%60)
+	}
+	return fmt.Sprintf("%d h %d min", s/3600, s/60%60)
 }
 
 // status is a line on the standard error that comes and goes, if it is a
@@ -135,4 +157,58 @@ func (s *status) clear() {
 		s.shown = false
 		fmt.Fprint(s.out, "\r\033[K")
 	}
+}
+
+// reading shows how far the model has read a text:
+//
+//	reading 512 of 4000 tokens  85 t/s  41 s left
+type reading struct {
+	status       *status
+	now          func() time.Time
+	start, shown time.Time
+}
+
+func newReading(cmd *cobra.Command) *reading {
+	return &reading{status: newStatus(cmd), now: time.Now}
+}
+
+// set shows that done of total tokens are read. It may be called often. A text
+// begins with done = 0.
+func (r *reading) set(done, total int) {
+	if r.status.out == nil {
+		return
+	}
+	now := r.now()
+	if done == 0 && r.start.IsZero() {
+		r.start = now
+	}
+	if done >= total || now.Sub(r.start) < progressDelay || now.Sub(r.shown) < progressInterval {
+		return
+	}
+	r.shown = now
+	line := []rune(readingText(done, total, now.Sub(r.start)))
+	r.status.show("%s", string(line[:min(len(line), terminalWidth(r.status.out)-1)]))
+}
+
+// end takes the line away; the next text is another.
+func (r *reading) end() {
+	r.status.clear()
+	r.start, r.shown = time.Time{}, time.Time{}
+}
+
+func readingText(done, total int, elapsed time.Duration) string {
+	text := fmt.Sprintf("reading %d of %d tokens", done, total)
+	if done > 0 && elapsed > 0 {
+		rate := float64(done) / elapsed.Seconds()
+		text += fmt.Sprintf("  %.*f t/s  %s left", rateDigits(rate), rate, leftText(float64(total-done)/rate))
+	}
+	return text
+}
+
+// rateDigits is the number of digits behind the point that a rate is worth.
+func rateDigits(rate float64) int {
+	if rate < 10 {
+		return 1
+	}
+	return 0
 }

@@ -56,7 +56,7 @@ func partQueries(d plan.Dims, o Options) int {
 }
 
 func attentionBytes(d plan.Dims, o Options) int64 {
-	return int64(partQueries(d, o) * (d.HeadDim*4 + 8))
+	return int64(partQueries(d, o)) * int64(d.HeadDim*4+8)
 }
 
 // make cuts the batch into tiles.
@@ -84,6 +84,7 @@ func (p *pass) attend(w *kernels.Worker, layer int) {
 	t := p.workers[w.ID]
 	if !p.split {
 		for it := w.Items(len(p.tiles)*p.KVHeads, 1); it.Next(); {
+			p.look(w, opAttention, it.Lo, len(p.tiles)*p.KVHeads)
 			tile, head := &p.tiles[it.Lo/p.KVHeads], it.Lo%p.KVHeads
 			sum := p.attendTile(t, layer, tile, head)
 			if it.Commit() {

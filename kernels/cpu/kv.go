@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"math"
 
 	"qgo/kernels"
 	"qgo/kernels/generic"
@@ -20,7 +21,8 @@ type KV struct {
 	ctx    int
 	row    int // bytes of one head at one position
 	layers int
-	data   []byte // [layer][K, V][KVHeads][roundUp(ctx)] rows
+	arena  *tensor.Arena
+	data   []byte // [layer][K, V][KVHeads][roundUp(ctx)] rows, in the arena
 }
 
 // NewKV makes room for ctx positions; see [plan.Stage].
@@ -29,7 +31,15 @@ func (s *Stage) NewKV(ctx int, t quant.Type) (plan.KV, error) {
 		return nil, err
 	}
 	kv := &KV{owner: s, typ: t, ctx: ctx, row: t.RowBytes(s.HeadDim), layers: len(s.Blocks)}
-	kv.data = tensor.Make[byte](int(kv.Bytes()))
+	size := kv.Bytes()
+	if size != int64(int(size)) {
+		return nil, fmt.Errorf("a KV cache of %d bytes is more than this machine can address", size)
+	}
+	arena, err := tensor.NewSparseArena(int(size))
+	if err != nil {
+		return nil, fmt.Errorf("a KV cache for %d positions: %w", ctx, err)
+	}
+	kv.arena, kv.data = arena, arena.Alloc(int(size))
 	return kv, nil
 }
 
@@ -51,9 +61,18 @@ func CheckKV(t quant.Type, headDim int) error {
 func (kv *KV) Bytes() int64 { return KVBytes(kv.owner.Dims, kv.layers, kv.ctx, kv.typ) }
 
 // KVBytes is the memory that keys and values of type t take for ctx positions
-// in a number of layers.
+// in a number of layers; [math.MaxInt64] stands for all that is more.
 func KVBytes(d plan.Dims, layers, ctx int, t quant.Type) int64 {
-	return 2 * int64(layers) * int64(d.KVHeads) * int64(roundUp(ctx)) * int64(t.RowBytes(d.HeadDim))
+	// Every factor but the context is bounded by the tensors of a file.
+	block := 2 * int64(layers) * int64(d.KVHeads) * int64(t.RowBytes(d.HeadDim)) * generic.KeyBlock
+	blocks := int64(ctx) / generic.KeyBlock
+	if ctx%generic.KeyBlock != 0 {
+		blocks++
+	}
+	if block > 0 && blocks > math.MaxInt64/block {
+		return math.MaxInt64
+	}
+	return block * blocks
 }
 
 // roundUp returns the number of positions of the blocks that hold ctx.
@@ -63,9 +82,13 @@ func roundUp(ctx int) int {
 
 // Close frees the memory.
 func (kv *KV) Close() error {
+	if kv.arena == nil {
+		return nil
+	}
 	kv.owner.pool.Drain()
-	kv.data, kv.ctx = nil, 0
-	return nil
+	arena := kv.arena
+	kv.arena, kv.data, kv.ctx = nil, nil, 0
+	return arena.Close()
 }
 
 // head returns a key (part 0) or value (part 1) head.

@@ -92,6 +92,11 @@ func (s *Stage) repack(o Options) error {
 			}
 			size := panel.Rows * l.W.RowBytes()
 			for it := w.Items(l.panels.Panels(), max(1, packBytes/size)); it.Next(); {
+				if o.Stop != nil {
+					if err := o.Stop(); err != nil {
+						w.Abort(err)
+					}
+				}
 				if !it.Commit() { // Commit first: panels are packed in place.
 					continue
 				}

@@ -29,6 +29,7 @@ type pass struct {
 	hidden  []float32 // [rows][Width], for the next stage
 	logits  []float32 // [len(outputs)][Vocab]
 	schedule
+	course
 }
 
 // place is where a row's keys and values belong.
@@ -76,6 +77,7 @@ func (p *pass) prepare(ctx context.Context, b *plan.Batch, rows int) {
 		}
 	}
 	p.schedule.make(b.Spans, p.Stage)
+	p.course.plan(p.Plan, b.Spans, len(p.outputs))
 }
 
 func (p *pass) rows() int { return len(p.rowsAt) }
@@ -85,10 +87,14 @@ func (p *pass) run(w *kernels.Worker) {
 	p.embed(w)
 	p.ropeTable(w)
 	for i := range p.Blocks {
-		if w.ID == 0 && p.ctx.Err() != nil {
-			w.Abort(context.Cause(p.ctx))
+		if w.ID == 0 {
+			p.stopped(w)
+			p.at = float64(i) * p.course.block
 		}
 		p.block(w, i)
+	}
+	if w.ID == 0 {
+		p.at = float64(len(p.Blocks)) * p.course.block
 	}
 	p.head(w)
 	p.passOn(w)
@@ -145,10 +151,10 @@ func (p *pass) block(w *kernels.Worker, layer int) {
 	p.rotateAndStore(w, layer)
 	p.attend(w, layer)
 	p.quantise(w, &p.acts.attn, b.O.W)
-	p.addProduct(w, &l.O, &p.acts.attn)
+	p.addProduct(w, opOutput, &l.O, &p.acts.attn)
 	p.normalise(w, b.FFNNorm, p.integer(b.Gate.W, b.Up.W), false)
 	p.gateAndUp(w, l)
-	p.addProduct(w, &l.Down, &p.acts.ffn)
+	p.addProduct(w, opDown, &l.Down, &p.acts.ffn)
 }
 
 // headPlanes is the number of rows of activations that a row of the head's
@@ -183,7 +189,7 @@ func (p *pass) head(w *kernels.Worker) {
 				}
 			}
 		}
-		p.multiplyHead(w, p.logits[first*p.Vocab:], len(part), planes)
+		p.multiplyHead(w, first, len(part), planes)
 	}
 }
 

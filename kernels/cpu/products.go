@@ -98,6 +98,7 @@ func (p *pass) queriesKeysValues(w *kernels.Worker, l *layers) {
 	three := [...]*linear{&l.Q, &l.K, &l.V}
 	g := newGrid(w.Of, panels(&l.Q)+panels(&l.K)+panels(&l.V), 1, p.rows())
 	for it := w.Items(g.items, g.most); it.Next(); {
+		p.look(w, opQKV, it.Lo, g.items)
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
 		m := hi - lo
 		// The part [from, to) of each matrix has its results in columns from+at
@@ -151,6 +152,7 @@ func (p *pass) gateAndUp(w *kernels.Worker, l *layers) {
 	quantised := p.integer(l.Down.W)
 	g := newGrid(w.Of, panels(&l.Gate), blockPanels, p.rows())
 	for it := w.Items(g.items, g.most); it.Next(); {
+		p.look(w, opGateUp, it.Lo, g.items)
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
 		hi = min(hi, p.FFN)
 		m := hi - lo
@@ -178,11 +180,12 @@ func (p *pass) gateAndUp(w *kernels.Worker, l *layers) {
 }
 
 // addProduct adds the products of l with x to the hidden states.
-func (p *pass) addProduct(w *kernels.Worker, l *linear, x *tensor.Acts) {
+func (p *pass) addProduct(w *kernels.Worker, op operation, l *linear, x *tensor.Acts) {
 	t := p.workers[w.ID]
 	out := t.Out[0]
 	g := newGrid(w.Of, panels(l), 1, p.rows())
 	for it := w.Items(g.items, g.most); it.Next(); {
+		p.look(w, op, it.Lo, g.items)
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
 		hi = min(hi, p.Width)
 		m := hi - lo
@@ -196,13 +199,14 @@ func (p *pass) addProduct(w *kernels.Worker, l *linear, x *tensor.Acts) {
 	}
 }
 
-// multiplyHead multiplies the head with normed rows, each of that many planes,
-// whose products are added.
-func (p *pass) multiplyHead(w *kernels.Worker, dst []float32, rows, planes int) {
-	t := p.workers[w.ID]
+// multiplyHead multiplies the head with the normed rows of the wanted ones from
+// number first on, each of that many planes, whose products are added.
+func (p *pass) multiplyHead(w *kernels.Worker, first, rows, planes int) {
+	t, dst := p.workers[w.ID], p.logits[first*p.Vocab:]
 	out := t.Out[0]
 	g := newGrid(w.Of, panels(&p.headLayer), 1, rows*planes)
 	for it := w.Items(g.items, g.most); it.Next(); {
+		p.lookHead(w, it.Lo, g.items, first)
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
 		hi = min(hi, p.Vocab)
 		m := hi - lo

@@ -24,6 +24,14 @@ type Options struct {
 	// laid out and will hardly be read again.
 	Original bool
 	Release  func(weights []byte)
+	// Stop is asked between pieces of weights that are laid out: an error ends
+	// New.
+	Stop func() error
+
+	// Progress is called a few times in each block of a batch of several rows,
+	// with the share of the batch that is done, by the goroutine that called
+	// Run.
+	Progress func(share float64)
 }
 
 // Stage is a plan on the CPU. Its Run is not for concurrent use.
@@ -32,6 +40,8 @@ type Stage struct {
 	pool    *kernels.Pool
 	tier    *kernels.Tier
 	maxRows int
+
+	progress func(share float64)
 
 	arena     *tensor.Arena // weights in panels
 	layers    []layers      // [Blocks]
@@ -60,7 +70,7 @@ type acts struct {
 // normRows is the number of rows of normed hidden states.
 func normRows(maxRows int) int { return max(maxRows, headPlanes) }
 
-// New loads a plan. The weights stay where they are.
+// New loads a plan. Close the stage after use.
 func New(p plan.Plan, o Options) (*Stage, error) {
 	if p.HeadDim%2 != 0 || p.KVHeads <= 0 || p.Heads%p.KVHeads != 0 {
 		return nil, fmt.Errorf("cpu: %d heads of %d values on %d key heads", p.Heads, p.HeadDim, p.KVHeads)
@@ -68,7 +78,7 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 	if o.MaxRows*p.KVHeads > kernels.MaxItems {
 		return nil, fmt.Errorf("cpu: batches of %d rows with %d key heads; %d rows are possible", o.MaxRows, p.KVHeads, kernels.MaxItems/p.KVHeads)
 	}
-	s := &Stage{Plan: p, pool: o.Pool, tier: o.Tier, maxRows: o.MaxRows}
+	s := &Stage{Plan: p, pool: o.Pool, tier: o.Tier, maxRows: o.MaxRows, progress: o.Progress}
 	n := o.MaxRows
 	if p.Embedding != nil {
 		s.hidden = tensor.Make[float32](n * p.Width)
@@ -99,7 +109,10 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 	if p.Head != nil {
 		s.headLayer.W = p.Head.W
 	}
-	return s, s.repack(o)
+	if err := s.repack(o); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
 // MaxRows is the number of rows of the largest batch.
@@ -108,6 +121,9 @@ func (s *Stage) MaxRows() int { return s.maxRows }
 // Close frees what the stage holds beside Go memory.
 func (s *Stage) Close() error {
 	s.pool.Drain()
+	if s.arena == nil { // it could not be had
+		return nil
+	}
 	return s.arena.Close()
 }
 

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"qgo/kernels/cuda"
+	"qgo/model"
+	"qgo/tensor"
+)
+
+func TestContextWarning(t *testing.T) {
+	plain := &model.Config{Context: 32768, RopeScaling: model.RopeScaling{Type: "none", Factor: 1, Original: 32768}}
+	yarn := &model.Config{Context: 32768, RopeScaling: model.RopeScaling{Type: "yarn", Factor: 4, Original: 32768}}
+	stated := &model.Config{Context: 131072, RopeScaling: model.RopeScaling{Type: "yarn", Factor: 4, Original: 32768}}
+	for _, c := range []struct {
+		config  *model.Config
+		context int
+		want    string
+	}{
+		{plain, 0, ""},
+		{plain, 32768, ""},
+		{plain, 40000, "a context of 40000 tokens is more than the 32768 that this model was trained for: what is beyond them is understood worse and worse. " +
+			"Qwen2.5 reaches 131072 tokens with YaRN (factor 4 on 32768), but only from a file whose rope.scaling keys say so, and this one's do not."},
+		{yarn, 131072, ""},
+		{yarn, 131073, "a context of 131073 tokens is more than the 131072 that this model reaches with its file's rope.scaling (yarn, factor 4): what is beyond them is understood worse and worse."},
+		{stated, 131072, ""},
+	} {
+		if got := contextWarning(c.config, c.context); got != c.want {
+			t.Errorf("a context of %d: %q, want %q", c.context, got, c.want)
+		}
+	}
+}
+
+// TestContexts asks every command that loads a model for contexts that are too
+// long for its training, or for any memory.
+func TestContexts(t *testing.T) {
+	text := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(text, []byte("ToUpper returns s in upper case."), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{
+		{"chat", "-p", "x", "-n", "1"},
+		{"perplexity", text},
+		{"logits", "--tokens", "1,2", "--out", filepath.Join(t.TempDir(), "logits")},
+	} {
+		code, _, errOut := qgo("", append(command, "--ctx", "5000")...)
+		if code != 0 || strings.Count(errOut, "is more than the 4096 that this model was trained for") != 1 {
+			t.Errorf("qgo %q with 5000 tokens: exit %d, %s", command, code, errOut)
+		}
+		for _, context := range []string{"2147483648", "4611686018427387904"} {
+			code, out, errOut := qgo("", append(command, "--ctx", context)...)
+			want := []string{"a context of " + context, "choose"}
+			if _, known := tensor.Memory(); known {
+				want = append(want, "needs", "are available (", "choose a context of at most ")
+			}
+			for _, want := range want {
+				if (code != exitBadInput && code != exitUsage) || out != "" || !strings.Contains(errOut, want) {
+					t.Errorf("qgo %q with %s tokens: exit %d, %s", command, context, code, errOut)
+				}
+			}
+		}
+	}
+}
+
+// TestPerplexityInputs gives it contexts and texts that are too short.
+func TestPerplexityInputs(t *testing.T) {
+	file := func(text string) string {
+		path := filepath.Join(t.TempDir(), "text")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	short := file("ToUpper returns s in upper case.")
+	for _, c := range []struct {
+		code int
+		want string
+		args []string
+	}{
+		{exitUsage, "--ctx is 1: a window needs 2 tokens or more", []string{short, "--ctx", "1"}},
+		{exitUsage, "a context of -3: choose", []string{short, "--ctx", "-3"}},
+		{exitBadInput, "the text is empty", []string{file("")}},
+		{exitBadInput, "shorter than 2 tokens", []string{file("a")}},
+		{0, "(1 tokens predicted, windows of 2)", []string{file("a b"), "--ctx", "2"}},
+		{0, "tokens predicted, windows of 7)", []string{short}},
+		{0, "tokens predicted, windows of 7)", []string{short, "--ctx", "0"}},
+		{0, "tokens predicted, windows of 3)", []string{short, "--ctx", "3"}},
+		{0, "(default 512)", []string{"--help"}},
+	} {
+		code, out, errOut := qgo("", append([]string{"perplexity"}, c.args...)...)
+		if code != c.code || !strings.Contains(out+errOut, c.want) || strings.Contains(out, "NaN") {
+			t.Errorf("perplexity %q: exit %d, %s%s; want exit %d and %q", c.args, code, out, errOut, c.code, c.want)
+		}
+	}
+}
+
+// TestDeviceFlags asks for GPUs that are not there.
+func TestDeviceFlags(t *testing.T) {
+	type test struct {
+		code int
+		want string
+		args []string
+	}
+	tests := []test{
+		{exitUsage, `--device is "gpu": choose auto, cpu or a GPU such as cuda:0`, []string{"--device", "gpu"}},
+		{exitUsage, `--device is "cuda:x": choose`, []string{"--device", "cuda:x"}},
+		{exitUsage, `--device is "cuda:-1": choose`, []string{"--device", "cuda:-1"}},
+		{exitUsage, `--device is "cuda:99999999999999999999": choose`, []string{"--device", "cuda:99999999999999999999"}},
+		{exitUsage, `--gpu-layers is "many": choose auto, all or a number from 0`, []string{"--gpu-layers", "many"}},
+		{exitUsage, `--gpu-layers is "-1": choose`, []string{"--gpu-layers", "-1"}},
+		{exitUsage, "--device cpu and --gpu-layers 3 exclude each other", []string{"--device", "cpu", "--gpu-layers", "3"}},
+		{exitBadInput, "--device cuda:99 needs a GPU: ", []string{"--device", "cuda:99"}},
+		{0, "", []string{"--device", "cpu"}},
+		{0, "", []string{"--device", "cpu", "--gpu-layers", "0"}},
+		{0, "", []string{"--gpu-layers", "0"}},
+	}
+	if _, err := cuda.Devices(); err != nil {
+		tests = append(tests,
+			test{exitBadInput, "--device cuda:0 needs a GPU: ", []string{"--device", "cuda:0"}},
+			test{exitBadInput, "--gpu-layers all needs a GPU: ", []string{"--gpu-layers", "all"}},
+			test{exitBadInput, "--gpu-layers 3 needs a GPU: ", []string{"--gpu-layers", "3"}},
+			test{0, "", []string{"--device", "auto"}})
+	}
+	for _, c := range tests {
+		code, _, errOut := qgo("", append([]string{"chat", "-p", "x", "-n", "1"}, c.args...)...)
+		if code != c.code || !strings.Contains(errOut, c.want) || strings.Contains(errOut, "strconv") {
+			t.Errorf("chat %q: exit %d, %s; want exit %d and %q", c.args, code, errOut, c.code, c.want)
+		}
+	}
+}
