@@ -119,7 +119,7 @@ func TestGPULost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Load(f, model.Options{Threads: 1, Context: 64, MaxRows: 16, GPU: dev})
+	m, err := model.Load(context.Background(), f, model.Options{Threads: 1, Context: 64, MaxRows: 16, GPU: dev})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -131,7 +131,7 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 			return err
 		}
 	}
-	m, err := p.open(path, o)
+	m, err := p.open(ctx, path, o)
 	if err != nil {
 		return err
 	}
@@ -194,17 +194,17 @@ func Synthetic() (*gguf.File, error) {
 	return synth.Build(spec)
 }
 
-func (p *planRun) open(path string, o model.Options) (*model.Model, error) {
+func (p *planRun) open(ctx context.Context, path string, o model.Options) (*model.Model, error) {
 	if path != "" {
 		p.step("loading %s", path)
-		return model.Open(path, o)
+		return model.Open(ctx, path, o)
 	}
 	p.step("making a model")
 	f, err := Synthetic()
 	if err != nil {
 		return nil, err
 	}
-	m, err := model.Load(f, o)
+	m, err := model.Load(ctx, f, o)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -217,7 +217,7 @@ func (p *planRun) open(path string, o model.Options) (*model.Model, error) {
 func measureLoad(ctx context.Context, path string, o model.Options) (*Load, error) {
 	once := func() (int64, error) {
 		start := time.Now()
-		m, err := model.Open(path, o)
+		m, err := model.Open(ctx, path, o)
 		if err != nil {
 			return 0, err
 		}

@@ -159,7 +159,7 @@ func TestPartial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Load(f, model.Options{Threads: 1})
+	m, err := model.Load(context.Background(), f, model.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

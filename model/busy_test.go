@@ -127,7 +127,7 @@ func busyRunner(b *testing.B, threads int) *busyRun {
 
 func openBusy(o Options) (*Model, error) {
 	if *busyModel != "" {
-		return Open(*busyModel, o)
+		return Open(context.Background(), *busyModel, o)
 	}
 	mix, err := quant.ParseMix("q4_0")
 	if err != nil {
@@ -137,7 +137,7 @@ func openBusy(o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Load(f, o)
+	return Load(context.Background(), f, o)
 }
 
 // rate runs a phase for a second or two and returns its tokens per second.

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"context"
 	"encoding/binary"
 	"math"
 	"runtime"
@@ -46,7 +47,7 @@ func TestSameModel(t *testing.T) {
 		"unused tensor": {gguftest.Add(gguf.Tensor{Name: "blk.0.extra", Type: quant.F32, Dims: []int{4}, Data: make([]byte, 16)})},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, err := Load(odd(t, edits...), Options{})
+			m, err := Load(context.Background(), odd(t, edits...), Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -95,7 +96,7 @@ func TestRefused(t *testing.T) {
 		`expected none, linear or yarn, found "\x1b[2J"`:                                              gguftest.Set("qwen2.rope.scaling.type", "\x1b[2J"),
 		"expected a number from 1 to 10000, or 0 for none, found 0.5":                                 gguftest.Set("qwen2.rope.scaling.factor", float32(0.5)),
 	} {
-		if _, err := Load(odd(t, edit), Options{}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Load(context.Background(), odd(t, edit), Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
 	}

@@ -11,13 +11,13 @@ import (
 )
 
 // A program that asks a model a question. With a file of one's own it is
-// model.Open("qwen2.5-0.5b-instruct-q4_0.gguf", model.Options{}).
+// model.Open(ctx, "qwen2.5-0.5b-instruct-q4_0.gguf", model.Options{}).
 func Example() {
 	f, err := demo.Open()
 	if err != nil {
 		log.Fatal(err)
 	}
-	m, err := model.Load(f, model.Options{})
+	m, err := model.Load(context.Background(), f, model.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

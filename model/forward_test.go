@@ -259,7 +259,7 @@ func TestSyntheticDivergence(t *testing.T) {
 	var got [2][]float32
 	var vocab int
 	for i, o := range []Options{{Context: 64}, {Context: 64, Exact: true}} {
-		m, err := Load(f, o)
+		m, err := Load(context.Background(), f, o)
 		if err != nil {
 			t.Fatal(err)
 		}

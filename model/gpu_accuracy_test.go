@@ -149,7 +149,7 @@ func TestGPUDeep(t *testing.T) {
 		if layers > 0 {
 			o.GPU, o.GPULayers = dev, layers
 		}
-		m, err := Load(f, o)
+		m, err := Load(context.Background(), f, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,7 +219,7 @@ func BenchmarkGPU(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		m, err := Load(f, Options{GPU: dev, GPULayers: AllLayers})
+		m, err := Load(context.Background(), f, Options{GPU: dev, GPULayers: AllLayers})
 		if err != nil {
 			b.Fatal(err)
 		}

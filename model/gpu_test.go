@@ -167,7 +167,7 @@ func TestGPUOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := Load(f, Options{GPULayers: -1}); err == nil || !strings.Contains(fmt.Sprint(err), "-1 layers on the GPU") {
+	if _, err := Load(context.Background(), f, Options{GPULayers: -1}); err == nil || !strings.Contains(fmt.Sprint(err), "-1 layers on the GPU") {
 		t.Errorf("-1 layers: %v", err)
 	}
 }

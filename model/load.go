@@ -31,27 +31,22 @@ func OpenFile(path string) (*gguf.File, error) {
 }
 
 // Open loads the model of a GGUF file. Close it after use.
-func Open(path string, o Options) (*Model, error) {
+func Open(ctx context.Context, path string, o Options) (*Model, error) {
 	f, err := OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
-	m, err := Load(f, o)
+	m, err := Load(ctx, f, o)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return m, nil
 }
 
-// Load is [LoadContext] without an end.
-func Load(f *gguf.File, o Options) (*Model, error) {
-	return LoadContext(context.Background(), f, o)
-}
-
-// LoadContext makes a model of an open file, which it closes when it is closed
+// Load makes a model of an open file, which it closes when it is closed
 // itself; not when it fails. When ctx ends it fails soon. What does not fit the
 // memory is a [MemoryError], before anything is allocated for it.
-func LoadContext(ctx context.Context, f *gguf.File, o Options) (*Model, error) {
+func Load(ctx context.Context, f *gguf.File, o Options) (*Model, error) {
 	if f.IsOutline() {
 		return nil, fmt.Errorf("%s: is an outline without weights, which can be surveyed but not run", f.Name)
 	}

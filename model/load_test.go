@@ -31,7 +31,7 @@ func quantised(t *testing.T) *gguf.File {
 func TestLoadProgress(t *testing.T) {
 	var all []int64
 	last := int64(0)
-	m, err := Load(quantised(t), Options{Context: 64, Progress: func(done, total int64) {
+	m, err := Load(context.Background(), quantised(t), Options{Context: 64, Progress: func(done, total int64) {
 		all, last = append(all, done), total
 	}})
 	if err != nil {
@@ -53,7 +53,7 @@ func TestLoadProgress(t *testing.T) {
 // neither goroutines nor memory to stay.
 func TestLoadStops(t *testing.T) {
 	f := quantised(t)
-	m, err := Load(f, Options{Context: 64})
+	m, err := Load(context.Background(), f, Options{Context: 64})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestLoadStops(t *testing.T) {
 		if i == 0 || !m.Repacked() {
 			cancel()
 		}
-		if loaded, err := LoadContext(ctx, f, o); !errors.Is(err, context.Canceled) {
+		if loaded, err := Load(ctx, f, o); !errors.Is(err, context.Canceled) {
 			if err == nil {
 				loaded.pool.Close()
 			}

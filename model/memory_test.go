@@ -109,7 +109,7 @@ func TestHugeContext(t *testing.T) {
 	defer f.Close()
 	_, known := tensor.Memory()
 	for _, context := range []int{1 << 31, 1 << 62, math.MaxInt} {
-		_, err := Load(f, Options{Context: context})
+		_, err := Load(t.Context(), f, Options{Context: context})
 		var memory *MemoryError
 		var option *OptionError
 		if known != errors.As(err, &memory) || !known && !errors.As(err, &option) {
@@ -119,7 +119,7 @@ func TestHugeContext(t *testing.T) {
 	if _, err := Place(f, Options{Context: 1 << 62}); err == nil {
 		t.Error("a place for a context of 2^62")
 	}
-	if _, err := Load(f, Options{Context: -1}); err == nil || !strings.Contains(err.Error(), "a context of -1: choose 1 to 16777216") {
+	if _, err := Load(t.Context(), f, Options{Context: -1}); err == nil || !strings.Contains(err.Error(), "a context of -1: choose 1 to 16777216") {
 		t.Errorf("a context of -1: %v", err)
 	}
 }

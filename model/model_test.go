@@ -16,7 +16,7 @@ import (
 
 func load(t testing.TB, o Options, elem ...string) *Model {
 	t.Helper()
-	m, err := Open(testdata.Path(t, elem...), o)
+	m, err := Open(context.Background(), testdata.Path(t, elem...), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func tiny(t testing.TB, o Options) *Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := Load(f, o)
+	m, err := Load(context.Background(), f, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package model
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"strings"
@@ -128,7 +129,7 @@ func TestSessionFileErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := Load(f, Options{Context: 64})
+	other, err := Load(context.Background(), f, Options{Context: 64})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func TestAddressLimit(t *testing.T) {
 func loadLimited(t *testing.T) {
 	for _, context := range []int{1 << 17, 1024} {
 		f := quantised(t)
-		m, err := Load(f, Options{Context: context, Threads: 2})
+		m, err := Load(t.Context(), f, Options{Context: context, Threads: 2})
 		var memory *MemoryError
 		switch {
 		case err == nil:

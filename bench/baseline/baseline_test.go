@@ -82,7 +82,7 @@ func loaded(t *testing.T) *model.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Load(f, model.Options{Threads: 1})
+	m, err := model.Load(context.Background(), f, model.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

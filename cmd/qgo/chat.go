@@ -11,12 +11,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"qgo/model"
+	"qgo/model/chat"
 	"qgo/model/dialog"
 )
 
 func newChat() *cobra.Command {
 	var (
 		m       modelFlags
+		t       templateFlag
 		g       model.Generation
 		s       sampling
 		prompt  string
@@ -59,6 +61,16 @@ takes the most likely token.`,
 			defer loaded.Close()
 			s.recommended = model.RecommendedSampling(loaded.File, &loaded.Config)
 			g.Sampling = s.params()
+			if err := t.set(cmd, loaded); err != nil {
+				return withTemplateAdvice(err)
+			}
+			template, err := loaded.Template()
+			if err != nil {
+				return withTemplateAdvice(err)
+			}
+			if !cmd.Flags().Changed("system") && !template.TakesSystem() {
+				system = ""
+			}
 			d, err := dialog.New(loaded, g, system)
 			if err != nil {
 				return err
@@ -75,6 +87,7 @@ takes the most likely token.`,
 	f := cmd.Flags()
 	m.add(f)
 	f.StringVarP(&prompt, "prompt", "p", "", "ask this and print the answer")
+	t.add(f)
 	f.StringVar(&system, "system", "You are a helpful assistant.", "system message")
 	f.IntVarP(&g.MaxTokens, "max-tokens", "n", 0, "longest answer in tokens (0: what the context has room for)")
 	f.StringArrayVar(&g.Stop, "stop", nil, "end the answer at this text (may be repeated)")
@@ -127,18 +140,28 @@ func (c *conversation) once(question string) error {
 	if !wantsJSON(c.cmd) {
 		return c.turn(c.cmd.Context(), c.dialog.Ask, question)
 	}
-	var answer strings.Builder
-	err := c.dialog.Ask(c.cmd.Context(), question, func(text string) error {
-		answer.WriteString(text)
+	var answer, reasoning strings.Builder
+	err := c.dialog.Ask(c.cmd.Context(), question, func(text string, thinks bool) error {
+		if thinks {
+			reasoning.WriteString(text)
+		} else {
+			answer.WriteString(text)
+		}
 		return nil
 	})
 	if err != nil {
-		return err
+		return withTemplateAdvice(err)
 	}
 	s := c.dialog.Stats()
-	return printJSON(c.cmd, map[string]any{
+	out := map[string]any{
 		"answer": answer.String(), "end": s.End,
 		"prompt_tokens": s.Prompt, "answer_tokens": s.Generated,
 		"prefill_tokens_per_second": s.PrefillRate(), "decode_tokens_per_second": s.DecodeRate(),
-	})
+	}
+	if text := reasoning.String(); text != "" {
+		text = strings.TrimPrefix(strings.TrimSpace(text), chat.ThinkStart)
+		out["reasoning"] = strings.TrimSpace(strings.TrimSuffix(text, chat.ThinkEnd))
+		out["answer"] = strings.TrimLeft(answer.String(), "\n")
+	}
+	return printJSON(c.cmd, out)
 }

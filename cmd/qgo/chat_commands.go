@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"qgo/gguf/show"
 	"qgo/model/chat"
+	"qgo/model/dialog"
 )
 
 // errBye ends a chat.
@@ -38,7 +40,7 @@ func chatCommands() []chatCommand {
 		{"load", "[NAME]", "continue a conversation; without a name, list them", (*conversation).load},
 		{"delete", "NAME", "delete a saved conversation", (*conversation).remove},
 		{"regen", "", "answer the last question anew", func(c *conversation, _ string) error {
-			return c.interactive(func(ctx context.Context, _ string, emit func(string) error) error {
+			return c.interactive(func(ctx context.Context, _ string, emit dialog.Emit) error {
 				return c.dialog.Again(ctx, emit)
 			}, "")
 		}},
@@ -133,9 +135,16 @@ func (c *conversation) show(string) error {
 
 // quote prints a message of the conversation.
 func (c *conversation) quote(m chat.Message) error {
-	out, end := c.answerWriter()
-	fmt.Fprintf(out, "%s: %s", m.Role, m.Content)
-	err := end()
+	out := c.newAnswer()
+	err := out.write(m.Role+": ", false)
+	r := chat.Reasoning{Inside: strings.Contains(m.Content, chat.ThinkEnd) && !strings.Contains(m.Content, chat.ThinkStart)}
+	if err == nil && m.Role == "assistant" {
+		err = r.Push(m.Content, out.write)
+		err = cmp.Or(err, r.Flush(out.write))
+	} else if err == nil {
+		err = out.write(m.Content, false)
+	}
+	err = cmp.Or(err, out.end())
 	fmt.Fprintln(c.out)
 	return err
 }

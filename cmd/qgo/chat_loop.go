@@ -170,7 +170,7 @@ func (c *conversation) ask(question string) error {
 }
 
 // asking is [dialog.Dialog.Ask].
-type asking func(ctx context.Context, question string, emit func(string) error) error
+type asking func(ctx context.Context, question string, emit dialog.Emit) error
 
 // interactive is turn, with a Ctrl-C that stops no more than the answer.
 func (c *conversation) interactive(ask asking, question string) error {
@@ -195,15 +195,14 @@ func (c *conversation) turn(ctx context.Context, ask asking, question string) er
 	c.dialog.Generation.Progress = reading.set
 	neighbours := machine.WatchNeighbours()
 	begun := false
-	out, end := c.answerWriter()
-	err := ask(ctx, question, func(text string) error {
+	out := c.newAnswer()
+	err := ask(ctx, question, func(text string, reasoning bool) error {
 		begun = true
 		reading.end()
-		_, err := io.WriteString(out, text)
-		return err
+		return out.write(text, reasoning)
 	})
 	reading.end()
-	if end := end(); err == nil {
+	if end := out.end(); err == nil {
 		err = end
 	}
 	if begun || err == nil {
@@ -211,7 +210,7 @@ func (c *conversation) turn(ctx context.Context, ask asking, question string) er
 	}
 	c.busy = neighbours.Busy()
 	if err != nil {
-		return err
+		return withTemplateAdvice(err)
 	}
 	if c.dialog.Stats().End == model.ContextFull {
 		fmt.Fprintf(c.cmd.ErrOrStderr(), "qgo: the context of %d tokens is full and the answer was cut short; --ctx makes it larger\n", c.dialog.Cap())
@@ -220,16 +219,6 @@ func (c *conversation) turn(ctx context.Context, ask asking, question string) er
 		fmt.Fprintln(c.cmd.ErrOrStderr(), wrapped(c.cmd.ErrOrStderr(), c.stats()))
 	}
 	return nil
-}
-
-// answerWriter returns where to write the model's text, and what to call at its
-// end. On a terminal it breaks lines between words.
-func (c *conversation) answerWriter() (out io.Writer, end func() error) {
-	if !c.tty {
-		return c.out, func() error { return nil }
-	}
-	w := newWordWrap(c.out)
-	return printableWriter{w}, w.end
 }
 
 // stats describes the latest answer.
@@ -244,14 +233,4 @@ func (c *conversation) stats() string {
 	}
 	return fmt.Sprintf("[prompt %d tokens (%d reused), first token after %.2f s, %.1f t/s · answer %d tokens, %.1f t/s · context %d of %d%s]",
 		s.Prompt, s.Reused, s.Prefill.Seconds(), s.PrefillRate(), s.Generated, s.DecodeRate(), c.used(), c.dialog.Cap(), crowd)
-}
-
-// printableWriter writes what [show.Lines] leaves.
-type printableWriter struct{ out io.Writer }
-
-func (w printableWriter) Write(text []byte) (int, error) {
-	if _, err := io.WriteString(w.out, show.Lines(string(text))); err != nil {
-		return 0, err
-	}
-	return len(text), nil
 }

@@ -69,8 +69,8 @@ type host struct {
 	cores        int // threads by default
 	usable, cpus int // logical CPUs that may be busy at a time, and that the process may use
 	busy, stolen float64
-	available    int64 // bytes of memory
-	known        bool  // what is available
+	available    tensor.Limit // of memory
+	known        bool         // what is available
 	reading      bandwidth
 }
 
@@ -85,7 +85,7 @@ func hostHere(ctx context.Context) (*host, error) {
 		return nil, ctx.Err()
 	}
 	h.busy, h.stolen = neighbours.Busy(), neighbours.Stolen()
-	h.available, h.known = tensor.Available()
+	h.available, h.known = tensor.Memory()
 	h.reading = readingHere(h.cores)
 	return h, ctx.Err()
 }
@@ -181,7 +181,10 @@ func (h *host) swapFinding() (finding, bool) {
 
 // memoryFinding says which of the published models fit.
 func (h *host) memoryFinding() (finding, bool) {
-	available := h.available
+	available, source := h.available.Bytes, ""
+	if h.available.Source != tensor.SourceFree {
+		source = " (" + h.available.Source + ")"
+	}
 	if !h.known {
 		return finding{}, false
 	}
@@ -197,9 +200,9 @@ func (h *host) memoryFinding() (finding, bool) {
 			fit = append(fit, fmt.Sprintf("qwen2.5-%s:q4_k_m", shape.Name))
 		}
 	}
-	f := finding{Topic: "memory", Found: fmt.Sprintf("%s available; there is room for %s", bytesText(available), strings.Join(fit, ", "))}
+	f := finding{Topic: "memory", Found: fmt.Sprintf("%s available%s; there is room for %s", bytesText(available), source, strings.Join(fit, ", "))}
 	if len(fit) == 0 {
-		f.Found = fmt.Sprintf("%s available", bytesText(available))
+		f.Found = fmt.Sprintf("%s available%s", bytesText(available), source)
 		f.Advice = "that is too little for the smallest model with a context of 4096: end other programs, and try --ctx 512 and --no-repack"
 	}
 	return f, true

@@ -12,6 +12,7 @@ import (
 
 	"qgo/bench"
 	"qgo/kernels/cuda/driver"
+	"qgo/tensor"
 )
 
 func TestExamine(t *testing.T) {
@@ -21,7 +22,7 @@ func TestExamine(t *testing.T) {
 				"sys/kernel/mm/transparent_hugepage/enabled": {Data: []byte(pages + "\n")},
 				"proc/meminfo": {Data: []byte(memory)},
 			},
-			cores: 4, usable: 8, cpus: 8, available: available, known: true,
+			cores: 4, usable: 8, cpus: 8, available: tensor.Limit{Bytes: available, Source: tensor.SourceFree}, known: true,
 		}
 	}
 	good := machine(4e9, "always [madvise] never", "MemTotal: 99 kB\nSwapTotal: 1000 kB\nSwapFree: 900 kB\n")
@@ -29,6 +30,8 @@ func TestExamine(t *testing.T) {
 	bad.usable = 2
 	good.reading = bandwidth{threads: 4, bytes: 256e6, cache: 32e6, rate: bench.Rate{Best: 20e9, Median: 18e9, Passes: 3}}
 	bad.reading.err = errors.New("too little memory")
+	boxed := machine(4e9, "", "")
+	boxed.available.Source = tensor.SourceContainer
 	none := machine(1e3, "always [madvise] never", "SwapTotal: 0 kB\nSwapFree: 0 kB\n")
 	cached := machine(4e9, "", "")
 	cached.reading = bandwidth{threads: 1, bytes: 256e6, cache: 256e6, rate: bench.Rate{Best: 100e9, Median: 90e9, Passes: 3}}
@@ -47,6 +50,7 @@ func TestExamine(t *testing.T) {
 		{none, "swap", "none", ""},
 		{good, "memory", "4.0 GB available; there is room for qwen2.5-0.5b:q4_k_m, qwen2.5-1.5b:q4_k_m, qwen2.5-3b:q4_k_m", ""},
 		{bad, "memory", "307 MB available", "--ctx 512"},
+		{boxed, "memory", "4.0 GB available (the container's limit); there is room for", ""},
 		{good, "bandwidth", "4 threads read 20.0 GB/s of memory at best, 18.0 in the median; that allows qwen2.5-0.5b:q4_0 at most 58 tokens/s", ""},
 		{bad, "bandwidth", "could not be measured: too little memory", ""},
 		{cached, "bandwidth", "90.0 in the median, partly from a cache of 256 MB; that allows", ""},

@@ -72,7 +72,8 @@ func (m *modelFlags) file(cmd *cobra.Command) (*gguf.File, error) {
 // findModel returns the file of a model: a path as it is, a name such as
 // qwen2.5-0.5b:q4_0 or a file's name from the cache.
 func findModel(name string) (string, error) {
-	if _, err := os.Stat(name); err == nil || strings.ContainsAny(name, `/\\`) {
+	_, notRef := hub.ParseRef(name)
+	if _, err := os.Stat(name); err == nil || notRef != nil && strings.ContainsAny(name, `/\\`) {
 		return name, nil
 	}
 	cache, err := hub.DefaultCache()
@@ -94,7 +95,7 @@ func (m *modelFlags) load(cmd *cobra.Command) (*model.Model, error) {
 	bar := newProgress(cmd, "loading "+show.Text(filepath.Base(f.Name)))
 	bar.delay = progressDelay
 	m.options.Progress = bar.set
-	loaded, err := model.LoadContext(cmd.Context(), f, m.options)
+	loaded, err := model.Load(cmd.Context(), f, m.options)
 	bar.end()
 	var option *model.OptionError
 	switch {

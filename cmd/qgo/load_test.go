@@ -81,7 +81,7 @@ func TestPerplexityInputs(t *testing.T) {
 		args []string
 	}{
 		{exitUsage, "--ctx is 1: a window needs 2 tokens or more", []string{short, "--ctx", "1"}},
-		{exitUsage, "a context of -3: choose", []string{short, "--ctx", "-3"}},
+		{exitUsage, "--ctx is -3: choose 0 or more", []string{short, "--ctx", "-3"}},
 		{exitBadInput, "the text is empty", []string{file("")}},
 		{exitBadInput, "shorter than 2 tokens", []string{file("a")}},
 		{0, "(1 tokens predicted, windows of 2)", []string{file("a b"), "--ctx", "2"}},

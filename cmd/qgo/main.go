@@ -106,7 +106,7 @@ Three things to do first:
 	root.Flags().Bool("version", false, "print the version")
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(newAdvise(), newBench(), newChat(), newDevices(), newDoctor(), newInspect(), newList(), newLogits(), newMan(),
-		newPerplexity(), newPull(), newQuantize(), newRemove(), newRoofline(), newSynth(), newTokenize(), newVerify(), newVersion())
+		newPerplexity(), newPull(), newQuantize(), newRemove(), newRender(), newRoofline(), newSynth(), newTokenize(), newVerify(), newVersion())
 	for _, c := range root.Commands() {
 		addOutput(c)
 	}

@@ -18,7 +18,7 @@ func TestPerplexityProgress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Load(f, model.Options{Context: 64})
+	m, err := model.Load(context.Background(), f, model.Options{Context: 64})
 	if err != nil {
 		t.Fatal(err)
 	}

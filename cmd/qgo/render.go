@@ -12,6 +12,7 @@ import (
 	"qgo/gguf"
 	"qgo/model"
 	"qgo/model/chat"
+	"qgo/model/chat/jinja"
 	"qgo/model/tokenizer"
 )
 
@@ -45,7 +46,7 @@ the template too. - stands for the standard input.`,
 			}
 			t, err := template.of(cmd, f, tok)
 			if err != nil {
-				return err
+				return withTemplateAdvice(err)
 			}
 			conversation, err := conversationText(cmd, args[0])
 			if err != nil {
@@ -54,7 +55,7 @@ the template too. - stands for the standard input.`,
 			parts, err := t.PartsJSON([]byte(conversation))
 			switch {
 			case err != nil:
-				return fmt.Errorf("%s: %w", args[0], err)
+				return withTemplateAdvice(fmt.Errorf("%s: %w", args[0], err))
 			case ids:
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(tok.EncodeParts([]int32{}, parts))
 			case wantsJSON(cmd):
@@ -76,6 +77,16 @@ func conversationText(cmd *cobra.Command, path string) (string, error) {
 		return readUTF8(cmd.Context(), cmd.InOrStdin(), "the standard input")
 	}
 	return readTextFile(cmd.Context(), path, path)
+}
+
+// withTemplateAdvice says what to do about a template that fails, unless it is
+// meant to.
+func withTemplateAdvice(err error) error {
+	var failed *jinja.Error
+	if !errors.As(err, &failed) || errors.Is(err, jinja.ErrRaised) {
+		return err
+	}
+	return fmt.Errorf("%w; --chat-template takes another one, from a file or chatml, and 'qgo render' shows what it makes of a conversation", err)
 }
 
 // templateFlag is the flag for a chat template other than the file's.

@@ -57,7 +57,7 @@ func TestRooflineNano(t *testing.T) {
 // TestRooflineErrors expects one line with what was expected.
 func TestRooflineErrors(t *testing.T) {
 	for args, want := range map[string]string{
-		"-t -3":                    "2 --threads is -3: choose 0 to",
+		"-t -3":                    "2 --threads is -3: choose 0 or more",
 		"-d -1":                    `2 --depth: "-1" is neither`,
 		"-p 0":                     "2 --prefill is 0: choose 1 to 4194304",
 		"-b 0":                     "2 --batch is 0: choose 1 to",

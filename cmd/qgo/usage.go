@@ -76,7 +76,7 @@ func flagError(cmd *cobra.Command, err error) error {
 // expected says which values a flag takes; cause is why it did not take one.
 func expected(cmd *cobra.Command, f *pflag.Flag, cause error) string {
 	if list := enumerated(cmd, f.Name); list != nil {
-		return strings.Join(list, " or ")
+		return english.WordSeries(list, "or")
 	}
 	switch kind := f.Value.Type(); kind {
 	case "int", "int64":
@@ -125,7 +125,7 @@ func checkValues(cmd *cobra.Command) (err error) {
 		list := enumerated(cmd, f.Name)
 		isOne := func(s string) bool { return strings.EqualFold(s, value) }
 		if list != nil && value != "" && !slices.ContainsFunc(list, isOne) {
-			err = usagef(cmd, "--%s is %s: choose %s%s", f.Name, show.Quoted(value), strings.Join(list, " or "), didYouMean(value, list))
+			err = usagef(cmd, "--%s is %s: choose %s%s", f.Name, show.Quoted(value), english.WordSeries(list, "or"), didYouMean(value, list))
 		}
 	})
 	return err

@@ -118,7 +118,7 @@ func verify(cmd *cobra.Command, f *gguf.File, o model.Options) (_ *verification,
 		return v, err
 	}
 	v.Weights = "ok: all are finite, and none out of scale"
-	m, err := model.Load(f, o)
+	m, err := model.Load(cmd.Context(), f, o)
 	if err != nil {
 		return v, err
 	}

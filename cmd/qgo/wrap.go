@@ -49,9 +49,15 @@ func (w *wordWrap) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// end writes the last word, too.
-func (w *wordWrap) end() error {
+// flush writes the last word, too.
+func (w *wordWrap) flush() error {
 	_, err := io.WriteString(w.out, w.take(true))
+	return err
+}
+
+// end is flush at the end of a text.
+func (w *wordWrap) end() error {
+	err := w.flush()
 	*w = wordWrap{out: w.out, width: w.width, prose: w.prose}
 	return err
 }

@@ -145,11 +145,12 @@ func (t *Template) parts(vars *jinja.Dict) ([]tokenizer.Part, error) {
 	vars.Set("bos_token", jinja.Own(t.tokens.BOS))
 	vars.Set("eos_token", jinja.Own(t.tokens.EOS))
 	rendered, err := t.parsed.Render(vars)
-	if errors.Is(err, jinja.ErrRaised) {
-		return nil, shown(err)
+	var failed *jinja.Error
+	if errors.As(err, &failed) && errors.Is(err, jinja.ErrRaised) {
+		return nil, shown(failed.Err) // its line matters to nobody
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the chat template failed: %w (--chat-template takes another one from a file)", shown(err))
+		return nil, fmt.Errorf("the chat template failed: %w", shown(err))
 	}
 	parts := make([]tokenizer.Part, len(rendered))
 	for i, p := range rendered {

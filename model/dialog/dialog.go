@@ -130,10 +130,14 @@ func (d *Dialog) reserve() int {
 	return max(n, 1)
 }
 
+// Emit takes a piece of an answer. Its reasoning comes first, if there is any,
+// with the marks around it (see [chat.Reasoning]).
+type Emit func(text string, reasoning bool) error
+
 // Ask asks and calls emit with the answer as it comes. If the question does
 // not fit it fails with a [*FullError]. If ctx ends, what was answered so far
 // stays as the answer; if nothing was, the question is taken back.
-func (d *Dialog) Ask(ctx context.Context, question string, emit func(text string) error) error {
+func (d *Dialog) Ask(ctx context.Context, question string, emit Emit) error {
 	d.messages = append(d.messages, chat.Message{Role: "user", Content: question})
 	prompt, err := d.fit()
 	if err == nil {
@@ -150,7 +154,7 @@ var ErrNothing = errors.New("there is no answer yet")
 
 // Again answers the last question anew, with another seed. If ctx ends before
 // anything was answered, the old answer stays.
-func (d *Dialog) Again(ctx context.Context, emit func(text string) error) error {
+func (d *Dialog) Again(ctx context.Context, emit Emit) error {
 	n := len(d.messages)
 	if n == 0 || d.messages[n-1].Role != "assistant" {
 		return ErrNothing
@@ -184,19 +188,58 @@ func (d *Dialog) fit() ([]int32, error) {
 		return prompt, nil
 	}
 	full := &FullError{Need: len(prompt), Room: d.Cap(), Reserve: d.reserve()}
-	for rest, dropped := d.messages, 1; ; dropped++ {
-		if rest = withoutOldest(rest, d.first()); rest == nil {
-			return nil, full
-		}
-		p, err := d.prompt(rest)
-		if err != nil {
-			return nil, err
-		}
-		if len(p) <= room {
-			full.Turns = dropped
-			return nil, full
+	full.Turns, err = d.surplus(room)
+	if err != nil {
+		return nil, err
+	}
+	return nil, full
+}
+
+// surplus returns the fewest of the oldest turns without which the conversation
+// fits into room tokens, or 0 if the last question alone does not. It looks
+// from the end, for most of a long conversation may have to go.
+func (d *Dialog) surplus(room int) (int, error) {
+	first := d.first()
+	var starts []int // of all turns but the oldest
+	for i := first + 1; i < len(d.messages); i++ {
+		if d.messages[i].Role == "user" {
+			starts = append(starts, i)
 		}
 	}
+	fits := func(kept int) (bool, error) {
+		rest := slices.Concat(d.messages[:first], d.messages[starts[len(starts)-kept]:])
+		p, err := d.prompt(rest)
+		return len(p) <= room, err
+	}
+	// Of turns to keep, low fit and high do not, or are more than there are.
+	low, high := 0, 1
+	for high <= len(starts) {
+		ok, err := fits(high)
+		if err != nil {
+			return 0, err
+		}
+		if !ok {
+			break
+		}
+		low, high = high, 2*high
+	}
+	high = min(high, len(starts)+1)
+	for high-low > 1 {
+		middle := (low + high) / 2
+		ok, err := fits(middle)
+		switch {
+		case err != nil:
+			return 0, err
+		case ok:
+			low = middle
+		default:
+			high = middle
+		}
+	}
+	if low == 0 {
+		return 0, nil
+	}
+	return len(starts) - low + 1, nil
 }
 
 // withoutOldest returns messages without the first turn after the system
@@ -223,22 +266,34 @@ func (d *Dialog) Drop(turns int) {
 }
 
 // answer appends the answer to the messages.
-func (d *Dialog) answer(ctx context.Context, prompt []int32, emit func(string) error) error {
+func (d *Dialog) answer(ctx context.Context, prompt []int32, emit Emit) error {
 	var answer strings.Builder
 	var failed error
+	reasoning := chat.Reasoning{Inside: d.beginsThinking(prompt)}
 	for text, err := range d.session.Generate(ctx, prompt, d.Generation) {
 		if err == nil {
 			answer.WriteString(text)
-			err = emit(text)
+			err = reasoning.Push(text, emit)
 		}
 		if failed = err; err != nil {
 			break
 		}
 	}
+	if err := reasoning.Flush(emit); failed == nil {
+		failed = err
+	}
 	if failed == nil || answer.Len() > 0 {
 		d.messages = append(d.messages, chat.Message{Role: "assistant", Content: answer.String()})
 	}
 	return failed
+}
+
+// beginsThinking reports whether a prompt has the mark before the reasoning, so
+// that the answer begins with that.
+func (d *Dialog) beginsThinking(prompt []int32) bool {
+	const few = 8 // tokens that the mark and a line's end take at most
+	tail := d.m.Tokenizer.Decode(prompt[max(0, len(prompt)-few):])
+	return strings.HasSuffix(strings.TrimRight(tail, " \n"), chat.ThinkStart)
 }
 
 // Save writes the conversation with its keys and values, so that it continues

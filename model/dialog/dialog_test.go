@@ -6,8 +6,10 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"qgo/model"
+	"qgo/model/chat"
 	"qgo/model/demo"
 )
 
@@ -18,7 +20,7 @@ func load(t *testing.T, ctx int) *model.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Load(f, model.Options{Context: ctx})
+	m, err := model.Load(context.Background(), f, model.Options{Context: ctx})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +47,7 @@ const (
 func ask(t *testing.T, d *Dialog, question string) string {
 	t.Helper()
 	var b strings.Builder
-	if err := d.Ask(context.Background(), question, func(s string) error { b.WriteString(s); return nil }); err != nil {
+	if err := d.Ask(context.Background(), question, func(s string, _ bool) error { b.WriteString(s); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -75,7 +77,7 @@ func TestTurns(t *testing.T) {
 		t.Errorf("undo gave %q, %v; roles %s", q, ok, roles(d))
 	}
 	var again strings.Builder
-	if err := d.Again(context.Background(), func(s string) error { again.WriteString(s); return nil }); err != nil || again.String() != answer || roles(d) != "sua" {
+	if err := d.Again(context.Background(), func(s string, _ bool) error { again.WriteString(s); return nil }); err != nil || again.String() != answer || roles(d) != "sua" {
 		t.Errorf("again: %q, %v, roles %s", again.String(), err, roles(d))
 	}
 	d.SetSystem("")
@@ -100,7 +102,7 @@ func TestInterrupt(t *testing.T) {
 	d := begin(t, load(t, 1024), model.Generation{})
 	ctx, cancel := context.WithCancel(context.Background())
 	var got strings.Builder
-	err := d.Ask(ctx, question, func(s string) error { got.WriteString(s); cancel(); return nil })
+	err := d.Ask(ctx, question, func(s string, _ bool) error { got.WriteString(s); cancel(); return nil })
 	if !errors.Is(err, context.Canceled) || roles(d) != "sua" || d.Messages()[2].Content != got.String() || !strings.HasPrefix(answer, got.String()) {
 		t.Errorf("during the answer: %v, roles %s, answer %q", err, roles(d), got.String())
 	}
@@ -122,7 +124,7 @@ func TestFull(t *testing.T) {
 	var full *FullError
 	for range 20 {
 		before := roles(d)
-		err := d.Ask(context.Background(), question, func(string) error { return nil })
+		err := d.Ask(context.Background(), question, func(string, bool) error { return nil })
 		if err == nil {
 			continue
 		}
@@ -147,6 +149,64 @@ func TestFull(t *testing.T) {
 	d.Drop(100)
 	if roles(d) != "s" {
 		t.Errorf("roles %s after dropping all", roles(d))
+	}
+}
+
+// TestLongSession asks in a conversation of 20 000 turns, nearly all of which
+// must go. That once took hours.
+func TestLongSession(t *testing.T) {
+	d := begin(t, load(t, 512), model.Generation{MaxTokens: 4})
+	const long = 20_000
+	for range long {
+		d.messages = append(d.messages, chat.Message{Role: "user", Content: question}, chat.Message{Role: "assistant", Content: answer})
+	}
+	start := time.Now()
+	var full *FullError
+	if err := d.Ask(context.Background(), question, nil); !errors.As(err, &full) || d.Turns() != long {
+		t.Fatalf("error %v, %d turns", err, d.Turns())
+	}
+	if took := time.Since(start); took > 30*time.Second {
+		t.Errorf("took %v", took)
+	}
+	// Exactly so many must go.
+	d.Drop(full.Turns - 1)
+	var again *FullError
+	if err := d.Ask(context.Background(), question, nil); !errors.As(err, &again) || again.Turns != 1 {
+		t.Errorf("with one turn more: %v", err)
+	}
+	d.Drop(1)
+	ask(t, d, question)
+}
+
+// TestThinking: reasoning is told from the answer, also where the prompt has
+// the mark before it, and the template leaves it out of later prompts.
+func TestThinking(t *testing.T) {
+	m := load(t, 1024)
+	d := begin(t, m, model.Generation{})
+	const strip = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content.split('</think>')[-1].lstrip('\\n') }}<|im_end|>\n{% endfor %}" +
+		"{% if add_generation_prompt %}<|im_start|>assistant\n"
+	if err := m.SetTemplate(strip + "{% endif %}"); err != nil {
+		t.Fatal(err)
+	}
+	d.messages = append(d.messages, chat.Message{Role: "user", Content: "Hello"}, chat.Message{Role: "assistant", Content: "<think>\nhm\n</think>\n\nyes"})
+	prompt, err := d.prompt(d.messages)
+	text := m.Tokenizer.Decode(prompt)
+	if err != nil || strings.Contains(text, "hm") || !strings.Contains(text, "<|im_start|>assistant\nyes<|im_end|>") {
+		t.Errorf("prompt %q, %v", text, err)
+	}
+	if d.beginsThinking(prompt) {
+		t.Error("an answer counts as reasoning")
+	}
+	if err := m.SetTemplate(strip + "<think>\n{% endif %}"); err != nil {
+		t.Fatal(err)
+	}
+	if prompt, err = d.prompt(d.messages); err != nil || !d.beginsThinking(prompt) {
+		t.Errorf("reasoning counts as an answer: %v", err)
+	}
+	var reasoning bool
+	err = d.Ask(context.Background(), question, func(_ string, r bool) error { reasoning = r; return nil })
+	if err != nil || !reasoning {
+		t.Errorf("reasoning %v, %v", reasoning, err)
 	}
 }
 

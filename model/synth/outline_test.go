@@ -1,6 +1,7 @@
 package synth
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -34,7 +35,7 @@ func TestOutline(t *testing.T) {
 	if *c1 != *c2 || m1 != m2 || cost1 != cost2 {
 		t.Errorf("outline %+v %+v %+v, file %+v %+v %+v", c1, m1, cost1, c2, m2, cost2)
 	}
-	if _, err := model.Load(outline, model.Options{}); err == nil || !strings.Contains(err.Error(), "outline") {
+	if _, err := model.Load(context.Background(), outline, model.Options{}); err == nil || !strings.Contains(err.Error(), "outline") {
 		t.Errorf("an outline was loaded: %v", err)
 	}
 }

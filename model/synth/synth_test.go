@@ -55,7 +55,7 @@ func TestBuild(t *testing.T) {
 				t.Errorf("tensor %s differs between memory and file", f.Tensors[i].Name)
 			}
 		}
-		m, err := model.Load(f, model.Options{})
+		m, err := model.Load(context.Background(), f, model.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
