@@ -84,7 +84,7 @@ func TestBadFiles(t *testing.T) {
 	for want, b := range bad() {
 		_, err := Parse("bad.gguf", b)
 		var fe *FormatError
-		if !errors.As(err, &fe) || !strings.HasPrefix(err.Error(), "bad.gguf: byte ") || !strings.Contains(err.Error(), want) {
+		if !errors.As(err, &fe) || !strings.HasPrefix(err.Error(), "bad.gguf: ") || strings.Contains(err.Error(), "byte 0: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want a FormatError with %q", err, want)
 		}
 	}

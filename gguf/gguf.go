@@ -128,11 +128,14 @@ func (f *File) Release(data []byte) {
 // FormatError reports what is wrong with a file, and where.
 type FormatError struct {
 	File   string
-	Offset int64 // in bytes, of the faulty field
+	Offset int64 // in bytes, of the faulty field; 0 if it is no particular one
 	Msg    string
 }
 
 func (e *FormatError) Error() string {
+	if e.Offset == 0 {
+		return fmt.Sprintf("%s: %s", e.File, e.Msg)
+	}
 	return fmt.Sprintf("%s: byte %d: %s", e.File, e.Offset, e.Msg)
 }
 

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"math"
+
 	"qgo/gguf"
 	"qgo/model/chat"
 	"qgo/model/tokenizer"
@@ -50,13 +52,30 @@ func (m *Model) Template() (*chat.Template, error) {
 // Prompt returns the tokens of a conversation, in the form that the model was
 // trained to continue.
 func (m *Model) Prompt(c chat.Conversation) ([]int32, error) {
+	ids, _, err := m.PromptWithin(c, math.MaxInt)
+	return ids, err
+}
+
+// PromptWithin is Prompt of a conversation that has room tokens to fit in. need
+// is the number of its tokens. One that is so long that it cannot fit is not
+// taken apart, for that takes many times its memory: it has no ids then, and
+// at least need tokens.
+func (m *Model) PromptWithin(c chat.Conversation, room int) (ids []int32, need int, err error) {
 	t, err := m.Template()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	parts, err := t.Parts(c)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return m.Tokenizer.EncodeParts(nil, parts), nil
+	bytes := 0
+	for _, p := range parts {
+		bytes += len(p.Text)
+	}
+	if need := m.Tokenizer.MinTokens(bytes); need > room {
+		return nil, need, nil
+	}
+	ids = m.Tokenizer.EncodeParts(nil, parts)
+	return ids, len(ids), nil
 }

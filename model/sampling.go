@@ -25,8 +25,9 @@ const FromFile = "from the file"
 // with fewer was not made from Qwen's weights.
 const qwenTokens = 151643
 
-// makers are those whose models have the architecture, with what the
-// generation_config.json of their models says. The first that matches counts.
+// makers are those whose models have the architecture, with what they recommend
+// (the documentation of Qwen2.5, and the model cards of the others). The first
+// that matches counts.
 var makers = []struct {
 	name   string // is in the model's name, in lower case without separators
 	source string
@@ -36,13 +37,6 @@ var makers = []struct {
 	{"qwq", "Qwen's recommendation", sample.Params{Temperature: 0.6, TopK: 40, TopP: 0.95}},
 	{"", "Qwen's recommendation", sample.Params{Temperature: 0.7, TopK: 20, TopP: 0.8, RepeatPenalty: 1.05}},
 }
-
-// smallWidth is the width of the larger of the two Qwen2.5 models (0.5B and
-// 1.5B) whose configuration has another penalty, smallPenalty.
-const (
-	smallWidth   = 1536
-	smallPenalty = 1.1
-)
 
 // RecommendedSampling returns what the file of a model says about sampling
 // (general.sampling.*) and, for what it does not say, what the model's makers
@@ -98,9 +92,6 @@ func (r *Recommendation) fromMakers(c *Config) {
 			continue
 		}
 		r.Params = m.params
-		if r.RepeatPenalty != 0 && c.Width <= smallWidth {
-			r.RepeatPenalty = smallPenalty
-		}
 		for option, is := range map[string]bool{
 			"temp": true, "top-k": r.TopK != 0, "top-p": true, "repeat-penalty": r.RepeatPenalty != 0,
 		} {

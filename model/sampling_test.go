@@ -22,7 +22,7 @@ func TestRecommendedSampling(t *testing.T) {
 	}{
 		{name: "qwen2.5-7b-instruct", width: 3584, vocab: 152064, want: sample.Params{Temperature: 0.7, TopK: 20, TopP: 0.8, RepeatPenalty: 1.05},
 			from: map[string]string{"temp": qwen, "top-k": qwen, "top-p": qwen, "repeat-penalty": qwen}},
-		{name: "Qwen2.5 Coder 0.5B Instruct", width: 896, vocab: 151936, want: sample.Params{Temperature: 0.7, TopK: 20, TopP: 0.8, RepeatPenalty: 1.1},
+		{name: "Qwen2.5 Coder 0.5B Instruct", width: 896, vocab: 151936, want: sample.Params{Temperature: 0.7, TopK: 20, TopP: 0.8, RepeatPenalty: 1.05},
 			from: map[string]string{"temp": qwen, "top-k": qwen, "top-p": qwen, "repeat-penalty": qwen}},
 		{name: "DeepSeek R1 Distill Qwen 1.5B", width: 1536, vocab: 151936, want: sample.Params{Temperature: 0.6, TopP: 0.95},
 			from: map[string]string{"temp": deepseek, "top-p": deepseek}},

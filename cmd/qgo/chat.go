@@ -114,7 +114,7 @@ func askedFor(cmd *cobra.Command, prompt string) (question string, talk bool, er
 	if err != nil {
 		return "", false, err
 	}
-	return checkQuestion(join(prompt, text), false)
+	return checkQuestion(join(prompt, withoutLineEnd(text)), false)
 }
 
 // waitNote is how long the standard input is waited for without a word.

@@ -201,6 +201,7 @@ func (c *conversation) read(path string) error {
 	if err != nil {
 		return err
 	}
+	text = withoutLineEnd(text)
 	name := filepath.Base(path)
 	tokens := len(c.m.Tokenizer.Encode(nil, text, false))
 	c.files += fmt.Sprintf("%s:\n%s\n", name, fenced(text))

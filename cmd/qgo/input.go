@@ -18,8 +18,8 @@ import (
 const maxTextBytes = 8 << 20
 
 // readUTF8 reads all of r, a text that a user wants to send. The mark of UTF-8
-// at its start and one end of line at its end are not part of it. what names
-// r in errors. It returns when ctx ends, even if r never delivers.
+// at its start is not part of it. what names r in errors. It returns when ctx
+// ends, even if r never delivers.
 func readUTF8(ctx context.Context, r io.Reader, what string) (string, error) {
 	type result struct {
 		text []byte
@@ -46,7 +46,7 @@ func readUTF8(ctx context.Context, r io.Reader, what string) (string, error) {
 	}
 }
 
-// asUTF8 returns a text without the marks around it, or says which encoding
+// asUTF8 returns a text without the mark at its start, or says which encoding
 // it is in.
 func asUTF8(b []byte, what string) (string, error) {
 	if name := utf16Name(b); name != "" {
@@ -68,8 +68,13 @@ func asUTF8(b []byte, what string) (string, error) {
 		return "", fmt.Errorf("%s is not in UTF-8: line %d has the byte %#x; if it is in Latin-1, convert it (iconv -f ISO-8859-1 -t UTF-8)",
 			what, 1+bytes.Count(b[:i], []byte("\n")), b[i])
 	}
-	text := strings.TrimSuffix(string(b), "\n")
-	return strings.TrimSuffix(text, "\r"), nil
+	return string(b), nil
+}
+
+// withoutLineEnd returns a text without the end of its last line, which
+// programs and editors put there and nobody means to send.
+func withoutLineEnd(text string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
 }
 
 // utf16Name returns the name of the kind of UTF-16 that a text is in, "" if it

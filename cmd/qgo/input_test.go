@@ -23,6 +23,14 @@ func utf16LE(text string) string {
 	return string(b)
 }
 
+func TestWithoutLineEnd(t *testing.T) {
+	for in, want := range map[string]string{"": "", "a": "a", "a\n": "a", "a\r\n": "a", "\n\na\n\n": "\n\na\n", "\n": ""} {
+		if got := withoutLineEnd(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestReadUTF8(t *testing.T) {
 	swap := func(s string) string {
 		b := []byte(s)
@@ -33,9 +41,7 @@ func TestReadUTF8(t *testing.T) {
 	}
 	for _, c := range []struct{ in, want, err string }{
 		{in: ""},
-		{in: "a text\n", want: "a text"},
-		{in: "a text\r\n", want: "a text"},
-		{in: "\n\na\n\n", want: "\n\na\n"},
+		{in: "\n\na\r\n", want: "\n\na\r\n"},
 		{in: "\ufeffgrößer 日本", want: "größer 日本"},
 		{in: strings.Repeat("x", maxTextBytes), want: strings.Repeat("x", maxTextBytes)},
 		{in: strings.Repeat("x", maxTextBytes+1), err: "the text is larger than 8.4 MB; choose a part of it"},

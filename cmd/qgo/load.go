@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -150,10 +149,4 @@ func bytesText[T int | int64 | float64](n T) string {
 func isTerminal(stream any) bool {
 	f, ok := stream.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// readAll reads all of the standard input.
-func readAll(cmd *cobra.Command) (string, error) {
-	b, err := io.ReadAll(cmd.InOrStdin())
-	return string(b), err
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"qgo/model"
 	"qgo/model/sample"
+	"qgo/model/tokenizer"
 )
 
 func newPerplexity() *cobra.Command {
@@ -30,6 +30,9 @@ perplexity.`,
 			}
 			text, err := readText(cmd, args[0])
 			if err != nil {
+				return err
+			}
+			if err := tokenizer.CheckWords(text); err != nil {
 				return err
 			}
 			if text == "" {
@@ -63,10 +66,9 @@ perplexity.`,
 
 func readText(cmd *cobra.Command, name string) (string, error) {
 	if name == "-" {
-		return readAll(cmd)
+		return readUTF8(cmd.Context(), cmd.InOrStdin(), "the standard input")
 	}
-	b, err := os.ReadFile(name)
-	return string(b), err
+	return readTextFile(cmd.Context(), name, name)
 }
 
 // likelihood is the result of perplexity, in nats a token.

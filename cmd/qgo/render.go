@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -57,7 +56,7 @@ the template too. - stands for the standard input.`,
 			case err != nil:
 				return withTemplateAdvice(fmt.Errorf("%s: %w", args[0], err))
 			case ids:
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(tok.EncodeParts([]int32{}, parts))
+				return writeIDs(cmd.OutOrStdout(), tok.EncodeParts(nil, parts))
 			case wantsJSON(cmd):
 				return printJSON(cmd, map[string]any{"text": chat.Text(parts), "ids": tok.EncodeParts([]int32{}, parts)})
 			}

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -65,30 +67,49 @@ func unlessEnded(ctx context.Context, work func() error) error {
 	}
 }
 
-// maxTokenize bounds what tokenize reads: it is all in memory.
-const maxTokenize = 256 << 20
+// maxIDBytes bounds a list of ids: more than a text of maxTextBytes has.
+const maxIDBytes = 8 * maxTextBytes
 
-// readBytes reads all of the standard input.
-func readBytes(in io.Reader) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(in, maxTokenize+1))
-	if err == nil && len(b) > maxTokenize {
-		err = fmt.Errorf("the standard input is larger than %s; give it in parts", bytesText(maxTokenize))
+// readBytes reads all of the standard input, which may have most bytes at most.
+func readBytes(in io.Reader, most int) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(in, int64(most)+1))
+	if err == nil && len(b) > most {
+		err = fmt.Errorf("the standard input is larger than %s; give it in parts", bytesText(most))
 	}
 	return b, err
 }
 
 // tokenize writes the ids of a text.
 func tokenize(t *tokenizer.Tokenizer, in io.Reader, special bool, out io.Writer) error {
-	text, err := readBytes(in)
+	text, err := readBytes(in, maxTextBytes)
+	if err == nil {
+		err = tokenizer.CheckWords(string(text))
+	}
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(out).Encode(t.Encode([]int32{}, string(text), special))
+	return writeIDs(out, t.Encode(nil, string(text), special))
+}
+
+// writeIDs writes a JSON array of ids, of which there may be millions.
+func writeIDs(out io.Writer, ids []int32) error {
+	w := bufio.NewWriter(out)
+	var number []byte
+	w.WriteByte('[') // errors stay with w
+	for i, id := range ids {
+		if i > 0 {
+			w.WriteByte(',')
+		}
+		number = strconv.AppendInt(number[:0], int64(id), 10)
+		w.Write(number)
+	}
+	w.WriteString("]\n")
+	return w.Flush()
 }
 
 // detokenize writes the text of ids.
 func detokenize(t *tokenizer.Tokenizer, in io.Reader, out io.Writer) error {
-	text, err := readBytes(in)
+	text, err := readBytes(in, maxIDBytes)
 	if err != nil {
 		return err
 	}

@@ -105,13 +105,18 @@ func (d *Dialog) Undo() (question string, ok bool) {
 // FullError says that a question does not fit the context beside the turns
 // before it. Nothing was dropped.
 type FullError struct {
-	Need, Room int // tokens of the conversation with the question, and the context's
-	Reserve    int // of the room, tokens kept for the answer
-	Turns      int // oldest turns to drop to make it fit; 0 if that is not enough
+	Need, Room int  // tokens of the conversation with the question, and the context's
+	More       bool // there are more than Need
+	Reserve    int  // of the room, tokens kept for the answer
+	Turns      int  // oldest turns to drop to make it fit; 0 if that is not enough
 }
 
 func (e *FullError) Error() string {
-	text := fmt.Sprintf("the conversation takes %d tokens with this question, and the context has room for %d (%d of them for the answer)", e.Need, e.Room, e.Reserve)
+	takes := "takes"
+	if e.More {
+		takes = "takes more than"
+	}
+	text := fmt.Sprintf("the conversation %s %d tokens with this question, and the context has room for %d (%d of them for the answer)", takes, e.Need, e.Room, e.Reserve)
 	if e.Turns == 0 {
 		return text + "; ask something shorter, or choose a larger context"
 	}
@@ -172,23 +177,26 @@ func (d *Dialog) Again(ctx context.Context, emit Emit) error {
 	return err
 }
 
-// prompt returns the tokens of a conversation that is to be answered.
-func (d *Dialog) prompt(messages []chat.Message) ([]int32, error) {
-	return d.m.Prompt(chat.Conversation{Messages: messages, AddGenerationPrompt: true})
+// room is the number of tokens that a conversation may take before the answer.
+func (d *Dialog) room() int { return d.Cap() - d.reserve() }
+
+// prompt returns the tokens of a conversation that is to be answered, and their
+// number; of one that is far too long only that; see [model.Model.PromptWithin].
+func (d *Dialog) prompt(messages []chat.Message) (ids []int32, need int, err error) {
+	return d.m.PromptWithin(chat.Conversation{Messages: messages, AddGenerationPrompt: true}, d.room())
 }
 
 // fit returns the tokens of the conversation, or a FullError.
 func (d *Dialog) fit() ([]int32, error) {
-	prompt, err := d.prompt(d.messages)
+	prompt, need, err := d.prompt(d.messages)
 	if err != nil {
 		return nil, err
 	}
-	room := d.Cap() - d.reserve()
-	if len(prompt) <= room {
+	if need <= d.room() {
 		return prompt, nil
 	}
-	full := &FullError{Need: len(prompt), Room: d.Cap(), Reserve: d.reserve()}
-	full.Turns, err = d.surplus(room)
+	full := &FullError{Need: need, More: prompt == nil, Room: d.Cap(), Reserve: d.reserve()}
+	full.Turns, err = d.surplus()
 	if err != nil {
 		return nil, err
 	}
@@ -196,9 +204,9 @@ func (d *Dialog) fit() ([]int32, error) {
 }
 
 // surplus returns the fewest of the oldest turns without which the conversation
-// fits into room tokens, or 0 if the last question alone does not. It looks
-// from the end, for most of a long conversation may have to go.
-func (d *Dialog) surplus(room int) (int, error) {
+// fits, or 0 if the last question alone does not. It looks from the end, for
+// most of a long conversation may have to go.
+func (d *Dialog) surplus() (int, error) {
 	first := d.first()
 	var starts []int // of all turns but the oldest
 	for i := first + 1; i < len(d.messages); i++ {
@@ -208,8 +216,8 @@ func (d *Dialog) surplus(room int) (int, error) {
 	}
 	fits := func(kept int) (bool, error) {
 		rest := slices.Concat(d.messages[:first], d.messages[starts[len(starts)-kept]:])
-		p, err := d.prompt(rest)
-		return len(p) <= room, err
+		_, need, err := d.prompt(rest)
+		return need <= d.room(), err
 	}
 	// Of turns to keep, low fit and high do not, or are more than there are.
 	low, high := 0, 1

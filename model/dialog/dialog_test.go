@@ -189,7 +189,7 @@ func TestThinking(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.messages = append(d.messages, chat.Message{Role: "user", Content: "Hello"}, chat.Message{Role: "assistant", Content: "<think>\nhm\n</think>\n\nyes"})
-	prompt, err := d.prompt(d.messages)
+	prompt, _, err := d.prompt(d.messages)
 	text := m.Tokenizer.Decode(prompt)
 	if err != nil || strings.Contains(text, "hm") || !strings.Contains(text, "<|im_start|>assistant\nyes<|im_end|>") {
 		t.Errorf("prompt %q, %v", text, err)
@@ -200,7 +200,7 @@ func TestThinking(t *testing.T) {
 	if err := m.SetTemplate(strip + "<think>\n{% endif %}"); err != nil {
 		t.Fatal(err)
 	}
-	if prompt, err = d.prompt(d.messages); err != nil || !d.beginsThinking(prompt) {
+	if prompt, _, err = d.prompt(d.messages); err != nil || !d.beginsThinking(prompt) {
 		t.Errorf("reasoning counts as an answer: %v", err)
 	}
 	var reasoning bool

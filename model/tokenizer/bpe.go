@@ -80,15 +80,15 @@ func (t *Tokenizer) mergeLong(dst []int32, piece string) []int32 {
 	type token struct {
 		id         uint32
 		rank       uint32 // of the merge with the next token
-		prev, next int
+		prev, next int32
 	}
-	n := len(piece)
+	n := int32(len(piece)) // no text that comes here has 2 GB
 	tokens := make([]token, n)
-	for i := range tokens {
+	for i := range n {
 		tokens[i] = token{id: t.bytes[piece[i]], rank: noRank, prev: i - 1, next: i + 1}
 	}
 	queue := make(mergeQueue, 0, n)
-	offer := func(i int) { // works out the rank at i anew
+	offer := func(i int32) { // works out the rank at i anew
 		tok := &tokens[i]
 		tok.rank = noRank
 		if tok.next == n {
@@ -99,12 +99,12 @@ func (t *Tokenizer) mergeLong(dst []int32, piece string) []int32 {
 			queue.push(uint64(tok.rank)<<(64-rankBits) | uint64(i))
 		}
 	}
-	for i := range tokens {
+	for i := range n {
 		offer(i)
 	}
 	for len(queue) > 0 {
 		e := queue.pop()
-		rank, i := uint32(e>>(64-rankBits)), int(e&(1<<(64-rankBits)-1))
+		rank, i := uint32(e>>(64-rankBits)), int32(e&(1<<(64-rankBits)-1))
 		tok := &tokens[i]
 		// A rank that is no longer the token's belongs to a pair that another
 		// merge has taken a part of.
@@ -123,7 +123,7 @@ func (t *Tokenizer) mergeLong(dst []int32, piece string) []int32 {
 			offer(tok.prev)
 		}
 	}
-	for i := 0; i < n; i = tokens[i].next {
+	for i := int32(0); i < n; i = tokens[i].next {
 		dst = append(dst, int32(tokens[i].id))
 	}
 	return dst

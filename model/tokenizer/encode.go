@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -46,6 +47,29 @@ func (t *Tokenizer) EncodeParts(dst []int32, parts []Part) []int32 {
 	}
 	return t.encode(dst, text.String(), trusted)
 }
+
+// maxWord is the length in bytes of the longest word that [CheckWords] passes.
+const maxWord = 1 << 20
+
+// CheckWords returns an error if text has a word that is so long that encoding
+// it would take much more memory than the text does: the bytes of a word are
+// all merged with each other.
+func CheckWords(text string) error {
+	for at := 0; at < len(text); {
+		n := nextPiece(text[at:])
+		if n > maxWord {
+			return fmt.Errorf("the text has a word of %d bytes, which no model can make sense of: at most %d are encoded", n, maxWord)
+		}
+		at += n
+	}
+	return nil
+}
+
+// MinTokens returns how many tokens a text of n bytes has at least. Encoding
+// composes its characters, which leaves no less than a third of the bytes
+// (the Unicode FAQ on normalization gives the expansion
+// of the opposite way in UTF-8 as 3 at most).
+func (t *Tokenizer) MinTokens(n int) int { return n / (3 * max(t.maxBytes, 1)) }
 
 // span is a range of bytes of a text.
 type span struct{ start, end int }

@@ -171,3 +171,34 @@ func TestHostileTexts(t *testing.T) {
 		}
 	}
 }
+
+// TestMinTokens: no text has fewer tokens.
+func TestMinTokens(t *testing.T) {
+	f, err := demo.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, err := FromGGUF(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id := range int32(tok.VocabSize()) {
+		text := strings.Repeat(tok.TokenText(id), 50)
+		if got, least := len(tok.Encode(nil, text, true)), tok.MinTokens(len(text)); got < least {
+			t.Errorf("token %d, 50 times: %d tokens, and at least %d were foretold", id, got, least)
+		}
+	}
+	if n := tok.MinTokens(8 << 20); n < 4096 {
+		t.Errorf("8 MB take at least %d tokens", n)
+	}
+}
+
+func TestCheckWords(t *testing.T) {
+	word := strings.Repeat("x", maxWord)
+	if err := CheckWords("a text of words " + word[1:] + " and more"); err != nil {
+		t.Error(err)
+	}
+	if err := CheckWords("a " + word + "x."); err == nil || !strings.Contains(err.Error(), "a word of 1048578 bytes") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -22,6 +22,7 @@ type Tokenizer struct {
 	control       map[int32]bool
 	bos, eos, pad int32
 	addBOS        bool
+	maxBytes      int // bytes that a token stands for at most
 	eog           []int32
 	notes         []string
 }

@@ -111,6 +111,7 @@ func (t *Tokenizer) addTokens(v Vocab) error {
 	var text strings.Builder
 	text.Grow(size)
 	for id, s := range v.Tokens {
+		t.maxBytes = max(t.maxBytes, len(s)) // spelled in letters, bytes are no fewer
 		typ := v.typeOf(id)
 		if typ < Normal || typ > Byte {
 			return faultf(partTypes, "token %d %s has type %d, expected one from %d to %d", id, show.Quoted(s), typ, Normal, Byte)

@@ -45,6 +45,10 @@ type failure struct{ err error }
 
 func failf(format string, args ...any) { panic(failure{fmt.Errorf(format, args...)}) }
 
+// errInternal is in the chain of errors that are mistakes of this package. They
+// end no program, for a template can come from anywhere.
+var errInternal = errors.New("the template engine failed")
+
 // caught turns a failure at a line into an error.
 func caught(err *error, line *int) {
 	switch r := recover().(type) {
@@ -52,7 +56,7 @@ func caught(err *error, line *int) {
 	case failure:
 		*err = &Error{*line, r.err}
 	default:
-		panic(r)
+		*err = &Error{*line, fmt.Errorf("%w: %v", errInternal, r)}
 	}
 }
 
