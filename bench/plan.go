@@ -136,6 +136,7 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 		return err
 	}
 	defer m.Close()
+	p.warnOfContext(m)
 	if m.OnCPU() && !slices.Contains(p.report.Ceilings, c) {
 		p.report.Ceilings = append(p.report.Ceilings, c)
 	}
@@ -181,6 +182,22 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 		}
 	}
 	return nil
+}
+
+// warnOfContext says once of a model that the tests go beyond what it was
+// trained for.
+func (p *planRun) warnOfContext(m *model.Model) {
+	longest := 0
+	for _, t := range p.Tests {
+		longest = max(longest, t.Context())
+	}
+	text := m.ContextWarning(longest)
+	if text == "" {
+		return
+	}
+	if text = m.Name + ": " + text; !slices.Contains(p.report.Warnings, text) {
+		p.report.Warnings = append(p.report.Warnings, text)
+	}
 }
 
 // Synthetic is the model that stands in where there is no file: the shape of

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"qgo/bench/roofline"
+	"qgo/gguf/gguftest"
 	"qgo/model"
 	"qgo/model/demo"
 )
@@ -134,6 +135,24 @@ func TestBaselineFails(t *testing.T) {
 		t.Fatalf("%v, %+v", err, r.Results)
 	}
 	if w := strings.Join(r.Warnings, "\n"); strings.Count(w, "out of order") != 1 {
+		t.Errorf("warnings %q", w)
+	}
+}
+
+// TestBeyondTraining expects a warning about a model whose training the tests
+// go beyond, and one only.
+func TestBeyondTraining(t *testing.T) {
+	f, err := demo.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := plan(Test{Gen: 4, Depth: 32}, Test{Gen: 4})
+	p.Models = []string{gguftest.Write(t, f, gguftest.Set("qwen2.context_length", uint32(16)))}
+	r, err := p.Run(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := strings.Join(r.Warnings, "\n"); strings.Count(w, "a context of 36 tokens is more than the 16 that this model was trained for") != 1 {
 		t.Errorf("warnings %q", w)
 	}
 }

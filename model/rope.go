@@ -1,8 +1,10 @@
 package model
 
 import (
+	"fmt"
 	"math"
 
+	"qgo/gguf/show"
 	"qgo/kernels/plan"
 )
 
@@ -47,4 +49,23 @@ func newRope(dim int, base float64, s RopeScaling) plan.Rope {
 		r.Scale = s.AttnFactor * (1 + 0.1*math.Log(s.Factor))
 	}
 	return r
+}
+
+// ContextWarning says what to expect of a context that is longer than the model
+// was trained for; nothing if it is not.
+func (c *Config) ContextWarning(context int) string {
+	s, reach := c.RopeScaling, c.Context
+	stretched := s.Type != "none" && s.Factor > 1
+	if stretched {
+		reach = max(reach, int(float64(s.Original)*s.Factor))
+	}
+	switch {
+	case context <= reach:
+		return ""
+	case stretched:
+		return fmt.Sprintf("a context of %d tokens is more than the %d that this model reaches with its file's rope.scaling (%s, factor %v): "+
+			"what is beyond them is understood worse and worse.", context, reach, show.Text(s.Type), s.Factor)
+	}
+	return fmt.Sprintf("a context of %d tokens is more than the %d that this model was trained for: what is beyond them is understood worse and worse. "+
+		"Qwen2.5 reaches 131072 tokens with YaRN (factor 4 on 32768), but only from a file whose rope.scaling keys say so, and this one's do not.", context, reach)
 }

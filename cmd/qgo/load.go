@@ -110,7 +110,7 @@ func (m *modelFlags) load(cmd *cobra.Command) (*model.Model, error) {
 // notes says what the user may want to know about a loaded model.
 func (m *modelFlags) notes(cmd *cobra.Command, loaded *model.Model) {
 	out := cmd.ErrOrStderr()
-	if text := contextWarning(&loaded.Config, m.options.Context); text != "" {
+	if text := loaded.ContextWarning(m.options.Context); text != "" {
 		fmt.Fprint(out, wrapped(out, "qgo: "+text+"\n"))
 	}
 	if m.options.GPU != nil {
@@ -120,25 +120,6 @@ func (m *modelFlags) notes(cmd *cobra.Command, loaded *model.Model) {
 		fmt.Fprintln(out, "There is too little free memory to lay out the weights for this machine's fast kernels:\n"+
 			"computing on the file as it is, slowly. A smaller model or --ctx may fit.")
 	}
-}
-
-// contextWarning says what to expect of a context that is longer than the model
-// was trained for; nothing if it is not.
-func contextWarning(c *model.Config, context int) string {
-	s, reach := c.RopeScaling, c.Context
-	stretched := s.Type != "none" && s.Factor > 1
-	if stretched {
-		reach = max(reach, int(float64(s.Original)*s.Factor))
-	}
-	switch {
-	case context <= reach:
-		return ""
-	case stretched:
-		return fmt.Sprintf("a context of %d tokens is more than the %d that this model reaches with its file's rope.scaling (%s, factor %v): "+
-			"what is beyond them is understood worse and worse.", context, reach, show.Text(s.Type), s.Factor)
-	}
-	return fmt.Sprintf("a context of %d tokens is more than the %d that this model was trained for: what is beyond them is understood worse and worse. "+
-		"Qwen2.5 reaches 131072 tokens with YaRN (factor 4 on 32768), but only from a file whose rope.scaling keys say so, and this one's do not.", context, reach)
 }
 
 func bytesText[T int | int64 | float64](n T) string {

@@ -16,7 +16,7 @@ const (
 
 	baseSteps    = 1_000_000 // evaluated nodes, and elements that builtins look at
 	stepsPerByte = 64        // more of them for each byte of the variables
-	baseBytes    = 16 << 20  // strings, lists and output made
+	baseBytes    = 12 << 20  // strings, lists and output made
 	bytesPerByte = 64        // more of them for each byte of the variables
 )
 

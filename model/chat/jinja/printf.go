@@ -9,7 +9,7 @@ import (
 )
 
 // maxWidth is the largest width of a formatted value.
-const maxWidth = 1 << 20
+const maxWidth = 1 << 16
 
 // directive is what follows a % in a format: flags, width and precision.
 type directive struct {

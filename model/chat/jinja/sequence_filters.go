@@ -261,7 +261,7 @@ func (s *state) batches(v Value, a []Value) Value {
 
 // mapFilter takes an attribute of all items, or applies a filter to them.
 func (s *state) mapFilter(v Value, a arguments) Value {
-	apply := func(item Value) Value { return item }
+	var apply func(item Value) Value
 	if len(a.positional) == 0 && len(a.names) > 0 {
 		values := takes("attribute default?").bind("the filter map", a)
 		apply = s.getter(values[0], given(values[1], nil))
