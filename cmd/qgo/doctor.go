@@ -14,8 +14,10 @@ import (
 
 	"qgo/bench"
 	"qgo/bench/machine"
+	"qgo/bench/roofline"
 	"qgo/kernels"
-	"qgo/model/synth"
+	"qgo/model"
+	"qgo/model/hub"
 	"qgo/tensor"
 )
 
@@ -179,7 +181,7 @@ func (h *host) swapFinding() (finding, bool) {
 	return f, ok
 }
 
-// memoryFinding says which of the published models fit.
+// memoryFinding says up to which of the published models they fit.
 func (h *host) memoryFinding() (finding, bool) {
 	available, source := h.available.Bytes, ""
 	if h.available.Source != tensor.SourceFree {
@@ -188,20 +190,21 @@ func (h *host) memoryFinding() (finding, bool) {
 	if !h.known {
 		return finding{}, false
 	}
-	const besides = 350 << 20 // KV cache, buffers, vocabulary and the program
-	var fit []string
-	for _, shape := range synth.Shapes {
-		spec, err := synth.ParseSpec(shape.Name, "q4_k_m")
+	largest := ""
+	for _, n := range hub.Names() {
+		if n.Coder || n.Quant != "q4_k_m" {
+			continue
+		}
+		survey, err := roofline.OutlineByName(n.String(), model.Options{})
 		if err != nil {
 			continue
 		}
-		spec.Untied = true
-		if size, err := spec.Size(); err == nil && size+besides <= available {
-			fit = append(fit, fmt.Sprintf("qwen2.5-%s:q4_k_m", shape.Name))
+		if fit, err := survey.Fit(model.DefaultContext, available); err == nil && fit.Fits() {
+			largest = n.String()
 		}
 	}
-	f := finding{Topic: "memory", Found: fmt.Sprintf("%s available%s; there is room for %s", bytesText(available), source, strings.Join(fit, ", "))}
-	if len(fit) == 0 {
+	f := finding{Topic: "memory", Found: fmt.Sprintf("%s available%s; there is room for %s and smaller models", bytesText(available), source, largest)}
+	if largest == "" {
 		f.Found = fmt.Sprintf("%s available%s", bytesText(available), source)
 		f.Advice = "that is too little for the smallest model with a context of 4096: end other programs, and try --ctx 512 and --no-repack"
 	}

@@ -48,7 +48,7 @@ func TestExamine(t *testing.T) {
 		{good, "swap", "1.0 MB, of which 102 kB", ""},
 		{bad, "swap", "922 kB are in use", "short of memory"},
 		{none, "swap", "none", ""},
-		{good, "memory", "4.0 GB available; there is room for qwen2.5-0.5b:q4_k_m, qwen2.5-1.5b:q4_k_m, qwen2.5-3b:q4_k_m", ""},
+		{good, "memory", "4.0 GB available; there is room for qwen2.5-3b:q4_k_m and smaller models", ""},
 		{bad, "memory", "307 MB available", "--ctx 512"},
 		{boxed, "memory", "4.0 GB available (the container's limit); there is room for", ""},
 		{good, "bandwidth", "4 threads read 20.0 GB/s of memory at best, 18.0 in the median; that allows qwen2.5-0.5b:q4_0 at most 58 tokens/s", ""},

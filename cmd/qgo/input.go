@@ -15,7 +15,7 @@ import (
 
 // maxTextBytes bounds a text that is to be sent to a model: more tokens than
 // any context holds.
-const maxTextBytes = 8 << 20
+const maxTextBytes = 8_000_000
 
 // readUTF8 reads all of r, a text that a user wants to send. The mark of UTF-8
 // at its start is not part of it. what names r in errors. It returns when ctx

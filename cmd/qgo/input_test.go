@@ -44,7 +44,7 @@ func TestReadUTF8(t *testing.T) {
 		{in: "\n\na\r\n", want: "\n\na\r\n"},
 		{in: "\ufeffgrößer 日本", want: "größer 日本"},
 		{in: strings.Repeat("x", maxTextBytes), want: strings.Repeat("x", maxTextBytes)},
-		{in: strings.Repeat("x", maxTextBytes+1), err: "the text is larger than 8.4 MB; choose a part of it"},
+		{in: strings.Repeat("x", maxTextBytes+1), err: "the text is larger than 8.0 MB; choose a part of it"},
 		{in: "\xff\xfe" + utf16LE("a"), err: "the text is in UTF-16LE; convert it to UTF-8 (iconv -f UTF-16LE -t UTF-8)"},
 		{in: "\xfe\xff" + swap(utf16LE("a")), err: "the text is in UTF-16BE"},
 		{in: utf16LE("some words"), err: "the text is in UTF-16LE"},

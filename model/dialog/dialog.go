@@ -207,13 +207,7 @@ func (d *Dialog) fit() ([]int32, error) {
 // fits, or 0 if the last question alone does not. It looks from the end, for
 // most of a long conversation may have to go.
 func (d *Dialog) surplus() (int, error) {
-	first := d.first()
-	var starts []int // of all turns but the oldest
-	for i := first + 1; i < len(d.messages); i++ {
-		if d.messages[i].Role == "user" {
-			starts = append(starts, i)
-		}
-	}
+	first, starts := d.first(), d.starts()
 	fits := func(kept int) (bool, error) {
 		rest := slices.Concat(d.messages[:first], d.messages[starts[len(starts)-kept]:])
 		_, need, err := d.prompt(rest)
@@ -250,26 +244,22 @@ func (d *Dialog) surplus() (int, error) {
 	return len(starts) - low + 1, nil
 }
 
-// withoutOldest returns messages without the first turn after the system
-// message; nil if that is the last turn.
-func withoutOldest(messages []chat.Message, first int) []chat.Message {
-	for i := first + 1; i < len(messages); i++ {
-		if messages[i].Role == "user" {
-			return append(slices.Clone(messages[:first]), messages[i:]...)
+// starts returns where the turns begin, but for the oldest.
+func (d *Dialog) starts() (list []int) {
+	for i := d.first() + 1; i < len(d.messages); i++ {
+		if d.messages[i].Role == "user" {
+			list = append(list, i)
 		}
 	}
-	return nil
+	return list
 }
 
 // Drop drops the oldest turns.
 func (d *Dialog) Drop(turns int) {
-	for range turns {
-		rest := withoutOldest(d.messages, d.first())
-		if rest == nil {
-			d.Clear()
-			return
-		}
-		d.messages = rest
+	if starts := d.starts(); turns > len(starts) {
+		d.Clear()
+	} else if turns > 0 {
+		d.messages = slices.Concat(d.messages[:d.first()], d.messages[starts[turns-1]:])
 	}
 }
 

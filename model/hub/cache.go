@@ -214,6 +214,8 @@ func (c Cache) lookupFile(name string, list []Entry) (Entry, error) {
 	text := fmt.Sprintf("there is no model %s in %s", show.Text(name), c.Dir)
 	if near := nearest(name, names); near != "" {
 		text += fmt.Sprintf("; did you mean %s?", show.Text(near))
+	} else {
+		text += ";"
 	}
 	return Entry{}, &missingError{text + " 'qgo list' shows what there is"}
 }
