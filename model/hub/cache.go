@@ -211,13 +211,11 @@ func (c Cache) lookupFile(name string, list []Entry) (Entry, error) {
 		names = append(names, e.Name)
 	}
 	names = append(names, suggestions()...)
-	text := fmt.Sprintf("there is no model %s in %s", show.Text(name), c.Dir)
+	unknown := &unknownError{fmt.Sprintf("there is no model %s in %s", show.Text(name), c.Dir), "'qgo list' shows what there is"}
 	if near := nearest(name, names); near != "" {
-		text += fmt.Sprintf("; did you mean %s?", show.Text(near))
-	} else {
-		text += ";"
+		unknown.advice = fmt.Sprintf("did you mean %s? %s", show.Text(near), unknown.advice)
 	}
-	return Entry{}, &missingError{text + " 'qgo list' shows what there is"}
+	return Entry{}, unknown
 }
 
 // wholeFirst returns the entry that is, a whole one if there are several.
@@ -236,6 +234,10 @@ func wholeFirst(list []Entry, is func(Entry) bool) (found Entry) {
 // gets it.
 func (c Cache) Find(name string) (string, error) {
 	e, err := c.lookup(name)
+	var unknown *unknownError
+	if errors.As(err, &unknown) {
+		unknown.what = fmt.Sprintf("%s is neither a file in the current directory nor a model in %s", show.Text(name), c.Dir)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -277,6 +279,12 @@ type missingError struct{ text string }
 func (e *missingError) Error() string        { return e.text }
 func (e *missingError) Is(target error) bool { return target == os.ErrNotExist }
 
+// unknownError is about a name of no model.
+type unknownError struct{ what, advice string }
+
+func (e *unknownError) Error() string        { return e.what + "; " + e.advice }
+func (e *unknownError) Is(target error) bool { return target == os.ErrNotExist }
+
 // Remove deletes a model, all its parts and what is left of its downloads,
 // and returns the names of the files.
 func (c Cache) Remove(name string) ([]string, error) {
@@ -288,21 +296,37 @@ func (c Cache) Remove(name string) ([]string, error) {
 	var errs []error
 	for _, name := range e.names {
 		path := filepath.Join(c.Dir, name)
-		gone := false
-		for _, end := range []string{"", recordEnd, partEnd, stateEnd} {
-			err := os.Remove(path + end)
-			if err == nil {
-				gone = true
-			} else if !errors.Is(err, fs.ErrNotExist) {
-				errs = append(errs, files.Explain(path, err))
-			}
-		}
+		gone, err := removeFile(path)
 		if gone {
 			removed = append(removed, path)
 		}
+		errs = append(errs, err)
 	}
 	slices.Sort(removed)
 	return removed, errors.Join(errs...)
+}
+
+// removeFile deletes a model file and what stands beside it, unless somebody
+// downloads it.
+func removeFile(path string) (gone bool, err error) {
+	unlock, err := lockNow(path)
+	if err == errBusy {
+		return false, fmt.Errorf("%s: %w", show.Text(filepath.Base(path)), err)
+	}
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	var errs []error
+	for _, end := range []string{"", recordEnd, partEnd, stateEnd} {
+		err := os.Remove(path + end)
+		if err == nil {
+			gone = true
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, files.Explain(path, err))
+		}
+	}
+	return gone, errors.Join(errs...)
 }
 
 // What is written beside a model file has its name with these ends.
@@ -316,12 +340,13 @@ const (
 type Record struct {
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
-	URL    string `json:"url"`
+	URL    string `json:"url"`            // without what is secret of it
+	ETag   string `json:"etag,omitempty"` // of a file whose address states no hash
 	Name   string `json:"name,omitempty"` // that it was pulled by
 }
 
 func writeRecord(path string, f File) error {
-	b, err := json.Marshal(Record{f.Size, f.SHA256, f.url, f.name})
+	b, err := json.Marshal(Record{f.Size, f.SHA256, withoutSecrets(f.url), f.etag, f.name})
 	if err != nil {
 		return err
 	}

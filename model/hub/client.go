@@ -58,24 +58,24 @@ func NewClient() *Client {
 // endpoint returns the address of the hub.
 func (c *Client) endpoint() (*url.URL, error) {
 	u, err := url.Parse(c.Endpoint)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, &fault{what: fmt.Sprintf("HF_ENDPOINT is %s", show.Quoted(c.Endpoint)), advice: "expected the address of a server, such as " + DefaultEndpoint, permanent: true}
+	if err != nil || wrongAddress(u) != "" || u.RawQuery != "" {
+		return nil, &fault{what: fmt.Sprintf("HF_ENDPOINT is %s", show.Quoted(withoutSecrets(c.Endpoint))), advice: "expected the address of a server, such as " + DefaultEndpoint, permanent: true}
 	}
 	return u, nil
 }
 
-// get asks for an address, or for a range of what is there, and returns the
+// get asks for what is at an address, or for a range of it, and returns the
 // answer, whose body is to be closed. Reading it fails when nothing comes for
 // too long. If the server sends all in place of the range the error is
 // errNoRanges.
-func (c *Client) get(ctx context.Context, address string, header http.Header) (*http.Response, error) {
+func (c *Client) get(ctx context.Context, from source, header http.Header) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	body := &stallReader{after: c.Stall, cancel: cancel, host: hostOf(address)}
+	body := &stallReader{after: c.Stall, cancel: cancel, host: from.host()}
 	body.timer = time.AfterFunc(c.Stall, func() {
 		body.stalled.Store(true)
 		cancel()
 	})
-	answer, err := c.ask(ctx, address, header)
+	answer, err := c.ask(ctx, from, header)
 	if err != nil {
 		body.timer.Stop()
 		cancel()
@@ -85,21 +85,17 @@ func (c *Client) get(ctx context.Context, address string, header http.Header) (*
 	return answer, nil
 }
 
-func (c *Client) ask(ctx context.Context, address string, header http.Header) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+func (c *Client) ask(ctx context.Context, from source, header http.Header) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, from.url, nil)
 	if err != nil {
-		return nil, &fault{what: show.Quoted(address) + " is no address", permanent: true}
+		return nil, &fault{what: show.Quoted(withoutSecrets(from.url)) + " is no address", permanent: true}
 	}
 	for key := range header {
 		r.Header.Set(key, header.Get(key))
 	}
 	r.Header.Set("User-Agent", "qgo")
 	r.Header.Set("Accept-Encoding", "identity") // sizes and ranges are those of the file
-	hub, err := c.endpoint()
-	if err != nil {
-		return nil, err
-	}
-	if c.Token != "" && sameOrigin(r.URL, hub) {
+	if hub, err := c.endpoint(); err == nil && c.Token != "" && sameOrigin(r.URL, hub) {
 		if err := c.checkToken(); err != nil {
 			return nil, err
 		}
@@ -107,15 +103,16 @@ func (c *Client) ask(ctx context.Context, address string, header http.Header) (*
 	}
 	client := *c.HTTP
 	client.CheckRedirect = redirect
+	client.Transport = checkedTransport{cmp.Or(client.Transport, http.DefaultTransport), from}
 	answer, err := client.Do(r)
 	if err != nil {
-		return nil, networkFault(ctx, hostOf(address), err)
+		return nil, networkFault(ctx, from, err)
 	}
 	want := http.StatusOK
 	if header.Get("Range") != "" {
 		want = http.StatusPartialContent
 	}
-	if err := c.judge(answer, want); err != nil {
+	if err := c.judge(answer, want, from); err != nil {
 		answer.Body.Close()
 		return nil, err
 	}
@@ -123,7 +120,7 @@ func (c *Client) ask(ctx context.Context, address string, header http.Header) (*
 }
 
 // judge returns what is wrong with an answer.
-func (c *Client) judge(answer *http.Response, want int) error {
+func (c *Client) judge(answer *http.Response, want int, from source) error {
 	kind, _, _ := strings.Cut(strings.ToLower(answer.Header.Get("Content-Type")), ";")
 	isPage := kind == "text/html" || kind == "application/xhtml+xml"
 	host := show.Text(answer.Request.URL.Host)
@@ -137,15 +134,7 @@ func (c *Client) judge(answer *http.Response, want int) error {
 		return errNoRanges
 	}
 	token := answer.Request.Header.Get("Authorization") != "" // after redirects, too
-	return statusFault(host, answer, token, c.TokenFrom)
-}
-
-func hostOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return show.Text(address)
-	}
-	return show.Text(u.Host)
+	return statusFault(answer, from, token, c.TokenFrom)
 }
 
 // stallReader is a body whose timer ends it.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,7 +45,7 @@ func (c *Client) Download(ctx context.Context, f File, path string, progress fun
 	}
 	d := &download{c: c, f: f, path: path, progress: progress}
 	stop := d.c.ifLong("another program is downloading " + show.Text(filepath.Base(path)) + ": waiting for it")
-	unlock, err := files.Lock(ctx, path+".lock")
+	unlock, err := lock(ctx, path)
 	stop()
 	if err != nil {
 		return d.explain(err)
@@ -68,10 +69,25 @@ func (c *Client) Download(ctx context.Context, f File, path string, progress fun
 	if errors.Is(err, errNoRanges) {
 		err = d.fetchWhole(ctx, out)
 	}
+	if err != nil && d.state.sum() == 0 {
+		err = cmp.Or(err, out.Close())
+		_ = d.clear() // the first error is the one to report
+		return d.explain(err)
+	}
 	if err = cmp.Or(err, d.save(), out.Close()); err != nil {
 		return d.explain(err)
 	}
 	return d.explain(d.finish(ctx))
+}
+
+// clear removes what there is of the download.
+func (d *download) clear() error {
+	for _, path := range []string{d.part(), d.record()} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // explain returns an error with the name of the file that is downloaded, and
@@ -123,10 +139,7 @@ func (d *download) there(ctx context.Context) (bool, error) {
 	if !info.Mode().IsRegular() {
 		return false, files.Regular(d.path)
 	}
-	want := d.f.SHA256
-	if r, ok := ReadRecord(d.path); want == "" && ok && r.URL == d.f.url {
-		want = r.SHA256 // the address states none
-	}
+	want := cmp.Or(d.f.SHA256, d.recorded())
 	if info.Size() == d.f.Size && want != "" {
 		sum, _, err := d.hash(ctx, d.path)
 		if err != nil {
@@ -138,8 +151,27 @@ func (d *download) there(ctx context.Context) (bool, error) {
 			return true, d.unwritten(writeRecord(d.path, d.f))
 		}
 	}
-	d.c.announce(show.Text(filepath.Base(d.path))+" is here, but is not the file that is published (its size or SHA-256 differs): downloading it anew", 0)
+	why := "is not the file that is published (its size or SHA-256 differs)"
+	if info.Size() == d.f.Size && want == "" {
+		why = "nothing tells whether it is still the same at its address"
+	}
+	d.c.announce(show.Text(filepath.Base(d.path))+" is here, but "+why+": downloading it anew", 0)
 	return false, nil
+}
+
+// recorded returns the hash of the file that is here, if it is still the one
+// at an address that states none: one of the same ETag. Where there is none a
+// query, which is not kept, may choose another file.
+func (d *download) recorded() string {
+	r, ok := ReadRecord(d.path)
+	same := r.ETag == d.f.etag
+	if r.ETag == "" || d.f.etag == "" {
+		same = !strings.Contains(d.f.url, "?")
+	}
+	if !ok || r.URL != withoutSecrets(d.f.url) || !same {
+		return ""
+	}
+	return r.SHA256
 }
 
 func (d *download) hash(ctx context.Context, path string) (sum string, size int64, err error) {
@@ -250,7 +282,7 @@ func (d *download) chunk(ctx context.Context, out *os.File, i int) (progress boo
 	if d.f.SHA256 == "" && d.f.etag != "" {
 		header.Set("If-Range", d.f.etag) // or else there is no telling that the file changed
 	}
-	answer, err := d.c.get(ctx, d.f.url, header)
+	answer, err := d.c.get(ctx, d.f.source, header)
 	if err != nil {
 		return false, err
 	}
@@ -273,7 +305,7 @@ func (d *download) chunk(ctx context.Context, out *os.File, i int) (progress boo
 			start, left = start+int64(n), left-int64(n)
 		}
 		if left > 0 && err != nil {
-			return progress, d.early(ctx, left, err)
+			return progress, d.early(ctx, left, err, "check the connection, what was downloaded is kept")
 		}
 	}
 	return progress, nil
@@ -286,11 +318,11 @@ func (d *download) checkRange(h http.Header, start int64) error {
 	f := &fault{advice: "which may be for a moment: pull again", permanent: true}
 	switch {
 	case from != start:
-		f.what = fmt.Sprintf("%s sent another part of the file than it was asked for", hostOf(d.f.url))
+		f.what = fmt.Sprintf("%s sent another part of the file than it was asked for", d.f.host())
 	case size >= 0 && size < d.f.Size:
-		f.what = fmt.Sprintf("%s has a file of %d bytes, shorter than the hub said", hostOf(d.f.url), size)
+		f.what = fmt.Sprintf("%s has a file of %d bytes, shorter than the hub said", d.f.host(), size)
 	case size > d.f.Size:
-		f.what = fmt.Sprintf("%s has a file of %d bytes, longer than the hub said", hostOf(d.f.url), size)
+		f.what = fmt.Sprintf("%s has a file of %d bytes, longer than the hub said", d.f.host(), size)
 	default:
 		return nil
 	}
@@ -301,7 +333,7 @@ func (d *download) checkRange(h http.Header, start int64) error {
 func (d *download) fetchWhole(ctx context.Context, out *os.File) error {
 	return d.c.retry(ctx, func() (bool, error) {
 		clear(d.state.Done)
-		answer, err := d.c.get(ctx, d.f.url, nil)
+		answer, err := d.c.get(ctx, d.f.source, nil)
 		if err != nil {
 			return false, err
 		}
@@ -315,7 +347,7 @@ func (d *download) fetchWhole(ctx context.Context, out *os.File) error {
 			at += int64(n)
 			d.progress(at)
 			if err != nil && at < d.f.Size {
-				return false, d.early(ctx, d.f.Size-at, err)
+				return false, d.early(ctx, d.f.Size-at, err, "check the connection; this server sends files as a whole only, and each pull begins anew")
 			}
 		}
 		for i := range d.state.Done {
@@ -326,7 +358,7 @@ func (d *download) fetchWhole(ctx context.Context, out *os.File) error {
 }
 
 // early is the error for an answer that ended with so many bytes missing.
-func (d *download) early(ctx context.Context, left int64, err error) error {
+func (d *download) early(ctx context.Context, left int64, err error, advice string) error {
 	var f *fault
 	if errors.As(err, &f) {
 		return f // it says more
@@ -334,8 +366,8 @@ func (d *download) early(ctx context.Context, left int64, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return &fault{what: fmt.Sprintf("the connection to %s broke off %d bytes early", hostOf(d.f.url), left),
-		advice: "check the connection, what was downloaded is kept", cause: err}
+	return &fault{what: fmt.Sprintf("the connection to %s broke off %d bytes early", d.f.host(), left),
+		advice: advice, cause: err}
 }
 
 // finish checks the file and gives it its name.
@@ -346,7 +378,7 @@ func (d *download) finish(ctx context.Context) error {
 	}
 	d.f.SHA256 = cmp.Or(d.f.SHA256, sum)
 	if size != d.f.Size || sum != d.f.SHA256 {
-		return cmp.Or(os.Remove(d.part()), os.Remove(d.record()), fmt.Errorf("expected %d bytes with the SHA-256 %s, found %d with %s; the file was deleted, pull it again",
+		return cmp.Or(d.clear(), fmt.Errorf("expected %d bytes with the SHA-256 %s, found %d with %s; the file was deleted, pull it again",
 			d.f.Size, d.f.SHA256, size, sum))
 	}
 	if err := writeRecord(d.path, d.f); err != nil {

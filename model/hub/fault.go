@@ -10,11 +10,15 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
+
+	"qgo/gguf/show"
 )
 
 // fault is what went wrong between here and a server, in words for users.
@@ -46,8 +50,9 @@ func permanent(err error) bool {
 }
 
 // statusFault is for an answer that is not the one wanted.
-func statusFault(host string, answer *http.Response, token bool, from string) error {
-	status := answer.StatusCode
+// token says whether the request had one, which is from tokenFrom.
+func statusFault(answer *http.Response, from source, token bool, tokenFrom string) error {
+	host, status := show.Text(answer.Request.URL.Host), answer.StatusCode
 	said := fmt.Sprint(status)
 	if text := http.StatusText(status); text != "" {
 		said += " " + text
@@ -55,11 +60,15 @@ func statusFault(host string, answer *http.Response, token bool, from string) er
 	f := &fault{what: fmt.Sprintf("%s answered %s", host, said), permanent: true}
 	switch {
 	case (status == http.StatusUnauthorized || status == http.StatusForbidden) && token:
-		f.advice = fmt.Sprintf("there is no such model, or HF_TOKEN is not one that may read it (the token is from %s)", cmp.Or(from, "HF_TOKEN"))
+		f.advice = fmt.Sprintf("there is no such model, or HF_TOKEN is not one that may read it (the token is from %s)", cmp.Or(tokenFrom, "HF_TOKEN"))
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		f.advice = "there is no such model, or it is not open to all: set HF_TOKEN to a token of an account that may read it"
-	case status == http.StatusNotFound || status == http.StatusGone:
+	case status < 100 || status > 599:
+		f.what, f.advice = f.what+", which is no status of HTTP", from.check()
+	case (status == http.StatusNotFound || status == http.StatusGone) && from.hub:
 		f.advice = "there is no such model or file there; HF_ENDPOINT, if you set it, must be a server that has it"
+	case status == http.StatusNotFound || status == http.StatusGone:
+		f.advice = "there is no such file there; check the address"
 	case status == http.StatusRequestedRangeNotSatisfiable:
 		f.advice = "the file is shorter than the hub said, which may be for a moment: pull again"
 	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
@@ -90,23 +99,35 @@ func retryAfter(h http.Header) time.Duration {
 }
 
 // networkFault is for a request that got no answer, or not all of one.
-func networkFault(ctx context.Context, host string, err error) error {
-	if ctx.Err() != nil {
+func networkFault(ctx context.Context, from source, err error) error {
+	var known *fault
+	switch {
+	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.As(err, &known):
+		return known
 	}
+	host := from.host()
 	var inURL *url.Error // after a redirect it is about another server
 	if errors.As(err, &inURL) {
-		if h := hostOf(inURL.URL); h != "" {
+		if h := (source{url: inURL.URL}).host(); h != "" {
 			host = h
 		}
 	}
-	f := &fault{cause: err, advice: "check the connection, and HTTPS_PROXY and HF_ENDPOINT if you use them"}
+	f := &fault{cause: err, advice: "check the connection, and HTTPS_PROXY if you use one"}
+	if from.hub {
+		f.advice = "check the connection, and HTTPS_PROXY and HF_ENDPOINT if you use them"
+	}
 	why := ""
 	why, f.permanent = reason(err)
 	f.what = fmt.Sprintf("%s cannot be reached (%s)", host, why)
 	switch {
 	case errors.Is(err, errRedirects):
-		f.what, f.advice = host+" redirects without end", "check the address, and HF_ENDPOINT if you set it"
+		f.what, f.advice = host+" redirects without end", from.check()
+	case isPlain(err):
+		f.advice = from.check() + ": it may have to begin with http in place of https"
+	case isOther(err):
+		f.what, f.advice = fmt.Sprintf("what %s answers is not HTTP", host), from.check()
 	case isCertificate(err):
 		f.what, f.advice = fmt.Sprintf("the certificate of %s is not valid (%s)", host, why), "check this machine's clock, and whether a proxy is in the way"
 	}
@@ -118,14 +139,21 @@ func networkFault(ctx context.Context, host string, err error) error {
 func reason(err error) (text string, permanent bool) {
 	var name *net.DNSError
 	var op *net.OpError
+	var address *net.AddrError
 	var timeout net.Error
 	switch {
 	case errors.Is(err, errRedirects):
 		return "", true
 	case isCertificate(err):
 		return certificateReason(err), true
-	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, new(tls.RecordHeaderError)):
+	case isPlain(err):
 		return "it does not speak HTTPS", true
+	case isOther(err):
+		return "", true
+	case errors.As(err, &address) && errors.As(err, &op) && op.Op == "proxyconnect":
+		return "the proxy's address is none", true
+	case errors.As(err, &address):
+		return "its address is none", true
 	case errors.As(err, &op) && op.Op == "proxyconnect":
 		return "the proxy does not answer", false
 	case errors.As(err, &name) && name.IsNotFound:
@@ -142,6 +170,17 @@ func reason(err error) (text string, permanent bool) {
 		return "the connection broke off", false
 	}
 	return "the connection failed", false
+}
+
+// isPlain reports whether the server does not encrypt.
+func isPlain(err error) bool {
+	return errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, new(tls.RecordHeaderError))
+}
+
+// isOther reports whether the server speaks another protocol. For the first
+// line of an answer net/http has no error value.
+func isOther(err error) bool {
+	return errors.As(err, new(textproto.ProtocolError)) || strings.Contains(err.Error(), "malformed HTTP")
 }
 
 func isCertificate(err error) bool {

@@ -39,7 +39,7 @@ func (d *diary) keep(c *Client) {
 }
 
 // raw are texts of Go's packages and of files that users do not know.
-var raw = []string{"Get \"", "dial tcp", "lookup ", "json:", "x509:", "tls:", "EOF", ".part", "\n", "read tcp", "http:"}
+var raw = []string{"Get \"", "dial tcp", "lookup ", "json:", "x509:", "tls:", "EOF", ".part", "\n", "read tcp", "http: "}
 
 // TestFaults has a server answer every listing alike: faults that stay end at
 // once, others are tried again, and the user is told so.
@@ -63,7 +63,9 @@ func TestFaults(t *testing.T) {
 		"401":               {status(401), 1, "HF_TOKEN is not one that may read it"},
 		"403":               {status(403), 1, "HF_TOKEN is not one that may read it"},
 		"501":               {status(501), 1, "501 Not Implemented"},
-		"an unknown status": {status(799), attempts, "answered 799;"},
+		"an unknown status": {status(799), 1, "answered 799, which is no status of HTTP; check HF_ENDPOINT"},
+		"999":               {status(999), 1, "answered 999, which is no status of HTTP"},
+		"599":               {status(599), attempts, "answered 599; try again later"},
 		"500":               {status(500), attempts, "answered 500 Internal Server Error; try again later"},
 		"503":               {status(503), attempts, "is busy (503 Service Unavailable); try again later"},
 		"429 for a minute":  {status(429, "Retry-After", "60"), attempts, "is busy (429 Too Many Requests); try again later"},

@@ -69,7 +69,7 @@ func FuzzState(f *testing.F) {
 		}
 		c := NewClient()
 		c.HTTP, c.ChunkSize, c.Attempts = &http.Client{Transport: ranges("abc")}, 2, 1
-		file := File{Path: fileName, Size: 3, SHA256: someSum, url: "http://hub/file"}
+		file := File{Path: fileName, Size: 3, SHA256: someSum, source: source{url: "http://hub/file"}}
 		err = c.Download(context.Background(), file, path, nil)
 		if err != nil { // the record said that wrong bytes were right: they are not kept
 			err = c.Download(context.Background(), file, path, nil)

@@ -19,10 +19,10 @@ type File struct {
 	Path   string // in the repository
 	Size   int64
 	SHA256 string // in hexadecimal digits; empty if it is not known
-	url    string
-	etag   string // that tells versions of it apart, if there is one
-	local  string // its name in the cache
-	name   string // of the model
+	source
+	etag  string // that tells versions of it apart, if there is one
+	local string // its name in the cache
+	name  string // of the model
 }
 
 // maxSize is the largest file that is believed; a state with a number for
@@ -58,14 +58,17 @@ type entry struct {
 }
 
 func (c *Client) listRepo(ctx context.Context, r Ref) ([]File, error) {
-	address := c.Endpoint + "/api/models/" + r.repo + "/tree/" + url.PathEscape(r.revision)
+	if _, err := c.endpoint(); err != nil {
+		return nil, err
+	}
+	at := source{c.Endpoint + "/api/models/" + r.repo + "/tree/" + url.PathEscape(r.revision), true}
 	if r.quant != "" || r.stem == "" || strings.Contains(r.stem, "/") {
-		address += "?recursive=true"
+		at.url += "?recursive=true"
 	}
 	var body []byte
 	stalls := 0
 	err := c.retry(ctx, func() (_ bool, err error) {
-		body, err = c.listing(ctx, address)
+		body, err = c.listing(ctx, at)
 		var f *fault
 		if errors.As(err, &f) && f.stalled {
 			stalls++
@@ -78,7 +81,7 @@ func (c *Client) listRepo(ctx context.Context, r Ref) ([]File, error) {
 	}
 	var tree []entry
 	if json.Unmarshal(body, &tree) != nil {
-		return nil, fmt.Errorf("the answer of %s is no list of files; check HF_ENDPOINT if you set it", hostOf(address))
+		return nil, fmt.Errorf("the answer of %s is no list of files; check HF_ENDPOINT if you set it", at.host())
 	}
 	chosen, err := choose(r, tree)
 	if err != nil {
@@ -96,20 +99,20 @@ func (c *Client) listRepo(ctx context.Context, r Ref) ([]File, error) {
 }
 
 // listing returns a listing, within bounds of size and time.
-func (c *Client) listing(ctx context.Context, address string) ([]byte, error) {
+func (c *Client) listing(ctx context.Context, from source) ([]byte, error) {
 	const stalls = 4 // in all; it would be sent in a second
 	limited, cancel := context.WithTimeout(ctx, stalls*c.Stall)
 	defer cancel()
-	body, err := c.readListing(limited, address)
+	body, err := c.readListing(limited, from)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		return nil, &fault{what: fmt.Sprintf("%s did not send its list of files within %s", hostOf(address), inWords(stalls*c.Stall)),
+		return nil, &fault{what: fmt.Sprintf("%s did not send its list of files within %s", from.host(), inWords(stalls*c.Stall)),
 			advice: "try again later", cause: err, permanent: true}
 	}
 	return body, err
 }
 
-func (c *Client) readListing(ctx context.Context, address string) ([]byte, error) {
-	answer, err := c.get(ctx, address, nil)
+func (c *Client) readListing(ctx context.Context, from source) ([]byte, error) {
+	answer, err := c.get(ctx, from, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -117,20 +120,20 @@ func (c *Client) readListing(ctx context.Context, address string) ([]byte, error
 	const most = 8 << 20
 	body, err := io.ReadAll(io.LimitReader(answer.Body, most+1))
 	if err != nil {
-		return nil, bodyFault(ctx, address, err)
+		return nil, bodyFault(ctx, from, err)
 	}
 	if len(body) > most {
-		return nil, &fault{what: fmt.Sprintf("the list of files of %s does not end after %d MB", hostOf(address), most>>20), permanent: true}
+		return nil, &fault{what: fmt.Sprintf("the list of files of %s does not end after %d MB", from.host(), most>>20), permanent: true}
 	}
 	return body, nil
 }
 
 // bodyFault is for an answer that ends early.
-func bodyFault(ctx context.Context, address string, err error) error {
+func bodyFault(ctx context.Context, from source, err error) error {
 	if f, ok := err.(*fault); ok {
 		return f
 	}
-	return networkFault(ctx, hostOf(address), err)
+	return networkFault(ctx, from, err)
 }
 
 // choose returns the files of the listing that are meant, in order.
@@ -209,7 +212,7 @@ func (c *Client) listed(r Ref, e entry) (File, error) {
 		return f, fmt.Errorf("the hub states a size of %s bytes for %s; expected 1 to %d", show.Text(e.LFS.Size.String()), show.Text(e.Path), int64(maxSize))
 	}
 	f.Size, f.SHA256 = size, e.LFS.OID
-	f.url = c.Endpoint + "/" + r.repo + "/resolve/" + url.PathEscape(r.revision) + "/" + escapePath(e.Path)
+	f.source = source{c.Endpoint + "/" + r.repo + "/resolve/" + url.PathEscape(r.revision) + "/" + escapePath(e.Path), true}
 	return f, nil
 }
 

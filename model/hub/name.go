@@ -61,7 +61,7 @@ func unknownName(text string) error {
 		hint = fmt.Sprintf("; did you mean %s?", near)
 	}
 	return fmt.Errorf("there is no model %s%s A name is %sSIZE:TYPE (SIZE %s) or %s%sSIZE:TYPE (up to %s) with TYPE %s; hf.co/USER/REPO:TYPE; or the address of a .gguf file",
-		show.Quoted(text), cmp.Or(hint, "."), family, strings.Join(Sizes, ", "), family, coder, CoderSizes[len(CoderSizes)-1], strings.Join(Quants, ", "))
+		show.Quoted(withoutSecrets(text)), cmp.Or(hint, "."), family, strings.Join(Sizes, ", "), family, coder, CoderSizes[len(CoderSizes)-1], strings.Join(Quants, ", "))
 }
 
 // suggestions returns all names, with and without a type.

@@ -25,7 +25,7 @@ func (c *Client) probeAll(ctx context.Context, r Ref) ([]File, error) {
 		if p.of > 1 {
 			u.Path, u.RawPath = fmt.Sprintf("%s-%05d-of-%05d.gguf", p.stem, no, p.of), ""
 		}
-		f := File{Path: path.Base(u.Path), url: u.String()}
+		f := File{Path: path.Base(u.Path), source: source{url: u.String()}}
 		err := c.retry(ctx, func() (bool, error) { return false, c.probe(ctx, &f) })
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", show.Text(f.Path), err)
@@ -41,9 +41,9 @@ const magic = "GGUF"
 // probe asks for the first bytes of a file, and with them for its size.
 func (c *Client) probe(ctx context.Context, f *File) error {
 	header := http.Header{"Range": {fmt.Sprintf("bytes=0-%d", len(magic)-1)}}
-	answer, err := c.get(ctx, f.url, header)
+	answer, err := c.get(ctx, f.source, header)
 	if err == errNoRanges {
-		answer, err = c.get(ctx, f.url, nil)
+		answer, err = c.get(ctx, f.source, nil)
 	}
 	if err != nil {
 		return err
@@ -54,14 +54,14 @@ func (c *Client) probe(ctx context.Context, f *File) error {
 		_, _, f.Size = contentRange(answer.Header)
 	}
 	if f.Size < 0 || f.Size > maxSize {
-		return &fault{what: fmt.Sprintf("%s does not state a size between 1 and %d bytes", hostOf(f.url), int64(maxSize)), permanent: true}
+		return &fault{what: fmt.Sprintf("%s does not state a size between 1 and %d bytes", f.host(), int64(maxSize)), permanent: true}
 	}
 	begin := make([]byte, len(magic))
 	if _, err := io.ReadFull(answer.Body, begin); err != nil && f.Size >= int64(len(magic)) {
-		return bodyFault(ctx, f.url, err)
+		return bodyFault(ctx, f.source, err)
 	}
 	if string(begin) != magic {
-		return &fault{what: "what " + hostOf(f.url) + " sends is no GGUF file", permanent: true}
+		return &fault{what: "what " + f.host() + " sends is no GGUF file", permanent: true}
 	}
 	if etag := answer.Header.Get("ETag"); strings.HasPrefix(etag, `"`) { // a strong one
 		f.etag = etag

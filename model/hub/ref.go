@@ -23,7 +23,7 @@ type Ref struct {
 	revision string
 	stem     string   // of the file in the repository, if it is known
 	quant    string   // its type or its name, if that is given instead
-	address  *url.URL // of a file that is not at the hub
+	address  *url.URL // of a file that is not at the hub, with what is secret of it
 	prefix   string   // of the names of its files in the cache
 }
 
@@ -54,16 +54,20 @@ func ParseRef(text string) (Ref, error) {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || len(text) > maxRef {
-		return Ref{}, fmt.Errorf("%s is no address of a file: expected https://HOST/PATH.gguf", show.Quoted(text))
+		return Ref{}, fmt.Errorf("%s is no address of a file: expected https://HOST/PATH.gguf", show.Quoted(withoutSecrets(text)))
+	}
+	if wrong := wrongAddress(u); wrong != "" {
+		return Ref{}, fmt.Errorf("%s %s", show.Quoted(withoutSecrets(text)), wrong)
 	}
 	if isHub(strings.ToLower(u.Host)) {
 		return hubRef(text, u)
 	}
 	if _, ok := parsePart(u.Path); !ok {
-		return Ref{}, fmt.Errorf("%s is not the address of a .gguf file", show.Quoted(text))
+		return Ref{}, fmt.Errorf("%s is not the address of a .gguf file", show.Quoted(withoutSecrets(text)))
 	}
+	name := withoutSecrets(u.String())
 	u.Fragment = ""
-	return Ref{text: u.String(), address: u, prefix: addressPrefix(u.String())}, nil
+	return Ref{text: name, address: u, prefix: addressPrefix(name)}, nil
 }
 
 func isHub(host string) bool {
@@ -72,26 +76,28 @@ func isHub(host string) bool {
 
 var isRepo = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$`).MatchString
 
+// isDots reports whether a part of a path leads elsewhere.
+func isDots(part string) bool { return part == "" || part == "." || part == ".." }
+
 // hubRef reads the address of a repository with or without a type, of its page,
 // or of a file in it.
 func hubRef(text string, u *url.URL) (Ref, error) {
-	bad := fmt.Errorf("%s is no model of the hub: expected hf.co/USER/REPO:TYPE, for example hf.co/Qwen/Qwen2.5-7B-Instruct-GGUF:q4_k_m, or the address of a .gguf file", show.Quoted(text))
+	bad := fmt.Errorf("%s is no model of the hub: expected hf.co/USER/REPO:TYPE, for example hf.co/Qwen/Qwen2.5-7B-Instruct-GGUF:q4_k_m, or the address of a .gguf file", show.Quoted(withoutSecrets(text)))
 	at, quant, typed := strings.Cut(strings.Trim(u.Path, "/"), ":")
 	parts := strings.SplitN(at, "/", 5)
-	if len(parts) < 2 || typed && (len(parts) > 2 || quant == "" || strings.Contains(quant, "/")) {
+	if len(parts) < 2 || typed && (len(parts) > 2 || quant == "" || strings.ContainsAny(quant, "/: ")) {
 		return Ref{}, bad
 	}
 	repo := parts[0] + "/" + parts[1]
-	if !isRepo(repo) {
+	if !isRepo(repo) || slices.ContainsFunc(strings.Split(at, "/"), isDots) {
 		return Ref{}, bad
 	}
 	if len(parts) == 5 && slices.Contains([]string{"resolve", "blob", "raw"}, parts[2]) {
 		p, ok := parsePart(parts[4])
 		if !ok {
-			return Ref{}, fmt.Errorf("%s is not the address of a .gguf file", show.Quoted(text))
+			return Ref{}, fmt.Errorf("%s is not the address of a .gguf file", show.Quoted(withoutSecrets(text)))
 		}
-		u.RawQuery, u.Fragment = "", ""
-		return Ref{text: u.String(), repo: repo, revision: parts[3], stem: p.stem,
+		return Ref{text: withoutSecrets(u.String()), repo: repo, revision: parts[3], stem: p.stem,
 			prefix: addressPrefix("hf.co/" + repo + "/" + parts[3] + "/" + parts[4])}, nil
 	}
 	if len(parts) > 2 && parts[2] != "tree" {

@@ -71,8 +71,6 @@ func redirect(r *http.Request, via []*http.Request) error {
 			r.Header.Del("Authorization")
 		}
 	}
-	if r.URL.Scheme == "http" {
-		r.Header.Del("Referer")
-	}
+	r.Header.Del("Referer") // the address may hold a signature
 	return nil
 }
