@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -42,6 +44,9 @@ Hugging Face's tools have stored), HF_ENDPOINT (a mirror of
 		ValidArgsFunction: completePublished,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ref, err := hub.ParseRef(args[0])
+			if info, notFile := os.Stat(args[0]); err != nil && notFile == nil && info.Mode().IsRegular() {
+				return usagef(cmd, "%s is a file on this machine, which can be used as it is: --model %s", show.Quoted(args[0]), show.Lines(args[0]))
+			}
 			if err != nil {
 				return usagef(cmd, "%w", err)
 			}
@@ -76,18 +81,22 @@ func pull(cmd *cobra.Command, cache hub.Cache, ref hub.Ref) (path string, total 
 		bar.end()
 		fmt.Fprintln(cmd.ErrOrStderr(), "qgo:", show.Lines(text))
 	}
-	begun := false
 	path, total, err = client.Pull(cmd.Context(), cache, ref, func(done, total int64) {
 		mu.Lock()
 		defer mu.Unlock()
-		begun = true
 		bar.set(done, total)
 	})
 	bar.end()
-	if begun && cmd.Context().Err() != nil {
-		fmt.Fprintf(cmd.ErrOrStderr(), "qgo: what was downloaded is kept: 'qgo pull %s' continues\n", show.Lines(ref.String()))
+	if cmd.Context().Err() != nil && isBegun(cache, ref) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "qgo: what was downloaded is kept: the same command continues")
 	}
 	return path, total, err
+}
+
+// isBegun reports whether there is something of a model, and not all of it.
+func isBegun(cache hub.Cache, ref hub.Ref) bool {
+	list, _ := cache.List() // where there is no list there is no model
+	return slices.ContainsFunc(list, func(e hub.Entry) bool { return e.Name == ref.String() && !e.Complete() })
 }
 
 func newList() *cobra.Command {
@@ -143,7 +152,7 @@ func newRemove() *cobra.Command {
 		Short:             "Delete a model from the cache",
 		Example:           "  qgo rm qwen2.5-0.5b:q4_0",
 		Args:              exactly(1, "the name of a model (see 'qgo list')"),
-		ValidArgsFunction: completeCached,
+		ValidArgsFunction: completeRemovable,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cache, err := hub.DefaultCache()
 			if err != nil {
@@ -154,9 +163,30 @@ func newRemove() *cobra.Command {
 				fmt.Fprintln(cmd.ErrOrStderr(), "deleted", show.Lines(path))
 			}
 			if err == nil && wantsJSON(cmd) {
-				return printJSON(cmd, map[string]any{"name": args[0], "deleted": removed})
+				name := args[0]
+				if ref, err := hub.ParseRef(name); err == nil {
+					name = ref.String() // without what is secret of an address
+				}
+				return printJSON(cmd, map[string]any{"name": name, "deleted": removed})
 			}
 			return err
 		},
 	}
+}
+
+// completeRemovable completes the names of models in the cache, and of those
+// of which something is missing.
+func completeRemovable(cmd *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
+	names, directive := completeCached(cmd, args, text)
+	cache, err := hub.DefaultCache()
+	if err != nil {
+		return names, directive
+	}
+	list, _ := cache.List() // where there is no list there is nothing to complete
+	for _, e := range list {
+		if !e.Complete() {
+			names = append(names, e.Name)
+		}
+	}
+	return names, directive
 }

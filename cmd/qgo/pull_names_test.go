@@ -70,7 +70,7 @@ func TestPullNames(t *testing.T) {
 		if out := succeed(t, "", "rm", arg, "-o", "json"); !strings.Contains(out, `"deleted": [`) {
 			t.Errorf("rm %s: %s", arg, out)
 		}
-		if left, _ := filepath.Glob(filepath.Join(cache, "*.gguf")); len(left) != 0 {
+		if left, _ := filepath.Glob(filepath.Join(cache, "*")); len(left) != 0 {
 			t.Errorf("left after rm %s: %q", arg, left)
 		}
 	}
