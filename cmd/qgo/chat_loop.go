@@ -136,7 +136,7 @@ func (c *conversation) used() int {
 func (c *conversation) use() string {
 	used, room := c.used(), c.dialog.Cap()
 	if used > room {
-		return fmt.Sprintf("too long for the context of %d tokens: before the next answer you are asked whether to drop the oldest turns; --ctx makes the context larger", room)
+		return fmt.Sprintf("too long for the context of %d tokens: the next question offers to drop the oldest turns, and --ctx makes the context larger", room)
 	}
 	return fmt.Sprintf("%d of %d tokens of context used", used, room)
 }

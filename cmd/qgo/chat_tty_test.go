@@ -138,7 +138,7 @@ func (c *console) await(want string, ok func(rest string) bool) {
 }
 
 // readingLine matches what chat shows while it reads a question.
-var readingLine = regexp.MustCompile(`reading \d+ of \d+ tokens`)
+var readingLine = regexp.MustCompile(`reading \d+ of \d+ tokens(  [0-9.]+ t/s  [0-9a-z ]+? left)?`)
 
 // say sends a message as soon as the editor is ready for it.
 func (c *console) say(text string) {

@@ -136,6 +136,9 @@ func TestFlagCompletion(t *testing.T) {
 			t.Errorf("qgo %s is completed with %q, want %q", line, out, want)
 		}
 	}
+	if out := succeed(t, "", "__complete", "help", ""); strings.Contains(out, "__complete") {
+		t.Errorf("help is completed with a command that is hidden: %q", out)
+	}
 }
 
 // TestPlain leaves no names of functions in errors.
