@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/dustin/go-humanize"
+
 	"qgo/bench/roofline"
 	"qgo/gguf"
 	"qgo/kernels"
@@ -100,8 +102,8 @@ func hasRoom(s *roofline.Survey, context int, available int64) error {
 	if fit.Fits() {
 		return nil
 	}
-	const gb = 1e9
-	text := fmt.Sprintf("the tests need a context of %d tokens, and with it the model takes %.1f GB of memory: %.1f GB are available, ", context, float64(fit.Need)/gb, float64(available)/gb)
+	text := fmt.Sprintf("the tests need a context of %d tokens, and with it the model takes %s of memory: %s are available, ",
+		context, humanize.Bytes(uint64(fit.Need)), humanize.Bytes(uint64(available)))
 	if fit.LongestContext == 0 {
 		return errors.New(text + "too few for any; choose a smaller model, or end other programs")
 	}

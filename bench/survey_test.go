@@ -37,7 +37,7 @@ func TestHasRoom(t *testing.T) {
 	}{
 		{4096, 4e9, ""},
 		{16_000_576, 4e9, "4.0 GB are available, enough for "},
-		{16_000_576, 1e6, "0.0 GB are available, too few for any"},
+		{16_000_576, 1e6, "1.0 MB are available, too few for any"},
 		{1 << 25, 4e9, "4.0 GB are available, enough for "},
 	} {
 		err := hasRoom(s, c.context, c.available)

@@ -132,7 +132,7 @@ func (r *reader) metadata(n int) {
 		if key == alignmentKey {
 			a, ok := value.(uint32)
 			if !ok || a == 0 || a&(a-1) != 0 || a > 1<<30 {
-				r.failAt(at, "key %s: expected a power of two as uint32, found %s (%v)", shown, describe(value), typ)
+				r.failAt(at, "key %s: expected a power of two as uint32, found %s", shown, describe(value))
 				return
 			}
 			f.Alignment = int(a)

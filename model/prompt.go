@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"math"
 
 	"qgo/gguf"
@@ -72,6 +73,9 @@ func (m *Model) PromptWithin(c chat.Conversation, room int) (ids []int32, need i
 	bytes := 0
 	for _, p := range parts {
 		bytes += len(p.Text)
+	}
+	if bytes == 0 {
+		return nil, 0, errors.New("the chat template makes no text of the conversation; --chat-template takes another one")
 	}
 	if need := m.Tokenizer.MinTokens(bytes); need > room {
 		return nil, need, nil

@@ -39,11 +39,6 @@ func containerMemory() (Limit, bool) {
 	return Limit{n, SourceContainer}, limited
 }
 
-// runtimeReserve is address space that is left to Go's runtime: it takes 64 MiB
-// at a time for its heap, and some for stacks and tables. If it gets none it
-// ends the program.
-const runtimeReserve = 96 << 20
-
 // AddressSpace returns how much more memory, that of mapped files included, the
 // program can have in its address space; false if that is not limited.
 func AddressSpace() (Limit, bool) {

@@ -144,6 +144,9 @@ func completeRates(res *bench.Result) error {
 	if len(res.SamplesTS) == 0 && res.AvgTS > 0 {
 		res.SamplesTS = bench.Sample{res.AvgTS}
 	}
+	if res.AvgTS == 0 && len(res.SamplesTS) > 0 {
+		res.AvgTS, res.StddevTS = res.SamplesTS.Mean(), res.SamplesTS.Stddev()
+	}
 	if res.MedianTS == 0 {
 		res.MedianTS = res.SamplesTS.Median()
 	}

@@ -78,8 +78,9 @@ func withoutLineEnd(text string) string {
 }
 
 // utf16Name returns the name of the kind of UTF-16 that a text is in, "" if it
-// is not. Without the mark at its start it is known by its zeros: nearly every
-// text has many characters below U+0100, spaces at least.
+// is not. Without the mark at its start it is known by its zeros, of which there
+// are several: nearly every text has many characters below U+0100, spaces at
+// least.
 func utf16Name(b []byte) string {
 	switch {
 	case bytes.HasPrefix(b, []byte{0xff, 0xfe}):
@@ -93,7 +94,10 @@ func utf16Name(b []byte) string {
 			zeros[i%2]++
 		}
 	}
-	switch few := len(b) / 10; {
+	if len(b)%2 != 0 {
+		return ""
+	}
+	switch few := max(len(b)/10, 1); {
 	case zeros[1] > few && zeros[0] <= zeros[1]/10:
 		return "UTF-16LE"
 	case zeros[0] > few && zeros[1] <= zeros[0]/10:

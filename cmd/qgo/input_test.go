@@ -50,6 +50,9 @@ func TestReadUTF8(t *testing.T) {
 		{in: utf16LE("some words"), err: "the text is in UTF-16LE"},
 		{in: swap(utf16LE("some words")), err: "the text is in UTF-16BE"},
 		{in: utf16LE("日本語の文章 です ね 、 a b c"), err: "the text is in UTF-16LE"},
+		{in: "a\x00b", err: "the text is no text: byte 1 is zero"},
+		{in: "ab\x00", err: "the text is no text: byte 2 is zero"},
+		{in: "\x00", err: "the text is no text: byte 0 is zero"},
 		{in: "one zero \x00 in a text of many letters", err: "the text is no text: byte 9 is zero"},
 		{in: "line 1\nsch\xf6n", err: "the text is not in UTF-8: line 2 has the byte 0xf6; if it is in Latin-1, convert it (iconv -f ISO-8859-1 -t UTF-8)"},
 	} {

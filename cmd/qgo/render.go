@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"qgo/gguf"
+	"qgo/gguf/show"
 	"qgo/model"
 	"qgo/model/chat"
 	"qgo/model/chat/jinja"
@@ -103,7 +105,10 @@ func (t *templateFlag) source(cmd *cobra.Command) (string, error) {
 	case t.path == "chatml":
 		return chat.ChatML, nil
 	}
-	text, err := readTextFile(cmd.Context(), t.path, "the chat template "+t.path)
+	text, err := readTextFile(cmd.Context(), t.path, "the chat template "+show.Text(t.path))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w%s", err, didYouMean(t.path, []string{"chatml"}))
+	}
 	if err == nil && text == "" {
 		err = errors.New("the chat template " + t.path + " is empty")
 	}

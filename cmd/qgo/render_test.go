@@ -111,14 +111,35 @@ func TestTemplateFaults(t *testing.T) {
 		}
 	}
 	for want, args := range map[string][]string{
-		"cannot be read": {"render", "--chat-template", "/nowhere.jinja", conversation},
-		"is empty":       {"render", "--chat-template", textFile(t, "e.jinja", ""), conversation},
-		"not valid JSON": {"render", textFile(t, "x.json", "{")},
-		`"messages"`:     {"render", textFile(t, "y.json", "{}")},
+		"cannot be read":          {"render", "--chat-template", "/nowhere.jinja", conversation},
+		"did you mean chatml?":    {"render", "--chat-template", "chatm", conversation},
+		"is empty":                {"render", "--chat-template", textFile(t, "e.jinja", ""), conversation},
+		"not valid JSON: it ends": {"render", textFile(t, "x.json", "{")},
+		`"messages"`:              {"render", textFile(t, "y.json", "{}")},
 	} {
 		if code, _, errOut := qgo("", args...); code != 1 || !strings.Contains(errOut, want) {
 			t.Errorf("%q: exit %d, %s", args, code, errOut)
 		}
+	}
+}
+
+// TestVerifyTemplate: what chat could not use is noted.
+func TestVerifyTemplate(t *testing.T) {
+	for source, want := range map[string]string{
+		"{% if %}":   "the chat template is not valid: line 1: ",
+		"{{ x.y }}":  "the chat template failed: line 1: x is undefined: chat needs --chat-template",
+		" ":          "",
+		"{# none #}": "the chat template makes no text of a question: chat needs",
+	} {
+		path := oddFile(t, gguftest.Set(template, source))
+		out := succeed(t, "", "verify", path)
+		if want != "" && !strings.Contains(out, want) || want == "" && strings.Contains(out, "template") {
+			t.Errorf("%q: %s", source, out)
+		}
+	}
+	code, _, errOut := qgo("", "chat", "--model", oddFile(t, gguftest.Set(template, "{# none #}")), "-p", "Hi")
+	if code != 1 || !strings.Contains(errOut, "the chat template makes no text of the conversation; --chat-template takes another one") {
+		t.Errorf("exit %d, %s", code, errOut)
 	}
 }
 

@@ -40,6 +40,9 @@ bytes that the ids stand for.`,
 			if err != nil {
 				return err
 			}
+			if isTerminal(cmd.InOrStdin()) {
+				fmt.Fprintln(cmd.ErrOrStderr(), "Type the text; Ctrl-D on a line of its own ends it.")
+			}
 			return unlessEnded(cmd.Context(), func() error {
 				if ids {
 					return detokenize(t, cmd.InOrStdin(), cmd.OutOrStdout())

@@ -11,7 +11,9 @@ import (
 
 	"qgo/gguf"
 	"qgo/model"
+	"qgo/model/chat"
 	"qgo/model/hub"
+	"qgo/model/tokenizer"
 )
 
 // verifyText is English about programming, in which the order of words matters
@@ -105,6 +107,9 @@ func verify(cmd *cobra.Command, f *gguf.File, o model.Options) (_ *verification,
 	if v.Notes, err = model.Oddities(f); err != nil {
 		return v, err
 	}
+	if err := checkTemplate(f); err != nil {
+		v.Notes = append(v.Notes, err.Error()+": chat needs --chat-template")
+	}
 	if err := v.checkHash(cmd, f); err != nil {
 		return v, err
 	}
@@ -124,6 +129,23 @@ func verify(cmd *cobra.Command, f *gguf.File, o model.Options) (_ *verification,
 	}
 	closer = m.Close
 	return v, v.checkText(cmd, m)
+}
+
+// checkTemplate renders a question with the file's chat template.
+func checkTemplate(f *gguf.File) error {
+	tok, err := tokenizer.FromGGUF(f)
+	if err != nil {
+		return err
+	}
+	t, err := model.Template(f, tok)
+	if err != nil {
+		return err
+	}
+	parts, err := t.Parts(chat.Conversation{Messages: []chat.Message{{Role: "user", Content: "Hi"}}, AddGenerationPrompt: true})
+	if err == nil && len(parts) == 0 {
+		err = errors.New("the chat template makes no text of a question")
+	}
+	return err
 }
 
 // checkHash compares the file with what the hub said about it.

@@ -123,7 +123,7 @@ func (p *part) compute(row *[]float32) error {
 		quant.Dequantize(p.from.Type, x, src[i*in:(i+1)*in])
 		quant.Quantize(p.to, dst, x)
 		if quant.Overflows(p.to, dst, x) {
-			return p.errorf(i, "row %d has weights as large as %.3g, too large for %v; choose q8_0, bf16 or f32, whichever holds them",
+			return p.errorf(i, "row %d has weights as large as %.3g, too large for %v; choose a type that holds them, such as q8_0 or f32",
 				p.row+i, max(slices.Max(x), -slices.Min(x)), p.to)
 		}
 	}

@@ -19,13 +19,13 @@ const (
 
 // Replace has write make the file path: it appears, or takes the place of an
 // older one, when write has succeeded. Until then what was written is in a file
-// beside it, which goes if write fails. What killed processes left of the same
-// path goes as well.
+// beside it, which goes if write fails. What killed processes left in the
+// directory goes as well.
 func Replace(path string, write func(w io.Writer) error) error {
 	if err := checkTarget(path); err != nil {
 		return err
 	}
-	removeStale(path)
+	removeStale(filepath.Dir(path))
 	part := fmt.Sprintf("%s.%d%s", path, rand.Uint32(), partEnd)
 	// The lock tells others that the writer of this part lives. The name is new,
 	// so that nobody else waits for it, and it may go again.
@@ -78,21 +78,21 @@ func checkTarget(path string) error {
 	return nil
 }
 
-// removeStale removes the parts of path whose writers are dead: their locks are
-// free. What cannot be removed stays.
-func removeStale(path string) {
-	entries, err := os.ReadDir(filepath.Dir(path))
+// removeStale removes the parts in a directory whose writers are dead: their
+// locks are there, and free. What cannot be removed stays.
+func removeStale(dir string) {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return
 	}
 	now, cancel := context.WithCancel(context.Background())
 	cancel() // a lock that is held is not waited for
 	for _, e := range entries {
-		name := strings.TrimSuffix(e.Name(), lockEnd)
-		if !isPart(name, filepath.Base(path)) {
+		name, ok := strings.CutSuffix(e.Name(), lockEnd)
+		if !ok || !isPart(name) {
 			continue
 		}
-		part := filepath.Join(filepath.Dir(path), name)
+		part := filepath.Join(dir, name)
 		unlock, err := Lock(now, part+lockEnd)
 		if err != nil {
 			continue
@@ -103,14 +103,11 @@ func removeStale(path string) {
 	}
 }
 
-// isPart reports whether name is that of a part of a file called base.
-func isPart(name, base string) bool {
-	number, ok := strings.CutPrefix(name, base+".")
-	if !ok {
-		return false
-	}
-	number, ok = strings.CutSuffix(number, partEnd)
-	return ok && number != "" && strings.Trim(number, "0123456789") == ""
+// isPart reports whether name is one that [Replace] gives to a part.
+func isPart(name string) bool {
+	name, ok := strings.CutSuffix(name, partEnd)
+	dot := strings.LastIndexByte(name, '.')
+	return ok && dot > 0 && dot < len(name)-1 && strings.Trim(name[dot+1:], "0123456789") == ""
 }
 
 // partWriter writes to a part; its errors name the file that is to be.

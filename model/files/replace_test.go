@@ -81,8 +81,8 @@ func TestReplaceErrors(t *testing.T) {
 func TestReplaceStale(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x.gguf")
-	dead := []string{"x.gguf.1.part", "x.gguf.2.part", "x.gguf.2.part.lock", "x.gguf.3.part.lock"}
-	others := []string{"x.gguf.part", "x.gguf.a1.part", "y.gguf.1.part", "ax.gguf.1.part", "x.gguf.4.part"}
+	dead := []string{"x.gguf.2.part", "x.gguf.2.part.lock", "x.gguf.3.part.lock", "y.gguf.1.part", "y.gguf.1.part.lock"}
+	others := []string{"x.gguf.part", "x.gguf.part.lock", "x.gguf.a1.part", "x.gguf.a1.part.lock", "z.gguf.1.part", "x.gguf.4.part"}
 	for _, name := range slices.Concat(dead, others) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("old"), 0o600); err != nil {
 			t.Fatal(err)

@@ -102,7 +102,7 @@ func FromGGUF(f *gguf.File) (*Tokenizer, error) {
 var splits = []string{"qwen2", "deepseek-r1-qwen", "megrez", "kormo", "f2llmv2", "stablelm2", "hunyuan", "solar-open"}
 
 // checkSplit fails if the vocabulary is for another split than Qwen2's. Files
-// that name none, or "default", were written by converters that did not know
+// that name none, "" or "default", were written by converters that did not know
 // the vocabulary; that of a Qwen2 model was made with Qwen2's split.
 func checkSplit(f *gguf.File) (notes []string, err error) {
 	const unknown = "default"
@@ -115,7 +115,7 @@ func checkSplit(f *gguf.File) (notes []string, err error) {
 	switch {
 	case slices.Contains(splits, pre):
 		return nil, nil
-	case pre != unknown:
+	case pre != unknown && pre != "":
 		return nil, f.KeyErrorf(keyPre, "expected Qwen2's way of splitting text, \"qwen2\", found %s", show.Quoted(pre))
 	}
 	if f.Has(keyArch) {

@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"math"
+	"math/big"
 	"math/bits"
 )
 
@@ -30,8 +31,11 @@ func (b *binary) eval(s *state, sc *scope) Value {
 // operate computes what stands between two values.
 func (s *state) operate(op string, left, right Value) Value {
 	for _, v := range []Value{left, right} {
-		if u, ok := v.(*undefined); ok {
-			s.missed(u)
+		switch v := v.(type) {
+		case *undefined:
+			s.missed(v)
+		case *big.Int:
+			tooLarge()
 		}
 	}
 	i, exact := asInt(left)

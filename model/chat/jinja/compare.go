@@ -3,6 +3,7 @@ package jinja
 import (
 	"cmp"
 	"math"
+	"math/big"
 	"strings"
 )
 
@@ -24,6 +25,9 @@ func (s *state) equal(a, b Value) bool {
 	case *undefined:
 		_, ok := b.(*undefined)
 		return ok
+	case *big.Int:
+		b, ok := b.(*big.Int)
+		return ok && a.Cmp(b) == 0
 	case text:
 		b, ok := b.(text)
 		s.scan(min(len(a.s), len(b.s)))

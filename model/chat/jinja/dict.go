@@ -3,6 +3,7 @@ package jinja
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 )
@@ -70,6 +71,8 @@ func hash(v Value) key {
 	case bool, int64:
 		n, _ := asInt(v)
 		return key{"number", strconv.FormatInt(n, 10)}
+	case *big.Int:
+		return key{"number", v.String()}
 	case float64:
 		if v == math.Trunc(v) && math.Abs(v) < 1<<62 {
 			return key{"number", strconv.FormatInt(int64(v), 10)}

@@ -118,6 +118,7 @@ func (s *state) at(line at) { s.line = int(line) }
 
 func (o *output) exec(s *state, sc *scope) signal {
 	for _, e := range o.parts {
+		s.at(o.at)
 		v := s.eval(e, sc)
 		s.at(o.at)
 		s.out.add(s.str(v))

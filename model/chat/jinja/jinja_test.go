@@ -154,14 +154,56 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestLargeIntegers: JSON's are written as they are, and nothing counts on with
+// wrong ones.
+func TestLargeIntegers(t *testing.T) {
+	vars := variables(t, `{"n": 12345678901234567890, "m": [-99999999999999999999], "d": {"12345678901234567890": 1}}`)
+	for source, want := range map[string]string{
+		"{{ n }} {{ m }} {{ n|tojson }} {{ n|string|length }} {{ n|int }}":         "12345678901234567890 [-99999999999999999999] 12345678901234567890 20 12345678901234567890",
+		"{{ n == n }}{{ n == 1 }}{{ n is integer }}{{ n is number }}{{ n and 1 }}": "TrueFalseTrueTrue1",
+		"{{ 1.5|round(10**9) }} {{ 1e308|round(308) }} {{ 1.5|round(-400) }}":      "1.5 1e+308 0.0",
+	} {
+		if got, err := render(source, vars); err != nil || got != want {
+			t.Errorf("%s: %q, %v, expected %q", source, got, err, want)
+		}
+	}
+	for _, source := range []string{
+		"{{ n + 1 }}", "{{ 1e19|int }}", "{{ '99999999999999999999'|int }}", "{{ 9223372036854775807 + 1 }}", "{{ 2 ** 63 }}",
+		"{{ 9223372036854775807 * 2 }}", "{{ -9223372036854775807 - 2 }}", "{{ '%c' % 1114112 }}", "{{ 99999999999999999999 }}",
+	} {
+		if got, err := render(source, vars); err == nil {
+			t.Errorf("%s: %q, expected an error", source, got)
+		}
+	}
+}
+
+// TestErrorsAreCut: an error quotes 64 characters of a name at most.
+func TestErrorsAreCut(t *testing.T) {
+	long := strings.Repeat("a", 1000)
+	for _, source := range []string{
+		"{{ " + long + ".b }}", "{{ 'x'|" + long + " }}", "{{ 1 is " + long + " }}", "{{ {}['" + long + "'].b }}", "{{ '{" + long + "}'.format() }}",
+		"{{ 1|round(method='" + long + "') }}", "{% " + long + " %}", "{{ dict(" + long + "=1)." + long + ".x.y }}", "{{ {'a': 1}.x(" + long + "=1) }}",
+		"{% macro " + long + "() %}{% endmacro %}{{ " + long + "(1) }}", "{{ 'a'.center(1, " + long + "=2) }}",
+	} {
+		_, err := render(source, variables(t, "{}"))
+		if err == nil || len(err.Error()) > 200 || strings.Contains(err.Error(), long[:65]) {
+			t.Errorf("%.20s: %v", source, err)
+		}
+	}
+}
+
 func TestFromJSON(t *testing.T) {
 	for in, want := range map[string]string{
-		"":           "is not valid JSON: it ends too early",
-		"{":          "is not valid JSON: it ends too early",
-		`{"a": 1} 2`: "is not valid JSON: something follows the value",
+		"":                                 "is not valid JSON: it ends too early",
+		"{":                                "is not valid JSON: it ends too early",
+		`{"a": 1} 2`:                       "is not valid JSON: something follows the value",
+		`{"a": x}`:                         "is not valid JSON after byte 6",
+		`x`:                                "is not valid JSON after byte 0",
+		strings.Repeat("[", 3_000_000):     "nests more than 200 levels deep",
+		strings.Repeat(`{"a":`, 1_000_000): "nests more than 200 levels deep",
 	} {
 		if _, err := FromJSON([]byte(in)); err == nil || err.Error() != want {
-			t.Errorf("%q: error %v, expected %s", in, err, want)
+			t.Errorf("%.20q: error %v, expected %s", in, err, want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,11 +18,15 @@ import (
 func FromJSON(raw []byte) (Value, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
-	v, err := decode(d)
-	if err == io.EOF {
+	v, err := decode(d, 0)
+	switch syntax := (*json.SyntaxError)(nil); {
+	case errors.Is(err, errDeep):
+		return nil, err
+	case err == io.EOF, err == io.ErrUnexpectedEOF:
 		return nil, errors.New("is not valid JSON: it ends too early")
-	}
-	if err != nil {
+	case errors.As(err, &syntax):
+		return nil, fmt.Errorf("is not valid JSON after byte %d", d.InputOffset())
+	case err != nil:
 		return nil, fmt.Errorf("is not valid JSON: %w", err)
 	}
 	if _, err := d.Token(); err != io.EOF {
@@ -30,7 +35,18 @@ func FromJSON(raw []byte) (Value, error) {
 	return v, nil
 }
 
-func decode(d *json.Decoder) (Value, error) {
+// maxDigits is the number of digits of an integer up to which all are kept.
+const maxDigits = 1000
+
+// maxJSONDepth bounds how deep JSON is nested.
+const maxJSONDepth = 200
+
+var errDeep = fmt.Errorf("nests more than %d levels deep", maxJSONDepth)
+
+func decode(d *json.Decoder, depth int) (Value, error) {
+	if depth > maxJSONDepth {
+		return nil, errDeep
+	}
 	token, err := d.Token()
 	if err != nil {
 		return nil, err
@@ -38,11 +54,14 @@ func decode(d *json.Decoder) (Value, error) {
 	switch v := token.(type) {
 	case json.Delim:
 		if v == '[' {
-			return decodeList(d)
+			return decodeList(d, depth+1)
 		}
-		return decodeDict(d)
+		return decodeDict(d, depth+1)
 	case json.Number:
 		if n, err := v.Int64(); err == nil {
+			return n, nil
+		}
+		if n, ok := new(big.Int).SetString(v.String(), 10); ok && len(v) <= maxDigits {
 			return n, nil
 		}
 		return v.Float64()
@@ -52,10 +71,10 @@ func decode(d *json.Decoder) (Value, error) {
 	return token, nil // nil or a bool
 }
 
-func decodeList(d *json.Decoder) (Value, error) {
+func decodeList(d *json.Decoder, depth int) (Value, error) {
 	var items []Value
 	for d.More() {
-		v, err := decode(d)
+		v, err := decode(d, depth)
 		if err != nil {
 			return nil, err
 		}
@@ -65,14 +84,14 @@ func decodeList(d *json.Decoder) (Value, error) {
 	return &list{items}, err
 }
 
-func decodeDict(d *json.Decoder) (Value, error) {
+func decodeDict(d *json.Decoder, depth int) (Value, error) {
 	dict := NewDict()
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
 			return nil, err
 		}
-		v, err := decode(d)
+		v, err := decode(d, depth)
 		if err != nil {
 			return nil, err
 		}
@@ -125,6 +144,8 @@ func (w jsonWriter) value(v Value, depth int) {
 		w.addString(strconv.FormatBool(v))
 	case int64:
 		w.addString(strconv.FormatInt(v, 10))
+	case *big.Int:
+		w.addString(v.String())
 	case float64:
 		w.addString(jsonFloat(v))
 	case text:

@@ -3,6 +3,8 @@ package jinja
 import (
 	"errors"
 	"fmt"
+
+	"qgo/gguf/show"
 )
 
 // What a template may take. The most elaborate templates of published models
@@ -43,7 +45,15 @@ var ErrRaised = errors.New("the template refuses the conversation")
 // not leave the package.
 type failure struct{ err error }
 
-func failf(format string, args ...any) { panic(failure{fmt.Errorf(format, args...)}) }
+// Texts in its message come from files, and are shown as such.
+func failf(format string, args ...any) {
+	for i, a := range args {
+		if t, ok := a.(string); ok {
+			args[i] = show.Text(t)
+		}
+	}
+	panic(failure{fmt.Errorf(format, args...)})
+}
 
 // errInternal is in the chain of errors that are mistakes of this package. They
 // end no program, for a template can come from anywhere.
@@ -73,7 +83,7 @@ func (s *state) scan(n int) { s.step(1 + n/32) }
 // take counts n bytes of memory, before they are taken.
 func (s *state) take(n int) {
 	if s.bytes -= n; s.bytes < 0 || n < 0 {
-		failf("the template makes too much text and was stopped")
+		failf("the template takes too much memory and was stopped")
 	}
 }
 

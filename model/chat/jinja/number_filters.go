@@ -1,7 +1,9 @@
 package jinja
 
 import (
+	"errors"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 )
@@ -55,12 +57,19 @@ func (s *state) toInt(v Value, a []Value) Value {
 		if base != 0 && (base < 2 || base > 36) {
 			failf("a base of %d: choose 2 to 36", base)
 		}
-		if n, err := strconv.ParseInt(strings.ReplaceAll(digits, "_", ""), base, 64); err == nil {
+		n, err := strconv.ParseInt(strings.ReplaceAll(digits, "_", ""), base, 64)
+		if errors.Is(err, strconv.ErrRange) {
+			tooLarge()
+		}
+		if err == nil {
 			return n
 		}
 	}
-	if f, ok := s.parsedFloat(v); ok && math.Abs(f) < 1<<63 {
-		return int64(f)
+	if f, ok := s.parsedFloat(v); ok && !math.IsInf(f, 0) && !math.IsNaN(f) {
+		return s.truncated(f)
+	}
+	if _, ok := v.(*big.Int); ok {
+		return v
 	}
 	return given(a[0], int64(0))
 }
@@ -79,6 +88,12 @@ func (s *state) rounded(v Value, a []Value) Value {
 		s.wrong(v, "what is rounded", "a number")
 	}
 	f := s.number(v)
+	if n > 300 || math.IsInf(f, 0) || math.IsNaN(f) {
+		return f // no float64 has so many places
+	}
+	if n < -308 {
+		return 0.0
+	}
 	scale := math.Pow(10, float64(n))
 	switch way {
 	case "ceil":
@@ -96,7 +111,7 @@ func (s *state) rounded(v Value, a []Value) Value {
 		}
 		return i
 	}
-	if n >= 0 && n < 300 {
+	if n >= 0 {
 		// Decimal rounding of the exact value, half to even.
 		r, err := strconv.ParseFloat(strconv.FormatFloat(f, 'f', n, 64), 64)
 		if err == nil {

@@ -148,6 +148,9 @@ func (s *state) directed(d directive, verb rune, v Value) text {
 		}
 	case 'c':
 		if n, ok := asInt(v); ok {
+			if n < 0 || n > utf8.MaxRune {
+				failf("there is no character %d", n)
+			}
 			v = own(string(rune(n)))
 		}
 		t = s.wantText(v, "the value of %c")

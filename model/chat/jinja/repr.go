@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"fmt"
+	"math/big"
 	"strconv"
 	"strings"
 )
@@ -36,6 +37,8 @@ func (b *builder) repr(v Value) {
 		b.addString(map[bool]string{true: "True", false: "False"}[v])
 	case int64:
 		b.addString(strconv.FormatInt(v, 10))
+	case *big.Int:
+		b.addString(v.String())
 	case float64:
 		b.addString(formatFloat(v))
 	case text:

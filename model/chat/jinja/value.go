@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 )
@@ -11,6 +12,8 @@ import (
 //	*undefined                  a variable, attribute or element that is not there
 //	nil                         none
 //	bool, int64, float64, text
+//	*big.Int                    an integer beyond int64, which only JSON has; it
+//	                            can be written and compared, not computed with
 //	*list, *tuple, *Dict
 //	*view                       the keys, values or items of a dictionary
 //	*generator                  what filters such as map return
@@ -68,7 +71,7 @@ func typeName(v Value) string {
 		return "NoneType"
 	case bool:
 		return "bool"
-	case int64:
+	case int64, *big.Int:
 		return "int"
 	case float64:
 		return "float"
