@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"qgo/gguf"
+	"qgo/gguf/show"
 )
 
 // A session's file is, little-endian:
@@ -198,9 +199,9 @@ func (s *Session) readHeader(r io.Reader) (*sessionHeader, error) {
 	}
 	switch {
 	case h.Fingerprint != fingerprint:
-		return nil, fmt.Errorf("the session belongs to another model, %q; load it with that one", h.Model)
+		return nil, fmt.Errorf("the session belongs to another model, %s; load it with that one", show.Quoted(h.Model))
 	case h.KV != s.m.kvType.String():
-		return nil, fmt.Errorf("the session's KV cache is of type %s, this one's of %v; choose the same type", h.KV, s.m.kvType)
+		return nil, fmt.Errorf("the session's KV cache is of type %s, this one's of %v; choose the same type", show.Text(h.KV), s.m.kvType)
 	case h.Tokens > s.Cap():
 		return nil, &ContextError{Need: h.Tokens, Room: s.Cap()}
 	}

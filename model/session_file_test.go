@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -117,6 +118,22 @@ func TestSessionFileErrors(t *testing.T) {
 	refuse("tokens that are not there", "damaged", s, huge)
 	negative := bytes.Replace(file, []byte(`"tokens":30`), []byte(`"tokens":-1`), 1)
 	refuse("a negative number of tokens", "damaged", s, negative)
+	// What the file says of itself is cut and escaped.
+	long := strings.Repeat("\u202ex", 100)
+	named := func(h sessionHeader) []byte {
+		head, err := json.Marshal(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := binary.LittleEndian.AppendUint32([]byte(sessionMagic), uint32(len(head)))
+		return append(b, head...)
+	}
+	fingerprint, err := m.fingerprint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	refuse("a long name", `another model, "`+strings.Repeat(`\u202ex`, 32)+`…"; load`, s, named(sessionHeader{Model: long}))
+	refuse("a long type", "is of type "+strings.Repeat(`\u202ex`, 32)+"…, this", s, named(sessionHeader{Fingerprint: fingerprint, KV: long}))
 	refuse("no room", "room for 20", newSession(t, m, 20), file)
 	refuse("another KV type", "type F16", newSession(t, tiny(t, Options{KV: "f32"}), 0), file)
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"unicode/utf8"
 
 	"qgo/gguf/show"
 )
@@ -40,8 +41,29 @@ func (a *answer) write(text string, reasoning bool) error {
 	if err := a.dim(reasoning); err != nil {
 		return err
 	}
-	_, err := io.WriteString(a.wrap, show.Lines(text))
-	return err
+	for text != "" {
+		if err := a.ctx.Err(); err != nil {
+			return err
+		}
+		n := pieceOf(text)
+		if _, err := io.WriteString(a.wrap, show.Lines(text[:n])); err != nil {
+			return err
+		}
+		text = text[n:]
+	}
+	return nil
+}
+
+// pieceOf returns how many bytes of a text to write before the next look whether
+// to go on. No character is cut in two.
+func pieceOf(text string) int {
+	n := min(len(text), 1<<12)
+	for end := n; end > n-utf8.UTFMax && end > 0; end-- {
+		if end == len(text) || utf8.RuneStart(text[end]) {
+			return end
+		}
+	}
+	return n
 }
 
 // dim begins or ends dimming.

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -47,8 +46,8 @@ takes the most likely token.`,
 			if g.MaxTokens < 0 {
 				return usagef(cmd, "--max-tokens is %d: choose 0 or more", g.MaxTokens)
 			}
-			if err := s.asked.Validate(math.MaxInt32); err != nil {
-				return usagef(cmd, "%w", err)
+			if err := s.check(); err != nil {
+				return usagef(cmd, "--%w", err)
 			}
 			question, talk, err := askedFor(cmd, prompt)
 			if err != nil {
@@ -100,8 +99,13 @@ takes the most likely token.`,
 // that there is to be a talk.
 func askedFor(cmd *cobra.Command, prompt string) (question string, talk bool, err error) {
 	in, asked := cmd.InOrStdin(), cmd.Flags().Changed("prompt")
-	if isTerminal(in) {
-		return checkQuestion(prompt, !asked)
+	switch {
+	case asked && strings.TrimSpace(prompt) == "":
+		return "", false, usagef(cmd, "the question behind -p is empty")
+	case isTerminal(in) && !asked && wantsJSON(cmd):
+		return "", false, usagef(cmd, "-o json prints one answer: put the question behind -p, or pipe it in")
+	case isTerminal(in):
+		return prompt, !asked, nil
 	}
 	if asked {
 		// What waits for the end of a forgotten pipe should say so.
@@ -114,7 +118,11 @@ func askedFor(cmd *cobra.Command, prompt string) (question string, talk bool, er
 	if err != nil {
 		return "", false, err
 	}
-	return checkQuestion(join(prompt, withoutLineEnd(text)), false)
+	question = join(prompt, withoutLineEnd(text))
+	if strings.TrimSpace(question) == "" {
+		return "", false, errors.New("the question is empty: put it behind -p or pipe it in")
+	}
+	return question, false, nil
 }
 
 // waitNote is how long the standard input is waited for without a word.
@@ -126,13 +134,6 @@ func join(prompt, text string) string {
 		return prompt + text
 	}
 	return prompt + "\n\n" + text
-}
-
-func checkQuestion(question string, talk bool) (string, bool, error) {
-	if !talk && strings.TrimSpace(question) == "" {
-		return "", false, errors.New("the question is empty: put it behind -p or pipe it in")
-	}
-	return question, talk, nil
 }
 
 // once answers a single question.

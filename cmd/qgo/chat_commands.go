@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
@@ -29,7 +31,7 @@ func chatCommands() []chatCommand {
 		{"help", "", "list the commands and keys", (*conversation).help},
 		{"clear", "", "begin a new conversation", func(c *conversation, _ string) error {
 			c.dialog.Clear()
-			c.files = ""
+			c.files, c.session = "", ""
 			c.say("(a new conversation)")
 			return nil
 		}},
@@ -57,9 +59,13 @@ func chatCommands() []chatCommand {
 			c.say("%s", c.stats())
 			return nil
 		}},
-		{"bye", "", "leave", func(*conversation, string) error { return errBye }},
+		{"bye", "", "leave (/exit and /quit do, too)", func(*conversation, string) error { return errBye }},
 	}
 }
+
+// chatAliases are other names of commands: those that other programs have. They
+// cannot be cut short.
+var chatAliases = map[string]string{"exit": "bye", "quit": "bye"}
 
 // asCommand takes "/name args" apart. A message may begin with a slash as
 // well: a path, say, has a second one in its first word.
@@ -78,6 +84,7 @@ func asCommand(text string) (name, args string, ok bool) {
 // run carries a command out. A name may be cut short as long as it is clear.
 func (c *conversation) run(name, args string) error {
 	var found []chatCommand
+	name = cmp.Or(chatAliases[name], name)
 	for _, k := range chatCommands() {
 		if k.name == name {
 			return k.run(c, args)
@@ -90,7 +97,7 @@ func (c *conversation) run(name, args string) error {
 	case 1:
 		return found[0].run(c, args)
 	case 0:
-		return fmt.Errorf("there is no command /%s; /help lists them%s", show.Text(name), didYouMean("/"+name, commandNames()))
+		return fmt.Errorf("there is no command /%s%s", show.Text(name), cmp.Or(didYouMean("/"+name, commandNames()), "; /help lists them"))
 	}
 	var names []string
 	for _, k := range found {
@@ -99,8 +106,11 @@ func (c *conversation) run(name, args string) error {
 	return fmt.Errorf("/%s could be %s", name, strings.Join(names, " or "))
 }
 
-// commandNames lists the commands with their slash.
+// commandNames lists the commands and their other names, with their slash.
 func commandNames() (names []string) {
+	for _, alias := range slices.Sorted(maps.Keys(chatAliases)) {
+		names = append(names, "/"+alias)
+	}
 	for _, k := range chatCommands() {
 		names = append(names, "/"+k.name)
 	}
@@ -124,18 +134,33 @@ func (c *conversation) system(text string) error {
 }
 
 func (c *conversation) show(string) error {
-	for _, m := range c.dialog.Messages() {
-		if err := c.quote(m); err != nil {
-			return err
-		}
+	if stopped, err := c.quote(c.dialog.Messages()); stopped || err != nil {
+		return err
 	}
-	c.say("(%s, %d of %d tokens of context used, model %s)", turns(c.dialog.Turns()), c.used(), c.dialog.Cap(), show.Text(c.m.File.Name))
+	c.say("(%s, %s, model %s)", turns(c.dialog.Turns()), c.use(), show.Text(c.m.File.Name))
 	return nil
 }
 
-// quote prints a message of the conversation.
-func (c *conversation) quote(m chat.Message) error {
+// quote prints messages of the conversation, until Ctrl-C.
+func (c *conversation) quote(messages []chat.Message) (stopped bool, err error) {
+	stopped, err = c.stoppable(func(ctx context.Context) error {
+		for _, m := range messages {
+			if err := c.quoteOne(ctx, m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if stopped {
+		c.say("(stopped)")
+		return true, nil
+	}
+	return false, err
+}
+
+func (c *conversation) quoteOne(ctx context.Context, m chat.Message) error {
 	out := c.newAnswer()
+	out.ctx = ctx
 	err := out.write(m.Role+": ", false)
 	r := chat.Reasoning{Inside: strings.Contains(m.Content, chat.ThinkEnd) && !strings.Contains(m.Content, chat.ThinkStart)}
 	if err == nil && m.Role == "assistant" {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,9 +15,13 @@ import (
 	"unicode/utf8"
 
 	"qgo/gguf/show"
+	"qgo/model/files"
 )
 
 const sessionSuffix = ".qgo-session"
+
+// sessionTime is the form of the time at which a session was saved.
+const sessionTime = "2006-01-02 15:04"
 
 // maxSessionName is the length of a session's name in characters.
 const maxSessionName = 100
@@ -85,22 +91,45 @@ func (c *conversation) save(name string) error {
 	if err != nil {
 		return err
 	}
+	if name != c.session {
+		if ok, err := c.mayReplace(name, path); !ok || err != nil {
+			return err
+		}
+	}
 	size, err := c.writeSession(path)
 	if err != nil {
-		return fmt.Errorf("the conversation could not be saved: %w", cause(err))
+		return fmt.Errorf("the conversation could not be saved: %w", err)
 	}
+	c.session = name
 	c.say("(saved %s, %s: /load %s continues)", turns(c.dialog.Turns()), bytesText(size), name)
 	return nil
+}
+
+// mayReplace asks before another conversation is written over.
+func (c *conversation) mayReplace(name, path string) (bool, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return true, nil // nothing is there, or to write will say what is wrong
+	}
+	if err := files.Regular(path); err != nil {
+		return false, fmt.Errorf("the conversation could not be saved: %w", err)
+	}
+	c.say("%s is there already, %s of %s.", name, bytesText(info.Size()), info.ModTime().Format(sessionTime))
+	ok, err := c.agrees("Replace it (y), or keep it (n)? ", "yes", "no")
+	if err == nil && !ok {
+		c.say("(nothing was saved; /save with another name keeps both)")
+	}
+	return ok, err
 }
 
 // writeSession writes a session, which gets its name only when it is complete.
 func (c *conversation) writeSession(path string) (size int64, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return 0, err
+		return 0, files.Explain(filepath.Dir(path), err)
 	}
 	file, err := os.CreateTemp(filepath.Dir(path), "saving-*.part")
 	if err != nil {
-		return 0, err
+		return 0, files.Explain(filepath.Dir(path), err)
 	}
 	err = c.dialog.Save(file)
 	size, err2 := file.Seek(0, io.SeekEnd)
@@ -110,7 +139,7 @@ func (c *conversation) writeSession(path string) (size int64, err error) {
 	if err != nil {
 		_ = os.Remove(file.Name()) // the first error is the one to tell
 	}
-	return size, err
+	return size, files.Explain(path, err)
 }
 
 func (c *conversation) load(name string) error {
@@ -121,19 +150,37 @@ func (c *conversation) load(name string) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.Open(path)
+	file, err := files.OpenToRead(path)
 	if err != nil {
 		return sessionError(name, err)
 	}
 	defer file.Close()
-	if err := c.dialog.Load(file); err != nil {
-		return fmt.Errorf("the conversation %s cannot be loaded: %w", name, cause(err))
+	stopped, err := c.stoppable(func(ctx context.Context) error { return c.dialog.Load(stoppableReader{ctx, file}) })
+	switch {
+	case stopped:
+		c.say("(stopped; the conversation is as before)")
+		return nil
+	case err != nil:
+		return fmt.Errorf("the conversation %s cannot be loaded: %w", name, err)
 	}
-	c.say("(%s, %d of %d tokens of context used)", turns(c.dialog.Turns()), c.used(), c.dialog.Cap())
-	if m := c.dialog.Messages(); len(m) > 0 {
-		return c.quote(m[len(m)-1])
+	c.session = name
+	c.say("(%s, %s)", turns(c.dialog.Turns()), c.use())
+	m := c.dialog.Messages()
+	_, err = c.quote(m[max(0, len(m)-1):])
+	return err
+}
+
+// stoppableReader reads until ctx ends.
+type stoppableReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r stoppableReader) Read(b []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
 	}
-	return nil
+	return r.r.Read(b)
 }
 
 // remove deletes a saved session.
@@ -146,7 +193,7 @@ func (c *conversation) remove(name string) error {
 		return err
 	}
 	if err := os.Remove(path); err != nil {
-		return sessionError(name, err)
+		return sessionError(name, files.Explain(path, err))
 	}
 	c.say("(deleted %s)", name)
 	return nil
@@ -155,9 +202,9 @@ func (c *conversation) remove(name string) error {
 // sessionError says why the file of a session could not be used.
 func sessionError(name string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no session %s; /load lists them%s", name, didYouMean(name, sessionNames()))
+		return fmt.Errorf("there is no session %s%s", name, cmp.Or(didYouMean(name, sessionNames()), "; /load lists them"))
 	}
-	return fmt.Errorf("the session %s cannot be used: %w", name, cause(err))
+	return fmt.Errorf("the session %s cannot be used: %w", name, err)
 }
 
 func (c *conversation) listSessions() error {
@@ -171,7 +218,7 @@ func (c *conversation) listSessions() error {
 			return err
 		}
 		if info, err := os.Stat(path); err == nil { // or it was removed meanwhile
-			what := fmt.Sprintf("%8s  %s", bytesText(info.Size()), info.ModTime().Format("2006-01-02 15:04"))
+			what := fmt.Sprintf("%8s  %s", bytesText(info.Size()), info.ModTime().Format(sessionTime))
 			c.say("%s", shortEntry(name, what, terminalWidth(c.out)))
 		}
 	}

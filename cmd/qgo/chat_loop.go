@@ -31,6 +31,7 @@ type conversation struct {
 	tty      bool // out is a terminal
 	input    input
 	files    string  // text of /read for the next message
+	session  string  // name that the conversation was loaded from or last saved under
 	busy     float64 // CPUs that other programs kept busy during the latest answer
 }
 
@@ -52,15 +53,18 @@ func (c *conversation) newInput() (_ input, done func()) {
 	in, inFile := c.cmd.InOrStdin().(*os.File)
 	out := fileOf(c.out)
 	if !inFile || out == nil || !isTerminal(in) || !canOverwrite(out) {
-		return lineedit.NewPlain(c.cmd.InOrStdin(), c.out), func() {}
+		return lineedit.NewPlain(c.cmd.InOrStdin(), c.prompts()), func() {}
 	}
 	path := "" // without a place for it the history is this chat's
 	if dir, err := stateDir(); err == nil {
 		path = filepath.Join(dir, "history")
 	}
-	history := lineedit.OpenHistory(path)
-	release, restore := takeInterrupts(c.cmd.Context(), func() {}), quiet(in.Fd())
+	history, err := lineedit.OpenHistory(path)
+	if err != nil {
+		c.say("(earlier messages cannot be recalled: %v)", err)
+	}
 	e := lineedit.NewEditor(in, out, history, completeCommand)
+	release, restore := takeInterrupts(c.cmd.Context(), e.Interrupt), quiet(in.Fd())
 	closed := atExit(c.cmd.Context(), func() {
 		e.Close()
 		restore()
@@ -69,6 +73,17 @@ func (c *conversation) newInput() (_ input, done func()) {
 		closed()
 		release()
 	}
+}
+
+// prompts is where the prompts go where there is no editor: to a terminal, for
+// they are no part of the output.
+func (c *conversation) prompts() io.Writer {
+	for _, w := range []io.Writer{c.out, c.cmd.ErrOrStderr()} {
+		if isTerminal(w) {
+			return w
+		}
+	}
+	return io.Discard
 }
 
 // loop answers one message after the other.
@@ -80,7 +95,7 @@ func (c *conversation) loop() error {
 	if name == "" {
 		name = filepath.Base(c.m.File.Name)
 	}
-	c.say("%s, %d of %d tokens of context used. /help lists commands, Ctrl-D leaves.", show.Text(name), c.used(), c.dialog.Cap())
+	c.say("%s, %s. /help lists commands, Ctrl-D leaves.", show.Text(name), c.use())
 	for {
 		text, err := c.input.Read(c.cmd.Context(), "> ")
 		switch {
@@ -103,18 +118,27 @@ func (c *conversation) loop() error {
 	}
 }
 
-// used is the number of tokens that the conversation takes. What is in the
-// session may be more: turns that were taken back are there until the next
-// question comes.
+// used is the number of tokens that the conversation takes, or of one that
+// cannot fit fewer, but more than there is room for. What is in the session may
+// be more: turns that were taken back are there until the next question comes.
 func (c *conversation) used() int {
 	if c.dialog.Turns() == 0 {
 		return 0
 	}
-	ids, err := c.m.Prompt(chat.Conversation{Messages: c.dialog.Messages()})
+	_, need, err := c.m.PromptWithin(chat.Conversation{Messages: c.dialog.Messages()}, c.dialog.Cap())
 	if err != nil {
 		return c.dialog.Len()
 	}
-	return len(ids)
+	return need
+}
+
+// use says how much of the context the conversation takes.
+func (c *conversation) use() string {
+	used, room := c.used(), c.dialog.Cap()
+	if used > room {
+		return fmt.Sprintf("too long for the context of %d tokens: the next question offers to drop the oldest turns, and --ctx makes the context larger", room)
+	}
+	return fmt.Sprintf("%d of %d tokens of context used", used, room)
 }
 
 // say prints a line that is not the model's.
@@ -129,6 +153,10 @@ func (c *conversation) handle(text string) error {
 	}
 	if name, rest, ok := asCommand(text); ok {
 		return c.run(name, rest)
+	}
+	if word := strings.TrimSpace(text); word == "exit" || word == "quit" {
+		c.say("(/bye or Ctrl-D leaves)")
+		return nil
 	}
 	if c.files != "" {
 		text = c.files + text
@@ -152,21 +180,44 @@ func (c *conversation) ask(question string) error {
 		return err
 	}
 	c.say("%v.", full)
+	drop, err := c.agrees("Drop them (d), or stop here (s)? ", "drop", "stop")
+	if err != nil {
+		return err
+	}
+	if !drop {
+		c.say("(nothing was dropped and nothing asked; /save keeps the conversation, /clear begins a new one)")
+		return nil
+	}
+	c.dialog.Drop(full.Turns)
+	c.say("(dropped: the oldest %s)", turns(full.Turns))
+	return c.interactive(c.dialog.Ask, question)
+}
+
+// agrees asks until it gets an answer: yes or no, those words, or a letter of
+// one. Whoever says nothing does not agree.
+func (c *conversation) agrees(question, yes, no string) (bool, error) {
 	for {
-		answer, err := c.input.Read(c.cmd.Context(), "Drop them (d), or stop here (s)? ")
+		answer, err := c.input.Read(c.cmd.Context(), question)
 		if err != nil && !errors.Is(err, lineedit.ErrInterrupt) && err != io.EOF {
-			return err
+			return false, err
 		}
 		switch strings.ToLower(strings.TrimSpace(answer)) {
-		case "d", "drop", "yes", "y":
-			c.dialog.Drop(full.Turns)
-			c.say("(dropped: the oldest %s)", turns(full.Turns))
-			return c.interactive(c.dialog.Ask, question)
-		case "", "s", "stop", "no", "n":
-			c.say("(nothing was dropped and nothing asked; /save keeps the conversation, /clear begins a new one)")
-			return nil
+		case yes, yes[:1], "yes", "y":
+			return true, nil
+		case no, no[:1], "no", "n", "":
+			return false, nil
 		}
 	}
+}
+
+// stoppable calls f with a context that ends at Ctrl-C, which stops no more
+// than that.
+func (c *conversation) stoppable(f func(ctx context.Context) error) (stopped bool, err error) {
+	ctx, cancel := context.WithCancel(c.cmd.Context())
+	defer cancel()
+	defer takeInterrupts(ctx, cancel)()
+	err = f(ctx)
+	return errors.Is(err, context.Canceled) && c.cmd.Context().Err() == nil, err
 }
 
 // asking is [dialog.Dialog.Ask].
@@ -174,11 +225,8 @@ type asking func(ctx context.Context, question string, emit dialog.Emit) error
 
 // interactive is turn, with a Ctrl-C that stops no more than the answer.
 func (c *conversation) interactive(ask asking, question string) error {
-	ctx, cancel := context.WithCancel(c.cmd.Context())
-	defer cancel()
-	defer takeInterrupts(ctx, cancel)()
-	err := c.turn(ctx, ask, question)
-	if errors.Is(err, context.Canceled) && c.cmd.Context().Err() == nil {
+	stopped, err := c.stoppable(func(ctx context.Context) error { return c.turn(ctx, ask, question) })
+	if stopped {
 		if s := c.dialog.Stats(); s.Generated == 0 {
 			c.say("(stopped before the answer; the question is taken back)")
 		} else {

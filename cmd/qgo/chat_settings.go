@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -21,10 +22,11 @@ func settings() []setting {
 	var list []setting
 	for _, k := range knobs {
 		list = append(list, setting{name: k.name, get: func(c *conversation) string {
-			return fmt.Sprintf("%s %s", k.get(&c.dialog.Generation.Sampling), c.sampling.source(k))
+			p, source := &c.dialog.Generation.Sampling, c.sampling.source(k)
+			return strings.TrimRight(withMeaning(k.get(p), k.meaning(p))+" "+source, " ")
 		}, set: func(c *conversation, value string) error {
 			if err := c.sampling.change(k, value, c.m.Vocab); err != nil {
-				return err
+				return k.explain(err)
 			}
 			seed := c.dialog.Generation.Sampling.Seed // /regen counts it up
 			c.dialog.Generation.Sampling = c.sampling.params()
@@ -38,17 +40,21 @@ func settings() []setting {
 		}, set: func(c *conversation, value string) error {
 			n, err := strconv.ParseUint(value, 10, 64)
 			if err != nil {
-				return fmt.Errorf("%s is no whole number from 0", show.Quoted(value))
+				return fmt.Errorf("seed is %s: expected %s", show.Quoted(value), seedRange)
 			}
 			c.dialog.Generation.Sampling.Seed = n
 			return nil
 		}},
 		setting{name: "max-tokens", get: func(c *conversation) string {
-			return strconv.Itoa(c.dialog.Generation.MaxTokens)
+			n := c.dialog.Generation.MaxTokens
+			if n == 0 {
+				return withMeaning("0", "no limit")
+			}
+			return strconv.Itoa(n)
 		}, set: func(c *conversation, value string) error {
 			n, err := strconv.Atoi(value)
 			if err != nil || n < 0 {
-				return fmt.Errorf("%s is no number of tokens; choose 0 or more", show.Quoted(value))
+				return fmt.Errorf("%s is no number of tokens; choose 0 (no limit) or more", show.Quoted(value))
 			}
 			c.dialog.Generation.MaxTokens = n
 			return nil
@@ -68,7 +74,7 @@ func (c *conversation) set(args string) error {
 	name, value, _ := strings.Cut(args, " ")
 	all := settings()
 	line := func(s setting) {
-		c.say("%s", shortEntry(s.name, strings.TrimRight(s.get(c), " "), terminalWidth(c.out)))
+		c.say("%s", shortEntry(s.name, s.get(c), terminalWidth(c.out)))
 	}
 	if name == "" {
 		for _, s := range all {
@@ -83,7 +89,7 @@ func (c *conversation) set(args string) error {
 		for _, s := range all {
 			names = append(names, s.name)
 		}
-		return fmt.Errorf("there is no setting %s; /set lists them%s", show.Text(name), didYouMean(name, names))
+		return fmt.Errorf("there is no setting %s%s", show.Text(name), cmp.Or(didYouMean(name, names), "; /set lists them"))
 	}
 	if value = strings.TrimSpace(value); value == "" {
 		line(all[i])

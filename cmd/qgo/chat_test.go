@@ -28,12 +28,19 @@ func TestChatInput(t *testing.T) {
 		{stdin: "\ufeffWhat does strings.ToUpper do?\r\n", out: answer},
 		{stdin: "\n", args: []string{"-p", "What does strings.ToUpper do?"}, out: answer},
 		{stdin: " ", code: exitBadInput, err: "the question is empty"},
-		{stdin: "", args: []string{"-p", ""}, code: exitBadInput, err: "the question is empty"},
+		{stdin: "text", args: []string{"-p", ""}, code: exitUsage, err: "the question behind -p is empty"},
 		{stdin: "gr\xf6\xdfe", args: []string{"-p", "x"}, code: exitBadInput, err: "the standard input is not in UTF-8"},
 		{stdin: utf16LE("some text"), code: exitBadInput, err: "the standard input is in UTF-16LE"},
 		{stdin: strings.Repeat("x", maxTextBytes+1), code: exitBadInput, err: "the standard input is larger than"},
-		{args: []string{"-p", "x", "--temp", "nan"}, code: exitUsage, err: "temperature is NaN"},
-		{args: []string{"-p", "x", "--repeat-last-n", "-2"}, code: exitUsage, err: "penalty window is -2"},
+		{args: []string{"-p", "x", "--temp", "nan"}, code: exitUsage, err: "--temp is nan: want a finite number of at least 0\n"},
+		{args: []string{"-p", "x", "--repeat-last-n", "-2"}, code: exitUsage, err: "--repeat-last-n is -2: want at least -1 (-1: all tokens, 0: none)\n"},
+		{args: []string{"-p", "x", "--temp", "inf"}, code: exitUsage, err: "--temp is inf: want"},
+		{args: []string{"-p", "x", "--top-p", "2"}, code: exitUsage, err: "--top-p is 2: want 0 to 1\n"},
+		{args: []string{"-p", "x", "--top-k", "-1"}, code: exitUsage, err: "--top-k is -1: want at least 0"},
+		{args: []string{"-p", "x", "--min-p", "-inf"}, code: exitUsage, err: "--min-p is -inf: want 0 to 1\n"},
+		{args: []string{"-p", "x", "--repeat-penalty", "-1"}, code: exitUsage, err: "--repeat-penalty is -1: want"},
+		{args: []string{"-p", "x", "--presence-penalty", "inf"}, code: exitUsage, err: "--presence-penalty is inf: want a finite number\n"},
+		{args: []string{"-p", "x", "--frequency-penalty", "nan"}, code: exitUsage, err: "--frequency-penalty is nan: want a finite number\n"},
 	} {
 		code, out, errOut := qgo(c.stdin, append([]string{"chat"}, c.args...)...)
 		if code != c.code || out != c.out || !strings.Contains(errOut, c.err) {

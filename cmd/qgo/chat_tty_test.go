@@ -137,9 +137,8 @@ func (c *console) await(want string, ok func(rest string) bool) {
 	}
 }
 
-// readingLine matches what chat shows while it reads a question: a rate as soon
-// as something is read.
-var readingLine = regexp.MustCompile(`reading 0 of \d+ tokens|reading \d+ of \d+ tokens  [^\n]*? left`)
+// readingLine matches what chat shows while it reads a question.
+var readingLine = regexp.MustCompile(`reading \d+ of \d+ tokens(  [0-9.]+ t/s  [0-9a-z ]+? left)?`)
 
 // say sends a message as soon as the editor is ready for it.
 func (c *console) say(text string) {
@@ -198,9 +197,13 @@ func TestChatCommands(t *testing.T) {
 	c.say("/set temp")
 	c.expect("0.5")
 	c.say("/set tmep 1")
-	c.expect("no setting tmep; /set lists them; did you mean temp?")
+	c.expect("no setting tmep; did you mean temp?")
 	c.say("/set temp -1")
-	c.expect("temperature is -1")
+	c.expect("temp is -1: want")
+	c.say("/set repeat-last-n -5")
+	c.expect("repeat-last-n is -5: want at least -1 (-1: all tokens, 0: none)")
+	c.say("/set seed -1")
+	c.expect("whole number from 0 to 18446744073709551615")
 	c.say("/set verbose on")
 	// Typed and deleted, with characters two columns wide.
 	c.send("/system 日本語" + backspace + "é" + backspace + "!")
@@ -220,11 +223,11 @@ func TestChatCommands(t *testing.T) {
 	c.say("/show")
 	c.expect("user: notes.txt:")
 	c.say("/nothing")
-	c.expect("no command /nothing")
+	c.expect("no command /nothing; /help lists them\n")
 	c.say("/s")
 	c.expect("could be /system or /set")
 	c.say("/saev x")
-	c.expect("no command /saev; /help lists them; did you mean /save?")
+	c.expect("no command /saev; did you mean /save?\n")
 	c.say("/clear")
 	c.expect("(a new conversation)")
 	c.say("/show")

@@ -142,7 +142,9 @@ func newHelp() *cobra.Command {
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) (list []string, _ cobra.ShellCompDirective) {
 			if of, rest, err := cmd.Root().Find(args); err == nil && len(rest) == 0 {
 				for _, c := range of.Commands() {
-					list = append(list, c.Name())
+					if c.IsAvailableCommand() {
+						list = append(list, c.Name())
+					}
 				}
 			}
 			return list, cobra.ShellCompDirectiveNoFileComp

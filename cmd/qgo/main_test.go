@@ -142,7 +142,7 @@ func TestErrors(t *testing.T) {
 		{2, "threads", []string{"chat", "-p", "x", "--threads", "-1"}},
 		{2, "--ctx is -5", []string{"chat", "-p", "x", "--ctx", "-5"}},
 		{1, "context", []string{"chat", "-p", strings.Repeat("word ", 500), "--ctx", "64"}},
-		{2, "temperature", []string{"chat", "-p", "x", "--temp", "-1"}},
+		{2, "--temp is -1", []string{"chat", "-p", "x", "--temp", "-1"}},
 		{2, "--tier is", []string{"chat", "-p", "x", "--tier", "mmx"}},
 		{1, "vocabulary", []string{"logits", "--tokens", "99999999", "--out", filepath.Join(t.TempDir(), "x")}},
 	} {

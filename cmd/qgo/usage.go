@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
@@ -73,17 +75,27 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usagef(cmd, "%w", err)
 }
 
+// seedRange is what a number of 64 bits without a sign can be.
+const seedRange = "a whole number from 0 to 18446744073709551615"
+
 // expected says which values a flag takes; cause is why it did not take one.
 func expected(cmd *cobra.Command, f *pflag.Flag, cause error) string {
 	if list := enumerated(cmd, f.Name); list != nil {
 		return english.WordSeries(list, "or")
 	}
+	outside := errors.Is(cause, strconv.ErrRange)
 	switch kind := f.Value.Type(); kind {
 	case "int", "int64":
+		if outside {
+			return fmt.Sprintf("a whole number from %d to %d", math.MinInt, math.MaxInt)
+		}
 		return "a whole number"
 	case "uint64":
-		return "a whole number from 0"
+		return seedRange
 	case "float64":
+		if outside {
+			return fmt.Sprintf("a number of at most %.2g", math.MaxFloat64)
+		}
 		return "a number"
 	case "bool":
 		return "true or false"

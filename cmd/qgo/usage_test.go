@@ -16,32 +16,35 @@ import (
 // that help.
 func TestUsageErrors(t *testing.T) {
 	for line, want := range map[string]string{
-		"caht":                         `there is no command "caht"; did you mean chat?`,
-		"frobnicate --model x":         `there is no command "frobnicate"`,
-		"help caht":                    `there is no command "caht"; did you mean chat?`,
-		"bench reprot":                 `there is no command "reprot"; did you mean report?`,
-		"completion bsh":               `there is no command "bsh"; did you mean bash?`,
-		"completion bash x":            "expected no arguments, found 1 argument",
-		"version x y":                  "expected no arguments, found 2 arguments",
-		"chat --modle x":               "there is no flag --modle; did you mean --model?",
-		"chat --zzz":                   "there is no flag --zzz\n",
-		"chat -Z":                      "there is no flag -Z",
-		"chat --threads x":             `--threads is "x": expected a whole number`,
-		"chat --threads 1.5":           `--threads is "1.5": expected a whole number`,
-		"chat -t 99999999999999999999": `--threads is "99999999999999999999": expected a whole number`,
-		"chat --threads -1":            "--threads is -1: choose 0 or more",
-		"chat --ctx -5":                "--ctx is -5: choose 0 or more",
-		"chat --temp warm":             `--temp is "warm": expected a number`,
-		"chat --temp":                  "--temp needs a value: expected a number",
-		"chat --seed -1":               `--seed is "-1": expected a whole number from 0`,
-		"chat --verbose=maybe":         `--verbose is "maybe": expected true or false`,
-		"chat --kv f18":                `--kv is "f18": choose f16, f32 or q8_0; did you mean f16?`,
-		"chat --kv":                    "--kv needs a value: expected f16, f32 or q8_0",
-		"chat --tier mmx":              `--tier is "mmx": choose `,
-		"version -o jsn":               `--output is "jsn": choose text or json; did you mean json?`,
-		"bench -o xml":                 `--output is "xml": choose text, json, jsonl, csv, md or benchstat`,
-		"roofline --profile jetson":    `--profile is "jetson": choose `,
-		"man":                          "expected the name of a directory, found 0 arguments",
+		"caht":                              `there is no command "caht"; did you mean chat?`,
+		"frobnicate --model x":              `there is no command "frobnicate"`,
+		"help caht":                         `there is no command "caht"; did you mean chat?`,
+		"bench reprot":                      `there is no command "reprot"; did you mean report?`,
+		"completion bsh":                    `there is no command "bsh"; did you mean bash?`,
+		"completion bash x":                 "expected no arguments, found 1 argument",
+		"version x y":                       "expected no arguments, found 2 arguments",
+		"chat --modle x":                    "there is no flag --modle; did you mean --model?",
+		"chat --zzz":                        "there is no flag --zzz\n",
+		"chat -Z":                           "there is no flag -Z",
+		"chat --threads x":                  `--threads is "x": expected a whole number`,
+		"chat --threads 1.5":                `--threads is "1.5": expected a whole number`,
+		"chat -t 99999999999999999999":      `--threads is "99999999999999999999": expected a whole number`,
+		"chat --threads -1":                 "--threads is -1: choose 0 or more",
+		"chat --ctx -5":                     "--ctx is -5: choose 0 or more",
+		"chat --seed 99999999999999999999":  `--seed is "99999999999999999999": expected a whole number from 0 to 18446744073709551615`,
+		"chat --top-k 99999999999999999999": `expected a whole number from -`,
+		"chat --temp 1e999":                 "expected a number of at most 1.8e+308",
+		"chat --temp warm":                  `--temp is "warm": expected a number`,
+		"chat --temp":                       "--temp needs a value: expected a number",
+		"chat --seed -1":                    `--seed is "-1": expected a whole number from 0`,
+		"chat --verbose=maybe":              `--verbose is "maybe": expected true or false`,
+		"chat --kv f18":                     `--kv is "f18": choose f16, f32 or q8_0; did you mean f16?`,
+		"chat --kv":                         "--kv needs a value: expected f16, f32 or q8_0",
+		"chat --tier mmx":                   `--tier is "mmx": choose `,
+		"version -o jsn":                    `--output is "jsn": choose text or json; did you mean json?`,
+		"bench -o xml":                      `--output is "xml": choose text, json, jsonl, csv, md or benchstat`,
+		"roofline --profile jetson":         `--profile is "jetson": choose `,
+		"man":                               "expected the name of a directory, found 0 arguments",
 	} {
 		code, out, errOut := qgo("", strings.Fields(line)...)
 		if code != exitUsage || out != "" || !strings.Contains(errOut, want) {
@@ -132,6 +135,9 @@ func TestFlagCompletion(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("qgo %s is completed with %q, want %q", line, out, want)
 		}
+	}
+	if out := succeed(t, "", "__complete", "help", ""); strings.Contains(out, "__complete") {
+		t.Errorf("help is completed with a command that is hidden: %q", out)
 	}
 }
 

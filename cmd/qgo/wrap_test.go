@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -87,5 +88,36 @@ func TestWordWrapProse(t *testing.T) {
 	w := &wordWrap{width: func() int { return 20 }, prose: true, held: "  /help      list the commands\n```\nlines that are no code"}
 	if got, want := w.take(true), "  /help      list\nthe commands\n```\nlines that are no\ncode"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestWordWrapIsLinear breaks long paragraphs and words, in one piece and in
+// many. When the time grew with the square, each took minutes.
+func TestWordWrapIsLinear(t *testing.T) {
+	const size = 1 << 20
+	for name, unit := range map[string]string{
+		"words": "some words of five letters ", "a word": "x", "symbols": "a-b/c,", "wide": "日本語", "no width": "\u0301", "spaces": "a \t ", "only spaces": "a" + strings.Repeat(" ", size/2), "code": "    ",
+	} {
+		text := strings.Repeat(unit, size/len(unit))
+		for _, piece := range []int{len(text), 300} {
+			begin := time.Now()
+			var b strings.Builder
+			w := &wordWrap{out: &b, width: func() int { return 80 }}
+			for rest := text; rest != ""; {
+				n := min(piece, len(rest))
+				w.Write([]byte(rest[:n]))
+				rest = rest[n:]
+			}
+			w.end()
+			took := time.Since(begin)
+			t.Logf("%s, %d at a time: %v", name, piece, took)
+			if took > 20*time.Second {
+				t.Errorf("%s, %d at a time: %v", name, piece, took)
+			}
+			squeezed := func(s string) string { return strings.Join(strings.Fields(s), "") }
+			if squeezed(b.String()) != squeezed(text) {
+				t.Errorf("%s, %d at a time: the text was changed", name, piece)
+			}
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/dustin/go-humanize/english"
 
+	"qgo/gguf/show"
 	"qgo/model"
 	"qgo/model/chat"
 )
@@ -304,6 +305,8 @@ func (d *Dialog) Save(w io.Writer) error {
 	return d.session.Save(w, messages)
 }
 
+var errNoConversation = errors.New("the session holds no conversation: it was not saved by a chat")
+
 // Load reads a conversation that Save wrote with the same model. After an
 // error the conversation is as before.
 func (d *Dialog) Load(r io.Reader) error {
@@ -313,11 +316,11 @@ func (d *Dialog) Load(r io.Reader) error {
 	}
 	var messages []chat.Message
 	if err := json.Unmarshal(extra, &messages); err != nil {
-		return fmt.Errorf("the session holds no conversation: %w", err)
+		return errNoConversation // what the parser says is of no use here
 	}
 	for i, m := range messages {
 		if m.Role != "user" && m.Role != "assistant" && (m.Role != "system" || i > 0) {
-			return fmt.Errorf("message %d of the session has the role %q; expected system (first only), user or assistant", i+1, m.Role)
+			return fmt.Errorf("message %d of the session has the role %s; expected system (first only), user or assistant", i+1, show.Quoted(m.Role))
 		}
 	}
 	d.messages = messages

@@ -228,6 +228,20 @@ func TestSaveAndLoad(t *testing.T) {
 	if got, want := ask(t, other, "And strings.ToLower?"), ask(t, d, "And strings.ToLower?"); got != want {
 		t.Errorf("after loading %q, want %q", got, want)
 	}
+	for extra, want := range map[string]string{
+		`7`: "holds no conversation", `{"a":1}`: "holds no conversation", `["x"]`: "holds no conversation",
+		`[{"role":"` + strings.Repeat("r", 200) + `"}]`: `has the role "` + strings.Repeat("r", 64) + `…"; expected`,
+	} {
+		var odd bytes.Buffer
+		if err := d.session.Save(&odd, []byte(extra)); err != nil {
+			t.Fatal(err)
+		}
+		before := roles(other)
+		err := other.Load(&odd)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "json") || roles(other) != before {
+			t.Errorf("%.20s: error %v, roles %s, before %s; want %q", extra, err, roles(other), before, want)
+		}
+	}
 	b := file.Bytes()
 	b[len(b)/2] ^= 1
 	before := roles(other)

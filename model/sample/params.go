@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // Params says how tokens are chosen. The zero value is greedy decoding: every
@@ -54,8 +56,19 @@ func (p Params) penalises() bool {
 
 func (p Params) repeats() bool { return p.RepeatPenalty != 0 && p.RepeatPenalty != 1 }
 
+// RangeError says that a parameter is out of its range.
+type RangeError struct {
+	Param string // in words
+	Value string
+	Want  string
+}
+
+func (e *RangeError) Error() string {
+	return fmt.Sprintf("%s is %s: want %s", e.Param, e.Value, e.Want)
+}
+
 // Validate reports the first field that is out of its range, for a vocabulary
-// of the given size.
+// of the given size. Of a number the error is a [*RangeError].
 func (p Params) Validate(vocab int) error {
 	if vocab <= 0 || vocab > math.MaxInt32 {
 		return fmt.Errorf("a vocabulary of %d tokens: want 1 to %d", vocab, math.MaxInt32)
@@ -75,30 +88,35 @@ func (p Params) Validate(vocab int) error {
 		if f.value >= f.min && f.value <= f.max { // false for NaN
 			continue
 		}
+		want := "a finite number"
 		switch {
 		case f.max < math.MaxFloat64:
-			return fmt.Errorf("%s is %v: want %v to %v", f.name, f.value, f.min, f.max)
+			want = fmt.Sprintf("%v to %v", f.min, f.max)
 		case f.min == 0:
-			return fmt.Errorf("%s is %v: want a finite number of at least 0", f.name, f.value)
-		default:
-			return fmt.Errorf("%s is %v: want a finite number", f.name, f.value)
+			want = "a finite number of at least 0"
 		}
+		return &RangeError{f.name, floatText(f.value), want}
 	}
 	if p.TopK < 0 {
-		return fmt.Errorf("top-k is %d: want at least 0 (0 keeps all tokens)", p.TopK)
+		return &RangeError{"top-k", strconv.Itoa(p.TopK), "at least 0 (0 keeps all tokens)"}
 	}
 	if p.PenaltyWindow < -1 {
-		return fmt.Errorf("penalty window is %d: want at least -1 (0 stands for all tokens, -1 for none)", p.PenaltyWindow)
+		return &RangeError{"penalty window", strconv.Itoa(p.PenaltyWindow), "at least -1 (0 stands for all tokens, -1 for none)"}
 	}
 	for _, b := range sortedBias(p.LogitBias) {
 		if b.id < 0 || int(b.id) >= vocab {
 			return fmt.Errorf("logit bias for token %d: the vocabulary has ids 0 to %d", b.id, vocab-1)
 		}
 		if math.IsNaN(b.value) || math.IsInf(b.value, 1) {
-			return fmt.Errorf("logit bias of token %d is %v: want a finite number, or -Inf to ban it", b.id, b.value)
+			return fmt.Errorf("logit bias of token %d is %s: want a finite number, or -inf to ban it", b.id, floatText(b.value))
 		}
 	}
 	return nil
+}
+
+// floatText writes a number as users do: "inf" and "nan", not "+Inf" and "NaN".
+func floatText(v float64) string {
+	return strings.TrimPrefix(strings.ToLower(strconv.FormatFloat(v, 'g', -1, 64)), "+")
 }
 
 type bias struct {

@@ -30,8 +30,9 @@ type Editor struct {
 	in, out  *os.File
 	history  *History
 	complete func(text string) []string
-	pending  []tea.Msg   // typed after the end of the message before
-	shown    atomic.Bool // the terminal is in the modes of the view
+	pending  []tea.Msg                   // typed after the end of the message before
+	shown    atomic.Pointer[tea.Program] // the view, while the terminal is in its modes
+	other    otherEditor
 }
 
 // NewEditor returns an editor. complete returns what the
@@ -40,11 +41,20 @@ func NewEditor(in, out *os.File, history *History, complete func(text string) []
 	return &Editor{in: in, out: out, history: history, complete: complete}
 }
 
+// Interrupt does what Ctrl-C does at the prompt, for a signal that says the same.
+// While another editor is open the signal is for that.
+func (e *Editor) Interrupt() {
+	if p := e.shown.Load(); p != nil && !e.other.open() {
+		go p.Send(tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl}) // which waits for the view
+	}
+}
+
 // Close makes the terminal paste as it did before. If the program ends in the
 // midst of Read, it also takes back what the view has changed: the reports of
-// keys, and the cursor.
+// keys, and the cursor. The text for another editor is removed.
 func (e *Editor) Close() {
-	if e.shown.Load() {
+	e.other.close()
+	if e.shown.Load() != nil {
 		fmt.Fprint(e.out, ansi.ResetModifyOtherKeys+ansi.PopKittyKeyboard(1)+ansi.SetCursorStyle(0)+ansi.ShowCursor+"\r\n")
 	}
 	fmt.Fprint(e.out, ansi.ResetModeBracketedPaste)
@@ -56,6 +66,8 @@ func (e *Editor) Close() {
 // typed.
 func (e *Editor) Read(ctx context.Context, prompt string) (string, error) {
 	s := newState(prompt, e.history.Entries(), e.complete)
+	s.other = &e.other
+	defer e.other.close() // the view can end before it knows that the editor did
 	if width, _, err := term.GetSize(int(e.out.Fd())); err == nil && width > 0 {
 		s.resize(width) // nobody says it of a message that is complete already
 	}
@@ -74,9 +86,9 @@ func (e *Editor) Read(ctx context.Context, prompt string) (string, error) {
 		p := tea.NewProgram(s, tea.WithContext(ctx), tea.WithInput(e.in), tea.WithOutput(e.out), tea.WithoutSignalHandler(),
 			// Finding it out would run tmux, and there are no colours.
 			tea.WithColorProfile(colorprofile.ANSI))
-		e.shown.Store(true)
+		e.shown.Store(p)
 		_, err := p.Run()
-		e.shown.Store(false)
+		e.shown.Store(nil)
 		if err != nil {
 			if ctx.Err() != nil {
 				err = ctx.Err()
@@ -107,6 +119,7 @@ type state struct {
 	at      int      // the entry shown; len(entries) for the new message
 	draft   string   // the new message, while an entry is shown
 
+	other  *otherEditor
 	search *search    // the search in progress, or nil
 	past   []snapshot // of the message, for undo
 	typing bool       // the latest change was a letter of a word
@@ -126,7 +139,7 @@ const (
 )
 
 func newState(prompt string, entries []string, complete func(string) []string) *state {
-	s := &state{prompt: prompt, complete: complete, entries: entries, at: len(entries)}
+	s := &state{prompt: prompt, complete: complete, entries: entries, at: len(entries), other: &otherEditor{}}
 	s.resize(80)
 	return s
 }

@@ -3,10 +3,14 @@ package lineedit
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"qgo/model/files"
 )
 
 // Bounds of a history.
@@ -22,13 +26,20 @@ type History struct {
 	entries []string // oldest first
 }
 
-// OpenHistory reads a history; without a path it is kept in memory only. A file that is not there is an empty one, and
-// lines that are damaged are left out: a history is not worth an error.
-func OpenHistory(path string) *History {
+// OpenHistory reads a history; without a path it is kept in memory only, and so
+// is one whose file cannot be read, for which there is an error as well. A file
+// that is not there is an empty one, and lines that are damaged are left out.
+func OpenHistory(path string) (*History, error) {
+	if path == "" {
+		return &History{}, nil
+	}
 	h := &History{path: path}
-	file, err := os.Open(path)
+	file, err := files.OpenToRead(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return h, nil
+	}
 	if err != nil {
-		return h
+		return &History{}, err
 	}
 	defer file.Close()
 	lines := 0
@@ -44,7 +55,7 @@ func OpenHistory(path string) *History {
 	if lines > 2*maxEntries || in.Err() != nil {
 		h.rewrite()
 	}
-	return h
+	return h, nil
 }
 
 // Entries returns the messages, oldest first.
@@ -69,7 +80,7 @@ func (h *History) Add(text string) {
 		return
 	}
 	line, err := json.Marshal(text)
-	if err != nil || os.MkdirAll(filepath.Dir(h.path), 0o700) != nil {
+	if err != nil || os.MkdirAll(filepath.Dir(h.path), 0o700) != nil || files.Regular(h.path) != nil {
 		return
 	}
 	file, err := os.OpenFile(h.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
@@ -92,7 +103,7 @@ func (h *History) rewrite() {
 		b.WriteByte('\n')
 	}
 	tmp := h.path + ".part"
-	if os.WriteFile(tmp, []byte(b.String()), 0o600) == nil {
+	if files.Regular(tmp) == nil && os.WriteFile(tmp, []byte(b.String()), 0o600) == nil {
 		_ = os.Rename(tmp, h.path)
 	}
 }

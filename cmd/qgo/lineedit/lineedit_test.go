@@ -166,9 +166,9 @@ func TestClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	e := NewEditor(nil, out, OpenHistory(""), nil)
+	e := NewEditor(nil, out, openHistory(t, ""), nil)
 	e.Close()
-	e.shown.Store(true)
+	e.shown.Store(&tea.Program{})
 	e.Close()
 	if got, want := string(read(t, path)), "\x1b[?2004l\x1b[>4m\x1b[<1u\x1b[0 q\x1b[?25h\r\n\x1b[?2004l"; got != want {
 		t.Errorf("written %q, want %q", got, want)
@@ -182,6 +182,7 @@ func TestReplace(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := press(newState("> ", nil, nil), "here")
+	s.other.file.Store(&path)
 	s.Update(edited{path: path, err: errors.New("exit status 1")})
 	if s.area.text() != "here" || !strings.Contains(s.notice, "$EDITOR") {
 		t.Errorf("an editor that failed: text %q, notice %q", s.area.text(), s.notice)
@@ -189,6 +190,7 @@ func TestReplace(t *testing.T) {
 	if err := os.WriteFile(path, []byte("from\nthere\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	s.other.file.Store(&path)
 	s.Update(edited{path: path})
 	if s.area.text() != "from\nthere" {
 		t.Errorf("text %q", s.area.text())
@@ -200,31 +202,40 @@ func TestReplace(t *testing.T) {
 
 func TestHistory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "deep", "history")
-	h := OpenHistory(path)
+	h := openHistory(t, path)
 	for _, text := range []string{"a", "a", "b\nc", " ", "a", strings.Repeat("x", maxEntryBytes+1)} {
 		h.Add(text)
 	}
 	if err := os.WriteFile(path, append([]byte("damaged\n"), read(t, path)...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(OpenHistory(path).Entries(), "|"); got != "a|b\nc|a" {
+	if got := strings.Join(openHistory(t, path).Entries(), "|"); got != "a|b\nc|a" {
 		t.Errorf("entries %q", got)
 	}
 	for i := range 2*maxEntries + 10 {
 		h.Add(strings.Repeat("y", i%7+1))
 	}
-	h = OpenHistory(path)
+	h = openHistory(t, path)
 	if n := len(h.Entries()); n != maxEntries {
 		t.Errorf("%d entries, want %d", n, maxEntries)
 	}
 	if n := strings.Count(string(read(t, path)), "\n"); n != maxEntries {
 		t.Errorf("the file has %d lines, want %d", n, maxEntries)
 	}
-	memory, long := OpenHistory(""), strings.Repeat("x", maxEntryBytes+1)
+	memory, long := openHistory(t, ""), strings.Repeat("x", maxEntryBytes+1)
 	memory.Add(long)
 	if got := memory.Entries(); len(got) != 1 || got[0] != long {
 		t.Errorf("a long message without a file: %d entries", len(got))
 	}
+}
+
+func openHistory(t *testing.T, path string) *History {
+	t.Helper()
+	h, err := OpenHistory(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
 }
 
 func read(t *testing.T, path string) []byte {
