@@ -137,8 +137,9 @@ func (c *console) await(want string, ok func(rest string) bool) {
 	}
 }
 
-// readingLine matches what chat shows while it reads a question.
-var readingLine = regexp.MustCompile(`reading \d+ of \d+ tokens(  [0-9.]+ t/s  [0-9a-z ]+? left)?`)
+// readingLine matches what chat shows while it reads a question: a rate as soon
+// as something is read.
+var readingLine = regexp.MustCompile(`reading 0 of \d+ tokens|reading \d+ of \d+ tokens  [^\n]*? left`)
 
 // say sends a message as soon as the editor is ready for it.
 func (c *console) say(text string) {
