@@ -7,6 +7,8 @@ import (
 	"os"
 )
 
+var errNoRoom = errors.New("no room") // is never returned
+
 func mapFile(*os.File, int) ([]byte, func() error, error) {
 	return nil, nil, errors.ErrUnsupported
 }

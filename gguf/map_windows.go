@@ -7,6 +7,10 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// errNoRoom says that a file cannot be mapped for lack of addresses: in memory it
+// would take as many.
+const errNoRoom = windows.ERROR_NOT_ENOUGH_MEMORY
+
 func mapFile(f *os.File, size int) (data []byte, unmap func() error, err error) {
 	mapping, err := windows.CreateFileMapping(windows.Handle(f.Fd()), nil, windows.PAGE_READONLY, 0, 0, nil)
 	if err != nil {

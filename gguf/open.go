@@ -49,6 +49,9 @@ func openOne(path string) (*File, error) {
 	}
 	data, unmap, err := mapFile(file, int(size))
 	mapped := err == nil
+	if errors.Is(err, errNoRoom) {
+		return nil, fmt.Errorf("%s: there is no room for its %d bytes in the program's address space: raise the limit (ulimit -v)", path, size)
+	}
 	if !mapped {
 		if data, err = io.ReadAll(io.NewSectionReader(file, 0, size)); err != nil {
 			return nil, cause(path, err)

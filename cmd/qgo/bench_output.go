@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -14,6 +13,7 @@ import (
 	"qgo/bench"
 	"qgo/bench/format"
 	"qgo/bench/html"
+	"qgo/model/files"
 )
 
 // outputs are the files that a report goes to.
@@ -47,12 +47,7 @@ func (o *outputs) open() error {
 // notWritten says what the system does about writing a file; the temporary name
 // is of no use to anybody.
 func notWritten(path string, err error) error {
-	if at, ok := errors.AsType[*fs.PathError](err); ok {
-		err = at.Err
-	} else if link, ok := errors.AsType[*os.LinkError](err); ok {
-		err = link.Err
-	}
-	return fmt.Errorf("%s cannot be written: %w", path, err)
+	return fmt.Errorf("%s cannot be written: %w", path, files.Reason(err))
 }
 
 // create opens a file under a temporary name beside path; what is no regular

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"unicode/utf8"
+
+	"qgo/model/files"
 )
 
 // maxTextBytes bounds a text that is to be sent to a model: more tokens than
@@ -38,7 +40,7 @@ func readUTF8(ctx context.Context, r io.Reader, what string) (string, error) {
 		case errors.Is(got.err, fs.ErrClosed) || errors.Is(got.err, syscall.EBADF):
 			return "", nil // a standard input that is closed is none
 		case got.err != nil:
-			return "", fmt.Errorf("%s cannot be read: %w", what, cause(got.err))
+			return "", fmt.Errorf("%s cannot be read: %w", what, files.Reason(got.err))
 		case len(got.text) > maxTextBytes:
 			return "", fmt.Errorf("%s is larger than %s; choose a part of it", what, bytesText(maxTextBytes))
 		}
@@ -112,7 +114,7 @@ func readTextFile(ctx context.Context, path, what string) (string, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%s cannot be read: %w", what, cause(err))
+		return "", fmt.Errorf("%s cannot be read: %w", what, files.Reason(err))
 	case info.IsDir():
 		return "", fmt.Errorf("%s is a directory", what)
 	case !info.Mode().IsRegular():
@@ -120,7 +122,7 @@ func readTextFile(ctx context.Context, path, what string) (string, error) {
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("%s cannot be read: %w", what, cause(err))
+		return "", fmt.Errorf("%s cannot be read: %w", what, files.Reason(err))
 	}
 	defer file.Close()
 	return readUTF8(ctx, file, what)

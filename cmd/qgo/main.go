@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"qgo/gguf/show"
+	"qgo/model/files"
 )
 
 // Exit codes. Those of other signals are [signalError]'s.
@@ -53,7 +54,7 @@ func exitCode(ctx context.Context, err error, written *output, errOut io.Writer)
 	case written.closed():
 		return (&signalError{syscall.SIGPIPE}).exitCode()
 	case written.err != nil && (err == nil || errors.Is(err, written.err)):
-		say(fmt.Sprintf("the output could not be written: %v", cause(written.err)))
+		say(fmt.Sprintf("the output could not be written: %v", files.Reason(written.err)))
 		return exitBadInput
 	case err == nil:
 		return 0

@@ -50,20 +50,6 @@ func fileOf(out io.Writer) *os.File {
 // without a word, as with SIGPIPE.
 func (o *output) closed() bool { return errors.Is(o.err, syscall.EPIPE) }
 
-// cause returns what the system says of an error, without the operation and
-// the name that Go puts in front.
-func cause(err error) error {
-	var path *fs.PathError
-	var link *os.LinkError
-	switch {
-	case errors.As(err, &path):
-		return path.Err
-	case errors.As(err, &link):
-		return link.Err
-	}
-	return err
-}
-
 // plain is the text of an error as users are to read it: names and reasons,
 // without the names of the functions that failed.
 func plain(err error) string {

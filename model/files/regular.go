@@ -66,16 +66,9 @@ func Open(path string) (*os.File, error) {
 // Read returns the contents of a small file. It fails if it is no ordinary
 // file, or larger than limit. Other names of it do no harm.
 func Read(path string, limit int64) ([]byte, error) {
-	info, err := os.Lstat(path)
+	file, err := OpenToRead(path)
 	if err != nil {
-		return nil, Explain(path, err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, regular(path, info)
-	}
-	file, err := os.OpenFile(path, os.O_RDONLY|noFollow, 0)
-	if err != nil {
-		return nil, Explain(path, err)
+		return nil, err
 	}
 	defer file.Close()
 	b, err := io.ReadAll(io.LimitReader(file, limit+1))
@@ -94,12 +87,12 @@ func Explain(path string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &pathError{fmt.Sprintf("%s: %v", path, reason(err)), err}
+	return &pathError{fmt.Sprintf("%s: %v", path, Reason(err)), err}
 }
 
-// reason returns what the system says, without the call that failed and the
+// Reason returns what the system says, without the call that failed and the
 // name that it was made with.
-func reason(err error) error {
+func Reason(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err
 	}

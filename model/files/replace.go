@@ -126,5 +126,5 @@ func (w partWriter) Write(b []byte) (int, error) {
 
 // cause returns what the system says about writing a file.
 func cause(path string, err error) error {
-	return fmt.Errorf("%s cannot be written: %w", path, reason(err))
+	return fmt.Errorf("%s cannot be written: %w", path, Reason(err))
 }
