@@ -7,7 +7,7 @@ import (
 
 	"github.com/klauspost/cpuid/v2"
 
-	"qgo/cgroup"
+	"qgo/tensor/cgroup"
 )
 
 // processors is how many logical CPUs may be busy at a time: what GOMAXPROCS was

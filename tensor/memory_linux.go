@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"qgo/cgroup"
+	"qgo/tensor/cgroup"
 )
 
 // Memory returns how much more memory the program can take without swapping: the

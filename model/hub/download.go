@@ -153,7 +153,7 @@ func (d *download) there(ctx context.Context) (bool, error) {
 	}
 	why := "is not the file that is published (its size or SHA-256 differs)"
 	if info.Size() == d.f.Size && want == "" {
-		why = "nothing tells whether it is still the same at its address"
+		why = "the address does not say whether it is still the same"
 	}
 	d.c.announce(show.Text(filepath.Base(d.path))+" is here, but "+why+": downloading it anew", 0)
 	return false, nil
