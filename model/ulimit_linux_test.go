@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"qgo/tensor"
 )
@@ -17,16 +20,13 @@ const limited = "QGO_TEST_LIMITED"
 // TestAddressLimit loads a model in a process that may have few addresses: what
 // does not fit is an error, and not the end of the program.
 func TestAddressLimit(t *testing.T) {
-	if os.Getenv(limited) != "" {
+	if above := os.Getenv(limited); above != "" {
+		limitAddresses(t, above)
 		loadLimited(t)
 		return
 	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, c := range []struct {
-		above int64 // of what a process takes that does nothing
+		above uint64 // of what a process takes that does nothing
 		want  string
 	}{
 		{80 << 20, "are available (ulimit -v)"},
@@ -34,14 +34,24 @@ func TestAddressLimit(t *testing.T) {
 		{320 << 20, "are available (ulimit -v)"},
 		{4 << 30, "loaded"},
 	} {
-		// ulimit -v is of the shell; dash, bash and busybox have it.
-		script := fmt.Sprintf("ulimit -v %d && exec %q -test.run '^TestAddressLimit$' -test.v", (idleSize(t)+c.above)>>10, exe)
-		cmd := exec.Command("sh", "-c", script)
-		cmd.Env = append(os.Environ(), limited+"=1")
+		cmd := exec.Command(os.Args[0], "-test.run", "^TestAddressLimit$", "-test.v")
+		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", limited, c.above))
 		out, err := cmd.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), c.want) || strings.Contains(string(out), "fatal error") {
 			t.Errorf("%d bytes more than nothing: %v, want %q in:\n%.2000s", c.above, err, c.want, out)
 		}
+	}
+}
+
+// limitAddresses leaves this process so many bytes, as ulimit -v does.
+func limitAddresses(t *testing.T, above string) {
+	n, err := strconv.ParseUint(above, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n += uint64(addressSpace())
+	if err := unix.Setrlimit(unix.RLIMIT_AS, &unix.Rlimit{Cur: n, Max: n}); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -63,34 +73,5 @@ func loadLimited(t *testing.T) {
 		default:
 			fmt.Println(err)
 		}
-	}
-}
-
-// idleSize is the address space of this test's process as long as it does little.
-func idleSize(t *testing.T) int64 {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe, "-test.run", "^TestIdleSize$", "-test.v")
-	cmd.Env = append(os.Environ(), limited+"=1")
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var size int64
-	if _, err := fmt.Sscanf(string(out[strings.Index(string(out), "size "):]), "size %d", &size); err != nil {
-		t.Fatalf("%v in %s", err, out)
-	}
-	return size
-}
-
-// TestIdleSize tells [idleSize].
-func TestIdleSize(t *testing.T) {
-	if size := addressSpace(); size <= 0 {
-		t.Errorf("an address space of %d bytes", size)
-	} else {
-		fmt.Println("size", size)
 	}
 }
