@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"slices"
@@ -169,5 +170,28 @@ func TestGPUOptions(t *testing.T) {
 	defer f.Close()
 	if _, err := Load(context.Background(), f, Options{GPULayers: -1}); err == nil || !strings.Contains(fmt.Sprint(err), "-1 layers on the GPU") {
 		t.Errorf("-1 layers: %v", err)
+	}
+}
+
+// TestGPULoadStops: a load to a GPU that is broken off fails so, and does not
+// go on with the CPU.
+func TestGPULoadStops(t *testing.T) {
+	f, err := demo.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var said []string
+	m, err := Load(ctx, f, Options{
+		Context: 64, GPU: emulated(t, emulator.Options{}), Notify: func(text string) { said = append(said, text) },
+		Progress: func(done, total int64) { cancel() },
+	})
+	if !errors.Is(err, context.Canceled) || len(said) > 0 {
+		if err == nil {
+			m.Close()
+		}
+		t.Errorf("error %v, said %q", err, said)
 	}
 }

@@ -118,7 +118,11 @@ func (m *Model) place(ctx context.Context, o Options) error {
 	}
 	loading := m.newLoading(front, back, o.Progress)
 	whole.stage.Release = loading.take
+	whole.stage.Stop = func() error { return context.Cause(ctx) }
 	stage, err := cuda.New(back, dev, whole.stage)
+	if stopped := context.Cause(ctx); err != nil && stopped != nil {
+		return stopped
+	}
 	if err != nil {
 		m.warn("The GPU %v failed: %v. Computing on the CPU.", dev, err)
 		return m.placeWhole(ctx, o.Progress)

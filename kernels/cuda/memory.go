@@ -60,6 +60,8 @@ type Options struct {
 	// Release is called with weights that have been copied and will not be
 	// read again.
 	Release func(weights []byte)
+	// Stop is asked between pieces of weights: an error ends New.
+	Stop func() error
 }
 
 const (

@@ -206,6 +206,11 @@ func (s *Stage) linear(l plan.Linear) (out linear, err error) {
 	}}
 	step := max(1, slabBytes/l.W.RowBytes())
 	for r := 0; r < l.W.Rows; r += step {
+		if s.options.Stop != nil {
+			if err := s.options.Stop(); err != nil {
+				return out, err
+			}
+		}
 		part := l.W.Slice(r, min(r+step, l.W.Rows))
 		if err := s.copyRows(out.w, l.W.Type, part, r); err != nil {
 			return out, err

@@ -353,3 +353,35 @@ func TestLost(t *testing.T) {
 		t.Errorf("a closed device: %v", err)
 	}
 }
+
+// TestStop ends loading at each piece of weights in turn.
+func TestStop(t *testing.T) {
+	p := shape(t, 64, 2, quant.Q8_0)
+	pieces := 0
+	count := Options{MaxRows: 16, MaxCtx: 100, Stop: func() error { pieces++; return nil }}
+	dev, context := emulated(t, emulator.Options{})
+	s, err := New(p, dev, count)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if want := 7*len(p.Blocks) + 2; pieces < want {
+		t.Fatalf("stop is asked %d times, want %d at least: once for each matrix", pieces, want)
+	}
+	stopped := errors.New("stopped")
+	for after := range pieces {
+		o := count
+		o.Stop = func() error {
+			if after--; after < 0 {
+				return stopped
+			}
+			return nil
+		}
+		if _, err := New(p, dev, o); !errors.Is(err, stopped) {
+			t.Fatalf("error %v, want %v", err, stopped)
+		}
+		if context.Used() != 0 {
+			t.Errorf("%d bytes are not freed", context.Used())
+		}
+	}
+}
