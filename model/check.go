@@ -71,11 +71,8 @@ type weightCheck struct {
 
 func checkTensor(ctx context.Context, f *gguf.File, t *gguf.Tensor) error {
 	c := &weightCheck{f: f, t: t}
-	if i := quant.NotFinite(t.Type, t.Data); i >= 0 {
-		if t.Type.BlockLen() > 1 {
-			return c.errorf(i*t.Type.BlockLen(), " has a scale that is no finite number")
-		}
-		return c.errorf(i, " is no finite number")
+	if err := c.finite(ctx); err != nil {
+		return err
 	}
 	if t.Rows() == 1 { // biases may have any size
 		return nil
@@ -91,6 +88,26 @@ func checkTensor(ctx context.Context, f *gguf.File, t *gguf.Tensor) error {
 		c.add(at, group)
 	}
 	return c.verdict()
+}
+
+// finite looks for infinities and NaN.
+func (c *weightCheck) finite(ctx context.Context) error {
+	const step = 1 << 16 // blocks between looks at ctx
+	size := c.t.Type.BlockBytes()
+	for first := 0; first*size < len(c.t.Data); first += step {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		i := quant.NotFinite(c.t.Type, c.t.Data[first*size:min((first+step)*size, len(c.t.Data))])
+		switch {
+		case i < 0:
+		case c.t.Type.BlockLen() > 1:
+			return c.errorf((first+i)*c.t.Type.BlockLen(), " has a scale that is no finite number")
+		default:
+			return c.errorf(first+i, " is no finite number")
+		}
+	}
+	return nil
 }
 
 // add looks at a group of weights, the first of which has that index.
