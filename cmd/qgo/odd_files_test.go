@@ -155,3 +155,13 @@ func TestTokenizeErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestQuantizeUnusable: what cannot be loaded is not quantised.
+func TestQuantizeUnusable(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out.gguf")
+	path := oddFile(t, asF16, gguftest.Set("qwen2.block_count", uint32(1<<24)))
+	code, _, errOut := qgo("", "quantize", path, out, "q8_0")
+	if _, err := os.Stat(out); code != 1 || !strings.Contains(errOut, "blk.6.") || err == nil {
+		t.Errorf("exit %d, %s", code, errOut)
+	}
+}

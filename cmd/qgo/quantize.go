@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"qgo/kernels"
+	"qgo/model"
 	"qgo/model/convert"
 	"qgo/quant"
 )
@@ -48,6 +49,10 @@ a time.`,
 				return err
 			}
 			defer f.Close()
+			// A file that could not be loaded would make one that cannot either.
+			if _, _, _, err := model.Survey(f, model.Options{}); err != nil {
+				return err
+			}
 			before, start := f.Size(), time.Now()
 			bar := newProgress(cmd, mix.Name)
 			err = convert.Quantize(cmd.Context(), f, args[1], mix, threads, bar.set)
