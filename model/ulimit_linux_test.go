@@ -25,6 +25,7 @@ func TestAddressLimit(t *testing.T) {
 		loadLimited(t)
 		return
 	}
+	quantised(t) // or the test is skipped here, where it is seen
 	for _, c := range []struct {
 		above uint64 // of what a process takes that does nothing
 		want  string
