@@ -2,7 +2,6 @@ package gguf
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 
 	"qgo/gguf/show"
@@ -28,20 +27,10 @@ const (
 	Float64
 )
 
-var valueTypes = [...]struct {
-	name string
-	size int // 0 if it varies
-}{
-	Uint8: {"uint8", 1}, Int8: {"int8", 1}, Uint16: {"uint16", 2}, Int16: {"int16", 2},
-	Uint32: {"uint32", 4}, Int32: {"int32", 4}, Float32: {"float32", 4}, Bool: {"bool", 1},
-	String: {"string", 0}, Array: {"array", 0}, Uint64: {"uint64", 8}, Int64: {"int64", 8}, Float64: {"float64", 8},
-}
-
-func (t ValueType) String() string {
-	if int(t) < len(valueTypes) {
-		return valueTypes[t].name
-	}
-	return fmt.Sprintf("value type %d", uint32(t))
+// valueSizes are the sizes of values in bytes; 0 if they vary.
+var valueSizes = [...]int{
+	Uint8: 1, Int8: 1, Uint16: 2, Int16: 2, Uint32: 4, Int32: 4, Float32: 4, Bool: 1,
+	String: 0, Array: 0, Uint64: 8, Int64: 8, Float64: 8,
 }
 
 // reader walks through a file's bytes and keeps the first error. After an
@@ -148,12 +137,12 @@ func (r *reader) value(t ValueType, key string) any {
 	case Array:
 		return r.array(key, 0)
 	}
-	if int(t) >= len(valueTypes) {
-		r.failAt(r.pos-4, "key %s: its value's type is number %d, expected 0 to %d", key, uint32(t), len(valueTypes)-1)
+	if int(t) >= len(valueSizes) {
+		r.failAt(r.pos-4, "key %s: its value's type is number %d, expected 0 to %d", key, uint32(t), len(valueSizes)-1)
 		return nil
 	}
 	at := r.pos
-	b := r.take(valueTypes[t].size, "the value of "+key)
+	b := r.take(valueSizes[t], "the value of "+key)
 	if b == nil {
 		return nil
 	}
@@ -198,11 +187,11 @@ func (r *reader) array(key string, depth int) any {
 	if r.err != nil {
 		return nil
 	}
-	if int(t) >= len(valueTypes) {
-		r.failAt(r.pos-4, "key %s: its element type is number %d, expected 0 to %d", key, uint32(t), len(valueTypes)-1)
+	if int(t) >= len(valueSizes) {
+		r.failAt(r.pos-4, "key %s: its element type is number %d, expected 0 to %d", key, uint32(t), len(valueSizes)-1)
 		return nil
 	}
-	size := valueTypes[t].size
+	size := valueSizes[t]
 	switch t {
 	case String:
 		size = 8
