@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"qgo/gguf"
-	"qgo/kernels"
 	"qgo/testdata"
 )
 
@@ -145,7 +144,7 @@ func TestForwardProgress(t *testing.T) {
 // are not there yet.
 func TestReadingProgress(t *testing.T) {
 	ids := text(t, 100)
-	m := tiny(t, Options{Context: 128, MaxRows: 64, Threads: min(2, kernels.CPUs())})
+	m := tiny(t, Options{Context: 128, MaxRows: 64, Threads: 1})
 	s, err := m.NewSession(0)
 	if err != nil {
 		t.Fatal(err)
