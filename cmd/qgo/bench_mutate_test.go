@@ -179,9 +179,10 @@ func TestBenchMutants(t *testing.T) {
 	if err := d.Decode(&tree); err != nil {
 		t.Fatal(err)
 	}
-	shown, refused, n, every := 0, 0, 0, 1
-	if testing.Short() { // and perhaps slow: a part of them
-		every = 8
+	// A part of them; the fuzzer of bench/format goes on.
+	shown, refused, n, every := 0, 0, 0, 5
+	if testing.Short() {
+		every = 29
 	}
 	mutants(tree, "", func(any) {}, func(what string) {
 		if n++; n%every != 0 {

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -181,6 +182,30 @@ func (h *host) swapFinding() (finding, bool) {
 	return f, ok
 }
 
+// publishedModel is a model of the hub and the memory that it takes with the
+// context that is the default.
+type publishedModel struct {
+	name string
+	need int64
+}
+
+// published lists the models of a common type from small to large.
+var published = sync.OnceValue(func() (list []publishedModel) {
+	for _, n := range hub.Names() {
+		if n.Coder || n.Quant != "q4_k_m" {
+			continue
+		}
+		survey, err := roofline.OutlineByName(n.String(), model.Options{})
+		if err != nil {
+			continue
+		}
+		if fit, err := survey.Fit(model.DefaultContext, 0); err == nil {
+			list = append(list, publishedModel{n.String(), fit.Need})
+		}
+	}
+	return list
+})
+
 // memoryFinding says up to which of the published models they fit.
 func (h *host) memoryFinding() (finding, bool) {
 	available, source := h.available.Bytes, ""
@@ -191,16 +216,9 @@ func (h *host) memoryFinding() (finding, bool) {
 		return finding{}, false
 	}
 	largest := ""
-	for _, n := range hub.Names() {
-		if n.Coder || n.Quant != "q4_k_m" {
-			continue
-		}
-		survey, err := roofline.OutlineByName(n.String(), model.Options{})
-		if err != nil {
-			continue
-		}
-		if fit, err := survey.Fit(model.DefaultContext, available); err == nil && fit.Fits() {
-			largest = n.String()
+	for _, m := range published() {
+		if m.need <= available {
+			largest = m.name
 		}
 	}
 	f := finding{Topic: "memory", Found: fmt.Sprintf("%s available%s; there is room for %s and smaller models", bytesText(available), source, largest)}
