@@ -43,7 +43,11 @@ func TestCheckWeights(t *testing.T) {
 		"shifted": func(x *gguf.Tensor) { copy(x.Data[1:], x.Data) },
 		"zero":    func(x *gguf.Tensor) { clear(x.Data) },
 	}
-	for _, typ := range quant.Types() {
+	types := quant.Types()
+	if testing.Short() {
+		types = []quant.Type{quant.Q4_0, quant.Q2_K}
+	}
+	for _, typ := range types {
 		sound := odd(t, as(typ))
 		if x, _ := sound.Tensor(matrix); x.Type != typ {
 			t.Fatalf("%s is %v, want %v", matrix, x.Type, typ)
@@ -70,6 +74,9 @@ func TestCheckWeightsPlaces(t *testing.T) {
 	}
 	single := func(name string, weight int, v float32) gguftest.Edit {
 		return gguftest.Tensor(name, func(x *gguf.Tensor) { quant.Quantize(x.Type, x.Data[weight*x.Type.BlockBytes():], []float32{v}) })
+	}
+	if testing.Short() {
+		t.Skip("takes long where the CPU is emulated")
 	}
 	const size = 8192 * 256 * 2 // of the embedding
 	for _, c := range []struct {

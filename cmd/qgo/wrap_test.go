@@ -94,7 +94,10 @@ func TestWordWrapProse(t *testing.T) {
 // TestWordWrapIsLinear breaks long paragraphs and words, in one piece and in
 // many. When the time grew with the square, each took minutes.
 func TestWordWrapIsLinear(t *testing.T) {
-	const size = 1 << 20
+	size := 1 << 20
+	if testing.Short() {
+		size = 1 << 16
+	}
 	for name, unit := range map[string]string{
 		"words": "some words of five letters ", "a word": "x", "symbols": "a-b/c,", "wide": "日本語", "no width": "\u0301", "spaces": "a \t ", "only spaces": "a" + strings.Repeat(" ", size/2), "code": "    ",
 	} {

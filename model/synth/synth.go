@@ -80,7 +80,7 @@ func (s Spec) vocab() int {
 
 // header returns the metadata and the tensors in the order of the file.
 func (s Spec) header() gguf.Header {
-	v := newVocabulary(s.vocab())
+	v := vocabularyOf(s.vocab())
 	h := gguf.Header{Meta: []gguf.KV{
 		{Key: "general.architecture", Value: "qwen2"},
 		{Key: "general.type", Value: "model"},

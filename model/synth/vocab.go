@@ -2,6 +2,7 @@ package synth
 
 import (
 	"fmt"
+	"sync"
 
 	"qgo/model/tokenizer"
 )
@@ -23,6 +24,15 @@ type vocabulary struct {
 	merges   []string
 	end, pad uint32
 }
+
+// vocabularyOf returns the vocabulary of n tokens. It is made once, and not to
+// be changed.
+func vocabularyOf(n int) vocabulary {
+	made, _ := vocabularies.LoadOrStore(n, sync.OnceValue(func() vocabulary { return newVocabulary(n) }))
+	return made.(func() vocabulary)()
+}
+
+var vocabularies sync.Map // by the number of tokens
 
 func newVocabulary(n int) vocabulary {
 	merged := n - (qwenVocab - qwenMerged)
