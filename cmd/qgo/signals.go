@@ -49,7 +49,7 @@ const patience = 5 * time.Second
 func withInterrupts(ctx context.Context) (_ context.Context, stop func()) {
 	i := &interrupts{restores: map[int]func(){}, end: os.Exit}
 	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, interruptsKey{}, i))
-	c := make(chan os.Signal, 1)
+	c := make(chan os.Signal, 8) // none is lost while another is acted on
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
 		if !signal.Ignored(s) { // nohup ignores SIGHUP for us
 			signal.Notify(c, s)

@@ -33,6 +33,10 @@ type Editor struct {
 	pending  []tea.Msg                   // typed after the end of the message before
 	shown    atomic.Pointer[tea.Program] // the view, while the terminal is in its modes
 	other    otherEditor
+
+	// interrupted says that a signal came that no view has taken yet: between
+	// two messages there is none.
+	interrupted atomic.Bool
 }
 
 // NewEditor returns an editor. complete returns what the
@@ -42,12 +46,20 @@ func NewEditor(in, out *os.File, history *History, complete func(text string) []
 }
 
 // Interrupt does what Ctrl-C does at the prompt, for a signal that says the same.
-// While another editor is open the signal is for that.
+// Without a prompt it is for the next one. While another editor is open the
+// signal is for that.
 func (e *Editor) Interrupt() {
-	if p := e.shown.Load(); p != nil && !e.other.open() {
-		go p.Send(tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl}) // which waits for the view
+	if e.other.open() {
+		return
+	}
+	e.interrupted.Store(true)
+	if p := e.shown.Load(); p != nil {
+		go p.Send(interrupt{}) // which waits for the view
 	}
 }
+
+// interrupt tells the view to look whether it was interrupted.
+type interrupt struct{}
 
 // Close makes the terminal paste as it did before. If the program ends in the
 // midst of Read, it also takes back what the view has changed: the reports of
@@ -66,7 +78,7 @@ func (e *Editor) Close() {
 // typed.
 func (e *Editor) Read(ctx context.Context, prompt string) (string, error) {
 	s := newState(prompt, e.history.Entries(), e.complete)
-	s.other = &e.other
+	s.other, s.interrupted = &e.other, &e.interrupted
 	defer e.other.close() // the view can end before it knows that the editor did
 	if width, _, err := term.GetSize(int(e.out.Fd())); err == nil && width > 0 {
 		s.resize(width) // nobody says it of a message that is complete already
@@ -119,7 +131,9 @@ type state struct {
 	at      int      // the entry shown; len(entries) for the new message
 	draft   string   // the new message, while an entry is shown
 
-	other  *otherEditor
+	other       *otherEditor
+	interrupted *atomic.Bool // see Editor
+
 	search *search    // the search in progress, or nil
 	past   []snapshot // of the message, for undo
 	typing bool       // the latest change was a letter of a word
@@ -139,7 +153,8 @@ const (
 )
 
 func newState(prompt string, entries []string, complete func(string) []string) *state {
-	s := &state{prompt: prompt, complete: complete, entries: entries, at: len(entries), other: &otherEditor{}}
+	s := &state{prompt: prompt, complete: complete, entries: entries, at: len(entries),
+		other: &otherEditor{}, interrupted: new(atomic.Bool)}
 	s.resize(80)
 	return s
 }
@@ -147,8 +162,8 @@ func newState(prompt string, entries []string, complete func(string) []string) *
 // resize sets the width of the terminal.
 func (s *state) resize(width int) { s.area.width = width - ansi.StringWidth(s.prompt) }
 
-// Init implements [tea.Model].
-func (s *state) Init() tea.Cmd { return nil }
+// Init implements [tea.Model]. The signal may have come before the view.
+func (s *state) Init() tea.Cmd { return func() tea.Msg { return interrupt{} } }
 
 // View implements [tea.Model].
 func (s *state) View() tea.View {
@@ -188,6 +203,10 @@ func (s *state) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			return s, nil
 		}
 		return s, s.press(msg.(tea.KeyPressMsg), before)
+	case interrupt:
+		if !s.done && !s.clear && s.interrupted.Swap(false) {
+			return s.Update(tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl})
+		}
 	case edited:
 		before := s.snapshot()
 		s.replace(msg)

@@ -175,6 +175,25 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// TestInterruptEarly wants a signal between two messages to reach the next
+// prompt, once.
+func TestInterruptEarly(t *testing.T) {
+	e := NewEditor(nil, nil, openHistory(t, ""), nil)
+	e.Interrupt()
+	ended := newState("> ", nil, nil)
+	ended.interrupted = &e.interrupted
+	press(ended, "a", "<enter>")
+	ended.Update(interrupt{}) // too late for this one
+	for _, want := range []error{ErrInterrupt, nil} {
+		s := newState("> ", nil, nil)
+		s.interrupted = &e.interrupted
+		s.Update(s.Init()())
+		if s.err != want {
+			t.Errorf("error %v, want %v", s.err, want)
+		}
+	}
+}
+
 // TestReplace takes a text from another editor.
 func TestReplace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.md")
