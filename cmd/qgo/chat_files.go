@@ -16,6 +16,7 @@ import (
 
 	"qgo/gguf/show"
 	"qgo/model/files"
+	"qgo/model/tokenizer"
 )
 
 const sessionSuffix = ".qgo-session"
@@ -246,6 +247,9 @@ func (c *conversation) read(path string) error {
 	}
 	text, err := readTextFile(c.cmd.Context(), expandHome(path), show.Text(path))
 	if err != nil {
+		return err
+	}
+	if err := tokenizer.CheckWords(text); err != nil {
 		return err
 	}
 	text = withoutLineEnd(text)

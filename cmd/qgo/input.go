@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,13 +23,13 @@ const maxTextBytes = 8_000_000
 // ends, even if r never delivers.
 func readUTF8(ctx context.Context, r io.Reader, what string) (string, error) {
 	type result struct {
-		text []byte
+		text string
 		err  error
 	}
 	read := make(chan result, 1)
 	go func() {
-		b, err := io.ReadAll(io.LimitReader(r, maxTextBytes+1))
-		read <- result{b, err}
+		text, err := readAll(r, maxTextBytes+1)
+		read <- result{text, err}
 	}()
 	select {
 	case <-ctx.Done():
@@ -48,29 +47,39 @@ func readUTF8(ctx context.Context, r io.Reader, what string) (string, error) {
 	}
 }
 
+// readAll reads r to its end, or most bytes of it.
+func readAll(r io.Reader, most int) (string, error) {
+	// Room for all of it at once: pages that nothing is written to take no
+	// memory, while text that grows leaves several copies of itself behind.
+	var b strings.Builder
+	b.Grow(most)
+	_, err := io.Copy(&b, io.LimitReader(r, int64(most)))
+	return b.String(), err
+}
+
 // asUTF8 returns a text without the mark at its start, or says which encoding
 // it is in.
-func asUTF8(b []byte, what string) (string, error) {
-	if name := utf16Name(b); name != "" {
+func asUTF8(text, what string) (string, error) {
+	if name := utf16Name(text); name != "" {
 		return "", fmt.Errorf("%s is in %s; convert it to UTF-8 (iconv -f %s -t UTF-8)", what, name, name)
 	}
-	if i := bytes.IndexByte(b, 0); i >= 0 {
+	if i := strings.IndexByte(text, 0); i >= 0 {
 		return "", fmt.Errorf("%s is no text: byte %d is zero", what, i)
 	}
-	b = bytes.TrimPrefix(b, []byte("\ufeff"))
-	if !utf8.Valid(b) {
+	text = strings.TrimPrefix(text, "\ufeff")
+	if !utf8.ValidString(text) {
 		i := 0
-		for i < len(b) {
-			r, n := utf8.DecodeRune(b[i:])
+		for i < len(text) {
+			r, n := utf8.DecodeRuneInString(text[i:])
 			if r == utf8.RuneError && n == 1 {
 				break
 			}
 			i += n
 		}
 		return "", fmt.Errorf("%s is not in UTF-8: line %d has the byte %#x; if it is in Latin-1, convert it (iconv -f ISO-8859-1 -t UTF-8)",
-			what, 1+bytes.Count(b[:i], []byte("\n")), b[i])
+			what, 1+strings.Count(text[:i], "\n"), text[i])
 	}
-	return string(b), nil
+	return text, nil
 }
 
 // withoutLineEnd returns a text without the end of its last line, which
@@ -83,23 +92,23 @@ func withoutLineEnd(text string) string {
 // is not. Without the mark at its start it is known by its zeros, of which there
 // are several: nearly every text has many characters below U+0100, spaces at
 // least.
-func utf16Name(b []byte) string {
+func utf16Name(text string) string {
 	switch {
-	case bytes.HasPrefix(b, []byte{0xff, 0xfe}):
+	case strings.HasPrefix(text, "\xff\xfe"):
 		return "UTF-16LE"
-	case bytes.HasPrefix(b, []byte{0xfe, 0xff}):
+	case strings.HasPrefix(text, "\xfe\xff"):
 		return "UTF-16BE"
 	}
 	var zeros [2]int // at even and odd places
-	for i, c := range b {
-		if c == 0 {
+	for i := range len(text) {
+		if text[i] == 0 {
 			zeros[i%2]++
 		}
 	}
-	if len(b)%2 != 0 {
+	if len(text)%2 != 0 {
 		return ""
 	}
-	switch few := max(len(b)/10, 1); {
+	switch few := max(len(text)/10, 1); {
 	case zeros[1] > few && zeros[0] <= zeros[1]/10:
 		return "UTF-16LE"
 	case zeros[0] > few && zeros[1] <= zeros[0]/10:

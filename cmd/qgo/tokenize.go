@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -74,24 +75,24 @@ func unlessEnded(ctx context.Context, work func() error) error {
 const maxIDBytes = 8 * maxTextBytes
 
 // readBytes reads all of the standard input, which may have most bytes at most.
-func readBytes(in io.Reader, most int) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(in, int64(most)+1))
-	if err == nil && len(b) > most {
+func readBytes(in io.Reader, most int) (string, error) {
+	text, err := readAll(in, most+1)
+	if err == nil && len(text) > most {
 		err = fmt.Errorf("the standard input is larger than %s; give it in parts", bytesText(most))
 	}
-	return b, err
+	return text, err
 }
 
 // tokenize writes the ids of a text.
 func tokenize(t *tokenizer.Tokenizer, in io.Reader, special bool, out io.Writer) error {
 	text, err := readBytes(in, maxTextBytes)
 	if err == nil {
-		err = tokenizer.CheckWords(string(text))
+		err = tokenizer.CheckWords(text)
 	}
 	if err != nil {
 		return err
 	}
-	return writeIDs(out, t.Encode(nil, string(text), special))
+	return writeIDs(out, t.Encode(nil, text, special))
 }
 
 // writeIDs writes a JSON array of ids, of which there may be millions.
@@ -116,8 +117,8 @@ func detokenize(t *tokenizer.Tokenizer, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var list []int32
-	if err := json.Unmarshal(text, &list); err != nil {
+	list := make([]int32, 0, strings.Count(text, ",")+1)
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
 		return errors.New("the standard input is no list of token ids: expected numbers in brackets, such as [9707, 1879]")
 	}
 	for i, id := range list {
@@ -125,6 +126,9 @@ func detokenize(t *tokenizer.Tokenizer, in io.Reader, out io.Writer) error {
 			return fmt.Errorf("id %d at place %d: the vocabulary has ids 0 to %d", id, i, t.VocabSize()-1)
 		}
 	}
-	_, err = out.Write(t.AppendBytes(nil, list))
-	return err
+	w := bufio.NewWriter(out)
+	for _, id := range list {
+		w.WriteString(t.TokenText(id)) // errors stay with w
+	}
+	return w.Flush()
 }

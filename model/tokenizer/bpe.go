@@ -1,5 +1,10 @@
 package tokenizer
 
+import (
+	"slices"
+	"sync"
+)
+
 // shortPiece is the length in bytes up to which a piece is merged by scanning
 // all its pairs for the lowest rank. The scan is quadratic, but beats a heap
 // on what fits in a few cache lines.
@@ -77,17 +82,14 @@ func (t *Tokenizer) mergeShort(dst []int32, piece string) []int32 {
 // mergeLong takes O(n log n) steps. Tokens are known by the index of their
 // first byte and linked to their neighbours.
 func (t *Tokenizer) mergeLong(dst []int32, piece string) []int32 {
-	type token struct {
-		id         uint32
-		rank       uint32 // of the merge with the next token
-		prev, next int32
-	}
 	n := int32(len(piece)) // no text that comes here has 2 GB
-	tokens := make([]token, n)
+	s := longPieces.Get().(*longPiece)
+	defer longPieces.Put(s)
+	tokens := slices.Grow(s.tokens[:0], len(piece))[:n]
+	queue := slices.Grow(s.queue[:0], len(piece))
 	for i := range n {
-		tokens[i] = token{id: t.bytes[piece[i]], rank: noRank, prev: i - 1, next: i + 1}
+		tokens[i] = longToken{id: t.bytes[piece[i]], rank: noRank, prev: i - 1, next: i + 1}
 	}
-	queue := make(mergeQueue, 0, n)
 	offer := func(i int32) { // works out the rank at i anew
 		tok := &tokens[i]
 		tok.rank = noRank
@@ -126,8 +128,24 @@ func (t *Tokenizer) mergeLong(dst []int32, piece string) []int32 {
 	for i := int32(0); i < n; i = tokens[i].next {
 		dst = append(dst, int32(tokens[i].id))
 	}
+	s.tokens, s.queue = tokens, queue
 	return dst
 }
+
+// longPiece is what mergeLong works in. It is used again: a text of many long
+// words would leave as many behind.
+type longPiece struct {
+	tokens []longToken
+	queue  mergeQueue
+}
+
+type longToken struct {
+	id         uint32
+	rank       uint32 // of the merge with the next token
+	prev, next int32
+}
+
+var longPieces = sync.Pool{New: func() any { return new(longPiece) }}
 
 // mergeQueue is a binary min-heap of merges: the rank above the position, so
 // that the leftmost of equal merges comes first.

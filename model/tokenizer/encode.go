@@ -49,12 +49,17 @@ func (t *Tokenizer) EncodeParts(dst []int32, parts []Part) []int32 {
 }
 
 // maxWord is the length in bytes of the longest word that [CheckWords] passes.
-const maxWord = 1 << 20
+const maxWord = 1 << 19
 
 // CheckWords returns an error if text has a word that is so long that encoding
 // it would take much more memory than the text does: the bytes of a word are
-// all merged with each other.
+// all merged with each other. Words are those of the composed text, as for
+// [Tokenizer.Encode].
 func CheckWords(text string) error {
+	if len(text) <= maxWord/3 { // composed it is not more than three times as long
+		return nil
+	}
+	text = nfc(text)
 	for at := 0; at < len(text); {
 		n := nextPiece(text[at:])
 		if n > maxWord {
@@ -78,6 +83,12 @@ type span struct{ start, end int }
 // order and apart. It puts BOS before the text if the model expects it, unless
 // the text begins with it.
 func (t *Tokenizer) encode(dst []int32, text string, trusted []span) []int32 {
+	// Room for the most ids that there can be: what stays unused takes no
+	// memory (slices.Grow would write to it), while ids that grow leave several
+	// copies of themselves behind.
+	if most := len(dst) + len(text) + 1; cap(dst) < most {
+		dst = append(make([]int32, 0, most), dst...)
+	}
 	if !t.AddBOS() {
 		return t.encodeSpans(dst, text, trusted)
 	}
