@@ -7,6 +7,7 @@ import (
 
 	"qgo/bench/machine"
 	"qgo/bench/roofline"
+	"qgo/tensor"
 )
 
 // reserved is what the system keeps of this machine's memory.
@@ -34,8 +35,21 @@ func ThisMachine(c *Ceilings) roofline.Machine {
 	if v, err := mem.VirtualMemory(); err == nil {
 		m.Memory = int64(v.Total)
 	}
+	if limit, known := tensor.Memory(); known {
+		within(&m, limit)
+	}
 	setPeaks(&m, c.Peaks)
 	return m
+}
+
+// within takes a limit that the program is under, such as a container's, for
+// the machine's memory: nothing of that is the system's. What other programs
+// have taken of the memory is not the machine's.
+func within(m *roofline.Machine, limit tensor.Limit) {
+	if limit.Source != tensor.SourceFree && limit.Bytes < m.Available() {
+		m.Memory, m.Reserved = limit.Bytes, 0
+		m.Title += "; memory: " + limit.Source
+	}
 }
 
 func setPeaks(m *roofline.Machine, peaks []PeakRate) {
