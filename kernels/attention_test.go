@@ -9,6 +9,7 @@ import (
 	"qgo/kernels"
 	"qgo/kernels/generic"
 	"qgo/quant"
+	"qgo/quant/codec"
 )
 
 // attnTile returns a tile of n queries on rows positions, with NaNs where a
@@ -26,11 +27,11 @@ func attnTile(rng *rand.Rand, typ quant.Type, d, n, rows int) (*generic.AttnTile
 	for i := range t.K {
 		t.K[i] = 0xff
 	}
-	quant.Quantize(typ, t.V, values(rng, rows*d, 0))
+	codec.Quantize(typ, t.V, values(rng, rows*d, 0))
 	key, keys := make([]byte, size), make([]float32, rows*d)
 	for i := range rows {
-		quant.Quantize(typ, key, values(rng, d, 0))
-		quant.Dequantize(typ, keys[i*d:(i+1)*d], key)
+		codec.Quantize(typ, key, values(rng, d, 0))
+		codec.Dequantize(typ, keys[i*d:(i+1)*d], key)
 		generic.PutKey(typ, t.K, i, key)
 	}
 	return t, keys
@@ -71,7 +72,7 @@ func attendFused(t *generic.AttnTile, keys []float32, s *generic.AttnScratch) {
 		}
 		t.Max[i], t.Sum[i] = generic.Softmax(s.Scores[:n])
 		for j, p := range s.Scores[:n] {
-			quant.Dequantize(t.KV, v, t.V[j*size:(j+1)*size])
+			codec.Dequantize(t.KV, v, t.V[j*size:(j+1)*size])
 			for c := range acc {
 				acc[c] = fma(p, v[c], acc[c])
 			}

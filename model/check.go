@@ -10,7 +10,7 @@ import (
 
 	"qgo/gguf"
 	"qgo/gguf/show"
-	"qgo/quant"
+	"qgo/quant/codec"
 )
 
 // What CheckWeights takes for damage. In sound models the largest weight of 256
@@ -84,7 +84,7 @@ func checkTensor(ctx context.Context, f *gguf.File, t *gguf.Tensor) error {
 			return ctx.Err()
 		}
 		group := x[:min(checkGroup, n-at)]
-		quant.Dequantize(t.Type, group, t.Data[t.Type.RowBytes(at):])
+		codec.Dequantize(t.Type, group, t.Data[t.Type.RowBytes(at):])
 		c.add(at, group)
 	}
 	return c.verdict()
@@ -98,7 +98,7 @@ func (c *weightCheck) finite(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		i := quant.NotFinite(c.t.Type, c.t.Data[first*size:min((first+step)*size, len(c.t.Data))])
+		i := codec.NotFinite(c.t.Type, c.t.Data[first*size:min((first+step)*size, len(c.t.Data))])
 		switch {
 		case i < 0:
 		case c.t.Type.BlockLen() > 1:

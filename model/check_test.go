@@ -10,6 +10,7 @@ import (
 	"qgo/gguf"
 	"qgo/gguf/gguftest"
 	"qgo/quant"
+	"qgo/quant/codec"
 )
 
 // as makes matrices of another type.
@@ -21,9 +22,9 @@ func as(typ quant.Type) gguftest.Edit {
 				continue
 			}
 			w := make([]float32, x.Elements())
-			quant.Dequantize(x.Type, w, x.Data)
+			codec.Dequantize(x.Type, w, x.Data)
 			x.Type, x.Data = typ, make([]byte, typ.RowBytes(len(w)))
-			quant.Quantize(typ, x.Data, w)
+			codec.Quantize(typ, x.Data, w)
 		}
 	}
 }
@@ -73,7 +74,7 @@ func TestCheckWeightsPlaces(t *testing.T) {
 		return gguftest.Tensor(name, func(x *gguf.Tensor) { clear(x.Data[from:to]) })
 	}
 	single := func(name string, weight int, v float32) gguftest.Edit {
-		return gguftest.Tensor(name, func(x *gguf.Tensor) { quant.Quantize(x.Type, x.Data[weight*x.Type.BlockBytes():], []float32{v}) })
+		return gguftest.Tensor(name, func(x *gguf.Tensor) { codec.Quantize(x.Type, x.Data[weight*x.Type.BlockBytes():], []float32{v}) })
 	}
 	if testing.Short() {
 		t.Skip("takes long where the CPU is emulated")

@@ -5,7 +5,7 @@ import (
 
 	"qgo/gguf"
 	"qgo/kernels/plan"
-	"qgo/quant"
+	"qgo/quant/codec"
 	"qgo/tensor"
 )
 
@@ -81,7 +81,7 @@ func (l *loader) vector(name string, n int) []float32 {
 	if l.f.IsOutline() {
 		return v
 	}
-	quant.Dequantize(t.Type, v, t.Data)
+	codec.Dequantize(t.Type, v, t.Data)
 	return v
 }
 

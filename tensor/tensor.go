@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"qgo/quant"
+	"qgo/quant/codec"
 )
 
 // Tensor is a matrix of Rows rows of Cols weights each, row after row, in the
@@ -50,7 +51,7 @@ func (t Tensor) Slice(lo, hi int) Tensor {
 // Floats returns the weights as new float32 values.
 func (t Tensor) Floats() []float32 {
 	dst := make([]float32, t.Rows*t.Cols)
-	quant.Dequantize(t.Type, dst, t.Data)
+	codec.Dequantize(t.Type, dst, t.Data)
 	return dst
 }
 

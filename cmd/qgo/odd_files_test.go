@@ -14,6 +14,7 @@ import (
 	"qgo/gguf/gguftest"
 	"qgo/model/demo"
 	"qgo/quant"
+	"qgo/quant/codec"
 )
 
 // oddFile writes the embedded model's file with changes.
@@ -34,9 +35,9 @@ func asF16(_ testing.TB, h *gguf.Header) {
 			continue
 		}
 		w := make([]float32, x.Elements())
-		quant.Dequantize(x.Type, w, x.Data)
+		codec.Dequantize(x.Type, w, x.Data)
 		x.Type, x.Data = quant.F16, make([]byte, 2*len(w))
-		quant.Quantize(quant.F16, x.Data, w)
+		codec.Quantize(quant.F16, x.Data, w)
 	}
 }
 

@@ -5,7 +5,10 @@ go 1.26.0
 require (
 	github.com/mmcloughlin/avo v0.6.0
 	golang.org/x/arch v0.32.0
+	qgo v0.0.0
 )
+
+replace qgo => ../..
 
 require (
 	golang.org/x/mod v0.42.0 // indirect

@@ -8,6 +8,7 @@ import (
 	"qgo/kernels/generic"
 	"qgo/kernels/plan"
 	"qgo/quant"
+	"qgo/quant/codec"
 	"qgo/tensor"
 )
 
@@ -107,8 +108,8 @@ func (kv *KV) store(tier *kernels.Tier, layer, head, pos int, key, value []float
 		tier.Halves(tmp, key)
 		tier.Halves(row, value)
 	} else {
-		quant.Quantize(kv.typ, tmp, key)
-		quant.Quantize(kv.typ, row, value)
+		codec.Quantize(kv.typ, tmp, key)
+		codec.Quantize(kv.typ, row, value)
 	}
 	generic.PutKey(kv.typ, kv.head(layer, 0, head), pos, tmp)
 }

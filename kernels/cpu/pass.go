@@ -6,7 +6,7 @@ import (
 
 	"qgo/kernels"
 	"qgo/kernels/plan"
-	"qgo/quant"
+	"qgo/quant/codec"
 )
 
 // pass is one batch on its way through a stage: all that its workers read
@@ -114,7 +114,7 @@ func (p *pass) embed(w *kernels.Worker) {
 	out := p.workers[w.ID].Out[0]
 	for it := w.Items(p.rows(), fitting(out, p.Width)); it.Next(); {
 		for i := it.Lo; i < it.Hi; i++ {
-			quant.Dequantize(p.Embedding.Type, out[(i-it.Lo)*p.Width:][:p.Width], p.Embedding.Row(int(p.tokens[i])))
+			codec.Dequantize(p.Embedding.Type, out[(i-it.Lo)*p.Width:][:p.Width], p.Embedding.Row(int(p.tokens[i])))
 		}
 		if it.Commit() {
 			copy(p.x[it.Lo*p.Width:it.Hi*p.Width], out)

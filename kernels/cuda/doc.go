@@ -4,4 +4,5 @@
 // go to the GPU in a form of their own, see pack.go; activations are float32.
 package cuda
 
+//go:generate go -C ../asm run ./formats ../cuda/src/formats.h
 //go:generate ./generate.sh

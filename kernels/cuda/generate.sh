@@ -16,7 +16,7 @@ compile_for() {
 compile() { compile_for sm_53 ptx60 "$@" src/kernels.cu; }
 compile common
 compile ceilings -DCEILINGS
-for type in F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL; do
+for type in $(sed -n "s/^struct \([A-Z0-9_]*\) .*/\1/p" src/formats.h); do
 	compile $type -DTYPE=$type
 done
 compile_for sm_80 ptx70 tensor src/tensor.cu

@@ -11,6 +11,7 @@ import (
 	"qgo/kernels/cuda/driver"
 	"qgo/kernels/cuda/emulator"
 	"qgo/quant"
+	"qgo/quant/codec"
 	"qgo/tensor"
 )
 
@@ -57,7 +58,7 @@ func randoms(rng *rand.Rand, n int) []float32 {
 func matrix(t testing.TB, rng *rand.Rand, typ quant.Type, rows, cols int) tensor.Tensor {
 	t.Helper()
 	data := make([]byte, rows*typ.RowBytes(cols))
-	quant.Quantize(typ, data, randoms(rng, rows*cols))
+	codec.Quantize(typ, data, randoms(rng, rows*cols))
 	w, err := tensor.New(typ, rows, cols, data)
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +137,7 @@ func multiplied(t *testing.T, s *Stage, rng *rand.Rand, w tensor.Tensor, n int) 
 		row := make([]float32, w.Cols)
 		for r := range ys {
 			if r < w.Rows {
-				quant.Dequantize(w.Type, row, w.Row(r))
+				codec.Dequantize(w.Type, row, w.Row(r))
 			}
 			for i := range n {
 				before := float64(y[i*ys+r])
@@ -250,7 +251,7 @@ func lookedUp(t *testing.T, s *Stage, w tensor.Tensor) error {
 	}
 	want := make([]float32, w.Cols)
 	for i, token := range tokens {
-		quant.Dequantize(w.Type, want, w.Row(int(token)))
+		codec.Dequantize(w.Type, want, w.Row(int(token)))
 		for c, v := range want {
 			if g := got[i*w.Cols+c]; g != v {
 				t.Fatalf("value %d of row %d is %g, want %g", c, token, g, v)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"qgo/quant"
+	"qgo/quant/codec"
 	"qgo/tensor"
 )
 
@@ -37,26 +38,23 @@ const (
 
 // format is how a type of weights is stored.
 type format struct {
+	*quant.Format
 	low, high int // words of a group in the planes
 	scales    int // bytes a group
 	supers    int // bytes for superLen groups
 }
 
-var formats = map[quant.Type]format{
-	quant.F32:    {low: 32},
-	quant.F16:    {low: 16},
-	quant.BF16:   {low: 16},
-	quant.Q4_0:   {low: 4, scales: 2},
-	quant.Q4_1:   {low: 4, scales: 4},
-	quant.Q5_0:   {low: 4, high: 1, scales: 2},
-	quant.Q5_1:   {low: 4, high: 1, scales: 4},
-	quant.Q8_0:   {low: 8, scales: 2},
-	quant.Q2_K:   {low: 2, scales: 2, supers: 4},
-	quant.Q3_K:   {low: 2, high: 1, scales: 2, supers: 2},
-	quant.Q4_K:   {low: 4, scales: 2, supers: 4},
-	quant.Q5_K:   {low: 4, high: 1, scales: 2, supers: 4},
-	quant.Q6_K:   {low: 4, high: 2, scales: 2, supers: 2},
-	quant.IQ4_NL: {low: 4, scales: 2},
+func formatOf(t quant.Type) format {
+	f := format{Format: t.Format()}
+	if !t.Integer() {
+		f.low = 8 * f.Bytes
+		return f
+	}
+	f.low, f.high = f.Low, f.High
+	if f.scales = 2 * len(f.Halves); f.Super {
+		f.scales, f.supers = 2, f.scales
+	}
+	return f
 }
 
 // planes are the offsets of a matrix's planes, and its size, in bytes.
@@ -64,7 +62,7 @@ type planes struct{ codes, high, scales, supers, size int64 }
 
 // layout returns where the planes of a matrix stand.
 func layout(t quant.Type, rows, cols int) planes {
-	f := formats[t]
+	f := formatOf(t)
 	groups := int64(rows) * int64(cols/groupLen)
 	var p planes
 	next := int64(0)
@@ -84,9 +82,6 @@ func layout(t quant.Type, rows, cols int) planes {
 
 // fits returns an error if the kernels cannot multiply a matrix.
 func fits(w tensor.Tensor) error {
-	if _, ok := formats[w.Type]; !ok {
-		return fmt.Errorf("cuda: no kernels for weights of type %v", w.Type)
-	}
 	if w.Cols%groupLen != 0 {
 		return fmt.Errorf("cuda: rows of %d weights; the kernels need a multiple of %d", w.Cols, groupLen)
 	}
@@ -97,15 +92,15 @@ func fits(w tensor.Tensor) error {
 type packer struct {
 	w      tensor.Tensor
 	f      format
-	codes  *quant.Codes
-	scales *quant.Scales
+	codes  *codec.Codes
+	scales *codec.Scales
 	tmp    [groupLen]byte
 }
 
 func newPacker(w tensor.Tensor) *packer {
-	p := &packer{w: w, f: formats[w.Type]}
+	p := &packer{w: w, f: formatOf(w.Type)}
 	if w.Type.Integer() {
-		p.codes, p.scales = quant.NewCodes(w.Cols), quant.NewScales(w.Cols)
+		p.codes, p.scales = codec.NewCodes(w.Cols), codec.NewScales(w.Cols)
 	}
 	return p
 }
@@ -115,6 +110,7 @@ func (p *packer) row(i, first int, codes, high, scales, supers []byte) {
 	src, groups := p.w.Row(i), p.w.Cols/groupLen
 	if p.codes != nil {
 		p.codes.Unpack(p.w.Type, src)
+		p.codes.Restore()
 		p.scales.Read(p.w.Type, src)
 	}
 	n := groups * groupLen * p.f.low / 8
@@ -141,19 +137,6 @@ func (p *packer) group(src []byte, g, groups int, row []byte) (rest []byte) {
 	switch {
 	case p.codes == nil:
 		data = src[g*size:][:size]
-	case p.w.Type == quant.IQ4_NL: // as in the file: indices into the levels
-		data = p.tmp[:size]
-		block := src[g*p.w.Type.BlockBytes():][2:]
-		for i := range size {
-			// Bytes of the file hold weights i and i+16.
-			nibble := func(j int) byte { return block[j%16] >> (4 * (j / 16)) & 15 }
-			data[i] = nibble(2*i) | nibble(2*i+1)<<4
-		}
-	case p.f.low == 8: // from -128 up
-		data = p.tmp[:size]
-		for i, c := range p.codes.Q[g*groupLen:][:groupLen] {
-			data[i] = byte(int(c) - p.codes.Offset + 128)
-		}
 	default:
 		bits := p.f.low + p.f.high
 		packCodes(p.tmp[:4*bits], p.codes.Q[g*groupLen:][:groupLen], bits)
@@ -204,17 +187,17 @@ func (p *packer) rowScales(groups int, scales, supers []byte) {
 			le.PutUint16(supers[k*4+2:], s.Min[k])
 		}
 	}
-	switch p.w.Type {
-	case quant.Q2_K: // two scales of 4 bits, each with its minimum
-		for i := range 2 * groups {
-			scales[i] = s.Sub[i] | s.SubMin[i]<<4
-		}
-	case quant.Q4_K, quant.Q5_K:
+	switch {
+	case !p.f.Minima:
+		copy(scales[:2*groups], s.Sub)
+	case p.f.Group == groupLen:
 		for g := range groups {
 			scales[2*g], scales[2*g+1] = s.Sub[g], s.SubMin[g]
 		}
-	default:
-		copy(scales[:2*groups], s.Sub)
+	default: // two scales of 4 bits, each with its minimum
+		for i := range 2 * groups {
+			scales[i] = s.Sub[i] | s.SubMin[i]<<4
+		}
 	}
 }
 

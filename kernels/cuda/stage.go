@@ -228,7 +228,7 @@ func (s *Stage) linear(l plan.Linear) (out linear, err error) {
 // copyRows copies rows of a matrix that begin with row first of it.
 func (s *Stage) copyRows(m matrixArgs, t quant.Type, part tensor.Tensor, first int) error {
 	data, at := packMatrix(part), layout(t, part.Rows, part.Cols)
-	f, groups := formats[t], int64(part.Cols/groupLen)
+	f, groups := formatOf(t), int64(part.Cols/groupLen)
 	for _, plane := range []struct {
 		dst      driver.Ptr
 		from     int64

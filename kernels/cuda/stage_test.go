@@ -15,6 +15,7 @@ import (
 	"qgo/kernels/cuda/emulator"
 	"qgo/kernels/plan"
 	"qgo/quant"
+	"qgo/quant/codec"
 )
 
 // shape is a small model with what makes trouble: weights of many types,
@@ -40,7 +41,7 @@ func shape(t testing.TB, headDim, group int, types ...quant.Type) plan.Plan {
 			x[i] /= float32(math.Sqrt(float64(cols)))
 		}
 		l := planLinear(matrix(t, rng, typ, rows, cols), nil)
-		quant.Quantize(typ, l.W.Data, x)
+		codec.Quantize(typ, l.W.Data, x)
 		if bias > 0 {
 			l.Bias = randoms(rng, rows)
 			for i := range l.Bias {

@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"qgo/quant"
+	"qgo/quant/codec"
 )
 
 // AttnChunk is the number of positions that attention takes at a time. Depth
@@ -61,7 +62,7 @@ func Attend(t *AttnTile, s *AttnScratch) {
 	size := t.KV.RowBytes(d)
 	blocks := (rows + KeyBlock - 1) / KeyBlock
 	floatKeys(t.KV, s.K[:blocks*KeyBlock*d], t.K[:blocks*KeyBlock*size])
-	quant.Dequantize(t.KV, s.V[:rows*d], t.V[:rows*size])
+	codec.Dequantize(t.KV, s.V[:rows*d], t.V[:rows*size])
 	for i, n := range t.Visible {
 		q, acc := t.Q[i*d:(i+1)*d], t.Acc[i*d:(i+1)*d]
 		for j := 0; j < n; j += KeyBlock {

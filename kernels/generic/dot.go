@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"unsafe"
 
-	"qgo/quant"
+	"qgo/quant/codec"
 	"qgo/tensor"
 )
 
@@ -40,10 +40,10 @@ type packedGroup struct {
 
 // narrow reports whether four products fit, summed over 16 codes:
 // 16 · 15 · 127 < 2^15.
-func narrow(w *quant.Codes) bool { return w.Bits <= 4 }
+func narrow(w *codec.Codes) bool { return w.Bits <= 4 }
 
 // pack writes row i of x to dst, for multiplication with rows like w.
-func pack(dst []packedGroup, x *tensor.Acts, i int, w *quant.Codes) {
+func pack(dst []packedGroup, x *tensor.Acts, i int, w *codec.Codes) {
 	row := x.QuantRow(i)
 	narrow := narrow(w)
 	for g := range dst {
@@ -74,7 +74,7 @@ func pack(dst []packedGroup, x *tensor.Acts, i int, w *quant.Codes) {
 func lane(v int8, shift int) uint64 { return uint64(int64(v)) << shift }
 
 // dot multiplies a weight row with a packed activation row.
-func dot(w *quant.Codes, x []packedGroup) float32 {
+func dot(w *codec.Codes, x []packedGroup) float32 {
 	switch narrow, fine := narrow(w), w.Group == 16; {
 	case narrow && fine:
 		return dotNarrow16(w, x)
@@ -102,7 +102,7 @@ func pair2(scale [2]float32, x *packedGroup, lo, hi int32) float32 {
 }
 
 // dotNarrow32 is dot for codes below 16 with a scale for every 32.
-func dotNarrow32(w *quant.Codes, x []packedGroup) (y float32) {
+func dotNarrow32(w *codec.Codes, x []packedGroup) (y float32) {
 	codes, hasMin := groups(w.Q, len(x)), w.HasMin
 	scale, minimum := w.Scale[:len(x)], w.Min[:len(x)]
 	for g := range x {
@@ -118,7 +118,7 @@ func dotNarrow32(w *quant.Codes, x []packedGroup) (y float32) {
 }
 
 // dotNarrow16 is dot for codes below 16 with a scale for every 16.
-func dotNarrow16(w *quant.Codes, x []packedGroup) (y float32) {
+func dotNarrow16(w *codec.Codes, x []packedGroup) (y float32) {
 	codes, hasMin := groups(w.Q, len(x)), w.HasMin
 	scale, minimum := pairs(w.Scale, len(x)), pairs(w.Min, len(x))
 	for g := range x {
@@ -134,7 +134,7 @@ func dotNarrow16(w *quant.Codes, x []packedGroup) (y float32) {
 }
 
 // dotWide32 is dot for codes of up to 8 bits with a scale for every 32.
-func dotWide32(w *quant.Codes, x []packedGroup) (y float32) {
+func dotWide32(w *codec.Codes, x []packedGroup) (y float32) {
 	codes, hasMin := groups(w.Q, len(x)), w.HasMin
 	scale, minimum := w.Scale[:len(x)], w.Min[:len(x)]
 	for g := range x {
@@ -150,7 +150,7 @@ func dotWide32(w *quant.Codes, x []packedGroup) (y float32) {
 }
 
 // dotWide16 is dot for codes of up to 8 bits with a scale for every 16.
-func dotWide16(w *quant.Codes, x []packedGroup) (y float32) {
+func dotWide16(w *codec.Codes, x []packedGroup) (y float32) {
 	codes, hasMin := groups(w.Q, len(x)), w.HasMin
 	scale, minimum := pairs(w.Scale, len(x)), pairs(w.Min, len(x))
 	for g := range x {

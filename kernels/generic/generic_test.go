@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"qgo/quant"
+	"qgo/quant/codec"
 	"qgo/tensor"
 )
 
@@ -82,7 +83,7 @@ func TestMatMul(t *testing.T) {
 		const rows, n = 5, 3
 		cols := 2 * max(typ.BlockLen(), 32)
 		w := tensor.Tensor{Type: typ, Rows: rows, Cols: cols, Data: make([]byte, rows*typ.RowBytes(cols))}
-		quant.Quantize(typ, w.Data, randoms(rng, rows*cols))
+		codec.Quantize(typ, w.Data, randoms(rng, rows*cols))
 		weights := w.Floats()
 		x := tensor.NewActs(n, cols)
 		copy(x.F, randoms(rng, n*cols))
@@ -199,11 +200,11 @@ func TestAttend(t *testing.T) {
 			for _, depth := range []int{1, 2, 255, 256, 257, 600} {
 				size := typ.RowBytes(d)
 				rows, v := make([]byte, depth*size), make([]byte, depth*size)
-				quant.Quantize(typ, rows, randoms(rng, depth*d))
-				quant.Quantize(typ, v, randoms(rng, depth*d))
+				codec.Quantize(typ, rows, randoms(rng, depth*d))
+				codec.Quantize(typ, v, randoms(rng, depth*d))
 				keys, values := make([]float32, depth*d), make([]float32, depth*d)
-				quant.Dequantize(typ, keys, rows)
-				quant.Dequantize(typ, values, v)
+				codec.Dequantize(typ, keys, rows)
+				codec.Dequantize(typ, values, v)
 				k := make([]byte, (depth+KeyBlock-1)/KeyBlock*KeyBlock*size)
 				for i := range k {
 					k[i] = 0xff // a NaN, when no key is put there
@@ -272,7 +273,7 @@ func BenchmarkMatMul(b *testing.B) {
 		for _, n := range []int{1, 16} {
 			const rows, cols = 256, 1024
 			w := tensor.Tensor{Type: typ, Rows: rows, Cols: cols, Data: make([]byte, rows*typ.RowBytes(cols))}
-			quant.Quantize(typ, w.Data, randoms(rng, rows*cols))
+			codec.Quantize(typ, w.Data, randoms(rng, rows*cols))
 			x := tensor.NewActs(n, cols)
 			copy(x.F, randoms(rng, n*cols))
 			for i := range n {

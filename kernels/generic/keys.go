@@ -1,6 +1,10 @@
 package generic
 
-import "qgo/quant"
+import (
+	"qgo/quant"
+
+	"qgo/quant/codec"
+)
 
 // KeyBlock is the number of positions whose keys are stored together, turned
 // so that the vector of the same value of all positions is one load:
@@ -13,7 +17,7 @@ const KeyBlock = 16
 const q8Len = 32
 
 // PutKey stores the key of a position in blocks, which begin with position 0.
-// The key comes as a row of its type, as quant.Quantize makes it. Nothing
+// The key comes as a row of its type, as codec.Quantize makes it. Nothing
 // else is written, so that several workers may store different positions.
 func PutKey(t quant.Type, blocks []byte, pos int, row []byte) {
 	block := blocks[pos/KeyBlock*KeyBlock*len(row):][:KeyBlock*len(row)]
@@ -72,13 +76,13 @@ func GetKey(t quant.Type, row, blocks []byte, pos int) {
 // [KeyBlock].
 func floatKeys(t quant.Type, dst []float32, src []byte) {
 	if t != quant.Q8_0 {
-		quant.Dequantize(t, dst, src)
+		codec.Dequantize(t, dst, src)
 		return
 	}
 	const run, size = q8Len * KeyBlock, (q8Len + 2) * KeyBlock
 	var scales [KeyBlock]float32
 	for ; len(dst) >= run; dst, src = dst[run:], src[size:] {
-		quant.Dequantize(quant.F16, scales[:], src[:2*KeyBlock])
+		codec.Dequantize(quant.F16, scales[:], src[:2*KeyBlock])
 		for i, q := range src[2*KeyBlock : size] {
 			dst[i] = float32(int8(q)) * scales[i%KeyBlock]
 		}

@@ -5,7 +5,7 @@ package generic
 import (
 	"unsafe"
 
-	"qgo/quant"
+	"qgo/quant/codec"
 	"qgo/tensor"
 )
 
@@ -20,7 +20,7 @@ const batchRows = 16
 // Scratch is what a worker needs to multiply: the current weight row, taken
 // apart, and packed activations. It grows to the longest row it meets.
 type Scratch struct {
-	codes  quant.Codes
+	codes  codec.Codes
 	row    []float32
 	packed []packedGroup // [batchRows][cols/32]
 
@@ -37,7 +37,7 @@ func ScratchBytes(cols int) int {
 func (s *Scratch) grow(cols int) {
 	if cap(s.row) < cols {
 		s.row = tensor.Make[float32](cols)
-		s.codes = *quant.NewCodes(cols)
+		s.codes = *codec.NewCodes(cols)
 		s.packed = make([]packedGroup, batchRows*cols/blockLen)
 	}
 }
@@ -77,7 +77,7 @@ func MatMulExact(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tens
 	s.grow(w.Cols)
 	row := s.row[:w.Cols]
 	for r := r0; r < r1; r++ {
-		quant.Dequantize(w.Type, row, w.Row(r))
+		codec.Dequantize(w.Type, row, w.Row(r))
 		for i := range x.N {
 			dst[i*stride+r-r0] = Dot(row, x.Row(i))
 		}

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"qgo/quant"
+	"qgo/quant/codec"
 )
 
 // RMSNorm writes x scaled to root mean square 1 (eps guards the division) and
@@ -74,4 +75,4 @@ func Scale(dst, x []float32, f float32) {
 
 // Halves writes x as little-endian float16 to dst, rounded to the nearest,
 // ties to even. What is too large becomes infinite, a NaN a quiet NaN.
-func Halves(dst []byte, x []float32) { quant.Quantize(quant.F16, dst, x) }
+func Halves(dst []byte, x []float32) { codec.Quantize(quant.F16, dst, x) }

@@ -11,6 +11,7 @@ import (
 	"qgo/kernels/generic"
 	"qgo/kernels/panel"
 	"qgo/quant"
+	"qgo/quant/codec"
 	"qgo/tensor"
 )
 
@@ -64,7 +65,7 @@ func TestExtremes(t *testing.T) {
 						w.Data[i] = code(i)
 					}
 					for i := 0; i < len(w.Data); i += typ.BlockBytes() {
-						quant.SetScales(typ, w.Data[i:i+typ.BlockBytes()], scale)
+						codec.SetScales(typ, w.Data[i:i+typ.BlockBytes()], scale)
 					}
 					m := pack(w)
 					for a, act := range acts {

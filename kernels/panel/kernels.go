@@ -22,7 +22,7 @@ type Args struct {
 
 // Kernels holds for each type the kernels for 1, 2, 4, 8 and 16 activation
 // rows, as far as there are any.
-type Kernels [quant.BF16 + 1][]func(*Args)
+type Kernels [quant.Count][]func(*Args)
 
 // Join returns the kernels of both.
 func Join(a, b *Kernels) *Kernels {

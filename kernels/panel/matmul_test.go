@@ -10,6 +10,7 @@ import (
 	"qgo/kernels/generic"
 	"qgo/kernels/panel"
 	"qgo/quant"
+	"qgo/quant/codec"
 	"qgo/tensor"
 )
 
@@ -41,7 +42,7 @@ func weights(rng *rand.Rand, t quant.Type, rows, cols int) tensor.Tensor {
 	}
 	// Scales of any size and sign, but finite.
 	for i := 0; i < len(w.Data); i += t.BlockBytes() {
-		quant.SetScales(t, w.Data[i:i+t.BlockBytes()], func() float32 { return float32(rng.NormFloat64()) * 0.01 })
+		codec.SetScales(t, w.Data[i:i+t.BlockBytes()], func() float32 { return float32(rng.NormFloat64()) * 0.01 })
 	}
 	return w
 }
@@ -91,7 +92,7 @@ func TestFloats(t *testing.T) {
 					for i := range x {
 						x[i] = float32(rng.NormFloat64())
 					}
-					quant.Quantize(typ, w.Data, x)
+					codec.Quantize(typ, w.Data, x)
 					weights, m := w.Floats(), pack(w)
 					for _, n := range []int{1, 2, 3, 7, 16, 31} {
 						x := tensor.NewActs(n, cols)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"qgo/quant"
+	"qgo/quant/codec"
 	"qgo/tensor"
 )
 
@@ -11,8 +12,8 @@ var le = binary.LittleEndian
 
 // Packer is room for laying out matrices of up to some number of columns.
 type Packer struct {
-	codes  [Rows]quant.Codes
-	scales [Rows]quant.Scales
+	codes  [Rows]codec.Codes
+	scales [Rows]codec.Scales
 	zeros  []byte // a row of the last panel that the matrix does not have
 }
 
@@ -20,7 +21,7 @@ type Packer struct {
 func NewPacker(cols int) *Packer {
 	p := &Packer{zeros: make([]byte, 4*cols)}
 	for r := range Rows {
-		p.codes[r], p.scales[r] = *quant.NewCodes(cols), *quant.NewScales(cols)
+		p.codes[r], p.scales[r] = *codec.NewCodes(cols), *codec.NewScales(cols)
 	}
 	return p
 }
@@ -63,9 +64,9 @@ func interleave(dst []byte, size int, rows *[Rows][]byte) {
 
 // pack lays out one panel of integer weights.
 func (p *Packer) pack(dst []byte, t quant.Type, cols int, rows *[Rows][]byte) {
-	l := &layouts[t]
+	l := layoutOf(t)
 	for r, row := range rows {
-		if !l.super {
+		if !l.Super {
 			packBlocks(dst, t, row, r)
 			continue
 		}
@@ -83,27 +84,27 @@ func (p *Packer) pack(dst []byte, t quant.Type, cols int, rows *[Rows][]byte) {
 }
 
 // packBlocks lays out row r of a type with blocks of 32 weights. The bytes of
-// their codes are those of a tile already (see [quant.Codes]): 4-bit codes are
+// their codes are those of a tile already (see [codec.Codes]): 4-bit codes are
 // halves of bytes with numbers 16 apart.
 func packBlocks(dst []byte, t quant.Type, row []byte, r int) {
-	l, size := &layouts[t], t.BlockBytes()
+	l, size := layoutOf(t), t.BlockBytes()
 	scales, codes := 2*r, 2*l.scaleBytes()+4*r
 	for tile := 0; len(row) >= size; tile++ {
 		b := row[:size]
 		row = row[size:]
 		le.PutUint16(dst[scales:], le.Uint16(b))
 		b = b[2:]
-		if l.minima {
+		if l.Minima {
 			le.PutUint16(dst[scales+2*Rows:], le.Uint16(b))
 			b = b[2:]
 		}
 		out := dst[codes:]
-		if l.low == 8 {
+		if l.Low == 8 {
 			for v := range 8 {
 				le.PutUint32(out[planeBytes*v:], le.Uint32(b[4*v:])^signs)
 			}
 		} else {
-			if l.high == 1 {
+			if l.High == 1 {
 				le.PutUint32(out[4*planeBytes:], transposeBits(le.Uint32(b)))
 				b = b[4:]
 			}
@@ -132,19 +133,19 @@ func transposeBits(w uint32) (t uint32) {
 
 // packScales writes the scale, and the minimum if there is one, of a K-quant's
 // block k of row r.
-func packScales(out []byte, s *quant.Scales, k, r int, l *layout) {
+func packScales(out []byte, s *codec.Scales, k, r int, l *layout) {
 	le.PutUint16(out[2*r:], s.D[k])
-	if l.minima {
+	if l.Minima {
 		le.PutUint16(out[2*Rows+2*r:], s.Min[k])
 	}
 }
 
 // packSubScales writes the small scales of a K-quant's tile of row r.
-func packSubScales(out []byte, s *quant.Scales, tile, r int, l *layout) {
+func packSubScales(out []byte, s *codec.Scales, tile, r int, l *layout) {
 	switch {
-	case l.group == tileCols:
+	case l.Group == tileCols:
 		out[r], out[Rows+r] = s.Sub[tile], s.SubMin[tile]
-	case l.minima:
+	case l.Minima:
 		out[r] = s.Sub[2*tile] | s.SubMin[2*tile]<<4
 		out[Rows+r] = s.Sub[2*tile+1] | s.SubMin[2*tile+1]<<4
 	default:
@@ -159,7 +160,7 @@ func packCodes(dst []byte, q []uint8, r int, l *layout) {
 		quads[v] = le.Uint32(q[4*v:])
 	}
 	at := 4 * r // in a plane
-	switch l.low {
+	switch l.Low {
 	case 4:
 		for v := range 4 {
 			le.PutUint32(dst[planeBytes*v+at:], quads[v]&0x0f0f0f0f|quads[v+4]&0x0f0f0f0f<<4)
@@ -167,16 +168,16 @@ func packCodes(dst []byte, q []uint8, r int, l *layout) {
 	case 2:
 		packPairs(dst[at:], &quads, 0)
 	}
-	at += l.low * planeBytes
-	switch l.high {
+	at += l.Low * planeBytes
+	switch l.High {
 	case 1:
 		var bits uint32
 		for v, c := range quads {
-			bits |= c >> l.low & 0x01010101 << v
+			bits |= c >> l.Low & 0x01010101 << v
 		}
 		le.PutUint32(dst[at:], bits)
 	case 2:
-		packPairs(dst[at:], &quads, l.low)
+		packPairs(dst[at:], &quads, l.Low)
 	}
 }
 

@@ -2,7 +2,7 @@
 // rows, so that a lane is a row and no sum across lanes is ever needed.
 //
 // A panel of floating-point weights holds, column after column, the values of
-// the 16 rows. A panel of integer weights (see [quant.Codes]) is made of tiles
+// the 16 rows. A panel of integer weights (see [codec.Codes]) is made of tiles
 // of 32 columns. They come in pairs: first what scales the two tiles, then
 // their codes; a last tile without a partner leaves the second scales empty. A
 // tile is scaled by 16 float16 numbers and, in some formats, 16 minima. In a
@@ -48,35 +48,18 @@ type Matrix struct {
 	Data       []byte
 }
 
-// layout describes the panels of an integer type.
-type layout struct {
-	low, high int // bits of a code in the first and in the second planes
-	group     int // columns of a group
-	minima    bool
-	super     bool // K-quant
-}
+// layout is the panels of an integer type.
+type layout quant.Format
 
-var layouts = [...]layout{
-	quant.Q4_0:   {4, 0, 32, false, false},
-	quant.Q4_1:   {4, 0, 32, true, false},
-	quant.Q5_0:   {4, 1, 32, false, false},
-	quant.Q5_1:   {4, 1, 32, true, false},
-	quant.Q8_0:   {8, 0, 32, false, false},
-	quant.IQ4_NL: {4, 0, 32, false, false},
-	quant.Q2_K:   {2, 0, 16, true, true},
-	quant.Q3_K:   {2, 1, 16, false, true},
-	quant.Q4_K:   {4, 0, 32, true, true},
-	quant.Q5_K:   {4, 1, 32, true, true},
-	quant.Q6_K:   {4, 2, 16, false, true},
-}
+func layoutOf(t quant.Type) *layout { return (*layout)(t.Format()) }
 
 // tileBytes is the size of a tile of codes.
-func (l *layout) tileBytes() int { return (l.low + l.high) * Rows * tileCols / 8 }
+func (l *layout) tileBytes() int { return (l.Low + l.High) * Rows * tileCols / 8 }
 
 // scaleBytes is the size of what scales a tile: with 16 rows two bytes each, of
 // a float16 number or two small ones, or twice that.
 func (l *layout) scaleBytes() int {
-	if l.minima && !l.super {
+	if l.Minima && !l.Super {
 		return 4 * Rows
 	}
 	return 2 * Rows
@@ -91,7 +74,7 @@ const headBytes, superTiles = 64, 8
 // tile returns where in a panel's bytes the scales and the codes of a tile are.
 func (l *layout) tile(i int) (scales, codes int) {
 	pair := i / 2 * l.pairBytes()
-	if l.super {
+	if l.Super {
 		pair += (i/superTiles + 1) * headBytes
 	}
 	return pair + i%2*l.scaleBytes(), pair + 2*l.scaleBytes() + i%2*l.tileBytes()
@@ -103,7 +86,7 @@ func Bytes(t quant.Type, cols int) int {
 		n := t.RowBytes(cols) * Rows
 		return (n + planeBytes - 1) / planeBytes * planeBytes
 	}
-	l := &layouts[t]
+	l := layoutOf(t)
 	_, codes := l.tile(cols/tileCols - 1)
 	return codes + l.tileBytes()
 }

@@ -9,6 +9,7 @@ import (
 	"qgo/gguf"
 	"qgo/gguf/show"
 	"qgo/quant"
+	"qgo/quant/codec"
 )
 
 // A part is some rows of a tensor on their way into the new file.
@@ -103,7 +104,7 @@ func (p *part) compute(row *[]float32) error {
 	cols := p.from.Dims[0]
 	in, out := p.from.Type.RowBytes(cols), p.to.RowBytes(cols)
 	src := p.source()
-	if i := quant.NotFinite(p.from.Type, src); i >= 0 { // the blocks of floating-point types are weights
+	if i := codec.NotFinite(p.from.Type, src); i >= 0 { // the blocks of floating-point types are weights
 		return p.errorf(i/cols, "weight %d of row %d is no finite number; the file is damaged, or its model did not survive training", i%cols, p.row+i/cols)
 	}
 	if p.to == p.from.Type {
@@ -120,9 +121,9 @@ func (p *part) compute(row *[]float32) error {
 	x := (*row)[:cols]
 	for i := range p.rows {
 		dst := p.out[i*out : (i+1)*out]
-		quant.Dequantize(p.from.Type, x, src[i*in:(i+1)*in])
-		quant.Quantize(p.to, dst, x)
-		if quant.Overflows(p.to, dst, x) {
+		codec.Dequantize(p.from.Type, x, src[i*in:(i+1)*in])
+		codec.Quantize(p.to, dst, x)
+		if codec.Overflows(p.to, dst, x) {
 			return p.errorf(i, "row %d has weights as large as %.3g, too large for %v; choose a type that holds them, such as q8_0 or f32",
 				p.row+i, max(slices.Max(x), -slices.Min(x)), p.to)
 		}

@@ -16,6 +16,7 @@ import (
 	"qgo/gguf/gguftest"
 	"qgo/model/synth"
 	"qgo/quant"
+	"qgo/quant/codec"
 	"qgo/testdata"
 )
 
@@ -83,10 +84,10 @@ func TestQuantize(t *testing.T) {
 				continue
 			}
 			x, want := make([]float32, from.Elements()), make([]byte, len(got.Data))
-			quant.Dequantize(from.Type, x, from.Data)
-			quant.Quantize(got.Type, want, x)
+			codec.Dequantize(from.Type, x, from.Data)
+			codec.Quantize(got.Type, want, x)
 			if got.Name != from.Name || !bytes.Equal(got.Data, want) {
-				t.Errorf("%s: %s has other bytes than quant.Quantize makes", mix.Name, got.Name)
+				t.Errorf("%s: %s has other bytes than codec.Quantize makes", mix.Name, got.Name)
 			}
 		}
 	}
@@ -150,15 +151,15 @@ func TestNotRepresentable(t *testing.T) {
 	set := func(name string, index int, v float32) gguftest.Edit {
 		return gguftest.Tensor(name, func(x *gguf.Tensor) {
 			size := x.Type.BlockBytes()
-			quant.Quantize(x.Type, x.Data[index*size:], []float32{v})
+			codec.Quantize(x.Type, x.Data[index*size:], []float32{v})
 		})
 	}
 	single := func(name string) gguftest.Edit { // as float32
 		return gguftest.Tensor(name, func(x *gguf.Tensor) {
 			w := make([]float32, x.Elements())
-			quant.Dequantize(x.Type, w, x.Data)
+			codec.Dequantize(x.Type, w, x.Data)
 			x.Type, x.Data = quant.F32, make([]byte, 4*len(w))
-			quant.Quantize(quant.F32, x.Data, w)
+			codec.Quantize(quant.F32, x.Data, w)
 		})
 	}
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))

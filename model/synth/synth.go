@@ -16,6 +16,7 @@ import (
 	"qgo/model/chat"
 	"qgo/model/files"
 	"qgo/quant"
+	"qgo/quant/codec"
 )
 
 // Shape is the size of a model.
@@ -233,7 +234,7 @@ func (s Spec) fill(ctx context.Context, t *gguf.Tensor, dst []byte) error {
 			row, bytes := make([]float32, cols), t.Type.RowBytes(cols)
 			for r := rows * k / workers; r < rows*(k+1)/workers && ctx.Err() == nil; r++ {
 				v.row(row, r)
-				quant.Quantize(t.Type, dst[r*bytes:(r+1)*bytes], row)
+				codec.Quantize(t.Type, dst[r*bytes:(r+1)*bytes], row)
 			}
 		})
 	}

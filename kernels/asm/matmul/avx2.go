@@ -6,6 +6,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 
 	"qgo/kernels/asm/isa"
+	"qgo/kernels/asm/panels"
 )
 
 // The kernels for AVX2, whose registers hold eight rows of a panel, half of it.
@@ -42,7 +43,7 @@ const (
 	halfRows  = 8 // rows of a half
 	yBytes    = 32
 	rowBytes  = 2 * yBytes // of a row of the frame
-	halfPlane = planeBytes / 2
+	halfPlane = panels.PlaneBytes / 2
 )
 
 // rowUnroll is the number of activation rows that are computed at a time. Their
@@ -78,12 +79,12 @@ func (k *kernel) newFrame() *frame2 {
 		return size - vectors*yBytes
 	}
 	f.sums, f.results = part(2*k.n), part(2*k.n)
-	groups := 32 / k.group
+	groups := 32 / k.Group
 	f.scales = part(2 * groups)
-	if k.super {
+	if k.Super {
 		f.heads = part(4)
 	}
-	if k.minima {
+	if k.Minima {
 		f.minima = part(2 * groups)
 	}
 	if k.signed() && k.n > 1 {
@@ -113,7 +114,7 @@ func (k *kernel) avx2(s *isa.ISA) {
 					if k.n > 1 {
 						k.signed2(s, f, g)
 					}
-				case k.low == 8 || k.levels:
+				case k.Low == 8 || k.Levels != nil:
 					k.unpack8(s, g)
 				default:
 					k.unpack2(s, g)
@@ -183,7 +184,7 @@ func (k *kernel) rows2(f *frame2, body func(rows []row2)) {
 // heads2 puts what heads tiles of a K-quant into the frame.
 func (k *kernel) heads2(f *frame2) {
 	numbers := 2
-	if k.minima {
+	if k.Minima {
 		numbers = 4
 	}
 	for i := range numbers {
@@ -195,16 +196,16 @@ func (k *kernel) heads2(f *frame2) {
 // scales2 puts the scales and minima of a tile into the frame.
 func (k *kernel) scales2(s *isa.ISA, f *frame2) {
 	for half := range 2 {
-		if !k.super {
+		if !k.Super {
 			VCVTPH2PS(k.scale(half*halfRows*2), yTmp)
 			VMOVUPS(yTmp, f.at(f.scales+half*yBytes))
-			if k.minima {
-				VCVTPH2PS(k.scale(halfBytes+half*halfRows*2), yTmp)
+			if k.Minima {
+				VCVTPH2PS(k.scale(panels.HalfBytes+half*halfRows*2), yTmp)
 				VMOVUPS(yTmp, f.at(f.minima+half*yBytes))
 			}
 			continue
 		}
-		sub := func(i int) Mem { return k.scale(i*subBytes + half*halfRows) }
+		sub := func(i int) Mem { return k.scale(i*panels.SubBytes + half*halfRows) }
 		// store writes an integer times the head's number to the frame.
 		store := func(v reg.Register, number, to, g int) {
 			VCVTDQ2PS(v, v)
@@ -212,12 +213,12 @@ func (k *kernel) scales2(s *isa.ISA, f *frame2) {
 			VMOVUPS(v, f.at(to+(2*g+half)*yBytes))
 		}
 		switch {
-		case k.group == 32: // a scale and a minimum
+		case k.Group == 32: // a scale and a minimum
 			VPMOVZXBD(sub(0), yTmp)
 			store(yTmp, 0, f.scales, 0)
 			VPMOVZXBD(sub(1), yTmp)
 			store(yTmp, 1, f.minima, 0)
-		case k.minima: // two of both, in four bits each
+		case k.Minima: // two of both, in four bits each
 			for g := range 2 {
 				VPMOVZXBD(sub(g), yTmp)
 				VPSRLD(U8(4), yTmp, yTmp2)
@@ -235,10 +236,10 @@ func (k *kernel) scales2(s *isa.ISA, f *frame2) {
 }
 
 // plane2 is the address of half a plane of codes.
-func (k *kernel) plane2(i, half int) Mem { return k.code(i*planeBytes + half*halfPlane) }
+func (k *kernel) plane2(i, half int) Mem { return k.code(i*panels.PlaneBytes + half*halfPlane) }
 
 // lowMask is the mask of the bits of codes in the first planes.
-func (k *kernel) lowMask(s *isa.ISA) Mem { return s.Bits(bytes4(1<<k.low - 1)) }
+func (k *kernel) lowMask(s *isa.ISA) Mem { return s.Bits(bytes4(1<<k.Low - 1)) }
 
 // unpack2 takes the codes of group g of a tile apart, those of up to 6 bits.
 func (k *kernel) unpack2(s *isa.ISA, g int) {
@@ -248,10 +249,10 @@ func (k *kernel) unpack2(s *isa.ISA, g int) {
 		for v, w := range yW {
 			w := w[half]
 			switch {
-			case k.low == 4 && g == 0:
+			case k.Low == 4 && g == 0:
 				VPAND(k.plane2(v, half), mask, w)
 				continue
-			case k.low == 4:
+			case k.Low == 4:
 				VMOVDQU(k.plane2(v, half), w)
 				VPSRLD(U8(4), w, w)
 			case v == 0:
@@ -264,20 +265,20 @@ func (k *kernel) unpack2(s *isa.ISA, g int) {
 			VPAND(mask, w, w)
 		}
 	}
-	if k.high == 0 {
+	if k.High == 0 {
 		return
 	}
 	// One plane has a bit of each vector, two have two bits of half of them.
-	VMOVDQU(s.Bits(bytes4(uint8(1<<k.high-1)<<k.low)), mask)
-	plane, left := k.low, k.low-4*g
-	if k.high == 2 {
-		plane, left = k.low+g, k.low
+	VMOVDQU(s.Bits(bytes4(uint8(1<<k.High-1)<<k.Low)), mask)
+	plane, left := k.Low, k.Low-4*g
+	if k.High == 2 {
+		plane, left = k.Low+g, k.Low
 	}
 	for half := range 2 {
 		VMOVDQU(k.plane2(plane, half), yX[0])
 		for v, w := range yW {
 			bits := yTmp
-			switch shift := left - k.high*v; {
+			switch shift := left - k.High*v; {
 			case shift > 0:
 				VPSLLD(U8(shift), yX[0], bits)
 			case shift < 0:
@@ -303,12 +304,12 @@ func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
 	}
 	each(func(_ row2, _ int, sum reg.Register) { VCVTDQ2PS(sum, sum) })
 	for i, r := range rows {
-		VBROADCASTSS(r.x.Offset(offD+4*g), yX[i])
+		VBROADCASTSS(r.x.Offset(panels.OffD+4*g), yX[i])
 		for _, sum := range r.sum {
 			VMULPS(yX[i], sum, sum)
 		}
 	}
-	if k.group == 16 {
+	if k.Group == 16 {
 		each(func(_ row2, half int, sum reg.Register) { VMULPS(f.at(f.scales+(2*g+half)*yBytes), sum, sum) })
 	}
 	if g == 0 {
@@ -316,11 +317,11 @@ func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
 		return
 	}
 	each(func(r row2, half int, sum reg.Register) { VADDPS(r.frame.Offset(f.sums+half*yBytes), sum, sum) })
-	if k.group == 32 {
+	if k.Group == 32 {
 		each(func(_ row2, half int, sum reg.Register) { VMULPS(f.at(f.scales+half*yBytes), sum, sum) })
 	}
 	each(func(r row2, half int, sum reg.Register) { VADDPS(r.frame.Offset(f.results+half*yBytes), sum, sum) })
-	if k.minima {
+	if k.Minima {
 		for _, r := range rows {
 			k.minimum2(f, r)
 		}
@@ -331,18 +332,18 @@ func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
 // minimum2 adds an activation row's sums times the minima to its results.
 func (k *kernel) minimum2(f *frame2, r row2) {
 	for g, x := range yX {
-		VBROADCASTSS(r.x.Offset(offSum+4*g), x)
+		VBROADCASTSS(r.x.Offset(panels.OffSum+4*g), x)
 	}
-	if k.group == 32 {
+	if k.Group == 32 {
 		VADDPS(yX[1], yX[0], yX[0])
 	}
 	for half, sum := range r.sum {
 		VMULPS(f.at(f.minima+half*yBytes), yX[0], yTmp)
-		if k.group == 16 {
+		if k.Group == 16 {
 			VMULPS(f.at(f.minima+(2+half)*yBytes), yX[1], yTmp2)
 			VADDPS(yTmp2, yTmp, yTmp)
 		}
-		if k.super {
+		if k.Super {
 			VSUBPS(yTmp, sum, sum)
 		} else {
 			VADDPS(yTmp, sum, sum)

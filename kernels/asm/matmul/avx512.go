@@ -4,6 +4,8 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"qgo/kernels/asm/panels"
 )
 
 var z = []reg.Register{
@@ -64,49 +66,40 @@ func splat512(value uint32, dst reg.Register) {
 }
 
 func (k *kernel) constants512() {
-	switch k.low {
+	switch k.Low {
 	case 4:
 		splat512(bytes4(0x0f), zMask)
 	case 2:
 		splat512(bytes4(0x03), zMask)
 	}
 	switch {
-	case k.levels:
-		VBROADCASTI32X4(levelTable(), zMask2)
-	case k.high == 1:
-		splat512(bytes4(1<<k.low), zMask2)
-	case k.high == 2:
-		splat512(bytes4(3<<k.low), zMask2)
+	case k.Levels != nil:
+		VBROADCASTI32X4(levelTable(k.Levels), zMask2)
+	case k.High == 1:
+		splat512(bytes4(1<<k.Low), zMask2)
+	case k.High == 2:
+		splat512(bytes4(3<<k.Low), zMask2)
 	}
 }
 
-var levelData Mem
-
-func levelTable() Mem {
-	if levelData.Base == nil {
-		levelData = GLOBL("levels", RODATA|NOPTR)
-		for i, v := range levels {
-			DATA(i, U8(v+128))
-		}
-	}
-	return levelData
-}
+// levelTable is the levels as unsigned codes.
+func levelTable(levels *[16]int8) Mem { return table("levels", levels, 128) }
 
 // scales512 reads a tile's scales and minima.
 func (k *kernel) scales512() {
-	if !k.super {
+	if !k.Super {
 		VCVTPH2PS(k.scale(0), zScale[0])
-		if k.minima {
-			VCVTPH2PS(k.scale(halfBytes), zMin[0])
+		if k.Minima {
+			VCVTPH2PS(k.scale(panels.HalfBytes), zMin[0])
 		}
 		return
 	}
-	sub := func(i int) Mem { return k.scale(i * subBytes) }
+	sub := func(i int) Mem { return k.scale(i * panels.SubBytes) }
 	switch {
-	case k.group == 32: // a scale and a minimum
+	case k.Group == 32: // a scale and a minimum
 		VPMOVZXBD(sub(0), zScale[0])
 		VPMOVZXBD(sub(1), zMin[0])
-	case k.minima: // two of both, in four bits each
+	case k.Minima: // two of both, in four bits each
 		for g := range 2 {
 			VPMOVZXBD(sub(g), zScale[g])
 			VPSRLD(U8(4), zScale[g], zMin[g])
@@ -117,13 +110,13 @@ func (k *kernel) scales512() {
 		VPMOVSXBD(sub(1), zScale[1])
 	}
 	VCVTPH2PS(Mem{Base: k.head}, zTmp)
-	for g := range 32 / k.group {
+	for g := range 32 / k.Group {
 		VCVTDQ2PS(zScale[g], zScale[g])
 		VMULPS(zTmp, zScale[g], zScale[g])
 	}
-	if k.minima {
-		VCVTPH2PS(Mem{Base: k.head, Disp: halfBytes}, zTmp)
-		for g := range 32 / k.group {
+	if k.Minima {
+		VCVTPH2PS(Mem{Base: k.head, Disp: panels.HalfBytes}, zTmp)
+		for g := range 32 / k.Group {
 			VCVTDQ2PS(zMin[g], zMin[g])
 			VMULPS(zTmp, zMin[g], zMin[g])
 		}
@@ -138,11 +131,11 @@ func zMask15() reg.Register {
 
 // unpack512 takes the codes of a tile apart.
 func (k *kernel) unpack512() {
-	plane := func(i int) Mem { return k.code(i * planeBytes) }
+	plane := func(i int) Mem { return k.code(i * panels.PlaneBytes) }
 	planes := 0
-	switch k.low {
+	switch k.Low {
 	case 8:
-		for v := range tileQuads {
+		for v := range panels.TileQuads {
 			VMOVDQU32(plane(v), zW[v])
 		}
 		planes = 8
@@ -165,22 +158,22 @@ func (k *kernel) unpack512() {
 		}
 		planes = 2
 	}
-	if k.levels {
-		for v := range tileQuads {
+	if k.Levels != nil {
+		for v := range panels.TileQuads {
 			VPSHUFB(zW[v], zMask2, zW[v])
 		}
 	}
-	switch k.high {
+	switch k.High {
 	case 1:
 		VMOVDQU32(plane(planes), zTmp)
-		for v := range tileQuads {
-			k.merge512(zTmp, k.low-v, zW[v])
+		for v := range panels.TileQuads {
+			k.merge512(zTmp, k.Low-v, zW[v])
 		}
 	case 2:
 		for p := range 2 {
 			VMOVDQU32(plane(planes+p), zTmp)
 			for i := range 4 {
-				k.merge512(zTmp, k.low-2*i, zW[4*p+i])
+				k.merge512(zTmp, k.Low-2*i, zW[4*p+i])
 			}
 		}
 	}
@@ -203,8 +196,8 @@ func (k *kernel) merge512(bits reg.Register, shift int, w reg.Register) {
 // row512 multiplies the tile with activation row i.
 func (k *kernel) row512(i int) {
 	for g, acc := range []reg.Register{zLo, zHi} {
-		if k.offset > 0 {
-			VPSLLD_BCST(U8(k.offset), k.at(i, offNegSum+4*g), acc)
+		if k.Shift() > 0 {
+			VPSLLD_BCST(U8(k.Shift()), k.at(i, panels.OffNegSum+4*g), acc)
 		} else {
 			VPXORD(acc, acc, acc)
 		}
@@ -215,29 +208,29 @@ func (k *kernel) row512(i int) {
 	}
 	for g, acc := range []reg.Register{zLo, zHi} {
 		VCVTDQ2PS(acc, acc)
-		VMULPS_BCST(k.at(i, offD+4*g), acc, acc)
-		if k.group == 16 {
+		VMULPS_BCST(k.at(i, panels.OffD+4*g), acc, acc)
+		if k.Group == 16 {
 			VMULPS(zScale[g], acc, acc)
 		}
 	}
 	VADDPS(zHi, zLo, zLo)
-	if k.group == 32 {
+	if k.Group == 32 {
 		VMULPS(zScale[0], zLo, zLo)
 	}
 	VADDPS(zLo, zY[i], zY[i])
-	if !k.minima {
+	if !k.Minima {
 		return
 	}
-	VBROADCASTSS(k.at(i, offSum), zLo)
-	if k.group == 32 {
-		VADDPS_BCST(k.at(i, offSum+4), zLo, zLo)
+	VBROADCASTSS(k.at(i, panels.OffSum), zLo)
+	if k.Group == 32 {
+		VADDPS_BCST(k.at(i, panels.OffSum+4), zLo, zLo)
 		VMULPS(zMin[0], zLo, zLo)
 	} else {
 		VMULPS(zMin[0], zLo, zLo)
-		VMULPS_BCST(k.at(i, offSum+4), zMin[1], zHi)
+		VMULPS_BCST(k.at(i, panels.OffSum+4), zMin[1], zHi)
 		VADDPS(zHi, zLo, zLo)
 	}
-	if k.super {
+	if k.Super {
 		VSUBPS(zLo, zY[i], zY[i])
 	} else {
 		VADDPS(zLo, zY[i], zY[i])

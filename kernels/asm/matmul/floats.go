@@ -19,8 +19,6 @@ import (
 // added to the result: short sums lose less to rounding.
 const runCols = 256
 
-var floatFormats = []format{{name: "F32", bits: 32}, {name: "F16", bits: 16}, {name: "BF16", bits: 16}}
-
 // sums are the sums of a chain, [row][register].
 type sums [][]reg.VecVirtual
 
@@ -88,8 +86,8 @@ func (k *kernel) floats(s *isa.ISA) {
 func (k *kernel) column(s *isa.ISA, c int, to sums) {
 	w := s.Vecs(s.Regs())
 	for r, v := range w {
-		m := Mem{Base: k.pair, Disp: (c*16 + r*s.Lanes) * k.bits / 8}
-		switch k.name {
+		m := Mem{Base: k.pair, Disp: (c*16 + r*s.Lanes) * k.Bytes}
+		switch k.Name {
 		case "F32":
 			VMOVUPS(m, v)
 		case "F16":
@@ -115,7 +113,7 @@ func (k *kernel) column(s *isa.ISA, c int, to sums) {
 
 // advance goes n columns on.
 func (k *kernel) advance(n int) {
-	ADDQ(U32(n*2*k.bits), k.pair)
+	ADDQ(U32(n*16*k.Bytes), k.pair)
 	for _, x := range k.xBase {
 		ADDQ(U8(4*n), x)
 	}

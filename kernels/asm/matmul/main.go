@@ -20,6 +20,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 
 	"qgo/kernels/asm/isa"
+	"qgo/kernels/asm/panels"
 )
 
 // args are the fields of panel.Args by offset.
@@ -36,7 +37,7 @@ const (
 
 // kernel is one function that is being generated.
 type kernel struct {
-	format
+	panels.Format
 	n    int  // activation rows
 	vnni bool // AVX2 with VPDPBUSD,
 	evex bool // in the encoding of AVX-512
@@ -57,11 +58,11 @@ func main() {
 	vnni := flag.Bool("vnni", false, "with the instructions for products of bytes")
 	evex := flag.Bool("evex", false, "with those for AVX2 as AVX-512 encodes them, for tests")
 	s := isa.Parse() // avo defines and parses the others
-	set := kernelSet{doc: "Mul are the kernels for integer weights", name: "Mul", formats: formats, isa: s}
+	set := kernelSet{doc: "Mul are the kernels for integer weights", name: "Mul", formats: panels.Integers(), isa: s}
 	var body func(*kernel)
 	switch {
 	case *floats:
-		set = kernelSet{doc: "FloatMul are the kernels for floating-point weights", name: "FloatMul", formats: floatFormats, isa: s}
+		set = kernelSet{doc: "FloatMul are the kernels for floating-point weights", name: "FloatMul", formats: panels.Floats(), isa: s}
 		body = func(k *kernel) { k.floats(s) }
 	case s.Wide() && *vnni:
 		body = (*kernel).avx512
@@ -88,7 +89,7 @@ func main() {
 		for _, n := range set.rows(f) {
 			// The argument is a *panel.Args; avo need not know the type.
 			TEXT(set.function(f, n), flags, "func(a *byte)")
-			body(&kernel{format: f, n: n})
+			body(&kernel{Format: f, n: n})
 		}
 	}
 	set.write(*table, *pkg)
@@ -98,16 +99,16 @@ func main() {
 // kernelSet is a table of kernels.
 type kernelSet struct {
 	doc, name string
-	formats   []format
+	formats   []panels.Format
 	isa       *isa.ISA
 	needs     []string // features of the CPU that the table asks for
 }
 
 // rows are the numbers of activation rows that there are kernels for.
-func (s *kernelSet) rows(f format) []int {
+func (s *kernelSet) rows(f panels.Format) []int {
 	rows := []int{1, 2, 4, 8, 16}
 	switch {
-	case f.bits == 0:
+	case f.Exponent == 0:
 		return rows
 	case s.isa.Wide():
 		return rows[:4]
@@ -116,12 +117,12 @@ func (s *kernelSet) rows(f format) []int {
 }
 
 // function is the name of a kernel.
-func (s *kernelSet) function(f format, n int) string {
+func (s *kernelSet) function(f panels.Format, n int) string {
 	prefix := "mul"
 	if s.needs != nil {
 		prefix = "dot" // AVX2's are in the same package
 	}
-	return fmt.Sprintf("%s%sx%d", prefix, f.name, n)
+	return fmt.Sprintf("%s%sx%d", prefix, f.Name, n)
 }
 
 // write writes the table and the declarations to a Go file.
@@ -145,7 +146,7 @@ func (s *kernelSet) write(path, pkg string) {
 	}
 	fmt.Fprintf(out, "// %s.\nvar %s = panel.Kernels{\n", s.doc, s.name)
 	for _, f := range s.formats {
-		fmt.Fprintf(out, "\tquant.%s: {", f.name)
+		fmt.Fprintf(out, "\tquant.%s: {", f.Name)
 		for i, n := range s.rows(f) {
 			if i > 0 {
 				fmt.Fprint(out, ", ")
@@ -157,7 +158,7 @@ func (s *kernelSet) write(path, pkg string) {
 	fmt.Fprint(out, "}\n")
 	for _, f := range s.formats {
 		for _, n := range s.rows(f) {
-			fmt.Fprintf(out, "\n// %s multiplies %s weights with %d rows of activations.\n//\n//go:noescape\nfunc %[1]s(a *panel.Args)\n", s.function(f, n), f.name, n)
+			fmt.Fprintf(out, "\n// %s multiplies %s weights with %d rows of activations.\n//\n//go:noescape\nfunc %[1]s(a *panel.Args)\n", s.function(f, n), f.Name, n)
 		}
 	}
 }
@@ -245,7 +246,7 @@ func (k *kernel) panels(body func(loadDst func())) {
 	size := GP64()
 	MOVQ(k.arg(argPanelBytes), size)
 	ADDQ(size, offset)
-	ADDQ(U8(planeBytes), results)
+	ADDQ(U8(panels.PlaneBytes), results)
 	DECQ(left)
 	JNZ(LabelRef("panel"))
 }
@@ -255,7 +256,7 @@ func (k *kernel) panels(body func(loadDst func())) {
 func (k *kernel) tiles(begin, body func()) {
 	left := GP64()
 	MOVQ(k.arg(argTiles), left)
-	if !k.super {
+	if !k.Super {
 		k.pairs(left, body)
 		return
 	}
@@ -264,9 +265,9 @@ func (k *kernel) tiles(begin, body func()) {
 	SHRQ(U8(3), blocks)
 	Label("block")
 	MOVQ(k.pair, k.head)
-	ADDQ(U8(headBytes), k.pair)
+	ADDQ(U8(panels.HeadBytes), k.pair)
 	begin()
-	MOVQ(U32(superTiles), left)
+	MOVQ(U32(panels.SuperTiles), left)
 	k.pairs(left, body)
 	DECQ(blocks)
 	JNZ(LabelRef("block"))
@@ -278,23 +279,23 @@ func (k *kernel) pairs(left reg.Register, body func()) {
 	Label("pair")
 	k.tile = 0
 	body()
-	if !k.super {
+	if !k.Super {
 		DECQ(left)
 		JZ(LabelRef("last"))
 	}
 	k.tile = 1
 	body()
-	ADDQ(U32(2*(k.scaleBytes()+k.tileBytes())), k.pair)
+	ADDQ(U32(2*(k.ScaleBytes()+k.TileBytes())), k.pair)
 	for _, x := range k.xBase {
-		ADDQ(U8(2*blockBytes), x)
+		ADDQ(U8(2*panels.BlockBytes), x)
 	}
-	if k.super {
+	if k.Super {
 		SUBQ(U8(2), left)
 	} else {
 		DECQ(left)
 	}
 	JNZ(LabelRef("pair"))
-	if !k.super {
+	if !k.Super {
 		Label("last")
 	}
 }
@@ -302,19 +303,19 @@ func (k *kernel) pairs(left reg.Register, body func()) {
 // scale is the address offset bytes into what scales the tile, code that into
 // its codes.
 func (k *kernel) scale(offset int) Mem {
-	return Mem{Base: k.pair, Disp: k.tile*k.scaleBytes() + offset}
+	return Mem{Base: k.pair, Disp: k.tile*k.ScaleBytes() + offset}
 }
 
 func (k *kernel) code(offset int) Mem {
-	return Mem{Base: k.pair, Disp: 2*k.scaleBytes() + k.tile*k.tileBytes() + offset}
+	return Mem{Base: k.pair, Disp: 2*k.ScaleBytes() + k.tile*k.TileBytes() + offset}
 }
 
 // at is the address offset bytes into a row's current block.
-func (k *kernel) at(row, offset int) Mem { return k.x[row].Offset(k.tile*blockBytes + offset) }
+func (k *kernel) at(row, offset int) Mem { return k.x[row].Offset(k.tile*panels.BlockBytes + offset) }
 
 // signed reports whether a kernel for AVX2 takes codes as signed numbers of 8
 // bits.
-func (k *kernel) signed() bool { return !k.vnni && (k.low == 8 || k.levels) }
+func (k *kernel) signed() bool { return !k.vnni && (k.Low == 8 || k.Levels != nil) }
 
 // bytes4 is a constant of four equal bytes.
 func bytes4(b uint8) uint32 { return uint32(b) * 0x01010101 }

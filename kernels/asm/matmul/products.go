@@ -1,11 +1,13 @@
 package main
 
 import (
+	"fmt"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
 	"qgo/kernels/asm/isa"
+	"qgo/kernels/asm/panels"
 )
 
 // Products of codes and activations with AVX2, which has no product of four
@@ -21,7 +23,7 @@ import (
 // multiply2 multiplies the codes of group g with activation rows.
 func (k *kernel) multiply2(s *isa.ISA, g int, rows []row2) {
 	ones := s.Bits(1<<16 | 1)
-	wide := k.low+k.high > 5 // only two products of pairs fit in 16 bits together
+	wide := k.Low+k.High > 5 // only two products of pairs fit in 16 bits together
 	for v := 0; v < 4; v += 2 {
 		for _, r := range rows {
 			for i, x := range yX {
@@ -55,35 +57,49 @@ func (k *kernel) multiply2(s *isa.ISA, g int, rows []row2) {
 			}
 		}
 	}
-	if k.offset == 0 {
+	if k.Shift() == 0 {
 		return
 	}
 	for i, r := range rows {
-		VPBROADCASTD(r.x.Offset(offNegSum+4*g), yX[i])
-		VPSLLD(U8(k.offset), yX[i], yX[i])
+		VPBROADCASTD(r.x.Offset(panels.OffNegSum+4*g), yX[i])
+		VPSLLD(U8(k.Shift()), yX[i], yX[i])
 		for _, sum := range r.sum {
 			VPADDD(yX[i], sum, sum)
 		}
 	}
 }
 
-var signedLevelData Mem
+// tables are the levels that have been written as data: those with something
+// added under the number of that.
+var tables [256]map[*[16]int8]Mem
 
-func signedLevels() Mem {
-	if signedLevelData.Base == nil {
-		signedLevelData = GLOBL("signedLevels", RODATA|NOPTR)
-		for i, v := range levels {
-			DATA(i, U8(v))
-		}
+// table is the data of levels with add added; types may share them.
+func table(name string, levels *[16]int8, add int) Mem {
+	known := &tables[add]
+	if *known == nil {
+		*known = map[*[16]int8]Mem{}
 	}
-	return signedLevelData
+	m, ok := (*known)[levels]
+	if !ok {
+		if n := len(*known); n > 0 {
+			name = fmt.Sprint(name, n)
+		}
+		m = GLOBL(name, RODATA|NOPTR)
+		for i, v := range levels {
+			DATA(i, U8(int(v)+add))
+		}
+		(*known)[levels] = m
+	}
+	return m
 }
+
+func signedLevels(levels *[16]int8) Mem { return table("signedLevels", levels, 0) }
 
 // signedCodes puts vector v of group g of half a tile, codes of 8 bits, into w.
 // mask and table are registers with constants.
 func (k *kernel) signedCodes(g, v, half int, mask, table, w reg.Register) {
 	switch {
-	case !k.levels:
+	case k.Levels == nil:
 		VPXOR(k.plane2(4*g+v, half), mask, w)
 		return
 	case g == 0:
@@ -98,9 +114,9 @@ func (k *kernel) signedCodes(g, v, half int, mask, table, w reg.Register) {
 
 // signedConstants loads the constants of signedCodes.
 func (k *kernel) signedConstants(s *isa.ISA, mask, table reg.Register) {
-	if k.levels {
+	if k.Levels != nil {
 		VMOVDQU(k.lowMask(s), mask)
-		VBROADCASTI128(signedLevels(), table)
+		VBROADCASTI128(signedLevels(k.Levels), table)
 	} else {
 		VMOVDQU(s.Bits(bytes4(0x80)), mask)
 	}

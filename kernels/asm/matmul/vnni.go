@@ -9,6 +9,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 
 	"qgo/kernels/asm/isa"
+	"qgo/kernels/asm/panels"
 )
 
 // The kernels for AVX-VNNI are those for AVX2 with VPDPBUSD, which multiplies
@@ -22,12 +23,12 @@ import (
 // dotProducts is products with VPDPBUSD.
 func (k *kernel) dotProducts(g int, rows []row2) {
 	for i, r := range rows {
-		if k.offset > 0 {
-			VPBROADCASTD(r.x.Offset(offNegSum+4*g), yX[i])
+		if k.Shift() > 0 {
+			VPBROADCASTD(r.x.Offset(panels.OffNegSum+4*g), yX[i])
 		}
 		for _, sum := range r.sum {
-			if k.offset > 0 {
-				VPSLLD(U8(k.offset), yX[i], sum)
+			if k.Shift() > 0 {
+				VPSLLD(U8(k.Shift()), yX[i], sum)
 			} else {
 				VPXOR(sum, sum, sum)
 			}
@@ -46,15 +47,15 @@ func (k *kernel) dotProducts(g int, rows []row2) {
 // unpack8 is unpack2 for codes of 8 bits, which VPDPBUSD takes as they are.
 func (k *kernel) unpack8(s *isa.ISA, g int) {
 	mask, table := yTmp, yTmp2
-	if k.levels {
+	if k.Levels != nil {
 		VMOVDQU(k.lowMask(s), mask)
-		VBROADCASTI128(levelTable(), table)
+		VBROADCASTI128(levelTable(k.Levels), table)
 	}
 	for half := range 2 {
 		for v, w := range yW {
 			w := w[half]
 			switch {
-			case !k.levels:
+			case k.Levels == nil:
 				VMOVDQU(k.plane2(4*g+v, half), w)
 				continue
 			case g == 0:

@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
 	"qgo/kernels/asm/loop"
+	"qgo/quant"
 )
 
 // What the kernels are written for: see kernels/cuda/src/matmul.h.
@@ -115,15 +117,15 @@ func texts(code []loop.Instruction) (t []string) {
 	return t
 }
 
-// bits are those of a weight in a GGUF file, with its scales.
-var bits = map[string]float64{
-	"Q2_K": 2.625, "Q3_K": 3.4375, "Q4_0": 4.5, "Q4_1": 5, "Q4_K": 4.5, "IQ4_NL": 4.5, "Q5_0": 5.5, "Q5_1": 6, "Q5_K": 5.5,
-	"Q6_K": 6.5625, "Q8_0": 8.5, "F16": 16, "BF16": 16, "F32": 32,
-}
-
 // budget is the number of lane operations for which the SM has time while memory
 // gives a weight of a type.
-func budget(typ string) float64 { return bits[typ] / 8 / bandwidth * lanes * clock }
+func budget(typ string) float64 {
+	t, err := quant.ParseType(typ)
+	if err != nil {
+		return math.NaN()
+	}
+	return t.Bits() / 8 / bandwidth * lanes * clock
+}
 
 // typeOf returns the type of weights in a name such as matvec1_Q4_0.
 func typeOf(k *kernel) string {

@@ -25,9 +25,8 @@ import (
 	"strings"
 
 	"qgo/kernels/asm/loop"
+	"qgo/kernels/asm/panels"
 )
-
-var types = []string{"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL"}
 
 const (
 	tileWeights = 16 * 32 // see package panel
@@ -70,7 +69,8 @@ func main() {
 		return
 	}
 	fmt.Printf("%s, per 32 weights: cycles, their ports' floor, instructions of one row; the same of each of %d rows\n", *cpu, *rows)
-	for _, t := range types {
+	for _, f := range panels.Integers() {
+		t := f.Name
 		one, err := kernel(*cpu, path, t, *suffix, 1)
 		if err != nil {
 			log.Fatal(err)

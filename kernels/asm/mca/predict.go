@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"qgo/kernels/asm/panels"
 )
 
 // machine is what a prediction is for.
@@ -34,7 +36,8 @@ const prompt = 512
 // whichever is longer. Attention and the rest come on top.
 func predict(m machine, cpu, program, suffix string, models io.Reader) error {
 	cycles := map[string][2]float64{} // per 32 weights: of one row, of each of many
-	for _, t := range types {
+	for _, f := range panels.Integers() {
+		t := f.Name
 		one, err := kernel(cpu, program, t, suffix, 1)
 		if err != nil {
 			return err

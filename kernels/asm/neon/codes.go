@@ -1,11 +1,15 @@
 package main
 
-import "qgo/kernels/asm/arm64"
+import (
+	"qgo/kernels/asm/arm64"
+
+	"qgo/kernels/asm/panels"
+)
 
 // plane loads the part for four rows of a plane of codes.
 func (k *kernel) plane(p, i int) arm64.V {
 	v := k.Vec()
-	k.Load(v, rPair, k.codeAt(p*planeBytes+i*quadBytes))
+	k.Load(v, rPair, k.codeAt(p*panels.PlaneBytes+i*quadBytes))
 	return v
 }
 
@@ -13,12 +17,12 @@ func (k *kernel) plane(p, i int) arm64.V {
 // quad are asked for in order.
 func (k *kernel) unpack(i, v int) arm64.V {
 	var c arm64.V
-	switch k.low {
+	switch k.Low {
 	case 8:
 		c = k.plane(v, i)
 	case 4:
 		c = k.plane(v%4, i)
-		if v >= 4 && k.high > 0 {
+		if v >= 4 && k.High > 0 {
 			return k.shiftToHigh(c, i, v)
 		}
 		if v < 4 {
@@ -35,10 +39,10 @@ func (k *kernel) unpack(i, v int) arm64.V {
 			k.I("and %.16b, %.16b, %.16b", c, c, k.mask)
 		}
 	}
-	if k.levels {
+	if k.Levels != nil {
 		k.I("tbl %.16b, {%.16b}, %.16b", c, k.table, c)
 	}
-	if k.high > 0 {
+	if k.High > 0 {
 		k.addHigh(c, i, v)
 	}
 	return c
@@ -48,15 +52,15 @@ func (k *kernel) unpack(i, v int) arm64.V {
 // in the upper halves of bytes, to which those of vectors with low numbers are
 // moved together.
 func (k *kernel) highBits(i, v int) (t arm64.V, at int) {
-	period := tileQuads / k.high // vectors in a plane
-	at = v % period * k.high     // the bits in the plane
+	period := panels.TileQuads / k.High // vectors in a plane
+	at = v % period * k.High            // the bits in the plane
 	if at == 0 {
-		p := k.plane(k.low+v/period, i)
+		p := k.plane(k.Low+v/period, i)
 		s := k.Vec()
 		k.I("shl %.16b, %.16b, #%", s, p, 4)
 		k.planes = [2]arm64.V{s, p}
 	}
-	bits, last := k.planes[at/4], at+k.high == 8
+	bits, last := k.planes[at/4], at+k.High == 8
 	at = at%4 + 4
 	t = k.Vec()
 	k.I("and %.16b, %.16b, %.16b", t, bits, k.bits[at])
@@ -69,10 +73,10 @@ func (k *kernel) highBits(i, v int) (t arm64.V, at int) {
 // addHigh puts the high bits of vector v into c.
 func (k *kernel) addHigh(c arm64.V, i, v int) {
 	t, at := k.highBits(i, v)
-	if at == k.low {
+	if at == k.Low {
 		k.I("orr %.16b, %.16b, %.16b", c, c, t)
 	} else {
-		k.I("usra %.16b, %.16b, #%", c, t, at-k.low)
+		k.I("usra %.16b, %.16b, #%", c, t, at-k.Low)
 	}
 	k.Free(t)
 }
@@ -81,13 +85,13 @@ func (k *kernel) addHigh(c arm64.V, i, v int) {
 // v.
 func (k *kernel) shiftToHigh(c arm64.V, i, v int) arm64.V {
 	t, at := k.highBits(i, v)
-	if at == k.low {
+	if at == k.Low {
 		k.I("usra %.16b, %.16b, #%", t, c, 4)
 		k.Free(c)
 		return t
 	}
 	k.I("ushr %.16b, %.16b, #%", c, c, 4)
-	k.I("usra %.16b, %.16b, #%", c, t, at-k.low)
+	k.I("usra %.16b, %.16b, #%", c, t, at-k.Low)
 	k.Free(t)
 	return c
 }
@@ -95,7 +99,7 @@ func (k *kernel) shiftToHigh(c arm64.V, i, v int) arm64.V {
 // code returns vector v of the codes of row quad i.
 func (k *kernel) code(i, v int) arm64.V {
 	if k.many {
-		return k.local(bufCodes + (i*tileQuads+v)*quadBytes)
+		return k.local(bufCodes + (i*panels.TileQuads+v)*quadBytes)
 	}
 	return k.unpack(i, v)
 }
@@ -113,7 +117,7 @@ func (k *kernel) products(i, g int) arm64.V {
 			k.Free(c)
 		}
 		return r
-	case k.productBits() <= 5:
+	case k.CodeBits() <= 5:
 		a, b := k.mulAdd(i, 4*g, 4)
 		// Two times four products of 31 and 127 fit in 16 bits.
 		k.I("addp %.8h, %.8h, %.8h", a, a, b)
@@ -126,7 +130,7 @@ func (k *kernel) products(i, g int) arm64.V {
 	}
 	// Four products of 63 and 127 fit in 16 bits, or two of 128 and 127.
 	n := 4
-	if k.productBits() == 8 {
+	if k.CodeBits() == 8 {
 		n = 2
 	}
 	r := k.Vecs(2)
@@ -163,7 +167,7 @@ func (k *kernel) mulAdd(i, v, n int) (a, b arm64.V) {
 
 // loadScale returns the scales of group n of rows 4i to 4i+3 from the panel.
 func (k *kernel) loadScale(i, n int) arm64.V {
-	if !k.super {
+	if !k.Super {
 		return k.float16(k.scaleAt(8 * i))
 	}
 	return k.small(n, i, bufHead, n)
@@ -171,11 +175,11 @@ func (k *kernel) loadScale(i, n int) arm64.V {
 
 // loadMin does so for the minima.
 func (k *kernel) loadMin(i, n int) arm64.V {
-	if !k.super {
-		return k.float16(k.scaleAt(halfBytes + 8*i))
+	if !k.Super {
+		return k.float16(k.scaleAt(panels.HalfBytes + 8*i))
 	}
 	at := n // where the small integers are, if they share bytes with the scales
-	if k.group == 32 {
+	if k.Group == 32 {
 		at = 1
 	}
 	return k.small(at, i, bufHead+64, 2+n)
@@ -194,15 +198,15 @@ func (k *kernel) float16(at int) arm64.V {
 func (k *kernel) small(at, i, head, slot int) arm64.V {
 	if i%2 == 0 {
 		h := k.Vec()
-		k.G("FMOVD %d(%v), F%d", k.scaleAt(at*subBytes+4*i), rPair, h)
-		shared := k.minima && k.group == 16 // a byte has a scale and a minimum
+		k.G("FMOVD %d(%v), F%d", k.scaleAt(at*panels.SubBytes+4*i), rPair, h)
+		shared := k.Minima && k.Group == 16 // a byte has a scale and a minimum
 		switch {
 		case shared && slot < 2:
 			k.lowNibble(h)
 		case shared:
 			k.I("ushr %.16b, %.16b, #%", h, h, 4)
 		}
-		if k.minima {
+		if k.Minima {
 			k.I("ushll %.8h, %.8b, #0", h, h)
 		} else {
 			k.I("sshll %.8h, %.8b, #0", h, h)

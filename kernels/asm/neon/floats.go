@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"qgo/kernels/asm/arm64"
+	"qgo/kernels/asm/panels"
 )
 
 // The kernels for floating-point weights. Each column's 16 weights become four
@@ -39,13 +40,10 @@ const (
 func floats(a *arm64.Asm) string {
 	var decl strings.Builder
 	decl.WriteString("import (\n\t\"qgo/kernels/panel\"\n\t\"qgo/quant\"\n)\n\n// FloatMul are the kernels for floating-point weights.\nvar FloatMul = panel.Kernels{\n")
-	for _, f := range []struct {
-		name  string
-		bytes int
-	}{{"F32", 4}, {"F16", 2}, {"BF16", 2}} {
-		fmt.Fprintf(&decl, "\tquant.%s: {mul%[1]sx1, mul%[1]sx2, mul%[1]sx4},\n", f.name)
+	for _, f := range panels.Floats() {
+		fmt.Fprintf(&decl, "\tquant.%s: {mul%[1]sx1, mul%[1]sx2, mul%[1]sx4},\n", f.Name)
 		for n := 1; n <= 4; n *= 2 {
-			k := &floatKernel{Asm: a, name: f.name, bytes: f.bytes, n: n}
+			k := &floatKernel{Asm: a, name: f.Name, bytes: f.Bytes, n: n}
 			k.generate()
 		}
 	}
@@ -86,7 +84,7 @@ func (k *floatKernel) generate() {
 	k.run()
 	k.results()
 	k.G("CBNZ %v, %s", rLeft, run)
-	k.G("ADD $%d, %v", planeBytes, rDst)
+	k.G("ADD $%d, %v", panels.PlaneBytes, rDst)
 	k.G("ADD %v, %v", rSize, rPanel)
 	k.G("SUBS $1, %v", rCount)
 	k.G("BNE %s", next)

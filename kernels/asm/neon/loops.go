@@ -1,5 +1,7 @@
 package main
 
+import "qgo/kernels/asm/panels"
+
 // row multiplies a panel with one row of activations.
 func (k *kernel) row() {
 	k.G("MOVD %v, %v", rPanel, rPair)
@@ -8,7 +10,7 @@ func (k *kernel) row() {
 	for _, y := range k.y {
 		k.Zero(y)
 	}
-	k.tiles(func() { k.multiply(rX, k.tile*blockBytes) })
+	k.tiles(func() { k.multiply(rX, k.tile*panels.BlockBytes) })
 	for i, y := range k.y {
 		k.Store(y, rRowDst, quadBytes*i)
 	}
@@ -33,7 +35,7 @@ func (k *kernel) rows(body func()) {
 	if k.tile == 0 {
 		k.G("MOVD %v, %v", rX, rRowX)
 	} else {
-		k.G("ADD $%d, %v, %v", k.tile*blockBytes, rX, rRowX)
+		k.G("ADD $%d, %v, %v", k.tile*panels.BlockBytes, rX, rRowX)
 	}
 	k.G("MOVD %v, %v", rDst, rRowDst)
 	row := k.NewLabel("row")
@@ -49,7 +51,7 @@ func (k *kernel) rows(body func()) {
 // an even number.
 func (k *kernel) rowPairs(body func()) {
 	k.arg(argRows, rRow)
-	k.G("ADD $%d, %v, %v", k.tile*blockBytes, rX, rRowX)
+	k.G("ADD $%d, %v, %v", k.tile*panels.BlockBytes, rX, rRowX)
 	k.G("MOVD %v, %v", rDst, rRowDst)
 	pair := k.NewLabel("pair")
 	k.Label(pair)
@@ -64,7 +66,7 @@ func (k *kernel) rowPairs(body func()) {
 
 // tiles repeats body for every tile of a panel.
 func (k *kernel) tiles(body func()) {
-	if !k.super {
+	if !k.Super {
 		k.arg(argTiles, rLeft)
 		k.pairs(body)
 		return
@@ -74,8 +76,8 @@ func (k *kernel) tiles(body func()) {
 	block := k.NewLabel("block")
 	k.Label(block)
 	k.head()
-	k.G("ADD $%d, %v", headBytes, rPair)
-	k.G("MOVD $%d, %v", superTiles, rLeft)
+	k.G("ADD $%d, %v", panels.HeadBytes, rPair)
+	k.G("MOVD $%d, %v", panels.SuperTiles, rLeft)
 	k.pairs(body)
 	k.G("SUBS $1, %v", rBlock)
 	k.G("BNE %s", block)
@@ -88,22 +90,22 @@ func (k *kernel) pairs(body func()) {
 	k.Label(pair)
 	k.tile = 0
 	body()
-	if !k.super {
+	if !k.Super {
 		k.G("SUBS $1, %v", rLeft)
 		k.G("BEQ %s", last)
 	}
 	k.tile = 1
 	body()
 	k.tile = 0
-	k.G("ADD $%d, %v", k.pairBytes(), rPair)
-	k.G("ADD $%d, %v", 2*blockBytes, rX)
-	if k.super {
+	k.G("ADD $%d, %v", k.PairBytes(), rPair)
+	k.G("ADD $%d, %v", 2*panels.BlockBytes, rX)
+	if k.Super {
 		k.G("SUBS $2, %v", rLeft)
 	} else {
 		k.G("SUBS $1, %v", rLeft)
 	}
 	k.G("BNE %s", pair)
-	if !k.super {
+	if !k.Super {
 		k.Label(last)
 	}
 }
@@ -111,13 +113,13 @@ func (k *kernel) pairs(body func()) {
 // head converts the scales and the minima of a K-quant's block.
 func (k *kernel) head() {
 	n := 1
-	if k.minima {
+	if k.Minima {
 		n = 2
 	}
 	for part := range n {
 		for i := range rowQuads {
 			v, at := k.Vec(), bufHead+64*part+quadBytes*i
-			k.G("FMOVD %d(%v), F%d", halfBytes*part+8*i, rPair, v)
+			k.G("FMOVD %d(%v), F%d", panels.HalfBytes*part+8*i, rPair, v)
 			k.I("fcvtl %.4s, %.4h", v, v)
 			k.Store(v, rBuf, at)
 			k.Free(v)

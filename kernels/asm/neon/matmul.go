@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"qgo/kernels/asm/arm64"
+	"qgo/kernels/asm/panels"
 )
 
 // Fields of panel.Args by offset.
@@ -49,7 +51,7 @@ const (
 	bufHead   = 0      // a K-quant's 16 scales and 16 minima as float32
 	bufScales = 2 * 64 // of the tile: 16 for each group, and as many minima
 	bufCodes  = bufScales + 4*64
-	bufBytes  = bufCodes + tileQuads*planeBytes
+	bufBytes  = bufCodes + panels.TileQuads*panels.PlaneBytes
 )
 
 // magic is 1.5·2^23, as float32 and as the integer with the same bits: added to
@@ -61,7 +63,12 @@ const magic = 0x4b400000
 const (
 	constMagic = 0  // four of them
 	constEven  = 16 // in lanes 0 and 2
-	constTable = 32 // levels of IQ4_NL
+	constTable = 32 // levels, 16 for each table of them
+)
+
+const (
+	quadBytes = 16 // of a plane: those of four rows
+	rowQuads  = 4  // in a panel
 )
 
 // isa is what multiplies codes.
@@ -78,7 +85,7 @@ func (i isa) suffix() string { return [...]string{"", "Dot", "I8mm"}[i] }
 
 // kernel is one function that is being generated.
 type kernel struct {
-	format
+	panels.Format
 	*arm64.Asm
 	isa
 	many bool // unpack to memory, for many rows of activations
@@ -107,24 +114,45 @@ func matmul(i isa, table, doc string) func(a *arm64.Asm) string {
 		consts(a)
 		var decl strings.Builder
 		fmt.Fprintf(&decl, "import (\n\t\"qgo/kernels/panel\"\n\t\"qgo/quant\"\n)\n\n// %s %s.\nvar %[1]s = panel.Kernels{\n", table, doc)
-		for _, f := range formats {
-			name, one := "mul"+f.name+i.suffix(), "mul"+f.name+min(i, sdot).suffix()+"x1"
+		for _, f := range panels.Integers() {
+			name, one := "mul"+f.Name+i.suffix(), "mul"+f.Name+min(i, sdot).suffix()+"x1"
 			if i != smmla {
-				k := &kernel{format: f, Asm: a, isa: i}
-				k.generate(one, "multiplies "+f.name+" weights with a few rows of activations, one by one.")
+				k := &kernel{Format: f, Asm: a, isa: i}
+				k.generate(one, "multiplies "+f.Name+" weights with a few rows of activations, one by one.")
 			}
-			k := &kernel{format: f, Asm: a, isa: i, many: true}
-			k.generate(name, "multiplies "+f.name+" weights with several rows of activations.")
-			fmt.Fprintf(&decl, "\tquant.%s: {%s, %[2]s, %[3]s, %[3]s, %[3]s},\n", f.name, one, name)
+			k := &kernel{Format: f, Asm: a, isa: i, many: true}
+			k.generate(name, "multiplies "+f.Name+" weights with several rows of activations.")
+			fmt.Fprintf(&decl, "\tquant.%s: {%s, %[2]s, %[3]s, %[3]s, %[3]s},\n", f.Name, one, name)
 		}
 		return decl.String() + "}\n\n"
 	}
 }
 
+// tables are the levels of all types, which may share them.
+func tables() (all []*[16]int8) {
+	for _, f := range panels.Integers() {
+		if f.Levels != nil && !slices.Contains(all, f.Levels) {
+			all = append(all, f.Levels)
+		}
+	}
+	return all
+}
+
+// shift is [panels.Format.Shift] of codes as they are multiplied: those of 8 bits
+// are signed.
+func (k *kernel) shift() int {
+	if k.CodeBits() == 8 {
+		return 0
+	}
+	return k.Shift()
+}
+
 func consts(a *arm64.Asm) {
 	data := words([]uint32{magic, magic, magic, magic, magic, 0, magic, 0})
-	for _, v := range levels {
-		data = append(data, byte(v))
+	for _, levels := range tables() {
+		for _, v := range levels {
+			data = append(data, byte(v))
+		}
 	}
 	a.Data("matmulConsts", data)
 }
@@ -134,7 +162,7 @@ func (k *kernel) generate(name, doc string) {
 	switch {
 	case k.many:
 		frame = bufBytes + 64
-	case k.super:
+	case k.Super:
 		frame = bufScales + 64
 	}
 	k.Func(name, frame, "(a *panel.Args)", name+" "+doc)
@@ -174,7 +202,7 @@ func (k *kernel) generate(name, doc string) {
 		k.arg(argX, rX)
 		k.rows(k.row)
 	}
-	k.G("ADD $%d, %v", planeBytes, rDst)
+	k.G("ADD $%d, %v", panels.PlaneBytes, rDst)
 	k.G("ADD %v, %v", rSize, rPanel)
 	k.G("SUBS $1, %v", rCount)
 	k.G("BNE %s", panel)
@@ -202,15 +230,15 @@ func (k *kernel) constants() {
 	k.magic = k.Vec()
 	k.Load(k.magic, rConst, constMagic)
 	k.mask, k.table = -1, -1
-	if k.low < 8 {
-		k.mask = bytes4(1<<k.low - 1)
+	if k.Low < 8 {
+		k.mask = bytes4(1<<k.Low - 1)
 	}
 	k.bits = map[int]arm64.V{}
-	for at := 4; k.high > 0 && at < 8; at += k.high {
-		k.bits[at] = bytes4((1<<k.high - 1) << at)
+	for at := 4; k.High > 0 && at < 8; at += k.High {
+		k.bits[at] = bytes4((1<<k.High - 1) << at)
 	}
-	if k.levels {
+	if k.Levels != nil {
 		k.table = k.Vec()
-		k.Load(k.table, rConst, constTable)
+		k.Load(k.table, rConst, constTable+16*slices.Index(tables(), k.Levels))
 	}
 }

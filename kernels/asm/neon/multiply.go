@@ -1,11 +1,15 @@
 package main
 
-import "qgo/kernels/asm/arm64"
+import (
+	"qgo/kernels/asm/arm64"
+
+	"qgo/kernels/asm/panels"
+)
 
 // Where in the two tiles the current one has its scales and codes.
-func (k *kernel) scaleAt(offset int) int { return k.tile*k.scaleBytes() + offset }
+func (k *kernel) scaleAt(offset int) int { return k.tile*k.ScaleBytes() + offset }
 func (k *kernel) codeAt(offset int) int {
-	return 2*k.scaleBytes() + k.tile*k.tileBytes() + offset
+	return 2*k.ScaleBytes() + k.tile*k.TileBytes() + offset
 }
 
 // prepare unpacks the codes and the scales of a tile to local memory.
@@ -14,16 +18,16 @@ func (k *kernel) prepare() {
 		if k.isa == smmla {
 			k.preparePairs(i)
 		} else {
-			for v := range tileQuads {
+			for v := range panels.TileQuads {
 				c := k.unpack(i, v)
 				k.storeCode(c, i, v)
 			}
 		}
-		for n := range k.groups() {
+		for n := range k.Groups() {
 			s := k.loadScale(i, n)
 			k.Store(s, rBuf, bufScales+n*64+i*quadBytes)
 			k.Free(s)
-			if k.minima {
+			if k.Minima {
 				m := k.loadMin(i, n)
 				k.Store(m, rBuf, bufScales+(2+n)*64+i*quadBytes)
 				k.Free(m)
@@ -34,7 +38,7 @@ func (k *kernel) prepare() {
 
 // storeCode keeps vector v of the codes of row quad i.
 func (k *kernel) storeCode(c arm64.V, i, v int) {
-	k.Store(c, rBuf, bufCodes+(i*tileQuads+v)*quadBytes)
+	k.Store(c, rBuf, bufCodes+(i*panels.TileQuads+v)*quadBytes)
 	k.Free(c)
 }
 
@@ -53,10 +57,10 @@ func (k *kernel) multiply(x arm64.R, at int) {
 func (k *kernel) freeActivations() {
 	k.Free(k.x...)
 	k.Free(k.block)
-	if k.minima {
+	if k.Minima {
 		k.Free(k.sums)
 	}
-	if k.offset > 0 {
+	if k.shift() > 0 {
 		k.Free(k.start[:]...)
 	}
 }
@@ -69,20 +73,20 @@ func (k *kernel) activations(x arm64.R, at int) {
 	}
 	k.x = codes
 	if k.isa == smull {
-		k.x = k.Vecs(tileQuads)
+		k.x = k.Vecs(panels.TileQuads)
 		for v := range k.x {
 			k.I("dup %.4s, %.s[%]", k.x[v], codes[v/4], v%4)
 		}
 		k.Free(codes...)
 	}
 	k.block = k.Vec()
-	k.Load(k.block, x, at+offD)
+	k.Load(k.block, x, at+panels.OffD)
 	k.start = [2]arm64.V{k.magic, k.magic}
-	if k.offset > 0 {
+	if k.shift() > 0 {
 		// The codes have 1<<offset added: so many times the sum of
 		// activations is too much.
 		t := k.Vec()
-		k.I("shl %.4s, %.4s, #%", t, k.block, k.offset)
+		k.I("shl %.4s, %.4s, #%", t, k.block, k.shift())
 		k.I("sub %.4s, %.4s, %.4s", t, k.magic, t)
 		for g := range k.start {
 			k.start[g] = k.Vec()
@@ -95,12 +99,12 @@ func (k *kernel) activations(x arm64.R, at int) {
 
 // scaledSums loads what minima are multiplied with: two numbers, or their sum.
 func (k *kernel) scaledSums(x arm64.R, at int) arm64.V {
-	if !k.minima {
+	if !k.Minima {
 		return -1
 	}
 	v := k.Vec()
-	k.G("FMOVD %d(%v), F%d", at+offSum, x, v)
-	if k.group == 32 {
+	k.G("FMOVD %d(%v), F%d", at+panels.OffSum, x, v)
+	if k.Group == 32 {
 		k.I("faddp s%, %.2s", v, v)
 	}
 	return v
@@ -109,7 +113,7 @@ func (k *kernel) scaledSums(x arm64.R, at int) arm64.V {
 // prefetch asks for an eighth of the lines of two tiles that are some way ahead.
 func (k *kernel) prefetch(part int) {
 	const ahead = 1024
-	lines := (k.pairBytes() + 63) / 64
+	lines := (k.PairBytes() + 63) / 64
 	for l := lines * part / 8; l < lines*(part+1)/8; l++ {
 		k.G("PRFM %d(%v), PLDL1KEEP", ahead+64*l, rPair)
 	}
@@ -122,14 +126,14 @@ func (k *kernel) quad(i int) {
 		r := k.products(i, g)
 		k.I("fsub %.4s, %.4s, %.4s", r, r, k.start[g])
 		k.I("fmul %.4s, %.4s, %.s[%]", r, r, k.block, g)
-		if k.group == 16 {
+		if k.Group == 16 {
 			k.scaled(r, k.scale(i, g))
 		}
 		sum[g] = r
 	}
 	k.I("fadd %.4s, %.4s, %.4s", sum[0], sum[0], sum[1])
 	k.Free(sum[1])
-	if k.group == 32 {
+	if k.Group == 32 {
 		k.scaled(sum[0], k.scale(i, 0))
 	}
 	k.add(i, sum[0], rRowDst, k.sums)
@@ -141,16 +145,16 @@ func (k *kernel) add(i int, products arm64.V, dst arm64.R, sums arm64.V) {
 	y := k.result(i, dst)
 	k.I("fadd %.4s, %.4s, %.4s", y, y, products)
 	k.Free(products)
-	if k.minima {
+	if k.Minima {
 		m := k.minimum(i, 0)
 		k.I("fmul %.4s, %.4s, %.s[%]", m, m, sums, 0)
-		if k.group == 16 {
+		if k.Group == 16 {
 			m1 := k.minimum(i, 1)
 			k.I("fmul %.4s, %.4s, %.s[%]", m1, m1, sums, 1)
 			k.I("fadd %.4s, %.4s, %.4s", m, m, m1)
 			k.Free(m1)
 		}
-		if k.super {
+		if k.Super {
 			k.I("fsub %.4s, %.4s, %.4s", y, y, m)
 		} else {
 			k.I("fadd %.4s, %.4s, %.4s", y, y, m)

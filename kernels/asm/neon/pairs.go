@@ -1,6 +1,10 @@
 package main
 
-import "qgo/kernels/asm/arm64"
+import (
+	"qgo/kernels/asm/arm64"
+
+	"qgo/kernels/asm/panels"
+)
 
 // What multiplies two rows of activations at a time, for which codes and scales
 // are loaded once.
@@ -39,12 +43,12 @@ func (k *kernel) quadTwo(rows *[2]acts, i int) {
 			k.I("fsub %.4s, %.4s, %.4s", v, v, rows[r].start[g])
 			k.I("fmul %.4s, %.4s, %.s[%]", v, v, rows[r].block, g)
 		}
-		if k.group == 16 {
+		if k.Group == 16 {
 			k.scaledPair(sum[g], k.scale(i, g))
 		}
 	}
 	k.addGroups(&sum)
-	if k.group == 32 {
+	if k.Group == 32 {
 		k.scaledPair(sum[0], k.scale(i, 0))
 	}
 	k.add(i, sum[0][0], rRowDst, rows[0].sums)
@@ -67,7 +71,7 @@ func (k *kernel) addGroups(sum *[2][2]arm64.V) {
 // preparePairs unpacks the codes of row quad i: eight columns of its first two
 // rows, the same of the others, then the next columns.
 func (k *kernel) preparePairs(i int) {
-	for v := 0; v < tileQuads; v += 2 {
+	for v := 0; v < panels.TileQuads; v += 2 {
 		a := k.unpack(i, v)
 		b := k.unpack(i, v+1)
 		t := k.Vec()
@@ -95,10 +99,10 @@ func (k *kernel) multiplyPair() {
 	}
 	k.Free(p.x...)
 	k.Free(p.scale[:]...)
-	if k.offset > 0 {
+	if k.shift() > 0 {
 		k.Free(p.start[:]...)
 	}
-	if k.minima {
+	if k.Minima {
 		k.Free(p.sums[:]...)
 	}
 }
@@ -117,15 +121,15 @@ func (k *kernel) loadPair() *pair {
 		p.x = append(p.x, t, b)
 	}
 	a, b := k.Vec(), k.Vec()
-	k.Load(a, rows[0], offD)
-	k.Load(b, rows[1], offD)
+	k.Load(a, rows[0], panels.OffD)
+	k.Load(b, rows[1], panels.OffD)
 	scales, negSums := k.Vec(), k.Vec()
 	k.I("zip1 %.4s, %.4s, %.4s", scales, a, b)
 	k.I("zip2 %.4s, %.4s, %.4s", negSums, a, b)
 	k.Free(a, b)
 	p.scale = k.twice(scales)
-	if k.offset > 0 {
-		k.I("shl %.4s, %.4s, #%", negSums, negSums, k.offset)
+	if k.shift() > 0 {
+		k.I("shl %.4s, %.4s, #%", negSums, negSums, k.shift())
 		k.I("sub %.4s, %.4s, %.4s", negSums, k.magic, negSums)
 		p.start = k.twice(negSums)
 	} else {
@@ -154,13 +158,13 @@ func (k *kernel) quadPair(p *pair, i int) {
 			k.I("fsub %.4s, %.4s, %.4s", r, r, p.start[g])
 			k.I("fmul %.4s, %.4s, %.4s", r, r, p.scale[g])
 		}
-		if k.group == 16 {
+		if k.Group == 16 {
 			sum[g] = k.sort(sum[g])
 			k.scaledPair(sum[g], k.scale(i, g))
 		}
 	}
 	k.addGroups(&sum)
-	if k.group == 32 {
+	if k.Group == 32 {
 		sum[0] = k.sort(sum[0])
 		k.scaledPair(sum[0], k.scale(i, 0))
 	}

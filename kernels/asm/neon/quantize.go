@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"qgo/kernels/asm/arm64"
+	"qgo/kernels/asm/panels"
 )
 
 // quantSteps are those of generic.Quantize.
@@ -33,7 +34,7 @@ func quantize(a *arm64.Asm) string {
 	step, d := g.choose(v[:], top)
 	g.storeBlocks(v[:], top, step, d)
 	g.G("ADD $256, %v", r0)
-	g.G("ADD $%d, %v", 2*blockBytes, r1)
+	g.G("ADD $%d, %v", 2*panels.BlockBytes, r1)
 	g.G("SUBS $1, %v", r2)
 	g.G("BNE %s", next)
 	g.G("RET")
@@ -153,7 +154,7 @@ func (g vec) storeBlocks(v []arm64.V, top, step, d arm64.V) {
 		g.Free(v[4*i+1 : 4*i+4]...)
 	}
 	for i, c := range g.transpose(words) {
-		g.Store(c, r1, i/2*blockBytes+i%2*16)
+		g.Store(c, r1, i/2*panels.BlockBytes+i%2*16)
 		g.Free(c)
 	}
 	g.I("bic %.16b, %.16b, %.16b", d, d, zero)
@@ -167,9 +168,9 @@ func (g vec) storeBlocks(v []arm64.V, top, step, d arm64.V) {
 	g.Zero(nan)
 	for i, pair := range [][2]arm64.V{{d, negSum}, {scaled, nan}} {
 		g.I("zip1 %.2d, %.2d, %.2d", t, pair[0], pair[1])
-		g.Store(t, r1, offD+16*i)
+		g.Store(t, r1, panels.OffD+16*i)
 		g.I("zip2 %.2d, %.2d, %.2d", t, pair[0], pair[1])
-		g.Store(t, r1, blockBytes+offD+16*i)
+		g.Store(t, r1, panels.BlockBytes+panels.OffD+16*i)
 	}
 	g.Free(inv, sum, bad, zero, none, nan, d)
 }

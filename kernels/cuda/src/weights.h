@@ -32,22 +32,7 @@ template <int Low, int High, int Offset, Scales S> struct Codes {
 	static constexpr Scales kScales = S;
 	static constexpr bool kTable = false;
 };
-struct F32 : Codes<32, 0, 0, kNone> {};
-struct F16 : Codes<16, 0, 0, kNone> {};
-struct BF16 : Codes<16, 0, 0, kNone> {};
-struct Q4_0 : Codes<4, 0, 8, kPlain> {};
-struct Q4_1 : Codes<4, 0, 0, kPlainMin> {};
-struct Q5_0 : Codes<4, 1, 16, kPlain> {};
-struct Q5_1 : Codes<4, 1, 0, kPlainMin> {};
-struct Q8_0 : Codes<8, 0, 128, kPlain> {};
-struct Q2_K : Codes<2, 0, 0, kSuper16Min> {};
-struct Q3_K : Codes<2, 1, 4, kSuper16> {};
-struct Q4_K : Codes<4, 0, 0, kSuper32Min> {};
-struct Q5_K : Codes<4, 1, 0, kSuper32Min> {};
-struct Q6_K : Codes<4, 2, 32, kSuper16> {};
-struct IQ4_NL : Codes<4, 0, 128, kPlain> { // of the levels, as they are below
-	static constexpr bool kTable = true;
-};
+#include "formats.h"
 
 template <class A, class B> constexpr bool same = false;
 template <class A> constexpr bool same<A, A> = true;
@@ -89,14 +74,11 @@ template <class F> constexpr u32 unitOf(int i) {
 	else return 1;
 }
 
-// The levels of IQ4_NL, kvalues_iq4nl in ggml, plus 128, as bytes of four words.
-constexpr u32 kLevels[4] = {0x3f2d1801, 0x766a5d4f, 0xa6998d81, 0xf1d9c5b5};
-
 // levels returns the levels of four 4-bit codes: the low ones of a word, or the
 // upper.
-DEVICE u32 levels(u32 codes, int upper) {
+template <class F> DEVICE u32 levels(u32 codes, int upper) {
 	u32 index = (codes & 0x77777777) >> 16 * upper;
-	u32 low = permute(kLevels[0], kLevels[1], index), high = permute(kLevels[2], kLevels[3], index);
+	u32 low = permute(F::kLevels[0], F::kLevels[1], index), high = permute(F::kLevels[2], F::kLevels[3], index);
 	// Of each byte the upper one where bit 3 of its code is set.
 	return permute(low, high, andOr(codes >> 1, 0x44444444, 0x32103210) >> 16 * upper);
 }
@@ -122,7 +104,7 @@ template <class F> struct Group {
 		} else if constexpr (same<F, BF16>) {
 			return fromBits(i % 2 ? words[i / 2] & 0xffff0000 : words[i / 2] << 16);
 		} else if constexpr (F::kTable) {
-			return byteAt(levels(words[i / 8], i / 4 % 2), i % 4, F::kOffset);
+			return byteAt(levels<F>(words[i / 8], i / 4 % 2), i % 4, F::kOffset);
 		} else if constexpr (F::kLow == 8) {
 			return byteAt(words[i / 4], i % 4, F::kOffset);
 		} else {
@@ -135,7 +117,7 @@ template <class F> struct Group {
 	// unitOf<F>(i): an integer below 2^23 is the float32 of that value as it is.
 	// GPUs multiply such numbers as fast as others and without a loss.
 	DEVICE_METHOD float subnormal(int i) const {
-		if constexpr (F::kTable) return fromBits(permute(levels(words[i / 8], i / 4 % 2), 0, 0x4440 + i % 4));
+		if constexpr (F::kTable) return fromBits(permute(levels<F>(words[i / 8], i / 4 % 2), 0, 0x4440 + i % 4));
 		else return fromBits(wordOf(i) & ((1u << Fields<F>::kBits) - 1) << Fields<F>::bit(i));
 	}
 };

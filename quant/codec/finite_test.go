@@ -1,13 +1,15 @@
-package quant
+package codec
 
 import (
 	"math"
 	"testing"
+
+	"qgo/quant"
 )
 
 // TestNotFinite spoils every 16-bit number of a block of each type.
 func TestNotFinite(t *testing.T) {
-	for _, typ := range Types() {
+	for _, typ := range quant.Types() {
 		n := 4 * typ.BlockLen()
 		x := make([]float32, n)
 		for i := range x {
@@ -18,7 +20,7 @@ func TestNotFinite(t *testing.T) {
 		if i := NotFinite(typ, data); i != -1 {
 			t.Errorf("%v: block %d of finite numbers was found", typ, i)
 		}
-		at, word := 2*typ.BlockBytes(), formats[typ].words
+		at, word := 2*typ.BlockBytes(), typ.Format().Halves
 		for _, bad := range []uint16{0x7f80, 0xff80, 0x7fff} { // infinity or NaN in each format
 			for _, w := range word {
 				spoiled := append([]byte(nil), data...)
@@ -31,8 +33,8 @@ func TestNotFinite(t *testing.T) {
 	}
 	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		data := make([]byte, 8)
-		Quantize(F32, data, []float32{-math.MaxFloat32, float32(bad)})
-		if i := NotFinite(F32, data); i != 1 {
+		Quantize(quant.F32, data, []float32{-math.MaxFloat32, float32(bad)})
+		if i := NotFinite(quant.F32, data); i != 1 {
 			t.Errorf("%v was found at %d, want 1", bad, i)
 		}
 	}
@@ -40,11 +42,11 @@ func TestNotFinite(t *testing.T) {
 
 // TestOverflows quantises large numbers to every type.
 func TestOverflows(t *testing.T) {
-	holds := map[Type]int{ // exponents of the largest powers of ten
-		F32: 38, BF16: 38, F16: 4, Q8_0: 6, Q4_0: 5, Q5_0: 6, IQ4_NL: 6,
-		Q4_1: 4, Q5_1: 4, Q2_K: 5, Q3_K: 6, Q4_K: 6, Q5_K: 6, Q6_K: 8,
+	holds := map[quant.Type]int{ // exponents of the largest powers of ten
+		quant.F32: 38, quant.BF16: 38, quant.F16: 4, quant.Q8_0: 6, quant.Q4_0: 5, quant.Q5_0: 6, quant.IQ4_NL: 6,
+		quant.Q4_1: 4, quant.Q5_1: 4, quant.Q2_K: 5, quant.Q3_K: 6, quant.Q4_K: 6, quant.Q5_K: 6, quant.Q6_K: 8,
 	}
-	for _, typ := range Types() {
+	for _, typ := range quant.Types() {
 		x := make([]float32, 256)
 		data := make([]byte, typ.RowBytes(len(x)))
 		most, over := -1, false

@@ -1,4 +1,4 @@
-package quant_test
+package codec_test
 
 import (
 	"math"
@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"qgo/gguf"
-	"qgo/quant"
+	"qgo/quant/codec"
 	"qgo/testdata"
 )
 
@@ -53,12 +53,12 @@ func compare(t *testing.T, f16, theirs *gguf.File) {
 		matrices++
 		n := tensor.Dims[0] * tensor.Dims[1]
 		want, got := make([]float32, n), make([]float32, n)
-		quant.Dequantize(original.Type, want, original.Data)
-		quant.Dequantize(tensor.Type, got, tensor.Data)
+		codec.Dequantize(original.Type, want, original.Data)
+		codec.Dequantize(tensor.Type, got, tensor.Data)
 		llama := rmse(got, want)
 		blocks := make([]byte, len(tensor.Data))
-		quant.Quantize(tensor.Type, blocks, want)
-		quant.Dequantize(tensor.Type, got, blocks)
+		codec.Quantize(tensor.Type, blocks, want)
+		codec.Dequantize(tensor.Type, got, blocks)
 		ratio := rmse(got, want) / llama
 		worst, sum = max(worst, ratio), sum+ratio
 		if !(ratio <= 1.01) {

@@ -1,4 +1,4 @@
-package quant
+package codec
 
 // requantize is the last step of the formats with minima: the codes for the
 // scale and minimum that are stored.
@@ -78,11 +78,13 @@ func packQ3_K(b []byte, x []float32) {
 	}
 }
 
-func packQ45_K(t Type, b []byte, x []float32) {
-	n, fit := 15, scanQ4
-	if t == Q5_K {
-		n, fit = 31, scanQ5
-	}
+func packQ4_K(b []byte, x []float32) { packQ45_K(b, b[16:], nil, x, scanQ4, 15) }
+
+func packQ5_K(b []byte, x []float32) { packQ45_K(b, b[48:], b[16:48], x, scanQ5, 31) }
+
+// packQ45_K writes the low four bits of the codes, which are up to n, to low and
+// the fifth ones to high, if there are any.
+func packQ45_K(b, low, high []byte, x []float32, fit *scan, n int) {
 	var scales, mins [8]float32
 	for g := range scales {
 		scales[g], mins[g] = fit.scaleMin(x[32*g : 32*g+32])
@@ -100,11 +102,9 @@ func packQ45_K(t Type, b []byte, x []float32) {
 		b[8+j] = m[j] | m[j+4]>>4<<6
 		b[12+j] = s[j+4]&15 | m[j+4]&15<<4
 	}
-	low := b[16:]
-	if t == Q5_K {
-		low = b[48:]
+	if high != nil {
 		for i, v := range q {
-			b[16+i%32] |= v >> 4 << (i / 32)
+			high[i%32] |= v >> 4 << (i / 32)
 		}
 	}
 	for i := range 128 {

@@ -1,0 +1,60 @@
+// Package panels tells generators of kernels how weights are laid out: see
+// qgo/kernels/panel.
+package panels
+
+import (
+	"math/bits"
+
+	"qgo/quant"
+)
+
+// Sizes in bytes, and numbers of things.
+const (
+	PlaneBytes = 64
+	TileQuads  = 8  // vectors of codes in a tile
+	SuperTiles = 8  // tiles under a head of a K-quant
+	HeadBytes  = 64 // of it
+	HalfBytes  = 32 // 16 float16 numbers
+	SubBytes   = 16 // 16 small scales
+	BlockBytes = 64 // a tensor.Block
+	OffD       = 32 // in it: scales,
+	OffNegSum  = 40 // negated sums of codes,
+	OffSum     = 48 // scaled sums
+)
+
+// Format is a type of weights.
+type Format struct{ *quant.Format }
+
+// Integers and Floats return the types that there are kernels for.
+func Integers() []Format { return formats(true) }
+
+func Floats() []Format { return formats(false) }
+
+func formats(integer bool) (all []Format) {
+	for _, t := range quant.Types() {
+		if t.Integer() == integer {
+			all = append(all, Format{t.Format()})
+		}
+	}
+	return all
+}
+
+// Shift is the binary logarithm of what is subtracted from codes, 0 for nothing.
+func (f Format) Shift() int { return max(bits.Len(uint(f.Offset))-1, 0) }
+
+// Groups is the number of groups in the columns of a tile.
+func (f Format) Groups() int { return 32 / f.Group }
+
+// TileBytes is the size of a tile of codes.
+func (f Format) TileBytes() int { return (f.Low + f.High) * PlaneBytes }
+
+// ScaleBytes is the size of what scales a tile.
+func (f Format) ScaleBytes() int {
+	if f.Minima && !f.Super {
+		return 2 * HalfBytes
+	}
+	return HalfBytes
+}
+
+// PairBytes is the size of two tiles and what scales them.
+func (f Format) PairBytes() int { return 2 * (f.ScaleBytes() + f.TileBytes()) }

@@ -1,0 +1,190 @@
+// Package codec takes blocks of quantised weights apart and makes them:
+// dequantisation that agrees with ggml's formulas bit for bit, quantisation, and
+// the integer codes and scales that kernels lay out anew. What the types are is
+// in package quant. A file here has the functions of one type or of a few alike,
+// and registers them.
+package codec
+
+import (
+	"encoding/binary"
+	"sync"
+
+	"github.com/x448/float16"
+
+	"qgo/quant"
+)
+
+// functions are those of a type. All take whole blocks.
+type functions struct {
+	// unpack and subScales are for integer types: see [Codes.Unpack] and
+	// [Scales.Read], of one block, number k. Only super-blocks have small scales.
+	unpack    func(c *Codes, src []byte)
+	subScales func(s *Scales, k int, block []byte)
+
+	dequantize func(dst []float32, src []byte) // of floating-point types
+	quantize   func(dst []byte, src []float32) // nil if the type is for reading only
+}
+
+var types [quant.Count]functions
+
+// register makes the functions of a type known.
+func register(t quant.Type, f functions) { types[t] = f }
+
+// Codes is a run of quantised weights taken apart: weight j of group g, the
+// run's weight number g*Group+j, is
+//
+//	Scale[g]*(Q[g*Group+j]-Offset) + Min[g]
+//
+// in float32 arithmetic, rounded after the product and after the sum. Every
+// integer type of GGUF has this shape, so that integer kernels and
+// repackers need to know no bit layout. The codes are unsigned because that
+// is how most formats store them and how vector instructions want them.
+type Codes struct {
+	Group  int       // weights per scale: 16 or 32
+	Bits   int       // of a code
+	Offset int       // subtracted from every code
+	HasMin bool      // false when every Min is zero
+	Q      []uint8   // one code a weight
+	Scale  []float32 // one a group
+	Min    []float32 // one a group; not written when HasMin is false
+
+	levels *[16]int8
+}
+
+// NewCodes returns room for runs of up to n weights.
+func NewCodes(n int) *Codes {
+	return &Codes{Q: make([]uint8, n), Scale: make([]float32, n/16), Min: make([]float32, n/16)}
+}
+
+// Unpack takes apart the weights of whole blocks of an integer type. c must
+// have room for them.
+func (c *Codes) Unpack(t quant.Type, src []byte) {
+	f := t.Format()
+	c.Group, c.Bits, c.Offset, c.HasMin = f.Group, f.CodeBits(), f.Offset, f.Minima
+	c.levels = f.Levels
+	types[t].unpack(c, src)
+}
+
+// Restore replaces unpacked codes that stand for levels with the numbers of the
+// levels, as they are in the file; other codes stay.
+func (c *Codes) Restore() {
+	if c.levels == nil {
+		return
+	}
+	var number [256]uint8
+	for i, v := range c.levels {
+		number[uint8(int(v)+c.Offset)] = uint8(i)
+	}
+	for i, q := range c.Q {
+		c.Q[i] = number[q]
+	}
+}
+
+// Scales is what the scales and minima of a run of quantised weights are made
+// of. The formats with blocks of 32 have a float16 scale, and some a minimum,
+// for each block, which is a group. The K-quants have them for each block of
+// 256, and small integers for each group that they are multiplied with:
+//
+//	scale = D·Sub, minimum = -Min·SubMin
+//
+// Repackers keep the parts, because the products are longer.
+type Scales struct {
+	D, Min      []uint16 // float16, one a block; no Min if the type has none
+	Sub, SubMin []uint8  // K-quants: one a group; Sub is an int8
+}
+
+// NewScales returns room for runs of up to n weights.
+func NewScales(n int) *Scales {
+	return &Scales{
+		D: make([]uint16, n/32), Min: make([]uint16, n/32),
+		Sub: make([]uint8, n/16), SubMin: make([]uint8, n/16),
+	}
+}
+
+// Read takes the scales of whole blocks of an integer type. s must have room
+// for them.
+func (s *Scales) Read(t quant.Type, src []byte) {
+	f, sub := t.Format(), types[t].subScales
+	for k := 0; len(src) >= f.Bytes; k, src = k+1, src[f.Bytes:] {
+		s.D[k] = le.Uint16(src[f.Halves[0]:])
+		if f.Minima {
+			s.Min[k] = le.Uint16(src[f.Halves[1]:])
+		}
+		if sub != nil {
+			sub(s, k, src[:f.Bytes])
+		}
+	}
+}
+
+// SetScales overwrites the float16 numbers of a block with those of next. It
+// makes blocks of random bytes usable in tests.
+func SetScales(t quant.Type, block []byte, next func() float32) {
+	for _, i := range t.Format().Halves {
+		le.PutUint16(block[i:], float16.Fromfloat32(next()).Bits())
+	}
+}
+
+// Dequantize writes the len(dst) weights of src, whole blocks of type t, as
+// float32. The results equal those of ggml's formulas bit for bit.
+func Dequantize(t quant.Type, dst []float32, src []byte) {
+	if f := types[t].dequantize; f != nil {
+		f(dst, src)
+		return
+	}
+	c := blocks.Get().(*Codes)
+	defer blocks.Put(c)
+	size, n := t.BlockBytes(), t.BlockLen()
+	for ; len(dst) >= n; dst, src = dst[n:], src[size:] {
+		c.Unpack(t, src[:size])
+		c.dequantize(dst[:n])
+	}
+}
+
+// blocks are Codes of a block, for Dequantize.
+var blocks = sync.Pool{New: func() any { return NewCodes(256) }}
+
+// dequantize writes the weights.
+func (c *Codes) dequantize(dst []float32) {
+	for g := range len(dst) / c.Group {
+		out, q := dst[g*c.Group:(g+1)*c.Group], c.Q[g*c.Group:(g+1)*c.Group]
+		d := c.Scale[g]
+		if !c.HasMin {
+			for i := range out {
+				out[i] = d * float32(int(q[i])-c.Offset)
+			}
+			continue
+		}
+		m := c.Min[g]
+		for i := range out {
+			// The conversion keeps compilers from fusing the two
+			// operations, which would round only once.
+			out[i] = float32(d*float32(int(q[i])-c.Offset)) + m
+		}
+	}
+}
+
+// Quantizes reports whether there is quantisation to type t.
+func Quantizes(t quant.Type) bool { return types[t].quantize != nil }
+
+// Quantize writes src as blocks of type t, to which there is quantisation, to
+// dst. len(src) is a multiple of the block length, and the values are finite.
+//
+// The types with blocks of 32 take the scale from the extreme values of a
+// block, as ggml does. The K-quants and IQ4_NL search for the scale and
+// minimum of least squared error.
+func Quantize(t quant.Type, dst []byte, src []float32) { types[t].quantize(dst, src) }
+
+// each returns quantisation block by block, by a function that writes to a
+// block of zeros.
+func each(t quant.Type, pack func(b []byte, x []float32)) func(dst []byte, src []float32) {
+	size, n := t.BlockBytes(), t.BlockLen()
+	return func(dst []byte, src []float32) {
+		for ; len(src) >= n; dst, src = dst[size:], src[n:] {
+			b := dst[:size:size]
+			clear(b)
+			pack(b, src[:n:n])
+		}
+	}
+}
+
+var le = binary.LittleEndian
