@@ -78,7 +78,8 @@ type Format struct {
 	//
 	// with a scale and a minimum for each Group of weights.
 	Halves    []int // where the float16 numbers of a block stand: of the scale, and of the minimum if there is one
-	Low, High int   // bits of a code that kernels keep in their first and in their second planes
+	Words     []int // where its integers of 16 bits stand
+	Low, High int   // bits of a code that kernels keep in their first and in their second planes; 0 if there are no kernels
 	Offset    int   // a power of two, or 0
 	Group     int   // 16 or 32
 	Minima    bool  // there is a minimum
@@ -91,7 +92,7 @@ type Format struct {
 
 // CodeBits is the number of bits that a code has when it is multiplied.
 func (f *Format) CodeBits() int {
-	if f.Levels != nil {
+	if f.Levels != nil || f.Low == 0 {
 		return 8
 	}
 	return f.Low + f.High
@@ -141,6 +142,10 @@ func (t Type) String() string {
 // not floating-point numbers.
 func (t Type) Integer() bool { return t.Valid() && formats[t].Exponent == 0 }
 
+// HasKernels reports whether there are kernels for weights of type t on every
+// device. Without, they are taken apart and multiplied in plain Go.
+func (t Type) HasKernels() bool { return t.Valid() && (!t.Integer() || formats[t].Low > 0) }
+
 // BlockLen is the number of weights in a block.
 func (t Type) BlockLen() int { return formats[t].Len }
 
@@ -173,7 +178,7 @@ func ByteSwap(t Type, data []byte) {
 		if !t.Integer() {
 			slices.Reverse(data[:f.Bytes])
 		}
-		for _, i := range f.Halves {
+		for _, i := range slices.Concat(f.Halves, f.Words) {
 			data[i], data[i+1] = data[i+1], data[i]
 		}
 	}

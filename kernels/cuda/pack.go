@@ -52,7 +52,10 @@ func formatOf(t quant.Type) format {
 	}
 	f.low, f.high = f.Low, f.High
 	if f.scales = 2 * len(f.Halves); f.Super {
-		f.scales, f.supers = 2, f.scales
+		f.supers = f.scales
+		if f.scales = groupLen / f.Group; f.Minima && f.Group == groupLen {
+			f.scales = 2
+		}
 	}
 	return f
 }
@@ -82,6 +85,9 @@ func layout(t quant.Type, rows, cols int) planes {
 
 // fits returns an error if the kernels cannot multiply a matrix.
 func fits(w tensor.Tensor) error {
+	if !w.Type.HasKernels() {
+		return fmt.Errorf("cuda: no kernels for weights of type %v", w.Type)
+	}
 	if w.Cols%groupLen != 0 {
 		return fmt.Errorf("cuda: rows of %d weights; the kernels need a multiple of %d", w.Cols, groupLen)
 	}
@@ -189,7 +195,7 @@ func (p *packer) rowScales(groups int, scales, supers []byte) {
 	}
 	switch {
 	case !p.f.Minima:
-		copy(scales[:2*groups], s.Sub)
+		copy(scales[:p.f.scales*groups], s.Sub)
 	case p.f.Group == groupLen:
 		for g := range groups {
 			scales[2*g], scales[2*g+1] = s.Sub[g], s.SubMin[g]

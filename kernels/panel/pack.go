@@ -71,6 +71,7 @@ func (p *Packer) pack(dst []byte, t quant.Type, cols int, rows *[Rows][]byte) {
 			continue
 		}
 		p.codes[r].Unpack(t, row)
+		p.codes[r].Restore()
 		p.scales[r].Read(t, row)
 		for tile := range cols / tileCols {
 			scales, codes := l.tile(tile)
@@ -143,8 +144,10 @@ func packScales(out []byte, s *codec.Scales, k, r int, l *layout) {
 // packSubScales writes the small scales of a K-quant's tile of row r.
 func packSubScales(out []byte, s *codec.Scales, tile, r int, l *layout) {
 	switch {
-	case l.Group == tileCols:
+	case l.Group == tileCols && l.Minima:
 		out[r], out[Rows+r] = s.Sub[tile], s.SubMin[tile]
+	case l.Group == tileCols:
+		out[r] = s.Sub[tile]
 	case l.Minima:
 		out[r] = s.Sub[2*tile] | s.SubMin[2*tile]<<4
 		out[Rows+r] = s.Sub[2*tile+1] | s.SubMin[2*tile+1]<<4

@@ -6,7 +6,8 @@
 // of 32 columns. They come in pairs: first what scales the two tiles, then
 // their codes; a last tile without a partner leaves the second scales empty. A
 // tile is scaled by 16 float16 numbers and, in some formats, 16 minima. In a
-// K-quant it is scaled by small integers, 16 for each group, and each 8 tiles
+// K-quant it is scaled by small integers, 16 for each group (and room for as many
+// where a tile is one group without minima), and each 8 tiles
 // are headed by a line of 64 bytes with 16 float16 scales and, in some formats,
 // 16 minima.
 //
@@ -96,9 +97,10 @@ func MatrixBytes(t quant.Type, rows, cols int) int {
 	return (rows + Rows - 1) / Rows * Bytes(t, cols)
 }
 
-// Fits reports whether a matrix can be laid out in panels: rows of integer
-// weights must consist of whole tiles, as they do in all known models.
-func Fits(t quant.Type, cols int) bool { return !t.Integer() || cols%tileCols == 0 }
+// Fits reports whether a matrix can be laid out in panels: there must be kernels
+// for the type, and rows of integer weights must consist of whole tiles, as they
+// do in all known models.
+func Fits(t quant.Type, cols int) bool { return t.HasKernels() && (!t.Integer() || cols%tileCols == 0) }
 
 // New returns the matrix of w's type and size on the memory data, which
 // [Matrix.Pack] fills.

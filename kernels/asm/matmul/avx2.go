@@ -213,7 +213,7 @@ func (k *kernel) scales2(s *isa.ISA, f *frame2) {
 			VMOVUPS(v, f.at(to+(2*g+half)*yBytes))
 		}
 		switch {
-		case k.Group == 32: // a scale and a minimum
+		case k.Group == 32 && k.Minima: // one of both
 			VPMOVZXBD(sub(0), yTmp)
 			store(yTmp, 0, f.scales, 0)
 			VPMOVZXBD(sub(1), yTmp)
@@ -226,8 +226,8 @@ func (k *kernel) scales2(s *isa.ISA, f *frame2) {
 				store(yTmp, 0, f.scales, g)
 				store(yTmp2, 1, f.minima, g)
 			}
-		default: // two signed scales
-			for g := range 2 {
+		default: // signed scales
+			for g := range k.Groups() {
 				VPMOVSXBD(sub(g), yTmp)
 				store(yTmp, 0, f.scales, g)
 			}

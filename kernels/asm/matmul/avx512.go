@@ -96,7 +96,7 @@ func (k *kernel) scales512() {
 	}
 	sub := func(i int) Mem { return k.scale(i * panels.SubBytes) }
 	switch {
-	case k.Group == 32: // a scale and a minimum
+	case k.Group == 32 && k.Minima: // one of both
 		VPMOVZXBD(sub(0), zScale[0])
 		VPMOVZXBD(sub(1), zMin[0])
 	case k.Minima: // two of both, in four bits each
@@ -105,18 +105,19 @@ func (k *kernel) scales512() {
 			VPSRLD(U8(4), zScale[g], zMin[g])
 			VPANDD(zMask15(), zScale[g], zScale[g])
 		}
-	default: // two signed scales
-		VPMOVSXBD(sub(0), zScale[0])
-		VPMOVSXBD(sub(1), zScale[1])
+	default: // signed scales
+		for g := range k.Groups() {
+			VPMOVSXBD(sub(g), zScale[g])
+		}
 	}
 	VCVTPH2PS(Mem{Base: k.head}, zTmp)
-	for g := range 32 / k.Group {
+	for g := range k.Groups() {
 		VCVTDQ2PS(zScale[g], zScale[g])
 		VMULPS(zTmp, zScale[g], zScale[g])
 	}
 	if k.Minima {
 		VCVTPH2PS(Mem{Base: k.head, Disp: panels.HalfBytes}, zTmp)
-		for g := range 32 / k.Group {
+		for g := range k.Groups() {
 			VCVTDQ2PS(zMin[g], zMin[g])
 			VMULPS(zTmp, zMin[g], zMin[g])
 		}

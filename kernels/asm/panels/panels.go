@@ -32,7 +32,7 @@ func Floats() []Format { return formats(false) }
 
 func formats(integer bool) (all []Format) {
 	for _, t := range quant.Types() {
-		if t.Integer() == integer {
+		if t.HasKernels() && t.Integer() == integer {
 			all = append(all, Format{t.Format()})
 		}
 	}

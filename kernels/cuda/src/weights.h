@@ -22,6 +22,7 @@ enum Scales {
 	kPlainMin,   // float16 scale and minimum a group
 	kSuper16,    // two int8 a group, for 16 weights each, times float16 for 8 groups
 	kSuper16Min, // the same with 4 bits for the scale and 4 for the minimum
+	kSuper32,    // an int8 a group, times float16
 	kSuper32Min, // a uint8 for scale and for minimum a group, times float16
 };
 
@@ -141,8 +142,8 @@ struct Row {
 // The bytes of a group in each plane; of supers, those of 8 groups.
 template <class F> constexpr u32 kCodesBytes = kGroup * F::kLow / 8;
 template <class F> constexpr u32 kHighBytes = kGroup * F::kHigh / 8;
-template <class F> constexpr u32 kScaleBytes = F::kScales == kNone ? 0 : F::kScales == kPlainMin ? 4 : 2;
-template <class F> constexpr u32 kSuperBytes = F::kScales == kSuper16 ? 2 : 4;
+template <class F> constexpr u32 kScaleBytes = F::kScales == kNone ? 0 : F::kScales == kPlainMin ? 4 : F::kScales == kSuper32 ? 1 : 2;
+template <class F> constexpr u32 kSuperBytes = F::kScales == kSuper16 || F::kScales == kSuper32 ? 2 : 4;
 
 // after returns what stands some groups further on: whole rows, or 8 groups.
 template <class F, class N> DEVICE Row after(const Row &r, N groups) {
@@ -164,6 +165,9 @@ template <class F> DEVICE Scale scaleOf(const Row &m, u32 g) {
 		u32 v = ((const u32 *)m.scales)[g];
 		s.scale[0] = s.scale[1] = fromHalf(v);
 		s.min[0] = s.min[1] = fromHalf(v >> 16);
+	} else if constexpr (F::kScales == kSuper32) {
+		float d = fromHalf(((const u16 *)m.supers)[g / 8]);
+		s.scale[0] = s.scale[1] = d * numberAt(m.scales[g] ^ 0x80, 0, 8, 128);
 	} else if constexpr (F::kScales != kNone) {
 		u32 v = ((const u16 *)m.scales)[g];
 		if constexpr (F::kScales == kSuper16) {
