@@ -28,6 +28,7 @@ var mixes = []Mix{
 	{"q6_k", 18, Q6_K},
 	{"q8_0", 7, Q8_0},
 	{"iq4_nl", 25, IQ4_NL},
+	{"iq4_xs", 30, IQ4_XS},
 }
 
 // Mixes returns all recipes.
@@ -115,11 +116,11 @@ func (m Mix) wanted(p Place) Type {
 		if more {
 			return Q6_K
 		}
-	case rule{"iq4_nl", "attn_v"}:
+	case rule{"iq4_nl", "attn_v"}, rule{"iq4_xs", "attn_v"}:
 		if p.Group >= 4 {
 			return Q5_K
 		}
-	case rule{"iq4_nl", "ffn_down"}:
+	case rule{"iq4_nl", "ffn_down"}, rule{"iq4_xs", "ffn_down"}:
 		if early {
 			return Q5_K
 		}
@@ -132,7 +133,7 @@ func fallback(t Type, cols int) Type {
 		return t
 	}
 	switch t {
-	case Q2_K, Q3_K:
+	case Q2_K, Q3_K, IQ4_XS:
 		t = IQ4_NL
 	case Q4_K:
 		t = Q5_0

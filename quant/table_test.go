@@ -23,7 +23,7 @@ func TestByteSwap(t *testing.T) {
 				changed++
 			}
 		}
-		words := map[Type]int{F32: 4, Q4_1: 4, Q5_1: 4, Q2_K: 4, Q4_K: 4, Q5_K: 4}[typ]
+		words := map[Type]int{F32: 4, Q4_1: 4, Q5_1: 4, Q2_K: 4, Q4_K: 4, Q5_K: 4, IQ4_XS: 4}[typ]
 		if words == 0 {
 			words = 2
 		}

@@ -27,6 +27,7 @@ var MulVNNI = panel.Kernels{
 	quant.Q5_K:   {dotQ5_Kx1, dotQ5_Kx2, dotQ5_Kx4, dotQ5_Kx8, dotQ5_Kx16},
 	quant.Q6_K:   {dotQ6_Kx1, dotQ6_Kx2, dotQ6_Kx4, dotQ6_Kx8, dotQ6_Kx16},
 	quant.IQ4_NL: {dotIQ4_NLx1, dotIQ4_NLx2, dotIQ4_NLx4, dotIQ4_NLx8, dotIQ4_NLx16},
+	quant.IQ4_XS: {dotIQ4_XSx1, dotIQ4_XSx2, dotIQ4_XSx4, dotIQ4_XSx8, dotIQ4_XSx16},
 }
 
 // dotQ4_0x1 multiplies Q4_0 weights with 1 rows of activations.
@@ -303,3 +304,28 @@ func dotIQ4_NLx8(a *panel.Args)
 //
 //go:noescape
 func dotIQ4_NLx16(a *panel.Args)
+
+// dotIQ4_XSx1 multiplies IQ4_XS weights with 1 rows of activations.
+//
+//go:noescape
+func dotIQ4_XSx1(a *panel.Args)
+
+// dotIQ4_XSx2 multiplies IQ4_XS weights with 2 rows of activations.
+//
+//go:noescape
+func dotIQ4_XSx2(a *panel.Args)
+
+// dotIQ4_XSx4 multiplies IQ4_XS weights with 4 rows of activations.
+//
+//go:noescape
+func dotIQ4_XSx4(a *panel.Args)
+
+// dotIQ4_XSx8 multiplies IQ4_XS weights with 8 rows of activations.
+//
+//go:noescape
+func dotIQ4_XSx8(a *panel.Args)
+
+// dotIQ4_XSx16 multiplies IQ4_XS weights with 16 rows of activations.
+//
+//go:noescape
+func dotIQ4_XSx16(a *panel.Args)

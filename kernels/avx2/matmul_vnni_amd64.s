@@ -33731,3 +33731,2931 @@ last:
 	JNZ     panel
 	VZEROUPPER
 	RET
+
+// func dotIQ4_XSx1(a *byte)
+// Requires: AVX, AVX-VNNI, AVX2, F16C
+TEXT ·dotIQ4_XSx1(SB), $408-8
+	MOVQ a+0(FP), AX
+	LEAQ 63(SP), SI
+	ANDQ $-64, SI
+	XORQ CX, CX
+	MOVQ CX, 384(SP)
+	MOVQ CX, 392(SP)
+	MOVQ 48(AX), CX
+	MOVQ CX, 400(SP)
+
+panel:
+	MOVQ    (AX), CX
+	ADDQ    384(SP), CX
+	MOVQ    8(AX), BX
+	VPXOR   Y14, Y14, Y14
+	VMOVDQU Y14, 64(SI)
+	VMOVDQU Y14, 96(SI)
+	MOVQ    40(AX), DX
+	MOVQ    DX, DI
+	SHRQ    $0x03, DI
+
+block:
+	MOVQ      CX, DX
+	ADDQ      $0x40, CX
+	VCVTPH2PS (DX), Y14
+	VMOVUPS   Y14, 192(SI)
+	VCVTPH2PS 16(DX), Y14
+	VMOVUPS   Y14, 224(SI)
+	MOVQ      $0x00000008, DX
+
+pair:
+	VPMOVSXBD      (CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         192(SI), Y14, Y14
+	VMOVUPS        Y14, 128(SI)
+	VPMOVSXBD      8(CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         224(SI), Y14, Y14
+	VMOVUPS        Y14, 160(SI)
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VPAND          64(CX), Y14, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VPAND          128(CX), Y14, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VPAND          192(CX), Y14, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VPAND          256(CX), Y14, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VPAND          96(CX), Y14, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VPAND          160(CX), Y14, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VPAND          224(CX), Y14, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VPAND          288(CX), Y14, Y7
+	VPSHUFB        Y7, Y15, Y7
+	VPBROADCASTD   40(BX), Y12
+	VPSLLD         $0x07, Y12, Y8
+	VPSLLD         $0x07, Y12, Y9
+	VPBROADCASTD   (BX), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD 4(BX), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 8(BX), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 12(BX), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG           $0x504542c4
+	BYTE           $0xcc
+	VCVTDQ2PS      Y8, Y8
+	VCVTDQ2PS      Y9, Y9
+	VBROADCASTSS   32(BX), Y12
+	VMULPS         Y12, Y8, Y8
+	VMULPS         Y12, Y9, Y9
+	VMOVUPS        Y8, (SI)
+	VMOVUPS        Y9, 32(SI)
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VMOVDQU        64(CX), Y0
+	VPSRLD         $0x04, Y0, Y0
+	VPAND          Y14, Y0, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VMOVDQU        128(CX), Y2
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y14, Y2, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VMOVDQU        192(CX), Y4
+	VPSRLD         $0x04, Y4, Y4
+	VPAND          Y14, Y4, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VMOVDQU        256(CX), Y6
+	VPSRLD         $0x04, Y6, Y6
+	VPAND          Y14, Y6, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VMOVDQU        96(CX), Y1
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y14, Y1, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VMOVDQU        160(CX), Y3
+	VPSRLD         $0x04, Y3, Y3
+	VPAND          Y14, Y3, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VMOVDQU        224(CX), Y5
+	VPSRLD         $0x04, Y5, Y5
+	VPAND          Y14, Y5, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VMOVDQU        288(CX), Y7
+	VPSRLD         $0x04, Y7, Y7
+	VPAND          Y14, Y7, Y7
+	VPSHUFB        Y7, Y15, Y7
+	VPBROADCASTD   44(BX), Y12
+	VPSLLD         $0x07, Y12, Y8
+	VPSLLD         $0x07, Y12, Y9
+	VPBROADCASTD   16(BX), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD 20(BX), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 24(BX), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 28(BX), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG           $0x504542c4
+	BYTE           $0xcc
+	VCVTDQ2PS      Y8, Y8
+	VCVTDQ2PS      Y9, Y9
+	VBROADCASTSS   36(BX), Y12
+	VMULPS         Y12, Y8, Y8
+	VMULPS         Y12, Y9, Y9
+	VADDPS         (SI), Y8, Y8
+	VADDPS         32(SI), Y9, Y9
+	VMULPS         128(SI), Y8, Y8
+	VMULPS         160(SI), Y9, Y9
+	VADDPS         64(SI), Y8, Y8
+	VADDPS         96(SI), Y9, Y9
+	VMOVUPS        Y8, 64(SI)
+	VMOVUPS        Y9, 96(SI)
+	VPMOVSXBD      32(CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         192(SI), Y14, Y14
+	VMOVUPS        Y14, 128(SI)
+	VPMOVSXBD      40(CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         224(SI), Y14, Y14
+	VMOVUPS        Y14, 160(SI)
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VPAND          320(CX), Y14, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VPAND          384(CX), Y14, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VPAND          448(CX), Y14, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VPAND          512(CX), Y14, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VPAND          352(CX), Y14, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VPAND          416(CX), Y14, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VPAND          480(CX), Y14, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VPAND          544(CX), Y14, Y7
+	VPSHUFB        Y7, Y15, Y7
+	VPBROADCASTD   104(BX), Y12
+	VPSLLD         $0x07, Y12, Y8
+	VPSLLD         $0x07, Y12, Y9
+	VPBROADCASTD   64(BX), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD 68(BX), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 72(BX), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 76(BX), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG           $0x504542c4
+	BYTE           $0xcc
+	VCVTDQ2PS      Y8, Y8
+	VCVTDQ2PS      Y9, Y9
+	VBROADCASTSS   96(BX), Y12
+	VMULPS         Y12, Y8, Y8
+	VMULPS         Y12, Y9, Y9
+	VMOVUPS        Y8, (SI)
+	VMOVUPS        Y9, 32(SI)
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VMOVDQU        320(CX), Y0
+	VPSRLD         $0x04, Y0, Y0
+	VPAND          Y14, Y0, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VMOVDQU        384(CX), Y2
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y14, Y2, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VMOVDQU        448(CX), Y4
+	VPSRLD         $0x04, Y4, Y4
+	VPAND          Y14, Y4, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VMOVDQU        512(CX), Y6
+	VPSRLD         $0x04, Y6, Y6
+	VPAND          Y14, Y6, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VMOVDQU        352(CX), Y1
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y14, Y1, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VMOVDQU        416(CX), Y3
+	VPSRLD         $0x04, Y3, Y3
+	VPAND          Y14, Y3, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VMOVDQU        480(CX), Y5
+	VPSRLD         $0x04, Y5, Y5
+	VPAND          Y14, Y5, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VMOVDQU        544(CX), Y7
+	VPSRLD         $0x04, Y7, Y7
+	VPAND          Y14, Y7, Y7
+	VPSHUFB        Y7, Y15, Y7
+	VPBROADCASTD   108(BX), Y12
+	VPSLLD         $0x07, Y12, Y8
+	VPSLLD         $0x07, Y12, Y9
+	VPBROADCASTD   80(BX), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD 84(BX), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 88(BX), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 92(BX), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG         $0x504542c4
+	BYTE         $0xcc
+	VCVTDQ2PS    Y8, Y8
+	VCVTDQ2PS    Y9, Y9
+	VBROADCASTSS 100(BX), Y12
+	VMULPS       Y12, Y8, Y8
+	VMULPS       Y12, Y9, Y9
+	VADDPS       (SI), Y8, Y8
+	VADDPS       32(SI), Y9, Y9
+	VMULPS       128(SI), Y8, Y8
+	VMULPS       160(SI), Y9, Y9
+	VADDPS       64(SI), Y8, Y8
+	VADDPS       96(SI), Y9, Y9
+	VMOVUPS      Y8, 64(SI)
+	VMOVUPS      Y9, 96(SI)
+	ADDQ         $0x00000240, CX
+	ADDQ         $0x80, BX
+	SUBQ         $0x02, DX
+	JNZ          pair
+	DECQ         DI
+	JNZ          block
+	MOVQ         16(AX), CX
+	ADDQ         392(SP), CX
+	MOVQ         32(AX), DX
+	VMOVUPS      64(SI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      96(SI), Y14
+	VMOVUPS      Y14, 32(CX)
+	MOVQ         56(AX), CX
+	ADDQ         CX, 384(SP)
+	ADDQ         $0x40, 392(SP)
+	DECQ         400(SP)
+	JNZ          panel
+	VZEROUPPER
+	RET
+
+// func dotIQ4_XSx2(a *byte)
+// Requires: AVX, AVX-VNNI, AVX2, F16C
+TEXT ·dotIQ4_XSx2(SB), $536-8
+	MOVQ a+0(FP), AX
+	MOVQ 24(AX), SI
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	XORQ CX, CX
+	MOVQ CX, 512(SP)
+	MOVQ CX, 520(SP)
+	MOVQ 48(AX), CX
+	MOVQ CX, 528(SP)
+
+panel:
+	MOVQ    (AX), CX
+	ADDQ    512(SP), CX
+	MOVQ    8(AX), BX
+	VPXOR   Y14, Y14, Y14
+	VMOVDQU Y14, 128(DI)
+	VMOVDQU Y14, 160(DI)
+	VMOVDQU Y14, 192(DI)
+	VMOVDQU Y14, 224(DI)
+	MOVQ    40(AX), DX
+	MOVQ    DX, R8
+	SHRQ    $0x03, R8
+
+block:
+	MOVQ      CX, DX
+	ADDQ      $0x40, CX
+	VCVTPH2PS (DX), Y14
+	VMOVUPS   Y14, 320(DI)
+	VCVTPH2PS 16(DX), Y14
+	VMOVUPS   Y14, 352(DI)
+	MOVQ      $0x00000008, DX
+
+pair:
+	VPMOVSXBD      (CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         320(DI), Y14, Y14
+	VMOVUPS        Y14, 256(DI)
+	VPMOVSXBD      8(CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         352(DI), Y14, Y14
+	VMOVUPS        Y14, 288(DI)
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VPAND          64(CX), Y14, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VPAND          128(CX), Y14, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VPAND          192(CX), Y14, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VPAND          256(CX), Y14, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VPAND          96(CX), Y14, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VPAND          160(CX), Y14, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VPAND          224(CX), Y14, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VPAND          288(CX), Y14, Y7
+	VPSHUFB        Y7, Y15, Y7
+	VPBROADCASTD   40(BX), Y12
+	VPSLLD         $0x07, Y12, Y8
+	VPSLLD         $0x07, Y12, Y9
+	VPBROADCASTD   40(BX)(SI*1), Y13
+	VPSLLD         $0x07, Y13, Y10
+	VPSLLD         $0x07, Y13, Y11
+	VPBROADCASTD   (BX), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD (BX)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y0, Y10
+	LONG $0x507d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y1, Y11
+	LONG         $0x507542c4
+	BYTE         $0xdd
+	VPBROADCASTD 4(BX), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 4(BX)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y2, Y10
+	LONG $0x506d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y3, Y11
+	LONG         $0x506542c4
+	BYTE         $0xdd
+	VPBROADCASTD 8(BX), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 8(BX)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y4, Y10
+	LONG $0x505d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y5, Y11
+	LONG         $0x505542c4
+	BYTE         $0xdd
+	VPBROADCASTD 12(BX), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG         $0x504542c4
+	BYTE         $0xcc
+	VPBROADCASTD 12(BX)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y6, Y10
+	LONG $0x504d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y7, Y11
+	LONG           $0x504542c4
+	BYTE           $0xdd
+	VCVTDQ2PS      Y8, Y8
+	VCVTDQ2PS      Y9, Y9
+	VCVTDQ2PS      Y10, Y10
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   32(BX), Y12
+	VMULPS         Y12, Y8, Y8
+	VMULPS         Y12, Y9, Y9
+	VBROADCASTSS   32(BX)(SI*1), Y13
+	VMULPS         Y13, Y10, Y10
+	VMULPS         Y13, Y11, Y11
+	VMOVUPS        Y8, (DI)
+	VMOVUPS        Y9, 32(DI)
+	VMOVUPS        Y10, 64(DI)
+	VMOVUPS        Y11, 96(DI)
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VMOVDQU        64(CX), Y0
+	VPSRLD         $0x04, Y0, Y0
+	VPAND          Y14, Y0, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VMOVDQU        128(CX), Y2
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y14, Y2, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VMOVDQU        192(CX), Y4
+	VPSRLD         $0x04, Y4, Y4
+	VPAND          Y14, Y4, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VMOVDQU        256(CX), Y6
+	VPSRLD         $0x04, Y6, Y6
+	VPAND          Y14, Y6, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VMOVDQU        96(CX), Y1
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y14, Y1, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VMOVDQU        160(CX), Y3
+	VPSRLD         $0x04, Y3, Y3
+	VPAND          Y14, Y3, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VMOVDQU        224(CX), Y5
+	VPSRLD         $0x04, Y5, Y5
+	VPAND          Y14, Y5, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VMOVDQU        288(CX), Y7
+	VPSRLD         $0x04, Y7, Y7
+	VPAND          Y14, Y7, Y7
+	VPSHUFB        Y7, Y15, Y7
+	VPBROADCASTD   44(BX), Y12
+	VPSLLD         $0x07, Y12, Y8
+	VPSLLD         $0x07, Y12, Y9
+	VPBROADCASTD   44(BX)(SI*1), Y13
+	VPSLLD         $0x07, Y13, Y10
+	VPSLLD         $0x07, Y13, Y11
+	VPBROADCASTD   16(BX), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD 16(BX)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y0, Y10
+	LONG $0x507d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y1, Y11
+	LONG         $0x507542c4
+	BYTE         $0xdd
+	VPBROADCASTD 20(BX), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 20(BX)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y2, Y10
+	LONG $0x506d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y3, Y11
+	LONG         $0x506542c4
+	BYTE         $0xdd
+	VPBROADCASTD 24(BX), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 24(BX)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y4, Y10
+	LONG $0x505d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y5, Y11
+	LONG         $0x505542c4
+	BYTE         $0xdd
+	VPBROADCASTD 28(BX), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG         $0x504542c4
+	BYTE         $0xcc
+	VPBROADCASTD 28(BX)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y6, Y10
+	LONG $0x504d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y7, Y11
+	LONG           $0x504542c4
+	BYTE           $0xdd
+	VCVTDQ2PS      Y8, Y8
+	VCVTDQ2PS      Y9, Y9
+	VCVTDQ2PS      Y10, Y10
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   36(BX), Y12
+	VMULPS         Y12, Y8, Y8
+	VMULPS         Y12, Y9, Y9
+	VBROADCASTSS   36(BX)(SI*1), Y13
+	VMULPS         Y13, Y10, Y10
+	VMULPS         Y13, Y11, Y11
+	VADDPS         (DI), Y8, Y8
+	VADDPS         32(DI), Y9, Y9
+	VADDPS         64(DI), Y10, Y10
+	VADDPS         96(DI), Y11, Y11
+	VMULPS         256(DI), Y8, Y8
+	VMULPS         288(DI), Y9, Y9
+	VMULPS         256(DI), Y10, Y10
+	VMULPS         288(DI), Y11, Y11
+	VADDPS         128(DI), Y8, Y8
+	VADDPS         160(DI), Y9, Y9
+	VADDPS         192(DI), Y10, Y10
+	VADDPS         224(DI), Y11, Y11
+	VMOVUPS        Y8, 128(DI)
+	VMOVUPS        Y9, 160(DI)
+	VMOVUPS        Y10, 192(DI)
+	VMOVUPS        Y11, 224(DI)
+	VPMOVSXBD      32(CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         320(DI), Y14, Y14
+	VMOVUPS        Y14, 256(DI)
+	VPMOVSXBD      40(CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         352(DI), Y14, Y14
+	VMOVUPS        Y14, 288(DI)
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VPAND          320(CX), Y14, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VPAND          384(CX), Y14, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VPAND          448(CX), Y14, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VPAND          512(CX), Y14, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VPAND          352(CX), Y14, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VPAND          416(CX), Y14, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VPAND          480(CX), Y14, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VPAND          544(CX), Y14, Y7
+	VPSHUFB        Y7, Y15, Y7
+	VPBROADCASTD   104(BX), Y12
+	VPSLLD         $0x07, Y12, Y8
+	VPSLLD         $0x07, Y12, Y9
+	VPBROADCASTD   104(BX)(SI*1), Y13
+	VPSLLD         $0x07, Y13, Y10
+	VPSLLD         $0x07, Y13, Y11
+	VPBROADCASTD   64(BX), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD 64(BX)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y0, Y10
+	LONG $0x507d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y1, Y11
+	LONG         $0x507542c4
+	BYTE         $0xdd
+	VPBROADCASTD 68(BX), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 68(BX)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y2, Y10
+	LONG $0x506d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y3, Y11
+	LONG         $0x506542c4
+	BYTE         $0xdd
+	VPBROADCASTD 72(BX), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 72(BX)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y4, Y10
+	LONG $0x505d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y5, Y11
+	LONG         $0x505542c4
+	BYTE         $0xdd
+	VPBROADCASTD 76(BX), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG         $0x504542c4
+	BYTE         $0xcc
+	VPBROADCASTD 76(BX)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y6, Y10
+	LONG $0x504d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y7, Y11
+	LONG           $0x504542c4
+	BYTE           $0xdd
+	VCVTDQ2PS      Y8, Y8
+	VCVTDQ2PS      Y9, Y9
+	VCVTDQ2PS      Y10, Y10
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   96(BX), Y12
+	VMULPS         Y12, Y8, Y8
+	VMULPS         Y12, Y9, Y9
+	VBROADCASTSS   96(BX)(SI*1), Y13
+	VMULPS         Y13, Y10, Y10
+	VMULPS         Y13, Y11, Y11
+	VMOVUPS        Y8, (DI)
+	VMOVUPS        Y9, 32(DI)
+	VMOVUPS        Y10, 64(DI)
+	VMOVUPS        Y11, 96(DI)
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VMOVDQU        320(CX), Y0
+	VPSRLD         $0x04, Y0, Y0
+	VPAND          Y14, Y0, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VMOVDQU        384(CX), Y2
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y14, Y2, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VMOVDQU        448(CX), Y4
+	VPSRLD         $0x04, Y4, Y4
+	VPAND          Y14, Y4, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VMOVDQU        512(CX), Y6
+	VPSRLD         $0x04, Y6, Y6
+	VPAND          Y14, Y6, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VMOVDQU        352(CX), Y1
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y14, Y1, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VMOVDQU        416(CX), Y3
+	VPSRLD         $0x04, Y3, Y3
+	VPAND          Y14, Y3, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VMOVDQU        480(CX), Y5
+	VPSRLD         $0x04, Y5, Y5
+	VPAND          Y14, Y5, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VMOVDQU        544(CX), Y7
+	VPSRLD         $0x04, Y7, Y7
+	VPAND          Y14, Y7, Y7
+	VPSHUFB        Y7, Y15, Y7
+	VPBROADCASTD   108(BX), Y12
+	VPSLLD         $0x07, Y12, Y8
+	VPSLLD         $0x07, Y12, Y9
+	VPBROADCASTD   108(BX)(SI*1), Y13
+	VPSLLD         $0x07, Y13, Y10
+	VPSLLD         $0x07, Y13, Y11
+	VPBROADCASTD   80(BX), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD 80(BX)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y0, Y10
+	LONG $0x507d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y1, Y11
+	LONG         $0x507542c4
+	BYTE         $0xdd
+	VPBROADCASTD 84(BX), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 84(BX)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y2, Y10
+	LONG $0x506d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y3, Y11
+	LONG         $0x506542c4
+	BYTE         $0xdd
+	VPBROADCASTD 88(BX), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 88(BX)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y4, Y10
+	LONG $0x505d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y5, Y11
+	LONG         $0x505542c4
+	BYTE         $0xdd
+	VPBROADCASTD 92(BX), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG         $0x504542c4
+	BYTE         $0xcc
+	VPBROADCASTD 92(BX)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y6, Y10
+	LONG $0x504d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y7, Y11
+	LONG         $0x504542c4
+	BYTE         $0xdd
+	VCVTDQ2PS    Y8, Y8
+	VCVTDQ2PS    Y9, Y9
+	VCVTDQ2PS    Y10, Y10
+	VCVTDQ2PS    Y11, Y11
+	VBROADCASTSS 100(BX), Y12
+	VMULPS       Y12, Y8, Y8
+	VMULPS       Y12, Y9, Y9
+	VBROADCASTSS 100(BX)(SI*1), Y13
+	VMULPS       Y13, Y10, Y10
+	VMULPS       Y13, Y11, Y11
+	VADDPS       (DI), Y8, Y8
+	VADDPS       32(DI), Y9, Y9
+	VADDPS       64(DI), Y10, Y10
+	VADDPS       96(DI), Y11, Y11
+	VMULPS       256(DI), Y8, Y8
+	VMULPS       288(DI), Y9, Y9
+	VMULPS       256(DI), Y10, Y10
+	VMULPS       288(DI), Y11, Y11
+	VADDPS       128(DI), Y8, Y8
+	VADDPS       160(DI), Y9, Y9
+	VADDPS       192(DI), Y10, Y10
+	VADDPS       224(DI), Y11, Y11
+	VMOVUPS      Y8, 128(DI)
+	VMOVUPS      Y9, 160(DI)
+	VMOVUPS      Y10, 192(DI)
+	VMOVUPS      Y11, 224(DI)
+	ADDQ         $0x00000240, CX
+	ADDQ         $0x80, BX
+	SUBQ         $0x02, DX
+	JNZ          pair
+	DECQ         R8
+	JNZ          block
+	MOVQ         16(AX), CX
+	ADDQ         520(SP), CX
+	MOVQ         32(AX), DX
+	VMOVUPS      128(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      160(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      192(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      224(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	MOVQ         56(AX), CX
+	ADDQ         CX, 512(SP)
+	ADDQ         $0x40, 520(SP)
+	DECQ         528(SP)
+	JNZ          panel
+	VZEROUPPER
+	RET
+
+// func dotIQ4_XSx4(a *byte)
+// Requires: AVX, AVX-VNNI, AVX2, F16C
+TEXT ·dotIQ4_XSx4(SB), $792-8
+	MOVQ a+0(FP), AX
+	MOVQ 24(AX), SI
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	XORQ CX, CX
+	MOVQ CX, 768(SP)
+	MOVQ CX, 776(SP)
+	MOVQ 48(AX), CX
+	MOVQ CX, 784(SP)
+
+panel:
+	MOVQ    (AX), CX
+	ADDQ    768(SP), CX
+	MOVQ    8(AX), BX
+	VPXOR   Y14, Y14, Y14
+	VMOVDQU Y14, 256(DI)
+	VMOVDQU Y14, 288(DI)
+	VMOVDQU Y14, 320(DI)
+	VMOVDQU Y14, 352(DI)
+	VMOVDQU Y14, 384(DI)
+	VMOVDQU Y14, 416(DI)
+	VMOVDQU Y14, 448(DI)
+	VMOVDQU Y14, 480(DI)
+	MOVQ    40(AX), DX
+	MOVQ    DX, R8
+	SHRQ    $0x03, R8
+
+block:
+	MOVQ      CX, DX
+	ADDQ      $0x40, CX
+	VCVTPH2PS (DX), Y14
+	VMOVUPS   Y14, 576(DI)
+	VCVTPH2PS 16(DX), Y14
+	VMOVUPS   Y14, 608(DI)
+	MOVQ      $0x00000008, DX
+
+pair:
+	VPMOVSXBD      (CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         576(DI), Y14, Y14
+	VMOVUPS        Y14, 512(DI)
+	VPMOVSXBD      8(CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         608(DI), Y14, Y14
+	VMOVUPS        Y14, 544(DI)
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VPAND          64(CX), Y14, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VPAND          128(CX), Y14, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VPAND          192(CX), Y14, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VPAND          256(CX), Y14, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VPAND          96(CX), Y14, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VPAND          160(CX), Y14, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VPAND          224(CX), Y14, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VPAND          288(CX), Y14, Y7
+	VPSHUFB        Y7, Y15, Y7
+	MOVQ           BX, R9
+	MOVQ           DI, R10
+	MOVQ           $0x00000002, R11
+
+rows133:
+	VPBROADCASTD 40(R9), Y12
+	VPSLLD       $0x07, Y12, Y8
+	VPSLLD       $0x07, Y12, Y9
+	VPBROADCASTD 40(R9)(SI*1), Y13
+	VPSLLD       $0x07, Y13, Y10
+	VPSLLD       $0x07, Y13, Y11
+	VPBROADCASTD (R9), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD (R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y0, Y10
+	LONG $0x507d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y1, Y11
+	LONG         $0x507542c4
+	BYTE         $0xdd
+	VPBROADCASTD 4(R9), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 4(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y2, Y10
+	LONG $0x506d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y3, Y11
+	LONG         $0x506542c4
+	BYTE         $0xdd
+	VPBROADCASTD 8(R9), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 8(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y4, Y10
+	LONG $0x505d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y5, Y11
+	LONG         $0x505542c4
+	BYTE         $0xdd
+	VPBROADCASTD 12(R9), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG         $0x504542c4
+	BYTE         $0xcc
+	VPBROADCASTD 12(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y6, Y10
+	LONG $0x504d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y7, Y11
+	LONG           $0x504542c4
+	BYTE           $0xdd
+	VCVTDQ2PS      Y8, Y8
+	VCVTDQ2PS      Y9, Y9
+	VCVTDQ2PS      Y10, Y10
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   32(R9), Y12
+	VMULPS         Y12, Y8, Y8
+	VMULPS         Y12, Y9, Y9
+	VBROADCASTSS   32(R9)(SI*1), Y13
+	VMULPS         Y13, Y10, Y10
+	VMULPS         Y13, Y11, Y11
+	VMOVUPS        Y8, (R10)
+	VMOVUPS        Y9, 32(R10)
+	VMOVUPS        Y10, 64(R10)
+	VMOVUPS        Y11, 96(R10)
+	LEAQ           (R9)(SI*2), R9
+	ADDQ           $0x00000080, R10
+	DECQ           R11
+	JNZ            rows133
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VMOVDQU        64(CX), Y0
+	VPSRLD         $0x04, Y0, Y0
+	VPAND          Y14, Y0, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VMOVDQU        128(CX), Y2
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y14, Y2, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VMOVDQU        192(CX), Y4
+	VPSRLD         $0x04, Y4, Y4
+	VPAND          Y14, Y4, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VMOVDQU        256(CX), Y6
+	VPSRLD         $0x04, Y6, Y6
+	VPAND          Y14, Y6, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VMOVDQU        96(CX), Y1
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y14, Y1, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VMOVDQU        160(CX), Y3
+	VPSRLD         $0x04, Y3, Y3
+	VPAND          Y14, Y3, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VMOVDQU        224(CX), Y5
+	VPSRLD         $0x04, Y5, Y5
+	VPAND          Y14, Y5, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VMOVDQU        288(CX), Y7
+	VPSRLD         $0x04, Y7, Y7
+	VPAND          Y14, Y7, Y7
+	VPSHUFB        Y7, Y15, Y7
+	MOVQ           BX, R9
+	MOVQ           DI, R10
+	MOVQ           $0x00000002, R11
+
+rows134:
+	VPBROADCASTD 44(R9), Y12
+	VPSLLD       $0x07, Y12, Y8
+	VPSLLD       $0x07, Y12, Y9
+	VPBROADCASTD 44(R9)(SI*1), Y13
+	VPSLLD       $0x07, Y13, Y10
+	VPSLLD       $0x07, Y13, Y11
+	VPBROADCASTD 16(R9), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD 16(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y0, Y10
+	LONG $0x507d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y1, Y11
+	LONG         $0x507542c4
+	BYTE         $0xdd
+	VPBROADCASTD 20(R9), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 20(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y2, Y10
+	LONG $0x506d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y3, Y11
+	LONG         $0x506542c4
+	BYTE         $0xdd
+	VPBROADCASTD 24(R9), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 24(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y4, Y10
+	LONG $0x505d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y5, Y11
+	LONG         $0x505542c4
+	BYTE         $0xdd
+	VPBROADCASTD 28(R9), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG         $0x504542c4
+	BYTE         $0xcc
+	VPBROADCASTD 28(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y6, Y10
+	LONG $0x504d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y7, Y11
+	LONG           $0x504542c4
+	BYTE           $0xdd
+	VCVTDQ2PS      Y8, Y8
+	VCVTDQ2PS      Y9, Y9
+	VCVTDQ2PS      Y10, Y10
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   36(R9), Y12
+	VMULPS         Y12, Y8, Y8
+	VMULPS         Y12, Y9, Y9
+	VBROADCASTSS   36(R9)(SI*1), Y13
+	VMULPS         Y13, Y10, Y10
+	VMULPS         Y13, Y11, Y11
+	VADDPS         (R10), Y8, Y8
+	VADDPS         32(R10), Y9, Y9
+	VADDPS         64(R10), Y10, Y10
+	VADDPS         96(R10), Y11, Y11
+	VMULPS         512(DI), Y8, Y8
+	VMULPS         544(DI), Y9, Y9
+	VMULPS         512(DI), Y10, Y10
+	VMULPS         544(DI), Y11, Y11
+	VADDPS         256(R10), Y8, Y8
+	VADDPS         288(R10), Y9, Y9
+	VADDPS         320(R10), Y10, Y10
+	VADDPS         352(R10), Y11, Y11
+	VMOVUPS        Y8, 256(R10)
+	VMOVUPS        Y9, 288(R10)
+	VMOVUPS        Y10, 320(R10)
+	VMOVUPS        Y11, 352(R10)
+	LEAQ           (R9)(SI*2), R9
+	ADDQ           $0x00000080, R10
+	DECQ           R11
+	JNZ            rows134
+	VPMOVSXBD      32(CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         576(DI), Y14, Y14
+	VMOVUPS        Y14, 512(DI)
+	VPMOVSXBD      40(CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         608(DI), Y14, Y14
+	VMOVUPS        Y14, 544(DI)
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VPAND          320(CX), Y14, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VPAND          384(CX), Y14, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VPAND          448(CX), Y14, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VPAND          512(CX), Y14, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VPAND          352(CX), Y14, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VPAND          416(CX), Y14, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VPAND          480(CX), Y14, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VPAND          544(CX), Y14, Y7
+	VPSHUFB        Y7, Y15, Y7
+	MOVQ           BX, R9
+	MOVQ           DI, R10
+	MOVQ           $0x00000002, R11
+
+rows135:
+	VPBROADCASTD 104(R9), Y12
+	VPSLLD       $0x07, Y12, Y8
+	VPSLLD       $0x07, Y12, Y9
+	VPBROADCASTD 104(R9)(SI*1), Y13
+	VPSLLD       $0x07, Y13, Y10
+	VPSLLD       $0x07, Y13, Y11
+	VPBROADCASTD 64(R9), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD 64(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y0, Y10
+	LONG $0x507d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y1, Y11
+	LONG         $0x507542c4
+	BYTE         $0xdd
+	VPBROADCASTD 68(R9), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 68(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y2, Y10
+	LONG $0x506d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y3, Y11
+	LONG         $0x506542c4
+	BYTE         $0xdd
+	VPBROADCASTD 72(R9), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 72(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y4, Y10
+	LONG $0x505d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y5, Y11
+	LONG         $0x505542c4
+	BYTE         $0xdd
+	VPBROADCASTD 76(R9), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG         $0x504542c4
+	BYTE         $0xcc
+	VPBROADCASTD 76(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y6, Y10
+	LONG $0x504d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y7, Y11
+	LONG           $0x504542c4
+	BYTE           $0xdd
+	VCVTDQ2PS      Y8, Y8
+	VCVTDQ2PS      Y9, Y9
+	VCVTDQ2PS      Y10, Y10
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   96(R9), Y12
+	VMULPS         Y12, Y8, Y8
+	VMULPS         Y12, Y9, Y9
+	VBROADCASTSS   96(R9)(SI*1), Y13
+	VMULPS         Y13, Y10, Y10
+	VMULPS         Y13, Y11, Y11
+	VMOVUPS        Y8, (R10)
+	VMOVUPS        Y9, 32(R10)
+	VMOVUPS        Y10, 64(R10)
+	VMOVUPS        Y11, 96(R10)
+	LEAQ           (R9)(SI*2), R9
+	ADDQ           $0x00000080, R10
+	DECQ           R11
+	JNZ            rows135
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VMOVDQU        320(CX), Y0
+	VPSRLD         $0x04, Y0, Y0
+	VPAND          Y14, Y0, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VMOVDQU        384(CX), Y2
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y14, Y2, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VMOVDQU        448(CX), Y4
+	VPSRLD         $0x04, Y4, Y4
+	VPAND          Y14, Y4, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VMOVDQU        512(CX), Y6
+	VPSRLD         $0x04, Y6, Y6
+	VPAND          Y14, Y6, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VMOVDQU        352(CX), Y1
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y14, Y1, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VMOVDQU        416(CX), Y3
+	VPSRLD         $0x04, Y3, Y3
+	VPAND          Y14, Y3, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VMOVDQU        480(CX), Y5
+	VPSRLD         $0x04, Y5, Y5
+	VPAND          Y14, Y5, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VMOVDQU        544(CX), Y7
+	VPSRLD         $0x04, Y7, Y7
+	VPAND          Y14, Y7, Y7
+	VPSHUFB        Y7, Y15, Y7
+	MOVQ           BX, R9
+	MOVQ           DI, R10
+	MOVQ           $0x00000002, R11
+
+rows136:
+	VPBROADCASTD 108(R9), Y12
+	VPSLLD       $0x07, Y12, Y8
+	VPSLLD       $0x07, Y12, Y9
+	VPBROADCASTD 108(R9)(SI*1), Y13
+	VPSLLD       $0x07, Y13, Y10
+	VPSLLD       $0x07, Y13, Y11
+	VPBROADCASTD 80(R9), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD 80(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y0, Y10
+	LONG $0x507d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y1, Y11
+	LONG         $0x507542c4
+	BYTE         $0xdd
+	VPBROADCASTD 84(R9), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 84(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y2, Y10
+	LONG $0x506d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y3, Y11
+	LONG         $0x506542c4
+	BYTE         $0xdd
+	VPBROADCASTD 88(R9), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 88(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y4, Y10
+	LONG $0x505d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y5, Y11
+	LONG         $0x505542c4
+	BYTE         $0xdd
+	VPBROADCASTD 92(R9), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG         $0x504542c4
+	BYTE         $0xcc
+	VPBROADCASTD 92(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y6, Y10
+	LONG $0x504d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y7, Y11
+	LONG         $0x504542c4
+	BYTE         $0xdd
+	VCVTDQ2PS    Y8, Y8
+	VCVTDQ2PS    Y9, Y9
+	VCVTDQ2PS    Y10, Y10
+	VCVTDQ2PS    Y11, Y11
+	VBROADCASTSS 100(R9), Y12
+	VMULPS       Y12, Y8, Y8
+	VMULPS       Y12, Y9, Y9
+	VBROADCASTSS 100(R9)(SI*1), Y13
+	VMULPS       Y13, Y10, Y10
+	VMULPS       Y13, Y11, Y11
+	VADDPS       (R10), Y8, Y8
+	VADDPS       32(R10), Y9, Y9
+	VADDPS       64(R10), Y10, Y10
+	VADDPS       96(R10), Y11, Y11
+	VMULPS       512(DI), Y8, Y8
+	VMULPS       544(DI), Y9, Y9
+	VMULPS       512(DI), Y10, Y10
+	VMULPS       544(DI), Y11, Y11
+	VADDPS       256(R10), Y8, Y8
+	VADDPS       288(R10), Y9, Y9
+	VADDPS       320(R10), Y10, Y10
+	VADDPS       352(R10), Y11, Y11
+	VMOVUPS      Y8, 256(R10)
+	VMOVUPS      Y9, 288(R10)
+	VMOVUPS      Y10, 320(R10)
+	VMOVUPS      Y11, 352(R10)
+	LEAQ         (R9)(SI*2), R9
+	ADDQ         $0x00000080, R10
+	DECQ         R11
+	JNZ          rows136
+	ADDQ         $0x00000240, CX
+	ADDQ         $0x80, BX
+	SUBQ         $0x02, DX
+	JNZ          pair
+	DECQ         R8
+	JNZ          block
+	MOVQ         16(AX), CX
+	ADDQ         776(SP), CX
+	MOVQ         32(AX), DX
+	VMOVUPS      256(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      288(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      320(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      352(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      384(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      416(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      448(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      480(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	MOVQ         56(AX), CX
+	ADDQ         CX, 768(SP)
+	ADDQ         $0x40, 776(SP)
+	DECQ         784(SP)
+	JNZ          panel
+	VZEROUPPER
+	RET
+
+// func dotIQ4_XSx8(a *byte)
+// Requires: AVX, AVX-VNNI, AVX2, F16C
+TEXT ·dotIQ4_XSx8(SB), $1304-8
+	MOVQ a+0(FP), AX
+	MOVQ 24(AX), SI
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	XORQ CX, CX
+	MOVQ CX, 1280(SP)
+	MOVQ CX, 1288(SP)
+	MOVQ 48(AX), CX
+	MOVQ CX, 1296(SP)
+
+panel:
+	MOVQ    (AX), CX
+	ADDQ    1280(SP), CX
+	MOVQ    8(AX), BX
+	VPXOR   Y14, Y14, Y14
+	VMOVDQU Y14, 512(DI)
+	VMOVDQU Y14, 544(DI)
+	VMOVDQU Y14, 576(DI)
+	VMOVDQU Y14, 608(DI)
+	VMOVDQU Y14, 640(DI)
+	VMOVDQU Y14, 672(DI)
+	VMOVDQU Y14, 704(DI)
+	VMOVDQU Y14, 736(DI)
+	VMOVDQU Y14, 768(DI)
+	VMOVDQU Y14, 800(DI)
+	VMOVDQU Y14, 832(DI)
+	VMOVDQU Y14, 864(DI)
+	VMOVDQU Y14, 896(DI)
+	VMOVDQU Y14, 928(DI)
+	VMOVDQU Y14, 960(DI)
+	VMOVDQU Y14, 992(DI)
+	MOVQ    40(AX), DX
+	MOVQ    DX, R8
+	SHRQ    $0x03, R8
+
+block:
+	MOVQ      CX, DX
+	ADDQ      $0x40, CX
+	VCVTPH2PS (DX), Y14
+	VMOVUPS   Y14, 1088(DI)
+	VCVTPH2PS 16(DX), Y14
+	VMOVUPS   Y14, 1120(DI)
+	MOVQ      $0x00000008, DX
+
+pair:
+	VPMOVSXBD      (CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         1088(DI), Y14, Y14
+	VMOVUPS        Y14, 1024(DI)
+	VPMOVSXBD      8(CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         1120(DI), Y14, Y14
+	VMOVUPS        Y14, 1056(DI)
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VPAND          64(CX), Y14, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VPAND          128(CX), Y14, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VPAND          192(CX), Y14, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VPAND          256(CX), Y14, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VPAND          96(CX), Y14, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VPAND          160(CX), Y14, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VPAND          224(CX), Y14, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VPAND          288(CX), Y14, Y7
+	VPSHUFB        Y7, Y15, Y7
+	MOVQ           BX, R9
+	MOVQ           DI, R10
+	MOVQ           $0x00000004, R11
+
+rows137:
+	VPBROADCASTD 40(R9), Y12
+	VPSLLD       $0x07, Y12, Y8
+	VPSLLD       $0x07, Y12, Y9
+	VPBROADCASTD 40(R9)(SI*1), Y13
+	VPSLLD       $0x07, Y13, Y10
+	VPSLLD       $0x07, Y13, Y11
+	VPBROADCASTD (R9), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD (R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y0, Y10
+	LONG $0x507d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y1, Y11
+	LONG         $0x507542c4
+	BYTE         $0xdd
+	VPBROADCASTD 4(R9), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 4(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y2, Y10
+	LONG $0x506d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y3, Y11
+	LONG         $0x506542c4
+	BYTE         $0xdd
+	VPBROADCASTD 8(R9), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 8(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y4, Y10
+	LONG $0x505d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y5, Y11
+	LONG         $0x505542c4
+	BYTE         $0xdd
+	VPBROADCASTD 12(R9), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG         $0x504542c4
+	BYTE         $0xcc
+	VPBROADCASTD 12(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y6, Y10
+	LONG $0x504d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y7, Y11
+	LONG           $0x504542c4
+	BYTE           $0xdd
+	VCVTDQ2PS      Y8, Y8
+	VCVTDQ2PS      Y9, Y9
+	VCVTDQ2PS      Y10, Y10
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   32(R9), Y12
+	VMULPS         Y12, Y8, Y8
+	VMULPS         Y12, Y9, Y9
+	VBROADCASTSS   32(R9)(SI*1), Y13
+	VMULPS         Y13, Y10, Y10
+	VMULPS         Y13, Y11, Y11
+	VMOVUPS        Y8, (R10)
+	VMOVUPS        Y9, 32(R10)
+	VMOVUPS        Y10, 64(R10)
+	VMOVUPS        Y11, 96(R10)
+	LEAQ           (R9)(SI*2), R9
+	ADDQ           $0x00000080, R10
+	DECQ           R11
+	JNZ            rows137
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VMOVDQU        64(CX), Y0
+	VPSRLD         $0x04, Y0, Y0
+	VPAND          Y14, Y0, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VMOVDQU        128(CX), Y2
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y14, Y2, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VMOVDQU        192(CX), Y4
+	VPSRLD         $0x04, Y4, Y4
+	VPAND          Y14, Y4, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VMOVDQU        256(CX), Y6
+	VPSRLD         $0x04, Y6, Y6
+	VPAND          Y14, Y6, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VMOVDQU        96(CX), Y1
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y14, Y1, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VMOVDQU        160(CX), Y3
+	VPSRLD         $0x04, Y3, Y3
+	VPAND          Y14, Y3, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VMOVDQU        224(CX), Y5
+	VPSRLD         $0x04, Y5, Y5
+	VPAND          Y14, Y5, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VMOVDQU        288(CX), Y7
+	VPSRLD         $0x04, Y7, Y7
+	VPAND          Y14, Y7, Y7
+	VPSHUFB        Y7, Y15, Y7
+	MOVQ           BX, R9
+	MOVQ           DI, R10
+	MOVQ           $0x00000004, R11
+
+rows138:
+	VPBROADCASTD 44(R9), Y12
+	VPSLLD       $0x07, Y12, Y8
+	VPSLLD       $0x07, Y12, Y9
+	VPBROADCASTD 44(R9)(SI*1), Y13
+	VPSLLD       $0x07, Y13, Y10
+	VPSLLD       $0x07, Y13, Y11
+	VPBROADCASTD 16(R9), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD 16(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y0, Y10
+	LONG $0x507d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y1, Y11
+	LONG         $0x507542c4
+	BYTE         $0xdd
+	VPBROADCASTD 20(R9), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 20(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y2, Y10
+	LONG $0x506d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y3, Y11
+	LONG         $0x506542c4
+	BYTE         $0xdd
+	VPBROADCASTD 24(R9), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 24(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y4, Y10
+	LONG $0x505d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y5, Y11
+	LONG         $0x505542c4
+	BYTE         $0xdd
+	VPBROADCASTD 28(R9), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG         $0x504542c4
+	BYTE         $0xcc
+	VPBROADCASTD 28(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y6, Y10
+	LONG $0x504d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y7, Y11
+	LONG           $0x504542c4
+	BYTE           $0xdd
+	VCVTDQ2PS      Y8, Y8
+	VCVTDQ2PS      Y9, Y9
+	VCVTDQ2PS      Y10, Y10
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   36(R9), Y12
+	VMULPS         Y12, Y8, Y8
+	VMULPS         Y12, Y9, Y9
+	VBROADCASTSS   36(R9)(SI*1), Y13
+	VMULPS         Y13, Y10, Y10
+	VMULPS         Y13, Y11, Y11
+	VADDPS         (R10), Y8, Y8
+	VADDPS         32(R10), Y9, Y9
+	VADDPS         64(R10), Y10, Y10
+	VADDPS         96(R10), Y11, Y11
+	VMULPS         1024(DI), Y8, Y8
+	VMULPS         1056(DI), Y9, Y9
+	VMULPS         1024(DI), Y10, Y10
+	VMULPS         1056(DI), Y11, Y11
+	VADDPS         512(R10), Y8, Y8
+	VADDPS         544(R10), Y9, Y9
+	VADDPS         576(R10), Y10, Y10
+	VADDPS         608(R10), Y11, Y11
+	VMOVUPS        Y8, 512(R10)
+	VMOVUPS        Y9, 544(R10)
+	VMOVUPS        Y10, 576(R10)
+	VMOVUPS        Y11, 608(R10)
+	LEAQ           (R9)(SI*2), R9
+	ADDQ           $0x00000080, R10
+	DECQ           R11
+	JNZ            rows138
+	VPMOVSXBD      32(CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         1088(DI), Y14, Y14
+	VMOVUPS        Y14, 1024(DI)
+	VPMOVSXBD      40(CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         1120(DI), Y14, Y14
+	VMOVUPS        Y14, 1056(DI)
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VPAND          320(CX), Y14, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VPAND          384(CX), Y14, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VPAND          448(CX), Y14, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VPAND          512(CX), Y14, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VPAND          352(CX), Y14, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VPAND          416(CX), Y14, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VPAND          480(CX), Y14, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VPAND          544(CX), Y14, Y7
+	VPSHUFB        Y7, Y15, Y7
+	MOVQ           BX, R9
+	MOVQ           DI, R10
+	MOVQ           $0x00000004, R11
+
+rows139:
+	VPBROADCASTD 104(R9), Y12
+	VPSLLD       $0x07, Y12, Y8
+	VPSLLD       $0x07, Y12, Y9
+	VPBROADCASTD 104(R9)(SI*1), Y13
+	VPSLLD       $0x07, Y13, Y10
+	VPSLLD       $0x07, Y13, Y11
+	VPBROADCASTD 64(R9), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD 64(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y0, Y10
+	LONG $0x507d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y1, Y11
+	LONG         $0x507542c4
+	BYTE         $0xdd
+	VPBROADCASTD 68(R9), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 68(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y2, Y10
+	LONG $0x506d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y3, Y11
+	LONG         $0x506542c4
+	BYTE         $0xdd
+	VPBROADCASTD 72(R9), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 72(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y4, Y10
+	LONG $0x505d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y5, Y11
+	LONG         $0x505542c4
+	BYTE         $0xdd
+	VPBROADCASTD 76(R9), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG         $0x504542c4
+	BYTE         $0xcc
+	VPBROADCASTD 76(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y6, Y10
+	LONG $0x504d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y7, Y11
+	LONG           $0x504542c4
+	BYTE           $0xdd
+	VCVTDQ2PS      Y8, Y8
+	VCVTDQ2PS      Y9, Y9
+	VCVTDQ2PS      Y10, Y10
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   96(R9), Y12
+	VMULPS         Y12, Y8, Y8
+	VMULPS         Y12, Y9, Y9
+	VBROADCASTSS   96(R9)(SI*1), Y13
+	VMULPS         Y13, Y10, Y10
+	VMULPS         Y13, Y11, Y11
+	VMOVUPS        Y8, (R10)
+	VMOVUPS        Y9, 32(R10)
+	VMOVUPS        Y10, 64(R10)
+	VMOVUPS        Y11, 96(R10)
+	LEAQ           (R9)(SI*2), R9
+	ADDQ           $0x00000080, R10
+	DECQ           R11
+	JNZ            rows139
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VMOVDQU        320(CX), Y0
+	VPSRLD         $0x04, Y0, Y0
+	VPAND          Y14, Y0, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VMOVDQU        384(CX), Y2
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y14, Y2, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VMOVDQU        448(CX), Y4
+	VPSRLD         $0x04, Y4, Y4
+	VPAND          Y14, Y4, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VMOVDQU        512(CX), Y6
+	VPSRLD         $0x04, Y6, Y6
+	VPAND          Y14, Y6, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VMOVDQU        352(CX), Y1
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y14, Y1, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VMOVDQU        416(CX), Y3
+	VPSRLD         $0x04, Y3, Y3
+	VPAND          Y14, Y3, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VMOVDQU        480(CX), Y5
+	VPSRLD         $0x04, Y5, Y5
+	VPAND          Y14, Y5, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VMOVDQU        544(CX), Y7
+	VPSRLD         $0x04, Y7, Y7
+	VPAND          Y14, Y7, Y7
+	VPSHUFB        Y7, Y15, Y7
+	MOVQ           BX, R9
+	MOVQ           DI, R10
+	MOVQ           $0x00000004, R11
+
+rows140:
+	VPBROADCASTD 108(R9), Y12
+	VPSLLD       $0x07, Y12, Y8
+	VPSLLD       $0x07, Y12, Y9
+	VPBROADCASTD 108(R9)(SI*1), Y13
+	VPSLLD       $0x07, Y13, Y10
+	VPSLLD       $0x07, Y13, Y11
+	VPBROADCASTD 80(R9), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD 80(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y0, Y10
+	LONG $0x507d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y1, Y11
+	LONG         $0x507542c4
+	BYTE         $0xdd
+	VPBROADCASTD 84(R9), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 84(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y2, Y10
+	LONG $0x506d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y3, Y11
+	LONG         $0x506542c4
+	BYTE         $0xdd
+	VPBROADCASTD 88(R9), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 88(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y4, Y10
+	LONG $0x505d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y5, Y11
+	LONG         $0x505542c4
+	BYTE         $0xdd
+	VPBROADCASTD 92(R9), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG         $0x504542c4
+	BYTE         $0xcc
+	VPBROADCASTD 92(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y6, Y10
+	LONG $0x504d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y7, Y11
+	LONG         $0x504542c4
+	BYTE         $0xdd
+	VCVTDQ2PS    Y8, Y8
+	VCVTDQ2PS    Y9, Y9
+	VCVTDQ2PS    Y10, Y10
+	VCVTDQ2PS    Y11, Y11
+	VBROADCASTSS 100(R9), Y12
+	VMULPS       Y12, Y8, Y8
+	VMULPS       Y12, Y9, Y9
+	VBROADCASTSS 100(R9)(SI*1), Y13
+	VMULPS       Y13, Y10, Y10
+	VMULPS       Y13, Y11, Y11
+	VADDPS       (R10), Y8, Y8
+	VADDPS       32(R10), Y9, Y9
+	VADDPS       64(R10), Y10, Y10
+	VADDPS       96(R10), Y11, Y11
+	VMULPS       1024(DI), Y8, Y8
+	VMULPS       1056(DI), Y9, Y9
+	VMULPS       1024(DI), Y10, Y10
+	VMULPS       1056(DI), Y11, Y11
+	VADDPS       512(R10), Y8, Y8
+	VADDPS       544(R10), Y9, Y9
+	VADDPS       576(R10), Y10, Y10
+	VADDPS       608(R10), Y11, Y11
+	VMOVUPS      Y8, 512(R10)
+	VMOVUPS      Y9, 544(R10)
+	VMOVUPS      Y10, 576(R10)
+	VMOVUPS      Y11, 608(R10)
+	LEAQ         (R9)(SI*2), R9
+	ADDQ         $0x00000080, R10
+	DECQ         R11
+	JNZ          rows140
+	ADDQ         $0x00000240, CX
+	ADDQ         $0x80, BX
+	SUBQ         $0x02, DX
+	JNZ          pair
+	DECQ         R8
+	JNZ          block
+	MOVQ         16(AX), CX
+	ADDQ         1288(SP), CX
+	MOVQ         32(AX), DX
+	VMOVUPS      512(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      544(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      576(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      608(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      640(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      672(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      704(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      736(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      768(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      800(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      832(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      864(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      896(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      928(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      960(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      992(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	MOVQ         56(AX), CX
+	ADDQ         CX, 1280(SP)
+	ADDQ         $0x40, 1288(SP)
+	DECQ         1296(SP)
+	JNZ          panel
+	VZEROUPPER
+	RET
+
+// func dotIQ4_XSx16(a *byte)
+// Requires: AVX, AVX-VNNI, AVX2, F16C
+TEXT ·dotIQ4_XSx16(SB), $2328-8
+	MOVQ a+0(FP), AX
+	MOVQ 24(AX), SI
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	XORQ CX, CX
+	MOVQ CX, 2304(SP)
+	MOVQ CX, 2312(SP)
+	MOVQ 48(AX), CX
+	MOVQ CX, 2320(SP)
+
+panel:
+	MOVQ    (AX), CX
+	ADDQ    2304(SP), CX
+	MOVQ    8(AX), BX
+	VPXOR   Y14, Y14, Y14
+	VMOVDQU Y14, 1024(DI)
+	VMOVDQU Y14, 1056(DI)
+	VMOVDQU Y14, 1088(DI)
+	VMOVDQU Y14, 1120(DI)
+	VMOVDQU Y14, 1152(DI)
+	VMOVDQU Y14, 1184(DI)
+	VMOVDQU Y14, 1216(DI)
+	VMOVDQU Y14, 1248(DI)
+	VMOVDQU Y14, 1280(DI)
+	VMOVDQU Y14, 1312(DI)
+	VMOVDQU Y14, 1344(DI)
+	VMOVDQU Y14, 1376(DI)
+	VMOVDQU Y14, 1408(DI)
+	VMOVDQU Y14, 1440(DI)
+	VMOVDQU Y14, 1472(DI)
+	VMOVDQU Y14, 1504(DI)
+	VMOVDQU Y14, 1536(DI)
+	VMOVDQU Y14, 1568(DI)
+	VMOVDQU Y14, 1600(DI)
+	VMOVDQU Y14, 1632(DI)
+	VMOVDQU Y14, 1664(DI)
+	VMOVDQU Y14, 1696(DI)
+	VMOVDQU Y14, 1728(DI)
+	VMOVDQU Y14, 1760(DI)
+	VMOVDQU Y14, 1792(DI)
+	VMOVDQU Y14, 1824(DI)
+	VMOVDQU Y14, 1856(DI)
+	VMOVDQU Y14, 1888(DI)
+	VMOVDQU Y14, 1920(DI)
+	VMOVDQU Y14, 1952(DI)
+	VMOVDQU Y14, 1984(DI)
+	VMOVDQU Y14, 2016(DI)
+	MOVQ    40(AX), DX
+	MOVQ    DX, R8
+	SHRQ    $0x03, R8
+
+block:
+	MOVQ      CX, DX
+	ADDQ      $0x40, CX
+	VCVTPH2PS (DX), Y14
+	VMOVUPS   Y14, 2112(DI)
+	VCVTPH2PS 16(DX), Y14
+	VMOVUPS   Y14, 2144(DI)
+	MOVQ      $0x00000008, DX
+
+pair:
+	VPMOVSXBD      (CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         2112(DI), Y14, Y14
+	VMOVUPS        Y14, 2048(DI)
+	VPMOVSXBD      8(CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         2144(DI), Y14, Y14
+	VMOVUPS        Y14, 2080(DI)
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VPAND          64(CX), Y14, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VPAND          128(CX), Y14, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VPAND          192(CX), Y14, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VPAND          256(CX), Y14, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VPAND          96(CX), Y14, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VPAND          160(CX), Y14, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VPAND          224(CX), Y14, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VPAND          288(CX), Y14, Y7
+	VPSHUFB        Y7, Y15, Y7
+	MOVQ           BX, R9
+	MOVQ           DI, R10
+	MOVQ           $0x00000008, R11
+
+rows141:
+	VPBROADCASTD 40(R9), Y12
+	VPSLLD       $0x07, Y12, Y8
+	VPSLLD       $0x07, Y12, Y9
+	VPBROADCASTD 40(R9)(SI*1), Y13
+	VPSLLD       $0x07, Y13, Y10
+	VPSLLD       $0x07, Y13, Y11
+	VPBROADCASTD (R9), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD (R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y0, Y10
+	LONG $0x507d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y1, Y11
+	LONG         $0x507542c4
+	BYTE         $0xdd
+	VPBROADCASTD 4(R9), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 4(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y2, Y10
+	LONG $0x506d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y3, Y11
+	LONG         $0x506542c4
+	BYTE         $0xdd
+	VPBROADCASTD 8(R9), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 8(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y4, Y10
+	LONG $0x505d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y5, Y11
+	LONG         $0x505542c4
+	BYTE         $0xdd
+	VPBROADCASTD 12(R9), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG         $0x504542c4
+	BYTE         $0xcc
+	VPBROADCASTD 12(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y6, Y10
+	LONG $0x504d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y7, Y11
+	LONG           $0x504542c4
+	BYTE           $0xdd
+	VCVTDQ2PS      Y8, Y8
+	VCVTDQ2PS      Y9, Y9
+	VCVTDQ2PS      Y10, Y10
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   32(R9), Y12
+	VMULPS         Y12, Y8, Y8
+	VMULPS         Y12, Y9, Y9
+	VBROADCASTSS   32(R9)(SI*1), Y13
+	VMULPS         Y13, Y10, Y10
+	VMULPS         Y13, Y11, Y11
+	VMOVUPS        Y8, (R10)
+	VMOVUPS        Y9, 32(R10)
+	VMOVUPS        Y10, 64(R10)
+	VMOVUPS        Y11, 96(R10)
+	LEAQ           (R9)(SI*2), R9
+	ADDQ           $0x00000080, R10
+	DECQ           R11
+	JNZ            rows141
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VMOVDQU        64(CX), Y0
+	VPSRLD         $0x04, Y0, Y0
+	VPAND          Y14, Y0, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VMOVDQU        128(CX), Y2
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y14, Y2, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VMOVDQU        192(CX), Y4
+	VPSRLD         $0x04, Y4, Y4
+	VPAND          Y14, Y4, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VMOVDQU        256(CX), Y6
+	VPSRLD         $0x04, Y6, Y6
+	VPAND          Y14, Y6, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VMOVDQU        96(CX), Y1
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y14, Y1, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VMOVDQU        160(CX), Y3
+	VPSRLD         $0x04, Y3, Y3
+	VPAND          Y14, Y3, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VMOVDQU        224(CX), Y5
+	VPSRLD         $0x04, Y5, Y5
+	VPAND          Y14, Y5, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VMOVDQU        288(CX), Y7
+	VPSRLD         $0x04, Y7, Y7
+	VPAND          Y14, Y7, Y7
+	VPSHUFB        Y7, Y15, Y7
+	MOVQ           BX, R9
+	MOVQ           DI, R10
+	MOVQ           $0x00000008, R11
+
+rows142:
+	VPBROADCASTD 44(R9), Y12
+	VPSLLD       $0x07, Y12, Y8
+	VPSLLD       $0x07, Y12, Y9
+	VPBROADCASTD 44(R9)(SI*1), Y13
+	VPSLLD       $0x07, Y13, Y10
+	VPSLLD       $0x07, Y13, Y11
+	VPBROADCASTD 16(R9), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD 16(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y0, Y10
+	LONG $0x507d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y1, Y11
+	LONG         $0x507542c4
+	BYTE         $0xdd
+	VPBROADCASTD 20(R9), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 20(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y2, Y10
+	LONG $0x506d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y3, Y11
+	LONG         $0x506542c4
+	BYTE         $0xdd
+	VPBROADCASTD 24(R9), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 24(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y4, Y10
+	LONG $0x505d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y5, Y11
+	LONG         $0x505542c4
+	BYTE         $0xdd
+	VPBROADCASTD 28(R9), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG         $0x504542c4
+	BYTE         $0xcc
+	VPBROADCASTD 28(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y6, Y10
+	LONG $0x504d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y7, Y11
+	LONG           $0x504542c4
+	BYTE           $0xdd
+	VCVTDQ2PS      Y8, Y8
+	VCVTDQ2PS      Y9, Y9
+	VCVTDQ2PS      Y10, Y10
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   36(R9), Y12
+	VMULPS         Y12, Y8, Y8
+	VMULPS         Y12, Y9, Y9
+	VBROADCASTSS   36(R9)(SI*1), Y13
+	VMULPS         Y13, Y10, Y10
+	VMULPS         Y13, Y11, Y11
+	VADDPS         (R10), Y8, Y8
+	VADDPS         32(R10), Y9, Y9
+	VADDPS         64(R10), Y10, Y10
+	VADDPS         96(R10), Y11, Y11
+	VMULPS         2048(DI), Y8, Y8
+	VMULPS         2080(DI), Y9, Y9
+	VMULPS         2048(DI), Y10, Y10
+	VMULPS         2080(DI), Y11, Y11
+	VADDPS         1024(R10), Y8, Y8
+	VADDPS         1056(R10), Y9, Y9
+	VADDPS         1088(R10), Y10, Y10
+	VADDPS         1120(R10), Y11, Y11
+	VMOVUPS        Y8, 1024(R10)
+	VMOVUPS        Y9, 1056(R10)
+	VMOVUPS        Y10, 1088(R10)
+	VMOVUPS        Y11, 1120(R10)
+	LEAQ           (R9)(SI*2), R9
+	ADDQ           $0x00000080, R10
+	DECQ           R11
+	JNZ            rows142
+	VPMOVSXBD      32(CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         2112(DI), Y14, Y14
+	VMOVUPS        Y14, 2048(DI)
+	VPMOVSXBD      40(CX), Y14
+	VCVTDQ2PS      Y14, Y14
+	VMULPS         2144(DI), Y14, Y14
+	VMOVUPS        Y14, 2080(DI)
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VPAND          320(CX), Y14, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VPAND          384(CX), Y14, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VPAND          448(CX), Y14, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VPAND          512(CX), Y14, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VPAND          352(CX), Y14, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VPAND          416(CX), Y14, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VPAND          480(CX), Y14, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VPAND          544(CX), Y14, Y7
+	VPSHUFB        Y7, Y15, Y7
+	MOVQ           BX, R9
+	MOVQ           DI, R10
+	MOVQ           $0x00000008, R11
+
+rows143:
+	VPBROADCASTD 104(R9), Y12
+	VPSLLD       $0x07, Y12, Y8
+	VPSLLD       $0x07, Y12, Y9
+	VPBROADCASTD 104(R9)(SI*1), Y13
+	VPSLLD       $0x07, Y13, Y10
+	VPSLLD       $0x07, Y13, Y11
+	VPBROADCASTD 64(R9), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD 64(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y0, Y10
+	LONG $0x507d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y1, Y11
+	LONG         $0x507542c4
+	BYTE         $0xdd
+	VPBROADCASTD 68(R9), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 68(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y2, Y10
+	LONG $0x506d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y3, Y11
+	LONG         $0x506542c4
+	BYTE         $0xdd
+	VPBROADCASTD 72(R9), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 72(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y4, Y10
+	LONG $0x505d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y5, Y11
+	LONG         $0x505542c4
+	BYTE         $0xdd
+	VPBROADCASTD 76(R9), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG         $0x504542c4
+	BYTE         $0xcc
+	VPBROADCASTD 76(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y6, Y10
+	LONG $0x504d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y7, Y11
+	LONG           $0x504542c4
+	BYTE           $0xdd
+	VCVTDQ2PS      Y8, Y8
+	VCVTDQ2PS      Y9, Y9
+	VCVTDQ2PS      Y10, Y10
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   96(R9), Y12
+	VMULPS         Y12, Y8, Y8
+	VMULPS         Y12, Y9, Y9
+	VBROADCASTSS   96(R9)(SI*1), Y13
+	VMULPS         Y13, Y10, Y10
+	VMULPS         Y13, Y11, Y11
+	VMOVUPS        Y8, (R10)
+	VMOVUPS        Y9, 32(R10)
+	VMOVUPS        Y10, 64(R10)
+	VMOVUPS        Y11, 96(R10)
+	LEAQ           (R9)(SI*2), R9
+	ADDQ           $0x00000080, R10
+	DECQ           R11
+	JNZ            rows143
+	VMOVDQU        x8_0f0f0f0f<>+0(SB), Y14
+	VBROADCASTI128 levels<>+0(SB), Y15
+	VMOVDQU        320(CX), Y0
+	VPSRLD         $0x04, Y0, Y0
+	VPAND          Y14, Y0, Y0
+	VPSHUFB        Y0, Y15, Y0
+	VMOVDQU        384(CX), Y2
+	VPSRLD         $0x04, Y2, Y2
+	VPAND          Y14, Y2, Y2
+	VPSHUFB        Y2, Y15, Y2
+	VMOVDQU        448(CX), Y4
+	VPSRLD         $0x04, Y4, Y4
+	VPAND          Y14, Y4, Y4
+	VPSHUFB        Y4, Y15, Y4
+	VMOVDQU        512(CX), Y6
+	VPSRLD         $0x04, Y6, Y6
+	VPAND          Y14, Y6, Y6
+	VPSHUFB        Y6, Y15, Y6
+	VMOVDQU        352(CX), Y1
+	VPSRLD         $0x04, Y1, Y1
+	VPAND          Y14, Y1, Y1
+	VPSHUFB        Y1, Y15, Y1
+	VMOVDQU        416(CX), Y3
+	VPSRLD         $0x04, Y3, Y3
+	VPAND          Y14, Y3, Y3
+	VPSHUFB        Y3, Y15, Y3
+	VMOVDQU        480(CX), Y5
+	VPSRLD         $0x04, Y5, Y5
+	VPAND          Y14, Y5, Y5
+	VPSHUFB        Y5, Y15, Y5
+	VMOVDQU        544(CX), Y7
+	VPSRLD         $0x04, Y7, Y7
+	VPAND          Y14, Y7, Y7
+	VPSHUFB        Y7, Y15, Y7
+	MOVQ           BX, R9
+	MOVQ           DI, R10
+	MOVQ           $0x00000008, R11
+
+rows144:
+	VPBROADCASTD 108(R9), Y12
+	VPSLLD       $0x07, Y12, Y8
+	VPSLLD       $0x07, Y12, Y9
+	VPBROADCASTD 108(R9)(SI*1), Y13
+	VPSLLD       $0x07, Y13, Y10
+	VPSLLD       $0x07, Y13, Y11
+	VPBROADCASTD 80(R9), Y12
+
+	// VPDPBUSD Y12, Y0, Y8
+	LONG $0x507d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y1, Y9
+	LONG         $0x507542c4
+	BYTE         $0xcc
+	VPBROADCASTD 80(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y0, Y10
+	LONG $0x507d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y1, Y11
+	LONG         $0x507542c4
+	BYTE         $0xdd
+	VPBROADCASTD 84(R9), Y12
+
+	// VPDPBUSD Y12, Y2, Y8
+	LONG $0x506d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y3, Y9
+	LONG         $0x506542c4
+	BYTE         $0xcc
+	VPBROADCASTD 84(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y2, Y10
+	LONG $0x506d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y3, Y11
+	LONG         $0x506542c4
+	BYTE         $0xdd
+	VPBROADCASTD 88(R9), Y12
+
+	// VPDPBUSD Y12, Y4, Y8
+	LONG $0x505d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y5, Y9
+	LONG         $0x505542c4
+	BYTE         $0xcc
+	VPBROADCASTD 88(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y4, Y10
+	LONG $0x505d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y5, Y11
+	LONG         $0x505542c4
+	BYTE         $0xdd
+	VPBROADCASTD 92(R9), Y12
+
+	// VPDPBUSD Y12, Y6, Y8
+	LONG $0x504d42c4
+	BYTE $0xc4
+
+	// VPDPBUSD Y12, Y7, Y9
+	LONG         $0x504542c4
+	BYTE         $0xcc
+	VPBROADCASTD 92(R9)(SI*1), Y13
+
+	// VPDPBUSD Y13, Y6, Y10
+	LONG $0x504d42c4
+	BYTE $0xd5
+
+	// VPDPBUSD Y13, Y7, Y11
+	LONG         $0x504542c4
+	BYTE         $0xdd
+	VCVTDQ2PS    Y8, Y8
+	VCVTDQ2PS    Y9, Y9
+	VCVTDQ2PS    Y10, Y10
+	VCVTDQ2PS    Y11, Y11
+	VBROADCASTSS 100(R9), Y12
+	VMULPS       Y12, Y8, Y8
+	VMULPS       Y12, Y9, Y9
+	VBROADCASTSS 100(R9)(SI*1), Y13
+	VMULPS       Y13, Y10, Y10
+	VMULPS       Y13, Y11, Y11
+	VADDPS       (R10), Y8, Y8
+	VADDPS       32(R10), Y9, Y9
+	VADDPS       64(R10), Y10, Y10
+	VADDPS       96(R10), Y11, Y11
+	VMULPS       2048(DI), Y8, Y8
+	VMULPS       2080(DI), Y9, Y9
+	VMULPS       2048(DI), Y10, Y10
+	VMULPS       2080(DI), Y11, Y11
+	VADDPS       1024(R10), Y8, Y8
+	VADDPS       1056(R10), Y9, Y9
+	VADDPS       1088(R10), Y10, Y10
+	VADDPS       1120(R10), Y11, Y11
+	VMOVUPS      Y8, 1024(R10)
+	VMOVUPS      Y9, 1056(R10)
+	VMOVUPS      Y10, 1088(R10)
+	VMOVUPS      Y11, 1120(R10)
+	LEAQ         (R9)(SI*2), R9
+	ADDQ         $0x00000080, R10
+	DECQ         R11
+	JNZ          rows144
+	ADDQ         $0x00000240, CX
+	ADDQ         $0x80, BX
+	SUBQ         $0x02, DX
+	JNZ          pair
+	DECQ         R8
+	JNZ          block
+	MOVQ         16(AX), CX
+	ADDQ         2312(SP), CX
+	MOVQ         32(AX), DX
+	VMOVUPS      1024(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      1056(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      1088(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      1120(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      1152(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      1184(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      1216(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      1248(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      1280(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      1312(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      1344(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      1376(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      1408(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      1440(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      1472(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      1504(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      1536(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      1568(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      1600(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      1632(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      1664(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      1696(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      1728(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      1760(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      1792(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      1824(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      1856(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      1888(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      1920(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      1952(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      1984(DI), Y14
+	VMOVUPS      Y14, (CX)
+	VMOVUPS      2016(DI), Y14
+	VMOVUPS      Y14, 32(CX)
+	MOVQ         56(AX), CX
+	ADDQ         CX, 2304(SP)
+	ADDQ         $0x40, 2312(SP)
+	DECQ         2320(SP)
+	JNZ          panel
+	VZEROUPPER
+	RET

@@ -22,6 +22,7 @@ var Mul = panel.Kernels{
 	quant.Q5_K:   {mulQ5_Kx1, mulQ5_Kx2, mulQ5_Kx4, mulQ5_Kx8, mulQ5_Kx16},
 	quant.Q6_K:   {mulQ6_Kx1, mulQ6_Kx2, mulQ6_Kx4, mulQ6_Kx8, mulQ6_Kx16},
 	quant.IQ4_NL: {mulIQ4_NLx1, mulIQ4_NLx2, mulIQ4_NLx4, mulIQ4_NLx8, mulIQ4_NLx16},
+	quant.IQ4_XS: {mulIQ4_XSx1, mulIQ4_XSx2, mulIQ4_XSx4, mulIQ4_XSx8, mulIQ4_XSx16},
 }
 
 // mulQ4_0x1 multiplies Q4_0 weights with 1 rows of activations.
@@ -298,3 +299,28 @@ func mulIQ4_NLx8(a *panel.Args)
 //
 //go:noescape
 func mulIQ4_NLx16(a *panel.Args)
+
+// mulIQ4_XSx1 multiplies IQ4_XS weights with 1 rows of activations.
+//
+//go:noescape
+func mulIQ4_XSx1(a *panel.Args)
+
+// mulIQ4_XSx2 multiplies IQ4_XS weights with 2 rows of activations.
+//
+//go:noescape
+func mulIQ4_XSx2(a *panel.Args)
+
+// mulIQ4_XSx4 multiplies IQ4_XS weights with 4 rows of activations.
+//
+//go:noescape
+func mulIQ4_XSx4(a *panel.Args)
+
+// mulIQ4_XSx8 multiplies IQ4_XS weights with 8 rows of activations.
+//
+//go:noescape
+func mulIQ4_XSx8(a *panel.Args)
+
+// mulIQ4_XSx16 multiplies IQ4_XS weights with 16 rows of activations.
+//
+//go:noescape
+func mulIQ4_XSx16(a *panel.Args)

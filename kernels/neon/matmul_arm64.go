@@ -22,6 +22,7 @@ var Mul = panel.Kernels{
 	quant.Q5_K:   {mulQ5_Kx1, mulQ5_Kx1, mulQ5_K, mulQ5_K, mulQ5_K},
 	quant.Q6_K:   {mulQ6_Kx1, mulQ6_Kx1, mulQ6_K, mulQ6_K, mulQ6_K},
 	quant.IQ4_NL: {mulIQ4_NLx1, mulIQ4_NLx1, mulIQ4_NL, mulIQ4_NL, mulIQ4_NL},
+	quant.IQ4_XS: {mulIQ4_XSx1, mulIQ4_XSx1, mulIQ4_XS, mulIQ4_XS, mulIQ4_XS},
 }
 
 // mulQ4_0x1 multiplies Q4_0 weights with a few rows of activations, one by one.
@@ -133,3 +134,13 @@ func mulIQ4_NLx1(a *panel.Args)
 //
 //go:noescape
 func mulIQ4_NL(a *panel.Args)
+
+// mulIQ4_XSx1 multiplies IQ4_XS weights with a few rows of activations, one by one.
+//
+//go:noescape
+func mulIQ4_XSx1(a *panel.Args)
+
+// mulIQ4_XS multiplies IQ4_XS weights with several rows of activations.
+//
+//go:noescape
+func mulIQ4_XS(a *panel.Args)

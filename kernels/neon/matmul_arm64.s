@@ -15419,6 +15419,1423 @@ last118:
 	BNE panel115
 	RET
 
+// mulIQ4_XSx1 multiplies IQ4_XS weights with a few rows of activations, one by one.
+// func mulIQ4_XSx1(a *panel.Args)
+TEXT ·mulIQ4_XSx1(SB), 0, $192-8
+	MOVD a+0(FP), R0
+	MOVD $matmulConsts<>(SB), R10
+	MOVD $buf-192(SP), R11
+	ADD $63, R11
+	AND $~63, R11
+	FMOVQ 0(R10), F0
+	MOVW $0xf0f0f0f, R5
+	VDUP R5, V1.S4
+	FMOVQ 32(R10), F2
+	MOVD 0(R0), R6
+	MOVD 16(R0), R3
+	MOVD 48(R0), R8
+	MOVD 56(R0), R7
+	MOVD 24(R0), R15
+	MOVD 32(R0), R19
+panel121:
+	MOVD 8(R0), R2
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row122:
+	MOVD R6, R1
+	MOVD R13, R2
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	MOVD 40(R0), R9
+	LSR $3, R9
+block123:
+	FMOVD 0(R1), F7
+	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
+	FMOVQ F7, 0(R11)
+	FMOVD 8(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 16(R11)
+	FMOVD 16(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FMOVQ F9, 32(R11)
+	FMOVD 24(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 48(R11)
+	ADD $64, R1
+	MOVD $8, R4
+pair124:
+	FMOVQ 0(R2), F11
+	FMOVQ 16(R2), F12
+	VDUP V11.S[0], V13.S4
+	VDUP V11.S[1], V14.S4
+	VDUP V11.S[2], V15.S4
+	VDUP V11.S[3], V16.S4
+	VDUP V12.S[0], V17.S4
+	VDUP V12.S[1], V18.S4
+	VDUP V12.S[2], V19.S4
+	VDUP V12.S[3], V20.S4
+	FMOVQ 32(R2), F21
+	PRFM 1024(R1), PLDL1KEEP
+	FMOVQ 16(R10), F22
+	FMOVQ 16(R10), F23
+	FMOVQ 64(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x0e2dc358 // smull v24.8h, v26.8b, v13.8b
+	WORD $0x4e2dc359 // smull2 v25.8h, v26.16b, v13.16b
+	FMOVQ 128(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	WORD $0x0e2e8378 // smlal v24.8h, v27.8b, v14.8b
+	WORD $0x4e2e8379 // smlal2 v25.8h, v27.16b, v14.16b
+	WORD $0x4e606b16 // sadalp v22.4s, v24.8h
+	WORD $0x4e606b37 // sadalp v23.4s, v25.8h
+	FMOVQ 192(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	WORD $0x0e2fc3dc // smull v28.8h, v30.8b, v15.8b
+	WORD $0x4e2fc3dd // smull2 v29.8h, v30.16b, v15.16b
+	FMOVQ 256(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x0e3083fc // smlal v28.8h, v31.8b, v16.8b
+	WORD $0x4e3083fd // smlal2 v29.8h, v31.16b, v16.16b
+	WORD $0x4e606b96 // sadalp v22.4s, v28.8h
+	WORD $0x4e606bb7 // sadalp v23.4s, v29.8h
+	VADDP V23.S4, V22.S4, V22.S4
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f9592d6 // fmul v22.4s, v22.4s, v21.s[0]
+	FMOVQ 16(R10), F7
+	FMOVQ 16(R10), F8
+	FMOVQ 64(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	WORD $0x0e31c169 // smull v9.8h, v11.8b, v17.8b
+	WORD $0x4e31c16a // smull2 v10.8h, v11.16b, v17.16b
+	FMOVQ 128(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	WORD $0x0e328189 // smlal v9.8h, v12.8b, v18.8b
+	WORD $0x4e32818a // smlal2 v10.8h, v12.16b, v18.16b
+	WORD $0x4e606927 // sadalp v7.4s, v9.8h
+	WORD $0x4e606948 // sadalp v8.4s, v10.8h
+	FMOVQ 192(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	WORD $0x0e33c31a // smull v26.8h, v24.8b, v19.8b
+	WORD $0x4e33c31b // smull2 v27.8h, v24.16b, v19.16b
+	FMOVQ 256(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	WORD $0x0e34833a // smlal v26.8h, v25.8b, v20.8b
+	WORD $0x4e34833b // smlal2 v27.8h, v25.16b, v20.16b
+	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
+	WORD $0x4e606b68 // sadalp v8.4s, v27.8h
+	VADDP V8.S4, V7.S4, V7.S4
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4fb590e7 // fmul v7.4s, v7.4s, v21.s[1]
+	WORD $0x4e27d6d6 // fadd v22.4s, v22.4s, v7.4s
+	FMOVD 0(R1), F30
+	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
+	WORD $0x0e7e101f // saddw v31.4s, v0.4s, v30.4h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	FMOVQ 0(R11), F28
+	WORD $0x6e3cdfff // fmul v31.4s, v31.4s, v28.4s
+	WORD $0x6e3fded6 // fmul v22.4s, v22.4s, v31.4s
+	WORD $0x4e36d463 // fadd v3.4s, v3.4s, v22.4s
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 16(R10), F29
+	FMOVQ 16(R10), F23
+	FMOVQ 80(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	WORD $0x0e2dc12b // smull v11.8h, v9.8b, v13.8b
+	WORD $0x4e2dc12c // smull2 v12.8h, v9.16b, v13.16b
+	FMOVQ 144(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	WORD $0x0e2e814b // smlal v11.8h, v10.8b, v14.8b
+	WORD $0x4e2e814c // smlal2 v12.8h, v10.16b, v14.16b
+	WORD $0x4e60697d // sadalp v29.4s, v11.8h
+	WORD $0x4e606997 // sadalp v23.4s, v12.8h
+	FMOVQ 208(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x0e2fc358 // smull v24.8h, v26.8b, v15.8b
+	WORD $0x4e2fc359 // smull2 v25.8h, v26.16b, v15.16b
+	FMOVQ 272(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	WORD $0x0e308378 // smlal v24.8h, v27.8b, v16.8b
+	WORD $0x4e308379 // smlal2 v25.8h, v27.16b, v16.16b
+	WORD $0x4e606b1d // sadalp v29.4s, v24.8h
+	WORD $0x4e606b37 // sadalp v23.4s, v25.8h
+	VADDP V23.S4, V29.S4, V29.S4
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f9593bd // fmul v29.4s, v29.4s, v21.s[0]
+	FMOVQ 16(R10), F8
+	FMOVQ 16(R10), F7
+	FMOVQ 80(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x0e31c2dc // smull v28.8h, v22.8b, v17.8b
+	WORD $0x4e31c2df // smull2 v31.8h, v22.16b, v17.16b
+	FMOVQ 144(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	WORD $0x0e32813c // smlal v28.8h, v9.8b, v18.8b
+	WORD $0x4e32813f // smlal2 v31.8h, v9.16b, v18.16b
+	WORD $0x4e606b88 // sadalp v8.4s, v28.8h
+	WORD $0x4e606be7 // sadalp v7.4s, v31.8h
+	FMOVQ 208(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	WORD $0x0e33c18a // smull v10.8h, v12.8b, v19.8b
+	WORD $0x4e33c18b // smull2 v11.8h, v12.16b, v19.16b
+	FMOVQ 272(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x0e34834a // smlal v10.8h, v26.8b, v20.8b
+	WORD $0x4e34834b // smlal2 v11.8h, v26.16b, v20.16b
+	WORD $0x4e606948 // sadalp v8.4s, v10.8h
+	WORD $0x4e606967 // sadalp v7.4s, v11.8h
+	VADDP V7.S4, V8.S4, V8.S4
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4fb59108 // fmul v8.4s, v8.4s, v21.s[1]
+	WORD $0x4e28d7bd // fadd v29.4s, v29.4s, v8.4s
+	WORD $0x4e7e101b // saddw2 v27.4s, v0.4s, v30.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 16(R11), F24
+	WORD $0x6e38df7b // fmul v27.4s, v27.4s, v24.4s
+	WORD $0x6e3bdfbd // fmul v29.4s, v29.4s, v27.4s
+	WORD $0x4e3dd484 // fadd v4.4s, v4.4s, v29.4s
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 16(R10), F25
+	FMOVQ 16(R10), F23
+	FMOVQ 96(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	WORD $0x0e2dc396 // smull v22.8h, v28.8b, v13.8b
+	WORD $0x4e2dc389 // smull2 v9.8h, v28.16b, v13.16b
+	FMOVQ 160(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x0e2e83f6 // smlal v22.8h, v31.8b, v14.8b
+	WORD $0x4e2e83e9 // smlal2 v9.8h, v31.16b, v14.16b
+	WORD $0x4e606ad9 // sadalp v25.4s, v22.8h
+	WORD $0x4e606937 // sadalp v23.4s, v9.8h
+	FMOVQ 224(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	WORD $0x0e2fc14c // smull v12.8h, v10.8b, v15.8b
+	WORD $0x4e2fc15a // smull2 v26.8h, v10.16b, v15.16b
+	FMOVQ 288(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	WORD $0x0e30816c // smlal v12.8h, v11.8b, v16.8b
+	WORD $0x4e30817a // smlal2 v26.8h, v11.16b, v16.16b
+	WORD $0x4e606999 // sadalp v25.4s, v12.8h
+	WORD $0x4e606b57 // sadalp v23.4s, v26.8h
+	VADDP V23.S4, V25.S4, V25.S4
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4f959339 // fmul v25.4s, v25.4s, v21.s[0]
+	FMOVQ 16(R10), F7
+	FMOVQ 16(R10), F8
+	FMOVQ 96(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	WORD $0x0e31c37e // smull v30.8h, v27.8b, v17.8b
+	WORD $0x4e31c378 // smull2 v24.8h, v27.16b, v17.16b
+	FMOVQ 160(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	WORD $0x0e3283be // smlal v30.8h, v29.8b, v18.8b
+	WORD $0x4e3283b8 // smlal2 v24.8h, v29.16b, v18.16b
+	WORD $0x4e606bc7 // sadalp v7.4s, v30.8h
+	WORD $0x4e606b08 // sadalp v8.4s, v24.8h
+	FMOVQ 224(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x0e33c2dc // smull v28.8h, v22.8b, v19.8b
+	WORD $0x4e33c2df // smull2 v31.8h, v22.16b, v19.16b
+	FMOVQ 288(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	WORD $0x0e34813c // smlal v28.8h, v9.8b, v20.8b
+	WORD $0x4e34813f // smlal2 v31.8h, v9.16b, v20.16b
+	WORD $0x4e606b87 // sadalp v7.4s, v28.8h
+	WORD $0x4e606be8 // sadalp v8.4s, v31.8h
+	VADDP V8.S4, V7.S4, V7.S4
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4fb590e7 // fmul v7.4s, v7.4s, v21.s[1]
+	WORD $0x4e27d739 // fadd v25.4s, v25.4s, v7.4s
+	FMOVD 8(R1), F10
+	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
+	WORD $0x0e6a100b // saddw v11.4s, v0.4s, v10.4h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FMOVQ 32(R11), F12
+	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
+	WORD $0x6e2bdf39 // fmul v25.4s, v25.4s, v11.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 16(R10), F26
+	FMOVQ 16(R10), F23
+	FMOVQ 112(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	WORD $0x0e2dc3db // smull v27.8h, v30.8b, v13.8b
+	WORD $0x4e2dc3dd // smull2 v29.8h, v30.16b, v13.16b
+	FMOVQ 176(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	WORD $0x0e2e831b // smlal v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e831d // smlal2 v29.8h, v24.16b, v14.16b
+	WORD $0x4e606b7a // sadalp v26.4s, v27.8h
+	WORD $0x4e606bb7 // sadalp v23.4s, v29.8h
+	FMOVQ 240(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	WORD $0x0e2fc396 // smull v22.8h, v28.8b, v15.8b
+	WORD $0x4e2fc389 // smull2 v9.8h, v28.16b, v15.16b
+	FMOVQ 304(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x0e3083f6 // smlal v22.8h, v31.8b, v16.8b
+	WORD $0x4e3083e9 // smlal2 v9.8h, v31.16b, v16.16b
+	WORD $0x4e606ada // sadalp v26.4s, v22.8h
+	WORD $0x4e606937 // sadalp v23.4s, v9.8h
+	VADDP V23.S4, V26.S4, V26.S4
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f95935a // fmul v26.4s, v26.4s, v21.s[0]
+	FMOVQ 16(R10), F8
+	FMOVQ 16(R10), F7
+	FMOVQ 112(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	WORD $0x0e31c32c // smull v12.8h, v25.8b, v17.8b
+	WORD $0x4e31c32b // smull2 v11.8h, v25.16b, v17.16b
+	FMOVQ 176(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	WORD $0x0e3283cc // smlal v12.8h, v30.8b, v18.8b
+	WORD $0x4e3283cb // smlal2 v11.8h, v30.16b, v18.16b
+	WORD $0x4e606988 // sadalp v8.4s, v12.8h
+	WORD $0x4e606967 // sadalp v7.4s, v11.8h
+	FMOVQ 240(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	WORD $0x0e33c3b8 // smull v24.8h, v29.8b, v19.8b
+	WORD $0x4e33c3bb // smull2 v27.8h, v29.16b, v19.16b
+	FMOVQ 304(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	WORD $0x0e348398 // smlal v24.8h, v28.8b, v20.8b
+	WORD $0x4e34839b // smlal2 v27.8h, v28.16b, v20.16b
+	WORD $0x4e606b08 // sadalp v8.4s, v24.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	VADDP V7.S4, V8.S4, V8.S4
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4fb59108 // fmul v8.4s, v8.4s, v21.s[1]
+	WORD $0x4e28d75a // fadd v26.4s, v26.4s, v8.4s
+	WORD $0x4e6a101f // saddw2 v31.4s, v0.4s, v10.8h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	FMOVQ 48(R11), F22
+	WORD $0x6e36dfff // fmul v31.4s, v31.4s, v22.4s
+	WORD $0x6e3fdf5a // fmul v26.4s, v26.4s, v31.4s
+	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	FMOVQ 64(R2), F9
+	FMOVQ 80(R2), F23
+	VDUP V9.S[0], V25.S4
+	VDUP V9.S[1], V30.S4
+	VDUP V9.S[2], V12.S4
+	VDUP V9.S[3], V11.S4
+	VDUP V23.S[0], V29.S4
+	VDUP V23.S[1], V28.S4
+	VDUP V23.S[2], V24.S4
+	VDUP V23.S[3], V27.S4
+	FMOVQ 96(R2), F7
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 16(R10), F8
+	FMOVQ 16(R10), F10
+	FMOVQ 320(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x0e39c356 // smull v22.8h, v26.8b, v25.8b
+	WORD $0x4e39c35f // smull2 v31.8h, v26.16b, v25.16b
+	FMOVQ 384(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	WORD $0x0e3e81b6 // smlal v22.8h, v13.8b, v30.8b
+	WORD $0x4e3e81bf // smlal2 v31.8h, v13.16b, v30.16b
+	WORD $0x4e606ac8 // sadalp v8.4s, v22.8h
+	WORD $0x4e606bea // sadalp v10.4s, v31.8h
+	FMOVQ 448(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x0e2cc20e // smull v14.8h, v16.8b, v12.8b
+	WORD $0x4e2cc20f // smull2 v15.8h, v16.16b, v12.16b
+	FMOVQ 512(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x0e2b822e // smlal v14.8h, v17.8b, v11.8b
+	WORD $0x4e2b822f // smlal2 v15.8h, v17.16b, v11.16b
+	WORD $0x4e6069c8 // sadalp v8.4s, v14.8h
+	WORD $0x4e6069ea // sadalp v10.4s, v15.8h
+	VADDP V10.S4, V8.S4, V8.S4
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f879108 // fmul v8.4s, v8.4s, v7.s[0]
+	FMOVQ 16(R10), F18
+	FMOVQ 16(R10), F19
+	FMOVQ 320(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	WORD $0x0e3dc134 // smull v20.8h, v9.8b, v29.8b
+	WORD $0x4e3dc135 // smull2 v21.8h, v9.16b, v29.16b
+	FMOVQ 384(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	WORD $0x0e3c82f4 // smlal v20.8h, v23.8b, v28.8b
+	WORD $0x4e3c82f5 // smlal2 v21.8h, v23.16b, v28.16b
+	WORD $0x4e606a92 // sadalp v18.4s, v20.8h
+	WORD $0x4e606ab3 // sadalp v19.4s, v21.8h
+	FMOVQ 448(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x0e38c2da // smull v26.8h, v22.8b, v24.8b
+	WORD $0x4e38c2cd // smull2 v13.8h, v22.16b, v24.16b
+	FMOVQ 512(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x0e3b83fa // smlal v26.8h, v31.8b, v27.8b
+	WORD $0x4e3b83ed // smlal2 v13.8h, v31.16b, v27.16b
+	WORD $0x4e606b52 // sadalp v18.4s, v26.8h
+	WORD $0x4e6069b3 // sadalp v19.4s, v13.8h
+	VADDP V19.S4, V18.S4, V18.S4
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4fa79252 // fmul v18.4s, v18.4s, v7.s[1]
+	WORD $0x4e32d508 // fadd v8.4s, v8.4s, v18.4s
+	FMOVD 32(R1), F16
+	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
+	WORD $0x0e701011 // saddw v17.4s, v0.4s, v16.4h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 0(R11), F14
+	WORD $0x6e2ede31 // fmul v17.4s, v17.4s, v14.4s
+	WORD $0x6e31dd08 // fmul v8.4s, v8.4s, v17.4s
+	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 16(R10), F15
+	FMOVQ 16(R10), F10
+	FMOVQ 336(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x0e39c289 // smull v9.8h, v20.8b, v25.8b
+	WORD $0x4e39c297 // smull2 v23.8h, v20.16b, v25.16b
+	FMOVQ 400(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	WORD $0x0e3e82a9 // smlal v9.8h, v21.8b, v30.8b
+	WORD $0x4e3e82b7 // smlal2 v23.8h, v21.16b, v30.16b
+	WORD $0x4e60692f // sadalp v15.4s, v9.8h
+	WORD $0x4e606aea // sadalp v10.4s, v23.8h
+	FMOVQ 464(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x0e2cc356 // smull v22.8h, v26.8b, v12.8b
+	WORD $0x4e2cc35f // smull2 v31.8h, v26.16b, v12.16b
+	FMOVQ 528(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	WORD $0x0e2b81b6 // smlal v22.8h, v13.8b, v11.8b
+	WORD $0x4e2b81bf // smlal2 v31.8h, v13.16b, v11.16b
+	WORD $0x4e606acf // sadalp v15.4s, v22.8h
+	WORD $0x4e606bea // sadalp v10.4s, v31.8h
+	VADDP V10.S4, V15.S4, V15.S4
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f8791ef // fmul v15.4s, v15.4s, v7.s[0]
+	FMOVQ 16(R10), F19
+	FMOVQ 16(R10), F18
+	FMOVQ 336(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	WORD $0x0e3dc10e // smull v14.8h, v8.8b, v29.8b
+	WORD $0x4e3dc111 // smull2 v17.8h, v8.16b, v29.16b
+	FMOVQ 400(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x0e3c828e // smlal v14.8h, v20.8b, v28.8b
+	WORD $0x4e3c8291 // smlal2 v17.8h, v20.16b, v28.16b
+	WORD $0x4e6069d3 // sadalp v19.4s, v14.8h
+	WORD $0x4e606a32 // sadalp v18.4s, v17.8h
+	FMOVQ 464(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	WORD $0x0e38c2f5 // smull v21.8h, v23.8b, v24.8b
+	WORD $0x4e38c2e9 // smull2 v9.8h, v23.16b, v24.16b
+	FMOVQ 528(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x0e3b8355 // smlal v21.8h, v26.8b, v27.8b
+	WORD $0x4e3b8349 // smlal2 v9.8h, v26.16b, v27.16b
+	WORD $0x4e606ab3 // sadalp v19.4s, v21.8h
+	WORD $0x4e606932 // sadalp v18.4s, v9.8h
+	VADDP V18.S4, V19.S4, V19.S4
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fa79273 // fmul v19.4s, v19.4s, v7.s[1]
+	WORD $0x4e33d5ef // fadd v15.4s, v15.4s, v19.4s
+	WORD $0x4e70100d // saddw2 v13.4s, v0.4s, v16.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVQ 16(R11), F22
+	WORD $0x6e36ddad // fmul v13.4s, v13.4s, v22.4s
+	WORD $0x6e2dddef // fmul v15.4s, v15.4s, v13.4s
+	WORD $0x4e2fd484 // fadd v4.4s, v4.4s, v15.4s
+	PRFM 1408(R1), PLDL1KEEP
+	FMOVQ 16(R10), F31
+	FMOVQ 16(R10), F10
+	FMOVQ 352(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	WORD $0x0e39c1c8 // smull v8.8h, v14.8b, v25.8b
+	WORD $0x4e39c1d4 // smull2 v20.8h, v14.16b, v25.16b
+	FMOVQ 416(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x0e3e8228 // smlal v8.8h, v17.8b, v30.8b
+	WORD $0x4e3e8234 // smlal2 v20.8h, v17.16b, v30.16b
+	WORD $0x4e60691f // sadalp v31.4s, v8.8h
+	WORD $0x4e606a8a // sadalp v10.4s, v20.8h
+	FMOVQ 480(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	WORD $0x0e2cc2b7 // smull v23.8h, v21.8b, v12.8b
+	WORD $0x4e2cc2ba // smull2 v26.8h, v21.16b, v12.16b
+	FMOVQ 544(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	WORD $0x0e2b8137 // smlal v23.8h, v9.8b, v11.8b
+	WORD $0x4e2b813a // smlal2 v26.8h, v9.16b, v11.16b
+	WORD $0x4e606aff // sadalp v31.4s, v23.8h
+	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
+	VADDP V10.S4, V31.S4, V31.S4
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4f8793ff // fmul v31.4s, v31.4s, v7.s[0]
+	FMOVQ 16(R10), F18
+	FMOVQ 16(R10), F19
+	FMOVQ 352(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	WORD $0x0e3dc1b0 // smull v16.8h, v13.8b, v29.8b
+	WORD $0x4e3dc1b6 // smull2 v22.8h, v13.16b, v29.16b
+	FMOVQ 416(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	WORD $0x0e3c81f0 // smlal v16.8h, v15.8b, v28.8b
+	WORD $0x4e3c81f6 // smlal2 v22.8h, v15.16b, v28.16b
+	WORD $0x4e606a12 // sadalp v18.4s, v16.8h
+	WORD $0x4e606ad3 // sadalp v19.4s, v22.8h
+	FMOVQ 480(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	WORD $0x0e38c10e // smull v14.8h, v8.8b, v24.8b
+	WORD $0x4e38c111 // smull2 v17.8h, v8.16b, v24.16b
+	FMOVQ 544(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x0e3b828e // smlal v14.8h, v20.8b, v27.8b
+	WORD $0x4e3b8291 // smlal2 v17.8h, v20.16b, v27.16b
+	WORD $0x4e6069d2 // sadalp v18.4s, v14.8h
+	WORD $0x4e606a33 // sadalp v19.4s, v17.8h
+	VADDP V19.S4, V18.S4, V18.S4
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4fa79252 // fmul v18.4s, v18.4s, v7.s[1]
+	WORD $0x4e32d7ff // fadd v31.4s, v31.4s, v18.4s
+	FMOVD 40(R1), F21
+	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
+	WORD $0x0e751009 // saddw v9.4s, v0.4s, v21.4h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	FMOVQ 32(R11), F23
+	WORD $0x6e37dd29 // fmul v9.4s, v9.4s, v23.4s
+	WORD $0x6e29dfff // fmul v31.4s, v31.4s, v9.4s
+	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
+	PRFM 1472(R1), PLDL1KEEP
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 16(R10), F26
+	FMOVQ 16(R10), F10
+	FMOVQ 368(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x0e39c20d // smull v13.8h, v16.8b, v25.8b
+	WORD $0x4e39c20f // smull2 v15.8h, v16.16b, v25.16b
+	FMOVQ 432(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x0e3e82cd // smlal v13.8h, v22.8b, v30.8b
+	WORD $0x4e3e82cf // smlal2 v15.8h, v22.16b, v30.16b
+	WORD $0x4e6069ba // sadalp v26.4s, v13.8h
+	WORD $0x4e6069ea // sadalp v10.4s, v15.8h
+	FMOVQ 496(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	WORD $0x0e2cc1c8 // smull v8.8h, v14.8b, v12.8b
+	WORD $0x4e2cc1d4 // smull2 v20.8h, v14.16b, v12.16b
+	FMOVQ 560(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x0e2b8228 // smlal v8.8h, v17.8b, v11.8b
+	WORD $0x4e2b8234 // smlal2 v20.8h, v17.16b, v11.16b
+	WORD $0x4e60691a // sadalp v26.4s, v8.8h
+	WORD $0x4e606a8a // sadalp v10.4s, v20.8h
+	VADDP V10.S4, V26.S4, V26.S4
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f87935a // fmul v26.4s, v26.4s, v7.s[0]
+	FMOVQ 16(R10), F19
+	FMOVQ 16(R10), F18
+	FMOVQ 368(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x0e3dc3f7 // smull v23.8h, v31.8b, v29.8b
+	WORD $0x4e3dc3e9 // smull2 v9.8h, v31.16b, v29.16b
+	FMOVQ 432(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x0e3c8217 // smlal v23.8h, v16.8b, v28.8b
+	WORD $0x4e3c8209 // smlal2 v9.8h, v16.16b, v28.16b
+	WORD $0x4e606af3 // sadalp v19.4s, v23.8h
+	WORD $0x4e606932 // sadalp v18.4s, v9.8h
+	FMOVQ 496(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	WORD $0x0e38c1f6 // smull v22.8h, v15.8b, v24.8b
+	WORD $0x4e38c1ed // smull2 v13.8h, v15.16b, v24.16b
+	FMOVQ 560(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	WORD $0x0e3b81d6 // smlal v22.8h, v14.8b, v27.8b
+	WORD $0x4e3b81cd // smlal2 v13.8h, v14.16b, v27.16b
+	WORD $0x4e606ad3 // sadalp v19.4s, v22.8h
+	WORD $0x4e6069b2 // sadalp v18.4s, v13.8h
+	VADDP V18.S4, V19.S4, V19.S4
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fa79273 // fmul v19.4s, v19.4s, v7.s[1]
+	WORD $0x4e33d75a // fadd v26.4s, v26.4s, v19.4s
+	WORD $0x4e751011 // saddw2 v17.4s, v0.4s, v21.8h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 48(R11), F8
+	WORD $0x6e28de31 // fmul v17.4s, v17.4s, v8.4s
+	WORD $0x6e31df5a // fmul v26.4s, v26.4s, v17.4s
+	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	ADD $576, R1
+	ADD $128, R2
+	SUBS $2, R4
+	BNE pair124
+	SUBS $1, R9
+	BNE block123
+	FMOVQ F3, 0(R14)
+	FMOVQ F4, 16(R14)
+	FMOVQ F5, 32(R14)
+	FMOVQ F6, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row122
+	ADD $64, R3
+	ADD R7, R6
+	SUBS $1, R8
+	BNE panel121
+	RET
+
+// mulIQ4_XS multiplies IQ4_XS weights with several rows of activations.
+// func mulIQ4_XS(a *panel.Args)
+TEXT ·mulIQ4_XS(SB), 0, $960-8
+	MOVD a+0(FP), R0
+	MOVD $matmulConsts<>(SB), R10
+	MOVD $buf-960(SP), R11
+	ADD $63, R11
+	AND $~63, R11
+	FMOVQ 0(R10), F0
+	MOVW $0xf0f0f0f, R5
+	VDUP R5, V1.S4
+	FMOVQ 32(R10), F2
+	MOVD 0(R0), R6
+	MOVD 16(R0), R3
+	MOVD 48(R0), R8
+	MOVD 56(R0), R7
+	MOVD 24(R0), R15
+	MOVD 32(R0), R19
+panel126:
+	MOVD R6, R1
+	MOVD 8(R0), R2
+	VEOR V3.B16, V3.B16, V3.B16
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row127:
+	FMOVQ F3, 0(R14)
+	FMOVQ F3, 16(R14)
+	FMOVQ F3, 32(R14)
+	FMOVQ F3, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row127
+	MOVD 40(R0), R9
+	LSR $3, R9
+block128:
+	FMOVD 0(R1), F4
+	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
+	FMOVQ F4, 0(R11)
+	FMOVD 8(R1), F5
+	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
+	FMOVQ F5, 16(R11)
+	FMOVD 16(R1), F6
+	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
+	FMOVQ F6, 32(R11)
+	FMOVD 24(R1), F7
+	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
+	FMOVQ F7, 48(R11)
+	ADD $64, R1
+	MOVD $8, R4
+pair129:
+	FMOVQ 64(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	FMOVQ F8, 384(R11)
+	FMOVQ 128(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ F9, 400(R11)
+	FMOVQ 192(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	FMOVQ F10, 416(R11)
+	FMOVQ 256(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	FMOVQ F11, 432(R11)
+	FMOVQ 64(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ F12, 448(R11)
+	FMOVQ 128(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	FMOVQ F13, 464(R11)
+	FMOVQ 192(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FMOVQ F14, 480(R11)
+	FMOVQ 256(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ F15, 496(R11)
+	FMOVD 0(R1), F16
+	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
+	WORD $0x0e701011 // saddw v17.4s, v0.4s, v16.4h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 0(R11), F18
+	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
+	FMOVQ F17, 128(R11)
+	FMOVQ 80(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	FMOVQ F19, 512(R11)
+	FMOVQ 144(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	FMOVQ F20, 528(R11)
+	FMOVQ 208(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	FMOVQ F21, 544(R11)
+	FMOVQ 272(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	FMOVQ F22, 560(R11)
+	FMOVQ 80(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	FMOVQ F23, 576(R11)
+	FMOVQ 144(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	FMOVQ F24, 592(R11)
+	FMOVQ 208(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	FMOVQ F25, 608(R11)
+	FMOVQ 272(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	FMOVQ F26, 624(R11)
+	WORD $0x4e70101b // saddw2 v27.4s, v0.4s, v16.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 16(R11), F28
+	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
+	FMOVQ F27, 144(R11)
+	FMOVQ 96(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	FMOVQ F29, 640(R11)
+	FMOVQ 160(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	FMOVQ F30, 656(R11)
+	FMOVQ 224(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	FMOVQ F31, 672(R11)
+	FMOVQ 288(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
+	FMOVQ F3, 688(R11)
+	FMOVQ 96(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
+	FMOVQ F4, 704(R11)
+	FMOVQ 160(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FMOVQ F5, 720(R11)
+	FMOVQ 224(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
+	FMOVQ F6, 736(R11)
+	FMOVQ 288(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	FMOVQ F7, 752(R11)
+	FMOVD 8(R1), F8
+	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
+	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	FMOVQ 32(R11), F10
+	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
+	FMOVQ F9, 160(R11)
+	FMOVQ 112(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	FMOVQ F11, 768(R11)
+	FMOVQ 176(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ F12, 784(R11)
+	FMOVQ 240(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	FMOVQ F13, 800(R11)
+	FMOVQ 304(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FMOVQ F14, 816(R11)
+	FMOVQ 112(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ F15, 832(R11)
+	FMOVQ 176(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	FMOVQ F18, 848(R11)
+	FMOVQ 240(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FMOVQ F17, 864(R11)
+	FMOVQ 304(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	FMOVQ F19, 880(R11)
+	WORD $0x4e681014 // saddw2 v20.4s, v0.4s, v8.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	FMOVQ 48(R11), F21
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	FMOVQ F20, 176(R11)
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row131:
+	FMOVQ 0(R13), F22
+	FMOVQ 16(R13), F23
+	VDUP V22.S[0], V24.S4
+	VDUP V22.S[1], V25.S4
+	VDUP V22.S[2], V26.S4
+	VDUP V22.S[3], V16.S4
+	VDUP V23.S[0], V28.S4
+	VDUP V23.S[1], V27.S4
+	VDUP V23.S[2], V29.S4
+	VDUP V23.S[3], V30.S4
+	FMOVQ 32(R13), F31
+	FMOVQ 16(R10), F3
+	FMOVQ 16(R10), F4
+	FMOVQ 384(R11), F7
+	WORD $0x0e38c0e5 // smull v5.8h, v7.8b, v24.8b
+	WORD $0x4e38c0e6 // smull2 v6.8h, v7.16b, v24.16b
+	FMOVQ 400(R11), F10
+	WORD $0x0e398145 // smlal v5.8h, v10.8b, v25.8b
+	WORD $0x4e398146 // smlal2 v6.8h, v10.16b, v25.16b
+	WORD $0x4e6068a3 // sadalp v3.4s, v5.8h
+	WORD $0x4e6068c4 // sadalp v4.4s, v6.8h
+	FMOVQ 416(R11), F12
+	WORD $0x0e3ac189 // smull v9.8h, v12.8b, v26.8b
+	WORD $0x4e3ac18b // smull2 v11.8h, v12.16b, v26.16b
+	FMOVQ 432(R11), F13
+	WORD $0x0e3081a9 // smlal v9.8h, v13.8b, v16.8b
+	WORD $0x4e3081ab // smlal2 v11.8h, v13.16b, v16.16b
+	WORD $0x4e606923 // sadalp v3.4s, v9.8h
+	WORD $0x4e606964 // sadalp v4.4s, v11.8h
+	VADDP V4.S4, V3.S4, V3.S4
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4f9f9063 // fmul v3.4s, v3.4s, v31.s[0]
+	FMOVQ 16(R10), F14
+	FMOVQ 16(R10), F15
+	FMOVQ 448(R11), F19
+	WORD $0x0e3cc272 // smull v18.8h, v19.8b, v28.8b
+	WORD $0x4e3cc271 // smull2 v17.8h, v19.16b, v28.16b
+	FMOVQ 464(R11), F8
+	WORD $0x0e3b8112 // smlal v18.8h, v8.8b, v27.8b
+	WORD $0x4e3b8111 // smlal2 v17.8h, v8.16b, v27.16b
+	WORD $0x4e606a4e // sadalp v14.4s, v18.8h
+	WORD $0x4e606a2f // sadalp v15.4s, v17.8h
+	FMOVQ 480(R11), F22
+	WORD $0x0e3dc2d5 // smull v21.8h, v22.8b, v29.8b
+	WORD $0x4e3dc2d4 // smull2 v20.8h, v22.16b, v29.16b
+	FMOVQ 496(R11), F23
+	WORD $0x0e3e82f5 // smlal v21.8h, v23.8b, v30.8b
+	WORD $0x4e3e82f4 // smlal2 v20.8h, v23.16b, v30.16b
+	WORD $0x4e606aae // sadalp v14.4s, v21.8h
+	WORD $0x4e606a8f // sadalp v15.4s, v20.8h
+	VADDP V15.S4, V14.S4, V14.S4
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fbf91ce // fmul v14.4s, v14.4s, v31.s[1]
+	WORD $0x4e2ed463 // fadd v3.4s, v3.4s, v14.4s
+	FMOVQ 128(R11), F7
+	WORD $0x6e27dc63 // fmul v3.4s, v3.4s, v7.4s
+	FMOVQ 0(R14), F10
+	WORD $0x4e23d54a // fadd v10.4s, v10.4s, v3.4s
+	FMOVQ F10, 0(R14)
+	FMOVQ 16(R10), F5
+	FMOVQ 16(R10), F6
+	FMOVQ 512(R11), F9
+	WORD $0x0e38c12c // smull v12.8h, v9.8b, v24.8b
+	WORD $0x4e38c12d // smull2 v13.8h, v9.16b, v24.16b
+	FMOVQ 528(R11), F11
+	WORD $0x0e39816c // smlal v12.8h, v11.8b, v25.8b
+	WORD $0x4e39816d // smlal2 v13.8h, v11.16b, v25.16b
+	WORD $0x4e606985 // sadalp v5.4s, v12.8h
+	WORD $0x4e6069a6 // sadalp v6.4s, v13.8h
+	FMOVQ 544(R11), F8
+	WORD $0x0e3ac104 // smull v4.8h, v8.8b, v26.8b
+	WORD $0x4e3ac113 // smull2 v19.8h, v8.16b, v26.16b
+	FMOVQ 560(R11), F18
+	WORD $0x0e308244 // smlal v4.8h, v18.8b, v16.8b
+	WORD $0x4e308253 // smlal2 v19.8h, v18.16b, v16.16b
+	WORD $0x4e606885 // sadalp v5.4s, v4.8h
+	WORD $0x4e606a66 // sadalp v6.4s, v19.8h
+	VADDP V6.S4, V5.S4, V5.S4
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4f9f90a5 // fmul v5.4s, v5.4s, v31.s[0]
+	FMOVQ 16(R10), F17
+	FMOVQ 16(R10), F22
+	FMOVQ 576(R11), F20
+	WORD $0x0e3cc297 // smull v23.8h, v20.8b, v28.8b
+	WORD $0x4e3cc295 // smull2 v21.8h, v20.16b, v28.16b
+	FMOVQ 592(R11), F15
+	WORD $0x0e3b81f7 // smlal v23.8h, v15.8b, v27.8b
+	WORD $0x4e3b81f5 // smlal2 v21.8h, v15.16b, v27.16b
+	WORD $0x4e606af1 // sadalp v17.4s, v23.8h
+	WORD $0x4e606ab6 // sadalp v22.4s, v21.8h
+	FMOVQ 608(R11), F3
+	WORD $0x0e3dc06e // smull v14.8h, v3.8b, v29.8b
+	WORD $0x4e3dc067 // smull2 v7.8h, v3.16b, v29.16b
+	FMOVQ 624(R11), F10
+	WORD $0x0e3e814e // smlal v14.8h, v10.8b, v30.8b
+	WORD $0x4e3e8147 // smlal2 v7.8h, v10.16b, v30.16b
+	WORD $0x4e6069d1 // sadalp v17.4s, v14.8h
+	WORD $0x4e6068f6 // sadalp v22.4s, v7.8h
+	VADDP V22.S4, V17.S4, V17.S4
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4fbf9231 // fmul v17.4s, v17.4s, v31.s[1]
+	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
+	FMOVQ 144(R11), F9
+	WORD $0x6e29dca5 // fmul v5.4s, v5.4s, v9.4s
+	FMOVQ 16(R14), F11
+	WORD $0x4e25d56b // fadd v11.4s, v11.4s, v5.4s
+	FMOVQ F11, 16(R14)
+	FMOVQ 16(R10), F12
+	FMOVQ 16(R10), F13
+	FMOVQ 640(R11), F4
+	WORD $0x0e38c088 // smull v8.8h, v4.8b, v24.8b
+	WORD $0x4e38c092 // smull2 v18.8h, v4.16b, v24.16b
+	FMOVQ 656(R11), F19
+	WORD $0x0e398268 // smlal v8.8h, v19.8b, v25.8b
+	WORD $0x4e398272 // smlal2 v18.8h, v19.16b, v25.16b
+	WORD $0x4e60690c // sadalp v12.4s, v8.8h
+	WORD $0x4e606a4d // sadalp v13.4s, v18.8h
+	FMOVQ 672(R11), F15
+	WORD $0x0e3ac1e6 // smull v6.8h, v15.8b, v26.8b
+	WORD $0x4e3ac1f4 // smull2 v20.8h, v15.16b, v26.16b
+	FMOVQ 688(R11), F23
+	WORD $0x0e3082e6 // smlal v6.8h, v23.8b, v16.8b
+	WORD $0x4e3082f4 // smlal2 v20.8h, v23.16b, v16.16b
+	WORD $0x4e6068cc // sadalp v12.4s, v6.8h
+	WORD $0x4e606a8d // sadalp v13.4s, v20.8h
+	VADDP V13.S4, V12.S4, V12.S4
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f9f918c // fmul v12.4s, v12.4s, v31.s[0]
+	FMOVQ 16(R10), F21
+	FMOVQ 16(R10), F3
+	FMOVQ 704(R11), F7
+	WORD $0x0e3cc0ea // smull v10.8h, v7.8b, v28.8b
+	WORD $0x4e3cc0ee // smull2 v14.8h, v7.16b, v28.16b
+	FMOVQ 720(R11), F22
+	WORD $0x0e3b82ca // smlal v10.8h, v22.8b, v27.8b
+	WORD $0x4e3b82ce // smlal2 v14.8h, v22.16b, v27.16b
+	WORD $0x4e606955 // sadalp v21.4s, v10.8h
+	WORD $0x4e6069c3 // sadalp v3.4s, v14.8h
+	FMOVQ 736(R11), F5
+	WORD $0x0e3dc0b1 // smull v17.8h, v5.8b, v29.8b
+	WORD $0x4e3dc0a9 // smull2 v9.8h, v5.16b, v29.16b
+	FMOVQ 752(R11), F11
+	WORD $0x0e3e8171 // smlal v17.8h, v11.8b, v30.8b
+	WORD $0x4e3e8169 // smlal2 v9.8h, v11.16b, v30.16b
+	WORD $0x4e606a35 // sadalp v21.4s, v17.8h
+	WORD $0x4e606923 // sadalp v3.4s, v9.8h
+	VADDP V3.S4, V21.S4, V21.S4
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fbf92b5 // fmul v21.4s, v21.4s, v31.s[1]
+	WORD $0x4e35d58c // fadd v12.4s, v12.4s, v21.4s
+	FMOVQ 160(R11), F4
+	WORD $0x6e24dd8c // fmul v12.4s, v12.4s, v4.4s
+	FMOVQ 32(R14), F19
+	WORD $0x4e2cd673 // fadd v19.4s, v19.4s, v12.4s
+	FMOVQ F19, 32(R14)
+	FMOVQ 16(R10), F8
+	FMOVQ 16(R10), F18
+	FMOVQ 768(R11), F6
+	WORD $0x0e38c0cf // smull v15.8h, v6.8b, v24.8b
+	WORD $0x4e38c0d7 // smull2 v23.8h, v6.16b, v24.16b
+	FMOVQ 784(R11), F20
+	WORD $0x0e39828f // smlal v15.8h, v20.8b, v25.8b
+	WORD $0x4e398297 // smlal2 v23.8h, v20.16b, v25.16b
+	WORD $0x4e6069e8 // sadalp v8.4s, v15.8h
+	WORD $0x4e606af2 // sadalp v18.4s, v23.8h
+	FMOVQ 800(R11), F22
+	WORD $0x0e3ac2cd // smull v13.8h, v22.8b, v26.8b
+	WORD $0x4e3ac2c7 // smull2 v7.8h, v22.16b, v26.16b
+	FMOVQ 816(R11), F10
+	WORD $0x0e30814d // smlal v13.8h, v10.8b, v16.8b
+	WORD $0x4e308147 // smlal2 v7.8h, v10.16b, v16.16b
+	WORD $0x4e6069a8 // sadalp v8.4s, v13.8h
+	WORD $0x4e6068f2 // sadalp v18.4s, v7.8h
+	VADDP V18.S4, V8.S4, V8.S4
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f9f9108 // fmul v8.4s, v8.4s, v31.s[0]
+	FMOVQ 16(R10), F14
+	FMOVQ 16(R10), F5
+	FMOVQ 832(R11), F9
+	WORD $0x0e3cc12b // smull v11.8h, v9.8b, v28.8b
+	WORD $0x4e3cc131 // smull2 v17.8h, v9.16b, v28.16b
+	FMOVQ 848(R11), F3
+	WORD $0x0e3b806b // smlal v11.8h, v3.8b, v27.8b
+	WORD $0x4e3b8071 // smlal2 v17.8h, v3.16b, v27.16b
+	WORD $0x4e60696e // sadalp v14.4s, v11.8h
+	WORD $0x4e606a25 // sadalp v5.4s, v17.8h
+	FMOVQ 864(R11), F12
+	WORD $0x0e3dc195 // smull v21.8h, v12.8b, v29.8b
+	WORD $0x4e3dc184 // smull2 v4.8h, v12.16b, v29.16b
+	FMOVQ 880(R11), F19
+	WORD $0x0e3e8275 // smlal v21.8h, v19.8b, v30.8b
+	WORD $0x4e3e8264 // smlal2 v4.8h, v19.16b, v30.16b
+	WORD $0x4e606aae // sadalp v14.4s, v21.8h
+	WORD $0x4e606885 // sadalp v5.4s, v4.8h
+	VADDP V5.S4, V14.S4, V14.S4
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fbf91ce // fmul v14.4s, v14.4s, v31.s[1]
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	FMOVQ 176(R11), F6
+	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
+	FMOVQ 48(R14), F20
+	WORD $0x4e28d694 // fadd v20.4s, v20.4s, v8.4s
+	FMOVQ F20, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row131
+	FMOVQ 320(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ F15, 384(R11)
+	FMOVQ 384(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	FMOVQ F23, 400(R11)
+	FMOVQ 448(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	FMOVQ F22, 416(R11)
+	FMOVQ 512(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	FMOVQ F10, 432(R11)
+	FMOVQ 320(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	FMOVQ F13, 448(R11)
+	FMOVQ 384(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	FMOVQ F7, 464(R11)
+	FMOVQ 448(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	FMOVQ F18, 480(R11)
+	FMOVQ 512(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ F9, 496(R11)
+	FMOVD 32(R1), F3
+	WORD $0x0f08a463 // sshll v3.8h, v3.8b, #0
+	WORD $0x0e63100b // saddw v11.4s, v0.4s, v3.4h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FMOVQ 0(R11), F17
+	WORD $0x6e31dd6b // fmul v11.4s, v11.4s, v17.4s
+	FMOVQ F11, 128(R11)
+	FMOVQ 336(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ F12, 512(R11)
+	FMOVQ 400(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	FMOVQ F19, 528(R11)
+	FMOVQ 464(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	FMOVQ F21, 544(R11)
+	FMOVQ 528(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
+	FMOVQ F4, 560(R11)
+	FMOVQ 336(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FMOVQ F5, 576(R11)
+	FMOVQ 400(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FMOVQ F14, 592(R11)
+	FMOVQ 464(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
+	FMOVQ F6, 608(R11)
+	FMOVQ 528(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	FMOVQ F8, 624(R11)
+	WORD $0x4e631014 // saddw2 v20.4s, v0.4s, v3.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	FMOVQ 16(R11), F24
+	WORD $0x6e38de94 // fmul v20.4s, v20.4s, v24.4s
+	FMOVQ F20, 144(R11)
+	FMOVQ 352(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	FMOVQ F25, 640(R11)
+	FMOVQ 416(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	FMOVQ F26, 656(R11)
+	FMOVQ 480(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	FMOVQ F16, 672(R11)
+	FMOVQ 544(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	FMOVQ F28, 688(R11)
+	FMOVQ 352(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	FMOVQ F27, 704(R11)
+	FMOVQ 416(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	FMOVQ F29, 720(R11)
+	FMOVQ 480(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	FMOVQ F30, 736(R11)
+	FMOVQ 544(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	FMOVQ F31, 752(R11)
+	FMOVD 40(R1), F15
+	WORD $0x0f08a5ef // sshll v15.8h, v15.8b, #0
+	WORD $0x0e6f1017 // saddw v23.4s, v0.4s, v15.4h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FMOVQ 32(R11), F22
+	WORD $0x6e36def7 // fmul v23.4s, v23.4s, v22.4s
+	FMOVQ F23, 160(R11)
+	FMOVQ 368(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	FMOVQ F10, 768(R11)
+	FMOVQ 432(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	FMOVQ F13, 784(R11)
+	FMOVQ 496(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	FMOVQ F7, 800(R11)
+	FMOVQ 560(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	FMOVQ F18, 816(R11)
+	FMOVQ 368(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ F9, 832(R11)
+	FMOVQ 432(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FMOVQ F17, 848(R11)
+	FMOVQ 496(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	FMOVQ F11, 864(R11)
+	FMOVQ 560(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ F12, 880(R11)
+	WORD $0x4e6f1013 // saddw2 v19.4s, v0.4s, v15.8h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FMOVQ 48(R11), F21
+	WORD $0x6e35de73 // fmul v19.4s, v19.4s, v21.4s
+	FMOVQ F19, 176(R11)
+	MOVD 64(R0), R12
+	ADD $64, R2, R13
+	MOVD R3, R14
+row132:
+	FMOVQ 0(R13), F4
+	FMOVQ 16(R13), F5
+	VDUP V4.S[0], V14.S4
+	VDUP V4.S[1], V6.S4
+	VDUP V4.S[2], V8.S4
+	VDUP V4.S[3], V3.S4
+	VDUP V5.S[0], V24.S4
+	VDUP V5.S[1], V20.S4
+	VDUP V5.S[2], V25.S4
+	VDUP V5.S[3], V26.S4
+	FMOVQ 32(R13), F16
+	FMOVQ 16(R10), F28
+	FMOVQ 16(R10), F27
+	FMOVQ 384(R11), F31
+	WORD $0x0e2ec3fd // smull v29.8h, v31.8b, v14.8b
+	WORD $0x4e2ec3fe // smull2 v30.8h, v31.16b, v14.16b
+	FMOVQ 400(R11), F22
+	WORD $0x0e2682dd // smlal v29.8h, v22.8b, v6.8b
+	WORD $0x4e2682de // smlal2 v30.8h, v22.16b, v6.16b
+	WORD $0x4e606bbc // sadalp v28.4s, v29.8h
+	WORD $0x4e606bdb // sadalp v27.4s, v30.8h
+	FMOVQ 416(R11), F13
+	WORD $0x0e28c1b7 // smull v23.8h, v13.8b, v8.8b
+	WORD $0x4e28c1aa // smull2 v10.8h, v13.16b, v8.16b
+	FMOVQ 432(R11), F7
+	WORD $0x0e2380f7 // smlal v23.8h, v7.8b, v3.8b
+	WORD $0x4e2380ea // smlal2 v10.8h, v7.16b, v3.16b
+	WORD $0x4e606afc // sadalp v28.4s, v23.8h
+	WORD $0x4e60695b // sadalp v27.4s, v10.8h
+	VADDP V27.S4, V28.S4, V28.S4
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f90939c // fmul v28.4s, v28.4s, v16.s[0]
+	FMOVQ 16(R10), F18
+	FMOVQ 16(R10), F9
+	FMOVQ 448(R11), F12
+	WORD $0x0e38c191 // smull v17.8h, v12.8b, v24.8b
+	WORD $0x4e38c18b // smull2 v11.8h, v12.16b, v24.16b
+	FMOVQ 464(R11), F15
+	WORD $0x0e3481f1 // smlal v17.8h, v15.8b, v20.8b
+	WORD $0x4e3481eb // smlal2 v11.8h, v15.16b, v20.16b
+	WORD $0x4e606a32 // sadalp v18.4s, v17.8h
+	WORD $0x4e606969 // sadalp v9.4s, v11.8h
+	FMOVQ 480(R11), F4
+	WORD $0x0e39c095 // smull v21.8h, v4.8b, v25.8b
+	WORD $0x4e39c093 // smull2 v19.8h, v4.16b, v25.16b
+	FMOVQ 496(R11), F5
+	WORD $0x0e3a80b5 // smlal v21.8h, v5.8b, v26.8b
+	WORD $0x4e3a80b3 // smlal2 v19.8h, v5.16b, v26.16b
+	WORD $0x4e606ab2 // sadalp v18.4s, v21.8h
+	WORD $0x4e606a69 // sadalp v9.4s, v19.8h
+	VADDP V9.S4, V18.S4, V18.S4
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4fb09252 // fmul v18.4s, v18.4s, v16.s[1]
+	WORD $0x4e32d79c // fadd v28.4s, v28.4s, v18.4s
+	FMOVQ 128(R11), F31
+	WORD $0x6e3fdf9c // fmul v28.4s, v28.4s, v31.4s
+	FMOVQ 0(R14), F22
+	WORD $0x4e3cd6d6 // fadd v22.4s, v22.4s, v28.4s
+	FMOVQ F22, 0(R14)
+	FMOVQ 16(R10), F29
+	FMOVQ 16(R10), F30
+	FMOVQ 512(R11), F23
+	WORD $0x0e2ec2ed // smull v13.8h, v23.8b, v14.8b
+	WORD $0x4e2ec2e7 // smull2 v7.8h, v23.16b, v14.16b
+	FMOVQ 528(R11), F10
+	WORD $0x0e26814d // smlal v13.8h, v10.8b, v6.8b
+	WORD $0x4e268147 // smlal2 v7.8h, v10.16b, v6.16b
+	WORD $0x4e6069bd // sadalp v29.4s, v13.8h
+	WORD $0x4e6068fe // sadalp v30.4s, v7.8h
+	FMOVQ 544(R11), F15
+	WORD $0x0e28c1fb // smull v27.8h, v15.8b, v8.8b
+	WORD $0x4e28c1ec // smull2 v12.8h, v15.16b, v8.16b
+	FMOVQ 560(R11), F17
+	WORD $0x0e23823b // smlal v27.8h, v17.8b, v3.8b
+	WORD $0x4e23822c // smlal2 v12.8h, v17.16b, v3.16b
+	WORD $0x4e606b7d // sadalp v29.4s, v27.8h
+	WORD $0x4e60699e // sadalp v30.4s, v12.8h
+	VADDP V30.S4, V29.S4, V29.S4
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f9093bd // fmul v29.4s, v29.4s, v16.s[0]
+	FMOVQ 16(R10), F11
+	FMOVQ 16(R10), F4
+	FMOVQ 576(R11), F19
+	WORD $0x0e38c265 // smull v5.8h, v19.8b, v24.8b
+	WORD $0x4e38c275 // smull2 v21.8h, v19.16b, v24.16b
+	FMOVQ 592(R11), F9
+	WORD $0x0e348125 // smlal v5.8h, v9.8b, v20.8b
+	WORD $0x4e348135 // smlal2 v21.8h, v9.16b, v20.16b
+	WORD $0x4e6068ab // sadalp v11.4s, v5.8h
+	WORD $0x4e606aa4 // sadalp v4.4s, v21.8h
+	FMOVQ 608(R11), F28
+	WORD $0x0e39c392 // smull v18.8h, v28.8b, v25.8b
+	WORD $0x4e39c39f // smull2 v31.8h, v28.16b, v25.16b
+	FMOVQ 624(R11), F22
+	WORD $0x0e3a82d2 // smlal v18.8h, v22.8b, v26.8b
+	WORD $0x4e3a82df // smlal2 v31.8h, v22.16b, v26.16b
+	WORD $0x4e606a4b // sadalp v11.4s, v18.8h
+	WORD $0x4e606be4 // sadalp v4.4s, v31.8h
+	VADDP V4.S4, V11.S4, V11.S4
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fb0916b // fmul v11.4s, v11.4s, v16.s[1]
+	WORD $0x4e2bd7bd // fadd v29.4s, v29.4s, v11.4s
+	FMOVQ 144(R11), F23
+	WORD $0x6e37dfbd // fmul v29.4s, v29.4s, v23.4s
+	FMOVQ 16(R14), F10
+	WORD $0x4e3dd54a // fadd v10.4s, v10.4s, v29.4s
+	FMOVQ F10, 16(R14)
+	FMOVQ 16(R10), F13
+	FMOVQ 16(R10), F7
+	FMOVQ 640(R11), F27
+	WORD $0x0e2ec36f // smull v15.8h, v27.8b, v14.8b
+	WORD $0x4e2ec371 // smull2 v17.8h, v27.16b, v14.16b
+	FMOVQ 656(R11), F12
+	WORD $0x0e26818f // smlal v15.8h, v12.8b, v6.8b
+	WORD $0x4e268191 // smlal2 v17.8h, v12.16b, v6.16b
+	WORD $0x4e6069ed // sadalp v13.4s, v15.8h
+	WORD $0x4e606a27 // sadalp v7.4s, v17.8h
+	FMOVQ 672(R11), F9
+	WORD $0x0e28c13e // smull v30.8h, v9.8b, v8.8b
+	WORD $0x4e28c133 // smull2 v19.8h, v9.16b, v8.16b
+	FMOVQ 688(R11), F5
+	WORD $0x0e2380be // smlal v30.8h, v5.8b, v3.8b
+	WORD $0x4e2380b3 // smlal2 v19.8h, v5.16b, v3.16b
+	WORD $0x4e606bcd // sadalp v13.4s, v30.8h
+	WORD $0x4e606a67 // sadalp v7.4s, v19.8h
+	VADDP V7.S4, V13.S4, V13.S4
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f9091ad // fmul v13.4s, v13.4s, v16.s[0]
+	FMOVQ 16(R10), F21
+	FMOVQ 16(R10), F28
+	FMOVQ 704(R11), F31
+	WORD $0x0e38c3f6 // smull v22.8h, v31.8b, v24.8b
+	WORD $0x4e38c3f2 // smull2 v18.8h, v31.16b, v24.16b
+	FMOVQ 720(R11), F4
+	WORD $0x0e348096 // smlal v22.8h, v4.8b, v20.8b
+	WORD $0x4e348092 // smlal2 v18.8h, v4.16b, v20.16b
+	WORD $0x4e606ad5 // sadalp v21.4s, v22.8h
+	WORD $0x4e606a5c // sadalp v28.4s, v18.8h
+	FMOVQ 736(R11), F29
+	WORD $0x0e39c3ab // smull v11.8h, v29.8b, v25.8b
+	WORD $0x4e39c3b7 // smull2 v23.8h, v29.16b, v25.16b
+	FMOVQ 752(R11), F10
+	WORD $0x0e3a814b // smlal v11.8h, v10.8b, v26.8b
+	WORD $0x4e3a8157 // smlal2 v23.8h, v10.16b, v26.16b
+	WORD $0x4e606975 // sadalp v21.4s, v11.8h
+	WORD $0x4e606afc // sadalp v28.4s, v23.8h
+	VADDP V28.S4, V21.S4, V21.S4
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fb092b5 // fmul v21.4s, v21.4s, v16.s[1]
+	WORD $0x4e35d5ad // fadd v13.4s, v13.4s, v21.4s
+	FMOVQ 160(R11), F27
+	WORD $0x6e3bddad // fmul v13.4s, v13.4s, v27.4s
+	FMOVQ 32(R14), F12
+	WORD $0x4e2dd58c // fadd v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 32(R14)
+	FMOVQ 16(R10), F15
+	FMOVQ 16(R10), F17
+	FMOVQ 768(R11), F30
+	WORD $0x0e2ec3c9 // smull v9.8h, v30.8b, v14.8b
+	WORD $0x4e2ec3c5 // smull2 v5.8h, v30.16b, v14.16b
+	FMOVQ 784(R11), F19
+	WORD $0x0e268269 // smlal v9.8h, v19.8b, v6.8b
+	WORD $0x4e268265 // smlal2 v5.8h, v19.16b, v6.16b
+	WORD $0x4e60692f // sadalp v15.4s, v9.8h
+	WORD $0x4e6068b1 // sadalp v17.4s, v5.8h
+	FMOVQ 800(R11), F4
+	WORD $0x0e28c087 // smull v7.8h, v4.8b, v8.8b
+	WORD $0x4e28c09f // smull2 v31.8h, v4.16b, v8.16b
+	FMOVQ 816(R11), F22
+	WORD $0x0e2382c7 // smlal v7.8h, v22.8b, v3.8b
+	WORD $0x4e2382df // smlal2 v31.8h, v22.16b, v3.16b
+	WORD $0x4e6068ef // sadalp v15.4s, v7.8h
+	WORD $0x4e606bf1 // sadalp v17.4s, v31.8h
+	VADDP V17.S4, V15.S4, V15.S4
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f9091ef // fmul v15.4s, v15.4s, v16.s[0]
+	FMOVQ 16(R10), F18
+	FMOVQ 16(R10), F29
+	FMOVQ 832(R11), F23
+	WORD $0x0e38c2ea // smull v10.8h, v23.8b, v24.8b
+	WORD $0x4e38c2eb // smull2 v11.8h, v23.16b, v24.16b
+	FMOVQ 848(R11), F28
+	WORD $0x0e34838a // smlal v10.8h, v28.8b, v20.8b
+	WORD $0x4e34838b // smlal2 v11.8h, v28.16b, v20.16b
+	WORD $0x4e606952 // sadalp v18.4s, v10.8h
+	WORD $0x4e60697d // sadalp v29.4s, v11.8h
+	FMOVQ 864(R11), F13
+	WORD $0x0e39c1b5 // smull v21.8h, v13.8b, v25.8b
+	WORD $0x4e39c1bb // smull2 v27.8h, v13.16b, v25.16b
+	FMOVQ 880(R11), F12
+	WORD $0x0e3a8195 // smlal v21.8h, v12.8b, v26.8b
+	WORD $0x4e3a819b // smlal2 v27.8h, v12.16b, v26.16b
+	WORD $0x4e606ab2 // sadalp v18.4s, v21.8h
+	WORD $0x4e606b7d // sadalp v29.4s, v27.8h
+	VADDP V29.S4, V18.S4, V18.S4
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4fb09252 // fmul v18.4s, v18.4s, v16.s[1]
+	WORD $0x4e32d5ef // fadd v15.4s, v15.4s, v18.4s
+	FMOVQ 176(R11), F30
+	WORD $0x6e3eddef // fmul v15.4s, v15.4s, v30.4s
+	FMOVQ 48(R14), F19
+	WORD $0x4e2fd673 // fadd v19.4s, v19.4s, v15.4s
+	FMOVQ F19, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row132
+	ADD $576, R1
+	ADD $128, R2
+	SUBS $2, R4
+	BNE pair129
+	SUBS $1, R9
+	BNE block128
+	ADD $64, R3
+	ADD R7, R6
+	SUBS $1, R8
+	BNE panel126
+	RET
+
 DATA matmulConsts<>+0(SB)/4, $0x4b400000
 DATA matmulConsts<>+4(SB)/4, $0x4b400000
 DATA matmulConsts<>+8(SB)/4, $0x4b400000

@@ -22,6 +22,7 @@ var DotMul = panel.Kernels{
 	quant.Q5_K:   {mulQ5_KDotx1, mulQ5_KDotx1, mulQ5_KDot, mulQ5_KDot, mulQ5_KDot},
 	quant.Q6_K:   {mulQ6_KDotx1, mulQ6_KDotx1, mulQ6_KDot, mulQ6_KDot, mulQ6_KDot},
 	quant.IQ4_NL: {mulIQ4_NLDotx1, mulIQ4_NLDotx1, mulIQ4_NLDot, mulIQ4_NLDot, mulIQ4_NLDot},
+	quant.IQ4_XS: {mulIQ4_XSDotx1, mulIQ4_XSDotx1, mulIQ4_XSDot, mulIQ4_XSDot, mulIQ4_XSDot},
 }
 
 // mulQ4_0Dotx1 multiplies Q4_0 weights with a few rows of activations, one by one.
@@ -133,3 +134,13 @@ func mulIQ4_NLDotx1(a *panel.Args)
 //
 //go:noescape
 func mulIQ4_NLDot(a *panel.Args)
+
+// mulIQ4_XSDotx1 multiplies IQ4_XS weights with a few rows of activations, one by one.
+//
+//go:noescape
+func mulIQ4_XSDotx1(a *panel.Args)
+
+// mulIQ4_XSDot multiplies IQ4_XS weights with several rows of activations.
+//
+//go:noescape
+func mulIQ4_XSDot(a *panel.Args)

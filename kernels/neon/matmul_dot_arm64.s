@@ -14635,6 +14635,1233 @@ last118:
 	BNE panel115
 	RET
 
+// mulIQ4_XSDotx1 multiplies IQ4_XS weights with a few rows of activations, one by one.
+// func mulIQ4_XSDotx1(a *panel.Args)
+TEXT ·mulIQ4_XSDotx1(SB), 0, $192-8
+	MOVD a+0(FP), R0
+	MOVD $matmulConsts<>(SB), R10
+	MOVD $buf-192(SP), R11
+	ADD $63, R11
+	AND $~63, R11
+	FMOVQ 0(R10), F0
+	MOVW $0xf0f0f0f, R5
+	VDUP R5, V1.S4
+	FMOVQ 32(R10), F2
+	MOVD 0(R0), R6
+	MOVD 16(R0), R3
+	MOVD 48(R0), R8
+	MOVD 56(R0), R7
+	MOVD 24(R0), R15
+	MOVD 32(R0), R19
+panel121:
+	MOVD 8(R0), R2
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row122:
+	MOVD R6, R1
+	MOVD R13, R2
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	MOVD 40(R0), R9
+	LSR $3, R9
+block123:
+	FMOVD 0(R1), F7
+	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
+	FMOVQ F7, 0(R11)
+	FMOVD 8(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 16(R11)
+	FMOVD 16(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FMOVQ F9, 32(R11)
+	FMOVD 24(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 48(R11)
+	ADD $64, R1
+	MOVD $8, R4
+pair124:
+	FMOVQ 0(R2), F11
+	FMOVQ 16(R2), F12
+	FMOVQ 32(R2), F13
+	PRFM 1024(R1), PLDL1KEEP
+	FMOVQ 0(R10), F14
+	FMOVQ 64(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	WORD $0x4f8be1ee // sdot v14.4s, v15.16b, v11.4b[0]
+	FMOVQ 128(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x4fabe20e // sdot v14.4s, v16.16b, v11.4b[1]
+	FMOVQ 192(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x4f8bea2e // sdot v14.4s, v17.16b, v11.4b[2]
+	FMOVQ 256(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	WORD $0x4fabea4e // sdot v14.4s, v18.16b, v11.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f8d91ce // fmul v14.4s, v14.4s, v13.s[0]
+	FMOVQ 0(R10), F19
+	FMOVQ 64(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x4f8ce293 // sdot v19.4s, v20.16b, v12.4b[0]
+	FMOVQ 128(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	WORD $0x4face2b3 // sdot v19.4s, v21.16b, v12.4b[1]
+	FMOVQ 192(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x4f8cead3 // sdot v19.4s, v22.16b, v12.4b[2]
+	FMOVQ 256(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	WORD $0x4faceaf3 // sdot v19.4s, v23.16b, v12.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fad9273 // fmul v19.4s, v19.4s, v13.s[1]
+	WORD $0x4e33d5ce // fadd v14.4s, v14.4s, v19.4s
+	FMOVD 0(R1), F24
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	FMOVQ 0(R11), F26
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x6e39ddce // fmul v14.4s, v14.4s, v25.4s
+	WORD $0x4e2ed463 // fadd v3.4s, v3.4s, v14.4s
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 0(R10), F27
+	FMOVQ 80(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	WORD $0x4f8be39b // sdot v27.4s, v28.16b, v11.4b[0]
+	FMOVQ 144(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	WORD $0x4fabe3bb // sdot v27.4s, v29.16b, v11.4b[1]
+	FMOVQ 208(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	WORD $0x4f8bebdb // sdot v27.4s, v30.16b, v11.4b[2]
+	FMOVQ 272(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x4fabebfb // sdot v27.4s, v31.16b, v11.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4f8d937b // fmul v27.4s, v27.4s, v13.s[0]
+	FMOVQ 0(R10), F7
+	FMOVQ 80(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	WORD $0x4f8ce107 // sdot v7.4s, v8.16b, v12.4b[0]
+	FMOVQ 144(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	WORD $0x4face127 // sdot v7.4s, v9.16b, v12.4b[1]
+	FMOVQ 208(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	WORD $0x4f8ce947 // sdot v7.4s, v10.16b, v12.4b[2]
+	FMOVQ 272(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	WORD $0x4face9e7 // sdot v7.4s, v15.16b, v12.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4fad90e7 // fmul v7.4s, v7.4s, v13.s[1]
+	WORD $0x4e27d77b // fadd v27.4s, v27.4s, v7.4s
+	WORD $0x4e781010 // saddw2 v16.4s, v0.4s, v24.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	FMOVQ 16(R11), F17
+	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	WORD $0x6e30df7b // fmul v27.4s, v27.4s, v16.4s
+	WORD $0x4e3bd484 // fadd v4.4s, v4.4s, v27.4s
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 0(R10), F18
+	FMOVQ 96(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x4f8be292 // sdot v18.4s, v20.16b, v11.4b[0]
+	FMOVQ 160(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	WORD $0x4fabe2b2 // sdot v18.4s, v21.16b, v11.4b[1]
+	FMOVQ 224(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x4f8bead2 // sdot v18.4s, v22.16b, v11.4b[2]
+	FMOVQ 288(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	WORD $0x4fabeaf2 // sdot v18.4s, v23.16b, v11.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f8d9252 // fmul v18.4s, v18.4s, v13.s[0]
+	FMOVQ 0(R10), F19
+	FMOVQ 96(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x4f8ce353 // sdot v19.4s, v26.16b, v12.4b[0]
+	FMOVQ 160(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	WORD $0x4face333 // sdot v19.4s, v25.16b, v12.4b[1]
+	FMOVQ 224(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	WORD $0x4f8ce9d3 // sdot v19.4s, v14.16b, v12.4b[2]
+	FMOVQ 288(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	WORD $0x4faceb93 // sdot v19.4s, v28.16b, v12.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fad9273 // fmul v19.4s, v19.4s, v13.s[1]
+	WORD $0x4e33d652 // fadd v18.4s, v18.4s, v19.4s
+	FMOVD 8(R1), F29
+	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
+	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FMOVQ 32(R11), F31
+	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
+	WORD $0x6e3ede52 // fmul v18.4s, v18.4s, v30.4s
+	WORD $0x4e32d4a5 // fadd v5.4s, v5.4s, v18.4s
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F8
+	FMOVQ 112(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	WORD $0x4f8be128 // sdot v8.4s, v9.16b, v11.4b[0]
+	FMOVQ 176(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	WORD $0x4fabe148 // sdot v8.4s, v10.16b, v11.4b[1]
+	FMOVQ 240(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	WORD $0x4f8be9e8 // sdot v8.4s, v15.16b, v11.4b[2]
+	FMOVQ 304(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	WORD $0x4fabe8e8 // sdot v8.4s, v7.16b, v11.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f8d9108 // fmul v8.4s, v8.4s, v13.s[0]
+	FMOVQ 0(R10), F24
+	FMOVQ 112(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x4f8ce238 // sdot v24.4s, v17.16b, v12.4b[0]
+	FMOVQ 176(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x4face218 // sdot v24.4s, v16.16b, v12.4b[1]
+	FMOVQ 240(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	WORD $0x4f8ceb78 // sdot v24.4s, v27.16b, v12.4b[2]
+	FMOVQ 304(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x4facea98 // sdot v24.4s, v20.16b, v12.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fad9318 // fmul v24.4s, v24.4s, v13.s[1]
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD $0x4e7d1015 // saddw2 v21.4s, v0.4s, v29.8h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	FMOVQ 48(R11), F22
+	WORD $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
+	WORD $0x6e35dd08 // fmul v8.4s, v8.4s, v21.4s
+	WORD $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
+	FMOVQ 64(R2), F23
+	FMOVQ 80(R2), F26
+	FMOVQ 96(R2), F25
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 0(R10), F14
+	FMOVQ 320(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	WORD $0x4f97e38e // sdot v14.4s, v28.16b, v23.4b[0]
+	FMOVQ 384(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	WORD $0x4fb7e26e // sdot v14.4s, v19.16b, v23.4b[1]
+	FMOVQ 448(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x4f97ebee // sdot v14.4s, v31.16b, v23.4b[2]
+	FMOVQ 512(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	WORD $0x4fb7ebce // sdot v14.4s, v30.16b, v23.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f9991ce // fmul v14.4s, v14.4s, v25.s[0]
+	FMOVQ 0(R10), F18
+	FMOVQ 320(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	WORD $0x4f9ae132 // sdot v18.4s, v9.16b, v26.4b[0]
+	FMOVQ 384(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	WORD $0x4fbae152 // sdot v18.4s, v10.16b, v26.4b[1]
+	FMOVQ 448(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	WORD $0x4f9ae9f2 // sdot v18.4s, v15.16b, v26.4b[2]
+	FMOVQ 512(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	WORD $0x4fbae8f2 // sdot v18.4s, v7.16b, v26.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4fb99252 // fmul v18.4s, v18.4s, v25.s[1]
+	WORD $0x4e32d5ce // fadd v14.4s, v14.4s, v18.4s
+	FMOVD 32(R1), F17
+	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
+	WORD $0x0e711010 // saddw v16.4s, v0.4s, v17.4h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	FMOVQ 0(R11), F27
+	WORD $0x6e3bde10 // fmul v16.4s, v16.4s, v27.4s
+	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
+	WORD $0x4e2ed463 // fadd v3.4s, v3.4s, v14.4s
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 0(R10), F20
+	FMOVQ 336(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	WORD $0x4f97e314 // sdot v20.4s, v24.16b, v23.4b[0]
+	FMOVQ 400(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	WORD $0x4fb7e3b4 // sdot v20.4s, v29.16b, v23.4b[1]
+	FMOVQ 464(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x4f97ead4 // sdot v20.4s, v22.16b, v23.4b[2]
+	FMOVQ 528(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	WORD $0x4fb7eab4 // sdot v20.4s, v21.16b, v23.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f999294 // fmul v20.4s, v20.4s, v25.s[0]
+	FMOVQ 0(R10), F8
+	FMOVQ 336(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	WORD $0x4f9ae168 // sdot v8.4s, v11.16b, v26.4b[0]
+	FMOVQ 400(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	WORD $0x4fbae188 // sdot v8.4s, v12.16b, v26.4b[1]
+	FMOVQ 464(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	WORD $0x4f9ae9a8 // sdot v8.4s, v13.16b, v26.4b[2]
+	FMOVQ 528(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	WORD $0x4fbaeb88 // sdot v8.4s, v28.16b, v26.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4fb99108 // fmul v8.4s, v8.4s, v25.s[1]
+	WORD $0x4e28d694 // fadd v20.4s, v20.4s, v8.4s
+	WORD $0x4e711013 // saddw2 v19.4s, v0.4s, v17.8h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FMOVQ 16(R11), F31
+	WORD $0x6e3fde73 // fmul v19.4s, v19.4s, v31.4s
+	WORD $0x6e33de94 // fmul v20.4s, v20.4s, v19.4s
+	WORD $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
+	PRFM 1408(R1), PLDL1KEEP
+	FMOVQ 0(R10), F30
+	FMOVQ 352(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	WORD $0x4f97e13e // sdot v30.4s, v9.16b, v23.4b[0]
+	FMOVQ 416(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	WORD $0x4fb7e15e // sdot v30.4s, v10.16b, v23.4b[1]
+	FMOVQ 480(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	WORD $0x4f97e9fe // sdot v30.4s, v15.16b, v23.4b[2]
+	FMOVQ 544(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	WORD $0x4fb7e8fe // sdot v30.4s, v7.16b, v23.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f9993de // fmul v30.4s, v30.4s, v25.s[0]
+	FMOVQ 0(R10), F18
+	FMOVQ 352(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	WORD $0x4f9ae372 // sdot v18.4s, v27.16b, v26.4b[0]
+	FMOVQ 416(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x4fbae212 // sdot v18.4s, v16.16b, v26.4b[1]
+	FMOVQ 480(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	WORD $0x4f9ae9d2 // sdot v18.4s, v14.16b, v26.4b[2]
+	FMOVQ 544(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	WORD $0x4fbaeb12 // sdot v18.4s, v24.16b, v26.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4fb99252 // fmul v18.4s, v18.4s, v25.s[1]
+	WORD $0x4e32d7de // fadd v30.4s, v30.4s, v18.4s
+	FMOVD 40(R1), F29
+	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
+	WORD $0x0e7d1016 // saddw v22.4s, v0.4s, v29.4h
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	FMOVQ 32(R11), F21
+	WORD $0x6e35ded6 // fmul v22.4s, v22.4s, v21.4s
+	WORD $0x6e36dfde // fmul v30.4s, v30.4s, v22.4s
+	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
+	PRFM 1472(R1), PLDL1KEEP
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 0(R10), F11
+	FMOVQ 368(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	WORD $0x4f97e18b // sdot v11.4s, v12.16b, v23.4b[0]
+	FMOVQ 432(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	WORD $0x4fb7e1ab // sdot v11.4s, v13.16b, v23.4b[1]
+	FMOVQ 496(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	WORD $0x4f97eb8b // sdot v11.4s, v28.16b, v23.4b[2]
+	FMOVQ 560(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	WORD $0x4fb7e90b // sdot v11.4s, v8.16b, v23.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f99916b // fmul v11.4s, v11.4s, v25.s[0]
+	FMOVQ 0(R10), F17
+	FMOVQ 368(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x4f9ae3f1 // sdot v17.4s, v31.16b, v26.4b[0]
+	FMOVQ 432(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	WORD $0x4fbae271 // sdot v17.4s, v19.16b, v26.4b[1]
+	FMOVQ 496(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x4f9aea91 // sdot v17.4s, v20.16b, v26.4b[2]
+	FMOVQ 560(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	WORD $0x4fbae931 // sdot v17.4s, v9.16b, v26.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4fb99231 // fmul v17.4s, v17.4s, v25.s[1]
+	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
+	WORD $0x4e7d100a // saddw2 v10.4s, v0.4s, v29.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	FMOVQ 48(R11), F15
+	WORD $0x6e2fdd4a // fmul v10.4s, v10.4s, v15.4s
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	WORD $0x4e2bd4c6 // fadd v6.4s, v6.4s, v11.4s
+	ADD $576, R1
+	ADD $128, R2
+	SUBS $2, R4
+	BNE pair124
+	SUBS $1, R9
+	BNE block123
+	FMOVQ F3, 0(R14)
+	FMOVQ F4, 16(R14)
+	FMOVQ F5, 32(R14)
+	FMOVQ F6, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row122
+	ADD $64, R3
+	ADD R7, R6
+	SUBS $1, R8
+	BNE panel121
+	RET
+
+// mulIQ4_XSDot multiplies IQ4_XS weights with several rows of activations.
+// func mulIQ4_XSDot(a *panel.Args)
+TEXT ·mulIQ4_XSDot(SB), 0, $960-8
+	MOVD a+0(FP), R0
+	MOVD $matmulConsts<>(SB), R10
+	MOVD $buf-960(SP), R11
+	ADD $63, R11
+	AND $~63, R11
+	FMOVQ 0(R10), F0
+	MOVW $0xf0f0f0f, R5
+	VDUP R5, V1.S4
+	FMOVQ 32(R10), F2
+	MOVD 0(R0), R6
+	MOVD 16(R0), R3
+	MOVD 48(R0), R8
+	MOVD 56(R0), R7
+	MOVD 24(R0), R15
+	MOVD 32(R0), R19
+panel126:
+	MOVD R6, R1
+	MOVD 8(R0), R2
+	VEOR V3.B16, V3.B16, V3.B16
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row127:
+	FMOVQ F3, 0(R14)
+	FMOVQ F3, 16(R14)
+	FMOVQ F3, 32(R14)
+	FMOVQ F3, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row127
+	MOVD 40(R0), R9
+	LSR $3, R9
+block128:
+	FMOVD 0(R1), F4
+	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
+	FMOVQ F4, 0(R11)
+	FMOVD 8(R1), F5
+	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
+	FMOVQ F5, 16(R11)
+	FMOVD 16(R1), F6
+	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
+	FMOVQ F6, 32(R11)
+	FMOVD 24(R1), F7
+	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
+	FMOVQ F7, 48(R11)
+	ADD $64, R1
+	MOVD $8, R4
+pair129:
+	FMOVQ 64(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	FMOVQ F8, 384(R11)
+	FMOVQ 128(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ F9, 400(R11)
+	FMOVQ 192(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	FMOVQ F10, 416(R11)
+	FMOVQ 256(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	FMOVQ F11, 432(R11)
+	FMOVQ 64(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ F12, 448(R11)
+	FMOVQ 128(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	FMOVQ F13, 464(R11)
+	FMOVQ 192(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FMOVQ F14, 480(R11)
+	FMOVQ 256(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ F15, 496(R11)
+	FMOVD 0(R1), F16
+	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
+	WORD $0x0e701011 // saddw v17.4s, v0.4s, v16.4h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 0(R11), F18
+	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
+	FMOVQ F17, 128(R11)
+	FMOVQ 80(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	FMOVQ F19, 512(R11)
+	FMOVQ 144(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	FMOVQ F20, 528(R11)
+	FMOVQ 208(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	FMOVQ F21, 544(R11)
+	FMOVQ 272(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	FMOVQ F22, 560(R11)
+	FMOVQ 80(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	FMOVQ F23, 576(R11)
+	FMOVQ 144(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	FMOVQ F24, 592(R11)
+	FMOVQ 208(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	FMOVQ F25, 608(R11)
+	FMOVQ 272(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	FMOVQ F26, 624(R11)
+	WORD $0x4e70101b // saddw2 v27.4s, v0.4s, v16.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 16(R11), F28
+	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
+	FMOVQ F27, 144(R11)
+	FMOVQ 96(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	FMOVQ F29, 640(R11)
+	FMOVQ 160(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	FMOVQ F30, 656(R11)
+	FMOVQ 224(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	FMOVQ F31, 672(R11)
+	FMOVQ 288(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
+	FMOVQ F3, 688(R11)
+	FMOVQ 96(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
+	FMOVQ F4, 704(R11)
+	FMOVQ 160(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FMOVQ F5, 720(R11)
+	FMOVQ 224(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
+	FMOVQ F6, 736(R11)
+	FMOVQ 288(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	FMOVQ F7, 752(R11)
+	FMOVD 8(R1), F8
+	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
+	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	FMOVQ 32(R11), F10
+	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
+	FMOVQ F9, 160(R11)
+	FMOVQ 112(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	FMOVQ F11, 768(R11)
+	FMOVQ 176(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ F12, 784(R11)
+	FMOVQ 240(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	FMOVQ F13, 800(R11)
+	FMOVQ 304(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FMOVQ F14, 816(R11)
+	FMOVQ 112(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ F15, 832(R11)
+	FMOVQ 176(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	FMOVQ F18, 848(R11)
+	FMOVQ 240(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FMOVQ F17, 864(R11)
+	FMOVQ 304(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	FMOVQ F19, 880(R11)
+	WORD $0x4e681014 // saddw2 v20.4s, v0.4s, v8.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	FMOVQ 48(R11), F21
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	FMOVQ F20, 176(R11)
+	MOVD 64(R0), R12
+	ADD $0, R2, R13
+	MOVD R3, R14
+pair131:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
+	FMOVQ 0(R13), F22
+	FMOVQ 16(R13), F23
+	FMOVQ 32(R13), F24
+	FMOVQ 0(R20), F25
+	FMOVQ 16(R20), F26
+	FMOVQ 32(R20), F16
+	FMOVQ 0(R10), F28
+	FMOVQ 0(R10), F27
+	FMOVQ 384(R11), F29
+	WORD $0x4f96e3bc // sdot v28.4s, v29.16b, v22.4b[0]
+	WORD $0x4f99e3bb // sdot v27.4s, v29.16b, v25.4b[0]
+	FMOVQ 400(R11), F30
+	WORD $0x4fb6e3dc // sdot v28.4s, v30.16b, v22.4b[1]
+	WORD $0x4fb9e3db // sdot v27.4s, v30.16b, v25.4b[1]
+	FMOVQ 416(R11), F31
+	WORD $0x4f96ebfc // sdot v28.4s, v31.16b, v22.4b[2]
+	WORD $0x4f99ebfb // sdot v27.4s, v31.16b, v25.4b[2]
+	FMOVQ 432(R11), F3
+	WORD $0x4fb6e87c // sdot v28.4s, v3.16b, v22.4b[3]
+	WORD $0x4fb9e87b // sdot v27.4s, v3.16b, v25.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f98939c // fmul v28.4s, v28.4s, v24.s[0]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4f90937b // fmul v27.4s, v27.4s, v16.s[0]
+	FMOVQ 0(R10), F4
+	FMOVQ 0(R10), F5
+	FMOVQ 448(R11), F6
+	WORD $0x4f97e0c4 // sdot v4.4s, v6.16b, v23.4b[0]
+	WORD $0x4f9ae0c5 // sdot v5.4s, v6.16b, v26.4b[0]
+	FMOVQ 464(R11), F7
+	WORD $0x4fb7e0e4 // sdot v4.4s, v7.16b, v23.4b[1]
+	WORD $0x4fbae0e5 // sdot v5.4s, v7.16b, v26.4b[1]
+	FMOVQ 480(R11), F10
+	WORD $0x4f97e944 // sdot v4.4s, v10.16b, v23.4b[2]
+	WORD $0x4f9ae945 // sdot v5.4s, v10.16b, v26.4b[2]
+	FMOVQ 496(R11), F9
+	WORD $0x4fb7e924 // sdot v4.4s, v9.16b, v23.4b[3]
+	WORD $0x4fbae925 // sdot v5.4s, v9.16b, v26.4b[3]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4fb89084 // fmul v4.4s, v4.4s, v24.s[1]
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4fb090a5 // fmul v5.4s, v5.4s, v16.s[1]
+	WORD $0x4e24d79c // fadd v28.4s, v28.4s, v4.4s
+	WORD $0x4e25d77b // fadd v27.4s, v27.4s, v5.4s
+	FMOVQ 128(R11), F11
+	WORD $0x6e2bdf9c // fmul v28.4s, v28.4s, v11.4s
+	WORD $0x6e2bdf7b // fmul v27.4s, v27.4s, v11.4s
+	FMOVQ 0(R14), F12
+	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
+	FMOVQ F12, 0(R14)
+	FMOVQ 0(R21), F13
+	WORD $0x4e3bd5ad // fadd v13.4s, v13.4s, v27.4s
+	FMOVQ F13, 0(R21)
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F15
+	FMOVQ 512(R11), F18
+	WORD $0x4f96e24e // sdot v14.4s, v18.16b, v22.4b[0]
+	WORD $0x4f99e24f // sdot v15.4s, v18.16b, v25.4b[0]
+	FMOVQ 528(R11), F17
+	WORD $0x4fb6e22e // sdot v14.4s, v17.16b, v22.4b[1]
+	WORD $0x4fb9e22f // sdot v15.4s, v17.16b, v25.4b[1]
+	FMOVQ 544(R11), F19
+	WORD $0x4f96ea6e // sdot v14.4s, v19.16b, v22.4b[2]
+	WORD $0x4f99ea6f // sdot v15.4s, v19.16b, v25.4b[2]
+	FMOVQ 560(R11), F8
+	WORD $0x4fb6e90e // sdot v14.4s, v8.16b, v22.4b[3]
+	WORD $0x4fb9e90f // sdot v15.4s, v8.16b, v25.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f9891ce // fmul v14.4s, v14.4s, v24.s[0]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f9091ef // fmul v15.4s, v15.4s, v16.s[0]
+	FMOVQ 0(R10), F21
+	FMOVQ 0(R10), F20
+	FMOVQ 576(R11), F29
+	WORD $0x4f97e3b5 // sdot v21.4s, v29.16b, v23.4b[0]
+	WORD $0x4f9ae3b4 // sdot v20.4s, v29.16b, v26.4b[0]
+	FMOVQ 592(R11), F30
+	WORD $0x4fb7e3d5 // sdot v21.4s, v30.16b, v23.4b[1]
+	WORD $0x4fbae3d4 // sdot v20.4s, v30.16b, v26.4b[1]
+	FMOVQ 608(R11), F31
+	WORD $0x4f97ebf5 // sdot v21.4s, v31.16b, v23.4b[2]
+	WORD $0x4f9aebf4 // sdot v20.4s, v31.16b, v26.4b[2]
+	FMOVQ 624(R11), F3
+	WORD $0x4fb7e875 // sdot v21.4s, v3.16b, v23.4b[3]
+	WORD $0x4fbae874 // sdot v20.4s, v3.16b, v26.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fb892b5 // fmul v21.4s, v21.4s, v24.s[1]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fb09294 // fmul v20.4s, v20.4s, v16.s[1]
+	WORD $0x4e35d5ce // fadd v14.4s, v14.4s, v21.4s
+	WORD $0x4e34d5ef // fadd v15.4s, v15.4s, v20.4s
+	FMOVQ 144(R11), F6
+	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
+	WORD $0x6e26ddef // fmul v15.4s, v15.4s, v6.4s
+	FMOVQ 16(R14), F7
+	WORD $0x4e2ed4e7 // fadd v7.4s, v7.4s, v14.4s
+	FMOVQ F7, 16(R14)
+	FMOVQ 16(R21), F10
+	WORD $0x4e2fd54a // fadd v10.4s, v10.4s, v15.4s
+	FMOVQ F10, 16(R21)
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F4
+	FMOVQ 640(R11), F5
+	WORD $0x4f96e0a9 // sdot v9.4s, v5.16b, v22.4b[0]
+	WORD $0x4f99e0a4 // sdot v4.4s, v5.16b, v25.4b[0]
+	FMOVQ 656(R11), F11
+	WORD $0x4fb6e169 // sdot v9.4s, v11.16b, v22.4b[1]
+	WORD $0x4fb9e164 // sdot v4.4s, v11.16b, v25.4b[1]
+	FMOVQ 672(R11), F28
+	WORD $0x4f96eb89 // sdot v9.4s, v28.16b, v22.4b[2]
+	WORD $0x4f99eb84 // sdot v4.4s, v28.16b, v25.4b[2]
+	FMOVQ 688(R11), F12
+	WORD $0x4fb6e989 // sdot v9.4s, v12.16b, v22.4b[3]
+	WORD $0x4fb9e984 // sdot v4.4s, v12.16b, v25.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f989129 // fmul v9.4s, v9.4s, v24.s[0]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4f909084 // fmul v4.4s, v4.4s, v16.s[0]
+	FMOVQ 0(R10), F27
+	FMOVQ 0(R10), F13
+	FMOVQ 704(R11), F18
+	WORD $0x4f97e25b // sdot v27.4s, v18.16b, v23.4b[0]
+	WORD $0x4f9ae24d // sdot v13.4s, v18.16b, v26.4b[0]
+	FMOVQ 720(R11), F17
+	WORD $0x4fb7e23b // sdot v27.4s, v17.16b, v23.4b[1]
+	WORD $0x4fbae22d // sdot v13.4s, v17.16b, v26.4b[1]
+	FMOVQ 736(R11), F19
+	WORD $0x4f97ea7b // sdot v27.4s, v19.16b, v23.4b[2]
+	WORD $0x4f9aea6d // sdot v13.4s, v19.16b, v26.4b[2]
+	FMOVQ 752(R11), F8
+	WORD $0x4fb7e91b // sdot v27.4s, v8.16b, v23.4b[3]
+	WORD $0x4fbae90d // sdot v13.4s, v8.16b, v26.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4fb8937b // fmul v27.4s, v27.4s, v24.s[1]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fb091ad // fmul v13.4s, v13.4s, v16.s[1]
+	WORD $0x4e3bd529 // fadd v9.4s, v9.4s, v27.4s
+	WORD $0x4e2dd484 // fadd v4.4s, v4.4s, v13.4s
+	FMOVQ 160(R11), F29
+	WORD $0x6e3ddd29 // fmul v9.4s, v9.4s, v29.4s
+	WORD $0x6e3ddc84 // fmul v4.4s, v4.4s, v29.4s
+	FMOVQ 32(R14), F30
+	WORD $0x4e29d7de // fadd v30.4s, v30.4s, v9.4s
+	FMOVQ F30, 32(R14)
+	FMOVQ 32(R21), F31
+	WORD $0x4e24d7ff // fadd v31.4s, v31.4s, v4.4s
+	FMOVQ F31, 32(R21)
+	FMOVQ 0(R10), F3
+	FMOVQ 0(R10), F21
+	FMOVQ 768(R11), F20
+	WORD $0x4f96e283 // sdot v3.4s, v20.16b, v22.4b[0]
+	WORD $0x4f99e295 // sdot v21.4s, v20.16b, v25.4b[0]
+	FMOVQ 784(R11), F6
+	WORD $0x4fb6e0c3 // sdot v3.4s, v6.16b, v22.4b[1]
+	WORD $0x4fb9e0d5 // sdot v21.4s, v6.16b, v25.4b[1]
+	FMOVQ 800(R11), F14
+	WORD $0x4f96e9c3 // sdot v3.4s, v14.16b, v22.4b[2]
+	WORD $0x4f99e9d5 // sdot v21.4s, v14.16b, v25.4b[2]
+	FMOVQ 816(R11), F7
+	WORD $0x4fb6e8e3 // sdot v3.4s, v7.16b, v22.4b[3]
+	WORD $0x4fb9e8f5 // sdot v21.4s, v7.16b, v25.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4f989063 // fmul v3.4s, v3.4s, v24.s[0]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
+	FMOVQ 0(R10), F15
+	FMOVQ 0(R10), F10
+	FMOVQ 832(R11), F5
+	WORD $0x4f97e0af // sdot v15.4s, v5.16b, v23.4b[0]
+	WORD $0x4f9ae0aa // sdot v10.4s, v5.16b, v26.4b[0]
+	FMOVQ 848(R11), F11
+	WORD $0x4fb7e16f // sdot v15.4s, v11.16b, v23.4b[1]
+	WORD $0x4fbae16a // sdot v10.4s, v11.16b, v26.4b[1]
+	FMOVQ 864(R11), F28
+	WORD $0x4f97eb8f // sdot v15.4s, v28.16b, v23.4b[2]
+	WORD $0x4f9aeb8a // sdot v10.4s, v28.16b, v26.4b[2]
+	FMOVQ 880(R11), F12
+	WORD $0x4fb7e98f // sdot v15.4s, v12.16b, v23.4b[3]
+	WORD $0x4fbae98a // sdot v10.4s, v12.16b, v26.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4fb891ef // fmul v15.4s, v15.4s, v24.s[1]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fb0914a // fmul v10.4s, v10.4s, v16.s[1]
+	WORD $0x4e2fd463 // fadd v3.4s, v3.4s, v15.4s
+	WORD $0x4e2ad6b5 // fadd v21.4s, v21.4s, v10.4s
+	FMOVQ 176(R11), F18
+	WORD $0x6e32dc63 // fmul v3.4s, v3.4s, v18.4s
+	WORD $0x6e32deb5 // fmul v21.4s, v21.4s, v18.4s
+	FMOVQ 48(R14), F17
+	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
+	FMOVQ F17, 48(R14)
+	FMOVQ 48(R21), F19
+	WORD $0x4e35d673 // fadd v19.4s, v19.4s, v21.4s
+	FMOVQ F19, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair131
+	FMOVQ 320(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	FMOVQ F8, 384(R11)
+	FMOVQ 384(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	FMOVQ F27, 400(R11)
+	FMOVQ 448(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	FMOVQ F13, 416(R11)
+	FMOVQ 512(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	FMOVQ F29, 432(R11)
+	FMOVQ 320(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ F9, 448(R11)
+	FMOVQ 384(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	FMOVQ F30, 464(R11)
+	FMOVQ 448(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
+	FMOVQ F4, 480(R11)
+	FMOVQ 512(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	FMOVQ F31, 496(R11)
+	FMOVD 32(R1), F20
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x0e741006 // saddw v6.4s, v0.4s, v20.4h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	FMOVQ 0(R11), F14
+	WORD $0x6e2edcc6 // fmul v6.4s, v6.4s, v14.4s
+	FMOVQ F6, 128(R11)
+	FMOVQ 336(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	FMOVQ F7, 512(R11)
+	FMOVQ 400(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FMOVQ F5, 528(R11)
+	FMOVQ 464(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	FMOVQ F11, 544(R11)
+	FMOVQ 528(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	FMOVQ F28, 560(R11)
+	FMOVQ 336(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ F12, 576(R11)
+	FMOVQ 400(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ F15, 592(R11)
+	FMOVQ 464(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	FMOVQ F10, 608(R11)
+	FMOVQ 528(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	FMOVQ F18, 624(R11)
+	WORD $0x4e741003 // saddw2 v3.4s, v0.4s, v20.8h
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	FMOVQ 16(R11), F17
+	WORD $0x6e31dc63 // fmul v3.4s, v3.4s, v17.4s
+	FMOVQ F3, 144(R11)
+	FMOVQ 352(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	FMOVQ F21, 640(R11)
+	FMOVQ 416(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	FMOVQ F19, 656(R11)
+	FMOVQ 480(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	FMOVQ F22, 672(R11)
+	FMOVQ 544(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	FMOVQ F23, 688(R11)
+	FMOVQ 352(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	FMOVQ F24, 704(R11)
+	FMOVQ 416(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	FMOVQ F25, 720(R11)
+	FMOVQ 480(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	FMOVQ F26, 736(R11)
+	FMOVQ 544(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	FMOVQ F16, 752(R11)
+	FMOVD 40(R1), F8
+	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
+	WORD $0x0e68101b // saddw v27.4s, v0.4s, v8.4h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 32(R11), F13
+	WORD $0x6e2ddf7b // fmul v27.4s, v27.4s, v13.4s
+	FMOVQ F27, 160(R11)
+	FMOVQ 368(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	FMOVQ F29, 768(R11)
+	FMOVQ 432(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ F9, 784(R11)
+	FMOVQ 496(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	FMOVQ F30, 800(R11)
+	FMOVQ 560(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
+	FMOVQ F4, 816(R11)
+	FMOVQ 368(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	FMOVQ F31, 832(R11)
+	FMOVQ 432(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FMOVQ F14, 848(R11)
+	FMOVQ 496(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
+	FMOVQ F6, 864(R11)
+	FMOVQ 560(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	FMOVQ F7, 880(R11)
+	WORD $0x4e681005 // saddw2 v5.4s, v0.4s, v8.8h
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	FMOVQ 48(R11), F11
+	WORD $0x6e2bdca5 // fmul v5.4s, v5.4s, v11.4s
+	FMOVQ F5, 176(R11)
+	MOVD 64(R0), R12
+	ADD $64, R2, R13
+	MOVD R3, R14
+pair132:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
+	FMOVQ 0(R13), F28
+	FMOVQ 16(R13), F12
+	FMOVQ 32(R13), F15
+	FMOVQ 0(R20), F10
+	FMOVQ 16(R20), F18
+	FMOVQ 32(R20), F20
+	FMOVQ 0(R10), F17
+	FMOVQ 0(R10), F3
+	FMOVQ 384(R11), F21
+	WORD $0x4f9ce2b1 // sdot v17.4s, v21.16b, v28.4b[0]
+	WORD $0x4f8ae2a3 // sdot v3.4s, v21.16b, v10.4b[0]
+	FMOVQ 400(R11), F19
+	WORD $0x4fbce271 // sdot v17.4s, v19.16b, v28.4b[1]
+	WORD $0x4faae263 // sdot v3.4s, v19.16b, v10.4b[1]
+	FMOVQ 416(R11), F22
+	WORD $0x4f9cead1 // sdot v17.4s, v22.16b, v28.4b[2]
+	WORD $0x4f8aeac3 // sdot v3.4s, v22.16b, v10.4b[2]
+	FMOVQ 432(R11), F23
+	WORD $0x4fbceaf1 // sdot v17.4s, v23.16b, v28.4b[3]
+	WORD $0x4faaeae3 // sdot v3.4s, v23.16b, v10.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f8f9231 // fmul v17.4s, v17.4s, v15.s[0]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4f949063 // fmul v3.4s, v3.4s, v20.s[0]
+	FMOVQ 0(R10), F24
+	FMOVQ 0(R10), F25
+	FMOVQ 448(R11), F26
+	WORD $0x4f8ce358 // sdot v24.4s, v26.16b, v12.4b[0]
+	WORD $0x4f92e359 // sdot v25.4s, v26.16b, v18.4b[0]
+	FMOVQ 464(R11), F16
+	WORD $0x4face218 // sdot v24.4s, v16.16b, v12.4b[1]
+	WORD $0x4fb2e219 // sdot v25.4s, v16.16b, v18.4b[1]
+	FMOVQ 480(R11), F13
+	WORD $0x4f8ce9b8 // sdot v24.4s, v13.16b, v12.4b[2]
+	WORD $0x4f92e9b9 // sdot v25.4s, v13.16b, v18.4b[2]
+	FMOVQ 496(R11), F27
+	WORD $0x4faceb78 // sdot v24.4s, v27.16b, v12.4b[3]
+	WORD $0x4fb2eb79 // sdot v25.4s, v27.16b, v18.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4faf9318 // fmul v24.4s, v24.4s, v15.s[1]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4fb49339 // fmul v25.4s, v25.4s, v20.s[1]
+	WORD $0x4e38d631 // fadd v17.4s, v17.4s, v24.4s
+	WORD $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
+	FMOVQ 128(R11), F29
+	WORD $0x6e3dde31 // fmul v17.4s, v17.4s, v29.4s
+	WORD $0x6e3ddc63 // fmul v3.4s, v3.4s, v29.4s
+	FMOVQ 0(R14), F9
+	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
+	FMOVQ F9, 0(R14)
+	FMOVQ 0(R21), F30
+	WORD $0x4e23d7de // fadd v30.4s, v30.4s, v3.4s
+	FMOVQ F30, 0(R21)
+	FMOVQ 0(R10), F4
+	FMOVQ 0(R10), F31
+	FMOVQ 512(R11), F14
+	WORD $0x4f9ce1c4 // sdot v4.4s, v14.16b, v28.4b[0]
+	WORD $0x4f8ae1df // sdot v31.4s, v14.16b, v10.4b[0]
+	FMOVQ 528(R11), F6
+	WORD $0x4fbce0c4 // sdot v4.4s, v6.16b, v28.4b[1]
+	WORD $0x4faae0df // sdot v31.4s, v6.16b, v10.4b[1]
+	FMOVQ 544(R11), F7
+	WORD $0x4f9ce8e4 // sdot v4.4s, v7.16b, v28.4b[2]
+	WORD $0x4f8ae8ff // sdot v31.4s, v7.16b, v10.4b[2]
+	FMOVQ 560(R11), F8
+	WORD $0x4fbce904 // sdot v4.4s, v8.16b, v28.4b[3]
+	WORD $0x4faae91f // sdot v31.4s, v8.16b, v10.4b[3]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4f8f9084 // fmul v4.4s, v4.4s, v15.s[0]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4f9493ff // fmul v31.4s, v31.4s, v20.s[0]
+	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F5
+	FMOVQ 576(R11), F21
+	WORD $0x4f8ce2ab // sdot v11.4s, v21.16b, v12.4b[0]
+	WORD $0x4f92e2a5 // sdot v5.4s, v21.16b, v18.4b[0]
+	FMOVQ 592(R11), F19
+	WORD $0x4face26b // sdot v11.4s, v19.16b, v12.4b[1]
+	WORD $0x4fb2e265 // sdot v5.4s, v19.16b, v18.4b[1]
+	FMOVQ 608(R11), F22
+	WORD $0x4f8ceacb // sdot v11.4s, v22.16b, v12.4b[2]
+	WORD $0x4f92eac5 // sdot v5.4s, v22.16b, v18.4b[2]
+	FMOVQ 624(R11), F23
+	WORD $0x4faceaeb // sdot v11.4s, v23.16b, v12.4b[3]
+	WORD $0x4fb2eae5 // sdot v5.4s, v23.16b, v18.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4faf916b // fmul v11.4s, v11.4s, v15.s[1]
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4fb490a5 // fmul v5.4s, v5.4s, v20.s[1]
+	WORD $0x4e2bd484 // fadd v4.4s, v4.4s, v11.4s
+	WORD $0x4e25d7ff // fadd v31.4s, v31.4s, v5.4s
+	FMOVQ 144(R11), F26
+	WORD $0x6e3adc84 // fmul v4.4s, v4.4s, v26.4s
+	WORD $0x6e3adfff // fmul v31.4s, v31.4s, v26.4s
+	FMOVQ 16(R14), F16
+	WORD $0x4e24d610 // fadd v16.4s, v16.4s, v4.4s
+	FMOVQ F16, 16(R14)
+	FMOVQ 16(R21), F13
+	WORD $0x4e3fd5ad // fadd v13.4s, v13.4s, v31.4s
+	FMOVQ F13, 16(R21)
+	FMOVQ 0(R10), F27
+	FMOVQ 0(R10), F24
+	FMOVQ 640(R11), F25
+	WORD $0x4f9ce33b // sdot v27.4s, v25.16b, v28.4b[0]
+	WORD $0x4f8ae338 // sdot v24.4s, v25.16b, v10.4b[0]
+	FMOVQ 656(R11), F29
+	WORD $0x4fbce3bb // sdot v27.4s, v29.16b, v28.4b[1]
+	WORD $0x4faae3b8 // sdot v24.4s, v29.16b, v10.4b[1]
+	FMOVQ 672(R11), F17
+	WORD $0x4f9cea3b // sdot v27.4s, v17.16b, v28.4b[2]
+	WORD $0x4f8aea38 // sdot v24.4s, v17.16b, v10.4b[2]
+	FMOVQ 688(R11), F9
+	WORD $0x4fbce93b // sdot v27.4s, v9.16b, v28.4b[3]
+	WORD $0x4faae938 // sdot v24.4s, v9.16b, v10.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4f8f937b // fmul v27.4s, v27.4s, v15.s[0]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
+	FMOVQ 0(R10), F3
+	FMOVQ 0(R10), F30
+	FMOVQ 704(R11), F14
+	WORD $0x4f8ce1c3 // sdot v3.4s, v14.16b, v12.4b[0]
+	WORD $0x4f92e1de // sdot v30.4s, v14.16b, v18.4b[0]
+	FMOVQ 720(R11), F6
+	WORD $0x4face0c3 // sdot v3.4s, v6.16b, v12.4b[1]
+	WORD $0x4fb2e0de // sdot v30.4s, v6.16b, v18.4b[1]
+	FMOVQ 736(R11), F7
+	WORD $0x4f8ce8e3 // sdot v3.4s, v7.16b, v12.4b[2]
+	WORD $0x4f92e8fe // sdot v30.4s, v7.16b, v18.4b[2]
+	FMOVQ 752(R11), F8
+	WORD $0x4face903 // sdot v3.4s, v8.16b, v12.4b[3]
+	WORD $0x4fb2e91e // sdot v30.4s, v8.16b, v18.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4faf9063 // fmul v3.4s, v3.4s, v15.s[1]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fb493de // fmul v30.4s, v30.4s, v20.s[1]
+	WORD $0x4e23d77b // fadd v27.4s, v27.4s, v3.4s
+	WORD $0x4e3ed718 // fadd v24.4s, v24.4s, v30.4s
+	FMOVQ 160(R11), F21
+	WORD $0x6e35df7b // fmul v27.4s, v27.4s, v21.4s
+	WORD $0x6e35df18 // fmul v24.4s, v24.4s, v21.4s
+	FMOVQ 32(R14), F19
+	WORD $0x4e3bd673 // fadd v19.4s, v19.4s, v27.4s
+	FMOVQ F19, 32(R14)
+	FMOVQ 32(R21), F22
+	WORD $0x4e38d6d6 // fadd v22.4s, v22.4s, v24.4s
+	FMOVQ F22, 32(R21)
+	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F11
+	FMOVQ 768(R11), F5
+	WORD $0x4f9ce0b7 // sdot v23.4s, v5.16b, v28.4b[0]
+	WORD $0x4f8ae0ab // sdot v11.4s, v5.16b, v10.4b[0]
+	FMOVQ 784(R11), F26
+	WORD $0x4fbce357 // sdot v23.4s, v26.16b, v28.4b[1]
+	WORD $0x4faae34b // sdot v11.4s, v26.16b, v10.4b[1]
+	FMOVQ 800(R11), F4
+	WORD $0x4f9ce897 // sdot v23.4s, v4.16b, v28.4b[2]
+	WORD $0x4f8ae88b // sdot v11.4s, v4.16b, v10.4b[2]
+	FMOVQ 816(R11), F16
+	WORD $0x4fbcea17 // sdot v23.4s, v16.16b, v28.4b[3]
+	WORD $0x4faaea0b // sdot v11.4s, v16.16b, v10.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4f8f92f7 // fmul v23.4s, v23.4s, v15.s[0]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f94916b // fmul v11.4s, v11.4s, v20.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F13
+	FMOVQ 832(R11), F25
+	WORD $0x4f8ce33f // sdot v31.4s, v25.16b, v12.4b[0]
+	WORD $0x4f92e32d // sdot v13.4s, v25.16b, v18.4b[0]
+	FMOVQ 848(R11), F29
+	WORD $0x4face3bf // sdot v31.4s, v29.16b, v12.4b[1]
+	WORD $0x4fb2e3ad // sdot v13.4s, v29.16b, v18.4b[1]
+	FMOVQ 864(R11), F17
+	WORD $0x4f8cea3f // sdot v31.4s, v17.16b, v12.4b[2]
+	WORD $0x4f92ea2d // sdot v13.4s, v17.16b, v18.4b[2]
+	FMOVQ 880(R11), F9
+	WORD $0x4face93f // sdot v31.4s, v9.16b, v12.4b[3]
+	WORD $0x4fb2e92d // sdot v13.4s, v9.16b, v18.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4faf93ff // fmul v31.4s, v31.4s, v15.s[1]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fb491ad // fmul v13.4s, v13.4s, v20.s[1]
+	WORD $0x4e3fd6f7 // fadd v23.4s, v23.4s, v31.4s
+	WORD $0x4e2dd56b // fadd v11.4s, v11.4s, v13.4s
+	FMOVQ 176(R11), F14
+	WORD $0x6e2edef7 // fmul v23.4s, v23.4s, v14.4s
+	WORD $0x6e2edd6b // fmul v11.4s, v11.4s, v14.4s
+	FMOVQ 48(R14), F6
+	WORD $0x4e37d4c6 // fadd v6.4s, v6.4s, v23.4s
+	FMOVQ F6, 48(R14)
+	FMOVQ 48(R21), F7
+	WORD $0x4e2bd4e7 // fadd v7.4s, v7.4s, v11.4s
+	FMOVQ F7, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair132
+	ADD $576, R1
+	ADD $128, R2
+	SUBS $2, R4
+	BNE pair129
+	SUBS $1, R9
+	BNE block128
+	ADD $64, R3
+	ADD R7, R6
+	SUBS $1, R8
+	BNE panel126
+	RET
+
 DATA matmulConsts<>+0(SB)/4, $0x4b400000
 DATA matmulConsts<>+4(SB)/4, $0x4b400000
 DATA matmulConsts<>+8(SB)/4, $0x4b400000

@@ -22,6 +22,7 @@ var I8mmMul = panel.Kernels{
 	quant.Q5_K:   {mulQ5_KDotx1, mulQ5_KDotx1, mulQ5_KI8mm, mulQ5_KI8mm, mulQ5_KI8mm},
 	quant.Q6_K:   {mulQ6_KDotx1, mulQ6_KDotx1, mulQ6_KI8mm, mulQ6_KI8mm, mulQ6_KI8mm},
 	quant.IQ4_NL: {mulIQ4_NLDotx1, mulIQ4_NLDotx1, mulIQ4_NLI8mm, mulIQ4_NLI8mm, mulIQ4_NLI8mm},
+	quant.IQ4_XS: {mulIQ4_XSDotx1, mulIQ4_XSDotx1, mulIQ4_XSI8mm, mulIQ4_XSI8mm, mulIQ4_XSI8mm},
 }
 
 // mulQ4_0I8mm multiplies Q4_0 weights with several rows of activations.
@@ -78,3 +79,8 @@ func mulQ6_KI8mm(a *panel.Args)
 //
 //go:noescape
 func mulIQ4_NLI8mm(a *panel.Args)
+
+// mulIQ4_XSI8mm multiplies IQ4_XS weights with several rows of activations.
+//
+//go:noescape
+func mulIQ4_XSI8mm(a *panel.Args)

@@ -9658,6 +9658,814 @@ last69:
 	BNE panel66
 	RET
 
+// mulIQ4_XSI8mm multiplies IQ4_XS weights with several rows of activations.
+// func mulIQ4_XSI8mm(a *panel.Args)
+TEXT ·mulIQ4_XSI8mm(SB), 0, $960-8
+	MOVD a+0(FP), R0
+	MOVD $matmulConsts<>(SB), R10
+	MOVD $buf-960(SP), R11
+	ADD $63, R11
+	AND $~63, R11
+	FMOVQ 0(R10), F0
+	MOVW $0xf0f0f0f, R5
+	VDUP R5, V1.S4
+	FMOVQ 32(R10), F2
+	MOVD 0(R0), R6
+	MOVD 16(R0), R3
+	MOVD 48(R0), R8
+	MOVD 56(R0), R7
+	MOVD 24(R0), R15
+	MOVD 32(R0), R19
+panel72:
+	MOVD R6, R1
+	MOVD 8(R0), R2
+	VEOR V3.B16, V3.B16, V3.B16
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row73:
+	FMOVQ F3, 0(R14)
+	FMOVQ F3, 16(R14)
+	FMOVQ F3, 32(R14)
+	FMOVQ F3, 48(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row73
+	MOVD 40(R0), R9
+	LSR $3, R9
+block74:
+	FMOVD 0(R1), F4
+	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
+	FMOVQ F4, 0(R11)
+	FMOVD 8(R1), F5
+	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
+	FMOVQ F5, 16(R11)
+	FMOVD 16(R1), F6
+	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
+	FMOVQ F6, 32(R11)
+	FMOVD 24(R1), F7
+	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
+	FMOVQ F7, 48(R11)
+	ADD $64, R1
+	MOVD $8, R4
+pair75:
+	FMOVQ 64(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	FMOVQ 128(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	VZIP1 V9.S4, V8.S4, V10.S4
+	VZIP2 V9.S4, V8.S4, V9.S4
+	FMOVQ F10, 384(R11)
+	FMOVQ F9, 400(R11)
+	FMOVQ 192(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	FMOVQ 256(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	VZIP1 V12.S4, V11.S4, V13.S4
+	VZIP2 V12.S4, V11.S4, V12.S4
+	FMOVQ F13, 416(R11)
+	FMOVQ F12, 432(R11)
+	FMOVQ 64(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FMOVQ 128(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	VZIP1 V15.S4, V14.S4, V16.S4
+	VZIP2 V15.S4, V14.S4, V15.S4
+	FMOVQ F16, 448(R11)
+	FMOVQ F15, 464(R11)
+	FMOVQ 192(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FMOVQ 256(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	VZIP1 V18.S4, V17.S4, V19.S4
+	VZIP2 V18.S4, V17.S4, V18.S4
+	FMOVQ F19, 480(R11)
+	FMOVQ F18, 496(R11)
+	FMOVD 0(R1), F20
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	FMOVQ 0(R11), F22
+	WORD $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
+	FMOVQ F21, 128(R11)
+	FMOVQ 80(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	FMOVQ 144(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	VZIP1 V24.S4, V23.S4, V25.S4
+	VZIP2 V24.S4, V23.S4, V24.S4
+	FMOVQ F25, 512(R11)
+	FMOVQ F24, 528(R11)
+	FMOVQ 208(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	FMOVQ 272(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	VZIP1 V27.S4, V26.S4, V28.S4
+	VZIP2 V27.S4, V26.S4, V27.S4
+	FMOVQ F28, 544(R11)
+	FMOVQ F27, 560(R11)
+	FMOVQ 80(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	FMOVQ 144(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	VZIP1 V30.S4, V29.S4, V31.S4
+	VZIP2 V30.S4, V29.S4, V30.S4
+	FMOVQ F31, 576(R11)
+	FMOVQ F30, 592(R11)
+	FMOVQ 208(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
+	FMOVQ 272(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
+	VZIP1 V4.S4, V3.S4, V5.S4
+	VZIP2 V4.S4, V3.S4, V4.S4
+	FMOVQ F5, 608(R11)
+	FMOVQ F4, 624(R11)
+	WORD $0x4e741006 // saddw2 v6.4s, v0.4s, v20.8h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	FMOVQ 16(R11), F7
+	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
+	FMOVQ F6, 144(R11)
+	FMOVQ 96(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	FMOVQ 160(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	VZIP1 V10.S4, V8.S4, V9.S4
+	VZIP2 V10.S4, V8.S4, V10.S4
+	FMOVQ F9, 640(R11)
+	FMOVQ F10, 656(R11)
+	FMOVQ 224(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	FMOVQ 288(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	VZIP1 V13.S4, V11.S4, V12.S4
+	VZIP2 V13.S4, V11.S4, V13.S4
+	FMOVQ F12, 672(R11)
+	FMOVQ F13, 688(R11)
+	FMOVQ 96(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FMOVQ 160(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	VZIP1 V16.S4, V14.S4, V15.S4
+	VZIP2 V16.S4, V14.S4, V16.S4
+	FMOVQ F15, 704(R11)
+	FMOVQ F16, 720(R11)
+	FMOVQ 224(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FMOVQ 288(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	VZIP1 V19.S4, V17.S4, V18.S4
+	VZIP2 V19.S4, V17.S4, V19.S4
+	FMOVQ F18, 736(R11)
+	FMOVQ F19, 752(R11)
+	FMOVD 8(R1), F22
+	WORD $0x0f08a6d6 // sshll v22.8h, v22.8b, #0
+	WORD $0x0e761015 // saddw v21.4s, v0.4s, v22.4h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	FMOVQ 32(R11), F23
+	WORD $0x6e37deb5 // fmul v21.4s, v21.4s, v23.4s
+	FMOVQ F21, 160(R11)
+	FMOVQ 112(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	FMOVQ 176(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	VZIP1 V24.S4, V25.S4, V26.S4
+	VZIP2 V24.S4, V25.S4, V24.S4
+	FMOVQ F26, 768(R11)
+	FMOVQ F24, 784(R11)
+	FMOVQ 240(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	FMOVQ 304(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	VZIP1 V27.S4, V28.S4, V29.S4
+	VZIP2 V27.S4, V28.S4, V27.S4
+	FMOVQ F29, 800(R11)
+	FMOVQ F27, 816(R11)
+	FMOVQ 112(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	FMOVQ 176(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	VZIP1 V30.S4, V31.S4, V3.S4
+	VZIP2 V30.S4, V31.S4, V30.S4
+	FMOVQ F3, 832(R11)
+	FMOVQ F30, 848(R11)
+	FMOVQ 240(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FMOVQ 304(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
+	VZIP1 V4.S4, V5.S4, V20.S4
+	VZIP2 V4.S4, V5.S4, V4.S4
+	FMOVQ F20, 864(R11)
+	FMOVQ F4, 880(R11)
+	WORD $0x4e761007 // saddw2 v7.4s, v0.4s, v22.8h
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	FMOVQ 48(R11), F6
+	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
+	FMOVQ F7, 176(R11)
+	MOVD 64(R0), R12
+	ADD $0, R2, R13
+	MOVD R3, R14
+pair77:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
+	FMOVQ 0(R13), F8
+	FMOVQ 0(R20), F9
+	VZIP1 V9.D2, V8.D2, V10.D2
+	VZIP2 V9.D2, V8.D2, V9.D2
+	FMOVQ 16(R13), F11
+	FMOVQ 16(R20), F12
+	VZIP1 V12.D2, V11.D2, V13.D2
+	VZIP2 V12.D2, V11.D2, V12.D2
+	FMOVQ 32(R13), F14
+	FMOVQ 32(R20), F15
+	VZIP1 V15.S4, V14.S4, V16.S4
+	VZIP2 V15.S4, V14.S4, V17.S4
+	VZIP1 V16.D2, V16.D2, V18.D2
+	VZIP2 V16.D2, V16.D2, V16.D2
+	FMOVQ 0(R10), F19
+	FMOVQ 384(R11), F21
+	WORD $0x4e8aa6b3 // smmla v19.4s, v21.16b, v10.16b
+	FMOVQ 416(R11), F25
+	WORD $0x4e89a733 // smmla v19.4s, v25.16b, v9.16b
+	FMOVQ 0(R10), F23
+	FMOVQ 400(R11), F26
+	WORD $0x4e8aa757 // smmla v23.4s, v26.16b, v10.16b
+	FMOVQ 432(R11), F24
+	WORD $0x4e89a717 // smmla v23.4s, v24.16b, v9.16b
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x6e32def7 // fmul v23.4s, v23.4s, v18.4s
+	FMOVQ 0(R10), F28
+	FMOVQ 448(R11), F27
+	WORD $0x4e8da77c // smmla v28.4s, v27.16b, v13.16b
+	FMOVQ 480(R11), F31
+	WORD $0x4e8ca7fc // smmla v28.4s, v31.16b, v12.16b
+	FMOVQ 0(R10), F29
+	FMOVQ 464(R11), F3
+	WORD $0x4e8da47d // smmla v29.4s, v3.16b, v13.16b
+	FMOVQ 496(R11), F30
+	WORD $0x4e8ca7dd // smmla v29.4s, v30.16b, v12.16b
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x6e30df9c // fmul v28.4s, v28.4s, v16.4s
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x6e30dfbd // fmul v29.4s, v29.4s, v16.4s
+	WORD $0x4e3cd673 // fadd v19.4s, v19.4s, v28.4s
+	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+	VUZP1 V23.S4, V19.S4, V5.S4
+	VUZP2 V23.S4, V19.S4, V23.S4
+	FMOVQ 128(R11), F20
+	WORD $0x6e34dca5 // fmul v5.4s, v5.4s, v20.4s
+	WORD $0x6e34def7 // fmul v23.4s, v23.4s, v20.4s
+	FMOVQ 0(R14), F4
+	WORD $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
+	FMOVQ F4, 0(R14)
+	FMOVQ 0(R21), F22
+	WORD $0x4e37d6d6 // fadd v22.4s, v22.4s, v23.4s
+	FMOVQ F22, 0(R21)
+	FMOVQ 0(R10), F6
+	FMOVQ 512(R11), F8
+	WORD $0x4e8aa506 // smmla v6.4s, v8.16b, v10.16b
+	FMOVQ 544(R11), F11
+	WORD $0x4e89a566 // smmla v6.4s, v11.16b, v9.16b
+	FMOVQ 0(R10), F7
+	FMOVQ 528(R11), F14
+	WORD $0x4e8aa5c7 // smmla v7.4s, v14.16b, v10.16b
+	FMOVQ 560(R11), F15
+	WORD $0x4e89a5e7 // smmla v7.4s, v15.16b, v9.16b
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x6e32dcc6 // fmul v6.4s, v6.4s, v18.4s
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x6e32dce7 // fmul v7.4s, v7.4s, v18.4s
+	FMOVQ 0(R10), F17
+	FMOVQ 576(R11), F25
+	WORD $0x4e8da731 // smmla v17.4s, v25.16b, v13.16b
+	FMOVQ 608(R11), F26
+	WORD $0x4e8ca751 // smmla v17.4s, v26.16b, v12.16b
+	FMOVQ 0(R10), F21
+	FMOVQ 592(R11), F24
+	WORD $0x4e8da715 // smmla v21.4s, v24.16b, v13.16b
+	FMOVQ 624(R11), F27
+	WORD $0x4e8ca775 // smmla v21.4s, v27.16b, v12.16b
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x6e30deb5 // fmul v21.4s, v21.4s, v16.4s
+	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
+	WORD $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
+	VUZP1 V7.S4, V6.S4, V31.S4
+	VUZP2 V7.S4, V6.S4, V7.S4
+	FMOVQ 144(R11), F3
+	WORD $0x6e23dfff // fmul v31.4s, v31.4s, v3.4s
+	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
+	FMOVQ 16(R14), F30
+	WORD $0x4e3fd7de // fadd v30.4s, v30.4s, v31.4s
+	FMOVQ F30, 16(R14)
+	FMOVQ 16(R21), F28
+	WORD $0x4e27d79c // fadd v28.4s, v28.4s, v7.4s
+	FMOVQ F28, 16(R21)
+	FMOVQ 0(R10), F29
+	FMOVQ 640(R11), F20
+	WORD $0x4e8aa69d // smmla v29.4s, v20.16b, v10.16b
+	FMOVQ 672(R11), F5
+	WORD $0x4e89a4bd // smmla v29.4s, v5.16b, v9.16b
+	FMOVQ 0(R10), F19
+	FMOVQ 656(R11), F4
+	WORD $0x4e8aa493 // smmla v19.4s, v4.16b, v10.16b
+	FMOVQ 688(R11), F23
+	WORD $0x4e89a6f3 // smmla v19.4s, v23.16b, v9.16b
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x6e32dfbd // fmul v29.4s, v29.4s, v18.4s
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
+	FMOVQ 0(R10), F22
+	FMOVQ 704(R11), F11
+	WORD $0x4e8da576 // smmla v22.4s, v11.16b, v13.16b
+	FMOVQ 736(R11), F14
+	WORD $0x4e8ca5d6 // smmla v22.4s, v14.16b, v12.16b
+	FMOVQ 0(R10), F8
+	FMOVQ 720(R11), F15
+	WORD $0x4e8da5e8 // smmla v8.4s, v15.16b, v13.16b
+	FMOVQ 752(R11), F25
+	WORD $0x4e8ca728 // smmla v8.4s, v25.16b, v12.16b
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x6e30ded6 // fmul v22.4s, v22.4s, v16.4s
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
+	WORD $0x4e36d7bd // fadd v29.4s, v29.4s, v22.4s
+	WORD $0x4e28d673 // fadd v19.4s, v19.4s, v8.4s
+	VUZP1 V19.S4, V29.S4, V26.S4
+	VUZP2 V19.S4, V29.S4, V19.S4
+	FMOVQ 160(R11), F24
+	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
+	WORD $0x6e38de73 // fmul v19.4s, v19.4s, v24.4s
+	FMOVQ 32(R14), F27
+	WORD $0x4e3ad77b // fadd v27.4s, v27.4s, v26.4s
+	FMOVQ F27, 32(R14)
+	FMOVQ 32(R21), F17
+	WORD $0x4e33d631 // fadd v17.4s, v17.4s, v19.4s
+	FMOVQ F17, 32(R21)
+	FMOVQ 0(R10), F21
+	FMOVQ 768(R11), F3
+	WORD $0x4e8aa475 // smmla v21.4s, v3.16b, v10.16b
+	FMOVQ 800(R11), F31
+	WORD $0x4e89a7f5 // smmla v21.4s, v31.16b, v9.16b
+	FMOVQ 0(R10), F6
+	FMOVQ 784(R11), F30
+	WORD $0x4e8aa7c6 // smmla v6.4s, v30.16b, v10.16b
+	FMOVQ 816(R11), F7
+	WORD $0x4e89a4e6 // smmla v6.4s, v7.16b, v9.16b
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x6e32deb5 // fmul v21.4s, v21.4s, v18.4s
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x6e32dcc6 // fmul v6.4s, v6.4s, v18.4s
+	FMOVQ 0(R10), F28
+	FMOVQ 832(R11), F5
+	WORD $0x4e8da4bc // smmla v28.4s, v5.16b, v13.16b
+	FMOVQ 864(R11), F4
+	WORD $0x4e8ca49c // smmla v28.4s, v4.16b, v12.16b
+	FMOVQ 0(R10), F20
+	FMOVQ 848(R11), F23
+	WORD $0x4e8da6f4 // smmla v20.4s, v23.16b, v13.16b
+	FMOVQ 880(R11), F11
+	WORD $0x4e8ca574 // smmla v20.4s, v11.16b, v12.16b
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x6e30df9c // fmul v28.4s, v28.4s, v16.4s
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x6e30de94 // fmul v20.4s, v20.4s, v16.4s
+	WORD $0x4e3cd6b5 // fadd v21.4s, v21.4s, v28.4s
+	WORD $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
+	VUZP1 V6.S4, V21.S4, V14.S4
+	VUZP2 V6.S4, V21.S4, V6.S4
+	FMOVQ 176(R11), F15
+	WORD $0x6e2fddce // fmul v14.4s, v14.4s, v15.4s
+	WORD $0x6e2fdcc6 // fmul v6.4s, v6.4s, v15.4s
+	FMOVQ 48(R14), F25
+	WORD $0x4e2ed739 // fadd v25.4s, v25.4s, v14.4s
+	FMOVQ F25, 48(R14)
+	FMOVQ 48(R21), F22
+	WORD $0x4e26d6d6 // fadd v22.4s, v22.4s, v6.4s
+	FMOVQ F22, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair77
+	FMOVQ 320(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	FMOVQ 384(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	VZIP1 V29.S4, V8.S4, V24.S4
+	VZIP2 V29.S4, V8.S4, V29.S4
+	FMOVQ F24, 384(R11)
+	FMOVQ F29, 400(R11)
+	FMOVQ 448(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	FMOVQ 512(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	VZIP1 V27.S4, V26.S4, V19.S4
+	VZIP2 V27.S4, V26.S4, V27.S4
+	FMOVQ F19, 416(R11)
+	FMOVQ F27, 432(R11)
+	FMOVQ 320(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FMOVQ 384(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
+	VZIP1 V3.S4, V17.S4, V31.S4
+	VZIP2 V3.S4, V17.S4, V3.S4
+	FMOVQ F31, 448(R11)
+	FMOVQ F3, 464(R11)
+	FMOVQ 448(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	FMOVQ 512(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	VZIP1 V7.S4, V30.S4, V5.S4
+	VZIP2 V7.S4, V30.S4, V7.S4
+	FMOVQ F5, 480(R11)
+	FMOVQ F7, 496(R11)
+	FMOVD 32(R1), F4
+	WORD $0x0f08a484 // sshll v4.8h, v4.8b, #0
+	WORD $0x0e641017 // saddw v23.4s, v0.4s, v4.4h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FMOVQ 0(R11), F11
+	WORD $0x6e2bdef7 // fmul v23.4s, v23.4s, v11.4s
+	FMOVQ F23, 128(R11)
+	FMOVQ 336(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	FMOVQ 400(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	VZIP1 V20.S4, V28.S4, V21.S4
+	VZIP2 V20.S4, V28.S4, V20.S4
+	FMOVQ F21, 512(R11)
+	FMOVQ F20, 528(R11)
+	FMOVQ 464(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ 528(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	VZIP1 V14.S4, V15.S4, V25.S4
+	VZIP2 V14.S4, V15.S4, V14.S4
+	FMOVQ F25, 544(R11)
+	FMOVQ F14, 560(R11)
+	FMOVQ 336(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
+	FMOVQ 400(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	VZIP1 V22.S4, V6.S4, V10.S4
+	VZIP2 V22.S4, V6.S4, V22.S4
+	FMOVQ F10, 576(R11)
+	FMOVQ F22, 592(R11)
+	FMOVQ 464(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ 528(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	VZIP1 V13.S4, V9.S4, V12.S4
+	VZIP2 V13.S4, V9.S4, V13.S4
+	FMOVQ F12, 608(R11)
+	FMOVQ F13, 624(R11)
+	WORD $0x4e641012 // saddw2 v18.4s, v0.4s, v4.8h
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	FMOVQ 16(R11), F16
+	WORD $0x6e30de52 // fmul v18.4s, v18.4s, v16.4s
+	FMOVQ F18, 144(R11)
+	FMOVQ 352(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	FMOVQ 416(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	VZIP1 V24.S4, V8.S4, V29.S4
+	VZIP2 V24.S4, V8.S4, V24.S4
+	FMOVQ F29, 640(R11)
+	FMOVQ F24, 656(R11)
+	FMOVQ 480(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	FMOVQ 544(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	VZIP1 V19.S4, V26.S4, V27.S4
+	VZIP2 V19.S4, V26.S4, V19.S4
+	FMOVQ F27, 672(R11)
+	FMOVQ F19, 688(R11)
+	FMOVQ 352(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FMOVQ 416(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	VZIP1 V31.S4, V17.S4, V3.S4
+	VZIP2 V31.S4, V17.S4, V31.S4
+	FMOVQ F3, 704(R11)
+	FMOVQ F31, 720(R11)
+	FMOVQ 480(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	FMOVQ 544(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	VZIP1 V5.S4, V30.S4, V7.S4
+	VZIP2 V5.S4, V30.S4, V5.S4
+	FMOVQ F7, 736(R11)
+	FMOVQ F5, 752(R11)
+	FMOVD 40(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b1017 // saddw v23.4s, v0.4s, v11.4h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FMOVQ 32(R11), F28
+	WORD $0x6e3cdef7 // fmul v23.4s, v23.4s, v28.4s
+	FMOVQ F23, 160(R11)
+	FMOVQ 368(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	FMOVQ 432(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	VZIP1 V20.S4, V21.S4, V15.S4
+	VZIP2 V20.S4, V21.S4, V20.S4
+	FMOVQ F15, 768(R11)
+	FMOVQ F20, 784(R11)
+	FMOVQ 496(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	FMOVQ 560(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	VZIP1 V14.S4, V25.S4, V6.S4
+	VZIP2 V14.S4, V25.S4, V14.S4
+	FMOVQ F6, 800(R11)
+	FMOVQ F14, 816(R11)
+	FMOVQ 368(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	FMOVQ 432(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	VZIP1 V22.S4, V10.S4, V9.S4
+	VZIP2 V22.S4, V10.S4, V22.S4
+	FMOVQ F9, 832(R11)
+	FMOVQ F22, 848(R11)
+	FMOVQ 496(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ 560(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	VZIP1 V13.S4, V12.S4, V4.S4
+	VZIP2 V13.S4, V12.S4, V13.S4
+	FMOVQ F4, 864(R11)
+	FMOVQ F13, 880(R11)
+	WORD $0x4e6b1010 // saddw2 v16.4s, v0.4s, v11.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	FMOVQ 48(R11), F18
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	FMOVQ F16, 176(R11)
+	MOVD 64(R0), R12
+	ADD $64, R2, R13
+	MOVD R3, R14
+pair78:
+	ADD R15, R13, R20
+	ADD R19, R14, R21
+	FMOVQ 0(R13), F8
+	FMOVQ 0(R20), F29
+	VZIP1 V29.D2, V8.D2, V24.D2
+	VZIP2 V29.D2, V8.D2, V29.D2
+	FMOVQ 16(R13), F26
+	FMOVQ 16(R20), F27
+	VZIP1 V27.D2, V26.D2, V19.D2
+	VZIP2 V27.D2, V26.D2, V27.D2
+	FMOVQ 32(R13), F17
+	FMOVQ 32(R20), F3
+	VZIP1 V3.S4, V17.S4, V31.S4
+	VZIP2 V3.S4, V17.S4, V30.S4
+	VZIP1 V31.D2, V31.D2, V7.D2
+	VZIP2 V31.D2, V31.D2, V31.D2
+	FMOVQ 0(R10), F5
+	FMOVQ 384(R11), F23
+	WORD $0x4e98a6e5 // smmla v5.4s, v23.16b, v24.16b
+	FMOVQ 416(R11), F21
+	WORD $0x4e9da6a5 // smmla v5.4s, v21.16b, v29.16b
+	FMOVQ 0(R10), F28
+	FMOVQ 400(R11), F15
+	WORD $0x4e98a5fc // smmla v28.4s, v15.16b, v24.16b
+	FMOVQ 432(R11), F20
+	WORD $0x4e9da69c // smmla v28.4s, v20.16b, v29.16b
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x6e27dca5 // fmul v5.4s, v5.4s, v7.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x6e27df9c // fmul v28.4s, v28.4s, v7.4s
+	FMOVQ 0(R10), F25
+	FMOVQ 448(R11), F14
+	WORD $0x4e93a5d9 // smmla v25.4s, v14.16b, v19.16b
+	FMOVQ 480(R11), F10
+	WORD $0x4e9ba559 // smmla v25.4s, v10.16b, v27.16b
+	FMOVQ 0(R10), F6
+	FMOVQ 464(R11), F9
+	WORD $0x4e93a526 // smmla v6.4s, v9.16b, v19.16b
+	FMOVQ 496(R11), F22
+	WORD $0x4e9ba6c6 // smmla v6.4s, v22.16b, v27.16b
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x6e3fdf39 // fmul v25.4s, v25.4s, v31.4s
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x6e3fdcc6 // fmul v6.4s, v6.4s, v31.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e26d79c // fadd v28.4s, v28.4s, v6.4s
+	VUZP1 V28.S4, V5.S4, V12.S4
+	VUZP2 V28.S4, V5.S4, V28.S4
+	FMOVQ 128(R11), F4
+	WORD $0x6e24dd8c // fmul v12.4s, v12.4s, v4.4s
+	WORD $0x6e24df9c // fmul v28.4s, v28.4s, v4.4s
+	FMOVQ 0(R14), F13
+	WORD $0x4e2cd5ad // fadd v13.4s, v13.4s, v12.4s
+	FMOVQ F13, 0(R14)
+	FMOVQ 0(R21), F11
+	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
+	FMOVQ F11, 0(R21)
+	FMOVQ 0(R10), F18
+	FMOVQ 512(R11), F8
+	WORD $0x4e98a512 // smmla v18.4s, v8.16b, v24.16b
+	FMOVQ 544(R11), F26
+	WORD $0x4e9da752 // smmla v18.4s, v26.16b, v29.16b
+	FMOVQ 0(R10), F16
+	FMOVQ 528(R11), F17
+	WORD $0x4e98a630 // smmla v16.4s, v17.16b, v24.16b
+	FMOVQ 560(R11), F3
+	WORD $0x4e9da470 // smmla v16.4s, v3.16b, v29.16b
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x6e27de52 // fmul v18.4s, v18.4s, v7.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x6e27de10 // fmul v16.4s, v16.4s, v7.4s
+	FMOVQ 0(R10), F30
+	FMOVQ 576(R11), F21
+	WORD $0x4e93a6be // smmla v30.4s, v21.16b, v19.16b
+	FMOVQ 608(R11), F15
+	WORD $0x4e9ba5fe // smmla v30.4s, v15.16b, v27.16b
+	FMOVQ 0(R10), F23
+	FMOVQ 592(R11), F20
+	WORD $0x4e93a697 // smmla v23.4s, v20.16b, v19.16b
+	FMOVQ 624(R11), F14
+	WORD $0x4e9ba5d7 // smmla v23.4s, v14.16b, v27.16b
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x6e3fdef7 // fmul v23.4s, v23.4s, v31.4s
+	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
+	WORD $0x4e37d610 // fadd v16.4s, v16.4s, v23.4s
+	VUZP1 V16.S4, V18.S4, V10.S4
+	VUZP2 V16.S4, V18.S4, V16.S4
+	FMOVQ 144(R11), F9
+	WORD $0x6e29dd4a // fmul v10.4s, v10.4s, v9.4s
+	WORD $0x6e29de10 // fmul v16.4s, v16.4s, v9.4s
+	FMOVQ 16(R14), F22
+	WORD $0x4e2ad6d6 // fadd v22.4s, v22.4s, v10.4s
+	FMOVQ F22, 16(R14)
+	FMOVQ 16(R21), F25
+	WORD $0x4e30d739 // fadd v25.4s, v25.4s, v16.4s
+	FMOVQ F25, 16(R21)
+	FMOVQ 0(R10), F6
+	FMOVQ 640(R11), F4
+	WORD $0x4e98a486 // smmla v6.4s, v4.16b, v24.16b
+	FMOVQ 672(R11), F12
+	WORD $0x4e9da586 // smmla v6.4s, v12.16b, v29.16b
+	FMOVQ 0(R10), F5
+	FMOVQ 656(R11), F13
+	WORD $0x4e98a5a5 // smmla v5.4s, v13.16b, v24.16b
+	FMOVQ 688(R11), F28
+	WORD $0x4e9da785 // smmla v5.4s, v28.16b, v29.16b
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x6e27dca5 // fmul v5.4s, v5.4s, v7.4s
+	FMOVQ 0(R10), F11
+	FMOVQ 704(R11), F26
+	WORD $0x4e93a74b // smmla v11.4s, v26.16b, v19.16b
+	FMOVQ 736(R11), F17
+	WORD $0x4e9ba62b // smmla v11.4s, v17.16b, v27.16b
+	FMOVQ 0(R10), F8
+	FMOVQ 720(R11), F3
+	WORD $0x4e93a468 // smmla v8.4s, v3.16b, v19.16b
+	FMOVQ 752(R11), F21
+	WORD $0x4e9ba6a8 // smmla v8.4s, v21.16b, v27.16b
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x6e3fdd6b // fmul v11.4s, v11.4s, v31.4s
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x6e3fdd08 // fmul v8.4s, v8.4s, v31.4s
+	WORD $0x4e2bd4c6 // fadd v6.4s, v6.4s, v11.4s
+	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
+	VUZP1 V5.S4, V6.S4, V15.S4
+	VUZP2 V5.S4, V6.S4, V5.S4
+	FMOVQ 160(R11), F20
+	WORD $0x6e34ddef // fmul v15.4s, v15.4s, v20.4s
+	WORD $0x6e34dca5 // fmul v5.4s, v5.4s, v20.4s
+	FMOVQ 32(R14), F14
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	FMOVQ F14, 32(R14)
+	FMOVQ 32(R21), F30
+	WORD $0x4e25d7de // fadd v30.4s, v30.4s, v5.4s
+	FMOVQ F30, 32(R21)
+	FMOVQ 0(R10), F23
+	FMOVQ 768(R11), F9
+	WORD $0x4e98a537 // smmla v23.4s, v9.16b, v24.16b
+	FMOVQ 800(R11), F10
+	WORD $0x4e9da557 // smmla v23.4s, v10.16b, v29.16b
+	FMOVQ 0(R10), F18
+	FMOVQ 784(R11), F22
+	WORD $0x4e98a6d2 // smmla v18.4s, v22.16b, v24.16b
+	FMOVQ 816(R11), F16
+	WORD $0x4e9da612 // smmla v18.4s, v16.16b, v29.16b
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x6e27def7 // fmul v23.4s, v23.4s, v7.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x6e27de52 // fmul v18.4s, v18.4s, v7.4s
+	FMOVQ 0(R10), F25
+	FMOVQ 832(R11), F12
+	WORD $0x4e93a599 // smmla v25.4s, v12.16b, v19.16b
+	FMOVQ 864(R11), F13
+	WORD $0x4e9ba5b9 // smmla v25.4s, v13.16b, v27.16b
+	FMOVQ 0(R10), F4
+	FMOVQ 848(R11), F28
+	WORD $0x4e93a784 // smmla v4.4s, v28.16b, v19.16b
+	FMOVQ 880(R11), F26
+	WORD $0x4e9ba744 // smmla v4.4s, v26.16b, v27.16b
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x6e3fdf39 // fmul v25.4s, v25.4s, v31.4s
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x6e3fdc84 // fmul v4.4s, v4.4s, v31.4s
+	WORD $0x4e39d6f7 // fadd v23.4s, v23.4s, v25.4s
+	WORD $0x4e24d652 // fadd v18.4s, v18.4s, v4.4s
+	VUZP1 V18.S4, V23.S4, V17.S4
+	VUZP2 V18.S4, V23.S4, V18.S4
+	FMOVQ 176(R11), F3
+	WORD $0x6e23de31 // fmul v17.4s, v17.4s, v3.4s
+	WORD $0x6e23de52 // fmul v18.4s, v18.4s, v3.4s
+	FMOVQ 48(R14), F21
+	WORD $0x4e31d6b5 // fadd v21.4s, v21.4s, v17.4s
+	FMOVQ F21, 48(R14)
+	FMOVQ 48(R21), F11
+	WORD $0x4e32d56b // fadd v11.4s, v11.4s, v18.4s
+	FMOVQ F11, 48(R21)
+	ADD R15, R20, R13
+	ADD R19, R21, R14
+	SUBS $2, R12
+	BNE pair78
+	ADD $576, R1
+	ADD $128, R2
+	SUBS $2, R4
+	BNE pair75
+	SUBS $1, R9
+	BNE block74
+	ADD $64, R3
+	ADD R7, R6
+	SUBS $1, R8
+	BNE panel72
+	RET
+
 DATA matmulConsts<>+0(SB)/4, $0x4b400000
 DATA matmulConsts<>+4(SB)/4, $0x4b400000
 DATA matmulConsts<>+8(SB)/4, $0x4b400000

@@ -86,13 +86,17 @@ func TestFloats(t *testing.T) {
 func TestRoundTrip(t *testing.T) {
 	// Standard deviations of the error on Gaussian weights, relative to theirs.
 	limit := map[quant.Type]float64{quant.Q4_0: 0.095, quant.Q4_1: 0.083, quant.Q5_0: 0.047, quant.Q5_1: 0.040, quant.Q8_0: 0.006,
-		quant.Q2_K: 0.33, quant.Q3_K: 0.18, quant.Q4_K: 0.078, quant.Q5_K: 0.039, quant.Q6_K: 0.022, quant.IQ4_NL: 0.085}
+		quant.Q2_K: 0.33, quant.Q3_K: 0.18, quant.Q4_K: 0.078, quant.Q5_K: 0.039, quant.Q6_K: 0.022, quant.IQ4_NL: 0.085, quant.IQ4_XS: 0.087}
 	rng := rand.New(rand.NewPCG(1, 2))
 	x := make([]float32, 64*256)
 	for i := range x {
 		x[i] = float32(rng.NormFloat64())
 	}
-	for typ, want := range limit {
+	for _, typ := range quant.Types() {
+		if !typ.Integer() || !Quantizes(typ) {
+			continue
+		}
+		want := limit[typ]
 		b := make([]byte, typ.RowBytes(len(x)))
 		Quantize(typ, b, x)
 		y := make([]float32, len(x))

@@ -44,9 +44,12 @@ func TestNotFinite(t *testing.T) {
 func TestOverflows(t *testing.T) {
 	holds := map[quant.Type]int{ // exponents of the largest powers of ten
 		quant.F32: 38, quant.BF16: 38, quant.F16: 4, quant.Q8_0: 6, quant.Q4_0: 5, quant.Q5_0: 6, quant.IQ4_NL: 6,
-		quant.Q4_1: 4, quant.Q5_1: 4, quant.Q2_K: 5, quant.Q3_K: 6, quant.Q4_K: 6, quant.Q5_K: 6, quant.Q6_K: 8,
+		quant.Q4_1: 4, quant.Q5_1: 4, quant.Q2_K: 5, quant.Q3_K: 6, quant.Q4_K: 6, quant.Q5_K: 6, quant.Q6_K: 8, quant.IQ4_XS: 8,
 	}
 	for _, typ := range quant.Types() {
+		if !Quantizes(typ) {
+			continue
+		}
 		x := make([]float32, 256)
 		data := make([]byte, typ.RowBytes(len(x)))
 		most, over := -1, false

@@ -13,16 +13,25 @@ func unpackIQ4_NL(c *Codes, src []byte) {
 	for g := range blocks {
 		b, q := &blocks[g], &codes[g]
 		scale[g] = half(b[:])
-		for i, v := range b[2:18] {
-			q[i], q[16+i] = byte(iq4nl[v&15])^0x80, byte(iq4nl[v>>4])^0x80
-		}
+		levelsIQ4(q, (*[16]byte)(b[2:]))
+	}
+}
+
+// levelsIQ4 looks up 32 codes.
+func levelsIQ4(q *[32]byte, codes *[16]byte) {
+	for i, v := range codes {
+		q[i], q[16+i] = byte(iq4nl[v&15])^0x80, byte(iq4nl[v>>4])^0x80
 	}
 }
 
 func packIQ4_NL(b []byte, x []float32) {
-	inv := inverse(putHalf(b, scanIQ4.scale(x)))
-	for i := range 16 {
-		b[2+i] = byte(nearestLevel(x[i]*inv) | nearestLevel(x[16+i]*inv)<<4)
+	storeIQ4((*[16]byte)(b[2:]), x, inverse(putHalf(b, scanIQ4.scale(x))))
+}
+
+// storeIQ4 writes the codes of 32 weights, which inv scales.
+func storeIQ4(codes *[16]byte, x []float32, inv float32) {
+	for i := range codes {
+		codes[i] = byte(nearestLevel(x[i]*inv) | nearestLevel(x[16+i]*inv)<<4)
 	}
 }
 

@@ -17,7 +17,11 @@ struct IQ4_NL : Codes<4, 0, 128, kPlain> {
 	static constexpr bool kTable = true;
 	static constexpr u32 kLevels[4] = {0x3f2d1801, 0x766a5d4f, 0xa6998d81, 0xf1d9c5b5}; // as bytes, with the offset added
 };
+struct IQ4_XS : Codes<4, 0, 128, kSuper32> {
+	static constexpr bool kTable = true;
+	static constexpr u32 kLevels[4] = {0x3f2d1801, 0x766a5d4f, 0xa6998d81, 0xf1d9c5b5}; // as bytes, with the offset added
+};
 struct BF16 : Codes<16, 0, 0, kNone> {};
 
 // All types.
-#define FORMATS(X) X(F32) X(F16) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q8_0) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) X(IQ4_NL) X(BF16)
+#define FORMATS(X) X(F32) X(F16) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q8_0) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) X(IQ4_NL) X(IQ4_XS) X(BF16)
