@@ -144,6 +144,17 @@ func (f *File) Errorf(offset int64, format string, args ...any) error {
 	return &FormatError{File: f.Name, Offset: offset, Msg: fmt.Sprintf(format, args...)}
 }
 
+// TensorErrorf returns a [FormatError] about byte at of a tensor's data. Of a
+// split file it names the part with the tensor.
+func (f *File) TensorErrorf(t *Tensor, at int64, format string, args ...any) error {
+	for _, p := range f.parts {
+		if _, ok := p.tensors[t.Name]; ok {
+			return p.TensorErrorf(t, at, format, args...)
+		}
+	}
+	return f.Errorf(t.Offset+at, "tensor %s%s", show.Text(t.Name), fmt.Sprintf(format, args...))
+}
+
 // Parse reads the file whose bytes are data, which it keeps. name is for
 // messages.
 func Parse(name string, data []byte) (*File, error) {

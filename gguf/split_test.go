@@ -2,6 +2,7 @@ package gguf
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,6 +52,10 @@ func TestSplit(t *testing.T) {
 	f, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
+	}
+	third, _ := f.Tensor("t2")
+	if got, want := f.TensorErrorf(third, 4, " is odd").Error(), fmt.Sprintf("%s: byte %d: tensor t2 is odd", f.Paths()[2], third.Offset+4); got != want {
+		t.Errorf("error %q, want %q", got, want)
 	}
 	var size int64
 	for no, name := range []string{"t0", "t1", "t2"} {

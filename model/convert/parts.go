@@ -2,12 +2,10 @@ package convert
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 
 	"qgo/gguf"
-	"qgo/gguf/show"
 	"qgo/quant"
 	"qgo/quant/codec"
 )
@@ -133,5 +131,5 @@ func (p *part) compute(row *[]float32) error {
 
 // errorf returns an error about a row of the part.
 func (p *part) errorf(row int, format string, args ...any) error {
-	return p.f.Errorf(p.from.Offset+int64((p.row+row)*p.from.Type.RowBytes(p.from.Dims[0])), "tensor %s: %s", show.Text(p.from.Name), fmt.Sprintf(format, args...))
+	return p.f.TensorErrorf(p.from, int64((p.row+row)*p.from.Type.RowBytes(p.from.Dims[0])), ": "+format, args...)
 }

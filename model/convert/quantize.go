@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"qgo/gguf"
-	"qgo/gguf/show"
 	"qgo/model"
 	"qgo/model/files"
 	"qgo/quant"
@@ -74,7 +73,7 @@ func header(f *gguf.File, mix quant.Mix) (gguf.Header, error) {
 	set("general.quantization_version", 2) // of ggml, since 2023
 	for _, t := range f.Tensors {
 		if t.Type.Integer() {
-			return gguf.Header{}, f.Errorf(t.Offset, "tensor %s is %v already; rounding twice costs quality, so take the model's f16, bf16 or f32 file", show.Text(t.Name), t.Type)
+			return gguf.Header{}, f.TensorErrorf(&t, 0, " is %v already; rounding twice costs quality, so take the model's f16, bf16 or f32 file", t.Type)
 		}
 		out := gguf.Tensor{Name: t.Name, Dims: t.Dims, Type: t.Type}
 		if t.Rows() > 1 {

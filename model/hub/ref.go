@@ -104,6 +104,13 @@ func hubRef(text string, u *url.URL) (Ref, error) {
 		return Ref{}, bad
 	}
 	r := Ref{text: "hf.co/" + repo, repo: repo, revision: "main", prefix: "hf.co--" + strings.ReplaceAll(repo, "/", "--") + "--"}
+	if len(parts) > 4 {
+		return Ref{}, bad // a folder
+	}
+	if len(parts) == 4 && parts[3] != r.revision {
+		r.text, r.revision = r.text+"/tree/"+parts[3], parts[3]
+		r.prefix = addressPrefix(r.text)
+	}
 	if typed {
 		r.text += ":" + quant
 		r.quant = strings.TrimSuffix(strings.ToLower(quant), ".gguf")
