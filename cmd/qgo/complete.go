@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"qgo/bench"
-	"qgo/kernels"
 	"qgo/kernels/cuda"
+	"qgo/kernels/tier"
 	"qgo/model/hub"
 	"qgo/model/synth"
 )
@@ -61,7 +61,7 @@ func choices(list ...string) completion {
 }
 
 func tierNames() (names []string) {
-	for _, t := range kernels.Tiers() {
+	for _, t := range tier.All() {
 		names = append(names, t.Name)
 	}
 	return names

@@ -12,6 +12,7 @@ import (
 	"qgo/kernels"
 	"qgo/kernels/cuda"
 	"qgo/kernels/cuda/driver"
+	"qgo/kernels/tier"
 )
 
 func newDevices() *cobra.Command {
@@ -22,7 +23,7 @@ func newDevices() *cobra.Command {
 		Args:    exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var tiers []string
-			for _, t := range kernels.Tiers() {
+			for _, t := range tier.All() {
 				tiers = append(tiers, t.Name)
 			}
 			cpu := struct {

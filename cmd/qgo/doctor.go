@@ -17,6 +17,7 @@ import (
 	"qgo/bench/machine"
 	"qgo/bench/roofline"
 	"qgo/kernels"
+	"qgo/kernels/tier"
 	"qgo/model"
 	"qgo/model/hub"
 	"qgo/tensor"
@@ -105,7 +106,7 @@ func (h *host) examine() []finding {
 }
 
 func kernelsFinding() finding {
-	tiers := kernels.Tiers()
+	tiers := tier.All()
 	f := finding{Topic: "kernels", Found: fmt.Sprintf("%s, on %s", tiers[0].Name, cpuName())}
 	if len(tiers) == 1 {
 		f.Advice = "only plain Go: there are no kernels for this CPU's vector instructions, or the build has the tag noasm"

@@ -1,7 +1,6 @@
-// Package kernels is qgo's compute on CPUs: matrix products, norms, rotary
-// positions and attention in tiers for the instruction sets of the machine,
-// and the pool of workers that runs them.
-package kernels
+// Package tier knows the sets of kernels for CPUs. The package of an
+// instruction set registers its own; plain Go is always there.
+package tier
 
 import (
 	"fmt"
@@ -17,6 +16,7 @@ import (
 // values: one process may use several, as the tests do.
 type Tier struct {
 	Name     string
+	ISA      *ISA // nil for what every CPU has
 	MatMul   func(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Acts, s *generic.Scratch)
 	Quantize func(x []float32, dst []tensor.Block)
 	RMSNorm  func(dst, x, w []float32, eps float32)
@@ -27,9 +27,9 @@ type Tier struct {
 	Halves   func(dst []byte, x []float32)
 	Attend   func(t *generic.AttnTile, s *generic.AttnScratch)
 	Merge    func(acc []float32, max1, sum1 float32, acc2 []float32, max2, sum2 float32) (float32, float32)
-	// Panels are the kernels for weights in panels, for some types of weights;
-	// MatMul is for the others.
-	Panels *panel.Kernels
+	// Panels lays weights out for the kernels that multiply them, if there are
+	// any; MatMul is for the weights that do not fit it.
+	Panels panel.Layout
 	// Fused reports whether Attend adds products without rounding them before,
 	// where heads are a multiple of 16 values. Plain Go, in which that is slow,
 	// rounds them.
@@ -40,45 +40,56 @@ type Tier struct {
 }
 
 // Go is the plain-Go tier, which runs everywhere.
-func Go() *Tier {
-	return &Tier{
-		Name:     "go",
-		MatMul:   generic.MatMul,
-		Quantize: generic.Quantize,
-		RMSNorm:  generic.RMSNorm,
-		Rope:     generic.Rope,
-		SwiGLU:   generic.SwiGLU,
-		Add:      generic.Add,
-		Scale:    generic.Scale,
-		Halves:   generic.Halves,
-		Attend:   generic.Attend,
-		Merge:    generic.Merge,
-		Integer:  true,
-	}
+var Go = &Tier{
+	Name:     "go",
+	MatMul:   generic.MatMul,
+	Quantize: generic.Quantize,
+	RMSNorm:  generic.RMSNorm,
+	Rope:     generic.Rope,
+	SwiGLU:   generic.SwiGLU,
+	Add:      generic.Add,
+	Scale:    generic.Scale,
+	Halves:   generic.Halves,
+	Attend:   generic.Attend,
+	Merge:    generic.Merge,
+	Integer:  true,
 }
+
+// registered are all tiers of the program, fastest first.
+var registered = []*Tier{Go}
+
+// Register adds a tier that is faster than those before it. A package is
+// initialised after those that it imports, so one whose ISA has another's as
+// its base registers its tiers later.
+func Register(t *Tier) { registered = append([]*Tier{t}, registered...) }
 
 // Exact is the tier of --exact: weights as float32, activations as they are.
 // What is not a product of a matrix gives the same bits in all tiers.
 func Exact() *Tier {
-	t := Tiers()[0]
+	t := *All()[0]
 	t.Name = "exact"
 	t.MatMul, t.Panels = generic.MatMulExact, nil
 	t.Integer = false
-	return t
+	return &t
 }
 
 // Repacks reports whether the tier multiplies w in panels.
-func (t *Tier) Repacks(w tensor.Tensor) bool {
-	return t.Panels != nil && len(t.Panels[w.Type]) > 0 && panel.Fits(w.Type, w.Cols)
+func (t *Tier) Repacks(w tensor.Tensor) bool { return t.Panels != nil && t.Panels.Fits(w.Type, w.Cols) }
+
+// All returns the tiers that this machine can run, fastest first.
+func All() (list []*Tier) {
+	for _, t := range registered {
+		if t.ISA.Here() {
+			list = append(list, t)
+		}
+	}
+	return list
 }
 
-// Tiers returns the tiers that this machine can run, fastest first.
-func Tiers() []*Tier { return append(native(), Go()) }
-
-// TierByName returns one of [Tiers]; the fastest for an empty name.
-func TierByName(name string) (*Tier, error) {
+// ByName returns one of [All]; the fastest for an empty name.
+func ByName(name string) (*Tier, error) {
 	var names []string
-	for _, t := range Tiers() {
+	for _, t := range All() {
 		if name == "" || t.Name == name {
 			return t, nil
 		}
