@@ -34,6 +34,7 @@ const (
 	Q5_K   Type = 13
 	Q6_K   Type = 14
 	IQ4_NL Type = 20
+	IQ3_S  Type = 21
 	IQ4_XS Type = 23
 	BF16   Type = 30
 )
@@ -57,6 +58,9 @@ var formats = [...]Format{
 	Q6_K: {Name: "Q6_K", Len: 256, Bytes: 210, Halves: []int{208}, Low: 4, High: 2, Offset: 32, Group: 16, Super: true},
 
 	IQ4_XS: {Name: "IQ4_XS", Len: 256, Bytes: 136, Halves: []int{0}, Words: []int{2}, Low: 4, Offset: 128, Group: 32, Super: true, Levels: &iq4nl},
+
+	// In plain Go only.
+	IQ3_S: {Name: "IQ3_S", Len: 256, Bytes: 110, Halves: []int{0}, Offset: 128, Group: 32},
 }
 
 // iq4nl are the values of the codes of IQ4_NL and IQ4_XS (kvalues_iq4nl in ggml).
@@ -123,7 +127,7 @@ func (t Type) Valid() bool { return int(t) < len(formats) && formats[t].Len > 0 
 // itself has given up included (enum ggml_type in ggml.h).
 var others = map[Type]string{
 	4: "Q4_2", 5: "Q4_3", 9: "Q8_1", 15: "Q8_K",
-	16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 21: "IQ3_S", 22: "IQ2_S",
+	16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 22: "IQ2_S",
 	24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M",
 	31: "Q4_0_4_4", 32: "Q4_0_4_8", 33: "Q4_0_8_8", 34: "TQ1_0", 35: "TQ2_0",
 	36: "IQ4_NL_4_4", 37: "IQ4_NL_4_8", 38: "IQ4_NL_8_8", 39: "MXFP4", 40: "NVFP4", 41: "Q1_0", 42: "Q2_0",

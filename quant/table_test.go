@@ -52,6 +52,14 @@ func TestParseType(t *testing.T) {
 	}
 }
 
+// TestOnlyRead says of types without quantisation that they have none.
+func TestOnlyRead(t *testing.T) {
+	const want = "IQ3_S is read, but not written; choose one of f32, "
+	if _, err := ParseMix("iq3_s"); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %v, want %q…", err, want)
+	}
+}
+
 // TestMixes compares the choice of types with what llama-quantize chose.
 func TestMixes(t *testing.T) {
 	text := string(testdata.Read(t, "tensor-types.txt"))
