@@ -43,6 +43,9 @@ func ParseMix(name string) (Mix, error) {
 		}
 		names = append(names, m.Name)
 	}
+	if t, err := ParseType(name); err == nil {
+		return Mix{}, fmt.Errorf("%v is read, but not written; choose one of %s", t, strings.Join(names, ", "))
+	}
 	return Mix{}, fmt.Errorf("no quantisation %q; choose one of %s", name, strings.Join(names, ", "))
 }
 

@@ -34,8 +34,10 @@ const (
 	Q5_K   Type = 13
 	Q6_K   Type = 14
 	IQ4_NL Type = 20
+	IQ3_S  Type = 21
 	IQ4_XS Type = 23
 	BF16   Type = 30
+	MXFP4  Type = 39
 )
 
 var formats = [...]Format{
@@ -57,10 +59,17 @@ var formats = [...]Format{
 	Q6_K: {Name: "Q6_K", Len: 256, Bytes: 210, Halves: []int{208}, Low: 4, High: 2, Offset: 32, Group: 16, Super: true},
 
 	IQ4_XS: {Name: "IQ4_XS", Len: 256, Bytes: 136, Halves: []int{0}, Words: []int{2}, Low: 4, Offset: 128, Group: 32, Super: true, Levels: &iq4nl},
+
+	// In plain Go only.
+	IQ3_S: {Name: "IQ3_S", Len: 256, Bytes: 110, Halves: []int{0}, Offset: 128, Group: 32},
+	MXFP4: {Name: "MXFP4", Len: 32, Bytes: 17, Offset: 128, Group: 32, Levels: &mxfp4},
 }
 
 // iq4nl are the values of the codes of IQ4_NL and IQ4_XS (kvalues_iq4nl in ggml).
 var iq4nl = [16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
+
+// mxfp4 are twice the values of the codes of MXFP4 (kvalues_mxfp4 in ggml).
+var mxfp4 = [16]int8{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}
 
 // Count is above the number of every type, for tables of them.
 const Count = Type(len(formats))
@@ -123,10 +132,10 @@ func (t Type) Valid() bool { return int(t) < len(formats) && formats[t].Len > 0 
 // itself has given up included (enum ggml_type in ggml.h).
 var others = map[Type]string{
 	4: "Q4_2", 5: "Q4_3", 9: "Q8_1", 15: "Q8_K",
-	16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 21: "IQ3_S", 22: "IQ2_S",
+	16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 22: "IQ2_S",
 	24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M",
 	31: "Q4_0_4_4", 32: "Q4_0_4_8", 33: "Q4_0_8_8", 34: "TQ1_0", 35: "TQ2_0",
-	36: "IQ4_NL_4_4", 37: "IQ4_NL_4_8", 38: "IQ4_NL_8_8", 39: "MXFP4", 40: "NVFP4", 41: "Q1_0", 42: "Q2_0",
+	36: "IQ4_NL_4_4", 37: "IQ4_NL_4_8", 38: "IQ4_NL_8_8", 40: "NVFP4", 41: "Q1_0", 42: "Q2_0",
 }
 
 // String returns the name that ggml gives the type, such as Q4_0, whether or

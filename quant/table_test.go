@@ -23,9 +23,9 @@ func TestByteSwap(t *testing.T) {
 				changed++
 			}
 		}
-		words := map[Type]int{F32: 4, Q4_1: 4, Q5_1: 4, Q2_K: 4, Q4_K: 4, Q5_K: 4, IQ4_XS: 4}[typ]
-		if words == 0 {
-			words = 2
+		words := 2
+		if n, ok := map[Type]int{F32: 4, Q4_1: 4, Q5_1: 4, Q2_K: 4, Q4_K: 4, Q5_K: 4, IQ4_XS: 4, MXFP4: 0}[typ]; ok {
+			words = n
 		}
 		if changed != 2*words {
 			t.Errorf("%v: %d bytes moved, want %d", typ, changed, 2*words)
@@ -49,6 +49,14 @@ func TestParseType(t *testing.T) {
 	}
 	if Type(4).Valid() || Type(1e6).Valid() {
 		t.Error("unknown types are valid")
+	}
+}
+
+// TestOnlyRead says of types without quantisation that they have none.
+func TestOnlyRead(t *testing.T) {
+	const want = "IQ3_S is read, but not written; choose one of f32, "
+	if _, err := ParseMix("iq3_s"); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %v, want %q…", err, want)
 	}
 }
 

@@ -80,6 +80,9 @@ func lens(typ quant.Type) []int {
 func TestMatrices(t *testing.T) {
 	dev := anyGPU(t, emulator.Options{})
 	for _, typ := range quant.Types() {
+		if !typ.HasKernels() {
+			continue
+		}
 		for _, cols := range lens(typ) {
 			if testing.Short() && *realGPU < 0 && typ != quant.Q5_K {
 				continue // takes long in the emulator
@@ -174,6 +177,9 @@ func BenchmarkMatrices(b *testing.B) {
 	dev := anyGPU(b, emulator.Options{})
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, typ := range quant.Types() {
+		if !typ.HasKernels() {
+			continue
+		}
 		for _, rows := range []int{896, 75776} {
 			cols := 1024
 			one := matrix(b, rng, typ, 64, cols)

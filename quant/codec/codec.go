@@ -163,9 +163,6 @@ func (c *Codes) dequantize(dst []float32) {
 	}
 }
 
-// Quantizes reports whether there is quantisation to type t.
-func Quantizes(t quant.Type) bool { return types[t].quantize != nil }
-
 // Quantize writes src as blocks of type t, to which there is quantisation, to
 // dst. len(src) is a multiple of the block length, and the values are finite.
 //

@@ -9,7 +9,7 @@ import (
 
 // TestNotFinite spoils every 16-bit number of a block of each type.
 func TestNotFinite(t *testing.T) {
-	for _, typ := range quant.Types() {
+	for _, typ := range targets() {
 		n := 4 * typ.BlockLen()
 		x := make([]float32, n)
 		for i := range x {
@@ -46,10 +46,7 @@ func TestOverflows(t *testing.T) {
 		quant.F32: 38, quant.BF16: 38, quant.F16: 4, quant.Q8_0: 6, quant.Q4_0: 5, quant.Q5_0: 6, quant.IQ4_NL: 6,
 		quant.Q4_1: 4, quant.Q5_1: 4, quant.Q2_K: 5, quant.Q3_K: 6, quant.Q4_K: 6, quant.Q5_K: 6, quant.Q6_K: 8, quant.IQ4_XS: 8,
 	}
-	for _, typ := range quant.Types() {
-		if !Quantizes(typ) {
-			continue
-		}
+	for _, typ := range targets() {
 		x := make([]float32, 256)
 		data := make([]byte, typ.RowBytes(len(x)))
 		most, over := -1, false

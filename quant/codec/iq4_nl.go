@@ -13,14 +13,14 @@ func unpackIQ4_NL(c *Codes, src []byte) {
 	for g := range blocks {
 		b, q := &blocks[g], &codes[g]
 		scale[g] = half(b[:])
-		levelsIQ4(q, (*[16]byte)(b[2:]))
+		lookUp(q, (*[16]byte)(b[2:]), iq4nl)
 	}
 }
 
-// levelsIQ4 looks up 32 codes.
-func levelsIQ4(q *[32]byte, codes *[16]byte) {
+// lookUp replaces 32 codes by their levels.
+func lookUp(q *[32]byte, codes *[16]byte, levels *[16]int8) {
 	for i, v := range codes {
-		q[i], q[16+i] = byte(iq4nl[v&15])^0x80, byte(iq4nl[v>>4])^0x80
+		q[i], q[16+i] = byte(levels[v&15])^0x80, byte(levels[v>>4])^0x80
 	}
 }
 

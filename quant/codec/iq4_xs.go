@@ -16,7 +16,7 @@ func unpackIQ4_XS(c *Codes, src []byte) {
 		d := half(b[:])
 		for g := range 8 {
 			c.Scale[8*k+g] = d * float32(scaleIQ4_XS(g, b))
-			levelsIQ4((*[32]byte)(q[32*g:]), (*[16]byte)(b[codesIQ4_XS+16*g:]))
+			lookUp((*[32]byte)(q[32*g:]), (*[16]byte)(b[codesIQ4_XS+16*g:]), iq4nl)
 		}
 	}
 }
