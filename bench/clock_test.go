@@ -50,7 +50,7 @@ func TestClock(t *testing.T) {
 
 // TestStatus expects to hear how long a plan takes once the machine is known.
 func TestStatus(t *testing.T) {
-	p := plan(Test{Prompt: 8}, Test{Gen: 4})
+	p := planOf(Test{Prompt: 8}, Test{Gen: 4})
 	var first, last Status
 	p.Progress = func(s Status) {
 		if last = s; first.Left == 0 {

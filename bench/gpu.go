@@ -3,19 +3,19 @@ package bench
 import (
 	"errors"
 	"math"
+	"strings"
 	"time"
 
 	"qgo/bench/machine"
 	"qgo/bench/roofline"
-	"qgo/kernels/cuda"
-	"qgo/kernels/cuda/driver"
-	"qgo/kernels/cuda/nvml"
+	"qgo/kernels/devices"
+	"qgo/kernels/plan"
 )
 
 // GPUCeilings are what a GPU can do.
 type GPUCeilings struct {
 	Device string `json:"device"` // such as cuda:0
-	driver.Info
+	plan.DeviceInfo
 	Read  Rate       `json:"read"` // bytes a second
 	Copy  Rate       `json:"copy"`
 	Peaks []PeakRate `json:"peaks"` // operations a second
@@ -42,54 +42,42 @@ func (c *GPUCeilings) limits() roofline.Limits {
 }
 
 // MeasureGPU measures the ceilings of a GPU, each for at least the given time.
-func MeasureGPU(dev *cuda.Device, atLeast time.Duration) (c *GPUCeilings, err error) {
+func MeasureGPU(dev plan.Device, atLeast time.Duration) (c *GPUCeilings, err error) {
 	p, err := dev.NewProbe(true)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	c = &GPUCeilings{Device: dev.String(), Info: dev.Info()}
-	for _, m := range []struct {
-		rate   *Rate
-		amount float64 // of a pass
-		run    func(passes int) error
-	}{
-		{&c.Read, float64(p.Bytes()), p.Read},
-		{&c.Copy, 2 * float64(p.Bytes()), p.Copy},
-		{&c.Launches, 1, p.Launch},
-		{&c.Barriers, cuda.BarrierRounds, p.Barriers},
-	} {
-		if *m.rate, err = gpuRate(m.amount, atLeast, m.run); err != nil {
-			return nil, err
-		}
-	}
-	for _, m := range []struct {
-		typ, instruction string
-		has              bool
-		ops              float64 // of a pass
-		run              func(passes int) error
-	}{
-		{"fp32", "fma.rn.f32", true, p.Ops(), p.FP32},
-		{"fp16", "fma.rn.f16x2", true, 2 * p.Ops(), p.FP16},
-		{"fp16 matrices", "mma.m16n8k16", p.HasTensor(), p.TensorOps(), p.Tensor},
-	} {
-		if !m.has {
-			continue
-		}
-		r, err := gpuRate(m.ops, atLeast, m.run)
+	c = &GPUCeilings{Device: dev.String(), DeviceInfo: dev.Info()}
+	others := map[string]*Rate{plan.Reads: &c.Read, plan.Copies: &c.Copy, plan.Launched: &c.Launches, plan.Barriers: &c.Barriers}
+	for _, m := range p.Ceilings() {
+		r, err := gpuRate(m.Amount, atLeast, m.Run)
 		if err != nil {
 			return nil, err
 		}
-		c.Peaks = append(c.Peaks, PeakRate{m.typ, m.instruction, r})
+		if to, ok := others[m.Name]; ok {
+			*to = r
+		} else {
+			c.Peaks = append(c.Peaks, PeakRate{m.Name, m.Instruction, r})
+		}
 	}
 	return c, nil
 }
 
-// watchGPU adds a GPU's own sensors, if NVIDIA's management library is there to
-// read them. It is not on a Jetson, whose sensors the system has.
-func watchGPU(s *machine.Sensors, i driver.Info) {
-	if g, err := nvml.Open(nvml.Library, i.PCI); err == nil {
-		s.AddGPU(i.Name, g)
+// backend is how results name what computes on a device such as cuda:0.
+func backend(name string) string {
+	kind, _, _ := strings.Cut(name, ":")
+	return strings.ToUpper(kind)
+}
+
+// watch adds a GPU's own sensors, if it has any that can be read.
+func watch(s *machine.Sensors, dev plan.Device) {
+	kind, _, ok := devices.Find(dev.String())
+	if !ok {
+		return
+	}
+	if own, err := kind.Sensors(dev.Info()); err == nil {
+		s.AddGPU(dev.Info().Name, own)
 	}
 }
 

@@ -62,12 +62,12 @@ func TestRunGPU(t *testing.T) {
 	for _, layers := range []int{model.AllLayers, 4} {
 		dev, c := emulated(t, emulator.Options{Memory: 192 << 20})
 		before := c.Used()
-		p := plan(Test{Prompt: 4}, Test{Gen: 2, Depth: 2})
+		p := planOf(Test{Prompt: 4}, Test{Gen: 2, Depth: 2})
 		split := layers == 4
 		if split {
 			p.Tests = append(p.Tests, Test{Scenario: "chat", Prompt: 1, Gen: 3})
 		}
-		p.Options.GPU, p.Options.GPULayers, p.Reps = dev, layers, 1
+		p.Options.Device, p.Options.GPULayers, p.Reps = dev, layers, 1
 		r, err := p.Run(context.Background())
 		if err != nil {
 			t.Fatal(err)
@@ -119,7 +119,7 @@ func TestGPULost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Load(context.Background(), f, model.Options{Threads: 1, Context: 64, MaxRows: 16, GPU: dev})
+	m, err := model.Load(context.Background(), f, model.Options{Threads: 1, Context: 64, MaxRows: 16, Device: dev})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,8 +47,8 @@ const watchEvery = 500 * time.Millisecond
 // measured before, and is marked if ctx ended.
 func (p *Plan) Run(ctx context.Context) (*Report, error) {
 	sensors := machine.Discover(os.DirFS("/"))
-	if p.Options.GPU != nil {
-		watchGPU(sensors, p.Options.GPU.Info())
+	if gpu := p.Options.Device; gpu != nil {
+		watch(sensors, gpu)
 	}
 	rep := &Report{Schema: Schema, Started: time.Now().UTC(), Machine: sensors.Info(), Reference: p.Given}
 	monitor := machine.Watch(sensors, watchEvery)
@@ -90,7 +90,7 @@ func (p *planRun) all(ctx context.Context) error {
 	}
 	p.clock = newClock(p.Plan, costs)
 	atLeast := cmp.Or(p.Ceiling, ceilingTime)
-	if gpu := p.Options.GPU; gpu != nil {
+	if gpu := p.Options.Device; gpu != nil {
 		p.step("the ceilings of %v", gpu)
 		if p.gpu, err = MeasureGPU(gpu, atLeast); err != nil {
 			return err

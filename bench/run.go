@@ -11,7 +11,7 @@ import (
 
 	"qgo/bench/roofline"
 	"qgo/kernels"
-	"qgo/kernels/cuda"
+	"qgo/kernels/plan"
 	"qgo/model"
 )
 
@@ -37,9 +37,9 @@ type Runner struct {
 	// its turn.
 	Between func(ctx context.Context, rep int) error
 
-	done   func(*Rep)  // called after each repetition, if set
-	prober *Prober     // nil if the CPU computes nothing
-	gpu    *cuda.Probe // nil if no GPU does
+	done   func(*Rep) // called after each repetition, if set
+	prober *Prober    // nil if the CPU computes nothing
+	gpu    plan.Probe // nil if no GPU does
 	pool   *kernels.Pool
 	rng    *rand.Rand
 }
@@ -90,7 +90,7 @@ func (r *Runner) Run(ctx context.Context, t Test) (*Result, error) {
 	}
 	if m.OnGPU() {
 		p, gpuCost := m.Placement(), m.GPUCost()
-		res.Backends, res.GPUInfo, res.GPULayers, res.GPUCost = "CUDA", p.GPUName, p.GPULayers, &gpuCost
+		res.Backends, res.GPUInfo, res.GPULayers, res.GPUCost = backend(p.GPU), p.GPUName, p.GPULayers, &gpuCost
 		res.Kernels = "CUDA"
 		if m.OnCPU() {
 			res.Kernels += " and " + m.Tier()
@@ -181,7 +181,8 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 func (r *Runner) probe() (b bandwidths, err error) {
 	var gpu, cpu Rate
 	if r.gpu != nil {
-		if gpu, err = gpuRate(float64(r.gpu.Bytes()), probeTime, r.gpu.Read); err != nil {
+		reads := r.gpu.Ceilings()[0]
+		if gpu, err = gpuRate(reads.Amount, probeTime, reads.Run); err != nil {
 			return b, err
 		}
 	}

@@ -21,7 +21,7 @@ import (
 // repository.
 const demoFile = "../model/demo/godoc-tiny-q8_0.gguf"
 
-func plan(tests ...Test) *Plan {
+func planOf(tests ...Test) *Plan {
 	nano, err := roofline.ProfileByName("jetson-nano")
 	if err != nil {
 		panic(err)
@@ -35,7 +35,7 @@ func plan(tests ...Test) *Plan {
 // TestRun measures the demonstration model and checks that what is stated
 // follows from what was timed.
 func TestRun(t *testing.T) {
-	p := plan(Test{Prompt: 40, Depth: 8}, Test{Gen: 12, Depth: 8}, Test{Scenario: "chat", Prompt: 64, Gen: 6})
+	p := planOf(Test{Prompt: 40, Depth: 8}, Test{Gen: 12, Depth: 8}, Test{Scenario: "chat", Prompt: 64, Gen: 6})
 	p.Load = true
 	r, err := p.Run(context.Background())
 	if err != nil {
@@ -103,7 +103,7 @@ func (b *breaker) Once(_ context.Context, r Request) (*Result, error) {
 // TestInterrupted breaks a run off and expects to find what was done.
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	p := plan(Test{Gen: 4}, Test{Gen: 5}, Test{Gen: 6})
+	p := planOf(Test{Gen: 4}, Test{Gen: 5}, Test{Gen: 6})
 	p.Reps = 3
 	p.Baselines = []Baseline{&breaker{at: 5, cancel: cancel}} // the second test's second repetition
 	r, err := p.Run(ctx)
@@ -128,7 +128,7 @@ func TestInterrupted(t *testing.T) {
 
 // TestBaselineFails expects a warning, and qgo's results.
 func TestBaselineFails(t *testing.T) {
-	p := plan(Test{Gen: 4})
+	p := planOf(Test{Gen: 4})
 	p.Baselines = []Baseline{&breaker{at: 1, cancel: func() {}, err: errors.New("out of order")}}
 	r, err := p.Run(context.Background())
 	if err != nil || len(r.Results) != 1 || len(r.Results[0].Reps) != 2 {
@@ -146,7 +146,7 @@ func TestBeyondTraining(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := plan(Test{Gen: 4, Depth: 32}, Test{Gen: 4})
+	p := planOf(Test{Gen: 4, Depth: 32}, Test{Gen: 4})
 	p.Models = []string{gguftest.Write(t, f, gguftest.Set("qwen2.context_length", uint32(16)))}
 	r, err := p.Run(context.Background())
 	if err != nil {
@@ -208,13 +208,13 @@ func TestRunFails(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("GGUF?"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := plan(Test{Gen: 4})
+	p := planOf(Test{Gen: 4})
 	p.Models = []string{demoFile, bad}
 	r, err := p.Run(context.Background())
 	if err == nil || len(r.Results) != 0 || len(r.Ceilings) != 0 || r.Interrupted {
 		t.Errorf("error %v, %d results: expected none, for the second file is seen first to be bad", err, len(r.Results))
 	}
-	p = plan(Scenarios[8])
+	p = planOf(Scenarios[8])
 	p.Options.Context = 100
 	if _, err := p.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "4608") {
 		t.Errorf("a scenario longer than --ctx: %v", err)

@@ -86,7 +86,7 @@ func surveyOne(path string, o model.Options) (cost model.Cost, err error) {
 		return cost, err
 	}
 	// What a GPU has room for is seen when the model is placed on it.
-	if available, known := tensor.Available(); known && o.GPU == nil {
+	if available, known := tensor.Available(); known && o.Device == nil {
 		err = hasRoom(s, o.Context, available)
 	}
 	return s.Cost, err

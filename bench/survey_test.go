@@ -54,7 +54,7 @@ func TestSurveyFirst(t *testing.T) {
 	if !known {
 		available = 0 // nothing is refused, but the context that is too long for any
 	}
-	p := plan(Test{Gen: 4}, Test{Gen: 4, Depth: 1 << 28})
+	p := planOf(Test{Gen: 4}, Test{Gen: 4, Depth: 1 << 28})
 	p.Progress = func(s Status) { t.Errorf("%d bytes available: %+v", available, s) }
 	r, err := p.Run(context.Background())
 	if err == nil || len(r.Results)+len(r.Ceilings) != 0 || !strings.Contains(err.Error(), "a context of 268435524") {

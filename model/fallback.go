@@ -3,8 +3,6 @@ package model
 import (
 	"context"
 	"errors"
-
-	"qgo/kernels/cuda"
 )
 
 // fallBack moves a model whose GPU has failed to the CPU. The sequences keep
@@ -20,7 +18,7 @@ func (m *Model) fallBack(ctx context.Context, failure error) error {
 	for kv := range m.kvs {
 		_ = kv.closeParts()
 	}
-	m.gpu, m.stages = nil, nil
+	m.gpu, m.gpuLayers, m.stages = nil, 0, nil
 	if err := m.placeWhole(ctx, nil); err != nil {
 		return errors.Join(failure, err)
 	}
@@ -53,4 +51,4 @@ func (m *Model) restore(ctx context.Context, kv *KV) error {
 }
 
 // lost reports whether an error means that the GPU is of no use any more.
-func (m *Model) lost(err error) bool { return m.gpu != nil && cuda.Failed(err) }
+func (m *Model) lost(err error) bool { return m.gpu != nil && m.gpu.Failed(err) }

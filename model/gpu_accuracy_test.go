@@ -34,7 +34,7 @@ func TestGPUAccuracy(t *testing.T) {
 				"decode":  func(m *Model) []float32 { return decoded(t, m, ids) },
 			}
 			for _, kv := range []string{"f32", "f16", "q8_0"} {
-				gpu := loadTiny(t, file.name, Options{GPU: dev, GPULayers: AllLayers, KV: kv, Context: 512, Notify: func(s string) { t.Error(s) }})
+				gpu := loadTiny(t, file.name, Options{Device: dev, GPULayers: AllLayers, KV: kv, Context: 512, Notify: func(s string) { t.Error(s) }})
 				cpu := loadTiny(t, file.name, Options{Exact: true, KV: kv})
 				for name, phase := range phases {
 					kl, top := divergence(t, phase(gpu), phase(cpu), gpu.Vocab)
@@ -82,7 +82,7 @@ func TestGPUGolden(t *testing.T) {
 			prompts, most = prompts[:1], 8
 		}
 		t.Run(name, func(t *testing.T) {
-			m := loadTiny(t, name, Options{GPU: dev, GPULayers: AllLayers, Context: 512})
+			m := loadTiny(t, name, Options{Device: dev, GPULayers: AllLayers, Context: 512})
 			for i, p := range prompts {
 				n := min(most, len(p.Generated))
 				if got := greedy(t, m, p.IDs, n); !slices.Equal(got, p.Generated[:n]) {
@@ -108,7 +108,7 @@ func TestGPUWide(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			want := floats(t, "wide128", "wide128-"+name+".f32")
-			m := load(t, Options{GPU: dev, GPULayers: AllLayers, KV: "f32"}, "wide128", "wide128-"+name+".gguf")
+			m := load(t, Options{Device: dev, GPULayers: AllLayers, KV: "f32"}, "wide128", "wide128-"+name+".gguf")
 			ids := w.IDs[:positions[len(positions)-1]+1]
 			all := logits(t, m, ids, WantAll)
 			worst := 0.0
@@ -147,7 +147,7 @@ func TestGPUDeep(t *testing.T) {
 		}
 		o := Options{Exact: true, Context: 128}
 		if layers > 0 {
-			o.GPU, o.GPULayers = dev, layers
+			o.Device, o.GPULayers = dev, layers
 		}
 		m, err := Load(context.Background(), f, o)
 		if err != nil {
@@ -176,7 +176,7 @@ func TestGPULong(t *testing.T) {
 		n = 12
 	}
 	dev := anyGPU(t)
-	m := tiny(t, Options{GPU: dev, GPULayers: AllLayers, Context: n, KV: "f32"})
+	m := tiny(t, Options{Device: dev, GPULayers: AllLayers, Context: n, KV: "f32"})
 	before, _, err := dev.MemInfo()
 	if err != nil {
 		t.Fatal(err)
@@ -219,7 +219,7 @@ func BenchmarkGPU(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		m, err := Load(context.Background(), f, Options{GPU: dev, GPULayers: AllLayers})
+		m, err := Load(context.Background(), f, Options{Device: dev, GPULayers: AllLayers})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"qgo/kernels/cuda"
 	"qgo/model/synth"
 )
 
@@ -20,15 +21,16 @@ func TestGPUMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	dev := new(cuda.Device) // what a plan takes is the same on all
 	room := int64(nanoMemory - reserveShared)
 	for _, size := range []string{"0.5b", "1.5b", "3b"} {
 		for _, mix := range []string{"q2_k", "q4_0", "q4_k_m", "q5_k_m", "q6_k", "q8_0", "f16"} {
 			m := outlined(t, size, mix, Options{Context: 2048})
 			text := fmt.Sprint(m.plan.Layers())
-			if n := m.gpuPlan().fitIn(room, AllLayers); n < m.plan.Layers() {
+			if n := m.gpuPlan().fitIn(dev, room, AllLayers); n < m.plan.Layers() {
 				text = fmt.Sprintf("%d of %d", n, m.plan.Layers())
 			}
-			row := fmt.Sprintf("| %s %s | %d | %d | %s |", size, mix, m.File.Size()/1e6, m.gpuPlan().bytes(m.plan.Layers())/1e6, text)
+			row := fmt.Sprintf("| %s %s | %d | %d | %s |", size, mix, m.File.Size()/1e6, m.gpuPlan().bytes(dev, m.plan.Layers())/1e6, text)
 			t.Log(row)
 			if !strings.Contains(string(doc), row+"\n") {
 				t.Errorf("docs/cuda.md lacks the row %s", row)

@@ -69,7 +69,7 @@ func TestGPUSplits(t *testing.T) {
 	g := readGolden(t).Prompts[0]
 	const n = 4
 	for _, layers := range []int{1, 2, 5, 7, AllLayers} {
-		m := tiny(t, Options{GPU: dev, GPULayers: layers, Context: 64, MaxRows: 32, KV: "f32"})
+		m := tiny(t, Options{Device: dev, GPULayers: layers, Context: 64, MaxRows: 32, KV: "f32"})
 		if got := greedy(t, m, g.IDs, n); !slices.Equal(got, g.Generated[:n]) {
 			t.Errorf("%d layers on the GPU: %v, want %v (%s)", layers, got, g.Generated[:n], m.Placement())
 		}
@@ -80,7 +80,7 @@ func TestGPUSplits(t *testing.T) {
 func TestGPUFit(t *testing.T) {
 	o := Options{Context: 64, MaxRows: 32}
 	whole := tiny(t, o)
-	need := whole.gpuPlan().bytes(whole.plan.Layers())
+	need := whole.gpuPlan().bytes(new(cuda.Device), whole.plan.Layers())
 	for _, c := range []struct {
 		memory    int64
 		layers    int
@@ -97,7 +97,7 @@ func TestGPUFit(t *testing.T) {
 		{1 << 20, 0, "CPU", "too little free memory"},
 	} {
 		var warnings []string
-		o.GPU, o.GPULayers = emulated(t, emulator.Options{Memory: c.memory}), c.layers
+		o.Device, o.GPULayers = emulated(t, emulator.Options{Memory: c.memory}), c.layers
 		o.Notify = func(text string) { warnings = append(warnings, text) }
 		f, err := demo.Open()
 		if err != nil {
@@ -126,7 +126,7 @@ func TestGPULost(t *testing.T) {
 	for _, launch := range []int{1, 90, 130, 290} {
 		var warnings []string
 		o := Options{Context: 64, MaxRows: 32, Notify: func(text string) { warnings = append(warnings, text) }}
-		o.GPU, o.GPULayers = emulated(t, emulator.Options{FailLaunch: launch}), 3
+		o.Device, o.GPULayers = emulated(t, emulator.Options{FailLaunch: launch}), 3
 		m := tiny(t, o)
 		other := newKV(t, m, 64) // of another sequence
 		first := []Seq{{KV: other, Tokens: g.IDs, Want: WantLast}}
@@ -151,7 +151,7 @@ func TestGPULost(t *testing.T) {
 func TestGPUCost(t *testing.T) {
 	o := Options{Context: 64, MaxRows: 32}
 	for _, layers := range []int{1, 3, AllLayers} {
-		o.GPU, o.GPULayers = emulated(t, emulator.Options{}), layers
+		o.Device, o.GPULayers = emulated(t, emulator.Options{}), layers
 		m := tiny(t, o)
 		front, back := m.plan.Cut(max(m.plan.Layers()-layers, 0))
 		rest := m.Cost().Sub(m.GPUCost())
@@ -185,7 +185,7 @@ func TestGPULoadStops(t *testing.T) {
 	defer cancel()
 	var said []string
 	m, err := Load(ctx, f, Options{
-		Context: 64, GPU: emulated(t, emulator.Options{}), Notify: func(text string) { said = append(said, text) },
+		Context: 64, Device: emulated(t, emulator.Options{}), Notify: func(text string) { said = append(said, text) },
 		Progress: func(done, total int64) { cancel() },
 	})
 	if !errors.Is(err, context.Canceled) || len(said) > 0 {

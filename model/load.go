@@ -63,7 +63,7 @@ func Load(ctx context.Context, f *gguf.File, o Options) (*Model, error) {
 		return nil, err
 	}
 	memory := set.memory(f, m.plan, o)
-	if m.repack = memory.Weights > 0; o.GPU == nil || set.context > maxContext {
+	if m.repack = memory.Weights > 0; o.Device == nil || set.context > maxContext {
 		if err := m.checkMemory(memory); err != nil {
 			return nil, err
 		}

@@ -11,7 +11,6 @@ import (
 	"qgo/gguf"
 	"qgo/kernels"
 	"qgo/kernels/cpu"
-	"qgo/kernels/cuda"
 	"qgo/kernels/plan"
 	"qgo/kernels/tier"
 	"qgo/model/chat"
@@ -30,11 +29,11 @@ type Options struct {
 	Tier     string // name of the kernels' tier; "" means the fastest
 	NoRepack bool   // compute on the weights as they are in the file, even if there is memory for more
 
-	// GPU computes the last GPULayers layers, as plan.Plan's Layers counts
+	// Device computes the last GPULayers layers, as plan.Plan's Layers counts
 	// them; 0 means as many as fit into its memory. It stays the caller's.
-	// Without a GPU all is computed on the CPU, and so it is when the GPU
+	// Without one all is computed on the CPU, and so it is when the device
 	// fails or has too little memory.
-	GPU       *cuda.Device
+	Device    plan.Device
 	GPULayers int
 	// Notify is called with a sentence for the user when the model is not
 	// placed as the options say.
@@ -138,12 +137,13 @@ type Model struct {
 	File      *gguf.File
 	Tokenizer *tokenizer.Tokenizer
 
-	plan   plan.Plan
-	pool   *kernels.Pool
-	tier   *tier.Tier
-	stages []plan.Stage
-	gpu    *cuda.Device // nil if nothing is on it
-	notify func(string)
+	plan      plan.Plan
+	pool      *kernels.Pool
+	tier      *tier.Tier
+	stages    []plan.Stage
+	gpu       plan.Device // nil if nothing is on one
+	gpuLayers int         // of the plan, its last ones
+	notify    func(string)
 	// template is the chat template, once it was asked for or set.
 	template *chat.Template
 	kvs      map[*KV]struct{} // those that are not closed

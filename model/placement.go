@@ -11,9 +11,7 @@ import (
 
 	"qgo/gguf"
 	"qgo/kernels/cpu"
-	"qgo/kernels/cuda"
 	"qgo/kernels/plan"
-	"qgo/quant"
 	"qgo/tensor"
 )
 
@@ -27,54 +25,52 @@ const (
 	reserveShared = 300 << 20
 )
 
-// gpuPlan is a plan whose last layers are to be placed on a GPU.
+// gpuPlan is a plan whose last layers are to be placed on a device.
 type gpuPlan struct {
-	plan   plan.Plan
-	stage  cuda.Options
-	maxCtx int
-	kv     quant.Type
+	plan    plan.Plan
+	options plan.Options
 }
 
-// bytes is the memory that the last layers of the plan take on a GPU, with a KV
-// cache of the longest length.
-func (g gpuPlan) bytes(layers int) int64 {
+// bytes is the memory that the last layers of the plan take on a device, with a
+// KV cache of the longest length.
+func (g gpuPlan) bytes(dev plan.Device, layers int) int64 {
 	_, p := g.plan.Cut(g.plan.Layers() - layers)
-	return cuda.Bytes(p, g.stage) + cuda.KVBytes(p.Dims, len(p.Blocks), g.maxCtx, g.kv)
+	return dev.Bytes(p, g.options)
 }
 
-// fit returns how many of the last layers fit into the GPU's free memory, of as
-// many as are asked for: 0 stands for all. An error says why there is none.
-func (g gpuPlan) fit(dev *cuda.Device, layers int) (fitting, asked int, err error) {
+// fit returns how many of the last layers fit into the device's free memory, of
+// as many as are asked for: 0 stands for all. An error says why there is none.
+func (g gpuPlan) fit(dev plan.Device, layers int) (fitting, asked int, err error) {
 	all := g.plan.Layers()
 	if asked = min(layers, all); asked == 0 {
 		asked = all
 	}
-	if err := cuda.Check(g.plan); err != nil {
+	if err := dev.Check(g.plan); err != nil {
 		return 0, asked, err
 	}
 	room, err := roomOn(dev)
 	if err != nil {
 		return 0, asked, err
 	}
-	if n := g.fitIn(room, asked); n > 0 {
+	if n := g.fitIn(dev, room, asked); n > 0 {
 		return n, asked, nil
 	}
 	return 0, asked, errors.New("it has too little free memory for even one layer")
 }
 
-// fitIn returns how many of the last layers take no more than room bytes, at
-// most limit.
-func (g gpuPlan) fitIn(room int64, limit int) int {
+// fitIn returns how many of the last layers take no more than room bytes of a
+// device, at most limit.
+func (g gpuPlan) fitIn(dev plan.Device, room int64, limit int) int {
 	for n := min(limit, g.plan.Layers()); n > 0; n-- {
-		if g.bytes(n) <= room {
+		if g.bytes(dev, n) <= room {
 			return n
 		}
 	}
 	return 0
 }
 
-// roomOn is the memory that the model may take on a GPU.
-func roomOn(dev *cuda.Device) (int64, error) {
+// roomOn is the memory that the model may take on a device.
+func roomOn(dev plan.Device) (int64, error) {
 	free, _, err := dev.MemInfo()
 	if err != nil {
 		return 0, err
@@ -90,13 +86,13 @@ func roomOn(dev *cuda.Device) (int64, error) {
 
 // gpuPlan is that of the whole model.
 func (m *Model) gpuPlan() gpuPlan {
-	return gpuPlan{m.plan, cuda.Options{MaxRows: m.maxRows, MaxCtx: m.maxCtx, Release: m.File.Release}, m.maxCtx, m.kvType}
+	return gpuPlan{m.plan, plan.Options{MaxRows: m.maxRows, MaxCtx: m.maxCtx, KV: m.kvType}}
 }
 
 // place loads the plan: its last layers on the GPU of the options, if there is
 // one and as far as it has memory, the others on the CPU.
 func (m *Model) place(ctx context.Context, o Options) error {
-	dev := o.GPU
+	dev := o.Device
 	if dev == nil {
 		return m.placeCPU(ctx, o.Progress)
 	}
@@ -117,9 +113,9 @@ func (m *Model) place(ctx context.Context, o Options) error {
 		}
 	}
 	loading := m.newLoading(front, back, o.Progress)
-	whole.stage.Release = loading.take
-	whole.stage.Stop = func() error { return context.Cause(ctx) }
-	stage, err := cuda.New(back, dev, whole.stage)
+	whole.options.Release = loading.take
+	whole.options.Stop = func() error { return context.Cause(ctx) }
+	stage, err := dev.Load(back, whole.options)
 	if stopped := context.Cause(ctx); err != nil && stopped != nil {
 		return stopped
 	}
@@ -127,7 +123,7 @@ func (m *Model) place(ctx context.Context, o Options) error {
 		m.warn("The GPU %v failed: %v. Computing on the CPU.", dev, err)
 		return m.placeWhole(ctx, o.Progress)
 	}
-	m.gpu = dev
+	m.gpu, m.gpuLayers = dev, fitting
 	if err = context.Cause(ctx); err == nil && front.Layers() > 0 {
 		err = m.addCPU(ctx, front, loading)
 	}
@@ -158,7 +154,7 @@ func (m *Model) placeWhole(ctx context.Context, report func(done, total int64)) 
 
 // placeCPU loads the whole plan on the CPU.
 func (m *Model) placeCPU(ctx context.Context, report func(done, total int64)) error {
-	m.gpu, m.stages = nil, nil
+	m.gpu, m.gpuLayers, m.stages = nil, 0, nil
 	return m.addCPU(ctx, m.plan, m.newLoading(m.plan, plan.Plan{}, report))
 }
 
@@ -180,8 +176,8 @@ func (m *Model) warn(format string, args ...any) {
 	}
 }
 
-// GPU is the GPU that computes a part of the model, nil if none does.
-func (m *Model) GPU() *cuda.Device { return m.gpu }
+// GPU is the device that computes a part of the model, nil if none does.
+func (m *Model) GPU() plan.Device { return m.gpu }
 
 // OnGPU reports whether a GPU computes a part of the model.
 func (m *Model) OnGPU() bool { return m.gpu != nil }
@@ -206,12 +202,12 @@ type Placement struct {
 	GPUBytes  int64  `json:"gpu_bytes"`  // of the GPU's memory, a KV cache of the longest length included
 }
 
-func (g gpuPlan) placement(dev *cuda.Device, layers int) Placement {
+func (g gpuPlan) placement(dev plan.Device, layers int) Placement {
 	all := g.plan.Layers()
 	front, back := g.plan.Cut(all - layers)
 	p := Placement{GPULayers: layers, Layers: all, OnGPU: parts(back), OnCPU: parts(front)}
 	if layers > 0 {
-		p.GPU, p.GPUName, p.GPUBytes = dev.String(), dev.Info().Name, g.bytes(layers)
+		p.GPU, p.GPUName, p.GPUBytes = dev.String(), dev.Info().Name, g.bytes(dev, layers)
 	}
 	return p
 }
@@ -230,11 +226,7 @@ func (p Placement) String() string {
 
 // Placement says what of the model is computed where.
 func (m *Model) Placement() Placement {
-	layers := 0
-	if m.gpu != nil {
-		layers = m.stages[len(m.stages)-1].(*cuda.Stage).Layers()
-	}
-	return m.gpuPlan().placement(m.gpu, layers)
+	return m.gpuPlan().placement(m.gpu, m.gpuLayers)
 }
 
 // Place says what [Load] would place where, without loading the model. The
@@ -258,12 +250,12 @@ func Place(f *gguf.File, o Options) (Placement, error) {
 	if err != nil {
 		return Placement{}, err
 	}
-	g := gpuPlan{p, cuda.Options{MaxRows: set.maxRows, MaxCtx: set.context}, set.context, set.kv}
+	g := gpuPlan{p, plan.Options{MaxRows: set.maxRows, MaxCtx: set.context, KV: set.kv}}
 	layers := 0
-	if o.GPU != nil {
-		layers, _, err = g.fit(o.GPU, o.GPULayers)
+	if o.Device != nil {
+		layers, _, err = g.fit(o.Device, o.GPULayers)
 	}
-	return g.placement(o.GPU, layers), err
+	return g.placement(o.Device, layers), err
 }
 
 // parts lists what a plan consists of.

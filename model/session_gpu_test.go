@@ -23,7 +23,7 @@ func TestSessionFileDevices(t *testing.T) {
 	for _, kv := range []string{"f32", "f16", "q8_0"} {
 		o := Options{Context: 48, KV: kv}
 		cpu := tiny(t, o)
-		o.GPU, o.GPULayers = dev, 3
+		o.Device, o.GPULayers = dev, 3
 		part := tiny(t, o)
 		o.GPULayers = AllLayers
 		models := []*Model{cpu, part, tiny(t, o)}
@@ -61,7 +61,7 @@ func TestSessionFileDevices(t *testing.T) {
 // TestSessionFileTruncatedGPU looks for keys that were taken back in a file of a
 // GPU.
 func TestSessionFileTruncatedGPU(t *testing.T) {
-	m := tiny(t, Options{GPU: emulated(t, emulator.Options{}), GPULayers: 3, Context: 32})
+	m := tiny(t, Options{Device: emulated(t, emulator.Options{}), GPULayers: 3, Context: 32})
 	s, want := saved(t, m, 5)
 	generate(t, s, text(t, 9), Generation{MaxTokens: 1})
 	generate(t, s, text(t, 5), Generation{MaxTokens: 1}) // computes the last token again
@@ -111,7 +111,7 @@ func onLosing(t testing.TB) (*Model, *losing, *strings.Builder) {
 	}
 	gpu, warnings := &losing{Context: emulator.New(t, emulator.Options{})}, &strings.Builder{}
 	dev := device(t, func() (driver.Context, error) { return gpu, nil })
-	o := Options{GPU: dev, GPULayers: 3, Context: 32, MaxRows: 16}
+	o := Options{Device: dev, GPULayers: 3, Context: 32, MaxRows: 16}
 	o.Notify = func(text string) { fmt.Fprintln(warnings, text) }
 	m := tiny(t, o)
 	if !m.OnGPU() {

@@ -12,7 +12,7 @@ import (
 	"qgo/bench"
 	"qgo/bench/machine"
 	"qgo/bench/roofline"
-	"qgo/kernels/cuda/driver"
+	"qgo/kernels/plan"
 	"qgo/model"
 )
 
@@ -116,7 +116,7 @@ func TestPage(t *testing.T) {
 func TestGPUPage(t *testing.T) {
 	r := report(t)
 	r.GPU = &bench.GPUCeilings{
-		Device: "cuda:0", Info: driver.Info{Name: "GPU <7>", Major: 9, SMs: 132, Memory: 80e9}, Read: bench.Rate{Best: 3e12, Median: 2.9e12}, Copy: bench.Rate{Best: 2.5e12},
+		Device: "cuda:0", DeviceInfo: plan.DeviceInfo{Name: "GPU <7>", Major: 9, SMs: 132, Memory: 80e9}, Read: bench.Rate{Best: 3e12, Median: 2.9e12}, Copy: bench.Rate{Best: 2.5e12},
 		Peaks: []bench.PeakRate{{Type: "fp32", Rate: bench.Rate{Best: 60e12}}}, Launches: bench.Rate{Best: 500e3}, Barriers: bench.Rate{Best: 800e3},
 	}
 	for _, res := range r.Results {

@@ -1,17 +1,6 @@
 package machine
 
-// GPU is what a GPU tells of itself, each value with whether it is known.
-type GPU interface {
-	Load() (share float64, ok bool)
-	Clock() (hertz float64, ok bool)
-	MemClock() (hertz float64, ok bool)
-	Power() (watts float64, ok bool)
-	Temperature() (celsius float64, ok bool)
-	// SlowdownTemperature is that from which on it slows itself down.
-	SlowdownTemperature() (celsius float64, ok bool)
-	// Throttle is a bit for each of [throttleReasons].
-	Throttle() (reasons uint64, ok bool)
-}
+import "qgo/kernels/plan"
 
 // throttleReasons are why a GPU's clock is not higher (NVML reference manual,
 // "nvmlClocksThrottleReasons"). Being idle, and clocks that are kept equal with
@@ -30,7 +19,7 @@ var throttleReasons = []string{
 
 // AddGPU adds what a GPU tells of itself to the sensors. What the system tells
 // of a GPU gives way to it.
-func (s *Sensors) AddGPU(name string, g GPU) {
+func (s *Sensors) AddGPU(name string, g plan.Sensors) {
 	for _, x := range []struct {
 		to  *sensor
 		ask func() (float64, bool)

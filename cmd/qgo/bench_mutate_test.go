@@ -16,7 +16,7 @@ import (
 	"qgo/bench/html"
 	"qgo/bench/machine"
 	"qgo/bench/roofline"
-	"qgo/kernels/cuda/driver"
+	"qgo/kernels/plan"
 	"qgo/model"
 )
 
@@ -37,7 +37,7 @@ func fullReport(t testing.TB) *bench.Report {
 		Schema: bench.Schema, Started: time.Unix(1e9, 0).UTC(), Reference: *nano,
 		Machine:  machine.Info{Board: "board", CPU: "cpu", OS: "linux", Arch: "arm64", Kernel: "6", Governors: []string{"powersave"}, PowerMode: "MAXN", Threads: 4, Memory: 4e9},
 		Ceilings: []*bench.Ceilings{{Threads: 4, Kernels: "go", Read: rate, Copy: rate, Triad: rate, Peaks: peaks}},
-		GPU:      &bench.GPUCeilings{Device: "cuda:0", Info: driver.Info{Name: "gpu", Major: 9, SMs: 132, Memory: 80e9}, Read: rate, Copy: rate, Peaks: peaks, Launches: rate, Barriers: rate},
+		GPU:      &bench.GPUCeilings{Device: "cuda:0", DeviceInfo: plan.DeviceInfo{Name: "gpu", Major: 9, SMs: 132, Memory: 80e9}, Read: rate, Copy: rate, Peaks: peaks, Launches: rate, Barriers: rate},
 		Warnings: []string{"a warning"}, Harness: &bench.Harness{ClockNS: 20, Overhead: 0.01, Repeat: 0.01}, Interrupted: true,
 	}
 	r.Series.Zones, r.Series.Rails = []machine.Zone{{Name: "zone", Passive: 70}}, []machine.Rail{{Name: "rail", Total: true}}

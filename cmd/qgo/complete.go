@@ -1,13 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"qgo/bench"
-	"qgo/kernels/cuda"
+	"qgo/kernels/devices"
 	"qgo/kernels/tier"
 	"qgo/model/hub"
 	"qgo/model/synth"
@@ -69,12 +68,7 @@ func tierNames() (names []string) {
 
 // completeDevice completes the CPU and the machine's GPUs.
 func completeDevice(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	list := []string{"auto", "cpu"}
-	gpus, _ := cuda.Devices() // without any there is nothing to complete
-	for i := range gpus {
-		list = append(list, fmt.Sprintf("cuda:%d", i))
-	}
-	return list, cobra.ShellCompDirectiveNoFileComp
+	return append([]string{"auto", "cpu"}, devices.Names()...), cobra.ShellCompDirectiveNoFileComp
 }
 
 func completeScenario(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

@@ -3,12 +3,12 @@ package main
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"qgo/kernels/cuda"
+	"qgo/kernels/devices"
+	"qgo/kernels/plan"
 	"qgo/model"
 )
 
@@ -24,7 +24,7 @@ func (d *deviceFlags) add(f *pflag.FlagSet) {
 // stays open until the program ends. One that was asked for and is not there is
 // an error.
 func (d *deviceFlags) apply(cmd *cobra.Command, o *model.Options) error {
-	index, must, err := d.index()
+	kind, index, must, err := d.choice()
 	if err != nil {
 		return usagef(cmd, "%w", err)
 	}
@@ -40,13 +40,13 @@ func (d *deviceFlags) apply(cmd *cobra.Command, o *model.Options) error {
 		return nil
 	}
 	must = must || layers > 0
-	if _, err := cuda.Devices(); err != nil && !must {
+	if _, err := kind.List(); err != nil && !must {
 		return nil
 	}
-	gpu, err := cuda.Open(index)
+	gpu, err := kind.Open(index)
 	switch {
 	case err == nil:
-		o.GPU, o.GPULayers = gpu, layers
+		o.Device, o.GPULayers = gpu, layers
 	case must:
 		return fmt.Errorf("%s needs a GPU: %w; leave it out to compute on the CPU ('qgo doctor' says more)", d.asked(), err)
 	default:
@@ -63,23 +63,21 @@ func (d *deviceFlags) asked() string {
 	return "--gpu-layers " + d.layers
 }
 
-// index returns the number of the GPU, -1 for none, and whether one was asked
-// for.
-func (d *deviceFlags) index() (index int, must bool, err error) {
-	name, number, _ := strings.Cut(d.device, ":")
-	switch {
-	case d.device == "auto":
-		return 0, false, nil
-	case d.device == "cpu":
-		return -1, false, nil
-	case d.device == "cuda":
-		return 0, true, nil
-	case name == "cuda":
-		if i, err := strconv.Atoi(number); err == nil && i >= 0 {
-			return i, true, nil
-		}
+// choice returns the GPU by its kind and its number, which is -1 for none, and
+// whether one was asked for.
+func (d *deviceFlags) choice() (kind plan.Kind, index int, must bool, err error) {
+	switch d.device {
+	case "auto":
+		kind, _ := devices.First() // one of which there may be none
+		return kind, 0, false, nil
+	case "cpu":
+		return kind, -1, false, nil
 	}
-	return 0, false, fmt.Errorf("--device is %q: choose auto, cpu or a GPU such as cuda:0 (see 'qgo devices')", d.device)
+	kind, index, ok := devices.Find(d.device)
+	if !ok {
+		err = fmt.Errorf("--device is %q: choose auto, cpu or a GPU such as %s:0 (see 'qgo devices')", d.device, devices.Kinds[0].Name)
+	}
+	return kind, index, true, err
 }
 
 func (d *deviceFlags) number() (int, error) {

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"qgo/kernels"
-	"qgo/kernels/cuda"
-	"qgo/kernels/cuda/driver"
+	"qgo/kernels/devices"
+	"qgo/kernels/plan"
 	"qgo/kernels/tier"
 )
 
@@ -32,18 +32,19 @@ func newDevices() *cobra.Command {
 				Tiers    []string `json:"tiers"`
 				Features []string `json:"features"`
 			}{cpuName(), kernels.Cores(), tiers, features()}
-			gpus, noGPU := driver.Devices()
+			kind, noGPU := devices.First()
+			gpus, _ := kind.List()
 			if wantsJSON(cmd) {
-				return printJSON(cmd, map[string]any{"cpu": cpu, "gpus": append([]driver.Info{}, gpus...)})
+				return printJSON(cmd, map[string]any{"cpu": cpu, "gpus": append([]plan.DeviceInfo{}, gpus...)})
 			}
 			out := cmd.OutOrStdout()
 			fmt.Fprintf(out, "CPU   %s, %d threads by default\n", cpu.Name, cpu.Threads)
 			fmt.Fprintf(out, "      kernels: %s (the first is the default)\n", strings.Join(tiers, ", "))
 			fmt.Fprintf(out, "      instruction sets that matter here: %s\n", strings.Join(cpu.Features, " "))
 			for _, g := range gpus {
-				fmt.Fprintln(out, "GPU  ", gpuText(g))
-				if err := cuda.Supports(g); err != nil {
-					fmt.Fprintln(out, "      too old to compute on: qgo's kernels need compute capability 5.3")
+				fmt.Fprintln(out, "GPU  ", kind.Describe(g))
+				if err := kind.Supports(g); err != nil {
+					fmt.Fprintln(out, "      too old to compute on:", strings.TrimPrefix(err.Error(), kind.Name+": "))
 				}
 			}
 			if noGPU != nil {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"qgo/bench/machine"
 	"qgo/bench/roofline"
 	"qgo/kernels"
+	"qgo/kernels/devices"
 	"qgo/kernels/tier"
 	"qgo/model"
 	"qgo/model/hub"
@@ -69,7 +71,6 @@ const listen = 500 * time.Millisecond
 // host is what doctor knows of the machine, beside its file system.
 type host struct {
 	root         fs.FS
-	gpus         gpuState
 	cores        int // threads by default
 	usable, cpus int // logical CPUs that may be busy at a time, and that the process may use
 	busy, stolen float64
@@ -81,7 +82,7 @@ type host struct {
 // hostHere looks at this machine: first at what others do, then at what its
 // memory can.
 func hostHere(ctx context.Context) (*host, error) {
-	h := &host{root: os.DirFS("/"), gpus: gpusHere(), cores: kernels.Cores(), usable: kernels.CPUs(), cpus: runtime.NumCPU()}
+	h := &host{root: os.DirFS("/"), cores: kernels.Cores(), usable: kernels.CPUs(), cpus: runtime.NumCPU()}
 	neighbours := machine.WatchNeighbours()
 	select {
 	case <-time.After(listen):
@@ -96,7 +97,12 @@ func hostHere(ctx context.Context) (*host, error) {
 
 // examine makes a list of what was found.
 func (h *host) examine() []finding {
-	list := []finding{kernelsFinding(), h.coresFinding(), h.neighboursFinding(), gpuFinding(h.root, h.gpus), clockFinding(h.root)}
+	list := []finding{kernelsFinding(), h.coresFinding(), h.neighboursFinding(), clockFinding(h.root)}
+	for _, k := range devices.Kinds {
+		f := finding{Topic: "GPU"}
+		f.Found, f.Advice = k.Diagnose(h.root)
+		list = slices.Insert(list, 3, f)
+	}
 	for _, f := range []func() (finding, bool){h.governorFinding, h.hugePagesFinding, h.swapFinding, h.memoryFinding, h.bandwidthFinding} {
 		if found, ok := f(); ok {
 			list = append(list, found)

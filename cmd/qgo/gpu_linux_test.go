@@ -35,7 +35,7 @@ func TestBenchGPU(t *testing.T) {
 	}
 	p := bench.Plan{
 		Models: []string{demoFile}, Threads: []int{1}, Batches: []int{0}, Tests: []bench.Test{{Gen: 2}}, Reps: 1, Ceiling: time.Millisecond,
-		Options: model.Options{GPU: emulated(t, 192<<20)},
+		Options: model.Options{Device: emulated(t, 192<<20)},
 	}
 	r, err := p.Run(context.Background())
 	if err != nil {
@@ -74,7 +74,7 @@ func TestInspectGPU(t *testing.T) {
 		{64 << 20, "all on the CPU, for the GPU cannot be used: it has too little free memory", 0},
 	} {
 		r := newReport(f)
-		o := model.Options{GPU: emulated(t, c.memory), Context: 512}
+		o := model.Options{Device: emulated(t, c.memory), Context: 512}
 		config, memory, cost, err := model.Survey(f, o)
 		if err != nil {
 			t.Fatal(err)

@@ -150,13 +150,13 @@ type gpuPlacement struct {
 
 // place finds out what the GPU of the options would compute.
 func (r *report) place(o model.Options) {
-	if o.GPU == nil {
+	if o.Device == nil {
 		return
 	}
-	g := &gpuPlacement{Device: fmt.Sprintf("%v (%s)", o.GPU, o.GPU.Info().Name)}
+	g := &gpuPlacement{Device: fmt.Sprintf("%v (%s)", o.Device, o.Device.Info().Name)}
 	r.GPU = g
 	var err, failed error
-	g.Free, g.Total, failed = o.GPU.MemInfo()
+	g.Free, g.Total, failed = o.Device.MemInfo()
 	g.Placement, err = model.Place(r.file, o)
 	if err = errors.Join(failed, err); err != nil {
 		g.Error = err.Error()

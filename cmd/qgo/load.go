@@ -113,7 +113,7 @@ func (m *modelFlags) notes(cmd *cobra.Command, loaded *model.Model) {
 	if text := loaded.ContextWarning(m.options.Context); text != "" {
 		fmt.Fprint(out, wrapped(out, "qgo: "+text+"\n"))
 	}
-	if m.options.GPU != nil {
+	if m.options.Device != nil {
 		fmt.Fprintln(out, "Placement:", loaded.Placement())
 	}
 	if !loaded.OnGPU() && !loaded.Repacked() && !m.options.NoRepack && !m.options.Exact && loaded.Tier() != "go" {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"qgo/kernels/cuda"
+	"qgo/kernels/devices"
 	"qgo/tensor"
 )
 
@@ -93,7 +93,7 @@ func TestDeviceFlags(t *testing.T) {
 		{0, "", []string{"--device", "cpu", "--gpu-layers", "0"}},
 		{0, "", []string{"--gpu-layers", "0"}},
 	}
-	if _, err := cuda.Devices(); err != nil {
+	if _, err := devices.First(); err != nil {
 		tests = append(tests,
 			test{exitBadInput, "--device cuda:0 needs a GPU: ", []string{"--device", "cuda:0"}},
 			test{exitBadInput, "--gpu-layers all needs a GPU: ", []string{"--gpu-layers", "all"}},

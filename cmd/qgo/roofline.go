@@ -15,7 +15,7 @@ import (
 	"qgo/bench/roofline"
 	"qgo/gguf"
 	"qgo/kernels"
-	"qgo/kernels/cuda"
+	"qgo/kernels/plan"
 	"qgo/kernels/tier"
 	"qgo/model"
 )
@@ -289,7 +289,7 @@ func (f *rooflineFlags) report(cmd *cobra.Command, name string) (r *rooflineRepo
 // choose sets the machine: that of the flags, or what the device is measured to
 // be.
 func (r *rooflineReport) choose(cmd *cobra.Command, m *machineFlags, d *deviceFlags, threads int) (err error) {
-	index, _, err := d.index()
+	kind, index, _, err := d.choice()
 	switch {
 	case err != nil:
 		return usagef(cmd, "%w", err)
@@ -299,7 +299,7 @@ func (r *rooflineReport) choose(cmd *cobra.Command, m *machineFlags, d *deviceFl
 	case m.profile != "" || m.bound > 0:
 		return usagef(cmd, "--device %s is to be measured: leave out --profile and --bound", d.device)
 	}
-	gpu, err := cuda.Open(index)
+	gpu, err := kind.Open(index)
 	if err != nil {
 		return err
 	}
@@ -308,7 +308,7 @@ func (r *rooflineReport) choose(cmd *cobra.Command, m *machineFlags, d *deviceFl
 }
 
 // measure sets the machine to a GPU.
-func (r *rooflineReport) measure(gpu *cuda.Device) (err error) {
+func (r *rooflineReport) measure(gpu plan.Device) (err error) {
 	if r.GPU, err = bench.MeasureGPU(gpu, measureTime); err == nil {
 		r.Machine = bench.ThisGPU(r.GPU)
 	}

@@ -45,6 +45,9 @@ func (s *Stage) NewKV(ctx int, t quant.Type) (plan.KV, error) {
 	return kv, nil
 }
 
+// Room returns the stage and the number of positions.
+func (kv *KV) Room() (plan.Stage, int) { return kv.owner, kv.ctx }
+
 // CheckKV reports whether keys and values of headDim values can be stored as t.
 func CheckKV(t quant.Type, headDim int) error {
 	switch t {

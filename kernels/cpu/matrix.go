@@ -22,10 +22,6 @@ func (l *layers) all() []*linear {
 	return []*linear{&l.Q, &l.K, &l.V, &l.O, &l.Gate, &l.Up, &l.Down}
 }
 
-func linears(b *plan.Block) []*plan.Linear {
-	return []*plan.Linear{&b.Q, &b.K, &b.V, &b.O, &b.Gate, &b.Up, &b.Down}
-}
-
 // packBytes is about the size of a piece of weights that is laid out and then
 // released.
 const packBytes = 4 << 20
@@ -41,7 +37,7 @@ func RepackedBytes(p plan.Plan, t *tier.Tier) (repacked, original int64) {
 		}
 	}
 	for i := range p.Blocks {
-		for _, l := range linears(&p.Blocks[i]) {
+		for _, l := range p.Blocks[i].Linears() {
 			visit(l.W)
 		}
 	}

@@ -102,7 +102,7 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 	}
 	s.layers = make([]layers, len(p.Blocks))
 	for i := range p.Blocks {
-		from := linears(&p.Blocks[i])
+		from := p.Blocks[i].Linears()
 		for j, l := range s.layers[i].all() {
 			l.Linear = *from[j]
 		}
@@ -130,19 +130,9 @@ func (s *Stage) Close() error {
 
 // Run computes a batch; see [plan.Stage].
 func (s *Stage) Run(ctx context.Context, b *plan.Batch) error {
-	rows := 0
-	for _, span := range b.Spans {
-		kv, ok := span.KV.(*KV)
-		if !ok || kv.owner != s {
-			return errors.New("cpu: a sequence of another model or device")
-		}
-		if span.Pos < 0 || span.N <= 0 || span.Pos+span.N > kv.ctx {
-			return fmt.Errorf("cpu: positions %d to %d of a sequence that has room for %d", span.Pos, span.Pos+span.N-1, kv.ctx)
-		}
-		rows += span.N
-	}
-	if rows == 0 || rows > s.maxRows {
-		return fmt.Errorf("cpu: a batch of %d rows; between 1 and %d are possible", rows, s.maxRows)
+	rows, err := b.Check(s)
+	if err != nil {
+		return fmt.Errorf("cpu: %w", err)
 	}
 	p := &s.passes[s.next]
 	s.next = 1 - s.next

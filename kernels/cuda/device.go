@@ -3,17 +3,20 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime"
 	"sync/atomic"
 
 	"qgo/kernels/cuda/driver"
+	"qgo/kernels/cuda/nvml"
+	"qgo/kernels/plan"
 )
 
 // Device is a GPU in use. Its methods may be called by any goroutine: a
 // context of the driver belongs to a thread, so one goroutine that is locked
 // to its thread makes all calls.
 type Device struct {
-	info     driver.Info
+	info     plan.DeviceInfo
 	requests chan request
 	done     chan struct{}
 	launches atomic.Int64
@@ -36,12 +39,17 @@ var (
 	errEnded = errors.New("cuda: the goroutine that calls the GPU's driver ended within a call")
 )
 
-// Devices lists the GPUs of the machine. Without any, the error says why.
-func Devices() ([]driver.Info, error) { return driver.Devices() }
-
-// Open makes GPU number index ready for work.
-func Open(index int) (*Device, error) {
-	return OpenContext(func() (driver.Context, error) { return driver.Open(index) })
+// Kind is NVIDIA's GPUs.
+var Kind = plan.Kind{
+	Name: "cuda",
+	List: driver.Devices,
+	Open: func(index int) (plan.Device, error) {
+		return OpenContext(func() (driver.Context, error) { return driver.Open(index) })
+	},
+	Supports: supports,
+	Describe: describe,
+	Diagnose: func(root fs.FS) (found, advice string) { return diagnose(root, here()) },
+	Sensors:  func(i plan.DeviceInfo) (plan.Sensors, error) { return nvml.Open(nvml.Library, i.PCI) },
 }
 
 // OpenContext makes a device of the context that open returns. The thread that
@@ -104,9 +112,12 @@ func (d *Device) serve(open func() (driver.Context, error), opened chan<- error)
 // minCapability is that of the embedded PTX.
 const minCapability = 53
 
-// Supports returns an error if a GPU is too old for the kernels.
-func Supports(i driver.Info) error {
-	if i.Capability() < minCapability {
+// capability is a GPU's compute capability as one number: 53 for 5.3.
+func capability(i plan.DeviceInfo) int { return 10*i.Major + i.Minor }
+
+// supports returns an error if a GPU is too old for the kernels.
+func supports(i plan.DeviceInfo) error {
+	if capability(i) < minCapability {
 		return fmt.Errorf("cuda: %s has compute capability %d.%d; qgo's kernels need 5.3", i.Name, i.Major, i.Minor)
 	}
 	return nil
@@ -114,7 +125,7 @@ func Supports(i driver.Info) error {
 
 // load compiles the kernels that every model needs.
 func (d *Device) load() error {
-	if err := Supports(d.info); err != nil {
+	if err := supports(d.info); err != nil {
 		return err
 	}
 	return d.loadModule(common, commonKernels)
@@ -145,7 +156,7 @@ func (d *Device) MemInfo() (free, total int64, err error) {
 
 // Failed reports whether an error comes from the driver or a closed device, so
 // that the device is of no more use.
-func Failed(err error) bool {
+func (d *Device) Failed(err error) bool {
 	var failed *driver.Error
 	return errors.As(err, &failed) || errors.Is(err, errClosed) || errors.Is(err, errEnded)
 }
@@ -154,7 +165,7 @@ func Failed(err error) bool {
 func (d *Device) Launches() int64 { return d.launches.Load() }
 
 // Info describes the device.
-func (d *Device) Info() driver.Info { return d.info }
+func (d *Device) Info() plan.DeviceInfo { return d.info }
 
 // String names the device as options do.
 func (d *Device) String() string { return fmt.Sprintf("cuda:%d", d.info.Index) }

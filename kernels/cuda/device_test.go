@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"qgo/kernels/cuda/driver"
+	"qgo/kernels/plan"
 )
 
 // fakeContext is a GPU that can be opened and closed.
@@ -14,7 +15,7 @@ type fakeContext struct {
 	closed bool
 }
 
-func (c *fakeContext) Info() driver.Info { return driver.Info{Major: 5, Minor: 3} }
+func (c *fakeContext) Info() plan.DeviceInfo { return plan.DeviceInfo{Major: 5, Minor: 3} }
 
 func (c *fakeContext) Load(string) (driver.Module, error) { return fakeModule{}, nil }
 
@@ -46,7 +47,7 @@ func TestCallEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.do(func() error { runtime.Goexit(); return nil }); !errors.Is(err, errEnded) || !Failed(err) {
+	if err := d.do(func() error { runtime.Goexit(); return nil }); !errors.Is(err, errEnded) || !d.Failed(err) {
 		t.Errorf("a call that ends the goroutine: %v, want %v", err, errEnded)
 	}
 	if err := d.do(func() error { return nil }); !errors.Is(err, errClosed) || !ctx.closed {

@@ -41,13 +41,16 @@ func (s *Stage) NewKV(ctx int, t quant.Type) (plan.KV, error) {
 }
 
 // Bytes is the memory of the cache on the GPU.
-func (kv *KV) Bytes() int64 { return KVBytes(kv.owner.Dims, len(kv.owner.Blocks), kv.ctx, kv.typ) }
+func (kv *KV) Bytes() int64 { return kvBytes(kv.owner.Dims, len(kv.owner.Blocks), kv.ctx, kv.typ) }
 
-// KVBytes is the memory that keys and values of type t take for ctx positions
+// kvBytes is the memory that keys and values of type t take for ctx positions
 // in a number of layers.
-func KVBytes(d plan.Dims, layers, ctx int, t quant.Type) int64 {
+func kvBytes(d plan.Dims, layers, ctx int, t quant.Type) int64 {
 	return 2 * int64(layers) * int64(d.KVHeads) * int64(roundUp(ctx)) * int64(t.RowBytes(d.HeadDim))
 }
+
+// Room returns the stage and the number of positions.
+func (kv *KV) Room() (plan.Stage, int) { return kv.owner, kv.ctx }
 
 // Close frees the memory.
 func (kv *KV) Close() error {

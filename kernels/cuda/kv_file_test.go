@@ -27,9 +27,18 @@ func newKV(t testing.TB, s plan.Stage, ctx int, typ quant.Type) plan.KV {
 	return kv
 }
 
-func newStage(t testing.TB, p plan.Plan, dev *Device, o Options) *Stage {
+// load is [Device.Load] of a Stage.
+func load(p plan.Plan, dev *Device, o plan.Options) (*Stage, error) {
+	s, err := dev.Load(p, o)
+	if err != nil {
+		return nil, err
+	}
+	return s.(*Stage), nil
+}
+
+func newStage(t testing.TB, p plan.Plan, dev *Device, o plan.Options) *Stage {
 	t.Helper()
-	s, err := New(p, dev, o)
+	s, err := load(p, dev, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +63,7 @@ func TestKVFile(t *testing.T) {
 	for _, headDim := range []int{64, 128} {
 		p := shape(t, headDim, 2, quant.Q8_0)
 		const long = 2*kvSlabBytes/(2*64) + 5
-		s, c := newStage(t, p, dev, Options{MaxRows: 8, MaxCtx: long + 20}), exact(t, p, 8, long+20)
+		s, c := newStage(t, p, dev, plan.Options{MaxRows: 8, MaxCtx: long + 20}), exact(t, p, 8, long+20)
 		for _, typ := range kvTypes {
 			for _, n := range []int{0, 1, 15, 16, 37, long} {
 				file := make([]byte, 2*len(p.Blocks)*p.KVHeads*n*typ.RowBytes(headDim))
@@ -80,7 +89,7 @@ func TestKVFile(t *testing.T) {
 func TestKVFileContinues(t *testing.T) {
 	dev := anyGPU(t, emulator.Options{})
 	p := shape(t, 64, 2, quant.Q8_0)
-	stages := []plan.Stage{newStage(t, p, dev, Options{MaxRows: 32, MaxCtx: 40}), exact(t, p, 32, 40)}
+	stages := []plan.Stage{newStage(t, p, dev, plan.Options{MaxRows: 32, MaxCtx: 40}), exact(t, p, 32, 40)}
 	tokens := rand.New(rand.NewPCG(1, 2)).Perm(p.Vocab)
 	const n = 19
 	run := func(s plan.Stage, kv plan.KV, pos, n int) []float32 {
@@ -124,7 +133,7 @@ func TestKVFileErrors(t *testing.T) {
 	broken := &brokenCopies{Context: c}
 	dev := device(t, func() (driver.Context, error) { return broken, nil })
 	p := shape(t, 64, 2, quant.Q8_0)
-	s := newStage(t, p, dev, Options{MaxRows: 8, MaxCtx: 40})
+	s := newStage(t, p, dev, plan.Options{MaxRows: 8, MaxCtx: 40})
 	kv := newKV(t, s, 20, quant.Q8_0)
 	file := make([]byte, 2*len(p.Blocks)*p.KVHeads*7*quant.Q8_0.RowBytes(64))
 	for _, n := range []int{-1, 21} {
@@ -141,10 +150,10 @@ func TestKVFileErrors(t *testing.T) {
 		t.Error(err)
 	}
 	broken.lost = &driver.Error{Call: "copy", Err: errors.New("LaunchFailed")}
-	if err := kv.Save(io.Discard, 7); !Failed(err) {
+	if err := kv.Save(io.Discard, 7); !dev.Failed(err) {
 		t.Errorf("saving from a lost GPU: %v", err)
 	}
-	if err := kv.Load(bytes.NewReader(file), 7); !Failed(err) {
+	if err := kv.Load(bytes.NewReader(file), 7); !dev.Failed(err) {
 		t.Errorf("loading to a lost GPU: %v", err)
 	}
 	kv.Close()

@@ -53,17 +53,6 @@ func bytesOf[T any](x []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(one)))
 }
 
-// Options of a stage.
-type Options struct {
-	MaxRows int // rows of the largest batch
-	MaxCtx  int // positions of the longest sequence
-	// Release is called with weights that have been copied and will not be
-	// read again.
-	Release func(weights []byte)
-	// Stop is asked between pieces of weights: an error ends New.
-	Stop func() error
-}
-
 const (
 	// headRows is the number of rows whose logits are computed at a time.
 	headRows = 32
@@ -76,7 +65,7 @@ const (
 // which is for all.
 type sizes struct{ hidden, qkv, attn, ffn, parts, logits, rope int64 }
 
-func sizesOf(p plan.Plan, o Options) (s sizes) {
+func sizesOf(p plan.Plan, o plan.Options) (s sizes) {
 	rows := int64(o.MaxRows)
 	s.hidden = rows * int64(p.Width)
 	s.qkv = rows * int64(p.QDim()+2*p.KVDim())
@@ -90,8 +79,13 @@ func sizesOf(p plan.Plan, o Options) (s sizes) {
 	return s
 }
 
-// Bytes is the memory on the device that New(p, o) takes, KV caches excluded.
-func Bytes(p plan.Plan, o Options) int64 {
+// Bytes is the memory on the GPU that Load takes, and that of a sequence.
+func (d *Device) Bytes(p plan.Plan, o plan.Options) int64 {
+	return stageBytes(p, o) + kvBytes(p.Dims, len(p.Blocks), o.MaxCtx, o.KV)
+}
+
+// stageBytes is the memory of a stage without sequences.
+func stageBytes(p plan.Plan, o plan.Options) int64 {
 	matrix := func(w tensor.Tensor) int64 {
 		if fits(w) != nil {
 			return 0
@@ -100,8 +94,7 @@ func Bytes(p plan.Plan, o Options) int64 {
 	}
 	var n int64
 	for i := range p.Blocks {
-		b := &p.Blocks[i]
-		for _, l := range []*plan.Linear{&b.Q, &b.K, &b.V, &b.O, &b.Gate, &b.Up, &b.Down} {
+		for _, l := range p.Blocks[i].Linears() {
 			n += matrix(l.W) + aligned(4*int64(len(l.Bias)))
 		}
 		n += 2 * aligned(4*int64(p.Width))

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"qgo/kernels/cuda/driver"
+	"qgo/kernels/plan"
 )
 
 // The parameters of the kernels in src/ceilings.h.
@@ -69,11 +70,11 @@ const (
 // chainRounds is the number of rounds of chains in one pass.
 const chainRounds = 64
 
-// BarrierRounds is the number of barriers in one pass of [Probe.Barriers].
-const BarrierRounds = 1024
+// barrierRounds is the number of barriers in one pass of [Probe.Barriers].
+const barrierRounds = 1024
 
-// Probe does what measures the ceilings of a GPU. It keeps no time: every
-// method starts a number of passes, one after the other, and returns when the
+// Probe does what measures the ceilings of a GPU; see [plan.Probe]. Every
+// method for that starts a number of passes, one after the other, and returns when the
 // GPU has done them. Close it after use.
 type Probe struct {
 	dev     *Device
@@ -87,7 +88,15 @@ type Probe struct {
 
 // NewProbe takes GPU memory for one array or, when writes are to be measured,
 // for two.
-func (d *Device) NewProbe(writes bool) (*Probe, error) {
+func (d *Device) NewProbe(writes bool) (plan.Probe, error) {
+	p, err := d.newProbe(writes)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (d *Device) newProbe(writes bool) (*Probe, error) {
 	p := &Probe{dev: d, memory: memory{dev: d}, blocks: map[string]int{}}
 	err := d.do(func() error {
 		err := p.open(writes)
@@ -109,7 +118,7 @@ func (p *Probe) open(writes bool) error {
 		}
 	}
 	names := ceilingKernels
-	if p.dev.info.Capability() >= tensorCapability {
+	if capability(p.dev.info) >= tensorCapability {
 		if p.dev.functions[tensorKernel] == nil {
 			if err := p.dev.loadModuleFor(tensorCapability, tensorModule, []string{tensorKernel}); err != nil {
 				return err
@@ -156,6 +165,22 @@ func (p *Probe) open(writes bool) error {
 
 // Close frees the memory.
 func (p *Probe) Close() error { return p.dev.do(p.memory.free) }
+
+// Ceilings lists what can be measured.
+func (p *Probe) Ceilings() []plan.Ceiling {
+	all := []plan.Ceiling{
+		{Name: plan.Reads, Amount: float64(p.size), Run: p.Read},
+		{Name: plan.Copies, Amount: 2 * float64(p.size), Run: p.Copy},
+		{Name: plan.Launched, Amount: 1, Run: p.Launch},
+		{Name: plan.Barriers, Amount: barrierRounds, Run: p.Barriers},
+		{Name: "fp32", Instruction: "fma.rn.f32", Amount: p.Ops(), Run: p.FP32},
+		{Name: "fp16", Instruction: "fma.rn.f16x2", Amount: 2 * p.Ops(), Run: p.FP16},
+	}
+	if p.HasTensor() {
+		all = append(all, plan.Ceiling{Name: "fp16 matrices", Instruction: "mma.m16n8k16", Amount: p.TensorOps(), Run: p.Tensor})
+	}
+	return all
+}
 
 // Bytes is the size of an array.
 func (p *Probe) Bytes() int64 { return p.size }
@@ -230,7 +255,7 @@ func (p *Probe) Launch(n int) error {
 }
 
 // Barriers does n passes in which all blocks of a grid, as many as the GPU runs
-// at a time, wait for each other [BarrierRounds] times.
+// at a time, wait for each other [barrierRounds] times.
 func (p *Probe) Barriers(n int) error {
 	zero := make([]byte, 4)
 	return p.dev.do(func() error {
@@ -238,7 +263,7 @@ func (p *Probe) Barriers(n int) error {
 			if err := p.dev.ctx.CopyIn(p.arrived, zero); err != nil {
 				return err
 			}
-			args := barrierArgs{arrived: p.arrived, rounds: BarrierRounds}
+			args := barrierArgs{arrived: p.arrived, rounds: barrierRounds}
 			if err := launch(p.dev, "probe_barrier", p.blocks["probe_barrier"], probeThreads, args); err != nil {
 				return err
 			}

@@ -15,7 +15,7 @@ import (
 func opened(t *testing.T, writes bool) (p *Probe, before int64) {
 	t.Helper()
 	dev := anyGPU(t, emulator.Options{Memory: 4 << 20})
-	first, err := dev.NewProbe(false) // loads the kernels, which take memory of a GPU
+	first, err := dev.newProbe(false) // loads the kernels, which take memory of a GPU
 	if err == nil {
 		err = first.Close()
 	}
@@ -26,7 +26,7 @@ func opened(t *testing.T, writes bool) (p *Probe, before int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, err = dev.NewProbe(writes); err != nil {
+	if p, err = dev.newProbe(writes); err != nil {
 		t.Fatal(err)
 	}
 	return p, before
@@ -144,7 +144,7 @@ func TestProbeChains(t *testing.T) {
 // TestProbeTensor adds products of ones up, on a GPU that can.
 func TestProbeTensor(t *testing.T) {
 	p, _ := opened(t, false)
-	if want := p.dev.info.Capability() >= tensorCapability; p.HasTensor() != want {
+	if want := capability(p.dev.info) >= tensorCapability; p.HasTensor() != want {
 		t.Fatalf("units for matrices: %v, want %v", p.HasTensor(), want)
 	}
 	if !p.HasTensor() {
@@ -173,8 +173,8 @@ func TestProbeLaunches(t *testing.T) {
 		t.Errorf("%d launches, want five of nothing and two of barriers", n)
 	}
 	blocks := p.blocks["probe_barrier"]
-	if got := words(t, p, p.arrived, 1)[0]; blocks < 1 || got != uint32(blocks*BarrierRounds) {
-		t.Errorf("%d blocks came to barriers, want %d in each of %d", got, blocks, BarrierRounds)
+	if got := words(t, p, p.arrived, 1)[0]; blocks < 1 || got != uint32(blocks*barrierRounds) {
+		t.Errorf("%d blocks came to barriers, want %d in each of %d", got, blocks, barrierRounds)
 	}
 }
 
@@ -185,7 +185,7 @@ func TestProbeMemory(t *testing.T) {
 		"cuLaunchKernel (probe_fill":    {FailLaunch: 1},
 	} {
 		dev, c := emulated(t, o)
-		if _, err := dev.NewProbe(true); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := dev.newProbe(true); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 		if c.Used() != 0 && o.FailLaunch == 0 {

@@ -17,7 +17,7 @@ import (
 type Stage struct {
 	plan.Plan
 	dev     *Device
-	options Options
+	options plan.Options
 	memory  memory
 
 	embedding, head linear
@@ -48,8 +48,14 @@ type layers struct {
 // its number if it is an output, and its cacheRow.
 const batchBytes = 4 + 4 + int64(unsafe.Sizeof(cacheRow{}))
 
+// known are the features of plans that the kernels know.
+const known = plan.ProjectionBias
+
 // Check returns an error if a plan cannot run on a GPU.
-func Check(p plan.Plan) error {
+func (d *Device) Check(p plan.Plan) error {
+	if err := p.CheckFeatures(known); err != nil {
+		return fmt.Errorf("cuda: %w", err)
+	}
 	switch {
 	case p.HeadDim != 64 && p.HeadDim != 128:
 		return fmt.Errorf("cuda: heads of %d values; the kernels are for 64 and 128", p.HeadDim)
@@ -62,8 +68,7 @@ func Check(p plan.Plan) error {
 		}
 	}
 	for i := range p.Blocks {
-		b := &p.Blocks[i]
-		for _, l := range []*plan.Linear{&b.Q, &b.K, &b.V, &b.O, &b.Gate, &b.Up, &b.Down} {
+		for _, l := range p.Blocks[i].Linears() {
 			if err := fits(l.W); err != nil {
 				return err
 			}
@@ -72,13 +77,13 @@ func Check(p plan.Plan) error {
 	return nil
 }
 
-// New loads a plan on a GPU. If it fails, it leaves nothing there.
-func New(p plan.Plan, dev *Device, o Options) (*Stage, error) {
-	if err := Check(p); err != nil {
+// Load loads a plan on the GPU. If it fails, it leaves nothing there.
+func (d *Device) Load(p plan.Plan, o plan.Options) (plan.Stage, error) {
+	if err := d.Check(p); err != nil {
 		return nil, err
 	}
-	s := &Stage{Plan: p, dev: dev, options: o, memory: memory{dev: dev}}
-	err := dev.do(func() error {
+	s := &Stage{Plan: p, dev: d, options: o, memory: memory{dev: d}}
+	err := d.do(func() error {
 		err := s.load()
 		if err != nil {
 			err = errors.Join(err, s.free())
@@ -247,24 +252,15 @@ func (s *Stage) copyRows(m matrixArgs, t quant.Type, part tensor.Tensor, first i
 
 // Run computes a batch; see [plan.Stage].
 func (s *Stage) Run(ctx context.Context, b *plan.Batch) error {
-	rows := 0
-	var typ quant.Type
-	for i, span := range b.Spans {
-		kv, ok := span.KV.(*KV)
-		if !ok || kv.owner != s {
-			return errors.New("cuda: a sequence of another model or device")
-		}
-		if span.Pos < 0 || span.N <= 0 || span.Pos+span.N > kv.ctx {
-			return fmt.Errorf("cuda: positions %d to %d of a sequence that has room for %d", span.Pos, span.Pos+span.N-1, kv.ctx)
-		}
-		if i > 0 && kv.typ != typ {
+	rows, err := b.Check(s)
+	if err != nil {
+		return fmt.Errorf("cuda: %w", err)
+	}
+	typ := b.Spans[0].KV.(*KV).typ
+	for _, span := range b.Spans {
+		if span.KV.(*KV).typ != typ {
 			return errors.New("cuda: KV caches of different types in one batch")
 		}
-		typ = kv.typ
-		rows += span.N
-	}
-	if rows == 0 || rows > s.options.MaxRows {
-		return fmt.Errorf("cuda: a batch of %d rows; between 1 and %d are possible", rows, s.options.MaxRows)
 	}
 	return s.dev.do(func() error { return s.run(ctx, b, rows, typ) })
 }

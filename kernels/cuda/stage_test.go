@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -176,11 +177,11 @@ func TestStage(t *testing.T) {
 			continue // takes long in the emulator
 		}
 		p := shape(t, c.headDim, c.group, c.types...)
-		o := Options{MaxRows: 128, MaxCtx: 200}
+		o := plan.Options{MaxRows: 128, MaxCtx: 200}
 		for _, typ := range kvTypes {
 			t.Run(fmt.Sprintf("%d heads of %d, %v", p.Heads, c.headDim, typ), func(t *testing.T) {
 				want := logits(t, []plan.Stage{exact(t, p, 128, 200)}, p, typ, batches)
-				s, err := New(p, dev, o)
+				s, err := load(p, dev, o)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -212,7 +213,7 @@ func TestSplits(t *testing.T) {
 					continue
 				}
 				if (i == 0) == gpuFirst {
-					s, err := New(part, dev, Options{MaxRows: 128, MaxCtx: 200})
+					s, err := load(part, dev, plan.Options{MaxRows: 128, MaxCtx: 200})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -240,13 +241,13 @@ func TestBytes(t *testing.T) {
 	dev, context := emulated(t, emulator.Options{})
 	p := shape(t, 64, 2, quant.Q8_0, quant.Q4_K)
 	p.Head.W = *p.Embedding
-	o := Options{MaxRows: 64, MaxCtx: 100}
-	s, err := New(p, dev, o)
+	o := plan.Options{MaxRows: 64, MaxCtx: 100}
+	s, err := load(p, dev, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	used, want := context.Used(), Bytes(p, o)
+	used, want := context.Used(), stageBytes(p, o)
 	if used > want || float64(used) < 0.98*float64(want) {
 		t.Errorf("%d bytes are in use, %d were announced", used, want)
 	}
@@ -266,11 +267,11 @@ func TestBytes(t *testing.T) {
 // TestNoMemory fails at every allocation in turn.
 func TestNoMemory(t *testing.T) {
 	p := shape(t, 64, 2, quant.Q8_0)
-	o := Options{MaxRows: 16, MaxCtx: 100}
-	need := Bytes(p, o)
+	o := plan.Options{MaxRows: 16, MaxCtx: 100}
+	need := stageBytes(p, o)
 	for _, share := range []int64{0, 10, 50, 90} {
 		dev, context := emulated(t, emulator.Options{Memory: max(1, need*share/100)})
-		_, err := New(p, dev, o)
+		_, err := load(p, dev, o)
 		var failed *driver.Error
 		if !errors.As(err, &failed) || failed.Call != "cuMemAlloc" || !strings.Contains(err.Error(), "OutOfMemory") {
 			t.Fatalf("with %d %% of the memory: %v", share, err)
@@ -287,18 +288,23 @@ func TestErrors(t *testing.T) {
 	p := shape(t, 64, 2, quant.Q8_0)
 	for change, want := range map[string]string{
 		"head of 96": "heads of 96 values", "9 heads on one": "9 heads on 1 key heads",
+		"bias": "the model has biases where results are added to the residual stream, which the kernels do not know",
 	} {
 		q := p
-		if change == "head of 96" {
+		q.Blocks = slices.Clone(p.Blocks)
+		switch change {
+		case "head of 96":
 			q.HeadDim = 96
-		} else {
+		case "bias":
+			q.Blocks[0].Down.Bias = make([]float32, q.Width)
+		default:
 			q.Heads, q.KVHeads = 9, 1
 		}
-		if _, err := New(q, dev, Options{MaxRows: 8, MaxCtx: 8}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := load(q, dev, plan.Options{MaxRows: 8, MaxCtx: 8}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", change, err)
 		}
 	}
-	s, err := New(p, dev, Options{MaxRows: 8, MaxCtx: 8})
+	s, err := load(p, dev, plan.Options{MaxRows: 8, MaxCtx: 8})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,7 +341,7 @@ func TestErrors(t *testing.T) {
 func TestLost(t *testing.T) {
 	dev, _ := emulated(t, emulator.Options{FailLaunch: 7})
 	p := shape(t, 64, 2, quant.Q8_0)
-	s, err := New(p, dev, Options{MaxRows: 8, MaxCtx: 8})
+	s, err := load(p, dev, plan.Options{MaxRows: 8, MaxCtx: 8})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -360,9 +366,9 @@ func TestLost(t *testing.T) {
 func TestStop(t *testing.T) {
 	p := shape(t, 64, 2, quant.Q8_0)
 	pieces := 0
-	count := Options{MaxRows: 16, MaxCtx: 100, Stop: func() error { pieces++; return nil }}
+	count := plan.Options{MaxRows: 16, MaxCtx: 100, Stop: func() error { pieces++; return nil }}
 	dev, context := emulated(t, emulator.Options{})
-	s, err := New(p, dev, count)
+	s, err := load(p, dev, count)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,7 +385,7 @@ func TestStop(t *testing.T) {
 			}
 			return nil
 		}
-		if _, err := New(p, dev, o); !errors.Is(err, stopped) {
+		if _, err := load(p, dev, o); !errors.Is(err, stopped) {
 			t.Fatalf("error %v, want %v", err, stopped)
 		}
 		if context.Used() != 0 {

@@ -123,6 +123,8 @@ type Batch struct {
 // KV is a sequence's keys and values of one stage's blocks. It belongs to the
 // stage that made it.
 type KV interface {
+	// Room returns the stage that it belongs to and its number of positions.
+	Room() (of Stage, positions int)
 	// Bytes is the memory it takes when full.
 	Bytes() int64
 	// Save writes the keys and values of the first n positions, in a layout

@@ -28,6 +28,7 @@ import (
 	"gorgonia.org/cu"
 
 	_ "qgo/kernels/cuda/driver/header"
+	"qgo/kernels/plan"
 )
 
 func failed(call, what string, err error) error {
@@ -71,7 +72,7 @@ func Version() (string, error) {
 }
 
 // Devices lists the GPUs. Without any, the error says why.
-func Devices() ([]Info, error) {
+func Devices() ([]plan.DeviceInfo, error) {
 	if err := ready(); err != nil {
 		return nil, err
 	}
@@ -82,7 +83,7 @@ func Devices() ([]Info, error) {
 	if n == 0 {
 		return nil, errors.New("the NVIDIA driver finds no GPU")
 	}
-	infos := make([]Info, n)
+	infos := make([]plan.DeviceInfo, n)
 	for i := range infos {
 		if infos[i], err = info(i); err != nil {
 			return nil, err
@@ -91,8 +92,8 @@ func Devices() ([]Info, error) {
 	return infos, nil
 }
 
-func info(index int) (Info, error) {
-	i := Info{Index: index}
+func info(index int) (plan.DeviceInfo, error) {
+	i := plan.DeviceInfo{Index: index}
 	d, err := cu.GetDevice(index)
 	if err != nil {
 		return i, failed("cuDeviceGet", fmt.Sprint("GPU ", index), err)
@@ -123,7 +124,7 @@ func info(index int) (Info, error) {
 }
 
 type context struct {
-	info   Info
+	info   plan.DeviceInfo
 	ctx    cu.CUContext
 	pinned map[unsafe.Pointer]int
 }
@@ -147,7 +148,7 @@ func Open(index int) (Context, error) {
 	return c, nil
 }
 
-func (c *context) Info() Info { return c.info }
+func (c *context) Info() plan.DeviceInfo { return c.info }
 
 func (c *context) MemInfo() (free, total int64, err error) {
 	free, total, err = cu.MemInfo()

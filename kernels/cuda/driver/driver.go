@@ -3,22 +3,11 @@
 // emulator implements the same interface on the CPU for tests.
 package driver
 
-import "fmt"
+import (
+	"fmt"
 
-// Info describes a GPU.
-type Info struct {
-	Index      int    `json:"index"`
-	Name       string `json:"name"`
-	Major      int    `json:"major"` // compute capability
-	Minor      int    `json:"minor"`
-	SMs        int    `json:"sms"`           // streaming multiprocessors
-	Memory     int64  `json:"memory"`        // bytes
-	Integrated bool   `json:"integrated"`    // shares its memory with the CPU
-	PCI        string `json:"pci,omitempty"` // address on the bus, such as 0000:01:00.0
-}
-
-// Capability is the compute capability as one number: 53 for 5.3.
-func (i Info) Capability() int { return 10*i.Major + i.Minor }
+	"qgo/kernels/plan"
+)
 
 // Ptr is an address in the memory of a device.
 type Ptr uint64
@@ -28,7 +17,7 @@ type Ptr uint64
 // Sync and CopyOut wait for them. Errors are of type [*Error]; after a failed
 // launch, all calls fail.
 type Context interface {
-	Info() Info
+	Info() plan.DeviceInfo
 	// MemInfo returns the free and the total bytes of the device's memory.
 	MemInfo() (free, total int64, err error)
 	// Alloc returns n bytes of memory, with anything in them, at a multiple of

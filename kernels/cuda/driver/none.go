@@ -2,7 +2,11 @@
 
 package driver
 
-import "errors"
+import (
+	"errors"
+
+	"qgo/kernels/plan"
+)
 
 // ErrNone says why there are no GPUs.
 var ErrNone = errors.New("this is a build without CUDA (go build -tags cuda)")
@@ -14,7 +18,7 @@ const Built = false
 func Version() (string, error) { return "", ErrNone }
 
 // Devices lists the GPUs. Without any, the error says why.
-func Devices() ([]Info, error) { return nil, ErrNone }
+func Devices() ([]plan.DeviceInfo, error) { return nil, ErrNone }
 
 // Open makes a GPU ready for work by the calling thread.
 func Open(int) (Context, error) { return nil, ErrNone }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"qgo/kernels/cuda/driver"
+	"qgo/kernels/plan"
 	"qgo/testdata"
 )
 
@@ -132,8 +133,8 @@ func (c *Context) ask(op, a, b, d uint64, data []byte) error {
 }
 
 // Info describes the emulated GPU.
-func (c *Context) Info() driver.Info {
-	return driver.Info{Name: "emulated GPU", Major: 5, Minor: 3, SMs: c.o.SMs, Memory: c.o.Memory}
+func (c *Context) Info() plan.DeviceInfo {
+	return plan.DeviceInfo{Name: "emulated GPU", Major: 5, Minor: 3, SMs: c.o.SMs, Memory: c.o.Memory}
 }
 
 // MemInfo returns free and total memory.

@@ -1,4 +1,4 @@
-package main
+package cuda
 
 import (
 	"cmp"
@@ -7,20 +7,22 @@ import (
 	"regexp"
 	"strings"
 
-	"qgo/kernels/cuda"
+	"github.com/dustin/go-humanize"
+
 	"qgo/kernels/cuda/driver"
+	"qgo/kernels/plan"
 )
 
-// gpuState is what the program knows of GPUs.
-type gpuState struct {
+// state is what the program knows of GPUs.
+type state struct {
 	built   bool // it can use them
 	version string
-	gpus    []driver.Info
+	gpus    []plan.DeviceInfo
 	err     error // why there are none
 }
 
-func gpusHere() gpuState {
-	s := gpuState{built: driver.Built}
+func here() state {
+	s := state{built: driver.Built}
 	s.version, _ = driver.Version() // where it fails, so does listing
 	s.gpus, s.err = driver.Devices()
 	return s
@@ -29,52 +31,50 @@ func gpusHere() gpuState {
 // buildCommand makes a program that can use GPUs.
 const buildCommand = "CGO_ENABLED=1 go build -tags cuda ./cmd/qgo"
 
-// gpuFinding says whether a GPU can be used, and which of hardware, driver and
+// diagnose says whether a GPU can be used, and which of hardware, driver and
 // build is missing if not.
-func gpuFinding(root fs.FS, s gpuState) finding {
-	f := finding{Topic: "GPU"}
+func diagnose(root fs.FS, s state) (found, advice string) {
 	n := findNVIDIA(root)
 	switch {
 	case !s.built && !n.hardware:
-		f.Found = "this build has no GPU support: everything runs on the CPU"
-		if _, err := fs.Stat(root, "sys/devices"); err == nil { // else nobody could see one
-			f.Found = "no NVIDIA GPU, and no support for one in this build: everything runs on the CPU"
+		if _, err := fs.Stat(root, "sys/devices"); err != nil { // nobody could see one
+			return "this build has no GPU support: everything runs on the CPU", ""
 		}
+		return "no NVIDIA GPU, and no support for one in this build: everything runs on the CPU", ""
 	case !s.built:
-		f.Found = fmt.Sprintf("an NVIDIA GPU with %s, and no support for it in this build: everything runs on the CPU", n.driverText())
-		f.Advice = strings.TrimPrefix(n.remedy()+"; and to use it build with "+buildCommand, "; and ")
+		return fmt.Sprintf("an NVIDIA GPU with %s, and no support for it in this build: everything runs on the CPU", n.driverText()),
+			strings.TrimPrefix(n.remedy()+"; and to use it build with "+buildCommand, "; and ")
+	case s.err != nil && n.hardware:
+		return fmt.Sprintf("an NVIDIA GPU with %s, which cannot be used: %v", n.driverText(), s.err),
+			cmp.Or(n.remedy(), "see whether nvidia-smi lists it; after an update of the driver the machine may have to be started again")
 	case s.err != nil:
-		f.Found = fmt.Sprintf("none that can be used: %v", s.err)
-		if n.hardware {
-			f.Found = fmt.Sprintf("an NVIDIA GPU with %s, which cannot be used: %v", n.driverText(), s.err)
-			f.Advice = cmp.Or(n.remedy(), "see whether nvidia-smi lists it; after an update of the driver the machine may have to be started again")
-		}
-	default:
-		var all, old []string
-		for _, g := range s.gpus {
-			all = append(all, gpuText(g))
-			if err := cuda.Supports(g); err != nil {
-				old = append(old, strings.TrimPrefix(err.Error(), "cuda: "))
-			}
-		}
-		f.Found = fmt.Sprintf("%s; the driver has CUDA %s", strings.Join(all, "; "), s.version)
-		if n.version != "" {
-			f.Found += ", version " + n.version
-		}
-		if old != nil {
-			f.Advice = "too old to compute on: " + strings.Join(old, "; ")
+		return fmt.Sprintf("none that can be used: %v", s.err), ""
+	}
+	var all, old []string
+	for _, g := range s.gpus {
+		all = append(all, describe(g))
+		if err := supports(g); err != nil {
+			old = append(old, strings.TrimPrefix(err.Error(), "cuda: "))
 		}
 	}
-	return f
+	found = fmt.Sprintf("%s; the driver has CUDA %s", strings.Join(all, "; "), s.version)
+	if n.version != "" {
+		found += ", version " + n.version
+	}
+	if old != nil {
+		advice = "too old to compute on: " + strings.Join(old, "; ")
+	}
+	return found, advice
 }
 
-// gpuText describes a GPU.
-func gpuText(g driver.Info) string {
+// describe describes a GPU.
+func describe(g plan.DeviceInfo) string {
 	memory := "of its own memory"
 	if g.Integrated {
 		memory = "of memory, which it shares with the CPU"
 	}
-	return fmt.Sprintf("cuda:%d: %s, compute capability %d.%d, %d multiprocessors, %s %s", g.Index, g.Name, g.Major, g.Minor, g.SMs, bytesText(g.Memory), memory)
+	return fmt.Sprintf("cuda:%d: %s, compute capability %d.%d, %d multiprocessors, %s %s",
+		g.Index, g.Name, g.Major, g.Minor, g.SMs, humanize.Bytes(uint64(g.Memory)), memory)
 }
 
 var moduleVersion = regexp.MustCompile(`Kernel Module.*?\s(\d+\.\d+(\.\d+)?)\s`)
@@ -152,4 +152,10 @@ func (n *nvidia) remedy() string {
 		return fmt.Sprintf("install libcuda.so.1 of the driver's version, %s", n.version)
 	}
 	return ""
+}
+
+// read returns the text of a file, and whether it is there.
+func read(root fs.FS, name string) (string, bool) {
+	b, err := fs.ReadFile(root, name)
+	return strings.TrimSpace(string(b)), err == nil
 }
