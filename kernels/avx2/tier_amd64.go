@@ -8,6 +8,7 @@ import (
 	"qgo/kernels/panel"
 	"qgo/kernels/simd"
 	"qgo/kernels/tier"
+	"qgo/tensor"
 )
 
 var (
@@ -40,3 +41,8 @@ var vectors = simd.Ops{
 	Quantize:       quantize,
 	QuantizeBlocks: 4,
 }
+
+// quantize quantises n times 128 values.
+//
+//go:noescape
+func quantize(x *float32, dst *tensor.Block, n int)

@@ -9,15 +9,12 @@ import (
 	"qgo/kernels/panel"
 	"qgo/kernels/simd"
 	"qgo/kernels/tier"
+	"qgo/tensor"
 )
 
 // ISA is that of the package, VNNI that of its products of bytes.
 var (
-	ISA = tier.ISA{
-		Switch:   "QGO_NO_AVX512",
-		Features: []cpuid.FeatureID{cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX512VL},
-		Base:     &avx2.ISA,
-	}
+	ISA  = tier.ISA{Switch: "QGO_NO_AVX512", Features: []cpuid.FeatureID{cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX512VL}, Base: &avx2.ISA}
 	VNNI = tier.ISA{Switch: "QGO_NO_VNNI", Features: []cpuid.FeatureID{cpuid.AVX512VNNI}, Base: &ISA}
 )
 
@@ -46,3 +43,8 @@ var vectors = simd.Ops{
 	Quantize:       quantize,
 	QuantizeBlocks: 8,
 }
+
+// quantize quantises n times 256 values.
+//
+//go:noescape
+func quantize(x *float32, dst *tensor.Block, n int)

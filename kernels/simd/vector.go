@@ -55,7 +55,8 @@ func run(n int, do func(i, n int)) {
 	}
 }
 
-// Tier returns a tier of assembler functions, and of kernels for panels.
+// Tier returns a tier of assembler functions, and of kernels for panels. What
+// follows are the functions of the same names in package generic.
 func (o *Ops) Tier(name string, isa *tier.ISA, l panel.Layout) *tier.Tier {
 	t := *tier.Go
 	t.Name, t.ISA, t.Panels, t.Fused = name, isa, l, o.Fused
@@ -65,19 +66,16 @@ func (o *Ops) Tier(name string, isa *tier.ISA, l panel.Layout) *tier.Tier {
 	return &t
 }
 
-// add is generic.Add.
 func (o *Ops) add(dst, x []float32) {
 	dst = dst[:len(x)]
 	run(len(x), func(i, n int) { o.Add(&dst[i], &x[i], n) })
 }
 
-// scale is generic.Scale.
 func (o *Ops) scale(dst, x []float32, f float32) {
 	dst = dst[:len(x)]
 	run(len(x), func(i, n int) { o.Scale(&dst[i], &x[i], n, f) })
 }
 
-// merge is generic.Merge.
 func (o *Ops) merge(acc []float32, max1, sum1 float32, acc2 []float32, max2, sum2 float32) (float32, float32) {
 	if sum1 == 0 || sum2 == 0 {
 		return generic.Merge(acc, max1, sum1, acc2, max2, sum2)
@@ -88,13 +86,11 @@ func (o *Ops) merge(acc []float32, max1, sum1 float32, acc2 []float32, max2, sum
 	return top, sum
 }
 
-// swiGLU is generic.SwiGLU.
 func (o *Ops) swiGLU(gate, up []float32) {
 	up = up[:len(gate)]
 	run(len(gate), func(i, n int) { o.SwiGLU(&gate[i], &up[i], n) })
 }
 
-// rmsNorm is generic.RMSNorm.
 func (o *Ops) rmsNorm(dst, x, w []float32, eps float32) {
 	if len(x) == 0 {
 		return
@@ -104,7 +100,6 @@ func (o *Ops) rmsNorm(dst, x, w []float32, eps float32) {
 	o.Norm(&dst[0], &x[0], &w[0], len(x), f)
 }
 
-// rope is generic.Rope.
 func (o *Ops) rope(x, cos, sin []float32) {
 	half := len(cos)
 	if half == 0 || len(x) < 2*half {
@@ -114,7 +109,6 @@ func (o *Ops) rope(x, cos, sin []float32) {
 	o.Rope(&x[0], len(x)/(2*half), half, &cos[0], &sin[0])
 }
 
-// halves is generic.Halves.
 func (o *Ops) halves(dst []byte, x []float32) {
 	dst = dst[:2*len(x)]
 	n := len(x) &^ 15
@@ -122,7 +116,6 @@ func (o *Ops) halves(dst []byte, x []float32) {
 	generic.Halves(dst[2*n:], x[n:])
 }
 
-// quantize is generic.Quantize.
 func (o *Ops) quantize(x []float32, dst []tensor.Block) {
 	n, unit := len(dst), o.QuantizeBlocks
 	if n < unit {

@@ -86,14 +86,20 @@ func All() (list []*Tier) {
 	return list
 }
 
+// Names returns the names of [All].
+func Names() (list []string) {
+	for _, t := range All() {
+		list = append(list, t.Name)
+	}
+	return list
+}
+
 // ByName returns one of [All]; the fastest for an empty name.
 func ByName(name string) (*Tier, error) {
-	var names []string
 	for _, t := range All() {
 		if name == "" || t.Name == name {
 			return t, nil
 		}
-		names = append(names, t.Name)
 	}
-	return nil, fmt.Errorf("no kernels %q on this machine; choose one of %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("no kernels %q on this machine; choose one of %s", name, strings.Join(Names(), ", "))
 }
