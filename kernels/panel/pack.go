@@ -2,6 +2,7 @@ package panel
 
 import (
 	"encoding/binary"
+	"runtime"
 
 	"qgo/quant"
 	"qgo/quant/codec"
@@ -104,7 +105,7 @@ func packBlocks(dst []byte, t quant.Type, row []byte, r int) {
 		out := dst[codes:]
 		if l.Low == 8 {
 			for v := range 8 {
-				le.PutUint32(out[planeBytes*v:], le.Uint32(b[4*v:])^signs)
+				le.PutUint32(out[planeBytes*v:], le.Uint32(b[4*v:])^signs())
 			}
 		} else {
 			if l.High == 1 {
@@ -121,6 +122,15 @@ func packBlocks(dst []byte, t quant.Type, row []byte, r int) {
 			scales, codes = scales+l.pairBytes()-l.scaleBytes(), codes+l.pairBytes()-l.tileBytes()
 		}
 	}
+}
+
+// signs turns four codes of Q8_0 from signed into unsigned bytes, since VPDPBUSD
+// multiplies those by signed ones; arm64 multiplies signed by signed bytes.
+func signs() uint32 {
+	if runtime.GOARCH == "arm64" {
+		return 0
+	}
+	return 0x80808080
 }
 
 // transposeBits moves bit 4v+k to bit v of byte k.

@@ -1,5 +1,6 @@
 // Package tier knows the sets of kernels for CPUs. The package of an
-// instruction set registers its own; plain Go is always there.
+// instruction set registers its own, and has a line in package kernels, which
+// links it; plain Go is always there.
 package tier
 
 import (
