@@ -28,8 +28,8 @@ type Shape struct {
 	FFN     int // feed-forward layer
 	Blocks  int
 	Heads   int
-	KV      int // key and value heads
-	HeadDim int // values of a head; 0 means as many as the heads have of the width
+	KV      int        // key and value heads
+	HeadDim int        // values of a head; 0 means as many as the heads have of the width
 	Arch    *arch.Arch // nil means Qwen2's
 }
 
