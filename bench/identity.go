@@ -36,7 +36,7 @@ func params(f *gguf.File) (n int64) {
 // modelType names a model in the manner of llama-bench: architecture, number
 // of weights, quantisation.
 func modelType(m *model.Model) string {
-	text := fmt.Sprintf("qwen2 %.2gB", float64(params(m.File))/1e9)
+	text := fmt.Sprintf("%s %.2gB", m.Arch.Name, float64(params(m.File))/1e9)
 	if number, err := gguf.Get[int](m.File, "general.file_type"); err == nil {
 		if mix, ok := quant.MixOf(uint32(number)); ok {
 			text += " " + mix.Name

@@ -6,12 +6,14 @@ import (
 	"qgo/gguf"
 	"qgo/gguf/show"
 	"qgo/kernels/plan"
+	"qgo/model/arch"
 )
 
 // Config is what a file's metadata says about its model.
 type Config struct {
 	Name     string // general.name as it may be shown, may be empty
 	FileType string // general.file_type in words, may be empty
+	Arch     *arch.Arch
 	plan.Dims
 	Blocks      int // transformer blocks
 	Context     int // positions the model was trained for
@@ -23,7 +25,7 @@ type Config struct {
 // maxDim bounds every size that metadata states, far above any model.
 const maxDim = 1 << 24
 
-// ReadConfig reads and checks the metadata of a Qwen2 model.
+// ReadConfig reads and checks the metadata of a model.
 func ReadConfig(f *gguf.File) (*Config, error) {
 	c, _, err := readConfig(f)
 	return c, err
@@ -31,17 +33,15 @@ func ReadConfig(f *gguf.File) (*Config, error) {
 
 // readConfig also notes what is odd.
 func readConfig(f *gguf.File) (_ *Config, notes []string, _ error) {
-	arch, err := gguf.Get[string](f, "general.architecture")
+	a, err := architecture(f)
 	if err != nil {
 		return nil, nil, err
 	}
-	if arch != "qwen2" {
-		return nil, nil, f.KeyErrorf("general.architecture", "expected \"qwen2\", found %s; qgo runs Qwen2 and Qwen2.5 models", show.Quoted(arch))
-	}
-	r := &reader{f: f, prefix: arch + ".", blocks: 1}
+	r := &reader{f: f, prefix: a.Name + ".", blocks: 1}
 	r.blocks = r.size("block_count")
 	c := &Config{
 		Name:    show.Text(optional(r, "general.name", "")),
+		Arch:    a,
 		Blocks:  r.blocks,
 		Context: r.size("context_length"),
 		Dims: plan.Dims{
@@ -87,6 +87,20 @@ func readConfig(f *gguf.File) (_ *Config, notes []string, _ error) {
 	_, untied := f.Tensor("output.weight")
 	c.Tied = !untied
 	return c, r.notes, r.err
+}
+
+// architecture returns that of a file.
+func architecture(f *gguf.File) (*arch.Arch, error) {
+	const key = "general.architecture"
+	name, err := gguf.Get[string](f, key)
+	if err != nil {
+		return nil, err
+	}
+	a, ok := arch.Find(name)
+	if !ok {
+		return nil, f.KeyErrorf(key, "%s, found %s", arch.Expected(), show.Quoted(name))
+	}
+	return a, nil
 }
 
 // reader reads metadata and keeps the first error.

@@ -87,14 +87,14 @@ func TestRefused(t *testing.T) {
 	bias := make([]byte, 4*8192)
 	binary.LittleEndian.PutUint32(bias[4*1000:], math.Float32bits(1e4))
 	for want, edit := range map[string]gguftest.Edit{
-		"key qwen2.attention.head_count_kv: expected one number for all blocks, found different ones": gguftest.Set("qwen2.attention.head_count_kv", []int32{2, 2, 1, 2, 2, 2}),
-		"key qwen2.attention.head_count: expected a number, or one for each of 6 blocks, found 5":     gguftest.Set("qwen2.attention.head_count", []int32{4, 4, 4, 4, 4}),
-		"tensor output.bias: the model adds a bias to its logits":                                     gguftest.Add(gguf.Tensor{Name: "output.bias", Type: quant.F32, Dims: []int{8192}, Data: bias}),
-		"tensor blk.0.attn_q.weight: expected the shape [256 256], found [256 128 2]":                 gguftest.Tensor("blk.0.attn_q.weight", func(x *gguf.Tensor) { x.Dims = []int{256, 128, 2} }),
-		"tensor blk.6.attn_norm.weight: is missing":                                                   gguftest.Set("qwen2.block_count", uint32(1<<24)),
-		`expected "qwen2", found "\x1b[2J` + strings.Repeat("x", 60) + "…\"":                          gguftest.Set("general.architecture", "\x1b[2J"+strings.Repeat("x", 1<<20)),
-		`expected none, linear or yarn, found "\x1b[2J"`:                                              gguftest.Set("qwen2.rope.scaling.type", "\x1b[2J"),
-		"expected a number from 1 to 10000, or 0 for none, found 0.5":                                 gguftest.Set("qwen2.rope.scaling.factor", float32(0.5)),
+		"key qwen2.attention.head_count_kv: expected one number for all blocks, found different ones":              gguftest.Set("qwen2.attention.head_count_kv", []int32{2, 2, 1, 2, 2, 2}),
+		"key qwen2.attention.head_count: expected a number, or one for each of 6 blocks, found 5":                  gguftest.Set("qwen2.attention.head_count", []int32{4, 4, 4, 4, 4}),
+		"tensor output.bias: the model adds a bias to its logits":                                                  gguftest.Add(gguf.Tensor{Name: "output.bias", Type: quant.F32, Dims: []int{8192}, Data: bias}),
+		"tensor blk.0.attn_q.weight: expected the shape [256 256], found [256 128 2]":                              gguftest.Tensor("blk.0.attn_q.weight", func(x *gguf.Tensor) { x.Dims = []int{256, 128, 2} }),
+		"tensor blk.6.attn_norm.weight: is missing":                                                                gguftest.Set("qwen2.block_count", uint32(1<<24)),
+		`expected "qwen2" or "qwen3" (Qwen2 and Qwen2.5, Qwen3), found "\x1b[2J` + strings.Repeat("x", 60) + "…\"": gguftest.Set("general.architecture", "\x1b[2J"+strings.Repeat("x", 1<<20)),
+		`expected none, linear or yarn, found "\x1b[2J"`:                                                           gguftest.Set("qwen2.rope.scaling.type", "\x1b[2J"),
+		"expected a number from 1 to 10000, or 0 for none, found 0.5":                                              gguftest.Set("qwen2.rope.scaling.factor", float32(0.5)),
 	} {
 		if _, err := Load(context.Background(), odd(t, edit), Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
@@ -135,7 +135,7 @@ func TestOddities(t *testing.T) {
 		{[]string{"key qwen2.rope.scaling.factor is 0: positions are not scaled"}, gguftest.Set("qwen2.rope.scaling.factor", float32(0))},
 		{[]string{"tensor blk.1.attn_k.bias has the shape [128 1], with ones at its end: they make no difference"},
 			gguftest.Tensor("blk.1.attn_k.bias", func(x *gguf.Tensor) { x.Dims = append(x.Dims, 1) })},
-		{[]string{"key tokenizer.ggml.pre does not say how text is split: as Qwen2 does"}, gguftest.Set("tokenizer.ggml.pre", "default")},
+		{[]string{"key tokenizer.ggml.pre does not say how text is split: as for Qwen2 and Qwen2.5"}, gguftest.Set("tokenizer.ggml.pre", "default")},
 		{[]string{"the chat template writes <|assistant|>, which is no special token: the model reads it as text"},
 			gguftest.Set("tokenizer.chat_template", "<|im_start|><|assistant|><|assistant|>"+hostile)},
 	} {

@@ -1,4 +1,4 @@
-// Package model is the Qwen2 model: it reads a GGUF file, places the model on
+// Package model is a model of one of the families in package arch: it reads a GGUF file, places the model on
 // the machine's devices and computes logits and text.
 package model
 

@@ -60,7 +60,7 @@ func (m *Model) Prompt(c chat.Conversation) ([]int32, error) {
 // PromptWithin is Prompt of a conversation that has room tokens to fit in. need
 // is the number of its tokens. One that is so long that it cannot fit is not
 // taken apart, for that takes many times its memory: it has no ids then, and
-// at least need tokens. See also [tokenizer.CheckWords].
+// at least need tokens. See also [tokenizer.Tokenizer.CheckWords].
 func (m *Model) PromptWithin(c chat.Conversation, room int) (ids []int32, need int, err error) {
 	t, err := m.Template()
 	if err != nil {
@@ -72,7 +72,7 @@ func (m *Model) PromptWithin(c chat.Conversation, room int) (ids []int32, need i
 	}
 	bytes := 0
 	for _, p := range parts {
-		if err := tokenizer.CheckWords(p.Text); err != nil {
+		if err := m.Tokenizer.CheckWords(p.Text); err != nil {
 			return nil, 0, err
 		}
 		bytes += len(p.Text)

@@ -25,19 +25,6 @@ const FromFile = "from the file"
 // with fewer was not made from Qwen's weights.
 const qwenTokens = 151643
 
-// makers are those whose models have the architecture, with what they recommend
-// (the documentation of Qwen2.5, and the model cards of the others). The first
-// that matches counts.
-var makers = []struct {
-	name   string // is in the model's name, in lower case without separators
-	source string
-	params sample.Params
-}{
-	{"deepseekr1", "DeepSeek's recommendation", sample.Params{Temperature: 0.6, TopP: 0.95}},
-	{"qwq", "Qwen's recommendation", sample.Params{Temperature: 0.6, TopK: 40, TopP: 0.95}},
-	{"", "Qwen's recommendation", sample.Params{Temperature: 0.7, TopK: 20, TopP: 0.8, RepeatPenalty: 1.05}},
-}
-
 // RecommendedSampling returns what the file of a model says about sampling
 // (general.sampling.*) and, for what it does not say, what the model's makers
 // recommend. A model of unknown makers is sampled greedily.
@@ -87,16 +74,16 @@ var samplingOptions = []struct {
 // fromMakers sets what the makers of a model recommend.
 func (r *Recommendation) fromMakers(c *Config) {
 	name := strings.NewReplacer("-", "", " ", "", "_", "").Replace(strings.ToLower(c.Name))
-	for _, m := range makers {
-		if !strings.Contains(name, m.name) {
+	for _, m := range c.Arch.Makers {
+		if !strings.Contains(name, m.Name) {
 			continue
 		}
-		r.Params = m.params
+		r.Params = m.Params
 		for option, is := range map[string]bool{
 			"temp": true, "top-k": r.TopK != 0, "top-p": true, "repeat-penalty": r.RepeatPenalty != 0,
 		} {
 			if is {
-				r.Sources[option] = m.source
+				r.Sources[option] = m.Source
 			}
 		}
 		return

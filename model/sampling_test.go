@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"qgo/gguf"
+	"qgo/model/arch"
 	"qgo/model/demo"
 	"qgo/model/sample"
 )
@@ -47,7 +48,7 @@ func TestRecommendedSampling(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		config := &Config{Name: c.name}
+		config := &Config{Name: c.name, Arch: &arch.Qwen2}
 		config.Width, config.Vocab = c.width, c.vocab
 		r := RecommendedSampling(f, config)
 		if !reflect.DeepEqual(r.Params, c.want) || !maps.Equal(r.Sources, c.from) {

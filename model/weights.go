@@ -5,18 +5,22 @@ import (
 
 	"qgo/gguf"
 	"qgo/kernels/plan"
+	"qgo/model/arch"
 	"qgo/quant/codec"
 	"qgo/tensor"
 )
 
 // loader reads the tensors of a file and keeps the first error.
 type loader struct {
-	f    *gguf.File
-	used map[string]bool // the names of tensors that were asked for
-	err  error
+	f     *gguf.File
+	title string          // of the model's family
+	used  map[string]bool // the names of tensors that were asked for
+	err   error
 }
 
-func newLoader(f *gguf.File) *loader { return &loader{f: f, used: map[string]bool{}} }
+func newLoader(f *gguf.File, a *arch.Arch) *loader {
+	return &loader{f: f, title: a.Title, used: map[string]bool{}}
+}
 
 func (l *loader) fail(name, format string, args ...any) {
 	if l.err == nil {
@@ -28,7 +32,7 @@ func (l *loader) fail(name, format string, args ...any) {
 func (l *loader) find(name string, shape ...int) *gguf.Tensor {
 	t, ok := l.f.Tensor(name)
 	if !ok {
-		l.fail(name, "is missing; is the file complete, and a Qwen2 model?")
+		l.fail(name, "is missing; is the file complete, and a model of %s?", l.title)
 		return nil
 	}
 	l.used[name] = true
@@ -85,6 +89,14 @@ func (l *loader) vector(name string, n int) []float32 {
 	return v
 }
 
+// headNorm returns the weights of the norm of a head, nil if the family has none.
+func (l *loader) headNorm(name string, c *Config) []float32 {
+	if !c.Arch.HeadNorm {
+		return nil
+	}
+	return l.vector(name, c.HeadDim)
+}
+
 func (l *loader) linear(name string, rows, cols int, bias bool) plan.Linear {
 	x := plan.Linear{W: l.matrix(name+".weight", rows, cols)}
 	if _, ok := l.f.Tensor(name + ".bias"); ok || bias {
@@ -93,21 +105,21 @@ func (l *loader) linear(name string, rows, cols int, bias bool) plan.Linear {
 	return x
 }
 
-// outputBias is the name of a tensor that no published Qwen2 has, but that
+// outputBias is the name of a tensor that no published model has, but that
 // the architecture allows for.
 const outputBias = "output.bias"
 
 // newPlan returns the whole model as one plan whose weights are views of the
 // file.
 func newPlan(f *gguf.File, c *Config) (plan.Plan, error) {
-	l := newLoader(f)
+	l := newLoader(f, c.Arch)
 	p := l.plan(c)
 	return p, l.err
 }
 
 // unusedTensors returns the names of a model's tensors that nothing is computed with.
 func unusedTensors(f *gguf.File, c *Config) ([]string, error) {
-	l := newLoader(f)
+	l := newLoader(f, c.Arch)
 	if l.plan(c); l.err != nil {
 		return nil, l.err
 	}
@@ -130,9 +142,11 @@ func (l *loader) plan(c *Config) plan.Plan {
 		name := func(s string) string { return fmt.Sprintf("blk.%d.%s", i, s) }
 		p.Blocks = append(p.Blocks, plan.Block{
 			AttnNorm: l.vector(name("attn_norm.weight"), c.Width),
-			Q:        l.linear(name("attn_q"), c.QDim(), c.Width, true),
-			K:        l.linear(name("attn_k"), c.KVDim(), c.Width, true),
-			V:        l.linear(name("attn_v"), c.KVDim(), c.Width, true),
+			Q:        l.linear(name("attn_q"), c.QDim(), c.Width, c.Arch.Bias),
+			K:        l.linear(name("attn_k"), c.KVDim(), c.Width, c.Arch.Bias),
+			V:        l.linear(name("attn_v"), c.KVDim(), c.Width, c.Arch.Bias),
+			QNorm:    l.headNorm(name("attn_q_norm.weight"), c),
+			KNorm:    l.headNorm(name("attn_k_norm.weight"), c),
 			O:        l.linear(name("attn_output"), c.Width, c.QDim(), false),
 			FFNNorm:  l.vector(name("ffn_norm.weight"), c.Width),
 			Gate:     l.linear(name("ffn_gate"), c.FFN, c.Width, false),
@@ -147,7 +161,7 @@ func (l *loader) plan(c *Config) plan.Plan {
 	if _, ok := l.f.Tensor(outputBias); ok {
 		for _, v := range l.vector(outputBias, c.Vocab) {
 			if v != 0 {
-				l.fail(outputBias, "the model adds a bias to its logits, which qgo does not; no published Qwen2 has one")
+				l.fail(outputBias, "the model adds a bias to its logits, which qgo does not; no published one does")
 				break
 			}
 		}

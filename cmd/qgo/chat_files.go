@@ -16,7 +16,6 @@ import (
 
 	"qgo/gguf/show"
 	"qgo/model/files"
-	"qgo/model/tokenizer"
 )
 
 const sessionSuffix = ".qgo-session"
@@ -249,7 +248,7 @@ func (c *conversation) read(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := tokenizer.CheckWords(text); err != nil {
+	if err := c.m.Tokenizer.CheckWords(text); err != nil {
 		return err
 	}
 	text = withoutLineEnd(text)

@@ -9,7 +9,6 @@ import (
 
 	"qgo/model"
 	"qgo/model/sample"
-	"qgo/model/tokenizer"
 )
 
 func newPerplexity() *cobra.Command {
@@ -32,9 +31,6 @@ perplexity.`,
 			if err != nil {
 				return err
 			}
-			if err := tokenizer.CheckWords(text); err != nil {
-				return err
-			}
 			if text == "" {
 				return fmt.Errorf("the text is empty: there is nothing to predict")
 			}
@@ -43,6 +39,9 @@ perplexity.`,
 				return err
 			}
 			defer loaded.Close()
+			if err := loaded.Tokenizer.CheckWords(text); err != nil {
+				return err
+			}
 			ids := loaded.Tokenizer.Encode(nil, text, false)
 			reading := newReading(cmd)
 			r, err := watchPerplexity(cmd.Context(), loaded, ids, reading.set)

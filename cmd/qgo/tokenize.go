@@ -87,7 +87,7 @@ func readBytes(in io.Reader, most int) (string, error) {
 func tokenize(t *tokenizer.Tokenizer, in io.Reader, special bool, out io.Writer) error {
 	text, err := readBytes(in, maxTextBytes)
 	if err == nil {
-		err = tokenizer.CheckWords(text)
+		err = t.CheckWords(text)
 	}
 	if err != nil {
 		return err

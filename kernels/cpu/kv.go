@@ -118,16 +118,18 @@ func (kv *KV) store(tier *tier.Tier, layer, head, pos int, key, value []float32,
 	generic.PutKey(kv.typ, kv.head(layer, 0, head), pos, tmp)
 }
 
-// rotateAndStore applies the rotary embedding to queries and keys, puts the
+// rotateAndStore applies the norms of heads and the rotary embedding to queries and keys, puts the
 // scale of the softmax into the queries, and stores keys and values.
 func (p *pass) rotateAndStore(w *kernels.Worker, layer int) {
 	t := p.workers[w.ID]
 	q, kvDim, half := p.QDim(), p.KVDim(), p.HeadDim/2
-	stride := q + 2*kvDim
+	stride, b := q+2*kvDim, &p.Blocks[layer]
 	for it := w.Items(p.rows(), fitting(t.Out[0], stride)); it.Next(); {
 		copy(t.Out[0], p.qkv[it.Lo*stride:it.Hi*stride])
 		for i := it.Lo; i < it.Hi; i++ {
 			x := t.Out[0][(i-it.Lo)*stride:][:stride]
+			p.normHeads(x[:q], b.QNorm)
+			p.normHeads(x[q:q+kvDim], b.KNorm)
 			p.tier.Rope(x[:q+kvDim], p.cos[i*half:(i+1)*half], p.sin[i*half:(i+1)*half])
 			p.tier.Scale(x[:q], x[:q], p.scale)
 		}
@@ -142,5 +144,15 @@ func (p *pass) rotateAndStore(w *kernels.Worker, layer int) {
 				at.kv.store(p.tier, layer, h, at.pos, key[:p.HeadDim], key[kvDim:][:p.HeadDim], t.Key)
 			}
 		}
+	}
+}
+
+// normHeads norms each head of x, if there is a weight for that.
+func (p *pass) normHeads(x, weight []float32) {
+	if weight == nil {
+		return
+	}
+	for d := p.HeadDim; len(x) > 0; x = x[d:] {
+		p.tier.RMSNorm(x[:d], x[:d], weight, p.Eps)
 	}
 }

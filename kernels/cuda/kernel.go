@@ -33,6 +33,11 @@ type (
 		layer, heads, kvHeads, headDim, stride int32
 		scale                                  float32
 	}
+	headNormArgs struct {
+		qkv, q, k                       driver.Ptr
+		heads, kvHeads, headDim, stride int32
+		eps                             float32
+	}
 	swigluArgs struct {
 		gate, up driver.Ptr
 		n        int32
@@ -65,7 +70,7 @@ const (
 	attnThreads   = 128
 	attnTile      = 64 // positions
 	attnGroup     = 8  // query heads on a KV head, at most
-	warpLen       = 32
+	warpLen       = 32 // and of headnorm
 )
 
 // launch starts a kernel. It is called by the device's thread, as all that
@@ -85,7 +90,7 @@ const common = "common"
 
 var (
 	commonKernels = []string{
-		"rmsnorm", "swiglu", "argmax", "merge", "rope_F32", "rope_F16", "rope_Q8_0",
+		"rmsnorm", "headnorm", "swiglu", "argmax", "merge", "rope_F32", "rope_F16", "rope_Q8_0",
 		"attend64_F32", "attend64_F16", "attend64_Q8_0", "attend128_F32", "attend128_F16", "attend128_Q8_0",
 	}
 	matrixKernels = []string{"matvec1_", "matvec4_", "gemm16_", "gemm32_", "gemm64_", "embed_"}

@@ -97,7 +97,8 @@ func stageBytes(p plan.Plan, o plan.Options) int64 {
 		for _, l := range p.Blocks[i].Linears() {
 			n += matrix(l.W) + aligned(4*int64(len(l.Bias)))
 		}
-		n += 2 * aligned(4*int64(p.Width))
+		b := &p.Blocks[i]
+		n += 2*aligned(4*int64(p.Width)) + aligned(4*int64(len(b.QNorm))) + aligned(4*int64(len(b.KNorm)))
 	}
 	if p.Head != nil {
 		n += aligned(4 * int64(p.Width))

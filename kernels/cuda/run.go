@@ -101,6 +101,12 @@ func (p *pass) block(i int) {
 	p.multiply(&l.q, p.norm, p.Width, p.qkv, stride, n, false)
 	p.multiply(&l.k, p.norm, p.Width, at(p.qkv, q), stride, n, false)
 	p.multiply(&l.v, p.norm, p.Width, at(p.qkv, q+kv), stride, n, false)
+	if l.qNorm != 0 {
+		call(p, "headnorm", n*(p.Heads+p.KVHeads), warpLen, headNormArgs{
+			qkv: p.qkv, q: l.qNorm, k: l.kNorm,
+			heads: int32(p.Heads), kvHeads: int32(p.KVHeads), headDim: int32(p.HeadDim), stride: int32(stride), eps: p.Eps,
+		})
+	}
 	call(p, "rope_"+p.kv.String(), n, vectorThreads, ropeArgs{
 		qkv: p.qkv, rope: p.rope, rows: p.spans,
 		layer: int32(i), heads: int32(p.Heads), kvHeads: int32(p.KVHeads), headDim: int32(p.HeadDim), stride: int32(stride),

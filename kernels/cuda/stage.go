@@ -41,6 +41,7 @@ type linear struct {
 // layers are a block's weights on the GPU.
 type layers struct {
 	attnNorm, ffnNorm          driver.Ptr
+	qNorm, kNorm               driver.Ptr // 0 if there are none
 	q, k, v, o, gate, up, down linear
 }
 
@@ -49,7 +50,7 @@ type layers struct {
 const batchBytes = 4 + 4 + int64(unsafe.Sizeof(cacheRow{}))
 
 // known are the features of plans that the kernels know.
-const known = plan.ProjectionBias
+const known = plan.ProjectionBias | plan.HeadNorms
 
 // Check returns an error if a plan cannot run on a GPU.
 func (d *Device) Check(p plan.Plan) error {
@@ -162,11 +163,16 @@ func (s *Stage) loadWeights() (err error) {
 	s.layers = make([]layers, len(s.Blocks))
 	for i := range s.Blocks {
 		b, l := &s.Blocks[i], &s.layers[i]
-		if l.attnNorm, err = upload(&s.memory, b.AttnNorm); err != nil {
-			return err
-		}
-		if l.ffnNorm, err = upload(&s.memory, b.FFNNorm); err != nil {
-			return err
+		for _, v := range []struct {
+			dst *driver.Ptr
+			src []float32
+		}{{&l.attnNorm, b.AttnNorm}, {&l.ffnNorm, b.FFNNorm}, {&l.qNorm, b.QNorm}, {&l.kNorm, b.KNorm}} {
+			if v.src == nil {
+				continue
+			}
+			if *v.dst, err = upload(&s.memory, v.src); err != nil {
+				return err
+			}
 		}
 		for _, m := range []struct {
 			dst *linear

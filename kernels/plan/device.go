@@ -128,9 +128,10 @@ type Features uint
 const (
 	ProjectionBias Features = 1 << iota // of Q, K, V, Gate or Up
 	ResidualBias                        // of O or Down, whose results are added to the residual stream
+	HeadNorms                           // of Q and K
 )
 
-var featureNames = []string{"biases of projections", "biases where results are added to the residual stream"}
+var featureNames = []string{"biases of projections", "biases where results are added to the residual stream", "norms of heads"}
 
 // String lists them.
 func (f Features) String() string {
@@ -147,6 +148,9 @@ func (f Features) String() string {
 func (p *Plan) Features() (f Features) {
 	for i := range p.Blocks {
 		b := &p.Blocks[i]
+		if b.QNorm != nil || b.KNorm != nil {
+			f |= HeadNorms
+		}
 		for _, l := range b.Linears() {
 			switch {
 			case l.Bias == nil:

@@ -47,6 +47,7 @@ type Linear struct {
 type Block struct {
 	AttnNorm       []float32 // [Width]
 	Q, K, V, O     Linear
+	QNorm, KNorm   []float32 // [HeadDim], of each head before its rotation; nil for none
 	FFNNorm        []float32 // [Width]
 	Gate, Up, Down Linear
 }

@@ -15,7 +15,7 @@ func TestOutline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec.Shape = Shape{"tiny", 64, 128, 2, 4, 2}
+	spec.Shape = Shape{Name: "tiny", Width: 64, FFN: 128, Blocks: 2, Heads: 4, KV: 2}
 	outline, err := spec.Outline()
 	if err != nil {
 		t.Fatal(err)

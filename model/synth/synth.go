@@ -5,6 +5,7 @@ package synth
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"sync"
 
 	"qgo/gguf"
+	"qgo/model/arch"
 	"qgo/model/chat"
 	"qgo/model/files"
 	"qgo/quant"
@@ -21,20 +23,31 @@ import (
 
 // Shape is the size of a model.
 type Shape struct {
-	Name   string
-	Width  int // hidden state
-	FFN    int // feed-forward layer
-	Blocks int
-	Heads  int
-	KV     int // key and value heads
+	Name    string
+	Width   int // hidden state
+	FFN     int // feed-forward layer
+	Blocks  int
+	Heads   int
+	KV      int        // key and value heads
+	HeadDim int        // values of a head; 0 means as many as the heads have of the width
+	Arch    *arch.Arch // nil means Qwen2's
 }
 
+// headDim is the number of values of a head.
+func (s Shape) headDim() int { return cmp.Or(s.HeadDim, s.Width/s.Heads) }
+
+func (s Shape) family() *arch.Arch { return cmp.Or(s.Arch, &arch.Qwen2) }
+
 // Shapes are those of the three small models of Qwen2.5 (Qwen2.5 technical
-// report, arXiv:2412.15115, and the models' config.json).
+// report, arXiv:2412.15115) and of Qwen3 (arXiv:2505.09388), and of the models'
+// config.json.
 var Shapes = []Shape{
-	{"0.5b", 896, 4864, 24, 14, 2},
-	{"1.5b", 1536, 8960, 28, 12, 2},
-	{"3b", 2048, 11008, 36, 16, 2},
+	{"0.5b", 896, 4864, 24, 14, 2, 0, nil},
+	{"1.5b", 1536, 8960, 28, 12, 2, 0, nil},
+	{"3b", 2048, 11008, 36, 16, 2, 0, nil},
+	{"qwen3-0.6b", 1024, 3072, 28, 16, 8, 128, &arch.Qwen3},
+	{"qwen3-1.7b", 2048, 6144, 28, 16, 8, 128, &arch.Qwen3},
+	{"qwen3-4b", 2560, 9728, 36, 32, 8, 128, &arch.Qwen3},
 }
 
 // Constants of all sizes.
@@ -69,7 +82,11 @@ func ParseSpec(size, quantisation string) (Spec, error) {
 
 // Name is what the model is called.
 func (s Spec) Name() string {
-	return fmt.Sprintf("synthetic-qwen2.5-%s-%s", s.Shape.Name, s.Mix.Name)
+	name := s.Shape.Name
+	if s.Arch == nil {
+		name = "qwen2.5-" + name
+	}
+	return fmt.Sprintf("synthetic-%s-%s", name, s.Mix.Name)
 }
 
 func (s Spec) vocab() int {
@@ -81,24 +98,24 @@ func (s Spec) vocab() int {
 
 // header returns the metadata and the tensors in the order of the file.
 func (s Spec) header() gguf.Header {
-	v := vocabularyOf(s.vocab())
+	v, key := vocabularyOf(s.vocab()), s.family().Name+"."
 	h := gguf.Header{Meta: []gguf.KV{
-		{Key: "general.architecture", Value: "qwen2"},
+		{Key: "general.architecture", Value: s.family().Name},
 		{Key: "general.type", Value: "model"},
 		{Key: "general.name", Value: s.Name()},
-		{Key: "general.description", Value: "random weights in the shape of Qwen2.5, for benchmarks"},
+		{Key: "general.description", Value: "random weights in the shape of a published model, for benchmarks"},
 		{Key: "general.file_type", Value: s.Mix.FileType},
 		{Key: "general.quantization_version", Value: uint32(2)},
-		{Key: "qwen2.block_count", Value: uint32(s.Blocks)},
-		{Key: "qwen2.context_length", Value: uint32(contextLen)},
-		{Key: "qwen2.embedding_length", Value: uint32(s.Width)},
-		{Key: "qwen2.feed_forward_length", Value: uint32(s.FFN)},
-		{Key: "qwen2.attention.head_count", Value: uint32(s.Heads)},
-		{Key: "qwen2.attention.head_count_kv", Value: uint32(s.KV)},
-		{Key: "qwen2.rope.freq_base", Value: float32(ropeBase)},
-		{Key: "qwen2.attention.layer_norm_rms_epsilon", Value: float32(rmsEpsilon)},
+		{Key: key + "block_count", Value: uint32(s.Blocks)},
+		{Key: key + "context_length", Value: uint32(contextLen)},
+		{Key: key + "embedding_length", Value: uint32(s.Width)},
+		{Key: key + "feed_forward_length", Value: uint32(s.FFN)},
+		{Key: key + "attention.head_count", Value: uint32(s.Heads)},
+		{Key: key + "attention.head_count_kv", Value: uint32(s.KV)},
+		{Key: key + "rope.freq_base", Value: float32(ropeBase)},
+		{Key: key + "attention.layer_norm_rms_epsilon", Value: float32(rmsEpsilon)},
 		{Key: "tokenizer.ggml.model", Value: "gpt2"},
-		{Key: "tokenizer.ggml.pre", Value: "qwen2"},
+		{Key: "tokenizer.ggml.pre", Value: s.family().Split},
 		{Key: "tokenizer.ggml.tokens", Value: v.tokens},
 		{Key: "tokenizer.ggml.token_type", Value: v.types},
 		{Key: "tokenizer.ggml.merges", Value: v.merges},
@@ -107,6 +124,11 @@ func (s Spec) header() gguf.Header {
 		{Key: "tokenizer.ggml.add_bos_token", Value: false},
 		{Key: "tokenizer.chat_template", Value: chat.ChatML},
 	}}
+	if s.HeadDim != 0 {
+		for _, name := range []string{"key_length", "value_length"} {
+			h.Meta = append(h.Meta, gguf.KV{Key: key + "attention." + name, Value: uint32(s.HeadDim)})
+		}
+	}
 	matrix := func(name string, block, cols, rows int) {
 		h.Tensors = append(h.Tensors, gguf.Tensor{Name: prefix(block) + name, Dims: []int{cols, rows}, Type: s.Mix.Type(quant.Place{
 			Tensor: name, Block: block, Blocks: s.Blocks, Cols: cols, Group: s.Heads / s.KV, Tied: !s.Untied,
@@ -115,18 +137,24 @@ func (s Spec) header() gguf.Header {
 	vector := func(name string, block, n int) {
 		h.Tensors = append(h.Tensors, gguf.Tensor{Name: prefix(block) + name, Dims: []int{n}, Type: quant.F32})
 	}
-	kv := s.Width / s.Heads * s.KV
+	q, kv := s.Heads*s.headDim(), s.KV*s.headDim()
 	matrix("token_embd.weight", none, s.Width, s.vocab())
 	for i := range s.Blocks {
 		vector("attn_norm.weight", i, s.Width)
 		for _, m := range []struct {
 			name string
 			rows int
-		}{{"attn_q", s.Width}, {"attn_k", kv}, {"attn_v", kv}} {
-			vector(m.name+".bias", i, m.rows)
+			norm bool
+		}{{"attn_q", q, s.family().HeadNorm}, {"attn_k", kv, s.family().HeadNorm}, {"attn_v", kv, false}} {
+			if s.family().Bias {
+				vector(m.name+".bias", i, m.rows)
+			}
 			matrix(m.name+".weight", i, s.Width, m.rows)
+			if m.norm {
+				vector(m.name+"_norm.weight", i, s.headDim())
+			}
 		}
-		matrix("attn_output.weight", i, s.Width, s.Width)
+		matrix("attn_output.weight", i, q, s.Width)
 		vector("ffn_norm.weight", i, s.Width)
 		matrix("ffn_gate.weight", i, s.Width, s.FFN)
 		matrix("ffn_up.weight", i, s.Width, s.FFN)

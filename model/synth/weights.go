@@ -33,7 +33,7 @@ func (s Spec) values(name string, cols int) values {
 		v.std, v.spike = 1, 60 // Qwen2's biases of keys reach a hundred and more
 	case "attn_q.bias", "attn_v.bias":
 		v.std = 0.2
-	case "attn_norm.weight", "ffn_norm.weight":
+	case "attn_norm.weight", "ffn_norm.weight", "attn_q_norm.weight", "attn_k_norm.weight":
 		v.mean, v.std, v.spike = 1, 0.1, 0.3
 	case "output_norm.weight":
 		v.mean, v.std, v.spike = 3, 0.3, 0.2

@@ -48,20 +48,20 @@ func (t *Tokenizer) EncodeParts(dst []int32, parts []Part) []int32 {
 	return t.encode(dst, text.String(), trusted)
 }
 
-// maxWord is the length in bytes of the longest word that [CheckWords] passes.
+// maxWord is the length in bytes of the longest word that CheckWords passes.
 const maxWord = 1 << 19
 
 // CheckWords returns an error if text has a word that is so long that encoding
 // it would take much more memory than the text does: the bytes of a word are
 // all merged with each other. Words are those of the composed text, as for
 // [Tokenizer.Encode].
-func CheckWords(text string) error {
+func (t *Tokenizer) CheckWords(text string) error {
 	if len(text) <= maxWord/3 { // composed it is not more than three times as long
 		return nil
 	}
 	text = nfc(text)
 	for at := 0; at < len(text); {
-		n := nextPiece(text[at:])
+		n := t.nextPiece(text[at:])
 		if n > maxWord {
 			return fmt.Errorf("the text has a word of %d bytes, which no model can make sense of: at most %d are encoded", n, maxWord)
 		}
@@ -120,7 +120,7 @@ func (t *Tokenizer) encodeSpans(dst []int32, text string, trusted []span) []int3
 // encodeText encodes text without special tokens.
 func (t *Tokenizer) encodeText(dst []int32, text string) []int32 {
 	for text = nfc(text); text != ""; {
-		n := nextPiece(text)
+		n := t.nextPiece(text)
 		dst = t.encodePiece(dst, text[:n])
 		text = text[n:]
 	}

@@ -3,10 +3,10 @@ package tokenizer
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"qgo/gguf"
 	"qgo/gguf/show"
+	"qgo/model/arch"
 )
 
 // Metadata keys of a vocabulary.
@@ -39,11 +39,11 @@ func FromGGUF(f *gguf.File) (*Tokenizer, error) {
 	if model != "gpt2" {
 		return nil, f.KeyErrorf(keyModel, "expected \"gpt2\" (byte-level BPE), found %s", show.Quoted(model))
 	}
-	notes, err := checkSplit(f)
+	split, notes, err := splitOf(f)
 	if err != nil {
 		return nil, err
 	}
-	v := Vocab{BOS: None, EOS: None, EOT: None, Pad: None}
+	v := Vocab{Split: split, BOS: None, EOS: None, EOT: None, Pad: None}
 	if v.Tokens, err = gguf.Get[[]string](f, keyTokens); err != nil {
 		return nil, err
 	}
@@ -97,35 +97,33 @@ func FromGGUF(f *gguf.File) (*Tokenizer, error) {
 	return t, nil
 }
 
-// splits are the names under which llama.cpp (src/llama-vocab.cpp) has the
-// expression that Qwen2 splits text with.
-var splits = []string{"qwen2", "deepseek-r1-qwen", "megrez", "kormo", "f2llmv2", "stablelm2", "hunyuan", "solar-open"}
-
-// checkSplit fails if the vocabulary is for another split than Qwen2's. Files
-// that name none, "" or "default", were written by converters that did not know
-// the vocabulary; that of a Qwen2 model was made with Qwen2's split.
-func checkSplit(f *gguf.File) (notes []string, err error) {
+// splitOf returns the name of the pre-tokeniser of a file, for which there is one.
+// Files that name none, "" or "default", were written by converters that did not
+// know the vocabulary: it is that of the model's family.
+func splitOf(f *gguf.File) (name string, notes []string, err error) {
 	const unknown = "default"
-	pre := unknown
+	name = unknown
 	if f.Has(keyPre) {
-		if pre, err = gguf.Get[string](f, keyPre); err != nil {
-			return nil, err
+		if name, err = gguf.Get[string](f, keyPre); err != nil {
+			return "", nil, err
 		}
 	}
-	switch {
-	case slices.Contains(splits, pre):
-		return nil, nil
-	case pre != unknown && pre != "":
-		return nil, f.KeyErrorf(keyPre, "expected Qwen2's way of splitting text, \"qwen2\", found %s", show.Quoted(pre))
+	if name != "" && name != unknown {
+		if _, ok := preTokenizerOf(name); !ok {
+			return "", nil, f.KeyErrorf(keyPre, "%s, found %s", expectedSplit(), show.Quoted(name))
+		}
+		return name, nil, nil
 	}
+	family := &arch.Qwen2
 	if f.Has(keyArch) {
-		arch, err := gguf.Get[string](f, keyArch)
+		name, err := gguf.Get[string](f, keyArch)
 		if err != nil {
-			return nil, err
+			return "", nil, err
 		}
-		if arch != "qwen2" {
-			return nil, f.KeyErrorf(keyPre, "expected Qwen2's way of splitting text, \"qwen2\", found none for a model of the architecture %s", show.Quoted(arch))
+		var ok bool
+		if family, ok = arch.Find(name); !ok {
+			return "", nil, f.KeyErrorf(keyPre, "%s, found none for a model of the architecture %s", expectedSplit(), show.Quoted(name))
 		}
 	}
-	return []string{fmt.Sprintf("key %s does not say how text is split: as Qwen2 does", keyPre)}, nil
+	return family.Split, []string{fmt.Sprintf("key %s does not say how text is split: as for %s", keyPre, family.Title)}, nil
 }

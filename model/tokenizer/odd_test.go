@@ -194,15 +194,16 @@ func TestMinTokens(t *testing.T) {
 }
 
 func TestCheckWords(t *testing.T) {
+	tok := &Tokenizer{nextPiece: nextPiece}
 	word := strings.Repeat("x", maxWord)
-	if err := CheckWords("a text of words " + word[1:] + " and more"); err != nil {
+	if err := tok.CheckWords("a text of words " + word[1:] + " and more"); err != nil {
 		t.Error(err)
 	}
-	if err := CheckWords("a " + word + "x."); err == nil || !strings.Contains(err.Error(), "a word of 524290 bytes") {
+	if err := tok.CheckWords("a " + word + "x."); err == nil || !strings.Contains(err.Error(), "a word of 524290 bytes") {
 		t.Errorf("error %v", err)
 	}
 	// These are words only once they are composed.
-	if err := CheckWords(strings.Repeat("e\u0301", maxWord)); err == nil || !strings.Contains(err.Error(), "a word of 1048576 bytes") {
+	if err := tok.CheckWords(strings.Repeat("e\u0301", maxWord)); err == nil || !strings.Contains(err.Error(), "a word of 1048576 bytes") {
 		t.Errorf("error %v", err)
 	}
 }

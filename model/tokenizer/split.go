@@ -1,160 +1,43 @@
 package tokenizer
 
 import (
-	"unicode"
-	"unicode/utf8"
+	"fmt"
+	"slices"
+	"strings"
 )
 
-// The scanner in this file cuts text where this expression of Qwen2's
-// tokenizer.json does, with (?i) folding as Unicode has it (so that the long
-// s, ſ, counts as an s) and \s as the property White_Space:
-//
-//	(?i:'s|'t|'re|'ve|'m|'ll|'d)
-//	|[^\r\n\p{L}\p{N}]?\p{L}+
-//	|\p{N}
-//	| ?[^\s\p{L}\p{N}]+[\r\n]*
-//	|\s*[\r\n]+
-//	|\s+(?!\S)
-//	|\s+
-//
-// Every character begins one of the alternatives, so the pieces cover the
-// text. No piece depends on what precedes it.
-
-// class is what the expression tells characters apart by.
-type class uint8
-
-const (
-	other   class = iota // punctuation, marks, symbols, controls, invalid bytes
-	letter               // \p{L}
-	number               // \p{N}
-	space                // \s without the next
-	newline              // \r and \n
-)
-
-var asciiClass = func() (t [utf8.RuneSelf]class) {
-	for r := range t {
-		t[r] = classOf(rune(r))
-	}
-	return t
-}()
-
-func classOf(r rune) class {
-	switch {
-	case r == '\r' || r == '\n':
-		return newline
-	case unicode.IsLetter(r):
-		return letter
-	case unicode.IsNumber(r):
-		return number
-	case unicode.IsSpace(r):
-		return space
-	}
-	return other
+// A pre-tokeniser cuts text into pieces; no token goes across their ends.
+type preTokenizer struct {
+	// names are those that files have for it (tokenizer.ggml.pre): vocabularies
+	// of different models have names of their own and the same way.
+	names []string
+	// next returns the length of the first piece of a text that is not empty and
+	// in normalisation form C.
+	next func(text string) int
 }
 
-// classAt returns the class and the length in bytes of the character at s[i:].
-// A byte that is not UTF-8 is a character of its own, of class other.
-func classAt(s string, i int) (class, int) {
-	if c := s[i]; c < utf8.RuneSelf {
-		return asciiClass[c], 1
+// preTokenizers are all that there are. The first is that of a [Vocab] that names
+// none.
+var preTokenizers = []preTokenizer{qwen2Split}
+
+// preTokenizerOf returns the one of that name.
+func preTokenizerOf(name string) (preTokenizer, bool) {
+	if name == "" {
+		return preTokenizers[0], true
 	}
-	r, n := utf8.DecodeRuneInString(s[i:])
-	return classOf(r), n
+	for _, p := range preTokenizers {
+		if slices.Contains(p.names, name) {
+			return p, true
+		}
+	}
+	return preTokenizer{}, false
 }
 
-// runEnd returns where the run of characters of class c that starts at s[i:]
-// ends; it is i if the run is empty.
-func runEnd(s string, i int, c class) int {
-	for i < len(s) {
-		k, n := classAt(s, i)
-		if k != c {
-			break
-		}
-		i += n
+// expectedSplit says which there are, for an error about another one.
+func expectedSplit() string {
+	var names []string
+	for _, p := range preTokenizers {
+		names = append(names, fmt.Sprintf("%q", p.names[0]))
 	}
-	return i
-}
-
-// nextPiece returns the length of the first piece of s, which is not empty.
-func nextPiece(s string) int {
-	c, n := classAt(s, 0)
-	switch c {
-	case letter:
-		return runEnd(s, n, letter)
-	case number:
-		return n
-	case newline:
-		return spaceEnd(s)
-	case space:
-		if end := runEnd(s, n, letter); end > n {
-			return end
-		}
-		if s[0] == ' ' {
-			if end := runEnd(s, n, other); end > n {
-				return runEnd(s, end, newline)
-			}
-		}
-		return spaceEnd(s)
-	}
-	if end := contractionEnd(s); end > 0 {
-		return end
-	}
-	if end := runEnd(s, n, letter); end > n {
-		return end
-	}
-	return runEnd(s, runEnd(s, n, other), newline)
-}
-
-// contractionEnd returns the length of the English contraction that s starts
-// with ('s, 't, 're, 've, 'm, 'll or 'd), or 0.
-func contractionEnd(s string) int {
-	if len(s) < 2 || s[0] != '\'' {
-		return 0
-	}
-	second := byte(0)
-	switch s[1] | 0x20 {
-	case 's', 't', 'm', 'd':
-		return 2
-	case 'r', 'v':
-		second = 'e'
-	case 'l':
-		second = 'l'
-	case "ſ"[0] | 0x20:
-		if len(s) > 2 && s[1:3] == "ſ" {
-			return 3
-		}
-		return 0
-	default:
-		return 0
-	}
-	if len(s) > 2 && s[2]|0x20 == second {
-		return 3
-	}
-	return 0
-}
-
-// spaceEnd returns the length of the piece at the start of s, a run of white
-// space that no letters or punctuation claim. It reaches to the run's last
-// line end; failing that it leaves the run's last character to the word that
-// follows, if one does.
-func spaceEnd(s string) int {
-	end, last, line := 0, 0, 0
-	for end < len(s) {
-		c, n := classAt(s, end)
-		if c != space && c != newline {
-			break
-		}
-		last = end
-		end += n
-		if c == newline {
-			line = end
-		}
-	}
-	switch {
-	case line > 0:
-		return line
-	case end == len(s) || last == 0:
-		return end
-	}
-	return last
+	return "expected a way of splitting text that qgo knows (" + strings.Join(names, ", ") + ")"
 }

@@ -36,6 +36,8 @@ type Vocab struct {
 	BOS, EOS, EOT, Pad int32
 	// AddBOS says that the model expects BOS before every text.
 	AddBOS bool
+	// Split is the name of the pre-tokeniser, "" for Qwen2's.
+	Split string
 }
 
 // typeOf returns the type of a token.
@@ -85,7 +87,11 @@ func New(v Vocab) (*Tokenizer, error) {
 	if v.Types != nil && len(v.Types) != n {
 		return nil, faultf(partTypes, "%d token types for %d tokens: expected as many", len(v.Types), n)
 	}
-	t := &Tokenizer{whole: newWholeSet(n), control: make(map[int32]bool)}
+	split, ok := preTokenizerOf(v.Split)
+	if !ok {
+		return nil, fmt.Errorf("%s, found %s", expectedSplit(), show.Quoted(v.Split))
+	}
+	t := &Tokenizer{nextPiece: split.next, whole: newWholeSet(n), control: make(map[int32]bool)}
 	v.Types = t.markSpecials(v)
 	for _, add := range []func(Vocab) error{t.addTokens, t.addMerges, t.addRoles} {
 		if err := add(v); err != nil {

@@ -31,6 +31,26 @@ KERNEL(rmsnorm, NormArgs, kVectorThreads) {
 	for (int i = thread(); i < a.width; i += threads()) y[i] = x[i] * scale * a.weight[i];
 }
 
+struct HeadNormArgs {
+	float *qkv;            // [rows][stride]: queries, keys and values
+	const float *q, *k;    // weights, [headDim]
+	int heads, kvHeads, headDim, stride;
+	float eps;
+};
+
+constexpr int kHeadNormThreads = 32;
+
+// RMSNorm of the heads of queries and keys, in place: a warp does one head.
+KERNEL(headnorm, HeadNormArgs, kHeadNormThreads) {
+	int heads = a.heads + a.kvHeads, head = block() % heads;
+	float *x = a.qkv + (u64)(block() / heads) * a.stride + head * a.headDim;
+	const float *weight = head < a.heads ? a.q : a.k;
+	float sum = 0;
+	for (int i = lane(); i < a.headDim; i += kWarp) sum += x[i] * x[i];
+	float scale = rsqrt(warpSum(sum) / a.headDim + a.eps);
+	for (int i = lane(); i < a.headDim; i += kWarp) x[i] = x[i] * scale * weight[i];
+}
+
 struct RopeArgs {
 	float *qkv;             // [blocks()][stride]: queries, keys and values
 	const float *rope;      // [position][cosines, sines][headDim/2]
