@@ -18,12 +18,12 @@ var (
 )
 
 func init() {
-	tier.Register(vectors.Tier("avx2", &ISA, panel.Join(&Mul, &FloatMul)))
-	tier.Register(vectors.Tier("avxvnni", &vnni, panel.Join(&MulVNNI, &FloatMul)))
+	tier.Register(Vectors.Tier("avx2", &ISA, panel.Join(&Mul, &FloatMul)))
+	tier.Register(Vectors.Tier("avxvnni", &vnni, panel.Join(&MulVNNI, &FloatMul)))
 }
 
-// vectors are the kernels on vectors and of attention.
-var vectors = simd.Ops{
+// Vectors are the kernels on vectors and of attention.
+var Vectors = simd.Ops{
 	Add:            add,
 	Scale:          scale,
 	Merge:          merge,
