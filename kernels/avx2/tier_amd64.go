@@ -11,8 +11,8 @@ import (
 	"qgo/tensor"
 )
 
+// ISA is that of the package, vnni that of its products of bytes.
 var (
-	// ISA is that of the package, vnni that of its kernels for products of bytes.
 	ISA  = tier.ISA{Switch: "QGO_NO_AVX2", Features: []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.BMI2}}
 	vnni = tier.ISA{Switch: "QGO_NO_VNNI", Features: MulVNNINeeds, Base: &ISA}
 )
