@@ -6,8 +6,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"qgo/kernels"
 	"qgo/kernels/generic"
+	"qgo/kernels/tier"
+	"qgo/kernels/tier/tiertest"
 	"qgo/quant"
 	"qgo/quant/codec"
 )
@@ -89,7 +90,7 @@ func TestAttend(t *testing.T) {
 	if testing.Short() { // fused sums in plain Go are slow, more so on an emulated CPU
 		dims, positions, counts = []int{16, 40, 64, 96}, []int{1, 17, 100, 256}, []int{1, 2, 6, 9}
 	}
-	each(t, func(t *testing.T, tier *kernels.Tier) {
+	tiertest.ForAll(t, func(t *testing.T, tier *tier.Tier) {
 		rng := rand.New(rand.NewPCG(7, 8))
 		for _, typ := range []quant.Type{quant.F32, quant.F16, quant.Q8_0} {
 			for _, d := range dims {
@@ -133,7 +134,7 @@ func TestAttend(t *testing.T) {
 // of the 0.5B on one KV head) and of a tile of prefill.
 func BenchmarkAttend(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, tier := range kernels.Tiers() {
+	for _, tier := range tier.All() {
 		for _, typ := range []quant.Type{quant.F32, quant.F16, quant.Q8_0} {
 			for _, n := range []int{7, 56} {
 				const d = 64

@@ -5,17 +5,11 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"qgo/kernels"
 	"qgo/kernels/generic"
+	"qgo/kernels/tier"
+	"qgo/kernels/tier/tiertest"
 	"qgo/tensor"
 )
-
-// each runs a test for every tier of this machine.
-func each(t *testing.T, f func(t *testing.T, tier *kernels.Tier)) {
-	for _, tier := range kernels.Tiers() {
-		t.Run(tier.Name, func(t *testing.T) { f(t, tier) })
-	}
-}
 
 func same(a, b float32) bool {
 	return math.Float32bits(a) == math.Float32bits(b) || a != a && b != b
@@ -26,7 +20,7 @@ var odd = []float32{0, float32(math.Copysign(0, -1)), 1e-44, -1e-39, 0x1p-50, 0x
 	1e30, -math.MaxFloat32, float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()), 127, -121, 0.5}
 
 func TestQuantize(t *testing.T) {
-	each(t, func(t *testing.T, tier *kernels.Tier) {
+	tiertest.ForAll(t, func(t *testing.T, tier *tier.Tier) {
 		rng := rand.New(rand.NewPCG(1, 2))
 		for blocks := 1; blocks < 40; blocks++ {
 			for _, strange := range []int{0, 1, 20} {
@@ -65,7 +59,7 @@ func TestQuantize(t *testing.T) {
 }
 
 func BenchmarkQuantize(b *testing.B) {
-	for _, tier := range kernels.Tiers() {
+	for _, tier := range tier.All() {
 		b.Run(tier.Name, func(b *testing.B) {
 			rng := rand.New(rand.NewPCG(1, 2))
 			x, blocks := make([]float32, 896), make([]tensor.Block, 28)

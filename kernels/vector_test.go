@@ -6,8 +6,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"qgo/kernels"
 	"qgo/kernels/generic"
+	"qgo/kernels/tier"
+	"qgo/kernels/tier/tiertest"
 )
 
 // values returns n numbers, unaligned, with some strange ones among them.
@@ -39,26 +40,26 @@ func TestVectors(t *testing.T) {
 	for n := range 70 {
 		lengths = append(lengths, n)
 	}
-	ref := kernels.Go()
-	each(t, func(t *testing.T, tier *kernels.Tier) {
+	ops := map[string]func(t *tier.Tier, a, b, w []float32){
+		"add":     func(t *tier.Tier, a, b, _ []float32) { t.Add(a, b) },
+		"scale":   func(t *tier.Tier, a, b, _ []float32) { t.Scale(a, b, 0.3) },
+		"swiglu":  func(t *tier.Tier, a, b, _ []float32) { t.SwiGLU(a, b) },
+		"rmsnorm": func(t *tier.Tier, a, b, w []float32) { t.RMSNorm(a, b, w, 1e-6) },
+		"merge":   func(t *tier.Tier, a, b, _ []float32) { t.Merge(a, 1, 3, b, 1.5, 2) },
+		"rope": func(t *tier.Tier, a, b, w []float32) {
+			half := len(a) / 4
+			t.Rope(a, b[:half], w[:half])
+		},
+	}
+	plain := tier.Go
+	tiertest.ForAll(t, func(t *testing.T, tier *tier.Tier) {
 		rng := rand.New(rand.NewPCG(3, 4))
-		ops := map[string]func(t *kernels.Tier, a, b, w []float32){
-			"add":     func(t *kernels.Tier, a, b, _ []float32) { t.Add(a, b) },
-			"scale":   func(t *kernels.Tier, a, b, _ []float32) { t.Scale(a, b, 0.3) },
-			"swiglu":  func(t *kernels.Tier, a, b, _ []float32) { t.SwiGLU(a, b) },
-			"rmsnorm": func(t *kernels.Tier, a, b, w []float32) { t.RMSNorm(a, b, w, 1e-6) },
-			"merge":   func(t *kernels.Tier, a, b, _ []float32) { t.Merge(a, 1, 3, b, 1.5, 2) },
-			"rope": func(t *kernels.Tier, a, b, w []float32) {
-				half := len(a) / 4
-				t.Rope(a, b[:half], w[:half])
-			},
-		}
 		for name, op := range ops {
 			for _, n := range lengths {
 				for _, strange := range []int{0, 3} {
 					a, b, w := values(rng, n+1, strange), values(rng, n, strange), values(rng, n, 0)
 					want := append([]float32(nil), a...)
-					op(ref, want[:n], b, w)
+					op(plain, want[:n], b, w)
 					op(tier, a[:n], b, w)
 					equal(t, name, a, want)
 				}
@@ -69,7 +70,7 @@ func TestVectors(t *testing.T) {
 
 // TestMergeEmpty merges with parts that saw nothing.
 func TestMergeEmpty(t *testing.T) {
-	each(t, func(t *testing.T, tier *kernels.Tier) {
+	tiertest.ForAll(t, func(t *testing.T, tier *tier.Tier) {
 		for _, sums := range [][2]float32{{0, 2}, {2, 0}, {0, 0}} {
 			a, b := []float32{1, 2, 3}, []float32{4, 5, 6}
 			want := append([]float32(nil), a...)
@@ -81,7 +82,7 @@ func TestMergeEmpty(t *testing.T) {
 }
 
 func TestHalves(t *testing.T) {
-	each(t, func(t *testing.T, tier *kernels.Tier) {
+	tiertest.ForAll(t, func(t *testing.T, tier *tier.Tier) {
 		rng := rand.New(rand.NewPCG(5, 6))
 		for n := range 130 {
 			x := values(rng, n, 10)
@@ -100,7 +101,7 @@ func BenchmarkVectors(b *testing.B) {
 	const n = 896
 	x, y, w := values(rng, n, 0), values(rng, n, 0), values(rng, n, 0)
 	dst := make([]byte, 2*n)
-	for _, tier := range kernels.Tiers() {
+	for _, tier := range tier.All() {
 		for name, op := range map[string]func(){
 			"rmsnorm": func() { tier.RMSNorm(x, y, w, 1e-6) },
 			"rope":    func() { tier.Rope(y, w[:32], w[32:64]) },

@@ -12,6 +12,7 @@ import (
 	"qgo/kernels"
 	"qgo/kernels/cpu"
 	"qgo/kernels/plan"
+	"qgo/kernels/tier"
 	"qgo/model/chat"
 	"qgo/model/tokenizer"
 	"qgo/quant"
@@ -70,7 +71,7 @@ var crowds bool
 type settings struct {
 	threads, context, maxRows int
 	kv                        quant.Type
-	tier                      *kernels.Tier
+	tier                      *tier.Tier
 }
 
 // settings checks the options; an [OptionError] says what is wrong with them.
@@ -119,14 +120,14 @@ func (o Options) kvType(c *Config) (quant.Type, error) {
 }
 
 // tier is the one that the options name.
-func (o Options) tier() (*kernels.Tier, error) {
+func (o Options) tier() (*tier.Tier, error) {
 	switch {
 	case o.Exact && o.Tier != "":
 		return nil, errors.New("exact arithmetic has no tiers: leave one of the two out")
 	case o.Exact:
-		return kernels.Exact(), nil
+		return tier.Exact(), nil
 	}
-	return kernels.TierByName(o.Tier)
+	return tier.ByName(o.Tier)
 }
 
 // Model is a loaded model. Its methods are not for concurrent use, but for
@@ -138,7 +139,7 @@ type Model struct {
 
 	plan      plan.Plan
 	pool      *kernels.Pool
-	tier      *kernels.Tier
+	tier      *tier.Tier
 	stages    []plan.Stage
 	gpu       plan.Device // nil if nothing is on one
 	gpuLayers int         // of the plan, its last ones

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"testing"
 
+	"qgo/kernels/tier"
+	"qgo/kernels/tier/tiertest"
 	"qgo/model/demo"
 	"qgo/model/sample"
 	"qgo/testdata"
@@ -195,39 +197,54 @@ func TestExactWide(t *testing.T) {
 	}
 }
 
-// TestGolden generates the known answers token for token.
+// TestGolden generates the known answers token for token, in every tier.
 func TestGolden(t *testing.T) {
 	g := readGolden(t)
 	for _, name := range []string{"f16", "q8_0"} {
 		for _, o := range []Options{{Exact: true}, {}, {KV: "q8_0"}, {KV: "f32"}} {
 			t.Run(fmt.Sprintf("%s,exact=%v,kv=%s", name, o.Exact, o.KV), func(t *testing.T) {
-				prompts := g.Prompts
+				g := g
 				if testing.Short() {
 					if name != "q8_0" || o.Exact {
 						t.Skip("one file is enough for a short test")
 					}
-					prompts = prompts[:2]
+					g.Prompts = g.Prompts[:2]
 				}
-				m := loadTiny(t, name, o)
-				for i, p := range prompts {
-					kv, err := m.NewKV(512)
-					if err != nil {
-						t.Fatal(err)
-					}
-					seq := []Seq{{KV: kv, Tokens: p.IDs, Want: WantLast, Greedy: len(p.Generated)}}
-					if err := m.Forward(context.Background(), seq); err != nil {
-						t.Fatal(err)
-					}
-					if !slices.Equal(seq[0].Out, p.Generated) {
-						t.Errorf("prompt %d: %v, want %v", i, seq[0].Out, p.Generated)
-					}
-					if kv.Len() != len(p.IDs)+len(p.Generated)-1 {
-						t.Errorf("prompt %d: %d positions are cached", i, kv.Len())
-					}
-					kv.Close()
+				if o.Exact {
+					g.check(t, loadTiny(t, name, o))
+					return
 				}
+				tiertest.ForAll(t, func(t *testing.T, tier *tier.Tier) {
+					o.Tier = tier.Name
+					g := g
+					if tier.Panels == nil { // plain Go takes most of the time
+						g.Prompts = g.Prompts[:2]
+					}
+					g.check(t, loadTiny(t, name, o))
+				})
 			})
 		}
+	}
+}
+
+// check generates the answers with a model.
+func (g golden) check(t *testing.T, m *Model) {
+	for i, p := range g.Prompts {
+		kv, err := m.NewKV(512)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seq := []Seq{{KV: kv, Tokens: p.IDs, Want: WantLast, Greedy: len(p.Generated)}}
+		if err := m.Forward(context.Background(), seq); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(seq[0].Out, p.Generated) {
+			t.Errorf("prompt %d: %v, want %v", i, seq[0].Out, p.Generated)
+		}
+		if kv.Len() != len(p.IDs)+len(p.Generated)-1 {
+			t.Errorf("prompt %d: %d positions are cached", i, kv.Len())
+		}
+		kv.Close()
 	}
 }
 
@@ -268,8 +285,8 @@ var bars = []struct {
 	{"wide128", "q4_k_m", 1.1e-3, 95.3}, {"wide128", "q4_0", 4.4e-4, 97.1}, {"wide128", "q2_k", 1.1e-3, 95.7},
 }
 
-// TestDivergence holds the default arithmetic, in every tier, to the accuracy
-// of llama.cpp's, at every position of two texts.
+// TestDivergence holds the default arithmetic to the accuracy of
+// llama.cpp's, at every position of two texts.
 func TestDivergence(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds per file")

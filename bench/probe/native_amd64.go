@@ -3,9 +3,11 @@
 package probe
 
 import (
-	"os"
-
 	"github.com/klauspost/cpuid/v2"
+
+	"qgo/kernels/avx2"
+	"qgo/kernels/avx512"
+	"qgo/kernels/tier"
 )
 
 //go:generate go -C ../../kernels/asm run ./probe -isa avx2 -out ../../bench/probe/avx2_amd64.s -stubs ../../bench/probe/avx2_stub_amd64.go -pkg probe
@@ -13,18 +15,17 @@ import (
 
 // native returns the kernels in assembler that this machine can run.
 func native() (all []*Kernels) {
-	has := cpuid.CPU.Supports
-	if off("QGO_NO_AVX2") || !has(cpuid.AVX2, cpuid.FMA3) {
+	if !avx2.ISA.Here() {
 		return nil
 	}
-	if !off("QGO_NO_AVX512") && has(cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX512VL) {
+	if avx512.ISA.Here() {
 		k := streams("avx512", readAVX512, copyNTAVX512, triadNTAVX512)
-		if has(cpuid.AVX512VNNI) && !off("QGO_NO_VNNI") {
+		if avx512.VNNI.Here() {
 			k.Peaks = append(k.Peaks, Peak{"int8", "VPDPBUSD zmm", 12 * 128, integer(dotInt8AVX512), 12 * 4})
 		} else {
 			k.Peaks = append(k.Peaks, pairsAVX2)
 		}
-		if has(cpuid.AVX512BF16) {
+		if bf16.Here() {
 			k.Peaks = append(k.Peaks, Peak{"bf16", "VDPBF16PS zmm", 12 * 64, float(dotBF16AVX512), 12 * 2})
 		}
 		k.Peaks = append(k.Peaks, Peak{"fp32", "VFMADD231PS zmm", 12 * 32, float(fmaAVX512), 12})
@@ -35,8 +36,7 @@ func native() (all []*Kernels) {
 	return append(all, k)
 }
 
-// off reports whether the user has taken an instruction set away.
-func off(variable string) bool { return os.Getenv(variable) != "" }
+var bf16 = tier.ISA{Features: []cpuid.FeatureID{cpuid.AVX512BF16}, Base: &avx512.ISA}
 
 var pairsAVX2 = Peak{"int8", "VPMADDUBSW ymm", 8 * 64, integer(dotInt8AVX2), 8 * 4}
 

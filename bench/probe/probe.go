@@ -35,8 +35,7 @@ type Peak struct {
 }
 
 // All returns the kernels that this machine can run, fastest first. They heed
-// the environment variables that take away instruction sets; see package
-// kernels.
+// the environment variables that take away instruction sets; see package tier.
 func All() []*Kernels { return append(native(), portable()) }
 
 // Best returns the fastest of them.

@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"qgo/bench"
-	"qgo/kernels"
 	"qgo/kernels/devices"
+	"qgo/kernels/tier"
 	"qgo/model/hub"
 	"qgo/model/synth"
 )
@@ -24,7 +24,7 @@ func enumerated(cmd *cobra.Command, flag string) []string {
 	case "kv":
 		return []string{"f16", "f32", "q8_0"}
 	case "tier":
-		return tierNames()
+		return tier.Names()
 	case "profile":
 		return profileNames()
 	}
@@ -57,13 +57,6 @@ func choices(list ...string) completion {
 	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return list, cobra.ShellCompDirectiveNoFileComp
 	}
-}
-
-func tierNames() (names []string) {
-	for _, t := range kernels.Tiers() {
-		names = append(names, t.Name)
-	}
-	return names
 }
 
 // completeDevice completes the CPU and the machine's GPUs.

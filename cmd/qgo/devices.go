@@ -12,6 +12,7 @@ import (
 	"qgo/kernels"
 	"qgo/kernels/devices"
 	"qgo/kernels/plan"
+	"qgo/kernels/tier"
 )
 
 func newDevices() *cobra.Command {
@@ -21,10 +22,7 @@ func newDevices() *cobra.Command {
 		Example: "  qgo devices\n  qgo devices -o json",
 		Args:    exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var tiers []string
-			for _, t := range kernels.Tiers() {
-				tiers = append(tiers, t.Name)
-			}
+			tiers := tier.Names()
 			cpu := struct {
 				Name     string   `json:"name"`
 				Threads  int      `json:"threads"`

@@ -19,6 +19,7 @@ import (
 	"qgo/bench/roofline"
 	"qgo/kernels"
 	"qgo/kernels/devices"
+	"qgo/kernels/tier"
 	"qgo/model"
 	"qgo/model/hub"
 	"qgo/tensor"
@@ -111,8 +112,8 @@ func (h *host) examine() []finding {
 }
 
 func kernelsFinding() finding {
-	tiers := kernels.Tiers()
-	f := finding{Topic: "kernels", Found: fmt.Sprintf("%s, on %s", tiers[0].Name, cpuName())}
+	tiers := tier.Names()
+	f := finding{Topic: "kernels", Found: fmt.Sprintf("%s, on %s", tiers[0], cpuName())}
 	if len(tiers) == 1 {
 		f.Advice = "only plain Go: there are no kernels for this CPU's vector instructions, or the build has the tag noasm"
 	}

@@ -16,6 +16,7 @@ import (
 	"qgo/gguf"
 	"qgo/kernels"
 	"qgo/kernels/plan"
+	"qgo/kernels/tier"
 	"qgo/model"
 )
 
@@ -242,7 +243,7 @@ func checkKernels(cmd *cobra.Command, o *model.Options) error {
 	if kv := strings.ToLower(o.KV); kv != "" && kv != "f16" && kv != "f32" && kv != "q8_0" {
 		return usagef(cmd, "--kv is %q: choose f16, f32 or q8_0", o.KV)
 	}
-	if _, err := kernels.TierByName(o.Tier); err != nil {
+	if _, err := tier.ByName(o.Tier); err != nil {
 		return usagef(cmd, "--tier: %w", err)
 	}
 	return nil

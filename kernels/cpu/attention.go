@@ -7,6 +7,7 @@ import (
 	"qgo/kernels"
 	"qgo/kernels/generic"
 	"qgo/kernels/plan"
+	"qgo/kernels/tier"
 	"qgo/tensor"
 )
 
@@ -175,7 +176,7 @@ func (r results) copy(from results) {
 	copy(r.sum, from.sum)
 }
 
-func (r results) merge(tier *kernels.Tier, part results, headDim int) {
+func (r results) merge(tier *tier.Tier, part results, headDim int) {
 	for i := range r.max {
 		acc, acc2 := r.acc[i*headDim:(i+1)*headDim], part.acc[i*headDim:(i+1)*headDim]
 		r.max[i], r.sum[i] = tier.Merge(acc, r.max[i], r.sum[i], acc2, part.max[i], part.sum[i])

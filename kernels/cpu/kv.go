@@ -7,6 +7,7 @@ import (
 	"qgo/kernels"
 	"qgo/kernels/generic"
 	"qgo/kernels/plan"
+	"qgo/kernels/tier"
 	"qgo/quant"
 	"qgo/quant/codec"
 	"qgo/tensor"
@@ -104,7 +105,7 @@ func (kv *KV) head(layer, part, head int) []byte {
 
 // store writes the key and the value of a head at a position. tmp has room for
 // a row.
-func (kv *KV) store(tier *kernels.Tier, layer, head, pos int, key, value []float32, tmp []byte) {
+func (kv *KV) store(tier *tier.Tier, layer, head, pos int, key, value []float32, tmp []byte) {
 	tmp = tmp[:kv.row]
 	row := kv.head(layer, 1, head)[pos*kv.row:][:kv.row]
 	if kv.typ == quant.F16 {

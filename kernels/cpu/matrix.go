@@ -4,6 +4,7 @@ import (
 	"qgo/kernels"
 	"qgo/kernels/panel"
 	"qgo/kernels/plan"
+	"qgo/kernels/tier"
 	"qgo/tensor"
 )
 
@@ -27,10 +28,10 @@ const packBytes = 4 << 20
 
 // RepackedBytes is the memory that laying out the plan's weights for a tier
 // takes, and OriginalBytes that of the tensors that are left as they are.
-func RepackedBytes(p plan.Plan, t *kernels.Tier) (repacked, original int64) {
+func RepackedBytes(p plan.Plan, t *tier.Tier) (repacked, original int64) {
 	visit := func(w tensor.Tensor) {
 		if t.Repacks(w) {
-			repacked += int64(tensor.ArenaBytes(panel.MatrixBytes(w.Type, w.Rows, w.Cols)))
+			repacked += int64(tensor.ArenaBytes(t.Panels.Bytes(w.Type, w.Rows, w.Cols)))
 		} else {
 			original += int64(len(w.Data))
 		}
@@ -71,8 +72,8 @@ func (s *Stage) repack(o Options) error {
 		if o.Original || !s.tier.Repacks(l.W) {
 			continue
 		}
-		data := arena.Alloc(panel.MatrixBytes(l.W.Type, l.W.Rows, l.W.Cols))
-		if l.panels, err = panel.New(l.W, data); err != nil {
+		data := arena.Alloc(s.tier.Panels.Bytes(l.W.Type, l.W.Rows, l.W.Cols))
+		if l.panels, err = panel.New(s.tier.Panels, l.W, data); err != nil {
 			return err
 		}
 		longest = max(longest, l.W.Cols)
@@ -81,7 +82,7 @@ func (s *Stage) repack(o Options) error {
 		return nil
 	}
 	return s.pool.Run(func(w *kernels.Worker) {
-		packer := panel.NewPacker(longest)
+		packer := s.tier.Panels.NewPacker(longest)
 		for _, l := range all {
 			if l.panels == nil {
 				continue
@@ -96,7 +97,7 @@ func (s *Stage) repack(o Options) error {
 				if !it.Commit() { // Commit first: panels are packed in place.
 					continue
 				}
-				l.panels.Pack(l.W, it.Lo, it.Hi, packer)
+				packer.Pack(l.panels, l.W, it.Lo, it.Hi)
 				if o.Release != nil {
 					o.Release(l.W.Data[it.Lo*size : min(it.Hi*size, len(l.W.Data))])
 				}

@@ -82,7 +82,7 @@ func (p *pass) product(t *scratch, dst []float32, stride int, l *linear, lo, hi 
 // multiply is product without the bias.
 func (p *pass) multiply(t *scratch, dst []float32, stride int, l *linear, lo, hi int, x *tensor.Acts) {
 	if l.panels != nil {
-		p.tier.Panels.MatMul(dst, stride, l.panels, lo, hi, x, &t.Panel)
+		t.Panels.MatMul(dst, stride, l.panels, lo, hi, x)
 	} else {
 		p.tier.MatMul(dst, stride, l.W, lo, hi, x, &t.Mat)
 	}

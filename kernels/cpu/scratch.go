@@ -3,10 +3,10 @@ package cpu
 import (
 	"unsafe"
 
-	"qgo/kernels"
 	"qgo/kernels/generic"
 	"qgo/kernels/panel"
 	"qgo/kernels/plan"
+	"qgo/kernels/tier"
 	"qgo/tensor"
 )
 
@@ -21,7 +21,7 @@ const (
 // scratch is a worker's own memory.
 type scratch struct {
 	Mat     generic.Scratch
-	Panel   panel.Scratch
+	Panels  panel.Multiplier // nil if the tier has no panels
 	Attn    *generic.AttnScratch
 	Tile    generic.AttnTile
 	Q       []float32 // queries of a tile, head after head
@@ -40,10 +40,10 @@ func outValues(d plan.Dims) int {
 	return max(tileValues, (max(d.Width, d.QDim()+2*d.KVDim())+tensor.BlockLen-1)/tensor.BlockLen*tensor.BlockLen)
 }
 
-func newScratch(d plan.Dims) *scratch {
+func newScratch(d plan.Dims, t *tier.Tier) *scratch {
 	n := attnRows * d.Group()
 	values := outValues(d)
-	return &scratch{
+	s := &scratch{
 		Attn:    generic.NewAttnScratch(d.HeadDim),
 		Q:       tensor.Make[float32](n * d.HeadDim),
 		Visible: make([]int, n),
@@ -54,6 +54,10 @@ func newScratch(d plan.Dims) *scratch {
 		Rest:    tensor.NewActs(rowsAtOnce, d.Width),
 		Partial: newResults(2*n, d.HeadDim),
 	}
+	if t.Panels != nil {
+		s.Panels = t.Panels.NewMultiplier()
+	}
+	return s
 }
 
 // scratchBytes is the memory that a worker needs, and its packer while the
@@ -65,13 +69,13 @@ func scratchBytes(p plan.Plan, o Options) int64 {
 		2*4*outValues(p.Dims) + outValues(p.Dims)/tensor.BlockLen*int(unsafe.Sizeof(tensor.Block{})) +
 		2*int(tensor.Forms{Float: true, Quantised: true}.Bytes(rowsAtOnce, p.Width)) + 2*n*(p.HeadDim*4+8)
 	if o.Tier != nil && o.Tier.Panels != nil {
-		size += panel.PackerBytes(longest) + packBytes
+		size += o.Tier.Panels.PackerBytes(longest) + packBytes
 	}
 	return int64(size)
 }
 
 // ffnForms are the forms that the outputs of gate and up are stored in.
-func ffnForms(p plan.Plan, t *kernels.Tier) (f tensor.Forms) {
+func ffnForms(p plan.Plan, t *tier.Tier) (f tensor.Forms) {
 	for i := range p.Blocks {
 		if integer(t, p.Blocks[i].Down.W) {
 			f.Quantised = true
@@ -96,7 +100,7 @@ func Bytes(p plan.Plan, o Options) int64 {
 
 // integer reports whether a tier multiplies one of the matrices with quantised
 // activations.
-func integer(t *kernels.Tier, ms ...tensor.Tensor) bool {
+func integer(t *tier.Tier, ms ...tensor.Tensor) bool {
 	for _, m := range ms {
 		if t.Integer && m.Type.Integer() {
 			return true

@@ -8,13 +8,14 @@ import (
 
 	"qgo/kernels"
 	"qgo/kernels/plan"
+	"qgo/kernels/tier"
 	"qgo/tensor"
 )
 
 // Options of a stage.
 type Options struct {
 	Pool    *kernels.Pool
-	Tier    *kernels.Tier
+	Tier    *tier.Tier
 	Workers int // of the pool
 	MaxRows int // rows of the largest batch
 	MaxCtx  int // positions of the longest sequence
@@ -38,7 +39,7 @@ type Options struct {
 type Stage struct {
 	plan.Plan
 	pool    *kernels.Pool
-	tier    *kernels.Tier
+	tier    *tier.Tier
 	maxRows int
 
 	progress func(share float64)
@@ -94,7 +95,7 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 	s.sin = tensor.Make[float32](n * p.HeadDim / 2)
 	s.parts = newResults(partQueries(p.Dims, o), p.HeadDim)
 	for range o.Workers {
-		s.workers = append(s.workers, newScratch(p.Dims))
+		s.workers = append(s.workers, newScratch(p.Dims, o.Tier))
 	}
 	for i := range s.passes {
 		s.passes[i].init(s)

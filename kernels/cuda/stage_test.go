@@ -15,6 +15,7 @@ import (
 	"qgo/kernels/cuda/driver"
 	"qgo/kernels/cuda/emulator"
 	"qgo/kernels/plan"
+	"qgo/kernels/tier"
 	"qgo/quant"
 	"qgo/quant/codec"
 )
@@ -75,7 +76,7 @@ func shape(t testing.TB, headDim, group int, types ...quant.Type) plan.Plan {
 func exact(t testing.TB, p plan.Plan, maxRows, maxCtx int) *cpu.Stage {
 	t.Helper()
 	pool := kernels.NewPool(1, false)
-	s, err := cpu.New(p, cpu.Options{Pool: pool, Tier: kernels.Exact(), Workers: 1, MaxRows: maxRows, MaxCtx: maxCtx})
+	s, err := cpu.New(p, cpu.Options{Pool: pool, Tier: tier.Exact(), Workers: 1, MaxRows: maxRows, MaxCtx: maxCtx})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,9 +52,9 @@ func TestExtremes(t *testing.T) {
 		},
 	}
 	const rows = 33
-	for name, k := range sets() {
+	each(t, func(t *testing.T, l panel.Layout) {
 		for _, typ := range quant.Types() {
-			if len(k[typ]) == 0 || !typ.Integer() {
+			if !l.Fits(typ, 256) || !typ.Integer() {
 				continue
 			}
 			cols := 3 * max(32, typ.BlockLen())
@@ -67,20 +67,20 @@ func TestExtremes(t *testing.T) {
 					for i := 0; i < len(w.Data); i += typ.BlockBytes() {
 						codec.SetScales(typ, w.Data[i:i+typ.BlockBytes()], scale)
 					}
-					m := pack(w)
+					m := pack(l, w)
 					for a, act := range acts {
 						for _, n := range []int{1, 5, 16} {
 							x := misaligned(n, cols)
 							for i := range n {
 								fill(x.QuantRow(i), act, rng)
 							}
-							compare(t, fmt.Sprintf("%s/%v: codes %s, scales %s, activations %s", name, typ, c, s, a), k, w, m, x)
+							compare(t, fmt.Sprintf("%v: codes %s, scales %s, activations %s", typ, c, s, a), l, w, m, x)
 						}
 					}
 				}
 			}
 		}
-	}
+	})
 }
 
 // fill makes blocks of codes with scales of many sizes.
@@ -102,14 +102,14 @@ func fill(row []tensor.Block, code func(int) int8, rng *rand.Rand) {
 }
 
 // compare multiplies in panels and with plain Go.
-func compare(t *testing.T, what string, k *panel.Kernels, w tensor.Tensor, m *panel.Matrix, x *tensor.Acts) {
+func compare(t *testing.T, what string, l panel.Layout, w tensor.Tensor, m *panel.Matrix, x *tensor.Acts) {
 	t.Helper()
 	const guard = 42
 	n, rows := x.N, w.Rows
 	want, got := make([]float32, n*rows), make([]float32, n*rows+1)
 	got[n*rows] = guard
 	generic.MatMul(want, rows, w, 0, rows, x, &generic.Scratch{})
-	k.MatMul(got, rows, m, 0, rows, x, &panel.Scratch{})
+	l.NewMultiplier().MatMul(got, rows, m, 0, rows, x)
 	for i, v := range want {
 		// A NaN is one NaN or another: what the operands' order makes it.
 		if math.Float32bits(v) != math.Float32bits(got[i]) && (v == v || got[i] == got[i]) {
@@ -125,31 +125,32 @@ func compare(t *testing.T, what string, k *panel.Kernels, w tensor.Tensor, m *pa
 // those with large frames must make it grow.
 func TestStack(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 14))
-	for name, k := range sets() {
+	each(t, func(t *testing.T, l panel.Layout) {
 		for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0, quant.Q2_K} {
 			w := weights(rng, typ, 16, typ.BlockLen())
-			m := pack(w)
+			m := pack(l, w)
 			x := tensor.NewActs(16, w.Cols)
 			for i := range x.N {
 				fill(x.QuantRow(i), func(int) int8 { return int8(rng.IntN(255) - 127) }, rng)
 			}
-			compare(t, fmt.Sprintf("%s/%v", name, typ), k, w, m, x)
+			compare(t, typ.String(), l, w, m, x)
 			want, got := make([]float32, x.N*w.Rows), make([]float32, x.N*w.Rows)
-			k.MatMul(want, w.Rows, m, 0, w.Rows, x, &panel.Scratch{})
+			mul := l.NewMultiplier()
+			mul.MatMul(want, w.Rows, m, 0, w.Rows, x)
 			for depth := range 128 {
 				clear(got)
 				done := make(chan bool)
 				go func() {
 					defer close(done)
-					deeper(depth, func() { k.MatMul(got, w.Rows, m, 0, w.Rows, x, &panel.Scratch{}) })
+					deeper(depth, func() { mul.MatMul(got, w.Rows, m, 0, w.Rows, x) })
 				}()
 				<-done
 				if !slices.Equal(got, want) {
-					t.Fatalf("%s/%v, %d frames deep: results differ", name, typ, depth)
+					t.Fatalf("%v, %d frames deep: results differ", typ, depth)
 				}
 			}
 		}
-	}
+	})
 }
 
 // deeper calls f with depth more frames on the stack.

@@ -24,6 +24,17 @@ type Args struct {
 // rows, as far as there are any.
 type Kernels [quant.Count][]func(*Args)
 
+// Fits reports whether a matrix can be laid out: rows of integer weights must
+// consist of whole tiles, as they do in all known models.
+func (k *Kernels) Fits(t quant.Type, cols int) bool {
+	return len(k[t]) > 0 && (!t.Integer() || cols%tileCols == 0)
+}
+
+// Bytes is the size of a matrix.
+func (k *Kernels) Bytes(t quant.Type, rows, cols int) int {
+	return (rows + Rows - 1) / Rows * panelBytes(t, cols)
+}
+
 // Join returns the kernels of both.
 func Join(a, b *Kernels) *Kernels {
 	k := *a

@@ -6,31 +6,39 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"qgo/kernels"
 	"qgo/kernels/generic"
 	"qgo/kernels/panel"
+	"qgo/kernels/tier"
+	"qgo/kernels/tier/tiertest"
 	"qgo/quant"
 	"qgo/quant/codec"
 	"qgo/tensor"
 )
 
-// sets returns the kernels of this machine's tiers.
-func sets() map[string]*panel.Kernels {
-	m := map[string]*panel.Kernels{}
-	for _, t := range kernels.Tiers() {
-		if t.Panels != nil {
-			m[t.Name] = t.Panels
+// each runs f for the layouts of this machine's tiers. Plain Go has none.
+func each(t *testing.T, f func(t *testing.T, l panel.Layout)) {
+	tiertest.ForAll(t, func(t *testing.T, tier *tier.Tier) {
+		if tier.Panels != nil {
+			f(t, tier.Panels)
 		}
-	}
-	return m
+	})
 }
 
-func pack(w tensor.Tensor) *panel.Matrix {
-	m, err := panel.New(w, tensor.Make[byte](panel.MatrixBytes(w.Type, w.Rows, w.Cols)))
+// bench runs f for the layouts of this machine's tiers.
+func bench(b *testing.B, f func(b *testing.B, l panel.Layout)) {
+	for _, tier := range tier.All() {
+		if tier.Panels != nil {
+			b.Run(tier.Name, func(b *testing.B) { f(b, tier.Panels) })
+		}
+	}
+}
+
+func pack(l panel.Layout, w tensor.Tensor) *panel.Matrix {
+	m, err := panel.New(l, w, tensor.Make[byte](l.Bytes(w.Type, w.Rows, w.Cols)))
 	if err != nil {
 		panic(err)
 	}
-	m.Pack(w, 0, m.Panels(), panel.NewPacker(w.Cols))
+	l.NewPacker(w.Cols).Pack(m, w, 0, m.Panels())
 	return m
 }
 
@@ -49,16 +57,16 @@ func weights(rng *rand.Rand, t quant.Type, rows, cols int) tensor.Tensor {
 
 func TestMatMul(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for name, k := range sets() {
+	each(t, func(t *testing.T, l panel.Layout) {
 		for _, typ := range quant.Types() {
-			if len(k[typ]) == 0 || !typ.Integer() {
+			if !l.Fits(typ, 256) || !typ.Integer() {
 				continue
 			}
-			t.Run(fmt.Sprintf("%s/%v", name, typ), func(t *testing.T) {
+			t.Run(typ.String(), func(t *testing.T) {
 				for _, size := range [][2]int{{16, 1}, {33, 3}, {80, 5}} {
 					rows, cols := size[0], size[1]*max(32, typ.BlockLen())
 					w := weights(rng, typ, rows, cols)
-					m := pack(w)
+					m := pack(l, w)
 					for _, n := range []int{1, 2, 3, 7, 16, 31} {
 						x := misaligned(n, cols)
 						for i := range x.F {
@@ -67,24 +75,24 @@ func TestMatMul(t *testing.T) {
 						for i := range n {
 							generic.Quantize(x.Row(i), x.QuantRow(i))
 						}
-						compare(t, "random codes", k, w, m, x)
+						compare(t, "random codes", l, w, m, x)
 					}
 				}
 			})
 		}
-	}
+	})
 }
 
 // TestFloats compares the kernels for floating-point weights with float64
 // arithmetic: the order of their sums is their own.
 func TestFloats(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	for name, k := range sets() {
+	each(t, func(t *testing.T, l panel.Layout) {
 		for _, typ := range []quant.Type{quant.F32, quant.F16, quant.BF16} {
-			if len(k[typ]) == 0 {
+			if !l.Fits(typ, 256) {
 				continue
 			}
-			t.Run(fmt.Sprintf("%s/%v", name, typ), func(t *testing.T) {
+			t.Run(typ.String(), func(t *testing.T) {
 				for _, cols := range []int{1, 2, 3, 4, 5, 31, 255, 256, 257, 896} {
 					const rows = 37
 					w := tensor.Tensor{Type: typ, Rows: rows, Cols: cols, Data: make([]byte, rows*typ.RowBytes(cols))}
@@ -93,7 +101,7 @@ func TestFloats(t *testing.T) {
 						x[i] = float32(rng.NormFloat64())
 					}
 					codec.Quantize(typ, w.Data, x)
-					weights, m := w.Floats(), pack(w)
+					weights, m := w.Floats(), pack(l, w)
 					for _, n := range []int{1, 2, 3, 7, 16, 31} {
 						x := tensor.NewActs(n, cols)
 						for i := range x.F {
@@ -101,7 +109,7 @@ func TestFloats(t *testing.T) {
 						}
 						got := make([]float32, n*rows+1)
 						got[n*rows] = 42
-						k.MatMul(got, rows, m, 0, rows, x, &panel.Scratch{})
+						l.NewMultiplier().MatMul(got, rows, m, 0, rows, x)
 						for i := range n {
 							for r := range rows {
 								want, size := 0.0, 0.0
@@ -121,14 +129,14 @@ func TestFloats(t *testing.T) {
 				}
 			})
 		}
-	}
+	})
 }
 
 func BenchmarkMatMul(b *testing.B) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	for name, k := range sets() {
+	bench(b, func(b *testing.B, l panel.Layout) {
 		for _, typ := range quant.Types() {
-			if len(k[typ]) == 0 {
+			if !l.Fits(typ, 256) {
 				continue
 			}
 			const rows, cols = 128, 1024
@@ -136,45 +144,45 @@ func BenchmarkMatMul(b *testing.B) {
 			if typ.Integer() {
 				w = weights(rng, typ, rows, cols)
 			}
-			m := pack(w)
+			m := pack(l, w)
 			for _, n := range []int{1, 2, 4, 8, 16, 128} {
 				x := tensor.NewActs(n, cols)
 				for i := range n {
 					generic.Quantize(x.Row(i), x.QuantRow(i))
 				}
-				dst, s := make([]float32, n*rows), &panel.Scratch{}
-				b.Run(fmt.Sprintf("%s/%v/n=%d", name, typ, n), func(b *testing.B) {
+				dst, mul := make([]float32, n*rows), l.NewMultiplier()
+				b.Run(fmt.Sprintf("%v/n=%d", typ, n), func(b *testing.B) {
 					b.SetBytes(int64(len(m.Data)))
 					for b.Loop() {
-						k.MatMul(dst, rows, m, 0, rows, x, s)
+						mul.MatMul(dst, rows, m, 0, rows, x)
 					}
 					b.ReportMetric(2*rows*cols*float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GOP/s")
 				})
 			}
 		}
-	}
+	})
 }
 
 // BenchmarkMemory multiplies a matrix that no cache holds with one row.
 func BenchmarkMemory(b *testing.B) {
 	rng := rand.New(rand.NewPCG(7, 8))
-	for name, k := range sets() {
+	bench(b, func(b *testing.B, l panel.Layout) {
 		for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0, quant.Q6_K} {
 			const rows, cols = 1 << 17, 1024
 			w := weights(rng, typ, Rows, cols)
-			m := pack(w)
+			m := pack(l, w)
 			m.Rows, m.Data = rows, bigData(m.Data, rows/Rows)
 			x := tensor.NewActs(1, cols)
 			generic.Quantize(x.Row(0), x.QuantRow(0))
-			dst, s := make([]float32, rows), &panel.Scratch{}
-			b.Run(fmt.Sprintf("%s/%v", name, typ), func(b *testing.B) {
+			dst, mul := make([]float32, rows), l.NewMultiplier()
+			b.Run(typ.String(), func(b *testing.B) {
 				b.SetBytes(int64(len(m.Data)))
 				for b.Loop() {
-					k.MatMul(dst, rows, m, 0, rows, x, s)
+					mul.MatMul(dst, rows, m, 0, rows, x)
 				}
 			})
 		}
-	}
+	})
 }
 
 const Rows = panel.Rows
@@ -194,22 +202,23 @@ func bigData(one []byte, n int) []byte {
 
 func BenchmarkPack(b *testing.B) {
 	rng := rand.New(rand.NewPCG(9, 10))
-	for _, typ := range quant.Types() {
-		const rows, cols = 256, 1024
-		w := tensor.Tensor{Type: typ, Rows: rows, Cols: cols, Data: make([]byte, rows*typ.RowBytes(cols))}
-		if typ.Integer() {
-			w = weights(rng, typ, rows, cols)
-		}
-		m, err := panel.New(w, tensor.Make[byte](panel.MatrixBytes(typ, rows, cols)))
-		if err != nil {
-			b.Fatal(err)
-		}
-		p := panel.NewPacker(cols)
-		b.Run(typ.String(), func(b *testing.B) {
-			b.SetBytes(int64(len(w.Data)))
-			for b.Loop() {
-				m.Pack(w, 0, m.Panels(), p)
+	bench(b, func(b *testing.B, l panel.Layout) {
+		for _, typ := range quant.Types() {
+			const rows, cols = 256, 1024
+			if !l.Fits(typ, cols) {
+				continue
 			}
-		})
-	}
+			w := tensor.Tensor{Type: typ, Rows: rows, Cols: cols, Data: make([]byte, rows*typ.RowBytes(cols))}
+			if typ.Integer() {
+				w = weights(rng, typ, rows, cols)
+			}
+			m, p := pack(l, w), l.NewPacker(cols)
+			b.Run(typ.String(), func(b *testing.B) {
+				b.SetBytes(int64(len(w.Data)))
+				for b.Loop() {
+					p.Pack(m, w, 0, m.Panels())
+				}
+			})
+		}
+	})
 }

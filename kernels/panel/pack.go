@@ -2,6 +2,7 @@ package panel
 
 import (
 	"encoding/binary"
+	"runtime"
 
 	"qgo/quant"
 	"qgo/quant/codec"
@@ -10,16 +11,16 @@ import (
 
 var le = binary.LittleEndian
 
-// Packer is room for laying out matrices of up to some number of columns.
-type Packer struct {
+// packer is room for laying out matrices of up to some number of columns.
+type packer struct {
 	codes  [Rows]codec.Codes
 	scales [Rows]codec.Scales
 	zeros  []byte // a row of the last panel that the matrix does not have
 }
 
 // NewPacker returns room for rows of up to cols weights.
-func NewPacker(cols int) *Packer {
-	p := &Packer{zeros: make([]byte, 4*cols)}
+func (k *Kernels) NewPacker(cols int) Packer {
+	p := &packer{zeros: make([]byte, 4*cols)}
 	for r := range Rows {
 		p.codes[r], p.scales[r] = *codec.NewCodes(cols), *codec.NewScales(cols)
 	}
@@ -27,23 +28,25 @@ func NewPacker(cols int) *Packer {
 }
 
 // PackerBytes is the memory that NewPacker(cols) takes.
-func PackerBytes(cols int) int { return 4*cols + Rows*(cols+cols/16*10+cols/32*4) }
+func (k *Kernels) PackerBytes(cols int) int { return 4*cols + Rows*(cols+cols/16*10+cols/32*4) }
 
 // Pack lays out panels [lo, hi) of w.
-func (m *Matrix) Pack(w tensor.Tensor, lo, hi int, p *Packer) {
+func (p *packer) Pack(m *Matrix, w tensor.Tensor, lo, hi int) {
+	n := panelBytes(w.Type, w.Cols)
 	for i := lo; i < hi; i++ {
 		var rows [Rows][]byte
 		for r := range rows {
-			if n := i*Rows + r; n < w.Rows {
-				rows[r] = w.Row(n)
+			if at := i*Rows + r; at < w.Rows {
+				rows[r] = w.Row(at)
 			} else {
 				rows[r] = p.zeros[:w.RowBytes()]
 			}
 		}
+		panel := m.Data[i*n : (i+1)*n]
 		if w.Type.Integer() {
-			p.pack(m.Panel(i), w.Type, w.Cols, &rows)
+			p.pack(panel, w.Type, w.Cols, &rows)
 		} else {
-			interleave(m.Panel(i), w.Type.BlockBytes(), &rows)
+			interleave(panel, w.Type.BlockBytes(), &rows)
 		}
 	}
 }
@@ -63,7 +66,7 @@ func interleave(dst []byte, size int, rows *[Rows][]byte) {
 }
 
 // pack lays out one panel of integer weights.
-func (p *Packer) pack(dst []byte, t quant.Type, cols int, rows *[Rows][]byte) {
+func (p *packer) pack(dst []byte, t quant.Type, cols int, rows *[Rows][]byte) {
 	l := layoutOf(t)
 	for r, row := range rows {
 		if !l.Super {
@@ -102,7 +105,7 @@ func packBlocks(dst []byte, t quant.Type, row []byte, r int) {
 		out := dst[codes:]
 		if l.Low == 8 {
 			for v := range 8 {
-				le.PutUint32(out[planeBytes*v:], le.Uint32(b[4*v:])^signs)
+				le.PutUint32(out[planeBytes*v:], le.Uint32(b[4*v:])^signs())
 			}
 		} else {
 			if l.High == 1 {
@@ -119,6 +122,15 @@ func packBlocks(dst []byte, t quant.Type, row []byte, r int) {
 			scales, codes = scales+l.pairBytes()-l.scaleBytes(), codes+l.pairBytes()-l.tileBytes()
 		}
 	}
+}
+
+// signs turns four codes of Q8_0 from signed into unsigned bytes, since VPDPBUSD
+// multiplies those by signed ones; arm64 multiplies signed by signed bytes.
+func signs() uint32 {
+	if runtime.GOARCH == "arm64" {
+		return 0
+	}
+	return 0x80808080
 }
 
 // transposeBits moves bit 4v+k to bit v of byte k.

@@ -34,6 +34,38 @@ import (
 	"qgo/tensor"
 )
 
+// Layout is how panels are laid out, and what multiplies them. [Kernels] has
+// the one that this package describes; a tier may bring another.
+type Layout interface {
+	// Fits reports whether there are kernels for weights of type t in rows of
+	// cols of them.
+	Fits(t quant.Type, cols int) bool
+	// Bytes is the size of a matrix.
+	Bytes(t quant.Type, rows, cols int) int
+	// NewPacker returns a packer for matrices of up to cols columns, and
+	// PackerBytes is the memory that it takes.
+	NewPacker(cols int) Packer
+	PackerBytes(cols int) int
+	// NewMultiplier returns a worker's own multiplier.
+	NewMultiplier() Multiplier
+}
+
+// Packer lays out matrices.
+type Packer interface {
+	// Pack writes panels [lo, hi) of w to m.
+	Pack(m *Matrix, w tensor.Tensor, lo, hi int)
+}
+
+// Multiplier multiplies matrices with activations.
+type Multiplier interface {
+	// MatMul computes rows [r0, r1) of W·x for every row x of the batch:
+	//
+	//	dst[i*stride+r-r0] = Σ_j W[r][j] * x[i][j]
+	//
+	// r0 is a multiple of Rows, and so is r1 unless it is the last row.
+	MatMul(dst []float32, stride int, m *Matrix, r0, r1 int, x *tensor.Acts)
+}
+
 // Rows is the number of rows of a panel.
 const Rows = 16
 
@@ -81,8 +113,8 @@ func (l *layout) tile(i int) (scales, codes int) {
 	return pair + i%2*l.scaleBytes(), pair + 2*l.scaleBytes() + i%2*l.tileBytes()
 }
 
-// Bytes is the size of a panel of a matrix of type t.
-func Bytes(t quant.Type, cols int) int {
+// panelBytes is the size of a panel of a matrix of type t.
+func panelBytes(t quant.Type, cols int) int {
 	if !t.Integer() {
 		n := t.RowBytes(cols) * Rows
 		return (n + planeBytes - 1) / planeBytes * planeBytes
@@ -92,20 +124,10 @@ func Bytes(t quant.Type, cols int) int {
 	return codes + l.tileBytes()
 }
 
-// MatrixBytes is the size of a matrix.
-func MatrixBytes(t quant.Type, rows, cols int) int {
-	return (rows + Rows - 1) / Rows * Bytes(t, cols)
-}
-
-// Fits reports whether a matrix can be laid out in panels: there must be kernels
-// for the type, and rows of integer weights must consist of whole tiles, as they
-// do in all known models.
-func Fits(t quant.Type, cols int) bool { return t.HasKernels() && (!t.Integer() || cols%tileCols == 0) }
-
-// New returns the matrix of w's type and size on the memory data, which
-// [Matrix.Pack] fills.
-func New(w tensor.Tensor, data []byte) (*Matrix, error) {
-	if n := MatrixBytes(w.Type, w.Rows, w.Cols); !Fits(w.Type, w.Cols) || len(data) != n {
+// New returns the matrix of w's type and size on the memory data, which a
+// packer of the layout fills.
+func New(l Layout, w tensor.Tensor, data []byte) (*Matrix, error) {
+	if n := l.Bytes(w.Type, w.Rows, w.Cols); !l.Fits(w.Type, w.Cols) || len(data) != n {
 		return nil, fmt.Errorf("panel: %d bytes for %d x %d weights of %v, which need %d", len(data), w.Rows, w.Cols, w.Type, n)
 	}
 	return &Matrix{Type: w.Type, Rows: w.Rows, Cols: w.Cols, Data: data}, nil
@@ -113,9 +135,3 @@ func New(w tensor.Tensor, data []byte) (*Matrix, error) {
 
 // Panels is the number of panels.
 func (m *Matrix) Panels() int { return (m.Rows + Rows - 1) / Rows }
-
-// Panel returns the bytes of a panel.
-func (m *Matrix) Panel(i int) []byte {
-	n := Bytes(m.Type, m.Cols)
-	return m.Data[i*n : (i+1)*n]
-}

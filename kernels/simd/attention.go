@@ -7,22 +7,22 @@ import (
 	"qgo/quant"
 )
 
-// Attend is generic.Attend, its multiplications and additions fused if Fused
+// attend is generic.Attend, its multiplications and additions fused if Fused
 // says so. Queries next to each other that see as much are
 // computed together: those of the heads that share a KV head, and of all rows
 // where none sees the end of the chunk.
-func (t *Tier) Attend(a *generic.AttnTile, s *generic.AttnScratch) {
+func (o *Ops) attend(a *generic.AttnTile, s *generic.AttnScratch) {
 	var kernel *Attention
 	switch {
 	case a.HeadDim%16 != 0:
 		generic.Attend(a, s)
 		return
 	case a.KV == quant.F32:
-		kernel = &t.ops.F32
+		kernel = &o.F32
 	case a.KV == quant.F16:
-		kernel = &t.ops.F16
+		kernel = &o.F16
 	case a.KV == quant.Q8_0 && a.HeadDim%a.KV.BlockLen() == 0:
-		kernel = &t.ops.Q8
+		kernel = &o.Q8
 	default:
 		panic("simd: keys of type " + a.KV.String())
 	}
@@ -34,16 +34,16 @@ func (t *Tier) Attend(a *generic.AttnTile, s *generic.AttnScratch) {
 		for i < end {
 			// Parts of about one size: the less queries, the more of the
 			// time goes into loading and converting.
-			parts := (end - i + t.ops.Queries - 1) / t.ops.Queries
+			parts := (end - i + o.Queries - 1) / o.Queries
 			n := (end - i + parts - 1) / parts
-			t.attend(kernel, a, s, i, n, a.Visible[i])
+			o.queries(kernel, a, s, i, n, a.Visible[i])
 			i += n
 		}
 	}
 }
 
-// attend computes n queries from number i on, which see m positions.
-func (t *Tier) attend(kernel *Attention, a *generic.AttnTile, s *generic.AttnScratch, i, n, m int) {
+// queries computes n queries from number i on, which see m positions.
+func (o *Ops) queries(kernel *Attention, a *generic.AttnTile, s *generic.AttnScratch, i, n, m int) {
 	d := a.HeadDim
 	q, acc := a.Q[i*d:(i+n)*d], a.Acc[i*d:(i+n)*d]
 	top, sum := a.Max[i:i+n], a.Sum[i:i+n]
@@ -62,6 +62,6 @@ func (t *Tier) attend(kernel *Attention, a *generic.AttnTile, s *generic.AttnScr
 		panic("simd: more positions than a chunk has")
 	}
 	kernel.Scores(&scores[0], &q[0], n, &k[0], d, blocks)
-	t.ops.Softmax(&scores[0], n, m, &top[0], &sum[0])
+	o.Softmax(&scores[0], n, m, &top[0], &sum[0])
 	kernel.Values(&acc[0], &scores[0], n, &v[0], d, m)
 }

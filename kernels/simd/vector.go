@@ -6,6 +6,8 @@ package simd
 
 import (
 	"qgo/kernels/generic"
+	"qgo/kernels/panel"
+	"qgo/kernels/tier"
 	"qgo/tensor"
 )
 
@@ -53,83 +55,77 @@ func run(n int, do func(i, n int)) {
 	}
 }
 
-// Tier are the functions of a tier that Ops give.
-type Tier struct{ ops Ops }
-
-// New returns the tier of some assembler functions.
-func New(ops Ops) *Tier { return &Tier{ops} }
-
-// Fused reports whether Attend adds products without rounding them before.
-func (t *Tier) Fused() bool { return t.ops.Fused }
-
-// Add is generic.Add.
-func (t *Tier) Add(dst, x []float32) {
-	dst = dst[:len(x)]
-	run(len(x), func(i, n int) { t.ops.Add(&dst[i], &x[i], n) })
+// Tier returns a tier of assembler functions, and of kernels for panels. What
+// follows are the functions of the same names in package generic.
+func (o *Ops) Tier(name string, isa *tier.ISA, l panel.Layout) *tier.Tier {
+	t := *tier.Go
+	t.Name, t.ISA, t.Panels, t.Fused = name, isa, l, o.Fused
+	t.RMSNorm, t.Rope, t.SwiGLU = o.rmsNorm, o.rope, o.swiGLU
+	t.Add, t.Scale, t.Halves = o.add, o.scale, o.halves
+	t.Quantize, t.Attend, t.Merge = o.quantize, o.attend, o.merge
+	return &t
 }
 
-// Scale is generic.Scale.
-func (t *Tier) Scale(dst, x []float32, f float32) {
+func (o *Ops) add(dst, x []float32) {
 	dst = dst[:len(x)]
-	run(len(x), func(i, n int) { t.ops.Scale(&dst[i], &x[i], n, f) })
+	run(len(x), func(i, n int) { o.Add(&dst[i], &x[i], n) })
 }
 
-// Merge is generic.Merge.
-func (t *Tier) Merge(acc []float32, max1, sum1 float32, acc2 []float32, max2, sum2 float32) (float32, float32) {
+func (o *Ops) scale(dst, x []float32, f float32) {
+	dst = dst[:len(x)]
+	run(len(x), func(i, n int) { o.Scale(&dst[i], &x[i], n, f) })
+}
+
+func (o *Ops) merge(acc []float32, max1, sum1 float32, acc2 []float32, max2, sum2 float32) (float32, float32) {
 	if sum1 == 0 || sum2 == 0 {
 		return generic.Merge(acc, max1, sum1, acc2, max2, sum2)
 	}
 	f1, f2, top, sum := generic.MergeFactors(max1, sum1, max2, sum2)
 	acc = acc[:len(acc2)]
-	run(len(acc2), func(i, n int) { t.ops.Merge(&acc[i], &acc2[i], n, f1, f2) })
+	run(len(acc2), func(i, n int) { o.Merge(&acc[i], &acc2[i], n, f1, f2) })
 	return top, sum
 }
 
-// SwiGLU is generic.SwiGLU.
-func (t *Tier) SwiGLU(gate, up []float32) {
+func (o *Ops) swiGLU(gate, up []float32) {
 	up = up[:len(gate)]
-	run(len(gate), func(i, n int) { t.ops.SwiGLU(&gate[i], &up[i], n) })
+	run(len(gate), func(i, n int) { o.SwiGLU(&gate[i], &up[i], n) })
 }
 
-// RMSNorm is generic.RMSNorm.
-func (t *Tier) RMSNorm(dst, x, w []float32, eps float32) {
+func (o *Ops) rmsNorm(dst, x, w []float32, eps float32) {
 	if len(x) == 0 {
 		return
 	}
 	dst, w = dst[:len(x)], w[:len(x)]
-	f := generic.RMSScale(t.ops.Squares(&x[0], len(x)), len(x), eps)
-	t.ops.Norm(&dst[0], &x[0], &w[0], len(x), f)
+	f := generic.RMSScale(o.Squares(&x[0], len(x)), len(x), eps)
+	o.Norm(&dst[0], &x[0], &w[0], len(x), f)
 }
 
-// Rope is generic.Rope.
-func (t *Tier) Rope(x, cos, sin []float32) {
+func (o *Ops) rope(x, cos, sin []float32) {
 	half := len(cos)
 	if half == 0 || len(x) < 2*half {
 		return
 	}
 	sin = sin[:half]
-	t.ops.Rope(&x[0], len(x)/(2*half), half, &cos[0], &sin[0])
+	o.Rope(&x[0], len(x)/(2*half), half, &cos[0], &sin[0])
 }
 
-// Halves is generic.Halves.
-func (t *Tier) Halves(dst []byte, x []float32) {
+func (o *Ops) halves(dst []byte, x []float32) {
 	dst = dst[:2*len(x)]
 	n := len(x) &^ 15
-	run(n, func(i, n int) { t.ops.Halves(&dst[2*i], &x[i], n) })
+	run(n, func(i, n int) { o.Halves(&dst[2*i], &x[i], n) })
 	generic.Halves(dst[2*n:], x[n:])
 }
 
-// Quantize is generic.Quantize.
-func (t *Tier) Quantize(x []float32, dst []tensor.Block) {
-	n, unit := len(dst), t.ops.QuantizeBlocks
+func (o *Ops) quantize(x []float32, dst []tensor.Block) {
+	n, unit := len(dst), o.QuantizeBlocks
 	if n < unit {
 		generic.Quantize(x, dst)
 		return
 	}
 	x = x[:n*tensor.BlockLen]
-	t.ops.Quantize(&x[0], &dst[0], n/unit)
+	o.Quantize(&x[0], &dst[0], n/unit)
 	if n%unit != 0 { // the last ones, some of them once more
 		n -= unit
-		t.ops.Quantize(&x[n*tensor.BlockLen], &dst[n], 1)
+		o.Quantize(&x[n*tensor.BlockLen], &dst[n], 1)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -138,11 +139,7 @@ func (s *kernelSet) write(path, pkg string) {
 	}
 	fmt.Fprintf(out, "\t\"qgo/kernels/panel\"\n\t\"qgo/quant\"\n)\n\n")
 	if s.needs != nil {
-		fmt.Fprintf(out, "// %sNeeds is what %[1]s needs beside AVX2.\nvar %[1]sNeeds = []cpuid.FeatureID{", s.name)
-		for _, id := range s.needs {
-			fmt.Fprintf(out, "cpuid.%s, ", id)
-		}
-		fmt.Fprint(out, "}\n\n")
+		fmt.Fprintf(out, "// %sNeeds is what %[1]s needs beside AVX2.\nvar %[1]sNeeds = []cpuid.FeatureID{cpuid.%s}\n\n", s.name, strings.Join(s.needs, ", cpuid."))
 	}
 	fmt.Fprintf(out, "// %s.\nvar %s = panel.Kernels{\n", s.doc, s.name)
 	for _, f := range s.formats {

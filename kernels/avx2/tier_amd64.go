@@ -1,0 +1,48 @@
+//go:build !noasm
+
+package avx2
+
+import (
+	"github.com/klauspost/cpuid/v2"
+
+	"qgo/kernels/panel"
+	"qgo/kernels/simd"
+	"qgo/kernels/tier"
+	"qgo/tensor"
+)
+
+var (
+	// ISA is that of the package, vnni that of its kernels for products of bytes.
+	ISA  = tier.ISA{Switch: "QGO_NO_AVX2", Features: []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.BMI2}}
+	vnni = tier.ISA{Switch: "QGO_NO_VNNI", Features: MulVNNINeeds, Base: &ISA}
+)
+
+func init() {
+	tier.Register(vectors.Tier("avx2", &ISA, panel.Join(&Mul, &FloatMul)))
+	tier.Register(vectors.Tier("avxvnni", &vnni, panel.Join(&MulVNNI, &FloatMul)))
+}
+
+// vectors are the kernels on vectors and of attention.
+var vectors = simd.Ops{
+	Add:            add,
+	Scale:          scale,
+	Merge:          merge,
+	SwiGLU:         swiglu,
+	Squares:        squares,
+	Norm:           norm,
+	Rope:           rope,
+	Halves:         halves,
+	Queries:        6,
+	Fused:          true,
+	F32:            simd.Attention{Scores: scoresF32, Values: valuesF32},
+	F16:            simd.Attention{Scores: scoresF16, Values: valuesF16},
+	Q8:             simd.Attention{Scores: scoresQ8, Values: valuesQ8},
+	Softmax:        softmax,
+	Quantize:       quantize,
+	QuantizeBlocks: 4,
+}
+
+// quantize quantises n times 128 values.
+//
+//go:noescape
+func quantize(x *float32, dst *tensor.Block, n int)

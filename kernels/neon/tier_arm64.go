@@ -1,0 +1,45 @@
+//go:build !noasm
+
+package neon
+
+import (
+	"github.com/klauspost/cpuid/v2"
+
+	"qgo/kernels/panel"
+	"qgo/kernels/simd"
+	"qgo/kernels/tier"
+)
+
+var (
+	isa     = tier.ISA{Switch: "QGO_NO_NEON"} // every CPU that runs Go has it
+	dotprod = tier.ISA{Switch: "QGO_NO_DOTPROD", Features: []cpuid.FeatureID{cpuid.ASIMDDP}, Base: &isa}
+	i8mm    = tier.ISA{Switch: "QGO_NO_I8MM", Features: []cpuid.FeatureID{cpuid.I8MM}, Base: &dotprod}
+)
+
+func init() {
+	tier.Register(vectors.Tier("neon", &isa, panel.Join(&Mul, &FloatMul)))
+	tier.Register(vectors.Tier("dotprod", &dotprod, panel.Join(&DotMul, &FloatMul)))
+	tier.Register(vectors.Tier("i8mm", &i8mm, panel.Join(&I8mmMul, &FloatMul)))
+}
+
+// vectors are the kernels on vectors and of attention.
+var vectors = simd.Ops{
+	Add:     add,
+	Scale:   scale,
+	Merge:   merge,
+	SwiGLU:  swiglu,
+	Squares: squares,
+	Norm:    norm,
+	Rope:    rope,
+	Halves:  halves,
+
+	Quantize:       quantize,
+	QuantizeBlocks: 2,
+
+	Queries: 4,
+	Fused:   true,
+	F32:     simd.Attention{Scores: scoresF32, Values: valuesF32},
+	F16:     simd.Attention{Scores: scoresF16, Values: valuesF16},
+	Q8:      simd.Attention{Scores: scoresQ8, Values: valuesQ8},
+	Softmax: softmax,
+}

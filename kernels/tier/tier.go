@@ -1,0 +1,106 @@
+// Package tier knows the sets of kernels for CPUs. The package of an
+// instruction set registers its own, and has a line in package kernels, which
+// links it; plain Go is always there.
+package tier
+
+import (
+	"fmt"
+	"strings"
+
+	"qgo/kernels/generic"
+	"qgo/kernels/panel"
+	"qgo/tensor"
+)
+
+// Tier is a set of kernels for one level of instruction set. Every function
+// does what the function of that name in package generic does. Tiers are
+// values: one process may use several, as the tests do.
+type Tier struct {
+	Name     string
+	ISA      *ISA // nil for what every CPU has
+	MatMul   func(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Acts, s *generic.Scratch)
+	Quantize func(x []float32, dst []tensor.Block)
+	RMSNorm  func(dst, x, w []float32, eps float32)
+	Rope     func(x, cos, sin []float32)
+	SwiGLU   func(gate, up []float32)
+	Add      func(dst, x []float32)
+	Scale    func(dst, x []float32, f float32)
+	Halves   func(dst []byte, x []float32)
+	Attend   func(t *generic.AttnTile, s *generic.AttnScratch)
+	Merge    func(acc []float32, max1, sum1 float32, acc2 []float32, max2, sum2 float32) (float32, float32)
+	// Panels lays weights out for the kernels that multiply them, if there are
+	// any; MatMul is for the weights that do not fit it.
+	Panels panel.Layout
+	// Fused reports whether Attend adds products without rounding them before,
+	// where heads are a multiple of 16 values. Plain Go, in which that is slow,
+	// rounds them.
+	Fused bool
+	// Integer reports whether MatMul reads the quantised activations for
+	// integer weights.
+	Integer bool
+}
+
+// Go is the plain-Go tier, which runs everywhere.
+var Go = &Tier{
+	Name:     "go",
+	MatMul:   generic.MatMul,
+	Quantize: generic.Quantize,
+	RMSNorm:  generic.RMSNorm,
+	Rope:     generic.Rope,
+	SwiGLU:   generic.SwiGLU,
+	Add:      generic.Add,
+	Scale:    generic.Scale,
+	Halves:   generic.Halves,
+	Attend:   generic.Attend,
+	Merge:    generic.Merge,
+	Integer:  true,
+}
+
+// registered are all tiers of the program, fastest first.
+var registered = []*Tier{Go}
+
+// Register adds a tier that is faster than those before it. A package is
+// initialised after those that it imports, so one whose ISA has another's as
+// its base registers its tiers later.
+func Register(t *Tier) { registered = append([]*Tier{t}, registered...) }
+
+// Exact is the tier of --exact: weights as float32, activations as they are.
+// What is not a product of a matrix gives the same bits in all tiers.
+func Exact() *Tier {
+	t := *All()[0]
+	t.Name = "exact"
+	t.MatMul, t.Panels = generic.MatMulExact, nil
+	t.Integer = false
+	return &t
+}
+
+// Repacks reports whether the tier multiplies w in panels.
+func (t *Tier) Repacks(w tensor.Tensor) bool { return t.Panels != nil && t.Panels.Fits(w.Type, w.Cols) }
+
+// All returns the tiers that this machine can run, fastest first.
+func All() (list []*Tier) {
+	for _, t := range registered {
+		if t.ISA.Here() {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// Names returns the names of [All].
+func Names() (list []string) {
+	for _, t := range All() {
+		list = append(list, t.Name)
+	}
+	return list
+}
+
+// ByName returns one of [All]; the fastest for an empty name.
+func ByName(name string) (*Tier, error) {
+	for _, t := range All() {
+		if name == "" || t.Name == name {
+			return t, nil
+		}
+	}
+	return nil, fmt.Errorf("no kernels %q on this machine; choose one of %s", name, strings.Join(Names(), ", "))
+}
