@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"qgo/gguf/show"
 	"qgo/model"
 	"qgo/model/hub"
 	"qgo/model/synth"
@@ -27,6 +26,8 @@ type Advice struct {
 	// Divergence is the loss of the quantisation by [Divergence], negative if
 	// it was not measured.
 	Divergence float64 `json:"kl_divergence"`
+
+	shape synth.Shape
 }
 
 // Name is the first of the names, that of the model for chat.
@@ -44,16 +45,16 @@ var larger = []synth.Shape{
 // largerVocab is the number of rows of their embeddings.
 const largerVocab = 152064
 
-// shapeOf returns the shape of a published size, and the rows of its embedding.
-func shapeOf(size string) (shape synth.Shape, vocab int, err error) {
-	is := func(s synth.Shape) bool { return s.Name == size }
+// shapeOf returns the shape of a published model, and the rows of its embedding.
+func shapeOf(n hub.Name) (shape synth.Shape, vocab int, err error) {
+	is := func(s synth.Shape) bool { return s.Name == n.Size && s.Arch == nil || s.Name == n.Line.Prefix+n.Size }
 	if i := slices.IndexFunc(synth.Shapes, is); i >= 0 {
 		return synth.Shapes[i], 0, nil // as synth has it
 	}
 	if i := slices.IndexFunc(larger, is); i >= 0 {
 		return larger[i], largerVocab, nil
 	}
-	return shape, 0, fmt.Errorf("no model size %s; choose one of %s", show.Quoted(size), strings.Join(hub.Sizes, ", "))
+	return shape, 0, fmt.Errorf("no shape is known of %v", n)
 }
 
 // recipe is what quantize calls the type of a published file.
@@ -80,31 +81,36 @@ func Divergence(mix string) (nats float64, measured bool) {
 	return nats, measured
 }
 
-// OutlineByName surveys a model named as SIZE:TYPE, with or without
-// "qwen2.5-" or "qwen2.5-coder-" before it, in the shape of the published
-// files.
+// OutlineByName surveys a model in the shape of a published one, by a name such
+// as qwen2.5-0.5b:q4_0 with any type that there is quantisation to. Without a
+// line's name it is one of the first line: SIZE:TYPE.
 func OutlineByName(name string, o model.Options) (*Survey, error) {
-	size, mix, _ := strings.Cut(strings.ToLower(name), ":")
-	line := "qwen2.5-"
-	if rest, ok := strings.CutPrefix(size, line); ok {
-		size = rest
+	size, mix, typed := strings.Cut(strings.ToLower(name), ":")
+	n, ok := hub.ParseName(size)
+	if !ok {
+		n, ok = hub.ParseName(hub.Lines[0].Prefix + size)
 	}
-	if rest, ok := strings.CutPrefix(size, "coder-"); ok {
-		line, size = line+"coder-", rest
+	if !ok {
+		_, err := hub.ParseRef(name) // which says what names there are
+		return nil, err
 	}
-	shape, vocab, err := shapeOf(size)
+	if typed {
+		n.Quant = mix
+	}
+	shape, vocab, err := shapeOf(n)
 	if err != nil {
 		return nil, err
 	}
-	m, err := quant.ParseMix(recipe(mix))
+	m, err := quant.ParseMix(recipe(n.Quant))
 	if err != nil {
 		return nil, err
 	}
-	f, err := synth.Spec{Shape: shape, Mix: m, Untied: true, Vocab: vocab}.Outline()
+	// The files of Qwen2.5 have an output head of their own.
+	f, err := synth.Spec{Shape: shape, Mix: m, Untied: shape.Arch == nil, Vocab: vocab}.Outline()
 	if err != nil {
 		return nil, err
 	}
-	f.Name = line + size + ":" + mix
+	f.Name = n.String()
 	return NewSurvey(f, o)
 }
 
@@ -114,7 +120,11 @@ func OutlineByName(name string, o model.Options) (*Survey, error) {
 func Advise(m *Machine, context int, o model.Options) ([]Advice, error) {
 	var all []Advice
 	for _, n := range hub.Names() {
-		same := func(a Advice) bool { return a.Size == n.Size && a.Quantisation == n.Quant }
+		shape, _, err := shapeOf(n)
+		if err != nil {
+			return nil, err
+		}
+		same := func(a Advice) bool { return a.shape == shape && a.Quantisation == n.Quant }
 		if i := slices.IndexFunc(all, same); i >= 0 {
 			all[i].Names = append(all[i].Names, n.String())
 			continue
@@ -123,12 +133,13 @@ func Advise(m *Machine, context int, o model.Options) ([]Advice, error) {
 		if err != nil {
 			return nil, err
 		}
+		a.shape = shape
 		all = append(all, a)
 	}
 	slices.SortStableFunc(all, func(a, b Advice) int {
 		return cmp.Or(
 			-compareBool(a.Fit.Fits(), b.Fit.Fits()),
-			-cmp.Compare(a.rank(), b.rank()),
+			-cmp.Compare(a.weights(), b.weights()),
 			compareBool(a.Divergence < 0, b.Divergence < 0),
 			cmp.Compare(a.Divergence, b.Divergence),
 			cmp.Compare(a.FileBytes, b.FileBytes),
@@ -156,8 +167,11 @@ func advise(m *Machine, n hub.Name, context int, o model.Options) (Advice, error
 	return a, nil
 }
 
-// rank is the place of the size among [hub.Sizes], which rise.
-func (a Advice) rank() int { return slices.Index(hub.Sizes, a.Size) }
+// weights is about the number of weights in blocks, by which sizes are ordered.
+func (a Advice) weights() int {
+	s := a.shape
+	return s.Blocks * s.Width * (3*s.FFN + 2*s.Width)
+}
 
 func compareBool(a, b bool) int {
 	switch {

@@ -36,6 +36,8 @@ func TestSizes(t *testing.T) {
 		"qwen2.5-coder-32b:q8_0":   34.8e9,
 		"qwen2.5-72b:q4_0":         41.2e9,
 		"qwen2.5-coder-14b:q4_k_m": 8.99e9,
+		"qwen3-4b:q4_k_m":          2.50e9,
+		"qwen3-4b:q8_0":            4.28e9,
 	} {
 		s := survey(t, name)
 		near(t, name, float64(s.Size()), want, 0.02)

@@ -141,8 +141,8 @@ func TestAdvise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(all) != 63 {
-		t.Errorf("%d models, want 7 sizes of 9", len(all))
+	if len(all) != 70 {
+		t.Errorf("%d models, want 7 sizes of 9 and 7 of Qwen3", len(all))
 	}
 	checkNames(t, all)
 	for i := 1; i < len(all); i++ {

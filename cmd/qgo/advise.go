@@ -90,7 +90,7 @@ func printAdvice(w io.Writer, m *roofline.Machine, list []roofline.Advice, conte
 		fmt.Fprintf(w, "%-19s %7s %7s %8s %11s %12s %6s\n", a.Name(), bytesText(a.FileBytes), bytesText(a.Fit.Need),
 			longest(a.Fit), fmt.Sprintf("≤ %.1f", a.Decode), fmt.Sprintf("≤ %.0f", a.Prefill), loss)
 	}
-	fmt.Fprintf(w, "\nThe same holds for qwen2.5-coder-SIZE:TYPE (%s).\n", strings.Join(hub.CoderSizes, ", "))
+	fmt.Fprintf(w, "\nThe same holds for qwen2.5-coder-SIZE:TYPE (%s).\n", strings.Join(hub.Lines[1].Sizes, ", "))
 	if hidden > 0 {
 		fmt.Fprintf(w, "%d more do not fit (--all lists them).\n", hidden)
 	}

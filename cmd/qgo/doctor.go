@@ -199,7 +199,7 @@ type publishedModel struct {
 // published lists the models of a common type from small to large.
 var published = sync.OnceValue(func() (list []publishedModel) {
 	for _, n := range hub.Names() {
-		if n.Coder || n.Quant != "q4_k_m" {
+		if n.Line != hub.Lines[0] || n.Quant != "q4_k_m" {
 			continue
 		}
 		survey, err := roofline.OutlineByName(n.String(), model.Options{})

@@ -14,6 +14,15 @@ import (
 	"qgo/model/hub"
 )
 
+// lineHelp says which models have names.
+func lineHelp() string {
+	var b strings.Builder
+	for _, l := range hub.Lines {
+		fmt.Fprintf(&b, "  %-24s %s as Qwen publishes it; the sizes are\n%27s%s\n", l.Prefix+"SIZE:TYPE", l.Title, "", strings.Join(l.Sizes, ", "))
+	}
+	return b.String()
+}
+
 func newPull() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pull NAME",
@@ -21,15 +30,12 @@ func newPull() *cobra.Command {
 		Long: `pull downloads a model into the cache directory, where --model finds it by the
 same name:
 
-  qwen2.5-SIZE:TYPE        Qwen2.5-Instruct as Qwen publishes it; the sizes are
-                           ` + strings.Join(hub.Sizes, ", ") + `
-  qwen2.5-coder-SIZE:TYPE  Qwen2.5-Coder-Instruct; the sizes are
-                           ` + strings.Join(hub.CoderSizes, ", ") + `
-  hf.co/USER/REPO:TYPE     any GGUF repository of Hugging Face
+` + lineHelp() + `  hf.co/USER/REPO:TYPE     any GGUF repository of Hugging Face
   https://HOST/PATH.gguf   a file anywhere
 
 The types that Qwen publishes are ` + strings.Join(hub.Quants[:5], ", ") + `,
-` + strings.Join(hub.Quants[5:], ", ") + `; without one it is q4_k_m.
+` + strings.Join(hub.Quants[5:], ", ") + `, of Qwen3 fewer;
+without one it is q4_k_m, or q8_0 if that is all there is.
 
 What was downloaded before an interruption is kept. Size and SHA-256 are
 checked against those that the hub states, also of what is there already.

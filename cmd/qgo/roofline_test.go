@@ -74,7 +74,7 @@ func TestRooflineErrors(t *testing.T) {
 		"--device toaster":         "2 --device",
 		"no-such-file":             "1 there is no file no-such-file",
 		"a b":                      "2 expected one model, found 2",
-		"9b:q4_0 --profile rk3588": "1 no model size",
+		"9b:q4_0 --profile rk3588": "1 there is no model",
 	} {
 		code, out, errOut := qgo("", append([]string{"roofline"}, strings.Fields(args)...)...)
 		got := fmt.Sprint(code, " ", strings.TrimPrefix(strings.ReplaceAll(errOut, "\n", " "), "qgo: "))

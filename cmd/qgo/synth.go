@@ -16,12 +16,13 @@ func newSynth() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "synth SIZE TYPE",
-		Short: "Write a model with the shape of Qwen2.5 and random weights",
-		Long: `synth writes a model of the shape of Qwen2.5 0.5b, 1.5b or 3b with random
-weights in one of the quantisations of llama-quantize. It is as fast or slow as
-the real one, here and in llama.cpp, and needs no download; its text is
-gibberish.`,
+		Short: "Write a model with the shape of a published one and random weights",
+		Long: `synth writes a model of the shape of Qwen2.5 0.5b, 1.5b or 3b, or of qwen3-0.6b,
+qwen3-1.7b or qwen3-4b, with random weights in one of the quantisations of
+llama-quantize. It is as fast or slow as the real one, here and in llama.cpp, and
+needs no download; its text is gibberish.`,
 		Example: `  qgo synth 0.5b q4_0 -o synthetic-0.5b-q4_0.gguf
+  qgo synth qwen3-0.6b q8_0 -o synthetic-qwen3-0.6b-q8_0.gguf
   qgo synth 1.5b q4_k_m --untied -o synthetic-1.5b-q4_k_m.gguf`,
 		ValidArgsFunction: completeSynth,
 		Args:              exactly(2, "a size and a type, for example 0.5b q4_0"),

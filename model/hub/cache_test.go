@@ -20,14 +20,15 @@ func TestNames(t *testing.T) {
 		}
 	}
 	for n, want := range map[Name][2]string{
-		{false, "7b", "q4_k_m"}: {"Qwen/Qwen2.5-7B-Instruct-GGUF", "qwen2.5-7b-instruct-q4_k_m"},
-		{true, "1.5b", "fp16"}:  {"Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF", "qwen2.5-coder-1.5b-instruct-fp16"},
+		{Lines[0], "7b", "q4_k_m"}: {"Qwen/Qwen2.5-7B-Instruct-GGUF", "qwen2.5-7b-instruct-q4_k_m"},
+		{Lines[1], "1.5b", "fp16"}: {"Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF", "qwen2.5-coder-1.5b-instruct-fp16"},
+		{Lines[2], "0.6b", "q8_0"}: {"Qwen/Qwen3-0.6B-GGUF", "Qwen3-0.6B-Q8_0"},
 	} {
 		if n.repo() != want[0] || n.Stem() != want[1] {
 			t.Errorf("%s is %s in %s", n, n.Stem(), n.repo())
 		}
 	}
-	if n := len(Names()); n != 117 {
+	if n := len(Names()); n != 124 {
 		t.Errorf("%d names", n)
 	}
 }

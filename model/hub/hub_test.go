@@ -98,7 +98,7 @@ func (h *fakeHub) client() *Client {
 
 // named returns the reference for a name.
 func named(text string) Ref {
-	n, ok := parseName(text)
+	n, ok := ParseName(text)
 	if !ok {
 		panic(text)
 	}

@@ -11,46 +11,82 @@ import (
 	"qgo/gguf/show"
 )
 
-// Name is an instruct model that Qwen publishes, such as "qwen2.5-0.5b:q4_0"
-// or "qwen2.5-coder-7b:q4_k_m".
+// Line is a line of chat models that Qwen publishes as files. Those of the larger
+// ones are split in parts.
+type Line struct {
+	Prefix string // of names; a size, and ":" and a type may follow
+	Title  string
+	Sizes  []string // rising
+
+	repo, stem string              // formats: of the repository, and of what files begin with
+	upper      bool                // sizes and types are in upper case in files' names
+	quants     map[string][]string // of sizes that there are not all types of
+}
+
+// Lines are those that there are names for.
+var Lines = []*Line{
+	{
+		Prefix: "qwen2.5-", Title: "Qwen2.5-Instruct", Sizes: []string{"0.5b", "1.5b", "3b", "7b", "14b", "32b", "72b"},
+		repo: "Qwen/Qwen2.5-%s-Instruct-GGUF", stem: "qwen2.5-%s-instruct-%s",
+	},
+	{
+		Prefix: "qwen2.5-coder-", Title: "Qwen2.5-Coder-Instruct", Sizes: []string{"0.5b", "1.5b", "3b", "7b", "14b", "32b"},
+		repo: "Qwen/Qwen2.5-Coder-%s-Instruct-GGUF", stem: "qwen2.5-coder-%s-instruct-%s",
+	},
+	{
+		Prefix: "qwen3-", Title: "Qwen3", Sizes: []string{"0.6b", "1.7b", "4b"},
+		repo: "Qwen/Qwen3-%s-GGUF", stem: "Qwen3-%s-%s", upper: true,
+		quants: map[string][]string{"0.6b": {"q8_0"}, "1.7b": {"q8_0"}, "4b": {"q4_k_m", "q5_0", "q5_k_m", "q6_k", "q8_0"}},
+	},
+}
+
+// Quants are the types of files that Qwen publishes, in most lines all of them.
+var Quants = []string{"q2_k", "q3_k_m", "q4_0", "q4_k_m", "q5_0", "q5_k_m", "q6_k", "q8_0", "fp16"}
+
+// defaultQuant is the type that is meant if none is named and there is one.
+const defaultQuant = "q4_k_m"
+
+// quantsOf are the types of a size.
+func (l *Line) quantsOf(size string) []string {
+	if l.quants != nil {
+		return l.quants[size]
+	}
+	return Quants
+}
+
+// usualQuant is the type that is meant if none is named.
+func (l *Line) usualQuant(size string) string {
+	if all := l.quantsOf(size); !slices.Contains(all, defaultQuant) {
+		return all[len(all)-1]
+	}
+	return defaultQuant
+}
+
+// Name is a model of a line, such as "qwen2.5-0.5b:q4_0" or
+// "qwen2.5-coder-7b:q4_k_m".
 type Name struct {
-	Coder       bool
+	Line        *Line
 	Size, Quant string
 }
 
-// What is published: repositories Qwen/Qwen2.5-7B-Instruct-GGUF and
-// Qwen/Qwen2.5-Coder-7B-Instruct-GGUF, and so on. The files of the larger ones
-// are split in parts.
-var (
-	Sizes      = []string{"0.5b", "1.5b", "3b", "7b", "14b", "32b", "72b"}
-	CoderSizes = []string{"0.5b", "1.5b", "3b", "7b", "14b", "32b"}
-	Quants     = []string{"q2_k", "q3_k_m", "q4_0", "q4_k_m", "q5_0", "q5_k_m", "q6_k", "q8_0", "fp16"}
-)
-
-const (
-	family       = "qwen2.5-"
-	coder        = "coder-"
-	defaultQuant = "q4_k_m"
-)
-
-// parseName reads a name in upper or lower case. Without ":QUANT" it is
-// q4_k_m.
-func parseName(text string) (n Name, ok bool) {
-	size, quant, ok := strings.Cut(strings.ToLower(strings.TrimSpace(text)), ":")
-	if !ok {
-		quant = defaultQuant
+// ParseName reads a name in upper or lower case.
+func ParseName(text string) (n Name, ok bool) {
+	model, quant, typed := strings.Cut(strings.ToLower(strings.TrimSpace(text)), ":")
+	for _, l := range Lines {
+		size, ours := strings.CutPrefix(model, l.Prefix)
+		size = strings.TrimSuffix(size, "-instruct")
+		if !ours || !slices.Contains(l.Sizes, size) {
+			continue
+		}
+		switch {
+		case !typed:
+			quant = l.usualQuant(size)
+		case quant == "f16": // as quantize calls it
+			quant = "fp16"
+		}
+		return Name{l, size, quant}, slices.Contains(l.quantsOf(size), quant)
 	}
-	if quant == "f16" { // as quantize calls it
-		quant = "fp16"
-	}
-	size, isQwen := strings.CutPrefix(size, family)
-	size, isCoder := strings.CutPrefix(size, coder)
-	size = strings.TrimSuffix(size, "-instruct")
-	sizes := Sizes
-	if isCoder {
-		sizes = CoderSizes
-	}
-	return Name{isCoder, size, quant}, isQwen && slices.Contains(sizes, size) && slices.Contains(Quants, quant)
+	return n, false
 }
 
 // unknownName is the error for a name that is none: with the nearest of all
@@ -60,57 +96,51 @@ func unknownName(text string) error {
 	if near := nearest(text, suggestions()); near != "" {
 		hint = fmt.Sprintf("; did you mean %s?", near)
 	}
-	return fmt.Errorf("there is no model %s%s A name is %sSIZE:TYPE (SIZE %s) or %s%sSIZE:TYPE (up to %s) with TYPE %s; hf.co/USER/REPO:TYPE; or the address of a .gguf file",
-		show.Quoted(withoutSecrets(text)), cmp.Or(hint, "."), family, strings.Join(Sizes, ", "), family, coder, CoderSizes[len(CoderSizes)-1], strings.Join(Quants, ", "))
+	var lines []string
+	for _, l := range Lines {
+		lines = append(lines, fmt.Sprintf("%sSIZE:TYPE (SIZE %s)", l.Prefix, strings.Join(l.Sizes, ", ")))
+	}
+	return fmt.Errorf("there is no model %s%s A name is %s with TYPE %s; hf.co/USER/REPO:TYPE; or the address of a .gguf file",
+		show.Quoted(withoutSecrets(text)), cmp.Or(hint, "."), strings.Join(lines, " or "), strings.Join(Quants, ", "))
 }
 
 // suggestions returns all names, with and without a type.
 func suggestions() (list []string) {
-	for _, n := range Names() {
-		if n.Quant == Quants[0] {
-			list = append(list, n.line()+n.Size)
-		}
-		list = append(list, n.String())
-	}
-	return list
-}
-
-// Names returns all names.
-func Names() (list []Name) {
-	for _, isCoder := range []bool{false, true} {
-		sizes := Sizes
-		if isCoder {
-			sizes = CoderSizes
-		}
-		for _, s := range sizes {
-			for _, q := range Quants {
-				list = append(list, Name{isCoder, s, q})
+	for _, l := range Lines {
+		for _, size := range l.Sizes {
+			list = append(list, l.Prefix+size)
+			for _, q := range l.quantsOf(size) {
+				list = append(list, Name{l, size, q}.String())
 			}
 		}
 	}
 	return list
 }
 
-func (n Name) String() string { return n.line() + n.Size + ":" + n.Quant }
-
-func (n Name) line() string {
-	if n.Coder {
-		return family + coder
+// Names returns all names.
+func Names() (list []Name) {
+	for _, l := range Lines {
+		for _, size := range l.Sizes {
+			for _, q := range l.quantsOf(size) {
+				list = append(list, Name{l, size, q})
+			}
+		}
 	}
-	return family
+	return list
 }
+
+func (n Name) String() string { return n.Line.Prefix + n.Size + ":" + n.Quant }
 
 // repo is where the model is published.
-func (n Name) repo() string {
-	line := "Qwen2.5-"
-	if n.Coder {
-		line += "Coder-"
-	}
-	return "Qwen/" + line + strings.ToUpper(n.Size) + "-Instruct-GGUF"
-}
+func (n Name) repo() string { return fmt.Sprintf(n.Line.repo, strings.ToUpper(n.Size)) }
 
 // Stem is how the model's files begin; ".gguf" follows, or a part's number.
-func (n Name) Stem() string { return n.line() + n.Size + "-instruct-" + n.Quant }
+func (n Name) Stem() string {
+	if n.Line.upper {
+		return fmt.Sprintf(n.Line.stem, strings.ToUpper(n.Size), strings.ToUpper(n.Quant))
+	}
+	return fmt.Sprintf(n.Line.stem, n.Size, n.Quant)
+}
 
 // nearest returns the text of list that begins with text, or the one with the
 // fewest changes from it, or "" if none is near. It is not computed for a text

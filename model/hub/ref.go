@@ -42,7 +42,7 @@ const maxRef = 2000 // characters; no server takes many more in an address
 // huggingface.co.
 func ParseRef(text string) (Ref, error) {
 	text = strings.TrimSpace(text)
-	if n, ok := parseName(text); ok {
+	if n, ok := ParseName(text); ok {
 		return n.ref(), nil
 	}
 	address := text

@@ -9,6 +9,8 @@ func TestRefs(t *testing.T) {
 	const repo = "hf.co/Qwen/Qwen2.5-7B-Instruct-GGUF"
 	for text, want := range map[string]string{
 		"qwen2.5-0.5b":         "qwen2.5-0.5b:q4_k_m",
+		"Qwen3-0.6B":           "qwen3-0.6b:q8_0",
+		"qwen3-4b":             "qwen3-4b:q4_k_m",
 		"Qwen2.5-Coder-7B:f16": "qwen2.5-coder-7b:fp16",
 		repo + ":Q4_K_M":       repo + ":Q4_K_M",
 		"https://huggingface.co/Qwen/Qwen2.5-7B-Instruct-GGUF":      repo,
