@@ -7,7 +7,8 @@ import (
 	"testing"
 
 	"qgo/gguf"
-	"qgo/kernels/cuda/emulator"
+	"qgo/kernels/tier"
+	"qgo/kernels/tier/tiertest"
 	"qgo/model/arch"
 	"qgo/model/synth"
 	"qgo/quant/codec"
@@ -150,54 +151,72 @@ func (r *reference) logits(tokens []int32) (all [][]float64) {
 	return all
 }
 
-// TestFamilies compares models of each family, with heads that are no part of
-// the width, with the formulas: on the CPU exactly and as usual, and on a GPU.
-func TestFamilies(t *testing.T) {
-	const vocab = 20000
-	tokens := []int32{5, 77, 19999, 5, 0, 123, 3210, 42, 17, 5, 9}
+// familyTokens are what the models of eachFamily are asked.
+var familyTokens = []int32{5, 77, 19999, 5, 0, 123, 3210, 42, 17, 5, 9}
+
+// eachFamily runs f for a small model of each family, with weights of the mix and
+// heads that are no part of the width; check compares what options compute of it
+// with the formulas.
+func eachFamily(t *testing.T, mix string, f func(t *testing.T, check func(t *testing.T, o Options, most float64))) {
 	for _, family := range arch.All {
-		for _, mix := range []string{"f32", "q8_0"} {
-			t.Run(family.Name+"/"+mix, func(t *testing.T) {
-				spec, err := synth.ParseSpec("0.5b", mix)
+		t.Run(family.Name+"/"+mix, func(t *testing.T) {
+			spec, err := synth.ParseSpec("0.5b", mix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			spec.Shape = synth.Shape{Name: "small", Width: 96, FFN: 160, Blocks: 3, Heads: 4, KV: 2, HeadDim: 64, Arch: family}
+			spec.Vocab = 20000
+			file, err := synth.Build(spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &reference{f: file, width: 96, heads: 4, kv: 2, dim: 64, blocks: 3, ropeBase: 1e6, eps: float64(float32(1e-6))}
+			want := r.logits(familyTokens)
+			f(t, func(t *testing.T, o Options, most float64) {
+				o.Context, o.MaxRows = 32, 8
+				o.Notify = func(text string) { t.Error(text) }
+				m, err := Load(context.Background(), file, o)
 				if err != nil {
 					t.Fatal(err)
 				}
-				spec.Shape = synth.Shape{Name: "small", Width: 96, FFN: 160, Blocks: 3, Heads: 4, KV: 2, HeadDim: 64, Arch: family}
-				spec.Vocab = vocab
-				f, err := synth.Build(spec)
-				if err != nil {
-					t.Fatal(err)
-				}
-				r := &reference{f: f, width: 96, heads: 4, kv: 2, dim: 64, blocks: 3, ropeBase: 1e6, eps: float64(float32(1e-6))}
-				want := r.logits(tokens)
-				for name, c := range map[string]struct {
-					o    Options
-					most float64 // relative error
-				}{
-					"exact": {Options{Exact: true}, 1e-6},
-					"fast":  {Options{KV: "f32"}, map[string]float64{"f32": 1e-6, "q8_0": 0.003}[mix]},
-					"GPU":   {Options{KV: "f32", Device: emulated(t, emulator.Options{}), GPULayers: AllLayers}, 1e-6},
-				} {
-					c.o.Context, c.o.MaxRows = 32, 8
-					c.o.Notify = func(text string) { t.Errorf("%s: %s", name, text) }
-					m, err := Load(context.Background(), f, c.o)
-					if err != nil {
-						t.Fatal(err)
-					}
-					defer m.Close()
-					got := logits(t, m, tokens, WantAll)
-					var diff, size float64
-					for i, row := range want {
-						for j, v := range row {
-							diff += math.Pow(float64(got[i*vocab+j])-v, 2)
-							size += v * v
-						}
-					}
-					if e := math.Sqrt(diff / size); !(e <= c.most) {
-						t.Errorf("%s: the logits differ by %.2g of their size, want at most %.2g", name, e, c.most)
-					}
+				defer m.Close()
+				if e := deviation(logits(t, m, familyTokens, WantAll), want); !(e <= most) {
+					t.Errorf("the logits differ by %.2g of their size, want at most %.2g", e, most)
 				}
 			})
+		})
+	}
+}
+
+// deviation is that of logits from rows of exact ones, relative to their size.
+func deviation(got []float32, want [][]float64) float64 {
+	var diff, size float64
+	for i, row := range want {
+		for j, v := range row {
+			diff += math.Pow(float64(got[i*len(row)+j])-v, 2)
+			size += v * v
 		}
+	}
+	return math.Sqrt(diff / size)
+}
+
+// TestFamilies compares models of each family with the formulas, in every tier
+// and exactly.
+func TestFamilies(t *testing.T) {
+	for mix, most := range map[string]float64{"f32": 1e-6, "q8_0": 0.003} {
+		eachFamily(t, mix, func(t *testing.T, check func(*testing.T, Options, float64)) {
+			tiertest.ForAll(t, func(t *testing.T, tier *tier.Tier) { check(t, Options{KV: "f32", Tier: tier.Name}, most) })
+			t.Run("exact", func(t *testing.T) { check(t, Options{Exact: true}, 1e-6) })
+		})
+	}
+}
+
+// TestGPUFamilies does so on a GPU.
+func TestGPUFamilies(t *testing.T) {
+	dev := anyGPU(t)
+	for _, mix := range []string{"f32", "q8_0"} {
+		eachFamily(t, mix, func(t *testing.T, check func(*testing.T, Options, float64)) {
+			check(t, Options{KV: "f32", Device: dev, GPULayers: AllLayers}, 1e-6)
+		})
 	}
 }
