@@ -91,7 +91,7 @@ func (r *Runner) Run(ctx context.Context, t Test) (*Result, error) {
 	if m.OnGPU() {
 		p, gpuCost := m.Placement(), m.GPUCost()
 		res.Backends, res.GPUInfo, res.GPULayers, res.GPUCost = backend(p.GPU), p.GPUName, p.GPULayers, &gpuCost
-		res.Kernels = "CUDA"
+		res.Kernels = res.Backends
 		if m.OnCPU() {
 			res.Kernels += " and " + m.Tier()
 		}

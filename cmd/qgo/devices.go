@@ -29,23 +29,29 @@ func newDevices() *cobra.Command {
 				Tiers    []string `json:"tiers"`
 				Features []string `json:"features"`
 			}{cpuName(), kernels.Cores(), tiers, features()}
-			kind, noGPU := devices.First()
-			gpus, _ := kind.List()
 			if wantsJSON(cmd) {
-				return printJSON(cmd, map[string]any{"cpu": cpu, "gpus": append([]plan.DeviceInfo{}, gpus...)})
+				gpus := []plan.DeviceInfo{}
+				for _, kind := range devices.Kinds {
+					list, _ := kind.List() // none is an empty list
+					gpus = append(gpus, list...)
+				}
+				return printJSON(cmd, map[string]any{"cpu": cpu, "gpus": gpus})
 			}
 			out := cmd.OutOrStdout()
 			fmt.Fprintf(out, "CPU   %s, %d threads by default\n", cpu.Name, cpu.Threads)
 			fmt.Fprintf(out, "      kernels: %s (the first is the default)\n", strings.Join(tiers, ", "))
 			fmt.Fprintf(out, "      instruction sets that matter here: %s\n", strings.Join(cpu.Features, " "))
-			for _, g := range gpus {
-				fmt.Fprintln(out, "GPU  ", kind.Describe(g))
-				if err := kind.Supports(g); err != nil {
-					fmt.Fprintln(out, "      too old to compute on:", strings.TrimPrefix(err.Error(), kind.Name+": "))
+			for _, kind := range devices.Kinds {
+				gpus, err := kind.List()
+				if err != nil {
+					fmt.Fprintln(out, "GPU   none:", err)
 				}
-			}
-			if noGPU != nil {
-				fmt.Fprintln(out, "GPU   none:", noGPU)
+				for _, g := range gpus {
+					fmt.Fprintln(out, "GPU  ", kind.Describe(g))
+					if err := kind.Supports(g); err != nil {
+						fmt.Fprintln(out, "      too old to compute on:", strings.TrimPrefix(err.Error(), kind.Name+": "))
+					}
+				}
 			}
 			return nil
 		},

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -97,12 +96,13 @@ func hostHere(ctx context.Context) (*host, error) {
 
 // examine makes a list of what was found.
 func (h *host) examine() []finding {
-	list := []finding{kernelsFinding(), h.coresFinding(), h.neighboursFinding(), clockFinding(h.root)}
+	list := []finding{kernelsFinding(), h.coresFinding(), h.neighboursFinding()}
 	for _, k := range devices.Kinds {
 		f := finding{Topic: "GPU"}
 		f.Found, f.Advice = k.Diagnose(h.root)
-		list = slices.Insert(list, 3, f)
+		list = append(list, f)
 	}
+	list = append(list, clockFinding(h.root))
 	for _, f := range []func() (finding, bool){h.governorFinding, h.hugePagesFinding, h.swapFinding, h.memoryFinding, h.bandwidthFinding} {
 		if found, ok := f(); ok {
 			list = append(list, found)

@@ -2,6 +2,7 @@
 package devices
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,18 +31,20 @@ func Find(name string) (kind plan.Kind, index int, ok bool) {
 	return plan.Kind{}, 0, false
 }
 
-// First returns the kind of which the machine has a device.
-func First() (kind plan.Kind, err error) {
-	for i, k := range Kinds {
-		_, failed := k.List()
-		if failed == nil {
-			return k, nil
+// First returns the first kind of which the machine has a device that there are
+// kernels for. Without any, the error is that of the first kind.
+func First() (plan.Kind, error) {
+	var first error
+	for _, k := range Kinds {
+		list, err := k.List()
+		for _, d := range list {
+			if err = k.Supports(d); err == nil {
+				return k, nil
+			}
 		}
-		if i == 0 {
-			kind, err = k, failed
-		}
+		first = cmp.Or(first, err)
 	}
-	return kind, err
+	return Kinds[0], first
 }
 
 // Names lists the devices of the machine.

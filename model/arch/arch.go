@@ -1,7 +1,7 @@
 // Package arch is the table of the model families that qgo runs. Their blocks are
 // alike: RMS norms before attention and before the feed-forward layer, grouped
-// queries, rotary positions, SwiGLU. What differs stands in a value for each
-// family, in a file of its own.
+// queries, rotary positions of pairs half a head apart, SwiGLU. What differs
+// stands in a value for each family, in a file of its own.
 package arch
 
 import (
@@ -10,6 +10,9 @@ import (
 
 	"qgo/model/sample"
 )
+
+// qwenTokens is the number of ordinary tokens of the vocabulary of Qwen's models.
+const qwenTokens = 151643
 
 // Arch is a family of models.
 type Arch struct {
@@ -25,8 +28,10 @@ type Arch struct {
 	Split string
 
 	// Makers are those who have published models of it, with what they recommend
-	// for sampling.
+	// for sampling, and Tokens is the number of ordinary tokens of their
+	// vocabulary: a model with fewer is nobody's of them.
 	Makers []Maker
+	Tokens int
 }
 
 // Maker is who published a model.

@@ -8,6 +8,7 @@ var Qwen3 = Arch{
 	Title:    "Qwen3",
 	HeadNorm: true,
 	Split:    "qwen2",
+	Tokens:   qwenTokens,
 	// The model cards, for answers after thinking, which is what the templates
 	// ask for unless told otherwise. DeepSeek has distilled R1 into one, too.
 	Makers: []Maker{
