@@ -7,7 +7,6 @@ package codec
 
 import (
 	"encoding/binary"
-	"sync"
 
 	"github.com/x448/float16"
 
@@ -131,17 +130,30 @@ func Dequantize(t quant.Type, dst []float32, src []byte) {
 		f(dst, src)
 		return
 	}
-	c := blocks.Get().(*Codes)
-	defer blocks.Put(c)
+	c := takeBlock()
 	size, n := t.BlockBytes(), t.BlockLen()
 	for ; len(dst) >= n; dst, src = dst[n:], src[size:] {
 		c.Unpack(t, src[:size])
 		c.dequantize(dst[:n])
 	}
+	select {
+	case spareBlocks <- c:
+	default:
+	}
 }
 
-// blocks are Codes of a block, for Dequantize.
-var blocks = sync.Pool{New: func() any { return NewCodes(256) }}
+// spareBlocks are Codes of a block for Dequantize, which looks tokens up and must
+// not allocate then. The garbage collector would empty a sync.Pool.
+var spareBlocks = make(chan *Codes, 64)
+
+func takeBlock() *Codes {
+	select {
+	case c := <-spareBlocks:
+		return c
+	default:
+		return NewCodes(256)
+	}
+}
 
 // dequantize writes the weights.
 func (c *Codes) dequantize(dst []float32) {
