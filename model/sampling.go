@@ -21,16 +21,12 @@ type Recommendation struct {
 // FromFile is the source of a value that the model's file states.
 const FromFile = "from the file"
 
-// qwenTokens is the number of ordinary tokens of Qwen's vocabulary. A model
-// with fewer was not made from Qwen's weights.
-const qwenTokens = 151643
-
 // RecommendedSampling returns what the file of a model says about sampling
 // (general.sampling.*) and, for what it does not say, what the model's makers
 // recommend. A model of unknown makers is sampled greedily.
 func RecommendedSampling(f *gguf.File, c *Config) Recommendation {
 	r := Recommendation{Sources: map[string]string{}}
-	if c.Vocab >= qwenTokens {
+	if c.Vocab >= c.Arch.Tokens {
 		r.fromMakers(c)
 	}
 	for _, o := range samplingOptions {
