@@ -82,8 +82,22 @@ func findModel(name string) (string, error) {
 	return cache.Find(name)
 }
 
-// load loads the model, and says how far it is.
-func (m *modelFlags) load(cmd *cobra.Command) (*model.Model, error) {
+// load loads the model, and says how far it is. When the context ends it does not
+// wait for what cannot be interrupted: the driver of a GPU takes its time.
+func (m *modelFlags) load(cmd *cobra.Command) (loaded *model.Model, _ error) {
+	err := unlessEnded(cmd.Context(), func() (err error) {
+		loaded, err = m.loadWhole(cmd)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.notes(cmd, loaded)
+	return loaded, nil
+}
+
+// loadWhole is load to its end.
+func (m *modelFlags) loadWhole(cmd *cobra.Command) (*model.Model, error) {
 	if err := m.device.apply(cmd, &m.options); err != nil {
 		return nil, err
 	}
@@ -103,7 +117,6 @@ func (m *modelFlags) load(cmd *cobra.Command) (*model.Model, error) {
 	case err != nil:
 		return nil, errors.Join(err, f.Close())
 	}
-	m.notes(cmd, loaded)
 	return loaded, nil
 }
 

@@ -1,4 +1,4 @@
-// Command qgo runs Qwen2.5 models from GGUF files on any CPU, and measures how
+// Command qgo runs Qwen2.5 and Qwen3 models from GGUF files on any CPU, and measures how
 // near they come to what the machine allows.
 package main
 
@@ -79,9 +79,9 @@ const outputsKey = "outputs"
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "qgo",
-		Short: "Qwen2.5 on any CPU, measured against the machine's limits",
-		Long: `qgo runs Qwen2.5 models from GGUF files, in pure Go, and measures how near
-they come to what the machine allows.
+		Short: "Qwen2.5 and Qwen3 on any CPU, measured against the machine's limits",
+		Long: `qgo runs Qwen2.5 and Qwen3 models from GGUF files, in pure Go, and measures how
+near they come to what the machine allows.
 
 Three things to do first:
   qgo bench                       how fast is this machine? (needs no model)

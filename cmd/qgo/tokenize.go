@@ -59,7 +59,7 @@ bytes that the ids stand for.`,
 }
 
 // unlessEnded returns what work returns, or the error of ctx when that ends
-// before: a standard input that never delivers is not waited for.
+// before: a standard input that never delivers is not waited for, for example.
 func unlessEnded(ctx context.Context, work func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- work() }()

@@ -11,19 +11,19 @@ import (
 	"qgo/tensor"
 )
 
+// ISA is that of the package, vnni that of its products of bytes.
 var (
-	// ISA is that of the package, vnni that of its kernels for products of bytes.
 	ISA  = tier.ISA{Switch: "QGO_NO_AVX2", Features: []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.BMI2}}
 	vnni = tier.ISA{Switch: "QGO_NO_VNNI", Features: MulVNNINeeds, Base: &ISA}
 )
 
 func init() {
-	tier.Register(vectors.Tier("avx2", &ISA, panel.Join(&Mul, &FloatMul)))
-	tier.Register(vectors.Tier("avxvnni", &vnni, panel.Join(&MulVNNI, &FloatMul)))
+	tier.Register(Vectors.Tier("avx2", &ISA, panel.Join(&Mul, &FloatMul)))
+	tier.Register(Vectors.Tier("avxvnni", &vnni, panel.Join(&MulVNNI, &FloatMul)))
 }
 
-// vectors are the kernels on vectors and of attention.
-var vectors = simd.Ops{
+// Vectors are the kernels on vectors and of attention.
+var Vectors = simd.Ops{
 	Add:            add,
 	Scale:          scale,
 	Merge:          merge,

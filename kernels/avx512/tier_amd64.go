@@ -20,12 +20,12 @@ var (
 
 func init() {
 	// Without VNNI, 512 bits have no advantage for integers.
-	tier.Register(vectors.Tier("avx512", &ISA, panel.Join(&avx2.Mul, &FloatMul)))
-	tier.Register(vectors.Tier("avx512vnni", &VNNI, panel.Join(&Mul, &FloatMul)))
+	tier.Register(Vectors.Tier("avx512", &ISA, panel.Join(&avx2.Mul, &FloatMul)))
+	tier.Register(Vectors.Tier("avx512vnni", &VNNI, panel.Join(&Mul, &FloatMul)))
 }
 
-// vectors are the kernels on vectors and of attention.
-var vectors = simd.Ops{
+// Vectors are the kernels on vectors and of attention.
+var Vectors = simd.Ops{
 	Add:            add,
 	Scale:          scale,
 	Merge:          merge,

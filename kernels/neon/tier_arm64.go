@@ -17,13 +17,13 @@ var (
 )
 
 func init() {
-	tier.Register(vectors.Tier("neon", &isa, panel.Join(&Mul, &FloatMul)))
-	tier.Register(vectors.Tier("dotprod", &dotprod, panel.Join(&DotMul, &FloatMul)))
-	tier.Register(vectors.Tier("i8mm", &i8mm, panel.Join(&I8mmMul, &FloatMul)))
+	tier.Register(Vectors.Tier("neon", &isa, panel.Join(&Mul, &FloatMul)))
+	tier.Register(Vectors.Tier("dotprod", &dotprod, panel.Join(&DotMul, &FloatMul)))
+	tier.Register(Vectors.Tier("i8mm", &i8mm, panel.Join(&I8mmMul, &FloatMul)))
 }
 
-// vectors are the kernels on vectors and of attention.
-var vectors = simd.Ops{
+// Vectors are the kernels on vectors and of attention.
+var Vectors = simd.Ops{
 	Add:     add,
 	Scale:   scale,
 	Merge:   merge,
