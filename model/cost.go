@@ -30,7 +30,7 @@ func costOf(p plan.Plan, kv quant.Type) (c Cost) {
 			add(l.W)
 			c.Weights += int64(4 * len(l.Bias))
 		}
-		c.Weights += int64(4 * (len(b.AttnNorm) + len(b.FFNNorm)))
+		c.Weights += int64(4 * (len(b.AttnNorm) + len(b.QNorm) + len(b.KNorm) + len(b.FFNNorm)))
 	}
 	if p.Head != nil {
 		c.Head = add(p.Head.W)

@@ -67,5 +67,5 @@ func (c *Config) ContextWarning(context int) string {
 			"what is beyond them is understood worse and worse.", context, reach, show.Text(s.Type), s.Factor)
 	}
 	return fmt.Sprintf("a context of %d tokens is more than the %d that this model was trained for: what is beyond them is understood worse and worse. "+
-		"Qwen2.5 reaches 131072 tokens with YaRN (factor 4 on 32768), but only from a file whose rope.scaling keys say so, and this one's do not.", context, reach)
+		"%s, but only from a file whose rope.scaling keys say so, and this one's do not.", context, reach, c.Arch.Stretch)
 }

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"maps"
 	"reflect"
 	"testing"
@@ -15,6 +16,7 @@ func TestRecommendedSampling(t *testing.T) {
 	const qwen, deepseek = "Qwen's recommendation", "DeepSeek's recommendation"
 	for _, c := range []struct {
 		name  string
+		arch  *arch.Arch // nil means Qwen2's
 		width int
 		vocab int
 		keys  map[string]any
@@ -29,6 +31,15 @@ func TestRecommendedSampling(t *testing.T) {
 			from: map[string]string{"temp": deepseek, "top-p": deepseek}},
 		{name: "QwQ 32B", width: 5120, vocab: 152064, want: sample.Params{Temperature: 0.6, TopK: 40, TopP: 0.95},
 			from: map[string]string{"temp": qwen, "top-k": qwen, "top-p": qwen}},
+		{name: "Qwen3 0.6B", arch: &arch.Qwen3, vocab: 151936, want: sample.Params{Temperature: 0.6, TopK: 20, TopP: 0.95},
+			from: map[string]string{"temp": qwen, "top-k": qwen, "top-p": qwen}},
+		{name: "Qwen3-4B-Thinking-2507", arch: &arch.Qwen3, vocab: 151936, want: sample.Params{Temperature: 0.6, TopK: 20, TopP: 0.95},
+			from: map[string]string{"temp": qwen, "top-k": qwen, "top-p": qwen}},
+		{name: "Qwen3 4B Instruct 2507", arch: &arch.Qwen3, vocab: 151936, want: sample.Params{Temperature: 0.7, TopK: 20, TopP: 0.8},
+			from: map[string]string{"temp": qwen, "top-k": qwen, "top-p": qwen}},
+		{name: "DeepSeek R1 0528 Qwen3 8B", arch: &arch.Qwen3, vocab: 151936, want: sample.Params{Temperature: 0.6, TopP: 0.95},
+			from: map[string]string{"temp": deepseek, "top-p": deepseek}},
+		{name: "of one's own", arch: &arch.Qwen3, vocab: 151642, from: map[string]string{}},
 		{name: "of one's own", width: 896, vocab: 4096, from: map[string]string{}},
 		{name: "Qwen2.5", width: 3584, vocab: 152064,
 			keys: map[string]any{"temp": float32(0.3), "top_k": int32(-1), "top_p": float32(1.5), "penalty_last_n": int32(64), "penalty_repeat": float32(1.2)},
@@ -48,7 +59,7 @@ func TestRecommendedSampling(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		config := &Config{Name: c.name, Arch: &arch.Qwen2}
+		config := &Config{Name: c.name, Arch: cmp.Or(c.arch, &arch.Qwen2)}
 		config.Width, config.Vocab = c.width, c.vocab
 		r := RecommendedSampling(f, config)
 		if !reflect.DeepEqual(r.Params, c.want) || !maps.Equal(r.Sources, c.from) {

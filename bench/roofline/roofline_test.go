@@ -57,9 +57,9 @@ func TestCost(t *testing.T) {
 }
 
 // TestParts checks that the parts add up to the whole, with a head of its own
-// and with a tied one.
+// and with a tied one, with biases and with norms of heads.
 func TestParts(t *testing.T) {
-	for _, name := range []string{"0.5b:q4_k_m", "1.5b:q2_k", "3b:f16"} {
+	for _, name := range []string{"0.5b:q4_k_m", "1.5b:q2_k", "3b:f16", "qwen3-0.6b:q8_0", "qwen3-4b:q4_k_m"} {
 		s := survey(t, name)
 		var read, flop, prefill, file int64
 		for _, p := range s.Parts {

@@ -27,11 +27,16 @@ type Arch struct {
 	// (tokenizer.ggml.pre), for files that name none.
 	Split string
 
-	// Makers are those who have published models of it, with what they recommend
-	// for sampling, and Tokens is the number of ordinary tokens of their
-	// vocabulary: a model with fewer is nobody's of them.
-	Makers []Maker
+	// Tokens is the number of ordinary tokens of that vocabulary. A model with
+	// fewer was not made from the family's weights.
 	Tokens int
+
+	// Stretch says how its models come to read more than they were trained for.
+	Stretch string
+
+	// Makers are those who have published models of it, with what they recommend
+	// for sampling.
+	Makers []Maker
 }
 
 // Maker is who published a model.

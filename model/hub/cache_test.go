@@ -9,12 +9,12 @@ import (
 )
 
 func TestNames(t *testing.T) {
-	for text, want := range map[string]string{"qwen2.5-0.5b:q4_0": "qwen2.5-0.5b:q4_0", "Qwen2.5-3B-Instruct:Q8_0": "qwen2.5-3b:q8_0", "qwen2.5-1.5b": "qwen2.5-1.5b:q4_k_m"} {
+	for text, want := range map[string]string{"qwen2.5-0.5b:q4_0": "qwen2.5-0.5b:q4_0", "Qwen2.5-3B-Instruct:Q8_0": "qwen2.5-3b:q8_0", "qwen2.5-1.5b": "qwen2.5-1.5b:q4_k_m", "qwen3-1.7b:Q8_0": "qwen3-1.7b:q8_0", "Qwen3-4B": "qwen3-4b:q4_k_m"} {
 		if r, err := ParseRef(text); err != nil || r.String() != want {
 			t.Errorf("%s is %v, %v", text, r, err)
 		}
 	}
-	for _, bad := range []string{"", "llama:q4_0", "qwen2.5-8b:q4_0", "qwen2.5-coder-72b:q4_0", "qwen2.5-3b:q9", "qwen2.5-3b:"} {
+	for _, bad := range []string{"", "llama:q4_0", "qwen2.5-8b:q4_0", "qwen2.5-coder-72b:q4_0", "qwen2.5-3b:q9", "qwen2.5-3b:", "qwen3-0.6b:q4_k_m", "qwen3-8b", "qwen3-4b-instruct"} {
 		if _, err := ParseRef(bad); err == nil || !strings.Contains(err.Error(), "0.5b, 1.5b, 3b, 7b") {
 			t.Errorf("%q: %v", bad, err)
 		}
@@ -23,9 +23,13 @@ func TestNames(t *testing.T) {
 		{Lines[0], "7b", "q4_k_m"}: {"Qwen/Qwen2.5-7B-Instruct-GGUF", "qwen2.5-7b-instruct-q4_k_m"},
 		{Lines[1], "1.5b", "fp16"}: {"Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF", "qwen2.5-coder-1.5b-instruct-fp16"},
 		{Lines[2], "0.6b", "q8_0"}: {"Qwen/Qwen3-0.6B-GGUF", "Qwen3-0.6B-Q8_0"},
+		{Lines[2], "4b", "q4_k_m"}: {"Qwen/Qwen3-4B-GGUF", "Qwen3-4B-Q4_K_M"},
 	} {
 		if n.repo() != want[0] || n.Stem() != want[1] {
 			t.Errorf("%s is %s in %s", n, n.Stem(), n.repo())
+		}
+		if got := NameOf(filepath.Join("dir", n.Stem()+".gguf")); got != n.String() {
+			t.Errorf("the file of %s is called %s", n, got)
 		}
 	}
 	if n := len(Names()); n != 124 {

@@ -74,7 +74,9 @@ func ParseName(text string) (n Name, ok bool) {
 	model, quant, typed := strings.Cut(strings.ToLower(strings.TrimSpace(text)), ":")
 	for _, l := range Lines {
 		size, ours := strings.CutPrefix(model, l.Prefix)
-		size = strings.TrimSuffix(size, "-instruct")
+		if strings.HasSuffix(l.Title, "-Instruct") {
+			size = strings.TrimSuffix(size, "-instruct")
+		}
 		if !ours || !slices.Contains(l.Sizes, size) {
 			continue
 		}

@@ -30,6 +30,7 @@ type Shape struct {
 	Heads   int
 	KV      int        // key and value heads
 	HeadDim int        // values of a head; 0 means as many as the heads have of the width
+	Context int        // positions that its file states; 0 means those of Qwen2.5
 	Arch    *arch.Arch // nil means Qwen2's
 }
 
@@ -42,17 +43,17 @@ func (s Shape) family() *arch.Arch { return cmp.Or(s.Arch, &arch.Qwen2) }
 // report, arXiv:2412.15115) and of Qwen3 (arXiv:2505.09388), and of the models'
 // config.json.
 var Shapes = []Shape{
-	{"0.5b", 896, 4864, 24, 14, 2, 0, nil},
-	{"1.5b", 1536, 8960, 28, 12, 2, 0, nil},
-	{"3b", 2048, 11008, 36, 16, 2, 0, nil},
-	{"qwen3-0.6b", 1024, 3072, 28, 16, 8, 128, &arch.Qwen3},
-	{"qwen3-1.7b", 2048, 6144, 28, 16, 8, 128, &arch.Qwen3},
-	{"qwen3-4b", 2560, 9728, 36, 32, 8, 128, &arch.Qwen3},
+	{"0.5b", 896, 4864, 24, 14, 2, 0, 0, nil},
+	{"1.5b", 1536, 8960, 28, 12, 2, 0, 0, nil},
+	{"3b", 2048, 11008, 36, 16, 2, 0, 0, nil},
+	{"qwen3-0.6b", 1024, 3072, 28, 16, 8, 128, 40960, &arch.Qwen3},
+	{"qwen3-1.7b", 2048, 6144, 28, 16, 8, 128, 40960, &arch.Qwen3},
+	{"qwen3-4b", 2560, 9728, 36, 32, 8, 128, 40960, &arch.Qwen3},
 }
 
 // Constants of all sizes.
 const (
-	contextLen = 32768
+	contextLen = 32768 // unless a shape has another
 	ropeBase   = 1e6
 	rmsEpsilon = 1e-6
 )
@@ -107,7 +108,7 @@ func (s Spec) header() gguf.Header {
 		{Key: "general.file_type", Value: s.Mix.FileType},
 		{Key: "general.quantization_version", Value: uint32(2)},
 		{Key: key + "block_count", Value: uint32(s.Blocks)},
-		{Key: key + "context_length", Value: uint32(contextLen)},
+		{Key: key + "context_length", Value: uint32(cmp.Or(s.Context, contextLen))},
 		{Key: key + "embedding_length", Value: uint32(s.Width)},
 		{Key: key + "feed_forward_length", Value: uint32(s.FFN)},
 		{Key: key + "attention.head_count", Value: uint32(s.Heads)},

@@ -56,12 +56,12 @@ const maxWord = 1 << 19
 // all merged with each other. Words are those of the composed text, as for
 // [Tokenizer.Encode].
 func (t *Tokenizer) CheckWords(text string) error {
-	if len(text) <= maxWord/3 { // composed it is not more than three times as long
+	if len(text) <= maxWord/3 { // normalised it is not more than three times as long
 		return nil
 	}
-	text = nfc(text)
+	text = t.split.normalise(text)
 	for at := 0; at < len(text); {
-		n := t.nextPiece(text[at:])
+		n := t.split.next(text[at:])
 		if n > maxWord {
 			return fmt.Errorf("the text has a word of %d bytes, which no model can make sense of: at most %d are encoded", n, maxWord)
 		}
@@ -119,8 +119,8 @@ func (t *Tokenizer) encodeSpans(dst []int32, text string, trusted []span) []int3
 
 // encodeText encodes text without special tokens.
 func (t *Tokenizer) encodeText(dst []int32, text string) []int32 {
-	for text = nfc(text); text != ""; {
-		n := t.nextPiece(text)
+	for text = t.split.normalise(text); text != ""; {
+		n := t.split.next(text)
 		dst = t.encodePiece(dst, text[:n])
 		text = text[n:]
 	}

@@ -7,6 +7,7 @@ import (
 
 	"qgo/gguf"
 	"qgo/gguf/gguftest"
+	"qgo/model/arch"
 	"qgo/model/demo"
 )
 
@@ -194,7 +195,7 @@ func TestMinTokens(t *testing.T) {
 }
 
 func TestCheckWords(t *testing.T) {
-	tok := &Tokenizer{nextPiece: nextPiece}
+	tok := &Tokenizer{split: qwen2Split}
 	word := strings.Repeat("x", maxWord)
 	if err := tok.CheckWords("a text of words " + word[1:] + " and more"); err != nil {
 		t.Error(err)
@@ -205,5 +206,33 @@ func TestCheckWords(t *testing.T) {
 	// These are words only once they are composed.
 	if err := tok.CheckWords(strings.Repeat("e\u0301", maxWord)); err == nil || !strings.Contains(err.Error(), "a word of 1048576 bytes") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestFamilies: for files that do not say how text is split, there is a way for each
+// family, and a note that names the family.
+func TestFamilies(t *testing.T) {
+	for _, family := range arch.All {
+		if _, ok := preTokenizerOf(family.Split); !ok || family.Split == "" {
+			t.Errorf("%s: there is no pre-tokeniser %q", family.Name, family.Split)
+			continue
+		}
+		tok := odd(t, gguftest.Set(keyArch, family.Name), gguftest.Drop(keyPre))
+		if notes := tok.Notes(); len(notes) != 1 || !strings.HasSuffix(notes[0], "as for "+family.Title) {
+			t.Errorf("%s: notes %q", family.Name, notes)
+		}
+	}
+}
+
+// TestPreTokenizers: a name stands for one of them.
+func TestPreTokenizers(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range preTokenizers {
+		for _, name := range p.names {
+			if seen[name] {
+				t.Errorf("there are two pre-tokenisers %q", name)
+			}
+			seen[name] = true
+		}
 	}
 }

@@ -11,8 +11,11 @@ type preTokenizer struct {
 	// names are those that files have for it (tokenizer.ggml.pre): vocabularies
 	// of different models have names of their own and the same way.
 	names []string
+	// normalise makes of a text what is cut: at most three times as many bytes,
+	// and at least a third of them.
+	normalise func(text string) string
 	// next returns the length of the first piece of a text that is not empty and
-	// in normalisation form C.
+	// normalised.
 	next func(text string) int
 }
 

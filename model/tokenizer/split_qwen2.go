@@ -8,8 +8,9 @@ import (
 // qwen2Split has the names under which llama.cpp (src/llama-vocab.cpp) has the
 // expression of Qwen2.
 var qwen2Split = preTokenizer{
-	names: []string{"qwen2", "deepseek-r1-qwen", "megrez", "kormo", "f2llmv2", "stablelm2", "hunyuan", "solar-open"},
-	next:  nextPiece,
+	names:     []string{"qwen2", "deepseek-r1-qwen", "megrez", "kormo", "f2llmv2", "stablelm2", "hunyuan", "solar-open"},
+	normalise: nfc,
+	next:      nextPiece,
 }
 
 // The scanner in this file cuts text where this expression of Qwen2's

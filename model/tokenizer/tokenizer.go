@@ -17,8 +17,7 @@ type Tokenizer struct {
 	bytes   [256]uint32 // the token of each byte
 	longest int         // length in bytes of the longest token that find finds
 	whole   wholeSet
-	// nextPiece cuts text: see preTokenizer.
-	nextPiece func(text string) int
+	split   preTokenizer
 
 	special       specialSet
 	control       map[int32]bool

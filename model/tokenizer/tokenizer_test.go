@@ -291,7 +291,7 @@ func TestBadFiles(t *testing.T) {
 	for want, meta := range map[string][]gguf.KV{
 		"key tokenizer.ggml.model is missing": nil,
 		"byte-level BPE":                      {{Key: keyModel, Value: "llama"}},
-		"of splitting":                        {{Key: keyModel, Value: "gpt2"}, {Key: keyPre, Value: "gpt-4o"}},
+		`qgo knows ("qwen2"), found "gpt-4o"`: {{Key: keyModel, Value: "gpt2"}, {Key: keyPre, Value: "gpt-4o"}},
 		"tokenizer.ggml.tokens is missing":    {{Key: keyModel, Value: "gpt2"}},
 		"expected a list of texts":            {{Key: keyModel, Value: "gpt2"}, {Key: keyTokens, Value: []int32{1}}},
 		"found none for a model of the arch":  {{Key: keyModel, Value: "gpt2"}, {Key: keyPre, Value: "default"}, {Key: keyArch, Value: "llama"}},

@@ -91,7 +91,7 @@ func New(v Vocab) (*Tokenizer, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s, found %s", expectedSplit(), show.Quoted(v.Split))
 	}
-	t := &Tokenizer{nextPiece: split.next, whole: newWholeSet(n), control: make(map[int32]bool)}
+	t := &Tokenizer{split: split, whole: newWholeSet(n), control: make(map[int32]bool)}
 	v.Types = t.markSpecials(v)
 	for _, add := range []func(Vocab) error{t.addTokens, t.addMerges, t.addRoles} {
 		if err := add(v); err != nil {
