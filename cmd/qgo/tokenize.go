@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -41,6 +42,8 @@ bytes that the ids stand for.`,
 			if err != nil {
 				return err
 			}
+			// Reading a vocabulary leaves more garbage behind than a text may take.
+			debug.FreeOSMemory()
 			if isTerminal(cmd.InOrStdin()) {
 				fmt.Fprintln(cmd.ErrOrStderr(), "Type the text; Ctrl-D on a line of its own ends it.")
 			}
