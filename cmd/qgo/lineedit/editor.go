@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"slices"
 	"strings"
@@ -165,24 +164,6 @@ func (s *state) resize(width int) { s.area.width = width - ansi.StringWidth(s.pr
 // Init implements [tea.Model]. The signal may have come before the view.
 func (s *state) Init() tea.Cmd { return func() tea.Msg { return interrupt{} } }
 
-// View implements [tea.Model].
-func (s *state) View() tea.View {
-	if s.done {
-		return tea.NewView("") // see print
-	}
-	rows, row, column := s.area.view(maxHeight)
-	text := s.prompt + strings.Join(rows, s.indent())
-	if s.notice != "" {
-		text += "\n" + s.shownNotice()
-	}
-	v := tea.NewView(text)
-	v.Cursor = tea.NewCursor(ansi.StringWidth(s.prompt)+column, row)
-	return v
-}
-
-// indent begins the rows below the prompt's.
-func (s *state) indent() string { return "\n" + strings.Repeat(" ", ansi.StringWidth(s.prompt)) }
-
 // Update implements [tea.Model].
 func (s *state) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
@@ -214,16 +195,6 @@ func (s *state) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return s, nil
 	}
 	return s, nil
-}
-
-// print writes the message that was typed, with a short mark for what was
-// pasted, to stay on the screen.
-func (s *state) print(out io.Writer) {
-	rows, _, _ := s.area.view(math.MaxInt)
-	for len(rows) > 1 && rows[len(rows)-1] == "" {
-		rows = rows[:len(rows)-1] // a place for the cursor
-	}
-	fmt.Fprintln(out, s.prompt+strings.Join(rows, s.indent()))
 }
 
 // press takes a key; before is the message without it.
@@ -392,13 +363,3 @@ func commonPrefix(a, b string) string {
 
 // maxNotice is the number of rows that a notice may take.
 const maxNotice = 5
-
-// shownNotice is the notice in the rows of the terminal.
-func (s *state) shownNotice() string {
-	width := s.area.width + ansi.StringWidth(s.prompt)
-	rows := strings.Split(ansi.Wrap(s.notice, max(width, 1), ""), "\n")
-	if len(rows) > maxNotice {
-		rows = append(rows[:maxNotice-1], "…")
-	}
-	return strings.Join(rows, "\n")
-}
