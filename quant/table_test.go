@@ -135,3 +135,14 @@ func TestTypeNames(t *testing.T) {
 		}
 	}
 }
+
+// TestFallbacks wants a quantised type for rows that blocks of 256 do not divide:
+// one that fallback does not know would become F16 without a word.
+func TestFallbacks(t *testing.T) {
+	for _, m := range Mixes() {
+		p := Place{Tensor: "ffn_up.weight", Block: 5, Blocks: 24, Cols: 896, Group: 7}
+		if got := m.Type(p); m.Base.Integer() && (!got.Integer() || p.Cols%got.BlockLen() != 0) {
+			t.Errorf("%s: rows of %d weights are %v", m.Name, p.Cols, got)
+		}
+	}
+}
