@@ -107,12 +107,7 @@ func (g vec) zeros(n int) [][]arm64.V {
 func (g vec) scores(f kvFormat) {
 	g.Func("scores"+f.name, 0, "(s, q *float32, n int, k *byte, d, blocks int)", fmt.Sprintf(
 		"scores%s writes the scalar products of n queries q of d values, 1 to %d, with the keys of some blocks to s, whose rows are 256 values apart.", f.name, queries))
-	g.param("s", 0, r0)
-	g.param("q", 8, r1)
-	g.param("n", 16, r2)
-	g.param("k", 24, r3)
-	g.param("d", 32, r4)
-	g.param("blocks", 40, r5)
+	g.params(r0, "s", "q", "n", "k", "d", "blocks")
 	g.dispatch(r2, func(n int) {
 		block, values, group := g.NewLabel("block"), g.NewLabel("values"), g.NewLabel("group")
 		g.Label(block)
@@ -177,12 +172,7 @@ func (g vec) scores(f kvFormat) {
 func (g vec) values(f kvFormat) {
 	g.Func("values"+f.name, 0, "(acc, p *float32, n int, v *byte, d, rows int)", fmt.Sprintf(
 		"values%s writes to acc, n rows of d values, the sum of rows v, each times its weight p[query*256+row]. n is 1 to %d, rows at least 1.", f.name, queries))
-	g.param("acc", 0, r0)
-	g.param("p", 8, r1)
-	g.param("n", 16, r2)
-	g.param("v", 24, r3)
-	g.param("d", 32, r4)
-	g.param("rows", 40, r5)
+	g.params(r0, "acc", "p", "n", "v", "d", "rows")
 	const bytes, stride = arm64.R(6), arm64.R(7) // of a row of values, of a query's output
 	g.G("LSL $2, %v, %v", r4, stride)
 	switch f.name {

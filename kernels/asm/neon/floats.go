@@ -55,7 +55,7 @@ func (k *floatKernel) arg(offset int, to arm64.R) { k.G("MOVD %d(%v), %v", offse
 func (k *floatKernel) generate() {
 	name := fmt.Sprintf("mul%sx%d", k.name, k.n)
 	k.Func(name, 0, "(a *panel.Args)", fmt.Sprintf("%s multiplies %s weights with %d rows of activations.", name, k.name, k.n))
-	k.G("MOVD a+0(FP), %v", rArgs)
+	k.G("MOVD %s, %v", k.Param("a"), rArgs)
 	k.arg(argPanel, rPanel)
 	k.arg(argDst, rDst)
 	k.arg(argPanels, rCount)

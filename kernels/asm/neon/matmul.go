@@ -166,7 +166,7 @@ func (k *kernel) generate(name, doc string) {
 		frame = bufScales + 64
 	}
 	k.Func(name, frame, "(a *panel.Args)", name+" "+doc)
-	k.G("MOVD a+0(FP), %v", rArgs)
+	k.G("MOVD %s, %v", k.Param("a"), rArgs)
 	k.G("MOVD $matmulConsts<>(SB), %v", rConst)
 	if frame > 0 {
 		// From a cache line's begin.

@@ -16,9 +16,7 @@ var quantSteps = [...]float64{127, 124, 121, 118}
 func quantize(a *arm64.Asm) string {
 	g := vec{a}
 	g.Func("quantize", 0, "(x *float32, dst *tensor.Block, n int)", "quantize quantises n times two blocks.")
-	g.param("x", 0, r0)
-	g.param("dst", 8, r1)
-	g.param("n", 16, r2)
+	g.params(r0, "x", "dst", "n")
 	next := g.NewLabel("next")
 	g.Label(next)
 	var v [16]arm64.V // value i of the four groups

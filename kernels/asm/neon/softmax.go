@@ -9,11 +9,7 @@ import (
 func (g vec) softmax() {
 	g.Func("softmax", 0, "(s *float32, n, m int, top, sum *float32)",
 		"softmax replaces the first m of 256 scores of n queries, 1 at least, by exp(s - max), and writes each query's maximum and the sum of the results.")
-	g.param("s", 0, r0)
-	g.param("n", 8, r1)
-	g.param("m", 16, r2)
-	g.param("top", 24, r3)
-	g.param("sum", 32, r4)
+	g.params(r0, "s", "n", "m", "top", "sum")
 	lowest := g.constant(math.Inf(-1))
 	e := g.newExp(false)
 	query := g.NewLabel("query")
