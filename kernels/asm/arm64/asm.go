@@ -124,6 +124,22 @@ func (a *Asm) Vecs(n int) []V {
 	return v
 }
 
+// Loaded takes a register and loads it, disp bytes behind base.
+func (a *Asm) Loaded(base R, disp int) V {
+	v := a.Vec()
+	a.Load(v, base, disp)
+	return v
+}
+
+// Zeros takes n registers and clears them.
+func (a *Asm) Zeros(n int) []V {
+	vs := a.Vecs(n)
+	for _, v := range vs {
+		a.Zero(v)
+	}
+	return vs
+}
+
 // Free gives registers back. Those free for longest are taken first, so that
 // the CPU finds no dependences where there are none.
 func (a *Asm) Free(vs ...V) {
@@ -132,6 +148,13 @@ func (a *Asm) Free(vs ...V) {
 			panic(fmt.Sprintf("arm64: v%d is free already", v))
 		}
 		a.free = slices.Insert(a.free, 0, v)
+	}
+}
+
+// FreeAll gives several lists of registers back.
+func (a *Asm) FreeAll(lists ...[]V) {
+	for _, vs := range lists {
+		a.Free(vs...)
 	}
 }
 

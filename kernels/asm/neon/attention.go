@@ -96,10 +96,7 @@ func (g vec) dispatch(n arm64.R, emit func(n int)) {
 func (g vec) zeros(n int) [][]arm64.V {
 	sums := make([][]arm64.V, n)
 	for i := range sums {
-		sums[i] = g.Vecs(4)
-		for _, v := range sums[i] {
-			g.Zero(v)
-		}
+		sums[i] = g.Zeros(4)
 	}
 	return sums
 }

@@ -8,9 +8,7 @@ import (
 
 // plane loads the part for four rows of a plane of codes.
 func (k *kernel) plane(p, i int) arm64.V {
-	v := k.Vec()
-	k.Load(v, rPair, k.codeAt(p*panels.PlaneBytes+i*quadBytes))
-	return v
+	return k.Loaded(rPair, k.codeAt(p*panels.PlaneBytes+i*quadBytes))
 }
 
 // unpack returns vector v of the codes of row quad i. The vectors of a row
@@ -99,7 +97,7 @@ func (k *kernel) shiftToHigh(c arm64.V, i, v int) arm64.V {
 // code returns vector v of the codes of row quad i.
 func (k *kernel) code(i, v int) arm64.V {
 	if k.many {
-		return k.local(bufCodes + (i*panels.TileQuads+v)*quadBytes)
+		return k.Loaded(rBuf, bufCodes+(i*panels.TileQuads+v)*quadBytes)
 	}
 	return k.unpack(i, v)
 }
@@ -109,8 +107,7 @@ func (k *kernel) code(i, v int) arm64.V {
 func (k *kernel) products(i, g int) arm64.V {
 	switch {
 	case k.isa == sdot:
-		r := k.Vec()
-		k.Load(r, rConst, constMagic)
+		r := k.Loaded(rConst, constMagic)
 		for j := range 4 {
 			c := k.code(i, 4*g+j)
 			k.I("sdot %.4s, %.16b, %.4b[%]", r, c, k.x[g], j)
@@ -122,8 +119,7 @@ func (k *kernel) products(i, g int) arm64.V {
 		// Two times four products of 31 and 127 fit in 16 bits.
 		k.I("addp %.8h, %.8h, %.8h", a, a, b)
 		k.Free(b)
-		r := k.Vec()
-		k.Load(r, rConst, constMagic)
+		r := k.Loaded(rConst, constMagic)
 		k.I("sadalp %.4s, %.8h", r, a)
 		k.Free(a)
 		return r
@@ -221,7 +217,7 @@ func (k *kernel) small(at, i, head, slot int) arm64.V {
 		k.Free(h)
 	}
 	k.I("fsub %.4s, %.4s, %.4s", v, v, k.magic)
-	k.scaled(v, k.local(head+i*quadBytes))
+	k.scaled(v, k.Loaded(rBuf, head+i*quadBytes))
 	return v
 }
 

@@ -41,9 +41,8 @@ func (g vec) newExp(big bool) *exponential {
 }
 
 func (e *exponential) free() {
-	for _, v := range append([][]arm64.V{e.log2E, e.toInteger, e.ln2Hi, e.ln2Lo, e.one, e.min, e.max, e.infinity}, e.p...) {
-		e.Free(v...)
-	}
+	e.FreeAll(e.log2E, e.toInteger, e.ln2Hi, e.ln2Lo, e.one, e.min, e.max, e.infinity)
+	e.FreeAll(e.p...)
 }
 
 // exp replaces x by its exponential, with the operations of generic.Exp in the
@@ -81,8 +80,5 @@ func (e *exponential) exp(w width, x []arm64.V) {
 		w.each("bit %.16b, %.16b, %.16b", p, e.infinity, n)
 	}
 	w.each("bic %.16b, %.16b, %.16b", x, p, t)
-	w.Free(n...)
-	w.Free(r...)
-	w.Free(p...)
-	w.Free(t...)
+	w.FreeAll(n, r, p, t)
 }

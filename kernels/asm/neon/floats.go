@@ -90,9 +90,7 @@ func (k *floatKernel) generate() {
 	k.G("BNE %s", next)
 	k.G("RET")
 	for _, chain := range k.sums {
-		for _, row := range chain {
-			k.Free(row...)
-		}
+		k.FreeAll(chain...)
 	}
 }
 
@@ -201,8 +199,7 @@ func (k *floatKernel) results() {
 	}
 	k.G("CBZ %v, %s", rBegun, store)
 	each(func(v arm64.V, offset int) {
-		t := k.Vec()
-		k.Load(t, rRowDst, offset)
+		t := k.Loaded(rRowDst, offset)
 		k.I("fadd %.4s, %.4s, %.4s", v, v, t)
 		k.Free(t)
 	})

@@ -6,10 +6,7 @@ import "qgo/kernels/asm/panels"
 func (k *kernel) row() {
 	k.G("MOVD %v, %v", rPanel, rPair)
 	k.G("MOVD %v, %v", rRowX, rX)
-	k.y = k.Vecs(rowQuads)
-	for _, y := range k.y {
-		k.Zero(y)
-	}
+	k.y = k.Zeros(rowQuads)
 	k.tiles(func() { k.multiply(rX, k.tile*panels.BlockBytes) })
 	for i, y := range k.y {
 		k.Store(y, rRowDst, quadBytes*i)

@@ -227,8 +227,7 @@ func (k *kernel) constants() {
 		k.Splat(v, b*0x01010101, rTmp)
 		return v
 	}
-	k.magic = k.Vec()
-	k.Load(k.magic, rConst, constMagic)
+	k.magic = k.Loaded(rConst, constMagic)
 	k.mask, k.table = -1, -1
 	if k.Low < 8 {
 		k.mask = bytes4(1<<k.Low - 1)
@@ -238,7 +237,6 @@ func (k *kernel) constants() {
 		k.bits[at] = bytes4((1<<k.High - 1) << at)
 	}
 	if k.Levels != nil {
-		k.table = k.Vec()
-		k.Load(k.table, rConst, constTable+16*slices.Index(tables(), k.Levels))
+		k.table = k.Loaded(rConst, constTable+16*slices.Index(tables(), k.Levels))
 	}
 }

@@ -79,8 +79,7 @@ func (k *kernel) activations(x arm64.R, at int) {
 		}
 		k.Free(codes...)
 	}
-	k.block = k.Vec()
-	k.Load(k.block, x, at+panels.OffD)
+	k.block = k.Loaded(x, at+panels.OffD)
 	k.start = [2]arm64.V{k.magic, k.magic}
 	if k.shift() > 0 {
 		// The codes have 1<<offset added: so many times the sum of
@@ -177,28 +176,20 @@ func (k *kernel) result(i int, dst arm64.R) arm64.V {
 	if !k.many {
 		return k.y[i]
 	}
-	y := k.Vec()
-	k.Load(y, dst, quadBytes*i)
-	return y
+	return k.Loaded(dst, quadBytes*i)
 }
 
 // scale returns the scales of a group of four rows.
 func (k *kernel) scale(i, g int) arm64.V {
 	if k.many {
-		return k.local(bufScales + g*64 + i*quadBytes)
+		return k.Loaded(rBuf, bufScales+g*64+i*quadBytes)
 	}
 	return k.loadScale(i, g)
 }
 
 func (k *kernel) minimum(i, g int) arm64.V {
 	if k.many {
-		return k.local(bufScales + (2+g)*64 + i*quadBytes)
+		return k.Loaded(rBuf, bufScales+(2+g)*64+i*quadBytes)
 	}
 	return k.loadMin(i, g)
-}
-
-func (k *kernel) local(offset int) arm64.V {
-	v := k.Vec()
-	k.Load(v, rBuf, offset)
-	return v
 }

@@ -29,8 +29,7 @@ func (k *kernel) quadTwo(rows *[2]acts, i int) {
 	var sum [2][2]arm64.V
 	for g := range sum {
 		for r := range rows {
-			sum[g][r] = k.Vec()
-			k.Load(sum[g][r], rConst, constMagic)
+			sum[g][r] = k.Loaded(rConst, constMagic)
 		}
 		for j := range 4 {
 			c := k.code(i, 4*g+j)
@@ -111,18 +110,14 @@ func (k *kernel) loadPair() *pair {
 	rows := [2]arm64.R{rRowX, rRowX2}
 	p := &pair{start: [2]arm64.V{k.magic, k.magic}}
 	for h := range 2 {
-		a, b := k.Vec(), k.Vec()
-		k.Load(a, rows[0], 16*h)
-		k.Load(b, rows[1], 16*h)
+		a, b := k.Loaded(rows[0], 16*h), k.Loaded(rows[1], 16*h)
 		t := k.Vec()
 		k.I("zip1 %.2d, %.2d, %.2d", t, a, b)
 		k.I("zip2 %.2d, %.2d, %.2d", b, a, b)
 		k.Free(a)
 		p.x = append(p.x, t, b)
 	}
-	a, b := k.Vec(), k.Vec()
-	k.Load(a, rows[0], panels.OffD)
-	k.Load(b, rows[1], panels.OffD)
+	a, b := k.Loaded(rows[0], panels.OffD), k.Loaded(rows[1], panels.OffD)
 	scales, negSums := k.Vec(), k.Vec()
 	k.I("zip1 %.4s, %.4s, %.4s", scales, a, b)
 	k.I("zip2 %.4s, %.4s, %.4s", negSums, a, b)

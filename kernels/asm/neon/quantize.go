@@ -23,8 +23,7 @@ func quantize(a *arm64.Asm) string {
 	for i := range 4 {
 		var rows [4]arm64.V // values 4i to 4i+3 of each group
 		for j := range rows {
-			rows[j] = g.Vec()
-			g.Load(rows[j], r0, 64*j+16*i)
+			rows[j] = g.Loaded(r0, 64*j+16*i)
 		}
 		copy(v[4*i:], g.transpose(rows))
 	}
@@ -111,9 +110,7 @@ func (g vec) choose(v []arm64.V, top arm64.V) (step, d arm64.V) {
 			}
 			g.Free(length)
 		}
-		g.Free(inv...)
-		g.Free(xq...)
-		g.Free(qq...)
+		g.FreeAll(inv, xq, qq)
 	}
 	g.Free(best)
 	return step, d

@@ -19,8 +19,7 @@ func (g vec) softmax() {
 		g.Move(v, lowest[0])
 	}
 	g.sixteens(func(i int, mask arm64.V) {
-		v := g.Vec()
-		g.Load(v, r5, 16*i)
+		v := g.Loaded(r5, 16*i)
 		if mask >= 0 {
 			g.I("bif %.16b, %.16b, %.16b", v, lowest[0], mask)
 		}
@@ -39,10 +38,7 @@ func (g vec) softmax() {
 	g.I("dup %.4s, %.s[%]", tops[0], tops[0], 0)
 	best := tops[0]
 	g.Free(tops[1:]...)
-	sums := g.Vecs(4)
-	for _, v := range sums {
-		g.Zero(v)
-	}
+	sums := g.Zeros(4)
 	w := width{g.Asm, 1, false}
 	g.sixteens(func(i int, mask arm64.V) {
 		v := g.Vecs(1)
@@ -107,8 +103,7 @@ func (g vec) sixteens(body func(i int, mask arm64.V)) {
 	g.G("MOVD $window<>+64(SB), %v", r7)
 	g.G("SUB %v<<2, %v", r6, r7)
 	for i := range 4 {
-		mask := g.Vec()
-		g.Load(mask, r7, 16*i)
+		mask := g.Loaded(r7, 16*i)
 		body(i, mask)
 		g.Free(mask)
 	}

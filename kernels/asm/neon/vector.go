@@ -65,10 +65,6 @@ func (w width) each(form string, regs ...[]arm64.V) {
 // register, then single values. The pointers are moved on.
 func (g vec) loop(n arm64.R, regs int, pointers []arm64.R, body func(w width)) {
 	for _, w := range []width{{g.Asm, regs, false}, {g.Asm, 1, false}, {g.Asm, 1, true}} {
-		if regs == 1 && w.regs == 1 && !w.one {
-			regs = 0 // the same once is enough
-			continue
-		}
 		again, done := g.NewLabel("loop"), g.NewLabel("done")
 		g.Label(again)
 		g.G("SUBS $%d, %v", w.values(), n)
@@ -196,10 +192,7 @@ func (g vec) squares() {
 	g.Func("squares", 0, "(x *float32, n int) float64",
 		"squares returns the sum of the squares of n values, in 16 interleaved parts that are added in halves.")
 	g.params(r0, "x", "n")
-	sums := g.Vecs(8) // two of the parts in each
-	for _, s := range sums {
-		g.Zero(s)
-	}
+	sums := g.Zeros(8) // two of the parts in each
 	add := func(v arm64.V, s []arm64.V) {
 		low := g.Vec()
 		g.I("fcvtl %.2d, %.2s", low, v)
@@ -213,8 +206,7 @@ func (g vec) squares() {
 	g.G("SUBS $16, %v", r1)
 	g.G("BLT %s", rest)
 	for i := range 4 {
-		v := g.Vec()
-		g.Load(v, r0, 16*i)
+		v := g.Loaded(r0, 16*i)
 		add(v, sums[2*i:])
 	}
 	g.G("ADD $64, %v", r0)
@@ -227,8 +219,7 @@ func (g vec) squares() {
 			part := g.NewLabel("part")
 			g.G("CMP $4, %v", r1)
 			g.G("BLT %s", part)
-			v := g.Vec()
-			g.Load(v, r0, 0)
+			v := g.Loaded(r0, 0)
 			add(v, sums[2*i:])
 			g.G("ADD $16, %v", r0)
 			g.G("SUB $4, %v", r1)
@@ -299,9 +290,7 @@ func (g vec) rope() {
 		w.each("fmul %.4s, %.4s, %.4s", u, u, s)
 		w.each("fsub %.4s, %.4s, %.4s", uc, uc, v)
 		w.each("fadd %.4s, %.4s, %.4s", vc, vc, u)
-		for _, r := range [][]arm64.V{u, v, c, s} {
-			g.Free(r...)
-		}
+		g.FreeAll(u, v, c, s)
 		w.store(uc, r0)
 		w.store(vc, r3)
 	})
