@@ -7,7 +7,7 @@ func (k *kernel) row() {
 	k.G("MOVD %v, %v", rPanel, rPair)
 	k.G("MOVD %v, %v", rRowX, rX)
 	k.y = k.Zeros(rowQuads)
-	k.tiles(func() { k.multiply(rX, k.tile*panels.BlockBytes) })
+	k.tiles(func() { k.multiply(k.tile*panels.BlockBytes, rX) })
 	for i, y := range k.y {
 		k.Store(y, rRowDst, quadBytes*i)
 	}

@@ -94,13 +94,12 @@ type kernel struct {
 	magic, mask, table arm64.V
 	bits               map[int]arm64.V // masks of high bits by position
 
-	acts
 	planes [2]arm64.V // high bits, shifted and as they are
 	half   [4]arm64.V // scales, then minima, of the groups as 16-bit integers
 	y      []arm64.V
 }
 
-// acts is a block of activations.
+// acts is a row's block of activations.
 type acts struct {
 	x     []arm64.V  // codes: each four of them as often as there are rows, or as they are
 	block arm64.V    // their scales, and negated sums of codes
@@ -191,9 +190,9 @@ func (k *kernel) generate(name, doc string) {
 			k.prepare()
 			switch k.isa {
 			case smull:
-				k.rows(func() { k.multiply(rRowX, 0) })
+				k.rows(func() { k.multiply(0, rRowX) })
 			case sdot:
-				k.rowPairs(k.multiplyTwo)
+				k.rowPairs(func() { k.multiply(0, rRowX, rRowX2) })
 			case smmla:
 				k.rowPairs(k.multiplyPair)
 			}
