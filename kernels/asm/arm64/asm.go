@@ -258,6 +258,15 @@ func (a *Asm) NewLabel(name string) string {
 // Label places a label.
 func (a *Asm) Label(name string) { fmt.Fprintf(&a.out, "%s:\n", name) }
 
+// Repeat repeats body until counter, less step each time, is zero.
+func (a *Asm) Repeat(label string, counter R, step int, body func()) {
+	again := a.NewLabel(label)
+	a.Label(again)
+	body()
+	a.G("SUBS $%d, %v", step, counter)
+	a.G("BNE %s", again)
+}
+
 // Data defines read-only bytes, a multiple of 16.
 func (a *Asm) Data(name string, bytes []byte) {
 	var b strings.Builder

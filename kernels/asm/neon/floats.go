@@ -71,23 +71,22 @@ func (k *floatKernel) generate() {
 		k.sums = append(k.sums, chain)
 	}
 
-	next, run := k.NewLabel("panel"), k.NewLabel("run")
-	k.Label(next)
-	k.G("MOVD %v, %v", rPanel, rAt)
-	k.arg(argTiles, rLeft)
-	k.arg(argX, k.x[0])
-	for i := 1; i < k.n; i++ {
-		k.G("ADD %v, %v, %v", rXStride, k.x[i-1], k.x[i])
-	}
-	k.G("MOVD $0, %v", rBegun)
-	k.Label(run)
-	k.run()
-	k.results()
-	k.G("CBNZ %v, %s", rLeft, run)
-	k.G("ADD $%d, %v", panels.PlaneBytes, rDst)
-	k.G("ADD %v, %v", rSize, rPanel)
-	k.G("SUBS $1, %v", rCount)
-	k.G("BNE %s", next)
+	k.Repeat("panel", rCount, 1, func() {
+		run := k.NewLabel("run")
+		k.G("MOVD %v, %v", rPanel, rAt)
+		k.arg(argTiles, rLeft)
+		k.arg(argX, k.x[0])
+		for i := 1; i < k.n; i++ {
+			k.G("ADD %v, %v, %v", rXStride, k.x[i-1], k.x[i])
+		}
+		k.G("MOVD $0, %v", rBegun)
+		k.Label(run)
+		k.run()
+		k.results()
+		k.G("CBNZ %v, %s", rLeft, run)
+		k.G("ADD $%d, %v", panels.PlaneBytes, rDst)
+		k.G("ADD %v, %v", rSize, rPanel)
+	})
 	k.G("RET")
 	for _, chain := range k.sums {
 		k.FreeAll(chain...)

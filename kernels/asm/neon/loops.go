@@ -35,13 +35,11 @@ func (k *kernel) rows(body func()) {
 		k.G("ADD $%d, %v, %v", k.tile*panels.BlockBytes, rX, rRowX)
 	}
 	k.G("MOVD %v, %v", rDst, rRowDst)
-	row := k.NewLabel("row")
-	k.Label(row)
-	body()
-	k.G("ADD %v, %v", rXStride, rRowX)
-	k.G("ADD %v, %v", rDstStride, rRowDst)
-	k.G("SUBS $1, %v", rRow)
-	k.G("BNE %s", row)
+	k.Repeat("row", rRow, 1, func() {
+		body()
+		k.G("ADD %v, %v", rXStride, rRowX)
+		k.G("ADD %v, %v", rDstStride, rRowDst)
+	})
 }
 
 // rowPairs repeats body for every two rows of activations, of which there are
@@ -50,15 +48,13 @@ func (k *kernel) rowPairs(body func()) {
 	k.arg(argRows, rRow)
 	k.G("ADD $%d, %v, %v", k.tile*panels.BlockBytes, rX, rRowX)
 	k.G("MOVD %v, %v", rDst, rRowDst)
-	pair := k.NewLabel("pair")
-	k.Label(pair)
-	k.G("ADD %v, %v, %v", rXStride, rRowX, rRowX2)
-	k.G("ADD %v, %v, %v", rDstStride, rRowDst, rRowDst2)
-	body()
-	k.G("ADD %v, %v, %v", rXStride, rRowX2, rRowX)
-	k.G("ADD %v, %v, %v", rDstStride, rRowDst2, rRowDst)
-	k.G("SUBS $2, %v", rRow)
-	k.G("BNE %s", pair)
+	k.Repeat("pair", rRow, 2, func() {
+		k.G("ADD %v, %v, %v", rXStride, rRowX, rRowX2)
+		k.G("ADD %v, %v, %v", rDstStride, rRowDst, rRowDst2)
+		body()
+		k.G("ADD %v, %v, %v", rXStride, rRowX2, rRowX)
+		k.G("ADD %v, %v, %v", rDstStride, rRowDst2, rRowDst)
+	})
 }
 
 // tiles repeats body for every tile of a panel.
@@ -70,14 +66,12 @@ func (k *kernel) tiles(body func()) {
 	}
 	k.arg(argTiles, rBlock)
 	k.G("LSR $3, %v", rBlock)
-	block := k.NewLabel("block")
-	k.Label(block)
-	k.head()
-	k.G("ADD $%d, %v", panels.HeadBytes, rPair)
-	k.G("MOVD $%d, %v", panels.SuperTiles, rLeft)
-	k.pairs(body)
-	k.G("SUBS $1, %v", rBlock)
-	k.G("BNE %s", block)
+	k.Repeat("block", rBlock, 1, func() {
+		k.head()
+		k.G("ADD $%d, %v", panels.HeadBytes, rPair)
+		k.G("MOVD $%d, %v", panels.SuperTiles, rLeft)
+		k.pairs(body)
+	})
 }
 
 // pairs repeats body for the tiles that are left, two at a time. Those of a

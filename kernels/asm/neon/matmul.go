@@ -180,31 +180,29 @@ func (k *kernel) generate(name, doc string) {
 	k.arg(argPanelBytes, rSize)
 	k.arg(argXStride, rXStride)
 	k.arg(argDstStride, rDstStride)
-	panel := k.NewLabel("panel")
-	k.Label(panel)
-	if k.many {
-		k.G("MOVD %v, %v", rPanel, rPair)
-		k.arg(argX, rX)
-		k.clear()
-		k.tiles(func() {
-			k.prepare()
-			switch k.isa {
-			case smull:
-				k.rows(func() { k.multiply(0, rRowX) })
-			case sdot:
-				k.rowPairs(func() { k.multiply(0, rRowX, rRowX2) })
-			case smmla:
-				k.rowPairs(k.multiplyPair)
-			}
-		})
-	} else {
-		k.arg(argX, rX)
-		k.rows(k.row)
-	}
-	k.G("ADD $%d, %v", panels.PlaneBytes, rDst)
-	k.G("ADD %v, %v", rSize, rPanel)
-	k.G("SUBS $1, %v", rCount)
-	k.G("BNE %s", panel)
+	k.Repeat("panel", rCount, 1, func() {
+		if k.many {
+			k.G("MOVD %v, %v", rPanel, rPair)
+			k.arg(argX, rX)
+			k.clear()
+			k.tiles(func() {
+				k.prepare()
+				switch k.isa {
+				case smull:
+					k.rows(func() { k.multiply(0, rRowX) })
+				case sdot:
+					k.rowPairs(func() { k.multiply(0, rRowX, rRowX2) })
+				case smmla:
+					k.rowPairs(k.multiplyPair)
+				}
+			})
+		} else {
+			k.arg(argX, rX)
+			k.rows(k.row)
+		}
+		k.G("ADD $%d, %v", panels.PlaneBytes, rDst)
+		k.G("ADD %v, %v", rSize, rPanel)
+	})
 	k.G("RET")
 	k.Free(k.magic)
 	for _, v := range []arm64.V{k.mask, k.table} {

@@ -17,23 +17,21 @@ func quantize(a *arm64.Asm) string {
 	g := vec{a}
 	g.Func("quantize", 0, "(x *float32, dst *tensor.Block, n int)", "quantize quantises n times two blocks.")
 	g.params(r0, "x", "dst", "n")
-	next := g.NewLabel("next")
-	g.Label(next)
-	var v [16]arm64.V // value i of the four groups
-	for i := range 4 {
-		var rows [4]arm64.V // values 4i to 4i+3 of each group
-		for j := range rows {
-			rows[j] = g.Loaded(r0, 64*j+16*i)
+	g.Repeat("next", r2, 1, func() {
+		var v [16]arm64.V // value i of the four groups
+		for i := range 4 {
+			var rows [4]arm64.V // values 4i to 4i+3 of each group
+			for j := range rows {
+				rows[j] = g.Loaded(r0, 64*j+16*i)
+			}
+			copy(v[4*i:], g.transpose(rows))
 		}
-		copy(v[4*i:], g.transpose(rows))
-	}
-	top := g.largest(v[:])
-	step, d := g.choose(v[:], top)
-	g.storeBlocks(v[:], top, step, d)
-	g.G("ADD $256, %v", r0)
-	g.G("ADD $%d, %v", 2*panels.BlockBytes, r1)
-	g.G("SUBS $1, %v", r2)
-	g.G("BNE %s", next)
+		top := g.largest(v[:])
+		step, d := g.choose(v[:], top)
+		g.storeBlocks(v[:], top, step, d)
+		g.G("ADD $256, %v", r0)
+		g.G("ADD $%d, %v", 2*panels.BlockBytes, r1)
+	})
 	g.G("RET")
 	return "import \"qgo/tensor\"\n\n"
 }

@@ -276,47 +276,43 @@ func (g vec) rope() {
 	g.Func("rope", 0, "(x *float32, heads, half int, cos, sin *float32)",
 		"rope rotates heads of 2*half values by half angles; heads is at least 1.")
 	g.params(r0, "x", "heads", "half")
-	head := g.NewLabel("head")
-	g.Label(head)
-	g.G("ADD %v<<2, %v, %v", r2, r0, r3)
-	g.params(r4, "cos", "sin")
-	g.G("MOVD %v, %v", r2, r6)
-	g.loop(r6, 2, []arm64.R{r0, r3, r4, r5}, func(w width) {
-		u, v, c, s := w.load(r0), w.load(r3), w.load(r4), w.load(r5)
-		uc, vc := w.Vecs(w.regs), w.Vecs(w.regs)
-		w.each("fmul %.4s, %.4s, %.4s", uc, u, c)
-		w.each("fmul %.4s, %.4s, %.4s", vc, v, c)
-		w.each("fmul %.4s, %.4s, %.4s", v, v, s)
-		w.each("fmul %.4s, %.4s, %.4s", u, u, s)
-		w.each("fsub %.4s, %.4s, %.4s", uc, uc, v)
-		w.each("fadd %.4s, %.4s, %.4s", vc, vc, u)
-		g.FreeAll(u, v, c, s)
-		w.store(uc, r0)
-		w.store(vc, r3)
+	g.Repeat("head", r1, 1, func() {
+		g.G("ADD %v<<2, %v, %v", r2, r0, r3)
+		g.params(r4, "cos", "sin")
+		g.G("MOVD %v, %v", r2, r6)
+		g.loop(r6, 2, []arm64.R{r0, r3, r4, r5}, func(w width) {
+			u, v, c, s := w.load(r0), w.load(r3), w.load(r4), w.load(r5)
+			uc, vc := w.Vecs(w.regs), w.Vecs(w.regs)
+			w.each("fmul %.4s, %.4s, %.4s", uc, u, c)
+			w.each("fmul %.4s, %.4s, %.4s", vc, v, c)
+			w.each("fmul %.4s, %.4s, %.4s", v, v, s)
+			w.each("fmul %.4s, %.4s, %.4s", u, u, s)
+			w.each("fsub %.4s, %.4s, %.4s", uc, uc, v)
+			w.each("fadd %.4s, %.4s, %.4s", vc, vc, u)
+			g.FreeAll(u, v, c, s)
+			w.store(uc, r0)
+			w.store(vc, r3)
+		})
+		g.G("MOVD %v, %v", r3, r0)
 	})
-	g.G("MOVD %v, %v", r3, r0)
-	g.G("SUBS $1, %v", r1)
-	g.G("BNE %s", head)
 	g.G("RET")
 }
 
 func (g vec) halves() {
 	g.Func("halves", 0, "(dst *byte, x *float32, n int)", "halves writes x as float16 to dst; n is a positive multiple of 16.")
 	g.params(r0, "dst", "x", "n")
-	loop := g.NewLabel("loop")
-	g.Label(loop)
-	w := width{g.Asm, 4, false}
-	v := w.load(r1)
-	for i := range 2 {
-		g.I("fcvtn %.4h, %.4s", v[2*i], v[2*i])
-		g.I("fcvtn2 %.8h, %.4s", v[2*i], v[2*i+1])
-		g.Store(v[2*i], r0, 16*i)
-	}
-	g.Free(v...)
-	g.G("ADD $64, %v", r1)
-	g.G("ADD $32, %v", r0)
-	g.G("SUBS $16, %v", r2)
-	g.G("BNE %s", loop)
+	g.Repeat("loop", r2, 16, func() {
+		w := width{g.Asm, 4, false}
+		v := w.load(r1)
+		for i := range 2 {
+			g.I("fcvtn %.4h, %.4s", v[2*i], v[2*i])
+			g.I("fcvtn2 %.8h, %.4s", v[2*i], v[2*i+1])
+			g.Store(v[2*i], r0, 16*i)
+		}
+		g.Free(v...)
+		g.G("ADD $64, %v", r1)
+		g.G("ADD $32, %v", r0)
+	})
 	g.G("RET")
 }
 
