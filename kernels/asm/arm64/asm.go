@@ -292,7 +292,7 @@ func (a *Asm) WriteAsm(path string) error {
 // WriteDecls writes the Go file that declares the functions of package pkg,
 // with more declarations in front.
 func (a *Asm) WriteDecls(path, pkg, more string) error {
-	text, err := format.Source([]byte(header + "package " + pkg + "\n\n" + more + strings.Join(a.funcs, "\n")))
+	text, err := format.Source([]byte(header + "package " + pkg + "\n\n" + more + "\n" + strings.Join(a.funcs, "\n")))
 	if err != nil {
 		return err
 	}

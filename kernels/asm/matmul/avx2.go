@@ -136,7 +136,7 @@ func (k *kernel) avx2(s *isa.ISA) {
 		})
 		stride := GP64()
 		loadDst()
-		MOVQ(k.arg(argDstStride), stride)
+		MOVQ(k.arg(panels.ArgDstStride), stride)
 		for i := range k.n {
 			for half := range 2 {
 				VMOVUPS(f.at(f.results+i*rowBytes+half*yBytes), yTmp)

@@ -47,7 +47,7 @@ func (k *kernel) avx512() {
 		})
 		stride := GP64()
 		loadDst()
-		MOVQ(k.arg(argDstStride), stride)
+		MOVQ(k.arg(panels.ArgDstStride), stride)
 		for i := range k.n {
 			VMOVUPS(zY[i], Mem{Base: k.dst})
 			if i+1 < k.n {

@@ -6,6 +6,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 
 	"qgo/kernels/asm/isa"
+	"qgo/kernels/asm/panels"
 )
 
 // The kernels for floating-point weights. A panel holds 16 weights of each
@@ -33,7 +34,7 @@ func (k *kernel) floats(s *isa.ISA) {
 			}
 		}
 		left, run, begun := GP64(), GP64(), GP32()
-		MOVQ(k.arg(argTiles), left)
+		MOVQ(k.arg(panels.ArgTiles), left)
 		XORL(begun, begun)
 		Label("run")
 		for _, c := range chains {
@@ -123,7 +124,7 @@ func (k *kernel) advance(n int) {
 // them to what is there.
 func (k *kernel) addResults(s *isa.ISA, loadDst func(), begun reg.GPVirtual, run sums) {
 	stride := GP64()
-	MOVQ(k.arg(argDstStride), stride)
+	MOVQ(k.arg(panels.ArgDstStride), stride)
 	each := func(do func(v reg.VecVirtual, m Mem)) {
 		loadDst()
 		for i, row := range run {

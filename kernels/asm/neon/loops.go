@@ -28,7 +28,7 @@ func (k *kernel) clear() {
 
 // rows repeats body for every row of activations.
 func (k *kernel) rows(body func()) {
-	k.arg(argRows, rRow)
+	k.arg(panels.ArgRows, rRow)
 	if k.tile == 0 {
 		k.G("MOVD %v, %v", rX, rRowX)
 	} else {
@@ -45,7 +45,7 @@ func (k *kernel) rows(body func()) {
 // rowPairs repeats body for every two rows of activations, of which there are
 // an even number.
 func (k *kernel) rowPairs(body func()) {
-	k.arg(argRows, rRow)
+	k.arg(panels.ArgRows, rRow)
 	k.G("ADD $%d, %v, %v", k.tile*panels.BlockBytes, rX, rRowX)
 	k.G("MOVD %v, %v", rDst, rRowDst)
 	k.Repeat("pair", rRow, 2, func() {
@@ -60,11 +60,11 @@ func (k *kernel) rowPairs(body func()) {
 // tiles repeats body for every tile of a panel.
 func (k *kernel) tiles(body func()) {
 	if !k.Super {
-		k.arg(argTiles, rLeft)
+		k.arg(panels.ArgTiles, rLeft)
 		k.pairs(body)
 		return
 	}
-	k.arg(argTiles, rBlock)
+	k.arg(panels.ArgTiles, rBlock)
 	k.G("LSR $3, %v", rBlock)
 	k.Repeat("block", rBlock, 1, func() {
 		k.head()

@@ -33,7 +33,7 @@ func quantize(a *arm64.Asm) string {
 		g.G("ADD $%d, %v", 2*panels.BlockBytes, r1)
 	})
 	g.G("RET")
-	return "import \"qgo/tensor\"\n\n"
+	return "import \"qgo/tensor\"\n"
 }
 
 // transpose makes register i hold lane i of all. It frees the rows.
