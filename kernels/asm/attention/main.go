@@ -16,11 +16,11 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 
 	"qgo/kernels/asm/isa"
+	"qgo/kernels/generic"
 )
 
-// scoreStride is the distance in bytes of two queries' scores:
-// generic.AttnChunk float32.
-const scoreStride = 4 * 256
+// scoreStride is the distance in bytes of two queries' scores.
+const scoreStride = 4 * generic.AttnChunk
 
 // ahead is how far in front of the keys memory is asked for, in bytes. The
 // processor's own prefetchers alone leave attention at half the memory's rate.

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"qgo/kernels/asm/arm64"
+	"qgo/kernels/generic"
 )
 
 // The kernels of attention: scores, softmax and the weighted sum of values,
@@ -14,10 +15,10 @@ import (
 // or values is loaded and converted once for all of them.
 
 const (
-	scoreStride = 4 * 256 // bytes from one query's scores to the next's: generic.AttnChunk float32
-	queries     = 4       // at a time: four registers for the sums of each
-	q8Len       = 32      // values of a Q8_0 block
-	q8Bytes     = 34      // its size
+	scoreStride = 4 * generic.AttnChunk // bytes from one query's scores to the next's
+	queries     = 4                     // at a time: four registers for the sums of each
+	q8Len       = 32                    // values of a Q8_0 block
+	q8Bytes     = 34                    // its size
 )
 
 // kvFormat is a type of keys and values.
