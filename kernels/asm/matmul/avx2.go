@@ -147,8 +147,7 @@ func (k *kernel) avx2(s *isa.ISA) {
 			}
 		}
 	})
-	VZEROUPPER()
-	RET()
+	isa.End()
 }
 
 // rows2 repeats body for all activation rows.
@@ -172,13 +171,11 @@ func (k *kernel) rows2(f *frame2, body func(rows []row2)) {
 	}
 	left := GP64()
 	MOVQ(U32(k.n/rowUnroll), left)
-	label := isa.NewLabel("rows")
-	Label(label)
-	body(rows)
-	LEAQ(Mem{Base: x, Index: rows[1].x.Index, Scale: rowUnroll}, x)
-	ADDQ(U32(rowUnroll*rowBytes), frame)
-	DECQ(left)
-	JNZ(LabelRef(label))
+	isa.Repeat(isa.NewLabel("rows"), left, 1, func() {
+		body(rows)
+		LEAQ(Mem{Base: x, Index: rows[1].x.Index, Scale: rowUnroll}, x)
+		ADDQ(U32(rowUnroll*rowBytes), frame)
+	})
 }
 
 // heads2 puts what heads tiles of a K-quant into the frame.

@@ -5,6 +5,7 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
+	"qgo/kernels/asm/isa"
 	"qgo/kernels/asm/panels"
 )
 
@@ -55,8 +56,7 @@ func (k *kernel) avx512() {
 			}
 		}
 	})
-	VZEROUPPER()
-	RET()
+	isa.End()
 }
 
 func splat512(value uint32, dst reg.Register) {

@@ -61,11 +61,10 @@ func (k *kernel) floats(s *isa.ISA) {
 		Label("rest")
 		ADDQ(U8(unroll), run)
 		JZ(LabelRef("sum"))
-		Label("column")
-		k.column(s, 0, chains[0])
-		k.advance(1)
-		DECQ(run)
-		JNZ(LabelRef("column"))
+		isa.Repeat("column", run, 1, func() {
+			k.column(s, 0, chains[0])
+			k.advance(1)
+		})
 		Label("sum")
 		for step := len(chains) / 2; step > 0; step /= 2 {
 			for c := range step {
@@ -99,16 +98,7 @@ func (k *kernel) column(s *isa.ISA, c int, to sums) {
 		}
 	}
 	for i, row := range to {
-		x := k.x[i].Offset(4 * c)
-		if s.Wide() {
-			VFMADD231PS_BCST(x, w[0], row[0])
-			continue
-		}
-		b := s.Vec()
-		VBROADCASTSS(x, b)
-		for r := range w {
-			VFMADD231PS(b, w[r], row[r])
-		}
+		s.MulAdd(k.x[i].Offset(4*c), w, row)
 	}
 }
 

@@ -144,7 +144,7 @@ func (s *kernelSet) write(path, pkg string) {
 
 // begin loads the arguments; k.x becomes the addresses of rows rows.
 func (k *kernel) begin(rows int) {
-	k.args = Load(Param("a"), GP64())
+	k.args = isa.Arg("a")
 	k.pair, k.head = GP64(), GP64()
 	k.addressRows(rows)
 }
@@ -214,20 +214,19 @@ func (k *kernel) panels(body func(loadDst func())) {
 	MOVQ(tmp, results)
 	MOVQ(k.arg(panels.ArgPanels), tmp)
 	MOVQ(tmp, left)
-	Label("panel")
-	MOVQ(k.arg(panels.ArgPanel), k.pair)
-	ADDQ(offset, k.pair)
-	k.firstBlock()
-	body(func() {
-		MOVQ(k.arg(panels.ArgDst), k.dst)
-		ADDQ(results, k.dst)
+	isa.Repeat("panel", left, 1, func() {
+		MOVQ(k.arg(panels.ArgPanel), k.pair)
+		ADDQ(offset, k.pair)
+		k.firstBlock()
+		body(func() {
+			MOVQ(k.arg(panels.ArgDst), k.dst)
+			ADDQ(results, k.dst)
+		})
+		size := GP64()
+		MOVQ(k.arg(panels.ArgPanelBytes), size)
+		ADDQ(size, offset)
+		ADDQ(U8(panels.PlaneBytes), results)
 	})
-	size := GP64()
-	MOVQ(k.arg(panels.ArgPanelBytes), size)
-	ADDQ(size, offset)
-	ADDQ(U8(panels.PlaneBytes), results)
-	DECQ(left)
-	JNZ(LabelRef("panel"))
 }
 
 // tiles repeats body for every tile of a panel. A K-quant's have a head, which
@@ -242,14 +241,13 @@ func (k *kernel) tiles(begin, body func()) {
 	blocks := GP64()
 	MOVQ(left, blocks)
 	SHRQ(U8(3), blocks)
-	Label("block")
-	MOVQ(k.pair, k.head)
-	ADDQ(U8(panels.HeadBytes), k.pair)
-	begin()
-	MOVQ(U32(panels.SuperTiles), left)
-	k.pairs(left, body)
-	DECQ(blocks)
-	JNZ(LabelRef("block"))
+	isa.Repeat("block", blocks, 1, func() {
+		MOVQ(k.pair, k.head)
+		ADDQ(U8(panels.HeadBytes), k.pair)
+		begin()
+		MOVQ(U32(panels.SuperTiles), left)
+		k.pairs(left, body)
+	})
 }
 
 // pairs repeats body for left tiles, two at a time. Those of a K-quant are even

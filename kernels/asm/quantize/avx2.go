@@ -18,18 +18,17 @@ const (
 )
 
 func quantize2(s *isa.ISA) {
-	x, dst, n := Load(Param("x"), GP64()), Load(Param("dst"), GP64()), Load(Param("n"), GP64())
+	x, dst, n := isa.Arg("x"), isa.Arg("dst"), isa.Arg("n")
 	frame := AllocLocal(groupLen * yBytes)
 	value := func(i int) Mem { return frame.Offset(i * yBytes) }
-	Label("next")
-	transpose2(x, value)
-	top := largest2(s, value)
-	step, d := choose2(s, value, top)
-	store2(s, value, step, top, d, dst)
-	ADDQ(U32(groups2*groupBytes), x)
-	ADDQ(U32(groups2/2*blockBytes), dst)
-	DECQ(n)
-	JNZ(LabelRef("next"))
+	isa.Repeat("next", n, 1, func() {
+		transpose2(x, value)
+		top := largest2(s, value)
+		step, d := choose2(s, value, top)
+		store2(s, value, step, top, d, dst)
+		ADDQ(U32(groups2*groupBytes), x)
+		ADDQ(U32(groups2/2*blockBytes), dst)
+	})
 	isa.End()
 }
 

@@ -39,16 +39,15 @@ func main() {
 }
 
 func quantize512() {
-	x, dst, n := Load(Param("x"), GP64()), Load(Param("dst"), GP64()), Load(Param("n"), GP64())
-	Label("next")
-	v := transpose(load(x))
-	top, bad, zero := largest(v)
-	step, d := choose(v, top)
-	store(v, step, top, d, bad, zero, dst)
-	ADDQ(U32(groups*groupBytes), x)
-	ADDQ(U32(groups/2*blockBytes), dst)
-	DECQ(n)
-	JNZ(LabelRef("next"))
+	x, dst, n := isa.Arg("x"), isa.Arg("dst"), isa.Arg("n")
+	isa.Repeat("next", n, 1, func() {
+		v := transpose(load(x))
+		top, bad, zero := largest(v)
+		step, d := choose(v, top)
+		store(v, step, top, d, bad, zero, dst)
+		ADDQ(U32(groups*groupBytes), x)
+		ADDQ(U32(groups/2*blockBytes), dst)
+	})
 	isa.End()
 }
 
