@@ -194,7 +194,7 @@ func (s *ISA) Store(v reg.VecVirtual, mask *Mask, m Mem) {
 
 // MulAdd adds vals times the number in memory to sums.
 func (s *ISA) MulAdd(factor Mem, vals, sums []reg.VecVirtual) {
-	if len(vals) == 1 {
+	if s.wide && len(vals) == 1 {
 		VFMADD231PS_BCST(factor, vals[0], sums[0])
 		return
 	}
