@@ -117,14 +117,11 @@ func (k *kernel) addResults(s *isa.ISA, loadDst func(), begun reg.GPVirtual, run
 	MOVQ(k.arg(panels.ArgDstStride), stride)
 	each := func(do func(v reg.VecVirtual, m Mem)) {
 		loadDst()
-		for i, row := range run {
-			for r, v := range row {
+		k.eachResult(stride, func(i int) {
+			for r, v := range run[i] {
 				do(v, Mem{Base: k.dst, Disp: 4 * r * s.Lanes})
 			}
-			if i+1 < k.n {
-				ADDQ(stride, k.dst)
-			}
-		}
+		})
 	}
 	TESTL(begun, begun)
 	JZ(LabelRef("store"))

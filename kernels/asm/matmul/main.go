@@ -277,6 +277,17 @@ func (k *kernel) pairs(left reg.Register, body func()) {
 	}
 }
 
+// eachResult calls body for every row of activations, with the address of its
+// results in k.dst.
+func (k *kernel) eachResult(stride reg.Register, body func(i int)) {
+	for i := range k.n {
+		body(i)
+		if i+1 < k.n {
+			ADDQ(stride, k.dst)
+		}
+	}
+}
+
 // scale is the address offset bytes into what scales the tile, code that into
 // its codes.
 func (k *kernel) scale(offset int) Mem {
@@ -293,6 +304,11 @@ func (k *kernel) at(row, offset int) Mem { return k.x[row].Offset(k.tile*panels.
 // signed reports whether a kernel for AVX2 takes codes as signed numbers of 8
 // bits.
 func (k *kernel) signed() bool { return !k.vnni && (k.Low == 8 || k.Levels != nil) }
+
+// lowBits and highBits are the bits of four codes that are in the first planes
+// and in those after them.
+func (k *kernel) lowBits() uint32  { return bytes4(1<<k.Low - 1) }
+func (k *kernel) highBits() uint32 { return bytes4((1<<k.High - 1) << k.Low) }
 
 // bytes4 is a constant of four equal bytes.
 func bytes4(b uint8) uint32 { return uint32(b) * 0x01010101 }
