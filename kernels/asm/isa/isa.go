@@ -78,9 +78,6 @@ func (s *ISA) Zero(v reg.Register) {
 	VXORPS(v, v, v)
 }
 
-// And writes a&b to dst; a may be in memory.
-func (s *ISA) And(a, b, dst Op) { VANDPS(a, b, dst) }
-
 // Func begins an assembler function. None of them calls another or
 // needs more stack than a leaf may take.
 func Func(name, signature, doc string) {
