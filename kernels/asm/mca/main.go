@@ -26,12 +26,10 @@ import (
 
 	"qgo/kernels/asm/loop"
 	"qgo/kernels/asm/panels"
+	"qgo/quant"
 )
 
-const (
-	tileWeights = 16 * 32 // see package panel
-	superTiles  = 8
-)
+const tileWeights = 16 * 32 // see package panel
 
 func main() {
 	log.SetFlags(0)
@@ -106,20 +104,24 @@ func kernel(cpu, path, typ, suffix string, rows int) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	panels := loop.Find(code)
-	l := loop.Longest(loop.Longest(panels).Inner)
+	outer := loop.Find(code)
+	l := loop.Longest(loop.Longest(outer).Inner)
 	if rows == 1 { // in the loop of rows
 		l = loop.Longest(l.Inner)
 	}
-	// It is the main loop: of pairs of tiles or, in K-quants, of blocks.
+	// It is the main loop: of pairs of tiles or, with super-blocks, of those.
 	tiles := 2.0
-	super := typ[len(typ)-1] == 'K'
+	t, err := quant.ParseType(typ)
+	if err != nil {
+		return nil, err
+	}
+	super := t.Format().Super
 	if super {
-		tiles = superTiles
+		tiles = panels.SuperTiles
 	}
 	times := func(in *loop.Loop) int {
 		if super && in == loop.Longest(l.Inner) {
-			return superTiles / 2
+			return panels.SuperTiles / 2
 		}
 		if pairs {
 			return rows / 2
