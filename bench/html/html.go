@@ -1,79 +1,189 @@
 // Package html writes reports as one HTML page with plots, which needs no
-// network.
+// network. What the plots show is prepared here; charts.js draws it with
+// Observable Plot.
 package html
 
 import (
 	"bytes"
+	"crypto/sha256"
 	_ "embed"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"io"
-	"regexp"
-	"time"
-
-	"gonum.org/v1/plot/vg/vgsvg"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"qgo/bench"
 	"qgo/gguf/show"
 )
 
-//go:embed page.html
-var source string
+//go:generate sh assets/build.sh
+
+var (
+	//go:embed page.html
+	source string
+	//go:embed assets/plot.min.js
+	plotJS string
+	//go:embed assets/charts.js
+	chartsJS string
+)
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"f1":      func(v float64) string { return fmt.Sprintf("%.1f", v) },
-	"pct":     func(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) },
 	"gb":      func(v int64) string { return fmt.Sprintf("%.2f GB", float64(v)/1e9) },
 	"gbs":     func(v float64) string { return fmt.Sprintf("%.1f", v/1e9) },
 	"us":      func(rate float64) string { return fmt.Sprintf("%.2f", 1e6/rate) },
 	"threads": bench.Threads,
 	"text":    show.Text,
-	"lines":   show.Lines,
-	"day":     func(t time.Time) string { return t.Format("2006-01-02 15:04 MST") },
+	"facts":   facts,
 }).Parse(source))
 
-// Write writes the page for reports of one or several machines.
-func Write(w io.Writer, reports []*bench.Report) error {
+// policy lets the page run its own two scripts and load nothing.
+var policy = fmt.Sprintf("default-src 'none'; script-src %s %s; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'", hash(plotJS), hash(chartsJS))
+
+// hash is a script's source in a Content-Security-Policy.
+func hash(script string) string {
+	sum := sha256.Sum256([]byte(script))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// limits are how much of what files can hold a page shows.
+type limits struct {
+	sections, rows, notes, bounds, ceilings int
+	points                                  int // of a series
+	own                                     int // reports with plots of their own
+}
+
+// maxPage is the size of a page in bytes at most.
+const maxPage = 1 << 20 * 95 / 100
+
+// maxRuns is the number of results that plots show: of more nobody could tell
+// one from another.
+const maxRuns = 200
+
+// Write writes the page for reports of one or several machines. names are those
+// of the files that they were read from, if they were.
+func Write(w io.Writer, reports []*bench.Report, names ...string) error {
 	if len(reports) == 0 {
 		return fmt.Errorf("there are no results to report")
 	}
-	type picture struct {
-		Title, Caption string
-		SVG            template.HTML
-	}
-	var data struct {
-		Reports  []*bench.Report
-		Pictures []picture
-		Left     int // results that are in no plot
-	}
-	data.Reports = reports
-	var all []*figure
-	all, data.Left = figures(reports)
-	for _, f := range all {
-		svg, err := f.svg()
+	all := runs(reports, names)
+	l := limits{sections: 40, rows: 5000, notes: 20, bounds: 60, ceilings: 64, points: 1000, own: 8}
+	for {
+		b, err := write(reports, names, all, l)
 		if err != nil {
-			return fmt.Errorf("plot %q: %w", f.title, err)
+			return err
 		}
-		data.Pictures = append(data.Pictures, picture{f.title, f.caption, svg})
+		if b.Len() <= maxPage || l.points <= 10 {
+			_, err = w.Write(b.Bytes())
+			return err
+		}
+		for _, n := range []*int{&l.sections, &l.rows, &l.notes, &l.bounds, &l.ceilings, &l.points, &l.own} {
+			*n = max(*n*2/3, 1)
+		}
 	}
-	var b bytes.Buffer
-	if err := page.Execute(&b, data); err != nil {
-		return err
-	}
-	_, err := w.Write(b.Bytes())
-	return err
 }
 
-// prolog is what a file of SVG has and a page must not.
-var prolog = regexp.MustCompile(`(?s)^.*?<svg`)
-
-// svg draws the figure. Its texts are escaped by the library.
-func (f *figure) svg() (template.HTML, error) {
-	c := vgsvg.New(f.width, f.height)
-	f.draw(c)
-	var b bytes.Buffer
-	if _, err := c.WriteTo(&b); err != nil {
-		return "", err
+func write(reports []*bench.Report, names []string, all []run, l limits) (*bytes.Buffer, error) {
+	var data struct {
+		Policy       string
+		Plot, Script template.JS
+		Sections     []*section
+		More         int // reports without a section
+		Left         int // results that are in no plot
+		Impossible   []string
+		Charts       []*chart
+		Data         json.RawMessage
 	}
-	return template.HTML(prolog.ReplaceAll(b.Bytes(), []byte("<svg"))), nil
+	data.Policy, data.Plot, data.Script = policy, template.JS(plotJS), template.JS(chartsJS)
+	for i, r := range reports {
+		if len(data.Sections) == l.sections {
+			data.More = len(reports) - i
+			break
+		}
+		file := ""
+		if i < len(names) {
+			file = show.Text(filepath.Base(names[i]))
+		}
+		data.Sections = append(data.Sections, newSection(r, of(i, all), file, l))
+	}
+	if data.Left = max(len(all)-maxRuns, 0); data.Left > 0 {
+		all = all[:maxRuns]
+	}
+	data.Impossible = impossible(all)
+	data.Charts = charts(reports, names, all, l)
+	var err error
+	if data.Data, err = json.Marshal(data.Charts); err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	return &b, page.Execute(&b, data)
+}
+
+// of are the results of one report.
+func of(source int, all []run) []run {
+	return slices.DeleteFunc(slices.Clone(all), func(r run) bool { return r.source != source })
+}
+
+// impossible lists the results that are drawn apart.
+func impossible(all []run) (texts []string) {
+	name := namer(all)
+	for _, r := range all {
+		if r.apart {
+			texts = append(texts, fmt.Sprintf("%s: %s tokens/s", name(r), number(r.rate())))
+		}
+	}
+	const most = 20
+	if more := len(texts) - most; more > 0 {
+		texts = append(texts[:most], fmt.Sprintf("and %d more", more))
+	}
+	return texts
+}
+
+// charts makes all plots for which there are data.
+func charts(reports []*bench.Report, names []string, all []run, l limits) (list []*chart) {
+	add := func(c *chart, where string) {
+		if c != nil {
+			if where != "" {
+				c.Title += ", " + where
+			}
+			c.thin(l.points)
+			list = append(list, c)
+		}
+	}
+	each := func(make func(*bench.Report, []run) *chart) {
+		for i, r := range reports[:min(len(reports), l.own)] {
+			where := gpu(r)
+			if len(reports) > 1 {
+				where = machineTitle(r)
+				if i < len(names) {
+					where += " (" + show.Text(filepath.Base(names[i])) + ")"
+				}
+			}
+			add(make(r, of(i, all)), where)
+		}
+	}
+	add(platformChart(all), "")
+	for _, c := range sweepCharts(all) {
+		add(c, "")
+	}
+	each(rooflineChart)
+	each(memoryChart)
+	for _, make := range []func([]run) *chart{sizeChart, ttftChart, itlChart, heatChart} {
+		add(make(all), "")
+	}
+	for _, make := range []func(*bench.Report, []run) *chart{bandwidthChart, temperatureChart, clockChart, powerChart} {
+		each(make)
+	}
+	return list
+}
+
+// gpu is what titles say of the GPU that was used.
+func gpu(r *bench.Report) string {
+	if r.GPU == nil || strings.TrimSpace(r.GPU.Name) == "" {
+		return ""
+	}
+	return show.Text(r.GPU.Name)
 }

@@ -41,7 +41,7 @@ func newBenchReport() *cobra.Command {
 				return err
 			}
 			defer o.abandon()
-			if err := o.finish(path, "", func(b *bytes.Buffer) error { return html.Write(b, reports) }); err != nil {
+			if err := o.finish(path, "", func(b *bytes.Buffer) error { return html.Write(b, reports, args...) }); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), path)
