@@ -149,6 +149,7 @@ func charts(reports []*bench.Report, names []string, all []run, l limits) (list 
 			if where != "" {
 				c.Title += ", " + where
 			}
+			c.Caption += marked(c.Marks)
 			c.thin(l.points)
 			list = append(list, c)
 		}
@@ -158,6 +159,9 @@ func charts(reports []*bench.Report, names []string, all []run, l limits) (list 
 			where := gpu(r)
 			if len(reports) > 1 {
 				where = machineTitle(r)
+				if on := gpu(r); on != "" {
+					where += ", " + on
+				}
 				if i < len(names) {
 					where += " (" + show.Text(filepath.Base(names[i])) + ")"
 				}
@@ -186,4 +190,22 @@ func gpu(r *bench.Report) string {
 		return ""
 	}
 	return show.Text(r.GPU.Name)
+}
+
+// marked says in words what marks across a plot stand for.
+func marked(marks []mark) string {
+	const most = 6
+	var texts []string
+	for _, m := range marks {
+		if m.X != nil && len(texts) < most {
+			texts = append(texts, "at "+number(*m.X)+" s "+m.Text)
+		}
+	}
+	if texts == nil {
+		return ""
+	}
+	if more := len(marks) - most; more > 0 {
+		texts = append(texts, fmt.Sprintf("%d more", more))
+	}
+	return " Marked: " + strings.Join(texts, "; ") + "."
 }

@@ -49,7 +49,7 @@ func bandwidthChart(_ *bench.Report, all []run) *chart {
 				}
 				if last != "" && last != state && (last == bench.Slow || state == bench.Slow) && len(c.Marks) < maxMarks {
 					x := digits(at)
-					c.Marks = append(c.Marks, mark{X: &x, Text: "the bandwidth is " + state + " from here"})
+					c.Marks = append(c.Marks, mark{X: &x, Text: "the bandwidth becomes " + state})
 				}
 				last = state
 			}
@@ -120,7 +120,10 @@ func temperatureChart(report *bench.Report, _ []run) *chart {
 		for _, x := range s.Samples {
 			if i < len(x.Temps) && x.Temps[i] >= z.Passive {
 				when, level := digits(x.At.Seconds()), digits(z.Passive)
-				c.Marks = append(c.Marks, mark{X: &when, Text: fmt.Sprintf("%s reaches %s °C, where it is throttled", show.Text(z.Name), number(z.Passive))}, mark{Y: &level, Text: "throttled from here: " + show.Text(z.Name)})
+				c.Marks = append(c.Marks, mark{X: &when, Text: fmt.Sprintf("%s reaches %s °C, where it is throttled", show.Text(z.Name), number(z.Passive))})
+				if !slices.ContainsFunc(c.Marks, func(m mark) bool { return m.Y != nil && *m.Y == level }) {
+					c.Marks = append(c.Marks, mark{Y: &level, Text: "throttled from here: " + show.Text(z.Name)})
+				}
 				break
 			}
 		}

@@ -3,6 +3,7 @@ package html
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -136,6 +137,13 @@ func bySize(all []run, title, label string, value func(run) float64) *chart {
 	if len(c.Series) == 0 {
 		return nil
 	}
+	lo, hi := math.Inf(1), 0.0
+	for _, s := range c.Series {
+		for _, p := range s.Points {
+			lo, hi = min(lo, p[1]), max(hi, p[1])
+		}
+	}
+	c.Y.Log = hi > wide*lo
 	c.paint()
 	c.reach()
 	return c

@@ -72,9 +72,12 @@
     const x = scale(chart.x, innerX, false);
     const y = scale(chart.y, innerY, true);
     const marks = [];
-    const axisOptions = (s) => ({ticks: s.ticks, tickFormat: digits, tickSize: 4});
-    marks.push(Plot.gridX({ticks: x.ticks, stroke: "var(--line)", strokeOpacity: 1}), Plot.gridY({ticks: y.ticks, stroke: "var(--line)", strokeOpacity: 1}));
-    marks.push(Plot.axisX({...axisOptions(x), label: x.label, labelArrow: "none", labelAnchor: "right"}), Plot.axisY({...axisOptions(y), label: y.label, labelArrow: "none", labelAnchor: "top"}));
+    // A list of ticks is given as data: Plot would leave out some labels of a logarithmic axis.
+    const axis = (mark, s, options) => (Array.isArray(s.ticks) ? mark(s.ticks, options) : mark({ticks: s.ticks, ...options}));
+    const grid = {stroke: "var(--line)", strokeOpacity: 1};
+    const label = (s) => ({label: s.label, labelArrow: "none", tickSize: 4, ...(Array.isArray(s.ticks) ? {text: digits} : {tickFormat: digits})});
+    marks.push(axis(Plot.gridX, x, grid), axis(Plot.gridY, y, grid));
+    marks.push(axis(Plot.axisX, x, {...label(x), labelAnchor: "right"}), axis(Plot.axisY, y, {...label(y), labelAnchor: "top"}));
     const points = [];
     const order = [...chart.series].sort((a, b) => (a.colour < 0 ? 0 : 1) - (b.colour < 0 ? 0 : 1));
     for (const s of order) {
