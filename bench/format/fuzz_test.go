@@ -5,11 +5,15 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"qgo/bench"
 	"qgo/bench/html"
 )
+
+// ownScripts are a page's own, which are always the same.
+var ownScripts = regexp.MustCompile(`(?s)<script id="(plot|charts)">.*?</script>`)
 
 // FuzzRead reads results in any form. What is read can be written in all forms
 // and compared, makes a page, sends a terminal nothing to obey, and as JSON is
@@ -66,7 +70,8 @@ func FuzzRead(f *testing.F) {
 		if err := html.Write(&page, []*bench.Report{r, r}); err != nil {
 			t.Error(err)
 		}
-		if bytes.ContainsAny(page.Bytes(), "\x1b\a") || bytes.Contains(page.Bytes(), []byte("NaN")) && !bytes.Contains(b, []byte("NaN")) {
+		text := ownScripts.ReplaceAll(page.Bytes(), nil)
+		if bytes.ContainsAny(text, "\x1b\a") || bytes.Contains(text, []byte("NaN")) && !bytes.Contains(b, []byte("NaN")) {
 			t.Error("the page has a control character, or a number that is none")
 		}
 	})

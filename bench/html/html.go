@@ -38,6 +38,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"threads": bench.Threads,
 	"text":    show.Text,
 	"facts":   facts,
+	"peaks":   peaks,
 }).Parse(source))
 
 // policy lets the page run its own two scripts and load nothing.
@@ -52,12 +53,19 @@ func hash(script string) string {
 // limits are how much of what files can hold a page shows.
 type limits struct {
 	sections, rows, notes, bounds, ceilings int
+	runs                                    int // results in plots
 	points                                  int // of a series
 	own                                     int // reports with plots of their own
 }
 
 // maxPage is the size of a page in bytes at most.
 const maxPage = 1 << 20 * 95 / 100
+
+// fewest is the number of points of a series below which it is not thinned.
+const fewest = 4
+
+// tries is how often a page is made smaller: after that nothing is left to halve.
+const tries = 24
 
 // maxRuns is the number of results that plots show: of more nobody could tell
 // one from another.
@@ -70,23 +78,35 @@ func Write(w io.Writer, reports []*bench.Report, names ...string) error {
 		return fmt.Errorf("there are no results to report")
 	}
 	all := runs(reports, names)
-	l := limits{sections: 40, rows: 5000, notes: 20, bounds: 60, ceilings: 64, points: 1000, own: 8}
-	for {
-		b, err := write(reports, names, all, l)
+	l := limits{sections: 40, rows: 5000, notes: 20, bounds: 60, ceilings: 64, runs: maxRuns, points: 1000, own: 8}
+	for try := 1; ; try++ {
+		b, plots, err := write(reports, names, all, l)
 		if err != nil {
 			return err
 		}
-		if b.Len() <= maxPage || l.points <= 10 {
+		if b.Len() <= maxPage || try == tries {
 			_, err = w.Write(b.Bytes())
 			return err
 		}
-		for _, n := range []*int{&l.sections, &l.rows, &l.notes, &l.bounds, &l.ceilings, &l.points, &l.own} {
-			*n = max(*n*2/3, 1)
-		}
+		l.less(b.Len()-plots-len(plotJS)-len(chartsJS), plots)
 	}
 }
 
-func write(reports []*bench.Report, names []string, all []run, l limits) (*bytes.Buffer, error) {
+// less halves what takes most of a page, of the tables and the plots, which have
+// so many bytes.
+func (l *limits) less(tables, plots int) {
+	of := []*int{&l.sections, &l.rows, &l.notes, &l.bounds, &l.ceilings}
+	if plots > tables {
+		of = []*int{&l.runs, &l.own}
+		l.points = max(l.points/2, fewest)
+	}
+	for _, n := range of {
+		*n = max(*n/2, 1)
+	}
+}
+
+// write makes a page, and says how many of its bytes are the plots' data.
+func write(reports []*bench.Report, names []string, all []run, l limits) (b *bytes.Buffer, plots int, err error) {
 	var data struct {
 		Policy       string
 		Plot, Script template.JS
@@ -109,17 +129,16 @@ func write(reports []*bench.Report, names []string, all []run, l limits) (*bytes
 		}
 		data.Sections = append(data.Sections, newSection(r, of(i, all), file, l))
 	}
-	if data.Left = max(len(all)-maxRuns, 0); data.Left > 0 {
-		all = all[:maxRuns]
+	if data.Left = max(len(all)-l.runs, 0); data.Left > 0 {
+		all = all[:l.runs]
 	}
 	data.Impossible = impossible(all)
 	data.Charts = charts(reports, names, all, l)
-	var err error
 	if data.Data, err = json.Marshal(data.Charts); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var b bytes.Buffer
-	return &b, page.Execute(&b, data)
+	b = new(bytes.Buffer)
+	return b, len(data.Data), page.Execute(b, data)
 }
 
 // of are the results of one report.

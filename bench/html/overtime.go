@@ -10,6 +10,9 @@ import (
 	"qgo/gguf/show"
 )
 
+// maxSensors is the number of sensors in a plot.
+const maxSensors = 16
+
 // maxMarks is the number of marks of a kind in a plot.
 const maxMarks = 20
 
@@ -97,6 +100,9 @@ var (
 // follow adds a line of what samples have; what is not above the least was not
 // measured.
 func (c *chart) follow(s *machine.Series, name string, least float64, of func(i int) float64) {
+	if len(c.Series) == maxSensors {
+		return
+	}
 	line := series{Name: name, As: asLine}
 	for i := range s.Samples {
 		if v := of(i); v > least {

@@ -219,6 +219,16 @@ func commonText(c column, v string) string {
 	return c.head + " " + v
 }
 
+// peaks are the highest rates of arithmetic of a device, in 10⁹ operations a second.
+func peaks(all []bench.PeakRate) string {
+	const most = 8
+	var text strings.Builder
+	for _, p := range all[:min(most, len(all))] {
+		fmt.Fprintf(&text, " %s %.1f", show.Text(p.Type), p.Best/1e9)
+	}
+	return text.String()
+}
+
 // facts are a line about when and on what the results were measured.
 func facts(s *section) string {
 	m := &s.Machine

@@ -35,7 +35,7 @@ func TestBench(t *testing.T) {
 	if err != nil || len(r.Results) != 5 {
 		t.Fatalf("%v, %+v", err, r)
 	}
-	if html, err := os.ReadFile(page); err != nil || !strings.Contains(string(html), "<svg") {
+	if html, err := os.ReadFile(page); err != nil || !strings.Contains(string(html), `<h2>Roofline</h2>`) {
 		t.Errorf("page: %v", err)
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*.part")); err != nil || len(left) > 0 {
@@ -43,7 +43,7 @@ func TestBench(t *testing.T) {
 	}
 	second := filepath.Join(dir, "second.html")
 	succeed(t, "", "bench", "report", file, file, "--out", second)
-	if html, err := os.ReadFile(second); err != nil || strings.Count(string(html), "Roofline") != 1 {
+	if html, err := os.ReadFile(second); err != nil || strings.Count(string(html), "<h2>Roofline, ") != 2 || strings.Count(string(html), "File r.json") != 2 {
 		t.Errorf("page of two files: %v", err)
 	}
 	out = succeed(t, "", "bench", "compare", file, file)

@@ -17,7 +17,7 @@
   };
   const narrow = 600; // below it there is no room for names in plots
   const style = {fontSize: "12px", fontFamily: "inherit", background: "var(--bg)", color: "var(--fg)"};
-  const tipStyle = {fill: "var(--bg)", stroke: "var(--soft)", lineWidth: 26, fontSize: 12, textPadding: 7};
+  const tipStyle = {fill: "var(--bg)", stroke: "var(--soft)", lineWidth: 26, lineHeight: 1.25, fontSize: 12, textPadding: 7};
 
   // A legend's swatch: a line, dashed or not, or a dot.
   function swatch(series) {
