@@ -146,9 +146,8 @@ func (s *state) call(f Value, a arguments) Value {
 	return nil
 }
 
-func (f *filter) eval(s *state, sc *scope) Value { return f.apply(s, s.eval(f.of, sc), sc) }
-
-func (f *filter) apply(s *state, v Value, sc *scope) Value {
+func (f *filter) eval(s *state, sc *scope) Value {
+	v := s.eval(f.of, sc)
 	a := s.arguments(f.arguments, sc)
 	s.at(f.at)
 	return s.filter(f.name, v, a)

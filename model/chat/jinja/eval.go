@@ -4,6 +4,10 @@ import "slices"
 
 func (c *constant) eval(*state, *scope) Value { return c.value }
 
+func (c *captured) eval(s *state, sc *scope) Value {
+	return s.captured(func() { s.body(c.body, &scope{parent: sc}) })
+}
+
 func (v *variable) eval(s *state, sc *scope) Value {
 	s.at(v.at)
 	return s.lookup(sc, v.name)

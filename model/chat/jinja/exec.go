@@ -95,11 +95,11 @@ func (s *state) body(list []node, sc *scope) signal {
 	return running
 }
 
-// captured returns what statements write.
-func (s *state) captured(list []node, sc *scope) text {
+// captured returns what run writes.
+func (s *state) captured(run func()) text {
 	out := s.out
 	s.out = s.builder()
-	s.body(list, sc)
+	run()
 	t := s.out.text()
 	s.out = out
 	return t
@@ -165,30 +165,6 @@ func (s *state) assign(target expr, v Value, sc *scope) {
 			s.assign(item, items[i], sc)
 		}
 	}
-}
-
-func (a *assignBlock) exec(s *state, sc *scope) signal {
-	var v Value = s.captured(a.body, &scope{parent: sc})
-	if a.filter != nil {
-		v = s.filtered(a.filter, v, sc)
-	}
-	s.at(a.at)
-	s.assign(a.target, v, sc)
-	return running
-}
-
-// filtered applies a chain of filters without an operand to v.
-func (s *state) filtered(f *filter, v Value, sc *scope) Value {
-	if inner, ok := f.of.(*filter); ok {
-		v = s.filtered(inner, v, sc)
-	}
-	return f.apply(s, v, sc)
-}
-
-func (f *filterBlock) exec(s *state, sc *scope) signal {
-	v := s.filtered(f.filter, s.captured(f.body, &scope{parent: sc}), sc)
-	s.out.add(s.str(v))
-	return running
 }
 
 func (w *with) exec(s *state, sc *scope) signal {

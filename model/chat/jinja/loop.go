@@ -30,13 +30,8 @@ func (f *forLoop) run(s *state, sc *scope, over Value, depth int) {
 	if f.recursive {
 		l.again = func(s *state, v Value) text {
 			s.enter()
-			out := s.out
-			s.out = s.builder()
-			f.run(s, sc, v, depth+1)
-			t := s.out.text()
-			s.out = out
-			s.leave()
-			return t
+			defer s.leave()
+			return s.captured(func() { f.run(s, sc, v, depth+1) })
 		}
 	}
 	for i, item := range items {

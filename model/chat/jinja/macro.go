@@ -41,7 +41,7 @@ func (m *macro) call(s *state, a arguments, sc *scope) Value {
 			inner.set(name, s.eval(m.defaults[i-first], inner))
 		}
 	}
-	t := s.captured(m.body, inner)
+	t := s.captured(func() { s.body(m.body, inner) })
 	s.line = line
 	return t
 }

@@ -37,12 +37,6 @@ type (
 		at
 		target, value expr
 	}
-	assignBlock struct { // {% set x %}…{% endset %}
-		at
-		target expr
-		filter *filter // nil, or the last of a chain whose first has no operand
-		body   []node
-	}
 	macro struct {
 		at
 		name     string
@@ -57,11 +51,6 @@ type (
 		at
 		call   *call
 		caller *macro
-	}
-	filterBlock struct {
-		at
-		filter *filter
-		body   []node
 	}
 	with struct {
 		at
@@ -81,6 +70,7 @@ type (
 // Expressions.
 type (
 	constant struct{ value Value }
+	captured struct{ body []node } // what a body writes, as in {% set x %}…{% endset %}
 	variable struct {
 		at
 		name string
@@ -115,7 +105,7 @@ type (
 	}
 	filter struct {
 		at
-		of        expr // nil: the text of a block
+		of        expr
 		name      string
 		arguments callArguments
 	}

@@ -163,9 +163,10 @@ func (p *parser) statement() node {
 	case "call":
 		return p.callBlock(line)
 	case "filter":
-		f := p.filters(nil, true)
-		body, _ := p.block("endfilter")
-		return &filterBlock{line, f.(*filter), body}
+		inner := &captured{}
+		f := p.filters(inner, true)
+		inner.body, _ = p.block("endfilter")
+		return &output{line, []expr{f}}
 	case "with":
 		return p.with(line)
 	case "print":
@@ -248,12 +249,10 @@ func (p *parser) set(line at) node {
 	if p.skipOp("=") {
 		return &assign{line, target, p.expression()}
 	}
-	a := &assignBlock{at: line, target: target}
-	if p.isOp("|") {
-		a.filter = p.filters(nil, false).(*filter)
-	}
-	a.body, _ = p.block("endset")
-	return a
+	inner := &captured{}
+	value := p.filters(inner, false)
+	inner.body, _ = p.block("endset")
+	return &assign{line, target, value}
 }
 
 // target parses what can be assigned to: a name, several, or, if members are
