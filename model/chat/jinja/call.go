@@ -72,19 +72,13 @@ func given(v, otherwise Value) Value {
 }
 
 // builtin is a filter, a test or a method: a function of a value and arguments.
-type builtin struct {
-	signature
-	call func(s *state, v Value, a []Value) Value
-	// raw is called in place of call, with the arguments as they are.
-	raw func(s *state, v Value, a arguments) Value
-}
+// Errors call it what.
+type builtin func(s *state, what string, v Value, a arguments) Value
 
-func (b builtin) apply(s *state, what string, v Value, a arguments) Value {
-	s.step(1)
-	if b.raw != nil {
-		return b.raw(s, v, a)
-	}
-	return b.call(s, v, b.bind(what, a))
+// method makes a builtin with parameters of these names; see takes.
+func method(parameters string, call func(s *state, v Value, a []Value) Value) builtin {
+	sig := takes(parameters)
+	return func(s *state, what string, v Value, a arguments) Value { return call(s, v, sig.bind(what, a)) }
 }
 
 // arguments computes the arguments of a call.
@@ -146,36 +140,25 @@ func (s *state) call(f Value, a arguments) Value {
 	return nil
 }
 
-func (f *filter) eval(s *state, sc *scope) Value {
+func (f *application) eval(s *state, sc *scope) Value {
 	v := s.eval(f.of, sc)
 	a := s.arguments(f.arguments, sc)
 	s.at(f.at)
-	return s.filter(f.name, v, a)
+	return s.apply(f.kind, f.name, v, a)
 }
 
-// filter applies the filter of that name.
-func (s *state) filter(name string, v Value, a arguments) Value {
-	b, ok := filters[name]
-	if !ok {
-		failf("there is no filter %s", name)
+// apply applies the filter or the test of that name.
+func (s *state) apply(kind, name string, v Value, a arguments) Value {
+	table := filters
+	if kind == "test" {
+		table = tests
 	}
-	return b.apply(s, "the filter "+name, v, a)
-}
-
-func (t *test) eval(s *state, sc *scope) Value {
-	v := s.eval(t.of, sc)
-	a := s.arguments(t.arguments, sc)
-	s.at(t.at)
-	return s.test(t.name, v, a)
-}
-
-// test applies the test of that name.
-func (s *state) test(name string, v Value, a arguments) bool {
-	b, ok := tests[name]
+	b, ok := table[name]
 	if !ok {
-		failf("there is no test %s", name)
+		failf("there is no %s %s", kind, name)
 	}
-	return truth(b.apply(s, "the test "+name, v, a))
+	s.step(1)
+	return b(s, "the "+kind+" "+name, v, a)
 }
 
 // missed fails because a value is not there.

@@ -152,7 +152,8 @@ func (s *state) own(v Value, name string) (Value, bool) {
 		return nil, false
 	}
 	return &function{name: name, call: func(s *state, a arguments) Value {
-		return m.apply(s, "the method "+name, v, a)
+		s.step(1)
+		return m(s, "the method "+name, v, a)
 	}}, true
 }
 

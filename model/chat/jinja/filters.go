@@ -38,7 +38,7 @@ func init() {
 			return s.replaced(t, s.str(a[0]), s.str(a[1]), s.wantInt(n, "the count"))
 		}),
 		"center": onText("width?", func(s *state, t text, a []Value) Value {
-			return textMethods["center"].apply(s, "center", t, arguments{positional: []Value{given(a[0], int64(80))}})
+			return textMethods["center"](s, "center", t, arguments{positional: []Value{given(a[0], int64(80))}})
 		}),
 		"indent":    method("width? first? blank?", (*state).indented),
 		"truncate":  method("length? killwords? end? leeway?", (*state).truncate),
@@ -46,7 +46,7 @@ func init() {
 		"striptags": onText("", func(s *state, t text, _ []Value) Value { return s.stripTags(t) }),
 		"urlencode": method("", func(s *state, v Value, _ []Value) Value { return s.urlEncoded(v) }),
 		"xmlattr":   method("autospace?", (*state).xmlAttributes),
-		"format":    {raw: (*state).formatFilter},
+		"format":    (*state).formatFilter,
 		"tojson":    method("ensure_ascii? indent? separators? sort_keys?", (*state).toJSON),
 		"attr":      method("name", (*state).attrFilter),
 		"filesizeformat": method("binary?", func(s *state, v Value, a []Value) Value {
@@ -260,7 +260,7 @@ func (s *state) xmlAttributes(v Value, a []Value) Value {
 	return b.text()
 }
 
-func (s *state) formatFilter(v Value, a arguments) Value {
+func (s *state) formatFilter(_ string, v Value, a arguments) Value {
 	t := s.str(v)
 	if len(a.names) == 0 {
 		return s.printf(t, &tuple{items: a.positional})

@@ -21,10 +21,6 @@ func methods(v Value) map[string]builtin {
 	return nil
 }
 
-func method(parameters string, call func(s *state, v Value, a []Value) Value) builtin {
-	return builtin{signature: takes(parameters), call: call}
-}
-
 var dictMethods = map[string]builtin{
 	"keys":   method("", func(_ *state, v Value, _ []Value) Value { return &view{"keys", v.(*Dict)} }),
 	"values": method("", func(_ *state, v Value, _ []Value) Value { return &view{"values", v.(*Dict)} }),
@@ -221,9 +217,9 @@ func init() {
 		"expandtabs": textMethod("tabsize?", func(s *state, t text, a []Value) Value {
 			return s.untabbed(t, s.wantInt(given(a[0], int64(8)), "the size of tabs"))
 		}),
-		"format": {raw: func(s *state, v Value, a arguments) Value {
+		"format": func(s *state, _ string, v Value, a arguments) Value {
 			return (&fields{s: s, args: a}).format(v.(text), false)
-		}},
+		},
 	}
 }
 

@@ -103,14 +103,9 @@ type (
 		function  expr
 		arguments callArguments
 	}
-	filter struct {
+	application struct { // of a filter or a test
 		at
-		of        expr
-		name      string
-		arguments callArguments
-	}
-	test struct {
-		at
+		kind      string // filter or test
 		of        expr
 		name      string
 		arguments callArguments

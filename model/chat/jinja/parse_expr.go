@@ -324,7 +324,7 @@ func (p *parser) arguments() (a callArguments) {
 func (p *parser) filters(e expr, inline bool) expr {
 	for inline || p.skipOp("|") {
 		inline = false
-		f := &filter{of: e, at: at(p.tok.line), name: p.dotted()}
+		f := &application{kind: "filter", of: e, at: at(p.tok.line), name: p.dotted()}
 		if p.isOp("(") {
 			f.arguments = p.arguments()
 		}
@@ -346,7 +346,7 @@ func (p *parser) dotted() string {
 func (p *parser) test(e expr) expr {
 	line := at(p.advance().line)
 	negated := p.skipName("not")
-	t := &test{at: line, of: e, name: p.dotted()}
+	t := &application{kind: "test", of: e, at: line, name: p.dotted()}
 	switch {
 	case p.isOp("("):
 		t.arguments = p.arguments()

@@ -57,11 +57,11 @@ func sequenceFilters() map[string]builtin {
 		}),
 		"slice":      method("slices fill_with?", (*state).slices),
 		"batch":      method("linecount fill_with?", (*state).batches),
-		"map":        {raw: (*state).mapFilter},
-		"select":     {raw: selecting(false, true)},
-		"reject":     {raw: selecting(false, false)},
-		"selectattr": {raw: selecting(true, true)},
-		"rejectattr": {raw: selecting(true, false)},
+		"map":        (*state).mapFilter,
+		"select":     selecting(false, true),
+		"reject":     selecting(false, false),
+		"selectattr": selecting(true, true),
+		"rejectattr": selecting(true, false),
 	}
 }
 
@@ -260,14 +260,14 @@ func (s *state) batches(v Value, a []Value) Value {
 }
 
 // mapFilter takes an attribute of all items, or applies a filter to them.
-func (s *state) mapFilter(v Value, a arguments) Value {
+func (s *state) mapFilter(what string, v Value, a arguments) Value {
 	var apply func(item Value) Value
 	if len(a.positional) == 0 && len(a.names) > 0 {
-		values := takes("attribute default?").bind("the filter map", a)
+		values := takes("attribute default?").bind(what, a)
 		apply = s.getter(values[0], given(values[1], nil))
 	} else {
-		name, rest := s.named(a, "the filter map")
-		apply = func(item Value) Value { return s.filter(name, item, rest) }
+		name, rest := s.named(a, what)
+		apply = func(item Value) Value { return s.apply("filter", name, item, rest) }
 	}
 	items := s.some(v)
 	s.take(24 + 16*len(items))
@@ -299,8 +299,8 @@ func (s *state) named(a arguments, what string) (string, arguments) {
 
 // selecting makes select and its like: of the items, or of an attribute of
 // theirs, a test holds or does not hold.
-func selecting(attribute, want bool) func(s *state, v Value, a arguments) Value {
-	return func(s *state, v Value, a arguments) Value {
+func selecting(attribute, want bool) builtin {
+	return func(s *state, _ string, v Value, a arguments) Value {
 		get := func(item Value) Value { return item }
 		if attribute {
 			var name string
@@ -310,7 +310,7 @@ func selecting(attribute, want bool) func(s *state, v Value, a arguments) Value 
 		holds := truth
 		if len(a.positional) > 0 {
 			name, rest := s.named(a, "the filter")
-			holds = func(item Value) bool { return s.test(name, item, rest) }
+			holds = func(item Value) bool { return truth(s.apply("test", name, item, rest)) }
 		}
 		var items []Value
 		for _, item := range s.some(v) {
