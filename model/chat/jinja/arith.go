@@ -6,19 +6,17 @@ import (
 	"math/bits"
 )
 
-func (n *negative) eval(s *state, sc *scope) Value { return s.signed(s.eval(n.of, sc), n.at, -1) }
-func (p *positive) eval(s *state, sc *scope) Value { return s.signed(s.eval(p.of, sc), p.at, 1) }
-
-func (s *state) signed(v Value, line at, sign int64) Value {
-	s.at(line)
+func (n *signed) eval(s *state, sc *scope) Value {
+	v := s.eval(n.of, sc)
+	s.at(n.at)
 	if i, ok := asInt(v); ok {
-		return multiplied(sign, i)
+		return multiplied(n.sign, i)
 	}
 	f, ok := v.(float64)
 	if !ok {
 		s.wrong(v, "what a sign stands before", "a number")
 	}
-	return float64(sign) * f
+	return float64(n.sign) * f
 }
 
 func (b *binary) eval(s *state, sc *scope) Value {

@@ -1,6 +1,9 @@
 package jinja
 
-// signal says how a body ended.
+import "slices"
+
+// signal says how a body ended; break and continue are statements that end
+// it so.
 type signal int
 
 const (
@@ -26,11 +29,9 @@ type scope struct {
 }
 
 func (sc *scope) set(name string, v Value) {
-	for i, n := range sc.names {
-		if n == name {
-			sc.values[i] = v
-			return
-		}
+	if i := slices.Index(sc.names, name); i >= 0 {
+		sc.values[i] = v
+		return
 	}
 	sc.names = append(sc.names, name)
 	sc.values = append(sc.values, v)
@@ -39,10 +40,8 @@ func (sc *scope) set(name string, v Value) {
 // lookup returns the value of a variable.
 func (s *state) lookup(sc *scope, name string) Value {
 	for ; sc != nil; sc = sc.parent {
-		for i, n := range sc.names {
-			if n == name {
-				return sc.values[i]
-			}
+		if i := slices.Index(sc.names, name); i >= 0 {
+			return sc.values[i]
 		}
 	}
 	if v, ok := s.vars.lookup(name); ok {
@@ -177,6 +176,4 @@ func (w *with) exec(s *state, sc *scope) signal {
 	return s.body(w.body, inner)
 }
 
-func (g *group) exec(s *state, sc *scope) signal { return s.body(g.body, &scope{parent: sc}) }
-
-func (j *jump) exec(*state, *scope) signal { return j.signal }
+func (sig signal) exec(*state, *scope) signal { return sig }

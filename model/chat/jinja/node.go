@@ -28,7 +28,6 @@ type (
 		body, otherwise []node
 	}
 	ifElse struct {
-		at
 		tests     []expr
 		bodies    [][]node
 		otherwise []node
@@ -38,7 +37,6 @@ type (
 		target, value expr
 	}
 	macro struct {
-		at
 		name     string
 		names    []string
 		defaults []expr // of the last names
@@ -52,18 +50,10 @@ type (
 		call   *call
 		caller *macro
 	}
-	with struct {
+	with struct { // a body with a scope of its own, and variables of it
 		at
 		targets, values []expr
 		body            []node
-	}
-	group struct { // a body with a scope of its own
-		at
-		body []node
-	}
-	jump struct { // break or continue
-		at
-		signal signal
 	}
 )
 
@@ -111,7 +101,6 @@ type (
 		arguments callArguments
 	}
 	conditional struct { // a if b else c
-		at
 		test, yes, no expr // no may be nil
 	}
 	logic struct { // and, or
@@ -130,13 +119,10 @@ type (
 		operator    string
 		left, right expr
 	}
-	negative struct {
+	signed struct {
 		at
-		of expr
-	}
-	positive struct {
-		at
-		of expr
+		sign int64 // 1 or -1
+		of   expr
 	}
 	concat struct { // ~
 		at

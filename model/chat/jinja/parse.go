@@ -155,11 +155,11 @@ func (p *parser) statement() node {
 	case "for":
 		return p.forLoop(line)
 	case "if":
-		return p.ifElse(line)
+		return p.ifElse()
 	case "set":
 		return p.set(line)
 	case "macro":
-		return p.macro(line)
+		return p.macro()
 	case "call":
 		return p.callBlock(line)
 	case "filter":
@@ -181,27 +181,27 @@ func (p *parser) statement() node {
 	case "generation":
 		// It marks what the assistant wrote, for training.
 		body, _ := p.block("endgeneration")
-		return &group{line, body}
+		return &with{body: body}
 	case "block":
 		label := p.expect(name, "").value
 		p.skipName("scoped")
 		body, _ := p.block("endblock")
 		p.skipName(label)
-		return &group{line, body}
+		return &with{body: body}
 	case "autoescape":
 		if c, ok := p.condition().(*constant); !ok || truth(c.value) {
 			p.failf("text is never escaped: autoescape can be false only")
 		}
 		body, _ := p.block("endautoescape")
-		return &group{line, body}
+		return &with{body: body}
 	case "break", "continue":
 		if p.loops == 0 {
 			p.failf("%s stands in no loop", t.value)
 		}
 		if t.value == "break" {
-			return &jump{line, breaking}
+			return breaking
 		}
-		return &jump{line, continuing}
+		return continuing
 	case "include", "import", "from", "extends":
 		p.failf("the tag %s: a chat template can take nothing from other files", t.value)
 	}
@@ -228,8 +228,8 @@ func (p *parser) forLoop(line at) node {
 	return f
 }
 
-func (p *parser) ifElse(line at) node {
-	f := &ifElse{at: line}
+func (p *parser) ifElse() node {
+	f := &ifElse{}
 	for {
 		f.tests = append(f.tests, p.tuple(p.or))
 		body, word := p.block("elif", "else", "endif")
@@ -316,15 +316,15 @@ func (p *parser) macroBody(m *macro, word string) {
 	p.loops = loops
 }
 
-func (p *parser) macro(line at) node {
-	m := &macro{at: line, name: p.expect(name, "").value, uses: map[string]bool{}}
+func (p *parser) macro() node {
+	m := &macro{name: p.expect(name, "").value, uses: map[string]bool{}}
 	p.signature(m)
 	p.macroBody(m, "endmacro")
 	return m
 }
 
 func (p *parser) callBlock(line at) node {
-	b := &callBlock{at: line, caller: &macro{at: line, name: "caller", uses: map[string]bool{}}}
+	b := &callBlock{at: line, caller: &macro{name: "caller", uses: map[string]bool{}}}
 	if p.isOp("(") {
 		p.signature(b.caller)
 	}

@@ -43,8 +43,8 @@ func (p *parser) condition() expr {
 	p.enter()
 	defer p.leave()
 	e := p.or()
-	for p.isName("if") {
-		c := &conditional{at: at(p.advance().line), yes: e}
+	for p.skipName("if") {
+		c := &conditional{yes: e}
 		c.test = p.or()
 		if p.skipName("else") {
 			c.no = p.condition()
@@ -134,9 +134,9 @@ func (p *parser) unary(filters bool) (e expr) {
 	line := at(p.tok.line)
 	switch {
 	case p.skipOp("-"):
-		e = &negative{line, p.unary(false)}
+		e = &signed{line, -1, p.unary(false)}
 	case p.skipOp("+"):
-		e = &positive{line, p.unary(false)}
+		e = &signed{line, 1, p.unary(false)}
 	default:
 		e = p.primary()
 	}
