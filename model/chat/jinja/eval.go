@@ -139,7 +139,9 @@ func (s *state) own(v Value, name string) (Value, bool) {
 			return v.items[i], true
 		}
 	case *loop:
-		return v.attribute(name)
+		if get, ok := loopAttributes[name]; ok {
+			return get(v), true
+		}
 	case *object:
 		a, ok := v.attributes[name]
 		return a, ok
