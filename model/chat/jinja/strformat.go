@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -129,10 +130,8 @@ func (f *fields) argument(name string) Value {
 		}
 		return f.args.positional[n]
 	}
-	for i, have := range f.args.names {
-		if have == name {
-			return f.args.named[i]
-		}
+	if i := slices.Index(f.args.names, name); i >= 0 {
+		return f.args.named[i]
 	}
 	failf("the format names %s, which is not given", name)
 	return nil
@@ -147,10 +146,11 @@ func (s *state) formatted(v Value, spec string) text {
 	}
 	d := directive{precision: -1}
 	if spec != "" && strings.IndexByte("+- ", spec[0]) >= 0 {
-		d.plus, d.space = spec[0] == '+', spec[0] == ' '
-		spec = spec[1:]
+		d.flags, spec = spec[:1], spec[1:]
 	}
-	spec, d.sharp = strings.CutPrefix(spec, "#")
+	if rest, sharp := strings.CutPrefix(spec, "#"); sharp {
+		d.flags, spec = d.flags+"#", rest
+	}
 	if rest, zero := strings.CutPrefix(spec, "0"); zero && !filled {
 		fill, spec = "0", rest
 		if align == 0 {
@@ -158,9 +158,8 @@ func (s *state) formatted(v Value, spec string) text {
 		}
 	}
 	width, spec := leadingNumber(spec)
-	comma := spec != "" && (spec[0] == ',' || spec[0] == '_')
 	separator := ""
-	if comma {
+	if spec != "" && (spec[0] == ',' || spec[0] == '_') {
 		separator, spec = spec[:1], spec[1:]
 	}
 	if rest, ok := strings.CutPrefix(spec, "."); ok {
@@ -254,6 +253,5 @@ func (s *state) aligned(t text, fill string, align byte, width int, number bool)
 	case '^':
 		return s.padded(t, pad/2, pad-pad/2, fill)
 	}
-	sign := len(t.s) - len(strings.TrimLeft(t.s, "+- "))
-	return s.joined([]text{t.slice(0, sign), s.padded(t.slice(sign, len(t.s)), pad, 0, fill)}, text{})
+	return s.paddedNumber(t, pad, fill)
 }
