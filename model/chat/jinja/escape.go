@@ -11,6 +11,9 @@ var simpleEscapes = map[byte]string{
 	'\n': "", '\\': "\\", '\'': "'", '"': "\"", 'a': "\a", 'b': "\b", 'f': "\f", 'n': "\n", 'r': "\r", 't': "\t", 'v': "\v",
 }
 
+// hexDigits are how many digits follow an escape of a character's number.
+var hexDigits = map[byte]int{'x': 2, 'u': 4, 'U': 8}
+
 // unescaped returns what the inner part of a string literal stands for, as in
 // Python: a backslash before anything else stays.
 func (l *lexer) unescaped(s string) string {
@@ -30,15 +33,8 @@ func (l *lexer) unescaped(s string) string {
 			s = after[1:]
 			continue
 		}
-		digits, base := 0, 16
-		switch c {
-		case 'x':
-			digits = 2
-		case 'u':
-			digits = 4
-		case 'U':
-			digits = 8
-		case 'N':
+		digits, base := hexDigits[c], 16
+		if c == 'N' {
 			l.failf(`the escape \N in a string is not supported: write the character itself`)
 		}
 		s = after[1:]
