@@ -38,7 +38,7 @@ func (s *state) operate(op string, left, right Value) Value {
 	}
 	i, exact := asInt(left)
 	j, both := asInt(right)
-	if exact && both {
+	if exact && both && op != "/" && (op != "**" || j >= 0) {
 		return integers(op, i, j)
 	}
 	x, ok := asFloat(left)
@@ -95,13 +95,12 @@ func (s *state) appended(a, b []Value) []Value {
 
 // repeated repeats a sequence as often as the other value says.
 func (s *state) repeated(a, b Value) (Value, bool) {
-	n, ok := asInt(a)
+	if _, first := asInt(a); first {
+		a, b = b, a
+	}
+	n, ok := asInt(b)
 	if !ok {
-		if n, ok = asInt(b); !ok {
-			return nil, false
-		}
-	} else {
-		a = b
+		return nil, false
 	}
 	n = max(n, 0)
 	room := func(size int) {
@@ -151,46 +150,38 @@ func multiplied(i, j int64) int64 {
 	return n
 }
 
+// integers computes what has an integer as its result.
 func integers(op string, i, j int64) Value {
 	switch op {
 	case "+":
 		n := i + j
-		if (i > 0) == (j > 0) && (n > 0) != (i > 0) && i != 0 && j != 0 {
+		if (n < i) != (j < 0) {
 			tooLarge()
 		}
 		return n
 	case "-":
 		n := i - j
-		if (i >= 0) != (j >= 0) && (n >= 0) != (i >= 0) {
+		if (n > i) != (j < 0) {
 			tooLarge()
 		}
 		return n
 	case "*":
 		return multiplied(i, j)
 	case "**":
-		if j < 0 {
-			return floats(op, float64(i), float64(j))
-		}
 		return power(i, j)
-	case "/":
-		return floats(op, float64(i), float64(j))
 	}
 	if j == 0 {
 		failf("division by zero")
 	}
-	if op == "//" {
-		if i == math.MinInt64 && j == -1 {
-			tooLarge()
-		}
-		n := i / j
-		if i%j != 0 && (i < 0) != (j < 0) {
-			n--
-		}
-		return n
+	n, rest := i/j, i%j
+	if rest != 0 && (rest < 0) != (j < 0) {
+		n, rest = n-1, rest+j
 	}
-	n := i % j
-	if n != 0 && (n < 0) != (j < 0) {
-		n += j
+	switch {
+	case op == "%":
+		return rest
+	case i == math.MinInt64 && j == -1:
+		tooLarge()
 	}
 	return n
 }

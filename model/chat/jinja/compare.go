@@ -12,14 +12,8 @@ func (s *state) equal(a, b Value) bool {
 	s.step(1)
 	s.enter()
 	defer s.leave()
-	if x, ok := asFloat(a); ok {
-		y, ok := asFloat(b)
-		i, exact := asInt(a)
-		j, both := asInt(b)
-		if exact && both {
-			return i == j
-		}
-		return ok && x == y
+	if n, ok := compareNumbers(a, b); ok {
+		return n == 0
 	}
 	switch a := a.(type) {
 	case *undefined:
@@ -99,23 +93,28 @@ const (
 	unordered = 2 // there is a NaN
 )
 
+// compareNumbers is order for two numbers, if a and b are.
+func compareNumbers(a, b Value) (n int, ok bool) {
+	i, exact := asInt(a)
+	j, both := asInt(b)
+	if exact && both {
+		return cmp.Compare(i, j), true
+	}
+	x, ok := asFloat(a)
+	y, numbers := asFloat(b)
+	if math.IsNaN(x) || math.IsNaN(y) {
+		return unordered, ok && numbers
+	}
+	return cmp.Compare(x, y), ok && numbers
+}
+
 // order compares values that have an order.
 func (s *state) order(a, b Value) int {
 	s.step(1)
 	s.enter()
 	defer s.leave()
-	i, exact := asInt(a)
-	j, both := asInt(b)
-	if exact && both {
-		return cmp.Compare(i, j)
-	}
-	x, ok := asFloat(a)
-	y, numbers := asFloat(b)
-	if ok && numbers {
-		if math.IsNaN(x) || math.IsNaN(y) {
-			return unordered
-		}
-		return cmp.Compare(x, y)
+	if n, ok := compareNumbers(a, b); ok {
+		return n
 	}
 	switch a := a.(type) {
 	case text:
