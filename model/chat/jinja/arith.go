@@ -72,9 +72,7 @@ func (s *state) joinedTo(left, right Value) (Value, bool) {
 			if a.safe != b.safe {
 				a, b = s.escaped(a), s.escaped(b)
 			}
-			t := s.joined([]text{a, b}, text{})
-			t.safe = a.safe
-			return t, true
+			return s.joined([]text{a, b}, text{}).marked(a.safe), true
 		}
 	case *list:
 		if b, ok := right.(*list); ok {
@@ -117,9 +115,7 @@ func (s *state) repeated(a, b Value) (Value, bool) {
 				b.add(a)
 			}
 		}
-		t := b.text()
-		t.safe = a.safe
-		return t, true
+		return b.text().marked(a.safe), true
 	case *list:
 		return &list{s.repeatedItems(a.items, n, room)}, true
 	case *tuple:

@@ -14,28 +14,21 @@ var filters map[string]builtin
 func init() {
 	filters = map[string]builtin{
 		// Strings.
-		"upper":      changed(upper),
-		"lower":      changed(lower),
-		"capitalize": onText("", func(s *state, t text, _ []Value) Value { return s.capitalized(t) }),
-		"title":      onText("", func(s *state, t text, _ []Value) Value { return s.titleFilter(t) }),
-		"trim":       onText("chars?", func(s *state, t text, a []Value) Value { return s.stripped(t, given(a[0], nil), true, true) }),
-		"string":     method("", func(s *state, v Value, _ []Value) Value { return s.str(v) }),
-		"escape":     onText("", func(s *state, t text, _ []Value) Value { return s.escaped(t) }),
-		"forceescape": onText("", func(s *state, t text, _ []Value) Value {
-			t.safe = false
-			return s.escaped(t)
-		}),
-		"safe": onText("", func(_ *state, t text, _ []Value) Value {
-			t.safe = true
-			return t
-		}),
+		"upper":       changed(upper),
+		"lower":       changed(lower),
+		"capitalize":  onText("", func(s *state, t text, _ []Value) Value { return s.capitalized(t) }),
+		"title":       onText("", func(s *state, t text, _ []Value) Value { return s.titleFilter(t) }),
+		"trim":        onText("chars?", func(s *state, t text, a []Value) Value { return s.stripped(t, given(a[0], nil), true, true) }),
+		"string":      method("", func(s *state, v Value, _ []Value) Value { return s.str(v) }),
+		"escape":      onText("", func(s *state, t text, _ []Value) Value { return s.escaped(t) }),
+		"forceescape": onText("", func(s *state, t text, _ []Value) Value { return s.escaped(t.marked(false)) }),
+		"safe":        onText("", func(_ *state, t text, _ []Value) Value { return t.marked(true) }),
 		"replace": onText("old new count?", func(s *state, t text, a []Value) Value {
 			n := given(a[2], nil)
 			if n == nil {
 				n = int64(-1)
 			}
-			t.safe = false
-			return s.replaced(t, s.str(a[0]), s.str(a[1]), s.wantInt(n, "the count"))
+			return s.replaced(t.marked(false), s.str(a[0]), s.str(a[1]), s.wantInt(n, "the count"))
 		}),
 		"center": onText("width?", func(s *state, t text, a []Value) Value {
 			return textMethods["center"](s, "center", t, arguments{positional: []Value{given(a[0], int64(80))}})
@@ -149,9 +142,7 @@ func (s *state) indented(v Value, a []Value) Value {
 		}
 		b.add(line)
 	}
-	r := b.text()
-	r.safe = t.safe
-	return r
+	return b.text().marked(t.safe)
 }
 
 func (s *state) truncate(v Value, a []Value) Value {

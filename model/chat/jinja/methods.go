@@ -99,9 +99,7 @@ func textMethod(parameters string, call func(s *state, t text, a []Value) Value)
 // changed makes a filter or a method that changes the characters of a string.
 func changed(f func(string) string) builtin {
 	return onText("", func(s *state, t text, _ []Value) Value {
-		r := s.mapped(t, f)
-		r.safe = t.safe
-		return r
+		return s.mapped(t, f).marked(t.safe)
 	})
 }
 

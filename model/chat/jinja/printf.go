@@ -82,9 +82,7 @@ func (s *state) printf(format text, values Value) text {
 	if !mapping && (many && next < len(tup.items) || !many && next == 0) {
 		failf("the format has fewer directives than values")
 	}
-	t := b.text()
-	t.safe = format.safe
-	return t
+	return b.text().marked(format.safe)
 }
 
 // directive reads flags, width and precision, and returns their length.
@@ -245,9 +243,7 @@ func (s *state) padded(t text, left, right int, fill string) text {
 	b.addString(strings.Repeat(fill, left))
 	b.add(t)
 	b.addString(strings.Repeat(fill, right))
-	p := b.text()
-	p.safe = t.safe
-	return p
+	return b.text().marked(t.safe)
 }
 
 // paddedNumber puts characters of fill behind the sign of a number.

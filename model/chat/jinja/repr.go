@@ -159,14 +159,13 @@ var htmlEscapes = map[rune]string{'&': "&amp;", '<': "&lt;", '>': "&gt;", '\'': 
 
 // escaped returns t as HTML, unless it is that already.
 func (s *state) escaped(t text) text {
-	if !t.safe {
-		b := s.builder()
-		b.addEscaped(t, func(r rune, _ string) (string, bool) {
-			e, ok := htmlEscapes[r]
-			return e, ok
-		})
-		t = b.text()
-		t.safe = true
+	if t.safe {
+		return t
 	}
-	return t
+	b := s.builder()
+	b.addEscaped(t, func(r rune, _ string) (string, bool) {
+		e, ok := htmlEscapes[r]
+		return e, ok
+	})
+	return b.text().marked(true)
 }

@@ -42,6 +42,12 @@ func (t text) slice(start, end int) text {
 	return part
 }
 
+// marked returns t as markup that escape leaves alone, or not.
+func (t text) marked(safe bool) text {
+	t.safe = safe
+	return t
+}
+
 // chars is the number of characters.
 func (t text) chars() int { return utf8.RuneCountInString(t.s) }
 
