@@ -45,9 +45,9 @@ func (s *state) printf(format text, values Value) text {
 			b.add(rest)
 			break
 		}
-		s.cutting(rest)
-		b.add(rest.slice(0, at))
-		rest = rest.slice(at+1, len(rest.s))
+		before, after := s.cut(rest, at, 1)
+		b.add(before)
+		rest = after
 		value := arg
 		if named && strings.HasPrefix(rest.s, "(") {
 			key, _, ok := strings.Cut(rest.s[1:], ")")

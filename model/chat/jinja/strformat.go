@@ -22,19 +22,17 @@ func (f *fields) format(t text, nested bool) text {
 		if at < 0 {
 			break
 		}
-		f.s.cutting(t)
-		b.add(t.slice(0, at))
-		if at+1 < len(t.s) && t.s[at+1] == t.s[at] {
-			b.add(t.slice(at, at+1))
-			t = t.slice(at+2, len(t.s))
-			continue
-		}
-		n := fieldLength(t.s[at:])
-		if n == 0 {
+		before, rest := f.s.cut(t, at, 0)
+		b.add(before)
+		n := 2
+		if strings.HasPrefix(rest.s, "{{") || strings.HasPrefix(rest.s, "}}") {
+			b.add(rest.slice(0, 1))
+		} else if n = fieldLength(rest.s); n == 0 {
 			failf("a brace in a format has no counterpart")
+		} else {
+			b.add(f.field(rest.slice(1, n-1), nested))
 		}
-		b.add(f.field(t.slice(at+1, at+n-1), nested))
-		t = t.slice(at+n, len(t.s))
+		t = rest.slice(n, len(rest.s))
 	}
 	b.add(t)
 	return b.text()
