@@ -103,20 +103,29 @@ func changed(f func(string) string) builtin {
 	})
 }
 
+// asks makes a method that says whether a string is of a kind.
+func asks(is func(t string) bool) builtin {
+	return textMethod("", func(_ *state, t text, _ []Value) Value { return is(t.s) })
+}
+
 // every makes a method that says whether all characters of a string, of which
 // there must be some, are of a kind.
 func every(is func(r rune) bool) builtin {
-	return textMethod("", func(_ *state, t text, _ []Value) Value {
-		return t.s != "" && strings.IndexFunc(t.s, func(r rune) bool { return !is(r) }) < 0
-	})
+	return asks(func(t string) bool { return t != "" && only(t, is) })
 }
 
-// cased makes a method that says whether a string has letters of one case and
-// none of the other.
-func cased(is, other func(r rune) bool) builtin {
-	return textMethod("", func(_ *state, t text, _ []Value) Value {
-		return strings.IndexFunc(t.s, is) >= 0 && strings.IndexFunc(t.s, other) < 0
-	})
+func only(t string, is func(r rune) bool) bool {
+	return !strings.ContainsFunc(t, func(r rune) bool { return !is(r) })
+}
+
+// isLower and isUpper hold for a string that has letters of one case and none
+// of the other.
+func isLower(t string) bool {
+	return strings.ContainsFunc(t, unicode.IsLower) && !strings.ContainsFunc(t, unicode.IsUpper)
+}
+
+func isUpper(t string) bool {
+	return strings.ContainsFunc(t, unicode.IsUpper) && !strings.ContainsFunc(t, unicode.IsLower)
 }
 
 func numeric(r rune) bool { return unicode.In(r, unicode.Nd, unicode.No, unicode.Nl) }
@@ -138,38 +147,27 @@ func init() {
 		"isdigit": every(func(r rune) bool {
 			return unicode.IsDigit(r) || strings.ContainsRune("²³¹⁰⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉", r)
 		}),
-		"isdecimal": every(unicode.IsDigit),
-		"isnumeric": every(numeric),
-		"isspace":   every(isSpace),
-		"isascii": textMethod("", func(_ *state, t text, _ []Value) Value {
-			return strings.IndexFunc(t.s, func(r rune) bool { return r > unicode.MaxASCII }) < 0
-		}),
-		"isupper": cased(unicode.IsUpper, unicode.IsLower),
-		"islower": cased(unicode.IsLower, unicode.IsUpper),
+		"isdecimal":    every(unicode.IsDigit),
+		"isnumeric":    every(numeric),
+		"isspace":      every(isSpace),
+		"isupper":      asks(isUpper),
+		"islower":      asks(isLower),
+		"isascii":      asks(func(t string) bool { return only(t, func(r rune) bool { return r <= unicode.MaxASCII }) }),
+		"isprintable":  asks(func(t string) bool { return only(t, unicode.IsPrint) }),
+		"isidentifier": asks(func(t string) bool { return t != "" && nameLength(t) == len(t) }),
 		"istitle": textMethod("", func(s *state, t text, _ []Value) Value {
-			return s.titled(t).s == t.s && strings.IndexFunc(t.s, unicode.IsLetter) >= 0
-		}),
-		"isidentifier": textMethod("", func(_ *state, t text, _ []Value) Value {
-			return t.s != "" && nameLength(t.s) == len(t.s)
-		}),
-		"isprintable": textMethod("", func(_ *state, t text, _ []Value) Value {
-			return strings.IndexFunc(t.s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+			return s.titled(t).s == t.s && strings.ContainsFunc(t.s, unicode.IsLetter)
 		}),
 
 		"strip":  stripping(true, true),
 		"lstrip": stripping(true, false),
 		"rstrip": stripping(false, true),
 		"removeprefix": textMethod("prefix", func(s *state, t text, a []Value) Value {
-			if p := s.wantText(a[0], "the prefix").s; strings.HasPrefix(t.s, p) {
-				return t.slice(len(p), len(t.s))
-			}
-			return t
+			rest := strings.TrimPrefix(t.s, s.wantText(a[0], "the prefix").s)
+			return t.slice(len(t.s)-len(rest), len(t.s))
 		}),
 		"removesuffix": textMethod("suffix", func(s *state, t text, a []Value) Value {
-			if p := s.wantText(a[0], "the suffix").s; strings.HasSuffix(t.s, p) {
-				return t.slice(0, len(t.s)-len(p))
-			}
-			return t
+			return t.slice(0, len(strings.TrimSuffix(t.s, s.wantText(a[0], "the suffix").s)))
 		}),
 
 		"startswith": affix(strings.HasPrefix),

@@ -24,14 +24,16 @@ func (f *fields) format(t text, nested bool) text {
 		}
 		before, rest := f.s.cut(t, at, 0)
 		b.add(before)
-		n := 2
 		if strings.HasPrefix(rest.s, "{{") || strings.HasPrefix(rest.s, "}}") {
 			b.add(rest.slice(0, 1))
-		} else if n = fieldLength(rest.s); n == 0 {
-			failf("a brace in a format has no counterpart")
-		} else {
-			b.add(f.field(rest.slice(1, n-1), nested))
+			t = rest.slice(2, len(rest.s))
+			continue
 		}
+		n := fieldLength(rest.s)
+		if n == 0 {
+			failf("a brace in a format has no counterpart")
+		}
+		b.add(f.field(rest.slice(1, n-1), nested))
 		t = rest.slice(n, len(rest.s))
 	}
 	b.add(t)
