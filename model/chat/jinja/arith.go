@@ -12,11 +12,7 @@ func (n *signed) eval(s *state, sc *scope) Value {
 	if i, ok := asInt(v); ok {
 		return multiplied(n.sign, i)
 	}
-	f, ok := v.(float64)
-	if !ok {
-		s.wrong(v, "what a sign stands before", "a number")
-	}
-	return float64(n.sign) * f
+	return float64(n.sign) * s.wantFloat(v, "what a sign stands before")
 }
 
 func (b *binary) eval(s *state, sc *scope) Value {
@@ -29,10 +25,8 @@ func (b *binary) eval(s *state, sc *scope) Value {
 // operate computes what stands between two values.
 func (s *state) operate(op string, left, right Value) Value {
 	for _, v := range []Value{left, right} {
-		switch v := v.(type) {
-		case *undefined:
-			s.missed(v)
-		case *big.Int:
+		present(v)
+		if _, ok := v.(*big.Int); ok {
 			tooLarge()
 		}
 	}

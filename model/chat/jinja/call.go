@@ -133,9 +133,8 @@ func (s *state) call(f Value, a arguments) Value {
 			failf("loop can be called only in a recursive loop")
 		}
 		return f.again(s, takes("items").bind("loop", a)[0])
-	case *undefined:
-		s.missed(f)
 	}
+	present(f)
 	failf("a value of the type %s cannot be called", typeName(f))
 	return nil
 }
@@ -161,19 +160,26 @@ func (s *state) apply(kind, name string, v Value, a arguments) Value {
 	return b(s, "the "+kind+" "+name, v, a)
 }
 
-// missed fails because a value is not there.
-func (s *state) missed(u *undefined) { failf("%s is undefined", u.what) }
+// present fails if a value is not there.
+func present(v Value) {
+	if u, ok := v.(*undefined); ok {
+		failf("%s is undefined", u.what)
+	}
+}
 
 // The functions below return arguments of a type, and fail for others. what
 // says what the value is for.
 
-func (s *state) wantText(v Value, what string) text {
-	t, ok := v.(text)
+func want[T Value](s *state, v Value, what, kind string) T {
+	t, ok := v.(T)
 	if !ok {
-		s.wrong(v, what, "a string")
+		s.wrong(v, what, kind)
 	}
 	return t
 }
+
+func (s *state) wantText(v Value, what string) text  { return want[text](s, v, what, "a string") }
+func (s *state) wantDict(v Value, what string) *Dict { return want[*Dict](s, v, what, "a dictionary") }
 
 func (s *state) wantInt(v Value, what string) int {
 	n, ok := asInt(v)
@@ -183,17 +189,15 @@ func (s *state) wantInt(v Value, what string) int {
 	return int(n)
 }
 
-func (s *state) wantDict(v Value, what string) *Dict {
-	d, ok := v.(*Dict)
+func (s *state) wantFloat(v Value, what string) float64 {
+	f, ok := asFloat(v)
 	if !ok {
-		s.wrong(v, what, "a dictionary")
+		s.wrong(v, what, "a number")
 	}
-	return d
+	return f
 }
 
-func (s *state) wrong(v Value, what, want string) {
-	if u, ok := v.(*undefined); ok {
-		s.missed(u)
-	}
-	failf("%s is of the type %s, expected %s", what, typeName(v), want)
+func (s *state) wrong(v Value, what, kind string) {
+	present(v)
+	failf("%s is of the type %s, expected %s", what, typeName(v), kind)
 }

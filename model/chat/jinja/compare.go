@@ -131,11 +131,8 @@ func (s *state) order(a, b Value) int {
 			return s.orderItems(a.items, b.items)
 		}
 	}
-	for _, v := range []Value{a, b} {
-		if u, ok := v.(*undefined); ok {
-			s.missed(u)
-		}
-	}
+	present(a)
+	present(b)
 	failf("values of the types %s and %s have no order", typeName(a), typeName(b))
 	return 0
 }

@@ -113,9 +113,7 @@ func (a *attribute) eval(s *state, sc *scope) Value {
 
 // attribute returns v.name: an attribute, or else the element of that key.
 func (s *state) attribute(v Value, name string) Value {
-	if u, ok := v.(*undefined); ok {
-		s.missed(u)
-	}
+	present(v)
 	if name != "" && name[0] != '_' {
 		if a, ok := s.own(v, name); ok {
 			return a
@@ -171,9 +169,7 @@ func (b *subscript) eval(s *state, sc *scope) Value {
 
 // subscript returns v[key]: an element, or else the attribute of that name.
 func (s *state) subscript(v, key Value) Value {
-	if u, ok := v.(*undefined); ok {
-		s.missed(u)
-	}
+	present(v)
 	if d, ok := v.(*Dict); ok {
 		if item, ok := s.get(d, key); ok {
 			return item

@@ -138,10 +138,7 @@ func (s *state) directed(d directive, verb rune, v Value) text {
 		number = true
 		t = own(d.integer(s, verb, v))
 	case 'e', 'E', 'f', 'F', 'g', 'G':
-		f, ok := asFloat(v)
-		if !ok {
-			s.wrong(v, "the value of %"+string(verb), "a number")
-		}
+		f := s.wantFloat(v, "the value of %"+string(verb))
 		if d.precision < 0 {
 			d.precision = 6
 		}

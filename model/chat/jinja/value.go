@@ -102,7 +102,7 @@ func typeName(v Value) string {
 // truth is Python's bool(v).
 func truth(v Value) bool {
 	switch v := v.(type) {
-	case *undefined, nil:
+	case nil:
 		return false
 	case bool:
 		return v
@@ -112,18 +112,9 @@ func truth(v Value) bool {
 		return v != 0
 	case text:
 		return v.s != ""
-	case *list:
-		return len(v.items) > 0
-	case *tuple:
-		return len(v.items) > 0
-	case *Dict:
-		return len(v.keys) > 0
-	case *view:
-		return len(v.dict.keys) > 0
-	case *numbers:
-		return v.count > 0
 	}
-	return true
+	n, sized := lengthOf(v)
+	return n > 0 || !sized
 }
 
 // asInt is the number of an integer or a boolean, which Python counts among
@@ -206,26 +197,33 @@ func iterable(v Value) bool {
 
 // length is Python's len(v).
 func length(v Value) int {
+	n, sized := lengthOf(v)
+	if !sized {
+		failf("a value of the type %s has no length", typeName(v))
+	}
+	return n
+}
+
+func lengthOf(v Value) (n int, sized bool) {
 	switch v := v.(type) {
 	case *undefined:
-		return 0
+		return 0, true
 	case text:
-		return v.chars()
+		return v.chars(), true
 	case *list:
-		return len(v.items)
+		return len(v.items), true
 	case *tuple:
-		return len(v.items)
+		return len(v.items), true
 	case *Dict:
-		return len(v.keys)
+		return len(v.keys), true
 	case *view:
-		return len(v.dict.keys)
+		return len(v.dict.keys), true
 	case *numbers:
-		return int(v.count)
+		return int(v.count), true
 	case *loop:
-		return len(v.items)
+		return len(v.items), true
 	}
-	failf("a value of the type %s has no length", typeName(v))
-	return 0
+	return 0, false
 }
 
 // formatFloat writes a number as Python's repr does.
