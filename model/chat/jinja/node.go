@@ -41,8 +41,8 @@ type (
 		names    []string
 		defaults []expr // of the last names
 		body     []node
-		// What the body mentions of varargs, kwargs and caller. Arguments
-		// that it has no use for are mistakes.
+		// The variables that the body mentions. If varargs, kwargs or caller
+		// is not among them, such arguments are mistakes.
 		uses map[string]bool
 	}
 	callBlock struct { // {% call f() %}…{% endcall %}

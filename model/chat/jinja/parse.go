@@ -280,7 +280,7 @@ func (p *parser) assignable(e expr) {
 		}
 		return
 	case *variable:
-		if !slices.Contains([]string{"true", "false", "none", "True", "False", "None"}, e.name) {
+		if _, reserved := constants[e.name]; !reserved {
 			return
 		}
 	case *member:

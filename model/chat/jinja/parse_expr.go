@@ -54,18 +54,14 @@ func (p *parser) condition() expr {
 	return e
 }
 
-func (p *parser) or() expr {
-	e := p.and()
-	for p.skipName("or") {
-		e = &logic{true, e, p.and()}
-	}
-	return e
-}
+func (p *parser) or() expr  { return p.logic("or", p.and) }
+func (p *parser) and() expr { return p.logic("and", p.not) }
 
-func (p *parser) and() expr {
-	e := p.not()
-	for p.skipName("and") {
-		e = &logic{false, e, p.not()}
+// logic parses operands with a word between them.
+func (p *parser) logic(word string, operand func() expr) expr {
+	e := operand()
+	for p.skipName(word) {
+		e = &logic{word == "or", e, operand()}
 	}
 	return e
 }
@@ -158,21 +154,17 @@ func (p *parser) unary(filters bool) (e expr) {
 	}
 }
 
+var constants = map[string]Value{"true": true, "True": true, "false": false, "False": false, "none": nil, "None": nil}
+
 func (p *parser) primary() expr {
 	t := p.advance()
 	switch {
 	case t.kind == name:
-		switch t.value {
-		case "true", "True":
-			return &constant{true}
-		case "false", "False":
-			return &constant{false}
-		case "none", "None":
-			return &constant{nil}
-		case "varargs", "kwargs", "caller":
-			for _, m := range p.macros {
-				m.uses[t.value] = true
-			}
+		if v, ok := constants[t.value]; ok {
+			return &constant{v}
+		}
+		for _, m := range p.macros {
+			m.uses[t.value] = true
 		}
 		return &variable{at(t.line), t.value}
 	case t.kind == str:
