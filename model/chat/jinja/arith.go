@@ -69,12 +69,8 @@ func (s *state) joinedTo(left, right Value) (Value, bool) {
 			return s.joined([]text{a, b}, text{}).marked(a.safe), true
 		}
 	case *list:
-		if b, ok := right.(*list); ok {
-			return &list{s.appended(a.items, b.items)}, true
-		}
-	case *tuple:
-		if b, ok := right.(*tuple); ok {
-			return &tuple{items: s.appended(a.items, b.items)}, true
+		if b, ok := right.(*list); ok && a.tuple == b.tuple {
+			return &list{tuple: a.tuple, items: s.appended(a.items, b.items)}, true
 		}
 	}
 	return nil, false
@@ -111,9 +107,7 @@ func (s *state) repeated(a, b Value) (Value, bool) {
 		}
 		return b.text().marked(a.safe), true
 	case *list:
-		return &list{s.repeatedItems(a.items, n, room)}, true
-	case *tuple:
-		return &tuple{items: s.repeatedItems(a.items, n, room)}, true
+		return &list{tuple: a.tuple, items: s.repeatedItems(a.items, n, room)}, true
 	}
 	return nil, false
 }

@@ -28,10 +28,7 @@ func (s *state) equal(a, b Value) bool {
 		return ok && a.s == b.s
 	case *list:
 		b, ok := b.(*list)
-		return ok && s.equalItems(a.items, b.items)
-	case *tuple:
-		b, ok := b.(*tuple)
-		return ok && s.equalItems(a.items, b.items)
+		return ok && a.tuple == b.tuple && s.equalItems(a.items, b.items)
 	case *numbers:
 		b, ok := b.(*numbers)
 		return ok && s.equalItems(s.elements(a), s.elements(b))
@@ -123,11 +120,7 @@ func (s *state) order(a, b Value) int {
 			return strings.Compare(a.s, b.s)
 		}
 	case *list:
-		if b, ok := b.(*list); ok {
-			return s.orderItems(a.items, b.items)
-		}
-	case *tuple:
-		if b, ok := b.(*tuple); ok {
+		if b, ok := b.(*list); ok && a.tuple == b.tuple {
 			return s.orderItems(a.items, b.items)
 		}
 	}

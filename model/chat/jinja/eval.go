@@ -25,8 +25,10 @@ func (s *state) all(list []expr, sc *scope) []Value {
 	return values
 }
 
-func (l *listOf) eval(s *state, sc *scope) Value  { return &list{s.all(l.items, sc)} }
-func (t *tupleOf) eval(s *state, sc *scope) Value { return &tuple{items: s.all(t.items, sc)} }
+func (l *listOf) eval(s *state, sc *scope) Value { return &list{items: s.all(l.items, sc)} }
+func (t *tupleOf) eval(s *state, sc *scope) Value {
+	return &list{tuple: true, items: s.all(t.items, sc)}
+}
 
 func (d *dictOf) eval(s *state, sc *scope) Value {
 	s.take(64 + 128*len(d.keys))
@@ -132,7 +134,7 @@ func (s *state) own(v Value, name string) (Value, bool) {
 	switch v := v.(type) {
 	case *namespace:
 		return v.vars.lookup(name)
-	case *tuple:
+	case *list:
 		if i := slices.Index(v.names, name); i >= 0 {
 			return v.items[i], true
 		}
@@ -211,8 +213,6 @@ func (s *state) element(v Value, i int64) (Value, bool) {
 		return v.start + i*v.step, i >= 0 && i < v.count
 	case *list:
 		items = v.items
-	case *tuple:
-		items = v.items
 	}
 	if i < 0 {
 		i += int64(len(items))
@@ -252,9 +252,7 @@ func (s *state) slice(v Value, sl *sliceOf, sc *scope) Value {
 	case text:
 		return s.sliceText(v, start, stop, by)
 	case *list:
-		return &list{s.sliceItems(v.items, start, stop, by)}
-	case *tuple:
-		return &tuple{items: s.sliceItems(v.items, start, stop, by)}
+		return &list{tuple: v.tuple, items: s.sliceItems(v.items, start, stop, by)}
 	case *numbers:
 		first, count := bounds(v.count, start, stop, by)
 		from, step := v.start+first*v.step, v.step*by

@@ -60,7 +60,7 @@ func init() {
 			return v
 		}),
 		"length": method("", func(_ *state, v Value, _ []Value) Value { return int64(length(v)) }),
-		"list":   method("", func(s *state, v Value, _ []Value) Value { return &list{s.appended(s.elements(v), nil)} }),
+		"list":   method("", func(s *state, v Value, _ []Value) Value { return &list{items: s.appended(s.elements(v), nil)} }),
 		"items": method("", func(s *state, v Value, _ []Value) Value {
 			if _, ok := v.(*undefined); ok {
 				return &generator{}
@@ -254,7 +254,7 @@ func (s *state) xmlAttributes(v Value, a []Value) Value {
 func (s *state) formatFilter(_ string, v Value, a arguments) Value {
 	t := s.str(v)
 	if len(a.names) == 0 {
-		return s.printf(t, &tuple{items: a.positional})
+		return s.printf(t, &list{tuple: true, items: a.positional})
 	}
 	if len(a.positional) > 0 {
 		failf("the filter format takes arguments with names or without, not both")

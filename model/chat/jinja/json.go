@@ -79,7 +79,7 @@ func decodeList(d *json.Decoder, depth int) (Value, error) {
 		items = append(items, v)
 	}
 	_, err := d.Token()
-	return &list{items}, err
+	return &list{items: items}, err
 }
 
 func decodeDict(d *json.Decoder, depth int) (Value, error) {
@@ -146,8 +146,6 @@ func (w jsonWriter) value(v Value, depth int) {
 	case text:
 		w.string(v)
 	case *list:
-		w.items(v.items, depth)
-	case *tuple:
 		w.items(v.items, depth)
 	case *Dict:
 		w.dict(v, depth)

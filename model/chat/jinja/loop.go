@@ -95,5 +95,5 @@ func (l *loop) cycle(_ *state, a arguments) Value {
 func (l *loop) change(s *state, a arguments) Value {
 	before := l.changed
 	l.changed = append([]Value{}, a.positional...)
-	return before == nil || !s.equal(&list{before}, &list{l.changed})
+	return before == nil || !s.equal(&list{items: before}, &list{items: l.changed})
 }

@@ -8,14 +8,17 @@ import (
 
 // methods returns the methods that values of v's type have.
 func methods(v Value) map[string]builtin {
-	switch v.(type) {
+	switch v := v.(type) {
 	case text:
 		return textMethods
 	case *Dict:
 		return dictMethods
 	case *list:
+		if v.tuple {
+			return tupleMethods
+		}
 		return listMethods
-	case *tuple, *numbers:
+	case *numbers:
 		return tupleMethods
 	}
 	return nil
@@ -68,7 +71,7 @@ var listMethods = map[string]builtin{
 	"count": tupleMethods["count"],
 	"index": tupleMethods["index"],
 	"copy": method("", func(s *state, v Value, _ []Value) Value {
-		return &list{s.appended(v.(*list).items, nil)}
+		return &list{items: s.appended(v.(*list).items, nil)}
 	}),
 }
 
@@ -249,7 +252,7 @@ func affix(has func(s, affix string) bool) builtin {
 	return textMethod("affix start? stop?", func(s *state, t text, a []Value) Value {
 		part, _ := s.searched(t, a)
 		options := []Value{a[0]}
-		if t, ok := a[0].(*tuple); ok {
+		if t, ok := a[0].(*list); ok && t.tuple {
 			options = t.items
 		}
 		for _, o := range options {

@@ -21,16 +21,16 @@ func (d directive) has(flag string) bool { return strings.Contains(d.flags, flag
 
 // printf is Python's format % values.
 func (s *state) printf(format text, values Value) text {
-	tup, many := values.(*tuple)
+	l, isList := values.(*list)
 	d, named := values.(*Dict)
-	_, mapping := values.(*list)
-	mapping = mapping || named // which need not be used up
+	many := isList && l.tuple
+	mapping := isList && !l.tuple || named // which need not be used up
 	next := 0
 	arg := func() Value {
 		next++
 		switch {
-		case many && next <= len(tup.items):
-			return tup.items[next-1]
+		case many && next <= len(l.items):
+			return l.items[next-1]
 		case !many && next == 1:
 			return values
 		}
@@ -79,7 +79,7 @@ func (s *state) printf(format text, values Value) text {
 		}
 		b.add(s.directed(dir, verb, v))
 	}
-	if !mapping && (many && next < len(tup.items) || !many && next == 0) {
+	if !mapping && (many && next < len(l.items) || !many && next == 0) {
 		failf("the format has fewer directives than values")
 	}
 	return b.text().marked(format.safe)

@@ -62,11 +62,12 @@ func (b *builder) repr(v Value) {
 	case text:
 		b.reprText(v)
 	case *list:
-		b.reprItems("[", v.items, "]")
-	case *tuple:
-		if len(v.items) == 1 {
+		switch {
+		case !v.tuple:
+			b.reprItems("[", v.items, "]")
+		case len(v.items) == 1:
 			b.reprItems("(", v.items, ",)")
-		} else {
+		default:
 			b.reprItems("(", v.items, ")")
 		}
 	case *Dict:

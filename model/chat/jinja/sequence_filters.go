@@ -135,7 +135,7 @@ func (s *state) sorted(v Value, a []Value) Value {
 		}
 		return 0
 	})
-	return &list{items}
+	return &list{items: items}
 }
 
 func (s *state) dictSorted(v Value, a []Value) Value {
@@ -148,9 +148,9 @@ func (s *state) dictSorted(v Value, a []Value) Value {
 	default:
 		failf("dictsort sorts by key or value, not by %s", by)
 	}
-	key := func(v Value) Value { return v.(*tuple).items[at] }
+	key := func(v Value) Value { return v.(*list).items[at] }
 	slices.SortStableFunc(items, s.comparer(key, truth(given(a[0], false)), truth(given(a[2], false))))
-	return &list{items}
+	return &list{items: items}
 }
 
 func (s *state) unique(v Value, a []Value) Value {
@@ -186,10 +186,10 @@ func (s *state) grouped(v Value, a []Value) Value {
 			j++
 		}
 		s.take(128)
-		groups = append(groups, &tuple{items: []Value{get(items[i]), &list{items[i:j]}}, names: []string{"grouper", "list"}})
+		groups = append(groups, &list{items: []Value{get(items[i]), &list{items: items[i:j]}}, tuple: true, names: []string{"grouper", "list"}})
 		i = j
 	}
-	return &list{groups}
+	return &list{items: groups}
 }
 
 // extreme makes min or max.
@@ -231,7 +231,7 @@ func (s *state) slices(v Value, a []Value) Value {
 		if short && fill != nil {
 			part = append(part, fill)
 		}
-		all = append(all, &list{part})
+		all = append(all, &list{items: part})
 		at += size
 	}
 	return &generator{all}
@@ -254,7 +254,7 @@ func (s *state) batches(v Value, a []Value) Value {
 				part = append(part, fill)
 			}
 		}
-		all = append(all, &list{part})
+		all = append(all, &list{items: part})
 	}
 	return &generator{all}
 }

@@ -68,7 +68,7 @@ func (s *state) texts(parts []text) *list {
 		s.take(p.size() + 16)
 		items[i] = p
 	}
-	return &list{items}
+	return &list{items: items}
 }
 
 // split is Python's str.split and, from the right, rsplit. Without a separator
@@ -163,11 +163,11 @@ func partitioning(search func(s, sub string) int, right bool) builtin {
 		switch {
 		case at >= 0:
 			end := at + len(sep.s)
-			return &tuple{items: []Value{t.slice(0, at), t.slice(at, end), t.slice(end, len(t.s))}}
+			return &list{tuple: true, items: []Value{t.slice(0, at), t.slice(at, end), t.slice(end, len(t.s))}}
 		case right:
-			return &tuple{items: []Value{text{safe: t.safe}, text{safe: t.safe}, t}}
+			return &list{tuple: true, items: []Value{text{safe: t.safe}, text{safe: t.safe}, t}}
 		}
-		return &tuple{items: []Value{t, text{safe: t.safe}, text{safe: t.safe}}}
+		return &list{tuple: true, items: []Value{t, text{safe: t.safe}, text{safe: t.safe}}}
 	})
 }
 

@@ -14,7 +14,7 @@ import (
 //	bool, int64, float64, text
 //	*big.Int                    an integer beyond int64, which only JSON has; it
 //	                            can be written and compared, not computed with
-//	*list, *tuple, *Dict
+//	*list, *Dict
 //	*view                       the keys, values or items of a dictionary
 //	*generator                  what filters such as map return
 //	*numbers                    a range
@@ -23,11 +23,10 @@ type Value any
 
 type undefined struct{ what string } // what: as in "what is undefined"
 
-type list struct{ items []Value }
-
-// tuple may have names for its items.
-type tuple struct {
+// list is a list or a tuple, which may have names for its items.
+type list struct {
 	items []Value
+	tuple bool
 	names []string
 }
 
@@ -55,7 +54,7 @@ type function struct {
 }
 
 // List returns a list of values.
-func List(items ...Value) Value { return &list{items} }
+func List(items ...Value) Value { return &list{items: items} }
 
 // Text returns text from outside. Own returns text that is as much trusted as
 // the template's own, such as the text of a special token.
@@ -78,9 +77,10 @@ func typeName(v Value) string {
 	case text:
 		return "str"
 	case *list:
+		if v.tuple {
+			return "tuple"
+		}
 		return "list"
-	case *tuple:
-		return "tuple"
 	case *Dict:
 		return "dict"
 	case *view:
@@ -149,8 +149,6 @@ func (s *state) elements(v Value) []Value {
 		return s.letters(v)
 	case *list:
 		return v.items
-	case *tuple:
-		return v.items
 	case *Dict:
 		return v.keys
 	case *view:
@@ -189,7 +187,7 @@ func (s *state) letters(t text) []Value {
 // iterable reports whether elements accepts v.
 func iterable(v Value) bool {
 	switch v.(type) {
-	case *undefined, text, *list, *tuple, *Dict, *view, *generator, *numbers:
+	case *undefined, text, *list, *Dict, *view, *generator, *numbers:
 		return true
 	}
 	return false
@@ -211,8 +209,6 @@ func lengthOf(v Value) (n int, sized bool) {
 	case text:
 		return v.chars(), true
 	case *list:
-		return len(v.items), true
-	case *tuple:
 		return len(v.items), true
 	case *Dict:
 		return len(v.keys), true
