@@ -192,35 +192,27 @@ func (s *state) subscript(v, key Value) Value {
 
 // element returns element i of a sequence, from its end if i is negative.
 func (s *state) element(v Value, i int64) (Value, bool) {
-	var items []Value
+	if t, ok := v.(text); ok {
+		s.scan(len(t.s))
+	}
+	n, _ := lengthOf(v)
+	if i < 0 {
+		i += int64(n)
+	}
+	if i < 0 || i >= int64(n) {
+		return nil, false
+	}
 	switch v := v.(type) {
 	case text:
-		s.scan(len(v.s))
-		n := int64(v.chars())
-		if i < 0 {
-			i += n
-		}
-		if i < 0 || i >= n {
-			return nil, false
-		}
 		at := v.offset(int(i))
 		s.take(96)
 		return v.slice(at, at+v.slice(at, len(v.s)).offset(1)), true
 	case *numbers:
-		if i < 0 {
-			i += v.count
-		}
-		return v.start + i*v.step, i >= 0 && i < v.count
+		return v.start + i*v.step, true
 	case *list:
-		items = v.items
+		return v.items[i], true
 	}
-	if i < 0 {
-		i += int64(len(items))
-	}
-	if i < 0 || i >= int64(len(items)) {
-		return nil, false
-	}
-	return items[i], true
+	return nil, false
 }
 
 // eval is not called: a slice stands only in a subscript.

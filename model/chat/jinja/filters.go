@@ -259,12 +259,7 @@ func (s *state) formatFilter(_ string, v Value, a arguments) Value {
 	if len(a.positional) > 0 {
 		failf("the filter format takes arguments with names or without, not both")
 	}
-	d := NewDict()
-	for i, name := range a.names {
-		s.take(128)
-		d.set(own(name), a.named[i])
-	}
-	return s.printf(t, d)
+	return s.printf(t, dictFunction(s, a))
 }
 
 func (s *state) attrFilter(v Value, a []Value) Value {
@@ -277,7 +272,7 @@ func (s *state) attrFilter(v Value, a []Value) Value {
 
 // folded is the key by which filters compare strings unless case matters.
 func (s *state) folded(v Value) Value {
-	if t, ok := v.(text); ok && strings.IndexFunc(t.s, unicode.IsUpper) >= 0 {
+	if t, ok := v.(text); ok && strings.ContainsFunc(t.s, unicode.IsUpper) {
 		return s.mapped(t, lower)
 	}
 	return v

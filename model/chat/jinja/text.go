@@ -151,11 +151,11 @@ func (s *state) joined(list []text, sep text) text {
 func (s *state) mapped(t text, f func(string) string) text {
 	b := s.builder()
 	for _, p := range t.parts() {
+		from := own
 		if p.Foreign {
-			b.add(foreign(f(p.Text)))
-		} else {
-			b.add(own(f(p.Text)))
+			from = foreign
 		}
+		b.add(from(f(p.Text)))
 	}
 	return b.text()
 }
