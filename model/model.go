@@ -6,11 +6,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"qgo/gguf"
 	"qgo/kernels"
-	"qgo/kernels/cpu"
 	"qgo/kernels/plan"
 	"qgo/kernels/tier"
 	"qgo/model/chat"
@@ -24,7 +24,7 @@ type Options struct {
 	Unpinned bool   // let the system move workers between cores
 	Context  int    // positions of the longest sequence; 0 means the model's own, at most 4096
 	MaxRows  int    // tokens of the largest batch in prefill; 0 means 512
-	KV       string // type of keys and values: "f16" (or ""), "f32" or "q8_0"
+	KV       string // type of keys and values, one of KVTypes; "" means the first
 	Exact    bool   // weights, activations, keys and values as float32
 	Tier     string // name of the kernels' tier; "" means the fastest
 	NoRepack bool   // compute on the weights as they are in the file, even if there is memory for more
@@ -112,11 +112,19 @@ func (o Options) kvType(c *Config) (quant.Type, error) {
 	if o.Exact {
 		kv = cmp.Or(o.KV, "f32")
 	}
-	t, err := quant.ParseType(kv)
-	if err != nil {
-		return t, fmt.Errorf("a KV cache of type %.40q is not possible; choose f16, f32 or q8_0", kv)
+	i := slices.Index(KVTypes(), strings.ToLower(kv))
+	if i < 0 {
+		return 0, fmt.Errorf("a KV cache of type %.40q is not possible; choose one of %s", kv, strings.Join(KVTypes(), ", "))
 	}
-	return t, cpu.CheckKV(t, c.HeadDim)
+	return plan.KVTypes[i], c.CheckKV(plan.KVTypes[i])
+}
+
+// KVTypes are the names that Options.KV may have, the usual one first.
+func KVTypes() (names []string) {
+	for _, t := range plan.KVTypes {
+		names = append(names, strings.ToLower(t.String()))
+	}
+	return names
 }
 
 // tier is the one that the options name.

@@ -105,8 +105,7 @@ func OutlineByName(name string, o model.Options) (*Survey, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The files of Qwen2.5 have an output head of their own.
-	f, err := synth.Spec{Shape: shape, Mix: m, Untied: shape.Arch == nil, Vocab: vocab}.Outline()
+	f, err := synth.Spec{Shape: shape, Mix: m, Untied: n.Line.Untied, Vocab: vocab}.Outline()
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func newAdvise() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "advise",
-		Short: "Say which size and quantisation of Qwen2.5 suits a machine",
+		Short: "Say which model, size and quantisation suit a machine",
 		Long: `advise surveys every model that 'qgo pull' knows by name for a machine: whether
 it fits, the longest text that fits, the rates that the roofline allows in the
 middle of it, and what the quantisation loses. Without --profile it measures
@@ -66,7 +66,7 @@ small built-in model; larger models lose less, in about the same order.`,
 	f := cmd.Flags()
 	machine.add(f)
 	f.IntVar(&context, "ctx", model.DefaultContext, "longest text in tokens")
-	f.StringVar(&o.KV, "kv", "", "type of the KV cache: f16, f32 or q8_0 (default f16)")
+	kvFlag(f, &o.KV)
 	f.Float64Var(&minDecode, "min-decode", 10, "tokens/s that decode must be able to reach")
 	f.BoolVar(&all, "all", false, "list what does not fit, too")
 	return cmd

@@ -22,11 +22,11 @@ type knob struct {
 const lastN = "repeat-last-n"
 
 var knobs = []knob{
-	{name: "temp", help: "temperature; 0 takes the most likely token (default: see /set in a chat; of Qwen2.5 0.7)",
+	{name: "temp", help: "temperature; 0 takes the most likely token (default: see /set in a chat; Qwen2.5: 0.7, Qwen3: 0.6)",
 		float: func(p *sample.Params) *float64 { return &p.Temperature }},
-	{name: "top-k", help: "choose among the k most likely tokens; 0: all (default of Qwen2.5: 20)",
+	{name: "top-k", help: "choose among the k most likely tokens; 0: all (default: 20)",
 		whole: func(p *sample.Params) *int { return &p.TopK }},
-	{name: "top-p", help: "choose among the most likely tokens that reach this probability; 0: all (default of Qwen2.5: 0.8)",
+	{name: "top-p", help: "choose among the most likely tokens that reach this probability; 0: all (default of Qwen2.5: 0.8, of Qwen3: 0.95)",
 		float: func(p *sample.Params) *float64 { return &p.TopP }},
 	{name: "min-p", help: "leave out tokens less likely than this times the most likely; 0: none",
 		float: func(p *sample.Params) *float64 { return &p.MinP }},

@@ -8,6 +8,7 @@ import (
 	"qgo/bench"
 	"qgo/kernels/devices"
 	"qgo/kernels/tier"
+	"qgo/model"
 	"qgo/model/hub"
 	"qgo/model/synth"
 )
@@ -22,7 +23,7 @@ func enumerated(cmd *cobra.Command, flag string) []string {
 	case "output":
 		return outputForms(cmd)
 	case "kv":
-		return []string{"f16", "f32", "q8_0"}
+		return model.KVTypes()
 	case "tier":
 		return tier.Names()
 	case "profile":

@@ -28,7 +28,7 @@ func newDevices() *cobra.Command {
 				Threads  int      `json:"threads"`
 				Tiers    []string `json:"tiers"`
 				Features []string `json:"features"`
-			}{cpuName(), kernels.Cores(), tiers, features()}
+			}{cpuName(), kernels.Cores(), tiers, tier.Instructions()}
 			if wantsJSON(cmd) {
 				gpus := []plan.DeviceInfo{}
 				for _, kind := range devices.Kinds {
@@ -63,20 +63,6 @@ func cpuName() string {
 		return n
 	}
 	return runtime.GOARCH
-}
-
-// features lists the instruction sets that kernels make or could make use of.
-func features() []string {
-	list := []string{}
-	for _, f := range []cpuid.FeatureID{
-		cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.AVXVNNI, cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.AVX512VNNI, cpuid.AVX512BF16,
-		cpuid.ASIMD, cpuid.ASIMDDP, cpuid.I8MM, cpuid.ASIMDHP, cpuid.SVE,
-	} {
-		if cpuid.CPU.Supports(f) {
-			list = append(list, f.String())
-		}
-	}
-	return list
 }
 
 func newVersion() *cobra.Command {

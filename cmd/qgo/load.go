@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
@@ -33,10 +34,16 @@ func (m *modelFlags) add(f *pflag.FlagSet) {
 	f.IntVarP(&m.options.Threads, "threads", "t", 0, "worker threads (0: one per physical core)")
 	f.BoolVar(&m.options.Unpinned, "no-pin", false, "let the system move threads between cores")
 	f.IntVar(&m.options.Context, "ctx", 0, "longest text in tokens (0: the model's own, at most 4096)")
-	f.StringVar(&m.options.KV, "kv", "", "type of the KV cache: f16, f32 or q8_0 (default f16)")
+	kvFlag(f, &m.options.KV)
 	f.BoolVar(&m.options.NoRepack, "no-repack", false, "compute on the weights as they are in the file: less memory, slower")
 	f.StringVar(&m.options.Tier, "tier", "", "kernels to use (see 'qgo devices'; default: the fastest)")
 	m.device.add(f)
+}
+
+// kvFlag adds the flag for the type of keys and values.
+func kvFlag(f *pflag.FlagSet, kv *string) {
+	names := model.KVTypes()
+	f.StringVar(kv, "kv", "", fmt.Sprintf("type of the KV cache: %s (default %s)", english.WordSeries(names, "or"), names[0]))
 }
 
 // setContext gives --ctx another default and meaning.

@@ -16,7 +16,6 @@ import (
 	"qgo/gguf"
 	"qgo/kernels"
 	"qgo/kernels/plan"
-	"qgo/kernels/tier"
 	"qgo/model"
 )
 
@@ -179,7 +178,7 @@ docs/roofline.md derives the formulas.`,
 	f.StringVarP(&flags.depth, "depth", "d", "0,2048", "tokens in the KV cache before")
 	f.StringVarP(&flags.batch, "batch", "b", strconv.Itoa(model.DefaultMaxRows), "tokens of a batch in prefill")
 	f.IntVar(&flags.context, "ctx", model.DefaultContext, "longest text in tokens, for the memory")
-	f.StringVar(&flags.options.KV, "kv", "", "type of the KV cache: f16, f32 or q8_0 (default f16)")
+	kvFlag(f, &flags.options.KV)
 	f.IntVarP(&flags.options.Threads, "threads", "t", 0, "threads to measure this machine with (0: one per physical core)")
 	f.BoolVar(&parts, "parts", false, "list what a token reads and computes tensor by tensor")
 	f.Float64Var(&flags.prefill, "observed-prefill", 0, "a measured rate of prefill in tokens/s, to set beside the bound")
@@ -232,22 +231,11 @@ func (f *rooflineFlags) check(cmd *cobra.Command) error {
 			return usagef(cmd, "--observed-%s is %g: give tokens/s, up to %g", flag, rate, maxObserved)
 		}
 	}
-	return checkKernels(cmd, &f.options)
+	return nil
 }
 
 // maxObserved is the highest rate that can be set beside a bound.
 const maxObserved = 1e12
-
-// checkKernels checks the options whose values have names.
-func checkKernels(cmd *cobra.Command, o *model.Options) error {
-	if kv := strings.ToLower(o.KV); kv != "" && kv != "f16" && kv != "f32" && kv != "q8_0" {
-		return usagef(cmd, "--kv is %q: choose f16, f32 or q8_0", o.KV)
-	}
-	if _, err := tier.ByName(o.Tier); err != nil {
-		return usagef(cmd, "--tier: %w", err)
-	}
-	return nil
-}
 
 // report computes what roofline prints of a model.
 func (f *rooflineFlags) report(cmd *cobra.Command, name string) (r *rooflineReport, err error) {

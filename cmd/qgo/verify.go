@@ -29,9 +29,9 @@ func newVerify() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify [MODEL]",
 		Short: "Check that a model file is whole and makes sense",
-		Long: `verify checks a model in four steps: that its file is as GGUF and a Qwen2 model
-must be; that its SHA-256 is the one that the hub stated when it was pulled; that
-none of its weights are such as only a damaged file has; and that it predicts a
+		Long: `verify checks a model in four steps: that its file is sound GGUF and has what its
+architecture needs; that its SHA-256 is the one that the hub stated when it was
+pulled; that none of its weights are such as only a damaged file has; and that it predicts a
 short English text better than the same words in another order. What is odd
 about the file, but does no harm, is noted.`,
 		Example:           "  qgo verify qwen2.5-0.5b:q4_0\n  qgo verify FILE -o json",

@@ -29,7 +29,7 @@ type KV struct {
 
 // NewKV makes room for ctx positions; see [plan.Stage].
 func (s *Stage) NewKV(ctx int, t quant.Type) (plan.KV, error) {
-	if err := CheckKV(t, s.HeadDim); err != nil {
+	if err := s.CheckKV(t); err != nil {
 		return nil, err
 	}
 	kv := &KV{owner: s, typ: t, ctx: ctx, row: t.RowBytes(s.HeadDim), layers: len(s.Blocks)}
@@ -47,20 +47,6 @@ func (s *Stage) NewKV(ctx int, t quant.Type) (plan.KV, error) {
 
 // Room returns the stage and the number of positions.
 func (kv *KV) Room() (plan.Stage, int) { return kv.owner, kv.ctx }
-
-// CheckKV reports whether keys and values of headDim values can be stored as t.
-func CheckKV(t quant.Type, headDim int) error {
-	switch t {
-	case quant.F32, quant.F16:
-		return nil
-	case quant.Q8_0:
-		if headDim%t.BlockLen() == 0 {
-			return nil
-		}
-		return fmt.Errorf("a KV cache of type q8_0 needs heads of a multiple of %d values; this model's have %d", t.BlockLen(), headDim)
-	}
-	return fmt.Errorf("a KV cache of type %v is not possible; choose f16, f32 or q8_0", t)
-}
 
 // Bytes is the memory of the cache.
 func (kv *KV) Bytes() int64 { return KVBytes(kv.owner.Dims, kv.layers, kv.ctx, kv.typ) }

@@ -3,7 +3,6 @@ package cuda
 import (
 	"fmt"
 
-	"qgo/kernels/cpu"
 	"qgo/kernels/cuda/driver"
 	"qgo/kernels/plan"
 	"qgo/quant"
@@ -24,7 +23,7 @@ func roundUp(ctx int) int { return (ctx + 15) / 16 * 16 }
 
 // NewKV makes room for ctx positions; see [plan.Stage].
 func (s *Stage) NewKV(ctx int, t quant.Type) (plan.KV, error) {
-	if err := cpu.CheckKV(t, s.HeadDim); err != nil {
+	if err := s.CheckKV(t); err != nil {
 		return nil, err
 	}
 	if ctx <= 0 || ctx > s.options.MaxCtx {

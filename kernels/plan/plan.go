@@ -6,7 +6,9 @@ package plan
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"slices"
 
 	"qgo/quant"
 	"qgo/tensor"
@@ -29,6 +31,22 @@ func (d Dims) KVDim() int { return d.KVHeads * d.HeadDim }
 
 // Group is the number of query heads that share a key head.
 func (d Dims) Group() int { return d.Heads / d.KVHeads }
+
+// KVTypes are the types in which keys and values can be stored, the usual one
+// first.
+var KVTypes = []quant.Type{quant.F16, quant.F32, quant.Q8_0}
+
+// CheckKV returns an error if the keys and values of the model cannot be stored
+// as t.
+func (d Dims) CheckKV(t quant.Type) error {
+	if !slices.Contains(KVTypes, t) {
+		return fmt.Errorf("a KV cache of type %v is not possible; choose one of %v", t, KVTypes)
+	}
+	if d.HeadDim%t.BlockLen() != 0 {
+		return fmt.Errorf("a KV cache of type %v needs heads of a multiple of %d values; this model's have %d", t, t.BlockLen(), d.HeadDim)
+	}
+	return nil
+}
 
 // Rope is a rotary position embedding: pair i at position p turns by the
 // angle p*InvFreq[i], and is then scaled by Scale (1 but for YaRN).
@@ -142,7 +160,7 @@ type KV interface {
 // Stage is a plan loaded on a device.
 type Stage interface {
 	// NewKV makes room for the keys and values of ctx positions, stored as
-	// type t (F32, F16 or Q8_0).
+	// type t, one of KVTypes.
 	NewKV(ctx int, t quant.Type) (KV, error)
 	// Run computes a batch of at most MaxRows rows and stores its keys and
 	// values. On an error what it stored is not to be used.

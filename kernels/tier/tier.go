@@ -5,7 +5,10 @@ package tier
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/klauspost/cpuid/v2"
 
 	"qgo/kernels/generic"
 	"qgo/kernels/panel"
@@ -95,10 +98,26 @@ func Names() (list []string) {
 	return list
 }
 
+// Instructions returns the names of the instruction sets that kernels make use of
+// and this machine has.
+func Instructions() []string {
+	names := []string{}
+	for _, t := range slices.Backward(registered) {
+		for isa := t.ISA; isa != nil; isa = isa.Base {
+			for _, f := range isa.Features {
+				if cpuid.CPU.Supports(f) && !slices.Contains(names, f.String()) {
+					names = append(names, f.String())
+				}
+			}
+		}
+	}
+	return names
+}
+
 // ByName returns one of [All]; the fastest for an empty name.
 func ByName(name string) (*Tier, error) {
 	for _, t := range All() {
-		if name == "" || t.Name == name {
+		if name == "" || strings.EqualFold(t.Name, name) {
 			return t, nil
 		}
 	}

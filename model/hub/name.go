@@ -17,6 +17,7 @@ type Line struct {
 	Prefix string // of names; a size, and ":" and a type may follow
 	Title  string
 	Sizes  []string // rising
+	Untied bool     // its files have an output head of their own
 
 	repo, stem string              // formats: of the repository, and of what files begin with
 	upper      bool                // sizes and types are in upper case in files' names
@@ -26,11 +27,11 @@ type Line struct {
 // Lines are those that there are names for.
 var Lines = []*Line{
 	{
-		Prefix: "qwen2.5-", Title: "Qwen2.5-Instruct", Sizes: []string{"0.5b", "1.5b", "3b", "7b", "14b", "32b", "72b"},
+		Prefix: "qwen2.5-", Title: "Qwen2.5-Instruct", Sizes: []string{"0.5b", "1.5b", "3b", "7b", "14b", "32b", "72b"}, Untied: true,
 		repo: "Qwen/Qwen2.5-%s-Instruct-GGUF", stem: "qwen2.5-%s-instruct-%s",
 	},
 	{
-		Prefix: "qwen2.5-coder-", Title: "Qwen2.5-Coder-Instruct", Sizes: []string{"0.5b", "1.5b", "3b", "7b", "14b", "32b"},
+		Prefix: "qwen2.5-coder-", Title: "Qwen2.5-Coder-Instruct", Sizes: []string{"0.5b", "1.5b", "3b", "7b", "14b", "32b"}, Untied: true,
 		repo: "Qwen/Qwen2.5-Coder-%s-Instruct-GGUF", stem: "qwen2.5-coder-%s-instruct-%s",
 	},
 	{

@@ -149,15 +149,6 @@ var (
 	scanQ5 = rangeScan(31)
 	scanQ3 = signedScan(4)
 	scanQ6 = signedScan(32)
-
-	scanIQ4 = func() *scan {
-		var values [2][]int
-		for i := range 8 {
-			values[0] = append(values[0], -int(iq4nl[7-i]))
-			values[1] = append(values[1], int(iq4nl[8+i]))
-		}
-		return newScan(109, 4, 10, values[0], values[1])
-	}()
 )
 
 // scale returns the scale d of least squared error for x ≈ d*q with codes q

@@ -11,7 +11,7 @@ import (
 func TestScan(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	var differ, all float64
-	for name, s := range map[string]*scan{"q2": scanQ2, "q3": scanQ3, "q4": scanQ4, "q5": scanQ5, "q6": scanQ6, "iq4": scanIQ4} {
+	for name, s := range map[string]*scan{"q2": scanQ2, "q3": scanQ3, "q4": scanQ4, "q5": scanQ5, "q6": scanQ6, "iq4": iq4.scan} {
 		for range 200 {
 			x := make([]float32, 32)
 			for i := range x {

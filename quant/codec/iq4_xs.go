@@ -16,7 +16,7 @@ func unpackIQ4_XS(c *Codes, src []byte) {
 		d := half(b[:])
 		for g := range 8 {
 			c.Scale[8*k+g] = d * float32(scaleIQ4_XS(g, b))
-			lookUp((*[32]byte)(q[32*g:]), (*[16]byte)(b[codesIQ4_XS+16*g:]), iq4nl)
+			lookUp((*[32]byte)(q[32*g:]), (*[16]byte)(b[codesIQ4_XS+16*g:]), iq4.values)
 		}
 	}
 }
@@ -36,7 +36,7 @@ func subIQ4_XS(s *Scales, k int, b []byte) {
 func packIQ4_XS(b []byte, x []float32) {
 	var scales [8]float32
 	for g := range scales {
-		scales[g] = scanIQ4.scale(x[32*g : 32*g+32])
+		scales[g] = iq4.scan.scale(x[32*g : 32*g+32])
 	}
 	var s [8]int8
 	d := putHalf(b, shareSigned(s[:], scales[:], 32))
@@ -45,7 +45,7 @@ func packIQ4_XS(b []byte, x []float32) {
 		l := uint8(v + 32)
 		b[4+g/2] |= l & 15 << (4 * (g % 2))
 		high |= uint16(l>>4) << (2 * g)
-		storeIQ4((*[16]byte)(b[codesIQ4_XS+16*g:]), x[32*g:], inverse(d*float32(v)))
+		iq4.store((*[16]byte)(b[codesIQ4_XS+16*g:]), x[32*g:], inverse(d*float32(v)))
 	}
 	le.PutUint16(b[2:], high)
 }

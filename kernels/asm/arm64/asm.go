@@ -27,6 +27,7 @@ type Asm struct {
 	free   []V
 	labels int
 	data   []string
+	params map[string]int // where the function has its arguments and "ret", its result
 }
 
 // New returns an empty file.
@@ -49,37 +50,43 @@ func (a *Asm) Func(name string, frame int, signature, doc string) {
 		panic(fmt.Sprintf("arm64: before %s, %d registers are not free", name, 32-len(a.free)))
 	}
 	a.reset()
-	args := argBytes(signature)
+	var size int
+	a.params, size = layout(signature)
 	flags := "NOSPLIT"
 	if frame > 128 {
 		flags = "0"
 	}
-	fmt.Fprintf(&a.out, "\n// %s\n// func %s%s\nTEXT ·%s(SB), %s, $%d-%d\n", doc, name, signature, name, flags, frame, args)
+	fmt.Fprintf(&a.out, "\n// %s\n// func %s%s\nTEXT ·%s(SB), %s, $%d-%d\n", doc, name, signature, name, flags, frame, size)
 	a.funcs = append(a.funcs, fmt.Sprintf("// %s\n//\n//go:noescape\nfunc %s%s\n", doc, name, signature))
 }
 
-// argBytes is the size of the arguments and the result.
-func argBytes(signature string) int {
+// layout returns where the arguments are, and the result as "ret", and the size
+// of all.
+func layout(signature string) (offsets map[string]int, size int) {
 	in, out, _ := strings.Cut(strings.TrimPrefix(signature, "("), ")")
-	size := 0
-	grow := func(n int) { size = (size + n - 1) / n * n; size += n }
-	params := strings.Split(in, ", ")
-	typ := ""
-	widths := make([]int, len(params))
-	for i, p := range slices.Backward(params) {
-		if _, t, ok := strings.Cut(p, " "); ok {
-			typ = t
+	offsets = map[string]int{}
+	place := func(name string, width int) {
+		size = (size + width - 1) / width * width
+		offsets[name] = size
+		size += width
+	}
+	names := strings.Split(in, ", ")
+	widths := make([]int, len(names))
+	typ := "" // that of a name without one is the next one's
+	for i, p := range slices.Backward(names) {
+		if name, t, ok := strings.Cut(p, " "); ok {
+			names[i], typ = name, t
 		}
 		widths[i] = width(typ)
 	}
-	for _, w := range widths {
-		grow(w)
+	for i, name := range names {
+		place(name, widths[i])
 	}
 	if out = strings.TrimSpace(out); out != "" {
 		size = (size + 7) / 8 * 8
-		grow(width(out))
+		place("ret", width(out))
 	}
-	return size
+	return offsets, size
 }
 
 func width(typ string) int {
@@ -87,6 +94,15 @@ func width(typ string) int {
 		return 4
 	}
 	return 8
+}
+
+// Param is an argument of the function, or its result, "ret", as an operand.
+func (a *Asm) Param(name string) string {
+	offset, ok := a.params[name]
+	if !ok {
+		panic(fmt.Sprintf("arm64: no argument %q", name))
+	}
+	return fmt.Sprintf("%s+%d(FP)", name, offset)
 }
 
 // Vec takes a register out of the free ones.
@@ -108,6 +124,22 @@ func (a *Asm) Vecs(n int) []V {
 	return v
 }
 
+// Loaded takes a register and loads it, disp bytes behind base.
+func (a *Asm) Loaded(base R, disp int) V {
+	v := a.Vec()
+	a.Load(v, base, disp)
+	return v
+}
+
+// Zeros takes n registers and clears them.
+func (a *Asm) Zeros(n int) []V {
+	vs := a.Vecs(n)
+	for _, v := range vs {
+		a.Zero(v)
+	}
+	return vs
+}
+
 // Free gives registers back. Those free for longest are taken first, so that
 // the CPU finds no dependences where there are none.
 func (a *Asm) Free(vs ...V) {
@@ -116,6 +148,13 @@ func (a *Asm) Free(vs ...V) {
 			panic(fmt.Sprintf("arm64: v%d is free already", v))
 		}
 		a.free = slices.Insert(a.free, 0, v)
+	}
+}
+
+// FreeAll gives several lists of registers back.
+func (a *Asm) FreeAll(lists ...[]V) {
+	for _, vs := range lists {
+		a.Free(vs...)
 	}
 }
 
@@ -219,6 +258,15 @@ func (a *Asm) NewLabel(name string) string {
 // Label places a label.
 func (a *Asm) Label(name string) { fmt.Fprintf(&a.out, "%s:\n", name) }
 
+// Repeat repeats body until counter, less step each time, is zero.
+func (a *Asm) Repeat(label string, counter R, step int, body func()) {
+	again := a.NewLabel(label)
+	a.Label(again)
+	body()
+	a.G("SUBS $%d, %v", step, counter)
+	a.G("BNE %s", again)
+}
+
 // Data defines read-only bytes, a multiple of 16.
 func (a *Asm) Data(name string, bytes []byte) {
 	var b strings.Builder
@@ -244,7 +292,7 @@ func (a *Asm) WriteAsm(path string) error {
 // WriteDecls writes the Go file that declares the functions of package pkg,
 // with more declarations in front.
 func (a *Asm) WriteDecls(path, pkg, more string) error {
-	text, err := format.Source([]byte(header + "package " + pkg + "\n\n" + more + strings.Join(a.funcs, "\n")))
+	text, err := format.Source([]byte(header + "package " + pkg + "\n\n" + more + "\n" + strings.Join(a.funcs, "\n")))
 	if err != nil {
 		return err
 	}

@@ -16,11 +16,11 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 
 	"qgo/kernels/asm/isa"
+	"qgo/kernels/generic"
 )
 
-// scoreStride is the distance in bytes of two queries' scores:
-// generic.AttnChunk float32.
-const scoreStride = 4 * 256
+// scoreStride is the distance in bytes of two queries' scores.
+const scoreStride = 4 * generic.AttnChunk
 
 // ahead is how far in front of the keys memory is asked for, in bytes. The
 // processor's own prefetchers alone leave attention at half the memory's rate.
@@ -69,19 +69,6 @@ func (f format) load(s *isa.ISA, base reg.Register, disp int, dst []reg.VecVirtu
 			VPMOVSXBD(m, v)
 			VCVTDQ2PS(v, v)
 		}
-	}
-}
-
-// mulAdd adds vals times the number in memory to sums.
-func mulAdd(s *isa.ISA, factor Mem, vals, sums []reg.VecVirtual) {
-	if len(vals) == 1 {
-		VFMADD231PS_BCST(factor, vals[0], sums[0])
-		return
-	}
-	f := s.Vec()
-	VBROADCASTSS(factor, f)
-	for r, v := range vals {
-		VFMADD231PS(f, v, sums[r])
 	}
 }
 
@@ -136,9 +123,8 @@ func scores(s *isa.ISA, f format) {
 	isa.Func("scores"+f.name, "func(s, q *float32, n int, k *byte, d, blocks int)", fmt.Sprintf(
 		"scores%s writes the scalar products of n queries q of d values, 1 to %d, with\n"+
 			"the keys of some blocks to s, whose rows are 256 values apart.", f.name, queries(s)))
-	out, q := Load(Param("s"), GP64()), Load(Param("q"), GP64())
-	n, k := Load(Param("n"), GP64()), Load(Param("k"), GP64())
-	d, blocks := Load(Param("d"), GP64()), Load(Param("blocks"), GP64())
+	out, q, n := isa.Arg("s"), isa.Arg("q"), isa.Arg("n")
+	k, d, blocks := isa.Arg("k"), isa.Arg("d"), isa.Arg("blocks")
 	stride := GP64()
 	MOVQ(d, stride)
 	SHLQ(U8(2), stride)
@@ -148,70 +134,60 @@ func scores(s *isa.ISA, f format) {
 		spill = AllocLocal(64)
 	}
 	dispatch(s, n, func(n int) {
-		block := isa.NewLabel("block")
-		Label(block)
-		sums := make([][]reg.VecVirtual, n)
-		for i := range sums {
-			sums[i] = s.Vecs(s.Regs())
-			for _, v := range sums[i] {
-				s.Zero(v)
+		isa.Repeat(isa.NewLabel("block"), blocks, 1, func() {
+			sums := make([][]reg.VecVirtual, n)
+			for i := range sums {
+				sums[i] = s.Zeros(s.Regs())
 			}
-		}
-		at, left := GP64(), GP64()
-		MOVQ(q, at)
-		MOVQ(d, left)
-		// step multiplies the keys' value that k points to.
-		step := func(scale []Op) {
-			keys := s.Vecs(s.Regs())
-			PREFETCHT0(Mem{Base: k, Disp: ahead})
-			f.load(s, k, 0, keys)
-			for r := range scale {
-				VMULPS(scale[r], keys[r], keys[r])
+			at, left := GP64(), GP64()
+			MOVQ(q, at)
+			MOVQ(d, left)
+			// step multiplies the keys' value that k points to.
+			step := func(scale []Op) {
+				keys := s.Vecs(s.Regs())
+				PREFETCHT0(Mem{Base: k, Disp: ahead})
+				f.load(s, k, 0, keys)
+				for r := range scale {
+					VMULPS(scale[r], keys[r], keys[r])
+				}
+				for i := range sums {
+					s.MulAdd(row.at(at, i), keys, sums[i])
+				}
+				ADDQ(U32(16*f.bytes), k)
+				ADDQ(U32(4), at)
+			}
+			value := isa.NewLabel("value")
+			if f.name != "Q8" {
+				isa.Repeat(value, left, 1, func() { step(nil) })
+			} else {
+				isa.Repeat(isa.NewLabel("group"), left, q8Len, func() {
+					scale := make([]Op, s.Regs())
+					for r := range scale {
+						v := s.Vec()
+						VCVTPH2PS(Mem{Base: k, Disp: r * 2 * s.Lanes}, v)
+						scale[r] = v
+						if !s.Wide() { // no register is left
+							m := spill.Offset(32 * r)
+							VMOVUPS(v, m)
+							scale[r] = m
+						}
+					}
+					ADDQ(U32(2*16), k)
+					count := GP32()
+					MOVL(U32(q8Len), count)
+					Label(value)
+					step(scale)
+					DECL(count)
+					JNZ(LabelRef(value))
+				})
 			}
 			for i := range sums {
-				mulAdd(s, row.at(at, i), keys, sums[i])
-			}
-			ADDQ(U32(16*f.bytes), k)
-			ADDQ(U32(4), at)
-		}
-		value := isa.NewLabel("value")
-		if f.name != "Q8" {
-			Label(value)
-			step(nil)
-			DECQ(left)
-			JNZ(LabelRef(value))
-		} else {
-			group := isa.NewLabel("group")
-			Label(group)
-			scale := make([]Op, s.Regs())
-			for r := range scale {
-				v := s.Vec()
-				VCVTPH2PS(Mem{Base: k, Disp: r * 2 * s.Lanes}, v)
-				scale[r] = v
-				if !s.Wide() { // no register is left
-					m := spill.Offset(32 * r)
-					VMOVUPS(v, m)
-					scale[r] = m
+				for r, v := range sums[i] {
+					VMOVUPS(v, Mem{Base: out, Disp: i*scoreStride + 4*r*s.Lanes})
 				}
 			}
-			ADDQ(U32(2*16), k)
-			count := GP32()
-			MOVL(U32(q8Len), count)
-			Label(value)
-			step(scale)
-			DECL(count)
-			JNZ(LabelRef(value))
-			SUBQ(U32(q8Len), left)
-			JNZ(LabelRef(group))
-		}
-		for i := range sums {
-			for r, v := range sums[i] {
-				VMOVUPS(v, Mem{Base: out, Disp: i*scoreStride + 4*r*s.Lanes})
-			}
-		}
-		ADDQ(U32(4*16), out)
-		DECQ(blocks)
-		JNZ(LabelRef(block))
+			ADDQ(U32(4*16), out)
+		})
 	})
 }
 
@@ -219,9 +195,8 @@ func values(s *isa.ISA, f format) {
 	isa.Func("values"+f.name, "func(acc, p *float32, n int, v *byte, d, rows int)", fmt.Sprintf(
 		"values%s writes to acc, n rows of d values, the sum of rows v, each times its\n"+
 			"weight p[query*256+row]. n is 1 to %d, rows at least 1.", f.name, queries(s)))
-	acc, p := Load(Param("acc"), GP64()), Load(Param("p"), GP64())
-	n, v := Load(Param("n"), GP64()), Load(Param("v"), GP64())
-	d, count := Load(Param("d"), GP64()), Load(Param("rows"), GP64())
+	acc, p, n := isa.Arg("acc"), isa.Arg("p"), isa.Arg("n")
+	v, d, count := isa.Arg("v"), isa.Arg("d"), isa.Arg("rows")
 	stride := GP64()
 	MOVQ(d, stride)
 	SHLQ(U8(2), stride)
@@ -243,42 +218,37 @@ func values(s *isa.ISA, f format) {
 		sum := func(wide, skip int) {
 			acc16 := make([][]reg.VecVirtual, n)
 			for i := range acc16 {
-				acc16[i] = s.Vecs(wide / s.Lanes)
-				for _, a := range acc16[i] {
-					s.Zero(a)
-				}
+				acc16[i] = s.Zeros(wide / s.Lanes)
 			}
 			at, weight, left := GP64(), GP64(), GP64()
 			MOVQ(v, at)
 			MOVQ(p, weight)
 			MOVQ(count, left)
-			loop := isa.NewLabel("row")
-			Label(loop)
-			vals := s.Vecs(wide / s.Lanes)
-			PREFETCHT0(Mem{Base: at, Index: rowsAhead, Scale: 1, Disp: skip})
-			if f.name == "Q8" {
-				f.load(s, at, 2+skip, vals)
-				scale := s.Vec()
-				if s.Wide() {
-					VPBROADCASTW(Mem{Base: at}, scale.AsY())
-					VCVTPH2PS(scale.AsY(), scale)
+			isa.Repeat(isa.NewLabel("row"), left, 1, func() {
+				vals := s.Vecs(wide / s.Lanes)
+				PREFETCHT0(Mem{Base: at, Index: rowsAhead, Scale: 1, Disp: skip})
+				if f.name == "Q8" {
+					f.load(s, at, 2+skip, vals)
+					scale := s.Vec()
+					if s.Wide() {
+						VPBROADCASTW(Mem{Base: at}, scale.AsY())
+						VCVTPH2PS(scale.AsY(), scale)
+					} else {
+						VPBROADCASTW(Mem{Base: at}, scale.AsX())
+						VCVTPH2PS(scale.AsX(), scale)
+					}
+					for _, x := range vals {
+						VMULPS(scale, x, x)
+					}
 				} else {
-					VPBROADCASTW(Mem{Base: at}, scale.AsX())
-					VCVTPH2PS(scale.AsX(), scale)
+					f.load(s, at, skip, vals)
 				}
-				for _, x := range vals {
-					VMULPS(scale, x, x)
+				for i := range acc16 {
+					s.MulAdd(Mem{Base: weight, Disp: i * scoreStride}, vals, acc16[i])
 				}
-			} else {
-				f.load(s, at, skip, vals)
-			}
-			for i := range acc16 {
-				mulAdd(s, Mem{Base: weight, Disp: i * scoreStride}, vals, acc16[i])
-			}
-			ADDQ(bytes, at)
-			ADDQ(U32(4), weight)
-			DECQ(left)
-			JNZ(LabelRef(loop))
+				ADDQ(bytes, at)
+				ADDQ(U32(4), weight)
+			})
 			for i := range acc16 {
 				for r, a := range acc16[i] {
 					m := row.at(acc, i)
@@ -291,16 +261,15 @@ func values(s *isa.ISA, f format) {
 		part, last, done := isa.NewLabel("part"), isa.NewLabel("last"), isa.NewLabel("done")
 		switch {
 		case f.name == "Q8":
-			Label(part)
-			if s.Wide() {
-				sum(32, 0)
-			} else {
-				sum(16, 0)
-				sum(16, 16)
-			}
-			ADDQ(U32(q8Bytes), v)
-			SUBQ(U32(q8Len), d)
-			JNZ(LabelRef(part))
+			isa.Repeat(part, d, q8Len, func() {
+				if s.Wide() {
+					sum(32, 0)
+				} else {
+					sum(16, 0)
+					sum(16, 16)
+				}
+				ADDQ(U32(q8Bytes), v)
+			})
 		case s.Wide():
 			// Two registers, whole lines of memory, at a time.
 			Label(part)
@@ -315,11 +284,10 @@ func values(s *isa.ISA, f format) {
 			sum(16, 0)
 			Label(done)
 		default:
-			Label(part)
-			sum(16, 0)
-			ADDQ(U32(16*f.bytes), v)
-			SUBQ(U32(16), d)
-			JNZ(LabelRef(part))
+			isa.Repeat(part, d, 16, func() {
+				sum(16, 0)
+				ADDQ(U32(16*f.bytes), v)
+			})
 		}
 	})
 }
@@ -328,44 +296,43 @@ func softmax(s *isa.ISA) {
 	isa.Func("softmax", "func(s *float32, n, m int, top, sum *float32)",
 		"softmax replaces the first m of 256 scores of n queries, 1 at least, by\n"+
 			"exp(s - max), and writes each query's maximum and the sum of the results.")
-	x, n, m := Load(Param("s"), GP64()), Load(Param("n"), GP64()), Load(Param("m"), GP64())
-	top, sum := Load(Param("top"), GP64()), Load(Param("sum"), GP64())
-	Label("query")
-	tops, sums := s.Vecs(s.Regs()), s.Vecs(s.Regs())
-	lowest := s.Const(math.Inf(-1))
-	for r := range tops {
-		VMOVUPS(lowest, tops[r])
-		s.Zero(sums[r])
-	}
-	s.Loop(m, s.Regs(), func(i reg.GPVirtual, masks []*isa.Mask) {
+	x, n, m := isa.Arg("s"), isa.Arg("n"), isa.Arg("m")
+	top, sum := isa.Arg("top"), isa.Arg("sum")
+	isa.Repeat("query", n, 1, func() {
+		tops, sums := s.Vecs(s.Regs()), s.Vecs(s.Regs())
+		lowest := s.Const(math.Inf(-1))
 		for r := range tops {
-			v := s.Vec()
-			VMOVUPS(isa.At(x, i, r*s.Lanes), v)
-			s.Keep(v, masks[r], lowest)
-			VMAXPS(tops[r], v, tops[r]) // v > top ? v : top: a NaN is left out
+			VMOVUPS(lowest, tops[r])
+			s.Zero(sums[r])
 		}
+		s.Loop(m, s.Regs(), func(i reg.GPVirtual, masks []*isa.Mask) {
+			for r := range tops {
+				v := s.Vec()
+				VMOVUPS(isa.At(x, i, r*s.Lanes), v)
+				s.Keep(v, masks[r], lowest)
+				VMAXPS(tops[r], v, tops[r]) // v > top ? v : top: a NaN is left out
+			}
+		})
+		// The upper value, when it is greater than the lower one.
+		best := s.Halve(tops, func(low, high, dst Op) { VMAXPS(low, high, dst) })
+		VMOVSS(best, Mem{Base: top})
+		all := s.Vec()
+		VBROADCASTSS(best, all)
+		s.Loop(m, s.Regs(), func(i reg.GPVirtual, masks []*isa.Mask) {
+			for r := range sums {
+				v, at := s.Vec(), isa.At(x, i, r*s.Lanes)
+				VMOVUPS(at, v)
+				VSUBPS(all, v, v)
+				s.Exp(v, false)
+				s.Keep(v, masks[r], s.Const(0))
+				VMOVUPS(v, at)
+				VADDPS(v, sums[r], sums[r])
+			}
+		})
+		VMOVSS(s.Halve(sums, func(low, high, dst Op) { VADDPS(high, low, dst) }), Mem{Base: sum})
+		ADDQ(U32(scoreStride), x)
+		ADDQ(U32(4), top)
+		ADDQ(U32(4), sum)
 	})
-	// The upper value, when it is greater than the lower one.
-	best := s.Halve(tops, func(low, high, dst Op) { VMAXPS(low, high, dst) })
-	VMOVSS(best, Mem{Base: top})
-	all := s.Vec()
-	VBROADCASTSS(best, all)
-	s.Loop(m, s.Regs(), func(i reg.GPVirtual, masks []*isa.Mask) {
-		for r := range sums {
-			v, at := s.Vec(), isa.At(x, i, r*s.Lanes)
-			VMOVUPS(at, v)
-			VSUBPS(all, v, v)
-			s.Exp(v, false)
-			s.Keep(v, masks[r], s.Const(0))
-			VMOVUPS(v, at)
-			VADDPS(v, sums[r], sums[r])
-		}
-	})
-	VMOVSS(s.Halve(sums, func(low, high, dst Op) { VADDPS(high, low, dst) }), Mem{Base: sum})
-	ADDQ(U32(scoreStride), x)
-	ADDQ(U32(4), top)
-	ADDQ(U32(4), sum)
-	DECQ(n)
-	JNZ(LabelRef("query"))
 	isa.End()
 }

@@ -6,19 +6,12 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"qgo/kernels/generic"
 )
 
-// The constants of generic.Exp.
-const (
-	expMin = -87.33
-	expMax = 88.72283
-	log2E  = 1.44269504088896341
-	ln2Hi  = 0.693359375
-	ln2Lo  = -2.12194440e-4
-)
-
-// expP is its polynomial.
-var expP = [...]float64{1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1}
+// expP is the polynomial of generic.Exp.
+var expP = [...]float64{generic.ExpP0, generic.ExpP1, generic.ExpP2, generic.ExpP3, generic.ExpP4, generic.ExpP5}
 
 // Predicates of comparisons, quiet ones.
 const (
@@ -30,15 +23,15 @@ const (
 // same order. For values that may be above its bound, big must be set.
 func (s *ISA) Exp(x reg.VecVirtual, big bool) {
 	n, r, t, p := s.Vec(), s.Vec(), s.Vec(), s.Vec()
-	VMULPS(s.Const(log2E), x, n)
+	VMULPS(s.Const(generic.Log2E), x, n)
 	if s.wide {
 		VRNDSCALEPS(U8(0), n, n) // to the nearest, ties to even
 	} else {
 		VROUNDPS(U8(0), n, n)
 	}
-	VMULPS(s.Const(ln2Hi), n, t)
+	VMULPS(s.Const(generic.Ln2Hi), n, t)
 	VSUBPS(t, x, r)
-	VMULPS(s.Const(ln2Lo), n, t)
+	VMULPS(s.Const(generic.Ln2Lo), n, t)
 	VSUBPS(t, r, r)
 	VMULPS(s.Const(expP[0]), r, p)
 	for _, c := range expP[1:] {
@@ -58,9 +51,9 @@ func (s *ISA) Exp(x reg.VecVirtual, big bool) {
 	infinity := s.Const(math.Inf(1))
 	if s.wide {
 		inside, over := K(), K()
-		VCMPPS(U8(notLess), s.Const(expMin), x, inside)
+		VCMPPS(U8(notLess), s.Const(generic.ExpMin), x, inside)
 		if big {
-			VCMPPS(U8(greater), s.Const(expMax), x, over)
+			VCMPPS(U8(greater), s.Const(generic.ExpMax), x, over)
 		}
 		VPADDD_Z(p, n, inside, x)
 		if big {
@@ -69,10 +62,10 @@ func (s *ISA) Exp(x reg.VecVirtual, big bool) {
 		return
 	}
 	VPADDD(p, n, p)
-	VCMPPS(U8(notLess), s.Const(expMin), x, t)
+	VCMPPS(U8(notLess), s.Const(generic.ExpMin), x, t)
 	VANDPS(p, t, p)
 	if big {
-		VCMPPS(U8(greater), s.Const(expMax), x, t)
+		VCMPPS(U8(greater), s.Const(generic.ExpMax), x, t)
 		VBLENDVPS(t, infinity, p, x)
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/gotypes"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -59,8 +60,17 @@ func (s *ISA) Vecs(n int) []reg.VecVirtual {
 	return v
 }
 
+// Zeros returns n new vector registers that are cleared.
+func (s *ISA) Zeros(n int) []reg.VecVirtual {
+	v := s.Vecs(n)
+	for i := range v {
+		s.Zero(v[i])
+	}
+	return v
+}
+
 // Zero clears a register of either kind.
-func (s *ISA) Zero(v reg.VecVirtual) {
+func (s *ISA) Zero(v reg.Register) {
 	if s.wide {
 		VPXORD(v, v, v)
 		return
@@ -68,15 +78,24 @@ func (s *ISA) Zero(v reg.VecVirtual) {
 	VXORPS(v, v, v)
 }
 
-// And writes a&b to dst; a may be in memory.
-func (s *ISA) And(a, b, dst Op) { VANDPS(a, b, dst) }
-
 // Func begins an assembler function. None of them calls another or
 // needs more stack than a leaf may take.
 func Func(name, signature, doc string) {
 	TEXT(name, NOSPLIT, signature)
 	Pragma("noescape")
 	Doc(strings.Split(doc, "\n")...)
+}
+
+// Arg loads an argument into a new register.
+func Arg(name string) reg.Register { return Load(Param(name), GP64()) }
+
+// Addr is where an argument or a result is.
+func Addr(c gotypes.Component) Mem {
+	basic, err := c.Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return basic.Addr
 }
 
 // End ends a function. The upper halves of the registers are cleared: with
@@ -170,6 +189,19 @@ func (s *ISA) Store(v reg.VecVirtual, mask *Mask, m Mem) {
 	}
 }
 
+// MulAdd adds vals times the number in memory to sums.
+func (s *ISA) MulAdd(factor Mem, vals, sums []reg.VecVirtual) {
+	if s.wide && len(vals) == 1 {
+		VFMADD231PS_BCST(factor, vals[0], sums[0])
+		return
+	}
+	f := s.Vec()
+	VBROADCASTSS(factor, f)
+	for r, v := range vals {
+		VFMADD231PS(f, v, sums[r])
+	}
+}
+
 // Keep sets the lanes of v that the mask does not mark to other, a constant.
 func (s *ISA) Keep(v reg.VecVirtual, mask *Mask, other Mem) {
 	if mask == nil {
@@ -191,6 +223,18 @@ var loops int
 func NewLabel(name string) string {
 	loops++
 	return fmt.Sprintf("%s%d", name, loops)
+}
+
+// Repeat repeats body until counter, less step each time, is zero.
+func Repeat(label string, counter Op, step int, body func()) {
+	Label(label)
+	body()
+	if step == 1 {
+		DECQ(counter)
+	} else {
+		SUBQ(U32(step), counter)
+	}
+	JNZ(LabelRef(label))
 }
 
 // Loop calls body to emit code for n values, regs registers of them at a time:

@@ -136,19 +136,15 @@ func (k *kernel) avx2(s *isa.ISA) {
 		})
 		stride := GP64()
 		loadDst()
-		MOVQ(k.arg(argDstStride), stride)
-		for i := range k.n {
+		MOVQ(k.arg(panels.ArgDstStride), stride)
+		k.eachResult(stride, func(i int) {
 			for half := range 2 {
 				VMOVUPS(f.at(f.results+i*rowBytes+half*yBytes), yTmp)
 				VMOVUPS(yTmp, Mem{Base: k.dst, Disp: half * yBytes})
 			}
-			if i+1 < k.n {
-				ADDQ(stride, k.dst)
-			}
-		}
+		})
 	})
-	VZEROUPPER()
-	RET()
+	isa.End()
 }
 
 // rows2 repeats body for all activation rows.
@@ -172,13 +168,11 @@ func (k *kernel) rows2(f *frame2, body func(rows []row2)) {
 	}
 	left := GP64()
 	MOVQ(U32(k.n/rowUnroll), left)
-	label := isa.NewLabel("rows")
-	Label(label)
-	body(rows)
-	LEAQ(Mem{Base: x, Index: rows[1].x.Index, Scale: rowUnroll}, x)
-	ADDQ(U32(rowUnroll*rowBytes), frame)
-	DECQ(left)
-	JNZ(LabelRef(label))
+	isa.Repeat(isa.NewLabel("rows"), left, 1, func() {
+		body(rows)
+		LEAQ(Mem{Base: x, Index: rows[1].x.Index, Scale: rowUnroll}, x)
+		ADDQ(U32(rowUnroll*rowBytes), frame)
+	})
 }
 
 // heads2 puts what heads tiles of a K-quant into the frame.
@@ -238,13 +232,10 @@ func (k *kernel) scales2(s *isa.ISA, f *frame2) {
 // plane2 is the address of half a plane of codes.
 func (k *kernel) plane2(i, half int) Mem { return k.code(i*panels.PlaneBytes + half*halfPlane) }
 
-// lowMask is the mask of the bits of codes in the first planes.
-func (k *kernel) lowMask(s *isa.ISA) Mem { return s.Bits(bytes4(1<<k.Low - 1)) }
-
 // unpack2 takes the codes of group g of a tile apart, those of up to 6 bits.
 func (k *kernel) unpack2(s *isa.ISA, g int) {
 	mask := yTmp2
-	VMOVDQU(k.lowMask(s), mask)
+	VMOVDQU(s.Bits(k.lowBits()), mask)
 	for half := range 2 {
 		for v, w := range yW {
 			w := w[half]
@@ -269,7 +260,7 @@ func (k *kernel) unpack2(s *isa.ISA, g int) {
 		return
 	}
 	// One plane has a bit of each vector, two have two bits of half of them.
-	VMOVDQU(s.Bits(bytes4(uint8(1<<k.High-1)<<k.Low)), mask)
+	VMOVDQU(s.Bits(k.highBits()), mask)
 	plane, left := k.Low, k.Low-4*g
 	if k.High == 2 {
 		plane, left = k.Low+g, k.Low

@@ -5,6 +5,7 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
+	"qgo/kernels/asm/isa"
 	"qgo/kernels/asm/panels"
 )
 
@@ -47,16 +48,10 @@ func (k *kernel) avx512() {
 		})
 		stride := GP64()
 		loadDst()
-		MOVQ(k.arg(argDstStride), stride)
-		for i := range k.n {
-			VMOVUPS(zY[i], Mem{Base: k.dst})
-			if i+1 < k.n {
-				ADDQ(stride, k.dst)
-			}
-		}
+		MOVQ(k.arg(panels.ArgDstStride), stride)
+		k.eachResult(stride, func(i int) { VMOVUPS(zY[i], Mem{Base: k.dst}) })
 	})
-	VZEROUPPER()
-	RET()
+	isa.End()
 }
 
 func splat512(value uint32, dst reg.Register) {
@@ -66,19 +61,14 @@ func splat512(value uint32, dst reg.Register) {
 }
 
 func (k *kernel) constants512() {
-	switch k.Low {
-	case 4:
-		splat512(bytes4(0x0f), zMask)
-	case 2:
-		splat512(bytes4(0x03), zMask)
+	if k.Low < 8 {
+		splat512(k.lowBits(), zMask)
 	}
 	switch {
 	case k.Levels != nil:
 		VBROADCASTI32X4(levelTable(k.Levels), zMask2)
-	case k.High == 1:
-		splat512(bytes4(1<<k.Low), zMask2)
-	case k.High == 2:
-		splat512(bytes4(3<<k.Low), zMask2)
+	case k.High > 0:
+		splat512(k.highBits(), zMask2)
 	}
 }
 
@@ -110,16 +100,15 @@ func (k *kernel) scales512() {
 			VPMOVSXBD(sub(g), zScale[g])
 		}
 	}
-	VCVTPH2PS(Mem{Base: k.head}, zTmp)
-	for g := range k.Groups() {
-		VCVTDQ2PS(zScale[g], zScale[g])
-		VMULPS(zTmp, zScale[g], zScale[g])
+	numbers := [][]reg.Register{zScale, zMin}
+	if !k.Minima {
+		numbers = numbers[:1]
 	}
-	if k.Minima {
-		VCVTPH2PS(Mem{Base: k.head, Disp: panels.HalfBytes}, zTmp)
-		for g := range k.Groups() {
-			VCVTDQ2PS(zMin[g], zMin[g])
-			VMULPS(zTmp, zMin[g], zMin[g])
+	for i, number := range numbers {
+		VCVTPH2PS(Mem{Base: k.head, Disp: i * panels.HalfBytes}, zTmp)
+		for _, v := range number[:k.Groups()] {
+			VCVTDQ2PS(v, v)
+			VMULPS(zTmp, v, v)
 		}
 	}
 }
@@ -133,13 +122,11 @@ func zMask15() reg.Register {
 // unpack512 takes the codes of a tile apart.
 func (k *kernel) unpack512() {
 	plane := func(i int) Mem { return k.code(i * panels.PlaneBytes) }
-	planes := 0
 	switch k.Low {
 	case 8:
 		for v := range panels.TileQuads {
 			VMOVDQU32(plane(v), zW[v])
 		}
-		planes = 8
 	case 4:
 		for v := range 4 {
 			VMOVDQU32(plane(v), zTmp)
@@ -147,7 +134,6 @@ func (k *kernel) unpack512() {
 			VPSRLD(U8(4), zTmp, zTmp)
 			VPANDD(zMask, zTmp, zW[v+4])
 		}
-		planes = 4
 	case 2:
 		for p := range 2 {
 			VMOVDQU32(plane(p), zTmp)
@@ -157,25 +143,17 @@ func (k *kernel) unpack512() {
 				VPANDD(zMask, zW[4*p+i], zW[4*p+i])
 			}
 		}
-		planes = 2
 	}
 	if k.Levels != nil {
 		for v := range panels.TileQuads {
 			VPSHUFB(zW[v], zMask2, zW[v])
 		}
 	}
-	switch k.High {
-	case 1:
-		VMOVDQU32(plane(planes), zTmp)
-		for v := range panels.TileQuads {
-			k.merge512(zTmp, k.Low-v, zW[v])
-		}
-	case 2:
-		for p := range 2 {
-			VMOVDQU32(plane(planes+p), zTmp)
-			for i := range 4 {
-				k.merge512(zTmp, k.Low-2*i, zW[4*p+i])
-			}
+	for p := range k.High {
+		VMOVDQU32(plane(k.Low+p), zTmp)
+		vectors := panels.TileQuads / k.High // in a plane
+		for i := range vectors {
+			k.merge512(zTmp, k.Low-k.High*i, zW[vectors*p+i])
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 
 	"qgo/kernels/asm/isa"
+	"qgo/kernels/asm/panels"
 )
 
 // The kernels for floating-point weights. A panel holds 16 weights of each
@@ -33,7 +34,7 @@ func (k *kernel) floats(s *isa.ISA) {
 			}
 		}
 		left, run, begun := GP64(), GP64(), GP32()
-		MOVQ(k.arg(argTiles), left)
+		MOVQ(k.arg(panels.ArgTiles), left)
 		XORL(begun, begun)
 		Label("run")
 		for _, c := range chains {
@@ -60,11 +61,10 @@ func (k *kernel) floats(s *isa.ISA) {
 		Label("rest")
 		ADDQ(U8(unroll), run)
 		JZ(LabelRef("sum"))
-		Label("column")
-		k.column(s, 0, chains[0])
-		k.advance(1)
-		DECQ(run)
-		JNZ(LabelRef("column"))
+		isa.Repeat("column", run, 1, func() {
+			k.column(s, 0, chains[0])
+			k.advance(1)
+		})
 		Label("sum")
 		for step := len(chains) / 2; step > 0; step /= 2 {
 			for c := range step {
@@ -98,16 +98,7 @@ func (k *kernel) column(s *isa.ISA, c int, to sums) {
 		}
 	}
 	for i, row := range to {
-		x := k.x[i].Offset(4 * c)
-		if s.Wide() {
-			VFMADD231PS_BCST(x, w[0], row[0])
-			continue
-		}
-		b := s.Vec()
-		VBROADCASTSS(x, b)
-		for r := range w {
-			VFMADD231PS(b, w[r], row[r])
-		}
+		s.MulAdd(k.x[i].Offset(4*c), w, row)
 	}
 }
 
@@ -123,17 +114,14 @@ func (k *kernel) advance(n int) {
 // them to what is there.
 func (k *kernel) addResults(s *isa.ISA, loadDst func(), begun reg.GPVirtual, run sums) {
 	stride := GP64()
-	MOVQ(k.arg(argDstStride), stride)
+	MOVQ(k.arg(panels.ArgDstStride), stride)
 	each := func(do func(v reg.VecVirtual, m Mem)) {
 		loadDst()
-		for i, row := range run {
-			for r, v := range row {
+		k.eachResult(stride, func(i int) {
+			for r, v := range run[i] {
 				do(v, Mem{Base: k.dst, Disp: 4 * r * s.Lanes})
 			}
-			if i+1 < k.n {
-				ADDQ(stride, k.dst)
-			}
-		}
+		})
 	}
 	TESTL(begun, begun)
 	JZ(LabelRef("store"))

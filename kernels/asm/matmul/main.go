@@ -24,18 +24,6 @@ import (
 	"qgo/kernels/asm/panels"
 )
 
-// args are the fields of panel.Args by offset.
-const (
-	argPanel = 8 * iota
-	argX
-	argDst
-	argXStride
-	argDstStride
-	argTiles
-	argPanels
-	argPanelBytes
-)
-
 // kernel is one function that is being generated.
 type kernel struct {
 	panels.Format
@@ -59,17 +47,17 @@ func main() {
 	vnni := flag.Bool("vnni", false, "with the instructions for products of bytes")
 	evex := flag.Bool("evex", false, "with those for AVX2 as AVX-512 encodes them, for tests")
 	s := isa.Parse() // avo defines and parses the others
-	set := kernelSet{doc: "Mul are the kernels for integer weights", name: "Mul", formats: panels.Integers(), isa: s}
+	set := kernelSet{name: "Mul", doc: "are the kernels for integer weights", formats: panels.Integers(), isa: s}
 	var body func(*kernel)
 	switch {
 	case *floats:
-		set = kernelSet{doc: "FloatMul are the kernels for floating-point weights", name: "FloatMul", formats: panels.Floats(), isa: s}
+		set = kernelSet{name: "FloatMul", doc: "are the kernels for floating-point weights", formats: panels.Floats(), isa: s}
 		body = func(k *kernel) { k.floats(s) }
 	case s.Wide() && *vnni:
 		body = (*kernel).avx512
 	case !s.Wide():
 		if *vnni {
-			set.doc, set.name = "MulVNNI are the kernels for integer weights with AVX-VNNI", "MulVNNI"
+			set.name, set.doc = "MulVNNI", "are the kernels for integer weights with AVX-VNNI"
 			set.needs = []string{"AVXVNNI"}
 		}
 		if *evex {
@@ -99,7 +87,7 @@ func main() {
 
 // kernelSet is a table of kernels.
 type kernelSet struct {
-	doc, name string
+	name, doc string // of the table
 	formats   []panels.Format
 	isa       *isa.ISA
 	needs     []string // features of the CPU that the table asks for
@@ -141,18 +129,12 @@ func (s *kernelSet) write(path, pkg string) {
 	if s.needs != nil {
 		fmt.Fprintf(out, "// %sNeeds is what %[1]s needs beside AVX2.\nvar %[1]sNeeds = []cpuid.FeatureID{cpuid.%s}\n\n", s.name, strings.Join(s.needs, ", cpuid."))
 	}
-	fmt.Fprintf(out, "// %s.\nvar %s = panel.Kernels{\n", s.doc, s.name)
-	for _, f := range s.formats {
-		fmt.Fprintf(out, "\tquant.%s: {", f.Name)
-		for i, n := range s.rows(f) {
-			if i > 0 {
-				fmt.Fprint(out, ", ")
-			}
-			fmt.Fprint(out, s.function(f, n))
+	fmt.Fprint(out, panels.Table(s.name, s.doc, s.formats, func(f panels.Format) (names []string) {
+		for _, n := range s.rows(f) {
+			names = append(names, s.function(f, n))
 		}
-		fmt.Fprint(out, "},\n")
-	}
-	fmt.Fprint(out, "}\n")
+		return names
+	}))
 	for _, f := range s.formats {
 		for _, n := range s.rows(f) {
 			fmt.Fprintf(out, "\n// %s multiplies %s weights with %d rows of activations.\n//\n//go:noescape\nfunc %[1]s(a *panel.Args)\n", s.function(f, n), f.Name, n)
@@ -162,7 +144,7 @@ func (s *kernelSet) write(path, pkg string) {
 
 // begin loads the arguments; k.x becomes the addresses of rows rows.
 func (k *kernel) begin(rows int) {
-	k.args = Load(Param("a"), GP64())
+	k.args = isa.Arg("a")
 	k.pair, k.head = GP64(), GP64()
 	k.addressRows(rows)
 }
@@ -184,7 +166,7 @@ func (k *kernel) addressRows(n int) {
 			}
 		}
 		s := multiples[1]
-		MOVQ(k.arg(argXStride), s)
+		MOVQ(k.arg(panels.ArgXStride), s)
 		if n > 3 {
 			LEAQ(Mem{Base: s, Index: s, Scale: 2}, multiples[3])
 		}
@@ -210,9 +192,9 @@ func (k *kernel) addressRows(n int) {
 
 // firstBlock points the rows' addresses to the first block.
 func (k *kernel) firstBlock() {
-	MOVQ(k.arg(argX), k.xBase[0])
+	MOVQ(k.arg(panels.ArgX), k.xBase[0])
 	if len(k.xBase) > 1 {
-		MOVQ(k.arg(argXStride), k.xBase[1])
+		MOVQ(k.arg(panels.ArgXStride), k.xBase[1])
 		SHLQ(U8(3), k.xBase[1])
 		ADDQ(k.xBase[0], k.xBase[1])
 	}
@@ -230,29 +212,28 @@ func (k *kernel) panels(body func(loadDst func())) {
 	XORQ(tmp, tmp)
 	MOVQ(tmp, offset)
 	MOVQ(tmp, results)
-	MOVQ(k.arg(argPanels), tmp)
+	MOVQ(k.arg(panels.ArgPanels), tmp)
 	MOVQ(tmp, left)
-	Label("panel")
-	MOVQ(k.arg(argPanel), k.pair)
-	ADDQ(offset, k.pair)
-	k.firstBlock()
-	body(func() {
-		MOVQ(k.arg(argDst), k.dst)
-		ADDQ(results, k.dst)
+	isa.Repeat("panel", left, 1, func() {
+		MOVQ(k.arg(panels.ArgPanel), k.pair)
+		ADDQ(offset, k.pair)
+		k.firstBlock()
+		body(func() {
+			MOVQ(k.arg(panels.ArgDst), k.dst)
+			ADDQ(results, k.dst)
+		})
+		size := GP64()
+		MOVQ(k.arg(panels.ArgPanelBytes), size)
+		ADDQ(size, offset)
+		ADDQ(U8(panels.PlaneBytes), results)
 	})
-	size := GP64()
-	MOVQ(k.arg(argPanelBytes), size)
-	ADDQ(size, offset)
-	ADDQ(U8(panels.PlaneBytes), results)
-	DECQ(left)
-	JNZ(LabelRef("panel"))
 }
 
 // tiles repeats body for every tile of a panel. A K-quant's have a head, which
 // begin may read.
 func (k *kernel) tiles(begin, body func()) {
 	left := GP64()
-	MOVQ(k.arg(argTiles), left)
+	MOVQ(k.arg(panels.ArgTiles), left)
 	if !k.Super {
 		k.pairs(left, body)
 		return
@@ -260,14 +241,13 @@ func (k *kernel) tiles(begin, body func()) {
 	blocks := GP64()
 	MOVQ(left, blocks)
 	SHRQ(U8(3), blocks)
-	Label("block")
-	MOVQ(k.pair, k.head)
-	ADDQ(U8(panels.HeadBytes), k.pair)
-	begin()
-	MOVQ(U32(panels.SuperTiles), left)
-	k.pairs(left, body)
-	DECQ(blocks)
-	JNZ(LabelRef("block"))
+	isa.Repeat("block", blocks, 1, func() {
+		MOVQ(k.pair, k.head)
+		ADDQ(U8(panels.HeadBytes), k.pair)
+		begin()
+		MOVQ(U32(panels.SuperTiles), left)
+		k.pairs(left, body)
+	})
 }
 
 // pairs repeats body for left tiles, two at a time. Those of a K-quant are even
@@ -297,6 +277,17 @@ func (k *kernel) pairs(left reg.Register, body func()) {
 	}
 }
 
+// eachResult calls body for every row of activations, with the address of its
+// results in k.dst.
+func (k *kernel) eachResult(stride reg.Register, body func(i int)) {
+	for i := range k.n {
+		body(i)
+		if i+1 < k.n {
+			ADDQ(stride, k.dst)
+		}
+	}
+}
+
 // scale is the address offset bytes into what scales the tile, code that into
 // its codes.
 func (k *kernel) scale(offset int) Mem {
@@ -313,6 +304,11 @@ func (k *kernel) at(row, offset int) Mem { return k.x[row].Offset(k.tile*panels.
 // signed reports whether a kernel for AVX2 takes codes as signed numbers of 8
 // bits.
 func (k *kernel) signed() bool { return !k.vnni && (k.Low == 8 || k.Levels != nil) }
+
+// lowBits and highBits are the bits of four codes that are in the first planes
+// and in those after them.
+func (k *kernel) lowBits() uint32  { return bytes4(1<<k.Low - 1) }
+func (k *kernel) highBits() uint32 { return bytes4((1<<k.High - 1) << k.Low) }
 
 // bytes4 is a constant of four equal bytes.
 func bytes4(b uint8) uint32 { return uint32(b) * 0x01010101 }

@@ -98,13 +98,18 @@ func signedLevels(levels *[16]int8) Mem { return table("signedLevels", levels, 0
 // signedCodes puts vector v of group g of half a tile, codes of 8 bits, into w.
 // mask and table are registers with constants.
 func (k *kernel) signedCodes(g, v, half int, mask, table, w reg.Register) {
-	switch {
-	case k.Levels == nil:
+	if k.Levels == nil {
 		VPXOR(k.plane2(4*g+v, half), mask, w)
-		return
-	case g == 0:
+	} else {
+		k.levels2(g, v, half, mask, table, w)
+	}
+}
+
+// levels2 puts the levels of vector v of group g of half a tile into w.
+func (k *kernel) levels2(g, v, half int, mask, table, w reg.Register) {
+	if g == 0 {
 		VPAND(k.plane2(v, half), mask, w)
-	default:
+	} else {
 		VMOVDQU(k.plane2(v, half), w)
 		VPSRLD(U8(4), w, w)
 		VPAND(mask, w, w)
@@ -115,7 +120,7 @@ func (k *kernel) signedCodes(g, v, half int, mask, table, w reg.Register) {
 // signedConstants loads the constants of signedCodes.
 func (k *kernel) signedConstants(s *isa.ISA, mask, table reg.Register) {
 	if k.Levels != nil {
-		VMOVDQU(k.lowMask(s), mask)
+		VMOVDQU(s.Bits(k.lowBits()), mask)
 		VBROADCASTI128(signedLevels(k.Levels), table)
 	} else {
 		VMOVDQU(s.Bits(bytes4(0x80)), mask)
@@ -132,19 +137,25 @@ func (k *kernel) signedProducts(s *isa.ISA, g int, r row2) {
 	for v := range yW {
 		VPBROADCASTD(r.x.Offset(16*g+4*v), yX[0])
 		for half, sum := range r.sum {
-			to := yTmp
-			if v == 0 {
-				to = sum
-			}
 			k.signedCodes(g, v, half, mask, table, code)
 			VPABSB(code, abs)
-			VPSIGNB(code, yX[0], yTmp)
-			VPMADDUBSW(yTmp, abs, to)
-			VPMADDWD(ones, to, to)
-			if v > 0 {
-				VPADDD(yTmp, sum, sum)
-			}
+			addSigned(v, code, abs, yX[0], ones, sum)
 		}
+	}
+}
+
+// addSigned adds the products of vector v of signed codes, whose absolute values
+// are abs, with activations x to sum, which the first vector begins.
+func addSigned(v int, code Op, abs, x, ones, sum reg.Register) {
+	to := yTmp
+	if v == 0 {
+		to = sum
+	}
+	VPSIGNB(code, x, yTmp)
+	VPMADDUBSW(yTmp, abs, to)
+	VPMADDWD(ones, to, to)
+	if v > 0 {
+		VPADDD(yTmp, sum, sum)
 	}
 }
 
@@ -170,16 +181,7 @@ func (k *kernel) signedProducts2(s *isa.ISA, f *frame2, g int, rows []row2) {
 		for i, r := range rows {
 			VPBROADCASTD(r.x.Offset(16*g+4*v), yX[i])
 			for half, sum := range r.sum {
-				to := yTmp
-				if v == 0 {
-					to = sum
-				}
-				VPSIGNB(f.at(f.codes+(2*v+half)*yBytes), yX[i], yTmp)
-				VPMADDUBSW(yTmp, abs[half], to)
-				VPMADDWD(ones, to, to)
-				if v > 0 {
-					VPADDD(yTmp, sum, sum)
-				}
+				addSigned(v, f.at(f.codes+(2*v+half)*yBytes), abs[half], yX[i], ones, sum)
 			}
 		}
 	}

@@ -48,24 +48,16 @@ func (k *kernel) dotProducts(g int, rows []row2) {
 func (k *kernel) unpack8(s *isa.ISA, g int) {
 	mask, table := yTmp, yTmp2
 	if k.Levels != nil {
-		VMOVDQU(k.lowMask(s), mask)
+		VMOVDQU(s.Bits(k.lowBits()), mask)
 		VBROADCASTI128(levelTable(k.Levels), table)
 	}
 	for half := range 2 {
 		for v, w := range yW {
-			w := w[half]
-			switch {
-			case k.Levels == nil:
-				VMOVDQU(k.plane2(4*g+v, half), w)
-				continue
-			case g == 0:
-				VPAND(k.plane2(v, half), mask, w)
-			default:
-				VMOVDQU(k.plane2(v, half), w)
-				VPSRLD(U8(4), w, w)
-				VPAND(mask, w, w)
+			if k.Levels == nil {
+				VMOVDQU(k.plane2(4*g+v, half), w[half])
+			} else {
+				k.levels2(g, v, half, mask, table, w[half])
 			}
-			VPSHUFB(w, table, w)
 		}
 	}
 }

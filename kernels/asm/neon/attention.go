@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"qgo/kernels/asm/arm64"
+	"qgo/kernels/generic"
 )
 
 // The kernels of attention: scores, softmax and the weighted sum of values,
@@ -14,10 +15,10 @@ import (
 // or values is loaded and converted once for all of them.
 
 const (
-	scoreStride = 4 * 256 // bytes from one query's scores to the next's: generic.AttnChunk float32
-	queries     = 4       // at a time: four registers for the sums of each
-	q8Len       = 32      // values of a Q8_0 block
-	q8Bytes     = 34      // its size
+	scoreStride = 4 * generic.AttnChunk // bytes from one query's scores to the next's
+	queries     = 4                     // at a time: four registers for the sums of each
+	q8Len       = 32                    // values of a Q8_0 block
+	q8Bytes     = 34                    // its size
 )
 
 // kvFormat is a type of keys and values.
@@ -96,10 +97,7 @@ func (g vec) dispatch(n arm64.R, emit func(n int)) {
 func (g vec) zeros(n int) [][]arm64.V {
 	sums := make([][]arm64.V, n)
 	for i := range sums {
-		sums[i] = g.Vecs(4)
-		for _, v := range sums[i] {
-			g.Zero(v)
-		}
+		sums[i] = g.Zeros(4)
 	}
 	return sums
 }
@@ -107,82 +105,71 @@ func (g vec) zeros(n int) [][]arm64.V {
 func (g vec) scores(f kvFormat) {
 	g.Func("scores"+f.name, 0, "(s, q *float32, n int, k *byte, d, blocks int)", fmt.Sprintf(
 		"scores%s writes the scalar products of n queries q of d values, 1 to %d, with the keys of some blocks to s, whose rows are 256 values apart.", f.name, queries))
-	g.param("s", 0, r0)
-	g.param("q", 8, r1)
-	g.param("n", 16, r2)
-	g.param("k", 24, r3)
-	g.param("d", 32, r4)
-	g.param("blocks", 40, r5)
+	g.params(r0, "s", "q", "n", "k", "d", "blocks")
 	g.dispatch(r2, func(n int) {
-		block, values, group := g.NewLabel("block"), g.NewLabel("values"), g.NewLabel("group")
-		g.Label(block)
-		sums := g.zeros(n)
-		at := []arm64.R{r6, r7, r8, r9}[:n] // each query's next values
-		g.G("MOVD %v, %v", r1, at[0])
-		for i := 1; i < n; i++ {
-			g.G("ADD %v<<2, %v, %v", r4, at[i-1], at[i])
-		}
-		const left, count = arm64.R(10), arm64.R(11)
-		g.G("MOVD %v, %v", r4, left)
-		var scale []arm64.V
-		if f.name == "Q8" {
-			g.Label(group)
-			scale = g.Vecs(4)
-			for i, v := range scale {
-				g.G("FMOVD %d(%v), F%d", 8*i, r3, v)
-				g.I("fcvtl %.4s, %.4h", v, v)
+		g.Repeat("block", r5, 1, func() {
+			values, group := g.NewLabel("values"), g.NewLabel("group")
+			sums := g.zeros(n)
+			at := []arm64.R{r6, r7, r8, r9}[:n] // each query's next values
+			g.G("MOVD %v, %v", r1, at[0])
+			for i := 1; i < n; i++ {
+				g.G("ADD %v<<2, %v, %v", r4, at[i-1], at[i])
 			}
-			g.G("ADD $32, %v", r3)
-			g.G("MOVD $%d, %v", q8Len, count)
-		}
-		g.Label(values)
-		q := g.Vecs(n)
-		for i := range q {
-			g.G("VLD1.P 16(%v), [V%d.S4]", at[i], q[i])
-		}
-		for e := range 4 {
-			keys := g.load16(f, r3, 16*f.bytes*e)
-			for i := range scale {
-				g.I("fmul %.4s, %.4s, %.4s", keys[i], keys[i], scale[i])
+			const left, count = arm64.R(10), arm64.R(11)
+			g.G("MOVD %v, %v", r4, left)
+			var scale []arm64.V
+			if f.name == "Q8" {
+				g.Label(group)
+				scale = g.Vecs(4)
+				for i, v := range scale {
+					g.G("FMOVD %d(%v), F%d", 8*i, r3, v)
+					g.I("fcvtl %.4s, %.4h", v, v)
+				}
+				g.G("ADD $32, %v", r3)
+				g.G("MOVD $%d, %v", q8Len, count)
+			}
+			g.Label(values)
+			q := g.Vecs(n)
+			for i := range q {
+				g.G("VLD1.P 16(%v), [V%d.S4]", at[i], q[i])
+			}
+			for e := range 4 {
+				keys := g.load16(f, r3, 16*f.bytes*e)
+				for i := range scale {
+					g.I("fmul %.4s, %.4s, %.4s", keys[i], keys[i], scale[i])
+				}
+				for i := range sums {
+					g.mulAdd(sums[i], keys, q[i], e)
+				}
+				g.Free(keys...)
+			}
+			g.Free(q...)
+			g.G("ADD $%d, %v", 64*f.bytes, r3)
+			if f.name == "Q8" {
+				g.G("SUBS $4, %v", count)
+				g.G("BNE %s", values)
+				g.G("SUBS $%d, %v", q8Len, left)
+				g.G("BNE %s", group)
+				g.Free(scale...)
+			} else {
+				g.G("SUBS $4, %v", left)
+				g.G("BNE %s", values)
 			}
 			for i := range sums {
-				g.mulAdd(sums[i], keys, q[i], e)
+				for r, v := range sums[i] {
+					g.Store(v, r0, i*scoreStride+16*r)
+				}
+				g.Free(sums[i]...)
 			}
-			g.Free(keys...)
-		}
-		g.Free(q...)
-		g.G("ADD $%d, %v", 64*f.bytes, r3)
-		if f.name == "Q8" {
-			g.G("SUBS $4, %v", count)
-			g.G("BNE %s", values)
-			g.G("SUBS $%d, %v", q8Len, left)
-			g.G("BNE %s", group)
-			g.Free(scale...)
-		} else {
-			g.G("SUBS $4, %v", left)
-			g.G("BNE %s", values)
-		}
-		for i := range sums {
-			for r, v := range sums[i] {
-				g.Store(v, r0, i*scoreStride+16*r)
-			}
-			g.Free(sums[i]...)
-		}
-		g.G("ADD $64, %v", r0)
-		g.G("SUBS $1, %v", r5)
-		g.G("BNE %s", block)
+			g.G("ADD $64, %v", r0)
+		})
 	})
 }
 
 func (g vec) values(f kvFormat) {
 	g.Func("values"+f.name, 0, "(acc, p *float32, n int, v *byte, d, rows int)", fmt.Sprintf(
 		"values%s writes to acc, n rows of d values, the sum of rows v, each times its weight p[query*256+row]. n is 1 to %d, rows at least 1.", f.name, queries))
-	g.param("acc", 0, r0)
-	g.param("p", 8, r1)
-	g.param("n", 16, r2)
-	g.param("v", 24, r3)
-	g.param("d", 32, r4)
-	g.param("rows", 40, r5)
+	g.params(r0, "acc", "p", "n", "v", "d", "rows")
 	const bytes, stride = arm64.R(6), arm64.R(7) // of a row of values, of a query's output
 	g.G("LSL $2, %v, %v", r4, stride)
 	switch f.name {
@@ -194,33 +181,31 @@ func (g vec) values(f kvFormat) {
 		g.G("ADD %v>>4, %v, %v", r4, r4, bytes)
 	}
 	g.dispatch(r2, func(n int) {
-		part := g.NewLabel("part")
-		g.Label(part)
 		skips := []int{0}
 		if f.name == "Q8" {
 			skips = []int{2, 18}
 		}
-		for _, skip := range skips {
-			to := r0
-			for i, sums := range g.sumValues(f, n, skip, bytes) {
-				if i > 0 {
-					g.G("ADD %v, %v, %v", stride, to, r8)
-					to = r8
+		g.Repeat("part", r4, 16*len(skips), func() {
+			for _, skip := range skips {
+				to := r0
+				for i, sums := range g.sumValues(f, n, skip, bytes) {
+					if i > 0 {
+						g.G("ADD %v, %v, %v", stride, to, r8)
+						to = r8
+					}
+					for r, v := range sums {
+						g.Store(v, to, 16*r)
+					}
+					g.Free(sums...)
 				}
-				for r, v := range sums {
-					g.Store(v, to, 16*r)
-				}
-				g.Free(sums...)
+				g.G("ADD $64, %v", r0)
 			}
-			g.G("ADD $64, %v", r0)
-		}
-		if f.name == "Q8" {
-			g.G("ADD $%d, %v", q8Bytes, r3)
-		} else {
-			g.G("ADD $%d, %v", 16*f.bytes, r3)
-		}
-		g.G("SUBS $%d, %v", 16*len(skips), r4)
-		g.G("BNE %s", part)
+			if f.name == "Q8" {
+				g.G("ADD $%d, %v", q8Bytes, r3)
+			} else {
+				g.G("ADD $%d, %v", 16*f.bytes, r3)
+			}
+		})
 	})
 }
 
@@ -266,15 +251,13 @@ func (g vec) sumValues(f kvFormat, n, skip int, bytes arm64.R) [][]arm64.V {
 	g.Label(one)
 	g.G("ADDS $4, %v", left)
 	g.G("BEQ %s", done)
-	single := g.NewLabel("single")
-	g.Label(single)
-	for i := range p {
-		g.G("FMOVS %d(%v), F%d", i*scoreStride, weight, p[i])
-	}
-	row(p, 0)
-	g.G("ADD $4, %v", weight)
-	g.G("SUBS $1, %v", left)
-	g.G("BNE %s", single)
+	g.Repeat("single", left, 1, func() {
+		for i := range p {
+			g.G("FMOVS %d(%v), F%d", i*scoreStride, weight, p[i])
+		}
+		row(p, 0)
+		g.G("ADD $4, %v", weight)
+	})
 	g.Label(done)
 	g.Free(p...)
 	return sums

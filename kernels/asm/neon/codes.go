@@ -2,15 +2,12 @@ package main
 
 import (
 	"qgo/kernels/asm/arm64"
-
 	"qgo/kernels/asm/panels"
 )
 
 // plane loads the part for four rows of a plane of codes.
 func (k *kernel) plane(p, i int) arm64.V {
-	v := k.Vec()
-	k.Load(v, rPair, k.codeAt(p*panels.PlaneBytes+i*quadBytes))
-	return v
+	return k.Loaded(rPair, k.codeAt(p*panels.PlaneBytes+i*quadBytes))
 }
 
 // unpack returns vector v of the codes of row quad i. The vectors of a row
@@ -99,34 +96,48 @@ func (k *kernel) shiftToHigh(c arm64.V, i, v int) arm64.V {
 // code returns vector v of the codes of row quad i.
 func (k *kernel) code(i, v int) arm64.V {
 	if k.many {
-		return k.local(bufCodes + (i*panels.TileQuads+v)*quadBytes)
+		return k.Loaded(rBuf, bufCodes+(i*panels.TileQuads+v)*quadBytes)
 	}
 	return k.unpack(i, v)
 }
 
-// products returns the dot products of group g and rows 4i to 4i+3, as
-// integers with magic added.
-func (k *kernel) products(i, g int) arm64.V {
+// products returns the dot products of group g and rows 4i to 4i+3, with the
+// scale of activations.
+func (k *kernel) products(rows []*acts, i, g int) []arm64.V {
+	sums := k.dotProducts(rows, i, g)
+	for r, v := range sums {
+		k.I("fsub %.4s, %.4s, %.4s", v, v, rows[r].start[g])
+		k.I("fmul %.4s, %.4s, %.s[%]", v, v, rows[r].block, g)
+	}
+	return sums
+}
+
+// dotProducts returns them as integers with magic added. Without SDOT, there is
+// one row of activations.
+func (k *kernel) dotProducts(rows []*acts, i, g int) []arm64.V {
 	switch {
 	case k.isa == sdot:
-		r := k.Vec()
-		k.Load(r, rConst, constMagic)
+		sums := make([]arm64.V, len(rows))
+		for r := range sums {
+			sums[r] = k.Loaded(rConst, constMagic)
+		}
 		for j := range 4 {
 			c := k.code(i, 4*g+j)
-			k.I("sdot %.4s, %.16b, %.4b[%]", r, c, k.x[g], j)
+			for r, v := range sums {
+				k.I("sdot %.4s, %.16b, %.4b[%]", v, c, rows[r].x[g], j)
+			}
 			k.Free(c)
 		}
-		return r
+		return sums
 	case k.CodeBits() <= 5:
-		a, b := k.mulAdd(i, 4*g, 4)
+		a, b := k.mulAdd(rows[0].x, i, 4*g, 4)
 		// Two times four products of 31 and 127 fit in 16 bits.
 		k.I("addp %.8h, %.8h, %.8h", a, a, b)
 		k.Free(b)
-		r := k.Vec()
-		k.Load(r, rConst, constMagic)
+		r := k.Loaded(rConst, constMagic)
 		k.I("sadalp %.4s, %.8h", r, a)
 		k.Free(a)
-		return r
+		return []arm64.V{r}
 	}
 	// Four products of 63 and 127 fit in 16 bits, or two of 128 and 127.
 	n := 4
@@ -138,22 +149,22 @@ func (k *kernel) products(i, g int) arm64.V {
 		k.Load(r[h], rConst, constEven)
 	}
 	for j := 0; j < 4; j += n {
-		a, b := k.mulAdd(i, 4*g+j, n)
+		a, b := k.mulAdd(rows[0].x, i, 4*g+j, n)
 		k.I("sadalp %.4s, %.8h", r[0], a)
 		k.I("sadalp %.4s, %.8h", r[1], b)
 		k.Free(a, b)
 	}
 	k.I("addp %.4s, %.4s, %.4s", r[0], r[0], r[1])
 	k.Free(r[1])
-	return r[0]
+	return r[:1]
 }
 
-// mulAdd returns the sums of products of n vectors from v on, four for each of
-// the first two rows and of the last two.
-func (k *kernel) mulAdd(i, v, n int) (a, b arm64.V) {
+// mulAdd returns the sums of products of n vectors from v on with activations x,
+// four for each of the first two rows and of the last two.
+func (k *kernel) mulAdd(x []arm64.V, i, v, n int) (a, b arm64.V) {
 	a, b = k.Vec(), k.Vec()
 	for j := range n {
-		c, x := k.code(i, v+j), k.x[v+j]
+		c, x := k.code(i, v+j), x[v+j]
 		op := "smlal"
 		if j == 0 {
 			op = "smull"
@@ -221,7 +232,9 @@ func (k *kernel) small(at, i, head, slot int) arm64.V {
 		k.Free(h)
 	}
 	k.I("fsub %.4s, %.4s, %.4s", v, v, k.magic)
-	k.scaled(v, k.local(head+i*quadBytes))
+	scale := k.Loaded(rBuf, head+i*quadBytes)
+	k.I("fmul %.4s, %.4s, %.4s", v, v, scale)
+	k.Free(scale)
 	return v
 }
 

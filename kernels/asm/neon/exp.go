@@ -1,19 +1,15 @@
 package main
 
-import "qgo/kernels/asm/arm64"
-
-// The constants of generic.Exp.
-const (
-	expMin    = -87.33
-	expMax    = 88.72283
-	log2E     = 1.44269504088896341
-	ln2Hi     = 0.693359375
-	ln2Lo     = -2.12194440e-4
-	toInteger = 12582912
+import (
+	"qgo/kernels/asm/arm64"
+	"qgo/kernels/generic"
 )
 
-// expP is its polynomial.
-var expP = []float64{1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1}
+// toInteger is magic as a number.
+const toInteger = 0x1.8p23
+
+// expP is the polynomial of generic.Exp.
+var expP = [...]float64{generic.ExpP0, generic.ExpP1, generic.ExpP2, generic.ExpP3, generic.ExpP4, generic.ExpP5}
 
 // exponential holds constants in registers.
 type exponential struct {
@@ -26,11 +22,11 @@ type exponential struct {
 // big must be set.
 func (g vec) newExp(big bool) *exponential {
 	e := &exponential{vec: g}
-	e.log2E, e.toInteger = g.constant(log2E), g.constant(toInteger)
-	e.ln2Hi, e.ln2Lo = g.constant(ln2Hi), g.constant(ln2Lo)
-	e.one, e.min = g.constant(1), g.constant(expMin)
+	e.log2E, e.toInteger = g.constant(generic.Log2E), g.constant(toInteger)
+	e.ln2Hi, e.ln2Lo = g.constant(generic.Ln2Hi), g.constant(generic.Ln2Lo)
+	e.one, e.min = g.constant(1), g.constant(generic.ExpMin)
 	if big {
-		e.max = g.constant(expMax)
+		e.max = g.constant(generic.ExpMax)
 		e.infinity = g.Vecs(1)
 		g.Splat(e.infinity[0], 0x7f800000, 16)
 	}
@@ -41,9 +37,8 @@ func (g vec) newExp(big bool) *exponential {
 }
 
 func (e *exponential) free() {
-	for _, v := range append([][]arm64.V{e.log2E, e.toInteger, e.ln2Hi, e.ln2Lo, e.one, e.min, e.max, e.infinity}, e.p...) {
-		e.Free(v...)
-	}
+	e.FreeAll(e.log2E, e.toInteger, e.ln2Hi, e.ln2Lo, e.one, e.min, e.max, e.infinity)
+	e.FreeAll(e.p...)
 }
 
 // exp replaces x by its exponential, with the operations of generic.Exp in the
@@ -81,8 +76,5 @@ func (e *exponential) exp(w width, x []arm64.V) {
 		w.each("bit %.16b, %.16b, %.16b", p, e.infinity, n)
 	}
 	w.each("bic %.16b, %.16b, %.16b", x, p, t)
-	w.Free(n...)
-	w.Free(r...)
-	w.Free(p...)
-	w.Free(t...)
+	w.FreeAll(n, r, p, t)
 }

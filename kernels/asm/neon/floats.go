@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"qgo/kernels/asm/arm64"
 	"qgo/kernels/asm/panels"
@@ -22,12 +21,10 @@ const unroll = 4
 
 // floatKernel is a kernel for n rows of activations.
 type floatKernel struct {
-	*arm64.Asm
-	name  string
-	bytes int // of a weight
-	n     int
-	x     []arm64.R     // the rows' next activations
-	sums  [][][]arm64.V // [chain][row][register]
+	panelKernel
+	n    int
+	x    []arm64.R     // the rows' next activations
+	sums [][][]arm64.V // [chain][row][register]
 }
 
 // How these kernels use some of the registers.
@@ -38,30 +35,26 @@ const (
 )
 
 func floats(a *arm64.Asm) string {
-	var decl strings.Builder
-	decl.WriteString("import (\n\t\"qgo/kernels/panel\"\n\t\"qgo/quant\"\n)\n\n// FloatMul are the kernels for floating-point weights.\nvar FloatMul = panel.Kernels{\n")
-	for _, f := range panels.Floats() {
-		fmt.Fprintf(&decl, "\tquant.%s: {mul%[1]sx1, mul%[1]sx2, mul%[1]sx4},\n", f.Name)
+	return imports + panels.Table("FloatMul", "are the kernels for floating-point weights", panels.Floats(), func(f panels.Format) (names []string) {
 		for n := 1; n <= 4; n *= 2 {
-			k := &floatKernel{Asm: a, name: f.Name, bytes: f.Bytes, n: n}
-			k.generate()
+			k := &floatKernel{panelKernel: panelKernel{f, a}, n: n}
+			names = append(names, k.generate())
 		}
-	}
-	return decl.String() + "}\n\n"
+		return names
+	})
 }
 
-func (k *floatKernel) arg(offset int, to arm64.R) { k.G("MOVD %d(%v), %v", offset, rArgs, to) }
-
-func (k *floatKernel) generate() {
-	name := fmt.Sprintf("mul%sx%d", k.name, k.n)
-	k.Func(name, 0, "(a *panel.Args)", fmt.Sprintf("%s multiplies %s weights with %d rows of activations.", name, k.name, k.n))
-	k.G("MOVD a+0(FP), %v", rArgs)
-	k.arg(argPanel, rPanel)
-	k.arg(argDst, rDst)
-	k.arg(argPanels, rCount)
-	k.arg(argPanelBytes, rSize)
-	k.arg(argDstStride, rDstStride)
-	k.arg(argXStride, rXStride)
+// generate writes the function and returns its name.
+func (k *floatKernel) generate() string {
+	name := fmt.Sprintf("mul%sx%d", k.Name, k.n)
+	k.Func(name, 0, "(a *panel.Args)", fmt.Sprintf("%s multiplies %s weights with %d rows of activations.", name, k.Name, k.n))
+	k.G("MOVD %s, %v", k.Param("a"), rArgs)
+	k.arg(panels.ArgPanel, rPanel)
+	k.arg(panels.ArgDst, rDst)
+	k.arg(panels.ArgPanels, rCount)
+	k.arg(panels.ArgPanelBytes, rSize)
+	k.arg(panels.ArgDstStride, rDstStride)
+	k.arg(panels.ArgXStride, rXStride)
 	k.x = []arm64.R{rRow, rRowX, rBuf, rConst}[:k.n]
 	for range max(1, 4/k.n) {
 		chain := make([][]arm64.V, k.n)
@@ -70,30 +63,24 @@ func (k *floatKernel) generate() {
 		}
 		k.sums = append(k.sums, chain)
 	}
-
-	next, run := k.NewLabel("panel"), k.NewLabel("run")
-	k.Label(next)
-	k.G("MOVD %v, %v", rPanel, rAt)
-	k.arg(argTiles, rLeft)
-	k.arg(argX, k.x[0])
-	for i := 1; i < k.n; i++ {
-		k.G("ADD %v, %v, %v", rXStride, k.x[i-1], k.x[i])
-	}
-	k.G("MOVD $0, %v", rBegun)
-	k.Label(run)
-	k.run()
-	k.results()
-	k.G("CBNZ %v, %s", rLeft, run)
-	k.G("ADD $%d, %v", panels.PlaneBytes, rDst)
-	k.G("ADD %v, %v", rSize, rPanel)
-	k.G("SUBS $1, %v", rCount)
-	k.G("BNE %s", next)
-	k.G("RET")
-	for _, chain := range k.sums {
-		for _, row := range chain {
-			k.Free(row...)
+	k.panels(func() {
+		run := k.NewLabel("run")
+		k.G("MOVD %v, %v", rPanel, rAt)
+		k.arg(panels.ArgTiles, rLeft)
+		k.arg(panels.ArgX, k.x[0])
+		for i := 1; i < k.n; i++ {
+			k.G("ADD %v, %v, %v", rXStride, k.x[i-1], k.x[i])
 		}
+		k.G("MOVD $0, %v", rBegun)
+		k.Label(run)
+		k.run()
+		k.results()
+		k.G("CBNZ %v, %s", rLeft, run)
+	})
+	for _, chain := range k.sums {
+		k.FreeAll(chain...)
 	}
+	return name
 }
 
 // run sums the products of up to runCols columns in the first chain.
@@ -114,7 +101,7 @@ func (k *floatKernel) run() {
 	k.G("BLT %s", rest)
 	k.Label(columns)
 	const ahead = 1024
-	for l := range unroll * k.bytes / 4 {
+	for l := range unroll * k.Bytes / 4 {
 		k.G("PRFM %d(%v), PLDL1KEEP", ahead+64*l, rAt)
 	}
 	k.columns(unroll)
@@ -159,21 +146,21 @@ func (k *floatKernel) columns(n int) {
 		k.Free(w...)
 	}
 	k.Free(x...)
-	k.G("ADD $%d, %v", n*16*k.bytes, rAt)
+	k.G("ADD $%d, %v", n*16*k.Bytes, rAt)
 }
 
 // weights loads those of a column.
 func (k *floatKernel) weights(c int) []arm64.V {
 	v := k.Vecs(rowQuads)
-	at := 16 * k.bytes * c
-	if k.bytes == 4 {
+	at := 16 * k.Bytes * c
+	if k.Bytes == 4 {
 		for r := range v {
 			k.Load(v[r], rAt, at+16*r)
 		}
 		return v
 	}
 	widen, widen2 := "fcvtl %.4s, %.4h", "fcvtl2 %.4s, %.8h"
-	if k.name == "BF16" {
+	if k.Name == "BF16" {
 		widen, widen2 = "shll %.4s, %.4h, #16", "shll2 %.4s, %.8h, #16"
 	}
 	for h := range 2 {
@@ -201,8 +188,7 @@ func (k *floatKernel) results() {
 	}
 	k.G("CBZ %v, %s", rBegun, store)
 	each(func(v arm64.V, offset int) {
-		t := k.Vec()
-		k.Load(t, rRowDst, offset)
+		t := k.Loaded(rRowDst, offset)
 		k.I("fadd %.4s, %.4s, %.4s", v, v, t)
 		k.Free(t)
 	})

@@ -6,11 +6,8 @@ import "qgo/kernels/asm/panels"
 func (k *kernel) row() {
 	k.G("MOVD %v, %v", rPanel, rPair)
 	k.G("MOVD %v, %v", rRowX, rX)
-	k.y = k.Vecs(rowQuads)
-	for _, y := range k.y {
-		k.Zero(y)
-	}
-	k.tiles(func() { k.multiply(rX, k.tile*panels.BlockBytes) })
+	k.y = k.Zeros(rowQuads)
+	k.tiles(func() { k.multiply(k.tile*panels.BlockBytes, rX) })
 	for i, y := range k.y {
 		k.Store(y, rRowDst, quadBytes*i)
 	}
@@ -31,56 +28,50 @@ func (k *kernel) clear() {
 
 // rows repeats body for every row of activations.
 func (k *kernel) rows(body func()) {
-	k.arg(argRows, rRow)
+	k.arg(panels.ArgRows, rRow)
 	if k.tile == 0 {
 		k.G("MOVD %v, %v", rX, rRowX)
 	} else {
 		k.G("ADD $%d, %v, %v", k.tile*panels.BlockBytes, rX, rRowX)
 	}
 	k.G("MOVD %v, %v", rDst, rRowDst)
-	row := k.NewLabel("row")
-	k.Label(row)
-	body()
-	k.G("ADD %v, %v", rXStride, rRowX)
-	k.G("ADD %v, %v", rDstStride, rRowDst)
-	k.G("SUBS $1, %v", rRow)
-	k.G("BNE %s", row)
+	k.Repeat("row", rRow, 1, func() {
+		body()
+		k.G("ADD %v, %v", rXStride, rRowX)
+		k.G("ADD %v, %v", rDstStride, rRowDst)
+	})
 }
 
 // rowPairs repeats body for every two rows of activations, of which there are
 // an even number.
 func (k *kernel) rowPairs(body func()) {
-	k.arg(argRows, rRow)
+	k.arg(panels.ArgRows, rRow)
 	k.G("ADD $%d, %v, %v", k.tile*panels.BlockBytes, rX, rRowX)
 	k.G("MOVD %v, %v", rDst, rRowDst)
-	pair := k.NewLabel("pair")
-	k.Label(pair)
-	k.G("ADD %v, %v, %v", rXStride, rRowX, rRowX2)
-	k.G("ADD %v, %v, %v", rDstStride, rRowDst, rRowDst2)
-	body()
-	k.G("ADD %v, %v, %v", rXStride, rRowX2, rRowX)
-	k.G("ADD %v, %v, %v", rDstStride, rRowDst2, rRowDst)
-	k.G("SUBS $2, %v", rRow)
-	k.G("BNE %s", pair)
+	k.Repeat("pair", rRow, 2, func() {
+		k.G("ADD %v, %v, %v", rXStride, rRowX, rRowX2)
+		k.G("ADD %v, %v, %v", rDstStride, rRowDst, rRowDst2)
+		body()
+		k.G("ADD %v, %v, %v", rXStride, rRowX2, rRowX)
+		k.G("ADD %v, %v, %v", rDstStride, rRowDst2, rRowDst)
+	})
 }
 
 // tiles repeats body for every tile of a panel.
 func (k *kernel) tiles(body func()) {
 	if !k.Super {
-		k.arg(argTiles, rLeft)
+		k.arg(panels.ArgTiles, rLeft)
 		k.pairs(body)
 		return
 	}
-	k.arg(argTiles, rBlock)
+	k.arg(panels.ArgTiles, rBlock)
 	k.G("LSR $3, %v", rBlock)
-	block := k.NewLabel("block")
-	k.Label(block)
-	k.head()
-	k.G("ADD $%d, %v", panels.HeadBytes, rPair)
-	k.G("MOVD $%d, %v", panels.SuperTiles, rLeft)
-	k.pairs(body)
-	k.G("SUBS $1, %v", rBlock)
-	k.G("BNE %s", block)
+	k.Repeat("block", rBlock, 1, func() {
+		k.head()
+		k.G("ADD $%d, %v", panels.HeadBytes, rPair)
+		k.G("MOVD $%d, %v", panels.SuperTiles, rLeft)
+		k.pairs(body)
+	})
 }
 
 // pairs repeats body for the tiles that are left, two at a time. Those of a

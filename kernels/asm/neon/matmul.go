@@ -1,25 +1,10 @@
 package main
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	"qgo/kernels/asm/arm64"
 	"qgo/kernels/asm/panels"
-)
-
-// Fields of panel.Args by offset.
-const (
-	argPanel = 8 * iota
-	argX
-	argDst
-	argXStride
-	argDstStride
-	argTiles
-	argPanels
-	argPanelBytes
-	argRows
 )
 
 // How the kernels use general registers.
@@ -83,10 +68,28 @@ const (
 // suffix of the functions' names.
 func (i isa) suffix() string { return [...]string{"", "Dot", "I8mm"}[i] }
 
-// kernel is one function that is being generated.
-type kernel struct {
+// panelKernel is what the functions for all types of weights have in common.
+type panelKernel struct {
 	panels.Format
 	*arm64.Asm
+}
+
+// arg loads a field of panel.Args.
+func (k panelKernel) arg(offset int, to arm64.R) { k.G("MOVD %d(%v), %v", offset, rArgs, to) }
+
+// panels repeats body for every panel.
+func (k panelKernel) panels(body func()) {
+	k.Repeat("panel", rCount, 1, func() {
+		body()
+		k.G("ADD $%d, %v", panels.PlaneBytes, rDst)
+		k.G("ADD %v, %v", rSize, rPanel)
+	})
+	k.G("RET")
+}
+
+// kernel is one function that is being generated.
+type kernel struct {
+	panelKernel
 	isa
 	many bool // unpack to memory, for many rows of activations
 	tile int  // of two: the one that is being computed
@@ -94,13 +97,12 @@ type kernel struct {
 	magic, mask, table arm64.V
 	bits               map[int]arm64.V // masks of high bits by position
 
-	acts
 	planes [2]arm64.V // high bits, shifted and as they are
 	half   [4]arm64.V // scales, then minima, of the groups as 16-bit integers
 	y      []arm64.V
 }
 
-// acts is a block of activations.
+// acts is a row's block of activations.
 type acts struct {
 	x     []arm64.V  // codes: each four of them as often as there are rows, or as they are
 	block arm64.V    // their scales, and negated sums of codes
@@ -112,21 +114,21 @@ type acts struct {
 func matmul(i isa, table, doc string) func(a *arm64.Asm) string {
 	return func(a *arm64.Asm) string {
 		consts(a)
-		var decl strings.Builder
-		fmt.Fprintf(&decl, "import (\n\t\"qgo/kernels/panel\"\n\t\"qgo/quant\"\n)\n\n// %s %s.\nvar %[1]s = panel.Kernels{\n", table, doc)
-		for _, f := range panels.Integers() {
+		return imports + panels.Table(table, doc, panels.Integers(), func(f panels.Format) []string {
 			name, one := "mul"+f.Name+i.suffix(), "mul"+f.Name+min(i, sdot).suffix()+"x1"
 			if i != smmla {
-				k := &kernel{Format: f, Asm: a, isa: i}
+				k := &kernel{panelKernel: panelKernel{f, a}, isa: i}
 				k.generate(one, "multiplies "+f.Name+" weights with a few rows of activations, one by one.")
 			}
-			k := &kernel{Format: f, Asm: a, isa: i, many: true}
+			k := &kernel{panelKernel: panelKernel{f, a}, isa: i, many: true}
 			k.generate(name, "multiplies "+f.Name+" weights with several rows of activations.")
-			fmt.Fprintf(&decl, "\tquant.%s: {%s, %[2]s, %[3]s, %[3]s, %[3]s},\n", f.Name, one, name)
-		}
-		return decl.String() + "}\n\n"
+			return []string{one, one, name, name, name}
+		})
 	}
 }
+
+// imports are those of a table of kernels.
+const imports = "import (\n\t\"qgo/kernels/panel\"\n\t\"qgo/quant\"\n)\n\n"
 
 // tables are the levels of all types, which may share them.
 func tables() (all []*[16]int8) {
@@ -166,7 +168,7 @@ func (k *kernel) generate(name, doc string) {
 		frame = bufScales + 64
 	}
 	k.Func(name, frame, "(a *panel.Args)", name+" "+doc)
-	k.G("MOVD a+0(FP), %v", rArgs)
+	k.G("MOVD %s, %v", k.Param("a"), rArgs)
 	k.G("MOVD $matmulConsts<>(SB), %v", rConst)
 	if frame > 0 {
 		// From a cache line's begin.
@@ -175,38 +177,33 @@ func (k *kernel) generate(name, doc string) {
 		k.G("AND $~63, %v", rBuf)
 	}
 	k.constants()
-	k.arg(argPanel, rPanel)
-	k.arg(argDst, rDst)
-	k.arg(argPanels, rCount)
-	k.arg(argPanelBytes, rSize)
-	k.arg(argXStride, rXStride)
-	k.arg(argDstStride, rDstStride)
-	panel := k.NewLabel("panel")
-	k.Label(panel)
-	if k.many {
-		k.G("MOVD %v, %v", rPanel, rPair)
-		k.arg(argX, rX)
-		k.clear()
-		k.tiles(func() {
-			k.prepare()
-			switch k.isa {
-			case smull:
-				k.rows(func() { k.multiply(rRowX, 0) })
-			case sdot:
-				k.rowPairs(k.multiplyTwo)
-			case smmla:
-				k.rowPairs(k.multiplyPair)
-			}
-		})
-	} else {
-		k.arg(argX, rX)
-		k.rows(k.row)
-	}
-	k.G("ADD $%d, %v", panels.PlaneBytes, rDst)
-	k.G("ADD %v, %v", rSize, rPanel)
-	k.G("SUBS $1, %v", rCount)
-	k.G("BNE %s", panel)
-	k.G("RET")
+	k.arg(panels.ArgPanel, rPanel)
+	k.arg(panels.ArgDst, rDst)
+	k.arg(panels.ArgPanels, rCount)
+	k.arg(panels.ArgPanelBytes, rSize)
+	k.arg(panels.ArgXStride, rXStride)
+	k.arg(panels.ArgDstStride, rDstStride)
+	k.panels(func() {
+		if k.many {
+			k.G("MOVD %v, %v", rPanel, rPair)
+			k.arg(panels.ArgX, rX)
+			k.clear()
+			k.tiles(func() {
+				k.prepare()
+				switch k.isa {
+				case smull:
+					k.rows(func() { k.multiply(0, rRowX) })
+				case sdot:
+					k.rowPairs(func() { k.multiply(0, rRowX, rRowX2) })
+				case smmla:
+					k.rowPairs(k.multiplyPair)
+				}
+			})
+		} else {
+			k.arg(panels.ArgX, rX)
+			k.rows(k.row)
+		}
+	})
 	k.Free(k.magic)
 	for _, v := range []arm64.V{k.mask, k.table} {
 		if v >= 0 {
@@ -218,8 +215,6 @@ func (k *kernel) generate(name, doc string) {
 	}
 }
 
-func (k *kernel) arg(offset int, to arm64.R) { k.G("MOVD %d(%v), %v", offset, rArgs, to) }
-
 // constants loads what stays in registers.
 func (k *kernel) constants() {
 	bytes4 := func(b uint32) arm64.V {
@@ -227,8 +222,7 @@ func (k *kernel) constants() {
 		k.Splat(v, b*0x01010101, rTmp)
 		return v
 	}
-	k.magic = k.Vec()
-	k.Load(k.magic, rConst, constMagic)
+	k.magic = k.Loaded(rConst, constMagic)
 	k.mask, k.table = -1, -1
 	if k.Low < 8 {
 		k.mask = bytes4(1<<k.Low - 1)
@@ -238,7 +232,6 @@ func (k *kernel) constants() {
 		k.bits[at] = bytes4((1<<k.High - 1) << at)
 	}
 	if k.Levels != nil {
-		k.table = k.Vec()
-		k.Load(k.table, rConst, constTable+16*slices.Index(tables(), k.Levels))
+		k.table = k.Loaded(rConst, constTable+16*slices.Index(tables(), k.Levels))
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"qgo/kernels/asm/arm64"
-
 	"qgo/kernels/asm/panels"
 )
 
@@ -42,59 +41,65 @@ func (k *kernel) storeCode(c arm64.V, i, v int) {
 	k.Free(c)
 }
 
-// multiply multiplies the tile with a block of activations.
-func (k *kernel) multiply(x arm64.R, at int) {
-	k.activations(x, at)
+// multiply multiplies the tile with a block of each row of activations, at bytes
+// behind x. Codes and scales are loaded once for all of them.
+func (k *kernel) multiply(at int, x ...arm64.R) {
+	rows, sums := make([]*acts, len(x)), make([]arm64.V, len(x))
+	for r := range rows {
+		rows[r] = k.activations(x[r], at)
+		sums[r] = rows[r].sums
+	}
 	for i := range rowQuads {
 		if !k.many {
 			k.prefetch(k.tile*rowQuads + i)
 		}
-		k.quad(i)
+		k.quad(i, func(g int) []arm64.V { return k.products(rows, i, g) }, sums)
 	}
-	k.freeActivations()
+	for _, a := range rows {
+		k.freeActivations(a)
+	}
 }
 
-func (k *kernel) freeActivations() {
-	k.Free(k.x...)
-	k.Free(k.block)
+func (k *kernel) freeActivations(a *acts) {
+	k.Free(a.x...)
+	k.Free(a.block)
 	if k.Minima {
-		k.Free(k.sums)
+		k.Free(a.sums)
 	}
 	if k.shift() > 0 {
-		k.Free(k.start[:]...)
+		k.Free(a.start[:]...)
 	}
 }
 
 // activations loads a block.
-func (k *kernel) activations(x arm64.R, at int) {
+func (k *kernel) activations(x arm64.R, at int) *acts {
 	codes := k.Vecs(2)
 	for g, v := range codes {
 		k.Load(v, x, at+16*g)
 	}
-	k.x = codes
+	a := &acts{x: codes, start: [2]arm64.V{k.magic, k.magic}}
 	if k.isa == smull {
-		k.x = k.Vecs(panels.TileQuads)
-		for v := range k.x {
-			k.I("dup %.4s, %.s[%]", k.x[v], codes[v/4], v%4)
+		a.x = k.Vecs(panels.TileQuads)
+		for v := range a.x {
+			k.I("dup %.4s, %.s[%]", a.x[v], codes[v/4], v%4)
 		}
 		k.Free(codes...)
 	}
-	k.block = k.Vec()
-	k.Load(k.block, x, at+panels.OffD)
-	k.start = [2]arm64.V{k.magic, k.magic}
+	a.block = k.Loaded(x, at+panels.OffD)
 	if k.shift() > 0 {
 		// The codes have 1<<offset added: so many times the sum of
 		// activations is too much.
 		t := k.Vec()
-		k.I("shl %.4s, %.4s, #%", t, k.block, k.shift())
+		k.I("shl %.4s, %.4s, #%", t, a.block, k.shift())
 		k.I("sub %.4s, %.4s, %.4s", t, k.magic, t)
-		for g := range k.start {
-			k.start[g] = k.Vec()
-			k.I("dup %.4s, %.s[%]", k.start[g], t, 2+g)
+		for g := range a.start {
+			a.start[g] = k.Vec()
+			k.I("dup %.4s, %.s[%]", a.start[g], t, 2+g)
 		}
 		k.Free(t)
 	}
-	k.sums = k.scaledSums(x, at)
+	a.sums = k.scaledSums(x, at)
+	return a
 }
 
 // scaledSums loads what minima are multiplied with: two numbers, or their sum.
@@ -119,24 +124,41 @@ func (k *kernel) prefetch(part int) {
 	}
 }
 
-// quad computes rows 4i to 4i+3.
-func (k *kernel) quad(i int) {
-	var sum [2]arm64.V
+// quad computes rows 4i to 4i+3. products returns what a group's products with
+// each row of activations are before the weights' scale; sums are the rows'
+// scaled sums.
+func (k *kernel) quad(i int, products func(g int) []arm64.V, sums []arm64.V) {
+	var sum [2][]arm64.V
 	for g := range sum {
-		r := k.products(i, g)
-		k.I("fsub %.4s, %.4s, %.4s", r, r, k.start[g])
-		k.I("fmul %.4s, %.4s, %.s[%]", r, r, k.block, g)
+		sum[g] = products(g)
 		if k.Group == 16 {
-			k.scaled(r, k.scale(i, g))
+			sum[g] = k.scaled(sum[g], i, g)
 		}
-		sum[g] = r
 	}
-	k.I("fadd %.4s, %.4s, %.4s", sum[0], sum[0], sum[1])
-	k.Free(sum[1])
+	for r, v := range sum[0] {
+		k.I("fadd %.4s, %.4s, %.4s", v, v, sum[1][r])
+		k.Free(sum[1][r])
+	}
 	if k.Group == 32 {
-		k.scaled(sum[0], k.scale(i, 0))
+		sum[0] = k.scaled(sum[0], i, 0)
 	}
-	k.add(i, sum[0], rRowDst, k.sums)
+	for r, dst := range []arm64.R{rRowDst, rRowDst2}[:len(sums)] {
+		k.add(i, sum[0][r], dst, sums[r])
+	}
+}
+
+// scaled returns products of group g with each row of activations times the
+// weights' scales.
+func (k *kernel) scaled(products []arm64.V, i, g int) []arm64.V {
+	if k.isa == smmla {
+		products = k.sort(products)
+	}
+	scale := k.scale(i, g)
+	for _, v := range products {
+		k.I("fmul %.4s, %.4s, %.4s", v, v, scale)
+	}
+	k.Free(scale)
+	return products
 }
 
 // add adds products to the results of rows 4i to 4i+3, and what the minima add
@@ -167,38 +189,25 @@ func (k *kernel) add(i int, products arm64.V, dst arm64.R, sums arm64.V) {
 	}
 }
 
-func (k *kernel) scaled(v, scale arm64.V) {
-	k.I("fmul %.4s, %.4s, %.4s", v, v, scale)
-	k.Free(scale)
-}
-
 // result is the register of the results of four rows.
 func (k *kernel) result(i int, dst arm64.R) arm64.V {
 	if !k.many {
 		return k.y[i]
 	}
-	y := k.Vec()
-	k.Load(y, dst, quadBytes*i)
-	return y
+	return k.Loaded(dst, quadBytes*i)
 }
 
 // scale returns the scales of a group of four rows.
 func (k *kernel) scale(i, g int) arm64.V {
 	if k.many {
-		return k.local(bufScales + g*64 + i*quadBytes)
+		return k.Loaded(rBuf, bufScales+g*64+i*quadBytes)
 	}
 	return k.loadScale(i, g)
 }
 
 func (k *kernel) minimum(i, g int) arm64.V {
 	if k.many {
-		return k.local(bufScales + (2+g)*64 + i*quadBytes)
+		return k.Loaded(rBuf, bufScales+(2+g)*64+i*quadBytes)
 	}
 	return k.loadMin(i, g)
-}
-
-func (k *kernel) local(offset int) arm64.V {
-	v := k.Vec()
-	k.Load(v, rBuf, offset)
-	return v
 }

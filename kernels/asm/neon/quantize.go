@@ -16,29 +16,24 @@ var quantSteps = [...]float64{127, 124, 121, 118}
 func quantize(a *arm64.Asm) string {
 	g := vec{a}
 	g.Func("quantize", 0, "(x *float32, dst *tensor.Block, n int)", "quantize quantises n times two blocks.")
-	g.param("x", 0, r0)
-	g.param("dst", 8, r1)
-	g.param("n", 16, r2)
-	next := g.NewLabel("next")
-	g.Label(next)
-	var v [16]arm64.V // value i of the four groups
-	for i := range 4 {
-		var rows [4]arm64.V // values 4i to 4i+3 of each group
-		for j := range rows {
-			rows[j] = g.Vec()
-			g.Load(rows[j], r0, 64*j+16*i)
+	g.params(r0, "x", "dst", "n")
+	g.Repeat("next", r2, 1, func() {
+		var v [16]arm64.V // value i of the four groups
+		for i := range 4 {
+			var rows [4]arm64.V // values 4i to 4i+3 of each group
+			for j := range rows {
+				rows[j] = g.Loaded(r0, 64*j+16*i)
+			}
+			copy(v[4*i:], g.transpose(rows))
 		}
-		copy(v[4*i:], g.transpose(rows))
-	}
-	top := g.largest(v[:])
-	step, d := g.choose(v[:], top)
-	g.storeBlocks(v[:], top, step, d)
-	g.G("ADD $256, %v", r0)
-	g.G("ADD $%d, %v", 2*panels.BlockBytes, r1)
-	g.G("SUBS $1, %v", r2)
-	g.G("BNE %s", next)
+		top := g.largest(v[:])
+		step, d := g.choose(v[:], top)
+		g.storeBlocks(v[:], top, step, d)
+		g.G("ADD $256, %v", r0)
+		g.G("ADD $%d, %v", 2*panels.BlockBytes, r1)
+	})
 	g.G("RET")
-	return "import \"qgo/tensor\"\n\n"
+	return "import \"qgo/tensor\"\n"
 }
 
 // transpose makes register i hold lane i of all. It frees the rows.
@@ -113,9 +108,7 @@ func (g vec) choose(v []arm64.V, top arm64.V) (step, d arm64.V) {
 			}
 			g.Free(length)
 		}
-		g.Free(inv...)
-		g.Free(xq...)
-		g.Free(qq...)
+		g.FreeAll(inv, xq, qq)
 	}
 	g.Free(best)
 	return step, d

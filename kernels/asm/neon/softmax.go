@@ -9,74 +9,65 @@ import (
 func (g vec) softmax() {
 	g.Func("softmax", 0, "(s *float32, n, m int, top, sum *float32)",
 		"softmax replaces the first m of 256 scores of n queries, 1 at least, by exp(s - max), and writes each query's maximum and the sum of the results.")
-	g.param("s", 0, r0)
-	g.param("n", 8, r1)
-	g.param("m", 16, r2)
-	g.param("top", 24, r3)
-	g.param("sum", 32, r4)
+	g.params(r0, "s", "n", "m", "top", "sum")
 	lowest := g.constant(math.Inf(-1))
 	e := g.newExp(false)
-	query := g.NewLabel("query")
-	g.Label(query)
-	tops := g.Vecs(4)
-	for _, v := range tops {
-		g.Move(v, lowest[0])
-	}
-	g.sixteens(func(i int, mask arm64.V) {
-		v := g.Vec()
-		g.Load(v, r5, 16*i)
-		if mask >= 0 {
-			g.I("bif %.16b, %.16b, %.16b", v, lowest[0], mask)
+	g.Repeat("query", r1, 1, func() {
+		tops := g.Vecs(4)
+		for _, v := range tops {
+			g.Move(v, lowest[0])
 		}
-		g.takeGreater(tops[i], v)
-		g.Free(v)
-	})
-	for i := range 2 {
-		g.takeGreater(tops[i], tops[i+2])
-	}
-	g.takeGreater(tops[0], tops[1])
-	for _, bytes := range []int{8, 4} {
-		g.I("ext %.16b, %.16b, %.16b, #%", tops[1], tops[0], tops[0], bytes)
+		g.sixteens(func(i int, mask arm64.V) {
+			v := g.Loaded(r5, 16*i)
+			if mask >= 0 {
+				g.I("bif %.16b, %.16b, %.16b", v, lowest[0], mask)
+			}
+			g.takeGreater(tops[i], v)
+			g.Free(v)
+		})
+		for i := range 2 {
+			g.takeGreater(tops[i], tops[i+2])
+		}
 		g.takeGreater(tops[0], tops[1])
-	}
-	g.G("FMOVS F%d, (%v)", tops[0], r3)
-	g.I("dup %.4s, %.s[%]", tops[0], tops[0], 0)
-	best := tops[0]
-	g.Free(tops[1:]...)
-	sums := g.Vecs(4)
-	for _, v := range sums {
-		g.Zero(v)
-	}
-	w := width{g.Asm, 1, false}
-	g.sixteens(func(i int, mask arm64.V) {
-		v := g.Vecs(1)
-		g.Load(v[0], r5, 16*i)
-		g.I("fsub %.4s, %.4s, %.4s", v[0], v[0], best)
-		e.exp(w, v)
-		if mask >= 0 {
-			g.I("and %.16b, %.16b, %.16b", v[0], v[0], mask)
+		for _, bytes := range []int{8, 4} {
+			g.I("ext %.16b, %.16b, %.16b, #%", tops[1], tops[0], tops[0], bytes)
+			g.takeGreater(tops[0], tops[1])
 		}
-		g.Store(v[0], r5, 16*i)
-		g.I("fadd %.4s, %.4s, %.4s", sums[i], sums[i], v[0])
-		g.Free(v...)
+		g.G("FMOVS F%d, (%v)", tops[0], r3)
+		g.I("dup %.4s, %.s[%]", tops[0], tops[0], 0)
+		best := tops[0]
+		g.Free(tops[1:]...)
+		sums := g.Zeros(4)
+		w := width{g.Asm, 1, false}
+		g.sixteens(func(i int, mask arm64.V) {
+			v := g.Vecs(1)
+			g.Load(v[0], r5, 16*i)
+			g.I("fsub %.4s, %.4s, %.4s", v[0], v[0], best)
+			e.exp(w, v)
+			if mask >= 0 {
+				g.I("and %.16b, %.16b, %.16b", v[0], v[0], mask)
+			}
+			g.Store(v[0], r5, 16*i)
+			g.I("fadd %.4s, %.4s, %.4s", sums[i], sums[i], v[0])
+			g.Free(v...)
+		})
+		for n := 2; n > 0; n /= 2 {
+			for i := range n {
+				g.I("fadd %.4s, %.4s, %.4s", sums[i], sums[i], sums[i+n])
+			}
+		}
+		g.I("ext %.16b, %.16b, %.16b, #%", sums[1], sums[0], sums[0], 8)
+		g.I("fadd %.4s, %.4s, %.4s", sums[0], sums[0], sums[1])
+		g.I("faddp s%, %.2s", sums[0], sums[0])
+		g.G("FMOVS F%d, (%v)", sums[0], r4)
+		g.Free(sums...)
+		g.Free(best)
+		g.G("ADD $%d, %v", scoreStride, r0)
+		g.G("ADD $4, %v", r3)
+		g.G("ADD $4, %v", r4)
 	})
-	for n := 2; n > 0; n /= 2 {
-		for i := range n {
-			g.I("fadd %.4s, %.4s, %.4s", sums[i], sums[i], sums[i+n])
-		}
-	}
-	g.I("ext %.16b, %.16b, %.16b, #%", sums[1], sums[0], sums[0], 8)
-	g.I("fadd %.4s, %.4s, %.4s", sums[0], sums[0], sums[1])
-	g.I("faddp s%, %.2s", sums[0], sums[0])
-	g.G("FMOVS F%d, (%v)", sums[0], r4)
-	g.Free(sums...)
-	g.Free(best, lowest[0])
+	g.Free(lowest...)
 	e.free()
-	g.G("ADD $%d, %v", scoreStride, r0)
-	g.G("ADD $4, %v", r3)
-	g.G("ADD $4, %v", r4)
-	g.G("SUBS $1, %v", r1)
-	g.G("BNE %s", query)
 	g.G("RET")
 }
 
@@ -111,8 +102,7 @@ func (g vec) sixteens(body func(i int, mask arm64.V)) {
 	g.G("MOVD $window<>+64(SB), %v", r7)
 	g.G("SUB %v<<2, %v", r6, r7)
 	for i := range 4 {
-		mask := g.Vec()
-		g.Load(mask, r7, 16*i)
+		mask := g.Loaded(r7, 16*i)
 		body(i, mask)
 		g.Free(mask)
 	}

@@ -65,10 +65,6 @@ func (w width) each(form string, regs ...[]arm64.V) {
 // register, then single values. The pointers are moved on.
 func (g vec) loop(n arm64.R, regs int, pointers []arm64.R, body func(w width)) {
 	for _, w := range []width{{g.Asm, regs, false}, {g.Asm, 1, false}, {g.Asm, 1, true}} {
-		if regs == 1 && w.regs == 1 && !w.one {
-			regs = 0 // the same once is enough
-			continue
-		}
 		again, done := g.NewLabel("loop"), g.NewLabel("done")
 		g.Label(again)
 		g.G("SUBS $%d, %v", w.values(), n)
@@ -83,12 +79,17 @@ func (g vec) loop(n arm64.R, regs int, pointers []arm64.R, body func(w width)) {
 	}
 }
 
-func (g vec) param(name string, offset int, r arm64.R) { g.G("MOVD %s+%d(FP), %v", name, offset, r) }
+// params loads arguments into the registers from first on.
+func (g vec) params(first arm64.R, names ...string) {
+	for i, name := range names {
+		g.G("MOVD %s, %v", g.Param(name), first+arm64.R(i))
+	}
+}
 
-// broadcast loads a float32 parameter into all lanes.
-func (g vec) broadcast(name string, offset int) []arm64.V {
+// broadcast loads a float32 argument into all lanes.
+func (g vec) broadcast(name string) []arm64.V {
 	v := g.Vec()
-	g.G("FMOVS %s+%d(FP), F%d", name, offset, v)
+	g.G("FMOVS %s, F%d", g.Param(name), v)
 	g.I("dup %.4s, %.s[%]", v, v, 0)
 	return []arm64.V{v}
 }
@@ -128,9 +129,7 @@ func vectors(a *arm64.Asm) string {
 
 func (g vec) add() {
 	g.Func("add", 0, "(dst, x *float32, n int)", "add adds the n values x to dst.")
-	g.param("dst", 0, r0)
-	g.param("x", 8, r1)
-	g.param("n", 16, r2)
+	g.params(r0, "dst", "x", "n")
 	g.loop(r2, 4, []arm64.R{r0, r1}, func(w width) {
 		a, b := w.load(r0), w.load(r1)
 		w.each("fadd %.4s, %.4s, %.4s", a, a, b)
@@ -142,10 +141,8 @@ func (g vec) add() {
 
 func (g vec) scale() {
 	g.Func("scale", 0, "(dst, x *float32, n int, f float32)", "scale writes the n values x times f to dst.")
-	g.param("dst", 0, r0)
-	g.param("x", 8, r1)
-	g.param("n", 16, r2)
-	f := g.broadcast("f", 24)
+	g.params(r0, "dst", "x", "n")
+	f := g.broadcast("f")
 	g.loop(r2, 4, []arm64.R{r0, r1}, func(w width) {
 		a := w.load(r1)
 		w.each("fmul %.4s, %.4s, %.4s", a, a, f)
@@ -157,10 +154,8 @@ func (g vec) scale() {
 
 func (g vec) merge() {
 	g.Func("merge", 0, "(dst, x *float32, n int, f1, f2 float32)", "merge replaces the n values dst by dst*f1 + x*f2.")
-	g.param("dst", 0, r0)
-	g.param("x", 8, r1)
-	g.param("n", 16, r2)
-	f1, f2 := g.broadcast("f1", 24), g.broadcast("f2", 28)
+	g.params(r0, "dst", "x", "n")
+	f1, f2 := g.broadcast("f1"), g.broadcast("f2")
 	g.loop(r2, 4, []arm64.R{r0, r1}, func(w width) {
 		a, b := w.load(r0), w.load(r1)
 		w.each("fmul %.4s, %.4s, %.4s", a, a, f1)
@@ -175,9 +170,7 @@ func (g vec) merge() {
 
 func (g vec) swiglu() {
 	g.Func("swiglu", 0, "(gate, up *float32, n int)", "swiglu writes silu(gate)*up to gate, n values.")
-	g.param("gate", 0, r0)
-	g.param("up", 8, r1)
-	g.param("n", 16, r2)
+	g.params(r0, "gate", "up", "n")
 	e := g.newExp(true)
 	g.loop(r2, 2, []arm64.R{r0, r1}, func(w width) {
 		x, y := w.load(r0), w.Vecs(w.regs)
@@ -198,12 +191,8 @@ func (g vec) swiglu() {
 func (g vec) squares() {
 	g.Func("squares", 0, "(x *float32, n int) float64",
 		"squares returns the sum of the squares of n values, in 16 interleaved parts that are added in halves.")
-	g.param("x", 0, r0)
-	g.param("n", 8, r1)
-	sums := g.Vecs(8) // two of the parts in each
-	for _, s := range sums {
-		g.Zero(s)
-	}
+	g.params(r0, "x", "n")
+	sums := g.Zeros(8) // two of the parts in each
 	add := func(v arm64.V, s []arm64.V) {
 		low := g.Vec()
 		g.I("fcvtl %.2d, %.2s", low, v)
@@ -217,8 +206,7 @@ func (g vec) squares() {
 	g.G("SUBS $16, %v", r1)
 	g.G("BLT %s", rest)
 	for i := range 4 {
-		v := g.Vec()
-		g.Load(v, r0, 16*i)
+		v := g.Loaded(r0, 16*i)
 		add(v, sums[2*i:])
 	}
 	g.G("ADD $64, %v", r0)
@@ -231,8 +219,7 @@ func (g vec) squares() {
 			part := g.NewLabel("part")
 			g.G("CMP $4, %v", r1)
 			g.G("BLT %s", part)
-			v := g.Vec()
-			g.Load(v, r0, 0)
+			v := g.Loaded(r0, 0)
 			add(v, sums[2*i:])
 			g.G("ADD $16, %v", r0)
 			g.G("SUB $4, %v", r1)
@@ -265,18 +252,15 @@ func (g vec) squares() {
 		}
 	}
 	g.I("faddp d%, %.2d", sums[0], sums[0])
-	g.G("FMOVD F%d, ret+16(FP)", sums[0])
+	g.G("FMOVD F%d, %s", sums[0], g.Param("ret"))
 	g.Free(sums...)
 	g.G("RET")
 }
 
 func (g vec) norm() {
 	g.Func("norm", 0, "(dst, x, w *float32, n int, f float32)", "norm writes (x*f)*w to dst, n values.")
-	g.param("dst", 0, r0)
-	g.param("x", 8, r1)
-	g.param("w", 16, r2)
-	g.param("n", 24, r3)
-	f := g.broadcast("f", 32)
+	g.params(r0, "dst", "x", "w", "n")
+	f := g.broadcast("f")
 	g.loop(r3, 4, []arm64.R{r0, r1, r2}, func(w width) {
 		a, b := w.load(r1), w.load(r2)
 		w.each("fmul %.4s, %.4s, %.4s", a, a, f)
@@ -291,55 +275,44 @@ func (g vec) norm() {
 func (g vec) rope() {
 	g.Func("rope", 0, "(x *float32, heads, half int, cos, sin *float32)",
 		"rope rotates heads of 2*half values by half angles; heads is at least 1.")
-	g.param("x", 0, r0)
-	g.param("heads", 8, r1)
-	g.param("half", 16, r2)
-	head := g.NewLabel("head")
-	g.Label(head)
-	g.G("ADD %v<<2, %v, %v", r2, r0, r3)
-	g.param("cos", 24, r4)
-	g.param("sin", 32, r5)
-	g.G("MOVD %v, %v", r2, r6)
-	g.loop(r6, 2, []arm64.R{r0, r3, r4, r5}, func(w width) {
-		u, v, c, s := w.load(r0), w.load(r3), w.load(r4), w.load(r5)
-		uc, vc := w.Vecs(w.regs), w.Vecs(w.regs)
-		w.each("fmul %.4s, %.4s, %.4s", uc, u, c)
-		w.each("fmul %.4s, %.4s, %.4s", vc, v, c)
-		w.each("fmul %.4s, %.4s, %.4s", v, v, s)
-		w.each("fmul %.4s, %.4s, %.4s", u, u, s)
-		w.each("fsub %.4s, %.4s, %.4s", uc, uc, v)
-		w.each("fadd %.4s, %.4s, %.4s", vc, vc, u)
-		for _, r := range [][]arm64.V{u, v, c, s} {
-			g.Free(r...)
-		}
-		w.store(uc, r0)
-		w.store(vc, r3)
+	g.params(r0, "x", "heads", "half")
+	g.Repeat("head", r1, 1, func() {
+		g.G("ADD %v<<2, %v, %v", r2, r0, r3)
+		g.params(r4, "cos", "sin")
+		g.G("MOVD %v, %v", r2, r6)
+		g.loop(r6, 2, []arm64.R{r0, r3, r4, r5}, func(w width) {
+			u, v, c, s := w.load(r0), w.load(r3), w.load(r4), w.load(r5)
+			uc, vc := w.Vecs(w.regs), w.Vecs(w.regs)
+			w.each("fmul %.4s, %.4s, %.4s", uc, u, c)
+			w.each("fmul %.4s, %.4s, %.4s", vc, v, c)
+			w.each("fmul %.4s, %.4s, %.4s", v, v, s)
+			w.each("fmul %.4s, %.4s, %.4s", u, u, s)
+			w.each("fsub %.4s, %.4s, %.4s", uc, uc, v)
+			w.each("fadd %.4s, %.4s, %.4s", vc, vc, u)
+			g.FreeAll(u, v, c, s)
+			w.store(uc, r0)
+			w.store(vc, r3)
+		})
+		g.G("MOVD %v, %v", r3, r0)
 	})
-	g.G("MOVD %v, %v", r3, r0)
-	g.G("SUBS $1, %v", r1)
-	g.G("BNE %s", head)
 	g.G("RET")
 }
 
 func (g vec) halves() {
 	g.Func("halves", 0, "(dst *byte, x *float32, n int)", "halves writes x as float16 to dst; n is a positive multiple of 16.")
-	g.param("dst", 0, r0)
-	g.param("x", 8, r1)
-	g.param("n", 16, r2)
-	loop := g.NewLabel("loop")
-	g.Label(loop)
-	w := width{g.Asm, 4, false}
-	v := w.load(r1)
-	for i := range 2 {
-		g.I("fcvtn %.4h, %.4s", v[2*i], v[2*i])
-		g.I("fcvtn2 %.8h, %.4s", v[2*i], v[2*i+1])
-		g.Store(v[2*i], r0, 16*i)
-	}
-	g.Free(v...)
-	g.G("ADD $64, %v", r1)
-	g.G("ADD $32, %v", r0)
-	g.G("SUBS $16, %v", r2)
-	g.G("BNE %s", loop)
+	g.params(r0, "dst", "x", "n")
+	g.Repeat("loop", r2, 16, func() {
+		w := width{g.Asm, 4, false}
+		v := w.load(r1)
+		for i := range 2 {
+			g.I("fcvtn %.4h, %.4s", v[2*i], v[2*i])
+			g.I("fcvtn2 %.8h, %.4s", v[2*i], v[2*i+1])
+			g.Store(v[2*i], r0, 16*i)
+		}
+		g.Free(v...)
+		g.G("ADD $64, %v", r1)
+		g.G("ADD $32, %v", r0)
+	})
 	g.G("RET")
 }
 

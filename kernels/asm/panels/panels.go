@@ -3,7 +3,9 @@
 package panels
 
 import (
+	"fmt"
 	"math/bits"
+	"strings"
 
 	"qgo/quant"
 )
@@ -20,6 +22,19 @@ const (
 	OffD       = 32 // in it: scales,
 	OffNegSum  = 40 // negated sums of codes,
 	OffSum     = 48 // scaled sums
+)
+
+// Fields of panel.Args by offset.
+const (
+	ArgPanel = 8 * iota
+	ArgX
+	ArgDst
+	ArgXStride
+	ArgDstStride
+	ArgTiles
+	ArgPanels
+	ArgPanelBytes
+	ArgRows
 )
 
 // Format is a type of weights.
@@ -58,3 +73,14 @@ func (f Format) ScaleBytes() int {
 
 // PairBytes is the size of two tiles and what scales them.
 func (f Format) PairBytes() int { return 2 * (f.ScaleBytes() + f.TileBytes()) }
+
+// Table returns the text of a Go variable: the table of the kernels for some
+// formats, of which functions returns the names.
+func Table(name, doc string, formats []Format, functions func(f Format) []string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "// %s %s.\nvar %[1]s = panel.Kernels{\n", name, doc)
+	for _, f := range formats {
+		fmt.Fprintf(&b, "\tquant.%s: {%s},\n", f.Name, strings.Join(functions(f), ", "))
+	}
+	return b.String() + "}\n"
+}

@@ -48,19 +48,15 @@ func bytes(s *isa.ISA) int { return 4 * s.Lanes }
 func read(s *isa.ISA) {
 	begin(s, "read", "func(p *byte, n int) uint64",
 		"read returns the sum of the 64-bit words of n bytes in one of the lanes that it adds; n is a positive multiple of 512.")
-	p, n := Load(Param("p"), GP64()), Load(Param("n"), GP64())
-	sums := s.Vecs(8)
-	for _, v := range sums {
-		s.Zero(v)
-	}
-	Label("loop")
-	for i := range streams / bytes(s) {
-		v := sums[i%len(sums)]
-		VPADDQ(Mem{Base: p, Disp: i * bytes(s)}, v, v)
-	}
-	ADDQ(U32(streams), p)
-	SUBQ(U32(streams), n)
-	JNZ(LabelRef("loop"))
+	p, n := isa.Arg("p"), isa.Arg("n")
+	sums := s.Zeros(8)
+	isa.Repeat("loop", n, streams, func() {
+		for i := range streams / bytes(s) {
+			v := sums[i%len(sums)]
+			VPADDQ(Mem{Base: p, Disp: i * bytes(s)}, v, v)
+		}
+		ADDQ(U32(streams), p)
+	})
 	for _, v := range sums[1:] {
 		VPADDQ(v, sums[0], sums[0])
 	}
@@ -76,22 +72,20 @@ func read(s *isa.ISA) {
 func copyNT(s *isa.ISA) {
 	begin(s, "copyNT", "func(dst, src *byte, n int)",
 		"copyNT copies n bytes, a positive multiple of 512, past the caches; both addresses are multiples of 64.")
-	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
-	n := Load(Param("n"), GP64())
-	Label("loop")
-	vecs := s.Vecs(8)
-	for base := 0; base < streams; base += len(vecs) * bytes(s) {
-		for i, v := range vecs {
-			s.Load(Mem{Base: src, Disp: base + i*bytes(s)}, nil, v)
+	dst, src, n := isa.Arg("dst"), isa.Arg("src"), isa.Arg("n")
+	isa.Repeat("loop", n, streams, func() {
+		vecs := s.Vecs(8)
+		for base := 0; base < streams; base += len(vecs) * bytes(s) {
+			for i, v := range vecs {
+				s.Load(Mem{Base: src, Disp: base + i*bytes(s)}, nil, v)
+			}
+			for i, v := range vecs {
+				VMOVNTDQ(v, Mem{Base: dst, Disp: base + i*bytes(s)})
+			}
 		}
-		for i, v := range vecs {
-			VMOVNTDQ(v, Mem{Base: dst, Disp: base + i*bytes(s)})
-		}
-	}
-	ADDQ(U32(streams), src)
-	ADDQ(U32(streams), dst)
-	SUBQ(U32(streams), n)
-	JNZ(LabelRef("loop"))
+		ADDQ(U32(streams), src)
+		ADDQ(U32(streams), dst)
+	})
 	SFENCE()
 	isa.End()
 }
@@ -99,22 +93,20 @@ func copyNT(s *isa.ISA) {
 func triadNT(s *isa.ISA) {
 	begin(s, "triadNT", "func(a, b, c *byte, n int)",
 		"triadNT writes b + 3*c to a, n bytes of float32 values, past the caches; n is a positive multiple of 512, addresses of 64.")
-	a, b := Load(Param("a"), GP64()), Load(Param("b"), GP64())
-	c, n := Load(Param("c"), GP64()), Load(Param("n"), GP64())
+	a, b, c, n := isa.Arg("a"), isa.Arg("b"), isa.Arg("c"), isa.Arg("n")
 	three := s.Vec()
 	VMOVUPS(s.Const(3), three)
-	Label("loop")
-	for at := 0; at < streams; at += bytes(s) {
-		v := s.Vec()
-		s.Load(Mem{Base: b, Disp: at}, nil, v)
-		VFMADD231PS(Mem{Base: c, Disp: at}, three, v)
-		VMOVNTPS(v, Mem{Base: a, Disp: at})
-	}
-	for _, p := range []reg.Register{a, b, c} {
-		ADDQ(U32(streams), p)
-	}
-	SUBQ(U32(streams), n)
-	JNZ(LabelRef("loop"))
+	isa.Repeat("loop", n, streams, func() {
+		for at := 0; at < streams; at += bytes(s) {
+			v := s.Vec()
+			s.Load(Mem{Base: b, Disp: at}, nil, v)
+			VFMADD231PS(Mem{Base: c, Disp: at}, three, v)
+			VMOVNTPS(v, Mem{Base: a, Disp: at})
+		}
+		for _, p := range []reg.Register{a, b, c} {
+			ADDQ(U32(streams), p)
+		}
+	})
 	SFENCE()
 	isa.End()
 }
@@ -123,29 +115,20 @@ func triadNT(s *isa.ISA) {
 // of its sums, which add adds.
 func repeat(s *isa.ISA, name, result, doc string, sums []reg.VecPhysical, load, body func(), add func(a, b, dst Op)) {
 	begin(s, name, "func(n int) "+result, doc)
-	n := Load(Param("n"), GP64())
+	n := isa.Arg("n")
 	load()
 	for _, v := range sums {
-		if s.Wide() {
-			VPXORD(v, v, v)
-		} else {
-			VXORPS(v, v, v)
-		}
+		s.Zero(v)
 	}
-	Label("loop")
-	body()
-	DECQ(n)
-	JNZ(LabelRef("loop"))
+	isa.Repeat("loop", n, 1, func() {
+		body()
+	})
 	for _, v := range sums[1:] {
 		add(v, sums[0], sums[0])
 	}
 	lane := GP32()
 	VMOVD(sums[0].AsX(), lane)
-	slot, err := ReturnIndex(0).Resolve()
-	if err != nil {
-		panic(err)
-	}
-	MOVL(lane, slot.Addr)
+	MOVL(lane, isa.Addr(ReturnIndex(0)))
 	isa.End()
 }
 

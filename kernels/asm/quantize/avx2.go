@@ -8,6 +8,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 
 	"qgo/kernels/asm/isa"
+	"qgo/kernels/asm/panels"
 )
 
 // The kernel for AVX2 has lanes for 8 groups, and the transposed values in its
@@ -18,45 +19,33 @@ const (
 )
 
 func quantize2(s *isa.ISA) {
-	x, dst, n := Load(Param("x"), GP64()), Load(Param("dst"), GP64()), Load(Param("n"), GP64())
+	x, dst, n := isa.Arg("x"), isa.Arg("dst"), isa.Arg("n")
 	frame := AllocLocal(groupLen * yBytes)
 	value := func(i int) Mem { return frame.Offset(i * yBytes) }
-	Label("next")
-	transpose2(x, value)
-	top := largest2(s, value)
-	step, d := choose2(s, value, top)
-	store2(s, value, step, top, d, dst)
-	ADDQ(U32(groups2*groupBytes), x)
-	ADDQ(U32(groups2/2*blockBytes), dst)
-	DECQ(n)
-	JNZ(LabelRef("next"))
+	isa.Repeat("next", n, 1, func() {
+		transpose2(s, x, value)
+		top := largest2(s, value)
+		step, d := choose2(s, value, top)
+		store2(s, value, step, top, d, dst)
+		ADDQ(U32(groups2*groupBytes), x)
+		ADDQ(U32(groups2/2*panels.BlockBytes), dst)
+	})
 	isa.End()
 }
 
 // transpose2 makes value i a vector of value i of all groups.
-func transpose2(x reg.Register, value func(int) Mem) {
+func transpose2(s *isa.ISA, x reg.Register, value func(int) Mem) {
 	for half := range 2 {
 		// quads[q][m] has in its two parts of 128 bits values m and m+4 of
 		// groups 4q to 4q+3.
-		var quads [2][4]reg.VecVirtual
+		var quads [2][]reg.VecVirtual
 		for q := range quads {
 			r := make([]reg.VecVirtual, 4)
 			for i := range r {
 				r[i] = YMM()
 				VMOVUPS(Mem{Base: x, Disp: (4*q+i)*groupBytes + half*yBytes}, r[i])
 			}
-			lo0, lo1 := YMM(), YMM()
-			VUNPCKLPS(r[1], r[0], lo0)
-			VUNPCKHPS(r[1], r[0], r[0])
-			VUNPCKLPS(r[3], r[2], lo1)
-			VUNPCKHPS(r[3], r[2], r[2])
-			for m := range quads[q] {
-				quads[q][m] = YMM()
-			}
-			VUNPCKLPD(lo1, lo0, quads[q][0])
-			VUNPCKHPD(lo1, lo0, quads[q][1])
-			VUNPCKLPD(r[2], r[0], quads[q][2])
-			VUNPCKHPD(r[2], r[0], quads[q][3])
+			quads[q] = transposeParts(s, r)
 		}
 		const lowParts, highParts = 0x20, 0x31
 		for m := range 4 {
@@ -160,39 +149,12 @@ func store2(s *isa.ISA, value func(int) Mem, step, top, d reg.VecVirtual, dst re
 			VPOR(c, words[i], words[i])
 		}
 	}
-	// In each part of 128 bits: the 16 codes of one of two groups.
-	lo0, hi0, lo1, hi1 := YMM(), YMM(), YMM(), YMM()
-	VPUNPCKLDQ(words[1], words[0], lo0)
-	VPUNPCKHDQ(words[1], words[0], hi0)
-	VPUNPCKLDQ(words[3], words[2], lo1)
-	VPUNPCKHDQ(words[3], words[2], hi1)
-	for g, pair := range [][2]reg.VecVirtual{{lo0, lo1}, {hi0, hi1}} {
-		a, b := YMM(), YMM()
-		VPUNPCKLQDQ(pair[1], pair[0], a)
-		VPUNPCKHQDQ(pair[1], pair[0], b)
-		storeParts2(a, dst, func(part int) int { return group(4*part + 2*g) })
-		storeParts2(b, dst, func(part int) int { return group(4*part + 2*g + 1) })
-	}
+	storeCodes(s, words, dst)
 	zeros, scaled := YMM(), YMM()
 	VPXOR(zeros, zeros, zeros)
 	VCVTDQ2PS(sum, scaled)
 	VMULPS(d, scaled, scaled)
 	VPSUBD(sum, zeros, sum)
-	storePairs2(d, sum, dst, offD)
-	storePairs2(scaled, zeros, dst, offSum)
-}
-
-// storePairs2 writes, for each block, the two values of a and then of b.
-func storePairs2(a, b, dst reg.Register, offset int) {
-	even, odd := YMM(), YMM()
-	VPUNPCKLQDQ(b, a, even)
-	VPUNPCKHQDQ(b, a, odd)
-	storeParts2(even, dst, func(part int) int { return 2*part*blockBytes + offset })
-	storeParts2(odd, dst, func(part int) int { return (2*part+1)*blockBytes + offset })
-}
-
-// storeParts2 writes the two parts of v.
-func storeParts2(v reg.VecVirtual, dst reg.Register, at func(part int) int) {
-	VMOVDQU(v.AsX(), Mem{Base: dst, Disp: at(0)})
-	VEXTRACTI128(U8(1), v, Mem{Base: dst, Disp: at(1)})
+	storePairs(s, d, sum, dst, panels.OffD)
+	storePairs(s, scaled, zeros, dst, panels.OffSum)
 }

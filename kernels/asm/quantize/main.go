@@ -13,15 +13,13 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 
 	"qgo/kernels/asm/isa"
+	"qgo/kernels/asm/panels"
 )
 
 const (
 	groups     = 16 // quantised at a time
 	groupLen   = 16
 	groupBytes = 4 * groupLen
-	blockBytes = 64 // a tensor.Block: codes of two groups,
-	offD       = 32 // scales, negated sums of codes,
-	offSum     = 48 // and scaled sums
 )
 
 var steps = [...]float32{127, 124, 121, 118}
@@ -31,24 +29,23 @@ func main() {
 	// The arguments are a *float32, a *tensor.Block and the number of times.
 	TEXT("quantize", NOSPLIT, "func(x *float32, dst *byte, n int)")
 	if s.Wide() {
-		quantize512()
+		quantize512(s)
 	} else {
 		quantize2(s)
 	}
 	Generate()
 }
 
-func quantize512() {
-	x, dst, n := Load(Param("x"), GP64()), Load(Param("dst"), GP64()), Load(Param("n"), GP64())
-	Label("next")
-	v := transpose(load(x))
-	top, bad, zero := largest(v)
-	step, d := choose(v, top)
-	store(v, step, top, d, bad, zero, dst)
-	ADDQ(U32(groups*groupBytes), x)
-	ADDQ(U32(groups/2*blockBytes), dst)
-	DECQ(n)
-	JNZ(LabelRef("next"))
+func quantize512(s *isa.ISA) {
+	x, dst, n := isa.Arg("x"), isa.Arg("dst"), isa.Arg("n")
+	isa.Repeat("next", n, 1, func() {
+		v := transpose(s, load(x))
+		top, bad, zero := largest(v)
+		step, d := choose(v, top)
+		store(s, v, step, top, d, bad, zero, dst)
+		ADDQ(U32(groups*groupBytes), x)
+		ADDQ(U32(groups/2*panels.BlockBytes), dst)
+	})
 	isa.End()
 }
 
@@ -69,25 +66,29 @@ func load(x reg.Register) (rows [groups]reg.VecVirtual) {
 	return rows
 }
 
+// transposeParts transposes the four values that four registers have in each
+// part of 128 bits.
+func transposeParts(s *isa.ISA, r []reg.VecVirtual) []reg.VecVirtual {
+	lo0, hi0, lo1, hi1 := s.Vec(), s.Vec(), s.Vec(), s.Vec()
+	VUNPCKLPS(r[1], r[0], lo0)
+	VUNPCKHPS(r[1], r[0], hi0)
+	VUNPCKLPS(r[3], r[2], lo1)
+	VUNPCKHPS(r[3], r[2], hi1)
+	t := s.Vecs(4)
+	VUNPCKLPD(lo1, lo0, t[0])
+	VUNPCKHPD(lo1, lo0, t[1])
+	VUNPCKLPD(hi1, hi0, t[2])
+	VUNPCKHPD(hi1, hi0, t[3])
+	return t
+}
+
 // transpose makes vector i hold value i of all rows.
-func transpose(rows [groups]reg.VecVirtual) (v [groupLen]reg.VecVirtual) {
+func transpose(s *isa.ISA, rows [groups]reg.VecVirtual) (v [groupLen]reg.VecVirtual) {
 	// quads[q][m] has in its four parts of 128 bits values m, m+4, m+8 and
 	// m+12 of rows 4q to 4q+3.
-	var quads [4][4]reg.VecVirtual
+	var quads [4][]reg.VecVirtual
 	for q := range quads {
-		r := rows[4*q : 4*q+4]
-		lo0, hi0, lo1, hi1 := ZMM(), ZMM(), ZMM(), ZMM()
-		VUNPCKLPS(r[1], r[0], lo0)
-		VUNPCKHPS(r[1], r[0], hi0)
-		VUNPCKLPS(r[3], r[2], lo1)
-		VUNPCKHPS(r[3], r[2], hi1)
-		for m := range quads[q] {
-			quads[q][m] = ZMM()
-		}
-		VUNPCKLPD(lo1, lo0, quads[q][0])
-		VUNPCKHPD(lo1, lo0, quads[q][1])
-		VUNPCKLPD(hi1, hi0, quads[q][2])
-		VUNPCKHPD(hi1, hi0, quads[q][3])
+		quads[q] = transposeParts(s, rows[4*q:4*q+4])
 	}
 	const (
 		firstHalves  = 0x44 // parts 0 and 1 of both operands
@@ -172,7 +173,7 @@ func choose(v [groupLen]reg.VecVirtual, top reg.Register) (step, d reg.Register)
 }
 
 // store writes codes, scales and sums.
-func store(v [groupLen]reg.VecVirtual, step, top, d, bad, zero reg.Register, dst reg.Register) {
+func store(s *isa.ISA, v [groupLen]reg.VecVirtual, step, top, d, bad, zero reg.Register, dst reg.Register) {
 	inv := ZMM()
 	VDIVPS(top, step, inv)
 	keep := K()
@@ -206,19 +207,7 @@ func store(v [groupLen]reg.VecVirtual, step, top, d, bad, zero reg.Register, dst
 			}
 		}
 	}
-	// In each part of 128 bits: the 16 codes of one of four groups.
-	lo0, hi0, lo1, hi1 := ZMM(), ZMM(), ZMM(), ZMM()
-	VPUNPCKLDQ(words[1], words[0], lo0)
-	VPUNPCKHDQ(words[1], words[0], hi0)
-	VPUNPCKLDQ(words[3], words[2], lo1)
-	VPUNPCKHDQ(words[3], words[2], hi1)
-	for g, pair := range [][2]reg.VecVirtual{{lo0, lo1}, {hi0, hi1}} {
-		a, b := ZMM(), ZMM()
-		VPUNPCKLQDQ(pair[1], pair[0], a)
-		VPUNPCKHQDQ(pair[1], pair[0], b)
-		storeParts(a, dst, func(part int) int { return group(4*part + 2*g) })
-		storeParts(b, dst, func(part int) int { return group(4*part + 2*g + 1) })
-	}
+	storeCodes(s, words, dst)
 	zeros := ZMM()
 	VPXORD(zeros, zeros, zeros)
 	VMOVAPS(zeros, zero, d)
@@ -227,24 +216,46 @@ func store(v [groupLen]reg.VecVirtual, step, top, d, bad, zero reg.Register, dst
 	VCVTDQ2PS(sum, scaled)
 	VMULPS(d, scaled, scaled)
 	VPSUBD(sum, zeros, negSum)
-	storePairs(d, negSum, dst, offD)
-	storePairs(scaled, zeros, dst, offSum)
+	storePairs(s, d, negSum, dst, panels.OffD)
+	storePairs(s, scaled, zeros, dst, panels.OffSum)
+}
+
+// storeCodes writes codes, of which words[i] has 4i to 4i+3 of each group.
+func storeCodes(s *isa.ISA, words [4]reg.VecVirtual, dst reg.Register) {
+	// In each part of 128 bits: the 16 codes of a group.
+	lo0, hi0, lo1, hi1 := s.Vec(), s.Vec(), s.Vec(), s.Vec()
+	VPUNPCKLDQ(words[1], words[0], lo0)
+	VPUNPCKHDQ(words[1], words[0], hi0)
+	VPUNPCKLDQ(words[3], words[2], lo1)
+	VPUNPCKHDQ(words[3], words[2], hi1)
+	for g, pair := range [][2]reg.VecVirtual{{lo0, lo1}, {hi0, hi1}} {
+		a, b := s.Vec(), s.Vec()
+		VPUNPCKLQDQ(pair[1], pair[0], a)
+		VPUNPCKHQDQ(pair[1], pair[0], b)
+		storeParts(s, a, dst, func(part int) int { return group(4*part + 2*g) })
+		storeParts(s, b, dst, func(part int) int { return group(4*part + 2*g + 1) })
+	}
 }
 
 // group is where the codes of a group are.
-func group(g int) int { return g/2*blockBytes + g%2*groupLen }
+func group(g int) int { return g/2*panels.BlockBytes + g%2*groupLen }
 
 // storePairs writes, for each block, the two values of a and then of b.
-func storePairs(a, b, dst reg.Register, offset int) {
-	even, odd := ZMM(), ZMM()
+func storePairs(s *isa.ISA, a, b, dst reg.Register, offset int) {
+	even, odd := s.Vec(), s.Vec()
 	VPUNPCKLQDQ(b, a, even)
 	VPUNPCKHQDQ(b, a, odd)
-	storeParts(even, dst, func(part int) int { return 2*part*blockBytes + offset })
-	storeParts(odd, dst, func(part int) int { return (2*part+1)*blockBytes + offset })
+	storeParts(s, even, dst, func(part int) int { return 2*part*panels.BlockBytes + offset })
+	storeParts(s, odd, dst, func(part int) int { return (2*part+1)*panels.BlockBytes + offset })
 }
 
-// storeParts writes the four parts of v.
-func storeParts(v reg.VecVirtual, dst reg.Register, at func(part int) int) {
+// storeParts writes the parts of v, 128 bits each.
+func storeParts(s *isa.ISA, v reg.VecVirtual, dst reg.Register, at func(part int) int) {
+	if !s.Wide() {
+		VMOVDQU(v.AsX(), Mem{Base: dst, Disp: at(0)})
+		VEXTRACTI128(U8(1), v, Mem{Base: dst, Disp: at(1)})
+		return
+	}
 	VMOVDQU32(v.AsX(), Mem{Base: dst, Disp: at(0)})
 	for part := 1; part < 4; part++ {
 		VEXTRACTI32X4(U8(part), v, Mem{Base: dst, Disp: at(part)})

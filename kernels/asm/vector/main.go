@@ -23,16 +23,33 @@ func main() {
 	Generate()
 }
 
+// turn is what a turn of a loop handles: a register of values of each vector.
+type turn struct {
+	*isa.ISA
+	i    reg.GPVirtual
+	mask *isa.Mask
+}
+
+func (t turn) load(base reg.Register) reg.VecVirtual {
+	v := t.Vec()
+	t.Load(isa.At(base, t.i, 0), t.mask, v)
+	return v
+}
+
+func (t turn) store(v reg.VecVirtual, base reg.Register) { t.Store(v, t.mask, isa.At(base, t.i, 0)) }
+
+// each calls body to emit code for n values, a register of them at a time.
+func each(s *isa.ISA, n reg.Register, body func(t turn)) {
+	s.Loop(n, 1, func(i reg.GPVirtual, masks []*isa.Mask) { body(turn{s, i, masks[0]}) })
+}
+
 func add(s *isa.ISA) {
 	isa.Func("add", "func(dst, x *float32, n int)", "add adds the n values x to dst.")
-	dst, x := Load(Param("dst"), GP64()), Load(Param("x"), GP64())
-	n := Load(Param("n"), GP64())
-	s.Loop(n, 1, func(i reg.GPVirtual, m []*isa.Mask) {
-		a, b := s.Vec(), s.Vec()
-		s.Load(isa.At(dst, i, 0), m[0], a)
-		s.Load(isa.At(x, i, 0), m[0], b)
+	dst, x, n := isa.Arg("dst"), isa.Arg("x"), isa.Arg("n")
+	each(s, n, func(t turn) {
+		a, b := t.load(dst), t.load(x)
 		VADDPS(b, a, a)
-		s.Store(a, m[0], isa.At(dst, i, 0))
+		t.store(a, dst)
 	})
 	isa.End()
 }
@@ -40,60 +57,48 @@ func add(s *isa.ISA) {
 // broadcast loads a parameter into all lanes.
 func broadcast(s *isa.ISA, name string) reg.VecVirtual {
 	v := s.Vec()
-	m, err := Param(name).Resolve()
-	if err != nil {
-		panic(err)
-	}
-	VBROADCASTSS(m.Addr, v)
+	VBROADCASTSS(isa.Addr(Param(name)), v)
 	return v
 }
 
 func scale(s *isa.ISA) {
 	isa.Func("scale", "func(dst, x *float32, n int, f float32)", "scale writes the n values x times f to dst.")
-	dst, x := Load(Param("dst"), GP64()), Load(Param("x"), GP64())
-	n := Load(Param("n"), GP64())
+	dst, x, n := isa.Arg("dst"), isa.Arg("x"), isa.Arg("n")
 	f := broadcast(s, "f")
-	s.Loop(n, 1, func(i reg.GPVirtual, m []*isa.Mask) {
-		a := s.Vec()
-		s.Load(isa.At(x, i, 0), m[0], a)
+	each(s, n, func(t turn) {
+		a := t.load(x)
 		VMULPS(f, a, a)
-		s.Store(a, m[0], isa.At(dst, i, 0))
+		t.store(a, dst)
 	})
 	isa.End()
 }
 
 func merge(s *isa.ISA) {
 	isa.Func("merge", "func(dst, x *float32, n int, f1, f2 float32)", "merge replaces the n values dst by dst*f1 + x*f2.")
-	dst, x := Load(Param("dst"), GP64()), Load(Param("x"), GP64())
-	n := Load(Param("n"), GP64())
+	dst, x, n := isa.Arg("dst"), isa.Arg("x"), isa.Arg("n")
 	f1, f2 := broadcast(s, "f1"), broadcast(s, "f2")
-	s.Loop(n, 1, func(i reg.GPVirtual, m []*isa.Mask) {
-		a, b := s.Vec(), s.Vec()
-		s.Load(isa.At(dst, i, 0), m[0], a)
-		s.Load(isa.At(x, i, 0), m[0], b)
+	each(s, n, func(t turn) {
+		a, b := t.load(dst), t.load(x)
 		VMULPS(f1, a, a)
 		VMULPS(f2, b, b)
 		VADDPS(b, a, a)
-		s.Store(a, m[0], isa.At(dst, i, 0))
+		t.store(a, dst)
 	})
 	isa.End()
 }
 
 func swiglu(s *isa.ISA) {
 	isa.Func("swiglu", "func(gate, up *float32, n int)", "swiglu writes silu(gate)*up to gate, n values.")
-	gate, up := Load(Param("gate"), GP64()), Load(Param("up"), GP64())
-	n := Load(Param("n"), GP64())
-	s.Loop(n, 1, func(i reg.GPVirtual, m []*isa.Mask) {
-		g, e, u := s.Vec(), s.Vec(), s.Vec()
-		s.Load(isa.At(gate, i, 0), m[0], g)
-		s.Load(isa.At(up, i, 0), m[0], u)
+	gate, up, n := isa.Arg("gate"), isa.Arg("up"), isa.Arg("n")
+	each(s, n, func(t turn) {
+		g, e, u := t.load(gate), s.Vec(), t.load(up)
 		s.Zero(e)
 		VSUBPS(g, e, e) // -g; the sign of a zero is of no effect
 		s.Exp(e, true)
 		VADDPS(s.Const(1), e, e)
 		VDIVPS(e, g, g)
 		VMULPS(u, g, g)
-		s.Store(g, m[0], isa.At(gate, i, 0))
+		t.store(g, gate)
 	})
 	isa.End()
 }
@@ -101,11 +106,8 @@ func swiglu(s *isa.ISA) {
 func squares(s *isa.ISA) {
 	isa.Func("squares", "func(x *float32, n int) float64",
 		"squares returns the sum of the squares of n values, in 16 interleaved parts that are added in halves.")
-	x, n := Load(Param("x"), GP64()), Load(Param("n"), GP64())
-	sums := s.Vecs(2 * s.Regs()) // 16 float64, in order
-	for _, v := range sums {
-		s.Zero(v)
-	}
+	x, n := isa.Arg("x"), isa.Arg("n")
+	sums := s.Zeros(2 * s.Regs()) // 16 float64, in order
 	s.Loop(n, s.Regs(), func(i reg.GPVirtual, m []*isa.Mask) {
 		for r := range m {
 			v, low, high := s.Vec(), s.Vec(), s.Vec()
@@ -146,16 +148,13 @@ func squares(s *isa.ISA) {
 
 func norm(s *isa.ISA) {
 	isa.Func("norm", "func(dst, x, w *float32, n int, f float32)", "norm writes (x*f)*w to dst, n values.")
-	dst, x, w := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("w"), GP64())
-	n := Load(Param("n"), GP64())
+	dst, x, w, n := isa.Arg("dst"), isa.Arg("x"), isa.Arg("w"), isa.Arg("n")
 	f := broadcast(s, "f")
-	s.Loop(n, 1, func(i reg.GPVirtual, m []*isa.Mask) {
-		a, b := s.Vec(), s.Vec()
-		s.Load(isa.At(x, i, 0), m[0], a)
-		s.Load(isa.At(w, i, 0), m[0], b)
+	each(s, n, func(t turn) {
+		a, b := t.load(x), t.load(w)
 		VMULPS(f, a, a)
 		VMULPS(b, a, a)
-		s.Store(a, m[0], isa.At(dst, i, 0))
+		t.store(a, dst)
 	})
 	isa.End()
 }
@@ -163,47 +162,41 @@ func norm(s *isa.ISA) {
 func rope(s *isa.ISA) {
 	isa.Func("rope", "func(x *float32, heads, half int, cos, sin *float32)",
 		"rope rotates heads of 2*half values by half angles; heads is at least 1.")
-	a, heads := Load(Param("x"), GP64()), Load(Param("heads"), GP64())
-	half := Load(Param("half"), GP64())
-	cos, sin := Load(Param("cos"), GP64()), Load(Param("sin"), GP64())
+	a, heads, half := isa.Arg("x"), isa.Arg("heads"), isa.Arg("half")
+	cos, sin := isa.Arg("cos"), isa.Arg("sin")
 	b := GP64()
-	Label("head")
-	LEAQ(Mem{Base: a, Index: half, Scale: 4}, b)
-	s.Loop(half, 1, func(i reg.GPVirtual, m []*isa.Mask) {
-		u, v, c, t := s.Vec(), s.Vec(), s.Vec(), s.Vec()
-		uc, vc := s.Vec(), s.Vec()
-		s.Load(isa.At(a, i, 0), m[0], u)
-		s.Load(isa.At(b, i, 0), m[0], v)
-		s.Load(isa.At(cos, i, 0), m[0], c)
-		s.Load(isa.At(sin, i, 0), m[0], t)
-		VMULPS(c, u, uc)
-		VMULPS(c, v, vc)
-		VMULPS(t, v, v)
-		VMULPS(t, u, u)
-		VSUBPS(v, uc, uc)
-		VADDPS(u, vc, vc)
-		s.Store(uc, m[0], isa.At(a, i, 0))
-		s.Store(vc, m[0], isa.At(b, i, 0))
+	isa.Repeat("head", heads, 1, func() {
+		LEAQ(Mem{Base: a, Index: half, Scale: 4}, b)
+		each(s, half, func(t turn) {
+			u, v := t.load(a), t.load(b)
+			cosine, sine := t.load(cos), t.load(sin)
+			uc, vc := s.Vec(), s.Vec()
+			VMULPS(cosine, u, uc)
+			VMULPS(cosine, v, vc)
+			VMULPS(sine, v, v)
+			VMULPS(sine, u, u)
+			VSUBPS(v, uc, uc)
+			VADDPS(u, vc, vc)
+			t.store(uc, a)
+			t.store(vc, b)
+		})
+		LEAQ(Mem{Base: b, Index: half, Scale: 4}, a)
 	})
-	LEAQ(Mem{Base: b, Index: half, Scale: 4}, a)
-	DECQ(heads)
-	JNZ(LabelRef("head"))
 	isa.End()
 }
 
 func halves(s *isa.ISA) {
 	isa.Func("halves", "func(dst *byte, x *float32, n int)",
 		"halves writes x as float16 to dst; n is a positive multiple of 16.")
-	dst, x, n := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("n"), GP64())
-	Label("loop")
-	for r := range s.Regs() {
-		v := s.Vec()
-		VMOVUPS(Mem{Base: x, Disp: 4 * r * s.Lanes}, v)
-		VCVTPS2PH(U8(0), v, Mem{Base: dst, Disp: 2 * r * s.Lanes})
-	}
-	ADDQ(U32(64), x)
-	ADDQ(U32(32), dst)
-	SUBQ(U32(16), n)
-	JNZ(LabelRef("loop"))
+	dst, x, n := isa.Arg("dst"), isa.Arg("x"), isa.Arg("n")
+	isa.Repeat("loop", n, 16, func() {
+		for r := range s.Regs() {
+			v := s.Vec()
+			VMOVUPS(Mem{Base: x, Disp: 4 * r * s.Lanes}, v)
+			VCVTPS2PH(U8(0), v, Mem{Base: dst, Disp: 2 * r * s.Lanes})
+		}
+		ADDQ(U32(64), x)
+		ADDQ(U32(32), dst)
+	})
 	isa.End()
 }
