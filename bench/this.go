@@ -1,8 +1,6 @@
 package bench
 
 import (
-	"fmt"
-
 	"github.com/shirou/gopsutil/v4/mem"
 
 	"qgo/bench/machine"
@@ -28,7 +26,7 @@ func ThisGPU(g *GPUCeilings) roofline.Machine {
 // ThisMachine is the machine of measured ceilings.
 func ThisMachine(c *Ceilings) roofline.Machine {
 	m := roofline.Machine{
-		Name: "this-machine", Title: fmt.Sprintf("%s, %d threads", machine.CPUName(), c.Threads),
+		Name: "this-machine", Title: machine.CPUName() + ", " + Threads(c.Threads),
 		Bandwidth: c.Read.Best, Reserved: reserved, Storage: storageRate,
 		Sources: []string{"measured"},
 	}

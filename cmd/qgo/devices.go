@@ -9,6 +9,7 @@ import (
 	"github.com/klauspost/cpuid/v2"
 	"github.com/spf13/cobra"
 
+	"qgo/bench"
 	"qgo/kernels"
 	"qgo/kernels/devices"
 	"qgo/kernels/plan"
@@ -38,7 +39,7 @@ func newDevices() *cobra.Command {
 				return printJSON(cmd, map[string]any{"cpu": cpu, "gpus": gpus})
 			}
 			out := cmd.OutOrStdout()
-			fmt.Fprintf(out, "CPU   %s, %d threads by default\n", cpu.Name, cpu.Threads)
+			fmt.Fprintf(out, "CPU   %s, %s by default\n", cpu.Name, bench.Threads(cpu.Threads))
 			fmt.Fprintf(out, "      kernels: %s (the first is the default)\n", strings.Join(tiers, ", "))
 			fmt.Fprintf(out, "      instruction sets that matter here: %s\n", strings.Join(cpu.Features, " "))
 			for _, kind := range devices.Kinds {
