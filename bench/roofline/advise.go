@@ -50,12 +50,14 @@ const largerVocab = 152064
 
 // shapeOf returns the shape of a published model, and the rows of its embedding.
 func shapeOf(n hub.Name) (shape synth.Shape, vocab int, err error) {
-	is := func(s synth.Shape) bool { return s.Name == n.Size && s.Arch == nil || s.Name == n.Line.Prefix+n.Size }
-	if i := slices.IndexFunc(synth.Shapes, is); i >= 0 {
-		return synth.Shapes[i], 0, nil // as synth has it
-	}
-	if i := slices.IndexFunc(larger, is); i >= 0 {
-		return larger[i], largerVocab, nil
+	for _, name := range []string{n.Line.Prefix + n.Size, n.Size} { // a line's own shape, or else that of Qwen2.5
+		is := func(s synth.Shape) bool { return s.Name == name }
+		if i := slices.IndexFunc(synth.Shapes, is); i >= 0 {
+			return synth.Shapes[i], 0, nil // as synth has it
+		}
+		if i := slices.IndexFunc(larger, is); i >= 0 {
+			return larger[i], largerVocab, nil
+		}
 	}
 	return shape, 0, fmt.Errorf("no shape is known of %v", n)
 }
