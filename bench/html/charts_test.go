@@ -109,6 +109,23 @@ func TestImpossible(t *testing.T) {
 	}
 }
 
+// TestPossible takes no rate for impossible that the best probes allow.
+func TestPossible(t *testing.T) {
+	r := sweepReport(t)
+	res := r.Results[0] // a prefill, bound by arithmetic: 1 thread, 64 tokens
+	for i := range res.Reps {
+		res.Reps[i].PeakBefore, res.Reps[i].PeakAfter = 40e9, 50e9
+	}
+	res.Reps[2].PeakAfter = 80e9
+	res.Measured.Rate, res.Measured.FLOPRate, res.Measured.Binds = 50, 50, "compute"
+	for rate, want := range map[float64]bool{50: false, 88: false, 95: true} {
+		res.MedianTS = rate
+		if got := runs([]*bench.Report{{Results: r.Results[:1]}}, nil)[0].apart; got != want {
+			t.Errorf("%v t/s where 45 GOP/s, and 80 at best, allow 50: impossible %v", rate, got)
+		}
+	}
+}
+
 // TestAxes has numbers on every axis, whatever the data are.
 func TestAxes(t *testing.T) {
 	for _, c := range []struct {

@@ -181,25 +181,38 @@ func findImpossible(all []run) {
 	}
 }
 
-// most is the rate by the best probe around the result, 0 if there is none. What
-// the caches may hold is bound by arithmetic only.
+// most is the rate by the best probes around the result, 0 if there are none.
+// What the caches may hold is bound by arithmetic only.
 func (r *run) most() float64 {
 	b := r.Measured
 	if b == nil || b.Rate <= 0 {
 		return 0
 	}
-	if b.Bytes <= cached && b.Binds == roofline.Memory {
-		return b.FLOPRate
-	}
-	var probes bench.Sample
+	var probes, peaks bench.Sample
 	for i := range r.Reps {
-		probes = append(probes, r.Reps[i].Before, r.Reps[i].After)
+		rep := &r.Reps[i]
+		probes, peaks = append(probes, rep.Before, rep.After), append(peaks, rep.PeakBefore, rep.PeakAfter)
 	}
-	rate := b.Rate
-	if median := probes.Median(); median > 0 && b.Binds == roofline.Memory {
-		rate *= slices.Max(probes) / median
+	highest := 0.0
+	for _, c := range r.report.Ceilings {
+		if c.Threads == r.Threads {
+			highest = c.Peak()
+		}
 	}
-	return rate
+	if b.Bytes <= cached && b.Binds == roofline.Memory {
+		return b.FLOPRate * above(peaks, highest)
+	}
+	return b.Rate * max(above(probes, 0), above(peaks, highest))
+}
+
+// above is how far the best of some probes, or what was measured besides, is above
+// their median, by which the bound is.
+func above(probes bench.Sample, other float64) float64 {
+	median := probes.Median()
+	if median <= 0 {
+		return 1
+	}
+	return max(slices.Max(probes), other) / median
 }
 
 // namer returns names that tell results apart in all dimensions but those of x.
