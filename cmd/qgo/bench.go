@@ -81,7 +81,7 @@ Lists of numbers may have ranges as in llama-bench: 1,2,4 or 0-2048+512 or
 	b.device.add(f)
 	b.given.add(f)
 	b.out.add(f)
-	cmd.AddCommand(newBenchReport(), newBenchCompare(), newBenchVerify())
+	cmd.AddCommand(newBenchReport(), newBenchCompare(), newBenchVerify(), newBenchBoard())
 	return cmd
 }
 
@@ -101,14 +101,20 @@ func (b *benchFlags) run(cmd *cobra.Command) error {
 	progress.begin()
 	report, err := b.plan.Run(cmd.Context())
 	progress.end()
-	for _, warning := range report.Warnings {
-		fmt.Fprintln(cmd.ErrOrStderr(), wrap("Warning: "+show.Lines(warning)+".", 80, "  "))
-	}
+	printWarnings(cmd, report)
 	if len(report.Results) == 0 {
 		return err
 	}
 	report.Results = append(report.Results, b.known...)
 	return errors.Join(err, b.out.write(cmd, report, err == nil))
+}
+
+// printWarnings says on the standard error what makes a report doubtful, whatever
+// form it is printed in.
+func printWarnings(cmd *cobra.Command, r *bench.Report) {
+	for _, warning := range r.Warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), wrap("Warning: "+show.Lines(warning)+".", 80, "  "))
+	}
 }
 
 // check turns the flags into the plan.
