@@ -41,6 +41,9 @@ func (m *Model) Forward(ctx context.Context, seqs []Seq) error {
 	if err := m.check(seqs); err != nil {
 		return err
 	}
+	if m.profiler != nil {
+		defer m.leave(m.enter(seqs))
+	}
 	err := m.forward(ctx, seqs)
 	if m.lost(err) {
 		if err = m.fallBack(ctx, err); err == nil {
