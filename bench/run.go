@@ -36,7 +36,10 @@ type Runner struct {
 	// Between, if set, is called after each repetition: a baseline takes
 	// its turn.
 	Between func(ctx context.Context, rep int) error
+	// Ops repeats each repetition with a profile of the operations.
+	Ops bool
 
+	ops    *opPairs   // of the test, if operations are profiled
 	done   func(*Rep) // called after each repetition, if set
 	prober *Prober    // nil if the CPU computes nothing
 	gpu    plan.Probe // nil if no GPU does
@@ -96,6 +99,9 @@ func (r *Runner) Run(ctx context.Context, t Test) (*Result, error) {
 			res.Kernels += " and " + m.Tier()
 		}
 	}
+	if r.Ops {
+		r.ops = &opPairs{m: m}
+	}
 	err := r.repeat(ctx, t, res)
 	if err != nil {
 		res.Incomplete = true
@@ -104,6 +110,9 @@ func (r *Runner) Run(ctx context.Context, t Test) (*Result, error) {
 		return nil, err
 	}
 	res.Summarise(r.Limits, r.Given)
+	if r.ops != nil {
+		res.Ops = r.ops.summarise(res)
+	}
 	return res, err
 }
 
@@ -165,6 +174,14 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 		if failed != nil {
 			return failed
 		}
+		if r.ops != nil {
+			if err := r.ops.pair(once, &rep); err != nil {
+				return err
+			}
+			if before, err = r.probe(); err != nil {
+				return err
+			}
+		}
 		if r.Between != nil {
 			if err := r.Between(ctx, i); err != nil {
 				return err
@@ -207,7 +224,7 @@ func (r *Runner) prepare(ctx context.Context, t Test) (once func(short bool) (Re
 	if err != nil {
 		return nil, nil, err
 	}
-	w := &workload{ctx: ctx, m: r.Model, kv: kv, rng: r.rng}
+	w := &workload{ctx: ctx, m: r.Model, kv: kv, rng: r.rng, prefilled: r.prefilled}
 	if t.Depth > 0 {
 		r.step("%s: filling the KV cache", t.Name())
 		if err := w.forward(w.random(t.Depth)); err != nil {
@@ -233,6 +250,8 @@ type workload struct {
 	kv  *model.KV
 	rng *rand.Rand
 	seq [1]model.Seq
+
+	prefilled func() // called after the prompt
 }
 
 func (w *workload) random(n int) []int32 {
@@ -269,6 +288,7 @@ func (w *workload) once(t Test, short bool) (rep Rep, err error) {
 	var last time.Duration
 	if t.Prompt > 0 {
 		last = time.Since(start)
+		w.prefilled()
 	}
 	if gen > 0 {
 		launched = launches(w.m)

@@ -3,6 +3,7 @@ package model
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"qgo/kernels/plan"
 )
@@ -42,7 +43,7 @@ func (m *Model) Forward(ctx context.Context, seqs []Seq) error {
 		return err
 	}
 	if m.profiler != nil {
-		defer m.leave(m.enter(seqs))
+		defer m.profiler.left(time.Now())
 	}
 	err := m.forward(ctx, seqs)
 	if m.lost(err) {

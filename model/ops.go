@@ -6,16 +6,9 @@ import (
 	"qgo/kernels/plan"
 )
 
-// OpProfile says where the time of Forward went.
-type OpProfile struct {
-	Prefill, Decode plan.OpTimes // calls of several tokens, and of one for each sequence
-}
-
 // profiler counts where the time of Forward goes, while a model has one.
 type profiler struct {
-	OpProfile
-	phase  *plan.OpTimes // that the stages count for
-	inside time.Duration // time in Forward that the stages have not told of
+	inside time.Duration // of the calls of Forward
 }
 
 // ProfileOps begins to count where Forward's time goes, or ends it.
@@ -31,49 +24,22 @@ func (m *Model) ProfileOps(on bool) {
 	}
 }
 
-// OpProfile returns what has been counted since [Model.ProfileOps].
-func (m *Model) OpProfile() OpProfile {
-	p := m.profiler
-	if p == nil {
-		return OpProfile{}
+// OpTimes returns where the time of Forward went since [Model.ProfileOps], or
+// since the last call. What no stage knows of is the model's own work, or
+// workers that have not come.
+func (m *Model) OpTimes() (sum plan.OpTimes) {
+	if m.profiler == nil {
+		return sum
 	}
-	m.collect()
-	return p.OpProfile
-}
-
-// collect asks the stages where the time of the phase went. What none of them
-// knows of is the model's own work, or workers that have not come.
-func (m *Model) collect() {
-	p := m.profiler
-	if p.phase == nil {
-		return
-	}
-	rest := p.inside
 	for _, s := range m.stages {
 		if s, ok := s.(plan.Profiler); ok {
-			t := s.OpTimes()
-			p.phase.Add(t)
-			rest -= t.Sum()
+			sum.Add(s.OpTimes())
 		}
 	}
-	p.phase[plan.OpOther] += max(rest, 0)
-	p.inside = 0
+	sum[plan.OpOther] += max(m.profiler.inside-sum.Sum(), 0)
+	m.profiler.inside = 0
+	return sum
 }
 
-// enter begins a call of Forward, and returns when.
-func (m *Model) enter(seqs []Seq) time.Time {
-	phase := &m.profiler.Decode
-	for i := range seqs {
-		if len(seqs[i].Tokens) > 1 {
-			phase = &m.profiler.Prefill
-		}
-	}
-	if m.profiler.phase != phase {
-		m.collect()
-		m.profiler.phase = phase
-	}
-	return time.Now()
-}
-
-// leave ends a call of Forward.
-func (m *Model) leave(entered time.Time) { m.profiler.inside += time.Since(entered) }
+// left ends a call of Forward.
+func (p *profiler) left(entered time.Time) { p.inside += time.Since(entered) }

@@ -32,16 +32,18 @@ func TestOpsAddUp(t *testing.T) {
 		var last string
 		for range 5 {
 			var prefill, decode time.Duration
+			var first, then plan.OpTimes
 			m.ProfileOps(true)
 			for range 3 {
 				kv.Truncate(0)
 				prefill += run(ids[:64])
+				first.Add(m.OpTimes())
 				for i := 64; i < 84; i++ {
 					decode += run(ids[i : i+1])
 				}
+				then.Add(m.OpTimes())
 			}
-			p := m.OpProfile()
-			if last = addsUp(p.Prefill, prefill) + addsUp(p.Decode, decode); last == "" {
+			if last = addsUp(first, prefill) + addsUp(then, decode); last == "" {
 				break
 			}
 		}
@@ -49,7 +51,7 @@ func TestOpsAddUp(t *testing.T) {
 			t.Errorf("%d threads:%s", threads, last)
 		}
 		m.ProfileOps(false)
-		if run(ids[84:85]); m.OpProfile() != (OpProfile{}) {
+		if run(ids[84:85]); m.OpTimes() != (plan.OpTimes{}) {
 			t.Error("operations are counted without a profile")
 		}
 	}
