@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"qgo/bench"
+	"qgo/gguf/show"
 )
 
 // printOps says where the time of each test went, if operations were profiled.
@@ -24,12 +25,12 @@ func (b *benchFlags) printOps(cmd *cobra.Command, r *bench.Report) {
 // printOpTable writes the operations of a phase, of which the last is their sum.
 func printOpTable(w io.Writer, res *bench.Result, ops []bench.Op) {
 	all := &ops[len(ops)-1]
-	fmt.Fprintf(w, "\n%-24s %8s %10s %8s %9s %10s %7s\n", clip(res.Test().Name()+", "+all.Phase, 24), "of time", "ms/token", "GB/s", "GFLOP/s", "bound, ms", "of it")
+	fmt.Fprintf(w, "\nWhere the time of %s goes (%s):\n\n%-16s %8s %10s %8s %9s %10s %8s\n", show.Text(res.Test().Name()), all.Phase, "operation", "of time", "ms/token", "GB/s", "GFLOP/s", "bound, ms", "of it")
 	for i := range ops {
 		op := &ops[i]
-		fmt.Fprintf(w, "%-24s %6.1f %% %10.4f", clip(op.Op, 24), 100*op.NS/all.NS, op.NS/1e6)
+		fmt.Fprintf(w, "%-16s %6.1f %% %10.4f", clip(op.Op, 16), 100*op.NS/all.NS, op.NS/1e6)
 		if op.BoundNS > 0 && op.NS > 0 {
-			fmt.Fprintf(w, " %8.1f %9.1f %10.4f %5.0f %%", op.Bytes/op.NS, op.FLOP/op.NS, op.BoundNS/1e6, 100*op.OfBound())
+			fmt.Fprintf(w, " %8.1f %9.1f %10.4f %6.0f %%", op.Bytes/op.NS, op.FLOP/op.NS, op.BoundNS/1e6, 100*op.OfBound())
 		}
 		fmt.Fprintln(w)
 	}

@@ -10,16 +10,16 @@ import (
 // profile says where the time of a stage's passes goes, as long as it is on.
 // Nothing of it changes while a worker is in a pass but the workers' clocks.
 type profile struct {
-	on bool
-	// wall is the time of all passes, and team that of all of their workers.
-	wall, team time.Duration
+	on   bool
+	wall time.Duration // of all passes
 }
 
-// opClock counts a worker's time by operation. Its time goes on without gaps
-// from one operation to the next.
+// opClock counts a worker's time by operation. It shows the time of passes: it
+// stands still between them, but not in those that the worker misses.
 type opClock struct {
-	times plan.OpTimes
-	mark  time.Duration // all before is counted
+	times  plan.OpTimes
+	mark   time.Duration // all before is counted
+	offset time.Duration // of the pass that the worker is in, from now
 }
 
 var epoch = time.Now()
@@ -27,19 +27,30 @@ var epoch = time.Now()
 // now is the time since some moment, by the monotonic clock.
 func now() time.Duration { return time.Since(epoch) }
 
-// lap counts the time since the last lap.
+// lap counts the time since the last lap. A worker that has come out of a pass
+// late is ahead of the next one's time for a while.
 func (c *opClock) lap(op plan.Op) {
-	t := now()
-	c.times[op] += t - c.mark
-	c.mark = t
+	if t := now() + c.offset; t > c.mark {
+		c.times[op] += t - c.mark
+		c.mark = t
+	}
 }
 
-// enter begins a pass that has been going on since began: who comes late has
-// made others wait, or do its work. Who is late by a whole pass has counted a
-// part of this one.
-func (c *opClock) enter(began time.Duration) {
-	c.mark = max(c.mark, began)
+// enter begins a worker's part in a pass. While it was not there, others waited
+// for it or did its work.
+func (c *opClock) enter(offset time.Duration) {
+	c.offset = offset
 	c.lap(plan.OpWait)
+}
+
+// stop returns the times after passes that took so long altogether, and begins
+// from nothing. What a worker did after the end of the last one counts for
+// nothing: it was waiting, as a rule.
+func (c *opClock) stop(wall time.Duration) plan.OpTimes {
+	times := c.times
+	times[plan.OpWait] = max(times[plan.OpWait]+wall-c.mark, 0)
+	c.times, c.mark = plan.OpTimes{}, 0
+	return times
 }
 
 // items are the items of a phase, which belongs to an operation.
@@ -84,27 +95,15 @@ func (s *Stage) Profile(on bool) {
 	s.profile.on = on
 }
 
-// OpTimes is that of [plan.Profiler]. Workers that had no place in the team
-// count for nothing.
+// OpTimes is that of [plan.Profiler]. Workers without a place in the team wait.
 func (s *Stage) OpTimes() (sum plan.OpTimes) {
 	s.pool.Drain()
 	for _, t := range s.workers {
-		sum.Add(t.Clock.times)
-		t.Clock.times = plan.OpTimes{}
+		sum.Add(t.Clock.stop(s.profile.wall))
 	}
-	if s.profile.team > 0 {
-		share := float64(s.profile.wall) / float64(s.profile.team)
-		for op := range sum {
-			sum[op] = time.Duration(float64(sum[op]) * share)
-		}
+	for op := range sum {
+		sum[op] /= time.Duration(len(s.workers))
 	}
-	s.profile.wall, s.profile.team = 0, 0
+	s.profile.wall = 0
 	return sum
-}
-
-// end counts the time of a pass that has been going on since began.
-func (f *profile) end(began time.Duration, workers int) {
-	wall := now() - began
-	f.wall += wall
-	f.team += wall * time.Duration(workers)
 }

@@ -22,7 +22,7 @@ type pass struct {
 	job func(*kernels.Worker) // bound once: a method value would allocate
 
 	ctx     context.Context
-	began   time.Duration // with a profile
+	offset  time.Duration // from now to the time of passes, with a profile
 	acts    acts          // the rows of the batch
 	x       []float32     // hidden states, [rows][Width]
 	tokens  []int32       // [rows], when the stage embeds
@@ -56,7 +56,7 @@ func passBytes(maxRows int) int64 { return 2 * int64(maxRows) * (4 + 16 + 8 + 32
 func (p *pass) prepare(ctx context.Context, b *plan.Batch, rows int) {
 	p.ctx = ctx
 	if p.profile.on {
-		p.began = now()
+		p.offset = p.profile.wall - now()
 	}
 	p.x, p.hidden, p.logits = b.Hidden, nil, b.Logits
 	if p.Embedding != nil {
@@ -90,7 +90,7 @@ func (p *pass) rows() int { return len(p.rowsAt) }
 // run is what every worker does for a batch.
 func (p *pass) run(w *kernels.Worker) {
 	if p.profile.on {
-		p.workers[w.ID].Clock.enter(p.began)
+		p.workers[w.ID].Clock.enter(p.offset)
 	}
 	p.embed(w)
 	p.ropeTable(w)

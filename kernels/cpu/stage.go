@@ -140,7 +140,7 @@ func (s *Stage) Run(ctx context.Context, b *plan.Batch) error {
 	p.prepare(ctx, b, rows)
 	err = s.pool.Run(p.job)
 	if s.profile.on {
-		s.profile.end(p.began, s.pool.Team())
+		s.profile.wall = now() + p.offset
 	}
 	return err
 }
