@@ -157,8 +157,8 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 		if failed != nil && rep.Gen < 2 {
 			return failed
 		}
-		if r.gpu != nil && !r.Model.OnGPU() {
-			return fmt.Errorf("%s: the GPU failed, and the CPU went on: what was timed is no rate of either", t.Name())
+		if err := r.lostGPU(t); err != nil {
+			return err
 		}
 		after, err := r.probe()
 		if err != nil {
@@ -175,7 +175,7 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 			return failed
 		}
 		if r.ops != nil {
-			if err := r.ops.pair(once, &rep); err != nil {
+			if err := errors.Join(r.ops.pair(once, &rep), r.lostGPU(t)); err != nil {
 				return err
 			}
 			if before, err = r.probe(); err != nil {
@@ -192,6 +192,14 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 		}
 	}
 	return nil
+}
+
+// lostGPU returns an error if the GPU has failed in a test.
+func (r *Runner) lostGPU(t Test) error {
+	if r.gpu == nil || r.Model.OnGPU() {
+		return nil
+	}
+	return fmt.Errorf("%s: the GPU failed, and the CPU went on: what was timed is no rate of either", t.Name())
 }
 
 // probe returns the best bandwidths of a few passes.

@@ -57,6 +57,38 @@ func TestOpsAddUp(t *testing.T) {
 	}
 }
 
+// TestOpsOnGPU does that for a model on a GPU, and for one of which both a GPU
+// and the CPU compute a part.
+func TestOpsOnGPU(t *testing.T) {
+	dev := anyGPU(t)
+	ids := text(t, 4)
+	for _, layers := range []int{AllLayers, 2} {
+		m := tiny(t, Options{Threads: 1, Context: 32, MaxRows: 8, Device: dev, GPULayers: layers})
+		if !m.OnGPU() {
+			t.Fatal("the model is not on the GPU")
+		}
+		kv := newKV(t, m, 32)
+		m.ProfileOps(true)
+		for _, tokens := range [][]int32{ids[:3], ids[3:]} {
+			start := time.Now()
+			if err := m.Forward(context.Background(), []Seq{{KV: kv, Tokens: tokens, Want: WantLast}}); err != nil {
+				t.Fatal(err)
+			}
+			took := time.Since(start)
+			times := m.OpTimes()
+			times[plan.OpOther] = 0 // what the host waits for
+			if sum := times.Sum(); sum > took*11/10 {
+				t.Errorf("%d layers on the GPU: the operations took %v of %v", layers, sum, took)
+			}
+			for _, op := range computed {
+				if times[op] <= 0 {
+					t.Errorf("%d layers on the GPU: %v took nothing", layers, op)
+				}
+			}
+		}
+	}
+}
+
 // addsUp says what is wrong with the times of passes that took so long.
 func addsUp(times plan.OpTimes, took time.Duration) (wrong string) {
 	if sum := times.Sum(); sum < took*9/10 || sum > took*11/10 {

@@ -13,7 +13,7 @@ func TestBenchOps(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "r.json")
 	out := succeed(t, "", quick("--profile-ops", "--out", file)...)
 	fits80(t, out)
-	for _, want := range []string{"Where the time of pp8 goes (prefill):\n", "Where the time of tg4 goes (decode):\n", "\nqkv ", "\nrope+kv ", "\nattention ", "\ngate+up ", "\nhead ", "\nwait ", "\nall               100.0 %", "profiling took ", " of 2 pairs)"} {
+	for _, want := range []string{"Where the time of pp8 goes (prefill):\n", "Where the time of tg4 goes (decode):\n", "\nqkv ", "\nrope_kv ", "\nattention ", "\ngate_up ", "\nhead ", "\nwait ", "\nall               100.0 %", "profiling took ", " of 2 pairs)"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

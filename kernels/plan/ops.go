@@ -24,7 +24,7 @@ const (
 )
 
 var opNames = [Ops]string{
-	"embedding", "norm", "qkv", "rope+kv", "attention", "attn output", "gate+up", "down", "head", "sampling", "wait", "other",
+	"embedding", "norm", "qkv", "rope_kv", "attention", "attn_output", "gate_up", "down", "head", "sampling", "wait", "other",
 }
 
 // String names the operation, as results do.
