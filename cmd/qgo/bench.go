@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"qgo/bench"
 	"qgo/bench/roofline"
+	"qgo/gguf/show"
 	"qgo/model"
 )
 
@@ -97,6 +99,9 @@ func (b *benchFlags) run(cmd *cobra.Command) error {
 	progress.begin()
 	report, err := b.plan.Run(cmd.Context())
 	progress.end()
+	for _, warning := range report.Warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), wrap("Warning: "+show.Lines(warning)+".", 80, "  "))
+	}
 	if len(report.Results) == 0 {
 		return err
 	}
