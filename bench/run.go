@@ -175,22 +175,28 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 		if failed != nil {
 			return failed
 		}
-		if r.ops != nil {
-			if err := errors.Join(r.ops.pair(once, &rep), r.lostGPU(t)); err != nil {
-				return err
-			}
-			if before, err = r.probe(); err != nil {
-				return err
-			}
+		if r.ops == nil && r.Between == nil {
+			continue
 		}
-		if r.Between != nil {
-			if err := r.Between(ctx, i); err != nil {
-				return err
-			}
-			if before, err = r.probe(); err != nil {
-				return err
-			}
+		if err := r.turns(ctx, t, i, once, &rep); err != nil {
+			return err
 		}
+		if before, err = r.probe(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// turns does what takes turns with a repetition.
+func (r *Runner) turns(ctx context.Context, t Test, i int, once func(short bool) (Rep, error), rep *Rep) error {
+	if r.ops != nil {
+		if err := errors.Join(r.ops.pair(once, rep), r.lostGPU(t)); err != nil {
+			return err
+		}
+	}
+	if r.Between != nil {
+		return r.Between(ctx, i)
 	}
 	return nil
 }
