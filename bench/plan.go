@@ -64,8 +64,11 @@ func (p *Plan) Run(ctx context.Context) (*Report, error) {
 		r.AddEnergy(&rep.Series)
 		rep.Warnings = append(rep.Warnings, throttled(r, &rep.Series)...)
 	}
+	if len(rep.Results) == 0 {
+		return rep, err
+	}
 	rep.Warnings = append(rep.Warnings, machine.Warnings(&rep.Machine, &rep.Series, len(p.Baselines) == 0)...)
-	if len(rep.Results) > 0 && !rep.Interrupted {
+	if !rep.Interrupted {
 		rep.Harness = Noise(rep.Results, rep.Series.Cost, rep.Machine.Threads)
 	}
 	return rep, err
