@@ -72,6 +72,7 @@ Lists of numbers may have ranges as in llama-bench: 1,2,4 or 0-2048+512 or
 	f.Float64Var(&b.seconds, "seconds", 0, "repeat each test for at least so many seconds")
 	f.Float64Var(&b.delay, "delay", 0, "seconds to wait before each repetition")
 	f.BoolVar(&b.plan.Load, "load", false, "measure how long loading takes, cold and warm")
+	f.BoolVar(&b.plan.Ops, "profile-ops", false, "say which operations the time goes to; does every repetition twice")
 	f.StringArrayVar(&b.baselines, "baseline", nil, "llama-bench=PATH, openai=URL, a file of results, or nano-study (may be repeated)")
 	f.BoolVar(&b.plan.Options.Unpinned, "no-pin", false, "let the system move threads between cores")
 	f.IntVar(&b.plan.Options.Context, "ctx", 0, "longest text in tokens (0: what the tests need)")
@@ -106,7 +107,9 @@ func (b *benchFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	report.Results = append(report.Results, b.known...)
-	return errors.Join(err, b.out.write(cmd, report, err == nil))
+	err = errors.Join(err, b.out.write(cmd, report, err == nil))
+	b.printOps(cmd, report)
+	return err
 }
 
 // printWarnings says on the standard error what makes a report doubtful, whatever
