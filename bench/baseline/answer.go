@@ -2,10 +2,13 @@ package baseline
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"syscall"
 	"time"
@@ -48,7 +51,11 @@ func networkReason(err error) error {
 		return errors.New("the server did not answer in time")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return errors.New("the stream was cut off: the server closed the connection")
-	case errors.As(err, new(*net.OpError)):
+	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, new(tls.RecordHeaderError)):
+		return errors.New("the server does not speak HTTPS: its address begins with http")
+	case errors.As(err, new(*tls.CertificateVerificationError)):
+		return errors.New("the server's certificate is not valid")
+	case errors.As(err, new(*net.OpError)), errors.As(err, new(*url.Error)):
 		return errors.New("the connection to the server failed")
 	}
 	return err

@@ -102,7 +102,11 @@ func (o *OpenAI) stream(ctx context.Context, text string, gen int) (rep bench.Re
 	dog.from = res.Body
 	if res.StatusCode != http.StatusOK {
 		message, _ := io.ReadAll(io.LimitReader(res.Body, 300))
-		return rep, fmt.Errorf("the server answered %s: %s", res.Status, show.Lines(strings.TrimSpace(string(message))))
+		text := show.Text(res.Status)
+		if said := strings.TrimSpace(string(message)); said != "" {
+			text += ": " + show.Lines(said)
+		}
+		return rep, fmt.Errorf("the server answered %s", text)
 	}
 	rep, err = readAnswer(dog, func() time.Duration { return time.Since(start) }, gen)
 	if err != nil {

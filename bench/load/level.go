@@ -122,6 +122,7 @@ const maxReasons = 8
 // as after how many tokens a stream ended, are one.
 func (l *Level) fail(reason string, n int) {
 	l.Failed += n
+	reason = strings.Join(strings.Fields(reason), " ") // a line
 	for i := range l.Failures {
 		f := &l.Failures[i]
 		if letters(f.Reason) == letters(reason) {

@@ -82,7 +82,7 @@ func (l *Level) mostFailed() string {
 func lateReason(best, l *Level) string {
 	switch {
 	case l.Queue != nil && l.Queue.P90 > l.TTFT.P90/2:
-		return fmt.Sprintf("requests arrive faster than answers end: they wait %s (p90) until one of %s is free", milli(l.Queue.P90), people(l.Users))
+		return fmt.Sprintf("requests arrive faster than answers end: they wait %s (p90) before they are sent", milli(l.Queue.P90))
 	case best != nil && l.TTFT.P90 < same*best.TTFT.P90:
 		return fmt.Sprintf("the limit of the first token is near already: it takes %s in place of %s (p90)", milli(l.TTFT.P90), milli(best.TTFT.P90))
 	case best == nil:
