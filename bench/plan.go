@@ -29,6 +29,7 @@ type Plan struct {
 	AtLeast time.Duration // repeat each test for at least so long
 	Delay   time.Duration // before each repetition
 	Load    bool          // measure how long loading takes
+	Ops     bool          // repeat each repetition with a profile of the operations
 	Ceiling time.Duration // how long each of the machine's ceilings is measured; 0 means 150 ms
 	Given   roofline.Machine
 	// Baselines take turns with qgo.
@@ -63,8 +64,11 @@ func (p *Plan) Run(ctx context.Context) (*Report, error) {
 		r.AddEnergy(&rep.Series)
 		rep.Warnings = append(rep.Warnings, throttled(r, &rep.Series)...)
 	}
+	if len(rep.Results) == 0 {
+		return rep, err
+	}
 	rep.Warnings = append(rep.Warnings, machine.Warnings(&rep.Machine, &rep.Series, len(p.Baselines) == 0)...)
-	if len(rep.Results) > 0 && !rep.Interrupted {
+	if !rep.Interrupted {
 		rep.Harness = Noise(rep.Results, rep.Series.Cost, rep.Machine.Threads)
 	}
 	return rep, err
@@ -161,7 +165,7 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 		limits.GPU = p.gpu.limits()
 	}
 	r := &Runner{
-		Model: m, Reps: p.Reps, AtLeast: p.AtLeast, Delay: p.Delay, Origin: p.origin,
+		Model: m, Reps: p.Reps, AtLeast: p.AtLeast, Delay: p.Delay, Origin: p.origin, Ops: p.Ops,
 		Given: p.Given, Limits: limits, Progress: func(step string) { p.step("%s", step) }, done: p.clock.repeated,
 	}
 	if err := r.Open(); err != nil {

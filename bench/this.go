@@ -18,6 +18,7 @@ const storageRate = 500e6
 func ThisGPU(g *GPUCeilings) roofline.Machine {
 	m := roofline.Machine{
 		Name: g.Device, Title: g.Name, Bandwidth: g.Read.Best, Memory: g.Memory, Storage: storageRate, Sources: []string{"measured"},
+		Reach: roofline.GPUReach(),
 	}
 	setPeaks(&m, g.Peaks)
 	return m
@@ -27,6 +28,7 @@ func ThisGPU(g *GPUCeilings) roofline.Machine {
 func ThisMachine(c *Ceilings) roofline.Machine {
 	m := roofline.Machine{
 		Name: "this-machine", Title: machine.CPUName() + ", " + Threads(c.Threads),
+		Reach:     roofline.CPUReach(c.Threads),
 		Bandwidth: c.Read.Best, Reserved: reserved, Storage: storageRate,
 		Sources: []string{"measured"},
 	}

@@ -31,10 +31,16 @@ func newDevices() *cobra.Command {
 				Features []string `json:"features"`
 			}{cpuName(), kernels.Cores(), tiers, tier.Instructions()}
 			if wantsJSON(cmd) {
-				gpus := []plan.DeviceInfo{}
+				type gpu struct {
+					Kind string `json:"kind"`
+					plan.DeviceInfo
+				}
+				gpus := []gpu{}
 				for _, kind := range devices.Kinds {
 					list, _ := kind.List() // none is an empty list
-					gpus = append(gpus, list...)
+					for _, info := range list {
+						gpus = append(gpus, gpu{kind.Name, info})
+					}
 				}
 				return printJSON(cmd, map[string]any{"cpu": cpu, "gpus": gpus})
 			}
