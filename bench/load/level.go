@@ -28,6 +28,8 @@ type Level struct {
 	// their reasons.
 	Failed   int       `json:"failed"`
 	Failures []Failure `json:"failures,omitempty"`
+	// Waiting counts those of them that had not been sent when the time was up.
+	Waiting int `json:"waiting,omitempty"`
 	// TTFT and TTLT count from a request's arrival, and Queue is the part of
 	// them in which it waited for a user to be free, in an open loop. TPOT is the
 	// mean gap of a request.
@@ -59,7 +61,7 @@ type Failure struct {
 // summarise computes a level from the outcomes of its requests, and the number
 // of those that still waited for a user when the time was up.
 func summarise(users int, outcomes []outcome, waiting int, limits Limits) *Level {
-	l := &Level{Users: users, Requests: len(outcomes) + waiting}
+	l := &Level{Users: users, Requests: len(outcomes) + waiting, Waiting: waiting}
 	var end time.Duration
 	var ttft, tpot, ttlt, queue, each, prompts bench.Sample
 	tokens := 0

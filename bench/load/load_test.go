@@ -197,6 +197,10 @@ func TestSpan(t *testing.T) {
 		if err != nil || l.Requests != arrived || l.Failed != arrived-4 || len(l.Failures) != 1 || l.Failures[0].Reason != "the time was up before any user was free" {
 			t.Errorf("open loop: %v, %+v; want 4 of %d requests answered", err, l, arrived)
 		}
+		want := fmt.Sprintf("because requests arrive faster than answers end: %d of %d had not been sent when the time was up.", arrived-4, arrived)
+		if got := verdict(levels, limits); !strings.HasSuffix(got, want) {
+			t.Errorf("verdict %q, want %q", got, want)
+		}
 	})
 }
 

@@ -49,6 +49,8 @@ func verdict(levels []*Level, limits Limits) string {
 func reason(best, l *Level, limits Limits) string {
 	answered := l.Requests - l.Failed
 	switch {
+	case l.Waiting > l.Failed/2 && l.Failed > l.Slow:
+		return fmt.Sprintf("requests arrive faster than answers end: %d of %d had not been sent when the time was up", l.Waiting, l.Requests)
 	case answered == 0 || l.Failed > l.Late && l.Failed > l.Slow:
 		return "requests fail: " + l.mostFailed()
 	case l.Late > l.Slow:
