@@ -2,6 +2,7 @@ package baseline
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,7 +86,9 @@ func (o *OpenAI) stream(ctx context.Context, text string, gen int) (rep bench.Re
 		return rep, err
 	}
 	address := strings.TrimSuffix(strings.TrimSuffix(o.URL, "/"), "/v1") + "/v1/chat/completions"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	watched, dog, stop := watch(ctx, stall)
+	defer stop()
+	req, err := http.NewRequestWithContext(watched, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		return rep, err
 	}
@@ -93,12 +96,21 @@ func (o *OpenAI) stream(ctx context.Context, text string, gen int) (rep bench.Re
 	start := time.Now()
 	res, err := o.client.Do(req)
 	if err != nil {
-		return rep, err
+		return rep, cmp.Or(stalled(watched), err)
 	}
 	defer res.Body.Close()
+	dog.from = res.Body
 	if res.StatusCode != http.StatusOK {
 		message, _ := io.ReadAll(io.LimitReader(res.Body, 300))
-		return rep, fmt.Errorf("the server answered %s: %s", res.Status, show.Lines(strings.TrimSpace(string(message))))
+		text := show.Text(res.Status)
+		if said := strings.TrimSpace(string(message)); said != "" {
+			text += ": " + show.Lines(said)
+		}
+		return rep, fmt.Errorf("the server answered %s", text)
 	}
-	return readAnswer(res.Body, func() time.Duration { return time.Since(start) }, gen)
+	rep, err = readAnswer(dog, func() time.Duration { return time.Since(start) }, gen)
+	if err != nil {
+		err = cmp.Or(stalled(watched), err)
+	}
+	return rep, err
 }

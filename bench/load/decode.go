@@ -1,0 +1,93 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"qgo/bench"
+	"qgo/model"
+)
+
+// How a [Step] is measured.
+const (
+	decodeDepth  = 128 // tokens of each sequence before
+	decodeWarmUp = 2   // steps that do not count
+	decodeSteps  = 16
+	// DecodeContext is the length of text that it needs.
+	DecodeContext = decodeDepth + decodeWarmUp + decodeSteps
+)
+
+// Step is decode of some number of sequences at once: one token each.
+type Step struct {
+	Sequences int     `json:"sequences"`
+	MS        float64 `json:"step_ms"` // median
+	TotalTS   float64 `json:"tokens_per_second"`
+	EachTS    float64 `json:"tokens_per_second_each"`
+}
+
+// BatchDecode measures steps of each number of sequences. If ctx ends it returns
+// its error beside what was measured until then.
+func BatchDecode(ctx context.Context, m *model.Model, sizes []int, progress func(step string)) (steps []Step, err error) {
+	most := 0
+	for _, n := range sizes {
+		most = max(most, n)
+	}
+	kvs, err := newKVs(m, most, DecodeContext)
+	if err != nil {
+		return nil, err
+	}
+	defer closeKVs(kvs)
+	rng := rand.New(rand.NewPCG(1, 2))
+	random := func(n int) []int32 {
+		ids := make([]int32, n)
+		for i := range ids {
+			ids[i] = int32(rng.IntN(m.Vocab))
+		}
+		return ids
+	}
+	seqs := make([]model.Seq, most)
+	for i := range seqs {
+		progress(fmt.Sprintf("filling KV cache %d of %d", i+1, most))
+		seqs[i] = model.Seq{KV: kvs[i], Tokens: random(decodeDepth)}
+		if err := m.Forward(ctx, seqs[i:i+1]); err != nil {
+			return nil, err
+		}
+	}
+	gpu := m.OnGPU()
+	for _, n := range sizes {
+		progress(fmt.Sprintf("decode of %s at once", count(n, "sequence")))
+		var took bench.Sample
+		for i := range decodeWarmUp + decodeSteps {
+			for j := range n {
+				seqs[j].Tokens, seqs[j].Greedy = random(1), 1
+			}
+			start := time.Now()
+			if err := m.Forward(ctx, seqs[:n]); err != nil {
+				return steps, err
+			}
+			if gpu && !m.OnGPU() {
+				return steps, errFellBack
+			}
+			if i >= decodeWarmUp {
+				took = append(took, ms(time.Since(start)))
+			}
+		}
+		steps = append(steps, step(n, took.Median()))
+		for j := range n {
+			kvs[j].Truncate(decodeDepth)
+		}
+	}
+	return steps, nil
+}
+
+// step is n sequences whose next tokens take ms milliseconds together.
+func step(n int, ms float64) Step {
+	s := Step{Sequences: n, MS: ms}
+	if ms > 0 {
+		s.EachTS = 1e3 / ms
+		s.TotalTS = float64(n) * s.EachTS
+	}
+	return s
+}
