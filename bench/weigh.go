@@ -1,0 +1,144 @@
+package bench
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Conditions by which differences are weighed.
+const (
+	// ByBandwidth divides each repetition's rate by the bandwidth probed
+	// around it, where memory binds.
+	ByBandwidth = "bandwidth"
+	// ByLoad divides it by the share of the CPUs' time that others left.
+	ByLoad = "foreign load"
+	// BySharedCPU divides the rates by what others left of one CPU if all of
+	// their load was on that one: threads wait for the slowest of them.
+	BySharedCPU = "a shared CPU"
+)
+
+// Weighed is a difference of rates that were divided by what may explain it.
+type Weighed struct {
+	By []string `json:"by"`
+	Difference
+	Stands bool `json:"stands"` // it counts, in the direction of the rates
+}
+
+// explanation is a combination of conditions with their values, repetition by
+// repetition.
+type explanation struct {
+	names    []string
+	old, new Sample
+}
+
+// noticed is the difference of foreign load in CPUs from which on threads may
+// wait for one that shares its CPU.
+const noticed = 0.1
+
+// explanations are the conditions that both files tell, alone and together.
+func (c *Change) explanations() (all []explanation) {
+	before, after := &c.OldConditions, &c.NewConditions
+	if before.free != nil && after.free != nil {
+		all = append(all, explanation{[]string{ByLoad}, before.free, after.free})
+		if math.Abs(before.busy()-after.busy()) > noticed {
+			all = append(all, explanation{[]string{BySharedCPU}, repeat(before.slowestShare(), c.OldN), repeat(after.slowestShare(), c.NewN)})
+		}
+	}
+	if before.probes == nil || after.probes == nil {
+		return all
+	}
+	load := all
+	all = append([]explanation{{[]string{ByBandwidth}, before.probes, after.probes}}, load...)
+	for _, e := range load {
+		all = append(all, explanation{append([]string{ByBandwidth}, e.names...), multiply(before.probes, e.old), multiply(after.probes, e.new)})
+	}
+	return all
+}
+
+// repeat is a value n times.
+func repeat(v float64, n int) Sample {
+	s := make(Sample, n)
+	for i := range s {
+		s[i] = v
+	}
+	return s
+}
+
+func multiply(a, b Sample) Sample {
+	s := make(Sample, min(len(a), len(b)))
+	for i := range s {
+		s[i] = a[i] * b[i]
+	}
+	return s
+}
+
+func divide(a, b Sample) Sample {
+	s := make(Sample, min(len(a), len(b)))
+	for i := range s {
+		s[i] = a[i] / b[i]
+	}
+	return s
+}
+
+// judge is the verdict and why: a difference of the rates is one only if no
+// condition explains it.
+func (c *Change) judge() (verdict, cause string) {
+	switch {
+	case c.TooFew:
+		return TooFew, fmt.Sprintf("%d and %d repetitions", c.OldN, c.NewN)
+	case !c.Significant:
+		return NoChange, c.hidden()
+	case !c.counts(c.Difference):
+		return NoChange, fmt.Sprintf("repetitions of the same binary differ by %.1f %%", 100*c.Least)
+	}
+	for i := range c.Weighed {
+		if w := &c.Weighed[i]; !w.Stands {
+			return Unclear, c.explain(w)
+		}
+	}
+	if c.Delta < 0 {
+		return Slower, ""
+	}
+	return Faster, ""
+}
+
+// hidden says where the rates do not differ, but would have if the bandwidth
+// had been the same.
+func (c *Change) hidden() string {
+	for i := range c.Weighed {
+		if w := &c.Weighed[i]; len(w.By) == 1 && w.By[0] == ByBandwidth && c.counts(w.Difference) {
+			return fmt.Sprintf("but by bandwidth the change is %s: %s", percent(w.Delta), c.differences(w.By))
+		}
+	}
+	return ""
+}
+
+// explain says how conditions explain a difference of the rates.
+func (c *Change) explain(w *Weighed) string {
+	text := c.differences(w.By)
+	if w.Delta < 0 != (c.Delta < 0) || math.Abs(w.Delta) <= c.Least || !w.Significant && math.Abs(w.Delta) < math.Abs(c.Delta)/2 {
+		return "explained by " + text
+	}
+	return fmt.Sprintf("%s; by that the change is %s, which may be chance (p=%.3f)", text, percent(w.Delta), w.P)
+}
+
+// differences says how conditions differed.
+func (c *Change) differences(by []string) string {
+	before, after := &c.OldConditions, &c.NewConditions
+	var all []string
+	for _, name := range by {
+		switch name {
+		case ByBandwidth:
+			all = append(all, fmt.Sprintf("bandwidth, which differed by %s", percent(after.Bandwidth/before.Bandwidth-1)))
+		case ByLoad:
+			all = append(all, fmt.Sprintf("foreign load, which was %.0f %% and then %.0f %% of the CPUs", 100**before.Foreign, 100**after.Foreign))
+		case BySharedCPU:
+			all = append(all, fmt.Sprintf("foreign load, which took %.1f and then %.1f CPUs: threads wait for one that shares its CPU", before.busy(), after.busy()))
+		}
+	}
+	return strings.Join(all, " and ")
+}
+
+// percent is a change as text.
+func percent(delta float64) string { return fmt.Sprintf("%+.1f %%", 100*delta) }
