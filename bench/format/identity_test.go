@@ -67,7 +67,7 @@ func TestMarkdownColumns(t *testing.T) {
 // TestUnknown checks that what is not known, such as the deviation of one
 // repetition, is empty and no 0.
 func TestUnknown(t *testing.T) {
-	r := &bench.Report{Results: []*bench.Result{{Engine: "x", Gen: 8, ModelType: "m", AvgTS: 50, AvgNS: 16e7, MedianTS: 50, SamplesNS: []int64{16e7}, SamplesTS: bench.Sample{50}}}}
+	r := &bench.Report{Results: []*bench.Result{{Engine: "x", Gen: 8, ModelType: "m", AvgTS: 50, AvgNS: 16e7, Summary: bench.Summary{MedianTS: 50}, SamplesNS: []int64{16e7}, SamplesTS: bench.Sample{50}}}}
 	if got := write(t, r, "md"); !strings.HasSuffix(got, "| m | m |  |  | x |  | tg8 | 50.00 |  |  |\n") {
 		t.Errorf("md:\n%s", got)
 	}

@@ -26,7 +26,7 @@ var tableColumns = []tableColumn{
 	{name: "size", number: true, value: func(r *bench.Result) string { return amount(float64(r.ModelSize)/(1<<20), "%.2f MiB") }},
 	{name: "params", number: true, value: func(r *bench.Result) string { return amount(float64(r.ModelParams)/1e6, "%.2f M") }},
 	{name: "engine", value: func(r *bench.Result) string { return cell(r.Engine) }},
-	{name: "backend", value: func(r *bench.Result) string { return cell(r.Backends) }, when: onGPU},
+	{name: "backend", value: func(r *bench.Result) string { return cell(r.Backends) }, when: backendsKnown},
 	{name: "gpu", value: func(r *bench.Result) string { return cell(r.GPUInfo) }, when: onGPU},
 	{name: "ngl", number: true, value: func(r *bench.Result) string { return strconv.Itoa(r.GPULayers) }, when: onGPU},
 	{name: "threads", number: true, value: func(r *bench.Result) string { return amount(float64(r.Threads), "%.0f") }},
@@ -42,6 +42,10 @@ var tableColumns = []tableColumn{
 }
 
 func onGPU(all []*bench.Result) bool { return slices.ContainsFunc(all, (*bench.Result).OnGPU) }
+
+func backendsKnown(all []*bench.Result) bool {
+	return slices.ContainsFunc(all, func(r *bench.Result) bool { return r.Backends != "" })
+}
 
 // varies tells whether results differ in a label.
 func varies(label string) func([]*bench.Result) bool {

@@ -82,17 +82,16 @@ func printComparison(w io.Writer, c *bench.Comparison) {
 				fmt.Fprintln(w)
 			}
 			fmt.Fprintln(w, wrap(title+":", 80, "  "))
-			fmt.Fprintf(w, "%-20s %-12s %9s %9s %9s   %s\n", "test", "engine", "old t/s", "new t/s", "change", "verdict")
+			fmt.Fprintf(w, "%-20s %9s %9s %9s   %s\n", "test", "old t/s", "new t/s", "change", "verdict")
 			last = title
 		}
-		verdict := ch.Verdict
-		if verdict != bench.TooFew {
-			verdict += fmt.Sprintf(" (p=%.3f)", ch.P)
+		verdict, cause := fmt.Sprintf("%s (p=%.3f)", ch.Verdict, ch.P), ch.Cause
+		if ch.TooFew {
+			verdict, cause = fmt.Sprintf("%s: %d+%d", ch.Verdict, ch.OldN, ch.NewN), ""
 		}
-		fmt.Fprintf(w, "%-20s %-12s %9s %9s %9s   %s\n", clip(ch.New.Test().Name(), 20), clip(ch.New.Engine, 12),
-			figure(ch.OldRate, "%.1f"), figure(ch.NewRate, "%.1f"), fmt.Sprintf("%+.1f %%", 100*ch.Delta), verdict)
-		if ch.Cause != "" {
-			fmt.Fprintln(w, wrap("  "+ch.Cause, 80, "  "))
+		fmt.Fprintf(w, "%-20s %9s %9s %9s   %s\n", clip(ch.New.Test().Name(), 20), figure(ch.OldRate, "%.1f"), figure(ch.NewRate, "%.1f"), fmt.Sprintf("%+.1f %%", 100*ch.Delta), verdict)
+		if cause != "" {
+			fmt.Fprintln(w, wrap("  "+cause, 80, "  "))
 		}
 	}
 }
@@ -101,6 +100,9 @@ func printComparison(w io.Writer, c *bench.Comparison) {
 // old ones differ from the new ones.
 func comparedWith(c *bench.Change) string {
 	names := []string{bench.LabelModel, bench.LabelBatch, bench.LabelThreads, bench.LabelDevice, bench.LabelLayers, bench.LabelKV}
+	if c.New.Engine != "qgo" {
+		names = append(names, bench.LabelEngine)
+	}
 	if len(c.Differs) == 0 {
 		return c.New.Words(append(names, bench.LabelKernels, bench.LabelRepack)...)
 	}
