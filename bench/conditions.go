@@ -27,12 +27,19 @@ type Conditions struct {
 // least is the share of a CPU that is always thought to be left.
 const least = 0.05
 
+// noticed is the foreign load in CPUs up to which all threads are thought to
+// have lost the same by it: every system runs something now and then.
+const noticed = 0.1
+
 // slowestShare is what of one CPU is left to a thread if the load of others is
 // all on its CPU: threads that wait for each other are as slow as that one.
 func (c *Conditions) slowestShare() float64 {
 	shares := make(Sample, len(c.free))
 	for i, free := range c.free {
-		shares[i] = max(1-(1-free)*float64(c.cpus), least)
+		shares[i] = free
+		if busy := (1 - free) * float64(c.cpus); busy > noticed {
+			shares[i] = max(1-busy, least)
+		}
 	}
 	return shares.Mean()
 }

@@ -13,8 +13,9 @@ const (
 	ByBandwidth = "bandwidth"
 	// ByLoad divides it by the share of the CPUs' time that others left.
 	ByLoad = "foreign load"
-	// BySharedCPU divides the rates by what others left of one CPU if all of
-	// their load was on that one: threads wait for the slowest of them.
+	// BySharedCPU divides the slower rates by what others left of one CPU if
+	// all of their load was on that one, for threads wait for the slowest of
+	// them, and the faster ones by what they left if it was on all alike.
 	BySharedCPU = "a shared CPU"
 )
 
@@ -32,17 +33,17 @@ type explanation struct {
 	old, new Sample
 }
 
-// noticed is the difference of foreign load in CPUs from which on threads may
-// wait for one that shares its CPU.
-const noticed = 0.1
-
 // explanations are the conditions that both files tell, alone and together.
 func (c *Change) explanations() (all []explanation) {
 	before, after := &c.OldConditions, &c.NewConditions
 	if before.free != nil && after.free != nil {
 		all = append(all, explanation{[]string{ByLoad}, before.free, after.free})
-		if math.Abs(before.busy()-after.busy()) > noticed {
-			all = append(all, explanation{[]string{BySharedCPU}, repeat(before.slowestShare(), c.OldN), repeat(after.slowestShare(), c.NewN)})
+		if max(before.busy(), after.busy()) > noticed {
+			old, new := before.free.Mean(), after.slowestShare()
+			if c.Delta > 0 {
+				old, new = before.slowestShare(), after.free.Mean()
+			}
+			all = append(all, explanation{[]string{BySharedCPU}, repeat(old, c.OldN), repeat(new, c.NewN)})
 		}
 	}
 	if before.probes == nil || after.probes == nil {
@@ -106,12 +107,22 @@ func (c *Change) judge() (verdict, cause string) {
 // hidden says where the rates do not differ, but would have if the bandwidth
 // had been the same.
 func (c *Change) hidden() string {
+	found := ""
 	for i := range c.Weighed {
-		if w := &c.Weighed[i]; len(w.By) == 1 && w.By[0] == ByBandwidth && c.counts(w.Difference) {
-			return fmt.Sprintf("but by bandwidth the change is %s: %s", percent(w.Delta), c.differences(w.By))
+		w, first := &c.Weighed[i], &c.Weighed[0]
+		if first.By[0] != ByBandwidth || w.By[0] == ByBandwidth && (!c.counts(w.Difference) || w.Delta < 0 != (first.Delta < 0)) {
+			return "" // it does not bind, or the foreign load may be why
+		}
+		if w == first {
+			found = fmt.Sprintf("but by bandwidth, which differed by %s, the change is %s", c.bandwidthChange(), percent(w.Delta))
 		}
 	}
-	return ""
+	return found
+}
+
+// bandwidthChange is by how much the bandwidth differed.
+func (c *Change) bandwidthChange() string {
+	return percent(c.NewConditions.Bandwidth/c.OldConditions.Bandwidth - 1)
 }
 
 // explain says how conditions explain a difference of the rates.
@@ -130,11 +141,11 @@ func (c *Change) differences(by []string) string {
 	for _, name := range by {
 		switch name {
 		case ByBandwidth:
-			all = append(all, fmt.Sprintf("bandwidth, which differed by %s", percent(after.Bandwidth/before.Bandwidth-1)))
+			all = append(all, "bandwidth, which differed by "+c.bandwidthChange())
 		case ByLoad:
 			all = append(all, fmt.Sprintf("foreign load, which was %.0f %% and then %.0f %% of the CPUs", 100**before.Foreign, 100**after.Foreign))
 		case BySharedCPU:
-			all = append(all, fmt.Sprintf("foreign load, which took %.1f and then %.1f CPUs: threads wait for one that shares its CPU", before.busy(), after.busy()))
+			all = append(all, fmt.Sprintf("foreign load, which took %.1f and then %.1f CPUs, perhaps all of it from one thread, for which the others wait", before.busy(), after.busy()))
 		}
 	}
 	return strings.Join(all, " and ")
