@@ -9,13 +9,15 @@ import (
 	"qgo/model"
 )
 
-// Limits are what the devices that compute a model can do, but for their
-// bandwidths, which are probed around every repetition.
+// Limits are what the devices that compute a model can do. What is probed around
+// every repetition takes the place of what stands here.
 type Limits struct{ CPU, GPU roofline.Limits }
 
-// bandwidths are those of memory in bytes a second: main is that of the GPU if
-// it computes anything and else the CPU's, cpu that of the CPU if both compute.
-type bandwidths struct{ main, cpu float64 }
+// probed is what is probed around a repetition. The bandwidths are those of memory
+// in bytes a second: main is that of the GPU if it computes anything and else the
+// CPU's, cpu that of the CPU if both compute. peak is the CPU's in operations a
+// second, 0 if it was not probed.
+type probed struct{ main, cpu, peak float64 }
 
 // OnGPU reports whether a GPU computed a part of the model. llama-bench states a
 // number of layers even where there is no GPU.
@@ -72,9 +74,12 @@ func (r *Result) work(c model.Cost) roofline.Work {
 	return roofline.Work{Tokens: 1, FLOP: w.FLOP / n, Bytes: w.Bytes / n}
 }
 
-// bound is the bound by these bandwidths and limits. That of a model of which
+// bound is the bound by what was probed and, for the rest, by limits. That of a model of which
 // both GPU and CPU compute a part is the sum of their times.
-func (r *Result) bound(b bandwidths, l Limits) roofline.Bound {
+func (r *Result) bound(b probed, l Limits) roofline.Bound {
+	if b.peak > 0 {
+		l.CPU.Peak = b.peak
+	}
 	if r.GPUCost == nil {
 		l.CPU.Bandwidth = b.main
 		return r.work(*r.Cost).Bound(l.CPU)

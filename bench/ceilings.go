@@ -65,11 +65,12 @@ type Prober struct {
 type Rate struct {
 	Best   float64 `json:"best"`
 	Median float64 `json:"median"`
+	Least  float64 `json:"least,omitempty"`
 	Passes int     `json:"passes"`
 }
 
 func newRate(s Sample) Rate {
-	return Rate{Best: slices.Max(s), Median: s.Median(), Passes: len(s)}
+	return Rate{Best: slices.Max(s), Median: s.Median(), Least: slices.Min(s), Passes: len(s)}
 }
 
 // NewProber takes memory for one array, or three when streams that write are
@@ -165,6 +166,26 @@ func (p *Prober) Peak(peak probe.Peak, atLeast time.Duration) (Rate, error) {
 	})
 }
 
+// Highest measures the highest of the peaks.
+func (p *Prober) Highest(atLeast time.Duration) (Rate, error) {
+	return p.Peak(p.Kernels.Peaks[0], atLeast)
+}
+
+// Warm computes until the clock has settled: until a tenth of a second is no
+// faster than the one before, within 2 %, or a second is over.
+func (p *Prober) Warm() error {
+	const turn, turns, settled = 100 * time.Millisecond, 10, 1.02
+	last := 0.0
+	for range turns {
+		r, err := p.Highest(turn)
+		if err != nil || r.Median <= settled*last {
+			return err
+		}
+		last = r.Median
+	}
+	return nil
+}
+
 // passes runs a job again and again for at least the given time, and at least
 // three times, and returns the rate of amount a pass.
 func (p *Prober) passes(amount int, atLeast time.Duration, job func(*kernels.Worker)) (Rate, error) {
@@ -225,6 +246,9 @@ func MeasureCeilings(ctx context.Context, threads int, pinned bool, atLeast time
 		return nil, err
 	}
 	defer p.Close()
+	if err := p.Warm(); err != nil {
+		return nil, err
+	}
 	c := &Ceilings{Threads: pool.Workers(), Kernels: p.Kernels.Name}
 	for _, m := range []struct {
 		rate    *Rate

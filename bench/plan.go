@@ -52,16 +52,22 @@ func (p *Plan) Run(ctx context.Context) (*Report, error) {
 	}
 	rep := &Report{Schema: Schema, Started: time.Now().UTC(), Machine: sensors.Info(), Reference: p.Given}
 	monitor := machine.Watch(sensors, watchEvery)
-	run := &planRun{Plan: p, report: rep, origin: monitor.Start()}
+	run := &planRun{Plan: p, report: rep, origin: monitor.Start(), gave: map[Baseline]error{}}
 	err := run.all(ctx)
+	if err == nil {
+		err = run.silent()
+	}
 	rep.Series = monitor.Stop()
 	rep.Interrupted = ctx.Err() != nil
 	for _, r := range rep.Results {
 		r.AddEnergy(&rep.Series)
 		rep.Warnings = append(rep.Warnings, throttled(r, &rep.Series)...)
 	}
+	if len(rep.Results) == 0 {
+		return rep, err
+	}
 	rep.Warnings = append(rep.Warnings, machine.Warnings(&rep.Machine, &rep.Series, len(p.Baselines) == 0)...)
-	if len(rep.Results) > 0 && !rep.Interrupted {
+	if !rep.Interrupted {
 		rep.Harness = Noise(rep.Results, rep.Series.Cost, rep.Machine.Threads)
 	}
 	return rep, err
@@ -74,6 +80,18 @@ type planRun struct {
 	origin time.Time
 	gpu    *GPUCeilings // of the GPU that the models may be on
 	clock  *clock
+	gave   map[Baseline]error // nil of those that have a result, else why they have none
+}
+
+// silent returns an error for the baselines that gave no result at all.
+func (p *planRun) silent() error {
+	var errs []error
+	for _, b := range p.Baselines {
+		if err := p.gave[b]; err != nil {
+			errs = append(errs, fmt.Errorf("%s gave no result: %w", b.Name(), err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // step tells what is being done.
@@ -161,6 +179,9 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 					p.step("%s: %s, repetition %d", t.Name(), turn.baseline.Name(), i+1)
 					if err := turn.once(ctx); err != nil && ctx.Err() == nil {
 						p.report.Warnings = append(p.report.Warnings, fmt.Sprintf("%s did not do %s: %v", turn.baseline.Name(), t.Name(), err))
+						if _, known := p.gave[turn.baseline]; !known {
+							p.gave[turn.baseline] = err
+						}
 					}
 				}
 				return ctx.Err()
@@ -175,6 +196,7 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 		for _, turn := range turns {
 			if b := turn.finish(res, r.Limits, p.Given); b != nil {
 				p.report.Results = append(p.report.Results, b)
+				p.gave[turn.baseline] = nil
 			}
 		}
 		if err != nil {

@@ -118,6 +118,10 @@ type Rep struct {
 	After     float64 `json:"bandwidth_after,omitempty"`
 	CPUBefore float64 `json:"cpu_bandwidth_before,omitempty"`
 	CPUAfter  float64 `json:"cpu_bandwidth_after,omitempty"`
+	// PeakBefore and PeakAfter are the highest peaks of the CPU's arithmetic, in
+	// operations a second, that were probed then.
+	PeakBefore float64 `json:"peak_before,omitempty"`
+	PeakAfter  float64 `json:"peak_after,omitempty"`
 	// Launches is the number of kernels that a GPU ran in the phase that the
 	// rate is of.
 	Launches int64   `json:"launches,omitempty"`
@@ -128,10 +132,9 @@ type Rep struct {
 	Partial bool `json:"partial,omitempty"`
 }
 
-// probed is the bandwidth around the repetition, and that of the CPU if it is
-// another.
-func (r *Rep) probed() bandwidths {
-	return bandwidths{(r.Before + r.After) / 2, (r.CPUBefore + r.CPUAfter) / 2}
+// probed is what was probed around the repetition.
+func (r *Rep) probed() probed {
+	return probed{(r.Before + r.After) / 2, (r.CPUBefore + r.CPUAfter) / 2, (r.PeakBefore + r.PeakAfter) / 2}
 }
 
 // Load is how long a model took from opening its file to its first token.
@@ -198,13 +201,13 @@ func (r *Rep) decodeRate() float64 {
 }
 
 func (r *Result) summariseBounds(l Limits, given roofline.Machine) {
-	var probes, cpuProbes, launches Sample
+	var probes, cpuProbes, peaks, launches Sample
 	for i := range r.Reps {
 		rep := &r.Reps[i]
 		if i == 0 {
-			probes, cpuProbes = append(probes, rep.Before), append(cpuProbes, rep.CPUBefore)
+			probes, cpuProbes, peaks = append(probes, rep.Before), append(cpuProbes, rep.CPUBefore), append(peaks, rep.PeakBefore)
 		}
-		probes, cpuProbes = append(probes, rep.After), append(cpuProbes, rep.CPUAfter)
+		probes, cpuProbes, peaks = append(probes, rep.After), append(cpuProbes, rep.CPUAfter), append(peaks, rep.PeakAfter)
 		launches = append(launches, rep.launches())
 	}
 	r.Launches = launches.Median()
@@ -225,11 +228,11 @@ func (r *Result) summariseBounds(l Limits, given roofline.Machine) {
 		rep.State = r.Bandwidth.Around(rep.Before, rep.After)
 		shares = append(shares, rates[i]/r.bound(rep.probed(), l).Rate)
 	}
-	b := r.bound(bandwidths{probes.Median(), cpuProbes.Median()}, l)
+	b := r.bound(probed{probes.Median(), cpuProbes.Median(), peaks.Median()}, l)
 	r.Measured, r.OfMeasured = &b, shares.Median()
 	// The caches of a large machine may hold a small model: then it reads
 	// faster than memory, and the bound by memory is none.
-	best := r.bound(bandwidths{slices.Max(probes), slices.Max(cpuProbes)}, l)
+	best := r.bound(probed{slices.Max(probes), slices.Max(cpuProbes), max(slices.Max(peaks), l.CPU.Peak)}, l)
 	r.Impossible = rate > possible*best.Rate && w.Bytes > cached
 }
 

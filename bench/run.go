@@ -15,8 +15,8 @@ import (
 	"qgo/model"
 )
 
-// probeTime is how long the bandwidth is probed before and after each
-// repetition.
+// probeTime is how long the bandwidth, and the CPU's peak, are probed before and
+// after each repetition.
 const probeTime = 40 * time.Millisecond
 
 // warmUp is the number of tokens decoded before the first repetition.
@@ -157,6 +157,7 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 		}
 		rep.Partial = failed != nil
 		rep.Start, rep.Before, rep.After, rep.CPUBefore, rep.CPUAfter = at, before.main, after.main, before.cpu, after.cpu
+		rep.PeakBefore, rep.PeakAfter = before.peak, after.peak
 		before = after
 		res.Reps = append(res.Reps, rep)
 		if r.done != nil && failed == nil {
@@ -177,8 +178,8 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 	return nil
 }
 
-// probe returns the best bandwidths of a few passes.
-func (r *Runner) probe() (b bandwidths, err error) {
+// probe returns the best rates of a few passes.
+func (r *Runner) probe() (b probed, err error) {
 	var gpu, cpu Rate
 	if r.gpu != nil {
 		reads := r.gpu.Ceilings()[0]
@@ -190,11 +191,16 @@ func (r *Runner) probe() (b bandwidths, err error) {
 		if cpu, err = r.prober.Read(probeTime); err != nil {
 			return b, err
 		}
+		peak, err := r.prober.Highest(probeTime)
+		if err != nil {
+			return b, err
+		}
+		b.peak = peak.Best
 	}
-	if r.gpu == nil {
-		return bandwidths{main: cpu.Best}, nil
+	if b.main, b.cpu = gpu.Best, cpu.Best; r.gpu == nil {
+		b.main, b.cpu = cpu.Best, 0
 	}
-	return bandwidths{gpu.Best, cpu.Best}, nil
+	return b, nil
 }
 
 // prepare returns the function that does a test once, or a short form of it to

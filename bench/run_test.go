@@ -126,16 +126,26 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// TestBaselineFails expects a warning, and qgo's results.
+// TestBaselineFails expects a warning, qgo's results, and an error if the baseline
+// has none at all.
 func TestBaselineFails(t *testing.T) {
 	p := planOf(Test{Gen: 4})
 	p.Baselines = []Baseline{&breaker{at: 1, cancel: func() {}, err: errors.New("out of order")}}
 	r, err := p.Run(context.Background())
-	if err != nil || len(r.Results) != 1 || len(r.Results[0].Reps) != 2 {
+	if len(r.Results) != 1 || len(r.Results[0].Reps) != 2 {
 		t.Fatalf("%v, %+v", err, r.Results)
+	}
+	if err == nil || err.Error() != "breaker gave no result: out of order" {
+		t.Errorf("error %v", err)
 	}
 	if w := strings.Join(r.Warnings, "\n"); strings.Count(w, "out of order") != 1 {
 		t.Errorf("warnings %q", w)
+	}
+
+	p = planOf(Test{Gen: 4}, Test{Gen: 5})
+	p.Baselines = []Baseline{&breaker{at: 3, cancel: func() {}, err: errors.New("out of order")}}
+	if r, err = p.Run(context.Background()); err != nil || len(r.Results) != 3 || len(r.Warnings) == 0 {
+		t.Errorf("of a baseline that fails in the second of two tests: %v, %d results, warnings %q", err, len(r.Results), r.Warnings)
 	}
 }
 

@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,7 +73,9 @@ func ParseScenarios(list string) ([]Test, error) {
 		for _, s := range Scenarios {
 			names = append(names, s.Scenario)
 			if strings.EqualFold(s.Scenario, strings.ReplaceAll(strings.TrimSpace(name), " ", "-")) {
-				chosen, found = append(chosen, s), true
+				if found = true; !slices.Contains(chosen, s) {
+					chosen = append(chosen, s)
+				}
 			}
 		}
 		if !found {

@@ -1,8 +1,6 @@
 package bench
 
 import (
-	"fmt"
-
 	"github.com/shirou/gopsutil/v4/mem"
 
 	"qgo/bench/machine"
@@ -20,6 +18,7 @@ const storageRate = 500e6
 func ThisGPU(g *GPUCeilings) roofline.Machine {
 	m := roofline.Machine{
 		Name: g.Device, Title: g.Name, Bandwidth: g.Read.Best, Memory: g.Memory, Storage: storageRate, Sources: []string{"measured"},
+		Reach: roofline.GPUReach(),
 	}
 	setPeaks(&m, g.Peaks)
 	return m
@@ -28,7 +27,8 @@ func ThisGPU(g *GPUCeilings) roofline.Machine {
 // ThisMachine is the machine of measured ceilings.
 func ThisMachine(c *Ceilings) roofline.Machine {
 	m := roofline.Machine{
-		Name: "this-machine", Title: fmt.Sprintf("%s, %d threads", machine.CPUName(), c.Threads),
+		Name: "this-machine", Title: machine.CPUName() + ", " + Threads(c.Threads),
+		Reach:     roofline.CPUReach(c.Threads),
 		Bandwidth: c.Read.Best, Reserved: reserved, Storage: storageRate,
 		Sources: []string{"measured"},
 	}

@@ -175,7 +175,7 @@ func (r *Result) ByState() (all []StateRate) {
 		}
 		if len(rate) > 0 {
 			s := StateRate{State: state, Reps: len(rate), Bandwidth: probes.Median(), Rate: rate.Median()}
-			s.Share = s.Rate / r.bound(bandwidths{s.Bandwidth, cpuProbes.Median()}, Limits{}).Rate
+			s.Share = s.Rate / r.bound(probed{main: s.Bandwidth, cpu: cpuProbes.Median()}, Limits{}).Rate
 			all = append(all, s)
 		}
 	}

@@ -66,6 +66,9 @@ func (c *Config) ContextWarning(context int) string {
 		return fmt.Sprintf("a context of %d tokens is more than the %d that this model reaches with its file's rope.scaling (%s, factor %v): "+
 			"what is beyond them is understood worse and worse.", context, reach, show.Text(s.Type), s.Factor)
 	}
-	return fmt.Sprintf("a context of %d tokens is more than the %d that this model was trained for: what is beyond them is understood worse and worse. "+
-		"%s, but only from a file whose rope.scaling keys say so, and this one's do not.", context, reach, c.Arch.Stretch)
+	text := fmt.Sprintf("a context of %d tokens is more than the %d that this model was trained for: what is beyond them is understood worse and worse.", context, reach)
+	if c.Arch.Stretch != "" {
+		text += fmt.Sprintf(" %s, but only from a file whose rope.scaling keys say so, and this one's do not.", c.Arch.Stretch)
+	}
+	return text
 }

@@ -45,12 +45,12 @@ var formats = [...]Format{
 	F16:  {Name: "F16", Len: 1, Bytes: 2, Exponent: 0x7c00},
 	BF16: {Name: "BF16", Len: 1, Bytes: 2, Exponent: 0x7f80},
 
-	Q4_0:   {Name: "Q4_0", Len: 32, Bytes: 18, Halves: []int{0}, Low: 4, Offset: 8, Group: 32},
-	Q4_1:   {Name: "Q4_1", Len: 32, Bytes: 20, Halves: []int{0, 2}, Low: 4, Group: 32, Minima: true},
-	Q5_0:   {Name: "Q5_0", Len: 32, Bytes: 22, Halves: []int{0}, Low: 4, High: 1, Offset: 16, Group: 32},
-	Q5_1:   {Name: "Q5_1", Len: 32, Bytes: 24, Halves: []int{0, 2}, Low: 4, High: 1, Group: 32, Minima: true},
-	Q8_0:   {Name: "Q8_0", Len: 32, Bytes: 34, Halves: []int{0}, Low: 8, Offset: 128, Group: 32},
-	IQ4_NL: {Name: "IQ4_NL", Len: 32, Bytes: 18, Halves: []int{0}, Low: 4, Offset: 128, Group: 32, Levels: &iq4nl},
+	Q4_0:   {Name: "Q4_0", Len: 32, Bytes: 18, Halves: []int{0}, Low: 4, Offset: 8, InOrder: true, Group: 32},
+	Q4_1:   {Name: "Q4_1", Len: 32, Bytes: 20, Halves: []int{0, 2}, Low: 4, InOrder: true, Group: 32, Minima: true},
+	Q5_0:   {Name: "Q5_0", Len: 32, Bytes: 22, Halves: []int{0}, Low: 4, High: 1, Offset: 16, InOrder: true, Group: 32},
+	Q5_1:   {Name: "Q5_1", Len: 32, Bytes: 24, Halves: []int{0, 2}, Low: 4, High: 1, InOrder: true, Group: 32, Minima: true},
+	Q8_0:   {Name: "Q8_0", Len: 32, Bytes: 34, Halves: []int{0}, Low: 8, Offset: 128, InOrder: true, Group: 32},
+	IQ4_NL: {Name: "IQ4_NL", Len: 32, Bytes: 18, Halves: []int{0}, Low: 4, Offset: 128, InOrder: true, Group: 32, Levels: &iq4nl},
 
 	Q2_K: {Name: "Q2_K", Len: 256, Bytes: 84, Halves: []int{80, 82}, Low: 2, Group: 16, Minima: true, Super: true},
 	Q3_K: {Name: "Q3_K", Len: 256, Bytes: 110, Halves: []int{108}, Low: 2, High: 1, Offset: 4, Group: 16, Super: true},
@@ -93,9 +93,13 @@ type Format struct {
 	Words     []int // where its integers of 16 bits stand
 	Low, High int   // bits of a code that kernels keep in their first and in their second planes; 0 if there are no kernels
 	Offset    int   // a power of two, or 0
-	Group     int   // 16 or 32
+	Group     int   // 16 or 32; a scale of more weights is that of each group
 	Minima    bool  // there is a minimum
-	Super     bool  // scales and minima are those of the block times small integers of groups, as in the K-quants
+	// InOrder says that a block is its Halves, the high bits of its codes and
+	// their low ones, in the order in which panels have them, so that they are
+	// copied. Without it they are taken apart, which is right for every type.
+	InOrder bool
+	Super   bool // scales and minima are those of the block times small integers of groups, as in the K-quants
 
 	// Levels are what the codes in a file stand for, less Offset, where that
 	// is not their value.

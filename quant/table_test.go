@@ -136,6 +136,16 @@ func TestTypeNames(t *testing.T) {
 	}
 }
 
+// TestOthers wants no name twice: a type in the table is not one of those that qgo
+// does not know.
+func TestOthers(t *testing.T) {
+	for n, name := range others {
+		if n.Valid() {
+			t.Errorf("%s, number %d, is in the table and among the others", name, n)
+		}
+	}
+}
+
 // TestFallbacks wants a quantised type for rows that blocks of 256 do not divide:
 // one that fallback does not know would become F16 without a word.
 func TestFallbacks(t *testing.T) {

@@ -147,10 +147,14 @@ func TestOpenAIFails(t *testing.T) {
 	for answer, want := range map[string]string{
 		"":                   "no text",
 		"data: nonsense\n\n": "expected a chunk",
-		"data: {\"error\":{\"message\":\"out of memory\"}}\n\n":                                                                     "out of memory",
-		"data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n":                                                                 "usage",
-		"data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":-1,\"completion_tokens\":99999999}}\n\n": "counts -1 tokens of the prompt and 99999999 of the answer",
-		strings.Repeat("data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n", 200):                                            "does not end its answer",
+		"data: {\"error\":{\"message\":\"out of memory\"}}\n\n":                                                                                     "out of memory",
+		"data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n":                                                                                 "cut off after 1 pieces",
+		"data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\ndata: [DONE]\n\n":                                                                 "usage",
+		"data: {\"choices\":[{\"delta\":{\"content\":\"x\"},\"finish_reason\":\"length\"}]}\n\n":                                                    "usage",
+		"event: error\ndata: {\"message\":\"the queue is full\"}\n\n":                                                                               "the server failed: {\"message\":\"the queue is full\"}",
+		"data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\nevent: error\ndata: {\"code\":\"\\u001b[31m\"}\n\n":                               "the server failed",
+		"data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":-1,\"completion_tokens\":99999999}}\n\ndata: [DONE]\n\n": "counts -1 tokens of the prompt and 99999999 of the answer",
+		strings.Repeat("data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n", 200):                                                            "does not end its answer",
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) }))
 		_, err := (&OpenAI{URL: server.URL}).Once(context.Background(), bench.Request{Test: bench.Test{Scenario: "chat", Prompt: 64, Gen: 1}, Model: m})

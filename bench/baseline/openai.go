@@ -1,7 +1,6 @@
 package baseline
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"qgo/bench"
+	"qgo/gguf/show"
 )
 
 // OpenAI drives a server that speaks OpenAI's chat completions, such as
@@ -47,28 +47,6 @@ type chatMessage struct {
 	Role    string `json:"role"`
 	Content string `json:"content"`
 }
-
-type chatChunk struct {
-	Choices []struct {
-		Delta struct {
-			Content string `json:"content"`
-		} `json:"delta"`
-	} `json:"choices"`
-	Usage *struct {
-		Prompt     int `json:"prompt_tokens"`
-		Completion int `json:"completion_tokens"`
-	} `json:"usage"`
-	Error json.RawMessage `json:"error"`
-}
-
-// Limits of what a server may say.
-const (
-	maxPieces = 16      // of text for each token of the answer
-	maxPrompt = 1 << 24 // tokens
-)
-
-// maxLine is the longest line of a stream that is read.
-const maxLine = 1 << 20
 
 // Once sends the scenario's request, the same text as qgo's, and times it from
 // sending to the text of the first token and on to the last. Tokens are
@@ -120,50 +98,7 @@ func (o *OpenAI) stream(ctx context.Context, text string, gen int) (rep bench.Re
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		message, _ := io.ReadAll(io.LimitReader(res.Body, 300))
-		return rep, fmt.Errorf("the server answered %s: %s", res.Status, strings.TrimSpace(string(message)))
+		return rep, fmt.Errorf("the server answered %s: %s", res.Status, show.Lines(strings.TrimSpace(string(message))))
 	}
-	var last time.Duration
-	lines := bufio.NewScanner(res.Body)
-	lines.Buffer(nil, maxLine)
-	for lines.Scan() {
-		data, ok := strings.CutPrefix(lines.Text(), "data:")
-		data = strings.TrimSpace(data)
-		if !ok || data == "[DONE]" {
-			continue
-		}
-		now := time.Since(start)
-		var chunk chatChunk
-		if err := json.Unmarshal([]byte(data), &chunk); err != nil {
-			return rep, fmt.Errorf("the server sent %.100q, expected a chunk of a chat completion: %w", data, err)
-		}
-		if len(chunk.Error) > 0 {
-			return rep, fmt.Errorf("the server failed: %.300s", chunk.Error)
-		}
-		if chunk.Usage != nil {
-			rep.Prompt, rep.Gen = chunk.Usage.Prompt, chunk.Usage.Completion
-		}
-		if len(chunk.Choices) == 0 || chunk.Choices[0].Delta.Content == "" {
-			continue
-		}
-		if rep.TTFT == 0 {
-			rep.TTFT = int64(now)
-		} else {
-			rep.Gaps = append(rep.Gaps, int64(now-last))
-		}
-		if last = now; len(rep.Gaps) > maxPieces*gen {
-			return rep, fmt.Errorf("the server does not end its answer of %d tokens", gen)
-		}
-	}
-	rep.NS = int64(last)
-	switch {
-	case lines.Err() != nil:
-		return rep, lines.Err()
-	case rep.TTFT == 0:
-		return rep, errors.New("the answer has no text")
-	case rep.Gen == 0:
-		return rep, errors.New("the stream has no usage field: the server must support stream_options.include_usage")
-	case rep.Gen < 0 || rep.Gen > maxPieces*gen || rep.Prompt < 0 || rep.Prompt > maxPrompt:
-		return rep, fmt.Errorf("the server counts %d tokens of the prompt and %d of the answer: expected %d of the answer", rep.Prompt, rep.Gen, gen)
-	}
-	return rep, nil
+	return readAnswer(res.Body, func() time.Duration { return time.Since(start) }, gen)
 }

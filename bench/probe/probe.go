@@ -19,7 +19,7 @@ type Kernels struct {
 	// It is that of STREAM (McCalpin 1995, "Memory bandwidth and machine
 	// balance in current high performance computers").
 	Triad func(a, b, c []byte)
-	Peaks []Peak
+	Peaks []Peak // the highest first
 }
 
 // Peak is a loop of multiplications and additions whose operands stay in

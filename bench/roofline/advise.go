@@ -23,9 +23,12 @@ type Advice struct {
 	Fit          Fit      `json:"fit"`
 	Decode       float64  `json:"decode_tokens_per_second"`  // at most, in the middle of the context
 	Prefill      float64  `json:"prefill_tokens_per_second"` // at most, of a prompt of half the context
-	// Divergence is the loss of the quantisation by [Divergence], negative if
-	// it was not measured.
-	Divergence float64 `json:"kl_divergence"`
+	// ExpectDecode and ExpectPrefill are what this engine comes to of them, by the
+	// machine's Reach; without one they are the bounds.
+	ExpectDecode  float64 `json:"expected_decode_tokens_per_second"`
+	ExpectPrefill float64 `json:"expected_prefill_tokens_per_second"`
+	// Loss is that of [Loss], nil if none is published.
+	Loss *float64 `json:"perplexity_loss"`
 
 	shape synth.Shape
 }
@@ -47,12 +50,14 @@ const largerVocab = 152064
 
 // shapeOf returns the shape of a published model, and the rows of its embedding.
 func shapeOf(n hub.Name) (shape synth.Shape, vocab int, err error) {
-	is := func(s synth.Shape) bool { return s.Name == n.Size && s.Arch == nil || s.Name == n.Line.Prefix+n.Size }
-	if i := slices.IndexFunc(synth.Shapes, is); i >= 0 {
-		return synth.Shapes[i], 0, nil // as synth has it
-	}
-	if i := slices.IndexFunc(larger, is); i >= 0 {
-		return larger[i], largerVocab, nil
+	for _, name := range []string{n.Line.Prefix + n.Size, n.Size} { // a line's own shape, or else that of Qwen2.5
+		is := func(s synth.Shape) bool { return s.Name == name }
+		if i := slices.IndexFunc(synth.Shapes, is); i >= 0 {
+			return synth.Shapes[i], 0, nil // as synth has it
+		}
+		if i := slices.IndexFunc(larger, is); i >= 0 {
+			return larger[i], largerVocab, nil
+		}
 	}
 	return shape, 0, fmt.Errorf("no shape is known of %v", n)
 }
@@ -63,22 +68,6 @@ func recipe(quantisation string) string {
 		return "f16"
 	}
 	return quantisation
-}
-
-// divergences is the mean KL divergence, in nats, between the next-token
-// distributions of the demonstration model's f16 file and its quantised ones,
-// both computed exactly, over 1024 positions of text that it has not seen.
-// The model has 6.5 million weights; larger ones lose less, in about the same
-// order.
-var divergences = map[string]float64{
-	"f32": 0, "f16": 0, "q8_0": 0.0050, "q6_k": 0.040, "q5_k_m": 0.17, "q5_1": 0.20, "q5_0": 0.30,
-	"q4_k_m": 0.53, "iq4_nl": 0.79, "q4_1": 0.88, "q4_0": 0.93, "q3_k_m": 1.52, "q2_k": 4.30,
-}
-
-// Divergence returns the measured quality loss of a quantisation.
-func Divergence(mix string) (nats float64, measured bool) {
-	nats, measured = divergences[recipe(mix)]
-	return nats, measured
 }
 
 // OutlineByName surveys a model in the shape of a published one, by a name such
@@ -114,8 +103,8 @@ func OutlineByName(name string, o model.Options) (*Survey, error) {
 }
 
 // Advise surveys every published model for a machine, for texts of that many
-// tokens: what fits first, larger models before smaller ones, and among them
-// what loses least. Models of one shape are one.
+// tokens: what fits first with a margin, larger models before smaller ones, and
+// larger files before smaller ones. Models of one shape are one.
 func Advise(m *Machine, context int, o model.Options) ([]Advice, error) {
 	var all []Advice
 	for _, n := range hub.Names() {
@@ -139,29 +128,31 @@ func Advise(m *Machine, context int, o model.Options) ([]Advice, error) {
 		return cmp.Or(
 			-compareBool(a.Fit.Fits(), b.Fit.Fits()),
 			-cmp.Compare(a.weights(), b.weights()),
-			compareBool(a.Divergence < 0, b.Divergence < 0),
-			cmp.Compare(a.Divergence, b.Divergence),
-			cmp.Compare(a.FileBytes, b.FileBytes),
+			-cmp.Compare(a.FileBytes, b.FileBytes),
 		)
 	})
 	return all, nil
 }
 
 func advise(m *Machine, n hub.Name, context int, o model.Options) (Advice, error) {
-	a := Advice{Names: []string{n.String()}, Size: n.Size, Quantisation: n.Quant, Divergence: -1}
+	a := Advice{Names: []string{n.String()}, Size: n.Size, Quantisation: n.Quant}
 	s, err := OutlineByName(n.String(), o)
 	if err != nil {
 		return a, err
 	}
 	a.FileBytes = s.Size()
-	if a.Fit, err = s.Fit(context, m.Available()); err != nil {
+	if a.Fit, err = s.Fit(context, m.Comfortable()); err != nil {
 		return a, err
 	}
 	half := max(context/2, 1)
 	a.Decode = a.Fit.Swapped(m.Bound(Decode(s.Cost, half)), m.Storage)
 	a.Prefill = m.Bound(Prefill(s.Cost, half, 0, model.DefaultMaxRows)).Rate
-	if d, ok := Divergence(n.Quant); ok {
-		a.Divergence = d
+	a.ExpectDecode, a.ExpectPrefill = a.Decode, a.Prefill
+	if r := m.Reach; r != nil {
+		a.ExpectDecode, a.ExpectPrefill = r.Decode*a.Decode, r.Prefill*a.Prefill
+	}
+	if loss, published := Loss(n.Size, n.Quant); published && n.Line == hub.Lines[0] {
+		a.Loss = &loss
 	}
 	return a, nil
 }
@@ -182,18 +173,26 @@ func compareBool(a, b bool) int {
 	return 1
 }
 
-// worst is the largest divergence of a quantisation that is recommended: that
-// of q4_0, the coarsest in common use.
-const worst = 0.93
+// alike is by how much two quantisations may differ in loss and be as good as each
+// other.
+const alike = 0.01
 
-// Recommend returns the first of all, as Advise orders them, that fits, that
-// decodes at least that many tokens a second, and that loses no more than
-// q4_0 does.
-func Recommend(all []Advice, minDecode float64) (Advice, bool) {
+// Recommend returns one of the largest models of all, as Advise orders them, that
+// fit and are expected to decode at least that many tokens a second: of its
+// quantisations that lose no more than q4_0 does the smallest that loses at most a
+// hundredth more than the best. Where no loss is published, that of the next
+// smaller size stands in.
+func Recommend(all []Advice, minDecode float64) (best Advice, ok bool) {
+	least := 0.0
 	for _, a := range all {
-		if a.Fit.Fits() && a.Decode >= minDecode && a.Divergence >= 0 && a.Divergence <= worst {
-			return a, true
+		loss := lossLike(a.Size, a.Quantisation)
+		switch {
+		case !a.Fit.Fits() || a.ExpectDecode < minDecode || coarse(a.Quantisation):
+		case !ok:
+			best, ok, least = a, true, loss
+		case a.shape == best.shape && loss <= least+alike:
+			best, least = a, min(least, loss)
 		}
 	}
-	return Advice{}, false
+	return best, ok
 }

@@ -13,13 +13,18 @@ type Machine struct {
 	Bandwidth float64 `json:"bandwidth_bytes_per_second"`
 	// The peaks are in operations a second, 0 if unknown or if the machine
 	// computes with that type no faster than with the next wider one.
-	FP32     float64  `json:"fp32_flops"`
-	FP16     float64  `json:"fp16_flops,omitempty"`
-	INT8     float64  `json:"int8_ops,omitempty"`
-	Memory   int64    `json:"memory_bytes"`
-	Reserved int64    `json:"reserved_bytes"` // what the system and a small desktop keep
-	Storage  float64  `json:"storage_bytes_per_second"`
-	Sources  []string `json:"sources,omitempty"`
+	FP32     float64 `json:"fp32_flops"`
+	FP16     float64 `json:"fp16_flops,omitempty"`
+	INT8     float64 `json:"int8_ops,omitempty"`
+	Memory   int64   `json:"memory_bytes"`
+	Reserved int64   `json:"reserved_bytes"` // what the system and a small desktop keep
+	Storage  float64 `json:"storage_bytes_per_second"`
+	// Driver is what a GPU's driver takes of the memory for a program: an
+	// assumption of 256 MiB where the GPU shares the memory of a board.
+	Driver int64 `json:"driver_bytes,omitempty"`
+	// Reach is what this engine comes to of the bounds; nil if nothing is known.
+	Reach   *Reach   `json:"reach,omitempty"`
+	Sources []string `json:"sources,omitempty"`
 }
 
 // Peak is the highest of the peaks and the type that has it. What a model
@@ -41,8 +46,12 @@ func (m *Machine) Bound(w Work) Bound {
 	return w.Bound(Limits{Bandwidth: m.Bandwidth, Peak: peak})
 }
 
-// Available is the memory that a model may take.
+// Available is the memory that a model may take at most.
 func (m *Machine) Available() int64 { return m.Memory - m.Reserved }
+
+// Comfortable is the memory that it may take without the system having to give up
+// what it needs: a sixteenth of all is left free, and what a GPU's driver takes.
+func (m *Machine) Comfortable() int64 { return m.Available() - m.Memory/16 - m.Driver }
 
 // Profiles are machines by their data sheets. Storage is a microSD card of
 // the UHS-I class (SD Physical Layer Specification: 104 MB/s on the bus)
@@ -50,7 +59,7 @@ func (m *Machine) Available() int64 { return m.Memory - m.Reserved }
 var Profiles = []Machine{
 	{
 		Name: "jetson-nano", Title: "NVIDIA Jetson Nano 2GB (Maxwell, 128 cores)",
-		Bandwidth: 25.6e9, FP32: 0.236e12, FP16: 0.472e12,
+		Bandwidth: 25.6e9, FP32: 0.236e12, FP16: 0.472e12, Driver: 256 << 20, Reach: &nanoGPU,
 		Memory: 2 << 30, Reserved: 400 << 20, Storage: 100e6,
 		Sources: []string{
 			"NVIDIA Jetson Nano data sheet DA-09366: LPDDR4 64-bit at 1600 MHz, 25.6 GB/s; 128 CUDA cores at 921.6 MHz, 472 GFLOP/s in fp16",
@@ -59,13 +68,13 @@ var Profiles = []Machine{
 	},
 	{
 		Name: "jetson-nano-4gb", Title: "NVIDIA Jetson Nano 4GB (Maxwell, 128 cores)",
-		Bandwidth: 25.6e9, FP32: 0.236e12, FP16: 0.472e12,
+		Bandwidth: 25.6e9, FP32: 0.236e12, FP16: 0.472e12, Driver: 256 << 20, Reach: &nanoGPU,
 		Memory: 4 << 30, Reserved: 400 << 20, Storage: 100e6,
 		Sources: []string{"NVIDIA Jetson Nano data sheet DA-09366"},
 	},
 	{
 		Name: "jetson-nano-cpu", Title: "NVIDIA Jetson Nano 2GB, CPU only (4 × Cortex-A57 at 1.43 GHz)",
-		Bandwidth: 25.6e9, FP32: 45.8e9,
+		Bandwidth: 25.6e9, FP32: 45.8e9, Reach: &nanoCPU,
 		Memory: 2 << 30, Reserved: 400 << 20, Storage: 100e6,
 		Sources: []string{
 			"NVIDIA Jetson Nano data sheet DA-09366: four Cortex-A57 at 1.43 GHz",
@@ -74,7 +83,7 @@ var Profiles = []Machine{
 	},
 	{
 		Name: "jetson-orin-nano", Title: "NVIDIA Jetson Orin Nano 8GB, 15 W (Ampere, 1024 cores)",
-		Bandwidth: 68e9, FP32: 1.28e12, FP16: 10e12, INT8: 20e12,
+		Bandwidth: 68e9, FP32: 1.28e12, FP16: 10e12, INT8: 20e12, Driver: 256 << 20,
 		Memory: 8 << 30, Reserved: 1 << 30, Storage: 100e6,
 		Sources: []string{
 			"NVIDIA Jetson Orin Nano data sheet DS-11105: LPDDR5 128-bit, 68 GB/s; 1024 CUDA cores and 32 tensor cores at 625 MHz; 40 TOPS in sparse int8, so 20 dense",
@@ -83,7 +92,7 @@ var Profiles = []Machine{
 	},
 	{
 		Name: "jetson-orin-nano-super", Title: "NVIDIA Jetson Orin Nano Super 8GB, 25 W (Ampere, 1024 cores)",
-		Bandwidth: 102e9, FP32: 2.09e12, FP16: 16.7e12, INT8: 33.5e12,
+		Bandwidth: 102e9, FP32: 2.09e12, FP16: 16.7e12, INT8: 33.5e12, Driver: 256 << 20,
 		Memory: 8 << 30, Reserved: 1 << 30, Storage: 100e6,
 		Sources: []string{"NVIDIA Jetson Orin Nano Super Developer Kit data sheet: 102 GB/s, 1020 MHz, 67 TOPS in sparse int8"},
 	},

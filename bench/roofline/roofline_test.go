@@ -150,8 +150,20 @@ func TestAdvise(t *testing.T) {
 			t.Errorf("%s fits but comes after %s", all[i].Name(), all[i-1].Name())
 		}
 	}
-	if a, ok := Recommend(all, 10); !ok || a.Size != "1.5b" {
-		t.Errorf("recommended %+v, want a 1.5b", a)
+	if a, ok := Recommend(all, 10); !ok || a.Name() != "qwen2.5-1.5b:q4_0" {
+		t.Errorf("recommended %+v, want the 1.5b in q4_0", a)
+	}
+	// 13 t/s are expected of it, half its bound: more are to be had of a 0.5b only.
+	if a, ok := Recommend(all, 20); !ok || a.Name() != "qwen2.5-0.5b:q6_k" {
+		t.Errorf("recommended %+v for 20 t/s, want the 0.5b in q6_k", a)
+	}
+	for _, a := range all {
+		if a.ExpectDecode != 0.5*a.Decode || a.ExpectPrefill != 0.35*a.Prefill {
+			t.Errorf("%s: expected %v and %v t/s of %v and %v", a.Name(), a.ExpectDecode, a.ExpectPrefill, a.Decode, a.Prefill)
+		}
+		if a.Fit.Available != 2<<30-400<<20-2<<30/16-256<<20 {
+			t.Errorf("%s: %d bytes are there for it", a.Name(), a.Fit.Available)
+		}
 	}
 	if _, ok := Recommend(all, 1e6); ok {
 		t.Error("a million tokens a second was recommended")

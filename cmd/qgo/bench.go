@@ -1,14 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"qgo/bench"
 	"qgo/bench/roofline"
+	"qgo/gguf/show"
+	"qgo/kernels"
 	"qgo/model"
 )
 
@@ -76,7 +81,7 @@ Lists of numbers may have ranges as in llama-bench: 1,2,4 or 0-2048+512 or
 	b.device.add(f)
 	b.given.add(f)
 	b.out.add(f)
-	cmd.AddCommand(newBenchReport(), newBenchCompare())
+	cmd.AddCommand(newBenchReport(), newBenchCompare(), newBenchVerify())
 	return cmd
 }
 
@@ -96,6 +101,9 @@ func (b *benchFlags) run(cmd *cobra.Command) error {
 	progress.begin()
 	report, err := b.plan.Run(cmd.Context())
 	progress.end()
+	for _, warning := range report.Warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), wrap("Warning: "+show.Lines(warning)+".", 80, "  "))
+	}
 	if len(report.Results) == 0 {
 		return err
 	}
@@ -116,9 +124,9 @@ func (b *benchFlags) check(cmd *cobra.Command) error {
 		}
 		lists[l.flag] = ints
 	}
-	p.Threads, p.Batches = lists["threads"], lists["batch"]
-	if n := slices.Max(p.Threads); n > model.MaxThreads {
-		return usagef(cmd, "--threads is %d: choose 0 to %d", n, model.MaxThreads)
+	p.Threads, p.Batches = once(lists["threads"], kernels.Cores()), once(lists["batch"], model.DefaultMaxRows)
+	if n, cpus := slices.Max(p.Threads), kernels.CPUs(); n > cpus {
+		return usagef(cmd, "--threads is %d, and qgo may use %s: choose 0 to %d", n, english.Plural(cpus, "CPU", ""), cpus)
 	}
 	if b.scenario != "" {
 		var err error
@@ -140,7 +148,9 @@ func (b *benchFlags) check(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		p.Models = append(p.Models, path)
+		if !slices.Contains(p.Models, path) {
+			p.Models = append(p.Models, path)
+		}
 	}
 	if len(p.Models) == 0 {
 		p.Models = []string{""}
@@ -214,14 +224,24 @@ func (b *benchFlags) giveBound(cmd *cobra.Command) error {
 func tests(prompts, decodes, depths []int) (all []bench.Test) {
 	for _, d := range depths {
 		for _, p := range prompts {
-			if p > 0 {
-				all = append(all, bench.Test{Prompt: p, Depth: d})
+			if t := (bench.Test{Prompt: p, Depth: d}); p > 0 && !slices.Contains(all, t) {
+				all = append(all, t)
 			}
 		}
 		for _, n := range decodes {
-			if n > 0 {
-				all = append(all, bench.Test{Gen: n, Depth: d})
+			if t := (bench.Test{Gen: n, Depth: d}); n > 0 && !slices.Contains(all, t) {
+				all = append(all, t)
 			}
+		}
+	}
+	return all
+}
+
+// once returns each number of a list once, in their order; 0 stands for usual.
+func once(list []int, usual int) (all []int) {
+	for _, n := range list {
+		if n = cmp.Or(n, usual); !slices.Contains(all, n) {
+			all = append(all, n)
 		}
 	}
 	return all

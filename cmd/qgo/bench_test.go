@@ -138,7 +138,7 @@ func TestBenchErrors(t *testing.T) {
 		{2, "--ctx is -5: choose 0 or more", "--ctx -5"},
 		{2, `--depth: "-1" is neither a number from 0`, "--depth -1"},
 		{2, `--threads: "-3" is neither a number from 0`, "--threads -3"},
-		{2, "--threads is 100000: choose 0 to", "-t 100000"},
+		{2, "--threads is 100000, and qgo may use", "-t 100000"},
 		{2, "--batch: 99999999999999999999 is too much", "-b 99999999999999999999"},
 		{2, "--bound is NaN", "--bound NaN"},
 		{2, `--kv is "q9": choose f16, f32 or q8_0`, "--kv q9"},

@@ -33,9 +33,6 @@ func printBench(w io.Writer, r *bench.Report) {
 	printLatencies(w, r)
 	printBandwidth(w, r)
 	printVerdicts(w, r)
-	for _, warning := range r.Warnings {
-		fmt.Fprintln(w, wrap("Warning: "+show.Lines(warning)+".", 80, "  "))
-	}
 	if h := r.Harness; h != nil {
 		fmt.Fprintf(w, "\nMeasuring took %.2f %% of the time (a clock reading %.0f ns); fixed work in\nregisters repeats within %.2f %%.\n", 100*h.Overhead, h.ClockNS, 100*h.Repeat)
 	}

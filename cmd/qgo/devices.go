@@ -9,6 +9,7 @@ import (
 	"github.com/klauspost/cpuid/v2"
 	"github.com/spf13/cobra"
 
+	"qgo/bench"
 	"qgo/kernels"
 	"qgo/kernels/devices"
 	"qgo/kernels/plan"
@@ -30,15 +31,21 @@ func newDevices() *cobra.Command {
 				Features []string `json:"features"`
 			}{cpuName(), kernels.Cores(), tiers, tier.Instructions()}
 			if wantsJSON(cmd) {
-				gpus := []plan.DeviceInfo{}
+				type gpu struct {
+					Kind string `json:"kind"`
+					plan.DeviceInfo
+				}
+				gpus := []gpu{}
 				for _, kind := range devices.Kinds {
 					list, _ := kind.List() // none is an empty list
-					gpus = append(gpus, list...)
+					for _, info := range list {
+						gpus = append(gpus, gpu{kind.Name, info})
+					}
 				}
 				return printJSON(cmd, map[string]any{"cpu": cpu, "gpus": gpus})
 			}
 			out := cmd.OutOrStdout()
-			fmt.Fprintf(out, "CPU   %s, %d threads by default\n", cpu.Name, cpu.Threads)
+			fmt.Fprintf(out, "CPU   %s, %s by default\n", cpu.Name, bench.Threads(cpu.Threads))
 			fmt.Fprintf(out, "      kernels: %s (the first is the default)\n", strings.Join(tiers, ", "))
 			fmt.Fprintf(out, "      instruction sets that matter here: %s\n", strings.Join(cpu.Features, " "))
 			for _, kind := range devices.Kinds {

@@ -107,7 +107,7 @@ func TestJSONLists(t *testing.T) {
 func TestAdvise(t *testing.T) {
 	out := succeed(t, "", "advise", "--profile", "jetson-nano", "--all")
 	fits80(t, out)
-	if !strings.Contains(out, "Best for chat: qwen2.5-1.5b:") {
+	if !strings.Contains(out, "Best for chat: qwen2.5-1.5b:q4_0,") {
 		t.Errorf("advice:\n%s", out)
 	}
 	for _, args := range [][]string{

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"qgo/bench"
 	"qgo/bench/roofline"
 )
 
@@ -14,8 +15,8 @@ func (r *rooflineReport) print(w io.Writer, parts bool) {
 	fmt.Fprintf(w, "%s on %s\n\n", r.Model, m.Title)
 	fmt.Fprintf(w, "machine   %.1f GB/s; ridge in FLOP/byte: %s\n", m.Bandwidth/1e9, peaksText(m))
 	if c := r.Ceilings; c != nil {
-		fmt.Fprintf(w, "          measured with %d threads, best (median) GB/s: read %.1f (%.1f),\n          copy %.1f (%.1f), triad %.1f (%.1f)\n",
-			c.Threads, c.Read.Best/1e9, c.Read.Median/1e9, c.Copy.Best/1e9, c.Copy.Median/1e9, c.Triad.Best/1e9, c.Triad.Median/1e9)
+		fmt.Fprintf(w, "          measured with %s, best (median) GB/s: read %.1f (%.1f),\n          copy %.1f (%.1f), triad %.1f (%.1f)\n",
+			bench.Threads(c.Threads), c.Read.Best/1e9, c.Read.Median/1e9, c.Copy.Best/1e9, c.Copy.Median/1e9, c.Triad.Best/1e9, c.Triad.Median/1e9)
 	}
 	if g := r.GPU; g != nil {
 		fmt.Fprintf(w, "          measured, best (median) GB/s: read %.1f (%.1f), copy %.1f (%.1f);\n          a launch takes %.2f µs, so that 1000 kernels a token allow %.0f t/s\n",

@@ -10,16 +10,18 @@ import (
 	"qgo/kernels/tier"
 )
 
+// The levels of the instruction set that the kernels have: its vectors, products of
+// bytes, and those of matrices of bytes.
 var (
-	isa     = tier.ISA{Switch: "QGO_NO_NEON"} // every CPU that runs Go has it
-	dotprod = tier.ISA{Switch: "QGO_NO_DOTPROD", Features: []cpuid.FeatureID{cpuid.ASIMDDP}, Base: &isa}
-	i8mm    = tier.ISA{Switch: "QGO_NO_I8MM", Features: []cpuid.FeatureID{cpuid.I8MM}, Base: &dotprod}
+	ISA     = tier.ISA{Switch: "QGO_NO_NEON"} // every CPU that runs Go has it
+	DotProd = tier.ISA{Switch: "QGO_NO_DOTPROD", Features: []cpuid.FeatureID{cpuid.ASIMDDP}, Base: &ISA}
+	I8MM    = tier.ISA{Switch: "QGO_NO_I8MM", Features: []cpuid.FeatureID{cpuid.I8MM}, Base: &DotProd}
 )
 
 func init() {
-	tier.Register(Vectors.Tier("neon", &isa, panel.Join(&Mul, &FloatMul)))
-	tier.Register(Vectors.Tier("dotprod", &dotprod, panel.Join(&DotMul, &FloatMul)))
-	tier.Register(Vectors.Tier("i8mm", &i8mm, panel.Join(&I8mmMul, &FloatMul)))
+	tier.Register(Vectors.Tier("neon", &ISA, panel.Join(&Mul, &FloatMul)))
+	tier.Register(Vectors.Tier("dotprod", &DotProd, panel.Join(&DotMul, &FloatMul)))
+	tier.Register(Vectors.Tier("i8mm", &I8MM, panel.Join(&I8mmMul, &FloatMul)))
 }
 
 // Vectors are the kernels on vectors and of attention.

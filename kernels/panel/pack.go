@@ -69,27 +69,38 @@ func interleave(dst []byte, size int, rows *[Rows][]byte) {
 func (p *packer) pack(dst []byte, t quant.Type, cols int, rows *[Rows][]byte) {
 	l := layoutOf(t)
 	for r, row := range rows {
-		if !l.Super {
+		if l.InOrder {
 			packBlocks(dst, t, row, r)
-			continue
-		}
-		p.codes[r].Unpack(t, row)
-		p.codes[r].Restore()
-		p.scales[r].Read(t, row)
-		for tile := range cols / tileCols {
-			scales, codes := l.tile(tile)
-			if tile%superTiles == 0 {
-				packScales(dst[scales-headBytes:], &p.scales[r], tile/superTiles, r, l)
-			}
-			packSubScales(dst[scales:], &p.scales[r], tile, r, l)
-			packCodes(dst[codes:], p.codes[r].Q[tile*tileCols:], r, l)
+		} else {
+			p.packCodes(dst, t, cols, row, r)
 		}
 	}
 }
 
-// packBlocks lays out row r of a type with blocks of 32 weights. The bytes of
-// their codes are those of a tile already (see [codec.Codes]): 4-bit codes are
-// halves of bytes with numbers 16 apart.
+// packCodes lays out row r of any type.
+func (p *packer) packCodes(dst []byte, t quant.Type, cols int, row []byte, r int) {
+	l, s := layoutOf(t), &p.scales[r]
+	p.codes[r].Unpack(t, row)
+	p.codes[r].Restore()
+	s.Read(t, row)
+	for tile := range cols / tileCols {
+		scales, codes := l.tile(tile)
+		switch {
+		case !l.Super:
+			packScales(dst[scales:], s, tile, r, l)
+		case tile%superTiles == 0:
+			packScales(dst[scales-headBytes:], s, tile/superTiles, r, l)
+		}
+		if l.Super {
+			packSubScales(dst[scales:], s, tile, r, l)
+		}
+		packTile(dst[codes:], p.codes[r].Q[tile*tileCols:], r, l)
+	}
+}
+
+// packBlocks lays out row r of a type with blocks of 32 weights whose bytes are in
+// the order of a tile already: 4-bit codes are halves of bytes with numbers 16
+// apart.
 func packBlocks(dst []byte, t quant.Type, row []byte, r int) {
 	l, size := layoutOf(t), t.BlockBytes()
 	scales, codes := 2*r, 2*l.scaleBytes()+4*r
@@ -124,13 +135,16 @@ func packBlocks(dst []byte, t quant.Type, row []byte, r int) {
 	}
 }
 
+// signBits are those of four bytes.
+const signBits = 0x80808080
+
 // signs turns four codes of Q8_0 from signed into unsigned bytes, since VPDPBUSD
 // multiplies those by signed ones; arm64 multiplies signed by signed bytes.
 func signs() uint32 {
 	if runtime.GOARCH == "arm64" {
 		return 0
 	}
-	return 0x80808080
+	return signBits
 }
 
 // transposeBits moves bit 4v+k to bit v of byte k.
@@ -144,8 +158,8 @@ func transposeBits(w uint32) (t uint32) {
 	return t
 }
 
-// packScales writes the scale, and the minimum if there is one, of a K-quant's
-// block k of row r.
+// packScales writes the scale, and the minimum if there is one, of block k of row
+// r.
 func packScales(out []byte, s *codec.Scales, k, r int, l *layout) {
 	le.PutUint16(out[2*r:], s.D[k])
 	if l.Minima {
@@ -168,14 +182,18 @@ func packSubScales(out []byte, s *codec.Scales, tile, r int, l *layout) {
 	}
 }
 
-// packCodes writes the codes q of a K-quant's tile of row r.
-func packCodes(dst []byte, q []uint8, r int, l *layout) {
+// packTile writes the codes q of a tile of row r.
+func packTile(dst []byte, q []uint8, r int, l *layout) {
 	var quads [8]uint32
 	for v := range quads {
 		quads[v] = le.Uint32(q[4*v:])
 	}
 	at := 4 * r // in a plane
 	switch l.Low {
+	case 8: // unsigned ones here, which become signed for kernels that want that
+		for v, c := range quads {
+			le.PutUint32(dst[planeBytes*v+at:], c^signBits^signs())
+		}
 	case 4:
 		for v := range 4 {
 			le.PutUint32(dst[planeBytes*v+at:], quads[v]&0x0f0f0f0f|quads[v+4]&0x0f0f0f0f<<4)

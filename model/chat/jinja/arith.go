@@ -6,19 +6,13 @@ import (
 	"math/bits"
 )
 
-func (n *negative) eval(s *state, sc *scope) Value { return s.signed(s.eval(n.of, sc), n.at, -1) }
-func (p *positive) eval(s *state, sc *scope) Value { return s.signed(s.eval(p.of, sc), p.at, 1) }
-
-func (s *state) signed(v Value, line at, sign int64) Value {
-	s.at(line)
+func (n *signed) eval(s *state, sc *scope) Value {
+	v := s.eval(n.of, sc)
+	s.at(n.at)
 	if i, ok := asInt(v); ok {
-		return multiplied(sign, i)
+		return multiplied(n.sign, i)
 	}
-	f, ok := v.(float64)
-	if !ok {
-		s.wrong(v, "what a sign stands before", "a number")
-	}
-	return float64(sign) * f
+	return float64(n.sign) * s.wantFloat(v, "what a sign stands before")
 }
 
 func (b *binary) eval(s *state, sc *scope) Value {
@@ -31,16 +25,14 @@ func (b *binary) eval(s *state, sc *scope) Value {
 // operate computes what stands between two values.
 func (s *state) operate(op string, left, right Value) Value {
 	for _, v := range []Value{left, right} {
-		switch v := v.(type) {
-		case *undefined:
-			s.missed(v)
-		case *big.Int:
+		present(v)
+		if _, ok := v.(*big.Int); ok {
 			tooLarge()
 		}
 	}
 	i, exact := asInt(left)
 	j, both := asInt(right)
-	if exact && both {
+	if exact && both && op != "/" && (op != "**" || j >= 0) {
 		return integers(op, i, j)
 	}
 	x, ok := asFloat(left)
@@ -74,17 +66,11 @@ func (s *state) joinedTo(left, right Value) (Value, bool) {
 			if a.safe != b.safe {
 				a, b = s.escaped(a), s.escaped(b)
 			}
-			t := s.joined([]text{a, b}, text{})
-			t.safe = a.safe
-			return t, true
+			return s.joined([]text{a, b}, text{}).marked(a.safe), true
 		}
 	case *list:
-		if b, ok := right.(*list); ok {
-			return &list{s.appended(a.items, b.items)}, true
-		}
-	case *tuple:
-		if b, ok := right.(*tuple); ok {
-			return &tuple{items: s.appended(a.items, b.items)}, true
+		if b, ok := right.(*list); ok && a.tuple == b.tuple {
+			return &list{tuple: a.tuple, items: s.appended(a.items, b.items)}, true
 		}
 	}
 	return nil, false
@@ -97,13 +83,12 @@ func (s *state) appended(a, b []Value) []Value {
 
 // repeated repeats a sequence as often as the other value says.
 func (s *state) repeated(a, b Value) (Value, bool) {
-	n, ok := asInt(a)
+	if _, first := asInt(a); first {
+		a, b = b, a
+	}
+	n, ok := asInt(b)
 	if !ok {
-		if n, ok = asInt(b); !ok {
-			return nil, false
-		}
-	} else {
-		a = b
+		return nil, false
 	}
 	n = max(n, 0)
 	room := func(size int) {
@@ -120,13 +105,9 @@ func (s *state) repeated(a, b Value) (Value, bool) {
 				b.add(a)
 			}
 		}
-		t := b.text()
-		t.safe = a.safe
-		return t, true
+		return b.text().marked(a.safe), true
 	case *list:
-		return &list{s.repeatedItems(a.items, n, room)}, true
-	case *tuple:
-		return &tuple{items: s.repeatedItems(a.items, n, room)}, true
+		return &list{tuple: a.tuple, items: s.repeatedItems(a.items, n, room)}, true
 	}
 	return nil, false
 }
@@ -153,46 +134,38 @@ func multiplied(i, j int64) int64 {
 	return n
 }
 
+// integers computes what has an integer as its result.
 func integers(op string, i, j int64) Value {
 	switch op {
 	case "+":
 		n := i + j
-		if (i > 0) == (j > 0) && (n > 0) != (i > 0) && i != 0 && j != 0 {
+		if (n < i) != (j < 0) {
 			tooLarge()
 		}
 		return n
 	case "-":
 		n := i - j
-		if (i >= 0) != (j >= 0) && (n >= 0) != (i >= 0) {
+		if (n > i) != (j < 0) {
 			tooLarge()
 		}
 		return n
 	case "*":
 		return multiplied(i, j)
 	case "**":
-		if j < 0 {
-			return floats(op, float64(i), float64(j))
-		}
 		return power(i, j)
-	case "/":
-		return floats(op, float64(i), float64(j))
 	}
 	if j == 0 {
 		failf("division by zero")
 	}
-	if op == "//" {
-		if i == math.MinInt64 && j == -1 {
-			tooLarge()
-		}
-		n := i / j
-		if i%j != 0 && (i < 0) != (j < 0) {
-			n--
-		}
-		return n
+	n, rest := i/j, i%j
+	if rest != 0 && (rest < 0) != (j < 0) {
+		n, rest = n-1, rest+j
 	}
-	n := i % j
-	if n != 0 && (n < 0) != (j < 0) {
-		n += j
+	switch {
+	case op == "%":
+		return rest
+	case i == math.MinInt64 && j == -1:
+		tooLarge()
 	}
 	return n
 }

@@ -72,19 +72,13 @@ func given(v, otherwise Value) Value {
 }
 
 // builtin is a filter, a test or a method: a function of a value and arguments.
-type builtin struct {
-	signature
-	call func(s *state, v Value, a []Value) Value
-	// raw is called in place of call, with the arguments as they are.
-	raw func(s *state, v Value, a arguments) Value
-}
+// Errors call it what.
+type builtin func(s *state, what string, v Value, a arguments) Value
 
-func (b builtin) apply(s *state, what string, v Value, a arguments) Value {
-	s.step(1)
-	if b.raw != nil {
-		return b.raw(s, v, a)
-	}
-	return b.call(s, v, b.bind(what, a))
+// method makes a builtin with parameters of these names; see takes.
+func method(parameters string, call func(s *state, v Value, a []Value) Value) builtin {
+	sig := takes(parameters)
+	return func(s *state, what string, v Value, a arguments) Value { return call(s, v, sig.bind(what, a)) }
 }
 
 // arguments computes the arguments of a call.
@@ -139,59 +133,53 @@ func (s *state) call(f Value, a arguments) Value {
 			failf("loop can be called only in a recursive loop")
 		}
 		return f.again(s, takes("items").bind("loop", a)[0])
-	case *undefined:
-		s.missed(f)
 	}
+	present(f)
 	failf("a value of the type %s cannot be called", typeName(f))
 	return nil
 }
 
-func (f *filter) eval(s *state, sc *scope) Value { return f.apply(s, s.eval(f.of, sc), sc) }
-
-func (f *filter) apply(s *state, v Value, sc *scope) Value {
+func (f *application) eval(s *state, sc *scope) Value {
+	v := s.eval(f.of, sc)
 	a := s.arguments(f.arguments, sc)
 	s.at(f.at)
-	return s.filter(f.name, v, a)
+	return s.apply(f.kind, f.name, v, a)
 }
 
-// filter applies the filter of that name.
-func (s *state) filter(name string, v Value, a arguments) Value {
-	b, ok := filters[name]
-	if !ok {
-		failf("there is no filter %s", name)
+// apply applies the filter or the test of that name.
+func (s *state) apply(kind, name string, v Value, a arguments) Value {
+	table := filters
+	if kind == "test" {
+		table = tests
 	}
-	return b.apply(s, "the filter "+name, v, a)
-}
-
-func (t *test) eval(s *state, sc *scope) Value {
-	v := s.eval(t.of, sc)
-	a := s.arguments(t.arguments, sc)
-	s.at(t.at)
-	return s.test(t.name, v, a)
-}
-
-// test applies the test of that name.
-func (s *state) test(name string, v Value, a arguments) bool {
-	b, ok := tests[name]
+	b, ok := table[name]
 	if !ok {
-		failf("there is no test %s", name)
+		failf("there is no %s %s", kind, name)
 	}
-	return truth(b.apply(s, "the test "+name, v, a))
+	s.step(1)
+	return b(s, "the "+kind+" "+name, v, a)
 }
 
-// missed fails because a value is not there.
-func (s *state) missed(u *undefined) { failf("%s is undefined", u.what) }
+// present fails if a value is not there.
+func present(v Value) {
+	if u, ok := v.(*undefined); ok {
+		failf("%s is undefined", u.what)
+	}
+}
 
 // The functions below return arguments of a type, and fail for others. what
 // says what the value is for.
 
-func (s *state) wantText(v Value, what string) text {
-	t, ok := v.(text)
+func want[T Value](s *state, v Value, what, kind string) T {
+	t, ok := v.(T)
 	if !ok {
-		s.wrong(v, what, "a string")
+		s.wrong(v, what, kind)
 	}
 	return t
 }
+
+func (s *state) wantText(v Value, what string) text  { return want[text](s, v, what, "a string") }
+func (s *state) wantDict(v Value, what string) *Dict { return want[*Dict](s, v, what, "a dictionary") }
 
 func (s *state) wantInt(v Value, what string) int {
 	n, ok := asInt(v)
@@ -201,17 +189,15 @@ func (s *state) wantInt(v Value, what string) int {
 	return int(n)
 }
 
-func (s *state) wantDict(v Value, what string) *Dict {
-	d, ok := v.(*Dict)
+func (s *state) wantFloat(v Value, what string) float64 {
+	f, ok := asFloat(v)
 	if !ok {
-		s.wrong(v, what, "a dictionary")
+		s.wrong(v, what, "a number")
 	}
-	return d
+	return f
 }
 
-func (s *state) wrong(v Value, what, want string) {
-	if u, ok := v.(*undefined); ok {
-		s.missed(u)
-	}
-	failf("%s is of the type %s, expected %s", what, typeName(v), want)
+func (s *state) wrong(v Value, what, kind string) {
+	present(v)
+	failf("%s is of the type %s, expected %s", what, typeName(v), kind)
 }

@@ -12,14 +12,8 @@ func (s *state) equal(a, b Value) bool {
 	s.step(1)
 	s.enter()
 	defer s.leave()
-	if x, ok := asFloat(a); ok {
-		y, ok := asFloat(b)
-		i, exact := asInt(a)
-		j, both := asInt(b)
-		if exact && both {
-			return i == j
-		}
-		return ok && x == y
+	if n, ok := compareNumbers(a, b); ok {
+		return n == 0
 	}
 	switch a := a.(type) {
 	case *undefined:
@@ -34,10 +28,7 @@ func (s *state) equal(a, b Value) bool {
 		return ok && a.s == b.s
 	case *list:
 		b, ok := b.(*list)
-		return ok && s.equalItems(a.items, b.items)
-	case *tuple:
-		b, ok := b.(*tuple)
-		return ok && s.equalItems(a.items, b.items)
+		return ok && a.tuple == b.tuple && s.equalItems(a.items, b.items)
 	case *numbers:
 		b, ok := b.(*numbers)
 		return ok && s.equalItems(s.elements(a), s.elements(b))
@@ -99,23 +90,28 @@ const (
 	unordered = 2 // there is a NaN
 )
 
+// compareNumbers is order for two numbers, if a and b are.
+func compareNumbers(a, b Value) (n int, ok bool) {
+	i, exact := asInt(a)
+	j, both := asInt(b)
+	if exact && both {
+		return cmp.Compare(i, j), true
+	}
+	x, ok := asFloat(a)
+	y, numbers := asFloat(b)
+	if math.IsNaN(x) || math.IsNaN(y) {
+		return unordered, ok && numbers
+	}
+	return cmp.Compare(x, y), ok && numbers
+}
+
 // order compares values that have an order.
 func (s *state) order(a, b Value) int {
 	s.step(1)
 	s.enter()
 	defer s.leave()
-	i, exact := asInt(a)
-	j, both := asInt(b)
-	if exact && both {
-		return cmp.Compare(i, j)
-	}
-	x, ok := asFloat(a)
-	y, numbers := asFloat(b)
-	if ok && numbers {
-		if math.IsNaN(x) || math.IsNaN(y) {
-			return unordered
-		}
-		return cmp.Compare(x, y)
+	if n, ok := compareNumbers(a, b); ok {
+		return n
 	}
 	switch a := a.(type) {
 	case text:
@@ -124,19 +120,12 @@ func (s *state) order(a, b Value) int {
 			return strings.Compare(a.s, b.s)
 		}
 	case *list:
-		if b, ok := b.(*list); ok {
-			return s.orderItems(a.items, b.items)
-		}
-	case *tuple:
-		if b, ok := b.(*tuple); ok {
+		if b, ok := b.(*list); ok && a.tuple == b.tuple {
 			return s.orderItems(a.items, b.items)
 		}
 	}
-	for _, v := range []Value{a, b} {
-		if u, ok := v.(*undefined); ok {
-			s.missed(u)
-		}
-	}
+	present(a)
+	present(b)
 	failf("values of the types %s and %s have no order", typeName(a), typeName(b))
 	return 0
 }

@@ -80,7 +80,10 @@ func hash(v Value) key {
 		return key{"number", formatFloat(v)}
 	case text:
 		return key{"s", v.s}
-	case *tuple:
+	case *list:
+		if !v.tuple {
+			break
+		}
 		var b strings.Builder
 		for _, item := range v.items {
 			k := hash(item)
@@ -111,7 +114,7 @@ func (s *state) viewed(v *view) []Value {
 	s.take(96 * len(v.dict.keys))
 	items := make([]Value, len(v.dict.keys))
 	for i, k := range v.dict.keys {
-		items[i] = &tuple{items: []Value{k, v.dict.values[i]}}
+		items[i] = &list{tuple: true, items: []Value{k, v.dict.values[i]}}
 	}
 	return items
 }

@@ -11,9 +11,12 @@ var simpleEscapes = map[byte]string{
 	'\n': "", '\\': "\\", '\'': "'", '"': "\"", 'a': "\a", 'b': "\b", 'f': "\f", 'n': "\n", 'r': "\r", 't': "\t", 'v': "\v",
 }
 
+// hexDigits are how many digits follow an escape of a character's number.
+var hexDigits = map[byte]int{'x': 2, 'u': 4, 'U': 8}
+
 // unescaped returns what the inner part of a string literal stands for, as in
 // Python: a backslash before anything else stays.
-func (l *lexer) unescaped(s string) string {
+func unescaped(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
 	}
@@ -30,16 +33,9 @@ func (l *lexer) unescaped(s string) string {
 			s = after[1:]
 			continue
 		}
-		digits, base := 0, 16
-		switch c {
-		case 'x':
-			digits = 2
-		case 'u':
-			digits = 4
-		case 'U':
-			digits = 8
-		case 'N':
-			l.failf(`the escape \N in a string is not supported: write the character itself`)
+		digits, base := hexDigits[c], 16
+		if c == 'N' {
+			failf(`the escape \N in a string is not supported: write the character itself`)
 		}
 		s = after[1:]
 		if c >= '0' && c <= '7' {
@@ -54,11 +50,11 @@ func (l *lexer) unescaped(s string) string {
 			continue
 		}
 		if len(s) < digits {
-			l.failf("a string ends within the escape \\%c", c)
+			failf("a string ends within the escape \\%c", c)
 		}
 		code, err := strconv.ParseUint(s[:digits], base, 32)
 		if err != nil || code > utf8.MaxRune {
-			l.failf("the escape \\%c%s in a string is no character", c, s[:digits])
+			failf("the escape \\%c%s in a string is no character", c, s[:digits])
 		}
 		b.WriteRune(rune(code))
 		s = s[digits:]

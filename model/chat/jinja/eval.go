@@ -4,6 +4,10 @@ import "slices"
 
 func (c *constant) eval(*state, *scope) Value { return c.value }
 
+func (c *captured) eval(s *state, sc *scope) Value {
+	return s.captured(func() { s.body(c.body, &scope{parent: sc}) })
+}
+
 func (v *variable) eval(s *state, sc *scope) Value {
 	s.at(v.at)
 	return s.lookup(sc, v.name)
@@ -21,8 +25,10 @@ func (s *state) all(list []expr, sc *scope) []Value {
 	return values
 }
 
-func (l *listOf) eval(s *state, sc *scope) Value  { return &list{s.all(l.items, sc)} }
-func (t *tupleOf) eval(s *state, sc *scope) Value { return &tuple{items: s.all(t.items, sc)} }
+func (l *listOf) eval(s *state, sc *scope) Value { return &list{items: s.all(l.items, sc)} }
+func (t *tupleOf) eval(s *state, sc *scope) Value {
+	return &list{tuple: true, items: s.all(t.items, sc)}
+}
 
 func (d *dictOf) eval(s *state, sc *scope) Value {
 	s.take(64 + 128*len(d.keys))
@@ -109,9 +115,7 @@ func (a *attribute) eval(s *state, sc *scope) Value {
 
 // attribute returns v.name: an attribute, or else the element of that key.
 func (s *state) attribute(v Value, name string) Value {
-	if u, ok := v.(*undefined); ok {
-		s.missed(u)
-	}
+	present(v)
 	if name != "" && name[0] != '_' {
 		if a, ok := s.own(v, name); ok {
 			return a
@@ -130,12 +134,14 @@ func (s *state) own(v Value, name string) (Value, bool) {
 	switch v := v.(type) {
 	case *namespace:
 		return v.vars.lookup(name)
-	case *tuple:
+	case *list:
 		if i := slices.Index(v.names, name); i >= 0 {
 			return v.items[i], true
 		}
 	case *loop:
-		return v.attribute(name)
+		if get, ok := loopAttributes[name]; ok {
+			return get(v), true
+		}
 	case *object:
 		a, ok := v.attributes[name]
 		return a, ok
@@ -148,7 +154,8 @@ func (s *state) own(v Value, name string) (Value, bool) {
 		return nil, false
 	}
 	return &function{name: name, call: func(s *state, a arguments) Value {
-		return m.apply(s, "the method "+name, v, a)
+		s.step(1)
+		return m(s, "the method "+name, v, a)
 	}}, true
 }
 
@@ -164,9 +171,7 @@ func (b *subscript) eval(s *state, sc *scope) Value {
 
 // subscript returns v[key]: an element, or else the attribute of that name.
 func (s *state) subscript(v, key Value) Value {
-	if u, ok := v.(*undefined); ok {
-		s.missed(u)
-	}
+	present(v)
 	if d, ok := v.(*Dict); ok {
 		if item, ok := s.get(d, key); ok {
 			return item
@@ -187,37 +192,27 @@ func (s *state) subscript(v, key Value) Value {
 
 // element returns element i of a sequence, from its end if i is negative.
 func (s *state) element(v Value, i int64) (Value, bool) {
-	var items []Value
+	if t, ok := v.(text); ok {
+		s.scan(len(t.s))
+	}
+	n, _ := lengthOf(v)
+	if i < 0 {
+		i += int64(n)
+	}
+	if i < 0 || i >= int64(n) {
+		return nil, false
+	}
 	switch v := v.(type) {
 	case text:
-		s.scan(len(v.s))
-		n := int64(v.chars())
-		if i < 0 {
-			i += n
-		}
-		if i < 0 || i >= n {
-			return nil, false
-		}
 		at := v.offset(int(i))
 		s.take(96)
 		return v.slice(at, at+v.slice(at, len(v.s)).offset(1)), true
 	case *numbers:
-		if i < 0 {
-			i += v.count
-		}
-		return v.start + i*v.step, i >= 0 && i < v.count
+		return v.start + i*v.step, true
 	case *list:
-		items = v.items
-	case *tuple:
-		items = v.items
+		return v.items[i], true
 	}
-	if i < 0 {
-		i += int64(len(items))
-	}
-	if i < 0 || i >= int64(len(items)) {
-		return nil, false
-	}
-	return items[i], true
+	return nil, false
 }
 
 // eval is not called: a slice stands only in a subscript.
@@ -249,9 +244,7 @@ func (s *state) slice(v Value, sl *sliceOf, sc *scope) Value {
 	case text:
 		return s.sliceText(v, start, stop, by)
 	case *list:
-		return &list{s.sliceItems(v.items, start, stop, by)}
-	case *tuple:
-		return &tuple{items: s.sliceItems(v.items, start, stop, by)}
+		return &list{tuple: v.tuple, items: s.sliceItems(v.items, start, stop, by)}
 	case *numbers:
 		first, count := bounds(v.count, start, stop, by)
 		from, step := v.start+first*v.step, v.step*by

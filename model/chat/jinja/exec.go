@@ -1,6 +1,9 @@
 package jinja
 
-// signal says how a body ended.
+import "slices"
+
+// signal says how a body ended; break and continue are statements that end
+// it so.
 type signal int
 
 const (
@@ -26,11 +29,9 @@ type scope struct {
 }
 
 func (sc *scope) set(name string, v Value) {
-	for i, n := range sc.names {
-		if n == name {
-			sc.values[i] = v
-			return
-		}
+	if i := slices.Index(sc.names, name); i >= 0 {
+		sc.values[i] = v
+		return
 	}
 	sc.names = append(sc.names, name)
 	sc.values = append(sc.values, v)
@@ -39,10 +40,8 @@ func (sc *scope) set(name string, v Value) {
 // lookup returns the value of a variable.
 func (s *state) lookup(sc *scope, name string) Value {
 	for ; sc != nil; sc = sc.parent {
-		for i, n := range sc.names {
-			if n == name {
-				return sc.values[i]
-			}
+		if i := slices.Index(sc.names, name); i >= 0 {
+			return sc.values[i]
 		}
 	}
 	if v, ok := s.vars.lookup(name); ok {
@@ -95,11 +94,11 @@ func (s *state) body(list []node, sc *scope) signal {
 	return running
 }
 
-// captured returns what statements write.
-func (s *state) captured(list []node, sc *scope) text {
+// captured returns what run writes.
+func (s *state) captured(run func()) text {
 	out := s.out
 	s.out = s.builder()
-	s.body(list, sc)
+	run()
 	t := s.out.text()
 	s.out = out
 	return t
@@ -167,30 +166,6 @@ func (s *state) assign(target expr, v Value, sc *scope) {
 	}
 }
 
-func (a *assignBlock) exec(s *state, sc *scope) signal {
-	var v Value = s.captured(a.body, &scope{parent: sc})
-	if a.filter != nil {
-		v = s.filtered(a.filter, v, sc)
-	}
-	s.at(a.at)
-	s.assign(a.target, v, sc)
-	return running
-}
-
-// filtered applies a chain of filters without an operand to v.
-func (s *state) filtered(f *filter, v Value, sc *scope) Value {
-	if inner, ok := f.of.(*filter); ok {
-		v = s.filtered(inner, v, sc)
-	}
-	return f.apply(s, v, sc)
-}
-
-func (f *filterBlock) exec(s *state, sc *scope) signal {
-	v := s.filtered(f.filter, s.captured(f.body, &scope{parent: sc}), sc)
-	s.out.add(s.str(v))
-	return running
-}
-
 func (w *with) exec(s *state, sc *scope) signal {
 	inner := &scope{parent: sc}
 	for i, target := range w.targets {
@@ -201,6 +176,4 @@ func (w *with) exec(s *state, sc *scope) signal {
 	return s.body(w.body, inner)
 }
 
-func (g *group) exec(s *state, sc *scope) signal { return s.body(g.body, &scope{parent: sc}) }
-
-func (j *jump) exec(*state, *scope) signal { return j.signal }
+func (sig signal) exec(*state, *scope) signal { return sig }

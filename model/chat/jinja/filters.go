@@ -14,31 +14,24 @@ var filters map[string]builtin
 func init() {
 	filters = map[string]builtin{
 		// Strings.
-		"upper":      changed(upper),
-		"lower":      changed(lower),
-		"capitalize": onText("", func(s *state, t text, _ []Value) Value { return s.capitalized(t) }),
-		"title":      onText("", func(s *state, t text, _ []Value) Value { return s.titleFilter(t) }),
-		"trim":       onText("chars?", func(s *state, t text, a []Value) Value { return s.stripped(t, given(a[0], nil), true, true) }),
-		"string":     method("", func(s *state, v Value, _ []Value) Value { return s.str(v) }),
-		"escape":     onText("", func(s *state, t text, _ []Value) Value { return s.escaped(t) }),
-		"forceescape": onText("", func(s *state, t text, _ []Value) Value {
-			t.safe = false
-			return s.escaped(t)
-		}),
-		"safe": onText("", func(_ *state, t text, _ []Value) Value {
-			t.safe = true
-			return t
-		}),
+		"upper":       changed(upper),
+		"lower":       changed(lower),
+		"capitalize":  onText("", func(s *state, t text, _ []Value) Value { return s.capitalized(t) }),
+		"title":       onText("", func(s *state, t text, _ []Value) Value { return s.titleFilter(t) }),
+		"trim":        onText("chars?", func(s *state, t text, a []Value) Value { return s.stripped(t, given(a[0], nil), true, true) }),
+		"string":      method("", func(s *state, v Value, _ []Value) Value { return s.str(v) }),
+		"escape":      onText("", func(s *state, t text, _ []Value) Value { return s.escaped(t) }),
+		"forceescape": onText("", func(s *state, t text, _ []Value) Value { return s.escaped(t.marked(false)) }),
+		"safe":        onText("", func(_ *state, t text, _ []Value) Value { return t.marked(true) }),
 		"replace": onText("old new count?", func(s *state, t text, a []Value) Value {
 			n := given(a[2], nil)
 			if n == nil {
 				n = int64(-1)
 			}
-			t.safe = false
-			return s.replaced(t, s.str(a[0]), s.str(a[1]), s.wantInt(n, "the count"))
+			return s.replaced(t.marked(false), s.str(a[0]), s.str(a[1]), s.wantInt(n, "the count"))
 		}),
 		"center": onText("width?", func(s *state, t text, a []Value) Value {
-			return textMethods["center"].apply(s, "center", t, arguments{positional: []Value{given(a[0], int64(80))}})
+			return textMethods["center"](s, "center", t, arguments{positional: []Value{given(a[0], int64(80))}})
 		}),
 		"indent":    method("width? first? blank?", (*state).indented),
 		"truncate":  method("length? killwords? end? leeway?", (*state).truncate),
@@ -46,7 +39,7 @@ func init() {
 		"striptags": onText("", func(s *state, t text, _ []Value) Value { return s.stripTags(t) }),
 		"urlencode": method("", func(s *state, v Value, _ []Value) Value { return s.urlEncoded(v) }),
 		"xmlattr":   method("autospace?", (*state).xmlAttributes),
-		"format":    {raw: (*state).formatFilter},
+		"format":    (*state).formatFilter,
 		"tojson":    method("ensure_ascii? indent? separators? sort_keys?", (*state).toJSON),
 		"attr":      method("name", (*state).attrFilter),
 		"filesizeformat": method("binary?", func(s *state, v Value, a []Value) Value {
@@ -67,7 +60,7 @@ func init() {
 			return v
 		}),
 		"length": method("", func(_ *state, v Value, _ []Value) Value { return int64(length(v)) }),
-		"list":   method("", func(s *state, v Value, _ []Value) Value { return &list{s.appended(s.elements(v), nil)} }),
+		"list":   method("", func(s *state, v Value, _ []Value) Value { return &list{items: s.appended(s.elements(v), nil)} }),
 		"items": method("", func(s *state, v Value, _ []Value) Value {
 			if _, ok := v.(*undefined); ok {
 				return &generator{}
@@ -149,9 +142,7 @@ func (s *state) indented(v Value, a []Value) Value {
 		}
 		b.add(line)
 	}
-	r := b.text()
-	r.safe = t.safe
-	return r
+	return b.text().marked(t.safe)
 }
 
 func (s *state) truncate(v Value, a []Value) Value {
@@ -260,20 +251,15 @@ func (s *state) xmlAttributes(v Value, a []Value) Value {
 	return b.text()
 }
 
-func (s *state) formatFilter(v Value, a arguments) Value {
+func (s *state) formatFilter(_ string, v Value, a arguments) Value {
 	t := s.str(v)
 	if len(a.names) == 0 {
-		return s.printf(t, &tuple{items: a.positional})
+		return s.printf(t, &list{tuple: true, items: a.positional})
 	}
 	if len(a.positional) > 0 {
 		failf("the filter format takes arguments with names or without, not both")
 	}
-	d := NewDict()
-	for i, name := range a.names {
-		s.take(128)
-		d.set(own(name), a.named[i])
-	}
-	return s.printf(t, d)
+	return s.printf(t, dictFunction(s, a))
 }
 
 func (s *state) attrFilter(v Value, a []Value) Value {
@@ -286,7 +272,7 @@ func (s *state) attrFilter(v Value, a []Value) Value {
 
 // folded is the key by which filters compare strings unless case matters.
 func (s *state) folded(v Value) Value {
-	if t, ok := v.(text); ok && strings.IndexFunc(t.s, unicode.IsUpper) >= 0 {
+	if t, ok := v.(text); ok && strings.ContainsFunc(t.s, unicode.IsUpper) {
 		return s.mapped(t, lower)
 	}
 	return v

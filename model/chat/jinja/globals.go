@@ -1,6 +1,10 @@
 package jinja
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // now is the time for strftime_now.
 var now = time.Now
@@ -24,7 +28,7 @@ func init() {
 			}}
 		}),
 		"raise_exception": builtinFunction("raise_exception", "message", func(s *state, a []Value) Value {
-			panic(failure{raised(s.str(a[0]).s)})
+			panic(failure{fmt.Errorf("%w: %s", ErrRaised, strings.TrimSpace(s.str(a[0]).s))})
 		}),
 		"strftime_now": builtinFunction("strftime_now", "format", func(s *state, a []Value) Value {
 			return own(strftime(now(), s.wantText(a[0], "the format of strftime_now").s))

@@ -8,8 +8,6 @@ import (
 	"io"
 	"math/big"
 	"slices"
-	"strconv"
-	"strings"
 	"unicode/utf16"
 )
 
@@ -81,7 +79,7 @@ func decodeList(d *json.Decoder, depth int) (Value, error) {
 		items = append(items, v)
 	}
 	_, err := d.Token()
-	return &list{items}, err
+	return &list{items: items}, err
 }
 
 func decodeDict(d *json.Decoder, depth int) (Value, error) {
@@ -134,43 +132,25 @@ func (s *state) toJSON(v Value, a []Value) Value {
 	return w.text()
 }
 
+var jsonNames = map[any]string{
+	nil: "null", true: "true", false: "false", "inf": "Infinity", "-inf": "-Infinity", "nan": "NaN",
+}
+
 func (w jsonWriter) value(v Value, depth int) {
 	w.s.enter()
 	defer w.s.leave()
+	if w.scalar(v, jsonNames) {
+		return
+	}
 	switch v := v.(type) {
-	case nil:
-		w.addString("null")
-	case bool:
-		w.addString(strconv.FormatBool(v))
-	case int64:
-		w.addString(strconv.FormatInt(v, 10))
-	case *big.Int:
-		w.addString(v.String())
-	case float64:
-		w.addString(jsonFloat(v))
 	case text:
 		w.string(v)
 	case *list:
-		w.items(v.items, depth)
-	case *tuple:
 		w.items(v.items, depth)
 	case *Dict:
 		w.dict(v, depth)
 	default:
 		failf("a value of the type %s has no JSON form", typeName(v))
-	}
-}
-
-func jsonFloat(f float64) string {
-	switch t := formatFloat(f); t {
-	case "inf":
-		return "Infinity"
-	case "-inf":
-		return "-Infinity"
-	case "nan":
-		return "NaN"
-	default:
-		return t
 	}
 }
 
@@ -244,9 +224,4 @@ func (w jsonWriter) string(t text) {
 		return fmt.Sprintf(`\u%04x\u%04x`, high, low), true
 	})
 	w.addString(`"`)
-}
-
-// raised is the failure that raise_exception asks for.
-func raised(message string) error {
-	return fmt.Errorf("%w: %s", ErrRaised, strings.TrimSpace(message))
 }

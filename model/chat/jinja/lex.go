@@ -34,9 +34,9 @@ type lexer struct {
 	src      string
 	at       int
 	line     int
-	brackets []byte // that are open within a tag, as their closing ones
-	inTag    string // what ends the tag that we are in, "" outside
-	fresh    bool   // the last match outside of tags ended a line
+	brackets []string // that are open within a tag, as their closing ones
+	inTag    string   // what ends the tag that we are in, "" outside
+	fresh    bool     // the last match outside of tags ended a line
 	tokens   []token
 }
 
@@ -108,23 +108,18 @@ func (l *lexer) outside() {
 		return
 	}
 	l.fresh = false
-	switch tag[:2] {
-	case "{#":
+	if tag[:2] == "{#" {
 		m := comment.FindString(l.src[l.at+len(tag):])
 		if m == "" {
-			l.failf("a comment has no end: #} is missing")
+			failf("a comment has no end: #} is missing")
 		}
 		l.move(len(tag) + len(m))
 		l.fresh = strings.HasSuffix(m, "\n")
-	case "{%":
-		l.emit(begin, "{%")
-		l.move(len(tag))
-		l.inTag = "%}"
-	default:
-		l.emit(begin, "{{")
-		l.move(len(tag))
-		l.inTag = "}}"
+		return
 	}
+	l.emit(begin, tag[:2])
+	l.move(len(tag))
+	l.inTag = closing[tag[:2]]
 }
 
 // before returns what is left of the text before a tag: with a minus in the
@@ -148,12 +143,15 @@ func (l *lexer) before(text, tag string) string {
 func (l *lexer) raw() {
 	m := rawEnd.FindStringSubmatchIndex(l.src[l.at:])
 	if m == nil {
-		l.failf("raw has no end: {%% endraw %%} is missing")
+		failf("raw has no end: {%% endraw %%} is missing")
 	}
 	l.emit(data, l.before(l.src[l.at:l.at+m[0]], "{%"+l.src[l.at+m[2]:l.at+m[3]]))
 	l.move(m[1])
 	l.fresh = l.src[l.at-1] == '\n'
 }
+
+// closing are the counterparts of brackets and of the beginnings of tags.
+var closing = map[string]string{"(": ")", "[": "]", "{": "}", "{{": "}}", "{%": "%}"}
 
 // operators, the longest first.
 var operators = []string{"//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=", ".", ":", "|", ",", ";"}
@@ -170,7 +168,7 @@ func (l *lexer) inside() token {
 	l.move(n)
 	rest := l.src[l.at:]
 	if rest == "" {
-		l.failf("a tag has no end: %s is missing", l.inTag)
+		failf("a tag has no end: %s is missing", l.inTag)
 	}
 	if len(l.brackets) == 0 && strings.IndexByte("%}-+", rest[0]) >= 0 {
 		if m := tagEnds[l.inTag].FindString(rest); m != "" {
@@ -191,9 +189,9 @@ func (l *lexer) inside() token {
 	case c == '\'' || c == '"':
 		m := stringForm.FindString(rest)
 		if m == "" {
-			l.failf("a string has no end: %c is missing", c)
+			failf("a string has no end: %c is missing", c)
 		}
-		return l.token(str, m, l.unescaped(m[1:len(m)-1]))
+		return l.token(str, m, unescaped(m[1:len(m)-1]))
 	}
 	if n := nameLength(rest); n > 0 {
 		return l.token(name, rest[:n], rest[:n])
@@ -205,7 +203,7 @@ func (l *lexer) inside() token {
 		}
 	}
 	r, _ := utf8.DecodeRuneInString(rest)
-	l.failf("unexpected character %q", r)
+	failf("unexpected character %q", r)
 	return token{}
 }
 
@@ -218,24 +216,19 @@ func (l *lexer) token(k kind, source, value string) token {
 // balance keeps account of open brackets.
 func (l *lexer) balance(op string) {
 	switch op {
-	case "(":
-		l.brackets = append(l.brackets, ')')
-	case "[":
-		l.brackets = append(l.brackets, ']')
-	case "{":
-		l.brackets = append(l.brackets, '}')
+	case "(", "[", "{":
+		l.brackets = append(l.brackets, closing[op])
 	case ")", "]", "}":
-		if len(l.brackets) == 0 {
-			l.failf("unexpected %q", op)
+		last := len(l.brackets) - 1
+		if last < 0 {
+			failf("unexpected %q", op)
 		}
-		if want := l.brackets[len(l.brackets)-1]; want != op[0] {
-			l.failf("unexpected %q, expected %q", op, string(want))
+		if want := l.brackets[last]; want != op {
+			failf("unexpected %q, expected %q", op, want)
 		}
-		l.brackets = l.brackets[:len(l.brackets)-1]
+		l.brackets = l.brackets[:last]
 	}
 }
-
-func (l *lexer) failf(format string, args ...any) { failf(format, args...) }
 
 // nameLength is the length of the name that s starts with.
 func nameLength(s string) int {

@@ -30,13 +30,8 @@ func (f *forLoop) run(s *state, sc *scope, over Value, depth int) {
 	if f.recursive {
 		l.again = func(s *state, v Value) text {
 			s.enter()
-			out := s.out
-			s.out = s.builder()
-			f.run(s, sc, v, depth+1)
-			t := s.out.text()
-			s.out = out
-			s.leave()
-			return t
+			defer s.leave()
+			return s.captured(func() { f.run(s, sc, v, depth+1) })
 		}
 	}
 	for i, item := range items {
@@ -63,51 +58,42 @@ func (f *forLoop) selected(s *state, sc *scope, items []Value) (passed []Value) 
 	return passed
 }
 
-// attribute returns an attribute of the loop variable.
-func (l *loop) attribute(name string) (Value, bool) {
-	n := len(l.items)
-	switch name {
-	case "index":
-		return int64(l.at + 1), true
-	case "index0":
-		return int64(l.at), true
-	case "revindex":
-		return int64(n - l.at), true
-	case "revindex0":
-		return int64(n - l.at - 1), true
-	case "first":
-		return l.at == 0, true
-	case "last":
-		return l.at == n-1, true
-	case "length":
-		return int64(n), true
-	case "depth":
-		return int64(l.depth + 1), true
-	case "depth0":
-		return int64(l.depth), true
-	case "previtem":
-		if l.at == 0 {
-			return &undefined{"the item before the first"}, true
-		}
-		return l.items[l.at-1], true
-	case "nextitem":
-		if l.at == n-1 {
-			return &undefined{"the item after the last"}, true
-		}
-		return l.items[l.at+1], true
-	case "cycle":
-		return &function{name: name, call: func(_ *state, a arguments) Value {
-			if len(a.positional) == 0 {
-				failf("loop.cycle needs values to go through")
-			}
-			return a.positional[l.at%len(a.positional)]
-		}}, true
-	case "changed":
-		return &function{name: name, call: func(s *state, a arguments) Value {
-			before := l.changed
-			l.changed = append([]Value{}, a.positional...)
-			return before == nil || !s.equal(&list{before}, &list{l.changed})
-		}}, true
+// loopAttributes are the attributes of the loop variable.
+var loopAttributes = map[string]func(l *loop) Value{
+	"index":     func(l *loop) Value { return int64(l.at + 1) },
+	"index0":    func(l *loop) Value { return int64(l.at) },
+	"revindex":  func(l *loop) Value { return int64(len(l.items) - l.at) },
+	"revindex0": func(l *loop) Value { return int64(len(l.items) - l.at - 1) },
+	"first":     func(l *loop) Value { return l.at == 0 },
+	"last":      func(l *loop) Value { return l.at == len(l.items)-1 },
+	"length":    func(l *loop) Value { return int64(len(l.items)) },
+	"depth":     func(l *loop) Value { return int64(l.depth + 1) },
+	"depth0":    func(l *loop) Value { return int64(l.depth) },
+	"previtem":  func(l *loop) Value { return l.item(l.at-1, "the item before the first") },
+	"nextitem":  func(l *loop) Value { return l.item(l.at+1, "the item after the last") },
+	"cycle":     func(l *loop) Value { return &function{name: "cycle", call: l.cycle} },
+	"changed":   func(l *loop) Value { return &function{name: "changed", call: l.change} },
+}
+
+// item returns an item of the loop, or what is undefined outside of it.
+func (l *loop) item(i int, what string) Value {
+	if i < 0 || i >= len(l.items) {
+		return &undefined{what}
 	}
-	return nil, false
+	return l.items[i]
+}
+
+// cycle is loop.cycle, which picks the argument of this turn.
+func (l *loop) cycle(_ *state, a arguments) Value {
+	if len(a.positional) == 0 {
+		failf("loop.cycle needs values to go through")
+	}
+	return a.positional[l.at%len(a.positional)]
+}
+
+// change is loop.changed: whether the arguments are others than last time.
+func (l *loop) change(s *state, a arguments) Value {
+	before := l.changed
+	l.changed = append([]Value{}, a.positional...)
+	return before == nil || !s.equal(&list{items: before}, &list{items: l.changed})
 }

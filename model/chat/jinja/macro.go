@@ -18,7 +18,7 @@ func (m *macro) function(sc *scope) *function {
 		name: m.name,
 		call: func(s *state, a arguments) Value { return m.call(s, a, sc) },
 		attributes: map[string]Value{
-			"name": own(m.name), "arguments": &tuple{items: names}, "caller": m.uses["caller"],
+			"name": own(m.name), "arguments": &list{tuple: true, items: names}, "caller": m.uses["caller"],
 			"catch_varargs": m.uses["varargs"], "catch_kwargs": m.uses["kwargs"],
 		},
 	}
@@ -41,7 +41,7 @@ func (m *macro) call(s *state, a arguments, sc *scope) Value {
 			inner.set(name, s.eval(m.defaults[i-first], inner))
 		}
 	}
-	t := s.captured(m.body, inner)
+	t := s.captured(func() { s.body(m.body, inner) })
 	s.line = line
 	return t
 }
@@ -75,7 +75,7 @@ func (m *macro) bind(a arguments, inner *scope) {
 		failf("the macro %s has no parameter %s", m.name, kwargs.keys[0].(text).s)
 	}
 	if m.uses["varargs"] {
-		inner.set("varargs", &tuple{items: varargs})
+		inner.set("varargs", &list{tuple: true, items: varargs})
 	}
 	if m.uses["kwargs"] {
 		inner.set("kwargs", kwargs)

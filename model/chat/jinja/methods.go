@@ -8,21 +8,20 @@ import (
 
 // methods returns the methods that values of v's type have.
 func methods(v Value) map[string]builtin {
-	switch v.(type) {
+	switch v := v.(type) {
 	case text:
 		return textMethods
 	case *Dict:
 		return dictMethods
 	case *list:
+		if v.tuple {
+			return tupleMethods
+		}
 		return listMethods
-	case *tuple, *numbers:
+	case *numbers:
 		return tupleMethods
 	}
 	return nil
-}
-
-func method(parameters string, call func(s *state, v Value, a []Value) Value) builtin {
-	return builtin{signature: takes(parameters), call: call}
 }
 
 var dictMethods = map[string]builtin{
@@ -72,7 +71,7 @@ var listMethods = map[string]builtin{
 	"count": tupleMethods["count"],
 	"index": tupleMethods["index"],
 	"copy": method("", func(s *state, v Value, _ []Value) Value {
-		return &list{s.appended(v.(*list).items, nil)}
+		return &list{items: s.appended(v.(*list).items, nil)}
 	}),
 }
 
@@ -103,26 +102,33 @@ func textMethod(parameters string, call func(s *state, t text, a []Value) Value)
 // changed makes a filter or a method that changes the characters of a string.
 func changed(f func(string) string) builtin {
 	return onText("", func(s *state, t text, _ []Value) Value {
-		r := s.mapped(t, f)
-		r.safe = t.safe
-		return r
+		return s.mapped(t, f).marked(t.safe)
 	})
+}
+
+// asks makes a method that says whether a string is of a kind.
+func asks(is func(t string) bool) builtin {
+	return textMethod("", func(_ *state, t text, _ []Value) Value { return is(t.s) })
 }
 
 // every makes a method that says whether all characters of a string, of which
 // there must be some, are of a kind.
 func every(is func(r rune) bool) builtin {
-	return textMethod("", func(_ *state, t text, _ []Value) Value {
-		return t.s != "" && strings.IndexFunc(t.s, func(r rune) bool { return !is(r) }) < 0
-	})
+	return asks(func(t string) bool { return t != "" && only(t, is) })
 }
 
-// cased makes a method that says whether a string has letters of one case and
-// none of the other.
-func cased(is, other func(r rune) bool) builtin {
-	return textMethod("", func(_ *state, t text, _ []Value) Value {
-		return strings.IndexFunc(t.s, is) >= 0 && strings.IndexFunc(t.s, other) < 0
-	})
+func only(t string, is func(r rune) bool) bool {
+	return !strings.ContainsFunc(t, func(r rune) bool { return !is(r) })
+}
+
+// isLower and isUpper hold for a string that has letters of one case and none
+// of the other.
+func isLower(t string) bool {
+	return strings.ContainsFunc(t, unicode.IsLower) && !strings.ContainsFunc(t, unicode.IsUpper)
+}
+
+func isUpper(t string) bool {
+	return strings.ContainsFunc(t, unicode.IsUpper) && !strings.ContainsFunc(t, unicode.IsLower)
 }
 
 func numeric(r rune) bool { return unicode.In(r, unicode.Nd, unicode.No, unicode.Nl) }
@@ -144,38 +150,27 @@ func init() {
 		"isdigit": every(func(r rune) bool {
 			return unicode.IsDigit(r) || strings.ContainsRune("²³¹⁰⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉", r)
 		}),
-		"isdecimal": every(unicode.IsDigit),
-		"isnumeric": every(numeric),
-		"isspace":   every(isSpace),
-		"isascii": textMethod("", func(_ *state, t text, _ []Value) Value {
-			return strings.IndexFunc(t.s, func(r rune) bool { return r > unicode.MaxASCII }) < 0
-		}),
-		"isupper": cased(unicode.IsUpper, unicode.IsLower),
-		"islower": cased(unicode.IsLower, unicode.IsUpper),
+		"isdecimal":    every(unicode.IsDigit),
+		"isnumeric":    every(numeric),
+		"isspace":      every(isSpace),
+		"isupper":      asks(isUpper),
+		"islower":      asks(isLower),
+		"isascii":      asks(func(t string) bool { return only(t, func(r rune) bool { return r <= unicode.MaxASCII }) }),
+		"isprintable":  asks(func(t string) bool { return only(t, unicode.IsPrint) }),
+		"isidentifier": asks(func(t string) bool { return t != "" && nameLength(t) == len(t) }),
 		"istitle": textMethod("", func(s *state, t text, _ []Value) Value {
-			return s.titled(t).s == t.s && strings.IndexFunc(t.s, unicode.IsLetter) >= 0
-		}),
-		"isidentifier": textMethod("", func(_ *state, t text, _ []Value) Value {
-			return t.s != "" && nameLength(t.s) == len(t.s)
-		}),
-		"isprintable": textMethod("", func(_ *state, t text, _ []Value) Value {
-			return strings.IndexFunc(t.s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+			return s.titled(t).s == t.s && strings.ContainsFunc(t.s, unicode.IsLetter)
 		}),
 
 		"strip":  stripping(true, true),
 		"lstrip": stripping(true, false),
 		"rstrip": stripping(false, true),
 		"removeprefix": textMethod("prefix", func(s *state, t text, a []Value) Value {
-			if p := s.wantText(a[0], "the prefix").s; strings.HasPrefix(t.s, p) {
-				return t.slice(len(p), len(t.s))
-			}
-			return t
+			rest := strings.TrimPrefix(t.s, s.wantText(a[0], "the prefix").s)
+			return t.slice(len(t.s)-len(rest), len(t.s))
 		}),
 		"removesuffix": textMethod("suffix", func(s *state, t text, a []Value) Value {
-			if p := s.wantText(a[0], "the suffix").s; strings.HasSuffix(t.s, p) {
-				return t.slice(0, len(t.s)-len(p))
-			}
-			return t
+			return t.slice(0, len(strings.TrimSuffix(t.s, s.wantText(a[0], "the suffix").s)))
 		}),
 
 		"startswith": affix(strings.HasPrefix),
@@ -221,9 +216,9 @@ func init() {
 		"expandtabs": textMethod("tabsize?", func(s *state, t text, a []Value) Value {
 			return s.untabbed(t, s.wantInt(given(a[0], int64(8)), "the size of tabs"))
 		}),
-		"format": {raw: func(s *state, v Value, a arguments) Value {
+		"format": func(s *state, _ string, v Value, a arguments) Value {
 			return (&fields{s: s, args: a}).format(v.(text), false)
-		}},
+		},
 	}
 }
 
@@ -257,7 +252,7 @@ func affix(has func(s, affix string) bool) builtin {
 	return textMethod("affix start? stop?", func(s *state, t text, a []Value) Value {
 		part, _ := s.searched(t, a)
 		options := []Value{a[0]}
-		if t, ok := a[0].(*tuple); ok {
+		if t, ok := a[0].(*list); ok && t.tuple {
 			options = t.items
 		}
 		for _, o := range options {

@@ -28,7 +28,6 @@ type (
 		body, otherwise []node
 	}
 	ifElse struct {
-		at
 		tests     []expr
 		bodies    [][]node
 		otherwise []node
@@ -37,20 +36,13 @@ type (
 		at
 		target, value expr
 	}
-	assignBlock struct { // {% set x %}…{% endset %}
-		at
-		target expr
-		filter *filter // nil, or the last of a chain whose first has no operand
-		body   []node
-	}
 	macro struct {
-		at
 		name     string
 		names    []string
 		defaults []expr // of the last names
 		body     []node
-		// What the body mentions of varargs, kwargs and caller. Arguments
-		// that it has no use for are mistakes.
+		// The variables that the body mentions. If varargs, kwargs or caller
+		// is not among them, such arguments are mistakes.
 		uses map[string]bool
 	}
 	callBlock struct { // {% call f() %}…{% endcall %}
@@ -58,29 +50,17 @@ type (
 		call   *call
 		caller *macro
 	}
-	filterBlock struct {
-		at
-		filter *filter
-		body   []node
-	}
-	with struct {
+	with struct { // a body with a scope of its own, and variables of it
 		at
 		targets, values []expr
 		body            []node
-	}
-	group struct { // a body with a scope of its own
-		at
-		body []node
-	}
-	jump struct { // break or continue
-		at
-		signal signal
 	}
 )
 
 // Expressions.
 type (
 	constant struct{ value Value }
+	captured struct{ body []node } // what a body writes, as in {% set x %}…{% endset %}
 	variable struct {
 		at
 		name string
@@ -113,20 +93,14 @@ type (
 		function  expr
 		arguments callArguments
 	}
-	filter struct {
+	application struct { // of a filter or a test
 		at
-		of        expr // nil: the text of a block
-		name      string
-		arguments callArguments
-	}
-	test struct {
-		at
+		kind      string // filter or test
 		of        expr
 		name      string
 		arguments callArguments
 	}
 	conditional struct { // a if b else c
-		at
 		test, yes, no expr // no may be nil
 	}
 	logic struct { // and, or
@@ -145,13 +119,10 @@ type (
 		operator    string
 		left, right expr
 	}
-	negative struct {
+	signed struct {
 		at
-		of expr
-	}
-	positive struct {
-		at
-		of expr
+		sign int64 // 1 or -1
+		of   expr
 	}
 	concat struct { // ~
 		at

@@ -18,9 +18,7 @@ func (s *state) number(v Value) float64 {
 }
 
 func (s *state) parsedFloat(v Value) (float64, bool) {
-	if u, ok := v.(*undefined); ok {
-		s.missed(u)
-	}
+	present(v)
 	if t, ok := v.(text); ok {
 		f, err := strconv.ParseFloat(strings.TrimFunc(t.s, isSpace), 64)
 		return f, err == nil || math.IsInf(f, 0)
@@ -35,11 +33,7 @@ func (s *state) absolute(v Value, _ []Value) Value {
 		}
 		return n
 	}
-	f, ok := v.(float64)
-	if !ok {
-		s.wrong(v, "what the absolute value is taken of", "a number")
-	}
-	return math.Abs(f)
+	return math.Abs(s.wantFloat(v, "what the absolute value is taken of"))
 }
 
 func (s *state) toInt(v Value, a []Value) Value {

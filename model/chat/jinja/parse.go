@@ -155,17 +155,18 @@ func (p *parser) statement() node {
 	case "for":
 		return p.forLoop(line)
 	case "if":
-		return p.ifElse(line)
+		return p.ifElse()
 	case "set":
 		return p.set(line)
 	case "macro":
-		return p.macro(line)
+		return p.macro()
 	case "call":
 		return p.callBlock(line)
 	case "filter":
-		f := p.filters(nil, true)
-		body, _ := p.block("endfilter")
-		return &filterBlock{line, f.(*filter), body}
+		inner := &captured{}
+		f := p.filters(inner, true)
+		inner.body, _ = p.block("endfilter")
+		return &output{line, []expr{f}}
 	case "with":
 		return p.with(line)
 	case "print":
@@ -180,27 +181,27 @@ func (p *parser) statement() node {
 	case "generation":
 		// It marks what the assistant wrote, for training.
 		body, _ := p.block("endgeneration")
-		return &group{line, body}
+		return &with{body: body}
 	case "block":
 		label := p.expect(name, "").value
 		p.skipName("scoped")
 		body, _ := p.block("endblock")
 		p.skipName(label)
-		return &group{line, body}
+		return &with{body: body}
 	case "autoescape":
 		if c, ok := p.condition().(*constant); !ok || truth(c.value) {
 			p.failf("text is never escaped: autoescape can be false only")
 		}
 		body, _ := p.block("endautoescape")
-		return &group{line, body}
+		return &with{body: body}
 	case "break", "continue":
 		if p.loops == 0 {
 			p.failf("%s stands in no loop", t.value)
 		}
 		if t.value == "break" {
-			return &jump{line, breaking}
+			return breaking
 		}
-		return &jump{line, continuing}
+		return continuing
 	case "include", "import", "from", "extends":
 		p.failf("the tag %s: a chat template can take nothing from other files", t.value)
 	}
@@ -227,8 +228,8 @@ func (p *parser) forLoop(line at) node {
 	return f
 }
 
-func (p *parser) ifElse(line at) node {
-	f := &ifElse{at: line}
+func (p *parser) ifElse() node {
+	f := &ifElse{}
 	for {
 		f.tests = append(f.tests, p.tuple(p.or))
 		body, word := p.block("elif", "else", "endif")
@@ -248,12 +249,10 @@ func (p *parser) set(line at) node {
 	if p.skipOp("=") {
 		return &assign{line, target, p.expression()}
 	}
-	a := &assignBlock{at: line, target: target}
-	if p.isOp("|") {
-		a.filter = p.filters(nil, false).(*filter)
-	}
-	a.body, _ = p.block("endset")
-	return a
+	inner := &captured{}
+	value := p.filters(inner, false)
+	inner.body, _ = p.block("endset")
+	return &assign{line, target, value}
 }
 
 // target parses what can be assigned to: a name, several, or, if members are
@@ -281,7 +280,7 @@ func (p *parser) assignable(e expr) {
 		}
 		return
 	case *variable:
-		if !slices.Contains([]string{"true", "false", "none", "True", "False", "None"}, e.name) {
+		if _, reserved := constants[e.name]; !reserved {
 			return
 		}
 	case *member:
@@ -317,15 +316,15 @@ func (p *parser) macroBody(m *macro, word string) {
 	p.loops = loops
 }
 
-func (p *parser) macro(line at) node {
-	m := &macro{at: line, name: p.expect(name, "").value, uses: map[string]bool{}}
+func (p *parser) macro() node {
+	m := &macro{name: p.expect(name, "").value, uses: map[string]bool{}}
 	p.signature(m)
 	p.macroBody(m, "endmacro")
 	return m
 }
 
 func (p *parser) callBlock(line at) node {
-	b := &callBlock{at: line, caller: &macro{at: line, name: "caller", uses: map[string]bool{}}}
+	b := &callBlock{at: line, caller: &macro{name: "caller", uses: map[string]bool{}}}
 	if p.isOp("(") {
 		p.signature(b.caller)
 	}

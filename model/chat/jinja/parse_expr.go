@@ -43,8 +43,8 @@ func (p *parser) condition() expr {
 	p.enter()
 	defer p.leave()
 	e := p.or()
-	for p.isName("if") {
-		c := &conditional{at: at(p.advance().line), yes: e}
+	for p.skipName("if") {
+		c := &conditional{yes: e}
 		c.test = p.or()
 		if p.skipName("else") {
 			c.no = p.condition()
@@ -54,18 +54,14 @@ func (p *parser) condition() expr {
 	return e
 }
 
-func (p *parser) or() expr {
-	e := p.and()
-	for p.skipName("or") {
-		e = &logic{true, e, p.and()}
-	}
-	return e
-}
+func (p *parser) or() expr  { return p.logic("or", p.and) }
+func (p *parser) and() expr { return p.logic("and", p.not) }
 
-func (p *parser) and() expr {
-	e := p.not()
-	for p.skipName("and") {
-		e = &logic{false, e, p.not()}
+// logic parses operands with a word between them.
+func (p *parser) logic(word string, operand func() expr) expr {
+	e := operand()
+	for p.skipName(word) {
+		e = &logic{word == "or", e, operand()}
 	}
 	return e
 }
@@ -134,9 +130,9 @@ func (p *parser) unary(filters bool) (e expr) {
 	line := at(p.tok.line)
 	switch {
 	case p.skipOp("-"):
-		e = &negative{line, p.unary(false)}
+		e = &signed{line, -1, p.unary(false)}
 	case p.skipOp("+"):
-		e = &positive{line, p.unary(false)}
+		e = &signed{line, 1, p.unary(false)}
 	default:
 		e = p.primary()
 	}
@@ -158,21 +154,17 @@ func (p *parser) unary(filters bool) (e expr) {
 	}
 }
 
+var constants = map[string]Value{"true": true, "True": true, "false": false, "False": false, "none": nil, "None": nil}
+
 func (p *parser) primary() expr {
 	t := p.advance()
 	switch {
 	case t.kind == name:
-		switch t.value {
-		case "true", "True":
-			return &constant{true}
-		case "false", "False":
-			return &constant{false}
-		case "none", "None":
-			return &constant{nil}
-		case "varargs", "kwargs", "caller":
-			for _, m := range p.macros {
-				m.uses[t.value] = true
-			}
+		if v, ok := constants[t.value]; ok {
+			return &constant{v}
+		}
+		for _, m := range p.macros {
+			m.uses[t.value] = true
 		}
 		return &variable{at(t.line), t.value}
 	case t.kind == str:
@@ -324,7 +316,7 @@ func (p *parser) arguments() (a callArguments) {
 func (p *parser) filters(e expr, inline bool) expr {
 	for inline || p.skipOp("|") {
 		inline = false
-		f := &filter{of: e, at: at(p.tok.line), name: p.dotted()}
+		f := &application{kind: "filter", of: e, at: at(p.tok.line), name: p.dotted()}
 		if p.isOp("(") {
 			f.arguments = p.arguments()
 		}
@@ -346,7 +338,7 @@ func (p *parser) dotted() string {
 func (p *parser) test(e expr) expr {
 	line := at(p.advance().line)
 	negated := p.skipName("not")
-	t := &test{at: line, of: e, name: p.dotted()}
+	t := &application{kind: "test", of: e, at: line, name: p.dotted()}
 	switch {
 	case p.isOp("("):
 		t.arguments = p.arguments()

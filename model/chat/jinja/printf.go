@@ -13,22 +13,24 @@ const maxWidth = 1 << 16
 
 // directive is what follows a % in a format: flags, width and precision.
 type directive struct {
-	minus, plus, space, zero, sharp bool
-	width, precision                int // precision -1: none
+	flags            string
+	width, precision int // precision -1: none
 }
+
+func (d directive) has(flag string) bool { return strings.Contains(d.flags, flag) }
 
 // printf is Python's format % values.
 func (s *state) printf(format text, values Value) text {
-	tup, many := values.(*tuple)
+	l, isList := values.(*list)
 	d, named := values.(*Dict)
-	_, mapping := values.(*list)
-	mapping = mapping || named // which need not be used up
+	many := isList && l.tuple
+	mapping := isList && !l.tuple || named // which need not be used up
 	next := 0
 	arg := func() Value {
 		next++
 		switch {
-		case many && next <= len(tup.items):
-			return tup.items[next-1]
+		case many && next <= len(l.items):
+			return l.items[next-1]
 		case !many && next == 1:
 			return values
 		}
@@ -43,9 +45,9 @@ func (s *state) printf(format text, values Value) text {
 			b.add(rest)
 			break
 		}
-		s.cutting(rest)
-		b.add(rest.slice(0, at))
-		rest = rest.slice(at+1, len(rest.s))
+		before, after := s.cut(rest, at, 1)
+		b.add(before)
+		rest = after
 		value := arg
 		if named && strings.HasPrefix(rest.s, "(") {
 			key, _, ok := strings.Cut(rest.s[1:], ")")
@@ -77,56 +79,34 @@ func (s *state) printf(format text, values Value) text {
 		}
 		b.add(s.directed(dir, verb, v))
 	}
-	if !mapping && (many && next < len(tup.items) || !many && next == 0) {
+	if !mapping && (many && next < len(l.items) || !many && next == 0) {
 		failf("the format has fewer directives than values")
 	}
-	t := b.text()
-	t.safe = format.safe
-	return t
+	return b.text().marked(format.safe)
 }
 
 // directive reads flags, width and precision, and returns their length.
 func (s *state) directive(f string, arg func() Value) (d directive, n int) {
-	for ; n < len(f) && strings.IndexByte("-+ 0#", f[n]) >= 0; n++ {
-		switch f[n] {
-		case '-':
-			d.minus = true
-		case '+':
-			d.plus = true
-		case ' ':
-			d.space = true
-		case '0':
-			d.zero = true
-		case '#':
-			d.sharp = true
-		}
-	}
+	n = len(f) - len(strings.TrimLeft(f, "-+ 0#"))
+	d.flags = f[:n]
 	number := func() int {
 		if n < len(f) && f[n] == '*' {
 			n++
 			return s.wantInt(arg(), "a width")
 		}
-		start := n
-		for n < len(f) && f[n] >= '0' && f[n] <= '9' {
-			n++
-		}
-		v, err := strconv.Atoi("0" + f[start:n])
-		if err != nil || v > maxWidth {
-			failf("a width of %s is too large", f[start:n])
-		}
+		v, rest := leadingNumber(f[n:])
+		n = len(f) - len(rest)
 		return v
 	}
 	if d.width = number(); d.width < 0 {
-		d.minus, d.width = true, -d.width
+		d.flags, d.width = d.flags+"-", -d.width
 	}
 	d.precision = -1
 	if n < len(f) && f[n] == '.' {
 		n++
 		d.precision = max(number(), 0)
 	}
-	for n < len(f) && strings.IndexByte("hlL", f[n]) >= 0 {
-		n++
-	}
+	n = len(f) - len(strings.TrimLeft(f[n:], "hlL"))
 	if d.width > maxWidth || d.precision > maxWidth {
 		failf("a width in a format is too large")
 	}
@@ -158,26 +138,22 @@ func (s *state) directed(d directive, verb rune, v Value) text {
 		number = true
 		t = own(d.integer(s, verb, v))
 	case 'e', 'E', 'f', 'F', 'g', 'G':
-		f, ok := asFloat(v)
-		if !ok {
-			s.wrong(v, "the value of %"+string(verb), "a number")
-		}
+		f := s.wantFloat(v, "the value of %"+string(verb))
 		if d.precision < 0 {
 			d.precision = 6
 		}
 		number = true
-		t = own(d.signed(formatReal(f, verb, d.precision, d.sharp)))
+		t = own(d.signed(formatReal(f, verb, d.precision, d.has("#"))))
 	default:
 		failf("the format has no directive %%%c", verb)
 	}
 	switch pad := d.width - t.chars(); {
 	case pad <= 0:
 		return t
-	case d.minus:
+	case d.has("-"):
 		return s.padded(t, 0, pad, " ")
-	case d.zero && number:
-		sign := len(t.s) - len(strings.TrimLeft(t.s, "+- "))
-		return s.joined([]text{t.slice(0, sign), own(strings.Repeat("0", pad)), t.slice(sign, len(t.s))}, text{})
+	case d.has("0") && number:
+		return s.paddedNumber(t, pad, "0")
 	default:
 		return s.padded(t, pad, 0, " ")
 	}
@@ -201,7 +177,7 @@ func (d directive) integer(s *state, verb rune, v Value) string {
 	if d.precision > len(digits) {
 		digits = strings.Repeat("0", d.precision-len(digits)) + digits
 	}
-	if d.sharp && base != 10 {
+	if d.has("#") && base != 10 {
 		digits = "0" + strings.ToLower(string(verb)) + digits
 	}
 	if verb == 'X' {
@@ -217,9 +193,9 @@ func (d directive) integer(s *state, verb rune, v Value) string {
 func (d directive) signed(digits string) string {
 	switch {
 	case strings.HasPrefix(digits, "-"):
-	case d.plus:
+	case d.has("+"):
 		return "+" + digits
-	case d.space:
+	case d.has(" "):
 		return " " + digits
 	}
 	return digits
@@ -264,7 +240,11 @@ func (s *state) padded(t text, left, right int, fill string) text {
 	b.addString(strings.Repeat(fill, left))
 	b.add(t)
 	b.addString(strings.Repeat(fill, right))
-	p := b.text()
-	p.safe = t.safe
-	return p
+	return b.text().marked(t.safe)
+}
+
+// paddedNumber puts characters of fill behind the sign of a number.
+func (s *state) paddedNumber(t text, pad int, fill string) text {
+	sign := len(t.s) - len(strings.TrimLeft(t.s, "+- "))
+	return s.joined([]text{t.slice(0, sign), s.padded(t.slice(sign, len(t.s)), pad, 0, fill)}, text{})
 }

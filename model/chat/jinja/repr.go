@@ -25,30 +25,49 @@ func (s *state) repr(v Value) text {
 	return b.text()
 }
 
+var pythonNames = map[any]string{nil: "None", true: "True", false: "False"}
+
+// scalar writes v if it is none, a boolean or a number. names has those names
+// in which Python and JSON differ.
+func (b *builder) scalar(v Value, names map[any]string) bool {
+	var t string
+	switch v := v.(type) {
+	case nil, bool:
+		t = names[v]
+	case int64:
+		t = strconv.FormatInt(v, 10)
+	case *big.Int:
+		t = v.String()
+	case float64:
+		t = formatFloat(v)
+		if name, ok := names[t]; ok {
+			t = name
+		}
+	default:
+		return false
+	}
+	b.addString(t)
+	return true
+}
+
 func (b *builder) repr(v Value) {
 	b.s.enter()
 	defer b.s.leave()
+	if b.scalar(v, pythonNames) {
+		return
+	}
 	switch v := v.(type) {
 	case *undefined:
 		b.addString("Undefined")
-	case nil:
-		b.addString("None")
-	case bool:
-		b.addString(map[bool]string{true: "True", false: "False"}[v])
-	case int64:
-		b.addString(strconv.FormatInt(v, 10))
-	case *big.Int:
-		b.addString(v.String())
-	case float64:
-		b.addString(formatFloat(v))
 	case text:
 		b.reprText(v)
 	case *list:
-		b.reprItems("[", v.items, "]")
-	case *tuple:
-		if len(v.items) == 1 {
+		switch {
+		case !v.tuple:
+			b.reprItems("[", v.items, "]")
+		case len(v.items) == 1:
 			b.reprItems("(", v.items, ",)")
-		} else {
+		default:
 			b.reprItems("(", v.items, ")")
 		}
 	case *Dict:
@@ -141,14 +160,13 @@ var htmlEscapes = map[rune]string{'&': "&amp;", '<': "&lt;", '>': "&gt;", '\'': 
 
 // escaped returns t as HTML, unless it is that already.
 func (s *state) escaped(t text) text {
-	if !t.safe {
-		b := s.builder()
-		b.addEscaped(t, func(r rune, _ string) (string, bool) {
-			e, ok := htmlEscapes[r]
-			return e, ok
-		})
-		t = b.text()
-		t.safe = true
+	if t.safe {
+		return t
 	}
-	return t
+	b := s.builder()
+	b.addEscaped(t, func(r rune, _ string) (string, bool) {
+		e, ok := htmlEscapes[r]
+		return e, ok
+	})
+	return b.text().marked(true)
 }

@@ -57,11 +57,11 @@ func sequenceFilters() map[string]builtin {
 		}),
 		"slice":      method("slices fill_with?", (*state).slices),
 		"batch":      method("linecount fill_with?", (*state).batches),
-		"map":        {raw: (*state).mapFilter},
-		"select":     {raw: selecting(false, true)},
-		"reject":     {raw: selecting(false, false)},
-		"selectattr": {raw: selecting(true, true)},
-		"rejectattr": {raw: selecting(true, false)},
+		"map":        (*state).mapFilter,
+		"select":     selecting(false, true),
+		"reject":     selecting(false, false),
+		"selectattr": selecting(true, true),
+		"rejectattr": selecting(true, false),
 	}
 }
 
@@ -135,7 +135,7 @@ func (s *state) sorted(v Value, a []Value) Value {
 		}
 		return 0
 	})
-	return &list{items}
+	return &list{items: items}
 }
 
 func (s *state) dictSorted(v Value, a []Value) Value {
@@ -148,9 +148,9 @@ func (s *state) dictSorted(v Value, a []Value) Value {
 	default:
 		failf("dictsort sorts by key or value, not by %s", by)
 	}
-	key := func(v Value) Value { return v.(*tuple).items[at] }
+	key := func(v Value) Value { return v.(*list).items[at] }
 	slices.SortStableFunc(items, s.comparer(key, truth(given(a[0], false)), truth(given(a[2], false))))
-	return &list{items}
+	return &list{items: items}
 }
 
 func (s *state) unique(v Value, a []Value) Value {
@@ -186,10 +186,10 @@ func (s *state) grouped(v Value, a []Value) Value {
 			j++
 		}
 		s.take(128)
-		groups = append(groups, &tuple{items: []Value{get(items[i]), &list{items[i:j]}}, names: []string{"grouper", "list"}})
+		groups = append(groups, &list{items: []Value{get(items[i]), &list{items: items[i:j]}}, tuple: true, names: []string{"grouper", "list"}})
 		i = j
 	}
-	return &list{groups}
+	return &list{items: groups}
 }
 
 // extreme makes min or max.
@@ -231,7 +231,7 @@ func (s *state) slices(v Value, a []Value) Value {
 		if short && fill != nil {
 			part = append(part, fill)
 		}
-		all = append(all, &list{part})
+		all = append(all, &list{items: part})
 		at += size
 	}
 	return &generator{all}
@@ -254,20 +254,20 @@ func (s *state) batches(v Value, a []Value) Value {
 				part = append(part, fill)
 			}
 		}
-		all = append(all, &list{part})
+		all = append(all, &list{items: part})
 	}
 	return &generator{all}
 }
 
 // mapFilter takes an attribute of all items, or applies a filter to them.
-func (s *state) mapFilter(v Value, a arguments) Value {
+func (s *state) mapFilter(what string, v Value, a arguments) Value {
 	var apply func(item Value) Value
 	if len(a.positional) == 0 && len(a.names) > 0 {
-		values := takes("attribute default?").bind("the filter map", a)
+		values := takes("attribute default?").bind(what, a)
 		apply = s.getter(values[0], given(values[1], nil))
 	} else {
-		name, rest := s.named(a, "the filter map")
-		apply = func(item Value) Value { return s.filter(name, item, rest) }
+		name, rest := s.named(a, what)
+		apply = func(item Value) Value { return s.apply("filter", name, item, rest) }
 	}
 	items := s.some(v)
 	s.take(24 + 16*len(items))
@@ -299,8 +299,8 @@ func (s *state) named(a arguments, what string) (string, arguments) {
 
 // selecting makes select and its like: of the items, or of an attribute of
 // theirs, a test holds or does not hold.
-func selecting(attribute, want bool) func(s *state, v Value, a arguments) Value {
-	return func(s *state, v Value, a arguments) Value {
+func selecting(attribute, want bool) builtin {
+	return func(s *state, _ string, v Value, a arguments) Value {
 		get := func(item Value) Value { return item }
 		if attribute {
 			var name string
@@ -310,7 +310,7 @@ func selecting(attribute, want bool) func(s *state, v Value, a arguments) Value 
 		holds := truth
 		if len(a.positional) > 0 {
 			name, rest := s.named(a, "the filter")
-			holds = func(item Value) bool { return s.test(name, item, rest) }
+			holds = func(item Value) bool { return truth(s.apply("test", name, item, rest)) }
 		}
 		var items []Value
 		for _, item := range s.some(v) {

@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -21,19 +22,19 @@ func (f *fields) format(t text, nested bool) text {
 		if at < 0 {
 			break
 		}
-		f.s.cutting(t)
-		b.add(t.slice(0, at))
-		if at+1 < len(t.s) && t.s[at+1] == t.s[at] {
-			b.add(t.slice(at, at+1))
-			t = t.slice(at+2, len(t.s))
+		before, rest := f.s.cut(t, at, 0)
+		b.add(before)
+		if strings.HasPrefix(rest.s, "{{") || strings.HasPrefix(rest.s, "}}") {
+			b.add(rest.slice(0, 1))
+			t = rest.slice(2, len(rest.s))
 			continue
 		}
-		n := fieldLength(t.s[at:])
+		n := fieldLength(rest.s)
 		if n == 0 {
 			failf("a brace in a format has no counterpart")
 		}
-		b.add(f.field(t.slice(at+1, at+n-1), nested))
-		t = t.slice(at+n, len(t.s))
+		b.add(f.field(rest.slice(1, n-1), nested))
+		t = rest.slice(n, len(rest.s))
 	}
 	b.add(t)
 	return b.text()
@@ -129,10 +130,8 @@ func (f *fields) argument(name string) Value {
 		}
 		return f.args.positional[n]
 	}
-	for i, have := range f.args.names {
-		if have == name {
-			return f.args.named[i]
-		}
+	if i := slices.Index(f.args.names, name); i >= 0 {
+		return f.args.named[i]
 	}
 	failf("the format names %s, which is not given", name)
 	return nil
@@ -147,10 +146,11 @@ func (s *state) formatted(v Value, spec string) text {
 	}
 	d := directive{precision: -1}
 	if spec != "" && strings.IndexByte("+- ", spec[0]) >= 0 {
-		d.plus, d.space = spec[0] == '+', spec[0] == ' '
-		spec = spec[1:]
+		d.flags, spec = spec[:1], spec[1:]
 	}
-	spec, d.sharp = strings.CutPrefix(spec, "#")
+	if rest, sharp := strings.CutPrefix(spec, "#"); sharp {
+		d.flags, spec = d.flags+"#", rest
+	}
 	if rest, zero := strings.CutPrefix(spec, "0"); zero && !filled {
 		fill, spec = "0", rest
 		if align == 0 {
@@ -158,9 +158,8 @@ func (s *state) formatted(v Value, spec string) text {
 		}
 	}
 	width, spec := leadingNumber(spec)
-	comma := spec != "" && (spec[0] == ',' || spec[0] == '_')
 	separator := ""
-	if comma {
+	if spec != "" && (spec[0] == ',' || spec[0] == '_') {
 		separator, spec = spec[:1], spec[1:]
 	}
 	if rest, ok := strings.CutPrefix(spec, "."); ok {
@@ -254,6 +253,5 @@ func (s *state) aligned(t text, fill string, align byte, width int, number bool)
 	case '^':
 		return s.padded(t, pad/2, pad-pad/2, fill)
 	}
-	sign := len(t.s) - len(strings.TrimLeft(t.s, "+- "))
-	return s.joined([]text{t.slice(0, sign), s.padded(t.slice(sign, len(t.s)), pad, 0, fill)}, text{})
+	return s.paddedNumber(t, pad, fill)
 }

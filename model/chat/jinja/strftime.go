@@ -11,7 +11,7 @@ var layouts = map[byte]string{
 	'a': "Mon", 'A': "Monday", 'b': "Jan", 'h': "Jan", 'B': "January", 'd': "02", 'm': "01", 'y': "06", 'Y': "2006",
 	'H': "15", 'I': "03", 'p': "PM", 'M': "04", 'S': "05", 'z': "-0700", 'Z': "MST", 'e': "_2",
 	'c': "Mon Jan _2 15:04:05 2006", 'x': "01/02/06", 'X': "15:04:05", 'D': "01/02/06", 'F': "2006-01-02",
-	'T': "15:04:05", 'R': "15:04", 'r': "03:04:05 PM",
+	'T': "15:04:05", 'R': "15:04", 'r': "03:04:05 PM", 'j': "002", '%': "%", 'n': "\n", 't': "\t",
 }
 
 // strftime writes a time as C's strftime does in the C locale.
@@ -44,14 +44,6 @@ func directiveOf(t time.Time, directive byte) string {
 		return t.Format(layout)
 	}
 	switch directive {
-	case '%':
-		return "%"
-	case 'n':
-		return "\n"
-	case 't':
-		return "\t"
-	case 'j':
-		return fmt.Sprintf("%03d", t.YearDay())
 	case 'w':
 		return fmt.Sprint(int(t.Weekday()))
 	case 'u':
@@ -64,11 +56,11 @@ func directiveOf(t time.Time, directive byte) string {
 		return fmt.Sprintf("%02d", (t.YearDay()+6-int(t.Weekday()))/7)
 	case 'W':
 		return fmt.Sprintf("%02d", (t.YearDay()+6-(int(t.Weekday())+6)%7)/7)
-	case 'G', 'V':
-		year, week := t.ISOWeek()
-		if directive == 'G' {
-			return fmt.Sprint(year)
-		}
+	case 'G':
+		year, _ := t.ISOWeek()
+		return fmt.Sprint(year)
+	case 'V':
+		_, week := t.ISOWeek()
 		return fmt.Sprintf("%02d", week)
 	}
 	return "%" + string(directive)

@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -67,95 +68,68 @@ func (s *state) texts(parts []text) *list {
 		s.take(p.size() + 16)
 		items[i] = p
 	}
-	return &list{items}
+	return &list{items: items}
 }
 
-// split is Python's str.split and, from the right, rsplit.
+// split is Python's str.split and, from the right, rsplit. Without a separator
+// it splits at white space, of which there is none in the parts but in the last
+// one.
 func (s *state) split(t text, a []Value, right bool) Value {
 	most := s.wantInt(given(a[1], int64(-1)), "the number of splits")
 	if most < 0 {
 		most = len(t.s) + 1
 	}
-	sep := given(a[0], nil)
-	if sep == nil {
-		return s.texts(s.splitSpace(t, most, right))
+	index, indexFunc := strings.Index, strings.IndexFunc
+	if right {
+		index, indexFunc = strings.LastIndex, strings.LastIndexFunc
 	}
-	by := s.wantText(sep, "the separator").s
-	if by == "" {
-		failf("the separator is empty")
+	sep := given(a[0], nil)
+	trim := func(t text) text { return s.stripped(t, nil, !right, right) }
+	find := func(t string) (at, n int) {
+		at = indexFunc(t, isSpace)
+		_, n = utf8.DecodeRuneInString(t[max(at, 0):])
+		return at, n
+	}
+	if sep != nil {
+		by := s.wantText(sep, "the separator").s
+		if by == "" {
+			failf("the separator is empty")
+		}
+		trim = func(t text) text { return t }
+		find = func(t string) (at, n int) { return index(t, by), len(by) }
 	}
 	var parts []text
-	for ; most > 0; most-- {
-		at := strings.Index(t.s, by)
-		if right {
-			at = strings.LastIndex(t.s, by)
-		}
+	for t = trim(t); most > 0; most-- {
+		at, n := find(t.s)
 		if at < 0 {
 			break
 		}
-		s.cutting(t)
+		part, rest := s.cut(t, at, n)
 		if right {
-			parts = append(parts, t.slice(at+len(by), len(t.s)))
-			t = t.slice(0, at)
-		} else {
-			parts = append(parts, t.slice(0, at))
-			t = t.slice(at+len(by), len(t.s))
+			part, rest = rest, part
 		}
+		parts, t = append(parts, part), trim(rest)
 	}
-	return s.texts(inOrder(append(parts, t), right))
-}
-
-// inOrder reverses parts that were found from the right.
-func inOrder(parts []text, right bool) []text {
-	if right {
-		for i, j := 0, len(parts)-1; i < j; i, j = i+1, j-1 {
-			parts[i], parts[j] = parts[j], parts[i]
-		}
-	}
-	return parts
-}
-
-// splitSpace splits at white space, of which there is none in the parts but in
-// the last one.
-func (s *state) splitSpace(t text, most int, right bool) (parts []text) {
-	trim := func() { t = s.stripped(t, nil, !right, right) }
-	trim()
-	for ; t.s != "" && most > 0; most-- {
-		s.cutting(t)
-		if right {
-			at := strings.LastIndexFunc(t.s, isSpace)
-			if at < 0 {
-				break
-			}
-			_, n := utf8.DecodeRuneInString(t.s[at:])
-			parts = append(parts, t.slice(at+n, len(t.s)))
-			t = t.slice(0, at)
-		} else {
-			at := strings.IndexFunc(t.s, isSpace)
-			if at < 0 {
-				break
-			}
-			parts = append(parts, t.slice(0, at))
-			t = t.slice(at, len(t.s))
-		}
-		trim()
-	}
-	if t.s != "" {
+	if sep != nil || t.s != "" {
 		parts = append(parts, t)
 	}
-	return inOrder(parts, right)
+	if right {
+		slices.Reverse(parts)
+	}
+	return s.texts(parts)
 }
 
-// cutting counts what it costs to cut a piece off t.
-func (s *state) cutting(t text) {
+// cut returns what is before and after n bytes of t, and counts what that
+// costs.
+func (s *state) cut(t text, at, n int) (before, after text) {
 	s.take(64)
 	s.step(1 + len(t.foreign)/8)
+	return t.slice(0, at), t.slice(at+n, len(t.s))
 }
 
 // lines is Python's str.splitlines.
 func (s *state) lines(t text, keep bool) (list []text) {
 	for t.s != "" {
-		s.cutting(t)
 		at := strings.IndexFunc(t.s, endsLine)
 		if at < 0 {
 			return append(list, t)
@@ -164,12 +138,11 @@ func (s *state) lines(t text, keep bool) (list []text) {
 		if strings.HasPrefix(t.s[at:], "\r\n") {
 			n = 2
 		}
+		line, rest := s.cut(t, at, n)
 		if keep {
-			list = append(list, t.slice(0, at+n))
-		} else {
-			list = append(list, t.slice(0, at))
+			line = t.slice(0, at+n)
 		}
-		t = t.slice(at+n, len(t.s))
+		list, t = append(list, line), rest
 	}
 	return list
 }
@@ -190,11 +163,11 @@ func partitioning(search func(s, sub string) int, right bool) builtin {
 		switch {
 		case at >= 0:
 			end := at + len(sep.s)
-			return &tuple{items: []Value{t.slice(0, at), t.slice(at, end), t.slice(end, len(t.s))}}
+			return &list{tuple: true, items: []Value{t.slice(0, at), t.slice(at, end), t.slice(end, len(t.s))}}
 		case right:
-			return &tuple{items: []Value{text{safe: t.safe}, text{safe: t.safe}, t}}
+			return &list{tuple: true, items: []Value{text{safe: t.safe}, text{safe: t.safe}, t}}
 		}
-		return &tuple{items: []Value{t, text{safe: t.safe}, text{safe: t.safe}}}
+		return &list{tuple: true, items: []Value{t, text{safe: t.safe}, text{safe: t.safe}}}
 	})
 }
 
@@ -206,10 +179,10 @@ func (s *state) replaced(t, old, with text, n int) text {
 		if at < 0 {
 			break
 		}
-		s.cutting(t)
-		b.add(t.slice(0, at))
+		before, after := s.cut(t, at, len(old.s))
+		b.add(before)
 		b.add(with)
-		t = t.slice(at+len(old.s), len(t.s))
+		t = after
 		if old.s == "" {
 			if t.s == "" {
 				break

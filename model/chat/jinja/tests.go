@@ -1,9 +1,6 @@
 package jinja
 
-import (
-	"strings"
-	"unicode"
-)
+import "strings"
 
 var tests map[string]builtin
 
@@ -25,8 +22,8 @@ func init() {
 		"sequence":  kindTest(isSequence),
 		"callable":  kindTest(callable),
 		"escaped":   kindTest(func(v Value) bool { t, ok := v.(text); return ok && t.safe }),
-		"lower":     caseTest(unicode.IsUpper, unicode.IsLower),
-		"upper":     caseTest(unicode.IsLower, unicode.IsUpper),
+		"lower":     method("", func(s *state, v Value, _ []Value) Value { return isLower(s.str(v).s) }),
+		"upper":     method("", func(s *state, v Value, _ []Value) Value { return isUpper(s.str(v).s) }),
 		"odd":       method("", func(s *state, v Value, _ []Value) Value { return s.equal(s.operate("%", v, int64(2)), int64(1)) }),
 		"even":      method("", func(s *state, v Value, _ []Value) Value { return s.equal(s.operate("%", v, int64(2)), int64(0)) }),
 		"divisibleby": method("num", func(s *state, v Value, a []Value) Value {
@@ -50,19 +47,10 @@ func kindTest(is func(v Value) bool) builtin {
 	return method("", func(_ *state, v Value, _ []Value) Value { return is(v) })
 }
 
-func caseTest(none, some func(r rune) bool) builtin {
-	return method("", func(s *state, v Value, _ []Value) Value {
-		t := s.str(v).s
-		return strings.IndexFunc(t, none) < 0 && strings.IndexFunc(t, some) >= 0
-	})
-}
-
 // isSequence holds, as in jinja2, for what has a length and elements.
 func isSequence(v Value) bool {
 	switch v.(type) {
-	case *generator:
-		return false
-	case *view:
+	case *generator, *view:
 		return false
 	}
 	return iterable(v)
@@ -70,12 +58,10 @@ func isSequence(v Value) bool {
 
 func callable(v Value) bool {
 	switch v := v.(type) {
-	case *function, *undefined:
+	case *function, *undefined, *loop:
 		return true
 	case *object:
 		return v.call != nil
-	case *loop:
-		return true
 	}
 	return false
 }

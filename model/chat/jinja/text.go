@@ -42,6 +42,12 @@ func (t text) slice(start, end int) text {
 	return part
 }
 
+// marked returns t as markup that escape leaves alone, or not.
+func (t text) marked(safe bool) text {
+	t.safe = safe
+	return t
+}
+
 // chars is the number of characters.
 func (t text) chars() int { return utf8.RuneCountInString(t.s) }
 
@@ -145,11 +151,11 @@ func (s *state) joined(list []text, sep text) text {
 func (s *state) mapped(t text, f func(string) string) text {
 	b := s.builder()
 	for _, p := range t.parts() {
+		from := own
 		if p.Foreign {
-			b.add(foreign(f(p.Text)))
-		} else {
-			b.add(own(f(p.Text)))
+			from = foreign
 		}
+		b.add(from(f(p.Text)))
 	}
 	return b.text()
 }

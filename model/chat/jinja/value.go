@@ -14,7 +14,7 @@ import (
 //	bool, int64, float64, text
 //	*big.Int                    an integer beyond int64, which only JSON has; it
 //	                            can be written and compared, not computed with
-//	*list, *tuple, *Dict
+//	*list, *Dict
 //	*view                       the keys, values or items of a dictionary
 //	*generator                  what filters such as map return
 //	*numbers                    a range
@@ -23,11 +23,10 @@ type Value any
 
 type undefined struct{ what string } // what: as in "what is undefined"
 
-type list struct{ items []Value }
-
-// tuple may have names for its items.
-type tuple struct {
+// list is a list or a tuple, which may have names for its items.
+type list struct {
 	items []Value
+	tuple bool
 	names []string
 }
 
@@ -55,7 +54,7 @@ type function struct {
 }
 
 // List returns a list of values.
-func List(items ...Value) Value { return &list{items} }
+func List(items ...Value) Value { return &list{items: items} }
 
 // Text returns text from outside. Own returns text that is as much trusted as
 // the template's own, such as the text of a special token.
@@ -78,9 +77,10 @@ func typeName(v Value) string {
 	case text:
 		return "str"
 	case *list:
+		if v.tuple {
+			return "tuple"
+		}
 		return "list"
-	case *tuple:
-		return "tuple"
 	case *Dict:
 		return "dict"
 	case *view:
@@ -102,7 +102,7 @@ func typeName(v Value) string {
 // truth is Python's bool(v).
 func truth(v Value) bool {
 	switch v := v.(type) {
-	case *undefined, nil:
+	case nil:
 		return false
 	case bool:
 		return v
@@ -112,18 +112,9 @@ func truth(v Value) bool {
 		return v != 0
 	case text:
 		return v.s != ""
-	case *list:
-		return len(v.items) > 0
-	case *tuple:
-		return len(v.items) > 0
-	case *Dict:
-		return len(v.keys) > 0
-	case *view:
-		return len(v.dict.keys) > 0
-	case *numbers:
-		return v.count > 0
 	}
-	return true
+	n, sized := lengthOf(v)
+	return n > 0 || !sized
 }
 
 // asInt is the number of an integer or a boolean, which Python counts among
@@ -157,8 +148,6 @@ func (s *state) elements(v Value) []Value {
 	case text:
 		return s.letters(v)
 	case *list:
-		return v.items
-	case *tuple:
 		return v.items
 	case *Dict:
 		return v.keys
@@ -198,7 +187,7 @@ func (s *state) letters(t text) []Value {
 // iterable reports whether elements accepts v.
 func iterable(v Value) bool {
 	switch v.(type) {
-	case *undefined, text, *list, *tuple, *Dict, *view, *generator, *numbers:
+	case *undefined, text, *list, *Dict, *view, *generator, *numbers:
 		return true
 	}
 	return false
@@ -206,26 +195,31 @@ func iterable(v Value) bool {
 
 // length is Python's len(v).
 func length(v Value) int {
+	n, sized := lengthOf(v)
+	if !sized {
+		failf("a value of the type %s has no length", typeName(v))
+	}
+	return n
+}
+
+func lengthOf(v Value) (n int, sized bool) {
 	switch v := v.(type) {
 	case *undefined:
-		return 0
+		return 0, true
 	case text:
-		return v.chars()
+		return v.chars(), true
 	case *list:
-		return len(v.items)
-	case *tuple:
-		return len(v.items)
+		return len(v.items), true
 	case *Dict:
-		return len(v.keys)
+		return len(v.keys), true
 	case *view:
-		return len(v.dict.keys)
+		return len(v.dict.keys), true
 	case *numbers:
-		return int(v.count)
+		return int(v.count), true
 	case *loop:
-		return len(v.items)
+		return len(v.items), true
 	}
-	failf("a value of the type %s has no length", typeName(v))
-	return 0
+	return 0, false
 }
 
 // formatFloat writes a number as Python's repr does.
