@@ -131,7 +131,7 @@ func newChange(old, new *Result, before, after Conditions) Change {
 	}
 	for i := range c.Weighed {
 		w := &c.Weighed[i]
-		w.Stands = c.counts(w.Difference) && w.Delta < 0 == (c.Delta < 0)
+		w.Stands = c.counts(w.Difference) && w.Delta < 0 == (c.Delta < 0) && (w.By[0] != before.binds || math.Abs(w.Delta) > w.spread)
 	}
 	c.Verdict, c.Cause = c.judge()
 	return c

@@ -19,7 +19,11 @@ type Conditions struct {
 	// a virtual machine, its host took, nil if it is not known.
 	Foreign *float64 `json:"foreign_load,omitempty"`
 
-	probes Sample // by repetition, nil if memory does not bind the result
+	// Peak is that of the CPU's arithmetic, in operations a second, likewise.
+	Peak float64 `json:"peak,omitempty"`
+
+	binds  string // [ByBandwidth] or [ByPeak], if what binds the result was probed
+	probes Sample // of it, by repetition
 	free   Sample // shares of the CPUs' time that were left, by repetition
 	cpus   int
 }
@@ -49,39 +53,52 @@ func (c *Conditions) busy() float64 { return *c.Foreign * float64(c.cpus) }
 
 // conditions are those of a result of the report.
 func (r *Report) conditions(res *Result, load *loadCurve) (c Conditions) {
-	var probes, free Sample
+	var bandwidths, peaks, free Sample
 	c.cpus = r.Machine.Threads
 	for i := range res.Reps {
 		rep := &res.Reps[i]
-		if b := res.effective(rep.probed()); rep.Before > 0 && rep.After > 0 && b > 0 {
-			probes = append(probes, b)
+		p := rep.probed()
+		if b := res.effective(p); rep.Before > 0 && rep.After > 0 && b > 0 {
+			bandwidths = append(bandwidths, b)
+		}
+		if rep.PeakBefore > 0 && rep.PeakAfter > 0 {
+			peaks = append(peaks, p.peak)
 		}
 		// Only qgo knows when it ran and what of the load is its own.
 		if foreign, ok := load.mean(rep.Start, rep.Start+time.Duration(rep.NS)); ok && res.Engine == "qgo" && res.onCPU() && rep.Start > 0 {
 			free = append(free, max(1-foreign, least))
 		}
 	}
-	if n := len(res.Reps); n > 0 && len(probes) == n {
-		c.Bandwidth = probes.Median()
-		if res.memoryBound() {
-			c.probes = probes
+	n := len(res.Reps)
+	if n == 0 {
+		return c
+	}
+	if len(bandwidths) == n {
+		if c.Bandwidth = bandwidths.Median(); res.boundBy(roofline.Memory) {
+			c.binds, c.probes = ByBandwidth, bandwidths
 		}
 	}
-	if n := len(res.Reps); n > 0 && len(free) == n && c.cpus > 0 {
+	if len(peaks) == n {
+		if c.Peak = peaks.Median(); res.boundBy(roofline.Compute) && !res.OnGPU() {
+			c.binds, c.probes = ByPeak, peaks
+		}
+	}
+	if len(free) == n && c.cpus > 0 {
 		foreign := 1 - free.Mean()
 		c.free, c.Foreign = free, &foreign
 	}
 	return c
 }
 
-// memoryBound reports whether memory bounds the result.
-func (r *Result) memoryBound() bool {
-	return r.Measured != nil && r.Measured.Binds == roofline.Memory && !r.Cached()
+// boundBy reports whether memory, unless caches hold the model, or compute
+// bounds the result.
+func (r *Result) boundBy(what string) bool {
+	return r.Measured != nil && r.Measured.Binds == what && !r.Cached()
 }
 
 // effective is the bandwidth that a model sees which reads one part of its
 // bytes with one bandwidth and then the other part with another.
-func (r *Result) effective(b bandwidths) float64 {
+func (r *Result) effective(b probed) float64 {
 	if r.GPUCost == nil || r.Cost == nil || b.cpu == 0 || !r.onCPU() {
 		return b.main
 	}

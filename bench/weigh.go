@@ -11,6 +11,9 @@ const (
 	// ByBandwidth divides each repetition's rate by the bandwidth probed
 	// around it, where memory binds.
 	ByBandwidth = "bandwidth"
+	// ByPeak divides it by the peak of arithmetic probed around it, where the
+	// CPU's compute binds.
+	ByPeak = "peak"
 	// ByLoad divides it by the share of the CPUs' time that others left.
 	ByLoad = "foreign load"
 	// BySharedCPU divides the slower rates by what others left of one CPU if
@@ -46,13 +49,13 @@ func (c *Change) explanations() (all []explanation) {
 			all = append(all, explanation{[]string{BySharedCPU}, repeat(old, c.OldN), repeat(new, c.NewN)})
 		}
 	}
-	if before.probes == nil || after.probes == nil {
+	if before.binds == "" || before.binds != after.binds {
 		return all
 	}
 	load := all
-	all = append([]explanation{{[]string{ByBandwidth}, before.probes, after.probes}}, load...)
+	all = append([]explanation{{[]string{before.binds}, before.probes, after.probes}}, load...)
 	for _, e := range load {
-		all = append(all, explanation{append([]string{ByBandwidth}, e.names...), multiply(before.probes, e.old), multiply(after.probes, e.new)})
+		all = append(all, explanation{append([]string{before.binds}, e.names...), multiply(before.probes, e.old), multiply(after.probes, e.new)})
 	}
 	return all
 }
@@ -104,34 +107,29 @@ func (c *Change) judge() (verdict, cause string) {
 	return Faster, ""
 }
 
-// hidden says where the rates do not differ, but would have if the bandwidth
+// hidden says where the rates do not differ, but would have if what binds them
 // had been the same.
 func (c *Change) hidden() string {
-	found := ""
+	by := c.OldConditions.binds
+	if by == "" || by != c.NewConditions.binds {
+		return ""
+	}
+	first := &c.Weighed[0]
 	for i := range c.Weighed {
-		w, first := &c.Weighed[i], &c.Weighed[0]
-		if first.By[0] != ByBandwidth || w.By[0] == ByBandwidth && (!c.counts(w.Difference) || w.Delta < 0 != (first.Delta < 0)) {
-			return "" // it does not bind, or the foreign load may be why
-		}
-		if w == first {
-			found = fmt.Sprintf("but by bandwidth, which differed by %s, the change is %s", c.bandwidthChange(), percent(w.Delta))
+		if w := &c.Weighed[i]; w.By[0] == by && (!c.counts(w.Difference) || w.Delta < 0 != (first.Delta < 0)) {
+			return "" // there is none, or the foreign load may be why
 		}
 	}
-	return found
-}
-
-// bandwidthChange is by how much the bandwidth differed.
-func (c *Change) bandwidthChange() string {
-	return percent(c.NewConditions.Bandwidth/c.OldConditions.Bandwidth - 1)
+	return fmt.Sprintf("but divided by the %s, the change is %s", c.differences(first.By), percent(first.Delta))
 }
 
 // explain says how conditions explain a difference of the rates.
 func (c *Change) explain(w *Weighed) string {
 	text := c.differences(w.By)
 	if w.Delta < 0 != (c.Delta < 0) || math.Abs(w.Delta) <= c.Least || !w.Significant && math.Abs(w.Delta) < math.Abs(c.Delta)/2 {
-		return "explained by " + text
+		return "explained by the " + text
 	}
-	return fmt.Sprintf("%s; by that the change is %s, which may be chance (p=%.3f)", text, percent(w.Delta), w.P)
+	return fmt.Sprintf("divided by the %s, the change is %s, which may be chance (p=%.3f)", text, percent(w.Delta), w.P)
 }
 
 // differences says how conditions differed.
@@ -141,14 +139,16 @@ func (c *Change) differences(by []string) string {
 	for _, name := range by {
 		switch name {
 		case ByBandwidth:
-			all = append(all, "bandwidth, which differed by "+c.bandwidthChange())
+			all = append(all, "bandwidth, which differed by "+percent(after.Bandwidth/before.Bandwidth-1))
+		case ByPeak:
+			all = append(all, "peak, which differed by "+percent(after.Peak/before.Peak-1))
 		case ByLoad:
 			all = append(all, fmt.Sprintf("foreign load, which was %.0f %% and then %.0f %% of the CPUs", 100**before.Foreign, 100**after.Foreign))
 		case BySharedCPU:
 			all = append(all, fmt.Sprintf("foreign load, which took %.1f and then %.1f CPUs, perhaps all of it from one thread, for which the others wait", before.busy(), after.busy()))
 		}
 	}
-	return strings.Join(all, " and ")
+	return strings.Join(all, ", and the ")
 }
 
 // percent is a change as text.
