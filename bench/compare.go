@@ -123,16 +123,7 @@ func newChange(old, new *Result, before, after Conditions) Change {
 	// Of n+m values ordered at random, one order in (n+m over n), times two
 	// for both directions, is the most extreme: more than alpha for so few.
 	c.TooFew = len(a) == 0 || len(b) == 0 || 2/binomial(len(a)+len(b), len(a)) > alpha
-	c.Least = max(smallest, c.spread)
-	for _, by := range c.explanations() {
-		w := Weighed{By: by.names, Difference: difference(divide(a, by.old), divide(b, by.new))}
-		c.Weighed = append(c.Weighed, w)
-		c.Least = max(smallest, min(c.Least, w.spread))
-	}
-	for i := range c.Weighed {
-		w := &c.Weighed[i]
-		w.Stands = c.counts(w.Difference) && w.Delta < 0 == (c.Delta < 0) && (w.By[0] != before.binds || math.Abs(w.Delta) > w.spread)
-	}
+	c.weigh(a, b)
 	c.Verdict, c.Cause = c.judge()
 	return c
 }

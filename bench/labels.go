@@ -196,25 +196,29 @@ func (r *Result) Details(varying []string) string {
 	if r.onCPU() {
 		names = append(names, LabelThreads)
 	}
-	if r.Engine == "qgo" {
-		names = slices.DeleteFunc(names, func(name string) bool { return name == LabelEngine })
-	}
-	return r.Words(slices.DeleteFunc(names, func(name string) bool { return name == LabelModel })...)
+	left := map[string]bool{LabelModel: true, LabelEngine: r.Engine == "qgo", LabelBackend: slices.Contains(varying, LabelDevice)}
+	return r.Words(slices.DeleteFunc(names, func(name string) bool { return left[name] })...)
 }
 
 // Beside says in what a result differs from one that was named before: "at
-// d2048", "pp1024", "with 1 thread".
+// d2048", "pp1024", "with 1 thread and f32 KV cache".
 func (r *Result) Beside(first *Result) string {
-	differs := Varying([]*Result{first, r})
-	with := r.Words(slices.DeleteFunc(slices.Clone(differs), func(name string) bool { return name == LabelTest })...)
 	test := ""
-	if slices.Contains(differs, LabelTest) {
-		if test = r.Words(LabelTest); r.Scenario == first.Scenario && r.Prompt == first.Prompt && r.Gen == first.Gen {
-			test = fmt.Sprintf("at d%d", r.Depth)
+	var with []string
+	for _, name := range Varying([]*Result{first, r}) {
+		text := r.Words(name)
+		switch {
+		case text == "":
+		case name != LabelTest:
+			with = append(with, text)
+		case r.Scenario == first.Scenario && r.Prompt == first.Prompt && r.Gen == first.Gen:
+			test = fmt.Sprintf("at d%d ", r.Depth)
+		default:
+			test = text + " "
 		}
 	}
-	if with != "" {
-		with = "with " + with
+	if len(with) > 0 {
+		test += "with " + strings.Join(with, " and ")
 	}
-	return strings.TrimSpace(test + " " + with)
+	return strings.TrimSpace(test)
 }

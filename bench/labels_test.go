@@ -17,7 +17,7 @@ func TestLabels(t *testing.T) {
 	if got := Varying([]*Result{b}); got != nil {
 		t.Errorf("of one result, %v vary", got)
 	}
-	if got, want := b.Beside(a), "at d64 with 1 thread, f16/q8_0 KV cache, weights as in the file"; got != want {
+	if got, want := b.Beside(a), "at d64 with 1 thread and f16/q8_0 KV cache and weights as in the file"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if got, want := b.Subject(Varying([]*Result{a, b})), "decode of m.gguf (tg128 @ d64, 1 thread, f16/q8_0 KV cache, weights as in the file)"; got != want {

@@ -60,6 +60,28 @@ func (c *Change) explanations() (all []explanation) {
 	return all
 }
 
+// weigh finds what is left of the difference of the rates when they are divided
+// by each explanation.
+func (c *Change) weigh(old, new Sample) {
+	c.Least = c.spread
+	probed := math.Inf(1) // the least spread of what was divided by probes, with their noise
+	for _, by := range c.explanations() {
+		w := Weighed{By: by.names, Difference: difference(divide(old, by.old), divide(new, by.new))}
+		c.Weighed = append(c.Weighed, w)
+		if c.Least = min(c.Least, w.spread); w.probed() {
+			probed = min(probed, w.spread)
+		}
+	}
+	c.Least = max(c.Least, smallest)
+	for i := range c.Weighed {
+		w := &c.Weighed[i]
+		w.Stands = c.counts(w.Difference) && w.Delta < 0 == (c.Delta < 0) && (!w.probed() || math.Abs(w.Delta) > probed)
+	}
+}
+
+// probed reports whether the rates were divided by probes.
+func (w *Weighed) probed() bool { return w.By[0] == ByBandwidth || w.By[0] == ByPeak }
+
 // repeat is a value n times.
 func repeat(v float64, n int) Sample {
 	s := make(Sample, n)
@@ -96,10 +118,14 @@ func (c *Change) judge() (verdict, cause string) {
 	case !c.counts(c.Difference):
 		return NoChange, fmt.Sprintf("repetitions of the same binary differ by %.1f %%", 100*c.Least)
 	}
+	var doubt *Weighed
 	for i := range c.Weighed {
-		if w := &c.Weighed[i]; !w.Stands {
-			return Unclear, c.explain(w)
+		if w := &c.Weighed[i]; !w.Stands && (doubt == nil || !c.explained(doubt) && c.explained(w)) {
+			doubt = w
 		}
+	}
+	if doubt != nil {
+		return Unclear, c.explain(doubt)
 	}
 	if c.Delta < 0 {
 		return Slower, ""
@@ -123,13 +149,19 @@ func (c *Change) hidden() string {
 	return fmt.Sprintf("but divided by the %s, the change is %s", c.differences(first.By), percent(first.Delta))
 }
 
+// explained reports whether less than half is left of a difference of the rates
+// that does not stand, or its sign is another one.
+func (c *Change) explained(w *Weighed) bool {
+	return w.Delta < 0 != (c.Delta < 0) || math.Abs(w.Delta) <= c.Least || math.Abs(w.Delta) < math.Abs(c.Delta)/2
+}
+
 // explain says how conditions explain a difference of the rates.
 func (c *Change) explain(w *Weighed) string {
 	text := c.differences(w.By)
-	if w.Delta < 0 != (c.Delta < 0) || math.Abs(w.Delta) <= c.Least || !w.Significant && math.Abs(w.Delta) < math.Abs(c.Delta)/2 {
+	if c.explained(w) {
 		return "explained by the " + text
 	}
-	return fmt.Sprintf("divided by the %s, the change is %s, which may be chance (p=%.3f)", text, percent(w.Delta), w.P)
+	return fmt.Sprintf("divided by the %s, the change is %s, which may be chance or noise (p=%.3f)", text, percent(w.Delta), w.P)
 }
 
 // differences says how conditions differed.

@@ -134,9 +134,8 @@ func printRatios(w io.Writer, r *bench.Report) {
 // varied are the words for what varies in a report beside model, test and
 // engine, behind a comma.
 func varied(r *bench.Report, of *bench.Result) string {
-	names := slices.DeleteFunc(bench.Varying(r.Results), func(name string) bool {
-		return name == bench.LabelModel || name == bench.LabelTest || name == bench.LabelEngine
-	})
+	told := []string{bench.LabelModel, bench.LabelTest, bench.LabelEngine, bench.LabelBackend} // the device tells the backend
+	names := slices.DeleteFunc(bench.Varying(r.Results), func(name string) bool { return slices.Contains(told, name) })
 	if text := of.Words(names...); text != "" {
 		return ", " + text
 	}

@@ -106,3 +106,43 @@ tg128                     10.2      20.2   +98.0 %   faster (p=0.008)
 		t.Errorf("across machines:\n%s", out)
 	}
 }
+
+// TestBenchNames checks that tables and sentences of a sweep name what varies,
+// each sentence once, and that nothing unknown is shown as 0.
+func TestBenchNames(t *testing.T) {
+	r := fullReport(t)
+	prefill := r.Results[0]
+	for _, threads := range []int{4, 1} {
+		for _, depth := range []int{0, 64} {
+			res := *prefill
+			res.Threads, res.Depth, res.TypeV = threads, depth, "q8_0"
+			res.SamplesTS, res.Reps, res.StddevTS = res.SamplesTS[:1], res.Reps[:1], 0
+			r.Results = append(r.Results, &res)
+		}
+	}
+	var b bytes.Buffer
+	printBench(&b, r)
+	out := b.String()
+	fits80(t, out)
+	for _, want := range []string{
+		"cpu, 1 thread, batches of 512, f16/q8_0 KV cache, go kernels\n",
+		"cpu, 4 threads, batches of 512, f16/q8_0 KV cache, go kernels\n",
+		"pp512 @ d64              540.4               0.4     399.0        61.0    887 %",
+		"\nms, m.gguf, 4 threads, gpu, 3 layers, f16 KV cache\n",
+		"rag-style            t/s:  prefill 6826.7, decode 2833.3, throughput 270.2\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	sentences := strings.Join(strings.Fields(out), " ")
+	const once = "prefill of m.gguf (pp512, 4 threads, CPU, f16 KV cache; also with f16/q8_0 KV cache, at d64 with f16/q8_0 KV cache, with 1 thread and f16/q8_0 KV cache, at d64 with 1 thread and f16/q8_0 KV cache) is bound by what the CPU multiplies: at its bound (887 %)."
+	if strings.Count(sentences, once) != 1 || strings.Count(sentences, "is bound by what the CPU multiplies") != 1 {
+		t.Errorf("not once %q in\n%s", once, out)
+	}
+	for _, bad := range []string{"1 threads", "± 0.0", "CPU, CPU", "(1 changes)", "(1 repetitions)"} {
+		if strings.Contains(out, bad) {
+			t.Errorf("%q in\n%s", bad, out)
+		}
+	}
+}
