@@ -187,7 +187,7 @@ func (r *Result) what() string {
 	if r.Decodes() {
 		phase = "decode"
 	}
-	return phase + " of " + r.Words(LabelModel)
+	return phase + " of " + cmp.Or(r.Words(LabelModel), "an unnamed model")
 }
 
 // Details is [Result.Subject] without phase and model.
@@ -196,7 +196,11 @@ func (r *Result) Details(varying []string) string {
 	if r.onCPU() {
 		names = append(names, LabelThreads)
 	}
-	left := map[string]bool{LabelModel: true, LabelEngine: r.Engine == "qgo", LabelBackend: slices.Contains(varying, LabelDevice)}
+	left := map[string]bool{
+		LabelModel: true, LabelEngine: r.Engine == "qgo",
+		LabelSize:    slices.Contains(varying, LabelModel), // the name tells
+		LabelBackend: slices.Contains(varying, LabelDevice),
+	}
 	return r.Words(slices.DeleteFunc(names, func(name string) bool { return left[name] })...)
 }
 

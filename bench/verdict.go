@@ -19,11 +19,12 @@ func (r *Result) Verdict() string {
 // Verdicts says how near qgo's results come to the machine's bound: one
 // sentence for all results of a model of which the same holds.
 func Verdicts(results []*Result) (sentences []string) {
+	results = Own(results)
 	varying := Varying(results)
 	groups := map[string][]*Result{}
 	var order []string
 	for _, r := range results {
-		if r.Engine != "qgo" || r.Measured == nil {
+		if r.Measured == nil {
 			continue
 		}
 		key := strings.Join([]string{r.what(), r.Words(LabelSize, LabelDevice), r.finding()}, "\n")
@@ -41,6 +42,16 @@ func Verdicts(results []*Result) (sentences []string) {
 		sentences = append(sentences, fmt.Sprintf("%s (%s) %s", group[0].what(), about, conclude(group)))
 	}
 	return sentences
+}
+
+// Own are qgo's results.
+func Own(results []*Result) (own []*Result) {
+	for _, r := range results {
+		if r.Engine == "qgo" {
+			own = append(own, r)
+		}
+	}
+	return own
 }
 
 // mostOthers is the number of results of a sentence that are named beside the

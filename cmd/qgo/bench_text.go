@@ -134,8 +134,8 @@ func printRatios(w io.Writer, r *bench.Report) {
 // varied are the words for what varies in a report beside model, test and
 // engine, behind a comma.
 func varied(r *bench.Report, of *bench.Result) string {
-	told := []string{bench.LabelModel, bench.LabelTest, bench.LabelEngine, bench.LabelBackend} // the device tells the backend
-	names := slices.DeleteFunc(bench.Varying(r.Results), func(name string) bool { return slices.Contains(told, name) })
+	told := []string{bench.LabelModel, bench.LabelTest, bench.LabelEngine, bench.LabelSize, bench.LabelBackend} // the device tells the backend
+	names := slices.DeleteFunc(bench.Varying(bench.Own(r.Results)), func(name string) bool { return slices.Contains(told, name) })
 	if text := of.Words(names...); text != "" {
 		return ", " + text
 	}
@@ -229,9 +229,9 @@ func printBandwidth(w io.Writer, r *bench.Report) {
 		}
 		fmt.Fprintf(w, "compute  %s GOP/s\n", strings.Join(peaks, ", "))
 	}
-	varying := bench.Varying(r.Results)
-	for _, res := range r.Results {
-		if !res.Bandwidth.Two() || res.Engine != "qgo" {
+	varying := bench.Varying(bench.Own(r.Results))
+	for _, res := range bench.Own(r.Results) {
+		if !res.Bandwidth.Two() {
 			continue
 		}
 		text := fmt.Sprintf("The bandwidth went between %.0f and %.0f GB/s during %s (%s):", res.Bandwidth.Slow/1e9, res.Bandwidth.Fast/1e9, res.Subject(varying), count(res.Bandwidth.Flips, "change"))
@@ -258,12 +258,13 @@ func count(n int, what string) string {
 func printVerdicts(w io.Writer, r *bench.Report) {
 	fmt.Fprintln(w)
 	say := func(format string, args ...any) { fmt.Fprintln(w, wrap(fmt.Sprintf(format, args...), 80, "  ")) }
-	varying := bench.Varying(r.Results)
+	varying := bench.Varying(bench.Own(r.Results))
 	for _, verdict := range bench.Verdicts(r.Results) {
 		say("%s.", verdict)
 	}
-	for _, res := range r.Results {
-		if res.Engine == "qgo" && res.JoulesPerToken > 0 {
+	own := bench.Own(r.Results)
+	for _, res := range own {
+		if res.JoulesPerToken > 0 {
 			say("%s: %.3g J a token", res.Subject(varying), res.JoulesPerToken)
 		}
 	}
@@ -272,8 +273,8 @@ func printVerdicts(w io.Writer, r *bench.Report) {
 		say("%s is fastest: %s make it %.0f %% slower.", best.Subject(varied), bench.Threads(best.Most), 100*best.Loss)
 	}
 	told := ""
-	for _, res := range r.Results {
-		if model := res.Words(bench.LabelModel, bench.LabelSize); res.Engine == "qgo" && res.Measured != nil && res.Decodes() && res.Given != nil && model != told {
+	for _, res := range own {
+		if model := res.Words(bench.LabelModel, bench.LabelSize); res.Measured != nil && res.Decodes() && res.Given != nil && model != told {
 			told = model
 			say("For reference: the %.1f GB/s of %s would bound %s at %.1f t/s, of which this is %.0f %%.",
 				r.Reference.Bandwidth/1e9, show.Text(r.Reference.Title), res.Subject(varying), res.Given.MemoryRate, 100*res.OfGiven)
