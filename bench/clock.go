@@ -33,7 +33,7 @@ type stage struct {
 	cost  model.Cost
 	batch int
 	reps  int
-	turns int           // engines that take turns, with qgo
+	turns int           // engines that take turns, qgo twice with a profile
 	setup time.Duration // before the test
 }
 
@@ -56,6 +56,9 @@ func newClock(p *Plan, costs map[string]model.Cost) *clock {
 				}
 				for j, t := range p.Tests {
 					s := stage{test: t, cost: costs[path], batch: batch, reps: p.Reps, turns: 1 + len(p.Baselines)}
+					if p.Ops {
+						s.turns++
+					}
 					if s.batch == 0 {
 						s.batch = model.DefaultMaxRows
 					}

@@ -29,6 +29,7 @@ type Plan struct {
 	AtLeast time.Duration // repeat each test for at least so long
 	Delay   time.Duration // before each repetition
 	Load    bool          // measure how long loading takes
+	Ops     bool          // repeat each repetition with a profile of the operations
 	Ceiling time.Duration // how long each of the machine's ceilings is measured; 0 means 150 ms
 	Given   roofline.Machine
 	// Baselines take turns with qgo.
@@ -164,7 +165,7 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 		limits.GPU = p.gpu.limits()
 	}
 	r := &Runner{
-		Model: m, Reps: p.Reps, AtLeast: p.AtLeast, Delay: p.Delay, Origin: p.origin,
+		Model: m, Reps: p.Reps, AtLeast: p.AtLeast, Delay: p.Delay, Origin: p.origin, Ops: p.Ops,
 		Given: p.Given, Limits: limits, Progress: func(step string) { p.step("%s", step) }, done: p.clock.repeated,
 	}
 	if err := r.Open(); err != nil {

@@ -34,7 +34,7 @@ func (r *Runner) prepareRequest(ctx context.Context, t Test) (once func(short bo
 			return Rep{}, err
 		}
 		defer s.Close()
-		return request(ctx, m, s, text, gen)
+		return request(ctx, m, s, text, gen, r.prefilled)
 	}, func() error { return nil }, nil
 }
 
@@ -46,7 +46,8 @@ func conversation(text string) chat.Conversation {
 	return chat.Conversation{Messages: []chat.Message{{Role: "user", Content: text}}, AddGenerationPrompt: true}
 }
 
-func request(ctx context.Context, m *model.Model, s *model.Session, text string, gen int) (Rep, error) {
+// request does a chat request. It calls prefilled when the first token is there.
+func request(ctx context.Context, m *model.Model, s *model.Session, text string, gen int, prefilled func()) (Rep, error) {
 	var rep Rep
 	rep.Gaps = make([]int64, 0, gen)
 	var last time.Duration
@@ -60,6 +61,7 @@ func request(ctx context.Context, m *model.Model, s *model.Session, text string,
 		now := time.Since(start)
 		if rep.Gen == 0 {
 			rep.TTFT, launched = int64(now), launches(m)
+			prefilled()
 		} else {
 			rep.Gaps = append(rep.Gaps, int64(now-last))
 			rep.Launches = launches(m) - launched

@@ -64,6 +64,7 @@ type Result struct {
 	GPUCost  *model.Cost `json:"gpu_cost,omitempty"` // what the GPU does of it
 	Reps     []Rep       `json:"reps,omitempty"`
 	Load     *Load       `json:"load,omitempty"`
+	Ops      []Op        `json:"ops,omitempty"`
 	// Incomplete tells that fewer repetitions were done than asked for.
 	Incomplete bool `json:"incomplete,omitempty"`
 	// Paired tells that the repetitions took turns with qgo's.

@@ -36,7 +36,10 @@ type Runner struct {
 	// Between, if set, is called after each repetition: a baseline takes
 	// its turn.
 	Between func(ctx context.Context, rep int) error
+	// Ops repeats each repetition with a profile of the operations.
+	Ops bool
 
+	ops    *opPairs   // of the test, if operations are profiled
 	done   func(*Rep) // called after each repetition, if set
 	prober *Prober    // nil if the CPU computes nothing
 	gpu    plan.Probe // nil if no GPU does
@@ -96,6 +99,9 @@ func (r *Runner) Run(ctx context.Context, t Test) (*Result, error) {
 			res.Kernels += " and " + m.Tier()
 		}
 	}
+	if r.Ops {
+		r.ops = &opPairs{m: m}
+	}
 	err := r.repeat(ctx, t, res)
 	if err != nil {
 		res.Incomplete = true
@@ -104,6 +110,9 @@ func (r *Runner) Run(ctx context.Context, t Test) (*Result, error) {
 		return nil, err
 	}
 	res.Summarise(r.Limits, r.Given)
+	if r.ops != nil {
+		res.Ops = r.ops.summarise(res)
+	}
 	return res, err
 }
 
@@ -148,8 +157,8 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 		if failed != nil && rep.Gen < 2 {
 			return failed
 		}
-		if r.gpu != nil && !r.Model.OnGPU() {
-			return fmt.Errorf("%s: the GPU failed, and the CPU went on: what was timed is no rate of either", t.Name())
+		if err := r.lostGPU(t); err != nil {
+			return err
 		}
 		after, err := r.probe()
 		if err != nil {
@@ -166,16 +175,38 @@ func (r *Runner) repeat(ctx context.Context, t Test, res *Result) error {
 		if failed != nil {
 			return failed
 		}
-		if r.Between != nil {
-			if err := r.Between(ctx, i); err != nil {
-				return err
-			}
-			if before, err = r.probe(); err != nil {
-				return err
-			}
+		if r.ops == nil && r.Between == nil {
+			continue
+		}
+		if err := r.turns(ctx, t, i, once, &rep); err != nil {
+			return err
+		}
+		if before, err = r.probe(); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// turns does what takes turns with a repetition.
+func (r *Runner) turns(ctx context.Context, t Test, i int, once func(short bool) (Rep, error), rep *Rep) error {
+	if r.ops != nil {
+		if err := errors.Join(r.ops.pair(once, rep), r.lostGPU(t)); err != nil {
+			return err
+		}
+	}
+	if r.Between != nil {
+		return r.Between(ctx, i)
+	}
+	return nil
+}
+
+// lostGPU returns an error if the GPU has failed in a test.
+func (r *Runner) lostGPU(t Test) error {
+	if r.gpu == nil || r.Model.OnGPU() {
+		return nil
+	}
+	return fmt.Errorf("%s: the GPU failed, and the CPU went on: what was timed is no rate of either", t.Name())
 }
 
 // probe returns the best rates of a few passes.
@@ -213,7 +244,7 @@ func (r *Runner) prepare(ctx context.Context, t Test) (once func(short bool) (Re
 	if err != nil {
 		return nil, nil, err
 	}
-	w := &workload{ctx: ctx, m: r.Model, kv: kv, rng: r.rng}
+	w := &workload{ctx: ctx, m: r.Model, kv: kv, rng: r.rng, prefilled: r.prefilled}
 	if t.Depth > 0 {
 		r.step("%s: filling the KV cache", t.Name())
 		if err := w.forward(w.random(t.Depth)); err != nil {
@@ -239,6 +270,8 @@ type workload struct {
 	kv  *model.KV
 	rng *rand.Rand
 	seq [1]model.Seq
+
+	prefilled func() // called after the prompt
 }
 
 func (w *workload) random(n int) []int32 {
@@ -275,6 +308,7 @@ func (w *workload) once(t Test, short bool) (rep Rep, err error) {
 	var last time.Duration
 	if t.Prompt > 0 {
 		last = time.Since(start)
+		w.prefilled()
 	}
 	if gen > 0 {
 		launched = launches(w.m)

@@ -3,6 +3,7 @@ package model
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"qgo/kernels/plan"
 )
@@ -40,6 +41,9 @@ type Seq struct {
 func (m *Model) Forward(ctx context.Context, seqs []Seq) error {
 	if err := m.check(seqs); err != nil {
 		return err
+	}
+	if m.profiler != nil {
+		defer m.profiler.left(time.Now())
 	}
 	err := m.forward(ctx, seqs)
 	if m.lost(err) {

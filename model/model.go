@@ -165,7 +165,8 @@ type Model struct {
 	// tokens that are done: after each batch, and, if it has more than one
 	// token, a few times in each layer on the CPU.
 	Progress func(done int)
-	finished int // tokens of earlier batches of the call
+	finished int       // tokens of earlier batches of the call
+	profiler *profiler // nil unless operations are profiled
 
 	// Scratch of Forward, so that it allocates nothing per token.
 	batch  plan.Batch

@@ -70,10 +70,10 @@ func recipe(quantisation string) string {
 	return quantisation
 }
 
-// OutlineByName surveys a model in the shape of a published one, by a name such
-// as qwen2.5-0.5b:q4_0 with any type that there is quantisation to. Without a
-// line's name it is one of the first line: SIZE:TYPE.
-func OutlineByName(name string, o model.Options) (*Survey, error) {
+// SpecByName describes a model in the shape of a published one, by a name such as
+// qwen2.5-0.5b:q4_0 with any type that there is quantisation to. Without a line's
+// name it is one of the first line: SIZE:TYPE.
+func SpecByName(name string) (spec synth.Spec, n hub.Name, err error) {
 	size, mix, typed := strings.Cut(strings.ToLower(name), ":")
 	n, ok := hub.ParseName(size)
 	if !ok {
@@ -81,20 +81,26 @@ func OutlineByName(name string, o model.Options) (*Survey, error) {
 	}
 	if !ok {
 		_, err := hub.ParseRef(name) // which says what names there are
-		return nil, err
+		return spec, n, err
 	}
 	if typed {
 		n.Quant = mix
 	}
-	shape, vocab, err := shapeOf(n)
+	spec.Untied = n.Line.Untied
+	if spec.Shape, spec.Vocab, err = shapeOf(n); err != nil {
+		return spec, n, err
+	}
+	spec.Mix, err = quant.ParseMix(recipe(n.Quant))
+	return spec, n, err
+}
+
+// OutlineByName surveys a model of [SpecByName].
+func OutlineByName(name string, o model.Options) (*Survey, error) {
+	spec, n, err := SpecByName(name)
 	if err != nil {
 		return nil, err
 	}
-	m, err := quant.ParseMix(recipe(n.Quant))
-	if err != nil {
-		return nil, err
-	}
-	f, err := synth.Spec{Shape: shape, Mix: m, Untied: n.Line.Untied, Vocab: vocab}.Outline()
+	f, err := spec.Outline()
 	if err != nil {
 		return nil, err
 	}

@@ -72,6 +72,7 @@ Lists of numbers may have ranges as in llama-bench: 1,2,4 or 0-2048+512 or
 	f.Float64Var(&b.seconds, "seconds", 0, "repeat each test for at least so many seconds")
 	f.Float64Var(&b.delay, "delay", 0, "seconds to wait before each repetition")
 	f.BoolVar(&b.plan.Load, "load", false, "measure how long loading takes, cold and warm")
+	f.BoolVar(&b.plan.Ops, "profile-ops", false, "say which operations the time goes to; does every repetition twice")
 	f.StringArrayVar(&b.baselines, "baseline", nil, "llama-bench=PATH, openai=URL, a file of results, or nano-study (may be repeated)")
 	f.BoolVar(&b.plan.Options.Unpinned, "no-pin", false, "let the system move threads between cores")
 	f.IntVar(&b.plan.Options.Context, "ctx", 0, "longest text in tokens (0: what the tests need)")
@@ -81,7 +82,7 @@ Lists of numbers may have ranges as in llama-bench: 1,2,4 or 0-2048+512 or
 	b.device.add(f)
 	b.given.add(f)
 	b.out.add(f)
-	cmd.AddCommand(newBenchReport(), newBenchCompare(), newBenchVerify())
+	cmd.AddCommand(newBenchReport(), newBenchCompare(), newBenchVerify(), newBenchBoard())
 	return cmd
 }
 
@@ -101,14 +102,22 @@ func (b *benchFlags) run(cmd *cobra.Command) error {
 	progress.begin()
 	report, err := b.plan.Run(cmd.Context())
 	progress.end()
-	for _, warning := range report.Warnings {
-		fmt.Fprintln(cmd.ErrOrStderr(), wrap("Warning: "+show.Lines(warning)+".", 80, "  "))
-	}
+	printWarnings(cmd, report)
 	if len(report.Results) == 0 {
 		return err
 	}
 	report.Results = append(report.Results, b.known...)
-	return errors.Join(err, b.out.write(cmd, report, err == nil))
+	err = errors.Join(err, b.out.write(cmd, report, err == nil))
+	b.printOps(cmd, report)
+	return err
+}
+
+// printWarnings says on the standard error what makes a report doubtful, whatever
+// form it is printed in.
+func printWarnings(cmd *cobra.Command, r *bench.Report) {
+	for _, warning := range r.Warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), wrap("Warning: "+show.Lines(warning)+".", 80, "  "))
+	}
 }
 
 // check turns the flags into the plan.

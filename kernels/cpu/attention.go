@@ -84,8 +84,8 @@ func (a *schedule) make(spans []plan.Span, s *Stage) {
 func (p *pass) attend(w *kernels.Worker, layer int) {
 	t := p.workers[w.ID]
 	if !p.split {
-		for it := w.Items(len(p.tiles)*p.KVHeads, 1); it.Next(); {
-			p.look(w, opAttention, it.Lo, len(p.tiles)*p.KVHeads)
+		for it := p.items(w, plan.OpAttention, len(p.tiles)*p.KVHeads, 1); it.Next(); {
+			p.look(w, plan.OpAttention, it.Lo, len(p.tiles)*p.KVHeads)
 			tile, head := &p.tiles[it.Lo/p.KVHeads], it.Lo%p.KVHeads
 			sum := p.attendTile(t, layer, tile, head)
 			if it.Commit() {
@@ -96,7 +96,7 @@ func (p *pass) attend(w *kernels.Worker, layer int) {
 	}
 	group, d := p.Group(), p.HeadDim
 	chunks := p.first[len(p.tiles)]
-	for it := w.Items(chunks*p.KVHeads, 2*attnRows); it.Next(); {
+	for it := p.items(w, plan.OpAttention, chunks*p.KVHeads, 2*attnRows); it.Next(); {
 		for i := it.Lo; i < it.Hi; i++ {
 			head, chunk := i/chunks, i%chunks
 			n := sort.Search(len(p.tiles), func(n int) bool { return p.first[n+1] > chunk })
@@ -107,7 +107,7 @@ func (p *pass) attend(w *kernels.Worker, layer int) {
 			p.parts.at(it.Lo*group, n, d).copy(t.Partial.at(0, n, d))
 		}
 	}
-	for it := w.Items(len(p.tiles)*p.KVHeads, 1); it.Next(); {
+	for it := p.items(w, plan.OpAttention, len(p.tiles)*p.KVHeads, 1); it.Next(); {
 		tile, head := it.Lo/p.KVHeads, it.Lo%p.KVHeads
 		base := head*chunks + p.first[tile]
 		sum := t.Partial.at(0, group, d)

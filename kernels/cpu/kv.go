@@ -110,7 +110,7 @@ func (p *pass) rotateAndStore(w *kernels.Worker, layer int) {
 	t := p.workers[w.ID]
 	q, kvDim, half := p.QDim(), p.KVDim(), p.HeadDim/2
 	stride, b := q+2*kvDim, &p.Blocks[layer]
-	for it := w.Items(p.rows(), fitting(t.Out[0], stride)); it.Next(); {
+	for it := p.items(w, plan.OpRope, p.rows(), fitting(t.Out[0], stride)); it.Next(); {
 		copy(t.Out[0], p.qkv[it.Lo*stride:it.Hi*stride])
 		for i := it.Lo; i < it.Hi; i++ {
 			x := t.Out[0][(i-it.Lo)*stride:][:stride]

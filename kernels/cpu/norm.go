@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"qgo/kernels"
+	"qgo/kernels/plan"
 	"qgo/tensor"
 )
 
@@ -9,7 +10,7 @@ import (
 // they are, and with integer quantised too, to which rest adds what that took.
 func (p *pass) normalise(w *kernels.Worker, weight []float32, integer, rest bool) {
 	t := p.workers[w.ID]
-	for it := w.Items(p.rows(), rowsAtOnce); it.Next(); {
+	for it := p.items(w, plan.OpNorm, p.rows(), rowsAtOnce); it.Next(); {
 		for i := it.Lo; i < it.Hi; i++ {
 			p.normRow(t, i-it.Lo, p.x[i*p.Width:(i+1)*p.Width], weight, integer, rest)
 		}
@@ -63,7 +64,7 @@ func (p *pass) quantise(w *kernels.Worker, a *tensor.Acts, m tensor.Tensor) {
 	}
 	blocks := p.workers[w.ID].Blocks
 	n := a.Cols / tensor.BlockLen
-	for it := w.Items(p.rows(), fitting(p.workers[w.ID].Out[0], a.Cols)); it.Next(); {
+	for it := p.items(w, plan.OpNorm, p.rows(), fitting(p.workers[w.ID].Out[0], a.Cols)); it.Next(); {
 		for i := it.Lo; i < it.Hi; i++ {
 			p.tier.Quantize(a.Row(i), blocks[(i-it.Lo)*n:][:n])
 		}

@@ -3,6 +3,7 @@ package cpu
 import (
 	"context"
 	"math"
+	"time"
 
 	"qgo/kernels"
 	"qgo/kernels/plan"
@@ -21,13 +22,14 @@ type pass struct {
 	job func(*kernels.Worker) // bound once: a method value would allocate
 
 	ctx     context.Context
-	acts    acts      // the rows of the batch
-	x       []float32 // hidden states, [rows][Width]
-	tokens  []int32   // [rows], when the stage embeds
-	rowsAt  []place   // [rows]
-	outputs []int     // rows whose logits are wanted
-	hidden  []float32 // [rows][Width], for the next stage
-	logits  []float32 // [len(outputs)][Vocab]
+	offset  time.Duration // from now to the time of passes, with a profile
+	acts    acts          // the rows of the batch
+	x       []float32     // hidden states, [rows][Width]
+	tokens  []int32       // [rows], when the stage embeds
+	rowsAt  []place       // [rows]
+	outputs []int         // rows whose logits are wanted
+	hidden  []float32     // [rows][Width], for the next stage
+	logits  []float32     // [len(outputs)][Vocab]
 	schedule
 	course
 }
@@ -53,6 +55,9 @@ func passBytes(maxRows int) int64 { return 2 * int64(maxRows) * (4 + 16 + 8 + 32
 
 func (p *pass) prepare(ctx context.Context, b *plan.Batch, rows int) {
 	p.ctx = ctx
+	if p.profile.on {
+		p.offset = p.profile.wall - now()
+	}
 	p.x, p.hidden, p.logits = b.Hidden, nil, b.Logits
 	if p.Embedding != nil {
 		p.x = p.Stage.hidden[:rows*p.Width]
@@ -84,6 +89,9 @@ func (p *pass) rows() int { return len(p.rowsAt) }
 
 // run is what every worker does for a batch.
 func (p *pass) run(w *kernels.Worker) {
+	if p.profile.on {
+		p.workers[w.ID].Clock.enter(p.offset)
+	}
 	p.embed(w)
 	p.ropeTable(w)
 	for i := range p.Blocks {
@@ -112,7 +120,7 @@ func (p *pass) embed(w *kernels.Worker) {
 		return
 	}
 	out := p.workers[w.ID].Out[0]
-	for it := w.Items(p.rows(), fitting(out, p.Width)); it.Next(); {
+	for it := p.items(w, plan.OpEmbedding, p.rows(), fitting(out, p.Width)); it.Next(); {
 		for i := it.Lo; i < it.Hi; i++ {
 			codec.Dequantize(p.Embedding.Type, out[(i-it.Lo)*p.Width:][:p.Width], p.Embedding.Row(int(p.tokens[i])))
 		}
@@ -126,7 +134,7 @@ func (p *pass) embed(w *kernels.Worker) {
 func (p *pass) ropeTable(w *kernels.Worker) {
 	half := p.HeadDim / 2
 	cosines, sines := p.workers[w.ID].Out[0], p.workers[w.ID].Out[1]
-	for it := w.Items(p.rows(), fitting(sines, half)); it.Next(); {
+	for it := p.items(w, plan.OpRope, p.rows(), fitting(sines, half)); it.Next(); {
 		n := 0
 		for _, at := range p.rowsAt[it.Lo:it.Hi] {
 			for _, f := range p.InvFreq {
@@ -151,10 +159,10 @@ func (p *pass) block(w *kernels.Worker, layer int) {
 	p.rotateAndStore(w, layer)
 	p.attend(w, layer)
 	p.quantise(w, &p.acts.attn, b.O.W)
-	p.addProduct(w, opOutput, &l.O, &p.acts.attn)
+	p.addProduct(w, plan.OpOutput, &l.O, &p.acts.attn)
 	p.normalise(w, b.FFNNorm, p.integer(b.Gate.W, b.Up.W), false)
 	p.gateAndUp(w, l)
-	p.addProduct(w, opDown, &l.Down, &p.acts.ffn)
+	p.addProduct(w, plan.OpDown, &l.Down, &p.acts.ffn)
 }
 
 // headPlanes is the number of rows of activations that a row of the head's
@@ -179,7 +187,7 @@ func (p *pass) head(w *kernels.Worker) {
 	for first := 0; first < len(p.outputs); first += room {
 		part := p.outputs[first:min(first+room, len(p.outputs))]
 		t := p.workers[w.ID]
-		for it := w.Items(len(part), 1); it.Next(); {
+		for it := p.items(w, plan.OpNorm, len(part), 1); it.Next(); {
 			i := part[it.Lo]
 			p.normRow(t, 0, p.x[i*p.Width:(i+1)*p.Width], p.Head.Norm, integer, planes > 1)
 			if it.Commit() {
@@ -198,7 +206,7 @@ func (p *pass) passOn(w *kernels.Worker) {
 	if p.hidden == nil {
 		return
 	}
-	for it := w.Items(p.rows(), rowsAtOnce); it.Next(); {
+	for it := p.items(w, plan.OpOther, p.rows(), rowsAtOnce); it.Next(); {
 		if it.Commit() {
 			copy(p.hidden[it.Lo*p.Width:it.Hi*p.Width], p.x[it.Lo*p.Width:])
 		}

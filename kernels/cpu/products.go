@@ -3,6 +3,7 @@ package cpu
 import (
 	"qgo/kernels"
 	"qgo/kernels/panel"
+	"qgo/kernels/plan"
 	"qgo/tensor"
 )
 
@@ -97,8 +98,8 @@ func (p *pass) queriesKeysValues(w *kernels.Worker, l *layers) {
 	stride := p.QDim() + 2*p.KVDim()
 	three := [...]*linear{&l.Q, &l.K, &l.V}
 	g := newGrid(w.Of, panels(&l.Q)+panels(&l.K)+panels(&l.V), 1, p.rows())
-	for it := w.Items(g.items, g.most); it.Next(); {
-		p.look(w, opQKV, it.Lo, g.items)
+	for it := p.items(w, plan.OpQKV, g.items, g.most); it.Next(); {
+		p.look(w, plan.OpQKV, it.Lo, g.items)
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
 		m := hi - lo
 		// The part [from, to) of each matrix has its results in columns from+at
@@ -151,8 +152,8 @@ func (p *pass) gateAndUp(w *kernels.Worker, l *layers) {
 	t := p.workers[w.ID]
 	quantised := p.integer(l.Down.W)
 	g := newGrid(w.Of, panels(&l.Gate), blockPanels, p.rows())
-	for it := w.Items(g.items, g.most); it.Next(); {
-		p.look(w, opGateUp, it.Lo, g.items)
+	for it := p.items(w, plan.OpGateUp, g.items, g.most); it.Next(); {
+		p.look(w, plan.OpGateUp, it.Lo, g.items)
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
 		hi = min(hi, p.FFN)
 		m := hi - lo
@@ -180,11 +181,11 @@ func (p *pass) gateAndUp(w *kernels.Worker, l *layers) {
 }
 
 // addProduct adds the products of l with x to the hidden states.
-func (p *pass) addProduct(w *kernels.Worker, op operation, l *linear, x *tensor.Acts) {
+func (p *pass) addProduct(w *kernels.Worker, op plan.Op, l *linear, x *tensor.Acts) {
 	t := p.workers[w.ID]
 	out := t.Out[0]
 	g := newGrid(w.Of, panels(l), 1, p.rows())
-	for it := w.Items(g.items, g.most); it.Next(); {
+	for it := p.items(w, op, g.items, g.most); it.Next(); {
 		p.look(w, op, it.Lo, g.items)
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
 		hi = min(hi, p.Width)
@@ -205,7 +206,7 @@ func (p *pass) multiplyHead(w *kernels.Worker, first, rows, planes int) {
 	t, dst := p.workers[w.ID], p.logits[first*p.Vocab:]
 	out := t.Out[0]
 	g := newGrid(w.Of, panels(&p.headLayer), 1, rows*planes)
-	for it := w.Items(g.items, g.most); it.Next(); {
+	for it := p.items(w, plan.OpHead, g.items, g.most); it.Next(); {
 		p.lookHead(w, it.Lo, g.items, first)
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
 		hi = min(hi, p.Vocab)

@@ -7,27 +7,16 @@ import (
 	"qgo/kernels/plan"
 )
 
-// operation is one of those that take a block's time.
-type operation int
-
-const (
-	opQKV operation = iota
-	opAttention
-	opOutput
-	opGateUp
-	opDown
-	operations
-)
-
 // course says how far a batch is. Only worker 0 changes it.
 type course struct {
-	ends  [operations]float64 // of the operations, as shares of a block
-	block float64             // share of the batch that a block is
-	at    float64             // share of the batch at the beginning of the block
-	done  float64             // share of the batch that was reported
+	ends  [plan.Ops]float64 // of the operations, as shares of a block
+	block float64           // share of the batch that a block is
+	at    float64           // share of the batch at the beginning of the block
+	done  float64           // share of the batch that was reported
 }
 
-// plan estimates the operations' shares by their multiplications.
+// plan estimates the shares of the operations that take a block's time by their
+// multiplications.
 func (c *course) plan(p plan.Plan, spans []plan.Span, outputs int) {
 	var rows, pairs int
 	for _, s := range spans {
@@ -35,9 +24,9 @@ func (c *course) plan(p plan.Plan, spans []plan.Span, outputs int) {
 		pairs += s.N*s.Pos + s.N*(s.N+1)/2
 	}
 	width := float64(p.Width)
-	costs := [operations]float64{
-		opQKV: width * float64(p.QDim()+2*p.KVDim()), opAttention: 2 * float64(p.QDim()) * float64(pairs) / float64(rows),
-		opOutput: width * float64(p.QDim()), opGateUp: 2 * width * float64(p.FFN), opDown: width * float64(p.FFN),
+	costs := [plan.Ops]float64{
+		plan.OpQKV: width * float64(p.QDim()+2*p.KVDim()), plan.OpAttention: 2 * float64(p.QDim()) * float64(pairs) / float64(rows),
+		plan.OpOutput: width * float64(p.QDim()), plan.OpGateUp: 2 * width * float64(p.FFN), plan.OpDown: width * float64(p.FFN),
 	}
 	sum := 0.0
 	for op, cost := range costs {
@@ -57,7 +46,7 @@ func (c *course) plan(p plan.Plan, spans []plan.Span, outputs int) {
 // look ends the job when its context has ended, and reports how far it is.
 // Worker w is about to do item lo of n of an operation; of the workers, worker 0
 // speaks for all, whose share are the first items. Single rows are soon done.
-func (p *pass) look(w *kernels.Worker, op operation, lo, n int) {
+func (p *pass) look(w *kernels.Worker, op plan.Op, lo, n int) {
 	if w.ID != 0 || p.rows() == 1 {
 		return
 	}

@@ -33,6 +33,7 @@ type scratch struct {
 	Norm    *tensor.Acts   // normed rows
 	Rest    *tensor.Acts   // what their quantisation took
 	Partial results        // two sets: merged ones and those of the current chunk
+	Clock   opClock
 }
 
 // outValues is the size of a scratch's Out: a tile, and any row.

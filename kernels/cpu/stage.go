@@ -43,6 +43,7 @@ type Stage struct {
 	maxRows int
 
 	progress func(share float64)
+	profile  profile
 
 	arena     *tensor.Arena // weights in panels
 	layers    []layers      // [Blocks]
@@ -137,5 +138,9 @@ func (s *Stage) Run(ctx context.Context, b *plan.Batch) error {
 	p := &s.passes[s.next]
 	s.next = 1 - s.next
 	p.prepare(ctx, b, rows)
-	return s.pool.Run(p.job)
+	err = s.pool.Run(p.job)
+	if s.profile.on {
+		s.profile.wall = now() + p.offset
+	}
+	return err
 }

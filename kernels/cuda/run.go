@@ -23,6 +23,7 @@ type pass struct {
 
 func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type) error {
 	p := &pass{Stage: s, rows: rows, kv: kv}
+	p.starts(plan.OpOther)
 	p.begin(b)
 	for i := range s.layers {
 		if p.err == nil {
@@ -30,6 +31,7 @@ func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type)
 		}
 		p.block(i)
 	}
+	p.starts(plan.OpOther)
 	switch {
 	case p.err != nil:
 	case s.Head == nil:
@@ -39,6 +41,8 @@ func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type)
 	default:
 		p.err = s.dev.ctx.Sync()
 	}
+	p.ends()
+	p.count()
 	if p.err != nil {
 		// What has been started reads the staging memory of this pass.
 		_ = s.dev.ctx.Sync()
@@ -75,6 +79,7 @@ func (p *pass) begin(b *plan.Batch) {
 		p.copyIn(p.hidden, bytesOf(b.Hidden[:n*p.Width]))
 		return
 	}
+	p.starts(plan.OpEmbedding)
 	call(p, "embed_"+p.embedding.typ.String(), n, vectorThreads, embedArgs{p.embedding.w, at, p.hidden})
 }
 
@@ -98,9 +103,11 @@ func (p *pass) block(i int) {
 	at := func(base driver.Ptr, values int) driver.Ptr { return base + driver.Ptr(4*values) }
 
 	p.normalise(l.attnNorm, 0, n)
+	p.starts(plan.OpQKV)
 	p.multiply(&l.q, p.norm, p.Width, p.qkv, stride, n, false)
 	p.multiply(&l.k, p.norm, p.Width, at(p.qkv, q), stride, n, false)
 	p.multiply(&l.v, p.norm, p.Width, at(p.qkv, q+kv), stride, n, false)
+	p.starts(plan.OpRope)
 	if l.qNorm != 0 {
 		call(p, "headnorm", n*(p.Heads+p.KVHeads), warpLen, headNormArgs{
 			qkv: p.qkv, q: l.qNorm, k: l.kNorm,
@@ -112,14 +119,18 @@ func (p *pass) block(i int) {
 		layer: int32(i), heads: int32(p.Heads), kvHeads: int32(p.KVHeads), headDim: int32(p.HeadDim), stride: int32(stride),
 		scale: float32(1 / math.Sqrt(float64(p.HeadDim))),
 	})
+	p.starts(plan.OpAttention)
 	p.attend(i, stride)
+	p.starts(plan.OpOutput)
 	p.multiply(&l.o, p.attn, q, p.hidden, p.Width, n, true)
 
 	p.normalise(l.ffnNorm, 0, n)
+	p.starts(plan.OpGateUp)
 	p.multiply(&l.gate, p.norm, p.Width, p.gate, p.FFN, n, false)
 	p.multiply(&l.up, p.norm, p.Width, p.up, p.FFN, n, false)
 	values := n * p.FFN
 	call(p, "swiglu", ceil(values, vectorThreads), vectorThreads, swigluArgs{p.gate, p.up, int32(values)})
+	p.starts(plan.OpDown)
 	p.multiply(&l.down, p.gate, p.FFN, p.hidden, p.Width, n, true)
 }
 
@@ -128,6 +139,7 @@ func ceil(a, b int) int { return (a + b - 1) / b }
 // normalise writes n normed rows of the hidden states to norm: the first, or
 // those whose numbers stand at rows.
 func (p *pass) normalise(weight, rows driver.Ptr, n int) {
+	p.starts(plan.OpNorm)
 	call(p, "rmsnorm", n, vectorThreads, normArgs{p.hidden, weight, rows, p.norm, int32(p.Width), p.Eps})
 }
 
@@ -214,7 +226,9 @@ func (p *pass) logitsOf(b *plan.Batch) {
 	for first := 0; first < len(b.Outputs) && p.err == nil; {
 		n := min(len(b.Outputs)-first, headRows, p.options.MaxRows)
 		p.normalise(p.headNorm, p.outputs+driver.Ptr(4*first), n)
+		p.starts(plan.OpHead)
 		p.multiply(&p.head, p.norm, p.Width, p.logits, p.Vocab, n, false)
+		p.starts(plan.OpOther)
 		if p.err == nil {
 			p.err = p.dev.ctx.CopyOut(bytesOf(b.Logits[first*p.Vocab:][:n*p.Vocab]), p.logits)
 		}

@@ -19,6 +19,7 @@ type Stage struct {
 	dev     *Device
 	options plan.Options
 	memory  memory
+	profile profile
 
 	embedding, head linear
 	headNorm        driver.Ptr

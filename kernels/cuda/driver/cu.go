@@ -127,6 +127,7 @@ type context struct {
 	info   plan.DeviceInfo
 	ctx    cu.CUContext
 	pinned map[unsafe.Pointer]int
+	events
 }
 
 // Open makes a GPU ready for work by the calling thread, which it must be
@@ -251,7 +252,7 @@ func (c *context) Launch(f Function, grid, threads int, args []byte) error {
 func (c *context) Sync() error { return failed("cuCtxSynchronize", "", cu.Synchronize()) }
 
 func (c *context) Close() error {
-	var errs []error
+	errs := []error{c.events.close()}
 	for p := range c.pinned {
 		errs = append(errs, failed("cuMemFreeHost", "", cu.MemFreeHost(p)))
 	}

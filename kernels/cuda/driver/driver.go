@@ -5,6 +5,7 @@ package driver
 
 import (
 	"fmt"
+	"time"
 
 	"qgo/kernels/plan"
 )
@@ -14,7 +15,7 @@ type Ptr uint64
 
 // Context is a device made ready for work. All methods must be called by the
 // thread that opened it; launches and copies are done in their order, and only
-// Sync and CopyOut wait for them. Errors are of type [*Error]; after a failed
+// Sync, CopyOut and Elapsed wait for them. Errors are of type [*Error]; after a failed
 // launch, all calls fail.
 type Context interface {
 	Info() plan.DeviceInfo
@@ -38,6 +39,10 @@ type Context interface {
 	// Launch starts grid blocks of threads threads. args are the bytes of the
 	// kernel's one parameter, a struct.
 	Launch(f Function, grid, threads int, args []byte) error
+	// Record has the device note, as event number i, when it has done all work
+	// before. Elapsed waits for event j and returns the time from event i to it.
+	Record(i int) error
+	Elapsed(i, j int) (time.Duration, error)
 	// Sync waits for all work.
 	Sync() error
 	Close() error

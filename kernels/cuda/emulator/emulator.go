@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -49,6 +50,7 @@ type Context struct {
 	sizes   map[driver.Ptr]int64
 	found   string // the kernel found last
 	lost    error
+	events  []time.Time
 
 	Launches int
 	Kernels  map[string]int // launches of each
