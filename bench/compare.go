@@ -1,185 +1,153 @@
 package bench
 
 import (
+	"fmt"
 	"math"
-	"path/filepath"
+	"slices"
 
 	"golang.org/x/perf/benchmath"
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// confidence is that of all intervals.
-const confidence = 0.95
+// CompareSchema is the version of [Comparison] as JSON.
+const CompareSchema = "qgo.bench.compare/1"
 
-// Ratio is how many times as fast one engine is as another.
-type Ratio struct {
-	Ratio  float64 `json:"ratio"`
-	Lo, Hi float64 // bounds of the confidence interval
-	Pairs  int     `json:"pairs,omitempty"`
+// Comparison is what changed from one report to another.
+type Comparison struct {
+	Schema string `json:"schema"`
+	// OldMachine and NewMachine are the machines' names.
+	OldMachine string    `json:"old_machine"`
+	NewMachine string    `json:"new_machine"`
+	Changes    []Change  `json:"changes"`
+	Unmatched  []*Result `json:"unmatched"` // results of either without a partner
 }
 
-// PairedRatio compares repetitions that took turns: it is the geometric mean
-// of the ratios of pairs, with the interval of Student's t over their
-// logarithms. The interval of fewer than two pairs is endless.
-func PairedRatio(ours, theirs Sample) Ratio {
-	n := min(len(ours), len(theirs))
-	var ratios Sample
-	for i := range n {
-		if ours[i] > 0 && theirs[i] > 0 {
-			ratios = append(ratios, math.Log(ours[i]/theirs[i]))
-		}
-	}
-	r := Ratio{Pairs: len(ratios), Ratio: math.Exp(ratios.Mean()), Lo: 0, Hi: math.Inf(1)}
-	if len(ratios) < 2 {
-		return r
-	}
-	r.interval(ratios.Mean(), ratios.Stddev()/math.Sqrt(float64(len(ratios))), float64(len(ratios)-1))
-	return r
-}
-
-// interval sets the bounds of a ratio from its logarithm, the standard error
-// of that, and the degrees of freedom.
-func (r *Ratio) interval(mean, err, freedom float64) {
-	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: freedom}.Quantile(1-(1-confidence)/2) * err
-	r.Lo, r.Hi = math.Exp(mean-half), math.Exp(mean+half)
-}
-
-// UnpairedRatio compares repetitions that were measured at different times:
-// the ratio of the geometric means, with the interval of Welch (1947) over the
-// logarithms. Its interval is endless if either has fewer than two.
-func UnpairedRatio(ours, theirs Sample) Ratio {
-	a, b := logs(ours), logs(theirs)
-	mean := a.Mean() - b.Mean()
-	r := Ratio{Ratio: math.Exp(mean), Lo: 0, Hi: math.Inf(1)}
-	if len(a) < 2 || len(b) < 2 {
-		return r
-	}
-	va, vb := a.Stddev()*a.Stddev()/float64(len(a)), b.Stddev()*b.Stddev()/float64(len(b))
-	freedom := float64(len(a) + len(b) - 2)
-	if va+vb > 0 {
-		freedom = (va + vb) * (va + vb) / (va*va/float64(len(a)-1) + vb*vb/float64(len(b)-1))
-	}
-	r.interval(mean, math.Sqrt(va+vb), freedom)
-	return r
-}
-
-// logs are the logarithms of the positive values.
-func logs(s Sample) (all Sample) {
-	for _, v := range s {
-		if v > 0 {
-			all = append(all, math.Log(v))
-		}
-	}
-	return all
-}
-
-// Contest is a pair of results of the same test by qgo and another engine.
-type Contest struct {
-	Ours, Theirs *Result
-	Ratio
-}
-
-// Ratios compares qgo's results with those of other engines in the same test,
-// with the same file and threads.
-func (r *Report) Ratios() (all []Contest) {
-	for _, ours := range r.Results {
-		for _, theirs := range r.Results {
-			if ours.Engine != "qgo" || theirs.Engine == "qgo" || ours.Test() != theirs.Test() ||
-				filepath.Base(ours.ModelFilename) != filepath.Base(theirs.ModelFilename) || ours.Threads != theirs.Threads {
-				continue
-			}
-			ratio := PairedRatio
-			if !theirs.Paired {
-				ratio = UnpairedRatio
-			}
-			all = append(all, Contest{ours, theirs, ratio(ours.Rates(), theirs.Rates())})
-		}
-	}
-	return all
-}
-
-// Rates are the rates of a result by which it is compared: of decode where it
-// has both phases.
-func (r *Result) Rates() Sample {
-	if r.Scenario != "" || r.Prompt > 0 && r.Gen > 0 {
-		return r.rates()
-	}
-	return r.SamplesTS
-}
+// Verdicts on a change.
+const (
+	Faster   = "faster"
+	Slower   = "slower"
+	NoChange = "no change"
+	Unclear  = "unclear" // the rates differ, but the conditions may be why
+	TooFew   = "too few"
+)
 
 // Change is how a result differs from an earlier one.
 type Change struct {
-	Old, New    *Result
-	OldRate     float64 // median
-	NewRate     float64
-	Delta       float64 // share by which the new one is faster
-	P           float64 // probability of such a difference if there were none
-	Significant bool
-	OldN, NewN  int
-	TooFew      bool // for the test to find any difference
+	Old           *Result    `json:"old"`
+	New           *Result    `json:"new"`
+	OldConditions Conditions `json:"old_conditions"`
+	NewConditions Conditions `json:"new_conditions"`
+	OldRate       float64    `json:"old_rate"` // median
+	NewRate       float64    `json:"new_rate"`
+	OldN          int        `json:"old_repetitions"`
+	NewN          int        `json:"new_repetitions"`
+	Difference
+	// Weighed are the differences of the rates after they were divided by the
+	// conditions that may explain them.
+	Weighed []Weighed `json:"weighed"`
+	// Least is the share from which on a difference counts: repetitions of
+	// one binary differ by as much.
+	Least   float64  `json:"least"`
+	TooFew  bool     `json:"too_few"`           // for the test to find any difference
+	Verdict string   `json:"verdict"`           // [Faster], [Slower] and so on
+	Cause   string   `json:"cause,omitempty"`   // of the verdict, in words
+	Differs []string `json:"differs,omitempty"` // labels that differ, such as [LabelKernels]
+}
+
+// Difference is that of two samples of rates.
+type Difference struct {
+	Delta       float64 `json:"delta"` // share by which the new median is larger
+	P           float64 `json:"p"`     // probability of such a difference if there were none
+	Significant bool    `json:"significant"`
+
+	spread float64 // the larger distance of the quartiles, as a share of its median
 }
 
 // alpha is the probability below which a difference counts.
 const alpha = 0.05
 
-// Compare matches the results of two reports, by engine, model, test and
-// threads, and tests each pair with the U-test of Mann and Whitney (1947), as
-// benchstat does. What has no partner comes back in unmatched.
-func Compare(old, new *Report) (changes []Change, unmatched []*Result) {
-	changes, unmatched = []Change{}, []*Result{} // no null in JSON
-	left := map[contender][]*Result{}
-	for _, o := range old.Results {
-		left[o.contender()] = append(left[o.contender()], o)
+// smallest is the least share that counts as a difference.
+const smallest = 0.01
+
+// Compare pairs the results of two reports by all that identifies them but the
+// kernels, and says of each pair whether it changed: see [Change]. It is an
+// error if nothing can be paired, or if it is ambiguous what to pair. Reports
+// of different machines are [ErrMachines] unless across is set.
+func Compare(old, new *Report, across bool) (*Comparison, error) {
+	if !across && !sameMachine(old, new) {
+		return nil, fmt.Errorf("the results are %w, %s and %s", ErrMachines, old.MachineName(), new.MachineName())
 	}
-	for _, n := range new.Results {
-		k := n.contender()
-		if len(left[k]) == 0 {
-			unmatched = append(unmatched, n)
+	olds, news := old.subjects(across), new.subjects(across)
+	if err := twice(olds); err != nil {
+		return nil, fmt.Errorf("the old file %w", err)
+	}
+	if err := twice(news); err != nil {
+		return nil, fmt.Errorf("the new file %w", err)
+	}
+	partners, err := pair(olds, news)
+	if err != nil {
+		return nil, err
+	}
+	c := &Comparison{CompareSchema, old.MachineName(), new.MachineName(), []Change{}, []*Result{}}
+	oldLoad, newLoad := newLoadCurve(&old.Series), newLoadCurve(&new.Series)
+	for n, o := range partners {
+		if o < 0 {
+			c.Unmatched = append(c.Unmatched, new.Results[n])
 			continue
 		}
-		changes = append(changes, change(left[k][0], n))
-		left[k] = left[k][1:]
+		a, b := old.Results[o], new.Results[n]
+		c.Changes = append(c.Changes, newChange(a, b, old.conditions(a, oldLoad), new.conditions(b, newLoad)))
 	}
-	for _, o := range old.Results { // in their order
-		if k := o.contender(); len(left[k]) > 0 && left[k][0] == o {
-			unmatched = append(unmatched, o)
-			left[k] = left[k][1:]
+	for o, r := range old.Results {
+		if !slices.Contains(partners, o) {
+			c.Unmatched = append(c.Unmatched, r)
 		}
 	}
-	return changes, unmatched
-}
-
-// contender is what two results must have in common to be compared.
-type contender struct {
-	Test
-	engine, file string
-	threads      int
-}
-
-func (r *Result) contender() contender {
-	return contender{r.Test(), r.Engine, filepath.Base(r.ModelFilename), r.Threads}
-}
-
-func change(old, new *Result) Change {
-	a, b := old.Rates(), new.Rates()
-	c := Change{Old: old, New: new, OldRate: a.Median(), NewRate: b.Median(), OldN: len(a), NewN: len(b), P: 1}
-	if c.OldRate > 0 {
-		c.Delta = c.NewRate/c.OldRate - 1
+	if len(c.Changes) == 0 {
+		return nil, fmt.Errorf("the files have no result in common: the old one has %s, the new one %s", olds[0].FullName(), news[0].FullName())
 	}
-	if len(a) == 0 || len(b) == 0 {
-		c.TooFew = true
-		return c
+	return c, nil
+}
+
+func newChange(old, new *Result, before, after Conditions) Change {
+	a, b := old.Rates(), new.Rates()
+	c := Change{
+		Old: old, New: new, OldConditions: before, NewConditions: after, Weighed: []Weighed{},
+		OldRate: a.Median(), NewRate: b.Median(), OldN: len(a), NewN: len(b), Difference: difference(a, b),
+	}
+	for _, name := range Varying([]*Result{old, new}) {
+		known := old.Label(name) != "" && new.Label(name) != "" || name == LabelRepack
+		if known && slices.Contains(compared, name) {
+			c.Differs = append(c.Differs, name)
+		}
+	}
+	// Of n+m values ordered at random, one order in (n+m over n), times two
+	// for both directions, is the most extreme: more than alpha for so few.
+	c.TooFew = len(a) == 0 || len(b) == 0 || 2/binomial(len(a)+len(b), len(a)) > alpha
+	c.weigh(a, b)
+	c.Verdict, c.Cause = c.judge()
+	return c
+}
+
+// difference compares two samples by the U-test of Mann and Whitney (1947), as
+// benchstat does.
+func difference(old, new Sample) Difference {
+	d := Difference{P: 1, spread: max(old.spread(), new.spread())}
+	if m := old.Median(); m > 0 {
+		d.Delta = new.Median()/m - 1
+	}
+	if len(old) == 0 || len(new) == 0 {
+		return d
 	}
 	thresholds := benchmath.DefaultThresholds
 	thresholds.CompareAlpha = alpha
-	test := benchmath.AssumeNothing.Compare(benchmath.NewSample(a, &thresholds), benchmath.NewSample(b, &thresholds))
-	c.P = test.P
-	c.Significant = c.P < alpha
-	// Of n+m values ordered at random, one order in (n+m over n), times two
-	// for both directions, is the most extreme: more than alpha for so few.
-	c.TooFew = 2/binomial(len(a)+len(b), len(a)) > alpha
-	return c
+	old, new = slices.Clone(old), slices.Clone(new) // which are sorted
+	d.P = benchmath.AssumeNothing.Compare(benchmath.NewSample(old, &thresholds), benchmath.NewSample(new, &thresholds)).P
+	d.Significant = d.P < alpha
+	return d
 }
+
+// counts reports whether a difference is more than chance and noise.
+func (c *Change) counts(d Difference) bool { return d.Significant && math.Abs(d.Delta) > c.Least }
 
 func binomial(n, k int) float64 {
 	v := 1.0

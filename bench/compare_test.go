@@ -39,18 +39,18 @@ func TestCompare(t *testing.T) {
 	old := results(Sample{10, 11, 10.5, 10.2}, Sample{10, 11, 12, 13}, Sample{1, 2}, Sample{7})
 	new := results(Sample{20, 21, 20.5, 20.2}, Sample{11, 12, 10, 13}, Sample{5, 6})
 	new.Results[0].ModelFilename = "y/m.gguf"
-	changes, unmatched := Compare(old, new)
-	if len(changes) != 3 || len(unmatched) != 1 || unmatched[0].Gen != 13 {
-		t.Fatalf("%d changes, unmatched %+v", len(changes), unmatched)
+	c, err := Compare(old, new, false)
+	if err != nil || len(c.Changes) != 3 || len(c.Unmatched) != 1 || c.Unmatched[0].Gen != 13 {
+		t.Fatalf("%+v, %v", c, err)
 	}
 	// All of four are above all of four: 2 of the 70 orders are so extreme.
-	if c := changes[0]; !c.Significant || c.TooFew || math.Abs(c.P-2.0/70) > 1e-9 || math.Abs(c.Delta-20.35/10.35+1) > 1e-9 {
+	if c := c.Changes[0]; !c.Significant || c.Verdict != Faster || math.Abs(c.P-2.0/70) > 1e-9 || math.Abs(c.Delta-20.35/10.35+1) > 1e-9 {
 		t.Errorf("%+v", c)
 	}
-	if c := changes[1]; c.Significant || c.TooFew || c.P < 0.5 {
+	if c := c.Changes[1]; c.Significant || c.Verdict != NoChange || c.P < 0.5 {
 		t.Errorf("%+v", c)
 	}
-	if c := changes[2]; c.Significant || !c.TooFew {
+	if c := c.Changes[2]; c.Significant || c.Verdict != TooFew || c.Cause != "2 and 2 repetitions" {
 		t.Errorf("%+v", c)
 	}
 }

@@ -58,11 +58,11 @@ func TestGPUBound(t *testing.T) {
 		rate    float64
 		verdict string
 	}{
-		{s.Cost, 300e9, 300e9 / w, "decode is bound by what the GPU's memory reads: far from its bound"},
-		{s.Cost, 3000e9, 1 / (300 * 2e-6), "decode is bound by launches: 300 kernels a token, 2.0 µs each at the least: far from its bound of 1666.7 t/s"},
+		{s.Cost, 300e9, 300e9 / w, "decode of m.gguf (tg100) is bound by what the GPU's memory reads: far from its bound"},
+		{s.Cost, 3000e9, 1 / (300 * 2e-6), "decode of m.gguf (tg100) is bound by launches: 300 kernels a token, 2.0 µs each at the least: far from its bound of 1666.7 t/s"},
 		{half, 300e9, 1 / (300*2e-6 + w/2/30e9), "what the memories of GPU and CPU read: far from its bound of 156.7 t/s (32 %), of whose time the CPU takes 91 % and the GPU 9 %"},
 	} {
-		r := &Result{Engine: "qgo", Gen: 100, Cost: &s.Cost, GPUCost: &c.gpu, GPUInfo: "H", GPULayers: 26, Backends: "CUDA"}
+		r := &Result{Engine: "qgo", Gen: 100, Cost: &s.Cost, GPUCost: &c.gpu, GPUInfo: "H", GPULayers: 26, Backends: "CUDA", ModelFilename: "dir/m.gguf"}
 		gaps := make([]int64, 100)
 		for i := range gaps {
 			gaps[i] = 2e7

@@ -58,6 +58,7 @@ type Result struct {
 
 	Engine   string      `json:"engine"` // qgo, llama.cpp and so on
 	Kernels  string      `json:"kernels,omitempty"`
+	NoRepack bool        `json:"no_repack,omitempty"` // computed on the weights as they are in the file
 	Scenario string      `json:"scenario,omitempty"`
 	Cost     *model.Cost `json:"cost,omitempty"`
 	GPUCost  *model.Cost `json:"gpu_cost,omitempty"` // what the GPU does of it

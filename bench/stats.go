@@ -61,3 +61,12 @@ type Percentiles struct {
 func (s Sample) Percentiles() Percentiles {
 	return Percentiles{s.Mean(), s.Stddev(), s.Median(), s.Quantile(0.9), s.Quantile(0.95), s.Quantile(0.99), s.Quantile(1)}
 }
+
+// spread is the distance of the quartiles as a share of the median, 0 if there
+// are none.
+func (s Sample) spread() float64 {
+	if m := s.Median(); m > 0 && len(s) > 1 {
+		return (s.Quantile(0.75) - s.Quantile(0.25)) / m
+	}
+	return 0
+}

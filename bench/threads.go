@@ -1,11 +1,14 @@
 package bench
 
+import (
+	"slices"
+	"strings"
+)
+
 // BestThread is the number of threads with which a test is fastest, where
 // more make it slower.
 type BestThread struct {
-	Test
-	Model   string
-	Threads int
+	*Result         // the fastest
 	Most    int     // threads tried
 	Loss    float64 // share of the rate that is lost with so many
 }
@@ -16,18 +19,13 @@ const worthSaying = 0.03
 // BestThreads finds the tests of a sweep over threads that are slower with all
 // of them: decode is when memory binds it.
 func BestThreads(results []*Result) (all []BestThread) {
-	type key struct {
-		Test
-		model string
-		batch int
-	}
-	best, most := map[key]*Result{}, map[key]*Result{}
-	var order []key
+	best, most := map[string]*Result{}, map[string]*Result{}
+	var order []string
 	for _, r := range results {
 		if r.Engine != "qgo" || !r.onCPU() {
 			continue
 		}
-		k := key{r.Test(), r.ModelFilename, r.Batch}
+		k := r.exceptThreads()
 		if best[k] == nil {
 			order = append(order, k)
 		}
@@ -41,8 +39,18 @@ func BestThreads(results []*Result) (all []BestThread) {
 	for _, k := range order {
 		b, m := best[k], most[k]
 		if loss := 1 - m.Rates().Median()/b.Rates().Median(); b.Threads < m.Threads && loss > worthSaying {
-			all = append(all, BestThread{k.Test, k.model, b.Threads, m.Threads, loss})
+			all = append(all, BestThread{b, m.Threads, loss})
 		}
 	}
 	return all
+}
+
+// exceptThreads is a result's identity but for the threads.
+func (r *Result) exceptThreads() string {
+	labels := slices.DeleteFunc(r.Labels(), func(l Label) bool { return l.Name == LabelThreads })
+	values := []string{r.ModelFilename}
+	for _, l := range labels {
+		values = append(values, l.Value)
+	}
+	return strings.Join(values, "\n")
 }

@@ -2,27 +2,118 @@ package bench
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"qgo/bench/roofline"
 )
 
 // Verdict says in a sentence how near a result comes to the machine's bound.
 func (r *Result) Verdict() string {
-	b := r.Measured
-	if b == nil {
+	if r.Measured == nil {
 		return ""
 	}
-	what := "prefill"
-	if r.Decodes() {
-		what = "decode"
+	return r.Subject(nil) + " " + conclude([]*Result{r})
+}
+
+// Verdicts says how near qgo's results come to the machine's bound: one
+// sentence for all results of a model of which the same holds.
+func Verdicts(results []*Result) (sentences []string) {
+	results = Own(results)
+	varying := Varying(results)
+	groups := map[string][]*Result{}
+	var order []string
+	for _, r := range results {
+		if r.Measured == nil {
+			continue
+		}
+		key := strings.Join([]string{r.what(), r.Words(LabelSize, LabelDevice), r.finding()}, "\n")
+		if groups[key] == nil {
+			order = append(order, key)
+		}
+		groups[key] = append(groups[key], r)
 	}
-	if r.Impossible {
-		return fmt.Sprintf("%s is above its bound, which is impossible: the timing or the count of bytes is wrong", what)
+	for _, key := range order {
+		group := groups[key]
+		about := group[0].Details(varying)
+		if len(group) > 1 {
+			about += "; also " + others(group)
+		}
+		sentences = append(sentences, fmt.Sprintf("%s (%s) %s", group[0].what(), about, conclude(group)))
 	}
-	if r.Cached() {
-		return fmt.Sprintf("%s reads %.1f GB/s, more than memory gives: the model stays in the caches", what, r.GBS)
+	return sentences
+}
+
+// Own are qgo's results.
+func Own(results []*Result) (own []*Result) {
+	for _, r := range results {
+		if r.Engine == "qgo" {
+			own = append(own, r)
+		}
 	}
-	return fmt.Sprintf("%s is bound by %s: %s its bound of %.1f t/s (%.0f %%)%s", what, r.limit(), nearness(r.OfMeasured), b.Rate, 100*r.OfMeasured, r.slowest())
+	return own
+}
+
+// mostOthers is the number of results of a sentence that are named beside the
+// first.
+const mostOthers = 6
+
+// others says in what the results of a group differ from its first.
+func others(group []*Result) string {
+	var all []string
+	for _, r := range group[1:] {
+		if text := r.Beside(group[0]); text != "" && !slices.Contains(all, text) {
+			all = append(all, text)
+		}
+	}
+	switch more := len(all) - mostOthers; {
+	case len(all) == 0:
+		return "measured again"
+	case more > 1:
+		return fmt.Sprintf("%s and %d more", strings.Join(all[:mostOthers], ", "), more)
+	}
+	return strings.Join(all, ", ")
+}
+
+// finding is what a verdict says, without the numbers of its result.
+func (r *Result) finding() string {
+	switch {
+	case r.Impossible:
+		return "is above its bound, which is impossible: the timing or the count of bytes is wrong"
+	case r.Cached():
+		return "cached"
+	}
+	return fmt.Sprintf("is bound by %s: %s its bound", r.limit(), nearness(r.OfMeasured))
+}
+
+// conclude is the verdict on results with the same finding.
+func conclude(group []*Result) string {
+	first := group[0]
+	switch {
+	case first.Impossible:
+		return first.finding()
+	case first.Cached():
+		return fmt.Sprintf("reads %s GB/s, more than memory gives: the model stays in the caches", span(group, "%.1f", func(r *Result) float64 { return r.GBS }))
+	}
+	share := span(group, "%.0f", func(r *Result) float64 { return 100 * r.OfMeasured })
+	if len(group) > 1 {
+		return fmt.Sprintf("%s (%s %%)", first.finding(), share)
+	}
+	return fmt.Sprintf("%s of %.1f t/s (%s %%)%s", first.finding(), first.Measured.Rate, share, first.slowest())
+}
+
+// span is the range of a value over results, in the form of one number where
+// that is the same.
+func span(group []*Result, form string, value func(*Result) float64) string {
+	var all Sample
+	for _, r := range group {
+		all = append(all, value(r))
+	}
+	lo, hi := fmt.Sprintf(form, slices.Min(all)), fmt.Sprintf(form, slices.Max(all))
+	if lo == hi {
+		return lo
+	}
+	return lo + " to " + hi
 }
 
 // limit says what sets the bound.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"qgo/bench"
+	"qgo/bench/machine"
 	"qgo/bench/roofline"
 	"qgo/model"
 )
@@ -25,6 +26,7 @@ func report(t *testing.T) *bench.Report {
 		t.Fatal(err)
 	}
 	r := &bench.Report{Schema: bench.Schema, Started: time.Unix(1e9, 0).UTC(), Reference: *nano}
+	r.Series.Samples = []machine.Sample{}
 	r.Machine.CPU, r.Machine.OS, r.Machine.Arch = "CPU, the | best", "linux", "arm64"
 	for _, test := range []bench.Test{{Prompt: 512}, {Gen: 128, Depth: 64}, bench.Scenarios[6]} {
 		res := &bench.Result{
@@ -104,7 +106,7 @@ func TestForms(t *testing.T) {
 		"jsonl":     `"n_prompt":512,`,
 		"csv":       "build_commit,cpu_info,",
 		"md":        "| pp512 | 244.",
-		"benchstat": "BenchmarkDecode/model=qwen2_0.49B_q4_0/test=tg128_at_d64/engine=qgo-4 1 2000000000 ns/op 64.0000 tokens/s\n",
+		"benchstat": "BenchmarkDecode/model=a,b.gguf/test=tg128_at_d64/engine=qgo/batch=512-4 1 2000000000 ns/op 64.0000 tokens/s\n",
 	} {
 		if !strings.Contains(text[name], want) {
 			t.Errorf("%s: no %q in\n%s", name, want, text[name])
@@ -138,7 +140,7 @@ func TestGPU(t *testing.T) {
 			t.Errorf("%s: no %q in\n%s", name, want, b.String())
 		}
 		if name == "benchstat" {
-			if strings.Count(b.String(), "gpu: ") != 2 || !strings.Contains(b.String(), "\ngpu: \nBenchmarkDecode/model=qwen2_0.49B_q4_0/test=rag-style") {
+			if strings.Count(b.String(), "gpu: ") != 2 || !strings.Contains(b.String(), "\ngpu: \nBenchmarkDecode/model=a,b.gguf/test=rag-style") {
 				t.Errorf("the result of the CPU is the GPU's:\n%s", b.String())
 			}
 			continue

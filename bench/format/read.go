@@ -219,7 +219,7 @@ func readRow(names, row []string) (*bench.Result, error) {
 		} else if row[i] == "" || row[i] == "true" || row[i] == "false" {
 			delete(fields, name) // llama-bench's flags are none of ours
 		}
-		if name == "incomplete" {
+		if name == "incomplete" || name == "no_repack" {
 			fields[name] = row[i] == "true"
 		}
 	}
@@ -257,6 +257,9 @@ func readMarkdown(data []byte) (all []*bench.Result, err error) {
 		default:
 			r := &bench.Result{}
 			for i, name := range header[:min(len(header), len(cells))] {
+				if cells[i] == "" {
+					continue // not known
+				}
 				if err := setCell(r, name, cells[i]); err != nil {
 					return nil, err
 				}
@@ -296,17 +299,28 @@ func setCell(r *bench.Result, name, cell string) (err error) {
 		r.ModelSize = int64(number() * units())
 	case "params":
 		r.ModelParams = int64(number() * units())
-	case "backend", "engine":
+	case "file":
+		r.ModelFilename = cell
+	case "backend":
 		r.Backends = cell
-		if name == "engine" {
-			r.Engine = cell
-		}
+	case "engine":
+		r.Engine = cell
 	case "gpu":
 		r.GPUInfo = cell
 	case "ngl":
 		r.GPULayers = int(number())
 	case "threads":
 		r.Threads = int(number())
+	case "n_batch":
+		r.Batch = int(number())
+	case "type_k":
+		r.TypeK = cell
+	case "type_v":
+		r.TypeV = cell
+	case "kernels":
+		r.Kernels = cell
+	case "repack":
+		r.NoRepack = cell == "no"
 	case "test":
 		return setTest(r, cell)
 	case "t/s":

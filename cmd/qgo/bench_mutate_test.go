@@ -142,10 +142,13 @@ func judge(t *testing.T, what string, data []byte) error {
 		t.Errorf("%s: page: %v", what, err)
 	}
 	printBench(&text, r)
-	changes, unmatched := bench.Compare(r, r)
-	printChanges(&text, changes, unmatched)
-	if _, err := json.Marshal(changes); err != nil {
-		t.Errorf("%s: %v", what, err)
+	if c, err := bench.Compare(r, r, false); err != nil {
+		text.WriteString(err.Error())
+	} else {
+		printComparison(&text, c)
+		if _, err := json.Marshal(c); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 	for _, form := range format.Names {
 		if err := format.Write(&csv, r, form); err != nil {

@@ -26,11 +26,12 @@ func TestBench(t *testing.T) {
 	file, page := filepath.Join(dir, "r.json"), filepath.Join(dir, "r.html")
 	out := succeed(t, "", quick("--out", file, "--report", page, "--baseline", "nano-study")...)
 	fits80(t, out)
-	for _, want := range []string{"pp8", "tg4", "ITL", "memory   1 thread read", "is bound by", "For reference: the 25.6 GB/s of NVIDIA Jetson Nano", "study on apple-m3"} {
-		if !strings.Contains(out, want) && (want != "is bound by" || !strings.Contains(out, "caches")) {
+	for _, want := range []string{"pp8", "tg4", "ITL", "memory   1 thread read", "decode of godoc-tiny-q8_0.gguf (tg4, 1 thread) ", "For reference: the 25.6 GB/s of NVIDIA Jetson Nano", "study on apple-m3"} {
+		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
 	}
+	fitsSchema(t, "qgo.bench-1", file)
 	r, err := format.ReadFile(file)
 	if err != nil || len(r.Results) != 5 {
 		t.Fatalf("%v, %+v", err, r)
@@ -51,8 +52,14 @@ func TestBench(t *testing.T) {
 	if !strings.Contains(out, "too few: 2+2") {
 		t.Errorf("comparison:\n%s", out)
 	}
-	var changes struct{ Changes []bench.Change }
-	if err := json.Unmarshal([]byte(succeed(t, "", "bench", "compare", file, file, "-o", "json")), &changes); err != nil || len(changes.Changes) != 5 {
+	compared := filepath.Join(dir, "compared.json")
+	text := succeed(t, "", "bench", "compare", file, file, "-o", "json")
+	if err := os.WriteFile(compared, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fitsSchema(t, "qgo.bench.compare-1", compared)
+	var changes bench.Comparison
+	if err := json.Unmarshal([]byte(text), &changes); err != nil || len(changes.Changes) != 5 || changes.Changes[0].NewConditions.Bandwidth == 0 {
 		t.Errorf("%d changes, %v", len(changes.Changes), err)
 	}
 }
@@ -75,7 +82,7 @@ func TestBenchForms(t *testing.T) {
 func TestBenchScenario(t *testing.T) {
 	out := succeed(t, "", "bench", "-m", demoFile, "-t", "1", "--scenario", "completion", "--bound", "10")
 	fits80(t, out)
-	for _, want := range []string{"completion", "TTFT", "ITL", "TTLT", "the 10.0 GB/s of the given bound"} {
+	for _, want := range []string{"completion", "TTFT", "ITL", "TPOT", "TTLT", "t/s:  prefill ", ", decode ", ", throughput ", "the 10.0 GB/s of the given bound"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

@@ -1,15 +1,23 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"qgo/bench"
 	"qgo/gguf/show"
 )
+
+// heading are the labels that the heading of a table tells.
+var heading = []string{
+	bench.LabelModel, bench.LabelSize, bench.LabelEngine, bench.LabelBatch, bench.LabelThreads, bench.LabelBackend, bench.LabelDevice,
+	bench.LabelLayers, bench.LabelKV, bench.LabelKernels, bench.LabelRepack,
+}
 
 // printBench writes a report for a terminal of 80 columns.
 func printBench(w io.Writer, r *bench.Report) {
@@ -35,7 +43,7 @@ func printBench(w io.Writer, r *bench.Report) {
 
 // differs reports whether two results need different headings.
 func differs(a, b *bench.Result) bool {
-	return a.ModelFilename != b.ModelFilename || a.Devices() != b.Devices() || a.Batch != b.Batch || a.Engine != b.Engine
+	return a.ModelFilename != b.ModelFilename || a.Words(heading...) != b.Words(heading...)
 }
 
 func printGroup(w io.Writer, gap bool, res *bench.Result) {
@@ -51,7 +59,7 @@ func printGroup(w io.Writer, gap bool, res *bench.Result) {
 		} else {
 			fmt.Fprintf(w, "%s, %s, ", clip(res.CPUInfo, 25), show.Text(res.Devices()))
 		}
-		fmt.Fprintf(w, "batches of %d, %s kernels, %s KV cache\n", res.Batch, show.Text(res.Kernels), show.Text(res.TypeK))
+		fmt.Fprintln(w, clip(res.Words(bench.LabelBatch, bench.LabelKV, bench.LabelKernels, bench.LabelRepack), 80))
 	}
 	if l := res.Load; l != nil {
 		fmt.Fprintf(w, "loading to the first token: %.2f s", float64(l.WarmNS)/1e9)
@@ -73,9 +81,13 @@ func printResult(w io.Writer, r *bench.Result) {
 	}
 	rate, spread := r.MedianTS, r.StddevTS
 	if r.Scenario != "" {
-		rate, spread = r.DecodeTS, 0
+		rate, spread = r.DecodeTS, r.Rates().Stddev()
 	}
-	fmt.Fprintf(w, "%-20s %9.1f %8.1f", clip(name, 20), rate, spread)
+	deviation := ""
+	if len(r.SamplesTS) > 1 || spread > 0 {
+		deviation = fmt.Sprintf("%.1f", spread)
+	}
+	fmt.Fprintf(w, "%-20s %9s %8s", clip(name, 20), figure(rate, "%.1f"), deviation)
 	bound, share := r.Measured, r.OfMeasured
 	if bound == nil {
 		bound, share = r.Given, r.OfGiven // of a machine that is not this one
@@ -85,18 +97,28 @@ func printResult(w io.Writer, r *bench.Result) {
 		if r.Impossible {
 			mark += " !"
 		}
-		fmt.Fprintf(w, " %8.1f %9.1f %11.1f %8s", r.GBS, r.GFLOPS, bound.Rate, mark)
+		fmt.Fprintf(w, " %8s %9s %11s %8s", figure(r.GBS, "%.1f"), figure(r.GFLOPS, "%.1f"), figure(bound.Rate, "%.1f"), mark)
 	}
 	fmt.Fprintln(w)
 }
 
+// figure is a number as text, empty for 0, which stands for one that is not
+// known.
+func figure(v float64, form string) string {
+	if v == 0 {
+		return ""
+	}
+	return fmt.Sprintf(form, v)
+}
+
 // printRatios compares qgo with the engines that took turns with it.
 func printRatios(w io.Writer, r *bench.Report) {
-	first := true
+	last := ""
 	for _, c := range r.Ratios() {
-		if first {
-			fmt.Fprintf(w, "\n%-20s %-22s %7s   %s\n", "qgo in", "against", "times", "95 % confidence")
-			first = false
+		if of := c.Ours.Words(heading...); of != last {
+			last = of
+			fmt.Fprintf(w, "\n%s:\n", wrap(c.Ours.Words(bench.LabelModel)+varied(r, c.Ours), 79, "  "))
+			fmt.Fprintf(w, "%-20s %-22s %7s   %s\n", "qgo in", "against", "times", "95 % confidence")
 		}
 		interval := fmt.Sprintf("%.2f to %.2f", c.Lo, c.Hi)
 		switch {
@@ -109,38 +131,77 @@ func printRatios(w io.Writer, r *bench.Report) {
 	}
 }
 
-// printLatencies lists what a user waits for, model by model.
+// varied are the words for what varies in a report beside model, test and
+// engine, behind a comma.
+func varied(r *bench.Report, of *bench.Result) string {
+	told := []string{bench.LabelModel, bench.LabelTest, bench.LabelEngine, bench.LabelSize, bench.LabelBackend} // the device tells the backend
+	names := slices.DeleteFunc(bench.Varying(bench.Own(r.Results)), func(name string) bool { return slices.Contains(told, name) })
+	if text := of.Words(names...); text != "" {
+		return ", " + text
+	}
+	return ""
+}
+
+// printLatencies lists what a user waits for, with the rates of requests, for
+// each model and what it ran with.
 func printLatencies(w io.Writer, r *bench.Report) {
 	last := ""
 	for _, res := range r.Results {
 		if res.ITL == nil || res.Engine != "qgo" && !res.Paired {
 			continue
 		}
-		if res.ModelFilename != last {
-			last = res.ModelFilename
-			fmt.Fprintf(w, "\n%-26s %9s %9s %9s %9s %9s\n", clip("ms, "+filepath.Base(last), 26), "p50", "p90", "p95", "p99", "max")
-		}
-		name := res.Test().Name()
-		if res.Engine != "qgo" {
-			name = "  " + res.Engine
-		}
-		line := func(what string, p *bench.Percentiles) {
-			if p != nil {
-				fmt.Fprintf(w, "%-20s %-5s %9.1f %9.1f %9.1f %9.1f %9.1f\n", clip(name, 20), what, p.P50, p.P90, p.P95, p.P99, p.Max)
+		if of := res.Words(heading...); of != last && !res.Paired || last == "" {
+			last = of
+			title := "ms, " + res.Words(bench.LabelModel) + varied(r, res)
+			if len([]rune(title)) > 26 {
+				fmt.Fprintf(w, "\n%s", wrap(title, 79, "  "))
+				title = ""
 			}
+			fmt.Fprintf(w, "\n%-26s %9s %9s %9s %9s %9s\n", title, "p50", "p90", "p95", "p99", "max")
 		}
-		line("TTFT", res.TTFT)
-		line("ITL", res.ITL)
-		if res.Scenario != "" {
-			line("TTLT", res.TTLT)
-		}
+		printLatency(w, res)
 	}
 }
+
+func printLatency(w io.Writer, r *bench.Result) {
+	name := r.Test().Name()
+	if r.Engine != "qgo" {
+		name = "  " + r.Engine
+	}
+	type row struct {
+		what string
+		of   *bench.Percentiles
+	}
+	rows := []row{{"TTFT", r.TTFT}, {"ITL", r.ITL}}
+	if r.Scenario != "" {
+		rows = append(rows, row{"TPOT", r.TPOT}, row{"TTLT", r.TTLT})
+	}
+	for _, x := range rows {
+		if p := x.of; p != nil {
+			fmt.Fprintf(w, "%-20s %-5s %9.1f %9.1f %9.1f %9.1f %9.1f\n", clip(name, 20), x.what, p.P50, p.P90, p.P95, p.P99, p.Max)
+		}
+	}
+	var rates []string
+	for _, x := range []struct {
+		what string
+		rate float64
+	}{{"prefill", r.PrefillTS}, {"decode", r.DecodeTS}, {"throughput", r.Throughput}} {
+		if r.Scenario != "" && x.rate > 0 {
+			rates = append(rates, fmt.Sprintf("%s %.1f", x.what, x.rate))
+		}
+	}
+	if len(rates) > 0 {
+		fmt.Fprintf(w, "%-20s t/s:  %s\n", clip(name, 20), strings.Join(rates, ", "))
+	}
+}
+
+// gigabytes is the best of a rate in GB/s.
+func gigabytes(r bench.Rate) string { return cmp.Or(figure(r.Best/1e9, "%.1f"), "unknown") }
 
 // printGPU shows the GPU's ceilings.
 func printGPU(w io.Writer, g *bench.GPUCeilings) {
 	fmt.Fprintf(w, "GPU      %s (%s)\n", clip(g.Name, 55), show.Text(g.Device))
-	fmt.Fprintf(w, "memory   read %.1f, copy %.1f GB/s at best\n", g.Read.Best/1e9, g.Copy.Best/1e9)
+	fmt.Fprintf(w, "memory   read %s, copy %s GB/s at best\n", gigabytes(g.Read), gigabytes(g.Copy))
 	var peaks []string
 	for _, p := range g.Peaks {
 		peaks = append(peaks, fmt.Sprintf("%s %s", show.Text(p.Type), rateText(p.Best)))
@@ -161,74 +222,62 @@ func printBandwidth(w io.Writer, r *bench.Report) {
 		}
 	}
 	for _, c := range r.Ceilings {
-		fmt.Fprintf(w, "memory   %s read %.1f, copy %.1f, triad %.1f GB/s at best\n", bench.Threads(c.Threads), c.Read.Best/1e9, c.Copy.Best/1e9, c.Triad.Best/1e9)
+		fmt.Fprintf(w, "memory   %s read %s, copy %s, triad %s GB/s at best\n", bench.Threads(c.Threads), gigabytes(c.Read), gigabytes(c.Copy), gigabytes(c.Triad))
 		var peaks []string
 		for _, p := range c.Peaks {
 			peaks = append(peaks, fmt.Sprintf("%s %.0f", show.Text(p.Type), p.Best/1e9))
 		}
 		fmt.Fprintf(w, "compute  %s GOP/s\n", strings.Join(peaks, ", "))
 	}
-	for _, res := range r.Results {
-		if !res.Bandwidth.Two() || res.Engine != "qgo" {
+	varying := bench.Varying(bench.Own(r.Results))
+	for _, res := range bench.Own(r.Results) {
+		if !res.Bandwidth.Two() {
 			continue
 		}
-		fmt.Fprintf(w, "\nThe bandwidth went between %.0f and %.0f GB/s during %s (%d changes):\n", res.Bandwidth.Slow/1e9, res.Bandwidth.Fast/1e9, show.Text(res.Test().Name()), res.Bandwidth.Flips)
+		text := fmt.Sprintf("The bandwidth went between %.0f and %.0f GB/s during %s (%s):", res.Bandwidth.Slow/1e9, res.Bandwidth.Fast/1e9, res.Subject(varying), count(res.Bandwidth.Flips, "change"))
+		fmt.Fprintf(w, "\n%s\n", wrap(text, 80, "  "))
 		for _, s := range res.ByState() {
 			fmt.Fprintf(w, "  %-6s %5.1f GB/s: %7.1f t/s", s.State, s.Bandwidth/1e9, s.Rate)
 			if res.Decodes() {
 				fmt.Fprintf(w, ", %3.0f %% of it", 100*s.Share)
 			}
-			fmt.Fprintf(w, " (%d repetitions)\n", s.Reps)
+			fmt.Fprintf(w, " (%s)\n", count(s.Reps, "repetition"))
 		}
 	}
 }
 
-// fewVerdicts is the number of results that get a sentence each.
-const fewVerdicts = 4
+// count is a number of things in words.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
 
 // printVerdicts says how near to their bounds the results are.
 func printVerdicts(w io.Writer, r *bench.Report) {
 	fmt.Fprintln(w)
-	var ours []*bench.Result
-	for _, res := range r.Results {
-		if res.Engine == "qgo" && res.Measured != nil {
-			ours = append(ours, res)
-		}
+	say := func(format string, args ...any) { fmt.Fprintln(w, wrap(fmt.Sprintf(format, args...), 80, "  ")) }
+	varying := bench.Varying(bench.Own(r.Results))
+	for _, verdict := range bench.Verdicts(r.Results) {
+		say("%s.", verdict)
 	}
-	if len(ours) > fewVerdicts {
-		printRange(w, ours)
-	}
-	for _, res := range ours {
-		if len(ours) <= fewVerdicts || res.Impossible {
-			fmt.Fprintln(w, wrap(show.Text(res.Test().Name())+": "+res.Verdict()+".", 80, "  "))
-		}
+	own := bench.Own(r.Results)
+	for _, res := range own {
 		if res.JoulesPerToken > 0 {
-			fmt.Fprintf(w, "%s: %.3g J a token\n", show.Text(res.Test().Name()), res.JoulesPerToken)
+			say("%s: %.3g J a token", res.Subject(varying), res.JoulesPerToken)
 		}
 	}
+	varied := slices.DeleteFunc(slices.Clone(varying), func(name string) bool { return name == bench.LabelThreads })
 	for _, best := range bench.BestThreads(r.Results) {
-		fmt.Fprintln(w, wrap(fmt.Sprintf("%s: fastest with %s; %d make it %.0f %% slower.", show.Text(best.Test.Name()), bench.Threads(best.Threads), best.Most, 100*best.Loss), 80, "  "))
+		say("%s is fastest: %s make it %.0f %% slower.", best.Subject(varied), bench.Threads(best.Most), 100*best.Loss)
 	}
-	for _, res := range ours {
-		if res.Decodes() && res.Given != nil {
-			fmt.Fprintln(w, wrap(fmt.Sprintf("For reference: the %.1f GB/s of %s would bound %s at %.1f t/s, of which this is %.0f %%.",
-				r.Reference.Bandwidth/1e9, show.Text(r.Reference.Title), show.Text(res.Test().Name()), res.Given.MemoryRate, 100*res.OfGiven), 80, "  "))
-			break
-		}
-	}
-}
-
-// printRange says between which shares of their bounds many results are.
-func printRange(w io.Writer, ours []*bench.Result) {
-	for _, phase := range []string{"prefill", "decode"} {
-		var shares bench.Sample
-		for _, res := range ours {
-			if res.Decodes() == (phase == "decode") {
-				shares = append(shares, 100*res.OfMeasured)
-			}
-		}
-		if len(shares) > 0 {
-			fmt.Fprintf(w, "The %d results of %s are at %.0f to %.0f %% of their bounds.\n", len(shares), phase, shares.Quantile(0), shares.Quantile(1))
+	told := ""
+	for _, res := range own {
+		if model := res.Words(bench.LabelModel, bench.LabelSize); res.Measured != nil && res.Decodes() && res.Given != nil && model != told {
+			told = model
+			say("For reference: the %.1f GB/s of %s would bound %s at %.1f t/s, of which this is %.0f %%.",
+				r.Reference.Bandwidth/1e9, show.Text(r.Reference.Title), res.Subject(varying), res.Given.MemoryRate, 100*res.OfGiven)
 		}
 	}
 }

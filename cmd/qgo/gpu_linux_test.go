@@ -45,8 +45,8 @@ func TestBenchGPU(t *testing.T) {
 	printBench(&b, r)
 	fits80(t, b.String())
 	for _, want := range []string{
-		"emulated GPU, 8 layers (CUDA)\nbatches of 66, CUDA kernels, f16 KV cache", "GPU      emulated GPU (cuda:0)", "compute  fp32 ", "a barrier of all blocks",
-		"tg2: decode is bound by",
+		"emulated GPU, 8 layers (CUDA)\nbatches of 66, f16 KV cache, CUDA kernels", "GPU      emulated GPU (cuda:0)", "compute  fp32 ", "a barrier of all blocks",
+		"decode of godoc-tiny-q8_0.gguf (tg2) is bound by",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())

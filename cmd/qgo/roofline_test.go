@@ -88,7 +88,7 @@ func TestRooflineErrors(t *testing.T) {
 func TestJSONLists(t *testing.T) {
 	other := filepath.Join(t.TempDir(), "other.json")
 	file := filepath.Join(t.TempDir(), "results.json")
-	for path, text := range map[string]string{file: `[{"n_gen":1,"avg_ts":5}]`, other: `[{"n_gen":2,"avg_ts":5}]`} {
+	for path, text := range map[string]string{file: `[{"n_gen":1,"avg_ts":5}]`, other: `[{"n_gen":1,"avg_ts":5},{"n_gen":2,"avg_ts":5}]`} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
