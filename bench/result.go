@@ -234,20 +234,20 @@ func (r *Result) summariseBounds(l Limits, given roofline.Machine) {
 	// The caches of a large machine may hold a small model: then it reads
 	// faster than memory, and the bound by memory is none.
 	best := r.bound(probed{slices.Max(probes), slices.Max(cpuProbes), max(slices.Max(peaks), l.CPU.Peak)}, l)
-	r.Impossible = rate > possible*best.Rate && w.Bytes > cached
+	r.Impossible = rate > Possible*best.Rate && w.Bytes > Caches
 }
 
 // Cached reports whether the model was read faster than memory can, from the
 // caches, which have room for it.
 func (r *Result) Cached() bool {
-	return r.Measured != nil && !r.Impossible && r.OfMeasured > possible && r.Measured.Binds == roofline.Memory
+	return r.Measured != nil && !r.Impossible && r.OfMeasured > Possible && r.Measured.Binds == roofline.Memory
 }
 
 const (
-	// possible is how far above the bound by the best probe a rate may be.
-	possible = 1.05
-	// cached is what caches may hold of a model.
-	cached = 128 << 20
+	// Possible is how far above the bound by the best probe a rate may be.
+	Possible = 1.05
+	// Caches is what caches may hold of a model, in bytes.
+	Caches = 128 << 20
 )
 
 // summariseLatency computes what a user waits for.

@@ -89,7 +89,7 @@ func (r *Runner) Run(ctx context.Context, t Test) (*Result, error) {
 		ModelFilename: m.File.Name, ModelType: modelType(m), ModelSize: m.File.Size(), ModelParams: params(m.File),
 		Batch: m.MaxRows(), Threads: m.Threads(), TypeK: m.KVType(), TypeV: m.KVType(),
 		Prompt: t.Prompt, Gen: t.Gen, Depth: t.Depth, Scenario: t.Scenario,
-		TestTime: time.Now().UTC(), Engine: "qgo", Kernels: m.Tier(), Cost: &cost,
+		TestTime: time.Now().UTC(), Engine: "qgo", Kernels: m.Tier(), Cost: &cost, NoRepack: m.OnCPU() && !m.Repacked(),
 	}
 	if m.OnGPU() {
 		p, gpuCost := m.Placement(), m.GPUCost()

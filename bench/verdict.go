@@ -116,12 +116,20 @@ func span(group []*Result, form string, value func(*Result) float64) string {
 	return lo + " to " + hi
 }
 
-// limit says what sets the bound.
+// limit says what sets the bound, with numbers.
 func (r *Result) limit() string {
+	if b := r.Measured; b.Binds == roofline.Launches && b.LaunchRate*r.Launches > 0 {
+		return fmt.Sprintf("launches: %.4g kernels a token, %.1f µs each at the least", r.Launches, 1e6/(b.LaunchRate*r.Launches))
+	}
+	return r.BoundBy()
+}
+
+// BoundBy says what sets the measured bound.
+func (r *Result) BoundBy() string {
 	b := r.Measured
 	switch {
-	case b.Binds == roofline.Launches && b.LaunchRate*r.Launches > 0:
-		return fmt.Sprintf("launches: %.4g kernels a token, %.1f µs each at the least", r.Launches, 1e6/(b.LaunchRate*r.Launches))
+	case b.Binds == roofline.Launches:
+		return "launches of kernels"
 	case b.Binds == roofline.Compute && len(b.Parts) > 0:
 		return "what GPU and CPU multiply"
 	case b.Binds == roofline.Compute && r.OnGPU():

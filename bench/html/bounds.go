@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"qgo/bench/roofline"
 )
 
 // boundTexts say what binds the results, once for each model: those of a phase
@@ -38,31 +36,15 @@ func boundTexts(all []run, l limits) (texts []string) {
 // why is what binds a result, in words that are the same for all results that
 // the same thing binds.
 func (r run) why() string {
-	b := r.Measured
 	switch {
 	case r.apart:
 		return r.phase() + " is above its bound, which is impossible (the timing or the count of bytes is wrong),"
-	case b == nil || r.OfMeasured <= 0:
+	case r.Measured == nil || r.OfMeasured <= 0:
 		return ""
 	case r.Cached():
 		return r.phase() + " is faster than memory reads (the model stays in the caches)"
 	}
-	what := "what memory reads"
-	switch {
-	case b.Binds == roofline.Launches:
-		what = "launches of kernels"
-	case b.Binds == roofline.Compute && len(b.Parts) > 0:
-		what = "what GPU and CPU multiply"
-	case b.Binds == roofline.Compute && r.OnGPU():
-		what = "what the GPU multiplies in float32"
-	case b.Binds == roofline.Compute:
-		what = "what the CPU multiplies"
-	case len(b.Parts) > 0:
-		what = "what the memories of GPU and CPU read"
-	case r.OnGPU():
-		what = "what the GPU's memory reads"
-	}
-	return r.phase() + " is bound by " + what
+	return r.phase() + " is bound by " + r.BoundBy()
 }
 
 // testList names the tests of results once each, and in what else they differ.

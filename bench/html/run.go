@@ -149,14 +149,6 @@ func (r run) rate() float64 {
 	return r.MedianTS
 }
 
-const (
-	// possible is how far above the bound by the best probe a rate may be, as
-	// bench has it.
-	possible = 1.05
-	// cached is what caches may hold of a model, as bench has it.
-	cached = 128 << 20
-)
-
 // findImpossible marks the results whose rates are above what their machine can
 // do: bench has said so, or they are above the bound of the result itself or of
 // another one in the same test of the same model on the same machine.
@@ -177,7 +169,7 @@ func findImpossible(all []run) {
 	for i := range all {
 		r := &all[i]
 		most := best[of(r)]
-		r.apart = r.Impossible || most > 0 && r.rate() > possible*most
+		r.apart = r.Impossible || most > 0 && r.rate() > bench.Possible*most
 	}
 }
 
@@ -199,7 +191,7 @@ func (r *run) most() float64 {
 			highest = c.Peak()
 		}
 	}
-	if b.Bytes <= cached && b.Binds == roofline.Memory {
+	if b.Bytes <= bench.Caches && b.Binds == roofline.Memory {
 		return b.FLOPRate * above(peaks, highest)
 	}
 	return b.Rate * max(above(probes, 0), above(peaks, highest))

@@ -36,9 +36,9 @@ func TestBenchBoard(t *testing.T) {
 		t.Errorf("files %q, %v", left, err)
 	}
 	for want, args := range map[string][]string{
-		"--minutes is -1: choose 0 to":        {"--minutes", "-1"},
+		"--minutes is -1: choose 0 to":                 {"--minutes", "-1"},
 		"cannot be written: no such file or directory": {"--dir", filepath.Join(dir, "none")},
-		"--device is \"tpu\"":                 {"--device", "tpu"},
+		"--device is \"tpu\"":                          {"--device", "tpu"},
 	} {
 		if code, _, errOut := qgo("", append([]string{"bench", "board"}, args...)...); code == 0 || !strings.Contains(errOut, want) {
 			t.Errorf("board %q: exit %d, %q, want %q", args, code, errOut, want)

@@ -272,11 +272,15 @@ func printVerdicts(w io.Writer, r *bench.Report) {
 	for _, best := range bench.BestThreads(r.Results) {
 		say("%s is fastest: %s make it %.0f %% slower.", best.Subject(varied), bench.Threads(best.Most), 100*best.Loss)
 	}
+	for _, l := range bench.Lines(own) {
+		say("%s over %d models: a token takes %.2f ms and the time to read its bytes at %.1f GB/s (%s; no model is further off than %.0f %%).",
+			l.Test.Name(), l.Models, 1e3*l.Fixed, l.Bandwidth/1e9, show.Text(l.Device), 100*l.Worst)
+	}
 	told := ""
 	for _, res := range own {
 		if model := res.Words(bench.LabelModel, bench.LabelSize); res.Measured != nil && res.Decodes() && res.Given != nil && model != told {
 			told = model
-			say("For reference: the %.1f GB/s of %s would bound %s at %.1f t/s, of which this is %.0f %%.",
+			say("For reference: the %.1f GB/s of %s would bound %s at %.1f t/s, of which this is %.0f %% (--profile and --bound choose another machine).",
 				r.Reference.Bandwidth/1e9, show.Text(r.Reference.Title), res.Subject(varying), res.Given.MemoryRate, 100*res.OfGiven)
 		}
 	}
