@@ -1,11 +1,31 @@
 package bench
 
 import (
+	"encoding/binary"
+	"math"
 	"testing"
 	"unsafe"
 
 	"qgo/kernels"
 )
+
+// TestProberNumbers wants no denormal number in the arrays that triad computes with.
+func TestProberNumbers(t *testing.T) {
+	pool := kernels.NewPool(2, false)
+	defer pool.Close()
+	p, err := NewProber(pool, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for _, a := range [][]byte{p.a, p.b, p.c} {
+		for i := 0; i < len(a); i += 4 {
+			if v := math.Float32frombits(binary.LittleEndian.Uint32(a[i:])); v != 0 && v != 1 || v == 0 && i%64 == 0 {
+				t.Fatalf("number %d is %g", i/4, v)
+			}
+		}
+	}
+}
 
 // TestProberArrays checks that no two arrays meet in the same sets of a cache.
 func TestProberArrays(t *testing.T) {
