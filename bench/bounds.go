@@ -11,7 +11,10 @@ import (
 
 // Limits are what the devices that compute a model can do. What is probed around
 // every repetition takes the place of what stands here.
-type Limits struct{ CPU, GPU roofline.Limits }
+type Limits struct {
+	CPU, GPU roofline.Limits
+	Cache    int64 // bytes of the CPU's caches of the last level; 0 if unknown
+}
 
 // probed is what is probed around a repetition. The bandwidths are those of memory
 // in bytes a second: main is that of the GPU if it computes anything and else the

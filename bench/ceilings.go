@@ -3,12 +3,14 @@ package bench
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"time"
 
 	"github.com/shirou/gopsutil/v4/mem"
 
+	"qgo/bench/machine"
 	"qgo/bench/probe"
 	"qgo/bench/roofline"
 	"qgo/kernels"
@@ -16,10 +18,13 @@ import (
 	"qgo/tensor"
 )
 
-// Bounds of the size of an array of the bandwidth probe: more than the caches
-// of most machines hold, but not much of a small board's memory.
+// Bounds of the size of an array of the bandwidth probe: STREAM's rule, four times
+// what the caches of the last level hold, and no less than the usual size, but not
+// much of a small board's memory. With 256 MiB a machine with 300 MiB of L3 seems to
+// read twice as fast as its memory does.
 const (
-	largestArray  = 256 << 20
+	usualArray    = 256 << 20
+	cacheFactor   = 4
 	smallestArray = 32 << 20
 	arrayShare    = 16 // of the memory, and
 	// availableShare is that of what is available of it, for three arrays.
@@ -35,16 +40,21 @@ const stagger = 64<<10 + 1<<10
 // piece is what a worker streams at least at a time; arrays are multiples of it.
 const piece = 256 << 10
 
-func arrayBytes() int {
-	v, err := mem.VirtualMemory()
-	if err != nil {
-		return largestArray
+// arrayBytes is the size of an array, and that of a window, of which it has a
+// whole number: a pass streams through one window, the next pass through the next,
+// so that passes are short and find nothing in the caches.
+func arrayBytes() (size, window int) {
+	want := max(usualArray, cacheFactor*machine.LastLevelCache(os.DirFS("/")))
+	if v, err := mem.VirtualMemory(); err == nil {
+		share := int64(v.Total / arrayShare)
+		if available, known := tensor.Available(); known {
+			share = min(share, available/availableShare)
+		}
+		want = min(want, max(share, smallestArray))
 	}
-	share := int64(v.Total / arrayShare)
-	if available, known := tensor.Available(); known {
-		share = min(share, available/availableShare)
-	}
-	return int(min(max(share&^(1<<20-1), smallestArray), largestArray))
+	windows := (want + usualArray - 1) / usualArray
+	window = int(want/windows) / (1 << 20) << 20
+	return int(windows) * window, window
 }
 
 // peakRounds is the number of rounds that a worker does at a time when a peak
@@ -58,6 +68,8 @@ type Prober struct {
 	pool    *kernels.Pool
 	arena   *tensor.Arena
 	a, b, c []byte
+	window  int      // bytes of a pass
+	at      int      // where the window begins
 	sums    []uint64 // a cache line a worker
 }
 
@@ -81,12 +93,12 @@ func NewProber(pool *kernels.Pool, writes bool) (*Prober, error) {
 	if writes {
 		arrays = 3
 	}
-	size := arrayBytes()
+	size, window := arrayBytes()
 	arena, err := tensor.NewArena(arrays * (size + stagger))
 	if err != nil {
 		return nil, err
 	}
-	p := &Prober{Kernels: probe.Best(), pool: pool, arena: arena, sums: make([]uint64, 8*pool.Workers())}
+	p := &Prober{Kernels: probe.Best(), pool: pool, arena: arena, window: window, sums: make([]uint64, 8*pool.Workers())}
 	parts := [3][]byte{}
 	for i := range arrays {
 		parts[i] = arena.Alloc(size + stagger)[:size]
@@ -143,12 +155,12 @@ func (p *Prober) Triad(atLeast time.Duration) (Rate, error) {
 	})
 }
 
-// stream measures passes over that many arrays. That a piece may be done twice
-// does no harm: nobody reads the result.
+// stream measures passes over windows of that many arrays. That a piece may be
+// done twice does no harm: nobody reads the result.
 func (p *Prober) stream(arrays int, atLeast time.Duration, do func(w *kernels.Worker, lo, hi int)) (Rate, error) {
-	return p.passes(arrays*len(p.a), atLeast, func(w *kernels.Worker) {
-		for it := w.Items(len(p.a)/piece, len(p.a)/piece); it.Next(); {
-			do(w, it.Lo*piece, it.Hi*piece)
+	return p.passes(arrays*p.window, atLeast, func(w *kernels.Worker) {
+		for it := w.Items(p.window/piece, p.window/piece); it.Next(); {
+			do(w, p.at+it.Lo*piece, p.at+it.Hi*piece)
 			it.Commit()
 		}
 	})
@@ -193,6 +205,7 @@ func (p *Prober) Warm() error {
 func (p *Prober) passes(amount int, atLeast time.Duration, job func(*kernels.Worker)) (Rate, error) {
 	var rates Sample
 	for start := time.Now(); len(rates) < 3 || time.Since(start) < atLeast; {
+		p.at = (p.at + p.window) % len(p.a)
 		t := time.Now()
 		if err := p.pool.Run(job); err != nil {
 			return Rate{}, err

@@ -49,3 +49,36 @@ func TestProberArrays(t *testing.T) {
 		}
 	}
 }
+
+// TestProberWindows wants passes that follow one another to stream through other
+// windows, and through all of them in turn.
+func TestProberWindows(t *testing.T) {
+	pool := kernels.NewPool(1, false)
+	defer pool.Close()
+	p, err := NewProber(pool, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if size, window := arrayBytes(); window == 0 || size%window != 0 || window > usualArray || window%piece != 0 {
+		t.Errorf("arrays of %d bytes in windows of %d", size, window)
+	}
+	p.window = len(p.a) / 4 / piece * piece
+	p.a = p.a[:4*p.window]
+	times := make([]int, len(p.a)/piece)
+	for range 2 {
+		if _, err := p.stream(1, 0, func(_ *kernels.Worker, lo, hi int) {
+			for i := lo / piece; i < hi/piece; i++ {
+				times[i]++
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Six passes over four windows.
+	for i, n := range times {
+		if n < 1 || n > 2 {
+			t.Fatalf("piece %d was streamed %d times", i, n)
+		}
+	}
+}

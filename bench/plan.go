@@ -159,7 +159,7 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 	if m.OnCPU() && !slices.Contains(p.report.Ceilings, c) {
 		p.report.Ceilings = append(p.report.Ceilings, c)
 	}
-	limits := Limits{CPU: c.limits()}
+	limits := Limits{CPU: c.limits(), Cache: p.report.Machine.Cache}
 	if m.OnGPU() {
 		p.report.GPU = p.gpu
 		limits.GPU = p.gpu.limits()

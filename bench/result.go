@@ -234,7 +234,7 @@ func (r *Result) summariseBounds(l Limits, given roofline.Machine) {
 	// The caches of a large machine may hold a small model: then it reads
 	// faster than memory, and the bound by memory is none.
 	best := r.bound(probed{slices.Max(probes), slices.Max(cpuProbes), max(slices.Max(peaks), l.CPU.Peak)}, l)
-	r.Impossible = rate > Possible*best.Rate && w.Bytes > Caches
+	r.Impossible = rate > Possible*best.Rate && w.Bytes > Cacheable(l.Cache)
 }
 
 // Cached reports whether the model was read faster than memory can, from the
@@ -246,9 +246,14 @@ func (r *Result) Cached() bool {
 const (
 	// Possible is how far above the bound by the best probe a rate may be.
 	Possible = 1.05
-	// Caches is what caches may hold of a model, in bytes.
-	Caches = 128 << 20
+	// caches is what caches may hold of a model, in bytes, where they are not known.
+	caches = 128 << 20
 )
+
+// Cacheable is the size of a model of which the caches of a machine may hold so
+// much that it is read faster than memory can, by the size of those of the last
+// level together, 0 if it is not known.
+func Cacheable(lastLevel int64) float64 { return max(caches, cacheFactor*float64(lastLevel)) }
 
 // summariseLatency computes what a user waits for.
 func (r *Result) summariseLatency() {

@@ -44,6 +44,7 @@ func (c *Ceilings) rates() map[string]Rate {
 
 // limits are those of the devices that a result was computed on.
 func (r *Report) limits(res *Result) (l Limits) {
+	l.Cache = r.Machine.Cache
 	for _, c := range r.Ceilings {
 		if c.Threads == res.Threads {
 			l.CPU = c.limits()

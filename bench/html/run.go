@@ -191,7 +191,7 @@ func (r *run) most() float64 {
 			highest = c.Peak()
 		}
 	}
-	if b.Bytes <= bench.Caches && b.Binds == roofline.Memory {
+	if b.Bytes <= bench.Cacheable(r.report.Machine.Cache) && b.Binds == roofline.Memory {
 		return b.FLOPRate * above(peaks, highest)
 	}
 	return b.Rate * max(above(probes, 0), above(peaks, highest))

@@ -21,7 +21,8 @@ type Info struct {
 	Kernel    string   `json:"kernel,omitempty"`
 	Memory    int64    `json:"memory_bytes"`
 	Swap      int64    `json:"swap_bytes"`
-	Governors []string `json:"governors,omitempty"` // each once
+	Cache     int64    `json:"last_level_cache_bytes,omitempty"` // all of the last level; 0 if unknown
+	Governors []string `json:"governors,omitempty"`              // each once
 	MaxClock  float64  `json:"max_clock_hz,omitempty"`
 	PowerMode string   `json:"power_mode,omitempty"` // nvpmodel's
 	Zones     []Zone   `json:"zones,omitempty"`
@@ -48,6 +49,7 @@ func (s *Sensors) Info() Info {
 		i.Swap = int64(v.Total)
 	}
 	i.Kernel, _ = host.KernelVersion()
+	i.Cache = LastLevelCache(s.root)
 	s.settings(&i)
 	return i
 }
