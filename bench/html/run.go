@@ -245,6 +245,9 @@ func nameBy(all []run, of []dim) func(run) string {
 				parts = append(parts, v)
 			}
 		}
+		if parts == nil && slices.Contains(keep, dimDepth) {
+			return "depth 0" // beside others that have one
+		}
 		return cmp.Or(strings.Join(parts, ", "), r.values[dimModel])
 	}
 }
