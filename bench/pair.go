@@ -118,7 +118,7 @@ func pair(old, new []subject) (partners []int, err error) {
 	return partners, nil
 }
 
-// ErrMachines tells that two reports are of different machines.
+// ErrMachines means that two reports are of different machines.
 var ErrMachines = errors.New("of different machines")
 
 // MachineName is the machine's CPU and board.

@@ -24,7 +24,7 @@ type Report struct {
 	Series    machine.Series   `json:"series"`
 	Warnings  []string         `json:"warnings,omitempty"`
 	Harness   *Harness         `json:"harness,omitempty"`
-	// Interrupted tells that the run was broken off: what is here is right,
+	// Interrupted is set if the run was broken off: what is here is right,
 	// but not all that was asked for.
 	Interrupted bool `json:"interrupted,omitempty"`
 }
@@ -65,9 +65,9 @@ type Result struct {
 	Reps     []Rep       `json:"reps,omitempty"`
 	Load     *Load       `json:"load,omitempty"`
 	Ops      []Op        `json:"ops,omitempty"`
-	// Incomplete tells that fewer repetitions were done than asked for.
+	// Incomplete is set if fewer repetitions were done than asked for.
 	Incomplete bool `json:"incomplete,omitempty"`
-	// Paired tells that the repetitions took turns with qgo's.
+	// Paired is set if the repetitions took turns with qgo's.
 	Paired bool `json:"paired,omitempty"`
 
 	Summary
@@ -128,7 +128,7 @@ type Rep struct {
 	Launches int64   `json:"launches,omitempty"`
 	State    string  `json:"state,omitempty"` // of the bandwidth
 	Joules   float64 `json:"joules,omitempty"`
-	// Partial tells that the repetition was broken off: it has fewer tokens
+	// Partial is set if the repetition was broken off: it has fewer tokens
 	// than the test.
 	Partial bool `json:"partial,omitempty"`
 }

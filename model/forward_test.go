@@ -142,11 +142,16 @@ func TestTruncate(t *testing.T) {
 
 // TestForwardAllocatesNothing per token, in decode and in prefill.
 func TestForwardAllocatesNothing(t *testing.T) {
-	m := tiny(t, Options{Context: 256, MaxRows: 32})
-	ids := text(t, 32)
-	kv := newKV(t, m, 256)
+	allocatesNothing(t, tiny(t, Options{Context: 256, MaxRows: 32}), text(t, 32))
+}
+
+// allocatesNothing checks that Forward allocates nothing for one of the ids and for
+// all of them.
+func allocatesNothing(t *testing.T, m *Model, ids []int32) {
+	t.Helper()
+	kv := newKV(t, m, 2*len(ids))
 	seq := []Seq{{KV: kv, Want: WantLast}}
-	for _, n := range []int{1, 32} {
+	for _, n := range []int{1, len(ids)} {
 		seq[0].Tokens = ids[:n]
 		step := func() {
 			kv.Truncate(0)

@@ -100,22 +100,7 @@ func TestHeadNormThreads(t *testing.T) {
 // TestHeadNormsAllocateNothing per token, in decode and in prefill.
 func TestHeadNormsAllocateNothing(t *testing.T) {
 	f, _, ids := normed(t, "q8_0", 32)
-	m := loaded(t, f, Options{Context: 64, MaxRows: 32})
-	kv := newKV(t, m, 64)
-	seq := []Seq{{KV: kv, Want: WantLast}}
-	for _, n := range []int{1, 32} {
-		seq[0].Tokens = ids[:n]
-		step := func() {
-			kv.Truncate(0)
-			if err := m.Forward(context.Background(), seq); err != nil {
-				t.Fatal(err)
-			}
-		}
-		step()
-		if allocs := allocations(20, step); allocs != 0 {
-			t.Errorf("%d tokens: %v allocations, want none", n, allocs)
-		}
-	}
+	allocatesNothing(t, loaded(t, f, Options{Context: 64, MaxRows: 32}), ids)
 }
 
 // TestGPUHeadNorms goes the same ways on a GPU, whole and with a part of the

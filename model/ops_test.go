@@ -110,20 +110,5 @@ func addsUp(times plan.OpTimes, took time.Duration) (wrong string) {
 func TestOpsAllocateNothing(t *testing.T) {
 	m := tiny(t, Options{Context: 256, MaxRows: 32})
 	m.ProfileOps(true)
-	ids := text(t, 32)
-	kv := newKV(t, m, 256)
-	seq := []Seq{{KV: kv, Want: WantLast}}
-	for _, n := range []int{1, 32} {
-		seq[0].Tokens = ids[:n]
-		step := func() {
-			kv.Truncate(0)
-			if err := m.Forward(context.Background(), seq); err != nil {
-				t.Fatal(err)
-			}
-		}
-		step()
-		if allocs := allocations(20, step); allocs != 0 {
-			t.Errorf("%d tokens: %v allocations, want none", n, allocs)
-		}
-	}
+	allocatesNothing(t, m, text(t, 32))
 }

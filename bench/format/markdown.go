@@ -47,7 +47,7 @@ func backendsKnown(all []*bench.Result) bool {
 	return slices.ContainsFunc(all, func(r *bench.Result) bool { return r.Backends != "" })
 }
 
-// varies tells whether results differ in a label.
+// varies returns a function that reports whether results differ in a label.
 func varies(label string) func([]*bench.Result) bool {
 	return func(all []*bench.Result) bool { return slices.Contains(bench.Varying(all), label) }
 }

@@ -18,7 +18,7 @@ type run struct {
 	report *bench.Report
 	source int          // which of the reports
 	values [dims]string // what identifies it, for people
-	// apart tells that its rate cannot be: no axis and no share counts it.
+	// apart is set if its rate is impossible: no axis and no share counts it.
 	apart bool
 }
 

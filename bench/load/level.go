@@ -48,7 +48,7 @@ type Level struct {
 	Slow      int     `json:"slow"`
 	GoodShare float64 `json:"goodput_share"` // of all requests
 	GoodRate  float64 `json:"goodput"`       // requests a second
-	// Incomplete tells that the measurement was broken off.
+	// Incomplete is set if the measurement was broken off.
 	Incomplete bool `json:"incomplete,omitempty"`
 }
 

@@ -29,7 +29,7 @@ type Report struct {
 	Verdict       string `json:"verdict,omitempty"`
 	BatchDecode   []Step `json:"batch_decode,omitempty"`
 	DecodeVerdict string `json:"batch_decode_verdict,omitempty"`
-	// Interrupted tells that the run was broken off: what is here is right,
+	// Interrupted is set if the run was broken off: what is here is right,
 	// but not all that was asked for.
 	Interrupted bool `json:"interrupted,omitempty"`
 }

@@ -22,7 +22,7 @@ type Zone struct {
 // Rail is a supply whose power is known.
 type Rail struct {
 	Name string `json:"name"`
-	// Total tells that the rail's power counts towards the energy: the others
+	// Total is set if the rail's power counts towards the energy: the others
 	// are parts of one that does.
 	Total bool `json:"total,omitempty"`
 }

@@ -310,13 +310,8 @@ func (u *usersFlags) load(cmd *cobra.Command) (m *model.Model, _ error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err = model.Load(cmd.Context(), f, u.model.options)
-	var option *model.OptionError
-	switch {
-	case errors.As(err, &option):
-		return nil, usagef(cmd, "%w", errors.Join(err, f.Close()))
-	case err != nil:
-		return nil, errors.Join(err, f.Close())
+	if m, err = u.model.loadFile(cmd, f); err != nil {
+		return nil, err
 	}
 	u.model.notes(cmd, m)
 	return m, nil

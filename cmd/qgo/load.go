@@ -112,6 +112,12 @@ func (m *modelFlags) loadWhole(cmd *cobra.Command) (*model.Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	return m.loadFile(cmd, f)
+}
+
+// loadFile loads the model in a file, which it closes if that fails, with a line of
+// progress.
+func (m *modelFlags) loadFile(cmd *cobra.Command, f *gguf.File) (*model.Model, error) {
 	bar := newProgress(cmd, "loading "+show.Text(filepath.Base(f.Name)))
 	bar.delay = progressDelay
 	m.options.Progress = bar.set
