@@ -23,26 +23,18 @@ type pass struct {
 
 func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type) error {
 	p := &pass{Stage: s, rows: rows, kv: kv}
-	p.starts(plan.OpOther)
+	p.opens()
 	p.begin(b)
 	for i := range s.layers {
 		if p.err == nil {
 			p.err = context.Cause(ctx)
 		}
+		p.enters(i)
 		p.block(i)
 	}
-	p.starts(plan.OpOther)
-	switch {
-	case p.err != nil:
-	case s.Head == nil:
-		p.err = s.dev.ctx.CopyOut(bytesOf(b.Hidden[:rows*s.Width]), s.hidden)
-	case len(b.Outputs) > 0:
-		p.logitsOf(b)
-	default:
-		p.err = s.dev.ctx.Sync()
-	}
-	p.ends()
-	p.count()
+	p.leaves()
+	p.end(b)
+	p.closes()
 	if p.err != nil {
 		// What has been started reads the staging memory of this pass.
 		_ = s.dev.ctx.Sync()
@@ -81,6 +73,22 @@ func (p *pass) begin(b *plan.Batch) {
 	}
 	p.starts(plan.OpEmbedding)
 	call(p, "embed_"+p.embedding.typ.String(), n, vectorThreads, embedArgs{p.embedding.w, at, p.hidden})
+}
+
+// end computes what is wanted of the hidden states, and waits for all work.
+func (p *pass) end(b *plan.Batch) {
+	if p.Head != nil && len(b.Outputs) > 0 {
+		p.logitsOf(b)
+		return
+	}
+	p.starts(plan.OpOther)
+	switch {
+	case p.err != nil:
+	case p.Head == nil:
+		p.err = p.dev.ctx.CopyOut(bytesOf(b.Hidden[:p.rows*p.Width]), p.hidden)
+	default:
+		p.err = p.dev.ctx.Sync()
+	}
 }
 
 func (p *pass) copyIn(dst driver.Ptr, src []byte) {
