@@ -99,41 +99,50 @@ func opsChart(all []run, most int) *chart {
 	if len(list) == 0 {
 		return nil
 	}
-	first := map[string]int{} // where a head is the first time
-	var shown []run
-	for i := range list {
-		if _, ok := first[list[i].head]; !ok {
-			first[list[i].head] = i
-		}
-		shown = append(shown, list[i].run)
-	}
-	slices.SortStableFunc(list, func(a, b profile) int { return cmp.Compare(first[a.head], first[b.head]) })
-	name := func(run) string { return "" }
-	others := []dim{dimEngine, dimMachine, dimDevice, dimThreads, dimBatch, dimKV, dimKernels, dimBuild, dimFile, dimAgain}
-	if distinct(shown, others) > 1 {
-		name = nameBy(shown, others)
-	}
+	byHead(list)
+	name := profileNamer(list)
 	c := &chart{
 		Title:   "Where the time goes",
-		Caption: "The time of a token by operation, in the order of the pass, in repetitions in which it was counted. The rates and latencies of the other plots are of repetitions without that. On a GPU counting holds launches up, and short operations seem longer than they are.",
+		Caption: "The time of a token by operation, in the order of the pass, in repetitions in which it was counted. The rates and latencies of the other plots are of repetitions without that. Short operations of a GPU may seem longer than they are.",
 	}
 	if left := len(list) - most; left > 0 {
 		list = list[:most]
 		c.Caption += fmt.Sprintf(" %s more are left out.", count(left, "phase"))
 	}
-	last := ""
 	for i := range list {
 		p := &list[i]
 		s := p.stack(name(p.run))
-		t := p.table(s.Name)
-		if s.Head = p.head; s.Head == last {
-			s.Head = ""
-		} else {
-			last = s.Head
+		if i == 0 || p.head != list[i-1].head {
+			s.Head = p.head
 		}
-		c.Stacks, c.Tables = append(c.Stacks, s), append(c.Tables, t)
+		c.Stacks, c.Tables = append(c.Stacks, s), append(c.Tables, p.table(s.Name))
 	}
 	return c
+}
+
+// byHead brings profiles with the same head together.
+func byHead(list []profile) {
+	first := map[string]int{} // where a head is the first time
+	for i := range list {
+		if _, ok := first[list[i].head]; !ok {
+			first[list[i].head] = i
+		}
+	}
+	slices.SortStableFunc(list, func(a, b profile) int { return cmp.Compare(first[a.head], first[b.head]) })
+}
+
+// profileNamer tells profiles with the same head apart; names are empty if nothing
+// but heads differs.
+func profileNamer(list []profile) func(run) string {
+	var shown []run
+	for i := range list {
+		shown = append(shown, list[i].run)
+	}
+	others := []dim{dimEngine, dimMachine, dimDevice, dimThreads, dimBatch, dimKV, dimKernels, dimBuild, dimFile, dimAgain}
+	if distinct(shown, others) == 1 {
+		return func(run) string { return "" }
+	}
+	return nameBy(shown, others)
 }
 
 func (p *profile) stack(name string) stack {
