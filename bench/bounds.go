@@ -16,6 +16,16 @@ type Limits struct {
 	Cache    int64 // bytes of the CPU's caches of the last level; 0 if unknown
 }
 
+// NewLimits are those of measured ceilings: cpu those of the CPU, whose caches of
+// the last level hold so many bytes, and gpu, unless it is nil, those of a GPU.
+func NewLimits(cpu *Ceilings, cache int64, gpu *GPUCeilings) Limits {
+	l := Limits{CPU: cpu.limits(), Cache: cache}
+	if gpu != nil {
+		l.GPU = gpu.limits()
+	}
+	return l
+}
+
 // probed is what is probed around a repetition. The bandwidths are those of memory
 // in bytes a second: main is that of the GPU if it computes anything and else the
 // CPU's, cpu that of the CPU if both compute. peak is the CPU's in operations a

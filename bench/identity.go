@@ -10,9 +10,9 @@ import (
 	"qgo/quant"
 )
 
-// buildCommit is the revision that the program was built from, "unknown" if
+// BuildCommit is the revision that the program was built from, "unknown" if
 // the build does not tell.
-func buildCommit() string {
+func BuildCommit() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {

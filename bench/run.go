@@ -85,7 +85,7 @@ func (r *Runner) Run(ctx context.Context, t Test) (*Result, error) {
 	m := r.Model
 	cost := m.Cost()
 	res := &Result{
-		BuildCommit: buildCommit(), CPUInfo: cpuInfo(), Backends: "CPU",
+		BuildCommit: BuildCommit(), CPUInfo: cpuInfo(), Backends: "CPU",
 		ModelFilename: m.File.Name, ModelType: modelType(m), ModelSize: m.File.Size(), ModelParams: params(m.File),
 		Batch: m.MaxRows(), Threads: m.Threads(), TypeK: m.KVType(), TypeV: m.KVType(),
 		Prompt: t.Prompt, Gen: t.Gen, Depth: t.Depth, Scenario: t.Scenario,
@@ -232,6 +232,14 @@ func (r *Runner) probe() (b probed, err error) {
 		b.main, b.cpu = cpu.Best, 0
 	}
 	return b, nil
+}
+
+// Probe probes the machine as it is probed around a repetition: bandwidth is that
+// of the GPU if it computes anything, and else the CPU's, in bytes a second; peak is
+// the CPU's highest in operations a second, 0 if it computes nothing.
+func (r *Runner) Probe() (bandwidth, peak float64, err error) {
+	b, err := r.probe()
+	return b.main, b.peak, err
 }
 
 // prepare returns the function that does a test once, or a short form of it to

@@ -47,6 +47,51 @@ func (t Test) Name() string {
 	return name
 }
 
+// ParseTest reads a test's name as Name has it.
+func ParseTest(name string) (t Test, err error) {
+	phases, depth, deep := strings.Cut(name, "@")
+	wrong := fmt.Errorf("%s is no test: expected one such as pp512, tg128 or tg128 @ d2048", show.Quoted(name))
+	if deep {
+		if t.Depth, err = parseCount(strings.TrimSpace(depth), "d"); err != nil {
+			return t, wrong
+		}
+	}
+	phases = strings.TrimSpace(phases)
+	for _, s := range Scenarios {
+		if s.Scenario == phases && !deep {
+			return s, nil
+		}
+	}
+	prompt, gen, both := strings.Cut(phases, "+")
+	if !both && strings.HasPrefix(prompt, "tg") {
+		prompt, gen = "", prompt
+	}
+	if prompt != "" {
+		if t.Prompt, err = parseCount(prompt, "pp"); err != nil {
+			return t, wrong
+		}
+	}
+	if gen != "" || both {
+		if t.Gen, err = parseCount(gen, "tg"); err != nil {
+			return t, wrong
+		}
+	}
+	if t.Prompt+t.Gen == 0 {
+		return t, wrong
+	}
+	return t, nil
+}
+
+// parseCount reads a number of tokens behind a prefix.
+func parseCount(s, prefix string) (int, error) {
+	digits, ok := strings.CutPrefix(s, prefix)
+	n, err := strconv.Atoi(digits)
+	if !ok || err != nil || n < 0 || n > maxListable || digits[0] == '+' {
+		return 0, errors.New("no number of tokens")
+	}
+	return n, nil
+}
+
 // Scenarios are the nine pairs of lengths of the published study of small
 // language models on a Jetson Nano; see docs/roofline.md.
 var Scenarios = []Test{

@@ -49,8 +49,35 @@ echo '[
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "-m m.gguf -p 0 -n 128 -t 2 -ngl 26 -r 1 -fa 1 -o json -d 16\n"; string(got) != want {
+	if want := "-m m.gguf -t 2 -ngl 26 -r 1 -fa 1 -o json -p 0 -n 128 -d 16\n"; string(got) != want {
 		t.Errorf("arguments %q, want %q", got, want)
+	}
+}
+
+// TestLlamaBenchFork takes the fork's way to fill the KV cache, where there is no
+// -d, and gives it its own arguments and environment.
+func TestLlamaBenchFork(t *testing.T) {
+	args := filepath.Join(t.TempDir(), "args")
+	l := &LlamaBench{Label: "fork", Args: []string{"-rtr", "1"}, Env: []string{"OMP_PLACES={0},{1}"}, Path: program(t, `if [ "$1" = --help ]; then echo "  -gp <pp,tg>"; exit 1; fi
+echo "$@ $OMP_PLACES" > `+args+`
+echo '[{"n_prompt": 16, "n_gen": 128, "samples_ns": [2000000000], "test": "tg128@pp16"}]'`)}
+	r, err := l.Once(context.Background(), bench.Request{Path: "m.gguf", Threads: 2, Test: bench.Test{Gen: 128, Depth: 16}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (bench.Test{Gen: 128, Depth: 16}); r.Engine != "fork" || r.Test() != want || r.Reps[0].NS != 2e9 {
+		t.Errorf("%+v", r)
+	}
+	got, err := os.ReadFile(args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "-m m.gguf -t 2 -ngl 0 -r 1 -fa 1 -o json -p 0 -n 0 -gp 16,128 -rtr 1 {0},{1}\n"; string(got) != want {
+		t.Errorf("arguments and environment %q, want %q", got, want)
+	}
+	_, err = l.Once(context.Background(), bench.Request{Path: "m.gguf", Threads: 2, Test: bench.Test{Prompt: 8, Depth: 16}})
+	if err == nil || !strings.Contains(err.Error(), "has no -d, and so cannot do pp8 @ d16") {
+		t.Errorf("a prompt at a depth: %v", err)
 	}
 }
 

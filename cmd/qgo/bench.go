@@ -82,7 +82,7 @@ Lists of numbers may have ranges as in llama-bench: 1,2,4 or 0-2048+512 or
 	b.device.add(f)
 	b.given.add(f)
 	b.out.add(f)
-	cmd.AddCommand(newBenchReport(), newBenchCompare(), newBenchVerify(), newBenchBoard(), newBenchUsers())
+	cmd.AddCommand(newBenchReport(), newBenchCompare(), newBenchVerify(), newBenchBoard(), newBenchUsers(), newBenchSweep(), newBenchGrade())
 	return cmd
 }
 
