@@ -66,17 +66,24 @@ func TestImpossible(t *testing.T) {
 	small.Weights = 10e6
 	for _, c := range []struct {
 		cost       model.Cost
+		test       Test
 		ns         int64
+		peak       float64 // operations a second; 0 if it is not known
 		impossible bool
 		verdict    string
 	}{
-		{big.Cost, 2e9, false, "near its bound"},
-		{big.Cost, 1e9, true, "impossible"},
-		{small, 1e7, false, "caches"},
+		{big.Cost, Test{Gen: 100}, 2e9, 0, false, "near its bound"},
+		{big.Cost, Test{Gen: 100}, 1e9, 0, true, "impossible"},
+		{small, Test{Gen: 100}, 1e7, 0, false, "caches"},
+		// 100 tokens are 72 GFLOP in prefill and, with the head, 99 in decode.
+		{small, Test{Gen: 100}, 1e7, 12e12, false, "caches"},
+		{small, Test{Gen: 100}, 1e7, 8e12, true, "impossible"},
+		{big.Cost, Test{Prompt: 100}, 1e8, 0.8e12, false, "at its bound"},
+		{big.Cost, Test{Prompt: 100}, 1e8, 0.6e12, true, "impossible"},
 	} {
-		r := &Result{Engine: "qgo", Gen: 100, Cost: &c.cost}
+		r := &Result{Engine: "qgo", Prompt: c.test.Prompt, Gen: c.test.Gen, Batch: 100, Cost: &c.cost}
 		for range 3 {
-			r.Reps = append(r.Reps, Rep{NS: c.ns, Gen: 100, Before: 22e9, After: 22e9})
+			r.Reps = append(r.Reps, Rep{NS: c.ns, Prompt: c.test.Prompt, Gen: c.test.Gen, Before: 22e9, After: 22e9, PeakBefore: c.peak, PeakAfter: c.peak})
 		}
 		r.Summarise(Limits{}, roofline.Machine{})
 		if r.Impossible != c.impossible || !strings.Contains(r.Verdict(), c.verdict) {

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -231,11 +232,44 @@ func (r *Result) summariseBounds(l Limits, given roofline.Machine) {
 	}
 	b := r.bound(probed{probes.Median(), cpuProbes.Median(), peaks.Median()}, l)
 	r.Measured, r.OfMeasured = &b, shares.Median()
-	// The caches of a large machine may hold a small model: then it reads
-	// faster than memory, and the bound by memory is none.
-	best := r.bound(probed{slices.Max(probes), slices.Max(cpuProbes), max(slices.Max(peaks), l.CPU.Peak)}, l)
-	r.Impossible = rate > Possible*best.Rate && w.Bytes > Cacheable(l.Cache)
+	r.Impossible = Exceeds(rate, r.most(l))
 }
+
+// most is the rate that the best of what was probed around the repetitions allows,
+// 0 if nothing is known to limit it. The caches of a large machine may hold a small
+// model: then it reads faster than memory, and only arithmetic and launches limit it.
+func (r *Result) most(l Limits) float64 {
+	if r.Cost == nil || len(r.Reps) == 0 {
+		return 0
+	}
+	var best probed
+	for i := range r.Reps {
+		rep := &r.Reps[i]
+		if rep.Before <= 0 || rep.After <= 0 {
+			return 0 // nothing was probed
+		}
+		best.main = max(best.main, rep.Before, rep.After)
+		best.cpu = max(best.cpu, rep.CPUBefore, rep.CPUAfter)
+		best.peak = max(best.peak, rep.PeakBefore, rep.PeakAfter)
+	}
+	best.peak = max(best.peak, l.CPU.Peak)
+	if r.work(*r.Cost).Bytes <= Cacheable(l.Cache) {
+		best.main, best.cpu = math.Inf(1), math.Inf(1)
+	}
+	rate := r.bound(best, l).Rate
+	if math.IsInf(rate, 0) || math.IsNaN(rate) {
+		return 0
+	}
+	return rate
+}
+
+// Most is the rate that a result of the report could have had at most by the best
+// measurements on its machine, 0 if that is not known.
+func (r *Report) Most(res *Result) float64 { return res.most(r.limits(res)) }
+
+// Exceeds reports whether a rate is so far above the most that is possible that its
+// time or its count of bytes must be wrong; false if the most is not known.
+func Exceeds(rate, most float64) bool { return most > 0 && rate > Possible*most }
 
 // Cached reports whether the model was read faster than memory can, from the
 // caches, which have room for it.

@@ -23,6 +23,7 @@ const (
 	maxTokens  = 1 << 30 // of a test
 	maxWhole   = 1 << 60 // of any whole number
 	maxTime    = 1 << 53 // ns of a repetition
+	maxOps     = 100     // of a result, over all phases
 	maxNumber  = 1e24
 	minNumber  = 1e-24 // but for 0
 )
@@ -124,6 +125,21 @@ func completeResult(res *bench.Result) error {
 	for i := range res.Reps {
 		if err := checkRep(&res.Reps[i]); err != nil {
 			return fmt.Errorf("has a repetition %d %w", i+1, err)
+		}
+	}
+	return checkOps(res)
+}
+
+// checkOps checks that the operations of each phase end with their sum.
+func checkOps(res *bench.Result) error {
+	if n := len(res.Ops); n > maxOps {
+		return fmt.Errorf("has %d operations in ops: expected at most %d", n, maxOps)
+	}
+	for _, ops := range res.OpPhases() {
+		for i, op := range ops {
+			if last := i == len(ops)-1; len(ops) < 2 || last != (op.Op == bench.AllOps) || last && !(op.NS > 0) {
+				return fmt.Errorf("has ops of the phase %s that do not end with their sum: expected operations, and after them one of op %q with ns above 0", show.Quoted(op.Phase), bench.AllOps)
+			}
 		}
 	}
 	return nil

@@ -52,7 +52,8 @@ func writeJSONL(w io.Writer, r *bench.Report) error {
 }
 
 // writeBenchstat writes the form of Go's benchmarks, one line a repetition, so
-// that benchstat can compare files.
+// that benchstat can compare files. The time a token of each operation that was
+// profiled is a line, too.
 func writeBenchstat(w io.Writer, r *bench.Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "goos: %s\ngoarch: %s\ncpu: %s\n", show.Text(r.Machine.OS), show.Text(r.Machine.Arch), show.Text(r.Machine.CPU))
@@ -70,32 +71,60 @@ func writeBenchstat(w io.Writer, r *bench.Report) error {
 			}
 			b.WriteByte('\n')
 		}
+		for i := range res.Ops {
+			if op := &res.Ops[i]; op.NS > 0 {
+				fmt.Fprintf(&b, "%s 1 %.1f ns/op\n", opName(res, op), op.NS)
+			}
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
+// Beginnings of names of benchmarks.
+const (
+	prefillName = "BenchmarkPrefill"
+	decodeName  = "BenchmarkDecode"
+)
+
 // benchmarkName has all labels of a result that are known, whether they vary or
 // not, for names of two files to be the same. The threads are where Go has
 // GOMAXPROCS.
 func benchmarkName(r *bench.Result) string {
-	name := "BenchmarkPrefill"
+	name := prefillName
 	if r.Decodes() {
-		name = "BenchmarkDecode"
+		name = decodeName
 	}
+	return name + labels(r) + threads(r)
+}
+
+// opName is [benchmarkName] of an operation of one of the result's phases.
+func opName(r *bench.Result, op *bench.Op) string {
+	name := decodeName
+	if op.Phase == "prefill" {
+		name = prefillName
+	}
+	return name + "Op" + labels(r) + "/op=" + word(op.Op) + threads(r)
+}
+
+func labels(r *bench.Result) (text string) {
 	for _, l := range r.Labels() {
 		switch l.Name {
 		case bench.LabelThreads, bench.LabelSize, bench.LabelBackend:
 		default:
 			if l.Value != "" {
-				name += "/" + l.Name + "=" + word(l.Value)
+				text += "/" + l.Name + "=" + word(l.Value)
 			}
 		}
 	}
-	if r.Threads > 0 {
-		name += "-" + strconv.Itoa(r.Threads)
+	return text
+}
+
+func threads(r *bench.Result) string {
+	if r.Threads <= 0 {
+		return ""
 	}
-	return name
+	return "-" + strconv.Itoa(r.Threads)
 }
 
 // word is a text without spaces and slashes.

@@ -25,6 +25,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("| model | size | params | threads | test | t/s |\n| --- | --- | --- | --- | --- | --- |\n| qwen2 | 1.5 GiB | 0.49 B | 2 | tg128 @ d512 | 20.1 ± 0.2 |\n"))
 	f.Add([]byte(`{"schema":"qgo.bench/1","results":[{"n_prompt":1,"measured_bound":{},"gflop_per_second":1}]}`))
 	f.Add([]byte(`[{"n_gen":2,"samples_ts":[1],"engine":"\u001b]0;pwn\u0007"}]`))
+	f.Add([]byte(`[{"n_gen":2,"samples_ts":[1],"ops":[{"phase":"decode","op":"\u001b]0;pwn\u0007|","ns":1e24,"bound_ns":1e-24,"bytes":1e24},{"phase":"decode","op":"all","ns":1e-24}]}]`))
 	cases, err := filepath.Glob("../../../shared/cases/results/*.json")
 	if err != nil {
 		f.Fatal(err)

@@ -89,7 +89,7 @@ func shareCell(r *bench.Result) string {
 
 // writeMarkdown writes llama-bench's table with the files' names, the shares of
 // the bounds and a column for all else that varies; where there is one, with the
-// GPU.
+// GPU. A table of operations follows for each phase in which they were profiled.
 func writeMarkdown(w io.Writer, r *bench.Report) error {
 	columns := slices.DeleteFunc(slices.Clone(tableColumns), func(c tableColumn) bool { return c.when != nil && !c.when(r.Results) })
 	names, lines := "|", "|"
@@ -110,8 +110,29 @@ func writeMarkdown(w io.Writer, r *bench.Report) error {
 		}
 		b.WriteByte('\n')
 	}
+	varying := bench.Varying(r.Results)
+	for _, res := range r.Results {
+		for _, ops := range res.OpPhases() {
+			markdownOps(&b, res.OpSubject(ops[0].Phase, varying), ops)
+		}
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// markdownOps writes a table of the operations of a phase, of which the last is their
+// sum.
+func markdownOps(b *strings.Builder, subject string, ops []bench.Op) {
+	all := &ops[len(ops)-1]
+	fmt.Fprintf(b, "\nWhere the time of %s goes: %s\n\n| %s |\n| ---%s |\n", subject, bench.OpVerdict(ops), strings.Join(bench.OpHeads, " | "), strings.Repeat(" | ---:", len(bench.OpHeads)-1))
+	for i := range ops {
+		figures := ops[i].Figures(all)
+		figures[0] = cell(ops[i].Op)
+		fmt.Fprintf(b, "| %s |\n", strings.Join(figures, " | "))
+	}
+	if cost := all.ProfileCost(); cost != "" {
+		fmt.Fprintf(b, "\n%s\n", cost)
+	}
 }
 
 // cell is a text that does not end a cell of a table.

@@ -238,13 +238,15 @@ func readRow(names, row []string) (*bench.Result, error) {
 var texts = map[string]bool{"build_commit": true, "cpu_info": true, "gpu_info": true, "backends": true, "model_filename": true, "model_type": true, "kernels": true, "engine": true}
 
 // readMarkdown reads llama-bench's table: columns model, size, params, backend,
-// ngl, threads, test and t/s, in any order, and what qgo adds.
+// ngl, threads, test and t/s, in any order, and what qgo adds. Other tables, which
+// have no tests, are passed over.
 func readMarkdown(data []byte) (all []*bench.Result, err error) {
-	var header []string
+	var header []string // of the table that the line is in
 	for line := range strings.Lines(string(data)) {
 		line = strings.TrimSpace(line)
 		if !strings.HasPrefix(line, "|") {
-			continue // llama-bench ends with its build
+			header = nil // llama-bench ends with its build, and qgo with operations
+			continue
 		}
 		cells := strings.Split(strings.Trim(line, "|"), "|")
 		for i := range cells {
@@ -253,7 +255,7 @@ func readMarkdown(data []byte) (all []*bench.Result, err error) {
 		switch {
 		case header == nil:
 			header = cells
-		case strings.HasPrefix(cells[0], "-"):
+		case strings.HasPrefix(cells[0], "-"), !slices.Contains(header, "test"):
 		default:
 			r := &bench.Result{}
 			for i, name := range header[:min(len(header), len(cells))] {

@@ -20,6 +20,9 @@ type chart struct {
 	Apart   []apart  `json:"apart,omitempty"`
 	Bars    []bar    `json:"bars,omitempty"`
 	Heat    *heat    `json:"heat,omitempty"`
+	Stacks  []stack  `json:"stacks,omitempty"`
+
+	Tables []opTable `json:"-"` // below the plot: all that its stacks show
 }
 
 type axis struct {

@@ -117,11 +117,11 @@ func TestPossible(t *testing.T) {
 		res.Reps[i].PeakBefore, res.Reps[i].PeakAfter = 40e9, 50e9
 	}
 	res.Reps[2].PeakAfter = 80e9
-	res.Measured.Rate, res.Measured.FLOPRate, res.Measured.Binds = 50, 50, "compute"
-	for rate, want := range map[float64]bool{50: false, 88: false, 95: true} {
-		res.MedianTS = rate
+	most := 80e9 / res.Measured.FLOP
+	for share, want := range map[float64]bool{0.5: false, 1.04: false, 1.06: true} {
+		res.MedianTS = share * most
 		if got := runs([]*bench.Report{{Results: r.Results[:1]}}, nil)[0].apart; got != want {
-			t.Errorf("%v t/s where 45 GOP/s, and 80 at best, allow 50: impossible %v", rate, got)
+			t.Errorf("%v t/s where 80 GOP/s at best allow %v: impossible %v", res.MedianTS, most, got)
 		}
 	}
 }

@@ -39,6 +39,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"text":    show.Text,
 	"facts":   facts,
 	"peaks":   peaks,
+	"opHeads": func() []string { return bench.OpHeads },
 }).Parse(source))
 
 // policy lets the page run its own two scripts and load nothing.
@@ -56,6 +57,7 @@ type limits struct {
 	runs                                    int // results in plots
 	points                                  int // of a series
 	own                                     int // reports with plots of their own
+	ops                                     int // phases whose operations are shown
 }
 
 // maxPage is the size of a page in bytes at most.
@@ -78,7 +80,7 @@ func Write(w io.Writer, reports []*bench.Report, names ...string) error {
 		return fmt.Errorf("there are no results to report")
 	}
 	all := runs(reports, names)
-	l := limits{sections: 40, rows: 5000, notes: 20, bounds: 60, ceilings: 64, runs: maxRuns, points: 1000, own: 8}
+	l := limits{sections: 40, rows: 5000, notes: 20, bounds: 60, ceilings: 64, runs: maxRuns, points: 1000, own: 8, ops: 24}
 	for try := 1; ; try++ {
 		b, plots, err := write(reports, names, all, l)
 		if err != nil {
@@ -95,9 +97,9 @@ func Write(w io.Writer, reports []*bench.Report, names ...string) error {
 // less halves what takes most of a page, of the tables and the plots, which have
 // so many bytes.
 func (l *limits) less(tables, plots int) {
-	of := []*int{&l.sections, &l.rows, &l.notes, &l.bounds, &l.ceilings}
+	of := []*int{&l.sections, &l.rows, &l.notes, &l.bounds, &l.ceilings, &l.ops}
 	if plots > tables {
-		of = []*int{&l.runs, &l.own}
+		of = []*int{&l.runs, &l.own, &l.ops}
 		l.points = max(l.points/2, fewest)
 	}
 	for _, n := range of {
@@ -194,6 +196,7 @@ func charts(reports []*bench.Report, names []string, all []run, l limits) (list 
 	}
 	each(rooflineChart)
 	each(memoryChart)
+	add(opsChart(all, l.ops), "")
 	for _, make := range []func([]run) *chart{sizeChart, ttftChart, itlChart, heatChart} {
 		add(make(all), "")
 	}

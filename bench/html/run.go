@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"qgo/bench"
-	"qgo/bench/roofline"
 	"qgo/gguf/show"
 )
 
@@ -164,47 +163,12 @@ func findImpossible(all []run) {
 	best := map[key]float64{}
 	for i := range all {
 		r := &all[i]
-		best[of(r)] = max(best[of(r)], r.most())
+		best[of(r)] = max(best[of(r)], r.report.Most(r.Result))
 	}
 	for i := range all {
 		r := &all[i]
-		most := best[of(r)]
-		r.apart = r.Impossible || most > 0 && r.rate() > bench.Possible*most
+		r.apart = r.Impossible || bench.Exceeds(r.rate(), best[of(r)])
 	}
-}
-
-// most is the rate by the best probes around the result, 0 if there are none.
-// What the caches may hold is bound by arithmetic only.
-func (r *run) most() float64 {
-	b := r.Measured
-	if b == nil || b.Rate <= 0 {
-		return 0
-	}
-	var probes, peaks bench.Sample
-	for i := range r.Reps {
-		rep := &r.Reps[i]
-		probes, peaks = append(probes, rep.Before, rep.After), append(peaks, rep.PeakBefore, rep.PeakAfter)
-	}
-	highest := 0.0
-	for _, c := range r.report.Ceilings {
-		if c.Threads == r.Threads {
-			highest = c.Peak()
-		}
-	}
-	if b.Bytes <= bench.Cacheable(r.report.Machine.Cache) && b.Binds == roofline.Memory {
-		return b.FLOPRate * above(peaks, highest)
-	}
-	return b.Rate * max(above(probes, 0), above(peaks, highest))
-}
-
-// above is how far the best of some probes, or what was measured besides, is above
-// their median, by which the bound is.
-func above(probes bench.Sample, other float64) float64 {
-	median := probes.Median()
-	if median <= 0 {
-		return 1
-	}
-	return max(slices.Max(probes), other) / median
 }
 
 // namer returns names that tell results apart in all dimensions but those of x.

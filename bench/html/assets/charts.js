@@ -1,5 +1,5 @@
 // Draws the charts whose data are in the page: {title, x, y, series, marks,
-// apart, bars, heat}, as chart.go describes them. Colours are CSS variables, so
+// apart, bars, heat, stacks}, as chart.go describes them. Colours are CSS variables, so
 // that they follow light, dark and print.
 "use strict";
 (() => {
@@ -138,6 +138,66 @@
     });
   }
 
+  const operation = (i) => `var(--o${i})`;
+  const ruler = document.createElement("canvas").getContext("2d");
+
+  // What fits into a width of the names of a part: with its share, alone, or nothing.
+  function fitting(part, room) {
+    ruler.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+    return [`${part.name} ${part.label}`, part.name, ""].find((text) => !text || ruler.measureText(text).width + 8 <= room);
+  }
+
+  // The colours of all parts, in the order of the pass.
+  function operations(chart) {
+    const names = new Map();
+    for (const s of chart.stacks) for (const p of s.parts) names.set(p.colour < 0 ? Infinity : p.colour, p.colour < 0 ? "others" : p.name);
+    const box = element("div", {className: "legend"});
+    for (const [i, name] of [...names].sort((a, b) => a[0] - b[0])) {
+      const key = element("span", {className: "key"});
+      key.style.background = operation(i === Infinity ? -1 : i);
+      box.append(element("span", {}, key, name));
+    }
+    return box;
+  }
+
+  // Bars of parts that add up to the same length, with headings.
+  function stacks(chart, width) {
+    const head = 26, line = 18, thick = 26, gap = 10, margin = 4;
+    const parts = [], rows = [], points = [];
+    let top = 0;
+    for (const s of chart.stacks) {
+      if (s.head) rows.push({y: top + head / 2 + 2, text: s.head, bold: true});
+      if (s.head) top += head;
+      if (s.name) rows.push({y: top + line / 2, text: s.name});
+      if (s.name) top += line;
+      rows.push({y: rows.at(-1).y, text: s.text, end: true});
+      let at = 0;
+      for (const p of s.parts) {
+        const pixels = p.share * (width - 2 * margin);
+        parts.push({x1: at, x2: at + p.share, x: at + p.share / 2, y: top + thick / 2, colour: operation(p.colour), text: fitting(p, pixels)});
+        // Points so close that the nearest one is in the part that is pointed at.
+        const n = Math.ceil(pixels / 6);
+        for (let i = 0; i < n; i++) points.push({x: at + p.share * (i + 0.5) / n, y: top + thick / 2, title: `${p.name}: ${p.tip}`});
+        at += p.share;
+      }
+      top += thick + gap;
+    }
+    const text = {x: 0, y: "y", text: "text", textAnchor: "start", textOverflow: "ellipsis", lineWidth: width / 18};
+    return Plot.plot({
+      width, height: top, marginLeft: margin, marginRight: margin, marginTop: 0, marginBottom: 0, style, ariaLabel: chart.title,
+      x: {domain: [0, 1], axis: null}, y: {domain: [0, top], range: [0, top], axis: null},
+      marks: [
+        Plot.text(rows.filter((r) => r.bold), {...text, fontWeight: "bold", fontSize: 12.5}),
+        Plot.text(rows.filter((r) => !r.bold && !r.end), {...text, fill: "var(--soft)"}),
+        Plot.text(rows.filter((r) => r.end), {x: 1, y: "y", text: "text", textAnchor: "end"}),
+        Plot.ruleY(parts, {x1: "x1", x2: "x2", y: "y", stroke: "colour", strokeWidth: thick, insetLeft: 0.5, insetRight: 0.5}),
+        Plot.text(parts.filter((p) => p.text), {x: "x", y: "y", text: "text", fill: "var(--on)"}),
+        Plot.tip(points, Plot.pointer({x: "x", y: "y", title: "title", ...tipStyle})),
+      ],
+      color: {type: "identity"},
+    });
+  }
+
   // A heat map whose rows have their names above them, where there is room.
   function heat(chart, width) {
     const {columns, rows, values, most, unit} = chart.heat;
@@ -174,6 +234,7 @@
     const parts = [];
     if (chart.bars) parts.push(bars(chart, width));
     else if (chart.heat) parts.push(heat(chart, width));
+    else if (chart.stacks) parts.push(operations(chart), stacks(chart, width));
     else parts.push(legend(chart, width), xy(chart, width));
     box.replaceChildren(...parts);
   }
