@@ -47,12 +47,17 @@ func (t Test) Name() string {
 	return name
 }
 
-// ParseTest reads a test's name as Name has it.
+// ParseTest reads a test's name as Name has it, and as llama.cpp's forks have it
+// that fill the KV cache by a prompt: "tg128@pp512".
 func ParseTest(name string) (t Test, err error) {
 	phases, depth, deep := strings.Cut(name, "@")
 	wrong := fmt.Errorf("%s is no test: expected one such as pp512, tg128 or tg128 @ d2048", show.Quoted(name))
 	if deep {
-		if t.Depth, err = parseCount(strings.TrimSpace(depth), "d"); err != nil {
+		depth = strings.TrimSpace(depth)
+		if prompt, ok := strings.CutPrefix(depth, "pp"); ok {
+			depth = "d" + prompt
+		}
+		if t.Depth, err = parseCount(depth, "d"); err != nil {
 			return t, wrong
 		}
 	}
@@ -66,7 +71,7 @@ func ParseTest(name string) (t Test, err error) {
 	if !both && strings.HasPrefix(prompt, "tg") {
 		prompt, gen = "", prompt
 	}
-	if prompt != "" {
+	if prompt != "" || both {
 		if t.Prompt, err = parseCount(prompt, "pp"); err != nil {
 			return t, wrong
 		}

@@ -56,3 +56,23 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+func TestParseTest(t *testing.T) {
+	for name, want := range map[string]Test{
+		"pp512": {Prompt: 512}, "tg128": {Gen: 128}, "pp512+tg128": {Prompt: 512, Gen: 128}, "pp8 @ d0": {Prompt: 8},
+		"tg4 @ d2048": {Gen: 4, Depth: 2048}, "tg4@d16": {Gen: 4, Depth: 16}, "tg4@pp16": {Gen: 4, Depth: 16}, "pp1+tg2 @ d3": {Prompt: 1, Gen: 2, Depth: 3},
+		"chat": Scenarios[0],
+	} {
+		if got, err := ParseTest(name); err != nil || got != want {
+			t.Errorf("%s: %+v, %v, want %+v", name, got, err, want)
+		}
+	}
+	for _, name := range []string{
+		"", "pp", "pp0", "tg0", "pp-1", "pp+1", "tg+8", "pp8x", "8", "tg8+pp8", "pp8+", "pp8+tg8+tg8", "+tg8", "pp8 @ 16", "pp8 @ d", "@ d8", "chat @ d8",
+		"pp8 @ d-1", "pp99999999999", "pp1e3",
+	} {
+		if got, err := ParseTest(name); err == nil {
+			t.Errorf("%q: %+v, want an error", name, got)
+		}
+	}
+}

@@ -337,30 +337,10 @@ func setCell(r *bench.Result, name, cell string) (err error) {
 // setTest reads a test's name, such as "tg128 @ d512".
 func setTest(r *bench.Result, name string) error {
 	name, r.Incomplete = strings.CutSuffix(name, " (incomplete)")
-	phases, depth, _ := strings.Cut(name, " @ d")
-	r.Depth, _ = strconv.Atoi(depth)
-	for part := range strings.SplitSeq(phases, "+") {
-		var n int
-		switch {
-		case scan(part, "pp%d", &n):
-			r.Prompt = n
-		case scan(part, "tg%d", &n):
-			r.Gen = n
-		default:
-			for _, s := range bench.Scenarios {
-				if s.Scenario == part {
-					r.Scenario, r.Prompt, r.Gen = s.Scenario, s.Prompt, s.Gen
-				}
-			}
-		}
+	t, err := bench.ParseTest(name)
+	if err != nil {
+		return fmt.Errorf("has no test in its column test: %w", err)
 	}
-	if r.Prompt+r.Gen == 0 {
-		return fmt.Errorf("has no test in its column test, but %s: expected one such as pp512 or tg128", show.Quoted(name))
-	}
+	r.Scenario, r.Prompt, r.Gen, r.Depth = t.Scenario, t.Prompt, t.Gen, t.Depth
 	return nil
-}
-
-func scan(s, form string, n *int) bool {
-	got, err := fmt.Sscanf(s, form, n)
-	return err == nil && got == 1
 }
