@@ -225,6 +225,8 @@ type Ceilings struct {
 	Copy    Rate       `json:"copy"`
 	Triad   Rate       `json:"triad"`
 	Peaks   []PeakRate `json:"peaks"`
+	// PowerMode is that in which they were measured, as of a result.
+	PowerMode machine.PowerMode `json:"power_mode,omitempty"`
 }
 
 // PeakRate is the measured peak of one type of numbers.

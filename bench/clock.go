@@ -47,7 +47,7 @@ const (
 // newClock makes the clock of a plan whose models have these costs.
 func newClock(p *Plan, costs map[string]model.Cost) *clock {
 	c := &clock{atLeast: p.AtLeast, delay: p.Delay, prefill: prefillPace, decode: decodePace}
-	for i := range p.Threads {
+	for i := range len(p.Threads) * max(len(p.PowerModes), 1) {
 		for _, path := range p.Models {
 			for _, batch := range p.Batches {
 				setup := seconds(float64(costs[path].Weights) / loadRate)
@@ -150,6 +150,9 @@ func (c *clock) repeated(rep *Rep) {
 		c.decode = float64(decoding) / 1e9 / decode
 	}
 }
+
+// skip tells the clock that so many of the last stages are left out.
+func (c *clock) skip(stages int) { c.stages = c.stages[:max(len(c.stages)-stages, c.at)] }
 
 // next tells the clock that a stage has ended.
 func (c *clock) next() {

@@ -24,6 +24,8 @@ type GPUCeilings struct {
 	// time can wait for each other.
 	Launches Rate `json:"launches"`
 	Barriers Rate `json:"barriers"`
+	// PowerMode is that in which they were measured, as of a result.
+	PowerMode machine.PowerMode `json:"power_mode,omitempty"`
 }
 
 // Peak is the peak of float32 numbers, in which the kernels compute.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"qgo/bench/machine"
 	"qgo/gguf/show"
 )
 
@@ -29,6 +30,7 @@ const (
 	LabelKV      = "kv"      // types of keys and values, one if they are the same
 	LabelKernels = "kernels" // the tier of the CPU's kernels
 	LabelRepack  = "repack"  // "no" if the weights were computed on as they are in the file
+	LabelPower   = "power"   // the power mode, if one was asked for
 )
 
 // Labels identify a result: they are all that a number of it holds for.
@@ -46,6 +48,7 @@ func (r *Result) Labels() []Label {
 		{LabelKV, r.kvType()},
 		{LabelKernels, r.Kernels},
 		{LabelRepack, r.repack()},
+		{LabelPower, string(r.PowerMode)},
 	}
 }
 
@@ -166,6 +169,10 @@ func (r *Result) word(l Label) string {
 		return text + " kernels"
 	case LabelRepack:
 		return "weights as in the file"
+	case LabelPower:
+		if r.PowerMode == machine.AsIs {
+			return "power as it is"
+		}
 	}
 	return text
 }
@@ -178,7 +185,7 @@ func (r *Result) Subject(varying []string) string {
 
 // FullName is [Result.Subject] with all that identifies a result among others.
 func (r *Result) FullName() string {
-	return r.Subject([]string{LabelEngine, LabelBatch, LabelThreads, LabelDevice, LabelLayers, LabelKV})
+	return r.Subject([]string{LabelEngine, LabelBatch, LabelThreads, LabelDevice, LabelLayers, LabelKV, LabelPower})
 }
 
 // what is the phase and the model.

@@ -1,17 +1,22 @@
 package bench
 
-import "math"
+import (
+	"math"
+
+	"qgo/bench/machine"
+)
 
 // Line is a fit over several models: the time of a decoded token against the bytes
 // that it reads is a line, whose slope is the bandwidth that the engine reaches and
 // whose start is what a token costs whatever it reads.
 type Line struct {
-	Engine    string  `json:"engine"`
-	Device    string  `json:"device"`
-	Test      Test    `json:"test"`
-	Models    int     `json:"models"`
-	Bandwidth float64 `json:"bytes_per_second"`
-	Fixed     float64 `json:"seconds_per_token"`
+	Engine    string            `json:"engine"`
+	Device    string            `json:"device"`
+	Power     machine.PowerMode `json:"power_mode,omitempty"`
+	Test      Test              `json:"test"`
+	Models    int               `json:"models"`
+	Bandwidth float64           `json:"bytes_per_second"`
+	Fixed     float64           `json:"seconds_per_token"`
 	// Worst is the largest deviation of a model's time from the line, as a share.
 	Worst float64 `json:"worst"`
 }
@@ -25,6 +30,7 @@ const leastModels = 3
 func Lines(results []*Result) (all []Line) {
 	type key struct {
 		engine, device string
+		power          machine.PowerMode
 		test           Test
 	}
 	byKey := map[key][]*Result{}
@@ -33,7 +39,7 @@ func Lines(results []*Result) (all []Line) {
 		if !r.Decodes() || r.Cost == nil || !(r.Rates().Median() > 0) {
 			continue
 		}
-		k := key{r.Engine, r.Devices(), r.Test()}
+		k := key{r.Engine, r.Devices(), r.PowerMode, r.Test()}
 		if byKey[k] == nil {
 			order = append(order, k)
 		}
@@ -41,7 +47,7 @@ func Lines(results []*Result) (all []Line) {
 	}
 	for _, k := range order {
 		if l, ok := fitLine(byKey[k]); ok {
-			l.Engine, l.Device, l.Test = k.engine, k.device, k.test
+			l.Engine, l.Device, l.Power, l.Test = k.engine, k.device, k.power, k.test
 			all = append(all, l)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"qgo/bench/machine"
 	"qgo/gguf/show"
 )
 
@@ -38,6 +39,9 @@ func (r *Report) subjects(across bool) (all []subject) {
 			s.cpu = ""
 		}
 		for _, l := range res.Labels() {
+			if l.Name == LabelPower && l.Value == string(machine.AsIs) {
+				l.Value = "" // which is as it is, too
+			}
 			if !slices.Contains(free, l.Name) {
 				s.labels = append(s.labels, l)
 			}
@@ -53,13 +57,13 @@ func (r *Report) subjects(across bool) (all []subject) {
 }
 
 // same reports whether two results may be compared. What a file does not state
-// is taken to be the same.
+// is taken to be the same, but for the power mode: without one nothing was set.
 func (s *subject) same(o *subject) bool {
 	if s.cpu != o.cpu && s.cpu != "" && o.cpu != "" || s.against != o.against && s.against != "" && o.against != "" || !s.sameSize(o) {
 		return false
 	}
 	for i, l := range s.labels {
-		if v := o.labels[i].Value; l.Value != v && l.Value != "" && v != "" {
+		if v := o.labels[i].Value; l.Value != v && (l.Name == LabelPower || l.Value != "" && v != "") {
 			return false
 		}
 	}

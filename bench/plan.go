@@ -18,7 +18,7 @@ import (
 )
 
 // Plan says what to measure: every test on every model, with every number of
-// threads and every batch.
+// threads and every batch, in every power mode.
 type Plan struct {
 	Models  []string // files; "" is a model made in memory, see [Synthetic]
 	Threads []int    // 0 means one per physical core
@@ -32,6 +32,10 @@ type Plan struct {
 	Ops     bool          // repeat each repetition with a profile of the operations
 	Ceiling time.Duration // how long each of the machine's ceilings is measured; 0 means 150 ms
 	Given   roofline.Machine
+	// PowerModes are set by Power, one after the other, and what was before is
+	// restored. Without any the machine is measured as it is.
+	PowerModes []machine.PowerMode
+	Power      *machine.PowerControl
 	// Baselines take turns with qgo.
 	Baselines []Baseline
 	// Progress, if set, is told what is being done.
@@ -67,7 +71,11 @@ func (p *Plan) Run(ctx context.Context) (*Report, error) {
 	if len(rep.Results) == 0 {
 		return rep, err
 	}
-	rep.Warnings = append(rep.Warnings, machine.Warnings(&rep.Machine, &rep.Series, len(p.Baselines) == 0)...)
+	info := rep.Machine
+	if len(p.PowerModes) > 0 {
+		info.Governors = nil // they are what was asked for
+	}
+	rep.Warnings = append(rep.Warnings, machine.Warnings(&info, &rep.Series, len(p.Baselines) == 0)...)
 	if !rep.Interrupted {
 		rep.Harness = Noise(rep.Results, rep.Series.Cost, rep.Machine.Threads)
 	}
@@ -79,7 +87,8 @@ type planRun struct {
 	*Plan
 	report *Report
 	origin time.Time
-	gpu    *GPUCeilings // of the GPU that the models may be on
+	mode   machine.PowerMode // that is set, "" if none was asked for
+	gpu    *GPUCeilings      // of the GPU that the models may be on, in that mode
 	clock  *clock
 	gave   map[Baseline]error // nil of those that have a result, else why they have none
 }
@@ -108,20 +117,45 @@ func (p *planRun) all(ctx context.Context) error {
 		return err
 	}
 	p.clock = newClock(p.Plan, costs)
+	if len(p.PowerModes) == 0 {
+		return p.measure(ctx)
+	}
+	for _, mode := range p.PowerModes {
+		if err := p.inMode(ctx, mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inMode measures everything in a power mode, and restores what was before.
+func (p *planRun) inMode(ctx context.Context, mode machine.PowerMode) (err error) {
+	p.step("the power mode %s", mode)
+	p.mode = mode
+	defer func() { err = errors.Join(err, p.Power.Restore()) }()
+	if err := p.Power.Set(ctx, mode); err != nil {
+		return err
+	}
+	return p.measure(ctx)
+}
+
+// measure measures everything as the machine is set now.
+func (p *planRun) measure(ctx context.Context) (err error) {
 	atLeast := cmp.Or(p.Ceiling, ceilingTime)
 	if gpu := p.Options.Device; gpu != nil {
 		p.step("the ceilings of %v", gpu)
 		if p.gpu, err = MeasureGPU(gpu, atLeast); err != nil {
 			return err
 		}
+		p.gpu.PowerMode = p.mode
 	}
-	for _, threads := range p.Threads {
-		threads = workers(threads)
+	for _, threads := range p.threads() {
 		p.step("the machine's ceilings with %s", Threads(threads))
 		c, err := MeasureCeilings(ctx, threads, !p.Options.Unpinned, atLeast)
 		if err != nil {
 			return err
 		}
+		c.PowerMode = p.mode
 		if p.clock.limits = c.limits(); p.gpu != nil {
 			p.clock.limits = p.gpu.limits()
 		}
@@ -137,6 +171,28 @@ func (p *planRun) all(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// threads are the numbers of threads to measure with: no more than the CPUs that
+// the power mode leaves on, since threads that share a CPU wait for each other.
+func (p *planRun) threads() (all []int) {
+	on := 0
+	if p.mode != "" {
+		on = p.Power.CPUs()
+	}
+	for _, threads := range p.Threads {
+		n := workers(threads)
+		if on > 0 && n > on {
+			p.report.Warnings = append(p.report.Warnings, fmt.Sprintf("the power mode %s leaves fewer CPUs on: it is measured with %s in place of %d", p.mode, Threads(on), n))
+			n = on
+		}
+		if slices.Contains(all, n) {
+			p.clock.skip(len(p.Models) * len(p.Batches) * len(p.Tests))
+			continue
+		}
+		all = append(all, n)
+	}
+	return all
 }
 
 // one measures a model with some number of threads and some batch.
@@ -161,7 +217,7 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 	}
 	limits := Limits{CPU: c.limits(), Cache: p.report.Machine.Cache}
 	if m.OnGPU() {
-		p.report.GPU = p.gpu
+		p.report.addGPU(p.gpu)
 		limits.GPU = p.gpu.limits()
 	}
 	r := &Runner{
@@ -191,11 +247,12 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 		res, err := r.Run(ctx, t)
 		p.clock.next()
 		if res != nil {
-			res.Load = load
+			res.Load, res.PowerMode = load, p.mode
 			p.report.Results = append(p.report.Results, res)
 		}
 		for _, turn := range turns {
 			if b := turn.finish(res, r.Limits, p.Given); b != nil {
+				b.PowerMode = p.mode
 				p.report.Results = append(p.report.Results, b)
 				p.gave[turn.baseline] = nil
 			}
@@ -205,6 +262,14 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 		}
 	}
 	return nil
+}
+
+// addGPU adds the ceilings of the GPU, once for each power mode.
+func (r *Report) addGPU(c *GPUCeilings) {
+	r.GPU = cmp.Or(r.GPU, c)
+	if c.PowerMode != "" && !slices.Contains(r.GPUModes, c) {
+		r.GPUModes = append(r.GPUModes, c)
+	}
 }
 
 // warnOfContext says once of a model that the tests go beyond what it was

@@ -101,7 +101,8 @@ func (r *Report) Ratios() (all []Contest) {
 // rivals reports whether a result of qgo may be compared with that of another
 // engine.
 func (r *Result) rivals(theirs *Result) bool {
-	return r.Engine == "qgo" && theirs.Engine != "qgo" && r.Test() == theirs.Test() && r.fileName() == theirs.fileName() && r.Threads == theirs.Threads
+	power := theirs.PowerMode == "" || r.PowerMode == theirs.PowerMode
+	return power && r.Engine == "qgo" && theirs.Engine != "qgo" && r.Test() == theirs.Test() && r.fileName() == theirs.fileName() && r.Threads == theirs.Threads
 }
 
 // turnsOf is the result of qgo that the paired result with that index took

@@ -19,8 +19,9 @@ type Report struct {
 	Started   time.Time        `json:"started"`
 	Machine   machine.Info     `json:"machine"`
 	Ceilings  []*Ceilings      `json:"ceilings,omitempty"`     // of the CPU, if it computes anything
-	GPU       *GPUCeilings     `json:"gpu_ceilings,omitempty"` // nil if none is used
-	Reference roofline.Machine `json:"reference"`              // what shares of the given bound refer to
+	GPU       *GPUCeilings     `json:"gpu_ceilings,omitempty"` // nil if none is used; of several power modes those in the first
+	GPUModes  []*GPUCeilings   `json:"gpu_ceilings_by_power_mode,omitempty"`
+	Reference roofline.Machine `json:"reference"` // what shares of the given bound refer to
 	Results   []*Result        `json:"results"`
 	Series    machine.Series   `json:"series"`
 	Warnings  []string         `json:"warnings,omitempty"`
@@ -57,15 +58,17 @@ type Result struct {
 	SamplesNS     []int64   `json:"samples_ns"`
 	SamplesTS     Sample    `json:"samples_ts"`
 
-	Engine   string      `json:"engine"` // qgo, llama.cpp and so on
-	Kernels  string      `json:"kernels,omitempty"`
-	NoRepack bool        `json:"no_repack,omitempty"` // computed on the weights as they are in the file
-	Scenario string      `json:"scenario,omitempty"`
-	Cost     *model.Cost `json:"cost,omitempty"`
-	GPUCost  *model.Cost `json:"gpu_cost,omitempty"` // what the GPU does of it
-	Reps     []Rep       `json:"reps,omitempty"`
-	Load     *Load       `json:"load,omitempty"`
-	Ops      []Op        `json:"ops,omitempty"`
+	Engine   string `json:"engine"` // qgo, llama.cpp and so on
+	Kernels  string `json:"kernels,omitempty"`
+	NoRepack bool   `json:"no_repack,omitempty"` // computed on the weights as they are in the file
+	Scenario string `json:"scenario,omitempty"`
+	// PowerMode is the mode that was set, empty if none was asked for.
+	PowerMode machine.PowerMode `json:"power_mode,omitempty"`
+	Cost      *model.Cost       `json:"cost,omitempty"`
+	GPUCost   *model.Cost       `json:"gpu_cost,omitempty"` // what the GPU does of it
+	Reps      []Rep             `json:"reps,omitempty"`
+	Load      *Load             `json:"load,omitempty"`
+	Ops       []Op              `json:"ops,omitempty"`
 	// Incomplete is set if fewer repetitions were done than asked for.
 	Incomplete bool `json:"incomplete,omitempty"`
 	// Paired is set if the repetitions took turns with qgo's.
@@ -320,17 +323,4 @@ func (r *Result) summariseLatency() {
 		}
 	}
 	r.Throughput, r.PrefillTS, r.DecodeTS = throughput.Median(), prefill.Median(), decode.Median()
-}
-
-// AddEnergy sets the energy of all repetitions from the series of a monitor.
-func (r *Result) AddEnergy(s *machine.Series) {
-	var perToken Sample
-	for i := range r.Reps {
-		rep := &r.Reps[i]
-		if j, ok := s.Energy(rep.Start, rep.Start+time.Duration(rep.NS)); ok {
-			rep.Joules = j
-			perToken = append(perToken, j/float64(max(rep.Prompt+rep.Gen, 1)))
-		}
-	}
-	r.JoulesPerToken = perToken.Median()
 }

@@ -25,7 +25,7 @@ func BestThreads(results []*Result) (all []BestThread) {
 		if r.Engine != "qgo" || !r.onCPU() {
 			continue
 		}
-		k := r.exceptThreads()
+		k := r.except(LabelThreads)
 		if best[k] == nil {
 			order = append(order, k)
 		}
@@ -45,9 +45,9 @@ func BestThreads(results []*Result) (all []BestThread) {
 	return all
 }
 
-// exceptThreads is a result's identity but for the threads.
-func (r *Result) exceptThreads() string {
-	labels := slices.DeleteFunc(r.Labels(), func(l Label) bool { return l.Name == LabelThreads })
+// except is a result's identity but for some labels.
+func (r *Result) except(names ...string) string {
+	labels := slices.DeleteFunc(r.Labels(), func(l Label) bool { return slices.Contains(names, l.Name) })
 	values := []string{r.ModelFilename}
 	for _, l := range labels {
 		values = append(values, l.Value)

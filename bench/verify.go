@@ -46,12 +46,17 @@ func (c *Ceilings) rates() map[string]Rate {
 func (r *Report) limits(res *Result) (l Limits) {
 	l.Cache = r.Machine.Cache
 	for _, c := range r.Ceilings {
-		if c.Threads == res.Threads {
+		if c.Threads == res.Threads && c.PowerMode == res.PowerMode {
 			l.CPU = c.limits()
 		}
 	}
 	if r.GPU != nil {
 		l.GPU = r.GPU.limits()
+	}
+	for _, c := range r.GPUModes {
+		if c.PowerMode == res.PowerMode {
+			l.GPU = c.limits()
+		}
 	}
 	return l
 }

@@ -61,6 +61,7 @@ var columns = []column{
 		return r.ITL.P99
 	}},
 	{"ttlt_ms_p50", func(r *bench.Result) any { return median(r.TTLT) }},
+	{"power_mode", func(r *bench.Result) any { return r.PowerMode }},
 	{"joules_per_token", func(r *bench.Result) any { return r.JoulesPerToken }},
 	{"launches_per_token", func(r *bench.Result) any { return r.Launches }},
 	{"incomplete", func(r *bench.Result) any { return r.Incomplete }},

@@ -35,10 +35,22 @@ var tableColumns = []tableColumn{
 	{name: "type_v", value: func(r *bench.Result) string { return cell(r.TypeV) }, when: varies(bench.LabelKV)},
 	{name: "kernels", value: func(r *bench.Result) string { return cell(r.Kernels) }, when: varies(bench.LabelKernels)},
 	{name: "repack", value: func(r *bench.Result) string { return r.Label(bench.LabelRepack) }, when: varies(bench.LabelRepack)},
+	{name: "power", value: func(r *bench.Result) string { return cell(string(r.PowerMode)) }, when: powerKnown},
 	{name: "test", value: testCell},
 	{name: "t/s", number: true, value: rateCell},
 	{name: "GB/s", number: true, value: func(r *bench.Result) string { return amount(r.GBS, "%.1f") }},
 	{name: "of bound", number: true, value: shareCell},
+	{name: "tokens/J", number: true, value: func(r *bench.Result) string { return amount(r.TokensPerJoule(), "%.3g") }, when: energyKnown},
+}
+
+// powerKnown reports whether power modes were asked for: without the column
+// results of one would be taken for those of a machine as it is.
+func powerKnown(all []*bench.Result) bool {
+	return slices.ContainsFunc(all, func(r *bench.Result) bool { return r.PowerMode != "" })
+}
+
+func energyKnown(all []*bench.Result) bool {
+	return slices.ContainsFunc(all, func(r *bench.Result) bool { return r.JoulesPerToken > 0 })
 }
 
 func onGPU(all []*bench.Result) bool { return slices.ContainsFunc(all, (*bench.Result).OnGPU) }

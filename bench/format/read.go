@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"qgo/bench"
+	"qgo/bench/machine"
 	"qgo/gguf/show"
 )
 
@@ -235,7 +236,7 @@ func readRow(names, row []string) (*bench.Result, error) {
 }
 
 // texts are fields that may look like numbers but are none.
-var texts = map[string]bool{"build_commit": true, "cpu_info": true, "gpu_info": true, "backends": true, "model_filename": true, "model_type": true, "kernels": true, "engine": true}
+var texts = map[string]bool{"build_commit": true, "cpu_info": true, "gpu_info": true, "backends": true, "model_filename": true, "model_type": true, "kernels": true, "engine": true, "power_mode": true}
 
 // readMarkdown reads llama-bench's table: columns model, size, params, backend,
 // ngl, threads, test and t/s, in any order, and what qgo adds. Other tables, which
@@ -323,6 +324,12 @@ func setCell(r *bench.Result, name, cell string) (err error) {
 		r.Kernels = cell
 	case "repack":
 		r.NoRepack = cell == "no"
+	case "power":
+		r.PowerMode = machine.PowerMode(cell)
+	case "tokens/J":
+		if v := number(); v > 0 {
+			r.JoulesPerToken = 1 / v
+		}
 	case "test":
 		return setTest(r, cell)
 	case "t/s":

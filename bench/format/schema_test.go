@@ -50,9 +50,12 @@ func full(t *testing.T) *bench.Report {
 	r.GPU = &bench.GPUCeilings{Device: "cuda:0", DeviceInfo: plan.DeviceInfo{Name: "gpu"}, Read: rate, Peaks: peaks}
 	r.Series = machine.Series{
 		Zones: []machine.Zone{{Name: "z", Passive: 70}}, Rails: []machine.Rail{{Name: "r", Total: true}}, Events: []string{"an event"},
-		Samples: []machine.Sample{{At: time.Second, CPU: 0.5, Steal: 0.1, Temps: []float64{40}, Watts: []float64{-1}}},
+		Slowdowns: []machine.Slowdown{{From: time.Second, To: 2 * time.Second, Reason: "an event"}},
+		Samples:   []machine.Sample{{At: time.Second, CPU: 0.5, Steal: 0.1, Temps: []float64{40}, Watts: []float64{-1}}},
 	}
 	r.Machine.Zones, r.Machine.Rails, r.Machine.Governors = r.Series.Zones, r.Series.Rails, []string{"performance"}
+	r.Machine.NoPower = "a reason"
+	r.Ceilings[0].PowerMode, r.GPU.PowerMode, r.GPUModes = "rapl=15", "rapl=15", []*bench.GPUCeilings{r.GPU}
 	r.Warnings, r.Harness, r.Interrupted = []string{"a warning"}, &bench.Harness{ClockNS: 20}, true
 	first := r.Results[0]
 	first.Load, first.GPUCost, first.Incomplete, first.Paired = &bench.Load{WarmNS: 1}, first.Cost, true, true

@@ -62,6 +62,8 @@ type mark struct {
 	X    *float64 `json:"x,omitempty"`
 	Y    *float64 `json:"y,omitempty"`
 	Text string   `json:"text"`
+	// Quiet is set if the caption does not repeat the text: a table does.
+	Quiet bool `json:"-"`
 }
 
 // apart is a figure that cannot be; it stands at the plot's edge.

@@ -200,6 +200,7 @@ func charts(reports []*bench.Report, names []string, all []run, l limits) (list 
 	for _, make := range []func([]run) *chart{sizeChart, ttftChart, itlChart, heatChart} {
 		add(make(all), "")
 	}
+	add(energyChart(all), "")
 	for _, make := range []func(*bench.Report, []run) *chart{bandwidthChart, temperatureChart, clockChart, powerChart} {
 		each(make)
 	}
@@ -217,6 +218,7 @@ func gpu(r *bench.Report) string {
 // marked says in words what marks across a plot stand for.
 func marked(marks []mark) string {
 	const most = 6
+	marks = slices.DeleteFunc(slices.Clone(marks), func(m mark) bool { return m.Quiet })
 	var texts []string
 	for _, m := range marks {
 		if m.X != nil && len(texts) < most {

@@ -89,9 +89,13 @@ func (c *chart) roofs(report *bench.Report) {
 	slices.SortStableFunc(ceilings, func(a, b *bench.Ceilings) int { return b.Threads - a.Threads })
 	n := 0
 	for _, ceiling := range ceilings {
+		with := bench.Threads(ceiling.Threads)
+		if ceiling.PowerMode != "" {
+			with += ", " + show.Text(string(ceiling.PowerMode))
+		}
 		for _, peak := range ceiling.Peaks {
 			if n++; n <= most {
-				roof(fmt.Sprintf("%s %s GOP/s, %s GB/s, %s", show.Text(peak.Type), number(peak.Best/1e9), number(ceiling.Read.Best/1e9), bench.Threads(ceiling.Threads)), false, ceiling.Read.Best, peak.Best)
+				roof(fmt.Sprintf("%s %s GOP/s, %s GB/s, %s", show.Text(peak.Type), number(peak.Best/1e9), number(ceiling.Read.Best/1e9), with), false, ceiling.Read.Best, peak.Best)
 			}
 		}
 	}

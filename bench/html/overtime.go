@@ -18,7 +18,7 @@ const maxMarks = 20
 
 // bandwidthChart shows every probe of the bandwidth in order of time, and what
 // decode read between them.
-func bandwidthChart(_ *bench.Report, all []run) *chart {
+func bandwidthChart(report *bench.Report, all []run) *chart {
 	c := &chart{
 		Title: "Bandwidth during the run", X: &axis{Label: "time, s"}, Y: &axis{Label: "GB/s"},
 		Caption: "Probes before and after every repetition; where they jump, the machine changed under the measurement, and a mark says so.",
@@ -89,6 +89,7 @@ func bandwidthChart(_ *bench.Report, all []run) *chart {
 		}
 	}
 	c.reach()
+	c.slowed(report.Series.AllSlowdowns())
 	return c
 }
 
@@ -139,6 +140,7 @@ func temperatureChart(report *bench.Report, _ []run) *chart {
 	}
 	c.paint()
 	c.reach()
+	c.slowed(s.Slowdowns) // the lines show what the temperatures tell
 	c.Caption += events(s)
 	return c
 }
@@ -205,6 +207,7 @@ func clockChart(report *bench.Report, _ []run) *chart {
 	}
 	c.paint()
 	c.reach()
+	c.slowed(s.AllSlowdowns())
 	if len(s.Zones) == 0 {
 		c.Caption += " The machine has no temperature sensor that can be read." + events(s)
 	}
@@ -244,5 +247,6 @@ func powerChart(report *bench.Report, _ []run) *chart {
 	}
 	c.paint()
 	c.reach()
+	c.slowed(s.AllSlowdowns())
 	return c
 }

@@ -35,6 +35,7 @@ const (
 	dimBatch
 	dimKV
 	dimKernels
+	dimPower // the power mode, if one was asked for
 	dimBuild
 	dimFile
 	dimAgain // counts results that are equal in all else
@@ -89,7 +90,7 @@ func (r run) identity(file string) (v [dims]string) {
 	if r.TypeV != r.TypeK {
 		v[dimKV] += "/" + show.Text(r.TypeV)
 	}
-	v[dimKernels] = show.Text(r.Kernels)
+	v[dimKernels], v[dimPower] = show.Text(r.Kernels), show.Text(string(r.PowerMode))
 	if r.BuildCommit != "unknown" {
 		v[dimBuild] = show.Text(r.BuildCommit)
 	}

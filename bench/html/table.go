@@ -19,6 +19,8 @@ type section struct {
 	Rows                []row
 	Left                int // results that the table leaves out
 	Bounds              []string
+	Slowdowns           []slowdown
+	Slower              int // slowdowns that their table leaves out
 	Limits              []*bench.Ceilings
 }
 
@@ -49,6 +51,7 @@ var columns = []column{
 	{head: "batch", of: dimBatch},
 	{head: "KV cache", of: dimKV},
 	{head: "kernels", of: dimKernels},
+	{head: "power", of: dimPower},
 	{head: "build", of: dimBuild},
 	{head: "t/s", value: func(r run) string { return tenths(r.rate()) }},
 	{head: "±", value: func(r run) string {
@@ -147,6 +150,7 @@ func newSection(report *bench.Report, all []run, file string, l limits) *section
 		s.Notes = append(s.Notes, cut(show.Lines(w), longest))
 	}
 	s.Limits = report.Ceilings[:min(l.ceilings, len(report.Ceilings))]
+	s.Slowdowns, s.Slower = slowdowns(report, l.notes)
 	s.table(all, l.rows)
 	return s
 }

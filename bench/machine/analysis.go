@@ -147,13 +147,7 @@ func (s *Series) Throttled(what string, points []Point) string {
 			why = append(why, fmt.Sprintf("zone %s passed %.0f °C", z.Name, min(hot, z.Passive)))
 		}
 	}
-	for _, c := range []struct {
-		what string
-		of   func(*Sample) float64
-	}{
-		{"the clock", func(x *Sample) float64 { return x.Clock }},
-		{"the GPU's clock", func(x *Sample) float64 { return x.GPUClock }},
-	} {
+	for _, c := range clocks {
 		fast, slow := s.clock(c.of, points[0].At, at), s.clock(c.of, at, end)
 		if fast > 0 && slow < (1-clockFell)*fast {
 			why = append(why, fmt.Sprintf("%s dropped to %.1f GHz", c.what, slow/1e9))
@@ -163,6 +157,15 @@ func (s *Series) Throttled(what string, points []Point) string {
 		return text + "; neither a temperature nor the clock explains it"
 	}
 	return text + " when " + strings.Join(why, " and ")
+}
+
+// clocks are those that fall when a machine is throttled.
+var clocks = []struct {
+	what string
+	of   func(*Sample) float64
+}{
+	{"the clock", func(x *Sample) float64 { return x.Clock }},
+	{"the GPU's clock", func(x *Sample) float64 { return x.GPUClock }},
 }
 
 // hottest is the highest temperature of a zone between two moments.

@@ -85,8 +85,9 @@ func (s *Sensors) faults() []uint64 {
 	return all
 }
 
-// explain says what happened between two states of the counters.
-func (s *Sensors) explain(before, after []uint64) (events []string) {
+// explain says what happened between two states of the counters; past is said
+// of what is over.
+func (s *Sensors) explain(before, after []uint64, past string) (events []string) {
 	for i, c := range s.counters {
 		was, is := before[i], after[i]
 		for bit, what := range c.bits {
@@ -96,7 +97,7 @@ func (s *Sensors) explain(before, after []uint64) (events []string) {
 			case is&now != 0:
 				events = append(events, what)
 			case is&since != 0 && was&since == 0:
-				events = append(events, what+" (during the run)")
+				events = append(events, what+past)
 			}
 		}
 		if c.bits == nil && (is > was || strings.HasSuffix(c.path, "alarm") && is > 0) {
@@ -105,8 +106,12 @@ func (s *Sensors) explain(before, after []uint64) (events []string) {
 	}
 	for i, r := range s.rails {
 		if after[len(s.counters)+i] > 0 {
-			events = append(events, fmt.Sprintf("over-current on %s, above %.1f A: %s", r.Name, r.limit, overCurrent))
+			events = append(events, r.overCurrent())
 		}
 	}
 	return events
+}
+
+func (r *rail) overCurrent() string {
+	return fmt.Sprintf("over-current on %s, above %.1f A: %s", r.Name, r.limit, overCurrent)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/cpuid/v2"
@@ -27,6 +28,7 @@ type Info struct {
 	PowerMode string   `json:"power_mode,omitempty"` // nvpmodel's
 	Zones     []Zone   `json:"zones,omitempty"`
 	Rails     []Rail   `json:"rails,omitempty"`
+	NoPower   string   `json:"no_power,omitempty"` // why no energy can be measured, in words
 }
 
 // CPUName is the processor's name, or the architecture's where the system
@@ -74,6 +76,28 @@ func (s *Sensors) settings(i *Info) {
 	for _, r := range s.rails {
 		i.Rails = append(i.Rails, r.Rail)
 	}
+	i.NoPower = s.noPower()
+}
+
+// noPower says why no rail feeds the whole machine, empty if one does.
+func (s *Sensors) noPower() string {
+	if slices.ContainsFunc(s.rails, func(r rail) bool { return r.Total }) {
+		return ""
+	}
+	board := s.text("proc/device-tree/model")
+	switch {
+	case len(s.rails) > 0:
+		return "its rails feed parts of the board only"
+	case len(s.glob("sys/class/powercap/intel-rapl:*/energy_uj")) > 0:
+		return "since Linux 5.10 only root may read RAPL's counters"
+	case strings.Contains(s.text("proc/cpuinfo"), "hypervisor"):
+		return "it is a virtual machine, to which the host shows no RAPL"
+	case strings.Contains(board, "Jetson Nano 2GB"):
+		return "a Jetson Nano 2GB has no power monitor"
+	case len(s.glob("sys/class/power_supply/BAT*")) > 0:
+		return "there is no RAPL, and its battery is not discharging"
+	}
+	return "there is no INA3221, RAPL, NVML or battery that tells"
 }
 
 // powerMode is the mode that nvpmodel has set: its number in
@@ -87,12 +111,27 @@ func (s *Sensors) powerMode() string {
 	if _, err := fmt.Sscanf(number, "%d", &id); err != nil {
 		return ""
 	}
-	for line := range strings.Lines(s.text("etc/nvpmodel.conf")) {
-		var n int
-		var name string
-		if _, err := fmt.Sscanf(strings.TrimSpace(line), "< POWER_MODEL ID=%d NAME=%s >", &n, &name); err == nil && n == id {
-			return name
+	for _, m := range powerModels(s.text("etc/nvpmodel.conf")) {
+		if m.id == id {
+			return m.name
 		}
 	}
 	return fmt.Sprintf("mode %d", id)
+}
+
+// powerModel is a mode of nvpmodel.
+type powerModel struct {
+	id   int
+	name string
+}
+
+// powerModels are the modes in the text of nvpmodel.conf.
+func powerModels(conf string) (all []powerModel) {
+	for line := range strings.Lines(conf) {
+		var m powerModel
+		if _, err := fmt.Sscanf(strings.TrimSpace(line), "< POWER_MODEL ID=%d NAME=%s >", &m.id, &m.name); err == nil {
+			all = append(all, m)
+		}
+	}
+	return all
 }

@@ -36,6 +36,8 @@ type Series struct {
 	Rails   []Rail   `json:"rails,omitempty"`
 	Samples []Sample `json:"samples"`
 	Events  []string `json:"events,omitempty"` // faults of supply and cooling, in words
+	// Slowdowns are what counters and rails told, and when.
+	Slowdowns []Slowdown `json:"slowdowns,omitempty"`
 	// Cost is the share of one CPU that watching took.
 	Cost float64 `json:"cost"`
 }
@@ -53,8 +55,10 @@ type Monitor struct {
 
 	mu     sync.Mutex
 	series Series
-	first  []uint64 // faults at the start
-	worst  []uint64 // any seen
+	first  []uint64      // faults at the start
+	worst  []uint64      // any seen
+	before []uint64      // at the sample before
+	seen   time.Duration // when that was
 	energy []float64
 	last   time.Time
 	took   []time.Duration // each sample
@@ -84,7 +88,7 @@ func Watch(s *Sensors, every time.Duration) *Monitor {
 
 func newMonitor(s *Sensors, sys system, now time.Time) *Monitor {
 	m := &Monitor{sensors: s, system: sys, start: now, stop: make(chan struct{}), first: s.faults()}
-	m.worst = append([]uint64(nil), m.first...)
+	m.worst, m.before = slices.Clone(m.first), m.first
 	for _, z := range s.zones {
 		m.series.Zones = append(m.series.Zones, z.Zone)
 	}
@@ -114,7 +118,7 @@ func (m *Monitor) Stop() Series {
 }
 
 func (m *Monitor) finish(now time.Time) Series {
-	m.series.Events = m.sensors.explain(m.first, m.worst)
+	m.series.Events = m.sensors.explain(m.first, m.worst, " (during the run)")
 	if d := now.Sub(m.start); d > 0 {
 		// The median: some samples wait for a CPU, which costs nobody anything.
 		slices.Sort(m.took)
@@ -152,7 +156,10 @@ func (m *Monitor) sample(now time.Time) {
 		x.Temps = append(x.Temps, v)
 	}
 	x.Watts = m.watts(now)
-	for i, v := range s.faults() {
+	faults := s.faults()
+	m.slowed(x.At, s.explain(m.before, faults, ""))
+	m.before = faults
+	for i, v := range faults {
 		if i < len(s.counters) && s.counters[i].bits != nil {
 			m.worst[i] |= v // a bit that was set once
 		} else {

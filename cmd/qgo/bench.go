@@ -29,6 +29,7 @@ type benchFlags struct {
 	baselines                                  []string
 	device                                     deviceFlags
 	out                                        outputs
+	power                                      string
 }
 
 func newBench() *cobra.Command {
@@ -52,6 +53,7 @@ Lists of numbers may have ranges as in llama-bench: 1,2,4 or 0-2048+512 or
   qgo bench --model a.gguf,b.gguf -p 512 -n 128 -d 0,2048 -t 1,2 -o md
   qgo bench --model a.gguf --scenario all --report report.html
   qgo bench --model a.gguf --device cuda:0 -d 0,2048
+  sudo qgo bench --model a.gguf --power-modes as-is,governor=powersave+rapl=15
   qgo bench --model a.gguf --baseline llama-bench=/usr/bin/llama-bench
   qgo bench --model a.gguf --baseline openai=http://localhost:8080
   qgo bench report a.json b.json --out report.html
@@ -67,6 +69,7 @@ Lists of numbers may have ranges as in llama-bench: 1,2,4 or 0-2048+512 or
 	f.StringVarP(&b.depths, "depth", "d", "0", "tokens in the KV cache before both")
 	f.StringVarP(&b.threads, "threads", "t", "0", "worker threads (0: one per physical core)")
 	f.StringVarP(&b.batches, "batch", "b", "0", "tokens of a batch in prefill (0: 512)")
+	f.StringVar(&b.power, "power-modes", "", "power modes to measure in, one after the other: as-is, governor=NAME, maxfreq=GHZ, rapl=WATTS, nvpmodel=ID, or several joined by +")
 	f.StringVar(&b.scenario, "scenario", "", "requests with their text instead: chat, rag-style and so on, or all")
 	f.IntVarP(&b.plan.Reps, "reps", "r", 0, "repetitions (default 5; of scenarios 1)")
 	f.Float64Var(&b.seconds, "seconds", 0, "repeat each test for at least so many seconds")
@@ -100,7 +103,9 @@ func (b *benchFlags) run(cmd *cobra.Command) error {
 	progress := newBenchProgress(cmd)
 	b.plan.Progress = progress.set
 	progress.begin()
+	restored := b.restorePower(cmd)
 	report, err := b.plan.Run(cmd.Context())
+	restored(err)
 	progress.end()
 	printWarnings(cmd, report)
 	if len(report.Results) == 0 {
@@ -149,6 +154,9 @@ func (b *benchFlags) check(cmd *cobra.Command) error {
 		return usagef(cmd, "there is nothing to measure: --prefill and --decode are both 0")
 	}
 	if err := b.checkRepeats(cmd); err != nil {
+		return err
+	}
+	if err := b.checkPower(cmd); err != nil {
 		return err
 	}
 	p.AtLeast, p.Delay = seconds(b.seconds), seconds(b.delay)

@@ -46,7 +46,7 @@ func fullReport(t testing.TB) *bench.Report {
 		at := time.Duration(i) * time.Second
 		r.Series.Samples = append(r.Series.Samples, machine.Sample{At: at, CPU: 0.9, Clock: 1.4e9, GPUClock: 1e9, Temps: []float64{40}, Watts: []float64{5}})
 	}
-	r.Series.Events = []string{"an event"}
+	r.Series.Events, r.Series.Slowdowns = []string{"an event"}, []machine.Slowdown{{From: 1e9, To: 2e9, Reason: "an event"}}
 	for i, test := range []bench.Test{{Prompt: 512}, {Gen: 4, Depth: 64}, bench.Scenarios[6]} {
 		for _, engine := range []string{"qgo", "llama.cpp"} {
 			if engine != "qgo" && i != 1 {
@@ -157,7 +157,7 @@ func judge(t *testing.T, what string, data []byte) error {
 	}
 	const most = 2 << 20
 	for name, b := range map[string][]byte{"page": ownScripts.ReplaceAll(page.Bytes(), nil), "text": text.Bytes(), "forms": csv.Bytes()} {
-		if bytes.ContainsAny(b, "\x1b\a") || bytes.Contains(b, []byte("<script>")) && name == "page" || bytes.Contains(b, []byte("longlonglong"+strings.Repeat("long", 30))) && name != "forms" && !strings.HasPrefix(what, ".warnings") || len(b) > most {
+		if bytes.ContainsAny(b, "\x1b\a") || bytes.Contains(b, []byte("<script>")) && name == "page" || bytes.Contains(b, []byte("longlonglong"+strings.Repeat("long", 30))) && name != "forms" && !strings.HasPrefix(what, ".warnings") && !strings.HasPrefix(what, ".series.slowdowns") || len(b) > most {
 			t.Errorf("%s: the %s shows what the file says as it is, or has %d bytes", what, name, len(b))
 		}
 		if bytes.Contains(b, []byte("NaN")) || bytes.Contains(b, []byte("Inf")) {
@@ -174,7 +174,11 @@ func judge(t *testing.T, what string, data []byte) error {
 // each is a page and a text, or one error.
 func TestBenchMutants(t *testing.T) {
 	var good bytes.Buffer
-	if err := format.Write(&good, fullReport(t), "json"); err != nil {
+	r := fullReport(t)
+	slow := *r.Results[1]
+	slow.PowerMode, r.Results[1].PowerMode = "governor=powersave", "as-is"
+	r.Results = append(r.Results, &slow)
+	if err := format.Write(&good, r, "json"); err != nil {
 		t.Fatal(err)
 	}
 	if err := judge(t, "nothing", good.Bytes()); err != nil {

@@ -10,13 +10,14 @@ import (
 	"strings"
 
 	"qgo/bench"
+	"qgo/bench/machine"
 	"qgo/gguf/show"
 )
 
 // heading are the labels that the heading of a table tells.
 var heading = []string{
 	bench.LabelModel, bench.LabelSize, bench.LabelEngine, bench.LabelBatch, bench.LabelThreads, bench.LabelBackend, bench.LabelDevice,
-	bench.LabelLayers, bench.LabelKV, bench.LabelKernels, bench.LabelRepack,
+	bench.LabelLayers, bench.LabelKV, bench.LabelKernels, bench.LabelRepack, bench.LabelPower,
 }
 
 // printBench writes a report for a terminal of 80 columns.
@@ -33,6 +34,7 @@ func printBench(w io.Writer, r *bench.Report) {
 	printLatencies(w, r)
 	printBandwidth(w, r)
 	printVerdicts(w, r)
+	printPower(w, r)
 	if h := r.Harness; h != nil {
 		fmt.Fprintf(w, "\nMeasuring took %.2f %% of the time (a clock reading %.0f ns); fixed work in\nregisters repeats within %.2f %%.\n", 100*h.Overhead, h.ClockNS, 100*h.Repeat)
 	}
@@ -60,6 +62,9 @@ func printGroup(w io.Writer, gap bool, res *bench.Result) {
 			fmt.Fprintf(w, "%s, %s, ", clip(res.CPUInfo, 25), show.Text(res.Devices()))
 		}
 		fmt.Fprintln(w, clip(res.Words(bench.LabelBatch, bench.LabelKV, bench.LabelKernels, bench.LabelRepack), 80))
+	}
+	if res.PowerMode != "" {
+		fmt.Fprintln(w, "power mode "+clip(string(res.PowerMode), 60))
 	}
 	if l := res.Load; l != nil {
 		fmt.Fprintf(w, "loading to the first token: %.2f s", float64(l.WarmNS)/1e9)
@@ -131,10 +136,10 @@ func printRatios(w io.Writer, r *bench.Report) {
 	}
 }
 
-// varied are the words for what varies in a report beside model, test and
-// engine, behind a comma.
-func varied(r *bench.Report, of *bench.Result) string {
-	told := []string{bench.LabelModel, bench.LabelTest, bench.LabelEngine, bench.LabelSize, bench.LabelBackend} // the device tells the backend
+// varied are the words for what varies in a report beside model, test, engine
+// and what else is told, behind a comma.
+func varied(r *bench.Report, of *bench.Result, told ...string) string {
+	told = append(told, bench.LabelModel, bench.LabelTest, bench.LabelEngine, bench.LabelSize, bench.LabelBackend) // the device tells the backend
 	names := slices.DeleteFunc(bench.Varying(bench.Own(r.Results)), func(name string) bool { return slices.Contains(told, name) })
 	if text := of.Words(names...); text != "" {
 		return ", " + text
@@ -212,16 +217,34 @@ func printGPU(w io.Writer, g *bench.GPUCeilings) {
 	}
 }
 
+// headMode heads the ceilings of another power mode than the one before.
+func headMode(w io.Writer, before, mode machine.PowerMode) machine.PowerMode {
+	if mode != before {
+		fmt.Fprintf(w, "power    %s\n", clip(string(mode), 70))
+	}
+	return mode
+}
+
 // printBandwidth shows the machine's ceilings and how the bandwidth went.
 func printBandwidth(w io.Writer, r *bench.Report) {
 	fmt.Fprintln(w)
 	if r.GPU != nil {
-		printGPU(w, r.GPU)
+		gpus := r.GPUModes
+		if len(gpus) == 0 {
+			gpus = []*bench.GPUCeilings{r.GPU}
+		}
+		mode := machine.PowerMode("")
+		for _, g := range gpus {
+			mode = headMode(w, mode, g.PowerMode)
+			printGPU(w, g)
+		}
 		if len(r.Ceilings) > 0 {
 			fmt.Fprintf(w, "CPU      %s\n", clip(r.Machine.CPU, 70))
 		}
 	}
+	mode := machine.PowerMode("")
 	for _, c := range r.Ceilings {
+		mode = headMode(w, mode, c.PowerMode)
 		fmt.Fprintf(w, "memory   %s read %s, copy %s, triad %s GB/s at best\n", bench.Threads(c.Threads), gigabytes(c.Read), gigabytes(c.Copy), gigabytes(c.Triad))
 		var peaks []string
 		for _, p := range c.Peaks {
@@ -265,7 +288,11 @@ func printVerdicts(w io.Writer, r *bench.Report) {
 	own := bench.Own(r.Results)
 	for _, res := range own {
 		if res.JoulesPerToken > 0 {
-			say("%s: %.3g J a token", res.Subject(varying), res.JoulesPerToken)
+			power := ""
+			if w := res.Watts(); w > 0 {
+				power = fmt.Sprintf(", %.3g W", w)
+			}
+			say("%s: %.3g J a token, %.3g tokens/J%s.", res.Subject(varying), res.JoulesPerToken, res.TokensPerJoule(), power)
 		}
 	}
 	varied := slices.DeleteFunc(slices.Clone(varying), func(name string) bool { return name == bench.LabelThreads })
@@ -273,8 +300,12 @@ func printVerdicts(w io.Writer, r *bench.Report) {
 		say("%s is fastest: %s make it %.0f %% slower.", best.Subject(varied), bench.Threads(best.Most), 100*best.Loss)
 	}
 	for _, l := range bench.Lines(own) {
+		where := show.Text(l.Device)
+		if l.Power != "" {
+			where += ", " + show.Text(string(l.Power))
+		}
 		say("%s over %d models: a token takes %.2f ms and the time to read its bytes at %.1f GB/s (%s; no model is further off than %.0f %%).",
-			l.Test.Name(), l.Models, 1e3*l.Fixed, l.Bandwidth/1e9, show.Text(l.Device), 100*l.Worst)
+			l.Test.Name(), l.Models, 1e3*l.Fixed, l.Bandwidth/1e9, where, 100*l.Worst)
 	}
 	told := ""
 	for _, res := range own {

@@ -19,10 +19,10 @@ func newBenchCompare() *cobra.Command {
 		Use:   "compare OLD NEW",
 		Short: "Say what changed between two files of results, and whether it is noise",
 		Long: `compare pairs the results of two files, qgo's or llama-bench's, by engine,
-model (name and size of the file), test, batch, threads, device and types of
-keys and values, and tests each pair with the U-test of Mann and Whitney, as
-benchstat does: a difference counts if chance alone would make one as large in
-fewer than 5 of 100 cases. That takes 4 repetitions of each.
+model (name and size of the file), test, batch, threads, device, types of keys
+and values and power mode, and tests each pair with the U-test of Mann and
+Whitney, as benchstat does: a difference counts if chance alone would make one
+as large in fewer than 5 of 100 cases. That takes 4 repetitions of each.
 
 The files also tell the bandwidth around each repetition and what other
 programs took of the CPUs. A result is called slower or faster only if that
@@ -99,7 +99,7 @@ func printComparison(w io.Writer, c *bench.Comparison) {
 // comparedWith names what all tests of a table have in common, and in what the
 // old ones differ from the new ones.
 func comparedWith(c *bench.Change) string {
-	names := []string{bench.LabelModel, bench.LabelBatch, bench.LabelThreads, bench.LabelDevice, bench.LabelLayers, bench.LabelKV}
+	names := []string{bench.LabelModel, bench.LabelBatch, bench.LabelThreads, bench.LabelDevice, bench.LabelLayers, bench.LabelKV, bench.LabelPower}
 	if c.New.Engine != "qgo" {
 		names = append(names, bench.LabelEngine)
 	}
