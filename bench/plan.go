@@ -215,14 +215,14 @@ func (p *planRun) one(ctx context.Context, path string, batch int, c *Ceilings) 
 	if m.OnCPU() && !slices.Contains(p.report.Ceilings, c) {
 		p.report.Ceilings = append(p.report.Ceilings, c)
 	}
-	limits := Limits{CPU: c.limits(), Cache: p.report.Machine.Cache}
+	var gpu *GPUCeilings
 	if m.OnGPU() {
-		p.report.addGPU(p.gpu)
-		limits.GPU = p.gpu.limits()
+		gpu = p.gpu
+		p.report.addGPU(gpu)
 	}
 	r := &Runner{
 		Model: m, Reps: p.Reps, AtLeast: p.AtLeast, Delay: p.Delay, Origin: p.origin, Ops: p.Ops,
-		Given: p.Given, Limits: limits, Progress: func(step string) { p.step("%s", step) }, done: p.clock.repeated,
+		Given: p.Given, Limits: NewLimits(c, p.report.Machine.Cache, gpu), Progress: func(step string) { p.step("%s", step) }, done: p.clock.repeated,
 	}
 	if err := r.Open(); err != nil {
 		return err
