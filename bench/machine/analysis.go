@@ -48,8 +48,8 @@ func (s *Series) total(x *Sample) (watts float64, ok bool) {
 // worth a warning.
 const foreignLoad = 0.05
 
-// Warnings says what makes the measurements of a run doubtful. alone tells that
-// nothing else was to run: other engines' load is no foreign one.
+// Warnings says what makes the measurements of a run doubtful. alone is set if
+// nothing else was to run: the load of engines that take turns is no foreign one.
 func Warnings(i *Info, s *Series, alone bool) (all []string) {
 	var slow []string
 	for _, g := range i.Governors {
