@@ -169,6 +169,28 @@ func TestOpenAI(t *testing.T) {
 	}
 }
 
+// TestOpenAIKey sends a key if there is one, and says where it is taken from if
+// the server wants one.
+func TestOpenAIKey(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Get("Authorization"); got != "Bearer secret" {
+			http.Error(w, "no key", http.StatusUnauthorized)
+			return
+		}
+		fmt.Fprint(w, "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":64,\"completion_tokens\":1}}\n\ndata: [DONE]\n\n")
+	}))
+	defer server.Close()
+	request := bench.Request{Test: bench.Test{Scenario: "chat", Prompt: 64, Gen: 1}, Model: loaded(t)}
+	if _, err := (&OpenAI{URL: server.URL, Key: "secret"}).Once(context.Background(), request); err != nil {
+		t.Error(err)
+	}
+	for _, key := range []string{"", "another"} {
+		if _, err := (&OpenAI{URL: server.URL, Key: key}).Once(context.Background(), request); err == nil || !strings.Contains(err.Error(), "401 Unauthorized: no key; it takes the key in OPENAI_API_KEY") {
+			t.Errorf("with the key %q: %v", key, err)
+		}
+	}
+}
+
 func TestOpenAIFails(t *testing.T) {
 	m := loaded(t)
 	for answer, want := range map[string]string{

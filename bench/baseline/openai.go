@@ -22,6 +22,7 @@ import (
 type OpenAI struct {
 	URL    string // of the server, without or with /v1
 	Model  string // name to ask for; "" means "default"
+	Key    string // sent as a bearer token, "" for none
 	client http.Client
 }
 
@@ -93,6 +94,9 @@ func (o *OpenAI) stream(ctx context.Context, text string, gen int) (rep bench.Re
 		return rep, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if o.Key != "" {
+		req.Header.Set("Authorization", "Bearer "+o.Key)
+	}
 	start := time.Now()
 	res, err := o.client.Do(req)
 	if err != nil {
@@ -105,6 +109,9 @@ func (o *OpenAI) stream(ctx context.Context, text string, gen int) (rep bench.Re
 		text := show.Text(res.Status)
 		if said := strings.TrimSpace(string(message)); said != "" {
 			text += ": " + show.Lines(said)
+		}
+		if res.StatusCode == http.StatusUnauthorized {
+			text += "; it takes the key in OPENAI_API_KEY"
 		}
 		return rep, fmt.Errorf("the server answered %s", text)
 	}

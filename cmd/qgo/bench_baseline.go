@@ -14,6 +14,9 @@ import (
 	"qgo/bench/format"
 )
 
+// serverKey is the environment variable that holds the key of a server.
+const serverKey = "OPENAI_API_KEY"
+
 // addBaseline reads a --baseline: an engine that takes turns, or results that
 // are there already.
 func (b *benchFlags) addBaseline(cmd *cobra.Command, s string) error {
@@ -30,7 +33,7 @@ func (b *benchFlags) addBaseline(cmd *cobra.Command, s string) error {
 			return usagef(cmd, "--baseline openai=%s: expected the address of a server, such as http://localhost:8080", value)
 		}
 		url, name, _ := strings.Cut(value, "#")
-		b.plan.Baselines = append(b.plan.Baselines, &baseline.OpenAI{URL: url, Model: name})
+		b.plan.Baselines = append(b.plan.Baselines, &baseline.OpenAI{URL: url, Model: name, Key: os.Getenv(serverKey)})
 	case s == "nano-study":
 		results, err := baseline.NanoStudy()
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -45,7 +46,9 @@ is answered. With --rate requests arrive at random times (a Poisson process, an
 open loop), of which as many as there are users are answered at once.
 
 Without --model and --url it makes a model of the shape of Qwen2.5-0.5B in q4_0
-with random weights in memory. docs/bench.md defines what is measured.`,
+with random weights in memory. docs/bench.md defines what is measured.
+
+Environment: OPENAI_API_KEY (the key of a server that asks for one).`,
 		Example: `  qgo bench users --model qwen2.5-0.5b-instruct-q4_0.gguf --users 1,2,4,8
   qgo bench users --url http://localhost:8080 --scenario chat
   qgo bench users --url http://localhost:11434#qwen2.5:0.5b --rate 0.5 --seconds 120
@@ -183,7 +186,7 @@ func (u *usersFlags) checkServer(cmd *cobra.Command) error {
 			return usagef(cmd, "--%s is for a model that qgo computes itself: leave it out with --url", flag)
 		}
 	}
-	u.server = &baseline.OpenAI{URL: address, Model: name}
+	u.server = &baseline.OpenAI{URL: address, Model: name, Key: os.Getenv(serverKey)}
 	return nil
 }
 
