@@ -16,30 +16,46 @@ func (e *LogitError) Error() string {
 	return fmt.Sprintf("the logit of token %d is %v: the model's output is broken (damaged weights or an overflow)", e.ID, e.Value)
 }
 
-// checkLogits returns the largest logit, or the error of the first unusable
-// one. Minus infinity is a token of probability 0.
-func checkLogits(logits []float32) (float32, error) {
-	top := float32(math.Inf(-1))
-	for i, x := range logits {
-		if !(x <= math.MaxFloat32) { // NaN compares false
-			return 0, &LogitError{int32(i), x}
-		}
-		top = max(top, x)
-	}
-	if math.IsInf(float64(top), -1) {
+// mostLikely returns the token of the largest logit, of equals the first, or the
+// error of the first unusable logit. Minus infinity is a token of probability 0.
+func mostLikely(logits []float32) (int32, error) {
+	at, nan := scan(logits)
+	switch {
+	case at >= 0 && logits[at] > math.MaxFloat32:
+		return 0, &LogitError{int32(at), logits[at]}
+	case nan >= 0:
+		return 0, &LogitError{int32(nan), logits[nan]}
+	case at < 0:
 		return 0, fmt.Errorf("no token is left: all %d logits are -Inf", len(logits))
 	}
-	return top, nil
+	return int32(at), nil
+}
+
+// scan returns the index of the first of the largest numbers, -1 if all are minus
+// infinity, and that of the first NaN, -1 if there is none, at which it ends. It
+// goes through the whole vocabulary for every token: with a call in the loop, or the
+// built-in max, it takes five times as long.
+func scan(x []float32) (at, nan int) {
+	top := float32(math.Inf(-1))
+	at = -1
+	for i, v := range x {
+		if v > top {
+			top, at = v, i
+		} else if v != v {
+			return at, i
+		}
+	}
+	return at, -1
 }
 
 // logSumExp returns log Σ exp(logits) in float64, shifted by the largest logit
 // so that nothing overflows.
 func logSumExp(logits []float32) (float64, error) {
-	top, err := checkLogits(logits)
+	at, err := mostLikely(logits)
 	if err != nil {
 		return 0, err
 	}
-	sum := 0.0
+	top, sum := logits[at], 0.0
 	for _, x := range logits {
 		sum += math.Exp(float64(x) - float64(top))
 	}

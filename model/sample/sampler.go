@@ -123,8 +123,9 @@ func (s *Sampler) Sample(logits []float32) (int32, error) {
 	if len(logits) != len(s.logits) {
 		return 0, fmt.Errorf("%d logits for a vocabulary of %d", len(logits), len(s.logits))
 	}
-	if _, err := checkLogits(logits); err != nil {
-		return 0, err
+	top, err := mostLikely(logits)
+	if err != nil || s.params.Temperature == 0 && s.bias == nil && s.window == nil && s.constraint == nil {
+		return top, err
 	}
 	copy(s.logits, logits)
 	for _, b := range s.bias {

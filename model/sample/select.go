@@ -44,10 +44,10 @@ func largest(dst []candidate, logits []float32, k int, c Constraint) []candidate
 	if i < len(logits) {
 		heapify(dst)
 		worst := dst[0].logit
-		for ; i < len(logits); i++ {
-			// Ids ascend, so a token as good as the worst is behind it.
-			if x := logits[i]; x > worst && (c == nil || c.Allowed(int32(i))) {
-				dst[0] = candidate{int32(i), x}
+		// Ids ascend, so a token as good as the worst is behind it.
+		for i = above(logits, i, worst); i < len(logits); i = above(logits, i+1, worst) {
+			if c == nil || c.Allowed(int32(i)) {
+				dst[0] = candidate{int32(i), logits[i]}
 				siftDown(dst, 0)
 				worst = dst[0].logit
 			}
@@ -55,6 +55,17 @@ func largest(dst []candidate, logits []float32, k int, c Constraint) []candidate
 	}
 	slices.SortFunc(dst, compare)
 	return dst
+}
+
+// above returns the first index from i on of a number above least, len(x) if there
+// is none. It calls nothing, as scan does not.
+func above(x []float32, i int, least float32) int {
+	for ; i < len(x); i++ {
+		if x[i] > least {
+			return i
+		}
+	}
+	return len(x)
 }
 
 // heapify orders h so that each element is no better than its two children.
