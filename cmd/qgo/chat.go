@@ -91,6 +91,7 @@ takes the most likely token.`,
 	f.IntVarP(&g.MaxTokens, "max-tokens", "n", 0, "longest answer in tokens (0: what the context has room for)")
 	f.StringArrayVar(&g.Stop, "stop", nil, "end the answer at this text (may be repeated)")
 	s.add(f)
+	f.BoolVar(&g.Speculate, "speculate", true, "on the CPU, check several tokens at once where the text repeats itself (the answer is the same)")
 	f.BoolVarP(&verbose, "verbose", "v", false, "print speeds and use of the context after each answer")
 	return cmd
 }
@@ -158,6 +159,9 @@ func (c *conversation) once(question string) error {
 		"answer": answer.String(), "end": s.End,
 		"prompt_tokens": s.Prompt, "answer_tokens": s.Generated,
 		"prefill_tokens_per_second": s.PrefillRate(), "decode_tokens_per_second": s.DecodeRate(),
+	}
+	if s.Drafted > 0 {
+		out["drafted_tokens"], out["accepted_tokens"] = s.Drafted, s.Accepted
 	}
 	if text := reasoning.String(); text != "" {
 		text = strings.TrimPrefix(strings.TrimSpace(text), chat.ThinkStart)

@@ -279,6 +279,10 @@ func (c *conversation) stats() string {
 	if crowd != "" {
 		crowd = " · " + crowd
 	}
-	return fmt.Sprintf("[prompt %d tokens (%d reused), first token after %.2f s, %.1f t/s · answer %d tokens, %.1f t/s · context %d of %d%s]",
-		s.Prompt, s.Reused, s.Prefill.Seconds(), s.PrefillRate(), s.Generated, s.DecodeRate(), c.used(), c.dialog.Cap(), crowd)
+	drafts := ""
+	if s.Drafted > 0 {
+		drafts = fmt.Sprintf(" (%d of %d guessed tokens right)", s.Accepted, s.Drafted)
+	}
+	return fmt.Sprintf("[prompt %d tokens (%d reused), first token after %.2f s, %.1f t/s · answer %d tokens, %.1f t/s%s · context %d of %d%s]",
+		s.Prompt, s.Reused, s.Prefill.Seconds(), s.PrefillRate(), s.Generated, s.DecodeRate(), drafts, c.used(), c.dialog.Cap(), crowd)
 }

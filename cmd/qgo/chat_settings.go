@@ -59,15 +59,21 @@ func settings() []setting {
 			c.dialog.Generation.MaxTokens = n
 			return nil
 		}},
-		setting{name: "verbose", values: []string{"on", "off"}, get: func(c *conversation) string {
-			return map[bool]string{true: "on", false: "off"}[c.verbose]
-		}, set: func(c *conversation, value string) error {
-			if value != "on" && value != "off" {
-				return fmt.Errorf("%s: choose on or off", show.Quoted(value))
-			}
-			c.verbose = value == "on"
-			return nil
-		}})
+		toggle("speculate", func(c *conversation) *bool { return &c.dialog.Generation.Speculate }),
+		toggle("verbose", func(c *conversation) *bool { return &c.verbose }))
+}
+
+// toggle is a setting that is on or off.
+func toggle(name string, of func(c *conversation) *bool) setting {
+	return setting{name: name, values: []string{"on", "off"}, get: func(c *conversation) string {
+		return map[bool]string{true: "on", false: "off"}[*of(c)]
+	}, set: func(c *conversation, value string) error {
+		if value != "on" && value != "off" {
+			return fmt.Errorf("%s: choose on or off", show.Quoted(value))
+		}
+		*of(c) = value == "on"
+		return nil
+	}}
 }
 
 func (c *conversation) set(args string) error {
