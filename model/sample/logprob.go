@@ -33,17 +33,27 @@ func mostLikely(logits []float32) (int32, error) {
 
 // scan returns the index of the first of the largest numbers, -1 if all are minus
 // infinity, and that of the first NaN, -1 if there is none, at which it ends. It
-// goes through the whole vocabulary for every token: with a call in the loop, or the
-// built-in max, it takes five times as long.
+// goes through the whole vocabulary for every token: one by one, or with the
+// built-in max, it takes several times as long.
 func scan(x []float32) (at, nan int) {
 	top := float32(math.Inf(-1))
 	at = -1
-	for i, v := range x {
-		if v > top {
+	for i := 0; i < len(x); {
+		if rest := x[i:]; len(rest) >= 4 {
+			four := (*[4]float32)(rest)
+			// Nearly always so, and never if one of them is NaN.
+			if four[0] <= top && four[1] <= top && four[2] <= top && four[3] <= top {
+				i += 4
+				continue
+			}
+		}
+		switch v := x[i]; {
+		case v > top:
 			top, at = v, i
-		} else if v != v {
+		case v != v:
 			return at, i
 		}
+		i++
 	}
 	return at, -1
 }
