@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -142,10 +143,12 @@ func (w *walk) check(at string, typ reflect.Type, s schemaType) {
 			want = "object"
 			w.fields(at, typ, s)
 		}
+	case reflect.Map:
+		want = "object"
 	case reflect.Slice:
 		want = "array"
 		w.check(at+"[]", typ.Elem(), *s.Items)
-	case reflect.Int, reflect.Int64:
+	case reflect.Int, reflect.Int64, reflect.Uint64:
 		want = "integer"
 	case reflect.Float64:
 		want = "number"
@@ -192,24 +195,26 @@ func (w *walk) fields(at string, typ reflect.Type, s schemaType) {
 // TestSchemaFields checks that all fields that are written are described, and
 // no others.
 func TestSchemaFields(t *testing.T) {
+	checkFieldsOf(t, benchSchema, "report", reflect.TypeFor[bench.Report]())
+	checkFieldsOf(t, compareSchema, "comparison", reflect.TypeFor[bench.Comparison]())
+}
+
+// checkFieldsOf compares a type with a definition of a schema, which may refer to
+// those of bench's.
+func checkFieldsOf(t *testing.T, path, def string, typ reflect.Type) {
+	t.Helper()
 	defs := map[string]schemaType{}
-	for path, typ := range map[string]reflect.Type{benchSchema: reflect.TypeFor[bench.Report](), compareSchema: reflect.TypeFor[bench.Comparison]()} {
-		for _, path := range []string{benchSchema, path} {
-			data, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var s schemaType
-			if err := json.Unmarshal(data, &s); err != nil {
-				t.Fatal(err)
-			}
-			for name, d := range s.Defs {
-				defs[name] = d
-			}
-			if path != benchSchema || typ == reflect.TypeFor[bench.Report]() {
-				w := &walk{t, defs, map[reflect.Type]bool{}}
-				w.check(typ.Name(), typ, s)
-			}
+	for _, path := range []string{benchSchema, path} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
 		}
+		var s schemaType
+		if err := json.Unmarshal(data, &s); err != nil {
+			t.Fatal(err)
+		}
+		maps.Copy(defs, s.Defs)
 	}
+	w := &walk{t, defs, map[reflect.Type]bool{}}
+	w.check(typ.Name(), typ, defs[def])
 }

@@ -24,7 +24,7 @@ type Report struct {
 	Seed   uint64   `json:"seed,omitempty"`
 	Chunk  int      `json:"prompt_chunk,omitempty"` // of qgo, see [PromptChunk]
 	Limits Limits   `json:"limits"`
-	Levels []*Level `json:"users"`
+	Levels []*Level `json:"users,omitempty"` // none if no requests were asked for
 	// Verdict says how many users are served within the limits, and why not more.
 	Verdict       string `json:"verdict,omitempty"`
 	BatchDecode   []Step `json:"batch_decode,omitempty"`
