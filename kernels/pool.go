@@ -52,6 +52,9 @@ type Pool struct {
 	closed  bool         // guarded by mu
 	parked  atomic.Int32 // workers asleep on cond
 	done    sync.WaitGroup
+
+	patience time.Duration // how long a worker looks before it sleeps
+	drowsy   atomic.Bool   // it does not look at all
 }
 
 // job is what Run was given, its first phase, and how many workers have a share.
@@ -82,9 +85,11 @@ var (
 // NewPool starts a pool of n workers, at least one. When pinned, each stays on
 // one core of those that the process may use, as long as there are enough.
 // Close it after use.
-func NewPool(n int, pinned bool) *Pool {
+func NewPool(n int, pinned bool) *Pool { return newPool(n, pinned, patience) }
+
+func newPool(n int, pinned bool, patience time.Duration) *Pool {
 	n = max(n, 1)
-	p := &Pool{crowded: n > Cores()}
+	p := &Pool{crowded: n > Cores(), patience: patience}
 	p.cond, p.rest = sync.NewCond(&p.mu), sync.NewCond(&p.mu)
 	p.phase.Store(1)
 	if procs := runtime.GOMAXPROCS(0); n > procs {
@@ -126,6 +131,11 @@ func (p *Pool) Close() {
 	p.mu.Unlock()
 	p.done.Wait()
 }
+
+// Sleep lets the workers sleep at once, who would look for the next job for a
+// while: for a caller that leaves the cores to something else now. The next Run
+// wakes them.
+func (p *Pool) Sleep() { p.drowsy.Store(true) }
 
 // Drain waits until no worker reads what past jobs gave it. It must come
 // before memory that jobs read is unmapped or changed other than by a job.
@@ -183,6 +193,7 @@ func (p *Pool) Run(do func(*Worker)) (err error) {
 	for _, w := range p.workers {
 		w.desk.renew(phase - 1)
 	}
+	p.drowsy.Store(false)
 	p.jobs[turn%2] = job{do, phase, place(p.place.Load()).size()}
 	p.turn.Store(turn)
 	p.wake()

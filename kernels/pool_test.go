@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 	"unsafe"
 )
 
@@ -168,5 +169,30 @@ func BenchmarkRun(b *testing.B) {
 	job := func(*Worker) {}
 	for b.Loop() {
 		p.Run(job)
+	}
+}
+
+// TestSleep has workers sleep at once that would look for a job for an hour, and
+// wakes them by the next one.
+func TestSleep(t *testing.T) {
+	p := newPool(3, false, time.Hour)
+	defer p.Close()
+	for range 3 {
+		var items atomic.Int32
+		if err := p.Run(func(w *Worker) {
+			for it := w.Items(30, 1); it.Next(); {
+				if it.Commit() {
+					items.Add(int32(it.Hi - it.Lo))
+				}
+			}
+		}); err != nil || items.Load() != 30 {
+			t.Fatalf("%d items, %v", items.Load(), err)
+		}
+		p.Sleep()
+		for end := time.Now().Add(time.Minute); p.parked.Load() < 2; runtime.Gosched() {
+			if time.Now().After(end) {
+				t.Fatalf("after a minute %d of 2 workers sleep", p.parked.Load())
+			}
+		}
 	}
 }

@@ -39,7 +39,8 @@ func (p *Pool) wait(ready func() bool) {
 		now := time.Now()
 		if start.IsZero() {
 			start = now
-		} else if now.Sub(start) > patience {
+		}
+		if now.Sub(start) > p.patience || p.drowsy.Load() {
 			p.park(ready)
 			return
 		}
