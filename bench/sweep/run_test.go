@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -165,6 +166,11 @@ func TestLate(t *testing.T) {
 
 // TestBusy has a busy loop beside the engines, which ends with the cell.
 func TestBusy(t *testing.T) {
+	for _, program := range []string{"sh", "ps", "grep"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("needs %s, to run busy loops and to count them", program)
+		}
+	}
 	p, dir := scene(t, `ps -e -o args | grep -c "[k]ill -0" > $0.log; `+engine)
 	p.Busy, p.Tests, p.tests = []int{2}, p.Tests[1:], p.tests[1:]
 	if _, err := p.Run(context.Background(), filepath.Join(dir, "r.jsonl"), model.Options{}, nil); err != nil {
