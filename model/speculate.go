@@ -34,23 +34,19 @@ func (g *guesses) ahead() int {
 	return g.n - 1 - g.row
 }
 
-// floatRows is up to how many rows the kernels of floating-point weights sum as for
-// one, in every tier: those for more have fewer chains of sums.
-const floatRows = 3
-
-// sameRows is up to how many rows a pass gives each the bits that it has alone; 1 if
-// there is no such promise, as of GPUs.
+// sameRows is up to how many rows a pass gives each the bits that it has alone. It is
+// 1 where there is no such promise: on GPUs, and for floating-point weights, which the
+// kernels for more rows sum in fewer chains.
 func (m *Model) sameRows() int {
-	rows := min(1+draft.MaxTokens, m.MaxRows())
 	if m.OnGPU() {
 		return 1
 	}
 	for i := range m.File.Tensors {
 		if t := &m.File.Tensors[i]; len(t.Dims) > 1 && !t.Type.Integer() {
-			rows = min(rows, floatRows)
+			return 1
 		}
 	}
-	return rows
+	return min(1+draft.MaxTokens, m.MaxRows())
 }
 
 // speculate begins with a prompt, or ends speculation.

@@ -24,15 +24,15 @@ import (
 func TestRowsAlone(t *testing.T) {
 	for _, name := range tier.Names() {
 		m := tiny(t, Options{Tier: name, Context: 400})
-		rowsAlone(t, name, m, text(t, 280), []int{37, 250})
+		rowsAlone(t, name, m, text(t, 280), []int{250})
 	}
 	for _, kv := range []string{"f32", "q8_0"} {
 		m := tiny(t, Options{KV: kv, Context: 400})
-		rowsAlone(t, kv, m, text(t, 280), []int{250})
+		rowsAlone(t, kv, m, text(t, 280), []int{60})
 	}
-	most := map[string]int{"f32": floatRows, "f16": floatRows, "bf16": floatRows}
+	most := map[string]int{"f32": 1, "f16": 1, "bf16": 1}
 	for _, mix := range quant.Mixes() {
-		f, err := synth.Build(synth.Spec{Shape: synth.Shape{Name: "small", Width: 256, FFN: 512, Blocks: 2, Heads: 4, KV: 2}, Mix: mix, Vocab: 1000, Seed: 1})
+		f, err := synth.Build(synth.Spec{Shape: synth.Shape{Name: "small", Width: 256, FFN: 512, Blocks: 1, Heads: 4, KV: 2}, Mix: mix, Vocab: 1000, Seed: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +73,7 @@ func rowsAlone(t *testing.T, name string, m *Model, ids []int32, depths []int) {
 		for i := range next {
 			alone = append(alone, forward(next[i:i+1])...)
 		}
-		for _, rows := range []int{2, 3, 5, 8, 13, 16} {
+		for _, rows := range []int{2, 5, 16} {
 			if rows > m.sameRows() {
 				break
 			}
@@ -95,7 +95,7 @@ type written struct {
 
 func write(t *testing.T, m *Model, prompt []int32, g Generation) (w written) {
 	t.Helper()
-	s, err := m.NewSession(len(prompt) + 60)
+	s, err := m.NewSession(len(prompt) + 40)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,14 +113,18 @@ func write(t *testing.T, m *Model, prompt []int32, g Generation) (w written) {
 // model's end, to a limit, to a stop text, and until the context is full.
 func TestSpeculation(t *testing.T) {
 	m := tiny(t, Options{Context: 1024})
-	passage := text(t, 90)
-	repeating := slices.Concat(passage, passage[:40])
+	passage := text(t, 50)
+	repeating := slices.Concat(passage, passage[:20])
 	question, err := m.Prompt(chat.Conversation{Messages: []chat.Message{{Role: "user", Content: "What does strings.ToUpper do?"}}, AddGenerationPrompt: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	accepted, drafted := 0, 0
-	for name, prompt := range map[string][]int32{"a passage again": repeating, "a question": question, "one token": passage[:1]} {
+	prompts := map[string][]int32{"a passage again": repeating}
+	if !testing.Short() {
+		prompts["a question"], prompts["one token"] = question, passage[:1]
+	}
+	for name, prompt := range prompts {
 		for way, g := range map[string]Generation{
 			"greedy": {}, "no end": {IgnoreEOG: true}, "limited": {IgnoreEOG: true, MaxTokens: 17}, "one": {MaxTokens: 1}, "two": {MaxTokens: 2},
 			"stopped":   {IgnoreEOG: true, Stop: []string{"the"}},
@@ -140,7 +144,7 @@ func TestSpeculation(t *testing.T) {
 			accepted, drafted = accepted+got.stats.Accepted, drafted+got.stats.Drafted
 		}
 	}
-	if accepted < 100 {
+	if accepted < 30 {
 		t.Errorf("%d of %d tokens were accepted: these texts repeat", accepted, drafted)
 	}
 	t.Logf("%d of %d tokens accepted", accepted, drafted)
