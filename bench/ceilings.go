@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -31,6 +32,10 @@ const (
 	availableShare = 6
 )
 
+// MaxArray bounds the size of an array of the bandwidth probe, in bytes. Programs
+// lower it that want no true figure, but soon: tests.
+var MaxArray int64 = math.MaxInt64
+
 // stagger is by how many bytes more than its size each array lies behind the
 // one before. Arrays whose addresses differ by a power of two meet in the same
 // sets of the caches and banks of the memory: triad then loses a quarter to a
@@ -52,6 +57,7 @@ func arrayBytes() (size, window int) {
 		}
 		want = min(want, max(share, smallestArray))
 	}
+	want = min(want, MaxArray)
 	windows := (want + usualArray - 1) / usualArray
 	window = int(want/windows) / (1 << 20) << 20
 	return int(windows) * window, window

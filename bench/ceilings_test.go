@@ -60,8 +60,12 @@ func TestProberWindows(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if size, window := arrayBytes(); window == 0 || size%window != 0 || window > usualArray || window%piece != 0 {
-		t.Errorf("arrays of %d bytes in windows of %d", size, window)
+	for _, most := range []int64{math.MaxInt64, MaxArray} {
+		defer func(before int64) { MaxArray = before }(MaxArray)
+		MaxArray = most
+		if size, window := arrayBytes(); window == 0 || size%window != 0 || window > usualArray || window%piece != 0 || int64(size) > most {
+			t.Errorf("arrays of %d bytes in windows of %d, of %d at most", size, window, most)
+		}
 	}
 	p.window = len(p.a) / 4 / piece * piece
 	p.a = p.a[:4*p.window]

@@ -18,6 +18,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/creack/pty"
 
+	"qgo/bench"
 	"qgo/model/synth"
 	"qgo/testdata"
 )
@@ -25,6 +26,7 @@ import (
 // TestMain lets the test's binary be the program, for tests that need a
 // process of its own.
 func TestMain(m *testing.M) {
+	bench.MaxArray = 32 << 20 // no test asks how fast the memory is
 	if os.Getenv("QGO_TEST_RUN") != "" {
 		main()
 	}
