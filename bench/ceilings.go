@@ -32,8 +32,8 @@ const (
 	availableShare = 6
 )
 
-// MaxArray bounds the size of an array of the bandwidth probe, in bytes. Programs
-// lower it that want no true figure, but soon: tests.
+// MaxArray limits the size in bytes of each array of the bandwidth probe. Tests
+// lower it, since they need no true figure.
 var MaxArray int64 = math.MaxInt64
 
 // stagger is by how many bytes more than its size each array lies behind the
@@ -219,8 +219,8 @@ func (p *Prober) passes(amount int, atLeast time.Duration, job func(*kernels.Wor
 		rates = append(rates, float64(amount)/time.Since(t).Seconds())
 	}
 	runtime.KeepAlive(p.sums)
-	// Workers that look for another pass would take the cores from those of the
-	// model: with two of them 5 ms of each repetition.
+	// Workers spinning for another pass would compete with the model's for the
+	// cores: on two of them that cost 5 ms of each repetition.
 	p.pool.Sleep()
 	return newRate(rates), nil
 }

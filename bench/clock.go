@@ -151,7 +151,7 @@ func (c *clock) repeated(rep *Rep) {
 	}
 }
 
-// skip tells the clock that so many of the last stages are left out.
+// skip drops that many stages from the end of the estimate.
 func (c *clock) skip(stages int) { c.stages = c.stages[:max(len(c.stages)-stages, c.at)] }
 
 // next tells the clock that a stage has ended.

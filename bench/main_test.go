@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestMain has small arrays probed: no test asks how fast the memory is.
+// TestMain keeps the probed arrays small: no test asks how fast the memory is.
 func TestMain(m *testing.M) {
 	MaxArray = smallestArray
 	os.Exit(m.Run())

@@ -132,9 +132,8 @@ func (p *Pool) Close() {
 	p.done.Wait()
 }
 
-// Sleep lets the workers sleep at once, who would look for the next job for a
-// while: for a caller that leaves the cores to something else now. The next Run
-// wakes them.
+// Sleep makes idle workers sleep at once rather than spin for a while, for callers
+// that hand the cores to something else. The next Run wakes them.
 func (p *Pool) Sleep() { p.drowsy.Store(true) }
 
 // Drain waits until no worker reads what past jobs gave it. It must come

@@ -6,7 +6,7 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// Meter tells what others took of the CPUs' time between two of its readings.
+// Meter measures how much of the CPUs' time other programs take between two readings.
 type Meter struct {
 	process *process.Process
 	times   busyTimes

@@ -13,6 +13,7 @@ import (
 
 	"qgo/bench"
 	"qgo/gguf/show"
+	"qgo/model/files"
 )
 
 // Limits of what a result may hold.
@@ -32,17 +33,9 @@ type Result struct {
 
 // Read reads a result. A last line that was cut off does not count.
 func Read(path string) (*Result, error) {
-	f, err := os.Open(path)
+	data, err := read(path, "result of a sweep", maxResult)
 	if err != nil {
-		return nil, reason(path, "result of a sweep", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxResult+1))
-	switch {
-	case err != nil:
-		return nil, reason(path, "result of a sweep", err)
-	case len(data) > maxResult:
-		return nil, fmt.Errorf("%s: is longer than the %d MB that are read of a sweep's result", show.Text(path), maxResult>>20)
+		return nil, err
 	}
 	r, err := parse(data)
 	if err != nil {
@@ -183,11 +176,7 @@ func differs(a, b *Header) string {
 }
 
 func unwritten(path string, err error) error {
-	var at *os.PathError
-	if errors.As(err, &at) {
-		err = at.Err
-	}
-	return fmt.Errorf("%s cannot be written: %w", show.Text(path), err)
+	return fmt.Errorf("%s cannot be written: %w", show.Text(path), files.Reason(err))
 }
 
 // add adds a cell.

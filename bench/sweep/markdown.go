@@ -2,15 +2,15 @@ package sweep
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"os"
+	"io"
 	"path/filepath"
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
 
 	"qgo/gguf/show"
+	"qgo/model/files"
 )
 
 // Markdown writes a result as text and a table for a document.
@@ -190,24 +190,16 @@ func Update(doc []byte, dir string) ([]byte, error) {
 
 // UpdateFile is Update of a file.
 func UpdateFile(path string) error {
-	doc, err := os.ReadFile(path)
+	doc, err := read(path, "document", maxResult)
 	if err != nil {
-		return reason(path, "document", err)
+		return err
 	}
 	doc, err = Update(doc, filepath.Dir(path))
 	if err != nil {
 		return fmt.Errorf("%s: %w", show.Text(path), err)
 	}
-	temporary, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
-	if err != nil {
-		return unwritten(path, err)
-	}
-	_, err = temporary.Write(doc)
-	if err = errors.Join(err, temporary.Chmod(0o644), temporary.Close()); err == nil {
-		err = os.Rename(temporary.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(unwritten(path, err), os.Remove(temporary.Name()))
-	}
-	return nil
+	return files.Replace(path, func(w io.Writer) error {
+		_, err := w.Write(doc)
+		return err
+	})
 }

@@ -9,7 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +19,7 @@ import (
 	"qgo/bench"
 	"qgo/gguf/show"
 	"qgo/kernels"
+	"qgo/model/files"
 )
 
 // Plan says what to measure: every test on every model, with every number of
@@ -83,17 +84,9 @@ const (
 
 // ReadPlan reads a plan from a YAML file.
 func ReadPlan(path string) (*Plan, error) {
-	f, err := os.Open(path)
+	data, err := read(path, "plan", maxPlan)
 	if err != nil {
-		return nil, reason(path, "plan", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxPlan+1))
-	if err != nil {
-		return nil, reason(path, "plan", err)
-	}
-	if len(data) > maxPlan {
-		return nil, fmt.Errorf("%s: is longer than the %d MB that are read of a plan", show.Text(path), maxPlan>>20)
+		return nil, err
 	}
 	p, err := parsePlan(data)
 	if err != nil {
@@ -102,16 +95,13 @@ func ReadPlan(path string) (*Plan, error) {
 	return p, nil
 }
 
-// reason says what the system does about a file.
-func reason(path, what string, err error) error {
-	var at *os.PathError
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		err = fmt.Errorf("there is no such %s", what)
-	case errors.As(err, &at):
-		err = fmt.Errorf("cannot be read: %w", at.Err)
+// read reads a small file.
+func read(path, what string, limit int64) ([]byte, error) {
+	data, err := files.Read(path, limit)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%s: there is no such %s", show.Text(path), what)
 	}
-	return fmt.Errorf("%s: %w", show.Text(path), err)
+	return data, err
 }
 
 func parsePlan(data []byte) (*Plan, error) {

@@ -78,7 +78,7 @@ func TestReadPlan(t *testing.T) {
 	if err := os.WriteFile(long, []byte(strings.Repeat("#\n", maxPlan)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{filepath.Join(dir, "none"): "there is no such plan", dir: "cannot be read", long: "is longer than the 1 MB"} {
+	for path, want := range map[string]string{filepath.Join(dir, "none"): "there is no such plan", dir: "is a directory", long: "is larger than 1048576 bytes"} {
 		if _, err := ReadPlan(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}

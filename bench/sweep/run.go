@@ -167,7 +167,7 @@ func (r *sweepRun) ceilings(ctx context.Context, threads int) (c *bench.Ceilings
 	return c, err
 }
 
-// step tells what is being done, and about how long the rest takes.
+// step reports what is being done, and an estimate of the time left.
 func (r *sweepRun) step(format string, args ...any) {
 	if r.progress == nil {
 		return

@@ -78,12 +78,12 @@ func TestRun(t *testing.T) {
 	if got, want := again.Markdown(), r.Markdown(); got != want {
 		t.Errorf("read again:\n%s\nwant\n%s", got, want)
 	}
-	if strings.Contains(read(t, out), dir) {
+	if strings.Contains(contents(t, out), dir) {
 		t.Error("the result has paths of this machine")
 	}
 }
 
-func read(t *testing.T, path string) string {
+func contents(t *testing.T, path string) string {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -106,7 +106,7 @@ func TestResume(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || len(r.Cells) != 1 {
 		t.Fatalf("%v, %d cells", err, len(r.Cells))
 	}
-	before := read(t, out)
+	before := contents(t, out)
 	if err := os.WriteFile(out, []byte(before+`{"model":"m.gguf","te`), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestResume(t *testing.T) {
 	if err != nil || len(r.Cells) != 2 {
 		t.Fatalf("%v, %d cells", err, len(r.Cells))
 	}
-	if after := read(t, out); !strings.HasPrefix(after, before) || strings.Count(after, "\n") != 3 {
+	if after := contents(t, out); !strings.HasPrefix(after, before) || strings.Count(after, "\n") != 3 {
 		t.Errorf("the result is not what it was and one line:\n%s", after)
 	}
 	info, err := os.Stat(out)
@@ -158,7 +158,7 @@ func TestLate(t *testing.T) {
 		if v.Grade != want.grade || v.Reason != want.reason {
 			t.Errorf("%s: %+v, want %s, %q", script, v, want.grade, want.reason)
 		}
-		if n := strings.Count(read(t, filepath.Join(dir, "llama-bench.log")), "\n"); n < want.least || n > want.most {
+		if n := strings.Count(contents(t, filepath.Join(dir, "llama-bench.log")), "\n"); n < want.least || n > want.most {
 			t.Errorf("%s: was tried %d times", script, n)
 		}
 	}
@@ -176,7 +176,7 @@ func TestBusy(t *testing.T) {
 	if _, err := p.Run(context.Background(), filepath.Join(dir, "r.jsonl"), model.Options{}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.TrimSpace(read(t, filepath.Join(dir, "llama-bench.log"))); got != "2" {
+	if got := strings.TrimSpace(contents(t, filepath.Join(dir, "llama-bench.log"))); got != "2" {
 		t.Errorf("%s busy loops, want 2", got)
 	}
 }
@@ -258,7 +258,7 @@ func TestMarkdown(t *testing.T) {
 		if err := UpdateFile(doc); err != nil {
 			t.Fatal(err)
 		}
-		got := read(t, doc)
+		got := contents(t, doc)
 		if want := "before\n\n<!-- sweep: r.jsonl -->\n\n" + r.Markdown() + "\n<!-- /sweep -->\n\nafter\n"; got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}

@@ -30,9 +30,9 @@ func (b *benchFlags) checkPower(cmd *cobra.Command) (err error) {
 	return nil
 }
 
-// restorePower has the power mode from before restored also if the program ends
-// at once. restored is to be called after the plan, with its error: at a signal
-// nobody else says that it was not restored.
+// restorePower makes sure that the original power mode is restored even if the
+// program is ended at once. Call restored with the plan's error after the plan: on a
+// signal nothing else reports that the restore failed.
 func (b *benchFlags) restorePower(cmd *cobra.Command) (restored func(error)) {
 	if b.plan.Power == nil {
 		return func(error) {}

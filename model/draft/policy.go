@@ -56,8 +56,8 @@ func (p *Policy) Length(match, most int) (length int) {
 	return length
 }
 
-// Guessed tells whether the first token after a match was the one that stood there
-// before, whether a pass was spent on it or not.
+// Guessed records whether the token after a match was the one that followed the
+// earlier occurrence, even if no pass was spent on it.
 func (p *Policy) Guessed(match int, right bool) {
 	x := 0.0
 	if right {
@@ -67,7 +67,7 @@ func (p *Policy) Guessed(match int, right bool) {
 	*c += (x - *c) * memory
 }
 
-// Took tells how long a pass of so many rows took.
+// Took records how long a pass of that many rows took.
 func (p *Policy) Took(rows int, d time.Duration) {
 	t := d.Seconds()
 	switch {
