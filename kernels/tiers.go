@@ -4,6 +4,7 @@
 package kernels
 
 import (
+	_ "qgo/kernels/amx"
 	_ "qgo/kernels/avx2"
 	_ "qgo/kernels/avx512"
 	_ "qgo/kernels/neon"

@@ -71,7 +71,7 @@ func (m *Model) compute(ctx context.Context, seqs []Seq) (err error) {
 		s.Logits = resize(s.Logits, s.wanted()*m.Vocab)
 		s.Out = s.Out[:0]
 		m.before = append(m.before, s.KV.Len())
-		m.runs = append(m.runs, run{seq: i, tokens: s.Tokens})
+		m.runs = append(m.runs, run{seq: i, tokens: s.Tokens, many: len(s.Tokens) >= plan.Many})
 	}
 	defer func() {
 		if err != nil {
@@ -174,7 +174,8 @@ func (e *ContextError) Error() string {
 type run struct {
 	seq    int
 	tokens []int32
-	rows   int // of logits already written
+	many   bool // tokens at first: see plan.Batch
+	rows   int  // of logits already written
 }
 
 // A slice is the part of a run that is in the current batch.
@@ -189,10 +190,14 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 	for first := 0; first < len(m.runs); {
 		b := &m.batch
 		b.Spans, b.Tokens, b.Outputs = b.Spans[:0], b.Tokens[:0], b.Outputs[:0]
+		b.Many = m.runs[first].many
 		m.slices = m.slices[:0]
 		wanting := 0 // runs with logits in this batch
 		for i := first; i < len(m.runs) && len(b.Tokens) < m.maxRows; i++ {
 			r := &m.runs[i]
+			if r.many != b.Many && m.tier.Bfloat != nil {
+				break // few tokens and many are computed in different ways
+			}
 			s := &seqs[r.seq]
 			sl := slice{run: i, n: min(len(r.tokens), m.maxRows-len(b.Tokens))}
 			row := len(b.Tokens)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"qgo/kernels"
+	"qgo/kernels/plan"
 	"qgo/model/synth"
 )
 
@@ -122,20 +123,24 @@ func TestSequences(t *testing.T) {
 	}
 }
 
-// TestTruncate takes tokens back and computes others in their place.
+// TestTruncate takes tokens back and computes others in their place: few at a
+// time, and many, which a tier may compute in another way.
 func TestTruncate(t *testing.T) {
-	ids := text(t, 60)
-	m := tiny(t, Options{Context: 64})
-	want := slices.Clone(logits(t, m, ids[:30], WantLast))
-	kv := newKV(t, m, 64)
-	for _, tokens := range [][]int32{append(slices.Clone(ids[:20]), ids[40:60]...), ids[20:30]} {
-		kv.Truncate(min(kv.Len(), 20))
-		seq := []Seq{{KV: kv, Tokens: tokens, Want: WantLast}}
-		if err := m.Forward(context.Background(), seq); err != nil {
-			t.Fatal(err)
-		}
-		if len(tokens) == 10 && !slices.Equal(seq[0].Logits, want) {
-			t.Error("logits after truncation differ")
+	ids := text(t, 160)
+	m := tiny(t, Options{Context: 128})
+	for _, c := range []struct{ kept, other, rest int }{{20, 8, 10}, {40, 40, plan.Many}} {
+		want := slices.Clone(logits(t, m, ids[:c.kept+c.rest], WantLast))
+		kv := newKV(t, m, 128)
+		first := append(slices.Clone(ids[:c.kept]), ids[len(ids)-c.other:]...)
+		for _, tokens := range [][]int32{first, ids[c.kept : c.kept+c.rest]} {
+			kv.Truncate(min(kv.Len(), c.kept))
+			seq := []Seq{{KV: kv, Tokens: tokens, Want: WantLast}}
+			if err := m.Forward(context.Background(), seq); err != nil {
+				t.Fatal(err)
+			}
+			if kv.Len() == c.kept+c.rest && !slices.Equal(seq[0].Logits, want) {
+				t.Errorf("%d tokens kept of %d: logits after truncation differ", c.kept, len(first))
+			}
 		}
 	}
 }

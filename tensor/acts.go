@@ -24,11 +24,13 @@ type Block struct {
 }
 
 // Acts is a batch of N activation rows of Cols values in the two forms that
-// matrix kernels read: as they are, and quantised to 8 bits.
+// matrix kernels read: as they are, and quantised to 8 bits or rounded to
+// bfloat16.
 type Acts struct {
 	N, Cols int
 	F       []float32 // [N][FStride], of which Cols are used
 	Q       []Block   // [N][Stride], of which Cols/32 are used
+	Bfloat  bool      // each block of Q holds 32 numbers in bfloat16 instead
 	FStride int       // values from one row to the next
 	Stride  int       // blocks from one row to the next
 }
@@ -97,3 +99,7 @@ func (a *Acts) QuantRow(i int) []Block {
 	i *= a.Stride
 	return a.Q[i : i+a.Cols/BlockLen]
 }
+
+// Bfloats are the 32 values of a block in bfloat16, which take as much room as
+// the 8-bit form.
+func (b *Block) Bfloats() *[BlockLen]uint16 { return (*[BlockLen]uint16)(unsafe.Pointer(b)) }

@@ -5,6 +5,7 @@ package probe
 import (
 	"github.com/klauspost/cpuid/v2"
 
+	"qgo/kernels/amx"
 	"qgo/kernels/avx2"
 	"qgo/kernels/avx512"
 	"qgo/kernels/tier"
@@ -12,6 +13,7 @@ import (
 
 //go:generate go -C ../../kernels/asm run ./probe -isa avx2 -out ../../bench/probe/avx2_amd64.s -stubs ../../bench/probe/avx2_stub_amd64.go -pkg probe
 //go:generate go -C ../../kernels/asm run ./probe -isa avx512 -out ../../bench/probe/avx512_amd64.s -stubs ../../bench/probe/avx512_stub_amd64.go -pkg probe
+//go:generate go -C ../../kernels/asm run ./amx -peaks -out ../../bench/probe/amx_amd64.s -stubs ../../bench/probe/amx_stub_amd64.go -pkg probe
 
 // native returns the kernels in assembler that this machine can run.
 func native() (all []*Kernels) {
@@ -20,12 +22,16 @@ func native() (all []*Kernels) {
 	}
 	if avx512.ISA.Here() {
 		k := streams("avx512", readAVX512, copyNTAVX512, triadNTAVX512)
-		if avx512.VNNI.Here() {
+		if amx.ISA.Here() {
+			k.Peaks = append(k.Peaks,
+				Peak{"int8", "TDPBUSD", 4 * 16 * 16 * 128, integer(dotTilesInt8), 4 * 64},
+				Peak{"bf16", "TDPBF16PS", 4 * 16 * 16 * 64, float(dotTilesBF16), 4 * 32})
+		} else if avx512.VNNI.Here() {
 			k.Peaks = append(k.Peaks, Peak{"int8", "VPDPBUSD zmm", 12 * 128, integer(dotInt8AVX512), 12 * 4})
 		} else {
 			k.Peaks = append(k.Peaks, pairsAVX2)
 		}
-		if bf16.Here() {
+		if bf16.Here() && !amx.ISA.Here() {
 			k.Peaks = append(k.Peaks, Peak{"bf16", "VDPBF16PS zmm", 12 * 64, float(dotBF16AVX512), 12 * 2})
 		}
 		k.Peaks = append(k.Peaks, Peak{"fp32", "VFMADD231PS zmm", 12 * 32, float(fmaAVX512), 12})

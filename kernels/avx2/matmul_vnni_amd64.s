@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func dotQ4_0x1(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ4_0x1(SB), $280-8
 	MOVQ a+0(FP), AX
 	LEAQ 63(SP), BX
@@ -332,7 +332,7 @@ DATA x8_0f0f0f0f<>+28(SB)/4, $0x0f0f0f0f
 GLOBL x8_0f0f0f0f<>(SB), RODATA|NOPTR, $32
 
 // func dotQ4_0x2(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ4_0x2(SB), $408-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -853,7 +853,7 @@ last:
 	RET
 
 // func dotQ4_0x4(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ4_0x4(SB), $664-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -1424,7 +1424,7 @@ last:
 	RET
 
 // func dotQ4_0x8(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ4_0x8(SB), $1176-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -2023,7 +2023,7 @@ last:
 	RET
 
 // func dotQ4_0x16(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ4_0x16(SB), $2200-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -2678,7 +2678,7 @@ last:
 	RET
 
 // func dotQ4_1x1(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ4_1x1(SB), $344-8
 	MOVQ a+0(FP), AX
 	LEAQ 63(SP), BX
@@ -3013,7 +3013,7 @@ last:
 	RET
 
 // func dotQ4_1x2(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ4_1x2(SB), $472-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -3562,7 +3562,7 @@ last:
 	RET
 
 // func dotQ4_1x4(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ4_1x4(SB), $728-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -4161,7 +4161,7 @@ last:
 	RET
 
 // func dotQ4_1x8(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ4_1x8(SB), $1240-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -4788,7 +4788,7 @@ last:
 	RET
 
 // func dotQ4_1x16(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ4_1x16(SB), $2264-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -5471,7 +5471,7 @@ last:
 	RET
 
 // func dotQ5_0x1(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ5_0x1(SB), $280-8
 	MOVQ a+0(FP), AX
 	LEAQ 63(SP), BX
@@ -5902,7 +5902,7 @@ DATA x8_10101010<>+28(SB)/4, $0x10101010
 GLOBL x8_10101010<>(SB), RODATA|NOPTR, $32
 
 // func dotQ5_0x2(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ5_0x2(SB), $408-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -6527,7 +6527,7 @@ last:
 	RET
 
 // func dotQ5_0x4(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ5_0x4(SB), $664-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -7202,7 +7202,7 @@ last:
 	RET
 
 // func dotQ5_0x8(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ5_0x8(SB), $1176-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -7905,7 +7905,7 @@ last:
 	RET
 
 // func dotQ5_0x16(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ5_0x16(SB), $2200-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -8664,7 +8664,7 @@ last:
 	RET
 
 // func dotQ5_1x1(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ5_1x1(SB), $344-8
 	MOVQ a+0(FP), AX
 	LEAQ 63(SP), BX
@@ -9103,7 +9103,7 @@ last:
 	RET
 
 // func dotQ5_1x2(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ5_1x2(SB), $472-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -9756,7 +9756,7 @@ last:
 	RET
 
 // func dotQ5_1x4(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ5_1x4(SB), $728-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -10459,7 +10459,7 @@ last:
 	RET
 
 // func dotQ5_1x8(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ5_1x8(SB), $1240-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -11190,7 +11190,7 @@ last:
 	RET
 
 // func dotQ5_1x16(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ5_1x16(SB), $2264-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -11977,7 +11977,7 @@ last:
 	RET
 
 // func dotQ8_0x1(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ8_0x1(SB), $280-8
 	MOVQ a+0(FP), AX
 	LEAQ 63(SP), BX
@@ -12258,7 +12258,7 @@ last:
 	RET
 
 // func dotQ8_0x2(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ8_0x2(SB), $408-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -12743,7 +12743,7 @@ last:
 	RET
 
 // func dotQ8_0x4(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ8_0x4(SB), $664-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -13278,7 +13278,7 @@ last:
 	RET
 
 // func dotQ8_0x8(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ8_0x8(SB), $1176-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -13841,7 +13841,7 @@ last:
 	RET
 
 // func dotQ8_0x16(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ8_0x16(SB), $2200-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -14460,7 +14460,7 @@ last:
 	RET
 
 // func dotQ2_Kx1(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ2_Kx1(SB), $600-8
 	MOVQ a+0(FP), AX
 	LEAQ 63(SP), SI
@@ -14894,7 +14894,7 @@ DATA x8_03030303<>+28(SB)/4, $0x03030303
 GLOBL x8_03030303<>(SB), RODATA|NOPTR, $32
 
 // func dotQ2_Kx2(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ2_Kx2(SB), $728-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -15532,7 +15532,7 @@ pair:
 	RET
 
 // func dotQ2_Kx4(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ2_Kx4(SB), $984-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -16220,7 +16220,7 @@ rows64:
 	RET
 
 // func dotQ2_Kx8(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ2_Kx8(SB), $1496-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -16936,7 +16936,7 @@ rows68:
 	RET
 
 // func dotQ2_Kx16(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ2_Kx16(SB), $2520-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -17708,7 +17708,7 @@ rows72:
 	RET
 
 // func dotQ3_Kx1(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ3_Kx1(SB), $472-8
 	MOVQ a+0(FP), AX
 	LEAQ 63(SP), SI
@@ -18176,7 +18176,7 @@ DATA x8_04040404<>+28(SB)/4, $0x04040404
 GLOBL x8_04040404<>(SB), RODATA|NOPTR, $32
 
 // func dotQ3_Kx2(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ3_Kx2(SB), $600-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -18842,7 +18842,7 @@ pair:
 	RET
 
 // func dotQ3_Kx4(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ3_Kx4(SB), $856-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -19558,7 +19558,7 @@ rows76:
 	RET
 
 // func dotQ3_Kx8(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ3_Kx8(SB), $1368-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -20302,7 +20302,7 @@ rows80:
 	RET
 
 // func dotQ3_Kx16(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ3_Kx16(SB), $2392-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -21102,7 +21102,7 @@ rows84:
 	RET
 
 // func dotQ4_Kx1(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ4_Kx1(SB), $472-8
 	MOVQ a+0(FP), AX
 	LEAQ 63(SP), SI
@@ -21466,7 +21466,7 @@ pair:
 	RET
 
 // func dotQ4_Kx2(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ4_Kx2(SB), $600-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -22044,7 +22044,7 @@ pair:
 	RET
 
 // func dotQ4_Kx4(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ4_Kx4(SB), $856-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -22672,7 +22672,7 @@ rows88:
 	RET
 
 // func dotQ4_Kx8(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ4_Kx8(SB), $1368-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -23328,7 +23328,7 @@ rows92:
 	RET
 
 // func dotQ4_Kx16(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ4_Kx16(SB), $2392-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -24040,7 +24040,7 @@ rows96:
 	RET
 
 // func dotQ5_Kx1(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ5_Kx1(SB), $472-8
 	MOVQ a+0(FP), AX
 	LEAQ 63(SP), SI
@@ -24508,7 +24508,7 @@ pair:
 	RET
 
 // func dotQ5_Kx2(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ5_Kx2(SB), $600-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -25190,7 +25190,7 @@ pair:
 	RET
 
 // func dotQ5_Kx4(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ5_Kx4(SB), $856-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -25922,7 +25922,7 @@ rows100:
 	RET
 
 // func dotQ5_Kx8(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ5_Kx8(SB), $1368-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -26682,7 +26682,7 @@ rows104:
 	RET
 
 // func dotQ5_Kx16(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ5_Kx16(SB), $2392-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -27498,7 +27498,7 @@ rows108:
 	RET
 
 // func dotQ6_Kx1(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ6_Kx1(SB), $472-8
 	MOVQ a+0(FP), AX
 	LEAQ 63(SP), SI
@@ -27962,7 +27962,7 @@ DATA x8_30303030<>+28(SB)/4, $0x30303030
 GLOBL x8_30303030<>(SB), RODATA|NOPTR, $32
 
 // func dotQ6_Kx2(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ6_Kx2(SB), $600-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -28624,7 +28624,7 @@ pair:
 	RET
 
 // func dotQ6_Kx4(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ6_Kx4(SB), $856-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -29336,7 +29336,7 @@ rows112:
 	RET
 
 // func dotQ6_Kx8(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ6_Kx8(SB), $1368-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -30076,7 +30076,7 @@ rows116:
 	RET
 
 // func dotQ6_Kx16(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotQ6_Kx16(SB), $2392-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -30872,7 +30872,7 @@ rows120:
 	RET
 
 // func dotIQ4_NLx1(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotIQ4_NLx1(SB), $280-8
 	MOVQ a+0(FP), AX
 	LEAQ 63(SP), BX
@@ -31243,7 +31243,7 @@ DATA levels<>+15(SB)/1, $0xf1
 GLOBL levels<>(SB), RODATA|NOPTR, $16
 
 // func dotIQ4_NLx2(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotIQ4_NLx2(SB), $408-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -31800,7 +31800,7 @@ last:
 	RET
 
 // func dotIQ4_NLx4(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotIQ4_NLx4(SB), $664-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -32407,7 +32407,7 @@ last:
 	RET
 
 // func dotIQ4_NLx8(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotIQ4_NLx8(SB), $1176-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -33042,7 +33042,7 @@ last:
 	RET
 
 // func dotIQ4_NLx16(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotIQ4_NLx16(SB), $2200-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -33733,7 +33733,7 @@ last:
 	RET
 
 // func dotIQ4_XSx1(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotIQ4_XSx1(SB), $408-8
 	MOVQ a+0(FP), AX
 	LEAQ 63(SP), SI
@@ -34103,7 +34103,7 @@ pair:
 	RET
 
 // func dotIQ4_XSx2(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotIQ4_XSx2(SB), $536-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -34677,7 +34677,7 @@ pair:
 	RET
 
 // func dotIQ4_XSx4(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotIQ4_XSx4(SB), $792-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -35301,7 +35301,7 @@ rows136:
 	RET
 
 // func dotIQ4_XSx8(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotIQ4_XSx8(SB), $1304-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -35953,7 +35953,7 @@ rows140:
 	RET
 
 // func dotIQ4_XSx16(a *byte)
-// Requires: AVX, AVX-VNNI, AVX2, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·dotIQ4_XSx16(SB), $2328-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI

@@ -8,6 +8,7 @@ import (
 	"qgo/kernels"
 	"qgo/kernels/plan"
 	"qgo/quant/codec"
+	"qgo/tensor"
 )
 
 // pass is one batch on its way through a stage: all that its workers read
@@ -28,6 +29,7 @@ type pass struct {
 	tokens  []int32       // [rows], when the stage embeds
 	rowsAt  []place       // [rows]
 	outputs []int         // rows whose logits are wanted
+	bfloat  bool          // blocks multiply integer weights in bfloat16
 	hidden  []float32     // [rows][Width], for the next stage
 	logits  []float32     // [len(outputs)][Vocab]
 	schedule
@@ -75,6 +77,10 @@ func (p *pass) prepare(ctx context.Context, b *plan.Batch, rows int) {
 	p.acts.rest.Slice(&all.rest, 0, rows)
 	p.acts.attn.Slice(&all.attn, 0, rows)
 	p.acts.ffn.Slice(&all.ffn, 0, rows)
+	p.bfloat = b.Many && p.tier.Bfloat != nil
+	for _, a := range []*tensor.Acts{&p.acts.norm, &p.acts.attn, &p.acts.ffn} {
+		a.Bfloat = p.bfloat
+	}
 	p.rowsAt = p.rowsAt[:0]
 	for _, span := range b.Spans {
 		for i := range span.N {
@@ -154,7 +160,7 @@ func (p *pass) ropeTable(w *kernels.Worker) {
 // block runs one transformer block over the batch.
 func (p *pass) block(w *kernels.Worker, layer int) {
 	b, l := &p.Blocks[layer], &p.layers[layer]
-	p.normalise(w, b.AttnNorm, p.integer(b.Q.W, b.K.W, b.V.W), p.integer(b.K.W, b.V.W))
+	p.normalise(w, b.AttnNorm, p.integer(b.Q.W, b.K.W, b.V.W), p.planes(b.K.W, b.V.W))
 	p.queriesKeysValues(w, l)
 	p.rotateAndStore(w, layer)
 	p.attend(w, layer)
@@ -187,6 +193,7 @@ func (p *pass) head(w *kernels.Worker) {
 	for first := 0; first < len(p.outputs); first += room {
 		part := p.outputs[first:min(first+room, len(p.outputs))]
 		t := p.workers[w.ID]
+		t.Norm.Bfloat = false
 		for it := p.items(w, plan.OpNorm, len(part), 1); it.Next(); {
 			i := part[it.Lo]
 			p.normRow(t, 0, p.x[i*p.Width:(i+1)*p.Width], p.Head.Norm, integer, planes > 1)

@@ -19,6 +19,15 @@ const (
 	smallestTile = 32
 )
 
+// In bfloat16 a tile has as few panels as are multiplied together, and many
+// rows: each of its weights is converted first, which takes as long as its
+// products with some 100 rows.
+const (
+	bfloatPanels       = panel.BfloatPanels
+	bfloatTileRows     = tileValues / (bfloatPanels * panel.Rows)
+	smallestBfloatTile = 128
+)
+
 // blockPanels is the number of panels that yield a block of activations.
 const blockPanels = tensor.BlockLen / panel.Rows
 
@@ -40,16 +49,22 @@ type grid struct {
 }
 
 // newGrid cuts a matrix of that many panels, of which unit must stay together.
-func newGrid(workers, panels, unit, rows int) grid {
+func newGrid(workers, panels, unit, rows int, bfloat bool) grid {
+	if bfloat {
+		unit = max(unit, bfloatPanels)
+	}
 	if rows <= fewRows {
 		return grid{
 			items: (panels + unit - 1) / unit, most: tileValues / (rows * unit * panel.Rows),
 			panels: unit, tiles: 1, tileRows: rows, rows: rows,
 		}
 	}
-	g := grid{most: 1, panels: tilePanels, tileRows: tileRows, rows: rows}
+	g, smallest := grid{most: 1, panels: tilePanels, tileRows: tileRows, rows: rows}, smallestTile
+	if bfloat {
+		g.panels, g.tileRows, smallest = bfloatPanels, bfloatTileRows, smallestBfloatTile
+	}
 	groups := (panels + g.panels - 1) / g.panels
-	for g.tileRows > smallestTile && groups*((rows+g.tileRows-1)/g.tileRows) < enough*workers {
+	for g.tileRows > smallest && groups*((rows+g.tileRows-1)/g.tileRows) < enough*workers {
 		g.tileRows /= 2
 	}
 	g.tiles = (rows + g.tileRows - 1) / g.tileRows
@@ -90,14 +105,14 @@ func (p *pass) multiply(t *scratch, dst []float32, stride int, l *linear, lo, hi
 }
 
 // queriesKeysValues multiplies the normed rows with Q, K and V, whose outputs
-// stand side by side in s.qkv. Keys and values come out as from 16-bit
-// activations: their matrices are narrow, so that a second plane of activations
-// costs little, and every later token reads them.
+// stand side by side in s.qkv. Where activations are quantised to 8 bits, keys
+// and values come out as from 16: their matrices are narrow, so that a second
+// plane of activations costs little, and every later token reads them.
 func (p *pass) queriesKeysValues(w *kernels.Worker, l *layers) {
 	t := p.workers[w.ID]
 	stride := p.QDim() + 2*p.KVDim()
 	three := [...]*linear{&l.Q, &l.K, &l.V}
-	g := newGrid(w.Of, panels(&l.Q)+panels(&l.K)+panels(&l.V), 1, p.rows())
+	g := newGrid(w.Of, panels(&l.Q)+panels(&l.K)+panels(&l.V), 1, p.rows(), p.bfloat)
 	for it := p.items(w, plan.OpQKV, g.items, g.most); it.Next(); {
 		p.look(w, plan.OpQKV, it.Lo, g.items)
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
@@ -107,7 +122,7 @@ func (p *pass) queriesKeysValues(w *kernels.Worker, l *layers) {
 		at := -lo
 		for i, l := range three {
 			if from, to := max(-at, 0), min(m-at, l.W.Rows); from < to {
-				p.productPlanes(t, t.Out[0][from+at:], m, l, from, to, row, n, i > 0 && p.integer(l.W))
+				p.productPlanes(t, t.Out[0][from+at:], m, l, from, to, row, n, i > 0 && p.planes(l.W))
 			}
 			at += panels(l) * panel.Rows
 		}
@@ -151,7 +166,7 @@ const quantUnit = 8
 func (p *pass) gateAndUp(w *kernels.Worker, l *layers) {
 	t := p.workers[w.ID]
 	quantised := p.integer(l.Down.W)
-	g := newGrid(w.Of, panels(&l.Gate), blockPanels, p.rows())
+	g := newGrid(w.Of, panels(&l.Gate), blockPanels, p.rows(), p.bfloat)
 	for it := p.items(w, plan.OpGateUp, g.items, g.most); it.Next(); {
 		p.look(w, plan.OpGateUp, it.Lo, g.items)
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
@@ -165,7 +180,7 @@ func (p *pass) gateAndUp(w *kernels.Worker, l *layers) {
 		blocks := m / tensor.BlockLen // of a row
 		if quantised {
 			all := (n*blocks + quantUnit - 1) / quantUnit * quantUnit // what comes too much stays here
-			p.tier.Quantize(t.Out[0][:all*tensor.BlockLen], t.Blocks[:all])
+			p.reduce(t.Out[0][:all*tensor.BlockLen], t.Blocks[:all], p.bfloat)
 		}
 		if !it.Commit() {
 			continue
@@ -184,7 +199,7 @@ func (p *pass) gateAndUp(w *kernels.Worker, l *layers) {
 func (p *pass) addProduct(w *kernels.Worker, op plan.Op, l *linear, x *tensor.Acts) {
 	t := p.workers[w.ID]
 	out := t.Out[0]
-	g := newGrid(w.Of, panels(l), 1, p.rows())
+	g := newGrid(w.Of, panels(l), 1, p.rows(), p.bfloat)
 	for it := p.items(w, op, g.items, g.most); it.Next(); {
 		p.look(w, op, it.Lo, g.items)
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
@@ -205,7 +220,7 @@ func (p *pass) addProduct(w *kernels.Worker, op plan.Op, l *linear, x *tensor.Ac
 func (p *pass) multiplyHead(w *kernels.Worker, first, rows, planes int) {
 	t, dst := p.workers[w.ID], p.logits[first*p.Vocab:]
 	out := t.Out[0]
-	g := newGrid(w.Of, panels(&p.headLayer), 1, rows*planes)
+	g := newGrid(w.Of, panels(&p.headLayer), 1, rows*planes, false)
 	for it := p.items(w, plan.OpHead, g.items, g.most); it.Next(); {
 		p.lookHead(w, it.Lo, g.items, first)
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)

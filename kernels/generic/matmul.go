@@ -47,12 +47,17 @@ func (s *Scratch) grow(cols int) {
 //	dst[i*stride+r-r0] = Σ_j W[r][j] * x[i][j]
 //
 // Weights that are integer codes are multiplied with the quantised form of
-// the activations, in integers within a group of weights; weights that are
-// floating-point numbers with the activations as they are.
+// the activations, in integers within a group of weights, or with the form
+// that is rounded to bfloat16; weights that are floating-point numbers with the
+// activations as they are.
 func MatMul(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Acts, s *Scratch) {
 	s.grow(w.Cols)
 	if !w.Type.Integer() {
 		MatMulExact(dst, stride, w, r0, r1, x, s)
+		return
+	}
+	if x.Bfloat {
+		matMulBfloat(dst, stride, w, r0, r1, x, s)
 		return
 	}
 	for first := 0; first < x.N && r0 < r1; first += batchRows {

@@ -130,9 +130,18 @@ type Span struct {
 	N   int // rows
 }
 
+// Many is the number of tokens from which on those of a sequence that are
+// computed in one call are many: see [Batch].
+const Many = 32
+
 // Batch is what passes through the stages of a placement.
 type Batch struct {
-	Spans   []Span
+	Spans []Span
+	// Many says that all rows belong to sequences that have Many tokens and more
+	// in this call, maybe in several batches. A device may compute those in
+	// another way than few, so that the bits of a row depend neither on the other
+	// sequences nor on how a call is cut into batches.
+	Many    bool
 	Tokens  []int32   // one a row
 	Hidden  []float32 // [rows][Width], between stages
 	Outputs []int     // the rows whose logits are wanted, rising

@@ -13,10 +13,13 @@ type ISA struct {
 	// Switch is the environment variable that, set to anything, takes the ISA
 	// away, and all those that build on it.
 	Switch string
+	// Allowed asks the operating system for the ISA, where that is necessary.
+	Allowed func() bool
 }
 
 // Here reports whether this machine has the ISA and nothing takes it away. It
 // always has a nil one.
 func (i *ISA) Here() bool {
-	return i == nil || i.Base.Here() && cpuid.CPU.Supports(i.Features...) && os.Getenv(i.Switch) == ""
+	return i == nil || i.Base.Here() && cpuid.CPU.Supports(i.Features...) && os.Getenv(i.Switch) == "" &&
+		(i.Allowed == nil || i.Allowed())
 }

@@ -23,14 +23,17 @@ type Tier struct {
 	ISA      *ISA // nil for what every CPU has
 	MatMul   func(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Acts, s *generic.Scratch)
 	Quantize func(x []float32, dst []tensor.Block)
-	RMSNorm  func(dst, x, w []float32, eps float32)
-	Rope     func(x, cos, sin []float32)
-	SwiGLU   func(gate, up []float32)
-	Add      func(dst, x []float32)
-	Scale    func(dst, x []float32, f float32)
-	Halves   func(dst []byte, x []float32)
-	Attend   func(t *generic.AttnTile, s *generic.AttnScratch)
-	Merge    func(acc []float32, max1, sum1 float32, acc2 []float32, max2, sum2 float32) (float32, float32)
+	// Bfloat rounds activations to bfloat16 for MatMul and Panels, where that
+	// multiplies many rows faster than integers do; otherwise nil.
+	Bfloat  func(x []float32, dst []tensor.Block)
+	RMSNorm func(dst, x, w []float32, eps float32)
+	Rope    func(x, cos, sin []float32)
+	SwiGLU  func(gate, up []float32)
+	Add     func(dst, x []float32)
+	Scale   func(dst, x []float32, f float32)
+	Halves  func(dst []byte, x []float32)
+	Attend  func(t *generic.AttnTile, s *generic.AttnScratch)
+	Merge   func(acc []float32, max1, sum1 float32, acc2 []float32, max2, sum2 float32) (float32, float32)
 	// Panels lays weights out for the kernels that multiply them, if there are
 	// any; MatMul is for the weights that do not fit it.
 	Panels panel.Layout
@@ -73,7 +76,7 @@ func Exact() *Tier {
 	t := *All()[0]
 	t.Name = "exact"
 	t.MatMul, t.Panels = generic.MatMulExact, nil
-	t.Integer = false
+	t.Integer, t.Bfloat = false, nil
 	return &t
 }
 

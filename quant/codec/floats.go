@@ -47,12 +47,12 @@ func fromBF16(dst []float32, src []byte) {
 
 func toBF16(dst []byte, src []float32) {
 	for i, v := range src {
-		le.PutUint16(dst[2*i:], bfloat16(v))
+		le.PutUint16(dst[2*i:], Bfloat16(v))
 	}
 }
 
-// bfloat16 rounds to the nearest, ties to even; a NaN stays one.
-func bfloat16(v float32) uint16 {
+// Bfloat16 rounds a number to bfloat16: to the nearest, ties to even; a NaN stays one.
+func Bfloat16(v float32) uint16 {
 	bits := math.Float32bits(v)
 	if v != v {
 		return uint16(bits>>16) | 0x40

@@ -46,8 +46,20 @@ func main() {
 	floats := flag.Bool("floats", false, "kernels for floating-point weights instead of integers")
 	vnni := flag.Bool("vnni", false, "with the instructions for products of bytes")
 	evex := flag.Bool("evex", false, "with those for AVX2 as AVX-512 encodes them, for tests")
+	bfloat := flag.Bool("bfloat", false, "kernels that write weights in bfloat16")
 	s := isa.Parse() // avo defines and parses the others
 	set := kernelSet{name: "Mul", doc: "are the kernels for integer weights", formats: panels.Integers(), isa: s}
+	if *bfloat {
+		for _, f := range set.formats {
+			TEXT("expand"+f.Name, NOSPLIT, "func(a *byte)")
+			(&kernel{Format: f}).expand()
+		}
+		if err := expandSet(*table, *pkg, set.formats); err != nil {
+			log.Fatal(err)
+		}
+		Generate()
+		return
+	}
 	var body func(*kernel)
 	switch {
 	case *floats:

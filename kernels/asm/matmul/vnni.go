@@ -1,10 +1,7 @@
 package main
 
 import (
-	"encoding/binary"
-
 	. "github.com/mmcloughlin/avo/build"
-	"github.com/mmcloughlin/avo/ir"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
@@ -68,33 +65,6 @@ func (k *kernel) dpbusd(x, w, sum reg.Register) {
 		VPDPBUSD(x, w, sum)
 		return
 	}
-	Commentf("VPDPBUSD %s, %s, %s", x.Asm(), w.Asm(), sum.Asm())
-	code := vexDPBUSD(number(x), number(w), number(sum))
-	raw := func(opcode string, value Op) {
-		Instruction(&ir.Instruction{Opcode: opcode, Operands: []Op{value}, ISA: []string{"AVX-VNNI"}})
-	}
-	raw("LONG", U32(binary.LittleEndian.Uint32(code[:4])))
-	raw("BYTE", U8(code[4]))
-}
-
-func number(r reg.Register) uint8 { return uint8(r.(reg.Physical).PhysicalIndex()) }
-
-// vexDPBUSD encodes VPDPBUSD of YMM registers: VEX.256.66.0F38.W0 50 /r (Intel
-// 64 and IA-32 Architectures Software Developer's Manual, volume 2).
-func vexDPBUSD(x, w, sum uint8) [5]byte {
-	const (
-		vex3   = 0xc4
-		map38  = 2
-		l256   = 1 << 2
-		pp66   = 1
-		opcode = 0x50
-		regReg = 3 << 6
-	)
-	return [5]byte{
-		vex3,
-		^sum>>3&1<<7 | 1<<6 | ^x>>3&1<<5 | map38,
-		^w&15<<3 | l256 | pp66,
-		opcode,
-		regReg | sum&7<<3 | x&7,
-	}
+	isa.Raw("VPDPBUSD "+x.Asm()+", "+w.Asm()+", "+sum.Asm(),
+		isa.VEX(0x50, isa.Prefix66, true, isa.Number(sum), 0, isa.Number(x), isa.Number(w), isa.RegReg(isa.Number(sum), isa.Number(x))))
 }

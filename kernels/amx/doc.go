@@ -1,0 +1,7 @@
+// Package amx holds the kernels for amd64 with AMX, products of tiles: many rows
+// of activations are multiplied in bfloat16, few in integers, as in package
+// avx512.
+package amx
+
+//go:generate go -C ../asm run ./matmul -isa avx512 -bfloat -package amx -table ../amx/expand_amd64.go -out ../amx/expand_amd64.s
+//go:generate go -C ../asm run ./amx -out ../amx/tiles_amd64.s

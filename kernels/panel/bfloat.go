@@ -1,0 +1,157 @@
+package panel
+
+import (
+	"unsafe"
+
+	"qgo/quant"
+	"qgo/tensor"
+)
+
+// BfloatPanels is the number of panels that are multiplied together in
+// bfloat16.
+const BfloatPanels = 2
+
+// bfloatTiles is the number of tiles of a panel, of 1 KB each in bfloat16, that
+// are expanded and then multiplied with all rows, so that they stay in a
+// first-level cache of 48 KB. It is a whole number of super-blocks.
+const bfloatTiles = 16
+
+// pairsOfTile is the number of pairs of weights in a tile.
+const pairsOfTile = tileCols / 2 * Rows
+
+// Bfloat are the [Kernels] for panels and, for activations in bfloat16, what
+// multiplies the same panels with those: a part of the weights becomes bfloat16
+// and is then multiplied with all rows.
+type Bfloat struct {
+	*Kernels
+	// Expand holds for each integer type the function that writes Tiles tiles
+	// of a panel to Dst: the weights of two columns, rounded to bfloat16, side
+	// by side for each of the 16 rows, and so on for all columns. Panel is where
+	// a pair of tiles, or in a K-quant a super-block, begins.
+	Expand *[quant.Count]func(*Args)
+	// Tiles multiplies what has been expanded.
+	Tiles func(*TileArgs)
+}
+
+// TileArgs are the arguments of [Bfloat.Tiles]: for rows of activations in
+// bfloat16 and 32 rows of weights,
+//
+//	Dst[i][r] (+)= Σ_j W[r][j] * X[i][j]
+type TileArgs struct {
+	X         unsafe.Pointer               // first row of activations: of tensor.Block
+	Weights   [BfloatPanels]unsafe.Pointer // 16 rows each, as Expand writes them
+	Dst       *float32                     // 32 results for each activation row
+	XStride   int                          // bytes from one activation row to the next
+	DstStride int                          // bytes from the results of one activation row to those of the next
+	Tiles     int                          // of 32 columns
+	Rows      int                          // of activations
+	Add       int                          // whether to add to what Dst holds, 0 or 1
+	// Whole and Last describe tiles of 16 rows, and of the Rows%16 last ones.
+	Whole, Last TileConfig
+}
+
+// TileConfig is the operand of LDTILECFG for tiles of some rows: numbers 0 to 3
+// hold results, 4 and 5 activations, 6 and 7 weights.
+type TileConfig struct {
+	Palette, StartRow uint8
+	_                 [14]uint8
+	RowBytes          [16]uint16
+	Rows              [16]uint8
+}
+
+// NewTileConfig returns the description of tiles of that many rows.
+func NewTileConfig(rows int) TileConfig {
+	c := TileConfig{Palette: 1}
+	for i := range 8 {
+		c.RowBytes[i] = planeBytes
+		c.Rows[i] = uint8(rows)
+		if i >= 6 {
+			c.Rows[i] = Rows
+		}
+	}
+	return c
+}
+
+// NewMultiplier returns what a worker needs to multiply.
+func (b *Bfloat) NewMultiplier() Multiplier {
+	m := &bfloatMultiplier{
+		multiplier: multiplier{kernels: b.Kernels},
+		Bfloat:     b,
+		weights:    tensor.Make[uint32](BfloatPanels * bfloatTiles * pairsOfTile),
+	}
+	m.tiles.Whole = NewTileConfig(Rows)
+	for i := range m.tiles.Weights {
+		m.tiles.Weights[i] = unsafe.Pointer(&m.weights[i*bfloatTiles*pairsOfTile])
+	}
+	return m
+}
+
+// bfloatMultiplier multiplies activations of either form.
+type bfloatMultiplier struct {
+	multiplier
+	*Bfloat
+	weights []uint32 // [BfloatPanels][bfloatTiles][columns/2][Rows], a pair each
+	tiles   TileArgs
+	expand  Args
+	edge    []float32 // results of panels that go beyond the rows that are wanted
+}
+
+// MatMul multiplies; see [Multiplier].
+func (mul *bfloatMultiplier) MatMul(dst []float32, stride int, m *Matrix, r0, r1 int, x *tensor.Acts) {
+	if !x.Bfloat || !m.Type.Integer() {
+		mul.multiplier.MatMul(dst, stride, m, r0, r1, x)
+		return
+	}
+	if r0 >= r1 || x.N == 0 {
+		return
+	}
+	const cols = BfloatPanels * Rows
+	a := &mul.tiles
+	a.XStride, a.Rows, a.Last = x.Stride*tensor.BlockBytes, x.N, NewTileConfig(x.N%Rows)
+	for p := r0 / Rows; p*Rows < r1; p += BfloatPanels {
+		out, outStride := dst[p*Rows-r0:], stride
+		wanted := min(cols, r1-p*Rows)
+		if wanted < cols {
+			if len(mul.edge) < x.N*cols {
+				mul.edge = tensor.Make[float32](x.N * cols)
+			}
+			out, outStride = mul.edge, cols
+		}
+		_ = out[(x.N-1)*outStride+cols-1]
+		a.Dst, a.DstStride = &out[0], outStride*4
+		mul.panels(m, p, x)
+		if wanted < cols {
+			for i := range x.N {
+				copy(dst[i*stride+p*Rows-r0:][:wanted], mul.edge[i*cols:])
+			}
+		}
+	}
+}
+
+// panels multiplies the panels from number p on, as many as are multiplied
+// together; those that the matrix does not have yield anything.
+func (mul *bfloatMultiplier) panels(m *Matrix, p int, x *tensor.Acts) {
+	a, l := &mul.tiles, layoutOf(m.Type)
+	size, all := panelBytes(m.Type, m.Cols), m.Cols/tileCols
+	_ = x.Q[(x.N-1)*x.Stride+all-1]
+	for tile := 0; tile < all; tile += bfloatTiles {
+		a.Tiles = min(bfloatTiles, all-tile)
+		for i := range min(BfloatPanels, m.Panels()-p) {
+			data := m.Data[(p+i)*size : (p+i+1)*size]
+			mul.expand = Args{Panel: &data[l.start(tile)], Dst: (*float32)(a.Weights[i]), Tiles: a.Tiles}
+			mul.Expand[m.Type](&mul.expand)
+		}
+		a.X, a.Add = unsafe.Pointer(&x.Q[tile]), min(tile, 1)
+		mul.Tiles(a)
+	}
+}
+
+// start is where in a panel's bytes a tile begins, the first one of a pair or
+// of a super-block, with what stands before its scales.
+func (l *layout) start(tile int) int {
+	scales, _ := l.tile(tile)
+	if l.Super {
+		scales -= headBytes
+	}
+	return scales
+}
