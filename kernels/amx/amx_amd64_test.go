@@ -76,7 +76,7 @@ func TestMatMul(t *testing.T) {
 				unit := max(tensor.BlockLen, typ.BlockLen())
 				for _, size := range []struct{ rows, cols, r0, r1 int }{
 					{32, unit, 0, 32}, {16, unit, 0, 16}, {33, 3 * unit, 0, 33}, {80, 5 * unit, 16, 64},
-					{48, 5 * unit, 16, 48}, {40, 1024 + unit, 0, 40},
+					{48, 5 * unit, 16, 48}, {40, 2048 + unit, 0, 40},
 				} {
 					w := weights(rng, typ, size.rows, size.cols)
 					m := pack(t, l, w)

@@ -39,13 +39,16 @@ func panels(l *linear) int { return (l.W.Rows + panel.Rows - 1) / panel.Rows }
 
 // grid cuts the product of a matrix with rows of activations into items: tiles
 // of some panels and some rows. Consecutive items have the same panels and
-// consecutive rows.
+// consecutive rows; in bfloat16, where it is the activations that do not fit in
+// the nearest caches, the same rows and consecutive panels.
 type grid struct {
 	items, most int // for [kernels.Worker.Items]
 	panels      int // of an item
-	tiles       int // for all rows
+	groups      int // of panels
+	tiles       int // of rows
 	tileRows    int
 	rows        int
+	bfloat      bool
 }
 
 // newGrid cuts a matrix of that many panels, of which unit must stay together.
@@ -56,19 +59,19 @@ func newGrid(workers, panels, unit, rows int, bfloat bool) grid {
 	if rows <= fewRows {
 		return grid{
 			items: (panels + unit - 1) / unit, most: tileValues / (rows * unit * panel.Rows),
-			panels: unit, tiles: 1, tileRows: rows, rows: rows,
+			panels: unit, tiles: 1, tileRows: rows, rows: rows, bfloat: bfloat,
 		}
 	}
-	g, smallest := grid{most: 1, panels: tilePanels, tileRows: tileRows, rows: rows}, smallestTile
+	g, smallest := grid{most: 1, panels: tilePanels, tileRows: tileRows, rows: rows, bfloat: bfloat}, smallestTile
 	if bfloat {
 		g.panels, g.tileRows, smallest = bfloatPanels, bfloatTileRows, smallestBfloatTile
 	}
-	groups := (panels + g.panels - 1) / g.panels
-	for g.tileRows > smallest && groups*((rows+g.tileRows-1)/g.tileRows) < enough*workers {
+	g.groups = (panels + g.panels - 1) / g.panels
+	for g.tileRows > smallest && g.groups*((rows+g.tileRows-1)/g.tileRows) < enough*workers {
 		g.tileRows /= 2
 	}
 	g.tiles = (rows + g.tileRows - 1) / g.tileRows
-	g.items = groups * g.tiles
+	g.items = g.groups * g.tiles
 	return g
 }
 
@@ -78,8 +81,11 @@ func (g *grid) tile(lo, hi int) (row, n, from, to int) {
 	if g.tiles == 1 {
 		return 0, g.rows, lo * g.panels * panel.Rows, hi * g.panels * panel.Rows
 	}
-	row = lo % g.tiles * g.tileRows
-	from = lo / g.tiles * g.panels * panel.Rows
+	tile, group := lo%g.tiles, lo/g.tiles
+	if g.bfloat {
+		tile, group = lo/g.groups, lo%g.groups
+	}
+	row, from = tile*g.tileRows, group*g.panels*panel.Rows
 	return row, min(g.tileRows, g.rows-row), from, from + g.panels*panel.Rows
 }
 

@@ -12,9 +12,11 @@ import (
 const BfloatPanels = 2
 
 // bfloatTiles is the number of tiles of a panel, of 1 KB each in bfloat16, that
-// are expanded and then multiplied with all rows, so that they stay in a
-// first-level cache of 48 KB. It is a whole number of super-blocks.
-const bfloatTiles = 16
+// are expanded and then multiplied with all rows. It is a whole number of
+// super-blocks. Those of two panels do not fit in a first-level cache, but half
+// as many, which do, were slower: the results are loaded and stored once more for
+// each part.
+const bfloatTiles = 32
 
 // pairsOfTile is the number of pairs of weights in a tile.
 const pairsOfTile = tileCols / 2 * Rows

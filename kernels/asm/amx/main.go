@@ -70,8 +70,8 @@ var (
 // 16 are multiplied, and fewer.
 //
 // What bounds it: TDPBF16PS takes 16 cycles, a load of a tile 8 from the
-// first-level cache. The weights stay there; the activations of 512 rows come
-// from the second level, 32 bytes a cycle.
+// first-level cache. Weights and activations come from the second level, 64 bytes
+// a cycle.
 func tiles() {
 	isa.Func("multiplyTiles", "func(a *byte)", "multiplyTiles multiplies activations with expanded weights: see panel.TileArgs.")
 	MOVQ(NewParamAddr("a", 0), args)
