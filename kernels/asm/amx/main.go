@@ -121,16 +121,26 @@ func tiles() {
 }
 
 func release() {
-	isa.Raw("TILERELEASE", isa.VEX(0x49, isa.PrefixNone, false, 0, 0, 0, 0, isa.RegReg(0, 0)))
+	isa.Raw("TILERELEASE", releaseCode())
 }
 
-func zero(tile int) {
-	isa.Raw(fmt.Sprintf("TILEZERO T%d", tile), isa.VEX(0x49, isa.PrefixF2, false, 0, 0, 0, 0, isa.RegReg(uint8(tile), 0)))
+func releaseCode() []byte {
+	return isa.VEX(0x49, isa.PrefixNone, false, 0, 0, 0, 0, isa.RegReg(0, 0))
+}
+
+func zero(tile int) { isa.Raw(fmt.Sprintf("TILEZERO T%d", tile), zeroCode(tile)) }
+
+func zeroCode(tile int) []byte {
+	return isa.VEX(0x49, isa.PrefixF2, false, 0, 0, 0, 0, isa.RegReg(uint8(tile), 0))
 }
 
 // multiply adds the products of tiles a and b to tile to.
 func multiply(name string, opcode, prefix uint8, b, a, to int) {
-	isa.Raw(fmt.Sprintf("%s T%d, T%d, T%d", name, b, a, to), isa.VEX(opcode, prefix, false, 0, 0, 0, uint8(b), isa.RegReg(uint8(to), uint8(a))))
+	isa.Raw(fmt.Sprintf("%s T%d, T%d, T%d", name, b, a, to), multiplyCode(opcode, prefix, b, a, to))
+}
+
+func multiplyCode(opcode, prefix uint8, b, a, to int) []byte {
+	return isa.VEX(opcode, prefix, false, 0, 0, 0, uint8(b), isa.RegReg(uint8(to), uint8(a)))
 }
 
 func at(offset int) Mem { return Mem{Base: args, Disp: offset} }
@@ -184,20 +194,27 @@ func block(name string, n int) {
 
 // memory emits a load or a store of a tile whose rows are stride apart.
 func memory(opcode string, prefix uint8, tile int, base, stride reg.GPPhysical, disp int) {
+	isa.Raw(fmt.Sprintf("%s %d(%s)(%s*1), T%d", opcode, disp, base.Asm(), stride.Asm(), tile),
+		memoryCode(prefix, tile, base, stride, disp))
+}
+
+func memoryCode(prefix uint8, tile int, base, stride reg.GPPhysical, disp int) []byte {
 	const (
 		disp8  = 1 << 6
 		hasSIB = 4
 	)
 	b, i := isa.Number(base), isa.Number(stride)
-	isa.Raw(fmt.Sprintf("%s %d(%s)(%s*1), T%d", opcode, disp, base.Asm(), stride.Asm(), tile),
-		isa.VEX(0x4b, prefix, false, 0, i, b, 0, disp8|uint8(tile)<<3|hasSIB, i&7<<3|b&7, uint8(disp)))
+	return isa.VEX(0x4b, prefix, false, 0, i, b, 0, disp8|uint8(tile)<<3|hasSIB, i&7<<3|b&7, uint8(disp))
 }
 
 // configure loads a description of tiles.
 func configure(base reg.GPPhysical, offset int) {
+	isa.Raw(fmt.Sprintf("LDTILECFG %d(%s)", offset, base.Asm()), configureCode(base, offset))
+}
+
+func configureCode(base reg.GPPhysical, offset int) []byte {
 	const disp32 = 2 << 6
-	isa.Raw(fmt.Sprintf("LDTILECFG %d(%s)", offset, base.Asm()),
-		isa.VEX(0x49, isa.PrefixNone, false, 0, 0, isa.Number(base), 0, disp32|isa.Number(base)&7, uint8(offset), uint8(offset>>8), 0, 0))
+	return isa.VEX(0x49, isa.PrefixNone, false, 0, 0, isa.Number(base), 0, disp32|isa.Number(base)&7, uint8(offset), uint8(offset>>8), 0, 0)
 }
 
 // sums is the number of tiles that a loop adds to in turn: a product takes 52

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
-	"github.com/mmcloughlin/avo/ir"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
@@ -198,24 +197,15 @@ func dotBF16(s *isa.ISA) {
 		func() { VMOVUPS(words("bf16", 0x3f803f80, s.Lanes), regs[accs]) },
 		func() {
 			for i := range accs {
-				vdpbf16ps(accs, accs, i)
+				vdpbf16ps(regs[accs], regs[accs], regs[i])
 			}
 		}, addFloats)
 }
 
-// vdpbf16ps emits VDPBF16PS on registers Z0 to Z15, which Go's assembler does
-// not know: EVEX.512.F3.0F38.W0 52 /r (Intel SDM, volume 2).
-func vdpbf16ps(src2, src1, dst int) {
-	for _, b := range []int{
-		0x62,
-		0x52 | (^dst>>3&1)<<7 | (^src2>>3&1)<<5, // R and B inverted; X, R' set; map 0F38
-		0x06 | (^src1&15)<<3,                    // vvvv inverted, F3
-		0x48,                                    // 512 bits, V' set
-		0x52,
-		0xc0 | dst&7<<3 | src2&7,
-	} {
-		Instruction(&ir.Instruction{Opcode: "BYTE", Operands: []Op{U8(b)}})
-	}
+// vdpbf16ps emits VDPBF16PS on ZMM registers, which Go's assembler does not know.
+func vdpbf16ps(src2, src1, dst reg.Register) {
+	isa.Raw("VDPBF16PS "+src2.Asm()+", "+src1.Asm()+", "+dst.Asm(),
+		isa.EVEX512(0x52, isa.PrefixF3, isa.Number(dst), isa.Number(src1), isa.Number(src2)))
 }
 
 // words is a register full of the same 32 bits in memory.
