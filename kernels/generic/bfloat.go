@@ -9,20 +9,24 @@ import (
 
 // Bfloat rounds the values x, whose number is a multiple of 32, to bfloat16: to
 // the nearest, ties to even. Unlike the 8-bit form, in which a group's small
-// values lose more than its large ones, all lose at most 2^-9 of themselves.
+// values lose more than its large ones, all lose at most 2^-9 of themselves, but
+// those below 2^-126, which become zero, as for the instructions that do this.
 func Bfloat(x []float32, dst []tensor.Block) {
 	for i := range dst {
 		in, out := (*[tensor.BlockLen]float32)(x[i*tensor.BlockLen:]), dst[i].Bfloats()
 		for k, v := range in {
+			if math.Abs(float64(v)) < 0x1p-126 {
+				v *= 0 // keeps the sign
+			}
 			out[k] = codec.Bfloat16(v)
 		}
 	}
 }
 
-// ExpandBfloat writes a row of unpacked weights to dst as numbers that bfloat16
+// expandBfloat writes a row of unpacked weights to dst as numbers that bfloat16
 // holds: code times scale plus what is added, rounded once to float32 and then
 // to bfloat16.
-func ExpandBfloat(dst []float32, w *codec.Codes) {
+func expandBfloat(dst []float32, w *codec.Codes) {
 	for j := range dst {
 		g := j / w.Group
 		scale := w.Scale[g]
@@ -46,7 +50,7 @@ func matMulBfloat(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *ten
 	weights := s.row[:w.Cols]
 	for r := r0; r < r1; r++ {
 		s.codes.Unpack(w.Type, w.Row(r))
-		ExpandBfloat(weights, &s.codes)
+		expandBfloat(weights, &s.codes)
 		for i := range x.N {
 			var sum float32
 			for g := range x.QuantRow(i) {

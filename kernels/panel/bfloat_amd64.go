@@ -7,10 +7,6 @@ import (
 	"qgo/tensor"
 )
 
-// BfloatPanels is the number of panels that are multiplied together in
-// bfloat16.
-const BfloatPanels = 2
-
 // bfloatTiles is the number of tiles of a panel, of 1 KB each in bfloat16, that
 // are expanded and then multiplied with all rows. It is a whole number of
 // super-blocks. Those of two panels do not fit in a first-level cache, but half
