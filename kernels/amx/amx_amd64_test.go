@@ -74,13 +74,19 @@ func TestMatMul(t *testing.T) {
 			}
 			t.Run(typ.String(), func(t *testing.T) {
 				unit := max(tensor.BlockLen, typ.BlockLen())
-				for _, size := range []struct{ rows, cols, r0, r1 int }{
-					{32, unit, 0, 32}, {16, unit, 0, 16}, {33, 3 * unit, 0, 33}, {80, 5 * unit, 16, 64},
-					{48, 5 * unit, 16, 48}, {40, 2048 + unit, 0, 40},
+				for _, size := range []struct {
+					rows, cols, r0, r1 int
+					inputs             []int
+				}{
+					{32, unit, 0, 32, []int{1, 5, 16, 31, 32, 50, 67}},
+					{16, unit, 0, 16, []int{1, 50}},
+					{33, 3 * unit, 0, 33, []int{17, 48}},
+					{80, 3 * unit, 16, 64, []int{33}},
+					{40, 1024 + unit, 0, 40, []int{35}},
 				} {
 					w := weights(rng, typ, size.rows, size.cols)
 					m := pack(t, l, w)
-					for _, n := range []int{1, 5, 16, 31, 32, 50, 67} {
+					for _, n := range size.inputs {
 						compare(t, rng, l, w, m, size.r0, size.r1, n)
 					}
 				}
