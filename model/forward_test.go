@@ -126,11 +126,11 @@ func TestSequences(t *testing.T) {
 // TestTruncate takes tokens back and computes others in their place: few at a
 // time, and many, which a tier may compute in another way.
 func TestTruncate(t *testing.T) {
-	ids := text(t, 160)
-	m := tiny(t, Options{Context: 128})
-	for _, c := range []struct{ kept, other, rest int }{{20, 8, 10}, {40, 40, plan.Many}} {
+	ids := text(t, 80)
+	m := tiny(t, Options{Context: 64})
+	for _, c := range []struct{ kept, other, rest int }{{20, 8, 10}, {4, 28, plan.Many}} {
 		want := slices.Clone(logits(t, m, ids[:c.kept+c.rest], WantLast))
-		kv := newKV(t, m, 128)
+		kv := newKV(t, m, 64)
 		first := append(slices.Clone(ids[:c.kept]), ids[len(ids)-c.other:]...)
 		for _, tokens := range [][]int32{first, ids[c.kept : c.kept+c.rest]} {
 			kv.Truncate(min(kv.Len(), c.kept))
