@@ -148,7 +148,7 @@ func (it *Items) Next() bool {
 			panic(leave{})
 		}
 		// Who has no share was not meant to help: there is hardly anything to do.
-		if it.chunks == 0 && it.w.pool.look(it.ended) {
+		if it.chunks == 0 && it.look() {
 			break
 		}
 		if !it.steal() && it.wait() {
@@ -329,6 +329,18 @@ func (it *Items) hedge() bool {
 // share, but no time of the worker's own: there is nothing else to do.
 const hedgeAfter = 20 * time.Microsecond
 
+// look reports whether the phase is over, now or in the next moment, in which
+// the worker fetches what lies ahead.
+func (it *Items) look() bool {
+	return it.w.pool.look(func() bool {
+		if it.ended() {
+			return true
+		}
+		it.w.fetch()
+		return false
+	})
+}
+
 // unhurried is how often it looks before it looks at the clock at all.
 const unhurried = 2
 
@@ -337,7 +349,7 @@ const unhurried = 2
 func (it *Items) wait() bool {
 	p := it.w.pool
 	for range unhurried {
-		if p.look(it.ended) {
+		if it.look() {
 			return false
 		}
 	}
@@ -350,7 +362,7 @@ func (it *Items) wait() bool {
 		if p.crowded {
 			yield()
 		}
-		if p.look(it.ended) {
+		if it.look() {
 			return false
 		}
 		switch waited := time.Since(start); {

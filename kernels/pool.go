@@ -72,6 +72,7 @@ type Worker struct {
 	cpu    int    // that it is pinned to, or -1
 	turn   uint64 // of the job that it is in
 	phase  uint32 // its next one
+	ahead  [aheadParts][]byte
 	desk   desk
 }
 

@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func mulF32x1(a *byte)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·mulF32x1(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	XORQ CX, CX
@@ -38,6 +38,11 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ         72(AX), R8
+	PREFETCHT1   (CX)(R8*1)
+	PREFETCHT1   64(CX)(R8*1)
+	PREFETCHT1   128(CX)(R8*1)
+	PREFETCHT1   192(CX)(R8*1)
 	VMOVUPS      (CX), Y8
 	VMOVUPS      32(CX), Y9
 	VBROADCASTSS (DX), Y10
@@ -110,7 +115,7 @@ store:
 	RET
 
 // func mulF32x2(a *byte)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·mulF32x2(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -152,6 +157,11 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ         72(AX), R9
+	PREFETCHT1   (CX)(R9*1)
+	PREFETCHT1   64(CX)(R9*1)
+	PREFETCHT1   128(CX)(R9*1)
+	PREFETCHT1   192(CX)(R9*1)
 	VMOVUPS      (CX), Y16
 	VMOVUPS      32(CX), Y17
 	VBROADCASTSS (DX), Y18
@@ -251,7 +261,7 @@ store:
 	RET
 
 // func mulF32x4(a *byte)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·mulF32x4(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -294,6 +304,9 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ         72(AX), R10
+	PREFETCHT1   (CX)(R10*1)
+	PREFETCHT1   64(CX)(R10*1)
 	VMOVUPS      (CX), Y16
 	VMOVUPS      32(CX), Y17
 	VBROADCASTSS (DX), Y18
@@ -403,7 +416,7 @@ store:
 	RET
 
 // func mulF16x1(a *byte)
-// Requires: AVX, CMOV, F16C, FMA3
+// Requires: AVX, CMOV, F16C, FMA3, MMX+
 TEXT ·mulF16x1(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	XORQ CX, CX
@@ -436,6 +449,9 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ         72(AX), R8
+	PREFETCHT1   (CX)(R8*1)
+	PREFETCHT1   64(CX)(R8*1)
 	VCVTPH2PS    (CX), Y8
 	VCVTPH2PS    16(CX), Y9
 	VBROADCASTSS (DX), Y10
@@ -508,7 +524,7 @@ store:
 	RET
 
 // func mulF16x2(a *byte)
-// Requires: AVX, CMOV, F16C, FMA3
+// Requires: AVX, CMOV, F16C, FMA3, MMX+
 TEXT ·mulF16x2(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -550,6 +566,9 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ         72(AX), R9
+	PREFETCHT1   (CX)(R9*1)
+	PREFETCHT1   64(CX)(R9*1)
 	VCVTPH2PS    (CX), Y16
 	VCVTPH2PS    16(CX), Y17
 	VBROADCASTSS (DX), Y18
@@ -649,7 +668,7 @@ store:
 	RET
 
 // func mulF16x4(a *byte)
-// Requires: AVX, CMOV, F16C, FMA3
+// Requires: AVX, CMOV, F16C, FMA3, MMX+
 TEXT ·mulF16x4(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -692,6 +711,8 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ         72(AX), R10
+	PREFETCHT1   (CX)(R10*1)
 	VCVTPH2PS    (CX), Y16
 	VCVTPH2PS    16(CX), Y17
 	VBROADCASTSS (DX), Y18
@@ -801,7 +822,7 @@ store:
 	RET
 
 // func mulBF16x1(a *byte)
-// Requires: AVX, AVX2, CMOV, FMA3
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·mulBF16x1(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	XORQ CX, CX
@@ -834,6 +855,9 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ         72(AX), R8
+	PREFETCHT1   (CX)(R8*1)
+	PREFETCHT1   64(CX)(R8*1)
 	VPMOVZXWD    (CX), Y8
 	VPSLLD       $0x10, Y8, Y8
 	VPMOVZXWD    16(CX), Y9
@@ -916,7 +940,7 @@ store:
 	RET
 
 // func mulBF16x2(a *byte)
-// Requires: AVX, AVX2, CMOV, FMA3
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·mulBF16x2(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -958,6 +982,9 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ         72(AX), R9
+	PREFETCHT1   (CX)(R9*1)
+	PREFETCHT1   64(CX)(R9*1)
 	VPMOVZXWD    (CX), Y16
 	VPSLLD       $0x10, Y16, Y16
 	VPMOVZXWD    16(CX), Y17
@@ -1067,7 +1094,7 @@ store:
 	RET
 
 // func mulBF16x4(a *byte)
-// Requires: AVX, AVX2, CMOV, FMA3
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·mulBF16x4(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -1110,6 +1137,8 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ         72(AX), R10
+	PREFETCHT1   (CX)(R10*1)
 	VPMOVZXWD    (CX), Y16
 	VPSLLD       $0x10, Y16, Y16
 	VPMOVZXWD    16(CX), Y17

@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func mulF32x1(a *byte)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·mulF32x1(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	XORQ CX, CX
@@ -34,6 +34,11 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ             72(AX), R8
+	PREFETCHT1       (CX)(R8*1)
+	PREFETCHT1       64(CX)(R8*1)
+	PREFETCHT1       128(CX)(R8*1)
+	PREFETCHT1       192(CX)(R8*1)
 	VMOVUPS          (CX), Z4
 	VFMADD231PS.BCST (DX), Z4, Z0
 	VMOVUPS          64(CX), Z4
@@ -86,7 +91,7 @@ store:
 	RET
 
 // func mulF32x2(a *byte)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·mulF32x2(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -120,6 +125,11 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ             72(AX), R9
+	PREFETCHT1       (CX)(R9*1)
+	PREFETCHT1       64(CX)(R9*1)
+	PREFETCHT1       128(CX)(R9*1)
+	PREFETCHT1       192(CX)(R9*1)
 	VMOVUPS          (CX), Z8
 	VFMADD231PS.BCST (DX), Z8, Z0
 	VFMADD231PS.BCST (DX)(BX*1), Z8, Z1
@@ -184,7 +194,7 @@ store:
 	RET
 
 // func mulF32x4(a *byte)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·mulF32x4(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -227,6 +237,11 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ             72(AX), R10
+	PREFETCHT1       (CX)(R10*1)
+	PREFETCHT1       64(CX)(R10*1)
+	PREFETCHT1       128(CX)(R10*1)
+	PREFETCHT1       192(CX)(R10*1)
 	VMOVUPS          (CX), Z16
 	VFMADD231PS.BCST (DX), Z16, Z0
 	VFMADD231PS.BCST (DX)(BX*1), Z16, Z1
@@ -315,7 +330,7 @@ store:
 	RET
 
 // func mulF32x8(a *byte)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·mulF32x8(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -360,6 +375,9 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ             72(AX), R12
+	PREFETCHT1       (CX)(R12*1)
+	PREFETCHT1       64(CX)(R12*1)
 	VMOVUPS          (CX), Z16
 	VFMADD231PS.BCST (DX), Z16, Z0
 	VFMADD231PS.BCST (DX)(BX*1), Z16, Z1
@@ -462,7 +480,7 @@ store:
 	RET
 
 // func mulF16x1(a *byte)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·mulF16x1(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	XORQ CX, CX
@@ -491,6 +509,9 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ             72(AX), R8
+	PREFETCHT1       (CX)(R8*1)
+	PREFETCHT1       64(CX)(R8*1)
 	VCVTPH2PS        (CX), Z4
 	VFMADD231PS.BCST (DX), Z4, Z0
 	VCVTPH2PS        32(CX), Z4
@@ -543,7 +564,7 @@ store:
 	RET
 
 // func mulF16x2(a *byte)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·mulF16x2(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -577,6 +598,9 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ             72(AX), R9
+	PREFETCHT1       (CX)(R9*1)
+	PREFETCHT1       64(CX)(R9*1)
 	VCVTPH2PS        (CX), Z8
 	VFMADD231PS.BCST (DX), Z8, Z0
 	VFMADD231PS.BCST (DX)(BX*1), Z8, Z1
@@ -641,7 +665,7 @@ store:
 	RET
 
 // func mulF16x4(a *byte)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·mulF16x4(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -684,6 +708,9 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ             72(AX), R10
+	PREFETCHT1       (CX)(R10*1)
+	PREFETCHT1       64(CX)(R10*1)
 	VCVTPH2PS        (CX), Z16
 	VFMADD231PS.BCST (DX), Z16, Z0
 	VFMADD231PS.BCST (DX)(BX*1), Z16, Z1
@@ -772,7 +799,7 @@ store:
 	RET
 
 // func mulF16x8(a *byte)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·mulF16x8(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -817,6 +844,8 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ             72(AX), R12
+	PREFETCHT1       (CX)(R12*1)
 	VCVTPH2PS        (CX), Z16
 	VFMADD231PS.BCST (DX), Z16, Z0
 	VFMADD231PS.BCST (DX)(BX*1), Z16, Z1
@@ -919,7 +948,7 @@ store:
 	RET
 
 // func mulBF16x1(a *byte)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·mulBF16x1(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	XORQ CX, CX
@@ -948,6 +977,9 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ             72(AX), R8
+	PREFETCHT1       (CX)(R8*1)
+	PREFETCHT1       64(CX)(R8*1)
 	VPMOVZXWD        (CX), Z4
 	VPSLLD           $0x10, Z4, Z4
 	VFMADD231PS.BCST (DX), Z4, Z0
@@ -1005,7 +1037,7 @@ store:
 	RET
 
 // func mulBF16x2(a *byte)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·mulBF16x2(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -1039,6 +1071,9 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ             72(AX), R9
+	PREFETCHT1       (CX)(R9*1)
+	PREFETCHT1       64(CX)(R9*1)
 	VPMOVZXWD        (CX), Z8
 	VPSLLD           $0x10, Z8, Z8
 	VFMADD231PS.BCST (DX), Z8, Z0
@@ -1108,7 +1143,7 @@ store:
 	RET
 
 // func mulBF16x4(a *byte)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·mulBF16x4(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -1151,6 +1186,9 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ             72(AX), R10
+	PREFETCHT1       (CX)(R10*1)
+	PREFETCHT1       64(CX)(R10*1)
 	VPMOVZXWD        (CX), Z16
 	VPSLLD           $0x10, Z16, Z16
 	VFMADD231PS.BCST (DX), Z16, Z0
@@ -1244,7 +1282,7 @@ store:
 	RET
 
 // func mulBF16x8(a *byte)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·mulBF16x8(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -1289,6 +1327,8 @@ run:
 	JLT     rest
 
 columns:
+	MOVQ             72(AX), R12
+	PREFETCHT1       (CX)(R12*1)
 	VPMOVZXWD        (CX), Z16
 	VPSLLD           $0x10, Z16, Z16
 	VFMADD231PS.BCST (DX), Z16, Z0

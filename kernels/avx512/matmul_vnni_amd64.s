@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func mulQ4_0x1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_0x1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
@@ -24,6 +24,11 @@ panel:
 	MOVQ   40(AX), BX
 
 pair:
+	MOVQ          72(AX), SI
+	PREFETCHT1    (CX)(SI*1)
+	PREFETCHT1    64(CX)(SI*1)
+	PREFETCHT1    128(CX)(SI*1)
+	PREFETCHT1    192(CX)(SI*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -60,6 +65,12 @@ pair:
 	VADDPS        Z28, Z0, Z0
 	DECQ          BX
 	JZ            last
+	MOVQ          72(AX), SI
+	PREFETCHT1    256(CX)(SI*1)
+	PREFETCHT1    320(CX)(SI*1)
+	PREFETCHT1    384(CX)(SI*1)
+	PREFETCHT1    448(CX)(SI*1)
+	PREFETCHT1    512(CX)(SI*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     320(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -113,7 +124,7 @@ last:
 	RET
 
 // func mulQ4_0x2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_0x2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), BX
@@ -134,6 +145,11 @@ panel:
 	MOVQ   40(AX), SI
 
 pair:
+	MOVQ          72(AX), DI
+	PREFETCHT1    (CX)(DI*1)
+	PREFETCHT1    64(CX)(DI*1)
+	PREFETCHT1    128(CX)(DI*1)
+	PREFETCHT1    192(CX)(DI*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -187,6 +203,12 @@ pair:
 	VADDPS        Z28, Z1, Z1
 	DECQ          SI
 	JZ            last
+	MOVQ          72(AX), DI
+	PREFETCHT1    256(CX)(DI*1)
+	PREFETCHT1    320(CX)(DI*1)
+	PREFETCHT1    384(CX)(DI*1)
+	PREFETCHT1    448(CX)(DI*1)
+	PREFETCHT1    512(CX)(DI*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     320(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -259,7 +281,7 @@ last:
 	RET
 
 // func mulQ4_0x4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_0x4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), BX
@@ -283,6 +305,11 @@ panel:
 	MOVQ   40(AX), DI
 
 pair:
+	MOVQ          72(AX), R8
+	PREFETCHT1    (CX)(R8*1)
+	PREFETCHT1    64(CX)(R8*1)
+	PREFETCHT1    128(CX)(R8*1)
+	PREFETCHT1    192(CX)(R8*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -370,6 +397,12 @@ pair:
 	VADDPS        Z28, Z3, Z3
 	DECQ          DI
 	JZ            last
+	MOVQ          72(AX), R8
+	PREFETCHT1    256(CX)(R8*1)
+	PREFETCHT1    320(CX)(R8*1)
+	PREFETCHT1    384(CX)(R8*1)
+	PREFETCHT1    448(CX)(R8*1)
+	PREFETCHT1    512(CX)(R8*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     320(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -480,7 +513,7 @@ last:
 	RET
 
 // func mulQ4_0x8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_0x8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), BX
@@ -510,6 +543,11 @@ panel:
 	MOVQ   40(AX), R9
 
 pair:
+	MOVQ          72(AX), R10
+	PREFETCHT1    (CX)(R10*1)
+	PREFETCHT1    64(CX)(R10*1)
+	PREFETCHT1    128(CX)(R10*1)
+	PREFETCHT1    192(CX)(R10*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -665,6 +703,12 @@ pair:
 	VADDPS        Z28, Z7, Z7
 	DECQ          R9
 	JZ            last
+	MOVQ          72(AX), R10
+	PREFETCHT1    256(CX)(R10*1)
+	PREFETCHT1    320(CX)(R10*1)
+	PREFETCHT1    384(CX)(R10*1)
+	PREFETCHT1    448(CX)(R10*1)
+	PREFETCHT1    512(CX)(R10*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     320(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -851,7 +895,7 @@ last:
 	RET
 
 // func mulQ4_0x16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_0x16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -892,6 +936,11 @@ panel:
 	MOVQ   40(AX), R10
 
 pair:
+	MOVQ          72(AX), R11
+	PREFETCHT1    (CX)(R11*1)
+	PREFETCHT1    64(CX)(R11*1)
+	PREFETCHT1    128(CX)(R11*1)
+	PREFETCHT1    192(CX)(R11*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -1183,6 +1232,12 @@ pair:
 	VADDPS        Z28, Z15, Z15
 	DECQ          R10
 	JZ            last
+	MOVQ          72(AX), R11
+	PREFETCHT1    256(CX)(R11*1)
+	PREFETCHT1    320(CX)(R11*1)
+	PREFETCHT1    384(CX)(R11*1)
+	PREFETCHT1    448(CX)(R11*1)
+	PREFETCHT1    512(CX)(R11*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     320(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -1522,7 +1577,7 @@ last:
 	RET
 
 // func mulQ4_1x1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_1x1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
@@ -1541,6 +1596,12 @@ panel:
 	MOVQ   40(AX), BX
 
 pair:
+	MOVQ          72(AX), SI
+	PREFETCHT1    (CX)(SI*1)
+	PREFETCHT1    64(CX)(SI*1)
+	PREFETCHT1    128(CX)(SI*1)
+	PREFETCHT1    192(CX)(SI*1)
+	PREFETCHT1    256(CX)(SI*1)
 	VCVTPH2PS     (CX), Z24
 	VCVTPH2PS     32(CX), Z26
 	VMOVDQU32     128(CX), Z30
@@ -1582,6 +1643,12 @@ pair:
 	VADDPS        Z28, Z0, Z0
 	DECQ          BX
 	JZ            last
+	MOVQ          72(AX), SI
+	PREFETCHT1    320(CX)(SI*1)
+	PREFETCHT1    384(CX)(SI*1)
+	PREFETCHT1    448(CX)(SI*1)
+	PREFETCHT1    512(CX)(SI*1)
+	PREFETCHT1    576(CX)(SI*1)
 	VCVTPH2PS     64(CX), Z24
 	VCVTPH2PS     96(CX), Z26
 	VMOVDQU32     384(CX), Z30
@@ -1640,7 +1707,7 @@ last:
 	RET
 
 // func mulQ4_1x2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_1x2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), BX
@@ -1661,6 +1728,12 @@ panel:
 	MOVQ   40(AX), SI
 
 pair:
+	MOVQ          72(AX), DI
+	PREFETCHT1    (CX)(DI*1)
+	PREFETCHT1    64(CX)(DI*1)
+	PREFETCHT1    128(CX)(DI*1)
+	PREFETCHT1    192(CX)(DI*1)
+	PREFETCHT1    256(CX)(DI*1)
 	VCVTPH2PS     (CX), Z24
 	VCVTPH2PS     32(CX), Z26
 	VMOVDQU32     128(CX), Z30
@@ -1723,6 +1796,12 @@ pair:
 	VADDPS        Z28, Z1, Z1
 	DECQ          SI
 	JZ            last
+	MOVQ          72(AX), DI
+	PREFETCHT1    320(CX)(DI*1)
+	PREFETCHT1    384(CX)(DI*1)
+	PREFETCHT1    448(CX)(DI*1)
+	PREFETCHT1    512(CX)(DI*1)
+	PREFETCHT1    576(CX)(DI*1)
 	VCVTPH2PS     64(CX), Z24
 	VCVTPH2PS     96(CX), Z26
 	VMOVDQU32     384(CX), Z30
@@ -1804,7 +1883,7 @@ last:
 	RET
 
 // func mulQ4_1x4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_1x4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), BX
@@ -1828,6 +1907,12 @@ panel:
 	MOVQ   40(AX), DI
 
 pair:
+	MOVQ          72(AX), R8
+	PREFETCHT1    (CX)(R8*1)
+	PREFETCHT1    64(CX)(R8*1)
+	PREFETCHT1    128(CX)(R8*1)
+	PREFETCHT1    192(CX)(R8*1)
+	PREFETCHT1    256(CX)(R8*1)
 	VCVTPH2PS     (CX), Z24
 	VCVTPH2PS     32(CX), Z26
 	VMOVDQU32     128(CX), Z30
@@ -1932,6 +2017,12 @@ pair:
 	VADDPS        Z28, Z3, Z3
 	DECQ          DI
 	JZ            last
+	MOVQ          72(AX), R8
+	PREFETCHT1    320(CX)(R8*1)
+	PREFETCHT1    384(CX)(R8*1)
+	PREFETCHT1    448(CX)(R8*1)
+	PREFETCHT1    512(CX)(R8*1)
+	PREFETCHT1    576(CX)(R8*1)
 	VCVTPH2PS     64(CX), Z24
 	VCVTPH2PS     96(CX), Z26
 	VMOVDQU32     384(CX), Z30
@@ -2059,7 +2150,7 @@ last:
 	RET
 
 // func mulQ4_1x8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_1x8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), BX
@@ -2089,6 +2180,12 @@ panel:
 	MOVQ   40(AX), R9
 
 pair:
+	MOVQ          72(AX), R10
+	PREFETCHT1    (CX)(R10*1)
+	PREFETCHT1    64(CX)(R10*1)
+	PREFETCHT1    128(CX)(R10*1)
+	PREFETCHT1    192(CX)(R10*1)
+	PREFETCHT1    256(CX)(R10*1)
 	VCVTPH2PS     (CX), Z24
 	VCVTPH2PS     32(CX), Z26
 	VMOVDQU32     128(CX), Z30
@@ -2277,6 +2374,12 @@ pair:
 	VADDPS        Z28, Z7, Z7
 	DECQ          R9
 	JZ            last
+	MOVQ          72(AX), R10
+	PREFETCHT1    320(CX)(R10*1)
+	PREFETCHT1    384(CX)(R10*1)
+	PREFETCHT1    448(CX)(R10*1)
+	PREFETCHT1    512(CX)(R10*1)
+	PREFETCHT1    576(CX)(R10*1)
 	VCVTPH2PS     64(CX), Z24
 	VCVTPH2PS     96(CX), Z26
 	VMOVDQU32     384(CX), Z30
@@ -2496,7 +2599,7 @@ last:
 	RET
 
 // func mulQ4_1x16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_1x16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -2537,6 +2640,12 @@ panel:
 	MOVQ   40(AX), R10
 
 pair:
+	MOVQ          72(AX), R11
+	PREFETCHT1    (CX)(R11*1)
+	PREFETCHT1    64(CX)(R11*1)
+	PREFETCHT1    128(CX)(R11*1)
+	PREFETCHT1    192(CX)(R11*1)
+	PREFETCHT1    256(CX)(R11*1)
 	VCVTPH2PS     (CX), Z24
 	VCVTPH2PS     32(CX), Z26
 	VMOVDQU32     128(CX), Z30
@@ -2893,6 +3002,12 @@ pair:
 	VADDPS        Z28, Z15, Z15
 	DECQ          R10
 	JZ            last
+	MOVQ          72(AX), R11
+	PREFETCHT1    320(CX)(R11*1)
+	PREFETCHT1    384(CX)(R11*1)
+	PREFETCHT1    448(CX)(R11*1)
+	PREFETCHT1    512(CX)(R11*1)
+	PREFETCHT1    576(CX)(R11*1)
 	VCVTPH2PS     64(CX), Z24
 	VCVTPH2PS     96(CX), Z26
 	VMOVDQU32     384(CX), Z30
@@ -3297,7 +3412,7 @@ last:
 	RET
 
 // func mulQ5_0x1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_0x1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
@@ -3318,6 +3433,12 @@ panel:
 	MOVQ   40(AX), BX
 
 pair:
+	MOVQ          72(AX), SI
+	PREFETCHT1    (CX)(SI*1)
+	PREFETCHT1    64(CX)(SI*1)
+	PREFETCHT1    128(CX)(SI*1)
+	PREFETCHT1    192(CX)(SI*1)
+	PREFETCHT1    256(CX)(SI*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -3370,6 +3491,13 @@ pair:
 	VADDPS        Z28, Z0, Z0
 	DECQ          BX
 	JZ            last
+	MOVQ          72(AX), SI
+	PREFETCHT1    320(CX)(SI*1)
+	PREFETCHT1    384(CX)(SI*1)
+	PREFETCHT1    448(CX)(SI*1)
+	PREFETCHT1    512(CX)(SI*1)
+	PREFETCHT1    576(CX)(SI*1)
+	PREFETCHT1    640(CX)(SI*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     384(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -3439,7 +3567,7 @@ last:
 	RET
 
 // func mulQ5_0x2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_0x2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), BX
@@ -3462,6 +3590,12 @@ panel:
 	MOVQ   40(AX), SI
 
 pair:
+	MOVQ          72(AX), DI
+	PREFETCHT1    (CX)(DI*1)
+	PREFETCHT1    64(CX)(DI*1)
+	PREFETCHT1    128(CX)(DI*1)
+	PREFETCHT1    192(CX)(DI*1)
+	PREFETCHT1    256(CX)(DI*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -3531,6 +3665,13 @@ pair:
 	VADDPS        Z28, Z1, Z1
 	DECQ          SI
 	JZ            last
+	MOVQ          72(AX), DI
+	PREFETCHT1    320(CX)(DI*1)
+	PREFETCHT1    384(CX)(DI*1)
+	PREFETCHT1    448(CX)(DI*1)
+	PREFETCHT1    512(CX)(DI*1)
+	PREFETCHT1    576(CX)(DI*1)
+	PREFETCHT1    640(CX)(DI*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     384(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -3619,7 +3760,7 @@ last:
 	RET
 
 // func mulQ5_0x4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_0x4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), BX
@@ -3645,6 +3786,12 @@ panel:
 	MOVQ   40(AX), DI
 
 pair:
+	MOVQ          72(AX), R8
+	PREFETCHT1    (CX)(R8*1)
+	PREFETCHT1    64(CX)(R8*1)
+	PREFETCHT1    128(CX)(R8*1)
+	PREFETCHT1    192(CX)(R8*1)
+	PREFETCHT1    256(CX)(R8*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -3748,6 +3895,13 @@ pair:
 	VADDPS        Z28, Z3, Z3
 	DECQ          DI
 	JZ            last
+	MOVQ          72(AX), R8
+	PREFETCHT1    320(CX)(R8*1)
+	PREFETCHT1    384(CX)(R8*1)
+	PREFETCHT1    448(CX)(R8*1)
+	PREFETCHT1    512(CX)(R8*1)
+	PREFETCHT1    576(CX)(R8*1)
+	PREFETCHT1    640(CX)(R8*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     384(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -3874,7 +4028,7 @@ last:
 	RET
 
 // func mulQ5_0x8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_0x8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), BX
@@ -3906,6 +4060,12 @@ panel:
 	MOVQ   40(AX), R9
 
 pair:
+	MOVQ          72(AX), R10
+	PREFETCHT1    (CX)(R10*1)
+	PREFETCHT1    64(CX)(R10*1)
+	PREFETCHT1    128(CX)(R10*1)
+	PREFETCHT1    192(CX)(R10*1)
+	PREFETCHT1    256(CX)(R10*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -4077,6 +4237,13 @@ pair:
 	VADDPS        Z28, Z7, Z7
 	DECQ          R9
 	JZ            last
+	MOVQ          72(AX), R10
+	PREFETCHT1    320(CX)(R10*1)
+	PREFETCHT1    384(CX)(R10*1)
+	PREFETCHT1    448(CX)(R10*1)
+	PREFETCHT1    512(CX)(R10*1)
+	PREFETCHT1    576(CX)(R10*1)
+	PREFETCHT1    640(CX)(R10*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     384(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -4279,7 +4446,7 @@ last:
 	RET
 
 // func mulQ5_0x16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_0x16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -4322,6 +4489,12 @@ panel:
 	MOVQ   40(AX), R10
 
 pair:
+	MOVQ          72(AX), R11
+	PREFETCHT1    (CX)(R11*1)
+	PREFETCHT1    64(CX)(R11*1)
+	PREFETCHT1    128(CX)(R11*1)
+	PREFETCHT1    192(CX)(R11*1)
+	PREFETCHT1    256(CX)(R11*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -4629,6 +4802,13 @@ pair:
 	VADDPS        Z28, Z15, Z15
 	DECQ          R10
 	JZ            last
+	MOVQ          72(AX), R11
+	PREFETCHT1    320(CX)(R11*1)
+	PREFETCHT1    384(CX)(R11*1)
+	PREFETCHT1    448(CX)(R11*1)
+	PREFETCHT1    512(CX)(R11*1)
+	PREFETCHT1    576(CX)(R11*1)
+	PREFETCHT1    640(CX)(R11*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     384(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -4984,7 +5164,7 @@ last:
 	RET
 
 // func mulQ5_1x1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_1x1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
@@ -5005,6 +5185,13 @@ panel:
 	MOVQ   40(AX), BX
 
 pair:
+	MOVQ          72(AX), SI
+	PREFETCHT1    (CX)(SI*1)
+	PREFETCHT1    64(CX)(SI*1)
+	PREFETCHT1    128(CX)(SI*1)
+	PREFETCHT1    192(CX)(SI*1)
+	PREFETCHT1    256(CX)(SI*1)
+	PREFETCHT1    320(CX)(SI*1)
 	VCVTPH2PS     (CX), Z24
 	VCVTPH2PS     32(CX), Z26
 	VMOVDQU32     128(CX), Z30
@@ -5062,6 +5249,13 @@ pair:
 	VADDPS        Z28, Z0, Z0
 	DECQ          BX
 	JZ            last
+	MOVQ          72(AX), SI
+	PREFETCHT1    384(CX)(SI*1)
+	PREFETCHT1    448(CX)(SI*1)
+	PREFETCHT1    512(CX)(SI*1)
+	PREFETCHT1    576(CX)(SI*1)
+	PREFETCHT1    640(CX)(SI*1)
+	PREFETCHT1    704(CX)(SI*1)
 	VCVTPH2PS     64(CX), Z24
 	VCVTPH2PS     96(CX), Z26
 	VMOVDQU32     448(CX), Z30
@@ -5136,7 +5330,7 @@ last:
 	RET
 
 // func mulQ5_1x2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_1x2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), BX
@@ -5159,6 +5353,13 @@ panel:
 	MOVQ   40(AX), SI
 
 pair:
+	MOVQ          72(AX), DI
+	PREFETCHT1    (CX)(DI*1)
+	PREFETCHT1    64(CX)(DI*1)
+	PREFETCHT1    128(CX)(DI*1)
+	PREFETCHT1    192(CX)(DI*1)
+	PREFETCHT1    256(CX)(DI*1)
+	PREFETCHT1    320(CX)(DI*1)
 	VCVTPH2PS     (CX), Z24
 	VCVTPH2PS     32(CX), Z26
 	VMOVDQU32     128(CX), Z30
@@ -5237,6 +5438,13 @@ pair:
 	VADDPS        Z28, Z1, Z1
 	DECQ          SI
 	JZ            last
+	MOVQ          72(AX), DI
+	PREFETCHT1    384(CX)(DI*1)
+	PREFETCHT1    448(CX)(DI*1)
+	PREFETCHT1    512(CX)(DI*1)
+	PREFETCHT1    576(CX)(DI*1)
+	PREFETCHT1    640(CX)(DI*1)
+	PREFETCHT1    704(CX)(DI*1)
 	VCVTPH2PS     64(CX), Z24
 	VCVTPH2PS     96(CX), Z26
 	VMOVDQU32     448(CX), Z30
@@ -5334,7 +5542,7 @@ last:
 	RET
 
 // func mulQ5_1x4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_1x4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), BX
@@ -5360,6 +5568,13 @@ panel:
 	MOVQ   40(AX), DI
 
 pair:
+	MOVQ          72(AX), R8
+	PREFETCHT1    (CX)(R8*1)
+	PREFETCHT1    64(CX)(R8*1)
+	PREFETCHT1    128(CX)(R8*1)
+	PREFETCHT1    192(CX)(R8*1)
+	PREFETCHT1    256(CX)(R8*1)
+	PREFETCHT1    320(CX)(R8*1)
 	VCVTPH2PS     (CX), Z24
 	VCVTPH2PS     32(CX), Z26
 	VMOVDQU32     128(CX), Z30
@@ -5480,6 +5695,13 @@ pair:
 	VADDPS        Z28, Z3, Z3
 	DECQ          DI
 	JZ            last
+	MOVQ          72(AX), R8
+	PREFETCHT1    384(CX)(R8*1)
+	PREFETCHT1    448(CX)(R8*1)
+	PREFETCHT1    512(CX)(R8*1)
+	PREFETCHT1    576(CX)(R8*1)
+	PREFETCHT1    640(CX)(R8*1)
+	PREFETCHT1    704(CX)(R8*1)
 	VCVTPH2PS     64(CX), Z24
 	VCVTPH2PS     96(CX), Z26
 	VMOVDQU32     448(CX), Z30
@@ -5623,7 +5845,7 @@ last:
 	RET
 
 // func mulQ5_1x8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_1x8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), BX
@@ -5655,6 +5877,13 @@ panel:
 	MOVQ   40(AX), R9
 
 pair:
+	MOVQ          72(AX), R10
+	PREFETCHT1    (CX)(R10*1)
+	PREFETCHT1    64(CX)(R10*1)
+	PREFETCHT1    128(CX)(R10*1)
+	PREFETCHT1    192(CX)(R10*1)
+	PREFETCHT1    256(CX)(R10*1)
+	PREFETCHT1    320(CX)(R10*1)
 	VCVTPH2PS     (CX), Z24
 	VCVTPH2PS     32(CX), Z26
 	VMOVDQU32     128(CX), Z30
@@ -5859,6 +6088,13 @@ pair:
 	VADDPS        Z28, Z7, Z7
 	DECQ          R9
 	JZ            last
+	MOVQ          72(AX), R10
+	PREFETCHT1    384(CX)(R10*1)
+	PREFETCHT1    448(CX)(R10*1)
+	PREFETCHT1    512(CX)(R10*1)
+	PREFETCHT1    576(CX)(R10*1)
+	PREFETCHT1    640(CX)(R10*1)
+	PREFETCHT1    704(CX)(R10*1)
 	VCVTPH2PS     64(CX), Z24
 	VCVTPH2PS     96(CX), Z26
 	VMOVDQU32     448(CX), Z30
@@ -6094,7 +6330,7 @@ last:
 	RET
 
 // func mulQ5_1x16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_1x16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -6137,6 +6373,13 @@ panel:
 	MOVQ   40(AX), R10
 
 pair:
+	MOVQ          72(AX), R11
+	PREFETCHT1    (CX)(R11*1)
+	PREFETCHT1    64(CX)(R11*1)
+	PREFETCHT1    128(CX)(R11*1)
+	PREFETCHT1    192(CX)(R11*1)
+	PREFETCHT1    256(CX)(R11*1)
+	PREFETCHT1    320(CX)(R11*1)
 	VCVTPH2PS     (CX), Z24
 	VCVTPH2PS     32(CX), Z26
 	VMOVDQU32     128(CX), Z30
@@ -6509,6 +6752,13 @@ pair:
 	VADDPS        Z28, Z15, Z15
 	DECQ          R10
 	JZ            last
+	MOVQ          72(AX), R11
+	PREFETCHT1    384(CX)(R11*1)
+	PREFETCHT1    448(CX)(R11*1)
+	PREFETCHT1    512(CX)(R11*1)
+	PREFETCHT1    576(CX)(R11*1)
+	PREFETCHT1    640(CX)(R11*1)
+	PREFETCHT1    704(CX)(R11*1)
 	VCVTPH2PS     64(CX), Z24
 	VCVTPH2PS     96(CX), Z26
 	VMOVDQU32     448(CX), Z30
@@ -6929,7 +7179,7 @@ last:
 	RET
 
 // func mulQ8_0x1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ8_0x1(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	XORQ CX, CX
@@ -6946,6 +7196,15 @@ panel:
 	MOVQ   40(AX), BX
 
 pair:
+	MOVQ          72(AX), SI
+	PREFETCHT1    (CX)(SI*1)
+	PREFETCHT1    64(CX)(SI*1)
+	PREFETCHT1    128(CX)(SI*1)
+	PREFETCHT1    192(CX)(SI*1)
+	PREFETCHT1    256(CX)(SI*1)
+	PREFETCHT1    320(CX)(SI*1)
+	PREFETCHT1    384(CX)(SI*1)
+	PREFETCHT1    448(CX)(SI*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z16
 	VMOVDQU32     128(CX), Z17
@@ -6974,6 +7233,16 @@ pair:
 	VADDPS        Z28, Z0, Z0
 	DECQ          BX
 	JZ            last
+	MOVQ          72(AX), SI
+	PREFETCHT1    512(CX)(SI*1)
+	PREFETCHT1    576(CX)(SI*1)
+	PREFETCHT1    640(CX)(SI*1)
+	PREFETCHT1    704(CX)(SI*1)
+	PREFETCHT1    768(CX)(SI*1)
+	PREFETCHT1    832(CX)(SI*1)
+	PREFETCHT1    896(CX)(SI*1)
+	PREFETCHT1    960(CX)(SI*1)
+	PREFETCHT1    1024(CX)(SI*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     576(CX), Z16
 	VMOVDQU32     640(CX), Z17
@@ -7019,7 +7288,7 @@ last:
 	RET
 
 // func mulQ8_0x2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ8_0x2(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -7038,6 +7307,15 @@ panel:
 	MOVQ   40(AX), SI
 
 pair:
+	MOVQ          72(AX), DI
+	PREFETCHT1    (CX)(DI*1)
+	PREFETCHT1    64(CX)(DI*1)
+	PREFETCHT1    128(CX)(DI*1)
+	PREFETCHT1    192(CX)(DI*1)
+	PREFETCHT1    256(CX)(DI*1)
+	PREFETCHT1    320(CX)(DI*1)
+	PREFETCHT1    384(CX)(DI*1)
+	PREFETCHT1    448(CX)(DI*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z16
 	VMOVDQU32     128(CX), Z17
@@ -7083,6 +7361,16 @@ pair:
 	VADDPS        Z28, Z1, Z1
 	DECQ          SI
 	JZ            last
+	MOVQ          72(AX), DI
+	PREFETCHT1    512(CX)(DI*1)
+	PREFETCHT1    576(CX)(DI*1)
+	PREFETCHT1    640(CX)(DI*1)
+	PREFETCHT1    704(CX)(DI*1)
+	PREFETCHT1    768(CX)(DI*1)
+	PREFETCHT1    832(CX)(DI*1)
+	PREFETCHT1    896(CX)(DI*1)
+	PREFETCHT1    960(CX)(DI*1)
+	PREFETCHT1    1024(CX)(DI*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     576(CX), Z16
 	VMOVDQU32     640(CX), Z17
@@ -7147,7 +7435,7 @@ last:
 	RET
 
 // func mulQ8_0x4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ8_0x4(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -7169,6 +7457,15 @@ panel:
 	MOVQ   40(AX), DI
 
 pair:
+	MOVQ          72(AX), R8
+	PREFETCHT1    (CX)(R8*1)
+	PREFETCHT1    64(CX)(R8*1)
+	PREFETCHT1    128(CX)(R8*1)
+	PREFETCHT1    192(CX)(R8*1)
+	PREFETCHT1    256(CX)(R8*1)
+	PREFETCHT1    320(CX)(R8*1)
+	PREFETCHT1    384(CX)(R8*1)
+	PREFETCHT1    448(CX)(R8*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z16
 	VMOVDQU32     128(CX), Z17
@@ -7248,6 +7545,16 @@ pair:
 	VADDPS        Z28, Z3, Z3
 	DECQ          DI
 	JZ            last
+	MOVQ          72(AX), R8
+	PREFETCHT1    512(CX)(R8*1)
+	PREFETCHT1    576(CX)(R8*1)
+	PREFETCHT1    640(CX)(R8*1)
+	PREFETCHT1    704(CX)(R8*1)
+	PREFETCHT1    768(CX)(R8*1)
+	PREFETCHT1    832(CX)(R8*1)
+	PREFETCHT1    896(CX)(R8*1)
+	PREFETCHT1    960(CX)(R8*1)
+	PREFETCHT1    1024(CX)(R8*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     576(CX), Z16
 	VMOVDQU32     640(CX), Z17
@@ -7350,7 +7657,7 @@ last:
 	RET
 
 // func mulQ8_0x8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ8_0x8(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), BX
@@ -7378,6 +7685,15 @@ panel:
 	MOVQ   40(AX), R9
 
 pair:
+	MOVQ          72(AX), R10
+	PREFETCHT1    (CX)(R10*1)
+	PREFETCHT1    64(CX)(R10*1)
+	PREFETCHT1    128(CX)(R10*1)
+	PREFETCHT1    192(CX)(R10*1)
+	PREFETCHT1    256(CX)(R10*1)
+	PREFETCHT1    320(CX)(R10*1)
+	PREFETCHT1    384(CX)(R10*1)
+	PREFETCHT1    448(CX)(R10*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z16
 	VMOVDQU32     128(CX), Z17
@@ -7525,6 +7841,16 @@ pair:
 	VADDPS        Z28, Z7, Z7
 	DECQ          R9
 	JZ            last
+	MOVQ          72(AX), R10
+	PREFETCHT1    512(CX)(R10*1)
+	PREFETCHT1    576(CX)(R10*1)
+	PREFETCHT1    640(CX)(R10*1)
+	PREFETCHT1    704(CX)(R10*1)
+	PREFETCHT1    768(CX)(R10*1)
+	PREFETCHT1    832(CX)(R10*1)
+	PREFETCHT1    896(CX)(R10*1)
+	PREFETCHT1    960(CX)(R10*1)
+	PREFETCHT1    1024(CX)(R10*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     576(CX), Z16
 	VMOVDQU32     640(CX), Z17
@@ -7703,7 +8029,7 @@ last:
 	RET
 
 // func mulQ8_0x16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ8_0x16(SB), NOSPLIT, $24-8
 	MOVQ a+0(FP), AX
 	MOVQ 24(AX), SI
@@ -7742,6 +8068,15 @@ panel:
 	MOVQ   40(AX), R10
 
 pair:
+	MOVQ          72(AX), R11
+	PREFETCHT1    (CX)(R11*1)
+	PREFETCHT1    64(CX)(R11*1)
+	PREFETCHT1    128(CX)(R11*1)
+	PREFETCHT1    192(CX)(R11*1)
+	PREFETCHT1    256(CX)(R11*1)
+	PREFETCHT1    320(CX)(R11*1)
+	PREFETCHT1    384(CX)(R11*1)
+	PREFETCHT1    448(CX)(R11*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z16
 	VMOVDQU32     128(CX), Z17
@@ -8025,6 +8360,16 @@ pair:
 	VADDPS        Z28, Z15, Z15
 	DECQ          R10
 	JZ            last
+	MOVQ          72(AX), R11
+	PREFETCHT1    512(CX)(R11*1)
+	PREFETCHT1    576(CX)(R11*1)
+	PREFETCHT1    640(CX)(R11*1)
+	PREFETCHT1    704(CX)(R11*1)
+	PREFETCHT1    768(CX)(R11*1)
+	PREFETCHT1    832(CX)(R11*1)
+	PREFETCHT1    896(CX)(R11*1)
+	PREFETCHT1    960(CX)(R11*1)
+	PREFETCHT1    1024(CX)(R11*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     576(CX), Z16
 	VMOVDQU32     640(CX), Z17
@@ -8356,7 +8701,7 @@ last:
 	RET
 
 // func mulQ2_Kx1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ2_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x03030303, CX
@@ -8382,6 +8727,9 @@ block:
 	MOVQ $0x00000008, SI
 
 pair:
+	MOVQ          72(AX), R8
+	PREFETCHT1    (CX)(R8*1)
+	PREFETCHT1    64(CX)(R8*1)
 	VPMOVZXBD     (CX), Z24
 	VPSRLD        $0x04, Z24, Z26
 	MOVL          $0x0000000f, R8
@@ -8441,6 +8789,10 @@ pair:
 	VMULPS.BCST   52(BX), Z27, Z29
 	VADDPS        Z29, Z28, Z28
 	VSUBPS        Z28, Z0, Z0
+	MOVQ          72(AX), R8
+	PREFETCHT1    128(CX)(R8*1)
+	PREFETCHT1    192(CX)(R8*1)
+	PREFETCHT1    256(CX)(R8*1)
 	VPMOVZXBD     32(CX), Z24
 	VPSRLD        $0x04, Z24, Z26
 	MOVL          $0x0000000f, R8
@@ -8519,7 +8871,7 @@ pair:
 	RET
 
 // func mulQ2_Kx2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ2_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -8547,6 +8899,9 @@ block:
 	MOVQ $0x00000008, DI
 
 pair:
+	MOVQ          72(AX), R9
+	PREFETCHT1    (CX)(R9*1)
+	PREFETCHT1    64(CX)(R9*1)
 	VPMOVZXBD     (CX), Z24
 	VPSRLD        $0x04, Z24, Z26
 	MOVL          $0x0000000f, R9
@@ -8629,6 +8984,10 @@ pair:
 	VMULPS.BCST   52(BX)(SI*1), Z27, Z29
 	VADDPS        Z29, Z28, Z28
 	VSUBPS        Z28, Z1, Z1
+	MOVQ          72(AX), R9
+	PREFETCHT1    128(CX)(R9*1)
+	PREFETCHT1    192(CX)(R9*1)
+	PREFETCHT1    256(CX)(R9*1)
 	VPMOVZXBD     32(CX), Z24
 	VPSRLD        $0x04, Z24, Z26
 	MOVL          $0x0000000f, R9
@@ -8732,7 +9091,7 @@ pair:
 	RET
 
 // func mulQ2_Kx4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ2_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -8763,6 +9122,9 @@ block:
 	MOVQ $0x00000008, R8
 
 pair:
+	MOVQ          72(AX), R10
+	PREFETCHT1    (CX)(R10*1)
+	PREFETCHT1    64(CX)(R10*1)
 	VPMOVZXBD     (CX), Z24
 	VPSRLD        $0x04, Z24, Z26
 	MOVL          $0x0000000f, R10
@@ -8891,6 +9253,10 @@ pair:
 	VMULPS.BCST   52(BX)(DI*1), Z27, Z29
 	VADDPS        Z29, Z28, Z28
 	VSUBPS        Z28, Z3, Z3
+	MOVQ          72(AX), R10
+	PREFETCHT1    128(CX)(R10*1)
+	PREFETCHT1    192(CX)(R10*1)
+	PREFETCHT1    256(CX)(R10*1)
 	VPMOVZXBD     32(CX), Z24
 	VPSRLD        $0x04, Z24, Z26
 	MOVL          $0x0000000f, R10
@@ -9044,7 +9410,7 @@ pair:
 	RET
 
 // func mulQ2_Kx8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ2_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -9081,6 +9447,9 @@ block:
 	MOVQ $0x00000008, R10
 
 pair:
+	MOVQ          72(AX), R12
+	PREFETCHT1    (CX)(R12*1)
+	PREFETCHT1    64(CX)(R12*1)
 	VPMOVZXBD     (CX), Z24
 	VPSRLD        $0x04, Z24, Z26
 	MOVL          $0x0000000f, R12
@@ -9301,6 +9670,10 @@ pair:
 	VMULPS.BCST   52(BX)(R9*1), Z27, Z29
 	VADDPS        Z29, Z28, Z28
 	VSUBPS        Z28, Z7, Z7
+	MOVQ          72(AX), R12
+	PREFETCHT1    128(CX)(R12*1)
+	PREFETCHT1    192(CX)(R12*1)
+	PREFETCHT1    256(CX)(R12*1)
 	VPMOVZXBD     32(CX), Z24
 	VPSRLD        $0x04, Z24, Z26
 	MOVL          $0x0000000f, R12
@@ -9554,7 +9927,7 @@ pair:
 	RET
 
 // func mulQ2_Kx16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ2_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), DI
@@ -9602,6 +9975,9 @@ block:
 	MOVQ $0x00000008, R11
 
 pair:
+	MOVQ          72(AX), R13
+	PREFETCHT1    (CX)(R13*1)
+	PREFETCHT1    64(CX)(R13*1)
 	VPMOVZXBD     (CX), Z24
 	VPSRLD        $0x04, Z24, Z26
 	MOVL          $0x0000000f, R13
@@ -10006,6 +10382,10 @@ pair:
 	VMULPS.BCST   52(SI)(R10*1), Z27, Z29
 	VADDPS        Z29, Z28, Z28
 	VSUBPS        Z28, Z15, Z15
+	MOVQ          72(AX), R13
+	PREFETCHT1    128(CX)(R13*1)
+	PREFETCHT1    192(CX)(R13*1)
+	PREFETCHT1    256(CX)(R13*1)
 	VPMOVZXBD     32(CX), Z24
 	VPSRLD        $0x04, Z24, Z26
 	MOVL          $0x0000000f, R13
@@ -10460,7 +10840,7 @@ pair:
 	RET
 
 // func mulQ3_Kx1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ3_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x03030303, CX
@@ -10488,6 +10868,10 @@ block:
 	MOVQ $0x00000008, SI
 
 pair:
+	MOVQ          72(AX), R8
+	PREFETCHT1    (CX)(R8*1)
+	PREFETCHT1    64(CX)(R8*1)
+	PREFETCHT1    128(CX)(R8*1)
 	VPMOVSXBD     (CX), Z24
 	VPMOVSXBD     16(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -10545,6 +10929,11 @@ pair:
 	VMULPS        Z25, Z29, Z29
 	VADDPS        Z29, Z28, Z28
 	VADDPS        Z28, Z0, Z0
+	MOVQ          72(AX), R8
+	PREFETCHT1    192(CX)(R8*1)
+	PREFETCHT1    256(CX)(R8*1)
+	PREFETCHT1    320(CX)(R8*1)
+	PREFETCHT1    384(CX)(R8*1)
 	VPMOVSXBD     32(CX), Z24
 	VPMOVSXBD     48(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -10621,7 +11010,7 @@ pair:
 	RET
 
 // func mulQ3_Kx2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ3_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -10651,6 +11040,10 @@ block:
 	MOVQ $0x00000008, DI
 
 pair:
+	MOVQ          72(AX), R9
+	PREFETCHT1    (CX)(R9*1)
+	PREFETCHT1    64(CX)(R9*1)
+	PREFETCHT1    128(CX)(R9*1)
 	VPMOVSXBD     (CX), Z24
 	VPMOVSXBD     16(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -10726,6 +11119,11 @@ pair:
 	VMULPS        Z25, Z29, Z29
 	VADDPS        Z29, Z28, Z28
 	VADDPS        Z28, Z1, Z1
+	MOVQ          72(AX), R9
+	PREFETCHT1    192(CX)(R9*1)
+	PREFETCHT1    256(CX)(R9*1)
+	PREFETCHT1    320(CX)(R9*1)
+	PREFETCHT1    384(CX)(R9*1)
 	VPMOVSXBD     32(CX), Z24
 	VPMOVSXBD     48(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -10822,7 +11220,7 @@ pair:
 	RET
 
 // func mulQ3_Kx4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ3_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -10855,6 +11253,10 @@ block:
 	MOVQ $0x00000008, R8
 
 pair:
+	MOVQ          72(AX), R10
+	PREFETCHT1    (CX)(R10*1)
+	PREFETCHT1    64(CX)(R10*1)
+	PREFETCHT1    128(CX)(R10*1)
 	VPMOVSXBD     (CX), Z24
 	VPMOVSXBD     16(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -10966,6 +11368,11 @@ pair:
 	VMULPS        Z25, Z29, Z29
 	VADDPS        Z29, Z28, Z28
 	VADDPS        Z28, Z3, Z3
+	MOVQ          72(AX), R10
+	PREFETCHT1    192(CX)(R10*1)
+	PREFETCHT1    256(CX)(R10*1)
+	PREFETCHT1    320(CX)(R10*1)
+	PREFETCHT1    384(CX)(R10*1)
 	VPMOVSXBD     32(CX), Z24
 	VPMOVSXBD     48(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -11102,7 +11509,7 @@ pair:
 	RET
 
 // func mulQ3_Kx8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ3_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -11141,6 +11548,10 @@ block:
 	MOVQ $0x00000008, R10
 
 pair:
+	MOVQ          72(AX), R12
+	PREFETCHT1    (CX)(R12*1)
+	PREFETCHT1    64(CX)(R12*1)
+	PREFETCHT1    128(CX)(R12*1)
 	VPMOVSXBD     (CX), Z24
 	VPMOVSXBD     16(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -11324,6 +11735,11 @@ pair:
 	VMULPS        Z25, Z29, Z29
 	VADDPS        Z29, Z28, Z28
 	VADDPS        Z28, Z7, Z7
+	MOVQ          72(AX), R12
+	PREFETCHT1    192(CX)(R12*1)
+	PREFETCHT1    256(CX)(R12*1)
+	PREFETCHT1    320(CX)(R12*1)
+	PREFETCHT1    384(CX)(R12*1)
 	VPMOVSXBD     32(CX), Z24
 	VPMOVSXBD     48(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -11540,7 +11956,7 @@ pair:
 	RET
 
 // func mulQ3_Kx16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ3_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), DI
@@ -11590,6 +12006,10 @@ block:
 	MOVQ $0x00000008, R11
 
 pair:
+	MOVQ          72(AX), R13
+	PREFETCHT1    (CX)(R13*1)
+	PREFETCHT1    64(CX)(R13*1)
+	PREFETCHT1    128(CX)(R13*1)
 	VPMOVSXBD     (CX), Z24
 	VPMOVSXBD     16(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -11917,6 +12337,11 @@ pair:
 	VMULPS        Z25, Z29, Z29
 	VADDPS        Z29, Z28, Z28
 	VADDPS        Z28, Z15, Z15
+	MOVQ          72(AX), R13
+	PREFETCHT1    192(CX)(R13*1)
+	PREFETCHT1    256(CX)(R13*1)
+	PREFETCHT1    320(CX)(R13*1)
+	PREFETCHT1    384(CX)(R13*1)
 	VPMOVSXBD     32(CX), Z24
 	VPMOVSXBD     48(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -12294,7 +12719,7 @@ pair:
 	RET
 
 // func mulQ4_Kx1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
@@ -12320,6 +12745,11 @@ block:
 	MOVQ $0x00000008, SI
 
 pair:
+	MOVQ          72(AX), R8
+	PREFETCHT1    (CX)(R8*1)
+	PREFETCHT1    64(CX)(R8*1)
+	PREFETCHT1    128(CX)(R8*1)
+	PREFETCHT1    192(CX)(R8*1)
 	VPMOVZXBD     (CX), Z24
 	VPMOVZXBD     16(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -12365,6 +12795,12 @@ pair:
 	VADDPS.BCST   52(BX), Z28, Z28
 	VMULPS        Z26, Z28, Z28
 	VSUBPS        Z28, Z0, Z0
+	MOVQ          72(AX), R8
+	PREFETCHT1    256(CX)(R8*1)
+	PREFETCHT1    320(CX)(R8*1)
+	PREFETCHT1    384(CX)(R8*1)
+	PREFETCHT1    448(CX)(R8*1)
+	PREFETCHT1    512(CX)(R8*1)
 	VPMOVZXBD     32(CX), Z24
 	VPMOVZXBD     48(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -12429,7 +12865,7 @@ pair:
 	RET
 
 // func mulQ4_Kx2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -12457,6 +12893,11 @@ block:
 	MOVQ $0x00000008, DI
 
 pair:
+	MOVQ          72(AX), R9
+	PREFETCHT1    (CX)(R9*1)
+	PREFETCHT1    64(CX)(R9*1)
+	PREFETCHT1    128(CX)(R9*1)
+	PREFETCHT1    192(CX)(R9*1)
 	VPMOVZXBD     (CX), Z24
 	VPMOVZXBD     16(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -12523,6 +12964,12 @@ pair:
 	VADDPS.BCST   52(BX)(SI*1), Z28, Z28
 	VMULPS        Z26, Z28, Z28
 	VSUBPS        Z28, Z1, Z1
+	MOVQ          72(AX), R9
+	PREFETCHT1    256(CX)(R9*1)
+	PREFETCHT1    320(CX)(R9*1)
+	PREFETCHT1    384(CX)(R9*1)
+	PREFETCHT1    448(CX)(R9*1)
+	PREFETCHT1    512(CX)(R9*1)
 	VPMOVZXBD     32(CX), Z24
 	VPMOVZXBD     48(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -12610,7 +13057,7 @@ pair:
 	RET
 
 // func mulQ4_Kx4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -12641,6 +13088,11 @@ block:
 	MOVQ $0x00000008, R8
 
 pair:
+	MOVQ          72(AX), R10
+	PREFETCHT1    (CX)(R10*1)
+	PREFETCHT1    64(CX)(R10*1)
+	PREFETCHT1    128(CX)(R10*1)
+	PREFETCHT1    192(CX)(R10*1)
 	VPMOVZXBD     (CX), Z24
 	VPMOVZXBD     16(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -12749,6 +13201,12 @@ pair:
 	VADDPS.BCST   52(BX)(DI*1), Z28, Z28
 	VMULPS        Z26, Z28, Z28
 	VSUBPS        Z28, Z3, Z3
+	MOVQ          72(AX), R10
+	PREFETCHT1    256(CX)(R10*1)
+	PREFETCHT1    320(CX)(R10*1)
+	PREFETCHT1    384(CX)(R10*1)
+	PREFETCHT1    448(CX)(R10*1)
+	PREFETCHT1    512(CX)(R10*1)
 	VPMOVZXBD     32(CX), Z24
 	VPMOVZXBD     48(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -12882,7 +13340,7 @@ pair:
 	RET
 
 // func mulQ4_Kx8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -12919,6 +13377,11 @@ block:
 	MOVQ $0x00000008, R10
 
 pair:
+	MOVQ          72(AX), R12
+	PREFETCHT1    (CX)(R12*1)
+	PREFETCHT1    64(CX)(R12*1)
+	PREFETCHT1    128(CX)(R12*1)
+	PREFETCHT1    192(CX)(R12*1)
 	VPMOVZXBD     (CX), Z24
 	VPMOVZXBD     16(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -13111,6 +13574,12 @@ pair:
 	VADDPS.BCST   52(BX)(R9*1), Z28, Z28
 	VMULPS        Z26, Z28, Z28
 	VSUBPS        Z28, Z7, Z7
+	MOVQ          72(AX), R12
+	PREFETCHT1    256(CX)(R12*1)
+	PREFETCHT1    320(CX)(R12*1)
+	PREFETCHT1    384(CX)(R12*1)
+	PREFETCHT1    448(CX)(R12*1)
+	PREFETCHT1    512(CX)(R12*1)
 	VPMOVZXBD     32(CX), Z24
 	VPMOVZXBD     48(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -13336,7 +13805,7 @@ pair:
 	RET
 
 // func mulQ4_Kx16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ4_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), DI
@@ -13384,6 +13853,11 @@ block:
 	MOVQ $0x00000008, R11
 
 pair:
+	MOVQ          72(AX), R13
+	PREFETCHT1    (CX)(R13*1)
+	PREFETCHT1    64(CX)(R13*1)
+	PREFETCHT1    128(CX)(R13*1)
+	PREFETCHT1    192(CX)(R13*1)
 	VPMOVZXBD     (CX), Z24
 	VPMOVZXBD     16(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -13744,6 +14218,12 @@ pair:
 	VADDPS.BCST   52(SI)(R10*1), Z28, Z28
 	VMULPS        Z26, Z28, Z28
 	VSUBPS        Z28, Z15, Z15
+	MOVQ          72(AX), R13
+	PREFETCHT1    256(CX)(R13*1)
+	PREFETCHT1    320(CX)(R13*1)
+	PREFETCHT1    384(CX)(R13*1)
+	PREFETCHT1    448(CX)(R13*1)
+	PREFETCHT1    512(CX)(R13*1)
 	VPMOVZXBD     32(CX), Z24
 	VPMOVZXBD     48(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -14154,7 +14634,7 @@ pair:
 	RET
 
 // func mulQ5_Kx1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
@@ -14182,6 +14662,12 @@ block:
 	MOVQ $0x00000008, SI
 
 pair:
+	MOVQ          72(AX), R8
+	PREFETCHT1    (CX)(R8*1)
+	PREFETCHT1    64(CX)(R8*1)
+	PREFETCHT1    128(CX)(R8*1)
+	PREFETCHT1    192(CX)(R8*1)
+	PREFETCHT1    256(CX)(R8*1)
 	VPMOVZXBD     (CX), Z24
 	VPMOVZXBD     16(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -14243,6 +14729,13 @@ pair:
 	VADDPS.BCST   52(BX), Z28, Z28
 	VMULPS        Z26, Z28, Z28
 	VSUBPS        Z28, Z0, Z0
+	MOVQ          72(AX), R8
+	PREFETCHT1    320(CX)(R8*1)
+	PREFETCHT1    384(CX)(R8*1)
+	PREFETCHT1    448(CX)(R8*1)
+	PREFETCHT1    512(CX)(R8*1)
+	PREFETCHT1    576(CX)(R8*1)
+	PREFETCHT1    640(CX)(R8*1)
 	VPMOVZXBD     32(CX), Z24
 	VPMOVZXBD     48(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -14323,7 +14816,7 @@ pair:
 	RET
 
 // func mulQ5_Kx2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -14353,6 +14846,12 @@ block:
 	MOVQ $0x00000008, DI
 
 pair:
+	MOVQ          72(AX), R9
+	PREFETCHT1    (CX)(R9*1)
+	PREFETCHT1    64(CX)(R9*1)
+	PREFETCHT1    128(CX)(R9*1)
+	PREFETCHT1    192(CX)(R9*1)
+	PREFETCHT1    256(CX)(R9*1)
 	VPMOVZXBD     (CX), Z24
 	VPMOVZXBD     16(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -14435,6 +14934,13 @@ pair:
 	VADDPS.BCST   52(BX)(SI*1), Z28, Z28
 	VMULPS        Z26, Z28, Z28
 	VSUBPS        Z28, Z1, Z1
+	MOVQ          72(AX), R9
+	PREFETCHT1    320(CX)(R9*1)
+	PREFETCHT1    384(CX)(R9*1)
+	PREFETCHT1    448(CX)(R9*1)
+	PREFETCHT1    512(CX)(R9*1)
+	PREFETCHT1    576(CX)(R9*1)
+	PREFETCHT1    640(CX)(R9*1)
 	VPMOVZXBD     32(CX), Z24
 	VPMOVZXBD     48(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -14538,7 +15044,7 @@ pair:
 	RET
 
 // func mulQ5_Kx4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -14571,6 +15077,12 @@ block:
 	MOVQ $0x00000008, R8
 
 pair:
+	MOVQ          72(AX), R10
+	PREFETCHT1    (CX)(R10*1)
+	PREFETCHT1    64(CX)(R10*1)
+	PREFETCHT1    128(CX)(R10*1)
+	PREFETCHT1    192(CX)(R10*1)
+	PREFETCHT1    256(CX)(R10*1)
 	VPMOVZXBD     (CX), Z24
 	VPMOVZXBD     16(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -14695,6 +15207,13 @@ pair:
 	VADDPS.BCST   52(BX)(DI*1), Z28, Z28
 	VMULPS        Z26, Z28, Z28
 	VSUBPS        Z28, Z3, Z3
+	MOVQ          72(AX), R10
+	PREFETCHT1    320(CX)(R10*1)
+	PREFETCHT1    384(CX)(R10*1)
+	PREFETCHT1    448(CX)(R10*1)
+	PREFETCHT1    512(CX)(R10*1)
+	PREFETCHT1    576(CX)(R10*1)
+	PREFETCHT1    640(CX)(R10*1)
 	VPMOVZXBD     32(CX), Z24
 	VPMOVZXBD     48(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -14844,7 +15363,7 @@ pair:
 	RET
 
 // func mulQ5_Kx8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -14883,6 +15402,12 @@ block:
 	MOVQ $0x00000008, R10
 
 pair:
+	MOVQ          72(AX), R12
+	PREFETCHT1    (CX)(R12*1)
+	PREFETCHT1    64(CX)(R12*1)
+	PREFETCHT1    128(CX)(R12*1)
+	PREFETCHT1    192(CX)(R12*1)
+	PREFETCHT1    256(CX)(R12*1)
 	VPMOVZXBD     (CX), Z24
 	VPMOVZXBD     16(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -15091,6 +15616,13 @@ pair:
 	VADDPS.BCST   52(BX)(R9*1), Z28, Z28
 	VMULPS        Z26, Z28, Z28
 	VSUBPS        Z28, Z7, Z7
+	MOVQ          72(AX), R12
+	PREFETCHT1    320(CX)(R12*1)
+	PREFETCHT1    384(CX)(R12*1)
+	PREFETCHT1    448(CX)(R12*1)
+	PREFETCHT1    512(CX)(R12*1)
+	PREFETCHT1    576(CX)(R12*1)
+	PREFETCHT1    640(CX)(R12*1)
 	VPMOVZXBD     32(CX), Z24
 	VPMOVZXBD     48(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -15332,7 +15864,7 @@ pair:
 	RET
 
 // func mulQ5_Kx16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ5_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), DI
@@ -15382,6 +15914,12 @@ block:
 	MOVQ $0x00000008, R11
 
 pair:
+	MOVQ          72(AX), R13
+	PREFETCHT1    (CX)(R13*1)
+	PREFETCHT1    64(CX)(R13*1)
+	PREFETCHT1    128(CX)(R13*1)
+	PREFETCHT1    192(CX)(R13*1)
+	PREFETCHT1    256(CX)(R13*1)
 	VPMOVZXBD     (CX), Z24
 	VPMOVZXBD     16(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -15758,6 +16296,13 @@ pair:
 	VADDPS.BCST   52(SI)(R10*1), Z28, Z28
 	VMULPS        Z26, Z28, Z28
 	VSUBPS        Z28, Z15, Z15
+	MOVQ          72(AX), R13
+	PREFETCHT1    320(CX)(R13*1)
+	PREFETCHT1    384(CX)(R13*1)
+	PREFETCHT1    448(CX)(R13*1)
+	PREFETCHT1    512(CX)(R13*1)
+	PREFETCHT1    576(CX)(R13*1)
+	PREFETCHT1    640(CX)(R13*1)
 	VPMOVZXBD     32(CX), Z24
 	VPMOVZXBD     48(CX), Z26
 	VCVTPH2PS     (DX), Z30
@@ -16184,7 +16729,7 @@ pair:
 	RET
 
 // func mulQ6_Kx1(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ6_Kx1(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVL         $0x0f0f0f0f, CX
@@ -16212,6 +16757,13 @@ block:
 	MOVQ $0x00000008, SI
 
 pair:
+	MOVQ          72(AX), R8
+	PREFETCHT1    (CX)(R8*1)
+	PREFETCHT1    64(CX)(R8*1)
+	PREFETCHT1    128(CX)(R8*1)
+	PREFETCHT1    192(CX)(R8*1)
+	PREFETCHT1    256(CX)(R8*1)
+	PREFETCHT1    320(CX)(R8*1)
 	VPMOVSXBD     (CX), Z24
 	VPMOVSXBD     16(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -16269,6 +16821,14 @@ pair:
 	VMULPS        Z25, Z29, Z29
 	VADDPS        Z29, Z28, Z28
 	VADDPS        Z28, Z0, Z0
+	MOVQ          72(AX), R8
+	PREFETCHT1    384(CX)(R8*1)
+	PREFETCHT1    448(CX)(R8*1)
+	PREFETCHT1    512(CX)(R8*1)
+	PREFETCHT1    576(CX)(R8*1)
+	PREFETCHT1    640(CX)(R8*1)
+	PREFETCHT1    704(CX)(R8*1)
+	PREFETCHT1    768(CX)(R8*1)
 	VPMOVSXBD     32(CX), Z24
 	VPMOVSXBD     48(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -16345,7 +16905,7 @@ pair:
 	RET
 
 // func mulQ6_Kx2(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ6_Kx2(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -16375,6 +16935,13 @@ block:
 	MOVQ $0x00000008, DI
 
 pair:
+	MOVQ          72(AX), R9
+	PREFETCHT1    (CX)(R9*1)
+	PREFETCHT1    64(CX)(R9*1)
+	PREFETCHT1    128(CX)(R9*1)
+	PREFETCHT1    192(CX)(R9*1)
+	PREFETCHT1    256(CX)(R9*1)
+	PREFETCHT1    320(CX)(R9*1)
 	VPMOVSXBD     (CX), Z24
 	VPMOVSXBD     16(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -16450,6 +17017,14 @@ pair:
 	VMULPS        Z25, Z29, Z29
 	VADDPS        Z29, Z28, Z28
 	VADDPS        Z28, Z1, Z1
+	MOVQ          72(AX), R9
+	PREFETCHT1    384(CX)(R9*1)
+	PREFETCHT1    448(CX)(R9*1)
+	PREFETCHT1    512(CX)(R9*1)
+	PREFETCHT1    576(CX)(R9*1)
+	PREFETCHT1    640(CX)(R9*1)
+	PREFETCHT1    704(CX)(R9*1)
+	PREFETCHT1    768(CX)(R9*1)
 	VPMOVSXBD     32(CX), Z24
 	VPMOVSXBD     48(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -16546,7 +17121,7 @@ pair:
 	RET
 
 // func mulQ6_Kx4(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ6_Kx4(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -16579,6 +17154,13 @@ block:
 	MOVQ $0x00000008, R8
 
 pair:
+	MOVQ          72(AX), R10
+	PREFETCHT1    (CX)(R10*1)
+	PREFETCHT1    64(CX)(R10*1)
+	PREFETCHT1    128(CX)(R10*1)
+	PREFETCHT1    192(CX)(R10*1)
+	PREFETCHT1    256(CX)(R10*1)
+	PREFETCHT1    320(CX)(R10*1)
 	VPMOVSXBD     (CX), Z24
 	VPMOVSXBD     16(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -16690,6 +17272,14 @@ pair:
 	VMULPS        Z25, Z29, Z29
 	VADDPS        Z29, Z28, Z28
 	VADDPS        Z28, Z3, Z3
+	MOVQ          72(AX), R10
+	PREFETCHT1    384(CX)(R10*1)
+	PREFETCHT1    448(CX)(R10*1)
+	PREFETCHT1    512(CX)(R10*1)
+	PREFETCHT1    576(CX)(R10*1)
+	PREFETCHT1    640(CX)(R10*1)
+	PREFETCHT1    704(CX)(R10*1)
+	PREFETCHT1    768(CX)(R10*1)
 	VPMOVSXBD     32(CX), Z24
 	VPMOVSXBD     48(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -16826,7 +17416,7 @@ pair:
 	RET
 
 // func mulQ6_Kx8(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ6_Kx8(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), SI
@@ -16865,6 +17455,13 @@ block:
 	MOVQ $0x00000008, R10
 
 pair:
+	MOVQ          72(AX), R12
+	PREFETCHT1    (CX)(R12*1)
+	PREFETCHT1    64(CX)(R12*1)
+	PREFETCHT1    128(CX)(R12*1)
+	PREFETCHT1    192(CX)(R12*1)
+	PREFETCHT1    256(CX)(R12*1)
+	PREFETCHT1    320(CX)(R12*1)
 	VPMOVSXBD     (CX), Z24
 	VPMOVSXBD     16(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -17048,6 +17645,14 @@ pair:
 	VMULPS        Z25, Z29, Z29
 	VADDPS        Z29, Z28, Z28
 	VADDPS        Z28, Z7, Z7
+	MOVQ          72(AX), R12
+	PREFETCHT1    384(CX)(R12*1)
+	PREFETCHT1    448(CX)(R12*1)
+	PREFETCHT1    512(CX)(R12*1)
+	PREFETCHT1    576(CX)(R12*1)
+	PREFETCHT1    640(CX)(R12*1)
+	PREFETCHT1    704(CX)(R12*1)
+	PREFETCHT1    768(CX)(R12*1)
 	VPMOVSXBD     32(CX), Z24
 	VPMOVSXBD     48(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -17264,7 +17869,7 @@ pair:
 	RET
 
 // func mulQ6_Kx16(a *byte)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ6_Kx16(SB), NOSPLIT, $24-8
 	MOVQ         a+0(FP), AX
 	MOVQ         24(AX), DI
@@ -17314,6 +17919,13 @@ block:
 	MOVQ $0x00000008, R11
 
 pair:
+	MOVQ          72(AX), R13
+	PREFETCHT1    (CX)(R13*1)
+	PREFETCHT1    64(CX)(R13*1)
+	PREFETCHT1    128(CX)(R13*1)
+	PREFETCHT1    192(CX)(R13*1)
+	PREFETCHT1    256(CX)(R13*1)
+	PREFETCHT1    320(CX)(R13*1)
 	VPMOVSXBD     (CX), Z24
 	VPMOVSXBD     16(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -17641,6 +18253,14 @@ pair:
 	VMULPS        Z25, Z29, Z29
 	VADDPS        Z29, Z28, Z28
 	VADDPS        Z28, Z15, Z15
+	MOVQ          72(AX), R13
+	PREFETCHT1    384(CX)(R13*1)
+	PREFETCHT1    448(CX)(R13*1)
+	PREFETCHT1    512(CX)(R13*1)
+	PREFETCHT1    576(CX)(R13*1)
+	PREFETCHT1    640(CX)(R13*1)
+	PREFETCHT1    704(CX)(R13*1)
+	PREFETCHT1    768(CX)(R13*1)
 	VPMOVSXBD     32(CX), Z24
 	VPMOVSXBD     48(CX), Z25
 	VCVTPH2PS     (DX), Z30
@@ -18018,7 +18638,7 @@ pair:
 	RET
 
 // func mulIQ4_NLx1(a *byte)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulIQ4_NLx1(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVL            $0x0f0f0f0f, CX
@@ -18038,6 +18658,11 @@ panel:
 	MOVQ   40(AX), BX
 
 pair:
+	MOVQ          72(AX), SI
+	PREFETCHT1    (CX)(SI*1)
+	PREFETCHT1    64(CX)(SI*1)
+	PREFETCHT1    128(CX)(SI*1)
+	PREFETCHT1    192(CX)(SI*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -18082,6 +18707,12 @@ pair:
 	VADDPS        Z28, Z0, Z0
 	DECQ          BX
 	JZ            last
+	MOVQ          72(AX), SI
+	PREFETCHT1    256(CX)(SI*1)
+	PREFETCHT1    320(CX)(SI*1)
+	PREFETCHT1    384(CX)(SI*1)
+	PREFETCHT1    448(CX)(SI*1)
+	PREFETCHT1    512(CX)(SI*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     320(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -18161,7 +18792,7 @@ DATA levels<>+15(SB)/1, $0xf1
 GLOBL levels<>(SB), RODATA|NOPTR, $16
 
 // func mulIQ4_NLx2(a *byte)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulIQ4_NLx2(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVQ            24(AX), BX
@@ -18183,6 +18814,11 @@ panel:
 	MOVQ   40(AX), SI
 
 pair:
+	MOVQ          72(AX), DI
+	PREFETCHT1    (CX)(DI*1)
+	PREFETCHT1    64(CX)(DI*1)
+	PREFETCHT1    128(CX)(DI*1)
+	PREFETCHT1    192(CX)(DI*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -18244,6 +18880,12 @@ pair:
 	VADDPS        Z28, Z1, Z1
 	DECQ          SI
 	JZ            last
+	MOVQ          72(AX), DI
+	PREFETCHT1    256(CX)(DI*1)
+	PREFETCHT1    320(CX)(DI*1)
+	PREFETCHT1    384(CX)(DI*1)
+	PREFETCHT1    448(CX)(DI*1)
+	PREFETCHT1    512(CX)(DI*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     320(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -18324,7 +18966,7 @@ last:
 	RET
 
 // func mulIQ4_NLx4(a *byte)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulIQ4_NLx4(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVQ            24(AX), BX
@@ -18349,6 +18991,11 @@ panel:
 	MOVQ   40(AX), DI
 
 pair:
+	MOVQ          72(AX), R8
+	PREFETCHT1    (CX)(R8*1)
+	PREFETCHT1    64(CX)(R8*1)
+	PREFETCHT1    128(CX)(R8*1)
+	PREFETCHT1    192(CX)(R8*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -18444,6 +19091,12 @@ pair:
 	VADDPS        Z28, Z3, Z3
 	DECQ          DI
 	JZ            last
+	MOVQ          72(AX), R8
+	PREFETCHT1    256(CX)(R8*1)
+	PREFETCHT1    320(CX)(R8*1)
+	PREFETCHT1    384(CX)(R8*1)
+	PREFETCHT1    448(CX)(R8*1)
+	PREFETCHT1    512(CX)(R8*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     320(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -18562,7 +19215,7 @@ last:
 	RET
 
 // func mulIQ4_NLx8(a *byte)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulIQ4_NLx8(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVQ            24(AX), BX
@@ -18593,6 +19246,11 @@ panel:
 	MOVQ   40(AX), R9
 
 pair:
+	MOVQ          72(AX), R10
+	PREFETCHT1    (CX)(R10*1)
+	PREFETCHT1    64(CX)(R10*1)
+	PREFETCHT1    128(CX)(R10*1)
+	PREFETCHT1    192(CX)(R10*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -18756,6 +19414,12 @@ pair:
 	VADDPS        Z28, Z7, Z7
 	DECQ          R9
 	JZ            last
+	MOVQ          72(AX), R10
+	PREFETCHT1    256(CX)(R10*1)
+	PREFETCHT1    320(CX)(R10*1)
+	PREFETCHT1    384(CX)(R10*1)
+	PREFETCHT1    448(CX)(R10*1)
+	PREFETCHT1    512(CX)(R10*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     320(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -18950,7 +19614,7 @@ last:
 	RET
 
 // func mulIQ4_NLx16(a *byte)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulIQ4_NLx16(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVQ            24(AX), SI
@@ -18992,6 +19656,11 @@ panel:
 	MOVQ   40(AX), R10
 
 pair:
+	MOVQ          72(AX), R11
+	PREFETCHT1    (CX)(R11*1)
+	PREFETCHT1    64(CX)(R11*1)
+	PREFETCHT1    128(CX)(R11*1)
+	PREFETCHT1    192(CX)(R11*1)
 	VCVTPH2PS     (CX), Z24
 	VMOVDQU32     64(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -19291,6 +19960,12 @@ pair:
 	VADDPS        Z28, Z15, Z15
 	DECQ          R10
 	JZ            last
+	MOVQ          72(AX), R11
+	PREFETCHT1    256(CX)(R11*1)
+	PREFETCHT1    320(CX)(R11*1)
+	PREFETCHT1    384(CX)(R11*1)
+	PREFETCHT1    448(CX)(R11*1)
+	PREFETCHT1    512(CX)(R11*1)
 	VCVTPH2PS     32(CX), Z24
 	VMOVDQU32     320(CX), Z30
 	VPANDD        Z31, Z30, Z16
@@ -19638,7 +20313,7 @@ last:
 	RET
 
 // func mulIQ4_XSx1(a *byte)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulIQ4_XSx1(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVL            $0x0f0f0f0f, CX
@@ -19665,6 +20340,11 @@ block:
 	MOVQ $0x00000008, SI
 
 pair:
+	MOVQ          72(AX), R8
+	PREFETCHT1    (CX)(R8*1)
+	PREFETCHT1    64(CX)(R8*1)
+	PREFETCHT1    128(CX)(R8*1)
+	PREFETCHT1    192(CX)(R8*1)
 	VPMOVSXBD     (CX), Z24
 	VCVTPH2PS     (DX), Z30
 	VCVTDQ2PS     Z24, Z24
@@ -19710,6 +20390,12 @@ pair:
 	VADDPS        Z29, Z28, Z28
 	VMULPS        Z24, Z28, Z28
 	VADDPS        Z28, Z0, Z0
+	MOVQ          72(AX), R8
+	PREFETCHT1    256(CX)(R8*1)
+	PREFETCHT1    320(CX)(R8*1)
+	PREFETCHT1    384(CX)(R8*1)
+	PREFETCHT1    448(CX)(R8*1)
+	PREFETCHT1    512(CX)(R8*1)
 	VPMOVSXBD     32(CX), Z24
 	VCVTPH2PS     (DX), Z30
 	VCVTDQ2PS     Z24, Z24
@@ -19774,7 +20460,7 @@ pair:
 	RET
 
 // func mulIQ4_XSx2(a *byte)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulIQ4_XSx2(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVQ            24(AX), SI
@@ -19803,6 +20489,11 @@ block:
 	MOVQ $0x00000008, DI
 
 pair:
+	MOVQ          72(AX), R9
+	PREFETCHT1    (CX)(R9*1)
+	PREFETCHT1    64(CX)(R9*1)
+	PREFETCHT1    128(CX)(R9*1)
+	PREFETCHT1    192(CX)(R9*1)
 	VPMOVSXBD     (CX), Z24
 	VCVTPH2PS     (DX), Z30
 	VCVTDQ2PS     Z24, Z24
@@ -19865,6 +20556,12 @@ pair:
 	VADDPS        Z29, Z28, Z28
 	VMULPS        Z24, Z28, Z28
 	VADDPS        Z28, Z1, Z1
+	MOVQ          72(AX), R9
+	PREFETCHT1    256(CX)(R9*1)
+	PREFETCHT1    320(CX)(R9*1)
+	PREFETCHT1    384(CX)(R9*1)
+	PREFETCHT1    448(CX)(R9*1)
+	PREFETCHT1    512(CX)(R9*1)
 	VPMOVSXBD     32(CX), Z24
 	VCVTPH2PS     (DX), Z30
 	VCVTDQ2PS     Z24, Z24
@@ -19948,7 +20645,7 @@ pair:
 	RET
 
 // func mulIQ4_XSx4(a *byte)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulIQ4_XSx4(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVQ            24(AX), SI
@@ -19980,6 +20677,11 @@ block:
 	MOVQ $0x00000008, R8
 
 pair:
+	MOVQ          72(AX), R10
+	PREFETCHT1    (CX)(R10*1)
+	PREFETCHT1    64(CX)(R10*1)
+	PREFETCHT1    128(CX)(R10*1)
+	PREFETCHT1    192(CX)(R10*1)
 	VPMOVSXBD     (CX), Z24
 	VCVTPH2PS     (DX), Z30
 	VCVTDQ2PS     Z24, Z24
@@ -20076,6 +20778,12 @@ pair:
 	VADDPS        Z29, Z28, Z28
 	VMULPS        Z24, Z28, Z28
 	VADDPS        Z28, Z3, Z3
+	MOVQ          72(AX), R10
+	PREFETCHT1    256(CX)(R10*1)
+	PREFETCHT1    320(CX)(R10*1)
+	PREFETCHT1    384(CX)(R10*1)
+	PREFETCHT1    448(CX)(R10*1)
+	PREFETCHT1    512(CX)(R10*1)
 	VPMOVSXBD     32(CX), Z24
 	VCVTPH2PS     (DX), Z30
 	VCVTDQ2PS     Z24, Z24
@@ -20197,7 +20905,7 @@ pair:
 	RET
 
 // func mulIQ4_XSx8(a *byte)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulIQ4_XSx8(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVQ            24(AX), SI
@@ -20235,6 +20943,11 @@ block:
 	MOVQ $0x00000008, R10
 
 pair:
+	MOVQ          72(AX), R12
+	PREFETCHT1    (CX)(R12*1)
+	PREFETCHT1    64(CX)(R12*1)
+	PREFETCHT1    128(CX)(R12*1)
+	PREFETCHT1    192(CX)(R12*1)
 	VPMOVSXBD     (CX), Z24
 	VCVTPH2PS     (DX), Z30
 	VCVTDQ2PS     Z24, Z24
@@ -20399,6 +21112,12 @@ pair:
 	VADDPS        Z29, Z28, Z28
 	VMULPS        Z24, Z28, Z28
 	VADDPS        Z28, Z7, Z7
+	MOVQ          72(AX), R12
+	PREFETCHT1    256(CX)(R12*1)
+	PREFETCHT1    320(CX)(R12*1)
+	PREFETCHT1    384(CX)(R12*1)
+	PREFETCHT1    448(CX)(R12*1)
+	PREFETCHT1    512(CX)(R12*1)
 	VPMOVSXBD     32(CX), Z24
 	VCVTPH2PS     (DX), Z30
 	VCVTDQ2PS     Z24, Z24
@@ -20596,7 +21315,7 @@ pair:
 	RET
 
 // func mulIQ4_XSx16(a *byte)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulIQ4_XSx16(SB), NOSPLIT, $24-8
 	MOVQ            a+0(FP), AX
 	MOVQ            24(AX), DI
@@ -20645,6 +21364,11 @@ block:
 	MOVQ $0x00000008, R11
 
 pair:
+	MOVQ          72(AX), R13
+	PREFETCHT1    (CX)(R13*1)
+	PREFETCHT1    64(CX)(R13*1)
+	PREFETCHT1    128(CX)(R13*1)
+	PREFETCHT1    192(CX)(R13*1)
 	VPMOVSXBD     (CX), Z24
 	VCVTPH2PS     (DX), Z30
 	VCVTDQ2PS     Z24, Z24
@@ -20945,6 +21669,12 @@ pair:
 	VADDPS        Z29, Z28, Z28
 	VMULPS        Z24, Z28, Z28
 	VADDPS        Z28, Z15, Z15
+	MOVQ          72(AX), R13
+	PREFETCHT1    256(CX)(R13*1)
+	PREFETCHT1    320(CX)(R13*1)
+	PREFETCHT1    384(CX)(R13*1)
+	PREFETCHT1    448(CX)(R13*1)
+	PREFETCHT1    512(CX)(R13*1)
 	VPMOVSXBD     32(CX), Z24
 	VCVTPH2PS     (DX), Z30
 	VCVTDQ2PS     Z24, Z24

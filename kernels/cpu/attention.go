@@ -76,7 +76,7 @@ func (a *schedule) make(spans []plan.Span, s *Stage) {
 		row += span.N
 	}
 	a.first = append(a.first, chunks)
-	a.split = rows == len(a.tiles) && len(a.tiles) <= splitTiles(len(s.workers)) &&
+	a.split = rows == len(a.tiles) && chunks > rows && len(a.tiles) <= splitTiles(len(s.workers)) &&
 		chunks*s.Heads <= len(s.parts.max) && chunks*s.KVHeads <= kernels.MaxItems
 }
 
@@ -89,7 +89,7 @@ func (p *pass) attend(w *kernels.Worker, layer int) {
 			tile, head := &p.tiles[it.Lo/p.KVHeads], it.Lo%p.KVHeads
 			sum := p.attendTile(t, layer, tile, head)
 			if it.Commit() {
-				p.finish(tile, head, sum)
+				p.finish(layer, tile, head, sum)
 			}
 		}
 		return
@@ -116,7 +116,7 @@ func (p *pass) attend(w *kernels.Worker, layer int) {
 			sum.merge(p.tier, p.parts.at((base+c)*group, group, d), d)
 		}
 		if it.Commit() {
-			p.finish(&p.tiles[tile], head, sum)
+			p.finish(layer, &p.tiles[tile], head, sum)
 		}
 	}
 }
@@ -156,14 +156,27 @@ func (p *pass) attendChunk(scratch *scratch, layer int, t *tile, head, chunk int
 	p.tier.Attend(&scratch.Tile, scratch.Attn)
 }
 
-// finish divides by the sums and writes the output rows of a tile's head.
-func (p *pass) finish(t *tile, head int, r results) {
+// finish divides by the sums and writes the output rows of a tile's head, in the
+// form that the next matrix wants.
+func (p *pass) finish(layer int, t *tile, head int, r results) {
 	group, d := p.Group(), p.HeadDim
-	for i := range t.n * group {
-		out := p.acts.attn.Row(t.row + i/group)[(head*group+i%group)*d:]
-		p.tier.Scale(out[:d], r.acc[i*d:(i+1)*d], 1/r.sum[i])
+	from, to := head*group*d, (head+1)*group*d
+	quantised := p.wholeBlocks() && p.integer(p.Blocks[layer].O.W)
+	for i := range t.n {
+		out := p.acts.attn.Row(t.row + i)[from:to]
+		for j := range group {
+			n := i*group + j
+			p.tier.Scale(out[j*d:(j+1)*d], r.acc[n*d:(n+1)*d], 1/r.sum[n])
+		}
+		if quantised {
+			p.reduce(out, p.acts.attn.QuantRow(t.row + i)[from/tensor.BlockLen:to/tensor.BlockLen], p.bfloat)
+		}
 	}
 }
+
+// wholeBlocks reports whether the heads that share keys have whole blocks of
+// activations.
+func (p *pass) wholeBlocks() bool { return p.Group()*p.HeadDim%tensor.BlockLen == 0 }
 
 // at returns the results of n queries from number i on.
 func (r *results) at(i, n, headDim int) results {

@@ -24,7 +24,7 @@ func TestBfloat(t *testing.T) {
 	compute := func(on *tier.Tier, workers int, many bool, cuts ...int) []float32 {
 		pool := kernels.NewPool(workers, false)
 		defer pool.Close()
-		s, err := New(small(t), Options{Pool: pool, Tier: on, Workers: workers, MaxRows: rows, MaxCtx: rows})
+		s, err := New(small(), Options{Pool: pool, Tier: on, Workers: workers, MaxRows: rows, MaxCtx: rows})
 		if err != nil {
 			t.Fatal(err)
 		}

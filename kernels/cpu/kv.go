@@ -4,12 +4,9 @@ import (
 	"fmt"
 	"math"
 
-	"qgo/kernels"
 	"qgo/kernels/generic"
 	"qgo/kernels/plan"
-	"qgo/kernels/tier"
 	"qgo/quant"
-	"qgo/quant/codec"
 	"qgo/tensor"
 )
 
@@ -87,58 +84,4 @@ func (kv *KV) head(layer, part, head int) []byte {
 	n := roundUp(kv.ctx) * kv.row
 	i := (layer*2+part)*kv.owner.KVHeads + head
 	return kv.data[i*n : (i+1)*n]
-}
-
-// store writes the key and the value of a head at a position. tmp has room for
-// a row.
-func (kv *KV) store(tier *tier.Tier, layer, head, pos int, key, value []float32, tmp []byte) {
-	tmp = tmp[:kv.row]
-	row := kv.head(layer, 1, head)[pos*kv.row:][:kv.row]
-	if kv.typ == quant.F16 {
-		tier.Halves(tmp, key)
-		tier.Halves(row, value)
-	} else {
-		codec.Quantize(kv.typ, tmp, key)
-		codec.Quantize(kv.typ, row, value)
-	}
-	generic.PutKey(kv.typ, kv.head(layer, 0, head), pos, tmp)
-}
-
-// rotateAndStore applies the norms of heads and the rotary embedding to queries and keys, puts the
-// scale of the softmax into the queries, and stores keys and values.
-func (p *pass) rotateAndStore(w *kernels.Worker, layer int) {
-	t := p.workers[w.ID]
-	q, kvDim, half := p.QDim(), p.KVDim(), p.HeadDim/2
-	stride, b := q+2*kvDim, &p.Blocks[layer]
-	for it := p.items(w, plan.OpRope, p.rows(), fitting(t.Out[0], stride)); it.Next(); {
-		copy(t.Out[0], p.qkv[it.Lo*stride:it.Hi*stride])
-		for i := it.Lo; i < it.Hi; i++ {
-			x := t.Out[0][(i-it.Lo)*stride:][:stride]
-			p.normHeads(x[:q], b.QNorm)
-			p.normHeads(x[q:q+kvDim], b.KNorm)
-			p.tier.Rope(x[:q+kvDim], p.cos[i*half:(i+1)*half], p.sin[i*half:(i+1)*half])
-			p.tier.Scale(x[:q], x[:q], p.scale)
-		}
-		if !it.Commit() {
-			continue
-		}
-		for i, at := range p.rowsAt[it.Lo:it.Hi] {
-			x := t.Out[0][i*stride:][:stride]
-			copy(p.qkv[(it.Lo+i)*stride:], x[:q])
-			for h := range p.KVHeads {
-				key := x[q+h*p.HeadDim:]
-				at.kv.store(p.tier, layer, h, at.pos, key[:p.HeadDim], key[kvDim:][:p.HeadDim], t.Key)
-			}
-		}
-	}
-}
-
-// normHeads norms each head of x, if there is a weight for that.
-func (p *pass) normHeads(x, weight []float32) {
-	if weight == nil {
-		return
-	}
-	for d := p.HeadDim; len(x) > 0; x = x[d:] {
-		p.tier.RMSNorm(x[:d], x[:d], weight, p.Eps)
-	}
 }

@@ -6,11 +6,27 @@ import (
 	"qgo/tensor"
 )
 
+// ownRows is the number of rows up to which every worker norms all of them for
+// itself, when it first needs them: that takes less than waiting for one another.
+const ownRows = 4
+
+// norms are what a worker is to norm the hidden states with.
+type norms struct {
+	weight        []float32
+	integer, rest bool
+	due           bool // not done yet
+}
+
 // normalise norms the hidden states, in the forms that the matrices need: as
 // they are, and with integer quantised too, to which rest adds what that took.
+// See [pass.normed] for where they are.
 func (p *pass) normalise(w *kernels.Worker, weight []float32, integer, rest bool) {
 	t := p.workers[w.ID]
 	t.Norm.Bfloat = p.bfloat
+	if p.rows() <= ownRows {
+		t.Norms = norms{weight, integer, rest, true}
+		return
+	}
 	for it := p.items(w, plan.OpNorm, p.rows(), rowsAtOnce); it.Next(); {
 		for i := it.Lo; i < it.Hi; i++ {
 			p.normRow(t, i-it.Lo, p.x[i*p.Width:(i+1)*p.Width], weight, integer, rest)
@@ -25,6 +41,23 @@ func (p *pass) normalise(w *kernels.Worker, weight []float32, integer, rest bool
 			}
 		}
 	}
+}
+
+// normed returns the normed hidden states, and what their quantisation took. A
+// worker may ask for them when it has an item: then the hidden states stay as
+// they are.
+func (p *pass) normed(t *scratch) (norm, rest *tensor.Acts) {
+	if p.rows() > ownRows {
+		return &p.acts.norm, &p.acts.rest
+	}
+	if n := &t.Norms; n.due {
+		n.due = false
+		for i := range p.rows() {
+			p.normRow(t, i, p.x[i*p.Width:(i+1)*p.Width], n.weight, n.integer, n.rest)
+		}
+		p.lap(t, plan.OpNorm)
+	}
+	return t.Norm, t.Rest
 }
 
 // normRow makes row i of t.Norm, and of t.Rest with rest.
@@ -66,15 +99,15 @@ func copyRow(dst *tensor.Acts, i int, src *tensor.Acts, j int) {
 	}
 }
 
-// quantise adds the quantised form to rows that are there as they are, if the
-// matrix needs it.
-func (p *pass) quantise(w *kernels.Worker, a *tensor.Acts, m tensor.Tensor) {
-	if !p.integer(m) {
+// quantise adds the quantised form of attention's outputs, where it is wanted and
+// [pass.finish] cannot do it, because the heads that share keys do not fill blocks.
+func (p *pass) quantise(w *kernels.Worker, layer int) {
+	if p.wholeBlocks() || !p.integer(p.Blocks[layer].O.W) {
 		return
 	}
-	blocks := p.workers[w.ID].Blocks
+	a, blocks := &p.acts.attn, p.workers[w.ID].Blocks
 	n := a.Cols / tensor.BlockLen
-	for it := p.items(w, plan.OpNorm, p.rows(), fitting(p.workers[w.ID].Out[0], a.Cols)); it.Next(); {
+	for it := p.items(w, plan.OpAttention, p.rows(), fitting(p.workers[w.ID].Out[0], a.Cols)); it.Next(); {
 		for i := it.Lo; i < it.Hi; i++ {
 			p.reduce(a.Row(i), blocks[(i-it.Lo)*n:][:n], p.bfloat)
 		}

@@ -36,6 +36,13 @@ func (c *opClock) lap(op plan.Op) {
 	}
 }
 
+// lap counts what a worker did since the last lap, if there is a profile.
+func (p *pass) lap(t *scratch, op plan.Op) {
+	if p.profile.on {
+		t.Clock.lap(op)
+	}
+}
+
 // enter begins a worker's part in a pass. While it was not there, others waited
 // for it or did its work.
 func (c *opClock) enter(offset time.Duration) {

@@ -16,11 +16,14 @@ import (
 )
 
 // small is a plan of a few blocks in q8_0 with random weights.
-func small(t testing.TB) plan.Plan {
-	t.Helper()
+func small() plan.Plan {
+	return random(plan.Dims{Width: 256, FFN: 512, Heads: 4, KVHeads: 2, HeadDim: 64, Vocab: 1000, Eps: 1e-6})
+}
+
+// random is small with other sizes.
+func random(d plan.Dims) plan.Plan {
 	rng := rand.New(rand.NewPCG(1, 2))
-	d := plan.Dims{Width: 256, FFN: 512, Heads: 4, KVHeads: 2, HeadDim: 64, Vocab: 1000, Eps: 1e-6}
-	random := func(n int) []float32 {
+	values := func(n int) []float32 {
 		x := make([]float32, n)
 		for i := range x {
 			x[i] = float32(rng.NormFloat64()) / 16
@@ -29,7 +32,7 @@ func small(t testing.TB) plan.Plan {
 	}
 	matrix := func(rows, cols int) tensor.Tensor {
 		m := tensor.Tensor{Type: quant.Q8_0, Rows: rows, Cols: cols, Data: make([]byte, rows*quant.Q8_0.RowBytes(cols))}
-		codec.Quantize(m.Type, m.Data, random(rows*cols))
+		codec.Quantize(m.Type, m.Data, values(rows*cols))
 		return m
 	}
 	linear := func(rows, cols int) plan.Linear { return plan.Linear{W: matrix(rows, cols)} }
@@ -37,12 +40,12 @@ func small(t testing.TB) plan.Plan {
 	p := plan.Plan{Dims: d, Rope: plan.Rope{InvFreq: make([]float64, d.HeadDim/2), Scale: 1}, Embedding: &embedding}
 	for range 3 {
 		p.Blocks = append(p.Blocks, plan.Block{
-			AttnNorm: random(d.Width), FFNNorm: random(d.Width),
+			AttnNorm: values(d.Width), FFNNorm: values(d.Width),
 			Q: linear(d.QDim(), d.Width), K: linear(d.KVDim(), d.Width), V: linear(d.KVDim(), d.Width),
 			O: linear(d.Width, d.QDim()), Gate: linear(d.FFN, d.Width), Up: linear(d.FFN, d.Width), Down: linear(d.Width, d.FFN),
 		})
 	}
-	p.Head = &plan.Head{Norm: random(d.Width), W: embedding}
+	p.Head = &plan.Head{Norm: values(d.Width), W: embedding}
 	return p
 }
 
@@ -58,7 +61,7 @@ func TestOpsAddUp(t *testing.T) {
 		for _, rows := range []int{1, 40} {
 			pool := kernels.NewPool(workers, false)
 			defer pool.Close()
-			s, err := New(small(t), Options{Pool: pool, Tier: best, Workers: workers, MaxRows: 40, MaxCtx: 64})
+			s, err := New(small(), Options{Pool: pool, Tier: best, Workers: workers, MaxRows: 40, MaxCtx: 64})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -3,6 +3,7 @@ package cpu
 import (
 	"context"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"qgo/kernels"
@@ -23,15 +24,16 @@ type pass struct {
 	job func(*kernels.Worker) // bound once: a method value would allocate
 
 	ctx     context.Context
-	offset  time.Duration // from now to the time of passes, with a profile
-	acts    acts          // the rows of the batch
-	x       []float32     // hidden states, [rows][Width]
-	tokens  []int32       // [rows], when the stage embeds
-	rowsAt  []place       // [rows]
-	outputs []int         // rows whose logits are wanted
-	bfloat  bool          // blocks multiply integer weights in bfloat16
-	hidden  []float32     // [rows][Width], for the next stage
-	logits  []float32     // [len(outputs)][Vocab]
+	offset  time.Duration  // from now to the time of passes, with a profile
+	acts    acts           // the rows of the batch
+	x       []float32      // hidden states, [rows][Width]
+	tokens  []int32        // [rows], when the stage embeds
+	rowsAt  []place        // [rows]
+	outputs []int          // rows whose logits are wanted
+	heads   []atomic.Int32 // how much of the heads is computed: see ready
+	bfloat  bool           // blocks multiply integer weights in bfloat16
+	hidden  []float32      // [rows][Width], for the next stage
+	logits  []float32      // [len(outputs)][Vocab]
 	schedule
 	course
 }
@@ -50,6 +52,7 @@ func (p *pass) init(s *Stage) {
 	p.outputs = make([]int, 0, s.maxRows)
 	p.tiles = make([]tile, 0, s.maxRows)
 	p.first = make([]int, 0, s.maxRows+1)
+	p.heads = make([]atomic.Int32, headCounts(s.Dims, s.maxRows))
 }
 
 // passBytes is the memory of a stage's passes.
@@ -81,6 +84,9 @@ func (p *pass) prepare(ctx context.Context, b *plan.Batch, rows int) {
 	for _, a := range []*tensor.Acts{&p.acts.norm, &p.acts.attn, &p.acts.ffn} {
 		a.Bfloat = p.bfloat
 	}
+	for i := range p.heads {
+		p.heads[i].Store(0)
+	}
 	p.rowsAt = p.rowsAt[:0]
 	for _, span := range b.Spans {
 		for i := range span.N {
@@ -97,6 +103,9 @@ func (p *pass) rows() int { return len(p.rowsAt) }
 func (p *pass) run(w *kernels.Worker) {
 	if p.profile.on {
 		p.workers[w.ID].Clock.enter(p.offset)
+	}
+	if len(p.layers) > 0 {
+		p.aheadQKV(w, &p.layers[0])
 	}
 	p.embed(w)
 	p.ropeTable(w)
@@ -161,13 +170,20 @@ func (p *pass) ropeTable(w *kernels.Worker) {
 func (p *pass) block(w *kernels.Worker, layer int) {
 	b, l := &p.Blocks[layer], &p.layers[layer]
 	p.normalise(w, b.AttnNorm, p.integer(b.Q.W, b.K.W, b.V.W), p.planes(b.K.W, b.V.W))
-	p.queriesKeysValues(w, l)
-	p.rotateAndStore(w, layer)
+	p.ahead(w, 1, &l.O)
+	p.queriesKeysValues(w, layer)
 	p.attend(w, layer)
-	p.quantise(w, &p.acts.attn, b.O.W)
+	p.quantise(w, layer)
+	p.ahead(w, blockPanels, &l.Gate, &l.Up)
 	p.addProduct(w, plan.OpOutput, &l.O, &p.acts.attn)
 	p.normalise(w, b.FFNNorm, p.integer(b.Gate.W, b.Up.W), false)
+	p.ahead(w, 1, &l.Down)
 	p.gateAndUp(w, l)
+	if layer+1 < len(p.layers) {
+		p.aheadQKV(w, &p.layers[layer+1])
+	} else if p.Head != nil {
+		p.ahead(w, 1, &p.headLayer)
+	}
 	p.addProduct(w, plan.OpDown, &l.Down, &p.acts.ffn)
 }
 

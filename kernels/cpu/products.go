@@ -114,8 +114,8 @@ func (p *pass) multiply(t *scratch, dst []float32, stride int, l *linear, lo, hi
 // stand side by side in s.qkv. Where activations are quantised to 8 bits, keys
 // and values come out as from 16: their matrices are narrow, so that a second
 // plane of activations costs little, and every later token reads them.
-func (p *pass) queriesKeysValues(w *kernels.Worker, l *layers) {
-	t := p.workers[w.ID]
+func (p *pass) queriesKeysValues(w *kernels.Worker, layer int) {
+	t, l := p.workers[w.ID], &p.layers[layer]
 	stride := p.QDim() + 2*p.KVDim()
 	three := [...]*linear{&l.Q, &l.K, &l.V}
 	g := newGrid(w.Of, panels(&l.Q)+panels(&l.K)+panels(&l.V), 1, p.rows(), p.bfloat)
@@ -141,6 +141,7 @@ func (p *pass) queriesKeysValues(w *kernels.Worker, l *layers) {
 				for i := range n {
 					copy(p.qkv[(row+i)*stride+column+from:][:to-from], t.Out[0][i*m+from+at:])
 				}
+				p.computed(t, layer, row, n, column+from, column+to)
 			}
 			at += panels(l) * panel.Rows
 			column += l.W.Rows
@@ -151,13 +152,14 @@ func (p *pass) queriesKeysValues(w *kernels.Worker, l *layers) {
 // productPlanes is product for n normed rows from number row on. With planes,
 // what quantising the rows took is multiplied too.
 func (p *pass) productPlanes(t *scratch, dst []float32, stride int, l *linear, lo, hi, row, n int, planes bool) {
-	t.Acts.Slice(&p.acts.norm, row, n)
+	norm, rest := p.normed(t)
+	t.Acts.Slice(norm, row, n)
 	p.product(t, dst, stride, l, lo, hi, &t.Acts)
 	if !planes {
 		return
 	}
 	m := hi - lo
-	t.Acts.Slice(&p.acts.rest, row, n)
+	t.Acts.Slice(rest, row, n)
 	p.multiply(t, t.Out[1], m, l, lo, hi, &t.Acts)
 	for i := range n {
 		p.tier.Add(dst[i*stride:][:m], t.Out[1][i*m:(i+1)*m])
@@ -178,7 +180,8 @@ func (p *pass) gateAndUp(w *kernels.Worker, l *layers) {
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
 		hi = min(hi, p.FFN)
 		m := hi - lo
-		t.Acts.Slice(&p.acts.norm, row, n)
+		norm, _ := p.normed(t)
+		t.Acts.Slice(norm, row, n)
 		p.product(t, t.Out[0], m, &l.Gate, lo, hi, &t.Acts)
 		p.product(t, t.Out[1], m, &l.Up, lo, hi, &t.Acts)
 		out := t.Out[0][:n*m]

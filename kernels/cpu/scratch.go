@@ -32,6 +32,7 @@ type scratch struct {
 	Blocks  []tensor.Block // a tile in quantised form
 	Norm    *tensor.Acts   // normed rows
 	Rest    *tensor.Acts   // what their quantisation took
+	Norms   norms          // that the worker has to do for itself
 	Partial results        // two sets: merged ones and those of the current chunk
 	Clock   opClock
 }

@@ -136,7 +136,7 @@ func (mul *bfloatMultiplier) panels(m *Matrix, p int, x *tensor.Acts) {
 		a.Tiles = min(bfloatTiles, all-tile)
 		for i := range min(BfloatPanels, m.Panels()-p) {
 			data := m.Data[(p+i)*size : (p+i+1)*size]
-			mul.expand = Args{Panel: &data[l.start(tile)], Dst: (*float32)(a.Weights[i]), Tiles: a.Tiles}
+			mul.expand = Args{Panel: &data[l.start(tile)], Dst: (*float32)(a.Weights[i]), Tiles: a.Tiles, Ahead: ahead}
 			mul.Expand[m.Type](&mul.expand)
 		}
 		a.X, a.Add = unsafe.Pointer(&x.Q[tile]), min(tile, 1)

@@ -18,6 +18,7 @@ type Args struct {
 	Panels     int
 	PanelBytes int
 	Rows       int // of activations: for functions that serve several numbers of them
+	Ahead      int // bytes from the weights that are multiplied to those that are asked for
 }
 
 // Kernels holds for each type the kernels for 1, 2, 4, 8 and 16 activation

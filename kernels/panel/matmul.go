@@ -61,7 +61,7 @@ func (mul *multiplier) MatMul(dst []float32, stride int, m *Matrix, r0, r1 int, 
 // start sets what is the same in all calls for a matrix and a batch. It returns
 // the size of a row of activations.
 func (mul *multiplier) start(m *Matrix, x *tensor.Acts) int {
-	mul.args = Args{PanelBytes: panelBytes(m.Type, m.Cols)}
+	mul.args = Args{PanelBytes: panelBytes(m.Type, m.Cols), Ahead: ahead}
 	if m.Type.Integer() {
 		mul.args.Tiles, mul.args.XStride = m.Cols/tileCols, x.Stride*tensor.BlockBytes
 		mul.x = unsafe.Pointer(unsafe.SliceData(x.Q))

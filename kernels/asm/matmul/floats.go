@@ -52,6 +52,7 @@ func (k *kernel) floats(s *isa.ISA) {
 		SUBQ(U8(unroll), run)
 		JLT(LabelRef("rest"))
 		Label("columns")
+		k.prefetch(0, unroll*16*k.Bytes/panels.PlaneBytes)
 		for c := range unroll {
 			k.column(s, c, chains[c%len(chains)])
 		}

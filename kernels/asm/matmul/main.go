@@ -267,12 +267,15 @@ func (k *kernel) tiles(begin, body func()) {
 func (k *kernel) pairs(left reg.Register, body func()) {
 	Label("pair")
 	k.tile = 0
+	lines := (k.PairBytes() + panels.PlaneBytes - 1) / panels.PlaneBytes
+	k.prefetch(0, lines/2)
 	body()
 	if !k.Super {
 		DECQ(left)
 		JZ(LabelRef("last"))
 	}
 	k.tile = 1
+	k.prefetch(lines/2, lines)
 	body()
 	ADDQ(U32(2*(k.ScaleBytes()+k.TileBytes())), k.pair)
 	for _, x := range k.xBase {
@@ -286,6 +289,16 @@ func (k *kernel) pairs(left reg.Register, body func()) {
 	JNZ(LabelRef("pair"))
 	if !k.Super {
 		Label("last")
+	}
+}
+
+// prefetch asks for cache lines [from, to) of those that are some way ahead, in
+// the second-level cache: how far depends on the processor.
+func (k *kernel) prefetch(from, to int) {
+	ahead := GP64()
+	MOVQ(k.arg(panels.ArgAhead), ahead)
+	for l := from; l < to; l++ {
+		PREFETCHT1(Mem{Base: k.pair, Index: ahead, Scale: 1, Disp: panels.PlaneBytes * l})
 	}
 }
 

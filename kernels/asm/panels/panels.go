@@ -35,6 +35,7 @@ const (
 	ArgPanels
 	ArgPanelBytes
 	ArgRows
+	ArgAhead
 )
 
 // Format is a type of weights.

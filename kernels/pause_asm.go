@@ -1,6 +1,0 @@
-//go:build amd64 || arm64
-
-package kernels
-
-// pause tells the core that the caller spins.
-func pause()
