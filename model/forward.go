@@ -195,7 +195,7 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 		wanting := 0 // runs with logits in this batch
 		for i := first; i < len(m.runs) && len(b.Tokens) < m.maxRows; i++ {
 			r := &m.runs[i]
-			if r.many != b.Many && m.tier.Bfloat != nil {
+			if r.many != b.Many && m.tier.Bfloat != nil && m.OnCPU() {
 				break // few tokens and many are computed in different ways
 			}
 			s := &seqs[r.seq]

@@ -13,8 +13,8 @@ import (
 
 	"qgo/kernels/generic"
 	"qgo/kernels/panel"
+	"qgo/kernels/panel/paneltest"
 	"qgo/quant"
-	"qgo/quant/codec"
 	"qgo/tensor"
 )
 
@@ -85,7 +85,7 @@ func TestMatMul(t *testing.T) {
 					{40, 1024 + unit, 0, 40, []int{35}},
 				} {
 					w := weights(rng, typ, size.rows, size.cols)
-					m := pack(t, l, w)
+					m := paneltest.Pack(l, w)
 					for _, n := range size.inputs {
 						compare(t, rng, l, w, m, size.r0, size.r1, n)
 					}
@@ -97,26 +97,9 @@ func TestMatMul(t *testing.T) {
 
 // weights returns a matrix of random bytes with finite scales of any size.
 func weights(rng *rand.Rand, t quant.Type, rows, cols int) tensor.Tensor {
-	w := tensor.Tensor{Type: t, Rows: rows, Cols: cols, Data: make([]byte, rows*t.RowBytes(cols))}
-	for i := range w.Data {
-		w.Data[i] = byte(rng.Uint32())
-	}
-	for i := 0; i < len(w.Data); i += t.BlockBytes() {
-		codec.SetScales(t, w.Data[i:i+t.BlockBytes()], func() float32 {
-			return float32(math.Ldexp(rng.NormFloat64(), rng.IntN(20)-10))
-		})
-	}
-	return w
-}
-
-func pack(t *testing.T, l panel.Layout, w tensor.Tensor) *panel.Matrix {
-	t.Helper()
-	m, err := panel.New(l, w, tensor.Make[byte](l.Bytes(w.Type, w.Rows, w.Cols)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.NewPacker(w.Cols).Pack(m, w, 0, m.Panels())
-	return m
+	return paneltest.Weights(rng, t, rows, cols, func() float32 {
+		return float32(math.Ldexp(rng.NormFloat64(), rng.IntN(20)-10))
+	})
 }
 
 // compare multiplies rows [r0, r1) of w with n rows of activations, which begin
@@ -142,7 +125,7 @@ func compare(t *testing.T, rng *rand.Rand, l panel.Layout, w tensor.Tensor, m *p
 		want[i], got[i] = guard, guard
 	}
 	generic.MatMul(want, stride, w, r0, r1, x, &generic.Scratch{})
-	l.NewMultiplier().MatMul(got, stride, m, r0, r1, x)
+	l.NewMultiplier(n).MatMul(got, stride, m, r0, r1, x)
 	for i, v := range want {
 		if math.Float32bits(v) != math.Float32bits(got[i]) {
 			t.Fatalf("rows %d to %d of %d x %d, %d inputs: result %d of input %d is %g, want %g",
@@ -201,7 +184,7 @@ func BenchmarkMatMul(b *testing.B) {
 			for _, n := range []int{32, 128, 512} {
 				x := tensor.NewActs(n, cols)
 				x.Bfloat = true
-				dst, mul := make([]float32, n*rows), l.NewMultiplier()
+				dst, mul := make([]float32, n*rows), l.NewMultiplier(n)
 				b.Run(fmt.Sprintf("%v/cols=%d/n=%d", typ, cols, n), func(b *testing.B) {
 					for b.Loop() {
 						mul.MatMul(dst, rows, m, 0, rows, x)

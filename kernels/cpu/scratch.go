@@ -42,7 +42,10 @@ func outValues(d plan.Dims) int {
 	return max(tileValues, (max(d.Width, d.QDim()+2*d.KVDim())+tensor.BlockLen-1)/tensor.BlockLen*tensor.BlockLen)
 }
 
-func newScratch(d plan.Dims, t *tier.Tier) *scratch {
+// multiplierRows is the number of rows of the largest tile.
+func multiplierRows(maxRows int) int { return min(maxRows, max(tileRows, bfloatTileRows)) }
+
+func newScratch(d plan.Dims, t *tier.Tier, maxRows int) *scratch {
 	n := attnRows * d.Group()
 	values := outValues(d)
 	s := &scratch{
@@ -57,7 +60,7 @@ func newScratch(d plan.Dims, t *tier.Tier) *scratch {
 		Partial: newResults(2*n, d.HeadDim),
 	}
 	if t.Panels != nil {
-		s.Panels = t.Panels.NewMultiplier()
+		s.Panels = t.Panels.NewMultiplier(multiplierRows(maxRows))
 	}
 	return s
 }
@@ -71,7 +74,7 @@ func scratchBytes(p plan.Plan, o Options) int64 {
 		2*4*outValues(p.Dims) + outValues(p.Dims)/tensor.BlockLen*int(unsafe.Sizeof(tensor.Block{})) +
 		2*int(tensor.Forms{Float: true, Quantised: true}.Bytes(rowsAtOnce, p.Width)) + 2*n*(p.HeadDim*4+8)
 	if o.Tier != nil && o.Tier.Panels != nil {
-		size += o.Tier.Panels.PackerBytes(longest) + packBytes
+		size += o.Tier.Panels.PackerBytes(longest) + packBytes + o.Tier.Panels.MultiplierBytes(multiplierRows(o.MaxRows))
 	}
 	return int64(size)
 }

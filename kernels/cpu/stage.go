@@ -96,7 +96,7 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 	s.sin = tensor.Make[float32](n * p.HeadDim / 2)
 	s.parts = newResults(partQueries(p.Dims, o), p.HeadDim)
 	for range o.Workers {
-		s.workers = append(s.workers, newScratch(p.Dims, o.Tier))
+		s.workers = append(s.workers, newScratch(p.Dims, o.Tier, o.MaxRows))
 	}
 	for i := range s.passes {
 		s.passes[i].init(s)

@@ -70,18 +70,28 @@ func NewTileConfig(rows int) TileConfig {
 	return c
 }
 
-// NewMultiplier returns what a worker needs to multiply.
-func (b *Bfloat) NewMultiplier() Multiplier {
+// expanded is the number of pairs of weights that are expanded at a time.
+const expanded = BfloatPanels * bfloatTiles * pairsOfTile
+
+// NewMultiplier returns what a worker needs to multiply up to rows rows in
+// bfloat16, and any number of others.
+func (b *Bfloat) NewMultiplier(rows int) Multiplier {
 	m := &bfloatMultiplier{
 		multiplier: multiplier{kernels: b.Kernels},
 		Bfloat:     b,
-		weights:    tensor.Make[uint32](BfloatPanels * bfloatTiles * pairsOfTile),
+		weights:    tensor.Make[uint32](expanded),
+		edge:       tensor.Make[float32](rows * BfloatPanels * Rows),
 	}
 	m.tiles.Whole = NewTileConfig(Rows)
 	for i := range m.tiles.Weights {
 		m.tiles.Weights[i] = unsafe.Pointer(&m.weights[i*bfloatTiles*pairsOfTile])
 	}
 	return m
+}
+
+// MultiplierBytes is the memory that NewMultiplier(rows) takes.
+func (b *Bfloat) MultiplierBytes(rows int) int {
+	return int(unsafe.Sizeof(bfloatMultiplier{})) + 4*(expanded+rows*BfloatPanels*Rows)
 }
 
 // bfloatMultiplier multiplies activations of either form.
@@ -110,9 +120,6 @@ func (mul *bfloatMultiplier) MatMul(dst []float32, stride int, m *Matrix, r0, r1
 		out, outStride := dst[p*Rows-r0:], stride
 		wanted := min(cols, r1-p*Rows)
 		if wanted < cols {
-			if len(mul.edge) < x.N*cols {
-				mul.edge = tensor.Make[float32](x.N * cols)
-			}
 			out, outStride = mul.edge, cols
 		}
 		_ = out[(x.N-1)*outStride+cols-1]

@@ -10,6 +10,7 @@ import (
 
 	"qgo/kernels/generic"
 	"qgo/kernels/panel"
+	"qgo/kernels/panel/paneltest"
 	"qgo/quant"
 	"qgo/quant/codec"
 	"qgo/tensor"
@@ -67,7 +68,7 @@ func TestExtremes(t *testing.T) {
 					for i := 0; i < len(w.Data); i += typ.BlockBytes() {
 						codec.SetScales(typ, w.Data[i:i+typ.BlockBytes()], scale)
 					}
-					m := pack(l, w)
+					m := paneltest.Pack(l, w)
 					for a, act := range acts {
 						for _, n := range []int{1, 5, 16} {
 							x := misaligned(n, cols)
@@ -109,7 +110,7 @@ func compare(t *testing.T, what string, l panel.Layout, w tensor.Tensor, m *pane
 	want, got := make([]float32, n*rows), make([]float32, n*rows+1)
 	got[n*rows] = guard
 	generic.MatMul(want, rows, w, 0, rows, x, &generic.Scratch{})
-	l.NewMultiplier().MatMul(got, rows, m, 0, rows, x)
+	l.NewMultiplier(x.N).MatMul(got, rows, m, 0, rows, x)
 	for i, v := range want {
 		// A NaN is one NaN or another: what the operands' order makes it.
 		if math.Float32bits(v) != math.Float32bits(got[i]) && (v == v || got[i] == got[i]) {
@@ -128,14 +129,14 @@ func TestStack(t *testing.T) {
 	each(t, func(t *testing.T, l panel.Layout) {
 		for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0, quant.Q2_K} {
 			w := weights(rng, typ, 16, typ.BlockLen())
-			m := pack(l, w)
+			m := paneltest.Pack(l, w)
 			x := tensor.NewActs(16, w.Cols)
 			for i := range x.N {
 				fill(x.QuantRow(i), func(int) int8 { return int8(rng.IntN(255) - 127) }, rng)
 			}
 			compare(t, typ.String(), l, w, m, x)
 			want, got := make([]float32, x.N*w.Rows), make([]float32, x.N*w.Rows)
-			mul := l.NewMultiplier()
+			mul := l.NewMultiplier(x.N)
 			mul.MatMul(want, w.Rows, m, 0, w.Rows, x)
 			for depth := range 128 {
 				clear(got)

@@ -24,8 +24,11 @@ type multiplier struct {
 	last    [16 * Rows]float32 // results of a last panel that is not full
 }
 
-// NewMultiplier returns what a worker needs to multiply.
-func (k *Kernels) NewMultiplier() Multiplier { return &multiplier{kernels: k} }
+// NewMultiplier returns what a worker needs to multiply any number of rows.
+func (k *Kernels) NewMultiplier(int) Multiplier { return &multiplier{kernels: k} }
+
+// MultiplierBytes is the memory that it takes.
+func (k *Kernels) MultiplierBytes(int) int { return int(unsafe.Sizeof(multiplier{})) }
 
 // MatMul multiplies; see [Multiplier].
 func (mul *multiplier) MatMul(dst []float32, stride int, m *Matrix, r0, r1 int, x *tensor.Acts) {

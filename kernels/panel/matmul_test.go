@@ -8,6 +8,7 @@ import (
 
 	"qgo/kernels/generic"
 	"qgo/kernels/panel"
+	"qgo/kernels/panel/paneltest"
 	"qgo/kernels/tier"
 	"qgo/kernels/tier/tiertest"
 	"qgo/quant"
@@ -33,26 +34,9 @@ func bench(b *testing.B, f func(b *testing.B, l panel.Layout)) {
 	}
 }
 
-func pack(l panel.Layout, w tensor.Tensor) *panel.Matrix {
-	m, err := panel.New(l, w, tensor.Make[byte](l.Bytes(w.Type, w.Rows, w.Cols)))
-	if err != nil {
-		panic(err)
-	}
-	l.NewPacker(w.Cols).Pack(m, w, 0, m.Panels())
-	return m
-}
-
-// weights returns a matrix of random bytes: all codes and sub-scales come up.
+// weights returns a matrix whose scales have any size and sign.
 func weights(rng *rand.Rand, t quant.Type, rows, cols int) tensor.Tensor {
-	w := tensor.Tensor{Type: t, Rows: rows, Cols: cols, Data: make([]byte, rows*t.RowBytes(cols))}
-	for i := range w.Data {
-		w.Data[i] = byte(rng.Uint32())
-	}
-	// Scales of any size and sign, but finite.
-	for i := 0; i < len(w.Data); i += t.BlockBytes() {
-		codec.SetScales(t, w.Data[i:i+t.BlockBytes()], func() float32 { return float32(rng.NormFloat64()) * 0.01 })
-	}
-	return w
+	return paneltest.Weights(rng, t, rows, cols, func() float32 { return float32(rng.NormFloat64()) * 0.01 })
 }
 
 func TestMatMul(t *testing.T) {
@@ -66,7 +50,7 @@ func TestMatMul(t *testing.T) {
 				for _, size := range [][2]int{{16, 1}, {33, 3}, {80, 5}} {
 					rows, cols := size[0], size[1]*max(32, typ.BlockLen())
 					w := weights(rng, typ, rows, cols)
-					m := pack(l, w)
+					m := paneltest.Pack(l, w)
 					for _, n := range []int{1, 2, 3, 7, 16, 31} {
 						x := misaligned(n, cols)
 						for i := range x.F {
@@ -101,7 +85,7 @@ func TestFloats(t *testing.T) {
 						x[i] = float32(rng.NormFloat64())
 					}
 					codec.Quantize(typ, w.Data, x)
-					weights, m := w.Floats(), pack(l, w)
+					weights, m := w.Floats(), paneltest.Pack(l, w)
 					for _, n := range []int{1, 2, 3, 7, 16, 31} {
 						x := tensor.NewActs(n, cols)
 						for i := range x.F {
@@ -109,7 +93,7 @@ func TestFloats(t *testing.T) {
 						}
 						got := make([]float32, n*rows+1)
 						got[n*rows] = 42
-						l.NewMultiplier().MatMul(got, rows, m, 0, rows, x)
+						l.NewMultiplier(x.N).MatMul(got, rows, m, 0, rows, x)
 						for i := range n {
 							for r := range rows {
 								want, size := 0.0, 0.0
@@ -144,13 +128,13 @@ func BenchmarkMatMul(b *testing.B) {
 			if typ.Integer() {
 				w = weights(rng, typ, rows, cols)
 			}
-			m := pack(l, w)
+			m := paneltest.Pack(l, w)
 			for _, n := range []int{1, 2, 4, 8, 16, 128} {
 				x := tensor.NewActs(n, cols)
 				for i := range n {
 					generic.Quantize(x.Row(i), x.QuantRow(i))
 				}
-				dst, mul := make([]float32, n*rows), l.NewMultiplier()
+				dst, mul := make([]float32, n*rows), l.NewMultiplier(x.N)
 				b.Run(fmt.Sprintf("%v/n=%d", typ, n), func(b *testing.B) {
 					b.SetBytes(int64(len(m.Data)))
 					for b.Loop() {
@@ -170,11 +154,11 @@ func BenchmarkMemory(b *testing.B) {
 		for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0, quant.Q6_K} {
 			const rows, cols = 1 << 17, 1024
 			w := weights(rng, typ, Rows, cols)
-			m := pack(l, w)
+			m := paneltest.Pack(l, w)
 			m.Rows, m.Data = rows, bigData(m.Data, rows/Rows)
 			x := tensor.NewActs(1, cols)
 			generic.Quantize(x.Row(0), x.QuantRow(0))
-			dst, mul := make([]float32, rows), l.NewMultiplier()
+			dst, mul := make([]float32, rows), l.NewMultiplier(x.N)
 			b.Run(typ.String(), func(b *testing.B) {
 				b.SetBytes(int64(len(m.Data)))
 				for b.Loop() {
@@ -212,7 +196,7 @@ func BenchmarkPack(b *testing.B) {
 			if typ.Integer() {
 				w = weights(rng, typ, rows, cols)
 			}
-			m, p := pack(l, w), l.NewPacker(cols)
+			m, p := paneltest.Pack(l, w), l.NewPacker(cols)
 			b.Run(typ.String(), func(b *testing.B) {
 				b.SetBytes(int64(len(w.Data)))
 				for b.Loop() {

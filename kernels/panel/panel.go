@@ -46,8 +46,10 @@ type Layout interface {
 	// PackerBytes is the memory that it takes.
 	NewPacker(cols int) Packer
 	PackerBytes(cols int) int
-	// NewMultiplier returns a worker's own multiplier.
-	NewMultiplier() Multiplier
+	// NewMultiplier returns a worker's own multiplier for up to rows rows of
+	// activations at a time, and MultiplierBytes is the memory that it takes.
+	NewMultiplier(rows int) Multiplier
+	MultiplierBytes(rows int) int
 }
 
 // Packer lays out matrices.
