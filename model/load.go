@@ -62,6 +62,10 @@ func Load(ctx context.Context, f *gguf.File, o Options) (*Model, error) {
 	if m.plan, err = newPlan(f, c); err != nil {
 		return nil, err
 	}
+	if o.Fast {
+		set.tier = cpu.Fast(m.plan, set.tier)
+		m.fast, m.tier = set.tier != m.tier, set.tier
+	}
 	memory := set.memory(f, m.plan, o)
 	if m.repack = memory.Weights > 0; o.Device == nil || set.context > maxContext {
 		if err := m.checkMemory(memory); err != nil {

@@ -25,6 +25,7 @@ type Options struct {
 	Context  int    // positions of the longest sequence; 0 means the model's own, at most 4096
 	MaxRows  int    // tokens of the largest batch in prefill; 0 means 512
 	KV       string // type of keys and values, one of KVTypes; "" means the first
+	Fast     bool   // prompts with floating-point weights are multiplied in bfloat16, where the CPU can
 	Exact    bool   // weights, activations, keys and values as float32
 	Tier     string // name of the kernels' tier; "" means the fastest
 	NoRepack bool   // compute on the weights as they are in the file, even if there is memory for more
@@ -132,6 +133,8 @@ func (o Options) tier() (*tier.Tier, error) {
 	switch {
 	case o.Exact && o.Tier != "":
 		return nil, errors.New("exact arithmetic has no tiers: leave one of the two out")
+	case o.Exact && o.Fast:
+		return nil, errors.New("exact arithmetic is not fast: leave one of the two out")
 	case o.Exact:
 		return tier.Exact(), nil
 	}
@@ -157,6 +160,7 @@ type Model struct {
 	kvs      map[*KV]struct{} // those that are not closed
 	pinned   bool
 	repack   bool
+	fast     bool // the tier is that of Options.Fast
 	maxRows  int
 	maxCtx   int
 	kvType   quant.Type
@@ -188,6 +192,10 @@ func (m *Model) MaxContext() int { return m.maxCtx }
 func (m *Model) Threads() int { return m.pool.Workers() }
 func (m *Model) Team() int    { return m.pool.Team() }
 func (m *Model) Tier() string { return m.tier.Name }
+
+// Fast reports whether Options.Fast makes a difference: whether prompts are
+// multiplied in bfloat16 with floating-point weights.
+func (m *Model) Fast() bool { return m.fast && m.repack }
 
 // Repacked reports whether weights were laid out for the kernels of this machine.
 // If not although its kernels want that, there was not enough memory, or it was

@@ -82,6 +82,7 @@ Lists of numbers may have ranges as in llama-bench: 1,2,4 or 0-2048+512 or
 	kvFlag(f, &b.plan.Options.KV)
 	f.BoolVar(&b.plan.Options.NoRepack, "no-repack", false, "compute on the weights as they are in the file: less memory, slower")
 	f.StringVar(&b.plan.Options.Tier, "tier", "", "kernels to use (see 'qgo devices'; default: the fastest)")
+	f.BoolVar(&b.plan.Options.Fast, "fast", false, fastUsage)
 	b.device.add(f)
 	b.given.add(f)
 	b.out.add(f)

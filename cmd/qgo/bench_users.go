@@ -181,7 +181,7 @@ func (u *usersFlags) checkServer(cmd *cobra.Command) error {
 	if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
 		return usagef(cmd, "--url is %s: expected the address of a server, such as http://localhost:8080", show.Quoted(u.url))
 	}
-	for _, flag := range []string{"model", "threads", "no-pin", "ctx", "kv", "no-repack", "tier", "device", "gpu-layers", "batch-decode"} {
+	for _, flag := range []string{"model", "threads", "no-pin", "ctx", "kv", "no-repack", "tier", "fast", "device", "gpu-layers", "batch-decode"} {
 		if cmd.Flags().Changed(flag) {
 			return usagef(cmd, "--%s is for a model that qgo computes itself: leave it out with --url", flag)
 		}

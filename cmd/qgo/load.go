@@ -37,6 +37,7 @@ func (m *modelFlags) add(f *pflag.FlagSet) {
 	kvFlag(f, &m.options.KV)
 	f.BoolVar(&m.options.NoRepack, "no-repack", false, "compute on the weights as they are in the file: less memory, slower")
 	f.StringVar(&m.options.Tier, "tier", "", "kernels to use (see 'qgo devices'; default: the fastest)")
+	f.BoolVar(&m.options.Fast, "fast", false, fastUsage)
 	m.device.add(f)
 }
 
@@ -56,6 +57,9 @@ func (m *modelFlags) setContext(f *pflag.FlagSet, context int, usage string) {
 func (m *modelFlags) addPath(f *pflag.FlagSet) {
 	f.StringVarP(&m.path, "model", "m", "", "model: a GGUF file, or a name such as qwen2.5-0.5b:q4_0 (see 'qgo list')")
 }
+
+// fastUsage is what --fast does.
+const fastUsage = "with f16, bf16 and f32 weights, multiply prompts in bfloat16, where the CPU has AVX-512 BF16 or AMX"
 
 func (m *modelFlags) addExact(f *pflag.FlagSet) {
 	f.BoolVar(&m.options.Exact, "exact", false, "compute with float32 weights, activations and KV cache (slow)")
@@ -138,6 +142,9 @@ func (m *modelFlags) notes(cmd *cobra.Command, loaded *model.Model) {
 	out := cmd.ErrOrStderr()
 	if text := loaded.ContextWarning(m.options.Context); text != "" {
 		fmt.Fprint(out, wrapped(out, "qgo: "+text+"\n"))
+	}
+	if m.options.Fast && !loaded.Fast() {
+		fmt.Fprint(out, wrapped(out, "--fast makes no difference here: it is for weights in f16, bf16 or f32, laid out for the kernels, on a CPU with AVX-512 BF16 or AMX.\n"))
 	}
 	if m.options.Device != nil {
 		fmt.Fprintln(out, "Placement:", loaded.Placement())

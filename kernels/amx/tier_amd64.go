@@ -8,7 +8,7 @@ import (
 	"qgo/kernels/avx512"
 	"qgo/kernels/panel"
 	"qgo/kernels/tier"
-	"qgo/tensor"
+	"qgo/quant"
 )
 
 // conversions are the instructions that round to bfloat16, and those that Expand
@@ -24,22 +24,33 @@ var ISA = tier.ISA{
 }
 
 func init() {
-	t := avx512.Vectors.Tier("amx", &ISA, layout(multiplyTiles))
-	t.Bfloat = Bfloat
+	t := bfloats("amx", quant.Type.Integer)
+	t.Fast = bfloats("amxfast", all)
 	tier.Register(t)
 }
 
-// layout is that of package avx512, with what multiplies tiles.
-func layout(tiles func(*panel.TileArgs)) *panel.Bfloat {
-	return &panel.Bfloat{Kernels: panel.Join(&avx512.Mul, &avx512.FloatMul), Expand: &Expand, Tiles: tiles}
+func all(quant.Type) bool { return true }
+
+// bfloats returns a tier that multiplies many rows in bfloat16 with weights of
+// some types.
+func bfloats(name string, in func(quant.Type) bool) *tier.Tier {
+	t := avx512.Vectors.Tier(name, &ISA, layout(multiplyTiles, in))
+	t.Bfloat, t.InBfloat = avx512.Bfloat, in
+	return t
 }
 
-// Bfloat is that of package generic.
-func Bfloat(x []float32, dst []tensor.Block) {
-	if len(dst) > 0 {
-		x = x[:len(dst)*tensor.BlockLen]
-		bfloat(&x[0], &dst[0], len(dst))
+// layout is that of package avx512, with what multiplies tiles of some types.
+func layout(tiles func(*panel.TileArgs), in func(quant.Type) bool) *panel.Bfloat {
+	expand := Expand
+	for _, t := range quant.Types() {
+		if floats := avx512.ExpandFloats[t]; floats != nil {
+			expand[t] = floats
+		}
+		if !in(t) {
+			expand[t] = nil
+		}
 	}
+	return &panel.Bfloat{Kernels: panel.Join(&avx512.Mul, &avx512.FloatMul), Expand: &expand, Tiles: tiles}
 }
 
 // multiplyTiles multiplies activations with expanded weights: see
@@ -47,8 +58,3 @@ func Bfloat(x []float32, dst []tensor.Block) {
 //
 //go:noescape
 func multiplyTiles(a *panel.TileArgs)
-
-// bfloat rounds n times 32 values to bfloat16.
-//
-//go:noescape
-func bfloat(x *float32, dst *tensor.Block, n int)

@@ -332,26 +332,3 @@ done:
 	LONG $0x4978e2c4
 	BYTE $0xc0
 	RET
-
-// func bfloat(x *float32, dst *byte, n int)
-// Requires: AVX, AVX512F
-TEXT ·bfloat(SB), NOSPLIT, $0-24
-	MOVQ x+0(FP), AX
-	MOVQ dst+8(FP), CX
-	MOVQ n+16(FP), DX
-
-block:
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-
-	// VCVTNE2PS2BF16 Z0, Z1, Z0
-	LONG      $0x4877f262
-	BYTE      $0x72
-	BYTE      $0xc0
-	VMOVDQU32 Z0, (CX)
-	ADDQ      $0x00000080, AX
-	ADDQ      $0x40, CX
-	DECQ      DX
-	JNZ       block
-	VZEROUPPER
-	RET

@@ -21,7 +21,9 @@ var (
 func init() {
 	// Without VNNI, 512 bits have no advantage for integers.
 	tier.Register(Vectors.Tier("avx512", &ISA, panel.Join(&avx2.Mul, &FloatMul)))
-	tier.Register(Vectors.Tier("avx512vnni", &VNNI, panel.Join(&Mul, &FloatMul)))
+	t := Vectors.Tier("avx512vnni", &VNNI, panel.Join(&Mul, &FloatMul))
+	t.Fast = fast()
+	tier.Register(t)
 }
 
 // Vectors are the kernels on vectors and of attention.

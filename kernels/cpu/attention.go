@@ -161,7 +161,7 @@ func (p *pass) attendChunk(scratch *scratch, layer int, t *tile, head, chunk int
 func (p *pass) finish(layer int, t *tile, head int, r results) {
 	group, d := p.Group(), p.HeadDim
 	from, to := head*group*d, (head+1)*group*d
-	quantised := p.wholeBlocks() && p.integer(p.Blocks[layer].O.W)
+	quantised := p.wholeBlocks() && p.reduced(p.Blocks[layer].O.W)
 	for i := range t.n {
 		out := p.acts.attn.Row(t.row + i)[from:to]
 		for j := range group {

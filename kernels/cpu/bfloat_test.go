@@ -8,9 +8,12 @@ import (
 
 	"qgo/kernels"
 	"qgo/kernels/generic"
+	"qgo/kernels/panel"
 	"qgo/kernels/plan"
 	"qgo/kernels/tier"
 	"qgo/quant"
+	"qgo/quant/codec"
+	"qgo/tensor"
 )
 
 // TestBfloat computes many tokens with a tier that multiplies them in bfloat16:
@@ -20,7 +23,7 @@ import (
 func TestBfloat(t *testing.T) {
 	const rows = 36
 	bfloat := *tier.Go
-	bfloat.Bfloat = generic.Bfloat
+	bfloat.Bfloat, bfloat.InBfloat = generic.Bfloat, quant.Type.Integer
 	compute := func(on *tier.Tier, workers int, many bool, cuts ...int) []float32 {
 		pool := kernels.NewPool(workers, false)
 		defer pool.Close()
@@ -71,5 +74,69 @@ func TestBfloat(t *testing.T) {
 	}
 	if far := math.Sqrt(diff / size); far == 0 || !(far < 0.02) {
 		t.Errorf("the distance from 8-bit activations is %.2g of the logits, want more than 0 and less than 0.02", far)
+	}
+}
+
+// TestFast looks when --fast has a tier of its own: where the blocks have
+// floating-point weights that it multiplies in bfloat16, and where no integers
+// among them want another short form of the same activations.
+func TestFast(t *testing.T) {
+	floats := func(t quant.Type) bool { return !t.Integer() }
+	all := func(quant.Type) bool { return true }
+	panels := tier.All()[0].Panels
+	for _, c := range []struct {
+		name   string
+		panels panel.Layout
+		in     func(quant.Type) bool
+		change func(p *plan.Plan)
+		want   bool
+	}{
+		{"f16", panels, floats, asF16, true},
+		{"f16 and integers in bfloat16", panels, all, asF16, true},
+		{"integers", panels, floats, func(*plan.Plan) {}, false},
+		{"integers in bfloat16 without --fast", panels, all, func(*plan.Plan) {}, false},
+		{"one matrix of integers", panels, floats, func(p *plan.Plan) {
+			integers := p.Blocks[1].Up.W
+			asF16(p)
+			p.Blocks[1].Up.W = integers
+		}, false},
+		{"one of integers, in bfloat16", panels, all, func(p *plan.Plan) {
+			integers := p.Blocks[1].Up.W
+			asF16(p)
+			p.Blocks[1].Up.W = integers
+		}, true},
+		{"no panels", nil, floats, asF16, false},
+	} {
+		if c.panels == nil && c.name != "no panels" {
+			continue // plain Go is all that there is
+		}
+		p := small()
+		c.change(&p)
+		fast := *tier.Go
+		fast.Panels, fast.Bfloat, fast.InBfloat = c.panels, generic.Bfloat, c.in
+		best := *tier.Go
+		best.Fast = &fast
+		if got := Fast(p, &best) == &fast; got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+	p := small()
+	asF16(&p)
+	if Fast(p, tier.Go) != tier.Go {
+		t.Error("plain Go has another tier")
+	}
+}
+
+// asF16 makes the weights of the blocks f16.
+func asF16(p *plan.Plan) {
+	for i := range p.Blocks {
+		for _, l := range p.Blocks[i].Linears() {
+			values := make([]float32, l.W.Rows*l.W.Cols)
+			for r := range l.W.Rows {
+				codec.Dequantize(l.W.Type, values[r*l.W.Cols:][:l.W.Cols], l.W.Row(r))
+			}
+			l.W = tensor.Tensor{Type: quant.F16, Rows: l.W.Rows, Cols: l.W.Cols, Data: make([]byte, l.W.Rows*quant.F16.RowBytes(l.W.Cols))}
+			codec.Quantize(quant.F16, l.W.Data, values)
+		}
 	}
 }

@@ -13,23 +13,24 @@ const ownRows = 4
 // norms are what a worker is to norm the hidden states with.
 type norms struct {
 	weight        []float32
-	integer, rest bool
+	reduced, rest bool
 	due           bool // not done yet
 }
 
 // normalise norms the hidden states, in the forms that the matrices need: as
-// they are, and with integer quantised too, to which rest adds what that took.
+// they are, and with reduced in 8 bits or bfloat16 too, to which rest adds what
+// quantising took.
 // See [pass.normed] for where they are.
-func (p *pass) normalise(w *kernels.Worker, weight []float32, integer, rest bool) {
+func (p *pass) normalise(w *kernels.Worker, weight []float32, reduced, rest bool) {
 	t := p.workers[w.ID]
 	t.Norm.Bfloat = p.bfloat
 	if p.rows() <= ownRows {
-		t.Norms = norms{weight, integer, rest, true}
+		t.Norms = norms{weight, reduced, rest, true}
 		return
 	}
 	for it := p.items(w, plan.OpNorm, p.rows(), rowsAtOnce); it.Next(); {
 		for i := it.Lo; i < it.Hi; i++ {
-			p.normRow(t, i-it.Lo, p.x[i*p.Width:(i+1)*p.Width], weight, integer, rest)
+			p.normRow(t, i-it.Lo, p.x[i*p.Width:(i+1)*p.Width], weight, reduced, rest)
 		}
 		if !it.Commit() {
 			continue
@@ -53,7 +54,7 @@ func (p *pass) normed(t *scratch) (norm, rest *tensor.Acts) {
 	if n := &t.Norms; n.due {
 		n.due = false
 		for i := range p.rows() {
-			p.normRow(t, i, p.x[i*p.Width:(i+1)*p.Width], n.weight, n.integer, n.rest)
+			p.normRow(t, i, p.x[i*p.Width:(i+1)*p.Width], n.weight, n.reduced, n.rest)
 		}
 		p.lap(t, plan.OpNorm)
 	}
@@ -61,10 +62,10 @@ func (p *pass) normed(t *scratch) (norm, rest *tensor.Acts) {
 }
 
 // normRow makes row i of t.Norm, and of t.Rest with rest.
-func (p *pass) normRow(t *scratch, i int, x, weight []float32, integer, rest bool) {
+func (p *pass) normRow(t *scratch, i int, x, weight []float32, reduced, rest bool) {
 	row := t.Norm.Row(i)
 	p.tier.RMSNorm(row, x, weight, p.Eps)
-	if integer {
+	if reduced {
 		p.reduce(row, t.Norm.QuantRow(i), t.Norm.Bfloat)
 	}
 	if !rest {
@@ -102,7 +103,7 @@ func copyRow(dst *tensor.Acts, i int, src *tensor.Acts, j int) {
 // quantise adds the quantised form of attention's outputs, where it is wanted and
 // [pass.finish] cannot do it, because the heads that share keys do not fill blocks.
 func (p *pass) quantise(w *kernels.Worker, layer int) {
-	if p.wholeBlocks() || !p.integer(p.Blocks[layer].O.W) {
+	if p.wholeBlocks() || !p.reduced(p.Blocks[layer].O.W) {
 		return
 	}
 	a, blocks := &p.acts.attn, p.workers[w.ID].Blocks
@@ -124,5 +125,11 @@ func (p *pass) quantise(w *kernels.Worker, layer int) {
 // 7.4e-4 in the mean over a text with one and 6.1e-4 with two (godoc-tiny q8_0),
 // where two of 8 bits for keys and values have 2.6e-3.
 func (p *pass) planes(ms ...tensor.Tensor) bool { return !p.bfloat && p.integer(ms...) }
+
+// reduced reports whether one of the matrices is multiplied with activations in
+// 8 bits or in bfloat16.
+func (p *pass) reduced(ms ...tensor.Tensor) bool {
+	return p.integer(ms...) || p.bfloat && inBfloat(p.tier, ms...)
+}
 
 func (s *Stage) integer(ms ...tensor.Tensor) bool { return integer(s.tier, ms...) }

@@ -31,7 +31,7 @@ type pass struct {
 	rowsAt  []place        // [rows]
 	outputs []int          // rows whose logits are wanted
 	heads   []atomic.Int32 // how much of the heads is computed: see ready
-	bfloat  bool           // blocks multiply integer weights in bfloat16
+	bfloat  bool           // blocks multiply in bfloat16
 	hidden  []float32      // [rows][Width], for the next stage
 	logits  []float32      // [len(outputs)][Vocab]
 	schedule
@@ -80,7 +80,7 @@ func (p *pass) prepare(ctx context.Context, b *plan.Batch, rows int) {
 	p.acts.rest.Slice(&all.rest, 0, rows)
 	p.acts.attn.Slice(&all.attn, 0, rows)
 	p.acts.ffn.Slice(&all.ffn, 0, rows)
-	p.bfloat = b.Many && p.tier.Bfloat != nil
+	p.bfloat = b.Many && p.Stage.bfloat
 	for _, a := range []*tensor.Acts{&p.acts.norm, &p.acts.attn, &p.acts.ffn} {
 		a.Bfloat = p.bfloat
 	}
@@ -169,14 +169,14 @@ func (p *pass) ropeTable(w *kernels.Worker) {
 // block runs one transformer block over the batch.
 func (p *pass) block(w *kernels.Worker, layer int) {
 	b, l := &p.Blocks[layer], &p.layers[layer]
-	p.normalise(w, b.AttnNorm, p.integer(b.Q.W, b.K.W, b.V.W), p.planes(b.K.W, b.V.W))
+	p.normalise(w, b.AttnNorm, p.reduced(b.Q.W, b.K.W, b.V.W), p.planes(b.K.W, b.V.W))
 	p.ahead(w, 1, &l.O)
 	p.queriesKeysValues(w, layer)
 	p.attend(w, layer)
 	p.quantise(w, layer)
 	p.ahead(w, blockPanels, &l.Gate, &l.Up)
 	p.addProduct(w, plan.OpOutput, &l.O, &p.acts.attn)
-	p.normalise(w, b.FFNNorm, p.integer(b.Gate.W, b.Up.W), false)
+	p.normalise(w, b.FFNNorm, p.reduced(b.Gate.W, b.Up.W), false)
 	p.ahead(w, 1, &l.Down)
 	p.gateAndUp(w, l)
 	if layer+1 < len(p.layers) {

@@ -173,7 +173,7 @@ const quantUnit = 8
 // matrix wants.
 func (p *pass) gateAndUp(w *kernels.Worker, l *layers) {
 	t := p.workers[w.ID]
-	quantised := p.integer(l.Down.W)
+	reduced := p.reduced(l.Down.W)
 	g := newGrid(w.Of, panels(&l.Gate), blockPanels, p.rows(), p.bfloat)
 	for it := p.items(w, plan.OpGateUp, g.items, g.most); it.Next(); {
 		p.look(w, plan.OpGateUp, it.Lo, g.items)
@@ -187,7 +187,7 @@ func (p *pass) gateAndUp(w *kernels.Worker, l *layers) {
 		out := t.Out[0][:n*m]
 		p.tier.SwiGLU(out, t.Out[1][:n*m])
 		blocks := m / tensor.BlockLen // of a row
-		if quantised {
+		if reduced {
 			all := (n*blocks + quantUnit - 1) / quantUnit * quantUnit // what comes too much stays here
 			p.reduce(t.Out[0][:all*tensor.BlockLen], t.Blocks[:all], p.bfloat)
 		}
@@ -195,7 +195,7 @@ func (p *pass) gateAndUp(w *kernels.Worker, l *layers) {
 			continue
 		}
 		for i := range n {
-			if quantised {
+			if reduced {
 				copy(p.acts.ffn.QuantRow(row + i)[lo/tensor.BlockLen:], t.Blocks[i*blocks:(i+1)*blocks])
 			} else {
 				copy(p.acts.ffn.Row(row + i)[lo:], out[i*m:(i+1)*m])

@@ -82,10 +82,12 @@ func scratchBytes(p plan.Plan, o Options) int64 {
 // ffnForms are the forms that the outputs of gate and up are stored in.
 func ffnForms(p plan.Plan, t *tier.Tier) (f tensor.Forms) {
 	for i := range p.Blocks {
-		if integer(t, p.Blocks[i].Down.W) {
+		down := p.Blocks[i].Down.W
+		if integer(t, down) {
 			f.Quantised = true
 		} else {
 			f.Float = true
+			f.Quantised = f.Quantised || inBfloat(t, down)
 		}
 	}
 	return f

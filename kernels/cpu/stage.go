@@ -45,6 +45,7 @@ type Stage struct {
 	progress func(share float64)
 	profile  profile
 
+	bfloat    bool          // whether blocks multiply many rows in bfloat16
 	arena     *tensor.Arena // weights in panels
 	layers    []layers      // [Blocks]
 	headLayer linear
@@ -98,6 +99,7 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 	for range o.Workers {
 		s.workers = append(s.workers, newScratch(p.Dims, o.Tier, o.MaxRows))
 	}
+	s.bfloat = bfloatBlocks(p, o.Tier, o.Original)
 	for i := range s.passes {
 		s.passes[i].init(s)
 	}

@@ -57,7 +57,7 @@ func MatMul(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Ac
 		return
 	}
 	if x.Bfloat {
-		matMulBfloat(dst, stride, w, r0, r1, x, s)
+		MatMulTiles(dst, stride, w, r0, r1, x, s)
 		return
 	}
 	for first := 0; first < x.N && r0 < r1; first += batchRows {

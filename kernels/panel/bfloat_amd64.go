@@ -22,10 +22,11 @@ const pairsOfTile = tileCols / 2 * Rows
 // and is then multiplied with all rows.
 type Bfloat struct {
 	*Kernels
-	// Expand holds for each integer type the function that writes Tiles tiles
-	// of a panel to Dst: the weights of two columns, rounded to bfloat16, side
-	// by side for each of the 16 rows, and so on for all columns. Panel is where
-	// a pair of tiles, or in a K-quant a super-block, begins.
+	// Expand holds for each type that is multiplied in bfloat16 the function that
+	// writes Tiles tiles, of 32 columns, of a panel to Dst: the weights of two
+	// columns, rounded to bfloat16, side by side for each of the 16 rows, and so
+	// on for all columns. Panel is where a pair of tiles, or in a K-quant a
+	// super-block, begins.
 	Expand *[quant.Count]func(*Args)
 	// Tiles multiplies what has been expanded.
 	Tiles func(*TileArgs)
@@ -106,7 +107,7 @@ type bfloatMultiplier struct {
 
 // MatMul multiplies; see [Multiplier].
 func (mul *bfloatMultiplier) MatMul(dst []float32, stride int, m *Matrix, r0, r1 int, x *tensor.Acts) {
-	if !x.Bfloat || !m.Type.Integer() {
+	if !x.Bfloat || mul.Expand[m.Type] == nil {
 		mul.multiplier.MatMul(dst, stride, m, r0, r1, x)
 		return
 	}
@@ -136,14 +137,14 @@ func (mul *bfloatMultiplier) MatMul(dst []float32, stride int, m *Matrix, r0, r1
 // panels multiplies the panels from number p on, as many as are multiplied
 // together; those that the matrix does not have yield anything.
 func (mul *bfloatMultiplier) panels(m *Matrix, p int, x *tensor.Acts) {
-	a, l := &mul.tiles, layoutOf(m.Type)
+	a := &mul.tiles
 	size, all := panelBytes(m.Type, m.Cols), m.Cols/tileCols
 	_ = x.Q[(x.N-1)*x.Stride+all-1]
 	for tile := 0; tile < all; tile += bfloatTiles {
 		a.Tiles = min(bfloatTiles, all-tile)
 		for i := range min(BfloatPanels, m.Panels()-p) {
 			data := m.Data[(p+i)*size : (p+i+1)*size]
-			mul.expand = Args{Panel: &data[l.start(tile)], Dst: (*float32)(a.Weights[i]), Tiles: a.Tiles, Ahead: ahead}
+			mul.expand = Args{Panel: &data[start(m.Type, tile)], Dst: (*float32)(a.Weights[i]), Tiles: a.Tiles, Ahead: ahead}
 			mul.Expand[m.Type](&mul.expand)
 		}
 		a.X, a.Add = unsafe.Pointer(&x.Q[tile]), min(tile, 1)
@@ -151,9 +152,13 @@ func (mul *bfloatMultiplier) panels(m *Matrix, p int, x *tensor.Acts) {
 	}
 }
 
-// start is where in a panel's bytes a tile begins, the first one of a pair or
-// of a super-block, with what stands before its scales.
-func (l *layout) start(tile int) int {
+// start is where in a panel's bytes a tile begins; of integer weights the first
+// one of a pair or of a super-block, with what stands before its scales.
+func start(t quant.Type, tile int) int {
+	if !t.Integer() {
+		return panelBytes(t, tile*tileCols)
+	}
+	l := layoutOf(t)
 	scales, _ := l.tile(tile)
 	if l.Super {
 		scales -= headBytes

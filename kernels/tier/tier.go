@@ -12,6 +12,7 @@ import (
 
 	"qgo/kernels/generic"
 	"qgo/kernels/panel"
+	"qgo/quant"
 	"qgo/tensor"
 )
 
@@ -23,9 +24,14 @@ type Tier struct {
 	ISA      *ISA // nil for what every CPU has
 	MatMul   func(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Acts, s *generic.Scratch)
 	Quantize func(x []float32, dst []tensor.Block)
-	// Bfloat rounds activations to bfloat16 for MatMul and Panels, where that
-	// multiplies many rows faster than integers do; otherwise nil.
-	Bfloat  func(x []float32, dst []tensor.Block)
+	// Bfloat rounds activations to bfloat16 for Panels, where many rows are
+	// multiplied faster so; otherwise nil. InBfloat reports for which types of
+	// weights they are. Those that are integers MatMul multiplies so too.
+	Bfloat   func(x []float32, dst []tensor.Block)
+	InBfloat func(quant.Type) bool
+	// Fast is the tier of --fast, which multiplies many rows with floating-point
+	// weights in bfloat16; nil where no instruction does that.
+	Fast    *Tier
 	RMSNorm func(dst, x, w []float32, eps float32)
 	Rope    func(x, cos, sin []float32)
 	SwiGLU  func(gate, up []float32)
@@ -76,7 +82,7 @@ func Exact() *Tier {
 	t := *All()[0]
 	t.Name = "exact"
 	t.MatMul, t.Panels = generic.MatMulExact, nil
-	t.Integer, t.Bfloat = false, nil
+	t.Integer, t.Bfloat, t.Fast = false, nil, nil
 	return &t
 }
 

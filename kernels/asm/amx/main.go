@@ -1,6 +1,5 @@
-// Command amx generates the kernels for AMX: products of tiles in bfloat16, and
-// the rounding of activations to it. Go's assembler does not know the
-// instructions; they are written as bytes.
+// Command amx generates the kernels for AMX: products of tiles in bfloat16. Go's
+// assembler does not know the instructions; they are written as bytes.
 package main
 
 import (
@@ -25,24 +24,9 @@ func main() {
 		peak("dotTilesBF16", "float32", 0x5c, isa.PrefixF3, "TDPBF16PS", 0x3f803f80)
 	} else {
 		tiles()
-		round()
 	}
 	Generate()
 }
-
-// Fields of panel.TileArgs by offset.
-const (
-	argX         = 0
-	argWeights   = 8 // two
-	argDst       = 24
-	argXStride   = 32
-	argDstStride = 40
-	argTiles     = 48
-	argRows      = 56
-	argAdd       = 64
-	argWhole     = 72 // a description of tiles is 64 bytes
-	argLast      = 136
-)
 
 const (
 	tileRows  = 16
@@ -75,13 +59,13 @@ var (
 func tiles() {
 	isa.Func("multiplyTiles", "func(a *byte)", "multiplyTiles multiplies activations with expanded weights: see panel.TileArgs.")
 	MOVQ(NewParamAddr("a", 0), args)
-	MOVQ(at(argX), rowsOfX)
-	MOVQ(at(argDst), dst[0])
-	MOVQ(at(argXStride), xStride)
-	MOVQ(at(argDstStride), dstStride)
-	MOVQ(at(argRows), rows)
+	MOVQ(at(panels.TileArgX), rowsOfX)
+	MOVQ(at(panels.TileArgDst), dst[0])
+	MOVQ(at(panels.TileArgXStride), xStride)
+	MOVQ(at(panels.TileArgDstStride), dstStride)
+	MOVQ(at(panels.TileArgRows), rows)
 	MOVQ(U32(lineBytes), line)
-	configure(args, argWhole)
+	configure(args, panels.TileArgWhole)
 
 	CMPQ(rows, U8(2*tileRows))
 	JLT(LabelRef("half"))
@@ -112,7 +96,7 @@ func tiles() {
 	Label("few")
 	TESTQ(rows, rows)
 	JZ(LabelRef("done"))
-	configure(args, argLast)
+	configure(args, panels.TileArgLast)
 	MOVQ(rowsOfX, x[0])
 	block("few", 1)
 	Label("done")
@@ -155,9 +139,9 @@ func next(stride, address reg.GPPhysical, shift uint8) {
 // block multiplies n times 16 rows of activations.
 func block(name string, n int) {
 	for i, w := range weights {
-		MOVQ(at(argWeights+8*i), w)
+		MOVQ(at(panels.TileArgWeights+8*i), w)
 	}
-	CMPQ(at(argAdd), U8(0))
+	CMPQ(at(panels.TileArgAdd), U8(0))
 	JNE(LabelRef(name + "Add"))
 	for t := range 2 * n {
 		zero(t)
@@ -168,7 +152,7 @@ func block(name string, n int) {
 		memory("TILELOADD", isa.PrefixF2, t, dst[t/2], dstStride, t%2*lineBytes)
 	}
 	Label(name + "Begin")
-	MOVQ(at(argTiles), left)
+	MOVQ(at(panels.TileArgTiles), left)
 	Label(name + "Tile")
 	for i := range n {
 		memory("TILELOADD", isa.PrefixF2, 4+i, x[i], xStride, 0)
@@ -275,20 +259,4 @@ func peak(name, result string, opcode, prefix uint8, instruction string, ones ui
 	}
 	MOVSS(reg.X0, NewParamAddr("ret", 8))
 	RET()
-}
-
-// round generates the rounding of activations.
-func round() {
-	isa.Func("bfloat", "func(x *float32, dst *byte, n int)", "bfloat rounds n times 32 values to bfloat16.")
-	from, to, n := isa.Arg("x"), isa.Arg("dst"), isa.Arg("n")
-	low, high := reg.Z0, reg.Z1
-	isa.Repeat("block", n, 1, func() {
-		VMOVUPS(Mem{Base: from}, low)
-		VMOVUPS(Mem{Base: from, Disp: lineBytes}, high)
-		isa.CvtBfloats(high, low, low)
-		VMOVDQU32(low, Mem{Base: to})
-		ADDQ(U32(2*lineBytes), from)
-		ADDQ(U8(panels.BlockBytes), to)
-	})
-	isa.End()
 }

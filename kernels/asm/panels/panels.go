@@ -38,6 +38,20 @@ const (
 	ArgAhead
 )
 
+// Fields of panel.TileArgs by offset.
+const (
+	TileArgX         = 0
+	TileArgWeights   = 8 // two
+	TileArgDst       = 24
+	TileArgXStride   = 32
+	TileArgDstStride = 40
+	TileArgTiles     = 48
+	TileArgRows      = 56
+	TileArgAdd       = 64
+	TileArgWhole     = 72 // a description of tiles is 64 bytes
+	TileArgLast      = 136
+)
+
 // Format is a type of weights.
 type Format struct{ *quant.Format }
 

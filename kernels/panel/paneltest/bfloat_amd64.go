@@ -1,0 +1,107 @@
+package paneltest
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"unsafe"
+
+	"qgo/kernels/generic"
+	"qgo/kernels/panel"
+	"qgo/quant"
+	"qgo/quant/codec"
+	"qgo/tensor"
+)
+
+// TestBfloat compares products in bfloat16 with the reference, bit for bit: all
+// types that there are, numbers of columns in one part and in several, of rows
+// of weights that fill two panels and do not, and of activations that fill tiles
+// and do not.
+func TestBfloat(t *testing.T, l *panel.Bfloat, reference Reference) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, typ := range quant.Types() {
+		if l.Expand[typ] == nil {
+			continue
+		}
+		t.Run(typ.String(), func(t *testing.T) {
+			unit := max(tensor.BlockLen, typ.BlockLen())
+			for _, size := range []struct {
+				rows, cols, r0, r1 int
+				inputs             []int
+			}{
+				{32, unit, 0, 32, []int{1, 5, 16, 31, 32, 50, 67}},
+				{16, unit, 0, 16, []int{1, 2, 3, 4, 7, 8, 50}},
+				{33, 3 * unit, 0, 33, []int{17, 48}},
+				{80, 3 * unit, 16, 64, []int{33}},
+				{40, 1024 + unit, 0, 40, []int{35}},
+			} {
+				w := BfloatWeights(rng, typ, size.rows, size.cols)
+				m := Pack(l, w)
+				for _, n := range size.inputs {
+					compare(t, rng, l, w, m, size.r0, size.r1, n, reference)
+				}
+			}
+		})
+	}
+}
+
+// BfloatWeights returns a matrix of numbers of any size.
+func BfloatWeights(rng *rand.Rand, t quant.Type, rows, cols int) tensor.Tensor {
+	if !t.Integer() {
+		return floats(rng, t, rows, cols)
+	}
+	return Weights(rng, t, rows, cols, func() float32 {
+		return float32(math.Ldexp(rng.NormFloat64(), rng.IntN(20)-10))
+	})
+}
+
+// floats returns a matrix of floating-point numbers of any size, of which one in
+// eight is zero or below the normal ones.
+func floats(rng *rand.Rand, t quant.Type, rows, cols int) tensor.Tensor {
+	w := tensor.Tensor{Type: t, Rows: rows, Cols: cols, Data: make([]byte, rows*t.RowBytes(cols))}
+	values := make([]float32, rows*cols)
+	for i := range values {
+		values[i] = float32(math.Ldexp(rng.NormFloat64(), rng.IntN(20)-10))
+		if rng.IntN(8) == 0 {
+			values[i] = float32(math.Ldexp(rng.NormFloat64(), []int{-22, -130, -300}[rng.IntN(3)]))
+		}
+	}
+	codec.Quantize(t, w.Data, values)
+	return w
+}
+
+// Reference is a function of package generic that multiplies.
+type Reference func(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Acts, s *generic.Scratch)
+
+// compare multiplies rows [r0, r1) of w with n rows of activations in
+// bfloat16, which begin 4 bytes off a cache line, and wants the bits of the
+// reference, and nothing written beside them.
+func compare(t *testing.T, rng *rand.Rand, l panel.Layout, w tensor.Tensor, m *panel.Matrix, r0, r1, n int, reference Reference) {
+	t.Helper()
+	x := tensor.NewActs(n, w.Cols)
+	raw := tensor.Make[byte]((len(x.Q) + 1) * tensor.BlockBytes)
+	x.Q = unsafe.Slice((*tensor.Block)(unsafe.Pointer(&raw[4])), len(x.Q))
+	x.Bfloat = true
+	for i := range n {
+		row := x.Row(i)
+		for j := range row {
+			row[j] = float32(math.Ldexp(rng.NormFloat64(), rng.IntN(40)-20))
+		}
+		generic.Bfloat(row, x.QuantRow(i))
+	}
+	const guard = 42
+	rows := r1 - r0
+	stride := rows + 3
+	want, got := make([]float32, n*stride), make([]float32, n*stride)
+	for i := range got {
+		want[i], got[i] = guard, guard
+	}
+	reference(want, stride, w, r0, r1, x, &generic.Scratch{})
+	l.NewMultiplier(n).MatMul(got, stride, m, r0, r1, x)
+	for i, v := range want {
+		if math.Float32bits(v) != math.Float32bits(got[i]) {
+			t.Fatalf("rows %d to %d of %d x %d, %d inputs: result %d of input %d is %g, want %g",
+				r0, r1, w.Rows, w.Cols, n, i%stride, i/stride, got[i], v)
+		}
+	}
+}
