@@ -144,6 +144,7 @@ func TestErrors(t *testing.T) {
 		{1, "context", []string{"chat", "-p", strings.Repeat("word ", 500), "--ctx", "64"}},
 		{2, "--temp is -1", []string{"chat", "-p", "x", "--temp", "-1"}},
 		{2, "--tier is", []string{"chat", "-p", "x", "--tier", "mmx"}},
+		{2, "exact arithmetic is not fast", []string{"logits", "--tokens", "1", "--exact", "--fast", "--out", filepath.Join(t.TempDir(), "x")}},
 		{1, "vocabulary", []string{"logits", "--tokens", "99999999", "--out", filepath.Join(t.TempDir(), "x")}},
 	} {
 		code, out, errOut := qgo("", c.args...)
