@@ -6,10 +6,11 @@ import (
 	"qgo/tensor"
 )
 
-// Fast returns the tier that --fast takes in the place of t: t.Fast where that
-// multiplies floating-point weights of the plan in bfloat16, otherwise t.
+// Fast returns the tier that --fast takes in the place of t: t.Fast where this
+// machine can run it and it multiplies floating-point weights of the plan in
+// bfloat16, otherwise t.
 func Fast(p plan.Plan, t *tier.Tier) *tier.Tier {
-	if t.Fast == nil || !bfloatBlocks(p, t.Fast, false) {
+	if t.Fast == nil || !t.Fast.ISA.Here() || !bfloatBlocks(p, t.Fast, false) {
 		return t
 	}
 	for i := range p.Blocks {

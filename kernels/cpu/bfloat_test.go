@@ -122,6 +122,15 @@ func TestFast(t *testing.T) {
 	}
 	p := small()
 	asF16(&p)
+	if panels != nil { // a CPU that lacks the instructions
+		t.Setenv("QGO_TEST_LACKS", "1")
+		fast, best := *tier.Go, *tier.Go
+		fast.ISA, fast.Panels, fast.Bfloat, fast.InBfloat = &tier.ISA{Switch: "QGO_TEST_LACKS"}, panels, generic.Bfloat, all
+		best.Fast = &fast
+		if Fast(p, &best) != &best {
+			t.Error("a tier that this machine cannot run is taken")
+		}
+	}
 	if Fast(p, tier.Go) != tier.Go {
 		t.Error("plain Go has another tier")
 	}

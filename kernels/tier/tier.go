@@ -30,7 +30,8 @@ type Tier struct {
 	Bfloat   func(x []float32, dst []tensor.Block)
 	InBfloat func(quant.Type) bool
 	// Fast is the tier of --fast, which multiplies many rows with floating-point
-	// weights in bfloat16; nil where no instruction does that.
+	// weights in bfloat16; nil where there is none. It may need more than its
+	// tier: see its ISA.
 	Fast    *Tier
 	RMSNorm func(dst, x, w []float32, eps float32)
 	Rope    func(x, cos, sin []float32)
