@@ -215,14 +215,17 @@ func (it *Items) count(d *desk) {
 	}
 }
 
-// share returns what w is dealt of the items.
-func (it *Items) share(w *Worker) (lo, hi int) {
-	of := it.w.Of
-	if w.ID >= of {
+// share returns what the worker with that ID is dealt of n items, none if it has
+// come to help.
+func share(n, id, of int) (lo, hi int) {
+	if id >= of {
 		return 0, 0
 	}
-	return it.n * w.ID / of, it.n * (w.ID + 1) / of
+	return n * id / of, n * (id + 1) / of
 }
+
+// Share returns what w is dealt of n items of a phase of its job.
+func (w *Worker) Share(n int) (lo, hi int) { return share(n, w.ID, w.Of) }
 
 // unclaimed returns the span of a worker's desk, and the items that it stands
 // for in this phase, none when the phase is over.
@@ -230,7 +233,7 @@ func (it *Items) unclaimed(w *Worker) (s span, lo, hi int) {
 	s = span(w.desk.span.Load())
 	switch age := s.age(it.phase); {
 	case age > 0:
-		lo, hi = it.share(w)
+		lo, hi = share(it.n, w.ID, it.w.Of)
 	case age == 0:
 		lo, hi = s.items()
 	}

@@ -80,11 +80,7 @@ func BenchmarkMatMul(b *testing.B) {
 				continue
 			}
 			w := paneltest.BfloatWeights(rng, typ, rows, cols)
-			m, err := panel.New(l, w, tensor.Make[byte](l.Bytes(w.Type, w.Rows, w.Cols)))
-			if err != nil {
-				b.Fatal(err)
-			}
-			l.NewPacker(cols).Pack(m, w, 0, m.Panels())
+			m := paneltest.Pack(l, w)
 			for _, n := range []int{32, 128, 512} {
 				x := tensor.NewActs(n, cols)
 				x.Bfloat = true

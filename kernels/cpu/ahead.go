@@ -10,14 +10,6 @@ import (
 // cache, and more than comes from memory while a worker waits, as a rule.
 const aheadBytes = 128 << 10
 
-// share is a worker's share of the items of a phase, none if it came to help.
-func share(w *kernels.Worker, n int) (lo, hi int) {
-	if w.ID >= w.Of {
-		return 0, 0
-	}
-	return n * w.ID / w.Of, n * (w.ID + 1) / w.Of
-}
-
 // ahead has a worker that waits ask for the first weights of its share of
 // matrices that are multiplied side by side, in items of unit panels. For many
 // rows it is not the memory that takes the time.
@@ -27,7 +19,7 @@ func (p *pass) ahead(w *kernels.Worker, unit int, ls ...*linear) {
 	}
 	var parts [2][]byte
 	for i, l := range ls {
-		lo, hi := share(w, (panels(l)+unit-1)/unit)
+		lo, hi := w.Share((panels(l) + unit - 1) / unit)
 		parts[i] = l.weights(lo*unit, hi*unit)
 	}
 	w.Ahead(parts[:]...)
@@ -40,7 +32,7 @@ func (p *pass) aheadQKV(w *kernels.Worker, l *layers) {
 		return
 	}
 	q, k, v := panels(&l.Q), panels(&l.K), panels(&l.V)
-	lo, hi := share(w, q+k+v)
+	lo, hi := w.Share(q + k + v)
 	w.Ahead(l.Q.weights(lo, hi), l.K.weights(lo-q, hi-q), l.V.weights(lo-q-k, hi-q-k))
 }
 

@@ -84,7 +84,7 @@ func (p *pass) prepare(ctx context.Context, b *plan.Batch, rows int) {
 	for _, a := range []*tensor.Acts{&p.acts.norm, &p.acts.attn, &p.acts.ffn} {
 		a.Bfloat = p.bfloat
 	}
-	for i := range p.heads {
+	for i := range headCounts(p.Dims, rows) {
 		p.heads[i].Store(0)
 	}
 	p.rowsAt = p.rowsAt[:0]
