@@ -19,8 +19,7 @@ type norms struct {
 
 // normalise norms the hidden states, in the forms that the matrices need: as
 // they are, and with reduced in 8 bits or bfloat16 too, to which rest adds what
-// quantising took.
-// See [pass.normed] for where they are.
+// quantising took. See [pass.normed] for where they are.
 func (p *pass) normalise(w *kernels.Worker, weight []float32, reduced, rest bool) {
 	t := p.workers[w.ID]
 	t.Norm.Bfloat = p.bfloat

@@ -30,7 +30,7 @@ type pass struct {
 	tokens  []int32        // [rows], when the stage embeds
 	rowsAt  []place        // [rows]
 	outputs []int          // rows whose logits are wanted
-	heads   []atomic.Int32 // how much of the heads is computed: see ready
+	heads   []atomic.Int32 // how much of each head is computed: see computed
 	bfloat  bool           // blocks multiply in bfloat16
 	hidden  []float32      // [rows][Width], for the next stage
 	logits  []float32      // [len(outputs)][Vocab]
