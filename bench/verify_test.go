@@ -37,9 +37,9 @@ func TestVerify(t *testing.T) {
 		"a ceiling":       {func(r *Report) { r.Ceilings[0].Read.Median = 2 * r.Ceilings[0].Read.Best }, "ceilings[0]: read has a median of "},
 		"a faster engine": {func(r *Report) { r.Results[1].Engine, r.Results[1].MedianTS = "study", 1e9 }, ""},
 		"what is impossible": {func(r *Report) {
-			// A model of 1 GB, which no cache holds, at a thousand times the rate.
+			// A model of 1 TB, which no cache holds, at a million times the rate.
 			res := r.Results[1]
-			res.Cost.Weights = 1 << 30
+			res.Cost.Weights = 1 << 40
 			res.Summarise(r.limits(res), r.Reference)
 			for i := range res.Reps {
 				res.Reps[i].Before, res.Reps[i].After = 1e9, 1e9
