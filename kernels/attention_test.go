@@ -2,7 +2,6 @@ package kernels_test
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -38,25 +37,6 @@ func attnTile(rng *rand.Rand, typ quant.Type, d, n, rows int) (*generic.AttnTile
 	return t, keys
 }
 
-// fma returns a*b + c, rounded once. The product is exact as a float64; the
-// sum is rounded to odd there (Boldo and Melquiond 2008), which keeps the
-// second rounding from seeing a tie that the first one made.
-func fma(a, b, c float32) float32 {
-	p, x := float64(a)*float64(b), float64(c)
-	sum := p + x
-	back := sum - p
-	lost := (p - (sum - back)) + (x - back)
-	if bits := math.Float64bits(sum); lost != 0 && bits&1 == 0 {
-		if (lost > 0) == (sum > 0) {
-			bits++
-		} else {
-			bits--
-		}
-		sum = math.Float64frombits(bits)
-	}
-	return float32(sum)
-}
-
 // attendFused is generic.Attend with products that are not rounded before
 // they are added.
 func attendFused(t *generic.AttnTile, keys []float32, s *generic.AttnScratch) {
@@ -68,14 +48,14 @@ func attendFused(t *generic.AttnTile, keys []float32, s *generic.AttnScratch) {
 		for j := range n {
 			s.Scores[j] = 0
 			for c, q := range t.Q[i*d : (i+1)*d] {
-				s.Scores[j] = fma(q, keys[j*d+c], s.Scores[j])
+				s.Scores[j] = generic.FMA(q, keys[j*d+c], s.Scores[j])
 			}
 		}
 		t.Max[i], t.Sum[i] = generic.Softmax(s.Scores[:n])
 		for j, p := range s.Scores[:n] {
 			codec.Dequantize(t.KV, v, t.V[j*size:(j+1)*size])
 			for c := range acc {
-				acc[c] = fma(p, v[c], acc[c])
+				acc[c] = generic.FMA(p, v[c], acc[c])
 			}
 		}
 	}

@@ -42,9 +42,9 @@ func TestQuantize(t *testing.T) {
 				tier.Quantize(x, got[:blocks])
 				for i, b := range want {
 					g := got[i]
-					ok := b.Q == g.Q && b.NegSum == g.NegSum
+					ok := b.Q == g.Q && b.Start == g.Start
 					for h := range b.D {
-						ok = ok && same(b.D[h], g.D[h]) && same(b.Sum[h], g.Sum[h])
+						ok = ok && same(b.D[h], g.D[h]) && same(b.Sum[h], g.Sum[h]) && same(b.Both[h], g.Both[h])
 					}
 					if !ok {
 						t.Fatalf("block %d of %d: %v became\n%v, want\n%v", i, blocks, x[32*i:32*i+32], g, b)

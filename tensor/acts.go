@@ -16,11 +16,11 @@ const BlockLen = 32
 // about D[j/16] * Q[j]. What kernels need beside the codes stands with them,
 // so that a block is one cache line.
 type Block struct {
-	Q      [BlockLen]int8
-	D      [2]float32 // scales
-	NegSum [2]int32   // -ΣQ of each group, for codes of weights with an offset
-	Sum    [2]float32 // D*ΣQ of each group, for weights with a minimum
-	_      [2]float32
+	Q     [BlockLen]int8
+	D     [2]float32 // scales
+	Start [2]int32   // -128*ΣQ of each group: where sums of products begin whose codes have 128 added
+	Sum   [2]float32 // D*ΣQ of each group, for weights with a minimum
+	Both  [2]float32 // Sum[0]+Sum[1], twice
 }
 
 // Acts is a batch of N activation rows of Cols values in the two forms that

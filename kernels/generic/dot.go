@@ -33,7 +33,8 @@ var le = binary.LittleEndian
 // of 32 weights: see above.
 type packedGroup struct {
 	scale [2]float32
-	sum   [2]float32 // of the activations
+	sum   [2]float32 // of the activations,
+	both  float32    // and of all
 	start [2]uint64  // what the sums of products begin with
 	words [16]uint64 // 8 of them for codes of at most 4 bits
 }
@@ -48,9 +49,9 @@ func pack(dst []packedGroup, x *tensor.Acts, i int, w *codec.Codes) {
 	narrow := narrow(w)
 	for g := range dst {
 		p, b := &dst[g], &row[g]
-		p.scale, p.sum = b.D, b.Sum
-		for h, negSum := range b.NegSum {
-			offset := int64(w.Offset) * int64(negSum)
+		p.scale, p.sum, p.both = b.D, b.Sum, b.Both[0]
+		for h, start := range b.Start {
+			offset := int64(w.Offset) * int64(start) / 128
 			if narrow {
 				p.start[h] = uint64(offset<<48 + borrow16)
 			} else {
@@ -87,18 +88,20 @@ func dot(w *codec.Codes, x []packedGroup) float32 {
 	}
 }
 
-// What follows defines the arithmetic of all tiers: every operation rounds to
-// float32. The conversions keep the compiler from fusing a product and a sum,
-// as it would on some architectures.
+// What follows defines the arithmetic of all tiers: dot products of codes are exact,
+// every other operation is a multiplication or a fused multiply-add and rounds to
+// float32.
 
 // pair adds up the scaled dot products of two groups.
 func pair(x *packedGroup, lo, hi int32) float32 {
-	return float32(x.scale[0]*float32(lo)) + float32(x.scale[1]*float32(hi))
+	return FMA(x.scale[1], float32(hi), x.scale[0]*float32(lo))
 }
 
-// pair2 is pair for weights with a scale for each of the groups.
-func pair2(scale [2]float32, x *packedGroup, lo, hi int32) float32 {
-	return float32(scale[0]*float32(x.scale[0]*float32(lo))) + float32(scale[1]*float32(x.scale[1]*float32(hi)))
+// add2 adds the dot products of two groups to y, for weights with a scale for each
+// of them.
+func add2(y float32, scale [2]float32, x *packedGroup, lo, hi int32) float32 {
+	y = FMA(scale[0], x.scale[0]*float32(lo), y)
+	return FMA(scale[1], x.scale[1]*float32(hi), y)
 }
 
 // dotNarrow32 is dot for codes below 16 with a scale for every 32.
@@ -109,9 +112,9 @@ func dotNarrow32(w *codec.Codes, x []packedGroup) (y float32) {
 		c, x := &codes[g], &x[g]
 		lo := x.start[0] + narrow8(c, 0, &x.words) + narrow8(c, 8, &x.words)
 		hi := x.start[1] + narrow8(c, 16, &x.words) + narrow8(c, 24, &x.words)
-		y += float32(scale[g] * pair(x, upper16(lo), upper16(hi)))
+		y = FMA(scale[g], pair(x, upper16(lo), upper16(hi)), y)
 		if hasMin {
-			y += float32(minimum[g] * (x.sum[0] + x.sum[1]))
+			y = FMA(minimum[g], x.both, y)
 		}
 	}
 	return y
@@ -125,9 +128,9 @@ func dotNarrow16(w *codec.Codes, x []packedGroup) (y float32) {
 		c, x := &codes[g], &x[g]
 		lo := x.start[0] + narrow8(c, 0, &x.words) + narrow8(c, 8, &x.words)
 		hi := x.start[1] + narrow8(c, 16, &x.words) + narrow8(c, 24, &x.words)
-		y += pair2(scale[g], x, upper16(lo), upper16(hi))
+		y = add2(y, scale[g], x, upper16(lo), upper16(hi))
 		if hasMin {
-			y += float32(minimum[g][0]*x.sum[0]) + float32(minimum[g][1]*x.sum[1])
+			y = FMA(minimum[g][1], x.sum[1], FMA(minimum[g][0], x.sum[0], y))
 		}
 	}
 	return y
@@ -141,9 +144,9 @@ func dotWide32(w *codec.Codes, x []packedGroup) (y float32) {
 		c, x := &codes[g], &x[g]
 		lo := x.start[0] + wide8(c, 0, &x.words) + wide8(c, 8, &x.words)
 		hi := x.start[1] + wide8(c, 16, &x.words) + wide8(c, 24, &x.words)
-		y += float32(scale[g] * pair(x, upper32(lo), upper32(hi)))
+		y = FMA(scale[g], pair(x, upper32(lo), upper32(hi)), y)
 		if hasMin {
-			y += float32(minimum[g] * (x.sum[0] + x.sum[1]))
+			y = FMA(minimum[g], x.both, y)
 		}
 	}
 	return y
@@ -157,9 +160,9 @@ func dotWide16(w *codec.Codes, x []packedGroup) (y float32) {
 		c, x := &codes[g], &x[g]
 		lo := x.start[0] + wide8(c, 0, &x.words) + wide8(c, 8, &x.words)
 		hi := x.start[1] + wide8(c, 16, &x.words) + wide8(c, 24, &x.words)
-		y += pair2(scale[g], x, upper32(lo), upper32(hi))
+		y = add2(y, scale[g], x, upper32(lo), upper32(hi))
 		if hasMin {
-			y += float32(minimum[g][0]*x.sum[0]) + float32(minimum[g][1]*x.sum[1])
+			y = FMA(minimum[g][1], x.sum[1], FMA(minimum[g][0], x.sum[0], y))
 		}
 	}
 	return y

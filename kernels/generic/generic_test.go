@@ -35,7 +35,7 @@ func TestQuantizeActivations(t *testing.T) {
 		for i, b := range blocks {
 			copy(q[32*i:], b.Q[:])
 			copy(d[2*i:], b.D[:])
-			copy(s[2*i:], b.NegSum[:])
+			copy(s[2*i:], b.Start[:])
 			copy(sums[2*i:], b.Sum[:])
 		}
 	}
@@ -54,8 +54,8 @@ func TestQuantizeActivations(t *testing.T) {
 				t.Errorf("value %d: %g became %d times %g", i, x[i], q[i], d[g])
 			}
 		}
-		if int(-s[g]) != sum || sums[g] != d[g]*float32(sum) {
-			t.Errorf("sums %d are %d and %g, want %d and %g", g, -s[g], sums[g], sum, d[g]*float32(sum))
+		if int(s[g]) != -128*sum || sums[g] != d[g]*float32(sum) {
+			t.Errorf("of sum %d: %d and %g, want %d and %g", g, s[g], sums[g], -128*sum, d[g]*float32(sum))
 		}
 		if want := xq / max(qq, 1); math.Abs(float64(d[g])-want) > 1e-6*want {
 			t.Errorf("scale %d is %g, want %g", g, d[g], want)

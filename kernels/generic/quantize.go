@@ -25,15 +25,19 @@ func Quantize(x []float32, dst []tensor.Block) {
 		for h := range b.D {
 			in := (*[tensor.GroupLen]float32)(x[i*tensor.BlockLen+h*tensor.GroupLen:])
 			out := (*[tensor.GroupLen]int8)(b.Q[h*tensor.GroupLen:])
-			b.D[h], b.NegSum[h] = quantizeGroup(in, out)
-			b.Sum[h] = b.D[h] * float32(-b.NegSum[h])
+			var sum int32
+			b.D[h], sum = quantizeGroup(in, out)
+			b.Start[h] = -128 * sum
+			b.Sum[h] = b.D[h] * float32(sum)
 		}
+		both := b.Sum[0] + b.Sum[1]
+		b.Both = [2]float32{both, both}
 	}
 }
 
-// quantizeGroup quantises one group and returns its scale and -Σq. All sums
+// quantizeGroup quantises one group and returns its scale and Σq. All sums
 // are of 16 terms in order, rounded to float32 after every operation.
-func quantizeGroup(in *[tensor.GroupLen]float32, out *[tensor.GroupLen]int8) (d float32, negSum int32) {
+func quantizeGroup(in *[tensor.GroupLen]float32, out *[tensor.GroupLen]int8) (d float32, sum int32) {
 	*out = [tensor.GroupLen]int8{}
 	var top float32
 	for _, v := range in {
@@ -64,9 +68,9 @@ func quantizeGroup(in *[tensor.GroupLen]float32, out *[tensor.GroupLen]int8) (d 
 	for i, v := range in {
 		c := int32(roundToEven(float32(v * inv)))
 		out[i] = int8(c)
-		negSum -= c
+		sum += c
 	}
-	return d, negSum
+	return d, sum
 }
 
 // roundToEven rounds to the nearest integer, ties to even. Adding and taking

@@ -43,7 +43,7 @@ pair3:
 	VDUP V7.S[2], V14.S4
 	VDUP V7.S[3], V15.S4
 	FMOVQ 32(R2), F16
-	VSHL $3, V16.S4, V17.S4
+	WORD $0x4f3c0611 // sshr v17.4s, v16.4s, #4
 	VSUB V17.S4, V0.S4, V17.S4
 	VDUP V17.S[2], V18.S4
 	VDUP V17.S[3], V19.S4
@@ -89,12 +89,10 @@ pair3:
 	FMOVQ 0(R10), F7
 	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x4eb3d4e7 // fsub v7.4s, v7.4s, v19.4s
-	WORD $0x4fb090e7 // fmul v7.4s, v7.4s, v16.s[1]
-	WORD $0x4e27d75a // fadd v26.4s, v26.4s, v7.4s
+	WORD $0x4fb010fa // fmla v26.4s, v7.4s, v16.s[1]
 	FMOVD 0(R1), F17
 	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	WORD $0x6e31df5a // fmul v26.4s, v26.4s, v17.4s
-	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
+	WORD $0x4e31cf42 // fmla v2.4s, v26.4s, v17.4s
 	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 80(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
@@ -134,15 +132,13 @@ pair3:
 	WORD $0x0e2f80fe // smlal v30.8h, v7.8b, v15.8b
 	WORD $0x4e2f80ff // smlal2 v31.8h, v7.16b, v15.16b
 	VADDP V31.H8, V30.H8, V30.H8
-	FMOVQ 0(R10), F17
-	WORD $0x4e606bd1 // sadalp v17.4s, v30.8h
-	WORD $0x4eb3d631 // fsub v17.4s, v17.4s, v19.4s
-	WORD $0x4fb09231 // fmul v17.4s, v17.4s, v16.s[1]
-	WORD $0x4e31d7bd // fadd v29.4s, v29.4s, v17.4s
-	FMOVD 8(R1), F26
-	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	WORD $0x6e3adfbd // fmul v29.4s, v29.4s, v26.4s
-	WORD $0x4e3dd463 // fadd v3.4s, v3.4s, v29.4s
+	FMOVQ 0(R10), F26
+	WORD $0x4e606bda // sadalp v26.4s, v30.8h
+	WORD $0x4eb3d75a // fsub v26.4s, v26.4s, v19.4s
+	WORD $0x4fb0135d // fmla v29.4s, v26.4s, v16.s[1]
+	FMOVD 8(R1), F17
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	WORD $0x4e31cfa3 // fmla v3.4s, v29.4s, v17.4s
 	PRFM 1152(R1), PLDL1KEEP
 	FMOVQ 96(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
@@ -177,20 +173,18 @@ pair3:
 	VUSHR $4, V30.B16, V30.B16
 	WORD $0x0e2e83dc // smlal v28.8h, v30.8b, v14.8b
 	WORD $0x4e2e83db // smlal2 v27.8h, v30.16b, v14.16b
-	FMOVQ 288(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x0e2f823c // smlal v28.8h, v17.8b, v15.8b
-	WORD $0x4e2f823b // smlal2 v27.8h, v17.16b, v15.16b
+	FMOVQ 288(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x0e2f835c // smlal v28.8h, v26.8b, v15.8b
+	WORD $0x4e2f835b // smlal2 v27.8h, v26.16b, v15.16b
 	VADDP V27.H8, V28.H8, V28.H8
-	FMOVQ 0(R10), F26
-	WORD $0x4e606b9a // sadalp v26.4s, v28.8h
-	WORD $0x4eb3d75a // fsub v26.4s, v26.4s, v19.4s
-	WORD $0x4fb0935a // fmul v26.4s, v26.4s, v16.s[1]
-	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
-	FMOVD 16(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	WORD $0x6e3ddcc6 // fmul v6.4s, v6.4s, v29.4s
-	WORD $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
+	FMOVQ 0(R10), F29
+	WORD $0x4e606b9d // sadalp v29.4s, v28.8h
+	WORD $0x4eb3d7bd // fsub v29.4s, v29.4s, v19.4s
+	WORD $0x4fb013a6 // fmla v6.4s, v29.4s, v16.s[1]
+	FMOVD 16(R1), F17
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	WORD $0x4e31ccc4 // fmla v4.4s, v6.4s, v17.4s
 	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 112(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
@@ -213,10 +207,10 @@ pair3:
 	WORD $0x4e606aa7 // sadalp v7.4s, v21.8h
 	WORD $0x4eb2d4e7 // fsub v7.4s, v7.4s, v18.4s
 	WORD $0x4f9090e7 // fmul v7.4s, v7.4s, v16.s[0]
-	FMOVQ 112(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x0e2cc23f // smull v31.8h, v17.8b, v12.8b
-	WORD $0x4e2cc23e // smull2 v30.8h, v17.16b, v12.16b
+	FMOVQ 112(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x0e2cc35f // smull v31.8h, v26.8b, v12.8b
+	WORD $0x4e2cc35e // smull2 v30.8h, v26.16b, v12.16b
 	FMOVQ 176(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	WORD $0x0e2d837f // smlal v31.8h, v27.8b, v13.8b
@@ -225,20 +219,18 @@ pair3:
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x0e2e839f // smlal v31.8h, v28.8b, v14.8b
 	WORD $0x4e2e839e // smlal2 v30.8h, v28.16b, v14.16b
-	FMOVQ 304(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x0e2f835f // smlal v31.8h, v26.8b, v15.8b
-	WORD $0x4e2f835e // smlal2 v30.8h, v26.16b, v15.16b
+	FMOVQ 304(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x0e2f83bf // smlal v31.8h, v29.8b, v15.8b
+	WORD $0x4e2f83be // smlal2 v30.8h, v29.16b, v15.16b
 	VADDP V30.H8, V31.H8, V31.H8
-	FMOVQ 0(R10), F29
-	WORD $0x4e606bfd // sadalp v29.4s, v31.8h
-	WORD $0x4eb3d7bd // fsub v29.4s, v29.4s, v19.4s
-	WORD $0x4fb093bd // fmul v29.4s, v29.4s, v16.s[1]
-	WORD $0x4e3dd4e7 // fadd v7.4s, v7.4s, v29.4s
-	FMOVD 24(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
-	WORD $0x4e27d4a5 // fadd v5.4s, v5.4s, v7.4s
+	FMOVQ 0(R10), F6
+	WORD $0x4e606be6 // sadalp v6.4s, v31.8h
+	WORD $0x4eb3d4c6 // fsub v6.4s, v6.4s, v19.4s
+	WORD $0x4fb010c7 // fmla v7.4s, v6.4s, v16.s[1]
+	FMOVD 24(R1), F17
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	WORD $0x4e31cce5 // fmla v5.4s, v7.4s, v17.4s
 	SUBS $1, R4
 	BEQ last4
 	FMOVQ 64(R2), F23
@@ -247,41 +239,41 @@ pair3:
 	VDUP V23.S[1], V24.S4
 	VDUP V23.S[2], V20.S4
 	VDUP V23.S[3], V21.S4
-	VDUP V22.S[0], V17.S4
+	VDUP V22.S[0], V26.S4
 	VDUP V22.S[1], V27.S4
 	VDUP V22.S[2], V28.S4
-	VDUP V22.S[3], V26.S4
+	VDUP V22.S[3], V29.S4
 	FMOVQ 96(R2), F30
-	VSHL $3, V30.S4, V31.S4
+	WORD $0x4f3c07df // sshr v31.4s, v30.4s, #4
 	VSUB V31.S4, V0.S4, V31.S4
-	VDUP V31.S[2], V29.S4
-	VDUP V31.S[3], V6.S4
+	VDUP V31.S[2], V6.S4
+	VDUP V31.S[3], V7.S4
 	PRFM 1280(R1), PLDL1KEEP
 	FMOVQ 320(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e39c127 // smull v7.8h, v9.8b, v25.8b
+	WORD $0x0e39c131 // smull v17.8h, v9.8b, v25.8b
 	WORD $0x4e39c128 // smull2 v8.8h, v9.16b, v25.16b
 	FMOVQ 384(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x0e388147 // smlal v7.8h, v10.8b, v24.8b
+	WORD $0x0e388151 // smlal v17.8h, v10.8b, v24.8b
 	WORD $0x4e388148 // smlal2 v8.8h, v10.16b, v24.16b
 	FMOVQ 448(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x0e348167 // smlal v7.8h, v11.8b, v20.8b
+	WORD $0x0e348171 // smlal v17.8h, v11.8b, v20.8b
 	WORD $0x4e348168 // smlal2 v8.8h, v11.16b, v20.16b
 	FMOVQ 512(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x0e358187 // smlal v7.8h, v12.8b, v21.8b
+	WORD $0x0e358191 // smlal v17.8h, v12.8b, v21.8b
 	WORD $0x4e358188 // smlal2 v8.8h, v12.16b, v21.16b
-	VADDP V8.H8, V7.H8, V7.H8
+	VADDP V8.H8, V17.H8, V17.H8
 	FMOVQ 0(R10), F13
-	WORD $0x4e6068ed // sadalp v13.4s, v7.8h
-	WORD $0x4ebdd5ad // fsub v13.4s, v13.4s, v29.4s
+	WORD $0x4e606a2d // sadalp v13.4s, v17.8h
+	WORD $0x4ea6d5ad // fsub v13.4s, v13.4s, v6.4s
 	WORD $0x4f9e91ad // fmul v13.4s, v13.4s, v30.s[0]
 	FMOVQ 320(R1), F16
 	VUSHR $4, V16.B16, V16.B16
-	WORD $0x0e31c20e // smull v14.8h, v16.8b, v17.8b
-	WORD $0x4e31c20f // smull2 v15.8h, v16.16b, v17.16b
+	WORD $0x0e3ac20e // smull v14.8h, v16.8b, v26.8b
+	WORD $0x4e3ac20f // smull2 v15.8h, v16.16b, v26.16b
 	FMOVQ 384(R1), F18
 	VUSHR $4, V18.B16, V18.B16
 	WORD $0x0e3b824e // smlal v14.8h, v18.8b, v27.8b
@@ -292,18 +284,16 @@ pair3:
 	WORD $0x4e3c826f // smlal2 v15.8h, v19.16b, v28.16b
 	FMOVQ 512(R1), F23
 	VUSHR $4, V23.B16, V23.B16
-	WORD $0x0e3a82ee // smlal v14.8h, v23.8b, v26.8b
-	WORD $0x4e3a82ef // smlal2 v15.8h, v23.16b, v26.16b
+	WORD $0x0e3d82ee // smlal v14.8h, v23.8b, v29.8b
+	WORD $0x4e3d82ef // smlal2 v15.8h, v23.16b, v29.16b
 	VADDP V15.H8, V14.H8, V14.H8
 	FMOVQ 0(R10), F22
 	WORD $0x4e6069d6 // sadalp v22.4s, v14.8h
-	WORD $0x4ea6d6d6 // fsub v22.4s, v22.4s, v6.4s
-	WORD $0x4fbe92d6 // fmul v22.4s, v22.4s, v30.s[1]
-	WORD $0x4e36d5ad // fadd v13.4s, v13.4s, v22.4s
+	WORD $0x4ea7d6d6 // fsub v22.4s, v22.4s, v7.4s
+	WORD $0x4fbe12cd // fmla v13.4s, v22.4s, v30.s[1]
 	FMOVD 32(R1), F31
 	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	WORD $0x6e3fddad // fmul v13.4s, v13.4s, v31.4s
-	WORD $0x4e2dd442 // fadd v2.4s, v2.4s, v13.4s
+	WORD $0x4e3fcda2 // fmla v2.4s, v13.4s, v31.4s
 	PRFM 1344(R1), PLDL1KEEP
 	FMOVQ 336(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
@@ -317,19 +307,19 @@ pair3:
 	VAND V1.B16, V8.B16, V8.B16
 	WORD $0x0e348109 // smlal v9.8h, v8.8b, v20.8b
 	WORD $0x4e34810a // smlal2 v10.8h, v8.16b, v20.16b
-	FMOVQ 528(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x0e3580e9 // smlal v9.8h, v7.8b, v21.8b
-	WORD $0x4e3580ea // smlal2 v10.8h, v7.16b, v21.16b
+	FMOVQ 528(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x0e358229 // smlal v9.8h, v17.8b, v21.8b
+	WORD $0x4e35822a // smlal2 v10.8h, v17.16b, v21.16b
 	VADDP V10.H8, V9.H8, V9.H8
 	FMOVQ 0(R10), F16
 	WORD $0x4e606930 // sadalp v16.4s, v9.8h
-	WORD $0x4ebdd610 // fsub v16.4s, v16.4s, v29.4s
+	WORD $0x4ea6d610 // fsub v16.4s, v16.4s, v6.4s
 	WORD $0x4f9e9210 // fmul v16.4s, v16.4s, v30.s[0]
 	FMOVQ 336(R1), F23
 	VUSHR $4, V23.B16, V23.B16
-	WORD $0x0e31c2f2 // smull v18.8h, v23.8b, v17.8b
-	WORD $0x4e31c2f3 // smull2 v19.8h, v23.16b, v17.16b
+	WORD $0x0e3ac2f2 // smull v18.8h, v23.8b, v26.8b
+	WORD $0x4e3ac2f3 // smull2 v19.8h, v23.16b, v26.16b
 	FMOVQ 400(R1), F15
 	VUSHR $4, V15.B16, V15.B16
 	WORD $0x0e3b81f2 // smlal v18.8h, v15.8b, v27.8b
@@ -340,27 +330,25 @@ pair3:
 	WORD $0x4e3c81d3 // smlal2 v19.8h, v14.16b, v28.16b
 	FMOVQ 528(R1), F22
 	VUSHR $4, V22.B16, V22.B16
-	WORD $0x0e3a82d2 // smlal v18.8h, v22.8b, v26.8b
-	WORD $0x4e3a82d3 // smlal2 v19.8h, v22.16b, v26.16b
+	WORD $0x0e3d82d2 // smlal v18.8h, v22.8b, v29.8b
+	WORD $0x4e3d82d3 // smlal2 v19.8h, v22.16b, v29.16b
 	VADDP V19.H8, V18.H8, V18.H8
-	FMOVQ 0(R10), F31
-	WORD $0x4e606a5f // sadalp v31.4s, v18.8h
-	WORD $0x4ea6d7ff // fsub v31.4s, v31.4s, v6.4s
-	WORD $0x4fbe93ff // fmul v31.4s, v31.4s, v30.s[1]
-	WORD $0x4e3fd610 // fadd v16.4s, v16.4s, v31.4s
-	FMOVD 40(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	WORD $0x6e2dde10 // fmul v16.4s, v16.4s, v13.4s
-	WORD $0x4e30d463 // fadd v3.4s, v3.4s, v16.4s
+	FMOVQ 0(R10), F13
+	WORD $0x4e606a4d // sadalp v13.4s, v18.8h
+	WORD $0x4ea7d5ad // fsub v13.4s, v13.4s, v7.4s
+	WORD $0x4fbe11b0 // fmla v16.4s, v13.4s, v30.s[1]
+	FMOVD 40(R1), F31
+	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
+	WORD $0x4e3fce03 // fmla v3.4s, v16.4s, v31.4s
 	PRFM 1408(R1), PLDL1KEEP
 	FMOVQ 352(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
 	WORD $0x0e39c10b // smull v11.8h, v8.8b, v25.8b
 	WORD $0x4e39c10c // smull2 v12.8h, v8.16b, v25.16b
-	FMOVQ 416(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x0e3880eb // smlal v11.8h, v7.8b, v24.8b
-	WORD $0x4e3880ec // smlal2 v12.8h, v7.16b, v24.16b
+	FMOVQ 416(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x0e38822b // smlal v11.8h, v17.8b, v24.8b
+	WORD $0x4e38822c // smlal2 v12.8h, v17.16b, v24.16b
 	FMOVQ 480(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	WORD $0x0e34814b // smlal v11.8h, v10.8b, v20.8b
@@ -372,12 +360,12 @@ pair3:
 	VADDP V12.H8, V11.H8, V11.H8
 	FMOVQ 0(R10), F23
 	WORD $0x4e606977 // sadalp v23.4s, v11.8h
-	WORD $0x4ebdd6f7 // fsub v23.4s, v23.4s, v29.4s
+	WORD $0x4ea6d6f7 // fsub v23.4s, v23.4s, v6.4s
 	WORD $0x4f9e92f7 // fmul v23.4s, v23.4s, v30.s[0]
 	FMOVQ 352(R1), F22
 	VUSHR $4, V22.B16, V22.B16
-	WORD $0x0e31c2cf // smull v15.8h, v22.8b, v17.8b
-	WORD $0x4e31c2ce // smull2 v14.8h, v22.16b, v17.16b
+	WORD $0x0e3ac2cf // smull v15.8h, v22.8b, v26.8b
+	WORD $0x4e3ac2ce // smull2 v14.8h, v22.16b, v26.16b
 	FMOVQ 416(R1), F19
 	VUSHR $4, V19.B16, V19.B16
 	WORD $0x0e3b826f // smlal v15.8h, v19.8b, v27.8b
@@ -386,47 +374,45 @@ pair3:
 	VUSHR $4, V18.B16, V18.B16
 	WORD $0x0e3c824f // smlal v15.8h, v18.8b, v28.8b
 	WORD $0x4e3c824e // smlal2 v14.8h, v18.16b, v28.16b
-	FMOVQ 544(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x0e3a83ef // smlal v15.8h, v31.8b, v26.8b
-	WORD $0x4e3a83ee // smlal2 v14.8h, v31.16b, v26.16b
+	FMOVQ 544(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x0e3d81af // smlal v15.8h, v13.8b, v29.8b
+	WORD $0x4e3d81ae // smlal2 v14.8h, v13.16b, v29.16b
 	VADDP V14.H8, V15.H8, V15.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e6069ed // sadalp v13.4s, v15.8h
-	WORD $0x4ea6d5ad // fsub v13.4s, v13.4s, v6.4s
-	WORD $0x4fbe91ad // fmul v13.4s, v13.4s, v30.s[1]
-	WORD $0x4e2dd6f7 // fadd v23.4s, v23.4s, v13.4s
-	FMOVD 48(R1), F16
-	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	WORD $0x6e30def7 // fmul v23.4s, v23.4s, v16.4s
-	WORD $0x4e37d484 // fadd v4.4s, v4.4s, v23.4s
+	FMOVQ 0(R10), F16
+	WORD $0x4e6069f0 // sadalp v16.4s, v15.8h
+	WORD $0x4ea7d610 // fsub v16.4s, v16.4s, v7.4s
+	WORD $0x4fbe1217 // fmla v23.4s, v16.4s, v30.s[1]
+	FMOVD 48(R1), F31
+	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
+	WORD $0x4e3fcee4 // fmla v4.4s, v23.4s, v31.4s
 	PRFM 1472(R1), PLDL1KEEP
 	PRFM 1536(R1), PLDL1KEEP
 	FMOVQ 368(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	WORD $0x0e39c148 // smull v8.8h, v10.8b, v25.8b
-	WORD $0x4e39c147 // smull2 v7.8h, v10.16b, v25.16b
+	WORD $0x4e39c151 // smull2 v17.8h, v10.16b, v25.16b
 	FMOVQ 432(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
 	WORD $0x0e388128 // smlal v8.8h, v9.8b, v24.8b
-	WORD $0x4e388127 // smlal2 v7.8h, v9.16b, v24.16b
+	WORD $0x4e388131 // smlal2 v17.8h, v9.16b, v24.16b
 	FMOVQ 496(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
 	WORD $0x0e348188 // smlal v8.8h, v12.8b, v20.8b
-	WORD $0x4e348187 // smlal2 v7.8h, v12.16b, v20.16b
+	WORD $0x4e348191 // smlal2 v17.8h, v12.16b, v20.16b
 	FMOVQ 560(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
 	WORD $0x0e358168 // smlal v8.8h, v11.8b, v21.8b
-	WORD $0x4e358167 // smlal2 v7.8h, v11.16b, v21.16b
-	VADDP V7.H8, V8.H8, V8.H8
+	WORD $0x4e358171 // smlal2 v17.8h, v11.16b, v21.16b
+	VADDP V17.H8, V8.H8, V8.H8
 	FMOVQ 0(R10), F22
 	WORD $0x4e606916 // sadalp v22.4s, v8.8h
-	WORD $0x4ebdd6d6 // fsub v22.4s, v22.4s, v29.4s
+	WORD $0x4ea6d6d6 // fsub v22.4s, v22.4s, v6.4s
 	WORD $0x4f9e92d6 // fmul v22.4s, v22.4s, v30.s[0]
-	FMOVQ 368(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x0e31c3f3 // smull v19.8h, v31.8b, v17.8b
-	WORD $0x4e31c3f2 // smull2 v18.8h, v31.16b, v17.16b
+	FMOVQ 368(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x0e3ac1b3 // smull v19.8h, v13.8b, v26.8b
+	WORD $0x4e3ac1b2 // smull2 v18.8h, v13.16b, v26.16b
 	FMOVQ 432(R1), F14
 	VUSHR $4, V14.B16, V14.B16
 	WORD $0x0e3b81d3 // smlal v19.8h, v14.8b, v27.8b
@@ -435,20 +421,18 @@ pair3:
 	VUSHR $4, V15.B16, V15.B16
 	WORD $0x0e3c81f3 // smlal v19.8h, v15.8b, v28.8b
 	WORD $0x4e3c81f2 // smlal2 v18.8h, v15.16b, v28.16b
-	FMOVQ 560(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x0e3a81b3 // smlal v19.8h, v13.8b, v26.8b
-	WORD $0x4e3a81b2 // smlal2 v18.8h, v13.16b, v26.16b
+	FMOVQ 560(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x0e3d8213 // smlal v19.8h, v16.8b, v29.8b
+	WORD $0x4e3d8212 // smlal2 v18.8h, v16.16b, v29.16b
 	VADDP V18.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F16
-	WORD $0x4e606a70 // sadalp v16.4s, v19.8h
-	WORD $0x4ea6d610 // fsub v16.4s, v16.4s, v6.4s
-	WORD $0x4fbe9210 // fmul v16.4s, v16.4s, v30.s[1]
-	WORD $0x4e30d6d6 // fadd v22.4s, v22.4s, v16.4s
-	FMOVD 56(R1), F23
-	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4e36d4a5 // fadd v5.4s, v5.4s, v22.4s
+	FMOVQ 0(R10), F23
+	WORD $0x4e606a77 // sadalp v23.4s, v19.8h
+	WORD $0x4ea7d6f7 // fsub v23.4s, v23.4s, v7.4s
+	WORD $0x4fbe12f6 // fmla v22.4s, v23.4s, v30.s[1]
+	FMOVD 56(R1), F31
+	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
+	WORD $0x4e3fcec5 // fmla v5.4s, v22.4s, v31.4s
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -626,7 +610,7 @@ row9:
 	VDUP V10.S[2], V17.S4
 	VDUP V10.S[3], V18.S4
 	FMOVQ 32(R13), F19
-	VSHL $3, V19.S4, V20.S4
+	WORD $0x4f3c0674 // sshr v20.4s, v19.4s, #4
 	VSUB V20.S4, V0.S4, V20.S4
 	VDUP V20.S[2], V21.S4
 	VDUP V20.S[3], V22.S4
@@ -663,13 +647,11 @@ row9:
 	FMOVQ 0(R10), F6
 	WORD $0x4e606bc6 // sadalp v6.4s, v30.8h
 	WORD $0x4eb6d4c6 // fsub v6.4s, v6.4s, v22.4s
-	WORD $0x4fb390c6 // fmul v6.4s, v6.4s, v19.s[1]
-	WORD $0x4e26d7bd // fadd v29.4s, v29.4s, v6.4s
-	FMOVQ 128(R11), F7
-	WORD $0x6e27dfbd // fmul v29.4s, v29.4s, v7.4s
-	FMOVQ 0(R14), F8
-	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
-	FMOVQ F8, 0(R14)
+	WORD $0x4fb310dd // fmla v29.4s, v6.4s, v19.s[1]
+	FMOVQ 0(R14), F7
+	FMOVQ 128(R11), F8
+	WORD $0x4e28cfa7 // fmla v7.4s, v29.4s, v8.4s
+	FMOVQ F7, 0(R14)
 	FMOVQ 512(R11), F20
 	WORD $0x0e2bc289 // smull v9.8h, v20.8b, v11.8b
 	WORD $0x4e2bc28a // smull2 v10.8h, v20.16b, v11.16b
@@ -703,28 +685,26 @@ row9:
 	FMOVQ 0(R10), F31
 	WORD $0x4e606b1f // sadalp v31.4s, v24.8h
 	WORD $0x4eb6d7ff // fsub v31.4s, v31.4s, v22.4s
-	WORD $0x4fb393ff // fmul v31.4s, v31.4s, v19.s[1]
-	WORD $0x4e3fd79c // fadd v28.4s, v28.4s, v31.4s
-	FMOVQ 144(R11), F30
-	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
-	FMOVQ 16(R14), F6
-	WORD $0x4e3cd4c6 // fadd v6.4s, v6.4s, v28.4s
-	FMOVQ F6, 16(R14)
-	FMOVQ 640(R11), F8
-	WORD $0x0e2bc107 // smull v7.8h, v8.8b, v11.8b
-	WORD $0x4e2bc11d // smull2 v29.8h, v8.16b, v11.16b
+	WORD $0x4fb313fc // fmla v28.4s, v31.4s, v19.s[1]
+	FMOVQ 16(R14), F30
+	FMOVQ 144(R11), F6
+	WORD $0x4e26cf9e // fmla v30.4s, v28.4s, v6.4s
+	FMOVQ F30, 16(R14)
+	FMOVQ 640(R11), F7
+	WORD $0x0e2bc0fd // smull v29.8h, v7.8b, v11.8b
+	WORD $0x4e2bc0e8 // smull2 v8.8h, v7.16b, v11.16b
 	FMOVQ 656(R11), F20
-	WORD $0x0e2c8287 // smlal v7.8h, v20.8b, v12.8b
-	WORD $0x4e2c829d // smlal2 v29.8h, v20.16b, v12.16b
+	WORD $0x0e2c829d // smlal v29.8h, v20.8b, v12.8b
+	WORD $0x4e2c8288 // smlal2 v8.8h, v20.16b, v12.16b
 	FMOVQ 672(R11), F25
-	WORD $0x0e2d8327 // smlal v7.8h, v25.8b, v13.8b
-	WORD $0x4e2d833d // smlal2 v29.8h, v25.16b, v13.16b
+	WORD $0x0e2d833d // smlal v29.8h, v25.8b, v13.8b
+	WORD $0x4e2d8328 // smlal2 v8.8h, v25.16b, v13.16b
 	FMOVQ 688(R11), F26
-	WORD $0x0e2e8347 // smlal v7.8h, v26.8b, v14.8b
-	WORD $0x4e2e835d // smlal2 v29.8h, v26.16b, v14.16b
-	VADDP V29.H8, V7.H8, V7.H8
+	WORD $0x0e2e835d // smlal v29.8h, v26.8b, v14.8b
+	WORD $0x4e2e8348 // smlal2 v8.8h, v26.16b, v14.16b
+	VADDP V8.H8, V29.H8, V29.H8
 	FMOVQ 0(R10), F27
-	WORD $0x4e6068fb // sadalp v27.4s, v7.8h
+	WORD $0x4e606bbb // sadalp v27.4s, v29.8h
 	WORD $0x4eb5d77b // fsub v27.4s, v27.4s, v21.4s
 	WORD $0x4f93937b // fmul v27.4s, v27.4s, v19.s[0]
 	FMOVQ 704(R11), F2
@@ -743,86 +723,82 @@ row9:
 	FMOVQ 0(R10), F23
 	WORD $0x4e606957 // sadalp v23.4s, v10.8h
 	WORD $0x4eb6d6f7 // fsub v23.4s, v23.4s, v22.4s
-	WORD $0x4fb392f7 // fmul v23.4s, v23.4s, v19.s[1]
-	WORD $0x4e37d77b // fadd v27.4s, v27.4s, v23.4s
-	FMOVQ 160(R11), F24
-	WORD $0x6e38df7b // fmul v27.4s, v27.4s, v24.4s
-	FMOVQ 32(R14), F31
-	WORD $0x4e3bd7ff // fadd v31.4s, v31.4s, v27.4s
-	FMOVQ F31, 32(R14)
-	FMOVQ 768(R11), F6
-	WORD $0x0e2bc0de // smull v30.8h, v6.8b, v11.8b
-	WORD $0x4e2bc0dc // smull2 v28.8h, v6.16b, v11.16b
-	FMOVQ 784(R11), F8
-	WORD $0x0e2c811e // smlal v30.8h, v8.8b, v12.8b
-	WORD $0x4e2c811c // smlal2 v28.8h, v8.16b, v12.16b
+	WORD $0x4fb312fb // fmla v27.4s, v23.4s, v19.s[1]
+	FMOVQ 32(R14), F24
+	FMOVQ 160(R11), F31
+	WORD $0x4e3fcf78 // fmla v24.4s, v27.4s, v31.4s
+	FMOVQ F24, 32(R14)
+	FMOVQ 768(R11), F30
+	WORD $0x0e2bc3dc // smull v28.8h, v30.8b, v11.8b
+	WORD $0x4e2bc3c6 // smull2 v6.8h, v30.16b, v11.16b
+	FMOVQ 784(R11), F7
+	WORD $0x0e2c80fc // smlal v28.8h, v7.8b, v12.8b
+	WORD $0x4e2c80e6 // smlal2 v6.8h, v7.16b, v12.16b
 	FMOVQ 800(R11), F20
-	WORD $0x0e2d829e // smlal v30.8h, v20.8b, v13.8b
-	WORD $0x4e2d829c // smlal2 v28.8h, v20.16b, v13.16b
+	WORD $0x0e2d829c // smlal v28.8h, v20.8b, v13.8b
+	WORD $0x4e2d8286 // smlal2 v6.8h, v20.16b, v13.16b
 	FMOVQ 816(R11), F25
-	WORD $0x0e2e833e // smlal v30.8h, v25.8b, v14.8b
-	WORD $0x4e2e833c // smlal2 v28.8h, v25.16b, v14.16b
-	VADDP V28.H8, V30.H8, V30.H8
+	WORD $0x0e2e833c // smlal v28.8h, v25.8b, v14.8b
+	WORD $0x4e2e8326 // smlal2 v6.8h, v25.16b, v14.16b
+	VADDP V6.H8, V28.H8, V28.H8
 	FMOVQ 0(R10), F26
-	WORD $0x4e606bda // sadalp v26.4s, v30.8h
+	WORD $0x4e606b9a // sadalp v26.4s, v28.8h
 	WORD $0x4eb5d75a // fsub v26.4s, v26.4s, v21.4s
 	WORD $0x4f93935a // fmul v26.4s, v26.4s, v19.s[0]
 	FMOVQ 832(R11), F2
-	WORD $0x0e2fc05d // smull v29.8h, v2.8b, v15.8b
-	WORD $0x4e2fc047 // smull2 v7.8h, v2.16b, v15.16b
+	WORD $0x0e2fc048 // smull v8.8h, v2.8b, v15.8b
+	WORD $0x4e2fc05d // smull2 v29.8h, v2.16b, v15.16b
 	FMOVQ 848(R11), F3
-	WORD $0x0e30807d // smlal v29.8h, v3.8b, v16.8b
-	WORD $0x4e308067 // smlal2 v7.8h, v3.16b, v16.16b
+	WORD $0x0e308068 // smlal v8.8h, v3.8b, v16.8b
+	WORD $0x4e30807d // smlal2 v29.8h, v3.16b, v16.16b
 	FMOVQ 864(R11), F4
-	WORD $0x0e31809d // smlal v29.8h, v4.8b, v17.8b
-	WORD $0x4e318087 // smlal2 v7.8h, v4.16b, v17.16b
+	WORD $0x0e318088 // smlal v8.8h, v4.8b, v17.8b
+	WORD $0x4e31809d // smlal2 v29.8h, v4.16b, v17.16b
 	FMOVQ 880(R11), F5
-	WORD $0x0e3280bd // smlal v29.8h, v5.8b, v18.8b
-	WORD $0x4e3280a7 // smlal2 v7.8h, v5.16b, v18.16b
-	VADDP V7.H8, V29.H8, V29.H8
+	WORD $0x0e3280a8 // smlal v8.8h, v5.8b, v18.8b
+	WORD $0x4e3280bd // smlal2 v29.8h, v5.16b, v18.16b
+	VADDP V29.H8, V8.H8, V8.H8
 	FMOVQ 0(R10), F9
-	WORD $0x4e606ba9 // sadalp v9.4s, v29.8h
+	WORD $0x4e606909 // sadalp v9.4s, v8.8h
 	WORD $0x4eb6d529 // fsub v9.4s, v9.4s, v22.4s
-	WORD $0x4fb39129 // fmul v9.4s, v9.4s, v19.s[1]
-	WORD $0x4e29d75a // fadd v26.4s, v26.4s, v9.4s
-	FMOVQ 176(R11), F10
-	WORD $0x6e2adf5a // fmul v26.4s, v26.4s, v10.4s
-	FMOVQ 48(R14), F23
-	WORD $0x4e3ad6f7 // fadd v23.4s, v23.4s, v26.4s
-	FMOVQ F23, 48(R14)
+	WORD $0x4fb3113a // fmla v26.4s, v9.4s, v19.s[1]
+	FMOVQ 48(R14), F10
+	FMOVQ 176(R11), F23
+	WORD $0x4e37cf4a // fmla v10.4s, v26.4s, v23.4s
+	FMOVQ F10, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
 	BNE row9
 	SUBS $1, R4
 	BEQ last8
-	FMOVQ 320(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 384(R11)
-	FMOVQ 384(R1), F27
+	FMOVQ 320(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 400(R11)
-	FMOVQ 448(R1), F31
+	FMOVQ F27, 384(R11)
+	FMOVQ 384(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 416(R11)
-	FMOVQ 512(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 432(R11)
-	FMOVQ 320(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	FMOVQ F8, 448(R11)
+	FMOVQ F31, 400(R11)
+	FMOVQ 448(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ F24, 416(R11)
+	FMOVQ 512(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ F30, 432(R11)
+	FMOVQ 320(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	FMOVQ F7, 448(R11)
 	FMOVQ 384(R1), F20
 	VUSHR $4, V20.B16, V20.B16
 	FMOVQ F20, 464(R11)
 	FMOVQ 448(R1), F25
 	VUSHR $4, V25.B16, V25.B16
 	FMOVQ F25, 480(R11)
-	FMOVQ 512(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 496(R11)
-	FMOVD 32(R1), F30
-	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	FMOVQ F30, 128(R11)
+	FMOVQ 512(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	FMOVQ F6, 496(R11)
+	FMOVD 32(R1), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	FMOVQ F28, 128(R11)
 	FMOVQ 336(R1), F2
 	VAND V1.B16, V2.B16, V2.B16
 	FMOVQ F2, 512(R11)
@@ -835,24 +811,24 @@ row9:
 	FMOVQ 528(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
 	FMOVQ F5, 560(R11)
-	FMOVQ 336(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 576(R11)
-	FMOVQ 400(R1), F29
+	FMOVQ 336(R1), F29
 	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 592(R11)
+	FMOVQ F29, 576(R11)
+	FMOVQ 400(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	FMOVQ F8, 592(R11)
 	FMOVQ 464(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	FMOVQ F9, 608(R11)
-	FMOVQ 528(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	FMOVQ F10, 624(R11)
-	FMOVD 40(R1), F26
-	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	FMOVQ F26, 144(R11)
-	FMOVQ 352(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 640(R11)
+	FMOVQ 528(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	FMOVQ F26, 624(R11)
+	FMOVD 40(R1), F23
+	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
+	FMOVQ F23, 144(R11)
+	FMOVQ 352(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ F10, 640(R11)
 	FMOVQ 416(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
 	FMOVQ F11, 656(R11)
@@ -886,21 +862,21 @@ row9:
 	FMOVQ 496(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	FMOVQ F22, 800(R11)
-	FMOVQ 560(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 816(R11)
-	FMOVQ 368(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 832(R11)
-	FMOVQ 432(R1), F31
+	FMOVQ 560(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ F27, 816(R11)
+	FMOVQ 368(R1), F31
 	VUSHR $4, V31.B16, V31.B16
-	FMOVQ F31, 848(R11)
-	FMOVQ 496(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	FMOVQ F6, 864(R11)
-	FMOVQ 560(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	FMOVQ F8, 880(R11)
+	FMOVQ F31, 832(R11)
+	FMOVQ 432(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	FMOVQ F24, 848(R11)
+	FMOVQ 496(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	FMOVQ F30, 864(R11)
+	FMOVQ 560(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	FMOVQ F7, 880(R11)
 	FMOVD 56(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
 	FMOVQ F20, 176(R11)
@@ -909,23 +885,23 @@ row9:
 	MOVD R3, R14
 row10:
 	FMOVQ 0(R13), F25
-	FMOVQ 16(R13), F28
-	VDUP V25.S[0], V30.S4
+	FMOVQ 16(R13), F6
+	VDUP V25.S[0], V28.S4
 	VDUP V25.S[1], V2.S4
 	VDUP V25.S[2], V3.S4
 	VDUP V25.S[3], V4.S4
-	VDUP V28.S[0], V5.S4
-	VDUP V28.S[1], V7.S4
-	VDUP V28.S[2], V29.S4
-	VDUP V28.S[3], V9.S4
-	FMOVQ 32(R13), F10
-	VSHL $3, V10.S4, V26.S4
-	VSUB V26.S4, V0.S4, V26.S4
-	VDUP V26.S[2], V23.S4
-	VDUP V26.S[3], V11.S4
+	VDUP V6.S[0], V5.S4
+	VDUP V6.S[1], V29.S4
+	VDUP V6.S[2], V8.S4
+	VDUP V6.S[3], V9.S4
+	FMOVQ 32(R13), F26
+	WORD $0x4f3c0757 // sshr v23.4s, v26.4s, #4
+	VSUB V23.S4, V0.S4, V23.S4
+	VDUP V23.S[2], V10.S4
+	VDUP V23.S[3], V11.S4
 	FMOVQ 384(R11), F14
-	WORD $0x0e3ec1cc // smull v12.8h, v14.8b, v30.8b
-	WORD $0x4e3ec1cd // smull2 v13.8h, v14.16b, v30.16b
+	WORD $0x0e3cc1cc // smull v12.8h, v14.8b, v28.8b
+	WORD $0x4e3cc1cd // smull2 v13.8h, v14.16b, v28.16b
 	FMOVQ 400(R11), F15
 	WORD $0x0e2281ec // smlal v12.8h, v15.8b, v2.8b
 	WORD $0x4e2281ed // smlal2 v13.8h, v15.16b, v2.16b
@@ -938,151 +914,143 @@ row10:
 	VADDP V13.H8, V12.H8, V12.H8
 	FMOVQ 0(R10), F18
 	WORD $0x4e606992 // sadalp v18.4s, v12.8h
-	WORD $0x4eb7d652 // fsub v18.4s, v18.4s, v23.4s
-	WORD $0x4f8a9252 // fmul v18.4s, v18.4s, v10.s[0]
+	WORD $0x4eaad652 // fsub v18.4s, v18.4s, v10.4s
+	WORD $0x4f9a9252 // fmul v18.4s, v18.4s, v26.s[0]
 	FMOVQ 448(R11), F22
 	WORD $0x0e25c2d3 // smull v19.8h, v22.8b, v5.8b
 	WORD $0x4e25c2d5 // smull2 v21.8h, v22.16b, v5.16b
-	FMOVQ 464(R11), F24
-	WORD $0x0e278313 // smlal v19.8h, v24.8b, v7.8b
-	WORD $0x4e278315 // smlal2 v21.8h, v24.16b, v7.16b
-	FMOVQ 480(R11), F27
+	FMOVQ 464(R11), F27
 	WORD $0x0e3d8373 // smlal v19.8h, v27.8b, v29.8b
 	WORD $0x4e3d8375 // smlal2 v21.8h, v27.16b, v29.16b
-	FMOVQ 496(R11), F31
-	WORD $0x0e2983f3 // smlal v19.8h, v31.8b, v9.8b
-	WORD $0x4e2983f5 // smlal2 v21.8h, v31.16b, v9.16b
+	FMOVQ 480(R11), F31
+	WORD $0x0e2883f3 // smlal v19.8h, v31.8b, v8.8b
+	WORD $0x4e2883f5 // smlal2 v21.8h, v31.16b, v8.16b
+	FMOVQ 496(R11), F24
+	WORD $0x0e298313 // smlal v19.8h, v24.8b, v9.8b
+	WORD $0x4e298315 // smlal2 v21.8h, v24.16b, v9.16b
 	VADDP V21.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F6
-	WORD $0x4e606a66 // sadalp v6.4s, v19.8h
-	WORD $0x4eabd4c6 // fsub v6.4s, v6.4s, v11.4s
-	WORD $0x4faa90c6 // fmul v6.4s, v6.4s, v10.s[1]
-	WORD $0x4e26d652 // fadd v18.4s, v18.4s, v6.4s
-	FMOVQ 128(R11), F8
-	WORD $0x6e28de52 // fmul v18.4s, v18.4s, v8.4s
-	FMOVQ 0(R14), F20
-	WORD $0x4e32d694 // fadd v20.4s, v20.4s, v18.4s
-	FMOVQ F20, 0(R14)
-	FMOVQ 512(R11), F26
-	WORD $0x0e3ec359 // smull v25.8h, v26.8b, v30.8b
-	WORD $0x4e3ec35c // smull2 v28.8h, v26.16b, v30.16b
+	FMOVQ 0(R10), F30
+	WORD $0x4e606a7e // sadalp v30.4s, v19.8h
+	WORD $0x4eabd7de // fsub v30.4s, v30.4s, v11.4s
+	WORD $0x4fba13d2 // fmla v18.4s, v30.4s, v26.s[1]
+	FMOVQ 0(R14), F7
+	FMOVQ 128(R11), F20
+	WORD $0x4e34ce47 // fmla v7.4s, v18.4s, v20.4s
+	FMOVQ F7, 0(R14)
+	FMOVQ 512(R11), F23
+	WORD $0x0e3cc2f9 // smull v25.8h, v23.8b, v28.8b
+	WORD $0x4e3cc2e6 // smull2 v6.8h, v23.16b, v28.16b
 	FMOVQ 528(R11), F14
 	WORD $0x0e2281d9 // smlal v25.8h, v14.8b, v2.8b
-	WORD $0x4e2281dc // smlal2 v28.8h, v14.16b, v2.16b
+	WORD $0x4e2281c6 // smlal2 v6.8h, v14.16b, v2.16b
 	FMOVQ 544(R11), F15
 	WORD $0x0e2381f9 // smlal v25.8h, v15.8b, v3.8b
-	WORD $0x4e2381fc // smlal2 v28.8h, v15.16b, v3.16b
+	WORD $0x4e2381e6 // smlal2 v6.8h, v15.16b, v3.16b
 	FMOVQ 560(R11), F16
 	WORD $0x0e248219 // smlal v25.8h, v16.8b, v4.8b
-	WORD $0x4e24821c // smlal2 v28.8h, v16.16b, v4.16b
-	VADDP V28.H8, V25.H8, V25.H8
+	WORD $0x4e248206 // smlal2 v6.8h, v16.16b, v4.16b
+	VADDP V6.H8, V25.H8, V25.H8
 	FMOVQ 0(R10), F17
 	WORD $0x4e606b31 // sadalp v17.4s, v25.8h
-	WORD $0x4eb7d631 // fsub v17.4s, v17.4s, v23.4s
-	WORD $0x4f8a9231 // fmul v17.4s, v17.4s, v10.s[0]
+	WORD $0x4eaad631 // fsub v17.4s, v17.4s, v10.4s
+	WORD $0x4f9a9231 // fmul v17.4s, v17.4s, v26.s[0]
 	FMOVQ 576(R11), F22
 	WORD $0x0e25c2cd // smull v13.8h, v22.8b, v5.8b
 	WORD $0x4e25c2cc // smull2 v12.8h, v22.16b, v5.16b
-	FMOVQ 592(R11), F24
-	WORD $0x0e27830d // smlal v13.8h, v24.8b, v7.8b
-	WORD $0x4e27830c // smlal2 v12.8h, v24.16b, v7.16b
-	FMOVQ 608(R11), F27
+	FMOVQ 592(R11), F27
 	WORD $0x0e3d836d // smlal v13.8h, v27.8b, v29.8b
 	WORD $0x4e3d836c // smlal2 v12.8h, v27.16b, v29.16b
-	FMOVQ 624(R11), F31
-	WORD $0x0e2983ed // smlal v13.8h, v31.8b, v9.8b
-	WORD $0x4e2983ec // smlal2 v12.8h, v31.16b, v9.16b
+	FMOVQ 608(R11), F31
+	WORD $0x0e2883ed // smlal v13.8h, v31.8b, v8.8b
+	WORD $0x4e2883ec // smlal2 v12.8h, v31.16b, v8.16b
+	FMOVQ 624(R11), F24
+	WORD $0x0e29830d // smlal v13.8h, v24.8b, v9.8b
+	WORD $0x4e29830c // smlal2 v12.8h, v24.16b, v9.16b
 	VADDP V12.H8, V13.H8, V13.H8
 	FMOVQ 0(R10), F21
 	WORD $0x4e6069b5 // sadalp v21.4s, v13.8h
 	WORD $0x4eabd6b5 // fsub v21.4s, v21.4s, v11.4s
-	WORD $0x4faa92b5 // fmul v21.4s, v21.4s, v10.s[1]
-	WORD $0x4e35d631 // fadd v17.4s, v17.4s, v21.4s
-	FMOVQ 144(R11), F19
-	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
-	FMOVQ 16(R14), F6
-	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
-	FMOVQ F6, 16(R14)
-	FMOVQ 640(R11), F20
-	WORD $0x0e3ec288 // smull v8.8h, v20.8b, v30.8b
-	WORD $0x4e3ec292 // smull2 v18.8h, v20.16b, v30.16b
-	FMOVQ 656(R11), F26
-	WORD $0x0e228348 // smlal v8.8h, v26.8b, v2.8b
-	WORD $0x4e228352 // smlal2 v18.8h, v26.16b, v2.16b
+	WORD $0x4fba12b1 // fmla v17.4s, v21.4s, v26.s[1]
+	FMOVQ 16(R14), F19
+	FMOVQ 144(R11), F30
+	WORD $0x4e3ece33 // fmla v19.4s, v17.4s, v30.4s
+	FMOVQ F19, 16(R14)
+	FMOVQ 640(R11), F7
+	WORD $0x0e3cc0f2 // smull v18.8h, v7.8b, v28.8b
+	WORD $0x4e3cc0f4 // smull2 v20.8h, v7.16b, v28.16b
+	FMOVQ 656(R11), F23
+	WORD $0x0e2282f2 // smlal v18.8h, v23.8b, v2.8b
+	WORD $0x4e2282f4 // smlal2 v20.8h, v23.16b, v2.16b
 	FMOVQ 672(R11), F14
-	WORD $0x0e2381c8 // smlal v8.8h, v14.8b, v3.8b
-	WORD $0x4e2381d2 // smlal2 v18.8h, v14.16b, v3.16b
+	WORD $0x0e2381d2 // smlal v18.8h, v14.8b, v3.8b
+	WORD $0x4e2381d4 // smlal2 v20.8h, v14.16b, v3.16b
 	FMOVQ 688(R11), F15
-	WORD $0x0e2481e8 // smlal v8.8h, v15.8b, v4.8b
-	WORD $0x4e2481f2 // smlal2 v18.8h, v15.16b, v4.16b
-	VADDP V18.H8, V8.H8, V8.H8
+	WORD $0x0e2481f2 // smlal v18.8h, v15.8b, v4.8b
+	WORD $0x4e2481f4 // smlal2 v20.8h, v15.16b, v4.16b
+	VADDP V20.H8, V18.H8, V18.H8
 	FMOVQ 0(R10), F16
-	WORD $0x4e606910 // sadalp v16.4s, v8.8h
-	WORD $0x4eb7d610 // fsub v16.4s, v16.4s, v23.4s
-	WORD $0x4f8a9210 // fmul v16.4s, v16.4s, v10.s[0]
+	WORD $0x4e606a50 // sadalp v16.4s, v18.8h
+	WORD $0x4eaad610 // fsub v16.4s, v16.4s, v10.4s
+	WORD $0x4f9a9210 // fmul v16.4s, v16.4s, v26.s[0]
 	FMOVQ 704(R11), F22
-	WORD $0x0e25c2dc // smull v28.8h, v22.8b, v5.8b
+	WORD $0x0e25c2c6 // smull v6.8h, v22.8b, v5.8b
 	WORD $0x4e25c2d9 // smull2 v25.8h, v22.16b, v5.16b
-	FMOVQ 720(R11), F24
-	WORD $0x0e27831c // smlal v28.8h, v24.8b, v7.8b
-	WORD $0x4e278319 // smlal2 v25.8h, v24.16b, v7.16b
-	FMOVQ 736(R11), F27
-	WORD $0x0e3d837c // smlal v28.8h, v27.8b, v29.8b
+	FMOVQ 720(R11), F27
+	WORD $0x0e3d8366 // smlal v6.8h, v27.8b, v29.8b
 	WORD $0x4e3d8379 // smlal2 v25.8h, v27.16b, v29.16b
-	FMOVQ 752(R11), F31
-	WORD $0x0e2983fc // smlal v28.8h, v31.8b, v9.8b
-	WORD $0x4e2983f9 // smlal2 v25.8h, v31.16b, v9.16b
-	VADDP V25.H8, V28.H8, V28.H8
+	FMOVQ 736(R11), F31
+	WORD $0x0e2883e6 // smlal v6.8h, v31.8b, v8.8b
+	WORD $0x4e2883f9 // smlal2 v25.8h, v31.16b, v8.16b
+	FMOVQ 752(R11), F24
+	WORD $0x0e298306 // smlal v6.8h, v24.8b, v9.8b
+	WORD $0x4e298319 // smlal2 v25.8h, v24.16b, v9.16b
+	VADDP V25.H8, V6.H8, V6.H8
 	FMOVQ 0(R10), F12
-	WORD $0x4e606b8c // sadalp v12.4s, v28.8h
+	WORD $0x4e6068cc // sadalp v12.4s, v6.8h
 	WORD $0x4eabd58c // fsub v12.4s, v12.4s, v11.4s
-	WORD $0x4faa918c // fmul v12.4s, v12.4s, v10.s[1]
-	WORD $0x4e2cd610 // fadd v16.4s, v16.4s, v12.4s
-	FMOVQ 160(R11), F13
-	WORD $0x6e2dde10 // fmul v16.4s, v16.4s, v13.4s
-	FMOVQ 32(R14), F21
-	WORD $0x4e30d6b5 // fadd v21.4s, v21.4s, v16.4s
-	FMOVQ F21, 32(R14)
-	FMOVQ 768(R11), F6
-	WORD $0x0e3ec0d3 // smull v19.8h, v6.8b, v30.8b
-	WORD $0x4e3ec0d1 // smull2 v17.8h, v6.16b, v30.16b
-	FMOVQ 784(R11), F20
-	WORD $0x0e228293 // smlal v19.8h, v20.8b, v2.8b
-	WORD $0x4e228291 // smlal2 v17.8h, v20.16b, v2.16b
-	FMOVQ 800(R11), F26
-	WORD $0x0e238353 // smlal v19.8h, v26.8b, v3.8b
-	WORD $0x4e238351 // smlal2 v17.8h, v26.16b, v3.16b
+	WORD $0x4fba1190 // fmla v16.4s, v12.4s, v26.s[1]
+	FMOVQ 32(R14), F13
+	FMOVQ 160(R11), F21
+	WORD $0x4e35ce0d // fmla v13.4s, v16.4s, v21.4s
+	FMOVQ F13, 32(R14)
+	FMOVQ 768(R11), F19
+	WORD $0x0e3cc271 // smull v17.8h, v19.8b, v28.8b
+	WORD $0x4e3cc27e // smull2 v30.8h, v19.16b, v28.16b
+	FMOVQ 784(R11), F7
+	WORD $0x0e2280f1 // smlal v17.8h, v7.8b, v2.8b
+	WORD $0x4e2280fe // smlal2 v30.8h, v7.16b, v2.16b
+	FMOVQ 800(R11), F23
+	WORD $0x0e2382f1 // smlal v17.8h, v23.8b, v3.8b
+	WORD $0x4e2382fe // smlal2 v30.8h, v23.16b, v3.16b
 	FMOVQ 816(R11), F14
-	WORD $0x0e2481d3 // smlal v19.8h, v14.8b, v4.8b
-	WORD $0x4e2481d1 // smlal2 v17.8h, v14.16b, v4.16b
-	VADDP V17.H8, V19.H8, V19.H8
+	WORD $0x0e2481d1 // smlal v17.8h, v14.8b, v4.8b
+	WORD $0x4e2481de // smlal2 v30.8h, v14.16b, v4.16b
+	VADDP V30.H8, V17.H8, V17.H8
 	FMOVQ 0(R10), F15
-	WORD $0x4e606a6f // sadalp v15.4s, v19.8h
-	WORD $0x4eb7d5ef // fsub v15.4s, v15.4s, v23.4s
-	WORD $0x4f8a91ef // fmul v15.4s, v15.4s, v10.s[0]
+	WORD $0x4e606a2f // sadalp v15.4s, v17.8h
+	WORD $0x4eaad5ef // fsub v15.4s, v15.4s, v10.4s
+	WORD $0x4f9a91ef // fmul v15.4s, v15.4s, v26.s[0]
 	FMOVQ 832(R11), F22
-	WORD $0x0e25c2d2 // smull v18.8h, v22.8b, v5.8b
-	WORD $0x4e25c2c8 // smull2 v8.8h, v22.16b, v5.16b
-	FMOVQ 848(R11), F24
-	WORD $0x0e278312 // smlal v18.8h, v24.8b, v7.8b
-	WORD $0x4e278308 // smlal2 v8.8h, v24.16b, v7.16b
-	FMOVQ 864(R11), F27
-	WORD $0x0e3d8372 // smlal v18.8h, v27.8b, v29.8b
-	WORD $0x4e3d8368 // smlal2 v8.8h, v27.16b, v29.16b
-	FMOVQ 880(R11), F31
-	WORD $0x0e2983f2 // smlal v18.8h, v31.8b, v9.8b
-	WORD $0x4e2983e8 // smlal2 v8.8h, v31.16b, v9.16b
-	VADDP V8.H8, V18.H8, V18.H8
+	WORD $0x0e25c2d4 // smull v20.8h, v22.8b, v5.8b
+	WORD $0x4e25c2d2 // smull2 v18.8h, v22.16b, v5.16b
+	FMOVQ 848(R11), F27
+	WORD $0x0e3d8374 // smlal v20.8h, v27.8b, v29.8b
+	WORD $0x4e3d8372 // smlal2 v18.8h, v27.16b, v29.16b
+	FMOVQ 864(R11), F31
+	WORD $0x0e2883f4 // smlal v20.8h, v31.8b, v8.8b
+	WORD $0x4e2883f2 // smlal2 v18.8h, v31.16b, v8.16b
+	FMOVQ 880(R11), F24
+	WORD $0x0e298314 // smlal v20.8h, v24.8b, v9.8b
+	WORD $0x4e298312 // smlal2 v18.8h, v24.16b, v9.16b
+	VADDP V18.H8, V20.H8, V20.H8
 	FMOVQ 0(R10), F25
-	WORD $0x4e606a59 // sadalp v25.4s, v18.8h
+	WORD $0x4e606a99 // sadalp v25.4s, v20.8h
 	WORD $0x4eabd739 // fsub v25.4s, v25.4s, v11.4s
-	WORD $0x4faa9339 // fmul v25.4s, v25.4s, v10.s[1]
-	WORD $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
-	FMOVQ 176(R11), F28
-	WORD $0x6e3cddef // fmul v15.4s, v15.4s, v28.4s
-	FMOVQ 48(R14), F12
-	WORD $0x4e2fd58c // fadd v12.4s, v12.4s, v15.4s
-	FMOVQ F12, 48(R14)
+	WORD $0x4fba132f // fmla v15.4s, v25.4s, v26.s[1]
+	FMOVQ 48(R14), F6
+	FMOVQ 176(R11), F12
+	WORD $0x4e2ccde6 // fmla v6.4s, v15.4s, v12.4s
+	FMOVQ F6, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -1137,8 +1105,7 @@ pair13:
 	VDUP V7.S[2], V14.S4
 	VDUP V7.S[3], V15.S4
 	FMOVQ 32(R2), F16
-	FMOVD 48(R2), F17
-	WORD $0x7e30da31 // faddp s17, v17.2s
+	FMOVD 56(R2), F17
 	PRFM 1024(R1), PLDL1KEEP
 	FMOVQ 128(R1), F20
 	VAND V1.B16, V20.B16, V20.B16
@@ -1181,16 +1148,13 @@ pair13:
 	FMOVQ 0(R10), F31
 	WORD $0x4e606b3f // sadalp v31.4s, v25.8h
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
-	WORD $0x4e3fd718 // fadd v24.4s, v24.4s, v31.4s
+	WORD $0x4fb013f8 // fmla v24.4s, v31.4s, v16.s[1]
 	FMOVD 0(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	WORD $0x6e26df18 // fmul v24.4s, v24.4s, v6.4s
-	WORD $0x4e38d442 // fadd v2.4s, v2.4s, v24.4s
+	WORD $0x4e26cf02 // fmla v2.4s, v24.4s, v6.4s
 	FMOVD 32(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
-	WORD $0x4e27d442 // fadd v2.4s, v2.4s, v7.4s
+	WORD $0x4f9110e2 // fmla v2.4s, v7.4s, v17.s[0]
 	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 144(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
@@ -1230,19 +1194,16 @@ pair13:
 	WORD $0x0e2f83fc // smlal v28.8h, v31.8b, v15.8b
 	WORD $0x4e2f83fd // smlal2 v29.8h, v31.16b, v15.16b
 	VADDP V29.H8, V28.H8, V28.H8
-	FMOVQ 0(R10), F6
-	WORD $0x4e606b86 // sadalp v6.4s, v28.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fb090c6 // fmul v6.4s, v6.4s, v16.s[1]
-	WORD $0x4e26d77b // fadd v27.4s, v27.4s, v6.4s
-	FMOVD 8(R1), F24
-	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
-	WORD $0x6e38df7b // fmul v27.4s, v27.4s, v24.4s
-	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
+	FMOVQ 0(R10), F24
+	WORD $0x4e606b98 // sadalp v24.4s, v28.8h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fb0131b // fmla v27.4s, v24.4s, v16.s[1]
+	FMOVD 8(R1), F6
+	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
+	WORD $0x4e26cf63 // fmla v3.4s, v27.4s, v6.4s
 	FMOVD 40(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
-	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	WORD $0x4f9110e3 // fmla v3.4s, v7.4s, v17.s[0]
 	PRFM 1152(R1), PLDL1KEEP
 	FMOVQ 160(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
@@ -1277,24 +1238,21 @@ pair13:
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x0e2e839a // smlal v26.8h, v28.8b, v14.8b
 	WORD $0x4e2e8399 // smlal2 v25.8h, v28.16b, v14.16b
-	FMOVQ 352(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x0e2f80da // smlal v26.8h, v6.8b, v15.8b
-	WORD $0x4e2f80d9 // smlal2 v25.8h, v6.16b, v15.16b
+	FMOVQ 352(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x0e2f831a // smlal v26.8h, v24.8b, v15.8b
+	WORD $0x4e2f8319 // smlal2 v25.8h, v24.16b, v15.16b
 	VADDP V25.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F24
-	WORD $0x4e606b58 // sadalp v24.4s, v26.8h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fb09318 // fmul v24.4s, v24.4s, v16.s[1]
-	WORD $0x4e38d7de // fadd v30.4s, v30.4s, v24.4s
-	FMOVD 16(R1), F27
-	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	WORD $0x6e3bdfde // fmul v30.4s, v30.4s, v27.4s
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
+	FMOVQ 0(R10), F27
+	WORD $0x4e606b5b // sadalp v27.4s, v26.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4fb0137e // fmla v30.4s, v27.4s, v16.s[1]
+	FMOVD 16(R1), F6
+	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
+	WORD $0x4e26cfc4 // fmla v4.4s, v30.4s, v6.4s
 	FMOVD 48(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
-	WORD $0x4e27d484 // fadd v4.4s, v4.4s, v7.4s
+	WORD $0x4f9110e4 // fmla v4.4s, v7.4s, v17.s[0]
 	PRFM 1216(R1), PLDL1KEEP
 	PRFM 1280(R1), PLDL1KEEP
 	FMOVQ 176(R1), F21
@@ -1318,10 +1276,10 @@ pair13:
 	WORD $0x4e606a7f // sadalp v31.4s, v19.8h
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
 	WORD $0x4f9093ff // fmul v31.4s, v31.4s, v16.s[0]
-	FMOVQ 176(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x0e2cc0dd // smull v29.8h, v6.8b, v12.8b
-	WORD $0x4e2cc0dc // smull2 v28.8h, v6.16b, v12.16b
+	FMOVQ 176(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x0e2cc31d // smull v29.8h, v24.8b, v12.8b
+	WORD $0x4e2cc31c // smull2 v28.8h, v24.16b, v12.16b
 	FMOVQ 240(R1), F25
 	VUSHR $4, V25.B16, V25.B16
 	WORD $0x0e2d833d // smlal v29.8h, v25.8b, v13.8b
@@ -1330,24 +1288,21 @@ pair13:
 	VUSHR $4, V26.B16, V26.B16
 	WORD $0x0e2e835d // smlal v29.8h, v26.8b, v14.8b
 	WORD $0x4e2e835c // smlal2 v28.8h, v26.16b, v14.16b
-	FMOVQ 368(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x0e2f831d // smlal v29.8h, v24.8b, v15.8b
-	WORD $0x4e2f831c // smlal2 v28.8h, v24.16b, v15.16b
+	FMOVQ 368(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x0e2f837d // smlal v29.8h, v27.8b, v15.8b
+	WORD $0x4e2f837c // smlal2 v28.8h, v27.16b, v15.16b
 	VADDP V28.H8, V29.H8, V29.H8
-	FMOVQ 0(R10), F27
-	WORD $0x4e606bbb // sadalp v27.4s, v29.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fb0937b // fmul v27.4s, v27.4s, v16.s[1]
-	WORD $0x4e3bd7ff // fadd v31.4s, v31.4s, v27.4s
-	FMOVD 24(R1), F30
-	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
+	FMOVQ 0(R10), F30
+	WORD $0x4e606bbe // sadalp v30.4s, v29.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fb013df // fmla v31.4s, v30.4s, v16.s[1]
+	FMOVD 24(R1), F6
+	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
+	WORD $0x4e26cfe5 // fmla v5.4s, v31.4s, v6.4s
 	FMOVD 56(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
-	WORD $0x4e27d4a5 // fadd v5.4s, v5.4s, v7.4s
+	WORD $0x4f9110e5 // fmla v5.4s, v7.4s, v17.s[0]
 	SUBS $1, R4
 	BEQ last14
 	FMOVQ 64(R2), F21
@@ -1356,39 +1311,38 @@ pair13:
 	VDUP V21.S[1], V22.S4
 	VDUP V21.S[2], V18.S4
 	VDUP V21.S[3], V19.S4
-	VDUP V20.S[0], V6.S4
+	VDUP V20.S[0], V24.S4
 	VDUP V20.S[1], V25.S4
 	VDUP V20.S[2], V26.S4
-	VDUP V20.S[3], V24.S4
+	VDUP V20.S[3], V27.S4
 	FMOVQ 96(R2), F28
-	FMOVD 112(R2), F29
-	WORD $0x7e30dbbd // faddp s29, v29.2s
+	FMOVD 120(R2), F29
 	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 384(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x0e37c3fb // smull v27.8h, v31.8b, v23.8b
-	WORD $0x4e37c3fe // smull2 v30.8h, v31.16b, v23.16b
+	FMOVQ 384(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x0e37c0de // smull v30.8h, v6.8b, v23.8b
+	WORD $0x4e37c0df // smull2 v31.8h, v6.16b, v23.16b
 	FMOVQ 448(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x0e3680fb // smlal v27.8h, v7.8b, v22.8b
-	WORD $0x4e3680fe // smlal2 v30.8h, v7.16b, v22.16b
+	WORD $0x0e3680fe // smlal v30.8h, v7.8b, v22.8b
+	WORD $0x4e3680ff // smlal2 v31.8h, v7.16b, v22.16b
 	FMOVQ 512(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x0e32811b // smlal v27.8h, v8.8b, v18.8b
-	WORD $0x4e32811e // smlal2 v30.8h, v8.16b, v18.16b
+	WORD $0x0e32811e // smlal v30.8h, v8.8b, v18.8b
+	WORD $0x4e32811f // smlal2 v31.8h, v8.16b, v18.16b
 	FMOVQ 576(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e33813b // smlal v27.8h, v9.8b, v19.8b
-	WORD $0x4e33813e // smlal2 v30.8h, v9.16b, v19.16b
-	VADDP V30.H8, V27.H8, V27.H8
+	WORD $0x0e33813e // smlal v30.8h, v9.8b, v19.8b
+	WORD $0x4e33813f // smlal2 v31.8h, v9.16b, v19.16b
+	VADDP V31.H8, V30.H8, V30.H8
 	FMOVQ 0(R10), F10
-	WORD $0x4e606b6a // sadalp v10.4s, v27.8h
+	WORD $0x4e606bca // sadalp v10.4s, v30.8h
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
 	WORD $0x4f9c914a // fmul v10.4s, v10.4s, v28.s[0]
 	FMOVQ 384(R1), F13
 	VUSHR $4, V13.B16, V13.B16
-	WORD $0x0e26c1ab // smull v11.8h, v13.8b, v6.8b
-	WORD $0x4e26c1ac // smull2 v12.8h, v13.16b, v6.16b
+	WORD $0x0e38c1ab // smull v11.8h, v13.8b, v24.8b
+	WORD $0x4e38c1ac // smull2 v12.8h, v13.16b, v24.16b
 	FMOVQ 448(R1), F14
 	VUSHR $4, V14.B16, V14.B16
 	WORD $0x0e3981cb // smlal v11.8h, v14.8b, v25.8b
@@ -1399,48 +1353,45 @@ pair13:
 	WORD $0x4e3a81ec // smlal2 v12.8h, v15.16b, v26.16b
 	FMOVQ 576(R1), F16
 	VUSHR $4, V16.B16, V16.B16
-	WORD $0x0e38820b // smlal v11.8h, v16.8b, v24.8b
-	WORD $0x4e38820c // smlal2 v12.8h, v16.16b, v24.16b
+	WORD $0x0e3b820b // smlal v11.8h, v16.8b, v27.8b
+	WORD $0x4e3b820c // smlal2 v12.8h, v16.16b, v27.16b
 	VADDP V12.H8, V11.H8, V11.H8
 	FMOVQ 0(R10), F17
 	WORD $0x4e606971 // sadalp v17.4s, v11.8h
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fbc9231 // fmul v17.4s, v17.4s, v28.s[1]
-	WORD $0x4e31d54a // fadd v10.4s, v10.4s, v17.4s
+	WORD $0x4fbc122a // fmla v10.4s, v17.4s, v28.s[1]
 	FMOVD 64(R1), F21
 	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	WORD $0x6e35dd4a // fmul v10.4s, v10.4s, v21.4s
-	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
+	WORD $0x4e35cd42 // fmla v2.4s, v10.4s, v21.4s
 	FMOVD 96(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x4f9d9294 // fmul v20.4s, v20.4s, v29.s[0]
-	WORD $0x4e34d442 // fadd v2.4s, v2.4s, v20.4s
+	WORD $0x4f9d1282 // fmla v2.4s, v20.4s, v29.s[0]
 	PRFM 1408(R1), PLDL1KEEP
 	FMOVQ 400(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x0e37c11f // smull v31.8h, v8.8b, v23.8b
+	WORD $0x0e37c106 // smull v6.8h, v8.8b, v23.8b
 	WORD $0x4e37c107 // smull2 v7.8h, v8.16b, v23.16b
 	FMOVQ 464(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e36813f // smlal v31.8h, v9.8b, v22.8b
+	WORD $0x0e368126 // smlal v6.8h, v9.8b, v22.8b
 	WORD $0x4e368127 // smlal2 v7.8h, v9.16b, v22.16b
-	FMOVQ 528(R1), F30
+	FMOVQ 528(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x0e3283e6 // smlal v6.8h, v31.8b, v18.8b
+	WORD $0x4e3283e7 // smlal2 v7.8h, v31.16b, v18.16b
+	FMOVQ 592(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x0e3283df // smlal v31.8h, v30.8b, v18.8b
-	WORD $0x4e3283c7 // smlal2 v7.8h, v30.16b, v18.16b
-	FMOVQ 592(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x0e33837f // smlal v31.8h, v27.8b, v19.8b
-	WORD $0x4e338367 // smlal2 v7.8h, v27.16b, v19.16b
-	VADDP V7.H8, V31.H8, V31.H8
+	WORD $0x0e3383c6 // smlal v6.8h, v30.8b, v19.8b
+	WORD $0x4e3383c7 // smlal2 v7.8h, v30.16b, v19.16b
+	VADDP V7.H8, V6.H8, V6.H8
 	FMOVQ 0(R10), F13
-	WORD $0x4e606bed // sadalp v13.4s, v31.8h
+	WORD $0x4e6068cd // sadalp v13.4s, v6.8h
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	WORD $0x4f9c91ad // fmul v13.4s, v13.4s, v28.s[0]
 	FMOVQ 400(R1), F16
 	VUSHR $4, V16.B16, V16.B16
-	WORD $0x0e26c20e // smull v14.8h, v16.8b, v6.8b
-	WORD $0x4e26c20f // smull2 v15.8h, v16.16b, v6.16b
+	WORD $0x0e38c20e // smull v14.8h, v16.8b, v24.8b
+	WORD $0x4e38c20f // smull2 v15.8h, v16.16b, v24.16b
 	FMOVQ 464(R1), F12
 	VUSHR $4, V12.B16, V12.B16
 	WORD $0x0e39818e // smlal v14.8h, v12.8b, v25.8b
@@ -1451,39 +1402,36 @@ pair13:
 	WORD $0x4e3a816f // smlal2 v15.8h, v11.16b, v26.16b
 	FMOVQ 592(R1), F17
 	VUSHR $4, V17.B16, V17.B16
-	WORD $0x0e38822e // smlal v14.8h, v17.8b, v24.8b
-	WORD $0x4e38822f // smlal2 v15.8h, v17.16b, v24.16b
+	WORD $0x0e3b822e // smlal v14.8h, v17.8b, v27.8b
+	WORD $0x4e3b822f // smlal2 v15.8h, v17.16b, v27.16b
 	VADDP V15.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e6069d5 // sadalp v21.4s, v14.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fbc92b5 // fmul v21.4s, v21.4s, v28.s[1]
-	WORD $0x4e35d5ad // fadd v13.4s, v13.4s, v21.4s
-	FMOVD 72(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
-	WORD $0x4e2dd463 // fadd v3.4s, v3.4s, v13.4s
+	FMOVQ 0(R10), F10
+	WORD $0x4e6069ca // sadalp v10.4s, v14.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fbc114d // fmla v13.4s, v10.4s, v28.s[1]
+	FMOVD 72(R1), F21
+	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
+	WORD $0x4e35cda3 // fmla v3.4s, v13.4s, v21.4s
 	FMOVD 104(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x4f9d9294 // fmul v20.4s, v20.4s, v29.s[0]
-	WORD $0x4e34d463 // fadd v3.4s, v3.4s, v20.4s
+	WORD $0x4f9d1283 // fmla v3.4s, v20.4s, v29.s[0]
 	PRFM 1472(R1), PLDL1KEEP
-	FMOVQ 416(R1), F30
+	FMOVQ 416(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x0e37c3e8 // smull v8.8h, v31.8b, v23.8b
+	WORD $0x4e37c3e9 // smull2 v9.8h, v31.16b, v23.16b
+	FMOVQ 480(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x0e37c3c8 // smull v8.8h, v30.8b, v23.8b
-	WORD $0x4e37c3c9 // smull2 v9.8h, v30.16b, v23.16b
-	FMOVQ 480(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x0e368368 // smlal v8.8h, v27.8b, v22.8b
-	WORD $0x4e368369 // smlal2 v9.8h, v27.16b, v22.16b
+	WORD $0x0e3683c8 // smlal v8.8h, v30.8b, v22.8b
+	WORD $0x4e3683c9 // smlal2 v9.8h, v30.16b, v22.16b
 	FMOVQ 544(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	WORD $0x0e3280e8 // smlal v8.8h, v7.8b, v18.8b
 	WORD $0x4e3280e9 // smlal2 v9.8h, v7.16b, v18.16b
-	FMOVQ 608(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x0e3383e8 // smlal v8.8h, v31.8b, v19.8b
-	WORD $0x4e3383e9 // smlal2 v9.8h, v31.16b, v19.16b
+	FMOVQ 608(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x0e3380c8 // smlal v8.8h, v6.8b, v19.8b
+	WORD $0x4e3380c9 // smlal2 v9.8h, v6.16b, v19.16b
 	VADDP V9.H8, V8.H8, V8.H8
 	FMOVQ 0(R10), F16
 	WORD $0x4e606910 // sadalp v16.4s, v8.8h
@@ -1491,8 +1439,8 @@ pair13:
 	WORD $0x4f9c9210 // fmul v16.4s, v16.4s, v28.s[0]
 	FMOVQ 416(R1), F17
 	VUSHR $4, V17.B16, V17.B16
-	WORD $0x0e26c22c // smull v12.8h, v17.8b, v6.8b
-	WORD $0x4e26c22b // smull2 v11.8h, v17.16b, v6.16b
+	WORD $0x0e38c22c // smull v12.8h, v17.8b, v24.8b
+	WORD $0x4e38c22b // smull2 v11.8h, v17.16b, v24.16b
 	FMOVQ 480(R1), F15
 	VUSHR $4, V15.B16, V15.B16
 	WORD $0x0e3981ec // smlal v12.8h, v15.8b, v25.8b
@@ -1501,51 +1449,48 @@ pair13:
 	VUSHR $4, V14.B16, V14.B16
 	WORD $0x0e3a81cc // smlal v12.8h, v14.8b, v26.8b
 	WORD $0x4e3a81cb // smlal2 v11.8h, v14.16b, v26.16b
-	FMOVQ 608(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x0e3882ac // smlal v12.8h, v21.8b, v24.8b
-	WORD $0x4e3882ab // smlal2 v11.8h, v21.16b, v24.16b
+	FMOVQ 608(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x0e3b814c // smlal v12.8h, v10.8b, v27.8b
+	WORD $0x4e3b814b // smlal2 v11.8h, v10.16b, v27.16b
 	VADDP V11.H8, V12.H8, V12.H8
-	FMOVQ 0(R10), F10
-	WORD $0x4e60698a // sadalp v10.4s, v12.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fbc914a // fmul v10.4s, v10.4s, v28.s[1]
-	WORD $0x4e2ad610 // fadd v16.4s, v16.4s, v10.4s
-	FMOVD 80(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	WORD $0x6e2dde10 // fmul v16.4s, v16.4s, v13.4s
-	WORD $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
+	FMOVQ 0(R10), F13
+	WORD $0x4e60698d // sadalp v13.4s, v12.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fbc11b0 // fmla v16.4s, v13.4s, v28.s[1]
+	FMOVD 80(R1), F21
+	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
+	WORD $0x4e35ce04 // fmla v4.4s, v16.4s, v21.4s
 	FMOVD 112(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x4f9d9294 // fmul v20.4s, v20.4s, v29.s[0]
-	WORD $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
+	WORD $0x4f9d1284 // fmla v4.4s, v20.4s, v29.s[0]
 	PRFM 1536(R1), PLDL1KEEP
 	PRFM 1600(R1), PLDL1KEEP
 	FMOVQ 432(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x0e37c0fe // smull v30.8h, v7.8b, v23.8b
-	WORD $0x4e37c0fb // smull2 v27.8h, v7.16b, v23.16b
-	FMOVQ 496(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x0e3683fe // smlal v30.8h, v31.8b, v22.8b
-	WORD $0x4e3683fb // smlal2 v27.8h, v31.16b, v22.16b
+	WORD $0x0e37c0ff // smull v31.8h, v7.8b, v23.8b
+	WORD $0x4e37c0fe // smull2 v30.8h, v7.16b, v23.16b
+	FMOVQ 496(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x0e3680df // smlal v31.8h, v6.8b, v22.8b
+	WORD $0x4e3680de // smlal2 v30.8h, v6.16b, v22.16b
 	FMOVQ 560(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e32813e // smlal v30.8h, v9.8b, v18.8b
-	WORD $0x4e32813b // smlal2 v27.8h, v9.16b, v18.16b
+	WORD $0x0e32813f // smlal v31.8h, v9.8b, v18.8b
+	WORD $0x4e32813e // smlal2 v30.8h, v9.16b, v18.16b
 	FMOVQ 624(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x0e33811e // smlal v30.8h, v8.8b, v19.8b
-	WORD $0x4e33811b // smlal2 v27.8h, v8.16b, v19.16b
-	VADDP V27.H8, V30.H8, V30.H8
+	WORD $0x0e33811f // smlal v31.8h, v8.8b, v19.8b
+	WORD $0x4e33811e // smlal2 v30.8h, v8.16b, v19.16b
+	VADDP V30.H8, V31.H8, V31.H8
 	FMOVQ 0(R10), F17
-	WORD $0x4e606bd1 // sadalp v17.4s, v30.8h
+	WORD $0x4e606bf1 // sadalp v17.4s, v31.8h
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
 	WORD $0x4f9c9231 // fmul v17.4s, v17.4s, v28.s[0]
-	FMOVQ 432(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x0e26c2af // smull v15.8h, v21.8b, v6.8b
-	WORD $0x4e26c2ae // smull2 v14.8h, v21.16b, v6.16b
+	FMOVQ 432(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x0e38c14f // smull v15.8h, v10.8b, v24.8b
+	WORD $0x4e38c14e // smull2 v14.8h, v10.16b, v24.16b
 	FMOVQ 496(R1), F11
 	VUSHR $4, V11.B16, V11.B16
 	WORD $0x0e39816f // smlal v15.8h, v11.8b, v25.8b
@@ -1554,24 +1499,21 @@ pair13:
 	VUSHR $4, V12.B16, V12.B16
 	WORD $0x0e3a818f // smlal v15.8h, v12.8b, v26.8b
 	WORD $0x4e3a818e // smlal2 v14.8h, v12.16b, v26.16b
-	FMOVQ 624(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x0e38814f // smlal v15.8h, v10.8b, v24.8b
-	WORD $0x4e38814e // smlal2 v14.8h, v10.16b, v24.16b
+	FMOVQ 624(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x0e3b81af // smlal v15.8h, v13.8b, v27.8b
+	WORD $0x4e3b81ae // smlal2 v14.8h, v13.16b, v27.16b
 	VADDP V14.H8, V15.H8, V15.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e6069ed // sadalp v13.4s, v15.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fbc91ad // fmul v13.4s, v13.4s, v28.s[1]
-	WORD $0x4e2dd631 // fadd v17.4s, v17.4s, v13.4s
-	FMOVD 88(R1), F16
-	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
-	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
+	FMOVQ 0(R10), F16
+	WORD $0x4e6069f0 // sadalp v16.4s, v15.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4fbc1211 // fmla v17.4s, v16.4s, v28.s[1]
+	FMOVD 88(R1), F21
+	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
+	WORD $0x4e35ce25 // fmla v5.4s, v17.4s, v21.4s
 	FMOVD 120(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x4f9d9294 // fmul v20.4s, v20.4s, v29.s[0]
-	WORD $0x4e34d4a5 // fadd v5.4s, v5.4s, v20.4s
+	WORD $0x4f9d1285 // fmla v5.4s, v20.4s, v29.s[0]
 	ADD $640, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -1761,8 +1703,7 @@ row19:
 	VDUP V14.S[2], V21.S4
 	VDUP V14.S[3], V22.S4
 	FMOVQ 32(R13), F23
-	FMOVD 48(R13), F24
-	WORD $0x7e30db18 // faddp s24, v24.2s
+	FMOVD 56(R13), F24
 	FMOVQ 384(R11), F27
 	WORD $0x0e2fc379 // smull v25.8h, v27.8b, v15.8b
 	WORD $0x4e2fc37a // smull2 v26.8h, v27.16b, v15.16b
@@ -1796,16 +1737,13 @@ row19:
 	FMOVQ 0(R10), F8
 	WORD $0x4e606848 // sadalp v8.4s, v2.8h
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fb79108 // fmul v8.4s, v8.4s, v23.s[1]
-	WORD $0x4e28d7ff // fadd v31.4s, v31.4s, v8.4s
-	FMOVQ 128(R11), F9
-	WORD $0x6e29dfff // fmul v31.4s, v31.4s, v9.4s
-	FMOVQ 0(R14), F10
-	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
+	WORD $0x4fb7111f // fmla v31.4s, v8.4s, v23.s[1]
+	FMOVQ 0(R14), F9
+	FMOVQ 128(R11), F10
+	WORD $0x4e2acfe9 // fmla v9.4s, v31.4s, v10.4s
 	FMOVQ 256(R11), F11
-	WORD $0x4f98916b // fmul v11.4s, v11.4s, v24.s[0]
-	WORD $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
-	FMOVQ F10, 0(R14)
+	WORD $0x4f981169 // fmla v9.4s, v11.4s, v24.s[0]
+	FMOVQ F9, 0(R14)
 	FMOVQ 512(R11), F14
 	WORD $0x0e2fc1cc // smull v12.8h, v14.8b, v15.8b
 	WORD $0x4e2fc1cd // smull2 v13.8h, v14.16b, v15.16b
@@ -1839,31 +1777,28 @@ row19:
 	FMOVQ 0(R10), F3
 	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4fb79063 // fmul v3.4s, v3.4s, v23.s[1]
-	WORD $0x4e23d7de // fadd v30.4s, v30.4s, v3.4s
-	FMOVQ 144(R11), F2
-	WORD $0x6e22dfde // fmul v30.4s, v30.4s, v2.4s
-	FMOVQ 16(R14), F8
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
-	FMOVQ 272(R11), F9
-	WORD $0x4f989129 // fmul v9.4s, v9.4s, v24.s[0]
-	WORD $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
-	FMOVQ F8, 16(R14)
-	FMOVQ 640(R11), F10
-	WORD $0x0e2fc15f // smull v31.8h, v10.8b, v15.8b
-	WORD $0x4e2fc14b // smull2 v11.8h, v10.16b, v15.16b
+	WORD $0x4fb7107e // fmla v30.4s, v3.4s, v23.s[1]
+	FMOVQ 16(R14), F2
+	FMOVQ 144(R11), F8
+	WORD $0x4e28cfc2 // fmla v2.4s, v30.4s, v8.4s
+	FMOVQ 272(R11), F31
+	WORD $0x4f9813e2 // fmla v2.4s, v31.4s, v24.s[0]
+	FMOVQ F2, 16(R14)
+	FMOVQ 640(R11), F9
+	WORD $0x0e2fc12a // smull v10.8h, v9.8b, v15.8b
+	WORD $0x4e2fc12b // smull2 v11.8h, v9.16b, v15.16b
 	FMOVQ 656(R11), F14
-	WORD $0x0e3081df // smlal v31.8h, v14.8b, v16.8b
+	WORD $0x0e3081ca // smlal v10.8h, v14.8b, v16.8b
 	WORD $0x4e3081cb // smlal2 v11.8h, v14.16b, v16.16b
 	FMOVQ 672(R11), F27
-	WORD $0x0e31837f // smlal v31.8h, v27.8b, v17.8b
+	WORD $0x0e31836a // smlal v10.8h, v27.8b, v17.8b
 	WORD $0x4e31836b // smlal2 v11.8h, v27.16b, v17.16b
 	FMOVQ 688(R11), F28
-	WORD $0x0e32839f // smlal v31.8h, v28.8b, v18.8b
+	WORD $0x0e32838a // smlal v10.8h, v28.8b, v18.8b
 	WORD $0x4e32838b // smlal2 v11.8h, v28.16b, v18.16b
-	VADDP V11.H8, V31.H8, V31.H8
+	VADDP V11.H8, V10.H8, V10.H8
 	FMOVQ 0(R10), F29
-	WORD $0x4e606bfd // sadalp v29.4s, v31.8h
+	WORD $0x4e60695d // sadalp v29.4s, v10.8h
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
 	WORD $0x4f9793bd // fmul v29.4s, v29.4s, v23.s[0]
 	FMOVQ 704(R11), F4
@@ -1882,92 +1817,86 @@ row19:
 	FMOVQ 0(R10), F25
 	WORD $0x4e6069b9 // sadalp v25.4s, v13.8h
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fb79339 // fmul v25.4s, v25.4s, v23.s[1]
-	WORD $0x4e39d7bd // fadd v29.4s, v29.4s, v25.4s
-	FMOVQ 160(R11), F26
-	WORD $0x6e3adfbd // fmul v29.4s, v29.4s, v26.4s
-	FMOVQ 32(R14), F3
-	WORD $0x4e3dd463 // fadd v3.4s, v3.4s, v29.4s
-	FMOVQ 288(R11), F2
-	WORD $0x4f989042 // fmul v2.4s, v2.4s, v24.s[0]
-	WORD $0x4e22d463 // fadd v3.4s, v3.4s, v2.4s
-	FMOVQ F3, 32(R14)
-	FMOVQ 768(R11), F8
-	WORD $0x0e2fc11e // smull v30.8h, v8.8b, v15.8b
-	WORD $0x4e2fc109 // smull2 v9.8h, v8.16b, v15.16b
-	FMOVQ 784(R11), F10
-	WORD $0x0e30815e // smlal v30.8h, v10.8b, v16.8b
-	WORD $0x4e308149 // smlal2 v9.8h, v10.16b, v16.16b
+	WORD $0x4fb7133d // fmla v29.4s, v25.4s, v23.s[1]
+	FMOVQ 32(R14), F26
+	FMOVQ 160(R11), F3
+	WORD $0x4e23cfba // fmla v26.4s, v29.4s, v3.4s
+	FMOVQ 288(R11), F30
+	WORD $0x4f9813da // fmla v26.4s, v30.4s, v24.s[0]
+	FMOVQ F26, 32(R14)
+	FMOVQ 768(R11), F2
+	WORD $0x0e2fc048 // smull v8.8h, v2.8b, v15.8b
+	WORD $0x4e2fc05f // smull2 v31.8h, v2.16b, v15.16b
+	FMOVQ 784(R11), F9
+	WORD $0x0e308128 // smlal v8.8h, v9.8b, v16.8b
+	WORD $0x4e30813f // smlal2 v31.8h, v9.16b, v16.16b
 	FMOVQ 800(R11), F14
-	WORD $0x0e3181de // smlal v30.8h, v14.8b, v17.8b
-	WORD $0x4e3181c9 // smlal2 v9.8h, v14.16b, v17.16b
+	WORD $0x0e3181c8 // smlal v8.8h, v14.8b, v17.8b
+	WORD $0x4e3181df // smlal2 v31.8h, v14.16b, v17.16b
 	FMOVQ 816(R11), F27
-	WORD $0x0e32837e // smlal v30.8h, v27.8b, v18.8b
-	WORD $0x4e328369 // smlal2 v9.8h, v27.16b, v18.16b
-	VADDP V9.H8, V30.H8, V30.H8
+	WORD $0x0e328368 // smlal v8.8h, v27.8b, v18.8b
+	WORD $0x4e32837f // smlal2 v31.8h, v27.16b, v18.16b
+	VADDP V31.H8, V8.H8, V8.H8
 	FMOVQ 0(R10), F28
-	WORD $0x4e606bdc // sadalp v28.4s, v30.8h
+	WORD $0x4e60691c // sadalp v28.4s, v8.8h
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
 	WORD $0x4f97939c // fmul v28.4s, v28.4s, v23.s[0]
 	FMOVQ 832(R11), F4
 	WORD $0x0e33c08b // smull v11.8h, v4.8b, v19.8b
-	WORD $0x4e33c09f // smull2 v31.8h, v4.16b, v19.16b
+	WORD $0x4e33c08a // smull2 v10.8h, v4.16b, v19.16b
 	FMOVQ 848(R11), F5
 	WORD $0x0e3480ab // smlal v11.8h, v5.8b, v20.8b
-	WORD $0x4e3480bf // smlal2 v31.8h, v5.16b, v20.16b
+	WORD $0x4e3480aa // smlal2 v10.8h, v5.16b, v20.16b
 	FMOVQ 864(R11), F6
 	WORD $0x0e3580cb // smlal v11.8h, v6.8b, v21.8b
-	WORD $0x4e3580df // smlal2 v31.8h, v6.16b, v21.16b
+	WORD $0x4e3580ca // smlal2 v10.8h, v6.16b, v21.16b
 	FMOVQ 880(R11), F7
 	WORD $0x0e3680eb // smlal v11.8h, v7.8b, v22.8b
-	WORD $0x4e3680ff // smlal2 v31.8h, v7.16b, v22.16b
-	VADDP V31.H8, V11.H8, V11.H8
+	WORD $0x4e3680ea // smlal2 v10.8h, v7.16b, v22.16b
+	VADDP V10.H8, V11.H8, V11.H8
 	FMOVQ 0(R10), F12
 	WORD $0x4e60696c // sadalp v12.4s, v11.8h
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fb7918c // fmul v12.4s, v12.4s, v23.s[1]
-	WORD $0x4e2cd79c // fadd v28.4s, v28.4s, v12.4s
-	FMOVQ 176(R11), F13
-	WORD $0x6e2ddf9c // fmul v28.4s, v28.4s, v13.4s
-	FMOVQ 48(R14), F25
-	WORD $0x4e3cd739 // fadd v25.4s, v25.4s, v28.4s
-	FMOVQ 304(R11), F26
-	WORD $0x4f98935a // fmul v26.4s, v26.4s, v24.s[0]
-	WORD $0x4e3ad739 // fadd v25.4s, v25.4s, v26.4s
-	FMOVQ F25, 48(R14)
+	WORD $0x4fb7119c // fmla v28.4s, v12.4s, v23.s[1]
+	FMOVQ 48(R14), F13
+	FMOVQ 176(R11), F25
+	WORD $0x4e39cf8d // fmla v13.4s, v28.4s, v25.4s
+	FMOVQ 304(R11), F29
+	WORD $0x4f9813ad // fmla v13.4s, v29.4s, v24.s[0]
+	FMOVQ F13, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
 	BNE row19
 	SUBS $1, R4
 	BEQ last18
-	FMOVQ 384(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ F29, 384(R11)
-	FMOVQ 448(R1), F2
-	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 400(R11)
-	FMOVQ 512(R1), F3
+	FMOVQ 384(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 416(R11)
-	FMOVQ 576(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 432(R11)
-	FMOVQ 384(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	FMOVQ F10, 448(R11)
+	FMOVQ F3, 384(R11)
+	FMOVQ 448(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ F30, 400(R11)
+	FMOVQ 512(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ F26, 416(R11)
+	FMOVQ 576(R1), F2
+	VAND V1.B16, V2.B16, V2.B16
+	FMOVQ F2, 432(R11)
+	FMOVQ 384(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	FMOVQ F9, 448(R11)
 	FMOVQ 448(R1), F14
 	VUSHR $4, V14.B16, V14.B16
 	FMOVQ F14, 464(R11)
 	FMOVQ 512(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	FMOVQ F27, 480(R11)
-	FMOVQ 576(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	FMOVQ F9, 496(R11)
-	FMOVD 64(R1), F30
-	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	FMOVQ F30, 128(R11)
+	FMOVQ 576(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	FMOVQ F31, 496(R11)
+	FMOVD 64(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 128(R11)
 	FMOVD 96(R1), F4
 	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
 	FMOVQ F4, 256(R11)
@@ -1980,27 +1909,27 @@ row19:
 	FMOVQ 528(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	FMOVQ F7, 544(R11)
-	FMOVQ 592(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 560(R11)
+	FMOVQ 592(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ F10, 560(R11)
 	FMOVQ 400(R1), F11
 	VUSHR $4, V11.B16, V11.B16
 	FMOVQ F11, 576(R11)
 	FMOVQ 464(R1), F12
 	VUSHR $4, V12.B16, V12.B16
 	FMOVQ F12, 592(R11)
-	FMOVQ 528(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	FMOVQ F13, 608(R11)
-	FMOVQ 592(R1), F28
+	FMOVQ 528(R1), F28
 	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 624(R11)
-	FMOVD 72(R1), F26
-	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	FMOVQ F26, 144(R11)
-	FMOVD 104(R1), F25
-	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	FMOVQ F25, 272(R11)
+	FMOVQ F28, 608(R11)
+	FMOVQ 592(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	FMOVQ F25, 624(R11)
+	FMOVD 72(R1), F29
+	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
+	FMOVQ F29, 144(R11)
+	FMOVD 104(R1), F13
+	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
+	FMOVQ F13, 272(R11)
 	FMOVQ 416(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
 	FMOVQ F15, 640(R11)
@@ -2031,33 +1960,33 @@ row19:
 	FMOVD 112(R1), F24
 	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
 	FMOVQ F24, 288(R11)
-	FMOVQ 432(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ F29, 768(R11)
-	FMOVQ 496(R1), F2
-	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 784(R11)
-	FMOVQ 560(R1), F3
+	FMOVQ 432(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 800(R11)
-	FMOVQ 624(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 816(R11)
-	FMOVQ 432(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	FMOVQ F10, 832(R11)
+	FMOVQ F3, 768(R11)
+	FMOVQ 496(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ F30, 784(R11)
+	FMOVQ 560(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ F26, 800(R11)
+	FMOVQ 624(R1), F2
+	VAND V1.B16, V2.B16, V2.B16
+	FMOVQ F2, 816(R11)
+	FMOVQ 432(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	FMOVQ F9, 832(R11)
 	FMOVQ 496(R1), F14
 	VUSHR $4, V14.B16, V14.B16
 	FMOVQ F14, 848(R11)
 	FMOVQ 560(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	FMOVQ F27, 864(R11)
-	FMOVQ 624(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	FMOVQ F9, 880(R11)
-	FMOVD 88(R1), F30
-	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	FMOVQ F30, 176(R11)
+	FMOVQ 624(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	FMOVQ F31, 880(R11)
+	FMOVD 88(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 176(R11)
 	FMOVD 120(R1), F4
 	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
 	FMOVQ F4, 304(R11)
@@ -2068,22 +1997,21 @@ row20:
 	FMOVQ 0(R13), F5
 	FMOVQ 16(R13), F6
 	VDUP V5.S[0], V7.S4
-	VDUP V5.S[1], V31.S4
+	VDUP V5.S[1], V10.S4
 	VDUP V5.S[2], V11.S4
 	VDUP V5.S[3], V12.S4
-	VDUP V6.S[0], V13.S4
-	VDUP V6.S[1], V28.S4
-	VDUP V6.S[2], V26.S4
-	VDUP V6.S[3], V25.S4
+	VDUP V6.S[0], V28.S4
+	VDUP V6.S[1], V25.S4
+	VDUP V6.S[2], V29.S4
+	VDUP V6.S[3], V13.S4
 	FMOVQ 32(R13), F15
-	FMOVD 48(R13), F16
-	WORD $0x7e30da10 // faddp s16, v16.2s
+	FMOVD 56(R13), F16
 	FMOVQ 384(R11), F19
 	WORD $0x0e27c271 // smull v17.8h, v19.8b, v7.8b
 	WORD $0x4e27c272 // smull2 v18.8h, v19.16b, v7.16b
 	FMOVQ 400(R11), F20
-	WORD $0x0e3f8291 // smlal v17.8h, v20.8b, v31.8b
-	WORD $0x4e3f8292 // smlal2 v18.8h, v20.16b, v31.16b
+	WORD $0x0e2a8291 // smlal v17.8h, v20.8b, v10.8b
+	WORD $0x4e2a8292 // smlal2 v18.8h, v20.16b, v10.16b
 	FMOVQ 416(R11), F21
 	WORD $0x0e2b82b1 // smlal v17.8h, v21.8b, v11.8b
 	WORD $0x4e2b82b2 // smlal2 v18.8h, v21.16b, v11.16b
@@ -2095,38 +2023,35 @@ row20:
 	WORD $0x4e606a37 // sadalp v23.4s, v17.8h
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
 	WORD $0x4f8f92f7 // fmul v23.4s, v23.4s, v15.s[0]
-	FMOVQ 448(R11), F2
-	WORD $0x0e2dc058 // smull v24.8h, v2.8b, v13.8b
-	WORD $0x4e2dc05d // smull2 v29.8h, v2.16b, v13.16b
-	FMOVQ 464(R11), F3
-	WORD $0x0e3c8078 // smlal v24.8h, v3.8b, v28.8b
-	WORD $0x4e3c807d // smlal2 v29.8h, v3.16b, v28.16b
-	FMOVQ 480(R11), F8
-	WORD $0x0e3a8118 // smlal v24.8h, v8.8b, v26.8b
-	WORD $0x4e3a811d // smlal2 v29.8h, v8.16b, v26.16b
-	FMOVQ 496(R11), F10
-	WORD $0x0e398158 // smlal v24.8h, v10.8b, v25.8b
-	WORD $0x4e39815d // smlal2 v29.8h, v10.16b, v25.16b
-	VADDP V29.H8, V24.H8, V24.H8
+	FMOVQ 448(R11), F30
+	WORD $0x0e3cc3d8 // smull v24.8h, v30.8b, v28.8b
+	WORD $0x4e3cc3c3 // smull2 v3.8h, v30.16b, v28.16b
+	FMOVQ 464(R11), F26
+	WORD $0x0e398358 // smlal v24.8h, v26.8b, v25.8b
+	WORD $0x4e398343 // smlal2 v3.8h, v26.16b, v25.16b
+	FMOVQ 480(R11), F2
+	WORD $0x0e3d8058 // smlal v24.8h, v2.8b, v29.8b
+	WORD $0x4e3d8043 // smlal2 v3.8h, v2.16b, v29.16b
+	FMOVQ 496(R11), F9
+	WORD $0x0e2d8138 // smlal v24.8h, v9.8b, v13.8b
+	WORD $0x4e2d8123 // smlal2 v3.8h, v9.16b, v13.16b
+	VADDP V3.H8, V24.H8, V24.H8
 	FMOVQ 0(R10), F14
 	WORD $0x4e606b0e // sadalp v14.4s, v24.8h
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4faf91ce // fmul v14.4s, v14.4s, v15.s[1]
-	WORD $0x4e2ed6f7 // fadd v23.4s, v23.4s, v14.4s
-	FMOVQ 128(R11), F27
-	WORD $0x6e3bdef7 // fmul v23.4s, v23.4s, v27.4s
-	FMOVQ 0(R14), F9
-	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
-	FMOVQ 256(R11), F30
-	WORD $0x4f9093de // fmul v30.4s, v30.4s, v16.s[0]
-	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
-	FMOVQ F9, 0(R14)
+	WORD $0x4faf11d7 // fmla v23.4s, v14.4s, v15.s[1]
+	FMOVQ 0(R14), F27
+	FMOVQ 128(R11), F31
+	WORD $0x4e3fcefb // fmla v27.4s, v23.4s, v31.4s
+	FMOVQ 256(R11), F8
+	WORD $0x4f90111b // fmla v27.4s, v8.4s, v16.s[0]
+	FMOVQ F27, 0(R14)
 	FMOVQ 512(R11), F6
 	WORD $0x0e27c0c4 // smull v4.8h, v6.8b, v7.8b
 	WORD $0x4e27c0c5 // smull2 v5.8h, v6.16b, v7.16b
 	FMOVQ 528(R11), F19
-	WORD $0x0e3f8264 // smlal v4.8h, v19.8b, v31.8b
-	WORD $0x4e3f8265 // smlal2 v5.8h, v19.16b, v31.16b
+	WORD $0x0e2a8264 // smlal v4.8h, v19.8b, v10.8b
+	WORD $0x4e2a8265 // smlal2 v5.8h, v19.16b, v10.16b
 	FMOVQ 544(R11), F20
 	WORD $0x0e2b8284 // smlal v4.8h, v20.8b, v11.8b
 	WORD $0x4e2b8285 // smlal2 v5.8h, v20.16b, v11.16b
@@ -2138,118 +2063,109 @@ row20:
 	WORD $0x4e606896 // sadalp v22.4s, v4.8h
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
 	WORD $0x4f8f92d6 // fmul v22.4s, v22.4s, v15.s[0]
-	FMOVQ 576(R11), F2
-	WORD $0x0e2dc052 // smull v18.8h, v2.8b, v13.8b
-	WORD $0x4e2dc051 // smull2 v17.8h, v2.16b, v13.16b
-	FMOVQ 592(R11), F3
-	WORD $0x0e3c8072 // smlal v18.8h, v3.8b, v28.8b
-	WORD $0x4e3c8071 // smlal2 v17.8h, v3.16b, v28.16b
-	FMOVQ 608(R11), F8
-	WORD $0x0e3a8112 // smlal v18.8h, v8.8b, v26.8b
-	WORD $0x4e3a8111 // smlal2 v17.8h, v8.16b, v26.16b
-	FMOVQ 624(R11), F10
-	WORD $0x0e398152 // smlal v18.8h, v10.8b, v25.8b
-	WORD $0x4e398151 // smlal2 v17.8h, v10.16b, v25.16b
+	FMOVQ 576(R11), F30
+	WORD $0x0e3cc3d2 // smull v18.8h, v30.8b, v28.8b
+	WORD $0x4e3cc3d1 // smull2 v17.8h, v30.16b, v28.16b
+	FMOVQ 592(R11), F26
+	WORD $0x0e398352 // smlal v18.8h, v26.8b, v25.8b
+	WORD $0x4e398351 // smlal2 v17.8h, v26.16b, v25.16b
+	FMOVQ 608(R11), F2
+	WORD $0x0e3d8052 // smlal v18.8h, v2.8b, v29.8b
+	WORD $0x4e3d8051 // smlal2 v17.8h, v2.16b, v29.16b
+	FMOVQ 624(R11), F9
+	WORD $0x0e2d8132 // smlal v18.8h, v9.8b, v13.8b
+	WORD $0x4e2d8131 // smlal2 v17.8h, v9.16b, v13.16b
 	VADDP V17.H8, V18.H8, V18.H8
-	FMOVQ 0(R10), F29
-	WORD $0x4e606a5d // sadalp v29.4s, v18.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4faf93bd // fmul v29.4s, v29.4s, v15.s[1]
-	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
-	FMOVQ 144(R11), F24
-	WORD $0x6e38ded6 // fmul v22.4s, v22.4s, v24.4s
-	FMOVQ 16(R14), F14
-	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
-	FMOVQ 272(R11), F27
-	WORD $0x4f90937b // fmul v27.4s, v27.4s, v16.s[0]
-	WORD $0x4e3bd5ce // fadd v14.4s, v14.4s, v27.4s
-	FMOVQ F14, 16(R14)
-	FMOVQ 640(R11), F9
-	WORD $0x0e27c137 // smull v23.8h, v9.8b, v7.8b
-	WORD $0x4e27c13e // smull2 v30.8h, v9.16b, v7.16b
+	FMOVQ 0(R10), F3
+	WORD $0x4e606a43 // sadalp v3.4s, v18.8h
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4faf1076 // fmla v22.4s, v3.4s, v15.s[1]
+	FMOVQ 16(R14), F24
+	FMOVQ 144(R11), F14
+	WORD $0x4e2eced8 // fmla v24.4s, v22.4s, v14.4s
+	FMOVQ 272(R11), F23
+	WORD $0x4f9012f8 // fmla v24.4s, v23.4s, v16.s[0]
+	FMOVQ F24, 16(R14)
+	FMOVQ 640(R11), F27
+	WORD $0x0e27c37f // smull v31.8h, v27.8b, v7.8b
+	WORD $0x4e27c368 // smull2 v8.8h, v27.16b, v7.16b
 	FMOVQ 656(R11), F6
-	WORD $0x0e3f80d7 // smlal v23.8h, v6.8b, v31.8b
-	WORD $0x4e3f80de // smlal2 v30.8h, v6.16b, v31.16b
+	WORD $0x0e2a80df // smlal v31.8h, v6.8b, v10.8b
+	WORD $0x4e2a80c8 // smlal2 v8.8h, v6.16b, v10.16b
 	FMOVQ 672(R11), F19
-	WORD $0x0e2b8277 // smlal v23.8h, v19.8b, v11.8b
-	WORD $0x4e2b827e // smlal2 v30.8h, v19.16b, v11.16b
+	WORD $0x0e2b827f // smlal v31.8h, v19.8b, v11.8b
+	WORD $0x4e2b8268 // smlal2 v8.8h, v19.16b, v11.16b
 	FMOVQ 688(R11), F20
-	WORD $0x0e2c8297 // smlal v23.8h, v20.8b, v12.8b
-	WORD $0x4e2c829e // smlal2 v30.8h, v20.16b, v12.16b
-	VADDP V30.H8, V23.H8, V23.H8
+	WORD $0x0e2c829f // smlal v31.8h, v20.8b, v12.8b
+	WORD $0x4e2c8288 // smlal2 v8.8h, v20.16b, v12.16b
+	VADDP V8.H8, V31.H8, V31.H8
 	FMOVQ 0(R10), F21
-	WORD $0x4e606af5 // sadalp v21.4s, v23.8h
+	WORD $0x4e606bf5 // sadalp v21.4s, v31.8h
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
 	WORD $0x4f8f92b5 // fmul v21.4s, v21.4s, v15.s[0]
-	FMOVQ 704(R11), F2
-	WORD $0x0e2dc045 // smull v5.8h, v2.8b, v13.8b
-	WORD $0x4e2dc044 // smull2 v4.8h, v2.16b, v13.16b
-	FMOVQ 720(R11), F3
-	WORD $0x0e3c8065 // smlal v5.8h, v3.8b, v28.8b
-	WORD $0x4e3c8064 // smlal2 v4.8h, v3.16b, v28.16b
-	FMOVQ 736(R11), F8
-	WORD $0x0e3a8105 // smlal v5.8h, v8.8b, v26.8b
-	WORD $0x4e3a8104 // smlal2 v4.8h, v8.16b, v26.16b
-	FMOVQ 752(R11), F10
-	WORD $0x0e398145 // smlal v5.8h, v10.8b, v25.8b
-	WORD $0x4e398144 // smlal2 v4.8h, v10.16b, v25.16b
+	FMOVQ 704(R11), F30
+	WORD $0x0e3cc3c5 // smull v5.8h, v30.8b, v28.8b
+	WORD $0x4e3cc3c4 // smull2 v4.8h, v30.16b, v28.16b
+	FMOVQ 720(R11), F26
+	WORD $0x0e398345 // smlal v5.8h, v26.8b, v25.8b
+	WORD $0x4e398344 // smlal2 v4.8h, v26.16b, v25.16b
+	FMOVQ 736(R11), F2
+	WORD $0x0e3d8045 // smlal v5.8h, v2.8b, v29.8b
+	WORD $0x4e3d8044 // smlal2 v4.8h, v2.16b, v29.16b
+	FMOVQ 752(R11), F9
+	WORD $0x0e2d8125 // smlal v5.8h, v9.8b, v13.8b
+	WORD $0x4e2d8124 // smlal2 v4.8h, v9.16b, v13.16b
 	VADDP V4.H8, V5.H8, V5.H8
 	FMOVQ 0(R10), F17
 	WORD $0x4e6068b1 // sadalp v17.4s, v5.8h
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4faf9231 // fmul v17.4s, v17.4s, v15.s[1]
-	WORD $0x4e31d6b5 // fadd v21.4s, v21.4s, v17.4s
-	FMOVQ 160(R11), F18
-	WORD $0x6e32deb5 // fmul v21.4s, v21.4s, v18.4s
-	FMOVQ 32(R14), F29
-	WORD $0x4e35d7bd // fadd v29.4s, v29.4s, v21.4s
-	FMOVQ 288(R11), F24
-	WORD $0x4f909318 // fmul v24.4s, v24.4s, v16.s[0]
-	WORD $0x4e38d7bd // fadd v29.4s, v29.4s, v24.4s
-	FMOVQ F29, 32(R14)
-	FMOVQ 768(R11), F14
-	WORD $0x0e27c1d6 // smull v22.8h, v14.8b, v7.8b
-	WORD $0x4e27c1db // smull2 v27.8h, v14.16b, v7.16b
-	FMOVQ 784(R11), F9
-	WORD $0x0e3f8136 // smlal v22.8h, v9.8b, v31.8b
-	WORD $0x4e3f813b // smlal2 v27.8h, v9.16b, v31.16b
+	WORD $0x4faf1235 // fmla v21.4s, v17.4s, v15.s[1]
+	FMOVQ 32(R14), F18
+	FMOVQ 160(R11), F3
+	WORD $0x4e23ceb2 // fmla v18.4s, v21.4s, v3.4s
+	FMOVQ 288(R11), F22
+	WORD $0x4f9012d2 // fmla v18.4s, v22.4s, v16.s[0]
+	FMOVQ F18, 32(R14)
+	FMOVQ 768(R11), F24
+	WORD $0x0e27c30e // smull v14.8h, v24.8b, v7.8b
+	WORD $0x4e27c317 // smull2 v23.8h, v24.16b, v7.16b
+	FMOVQ 784(R11), F27
+	WORD $0x0e2a836e // smlal v14.8h, v27.8b, v10.8b
+	WORD $0x4e2a8377 // smlal2 v23.8h, v27.16b, v10.16b
 	FMOVQ 800(R11), F6
-	WORD $0x0e2b80d6 // smlal v22.8h, v6.8b, v11.8b
-	WORD $0x4e2b80db // smlal2 v27.8h, v6.16b, v11.16b
+	WORD $0x0e2b80ce // smlal v14.8h, v6.8b, v11.8b
+	WORD $0x4e2b80d7 // smlal2 v23.8h, v6.16b, v11.16b
 	FMOVQ 816(R11), F19
-	WORD $0x0e2c8276 // smlal v22.8h, v19.8b, v12.8b
-	WORD $0x4e2c827b // smlal2 v27.8h, v19.16b, v12.16b
-	VADDP V27.H8, V22.H8, V22.H8
+	WORD $0x0e2c826e // smlal v14.8h, v19.8b, v12.8b
+	WORD $0x4e2c8277 // smlal2 v23.8h, v19.16b, v12.16b
+	VADDP V23.H8, V14.H8, V14.H8
 	FMOVQ 0(R10), F20
-	WORD $0x4e606ad4 // sadalp v20.4s, v22.8h
+	WORD $0x4e6069d4 // sadalp v20.4s, v14.8h
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	WORD $0x4f8f9294 // fmul v20.4s, v20.4s, v15.s[0]
-	FMOVQ 832(R11), F2
-	WORD $0x0e2dc05e // smull v30.8h, v2.8b, v13.8b
-	WORD $0x4e2dc057 // smull2 v23.8h, v2.16b, v13.16b
-	FMOVQ 848(R11), F3
-	WORD $0x0e3c807e // smlal v30.8h, v3.8b, v28.8b
-	WORD $0x4e3c8077 // smlal2 v23.8h, v3.16b, v28.16b
-	FMOVQ 864(R11), F8
-	WORD $0x0e3a811e // smlal v30.8h, v8.8b, v26.8b
-	WORD $0x4e3a8117 // smlal2 v23.8h, v8.16b, v26.16b
-	FMOVQ 880(R11), F10
-	WORD $0x0e39815e // smlal v30.8h, v10.8b, v25.8b
-	WORD $0x4e398157 // smlal2 v23.8h, v10.16b, v25.16b
-	VADDP V23.H8, V30.H8, V30.H8
+	FMOVQ 832(R11), F30
+	WORD $0x0e3cc3c8 // smull v8.8h, v30.8b, v28.8b
+	WORD $0x4e3cc3df // smull2 v31.8h, v30.16b, v28.16b
+	FMOVQ 848(R11), F26
+	WORD $0x0e398348 // smlal v8.8h, v26.8b, v25.8b
+	WORD $0x4e39835f // smlal2 v31.8h, v26.16b, v25.16b
+	FMOVQ 864(R11), F2
+	WORD $0x0e3d8048 // smlal v8.8h, v2.8b, v29.8b
+	WORD $0x4e3d805f // smlal2 v31.8h, v2.16b, v29.16b
+	FMOVQ 880(R11), F9
+	WORD $0x0e2d8128 // smlal v8.8h, v9.8b, v13.8b
+	WORD $0x4e2d813f // smlal2 v31.8h, v9.16b, v13.16b
+	VADDP V31.H8, V8.H8, V8.H8
 	FMOVQ 0(R10), F4
-	WORD $0x4e606bc4 // sadalp v4.4s, v30.8h
+	WORD $0x4e606904 // sadalp v4.4s, v8.8h
 	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4faf9084 // fmul v4.4s, v4.4s, v15.s[1]
-	WORD $0x4e24d694 // fadd v20.4s, v20.4s, v4.4s
-	FMOVQ 176(R11), F5
-	WORD $0x6e25de94 // fmul v20.4s, v20.4s, v5.4s
-	FMOVQ 48(R14), F17
-	WORD $0x4e34d631 // fadd v17.4s, v17.4s, v20.4s
-	FMOVQ 304(R11), F18
-	WORD $0x4f909252 // fmul v18.4s, v18.4s, v16.s[0]
-	WORD $0x4e32d631 // fadd v17.4s, v17.4s, v18.4s
-	FMOVQ F17, 48(R14)
+	WORD $0x4faf1094 // fmla v20.4s, v4.4s, v15.s[1]
+	FMOVQ 48(R14), F5
+	FMOVQ 176(R11), F17
+	WORD $0x4e31ce85 // fmla v5.4s, v20.4s, v17.4s
+	FMOVQ 304(R11), F21
+	WORD $0x4f9012a5 // fmla v5.4s, v21.4s, v16.s[0]
+	FMOVQ F5, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -2312,7 +2228,7 @@ pair23:
 	VDUP V11.S[2], V18.S4
 	VDUP V11.S[3], V19.S4
 	FMOVQ 32(R2), F20
-	VSHL $4, V20.S4, V21.S4
+	WORD $0x4f3d0695 // sshr v21.4s, v20.4s, #3
 	VSUB V21.S4, V0.S4, V21.S4
 	VDUP V21.S[2], V22.S4
 	VDUP V21.S[3], V23.S4
@@ -2375,12 +2291,10 @@ pair23:
 	FMOVQ 0(R10), F21
 	WORD $0x4e606bf5 // sadalp v21.4s, v31.8h
 	WORD $0x4eb7d6b5 // fsub v21.4s, v21.4s, v23.4s
-	WORD $0x4fb492b5 // fmul v21.4s, v21.4s, v20.s[1]
-	WORD $0x4e35d75a // fadd v26.4s, v26.4s, v21.4s
+	WORD $0x4fb412ba // fmla v26.4s, v21.4s, v20.s[1]
 	FMOVD 0(R1), F29
 	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	WORD $0x6e3ddf5a // fmul v26.4s, v26.4s, v29.4s
-	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	WORD $0x4e3dcf46 // fmla v6.4s, v26.4s, v29.4s
 	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 80(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
@@ -2398,30 +2312,30 @@ pair23:
 	WORD $0x4e2d83d9 // smlal2 v25.8h, v30.16b, v13.16b
 	FMOVQ 208(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V10.B16, V29.B16
-	VUSRA $2, V29.B16, V21.B16
+	VAND V4.B16, V10.B16, V26.B16
+	VUSRA $2, V26.B16, V21.B16
 	WORD $0x0e2e82b8 // smlal v24.8h, v21.8b, v14.8b
 	WORD $0x4e2e82b9 // smlal2 v25.8h, v21.16b, v14.16b
-	FMOVQ 272(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ 272(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
 	VAND V5.B16, V10.B16, V11.B16
-	VUSRA $3, V11.B16, V26.B16
-	WORD $0x0e2f8358 // smlal v24.8h, v26.8b, v15.8b
-	WORD $0x4e2f8359 // smlal2 v25.8h, v26.16b, v15.16b
+	VUSRA $3, V11.B16, V29.B16
+	WORD $0x0e2f83b8 // smlal v24.8h, v29.8b, v15.8b
+	WORD $0x4e2f83b9 // smlal2 v25.8h, v29.16b, v15.16b
 	VADDP V25.H8, V24.H8, V24.H8
 	FMOVQ 0(R10), F28
 	WORD $0x4e606b1c // sadalp v28.4s, v24.8h
 	WORD $0x4eb6d79c // fsub v28.4s, v28.4s, v22.4s
 	WORD $0x4f94939c // fmul v28.4s, v28.4s, v20.s[0]
-	FMOVQ 80(R1), F29
+	FMOVQ 80(R1), F26
 	VAND V2.B16, V27.B16, V21.B16
-	VUSRA $4, V29.B16, V21.B16
+	VUSRA $4, V26.B16, V21.B16
 	WORD $0x0e30c2bf // smull v31.8h, v21.8b, v16.8b
 	WORD $0x4e30c2be // smull2 v30.8h, v21.16b, v16.16b
 	FMOVQ 144(R1), F11
-	VAND V3.B16, V27.B16, V26.B16
+	VAND V3.B16, V27.B16, V29.B16
 	VUSHR $4, V11.B16, V11.B16
-	VUSRA $1, V26.B16, V11.B16
+	VUSRA $1, V29.B16, V11.B16
 	WORD $0x0e31817f // smlal v31.8h, v11.8b, v17.8b
 	WORD $0x4e31817e // smlal2 v30.8h, v11.16b, v17.16b
 	FMOVQ 208(R1), F25
@@ -2430,30 +2344,28 @@ pair23:
 	VUSRA $2, V24.B16, V25.B16
 	WORD $0x0e32833f // smlal v31.8h, v25.8b, v18.8b
 	WORD $0x4e32833e // smlal2 v30.8h, v25.16b, v18.16b
-	FMOVQ 272(R1), F29
+	FMOVQ 272(R1), F26
 	VAND V5.B16, V27.B16, V21.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $3, V21.B16, V29.B16
-	WORD $0x0e3383bf // smlal v31.8h, v29.8b, v19.8b
-	WORD $0x4e3383be // smlal2 v30.8h, v29.16b, v19.16b
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $3, V21.B16, V26.B16
+	WORD $0x0e33835f // smlal v31.8h, v26.8b, v19.8b
+	WORD $0x4e33835e // smlal2 v30.8h, v26.16b, v19.16b
 	VADDP V30.H8, V31.H8, V31.H8
-	FMOVQ 0(R10), F26
-	WORD $0x4e606bfa // sadalp v26.4s, v31.8h
-	WORD $0x4eb7d75a // fsub v26.4s, v26.4s, v23.4s
-	WORD $0x4fb4935a // fmul v26.4s, v26.4s, v20.s[1]
-	WORD $0x4e3ad79c // fadd v28.4s, v28.4s, v26.4s
+	FMOVQ 0(R10), F29
+	WORD $0x4e606bfd // sadalp v29.4s, v31.8h
+	WORD $0x4eb7d7bd // fsub v29.4s, v29.4s, v23.4s
+	WORD $0x4fb413bc // fmla v28.4s, v29.4s, v20.s[1]
 	FMOVD 8(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	WORD $0x6e2bdf9c // fmul v28.4s, v28.4s, v11.4s
-	WORD $0x4e3cd4e7 // fadd v7.4s, v7.4s, v28.4s
+	WORD $0x4e2bcf87 // fmla v7.4s, v28.4s, v11.4s
 	PRFM 1152(R1), PLDL1KEEP
 	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 96(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	FMOVQ 352(R1), F27
 	VSHL $4, V27.B16, V21.B16
-	VAND V2.B16, V21.B16, V29.B16
-	VORR V29.B16, V10.B16, V10.B16
+	VAND V2.B16, V21.B16, V26.B16
+	VORR V26.B16, V10.B16, V10.B16
 	WORD $0x0e2cc158 // smull v24.8h, v10.8b, v12.8b
 	WORD $0x4e2cc159 // smull2 v25.8h, v10.16b, v12.16b
 	FMOVQ 160(R1), F30
@@ -2462,135 +2374,131 @@ pair23:
 	VUSRA $1, V31.B16, V30.B16
 	WORD $0x0e2d83d8 // smlal v24.8h, v30.8b, v13.8b
 	WORD $0x4e2d83d9 // smlal2 v25.8h, v30.16b, v13.16b
-	FMOVQ 224(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V21.B16, V11.B16
-	VUSRA $2, V11.B16, V26.B16
-	WORD $0x0e2e8358 // smlal v24.8h, v26.8b, v14.8b
-	WORD $0x4e2e8359 // smlal2 v25.8h, v26.16b, v14.16b
-	FMOVQ 288(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V5.B16, V21.B16, V29.B16
-	VUSRA $3, V29.B16, V28.B16
-	WORD $0x0e2f8398 // smlal v24.8h, v28.8b, v15.8b
-	WORD $0x4e2f8399 // smlal2 v25.8h, v28.16b, v15.16b
+	FMOVQ 224(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V4.B16, V21.B16, V28.B16
+	VUSRA $2, V28.B16, V29.B16
+	WORD $0x0e2e83b8 // smlal v24.8h, v29.8b, v14.8b
+	WORD $0x4e2e83b9 // smlal2 v25.8h, v29.16b, v14.16b
+	FMOVQ 288(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V5.B16, V21.B16, V26.B16
+	VUSRA $3, V26.B16, V11.B16
+	WORD $0x0e2f8178 // smlal v24.8h, v11.8b, v15.8b
+	WORD $0x4e2f8179 // smlal2 v25.8h, v11.16b, v15.16b
 	VADDP V25.H8, V24.H8, V24.H8
 	FMOVQ 0(R10), F10
 	WORD $0x4e606b0a // sadalp v10.4s, v24.8h
 	WORD $0x4eb6d54a // fsub v10.4s, v10.4s, v22.4s
 	WORD $0x4f94914a // fmul v10.4s, v10.4s, v20.s[0]
-	FMOVQ 96(R1), F11
-	VAND V2.B16, V27.B16, V26.B16
-	VUSRA $4, V11.B16, V26.B16
-	WORD $0x0e30c35f // smull v31.8h, v26.8b, v16.8b
-	WORD $0x4e30c35e // smull2 v30.8h, v26.16b, v16.16b
-	FMOVQ 160(R1), F29
-	VAND V3.B16, V27.B16, V28.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $1, V28.B16, V29.B16
-	WORD $0x0e3183bf // smlal v31.8h, v29.8b, v17.8b
-	WORD $0x4e3183be // smlal2 v30.8h, v29.16b, v17.16b
+	FMOVQ 96(R1), F28
+	VAND V2.B16, V27.B16, V29.B16
+	VUSRA $4, V28.B16, V29.B16
+	WORD $0x0e30c3bf // smull v31.8h, v29.8b, v16.8b
+	WORD $0x4e30c3be // smull2 v30.8h, v29.16b, v16.16b
+	FMOVQ 160(R1), F26
+	VAND V3.B16, V27.B16, V11.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $1, V11.B16, V26.B16
+	WORD $0x0e31835f // smlal v31.8h, v26.8b, v17.8b
+	WORD $0x4e31835e // smlal2 v30.8h, v26.16b, v17.16b
 	FMOVQ 224(R1), F25
 	VAND V4.B16, V27.B16, V24.B16
 	VUSHR $4, V25.B16, V25.B16
 	VUSRA $2, V24.B16, V25.B16
 	WORD $0x0e32833f // smlal v31.8h, v25.8b, v18.8b
 	WORD $0x4e32833e // smlal2 v30.8h, v25.16b, v18.16b
-	FMOVQ 288(R1), F11
-	VAND V5.B16, V27.B16, V26.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $3, V26.B16, V11.B16
-	WORD $0x0e33817f // smlal v31.8h, v11.8b, v19.8b
-	WORD $0x4e33817e // smlal2 v30.8h, v11.16b, v19.16b
+	FMOVQ 288(R1), F28
+	VAND V5.B16, V27.B16, V29.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $3, V29.B16, V28.B16
+	WORD $0x0e33839f // smlal v31.8h, v28.8b, v19.8b
+	WORD $0x4e33839e // smlal2 v30.8h, v28.16b, v19.16b
 	VADDP V30.H8, V31.H8, V31.H8
-	FMOVQ 0(R10), F28
-	WORD $0x4e606bfc // sadalp v28.4s, v31.8h
-	WORD $0x4eb7d79c // fsub v28.4s, v28.4s, v23.4s
-	WORD $0x4fb4939c // fmul v28.4s, v28.4s, v20.s[1]
-	WORD $0x4e3cd54a // fadd v10.4s, v10.4s, v28.4s
-	FMOVD 16(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	WORD $0x6e3ddd4a // fmul v10.4s, v10.4s, v29.4s
-	WORD $0x4e2ad508 // fadd v8.4s, v8.4s, v10.4s
+	FMOVQ 0(R10), F11
+	WORD $0x4e606beb // sadalp v11.4s, v31.8h
+	WORD $0x4eb7d56b // fsub v11.4s, v11.4s, v23.4s
+	WORD $0x4fb4116a // fmla v10.4s, v11.4s, v20.s[1]
+	FMOVD 16(R1), F26
+	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
+	WORD $0x4e3acd48 // fmla v8.4s, v10.4s, v26.4s
 	PRFM 1280(R1), PLDL1KEEP
 	FMOVQ 112(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
 	FMOVQ 368(R1), F27
-	VSHL $4, V27.B16, V26.B16
-	VAND V2.B16, V26.B16, V11.B16
-	VORR V11.B16, V21.B16, V21.B16
+	VSHL $4, V27.B16, V29.B16
+	VAND V2.B16, V29.B16, V28.B16
+	VORR V28.B16, V21.B16, V21.B16
 	WORD $0x0e2cc2b8 // smull v24.8h, v21.8b, v12.8b
 	WORD $0x4e2cc2b9 // smull2 v25.8h, v21.16b, v12.16b
 	FMOVQ 176(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V26.B16, V31.B16
+	VAND V3.B16, V29.B16, V31.B16
 	VUSRA $1, V31.B16, V30.B16
 	WORD $0x0e2d83d8 // smlal v24.8h, v30.8b, v13.8b
 	WORD $0x4e2d83d9 // smlal2 v25.8h, v30.16b, v13.16b
-	FMOVQ 240(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V4.B16, V26.B16, V29.B16
-	VUSRA $2, V29.B16, V28.B16
-	WORD $0x0e2e8398 // smlal v24.8h, v28.8b, v14.8b
-	WORD $0x4e2e8399 // smlal2 v25.8h, v28.16b, v14.16b
-	FMOVQ 304(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V5.B16, V26.B16, V11.B16
-	VUSRA $3, V11.B16, V10.B16
-	WORD $0x0e2f8158 // smlal v24.8h, v10.8b, v15.8b
-	WORD $0x4e2f8159 // smlal2 v25.8h, v10.16b, v15.16b
+	FMOVQ 240(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V4.B16, V29.B16, V10.B16
+	VUSRA $2, V10.B16, V11.B16
+	WORD $0x0e2e8178 // smlal v24.8h, v11.8b, v14.8b
+	WORD $0x4e2e8179 // smlal2 v25.8h, v11.16b, v14.16b
+	FMOVQ 304(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V5.B16, V29.B16, V28.B16
+	VUSRA $3, V28.B16, V26.B16
+	WORD $0x0e2f8358 // smlal v24.8h, v26.8b, v15.8b
+	WORD $0x4e2f8359 // smlal2 v25.8h, v26.16b, v15.16b
 	VADDP V25.H8, V24.H8, V24.H8
 	FMOVQ 0(R10), F21
 	WORD $0x4e606b15 // sadalp v21.4s, v24.8h
 	WORD $0x4eb6d6b5 // fsub v21.4s, v21.4s, v22.4s
 	WORD $0x4f9492b5 // fmul v21.4s, v21.4s, v20.s[0]
-	FMOVQ 112(R1), F29
-	VAND V2.B16, V27.B16, V28.B16
-	VUSRA $4, V29.B16, V28.B16
-	WORD $0x0e30c39f // smull v31.8h, v28.8b, v16.8b
-	WORD $0x4e30c39e // smull2 v30.8h, v28.16b, v16.16b
-	FMOVQ 176(R1), F11
-	VAND V3.B16, V27.B16, V10.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $1, V10.B16, V11.B16
-	WORD $0x0e31817f // smlal v31.8h, v11.8b, v17.8b
-	WORD $0x4e31817e // smlal2 v30.8h, v11.16b, v17.16b
+	FMOVQ 112(R1), F10
+	VAND V2.B16, V27.B16, V11.B16
+	VUSRA $4, V10.B16, V11.B16
+	WORD $0x0e30c17f // smull v31.8h, v11.8b, v16.8b
+	WORD $0x4e30c17e // smull2 v30.8h, v11.16b, v16.16b
+	FMOVQ 176(R1), F28
+	VAND V3.B16, V27.B16, V26.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $1, V26.B16, V28.B16
+	WORD $0x0e31839f // smlal v31.8h, v28.8b, v17.8b
+	WORD $0x4e31839e // smlal2 v30.8h, v28.16b, v17.16b
 	FMOVQ 240(R1), F25
 	VAND V4.B16, V27.B16, V24.B16
 	VUSHR $4, V25.B16, V25.B16
 	VUSRA $2, V24.B16, V25.B16
 	WORD $0x0e32833f // smlal v31.8h, v25.8b, v18.8b
 	WORD $0x4e32833e // smlal2 v30.8h, v25.16b, v18.16b
-	FMOVQ 304(R1), F29
-	VAND V5.B16, V27.B16, V28.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $3, V28.B16, V29.B16
-	WORD $0x0e3383bf // smlal v31.8h, v29.8b, v19.8b
-	WORD $0x4e3383be // smlal2 v30.8h, v29.16b, v19.16b
+	FMOVQ 304(R1), F10
+	VAND V5.B16, V27.B16, V11.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $3, V11.B16, V10.B16
+	WORD $0x0e33815f // smlal v31.8h, v10.8b, v19.8b
+	WORD $0x4e33815e // smlal2 v30.8h, v10.16b, v19.16b
 	VADDP V30.H8, V31.H8, V31.H8
-	FMOVQ 0(R10), F10
-	WORD $0x4e606bea // sadalp v10.4s, v31.8h
-	WORD $0x4eb7d54a // fsub v10.4s, v10.4s, v23.4s
-	WORD $0x4fb4914a // fmul v10.4s, v10.4s, v20.s[1]
-	WORD $0x4e2ad6b5 // fadd v21.4s, v21.4s, v10.4s
-	FMOVD 24(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	WORD $0x6e2bdeb5 // fmul v21.4s, v21.4s, v11.4s
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	FMOVQ 0(R10), F26
+	WORD $0x4e606bfa // sadalp v26.4s, v31.8h
+	WORD $0x4eb7d75a // fsub v26.4s, v26.4s, v23.4s
+	WORD $0x4fb41355 // fmla v21.4s, v26.4s, v20.s[1]
+	FMOVD 24(R1), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	WORD $0x4e3ccea9 // fmla v9.4s, v21.4s, v28.4s
 	SUBS $1, R4
 	BEQ last24
 	FMOVQ 64(R2), F24
 	FMOVQ 80(R2), F25
-	VDUP V24.S[0], V26.S4
+	VDUP V24.S[0], V29.S4
 	VDUP V24.S[1], V27.S4
-	VDUP V24.S[2], V28.S4
-	VDUP V24.S[3], V29.S4
+	VDUP V24.S[2], V11.S4
+	VDUP V24.S[3], V10.S4
 	VDUP V25.S[0], V30.S4
 	VDUP V25.S[1], V31.S4
-	VDUP V25.S[2], V10.S4
-	VDUP V25.S[3], V11.S4
-	FMOVQ 96(R2), F21
-	VSHL $4, V21.S4, V12.S4
+	VDUP V25.S[2], V26.S4
+	VDUP V25.S[3], V21.S4
+	FMOVQ 96(R2), F28
+	WORD $0x4f3d078c // sshr v12.4s, v28.4s, #3
 	VSUB V12.S4, V0.S4, V12.S4
 	VDUP V12.S[2], V13.S4
 	VDUP V12.S[3], V14.S4
@@ -2601,8 +2509,8 @@ pair23:
 	VSHL $4, V18.B16, V19.B16
 	VAND V2.B16, V19.B16, V20.B16
 	VORR V20.B16, V17.B16, V17.B16
-	WORD $0x0e3ac22f // smull v15.8h, v17.8b, v26.8b
-	WORD $0x4e3ac230 // smull2 v16.8h, v17.16b, v26.16b
+	WORD $0x0e3dc22f // smull v15.8h, v17.8b, v29.8b
+	WORD $0x4e3dc230 // smull2 v16.8h, v17.16b, v29.16b
 	FMOVQ 448(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	VAND V3.B16, V19.B16, V23.B16
@@ -2613,19 +2521,19 @@ pair23:
 	VAND V1.B16, V24.B16, V24.B16
 	VAND V4.B16, V19.B16, V25.B16
 	VUSRA $2, V25.B16, V24.B16
-	WORD $0x0e3c830f // smlal v15.8h, v24.8b, v28.8b
-	WORD $0x4e3c8310 // smlal2 v16.8h, v24.16b, v28.16b
+	WORD $0x0e2b830f // smlal v15.8h, v24.8b, v11.8b
+	WORD $0x4e2b8310 // smlal2 v16.8h, v24.16b, v11.16b
 	FMOVQ 576(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
 	VAND V5.B16, V19.B16, V20.B16
 	VUSRA $3, V20.B16, V12.B16
-	WORD $0x0e3d818f // smlal v15.8h, v12.8b, v29.8b
-	WORD $0x4e3d8190 // smlal2 v16.8h, v12.16b, v29.16b
+	WORD $0x0e2a818f // smlal v15.8h, v12.8b, v10.8b
+	WORD $0x4e2a8190 // smlal2 v16.8h, v12.16b, v10.16b
 	VADDP V16.H8, V15.H8, V15.H8
 	FMOVQ 0(R10), F17
 	WORD $0x4e6069f1 // sadalp v17.4s, v15.8h
 	WORD $0x4eadd631 // fsub v17.4s, v17.4s, v13.4s
-	WORD $0x4f959231 // fmul v17.4s, v17.4s, v21.s[0]
+	WORD $0x4f9c9231 // fmul v17.4s, v17.4s, v28.s[0]
 	FMOVQ 384(R1), F25
 	VAND V2.B16, V18.B16, V24.B16
 	VUSRA $4, V25.B16, V24.B16
@@ -2641,24 +2549,22 @@ pair23:
 	VAND V4.B16, V18.B16, V15.B16
 	VUSHR $4, V16.B16, V16.B16
 	VUSRA $2, V15.B16, V16.B16
-	WORD $0x0e2a8217 // smlal v23.8h, v16.8b, v10.8b
-	WORD $0x4e2a8216 // smlal2 v22.8h, v16.16b, v10.16b
+	WORD $0x0e3a8217 // smlal v23.8h, v16.8b, v26.8b
+	WORD $0x4e3a8216 // smlal2 v22.8h, v16.16b, v26.16b
 	FMOVQ 576(R1), F25
 	VAND V5.B16, V18.B16, V24.B16
 	VUSHR $4, V25.B16, V25.B16
 	VUSRA $3, V24.B16, V25.B16
-	WORD $0x0e2b8337 // smlal v23.8h, v25.8b, v11.8b
-	WORD $0x4e2b8336 // smlal2 v22.8h, v25.16b, v11.16b
+	WORD $0x0e358337 // smlal v23.8h, v25.8b, v21.8b
+	WORD $0x4e358336 // smlal2 v22.8h, v25.16b, v21.16b
 	VADDP V22.H8, V23.H8, V23.H8
 	FMOVQ 0(R10), F12
 	WORD $0x4e606aec // sadalp v12.4s, v23.8h
 	WORD $0x4eaed58c // fsub v12.4s, v12.4s, v14.4s
-	WORD $0x4fb5918c // fmul v12.4s, v12.4s, v21.s[1]
-	WORD $0x4e2cd631 // fadd v17.4s, v17.4s, v12.4s
+	WORD $0x4fbc1191 // fmla v17.4s, v12.4s, v28.s[1]
 	FMOVD 32(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x6e34de31 // fmul v17.4s, v17.4s, v20.4s
-	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
+	WORD $0x4e34ce26 // fmla v6.4s, v17.4s, v20.4s
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
 	FMOVQ 400(R1), F19
@@ -2667,8 +2573,8 @@ pair23:
 	VSHL $4, V18.B16, V24.B16
 	VAND V2.B16, V24.B16, V25.B16
 	VORR V25.B16, V19.B16, V19.B16
-	WORD $0x0e3ac26f // smull v15.8h, v19.8b, v26.8b
-	WORD $0x4e3ac270 // smull2 v16.8h, v19.16b, v26.16b
+	WORD $0x0e3dc26f // smull v15.8h, v19.8b, v29.8b
+	WORD $0x4e3dc270 // smull2 v16.8h, v19.16b, v29.16b
 	FMOVQ 464(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	VAND V3.B16, V24.B16, V23.B16
@@ -2677,185 +2583,179 @@ pair23:
 	WORD $0x4e3b82d0 // smlal2 v16.8h, v22.16b, v27.16b
 	FMOVQ 528(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	VAND V4.B16, V24.B16, V20.B16
-	VUSRA $2, V20.B16, V12.B16
-	WORD $0x0e3c818f // smlal v15.8h, v12.8b, v28.8b
-	WORD $0x4e3c8190 // smlal2 v16.8h, v12.16b, v28.16b
-	FMOVQ 592(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
+	VAND V4.B16, V24.B16, V17.B16
+	VUSRA $2, V17.B16, V12.B16
+	WORD $0x0e2b818f // smlal v15.8h, v12.8b, v11.8b
+	WORD $0x4e2b8190 // smlal2 v16.8h, v12.16b, v11.16b
+	FMOVQ 592(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
 	VAND V5.B16, V24.B16, V25.B16
-	VUSRA $3, V25.B16, V17.B16
-	WORD $0x0e3d822f // smlal v15.8h, v17.8b, v29.8b
-	WORD $0x4e3d8230 // smlal2 v16.8h, v17.16b, v29.16b
+	VUSRA $3, V25.B16, V20.B16
+	WORD $0x0e2a828f // smlal v15.8h, v20.8b, v10.8b
+	WORD $0x4e2a8290 // smlal2 v16.8h, v20.16b, v10.16b
 	VADDP V16.H8, V15.H8, V15.H8
 	FMOVQ 0(R10), F19
 	WORD $0x4e6069f3 // sadalp v19.4s, v15.8h
 	WORD $0x4eadd673 // fsub v19.4s, v19.4s, v13.4s
-	WORD $0x4f959273 // fmul v19.4s, v19.4s, v21.s[0]
-	FMOVQ 400(R1), F20
+	WORD $0x4f9c9273 // fmul v19.4s, v19.4s, v28.s[0]
+	FMOVQ 400(R1), F17
 	VAND V2.B16, V18.B16, V12.B16
-	VUSRA $4, V20.B16, V12.B16
+	VUSRA $4, V17.B16, V12.B16
 	WORD $0x0e3ec197 // smull v23.8h, v12.8b, v30.8b
 	WORD $0x4e3ec196 // smull2 v22.8h, v12.16b, v30.16b
 	FMOVQ 464(R1), F25
-	VAND V3.B16, V18.B16, V17.B16
+	VAND V3.B16, V18.B16, V20.B16
 	VUSHR $4, V25.B16, V25.B16
-	VUSRA $1, V17.B16, V25.B16
+	VUSRA $1, V20.B16, V25.B16
 	WORD $0x0e3f8337 // smlal v23.8h, v25.8b, v31.8b
 	WORD $0x4e3f8336 // smlal2 v22.8h, v25.16b, v31.16b
 	FMOVQ 528(R1), F16
 	VAND V4.B16, V18.B16, V15.B16
 	VUSHR $4, V16.B16, V16.B16
 	VUSRA $2, V15.B16, V16.B16
-	WORD $0x0e2a8217 // smlal v23.8h, v16.8b, v10.8b
-	WORD $0x4e2a8216 // smlal2 v22.8h, v16.16b, v10.16b
-	FMOVQ 592(R1), F20
+	WORD $0x0e3a8217 // smlal v23.8h, v16.8b, v26.8b
+	WORD $0x4e3a8216 // smlal2 v22.8h, v16.16b, v26.16b
+	FMOVQ 592(R1), F17
 	VAND V5.B16, V18.B16, V12.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $3, V12.B16, V20.B16
-	WORD $0x0e2b8297 // smlal v23.8h, v20.8b, v11.8b
-	WORD $0x4e2b8296 // smlal2 v22.8h, v20.16b, v11.16b
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $3, V12.B16, V17.B16
+	WORD $0x0e358237 // smlal v23.8h, v17.8b, v21.8b
+	WORD $0x4e358236 // smlal2 v22.8h, v17.16b, v21.16b
 	VADDP V22.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F17
-	WORD $0x4e606af1 // sadalp v17.4s, v23.8h
-	WORD $0x4eaed631 // fsub v17.4s, v17.4s, v14.4s
-	WORD $0x4fb59231 // fmul v17.4s, v17.4s, v21.s[1]
-	WORD $0x4e31d673 // fadd v19.4s, v19.4s, v17.4s
+	FMOVQ 0(R10), F20
+	WORD $0x4e606af4 // sadalp v20.4s, v23.8h
+	WORD $0x4eaed694 // fsub v20.4s, v20.4s, v14.4s
+	WORD $0x4fbc1293 // fmla v19.4s, v20.4s, v28.s[1]
 	FMOVD 40(R1), F25
 	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	WORD $0x6e39de73 // fmul v19.4s, v19.4s, v25.4s
-	WORD $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
+	WORD $0x4e39ce67 // fmla v7.4s, v19.4s, v25.4s
 	PRFM 1536(R1), PLDL1KEEP
 	FMOVQ 416(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
 	FMOVQ 672(R1), F18
 	VSHL $4, V18.B16, V12.B16
-	VAND V2.B16, V12.B16, V20.B16
-	VORR V20.B16, V24.B16, V24.B16
-	WORD $0x0e3ac30f // smull v15.8h, v24.8b, v26.8b
-	WORD $0x4e3ac310 // smull2 v16.8h, v24.16b, v26.16b
+	VAND V2.B16, V12.B16, V17.B16
+	VORR V17.B16, V24.B16, V24.B16
+	WORD $0x0e3dc30f // smull v15.8h, v24.8b, v29.8b
+	WORD $0x4e3dc310 // smull2 v16.8h, v24.16b, v29.16b
 	FMOVQ 480(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	VAND V3.B16, V12.B16, V23.B16
 	VUSRA $1, V23.B16, V22.B16
 	WORD $0x0e3b82cf // smlal v15.8h, v22.8b, v27.8b
 	WORD $0x4e3b82d0 // smlal2 v16.8h, v22.16b, v27.16b
-	FMOVQ 544(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V12.B16, V25.B16
-	VUSRA $2, V25.B16, V17.B16
-	WORD $0x0e3c822f // smlal v15.8h, v17.8b, v28.8b
-	WORD $0x4e3c8230 // smlal2 v16.8h, v17.16b, v28.16b
-	FMOVQ 608(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V5.B16, V12.B16, V20.B16
-	VUSRA $3, V20.B16, V19.B16
-	WORD $0x0e3d826f // smlal v15.8h, v19.8b, v29.8b
-	WORD $0x4e3d8270 // smlal2 v16.8h, v19.16b, v29.16b
+	FMOVQ 544(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V4.B16, V12.B16, V19.B16
+	VUSRA $2, V19.B16, V20.B16
+	WORD $0x0e2b828f // smlal v15.8h, v20.8b, v11.8b
+	WORD $0x4e2b8290 // smlal2 v16.8h, v20.16b, v11.16b
+	FMOVQ 608(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V5.B16, V12.B16, V17.B16
+	VUSRA $3, V17.B16, V25.B16
+	WORD $0x0e2a832f // smlal v15.8h, v25.8b, v10.8b
+	WORD $0x4e2a8330 // smlal2 v16.8h, v25.16b, v10.16b
 	VADDP V16.H8, V15.H8, V15.H8
 	FMOVQ 0(R10), F24
 	WORD $0x4e6069f8 // sadalp v24.4s, v15.8h
 	WORD $0x4eadd718 // fsub v24.4s, v24.4s, v13.4s
-	WORD $0x4f959318 // fmul v24.4s, v24.4s, v21.s[0]
-	FMOVQ 416(R1), F25
-	VAND V2.B16, V18.B16, V17.B16
-	VUSRA $4, V25.B16, V17.B16
-	WORD $0x0e3ec237 // smull v23.8h, v17.8b, v30.8b
-	WORD $0x4e3ec236 // smull2 v22.8h, v17.16b, v30.16b
-	FMOVQ 480(R1), F20
-	VAND V3.B16, V18.B16, V19.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $1, V19.B16, V20.B16
-	WORD $0x0e3f8297 // smlal v23.8h, v20.8b, v31.8b
-	WORD $0x4e3f8296 // smlal2 v22.8h, v20.16b, v31.16b
+	WORD $0x4f9c9318 // fmul v24.4s, v24.4s, v28.s[0]
+	FMOVQ 416(R1), F19
+	VAND V2.B16, V18.B16, V20.B16
+	VUSRA $4, V19.B16, V20.B16
+	WORD $0x0e3ec297 // smull v23.8h, v20.8b, v30.8b
+	WORD $0x4e3ec296 // smull2 v22.8h, v20.16b, v30.16b
+	FMOVQ 480(R1), F17
+	VAND V3.B16, V18.B16, V25.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $1, V25.B16, V17.B16
+	WORD $0x0e3f8237 // smlal v23.8h, v17.8b, v31.8b
+	WORD $0x4e3f8236 // smlal2 v22.8h, v17.16b, v31.16b
 	FMOVQ 544(R1), F16
 	VAND V4.B16, V18.B16, V15.B16
 	VUSHR $4, V16.B16, V16.B16
 	VUSRA $2, V15.B16, V16.B16
-	WORD $0x0e2a8217 // smlal v23.8h, v16.8b, v10.8b
-	WORD $0x4e2a8216 // smlal2 v22.8h, v16.16b, v10.16b
-	FMOVQ 608(R1), F25
-	VAND V5.B16, V18.B16, V17.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $3, V17.B16, V25.B16
-	WORD $0x0e2b8337 // smlal v23.8h, v25.8b, v11.8b
-	WORD $0x4e2b8336 // smlal2 v22.8h, v25.16b, v11.16b
+	WORD $0x0e3a8217 // smlal v23.8h, v16.8b, v26.8b
+	WORD $0x4e3a8216 // smlal2 v22.8h, v16.16b, v26.16b
+	FMOVQ 608(R1), F19
+	VAND V5.B16, V18.B16, V20.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $3, V20.B16, V19.B16
+	WORD $0x0e358277 // smlal v23.8h, v19.8b, v21.8b
+	WORD $0x4e358276 // smlal2 v22.8h, v19.16b, v21.16b
 	VADDP V22.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F19
-	WORD $0x4e606af3 // sadalp v19.4s, v23.8h
-	WORD $0x4eaed673 // fsub v19.4s, v19.4s, v14.4s
-	WORD $0x4fb59273 // fmul v19.4s, v19.4s, v21.s[1]
-	WORD $0x4e33d718 // fadd v24.4s, v24.4s, v19.4s
-	FMOVD 48(R1), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x6e34df18 // fmul v24.4s, v24.4s, v20.4s
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	FMOVQ 0(R10), F25
+	WORD $0x4e606af9 // sadalp v25.4s, v23.8h
+	WORD $0x4eaed739 // fsub v25.4s, v25.4s, v14.4s
+	WORD $0x4fbc1338 // fmla v24.4s, v25.4s, v28.s[1]
+	FMOVD 48(R1), F17
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	WORD $0x4e31cf08 // fmla v8.4s, v24.4s, v17.4s
 	PRFM 1600(R1), PLDL1KEEP
 	PRFM 1664(R1), PLDL1KEEP
 	FMOVQ 432(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
 	FMOVQ 688(R1), F18
-	VSHL $4, V18.B16, V17.B16
-	VAND V2.B16, V17.B16, V25.B16
-	VORR V25.B16, V12.B16, V12.B16
-	WORD $0x0e3ac18f // smull v15.8h, v12.8b, v26.8b
-	WORD $0x4e3ac190 // smull2 v16.8h, v12.16b, v26.16b
+	VSHL $4, V18.B16, V20.B16
+	VAND V2.B16, V20.B16, V19.B16
+	VORR V19.B16, V12.B16, V12.B16
+	WORD $0x0e3dc18f // smull v15.8h, v12.8b, v29.8b
+	WORD $0x4e3dc190 // smull2 v16.8h, v12.16b, v29.16b
 	FMOVQ 496(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V17.B16, V23.B16
+	VAND V3.B16, V20.B16, V23.B16
 	VUSRA $1, V23.B16, V22.B16
 	WORD $0x0e3b82cf // smlal v15.8h, v22.8b, v27.8b
 	WORD $0x4e3b82d0 // smlal2 v16.8h, v22.16b, v27.16b
-	FMOVQ 560(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V4.B16, V17.B16, V20.B16
-	VUSRA $2, V20.B16, V19.B16
-	WORD $0x0e3c826f // smlal v15.8h, v19.8b, v28.8b
-	WORD $0x4e3c8270 // smlal2 v16.8h, v19.16b, v28.16b
-	FMOVQ 624(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V5.B16, V17.B16, V25.B16
-	VUSRA $3, V25.B16, V24.B16
-	WORD $0x0e3d830f // smlal v15.8h, v24.8b, v29.8b
-	WORD $0x4e3d8310 // smlal2 v16.8h, v24.16b, v29.16b
+	FMOVQ 560(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V4.B16, V20.B16, V24.B16
+	VUSRA $2, V24.B16, V25.B16
+	WORD $0x0e2b832f // smlal v15.8h, v25.8b, v11.8b
+	WORD $0x4e2b8330 // smlal2 v16.8h, v25.16b, v11.16b
+	FMOVQ 624(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V5.B16, V20.B16, V19.B16
+	VUSRA $3, V19.B16, V17.B16
+	WORD $0x0e2a822f // smlal v15.8h, v17.8b, v10.8b
+	WORD $0x4e2a8230 // smlal2 v16.8h, v17.16b, v10.16b
 	VADDP V16.H8, V15.H8, V15.H8
 	FMOVQ 0(R10), F12
 	WORD $0x4e6069ec // sadalp v12.4s, v15.8h
 	WORD $0x4eadd58c // fsub v12.4s, v12.4s, v13.4s
-	WORD $0x4f95918c // fmul v12.4s, v12.4s, v21.s[0]
-	FMOVQ 432(R1), F20
-	VAND V2.B16, V18.B16, V19.B16
-	VUSRA $4, V20.B16, V19.B16
-	WORD $0x0e3ec277 // smull v23.8h, v19.8b, v30.8b
-	WORD $0x4e3ec276 // smull2 v22.8h, v19.16b, v30.16b
-	FMOVQ 496(R1), F25
-	VAND V3.B16, V18.B16, V24.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $1, V24.B16, V25.B16
-	WORD $0x0e3f8337 // smlal v23.8h, v25.8b, v31.8b
-	WORD $0x4e3f8336 // smlal2 v22.8h, v25.16b, v31.16b
+	WORD $0x4f9c918c // fmul v12.4s, v12.4s, v28.s[0]
+	FMOVQ 432(R1), F24
+	VAND V2.B16, V18.B16, V25.B16
+	VUSRA $4, V24.B16, V25.B16
+	WORD $0x0e3ec337 // smull v23.8h, v25.8b, v30.8b
+	WORD $0x4e3ec336 // smull2 v22.8h, v25.16b, v30.16b
+	FMOVQ 496(R1), F19
+	VAND V3.B16, V18.B16, V17.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $1, V17.B16, V19.B16
+	WORD $0x0e3f8277 // smlal v23.8h, v19.8b, v31.8b
+	WORD $0x4e3f8276 // smlal2 v22.8h, v19.16b, v31.16b
 	FMOVQ 560(R1), F16
 	VAND V4.B16, V18.B16, V15.B16
 	VUSHR $4, V16.B16, V16.B16
 	VUSRA $2, V15.B16, V16.B16
-	WORD $0x0e2a8217 // smlal v23.8h, v16.8b, v10.8b
-	WORD $0x4e2a8216 // smlal2 v22.8h, v16.16b, v10.16b
-	FMOVQ 624(R1), F20
-	VAND V5.B16, V18.B16, V19.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $3, V19.B16, V20.B16
-	WORD $0x0e2b8297 // smlal v23.8h, v20.8b, v11.8b
-	WORD $0x4e2b8296 // smlal2 v22.8h, v20.16b, v11.16b
+	WORD $0x0e3a8217 // smlal v23.8h, v16.8b, v26.8b
+	WORD $0x4e3a8216 // smlal2 v22.8h, v16.16b, v26.16b
+	FMOVQ 624(R1), F24
+	VAND V5.B16, V18.B16, V25.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $3, V25.B16, V24.B16
+	WORD $0x0e358317 // smlal v23.8h, v24.8b, v21.8b
+	WORD $0x4e358316 // smlal2 v22.8h, v24.16b, v21.16b
 	VADDP V22.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F24
-	WORD $0x4e606af8 // sadalp v24.4s, v23.8h
-	WORD $0x4eaed718 // fsub v24.4s, v24.4s, v14.4s
-	WORD $0x4fb59318 // fmul v24.4s, v24.4s, v21.s[1]
-	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
-	FMOVD 56(R1), F25
-	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	WORD $0x6e39dd8c // fmul v12.4s, v12.4s, v25.4s
-	WORD $0x4e2cd529 // fadd v9.4s, v9.4s, v12.4s
+	FMOVQ 0(R10), F17
+	WORD $0x4e606af1 // sadalp v17.4s, v23.8h
+	WORD $0x4eaed631 // fsub v17.4s, v17.4s, v14.4s
+	WORD $0x4fbc122c // fmla v12.4s, v17.4s, v28.s[1]
+	FMOVD 56(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	WORD $0x4e33cd89 // fmla v9.4s, v12.4s, v19.4s
 	ADD $704, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -3109,7 +3009,7 @@ row29:
 	VDUP V7.S[2], V17.S4
 	VDUP V7.S[3], V18.S4
 	FMOVQ 32(R13), F20
-	VSHL $4, V20.S4, V8.S4
+	WORD $0x4f3d0688 // sshr v8.4s, v20.4s, #3
 	VSUB V8.S4, V0.S4, V8.S4
 	VDUP V8.S[2], V19.S4
 	VDUP V8.S[3], V23.S4
@@ -3146,13 +3046,11 @@ row29:
 	FMOVQ 0(R10), F7
 	WORD $0x4e606b87 // sadalp v7.4s, v28.8h
 	WORD $0x4eb7d4e7 // fsub v7.4s, v7.4s, v23.4s
-	WORD $0x4fb490e7 // fmul v7.4s, v7.4s, v20.s[1]
-	WORD $0x4e27d75a // fadd v26.4s, v26.4s, v7.4s
-	FMOVQ 128(R11), F8
-	WORD $0x6e28df5a // fmul v26.4s, v26.4s, v8.4s
-	FMOVQ 0(R14), F29
-	WORD $0x4e3ad7bd // fadd v29.4s, v29.4s, v26.4s
-	FMOVQ F29, 0(R14)
+	WORD $0x4fb410fa // fmla v26.4s, v7.4s, v20.s[1]
+	FMOVQ 0(R14), F8
+	FMOVQ 128(R11), F29
+	WORD $0x4e3dcf48 // fmla v8.4s, v26.4s, v29.4s
+	FMOVQ F8, 0(R14)
 	FMOVQ 512(R11), F30
 	WORD $0x0e29c3df // smull v31.8h, v30.8b, v9.8b
 	WORD $0x4e29c3d9 // smull2 v25.8h, v30.16b, v9.16b
@@ -3179,20 +3077,18 @@ row29:
 	FMOVQ 608(R11), F7
 	WORD $0x0e3180e6 // smlal v6.8h, v7.8b, v17.8b
 	WORD $0x4e3180eb // smlal2 v11.8h, v7.16b, v17.16b
-	FMOVQ 624(R11), F8
-	WORD $0x0e328106 // smlal v6.8h, v8.8b, v18.8b
-	WORD $0x4e32810b // smlal2 v11.8h, v8.16b, v18.16b
+	FMOVQ 624(R11), F26
+	WORD $0x0e328346 // smlal v6.8h, v26.8b, v18.8b
+	WORD $0x4e32834b // smlal2 v11.8h, v26.16b, v18.16b
 	VADDP V11.H8, V6.H8, V6.H8
-	FMOVQ 0(R10), F26
-	WORD $0x4e6068da // sadalp v26.4s, v6.8h
-	WORD $0x4eb7d75a // fsub v26.4s, v26.4s, v23.4s
-	WORD $0x4fb4935a // fmul v26.4s, v26.4s, v20.s[1]
-	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
-	FMOVQ 144(R11), F29
-	WORD $0x6e3ddd4a // fmul v10.4s, v10.4s, v29.4s
-	FMOVQ 16(R14), F30
-	WORD $0x4e2ad7de // fadd v30.4s, v30.4s, v10.4s
-	FMOVQ F30, 16(R14)
+	FMOVQ 0(R10), F29
+	WORD $0x4e6068dd // sadalp v29.4s, v6.8h
+	WORD $0x4eb7d7bd // fsub v29.4s, v29.4s, v23.4s
+	WORD $0x4fb413aa // fmla v10.4s, v29.4s, v20.s[1]
+	FMOVQ 16(R14), F8
+	FMOVQ 144(R11), F30
+	WORD $0x4e3ecd48 // fmla v8.4s, v10.4s, v30.4s
+	FMOVQ F8, 16(R14)
 	FMOVQ 640(R11), F12
 	WORD $0x0e29c198 // smull v24.8h, v12.8b, v9.8b
 	WORD $0x4e29c196 // smull2 v22.8h, v12.16b, v9.16b
@@ -3212,27 +3108,25 @@ row29:
 	WORD $0x4f94939c // fmul v28.4s, v28.4s, v20.s[0]
 	FMOVQ 704(R11), F11
 	WORD $0x0e2dc167 // smull v7.8h, v11.8b, v13.8b
-	WORD $0x4e2dc168 // smull2 v8.8h, v11.16b, v13.16b
+	WORD $0x4e2dc17a // smull2 v26.8h, v11.16b, v13.16b
 	FMOVQ 720(R11), F6
 	WORD $0x0e3b80c7 // smlal v7.8h, v6.8b, v27.8b
-	WORD $0x4e3b80c8 // smlal2 v8.8h, v6.16b, v27.16b
-	FMOVQ 736(R11), F26
-	WORD $0x0e318347 // smlal v7.8h, v26.8b, v17.8b
-	WORD $0x4e318348 // smlal2 v8.8h, v26.16b, v17.16b
-	FMOVQ 752(R11), F29
-	WORD $0x0e3283a7 // smlal v7.8h, v29.8b, v18.8b
-	WORD $0x4e3283a8 // smlal2 v8.8h, v29.16b, v18.16b
-	VADDP V8.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F10
-	WORD $0x4e6068ea // sadalp v10.4s, v7.8h
-	WORD $0x4eb7d54a // fsub v10.4s, v10.4s, v23.4s
-	WORD $0x4fb4914a // fmul v10.4s, v10.4s, v20.s[1]
-	WORD $0x4e2ad79c // fadd v28.4s, v28.4s, v10.4s
-	FMOVQ 160(R11), F30
-	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
-	FMOVQ 32(R14), F12
-	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
-	FMOVQ F12, 32(R14)
+	WORD $0x4e3b80da // smlal2 v26.8h, v6.16b, v27.16b
+	FMOVQ 736(R11), F29
+	WORD $0x0e3183a7 // smlal v7.8h, v29.8b, v17.8b
+	WORD $0x4e3183ba // smlal2 v26.8h, v29.16b, v17.16b
+	FMOVQ 752(R11), F10
+	WORD $0x0e328147 // smlal v7.8h, v10.8b, v18.8b
+	WORD $0x4e32815a // smlal2 v26.8h, v10.16b, v18.16b
+	VADDP V26.H8, V7.H8, V7.H8
+	FMOVQ 0(R10), F30
+	WORD $0x4e6068fe // sadalp v30.4s, v7.8h
+	WORD $0x4eb7d7de // fsub v30.4s, v30.4s, v23.4s
+	WORD $0x4fb413dc // fmla v28.4s, v30.4s, v20.s[1]
+	FMOVQ 32(R14), F8
+	FMOVQ 160(R11), F12
+	WORD $0x4e2ccf88 // fmla v8.4s, v28.4s, v12.4s
+	FMOVQ F8, 32(R14)
 	FMOVQ 768(R11), F15
 	WORD $0x0e29c1f9 // smull v25.8h, v15.8b, v9.8b
 	WORD $0x4e29c1ff // smull2 v31.8h, v15.16b, v9.16b
@@ -3250,29 +3144,27 @@ row29:
 	WORD $0x4e606b26 // sadalp v6.4s, v25.8h
 	WORD $0x4eb3d4c6 // fsub v6.4s, v6.4s, v19.4s
 	WORD $0x4f9490c6 // fmul v6.4s, v6.4s, v20.s[0]
-	FMOVQ 832(R11), F8
-	WORD $0x0e2dc11a // smull v26.8h, v8.8b, v13.8b
-	WORD $0x4e2dc11d // smull2 v29.8h, v8.16b, v13.16b
+	FMOVQ 832(R11), F26
+	WORD $0x0e2dc35d // smull v29.8h, v26.8b, v13.8b
+	WORD $0x4e2dc34a // smull2 v10.8h, v26.16b, v13.16b
 	FMOVQ 848(R11), F7
-	WORD $0x0e3b80fa // smlal v26.8h, v7.8b, v27.8b
-	WORD $0x4e3b80fd // smlal2 v29.8h, v7.16b, v27.16b
-	FMOVQ 864(R11), F10
-	WORD $0x0e31815a // smlal v26.8h, v10.8b, v17.8b
-	WORD $0x4e31815d // smlal2 v29.8h, v10.16b, v17.16b
-	FMOVQ 880(R11), F30
-	WORD $0x0e3283da // smlal v26.8h, v30.8b, v18.8b
-	WORD $0x4e3283dd // smlal2 v29.8h, v30.16b, v18.16b
-	VADDP V29.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F28
-	WORD $0x4e606b5c // sadalp v28.4s, v26.8h
-	WORD $0x4eb7d79c // fsub v28.4s, v28.4s, v23.4s
-	WORD $0x4fb4939c // fmul v28.4s, v28.4s, v20.s[1]
-	WORD $0x4e3cd4c6 // fadd v6.4s, v6.4s, v28.4s
-	FMOVQ 176(R11), F12
-	WORD $0x6e2cdcc6 // fmul v6.4s, v6.4s, v12.4s
-	FMOVQ 48(R14), F15
-	WORD $0x4e26d5ef // fadd v15.4s, v15.4s, v6.4s
-	FMOVQ F15, 48(R14)
+	WORD $0x0e3b80fd // smlal v29.8h, v7.8b, v27.8b
+	WORD $0x4e3b80ea // smlal2 v10.8h, v7.16b, v27.16b
+	FMOVQ 864(R11), F30
+	WORD $0x0e3183dd // smlal v29.8h, v30.8b, v17.8b
+	WORD $0x4e3183ca // smlal2 v10.8h, v30.16b, v17.16b
+	FMOVQ 880(R11), F28
+	WORD $0x0e32839d // smlal v29.8h, v28.8b, v18.8b
+	WORD $0x4e32838a // smlal2 v10.8h, v28.16b, v18.16b
+	VADDP V10.H8, V29.H8, V29.H8
+	FMOVQ 0(R10), F12
+	WORD $0x4e606bac // sadalp v12.4s, v29.8h
+	WORD $0x4eb7d58c // fsub v12.4s, v12.4s, v23.4s
+	WORD $0x4fb41186 // fmla v6.4s, v12.4s, v20.s[1]
+	FMOVQ 48(R14), F8
+	FMOVQ 176(R11), F15
+	WORD $0x4e2fccc8 // fmla v8.4s, v6.4s, v15.4s
+	FMOVQ F8, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -3288,33 +3180,33 @@ row29:
 	FMOVQ F22, 384(R11)
 	FMOVQ 448(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V11.B16, V8.B16
-	VUSRA $1, V8.B16, V25.B16
+	VAND V3.B16, V11.B16, V26.B16
+	VUSRA $1, V26.B16, V25.B16
 	FMOVQ F25, 400(R11)
 	FMOVQ 512(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
-	VAND V4.B16, V11.B16, V10.B16
-	VUSRA $2, V10.B16, V7.B16
+	VAND V4.B16, V11.B16, V30.B16
+	VUSRA $2, V30.B16, V7.B16
 	FMOVQ F7, 416(R11)
-	FMOVQ 576(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V5.B16, V11.B16, V29.B16
-	VUSRA $3, V29.B16, V30.B16
-	FMOVQ F30, 432(R11)
-	FMOVQ 384(R1), F26
-	VAND V2.B16, V24.B16, V28.B16
-	VUSRA $4, V26.B16, V28.B16
-	FMOVQ F28, 448(R11)
-	FMOVQ 448(R1), F12
-	VAND V3.B16, V24.B16, V6.B16
-	VUSHR $4, V12.B16, V12.B16
-	VUSRA $1, V6.B16, V12.B16
-	FMOVQ F12, 464(R11)
-	FMOVQ 512(R1), F15
+	FMOVQ 576(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V5.B16, V11.B16, V10.B16
+	VUSRA $3, V10.B16, V28.B16
+	FMOVQ F28, 432(R11)
+	FMOVQ 384(R1), F29
+	VAND V2.B16, V24.B16, V12.B16
+	VUSRA $4, V29.B16, V12.B16
+	FMOVQ F12, 448(R11)
+	FMOVQ 448(R1), F6
+	VAND V3.B16, V24.B16, V15.B16
+	VUSHR $4, V6.B16, V6.B16
+	VUSRA $1, V15.B16, V6.B16
+	FMOVQ F6, 464(R11)
+	FMOVQ 512(R1), F8
 	VAND V4.B16, V24.B16, V9.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $2, V9.B16, V15.B16
-	FMOVQ F15, 480(R11)
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $2, V9.B16, V8.B16
+	FMOVQ F8, 480(R11)
 	FMOVQ 576(R1), F21
 	VAND V5.B16, V24.B16, V16.B16
 	VUSHR $4, V21.B16, V21.B16
@@ -3342,35 +3234,35 @@ row29:
 	FMOVQ F23, 544(R11)
 	FMOVQ 592(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V5.B16, V17.B16, V8.B16
-	VUSRA $3, V8.B16, V22.B16
+	VAND V5.B16, V17.B16, V26.B16
+	VUSRA $3, V26.B16, V22.B16
 	FMOVQ F22, 560(R11)
 	FMOVQ 400(R1), F25
-	VAND V2.B16, V27.B16, V10.B16
-	VUSRA $4, V25.B16, V10.B16
-	FMOVQ F10, 576(R11)
+	VAND V2.B16, V27.B16, V30.B16
+	VUSRA $4, V25.B16, V30.B16
+	FMOVQ F30, 576(R11)
 	FMOVQ 464(R1), F7
-	VAND V3.B16, V27.B16, V29.B16
+	VAND V3.B16, V27.B16, V10.B16
 	VUSHR $4, V7.B16, V7.B16
-	VUSRA $1, V29.B16, V7.B16
+	VUSRA $1, V10.B16, V7.B16
 	FMOVQ F7, 592(R11)
-	FMOVQ 528(R1), F30
-	VAND V4.B16, V27.B16, V26.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $2, V26.B16, V30.B16
-	FMOVQ F30, 608(R11)
-	FMOVQ 592(R1), F28
-	VAND V5.B16, V27.B16, V6.B16
+	FMOVQ 528(R1), F28
+	VAND V4.B16, V27.B16, V29.B16
 	VUSHR $4, V28.B16, V28.B16
-	VUSRA $3, V6.B16, V28.B16
-	FMOVQ F28, 624(R11)
-	FMOVD 40(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 144(R11)
+	VUSRA $2, V29.B16, V28.B16
+	FMOVQ F28, 608(R11)
+	FMOVQ 592(R1), F12
+	VAND V5.B16, V27.B16, V15.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $3, V15.B16, V12.B16
+	FMOVQ F12, 624(R11)
+	FMOVD 40(R1), F6
+	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
+	FMOVQ F6, 144(R11)
 	FMOVQ 416(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 672(R1), F15
-	VSHL $4, V15.B16, V11.B16
+	FMOVQ 672(R1), F8
+	VSHL $4, V8.B16, V11.B16
 	VAND V2.B16, V11.B16, V24.B16
 	VORR V24.B16, V9.B16, V9.B16
 	FMOVQ F9, 640(R11)
@@ -3390,67 +3282,67 @@ row29:
 	VUSRA $3, V19.B16, V13.B16
 	FMOVQ F13, 688(R11)
 	FMOVQ 416(R1), F20
-	VAND V2.B16, V15.B16, V31.B16
+	VAND V2.B16, V8.B16, V31.B16
 	VUSRA $4, V20.B16, V31.B16
 	FMOVQ F31, 704(R11)
 	FMOVQ 480(R1), F23
-	VAND V3.B16, V15.B16, V8.B16
+	VAND V3.B16, V8.B16, V26.B16
 	VUSHR $4, V23.B16, V23.B16
-	VUSRA $1, V8.B16, V23.B16
+	VUSRA $1, V26.B16, V23.B16
 	FMOVQ F23, 720(R11)
 	FMOVQ 544(R1), F22
-	VAND V4.B16, V15.B16, V25.B16
+	VAND V4.B16, V8.B16, V25.B16
 	VUSHR $4, V22.B16, V22.B16
 	VUSRA $2, V25.B16, V22.B16
 	FMOVQ F22, 736(R11)
-	FMOVQ 608(R1), F10
-	VAND V5.B16, V15.B16, V29.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $3, V29.B16, V10.B16
-	FMOVQ F10, 752(R11)
+	FMOVQ 608(R1), F30
+	VAND V5.B16, V8.B16, V10.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $3, V10.B16, V30.B16
+	FMOVQ F30, 752(R11)
 	FMOVD 48(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
 	FMOVQ F7, 160(R11)
-	FMOVQ 432(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ 688(R1), F30
-	VSHL $4, V30.B16, V17.B16
+	FMOVQ 432(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 688(R1), F28
+	VSHL $4, V28.B16, V17.B16
 	VAND V2.B16, V17.B16, V27.B16
-	VORR V27.B16, V26.B16, V26.B16
-	FMOVQ F26, 768(R11)
-	FMOVQ 496(R1), F6
+	VORR V27.B16, V29.B16, V29.B16
+	FMOVQ F29, 768(R11)
+	FMOVQ 496(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V3.B16, V17.B16, V12.B16
+	VUSRA $1, V12.B16, V15.B16
+	FMOVQ F15, 784(R11)
+	FMOVQ 560(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	VAND V3.B16, V17.B16, V28.B16
-	VUSRA $1, V28.B16, V6.B16
-	FMOVQ F6, 784(R11)
-	FMOVQ 560(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
 	VAND V4.B16, V17.B16, V24.B16
-	VUSRA $2, V24.B16, V12.B16
-	FMOVQ F12, 800(R11)
+	VUSRA $2, V24.B16, V6.B16
+	FMOVQ F6, 800(R11)
 	FMOVQ 624(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
 	VAND V5.B16, V17.B16, V21.B16
 	VUSRA $3, V21.B16, V9.B16
 	FMOVQ F9, 816(R11)
 	FMOVQ 432(R1), F16
-	VAND V2.B16, V30.B16, V18.B16
+	VAND V2.B16, V28.B16, V18.B16
 	VUSRA $4, V16.B16, V18.B16
 	FMOVQ F18, 832(R11)
 	FMOVQ 496(R1), F14
-	VAND V3.B16, V30.B16, V19.B16
+	VAND V3.B16, V28.B16, V19.B16
 	VUSHR $4, V14.B16, V14.B16
 	VUSRA $1, V19.B16, V14.B16
 	FMOVQ F14, 848(R11)
 	FMOVQ 560(R1), F13
-	VAND V4.B16, V30.B16, V20.B16
+	VAND V4.B16, V28.B16, V20.B16
 	VUSHR $4, V13.B16, V13.B16
 	VUSRA $2, V20.B16, V13.B16
 	FMOVQ F13, 864(R11)
 	FMOVQ 624(R1), F31
-	VAND V5.B16, V30.B16, V8.B16
+	VAND V5.B16, V28.B16, V26.B16
 	VUSHR $4, V31.B16, V31.B16
-	VUSRA $3, V8.B16, V31.B16
+	VUSRA $3, V26.B16, V31.B16
 	FMOVQ F31, 880(R11)
 	FMOVD 56(R1), F23
 	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
@@ -3462,178 +3354,170 @@ row30:
 	FMOVQ 0(R13), F25
 	FMOVQ 16(R13), F22
 	VDUP V25.S[0], V11.S4
-	VDUP V25.S[1], V15.S4
-	VDUP V25.S[2], V29.S4
-	VDUP V25.S[3], V10.S4
+	VDUP V25.S[1], V8.S4
+	VDUP V25.S[2], V10.S4
+	VDUP V25.S[3], V30.S4
 	VDUP V22.S[0], V7.S4
 	VDUP V22.S[1], V27.S4
-	VDUP V22.S[2], V26.S4
-	VDUP V22.S[3], V28.S4
-	FMOVQ 32(R13), F6
-	VSHL $4, V6.S4, V24.S4
+	VDUP V22.S[2], V29.S4
+	VDUP V22.S[3], V12.S4
+	FMOVQ 32(R13), F15
+	WORD $0x4f3d05f8 // sshr v24.4s, v15.4s, #3
 	VSUB V24.S4, V0.S4, V24.S4
-	VDUP V24.S[2], V12.S4
+	VDUP V24.S[2], V6.S4
 	VDUP V24.S[3], V21.S4
 	FMOVQ 384(R11), F18
 	WORD $0x0e2bc249 // smull v9.8h, v18.8b, v11.8b
 	WORD $0x4e2bc250 // smull2 v16.8h, v18.16b, v11.16b
 	FMOVQ 400(R11), F19
-	WORD $0x0e2f8269 // smlal v9.8h, v19.8b, v15.8b
-	WORD $0x4e2f8270 // smlal2 v16.8h, v19.16b, v15.16b
+	WORD $0x0e288269 // smlal v9.8h, v19.8b, v8.8b
+	WORD $0x4e288270 // smlal2 v16.8h, v19.16b, v8.16b
 	FMOVQ 416(R11), F14
-	WORD $0x0e3d81c9 // smlal v9.8h, v14.8b, v29.8b
-	WORD $0x4e3d81d0 // smlal2 v16.8h, v14.16b, v29.16b
+	WORD $0x0e2a81c9 // smlal v9.8h, v14.8b, v10.8b
+	WORD $0x4e2a81d0 // smlal2 v16.8h, v14.16b, v10.16b
 	FMOVQ 432(R11), F20
-	WORD $0x0e2a8289 // smlal v9.8h, v20.8b, v10.8b
-	WORD $0x4e2a8290 // smlal2 v16.8h, v20.16b, v10.16b
+	WORD $0x0e3e8289 // smlal v9.8h, v20.8b, v30.8b
+	WORD $0x4e3e8290 // smlal2 v16.8h, v20.16b, v30.16b
 	VADDP V16.H8, V9.H8, V9.H8
 	FMOVQ 0(R10), F13
 	WORD $0x4e60692d // sadalp v13.4s, v9.8h
-	WORD $0x4eacd5ad // fsub v13.4s, v13.4s, v12.4s
-	WORD $0x4f8691ad // fmul v13.4s, v13.4s, v6.s[0]
-	FMOVQ 448(R11), F8
-	WORD $0x0e27c111 // smull v17.8h, v8.8b, v7.8b
-	WORD $0x4e27c11e // smull2 v30.8h, v8.16b, v7.16b
+	WORD $0x4ea6d5ad // fsub v13.4s, v13.4s, v6.4s
+	WORD $0x4f8f91ad // fmul v13.4s, v13.4s, v15.s[0]
+	FMOVQ 448(R11), F26
+	WORD $0x0e27c351 // smull v17.8h, v26.8b, v7.8b
+	WORD $0x4e27c35c // smull2 v28.8h, v26.16b, v7.16b
 	FMOVQ 464(R11), F31
 	WORD $0x0e3b83f1 // smlal v17.8h, v31.8b, v27.8b
-	WORD $0x4e3b83fe // smlal2 v30.8h, v31.16b, v27.16b
+	WORD $0x4e3b83fc // smlal2 v28.8h, v31.16b, v27.16b
 	FMOVQ 480(R11), F23
-	WORD $0x0e3a82f1 // smlal v17.8h, v23.8b, v26.8b
-	WORD $0x4e3a82fe // smlal2 v30.8h, v23.16b, v26.16b
+	WORD $0x0e3d82f1 // smlal v17.8h, v23.8b, v29.8b
+	WORD $0x4e3d82fc // smlal2 v28.8h, v23.16b, v29.16b
 	FMOVQ 496(R11), F25
-	WORD $0x0e3c8331 // smlal v17.8h, v25.8b, v28.8b
-	WORD $0x4e3c833e // smlal2 v30.8h, v25.16b, v28.16b
-	VADDP V30.H8, V17.H8, V17.H8
+	WORD $0x0e2c8331 // smlal v17.8h, v25.8b, v12.8b
+	WORD $0x4e2c833c // smlal2 v28.8h, v25.16b, v12.16b
+	VADDP V28.H8, V17.H8, V17.H8
 	FMOVQ 0(R10), F22
 	WORD $0x4e606a36 // sadalp v22.4s, v17.8h
 	WORD $0x4eb5d6d6 // fsub v22.4s, v22.4s, v21.4s
-	WORD $0x4fa692d6 // fmul v22.4s, v22.4s, v6.s[1]
-	WORD $0x4e36d5ad // fadd v13.4s, v13.4s, v22.4s
-	FMOVQ 128(R11), F24
-	WORD $0x6e38ddad // fmul v13.4s, v13.4s, v24.4s
-	FMOVQ 0(R14), F18
-	WORD $0x4e2dd652 // fadd v18.4s, v18.4s, v13.4s
-	FMOVQ F18, 0(R14)
+	WORD $0x4faf12cd // fmla v13.4s, v22.4s, v15.s[1]
+	FMOVQ 0(R14), F24
+	FMOVQ 128(R11), F18
+	WORD $0x4e32cdb8 // fmla v24.4s, v13.4s, v18.4s
+	FMOVQ F24, 0(R14)
 	FMOVQ 512(R11), F20
 	WORD $0x0e2bc293 // smull v19.8h, v20.8b, v11.8b
 	WORD $0x4e2bc28e // smull2 v14.8h, v20.16b, v11.16b
 	FMOVQ 528(R11), F16
-	WORD $0x0e2f8213 // smlal v19.8h, v16.8b, v15.8b
-	WORD $0x4e2f820e // smlal2 v14.8h, v16.16b, v15.16b
+	WORD $0x0e288213 // smlal v19.8h, v16.8b, v8.8b
+	WORD $0x4e28820e // smlal2 v14.8h, v16.16b, v8.16b
 	FMOVQ 544(R11), F9
-	WORD $0x0e3d8133 // smlal v19.8h, v9.8b, v29.8b
-	WORD $0x4e3d812e // smlal2 v14.8h, v9.16b, v29.16b
-	FMOVQ 560(R11), F8
-	WORD $0x0e2a8113 // smlal v19.8h, v8.8b, v10.8b
-	WORD $0x4e2a810e // smlal2 v14.8h, v8.16b, v10.16b
+	WORD $0x0e2a8133 // smlal v19.8h, v9.8b, v10.8b
+	WORD $0x4e2a812e // smlal2 v14.8h, v9.16b, v10.16b
+	FMOVQ 560(R11), F26
+	WORD $0x0e3e8353 // smlal v19.8h, v26.8b, v30.8b
+	WORD $0x4e3e834e // smlal2 v14.8h, v26.16b, v30.16b
 	VADDP V14.H8, V19.H8, V19.H8
 	FMOVQ 0(R10), F31
 	WORD $0x4e606a7f // sadalp v31.4s, v19.8h
-	WORD $0x4eacd7ff // fsub v31.4s, v31.4s, v12.4s
-	WORD $0x4f8693ff // fmul v31.4s, v31.4s, v6.s[0]
-	FMOVQ 576(R11), F30
-	WORD $0x0e27c3d7 // smull v23.8h, v30.8b, v7.8b
-	WORD $0x4e27c3d9 // smull2 v25.8h, v30.16b, v7.16b
+	WORD $0x4ea6d7ff // fsub v31.4s, v31.4s, v6.4s
+	WORD $0x4f8f93ff // fmul v31.4s, v31.4s, v15.s[0]
+	FMOVQ 576(R11), F28
+	WORD $0x0e27c397 // smull v23.8h, v28.8b, v7.8b
+	WORD $0x4e27c399 // smull2 v25.8h, v28.16b, v7.16b
 	FMOVQ 592(R11), F17
 	WORD $0x0e3b8237 // smlal v23.8h, v17.8b, v27.8b
 	WORD $0x4e3b8239 // smlal2 v25.8h, v17.16b, v27.16b
 	FMOVQ 608(R11), F22
-	WORD $0x0e3a82d7 // smlal v23.8h, v22.8b, v26.8b
-	WORD $0x4e3a82d9 // smlal2 v25.8h, v22.16b, v26.16b
-	FMOVQ 624(R11), F24
-	WORD $0x0e3c8317 // smlal v23.8h, v24.8b, v28.8b
-	WORD $0x4e3c8319 // smlal2 v25.8h, v24.16b, v28.16b
+	WORD $0x0e3d82d7 // smlal v23.8h, v22.8b, v29.8b
+	WORD $0x4e3d82d9 // smlal2 v25.8h, v22.16b, v29.16b
+	FMOVQ 624(R11), F13
+	WORD $0x0e2c81b7 // smlal v23.8h, v13.8b, v12.8b
+	WORD $0x4e2c81b9 // smlal2 v25.8h, v13.16b, v12.16b
 	VADDP V25.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e606aed // sadalp v13.4s, v23.8h
-	WORD $0x4eb5d5ad // fsub v13.4s, v13.4s, v21.4s
-	WORD $0x4fa691ad // fmul v13.4s, v13.4s, v6.s[1]
-	WORD $0x4e2dd7ff // fadd v31.4s, v31.4s, v13.4s
-	FMOVQ 144(R11), F18
-	WORD $0x6e32dfff // fmul v31.4s, v31.4s, v18.4s
-	FMOVQ 16(R14), F20
-	WORD $0x4e3fd694 // fadd v20.4s, v20.4s, v31.4s
-	FMOVQ F20, 16(R14)
-	FMOVQ 640(R11), F8
-	WORD $0x0e2bc110 // smull v16.8h, v8.8b, v11.8b
-	WORD $0x4e2bc109 // smull2 v9.8h, v8.16b, v11.16b
+	FMOVQ 0(R10), F18
+	WORD $0x4e606af2 // sadalp v18.4s, v23.8h
+	WORD $0x4eb5d652 // fsub v18.4s, v18.4s, v21.4s
+	WORD $0x4faf125f // fmla v31.4s, v18.4s, v15.s[1]
+	FMOVQ 16(R14), F24
+	FMOVQ 144(R11), F20
+	WORD $0x4e34cff8 // fmla v24.4s, v31.4s, v20.4s
+	FMOVQ F24, 16(R14)
+	FMOVQ 640(R11), F26
+	WORD $0x0e2bc350 // smull v16.8h, v26.8b, v11.8b
+	WORD $0x4e2bc349 // smull2 v9.8h, v26.16b, v11.16b
 	FMOVQ 656(R11), F14
-	WORD $0x0e2f81d0 // smlal v16.8h, v14.8b, v15.8b
-	WORD $0x4e2f81c9 // smlal2 v9.8h, v14.16b, v15.16b
+	WORD $0x0e2881d0 // smlal v16.8h, v14.8b, v8.8b
+	WORD $0x4e2881c9 // smlal2 v9.8h, v14.16b, v8.16b
 	FMOVQ 672(R11), F19
-	WORD $0x0e3d8270 // smlal v16.8h, v19.8b, v29.8b
-	WORD $0x4e3d8269 // smlal2 v9.8h, v19.16b, v29.16b
-	FMOVQ 688(R11), F30
-	WORD $0x0e2a83d0 // smlal v16.8h, v30.8b, v10.8b
-	WORD $0x4e2a83c9 // smlal2 v9.8h, v30.16b, v10.16b
+	WORD $0x0e2a8270 // smlal v16.8h, v19.8b, v10.8b
+	WORD $0x4e2a8269 // smlal2 v9.8h, v19.16b, v10.16b
+	FMOVQ 688(R11), F28
+	WORD $0x0e3e8390 // smlal v16.8h, v28.8b, v30.8b
+	WORD $0x4e3e8389 // smlal2 v9.8h, v28.16b, v30.16b
 	VADDP V9.H8, V16.H8, V16.H8
 	FMOVQ 0(R10), F17
 	WORD $0x4e606a11 // sadalp v17.4s, v16.8h
-	WORD $0x4eacd631 // fsub v17.4s, v17.4s, v12.4s
-	WORD $0x4f869231 // fmul v17.4s, v17.4s, v6.s[0]
+	WORD $0x4ea6d631 // fsub v17.4s, v17.4s, v6.4s
+	WORD $0x4f8f9231 // fmul v17.4s, v17.4s, v15.s[0]
 	FMOVQ 704(R11), F25
 	WORD $0x0e27c336 // smull v22.8h, v25.8b, v7.8b
-	WORD $0x4e27c338 // smull2 v24.8h, v25.16b, v7.16b
+	WORD $0x4e27c32d // smull2 v13.8h, v25.16b, v7.16b
 	FMOVQ 720(R11), F23
 	WORD $0x0e3b82f6 // smlal v22.8h, v23.8b, v27.8b
-	WORD $0x4e3b82f8 // smlal2 v24.8h, v23.16b, v27.16b
-	FMOVQ 736(R11), F13
-	WORD $0x0e3a81b6 // smlal v22.8h, v13.8b, v26.8b
-	WORD $0x4e3a81b8 // smlal2 v24.8h, v13.16b, v26.16b
-	FMOVQ 752(R11), F18
-	WORD $0x0e3c8256 // smlal v22.8h, v18.8b, v28.8b
-	WORD $0x4e3c8258 // smlal2 v24.8h, v18.16b, v28.16b
-	VADDP V24.H8, V22.H8, V22.H8
-	FMOVQ 0(R10), F31
-	WORD $0x4e606adf // sadalp v31.4s, v22.8h
-	WORD $0x4eb5d7ff // fsub v31.4s, v31.4s, v21.4s
-	WORD $0x4fa693ff // fmul v31.4s, v31.4s, v6.s[1]
-	WORD $0x4e3fd631 // fadd v17.4s, v17.4s, v31.4s
-	FMOVQ 160(R11), F20
-	WORD $0x6e34de31 // fmul v17.4s, v17.4s, v20.4s
-	FMOVQ 32(R14), F8
-	WORD $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
-	FMOVQ F8, 32(R14)
-	FMOVQ 768(R11), F30
-	WORD $0x0e2bc3ce // smull v14.8h, v30.8b, v11.8b
-	WORD $0x4e2bc3d3 // smull2 v19.8h, v30.16b, v11.16b
+	WORD $0x4e3b82ed // smlal2 v13.8h, v23.16b, v27.16b
+	FMOVQ 736(R11), F18
+	WORD $0x0e3d8256 // smlal v22.8h, v18.8b, v29.8b
+	WORD $0x4e3d824d // smlal2 v13.8h, v18.16b, v29.16b
+	FMOVQ 752(R11), F31
+	WORD $0x0e2c83f6 // smlal v22.8h, v31.8b, v12.8b
+	WORD $0x4e2c83ed // smlal2 v13.8h, v31.16b, v12.16b
+	VADDP V13.H8, V22.H8, V22.H8
+	FMOVQ 0(R10), F20
+	WORD $0x4e606ad4 // sadalp v20.4s, v22.8h
+	WORD $0x4eb5d694 // fsub v20.4s, v20.4s, v21.4s
+	WORD $0x4faf1291 // fmla v17.4s, v20.4s, v15.s[1]
+	FMOVQ 32(R14), F24
+	FMOVQ 160(R11), F26
+	WORD $0x4e3ace38 // fmla v24.4s, v17.4s, v26.4s
+	FMOVQ F24, 32(R14)
+	FMOVQ 768(R11), F28
+	WORD $0x0e2bc38e // smull v14.8h, v28.8b, v11.8b
+	WORD $0x4e2bc393 // smull2 v19.8h, v28.16b, v11.16b
 	FMOVQ 784(R11), F9
-	WORD $0x0e2f812e // smlal v14.8h, v9.8b, v15.8b
-	WORD $0x4e2f8133 // smlal2 v19.8h, v9.16b, v15.16b
+	WORD $0x0e28812e // smlal v14.8h, v9.8b, v8.8b
+	WORD $0x4e288133 // smlal2 v19.8h, v9.16b, v8.16b
 	FMOVQ 800(R11), F16
-	WORD $0x0e3d820e // smlal v14.8h, v16.8b, v29.8b
-	WORD $0x4e3d8213 // smlal2 v19.8h, v16.16b, v29.16b
+	WORD $0x0e2a820e // smlal v14.8h, v16.8b, v10.8b
+	WORD $0x4e2a8213 // smlal2 v19.8h, v16.16b, v10.16b
 	FMOVQ 816(R11), F25
-	WORD $0x0e2a832e // smlal v14.8h, v25.8b, v10.8b
-	WORD $0x4e2a8333 // smlal2 v19.8h, v25.16b, v10.16b
+	WORD $0x0e3e832e // smlal v14.8h, v25.8b, v30.8b
+	WORD $0x4e3e8333 // smlal2 v19.8h, v25.16b, v30.16b
 	VADDP V19.H8, V14.H8, V14.H8
 	FMOVQ 0(R10), F23
 	WORD $0x4e6069d7 // sadalp v23.4s, v14.8h
-	WORD $0x4eacd6f7 // fsub v23.4s, v23.4s, v12.4s
-	WORD $0x4f8692f7 // fmul v23.4s, v23.4s, v6.s[0]
-	FMOVQ 832(R11), F24
-	WORD $0x0e27c30d // smull v13.8h, v24.8b, v7.8b
-	WORD $0x4e27c312 // smull2 v18.8h, v24.16b, v7.16b
+	WORD $0x4ea6d6f7 // fsub v23.4s, v23.4s, v6.4s
+	WORD $0x4f8f92f7 // fmul v23.4s, v23.4s, v15.s[0]
+	FMOVQ 832(R11), F13
+	WORD $0x0e27c1b2 // smull v18.8h, v13.8b, v7.8b
+	WORD $0x4e27c1bf // smull2 v31.8h, v13.16b, v7.16b
 	FMOVQ 848(R11), F22
-	WORD $0x0e3b82cd // smlal v13.8h, v22.8b, v27.8b
-	WORD $0x4e3b82d2 // smlal2 v18.8h, v22.16b, v27.16b
-	FMOVQ 864(R11), F31
-	WORD $0x0e3a83ed // smlal v13.8h, v31.8b, v26.8b
-	WORD $0x4e3a83f2 // smlal2 v18.8h, v31.16b, v26.16b
-	FMOVQ 880(R11), F20
-	WORD $0x0e3c828d // smlal v13.8h, v20.8b, v28.8b
-	WORD $0x4e3c8292 // smlal2 v18.8h, v20.16b, v28.16b
-	VADDP V18.H8, V13.H8, V13.H8
-	FMOVQ 0(R10), F17
-	WORD $0x4e6069b1 // sadalp v17.4s, v13.8h
-	WORD $0x4eb5d631 // fsub v17.4s, v17.4s, v21.4s
-	WORD $0x4fa69231 // fmul v17.4s, v17.4s, v6.s[1]
-	WORD $0x4e31d6f7 // fadd v23.4s, v23.4s, v17.4s
-	FMOVQ 176(R11), F8
-	WORD $0x6e28def7 // fmul v23.4s, v23.4s, v8.4s
-	FMOVQ 48(R14), F30
-	WORD $0x4e37d7de // fadd v30.4s, v30.4s, v23.4s
-	FMOVQ F30, 48(R14)
+	WORD $0x0e3b82d2 // smlal v18.8h, v22.8b, v27.8b
+	WORD $0x4e3b82df // smlal2 v31.8h, v22.16b, v27.16b
+	FMOVQ 864(R11), F20
+	WORD $0x0e3d8292 // smlal v18.8h, v20.8b, v29.8b
+	WORD $0x4e3d829f // smlal2 v31.8h, v20.16b, v29.16b
+	FMOVQ 880(R11), F17
+	WORD $0x0e2c8232 // smlal v18.8h, v17.8b, v12.8b
+	WORD $0x4e2c823f // smlal2 v31.8h, v17.16b, v12.16b
+	VADDP V31.H8, V18.H8, V18.H8
+	FMOVQ 0(R10), F26
+	WORD $0x4e606a5a // sadalp v26.4s, v18.8h
+	WORD $0x4eb5d75a // fsub v26.4s, v26.4s, v21.4s
+	WORD $0x4faf1357 // fmla v23.4s, v26.4s, v15.s[1]
+	FMOVQ 48(R14), F24
+	FMOVQ 176(R11), F28
+	WORD $0x4e3ccef8 // fmla v24.4s, v23.4s, v28.4s
+	FMOVQ F24, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -3696,8 +3580,7 @@ pair33:
 	VDUP V11.S[2], V18.S4
 	VDUP V11.S[3], V19.S4
 	FMOVQ 32(R2), F20
-	FMOVD 48(R2), F21
-	WORD $0x7e30dab5 // faddp s21, v21.2s
+	FMOVD 56(R2), F21
 	PRFM 1024(R1), PLDL1KEEP
 	FMOVQ 128(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
@@ -3757,16 +3640,13 @@ pair33:
 	FMOVQ 0(R10), F31
 	WORD $0x4e606b1f // sadalp v31.4s, v24.8h
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb493ff // fmul v31.4s, v31.4s, v20.s[1]
-	WORD $0x4e3fd77b // fadd v27.4s, v27.4s, v31.4s
+	WORD $0x4fb413fb // fmla v27.4s, v31.4s, v20.s[1]
 	FMOVD 0(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	WORD $0x6e2bdf7b // fmul v27.4s, v27.4s, v11.4s
-	WORD $0x4e3bd4c6 // fadd v6.4s, v6.4s, v27.4s
+	WORD $0x4e2bcf66 // fmla v6.4s, v27.4s, v11.4s
 	FMOVD 32(R1), F30
 	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	WORD $0x4f9593de // fmul v30.4s, v30.4s, v21.s[0]
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
+	WORD $0x4f9513c6 // fmla v6.4s, v30.4s, v21.s[0]
 	PRFM 1088(R1), PLDL1KEEP
 	PRFM 1152(R1), PLDL1KEEP
 	FMOVQ 144(R1), F26
@@ -3785,38 +3665,38 @@ pair33:
 	WORD $0x4e2d83aa // smlal2 v10.8h, v29.16b, v13.16b
 	FMOVQ 272(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	VAND V4.B16, V28.B16, V11.B16
-	VUSRA $2, V11.B16, V31.B16
+	VAND V4.B16, V28.B16, V27.B16
+	VUSRA $2, V27.B16, V31.B16
 	WORD $0x0e2e83f7 // smlal v23.8h, v31.8b, v14.8b
 	WORD $0x4e2e83ea // smlal2 v10.8h, v31.16b, v14.16b
-	FMOVQ 336(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 336(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
 	VAND V5.B16, V28.B16, V30.B16
-	VUSRA $3, V30.B16, V27.B16
-	WORD $0x0e2f8377 // smlal v23.8h, v27.8b, v15.8b
-	WORD $0x4e2f836a // smlal2 v10.8h, v27.16b, v15.16b
+	VUSRA $3, V30.B16, V11.B16
+	WORD $0x0e2f8177 // smlal v23.8h, v11.8b, v15.8b
+	WORD $0x4e2f816a // smlal2 v10.8h, v11.16b, v15.16b
 	VADDP V10.H8, V23.H8, V23.H8
 	FMOVQ 0(R10), F22
 	WORD $0x4e606af6 // sadalp v22.4s, v23.8h
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
 	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
 	FMOVQ 144(R1), F29
-	VAND V2.B16, V25.B16, V11.B16
-	VUSRA $4, V29.B16, V11.B16
-	WORD $0x0e30c17a // smull v26.8h, v11.8b, v16.8b
-	WORD $0x4e30c178 // smull2 v24.8h, v11.16b, v16.16b
+	VAND V2.B16, V25.B16, V27.B16
+	VUSRA $4, V29.B16, V27.B16
+	WORD $0x0e30c37a // smull v26.8h, v27.8b, v16.8b
+	WORD $0x4e30c378 // smull2 v24.8h, v27.16b, v16.16b
 	FMOVQ 208(R1), F31
 	VAND V3.B16, V25.B16, V30.B16
 	VUSHR $4, V31.B16, V31.B16
 	VUSRA $1, V30.B16, V31.B16
 	WORD $0x0e3183fa // smlal v26.8h, v31.8b, v17.8b
 	WORD $0x4e3183f8 // smlal2 v24.8h, v31.16b, v17.16b
-	FMOVQ 272(R1), F27
+	FMOVQ 272(R1), F11
 	VAND V4.B16, V25.B16, V10.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $2, V10.B16, V27.B16
-	WORD $0x0e32837a // smlal v26.8h, v27.8b, v18.8b
-	WORD $0x4e328378 // smlal2 v24.8h, v27.16b, v18.16b
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V10.B16, V11.B16
+	WORD $0x0e32817a // smlal v26.8h, v11.8b, v18.8b
+	WORD $0x4e328178 // smlal2 v24.8h, v11.16b, v18.16b
 	FMOVQ 336(R1), F23
 	VAND V5.B16, V25.B16, V29.B16
 	VUSHR $4, V23.B16, V23.B16
@@ -3824,19 +3704,16 @@ pair33:
 	WORD $0x0e3382fa // smlal v26.8h, v23.8b, v19.8b
 	WORD $0x4e3382f8 // smlal2 v24.8h, v23.16b, v19.16b
 	VADDP V24.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F11
-	WORD $0x4e606b4b // sadalp v11.4s, v26.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fb4916b // fmul v11.4s, v11.4s, v20.s[1]
-	WORD $0x4e2bd6d6 // fadd v22.4s, v22.4s, v11.4s
+	FMOVQ 0(R10), F27
+	WORD $0x4e606b5b // sadalp v27.4s, v26.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4fb41376 // fmla v22.4s, v27.4s, v20.s[1]
 	FMOVD 8(R1), F30
 	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	WORD $0x6e3eded6 // fmul v22.4s, v22.4s, v30.4s
-	WORD $0x4e36d4e7 // fadd v7.4s, v7.4s, v22.4s
+	WORD $0x4e3ecec7 // fmla v7.4s, v22.4s, v30.4s
 	FMOVD 40(R1), F31
 	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	WORD $0x4f9593ff // fmul v31.4s, v31.4s, v21.s[0]
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
+	WORD $0x4f9513e7 // fmla v7.4s, v31.4s, v21.s[0]
 	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 160(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
@@ -3845,47 +3722,47 @@ pair33:
 	VAND V2.B16, V29.B16, V23.B16
 	VORR V23.B16, V28.B16, V28.B16
 	WORD $0x0e2cc38a // smull v10.8h, v28.8b, v12.8b
-	WORD $0x4e2cc39b // smull2 v27.8h, v28.16b, v12.16b
+	WORD $0x4e2cc38b // smull2 v11.8h, v28.16b, v12.16b
 	FMOVQ 224(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
 	VAND V3.B16, V29.B16, V26.B16
 	VUSRA $1, V26.B16, V24.B16
 	WORD $0x0e2d830a // smlal v10.8h, v24.8b, v13.8b
-	WORD $0x4e2d831b // smlal2 v27.8h, v24.16b, v13.16b
-	FMOVQ 288(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V4.B16, V29.B16, V30.B16
-	VUSRA $2, V30.B16, V11.B16
-	WORD $0x0e2e816a // smlal v10.8h, v11.8b, v14.8b
-	WORD $0x4e2e817b // smlal2 v27.8h, v11.16b, v14.16b
-	FMOVQ 352(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e2d830b // smlal2 v11.8h, v24.16b, v13.16b
+	FMOVQ 288(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V29.B16, V22.B16
+	VUSRA $2, V22.B16, V27.B16
+	WORD $0x0e2e836a // smlal v10.8h, v27.8b, v14.8b
+	WORD $0x4e2e836b // smlal2 v11.8h, v27.16b, v14.16b
+	FMOVQ 352(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
 	VAND V5.B16, V29.B16, V31.B16
-	VUSRA $3, V31.B16, V22.B16
-	WORD $0x0e2f82ca // smlal v10.8h, v22.8b, v15.8b
-	WORD $0x4e2f82db // smlal2 v27.8h, v22.16b, v15.16b
-	VADDP V27.H8, V10.H8, V10.H8
+	VUSRA $3, V31.B16, V30.B16
+	WORD $0x0e2f83ca // smlal v10.8h, v30.8b, v15.8b
+	WORD $0x4e2f83cb // smlal2 v11.8h, v30.16b, v15.16b
+	VADDP V11.H8, V10.H8, V10.H8
 	FMOVQ 0(R10), F23
 	WORD $0x4e606957 // sadalp v23.4s, v10.8h
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
 	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
 	FMOVQ 160(R1), F24
-	VAND V2.B16, V25.B16, V30.B16
-	VUSRA $4, V24.B16, V30.B16
-	WORD $0x0e30c3dc // smull v28.8h, v30.8b, v16.8b
-	WORD $0x4e30c3da // smull2 v26.8h, v30.16b, v16.16b
-	FMOVQ 224(R1), F11
+	VAND V2.B16, V25.B16, V22.B16
+	VUSRA $4, V24.B16, V22.B16
+	WORD $0x0e30c2dc // smull v28.8h, v22.8b, v16.8b
+	WORD $0x4e30c2da // smull2 v26.8h, v22.16b, v16.16b
+	FMOVQ 224(R1), F27
 	VAND V3.B16, V25.B16, V31.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $1, V31.B16, V11.B16
-	WORD $0x0e31817c // smlal v28.8h, v11.8b, v17.8b
-	WORD $0x4e31817a // smlal2 v26.8h, v11.16b, v17.16b
-	FMOVQ 288(R1), F22
-	VAND V4.B16, V25.B16, V27.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $2, V27.B16, V22.B16
-	WORD $0x0e3282dc // smlal v28.8h, v22.8b, v18.8b
-	WORD $0x4e3282da // smlal2 v26.8h, v22.16b, v18.16b
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $1, V31.B16, V27.B16
+	WORD $0x0e31837c // smlal v28.8h, v27.8b, v17.8b
+	WORD $0x4e31837a // smlal2 v26.8h, v27.16b, v17.16b
+	FMOVQ 288(R1), F30
+	VAND V4.B16, V25.B16, V11.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $2, V11.B16, V30.B16
+	WORD $0x0e3283dc // smlal v28.8h, v30.8b, v18.8b
+	WORD $0x4e3283da // smlal2 v26.8h, v30.16b, v18.16b
 	FMOVQ 352(R1), F10
 	VAND V5.B16, V25.B16, V24.B16
 	VUSHR $4, V10.B16, V10.B16
@@ -3893,19 +3770,16 @@ pair33:
 	WORD $0x0e33815c // smlal v28.8h, v10.8b, v19.8b
 	WORD $0x4e33815a // smlal2 v26.8h, v10.16b, v19.16b
 	VADDP V26.H8, V28.H8, V28.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e606b9e // sadalp v30.4s, v28.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb493de // fmul v30.4s, v30.4s, v20.s[1]
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
+	FMOVQ 0(R10), F22
+	WORD $0x4e606b96 // sadalp v22.4s, v28.8h
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4fb412d7 // fmla v23.4s, v22.4s, v20.s[1]
 	FMOVD 16(R1), F31
 	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	WORD $0x6e3fdef7 // fmul v23.4s, v23.4s, v31.4s
-	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
-	FMOVD 48(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	WORD $0x4f95916b // fmul v11.4s, v11.4s, v21.s[0]
-	WORD $0x4e2bd508 // fadd v8.4s, v8.4s, v11.4s
+	WORD $0x4e3fcee8 // fmla v8.4s, v23.4s, v31.4s
+	FMOVD 48(R1), F27
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	WORD $0x4f951368 // fmla v8.4s, v27.4s, v21.s[0]
 	PRFM 1280(R1), PLDL1KEEP
 	PRFM 1344(R1), PLDL1KEEP
 	FMOVQ 176(R1), F29
@@ -3914,83 +3788,79 @@ pair33:
 	VSHL $4, V25.B16, V24.B16
 	VAND V2.B16, V24.B16, V10.B16
 	VORR V10.B16, V29.B16, V29.B16
-	WORD $0x0e2cc3bb // smull v27.8h, v29.8b, v12.8b
-	WORD $0x4e2cc3b6 // smull2 v22.8h, v29.16b, v12.16b
+	WORD $0x0e2cc3ab // smull v11.8h, v29.8b, v12.8b
+	WORD $0x4e2cc3be // smull2 v30.8h, v29.16b, v12.16b
 	FMOVQ 240(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
 	VAND V3.B16, V24.B16, V28.B16
 	VUSRA $1, V28.B16, V26.B16
-	WORD $0x0e2d835b // smlal v27.8h, v26.8b, v13.8b
-	WORD $0x4e2d8356 // smlal2 v22.8h, v26.16b, v13.16b
-	FMOVQ 304(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V4.B16, V24.B16, V31.B16
-	VUSRA $2, V31.B16, V30.B16
-	WORD $0x0e2e83db // smlal v27.8h, v30.8b, v14.8b
-	WORD $0x4e2e83d6 // smlal2 v22.8h, v30.16b, v14.16b
-	FMOVQ 368(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V5.B16, V24.B16, V11.B16
-	VUSRA $3, V11.B16, V23.B16
-	WORD $0x0e2f82fb // smlal v27.8h, v23.8b, v15.8b
-	WORD $0x4e2f82f6 // smlal2 v22.8h, v23.16b, v15.16b
-	VADDP V22.H8, V27.H8, V27.H8
+	WORD $0x0e2d834b // smlal v11.8h, v26.8b, v13.8b
+	WORD $0x4e2d835e // smlal2 v30.8h, v26.16b, v13.16b
+	FMOVQ 304(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V24.B16, V23.B16
+	VUSRA $2, V23.B16, V22.B16
+	WORD $0x0e2e82cb // smlal v11.8h, v22.8b, v14.8b
+	WORD $0x4e2e82de // smlal2 v30.8h, v22.16b, v14.16b
+	FMOVQ 368(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V5.B16, V24.B16, V27.B16
+	VUSRA $3, V27.B16, V31.B16
+	WORD $0x0e2f83eb // smlal v11.8h, v31.8b, v15.8b
+	WORD $0x4e2f83fe // smlal2 v30.8h, v31.16b, v15.16b
+	VADDP V30.H8, V11.H8, V11.H8
 	FMOVQ 0(R10), F10
-	WORD $0x4e606b6a // sadalp v10.4s, v27.8h
+	WORD $0x4e60696a // sadalp v10.4s, v11.8h
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
 	WORD $0x4f94914a // fmul v10.4s, v10.4s, v20.s[0]
 	FMOVQ 176(R1), F26
-	VAND V2.B16, V25.B16, V31.B16
-	VUSRA $4, V26.B16, V31.B16
-	WORD $0x0e30c3fd // smull v29.8h, v31.8b, v16.8b
-	WORD $0x4e30c3fc // smull2 v28.8h, v31.16b, v16.16b
-	FMOVQ 240(R1), F30
-	VAND V3.B16, V25.B16, V11.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $1, V11.B16, V30.B16
-	WORD $0x0e3183dd // smlal v29.8h, v30.8b, v17.8b
-	WORD $0x4e3183dc // smlal2 v28.8h, v30.16b, v17.16b
-	FMOVQ 304(R1), F23
-	VAND V4.B16, V25.B16, V22.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $2, V22.B16, V23.B16
-	WORD $0x0e3282fd // smlal v29.8h, v23.8b, v18.8b
-	WORD $0x4e3282fc // smlal2 v28.8h, v23.16b, v18.16b
-	FMOVQ 368(R1), F27
+	VAND V2.B16, V25.B16, V23.B16
+	VUSRA $4, V26.B16, V23.B16
+	WORD $0x0e30c2fd // smull v29.8h, v23.8b, v16.8b
+	WORD $0x4e30c2fc // smull2 v28.8h, v23.16b, v16.16b
+	FMOVQ 240(R1), F22
+	VAND V3.B16, V25.B16, V27.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $1, V27.B16, V22.B16
+	WORD $0x0e3182dd // smlal v29.8h, v22.8b, v17.8b
+	WORD $0x4e3182dc // smlal2 v28.8h, v22.16b, v17.16b
+	FMOVQ 304(R1), F31
+	VAND V4.B16, V25.B16, V30.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $2, V30.B16, V31.B16
+	WORD $0x0e3283fd // smlal v29.8h, v31.8b, v18.8b
+	WORD $0x4e3283fc // smlal2 v28.8h, v31.16b, v18.16b
+	FMOVQ 368(R1), F11
 	VAND V5.B16, V25.B16, V26.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $3, V26.B16, V27.B16
-	WORD $0x0e33837d // smlal v29.8h, v27.8b, v19.8b
-	WORD $0x4e33837c // smlal2 v28.8h, v27.16b, v19.16b
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $3, V26.B16, V11.B16
+	WORD $0x0e33817d // smlal v29.8h, v11.8b, v19.8b
+	WORD $0x4e33817c // smlal2 v28.8h, v11.16b, v19.16b
 	VADDP V28.H8, V29.H8, V29.H8
-	FMOVQ 0(R10), F31
-	WORD $0x4e606bbf // sadalp v31.4s, v29.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb493ff // fmul v31.4s, v31.4s, v20.s[1]
-	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
-	FMOVD 24(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
-	WORD $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
-	FMOVD 56(R1), F30
-	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	WORD $0x4f9593de // fmul v30.4s, v30.4s, v21.s[0]
-	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
+	FMOVQ 0(R10), F23
+	WORD $0x4e606bb7 // sadalp v23.4s, v29.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4fb412ea // fmla v10.4s, v23.4s, v20.s[1]
+	FMOVD 24(R1), F27
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	WORD $0x4e3bcd49 // fmla v9.4s, v10.4s, v27.4s
+	FMOVD 56(R1), F22
+	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
+	WORD $0x4f9512c9 // fmla v9.4s, v22.4s, v21.s[0]
 	SUBS $1, R4
 	BEQ last34
-	FMOVQ 64(R2), F22
-	FMOVQ 80(R2), F23
-	VDUP V22.S[0], V24.S4
-	VDUP V22.S[1], V25.S4
-	VDUP V22.S[2], V26.S4
-	VDUP V22.S[3], V27.S4
-	VDUP V23.S[0], V28.S4
-	VDUP V23.S[1], V29.S4
-	VDUP V23.S[2], V31.S4
-	VDUP V23.S[3], V11.S4
-	FMOVQ 96(R2), F10
-	FMOVD 112(R2), F30
-	WORD $0x7e30dbde // faddp s30, v30.2s
+	FMOVQ 64(R2), F30
+	FMOVQ 80(R2), F31
+	VDUP V30.S[0], V24.S4
+	VDUP V30.S[1], V25.S4
+	VDUP V30.S[2], V26.S4
+	VDUP V30.S[3], V11.S4
+	VDUP V31.S[0], V28.S4
+	VDUP V31.S[1], V29.S4
+	VDUP V31.S[2], V23.S4
+	VDUP V31.S[3], V10.S4
+	FMOVQ 96(R2), F27
+	FMOVD 120(R2), F22
 	PRFM 1408(R1), PLDL1KEEP
 	FMOVQ 448(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
@@ -4012,54 +3882,51 @@ pair33:
 	VUSRA $2, V21.B16, V20.B16
 	WORD $0x0e3a828c // smlal v12.8h, v20.8b, v26.8b
 	WORD $0x4e3a828d // smlal2 v13.8h, v20.16b, v26.16b
-	FMOVQ 640(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V5.B16, V16.B16, V23.B16
-	VUSRA $3, V23.B16, V22.B16
-	WORD $0x0e3b82cc // smlal v12.8h, v22.8b, v27.8b
-	WORD $0x4e3b82cd // smlal2 v13.8h, v22.16b, v27.16b
+	FMOVQ 640(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V5.B16, V16.B16, V31.B16
+	VUSRA $3, V31.B16, V30.B16
+	WORD $0x0e2b83cc // smlal v12.8h, v30.8b, v11.8b
+	WORD $0x4e2b83cd // smlal2 v13.8h, v30.16b, v11.16b
 	VADDP V13.H8, V12.H8, V12.H8
 	FMOVQ 0(R10), F17
 	WORD $0x4e606991 // sadalp v17.4s, v12.8h
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f8a9231 // fmul v17.4s, v17.4s, v10.s[0]
+	WORD $0x4f9b9231 // fmul v17.4s, v17.4s, v27.s[0]
 	FMOVQ 448(R1), F18
 	VAND V2.B16, V15.B16, V21.B16
 	VUSRA $4, V18.B16, V21.B16
 	WORD $0x0e3cc2ae // smull v14.8h, v21.8b, v28.8b
 	WORD $0x4e3cc2b3 // smull2 v19.8h, v21.16b, v28.16b
 	FMOVQ 512(R1), F20
-	VAND V3.B16, V15.B16, V23.B16
+	VAND V3.B16, V15.B16, V31.B16
 	VUSHR $4, V20.B16, V20.B16
-	VUSRA $1, V23.B16, V20.B16
+	VUSRA $1, V31.B16, V20.B16
 	WORD $0x0e3d828e // smlal v14.8h, v20.8b, v29.8b
 	WORD $0x4e3d8293 // smlal2 v19.8h, v20.16b, v29.16b
-	FMOVQ 576(R1), F22
+	FMOVQ 576(R1), F30
 	VAND V4.B16, V15.B16, V13.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $2, V13.B16, V22.B16
-	WORD $0x0e3f82ce // smlal v14.8h, v22.8b, v31.8b
-	WORD $0x4e3f82d3 // smlal2 v19.8h, v22.16b, v31.16b
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $2, V13.B16, V30.B16
+	WORD $0x0e3783ce // smlal v14.8h, v30.8b, v23.8b
+	WORD $0x4e3783d3 // smlal2 v19.8h, v30.16b, v23.16b
 	FMOVQ 640(R1), F12
 	VAND V5.B16, V15.B16, V18.B16
 	VUSHR $4, V12.B16, V12.B16
 	VUSRA $3, V18.B16, V12.B16
-	WORD $0x0e2b818e // smlal v14.8h, v12.8b, v11.8b
-	WORD $0x4e2b8193 // smlal2 v19.8h, v12.16b, v11.16b
+	WORD $0x0e2a818e // smlal v14.8h, v12.8b, v10.8b
+	WORD $0x4e2a8193 // smlal2 v19.8h, v12.16b, v10.16b
 	VADDP V19.H8, V14.H8, V14.H8
 	FMOVQ 0(R10), F21
 	WORD $0x4e6069d5 // sadalp v21.4s, v14.8h
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4faa92b5 // fmul v21.4s, v21.4s, v10.s[1]
-	WORD $0x4e35d631 // fadd v17.4s, v17.4s, v21.4s
-	FMOVD 64(R1), F23
-	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	WORD $0x6e37de31 // fmul v17.4s, v17.4s, v23.4s
-	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
+	WORD $0x4fbb12b1 // fmla v17.4s, v21.4s, v27.s[1]
+	FMOVD 64(R1), F31
+	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
+	WORD $0x4e3fce26 // fmla v6.4s, v17.4s, v31.4s
 	FMOVD 96(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x4f9e9294 // fmul v20.4s, v20.4s, v30.s[0]
-	WORD $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
+	WORD $0x4f961286 // fmla v6.4s, v20.4s, v22.s[0]
 	PRFM 1472(R1), PLDL1KEEP
 	PRFM 1536(R1), PLDL1KEEP
 	FMOVQ 464(R1), F16
@@ -4069,67 +3936,64 @@ pair33:
 	VAND V2.B16, V18.B16, V12.B16
 	VORR V12.B16, V16.B16, V16.B16
 	WORD $0x0e38c20d // smull v13.8h, v16.8b, v24.8b
-	WORD $0x4e38c216 // smull2 v22.8h, v16.16b, v24.16b
+	WORD $0x4e38c21e // smull2 v30.8h, v16.16b, v24.16b
 	FMOVQ 528(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
 	VAND V3.B16, V18.B16, V14.B16
 	VUSRA $1, V14.B16, V19.B16
 	WORD $0x0e39826d // smlal v13.8h, v19.8b, v25.8b
-	WORD $0x4e398276 // smlal2 v22.8h, v19.16b, v25.16b
+	WORD $0x4e39827e // smlal2 v30.8h, v19.16b, v25.16b
 	FMOVQ 592(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V18.B16, V23.B16
-	VUSRA $2, V23.B16, V21.B16
+	VAND V4.B16, V18.B16, V17.B16
+	VUSRA $2, V17.B16, V21.B16
 	WORD $0x0e3a82ad // smlal v13.8h, v21.8b, v26.8b
-	WORD $0x4e3a82b6 // smlal2 v22.8h, v21.16b, v26.16b
-	FMOVQ 656(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4e3a82be // smlal2 v30.8h, v21.16b, v26.16b
+	FMOVQ 656(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
 	VAND V5.B16, V18.B16, V20.B16
-	VUSRA $3, V20.B16, V17.B16
-	WORD $0x0e3b822d // smlal v13.8h, v17.8b, v27.8b
-	WORD $0x4e3b8236 // smlal2 v22.8h, v17.16b, v27.16b
-	VADDP V22.H8, V13.H8, V13.H8
+	VUSRA $3, V20.B16, V31.B16
+	WORD $0x0e2b83ed // smlal v13.8h, v31.8b, v11.8b
+	WORD $0x4e2b83fe // smlal2 v30.8h, v31.16b, v11.16b
+	VADDP V30.H8, V13.H8, V13.H8
 	FMOVQ 0(R10), F12
 	WORD $0x4e6069ac // sadalp v12.4s, v13.8h
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f8a918c // fmul v12.4s, v12.4s, v10.s[0]
+	WORD $0x4f9b918c // fmul v12.4s, v12.4s, v27.s[0]
 	FMOVQ 464(R1), F19
-	VAND V2.B16, V15.B16, V23.B16
-	VUSRA $4, V19.B16, V23.B16
-	WORD $0x0e3cc2f0 // smull v16.8h, v23.8b, v28.8b
-	WORD $0x4e3cc2ee // smull2 v14.8h, v23.16b, v28.16b
+	VAND V2.B16, V15.B16, V17.B16
+	VUSRA $4, V19.B16, V17.B16
+	WORD $0x0e3cc230 // smull v16.8h, v17.8b, v28.8b
+	WORD $0x4e3cc22e // smull2 v14.8h, v17.16b, v28.16b
 	FMOVQ 528(R1), F21
 	VAND V3.B16, V15.B16, V20.B16
 	VUSHR $4, V21.B16, V21.B16
 	VUSRA $1, V20.B16, V21.B16
 	WORD $0x0e3d82b0 // smlal v16.8h, v21.8b, v29.8b
 	WORD $0x4e3d82ae // smlal2 v14.8h, v21.16b, v29.16b
-	FMOVQ 592(R1), F17
-	VAND V4.B16, V15.B16, V22.B16
-	VUSHR $4, V17.B16, V17.B16
-	VUSRA $2, V22.B16, V17.B16
-	WORD $0x0e3f8230 // smlal v16.8h, v17.8b, v31.8b
-	WORD $0x4e3f822e // smlal2 v14.8h, v17.16b, v31.16b
+	FMOVQ 592(R1), F31
+	VAND V4.B16, V15.B16, V30.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $2, V30.B16, V31.B16
+	WORD $0x0e3783f0 // smlal v16.8h, v31.8b, v23.8b
+	WORD $0x4e3783ee // smlal2 v14.8h, v31.16b, v23.16b
 	FMOVQ 656(R1), F13
 	VAND V5.B16, V15.B16, V19.B16
 	VUSHR $4, V13.B16, V13.B16
 	VUSRA $3, V19.B16, V13.B16
-	WORD $0x0e2b81b0 // smlal v16.8h, v13.8b, v11.8b
-	WORD $0x4e2b81ae // smlal2 v14.8h, v13.16b, v11.16b
+	WORD $0x0e2a81b0 // smlal v16.8h, v13.8b, v10.8b
+	WORD $0x4e2a81ae // smlal2 v14.8h, v13.16b, v10.16b
 	VADDP V14.H8, V16.H8, V16.H8
-	FMOVQ 0(R10), F23
-	WORD $0x4e606a17 // sadalp v23.4s, v16.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4faa92f7 // fmul v23.4s, v23.4s, v10.s[1]
-	WORD $0x4e37d58c // fadd v12.4s, v12.4s, v23.4s
+	FMOVQ 0(R10), F17
+	WORD $0x4e606a11 // sadalp v17.4s, v16.8h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4fbb122c // fmla v12.4s, v17.4s, v27.s[1]
 	FMOVD 72(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x6e34dd8c // fmul v12.4s, v12.4s, v20.4s
-	WORD $0x4e2cd4e7 // fadd v7.4s, v7.4s, v12.4s
+	WORD $0x4e34cd87 // fmla v7.4s, v12.4s, v20.4s
 	FMOVD 104(R1), F21
 	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	WORD $0x4f9e92b5 // fmul v21.4s, v21.4s, v30.s[0]
-	WORD $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
+	WORD $0x4f9612a7 // fmla v7.4s, v21.4s, v22.s[0]
 	PRFM 1600(R1), PLDL1KEEP
 	FMOVQ 480(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
@@ -4137,138 +4001,132 @@ pair33:
 	VSHL $4, V15.B16, V19.B16
 	VAND V2.B16, V19.B16, V13.B16
 	VORR V13.B16, V18.B16, V18.B16
-	WORD $0x0e38c256 // smull v22.8h, v18.8b, v24.8b
-	WORD $0x4e38c251 // smull2 v17.8h, v18.16b, v24.16b
+	WORD $0x0e38c25e // smull v30.8h, v18.8b, v24.8b
+	WORD $0x4e38c25f // smull2 v31.8h, v18.16b, v24.16b
 	FMOVQ 544(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
 	VAND V3.B16, V19.B16, V16.B16
 	VUSRA $1, V16.B16, V14.B16
-	WORD $0x0e3981d6 // smlal v22.8h, v14.8b, v25.8b
-	WORD $0x4e3981d1 // smlal2 v17.8h, v14.16b, v25.16b
-	FMOVQ 608(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V19.B16, V20.B16
-	VUSRA $2, V20.B16, V23.B16
-	WORD $0x0e3a82f6 // smlal v22.8h, v23.8b, v26.8b
-	WORD $0x4e3a82f1 // smlal2 v17.8h, v23.16b, v26.16b
-	FMOVQ 672(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x0e3981de // smlal v30.8h, v14.8b, v25.8b
+	WORD $0x4e3981df // smlal2 v31.8h, v14.16b, v25.16b
+	FMOVQ 608(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V4.B16, V19.B16, V12.B16
+	VUSRA $2, V12.B16, V17.B16
+	WORD $0x0e3a823e // smlal v30.8h, v17.8b, v26.8b
+	WORD $0x4e3a823f // smlal2 v31.8h, v17.16b, v26.16b
+	FMOVQ 672(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
 	VAND V5.B16, V19.B16, V21.B16
-	VUSRA $3, V21.B16, V12.B16
-	WORD $0x0e3b8196 // smlal v22.8h, v12.8b, v27.8b
-	WORD $0x4e3b8191 // smlal2 v17.8h, v12.16b, v27.16b
-	VADDP V17.H8, V22.H8, V22.H8
+	VUSRA $3, V21.B16, V20.B16
+	WORD $0x0e2b829e // smlal v30.8h, v20.8b, v11.8b
+	WORD $0x4e2b829f // smlal2 v31.8h, v20.16b, v11.16b
+	VADDP V31.H8, V30.H8, V30.H8
 	FMOVQ 0(R10), F13
-	WORD $0x4e606acd // sadalp v13.4s, v22.8h
+	WORD $0x4e606bcd // sadalp v13.4s, v30.8h
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f8a91ad // fmul v13.4s, v13.4s, v10.s[0]
+	WORD $0x4f9b91ad // fmul v13.4s, v13.4s, v27.s[0]
 	FMOVQ 480(R1), F14
-	VAND V2.B16, V15.B16, V20.B16
-	VUSRA $4, V14.B16, V20.B16
-	WORD $0x0e3cc292 // smull v18.8h, v20.8b, v28.8b
-	WORD $0x4e3cc290 // smull2 v16.8h, v20.16b, v28.16b
-	FMOVQ 544(R1), F23
+	VAND V2.B16, V15.B16, V12.B16
+	VUSRA $4, V14.B16, V12.B16
+	WORD $0x0e3cc192 // smull v18.8h, v12.8b, v28.8b
+	WORD $0x4e3cc190 // smull2 v16.8h, v12.16b, v28.16b
+	FMOVQ 544(R1), F17
 	VAND V3.B16, V15.B16, V21.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $1, V21.B16, V23.B16
-	WORD $0x0e3d82f2 // smlal v18.8h, v23.8b, v29.8b
-	WORD $0x4e3d82f0 // smlal2 v16.8h, v23.16b, v29.16b
-	FMOVQ 608(R1), F12
-	VAND V4.B16, V15.B16, V17.B16
-	VUSHR $4, V12.B16, V12.B16
-	VUSRA $2, V17.B16, V12.B16
-	WORD $0x0e3f8192 // smlal v18.8h, v12.8b, v31.8b
-	WORD $0x4e3f8190 // smlal2 v16.8h, v12.16b, v31.16b
-	FMOVQ 672(R1), F22
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $1, V21.B16, V17.B16
+	WORD $0x0e3d8232 // smlal v18.8h, v17.8b, v29.8b
+	WORD $0x4e3d8230 // smlal2 v16.8h, v17.16b, v29.16b
+	FMOVQ 608(R1), F20
+	VAND V4.B16, V15.B16, V31.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $2, V31.B16, V20.B16
+	WORD $0x0e378292 // smlal v18.8h, v20.8b, v23.8b
+	WORD $0x4e378290 // smlal2 v16.8h, v20.16b, v23.16b
+	FMOVQ 672(R1), F30
 	VAND V5.B16, V15.B16, V14.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $3, V14.B16, V22.B16
-	WORD $0x0e2b82d2 // smlal v18.8h, v22.8b, v11.8b
-	WORD $0x4e2b82d0 // smlal2 v16.8h, v22.16b, v11.16b
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $3, V14.B16, V30.B16
+	WORD $0x0e2a83d2 // smlal v18.8h, v30.8b, v10.8b
+	WORD $0x4e2a83d0 // smlal2 v16.8h, v30.16b, v10.16b
 	VADDP V16.H8, V18.H8, V18.H8
-	FMOVQ 0(R10), F20
-	WORD $0x4e606a54 // sadalp v20.4s, v18.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4faa9294 // fmul v20.4s, v20.4s, v10.s[1]
-	WORD $0x4e34d5ad // fadd v13.4s, v13.4s, v20.4s
+	FMOVQ 0(R10), F12
+	WORD $0x4e606a4c // sadalp v12.4s, v18.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fbb118d // fmla v13.4s, v12.4s, v27.s[1]
 	FMOVD 80(R1), F21
 	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	WORD $0x6e35ddad // fmul v13.4s, v13.4s, v21.4s
-	WORD $0x4e2dd508 // fadd v8.4s, v8.4s, v13.4s
-	FMOVD 112(R1), F23
-	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	WORD $0x4f9e92f7 // fmul v23.4s, v23.4s, v30.s[0]
-	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x4e35cda8 // fmla v8.4s, v13.4s, v21.4s
+	FMOVD 112(R1), F17
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	WORD $0x4f961228 // fmla v8.4s, v17.4s, v22.s[0]
 	PRFM 1664(R1), PLDL1KEEP
 	PRFM 1728(R1), PLDL1KEEP
 	FMOVQ 496(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
 	FMOVQ 752(R1), F15
 	VSHL $4, V15.B16, V14.B16
-	VAND V2.B16, V14.B16, V22.B16
-	VORR V22.B16, V19.B16, V19.B16
-	WORD $0x0e38c271 // smull v17.8h, v19.8b, v24.8b
-	WORD $0x4e38c26c // smull2 v12.8h, v19.16b, v24.16b
+	VAND V2.B16, V14.B16, V30.B16
+	VORR V30.B16, V19.B16, V19.B16
+	WORD $0x0e38c27f // smull v31.8h, v19.8b, v24.8b
+	WORD $0x4e38c274 // smull2 v20.8h, v19.16b, v24.16b
 	FMOVQ 560(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
 	VAND V3.B16, V14.B16, V18.B16
 	VUSRA $1, V18.B16, V16.B16
-	WORD $0x0e398211 // smlal v17.8h, v16.8b, v25.8b
-	WORD $0x4e39820c // smlal2 v12.8h, v16.16b, v25.16b
-	FMOVQ 624(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V14.B16, V21.B16
-	VUSRA $2, V21.B16, V20.B16
-	WORD $0x0e3a8291 // smlal v17.8h, v20.8b, v26.8b
-	WORD $0x4e3a828c // smlal2 v12.8h, v20.16b, v26.16b
-	FMOVQ 688(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V5.B16, V14.B16, V23.B16
-	VUSRA $3, V23.B16, V13.B16
-	WORD $0x0e3b81b1 // smlal v17.8h, v13.8b, v27.8b
-	WORD $0x4e3b81ac // smlal2 v12.8h, v13.16b, v27.16b
-	VADDP V12.H8, V17.H8, V17.H8
-	FMOVQ 0(R10), F22
-	WORD $0x4e606a36 // sadalp v22.4s, v17.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f8a92d6 // fmul v22.4s, v22.4s, v10.s[0]
+	WORD $0x0e39821f // smlal v31.8h, v16.8b, v25.8b
+	WORD $0x4e398214 // smlal2 v20.8h, v16.16b, v25.16b
+	FMOVQ 624(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V4.B16, V14.B16, V13.B16
+	VUSRA $2, V13.B16, V12.B16
+	WORD $0x0e3a819f // smlal v31.8h, v12.8b, v26.8b
+	WORD $0x4e3a8194 // smlal2 v20.8h, v12.16b, v26.16b
+	FMOVQ 688(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V5.B16, V14.B16, V17.B16
+	VUSRA $3, V17.B16, V21.B16
+	WORD $0x0e2b82bf // smlal v31.8h, v21.8b, v11.8b
+	WORD $0x4e2b82b4 // smlal2 v20.8h, v21.16b, v11.16b
+	VADDP V20.H8, V31.H8, V31.H8
+	FMOVQ 0(R10), F30
+	WORD $0x4e606bfe // sadalp v30.4s, v31.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f9b93de // fmul v30.4s, v30.4s, v27.s[0]
 	FMOVQ 496(R1), F16
-	VAND V2.B16, V15.B16, V21.B16
-	VUSRA $4, V16.B16, V21.B16
-	WORD $0x0e3cc2b3 // smull v19.8h, v21.8b, v28.8b
-	WORD $0x4e3cc2b2 // smull2 v18.8h, v21.16b, v28.16b
-	FMOVQ 560(R1), F20
-	VAND V3.B16, V15.B16, V23.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $1, V23.B16, V20.B16
-	WORD $0x0e3d8293 // smlal v19.8h, v20.8b, v29.8b
-	WORD $0x4e3d8292 // smlal2 v18.8h, v20.16b, v29.16b
-	FMOVQ 624(R1), F13
-	VAND V4.B16, V15.B16, V12.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $2, V12.B16, V13.B16
-	WORD $0x0e3f81b3 // smlal v19.8h, v13.8b, v31.8b
-	WORD $0x4e3f81b2 // smlal2 v18.8h, v13.16b, v31.16b
-	FMOVQ 688(R1), F17
+	VAND V2.B16, V15.B16, V13.B16
+	VUSRA $4, V16.B16, V13.B16
+	WORD $0x0e3cc1b3 // smull v19.8h, v13.8b, v28.8b
+	WORD $0x4e3cc1b2 // smull2 v18.8h, v13.16b, v28.16b
+	FMOVQ 560(R1), F12
+	VAND V3.B16, V15.B16, V17.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $1, V17.B16, V12.B16
+	WORD $0x0e3d8193 // smlal v19.8h, v12.8b, v29.8b
+	WORD $0x4e3d8192 // smlal2 v18.8h, v12.16b, v29.16b
+	FMOVQ 624(R1), F21
+	VAND V4.B16, V15.B16, V20.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $2, V20.B16, V21.B16
+	WORD $0x0e3782b3 // smlal v19.8h, v21.8b, v23.8b
+	WORD $0x4e3782b2 // smlal2 v18.8h, v21.16b, v23.16b
+	FMOVQ 688(R1), F31
 	VAND V5.B16, V15.B16, V16.B16
-	VUSHR $4, V17.B16, V17.B16
-	VUSRA $3, V16.B16, V17.B16
-	WORD $0x0e2b8233 // smlal v19.8h, v17.8b, v11.8b
-	WORD $0x4e2b8232 // smlal2 v18.8h, v17.16b, v11.16b
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $3, V16.B16, V31.B16
+	WORD $0x0e2a83f3 // smlal v19.8h, v31.8b, v10.8b
+	WORD $0x4e2a83f2 // smlal2 v18.8h, v31.16b, v10.16b
 	VADDP V18.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e606a75 // sadalp v21.4s, v19.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4faa92b5 // fmul v21.4s, v21.4s, v10.s[1]
-	WORD $0x4e35d6d6 // fadd v22.4s, v22.4s, v21.4s
-	FMOVD 88(R1), F23
-	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	FMOVD 120(R1), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x4f9e9294 // fmul v20.4s, v20.4s, v30.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	FMOVQ 0(R10), F13
+	WORD $0x4e606a6d // sadalp v13.4s, v19.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fbb11be // fmla v30.4s, v13.4s, v27.s[1]
+	FMOVD 88(R1), F17
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	WORD $0x4e31cfc9 // fmla v9.4s, v30.4s, v17.4s
+	FMOVD 120(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	WORD $0x4f961189 // fmla v9.4s, v12.4s, v22.s[0]
 	ADD $768, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -4534,8 +4392,7 @@ row39:
 	VDUP V8.S[2], V21.S4
 	VDUP V8.S[3], V22.S4
 	FMOVQ 32(R13), F9
-	FMOVD 48(R13), F23
-	WORD $0x7e30daf7 // faddp s23, v23.2s
+	FMOVD 56(R13), F23
 	FMOVQ 384(R11), F27
 	WORD $0x0e30c379 // smull v25.8h, v27.8b, v16.8b
 	WORD $0x4e30c37a // smull2 v26.8h, v27.16b, v16.16b
@@ -4569,16 +4426,13 @@ row39:
 	FMOVQ 0(R10), F14
 	WORD $0x4e6068ee // sadalp v14.4s, v7.8h
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fa991ce // fmul v14.4s, v14.4s, v9.s[1]
-	WORD $0x4e2ed54a // fadd v10.4s, v10.4s, v14.4s
-	FMOVQ 128(R11), F24
-	WORD $0x6e38dd4a // fmul v10.4s, v10.4s, v24.4s
-	FMOVQ 0(R14), F8
-	WORD $0x4e2ad508 // fadd v8.4s, v8.4s, v10.4s
+	WORD $0x4fa911ca // fmla v10.4s, v14.4s, v9.s[1]
+	FMOVQ 0(R14), F24
+	FMOVQ 128(R11), F8
+	WORD $0x4e28cd58 // fmla v24.4s, v10.4s, v8.4s
 	FMOVQ 256(R11), F27
-	WORD $0x4f97937b // fmul v27.4s, v27.4s, v23.s[0]
-	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
-	FMOVQ F8, 0(R14)
+	WORD $0x4f971378 // fmla v24.4s, v27.4s, v23.s[0]
+	FMOVQ F24, 0(R14)
 	FMOVQ 512(R11), F31
 	WORD $0x0e30c3fe // smull v30.8h, v31.8b, v16.8b
 	WORD $0x4e30c3e6 // smull2 v6.8h, v31.16b, v16.16b
@@ -4605,23 +4459,20 @@ row39:
 	FMOVQ 608(R11), F14
 	WORD $0x0e3581cc // smlal v12.8h, v14.8b, v21.8b
 	WORD $0x4e3581cd // smlal2 v13.8h, v14.16b, v21.16b
-	FMOVQ 624(R11), F24
-	WORD $0x0e36830c // smlal v12.8h, v24.8b, v22.8b
-	WORD $0x4e36830d // smlal2 v13.8h, v24.16b, v22.16b
+	FMOVQ 624(R11), F10
+	WORD $0x0e36814c // smlal v12.8h, v10.8b, v22.8b
+	WORD $0x4e36814d // smlal2 v13.8h, v10.16b, v22.16b
 	VADDP V13.H8, V12.H8, V12.H8
-	FMOVQ 0(R10), F10
-	WORD $0x4e60698a // sadalp v10.4s, v12.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fa9914a // fmul v10.4s, v10.4s, v9.s[1]
-	WORD $0x4e2ad56b // fadd v11.4s, v11.4s, v10.4s
-	FMOVQ 144(R11), F27
-	WORD $0x6e3bdd6b // fmul v11.4s, v11.4s, v27.4s
-	FMOVQ 16(R14), F8
-	WORD $0x4e2bd508 // fadd v8.4s, v8.4s, v11.4s
+	FMOVQ 0(R10), F8
+	WORD $0x4e606988 // sadalp v8.4s, v12.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4fa9110b // fmla v11.4s, v8.4s, v9.s[1]
+	FMOVQ 16(R14), F27
+	FMOVQ 144(R11), F24
+	WORD $0x4e38cd7b // fmla v27.4s, v11.4s, v24.4s
 	FMOVQ 272(R11), F31
-	WORD $0x4f9793ff // fmul v31.4s, v31.4s, v23.s[0]
-	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
-	FMOVQ F8, 16(R14)
+	WORD $0x4f9713fb // fmla v27.4s, v31.4s, v23.s[0]
+	FMOVQ F27, 16(R14)
 	FMOVQ 640(R11), F28
 	WORD $0x0e30c39a // smull v26.8h, v28.8b, v16.8b
 	WORD $0x4e30c399 // smull2 v25.8h, v28.16b, v16.16b
@@ -4641,30 +4492,27 @@ row39:
 	WORD $0x4f8990e7 // fmul v7.4s, v7.4s, v9.s[0]
 	FMOVQ 704(R11), F13
 	WORD $0x0e34c1ae // smull v14.8h, v13.8b, v20.8b
-	WORD $0x4e34c1b8 // smull2 v24.8h, v13.16b, v20.16b
+	WORD $0x4e34c1aa // smull2 v10.8h, v13.16b, v20.16b
 	FMOVQ 720(R11), F12
 	WORD $0x0e3d818e // smlal v14.8h, v12.8b, v29.8b
-	WORD $0x4e3d8198 // smlal2 v24.8h, v12.16b, v29.16b
-	FMOVQ 736(R11), F10
-	WORD $0x0e35814e // smlal v14.8h, v10.8b, v21.8b
-	WORD $0x4e358158 // smlal2 v24.8h, v10.16b, v21.16b
-	FMOVQ 752(R11), F27
-	WORD $0x0e36836e // smlal v14.8h, v27.8b, v22.8b
-	WORD $0x4e368378 // smlal2 v24.8h, v27.16b, v22.16b
-	VADDP V24.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F11
-	WORD $0x4e6069cb // sadalp v11.4s, v14.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fa9916b // fmul v11.4s, v11.4s, v9.s[1]
-	WORD $0x4e2bd4e7 // fadd v7.4s, v7.4s, v11.4s
-	FMOVQ 160(R11), F31
-	WORD $0x6e3fdce7 // fmul v7.4s, v7.4s, v31.4s
-	FMOVQ 32(R14), F8
-	WORD $0x4e27d508 // fadd v8.4s, v8.4s, v7.4s
+	WORD $0x4e3d818a // smlal2 v10.8h, v12.16b, v29.16b
+	FMOVQ 736(R11), F8
+	WORD $0x0e35810e // smlal v14.8h, v8.8b, v21.8b
+	WORD $0x4e35810a // smlal2 v10.8h, v8.16b, v21.16b
+	FMOVQ 752(R11), F11
+	WORD $0x0e36816e // smlal v14.8h, v11.8b, v22.8b
+	WORD $0x4e36816a // smlal2 v10.8h, v11.16b, v22.16b
+	VADDP V10.H8, V14.H8, V14.H8
+	FMOVQ 0(R10), F24
+	WORD $0x4e6069d8 // sadalp v24.4s, v14.8h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fa91307 // fmla v7.4s, v24.4s, v9.s[1]
+	FMOVQ 32(R14), F31
+	FMOVQ 160(R11), F27
+	WORD $0x4e3bccff // fmla v31.4s, v7.4s, v27.4s
 	FMOVQ 288(R11), F28
-	WORD $0x4f97939c // fmul v28.4s, v28.4s, v23.s[0]
-	WORD $0x4e3cd508 // fadd v8.4s, v8.4s, v28.4s
-	FMOVQ F8, 32(R14)
+	WORD $0x4f97139f // fmla v31.4s, v28.4s, v23.s[0]
+	FMOVQ F31, 32(R14)
 	FMOVQ 768(R11), F19
 	WORD $0x0e30c266 // smull v6.8h, v19.8b, v16.8b
 	WORD $0x4e30c27e // smull2 v30.8h, v19.16b, v16.16b
@@ -4682,32 +4530,29 @@ row39:
 	WORD $0x4e6068cc // sadalp v12.4s, v6.8h
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
 	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
-	FMOVQ 832(R11), F24
-	WORD $0x0e34c30a // smull v10.8h, v24.8b, v20.8b
-	WORD $0x4e34c31b // smull2 v27.8h, v24.16b, v20.16b
+	FMOVQ 832(R11), F10
+	WORD $0x0e34c148 // smull v8.8h, v10.8b, v20.8b
+	WORD $0x4e34c14b // smull2 v11.8h, v10.16b, v20.16b
 	FMOVQ 848(R11), F14
-	WORD $0x0e3d81ca // smlal v10.8h, v14.8b, v29.8b
-	WORD $0x4e3d81db // smlal2 v27.8h, v14.16b, v29.16b
-	FMOVQ 864(R11), F11
-	WORD $0x0e35816a // smlal v10.8h, v11.8b, v21.8b
-	WORD $0x4e35817b // smlal2 v27.8h, v11.16b, v21.16b
-	FMOVQ 880(R11), F31
-	WORD $0x0e3683ea // smlal v10.8h, v31.8b, v22.8b
-	WORD $0x4e3683fb // smlal2 v27.8h, v31.16b, v22.16b
-	VADDP V27.H8, V10.H8, V10.H8
-	FMOVQ 0(R10), F7
-	WORD $0x4e606947 // sadalp v7.4s, v10.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fa990e7 // fmul v7.4s, v7.4s, v9.s[1]
-	WORD $0x4e27d58c // fadd v12.4s, v12.4s, v7.4s
-	FMOVQ 176(R11), F28
-	WORD $0x6e3cdd8c // fmul v12.4s, v12.4s, v28.4s
-	FMOVQ 48(R14), F8
-	WORD $0x4e2cd508 // fadd v8.4s, v8.4s, v12.4s
+	WORD $0x0e3d81c8 // smlal v8.8h, v14.8b, v29.8b
+	WORD $0x4e3d81cb // smlal2 v11.8h, v14.16b, v29.16b
+	FMOVQ 864(R11), F24
+	WORD $0x0e358308 // smlal v8.8h, v24.8b, v21.8b
+	WORD $0x4e35830b // smlal2 v11.8h, v24.16b, v21.16b
+	FMOVQ 880(R11), F7
+	WORD $0x0e3680e8 // smlal v8.8h, v7.8b, v22.8b
+	WORD $0x4e3680eb // smlal2 v11.8h, v7.16b, v22.16b
+	VADDP V11.H8, V8.H8, V8.H8
+	FMOVQ 0(R10), F27
+	WORD $0x4e60691b // sadalp v27.4s, v8.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4fa9136c // fmla v12.4s, v27.4s, v9.s[1]
+	FMOVQ 48(R14), F28
+	FMOVQ 176(R11), F31
+	WORD $0x4e3fcd9c // fmla v28.4s, v12.4s, v31.4s
 	FMOVQ 304(R11), F19
-	WORD $0x4f979273 // fmul v19.4s, v19.4s, v23.s[0]
-	WORD $0x4e33d508 // fadd v8.4s, v8.4s, v19.4s
-	FMOVQ F8, 48(R14)
+	WORD $0x4f97127c // fmla v28.4s, v19.4s, v23.s[0]
+	FMOVQ F28, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -4723,32 +4568,32 @@ row39:
 	FMOVQ F25, 384(R11)
 	FMOVQ 512(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	VAND V3.B16, V13.B16, V24.B16
-	VUSRA $1, V24.B16, V6.B16
+	VAND V3.B16, V13.B16, V10.B16
+	VUSRA $1, V10.B16, V6.B16
 	FMOVQ F6, 400(R11)
 	FMOVQ 576(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V13.B16, V11.B16
-	VUSRA $2, V11.B16, V14.B16
+	VAND V4.B16, V13.B16, V24.B16
+	VUSRA $2, V24.B16, V14.B16
 	FMOVQ F14, 416(R11)
-	FMOVQ 640(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V5.B16, V13.B16, V27.B16
-	VUSRA $3, V27.B16, V31.B16
-	FMOVQ F31, 432(R11)
-	FMOVQ 448(R1), F10
-	VAND V2.B16, V26.B16, V7.B16
-	VUSRA $4, V10.B16, V7.B16
-	FMOVQ F7, 448(R11)
-	FMOVQ 512(R1), F28
-	VAND V3.B16, V26.B16, V12.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $1, V12.B16, V28.B16
-	FMOVQ F28, 464(R11)
+	FMOVQ 640(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V5.B16, V13.B16, V11.B16
+	VUSRA $3, V11.B16, V7.B16
+	FMOVQ F7, 432(R11)
+	FMOVQ 448(R1), F8
+	VAND V2.B16, V26.B16, V27.B16
+	VUSRA $4, V8.B16, V27.B16
+	FMOVQ F27, 448(R11)
+	FMOVQ 512(R1), F12
+	VAND V3.B16, V26.B16, V31.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $1, V31.B16, V12.B16
+	FMOVQ F12, 464(R11)
 	FMOVQ 576(R1), F19
-	VAND V4.B16, V26.B16, V8.B16
+	VAND V4.B16, V26.B16, V28.B16
 	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V8.B16, V19.B16
+	VUSRA $2, V28.B16, V19.B16
 	FMOVQ F19, 480(R11)
 	FMOVQ 640(R1), F16
 	VAND V5.B16, V26.B16, V15.B16
@@ -4778,33 +4623,33 @@ row39:
 	VAND V4.B16, V21.B16, V25.B16
 	VUSRA $2, V25.B16, V30.B16
 	FMOVQ F30, 544(R11)
-	FMOVQ 656(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ 656(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
 	VAND V5.B16, V21.B16, V6.B16
-	VUSRA $3, V6.B16, V24.B16
-	FMOVQ F24, 560(R11)
-	FMOVQ 464(R1), F11
+	VUSRA $3, V6.B16, V10.B16
+	FMOVQ F10, 560(R11)
+	FMOVQ 464(R1), F24
 	VAND V2.B16, V29.B16, V14.B16
-	VUSRA $4, V11.B16, V14.B16
+	VUSRA $4, V24.B16, V14.B16
 	FMOVQ F14, 576(R11)
-	FMOVQ 528(R1), F27
-	VAND V3.B16, V29.B16, V31.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $1, V31.B16, V27.B16
-	FMOVQ F27, 592(R11)
-	FMOVQ 592(R1), F10
-	VAND V4.B16, V29.B16, V7.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $2, V7.B16, V10.B16
-	FMOVQ F10, 608(R11)
-	FMOVQ 656(R1), F12
-	VAND V5.B16, V29.B16, V28.B16
-	VUSHR $4, V12.B16, V12.B16
-	VUSRA $3, V28.B16, V12.B16
-	FMOVQ F12, 624(R11)
-	FMOVD 72(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 144(R11)
+	FMOVQ 528(R1), F11
+	VAND V3.B16, V29.B16, V7.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $1, V7.B16, V11.B16
+	FMOVQ F11, 592(R11)
+	FMOVQ 592(R1), F8
+	VAND V4.B16, V29.B16, V27.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $2, V27.B16, V8.B16
+	FMOVQ F8, 608(R11)
+	FMOVQ 656(R1), F31
+	VAND V5.B16, V29.B16, V12.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $3, V12.B16, V31.B16
+	FMOVQ F31, 624(R11)
+	FMOVD 72(R1), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	FMOVQ F28, 144(R11)
 	FMOVD 104(R1), F19
 	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
 	FMOVQ F19, 272(R11)
@@ -4835,46 +4680,46 @@ row39:
 	VUSRA $4, V25.B16, V30.B16
 	FMOVQ F30, 704(R11)
 	FMOVQ 544(R1), F6
-	VAND V3.B16, V26.B16, V24.B16
+	VAND V3.B16, V26.B16, V10.B16
 	VUSHR $4, V6.B16, V6.B16
-	VUSRA $1, V24.B16, V6.B16
+	VUSRA $1, V10.B16, V6.B16
 	FMOVQ F6, 720(R11)
-	FMOVQ 608(R1), F11
+	FMOVQ 608(R1), F24
 	VAND V4.B16, V26.B16, V14.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $2, V14.B16, V11.B16
-	FMOVQ F11, 736(R11)
-	FMOVQ 672(R1), F31
-	VAND V5.B16, V26.B16, V27.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $3, V27.B16, V31.B16
-	FMOVQ F31, 752(R11)
-	FMOVD 80(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 160(R11)
-	FMOVD 112(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 288(R11)
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V14.B16, V24.B16
+	FMOVQ F24, 736(R11)
+	FMOVQ 672(R1), F7
+	VAND V5.B16, V26.B16, V11.B16
+	VUSHR $4, V7.B16, V7.B16
+	VUSRA $3, V11.B16, V7.B16
+	FMOVQ F7, 752(R11)
+	FMOVD 80(R1), F27
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	FMOVQ F27, 160(R11)
+	FMOVD 112(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 288(R11)
 	FMOVQ 496(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
 	FMOVQ 752(R1), F29
-	VSHL $4, V29.B16, V28.B16
-	VAND V2.B16, V28.B16, V12.B16
-	VORR V12.B16, V21.B16, V21.B16
+	VSHL $4, V29.B16, V12.B16
+	VAND V2.B16, V12.B16, V31.B16
+	VORR V31.B16, V21.B16, V21.B16
 	FMOVQ F21, 768(R11)
-	FMOVQ 560(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V3.B16, V28.B16, V19.B16
-	VUSRA $1, V19.B16, V8.B16
-	FMOVQ F8, 784(R11)
+	FMOVQ 560(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V12.B16, V19.B16
+	VUSRA $1, V19.B16, V28.B16
+	FMOVQ F28, 784(R11)
 	FMOVQ 624(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	VAND V4.B16, V28.B16, V13.B16
+	VAND V4.B16, V12.B16, V13.B16
 	VUSRA $2, V13.B16, V16.B16
 	FMOVQ F16, 800(R11)
 	FMOVQ 688(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
-	VAND V5.B16, V28.B16, V18.B16
+	VAND V5.B16, V12.B16, V18.B16
 	VUSRA $3, V18.B16, V17.B16
 	FMOVQ F17, 816(R11)
 	FMOVQ 496(R1), F20
@@ -4891,206 +4736,193 @@ row39:
 	VUSHR $4, V25.B16, V25.B16
 	VUSRA $2, V30.B16, V25.B16
 	FMOVQ F25, 864(R11)
-	FMOVQ 688(R1), F24
+	FMOVQ 688(R1), F10
 	VAND V5.B16, V29.B16, V6.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $3, V6.B16, V24.B16
-	FMOVQ F24, 880(R11)
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $3, V6.B16, V10.B16
+	FMOVQ F10, 880(R11)
 	FMOVD 88(R1), F14
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
 	FMOVQ F14, 176(R11)
-	FMOVD 120(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 304(R11)
+	FMOVD 120(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVQ F24, 304(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
 row40:
 	FMOVQ 0(R13), F15
 	FMOVQ 16(R13), F26
-	VDUP V15.S[0], V27.S4
-	VDUP V15.S[1], V31.S4
-	VDUP V15.S[2], V7.S4
-	VDUP V15.S[3], V10.S4
-	VDUP V26.S[0], V12.S4
+	VDUP V15.S[0], V11.S4
+	VDUP V15.S[1], V7.S4
+	VDUP V15.S[2], V27.S4
+	VDUP V15.S[3], V8.S4
+	VDUP V26.S[0], V31.S4
 	VDUP V26.S[1], V21.S4
 	VDUP V26.S[2], V19.S4
-	VDUP V26.S[3], V8.S4
+	VDUP V26.S[3], V28.S4
 	FMOVQ 32(R13), F13
-	FMOVD 48(R13), F16
-	WORD $0x7e30da10 // faddp s16, v16.2s
+	FMOVD 56(R13), F16
 	FMOVQ 384(R11), F20
-	WORD $0x0e3bc292 // smull v18.8h, v20.8b, v27.8b
-	WORD $0x4e3bc291 // smull2 v17.8h, v20.16b, v27.16b
+	WORD $0x0e2bc292 // smull v18.8h, v20.8b, v11.8b
+	WORD $0x4e2bc291 // smull2 v17.8h, v20.16b, v11.16b
 	FMOVQ 400(R11), F22
-	WORD $0x0e3f82d2 // smlal v18.8h, v22.8b, v31.8b
-	WORD $0x4e3f82d1 // smlal2 v17.8h, v22.16b, v31.16b
+	WORD $0x0e2782d2 // smlal v18.8h, v22.8b, v7.8b
+	WORD $0x4e2782d1 // smlal2 v17.8h, v22.16b, v7.16b
 	FMOVQ 416(R11), F23
-	WORD $0x0e2782f2 // smlal v18.8h, v23.8b, v7.8b
-	WORD $0x4e2782f1 // smlal2 v17.8h, v23.16b, v7.16b
+	WORD $0x0e3b82f2 // smlal v18.8h, v23.8b, v27.8b
+	WORD $0x4e3b82f1 // smlal2 v17.8h, v23.16b, v27.16b
 	FMOVQ 432(R11), F9
-	WORD $0x0e2a8132 // smlal v18.8h, v9.8b, v10.8b
-	WORD $0x4e2a8131 // smlal2 v17.8h, v9.16b, v10.16b
+	WORD $0x0e288132 // smlal v18.8h, v9.8b, v8.8b
+	WORD $0x4e288131 // smlal2 v17.8h, v9.16b, v8.16b
 	VADDP V17.H8, V18.H8, V18.H8
 	FMOVQ 0(R10), F30
 	WORD $0x4e606a5e // sadalp v30.4s, v18.8h
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
 	WORD $0x4f8d93de // fmul v30.4s, v30.4s, v13.s[0]
 	FMOVQ 448(R11), F29
-	WORD $0x0e2cc3b9 // smull v25.8h, v29.8b, v12.8b
-	WORD $0x4e2cc3bc // smull2 v28.8h, v29.16b, v12.16b
+	WORD $0x0e3fc3b9 // smull v25.8h, v29.8b, v31.8b
+	WORD $0x4e3fc3ac // smull2 v12.8h, v29.16b, v31.16b
 	FMOVQ 464(R11), F6
 	WORD $0x0e3580d9 // smlal v25.8h, v6.8b, v21.8b
-	WORD $0x4e3580dc // smlal2 v28.8h, v6.16b, v21.16b
-	FMOVQ 480(R11), F24
-	WORD $0x0e338319 // smlal v25.8h, v24.8b, v19.8b
-	WORD $0x4e33831c // smlal2 v28.8h, v24.16b, v19.16b
+	WORD $0x4e3580cc // smlal2 v12.8h, v6.16b, v21.16b
+	FMOVQ 480(R11), F10
+	WORD $0x0e338159 // smlal v25.8h, v10.8b, v19.8b
+	WORD $0x4e33814c // smlal2 v12.8h, v10.16b, v19.16b
 	FMOVQ 496(R11), F14
-	WORD $0x0e2881d9 // smlal v25.8h, v14.8b, v8.8b
-	WORD $0x4e2881dc // smlal2 v28.8h, v14.16b, v8.16b
-	VADDP V28.H8, V25.H8, V25.H8
-	FMOVQ 0(R10), F11
-	WORD $0x4e606b2b // sadalp v11.4s, v25.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fad916b // fmul v11.4s, v11.4s, v13.s[1]
-	WORD $0x4e2bd7de // fadd v30.4s, v30.4s, v11.4s
-	FMOVQ 128(R11), F15
-	WORD $0x6e2fdfde // fmul v30.4s, v30.4s, v15.4s
-	FMOVQ 0(R14), F26
-	WORD $0x4e3ed75a // fadd v26.4s, v26.4s, v30.4s
+	WORD $0x0e3c81d9 // smlal v25.8h, v14.8b, v28.8b
+	WORD $0x4e3c81cc // smlal2 v12.8h, v14.16b, v28.16b
+	VADDP V12.H8, V25.H8, V25.H8
+	FMOVQ 0(R10), F24
+	WORD $0x4e606b38 // sadalp v24.4s, v25.8h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fad131e // fmla v30.4s, v24.4s, v13.s[1]
+	FMOVQ 0(R14), F15
+	FMOVQ 128(R11), F26
+	WORD $0x4e3acfcf // fmla v15.4s, v30.4s, v26.4s
 	FMOVQ 256(R11), F20
-	WORD $0x4f909294 // fmul v20.4s, v20.4s, v16.s[0]
-	WORD $0x4e34d75a // fadd v26.4s, v26.4s, v20.4s
-	FMOVQ F26, 0(R14)
+	WORD $0x4f90128f // fmla v15.4s, v20.4s, v16.s[0]
+	FMOVQ F15, 0(R14)
 	FMOVQ 512(R11), F9
-	WORD $0x0e3bc136 // smull v22.8h, v9.8b, v27.8b
-	WORD $0x4e3bc137 // smull2 v23.8h, v9.16b, v27.16b
+	WORD $0x0e2bc136 // smull v22.8h, v9.8b, v11.8b
+	WORD $0x4e2bc137 // smull2 v23.8h, v9.16b, v11.16b
 	FMOVQ 528(R11), F17
-	WORD $0x0e3f8236 // smlal v22.8h, v17.8b, v31.8b
-	WORD $0x4e3f8237 // smlal2 v23.8h, v17.16b, v31.16b
+	WORD $0x0e278236 // smlal v22.8h, v17.8b, v7.8b
+	WORD $0x4e278237 // smlal2 v23.8h, v17.16b, v7.16b
 	FMOVQ 544(R11), F18
-	WORD $0x0e278256 // smlal v22.8h, v18.8b, v7.8b
-	WORD $0x4e278257 // smlal2 v23.8h, v18.16b, v7.16b
+	WORD $0x0e3b8256 // smlal v22.8h, v18.8b, v27.8b
+	WORD $0x4e3b8257 // smlal2 v23.8h, v18.16b, v27.16b
 	FMOVQ 560(R11), F29
-	WORD $0x0e2a83b6 // smlal v22.8h, v29.8b, v10.8b
-	WORD $0x4e2a83b7 // smlal2 v23.8h, v29.16b, v10.16b
+	WORD $0x0e2883b6 // smlal v22.8h, v29.8b, v8.8b
+	WORD $0x4e2883b7 // smlal2 v23.8h, v29.16b, v8.16b
 	VADDP V23.H8, V22.H8, V22.H8
 	FMOVQ 0(R10), F6
 	WORD $0x4e606ac6 // sadalp v6.4s, v22.8h
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
 	WORD $0x4f8d90c6 // fmul v6.4s, v6.4s, v13.s[0]
-	FMOVQ 576(R11), F28
-	WORD $0x0e2cc398 // smull v24.8h, v28.8b, v12.8b
-	WORD $0x4e2cc38e // smull2 v14.8h, v28.16b, v12.16b
+	FMOVQ 576(R11), F12
+	WORD $0x0e3fc18a // smull v10.8h, v12.8b, v31.8b
+	WORD $0x4e3fc18e // smull2 v14.8h, v12.16b, v31.16b
 	FMOVQ 592(R11), F25
-	WORD $0x0e358338 // smlal v24.8h, v25.8b, v21.8b
+	WORD $0x0e35832a // smlal v10.8h, v25.8b, v21.8b
 	WORD $0x4e35832e // smlal2 v14.8h, v25.16b, v21.16b
-	FMOVQ 608(R11), F11
-	WORD $0x0e338178 // smlal v24.8h, v11.8b, v19.8b
-	WORD $0x4e33816e // smlal2 v14.8h, v11.16b, v19.16b
-	FMOVQ 624(R11), F15
-	WORD $0x0e2881f8 // smlal v24.8h, v15.8b, v8.8b
-	WORD $0x4e2881ee // smlal2 v14.8h, v15.16b, v8.16b
-	VADDP V14.H8, V24.H8, V24.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e606b1e // sadalp v30.4s, v24.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fad93de // fmul v30.4s, v30.4s, v13.s[1]
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	FMOVQ 144(R11), F20
-	WORD $0x6e34dcc6 // fmul v6.4s, v6.4s, v20.4s
-	FMOVQ 16(R14), F26
-	WORD $0x4e26d75a // fadd v26.4s, v26.4s, v6.4s
+	FMOVQ 608(R11), F24
+	WORD $0x0e33830a // smlal v10.8h, v24.8b, v19.8b
+	WORD $0x4e33830e // smlal2 v14.8h, v24.16b, v19.16b
+	FMOVQ 624(R11), F30
+	WORD $0x0e3c83ca // smlal v10.8h, v30.8b, v28.8b
+	WORD $0x4e3c83ce // smlal2 v14.8h, v30.16b, v28.16b
+	VADDP V14.H8, V10.H8, V10.H8
+	FMOVQ 0(R10), F26
+	WORD $0x4e60695a // sadalp v26.4s, v10.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4fad1346 // fmla v6.4s, v26.4s, v13.s[1]
+	FMOVQ 16(R14), F20
+	FMOVQ 144(R11), F15
+	WORD $0x4e2fccd4 // fmla v20.4s, v6.4s, v15.4s
 	FMOVQ 272(R11), F9
-	WORD $0x4f909129 // fmul v9.4s, v9.4s, v16.s[0]
-	WORD $0x4e29d75a // fadd v26.4s, v26.4s, v9.4s
-	FMOVQ F26, 16(R14)
+	WORD $0x4f901134 // fmla v20.4s, v9.4s, v16.s[0]
+	FMOVQ F20, 16(R14)
 	FMOVQ 640(R11), F29
-	WORD $0x0e3bc3b1 // smull v17.8h, v29.8b, v27.8b
-	WORD $0x4e3bc3b2 // smull2 v18.8h, v29.16b, v27.16b
+	WORD $0x0e2bc3b1 // smull v17.8h, v29.8b, v11.8b
+	WORD $0x4e2bc3b2 // smull2 v18.8h, v29.16b, v11.16b
 	FMOVQ 656(R11), F23
-	WORD $0x0e3f82f1 // smlal v17.8h, v23.8b, v31.8b
-	WORD $0x4e3f82f2 // smlal2 v18.8h, v23.16b, v31.16b
+	WORD $0x0e2782f1 // smlal v17.8h, v23.8b, v7.8b
+	WORD $0x4e2782f2 // smlal2 v18.8h, v23.16b, v7.16b
 	FMOVQ 672(R11), F22
-	WORD $0x0e2782d1 // smlal v17.8h, v22.8b, v7.8b
-	WORD $0x4e2782d2 // smlal2 v18.8h, v22.16b, v7.16b
-	FMOVQ 688(R11), F28
-	WORD $0x0e2a8391 // smlal v17.8h, v28.8b, v10.8b
-	WORD $0x4e2a8392 // smlal2 v18.8h, v28.16b, v10.16b
+	WORD $0x0e3b82d1 // smlal v17.8h, v22.8b, v27.8b
+	WORD $0x4e3b82d2 // smlal2 v18.8h, v22.16b, v27.16b
+	FMOVQ 688(R11), F12
+	WORD $0x0e288191 // smlal v17.8h, v12.8b, v8.8b
+	WORD $0x4e288192 // smlal2 v18.8h, v12.16b, v8.16b
 	VADDP V18.H8, V17.H8, V17.H8
 	FMOVQ 0(R10), F25
 	WORD $0x4e606a39 // sadalp v25.4s, v17.8h
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
 	WORD $0x4f8d9339 // fmul v25.4s, v25.4s, v13.s[0]
 	FMOVQ 704(R11), F14
-	WORD $0x0e2cc1cb // smull v11.8h, v14.8b, v12.8b
-	WORD $0x4e2cc1cf // smull2 v15.8h, v14.16b, v12.16b
-	FMOVQ 720(R11), F24
-	WORD $0x0e35830b // smlal v11.8h, v24.8b, v21.8b
-	WORD $0x4e35830f // smlal2 v15.8h, v24.16b, v21.16b
-	FMOVQ 736(R11), F30
-	WORD $0x0e3383cb // smlal v11.8h, v30.8b, v19.8b
-	WORD $0x4e3383cf // smlal2 v15.8h, v30.16b, v19.16b
-	FMOVQ 752(R11), F20
-	WORD $0x0e28828b // smlal v11.8h, v20.8b, v8.8b
-	WORD $0x4e28828f // smlal2 v15.8h, v20.16b, v8.16b
-	VADDP V15.H8, V11.H8, V11.H8
-	FMOVQ 0(R10), F6
-	WORD $0x4e606966 // sadalp v6.4s, v11.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fad90c6 // fmul v6.4s, v6.4s, v13.s[1]
-	WORD $0x4e26d739 // fadd v25.4s, v25.4s, v6.4s
-	FMOVQ 160(R11), F9
-	WORD $0x6e29df39 // fmul v25.4s, v25.4s, v9.4s
-	FMOVQ 32(R14), F26
-	WORD $0x4e39d75a // fadd v26.4s, v26.4s, v25.4s
+	WORD $0x0e3fc1d8 // smull v24.8h, v14.8b, v31.8b
+	WORD $0x4e3fc1de // smull2 v30.8h, v14.16b, v31.16b
+	FMOVQ 720(R11), F10
+	WORD $0x0e358158 // smlal v24.8h, v10.8b, v21.8b
+	WORD $0x4e35815e // smlal2 v30.8h, v10.16b, v21.16b
+	FMOVQ 736(R11), F26
+	WORD $0x0e338358 // smlal v24.8h, v26.8b, v19.8b
+	WORD $0x4e33835e // smlal2 v30.8h, v26.16b, v19.16b
+	FMOVQ 752(R11), F6
+	WORD $0x0e3c80d8 // smlal v24.8h, v6.8b, v28.8b
+	WORD $0x4e3c80de // smlal2 v30.8h, v6.16b, v28.16b
+	VADDP V30.H8, V24.H8, V24.H8
+	FMOVQ 0(R10), F15
+	WORD $0x4e606b0f // sadalp v15.4s, v24.8h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4fad11f9 // fmla v25.4s, v15.4s, v13.s[1]
+	FMOVQ 32(R14), F9
+	FMOVQ 160(R11), F20
+	WORD $0x4e34cf29 // fmla v9.4s, v25.4s, v20.4s
 	FMOVQ 288(R11), F29
-	WORD $0x4f9093bd // fmul v29.4s, v29.4s, v16.s[0]
-	WORD $0x4e3dd75a // fadd v26.4s, v26.4s, v29.4s
-	FMOVQ F26, 32(R14)
-	FMOVQ 768(R11), F28
-	WORD $0x0e3bc397 // smull v23.8h, v28.8b, v27.8b
-	WORD $0x4e3bc396 // smull2 v22.8h, v28.16b, v27.16b
+	WORD $0x4f9013a9 // fmla v9.4s, v29.4s, v16.s[0]
+	FMOVQ F9, 32(R14)
+	FMOVQ 768(R11), F12
+	WORD $0x0e2bc197 // smull v23.8h, v12.8b, v11.8b
+	WORD $0x4e2bc196 // smull2 v22.8h, v12.16b, v11.16b
 	FMOVQ 784(R11), F18
-	WORD $0x0e3f8257 // smlal v23.8h, v18.8b, v31.8b
-	WORD $0x4e3f8256 // smlal2 v22.8h, v18.16b, v31.16b
+	WORD $0x0e278257 // smlal v23.8h, v18.8b, v7.8b
+	WORD $0x4e278256 // smlal2 v22.8h, v18.16b, v7.16b
 	FMOVQ 800(R11), F17
-	WORD $0x0e278237 // smlal v23.8h, v17.8b, v7.8b
-	WORD $0x4e278236 // smlal2 v22.8h, v17.16b, v7.16b
+	WORD $0x0e3b8237 // smlal v23.8h, v17.8b, v27.8b
+	WORD $0x4e3b8236 // smlal2 v22.8h, v17.16b, v27.16b
 	FMOVQ 816(R11), F14
-	WORD $0x0e2a81d7 // smlal v23.8h, v14.8b, v10.8b
-	WORD $0x4e2a81d6 // smlal2 v22.8h, v14.16b, v10.16b
+	WORD $0x0e2881d7 // smlal v23.8h, v14.8b, v8.8b
+	WORD $0x4e2881d6 // smlal2 v22.8h, v14.16b, v8.16b
 	VADDP V22.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F24
-	WORD $0x4e606af8 // sadalp v24.4s, v23.8h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f8d9318 // fmul v24.4s, v24.4s, v13.s[0]
-	FMOVQ 832(R11), F15
-	WORD $0x0e2cc1fe // smull v30.8h, v15.8b, v12.8b
-	WORD $0x4e2cc1f4 // smull2 v20.8h, v15.16b, v12.16b
-	FMOVQ 848(R11), F11
-	WORD $0x0e35817e // smlal v30.8h, v11.8b, v21.8b
-	WORD $0x4e358174 // smlal2 v20.8h, v11.16b, v21.16b
-	FMOVQ 864(R11), F6
-	WORD $0x0e3380de // smlal v30.8h, v6.8b, v19.8b
-	WORD $0x4e3380d4 // smlal2 v20.8h, v6.16b, v19.16b
-	FMOVQ 880(R11), F9
-	WORD $0x0e28813e // smlal v30.8h, v9.8b, v8.8b
-	WORD $0x4e288134 // smlal2 v20.8h, v9.16b, v8.16b
-	VADDP V20.H8, V30.H8, V30.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606bd9 // sadalp v25.4s, v30.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fad9339 // fmul v25.4s, v25.4s, v13.s[1]
-	WORD $0x4e39d718 // fadd v24.4s, v24.4s, v25.4s
-	FMOVQ 176(R11), F29
-	WORD $0x6e3ddf18 // fmul v24.4s, v24.4s, v29.4s
-	FMOVQ 48(R14), F26
-	WORD $0x4e38d75a // fadd v26.4s, v26.4s, v24.4s
-	FMOVQ 304(R11), F28
-	WORD $0x4f90939c // fmul v28.4s, v28.4s, v16.s[0]
-	WORD $0x4e3cd75a // fadd v26.4s, v26.4s, v28.4s
-	FMOVQ F26, 48(R14)
+	FMOVQ 0(R10), F10
+	WORD $0x4e606aea // sadalp v10.4s, v23.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4f8d914a // fmul v10.4s, v10.4s, v13.s[0]
+	FMOVQ 832(R11), F30
+	WORD $0x0e3fc3da // smull v26.8h, v30.8b, v31.8b
+	WORD $0x4e3fc3c6 // smull2 v6.8h, v30.16b, v31.16b
+	FMOVQ 848(R11), F24
+	WORD $0x0e35831a // smlal v26.8h, v24.8b, v21.8b
+	WORD $0x4e358306 // smlal2 v6.8h, v24.16b, v21.16b
+	FMOVQ 864(R11), F15
+	WORD $0x0e3381fa // smlal v26.8h, v15.8b, v19.8b
+	WORD $0x4e3381e6 // smlal2 v6.8h, v15.16b, v19.16b
+	FMOVQ 880(R11), F25
+	WORD $0x0e3c833a // smlal v26.8h, v25.8b, v28.8b
+	WORD $0x4e3c8326 // smlal2 v6.8h, v25.16b, v28.16b
+	VADDP V6.H8, V26.H8, V26.H8
+	FMOVQ 0(R10), F20
+	WORD $0x4e606b54 // sadalp v20.4s, v26.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fad128a // fmla v10.4s, v20.4s, v13.s[1]
+	FMOVQ 48(R14), F29
+	FMOVQ 176(R11), F9
+	WORD $0x4e29cd5d // fmla v29.4s, v10.4s, v9.4s
+	FMOVQ 304(R11), F12
+	WORD $0x4f90119d // fmla v29.4s, v12.4s, v16.s[0]
+	FMOVQ F29, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -5186,12 +5018,10 @@ pair43:
 	WORD $0x4e6068db // sadalp v27.4s, v6.8h
 	VADDP V27.S4, V26.S4, V26.S4
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4faf935a // fmul v26.4s, v26.4s, v15.s[1]
-	WORD $0x4e3ad610 // fadd v16.4s, v16.4s, v26.4s
+	WORD $0x4faf1350 // fmla v16.4s, v26.4s, v15.s[1]
 	FMOVD 0(R1), F18
 	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
-	WORD $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
+	WORD $0x4e32ce01 // fmla v1.4s, v16.4s, v18.4s
 	PRFM 1152(R1), PLDL1KEEP
 	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 16(R10), F19
@@ -5226,21 +5056,19 @@ pair43:
 	WORD $0x4e6068b4 // sadalp v20.4s, v5.8h
 	WORD $0x4e6068d5 // sadalp v21.4s, v6.8h
 	FMOVQ 464(R1), F23
-	WORD $0x0e2dc2f2 // smull v18.8h, v23.8b, v13.8b
-	WORD $0x4e2dc2f0 // smull2 v16.8h, v23.16b, v13.16b
+	WORD $0x0e2dc2f0 // smull v16.8h, v23.8b, v13.8b
+	WORD $0x4e2dc2f2 // smull2 v18.8h, v23.16b, v13.16b
 	FMOVQ 528(R1), F17
-	WORD $0x0e2e8232 // smlal v18.8h, v17.8b, v14.8b
-	WORD $0x4e2e8230 // smlal2 v16.8h, v17.16b, v14.16b
-	WORD $0x4e606a54 // sadalp v20.4s, v18.8h
-	WORD $0x4e606a15 // sadalp v21.4s, v16.8h
+	WORD $0x0e2e8230 // smlal v16.8h, v17.8b, v14.8b
+	WORD $0x4e2e8232 // smlal2 v18.8h, v17.16b, v14.16b
+	WORD $0x4e606a14 // sadalp v20.4s, v16.8h
+	WORD $0x4e606a55 // sadalp v21.4s, v18.8h
 	VADDP V21.S4, V20.S4, V20.S4
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4faf9294 // fmul v20.4s, v20.4s, v15.s[1]
-	WORD $0x4e34d673 // fadd v19.4s, v19.4s, v20.4s
+	WORD $0x4faf1293 // fmla v19.4s, v20.4s, v15.s[1]
 	FMOVD 8(R1), F25
 	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	WORD $0x6e39de73 // fmul v19.4s, v19.4s, v25.4s
-	WORD $0x4e33d442 // fadd v2.4s, v2.4s, v19.4s
+	WORD $0x4e39ce62 // fmla v2.4s, v19.4s, v25.4s
 	PRFM 1280(R1), PLDL1KEEP
 	PRFM 1344(R1), PLDL1KEEP
 	FMOVQ 16(R10), F22
@@ -5267,29 +5095,27 @@ pair43:
 	FMOVQ 16(R10), F23
 	FMOVQ 16(R10), F17
 	FMOVQ 352(R1), F21
-	WORD $0x0e2bc2b2 // smull v18.8h, v21.8b, v11.8b
-	WORD $0x4e2bc2b0 // smull2 v16.8h, v21.16b, v11.16b
+	WORD $0x0e2bc2b0 // smull v16.8h, v21.8b, v11.8b
+	WORD $0x4e2bc2b2 // smull2 v18.8h, v21.16b, v11.16b
 	FMOVQ 416(R1), F20
-	WORD $0x0e2c8292 // smlal v18.8h, v20.8b, v12.8b
-	WORD $0x4e2c8290 // smlal2 v16.8h, v20.16b, v12.16b
-	WORD $0x4e606a57 // sadalp v23.4s, v18.8h
-	WORD $0x4e606a11 // sadalp v17.4s, v16.8h
+	WORD $0x0e2c8290 // smlal v16.8h, v20.8b, v12.8b
+	WORD $0x4e2c8292 // smlal2 v18.8h, v20.16b, v12.16b
+	WORD $0x4e606a17 // sadalp v23.4s, v16.8h
+	WORD $0x4e606a51 // sadalp v17.4s, v18.8h
 	FMOVQ 480(R1), F31
-	WORD $0x0e2dc3f9 // smull v25.8h, v31.8b, v13.8b
-	WORD $0x4e2dc3f3 // smull2 v19.8h, v31.16b, v13.16b
+	WORD $0x0e2dc3f3 // smull v19.8h, v31.8b, v13.8b
+	WORD $0x4e2dc3f9 // smull2 v25.8h, v31.16b, v13.16b
 	FMOVQ 544(R1), F24
-	WORD $0x0e2e8319 // smlal v25.8h, v24.8b, v14.8b
-	WORD $0x4e2e8313 // smlal2 v19.8h, v24.16b, v14.16b
-	WORD $0x4e606b37 // sadalp v23.4s, v25.8h
-	WORD $0x4e606a71 // sadalp v17.4s, v19.8h
+	WORD $0x0e2e8313 // smlal v19.8h, v24.8b, v14.8b
+	WORD $0x4e2e8319 // smlal2 v25.8h, v24.16b, v14.16b
+	WORD $0x4e606a77 // sadalp v23.4s, v19.8h
+	WORD $0x4e606b31 // sadalp v17.4s, v25.8h
 	VADDP V17.S4, V23.S4, V23.S4
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4faf92f7 // fmul v23.4s, v23.4s, v15.s[1]
-	WORD $0x4e37d6d6 // fadd v22.4s, v22.4s, v23.4s
+	WORD $0x4faf12f6 // fmla v22.4s, v23.4s, v15.s[1]
 	FMOVD 16(R1), F29
 	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	WORD $0x6e3dded6 // fmul v22.4s, v22.4s, v29.4s
-	WORD $0x4e36d463 // fadd v3.4s, v3.4s, v22.4s
+	WORD $0x4e3dcec3 // fmla v3.4s, v22.4s, v29.4s
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
 	FMOVQ 16(R10), F30
@@ -5302,12 +5128,12 @@ pair43:
 	WORD $0x4e28839b // smlal2 v27.8h, v28.16b, v8.16b
 	WORD $0x4e6068de // sadalp v30.4s, v6.8h
 	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	FMOVQ 240(R1), F18
-	WORD $0x0e29c255 // smull v21.8h, v18.8b, v9.8b
-	WORD $0x4e29c254 // smull2 v20.8h, v18.16b, v9.16b
-	FMOVQ 304(R1), F16
-	WORD $0x0e2a8215 // smlal v21.8h, v16.8b, v10.8b
-	WORD $0x4e2a8214 // smlal2 v20.8h, v16.16b, v10.16b
+	FMOVQ 240(R1), F16
+	WORD $0x0e29c215 // smull v21.8h, v16.8b, v9.8b
+	WORD $0x4e29c214 // smull2 v20.8h, v16.16b, v9.16b
+	FMOVQ 304(R1), F18
+	WORD $0x0e2a8255 // smlal v21.8h, v18.8b, v10.8b
+	WORD $0x4e2a8254 // smlal2 v20.8h, v18.16b, v10.16b
 	WORD $0x4e606abe // sadalp v30.4s, v21.8h
 	WORD $0x4e606a85 // sadalp v5.4s, v20.8h
 	VADDP V5.S4, V30.S4, V30.S4
@@ -5316,63 +5142,61 @@ pair43:
 	FMOVQ 16(R10), F31
 	FMOVQ 16(R10), F24
 	FMOVQ 368(R1), F17
-	WORD $0x0e2bc239 // smull v25.8h, v17.8b, v11.8b
-	WORD $0x4e2bc233 // smull2 v19.8h, v17.16b, v11.16b
+	WORD $0x0e2bc233 // smull v19.8h, v17.8b, v11.8b
+	WORD $0x4e2bc239 // smull2 v25.8h, v17.16b, v11.16b
 	FMOVQ 432(R1), F23
-	WORD $0x0e2c82f9 // smlal v25.8h, v23.8b, v12.8b
-	WORD $0x4e2c82f3 // smlal2 v19.8h, v23.16b, v12.16b
-	WORD $0x4e606b3f // sadalp v31.4s, v25.8h
-	WORD $0x4e606a78 // sadalp v24.4s, v19.8h
+	WORD $0x0e2c82f3 // smlal v19.8h, v23.8b, v12.8b
+	WORD $0x4e2c82f9 // smlal2 v25.8h, v23.16b, v12.16b
+	WORD $0x4e606a7f // sadalp v31.4s, v19.8h
+	WORD $0x4e606b38 // sadalp v24.4s, v25.8h
 	FMOVQ 496(R1), F26
-	WORD $0x0e2dc35d // smull v29.8h, v26.8b, v13.8b
-	WORD $0x4e2dc356 // smull2 v22.8h, v26.16b, v13.16b
+	WORD $0x0e2dc356 // smull v22.8h, v26.8b, v13.8b
+	WORD $0x4e2dc35d // smull2 v29.8h, v26.16b, v13.16b
 	FMOVQ 560(R1), F28
-	WORD $0x0e2e839d // smlal v29.8h, v28.8b, v14.8b
-	WORD $0x4e2e8396 // smlal2 v22.8h, v28.16b, v14.16b
-	WORD $0x4e606bbf // sadalp v31.4s, v29.8h
-	WORD $0x4e606ad8 // sadalp v24.4s, v22.8h
+	WORD $0x0e2e8396 // smlal v22.8h, v28.8b, v14.8b
+	WORD $0x4e2e839d // smlal2 v29.8h, v28.16b, v14.16b
+	WORD $0x4e606adf // sadalp v31.4s, v22.8h
+	WORD $0x4e606bb8 // sadalp v24.4s, v29.8h
 	VADDP V24.S4, V31.S4, V31.S4
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4faf93ff // fmul v31.4s, v31.4s, v15.s[1]
-	WORD $0x4e3fd7de // fadd v30.4s, v30.4s, v31.4s
+	WORD $0x4faf13fe // fmla v30.4s, v31.4s, v15.s[1]
 	FMOVD 24(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	WORD $0x6e26dfde // fmul v30.4s, v30.4s, v6.4s
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
+	WORD $0x4e26cfc4 // fmla v4.4s, v30.4s, v6.4s
 	SUBS $1, R4
 	BEQ last44
 	FMOVQ 64(R2), F27
-	FMOVQ 80(R2), F18
-	VDUP V27.S[0], V16.S4
+	FMOVQ 80(R2), F16
+	VDUP V27.S[0], V18.S4
 	VDUP V27.S[1], V21.S4
 	VDUP V27.S[2], V20.S4
 	VDUP V27.S[3], V5.S4
-	VDUP V18.S[0], V17.S4
-	VDUP V18.S[1], V23.S4
-	VDUP V18.S[2], V25.S4
-	VDUP V18.S[3], V19.S4
+	VDUP V16.S[0], V17.S4
+	VDUP V16.S[1], V23.S4
+	VDUP V16.S[2], V19.S4
+	VDUP V16.S[3], V25.S4
 	FMOVQ 96(R2), F26
 	PRFM 1536(R1), PLDL1KEEP
 	PRFM 1600(R1), PLDL1KEEP
 	FMOVQ 16(R10), F28
-	FMOVQ 16(R10), F29
+	FMOVQ 16(R10), F22
 	FMOVQ 576(R1), F31
-	WORD $0x0e30c3f6 // smull v22.8h, v31.8b, v16.8b
-	WORD $0x4e30c3f8 // smull2 v24.8h, v31.16b, v16.16b
-	FMOVQ 640(R1), F6
-	WORD $0x0e3580d6 // smlal v22.8h, v6.8b, v21.8b
-	WORD $0x4e3580d8 // smlal2 v24.8h, v6.16b, v21.16b
-	WORD $0x4e606adc // sadalp v28.4s, v22.8h
-	WORD $0x4e606b1d // sadalp v29.4s, v24.8h
+	WORD $0x0e32c3fd // smull v29.8h, v31.8b, v18.8b
+	WORD $0x4e32c3f8 // smull2 v24.8h, v31.16b, v18.16b
+	FMOVQ 640(R1), F30
+	WORD $0x0e3583dd // smlal v29.8h, v30.8b, v21.8b
+	WORD $0x4e3583d8 // smlal2 v24.8h, v30.16b, v21.16b
+	WORD $0x4e606bbc // sadalp v28.4s, v29.8h
+	WORD $0x4e606b16 // sadalp v22.4s, v24.8h
 	FMOVQ 704(R1), F8
-	WORD $0x0e34c11e // smull v30.8h, v8.8b, v20.8b
+	WORD $0x0e34c106 // smull v6.8h, v8.8b, v20.8b
 	WORD $0x4e34c107 // smull2 v7.8h, v8.16b, v20.16b
 	FMOVQ 768(R1), F9
-	WORD $0x0e25813e // smlal v30.8h, v9.8b, v5.8b
+	WORD $0x0e258126 // smlal v6.8h, v9.8b, v5.8b
 	WORD $0x4e258127 // smlal2 v7.8h, v9.16b, v5.16b
-	WORD $0x4e606bdc // sadalp v28.4s, v30.8h
-	WORD $0x4e6068fd // sadalp v29.4s, v7.8h
-	VADDP V29.S4, V28.S4, V28.S4
+	WORD $0x4e6068dc // sadalp v28.4s, v6.8h
+	WORD $0x4e6068f6 // sadalp v22.4s, v7.8h
+	VADDP V22.S4, V28.S4, V28.S4
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
 	WORD $0x4f9a939c // fmul v28.4s, v28.4s, v26.s[0]
 	FMOVQ 16(R10), F10
@@ -5386,33 +5210,31 @@ pair43:
 	WORD $0x4e60698a // sadalp v10.4s, v12.8h
 	WORD $0x4e6069ab // sadalp v11.4s, v13.8h
 	FMOVQ 960(R1), F31
-	WORD $0x0e39c3fb // smull v27.8h, v31.8b, v25.8b
-	WORD $0x4e39c3f2 // smull2 v18.8h, v31.16b, v25.16b
-	FMOVQ 1024(R1), F6
-	WORD $0x0e3380db // smlal v27.8h, v6.8b, v19.8b
-	WORD $0x4e3380d2 // smlal2 v18.8h, v6.16b, v19.16b
+	WORD $0x0e33c3fb // smull v27.8h, v31.8b, v19.8b
+	WORD $0x4e33c3f0 // smull2 v16.8h, v31.16b, v19.16b
+	FMOVQ 1024(R1), F30
+	WORD $0x0e3983db // smlal v27.8h, v30.8b, v25.8b
+	WORD $0x4e3983d0 // smlal2 v16.8h, v30.16b, v25.16b
 	WORD $0x4e606b6a // sadalp v10.4s, v27.8h
-	WORD $0x4e606a4b // sadalp v11.4s, v18.8h
+	WORD $0x4e606a0b // sadalp v11.4s, v16.8h
 	VADDP V11.S4, V10.S4, V10.S4
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fba914a // fmul v10.4s, v10.4s, v26.s[1]
-	WORD $0x4e2ad79c // fadd v28.4s, v28.4s, v10.4s
-	FMOVD 32(R1), F22
-	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	WORD $0x6e36df9c // fmul v28.4s, v28.4s, v22.4s
-	WORD $0x4e3cd421 // fadd v1.4s, v1.4s, v28.4s
+	WORD $0x4fba115c // fmla v28.4s, v10.4s, v26.s[1]
+	FMOVD 32(R1), F29
+	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
+	WORD $0x4e3dcf81 // fmla v1.4s, v28.4s, v29.4s
 	PRFM 1664(R1), PLDL1KEEP
 	PRFM 1728(R1), PLDL1KEEP
 	FMOVQ 16(R10), F24
 	FMOVQ 16(R10), F8
 	FMOVQ 592(R1), F7
-	WORD $0x0e30c0e9 // smull v9.8h, v7.8b, v16.8b
-	WORD $0x4e30c0fe // smull2 v30.8h, v7.16b, v16.16b
-	FMOVQ 656(R1), F29
-	WORD $0x0e3583a9 // smlal v9.8h, v29.8b, v21.8b
-	WORD $0x4e3583be // smlal2 v30.8h, v29.16b, v21.16b
+	WORD $0x0e32c0e9 // smull v9.8h, v7.8b, v18.8b
+	WORD $0x4e32c0e6 // smull2 v6.8h, v7.16b, v18.16b
+	FMOVQ 656(R1), F22
+	WORD $0x0e3582c9 // smlal v9.8h, v22.8b, v21.8b
+	WORD $0x4e3582c6 // smlal2 v6.8h, v22.16b, v21.16b
 	WORD $0x4e606938 // sadalp v24.4s, v9.8h
-	WORD $0x4e606bc8 // sadalp v8.4s, v30.8h
+	WORD $0x4e6068c8 // sadalp v8.4s, v6.8h
 	FMOVQ 720(R1), F12
 	WORD $0x0e34c18e // smull v14.8h, v12.8b, v20.8b
 	WORD $0x4e34c18f // smull2 v15.8h, v12.16b, v20.16b
@@ -5425,130 +5247,124 @@ pair43:
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
 	WORD $0x4f9a9318 // fmul v24.4s, v24.4s, v26.s[0]
 	FMOVQ 16(R10), F31
-	FMOVQ 16(R10), F6
+	FMOVQ 16(R10), F30
 	FMOVQ 848(R1), F11
 	WORD $0x0e31c17b // smull v27.8h, v11.8b, v17.8b
-	WORD $0x4e31c172 // smull2 v18.8h, v11.16b, v17.16b
+	WORD $0x4e31c170 // smull2 v16.8h, v11.16b, v17.16b
 	FMOVQ 912(R1), F10
 	WORD $0x0e37815b // smlal v27.8h, v10.8b, v23.8b
-	WORD $0x4e378152 // smlal2 v18.8h, v10.16b, v23.16b
+	WORD $0x4e378150 // smlal2 v16.8h, v10.16b, v23.16b
 	WORD $0x4e606b7f // sadalp v31.4s, v27.8h
-	WORD $0x4e606a46 // sadalp v6.4s, v18.8h
+	WORD $0x4e606a1e // sadalp v30.4s, v16.8h
 	FMOVQ 976(R1), F7
-	WORD $0x0e39c0f6 // smull v22.8h, v7.8b, v25.8b
-	WORD $0x4e39c0fc // smull2 v28.8h, v7.16b, v25.16b
-	FMOVQ 1040(R1), F29
-	WORD $0x0e3383b6 // smlal v22.8h, v29.8b, v19.8b
-	WORD $0x4e3383bc // smlal2 v28.8h, v29.16b, v19.16b
-	WORD $0x4e606adf // sadalp v31.4s, v22.8h
-	WORD $0x4e606b86 // sadalp v6.4s, v28.8h
-	VADDP V6.S4, V31.S4, V31.S4
+	WORD $0x0e33c0fc // smull v28.8h, v7.8b, v19.8b
+	WORD $0x4e33c0fd // smull2 v29.8h, v7.16b, v19.16b
+	FMOVQ 1040(R1), F22
+	WORD $0x0e3982dc // smlal v28.8h, v22.8b, v25.8b
+	WORD $0x4e3982dd // smlal2 v29.8h, v22.16b, v25.16b
+	WORD $0x4e606b9f // sadalp v31.4s, v28.8h
+	WORD $0x4e606bbe // sadalp v30.4s, v29.8h
+	VADDP V30.S4, V31.S4, V31.S4
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fba93ff // fmul v31.4s, v31.4s, v26.s[1]
-	WORD $0x4e3fd718 // fadd v24.4s, v24.4s, v31.4s
+	WORD $0x4fba13f8 // fmla v24.4s, v31.4s, v26.s[1]
 	FMOVD 40(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	WORD $0x6e29df18 // fmul v24.4s, v24.4s, v9.4s
-	WORD $0x4e38d442 // fadd v2.4s, v2.4s, v24.4s
+	WORD $0x4e29cf02 // fmla v2.4s, v24.4s, v9.4s
 	PRFM 1792(R1), PLDL1KEEP
 	PRFM 1856(R1), PLDL1KEEP
-	FMOVQ 16(R10), F30
+	FMOVQ 16(R10), F6
 	FMOVQ 16(R10), F12
 	FMOVQ 608(R1), F15
-	WORD $0x0e30c1ed // smull v13.8h, v15.8b, v16.8b
-	WORD $0x4e30c1ee // smull2 v14.8h, v15.16b, v16.16b
+	WORD $0x0e32c1ed // smull v13.8h, v15.8b, v18.8b
+	WORD $0x4e32c1ee // smull2 v14.8h, v15.16b, v18.16b
 	FMOVQ 672(R1), F8
 	WORD $0x0e35810d // smlal v13.8h, v8.8b, v21.8b
 	WORD $0x4e35810e // smlal2 v14.8h, v8.16b, v21.16b
-	WORD $0x4e6069be // sadalp v30.4s, v13.8h
+	WORD $0x4e6069a6 // sadalp v6.4s, v13.8h
 	WORD $0x4e6069cc // sadalp v12.4s, v14.8h
 	FMOVQ 736(R1), F27
 	WORD $0x0e34c36b // smull v11.8h, v27.8b, v20.8b
 	WORD $0x4e34c36a // smull2 v10.8h, v27.16b, v20.16b
-	FMOVQ 800(R1), F18
-	WORD $0x0e25824b // smlal v11.8h, v18.8b, v5.8b
-	WORD $0x4e25824a // smlal2 v10.8h, v18.16b, v5.16b
-	WORD $0x4e60697e // sadalp v30.4s, v11.8h
+	FMOVQ 800(R1), F16
+	WORD $0x0e25820b // smlal v11.8h, v16.8b, v5.8b
+	WORD $0x4e25820a // smlal2 v10.8h, v16.16b, v5.16b
+	WORD $0x4e606966 // sadalp v6.4s, v11.8h
 	WORD $0x4e60694c // sadalp v12.4s, v10.8h
-	VADDP V12.S4, V30.S4, V30.S4
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f9a93de // fmul v30.4s, v30.4s, v26.s[0]
+	VADDP V12.S4, V6.S4, V6.S4
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4f9a90c6 // fmul v6.4s, v6.4s, v26.s[0]
 	FMOVQ 16(R10), F7
-	FMOVQ 16(R10), F29
-	FMOVQ 864(R1), F6
-	WORD $0x0e31c0d6 // smull v22.8h, v6.8b, v17.8b
-	WORD $0x4e31c0dc // smull2 v28.8h, v6.16b, v17.16b
+	FMOVQ 16(R10), F22
+	FMOVQ 864(R1), F30
+	WORD $0x0e31c3dc // smull v28.8h, v30.8b, v17.8b
+	WORD $0x4e31c3dd // smull2 v29.8h, v30.16b, v17.16b
 	FMOVQ 928(R1), F31
-	WORD $0x0e3783f6 // smlal v22.8h, v31.8b, v23.8b
-	WORD $0x4e3783fc // smlal2 v28.8h, v31.16b, v23.16b
-	WORD $0x4e606ac7 // sadalp v7.4s, v22.8h
-	WORD $0x4e606b9d // sadalp v29.4s, v28.8h
+	WORD $0x0e3783fc // smlal v28.8h, v31.8b, v23.8b
+	WORD $0x4e3783fd // smlal2 v29.8h, v31.16b, v23.16b
+	WORD $0x4e606b87 // sadalp v7.4s, v28.8h
+	WORD $0x4e606bb6 // sadalp v22.4s, v29.8h
 	FMOVQ 992(R1), F15
-	WORD $0x0e39c1e9 // smull v9.8h, v15.8b, v25.8b
-	WORD $0x4e39c1f8 // smull2 v24.8h, v15.16b, v25.16b
+	WORD $0x0e33c1f8 // smull v24.8h, v15.8b, v19.8b
+	WORD $0x4e33c1e9 // smull2 v9.8h, v15.16b, v19.16b
 	FMOVQ 1056(R1), F8
-	WORD $0x0e338109 // smlal v9.8h, v8.8b, v19.8b
-	WORD $0x4e338118 // smlal2 v24.8h, v8.16b, v19.16b
-	WORD $0x4e606927 // sadalp v7.4s, v9.8h
-	WORD $0x4e606b1d // sadalp v29.4s, v24.8h
-	VADDP V29.S4, V7.S4, V7.S4
+	WORD $0x0e398118 // smlal v24.8h, v8.8b, v25.8b
+	WORD $0x4e398109 // smlal2 v9.8h, v8.16b, v25.16b
+	WORD $0x4e606b07 // sadalp v7.4s, v24.8h
+	WORD $0x4e606936 // sadalp v22.4s, v9.8h
+	VADDP V22.S4, V7.S4, V7.S4
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fba90e7 // fmul v7.4s, v7.4s, v26.s[1]
-	WORD $0x4e27d7de // fadd v30.4s, v30.4s, v7.4s
+	WORD $0x4fba10e6 // fmla v6.4s, v7.4s, v26.s[1]
 	FMOVD 48(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	WORD $0x6e2ddfde // fmul v30.4s, v30.4s, v13.4s
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
+	WORD $0x4e2dccc3 // fmla v3.4s, v6.4s, v13.4s
 	PRFM 1920(R1), PLDL1KEEP
 	PRFM 1984(R1), PLDL1KEEP
 	PRFM 2048(R1), PLDL1KEEP
 	FMOVQ 16(R10), F14
 	FMOVQ 16(R10), F27
 	FMOVQ 624(R1), F10
-	WORD $0x0e30c152 // smull v18.8h, v10.8b, v16.8b
-	WORD $0x4e30c14b // smull2 v11.8h, v10.16b, v16.16b
+	WORD $0x0e32c150 // smull v16.8h, v10.8b, v18.8b
+	WORD $0x4e32c14b // smull2 v11.8h, v10.16b, v18.16b
 	FMOVQ 688(R1), F12
-	WORD $0x0e358192 // smlal v18.8h, v12.8b, v21.8b
+	WORD $0x0e358190 // smlal v16.8h, v12.8b, v21.8b
 	WORD $0x4e35818b // smlal2 v11.8h, v12.16b, v21.16b
-	WORD $0x4e606a4e // sadalp v14.4s, v18.8h
+	WORD $0x4e606a0e // sadalp v14.4s, v16.8h
 	WORD $0x4e60697b // sadalp v27.4s, v11.8h
-	FMOVQ 752(R1), F22
-	WORD $0x0e34c2c6 // smull v6.8h, v22.8b, v20.8b
-	WORD $0x4e34c2df // smull2 v31.8h, v22.16b, v20.16b
-	FMOVQ 816(R1), F28
-	WORD $0x0e258386 // smlal v6.8h, v28.8b, v5.8b
-	WORD $0x4e25839f // smlal2 v31.8h, v28.16b, v5.16b
-	WORD $0x4e6068ce // sadalp v14.4s, v6.8h
+	FMOVQ 752(R1), F28
+	WORD $0x0e34c39e // smull v30.8h, v28.8b, v20.8b
+	WORD $0x4e34c39f // smull2 v31.8h, v28.16b, v20.16b
+	FMOVQ 816(R1), F29
+	WORD $0x0e2583be // smlal v30.8h, v29.8b, v5.8b
+	WORD $0x4e2583bf // smlal2 v31.8h, v29.16b, v5.16b
+	WORD $0x4e606bce // sadalp v14.4s, v30.8h
 	WORD $0x4e606bfb // sadalp v27.4s, v31.8h
 	VADDP V27.S4, V14.S4, V14.S4
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
 	WORD $0x4f9a91ce // fmul v14.4s, v14.4s, v26.s[0]
 	FMOVQ 16(R10), F15
 	FMOVQ 16(R10), F8
-	FMOVQ 880(R1), F29
-	WORD $0x0e31c3a9 // smull v9.8h, v29.8b, v17.8b
-	WORD $0x4e31c3b8 // smull2 v24.8h, v29.16b, v17.16b
+	FMOVQ 880(R1), F22
+	WORD $0x0e31c2d8 // smull v24.8h, v22.8b, v17.8b
+	WORD $0x4e31c2c9 // smull2 v9.8h, v22.16b, v17.16b
 	FMOVQ 944(R1), F7
-	WORD $0x0e3780e9 // smlal v9.8h, v7.8b, v23.8b
-	WORD $0x4e3780f8 // smlal2 v24.8h, v7.16b, v23.16b
-	WORD $0x4e60692f // sadalp v15.4s, v9.8h
-	WORD $0x4e606b08 // sadalp v8.4s, v24.8h
+	WORD $0x0e3780f8 // smlal v24.8h, v7.8b, v23.8b
+	WORD $0x4e3780e9 // smlal2 v9.8h, v7.16b, v23.16b
+	WORD $0x4e606b0f // sadalp v15.4s, v24.8h
+	WORD $0x4e606928 // sadalp v8.4s, v9.8h
 	FMOVQ 1008(R1), F10
-	WORD $0x0e39c14d // smull v13.8h, v10.8b, v25.8b
-	WORD $0x4e39c15e // smull2 v30.8h, v10.16b, v25.16b
+	WORD $0x0e33c146 // smull v6.8h, v10.8b, v19.8b
+	WORD $0x4e33c14d // smull2 v13.8h, v10.16b, v19.16b
 	FMOVQ 1072(R1), F12
-	WORD $0x0e33818d // smlal v13.8h, v12.8b, v19.8b
-	WORD $0x4e33819e // smlal2 v30.8h, v12.16b, v19.16b
-	WORD $0x4e6069af // sadalp v15.4s, v13.8h
-	WORD $0x4e606bc8 // sadalp v8.4s, v30.8h
+	WORD $0x0e398186 // smlal v6.8h, v12.8b, v25.8b
+	WORD $0x4e39818d // smlal2 v13.8h, v12.16b, v25.16b
+	WORD $0x4e6068cf // sadalp v15.4s, v6.8h
+	WORD $0x4e6069a8 // sadalp v8.4s, v13.8h
 	VADDP V8.S4, V15.S4, V15.S4
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fba91ef // fmul v15.4s, v15.4s, v26.s[1]
-	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
-	FMOVD 56(R1), F18
-	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
-	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
+	WORD $0x4fba11ee // fmla v14.4s, v15.4s, v26.s[1]
+	FMOVD 56(R1), F16
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	WORD $0x4e30cdc4 // fmla v4.4s, v14.4s, v16.4s
 	ADD $1088, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -5733,13 +5549,11 @@ row49:
 	WORD $0x4e60689d // sadalp v29.4s, v4.8h
 	VADDP V29.S4, V28.S4, V28.S4
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fb1939c // fmul v28.4s, v28.4s, v17.s[1]
-	WORD $0x4e3cd652 // fadd v18.4s, v18.4s, v28.4s
-	FMOVQ 128(R11), F7
-	WORD $0x6e27de52 // fmul v18.4s, v18.4s, v7.4s
-	FMOVQ 0(R14), F8
-	WORD $0x4e32d508 // fadd v8.4s, v8.4s, v18.4s
-	FMOVQ F8, 0(R14)
+	WORD $0x4fb11392 // fmla v18.4s, v28.4s, v17.s[1]
+	FMOVQ 0(R14), F7
+	FMOVQ 128(R11), F8
+	WORD $0x4e28ce47 // fmla v7.4s, v18.4s, v8.4s
+	FMOVQ F7, 0(R14)
 	FMOVQ 16(R10), F22
 	FMOVQ 16(R10), F23
 	FMOVQ 512(R11), F26
@@ -5774,19 +5588,17 @@ row49:
 	FMOVQ 608(R11), F28
 	WORD $0x0e2fc384 // smull v4.8h, v28.8b, v15.8b
 	WORD $0x4e2fc39d // smull2 v29.8h, v28.16b, v15.16b
-	FMOVQ 624(R11), F7
-	WORD $0x0e3080e4 // smlal v4.8h, v7.8b, v16.8b
-	WORD $0x4e3080fd // smlal2 v29.8h, v7.16b, v16.16b
+	FMOVQ 624(R11), F18
+	WORD $0x0e308244 // smlal v4.8h, v18.8b, v16.8b
+	WORD $0x4e30825d // smlal2 v29.8h, v18.16b, v16.16b
 	WORD $0x4e606882 // sadalp v2.4s, v4.8h
 	WORD $0x4e606bbe // sadalp v30.4s, v29.8h
 	VADDP V30.S4, V2.S4, V2.S4
 	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4fb19042 // fmul v2.4s, v2.4s, v17.s[1]
-	WORD $0x4e22d6d6 // fadd v22.4s, v22.4s, v2.4s
-	FMOVQ 144(R11), F18
-	WORD $0x6e32ded6 // fmul v22.4s, v22.4s, v18.4s
+	WORD $0x4fb11056 // fmla v22.4s, v2.4s, v17.s[1]
 	FMOVQ 16(R14), F8
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	FMOVQ 144(R11), F7
+	WORD $0x4e27cec8 // fmla v8.4s, v22.4s, v7.4s
 	FMOVQ F8, 16(R14)
 	FMOVQ 16(R10), F26
 	FMOVQ 16(R10), F27
@@ -5811,9 +5623,9 @@ row49:
 	WORD $0x4f91935a // fmul v26.4s, v26.4s, v17.s[0]
 	FMOVQ 16(R10), F3
 	FMOVQ 16(R10), F31
-	FMOVQ 704(R11), F7
-	WORD $0x0e2dc0e5 // smull v5.8h, v7.8b, v13.8b
-	WORD $0x4e2dc0fc // smull2 v28.8h, v7.16b, v13.16b
+	FMOVQ 704(R11), F18
+	WORD $0x0e2dc245 // smull v5.8h, v18.8b, v13.8b
+	WORD $0x4e2dc25c // smull2 v28.8h, v18.16b, v13.16b
 	FMOVQ 720(R11), F4
 	WORD $0x0e2e8085 // smlal v5.8h, v4.8b, v14.8b
 	WORD $0x4e2e809c // smlal2 v28.8h, v4.16b, v14.16b
@@ -5822,20 +5634,18 @@ row49:
 	FMOVQ 736(R11), F2
 	WORD $0x0e2fc05d // smull v29.8h, v2.8b, v15.8b
 	WORD $0x4e2fc05e // smull2 v30.8h, v2.16b, v15.16b
-	FMOVQ 752(R11), F18
-	WORD $0x0e30825d // smlal v29.8h, v18.8b, v16.8b
-	WORD $0x4e30825e // smlal2 v30.8h, v18.16b, v16.16b
+	FMOVQ 752(R11), F22
+	WORD $0x0e3082dd // smlal v29.8h, v22.8b, v16.8b
+	WORD $0x4e3082de // smlal2 v30.8h, v22.16b, v16.16b
 	WORD $0x4e606ba3 // sadalp v3.4s, v29.8h
 	WORD $0x4e606bdf // sadalp v31.4s, v30.8h
 	VADDP V31.S4, V3.S4, V3.S4
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4fb19063 // fmul v3.4s, v3.4s, v17.s[1]
-	WORD $0x4e23d75a // fadd v26.4s, v26.4s, v3.4s
-	FMOVQ 160(R11), F22
-	WORD $0x6e36df5a // fmul v26.4s, v26.4s, v22.4s
-	FMOVQ 32(R14), F8
-	WORD $0x4e3ad508 // fadd v8.4s, v8.4s, v26.4s
-	FMOVQ F8, 32(R14)
+	WORD $0x4fb1107a // fmla v26.4s, v3.4s, v17.s[1]
+	FMOVQ 32(R14), F7
+	FMOVQ 160(R11), F8
+	WORD $0x4e28cf47 // fmla v7.4s, v26.4s, v8.4s
+	FMOVQ F7, 32(R14)
 	FMOVQ 16(R10), F19
 	FMOVQ 16(R10), F1
 	FMOVQ 768(R11), F23
@@ -5849,9 +5659,9 @@ row49:
 	FMOVQ 800(R11), F27
 	WORD $0x0e2bc378 // smull v24.8h, v27.8b, v11.8b
 	WORD $0x4e2bc379 // smull2 v25.8h, v27.16b, v11.16b
-	FMOVQ 816(R11), F7
-	WORD $0x0e2c80f8 // smlal v24.8h, v7.8b, v12.8b
-	WORD $0x4e2c80f9 // smlal2 v25.8h, v7.16b, v12.16b
+	FMOVQ 816(R11), F18
+	WORD $0x0e2c8258 // smlal v24.8h, v18.8b, v12.8b
+	WORD $0x4e2c8259 // smlal2 v25.8h, v18.16b, v12.16b
 	WORD $0x4e606b13 // sadalp v19.4s, v24.8h
 	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
 	VADDP V1.S4, V19.S4, V19.S4
@@ -5859,9 +5669,9 @@ row49:
 	WORD $0x4f919273 // fmul v19.4s, v19.4s, v17.s[0]
 	FMOVQ 16(R10), F4
 	FMOVQ 16(R10), F5
-	FMOVQ 832(R11), F18
-	WORD $0x0e2dc25c // smull v28.8h, v18.8b, v13.8b
-	WORD $0x4e2dc242 // smull2 v2.8h, v18.16b, v13.16b
+	FMOVQ 832(R11), F22
+	WORD $0x0e2dc2dc // smull v28.8h, v22.8b, v13.8b
+	WORD $0x4e2dc2c2 // smull2 v2.8h, v22.16b, v13.16b
 	FMOVQ 848(R11), F29
 	WORD $0x0e2e83bc // smlal v28.8h, v29.8b, v14.8b
 	WORD $0x4e2e83a2 // smlal2 v2.8h, v29.16b, v14.16b
@@ -5870,19 +5680,17 @@ row49:
 	FMOVQ 864(R11), F3
 	WORD $0x0e2fc07e // smull v30.8h, v3.8b, v15.8b
 	WORD $0x4e2fc07f // smull2 v31.8h, v3.16b, v15.16b
-	FMOVQ 880(R11), F22
-	WORD $0x0e3082de // smlal v30.8h, v22.8b, v16.8b
-	WORD $0x4e3082df // smlal2 v31.8h, v22.16b, v16.16b
+	FMOVQ 880(R11), F26
+	WORD $0x0e30835e // smlal v30.8h, v26.8b, v16.8b
+	WORD $0x4e30835f // smlal2 v31.8h, v26.16b, v16.16b
 	WORD $0x4e606bc4 // sadalp v4.4s, v30.8h
 	WORD $0x4e606be5 // sadalp v5.4s, v31.8h
 	VADDP V5.S4, V4.S4, V4.S4
 	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4fb19084 // fmul v4.4s, v4.4s, v17.s[1]
-	WORD $0x4e24d673 // fadd v19.4s, v19.4s, v4.4s
-	FMOVQ 176(R11), F26
-	WORD $0x6e3ade73 // fmul v19.4s, v19.4s, v26.4s
+	WORD $0x4fb11093 // fmla v19.4s, v4.4s, v17.s[1]
 	FMOVQ 48(R14), F8
-	WORD $0x4e33d508 // fadd v8.4s, v8.4s, v19.4s
+	FMOVQ 176(R11), F7
+	WORD $0x4e27ce68 // fmla v8.4s, v19.4s, v7.4s
 	FMOVQ F8, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
@@ -5900,8 +5708,8 @@ row49:
 	FMOVQ F21, 432(R11)
 	FMOVQ 832(R1), F27
 	FMOVQ F27, 448(R11)
-	FMOVQ 896(R1), F7
-	FMOVQ F7, 464(R11)
+	FMOVQ 896(R1), F18
+	FMOVQ F18, 464(R11)
 	FMOVQ 960(R1), F24
 	FMOVQ F24, 480(R11)
 	FMOVQ 1024(R1), F25
@@ -5909,8 +5717,8 @@ row49:
 	FMOVD 32(R1), F1
 	WORD $0x0e217821 // fcvtl v1.4s, v1.4h
 	FMOVQ F1, 128(R11)
-	FMOVQ 592(R1), F18
-	FMOVQ F18, 512(R11)
+	FMOVQ 592(R1), F22
+	FMOVQ F22, 512(R11)
 	FMOVQ 656(R1), F29
 	FMOVQ F29, 528(R11)
 	FMOVQ 720(R1), F28
@@ -5919,8 +5727,8 @@ row49:
 	FMOVQ F2, 560(R11)
 	FMOVQ 848(R1), F3
 	FMOVQ F3, 576(R11)
-	FMOVQ 912(R1), F22
-	FMOVQ F22, 592(R11)
+	FMOVQ 912(R1), F26
+	FMOVQ F26, 592(R11)
 	FMOVQ 976(R1), F30
 	FMOVQ F30, 608(R11)
 	FMOVQ 1040(R1), F31
@@ -5930,10 +5738,10 @@ row49:
 	FMOVQ F5, 144(R11)
 	FMOVQ 608(R1), F4
 	FMOVQ F4, 640(R11)
-	FMOVQ 672(R1), F26
-	FMOVQ F26, 656(R11)
-	FMOVQ 736(R1), F19
-	FMOVQ F19, 672(R11)
+	FMOVQ 672(R1), F19
+	FMOVQ F19, 656(R11)
+	FMOVQ 736(R1), F7
+	FMOVQ F7, 672(R11)
 	FMOVQ 800(R1), F8
 	FMOVQ F8, 688(R11)
 	FMOVQ 864(R1), F9
@@ -5970,30 +5778,30 @@ row49:
 	ADD $64, R2, R13
 	MOVD R3, R14
 row50:
-	FMOVQ 0(R13), F7
+	FMOVQ 0(R13), F18
 	FMOVQ 16(R13), F24
-	VDUP V7.S[0], V25.S4
-	VDUP V7.S[1], V1.S4
-	VDUP V7.S[2], V18.S4
-	VDUP V7.S[3], V29.S4
+	VDUP V18.S[0], V25.S4
+	VDUP V18.S[1], V1.S4
+	VDUP V18.S[2], V22.S4
+	VDUP V18.S[3], V29.S4
 	VDUP V24.S[0], V28.S4
 	VDUP V24.S[1], V2.S4
 	VDUP V24.S[2], V3.S4
-	VDUP V24.S[3], V22.S4
+	VDUP V24.S[3], V26.S4
 	FMOVQ 32(R13), F30
 	FMOVQ 16(R10), F31
 	FMOVQ 16(R10), F5
-	FMOVQ 384(R11), F19
-	WORD $0x0e39c264 // smull v4.8h, v19.8b, v25.8b
-	WORD $0x4e39c27a // smull2 v26.8h, v19.16b, v25.16b
+	FMOVQ 384(R11), F7
+	WORD $0x0e39c0e4 // smull v4.8h, v7.8b, v25.8b
+	WORD $0x4e39c0f3 // smull2 v19.8h, v7.16b, v25.16b
 	FMOVQ 400(R11), F8
 	WORD $0x0e218104 // smlal v4.8h, v8.8b, v1.8b
-	WORD $0x4e21811a // smlal2 v26.8h, v8.16b, v1.16b
+	WORD $0x4e218113 // smlal2 v19.8h, v8.16b, v1.16b
 	WORD $0x4e60689f // sadalp v31.4s, v4.8h
-	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
+	WORD $0x4e606a65 // sadalp v5.4s, v19.8h
 	FMOVQ 416(R11), F11
-	WORD $0x0e32c169 // smull v9.8h, v11.8b, v18.8b
-	WORD $0x4e32c16a // smull2 v10.8h, v11.16b, v18.16b
+	WORD $0x0e36c169 // smull v9.8h, v11.8b, v22.8b
+	WORD $0x4e36c16a // smull2 v10.8h, v11.16b, v22.16b
 	FMOVQ 432(R11), F12
 	WORD $0x0e3d8189 // smlal v9.8h, v12.8b, v29.8b
 	WORD $0x4e3d818a // smlal2 v10.8h, v12.16b, v29.16b
@@ -6016,40 +5824,38 @@ row50:
 	WORD $0x0e23c2a6 // smull v6.8h, v21.8b, v3.8b
 	WORD $0x4e23c2b4 // smull2 v20.8h, v21.16b, v3.16b
 	FMOVQ 496(R11), F27
-	WORD $0x0e368366 // smlal v6.8h, v27.8b, v22.8b
-	WORD $0x4e368374 // smlal2 v20.8h, v27.16b, v22.16b
+	WORD $0x0e3a8366 // smlal v6.8h, v27.8b, v26.8b
+	WORD $0x4e3a8374 // smlal2 v20.8h, v27.16b, v26.16b
 	WORD $0x4e6068cd // sadalp v13.4s, v6.8h
 	WORD $0x4e606a8e // sadalp v14.4s, v20.8h
 	VADDP V14.S4, V13.S4, V13.S4
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fbe91ad // fmul v13.4s, v13.4s, v30.s[1]
-	WORD $0x4e2dd7ff // fadd v31.4s, v31.4s, v13.4s
-	FMOVQ 128(R11), F7
-	WORD $0x6e27dfff // fmul v31.4s, v31.4s, v7.4s
-	FMOVQ 0(R14), F24
-	WORD $0x4e3fd718 // fadd v24.4s, v24.4s, v31.4s
-	FMOVQ F24, 0(R14)
-	FMOVQ 16(R10), F19
+	WORD $0x4fbe11bf // fmla v31.4s, v13.4s, v30.s[1]
+	FMOVQ 0(R14), F18
+	FMOVQ 128(R11), F24
+	WORD $0x4e38cff2 // fmla v18.4s, v31.4s, v24.4s
+	FMOVQ F18, 0(R14)
+	FMOVQ 16(R10), F7
 	FMOVQ 16(R10), F8
 	FMOVQ 512(R11), F11
 	WORD $0x0e39c164 // smull v4.8h, v11.8b, v25.8b
-	WORD $0x4e39c17a // smull2 v26.8h, v11.16b, v25.16b
+	WORD $0x4e39c173 // smull2 v19.8h, v11.16b, v25.16b
 	FMOVQ 528(R11), F12
 	WORD $0x0e218184 // smlal v4.8h, v12.8b, v1.8b
-	WORD $0x4e21819a // smlal2 v26.8h, v12.16b, v1.16b
-	WORD $0x4e606893 // sadalp v19.4s, v4.8h
-	WORD $0x4e606b48 // sadalp v8.4s, v26.8h
+	WORD $0x4e218193 // smlal2 v19.8h, v12.16b, v1.16b
+	WORD $0x4e606887 // sadalp v7.4s, v4.8h
+	WORD $0x4e606a68 // sadalp v8.4s, v19.8h
 	FMOVQ 544(R11), F5
-	WORD $0x0e32c0a9 // smull v9.8h, v5.8b, v18.8b
-	WORD $0x4e32c0aa // smull2 v10.8h, v5.16b, v18.16b
+	WORD $0x0e36c0a9 // smull v9.8h, v5.8b, v22.8b
+	WORD $0x4e36c0aa // smull2 v10.8h, v5.16b, v22.16b
 	FMOVQ 560(R11), F17
 	WORD $0x0e3d8229 // smlal v9.8h, v17.8b, v29.8b
 	WORD $0x4e3d822a // smlal2 v10.8h, v17.16b, v29.16b
-	WORD $0x4e606933 // sadalp v19.4s, v9.8h
+	WORD $0x4e606927 // sadalp v7.4s, v9.8h
 	WORD $0x4e606948 // sadalp v8.4s, v10.8h
-	VADDP V8.S4, V19.S4, V19.S4
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f9e9273 // fmul v19.4s, v19.4s, v30.s[0]
+	VADDP V8.S4, V7.S4, V7.S4
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4f9e90e7 // fmul v7.4s, v7.4s, v30.s[0]
 	FMOVQ 16(R10), F23
 	FMOVQ 16(R10), F15
 	FMOVQ 576(R11), F27
@@ -6063,33 +5869,31 @@ row50:
 	FMOVQ 608(R11), F13
 	WORD $0x0e23c1b4 // smull v20.8h, v13.8b, v3.8b
 	WORD $0x4e23c1ae // smull2 v14.8h, v13.16b, v3.16b
-	FMOVQ 624(R11), F7
-	WORD $0x0e3680f4 // smlal v20.8h, v7.8b, v22.8b
-	WORD $0x4e3680ee // smlal2 v14.8h, v7.16b, v22.16b
+	FMOVQ 624(R11), F31
+	WORD $0x0e3a83f4 // smlal v20.8h, v31.8b, v26.8b
+	WORD $0x4e3a83ee // smlal2 v14.8h, v31.16b, v26.16b
 	WORD $0x4e606a97 // sadalp v23.4s, v20.8h
 	WORD $0x4e6069cf // sadalp v15.4s, v14.8h
 	VADDP V15.S4, V23.S4, V23.S4
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fbe92f7 // fmul v23.4s, v23.4s, v30.s[1]
-	WORD $0x4e37d673 // fadd v19.4s, v19.4s, v23.4s
-	FMOVQ 144(R11), F31
-	WORD $0x6e3fde73 // fmul v19.4s, v19.4s, v31.4s
+	WORD $0x4fbe12e7 // fmla v7.4s, v23.4s, v30.s[1]
 	FMOVQ 16(R14), F24
-	WORD $0x4e33d718 // fadd v24.4s, v24.4s, v19.4s
+	FMOVQ 144(R11), F18
+	WORD $0x4e32ccf8 // fmla v24.4s, v7.4s, v18.4s
 	FMOVQ F24, 16(R14)
 	FMOVQ 16(R10), F11
 	FMOVQ 16(R10), F12
 	FMOVQ 640(R11), F5
 	WORD $0x0e39c0a4 // smull v4.8h, v5.8b, v25.8b
-	WORD $0x4e39c0ba // smull2 v26.8h, v5.16b, v25.16b
+	WORD $0x4e39c0b3 // smull2 v19.8h, v5.16b, v25.16b
 	FMOVQ 656(R11), F17
 	WORD $0x0e218224 // smlal v4.8h, v17.8b, v1.8b
-	WORD $0x4e21823a // smlal2 v26.8h, v17.16b, v1.16b
+	WORD $0x4e218233 // smlal2 v19.8h, v17.16b, v1.16b
 	WORD $0x4e60688b // sadalp v11.4s, v4.8h
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
+	WORD $0x4e606a6c // sadalp v12.4s, v19.8h
 	FMOVQ 672(R11), F8
-	WORD $0x0e32c109 // smull v9.8h, v8.8b, v18.8b
-	WORD $0x4e32c10a // smull2 v10.8h, v8.16b, v18.16b
+	WORD $0x0e36c109 // smull v9.8h, v8.8b, v22.8b
+	WORD $0x4e36c10a // smull2 v10.8h, v8.16b, v22.16b
 	FMOVQ 688(R11), F27
 	WORD $0x0e3d8369 // smlal v9.8h, v27.8b, v29.8b
 	WORD $0x4e3d836a // smlal2 v10.8h, v27.16b, v29.16b
@@ -6100,9 +5904,9 @@ row50:
 	WORD $0x4f9e916b // fmul v11.4s, v11.4s, v30.s[0]
 	FMOVQ 16(R10), F6
 	FMOVQ 16(R10), F16
-	FMOVQ 704(R11), F7
-	WORD $0x0e3cc0f5 // smull v21.8h, v7.8b, v28.8b
-	WORD $0x4e3cc0ed // smull2 v13.8h, v7.16b, v28.16b
+	FMOVQ 704(R11), F31
+	WORD $0x0e3cc3f5 // smull v21.8h, v31.8b, v28.8b
+	WORD $0x4e3cc3ed // smull2 v13.8h, v31.16b, v28.16b
 	FMOVQ 720(R11), F20
 	WORD $0x0e228295 // smlal v21.8h, v20.8b, v2.8b
 	WORD $0x4e22828d // smlal2 v13.8h, v20.16b, v2.16b
@@ -6111,36 +5915,34 @@ row50:
 	FMOVQ 736(R11), F23
 	WORD $0x0e23c2ee // smull v14.8h, v23.8b, v3.8b
 	WORD $0x4e23c2ef // smull2 v15.8h, v23.16b, v3.16b
-	FMOVQ 752(R11), F31
-	WORD $0x0e3683ee // smlal v14.8h, v31.8b, v22.8b
-	WORD $0x4e3683ef // smlal2 v15.8h, v31.16b, v22.16b
+	FMOVQ 752(R11), F7
+	WORD $0x0e3a80ee // smlal v14.8h, v7.8b, v26.8b
+	WORD $0x4e3a80ef // smlal2 v15.8h, v7.16b, v26.16b
 	WORD $0x4e6069c6 // sadalp v6.4s, v14.8h
 	WORD $0x4e6069f0 // sadalp v16.4s, v15.8h
 	VADDP V16.S4, V6.S4, V6.S4
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fbe90c6 // fmul v6.4s, v6.4s, v30.s[1]
-	WORD $0x4e26d56b // fadd v11.4s, v11.4s, v6.4s
-	FMOVQ 160(R11), F19
-	WORD $0x6e33dd6b // fmul v11.4s, v11.4s, v19.4s
-	FMOVQ 32(R14), F24
-	WORD $0x4e2bd718 // fadd v24.4s, v24.4s, v11.4s
-	FMOVQ F24, 32(R14)
+	WORD $0x4fbe10cb // fmla v11.4s, v6.4s, v30.s[1]
+	FMOVQ 32(R14), F18
+	FMOVQ 160(R11), F24
+	WORD $0x4e38cd72 // fmla v18.4s, v11.4s, v24.4s
+	FMOVQ F18, 32(R14)
 	FMOVQ 16(R10), F5
 	FMOVQ 16(R10), F17
 	FMOVQ 768(R11), F8
 	WORD $0x0e39c104 // smull v4.8h, v8.8b, v25.8b
-	WORD $0x4e39c11a // smull2 v26.8h, v8.16b, v25.16b
+	WORD $0x4e39c113 // smull2 v19.8h, v8.16b, v25.16b
 	FMOVQ 784(R11), F27
 	WORD $0x0e218364 // smlal v4.8h, v27.8b, v1.8b
-	WORD $0x4e21837a // smlal2 v26.8h, v27.16b, v1.16b
+	WORD $0x4e218373 // smlal2 v19.8h, v27.16b, v1.16b
 	WORD $0x4e606885 // sadalp v5.4s, v4.8h
-	WORD $0x4e606b51 // sadalp v17.4s, v26.8h
+	WORD $0x4e606a71 // sadalp v17.4s, v19.8h
 	FMOVQ 800(R11), F12
-	WORD $0x0e32c189 // smull v9.8h, v12.8b, v18.8b
-	WORD $0x4e32c18a // smull2 v10.8h, v12.16b, v18.16b
-	FMOVQ 816(R11), F7
-	WORD $0x0e3d80e9 // smlal v9.8h, v7.8b, v29.8b
-	WORD $0x4e3d80ea // smlal2 v10.8h, v7.16b, v29.16b
+	WORD $0x0e36c189 // smull v9.8h, v12.8b, v22.8b
+	WORD $0x4e36c18a // smull2 v10.8h, v12.16b, v22.16b
+	FMOVQ 816(R11), F31
+	WORD $0x0e3d83e9 // smlal v9.8h, v31.8b, v29.8b
+	WORD $0x4e3d83ea // smlal2 v10.8h, v31.16b, v29.16b
 	WORD $0x4e606925 // sadalp v5.4s, v9.8h
 	WORD $0x4e606951 // sadalp v17.4s, v10.8h
 	VADDP V17.S4, V5.S4, V5.S4
@@ -6148,9 +5950,9 @@ row50:
 	WORD $0x4f9e90a5 // fmul v5.4s, v5.4s, v30.s[0]
 	FMOVQ 16(R10), F20
 	FMOVQ 16(R10), F21
-	FMOVQ 832(R11), F31
-	WORD $0x0e3cc3ed // smull v13.8h, v31.8b, v28.8b
-	WORD $0x4e3cc3f7 // smull2 v23.8h, v31.16b, v28.16b
+	FMOVQ 832(R11), F7
+	WORD $0x0e3cc0ed // smull v13.8h, v7.8b, v28.8b
+	WORD $0x4e3cc0f7 // smull2 v23.8h, v7.16b, v28.16b
 	FMOVQ 848(R11), F14
 	WORD $0x0e2281cd // smlal v13.8h, v14.8b, v2.8b
 	WORD $0x4e2281d7 // smlal2 v23.8h, v14.16b, v2.16b
@@ -6159,19 +5961,17 @@ row50:
 	FMOVQ 864(R11), F6
 	WORD $0x0e23c0cf // smull v15.8h, v6.8b, v3.8b
 	WORD $0x4e23c0d0 // smull2 v16.8h, v6.16b, v3.16b
-	FMOVQ 880(R11), F19
-	WORD $0x0e36826f // smlal v15.8h, v19.8b, v22.8b
-	WORD $0x4e368270 // smlal2 v16.8h, v19.16b, v22.16b
+	FMOVQ 880(R11), F11
+	WORD $0x0e3a816f // smlal v15.8h, v11.8b, v26.8b
+	WORD $0x4e3a8170 // smlal2 v16.8h, v11.16b, v26.16b
 	WORD $0x4e6069f4 // sadalp v20.4s, v15.8h
 	WORD $0x4e606a15 // sadalp v21.4s, v16.8h
 	VADDP V21.S4, V20.S4, V20.S4
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fbe9294 // fmul v20.4s, v20.4s, v30.s[1]
-	WORD $0x4e34d4a5 // fadd v5.4s, v5.4s, v20.4s
-	FMOVQ 176(R11), F11
-	WORD $0x6e2bdca5 // fmul v5.4s, v5.4s, v11.4s
+	WORD $0x4fbe1285 // fmla v5.4s, v20.4s, v30.s[1]
 	FMOVQ 48(R14), F24
-	WORD $0x4e25d718 // fadd v24.4s, v24.4s, v5.4s
+	FMOVQ 176(R11), F18
+	WORD $0x4e32ccb8 // fmla v24.4s, v5.4s, v18.4s
 	FMOVQ F24, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
@@ -6282,38 +6082,38 @@ pair54:
 	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
 	WORD $0x4f9890c6 // fmul v6.4s, v6.4s, v24.s[0]
-	FMOVD 0(R1), F7
-	VSHL $4, V7.B16, V7.B16
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e671008 // saddw v8.4s, v0.4s, v7.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 0(R11), F9
-	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
-	WORD $0x6e28dcc6 // fmul v6.4s, v6.4s, v8.4s
+	FMOVQ 128(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x0e34c127 // smull v7.8h, v9.8b, v20.8b
+	WORD $0x4e34c128 // smull2 v8.8h, v9.16b, v20.16b
+	FMOVQ 128(R1), F10
+	VUSHR $2, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x0e358147 // smlal v7.8h, v10.8b, v21.8b
+	WORD $0x4e358148 // smlal2 v8.8h, v10.16b, v21.16b
+	FMOVQ 128(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x0e368167 // smlal v7.8h, v11.8b, v22.8b
+	WORD $0x4e368168 // smlal2 v8.8h, v11.16b, v22.16b
 	FMOVQ 128(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x0e34c18a // smull v10.8h, v12.8b, v20.8b
-	WORD $0x4e34c18b // smull2 v11.8h, v12.16b, v20.16b
-	FMOVQ 128(R1), F13
-	VUSHR $2, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x0e3581aa // smlal v10.8h, v13.8b, v21.8b
-	WORD $0x4e3581ab // smlal2 v11.8h, v13.16b, v21.16b
-	FMOVQ 128(R1), F14
+	VUSHR $6, V12.B16, V12.B16
+	WORD $0x0e378187 // smlal v7.8h, v12.8b, v23.8b
+	WORD $0x4e378188 // smlal2 v8.8h, v12.16b, v23.16b
+	VADDP V8.H8, V7.H8, V7.H8
+	FMOVQ 0(R10), F13
+	WORD $0x4e6068ed // sadalp v13.4s, v7.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fb891ad // fmul v13.4s, v13.4s, v24.s[1]
+	FMOVD 0(R1), F14
+	VSHL $4, V14.B16, V14.B16
 	VUSHR $4, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x0e3681ca // smlal v10.8h, v14.8b, v22.8b
-	WORD $0x4e3681cb // smlal2 v11.8h, v14.16b, v22.16b
-	FMOVQ 128(R1), F15
-	VUSHR $6, V15.B16, V15.B16
-	WORD $0x0e3781ea // smlal v10.8h, v15.8b, v23.8b
-	WORD $0x4e3781eb // smlal2 v11.8h, v15.16b, v23.16b
-	VADDP V11.H8, V10.H8, V10.H8
-	FMOVQ 0(R10), F28
-	WORD $0x4e60695c // sadalp v28.4s, v10.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fb8939c // fmul v28.4s, v28.4s, v24.s[1]
+	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
+	WORD $0x0e6e100f // saddw v15.4s, v0.4s, v14.4h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	FMOVQ 0(R11), F28
+	WORD $0x6e3cddef // fmul v15.4s, v15.4s, v28.4s
+	WORD $0x4e2fccc2 // fmla v2.4s, v6.4s, v15.4s
 	FMOVD 16(R1), F29
 	VSHL $4, V29.B16, V29.B16
 	VUSHR $4, V29.B16, V29.B16
@@ -6322,9 +6122,7 @@ pair54:
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
 	FMOVQ 0(R11), F31
 	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
-	WORD $0x4e3cd4c6 // fadd v6.4s, v6.4s, v28.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	WORD $0x4e3ecda2 // fmla v2.4s, v13.4s, v30.4s
 	FMOVD 0(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
@@ -6332,566 +6130,536 @@ pair54:
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
 	FMOVQ 64(R11), F9
 	WORD $0x6e29df5a // fmul v26.4s, v26.4s, v9.4s
-	WORD $0x4f99935a // fmul v26.4s, v26.4s, v25.s[0]
-	FMOVD 16(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
-	WORD $0x0e68100c // saddw v12.4s, v0.4s, v8.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 64(R11), F13
-	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
-	WORD $0x4fb9918c // fmul v12.4s, v12.4s, v25.s[1]
-	WORD $0x4e2cd75a // fadd v26.4s, v26.4s, v12.4s
-	WORD $0x4ebad442 // fsub v2.4s, v2.4s, v26.4s
-	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 80(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x0e30c16e // smull v14.8h, v11.8b, v16.8b
-	WORD $0x4e30c16f // smull2 v15.8h, v11.16b, v16.16b
-	FMOVQ 80(R1), F10
-	VUSHR $2, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x0e31814e // smlal v14.8h, v10.8b, v17.8b
-	WORD $0x4e31814f // smlal2 v15.8h, v10.16b, v17.16b
-	FMOVQ 80(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x0e3283ee // smlal v14.8h, v31.8b, v18.8b
-	WORD $0x4e3283ef // smlal2 v15.8h, v31.16b, v18.16b
-	FMOVQ 80(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	WORD $0x0e3383ce // smlal v14.8h, v30.8b, v19.8b
-	WORD $0x4e3383cf // smlal2 v15.8h, v30.16b, v19.16b
-	VADDP V15.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F28
-	WORD $0x4e6069dc // sadalp v28.4s, v14.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f98939c // fmul v28.4s, v28.4s, v24.s[0]
-	WORD $0x4e671006 // saddw2 v6.4s, v0.4s, v7.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 16(R11), F9
-	WORD $0x6e29dcc6 // fmul v6.4s, v6.4s, v9.4s
-	WORD $0x6e26df9c // fmul v28.4s, v28.4s, v6.4s
-	FMOVQ 144(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x0e34c34d // smull v13.8h, v26.8b, v20.8b
-	WORD $0x4e34c34c // smull2 v12.8h, v26.16b, v20.16b
-	FMOVQ 144(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x0e35816d // smlal v13.8h, v11.8b, v21.8b
-	WORD $0x4e35816c // smlal2 v12.8h, v11.16b, v21.16b
-	FMOVQ 144(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x0e36814d // smlal v13.8h, v10.8b, v22.8b
-	WORD $0x4e36814c // smlal2 v12.8h, v10.16b, v22.16b
-	FMOVQ 144(R1), F31
-	VUSHR $6, V31.B16, V31.B16
-	WORD $0x0e3783ed // smlal v13.8h, v31.8b, v23.8b
-	WORD $0x4e3783ec // smlal2 v12.8h, v31.16b, v23.16b
-	VADDP V12.H8, V13.H8, V13.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e6069be // sadalp v30.4s, v13.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb893de // fmul v30.4s, v30.4s, v24.s[1]
-	WORD $0x4e7d100f // saddw2 v15.4s, v0.4s, v29.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 16(R11), F14
-	WORD $0x6e2eddef // fmul v15.4s, v15.4s, v14.4s
-	WORD $0x6e2fdfde // fmul v30.4s, v30.4s, v15.4s
-	WORD $0x4e3ed79c // fadd v28.4s, v28.4s, v30.4s
-	WORD $0x4e3cd463 // fadd v3.4s, v3.4s, v28.4s
-	WORD $0x4e7b1007 // saddw2 v7.4s, v0.4s, v27.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 80(R11), F9
-	WORD $0x6e29dce7 // fmul v7.4s, v7.4s, v9.4s
-	WORD $0x4f9990e7 // fmul v7.4s, v7.4s, v25.s[0]
-	WORD $0x4e681006 // saddw2 v6.4s, v0.4s, v8.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 80(R11), F26
-	WORD $0x6e3adcc6 // fmul v6.4s, v6.4s, v26.4s
-	WORD $0x4fb990c6 // fmul v6.4s, v6.4s, v25.s[1]
-	WORD $0x4e26d4e7 // fadd v7.4s, v7.4s, v6.4s
-	WORD $0x4ea7d463 // fsub v3.4s, v3.4s, v7.4s
-	FMOVQ 96(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x0e30c3eb // smull v11.8h, v31.8b, v16.8b
-	WORD $0x4e30c3ea // smull2 v10.8h, v31.16b, v16.16b
-	FMOVQ 96(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x0e31818b // smlal v11.8h, v12.8b, v17.8b
-	WORD $0x4e31818a // smlal2 v10.8h, v12.16b, v17.16b
-	FMOVQ 96(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x0e3281ab // smlal v11.8h, v13.8b, v18.8b
-	WORD $0x4e3281aa // smlal2 v10.8h, v13.16b, v18.16b
-	FMOVQ 96(R1), F29
-	VUSHR $6, V29.B16, V29.B16
-	WORD $0x0e3383ab // smlal v11.8h, v29.8b, v19.8b
-	WORD $0x4e3383aa // smlal2 v10.8h, v29.16b, v19.16b
-	VADDP V10.H8, V11.H8, V11.H8
-	FMOVQ 0(R10), F14
-	WORD $0x4e60696e // sadalp v14.4s, v11.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f9891ce // fmul v14.4s, v14.4s, v24.s[0]
-	FMOVD 8(R1), F15
-	VSHL $4, V15.B16, V15.B16
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f101e // saddw v30.4s, v0.4s, v15.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 32(R11), F28
-	WORD $0x6e3cdfde // fmul v30.4s, v30.4s, v28.4s
-	WORD $0x6e3eddce // fmul v14.4s, v14.4s, v30.4s
-	FMOVQ 160(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x0e34c11b // smull v27.8h, v8.8b, v20.8b
-	WORD $0x4e34c109 // smull2 v9.8h, v8.16b, v20.16b
-	FMOVQ 160(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x0e35835b // smlal v27.8h, v26.8b, v21.8b
-	WORD $0x4e358349 // smlal2 v9.8h, v26.16b, v21.16b
-	FMOVQ 160(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x0e3680db // smlal v27.8h, v6.8b, v22.8b
-	WORD $0x4e3680c9 // smlal2 v9.8h, v6.16b, v22.16b
-	FMOVQ 160(R1), F7
-	VUSHR $6, V7.B16, V7.B16
-	WORD $0x0e3780fb // smlal v27.8h, v7.8b, v23.8b
-	WORD $0x4e3780e9 // smlal2 v9.8h, v7.16b, v23.16b
-	VADDP V9.H8, V27.H8, V27.H8
-	FMOVQ 0(R10), F31
-	WORD $0x4e606b7f // sadalp v31.4s, v27.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb893ff // fmul v31.4s, v31.4s, v24.s[1]
-	FMOVD 24(R1), F12
-	VSHL $4, V12.B16, V12.B16
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c100d // saddw v13.4s, v0.4s, v12.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 32(R11), F29
-	WORD $0x6e3dddad // fmul v13.4s, v13.4s, v29.4s
-	WORD $0x6e2ddfff // fmul v31.4s, v31.4s, v13.4s
-	WORD $0x4e3fd5ce // fadd v14.4s, v14.4s, v31.4s
-	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
-	FMOVD 8(R1), F10
+	WORD $0x4f995342 // fmls v2.4s, v26.4s, v25.s[0]
+	FMOVD 16(R1), F10
 	VUSHR $4, V10.B16, V10.B16
 	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
 	WORD $0x0e6a100b // saddw v11.4s, v0.4s, v10.4h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 96(R11), F28
+	FMOVQ 64(R11), F12
+	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
+	WORD $0x4fb95162 // fmls v2.4s, v11.4s, v25.s[1]
+	PRFM 1024(R1), PLDL1KEEP
+	FMOVQ 80(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x0e30c388 // smull v8.8h, v28.8b, v16.8b
+	WORD $0x4e30c387 // smull2 v7.8h, v28.16b, v16.16b
+	FMOVQ 80(R1), F6
+	VUSHR $2, V6.B16, V6.B16
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x0e3180c8 // smlal v8.8h, v6.8b, v17.8b
+	WORD $0x4e3180c7 // smlal2 v7.8h, v6.16b, v17.16b
+	FMOVQ 80(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x0e3281e8 // smlal v8.8h, v15.8b, v18.8b
+	WORD $0x4e3281e7 // smlal2 v7.8h, v15.16b, v18.16b
+	FMOVQ 80(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	WORD $0x0e3383e8 // smlal v8.8h, v31.8b, v19.8b
+	WORD $0x4e3383e7 // smlal2 v7.8h, v31.16b, v19.16b
+	VADDP V7.H8, V8.H8, V8.H8
+	FMOVQ 0(R10), F13
+	WORD $0x4e60690d // sadalp v13.4s, v8.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f9891ad // fmul v13.4s, v13.4s, v24.s[0]
+	FMOVQ 144(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x0e34c35e // smull v30.8h, v26.8b, v20.8b
+	WORD $0x4e34c349 // smull2 v9.8h, v26.16b, v20.16b
+	FMOVQ 144(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x0e35819e // smlal v30.8h, v12.8b, v21.8b
+	WORD $0x4e358189 // smlal2 v9.8h, v12.16b, v21.16b
+	FMOVQ 144(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x0e36817e // smlal v30.8h, v11.8b, v22.8b
+	WORD $0x4e368169 // smlal2 v9.8h, v11.16b, v22.16b
+	FMOVQ 144(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	WORD $0x0e37839e // smlal v30.8h, v28.8b, v23.8b
+	WORD $0x4e378389 // smlal2 v9.8h, v28.16b, v23.16b
+	VADDP V9.H8, V30.H8, V30.H8
+	FMOVQ 0(R10), F6
+	WORD $0x4e606bc6 // sadalp v6.4s, v30.8h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4fb890c6 // fmul v6.4s, v6.4s, v24.s[1]
+	WORD $0x4e6e100f // saddw2 v15.4s, v0.4s, v14.8h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	FMOVQ 16(R11), F31
+	WORD $0x6e3fddef // fmul v15.4s, v15.4s, v31.4s
+	WORD $0x4e2fcda3 // fmla v3.4s, v13.4s, v15.4s
+	WORD $0x4e7d1007 // saddw2 v7.4s, v0.4s, v29.8h
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	FMOVQ 16(R11), F8
+	WORD $0x6e28dce7 // fmul v7.4s, v7.4s, v8.4s
+	WORD $0x4e27ccc3 // fmla v3.4s, v6.4s, v7.4s
+	WORD $0x4e7b101a // saddw2 v26.4s, v0.4s, v27.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 80(R11), F12
+	WORD $0x6e2cdf5a // fmul v26.4s, v26.4s, v12.4s
+	WORD $0x4f995343 // fmls v3.4s, v26.4s, v25.s[0]
+	WORD $0x4e6a100b // saddw2 v11.4s, v0.4s, v10.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FMOVQ 80(R11), F28
 	WORD $0x6e3cdd6b // fmul v11.4s, v11.4s, v28.4s
-	WORD $0x4f99916b // fmul v11.4s, v11.4s, v25.s[0]
-	FMOVD 24(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
-	WORD $0x0e7e1008 // saddw v8.4s, v0.4s, v30.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 96(R11), F26
-	WORD $0x6e3add08 // fmul v8.4s, v8.4s, v26.4s
-	WORD $0x4fb99108 // fmul v8.4s, v8.4s, v25.s[1]
-	WORD $0x4e28d56b // fadd v11.4s, v11.4s, v8.4s
-	WORD $0x4eabd484 // fsub v4.4s, v4.4s, v11.4s
-	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 112(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e30c126 // smull v6.8h, v9.8b, v16.8b
-	WORD $0x4e30c127 // smull2 v7.8h, v9.16b, v16.16b
-	FMOVQ 112(R1), F27
+	WORD $0x4fb95163 // fmls v3.4s, v11.4s, v25.s[1]
+	FMOVQ 96(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x0e30c1c9 // smull v9.8h, v14.8b, v16.8b
+	WORD $0x4e30c1de // smull2 v30.8h, v14.16b, v16.16b
+	FMOVQ 96(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x0e3183e9 // smlal v9.8h, v31.8b, v17.8b
+	WORD $0x4e3183fe // smlal2 v30.8h, v31.16b, v17.16b
+	FMOVQ 96(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x0e3281a9 // smlal v9.8h, v13.8b, v18.8b
+	WORD $0x4e3281be // smlal2 v30.8h, v13.16b, v18.16b
+	FMOVQ 96(R1), F15
+	VUSHR $6, V15.B16, V15.B16
+	WORD $0x0e3381e9 // smlal v9.8h, v15.8b, v19.8b
+	WORD $0x4e3381fe // smlal2 v30.8h, v15.16b, v19.16b
+	VADDP V30.H8, V9.H8, V9.H8
+	FMOVQ 0(R10), F29
+	WORD $0x4e60693d // sadalp v29.4s, v9.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f9893bd // fmul v29.4s, v29.4s, v24.s[0]
+	FMOVQ 160(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x0e34c0e8 // smull v8.8h, v7.8b, v20.8b
+	WORD $0x4e34c0e6 // smull2 v6.8h, v7.16b, v20.16b
+	FMOVQ 160(R1), F27
 	VUSHR $2, V27.B16, V27.B16
 	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x0e318366 // smlal v6.8h, v27.8b, v17.8b
-	WORD $0x4e318367 // smlal2 v7.8h, v27.16b, v17.16b
-	FMOVQ 112(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x0e3283a6 // smlal v6.8h, v29.8b, v18.8b
-	WORD $0x4e3283a7 // smlal2 v7.8h, v29.16b, v18.16b
-	FMOVQ 112(R1), F13
-	VUSHR $6, V13.B16, V13.B16
-	WORD $0x0e3381a6 // smlal v6.8h, v13.8b, v19.8b
-	WORD $0x4e3381a7 // smlal2 v7.8h, v13.16b, v19.16b
-	VADDP V7.H8, V6.H8, V6.H8
-	FMOVQ 0(R10), F31
-	WORD $0x4e6068df // sadalp v31.4s, v6.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f9893ff // fmul v31.4s, v31.4s, v24.s[0]
-	WORD $0x4e6f100e // saddw2 v14.4s, v0.4s, v15.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 48(R11), F28
-	WORD $0x6e3cddce // fmul v14.4s, v14.4s, v28.4s
-	WORD $0x6e2edfff // fmul v31.4s, v31.4s, v14.4s
-	FMOVQ 176(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x0e34c17a // smull v26.8h, v11.8b, v20.8b
-	WORD $0x4e34c168 // smull2 v8.8h, v11.16b, v20.16b
-	FMOVQ 176(R1), F9
-	VUSHR $2, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e35813a // smlal v26.8h, v9.8b, v21.8b
-	WORD $0x4e358128 // smlal2 v8.8h, v9.16b, v21.16b
-	FMOVQ 176(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x0e36837a // smlal v26.8h, v27.8b, v22.8b
-	WORD $0x4e368368 // smlal2 v8.8h, v27.16b, v22.16b
-	FMOVQ 176(R1), F29
-	VUSHR $6, V29.B16, V29.B16
-	WORD $0x0e3783ba // smlal v26.8h, v29.8b, v23.8b
-	WORD $0x4e3783a8 // smlal2 v8.8h, v29.16b, v23.16b
-	VADDP V8.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e606b4d // sadalp v13.4s, v26.8h
+	WORD $0x0e358368 // smlal v8.8h, v27.8b, v21.8b
+	WORD $0x4e358366 // smlal2 v6.8h, v27.16b, v21.16b
+	FMOVQ 160(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x0e368188 // smlal v8.8h, v12.8b, v22.8b
+	WORD $0x4e368186 // smlal2 v6.8h, v12.16b, v22.16b
+	FMOVQ 160(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	WORD $0x0e378348 // smlal v8.8h, v26.8b, v23.8b
+	WORD $0x4e378346 // smlal2 v6.8h, v26.16b, v23.16b
+	VADDP V6.H8, V8.H8, V8.H8
+	FMOVQ 0(R10), F10
+	WORD $0x4e60690a // sadalp v10.4s, v8.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fb8914a // fmul v10.4s, v10.4s, v24.s[1]
+	FMOVD 8(R1), F28
+	VSHL $4, V28.B16, V28.B16
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c100b // saddw v11.4s, v0.4s, v28.4h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FMOVQ 32(R11), F14
+	WORD $0x6e2edd6b // fmul v11.4s, v11.4s, v14.4s
+	WORD $0x4e2bcfa4 // fmla v4.4s, v29.4s, v11.4s
+	FMOVD 24(R1), F31
+	VSHL $4, V31.B16, V31.B16
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
+	WORD $0x0e7f100d // saddw v13.4s, v0.4s, v31.4h
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fb891ad // fmul v13.4s, v13.4s, v24.s[1]
-	WORD $0x4e6c1007 // saddw2 v7.4s, v0.4s, v12.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	FMOVQ 32(R11), F15
+	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
+	WORD $0x4e2dcd44 // fmla v4.4s, v10.4s, v13.4s
+	FMOVD 8(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
+	WORD $0x0e7e1009 // saddw v9.4s, v0.4s, v30.4h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	FMOVQ 96(R11), F7
+	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
+	WORD $0x4f995124 // fmls v4.4s, v9.4s, v25.s[0]
+	FMOVD 24(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
+	WORD $0x0e7b100c // saddw v12.4s, v0.4s, v27.4h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	FMOVQ 96(R11), F26
+	WORD $0x6e3add8c // fmul v12.4s, v12.4s, v26.4s
+	WORD $0x4fb95184 // fmls v4.4s, v12.4s, v25.s[1]
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 112(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x0e30c1c6 // smull v6.8h, v14.8b, v16.8b
+	WORD $0x4e30c1c8 // smull2 v8.8h, v14.16b, v16.16b
+	FMOVQ 112(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x0e3183a6 // smlal v6.8h, v29.8b, v17.8b
+	WORD $0x4e3183a8 // smlal2 v8.8h, v29.16b, v17.16b
+	FMOVQ 112(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x0e328166 // smlal v6.8h, v11.8b, v18.8b
+	WORD $0x4e328168 // smlal2 v8.8h, v11.16b, v18.16b
+	FMOVQ 112(R1), F15
+	VUSHR $6, V15.B16, V15.B16
+	WORD $0x0e3381e6 // smlal v6.8h, v15.8b, v19.8b
+	WORD $0x4e3381e8 // smlal2 v8.8h, v15.16b, v19.16b
+	VADDP V8.H8, V6.H8, V6.H8
+	FMOVQ 0(R10), F10
+	WORD $0x4e6068ca // sadalp v10.4s, v6.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4f98914a // fmul v10.4s, v10.4s, v24.s[0]
+	FMOVQ 176(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x0e34c12d // smull v13.8h, v9.8b, v20.8b
+	WORD $0x4e34c127 // smull2 v7.8h, v9.16b, v20.16b
+	FMOVQ 176(R1), F26
+	VUSHR $2, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x0e35834d // smlal v13.8h, v26.8b, v21.8b
+	WORD $0x4e358347 // smlal2 v7.8h, v26.16b, v21.16b
+	FMOVQ 176(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x0e36818d // smlal v13.8h, v12.8b, v22.8b
+	WORD $0x4e368187 // smlal2 v7.8h, v12.16b, v22.16b
+	FMOVQ 176(R1), F14
+	VUSHR $6, V14.B16, V14.B16
+	WORD $0x0e3781cd // smlal v13.8h, v14.8b, v23.8b
+	WORD $0x4e3781c7 // smlal2 v7.8h, v14.16b, v23.16b
+	VADDP V7.H8, V13.H8, V13.H8
+	FMOVQ 0(R10), F29
+	WORD $0x4e6069bd // sadalp v29.4s, v13.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fb893bd // fmul v29.4s, v29.4s, v24.s[1]
+	WORD $0x4e7c100b // saddw2 v11.4s, v0.4s, v28.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FMOVQ 48(R11), F15
+	WORD $0x6e2fdd6b // fmul v11.4s, v11.4s, v15.4s
+	WORD $0x4e2bcd45 // fmla v5.4s, v10.4s, v11.4s
+	WORD $0x4e7f1008 // saddw2 v8.4s, v0.4s, v31.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
 	FMOVQ 48(R11), F6
-	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
-	WORD $0x6e27ddad // fmul v13.4s, v13.4s, v7.4s
-	WORD $0x4e2dd7ff // fadd v31.4s, v31.4s, v13.4s
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	WORD $0x4e6a100f // saddw2 v15.4s, v0.4s, v10.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 112(R11), F28
-	WORD $0x6e3cddef // fmul v15.4s, v15.4s, v28.4s
-	WORD $0x4f9991ef // fmul v15.4s, v15.4s, v25.s[0]
-	WORD $0x4e7e100e // saddw2 v14.4s, v0.4s, v30.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 112(R11), F11
-	WORD $0x6e2bddce // fmul v14.4s, v14.4s, v11.4s
-	WORD $0x4fb991ce // fmul v14.4s, v14.4s, v25.s[1]
-	WORD $0x4e2ed5ef // fadd v15.4s, v15.4s, v14.4s
-	WORD $0x4eafd4a5 // fsub v5.4s, v5.4s, v15.4s
-	FMOVQ 64(R2), F9
-	FMOVQ 80(R2), F27
-	VDUP V9.S[0], V29.S4
-	VDUP V9.S[1], V8.S4
-	VDUP V9.S[2], V26.S4
-	VDUP V9.S[3], V12.S4
-	VDUP V27.S[0], V6.S4
-	VDUP V27.S[1], V7.S4
-	VDUP V27.S[2], V13.S4
-	VDUP V27.S[3], V31.S4
-	FMOVQ 96(R2), F10
-	FMOVD 112(R2), F28
+	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
+	WORD $0x4e28cfa5 // fmla v5.4s, v29.4s, v8.4s
+	WORD $0x4e7e1009 // saddw2 v9.4s, v0.4s, v30.8h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	FMOVQ 112(R11), F26
+	WORD $0x6e3add29 // fmul v9.4s, v9.4s, v26.4s
+	WORD $0x4f995125 // fmls v5.4s, v9.4s, v25.s[0]
+	WORD $0x4e7b100c // saddw2 v12.4s, v0.4s, v27.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	FMOVQ 112(R11), F14
+	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
+	WORD $0x4fb95185 // fmls v5.4s, v12.4s, v25.s[1]
+	FMOVQ 64(R2), F7
+	FMOVQ 80(R2), F13
+	VDUP V7.S[0], V28.S4
+	VDUP V7.S[1], V15.S4
+	VDUP V7.S[2], V10.S4
+	VDUP V7.S[3], V11.S4
+	VDUP V13.S[0], V31.S4
+	VDUP V13.S[1], V6.S4
+	VDUP V13.S[2], V29.S4
+	VDUP V13.S[3], V8.S4
+	FMOVQ 96(R2), F30
+	FMOVD 112(R2), F26
 	PRFM 1152(R1), PLDL1KEEP
 	FMOVQ 192(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x0e3dc1de // smull v30.8h, v14.8b, v29.8b
-	WORD $0x4e3dc1cb // smull2 v11.8h, v14.16b, v29.16b
-	FMOVQ 192(R1), F15
-	VUSHR $2, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x0e2881fe // smlal v30.8h, v15.8b, v8.8b
-	WORD $0x4e2881eb // smlal2 v11.8h, v15.16b, v8.16b
+	WORD $0x0e3cc1c9 // smull v9.8h, v14.8b, v28.8b
+	WORD $0x4e3cc1db // smull2 v27.8h, v14.16b, v28.16b
+	FMOVQ 192(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x0e2f8189 // smlal v9.8h, v12.8b, v15.8b
+	WORD $0x4e2f819b // smlal2 v27.8h, v12.16b, v15.16b
 	FMOVQ 192(R1), F16
 	VUSHR $4, V16.B16, V16.B16
 	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x0e3a821e // smlal v30.8h, v16.8b, v26.8b
-	WORD $0x4e3a820b // smlal2 v11.8h, v16.16b, v26.16b
+	WORD $0x0e2a8209 // smlal v9.8h, v16.8b, v10.8b
+	WORD $0x4e2a821b // smlal2 v27.8h, v16.16b, v10.16b
 	FMOVQ 192(R1), F17
 	VUSHR $6, V17.B16, V17.B16
-	WORD $0x0e2c823e // smlal v30.8h, v17.8b, v12.8b
-	WORD $0x4e2c822b // smlal2 v11.8h, v17.16b, v12.16b
-	VADDP V11.H8, V30.H8, V30.H8
+	WORD $0x0e2b8229 // smlal v9.8h, v17.8b, v11.8b
+	WORD $0x4e2b823b // smlal2 v27.8h, v17.16b, v11.16b
+	VADDP V27.H8, V9.H8, V9.H8
 	FMOVQ 0(R10), F18
-	WORD $0x4e606bd2 // sadalp v18.4s, v30.8h
+	WORD $0x4e606932 // sadalp v18.4s, v9.8h
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f8a9252 // fmul v18.4s, v18.4s, v10.s[0]
-	FMOVD 32(R1), F19
-	VSHL $4, V19.B16, V19.B16
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 0(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x6e34de52 // fmul v18.4s, v18.4s, v20.4s
+	WORD $0x4f9e9252 // fmul v18.4s, v18.4s, v30.s[0]
+	FMOVQ 256(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x0e3fc2b3 // smull v19.8h, v21.8b, v31.8b
+	WORD $0x4e3fc2b4 // smull2 v20.8h, v21.16b, v31.16b
+	FMOVQ 256(R1), F22
+	VUSHR $2, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x0e2682d3 // smlal v19.8h, v22.8b, v6.8b
+	WORD $0x4e2682d4 // smlal2 v20.8h, v22.16b, v6.16b
+	FMOVQ 256(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x0e3d82f3 // smlal v19.8h, v23.8b, v29.8b
+	WORD $0x4e3d82f4 // smlal2 v20.8h, v23.16b, v29.16b
 	FMOVQ 256(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x0e26c316 // smull v22.8h, v24.8b, v6.8b
-	WORD $0x4e26c317 // smull2 v23.8h, v24.16b, v6.16b
-	FMOVQ 256(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x0e278336 // smlal v22.8h, v25.8b, v7.8b
-	WORD $0x4e278337 // smlal2 v23.8h, v25.16b, v7.16b
-	FMOVQ 256(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e2d8136 // smlal v22.8h, v9.8b, v13.8b
-	WORD $0x4e2d8137 // smlal2 v23.8h, v9.16b, v13.16b
-	FMOVQ 256(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	WORD $0x0e3f8376 // smlal v22.8h, v27.8b, v31.8b
-	WORD $0x4e3f8377 // smlal2 v23.8h, v27.16b, v31.16b
-	VADDP V23.H8, V22.H8, V22.H8
-	FMOVQ 0(R10), F14
-	WORD $0x4e606ace // sadalp v14.4s, v22.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4faa91ce // fmul v14.4s, v14.4s, v10.s[1]
-	FMOVD 48(R1), F15
-	VSHL $4, V15.B16, V15.B16
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
+	VUSHR $6, V24.B16, V24.B16
+	WORD $0x0e288313 // smlal v19.8h, v24.8b, v8.8b
+	WORD $0x4e288314 // smlal2 v20.8h, v24.16b, v8.16b
+	VADDP V20.H8, V19.H8, V19.H8
+	FMOVQ 0(R10), F25
+	WORD $0x4e606a79 // sadalp v25.4s, v19.8h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4fbe9339 // fmul v25.4s, v25.4s, v30.s[1]
+	FMOVD 32(R1), F7
+	VSHL $4, V7.B16, V7.B16
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
+	WORD $0x0e67100d // saddw v13.4s, v0.4s, v7.4h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVQ 0(R11), F14
+	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
+	WORD $0x4e2dce42 // fmla v2.4s, v18.4s, v13.4s
+	FMOVD 48(R1), F12
+	VSHL $4, V12.B16, V12.B16
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
+	WORD $0x0e6c1010 // saddw v16.4s, v0.4s, v12.4h
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
 	FMOVQ 0(R11), F17
 	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
-	WORD $0x4e2ed652 // fadd v18.4s, v18.4s, v14.4s
-	WORD $0x4e32d442 // fadd v2.4s, v2.4s, v18.4s
-	FMOVD 32(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
-	WORD $0x0e6b101e // saddw v30.4s, v0.4s, v11.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 64(R11), F21
-	WORD $0x6e35dfde // fmul v30.4s, v30.4s, v21.4s
-	WORD $0x4f9c93de // fmul v30.4s, v30.4s, v28.s[0]
-	FMOVD 48(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
-	WORD $0x0e741018 // saddw v24.4s, v0.4s, v20.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 64(R11), F25
-	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
-	WORD $0x4fbc9318 // fmul v24.4s, v24.4s, v28.s[1]
-	WORD $0x4e38d7de // fadd v30.4s, v30.4s, v24.4s
-	WORD $0x4ebed442 // fsub v2.4s, v2.4s, v30.4s
-	FMOVQ 208(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x0e3dc2e9 // smull v9.8h, v23.8b, v29.8b
-	WORD $0x4e3dc2fb // smull2 v27.8h, v23.16b, v29.16b
-	FMOVQ 208(R1), F22
-	VUSHR $2, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x0e2882c9 // smlal v9.8h, v22.8b, v8.8b
-	WORD $0x4e2882db // smlal2 v27.8h, v22.16b, v8.16b
-	FMOVQ 208(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x0e3a8229 // smlal v9.8h, v17.8b, v26.8b
-	WORD $0x4e3a823b // smlal2 v27.8h, v17.16b, v26.16b
-	FMOVQ 208(R1), F16
-	VUSHR $6, V16.B16, V16.B16
-	WORD $0x0e2c8209 // smlal v9.8h, v16.8b, v12.8b
-	WORD $0x4e2c821b // smlal2 v27.8h, v16.16b, v12.16b
-	VADDP V27.H8, V9.H8, V9.H8
-	FMOVQ 0(R10), F14
-	WORD $0x4e60692e // sadalp v14.4s, v9.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f8a91ce // fmul v14.4s, v14.4s, v10.s[0]
-	WORD $0x4e731012 // saddw2 v18.4s, v0.4s, v19.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 16(R11), F21
-	WORD $0x6e35de52 // fmul v18.4s, v18.4s, v21.4s
-	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
-	FMOVQ 272(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x0e26c3d9 // smull v25.8h, v30.8b, v6.8b
-	WORD $0x4e26c3d8 // smull2 v24.8h, v30.16b, v6.16b
-	FMOVQ 272(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x0e2782f9 // smlal v25.8h, v23.8b, v7.8b
-	WORD $0x4e2782f8 // smlal2 v24.8h, v23.16b, v7.16b
-	FMOVQ 272(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x0e2d82d9 // smlal v25.8h, v22.8b, v13.8b
-	WORD $0x4e2d82d8 // smlal2 v24.8h, v22.16b, v13.16b
-	FMOVQ 272(R1), F17
-	VUSHR $6, V17.B16, V17.B16
-	WORD $0x0e3f8239 // smlal v25.8h, v17.8b, v31.8b
-	WORD $0x4e3f8238 // smlal2 v24.8h, v17.16b, v31.16b
-	VADDP V24.H8, V25.H8, V25.H8
-	FMOVQ 0(R10), F16
-	WORD $0x4e606b30 // sadalp v16.4s, v25.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4faa9210 // fmul v16.4s, v16.4s, v10.s[1]
-	WORD $0x4e6f101b // saddw2 v27.4s, v0.4s, v15.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 16(R11), F9
-	WORD $0x6e29df7b // fmul v27.4s, v27.4s, v9.4s
-	WORD $0x6e3bde10 // fmul v16.4s, v16.4s, v27.4s
-	WORD $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
-	WORD $0x4e2ed463 // fadd v3.4s, v3.4s, v14.4s
-	WORD $0x4e6b1013 // saddw2 v19.4s, v0.4s, v11.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 80(R11), F21
-	WORD $0x6e35de73 // fmul v19.4s, v19.4s, v21.4s
-	WORD $0x4f9c9273 // fmul v19.4s, v19.4s, v28.s[0]
-	WORD $0x4e741012 // saddw2 v18.4s, v0.4s, v20.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 80(R11), F30
-	WORD $0x6e3ede52 // fmul v18.4s, v18.4s, v30.4s
-	WORD $0x4fbc9252 // fmul v18.4s, v18.4s, v28.s[1]
-	WORD $0x4e32d673 // fadd v19.4s, v19.4s, v18.4s
-	WORD $0x4eb3d463 // fsub v3.4s, v3.4s, v19.4s
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 224(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x0e3dc237 // smull v23.8h, v17.8b, v29.8b
-	WORD $0x4e3dc236 // smull2 v22.8h, v17.16b, v29.16b
-	FMOVQ 224(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x0e288317 // smlal v23.8h, v24.8b, v8.8b
-	WORD $0x4e288316 // smlal2 v22.8h, v24.16b, v8.16b
-	FMOVQ 224(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x0e3a8337 // smlal v23.8h, v25.8b, v26.8b
-	WORD $0x4e3a8336 // smlal2 v22.8h, v25.16b, v26.16b
-	FMOVQ 224(R1), F15
-	VUSHR $6, V15.B16, V15.B16
-	WORD $0x0e2c81f7 // smlal v23.8h, v15.8b, v12.8b
-	WORD $0x4e2c81f6 // smlal2 v22.8h, v15.16b, v12.16b
-	VADDP V22.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F9
-	WORD $0x4e606ae9 // sadalp v9.4s, v23.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f8a9129 // fmul v9.4s, v9.4s, v10.s[0]
-	FMOVD 40(R1), F27
-	VSHL $4, V27.B16, V27.B16
+	WORD $0x4e30cf22 // fmla v2.4s, v25.4s, v16.4s
+	FMOVD 32(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
-	WORD $0x0e7b1010 // saddw v16.4s, v0.4s, v27.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 32(R11), F14
-	WORD $0x6e2ede10 // fmul v16.4s, v16.4s, v14.4s
-	WORD $0x6e30dd29 // fmul v9.4s, v9.4s, v16.4s
-	FMOVQ 288(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x0e26c28b // smull v11.8h, v20.8b, v6.8b
-	WORD $0x4e26c295 // smull2 v21.8h, v20.16b, v6.16b
-	FMOVQ 288(R1), F30
-	VUSHR $2, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x0e2783cb // smlal v11.8h, v30.8b, v7.8b
-	WORD $0x4e2783d5 // smlal2 v21.8h, v30.16b, v7.16b
-	FMOVQ 288(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x0e2d824b // smlal v11.8h, v18.8b, v13.8b
-	WORD $0x4e2d8255 // smlal2 v21.8h, v18.16b, v13.16b
-	FMOVQ 288(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	WORD $0x0e3f826b // smlal v11.8h, v19.8b, v31.8b
-	WORD $0x4e3f8275 // smlal2 v21.8h, v19.16b, v31.16b
-	VADDP V21.H8, V11.H8, V11.H8
-	FMOVQ 0(R10), F17
-	WORD $0x4e606971 // sadalp v17.4s, v11.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4faa9231 // fmul v17.4s, v17.4s, v10.s[1]
-	FMOVD 56(R1), F24
-	VSHL $4, V24.B16, V24.B16
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
-	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 32(R11), F15
-	WORD $0x6e2fdf39 // fmul v25.4s, v25.4s, v15.4s
-	WORD $0x6e39de31 // fmul v17.4s, v17.4s, v25.4s
-	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
-	WORD $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
-	FMOVD 40(R1), F22
+	WORD $0x0e7b1009 // saddw v9.4s, v0.4s, v27.4h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	FMOVQ 64(R11), F21
+	WORD $0x6e35dd29 // fmul v9.4s, v9.4s, v21.4s
+	WORD $0x4f9a5122 // fmls v2.4s, v9.4s, v26.s[0]
+	FMOVD 48(R1), F22
 	VUSHR $4, V22.B16, V22.B16
 	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
 	WORD $0x0e761017 // saddw v23.4s, v0.4s, v22.4h
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 96(R11), F14
-	WORD $0x6e2edef7 // fmul v23.4s, v23.4s, v14.4s
-	WORD $0x4f9c92f7 // fmul v23.4s, v23.4s, v28.s[0]
-	FMOVD 56(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
-	WORD $0x0e701014 // saddw v20.4s, v0.4s, v16.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 96(R11), F30
-	WORD $0x6e3ede94 // fmul v20.4s, v20.4s, v30.4s
-	WORD $0x4fbc9294 // fmul v20.4s, v20.4s, v28.s[1]
-	WORD $0x4e34d6f7 // fadd v23.4s, v23.4s, v20.4s
-	WORD $0x4eb7d484 // fsub v4.4s, v4.4s, v23.4s
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 240(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x0e3dc2b2 // smull v18.8h, v21.8b, v29.8b
-	WORD $0x4e3dc2b3 // smull2 v19.8h, v21.16b, v29.16b
-	FMOVQ 240(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x0e288172 // smlal v18.8h, v11.8b, v8.8b
-	WORD $0x4e288173 // smlal2 v19.8h, v11.16b, v8.16b
-	FMOVQ 240(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x0e3a81f2 // smlal v18.8h, v15.8b, v26.8b
-	WORD $0x4e3a81f3 // smlal2 v19.8h, v15.16b, v26.16b
-	FMOVQ 240(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	WORD $0x0e2c8332 // smlal v18.8h, v25.8b, v12.8b
-	WORD $0x4e2c8333 // smlal2 v19.8h, v25.16b, v12.16b
-	VADDP V19.H8, V18.H8, V18.H8
-	FMOVQ 0(R10), F17
-	WORD $0x4e606a51 // sadalp v17.4s, v18.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f8a9231 // fmul v17.4s, v17.4s, v10.s[0]
+	FMOVQ 64(R11), F24
+	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
+	WORD $0x4fba52e2 // fmls v2.4s, v23.4s, v26.s[1]
+	FMOVQ 208(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x0e3cc1d4 // smull v20.8h, v14.8b, v28.8b
+	WORD $0x4e3cc1d3 // smull2 v19.8h, v14.16b, v28.16b
+	FMOVQ 208(R1), F18
+	VUSHR $2, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x0e2f8254 // smlal v20.8h, v18.8b, v15.8b
+	WORD $0x4e2f8253 // smlal2 v19.8h, v18.16b, v15.16b
+	FMOVQ 208(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x0e2a81b4 // smlal v20.8h, v13.8b, v10.8b
+	WORD $0x4e2a81b3 // smlal2 v19.8h, v13.16b, v10.16b
+	FMOVQ 208(R1), F17
+	VUSHR $6, V17.B16, V17.B16
+	WORD $0x0e2b8234 // smlal v20.8h, v17.8b, v11.8b
+	WORD $0x4e2b8233 // smlal2 v19.8h, v17.16b, v11.16b
+	VADDP V19.H8, V20.H8, V20.H8
+	FMOVQ 0(R10), F25
+	WORD $0x4e606a99 // sadalp v25.4s, v20.8h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4f9e9339 // fmul v25.4s, v25.4s, v30.s[0]
+	FMOVQ 272(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x0e3fc130 // smull v16.8h, v9.8b, v31.8b
+	WORD $0x4e3fc135 // smull2 v21.8h, v9.16b, v31.16b
+	FMOVQ 272(R1), F24
+	VUSHR $2, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x0e268310 // smlal v16.8h, v24.8b, v6.8b
+	WORD $0x4e268315 // smlal2 v21.8h, v24.16b, v6.16b
+	FMOVQ 272(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x0e3d82f0 // smlal v16.8h, v23.8b, v29.8b
+	WORD $0x4e3d82f5 // smlal2 v21.8h, v23.16b, v29.16b
+	FMOVQ 272(R1), F14
+	VUSHR $6, V14.B16, V14.B16
+	WORD $0x0e2881d0 // smlal v16.8h, v14.8b, v8.8b
+	WORD $0x4e2881d5 // smlal2 v21.8h, v14.16b, v8.16b
+	VADDP V21.H8, V16.H8, V16.H8
+	FMOVQ 0(R10), F18
+	WORD $0x4e606a12 // sadalp v18.4s, v16.8h
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4fbe9252 // fmul v18.4s, v18.4s, v30.s[1]
+	WORD $0x4e67100d // saddw2 v13.4s, v0.4s, v7.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVQ 16(R11), F17
+	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
+	WORD $0x4e2dcf23 // fmla v3.4s, v25.4s, v13.4s
+	WORD $0x4e6c1013 // saddw2 v19.4s, v0.4s, v12.8h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FMOVQ 16(R11), F20
+	WORD $0x6e34de73 // fmul v19.4s, v19.4s, v20.4s
+	WORD $0x4e33ce43 // fmla v3.4s, v18.4s, v19.4s
 	WORD $0x4e7b1009 // saddw2 v9.4s, v0.4s, v27.8h
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 48(R11), F14
-	WORD $0x6e2edd29 // fmul v9.4s, v9.4s, v14.4s
-	WORD $0x6e29de31 // fmul v17.4s, v17.4s, v9.4s
-	FMOVQ 304(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x0e26c2fe // smull v30.8h, v23.8b, v6.8b
-	WORD $0x4e26c2f4 // smull2 v20.8h, v23.16b, v6.16b
-	FMOVQ 304(R1), F21
-	VUSHR $2, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x0e2782be // smlal v30.8h, v21.8b, v7.8b
-	WORD $0x4e2782b4 // smlal2 v20.8h, v21.16b, v7.16b
-	FMOVQ 304(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x0e2d817e // smlal v30.8h, v11.8b, v13.8b
-	WORD $0x4e2d8174 // smlal2 v20.8h, v11.16b, v13.16b
-	FMOVQ 304(R1), F15
-	VUSHR $6, V15.B16, V15.B16
-	WORD $0x0e3f81fe // smlal v30.8h, v15.8b, v31.8b
-	WORD $0x4e3f81f4 // smlal2 v20.8h, v15.16b, v31.16b
-	VADDP V20.H8, V30.H8, V30.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606bd9 // sadalp v25.4s, v30.8h
+	FMOVQ 80(R11), F24
+	WORD $0x6e38dd29 // fmul v9.4s, v9.4s, v24.4s
+	WORD $0x4f9a5123 // fmls v3.4s, v9.4s, v26.s[0]
+	WORD $0x4e761017 // saddw2 v23.4s, v0.4s, v22.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FMOVQ 80(R11), F14
+	WORD $0x6e2edef7 // fmul v23.4s, v23.4s, v14.4s
+	WORD $0x4fba52e3 // fmls v3.4s, v23.4s, v26.s[1]
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 224(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x0e3cc0f5 // smull v21.8h, v7.8b, v28.8b
+	WORD $0x4e3cc0f0 // smull2 v16.8h, v7.16b, v28.16b
+	FMOVQ 224(R1), F17
+	VUSHR $2, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x0e2f8235 // smlal v21.8h, v17.8b, v15.8b
+	WORD $0x4e2f8230 // smlal2 v16.8h, v17.16b, v15.16b
+	FMOVQ 224(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x0e2a8335 // smlal v21.8h, v25.8b, v10.8b
+	WORD $0x4e2a8330 // smlal2 v16.8h, v25.16b, v10.16b
+	FMOVQ 224(R1), F13
+	VUSHR $6, V13.B16, V13.B16
+	WORD $0x0e2b81b5 // smlal v21.8h, v13.8b, v11.8b
+	WORD $0x4e2b81b0 // smlal2 v16.8h, v13.16b, v11.16b
+	VADDP V16.H8, V21.H8, V21.H8
+	FMOVQ 0(R10), F12
+	WORD $0x4e606aac // sadalp v12.4s, v21.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f9e918c // fmul v12.4s, v12.4s, v30.s[0]
+	FMOVQ 288(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x0e3fc274 // smull v20.8h, v19.8b, v31.8b
+	WORD $0x4e3fc272 // smull2 v18.8h, v19.16b, v31.16b
+	FMOVQ 288(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x0e268374 // smlal v20.8h, v27.8b, v6.8b
+	WORD $0x4e268372 // smlal2 v18.8h, v27.16b, v6.16b
+	FMOVQ 288(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x0e3d8314 // smlal v20.8h, v24.8b, v29.8b
+	WORD $0x4e3d8312 // smlal2 v18.8h, v24.16b, v29.16b
+	FMOVQ 288(R1), F9
+	VUSHR $6, V9.B16, V9.B16
+	WORD $0x0e288134 // smlal v20.8h, v9.8b, v8.8b
+	WORD $0x4e288132 // smlal2 v18.8h, v9.16b, v8.16b
+	VADDP V18.H8, V20.H8, V20.H8
+	FMOVQ 0(R10), F22
+	WORD $0x4e606a96 // sadalp v22.4s, v20.8h
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4fbe92d6 // fmul v22.4s, v22.4s, v30.s[1]
+	FMOVD 40(R1), F14
+	VSHL $4, V14.B16, V14.B16
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
+	WORD $0x0e6e1017 // saddw v23.4s, v0.4s, v14.4h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FMOVQ 32(R11), F7
+	WORD $0x6e27def7 // fmul v23.4s, v23.4s, v7.4s
+	WORD $0x4e37cd84 // fmla v4.4s, v12.4s, v23.4s
+	FMOVD 56(R1), F17
+	VSHL $4, V17.B16, V17.B16
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
+	WORD $0x0e711019 // saddw v25.4s, v0.4s, v17.4h
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4faa9339 // fmul v25.4s, v25.4s, v10.s[1]
-	WORD $0x4e781013 // saddw2 v19.4s, v0.4s, v24.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FMOVQ 32(R11), F13
+	WORD $0x6e2ddf39 // fmul v25.4s, v25.4s, v13.4s
+	WORD $0x4e39cec4 // fmla v4.4s, v22.4s, v25.4s
+	FMOVD 40(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x0e701015 // saddw v21.4s, v0.4s, v16.4h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	FMOVQ 96(R11), F19
+	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
+	WORD $0x4f9a52a4 // fmls v4.4s, v21.4s, v26.s[0]
+	FMOVD 56(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
+	WORD $0x0e7b1018 // saddw v24.4s, v0.4s, v27.4h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	FMOVQ 96(R11), F9
+	WORD $0x6e29df18 // fmul v24.4s, v24.4s, v9.4s
+	WORD $0x4fba5304 // fmls v4.4s, v24.4s, v26.s[1]
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 240(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x0e3cc0f2 // smull v18.8h, v7.8b, v28.8b
+	WORD $0x4e3cc0f4 // smull2 v20.8h, v7.16b, v28.16b
+	FMOVQ 240(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x0e2f8192 // smlal v18.8h, v12.8b, v15.8b
+	WORD $0x4e2f8194 // smlal2 v20.8h, v12.16b, v15.16b
+	FMOVQ 240(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x0e2a82f2 // smlal v18.8h, v23.8b, v10.8b
+	WORD $0x4e2a82f4 // smlal2 v20.8h, v23.16b, v10.16b
+	FMOVQ 240(R1), F13
+	VUSHR $6, V13.B16, V13.B16
+	WORD $0x0e2b81b2 // smlal v18.8h, v13.8b, v11.8b
+	WORD $0x4e2b81b4 // smlal2 v20.8h, v13.16b, v11.16b
+	VADDP V20.H8, V18.H8, V18.H8
+	FMOVQ 0(R10), F22
+	WORD $0x4e606a56 // sadalp v22.4s, v18.8h
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f9e92d6 // fmul v22.4s, v22.4s, v30.s[0]
+	FMOVQ 304(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x0e3fc2b9 // smull v25.8h, v21.8b, v31.8b
+	WORD $0x4e3fc2b3 // smull2 v19.8h, v21.16b, v31.16b
+	FMOVQ 304(R1), F9
+	VUSHR $2, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x0e268139 // smlal v25.8h, v9.8b, v6.8b
+	WORD $0x4e268133 // smlal2 v19.8h, v9.16b, v6.16b
+	FMOVQ 304(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x0e3d8319 // smlal v25.8h, v24.8b, v29.8b
+	WORD $0x4e3d8313 // smlal2 v19.8h, v24.16b, v29.16b
+	FMOVQ 304(R1), F7
+	VUSHR $6, V7.B16, V7.B16
+	WORD $0x0e2880f9 // smlal v25.8h, v7.8b, v8.8b
+	WORD $0x4e2880f3 // smlal2 v19.8h, v7.16b, v8.16b
+	VADDP V19.H8, V25.H8, V25.H8
+	FMOVQ 0(R10), F12
+	WORD $0x4e606b2c // sadalp v12.4s, v25.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fbe918c // fmul v12.4s, v12.4s, v30.s[1]
+	WORD $0x4e6e1017 // saddw2 v23.4s, v0.4s, v14.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FMOVQ 48(R11), F13
+	WORD $0x6e2ddef7 // fmul v23.4s, v23.4s, v13.4s
+	WORD $0x4e37cec5 // fmla v5.4s, v22.4s, v23.4s
+	WORD $0x4e711014 // saddw2 v20.4s, v0.4s, v17.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	FMOVQ 48(R11), F18
-	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
-	WORD $0x6e33df39 // fmul v25.4s, v25.4s, v19.4s
-	WORD $0x4e39d631 // fadd v17.4s, v17.4s, v25.4s
-	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
-	WORD $0x4e76101b // saddw2 v27.4s, v0.4s, v22.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 112(R11), F14
-	WORD $0x6e2edf7b // fmul v27.4s, v27.4s, v14.4s
-	WORD $0x4f9c937b // fmul v27.4s, v27.4s, v28.s[0]
-	WORD $0x4e701009 // saddw2 v9.4s, v0.4s, v16.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 112(R11), F23
-	WORD $0x6e37dd29 // fmul v9.4s, v9.4s, v23.4s
-	WORD $0x4fbc9129 // fmul v9.4s, v9.4s, v28.s[1]
-	WORD $0x4e29d77b // fadd v27.4s, v27.4s, v9.4s
-	WORD $0x4ebbd4a5 // fsub v5.4s, v5.4s, v27.4s
+	WORD $0x6e32de94 // fmul v20.4s, v20.4s, v18.4s
+	WORD $0x4e34cd85 // fmla v5.4s, v12.4s, v20.4s
+	WORD $0x4e701015 // saddw2 v21.4s, v0.4s, v16.8h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	FMOVQ 112(R11), F9
+	WORD $0x6e29deb5 // fmul v21.4s, v21.4s, v9.4s
+	WORD $0x4f9a52a5 // fmls v5.4s, v21.4s, v26.s[0]
+	WORD $0x4e7b1018 // saddw2 v24.4s, v0.4s, v27.8h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	FMOVQ 112(R11), F7
+	WORD $0x6e27df18 // fmul v24.4s, v24.4s, v7.4s
+	WORD $0x4fba5305 // fmls v5.4s, v24.4s, v26.s[1]
 	ADD $320, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -7228,37 +6996,33 @@ row61:
 	WORD $0x4e60699e // sadalp v30.4s, v12.8h
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
 	WORD $0x4f8993de // fmul v30.4s, v30.4s, v9.s[0]
-	FMOVQ 128(R11), F15
-	WORD $0x6e2fdfde // fmul v30.4s, v30.4s, v15.4s
-	FMOVQ 448(R11), F18
-	WORD $0x0e27c250 // smull v16.8h, v18.8b, v7.8b
-	WORD $0x4e27c242 // smull2 v2.8h, v18.16b, v7.16b
-	FMOVQ 464(R11), F17
-	WORD $0x0e268230 // smlal v16.8h, v17.8b, v6.8b
-	WORD $0x4e268222 // smlal2 v2.8h, v17.16b, v6.16b
-	FMOVQ 480(R11), F5
-	WORD $0x0e2a80b0 // smlal v16.8h, v5.8b, v10.8b
-	WORD $0x4e2a80a2 // smlal2 v2.8h, v5.16b, v10.16b
-	FMOVQ 496(R11), F20
-	WORD $0x0e338290 // smlal v16.8h, v20.8b, v19.8b
-	WORD $0x4e338282 // smlal2 v2.8h, v20.16b, v19.16b
-	VADDP V2.H8, V16.H8, V16.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e606a15 // sadalp v21.4s, v16.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fa992b5 // fmul v21.4s, v21.4s, v9.s[1]
-	FMOVQ 192(R11), F8
-	WORD $0x6e28deb5 // fmul v21.4s, v21.4s, v8.4s
-	WORD $0x4e35d7de // fadd v30.4s, v30.4s, v21.4s
-	FMOVQ 0(R14), F23
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
+	FMOVQ 448(R11), F2
+	WORD $0x0e27c04f // smull v15.8h, v2.8b, v7.8b
+	WORD $0x4e27c050 // smull2 v16.8h, v2.16b, v7.16b
+	FMOVQ 464(R11), F18
+	WORD $0x0e26824f // smlal v15.8h, v18.8b, v6.8b
+	WORD $0x4e268250 // smlal2 v16.8h, v18.16b, v6.16b
+	FMOVQ 480(R11), F17
+	WORD $0x0e2a822f // smlal v15.8h, v17.8b, v10.8b
+	WORD $0x4e2a8230 // smlal2 v16.8h, v17.16b, v10.16b
+	FMOVQ 496(R11), F5
+	WORD $0x0e3380af // smlal v15.8h, v5.8b, v19.8b
+	WORD $0x4e3380b0 // smlal2 v16.8h, v5.16b, v19.16b
+	VADDP V16.H8, V15.H8, V15.H8
+	FMOVQ 0(R10), F20
+	WORD $0x4e6069f4 // sadalp v20.4s, v15.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fa99294 // fmul v20.4s, v20.4s, v9.s[1]
+	FMOVQ 0(R14), F21
+	FMOVQ 128(R11), F8
+	WORD $0x4e28cfd5 // fmla v21.4s, v30.4s, v8.4s
+	FMOVQ 192(R11), F23
+	WORD $0x4e37ce95 // fmla v21.4s, v20.4s, v23.4s
 	FMOVQ 256(R11), F24
-	WORD $0x4f969318 // fmul v24.4s, v24.4s, v22.s[0]
+	WORD $0x4f965315 // fmls v21.4s, v24.4s, v22.s[0]
 	FMOVQ 320(R11), F27
-	WORD $0x4fb6937b // fmul v27.4s, v27.4s, v22.s[1]
-	WORD $0x4e3bd718 // fadd v24.4s, v24.4s, v27.4s
-	WORD $0x4eb8d6f7 // fsub v23.4s, v23.4s, v24.4s
-	FMOVQ F23, 0(R14)
+	WORD $0x4fb65375 // fmls v21.4s, v27.4s, v22.s[1]
+	FMOVQ F21, 0(R14)
 	FMOVQ 512(R11), F14
 	WORD $0x0e3fc1da // smull v26.8h, v14.8b, v31.8b
 	WORD $0x4e3fc1d9 // smull2 v25.8h, v14.16b, v31.16b
@@ -7276,140 +7040,128 @@ row61:
 	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
 	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
-	FMOVQ 144(R11), F15
-	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
-	FMOVQ 576(R11), F5
-	WORD $0x0e27c0b2 // smull v18.8h, v5.8b, v7.8b
-	WORD $0x4e27c0b1 // smull2 v17.8h, v5.16b, v7.16b
-	FMOVQ 592(R11), F20
-	WORD $0x0e268292 // smlal v18.8h, v20.8b, v6.8b
-	WORD $0x4e268291 // smlal2 v17.8h, v20.16b, v6.16b
-	FMOVQ 608(R11), F2
-	WORD $0x0e2a8052 // smlal v18.8h, v2.8b, v10.8b
-	WORD $0x4e2a8051 // smlal2 v17.8h, v2.16b, v10.16b
-	FMOVQ 624(R11), F16
-	WORD $0x0e338212 // smlal v18.8h, v16.8b, v19.8b
-	WORD $0x4e338211 // smlal2 v17.8h, v16.16b, v19.16b
-	VADDP V17.H8, V18.H8, V18.H8
-	FMOVQ 0(R10), F8
-	WORD $0x4e606a48 // sadalp v8.4s, v18.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fa99108 // fmul v8.4s, v8.4s, v9.s[1]
-	FMOVQ 208(R11), F21
-	WORD $0x6e35dd08 // fmul v8.4s, v8.4s, v21.4s
-	WORD $0x4e28d58c // fadd v12.4s, v12.4s, v8.4s
-	FMOVQ 16(R14), F30
-	WORD $0x4e2cd7de // fadd v30.4s, v30.4s, v12.4s
-	FMOVQ 272(R11), F27
-	WORD $0x4f96937b // fmul v27.4s, v27.4s, v22.s[0]
-	FMOVQ 336(R11), F24
-	WORD $0x4fb69318 // fmul v24.4s, v24.4s, v22.s[1]
-	WORD $0x4e38d77b // fadd v27.4s, v27.4s, v24.4s
-	WORD $0x4ebbd7de // fsub v30.4s, v30.4s, v27.4s
-	FMOVQ F30, 16(R14)
+	FMOVQ 576(R11), F17
+	WORD $0x0e27c222 // smull v2.8h, v17.8b, v7.8b
+	WORD $0x4e27c232 // smull2 v18.8h, v17.16b, v7.16b
+	FMOVQ 592(R11), F5
+	WORD $0x0e2680a2 // smlal v2.8h, v5.8b, v6.8b
+	WORD $0x4e2680b2 // smlal2 v18.8h, v5.16b, v6.16b
+	FMOVQ 608(R11), F16
+	WORD $0x0e2a8202 // smlal v2.8h, v16.8b, v10.8b
+	WORD $0x4e2a8212 // smlal2 v18.8h, v16.16b, v10.16b
+	FMOVQ 624(R11), F15
+	WORD $0x0e3381e2 // smlal v2.8h, v15.8b, v19.8b
+	WORD $0x4e3381f2 // smlal2 v18.8h, v15.16b, v19.16b
+	VADDP V18.H8, V2.H8, V2.H8
+	FMOVQ 0(R10), F30
+	WORD $0x4e60685e // sadalp v30.4s, v2.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fa993de // fmul v30.4s, v30.4s, v9.s[1]
+	FMOVQ 16(R14), F8
+	FMOVQ 144(R11), F20
+	WORD $0x4e34cd88 // fmla v8.4s, v12.4s, v20.4s
+	FMOVQ 208(R11), F23
+	WORD $0x4e37cfc8 // fmla v8.4s, v30.4s, v23.4s
+	FMOVQ 272(R11), F24
+	WORD $0x4f965308 // fmls v8.4s, v24.4s, v22.s[0]
+	FMOVQ 336(R11), F27
+	WORD $0x4fb65368 // fmls v8.4s, v27.4s, v22.s[1]
+	FMOVQ F8, 16(R14)
 	FMOVQ 640(R11), F13
-	WORD $0x0e3fc1b7 // smull v23.8h, v13.8b, v31.8b
+	WORD $0x0e3fc1b5 // smull v21.8h, v13.8b, v31.8b
 	WORD $0x4e3fc1ae // smull2 v14.8h, v13.16b, v31.16b
 	FMOVQ 656(R11), F28
-	WORD $0x0e3d8397 // smlal v23.8h, v28.8b, v29.8b
+	WORD $0x0e3d8395 // smlal v21.8h, v28.8b, v29.8b
 	WORD $0x4e3d838e // smlal2 v14.8h, v28.16b, v29.16b
 	FMOVQ 672(R11), F11
-	WORD $0x0e248177 // smlal v23.8h, v11.8b, v4.8b
+	WORD $0x0e248175 // smlal v21.8h, v11.8b, v4.8b
 	WORD $0x4e24816e // smlal2 v14.8h, v11.16b, v4.16b
 	FMOVQ 688(R11), F25
-	WORD $0x0e238337 // smlal v23.8h, v25.8b, v3.8b
+	WORD $0x0e238335 // smlal v21.8h, v25.8b, v3.8b
 	WORD $0x4e23832e // smlal2 v14.8h, v25.16b, v3.16b
-	VADDP V14.H8, V23.H8, V23.H8
+	VADDP V14.H8, V21.H8, V21.H8
 	FMOVQ 0(R10), F26
-	WORD $0x4e606afa // sadalp v26.4s, v23.8h
+	WORD $0x4e606aba // sadalp v26.4s, v21.8h
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
 	WORD $0x4f89935a // fmul v26.4s, v26.4s, v9.s[0]
-	FMOVQ 160(R11), F15
-	WORD $0x6e2fdf5a // fmul v26.4s, v26.4s, v15.4s
-	FMOVQ 704(R11), F2
-	WORD $0x0e27c045 // smull v5.8h, v2.8b, v7.8b
-	WORD $0x4e27c054 // smull2 v20.8h, v2.16b, v7.16b
-	FMOVQ 720(R11), F16
-	WORD $0x0e268205 // smlal v5.8h, v16.8b, v6.8b
-	WORD $0x4e268214 // smlal2 v20.8h, v16.16b, v6.16b
-	FMOVQ 736(R11), F17
-	WORD $0x0e2a8225 // smlal v5.8h, v17.8b, v10.8b
-	WORD $0x4e2a8234 // smlal2 v20.8h, v17.16b, v10.16b
-	FMOVQ 752(R11), F18
-	WORD $0x0e338245 // smlal v5.8h, v18.8b, v19.8b
-	WORD $0x4e338254 // smlal2 v20.8h, v18.16b, v19.16b
-	VADDP V20.H8, V5.H8, V5.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e6068b5 // sadalp v21.4s, v5.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fa992b5 // fmul v21.4s, v21.4s, v9.s[1]
-	FMOVQ 224(R11), F8
-	WORD $0x6e28deb5 // fmul v21.4s, v21.4s, v8.4s
-	WORD $0x4e35d75a // fadd v26.4s, v26.4s, v21.4s
-	FMOVQ 32(R14), F12
-	WORD $0x4e3ad58c // fadd v12.4s, v12.4s, v26.4s
+	FMOVQ 704(R11), F16
+	WORD $0x0e27c211 // smull v17.8h, v16.8b, v7.8b
+	WORD $0x4e27c205 // smull2 v5.8h, v16.16b, v7.16b
+	FMOVQ 720(R11), F15
+	WORD $0x0e2681f1 // smlal v17.8h, v15.8b, v6.8b
+	WORD $0x4e2681e5 // smlal2 v5.8h, v15.16b, v6.16b
+	FMOVQ 736(R11), F18
+	WORD $0x0e2a8251 // smlal v17.8h, v18.8b, v10.8b
+	WORD $0x4e2a8245 // smlal2 v5.8h, v18.16b, v10.16b
+	FMOVQ 752(R11), F2
+	WORD $0x0e338051 // smlal v17.8h, v2.8b, v19.8b
+	WORD $0x4e338045 // smlal2 v5.8h, v2.16b, v19.16b
+	VADDP V5.H8, V17.H8, V17.H8
+	FMOVQ 0(R10), F12
+	WORD $0x4e606a2c // sadalp v12.4s, v17.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fa9918c // fmul v12.4s, v12.4s, v9.s[1]
+	FMOVQ 32(R14), F20
+	FMOVQ 160(R11), F30
+	WORD $0x4e3ecf54 // fmla v20.4s, v26.4s, v30.4s
+	FMOVQ 224(R11), F23
+	WORD $0x4e37cd94 // fmla v20.4s, v12.4s, v23.4s
 	FMOVQ 288(R11), F24
-	WORD $0x4f969318 // fmul v24.4s, v24.4s, v22.s[0]
+	WORD $0x4f965314 // fmls v20.4s, v24.4s, v22.s[0]
 	FMOVQ 352(R11), F27
-	WORD $0x4fb6937b // fmul v27.4s, v27.4s, v22.s[1]
-	WORD $0x4e3bd718 // fadd v24.4s, v24.4s, v27.4s
-	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
-	FMOVQ F12, 32(R14)
+	WORD $0x4fb65374 // fmls v20.4s, v27.4s, v22.s[1]
+	FMOVQ F20, 32(R14)
 	FMOVQ 768(R11), F28
-	WORD $0x0e3fc39e // smull v30.8h, v28.8b, v31.8b
+	WORD $0x0e3fc388 // smull v8.8h, v28.8b, v31.8b
 	WORD $0x4e3fc38d // smull2 v13.8h, v28.16b, v31.16b
 	FMOVQ 784(R11), F11
-	WORD $0x0e3d817e // smlal v30.8h, v11.8b, v29.8b
+	WORD $0x0e3d8168 // smlal v8.8h, v11.8b, v29.8b
 	WORD $0x4e3d816d // smlal2 v13.8h, v11.16b, v29.16b
 	FMOVQ 800(R11), F25
-	WORD $0x0e24833e // smlal v30.8h, v25.8b, v4.8b
+	WORD $0x0e248328 // smlal v8.8h, v25.8b, v4.8b
 	WORD $0x4e24832d // smlal2 v13.8h, v25.16b, v4.16b
 	FMOVQ 816(R11), F14
-	WORD $0x0e2381de // smlal v30.8h, v14.8b, v3.8b
+	WORD $0x0e2381c8 // smlal v8.8h, v14.8b, v3.8b
 	WORD $0x4e2381cd // smlal2 v13.8h, v14.16b, v3.16b
-	VADDP V13.H8, V30.H8, V30.H8
-	FMOVQ 0(R10), F23
-	WORD $0x4e606bd7 // sadalp v23.4s, v30.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f8992f7 // fmul v23.4s, v23.4s, v9.s[0]
-	FMOVQ 176(R11), F15
-	WORD $0x6e2fdef7 // fmul v23.4s, v23.4s, v15.4s
-	FMOVQ 832(R11), F17
-	WORD $0x0e27c222 // smull v2.8h, v17.8b, v7.8b
-	WORD $0x4e27c230 // smull2 v16.8h, v17.16b, v7.16b
-	FMOVQ 848(R11), F18
-	WORD $0x0e268242 // smlal v2.8h, v18.8b, v6.8b
-	WORD $0x4e268250 // smlal2 v16.8h, v18.16b, v6.16b
-	FMOVQ 864(R11), F20
-	WORD $0x0e2a8282 // smlal v2.8h, v20.8b, v10.8b
-	WORD $0x4e2a8290 // smlal2 v16.8h, v20.16b, v10.16b
-	FMOVQ 880(R11), F5
-	WORD $0x0e3380a2 // smlal v2.8h, v5.8b, v19.8b
-	WORD $0x4e3380b0 // smlal2 v16.8h, v5.16b, v19.16b
-	VADDP V16.H8, V2.H8, V2.H8
-	FMOVQ 0(R10), F8
-	WORD $0x4e606848 // sadalp v8.4s, v2.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fa99108 // fmul v8.4s, v8.4s, v9.s[1]
-	FMOVQ 240(R11), F21
-	WORD $0x6e35dd08 // fmul v8.4s, v8.4s, v21.4s
-	WORD $0x4e28d6f7 // fadd v23.4s, v23.4s, v8.4s
-	FMOVQ 48(R14), F26
-	WORD $0x4e37d75a // fadd v26.4s, v26.4s, v23.4s
-	FMOVQ 304(R11), F27
-	WORD $0x4f96937b // fmul v27.4s, v27.4s, v22.s[0]
-	FMOVQ 368(R11), F24
-	WORD $0x4fb69318 // fmul v24.4s, v24.4s, v22.s[1]
-	WORD $0x4e38d77b // fadd v27.4s, v27.4s, v24.4s
-	WORD $0x4ebbd75a // fsub v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 48(R14)
+	VADDP V13.H8, V8.H8, V8.H8
+	FMOVQ 0(R10), F21
+	WORD $0x4e606915 // sadalp v21.4s, v8.8h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4f8992b5 // fmul v21.4s, v21.4s, v9.s[0]
+	FMOVQ 832(R11), F18
+	WORD $0x0e27c250 // smull v16.8h, v18.8b, v7.8b
+	WORD $0x4e27c24f // smull2 v15.8h, v18.16b, v7.16b
+	FMOVQ 848(R11), F2
+	WORD $0x0e268050 // smlal v16.8h, v2.8b, v6.8b
+	WORD $0x4e26804f // smlal2 v15.8h, v2.16b, v6.16b
+	FMOVQ 864(R11), F5
+	WORD $0x0e2a80b0 // smlal v16.8h, v5.8b, v10.8b
+	WORD $0x4e2a80af // smlal2 v15.8h, v5.16b, v10.16b
+	FMOVQ 880(R11), F17
+	WORD $0x0e338230 // smlal v16.8h, v17.8b, v19.8b
+	WORD $0x4e33822f // smlal2 v15.8h, v17.16b, v19.16b
+	VADDP V15.H8, V16.H8, V16.H8
+	FMOVQ 0(R10), F26
+	WORD $0x4e606a1a // sadalp v26.4s, v16.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4fa9935a // fmul v26.4s, v26.4s, v9.s[1]
+	FMOVQ 48(R14), F30
+	FMOVQ 176(R11), F12
+	WORD $0x4e2ccebe // fmla v30.4s, v21.4s, v12.4s
+	FMOVQ 240(R11), F23
+	WORD $0x4e37cf5e // fmla v30.4s, v26.4s, v23.4s
+	FMOVQ 304(R11), F24
+	WORD $0x4f96531e // fmls v30.4s, v24.4s, v22.s[0]
+	FMOVQ 368(R11), F27
+	WORD $0x4fb6537e // fmls v30.4s, v27.4s, v22.s[1]
+	FMOVQ F30, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
 	BNE row61
-	FMOVQ 192(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 384(R11)
+	FMOVQ 192(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ F20, 384(R11)
 	FMOVQ 192(R1), F28
 	VUSHR $2, V28.B16, V28.B16
 	VAND V1.B16, V28.B16, V28.B16
@@ -7428,46 +7180,46 @@ row61:
 	VUSHR $2, V13.B16, V13.B16
 	VAND V1.B16, V13.B16, V13.B16
 	FMOVQ F13, 464(R11)
-	FMOVQ 256(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 480(R11)
-	FMOVQ 256(R1), F15
-	VUSHR $6, V15.B16, V15.B16
-	FMOVQ F15, 496(R11)
-	FMOVD 32(R1), F17
-	VSHL $4, V17.B16, V17.B16
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
-	WORD $0x0e711012 // saddw v18.4s, v0.4s, v17.4h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 0(R11), F20
-	WORD $0x6e34de52 // fmul v18.4s, v18.4s, v20.4s
-	FMOVQ F18, 128(R11)
-	FMOVD 32(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	WORD $0x2f08a4a5 // ushll v5.8h, v5.8b, #0
-	WORD $0x0e651010 // saddw v16.4s, v0.4s, v5.4h
+	FMOVQ 256(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	FMOVQ F8, 480(R11)
+	FMOVQ 256(R1), F18
+	VUSHR $6, V18.B16, V18.B16
+	FMOVQ F18, 496(R11)
+	FMOVD 32(R1), F2
+	VSHL $4, V2.B16, V2.B16
+	VUSHR $4, V2.B16, V2.B16
+	WORD $0x2f08a442 // ushll v2.8h, v2.8b, #0
+	WORD $0x0e621005 // saddw v5.4s, v0.4s, v2.4h
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	FMOVQ 0(R11), F17
+	WORD $0x6e31dca5 // fmul v5.4s, v5.4s, v17.4s
+	FMOVQ F5, 128(R11)
+	FMOVD 32(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 64(R11), F2
-	WORD $0x6e22de10 // fmul v16.4s, v16.4s, v2.4s
+	FMOVQ 64(R11), F21
+	WORD $0x6e35de10 // fmul v16.4s, v16.4s, v21.4s
 	FMOVQ F16, 256(R11)
-	FMOVD 48(R1), F21
-	VSHL $4, V21.B16, V21.B16
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
-	WORD $0x0e751008 // saddw v8.4s, v0.4s, v21.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVD 48(R1), F12
+	VSHL $4, V12.B16, V12.B16
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
+	WORD $0x0e6c101a // saddw v26.4s, v0.4s, v12.4h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
 	FMOVQ 0(R11), F23
-	WORD $0x6e37dd08 // fmul v8.4s, v8.4s, v23.4s
-	FMOVQ F8, 192(R11)
+	WORD $0x6e37df5a // fmul v26.4s, v26.4s, v23.4s
+	FMOVQ F26, 192(R11)
 	FMOVD 48(R1), F24
 	VUSHR $4, V24.B16, V24.B16
 	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
 	WORD $0x0e78101b // saddw v27.4s, v0.4s, v24.4h
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 64(R11), F26
-	WORD $0x6e3adf7b // fmul v27.4s, v27.4s, v26.4s
+	FMOVQ 64(R11), F30
+	WORD $0x6e3edf7b // fmul v27.4s, v27.4s, v30.4s
 	FMOVQ F27, 320(R11)
 	FMOVQ 208(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
@@ -7497,17 +7249,17 @@ row61:
 	FMOVQ 272(R1), F19
 	VUSHR $6, V19.B16, V19.B16
 	FMOVQ F19, 624(R11)
-	WORD $0x4e711009 // saddw2 v9.4s, v0.4s, v17.8h
+	WORD $0x4e621009 // saddw2 v9.4s, v0.4s, v2.8h
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	FMOVQ 16(R11), F22
 	WORD $0x6e36dd29 // fmul v9.4s, v9.4s, v22.4s
 	FMOVQ F9, 144(R11)
-	WORD $0x4e65100c // saddw2 v12.4s, v0.4s, v5.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4e6f1014 // saddw2 v20.4s, v0.4s, v15.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	FMOVQ 80(R11), F28
-	WORD $0x6e3cdd8c // fmul v12.4s, v12.4s, v28.4s
-	FMOVQ F12, 272(R11)
-	WORD $0x4e75100b // saddw2 v11.4s, v0.4s, v21.8h
+	WORD $0x6e3cde94 // fmul v20.4s, v20.4s, v28.4s
+	FMOVQ F20, 272(R11)
+	WORD $0x4e6c100b // saddw2 v11.4s, v0.4s, v12.8h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	FMOVQ 16(R11), F25
 	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
@@ -7517,23 +7269,23 @@ row61:
 	FMOVQ 80(R11), F13
 	WORD $0x6e2dddce // fmul v14.4s, v14.4s, v13.4s
 	FMOVQ F14, 336(R11)
-	FMOVQ 224(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 640(R11)
-	FMOVQ 224(R1), F15
-	VUSHR $2, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 656(R11)
-	FMOVQ 224(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ F20, 672(R11)
+	FMOVQ 224(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	FMOVQ F8, 640(R11)
 	FMOVQ 224(R1), F18
-	VUSHR $6, V18.B16, V18.B16
-	FMOVQ F18, 688(R11)
-	FMOVQ 288(R1), F2
-	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 704(R11)
+	VUSHR $2, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ F18, 656(R11)
+	FMOVQ 224(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	FMOVQ F17, 672(R11)
+	FMOVQ 224(R1), F5
+	VUSHR $6, V5.B16, V5.B16
+	FMOVQ F5, 688(R11)
+	FMOVQ 288(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ F21, 704(R11)
 	FMOVQ 288(R1), F16
 	VUSHR $2, V16.B16, V16.B16
 	VAND V1.B16, V16.B16, V16.B16
@@ -7542,14 +7294,14 @@ row61:
 	VUSHR $4, V23.B16, V23.B16
 	VAND V1.B16, V23.B16, V23.B16
 	FMOVQ F23, 736(R11)
-	FMOVQ 288(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	FMOVQ F8, 752(R11)
-	FMOVD 40(R1), F26
-	VSHL $4, V26.B16, V26.B16
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
-	WORD $0x0e7a101b // saddw v27.4s, v0.4s, v26.4h
+	FMOVQ 288(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	FMOVQ F26, 752(R11)
+	FMOVD 40(R1), F30
+	VSHL $4, V30.B16, V30.B16
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
+	WORD $0x0e7e101b // saddw v27.4s, v0.4s, v30.4h
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
 	FMOVQ 32(R11), F31
 	WORD $0x6e3fdf7b // fmul v27.4s, v27.4s, v31.4s
@@ -7574,28 +7326,28 @@ row61:
 	FMOVD 56(R1), F19
 	VUSHR $4, V19.B16, V19.B16
 	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731011 // saddw v17.4s, v0.4s, v19.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x0e731002 // saddw v2.4s, v0.4s, v19.4h
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
 	FMOVQ 96(R11), F22
-	WORD $0x6e36de31 // fmul v17.4s, v17.4s, v22.4s
-	FMOVQ F17, 352(R11)
+	WORD $0x6e36dc42 // fmul v2.4s, v2.4s, v22.4s
+	FMOVQ F2, 352(R11)
 	FMOVQ 240(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
 	FMOVQ F9, 768(R11)
-	FMOVQ 240(R1), F5
-	VUSHR $2, V5.B16, V5.B16
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 784(R11)
+	FMOVQ 240(R1), F15
+	VUSHR $2, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ F15, 784(R11)
 	FMOVQ 240(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	VAND V1.B16, V28.B16, V28.B16
 	FMOVQ F28, 800(R11)
-	FMOVQ 240(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	FMOVQ F12, 816(R11)
-	FMOVQ 304(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 832(R11)
+	FMOVQ 240(R1), F20
+	VUSHR $6, V20.B16, V20.B16
+	FMOVQ F20, 816(R11)
+	FMOVQ 304(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ F12, 832(R11)
 	FMOVQ 304(R1), F25
 	VUSHR $2, V25.B16, V25.B16
 	VAND V1.B16, V25.B16, V25.B16
@@ -7607,234 +7359,218 @@ row61:
 	FMOVQ 304(R1), F24
 	VUSHR $6, V24.B16, V24.B16
 	FMOVQ F24, 880(R11)
-	WORD $0x4e7a100d // saddw2 v13.4s, v0.4s, v26.8h
+	WORD $0x4e7e100d // saddw2 v13.4s, v0.4s, v30.8h
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	FMOVQ 48(R11), F14
 	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
 	FMOVQ F13, 176(R11)
-	WORD $0x4e7d101e // saddw2 v30.4s, v0.4s, v29.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 112(R11), F15
-	WORD $0x6e2fdfde // fmul v30.4s, v30.4s, v15.4s
-	FMOVQ F30, 304(R11)
-	WORD $0x4e671014 // saddw2 v20.4s, v0.4s, v7.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 48(R11), F18
-	WORD $0x6e32de94 // fmul v20.4s, v20.4s, v18.4s
-	FMOVQ F20, 240(R11)
-	WORD $0x4e731002 // saddw2 v2.4s, v0.4s, v19.8h
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4e7d1008 // saddw2 v8.4s, v0.4s, v29.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 112(R11), F18
+	WORD $0x6e32dd08 // fmul v8.4s, v8.4s, v18.4s
+	FMOVQ F8, 304(R11)
+	WORD $0x4e671011 // saddw2 v17.4s, v0.4s, v7.8h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 48(R11), F5
+	WORD $0x6e25de31 // fmul v17.4s, v17.4s, v5.4s
+	FMOVQ F17, 240(R11)
+	WORD $0x4e731015 // saddw2 v21.4s, v0.4s, v19.8h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
 	FMOVQ 112(R11), F16
-	WORD $0x6e30dc42 // fmul v2.4s, v2.4s, v16.4s
-	FMOVQ F2, 368(R11)
+	WORD $0x6e30deb5 // fmul v21.4s, v21.4s, v16.4s
+	FMOVQ F21, 368(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
 row62:
 	FMOVQ 0(R13), F23
-	FMOVQ 16(R13), F8
+	FMOVQ 16(R13), F26
 	VDUP V23.S[0], V31.S4
 	VDUP V23.S[1], V27.S4
 	VDUP V23.S[2], V3.S4
 	VDUP V23.S[3], V4.S4
-	VDUP V8.S[0], V10.S4
-	VDUP V8.S[1], V6.S4
-	VDUP V8.S[2], V22.S4
-	VDUP V8.S[3], V17.S4
+	VDUP V26.S[0], V10.S4
+	VDUP V26.S[1], V6.S4
+	VDUP V26.S[2], V22.S4
+	VDUP V26.S[3], V2.S4
 	FMOVQ 32(R13), F9
-	FMOVD 48(R13), F5
-	FMOVQ 384(R11), F21
-	WORD $0x0e3fc2bc // smull v28.8h, v21.8b, v31.8b
-	WORD $0x4e3fc2ac // smull2 v12.8h, v21.16b, v31.16b
+	FMOVD 48(R13), F15
+	FMOVQ 384(R11), F12
+	WORD $0x0e3fc19c // smull v28.8h, v12.8b, v31.8b
+	WORD $0x4e3fc194 // smull2 v20.8h, v12.16b, v31.16b
 	FMOVQ 400(R11), F25
 	WORD $0x0e3b833c // smlal v28.8h, v25.8b, v27.8b
-	WORD $0x4e3b832c // smlal2 v12.8h, v25.16b, v27.16b
+	WORD $0x4e3b8334 // smlal2 v20.8h, v25.16b, v27.16b
 	FMOVQ 416(R11), F11
 	WORD $0x0e23817c // smlal v28.8h, v11.8b, v3.8b
-	WORD $0x4e23816c // smlal2 v12.8h, v11.16b, v3.16b
+	WORD $0x4e238174 // smlal2 v20.8h, v11.16b, v3.16b
 	FMOVQ 432(R11), F24
 	WORD $0x0e24831c // smlal v28.8h, v24.8b, v4.8b
-	WORD $0x4e24830c // smlal2 v12.8h, v24.16b, v4.16b
-	VADDP V12.H8, V28.H8, V28.H8
+	WORD $0x4e248314 // smlal2 v20.8h, v24.16b, v4.16b
+	VADDP V20.H8, V28.H8, V28.H8
+	FMOVQ 0(R10), F30
+	WORD $0x4e606b9e // sadalp v30.4s, v28.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f8993de // fmul v30.4s, v30.4s, v9.s[0]
+	FMOVQ 448(R11), F29
+	WORD $0x0e2ac3ae // smull v14.8h, v29.8b, v10.8b
+	WORD $0x4e2ac3ad // smull2 v13.8h, v29.16b, v10.16b
+	FMOVQ 464(R11), F18
+	WORD $0x0e26824e // smlal v14.8h, v18.8b, v6.8b
+	WORD $0x4e26824d // smlal2 v13.8h, v18.16b, v6.16b
+	FMOVQ 480(R11), F8
+	WORD $0x0e36810e // smlal v14.8h, v8.8b, v22.8b
+	WORD $0x4e36810d // smlal2 v13.8h, v8.16b, v22.16b
+	FMOVQ 496(R11), F7
+	WORD $0x0e2280ee // smlal v14.8h, v7.8b, v2.8b
+	WORD $0x4e2280ed // smlal2 v13.8h, v7.16b, v2.16b
+	VADDP V13.H8, V14.H8, V14.H8
+	FMOVQ 0(R10), F5
+	WORD $0x4e6069c5 // sadalp v5.4s, v14.8h
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4fa990a5 // fmul v5.4s, v5.4s, v9.s[1]
+	FMOVQ 0(R14), F17
+	FMOVQ 128(R11), F19
+	WORD $0x4e33cfd1 // fmla v17.4s, v30.4s, v19.4s
+	FMOVQ 192(R11), F16
+	WORD $0x4e30ccb1 // fmla v17.4s, v5.4s, v16.4s
+	FMOVQ 256(R11), F21
+	WORD $0x4f8f52b1 // fmls v17.4s, v21.4s, v15.s[0]
+	FMOVQ 320(R11), F23
+	WORD $0x4faf52f1 // fmls v17.4s, v23.4s, v15.s[1]
+	FMOVQ F17, 0(R14)
+	FMOVQ 512(R11), F25
+	WORD $0x0e3fc33a // smull v26.8h, v25.8b, v31.8b
+	WORD $0x4e3fc32c // smull2 v12.8h, v25.16b, v31.16b
+	FMOVQ 528(R11), F11
+	WORD $0x0e3b817a // smlal v26.8h, v11.8b, v27.8b
+	WORD $0x4e3b816c // smlal2 v12.8h, v11.16b, v27.16b
+	FMOVQ 544(R11), F24
+	WORD $0x0e23831a // smlal v26.8h, v24.8b, v3.8b
+	WORD $0x4e23830c // smlal2 v12.8h, v24.16b, v3.16b
+	FMOVQ 560(R11), F20
+	WORD $0x0e24829a // smlal v26.8h, v20.8b, v4.8b
+	WORD $0x4e24828c // smlal2 v12.8h, v20.16b, v4.16b
+	VADDP V12.H8, V26.H8, V26.H8
+	FMOVQ 0(R10), F28
+	WORD $0x4e606b5c // sadalp v28.4s, v26.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f89939c // fmul v28.4s, v28.4s, v9.s[0]
+	FMOVQ 576(R11), F8
+	WORD $0x0e2ac11d // smull v29.8h, v8.8b, v10.8b
+	WORD $0x4e2ac112 // smull2 v18.8h, v8.16b, v10.16b
+	FMOVQ 592(R11), F7
+	WORD $0x0e2680fd // smlal v29.8h, v7.8b, v6.8b
+	WORD $0x4e2680f2 // smlal2 v18.8h, v7.16b, v6.16b
+	FMOVQ 608(R11), F13
+	WORD $0x0e3681bd // smlal v29.8h, v13.8b, v22.8b
+	WORD $0x4e3681b2 // smlal2 v18.8h, v13.16b, v22.16b
+	FMOVQ 624(R11), F14
+	WORD $0x0e2281dd // smlal v29.8h, v14.8b, v2.8b
+	WORD $0x4e2281d2 // smlal2 v18.8h, v14.16b, v2.16b
+	VADDP V18.H8, V29.H8, V29.H8
+	FMOVQ 0(R10), F30
+	WORD $0x4e606bbe // sadalp v30.4s, v29.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fa993de // fmul v30.4s, v30.4s, v9.s[1]
+	FMOVQ 16(R14), F19
+	FMOVQ 144(R11), F5
+	WORD $0x4e25cf93 // fmla v19.4s, v28.4s, v5.4s
+	FMOVQ 208(R11), F16
+	WORD $0x4e30cfd3 // fmla v19.4s, v30.4s, v16.4s
+	FMOVQ 272(R11), F21
+	WORD $0x4f8f52b3 // fmls v19.4s, v21.4s, v15.s[0]
+	FMOVQ 336(R11), F23
+	WORD $0x4faf52f3 // fmls v19.4s, v23.4s, v15.s[1]
+	FMOVQ F19, 16(R14)
+	FMOVQ 640(R11), F11
+	WORD $0x0e3fc171 // smull v17.8h, v11.8b, v31.8b
+	WORD $0x4e3fc179 // smull2 v25.8h, v11.16b, v31.16b
+	FMOVQ 656(R11), F24
+	WORD $0x0e3b8311 // smlal v17.8h, v24.8b, v27.8b
+	WORD $0x4e3b8319 // smlal2 v25.8h, v24.16b, v27.16b
+	FMOVQ 672(R11), F20
+	WORD $0x0e238291 // smlal v17.8h, v20.8b, v3.8b
+	WORD $0x4e238299 // smlal2 v25.8h, v20.16b, v3.16b
+	FMOVQ 688(R11), F12
+	WORD $0x0e248191 // smlal v17.8h, v12.8b, v4.8b
+	WORD $0x4e248199 // smlal2 v25.8h, v12.16b, v4.16b
+	VADDP V25.H8, V17.H8, V17.H8
 	FMOVQ 0(R10), F26
-	WORD $0x4e606b9a // sadalp v26.4s, v28.8h
+	WORD $0x4e606a3a // sadalp v26.4s, v17.8h
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
 	WORD $0x4f89935a // fmul v26.4s, v26.4s, v9.s[0]
-	FMOVQ 128(R11), F14
-	WORD $0x6e2edf5a // fmul v26.4s, v26.4s, v14.4s
-	FMOVQ 448(R11), F15
-	WORD $0x0e2ac1ed // smull v13.8h, v15.8b, v10.8b
-	WORD $0x4e2ac1fd // smull2 v29.8h, v15.16b, v10.16b
-	FMOVQ 464(R11), F30
-	WORD $0x0e2683cd // smlal v13.8h, v30.8b, v6.8b
-	WORD $0x4e2683dd // smlal2 v29.8h, v30.16b, v6.16b
-	FMOVQ 480(R11), F7
-	WORD $0x0e3680ed // smlal v13.8h, v7.8b, v22.8b
-	WORD $0x4e3680fd // smlal2 v29.8h, v7.16b, v22.16b
-	FMOVQ 496(R11), F18
-	WORD $0x0e31824d // smlal v13.8h, v18.8b, v17.8b
-	WORD $0x4e31825d // smlal2 v29.8h, v18.16b, v17.16b
-	VADDP V29.H8, V13.H8, V13.H8
-	FMOVQ 0(R10), F20
-	WORD $0x4e6069b4 // sadalp v20.4s, v13.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fa99294 // fmul v20.4s, v20.4s, v9.s[1]
-	FMOVQ 192(R11), F19
-	WORD $0x6e33de94 // fmul v20.4s, v20.4s, v19.4s
-	WORD $0x4e34d75a // fadd v26.4s, v26.4s, v20.4s
-	FMOVQ 0(R14), F16
-	WORD $0x4e3ad610 // fadd v16.4s, v16.4s, v26.4s
-	FMOVQ 256(R11), F2
-	WORD $0x4f859042 // fmul v2.4s, v2.4s, v5.s[0]
-	FMOVQ 320(R11), F23
-	WORD $0x4fa592f7 // fmul v23.4s, v23.4s, v5.s[1]
-	WORD $0x4e37d442 // fadd v2.4s, v2.4s, v23.4s
-	WORD $0x4ea2d610 // fsub v16.4s, v16.4s, v2.4s
-	FMOVQ F16, 0(R14)
-	FMOVQ 512(R11), F25
-	WORD $0x0e3fc328 // smull v8.8h, v25.8b, v31.8b
-	WORD $0x4e3fc335 // smull2 v21.8h, v25.16b, v31.16b
-	FMOVQ 528(R11), F11
-	WORD $0x0e3b8168 // smlal v8.8h, v11.8b, v27.8b
-	WORD $0x4e3b8175 // smlal2 v21.8h, v11.16b, v27.16b
-	FMOVQ 544(R11), F24
-	WORD $0x0e238308 // smlal v8.8h, v24.8b, v3.8b
-	WORD $0x4e238315 // smlal2 v21.8h, v24.16b, v3.16b
-	FMOVQ 560(R11), F12
-	WORD $0x0e248188 // smlal v8.8h, v12.8b, v4.8b
-	WORD $0x4e248195 // smlal2 v21.8h, v12.16b, v4.16b
-	VADDP V21.H8, V8.H8, V8.H8
+	FMOVQ 704(R11), F13
+	WORD $0x0e2ac1a8 // smull v8.8h, v13.8b, v10.8b
+	WORD $0x4e2ac1a7 // smull2 v7.8h, v13.16b, v10.16b
+	FMOVQ 720(R11), F14
+	WORD $0x0e2681c8 // smlal v8.8h, v14.8b, v6.8b
+	WORD $0x4e2681c7 // smlal2 v7.8h, v14.16b, v6.16b
+	FMOVQ 736(R11), F18
+	WORD $0x0e368248 // smlal v8.8h, v18.8b, v22.8b
+	WORD $0x4e368247 // smlal2 v7.8h, v18.16b, v22.16b
+	FMOVQ 752(R11), F29
+	WORD $0x0e2283a8 // smlal v8.8h, v29.8b, v2.8b
+	WORD $0x4e2283a7 // smlal2 v7.8h, v29.16b, v2.16b
+	VADDP V7.H8, V8.H8, V8.H8
 	FMOVQ 0(R10), F28
 	WORD $0x4e60691c // sadalp v28.4s, v8.8h
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f89939c // fmul v28.4s, v28.4s, v9.s[0]
-	FMOVQ 144(R11), F14
-	WORD $0x6e2edf9c // fmul v28.4s, v28.4s, v14.4s
-	FMOVQ 576(R11), F7
-	WORD $0x0e2ac0ef // smull v15.8h, v7.8b, v10.8b
-	WORD $0x4e2ac0fe // smull2 v30.8h, v7.16b, v10.16b
-	FMOVQ 592(R11), F18
-	WORD $0x0e26824f // smlal v15.8h, v18.8b, v6.8b
-	WORD $0x4e26825e // smlal2 v30.8h, v18.16b, v6.16b
-	FMOVQ 608(R11), F29
-	WORD $0x0e3683af // smlal v15.8h, v29.8b, v22.8b
-	WORD $0x4e3683be // smlal2 v30.8h, v29.16b, v22.16b
-	FMOVQ 624(R11), F13
-	WORD $0x0e3181af // smlal v15.8h, v13.8b, v17.8b
-	WORD $0x4e3181be // smlal2 v30.8h, v13.16b, v17.16b
-	VADDP V30.H8, V15.H8, V15.H8
-	FMOVQ 0(R10), F19
-	WORD $0x4e6069f3 // sadalp v19.4s, v15.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fa99273 // fmul v19.4s, v19.4s, v9.s[1]
-	FMOVQ 208(R11), F20
-	WORD $0x6e34de73 // fmul v19.4s, v19.4s, v20.4s
-	WORD $0x4e33d79c // fadd v28.4s, v28.4s, v19.4s
-	FMOVQ 16(R14), F26
-	WORD $0x4e3cd75a // fadd v26.4s, v26.4s, v28.4s
-	FMOVQ 272(R11), F23
-	WORD $0x4f8592f7 // fmul v23.4s, v23.4s, v5.s[0]
-	FMOVQ 336(R11), F2
-	WORD $0x4fa59042 // fmul v2.4s, v2.4s, v5.s[1]
-	WORD $0x4e22d6f7 // fadd v23.4s, v23.4s, v2.4s
-	WORD $0x4eb7d75a // fsub v26.4s, v26.4s, v23.4s
-	FMOVQ F26, 16(R14)
-	FMOVQ 640(R11), F11
-	WORD $0x0e3fc170 // smull v16.8h, v11.8b, v31.8b
-	WORD $0x4e3fc179 // smull2 v25.8h, v11.16b, v31.16b
-	FMOVQ 656(R11), F24
-	WORD $0x0e3b8310 // smlal v16.8h, v24.8b, v27.8b
-	WORD $0x4e3b8319 // smlal2 v25.8h, v24.16b, v27.16b
-	FMOVQ 672(R11), F12
-	WORD $0x0e238190 // smlal v16.8h, v12.8b, v3.8b
-	WORD $0x4e238199 // smlal2 v25.8h, v12.16b, v3.16b
-	FMOVQ 688(R11), F21
-	WORD $0x0e2482b0 // smlal v16.8h, v21.8b, v4.8b
-	WORD $0x4e2482b9 // smlal2 v25.8h, v21.16b, v4.16b
-	VADDP V25.H8, V16.H8, V16.H8
-	FMOVQ 0(R10), F8
-	WORD $0x4e606a08 // sadalp v8.4s, v16.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f899108 // fmul v8.4s, v8.4s, v9.s[0]
-	FMOVQ 160(R11), F14
-	WORD $0x6e2edd08 // fmul v8.4s, v8.4s, v14.4s
-	FMOVQ 704(R11), F29
-	WORD $0x0e2ac3a7 // smull v7.8h, v29.8b, v10.8b
-	WORD $0x4e2ac3b2 // smull2 v18.8h, v29.16b, v10.16b
-	FMOVQ 720(R11), F13
-	WORD $0x0e2681a7 // smlal v7.8h, v13.8b, v6.8b
-	WORD $0x4e2681b2 // smlal2 v18.8h, v13.16b, v6.16b
-	FMOVQ 736(R11), F30
-	WORD $0x0e3683c7 // smlal v7.8h, v30.8b, v22.8b
-	WORD $0x4e3683d2 // smlal2 v18.8h, v30.16b, v22.16b
-	FMOVQ 752(R11), F15
-	WORD $0x0e3181e7 // smlal v7.8h, v15.8b, v17.8b
-	WORD $0x4e3181f2 // smlal2 v18.8h, v15.16b, v17.16b
-	VADDP V18.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F20
-	WORD $0x4e6068f4 // sadalp v20.4s, v7.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fa99294 // fmul v20.4s, v20.4s, v9.s[1]
-	FMOVQ 224(R11), F19
-	WORD $0x6e33de94 // fmul v20.4s, v20.4s, v19.4s
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	FMOVQ 32(R14), F28
-	WORD $0x4e28d79c // fadd v28.4s, v28.4s, v8.4s
-	FMOVQ 288(R11), F2
-	WORD $0x4f859042 // fmul v2.4s, v2.4s, v5.s[0]
+	WORD $0x4fa9939c // fmul v28.4s, v28.4s, v9.s[1]
+	FMOVQ 32(R14), F5
+	FMOVQ 160(R11), F30
+	WORD $0x4e3ecf45 // fmla v5.4s, v26.4s, v30.4s
+	FMOVQ 224(R11), F16
+	WORD $0x4e30cf85 // fmla v5.4s, v28.4s, v16.4s
+	FMOVQ 288(R11), F21
+	WORD $0x4f8f52a5 // fmls v5.4s, v21.4s, v15.s[0]
 	FMOVQ 352(R11), F23
-	WORD $0x4fa592f7 // fmul v23.4s, v23.4s, v5.s[1]
-	WORD $0x4e37d442 // fadd v2.4s, v2.4s, v23.4s
-	WORD $0x4ea2d79c // fsub v28.4s, v28.4s, v2.4s
-	FMOVQ F28, 32(R14)
+	WORD $0x4faf52e5 // fmls v5.4s, v23.4s, v15.s[1]
+	FMOVQ F5, 32(R14)
 	FMOVQ 768(R11), F24
-	WORD $0x0e3fc31a // smull v26.8h, v24.8b, v31.8b
+	WORD $0x0e3fc313 // smull v19.8h, v24.8b, v31.8b
 	WORD $0x4e3fc30b // smull2 v11.8h, v24.16b, v31.16b
-	FMOVQ 784(R11), F12
-	WORD $0x0e3b819a // smlal v26.8h, v12.8b, v27.8b
-	WORD $0x4e3b818b // smlal2 v11.8h, v12.16b, v27.16b
-	FMOVQ 800(R11), F21
-	WORD $0x0e2382ba // smlal v26.8h, v21.8b, v3.8b
-	WORD $0x4e2382ab // smlal2 v11.8h, v21.16b, v3.16b
+	FMOVQ 784(R11), F20
+	WORD $0x0e3b8293 // smlal v19.8h, v20.8b, v27.8b
+	WORD $0x4e3b828b // smlal2 v11.8h, v20.16b, v27.16b
+	FMOVQ 800(R11), F12
+	WORD $0x0e238193 // smlal v19.8h, v12.8b, v3.8b
+	WORD $0x4e23818b // smlal2 v11.8h, v12.16b, v3.16b
 	FMOVQ 816(R11), F25
-	WORD $0x0e24833a // smlal v26.8h, v25.8b, v4.8b
+	WORD $0x0e248333 // smlal v19.8h, v25.8b, v4.8b
 	WORD $0x4e24832b // smlal2 v11.8h, v25.16b, v4.16b
-	VADDP V11.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F16
-	WORD $0x4e606b50 // sadalp v16.4s, v26.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f899210 // fmul v16.4s, v16.4s, v9.s[0]
-	FMOVQ 176(R11), F14
-	WORD $0x6e2ede10 // fmul v16.4s, v16.4s, v14.4s
-	FMOVQ 832(R11), F30
-	WORD $0x0e2ac3dd // smull v29.8h, v30.8b, v10.8b
-	WORD $0x4e2ac3cd // smull2 v13.8h, v30.16b, v10.16b
-	FMOVQ 848(R11), F15
-	WORD $0x0e2681fd // smlal v29.8h, v15.8b, v6.8b
-	WORD $0x4e2681ed // smlal2 v13.8h, v15.16b, v6.16b
-	FMOVQ 864(R11), F18
-	WORD $0x0e36825d // smlal v29.8h, v18.8b, v22.8b
-	WORD $0x4e36824d // smlal2 v13.8h, v18.16b, v22.16b
-	FMOVQ 880(R11), F7
-	WORD $0x0e3180fd // smlal v29.8h, v7.8b, v17.8b
-	WORD $0x4e3180ed // smlal2 v13.8h, v7.16b, v17.16b
-	VADDP V13.H8, V29.H8, V29.H8
-	FMOVQ 0(R10), F19
-	WORD $0x4e606bb3 // sadalp v19.4s, v29.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fa99273 // fmul v19.4s, v19.4s, v9.s[1]
-	FMOVQ 240(R11), F20
-	WORD $0x6e34de73 // fmul v19.4s, v19.4s, v20.4s
-	WORD $0x4e33d610 // fadd v16.4s, v16.4s, v19.4s
-	FMOVQ 48(R14), F8
-	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
-	FMOVQ 304(R11), F23
-	WORD $0x4f8592f7 // fmul v23.4s, v23.4s, v5.s[0]
-	FMOVQ 368(R11), F2
-	WORD $0x4fa59042 // fmul v2.4s, v2.4s, v5.s[1]
-	WORD $0x4e22d6f7 // fadd v23.4s, v23.4s, v2.4s
-	WORD $0x4eb7d508 // fsub v8.4s, v8.4s, v23.4s
-	FMOVQ F8, 48(R14)
+	VADDP V11.H8, V19.H8, V19.H8
+	FMOVQ 0(R10), F17
+	WORD $0x4e606a71 // sadalp v17.4s, v19.8h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f899231 // fmul v17.4s, v17.4s, v9.s[0]
+	FMOVQ 832(R11), F18
+	WORD $0x0e2ac24d // smull v13.8h, v18.8b, v10.8b
+	WORD $0x4e2ac24e // smull2 v14.8h, v18.16b, v10.16b
+	FMOVQ 848(R11), F29
+	WORD $0x0e2683ad // smlal v13.8h, v29.8b, v6.8b
+	WORD $0x4e2683ae // smlal2 v14.8h, v29.16b, v6.16b
+	FMOVQ 864(R11), F7
+	WORD $0x0e3680ed // smlal v13.8h, v7.8b, v22.8b
+	WORD $0x4e3680ee // smlal2 v14.8h, v7.16b, v22.16b
+	FMOVQ 880(R11), F8
+	WORD $0x0e22810d // smlal v13.8h, v8.8b, v2.8b
+	WORD $0x4e22810e // smlal2 v14.8h, v8.16b, v2.16b
+	VADDP V14.H8, V13.H8, V13.H8
+	FMOVQ 0(R10), F26
+	WORD $0x4e6069ba // sadalp v26.4s, v13.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4fa9935a // fmul v26.4s, v26.4s, v9.s[1]
+	FMOVQ 48(R14), F30
+	FMOVQ 176(R11), F28
+	WORD $0x4e3cce3e // fmla v30.4s, v17.4s, v28.4s
+	FMOVQ 240(R11), F16
+	WORD $0x4e30cf5e // fmla v30.4s, v26.4s, v16.4s
+	FMOVQ 304(R11), F21
+	WORD $0x4f8f52be // fmls v30.4s, v21.4s, v15.s[0]
+	FMOVQ 368(R11), F23
+	WORD $0x4faf52fe // fmls v30.4s, v23.4s, v15.s[1]
+	FMOVQ F30, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -7917,7 +7653,7 @@ pair66:
 	VDUP V15.S[2], V22.S4
 	VDUP V15.S[3], V23.S4
 	FMOVQ 32(R2), F24
-	VSHL $2, V24.S4, V25.S4
+	WORD $0x4f3b0719 // sshr v25.4s, v24.4s, #5
 	VSUB V25.S4, V0.S4, V25.S4
 	VDUP V25.S[2], V26.S4
 	VDUP V25.S[3], V27.S4
@@ -7954,300 +7690,292 @@ pair66:
 	WORD $0x4e606b9e // sadalp v30.4s, v28.8h
 	WORD $0x4ebad7de // fsub v30.4s, v30.4s, v26.4s
 	WORD $0x4f9893de // fmul v30.4s, v30.4s, v24.s[0]
-	FMOVD 0(R1), F13
-	WORD $0x0f08a5ad // sshll v13.8h, v13.8b, #0
-	WORD $0x0e6d100c // saddw v12.4s, v0.4s, v13.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 0(R11), F15
-	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
-	WORD $0x6e2cdfde // fmul v30.4s, v30.4s, v12.4s
-	FMOVQ 128(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V2.B16, V31.B16, V29.B16
-	VUSRA $2, V29.B16, V25.B16
-	WORD $0x0e34c32e // smull v14.8h, v25.8b, v20.8b
-	WORD $0x4e34c32b // smull2 v11.8h, v25.16b, v20.16b
-	FMOVQ 128(R1), F28
-	VUSHR $2, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V3.B16, V31.B16, V15.B16
-	VUSRA $3, V15.B16, V28.B16
-	WORD $0x0e35838e // smlal v14.8h, v28.8b, v21.8b
-	WORD $0x4e35838b // smlal2 v11.8h, v28.16b, v21.16b
-	FMOVQ 128(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V4.B16, V31.B16, V29.B16
-	VUSRA $4, V29.B16, V12.B16
-	WORD $0x0e36818e // smlal v14.8h, v12.8b, v22.8b
-	WORD $0x4e36818b // smlal2 v11.8h, v12.16b, v22.16b
-	FMOVQ 128(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	VAND V5.B16, V31.B16, V15.B16
-	VUSRA $5, V15.B16, V25.B16
-	WORD $0x0e37832e // smlal v14.8h, v25.8b, v23.8b
-	WORD $0x4e37832b // smlal2 v11.8h, v25.16b, v23.16b
-	VADDP V11.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F28
-	WORD $0x4e6069dc // sadalp v28.4s, v14.8h
-	WORD $0x4ebbd79c // fsub v28.4s, v28.4s, v27.4s
-	WORD $0x4fb8939c // fmul v28.4s, v28.4s, v24.s[1]
-	FMOVD 16(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d100c // saddw v12.4s, v0.4s, v29.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 0(R11), F10
-	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
-	WORD $0x6e2cdf9c // fmul v28.4s, v28.4s, v12.4s
-	WORD $0x4e3cd7de // fadd v30.4s, v30.4s, v28.4s
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 80(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 208(R1), F11
-	VSHL $4, V11.B16, V14.B16
-	VAND V2.B16, V14.B16, V10.B16
-	VUSRA $2, V10.B16, V25.B16
-	WORD $0x0e30c33f // smull v31.8h, v25.8b, v16.8b
-	WORD $0x4e30c32f // smull2 v15.8h, v25.16b, v16.16b
-	FMOVQ 80(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V14.B16, V28.B16
-	VUSRA $3, V28.B16, V12.B16
-	WORD $0x0e31819f // smlal v31.8h, v12.8b, v17.8b
-	WORD $0x4e31818f // smlal2 v15.8h, v12.16b, v17.16b
-	FMOVQ 80(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V4.B16, V14.B16, V10.B16
-	VUSRA $4, V10.B16, V30.B16
-	WORD $0x0e3283df // smlal v31.8h, v30.8b, v18.8b
-	WORD $0x4e3283cf // smlal2 v15.8h, v30.16b, v18.16b
-	FMOVQ 80(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	VAND V5.B16, V14.B16, V28.B16
-	VUSRA $5, V28.B16, V25.B16
-	WORD $0x0e33833f // smlal v31.8h, v25.8b, v19.8b
-	WORD $0x4e33832f // smlal2 v15.8h, v25.16b, v19.16b
-	VADDP V15.H8, V31.H8, V31.H8
-	FMOVQ 0(R10), F12
-	WORD $0x4e606bec // sadalp v12.4s, v31.8h
-	WORD $0x4ebad58c // fsub v12.4s, v12.4s, v26.4s
-	WORD $0x4f98918c // fmul v12.4s, v12.4s, v24.s[0]
-	WORD $0x4e6d100a // saddw2 v10.4s, v0.4s, v13.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 16(R11), F30
-	WORD $0x6e3edd4a // fmul v10.4s, v10.4s, v30.4s
-	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
-	FMOVQ 144(R1), F15
+	FMOVQ 128(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	VAND V2.B16, V11.B16, V31.B16
-	VUSRA $2, V31.B16, V15.B16
-	WORD $0x0e34c1fc // smull v28.8h, v15.8b, v20.8b
-	WORD $0x4e34c1f9 // smull2 v25.8h, v15.16b, v20.16b
-	FMOVQ 144(R1), F13
-	VUSHR $2, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V11.B16, V30.B16
-	VUSRA $3, V30.B16, V13.B16
-	WORD $0x0e3581bc // smlal v28.8h, v13.8b, v21.8b
-	WORD $0x4e3581b9 // smlal2 v25.8h, v13.16b, v21.16b
-	FMOVQ 144(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V4.B16, V11.B16, V31.B16
-	VUSRA $4, V31.B16, V10.B16
-	WORD $0x0e36815c // smlal v28.8h, v10.8b, v22.8b
-	WORD $0x4e368159 // smlal2 v25.8h, v10.16b, v22.16b
-	FMOVQ 144(R1), F15
-	VUSHR $6, V15.B16, V15.B16
-	VAND V5.B16, V11.B16, V30.B16
-	VUSRA $5, V30.B16, V15.B16
-	WORD $0x0e3781fc // smlal v28.8h, v15.8b, v23.8b
-	WORD $0x4e3781f9 // smlal2 v25.8h, v15.16b, v23.16b
-	VADDP V25.H8, V28.H8, V28.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e606b8d // sadalp v13.4s, v28.8h
-	WORD $0x4ebbd5ad // fsub v13.4s, v13.4s, v27.4s
-	WORD $0x4fb891ad // fmul v13.4s, v13.4s, v24.s[1]
-	WORD $0x4e7d101f // saddw2 v31.4s, v0.4s, v29.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 16(R11), F10
-	WORD $0x6e2adfff // fmul v31.4s, v31.4s, v10.4s
-	WORD $0x6e3fddad // fmul v13.4s, v13.4s, v31.4s
-	WORD $0x4e2dd58c // fadd v12.4s, v12.4s, v13.4s
-	WORD $0x4e2cd4e7 // fadd v7.4s, v7.4s, v12.4s
-	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 96(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 224(R1), F15
-	VSHL $4, V15.B16, V25.B16
-	VAND V2.B16, V25.B16, V28.B16
-	VUSRA $2, V28.B16, V30.B16
-	WORD $0x0e30c3ce // smull v14.8h, v30.8b, v16.8b
-	WORD $0x4e30c3cb // smull2 v11.8h, v30.16b, v16.16b
-	FMOVQ 96(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V25.B16, V10.B16
-	VUSRA $3, V10.B16, V29.B16
-	WORD $0x0e3183ae // smlal v14.8h, v29.8b, v17.8b
-	WORD $0x4e3183ab // smlal2 v11.8h, v29.16b, v17.16b
-	FMOVQ 96(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V4.B16, V25.B16, V13.B16
-	VUSRA $4, V13.B16, V31.B16
-	WORD $0x0e3283ee // smlal v14.8h, v31.8b, v18.8b
-	WORD $0x4e3283eb // smlal2 v11.8h, v31.16b, v18.16b
-	FMOVQ 96(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	VAND V5.B16, V25.B16, V28.B16
-	VUSRA $5, V28.B16, V12.B16
-	WORD $0x0e33818e // smlal v14.8h, v12.8b, v19.8b
-	WORD $0x4e33818b // smlal2 v11.8h, v12.16b, v19.16b
-	VADDP V11.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e6069de // sadalp v30.4s, v14.8h
-	WORD $0x4ebad7de // fsub v30.4s, v30.4s, v26.4s
-	WORD $0x4f9893de // fmul v30.4s, v30.4s, v24.s[0]
-	FMOVD 8(R1), F10
-	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
-	WORD $0x0e6a101d // saddw v29.4s, v0.4s, v10.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 32(R11), F13
-	WORD $0x6e2ddfbd // fmul v29.4s, v29.4s, v13.4s
-	WORD $0x6e3ddfde // fmul v30.4s, v30.4s, v29.4s
-	FMOVQ 160(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V2.B16, V15.B16, V11.B16
-	VUSRA $2, V11.B16, V12.B16
-	WORD $0x0e34c19f // smull v31.8h, v12.8b, v20.8b
-	WORD $0x4e34c19c // smull2 v28.8h, v12.16b, v20.16b
-	FMOVQ 160(R1), F14
-	VUSHR $2, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V15.B16, V13.B16
-	VUSRA $3, V13.B16, V14.B16
-	WORD $0x0e3581df // smlal v31.8h, v14.8b, v21.8b
-	WORD $0x4e3581dc // smlal2 v28.8h, v14.16b, v21.16b
-	FMOVQ 160(R1), F29
+	VAND V2.B16, V31.B16, V14.B16
+	VUSRA $2, V14.B16, V15.B16
+	WORD $0x0e34c1ed // smull v13.8h, v15.8b, v20.8b
+	WORD $0x4e34c1ec // smull2 v12.8h, v15.16b, v20.16b
+	FMOVQ 128(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V31.B16, V25.B16
+	VUSRA $3, V25.B16, V11.B16
+	WORD $0x0e35816d // smlal v13.8h, v11.8b, v21.8b
+	WORD $0x4e35816c // smlal2 v12.8h, v11.16b, v21.16b
+	FMOVQ 128(R1), F29
 	VUSHR $4, V29.B16, V29.B16
 	VAND V1.B16, V29.B16, V29.B16
-	VAND V4.B16, V15.B16, V11.B16
-	VUSRA $4, V11.B16, V29.B16
-	WORD $0x0e3683bf // smlal v31.8h, v29.8b, v22.8b
-	WORD $0x4e3683bc // smlal2 v28.8h, v29.16b, v22.16b
+	VAND V4.B16, V31.B16, V28.B16
+	VUSRA $4, V28.B16, V29.B16
+	WORD $0x0e3683ad // smlal v13.8h, v29.8b, v22.8b
+	WORD $0x4e3683ac // smlal2 v12.8h, v29.16b, v22.16b
+	FMOVQ 128(R1), F14
+	VUSHR $6, V14.B16, V14.B16
+	VAND V5.B16, V31.B16, V15.B16
+	VUSRA $5, V15.B16, V14.B16
+	WORD $0x0e3781cd // smlal v13.8h, v14.8b, v23.8b
+	WORD $0x4e3781cc // smlal2 v12.8h, v14.16b, v23.16b
+	VADDP V12.H8, V13.H8, V13.H8
+	FMOVQ 0(R10), F25
+	WORD $0x4e6069b9 // sadalp v25.4s, v13.8h
+	WORD $0x4ebbd739 // fsub v25.4s, v25.4s, v27.4s
+	WORD $0x4fb89339 // fmul v25.4s, v25.4s, v24.s[1]
+	FMOVD 0(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b101c // saddw v28.4s, v0.4s, v11.4h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 0(R11), F29
+	WORD $0x6e3ddf9c // fmul v28.4s, v28.4s, v29.4s
+	WORD $0x4e3ccfc6 // fmla v6.4s, v30.4s, v28.4s
+	FMOVD 16(R1), F10
+	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
+	WORD $0x0e6a101f // saddw v31.4s, v0.4s, v10.4h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	FMOVQ 0(R11), F15
+	WORD $0x6e2fdfff // fmul v31.4s, v31.4s, v15.4s
+	WORD $0x4e3fcf26 // fmla v6.4s, v25.4s, v31.4s
+	PRFM 1024(R1), PLDL1KEEP
+	FMOVQ 80(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 208(R1), F29
+	VSHL $4, V29.B16, V30.B16
+	VAND V2.B16, V30.B16, V28.B16
+	VUSRA $2, V28.B16, V13.B16
+	WORD $0x0e30c1ae // smull v14.8h, v13.8b, v16.8b
+	WORD $0x4e30c1ac // smull2 v12.8h, v13.16b, v16.16b
+	FMOVQ 80(R1), F15
+	VUSHR $2, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V3.B16, V30.B16, V25.B16
+	VUSRA $3, V25.B16, V15.B16
+	WORD $0x0e3181ee // smlal v14.8h, v15.8b, v17.8b
+	WORD $0x4e3181ec // smlal2 v12.8h, v15.16b, v17.16b
+	FMOVQ 80(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V4.B16, V30.B16, V28.B16
+	VUSRA $4, V28.B16, V31.B16
+	WORD $0x0e3283ee // smlal v14.8h, v31.8b, v18.8b
+	WORD $0x4e3283ec // smlal2 v12.8h, v31.16b, v18.16b
+	FMOVQ 80(R1), F13
+	VUSHR $6, V13.B16, V13.B16
+	VAND V5.B16, V30.B16, V25.B16
+	VUSRA $5, V25.B16, V13.B16
+	WORD $0x0e3381ae // smlal v14.8h, v13.8b, v19.8b
+	WORD $0x4e3381ac // smlal2 v12.8h, v13.16b, v19.16b
+	VADDP V12.H8, V14.H8, V14.H8
+	FMOVQ 0(R10), F15
+	WORD $0x4e6069cf // sadalp v15.4s, v14.8h
+	WORD $0x4ebad5ef // fsub v15.4s, v15.4s, v26.4s
+	WORD $0x4f9891ef // fmul v15.4s, v15.4s, v24.s[0]
+	FMOVQ 144(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V2.B16, V29.B16, V13.B16
+	VUSRA $2, V13.B16, V25.B16
+	WORD $0x0e34c33c // smull v28.8h, v25.8b, v20.8b
+	WORD $0x4e34c33f // smull2 v31.8h, v25.16b, v20.16b
+	FMOVQ 144(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V29.B16, V14.B16
+	VUSRA $3, V14.B16, V12.B16
+	WORD $0x0e35819c // smlal v28.8h, v12.8b, v21.8b
+	WORD $0x4e35819f // smlal2 v31.8h, v12.16b, v21.16b
+	FMOVQ 144(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V4.B16, V29.B16, V25.B16
+	VUSRA $4, V25.B16, V13.B16
+	WORD $0x0e3681bc // smlal v28.8h, v13.8b, v22.8b
+	WORD $0x4e3681bf // smlal2 v31.8h, v13.16b, v22.16b
+	FMOVQ 144(R1), F14
+	VUSHR $6, V14.B16, V14.B16
+	VAND V5.B16, V29.B16, V12.B16
+	VUSRA $5, V12.B16, V14.B16
+	WORD $0x0e3781dc // smlal v28.8h, v14.8b, v23.8b
+	WORD $0x4e3781df // smlal2 v31.8h, v14.16b, v23.16b
+	VADDP V31.H8, V28.H8, V28.H8
+	FMOVQ 0(R10), F25
+	WORD $0x4e606b99 // sadalp v25.4s, v28.8h
+	WORD $0x4ebbd739 // fsub v25.4s, v25.4s, v27.4s
+	WORD $0x4fb89339 // fmul v25.4s, v25.4s, v24.s[1]
+	WORD $0x4e6b100d // saddw2 v13.4s, v0.4s, v11.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVQ 16(R11), F30
+	WORD $0x6e3eddad // fmul v13.4s, v13.4s, v30.4s
+	WORD $0x4e2dcde7 // fmla v7.4s, v15.4s, v13.4s
+	WORD $0x4e6a101d // saddw2 v29.4s, v0.4s, v10.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 16(R11), F12
+	WORD $0x6e2cdfbd // fmul v29.4s, v29.4s, v12.4s
+	WORD $0x4e3dcf27 // fmla v7.4s, v25.4s, v29.4s
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 96(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	FMOVQ 224(R1), F11
+	VSHL $4, V11.B16, V30.B16
+	VAND V2.B16, V30.B16, V15.B16
+	VUSRA $2, V15.B16, V28.B16
+	WORD $0x0e30c38e // smull v14.8h, v28.8b, v16.8b
+	WORD $0x4e30c39f // smull2 v31.8h, v28.16b, v16.16b
+	FMOVQ 96(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V3.B16, V30.B16, V10.B16
+	VUSRA $3, V10.B16, V13.B16
+	WORD $0x0e3181ae // smlal v14.8h, v13.8b, v17.8b
+	WORD $0x4e3181bf // smlal2 v31.8h, v13.16b, v17.16b
+	FMOVQ 96(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V4.B16, V30.B16, V25.B16
+	VUSRA $4, V25.B16, V12.B16
+	WORD $0x0e32818e // smlal v14.8h, v12.8b, v18.8b
+	WORD $0x4e32819f // smlal2 v31.8h, v12.16b, v18.16b
+	FMOVQ 96(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	VAND V5.B16, V30.B16, V15.B16
+	VUSRA $5, V15.B16, V29.B16
+	WORD $0x0e3383ae // smlal v14.8h, v29.8b, v19.8b
+	WORD $0x4e3383bf // smlal2 v31.8h, v29.16b, v19.16b
+	VADDP V31.H8, V14.H8, V14.H8
+	FMOVQ 0(R10), F28
+	WORD $0x4e6069dc // sadalp v28.4s, v14.8h
+	WORD $0x4ebad79c // fsub v28.4s, v28.4s, v26.4s
+	WORD $0x4f98939c // fmul v28.4s, v28.4s, v24.s[0]
+	FMOVQ 160(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V2.B16, V11.B16, V12.B16
+	VUSRA $2, V12.B16, V25.B16
+	WORD $0x0e34c32a // smull v10.8h, v25.8b, v20.8b
+	WORD $0x4e34c32d // smull2 v13.8h, v25.16b, v20.16b
+	FMOVQ 160(R1), F15
+	VUSHR $2, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V3.B16, V11.B16, V29.B16
+	VUSRA $3, V29.B16, V15.B16
+	WORD $0x0e3581ea // smlal v10.8h, v15.8b, v21.8b
+	WORD $0x4e3581ed // smlal2 v13.8h, v15.16b, v21.16b
+	FMOVQ 160(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V4.B16, V11.B16, V14.B16
+	VUSRA $4, V14.B16, V31.B16
+	WORD $0x0e3683ea // smlal v10.8h, v31.8b, v22.8b
+	WORD $0x4e3683ed // smlal2 v13.8h, v31.16b, v22.16b
 	FMOVQ 160(R1), F12
 	VUSHR $6, V12.B16, V12.B16
-	VAND V5.B16, V15.B16, V13.B16
-	VUSRA $5, V13.B16, V12.B16
-	WORD $0x0e37819f // smlal v31.8h, v12.8b, v23.8b
-	WORD $0x4e37819c // smlal2 v28.8h, v12.16b, v23.16b
-	VADDP V28.H8, V31.H8, V31.H8
-	FMOVQ 0(R10), F14
-	WORD $0x4e606bee // sadalp v14.4s, v31.8h
-	WORD $0x4ebbd5ce // fsub v14.4s, v14.4s, v27.4s
-	WORD $0x4fb891ce // fmul v14.4s, v14.4s, v24.s[1]
-	FMOVD 24(R1), F11
-	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
-	WORD $0x0e6b101d // saddw v29.4s, v0.4s, v11.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 32(R11), F25
-	WORD $0x6e39dfbd // fmul v29.4s, v29.4s, v25.4s
-	WORD $0x6e3dddce // fmul v14.4s, v14.4s, v29.4s
-	WORD $0x4e2ed7de // fadd v30.4s, v30.4s, v14.4s
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 112(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 240(R1), F28
-	VSHL $4, V28.B16, V31.B16
-	VAND V2.B16, V31.B16, V25.B16
-	VUSRA $2, V25.B16, V12.B16
-	WORD $0x0e30c18f // smull v15.8h, v12.8b, v16.8b
-	WORD $0x4e30c18d // smull2 v13.8h, v12.16b, v16.16b
-	FMOVQ 112(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V31.B16, V14.B16
-	VUSRA $3, V14.B16, V29.B16
-	WORD $0x0e3183af // smlal v15.8h, v29.8b, v17.8b
-	WORD $0x4e3183ad // smlal2 v13.8h, v29.16b, v17.16b
-	FMOVQ 112(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V4.B16, V31.B16, V25.B16
-	VUSRA $4, V25.B16, V30.B16
-	WORD $0x0e3283cf // smlal v15.8h, v30.8b, v18.8b
-	WORD $0x4e3283cd // smlal2 v13.8h, v30.16b, v18.16b
-	FMOVQ 112(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	VAND V5.B16, V31.B16, V14.B16
-	VUSRA $5, V14.B16, V12.B16
-	WORD $0x0e33818f // smlal v15.8h, v12.8b, v19.8b
-	WORD $0x4e33818d // smlal2 v13.8h, v12.16b, v19.16b
-	VADDP V13.H8, V15.H8, V15.H8
+	VAND V5.B16, V11.B16, V25.B16
+	VUSRA $5, V25.B16, V12.B16
+	WORD $0x0e37818a // smlal v10.8h, v12.8b, v23.8b
+	WORD $0x4e37818d // smlal2 v13.8h, v12.16b, v23.16b
+	VADDP V13.H8, V10.H8, V10.H8
 	FMOVQ 0(R10), F29
-	WORD $0x4e6069fd // sadalp v29.4s, v15.8h
-	WORD $0x4ebad7bd // fsub v29.4s, v29.4s, v26.4s
-	WORD $0x4f9893bd // fmul v29.4s, v29.4s, v24.s[0]
-	WORD $0x4e6a1019 // saddw2 v25.4s, v0.4s, v10.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 48(R11), F30
-	WORD $0x6e3edf39 // fmul v25.4s, v25.4s, v30.4s
-	WORD $0x6e39dfbd // fmul v29.4s, v29.4s, v25.4s
-	FMOVQ 176(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V2.B16, V28.B16, V15.B16
-	VUSRA $2, V15.B16, V13.B16
-	WORD $0x0e34c1ae // smull v14.8h, v13.8b, v20.8b
-	WORD $0x4e34c1ac // smull2 v12.8h, v13.16b, v20.16b
-	FMOVQ 176(R1), F10
-	VUSHR $2, V10.B16, V10.B16
+	WORD $0x4e60695d // sadalp v29.4s, v10.8h
+	WORD $0x4ebbd7bd // fsub v29.4s, v29.4s, v27.4s
+	WORD $0x4fb893bd // fmul v29.4s, v29.4s, v24.s[1]
+	FMOVD 8(R1), F15
+	WORD $0x0f08a5ef // sshll v15.8h, v15.8b, #0
+	WORD $0x0e6f100e // saddw v14.4s, v0.4s, v15.4h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	FMOVQ 32(R11), F31
+	WORD $0x6e3fddce // fmul v14.4s, v14.4s, v31.4s
+	WORD $0x4e2ecf88 // fmla v8.4s, v28.4s, v14.4s
+	FMOVD 24(R1), F30
+	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
+	WORD $0x0e7e100b // saddw v11.4s, v0.4s, v30.4h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FMOVQ 32(R11), F25
+	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
+	WORD $0x4e2bcfa8 // fmla v8.4s, v29.4s, v11.4s
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 112(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V28.B16, V30.B16
-	VUSRA $3, V30.B16, V10.B16
-	WORD $0x0e35814e // smlal v14.8h, v10.8b, v21.8b
-	WORD $0x4e35814c // smlal2 v12.8h, v10.16b, v21.16b
-	FMOVQ 176(R1), F25
-	VUSHR $4, V25.B16, V25.B16
+	FMOVQ 240(R1), F31
+	VSHL $4, V31.B16, V28.B16
+	VAND V2.B16, V28.B16, V14.B16
+	VUSRA $2, V14.B16, V10.B16
+	WORD $0x0e30c14c // smull v12.8h, v10.8b, v16.8b
+	WORD $0x4e30c14d // smull2 v13.8h, v10.16b, v16.16b
+	FMOVQ 112(R1), F25
+	VUSHR $2, V25.B16, V25.B16
 	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V28.B16, V15.B16
-	VUSRA $4, V15.B16, V25.B16
-	WORD $0x0e36832e // smlal v14.8h, v25.8b, v22.8b
-	WORD $0x4e36832c // smlal2 v12.8h, v25.16b, v22.16b
+	VAND V3.B16, V28.B16, V29.B16
+	VUSRA $3, V29.B16, V25.B16
+	WORD $0x0e31832c // smlal v12.8h, v25.8b, v17.8b
+	WORD $0x4e31832d // smlal2 v13.8h, v25.16b, v17.16b
+	FMOVQ 112(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V4.B16, V28.B16, V14.B16
+	VUSRA $4, V14.B16, V11.B16
+	WORD $0x0e32816c // smlal v12.8h, v11.8b, v18.8b
+	WORD $0x4e32816d // smlal2 v13.8h, v11.16b, v18.16b
+	FMOVQ 112(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V28.B16, V29.B16
+	VUSRA $5, V29.B16, V10.B16
+	WORD $0x0e33814c // smlal v12.8h, v10.8b, v19.8b
+	WORD $0x4e33814d // smlal2 v13.8h, v10.16b, v19.16b
+	VADDP V13.H8, V12.H8, V12.H8
+	FMOVQ 0(R10), F25
+	WORD $0x4e606999 // sadalp v25.4s, v12.8h
+	WORD $0x4ebad739 // fsub v25.4s, v25.4s, v26.4s
+	WORD $0x4f989339 // fmul v25.4s, v25.4s, v24.s[0]
+	FMOVQ 176(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V2.B16, V31.B16, V10.B16
+	VUSRA $2, V10.B16, V29.B16
+	WORD $0x0e34c3ae // smull v14.8h, v29.8b, v20.8b
+	WORD $0x4e34c3ab // smull2 v11.8h, v29.16b, v20.16b
 	FMOVQ 176(R1), F13
-	VUSHR $6, V13.B16, V13.B16
-	VAND V5.B16, V28.B16, V30.B16
-	VUSRA $5, V30.B16, V13.B16
-	WORD $0x0e3781ae // smlal v14.8h, v13.8b, v23.8b
-	WORD $0x4e3781ac // smlal2 v12.8h, v13.16b, v23.16b
-	VADDP V12.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F10
-	WORD $0x4e6069ca // sadalp v10.4s, v14.8h
-	WORD $0x4ebbd54a // fsub v10.4s, v10.4s, v27.4s
-	WORD $0x4fb8914a // fmul v10.4s, v10.4s, v24.s[1]
-	WORD $0x4e6b100f // saddw2 v15.4s, v0.4s, v11.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 48(R11), F25
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x6e2fdd4a // fmul v10.4s, v10.4s, v15.4s
-	WORD $0x4e2ad7bd // fadd v29.4s, v29.4s, v10.4s
-	WORD $0x4e3dd529 // fadd v9.4s, v9.4s, v29.4s
-	FMOVQ 64(R2), F31
-	FMOVQ 80(R2), F28
-	VDUP V31.S[0], V30.S4
-	VDUP V31.S[1], V13.S4
-	VDUP V31.S[2], V12.S4
-	VDUP V31.S[3], V14.S4
-	VDUP V28.S[0], V11.S4
-	VDUP V28.S[1], V25.S4
-	VDUP V28.S[2], V15.S4
-	VDUP V28.S[3], V10.S4
-	FMOVQ 96(R2), F29
-	VSHL $2, V29.S4, V16.S4
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V3.B16, V31.B16, V12.B16
+	VUSRA $3, V12.B16, V13.B16
+	WORD $0x0e3581ae // smlal v14.8h, v13.8b, v21.8b
+	WORD $0x4e3581ab // smlal2 v11.8h, v13.16b, v21.16b
+	FMOVQ 176(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V4.B16, V31.B16, V29.B16
+	VUSRA $4, V29.B16, V10.B16
+	WORD $0x0e36814e // smlal v14.8h, v10.8b, v22.8b
+	WORD $0x4e36814b // smlal2 v11.8h, v10.16b, v22.16b
+	FMOVQ 176(R1), F12
+	VUSHR $6, V12.B16, V12.B16
+	VAND V5.B16, V31.B16, V13.B16
+	VUSRA $5, V13.B16, V12.B16
+	WORD $0x0e37818e // smlal v14.8h, v12.8b, v23.8b
+	WORD $0x4e37818b // smlal2 v11.8h, v12.16b, v23.16b
+	VADDP V11.H8, V14.H8, V14.H8
+	FMOVQ 0(R10), F29
+	WORD $0x4e6069dd // sadalp v29.4s, v14.8h
+	WORD $0x4ebbd7bd // fsub v29.4s, v29.4s, v27.4s
+	WORD $0x4fb893bd // fmul v29.4s, v29.4s, v24.s[1]
+	WORD $0x4e6f100a // saddw2 v10.4s, v0.4s, v15.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	FMOVQ 48(R11), F28
+	WORD $0x6e3cdd4a // fmul v10.4s, v10.4s, v28.4s
+	WORD $0x4e2acf29 // fmla v9.4s, v25.4s, v10.4s
+	WORD $0x4e7e101f // saddw2 v31.4s, v0.4s, v30.8h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	FMOVQ 48(R11), F13
+	WORD $0x6e2ddfff // fmul v31.4s, v31.4s, v13.4s
+	WORD $0x4e3fcfa9 // fmla v9.4s, v29.4s, v31.4s
+	FMOVQ 64(R2), F12
+	FMOVQ 80(R2), F11
+	VDUP V12.S[0], V14.S4
+	VDUP V12.S[1], V15.S4
+	VDUP V12.S[2], V28.S4
+	VDUP V12.S[3], V25.S4
+	VDUP V11.S[0], V10.S4
+	VDUP V11.S[1], V30.S4
+	VDUP V11.S[2], V13.S4
+	VDUP V11.S[3], V29.S4
+	FMOVQ 96(R2), F31
+	WORD $0x4f3b07f0 // sshr v16.4s, v31.4s, #5
 	VSUB V16.S4, V0.S4, V16.S4
 	VDUP V16.S[2], V17.S4
 	VDUP V16.S[3], V18.S4
@@ -8258,315 +7986,307 @@ pair66:
 	VSHL $4, V22.B16, V23.B16
 	VAND V2.B16, V23.B16, V24.B16
 	VUSRA $2, V24.B16, V21.B16
-	WORD $0x0e3ec2b3 // smull v19.8h, v21.8b, v30.8b
-	WORD $0x4e3ec2b4 // smull2 v20.8h, v21.16b, v30.16b
+	WORD $0x0e2ec2b3 // smull v19.8h, v21.8b, v14.8b
+	WORD $0x4e2ec2b4 // smull2 v20.8h, v21.16b, v14.16b
 	FMOVQ 256(R1), F26
 	VUSHR $2, V26.B16, V26.B16
 	VAND V1.B16, V26.B16, V26.B16
 	VAND V3.B16, V23.B16, V27.B16
 	VUSRA $3, V27.B16, V26.B16
-	WORD $0x0e2d8353 // smlal v19.8h, v26.8b, v13.8b
-	WORD $0x4e2d8354 // smlal2 v20.8h, v26.16b, v13.16b
-	FMOVQ 256(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V4.B16, V23.B16, V28.B16
-	VUSRA $4, V28.B16, V31.B16
-	WORD $0x0e2c83f3 // smlal v19.8h, v31.8b, v12.8b
-	WORD $0x4e2c83f4 // smlal2 v20.8h, v31.16b, v12.16b
+	WORD $0x0e2f8353 // smlal v19.8h, v26.8b, v15.8b
+	WORD $0x4e2f8354 // smlal2 v20.8h, v26.16b, v15.16b
+	FMOVQ 256(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V4.B16, V23.B16, V11.B16
+	VUSRA $4, V11.B16, V12.B16
+	WORD $0x0e3c8193 // smlal v19.8h, v12.8b, v28.8b
+	WORD $0x4e3c8194 // smlal2 v20.8h, v12.16b, v28.16b
 	FMOVQ 256(R1), F16
 	VUSHR $6, V16.B16, V16.B16
 	VAND V5.B16, V23.B16, V24.B16
 	VUSRA $5, V24.B16, V16.B16
-	WORD $0x0e2e8213 // smlal v19.8h, v16.8b, v14.8b
-	WORD $0x4e2e8214 // smlal2 v20.8h, v16.16b, v14.16b
+	WORD $0x0e398213 // smlal v19.8h, v16.8b, v25.8b
+	WORD $0x4e398214 // smlal2 v20.8h, v16.16b, v25.16b
 	VADDP V20.H8, V19.H8, V19.H8
 	FMOVQ 0(R10), F21
 	WORD $0x4e606a75 // sadalp v21.4s, v19.8h
 	WORD $0x4eb1d6b5 // fsub v21.4s, v21.4s, v17.4s
-	WORD $0x4f9d92b5 // fmul v21.4s, v21.4s, v29.s[0]
-	FMOVD 32(R1), F27
-	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
-	WORD $0x0e7b101a // saddw v26.4s, v0.4s, v27.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 0(R11), F28
-	WORD $0x6e3cdf5a // fmul v26.4s, v26.4s, v28.4s
-	WORD $0x6e3adeb5 // fmul v21.4s, v21.4s, v26.4s
-	FMOVQ 320(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V22.B16, V20.B16
-	VUSRA $2, V20.B16, V16.B16
-	WORD $0x0e2bc21f // smull v31.8h, v16.8b, v11.8b
-	WORD $0x4e2bc218 // smull2 v24.8h, v16.16b, v11.16b
-	FMOVQ 320(R1), F19
-	VUSHR $2, V19.B16, V19.B16
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V22.B16, V28.B16
-	VUSRA $3, V28.B16, V19.B16
-	WORD $0x0e39827f // smlal v31.8h, v19.8b, v25.8b
-	WORD $0x4e398278 // smlal2 v24.8h, v19.16b, v25.16b
-	FMOVQ 320(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V22.B16, V20.B16
-	VUSRA $4, V20.B16, V26.B16
-	WORD $0x0e2f835f // smlal v31.8h, v26.8b, v15.8b
-	WORD $0x4e2f8358 // smlal2 v24.8h, v26.16b, v15.16b
-	FMOVQ 320(R1), F16
-	VUSHR $6, V16.B16, V16.B16
-	VAND V5.B16, V22.B16, V28.B16
-	VUSRA $5, V28.B16, V16.B16
-	WORD $0x0e2a821f // smlal v31.8h, v16.8b, v10.8b
-	WORD $0x4e2a8218 // smlal2 v24.8h, v16.16b, v10.16b
-	VADDP V24.H8, V31.H8, V31.H8
-	FMOVQ 0(R10), F19
-	WORD $0x4e606bf3 // sadalp v19.4s, v31.8h
-	WORD $0x4eb2d673 // fsub v19.4s, v19.4s, v18.4s
-	WORD $0x4fbd9273 // fmul v19.4s, v19.4s, v29.s[1]
-	FMOVD 48(R1), F20
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x0e74101a // saddw v26.4s, v0.4s, v20.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 0(R11), F23
-	WORD $0x6e37df5a // fmul v26.4s, v26.4s, v23.4s
-	WORD $0x6e3ade73 // fmul v19.4s, v19.4s, v26.4s
-	WORD $0x4e33d6b5 // fadd v21.4s, v21.4s, v19.4s
-	WORD $0x4e35d4c6 // fadd v6.4s, v6.4s, v21.4s
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 272(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ 400(R1), F24
-	VSHL $4, V24.B16, V31.B16
-	VAND V2.B16, V31.B16, V23.B16
-	VUSRA $2, V23.B16, V16.B16
-	WORD $0x0e3ec216 // smull v22.8h, v16.8b, v30.8b
-	WORD $0x4e3ec21c // smull2 v28.8h, v16.16b, v30.16b
-	FMOVQ 272(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V31.B16, V19.B16
-	VUSRA $3, V19.B16, V26.B16
-	WORD $0x0e2d8356 // smlal v22.8h, v26.8b, v13.8b
-	WORD $0x4e2d835c // smlal2 v28.8h, v26.16b, v13.16b
-	FMOVQ 272(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V31.B16, V23.B16
-	VUSRA $4, V23.B16, V21.B16
-	WORD $0x0e2c82b6 // smlal v22.8h, v21.8b, v12.8b
-	WORD $0x4e2c82bc // smlal2 v28.8h, v21.16b, v12.16b
-	FMOVQ 272(R1), F16
-	VUSHR $6, V16.B16, V16.B16
-	VAND V5.B16, V31.B16, V19.B16
-	VUSRA $5, V19.B16, V16.B16
-	WORD $0x0e2e8216 // smlal v22.8h, v16.8b, v14.8b
-	WORD $0x4e2e821c // smlal2 v28.8h, v16.16b, v14.16b
-	VADDP V28.H8, V22.H8, V22.H8
-	FMOVQ 0(R10), F26
-	WORD $0x4e606ada // sadalp v26.4s, v22.8h
-	WORD $0x4eb1d75a // fsub v26.4s, v26.4s, v17.4s
-	WORD $0x4f9d935a // fmul v26.4s, v26.4s, v29.s[0]
-	WORD $0x4e7b1017 // saddw2 v23.4s, v0.4s, v27.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 16(R11), F21
-	WORD $0x6e35def7 // fmul v23.4s, v23.4s, v21.4s
-	WORD $0x6e37df5a // fmul v26.4s, v26.4s, v23.4s
-	FMOVQ 336(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V2.B16, V24.B16, V22.B16
-	VUSRA $2, V22.B16, V28.B16
-	WORD $0x0e2bc393 // smull v19.8h, v28.8b, v11.8b
-	WORD $0x4e2bc390 // smull2 v16.8h, v28.16b, v11.16b
-	FMOVQ 336(R1), F27
-	VUSHR $2, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V24.B16, V21.B16
-	VUSRA $3, V21.B16, V27.B16
-	WORD $0x0e398373 // smlal v19.8h, v27.8b, v25.8b
-	WORD $0x4e398370 // smlal2 v16.8h, v27.16b, v25.16b
-	FMOVQ 336(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V24.B16, V22.B16
-	VUSRA $4, V22.B16, V23.B16
-	WORD $0x0e2f82f3 // smlal v19.8h, v23.8b, v15.8b
-	WORD $0x4e2f82f0 // smlal2 v16.8h, v23.16b, v15.16b
-	FMOVQ 336(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	VAND V5.B16, V24.B16, V21.B16
-	VUSRA $5, V21.B16, V28.B16
-	WORD $0x0e2a8393 // smlal v19.8h, v28.8b, v10.8b
-	WORD $0x4e2a8390 // smlal2 v16.8h, v28.16b, v10.16b
-	VADDP V16.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F27
-	WORD $0x4e606a7b // sadalp v27.4s, v19.8h
-	WORD $0x4eb2d77b // fsub v27.4s, v27.4s, v18.4s
-	WORD $0x4fbd937b // fmul v27.4s, v27.4s, v29.s[1]
-	WORD $0x4e741016 // saddw2 v22.4s, v0.4s, v20.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 16(R11), F23
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x6e36df7b // fmul v27.4s, v27.4s, v22.4s
-	WORD $0x4e3bd75a // fadd v26.4s, v26.4s, v27.4s
-	WORD $0x4e3ad4e7 // fadd v7.4s, v7.4s, v26.4s
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 288(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 416(R1), F28
-	VSHL $4, V28.B16, V16.B16
-	VAND V2.B16, V16.B16, V19.B16
-	VUSRA $2, V19.B16, V21.B16
-	WORD $0x0e3ec2bf // smull v31.8h, v21.8b, v30.8b
-	WORD $0x4e3ec2b8 // smull2 v24.8h, v21.16b, v30.16b
-	FMOVQ 288(R1), F20
-	VUSHR $2, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V16.B16, V23.B16
-	VUSRA $3, V23.B16, V20.B16
-	WORD $0x0e2d829f // smlal v31.8h, v20.8b, v13.8b
-	WORD $0x4e2d8298 // smlal2 v24.8h, v20.16b, v13.16b
-	FMOVQ 288(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V16.B16, V27.B16
-	VUSRA $4, V27.B16, V22.B16
-	WORD $0x0e2c82df // smlal v31.8h, v22.8b, v12.8b
-	WORD $0x4e2c82d8 // smlal2 v24.8h, v22.16b, v12.16b
-	FMOVQ 288(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	VAND V5.B16, V16.B16, V19.B16
-	VUSRA $5, V19.B16, V26.B16
-	WORD $0x0e2e835f // smlal v31.8h, v26.8b, v14.8b
-	WORD $0x4e2e8358 // smlal2 v24.8h, v26.16b, v14.16b
-	VADDP V24.H8, V31.H8, V31.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e606bf5 // sadalp v21.4s, v31.8h
-	WORD $0x4eb1d6b5 // fsub v21.4s, v21.4s, v17.4s
-	WORD $0x4f9d92b5 // fmul v21.4s, v21.4s, v29.s[0]
-	FMOVD 40(R1), F23
-	WORD $0x0f08a6f7 // sshll v23.8h, v23.8b, #0
-	WORD $0x0e771014 // saddw v20.4s, v0.4s, v23.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 32(R11), F27
-	WORD $0x6e3bde94 // fmul v20.4s, v20.4s, v27.4s
-	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
-	FMOVQ 352(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V2.B16, V28.B16, V24.B16
-	VUSRA $2, V24.B16, V26.B16
-	WORD $0x0e2bc356 // smull v22.8h, v26.8b, v11.8b
-	WORD $0x4e2bc353 // smull2 v19.8h, v26.16b, v11.16b
-	FMOVQ 352(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V28.B16, V27.B16
-	VUSRA $3, V27.B16, V31.B16
-	WORD $0x0e3983f6 // smlal v22.8h, v31.8b, v25.8b
-	WORD $0x4e3983f3 // smlal2 v19.8h, v31.16b, v25.16b
-	FMOVQ 352(R1), F20
+	WORD $0x4f9f92b5 // fmul v21.4s, v21.4s, v31.s[0]
+	FMOVQ 320(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V2.B16, V22.B16, V12.B16
+	VUSRA $2, V12.B16, V11.B16
+	WORD $0x0e2ac17b // smull v27.8h, v11.8b, v10.8b
+	WORD $0x4e2ac17a // smull2 v26.8h, v11.16b, v10.16b
+	FMOVQ 320(R1), F24
+	VUSHR $2, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V22.B16, V16.B16
+	VUSRA $3, V16.B16, V24.B16
+	WORD $0x0e3e831b // smlal v27.8h, v24.8b, v30.8b
+	WORD $0x4e3e831a // smlal2 v26.8h, v24.16b, v30.16b
+	FMOVQ 320(R1), F20
 	VUSHR $4, V20.B16, V20.B16
 	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V28.B16, V24.B16
-	VUSRA $4, V24.B16, V20.B16
-	WORD $0x0e2f8296 // smlal v22.8h, v20.8b, v15.8b
-	WORD $0x4e2f8293 // smlal2 v19.8h, v20.16b, v15.16b
+	VAND V4.B16, V22.B16, V19.B16
+	VUSRA $4, V19.B16, V20.B16
+	WORD $0x0e2d829b // smlal v27.8h, v20.8b, v13.8b
+	WORD $0x4e2d829a // smlal2 v26.8h, v20.16b, v13.16b
+	FMOVQ 320(R1), F12
+	VUSHR $6, V12.B16, V12.B16
+	VAND V5.B16, V22.B16, V11.B16
+	VUSRA $5, V11.B16, V12.B16
+	WORD $0x0e3d819b // smlal v27.8h, v12.8b, v29.8b
+	WORD $0x4e3d819a // smlal2 v26.8h, v12.16b, v29.16b
+	VADDP V26.H8, V27.H8, V27.H8
+	FMOVQ 0(R10), F16
+	WORD $0x4e606b70 // sadalp v16.4s, v27.8h
+	WORD $0x4eb2d610 // fsub v16.4s, v16.4s, v18.4s
+	WORD $0x4fbf9210 // fmul v16.4s, v16.4s, v31.s[1]
+	FMOVD 32(R1), F24
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x0e781013 // saddw v19.4s, v0.4s, v24.4h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FMOVQ 0(R11), F20
+	WORD $0x6e34de73 // fmul v19.4s, v19.4s, v20.4s
+	WORD $0x4e33cea6 // fmla v6.4s, v21.4s, v19.4s
+	FMOVD 48(R1), F23
+	WORD $0x0f08a6f7 // sshll v23.8h, v23.8b, #0
+	WORD $0x0e771016 // saddw v22.4s, v0.4s, v23.4h
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	FMOVQ 0(R11), F11
+	WORD $0x6e2bded6 // fmul v22.4s, v22.4s, v11.4s
+	WORD $0x4e36ce06 // fmla v6.4s, v16.4s, v22.4s
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 272(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 400(R1), F20
+	VSHL $4, V20.B16, V21.B16
+	VAND V2.B16, V21.B16, V19.B16
+	VUSRA $2, V19.B16, V27.B16
+	WORD $0x0e2ec36c // smull v12.8h, v27.8b, v14.8b
+	WORD $0x4e2ec37a // smull2 v26.8h, v27.16b, v14.16b
+	FMOVQ 272(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V21.B16, V16.B16
+	VUSRA $3, V16.B16, V11.B16
+	WORD $0x0e2f816c // smlal v12.8h, v11.8b, v15.8b
+	WORD $0x4e2f817a // smlal2 v26.8h, v11.16b, v15.16b
+	FMOVQ 272(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V21.B16, V19.B16
+	VUSRA $4, V19.B16, V22.B16
+	WORD $0x0e3c82cc // smlal v12.8h, v22.8b, v28.8b
+	WORD $0x4e3c82da // smlal2 v26.8h, v22.16b, v28.16b
+	FMOVQ 272(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	VAND V5.B16, V21.B16, V16.B16
+	VUSRA $5, V16.B16, V27.B16
+	WORD $0x0e39836c // smlal v12.8h, v27.8b, v25.8b
+	WORD $0x4e39837a // smlal2 v26.8h, v27.16b, v25.16b
+	VADDP V26.H8, V12.H8, V12.H8
+	FMOVQ 0(R10), F11
+	WORD $0x4e60698b // sadalp v11.4s, v12.8h
+	WORD $0x4eb1d56b // fsub v11.4s, v11.4s, v17.4s
+	WORD $0x4f9f916b // fmul v11.4s, v11.4s, v31.s[0]
+	FMOVQ 336(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V2.B16, V20.B16, V27.B16
+	VUSRA $2, V27.B16, V16.B16
+	WORD $0x0e2ac213 // smull v19.8h, v16.8b, v10.8b
+	WORD $0x4e2ac216 // smull2 v22.8h, v16.16b, v10.16b
+	FMOVQ 336(R1), F26
+	VUSHR $2, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V20.B16, V12.B16
+	VUSRA $3, V12.B16, V26.B16
+	WORD $0x0e3e8353 // smlal v19.8h, v26.8b, v30.8b
+	WORD $0x4e3e8356 // smlal2 v22.8h, v26.16b, v30.16b
+	FMOVQ 336(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V20.B16, V16.B16
+	VUSRA $4, V16.B16, V27.B16
+	WORD $0x0e2d8373 // smlal v19.8h, v27.8b, v13.8b
+	WORD $0x4e2d8376 // smlal2 v22.8h, v27.16b, v13.16b
+	FMOVQ 336(R1), F12
+	VUSHR $6, V12.B16, V12.B16
+	VAND V5.B16, V20.B16, V26.B16
+	VUSRA $5, V26.B16, V12.B16
+	WORD $0x0e3d8193 // smlal v19.8h, v12.8b, v29.8b
+	WORD $0x4e3d8196 // smlal2 v22.8h, v12.16b, v29.16b
+	VADDP V22.H8, V19.H8, V19.H8
+	FMOVQ 0(R10), F16
+	WORD $0x4e606a70 // sadalp v16.4s, v19.8h
+	WORD $0x4eb2d610 // fsub v16.4s, v16.4s, v18.4s
+	WORD $0x4fbf9210 // fmul v16.4s, v16.4s, v31.s[1]
+	WORD $0x4e78101b // saddw2 v27.4s, v0.4s, v24.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 16(R11), F21
+	WORD $0x6e35df7b // fmul v27.4s, v27.4s, v21.4s
+	WORD $0x4e3bcd67 // fmla v7.4s, v11.4s, v27.4s
+	WORD $0x4e771014 // saddw2 v20.4s, v0.4s, v23.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	FMOVQ 16(R11), F26
+	WORD $0x6e3ade94 // fmul v20.4s, v20.4s, v26.4s
+	WORD $0x4e34ce07 // fmla v7.4s, v16.4s, v20.4s
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 288(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 416(R1), F24
+	VSHL $4, V24.B16, V21.B16
+	VAND V2.B16, V21.B16, V11.B16
+	VUSRA $2, V11.B16, V19.B16
+	WORD $0x0e2ec26c // smull v12.8h, v19.8b, v14.8b
+	WORD $0x4e2ec276 // smull2 v22.8h, v19.16b, v14.16b
+	FMOVQ 288(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V21.B16, V23.B16
+	VUSRA $3, V23.B16, V27.B16
+	WORD $0x0e2f836c // smlal v12.8h, v27.8b, v15.8b
+	WORD $0x4e2f8376 // smlal2 v22.8h, v27.16b, v15.16b
+	FMOVQ 288(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V4.B16, V21.B16, V16.B16
+	VUSRA $4, V16.B16, V26.B16
+	WORD $0x0e3c834c // smlal v12.8h, v26.8b, v28.8b
+	WORD $0x4e3c8356 // smlal2 v22.8h, v26.16b, v28.16b
+	FMOVQ 288(R1), F20
+	VUSHR $6, V20.B16, V20.B16
+	VAND V5.B16, V21.B16, V11.B16
+	VUSRA $5, V11.B16, V20.B16
+	WORD $0x0e39828c // smlal v12.8h, v20.8b, v25.8b
+	WORD $0x4e398296 // smlal2 v22.8h, v20.16b, v25.16b
+	VADDP V22.H8, V12.H8, V12.H8
+	FMOVQ 0(R10), F19
+	WORD $0x4e606993 // sadalp v19.4s, v12.8h
+	WORD $0x4eb1d673 // fsub v19.4s, v19.4s, v17.4s
+	WORD $0x4f9f9273 // fmul v19.4s, v19.4s, v31.s[0]
+	FMOVQ 352(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V2.B16, V24.B16, V26.B16
+	VUSRA $2, V26.B16, V16.B16
+	WORD $0x0e2ac217 // smull v23.8h, v16.8b, v10.8b
+	WORD $0x4e2ac21b // smull2 v27.8h, v16.16b, v10.16b
+	FMOVQ 352(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V24.B16, V20.B16
+	VUSRA $3, V20.B16, V11.B16
+	WORD $0x0e3e8177 // smlal v23.8h, v11.8b, v30.8b
+	WORD $0x4e3e817b // smlal2 v27.8h, v11.16b, v30.16b
+	FMOVQ 352(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V24.B16, V12.B16
+	VUSRA $4, V12.B16, V22.B16
+	WORD $0x0e2d82d7 // smlal v23.8h, v22.8b, v13.8b
+	WORD $0x4e2d82db // smlal2 v27.8h, v22.16b, v13.16b
 	FMOVQ 352(R1), F26
 	VUSHR $6, V26.B16, V26.B16
-	VAND V5.B16, V28.B16, V27.B16
-	VUSRA $5, V27.B16, V26.B16
-	WORD $0x0e2a8356 // smlal v22.8h, v26.8b, v10.8b
-	WORD $0x4e2a8353 // smlal2 v19.8h, v26.16b, v10.16b
-	VADDP V19.H8, V22.H8, V22.H8
-	FMOVQ 0(R10), F31
-	WORD $0x4e606adf // sadalp v31.4s, v22.8h
-	WORD $0x4eb2d7ff // fsub v31.4s, v31.4s, v18.4s
-	WORD $0x4fbd93ff // fmul v31.4s, v31.4s, v29.s[1]
-	FMOVD 56(R1), F24
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x0e781014 // saddw v20.4s, v0.4s, v24.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 32(R11), F16
-	WORD $0x6e30de94 // fmul v20.4s, v20.4s, v16.4s
-	WORD $0x6e34dfff // fmul v31.4s, v31.4s, v20.4s
-	WORD $0x4e3fd6b5 // fadd v21.4s, v21.4s, v31.4s
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 304(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ 432(R1), F19
-	VSHL $4, V19.B16, V22.B16
-	VAND V2.B16, V22.B16, V16.B16
-	VUSRA $2, V16.B16, V26.B16
-	WORD $0x0e3ec35c // smull v28.8h, v26.8b, v30.8b
-	WORD $0x4e3ec35b // smull2 v27.8h, v26.16b, v30.16b
-	FMOVQ 304(R1), F20
-	VUSHR $2, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V22.B16, V31.B16
-	VUSRA $3, V31.B16, V20.B16
-	WORD $0x0e2d829c // smlal v28.8h, v20.8b, v13.8b
-	WORD $0x4e2d829b // smlal2 v27.8h, v20.16b, v13.16b
-	FMOVQ 304(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V22.B16, V16.B16
-	VUSRA $4, V16.B16, V21.B16
-	WORD $0x0e2c82bc // smlal v28.8h, v21.8b, v12.8b
-	WORD $0x4e2c82bb // smlal2 v27.8h, v21.16b, v12.16b
-	FMOVQ 304(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	VAND V5.B16, V22.B16, V31.B16
-	VUSRA $5, V31.B16, V26.B16
-	WORD $0x0e2e835c // smlal v28.8h, v26.8b, v14.8b
-	WORD $0x4e2e835b // smlal2 v27.8h, v26.16b, v14.16b
-	VADDP V27.H8, V28.H8, V28.H8
+	VAND V5.B16, V24.B16, V16.B16
+	VUSRA $5, V16.B16, V26.B16
+	WORD $0x0e3d8357 // smlal v23.8h, v26.8b, v29.8b
+	WORD $0x4e3d835b // smlal2 v27.8h, v26.16b, v29.16b
+	VADDP V27.H8, V23.H8, V23.H8
 	FMOVQ 0(R10), F20
-	WORD $0x4e606b94 // sadalp v20.4s, v28.8h
-	WORD $0x4eb1d694 // fsub v20.4s, v20.4s, v17.4s
-	WORD $0x4f9d9294 // fmul v20.4s, v20.4s, v29.s[0]
-	WORD $0x4e771010 // saddw2 v16.4s, v0.4s, v23.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 48(R11), F21
-	WORD $0x6e35de10 // fmul v16.4s, v16.4s, v21.4s
-	WORD $0x6e30de94 // fmul v20.4s, v20.4s, v16.4s
-	FMOVQ 368(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V2.B16, V19.B16, V28.B16
-	VUSRA $2, V28.B16, V27.B16
-	WORD $0x0e2bc37f // smull v31.8h, v27.8b, v11.8b
-	WORD $0x4e2bc37a // smull2 v26.8h, v27.16b, v11.16b
-	FMOVQ 368(R1), F23
-	VUSHR $2, V23.B16, V23.B16
+	WORD $0x4e606af4 // sadalp v20.4s, v23.8h
+	WORD $0x4eb2d694 // fsub v20.4s, v20.4s, v18.4s
+	WORD $0x4fbf9294 // fmul v20.4s, v20.4s, v31.s[1]
+	FMOVD 40(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	FMOVQ 32(R11), F22
+	WORD $0x6e36dd8c // fmul v12.4s, v12.4s, v22.4s
+	WORD $0x4e2cce68 // fmla v8.4s, v19.4s, v12.4s
+	FMOVD 56(R1), F21
+	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
+	WORD $0x0e751018 // saddw v24.4s, v0.4s, v21.4h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	FMOVQ 32(R11), F16
+	WORD $0x6e30df18 // fmul v24.4s, v24.4s, v16.4s
+	WORD $0x4e38ce88 // fmla v8.4s, v20.4s, v24.4s
+	PRFM 1408(R1), PLDL1KEEP
+	FMOVQ 304(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V19.B16, V21.B16
-	VUSRA $3, V21.B16, V23.B16
-	WORD $0x0e3982ff // smlal v31.8h, v23.8b, v25.8b
-	WORD $0x4e3982fa // smlal2 v26.8h, v23.16b, v25.16b
-	FMOVQ 368(R1), F16
-	VUSHR $4, V16.B16, V16.B16
+	FMOVQ 432(R1), F22
+	VSHL $4, V22.B16, V19.B16
+	VAND V2.B16, V19.B16, V12.B16
+	VUSRA $2, V12.B16, V23.B16
+	WORD $0x0e2ec2fa // smull v26.8h, v23.8b, v14.8b
+	WORD $0x4e2ec2fb // smull2 v27.8h, v23.16b, v14.16b
+	FMOVQ 304(R1), F16
+	VUSHR $2, V16.B16, V16.B16
 	VAND V1.B16, V16.B16, V16.B16
-	VAND V4.B16, V19.B16, V28.B16
-	VUSRA $4, V28.B16, V16.B16
-	WORD $0x0e2f821f // smlal v31.8h, v16.8b, v15.8b
-	WORD $0x4e2f821a // smlal2 v26.8h, v16.16b, v15.16b
+	VAND V3.B16, V19.B16, V20.B16
+	VUSRA $3, V20.B16, V16.B16
+	WORD $0x0e2f821a // smlal v26.8h, v16.8b, v15.8b
+	WORD $0x4e2f821b // smlal2 v27.8h, v16.16b, v15.16b
+	FMOVQ 304(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V4.B16, V19.B16, V12.B16
+	VUSRA $4, V12.B16, V24.B16
+	WORD $0x0e3c831a // smlal v26.8h, v24.8b, v28.8b
+	WORD $0x4e3c831b // smlal2 v27.8h, v24.16b, v28.16b
+	FMOVQ 304(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	VAND V5.B16, V19.B16, V20.B16
+	VUSRA $5, V20.B16, V23.B16
+	WORD $0x0e3982fa // smlal v26.8h, v23.8b, v25.8b
+	WORD $0x4e3982fb // smlal2 v27.8h, v23.16b, v25.16b
+	VADDP V27.H8, V26.H8, V26.H8
+	FMOVQ 0(R10), F16
+	WORD $0x4e606b50 // sadalp v16.4s, v26.8h
+	WORD $0x4eb1d610 // fsub v16.4s, v16.4s, v17.4s
+	WORD $0x4f9f9210 // fmul v16.4s, v16.4s, v31.s[0]
+	FMOVQ 368(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V2.B16, V22.B16, V23.B16
+	VUSRA $2, V23.B16, V20.B16
+	WORD $0x0e2ac28c // smull v12.8h, v20.8b, v10.8b
+	WORD $0x4e2ac298 // smull2 v24.8h, v20.16b, v10.16b
 	FMOVQ 368(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V19.B16, V21.B16
-	VUSRA $5, V21.B16, V27.B16
-	WORD $0x0e2a837f // smlal v31.8h, v27.8b, v10.8b
-	WORD $0x4e2a837a // smlal2 v26.8h, v27.16b, v10.16b
-	VADDP V26.H8, V31.H8, V31.H8
-	FMOVQ 0(R10), F23
-	WORD $0x4e606bf7 // sadalp v23.4s, v31.8h
-	WORD $0x4eb2d6f7 // fsub v23.4s, v23.4s, v18.4s
-	WORD $0x4fbd92f7 // fmul v23.4s, v23.4s, v29.s[1]
-	WORD $0x4e78101c // saddw2 v28.4s, v0.4s, v24.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 48(R11), F16
-	WORD $0x6e30df9c // fmul v28.4s, v28.4s, v16.4s
-	WORD $0x6e3cdef7 // fmul v23.4s, v23.4s, v28.4s
-	WORD $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V22.B16, V26.B16
+	VUSRA $3, V26.B16, V27.B16
+	WORD $0x0e3e836c // smlal v12.8h, v27.8b, v30.8b
+	WORD $0x4e3e8378 // smlal2 v24.8h, v27.16b, v30.16b
+	FMOVQ 368(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V4.B16, V22.B16, V20.B16
+	VUSRA $4, V20.B16, V23.B16
+	WORD $0x0e2d82ec // smlal v12.8h, v23.8b, v13.8b
+	WORD $0x4e2d82f8 // smlal2 v24.8h, v23.16b, v13.16b
+	FMOVQ 368(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	VAND V5.B16, V22.B16, V27.B16
+	VUSRA $5, V27.B16, V26.B16
+	WORD $0x0e3d834c // smlal v12.8h, v26.8b, v29.8b
+	WORD $0x4e3d8358 // smlal2 v24.8h, v26.16b, v29.16b
+	VADDP V24.H8, V12.H8, V12.H8
+	FMOVQ 0(R10), F20
+	WORD $0x4e606994 // sadalp v20.4s, v12.8h
+	WORD $0x4eb2d694 // fsub v20.4s, v20.4s, v18.4s
+	WORD $0x4fbf9294 // fmul v20.4s, v20.4s, v31.s[1]
+	WORD $0x4e6b1017 // saddw2 v23.4s, v0.4s, v11.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FMOVQ 48(R11), F19
+	WORD $0x6e33def7 // fmul v23.4s, v23.4s, v19.4s
+	WORD $0x4e37ce09 // fmla v9.4s, v16.4s, v23.4s
+	WORD $0x4e751016 // saddw2 v22.4s, v0.4s, v21.8h
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	FMOVQ 48(R11), F27
+	WORD $0x6e3bded6 // fmul v22.4s, v22.4s, v27.4s
+	WORD $0x4e36ce89 // fmla v9.4s, v20.4s, v22.4s
 	ADD $448, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -8893,7 +8613,7 @@ row73:
 	VDUP V28.S[2], V19.S4
 	VDUP V28.S[3], V20.S4
 	FMOVQ 32(R13), F21
-	VSHL $2, V21.S4, V22.S4
+	WORD $0x4f3b06b6 // sshr v22.4s, v21.4s, #5
 	VSUB V22.S4, V0.S4, V22.S4
 	VDUP V22.S[2], V23.S4
 	VDUP V22.S[3], V24.S4
@@ -8914,40 +8634,38 @@ row73:
 	WORD $0x4e606b2c // sadalp v12.4s, v25.8h
 	WORD $0x4eb7d58c // fsub v12.4s, v12.4s, v23.4s
 	WORD $0x4f95918c // fmul v12.4s, v12.4s, v21.s[0]
-	FMOVQ 128(R11), F14
-	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
-	FMOVQ 448(R11), F13
-	WORD $0x0e31c1aa // smull v10.8h, v13.8b, v17.8b
-	WORD $0x4e31c1bb // smull2 v27.8h, v13.16b, v17.16b
-	FMOVQ 464(R11), F29
-	WORD $0x0e3283aa // smlal v10.8h, v29.8b, v18.8b
-	WORD $0x4e3283bb // smlal2 v27.8h, v29.16b, v18.16b
-	FMOVQ 480(R11), F6
-	WORD $0x0e3380ca // smlal v10.8h, v6.8b, v19.8b
-	WORD $0x4e3380db // smlal2 v27.8h, v6.16b, v19.16b
-	FMOVQ 496(R11), F28
-	WORD $0x0e34838a // smlal v10.8h, v28.8b, v20.8b
-	WORD $0x4e34839b // smlal2 v27.8h, v28.16b, v20.16b
-	VADDP V27.H8, V10.H8, V10.H8
-	FMOVQ 0(R10), F22
-	WORD $0x4e606956 // sadalp v22.4s, v10.8h
-	WORD $0x4eb8d6d6 // fsub v22.4s, v22.4s, v24.4s
-	WORD $0x4fb592d6 // fmul v22.4s, v22.4s, v21.s[1]
-	FMOVQ 192(R11), F9
-	WORD $0x6e29ded6 // fmul v22.4s, v22.4s, v9.4s
-	WORD $0x4e36d58c // fadd v12.4s, v12.4s, v22.4s
-	FMOVQ 0(R14), F31
-	WORD $0x4e2cd7ff // fadd v31.4s, v31.4s, v12.4s
-	FMOVQ F31, 0(R14)
+	FMOVQ 448(R11), F27
+	WORD $0x0e31c36e // smull v14.8h, v27.8b, v17.8b
+	WORD $0x4e31c36a // smull2 v10.8h, v27.16b, v17.16b
+	FMOVQ 464(R11), F13
+	WORD $0x0e3281ae // smlal v14.8h, v13.8b, v18.8b
+	WORD $0x4e3281aa // smlal2 v10.8h, v13.16b, v18.16b
+	FMOVQ 480(R11), F29
+	WORD $0x0e3383ae // smlal v14.8h, v29.8b, v19.8b
+	WORD $0x4e3383aa // smlal2 v10.8h, v29.16b, v19.16b
+	FMOVQ 496(R11), F6
+	WORD $0x0e3480ce // smlal v14.8h, v6.8b, v20.8b
+	WORD $0x4e3480ca // smlal2 v10.8h, v6.16b, v20.16b
+	VADDP V10.H8, V14.H8, V14.H8
+	FMOVQ 0(R10), F28
+	WORD $0x4e6069dc // sadalp v28.4s, v14.8h
+	WORD $0x4eb8d79c // fsub v28.4s, v28.4s, v24.4s
+	WORD $0x4fb5939c // fmul v28.4s, v28.4s, v21.s[1]
+	FMOVQ 0(R14), F22
+	FMOVQ 128(R11), F9
+	WORD $0x4e29cd96 // fmla v22.4s, v12.4s, v9.4s
+	FMOVQ 192(R11), F31
+	WORD $0x4e3fcf96 // fmla v22.4s, v28.4s, v31.4s
+	FMOVQ F22, 0(R14)
 	FMOVQ 512(R11), F26
 	WORD $0x0e28c347 // smull v7.8h, v26.8b, v8.8b
 	WORD $0x4e28c34b // smull2 v11.8h, v26.16b, v8.16b
 	FMOVQ 528(R11), F25
 	WORD $0x0e3e8327 // smlal v7.8h, v25.8b, v30.8b
 	WORD $0x4e3e832b // smlal2 v11.8h, v25.16b, v30.16b
-	FMOVQ 544(R11), F14
-	WORD $0x0e2f81c7 // smlal v7.8h, v14.8b, v15.8b
-	WORD $0x4e2f81cb // smlal2 v11.8h, v14.16b, v15.16b
+	FMOVQ 544(R11), F27
+	WORD $0x0e2f8367 // smlal v7.8h, v27.8b, v15.8b
+	WORD $0x4e2f836b // smlal2 v11.8h, v27.16b, v15.16b
 	FMOVQ 560(R11), F13
 	WORD $0x0e3081a7 // smlal v7.8h, v13.8b, v16.8b
 	WORD $0x4e3081ab // smlal2 v11.8h, v13.16b, v16.16b
@@ -8956,163 +8674,157 @@ row73:
 	WORD $0x4e6068fd // sadalp v29.4s, v7.8h
 	WORD $0x4eb7d7bd // fsub v29.4s, v29.4s, v23.4s
 	WORD $0x4f9593bd // fmul v29.4s, v29.4s, v21.s[0]
-	FMOVQ 144(R11), F6
-	WORD $0x6e26dfbd // fmul v29.4s, v29.4s, v6.4s
-	FMOVQ 576(R11), F10
-	WORD $0x0e31c15c // smull v28.8h, v10.8b, v17.8b
-	WORD $0x4e31c15b // smull2 v27.8h, v10.16b, v17.16b
-	FMOVQ 592(R11), F9
-	WORD $0x0e32813c // smlal v28.8h, v9.8b, v18.8b
-	WORD $0x4e32813b // smlal2 v27.8h, v9.16b, v18.16b
-	FMOVQ 608(R11), F22
-	WORD $0x0e3382dc // smlal v28.8h, v22.8b, v19.8b
-	WORD $0x4e3382db // smlal2 v27.8h, v22.16b, v19.16b
-	FMOVQ 624(R11), F12
-	WORD $0x0e34819c // smlal v28.8h, v12.8b, v20.8b
-	WORD $0x4e34819b // smlal2 v27.8h, v12.16b, v20.16b
-	VADDP V27.H8, V28.H8, V28.H8
+	FMOVQ 576(R11), F14
+	WORD $0x0e31c1c6 // smull v6.8h, v14.8b, v17.8b
+	WORD $0x4e31c1ca // smull2 v10.8h, v14.16b, v17.16b
+	FMOVQ 592(R11), F12
+	WORD $0x0e328186 // smlal v6.8h, v12.8b, v18.8b
+	WORD $0x4e32818a // smlal2 v10.8h, v12.16b, v18.16b
+	FMOVQ 608(R11), F9
+	WORD $0x0e338126 // smlal v6.8h, v9.8b, v19.8b
+	WORD $0x4e33812a // smlal2 v10.8h, v9.16b, v19.16b
+	FMOVQ 624(R11), F28
+	WORD $0x0e348386 // smlal v6.8h, v28.8b, v20.8b
+	WORD $0x4e34838a // smlal2 v10.8h, v28.16b, v20.16b
+	VADDP V10.H8, V6.H8, V6.H8
 	FMOVQ 0(R10), F31
-	WORD $0x4e606b9f // sadalp v31.4s, v28.8h
+	WORD $0x4e6068df // sadalp v31.4s, v6.8h
 	WORD $0x4eb8d7ff // fsub v31.4s, v31.4s, v24.4s
 	WORD $0x4fb593ff // fmul v31.4s, v31.4s, v21.s[1]
-	FMOVQ 208(R11), F26
-	WORD $0x6e3adfff // fmul v31.4s, v31.4s, v26.4s
-	WORD $0x4e3fd7bd // fadd v29.4s, v29.4s, v31.4s
-	FMOVQ 16(R14), F25
-	WORD $0x4e3dd739 // fadd v25.4s, v25.4s, v29.4s
-	FMOVQ F25, 16(R14)
+	FMOVQ 16(R14), F22
+	FMOVQ 144(R11), F26
+	WORD $0x4e3acfb6 // fmla v22.4s, v29.4s, v26.4s
+	FMOVQ 208(R11), F25
+	WORD $0x4e39cff6 // fmla v22.4s, v31.4s, v25.4s
+	FMOVQ F22, 16(R14)
 	FMOVQ 640(R11), F11
-	WORD $0x0e28c16e // smull v14.8h, v11.8b, v8.8b
+	WORD $0x0e28c17b // smull v27.8h, v11.8b, v8.8b
 	WORD $0x4e28c16d // smull2 v13.8h, v11.16b, v8.16b
 	FMOVQ 656(R11), F7
-	WORD $0x0e3e80ee // smlal v14.8h, v7.8b, v30.8b
+	WORD $0x0e3e80fb // smlal v27.8h, v7.8b, v30.8b
 	WORD $0x4e3e80ed // smlal2 v13.8h, v7.16b, v30.16b
-	FMOVQ 672(R11), F6
-	WORD $0x0e2f80ce // smlal v14.8h, v6.8b, v15.8b
-	WORD $0x4e2f80cd // smlal2 v13.8h, v6.16b, v15.16b
-	FMOVQ 688(R11), F10
-	WORD $0x0e30814e // smlal v14.8h, v10.8b, v16.8b
-	WORD $0x4e30814d // smlal2 v13.8h, v10.16b, v16.16b
-	VADDP V13.H8, V14.H8, V14.H8
+	FMOVQ 672(R11), F14
+	WORD $0x0e2f81db // smlal v27.8h, v14.8b, v15.8b
+	WORD $0x4e2f81cd // smlal2 v13.8h, v14.16b, v15.16b
+	FMOVQ 688(R11), F12
+	WORD $0x0e30819b // smlal v27.8h, v12.8b, v16.8b
+	WORD $0x4e30818d // smlal2 v13.8h, v12.16b, v16.16b
+	VADDP V13.H8, V27.H8, V27.H8
 	FMOVQ 0(R10), F9
-	WORD $0x4e6069c9 // sadalp v9.4s, v14.8h
+	WORD $0x4e606b69 // sadalp v9.4s, v27.8h
 	WORD $0x4eb7d529 // fsub v9.4s, v9.4s, v23.4s
 	WORD $0x4f959129 // fmul v9.4s, v9.4s, v21.s[0]
-	FMOVQ 160(R11), F22
-	WORD $0x6e36dd29 // fmul v9.4s, v9.4s, v22.4s
-	FMOVQ 704(R11), F28
-	WORD $0x0e31c38c // smull v12.8h, v28.8b, v17.8b
-	WORD $0x4e31c39b // smull2 v27.8h, v28.16b, v17.16b
-	FMOVQ 720(R11), F26
-	WORD $0x0e32834c // smlal v12.8h, v26.8b, v18.8b
-	WORD $0x4e32835b // smlal2 v27.8h, v26.16b, v18.16b
-	FMOVQ 736(R11), F31
-	WORD $0x0e3383ec // smlal v12.8h, v31.8b, v19.8b
-	WORD $0x4e3383fb // smlal2 v27.8h, v31.16b, v19.16b
-	FMOVQ 752(R11), F29
-	WORD $0x0e3483ac // smlal v12.8h, v29.8b, v20.8b
-	WORD $0x4e3483bb // smlal2 v27.8h, v29.16b, v20.16b
-	VADDP V27.H8, V12.H8, V12.H8
+	FMOVQ 704(R11), F6
+	WORD $0x0e31c0dc // smull v28.8h, v6.8b, v17.8b
+	WORD $0x4e31c0ca // smull2 v10.8h, v6.16b, v17.16b
+	FMOVQ 720(R11), F29
+	WORD $0x0e3283bc // smlal v28.8h, v29.8b, v18.8b
+	WORD $0x4e3283aa // smlal2 v10.8h, v29.16b, v18.16b
+	FMOVQ 736(R11), F26
+	WORD $0x0e33835c // smlal v28.8h, v26.8b, v19.8b
+	WORD $0x4e33834a // smlal2 v10.8h, v26.16b, v19.16b
+	FMOVQ 752(R11), F31
+	WORD $0x0e3483fc // smlal v28.8h, v31.8b, v20.8b
+	WORD $0x4e3483ea // smlal2 v10.8h, v31.16b, v20.16b
+	VADDP V10.H8, V28.H8, V28.H8
 	FMOVQ 0(R10), F25
-	WORD $0x4e606999 // sadalp v25.4s, v12.8h
+	WORD $0x4e606b99 // sadalp v25.4s, v28.8h
 	WORD $0x4eb8d739 // fsub v25.4s, v25.4s, v24.4s
 	WORD $0x4fb59339 // fmul v25.4s, v25.4s, v21.s[1]
-	FMOVQ 224(R11), F11
-	WORD $0x6e2bdf39 // fmul v25.4s, v25.4s, v11.4s
-	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
-	FMOVQ 32(R14), F7
-	WORD $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
-	FMOVQ F7, 32(R14)
+	FMOVQ 32(R14), F22
+	FMOVQ 160(R11), F11
+	WORD $0x4e2bcd36 // fmla v22.4s, v9.4s, v11.4s
+	FMOVQ 224(R11), F7
+	WORD $0x4e27cf36 // fmla v22.4s, v25.4s, v7.4s
+	FMOVQ F22, 32(R14)
 	FMOVQ 768(R11), F13
-	WORD $0x0e28c1a6 // smull v6.8h, v13.8b, v8.8b
-	WORD $0x4e28c1aa // smull2 v10.8h, v13.16b, v8.16b
-	FMOVQ 784(R11), F14
-	WORD $0x0e3e81c6 // smlal v6.8h, v14.8b, v30.8b
-	WORD $0x4e3e81ca // smlal2 v10.8h, v14.16b, v30.16b
-	FMOVQ 800(R11), F22
-	WORD $0x0e2f82c6 // smlal v6.8h, v22.8b, v15.8b
-	WORD $0x4e2f82ca // smlal2 v10.8h, v22.16b, v15.16b
-	FMOVQ 816(R11), F28
-	WORD $0x0e308386 // smlal v6.8h, v28.8b, v16.8b
-	WORD $0x4e30838a // smlal2 v10.8h, v28.16b, v16.16b
-	VADDP V10.H8, V6.H8, V6.H8
+	WORD $0x0e28c1ae // smull v14.8h, v13.8b, v8.8b
+	WORD $0x4e28c1ac // smull2 v12.8h, v13.16b, v8.16b
+	FMOVQ 784(R11), F27
+	WORD $0x0e3e836e // smlal v14.8h, v27.8b, v30.8b
+	WORD $0x4e3e836c // smlal2 v12.8h, v27.16b, v30.16b
+	FMOVQ 800(R11), F6
+	WORD $0x0e2f80ce // smlal v14.8h, v6.8b, v15.8b
+	WORD $0x4e2f80cc // smlal2 v12.8h, v6.16b, v15.16b
+	FMOVQ 816(R11), F29
+	WORD $0x0e3083ae // smlal v14.8h, v29.8b, v16.8b
+	WORD $0x4e3083ac // smlal2 v12.8h, v29.16b, v16.16b
+	VADDP V12.H8, V14.H8, V14.H8
 	FMOVQ 0(R10), F26
-	WORD $0x4e6068da // sadalp v26.4s, v6.8h
+	WORD $0x4e6069da // sadalp v26.4s, v14.8h
 	WORD $0x4eb7d75a // fsub v26.4s, v26.4s, v23.4s
 	WORD $0x4f95935a // fmul v26.4s, v26.4s, v21.s[0]
-	FMOVQ 176(R11), F31
-	WORD $0x6e3fdf5a // fmul v26.4s, v26.4s, v31.4s
-	FMOVQ 832(R11), F12
-	WORD $0x0e31c19d // smull v29.8h, v12.8b, v17.8b
-	WORD $0x4e31c19b // smull2 v27.8h, v12.16b, v17.16b
-	FMOVQ 848(R11), F11
-	WORD $0x0e32817d // smlal v29.8h, v11.8b, v18.8b
-	WORD $0x4e32817b // smlal2 v27.8h, v11.16b, v18.16b
-	FMOVQ 864(R11), F25
-	WORD $0x0e33833d // smlal v29.8h, v25.8b, v19.8b
-	WORD $0x4e33833b // smlal2 v27.8h, v25.16b, v19.16b
-	FMOVQ 880(R11), F9
-	WORD $0x0e34813d // smlal v29.8h, v9.8b, v20.8b
-	WORD $0x4e34813b // smlal2 v27.8h, v9.16b, v20.16b
-	VADDP V27.H8, V29.H8, V29.H8
+	FMOVQ 832(R11), F28
+	WORD $0x0e31c39f // smull v31.8h, v28.8b, v17.8b
+	WORD $0x4e31c38a // smull2 v10.8h, v28.16b, v17.16b
+	FMOVQ 848(R11), F9
+	WORD $0x0e32813f // smlal v31.8h, v9.8b, v18.8b
+	WORD $0x4e32812a // smlal2 v10.8h, v9.16b, v18.16b
+	FMOVQ 864(R11), F11
+	WORD $0x0e33817f // smlal v31.8h, v11.8b, v19.8b
+	WORD $0x4e33816a // smlal2 v10.8h, v11.16b, v19.16b
+	FMOVQ 880(R11), F25
+	WORD $0x0e34833f // smlal v31.8h, v25.8b, v20.8b
+	WORD $0x4e34832a // smlal2 v10.8h, v25.16b, v20.16b
+	VADDP V10.H8, V31.H8, V31.H8
 	FMOVQ 0(R10), F7
-	WORD $0x4e606ba7 // sadalp v7.4s, v29.8h
+	WORD $0x4e606be7 // sadalp v7.4s, v31.8h
 	WORD $0x4eb8d4e7 // fsub v7.4s, v7.4s, v24.4s
 	WORD $0x4fb590e7 // fmul v7.4s, v7.4s, v21.s[1]
-	FMOVQ 240(R11), F13
-	WORD $0x6e2ddce7 // fmul v7.4s, v7.4s, v13.4s
-	WORD $0x4e27d75a // fadd v26.4s, v26.4s, v7.4s
-	FMOVQ 48(R14), F14
-	WORD $0x4e3ad5ce // fadd v14.4s, v14.4s, v26.4s
-	FMOVQ F14, 48(R14)
+	FMOVQ 48(R14), F22
+	FMOVQ 176(R11), F13
+	WORD $0x4e2dcf56 // fmla v22.4s, v26.4s, v13.4s
+	FMOVQ 240(R11), F27
+	WORD $0x4e3bccf6 // fmla v22.4s, v7.4s, v27.4s
+	FMOVQ F22, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
 	BNE row73
-	FMOVQ 256(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 384(R1), F28
-	VSHL $4, V28.B16, V10.B16
-	VAND V2.B16, V10.B16, V6.B16
-	VUSRA $2, V6.B16, V22.B16
-	FMOVQ F22, 384(R11)
-	FMOVQ 256(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V10.B16, V12.B16
-	VUSRA $3, V12.B16, V31.B16
-	FMOVQ F31, 400(R11)
+	FMOVQ 256(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	FMOVQ 384(R1), F29
+	VSHL $4, V29.B16, V12.B16
+	VAND V2.B16, V12.B16, V14.B16
+	VUSRA $2, V14.B16, V6.B16
+	FMOVQ F6, 384(R11)
+	FMOVQ 256(R1), F28
+	VUSHR $2, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V12.B16, V9.B16
+	VUSRA $3, V9.B16, V28.B16
+	FMOVQ F28, 400(R11)
 	FMOVQ 256(R1), F11
 	VUSHR $4, V11.B16, V11.B16
 	VAND V1.B16, V11.B16, V11.B16
-	VAND V4.B16, V10.B16, V25.B16
+	VAND V4.B16, V12.B16, V25.B16
 	VUSRA $4, V25.B16, V11.B16
 	FMOVQ F11, 416(R11)
-	FMOVQ 256(R1), F9
-	VUSHR $6, V9.B16, V9.B16
-	VAND V5.B16, V10.B16, V27.B16
-	VUSRA $5, V27.B16, V9.B16
-	FMOVQ F9, 432(R11)
-	FMOVQ 320(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V2.B16, V28.B16, V13.B16
-	VUSRA $2, V13.B16, V29.B16
-	FMOVQ F29, 448(R11)
+	FMOVQ 256(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V12.B16, V31.B16
+	VUSRA $5, V31.B16, V10.B16
+	FMOVQ F10, 432(R11)
+	FMOVQ 320(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V2.B16, V29.B16, V13.B16
+	VUSRA $2, V13.B16, V26.B16
+	FMOVQ F26, 448(R11)
 	FMOVQ 320(R1), F7
 	VUSHR $2, V7.B16, V7.B16
 	VAND V1.B16, V7.B16, V7.B16
-	VAND V3.B16, V28.B16, V26.B16
-	VUSRA $3, V26.B16, V7.B16
+	VAND V3.B16, V29.B16, V27.B16
+	VUSRA $3, V27.B16, V7.B16
 	FMOVQ F7, 464(R11)
-	FMOVQ 320(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V28.B16, V8.B16
-	VUSRA $4, V8.B16, V14.B16
-	FMOVQ F14, 480(R11)
+	FMOVQ 320(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V29.B16, V8.B16
+	VUSRA $4, V8.B16, V22.B16
+	FMOVQ F22, 480(R11)
 	FMOVQ 320(R1), F30
 	VUSHR $6, V30.B16, V30.B16
-	VAND V5.B16, V28.B16, V15.B16
+	VAND V5.B16, V29.B16, V15.B16
 	VUSRA $5, V15.B16, V30.B16
 	FMOVQ F30, 496(R11)
 	FMOVD 32(R1), F16
@@ -9132,49 +8844,49 @@ row73:
 	FMOVQ 272(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
 	FMOVQ 400(R1), F24
-	VSHL $4, V24.B16, V6.B16
-	VAND V2.B16, V6.B16, V22.B16
-	VUSRA $2, V22.B16, V23.B16
+	VSHL $4, V24.B16, V14.B16
+	VAND V2.B16, V14.B16, V6.B16
+	VUSRA $2, V6.B16, V23.B16
 	FMOVQ F23, 512(R11)
-	FMOVQ 272(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V6.B16, V31.B16
-	VUSRA $3, V31.B16, V12.B16
-	FMOVQ F12, 528(R11)
+	FMOVQ 272(R1), F9
+	VUSHR $2, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V3.B16, V14.B16, V28.B16
+	VUSRA $3, V28.B16, V9.B16
+	FMOVQ F9, 528(R11)
 	FMOVQ 272(R1), F25
 	VUSHR $4, V25.B16, V25.B16
 	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V6.B16, V11.B16
+	VAND V4.B16, V14.B16, V11.B16
 	VUSRA $4, V11.B16, V25.B16
 	FMOVQ F25, 544(R11)
-	FMOVQ 272(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V6.B16, V9.B16
-	VUSRA $5, V9.B16, V27.B16
-	FMOVQ F27, 560(R11)
+	FMOVQ 272(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	VAND V5.B16, V14.B16, V10.B16
+	VUSRA $5, V10.B16, V31.B16
+	FMOVQ F31, 560(R11)
 	FMOVQ 336(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	VAND V2.B16, V24.B16, V29.B16
-	VUSRA $2, V29.B16, V13.B16
+	VAND V2.B16, V24.B16, V26.B16
+	VUSRA $2, V26.B16, V13.B16
 	FMOVQ F13, 576(R11)
-	FMOVQ 336(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ 336(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
 	VAND V3.B16, V24.B16, V7.B16
-	VUSRA $3, V7.B16, V26.B16
-	FMOVQ F26, 592(R11)
+	VUSRA $3, V7.B16, V27.B16
+	FMOVQ F27, 592(R11)
 	FMOVQ 336(R1), F8
 	VUSHR $4, V8.B16, V8.B16
 	VAND V1.B16, V8.B16, V8.B16
-	VAND V4.B16, V24.B16, V14.B16
-	VUSRA $4, V14.B16, V8.B16
+	VAND V4.B16, V24.B16, V22.B16
+	VUSRA $4, V22.B16, V8.B16
 	FMOVQ F8, 608(R11)
-	FMOVQ 336(R1), F10
-	VUSHR $6, V10.B16, V10.B16
-	VAND V5.B16, V24.B16, V28.B16
-	VUSRA $5, V28.B16, V10.B16
-	FMOVQ F10, 624(R11)
+	FMOVQ 336(R1), F12
+	VUSHR $6, V12.B16, V12.B16
+	VAND V5.B16, V24.B16, V29.B16
+	VUSRA $5, V29.B16, V12.B16
+	FMOVQ F12, 624(R11)
 	WORD $0x4e70100f // saddw2 v15.4s, v0.4s, v16.8h
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
 	FMOVQ 16(R11), F30
@@ -9188,56 +8900,56 @@ row73:
 	FMOVQ 288(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
 	FMOVQ 416(R1), F20
-	VSHL $4, V20.B16, V22.B16
-	VAND V2.B16, V22.B16, V23.B16
+	VSHL $4, V20.B16, V6.B16
+	VAND V2.B16, V6.B16, V23.B16
 	VUSRA $2, V23.B16, V21.B16
 	FMOVQ F21, 640(R11)
-	FMOVQ 288(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V22.B16, V12.B16
-	VUSRA $3, V12.B16, V31.B16
-	FMOVQ F31, 656(R11)
+	FMOVQ 288(R1), F28
+	VUSHR $2, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V6.B16, V9.B16
+	VUSRA $3, V9.B16, V28.B16
+	FMOVQ F28, 656(R11)
 	FMOVQ 288(R1), F11
 	VUSHR $4, V11.B16, V11.B16
 	VAND V1.B16, V11.B16, V11.B16
-	VAND V4.B16, V22.B16, V25.B16
+	VAND V4.B16, V6.B16, V25.B16
 	VUSRA $4, V25.B16, V11.B16
 	FMOVQ F11, 672(R11)
-	FMOVQ 288(R1), F9
-	VUSHR $6, V9.B16, V9.B16
-	VAND V5.B16, V22.B16, V27.B16
-	VUSRA $5, V27.B16, V9.B16
-	FMOVQ F9, 688(R11)
-	FMOVQ 352(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 288(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V6.B16, V31.B16
+	VUSRA $5, V31.B16, V10.B16
+	FMOVQ F10, 688(R11)
+	FMOVQ 352(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
 	VAND V2.B16, V20.B16, V13.B16
-	VUSRA $2, V13.B16, V29.B16
-	FMOVQ F29, 704(R11)
+	VUSRA $2, V13.B16, V26.B16
+	FMOVQ F26, 704(R11)
 	FMOVQ 352(R1), F7
 	VUSHR $2, V7.B16, V7.B16
 	VAND V1.B16, V7.B16, V7.B16
-	VAND V3.B16, V20.B16, V26.B16
-	VUSRA $3, V26.B16, V7.B16
+	VAND V3.B16, V20.B16, V27.B16
+	VUSRA $3, V27.B16, V7.B16
 	FMOVQ F7, 720(R11)
-	FMOVQ 352(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 352(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
 	VAND V4.B16, V20.B16, V8.B16
-	VUSRA $4, V8.B16, V14.B16
-	FMOVQ F14, 736(R11)
-	FMOVQ 352(R1), F6
-	VUSHR $6, V6.B16, V6.B16
+	VUSRA $4, V8.B16, V22.B16
+	FMOVQ F22, 736(R11)
+	FMOVQ 352(R1), F14
+	VUSHR $6, V14.B16, V14.B16
 	VAND V5.B16, V20.B16, V24.B16
-	VUSRA $5, V24.B16, V6.B16
-	FMOVQ F6, 752(R11)
-	FMOVD 40(R1), F28
-	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
-	WORD $0x0e7c100a // saddw v10.4s, v0.4s, v28.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	VUSRA $5, V24.B16, V14.B16
+	FMOVQ F14, 752(R11)
+	FMOVD 40(R1), F29
+	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
+	WORD $0x0e7d100c // saddw v12.4s, v0.4s, v29.4h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
 	FMOVQ 32(R11), F16
-	WORD $0x6e30dd4a // fmul v10.4s, v10.4s, v16.4s
-	FMOVQ F10, 160(R11)
+	WORD $0x6e30dd8c // fmul v12.4s, v12.4s, v16.4s
+	FMOVQ F12, 160(R11)
 	FMOVD 56(R1), F30
 	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
 	WORD $0x0e7e100f // saddw v15.4s, v0.4s, v30.4h
@@ -9252,54 +8964,54 @@ row73:
 	VAND V2.B16, V23.B16, V21.B16
 	VUSRA $2, V21.B16, V17.B16
 	FMOVQ F17, 768(R11)
-	FMOVQ 304(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V23.B16, V31.B16
-	VUSRA $3, V31.B16, V12.B16
-	FMOVQ F12, 784(R11)
+	FMOVQ 304(R1), F9
+	VUSHR $2, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V3.B16, V23.B16, V28.B16
+	VUSRA $3, V28.B16, V9.B16
+	FMOVQ F9, 784(R11)
 	FMOVQ 304(R1), F25
 	VUSHR $4, V25.B16, V25.B16
 	VAND V1.B16, V25.B16, V25.B16
 	VAND V4.B16, V23.B16, V11.B16
 	VUSRA $4, V11.B16, V25.B16
 	FMOVQ F25, 800(R11)
-	FMOVQ 304(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V23.B16, V9.B16
-	VUSRA $5, V9.B16, V27.B16
-	FMOVQ F27, 816(R11)
+	FMOVQ 304(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	VAND V5.B16, V23.B16, V10.B16
+	VUSRA $5, V10.B16, V31.B16
+	FMOVQ F31, 816(R11)
 	FMOVQ 368(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	VAND V2.B16, V18.B16, V29.B16
-	VUSRA $2, V29.B16, V13.B16
+	VAND V2.B16, V18.B16, V26.B16
+	VUSRA $2, V26.B16, V13.B16
 	FMOVQ F13, 832(R11)
-	FMOVQ 368(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ 368(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
 	VAND V3.B16, V18.B16, V7.B16
-	VUSRA $3, V7.B16, V26.B16
-	FMOVQ F26, 848(R11)
+	VUSRA $3, V7.B16, V27.B16
+	FMOVQ F27, 848(R11)
 	FMOVQ 368(R1), F8
 	VUSHR $4, V8.B16, V8.B16
 	VAND V1.B16, V8.B16, V8.B16
-	VAND V4.B16, V18.B16, V14.B16
-	VUSRA $4, V14.B16, V8.B16
+	VAND V4.B16, V18.B16, V22.B16
+	VUSRA $4, V22.B16, V8.B16
 	FMOVQ F8, 864(R11)
-	FMOVQ 368(R1), F22
-	VUSHR $6, V22.B16, V22.B16
+	FMOVQ 368(R1), F6
+	VUSHR $6, V6.B16, V6.B16
 	VAND V5.B16, V18.B16, V20.B16
-	VUSRA $5, V20.B16, V22.B16
-	FMOVQ F22, 880(R11)
-	WORD $0x4e7c1018 // saddw2 v24.4s, v0.4s, v28.8h
+	VUSRA $5, V20.B16, V6.B16
+	FMOVQ F6, 880(R11)
+	WORD $0x4e7d1018 // saddw2 v24.4s, v0.4s, v29.8h
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 48(R11), F6
-	WORD $0x6e26df18 // fmul v24.4s, v24.4s, v6.4s
+	FMOVQ 48(R11), F14
+	WORD $0x6e2edf18 // fmul v24.4s, v24.4s, v14.4s
 	FMOVQ F24, 176(R11)
 	WORD $0x4e7e1010 // saddw2 v16.4s, v0.4s, v30.8h
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 48(R11), F10
-	WORD $0x6e2ade10 // fmul v16.4s, v16.4s, v10.4s
+	FMOVQ 48(R11), F12
+	WORD $0x6e2cde10 // fmul v16.4s, v16.4s, v12.4s
 	FMOVQ F16, 240(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
@@ -9309,185 +9021,177 @@ row74:
 	FMOVQ 16(R13), F15
 	VDUP V19.S[0], V21.S4
 	VDUP V19.S[1], V17.S4
-	VDUP V19.S[2], V31.S4
-	VDUP V19.S[3], V12.S4
+	VDUP V19.S[2], V28.S4
+	VDUP V19.S[3], V9.S4
 	VDUP V15.S[0], V11.S4
 	VDUP V15.S[1], V25.S4
-	VDUP V15.S[2], V9.S4
-	VDUP V15.S[3], V27.S4
-	FMOVQ 32(R13), F29
-	VSHL $2, V29.S4, V13.S4
+	VDUP V15.S[2], V10.S4
+	VDUP V15.S[3], V31.S4
+	FMOVQ 32(R13), F26
+	WORD $0x4f3b074d // sshr v13.4s, v26.4s, #5
 	VSUB V13.S4, V0.S4, V13.S4
 	VDUP V13.S[2], V7.S4
-	VDUP V13.S[3], V26.S4
+	VDUP V13.S[3], V27.S4
 	FMOVQ 384(R11), F23
-	WORD $0x0e35c2ee // smull v14.8h, v23.8b, v21.8b
+	WORD $0x0e35c2f6 // smull v22.8h, v23.8b, v21.8b
 	WORD $0x4e35c2e8 // smull2 v8.8h, v23.16b, v21.16b
 	FMOVQ 400(R11), F18
-	WORD $0x0e31824e // smlal v14.8h, v18.8b, v17.8b
+	WORD $0x0e318256 // smlal v22.8h, v18.8b, v17.8b
 	WORD $0x4e318248 // smlal2 v8.8h, v18.16b, v17.16b
 	FMOVQ 416(R11), F20
-	WORD $0x0e3f828e // smlal v14.8h, v20.8b, v31.8b
-	WORD $0x4e3f8288 // smlal2 v8.8h, v20.16b, v31.16b
-	FMOVQ 432(R11), F22
-	WORD $0x0e2c82ce // smlal v14.8h, v22.8b, v12.8b
-	WORD $0x4e2c82c8 // smlal2 v8.8h, v22.16b, v12.16b
-	VADDP V8.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F28
-	WORD $0x4e6069dc // sadalp v28.4s, v14.8h
-	WORD $0x4ea7d79c // fsub v28.4s, v28.4s, v7.4s
-	WORD $0x4f9d939c // fmul v28.4s, v28.4s, v29.s[0]
-	FMOVQ 128(R11), F6
-	WORD $0x6e26df9c // fmul v28.4s, v28.4s, v6.4s
-	FMOVQ 448(R11), F10
-	WORD $0x0e2bc158 // smull v24.8h, v10.8b, v11.8b
-	WORD $0x4e2bc15e // smull2 v30.8h, v10.16b, v11.16b
-	FMOVQ 464(R11), F16
-	WORD $0x0e398218 // smlal v24.8h, v16.8b, v25.8b
-	WORD $0x4e39821e // smlal2 v30.8h, v16.16b, v25.16b
-	FMOVQ 480(R11), F19
-	WORD $0x0e298278 // smlal v24.8h, v19.8b, v9.8b
-	WORD $0x4e29827e // smlal2 v30.8h, v19.16b, v9.16b
-	FMOVQ 496(R11), F15
-	WORD $0x0e3b81f8 // smlal v24.8h, v15.8b, v27.8b
-	WORD $0x4e3b81fe // smlal2 v30.8h, v15.16b, v27.16b
-	VADDP V30.H8, V24.H8, V24.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e606b0d // sadalp v13.4s, v24.8h
-	WORD $0x4ebad5ad // fsub v13.4s, v13.4s, v26.4s
-	WORD $0x4fbd91ad // fmul v13.4s, v13.4s, v29.s[1]
-	FMOVQ 192(R11), F23
-	WORD $0x6e37ddad // fmul v13.4s, v13.4s, v23.4s
-	WORD $0x4e2dd79c // fadd v28.4s, v28.4s, v13.4s
-	FMOVQ 0(R14), F18
-	WORD $0x4e3cd652 // fadd v18.4s, v18.4s, v28.4s
-	FMOVQ F18, 0(R14)
+	WORD $0x0e3c8296 // smlal v22.8h, v20.8b, v28.8b
+	WORD $0x4e3c8288 // smlal2 v8.8h, v20.16b, v28.16b
+	FMOVQ 432(R11), F6
+	WORD $0x0e2980d6 // smlal v22.8h, v6.8b, v9.8b
+	WORD $0x4e2980c8 // smlal2 v8.8h, v6.16b, v9.16b
+	VADDP V8.H8, V22.H8, V22.H8
+	FMOVQ 0(R10), F29
+	WORD $0x4e606add // sadalp v29.4s, v22.8h
+	WORD $0x4ea7d7bd // fsub v29.4s, v29.4s, v7.4s
+	WORD $0x4f9a93bd // fmul v29.4s, v29.4s, v26.s[0]
+	FMOVQ 448(R11), F30
+	WORD $0x0e2bc3ce // smull v14.8h, v30.8b, v11.8b
+	WORD $0x4e2bc3d8 // smull2 v24.8h, v30.16b, v11.16b
+	FMOVQ 464(R11), F12
+	WORD $0x0e39818e // smlal v14.8h, v12.8b, v25.8b
+	WORD $0x4e398198 // smlal2 v24.8h, v12.16b, v25.16b
+	FMOVQ 480(R11), F16
+	WORD $0x0e2a820e // smlal v14.8h, v16.8b, v10.8b
+	WORD $0x4e2a8218 // smlal2 v24.8h, v16.16b, v10.16b
+	FMOVQ 496(R11), F19
+	WORD $0x0e3f826e // smlal v14.8h, v19.8b, v31.8b
+	WORD $0x4e3f8278 // smlal2 v24.8h, v19.16b, v31.16b
+	VADDP V24.H8, V14.H8, V14.H8
+	FMOVQ 0(R10), F15
+	WORD $0x4e6069cf // sadalp v15.4s, v14.8h
+	WORD $0x4ebbd5ef // fsub v15.4s, v15.4s, v27.4s
+	WORD $0x4fba91ef // fmul v15.4s, v15.4s, v26.s[1]
+	FMOVQ 0(R14), F13
+	FMOVQ 128(R11), F23
+	WORD $0x4e37cfad // fmla v13.4s, v29.4s, v23.4s
+	FMOVQ 192(R11), F18
+	WORD $0x4e32cded // fmla v13.4s, v15.4s, v18.4s
+	FMOVQ F13, 0(R14)
 	FMOVQ 512(R11), F8
 	WORD $0x0e35c114 // smull v20.8h, v8.8b, v21.8b
-	WORD $0x4e35c116 // smull2 v22.8h, v8.16b, v21.16b
-	FMOVQ 528(R11), F14
-	WORD $0x0e3181d4 // smlal v20.8h, v14.8b, v17.8b
-	WORD $0x4e3181d6 // smlal2 v22.8h, v14.16b, v17.16b
-	FMOVQ 544(R11), F6
-	WORD $0x0e3f80d4 // smlal v20.8h, v6.8b, v31.8b
-	WORD $0x4e3f80d6 // smlal2 v22.8h, v6.16b, v31.16b
-	FMOVQ 560(R11), F10
-	WORD $0x0e2c8154 // smlal v20.8h, v10.8b, v12.8b
-	WORD $0x4e2c8156 // smlal2 v22.8h, v10.16b, v12.16b
-	VADDP V22.H8, V20.H8, V20.H8
+	WORD $0x4e35c106 // smull2 v6.8h, v8.16b, v21.16b
+	FMOVQ 528(R11), F22
+	WORD $0x0e3182d4 // smlal v20.8h, v22.8b, v17.8b
+	WORD $0x4e3182c6 // smlal2 v6.8h, v22.16b, v17.16b
+	FMOVQ 544(R11), F30
+	WORD $0x0e3c83d4 // smlal v20.8h, v30.8b, v28.8b
+	WORD $0x4e3c83c6 // smlal2 v6.8h, v30.16b, v28.16b
+	FMOVQ 560(R11), F12
+	WORD $0x0e298194 // smlal v20.8h, v12.8b, v9.8b
+	WORD $0x4e298186 // smlal2 v6.8h, v12.16b, v9.16b
+	VADDP V6.H8, V20.H8, V20.H8
 	FMOVQ 0(R10), F16
 	WORD $0x4e606a90 // sadalp v16.4s, v20.8h
 	WORD $0x4ea7d610 // fsub v16.4s, v16.4s, v7.4s
-	WORD $0x4f9d9210 // fmul v16.4s, v16.4s, v29.s[0]
-	FMOVQ 144(R11), F19
-	WORD $0x6e33de10 // fmul v16.4s, v16.4s, v19.4s
-	FMOVQ 576(R11), F24
-	WORD $0x0e2bc30f // smull v15.8h, v24.8b, v11.8b
-	WORD $0x4e2bc31e // smull2 v30.8h, v24.16b, v11.16b
-	FMOVQ 592(R11), F23
-	WORD $0x0e3982ef // smlal v15.8h, v23.8b, v25.8b
-	WORD $0x4e3982fe // smlal2 v30.8h, v23.16b, v25.16b
-	FMOVQ 608(R11), F13
-	WORD $0x0e2981af // smlal v15.8h, v13.8b, v9.8b
-	WORD $0x4e2981be // smlal2 v30.8h, v13.16b, v9.16b
-	FMOVQ 624(R11), F28
-	WORD $0x0e3b838f // smlal v15.8h, v28.8b, v27.8b
-	WORD $0x4e3b839e // smlal2 v30.8h, v28.16b, v27.16b
-	VADDP V30.H8, V15.H8, V15.H8
-	FMOVQ 0(R10), F18
-	WORD $0x4e6069f2 // sadalp v18.4s, v15.8h
-	WORD $0x4ebad652 // fsub v18.4s, v18.4s, v26.4s
-	WORD $0x4fbd9252 // fmul v18.4s, v18.4s, v29.s[1]
-	FMOVQ 208(R11), F8
-	WORD $0x6e28de52 // fmul v18.4s, v18.4s, v8.4s
-	WORD $0x4e32d610 // fadd v16.4s, v16.4s, v18.4s
-	FMOVQ 16(R14), F14
-	WORD $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
-	FMOVQ F14, 16(R14)
-	FMOVQ 640(R11), F22
-	WORD $0x0e35c2c6 // smull v6.8h, v22.8b, v21.8b
-	WORD $0x4e35c2ca // smull2 v10.8h, v22.16b, v21.16b
-	FMOVQ 656(R11), F20
-	WORD $0x0e318286 // smlal v6.8h, v20.8b, v17.8b
-	WORD $0x4e31828a // smlal2 v10.8h, v20.16b, v17.16b
-	FMOVQ 672(R11), F19
-	WORD $0x0e3f8266 // smlal v6.8h, v19.8b, v31.8b
-	WORD $0x4e3f826a // smlal2 v10.8h, v19.16b, v31.16b
-	FMOVQ 688(R11), F24
-	WORD $0x0e2c8306 // smlal v6.8h, v24.8b, v12.8b
-	WORD $0x4e2c830a // smlal2 v10.8h, v24.16b, v12.16b
-	VADDP V10.H8, V6.H8, V6.H8
-	FMOVQ 0(R10), F23
-	WORD $0x4e6068d7 // sadalp v23.4s, v6.8h
-	WORD $0x4ea7d6f7 // fsub v23.4s, v23.4s, v7.4s
-	WORD $0x4f9d92f7 // fmul v23.4s, v23.4s, v29.s[0]
-	FMOVQ 160(R11), F13
-	WORD $0x6e2ddef7 // fmul v23.4s, v23.4s, v13.4s
-	FMOVQ 704(R11), F15
-	WORD $0x0e2bc1fc // smull v28.8h, v15.8b, v11.8b
-	WORD $0x4e2bc1fe // smull2 v30.8h, v15.16b, v11.16b
-	FMOVQ 720(R11), F8
-	WORD $0x0e39811c // smlal v28.8h, v8.8b, v25.8b
-	WORD $0x4e39811e // smlal2 v30.8h, v8.16b, v25.16b
-	FMOVQ 736(R11), F18
-	WORD $0x0e29825c // smlal v28.8h, v18.8b, v9.8b
-	WORD $0x4e29825e // smlal2 v30.8h, v18.16b, v9.16b
-	FMOVQ 752(R11), F16
-	WORD $0x0e3b821c // smlal v28.8h, v16.8b, v27.8b
-	WORD $0x4e3b821e // smlal2 v30.8h, v16.16b, v27.16b
-	VADDP V30.H8, V28.H8, V28.H8
-	FMOVQ 0(R10), F14
-	WORD $0x4e606b8e // sadalp v14.4s, v28.8h
-	WORD $0x4ebad5ce // fsub v14.4s, v14.4s, v26.4s
-	WORD $0x4fbd91ce // fmul v14.4s, v14.4s, v29.s[1]
-	FMOVQ 224(R11), F22
-	WORD $0x6e36ddce // fmul v14.4s, v14.4s, v22.4s
-	WORD $0x4e2ed6f7 // fadd v23.4s, v23.4s, v14.4s
-	FMOVQ 32(R14), F20
-	WORD $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
-	FMOVQ F20, 32(R14)
-	FMOVQ 768(R11), F10
-	WORD $0x0e35c153 // smull v19.8h, v10.8b, v21.8b
-	WORD $0x4e35c158 // smull2 v24.8h, v10.16b, v21.16b
-	FMOVQ 784(R11), F6
-	WORD $0x0e3180d3 // smlal v19.8h, v6.8b, v17.8b
-	WORD $0x4e3180d8 // smlal2 v24.8h, v6.16b, v17.16b
-	FMOVQ 800(R11), F13
-	WORD $0x0e3f81b3 // smlal v19.8h, v13.8b, v31.8b
-	WORD $0x4e3f81b8 // smlal2 v24.8h, v13.16b, v31.16b
-	FMOVQ 816(R11), F15
-	WORD $0x0e2c81f3 // smlal v19.8h, v15.8b, v12.8b
-	WORD $0x4e2c81f8 // smlal2 v24.8h, v15.16b, v12.16b
+	WORD $0x4f9a9210 // fmul v16.4s, v16.4s, v26.s[0]
+	FMOVQ 576(R11), F14
+	WORD $0x0e2bc1d3 // smull v19.8h, v14.8b, v11.8b
+	WORD $0x4e2bc1d8 // smull2 v24.8h, v14.16b, v11.16b
+	FMOVQ 592(R11), F29
+	WORD $0x0e3983b3 // smlal v19.8h, v29.8b, v25.8b
+	WORD $0x4e3983b8 // smlal2 v24.8h, v29.16b, v25.16b
+	FMOVQ 608(R11), F23
+	WORD $0x0e2a82f3 // smlal v19.8h, v23.8b, v10.8b
+	WORD $0x4e2a82f8 // smlal2 v24.8h, v23.16b, v10.16b
+	FMOVQ 624(R11), F15
+	WORD $0x0e3f81f3 // smlal v19.8h, v15.8b, v31.8b
+	WORD $0x4e3f81f8 // smlal2 v24.8h, v15.16b, v31.16b
 	VADDP V24.H8, V19.H8, V19.H8
+	FMOVQ 0(R10), F18
+	WORD $0x4e606a72 // sadalp v18.4s, v19.8h
+	WORD $0x4ebbd652 // fsub v18.4s, v18.4s, v27.4s
+	WORD $0x4fba9252 // fmul v18.4s, v18.4s, v26.s[1]
+	FMOVQ 16(R14), F13
+	FMOVQ 144(R11), F8
+	WORD $0x4e28ce0d // fmla v13.4s, v16.4s, v8.4s
+	FMOVQ 208(R11), F22
+	WORD $0x4e36ce4d // fmla v13.4s, v18.4s, v22.4s
+	FMOVQ F13, 16(R14)
+	FMOVQ 640(R11), F6
+	WORD $0x0e35c0de // smull v30.8h, v6.8b, v21.8b
+	WORD $0x4e35c0cc // smull2 v12.8h, v6.16b, v21.16b
+	FMOVQ 656(R11), F20
+	WORD $0x0e31829e // smlal v30.8h, v20.8b, v17.8b
+	WORD $0x4e31828c // smlal2 v12.8h, v20.16b, v17.16b
+	FMOVQ 672(R11), F14
+	WORD $0x0e3c81de // smlal v30.8h, v14.8b, v28.8b
+	WORD $0x4e3c81cc // smlal2 v12.8h, v14.16b, v28.16b
+	FMOVQ 688(R11), F29
+	WORD $0x0e2983be // smlal v30.8h, v29.8b, v9.8b
+	WORD $0x4e2983ac // smlal2 v12.8h, v29.16b, v9.16b
+	VADDP V12.H8, V30.H8, V30.H8
+	FMOVQ 0(R10), F23
+	WORD $0x4e606bd7 // sadalp v23.4s, v30.8h
+	WORD $0x4ea7d6f7 // fsub v23.4s, v23.4s, v7.4s
+	WORD $0x4f9a92f7 // fmul v23.4s, v23.4s, v26.s[0]
+	FMOVQ 704(R11), F19
+	WORD $0x0e2bc26f // smull v15.8h, v19.8b, v11.8b
+	WORD $0x4e2bc278 // smull2 v24.8h, v19.16b, v11.16b
+	FMOVQ 720(R11), F16
+	WORD $0x0e39820f // smlal v15.8h, v16.8b, v25.8b
+	WORD $0x4e398218 // smlal2 v24.8h, v16.16b, v25.16b
+	FMOVQ 736(R11), F8
+	WORD $0x0e2a810f // smlal v15.8h, v8.8b, v10.8b
+	WORD $0x4e2a8118 // smlal2 v24.8h, v8.16b, v10.16b
+	FMOVQ 752(R11), F18
+	WORD $0x0e3f824f // smlal v15.8h, v18.8b, v31.8b
+	WORD $0x4e3f8258 // smlal2 v24.8h, v18.16b, v31.16b
+	VADDP V24.H8, V15.H8, V15.H8
+	FMOVQ 0(R10), F22
+	WORD $0x4e6069f6 // sadalp v22.4s, v15.8h
+	WORD $0x4ebbd6d6 // fsub v22.4s, v22.4s, v27.4s
+	WORD $0x4fba92d6 // fmul v22.4s, v22.4s, v26.s[1]
+	FMOVQ 32(R14), F13
+	FMOVQ 160(R11), F6
+	WORD $0x4e26ceed // fmla v13.4s, v23.4s, v6.4s
+	FMOVQ 224(R11), F20
+	WORD $0x4e34cecd // fmla v13.4s, v22.4s, v20.4s
+	FMOVQ F13, 32(R14)
+	FMOVQ 768(R11), F12
+	WORD $0x0e35c18e // smull v14.8h, v12.8b, v21.8b
+	WORD $0x4e35c19d // smull2 v29.8h, v12.16b, v21.16b
+	FMOVQ 784(R11), F30
+	WORD $0x0e3183ce // smlal v14.8h, v30.8b, v17.8b
+	WORD $0x4e3183dd // smlal2 v29.8h, v30.16b, v17.16b
+	FMOVQ 800(R11), F19
+	WORD $0x0e3c826e // smlal v14.8h, v19.8b, v28.8b
+	WORD $0x4e3c827d // smlal2 v29.8h, v19.16b, v28.16b
+	FMOVQ 816(R11), F16
+	WORD $0x0e29820e // smlal v14.8h, v16.8b, v9.8b
+	WORD $0x4e29821d // smlal2 v29.8h, v16.16b, v9.16b
+	VADDP V29.H8, V14.H8, V14.H8
 	FMOVQ 0(R10), F8
-	WORD $0x4e606a68 // sadalp v8.4s, v19.8h
+	WORD $0x4e6069c8 // sadalp v8.4s, v14.8h
 	WORD $0x4ea7d508 // fsub v8.4s, v8.4s, v7.4s
-	WORD $0x4f9d9108 // fmul v8.4s, v8.4s, v29.s[0]
-	FMOVQ 176(R11), F18
-	WORD $0x6e32dd08 // fmul v8.4s, v8.4s, v18.4s
-	FMOVQ 832(R11), F28
-	WORD $0x0e2bc390 // smull v16.8h, v28.8b, v11.8b
-	WORD $0x4e2bc39e // smull2 v30.8h, v28.16b, v11.16b
-	FMOVQ 848(R11), F22
-	WORD $0x0e3982d0 // smlal v16.8h, v22.8b, v25.8b
-	WORD $0x4e3982de // smlal2 v30.8h, v22.16b, v25.16b
-	FMOVQ 864(R11), F14
-	WORD $0x0e2981d0 // smlal v16.8h, v14.8b, v9.8b
-	WORD $0x4e2981de // smlal2 v30.8h, v14.16b, v9.16b
-	FMOVQ 880(R11), F23
-	WORD $0x0e3b82f0 // smlal v16.8h, v23.8b, v27.8b
-	WORD $0x4e3b82fe // smlal2 v30.8h, v23.16b, v27.16b
-	VADDP V30.H8, V16.H8, V16.H8
+	WORD $0x4f9a9108 // fmul v8.4s, v8.4s, v26.s[0]
+	FMOVQ 832(R11), F15
+	WORD $0x0e2bc1f2 // smull v18.8h, v15.8b, v11.8b
+	WORD $0x4e2bc1f8 // smull2 v24.8h, v15.16b, v11.16b
+	FMOVQ 848(R11), F23
+	WORD $0x0e3982f2 // smlal v18.8h, v23.8b, v25.8b
+	WORD $0x4e3982f8 // smlal2 v24.8h, v23.16b, v25.16b
+	FMOVQ 864(R11), F6
+	WORD $0x0e2a80d2 // smlal v18.8h, v6.8b, v10.8b
+	WORD $0x4e2a80d8 // smlal2 v24.8h, v6.16b, v10.16b
+	FMOVQ 880(R11), F22
+	WORD $0x0e3f82d2 // smlal v18.8h, v22.8b, v31.8b
+	WORD $0x4e3f82d8 // smlal2 v24.8h, v22.16b, v31.16b
+	VADDP V24.H8, V18.H8, V18.H8
 	FMOVQ 0(R10), F20
-	WORD $0x4e606a14 // sadalp v20.4s, v16.8h
-	WORD $0x4ebad694 // fsub v20.4s, v20.4s, v26.4s
-	WORD $0x4fbd9294 // fmul v20.4s, v20.4s, v29.s[1]
-	FMOVQ 240(R11), F10
-	WORD $0x6e2ade94 // fmul v20.4s, v20.4s, v10.4s
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	FMOVQ 48(R14), F6
-	WORD $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
-	FMOVQ F6, 48(R14)
+	WORD $0x4e606a54 // sadalp v20.4s, v18.8h
+	WORD $0x4ebbd694 // fsub v20.4s, v20.4s, v27.4s
+	WORD $0x4fba9294 // fmul v20.4s, v20.4s, v26.s[1]
+	FMOVQ 48(R14), F13
+	FMOVQ 176(R11), F12
+	WORD $0x4e2ccd0d // fmla v13.4s, v8.4s, v12.4s
+	FMOVQ 240(R11), F30
+	WORD $0x4e3ece8d // fmla v13.4s, v20.4s, v30.4s
+	FMOVQ F13, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -9574,8 +9278,7 @@ pair78:
 	VDUP V15.S[2], V22.S4
 	VDUP V15.S[3], V23.S4
 	FMOVQ 32(R2), F24
-	FMOVD 48(R2), F25
-	WORD $0x7e30db39 // faddp s25, v25.2s
+	FMOVD 56(R2), F25
 	PRFM 1024(R1), PLDL1KEEP
 	FMOVQ 64(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
@@ -9618,24 +9321,21 @@ pair78:
 	FMOVQ 0(R10), F13
 	WORD $0x4e6068ed // sadalp v13.4s, v7.8h
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fb891ad // fmul v13.4s, v13.4s, v24.s[1]
-	WORD $0x4e2dd4c6 // fadd v6.4s, v6.4s, v13.4s
+	WORD $0x4fb811a6 // fmla v6.4s, v13.4s, v24.s[1]
 	FMOVD 0(R1), F14
 	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
 	WORD $0x0e6e100f // saddw v15.4s, v0.4s, v14.4h
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
 	FMOVQ 0(R11), F28
 	WORD $0x6e3cddef // fmul v15.4s, v15.4s, v28.4s
-	WORD $0x6e2fdcc6 // fmul v6.4s, v6.4s, v15.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	WORD $0x4e2fccc2 // fmla v2.4s, v6.4s, v15.4s
 	FMOVD 16(R1), F29
 	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
 	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
 	FMOVQ 64(R11), F31
 	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	WORD $0x4f9993de // fmul v30.4s, v30.4s, v25.s[0]
-	WORD $0x4ebed442 // fsub v2.4s, v2.4s, v30.4s
+	WORD $0x4f9953c2 // fmls v2.4s, v30.4s, v25.s[0]
 	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 80(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
@@ -9662,14 +9362,14 @@ pair78:
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x0e34c387 // smull v7.8h, v28.8b, v20.8b
 	WORD $0x4e34c38d // smull2 v13.8h, v28.16b, v20.16b
-	FMOVQ 144(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x0e3581e7 // smlal v7.8h, v15.8b, v21.8b
-	WORD $0x4e3581ed // smlal2 v13.8h, v15.16b, v21.16b
-	FMOVQ 208(R1), F6
+	FMOVQ 144(R1), F6
 	VUSHR $4, V6.B16, V6.B16
-	WORD $0x0e3680c7 // smlal v7.8h, v6.8b, v22.8b
-	WORD $0x4e3680cd // smlal2 v13.8h, v6.16b, v22.16b
+	WORD $0x0e3580c7 // smlal v7.8h, v6.8b, v21.8b
+	WORD $0x4e3580cd // smlal2 v13.8h, v6.16b, v21.16b
+	FMOVQ 208(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x0e3681e7 // smlal v7.8h, v15.8b, v22.8b
+	WORD $0x4e3681ed // smlal2 v13.8h, v15.16b, v22.16b
 	FMOVQ 272(R1), F31
 	VUSHR $4, V31.B16, V31.B16
 	WORD $0x0e3783e7 // smlal v7.8h, v31.8b, v23.8b
@@ -9678,33 +9378,30 @@ pair78:
 	FMOVQ 0(R10), F30
 	WORD $0x4e6068fe // sadalp v30.4s, v7.8h
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb893de // fmul v30.4s, v30.4s, v24.s[1]
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
+	WORD $0x4fb813c8 // fmla v8.4s, v30.4s, v24.s[1]
 	WORD $0x4e6e1009 // saddw2 v9.4s, v0.4s, v14.8h
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	FMOVQ 16(R11), F10
 	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
-	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+	WORD $0x4e29cd03 // fmla v3.4s, v8.4s, v9.4s
 	WORD $0x4e7d100b // saddw2 v11.4s, v0.4s, v29.8h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	FMOVQ 80(R11), F12
 	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x4f99916b // fmul v11.4s, v11.4s, v25.s[0]
-	WORD $0x4eabd463 // fsub v3.4s, v3.4s, v11.4s
+	WORD $0x4f995163 // fmls v3.4s, v11.4s, v25.s[0]
 	PRFM 1152(R1), PLDL1KEEP
 	FMOVQ 96(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
 	WORD $0x0e30c39a // smull v26.8h, v28.8b, v16.8b
 	WORD $0x4e30c39b // smull2 v27.8h, v28.16b, v16.16b
-	FMOVQ 160(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x0e3181fa // smlal v26.8h, v15.8b, v17.8b
-	WORD $0x4e3181fb // smlal2 v27.8h, v15.16b, v17.16b
-	FMOVQ 224(R1), F6
+	FMOVQ 160(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x0e3280da // smlal v26.8h, v6.8b, v18.8b
-	WORD $0x4e3280db // smlal2 v27.8h, v6.16b, v18.16b
+	WORD $0x0e3180da // smlal v26.8h, v6.8b, v17.8b
+	WORD $0x4e3180db // smlal2 v27.8h, v6.16b, v17.16b
+	FMOVQ 224(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x0e3281fa // smlal v26.8h, v15.8b, v18.8b
+	WORD $0x4e3281fb // smlal2 v27.8h, v15.16b, v18.16b
 	FMOVQ 288(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
 	WORD $0x0e3383fa // smlal v26.8h, v31.8b, v19.8b
@@ -9722,36 +9419,33 @@ pair78:
 	VUSHR $4, V10.B16, V10.B16
 	WORD $0x0e358147 // smlal v7.8h, v10.8b, v21.8b
 	WORD $0x4e35815e // smlal2 v30.8h, v10.16b, v21.16b
-	FMOVQ 224(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x0e368127 // smlal v7.8h, v9.8b, v22.8b
-	WORD $0x4e36813e // smlal2 v30.8h, v9.16b, v22.16b
-	FMOVQ 288(R1), F8
+	FMOVQ 224(R1), F8
 	VUSHR $4, V8.B16, V8.B16
-	WORD $0x0e378107 // smlal v7.8h, v8.8b, v23.8b
-	WORD $0x4e37811e // smlal2 v30.8h, v8.16b, v23.16b
+	WORD $0x0e368107 // smlal v7.8h, v8.8b, v22.8b
+	WORD $0x4e36811e // smlal2 v30.8h, v8.16b, v22.16b
+	FMOVQ 288(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x0e378127 // smlal v7.8h, v9.8b, v23.8b
+	WORD $0x4e37813e // smlal2 v30.8h, v9.16b, v23.16b
 	VADDP V30.H8, V7.H8, V7.H8
 	FMOVQ 0(R10), F29
 	WORD $0x4e6068fd // sadalp v29.4s, v7.8h
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fb893bd // fmul v29.4s, v29.4s, v24.s[1]
-	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
+	WORD $0x4fb813ad // fmla v13.4s, v29.4s, v24.s[1]
 	FMOVD 8(R1), F12
 	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
 	WORD $0x0e6c100b // saddw v11.4s, v0.4s, v12.4h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	FMOVQ 32(R11), F28
 	WORD $0x6e3cdd6b // fmul v11.4s, v11.4s, v28.4s
-	WORD $0x6e2bddad // fmul v13.4s, v13.4s, v11.4s
-	WORD $0x4e2dd484 // fadd v4.4s, v4.4s, v13.4s
-	FMOVD 24(R1), F15
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f1006 // saddw v6.4s, v0.4s, v15.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4e2bcda4 // fmla v4.4s, v13.4s, v11.4s
+	FMOVD 24(R1), F6
+	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
+	WORD $0x0e66100f // saddw v15.4s, v0.4s, v6.4h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
 	FMOVQ 96(R11), F31
-	WORD $0x6e3fdcc6 // fmul v6.4s, v6.4s, v31.4s
-	WORD $0x4f9990c6 // fmul v6.4s, v6.4s, v25.s[0]
-	WORD $0x4ea6d484 // fsub v4.4s, v4.4s, v6.4s
+	WORD $0x6e3fddef // fmul v15.4s, v15.4s, v31.4s
+	WORD $0x4f9951e4 // fmls v4.4s, v15.4s, v25.s[0]
 	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 112(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
@@ -9761,14 +9455,14 @@ pair78:
 	VAND V1.B16, V10.B16, V10.B16
 	WORD $0x0e31815b // smlal v27.8h, v10.8b, v17.8b
 	WORD $0x4e31815a // smlal2 v26.8h, v10.16b, v17.16b
-	FMOVQ 240(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e32813b // smlal v27.8h, v9.8b, v18.8b
-	WORD $0x4e32813a // smlal2 v26.8h, v9.16b, v18.16b
-	FMOVQ 304(R1), F8
+	FMOVQ 240(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x0e33811b // smlal v27.8h, v8.8b, v19.8b
-	WORD $0x4e33811a // smlal2 v26.8h, v8.16b, v19.16b
+	WORD $0x0e32811b // smlal v27.8h, v8.8b, v18.8b
+	WORD $0x4e32811a // smlal2 v26.8h, v8.16b, v18.16b
+	FMOVQ 304(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x0e33813b // smlal v27.8h, v9.8b, v19.8b
+	WORD $0x4e33813a // smlal2 v26.8h, v9.16b, v19.16b
 	VADDP V26.H8, V27.H8, V27.H8
 	FMOVQ 0(R10), F30
 	WORD $0x4e606b7e // sadalp v30.4s, v27.8h
@@ -9778,69 +9472,65 @@ pair78:
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x0e34c387 // smull v7.8h, v28.8b, v20.8b
 	WORD $0x4e34c39d // smull2 v29.8h, v28.16b, v20.16b
-	FMOVQ 176(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x0e358167 // smlal v7.8h, v11.8b, v21.8b
-	WORD $0x4e35817d // smlal2 v29.8h, v11.16b, v21.16b
-	FMOVQ 240(R1), F13
+	FMOVQ 176(R1), F13
 	VUSHR $4, V13.B16, V13.B16
-	WORD $0x0e3681a7 // smlal v7.8h, v13.8b, v22.8b
-	WORD $0x4e3681bd // smlal2 v29.8h, v13.16b, v22.16b
+	WORD $0x0e3581a7 // smlal v7.8h, v13.8b, v21.8b
+	WORD $0x4e3581bd // smlal2 v29.8h, v13.16b, v21.16b
+	FMOVQ 240(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x0e368167 // smlal v7.8h, v11.8b, v22.8b
+	WORD $0x4e36817d // smlal2 v29.8h, v11.16b, v22.16b
 	FMOVQ 304(R1), F31
 	VUSHR $4, V31.B16, V31.B16
 	WORD $0x0e3783e7 // smlal v7.8h, v31.8b, v23.8b
 	WORD $0x4e3783fd // smlal2 v29.8h, v31.16b, v23.16b
 	VADDP V29.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F6
-	WORD $0x4e6068e6 // sadalp v6.4s, v7.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fb890c6 // fmul v6.4s, v6.4s, v24.s[1]
-	WORD $0x4e26d7de // fadd v30.4s, v30.4s, v6.4s
+	FMOVQ 0(R10), F15
+	WORD $0x4e6068ef // sadalp v15.4s, v7.8h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4fb811fe // fmla v30.4s, v15.4s, v24.s[1]
 	WORD $0x4e6c100e // saddw2 v14.4s, v0.4s, v12.8h
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
 	FMOVQ 48(R11), F10
 	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
-	WORD $0x6e2edfde // fmul v30.4s, v30.4s, v14.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	WORD $0x4e6f1009 // saddw2 v9.4s, v0.4s, v15.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 112(R11), F8
-	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
-	WORD $0x4f999129 // fmul v9.4s, v9.4s, v25.s[0]
-	WORD $0x4ea9d4a5 // fsub v5.4s, v5.4s, v9.4s
+	WORD $0x4e2ecfc5 // fmla v5.4s, v30.4s, v14.4s
+	WORD $0x4e661008 // saddw2 v8.4s, v0.4s, v6.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 112(R11), F9
+	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
+	WORD $0x4f995105 // fmls v5.4s, v8.4s, v25.s[0]
 	FMOVQ 64(R2), F26
 	FMOVQ 80(R2), F27
 	VDUP V26.S[0], V28.S4
-	VDUP V26.S[1], V11.S4
-	VDUP V26.S[2], V13.S4
+	VDUP V26.S[1], V13.S4
+	VDUP V26.S[2], V11.S4
 	VDUP V26.S[3], V31.S4
 	VDUP V27.S[0], V29.S4
 	VDUP V27.S[1], V7.S4
-	VDUP V27.S[2], V6.S4
+	VDUP V27.S[2], V15.S4
 	VDUP V27.S[3], V12.S4
 	FMOVQ 96(R2), F10
-	FMOVD 112(R2), F14
-	WORD $0x7e30d9ce // faddp s14, v14.2s
+	FMOVD 120(R2), F30
 	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 320(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x0e3cc11e // smull v30.8h, v8.8b, v28.8b
-	WORD $0x4e3cc10f // smull2 v15.8h, v8.16b, v28.16b
-	FMOVQ 384(R1), F9
+	FMOVQ 320(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e2b813e // smlal v30.8h, v9.8b, v11.8b
-	WORD $0x4e2b812f // smlal2 v15.8h, v9.16b, v11.16b
+	WORD $0x0e3cc12e // smull v14.8h, v9.8b, v28.8b
+	WORD $0x4e3cc126 // smull2 v6.8h, v9.16b, v28.16b
+	FMOVQ 384(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x0e2d810e // smlal v14.8h, v8.8b, v13.8b
+	WORD $0x4e2d8106 // smlal2 v6.8h, v8.16b, v13.16b
 	FMOVQ 448(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x0e2d821e // smlal v30.8h, v16.8b, v13.8b
-	WORD $0x4e2d820f // smlal2 v15.8h, v16.16b, v13.16b
+	WORD $0x0e2b820e // smlal v14.8h, v16.8b, v11.8b
+	WORD $0x4e2b8206 // smlal2 v6.8h, v16.16b, v11.16b
 	FMOVQ 512(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x0e3f823e // smlal v30.8h, v17.8b, v31.8b
-	WORD $0x4e3f822f // smlal2 v15.8h, v17.16b, v31.16b
-	VADDP V15.H8, V30.H8, V30.H8
+	WORD $0x0e3f822e // smlal v14.8h, v17.8b, v31.8b
+	WORD $0x4e3f8226 // smlal2 v6.8h, v17.16b, v31.16b
+	VADDP V6.H8, V14.H8, V14.H8
 	FMOVQ 0(R10), F18
-	WORD $0x4e606bd2 // sadalp v18.4s, v30.8h
+	WORD $0x4e6069d2 // sadalp v18.4s, v14.8h
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
 	WORD $0x4f8a9252 // fmul v18.4s, v18.4s, v10.s[0]
 	FMOVQ 320(R1), F21
@@ -9853,8 +9543,8 @@ pair78:
 	WORD $0x4e2782d4 // smlal2 v20.8h, v22.16b, v7.16b
 	FMOVQ 448(R1), F23
 	VUSHR $4, V23.B16, V23.B16
-	WORD $0x0e2682f3 // smlal v19.8h, v23.8b, v6.8b
-	WORD $0x4e2682f4 // smlal2 v20.8h, v23.16b, v6.16b
+	WORD $0x0e2f82f3 // smlal v19.8h, v23.8b, v15.8b
+	WORD $0x4e2f82f4 // smlal2 v20.8h, v23.16b, v15.16b
 	FMOVQ 512(R1), F24
 	VUSHR $4, V24.B16, V24.B16
 	WORD $0x0e2c8313 // smlal v19.8h, v24.8b, v12.8b
@@ -9863,58 +9553,55 @@ pair78:
 	FMOVQ 0(R10), F25
 	WORD $0x4e606a79 // sadalp v25.4s, v19.8h
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4faa9339 // fmul v25.4s, v25.4s, v10.s[1]
-	WORD $0x4e39d652 // fadd v18.4s, v18.4s, v25.4s
+	WORD $0x4faa1332 // fmla v18.4s, v25.4s, v10.s[1]
 	FMOVD 32(R1), F26
 	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
 	WORD $0x0e7a101b // saddw v27.4s, v0.4s, v26.4h
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 0(R11), F8
-	WORD $0x6e28df7b // fmul v27.4s, v27.4s, v8.4s
-	WORD $0x6e3bde52 // fmul v18.4s, v18.4s, v27.4s
-	WORD $0x4e32d442 // fadd v2.4s, v2.4s, v18.4s
-	FMOVD 48(R1), F9
-	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
-	WORD $0x0e691010 // saddw v16.4s, v0.4s, v9.4h
+	FMOVQ 0(R11), F9
+	WORD $0x6e29df7b // fmul v27.4s, v27.4s, v9.4s
+	WORD $0x4e3bce42 // fmla v2.4s, v18.4s, v27.4s
+	FMOVD 48(R1), F8
+	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
+	WORD $0x0e681010 // saddw v16.4s, v0.4s, v8.4h
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
 	FMOVQ 64(R11), F17
 	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
-	WORD $0x4eb0d442 // fsub v2.4s, v2.4s, v16.4s
+	WORD $0x4f9e5202 // fmls v2.4s, v16.4s, v30.s[0]
 	PRFM 1344(R1), PLDL1KEEP
 	FMOVQ 336(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x0e3cc2af // smull v15.8h, v21.8b, v28.8b
-	WORD $0x4e3cc2be // smull2 v30.8h, v21.16b, v28.16b
+	WORD $0x0e3cc2a6 // smull v6.8h, v21.8b, v28.8b
+	WORD $0x4e3cc2ae // smull2 v14.8h, v21.16b, v28.16b
 	FMOVQ 400(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x0e2b82cf // smlal v15.8h, v22.8b, v11.8b
-	WORD $0x4e2b82de // smlal2 v30.8h, v22.16b, v11.16b
+	WORD $0x0e2d82c6 // smlal v6.8h, v22.8b, v13.8b
+	WORD $0x4e2d82ce // smlal2 v14.8h, v22.16b, v13.16b
 	FMOVQ 464(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x0e2d82ef // smlal v15.8h, v23.8b, v13.8b
-	WORD $0x4e2d82fe // smlal2 v30.8h, v23.16b, v13.16b
+	WORD $0x0e2b82e6 // smlal v6.8h, v23.8b, v11.8b
+	WORD $0x4e2b82ee // smlal2 v14.8h, v23.16b, v11.16b
 	FMOVQ 528(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x0e3f830f // smlal v15.8h, v24.8b, v31.8b
-	WORD $0x4e3f831e // smlal2 v30.8h, v24.16b, v31.16b
-	VADDP V30.H8, V15.H8, V15.H8
+	WORD $0x0e3f8306 // smlal v6.8h, v24.8b, v31.8b
+	WORD $0x4e3f830e // smlal2 v14.8h, v24.16b, v31.16b
+	VADDP V14.H8, V6.H8, V6.H8
 	FMOVQ 0(R10), F20
-	WORD $0x4e6069f4 // sadalp v20.4s, v15.8h
+	WORD $0x4e6068d4 // sadalp v20.4s, v6.8h
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	WORD $0x4f8a9294 // fmul v20.4s, v20.4s, v10.s[0]
-	FMOVQ 336(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x0e3dc113 // smull v19.8h, v8.8b, v29.8b
-	WORD $0x4e3dc119 // smull2 v25.8h, v8.16b, v29.16b
-	FMOVQ 400(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x0e278373 // smlal v19.8h, v27.8b, v7.8b
-	WORD $0x4e278379 // smlal2 v25.8h, v27.16b, v7.16b
-	FMOVQ 464(R1), F18
+	FMOVQ 336(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x0e3dc133 // smull v19.8h, v9.8b, v29.8b
+	WORD $0x4e3dc139 // smull2 v25.8h, v9.16b, v29.16b
+	FMOVQ 400(R1), F18
 	VUSHR $4, V18.B16, V18.B16
-	WORD $0x0e268253 // smlal v19.8h, v18.8b, v6.8b
-	WORD $0x4e268259 // smlal2 v25.8h, v18.16b, v6.16b
+	WORD $0x0e278253 // smlal v19.8h, v18.8b, v7.8b
+	WORD $0x4e278259 // smlal2 v25.8h, v18.16b, v7.16b
+	FMOVQ 464(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x0e2f8373 // smlal v19.8h, v27.8b, v15.8b
+	WORD $0x4e2f8379 // smlal2 v25.8h, v27.16b, v15.16b
 	FMOVQ 528(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	WORD $0x0e2c8233 // smlal v19.8h, v17.8b, v12.8b
@@ -9923,40 +9610,37 @@ pair78:
 	FMOVQ 0(R10), F16
 	WORD $0x4e606a70 // sadalp v16.4s, v19.8h
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4faa9210 // fmul v16.4s, v16.4s, v10.s[1]
-	WORD $0x4e30d694 // fadd v20.4s, v20.4s, v16.4s
+	WORD $0x4faa1214 // fmla v20.4s, v16.4s, v10.s[1]
 	WORD $0x4e7a1015 // saddw2 v21.4s, v0.4s, v26.8h
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
 	FMOVQ 16(R11), F22
 	WORD $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4e34d463 // fadd v3.4s, v3.4s, v20.4s
-	WORD $0x4e691017 // saddw2 v23.4s, v0.4s, v9.8h
+	WORD $0x4e35ce83 // fmla v3.4s, v20.4s, v21.4s
+	WORD $0x4e681017 // saddw2 v23.4s, v0.4s, v8.8h
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
 	FMOVQ 80(R11), F24
 	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	WORD $0x4f8e92f7 // fmul v23.4s, v23.4s, v14.s[0]
-	WORD $0x4eb7d463 // fsub v3.4s, v3.4s, v23.4s
+	WORD $0x4f9e52e3 // fmls v3.4s, v23.4s, v30.s[0]
 	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 352(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x0e3cc11e // smull v30.8h, v8.8b, v28.8b
-	WORD $0x4e3cc10f // smull2 v15.8h, v8.16b, v28.16b
-	FMOVQ 416(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x0e2b837e // smlal v30.8h, v27.8b, v11.8b
-	WORD $0x4e2b836f // smlal2 v15.8h, v27.16b, v11.16b
-	FMOVQ 480(R1), F18
+	FMOVQ 352(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x0e3cc12e // smull v14.8h, v9.8b, v28.8b
+	WORD $0x4e3cc126 // smull2 v6.8h, v9.16b, v28.16b
+	FMOVQ 416(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x0e2d825e // smlal v30.8h, v18.8b, v13.8b
-	WORD $0x4e2d824f // smlal2 v15.8h, v18.16b, v13.16b
+	WORD $0x0e2d824e // smlal v14.8h, v18.8b, v13.8b
+	WORD $0x4e2d8246 // smlal2 v6.8h, v18.16b, v13.16b
+	FMOVQ 480(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x0e2b836e // smlal v14.8h, v27.8b, v11.8b
+	WORD $0x4e2b8366 // smlal2 v6.8h, v27.16b, v11.16b
 	FMOVQ 544(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x0e3f823e // smlal v30.8h, v17.8b, v31.8b
-	WORD $0x4e3f822f // smlal2 v15.8h, v17.16b, v31.16b
-	VADDP V15.H8, V30.H8, V30.H8
+	WORD $0x0e3f822e // smlal v14.8h, v17.8b, v31.8b
+	WORD $0x4e3f8226 // smlal2 v6.8h, v17.16b, v31.16b
+	VADDP V6.H8, V14.H8, V14.H8
 	FMOVQ 0(R10), F25
-	WORD $0x4e606bd9 // sadalp v25.4s, v30.8h
+	WORD $0x4e6069d9 // sadalp v25.4s, v14.8h
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
 	WORD $0x4f8a9339 // fmul v25.4s, v25.4s, v10.s[0]
 	FMOVQ 352(R1), F26
@@ -9967,93 +9651,87 @@ pair78:
 	VUSHR $4, V22.B16, V22.B16
 	WORD $0x0e2782d3 // smlal v19.8h, v22.8b, v7.8b
 	WORD $0x4e2782d0 // smlal2 v16.8h, v22.16b, v7.16b
-	FMOVQ 480(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x0e2682b3 // smlal v19.8h, v21.8b, v6.8b
-	WORD $0x4e2682b0 // smlal2 v16.8h, v21.16b, v6.16b
-	FMOVQ 544(R1), F20
+	FMOVQ 480(R1), F20
 	VUSHR $4, V20.B16, V20.B16
-	WORD $0x0e2c8293 // smlal v19.8h, v20.8b, v12.8b
-	WORD $0x4e2c8290 // smlal2 v16.8h, v20.16b, v12.16b
+	WORD $0x0e2f8293 // smlal v19.8h, v20.8b, v15.8b
+	WORD $0x4e2f8290 // smlal2 v16.8h, v20.16b, v15.16b
+	FMOVQ 544(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	WORD $0x0e2c82b3 // smlal v19.8h, v21.8b, v12.8b
+	WORD $0x4e2c82b0 // smlal2 v16.8h, v21.16b, v12.16b
 	VADDP V16.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F9
-	WORD $0x4e606a69 // sadalp v9.4s, v19.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4faa9129 // fmul v9.4s, v9.4s, v10.s[1]
-	WORD $0x4e29d739 // fadd v25.4s, v25.4s, v9.4s
+	FMOVQ 0(R10), F8
+	WORD $0x4e606a68 // sadalp v8.4s, v19.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4faa1119 // fmla v25.4s, v8.4s, v10.s[1]
 	FMOVD 40(R1), F24
 	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
 	WORD $0x0e781017 // saddw v23.4s, v0.4s, v24.4h
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 32(R11), F8
-	WORD $0x6e28def7 // fmul v23.4s, v23.4s, v8.4s
-	WORD $0x6e37df39 // fmul v25.4s, v25.4s, v23.4s
-	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
-	FMOVD 56(R1), F27
-	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
-	WORD $0x0e7b1012 // saddw v18.4s, v0.4s, v27.4h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	FMOVQ 32(R11), F9
+	WORD $0x6e29def7 // fmul v23.4s, v23.4s, v9.4s
+	WORD $0x4e37cf24 // fmla v4.4s, v25.4s, v23.4s
+	FMOVD 56(R1), F18
+	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
+	WORD $0x0e72101b // saddw v27.4s, v0.4s, v18.4h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
 	FMOVQ 96(R11), F17
-	WORD $0x6e31de52 // fmul v18.4s, v18.4s, v17.4s
-	WORD $0x4f8e9252 // fmul v18.4s, v18.4s, v14.s[0]
-	WORD $0x4eb2d484 // fsub v4.4s, v4.4s, v18.4s
+	WORD $0x6e31df7b // fmul v27.4s, v27.4s, v17.4s
+	WORD $0x4f9e5364 // fmls v4.4s, v27.4s, v30.s[0]
 	PRFM 1472(R1), PLDL1KEEP
 	PRFM 1536(R1), PLDL1KEEP
 	FMOVQ 368(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x0e3cc34f // smull v15.8h, v26.8b, v28.8b
-	WORD $0x4e3cc35e // smull2 v30.8h, v26.16b, v28.16b
+	WORD $0x0e3cc346 // smull v6.8h, v26.8b, v28.8b
+	WORD $0x4e3cc34e // smull2 v14.8h, v26.16b, v28.16b
 	FMOVQ 432(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x0e2b82cf // smlal v15.8h, v22.8b, v11.8b
-	WORD $0x4e2b82de // smlal2 v30.8h, v22.16b, v11.16b
-	FMOVQ 496(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x0e2d82af // smlal v15.8h, v21.8b, v13.8b
-	WORD $0x4e2d82be // smlal2 v30.8h, v21.16b, v13.16b
-	FMOVQ 560(R1), F20
+	WORD $0x0e2d82c6 // smlal v6.8h, v22.8b, v13.8b
+	WORD $0x4e2d82ce // smlal2 v14.8h, v22.16b, v13.16b
+	FMOVQ 496(R1), F20
 	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x0e3f828f // smlal v15.8h, v20.8b, v31.8b
-	WORD $0x4e3f829e // smlal2 v30.8h, v20.16b, v31.16b
-	VADDP V30.H8, V15.H8, V15.H8
+	WORD $0x0e2b8286 // smlal v6.8h, v20.8b, v11.8b
+	WORD $0x4e2b828e // smlal2 v14.8h, v20.16b, v11.16b
+	FMOVQ 560(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x0e3f82a6 // smlal v6.8h, v21.8b, v31.8b
+	WORD $0x4e3f82ae // smlal2 v14.8h, v21.16b, v31.16b
+	VADDP V14.H8, V6.H8, V6.H8
 	FMOVQ 0(R10), F16
-	WORD $0x4e6069f0 // sadalp v16.4s, v15.8h
+	WORD $0x4e6068d0 // sadalp v16.4s, v6.8h
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
 	WORD $0x4f8a9210 // fmul v16.4s, v16.4s, v10.s[0]
-	FMOVQ 368(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x0e3dc113 // smull v19.8h, v8.8b, v29.8b
-	WORD $0x4e3dc109 // smull2 v9.8h, v8.16b, v29.16b
-	FMOVQ 432(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x0e2782f3 // smlal v19.8h, v23.8b, v7.8b
-	WORD $0x4e2782e9 // smlal2 v9.8h, v23.16b, v7.16b
-	FMOVQ 496(R1), F25
+	FMOVQ 368(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x0e3dc133 // smull v19.8h, v9.8b, v29.8b
+	WORD $0x4e3dc128 // smull2 v8.8h, v9.16b, v29.16b
+	FMOVQ 432(R1), F25
 	VUSHR $4, V25.B16, V25.B16
-	WORD $0x0e268333 // smlal v19.8h, v25.8b, v6.8b
-	WORD $0x4e268329 // smlal2 v9.8h, v25.16b, v6.16b
+	WORD $0x0e278333 // smlal v19.8h, v25.8b, v7.8b
+	WORD $0x4e278328 // smlal2 v8.8h, v25.16b, v7.16b
+	FMOVQ 496(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x0e2f82f3 // smlal v19.8h, v23.8b, v15.8b
+	WORD $0x4e2f82e8 // smlal2 v8.8h, v23.16b, v15.16b
 	FMOVQ 560(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	WORD $0x0e2c8233 // smlal v19.8h, v17.8b, v12.8b
-	WORD $0x4e2c8229 // smlal2 v9.8h, v17.16b, v12.16b
-	VADDP V9.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F18
-	WORD $0x4e606a72 // sadalp v18.4s, v19.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4faa9252 // fmul v18.4s, v18.4s, v10.s[1]
-	WORD $0x4e32d610 // fadd v16.4s, v16.4s, v18.4s
+	WORD $0x4e2c8228 // smlal2 v8.8h, v17.16b, v12.16b
+	VADDP V8.H8, V19.H8, V19.H8
+	FMOVQ 0(R10), F27
+	WORD $0x4e606a7b // sadalp v27.4s, v19.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4faa1370 // fmla v16.4s, v27.4s, v10.s[1]
 	WORD $0x4e78101a // saddw2 v26.4s, v0.4s, v24.8h
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
 	FMOVQ 48(R11), F22
 	WORD $0x6e36df5a // fmul v26.4s, v26.4s, v22.4s
-	WORD $0x6e3ade10 // fmul v16.4s, v16.4s, v26.4s
-	WORD $0x4e30d4a5 // fadd v5.4s, v5.4s, v16.4s
-	WORD $0x4e7b1015 // saddw2 v21.4s, v0.4s, v27.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 112(R11), F20
-	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
-	WORD $0x4f8e92b5 // fmul v21.4s, v21.4s, v14.s[0]
-	WORD $0x4eb5d4a5 // fsub v5.4s, v5.4s, v21.4s
+	WORD $0x4e3ace05 // fmla v5.4s, v16.4s, v26.4s
+	WORD $0x4e721014 // saddw2 v20.4s, v0.4s, v18.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	FMOVQ 112(R11), F21
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4f9e5285 // fmls v5.4s, v20.4s, v30.s[0]
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -10296,8 +9974,7 @@ row85:
 	VDUP V22.S[2], V11.S4
 	VDUP V22.S[3], V12.S4
 	FMOVQ 32(R13), F13
-	FMOVD 48(R13), F14
-	WORD $0x7e30d9ce // faddp s14, v14.2s
+	FMOVD 56(R13), F14
 	FMOVQ 384(R11), F20
 	WORD $0x0e26c291 // smull v17.8h, v20.8b, v6.8b
 	WORD $0x4e26c290 // smull2 v16.8h, v20.16b, v6.16b
@@ -10331,16 +10008,13 @@ row85:
 	FMOVQ 0(R10), F2
 	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
 	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4fad9042 // fmul v2.4s, v2.4s, v13.s[1]
-	WORD $0x4e22d739 // fadd v25.4s, v25.4s, v2.4s
-	FMOVQ 128(R11), F31
-	WORD $0x6e3fdf39 // fmul v25.4s, v25.4s, v31.4s
-	FMOVQ 0(R14), F18
-	WORD $0x4e39d652 // fadd v18.4s, v18.4s, v25.4s
+	WORD $0x4fad1059 // fmla v25.4s, v2.4s, v13.s[1]
+	FMOVQ 0(R14), F31
+	FMOVQ 128(R11), F18
+	WORD $0x4e32cf3f // fmla v31.4s, v25.4s, v18.4s
 	FMOVQ 256(R11), F4
-	WORD $0x4f8e9084 // fmul v4.4s, v4.4s, v14.s[0]
-	WORD $0x4ea4d652 // fsub v18.4s, v18.4s, v4.4s
-	FMOVQ F18, 0(R14)
+	WORD $0x4f8e509f // fmls v31.4s, v4.4s, v14.s[0]
+	FMOVQ F31, 0(R14)
 	FMOVQ 512(R11), F22
 	WORD $0x0e26c2d3 // smull v19.8h, v22.8b, v6.8b
 	WORD $0x4e26c2c3 // smull2 v3.8h, v22.16b, v6.16b
@@ -10374,31 +10048,28 @@ row85:
 	FMOVQ 0(R10), F27
 	WORD $0x4e606a1b // sadalp v27.4s, v16.8h
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fad937b // fmul v27.4s, v27.4s, v13.s[1]
-	WORD $0x4e3bd6f7 // fadd v23.4s, v23.4s, v27.4s
-	FMOVQ 144(R11), F26
-	WORD $0x6e3adef7 // fmul v23.4s, v23.4s, v26.4s
-	FMOVQ 16(R14), F2
-	WORD $0x4e37d442 // fadd v2.4s, v2.4s, v23.4s
-	FMOVQ 272(R11), F31
-	WORD $0x4f8e93ff // fmul v31.4s, v31.4s, v14.s[0]
-	WORD $0x4ebfd442 // fsub v2.4s, v2.4s, v31.4s
-	FMOVQ F2, 16(R14)
-	FMOVQ 640(R11), F18
-	WORD $0x0e26c259 // smull v25.8h, v18.8b, v6.8b
-	WORD $0x4e26c244 // smull2 v4.8h, v18.16b, v6.16b
+	WORD $0x4fad1377 // fmla v23.4s, v27.4s, v13.s[1]
+	FMOVQ 16(R14), F26
+	FMOVQ 144(R11), F2
+	WORD $0x4e22cefa // fmla v26.4s, v23.4s, v2.4s
+	FMOVQ 272(R11), F25
+	WORD $0x4f8e533a // fmls v26.4s, v25.4s, v14.s[0]
+	FMOVQ F26, 16(R14)
+	FMOVQ 640(R11), F31
+	WORD $0x0e26c3f2 // smull v18.8h, v31.8b, v6.8b
+	WORD $0x4e26c3e4 // smull2 v4.8h, v31.16b, v6.16b
 	FMOVQ 656(R11), F22
-	WORD $0x0e2582d9 // smlal v25.8h, v22.8b, v5.8b
+	WORD $0x0e2582d2 // smlal v18.8h, v22.8b, v5.8b
 	WORD $0x4e2582c4 // smlal2 v4.8h, v22.16b, v5.16b
 	FMOVQ 672(R11), F20
-	WORD $0x0e278299 // smlal v25.8h, v20.8b, v7.8b
+	WORD $0x0e278292 // smlal v18.8h, v20.8b, v7.8b
 	WORD $0x4e278284 // smlal2 v4.8h, v20.16b, v7.16b
 	FMOVQ 688(R11), F21
-	WORD $0x0e2882b9 // smlal v25.8h, v21.8b, v8.8b
+	WORD $0x0e2882b2 // smlal v18.8h, v21.8b, v8.8b
 	WORD $0x4e2882a4 // smlal2 v4.8h, v21.16b, v8.16b
-	VADDP V4.H8, V25.H8, V25.H8
+	VADDP V4.H8, V18.H8, V18.H8
 	FMOVQ 0(R10), F24
-	WORD $0x4e606b38 // sadalp v24.4s, v25.8h
+	WORD $0x4e606a58 // sadalp v24.4s, v18.8h
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
 	WORD $0x4f8d9318 // fmul v24.4s, v24.4s, v13.s[0]
 	FMOVQ 704(R11), F28
@@ -10417,90 +10088,84 @@ row85:
 	FMOVQ 0(R10), F17
 	WORD $0x4e606871 // sadalp v17.4s, v3.8h
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fad9231 // fmul v17.4s, v17.4s, v13.s[1]
-	WORD $0x4e31d718 // fadd v24.4s, v24.4s, v17.4s
-	FMOVQ 160(R11), F16
-	WORD $0x6e30df18 // fmul v24.4s, v24.4s, v16.4s
-	FMOVQ 32(R14), F27
-	WORD $0x4e38d77b // fadd v27.4s, v27.4s, v24.4s
-	FMOVQ 288(R11), F26
-	WORD $0x4f8e935a // fmul v26.4s, v26.4s, v14.s[0]
-	WORD $0x4ebad77b // fsub v27.4s, v27.4s, v26.4s
-	FMOVQ F27, 32(R14)
-	FMOVQ 768(R11), F2
-	WORD $0x0e26c057 // smull v23.8h, v2.8b, v6.8b
-	WORD $0x4e26c05f // smull2 v31.8h, v2.16b, v6.16b
-	FMOVQ 784(R11), F18
-	WORD $0x0e258257 // smlal v23.8h, v18.8b, v5.8b
-	WORD $0x4e25825f // smlal2 v31.8h, v18.16b, v5.16b
+	WORD $0x4fad1238 // fmla v24.4s, v17.4s, v13.s[1]
+	FMOVQ 32(R14), F16
+	FMOVQ 160(R11), F27
+	WORD $0x4e3bcf10 // fmla v16.4s, v24.4s, v27.4s
+	FMOVQ 288(R11), F23
+	WORD $0x4f8e52f0 // fmls v16.4s, v23.4s, v14.s[0]
+	FMOVQ F16, 32(R14)
+	FMOVQ 768(R11), F26
+	WORD $0x0e26c342 // smull v2.8h, v26.8b, v6.8b
+	WORD $0x4e26c359 // smull2 v25.8h, v26.16b, v6.16b
+	FMOVQ 784(R11), F31
+	WORD $0x0e2583e2 // smlal v2.8h, v31.8b, v5.8b
+	WORD $0x4e2583f9 // smlal2 v25.8h, v31.16b, v5.16b
 	FMOVQ 800(R11), F22
-	WORD $0x0e2782d7 // smlal v23.8h, v22.8b, v7.8b
-	WORD $0x4e2782df // smlal2 v31.8h, v22.16b, v7.16b
+	WORD $0x0e2782c2 // smlal v2.8h, v22.8b, v7.8b
+	WORD $0x4e2782d9 // smlal2 v25.8h, v22.16b, v7.16b
 	FMOVQ 816(R11), F20
-	WORD $0x0e288297 // smlal v23.8h, v20.8b, v8.8b
-	WORD $0x4e28829f // smlal2 v31.8h, v20.16b, v8.16b
-	VADDP V31.H8, V23.H8, V23.H8
+	WORD $0x0e288282 // smlal v2.8h, v20.8b, v8.8b
+	WORD $0x4e288299 // smlal2 v25.8h, v20.16b, v8.16b
+	VADDP V25.H8, V2.H8, V2.H8
 	FMOVQ 0(R10), F21
-	WORD $0x4e606af5 // sadalp v21.4s, v23.8h
+	WORD $0x4e606855 // sadalp v21.4s, v2.8h
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
 	WORD $0x4f8d92b5 // fmul v21.4s, v21.4s, v13.s[0]
 	FMOVQ 832(R11), F28
 	WORD $0x0e29c384 // smull v4.8h, v28.8b, v9.8b
-	WORD $0x4e29c399 // smull2 v25.8h, v28.16b, v9.16b
+	WORD $0x4e29c392 // smull2 v18.8h, v28.16b, v9.16b
 	FMOVQ 848(R11), F29
 	WORD $0x0e2a83a4 // smlal v4.8h, v29.8b, v10.8b
-	WORD $0x4e2a83b9 // smlal2 v25.8h, v29.16b, v10.16b
+	WORD $0x4e2a83b2 // smlal2 v18.8h, v29.16b, v10.16b
 	FMOVQ 864(R11), F30
 	WORD $0x0e2b83c4 // smlal v4.8h, v30.8b, v11.8b
-	WORD $0x4e2b83d9 // smlal2 v25.8h, v30.16b, v11.16b
+	WORD $0x4e2b83d2 // smlal2 v18.8h, v30.16b, v11.16b
 	FMOVQ 880(R11), F15
 	WORD $0x0e2c81e4 // smlal v4.8h, v15.8b, v12.8b
-	WORD $0x4e2c81f9 // smlal2 v25.8h, v15.16b, v12.16b
-	VADDP V25.H8, V4.H8, V4.H8
+	WORD $0x4e2c81f2 // smlal2 v18.8h, v15.16b, v12.16b
+	VADDP V18.H8, V4.H8, V4.H8
 	FMOVQ 0(R10), F19
 	WORD $0x4e606893 // sadalp v19.4s, v4.8h
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fad9273 // fmul v19.4s, v19.4s, v13.s[1]
-	WORD $0x4e33d6b5 // fadd v21.4s, v21.4s, v19.4s
-	FMOVQ 176(R11), F3
-	WORD $0x6e23deb5 // fmul v21.4s, v21.4s, v3.4s
-	FMOVQ 48(R14), F17
-	WORD $0x4e35d631 // fadd v17.4s, v17.4s, v21.4s
-	FMOVQ 304(R11), F16
-	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
-	WORD $0x4eb0d631 // fsub v17.4s, v17.4s, v16.4s
-	FMOVQ F17, 48(R14)
+	WORD $0x4fad1275 // fmla v21.4s, v19.4s, v13.s[1]
+	FMOVQ 48(R14), F3
+	FMOVQ 176(R11), F17
+	WORD $0x4e31cea3 // fmla v3.4s, v21.4s, v17.4s
+	FMOVQ 304(R11), F24
+	WORD $0x4f8e5303 // fmls v3.4s, v24.4s, v14.s[0]
+	FMOVQ F3, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
 	BNE row85
-	FMOVQ 320(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 384(R11)
-	FMOVQ 384(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 400(R11)
-	FMOVQ 448(R1), F27
+	FMOVQ 320(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 416(R11)
-	FMOVQ 512(R1), F2
-	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 432(R11)
-	FMOVQ 320(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 448(R11)
+	FMOVQ F27, 384(R11)
+	FMOVQ 384(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ F23, 400(R11)
+	FMOVQ 448(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ F16, 416(R11)
+	FMOVQ 512(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ F26, 432(R11)
+	FMOVQ 320(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	FMOVQ F31, 448(R11)
 	FMOVQ 384(R1), F22
 	VUSHR $4, V22.B16, V22.B16
 	FMOVQ F22, 464(R11)
 	FMOVQ 448(R1), F20
 	VUSHR $4, V20.B16, V20.B16
 	FMOVQ F20, 480(R11)
-	FMOVQ 512(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ F31, 496(R11)
-	FMOVD 32(R1), F23
-	WORD $0x2f08a6f7 // ushll v23.8h, v23.8b, #0
-	WORD $0x0e77101c // saddw v28.4s, v0.4s, v23.4h
+	FMOVQ 512(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	FMOVQ F25, 496(R11)
+	FMOVD 32(R1), F2
+	WORD $0x2f08a442 // ushll v2.8h, v2.8b, #0
+	WORD $0x0e62101c // saddw v28.4s, v0.4s, v2.4h
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
 	FMOVQ 0(R11), F29
 	WORD $0x6e3ddf9c // fmul v28.4s, v28.4s, v29.4s
@@ -10509,8 +10174,8 @@ row85:
 	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
 	WORD $0x0e7e100f // saddw v15.4s, v0.4s, v30.4h
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 64(R11), F25
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	FMOVQ 64(R11), F18
+	WORD $0x6e32ddef // fmul v15.4s, v15.4s, v18.4s
 	FMOVQ F15, 256(R11)
 	FMOVQ 336(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
@@ -10518,25 +10183,25 @@ row85:
 	FMOVQ 400(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
 	FMOVQ F19, 528(R11)
-	FMOVQ 464(R1), F3
-	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 544(R11)
-	FMOVQ 528(R1), F21
+	FMOVQ 464(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 560(R11)
-	FMOVQ 336(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	FMOVQ F16, 576(R11)
-	FMOVQ 400(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 592(R11)
+	FMOVQ F21, 544(R11)
+	FMOVQ 528(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	FMOVQ F17, 560(R11)
+	FMOVQ 336(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	FMOVQ F24, 576(R11)
+	FMOVQ 400(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	FMOVQ F3, 592(R11)
 	FMOVQ 464(R1), F6
 	VUSHR $4, V6.B16, V6.B16
 	FMOVQ F6, 608(R11)
 	FMOVQ 528(R1), F5
 	VUSHR $4, V5.B16, V5.B16
 	FMOVQ F5, 624(R11)
-	WORD $0x4e771007 // saddw2 v7.4s, v0.4s, v23.8h
+	WORD $0x4e621007 // saddw2 v7.4s, v0.4s, v2.8h
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
 	FMOVQ 16(R11), F8
 	WORD $0x6e28dce7 // fmul v7.4s, v7.4s, v8.4s
@@ -10558,35 +10223,35 @@ row85:
 	FMOVQ 544(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
 	FMOVQ F14, 688(R11)
-	FMOVQ 352(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	FMOVQ F24, 704(R11)
-	FMOVQ 416(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	FMOVQ F26, 720(R11)
-	FMOVQ 480(R1), F27
+	FMOVQ 352(R1), F27
 	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 736(R11)
-	FMOVQ 544(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	FMOVQ F2, 752(R11)
-	FMOVD 40(R1), F18
-	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
-	WORD $0x0e721016 // saddw v22.4s, v0.4s, v18.4h
+	FMOVQ F27, 704(R11)
+	FMOVQ 416(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	FMOVQ F23, 720(R11)
+	FMOVQ 480(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	FMOVQ F16, 736(R11)
+	FMOVQ 544(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	FMOVQ F26, 752(R11)
+	FMOVD 40(R1), F31
+	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
+	WORD $0x0e7f1016 // saddw v22.4s, v0.4s, v31.4h
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
 	FMOVQ 32(R11), F20
 	WORD $0x6e34ded6 // fmul v22.4s, v22.4s, v20.4s
 	FMOVQ F22, 160(R11)
-	FMOVD 56(R1), F31
-	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f101d // saddw v29.4s, v0.4s, v31.4h
+	FMOVD 56(R1), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x0e79101d // saddw v29.4s, v0.4s, v25.4h
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
 	FMOVQ 96(R11), F28
 	WORD $0x6e3cdfbd // fmul v29.4s, v29.4s, v28.4s
 	FMOVQ F29, 288(R11)
-	FMOVQ 368(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 768(R11)
+	FMOVQ 368(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ F18, 768(R11)
 	FMOVQ 432(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
 	FMOVQ F15, 784(R11)
@@ -10596,28 +10261,28 @@ row85:
 	FMOVQ 560(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
 	FMOVQ F19, 816(R11)
-	FMOVQ 368(R1), F3
-	VUSHR $4, V3.B16, V3.B16
-	FMOVQ F3, 832(R11)
-	FMOVQ 432(R1), F21
+	FMOVQ 368(R1), F21
 	VUSHR $4, V21.B16, V21.B16
-	FMOVQ F21, 848(R11)
-	FMOVQ 496(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	FMOVQ F16, 864(R11)
-	FMOVQ 560(R1), F17
+	FMOVQ F21, 832(R11)
+	FMOVQ 432(R1), F17
 	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 880(R11)
-	WORD $0x4e721006 // saddw2 v6.4s, v0.4s, v18.8h
+	FMOVQ F17, 848(R11)
+	FMOVQ 496(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	FMOVQ F24, 864(R11)
+	FMOVQ 560(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	FMOVQ F3, 880(R11)
+	WORD $0x4e7f1006 // saddw2 v6.4s, v0.4s, v31.8h
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
 	FMOVQ 48(R11), F5
 	WORD $0x6e25dcc6 // fmul v6.4s, v6.4s, v5.4s
 	FMOVQ F6, 176(R11)
-	WORD $0x4e7f1017 // saddw2 v23.4s, v0.4s, v31.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4e791002 // saddw2 v2.4s, v0.4s, v25.8h
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
 	FMOVQ 112(R11), F8
-	WORD $0x6e28def7 // fmul v23.4s, v23.4s, v8.4s
-	FMOVQ F23, 304(R11)
+	WORD $0x6e28dc42 // fmul v2.4s, v2.4s, v8.4s
+	FMOVQ F2, 304(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
@@ -10630,20 +10295,19 @@ row86:
 	VDUP V7.S[3], V12.S4
 	VDUP V30.S[0], V13.S4
 	VDUP V30.S[1], V14.S4
-	VDUP V30.S[2], V24.S4
-	VDUP V30.S[3], V26.S4
-	FMOVQ 32(R13), F27
-	FMOVD 48(R13), F2
-	WORD $0x7e30d842 // faddp s2, v2.2s
+	VDUP V30.S[2], V27.S4
+	VDUP V30.S[3], V23.S4
+	FMOVQ 32(R13), F16
+	FMOVD 56(R13), F26
 	FMOVQ 384(R11), F28
 	WORD $0x0e2ac394 // smull v20.8h, v28.8b, v10.8b
 	WORD $0x4e2ac396 // smull2 v22.8h, v28.16b, v10.16b
 	FMOVQ 400(R11), F29
 	WORD $0x0e2983b4 // smlal v20.8h, v29.8b, v9.8b
 	WORD $0x4e2983b6 // smlal2 v22.8h, v29.16b, v9.16b
-	FMOVQ 416(R11), F25
-	WORD $0x0e2b8334 // smlal v20.8h, v25.8b, v11.8b
-	WORD $0x4e2b8336 // smlal2 v22.8h, v25.16b, v11.16b
+	FMOVQ 416(R11), F18
+	WORD $0x0e2b8254 // smlal v20.8h, v18.8b, v11.8b
+	WORD $0x4e2b8256 // smlal2 v22.8h, v18.16b, v11.16b
 	FMOVQ 432(R11), F15
 	WORD $0x0e2c81f4 // smlal v20.8h, v15.8b, v12.8b
 	WORD $0x4e2c81f6 // smlal2 v22.8h, v15.16b, v12.16b
@@ -10651,162 +10315,150 @@ row86:
 	FMOVQ 0(R10), F4
 	WORD $0x4e606a84 // sadalp v4.4s, v20.8h
 	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4f9b9084 // fmul v4.4s, v4.4s, v27.s[0]
-	FMOVQ 448(R11), F21
-	WORD $0x0e2dc2b3 // smull v19.8h, v21.8b, v13.8b
-	WORD $0x4e2dc2a3 // smull2 v3.8h, v21.16b, v13.16b
-	FMOVQ 464(R11), F16
-	WORD $0x0e2e8213 // smlal v19.8h, v16.8b, v14.8b
-	WORD $0x4e2e8203 // smlal2 v3.8h, v16.16b, v14.16b
-	FMOVQ 480(R11), F17
-	WORD $0x0e388233 // smlal v19.8h, v17.8b, v24.8b
-	WORD $0x4e388223 // smlal2 v3.8h, v17.16b, v24.16b
-	FMOVQ 496(R11), F18
-	WORD $0x0e3a8253 // smlal v19.8h, v18.8b, v26.8b
-	WORD $0x4e3a8243 // smlal2 v3.8h, v18.16b, v26.16b
-	VADDP V3.H8, V19.H8, V19.H8
+	WORD $0x4f909084 // fmul v4.4s, v4.4s, v16.s[0]
+	FMOVQ 448(R11), F17
+	WORD $0x0e2dc233 // smull v19.8h, v17.8b, v13.8b
+	WORD $0x4e2dc235 // smull2 v21.8h, v17.16b, v13.16b
+	FMOVQ 464(R11), F24
+	WORD $0x0e2e8313 // smlal v19.8h, v24.8b, v14.8b
+	WORD $0x4e2e8315 // smlal2 v21.8h, v24.16b, v14.16b
+	FMOVQ 480(R11), F3
+	WORD $0x0e3b8073 // smlal v19.8h, v3.8b, v27.8b
+	WORD $0x4e3b8075 // smlal2 v21.8h, v3.16b, v27.16b
+	FMOVQ 496(R11), F31
+	WORD $0x0e3783f3 // smlal v19.8h, v31.8b, v23.8b
+	WORD $0x4e3783f5 // smlal2 v21.8h, v31.16b, v23.16b
+	VADDP V21.H8, V19.H8, V19.H8
 	FMOVQ 0(R10), F5
 	WORD $0x4e606a65 // sadalp v5.4s, v19.8h
 	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4fbb90a5 // fmul v5.4s, v5.4s, v27.s[1]
-	WORD $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
-	FMOVQ 128(R11), F6
-	WORD $0x6e26dc84 // fmul v4.4s, v4.4s, v6.4s
-	FMOVQ 0(R14), F31
-	WORD $0x4e24d7ff // fadd v31.4s, v31.4s, v4.4s
+	WORD $0x4fb010a4 // fmla v4.4s, v5.4s, v16.s[1]
+	FMOVQ 0(R14), F6
+	FMOVQ 128(R11), F25
+	WORD $0x4e39cc86 // fmla v6.4s, v4.4s, v25.4s
 	FMOVQ 256(R11), F8
-	WORD $0x4f829108 // fmul v8.4s, v8.4s, v2.s[0]
-	WORD $0x4ea8d7ff // fsub v31.4s, v31.4s, v8.4s
-	FMOVQ F31, 0(R14)
+	WORD $0x4f9a5106 // fmls v6.4s, v8.4s, v26.s[0]
+	FMOVQ F6, 0(R14)
 	FMOVQ 512(R11), F30
-	WORD $0x0e2ac3d7 // smull v23.8h, v30.8b, v10.8b
+	WORD $0x0e2ac3c2 // smull v2.8h, v30.8b, v10.8b
 	WORD $0x4e2ac3c7 // smull2 v7.8h, v30.16b, v10.16b
 	FMOVQ 528(R11), F28
-	WORD $0x0e298397 // smlal v23.8h, v28.8b, v9.8b
+	WORD $0x0e298382 // smlal v2.8h, v28.8b, v9.8b
 	WORD $0x4e298387 // smlal2 v7.8h, v28.16b, v9.16b
 	FMOVQ 544(R11), F29
-	WORD $0x0e2b83b7 // smlal v23.8h, v29.8b, v11.8b
+	WORD $0x0e2b83a2 // smlal v2.8h, v29.8b, v11.8b
 	WORD $0x4e2b83a7 // smlal2 v7.8h, v29.16b, v11.16b
-	FMOVQ 560(R11), F25
-	WORD $0x0e2c8337 // smlal v23.8h, v25.8b, v12.8b
-	WORD $0x4e2c8327 // smlal2 v7.8h, v25.16b, v12.16b
-	VADDP V7.H8, V23.H8, V23.H8
+	FMOVQ 560(R11), F18
+	WORD $0x0e2c8242 // smlal v2.8h, v18.8b, v12.8b
+	WORD $0x4e2c8247 // smlal2 v7.8h, v18.16b, v12.16b
+	VADDP V7.H8, V2.H8, V2.H8
 	FMOVQ 0(R10), F15
-	WORD $0x4e606aef // sadalp v15.4s, v23.8h
+	WORD $0x4e60684f // sadalp v15.4s, v2.8h
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f9b91ef // fmul v15.4s, v15.4s, v27.s[0]
-	FMOVQ 576(R11), F21
-	WORD $0x0e2dc2b6 // smull v22.8h, v21.8b, v13.8b
-	WORD $0x4e2dc2b4 // smull2 v20.8h, v21.16b, v13.16b
-	FMOVQ 592(R11), F16
-	WORD $0x0e2e8216 // smlal v22.8h, v16.8b, v14.8b
-	WORD $0x4e2e8214 // smlal2 v20.8h, v16.16b, v14.16b
-	FMOVQ 608(R11), F17
-	WORD $0x0e388236 // smlal v22.8h, v17.8b, v24.8b
-	WORD $0x4e388234 // smlal2 v20.8h, v17.16b, v24.16b
-	FMOVQ 624(R11), F18
-	WORD $0x0e3a8256 // smlal v22.8h, v18.8b, v26.8b
-	WORD $0x4e3a8254 // smlal2 v20.8h, v18.16b, v26.16b
+	WORD $0x4f9091ef // fmul v15.4s, v15.4s, v16.s[0]
+	FMOVQ 576(R11), F17
+	WORD $0x0e2dc236 // smull v22.8h, v17.8b, v13.8b
+	WORD $0x4e2dc234 // smull2 v20.8h, v17.16b, v13.16b
+	FMOVQ 592(R11), F24
+	WORD $0x0e2e8316 // smlal v22.8h, v24.8b, v14.8b
+	WORD $0x4e2e8314 // smlal2 v20.8h, v24.16b, v14.16b
+	FMOVQ 608(R11), F3
+	WORD $0x0e3b8076 // smlal v22.8h, v3.8b, v27.8b
+	WORD $0x4e3b8074 // smlal2 v20.8h, v3.16b, v27.16b
+	FMOVQ 624(R11), F31
+	WORD $0x0e3783f6 // smlal v22.8h, v31.8b, v23.8b
+	WORD $0x4e3783f4 // smlal2 v20.8h, v31.16b, v23.16b
 	VADDP V20.H8, V22.H8, V22.H8
-	FMOVQ 0(R10), F3
-	WORD $0x4e606ac3 // sadalp v3.4s, v22.8h
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4fbb9063 // fmul v3.4s, v3.4s, v27.s[1]
-	WORD $0x4e23d5ef // fadd v15.4s, v15.4s, v3.4s
-	FMOVQ 144(R11), F19
-	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
-	FMOVQ 16(R14), F5
-	WORD $0x4e2fd4a5 // fadd v5.4s, v5.4s, v15.4s
-	FMOVQ 272(R11), F6
-	WORD $0x4f8290c6 // fmul v6.4s, v6.4s, v2.s[0]
-	WORD $0x4ea6d4a5 // fsub v5.4s, v5.4s, v6.4s
-	FMOVQ F5, 16(R14)
-	FMOVQ 640(R11), F31
-	WORD $0x0e2ac3e4 // smull v4.8h, v31.8b, v10.8b
-	WORD $0x4e2ac3e8 // smull2 v8.8h, v31.16b, v10.16b
+	FMOVQ 0(R10), F21
+	WORD $0x4e606ad5 // sadalp v21.4s, v22.8h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fb012af // fmla v15.4s, v21.4s, v16.s[1]
+	FMOVQ 16(R14), F19
+	FMOVQ 144(R11), F5
+	WORD $0x4e25cdf3 // fmla v19.4s, v15.4s, v5.4s
+	FMOVQ 272(R11), F4
+	WORD $0x4f9a5093 // fmls v19.4s, v4.4s, v26.s[0]
+	FMOVQ F19, 16(R14)
+	FMOVQ 640(R11), F6
+	WORD $0x0e2ac0d9 // smull v25.8h, v6.8b, v10.8b
+	WORD $0x4e2ac0c8 // smull2 v8.8h, v6.16b, v10.16b
 	FMOVQ 656(R11), F30
-	WORD $0x0e2983c4 // smlal v4.8h, v30.8b, v9.8b
+	WORD $0x0e2983d9 // smlal v25.8h, v30.8b, v9.8b
 	WORD $0x4e2983c8 // smlal2 v8.8h, v30.16b, v9.16b
 	FMOVQ 672(R11), F28
-	WORD $0x0e2b8384 // smlal v4.8h, v28.8b, v11.8b
+	WORD $0x0e2b8399 // smlal v25.8h, v28.8b, v11.8b
 	WORD $0x4e2b8388 // smlal2 v8.8h, v28.16b, v11.16b
 	FMOVQ 688(R11), F29
-	WORD $0x0e2c83a4 // smlal v4.8h, v29.8b, v12.8b
+	WORD $0x0e2c83b9 // smlal v25.8h, v29.8b, v12.8b
 	WORD $0x4e2c83a8 // smlal2 v8.8h, v29.16b, v12.16b
-	VADDP V8.H8, V4.H8, V4.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606899 // sadalp v25.4s, v4.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f9b9339 // fmul v25.4s, v25.4s, v27.s[0]
-	FMOVQ 704(R11), F21
-	WORD $0x0e2dc2a7 // smull v7.8h, v21.8b, v13.8b
-	WORD $0x4e2dc2b7 // smull2 v23.8h, v21.16b, v13.16b
-	FMOVQ 720(R11), F16
-	WORD $0x0e2e8207 // smlal v7.8h, v16.8b, v14.8b
-	WORD $0x4e2e8217 // smlal2 v23.8h, v16.16b, v14.16b
-	FMOVQ 736(R11), F17
-	WORD $0x0e388227 // smlal v7.8h, v17.8b, v24.8b
-	WORD $0x4e388237 // smlal2 v23.8h, v17.16b, v24.16b
-	FMOVQ 752(R11), F18
-	WORD $0x0e3a8247 // smlal v7.8h, v18.8b, v26.8b
-	WORD $0x4e3a8257 // smlal2 v23.8h, v18.16b, v26.16b
-	VADDP V23.H8, V7.H8, V7.H8
+	VADDP V8.H8, V25.H8, V25.H8
+	FMOVQ 0(R10), F18
+	WORD $0x4e606b32 // sadalp v18.4s, v25.8h
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f909252 // fmul v18.4s, v18.4s, v16.s[0]
+	FMOVQ 704(R11), F17
+	WORD $0x0e2dc227 // smull v7.8h, v17.8b, v13.8b
+	WORD $0x4e2dc222 // smull2 v2.8h, v17.16b, v13.16b
+	FMOVQ 720(R11), F24
+	WORD $0x0e2e8307 // smlal v7.8h, v24.8b, v14.8b
+	WORD $0x4e2e8302 // smlal2 v2.8h, v24.16b, v14.16b
+	FMOVQ 736(R11), F3
+	WORD $0x0e3b8067 // smlal v7.8h, v3.8b, v27.8b
+	WORD $0x4e3b8062 // smlal2 v2.8h, v3.16b, v27.16b
+	FMOVQ 752(R11), F31
+	WORD $0x0e3783e7 // smlal v7.8h, v31.8b, v23.8b
+	WORD $0x4e3783e2 // smlal2 v2.8h, v31.16b, v23.16b
+	VADDP V2.H8, V7.H8, V7.H8
 	FMOVQ 0(R10), F20
 	WORD $0x4e6068f4 // sadalp v20.4s, v7.8h
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fbb9294 // fmul v20.4s, v20.4s, v27.s[1]
-	WORD $0x4e34d739 // fadd v25.4s, v25.4s, v20.4s
-	FMOVQ 160(R11), F22
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	FMOVQ 32(R14), F3
-	WORD $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
-	FMOVQ 288(R11), F19
-	WORD $0x4f829273 // fmul v19.4s, v19.4s, v2.s[0]
-	WORD $0x4eb3d463 // fsub v3.4s, v3.4s, v19.4s
-	FMOVQ F3, 32(R14)
-	FMOVQ 768(R11), F5
-	WORD $0x0e2ac0af // smull v15.8h, v5.8b, v10.8b
-	WORD $0x4e2ac0a6 // smull2 v6.8h, v5.16b, v10.16b
-	FMOVQ 784(R11), F31
-	WORD $0x0e2983ef // smlal v15.8h, v31.8b, v9.8b
-	WORD $0x4e2983e6 // smlal2 v6.8h, v31.16b, v9.16b
+	WORD $0x4fb01292 // fmla v18.4s, v20.4s, v16.s[1]
+	FMOVQ 32(R14), F22
+	FMOVQ 160(R11), F21
+	WORD $0x4e35ce56 // fmla v22.4s, v18.4s, v21.4s
+	FMOVQ 288(R11), F15
+	WORD $0x4f9a51f6 // fmls v22.4s, v15.4s, v26.s[0]
+	FMOVQ F22, 32(R14)
+	FMOVQ 768(R11), F19
+	WORD $0x0e2ac265 // smull v5.8h, v19.8b, v10.8b
+	WORD $0x4e2ac264 // smull2 v4.8h, v19.16b, v10.16b
+	FMOVQ 784(R11), F6
+	WORD $0x0e2980c5 // smlal v5.8h, v6.8b, v9.8b
+	WORD $0x4e2980c4 // smlal2 v4.8h, v6.16b, v9.16b
 	FMOVQ 800(R11), F30
-	WORD $0x0e2b83cf // smlal v15.8h, v30.8b, v11.8b
-	WORD $0x4e2b83c6 // smlal2 v6.8h, v30.16b, v11.16b
+	WORD $0x0e2b83c5 // smlal v5.8h, v30.8b, v11.8b
+	WORD $0x4e2b83c4 // smlal2 v4.8h, v30.16b, v11.16b
 	FMOVQ 816(R11), F28
-	WORD $0x0e2c838f // smlal v15.8h, v28.8b, v12.8b
-	WORD $0x4e2c8386 // smlal2 v6.8h, v28.16b, v12.16b
-	VADDP V6.H8, V15.H8, V15.H8
+	WORD $0x0e2c8385 // smlal v5.8h, v28.8b, v12.8b
+	WORD $0x4e2c8384 // smlal2 v4.8h, v28.16b, v12.16b
+	VADDP V4.H8, V5.H8, V5.H8
 	FMOVQ 0(R10), F29
-	WORD $0x4e6069fd // sadalp v29.4s, v15.8h
+	WORD $0x4e6068bd // sadalp v29.4s, v5.8h
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4f9b93bd // fmul v29.4s, v29.4s, v27.s[0]
-	FMOVQ 832(R11), F21
-	WORD $0x0e2dc2a8 // smull v8.8h, v21.8b, v13.8b
-	WORD $0x4e2dc2a4 // smull2 v4.8h, v21.16b, v13.16b
-	FMOVQ 848(R11), F16
-	WORD $0x0e2e8208 // smlal v8.8h, v16.8b, v14.8b
-	WORD $0x4e2e8204 // smlal2 v4.8h, v16.16b, v14.16b
-	FMOVQ 864(R11), F17
-	WORD $0x0e388228 // smlal v8.8h, v17.8b, v24.8b
-	WORD $0x4e388224 // smlal2 v4.8h, v17.16b, v24.16b
-	FMOVQ 880(R11), F18
-	WORD $0x0e3a8248 // smlal v8.8h, v18.8b, v26.8b
-	WORD $0x4e3a8244 // smlal2 v4.8h, v18.16b, v26.16b
-	VADDP V4.H8, V8.H8, V8.H8
-	FMOVQ 0(R10), F23
-	WORD $0x4e606917 // sadalp v23.4s, v8.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fbb92f7 // fmul v23.4s, v23.4s, v27.s[1]
-	WORD $0x4e37d7bd // fadd v29.4s, v29.4s, v23.4s
-	FMOVQ 176(R11), F7
-	WORD $0x6e27dfbd // fmul v29.4s, v29.4s, v7.4s
-	FMOVQ 48(R14), F20
-	WORD $0x4e3dd694 // fadd v20.4s, v20.4s, v29.4s
-	FMOVQ 304(R11), F22
-	WORD $0x4f8292d6 // fmul v22.4s, v22.4s, v2.s[0]
-	WORD $0x4eb6d694 // fsub v20.4s, v20.4s, v22.4s
-	FMOVQ F20, 48(R14)
+	WORD $0x4f9093bd // fmul v29.4s, v29.4s, v16.s[0]
+	FMOVQ 832(R11), F17
+	WORD $0x0e2dc228 // smull v8.8h, v17.8b, v13.8b
+	WORD $0x4e2dc239 // smull2 v25.8h, v17.16b, v13.16b
+	FMOVQ 848(R11), F24
+	WORD $0x0e2e8308 // smlal v8.8h, v24.8b, v14.8b
+	WORD $0x4e2e8319 // smlal2 v25.8h, v24.16b, v14.16b
+	FMOVQ 864(R11), F3
+	WORD $0x0e3b8068 // smlal v8.8h, v3.8b, v27.8b
+	WORD $0x4e3b8079 // smlal2 v25.8h, v3.16b, v27.16b
+	FMOVQ 880(R11), F31
+	WORD $0x0e3783e8 // smlal v8.8h, v31.8b, v23.8b
+	WORD $0x4e3783f9 // smlal2 v25.8h, v31.16b, v23.16b
+	VADDP V25.H8, V8.H8, V8.H8
+	FMOVQ 0(R10), F2
+	WORD $0x4e606902 // sadalp v2.4s, v8.8h
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4fb0105d // fmla v29.4s, v2.4s, v16.s[1]
+	FMOVQ 48(R14), F7
+	FMOVQ 176(R11), F20
+	WORD $0x4e34cfa7 // fmla v7.4s, v29.4s, v20.4s
+	FMOVQ 304(R11), F18
+	WORD $0x4f9a5247 // fmls v7.4s, v18.4s, v26.s[0]
+	FMOVQ F7, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -10901,8 +10553,7 @@ pair90:
 	VDUP V19.S[2], V26.S4
 	VDUP V19.S[3], V27.S4
 	FMOVQ 32(R2), F28
-	FMOVD 48(R2), F29
-	WORD $0x7e30dbbd // faddp s29, v29.2s
+	FMOVD 56(R2), F29
 	PRFM 1024(R1), PLDL1KEEP
 	FMOVQ 64(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
@@ -10962,24 +10613,21 @@ pair90:
 	FMOVQ 0(R10), F17
 	WORD $0x4e606951 // sadalp v17.4s, v10.8h
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fbc9231 // fmul v17.4s, v17.4s, v28.s[1]
-	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
+	WORD $0x4fbc122d // fmla v13.4s, v17.4s, v28.s[1]
 	FMOVD 0(R1), F19
 	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
 	WORD $0x0e731010 // saddw v16.4s, v0.4s, v19.4h
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
 	FMOVQ 0(R11), F31
 	WORD $0x6e3fde10 // fmul v16.4s, v16.4s, v31.4s
-	WORD $0x6e30ddad // fmul v13.4s, v13.4s, v16.4s
-	WORD $0x4e2dd4c6 // fadd v6.4s, v6.4s, v13.4s
+	WORD $0x4e30cda6 // fmla v6.4s, v13.4s, v16.4s
 	FMOVD 16(R1), F18
 	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
 	WORD $0x0e72100c // saddw v12.4s, v0.4s, v18.4h
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
 	FMOVQ 64(R11), F11
 	WORD $0x6e2bdd8c // fmul v12.4s, v12.4s, v11.4s
-	WORD $0x4f9d918c // fmul v12.4s, v12.4s, v29.s[0]
-	WORD $0x4eacd4c6 // fsub v6.4s, v6.4s, v12.4s
+	WORD $0x4f9d5186 // fmls v6.4s, v12.4s, v29.s[0]
 	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 80(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
@@ -10989,12 +10637,12 @@ pair90:
 	VORR V31.B16, V15.B16, V15.B16
 	WORD $0x0e34c1ee // smull v14.8h, v15.8b, v20.8b
 	WORD $0x4e34c1fe // smull2 v30.8h, v15.16b, v20.16b
-	FMOVQ 144(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V17.B16, V13.B16
-	VUSRA $1, V13.B16, V16.B16
-	WORD $0x0e35820e // smlal v14.8h, v16.8b, v21.8b
-	WORD $0x4e35821e // smlal2 v30.8h, v16.16b, v21.16b
+	FMOVQ 144(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V3.B16, V17.B16, V16.B16
+	VUSRA $1, V16.B16, V13.B16
+	WORD $0x0e3581ae // smlal v14.8h, v13.8b, v21.8b
+	WORD $0x4e3581be // smlal2 v30.8h, v13.16b, v21.16b
 	FMOVQ 208(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
 	VAND V4.B16, V17.B16, V12.B16
@@ -11008,73 +10656,70 @@ pair90:
 	WORD $0x0e3783ee // smlal v14.8h, v31.8b, v23.8b
 	WORD $0x4e3783fe // smlal2 v30.8h, v31.16b, v23.16b
 	VADDP V30.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e6069cd // sadalp v13.4s, v14.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9c91ad // fmul v13.4s, v13.4s, v28.s[0]
+	FMOVQ 0(R10), F16
+	WORD $0x4e6069d0 // sadalp v16.4s, v14.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f9c9210 // fmul v16.4s, v16.4s, v28.s[0]
 	FMOVQ 80(R1), F11
 	VAND V2.B16, V10.B16, V15.B16
 	VUSRA $4, V11.B16, V15.B16
-	WORD $0x0e38c1f0 // smull v16.8h, v15.8b, v24.8b
+	WORD $0x0e38c1ed // smull v13.8h, v15.8b, v24.8b
 	WORD $0x4e38c1ec // smull2 v12.8h, v15.16b, v24.16b
 	FMOVQ 144(R1), F31
 	VAND V3.B16, V10.B16, V30.B16
 	VUSHR $4, V31.B16, V31.B16
 	VUSRA $1, V30.B16, V31.B16
-	WORD $0x0e3983f0 // smlal v16.8h, v31.8b, v25.8b
+	WORD $0x0e3983ed // smlal v13.8h, v31.8b, v25.8b
 	WORD $0x4e3983ec // smlal2 v12.8h, v31.16b, v25.16b
 	FMOVQ 208(R1), F14
 	VAND V4.B16, V10.B16, V11.B16
 	VUSHR $4, V14.B16, V14.B16
 	VUSRA $2, V11.B16, V14.B16
-	WORD $0x0e3a81d0 // smlal v16.8h, v14.8b, v26.8b
+	WORD $0x0e3a81cd // smlal v13.8h, v14.8b, v26.8b
 	WORD $0x4e3a81cc // smlal2 v12.8h, v14.16b, v26.16b
 	FMOVQ 272(R1), F15
 	VAND V5.B16, V10.B16, V30.B16
 	VUSHR $4, V15.B16, V15.B16
 	VUSRA $3, V30.B16, V15.B16
-	WORD $0x0e3b81f0 // smlal v16.8h, v15.8b, v27.8b
+	WORD $0x0e3b81ed // smlal v13.8h, v15.8b, v27.8b
 	WORD $0x4e3b81ec // smlal2 v12.8h, v15.16b, v27.16b
-	VADDP V12.H8, V16.H8, V16.H8
+	VADDP V12.H8, V13.H8, V13.H8
 	FMOVQ 0(R10), F31
-	WORD $0x4e606a1f // sadalp v31.4s, v16.8h
+	WORD $0x4e6069bf // sadalp v31.4s, v13.8h
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fbc93ff // fmul v31.4s, v31.4s, v28.s[1]
-	WORD $0x4e3fd5ad // fadd v13.4s, v13.4s, v31.4s
+	WORD $0x4fbc13f0 // fmla v16.4s, v31.4s, v28.s[1]
 	WORD $0x4e73100b // saddw2 v11.4s, v0.4s, v19.8h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	FMOVQ 16(R11), F14
 	WORD $0x6e2edd6b // fmul v11.4s, v11.4s, v14.4s
-	WORD $0x6e2bddad // fmul v13.4s, v13.4s, v11.4s
-	WORD $0x4e2dd4e7 // fadd v7.4s, v7.4s, v13.4s
+	WORD $0x4e2bce07 // fmla v7.4s, v16.4s, v11.4s
 	WORD $0x4e721011 // saddw2 v17.4s, v0.4s, v18.8h
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
 	FMOVQ 80(R11), F10
 	WORD $0x6e2ade31 // fmul v17.4s, v17.4s, v10.4s
-	WORD $0x4f9d9231 // fmul v17.4s, v17.4s, v29.s[0]
-	WORD $0x4eb1d4e7 // fsub v7.4s, v7.4s, v17.4s
+	WORD $0x4f9d5227 // fmls v7.4s, v17.4s, v29.s[0]
 	PRFM 1152(R1), PLDL1KEEP
 	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 96(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 352(R1), F16
-	VSHL $4, V16.B16, V31.B16
+	FMOVQ 352(R1), F13
+	VSHL $4, V13.B16, V31.B16
 	VAND V2.B16, V31.B16, V19.B16
 	VORR V19.B16, V12.B16, V12.B16
 	WORD $0x0e34c19e // smull v30.8h, v12.8b, v20.8b
 	WORD $0x4e34c18f // smull2 v15.8h, v12.16b, v20.16b
 	FMOVQ 160(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V31.B16, V11.B16
-	VUSRA $1, V11.B16, V14.B16
+	VAND V3.B16, V31.B16, V16.B16
+	VUSRA $1, V16.B16, V14.B16
 	WORD $0x0e3581de // smlal v30.8h, v14.8b, v21.8b
 	WORD $0x4e3581cf // smlal2 v15.8h, v14.16b, v21.16b
-	FMOVQ 224(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 224(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
 	VAND V4.B16, V31.B16, V18.B16
-	VUSRA $2, V18.B16, V13.B16
-	WORD $0x0e3681be // smlal v30.8h, v13.8b, v22.8b
-	WORD $0x4e3681af // smlal2 v15.8h, v13.16b, v22.16b
+	VUSRA $2, V18.B16, V11.B16
+	WORD $0x0e36817e // smlal v30.8h, v11.8b, v22.8b
+	WORD $0x4e36816f // smlal2 v15.8h, v11.16b, v22.16b
 	FMOVQ 288(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	VAND V5.B16, V31.B16, V17.B16
@@ -11087,136 +10732,129 @@ pair90:
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
 	WORD $0x4f9c9273 // fmul v19.4s, v19.4s, v28.s[0]
 	FMOVQ 96(R1), F14
-	VAND V2.B16, V16.B16, V18.B16
+	VAND V2.B16, V13.B16, V18.B16
 	VUSRA $4, V14.B16, V18.B16
 	WORD $0x0e38c24c // smull v12.8h, v18.8b, v24.8b
-	WORD $0x4e38c24b // smull2 v11.8h, v18.16b, v24.16b
-	FMOVQ 160(R1), F13
-	VAND V3.B16, V16.B16, V17.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $1, V17.B16, V13.B16
-	WORD $0x0e3981ac // smlal v12.8h, v13.8b, v25.8b
-	WORD $0x4e3981ab // smlal2 v11.8h, v13.16b, v25.16b
+	WORD $0x4e38c250 // smull2 v16.8h, v18.16b, v24.16b
+	FMOVQ 160(R1), F11
+	VAND V3.B16, V13.B16, V17.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $1, V17.B16, V11.B16
+	WORD $0x0e39816c // smlal v12.8h, v11.8b, v25.8b
+	WORD $0x4e398170 // smlal2 v16.8h, v11.16b, v25.16b
 	FMOVQ 224(R1), F10
-	VAND V4.B16, V16.B16, V15.B16
+	VAND V4.B16, V13.B16, V15.B16
 	VUSHR $4, V10.B16, V10.B16
 	VUSRA $2, V15.B16, V10.B16
 	WORD $0x0e3a814c // smlal v12.8h, v10.8b, v26.8b
-	WORD $0x4e3a814b // smlal2 v11.8h, v10.16b, v26.16b
+	WORD $0x4e3a8150 // smlal2 v16.8h, v10.16b, v26.16b
 	FMOVQ 288(R1), F30
-	VAND V5.B16, V16.B16, V14.B16
+	VAND V5.B16, V13.B16, V14.B16
 	VUSHR $4, V30.B16, V30.B16
 	VUSRA $3, V14.B16, V30.B16
 	WORD $0x0e3b83cc // smlal v12.8h, v30.8b, v27.8b
-	WORD $0x4e3b83cb // smlal2 v11.8h, v30.16b, v27.16b
-	VADDP V11.H8, V12.H8, V12.H8
+	WORD $0x4e3b83d0 // smlal2 v16.8h, v30.16b, v27.16b
+	VADDP V16.H8, V12.H8, V12.H8
 	FMOVQ 0(R10), F18
 	WORD $0x4e606992 // sadalp v18.4s, v12.8h
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fbc9252 // fmul v18.4s, v18.4s, v28.s[1]
-	WORD $0x4e32d673 // fadd v19.4s, v19.4s, v18.4s
+	WORD $0x4fbc1253 // fmla v19.4s, v18.4s, v28.s[1]
 	FMOVD 8(R1), F17
 	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
-	WORD $0x0e71100d // saddw v13.4s, v0.4s, v17.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x0e71100b // saddw v11.4s, v0.4s, v17.4h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	FMOVQ 32(R11), F15
-	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
-	WORD $0x6e2dde73 // fmul v19.4s, v19.4s, v13.4s
-	WORD $0x4e33d508 // fadd v8.4s, v8.4s, v19.4s
+	WORD $0x6e2fdd6b // fmul v11.4s, v11.4s, v15.4s
+	WORD $0x4e2bce68 // fmla v8.4s, v19.4s, v11.4s
 	FMOVD 24(R1), F10
 	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
 	WORD $0x0e6a101f // saddw v31.4s, v0.4s, v10.4h
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 96(R11), F16
-	WORD $0x6e30dfff // fmul v31.4s, v31.4s, v16.4s
-	WORD $0x4f9d93ff // fmul v31.4s, v31.4s, v29.s[0]
-	WORD $0x4ebfd508 // fsub v8.4s, v8.4s, v31.4s
+	FMOVQ 96(R11), F13
+	WORD $0x6e2ddfff // fmul v31.4s, v31.4s, v13.4s
+	WORD $0x4f9d53e8 // fmls v8.4s, v31.4s, v29.s[0]
 	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 112(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 112(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
 	FMOVQ 368(R1), F12
 	VSHL $4, V12.B16, V18.B16
 	VAND V2.B16, V18.B16, V15.B16
-	VORR V15.B16, V11.B16, V11.B16
-	WORD $0x0e34c16e // smull v14.8h, v11.8b, v20.8b
-	WORD $0x4e34c17e // smull2 v30.8h, v11.16b, v20.16b
-	FMOVQ 176(R1), F13
+	VORR V15.B16, V16.B16, V16.B16
+	WORD $0x0e34c20e // smull v14.8h, v16.8b, v20.8b
+	WORD $0x4e34c21e // smull2 v30.8h, v16.16b, v20.16b
+	FMOVQ 176(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V18.B16, V11.B16
+	VUSRA $1, V11.B16, V19.B16
+	WORD $0x0e35826e // smlal v14.8h, v19.8b, v21.8b
+	WORD $0x4e35827e // smlal2 v30.8h, v19.16b, v21.16b
+	FMOVQ 240(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V18.B16, V19.B16
-	VUSRA $1, V19.B16, V13.B16
-	WORD $0x0e3581ae // smlal v14.8h, v13.8b, v21.8b
-	WORD $0x4e3581be // smlal2 v30.8h, v13.16b, v21.16b
-	FMOVQ 240(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
 	VAND V4.B16, V18.B16, V31.B16
-	VUSRA $2, V31.B16, V16.B16
-	WORD $0x0e36820e // smlal v14.8h, v16.8b, v22.8b
-	WORD $0x4e36821e // smlal2 v30.8h, v16.16b, v22.16b
+	VUSRA $2, V31.B16, V13.B16
+	WORD $0x0e3681ae // smlal v14.8h, v13.8b, v22.8b
+	WORD $0x4e3681be // smlal2 v30.8h, v13.16b, v22.16b
 	FMOVQ 304(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	VAND V5.B16, V18.B16, V11.B16
-	VUSRA $3, V11.B16, V15.B16
+	VAND V5.B16, V18.B16, V16.B16
+	VUSRA $3, V16.B16, V15.B16
 	WORD $0x0e3781ee // smlal v14.8h, v15.8b, v23.8b
 	WORD $0x4e3781fe // smlal2 v30.8h, v15.16b, v23.16b
 	VADDP V30.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F19
-	WORD $0x4e6069d3 // sadalp v19.4s, v14.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f9c9273 // fmul v19.4s, v19.4s, v28.s[0]
-	FMOVQ 112(R1), F16
-	VAND V2.B16, V12.B16, V11.B16
-	VUSRA $4, V16.B16, V11.B16
-	WORD $0x0e38c16d // smull v13.8h, v11.8b, v24.8b
-	WORD $0x4e38c17f // smull2 v31.8h, v11.16b, v24.16b
+	FMOVQ 0(R10), F11
+	WORD $0x4e6069cb // sadalp v11.4s, v14.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f9c916b // fmul v11.4s, v11.4s, v28.s[0]
+	FMOVQ 112(R1), F13
+	VAND V2.B16, V12.B16, V16.B16
+	VUSRA $4, V13.B16, V16.B16
+	WORD $0x0e38c213 // smull v19.8h, v16.8b, v24.8b
+	WORD $0x4e38c21f // smull2 v31.8h, v16.16b, v24.16b
 	FMOVQ 176(R1), F15
 	VAND V3.B16, V12.B16, V30.B16
 	VUSHR $4, V15.B16, V15.B16
 	VUSRA $1, V30.B16, V15.B16
-	WORD $0x0e3981ed // smlal v13.8h, v15.8b, v25.8b
+	WORD $0x0e3981f3 // smlal v19.8h, v15.8b, v25.8b
 	WORD $0x4e3981ff // smlal2 v31.8h, v15.16b, v25.16b
 	FMOVQ 240(R1), F14
-	VAND V4.B16, V12.B16, V16.B16
+	VAND V4.B16, V12.B16, V13.B16
 	VUSHR $4, V14.B16, V14.B16
-	VUSRA $2, V16.B16, V14.B16
-	WORD $0x0e3a81cd // smlal v13.8h, v14.8b, v26.8b
+	VUSRA $2, V13.B16, V14.B16
+	WORD $0x0e3a81d3 // smlal v19.8h, v14.8b, v26.8b
 	WORD $0x4e3a81df // smlal2 v31.8h, v14.16b, v26.16b
-	FMOVQ 304(R1), F11
+	FMOVQ 304(R1), F16
 	VAND V5.B16, V12.B16, V30.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $3, V30.B16, V11.B16
-	WORD $0x0e3b816d // smlal v13.8h, v11.8b, v27.8b
-	WORD $0x4e3b817f // smlal2 v31.8h, v11.16b, v27.16b
-	VADDP V31.H8, V13.H8, V13.H8
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $3, V30.B16, V16.B16
+	WORD $0x0e3b8213 // smlal v19.8h, v16.8b, v27.8b
+	WORD $0x4e3b821f // smlal2 v31.8h, v16.16b, v27.16b
+	VADDP V31.H8, V19.H8, V19.H8
 	FMOVQ 0(R10), F15
-	WORD $0x4e6069af // sadalp v15.4s, v13.8h
+	WORD $0x4e606a6f // sadalp v15.4s, v19.8h
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fbc91ef // fmul v15.4s, v15.4s, v28.s[1]
-	WORD $0x4e2fd673 // fadd v19.4s, v19.4s, v15.4s
-	WORD $0x4e711010 // saddw2 v16.4s, v0.4s, v17.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4fbc11eb // fmla v11.4s, v15.4s, v28.s[1]
+	WORD $0x4e71100d // saddw2 v13.4s, v0.4s, v17.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	FMOVQ 48(R11), F14
-	WORD $0x6e2ede10 // fmul v16.4s, v16.4s, v14.4s
-	WORD $0x6e30de73 // fmul v19.4s, v19.4s, v16.4s
-	WORD $0x4e33d529 // fadd v9.4s, v9.4s, v19.4s
+	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
+	WORD $0x4e2dcd69 // fmla v9.4s, v11.4s, v13.4s
 	WORD $0x4e6a1012 // saddw2 v18.4s, v0.4s, v10.8h
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
 	FMOVQ 112(R11), F12
 	WORD $0x6e2cde52 // fmul v18.4s, v18.4s, v12.4s
-	WORD $0x4f9d9252 // fmul v18.4s, v18.4s, v29.s[0]
-	WORD $0x4eb2d529 // fsub v9.4s, v9.4s, v18.4s
+	WORD $0x4f9d5249 // fmls v9.4s, v18.4s, v29.s[0]
 	FMOVQ 64(R2), F30
-	FMOVQ 80(R2), F11
+	FMOVQ 80(R2), F16
 	VDUP V30.S[0], V31.S4
-	VDUP V30.S[1], V13.S4
+	VDUP V30.S[1], V19.S4
 	VDUP V30.S[2], V15.S4
 	VDUP V30.S[3], V17.S4
-	VDUP V11.S[0], V14.S4
-	VDUP V11.S[1], V16.S4
-	VDUP V11.S[2], V19.S4
-	VDUP V11.S[3], V10.S4
+	VDUP V16.S[0], V14.S4
+	VDUP V16.S[1], V11.S4
+	VDUP V16.S[2], V13.S4
+	VDUP V16.S[3], V10.S4
 	FMOVQ 96(R2), F12
-	FMOVD 112(R2), F18
-	WORD $0x7e30da52 // faddp s18, v18.2s
+	FMOVD 120(R2), F18
 	PRFM 1344(R1), PLDL1KEEP
 	FMOVQ 384(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
@@ -11230,8 +10868,8 @@ pair90:
 	VAND V1.B16, V26.B16, V26.B16
 	VAND V3.B16, V24.B16, V27.B16
 	VUSRA $1, V27.B16, V26.B16
-	WORD $0x0e2d8354 // smlal v20.8h, v26.8b, v13.8b
-	WORD $0x4e2d8355 // smlal2 v21.8h, v26.16b, v13.16b
+	WORD $0x0e338354 // smlal v20.8h, v26.8b, v19.8b
+	WORD $0x4e338355 // smlal2 v21.8h, v26.16b, v19.16b
 	FMOVQ 512(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
 	VAND V4.B16, V24.B16, V29.B16
@@ -11240,8 +10878,8 @@ pair90:
 	WORD $0x4e2f8395 // smlal2 v21.8h, v28.16b, v15.16b
 	FMOVQ 576(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
-	VAND V5.B16, V24.B16, V11.B16
-	VUSRA $3, V11.B16, V30.B16
+	VAND V5.B16, V24.B16, V16.B16
+	VUSRA $3, V16.B16, V30.B16
 	WORD $0x0e3183d4 // smlal v20.8h, v30.8b, v17.8b
 	WORD $0x4e3183d5 // smlal2 v21.8h, v30.16b, v17.16b
 	VADDP V21.H8, V20.H8, V20.H8
@@ -11255,17 +10893,17 @@ pair90:
 	WORD $0x0e2ec3b6 // smull v22.8h, v29.8b, v14.8b
 	WORD $0x4e2ec3bb // smull2 v27.8h, v29.16b, v14.16b
 	FMOVQ 448(R1), F28
-	VAND V3.B16, V23.B16, V11.B16
+	VAND V3.B16, V23.B16, V16.B16
 	VUSHR $4, V28.B16, V28.B16
-	VUSRA $1, V11.B16, V28.B16
-	WORD $0x0e308396 // smlal v22.8h, v28.8b, v16.8b
-	WORD $0x4e30839b // smlal2 v27.8h, v28.16b, v16.16b
+	VUSRA $1, V16.B16, V28.B16
+	WORD $0x0e2b8396 // smlal v22.8h, v28.8b, v11.8b
+	WORD $0x4e2b839b // smlal2 v27.8h, v28.16b, v11.16b
 	FMOVQ 512(R1), F30
 	VAND V4.B16, V23.B16, V21.B16
 	VUSHR $4, V30.B16, V30.B16
 	VUSRA $2, V21.B16, V30.B16
-	WORD $0x0e3383d6 // smlal v22.8h, v30.8b, v19.8b
-	WORD $0x4e3383db // smlal2 v27.8h, v30.16b, v19.16b
+	WORD $0x0e2d83d6 // smlal v22.8h, v30.8b, v13.8b
+	WORD $0x4e2d83db // smlal2 v27.8h, v30.16b, v13.16b
 	FMOVQ 576(R1), F20
 	VAND V5.B16, V23.B16, V26.B16
 	VUSHR $4, V20.B16, V20.B16
@@ -11276,24 +10914,21 @@ pair90:
 	FMOVQ 0(R10), F29
 	WORD $0x4e606add // sadalp v29.4s, v22.8h
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fac93bd // fmul v29.4s, v29.4s, v12.s[1]
-	WORD $0x4e3dd739 // fadd v25.4s, v25.4s, v29.4s
-	FMOVD 32(R1), F11
-	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
-	WORD $0x0e6b101c // saddw v28.4s, v0.4s, v11.4h
+	WORD $0x4fac13b9 // fmla v25.4s, v29.4s, v12.s[1]
+	FMOVD 32(R1), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x0e70101c // saddw v28.4s, v0.4s, v16.4h
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
 	FMOVQ 0(R11), F21
 	WORD $0x6e35df9c // fmul v28.4s, v28.4s, v21.4s
-	WORD $0x6e3cdf39 // fmul v25.4s, v25.4s, v28.4s
-	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
+	WORD $0x4e3ccf26 // fmla v6.4s, v25.4s, v28.4s
 	FMOVD 48(R1), F30
 	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
 	WORD $0x0e7e1018 // saddw v24.4s, v0.4s, v30.4h
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
 	FMOVQ 64(R11), F23
 	WORD $0x6e37df18 // fmul v24.4s, v24.4s, v23.4s
-	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
-	WORD $0x4eb8d4c6 // fsub v6.4s, v6.4s, v24.4s
+	WORD $0x4f925306 // fmls v6.4s, v24.4s, v18.s[0]
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
 	FMOVQ 400(R1), F27
@@ -11304,12 +10939,12 @@ pair90:
 	VORR V21.B16, V27.B16, V27.B16
 	WORD $0x0e3fc37a // smull v26.8h, v27.8b, v31.8b
 	WORD $0x4e3fc374 // smull2 v20.8h, v27.16b, v31.16b
-	FMOVQ 464(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V3.B16, V29.B16, V25.B16
-	VUSRA $1, V25.B16, V28.B16
-	WORD $0x0e2d839a // smlal v26.8h, v28.8b, v13.8b
-	WORD $0x4e2d8394 // smlal2 v20.8h, v28.16b, v13.16b
+	FMOVQ 464(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V29.B16, V28.B16
+	VUSRA $1, V28.B16, V25.B16
+	WORD $0x0e33833a // smlal v26.8h, v25.8b, v19.8b
+	WORD $0x4e338334 // smlal2 v20.8h, v25.16b, v19.16b
 	FMOVQ 528(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
 	VAND V4.B16, V29.B16, V24.B16
@@ -11323,72 +10958,69 @@ pair90:
 	WORD $0x0e3182ba // smlal v26.8h, v21.8b, v17.8b
 	WORD $0x4e3182b4 // smlal2 v20.8h, v21.16b, v17.16b
 	VADDP V20.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606b59 // sadalp v25.4s, v26.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f8c9339 // fmul v25.4s, v25.4s, v12.s[0]
+	FMOVQ 0(R10), F28
+	WORD $0x4e606b5c // sadalp v28.4s, v26.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f8c939c // fmul v28.4s, v28.4s, v12.s[0]
 	FMOVQ 400(R1), F23
 	VAND V2.B16, V22.B16, V27.B16
 	VUSRA $4, V23.B16, V27.B16
-	WORD $0x0e2ec37c // smull v28.8h, v27.8b, v14.8b
+	WORD $0x0e2ec379 // smull v25.8h, v27.8b, v14.8b
 	WORD $0x4e2ec378 // smull2 v24.8h, v27.16b, v14.16b
 	FMOVQ 464(R1), F21
 	VAND V3.B16, V22.B16, V20.B16
 	VUSHR $4, V21.B16, V21.B16
 	VUSRA $1, V20.B16, V21.B16
-	WORD $0x0e3082bc // smlal v28.8h, v21.8b, v16.8b
-	WORD $0x4e3082b8 // smlal2 v24.8h, v21.16b, v16.16b
+	WORD $0x0e2b82b9 // smlal v25.8h, v21.8b, v11.8b
+	WORD $0x4e2b82b8 // smlal2 v24.8h, v21.16b, v11.16b
 	FMOVQ 528(R1), F26
 	VAND V4.B16, V22.B16, V23.B16
 	VUSHR $4, V26.B16, V26.B16
 	VUSRA $2, V23.B16, V26.B16
-	WORD $0x0e33835c // smlal v28.8h, v26.8b, v19.8b
-	WORD $0x4e338358 // smlal2 v24.8h, v26.16b, v19.16b
+	WORD $0x0e2d8359 // smlal v25.8h, v26.8b, v13.8b
+	WORD $0x4e2d8358 // smlal2 v24.8h, v26.16b, v13.16b
 	FMOVQ 592(R1), F27
 	VAND V5.B16, V22.B16, V20.B16
 	VUSHR $4, V27.B16, V27.B16
 	VUSRA $3, V20.B16, V27.B16
-	WORD $0x0e2a837c // smlal v28.8h, v27.8b, v10.8b
+	WORD $0x0e2a8379 // smlal v25.8h, v27.8b, v10.8b
 	WORD $0x4e2a8378 // smlal2 v24.8h, v27.16b, v10.16b
-	VADDP V24.H8, V28.H8, V28.H8
+	VADDP V24.H8, V25.H8, V25.H8
 	FMOVQ 0(R10), F21
-	WORD $0x4e606b95 // sadalp v21.4s, v28.8h
+	WORD $0x4e606b35 // sadalp v21.4s, v25.8h
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fac92b5 // fmul v21.4s, v21.4s, v12.s[1]
-	WORD $0x4e35d739 // fadd v25.4s, v25.4s, v21.4s
-	WORD $0x4e6b1017 // saddw2 v23.4s, v0.4s, v11.8h
+	WORD $0x4fac12bc // fmla v28.4s, v21.4s, v12.s[1]
+	WORD $0x4e701017 // saddw2 v23.4s, v0.4s, v16.8h
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
 	FMOVQ 16(R11), F26
 	WORD $0x6e3adef7 // fmul v23.4s, v23.4s, v26.4s
-	WORD $0x6e37df39 // fmul v25.4s, v25.4s, v23.4s
-	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
+	WORD $0x4e37cf87 // fmla v7.4s, v28.4s, v23.4s
 	WORD $0x4e7e101d // saddw2 v29.4s, v0.4s, v30.8h
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
 	FMOVQ 80(R11), F22
 	WORD $0x6e36dfbd // fmul v29.4s, v29.4s, v22.4s
-	WORD $0x4f9293bd // fmul v29.4s, v29.4s, v18.s[0]
-	WORD $0x4ebdd4e7 // fsub v7.4s, v7.4s, v29.4s
+	WORD $0x4f9253a7 // fmls v7.4s, v29.4s, v18.s[0]
 	PRFM 1536(R1), PLDL1KEEP
 	FMOVQ 416(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 672(R1), F28
-	VSHL $4, V28.B16, V21.B16
-	VAND V2.B16, V21.B16, V11.B16
-	VORR V11.B16, V24.B16, V24.B16
+	FMOVQ 672(R1), F25
+	VSHL $4, V25.B16, V21.B16
+	VAND V2.B16, V21.B16, V16.B16
+	VORR V16.B16, V24.B16, V24.B16
 	WORD $0x0e3fc314 // smull v20.8h, v24.8b, v31.8b
 	WORD $0x4e3fc31b // smull2 v27.8h, v24.16b, v31.16b
 	FMOVQ 480(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V21.B16, V23.B16
-	VUSRA $1, V23.B16, V26.B16
-	WORD $0x0e2d8354 // smlal v20.8h, v26.8b, v13.8b
-	WORD $0x4e2d835b // smlal2 v27.8h, v26.16b, v13.16b
-	FMOVQ 544(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V21.B16, V28.B16
+	VUSRA $1, V28.B16, V26.B16
+	WORD $0x0e338354 // smlal v20.8h, v26.8b, v19.8b
+	WORD $0x4e33835b // smlal2 v27.8h, v26.16b, v19.16b
+	FMOVQ 544(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
 	VAND V4.B16, V21.B16, V30.B16
-	VUSRA $2, V30.B16, V25.B16
-	WORD $0x0e2f8334 // smlal v20.8h, v25.8b, v15.8b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	VUSRA $2, V30.B16, V23.B16
+	WORD $0x0e2f82f4 // smlal v20.8h, v23.8b, v15.8b
+	WORD $0x4e2f82fb // smlal2 v27.8h, v23.16b, v15.16b
 	FMOVQ 608(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	VAND V5.B16, V21.B16, V29.B16
@@ -11396,129 +11028,123 @@ pair90:
 	WORD $0x0e3182d4 // smlal v20.8h, v22.8b, v17.8b
 	WORD $0x4e3182db // smlal2 v27.8h, v22.16b, v17.16b
 	VADDP V27.H8, V20.H8, V20.H8
-	FMOVQ 0(R10), F11
-	WORD $0x4e606a8b // sadalp v11.4s, v20.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f8c916b // fmul v11.4s, v11.4s, v12.s[0]
+	FMOVQ 0(R10), F16
+	WORD $0x4e606a90 // sadalp v16.4s, v20.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
 	FMOVQ 416(R1), F26
-	VAND V2.B16, V28.B16, V30.B16
+	VAND V2.B16, V25.B16, V30.B16
 	VUSRA $4, V26.B16, V30.B16
 	WORD $0x0e2ec3d8 // smull v24.8h, v30.8b, v14.8b
-	WORD $0x4e2ec3d7 // smull2 v23.8h, v30.16b, v14.16b
-	FMOVQ 480(R1), F25
-	VAND V3.B16, V28.B16, V29.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $1, V29.B16, V25.B16
-	WORD $0x0e308338 // smlal v24.8h, v25.8b, v16.8b
-	WORD $0x4e308337 // smlal2 v23.8h, v25.16b, v16.16b
+	WORD $0x4e2ec3dc // smull2 v28.8h, v30.16b, v14.16b
+	FMOVQ 480(R1), F23
+	VAND V3.B16, V25.B16, V29.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $1, V29.B16, V23.B16
+	WORD $0x0e2b82f8 // smlal v24.8h, v23.8b, v11.8b
+	WORD $0x4e2b82fc // smlal2 v28.8h, v23.16b, v11.16b
 	FMOVQ 544(R1), F22
-	VAND V4.B16, V28.B16, V27.B16
+	VAND V4.B16, V25.B16, V27.B16
 	VUSHR $4, V22.B16, V22.B16
 	VUSRA $2, V27.B16, V22.B16
-	WORD $0x0e3382d8 // smlal v24.8h, v22.8b, v19.8b
-	WORD $0x4e3382d7 // smlal2 v23.8h, v22.16b, v19.16b
+	WORD $0x0e2d82d8 // smlal v24.8h, v22.8b, v13.8b
+	WORD $0x4e2d82dc // smlal2 v28.8h, v22.16b, v13.16b
 	FMOVQ 608(R1), F20
-	VAND V5.B16, V28.B16, V26.B16
+	VAND V5.B16, V25.B16, V26.B16
 	VUSHR $4, V20.B16, V20.B16
 	VUSRA $3, V26.B16, V20.B16
 	WORD $0x0e2a8298 // smlal v24.8h, v20.8b, v10.8b
-	WORD $0x4e2a8297 // smlal2 v23.8h, v20.16b, v10.16b
-	VADDP V23.H8, V24.H8, V24.H8
+	WORD $0x4e2a829c // smlal2 v28.8h, v20.16b, v10.16b
+	VADDP V28.H8, V24.H8, V24.H8
 	FMOVQ 0(R10), F30
 	WORD $0x4e606b1e // sadalp v30.4s, v24.8h
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fac93de // fmul v30.4s, v30.4s, v12.s[1]
-	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
+	WORD $0x4fac13d0 // fmla v16.4s, v30.4s, v12.s[1]
 	FMOVD 40(R1), F29
 	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
-	WORD $0x0e7d1019 // saddw v25.4s, v0.4s, v29.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x0e7d1017 // saddw v23.4s, v0.4s, v29.4h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
 	FMOVQ 32(R11), F27
-	WORD $0x6e3bdf39 // fmul v25.4s, v25.4s, v27.4s
-	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
-	WORD $0x4e2bd508 // fadd v8.4s, v8.4s, v11.4s
+	WORD $0x6e3bdef7 // fmul v23.4s, v23.4s, v27.4s
+	WORD $0x4e37ce08 // fmla v8.4s, v16.4s, v23.4s
 	FMOVD 56(R1), F22
 	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
 	WORD $0x0e761015 // saddw v21.4s, v0.4s, v22.4h
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 96(R11), F28
-	WORD $0x6e3cdeb5 // fmul v21.4s, v21.4s, v28.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	WORD $0x4eb5d508 // fsub v8.4s, v8.4s, v21.4s
+	FMOVQ 96(R11), F25
+	WORD $0x6e39deb5 // fmul v21.4s, v21.4s, v25.4s
+	WORD $0x4f9252a8 // fmls v8.4s, v21.4s, v18.s[0]
 	PRFM 1600(R1), PLDL1KEEP
 	PRFM 1664(R1), PLDL1KEEP
-	FMOVQ 432(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 432(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
 	FMOVQ 688(R1), F24
 	VSHL $4, V24.B16, V30.B16
 	VAND V2.B16, V30.B16, V27.B16
-	VORR V27.B16, V23.B16, V23.B16
-	WORD $0x0e3fc2fa // smull v26.8h, v23.8b, v31.8b
-	WORD $0x4e3fc2f4 // smull2 v20.8h, v23.16b, v31.16b
-	FMOVQ 496(R1), F25
+	VORR V27.B16, V28.B16, V28.B16
+	WORD $0x0e3fc39a // smull v26.8h, v28.8b, v31.8b
+	WORD $0x4e3fc394 // smull2 v20.8h, v28.16b, v31.16b
+	FMOVQ 496(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V30.B16, V23.B16
+	VUSRA $1, V23.B16, V16.B16
+	WORD $0x0e33821a // smlal v26.8h, v16.8b, v19.8b
+	WORD $0x4e338214 // smlal2 v20.8h, v16.16b, v19.16b
+	FMOVQ 560(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V30.B16, V11.B16
-	VUSRA $1, V11.B16, V25.B16
-	WORD $0x0e2d833a // smlal v26.8h, v25.8b, v13.8b
-	WORD $0x4e2d8334 // smlal2 v20.8h, v25.16b, v13.16b
-	FMOVQ 560(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
 	VAND V4.B16, V30.B16, V21.B16
-	VUSRA $2, V21.B16, V28.B16
-	WORD $0x0e2f839a // smlal v26.8h, v28.8b, v15.8b
-	WORD $0x4e2f8394 // smlal2 v20.8h, v28.16b, v15.16b
+	VUSRA $2, V21.B16, V25.B16
+	WORD $0x0e2f833a // smlal v26.8h, v25.8b, v15.8b
+	WORD $0x4e2f8334 // smlal2 v20.8h, v25.16b, v15.16b
 	FMOVQ 624(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V5.B16, V30.B16, V23.B16
-	VUSRA $3, V23.B16, V27.B16
+	VAND V5.B16, V30.B16, V28.B16
+	VUSRA $3, V28.B16, V27.B16
 	WORD $0x0e31837a // smlal v26.8h, v27.8b, v17.8b
 	WORD $0x4e318374 // smlal2 v20.8h, v27.16b, v17.16b
 	VADDP V20.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F11
-	WORD $0x4e606b4b // sadalp v11.4s, v26.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f8c916b // fmul v11.4s, v11.4s, v12.s[0]
-	FMOVQ 432(R1), F28
-	VAND V2.B16, V24.B16, V23.B16
-	VUSRA $4, V28.B16, V23.B16
-	WORD $0x0e2ec2f9 // smull v25.8h, v23.8b, v14.8b
-	WORD $0x4e2ec2f5 // smull2 v21.8h, v23.16b, v14.16b
+	FMOVQ 0(R10), F23
+	WORD $0x4e606b57 // sadalp v23.4s, v26.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4f8c92f7 // fmul v23.4s, v23.4s, v12.s[0]
+	FMOVQ 432(R1), F25
+	VAND V2.B16, V24.B16, V28.B16
+	VUSRA $4, V25.B16, V28.B16
+	WORD $0x0e2ec390 // smull v16.8h, v28.8b, v14.8b
+	WORD $0x4e2ec395 // smull2 v21.8h, v28.16b, v14.16b
 	FMOVQ 496(R1), F27
 	VAND V3.B16, V24.B16, V20.B16
 	VUSHR $4, V27.B16, V27.B16
 	VUSRA $1, V20.B16, V27.B16
-	WORD $0x0e308379 // smlal v25.8h, v27.8b, v16.8b
-	WORD $0x4e308375 // smlal2 v21.8h, v27.16b, v16.16b
+	WORD $0x0e2b8370 // smlal v16.8h, v27.8b, v11.8b
+	WORD $0x4e2b8375 // smlal2 v21.8h, v27.16b, v11.16b
 	FMOVQ 560(R1), F26
-	VAND V4.B16, V24.B16, V28.B16
+	VAND V4.B16, V24.B16, V25.B16
 	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V28.B16, V26.B16
-	WORD $0x0e338359 // smlal v25.8h, v26.8b, v19.8b
-	WORD $0x4e338355 // smlal2 v21.8h, v26.16b, v19.16b
-	FMOVQ 624(R1), F23
+	VUSRA $2, V25.B16, V26.B16
+	WORD $0x0e2d8350 // smlal v16.8h, v26.8b, v13.8b
+	WORD $0x4e2d8355 // smlal2 v21.8h, v26.16b, v13.16b
+	FMOVQ 624(R1), F28
 	VAND V5.B16, V24.B16, V20.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $3, V20.B16, V23.B16
-	WORD $0x0e2a82f9 // smlal v25.8h, v23.8b, v10.8b
-	WORD $0x4e2a82f5 // smlal2 v21.8h, v23.16b, v10.16b
-	VADDP V21.H8, V25.H8, V25.H8
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $3, V20.B16, V28.B16
+	WORD $0x0e2a8390 // smlal v16.8h, v28.8b, v10.8b
+	WORD $0x4e2a8395 // smlal2 v21.8h, v28.16b, v10.16b
+	VADDP V21.H8, V16.H8, V16.H8
 	FMOVQ 0(R10), F27
-	WORD $0x4e606b3b // sadalp v27.4s, v25.8h
+	WORD $0x4e606a1b // sadalp v27.4s, v16.8h
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fac937b // fmul v27.4s, v27.4s, v12.s[1]
-	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
-	WORD $0x4e7d101c // saddw2 v28.4s, v0.4s, v29.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fac1377 // fmla v23.4s, v27.4s, v12.s[1]
+	WORD $0x4e7d1019 // saddw2 v25.4s, v0.4s, v29.8h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
 	FMOVQ 48(R11), F26
-	WORD $0x6e3adf9c // fmul v28.4s, v28.4s, v26.4s
-	WORD $0x6e3cdd6b // fmul v11.4s, v11.4s, v28.4s
-	WORD $0x4e2bd529 // fadd v9.4s, v9.4s, v11.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39cee9 // fmla v9.4s, v23.4s, v25.4s
 	WORD $0x4e76101e // saddw2 v30.4s, v0.4s, v22.8h
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
 	FMOVQ 112(R11), F24
 	WORD $0x6e38dfde // fmul v30.4s, v30.4s, v24.4s
-	WORD $0x4f9293de // fmul v30.4s, v30.4s, v18.s[0]
-	WORD $0x4ebed529 // fsub v9.4s, v9.4s, v30.4s
+	WORD $0x4f9253c9 // fmls v9.4s, v30.4s, v18.s[0]
 	ADD $704, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -11837,8 +11463,7 @@ row97:
 	VDUP V6.S[2], V23.S4
 	VDUP V6.S[3], V24.S4
 	FMOVQ 32(R13), F25
-	FMOVD 48(R13), F26
-	WORD $0x7e30db5a // faddp s26, v26.2s
+	FMOVD 56(R13), F26
 	FMOVQ 384(R11), F29
 	WORD $0x0e2cc3bb // smull v27.8h, v29.8b, v12.8b
 	WORD $0x4e2cc3bc // smull2 v28.8h, v29.16b, v12.16b
@@ -11872,16 +11497,13 @@ row97:
 	FMOVQ 0(R10), F7
 	WORD $0x4e6069e7 // sadalp v7.4s, v15.8h
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fb990e7 // fmul v7.4s, v7.4s, v25.s[1]
-	WORD $0x4e27d56b // fadd v11.4s, v11.4s, v7.4s
-	FMOVQ 128(R11), F10
-	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
-	FMOVQ 0(R14), F6
-	WORD $0x4e2bd4c6 // fadd v6.4s, v6.4s, v11.4s
+	WORD $0x4fb910eb // fmla v11.4s, v7.4s, v25.s[1]
+	FMOVQ 0(R14), F10
+	FMOVQ 128(R11), F6
+	WORD $0x4e26cd6a // fmla v10.4s, v11.4s, v6.4s
 	FMOVQ 256(R11), F29
-	WORD $0x4f9a93bd // fmul v29.4s, v29.4s, v26.s[0]
-	WORD $0x4ebdd4c6 // fsub v6.4s, v6.4s, v29.4s
-	FMOVQ F6, 0(R14)
+	WORD $0x4f9a53aa // fmls v10.4s, v29.4s, v26.s[0]
+	FMOVQ F10, 0(R14)
 	FMOVQ 512(R11), F9
 	WORD $0x0e2cc13e // smull v30.8h, v9.8b, v12.8b
 	WORD $0x4e2cc12d // smull2 v13.8h, v9.16b, v12.16b
@@ -11908,23 +11530,20 @@ row97:
 	FMOVQ 608(R11), F7
 	WORD $0x0e3780ff // smlal v31.8h, v7.8b, v23.8b
 	WORD $0x4e3780f1 // smlal2 v17.8h, v7.16b, v23.16b
-	FMOVQ 624(R11), F10
-	WORD $0x0e38815f // smlal v31.8h, v10.8b, v24.8b
-	WORD $0x4e388151 // smlal2 v17.8h, v10.16b, v24.16b
+	FMOVQ 624(R11), F11
+	WORD $0x0e38817f // smlal v31.8h, v11.8b, v24.8b
+	WORD $0x4e388171 // smlal2 v17.8h, v11.16b, v24.16b
 	VADDP V17.H8, V31.H8, V31.H8
-	FMOVQ 0(R10), F11
-	WORD $0x4e606beb // sadalp v11.4s, v31.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fb9916b // fmul v11.4s, v11.4s, v25.s[1]
-	WORD $0x4e2bd5ce // fadd v14.4s, v14.4s, v11.4s
-	FMOVQ 144(R11), F29
-	WORD $0x6e3dddce // fmul v14.4s, v14.4s, v29.4s
-	FMOVQ 16(R14), F6
-	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
+	FMOVQ 0(R10), F6
+	WORD $0x4e606be6 // sadalp v6.4s, v31.8h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4fb910ce // fmla v14.4s, v6.4s, v25.s[1]
+	FMOVQ 16(R14), F29
+	FMOVQ 144(R11), F10
+	WORD $0x4e2acddd // fmla v29.4s, v14.4s, v10.4s
 	FMOVQ 272(R11), F9
-	WORD $0x4f9a9129 // fmul v9.4s, v9.4s, v26.s[0]
-	WORD $0x4ea9d4c6 // fsub v6.4s, v6.4s, v9.4s
-	FMOVQ F6, 16(R14)
+	WORD $0x4f9a513d // fmls v29.4s, v9.4s, v26.s[0]
+	FMOVQ F29, 16(R14)
 	FMOVQ 640(R11), F18
 	WORD $0x0e2cc25c // smull v28.8h, v18.8b, v12.8b
 	WORD $0x4e2cc25b // smull2 v27.8h, v18.16b, v12.16b
@@ -11944,30 +11563,27 @@ row97:
 	WORD $0x4f9991ef // fmul v15.4s, v15.4s, v25.s[0]
 	FMOVQ 704(R11), F17
 	WORD $0x0e35c227 // smull v7.8h, v17.8b, v21.8b
-	WORD $0x4e35c22a // smull2 v10.8h, v17.16b, v21.16b
+	WORD $0x4e35c22b // smull2 v11.8h, v17.16b, v21.16b
 	FMOVQ 720(R11), F31
 	WORD $0x0e3683e7 // smlal v7.8h, v31.8b, v22.8b
-	WORD $0x4e3683ea // smlal2 v10.8h, v31.16b, v22.16b
-	FMOVQ 736(R11), F11
-	WORD $0x0e378167 // smlal v7.8h, v11.8b, v23.8b
-	WORD $0x4e37816a // smlal2 v10.8h, v11.16b, v23.16b
-	FMOVQ 752(R11), F29
-	WORD $0x0e3883a7 // smlal v7.8h, v29.8b, v24.8b
-	WORD $0x4e3883aa // smlal2 v10.8h, v29.16b, v24.16b
-	VADDP V10.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F14
-	WORD $0x4e6068ee // sadalp v14.4s, v7.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fb991ce // fmul v14.4s, v14.4s, v25.s[1]
-	WORD $0x4e2ed5ef // fadd v15.4s, v15.4s, v14.4s
-	FMOVQ 160(R11), F9
-	WORD $0x6e29ddef // fmul v15.4s, v15.4s, v9.4s
-	FMOVQ 32(R14), F6
-	WORD $0x4e2fd4c6 // fadd v6.4s, v6.4s, v15.4s
+	WORD $0x4e3683eb // smlal2 v11.8h, v31.16b, v22.16b
+	FMOVQ 736(R11), F6
+	WORD $0x0e3780c7 // smlal v7.8h, v6.8b, v23.8b
+	WORD $0x4e3780cb // smlal2 v11.8h, v6.16b, v23.16b
+	FMOVQ 752(R11), F14
+	WORD $0x0e3881c7 // smlal v7.8h, v14.8b, v24.8b
+	WORD $0x4e3881cb // smlal2 v11.8h, v14.16b, v24.16b
+	VADDP V11.H8, V7.H8, V7.H8
+	FMOVQ 0(R10), F10
+	WORD $0x4e6068ea // sadalp v10.4s, v7.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fb9114f // fmla v15.4s, v10.4s, v25.s[1]
+	FMOVQ 32(R14), F9
+	FMOVQ 160(R11), F29
+	WORD $0x4e3dcde9 // fmla v9.4s, v15.4s, v29.4s
 	FMOVQ 288(R11), F18
-	WORD $0x4f9a9252 // fmul v18.4s, v18.4s, v26.s[0]
-	WORD $0x4eb2d4c6 // fsub v6.4s, v6.4s, v18.4s
-	FMOVQ F6, 32(R14)
+	WORD $0x4f9a5249 // fmls v9.4s, v18.4s, v26.s[0]
+	FMOVQ F9, 32(R14)
 	FMOVQ 768(R11), F16
 	WORD $0x0e2cc20d // smull v13.8h, v16.8b, v12.8b
 	WORD $0x4e2cc21e // smull2 v30.8h, v16.16b, v12.16b
@@ -11985,32 +11601,29 @@ row97:
 	WORD $0x4e6069bf // sadalp v31.4s, v13.8h
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
 	WORD $0x4f9993ff // fmul v31.4s, v31.4s, v25.s[0]
-	FMOVQ 832(R11), F10
-	WORD $0x0e35c14b // smull v11.8h, v10.8b, v21.8b
-	WORD $0x4e35c15d // smull2 v29.8h, v10.16b, v21.16b
+	FMOVQ 832(R11), F11
+	WORD $0x0e35c166 // smull v6.8h, v11.8b, v21.8b
+	WORD $0x4e35c16e // smull2 v14.8h, v11.16b, v21.16b
 	FMOVQ 848(R11), F7
-	WORD $0x0e3680eb // smlal v11.8h, v7.8b, v22.8b
-	WORD $0x4e3680fd // smlal2 v29.8h, v7.16b, v22.16b
-	FMOVQ 864(R11), F14
-	WORD $0x0e3781cb // smlal v11.8h, v14.8b, v23.8b
-	WORD $0x4e3781dd // smlal2 v29.8h, v14.16b, v23.16b
-	FMOVQ 880(R11), F9
-	WORD $0x0e38812b // smlal v11.8h, v9.8b, v24.8b
-	WORD $0x4e38813d // smlal2 v29.8h, v9.16b, v24.16b
-	VADDP V29.H8, V11.H8, V11.H8
-	FMOVQ 0(R10), F15
-	WORD $0x4e60696f // sadalp v15.4s, v11.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fb991ef // fmul v15.4s, v15.4s, v25.s[1]
-	WORD $0x4e2fd7ff // fadd v31.4s, v31.4s, v15.4s
-	FMOVQ 176(R11), F18
-	WORD $0x6e32dfff // fmul v31.4s, v31.4s, v18.4s
-	FMOVQ 48(R14), F6
-	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
+	WORD $0x0e3680e6 // smlal v6.8h, v7.8b, v22.8b
+	WORD $0x4e3680ee // smlal2 v14.8h, v7.16b, v22.16b
+	FMOVQ 864(R11), F10
+	WORD $0x0e378146 // smlal v6.8h, v10.8b, v23.8b
+	WORD $0x4e37814e // smlal2 v14.8h, v10.16b, v23.16b
+	FMOVQ 880(R11), F15
+	WORD $0x0e3881e6 // smlal v6.8h, v15.8b, v24.8b
+	WORD $0x4e3881ee // smlal2 v14.8h, v15.16b, v24.16b
+	VADDP V14.H8, V6.H8, V6.H8
+	FMOVQ 0(R10), F29
+	WORD $0x4e6068dd // sadalp v29.4s, v6.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fb913bf // fmla v31.4s, v29.4s, v25.s[1]
+	FMOVQ 48(R14), F18
+	FMOVQ 176(R11), F9
+	WORD $0x4e29cff2 // fmla v18.4s, v31.4s, v9.4s
 	FMOVQ 304(R11), F16
-	WORD $0x4f9a9210 // fmul v16.4s, v16.4s, v26.s[0]
-	WORD $0x4eb0d4c6 // fsub v6.4s, v6.4s, v16.4s
-	FMOVQ F6, 48(R14)
+	WORD $0x4f9a5212 // fmls v18.4s, v16.4s, v26.s[0]
+	FMOVQ F18, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -12024,32 +11637,32 @@ row97:
 	FMOVQ F27, 384(R11)
 	FMOVQ 448(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V17.B16, V10.B16
-	VUSRA $1, V10.B16, V13.B16
+	VAND V3.B16, V17.B16, V11.B16
+	VUSRA $1, V11.B16, V13.B16
 	FMOVQ F13, 400(R11)
 	FMOVQ 512(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
-	VAND V4.B16, V17.B16, V14.B16
-	VUSRA $2, V14.B16, V7.B16
+	VAND V4.B16, V17.B16, V10.B16
+	VUSRA $2, V10.B16, V7.B16
 	FMOVQ F7, 416(R11)
-	FMOVQ 576(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V5.B16, V17.B16, V29.B16
-	VUSRA $3, V29.B16, V9.B16
-	FMOVQ F9, 432(R11)
-	FMOVQ 384(R1), F11
-	VAND V2.B16, V28.B16, V15.B16
-	VUSRA $4, V11.B16, V15.B16
-	FMOVQ F15, 448(R11)
-	FMOVQ 448(R1), F18
-	VAND V3.B16, V28.B16, V31.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $1, V31.B16, V18.B16
-	FMOVQ F18, 464(R11)
+	FMOVQ 576(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V5.B16, V17.B16, V14.B16
+	VUSRA $3, V14.B16, V15.B16
+	FMOVQ F15, 432(R11)
+	FMOVQ 384(R1), F6
+	VAND V2.B16, V28.B16, V29.B16
+	VUSRA $4, V6.B16, V29.B16
+	FMOVQ F29, 448(R11)
+	FMOVQ 448(R1), F31
+	VAND V3.B16, V28.B16, V9.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $1, V9.B16, V31.B16
+	FMOVQ F31, 464(R11)
 	FMOVQ 512(R1), F16
-	VAND V4.B16, V28.B16, V6.B16
+	VAND V4.B16, V28.B16, V18.B16
 	VUSHR $4, V16.B16, V16.B16
-	VUSRA $2, V6.B16, V16.B16
+	VUSRA $2, V18.B16, V16.B16
 	FMOVQ F16, 480(R11)
 	FMOVQ 576(R1), F12
 	VAND V5.B16, V28.B16, V8.B16
@@ -12077,35 +11690,35 @@ row97:
 	VAND V2.B16, V30.B16, V27.B16
 	VORR V27.B16, V25.B16, V25.B16
 	FMOVQ F25, 512(R11)
-	FMOVQ 464(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 464(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
 	VAND V3.B16, V30.B16, V13.B16
-	VUSRA $1, V13.B16, V10.B16
-	FMOVQ F10, 528(R11)
-	FMOVQ 528(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
+	VUSRA $1, V13.B16, V11.B16
+	FMOVQ F11, 528(R11)
+	FMOVQ 528(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
 	VAND V4.B16, V30.B16, V7.B16
-	VUSRA $2, V7.B16, V14.B16
-	FMOVQ F14, 544(R11)
-	FMOVQ 592(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V5.B16, V30.B16, V9.B16
-	VUSRA $3, V9.B16, V29.B16
-	FMOVQ F29, 560(R11)
-	FMOVQ 400(R1), F11
-	VAND V2.B16, V26.B16, V15.B16
-	VUSRA $4, V11.B16, V15.B16
-	FMOVQ F15, 576(R11)
-	FMOVQ 464(R1), F31
-	VAND V3.B16, V26.B16, V18.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $1, V18.B16, V31.B16
-	FMOVQ F31, 592(R11)
-	FMOVQ 528(R1), F6
+	VUSRA $2, V7.B16, V10.B16
+	FMOVQ F10, 544(R11)
+	FMOVQ 592(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V5.B16, V30.B16, V15.B16
+	VUSRA $3, V15.B16, V14.B16
+	FMOVQ F14, 560(R11)
+	FMOVQ 400(R1), F6
+	VAND V2.B16, V26.B16, V29.B16
+	VUSRA $4, V6.B16, V29.B16
+	FMOVQ F29, 576(R11)
+	FMOVQ 464(R1), F9
+	VAND V3.B16, V26.B16, V31.B16
+	VUSHR $4, V9.B16, V9.B16
+	VUSRA $1, V31.B16, V9.B16
+	FMOVQ F9, 592(R11)
+	FMOVQ 528(R1), F18
 	VAND V4.B16, V26.B16, V16.B16
-	VUSHR $4, V6.B16, V6.B16
-	VUSRA $2, V16.B16, V6.B16
-	FMOVQ F6, 608(R11)
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V16.B16, V18.B16
+	FMOVQ F18, 608(R11)
 	FMOVQ 592(R1), F17
 	VAND V5.B16, V26.B16, V28.B16
 	VUSHR $4, V17.B16, V17.B16
@@ -12130,32 +11743,32 @@ row97:
 	FMOVQ F24, 640(R11)
 	FMOVQ 480(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V27.B16, V10.B16
-	VUSRA $1, V10.B16, V13.B16
+	VAND V3.B16, V27.B16, V11.B16
+	VUSRA $1, V11.B16, V13.B16
 	FMOVQ F13, 656(R11)
 	FMOVQ 544(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
-	VAND V4.B16, V27.B16, V14.B16
-	VUSRA $2, V14.B16, V7.B16
+	VAND V4.B16, V27.B16, V10.B16
+	VUSRA $2, V10.B16, V7.B16
 	FMOVQ F7, 672(R11)
-	FMOVQ 608(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V5.B16, V27.B16, V29.B16
-	VUSRA $3, V29.B16, V9.B16
-	FMOVQ F9, 688(R11)
-	FMOVQ 416(R1), F11
-	VAND V2.B16, V23.B16, V15.B16
-	VUSRA $4, V11.B16, V15.B16
-	FMOVQ F15, 704(R11)
-	FMOVQ 480(R1), F18
-	VAND V3.B16, V23.B16, V31.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $1, V31.B16, V18.B16
-	FMOVQ F18, 720(R11)
+	FMOVQ 608(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V5.B16, V27.B16, V14.B16
+	VUSRA $3, V14.B16, V15.B16
+	FMOVQ F15, 688(R11)
+	FMOVQ 416(R1), F6
+	VAND V2.B16, V23.B16, V29.B16
+	VUSRA $4, V6.B16, V29.B16
+	FMOVQ F29, 704(R11)
+	FMOVQ 480(R1), F31
+	VAND V3.B16, V23.B16, V9.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $1, V9.B16, V31.B16
+	FMOVQ F31, 720(R11)
 	FMOVQ 544(R1), F16
-	VAND V4.B16, V23.B16, V6.B16
+	VAND V4.B16, V23.B16, V18.B16
 	VUSHR $4, V16.B16, V16.B16
-	VUSRA $2, V6.B16, V16.B16
+	VUSRA $2, V18.B16, V16.B16
 	FMOVQ F16, 736(R11)
 	FMOVQ 608(R1), F30
 	VAND V5.B16, V23.B16, V26.B16
@@ -12183,35 +11796,35 @@ row97:
 	VAND V2.B16, V25.B16, V24.B16
 	VORR V24.B16, V20.B16, V20.B16
 	FMOVQ F20, 768(R11)
-	FMOVQ 496(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 496(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
 	VAND V3.B16, V25.B16, V13.B16
-	VUSRA $1, V13.B16, V10.B16
-	FMOVQ F10, 784(R11)
-	FMOVQ 560(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
+	VUSRA $1, V13.B16, V11.B16
+	FMOVQ F11, 784(R11)
+	FMOVQ 560(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
 	VAND V4.B16, V25.B16, V7.B16
-	VUSRA $2, V7.B16, V14.B16
-	FMOVQ F14, 800(R11)
-	FMOVQ 624(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V5.B16, V25.B16, V9.B16
-	VUSRA $3, V9.B16, V29.B16
-	FMOVQ F29, 816(R11)
-	FMOVQ 432(R1), F11
-	VAND V2.B16, V21.B16, V15.B16
-	VUSRA $4, V11.B16, V15.B16
-	FMOVQ F15, 832(R11)
-	FMOVQ 496(R1), F31
-	VAND V3.B16, V21.B16, V18.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $1, V18.B16, V31.B16
-	FMOVQ F31, 848(R11)
-	FMOVQ 560(R1), F6
+	VUSRA $2, V7.B16, V10.B16
+	FMOVQ F10, 800(R11)
+	FMOVQ 624(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V5.B16, V25.B16, V15.B16
+	VUSRA $3, V15.B16, V14.B16
+	FMOVQ F14, 816(R11)
+	FMOVQ 432(R1), F6
+	VAND V2.B16, V21.B16, V29.B16
+	VUSRA $4, V6.B16, V29.B16
+	FMOVQ F29, 832(R11)
+	FMOVQ 496(R1), F9
+	VAND V3.B16, V21.B16, V31.B16
+	VUSHR $4, V9.B16, V9.B16
+	VUSRA $1, V31.B16, V9.B16
+	FMOVQ F9, 848(R11)
+	FMOVQ 560(R1), F18
 	VAND V4.B16, V21.B16, V16.B16
-	VUSHR $4, V6.B16, V6.B16
-	VUSRA $2, V16.B16, V6.B16
-	FMOVQ F6, 864(R11)
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V16.B16, V18.B16
+	FMOVQ F18, 864(R11)
 	FMOVQ 624(R1), F27
 	VAND V5.B16, V21.B16, V23.B16
 	VUSHR $4, V27.B16, V27.B16
@@ -12236,186 +11849,173 @@ row98:
 	VDUP V22.S[0], V24.S4
 	VDUP V22.S[1], V20.S4
 	VDUP V22.S[2], V13.S4
-	VDUP V22.S[3], V10.S4
+	VDUP V22.S[3], V11.S4
 	VDUP V8.S[0], V7.S4
-	VDUP V8.S[1], V14.S4
-	VDUP V8.S[2], V9.S4
-	VDUP V8.S[3], V29.S4
-	FMOVQ 32(R13), F11
-	FMOVD 48(R13), F15
-	WORD $0x7e30d9ef // faddp s15, v15.2s
+	VDUP V8.S[1], V10.S4
+	VDUP V8.S[2], V15.S4
+	VDUP V8.S[3], V14.S4
+	FMOVQ 32(R13), F6
+	FMOVD 56(R13), F29
 	FMOVQ 384(R11), F16
-	WORD $0x0e38c212 // smull v18.8h, v16.8b, v24.8b
-	WORD $0x4e38c21f // smull2 v31.8h, v16.16b, v24.16b
-	FMOVQ 400(R11), F6
-	WORD $0x0e3480d2 // smlal v18.8h, v6.8b, v20.8b
-	WORD $0x4e3480df // smlal2 v31.8h, v6.16b, v20.16b
+	WORD $0x0e38c21f // smull v31.8h, v16.8b, v24.8b
+	WORD $0x4e38c209 // smull2 v9.8h, v16.16b, v24.16b
+	FMOVQ 400(R11), F18
+	WORD $0x0e34825f // smlal v31.8h, v18.8b, v20.8b
+	WORD $0x4e348249 // smlal2 v9.8h, v18.16b, v20.16b
 	FMOVQ 416(R11), F25
-	WORD $0x0e2d8332 // smlal v18.8h, v25.8b, v13.8b
-	WORD $0x4e2d833f // smlal2 v31.8h, v25.16b, v13.16b
+	WORD $0x0e2d833f // smlal v31.8h, v25.8b, v13.8b
+	WORD $0x4e2d8329 // smlal2 v9.8h, v25.16b, v13.16b
 	FMOVQ 432(R11), F21
-	WORD $0x0e2a82b2 // smlal v18.8h, v21.8b, v10.8b
-	WORD $0x4e2a82bf // smlal2 v31.8h, v21.16b, v10.16b
-	VADDP V31.H8, V18.H8, V18.H8
+	WORD $0x0e2b82bf // smlal v31.8h, v21.8b, v11.8b
+	WORD $0x4e2b82a9 // smlal2 v9.8h, v21.16b, v11.16b
+	VADDP V9.H8, V31.H8, V31.H8
 	FMOVQ 0(R10), F23
-	WORD $0x4e606a57 // sadalp v23.4s, v18.8h
+	WORD $0x4e606bf7 // sadalp v23.4s, v31.8h
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f8b92f7 // fmul v23.4s, v23.4s, v11.s[0]
+	WORD $0x4f8692f7 // fmul v23.4s, v23.4s, v6.s[0]
 	FMOVQ 448(R11), F30
 	WORD $0x0e27c3db // smull v27.8h, v30.8b, v7.8b
 	WORD $0x4e27c3dc // smull2 v28.8h, v30.16b, v7.16b
 	FMOVQ 464(R11), F26
-	WORD $0x0e2e835b // smlal v27.8h, v26.8b, v14.8b
-	WORD $0x4e2e835c // smlal2 v28.8h, v26.16b, v14.16b
+	WORD $0x0e2a835b // smlal v27.8h, v26.8b, v10.8b
+	WORD $0x4e2a835c // smlal2 v28.8h, v26.16b, v10.16b
 	FMOVQ 480(R11), F12
-	WORD $0x0e29819b // smlal v27.8h, v12.8b, v9.8b
-	WORD $0x4e29819c // smlal2 v28.8h, v12.16b, v9.16b
+	WORD $0x0e2f819b // smlal v27.8h, v12.8b, v15.8b
+	WORD $0x4e2f819c // smlal2 v28.8h, v12.16b, v15.16b
 	FMOVQ 496(R11), F17
-	WORD $0x0e3d823b // smlal v27.8h, v17.8b, v29.8b
-	WORD $0x4e3d823c // smlal2 v28.8h, v17.16b, v29.16b
+	WORD $0x0e2e823b // smlal v27.8h, v17.8b, v14.8b
+	WORD $0x4e2e823c // smlal2 v28.8h, v17.16b, v14.16b
 	VADDP V28.H8, V27.H8, V27.H8
 	FMOVQ 0(R10), F19
 	WORD $0x4e606b73 // sadalp v19.4s, v27.8h
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fab9273 // fmul v19.4s, v19.4s, v11.s[1]
-	WORD $0x4e33d6f7 // fadd v23.4s, v23.4s, v19.4s
-	FMOVQ 128(R11), F22
-	WORD $0x6e36def7 // fmul v23.4s, v23.4s, v22.4s
-	FMOVQ 0(R14), F8
-	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x4fa61277 // fmla v23.4s, v19.4s, v6.s[1]
+	FMOVQ 0(R14), F22
+	FMOVQ 128(R11), F8
+	WORD $0x4e28cef6 // fmla v22.4s, v23.4s, v8.4s
 	FMOVQ 256(R11), F16
-	WORD $0x4f8f9210 // fmul v16.4s, v16.4s, v15.s[0]
-	WORD $0x4eb0d508 // fsub v8.4s, v8.4s, v16.4s
-	FMOVQ F8, 0(R14)
+	WORD $0x4f9d5216 // fmls v22.4s, v16.4s, v29.s[0]
+	FMOVQ F22, 0(R14)
 	FMOVQ 512(R11), F21
-	WORD $0x0e38c2a6 // smull v6.8h, v21.8b, v24.8b
+	WORD $0x0e38c2b2 // smull v18.8h, v21.8b, v24.8b
 	WORD $0x4e38c2b9 // smull2 v25.8h, v21.16b, v24.16b
-	FMOVQ 528(R11), F31
-	WORD $0x0e3483e6 // smlal v6.8h, v31.8b, v20.8b
-	WORD $0x4e3483f9 // smlal2 v25.8h, v31.16b, v20.16b
-	FMOVQ 544(R11), F18
-	WORD $0x0e2d8246 // smlal v6.8h, v18.8b, v13.8b
-	WORD $0x4e2d8259 // smlal2 v25.8h, v18.16b, v13.16b
+	FMOVQ 528(R11), F9
+	WORD $0x0e348132 // smlal v18.8h, v9.8b, v20.8b
+	WORD $0x4e348139 // smlal2 v25.8h, v9.16b, v20.16b
+	FMOVQ 544(R11), F31
+	WORD $0x0e2d83f2 // smlal v18.8h, v31.8b, v13.8b
+	WORD $0x4e2d83f9 // smlal2 v25.8h, v31.16b, v13.16b
 	FMOVQ 560(R11), F30
-	WORD $0x0e2a83c6 // smlal v6.8h, v30.8b, v10.8b
-	WORD $0x4e2a83d9 // smlal2 v25.8h, v30.16b, v10.16b
-	VADDP V25.H8, V6.H8, V6.H8
+	WORD $0x0e2b83d2 // smlal v18.8h, v30.8b, v11.8b
+	WORD $0x4e2b83d9 // smlal2 v25.8h, v30.16b, v11.16b
+	VADDP V25.H8, V18.H8, V18.H8
 	FMOVQ 0(R10), F26
-	WORD $0x4e6068da // sadalp v26.4s, v6.8h
+	WORD $0x4e606a5a // sadalp v26.4s, v18.8h
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4f8b935a // fmul v26.4s, v26.4s, v11.s[0]
+	WORD $0x4f86935a // fmul v26.4s, v26.4s, v6.s[0]
 	FMOVQ 576(R11), F28
 	WORD $0x0e27c38c // smull v12.8h, v28.8b, v7.8b
 	WORD $0x4e27c391 // smull2 v17.8h, v28.16b, v7.16b
 	FMOVQ 592(R11), F27
-	WORD $0x0e2e836c // smlal v12.8h, v27.8b, v14.8b
-	WORD $0x4e2e8371 // smlal2 v17.8h, v27.16b, v14.16b
+	WORD $0x0e2a836c // smlal v12.8h, v27.8b, v10.8b
+	WORD $0x4e2a8371 // smlal2 v17.8h, v27.16b, v10.16b
 	FMOVQ 608(R11), F19
-	WORD $0x0e29826c // smlal v12.8h, v19.8b, v9.8b
-	WORD $0x4e298271 // smlal2 v17.8h, v19.16b, v9.16b
-	FMOVQ 624(R11), F22
-	WORD $0x0e3d82cc // smlal v12.8h, v22.8b, v29.8b
-	WORD $0x4e3d82d1 // smlal2 v17.8h, v22.16b, v29.16b
+	WORD $0x0e2f826c // smlal v12.8h, v19.8b, v15.8b
+	WORD $0x4e2f8271 // smlal2 v17.8h, v19.16b, v15.16b
+	FMOVQ 624(R11), F23
+	WORD $0x0e2e82ec // smlal v12.8h, v23.8b, v14.8b
+	WORD $0x4e2e82f1 // smlal2 v17.8h, v23.16b, v14.16b
 	VADDP V17.H8, V12.H8, V12.H8
-	FMOVQ 0(R10), F23
-	WORD $0x4e606997 // sadalp v23.4s, v12.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fab92f7 // fmul v23.4s, v23.4s, v11.s[1]
-	WORD $0x4e37d75a // fadd v26.4s, v26.4s, v23.4s
-	FMOVQ 144(R11), F16
-	WORD $0x6e30df5a // fmul v26.4s, v26.4s, v16.4s
-	FMOVQ 16(R14), F8
-	WORD $0x4e3ad508 // fadd v8.4s, v8.4s, v26.4s
+	FMOVQ 0(R10), F8
+	WORD $0x4e606988 // sadalp v8.4s, v12.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4fa6111a // fmla v26.4s, v8.4s, v6.s[1]
+	FMOVQ 16(R14), F16
+	FMOVQ 144(R11), F22
+	WORD $0x4e36cf50 // fmla v16.4s, v26.4s, v22.4s
 	FMOVQ 272(R11), F21
-	WORD $0x4f8f92b5 // fmul v21.4s, v21.4s, v15.s[0]
-	WORD $0x4eb5d508 // fsub v8.4s, v8.4s, v21.4s
-	FMOVQ F8, 16(R14)
+	WORD $0x4f9d52b0 // fmls v16.4s, v21.4s, v29.s[0]
+	FMOVQ F16, 16(R14)
 	FMOVQ 640(R11), F30
-	WORD $0x0e38c3df // smull v31.8h, v30.8b, v24.8b
-	WORD $0x4e38c3d2 // smull2 v18.8h, v30.16b, v24.16b
+	WORD $0x0e38c3c9 // smull v9.8h, v30.8b, v24.8b
+	WORD $0x4e38c3df // smull2 v31.8h, v30.16b, v24.16b
 	FMOVQ 656(R11), F25
-	WORD $0x0e34833f // smlal v31.8h, v25.8b, v20.8b
-	WORD $0x4e348332 // smlal2 v18.8h, v25.16b, v20.16b
-	FMOVQ 672(R11), F6
-	WORD $0x0e2d80df // smlal v31.8h, v6.8b, v13.8b
-	WORD $0x4e2d80d2 // smlal2 v18.8h, v6.16b, v13.16b
+	WORD $0x0e348329 // smlal v9.8h, v25.8b, v20.8b
+	WORD $0x4e34833f // smlal2 v31.8h, v25.16b, v20.16b
+	FMOVQ 672(R11), F18
+	WORD $0x0e2d8249 // smlal v9.8h, v18.8b, v13.8b
+	WORD $0x4e2d825f // smlal2 v31.8h, v18.16b, v13.16b
 	FMOVQ 688(R11), F28
-	WORD $0x0e2a839f // smlal v31.8h, v28.8b, v10.8b
-	WORD $0x4e2a8392 // smlal2 v18.8h, v28.16b, v10.16b
-	VADDP V18.H8, V31.H8, V31.H8
+	WORD $0x0e2b8389 // smlal v9.8h, v28.8b, v11.8b
+	WORD $0x4e2b839f // smlal2 v31.8h, v28.16b, v11.16b
+	VADDP V31.H8, V9.H8, V9.H8
 	FMOVQ 0(R10), F27
-	WORD $0x4e606bfb // sadalp v27.4s, v31.8h
+	WORD $0x4e60693b // sadalp v27.4s, v9.8h
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f8b937b // fmul v27.4s, v27.4s, v11.s[0]
+	WORD $0x4f86937b // fmul v27.4s, v27.4s, v6.s[0]
 	FMOVQ 704(R11), F17
 	WORD $0x0e27c233 // smull v19.8h, v17.8b, v7.8b
-	WORD $0x4e27c236 // smull2 v22.8h, v17.16b, v7.16b
+	WORD $0x4e27c237 // smull2 v23.8h, v17.16b, v7.16b
 	FMOVQ 720(R11), F12
-	WORD $0x0e2e8193 // smlal v19.8h, v12.8b, v14.8b
-	WORD $0x4e2e8196 // smlal2 v22.8h, v12.16b, v14.16b
-	FMOVQ 736(R11), F23
-	WORD $0x0e2982f3 // smlal v19.8h, v23.8b, v9.8b
-	WORD $0x4e2982f6 // smlal2 v22.8h, v23.16b, v9.16b
-	FMOVQ 752(R11), F16
-	WORD $0x0e3d8213 // smlal v19.8h, v16.8b, v29.8b
-	WORD $0x4e3d8216 // smlal2 v22.8h, v16.16b, v29.16b
-	VADDP V22.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F26
-	WORD $0x4e606a7a // sadalp v26.4s, v19.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fab935a // fmul v26.4s, v26.4s, v11.s[1]
-	WORD $0x4e3ad77b // fadd v27.4s, v27.4s, v26.4s
-	FMOVQ 160(R11), F21
-	WORD $0x6e35df7b // fmul v27.4s, v27.4s, v21.4s
-	FMOVQ 32(R14), F8
-	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
+	WORD $0x0e2a8193 // smlal v19.8h, v12.8b, v10.8b
+	WORD $0x4e2a8197 // smlal2 v23.8h, v12.16b, v10.16b
+	FMOVQ 736(R11), F8
+	WORD $0x0e2f8113 // smlal v19.8h, v8.8b, v15.8b
+	WORD $0x4e2f8117 // smlal2 v23.8h, v8.16b, v15.16b
+	FMOVQ 752(R11), F26
+	WORD $0x0e2e8353 // smlal v19.8h, v26.8b, v14.8b
+	WORD $0x4e2e8357 // smlal2 v23.8h, v26.16b, v14.16b
+	VADDP V23.H8, V19.H8, V19.H8
+	FMOVQ 0(R10), F22
+	WORD $0x4e606a76 // sadalp v22.4s, v19.8h
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4fa612db // fmla v27.4s, v22.4s, v6.s[1]
+	FMOVQ 32(R14), F21
+	FMOVQ 160(R11), F16
+	WORD $0x4e30cf75 // fmla v21.4s, v27.4s, v16.4s
 	FMOVQ 288(R11), F30
-	WORD $0x4f8f93de // fmul v30.4s, v30.4s, v15.s[0]
-	WORD $0x4ebed508 // fsub v8.4s, v8.4s, v30.4s
-	FMOVQ F8, 32(R14)
+	WORD $0x4f9d53d5 // fmls v21.4s, v30.4s, v29.s[0]
+	FMOVQ F21, 32(R14)
 	FMOVQ 768(R11), F28
 	WORD $0x0e38c399 // smull v25.8h, v28.8b, v24.8b
-	WORD $0x4e38c386 // smull2 v6.8h, v28.16b, v24.16b
-	FMOVQ 784(R11), F18
-	WORD $0x0e348259 // smlal v25.8h, v18.8b, v20.8b
-	WORD $0x4e348246 // smlal2 v6.8h, v18.16b, v20.16b
-	FMOVQ 800(R11), F31
-	WORD $0x0e2d83f9 // smlal v25.8h, v31.8b, v13.8b
-	WORD $0x4e2d83e6 // smlal2 v6.8h, v31.16b, v13.16b
+	WORD $0x4e38c392 // smull2 v18.8h, v28.16b, v24.16b
+	FMOVQ 784(R11), F31
+	WORD $0x0e3483f9 // smlal v25.8h, v31.8b, v20.8b
+	WORD $0x4e3483f2 // smlal2 v18.8h, v31.16b, v20.16b
+	FMOVQ 800(R11), F9
+	WORD $0x0e2d8139 // smlal v25.8h, v9.8b, v13.8b
+	WORD $0x4e2d8132 // smlal2 v18.8h, v9.16b, v13.16b
 	FMOVQ 816(R11), F17
-	WORD $0x0e2a8239 // smlal v25.8h, v17.8b, v10.8b
-	WORD $0x4e2a8226 // smlal2 v6.8h, v17.16b, v10.16b
-	VADDP V6.H8, V25.H8, V25.H8
+	WORD $0x0e2b8239 // smlal v25.8h, v17.8b, v11.8b
+	WORD $0x4e2b8232 // smlal2 v18.8h, v17.16b, v11.16b
+	VADDP V18.H8, V25.H8, V25.H8
 	FMOVQ 0(R10), F12
 	WORD $0x4e606b2c // sadalp v12.4s, v25.8h
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f8b918c // fmul v12.4s, v12.4s, v11.s[0]
-	FMOVQ 832(R11), F22
-	WORD $0x0e27c2d7 // smull v23.8h, v22.8b, v7.8b
-	WORD $0x4e27c2d0 // smull2 v16.8h, v22.16b, v7.16b
+	WORD $0x4f86918c // fmul v12.4s, v12.4s, v6.s[0]
+	FMOVQ 832(R11), F23
+	WORD $0x0e27c2e8 // smull v8.8h, v23.8b, v7.8b
+	WORD $0x4e27c2fa // smull2 v26.8h, v23.16b, v7.16b
 	FMOVQ 848(R11), F19
-	WORD $0x0e2e8277 // smlal v23.8h, v19.8b, v14.8b
-	WORD $0x4e2e8270 // smlal2 v16.8h, v19.16b, v14.16b
-	FMOVQ 864(R11), F26
-	WORD $0x0e298357 // smlal v23.8h, v26.8b, v9.8b
-	WORD $0x4e298350 // smlal2 v16.8h, v26.16b, v9.16b
-	FMOVQ 880(R11), F21
-	WORD $0x0e3d82b7 // smlal v23.8h, v21.8b, v29.8b
-	WORD $0x4e3d82b0 // smlal2 v16.8h, v21.16b, v29.16b
-	VADDP V16.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F27
-	WORD $0x4e606afb // sadalp v27.4s, v23.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fab937b // fmul v27.4s, v27.4s, v11.s[1]
-	WORD $0x4e3bd58c // fadd v12.4s, v12.4s, v27.4s
-	FMOVQ 176(R11), F30
-	WORD $0x6e3edd8c // fmul v12.4s, v12.4s, v30.4s
-	FMOVQ 48(R14), F8
-	WORD $0x4e2cd508 // fadd v8.4s, v8.4s, v12.4s
+	WORD $0x0e2a8268 // smlal v8.8h, v19.8b, v10.8b
+	WORD $0x4e2a827a // smlal2 v26.8h, v19.16b, v10.16b
+	FMOVQ 864(R11), F22
+	WORD $0x0e2f82c8 // smlal v8.8h, v22.8b, v15.8b
+	WORD $0x4e2f82da // smlal2 v26.8h, v22.16b, v15.16b
+	FMOVQ 880(R11), F27
+	WORD $0x0e2e8368 // smlal v8.8h, v27.8b, v14.8b
+	WORD $0x4e2e837a // smlal2 v26.8h, v27.16b, v14.16b
+	VADDP V26.H8, V8.H8, V8.H8
+	FMOVQ 0(R10), F16
+	WORD $0x4e606910 // sadalp v16.4s, v8.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4fa6120c // fmla v12.4s, v16.4s, v6.s[1]
+	FMOVQ 48(R14), F30
+	FMOVQ 176(R11), F21
+	WORD $0x4e35cd9e // fmla v30.4s, v12.4s, v21.4s
 	FMOVQ 304(R11), F28
-	WORD $0x4f8f939c // fmul v28.4s, v28.4s, v15.s[0]
-	WORD $0x4ebcd508 // fsub v8.4s, v8.4s, v28.4s
-	FMOVQ F8, 48(R14)
+	WORD $0x4f9d539e // fmls v30.4s, v28.4s, v29.s[0]
+	FMOVQ F30, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -12494,7 +12094,7 @@ pair102:
 	VDUP V13.S[2], V20.S4
 	VDUP V13.S[3], V21.S4
 	FMOVQ 32(R2), F22
-	VSHL $5, V22.S4, V23.S4
+	WORD $0x4f3e06d7 // sshr v23.4s, v22.4s, #2
 	VSUB V23.S4, V0.S4, V23.S4
 	VDUP V23.S[2], V24.S4
 	VDUP V23.S[3], V25.S4
@@ -12532,305 +12132,297 @@ pair102:
 	VADDP V27.S4, V26.S4, V26.S4
 	WORD $0x4eb8d75a // fsub v26.4s, v26.4s, v24.4s
 	WORD $0x4f96935a // fmul v26.4s, v26.4s, v22.s[0]
-	FMOVD 0(R1), F30
-	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e100b // saddw v11.4s, v0.4s, v30.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 0(R11), F10
-	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
-	WORD $0x6e2bdf5a // fmul v26.4s, v26.4s, v11.4s
-	FMOVQ 16(R10), F13
-	FMOVQ 16(R10), F12
-	FMOVQ 64(R1), F9
-	FMOVQ 384(R1), F23
-	VSHL $4, V23.B16, V28.B16
-	VAND V2.B16, V28.B16, V29.B16
-	VUSRA $4, V9.B16, V29.B16
-	WORD $0x0e32c3a8 // smull v8.8h, v29.8b, v18.8b
-	WORD $0x4e32c3bf // smull2 v31.8h, v29.16b, v18.16b
-	FMOVQ 128(R1), F27
-	VAND V3.B16, V28.B16, V10.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $2, V10.B16, V27.B16
-	WORD $0x0e338368 // smlal v8.8h, v27.8b, v19.8b
-	WORD $0x4e33837f // smlal2 v31.8h, v27.16b, v19.16b
-	FMOVQ 192(R1), F11
-	VAND V2.B16, V23.B16, V9.B16
-	VUSRA $4, V11.B16, V9.B16
-	WORD $0x0e348128 // smlal v8.8h, v9.8b, v20.8b
-	WORD $0x4e34813f // smlal2 v31.8h, v9.16b, v20.16b
-	FMOVQ 256(R1), F29
-	VAND V3.B16, V23.B16, V10.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V10.B16, V29.B16
-	WORD $0x0e3583a8 // smlal v8.8h, v29.8b, v21.8b
-	WORD $0x4e3583bf // smlal2 v31.8h, v29.16b, v21.16b
-	WORD $0x4e60690d // sadalp v13.4s, v8.8h
-	WORD $0x4e606bec // sadalp v12.4s, v31.8h
-	VADDP V12.S4, V13.S4, V13.S4
-	WORD $0x4eb9d5ad // fsub v13.4s, v13.4s, v25.4s
-	WORD $0x4fb691ad // fmul v13.4s, v13.4s, v22.s[1]
+	FMOVQ 16(R10), F30
+	FMOVQ 16(R10), F11
+	FMOVQ 64(R1), F12
+	FMOVQ 384(R1), F8
+	VSHL $4, V8.B16, V31.B16
+	VAND V2.B16, V31.B16, V9.B16
+	VUSRA $4, V12.B16, V9.B16
+	WORD $0x0e32c12a // smull v10.8h, v9.8b, v18.8b
+	WORD $0x4e32c12d // smull2 v13.8h, v9.16b, v18.16b
+	FMOVQ 128(R1), F23
+	VAND V3.B16, V31.B16, V28.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $2, V28.B16, V23.B16
+	WORD $0x0e3382ea // smlal v10.8h, v23.8b, v19.8b
+	WORD $0x4e3382ed // smlal2 v13.8h, v23.16b, v19.16b
+	FMOVQ 192(R1), F29
+	VAND V2.B16, V8.B16, V27.B16
+	VUSRA $4, V29.B16, V27.B16
+	WORD $0x0e34836a // smlal v10.8h, v27.8b, v20.8b
+	WORD $0x4e34836d // smlal2 v13.8h, v27.16b, v20.16b
+	FMOVQ 256(R1), F12
+	VAND V3.B16, V8.B16, V9.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $2, V9.B16, V12.B16
+	WORD $0x0e35818a // smlal v10.8h, v12.8b, v21.8b
+	WORD $0x4e35818d // smlal2 v13.8h, v12.16b, v21.16b
+	WORD $0x4e60695e // sadalp v30.4s, v10.8h
+	WORD $0x4e6069ab // sadalp v11.4s, v13.8h
+	VADDP V11.S4, V30.S4, V30.S4
+	WORD $0x4eb9d7de // fsub v30.4s, v30.4s, v25.4s
+	WORD $0x4fb693de // fmul v30.4s, v30.4s, v22.s[1]
+	FMOVD 0(R1), F28
+	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
+	WORD $0x0e7c1017 // saddw v23.4s, v0.4s, v28.4h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FMOVQ 0(R11), F29
+	WORD $0x6e3ddef7 // fmul v23.4s, v23.4s, v29.4s
+	WORD $0x4e37cf44 // fmla v4.4s, v26.4s, v23.4s
 	FMOVD 16(R1), F27
 	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
-	WORD $0x0e7b100b // saddw v11.4s, v0.4s, v27.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 0(R11), F9
-	WORD $0x6e29dd6b // fmul v11.4s, v11.4s, v9.4s
-	WORD $0x6e2bddad // fmul v13.4s, v13.4s, v11.4s
-	WORD $0x4e2dd75a // fadd v26.4s, v26.4s, v13.4s
-	WORD $0x4e3ad484 // fadd v4.4s, v4.4s, v26.4s
+	WORD $0x0e7b101f // saddw v31.4s, v0.4s, v27.4h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	FMOVQ 0(R11), F8
+	WORD $0x6e28dfff // fmul v31.4s, v31.4s, v8.4s
+	WORD $0x4e3fcfc4 // fmla v4.4s, v30.4s, v31.4s
 	PRFM 1088(R1), PLDL1KEEP
 	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 16(R10), F28
-	FMOVQ 16(R10), F23
-	FMOVQ 80(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ 336(R1), F31
-	VSHL $4, V31.B16, V12.B16
-	VAND V2.B16, V12.B16, V9.B16
-	VORR V9.B16, V8.B16, V8.B16
-	WORD $0x0e2ec10a // smull v10.8h, v8.8b, v14.8b
-	WORD $0x4e2ec11d // smull2 v29.8h, v8.16b, v14.16b
-	FMOVQ 144(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V12.B16, V13.B16
-	VUSRA $2, V13.B16, V11.B16
-	WORD $0x0e2f816a // smlal v10.8h, v11.8b, v15.8b
-	WORD $0x4e2f817d // smlal2 v29.8h, v11.16b, v15.16b
-	FMOVQ 208(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V2.B16, V31.B16, V9.B16
-	VORR V9.B16, V26.B16, V26.B16
-	WORD $0x0e30834a // smlal v10.8h, v26.8b, v16.8b
-	WORD $0x4e30835d // smlal2 v29.8h, v26.16b, v16.16b
-	FMOVQ 272(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V3.B16, V31.B16, V13.B16
-	VUSRA $2, V13.B16, V8.B16
-	WORD $0x0e31810a // smlal v10.8h, v8.8b, v17.8b
-	WORD $0x4e31811d // smlal2 v29.8h, v8.16b, v17.16b
-	WORD $0x4e60695c // sadalp v28.4s, v10.8h
-	WORD $0x4e606bb7 // sadalp v23.4s, v29.8h
-	VADDP V23.S4, V28.S4, V28.S4
-	WORD $0x4eb8d79c // fsub v28.4s, v28.4s, v24.4s
-	WORD $0x4f96939c // fmul v28.4s, v28.4s, v22.s[0]
-	WORD $0x4e7e100b // saddw2 v11.4s, v0.4s, v30.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 16(R11), F9
-	WORD $0x6e29dd6b // fmul v11.4s, v11.4s, v9.4s
-	WORD $0x6e2bdf9c // fmul v28.4s, v28.4s, v11.4s
-	FMOVQ 16(R10), F26
+	FMOVQ 16(R10), F9
 	FMOVQ 16(R10), F12
-	FMOVQ 80(R1), F8
-	FMOVQ 400(R1), F10
-	VSHL $4, V10.B16, V29.B16
-	VAND V2.B16, V29.B16, V23.B16
-	VUSRA $4, V8.B16, V23.B16
-	WORD $0x0e32c2ff // smull v31.8h, v23.8b, v18.8b
-	WORD $0x4e32c2ed // smull2 v13.8h, v23.16b, v18.16b
-	FMOVQ 144(R1), F30
-	VAND V3.B16, V29.B16, V9.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $2, V9.B16, V30.B16
-	WORD $0x0e3383df // smlal v31.8h, v30.8b, v19.8b
-	WORD $0x4e3383cd // smlal2 v13.8h, v30.16b, v19.16b
-	FMOVQ 208(R1), F11
-	VAND V2.B16, V10.B16, V8.B16
-	VUSRA $4, V11.B16, V8.B16
-	WORD $0x0e34811f // smlal v31.8h, v8.8b, v20.8b
-	WORD $0x4e34810d // smlal2 v13.8h, v8.16b, v20.16b
-	FMOVQ 272(R1), F23
-	VAND V3.B16, V10.B16, V9.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $2, V9.B16, V23.B16
-	WORD $0x0e3582ff // smlal v31.8h, v23.8b, v21.8b
-	WORD $0x4e3582ed // smlal2 v13.8h, v23.16b, v21.16b
-	WORD $0x4e606bfa // sadalp v26.4s, v31.8h
-	WORD $0x4e6069ac // sadalp v12.4s, v13.8h
-	VADDP V12.S4, V26.S4, V26.S4
-	WORD $0x4eb9d75a // fsub v26.4s, v26.4s, v25.4s
-	WORD $0x4fb6935a // fmul v26.4s, v26.4s, v22.s[1]
-	WORD $0x4e7b101e // saddw2 v30.4s, v0.4s, v27.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 16(R11), F11
-	WORD $0x6e2bdfde // fmul v30.4s, v30.4s, v11.4s
-	WORD $0x6e3edf5a // fmul v26.4s, v26.4s, v30.4s
-	WORD $0x4e3ad79c // fadd v28.4s, v28.4s, v26.4s
-	WORD $0x4e3cd4a5 // fadd v5.4s, v5.4s, v28.4s
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 16(R10), F8
-	FMOVQ 16(R10), F29
-	FMOVQ 96(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 352(R1), F31
-	VSHL $4, V31.B16, V13.B16
-	VAND V2.B16, V13.B16, V12.B16
-	VORR V12.B16, V23.B16, V23.B16
-	WORD $0x0e2ec2ea // smull v10.8h, v23.8b, v14.8b
-	WORD $0x4e2ec2e9 // smull2 v9.8h, v23.16b, v14.16b
-	FMOVQ 160(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V13.B16, V11.B16
-	VUSRA $2, V11.B16, V27.B16
-	WORD $0x0e2f836a // smlal v10.8h, v27.8b, v15.8b
-	WORD $0x4e2f8369 // smlal2 v9.8h, v27.16b, v15.16b
-	FMOVQ 224(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V2.B16, V31.B16, V26.B16
-	VORR V26.B16, V30.B16, V30.B16
-	WORD $0x0e3083ca // smlal v10.8h, v30.8b, v16.8b
-	WORD $0x4e3083c9 // smlal2 v9.8h, v30.16b, v16.16b
-	FMOVQ 288(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V3.B16, V31.B16, V12.B16
-	VUSRA $2, V12.B16, V28.B16
-	WORD $0x0e31838a // smlal v10.8h, v28.8b, v17.8b
-	WORD $0x4e318389 // smlal2 v9.8h, v28.16b, v17.16b
-	WORD $0x4e606948 // sadalp v8.4s, v10.8h
-	WORD $0x4e60693d // sadalp v29.4s, v9.8h
-	VADDP V29.S4, V8.S4, V8.S4
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4f969108 // fmul v8.4s, v8.4s, v22.s[0]
-	FMOVD 8(R1), F23
-	WORD $0x0f08a6f7 // sshll v23.8h, v23.8b, #0
-	WORD $0x0e77100b // saddw v11.4s, v0.4s, v23.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 32(R11), F27
-	WORD $0x6e3bdd6b // fmul v11.4s, v11.4s, v27.4s
-	WORD $0x6e2bdd08 // fmul v8.4s, v8.4s, v11.4s
-	FMOVQ 16(R10), F26
-	FMOVQ 16(R10), F30
-	FMOVQ 96(R1), F12
-	FMOVQ 416(R1), F28
-	VSHL $4, V28.B16, V10.B16
-	VAND V2.B16, V10.B16, V9.B16
-	VUSRA $4, V12.B16, V9.B16
-	WORD $0x0e32c12d // smull v13.8h, v9.8b, v18.8b
-	WORD $0x4e32c13f // smull2 v31.8h, v9.16b, v18.16b
-	FMOVQ 160(R1), F29
-	VAND V3.B16, V10.B16, V27.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V27.B16, V29.B16
-	WORD $0x0e3383ad // smlal v13.8h, v29.8b, v19.8b
-	WORD $0x4e3383bf // smlal2 v31.8h, v29.16b, v19.16b
-	FMOVQ 224(R1), F11
-	VAND V2.B16, V28.B16, V12.B16
-	VUSRA $4, V11.B16, V12.B16
-	WORD $0x0e34818d // smlal v13.8h, v12.8b, v20.8b
-	WORD $0x4e34819f // smlal2 v31.8h, v12.16b, v20.16b
-	FMOVQ 288(R1), F9
-	VAND V3.B16, V28.B16, V27.B16
-	VUSHR $4, V9.B16, V9.B16
-	VUSRA $2, V27.B16, V9.B16
-	WORD $0x0e35812d // smlal v13.8h, v9.8b, v21.8b
-	WORD $0x4e35813f // smlal2 v31.8h, v9.16b, v21.16b
-	WORD $0x4e6069ba // sadalp v26.4s, v13.8h
-	WORD $0x4e606bfe // sadalp v30.4s, v31.8h
-	VADDP V30.S4, V26.S4, V26.S4
-	WORD $0x4eb9d75a // fsub v26.4s, v26.4s, v25.4s
-	WORD $0x4fb6935a // fmul v26.4s, v26.4s, v22.s[1]
-	FMOVD 24(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d100b // saddw v11.4s, v0.4s, v29.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 32(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x6e2bdf5a // fmul v26.4s, v26.4s, v11.4s
-	WORD $0x4e3ad508 // fadd v8.4s, v8.4s, v26.4s
-	WORD $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
-	PRFM 1280(R1), PLDL1KEEP
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 16(R10), F10
-	FMOVQ 16(R10), F28
-	FMOVQ 112(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 368(R1), F31
-	VSHL $4, V31.B16, V30.B16
-	VAND V2.B16, V30.B16, V12.B16
-	VORR V12.B16, V13.B16, V13.B16
-	WORD $0x0e2ec1bb // smull v27.8h, v13.8b, v14.8b
-	WORD $0x4e2ec1a9 // smull2 v9.8h, v13.16b, v14.16b
-	FMOVQ 176(R1), F11
+	FMOVQ 80(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V30.B16, V26.B16
-	VUSRA $2, V26.B16, V11.B16
-	WORD $0x0e2f817b // smlal v27.8h, v11.8b, v15.8b
-	WORD $0x4e2f8169 // smlal2 v9.8h, v11.16b, v15.16b
-	FMOVQ 240(R1), F8
+	FMOVQ 336(R1), F29
+	VSHL $4, V29.B16, V26.B16
+	VAND V2.B16, V26.B16, V23.B16
+	VORR V23.B16, V11.B16, V11.B16
+	WORD $0x0e2ec16a // smull v10.8h, v11.8b, v14.8b
+	WORD $0x4e2ec16d // smull2 v13.8h, v11.16b, v14.16b
+	FMOVQ 144(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
-	VAND V2.B16, V31.B16, V12.B16
-	VORR V12.B16, V8.B16, V8.B16
-	WORD $0x0e30811b // smlal v27.8h, v8.8b, v16.8b
-	WORD $0x4e308109 // smlal2 v9.8h, v8.16b, v16.16b
-	FMOVQ 304(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V31.B16, V26.B16
-	VUSRA $2, V26.B16, V13.B16
-	WORD $0x0e3181bb // smlal v27.8h, v13.8b, v17.8b
-	WORD $0x4e3181a9 // smlal2 v9.8h, v13.16b, v17.16b
-	WORD $0x4e606b6a // sadalp v10.4s, v27.8h
-	WORD $0x4e60693c // sadalp v28.4s, v9.8h
-	VADDP V28.S4, V10.S4, V10.S4
-	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
-	WORD $0x4f96914a // fmul v10.4s, v10.4s, v22.s[0]
-	WORD $0x4e77100b // saddw2 v11.4s, v0.4s, v23.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 48(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
+	VAND V3.B16, V26.B16, V30.B16
+	VUSRA $2, V30.B16, V8.B16
+	WORD $0x0e2f810a // smlal v10.8h, v8.8b, v15.8b
+	WORD $0x4e2f810d // smlal2 v13.8h, v8.16b, v15.16b
+	FMOVQ 208(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V2.B16, V29.B16, V23.B16
+	VORR V23.B16, V31.B16, V31.B16
+	WORD $0x0e3083ea // smlal v10.8h, v31.8b, v16.8b
+	WORD $0x4e3083ed // smlal2 v13.8h, v31.16b, v16.16b
+	FMOVQ 272(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V29.B16, V30.B16
+	VUSRA $2, V30.B16, V11.B16
+	WORD $0x0e31816a // smlal v10.8h, v11.8b, v17.8b
+	WORD $0x4e31816d // smlal2 v13.8h, v11.16b, v17.16b
+	WORD $0x4e606949 // sadalp v9.4s, v10.8h
+	WORD $0x4e6069ac // sadalp v12.4s, v13.8h
+	VADDP V12.S4, V9.S4, V9.S4
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4f969129 // fmul v9.4s, v9.4s, v22.s[0]
 	FMOVQ 16(R10), F8
-	FMOVQ 16(R10), F30
-	FMOVQ 112(R1), F13
-	FMOVQ 432(R1), F27
-	VSHL $4, V27.B16, V9.B16
-	VAND V2.B16, V9.B16, V28.B16
-	VUSRA $4, V13.B16, V28.B16
-	WORD $0x0e32c39f // smull v31.8h, v28.8b, v18.8b
-	WORD $0x4e32c39a // smull2 v26.8h, v28.16b, v18.16b
-	FMOVQ 176(R1), F23
-	VAND V3.B16, V9.B16, V12.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $2, V12.B16, V23.B16
-	WORD $0x0e3382ff // smlal v31.8h, v23.8b, v19.8b
-	WORD $0x4e3382fa // smlal2 v26.8h, v23.16b, v19.16b
-	FMOVQ 240(R1), F11
-	VAND V2.B16, V27.B16, V13.B16
-	VUSRA $4, V11.B16, V13.B16
-	WORD $0x0e3481bf // smlal v31.8h, v13.8b, v20.8b
-	WORD $0x4e3481ba // smlal2 v26.8h, v13.16b, v20.16b
-	FMOVQ 304(R1), F28
-	VAND V3.B16, V27.B16, V12.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $2, V12.B16, V28.B16
-	WORD $0x0e35839f // smlal v31.8h, v28.8b, v21.8b
-	WORD $0x4e35839a // smlal2 v26.8h, v28.16b, v21.16b
+	FMOVQ 16(R10), F23
+	FMOVQ 80(R1), F29
+	FMOVQ 400(R1), F30
+	VSHL $4, V30.B16, V11.B16
+	VAND V2.B16, V11.B16, V10.B16
+	VUSRA $4, V29.B16, V10.B16
+	WORD $0x0e32c15f // smull v31.8h, v10.8b, v18.8b
+	WORD $0x4e32c15a // smull2 v26.8h, v10.16b, v18.16b
+	FMOVQ 144(R1), F13
+	VAND V3.B16, V11.B16, V12.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $2, V12.B16, V13.B16
+	WORD $0x0e3381bf // smlal v31.8h, v13.8b, v19.8b
+	WORD $0x4e3381ba // smlal2 v26.8h, v13.16b, v19.16b
+	FMOVQ 208(R1), F29
+	VAND V2.B16, V30.B16, V10.B16
+	VUSRA $4, V29.B16, V10.B16
+	WORD $0x0e34815f // smlal v31.8h, v10.8b, v20.8b
+	WORD $0x4e34815a // smlal2 v26.8h, v10.16b, v20.16b
+	FMOVQ 272(R1), F12
+	VAND V3.B16, V30.B16, V13.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $2, V13.B16, V12.B16
+	WORD $0x0e35819f // smlal v31.8h, v12.8b, v21.8b
+	WORD $0x4e35819a // smlal2 v26.8h, v12.16b, v21.16b
 	WORD $0x4e606be8 // sadalp v8.4s, v31.8h
-	WORD $0x4e606b5e // sadalp v30.4s, v26.8h
-	VADDP V30.S4, V8.S4, V8.S4
+	WORD $0x4e606b57 // sadalp v23.4s, v26.8h
+	VADDP V23.S4, V8.S4, V8.S4
 	WORD $0x4eb9d508 // fsub v8.4s, v8.4s, v25.4s
 	WORD $0x4fb69108 // fmul v8.4s, v8.4s, v22.s[1]
-	WORD $0x4e7d1017 // saddw2 v23.4s, v0.4s, v29.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 48(R11), F11
-	WORD $0x6e2bdef7 // fmul v23.4s, v23.4s, v11.4s
-	WORD $0x6e37dd08 // fmul v8.4s, v8.4s, v23.4s
-	WORD $0x4e28d54a // fadd v10.4s, v10.4s, v8.4s
-	WORD $0x4e2ad4e7 // fadd v7.4s, v7.4s, v10.4s
-	FMOVQ 64(R2), F13
-	FMOVQ 80(R2), F9
-	VDUP V13.S[0], V27.S4
-	VDUP V13.S[1], V12.S4
-	VDUP V13.S[2], V28.S4
-	VDUP V13.S[3], V31.S4
-	VDUP V9.S[0], V26.S4
-	VDUP V9.S[1], V30.S4
-	VDUP V9.S[2], V29.S4
-	VDUP V9.S[3], V11.S4
+	WORD $0x4e7c101d // saddw2 v29.4s, v0.4s, v28.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 16(R11), F10
+	WORD $0x6e2adfbd // fmul v29.4s, v29.4s, v10.4s
+	WORD $0x4e3dcd25 // fmla v5.4s, v9.4s, v29.4s
+	WORD $0x4e7b100b // saddw2 v11.4s, v0.4s, v27.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FMOVQ 16(R11), F30
+	WORD $0x6e3edd6b // fmul v11.4s, v11.4s, v30.4s
+	WORD $0x4e2bcd05 // fmla v5.4s, v8.4s, v11.4s
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 16(R10), F13
+	FMOVQ 16(R10), F12
+	FMOVQ 96(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 352(R1), F28
+	VSHL $4, V28.B16, V10.B16
+	VAND V2.B16, V10.B16, V9.B16
+	VORR V9.B16, V23.B16, V23.B16
+	WORD $0x0e2ec2ff // smull v31.8h, v23.8b, v14.8b
+	WORD $0x4e2ec2fa // smull2 v26.8h, v23.16b, v14.16b
+	FMOVQ 160(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V10.B16, V27.B16
+	VUSRA $2, V27.B16, V29.B16
+	WORD $0x0e2f83bf // smlal v31.8h, v29.8b, v15.8b
+	WORD $0x4e2f83ba // smlal2 v26.8h, v29.16b, v15.16b
+	FMOVQ 224(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V28.B16, V8.B16
+	VORR V8.B16, V30.B16, V30.B16
+	WORD $0x0e3083df // smlal v31.8h, v30.8b, v16.8b
+	WORD $0x4e3083da // smlal2 v26.8h, v30.16b, v16.16b
+	FMOVQ 288(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V28.B16, V9.B16
+	VUSRA $2, V9.B16, V11.B16
+	WORD $0x0e31817f // smlal v31.8h, v11.8b, v17.8b
+	WORD $0x4e31817a // smlal2 v26.8h, v11.16b, v17.16b
+	WORD $0x4e606bed // sadalp v13.4s, v31.8h
+	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
+	VADDP V12.S4, V13.S4, V13.S4
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4f9691ad // fmul v13.4s, v13.4s, v22.s[0]
+	FMOVQ 16(R10), F23
+	FMOVQ 16(R10), F27
+	FMOVQ 96(R1), F30
+	FMOVQ 416(R1), F10
+	VSHL $4, V10.B16, V28.B16
+	VAND V2.B16, V28.B16, V9.B16
+	VUSRA $4, V30.B16, V9.B16
+	WORD $0x0e32c13d // smull v29.8h, v9.8b, v18.8b
+	WORD $0x4e32c128 // smull2 v8.8h, v9.16b, v18.16b
+	FMOVQ 160(R1), F11
+	VAND V3.B16, V28.B16, V31.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V31.B16, V11.B16
+	WORD $0x0e33817d // smlal v29.8h, v11.8b, v19.8b
+	WORD $0x4e338168 // smlal2 v8.8h, v11.16b, v19.16b
+	FMOVQ 224(R1), F26
+	VAND V2.B16, V10.B16, V12.B16
+	VUSRA $4, V26.B16, V12.B16
+	WORD $0x0e34819d // smlal v29.8h, v12.8b, v20.8b
+	WORD $0x4e348188 // smlal2 v8.8h, v12.16b, v20.16b
+	FMOVQ 288(R1), F30
+	VAND V3.B16, V10.B16, V9.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $2, V9.B16, V30.B16
+	WORD $0x0e3583dd // smlal v29.8h, v30.8b, v21.8b
+	WORD $0x4e3583c8 // smlal2 v8.8h, v30.16b, v21.16b
+	WORD $0x4e606bb7 // sadalp v23.4s, v29.8h
+	WORD $0x4e60691b // sadalp v27.4s, v8.8h
+	VADDP V27.S4, V23.S4, V23.S4
+	WORD $0x4eb9d6f7 // fsub v23.4s, v23.4s, v25.4s
+	WORD $0x4fb692f7 // fmul v23.4s, v23.4s, v22.s[1]
+	FMOVD 8(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f100b // saddw v11.4s, v0.4s, v31.4h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FMOVQ 32(R11), F26
+	WORD $0x6e3add6b // fmul v11.4s, v11.4s, v26.4s
+	WORD $0x4e2bcda6 // fmla v6.4s, v13.4s, v11.4s
+	FMOVD 24(R1), F12
+	WORD $0x0f08a58c // sshll v12.8h, v12.8b, #0
+	WORD $0x0e6c101c // saddw v28.4s, v0.4s, v12.4h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 32(R11), F10
+	WORD $0x6e2adf9c // fmul v28.4s, v28.4s, v10.4s
+	WORD $0x4e3ccee6 // fmla v6.4s, v23.4s, v28.4s
+	PRFM 1280(R1), PLDL1KEEP
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 16(R10), F9
+	FMOVQ 16(R10), F30
+	FMOVQ 112(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 368(R1), F26
+	VSHL $4, V26.B16, V13.B16
+	VAND V2.B16, V13.B16, V11.B16
+	VORR V11.B16, V27.B16, V27.B16
+	WORD $0x0e2ec37d // smull v29.8h, v27.8b, v14.8b
+	WORD $0x4e2ec368 // smull2 v8.8h, v27.16b, v14.16b
+	FMOVQ 176(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V13.B16, V23.B16
+	VUSRA $2, V23.B16, V10.B16
+	WORD $0x0e2f815d // smlal v29.8h, v10.8b, v15.8b
+	WORD $0x4e2f8148 // smlal2 v8.8h, v10.16b, v15.16b
+	FMOVQ 240(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V2.B16, V26.B16, V11.B16
+	VORR V11.B16, V28.B16, V28.B16
+	WORD $0x0e30839d // smlal v29.8h, v28.8b, v16.8b
+	WORD $0x4e308388 // smlal2 v8.8h, v28.16b, v16.16b
+	FMOVQ 304(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V26.B16, V23.B16
+	VUSRA $2, V23.B16, V27.B16
+	WORD $0x0e31837d // smlal v29.8h, v27.8b, v17.8b
+	WORD $0x4e318368 // smlal2 v8.8h, v27.16b, v17.16b
+	WORD $0x4e606ba9 // sadalp v9.4s, v29.8h
+	WORD $0x4e60691e // sadalp v30.4s, v8.8h
+	VADDP V30.S4, V9.S4, V9.S4
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4f969129 // fmul v9.4s, v9.4s, v22.s[0]
+	FMOVQ 16(R10), F10
+	FMOVQ 16(R10), F11
+	FMOVQ 112(R1), F26
+	FMOVQ 432(R1), F23
+	VSHL $4, V23.B16, V27.B16
+	VAND V2.B16, V27.B16, V29.B16
+	VUSRA $4, V26.B16, V29.B16
+	WORD $0x0e32c3bc // smull v28.8h, v29.8b, v18.8b
+	WORD $0x4e32c3ad // smull2 v13.8h, v29.16b, v18.16b
+	FMOVQ 176(R1), F8
+	VAND V3.B16, V27.B16, V30.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $2, V30.B16, V8.B16
+	WORD $0x0e33811c // smlal v28.8h, v8.8b, v19.8b
+	WORD $0x4e33810d // smlal2 v13.8h, v8.16b, v19.16b
+	FMOVQ 240(R1), F26
+	VAND V2.B16, V23.B16, V29.B16
+	VUSRA $4, V26.B16, V29.B16
+	WORD $0x0e3483bc // smlal v28.8h, v29.8b, v20.8b
+	WORD $0x4e3483ad // smlal2 v13.8h, v29.16b, v20.16b
+	FMOVQ 304(R1), F30
+	VAND V3.B16, V23.B16, V8.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $2, V8.B16, V30.B16
+	WORD $0x0e3583dc // smlal v28.8h, v30.8b, v21.8b
+	WORD $0x4e3583cd // smlal2 v13.8h, v30.16b, v21.16b
+	WORD $0x4e606b8a // sadalp v10.4s, v28.8h
+	WORD $0x4e6069ab // sadalp v11.4s, v13.8h
+	VADDP V11.S4, V10.S4, V10.S4
+	WORD $0x4eb9d54a // fsub v10.4s, v10.4s, v25.4s
+	WORD $0x4fb6914a // fmul v10.4s, v10.4s, v22.s[1]
+	WORD $0x4e7f101a // saddw2 v26.4s, v0.4s, v31.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 48(R11), F29
+	WORD $0x6e3ddf5a // fmul v26.4s, v26.4s, v29.4s
+	WORD $0x4e3acd27 // fmla v7.4s, v9.4s, v26.4s
+	WORD $0x4e6c101b // saddw2 v27.4s, v0.4s, v12.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 48(R11), F23
+	WORD $0x6e37df7b // fmul v27.4s, v27.4s, v23.4s
+	WORD $0x4e3bcd47 // fmla v7.4s, v10.4s, v27.4s
+	FMOVQ 64(R2), F8
+	FMOVQ 80(R2), F30
+	VDUP V8.S[0], V28.S4
+	VDUP V8.S[1], V13.S4
+	VDUP V8.S[2], V11.S4
+	VDUP V8.S[3], V31.S4
+	VDUP V30.S[0], V29.S4
+	VDUP V30.S[1], V9.S4
+	VDUP V30.S[2], V26.S4
+	VDUP V30.S[3], V12.S4
 	FMOVQ 96(R2), F23
-	VSHL $5, V23.S4, V8.S4
-	VSUB V8.S4, V0.S4, V8.S4
-	VDUP V8.S[2], V10.S4
-	VDUP V8.S[3], V14.S4
+	WORD $0x4f3e06ea // sshr v10.4s, v23.4s, #2
+	VSUB V10.S4, V0.S4, V10.S4
+	VDUP V10.S[2], V27.S4
+	VDUP V10.S[3], V14.S4
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
 	FMOVQ 16(R10), F15
@@ -12841,315 +12433,307 @@ pair102:
 	VSHL $4, V20.B16, V21.B16
 	VAND V2.B16, V21.B16, V22.B16
 	VORR V22.B16, V19.B16, V19.B16
-	WORD $0x0e3bc271 // smull v17.8h, v19.8b, v27.8b
-	WORD $0x4e3bc272 // smull2 v18.8h, v19.16b, v27.16b
+	WORD $0x0e3cc271 // smull v17.8h, v19.8b, v28.8b
+	WORD $0x4e3cc272 // smull2 v18.8h, v19.16b, v28.16b
 	FMOVQ 512(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
 	VAND V3.B16, V21.B16, V25.B16
 	VUSRA $2, V25.B16, V24.B16
-	WORD $0x0e2c8311 // smlal v17.8h, v24.8b, v12.8b
-	WORD $0x4e2c8312 // smlal2 v18.8h, v24.16b, v12.16b
-	FMOVQ 576(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V2.B16, V20.B16, V9.B16
-	VORR V9.B16, V13.B16, V13.B16
-	WORD $0x0e3c81b1 // smlal v17.8h, v13.8b, v28.8b
-	WORD $0x4e3c81b2 // smlal2 v18.8h, v13.16b, v28.16b
-	FMOVQ 640(R1), F8
+	WORD $0x0e2d8311 // smlal v17.8h, v24.8b, v13.8b
+	WORD $0x4e2d8312 // smlal2 v18.8h, v24.16b, v13.16b
+	FMOVQ 576(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
+	VAND V2.B16, V20.B16, V30.B16
+	VORR V30.B16, V8.B16, V8.B16
+	WORD $0x0e2b8111 // smlal v17.8h, v8.8b, v11.8b
+	WORD $0x4e2b8112 // smlal2 v18.8h, v8.16b, v11.16b
+	FMOVQ 640(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
 	VAND V3.B16, V20.B16, V22.B16
-	VUSRA $2, V22.B16, V8.B16
-	WORD $0x0e3f8111 // smlal v17.8h, v8.8b, v31.8b
-	WORD $0x4e3f8112 // smlal2 v18.8h, v8.16b, v31.16b
+	VUSRA $2, V22.B16, V10.B16
+	WORD $0x0e3f8151 // smlal v17.8h, v10.8b, v31.8b
+	WORD $0x4e3f8152 // smlal2 v18.8h, v10.16b, v31.16b
 	WORD $0x4e606a2f // sadalp v15.4s, v17.8h
 	WORD $0x4e606a50 // sadalp v16.4s, v18.8h
 	VADDP V16.S4, V15.S4, V15.S4
-	WORD $0x4eaad5ef // fsub v15.4s, v15.4s, v10.4s
+	WORD $0x4ebbd5ef // fsub v15.4s, v15.4s, v27.4s
 	WORD $0x4f9791ef // fmul v15.4s, v15.4s, v23.s[0]
-	FMOVD 32(R1), F19
-	WORD $0x0f08a673 // sshll v19.8h, v19.8b, #0
-	WORD $0x0e731019 // saddw v25.4s, v0.4s, v19.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 0(R11), F24
-	WORD $0x6e38df39 // fmul v25.4s, v25.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	FMOVQ 16(R10), F9
-	FMOVQ 16(R10), F13
-	FMOVQ 448(R1), F22
-	FMOVQ 768(R1), F8
-	VSHL $4, V8.B16, V17.B16
-	VAND V2.B16, V17.B16, V18.B16
-	VUSRA $4, V22.B16, V18.B16
-	WORD $0x0e3ac255 // smull v21.8h, v18.8b, v26.8b
-	WORD $0x4e3ac254 // smull2 v20.8h, v18.16b, v26.16b
-	FMOVQ 512(R1), F16
-	VAND V3.B16, V17.B16, V24.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $2, V24.B16, V16.B16
-	WORD $0x0e3e8215 // smlal v21.8h, v16.8b, v30.8b
-	WORD $0x4e3e8214 // smlal2 v20.8h, v16.16b, v30.16b
-	FMOVQ 576(R1), F25
-	VAND V2.B16, V8.B16, V22.B16
-	VUSRA $4, V25.B16, V22.B16
-	WORD $0x0e3d82d5 // smlal v21.8h, v22.8b, v29.8b
-	WORD $0x4e3d82d4 // smlal2 v20.8h, v22.16b, v29.16b
-	FMOVQ 640(R1), F18
-	VAND V3.B16, V8.B16, V24.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $2, V24.B16, V18.B16
-	WORD $0x0e2b8255 // smlal v21.8h, v18.8b, v11.8b
-	WORD $0x4e2b8254 // smlal2 v20.8h, v18.16b, v11.16b
-	WORD $0x4e606aa9 // sadalp v9.4s, v21.8h
-	WORD $0x4e606a8d // sadalp v13.4s, v20.8h
-	VADDP V13.S4, V9.S4, V9.S4
-	WORD $0x4eaed529 // fsub v9.4s, v9.4s, v14.4s
-	WORD $0x4fb79129 // fmul v9.4s, v9.4s, v23.s[1]
-	FMOVD 48(R1), F16
-	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
-	WORD $0x0e701019 // saddw v25.4s, v0.4s, v16.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 0(R11), F22
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
-	WORD $0x4e29d5ef // fadd v15.4s, v15.4s, v9.4s
-	WORD $0x4e2fd484 // fadd v4.4s, v4.4s, v15.4s
-	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 16(R10), F17
-	FMOVQ 16(R10), F8
-	FMOVQ 464(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 720(R1), F20
-	VSHL $4, V20.B16, V13.B16
-	VAND V2.B16, V13.B16, V22.B16
-	VORR V22.B16, V21.B16, V21.B16
-	WORD $0x0e3bc2b8 // smull v24.8h, v21.8b, v27.8b
-	WORD $0x4e3bc2b2 // smull2 v18.8h, v21.16b, v27.16b
-	FMOVQ 528(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V13.B16, V9.B16
-	VUSRA $2, V9.B16, V25.B16
-	WORD $0x0e2c8338 // smlal v24.8h, v25.8b, v12.8b
-	WORD $0x4e2c8332 // smlal2 v18.8h, v25.16b, v12.16b
-	FMOVQ 592(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ 16(R10), F19
+	FMOVQ 16(R10), F25
+	FMOVQ 448(R1), F8
+	FMOVQ 768(R1), F21
+	VSHL $4, V21.B16, V20.B16
 	VAND V2.B16, V20.B16, V22.B16
-	VORR V22.B16, V15.B16, V15.B16
-	WORD $0x0e3c81f8 // smlal v24.8h, v15.8b, v28.8b
-	WORD $0x4e3c81f2 // smlal2 v18.8h, v15.16b, v28.16b
-	FMOVQ 656(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V20.B16, V9.B16
-	VUSRA $2, V9.B16, V21.B16
-	WORD $0x0e3f82b8 // smlal v24.8h, v21.8b, v31.8b
-	WORD $0x4e3f82b2 // smlal2 v18.8h, v21.16b, v31.16b
-	WORD $0x4e606b11 // sadalp v17.4s, v24.8h
-	WORD $0x4e606a48 // sadalp v8.4s, v18.8h
-	VADDP V8.S4, V17.S4, V17.S4
-	WORD $0x4eaad631 // fsub v17.4s, v17.4s, v10.4s
-	WORD $0x4f979231 // fmul v17.4s, v17.4s, v23.s[0]
-	WORD $0x4e731019 // saddw2 v25.4s, v0.4s, v19.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 16(R11), F22
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	WORD $0x6e39de31 // fmul v17.4s, v17.4s, v25.4s
-	FMOVQ 16(R10), F15
-	FMOVQ 16(R10), F13
-	FMOVQ 464(R1), F21
-	FMOVQ 784(R1), F24
-	VSHL $4, V24.B16, V18.B16
-	VAND V2.B16, V18.B16, V8.B16
-	VUSRA $4, V21.B16, V8.B16
-	WORD $0x0e3ac114 // smull v20.8h, v8.8b, v26.8b
-	WORD $0x4e3ac109 // smull2 v9.8h, v8.16b, v26.16b
-	FMOVQ 528(R1), F19
-	VAND V3.B16, V18.B16, V22.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V22.B16, V19.B16
-	WORD $0x0e3e8274 // smlal v20.8h, v19.8b, v30.8b
-	WORD $0x4e3e8269 // smlal2 v9.8h, v19.16b, v30.16b
-	FMOVQ 592(R1), F25
-	VAND V2.B16, V24.B16, V21.B16
-	VUSRA $4, V25.B16, V21.B16
-	WORD $0x0e3d82b4 // smlal v20.8h, v21.8b, v29.8b
-	WORD $0x4e3d82a9 // smlal2 v9.8h, v21.16b, v29.16b
-	FMOVQ 656(R1), F8
-	VAND V3.B16, V24.B16, V22.B16
+	VUSRA $4, V8.B16, V22.B16
+	WORD $0x0e3dc2d8 // smull v24.8h, v22.8b, v29.8b
+	WORD $0x4e3dc2de // smull2 v30.8h, v22.16b, v29.16b
+	FMOVQ 512(R1), F10
+	VAND V3.B16, V20.B16, V17.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V17.B16, V10.B16
+	WORD $0x0e298158 // smlal v24.8h, v10.8b, v9.8b
+	WORD $0x4e29815e // smlal2 v30.8h, v10.16b, v9.16b
+	FMOVQ 576(R1), F18
+	VAND V2.B16, V21.B16, V16.B16
+	VUSRA $4, V18.B16, V16.B16
+	WORD $0x0e3a8218 // smlal v24.8h, v16.8b, v26.8b
+	WORD $0x4e3a821e // smlal2 v30.8h, v16.16b, v26.16b
+	FMOVQ 640(R1), F8
+	VAND V3.B16, V21.B16, V22.B16
 	VUSHR $4, V8.B16, V8.B16
 	VUSRA $2, V22.B16, V8.B16
-	WORD $0x0e2b8114 // smlal v20.8h, v8.8b, v11.8b
-	WORD $0x4e2b8109 // smlal2 v9.8h, v8.16b, v11.16b
-	WORD $0x4e606a8f // sadalp v15.4s, v20.8h
-	WORD $0x4e60692d // sadalp v13.4s, v9.8h
-	VADDP V13.S4, V15.S4, V15.S4
-	WORD $0x4eaed5ef // fsub v15.4s, v15.4s, v14.4s
-	WORD $0x4fb791ef // fmul v15.4s, v15.4s, v23.s[1]
-	WORD $0x4e701013 // saddw2 v19.4s, v0.4s, v16.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 16(R11), F25
-	WORD $0x6e39de73 // fmul v19.4s, v19.4s, v25.4s
-	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
-	WORD $0x4e2fd631 // fadd v17.4s, v17.4s, v15.4s
-	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
-	PRFM 1600(R1), PLDL1KEEP
-	PRFM 1664(R1), PLDL1KEEP
-	FMOVQ 16(R10), F21
-	FMOVQ 16(R10), F18
-	FMOVQ 480(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ 736(R1), F20
-	VSHL $4, V20.B16, V9.B16
-	VAND V2.B16, V9.B16, V13.B16
-	VORR V13.B16, V8.B16, V8.B16
-	WORD $0x0e3bc118 // smull v24.8h, v8.8b, v27.8b
-	WORD $0x4e3bc116 // smull2 v22.8h, v8.16b, v27.16b
-	FMOVQ 544(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V9.B16, V25.B16
-	VUSRA $2, V25.B16, V16.B16
-	WORD $0x0e2c8218 // smlal v24.8h, v16.8b, v12.8b
-	WORD $0x4e2c8216 // smlal2 v22.8h, v16.16b, v12.16b
-	FMOVQ 608(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V2.B16, V20.B16, V15.B16
-	VORR V15.B16, V19.B16, V19.B16
-	WORD $0x0e3c8278 // smlal v24.8h, v19.8b, v28.8b
-	WORD $0x4e3c8276 // smlal2 v22.8h, v19.16b, v28.16b
-	FMOVQ 672(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V20.B16, V13.B16
-	VUSRA $2, V13.B16, V17.B16
-	WORD $0x0e3f8238 // smlal v24.8h, v17.8b, v31.8b
-	WORD $0x4e3f8236 // smlal2 v22.8h, v17.16b, v31.16b
-	WORD $0x4e606b15 // sadalp v21.4s, v24.8h
-	WORD $0x4e606ad2 // sadalp v18.4s, v22.8h
-	VADDP V18.S4, V21.S4, V21.S4
-	WORD $0x4eaad6b5 // fsub v21.4s, v21.4s, v10.4s
-	WORD $0x4f9792b5 // fmul v21.4s, v21.4s, v23.s[0]
-	FMOVD 40(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e681019 // saddw v25.4s, v0.4s, v8.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 32(R11), F16
-	WORD $0x6e30df39 // fmul v25.4s, v25.4s, v16.4s
-	WORD $0x6e39deb5 // fmul v21.4s, v21.4s, v25.4s
-	FMOVQ 16(R10), F15
-	FMOVQ 16(R10), F19
-	FMOVQ 480(R1), F13
-	FMOVQ 800(R1), F17
-	VSHL $4, V17.B16, V24.B16
-	VAND V2.B16, V24.B16, V22.B16
-	VUSRA $4, V13.B16, V22.B16
-	WORD $0x0e3ac2c9 // smull v9.8h, v22.8b, v26.8b
-	WORD $0x4e3ac2d4 // smull2 v20.8h, v22.16b, v26.16b
-	FMOVQ 544(R1), F18
-	VAND V3.B16, V24.B16, V16.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $2, V16.B16, V18.B16
-	WORD $0x0e3e8249 // smlal v9.8h, v18.8b, v30.8b
-	WORD $0x4e3e8254 // smlal2 v20.8h, v18.16b, v30.16b
-	FMOVQ 608(R1), F25
-	VAND V2.B16, V17.B16, V13.B16
-	VUSRA $4, V25.B16, V13.B16
-	WORD $0x0e3d81a9 // smlal v9.8h, v13.8b, v29.8b
-	WORD $0x4e3d81b4 // smlal2 v20.8h, v13.16b, v29.16b
-	FMOVQ 672(R1), F22
-	VAND V3.B16, V17.B16, V16.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $2, V16.B16, V22.B16
-	WORD $0x0e2b82c9 // smlal v9.8h, v22.8b, v11.8b
-	WORD $0x4e2b82d4 // smlal2 v20.8h, v22.16b, v11.16b
-	WORD $0x4e60692f // sadalp v15.4s, v9.8h
-	WORD $0x4e606a93 // sadalp v19.4s, v20.8h
-	VADDP V19.S4, V15.S4, V15.S4
-	WORD $0x4eaed5ef // fsub v15.4s, v15.4s, v14.4s
-	WORD $0x4fb791ef // fmul v15.4s, v15.4s, v23.s[1]
-	FMOVD 56(R1), F18
-	WORD $0x0f08a652 // sshll v18.8h, v18.8b, #0
-	WORD $0x0e721019 // saddw v25.4s, v0.4s, v18.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 32(R11), F13
-	WORD $0x6e2ddf39 // fmul v25.4s, v25.4s, v13.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4e2fd6b5 // fadd v21.4s, v21.4s, v15.4s
-	WORD $0x4e35d4c6 // fadd v6.4s, v6.4s, v21.4s
-	PRFM 1728(R1), PLDL1KEEP
-	PRFM 1792(R1), PLDL1KEEP
-	FMOVQ 16(R10), F24
-	FMOVQ 16(R10), F17
-	FMOVQ 496(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 752(R1), F20
-	VSHL $4, V20.B16, V19.B16
-	VAND V2.B16, V19.B16, V13.B16
-	VORR V13.B16, V9.B16, V9.B16
-	WORD $0x0e3bc130 // smull v16.8h, v9.8b, v27.8b
-	WORD $0x4e3bc136 // smull2 v22.8h, v9.16b, v27.16b
-	FMOVQ 560(R1), F25
+	WORD $0x0e2c8118 // smlal v24.8h, v8.8b, v12.8b
+	WORD $0x4e2c811e // smlal2 v30.8h, v8.16b, v12.16b
+	WORD $0x4e606b13 // sadalp v19.4s, v24.8h
+	WORD $0x4e606bd9 // sadalp v25.4s, v30.8h
+	VADDP V25.S4, V19.S4, V19.S4
+	WORD $0x4eaed673 // fsub v19.4s, v19.4s, v14.4s
+	WORD $0x4fb79273 // fmul v19.4s, v19.4s, v23.s[1]
+	FMOVD 32(R1), F17
+	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
+	WORD $0x0e71100a // saddw v10.4s, v0.4s, v17.4h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	FMOVQ 0(R11), F18
+	WORD $0x6e32dd4a // fmul v10.4s, v10.4s, v18.4s
+	WORD $0x4e2acde4 // fmla v4.4s, v15.4s, v10.4s
+	FMOVD 48(R1), F16
+	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
+	WORD $0x0e701014 // saddw v20.4s, v0.4s, v16.4h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	FMOVQ 0(R11), F21
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4e34ce64 // fmla v4.4s, v19.4s, v20.4s
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 16(R10), F22
+	FMOVQ 16(R10), F8
+	FMOVQ 464(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V19.B16, V15.B16
-	VUSRA $2, V15.B16, V25.B16
-	WORD $0x0e2c8330 // smlal v16.8h, v25.8b, v12.8b
-	WORD $0x4e2c8336 // smlal2 v22.8h, v25.16b, v12.16b
-	FMOVQ 624(R1), F21
+	FMOVQ 720(R1), F18
+	VSHL $4, V18.B16, V15.B16
+	VAND V2.B16, V15.B16, V10.B16
+	VORR V10.B16, V25.B16, V25.B16
+	WORD $0x0e3cc338 // smull v24.8h, v25.8b, v28.8b
+	WORD $0x4e3cc33e // smull2 v30.8h, v25.16b, v28.16b
+	FMOVQ 528(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	VAND V2.B16, V20.B16, V13.B16
-	VORR V13.B16, V21.B16, V21.B16
-	WORD $0x0e3c82b0 // smlal v16.8h, v21.8b, v28.8b
-	WORD $0x4e3c82b6 // smlal2 v22.8h, v21.16b, v28.16b
-	FMOVQ 688(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V3.B16, V20.B16, V15.B16
-	VUSRA $2, V15.B16, V9.B16
-	WORD $0x0e3f8130 // smlal v16.8h, v9.8b, v31.8b
-	WORD $0x4e3f8136 // smlal2 v22.8h, v9.16b, v31.16b
-	WORD $0x4e606a18 // sadalp v24.4s, v16.8h
-	WORD $0x4e606ad1 // sadalp v17.4s, v22.8h
-	VADDP V17.S4, V24.S4, V24.S4
-	WORD $0x4eaad718 // fsub v24.4s, v24.4s, v10.4s
-	WORD $0x4f979318 // fmul v24.4s, v24.4s, v23.s[0]
-	WORD $0x4e681019 // saddw2 v25.4s, v0.4s, v8.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 48(R11), F13
-	WORD $0x6e2ddf39 // fmul v25.4s, v25.4s, v13.4s
-	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	VAND V3.B16, V15.B16, V19.B16
+	VUSRA $2, V19.B16, V21.B16
+	WORD $0x0e2d82b8 // smlal v24.8h, v21.8b, v13.8b
+	WORD $0x4e2d82be // smlal2 v30.8h, v21.16b, v13.16b
+	FMOVQ 592(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V2.B16, V18.B16, V10.B16
+	VORR V10.B16, V20.B16, V20.B16
+	WORD $0x0e2b8298 // smlal v24.8h, v20.8b, v11.8b
+	WORD $0x4e2b829e // smlal2 v30.8h, v20.16b, v11.16b
+	FMOVQ 656(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V18.B16, V19.B16
+	VUSRA $2, V19.B16, V25.B16
+	WORD $0x0e3f8338 // smlal v24.8h, v25.8b, v31.8b
+	WORD $0x4e3f833e // smlal2 v30.8h, v25.16b, v31.16b
+	WORD $0x4e606b16 // sadalp v22.4s, v24.8h
+	WORD $0x4e606bc8 // sadalp v8.4s, v30.8h
+	VADDP V8.S4, V22.S4, V22.S4
+	WORD $0x4ebbd6d6 // fsub v22.4s, v22.4s, v27.4s
+	WORD $0x4f9792d6 // fmul v22.4s, v22.4s, v23.s[0]
 	FMOVQ 16(R10), F21
-	FMOVQ 16(R10), F19
-	FMOVQ 496(R1), F9
-	FMOVQ 816(R1), F16
-	VSHL $4, V16.B16, V22.B16
-	VAND V2.B16, V22.B16, V17.B16
-	VUSRA $4, V9.B16, V17.B16
-	WORD $0x0e3ac234 // smull v20.8h, v17.8b, v26.8b
-	WORD $0x4e3ac22f // smull2 v15.8h, v17.16b, v26.16b
-	FMOVQ 560(R1), F8
-	VAND V3.B16, V22.B16, V13.B16
+	FMOVQ 16(R10), F10
+	FMOVQ 464(R1), F18
+	FMOVQ 784(R1), F19
+	VSHL $4, V19.B16, V25.B16
+	VAND V2.B16, V25.B16, V24.B16
+	VUSRA $4, V18.B16, V24.B16
+	WORD $0x0e3dc314 // smull v20.8h, v24.8b, v29.8b
+	WORD $0x4e3dc30f // smull2 v15.8h, v24.16b, v29.16b
+	FMOVQ 528(R1), F30
+	VAND V3.B16, V25.B16, V8.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $2, V8.B16, V30.B16
+	WORD $0x0e2983d4 // smlal v20.8h, v30.8b, v9.8b
+	WORD $0x4e2983cf // smlal2 v15.8h, v30.16b, v9.16b
+	FMOVQ 592(R1), F18
+	VAND V2.B16, V19.B16, V24.B16
+	VUSRA $4, V18.B16, V24.B16
+	WORD $0x0e3a8314 // smlal v20.8h, v24.8b, v26.8b
+	WORD $0x4e3a830f // smlal2 v15.8h, v24.16b, v26.16b
+	FMOVQ 656(R1), F8
+	VAND V3.B16, V19.B16, V30.B16
 	VUSHR $4, V8.B16, V8.B16
-	VUSRA $2, V13.B16, V8.B16
-	WORD $0x0e3e8114 // smlal v20.8h, v8.8b, v30.8b
-	WORD $0x4e3e810f // smlal2 v15.8h, v8.16b, v30.16b
-	FMOVQ 624(R1), F25
-	VAND V2.B16, V16.B16, V9.B16
-	VUSRA $4, V25.B16, V9.B16
-	WORD $0x0e3d8134 // smlal v20.8h, v9.8b, v29.8b
-	WORD $0x4e3d812f // smlal2 v15.8h, v9.16b, v29.16b
-	FMOVQ 688(R1), F17
-	VAND V3.B16, V16.B16, V13.B16
-	VUSHR $4, V17.B16, V17.B16
-	VUSRA $2, V13.B16, V17.B16
-	WORD $0x0e2b8234 // smlal v20.8h, v17.8b, v11.8b
-	WORD $0x4e2b822f // smlal2 v15.8h, v17.16b, v11.16b
+	VUSRA $2, V30.B16, V8.B16
+	WORD $0x0e2c8114 // smlal v20.8h, v8.8b, v12.8b
+	WORD $0x4e2c810f // smlal2 v15.8h, v8.16b, v12.16b
 	WORD $0x4e606a95 // sadalp v21.4s, v20.8h
-	WORD $0x4e6069f3 // sadalp v19.4s, v15.8h
-	VADDP V19.S4, V21.S4, V21.S4
+	WORD $0x4e6069ea // sadalp v10.4s, v15.8h
+	VADDP V10.S4, V21.S4, V21.S4
 	WORD $0x4eaed6b5 // fsub v21.4s, v21.4s, v14.4s
 	WORD $0x4fb792b5 // fmul v21.4s, v21.4s, v23.s[1]
-	WORD $0x4e721008 // saddw2 v8.4s, v0.4s, v18.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 48(R11), F25
-	WORD $0x6e39dd08 // fmul v8.4s, v8.4s, v25.4s
-	WORD $0x6e28deb5 // fmul v21.4s, v21.4s, v8.4s
-	WORD $0x4e35d718 // fadd v24.4s, v24.4s, v21.4s
-	WORD $0x4e38d4e7 // fadd v7.4s, v7.4s, v24.4s
+	WORD $0x4e711012 // saddw2 v18.4s, v0.4s, v17.8h
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	FMOVQ 16(R11), F24
+	WORD $0x6e38de52 // fmul v18.4s, v18.4s, v24.4s
+	WORD $0x4e32cec5 // fmla v5.4s, v22.4s, v18.4s
+	WORD $0x4e701019 // saddw2 v25.4s, v0.4s, v16.8h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	FMOVQ 16(R11), F19
+	WORD $0x6e33df39 // fmul v25.4s, v25.4s, v19.4s
+	WORD $0x4e39cea5 // fmla v5.4s, v21.4s, v25.4s
+	PRFM 1600(R1), PLDL1KEEP
+	PRFM 1664(R1), PLDL1KEEP
+	FMOVQ 16(R10), F30
+	FMOVQ 16(R10), F8
+	FMOVQ 480(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 736(R1), F17
+	VSHL $4, V17.B16, V24.B16
+	VAND V2.B16, V24.B16, V22.B16
+	VORR V22.B16, V10.B16, V10.B16
+	WORD $0x0e3cc154 // smull v20.8h, v10.8b, v28.8b
+	WORD $0x4e3cc14f // smull2 v15.8h, v10.16b, v28.16b
+	FMOVQ 544(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V3.B16, V24.B16, V16.B16
+	VUSRA $2, V16.B16, V18.B16
+	WORD $0x0e2d8254 // smlal v20.8h, v18.8b, v13.8b
+	WORD $0x4e2d824f // smlal2 v15.8h, v18.16b, v13.16b
+	FMOVQ 608(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V2.B16, V17.B16, V21.B16
+	VORR V21.B16, V19.B16, V19.B16
+	WORD $0x0e2b8274 // smlal v20.8h, v19.8b, v11.8b
+	WORD $0x4e2b826f // smlal2 v15.8h, v19.16b, v11.16b
+	FMOVQ 672(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V17.B16, V22.B16
+	VUSRA $2, V22.B16, V25.B16
+	WORD $0x0e3f8334 // smlal v20.8h, v25.8b, v31.8b
+	WORD $0x4e3f832f // smlal2 v15.8h, v25.16b, v31.16b
+	WORD $0x4e606a9e // sadalp v30.4s, v20.8h
+	WORD $0x4e6069e8 // sadalp v8.4s, v15.8h
+	VADDP V8.S4, V30.S4, V30.S4
+	WORD $0x4ebbd7de // fsub v30.4s, v30.4s, v27.4s
+	WORD $0x4f9793de // fmul v30.4s, v30.4s, v23.s[0]
+	FMOVQ 16(R10), F10
+	FMOVQ 16(R10), F16
+	FMOVQ 480(R1), F19
+	FMOVQ 800(R1), F24
+	VSHL $4, V24.B16, V17.B16
+	VAND V2.B16, V17.B16, V22.B16
+	VUSRA $4, V19.B16, V22.B16
+	WORD $0x0e3dc2d2 // smull v18.8h, v22.8b, v29.8b
+	WORD $0x4e3dc2d5 // smull2 v21.8h, v22.16b, v29.16b
+	FMOVQ 544(R1), F25
+	VAND V3.B16, V17.B16, V20.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V20.B16, V25.B16
+	WORD $0x0e298332 // smlal v18.8h, v25.8b, v9.8b
+	WORD $0x4e298335 // smlal2 v21.8h, v25.16b, v9.16b
+	FMOVQ 608(R1), F15
+	VAND V2.B16, V24.B16, V8.B16
+	VUSRA $4, V15.B16, V8.B16
+	WORD $0x0e3a8112 // smlal v18.8h, v8.8b, v26.8b
+	WORD $0x4e3a8115 // smlal2 v21.8h, v8.16b, v26.16b
+	FMOVQ 672(R1), F19
+	VAND V3.B16, V24.B16, V22.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $2, V22.B16, V19.B16
+	WORD $0x0e2c8272 // smlal v18.8h, v19.8b, v12.8b
+	WORD $0x4e2c8275 // smlal2 v21.8h, v19.16b, v12.16b
+	WORD $0x4e606a4a // sadalp v10.4s, v18.8h
+	WORD $0x4e606ab0 // sadalp v16.4s, v21.8h
+	VADDP V16.S4, V10.S4, V10.S4
+	WORD $0x4eaed54a // fsub v10.4s, v10.4s, v14.4s
+	WORD $0x4fb7914a // fmul v10.4s, v10.4s, v23.s[1]
+	FMOVD 40(R1), F20
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x0e741019 // saddw v25.4s, v0.4s, v20.4h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	FMOVQ 32(R11), F15
+	WORD $0x6e2fdf39 // fmul v25.4s, v25.4s, v15.4s
+	WORD $0x4e39cfc6 // fmla v6.4s, v30.4s, v25.4s
+	FMOVD 56(R1), F8
+	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
+	WORD $0x0e681011 // saddw v17.4s, v0.4s, v8.4h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 32(R11), F24
+	WORD $0x6e38de31 // fmul v17.4s, v17.4s, v24.4s
+	WORD $0x4e31cd46 // fmla v6.4s, v10.4s, v17.4s
+	PRFM 1728(R1), PLDL1KEEP
+	PRFM 1792(R1), PLDL1KEEP
+	FMOVQ 16(R10), F22
+	FMOVQ 16(R10), F19
+	FMOVQ 496(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 752(R1), F15
+	VSHL $4, V15.B16, V30.B16
+	VAND V2.B16, V30.B16, V25.B16
+	VORR V25.B16, V16.B16, V16.B16
+	WORD $0x0e3cc212 // smull v18.8h, v16.8b, v28.8b
+	WORD $0x4e3cc215 // smull2 v21.8h, v16.16b, v28.16b
+	FMOVQ 560(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V30.B16, V10.B16
+	VUSRA $2, V10.B16, V24.B16
+	WORD $0x0e2d8312 // smlal v18.8h, v24.8b, v13.8b
+	WORD $0x4e2d8315 // smlal2 v21.8h, v24.16b, v13.16b
+	FMOVQ 624(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V2.B16, V15.B16, V25.B16
+	VORR V25.B16, V17.B16, V17.B16
+	WORD $0x0e2b8232 // smlal v18.8h, v17.8b, v11.8b
+	WORD $0x4e2b8235 // smlal2 v21.8h, v17.16b, v11.16b
+	FMOVQ 688(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V15.B16, V10.B16
+	VUSRA $2, V10.B16, V16.B16
+	WORD $0x0e3f8212 // smlal v18.8h, v16.8b, v31.8b
+	WORD $0x4e3f8215 // smlal2 v21.8h, v16.16b, v31.16b
+	WORD $0x4e606a56 // sadalp v22.4s, v18.8h
+	WORD $0x4e606ab3 // sadalp v19.4s, v21.8h
+	VADDP V19.S4, V22.S4, V22.S4
+	WORD $0x4ebbd6d6 // fsub v22.4s, v22.4s, v27.4s
+	WORD $0x4f9792d6 // fmul v22.4s, v22.4s, v23.s[0]
+	FMOVQ 16(R10), F24
+	FMOVQ 16(R10), F25
+	FMOVQ 496(R1), F15
+	FMOVQ 816(R1), F10
+	VSHL $4, V10.B16, V16.B16
+	VAND V2.B16, V16.B16, V18.B16
+	VUSRA $4, V15.B16, V18.B16
+	WORD $0x0e3dc251 // smull v17.8h, v18.8b, v29.8b
+	WORD $0x4e3dc25e // smull2 v30.8h, v18.16b, v29.16b
+	FMOVQ 560(R1), F21
+	VAND V3.B16, V16.B16, V19.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $2, V19.B16, V21.B16
+	WORD $0x0e2982b1 // smlal v17.8h, v21.8b, v9.8b
+	WORD $0x4e2982be // smlal2 v30.8h, v21.16b, v9.16b
+	FMOVQ 624(R1), F15
+	VAND V2.B16, V10.B16, V18.B16
+	VUSRA $4, V15.B16, V18.B16
+	WORD $0x0e3a8251 // smlal v17.8h, v18.8b, v26.8b
+	WORD $0x4e3a825e // smlal2 v30.8h, v18.16b, v26.16b
+	FMOVQ 688(R1), F19
+	VAND V3.B16, V10.B16, V21.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $2, V21.B16, V19.B16
+	WORD $0x0e2c8271 // smlal v17.8h, v19.8b, v12.8b
+	WORD $0x4e2c827e // smlal2 v30.8h, v19.16b, v12.16b
+	WORD $0x4e606a38 // sadalp v24.4s, v17.8h
+	WORD $0x4e606bd9 // sadalp v25.4s, v30.8h
+	VADDP V25.S4, V24.S4, V24.S4
+	WORD $0x4eaed718 // fsub v24.4s, v24.4s, v14.4s
+	WORD $0x4fb79318 // fmul v24.4s, v24.4s, v23.s[1]
+	WORD $0x4e74100f // saddw2 v15.4s, v0.4s, v20.8h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	FMOVQ 48(R11), F18
+	WORD $0x6e32ddef // fmul v15.4s, v15.4s, v18.4s
+	WORD $0x4e2fcec7 // fmla v7.4s, v22.4s, v15.4s
+	WORD $0x4e681010 // saddw2 v16.4s, v0.4s, v8.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	FMOVQ 48(R11), F10
+	WORD $0x6e2ade10 // fmul v16.4s, v16.4s, v10.4s
+	WORD $0x4e30cf07 // fmla v7.4s, v24.4s, v16.4s
 	ADD $832, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -13456,7 +13040,7 @@ row109:
 	VDUP V28.S[2], V7.S4
 	VDUP V28.S[3], V31.S4
 	FMOVQ 32(R13), F5
-	VSHL $5, V5.S4, V9.S4
+	WORD $0x4f3e04a9 // sshr v9.4s, v5.4s, #2
 	VSUB V9.S4, V0.S4, V9.S4
 	VDUP V9.S[2], V8.S4
 	VDUP V9.S[3], V22.S4
@@ -13479,41 +13063,39 @@ row109:
 	VADDP V24.S4, V23.S4, V23.S4
 	WORD $0x4ea8d6f7 // fsub v23.4s, v23.4s, v8.4s
 	WORD $0x4f8592f7 // fmul v23.4s, v23.4s, v5.s[0]
-	FMOVQ 128(R11), F20
-	WORD $0x6e34def7 // fmul v23.4s, v23.4s, v20.4s
+	FMOVQ 16(R10), F20
 	FMOVQ 16(R10), F19
-	FMOVQ 16(R10), F17
-	FMOVQ 448(R11), F29
-	WORD $0x0e2fc3bb // smull v27.8h, v29.8b, v15.8b
-	WORD $0x4e2fc3b5 // smull2 v21.8h, v29.16b, v15.16b
-	FMOVQ 464(R11), F4
-	WORD $0x0e30809b // smlal v27.8h, v4.8b, v16.8b
-	WORD $0x4e308095 // smlal2 v21.8h, v4.16b, v16.16b
-	FMOVQ 480(R11), F28
-	WORD $0x0e27839b // smlal v27.8h, v28.8b, v7.8b
-	WORD $0x4e278395 // smlal2 v21.8h, v28.16b, v7.16b
-	FMOVQ 496(R11), F9
-	WORD $0x0e3f813b // smlal v27.8h, v9.8b, v31.8b
-	WORD $0x4e3f8135 // smlal2 v21.8h, v9.16b, v31.16b
+	FMOVQ 448(R11), F21
+	WORD $0x0e2fc2b1 // smull v17.8h, v21.8b, v15.8b
+	WORD $0x4e2fc2bb // smull2 v27.8h, v21.16b, v15.16b
+	FMOVQ 464(R11), F29
+	WORD $0x0e3083b1 // smlal v17.8h, v29.8b, v16.8b
+	WORD $0x4e3083bb // smlal2 v27.8h, v29.16b, v16.16b
+	FMOVQ 480(R11), F4
+	WORD $0x0e278091 // smlal v17.8h, v4.8b, v7.8b
+	WORD $0x4e27809b // smlal2 v27.8h, v4.16b, v7.16b
+	FMOVQ 496(R11), F28
+	WORD $0x0e3f8391 // smlal v17.8h, v28.8b, v31.8b
+	WORD $0x4e3f839b // smlal2 v27.8h, v28.16b, v31.16b
+	WORD $0x4e606a34 // sadalp v20.4s, v17.8h
 	WORD $0x4e606b73 // sadalp v19.4s, v27.8h
-	WORD $0x4e606ab1 // sadalp v17.4s, v21.8h
-	VADDP V17.S4, V19.S4, V19.S4
-	WORD $0x4eb6d673 // fsub v19.4s, v19.4s, v22.4s
-	WORD $0x4fa59273 // fmul v19.4s, v19.4s, v5.s[1]
-	FMOVQ 192(R11), F10
-	WORD $0x6e2ade73 // fmul v19.4s, v19.4s, v10.4s
-	WORD $0x4e33d6f7 // fadd v23.4s, v23.4s, v19.4s
-	FMOVQ 0(R14), F12
-	WORD $0x4e37d58c // fadd v12.4s, v12.4s, v23.4s
-	FMOVQ F12, 0(R14)
+	VADDP V19.S4, V20.S4, V20.S4
+	WORD $0x4eb6d694 // fsub v20.4s, v20.4s, v22.4s
+	WORD $0x4fa59294 // fmul v20.4s, v20.4s, v5.s[1]
+	FMOVQ 0(R14), F9
+	FMOVQ 128(R11), F10
+	WORD $0x4e2acee9 // fmla v9.4s, v23.4s, v10.4s
+	FMOVQ 192(R11), F12
+	WORD $0x4e2cce89 // fmla v9.4s, v20.4s, v12.4s
+	FMOVQ F9, 0(R14)
 	FMOVQ 16(R10), F11
 	FMOVQ 16(R10), F18
 	FMOVQ 512(R11), F24
 	WORD $0x0e26c319 // smull v25.8h, v24.8b, v6.8b
 	WORD $0x4e26c31a // smull2 v26.8h, v24.16b, v6.16b
-	FMOVQ 528(R11), F20
-	WORD $0x0e3e8299 // smlal v25.8h, v20.8b, v30.8b
-	WORD $0x4e3e829a // smlal2 v26.8h, v20.16b, v30.16b
+	FMOVQ 528(R11), F21
+	WORD $0x0e3e82b9 // smlal v25.8h, v21.8b, v30.8b
+	WORD $0x4e3e82ba // smlal2 v26.8h, v21.16b, v30.16b
 	FMOVQ 544(R11), F29
 	WORD $0x0e2d83b9 // smlal v25.8h, v29.8b, v13.8b
 	WORD $0x4e2d83ba // smlal2 v26.8h, v29.16b, v13.16b
@@ -13525,168 +13107,162 @@ row109:
 	VADDP V18.S4, V11.S4, V11.S4
 	WORD $0x4ea8d56b // fsub v11.4s, v11.4s, v8.4s
 	WORD $0x4f85916b // fmul v11.4s, v11.4s, v5.s[0]
-	FMOVQ 144(R11), F28
-	WORD $0x6e3cdd6b // fmul v11.4s, v11.4s, v28.4s
-	FMOVQ 16(R10), F9
-	FMOVQ 16(R10), F27
-	FMOVQ 576(R11), F10
-	WORD $0x0e2fc155 // smull v21.8h, v10.8b, v15.8b
-	WORD $0x4e2fc151 // smull2 v17.8h, v10.16b, v15.16b
-	FMOVQ 592(R11), F19
-	WORD $0x0e308275 // smlal v21.8h, v19.8b, v16.8b
-	WORD $0x4e308271 // smlal2 v17.8h, v19.16b, v16.16b
-	FMOVQ 608(R11), F23
-	WORD $0x0e2782f5 // smlal v21.8h, v23.8b, v7.8b
-	WORD $0x4e2782f1 // smlal2 v17.8h, v23.16b, v7.16b
+	FMOVQ 16(R10), F28
+	FMOVQ 16(R10), F17
+	FMOVQ 576(R11), F23
+	WORD $0x0e2fc2fb // smull v27.8h, v23.8b, v15.8b
+	WORD $0x4e2fc2f3 // smull2 v19.8h, v23.16b, v15.16b
+	FMOVQ 592(R11), F10
+	WORD $0x0e30815b // smlal v27.8h, v10.8b, v16.8b
+	WORD $0x4e308153 // smlal2 v19.8h, v10.16b, v16.16b
+	FMOVQ 608(R11), F20
+	WORD $0x0e27829b // smlal v27.8h, v20.8b, v7.8b
+	WORD $0x4e278293 // smlal2 v19.8h, v20.16b, v7.16b
 	FMOVQ 624(R11), F12
-	WORD $0x0e3f8195 // smlal v21.8h, v12.8b, v31.8b
-	WORD $0x4e3f8191 // smlal2 v17.8h, v12.16b, v31.16b
-	WORD $0x4e606aa9 // sadalp v9.4s, v21.8h
-	WORD $0x4e606a3b // sadalp v27.4s, v17.8h
-	VADDP V27.S4, V9.S4, V9.S4
-	WORD $0x4eb6d529 // fsub v9.4s, v9.4s, v22.4s
-	WORD $0x4fa59129 // fmul v9.4s, v9.4s, v5.s[1]
-	FMOVQ 208(R11), F24
-	WORD $0x6e38dd29 // fmul v9.4s, v9.4s, v24.4s
-	WORD $0x4e29d56b // fadd v11.4s, v11.4s, v9.4s
-	FMOVQ 16(R14), F20
-	WORD $0x4e2bd694 // fadd v20.4s, v20.4s, v11.4s
-	FMOVQ F20, 16(R14)
+	WORD $0x0e3f819b // smlal v27.8h, v12.8b, v31.8b
+	WORD $0x4e3f8193 // smlal2 v19.8h, v12.16b, v31.16b
+	WORD $0x4e606b7c // sadalp v28.4s, v27.8h
+	WORD $0x4e606a71 // sadalp v17.4s, v19.8h
+	VADDP V17.S4, V28.S4, V28.S4
+	WORD $0x4eb6d79c // fsub v28.4s, v28.4s, v22.4s
+	WORD $0x4fa5939c // fmul v28.4s, v28.4s, v5.s[1]
+	FMOVQ 16(R14), F9
+	FMOVQ 144(R11), F24
+	WORD $0x4e38cd69 // fmla v9.4s, v11.4s, v24.4s
+	FMOVQ 208(R11), F21
+	WORD $0x4e35cf89 // fmla v9.4s, v28.4s, v21.4s
+	FMOVQ F9, 16(R14)
 	FMOVQ 16(R10), F29
 	FMOVQ 16(R10), F4
 	FMOVQ 640(R11), F18
 	WORD $0x0e26c259 // smull v25.8h, v18.8b, v6.8b
 	WORD $0x4e26c25a // smull2 v26.8h, v18.16b, v6.16b
-	FMOVQ 656(R11), F28
-	WORD $0x0e3e8399 // smlal v25.8h, v28.8b, v30.8b
-	WORD $0x4e3e839a // smlal2 v26.8h, v28.16b, v30.16b
+	FMOVQ 656(R11), F23
+	WORD $0x0e3e82f9 // smlal v25.8h, v23.8b, v30.8b
+	WORD $0x4e3e82fa // smlal2 v26.8h, v23.16b, v30.16b
 	FMOVQ 672(R11), F10
 	WORD $0x0e2d8159 // smlal v25.8h, v10.8b, v13.8b
 	WORD $0x4e2d815a // smlal2 v26.8h, v10.16b, v13.16b
-	FMOVQ 688(R11), F19
-	WORD $0x0e2e8279 // smlal v25.8h, v19.8b, v14.8b
-	WORD $0x4e2e827a // smlal2 v26.8h, v19.16b, v14.16b
+	FMOVQ 688(R11), F20
+	WORD $0x0e2e8299 // smlal v25.8h, v20.8b, v14.8b
+	WORD $0x4e2e829a // smlal2 v26.8h, v20.16b, v14.16b
 	WORD $0x4e606b3d // sadalp v29.4s, v25.8h
 	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
 	VADDP V4.S4, V29.S4, V29.S4
 	WORD $0x4ea8d7bd // fsub v29.4s, v29.4s, v8.4s
 	WORD $0x4f8593bd // fmul v29.4s, v29.4s, v5.s[0]
-	FMOVQ 160(R11), F23
-	WORD $0x6e37dfbd // fmul v29.4s, v29.4s, v23.4s
 	FMOVQ 16(R10), F12
-	FMOVQ 16(R10), F21
-	FMOVQ 704(R11), F24
-	WORD $0x0e2fc311 // smull v17.8h, v24.8b, v15.8b
-	WORD $0x4e2fc31b // smull2 v27.8h, v24.16b, v15.16b
-	FMOVQ 720(R11), F9
-	WORD $0x0e308131 // smlal v17.8h, v9.8b, v16.8b
-	WORD $0x4e30813b // smlal2 v27.8h, v9.16b, v16.16b
-	FMOVQ 736(R11), F11
-	WORD $0x0e278171 // smlal v17.8h, v11.8b, v7.8b
-	WORD $0x4e27817b // smlal2 v27.8h, v11.16b, v7.16b
-	FMOVQ 752(R11), F20
-	WORD $0x0e3f8291 // smlal v17.8h, v20.8b, v31.8b
-	WORD $0x4e3f829b // smlal2 v27.8h, v20.16b, v31.16b
-	WORD $0x4e606a2c // sadalp v12.4s, v17.8h
-	WORD $0x4e606b75 // sadalp v21.4s, v27.8h
-	VADDP V21.S4, V12.S4, V12.S4
+	FMOVQ 16(R10), F27
+	FMOVQ 704(R11), F11
+	WORD $0x0e2fc173 // smull v19.8h, v11.8b, v15.8b
+	WORD $0x4e2fc171 // smull2 v17.8h, v11.16b, v15.16b
+	FMOVQ 720(R11), F24
+	WORD $0x0e308313 // smlal v19.8h, v24.8b, v16.8b
+	WORD $0x4e308311 // smlal2 v17.8h, v24.16b, v16.16b
+	FMOVQ 736(R11), F28
+	WORD $0x0e278393 // smlal v19.8h, v28.8b, v7.8b
+	WORD $0x4e278391 // smlal2 v17.8h, v28.16b, v7.16b
+	FMOVQ 752(R11), F21
+	WORD $0x0e3f82b3 // smlal v19.8h, v21.8b, v31.8b
+	WORD $0x4e3f82b1 // smlal2 v17.8h, v21.16b, v31.16b
+	WORD $0x4e606a6c // sadalp v12.4s, v19.8h
+	WORD $0x4e606a3b // sadalp v27.4s, v17.8h
+	VADDP V27.S4, V12.S4, V12.S4
 	WORD $0x4eb6d58c // fsub v12.4s, v12.4s, v22.4s
 	WORD $0x4fa5918c // fmul v12.4s, v12.4s, v5.s[1]
-	FMOVQ 224(R11), F18
-	WORD $0x6e32dd8c // fmul v12.4s, v12.4s, v18.4s
-	WORD $0x4e2cd7bd // fadd v29.4s, v29.4s, v12.4s
-	FMOVQ 32(R14), F28
-	WORD $0x4e3dd79c // fadd v28.4s, v28.4s, v29.4s
-	FMOVQ F28, 32(R14)
+	FMOVQ 32(R14), F9
+	FMOVQ 160(R11), F18
+	WORD $0x4e32cfa9 // fmla v9.4s, v29.4s, v18.4s
+	FMOVQ 224(R11), F23
+	WORD $0x4e37cd89 // fmla v9.4s, v12.4s, v23.4s
+	FMOVQ F9, 32(R14)
 	FMOVQ 16(R10), F10
-	FMOVQ 16(R10), F19
+	FMOVQ 16(R10), F20
 	FMOVQ 768(R11), F4
 	WORD $0x0e26c099 // smull v25.8h, v4.8b, v6.8b
 	WORD $0x4e26c09a // smull2 v26.8h, v4.16b, v6.16b
-	FMOVQ 784(R11), F23
-	WORD $0x0e3e82f9 // smlal v25.8h, v23.8b, v30.8b
-	WORD $0x4e3e82fa // smlal2 v26.8h, v23.16b, v30.16b
+	FMOVQ 784(R11), F11
+	WORD $0x0e3e8179 // smlal v25.8h, v11.8b, v30.8b
+	WORD $0x4e3e817a // smlal2 v26.8h, v11.16b, v30.16b
 	FMOVQ 800(R11), F24
 	WORD $0x0e2d8319 // smlal v25.8h, v24.8b, v13.8b
 	WORD $0x4e2d831a // smlal2 v26.8h, v24.16b, v13.16b
-	FMOVQ 816(R11), F9
-	WORD $0x0e2e8139 // smlal v25.8h, v9.8b, v14.8b
-	WORD $0x4e2e813a // smlal2 v26.8h, v9.16b, v14.16b
+	FMOVQ 816(R11), F28
+	WORD $0x0e2e8399 // smlal v25.8h, v28.8b, v14.8b
+	WORD $0x4e2e839a // smlal2 v26.8h, v28.16b, v14.16b
 	WORD $0x4e606b2a // sadalp v10.4s, v25.8h
-	WORD $0x4e606b53 // sadalp v19.4s, v26.8h
-	VADDP V19.S4, V10.S4, V10.S4
+	WORD $0x4e606b54 // sadalp v20.4s, v26.8h
+	VADDP V20.S4, V10.S4, V10.S4
 	WORD $0x4ea8d54a // fsub v10.4s, v10.4s, v8.4s
 	WORD $0x4f85914a // fmul v10.4s, v10.4s, v5.s[0]
-	FMOVQ 176(R11), F11
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
-	FMOVQ 16(R10), F20
-	FMOVQ 16(R10), F17
-	FMOVQ 832(R11), F18
-	WORD $0x0e2fc25b // smull v27.8h, v18.8b, v15.8b
-	WORD $0x4e2fc255 // smull2 v21.8h, v18.16b, v15.16b
-	FMOVQ 848(R11), F12
-	WORD $0x0e30819b // smlal v27.8h, v12.8b, v16.8b
-	WORD $0x4e308195 // smlal2 v21.8h, v12.16b, v16.16b
-	FMOVQ 864(R11), F29
-	WORD $0x0e2783bb // smlal v27.8h, v29.8b, v7.8b
-	WORD $0x4e2783b5 // smlal2 v21.8h, v29.16b, v7.16b
-	FMOVQ 880(R11), F28
-	WORD $0x0e3f839b // smlal v27.8h, v28.8b, v31.8b
-	WORD $0x4e3f8395 // smlal2 v21.8h, v28.16b, v31.16b
-	WORD $0x4e606b74 // sadalp v20.4s, v27.8h
-	WORD $0x4e606ab1 // sadalp v17.4s, v21.8h
-	VADDP V17.S4, V20.S4, V20.S4
-	WORD $0x4eb6d694 // fsub v20.4s, v20.4s, v22.4s
-	WORD $0x4fa59294 // fmul v20.4s, v20.4s, v5.s[1]
-	FMOVQ 240(R11), F4
-	WORD $0x6e24de94 // fmul v20.4s, v20.4s, v4.4s
-	WORD $0x4e34d54a // fadd v10.4s, v10.4s, v20.4s
-	FMOVQ 48(R14), F23
-	WORD $0x4e2ad6f7 // fadd v23.4s, v23.4s, v10.4s
-	FMOVQ F23, 48(R14)
+	FMOVQ 16(R10), F21
+	FMOVQ 16(R10), F19
+	FMOVQ 832(R11), F29
+	WORD $0x0e2fc3b1 // smull v17.8h, v29.8b, v15.8b
+	WORD $0x4e2fc3bb // smull2 v27.8h, v29.16b, v15.16b
+	FMOVQ 848(R11), F18
+	WORD $0x0e308251 // smlal v17.8h, v18.8b, v16.8b
+	WORD $0x4e30825b // smlal2 v27.8h, v18.16b, v16.16b
+	FMOVQ 864(R11), F12
+	WORD $0x0e278191 // smlal v17.8h, v12.8b, v7.8b
+	WORD $0x4e27819b // smlal2 v27.8h, v12.16b, v7.16b
+	FMOVQ 880(R11), F23
+	WORD $0x0e3f82f1 // smlal v17.8h, v23.8b, v31.8b
+	WORD $0x4e3f82fb // smlal2 v27.8h, v23.16b, v31.16b
+	WORD $0x4e606a35 // sadalp v21.4s, v17.8h
+	WORD $0x4e606b73 // sadalp v19.4s, v27.8h
+	VADDP V19.S4, V21.S4, V21.S4
+	WORD $0x4eb6d6b5 // fsub v21.4s, v21.4s, v22.4s
+	WORD $0x4fa592b5 // fmul v21.4s, v21.4s, v5.s[1]
+	FMOVQ 48(R14), F9
+	FMOVQ 176(R11), F4
+	WORD $0x4e24cd49 // fmla v9.4s, v10.4s, v4.4s
+	FMOVQ 240(R11), F11
+	WORD $0x4e2bcea9 // fmla v9.4s, v21.4s, v11.4s
+	FMOVQ F9, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
 	BNE row109
 	FMOVQ 448(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 704(R1), F9
-	VSHL $4, V9.B16, V25.B16
+	FMOVQ 704(R1), F28
+	VSHL $4, V28.B16, V25.B16
 	VAND V2.B16, V25.B16, V26.B16
 	VORR V26.B16, V24.B16, V24.B16
 	FMOVQ F24, 384(R11)
-	FMOVQ 512(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V25.B16, V11.B16
-	VUSRA $2, V11.B16, V19.B16
-	FMOVQ F19, 400(R11)
+	FMOVQ 512(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V3.B16, V25.B16, V29.B16
+	VUSRA $2, V29.B16, V20.B16
+	FMOVQ F20, 400(R11)
 	FMOVQ 576(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
-	VAND V2.B16, V9.B16, V12.B16
+	VAND V2.B16, V28.B16, V12.B16
 	VORR V12.B16, V18.B16, V18.B16
 	FMOVQ F18, 416(R11)
-	FMOVQ 640(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V9.B16, V28.B16
-	VUSRA $2, V28.B16, V29.B16
-	FMOVQ F29, 432(R11)
+	FMOVQ 640(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V28.B16, V17.B16
+	VUSRA $2, V17.B16, V23.B16
+	FMOVQ F23, 432(R11)
 	FMOVQ 448(R1), F27
-	FMOVQ 768(R1), F21
-	VSHL $4, V21.B16, V17.B16
-	VAND V2.B16, V17.B16, V4.B16
+	FMOVQ 768(R1), F19
+	VSHL $4, V19.B16, V10.B16
+	VAND V2.B16, V10.B16, V4.B16
 	VUSRA $4, V27.B16, V4.B16
 	FMOVQ F4, 448(R11)
-	FMOVQ 512(R1), F20
-	VAND V3.B16, V17.B16, V10.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V10.B16, V20.B16
-	FMOVQ F20, 464(R11)
-	FMOVQ 576(R1), F23
-	VAND V2.B16, V21.B16, V6.B16
-	VUSRA $4, V23.B16, V6.B16
+	FMOVQ 512(R1), F21
+	VAND V3.B16, V10.B16, V11.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $2, V11.B16, V21.B16
+	FMOVQ F21, 464(R11)
+	FMOVQ 576(R1), F9
+	VAND V2.B16, V19.B16, V6.B16
+	VUSRA $4, V9.B16, V6.B16
 	FMOVQ F6, 480(R11)
 	FMOVQ 640(R1), F30
-	VAND V3.B16, V21.B16, V13.B16
+	VAND V3.B16, V19.B16, V13.B16
 	VUSHR $4, V30.B16, V30.B16
 	VUSRA $2, V13.B16, V30.B16
 	FMOVQ F30, 496(R11)
@@ -13711,11 +13287,11 @@ row109:
 	VAND V2.B16, V26.B16, V24.B16
 	VORR V24.B16, V8.B16, V8.B16
 	FMOVQ F8, 512(R11)
-	FMOVQ 528(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V26.B16, V19.B16
-	VUSRA $2, V19.B16, V11.B16
-	FMOVQ F11, 528(R11)
+	FMOVQ 528(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V26.B16, V20.B16
+	VUSRA $2, V20.B16, V29.B16
+	FMOVQ F29, 528(R11)
 	FMOVQ 592(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
 	VAND V2.B16, V22.B16, V18.B16
@@ -13723,29 +13299,29 @@ row109:
 	FMOVQ F12, 544(R11)
 	FMOVQ 656(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V22.B16, V9.B16
-	VUSRA $2, V9.B16, V25.B16
+	VAND V3.B16, V22.B16, V28.B16
+	VUSRA $2, V28.B16, V25.B16
 	FMOVQ F25, 560(R11)
-	FMOVQ 464(R1), F28
-	FMOVQ 784(R1), F29
-	VSHL $4, V29.B16, V27.B16
+	FMOVQ 464(R1), F17
+	FMOVQ 784(R1), F23
+	VSHL $4, V23.B16, V27.B16
 	VAND V2.B16, V27.B16, V4.B16
-	VUSRA $4, V28.B16, V4.B16
+	VUSRA $4, V17.B16, V4.B16
 	FMOVQ F4, 576(R11)
-	FMOVQ 528(R1), F10
-	VAND V3.B16, V27.B16, V20.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $2, V20.B16, V10.B16
-	FMOVQ F10, 592(R11)
-	FMOVQ 592(R1), F23
-	VAND V2.B16, V29.B16, V6.B16
-	VUSRA $4, V23.B16, V6.B16
+	FMOVQ 528(R1), F11
+	VAND V3.B16, V27.B16, V21.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V21.B16, V11.B16
+	FMOVQ F11, 592(R11)
+	FMOVQ 592(R1), F9
+	VAND V2.B16, V23.B16, V6.B16
+	VUSRA $4, V9.B16, V6.B16
 	FMOVQ F6, 608(R11)
-	FMOVQ 656(R1), F17
-	VAND V3.B16, V29.B16, V21.B16
-	VUSHR $4, V17.B16, V17.B16
-	VUSRA $2, V21.B16, V17.B16
-	FMOVQ F17, 624(R11)
+	FMOVQ 656(R1), F10
+	VAND V3.B16, V23.B16, V19.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V19.B16, V10.B16
+	FMOVQ F10, 624(R11)
 	WORD $0x4e6e100d // saddw2 v13.4s, v0.4s, v14.8h
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	FMOVQ 16(R11), F30
@@ -13763,11 +13339,11 @@ row109:
 	VAND V2.B16, V24.B16, V8.B16
 	VORR V8.B16, V5.B16, V5.B16
 	FMOVQ F5, 640(R11)
-	FMOVQ 544(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V24.B16, V11.B16
-	VUSRA $2, V11.B16, V19.B16
-	FMOVQ F19, 656(R11)
+	FMOVQ 544(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V3.B16, V24.B16, V29.B16
+	VUSRA $2, V29.B16, V20.B16
+	FMOVQ F20, 656(R11)
 	FMOVQ 608(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
 	VAND V2.B16, V31.B16, V12.B16
@@ -13778,33 +13354,33 @@ row109:
 	VAND V3.B16, V31.B16, V22.B16
 	VUSRA $2, V22.B16, V26.B16
 	FMOVQ F26, 688(R11)
-	FMOVQ 480(R1), F9
+	FMOVQ 480(R1), F28
 	FMOVQ 800(R1), F25
-	VSHL $4, V25.B16, V28.B16
-	VAND V2.B16, V28.B16, V4.B16
-	VUSRA $4, V9.B16, V4.B16
+	VSHL $4, V25.B16, V17.B16
+	VAND V2.B16, V17.B16, V4.B16
+	VUSRA $4, V28.B16, V4.B16
 	FMOVQ F4, 704(R11)
-	FMOVQ 544(R1), F20
-	VAND V3.B16, V28.B16, V10.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V10.B16, V20.B16
-	FMOVQ F20, 720(R11)
-	FMOVQ 608(R1), F23
+	FMOVQ 544(R1), F21
+	VAND V3.B16, V17.B16, V11.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $2, V11.B16, V21.B16
+	FMOVQ F21, 720(R11)
+	FMOVQ 608(R1), F9
 	VAND V2.B16, V25.B16, V6.B16
-	VUSRA $4, V23.B16, V6.B16
+	VUSRA $4, V9.B16, V6.B16
 	FMOVQ F6, 736(R11)
 	FMOVQ 672(R1), F27
-	VAND V3.B16, V25.B16, V29.B16
+	VAND V3.B16, V25.B16, V23.B16
 	VUSHR $4, V27.B16, V27.B16
-	VUSRA $2, V29.B16, V27.B16
+	VUSRA $2, V23.B16, V27.B16
 	FMOVQ F27, 752(R11)
-	FMOVD 40(R1), F21
-	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
-	WORD $0x0e751011 // saddw v17.4s, v0.4s, v21.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVD 40(R1), F19
+	WORD $0x0f08a673 // sshll v19.8h, v19.8b, #0
+	WORD $0x0e73100a // saddw v10.4s, v0.4s, v19.4h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
 	FMOVQ 32(R11), F14
-	WORD $0x6e2ede31 // fmul v17.4s, v17.4s, v14.4s
-	FMOVQ F17, 160(R11)
+	WORD $0x6e2edd4a // fmul v10.4s, v10.4s, v14.4s
+	FMOVQ F10, 160(R11)
 	FMOVD 56(R1), F30
 	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
 	WORD $0x0e7e100d // saddw v13.4s, v0.4s, v30.4h
@@ -13819,11 +13395,11 @@ row109:
 	VAND V2.B16, V8.B16, V5.B16
 	VORR V5.B16, V15.B16, V15.B16
 	FMOVQ F15, 768(R11)
-	FMOVQ 560(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V8.B16, V19.B16
-	VUSRA $2, V19.B16, V11.B16
-	FMOVQ F11, 784(R11)
+	FMOVQ 560(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V8.B16, V20.B16
+	VUSRA $2, V20.B16, V29.B16
+	FMOVQ F29, 784(R11)
 	FMOVQ 624(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
 	VAND V2.B16, V16.B16, V18.B16
@@ -13836,33 +13412,33 @@ row109:
 	FMOVQ F24, 816(R11)
 	FMOVQ 496(R1), F22
 	FMOVQ 816(R1), F26
-	VSHL $4, V26.B16, V9.B16
-	VAND V2.B16, V9.B16, V4.B16
+	VSHL $4, V26.B16, V28.B16
+	VAND V2.B16, V28.B16, V4.B16
 	VUSRA $4, V22.B16, V4.B16
 	FMOVQ F4, 832(R11)
-	FMOVQ 560(R1), F10
-	VAND V3.B16, V9.B16, V20.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $2, V20.B16, V10.B16
-	FMOVQ F10, 848(R11)
-	FMOVQ 624(R1), F23
+	FMOVQ 560(R1), F11
+	VAND V3.B16, V28.B16, V21.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V21.B16, V11.B16
+	FMOVQ F11, 848(R11)
+	FMOVQ 624(R1), F9
 	VAND V2.B16, V26.B16, V6.B16
-	VUSRA $4, V23.B16, V6.B16
+	VUSRA $4, V9.B16, V6.B16
 	FMOVQ F6, 864(R11)
-	FMOVQ 688(R1), F28
+	FMOVQ 688(R1), F17
 	VAND V3.B16, V26.B16, V25.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $2, V25.B16, V28.B16
-	FMOVQ F28, 880(R11)
-	WORD $0x4e75101d // saddw2 v29.4s, v0.4s, v21.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $2, V25.B16, V17.B16
+	FMOVQ F17, 880(R11)
+	WORD $0x4e731017 // saddw2 v23.4s, v0.4s, v19.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
 	FMOVQ 48(R11), F27
-	WORD $0x6e3bdfbd // fmul v29.4s, v29.4s, v27.4s
-	FMOVQ F29, 176(R11)
+	WORD $0x6e3bdef7 // fmul v23.4s, v23.4s, v27.4s
+	FMOVQ F23, 176(R11)
 	WORD $0x4e7e100e // saddw2 v14.4s, v0.4s, v30.8h
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 48(R11), F17
-	WORD $0x6e31ddce // fmul v14.4s, v14.4s, v17.4s
+	FMOVQ 48(R11), F10
+	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
 	FMOVQ F14, 240(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
@@ -13872,201 +13448,193 @@ row110:
 	FMOVQ 16(R13), F13
 	VDUP V7.S[0], V5.S4
 	VDUP V7.S[1], V15.S4
-	VDUP V7.S[2], V19.S4
-	VDUP V7.S[3], V11.S4
+	VDUP V7.S[2], V20.S4
+	VDUP V7.S[3], V29.S4
 	VDUP V13.S[0], V18.S4
 	VDUP V13.S[1], V12.S4
 	VDUP V13.S[2], V8.S4
 	VDUP V13.S[3], V16.S4
 	FMOVQ 32(R13), F31
-	VSHL $5, V31.S4, V24.S4
+	WORD $0x4f3e07f8 // sshr v24.4s, v31.4s, #2
 	VSUB V24.S4, V0.S4, V24.S4
 	VDUP V24.S[2], V22.S4
 	VDUP V24.S[3], V4.S4
-	FMOVQ 16(R10), F20
-	FMOVQ 16(R10), F10
-	FMOVQ 384(R11), F9
-	WORD $0x0e25c137 // smull v23.8h, v9.8b, v5.8b
-	WORD $0x4e25c126 // smull2 v6.8h, v9.16b, v5.16b
+	FMOVQ 16(R10), F21
+	FMOVQ 16(R10), F11
+	FMOVQ 384(R11), F28
+	WORD $0x0e25c389 // smull v9.8h, v28.8b, v5.8b
+	WORD $0x4e25c386 // smull2 v6.8h, v28.16b, v5.16b
 	FMOVQ 400(R11), F26
-	WORD $0x0e2f8357 // smlal v23.8h, v26.8b, v15.8b
+	WORD $0x0e2f8349 // smlal v9.8h, v26.8b, v15.8b
 	WORD $0x4e2f8346 // smlal2 v6.8h, v26.16b, v15.16b
 	FMOVQ 416(R11), F25
-	WORD $0x0e338337 // smlal v23.8h, v25.8b, v19.8b
-	WORD $0x4e338326 // smlal2 v6.8h, v25.16b, v19.16b
-	FMOVQ 432(R11), F28
-	WORD $0x0e2b8397 // smlal v23.8h, v28.8b, v11.8b
-	WORD $0x4e2b8386 // smlal2 v6.8h, v28.16b, v11.16b
-	WORD $0x4e606af4 // sadalp v20.4s, v23.8h
-	WORD $0x4e6068ca // sadalp v10.4s, v6.8h
-	VADDP V10.S4, V20.S4, V20.S4
-	WORD $0x4eb6d694 // fsub v20.4s, v20.4s, v22.4s
-	WORD $0x4f9f9294 // fmul v20.4s, v20.4s, v31.s[0]
-	FMOVQ 128(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x0e348329 // smlal v9.8h, v25.8b, v20.8b
+	WORD $0x4e348326 // smlal2 v6.8h, v25.16b, v20.16b
+	FMOVQ 432(R11), F17
+	WORD $0x0e3d8229 // smlal v9.8h, v17.8b, v29.8b
+	WORD $0x4e3d8226 // smlal2 v6.8h, v17.16b, v29.16b
+	WORD $0x4e606935 // sadalp v21.4s, v9.8h
+	WORD $0x4e6068cb // sadalp v11.4s, v6.8h
+	VADDP V11.S4, V21.S4, V21.S4
+	WORD $0x4eb6d6b5 // fsub v21.4s, v21.4s, v22.4s
+	WORD $0x4f9f92b5 // fmul v21.4s, v21.4s, v31.s[0]
+	FMOVQ 16(R10), F19
 	FMOVQ 16(R10), F27
-	FMOVQ 16(R10), F29
-	FMOVQ 448(R11), F14
-	WORD $0x0e32c1de // smull v30.8h, v14.8b, v18.8b
-	WORD $0x4e32c1d1 // smull2 v17.8h, v14.16b, v18.16b
-	FMOVQ 464(R11), F7
-	WORD $0x0e2c80fe // smlal v30.8h, v7.8b, v12.8b
-	WORD $0x4e2c80f1 // smlal2 v17.8h, v7.16b, v12.16b
-	FMOVQ 480(R11), F13
-	WORD $0x0e2881be // smlal v30.8h, v13.8b, v8.8b
-	WORD $0x4e2881b1 // smlal2 v17.8h, v13.16b, v8.16b
-	FMOVQ 496(R11), F24
-	WORD $0x0e30831e // smlal v30.8h, v24.8b, v16.8b
-	WORD $0x4e308311 // smlal2 v17.8h, v24.16b, v16.16b
+	FMOVQ 448(R11), F10
+	WORD $0x0e32c157 // smull v23.8h, v10.8b, v18.8b
+	WORD $0x4e32c15e // smull2 v30.8h, v10.16b, v18.16b
+	FMOVQ 464(R11), F14
+	WORD $0x0e2c81d7 // smlal v23.8h, v14.8b, v12.8b
+	WORD $0x4e2c81de // smlal2 v30.8h, v14.16b, v12.16b
+	FMOVQ 480(R11), F7
+	WORD $0x0e2880f7 // smlal v23.8h, v7.8b, v8.8b
+	WORD $0x4e2880fe // smlal2 v30.8h, v7.16b, v8.16b
+	FMOVQ 496(R11), F13
+	WORD $0x0e3081b7 // smlal v23.8h, v13.8b, v16.8b
+	WORD $0x4e3081be // smlal2 v30.8h, v13.16b, v16.16b
+	WORD $0x4e606af3 // sadalp v19.4s, v23.8h
 	WORD $0x4e606bdb // sadalp v27.4s, v30.8h
-	WORD $0x4e606a3d // sadalp v29.4s, v17.8h
-	VADDP V29.S4, V27.S4, V27.S4
-	WORD $0x4ea4d77b // fsub v27.4s, v27.4s, v4.4s
-	WORD $0x4fbf937b // fmul v27.4s, v27.4s, v31.s[1]
-	FMOVQ 192(R11), F9
-	WORD $0x6e29df7b // fmul v27.4s, v27.4s, v9.4s
-	WORD $0x4e3bd694 // fadd v20.4s, v20.4s, v27.4s
-	FMOVQ 0(R14), F26
-	WORD $0x4e34d75a // fadd v26.4s, v26.4s, v20.4s
-	FMOVQ F26, 0(R14)
+	VADDP V27.S4, V19.S4, V19.S4
+	WORD $0x4ea4d673 // fsub v19.4s, v19.4s, v4.4s
+	WORD $0x4fbf9273 // fmul v19.4s, v19.4s, v31.s[1]
+	FMOVQ 0(R14), F24
+	FMOVQ 128(R11), F28
+	WORD $0x4e3cceb8 // fmla v24.4s, v21.4s, v28.4s
+	FMOVQ 192(R11), F26
+	WORD $0x4e3ace78 // fmla v24.4s, v19.4s, v26.4s
+	FMOVQ F24, 0(R14)
 	FMOVQ 16(R10), F25
-	FMOVQ 16(R10), F28
-	FMOVQ 512(R11), F10
-	WORD $0x0e25c157 // smull v23.8h, v10.8b, v5.8b
-	WORD $0x4e25c146 // smull2 v6.8h, v10.16b, v5.16b
-	FMOVQ 528(R11), F21
-	WORD $0x0e2f82b7 // smlal v23.8h, v21.8b, v15.8b
-	WORD $0x4e2f82a6 // smlal2 v6.8h, v21.16b, v15.16b
+	FMOVQ 16(R10), F17
+	FMOVQ 512(R11), F11
+	WORD $0x0e25c169 // smull v9.8h, v11.8b, v5.8b
+	WORD $0x4e25c166 // smull2 v6.8h, v11.16b, v5.16b
+	FMOVQ 528(R11), F10
+	WORD $0x0e2f8149 // smlal v9.8h, v10.8b, v15.8b
+	WORD $0x4e2f8146 // smlal2 v6.8h, v10.16b, v15.16b
 	FMOVQ 544(R11), F14
-	WORD $0x0e3381d7 // smlal v23.8h, v14.8b, v19.8b
-	WORD $0x4e3381c6 // smlal2 v6.8h, v14.16b, v19.16b
+	WORD $0x0e3481c9 // smlal v9.8h, v14.8b, v20.8b
+	WORD $0x4e3481c6 // smlal2 v6.8h, v14.16b, v20.16b
 	FMOVQ 560(R11), F7
-	WORD $0x0e2b80f7 // smlal v23.8h, v7.8b, v11.8b
-	WORD $0x4e2b80e6 // smlal2 v6.8h, v7.16b, v11.16b
-	WORD $0x4e606af9 // sadalp v25.4s, v23.8h
-	WORD $0x4e6068dc // sadalp v28.4s, v6.8h
-	VADDP V28.S4, V25.S4, V25.S4
+	WORD $0x0e3d80e9 // smlal v9.8h, v7.8b, v29.8b
+	WORD $0x4e3d80e6 // smlal2 v6.8h, v7.16b, v29.16b
+	WORD $0x4e606939 // sadalp v25.4s, v9.8h
+	WORD $0x4e6068d1 // sadalp v17.4s, v6.8h
+	VADDP V17.S4, V25.S4, V25.S4
 	WORD $0x4eb6d739 // fsub v25.4s, v25.4s, v22.4s
 	WORD $0x4f9f9339 // fmul v25.4s, v25.4s, v31.s[0]
-	FMOVQ 144(R11), F13
-	WORD $0x6e2ddf39 // fmul v25.4s, v25.4s, v13.4s
-	FMOVQ 16(R10), F24
-	FMOVQ 16(R10), F30
-	FMOVQ 576(R11), F9
-	WORD $0x0e32c131 // smull v17.8h, v9.8b, v18.8b
-	WORD $0x4e32c13d // smull2 v29.8h, v9.16b, v18.16b
-	FMOVQ 592(R11), F27
-	WORD $0x0e2c8371 // smlal v17.8h, v27.8b, v12.8b
-	WORD $0x4e2c837d // smlal2 v29.8h, v27.16b, v12.16b
-	FMOVQ 608(R11), F20
-	WORD $0x0e288291 // smlal v17.8h, v20.8b, v8.8b
-	WORD $0x4e28829d // smlal2 v29.8h, v20.16b, v8.16b
+	FMOVQ 16(R10), F13
+	FMOVQ 16(R10), F23
+	FMOVQ 576(R11), F21
+	WORD $0x0e32c2be // smull v30.8h, v21.8b, v18.8b
+	WORD $0x4e32c2bb // smull2 v27.8h, v21.16b, v18.16b
+	FMOVQ 592(R11), F28
+	WORD $0x0e2c839e // smlal v30.8h, v28.8b, v12.8b
+	WORD $0x4e2c839b // smlal2 v27.8h, v28.16b, v12.16b
+	FMOVQ 608(R11), F19
+	WORD $0x0e28827e // smlal v30.8h, v19.8b, v8.8b
+	WORD $0x4e28827b // smlal2 v27.8h, v19.16b, v8.16b
 	FMOVQ 624(R11), F26
-	WORD $0x0e308351 // smlal v17.8h, v26.8b, v16.8b
-	WORD $0x4e30835d // smlal2 v29.8h, v26.16b, v16.16b
-	WORD $0x4e606a38 // sadalp v24.4s, v17.8h
-	WORD $0x4e606bbe // sadalp v30.4s, v29.8h
-	VADDP V30.S4, V24.S4, V24.S4
-	WORD $0x4ea4d718 // fsub v24.4s, v24.4s, v4.4s
-	WORD $0x4fbf9318 // fmul v24.4s, v24.4s, v31.s[1]
+	WORD $0x0e30835e // smlal v30.8h, v26.8b, v16.8b
+	WORD $0x4e30835b // smlal2 v27.8h, v26.16b, v16.16b
+	WORD $0x4e606bcd // sadalp v13.4s, v30.8h
+	WORD $0x4e606b77 // sadalp v23.4s, v27.8h
+	VADDP V23.S4, V13.S4, V13.S4
+	WORD $0x4ea4d5ad // fsub v13.4s, v13.4s, v4.4s
+	WORD $0x4fbf91ad // fmul v13.4s, v13.4s, v31.s[1]
+	FMOVQ 16(R14), F24
+	FMOVQ 144(R11), F11
+	WORD $0x4e2bcf38 // fmla v24.4s, v25.4s, v11.4s
 	FMOVQ 208(R11), F10
-	WORD $0x6e2adf18 // fmul v24.4s, v24.4s, v10.4s
-	WORD $0x4e38d739 // fadd v25.4s, v25.4s, v24.4s
-	FMOVQ 16(R14), F21
-	WORD $0x4e39d6b5 // fadd v21.4s, v21.4s, v25.4s
-	FMOVQ F21, 16(R14)
+	WORD $0x4e2acdb8 // fmla v24.4s, v13.4s, v10.4s
+	FMOVQ F24, 16(R14)
 	FMOVQ 16(R10), F14
 	FMOVQ 16(R10), F7
-	FMOVQ 640(R11), F28
-	WORD $0x0e25c397 // smull v23.8h, v28.8b, v5.8b
-	WORD $0x4e25c386 // smull2 v6.8h, v28.16b, v5.16b
-	FMOVQ 656(R11), F13
-	WORD $0x0e2f81b7 // smlal v23.8h, v13.8b, v15.8b
-	WORD $0x4e2f81a6 // smlal2 v6.8h, v13.16b, v15.16b
-	FMOVQ 672(R11), F9
-	WORD $0x0e338137 // smlal v23.8h, v9.8b, v19.8b
-	WORD $0x4e338126 // smlal2 v6.8h, v9.16b, v19.16b
-	FMOVQ 688(R11), F27
-	WORD $0x0e2b8377 // smlal v23.8h, v27.8b, v11.8b
-	WORD $0x4e2b8366 // smlal2 v6.8h, v27.16b, v11.16b
-	WORD $0x4e606aee // sadalp v14.4s, v23.8h
+	FMOVQ 640(R11), F17
+	WORD $0x0e25c229 // smull v9.8h, v17.8b, v5.8b
+	WORD $0x4e25c226 // smull2 v6.8h, v17.16b, v5.16b
+	FMOVQ 656(R11), F21
+	WORD $0x0e2f82a9 // smlal v9.8h, v21.8b, v15.8b
+	WORD $0x4e2f82a6 // smlal2 v6.8h, v21.16b, v15.16b
+	FMOVQ 672(R11), F28
+	WORD $0x0e348389 // smlal v9.8h, v28.8b, v20.8b
+	WORD $0x4e348386 // smlal2 v6.8h, v28.16b, v20.16b
+	FMOVQ 688(R11), F19
+	WORD $0x0e3d8269 // smlal v9.8h, v19.8b, v29.8b
+	WORD $0x4e3d8266 // smlal2 v6.8h, v19.16b, v29.16b
+	WORD $0x4e60692e // sadalp v14.4s, v9.8h
 	WORD $0x4e6068c7 // sadalp v7.4s, v6.8h
 	VADDP V7.S4, V14.S4, V14.S4
 	WORD $0x4eb6d5ce // fsub v14.4s, v14.4s, v22.4s
 	WORD $0x4f9f91ce // fmul v14.4s, v14.4s, v31.s[0]
-	FMOVQ 160(R11), F20
-	WORD $0x6e34ddce // fmul v14.4s, v14.4s, v20.4s
 	FMOVQ 16(R10), F26
-	FMOVQ 16(R10), F17
-	FMOVQ 704(R11), F10
-	WORD $0x0e32c15d // smull v29.8h, v10.8b, v18.8b
-	WORD $0x4e32c15e // smull2 v30.8h, v10.16b, v18.16b
-	FMOVQ 720(R11), F24
-	WORD $0x0e2c831d // smlal v29.8h, v24.8b, v12.8b
-	WORD $0x4e2c831e // smlal2 v30.8h, v24.16b, v12.16b
-	FMOVQ 736(R11), F25
-	WORD $0x0e28833d // smlal v29.8h, v25.8b, v8.8b
-	WORD $0x4e28833e // smlal2 v30.8h, v25.16b, v8.16b
-	FMOVQ 752(R11), F21
-	WORD $0x0e3082bd // smlal v29.8h, v21.8b, v16.8b
-	WORD $0x4e3082be // smlal2 v30.8h, v21.16b, v16.16b
-	WORD $0x4e606bba // sadalp v26.4s, v29.8h
-	WORD $0x4e606bd1 // sadalp v17.4s, v30.8h
-	VADDP V17.S4, V26.S4, V26.S4
+	FMOVQ 16(R10), F30
+	FMOVQ 704(R11), F25
+	WORD $0x0e32c33b // smull v27.8h, v25.8b, v18.8b
+	WORD $0x4e32c337 // smull2 v23.8h, v25.16b, v18.16b
+	FMOVQ 720(R11), F11
+	WORD $0x0e2c817b // smlal v27.8h, v11.8b, v12.8b
+	WORD $0x4e2c8177 // smlal2 v23.8h, v11.16b, v12.16b
+	FMOVQ 736(R11), F13
+	WORD $0x0e2881bb // smlal v27.8h, v13.8b, v8.8b
+	WORD $0x4e2881b7 // smlal2 v23.8h, v13.16b, v8.16b
+	FMOVQ 752(R11), F10
+	WORD $0x0e30815b // smlal v27.8h, v10.8b, v16.8b
+	WORD $0x4e308157 // smlal2 v23.8h, v10.16b, v16.16b
+	WORD $0x4e606b7a // sadalp v26.4s, v27.8h
+	WORD $0x4e606afe // sadalp v30.4s, v23.8h
+	VADDP V30.S4, V26.S4, V26.S4
 	WORD $0x4ea4d75a // fsub v26.4s, v26.4s, v4.4s
 	WORD $0x4fbf935a // fmul v26.4s, v26.4s, v31.s[1]
-	FMOVQ 224(R11), F28
-	WORD $0x6e3cdf5a // fmul v26.4s, v26.4s, v28.4s
-	WORD $0x4e3ad5ce // fadd v14.4s, v14.4s, v26.4s
-	FMOVQ 32(R14), F13
-	WORD $0x4e2ed5ad // fadd v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 32(R14)
-	FMOVQ 16(R10), F9
-	FMOVQ 16(R10), F27
+	FMOVQ 32(R14), F24
+	FMOVQ 160(R11), F17
+	WORD $0x4e31cdd8 // fmla v24.4s, v14.4s, v17.4s
+	FMOVQ 224(R11), F21
+	WORD $0x4e35cf58 // fmla v24.4s, v26.4s, v21.4s
+	FMOVQ F24, 32(R14)
+	FMOVQ 16(R10), F28
+	FMOVQ 16(R10), F19
 	FMOVQ 768(R11), F7
-	WORD $0x0e25c0f7 // smull v23.8h, v7.8b, v5.8b
+	WORD $0x0e25c0e9 // smull v9.8h, v7.8b, v5.8b
 	WORD $0x4e25c0e6 // smull2 v6.8h, v7.16b, v5.16b
-	FMOVQ 784(R11), F20
-	WORD $0x0e2f8297 // smlal v23.8h, v20.8b, v15.8b
-	WORD $0x4e2f8286 // smlal2 v6.8h, v20.16b, v15.16b
-	FMOVQ 800(R11), F10
-	WORD $0x0e338157 // smlal v23.8h, v10.8b, v19.8b
-	WORD $0x4e338146 // smlal2 v6.8h, v10.16b, v19.16b
-	FMOVQ 816(R11), F24
-	WORD $0x0e2b8317 // smlal v23.8h, v24.8b, v11.8b
-	WORD $0x4e2b8306 // smlal2 v6.8h, v24.16b, v11.16b
-	WORD $0x4e606ae9 // sadalp v9.4s, v23.8h
-	WORD $0x4e6068db // sadalp v27.4s, v6.8h
-	VADDP V27.S4, V9.S4, V9.S4
-	WORD $0x4eb6d529 // fsub v9.4s, v9.4s, v22.4s
-	WORD $0x4f9f9129 // fmul v9.4s, v9.4s, v31.s[0]
-	FMOVQ 176(R11), F25
-	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
-	FMOVQ 16(R10), F21
-	FMOVQ 16(R10), F29
-	FMOVQ 832(R11), F28
-	WORD $0x0e32c39e // smull v30.8h, v28.8b, v18.8b
-	WORD $0x4e32c391 // smull2 v17.8h, v28.16b, v18.16b
-	FMOVQ 848(R11), F26
-	WORD $0x0e2c835e // smlal v30.8h, v26.8b, v12.8b
-	WORD $0x4e2c8351 // smlal2 v17.8h, v26.16b, v12.16b
-	FMOVQ 864(R11), F14
-	WORD $0x0e2881de // smlal v30.8h, v14.8b, v8.8b
-	WORD $0x4e2881d1 // smlal2 v17.8h, v14.16b, v8.16b
-	FMOVQ 880(R11), F13
-	WORD $0x0e3081be // smlal v30.8h, v13.8b, v16.8b
-	WORD $0x4e3081b1 // smlal2 v17.8h, v13.16b, v16.16b
-	WORD $0x4e606bd5 // sadalp v21.4s, v30.8h
-	WORD $0x4e606a3d // sadalp v29.4s, v17.8h
-	VADDP V29.S4, V21.S4, V21.S4
-	WORD $0x4ea4d6b5 // fsub v21.4s, v21.4s, v4.4s
-	WORD $0x4fbf92b5 // fmul v21.4s, v21.4s, v31.s[1]
-	FMOVQ 240(R11), F7
-	WORD $0x6e27deb5 // fmul v21.4s, v21.4s, v7.4s
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	FMOVQ 48(R14), F20
-	WORD $0x4e29d694 // fadd v20.4s, v20.4s, v9.4s
-	FMOVQ F20, 48(R14)
+	FMOVQ 784(R11), F25
+	WORD $0x0e2f8329 // smlal v9.8h, v25.8b, v15.8b
+	WORD $0x4e2f8326 // smlal2 v6.8h, v25.16b, v15.16b
+	FMOVQ 800(R11), F11
+	WORD $0x0e348169 // smlal v9.8h, v11.8b, v20.8b
+	WORD $0x4e348166 // smlal2 v6.8h, v11.16b, v20.16b
+	FMOVQ 816(R11), F13
+	WORD $0x0e3d81a9 // smlal v9.8h, v13.8b, v29.8b
+	WORD $0x4e3d81a6 // smlal2 v6.8h, v13.16b, v29.16b
+	WORD $0x4e60693c // sadalp v28.4s, v9.8h
+	WORD $0x4e6068d3 // sadalp v19.4s, v6.8h
+	VADDP V19.S4, V28.S4, V28.S4
+	WORD $0x4eb6d79c // fsub v28.4s, v28.4s, v22.4s
+	WORD $0x4f9f939c // fmul v28.4s, v28.4s, v31.s[0]
+	FMOVQ 16(R10), F10
+	FMOVQ 16(R10), F27
+	FMOVQ 832(R11), F14
+	WORD $0x0e32c1d7 // smull v23.8h, v14.8b, v18.8b
+	WORD $0x4e32c1de // smull2 v30.8h, v14.16b, v18.16b
+	FMOVQ 848(R11), F17
+	WORD $0x0e2c8237 // smlal v23.8h, v17.8b, v12.8b
+	WORD $0x4e2c823e // smlal2 v30.8h, v17.16b, v12.16b
+	FMOVQ 864(R11), F26
+	WORD $0x0e288357 // smlal v23.8h, v26.8b, v8.8b
+	WORD $0x4e28835e // smlal2 v30.8h, v26.16b, v8.16b
+	FMOVQ 880(R11), F21
+	WORD $0x0e3082b7 // smlal v23.8h, v21.8b, v16.8b
+	WORD $0x4e3082be // smlal2 v30.8h, v21.16b, v16.16b
+	WORD $0x4e606aea // sadalp v10.4s, v23.8h
+	WORD $0x4e606bdb // sadalp v27.4s, v30.8h
+	VADDP V27.S4, V10.S4, V10.S4
+	WORD $0x4ea4d54a // fsub v10.4s, v10.4s, v4.4s
+	WORD $0x4fbf914a // fmul v10.4s, v10.4s, v31.s[1]
+	FMOVQ 48(R14), F24
+	FMOVQ 176(R11), F7
+	WORD $0x4e27cf98 // fmla v24.4s, v28.4s, v7.4s
+	FMOVQ 240(R11), F25
+	WORD $0x4e39cd58 // fmla v24.4s, v10.4s, v25.4s
+	FMOVQ F24, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -14181,12 +13749,10 @@ pair113:
 	WORD $0x4e606afd // sadalp v29.4s, v23.8h
 	VADDP V29.S4, V28.S4, V28.S4
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fb1939c // fmul v28.4s, v28.4s, v17.s[1]
-	WORD $0x4e3cd652 // fadd v18.4s, v18.4s, v28.4s
+	WORD $0x4fb11392 // fmla v18.4s, v28.4s, v17.s[1]
 	FMOVD 0(R1), F26
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	WORD $0x6e3ade52 // fmul v18.4s, v18.4s, v26.4s
-	WORD $0x4e32d463 // fadd v3.4s, v3.4s, v18.4s
+	WORD $0x4e3ace43 // fmla v3.4s, v18.4s, v26.4s
 	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 16(R10), F27
 	FMOVQ 16(R10), F24
@@ -14219,16 +13785,16 @@ pair113:
 	WORD $0x4f91937b // fmul v27.4s, v27.4s, v17.s[0]
 	FMOVQ 16(R10), F22
 	FMOVQ 16(R10), F23
-	FMOVQ 80(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x0e2dc35d // smull v29.8h, v26.8b, v13.8b
-	WORD $0x4e2dc35c // smull2 v28.8h, v26.16b, v13.16b
-	FMOVQ 144(R1), F18
+	FMOVQ 80(R1), F18
 	VUSHR $4, V18.B16, V18.B16
 	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	WORD $0x0e2e825d // smlal v29.8h, v18.8b, v14.8b
-	WORD $0x4e2e825c // smlal2 v28.8h, v18.16b, v14.16b
+	WORD $0x0e2dc25d // smull v29.8h, v18.8b, v13.8b
+	WORD $0x4e2dc25c // smull2 v28.8h, v18.16b, v13.16b
+	FMOVQ 144(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x0e2e835d // smlal v29.8h, v26.8b, v14.8b
+	WORD $0x4e2e835c // smlal2 v28.8h, v26.16b, v14.16b
 	WORD $0x4e606bb6 // sadalp v22.4s, v29.8h
 	WORD $0x4e606b97 // sadalp v23.4s, v28.8h
 	FMOVQ 208(R1), F25
@@ -14245,25 +13811,23 @@ pair113:
 	WORD $0x4e606917 // sadalp v23.4s, v8.8h
 	VADDP V23.S4, V22.S4, V22.S4
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4fb192d6 // fmul v22.4s, v22.4s, v17.s[1]
-	WORD $0x4e36d77b // fadd v27.4s, v27.4s, v22.4s
+	WORD $0x4fb112db // fmla v27.4s, v22.4s, v17.s[1]
 	FMOVD 8(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x6e34df7b // fmul v27.4s, v27.4s, v20.4s
-	WORD $0x4e3bd484 // fadd v4.4s, v4.4s, v27.4s
+	WORD $0x4e34cf64 // fmla v4.4s, v27.4s, v20.4s
 	PRFM 1152(R1), PLDL1KEEP
 	FMOVQ 16(R10), F21
 	FMOVQ 16(R10), F30
-	FMOVQ 96(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x0e29c35f // smull v31.8h, v26.8b, v9.8b
-	WORD $0x4e29c358 // smull2 v24.8h, v26.16b, v9.16b
-	FMOVQ 160(R1), F18
+	FMOVQ 96(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
 	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	WORD $0x0e2a825f // smlal v31.8h, v18.8b, v10.8b
-	WORD $0x4e2a8258 // smlal2 v24.8h, v18.16b, v10.16b
+	WORD $0x0e29c25f // smull v31.8h, v18.8b, v9.8b
+	WORD $0x4e29c258 // smull2 v24.8h, v18.16b, v9.16b
+	FMOVQ 160(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x0e2a835f // smlal v31.8h, v26.8b, v10.8b
+	WORD $0x4e2a8358 // smlal2 v24.8h, v26.16b, v10.16b
 	WORD $0x4e606bf5 // sadalp v21.4s, v31.8h
 	WORD $0x4e606b1e // sadalp v30.4s, v24.8h
 	FMOVQ 224(R1), F25
@@ -14283,51 +13847,49 @@ pair113:
 	WORD $0x4f9192b5 // fmul v21.4s, v21.4s, v17.s[0]
 	FMOVQ 16(R10), F7
 	FMOVQ 16(R10), F8
-	FMOVQ 96(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x0e2dc297 // smull v23.8h, v20.8b, v13.8b
-	WORD $0x4e2dc296 // smull2 v22.8h, v20.16b, v13.16b
-	FMOVQ 160(R1), F27
+	FMOVQ 96(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x0e2e8377 // smlal v23.8h, v27.8b, v14.8b
-	WORD $0x4e2e8376 // smlal2 v22.8h, v27.16b, v14.16b
+	WORD $0x0e2dc377 // smull v23.8h, v27.8b, v13.8b
+	WORD $0x4e2dc376 // smull2 v22.8h, v27.16b, v13.16b
+	FMOVQ 160(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x0e2e8297 // smlal v23.8h, v20.8b, v14.8b
+	WORD $0x4e2e8296 // smlal2 v22.8h, v20.16b, v14.16b
 	WORD $0x4e606ae7 // sadalp v7.4s, v23.8h
 	WORD $0x4e606ac8 // sadalp v8.4s, v22.8h
 	FMOVQ 224(R1), F31
 	VUSHR $4, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x0e2fc3fa // smull v26.8h, v31.8b, v15.8b
-	WORD $0x4e2fc3f2 // smull2 v18.8h, v31.16b, v15.16b
+	WORD $0x0e2fc3f2 // smull v18.8h, v31.8b, v15.8b
+	WORD $0x4e2fc3fa // smull2 v26.8h, v31.16b, v15.16b
 	FMOVQ 288(R1), F24
 	VUSHR $4, V24.B16, V24.B16
 	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	WORD $0x0e30831a // smlal v26.8h, v24.8b, v16.8b
-	WORD $0x4e308312 // smlal2 v18.8h, v24.16b, v16.16b
-	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
-	WORD $0x4e606a48 // sadalp v8.4s, v18.8h
+	WORD $0x0e308312 // smlal v18.8h, v24.8b, v16.8b
+	WORD $0x4e30831a // smlal2 v26.8h, v24.16b, v16.16b
+	WORD $0x4e606a47 // sadalp v7.4s, v18.8h
+	WORD $0x4e606b48 // sadalp v8.4s, v26.8h
 	VADDP V8.S4, V7.S4, V7.S4
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fb190e7 // fmul v7.4s, v7.4s, v17.s[1]
-	WORD $0x4e27d6b5 // fadd v21.4s, v21.4s, v7.4s
+	WORD $0x4fb110f5 // fmla v21.4s, v7.4s, v17.s[1]
 	FMOVD 16(R1), F25
 	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	WORD $0x6e39deb5 // fmul v21.4s, v21.4s, v25.4s
-	WORD $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
+	WORD $0x4e39cea5 // fmla v5.4s, v21.4s, v25.4s
 	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 16(R10), F19
 	FMOVQ 16(R10), F29
-	FMOVQ 112(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x0e29c29c // smull v28.8h, v20.8b, v9.8b
-	WORD $0x4e29c29e // smull2 v30.8h, v20.16b, v9.16b
-	FMOVQ 176(R1), F27
+	FMOVQ 112(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
 	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x0e2a837c // smlal v28.8h, v27.8b, v10.8b
-	WORD $0x4e2a837e // smlal2 v30.8h, v27.16b, v10.16b
+	WORD $0x0e29c37c // smull v28.8h, v27.8b, v9.8b
+	WORD $0x4e29c37e // smull2 v30.8h, v27.16b, v9.16b
+	FMOVQ 176(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x0e2a829c // smlal v28.8h, v20.8b, v10.8b
+	WORD $0x4e2a829e // smlal2 v30.8h, v20.16b, v10.16b
 	WORD $0x4e606b93 // sadalp v19.4s, v28.8h
 	WORD $0x4e606bdd // sadalp v29.4s, v30.8h
 	FMOVQ 240(R1), F31
@@ -14345,83 +13907,81 @@ pair113:
 	VADDP V29.S4, V19.S4, V19.S4
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
 	WORD $0x4f919273 // fmul v19.4s, v19.4s, v17.s[0]
-	FMOVQ 16(R10), F26
 	FMOVQ 16(R10), F18
-	FMOVQ 112(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	WORD $0x0e2dc328 // smull v8.8h, v25.8b, v13.8b
-	WORD $0x4e2dc327 // smull2 v7.8h, v25.16b, v13.16b
-	FMOVQ 176(R1), F21
+	FMOVQ 16(R10), F26
+	FMOVQ 112(R1), F21
 	VUSHR $4, V21.B16, V21.B16
 	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	WORD $0x0e2e82a8 // smlal v8.8h, v21.8b, v14.8b
-	WORD $0x4e2e82a7 // smlal2 v7.8h, v21.16b, v14.16b
-	WORD $0x4e60691a // sadalp v26.4s, v8.8h
-	WORD $0x4e6068f2 // sadalp v18.4s, v7.8h
+	WORD $0x0e2dc2a8 // smull v8.8h, v21.8b, v13.8b
+	WORD $0x4e2dc2a7 // smull2 v7.8h, v21.16b, v13.16b
+	FMOVQ 176(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	WORD $0x0e2e8328 // smlal v8.8h, v25.8b, v14.8b
+	WORD $0x4e2e8327 // smlal2 v7.8h, v25.16b, v14.16b
+	WORD $0x4e606912 // sadalp v18.4s, v8.8h
+	WORD $0x4e6068fa // sadalp v26.4s, v7.8h
 	FMOVQ 240(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x0e2fc394 // smull v20.8h, v28.8b, v15.8b
-	WORD $0x4e2fc39b // smull2 v27.8h, v28.16b, v15.16b
+	WORD $0x0e2fc39b // smull v27.8h, v28.8b, v15.8b
+	WORD $0x4e2fc394 // smull2 v20.8h, v28.16b, v15.16b
 	FMOVQ 304(R1), F30
 	VUSHR $4, V30.B16, V30.B16
 	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	WORD $0x0e3083d4 // smlal v20.8h, v30.8b, v16.8b
-	WORD $0x4e3083db // smlal2 v27.8h, v30.16b, v16.16b
-	WORD $0x4e606a9a // sadalp v26.4s, v20.8h
+	WORD $0x0e3083db // smlal v27.8h, v30.8b, v16.8b
+	WORD $0x4e3083d4 // smlal2 v20.8h, v30.16b, v16.16b
 	WORD $0x4e606b72 // sadalp v18.4s, v27.8h
-	VADDP V18.S4, V26.S4, V26.S4
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fb1935a // fmul v26.4s, v26.4s, v17.s[1]
-	WORD $0x4e3ad673 // fadd v19.4s, v19.4s, v26.4s
+	WORD $0x4e606a9a // sadalp v26.4s, v20.8h
+	VADDP V26.S4, V18.S4, V18.S4
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4fb11253 // fmla v19.4s, v18.4s, v17.s[1]
 	FMOVD 24(R1), F31
 	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	WORD $0x6e3fde73 // fmul v19.4s, v19.4s, v31.4s
-	WORD $0x4e33d4c6 // fadd v6.4s, v6.4s, v19.4s
+	WORD $0x4e3fce66 // fmla v6.4s, v19.4s, v31.4s
 	SUBS $1, R4
 	BEQ last114
 	FMOVQ 64(R2), F24
 	FMOVQ 80(R2), F23
 	VDUP V24.S[0], V22.S4
 	VDUP V24.S[1], V29.S4
-	VDUP V24.S[2], V25.S4
-	VDUP V24.S[3], V21.S4
+	VDUP V24.S[2], V21.S4
+	VDUP V24.S[3], V25.S4
 	VDUP V23.S[0], V8.S4
 	VDUP V23.S[1], V7.S4
 	VDUP V23.S[2], V28.S4
 	VDUP V23.S[3], V30.S4
-	FMOVQ 96(R2), F20
+	FMOVQ 96(R2), F27
 	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 16(R10), F27
-	FMOVQ 16(R10), F18
-	FMOVQ 320(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	WORD $0x0e36c27a // smull v26.8h, v19.8b, v22.8b
-	WORD $0x4e36c27f // smull2 v31.8h, v19.16b, v22.16b
+	FMOVQ 16(R10), F20
+	FMOVQ 16(R10), F26
+	FMOVQ 320(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x0e36c3f2 // smull v18.8h, v31.8b, v22.8b
+	WORD $0x4e36c3f3 // smull2 v19.8h, v31.16b, v22.16b
 	FMOVQ 384(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x0e3d813a // smlal v26.8h, v9.8b, v29.8b
-	WORD $0x4e3d813f // smlal2 v31.8h, v9.16b, v29.16b
-	WORD $0x4e606b5b // sadalp v27.4s, v26.8h
-	WORD $0x4e606bf2 // sadalp v18.4s, v31.8h
+	WORD $0x0e3d8132 // smlal v18.8h, v9.8b, v29.8b
+	WORD $0x4e3d8133 // smlal2 v19.8h, v9.16b, v29.16b
+	WORD $0x4e606a54 // sadalp v20.4s, v18.8h
+	WORD $0x4e606a7a // sadalp v26.4s, v19.8h
 	FMOVQ 448(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
 	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	WORD $0x0e39c18a // smull v10.8h, v12.8b, v25.8b
-	WORD $0x4e39c18b // smull2 v11.8h, v12.16b, v25.16b
+	WORD $0x0e35c18a // smull v10.8h, v12.8b, v21.8b
+	WORD $0x4e35c18b // smull2 v11.8h, v12.16b, v21.16b
 	FMOVQ 512(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	WORD $0x0e3581aa // smlal v10.8h, v13.8b, v21.8b
-	WORD $0x4e3581ab // smlal2 v11.8h, v13.16b, v21.16b
-	WORD $0x4e60695b // sadalp v27.4s, v10.8h
-	WORD $0x4e606972 // sadalp v18.4s, v11.8h
-	VADDP V18.S4, V27.S4, V27.S4
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f94937b // fmul v27.4s, v27.4s, v20.s[0]
+	WORD $0x0e3981aa // smlal v10.8h, v13.8b, v25.8b
+	WORD $0x4e3981ab // smlal2 v11.8h, v13.16b, v25.16b
+	WORD $0x4e606954 // sadalp v20.4s, v10.8h
+	WORD $0x4e60697a // sadalp v26.4s, v11.8h
+	VADDP V26.S4, V20.S4, V20.S4
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f9b9294 // fmul v20.4s, v20.4s, v27.s[0]
 	FMOVQ 16(R10), F14
 	FMOVQ 16(R10), F15
 	FMOVQ 320(R1), F24
@@ -14436,26 +13996,24 @@ pair113:
 	WORD $0x4e2782f1 // smlal2 v17.8h, v23.16b, v7.16b
 	WORD $0x4e606a0e // sadalp v14.4s, v16.8h
 	WORD $0x4e606a2f // sadalp v15.4s, v17.8h
-	FMOVQ 448(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x0e3cc353 // smull v19.8h, v26.8b, v28.8b
-	WORD $0x4e3cc349 // smull2 v9.8h, v26.16b, v28.16b
-	FMOVQ 512(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x0e3e83f3 // smlal v19.8h, v31.8b, v30.8b
-	WORD $0x4e3e83e9 // smlal2 v9.8h, v31.16b, v30.16b
-	WORD $0x4e606a6e // sadalp v14.4s, v19.8h
+	FMOVQ 448(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	WORD $0x0e3cc25f // smull v31.8h, v18.8b, v28.8b
+	WORD $0x4e3cc249 // smull2 v9.8h, v18.16b, v28.16b
+	FMOVQ 512(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	WORD $0x0e3e827f // smlal v31.8h, v19.8b, v30.8b
+	WORD $0x4e3e8269 // smlal2 v9.8h, v19.16b, v30.16b
+	WORD $0x4e606bee // sadalp v14.4s, v31.8h
 	WORD $0x4e60692f // sadalp v15.4s, v9.8h
 	VADDP V15.S4, V14.S4, V14.S4
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fb491ce // fmul v14.4s, v14.4s, v20.s[1]
-	WORD $0x4e2ed77b // fadd v27.4s, v27.4s, v14.4s
+	WORD $0x4fbb11d4 // fmla v20.4s, v14.4s, v27.s[1]
 	FMOVD 32(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	WORD $0x6e2cdf7b // fmul v27.4s, v27.4s, v12.4s
-	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
+	WORD $0x4e2cce83 // fmla v3.4s, v20.4s, v12.4s
 	PRFM 1344(R1), PLDL1KEEP
 	FMOVQ 16(R10), F13
 	FMOVQ 16(R10), F10
@@ -14463,192 +14021,186 @@ pair113:
 	VAND V1.B16, V24.B16, V24.B16
 	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
 	WORD $0x0e36c30b // smull v11.8h, v24.8b, v22.8b
-	WORD $0x4e36c312 // smull2 v18.8h, v24.16b, v22.16b
+	WORD $0x4e36c31a // smull2 v26.8h, v24.16b, v22.16b
 	FMOVQ 400(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
 	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
 	WORD $0x0e3d82eb // smlal v11.8h, v23.8b, v29.8b
-	WORD $0x4e3d82f2 // smlal2 v18.8h, v23.16b, v29.16b
+	WORD $0x4e3d82fa // smlal2 v26.8h, v23.16b, v29.16b
 	WORD $0x4e60696d // sadalp v13.4s, v11.8h
-	WORD $0x4e606a4a // sadalp v10.4s, v18.8h
-	FMOVQ 464(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x0e39c350 // smull v16.8h, v26.8b, v25.8b
-	WORD $0x4e39c351 // smull2 v17.8h, v26.16b, v25.16b
-	FMOVQ 528(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x0e3583f0 // smlal v16.8h, v31.8b, v21.8b
-	WORD $0x4e3583f1 // smlal2 v17.8h, v31.16b, v21.16b
+	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
+	FMOVQ 464(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	WORD $0x0e35c250 // smull v16.8h, v18.8b, v21.8b
+	WORD $0x4e35c251 // smull2 v17.8h, v18.16b, v21.16b
+	FMOVQ 528(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	WORD $0x0e398270 // smlal v16.8h, v19.8b, v25.8b
+	WORD $0x4e398271 // smlal2 v17.8h, v19.16b, v25.16b
 	WORD $0x4e606a0d // sadalp v13.4s, v16.8h
 	WORD $0x4e606a2a // sadalp v10.4s, v17.8h
 	VADDP V10.S4, V13.S4, V13.S4
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9491ad // fmul v13.4s, v13.4s, v20.s[0]
-	FMOVQ 16(R10), F19
+	WORD $0x4f9b91ad // fmul v13.4s, v13.4s, v27.s[0]
+	FMOVQ 16(R10), F31
 	FMOVQ 16(R10), F9
-	FMOVQ 336(R1), F12
+	FMOVQ 336(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x0e28c28f // smull v15.8h, v20.8b, v8.8b
+	WORD $0x4e28c28e // smull2 v14.8h, v20.16b, v8.16b
+	FMOVQ 400(R1), F12
 	VUSHR $4, V12.B16, V12.B16
 	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	WORD $0x0e28c18f // smull v15.8h, v12.8b, v8.8b
-	WORD $0x4e28c18e // smull2 v14.8h, v12.16b, v8.16b
-	FMOVQ 400(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x0e27836f // smlal v15.8h, v27.8b, v7.8b
-	WORD $0x4e27836e // smlal2 v14.8h, v27.16b, v7.16b
-	WORD $0x4e6069f3 // sadalp v19.4s, v15.8h
+	WORD $0x0e27818f // smlal v15.8h, v12.8b, v7.8b
+	WORD $0x4e27818e // smlal2 v14.8h, v12.16b, v7.16b
+	WORD $0x4e6069ff // sadalp v31.4s, v15.8h
 	WORD $0x4e6069c9 // sadalp v9.4s, v14.8h
 	FMOVQ 464(R1), F11
 	VUSHR $4, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
 	WORD $0x0e3cc178 // smull v24.8h, v11.8b, v28.8b
 	WORD $0x4e3cc177 // smull2 v23.8h, v11.16b, v28.16b
-	FMOVQ 528(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	WORD $0x0e3e8258 // smlal v24.8h, v18.8b, v30.8b
-	WORD $0x4e3e8257 // smlal2 v23.8h, v18.16b, v30.16b
-	WORD $0x4e606b13 // sadalp v19.4s, v24.8h
+	FMOVQ 528(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x0e3e8358 // smlal v24.8h, v26.8b, v30.8b
+	WORD $0x4e3e8357 // smlal2 v23.8h, v26.16b, v30.16b
+	WORD $0x4e606b1f // sadalp v31.4s, v24.8h
 	WORD $0x4e606ae9 // sadalp v9.4s, v23.8h
-	VADDP V9.S4, V19.S4, V19.S4
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fb49273 // fmul v19.4s, v19.4s, v20.s[1]
-	WORD $0x4e33d5ad // fadd v13.4s, v13.4s, v19.4s
-	FMOVD 40(R1), F26
-	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	WORD $0x6e3addad // fmul v13.4s, v13.4s, v26.4s
-	WORD $0x4e2dd484 // fadd v4.4s, v4.4s, v13.4s
+	VADDP V9.S4, V31.S4, V31.S4
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4fbb13ed // fmla v13.4s, v31.4s, v27.s[1]
+	FMOVD 40(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	WORD $0x4e32cda4 // fmla v4.4s, v13.4s, v18.4s
 	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 16(R10), F31
+	FMOVQ 16(R10), F19
 	FMOVQ 16(R10), F16
-	FMOVQ 352(R1), F12
+	FMOVQ 352(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x0e36c291 // smull v17.8h, v20.8b, v22.8b
+	WORD $0x4e36c28a // smull2 v10.8h, v20.16b, v22.16b
+	FMOVQ 416(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
 	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	WORD $0x0e36c191 // smull v17.8h, v12.8b, v22.8b
-	WORD $0x4e36c18a // smull2 v10.8h, v12.16b, v22.16b
-	FMOVQ 416(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x0e3d8371 // smlal v17.8h, v27.8b, v29.8b
-	WORD $0x4e3d836a // smlal2 v10.8h, v27.16b, v29.16b
-	WORD $0x4e606a3f // sadalp v31.4s, v17.8h
+	WORD $0x0e3d8191 // smlal v17.8h, v12.8b, v29.8b
+	WORD $0x4e3d818a // smlal2 v10.8h, v12.16b, v29.16b
+	WORD $0x4e606a33 // sadalp v19.4s, v17.8h
 	WORD $0x4e606950 // sadalp v16.4s, v10.8h
 	FMOVQ 480(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	WORD $0x0e39c16f // smull v15.8h, v11.8b, v25.8b
-	WORD $0x4e39c16e // smull2 v14.8h, v11.16b, v25.16b
-	FMOVQ 544(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	WORD $0x0e35824f // smlal v15.8h, v18.8b, v21.8b
-	WORD $0x4e35824e // smlal2 v14.8h, v18.16b, v21.16b
-	WORD $0x4e6069ff // sadalp v31.4s, v15.8h
+	WORD $0x0e35c16f // smull v15.8h, v11.8b, v21.8b
+	WORD $0x4e35c16e // smull2 v14.8h, v11.16b, v21.16b
+	FMOVQ 544(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x0e39834f // smlal v15.8h, v26.8b, v25.8b
+	WORD $0x4e39834e // smlal2 v14.8h, v26.16b, v25.16b
+	WORD $0x4e6069f3 // sadalp v19.4s, v15.8h
 	WORD $0x4e6069d0 // sadalp v16.4s, v14.8h
-	VADDP V16.S4, V31.S4, V31.S4
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f9493ff // fmul v31.4s, v31.4s, v20.s[0]
+	VADDP V16.S4, V19.S4, V19.S4
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f9b9273 // fmul v19.4s, v19.4s, v27.s[0]
 	FMOVQ 16(R10), F24
 	FMOVQ 16(R10), F23
-	FMOVQ 352(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x0e28c349 // smull v9.8h, v26.8b, v8.8b
-	WORD $0x4e28c353 // smull2 v19.8h, v26.16b, v8.16b
-	FMOVQ 416(R1), F13
+	FMOVQ 352(R1), F13
 	VUSHR $4, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	WORD $0x0e2781a9 // smlal v9.8h, v13.8b, v7.8b
-	WORD $0x4e2781b3 // smlal2 v19.8h, v13.16b, v7.16b
+	WORD $0x0e28c1a9 // smull v9.8h, v13.8b, v8.8b
+	WORD $0x4e28c1bf // smull2 v31.8h, v13.16b, v8.16b
+	FMOVQ 416(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	WORD $0x0e278249 // smlal v9.8h, v18.8b, v7.8b
+	WORD $0x4e27825f // smlal2 v31.8h, v18.16b, v7.16b
 	WORD $0x4e606938 // sadalp v24.4s, v9.8h
-	WORD $0x4e606a77 // sadalp v23.4s, v19.8h
+	WORD $0x4e606bf7 // sadalp v23.4s, v31.8h
 	FMOVQ 480(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	WORD $0x0e3cc22c // smull v12.8h, v17.8b, v28.8b
-	WORD $0x4e3cc23b // smull2 v27.8h, v17.16b, v28.16b
+	WORD $0x0e3cc234 // smull v20.8h, v17.8b, v28.8b
+	WORD $0x4e3cc22c // smull2 v12.8h, v17.16b, v28.16b
 	FMOVQ 544(R1), F10
 	VUSHR $4, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x0e3e814c // smlal v12.8h, v10.8b, v30.8b
-	WORD $0x4e3e815b // smlal2 v27.8h, v10.16b, v30.16b
-	WORD $0x4e606998 // sadalp v24.4s, v12.8h
-	WORD $0x4e606b77 // sadalp v23.4s, v27.8h
+	WORD $0x0e3e8154 // smlal v20.8h, v10.8b, v30.8b
+	WORD $0x4e3e814c // smlal2 v12.8h, v10.16b, v30.16b
+	WORD $0x4e606a98 // sadalp v24.4s, v20.8h
+	WORD $0x4e606997 // sadalp v23.4s, v12.8h
 	VADDP V23.S4, V24.S4, V24.S4
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fb49318 // fmul v24.4s, v24.4s, v20.s[1]
-	WORD $0x4e38d7ff // fadd v31.4s, v31.4s, v24.4s
+	WORD $0x4fbb1313 // fmla v19.4s, v24.4s, v27.s[1]
 	FMOVD 48(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	WORD $0x6e2bdfff // fmul v31.4s, v31.4s, v11.4s
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
+	WORD $0x4e2bce65 // fmla v5.4s, v19.4s, v11.4s
 	PRFM 1472(R1), PLDL1KEEP
 	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 16(R10), F18
+	FMOVQ 16(R10), F26
 	FMOVQ 16(R10), F15
-	FMOVQ 368(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x0e36c34e // smull v14.8h, v26.8b, v22.8b
-	WORD $0x4e36c350 // smull2 v16.8h, v26.16b, v22.16b
-	FMOVQ 432(R1), F13
+	FMOVQ 368(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	WORD $0x0e3d81ae // smlal v14.8h, v13.8b, v29.8b
-	WORD $0x4e3d81b0 // smlal2 v16.8h, v13.16b, v29.16b
-	WORD $0x4e6069d2 // sadalp v18.4s, v14.8h
+	WORD $0x0e36c1ae // smull v14.8h, v13.8b, v22.8b
+	WORD $0x4e36c1b0 // smull2 v16.8h, v13.16b, v22.16b
+	FMOVQ 432(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	WORD $0x0e3d824e // smlal v14.8h, v18.8b, v29.8b
+	WORD $0x4e3d8250 // smlal2 v16.8h, v18.16b, v29.16b
+	WORD $0x4e6069da // sadalp v26.4s, v14.8h
 	WORD $0x4e606a0f // sadalp v15.4s, v16.8h
 	FMOVQ 496(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
 	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	WORD $0x0e39c229 // smull v9.8h, v17.8b, v25.8b
-	WORD $0x4e39c233 // smull2 v19.8h, v17.16b, v25.16b
+	WORD $0x0e35c229 // smull v9.8h, v17.8b, v21.8b
+	WORD $0x4e35c23f // smull2 v31.8h, v17.16b, v21.16b
 	FMOVQ 560(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x0e358149 // smlal v9.8h, v10.8b, v21.8b
-	WORD $0x4e358153 // smlal2 v19.8h, v10.16b, v21.16b
-	WORD $0x4e606932 // sadalp v18.4s, v9.8h
-	WORD $0x4e606a6f // sadalp v15.4s, v19.8h
-	VADDP V15.S4, V18.S4, V18.S4
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f949252 // fmul v18.4s, v18.4s, v20.s[0]
+	WORD $0x0e398149 // smlal v9.8h, v10.8b, v25.8b
+	WORD $0x4e39815f // smlal2 v31.8h, v10.16b, v25.16b
+	WORD $0x4e60693a // sadalp v26.4s, v9.8h
+	WORD $0x4e606bef // sadalp v15.4s, v31.8h
+	VADDP V15.S4, V26.S4, V26.S4
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f9b935a // fmul v26.4s, v26.4s, v27.s[0]
+	FMOVQ 16(R10), F20
 	FMOVQ 16(R10), F12
-	FMOVQ 16(R10), F27
-	FMOVQ 368(R1), F11
+	FMOVQ 368(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	WORD $0x0e28c277 // smull v23.8h, v19.8b, v8.8b
+	WORD $0x4e28c278 // smull2 v24.8h, v19.16b, v8.16b
+	FMOVQ 432(R1), F11
 	VUSHR $4, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	WORD $0x0e28c177 // smull v23.8h, v11.8b, v8.8b
-	WORD $0x4e28c178 // smull2 v24.8h, v11.16b, v8.16b
-	FMOVQ 432(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x0e2783f7 // smlal v23.8h, v31.8b, v7.8b
-	WORD $0x4e2783f8 // smlal2 v24.8h, v31.16b, v7.16b
-	WORD $0x4e606aec // sadalp v12.4s, v23.8h
-	WORD $0x4e606b1b // sadalp v27.4s, v24.8h
+	WORD $0x0e278177 // smlal v23.8h, v11.8b, v7.8b
+	WORD $0x4e278178 // smlal2 v24.8h, v11.16b, v7.16b
+	WORD $0x4e606af4 // sadalp v20.4s, v23.8h
+	WORD $0x4e606b0c // sadalp v12.4s, v24.8h
 	FMOVQ 496(R1), F14
 	VUSHR $4, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	WORD $0x0e3cc1da // smull v26.8h, v14.8b, v28.8b
-	WORD $0x4e3cc1cd // smull2 v13.8h, v14.16b, v28.16b
+	WORD $0x0e3cc1cd // smull v13.8h, v14.8b, v28.8b
+	WORD $0x4e3cc1d2 // smull2 v18.8h, v14.16b, v28.16b
 	FMOVQ 560(R1), F16
 	VUSHR $4, V16.B16, V16.B16
 	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	WORD $0x0e3e821a // smlal v26.8h, v16.8b, v30.8b
-	WORD $0x4e3e820d // smlal2 v13.8h, v16.16b, v30.16b
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4e6069bb // sadalp v27.4s, v13.8h
-	VADDP V27.S4, V12.S4, V12.S4
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fb4918c // fmul v12.4s, v12.4s, v20.s[1]
-	WORD $0x4e2cd652 // fadd v18.4s, v18.4s, v12.4s
+	WORD $0x0e3e820d // smlal v13.8h, v16.8b, v30.8b
+	WORD $0x4e3e8212 // smlal2 v18.8h, v16.16b, v30.16b
+	WORD $0x4e6069b4 // sadalp v20.4s, v13.8h
+	WORD $0x4e606a4c // sadalp v12.4s, v18.8h
+	VADDP V12.S4, V20.S4, V20.S4
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fbb129a // fmla v26.4s, v20.4s, v27.s[1]
 	FMOVD 56(R1), F17
 	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	WORD $0x6e31de52 // fmul v18.4s, v18.4s, v17.4s
-	WORD $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
+	WORD $0x4e31cf46 // fmla v6.4s, v26.4s, v17.4s
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -14900,13 +14452,11 @@ row119:
 	WORD $0x4e606944 // sadalp v4.4s, v10.8h
 	VADDP V4.S4, V3.S4, V3.S4
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4fb59063 // fmul v3.4s, v3.4s, v21.s[1]
-	WORD $0x4e23d6d6 // fadd v22.4s, v22.4s, v3.4s
-	FMOVQ 128(R11), F26
-	WORD $0x6e3aded6 // fmul v22.4s, v22.4s, v26.4s
-	FMOVQ 0(R14), F27
-	WORD $0x4e36d77b // fadd v27.4s, v27.4s, v22.4s
-	FMOVQ F27, 0(R14)
+	WORD $0x4fb51076 // fmla v22.4s, v3.4s, v21.s[1]
+	FMOVQ 0(R14), F26
+	FMOVQ 128(R11), F27
+	WORD $0x4e3bceda // fmla v26.4s, v22.4s, v27.4s
+	FMOVQ F26, 0(R14)
 	FMOVQ 16(R10), F24
 	FMOVQ 16(R10), F25
 	FMOVQ 512(R11), F28
@@ -14938,23 +14488,21 @@ row119:
 	WORD $0x4e328089 // smlal2 v9.8h, v4.16b, v18.16b
 	WORD $0x4e606986 // sadalp v6.4s, v12.8h
 	WORD $0x4e60692b // sadalp v11.4s, v9.8h
-	FMOVQ 608(R11), F22
-	WORD $0x0e33c2c3 // smull v3.8h, v22.8b, v19.8b
-	WORD $0x4e33c2da // smull2 v26.8h, v22.16b, v19.16b
-	FMOVQ 624(R11), F27
-	WORD $0x0e348363 // smlal v3.8h, v27.8b, v20.8b
-	WORD $0x4e34837a // smlal2 v26.8h, v27.16b, v20.16b
+	FMOVQ 608(R11), F27
+	WORD $0x0e33c363 // smull v3.8h, v27.8b, v19.8b
+	WORD $0x4e33c376 // smull2 v22.8h, v27.16b, v19.16b
+	FMOVQ 624(R11), F26
+	WORD $0x0e348343 // smlal v3.8h, v26.8b, v20.8b
+	WORD $0x4e348356 // smlal2 v22.8h, v26.16b, v20.16b
 	WORD $0x4e606866 // sadalp v6.4s, v3.8h
-	WORD $0x4e606b4b // sadalp v11.4s, v26.8h
+	WORD $0x4e606acb // sadalp v11.4s, v22.8h
 	VADDP V11.S4, V6.S4, V6.S4
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fb590c6 // fmul v6.4s, v6.4s, v21.s[1]
-	WORD $0x4e26d718 // fadd v24.4s, v24.4s, v6.4s
-	FMOVQ 144(R11), F28
-	WORD $0x6e3cdf18 // fmul v24.4s, v24.4s, v28.4s
-	FMOVQ 16(R14), F29
-	WORD $0x4e38d7bd // fadd v29.4s, v29.4s, v24.4s
-	FMOVQ F29, 16(R14)
+	WORD $0x4fb510d8 // fmla v24.4s, v6.4s, v21.s[1]
+	FMOVQ 16(R14), F28
+	FMOVQ 144(R11), F29
+	WORD $0x4e3dcf1c // fmla v28.4s, v24.4s, v29.4s
+	FMOVQ F28, 16(R14)
 	FMOVQ 16(R10), F30
 	FMOVQ 16(R10), F31
 	FMOVQ 640(R11), F23
@@ -14977,32 +14525,30 @@ row119:
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
 	WORD $0x4f9593de // fmul v30.4s, v30.4s, v21.s[0]
 	FMOVQ 16(R10), F9
-	FMOVQ 16(R10), F22
-	FMOVQ 704(R11), F26
-	WORD $0x0e31c35b // smull v27.8h, v26.8b, v17.8b
-	WORD $0x4e31c343 // smull2 v3.8h, v26.16b, v17.16b
+	FMOVQ 16(R10), F27
+	FMOVQ 704(R11), F22
+	WORD $0x0e31c2da // smull v26.8h, v22.8b, v17.8b
+	WORD $0x4e31c2c3 // smull2 v3.8h, v22.16b, v17.16b
 	FMOVQ 720(R11), F11
-	WORD $0x0e32817b // smlal v27.8h, v11.8b, v18.8b
+	WORD $0x0e32817a // smlal v26.8h, v11.8b, v18.8b
 	WORD $0x4e328163 // smlal2 v3.8h, v11.16b, v18.16b
-	WORD $0x4e606b69 // sadalp v9.4s, v27.8h
-	WORD $0x4e606876 // sadalp v22.4s, v3.8h
-	FMOVQ 736(R11), F24
-	WORD $0x0e33c306 // smull v6.8h, v24.8b, v19.8b
-	WORD $0x4e33c31c // smull2 v28.8h, v24.16b, v19.16b
-	FMOVQ 752(R11), F29
-	WORD $0x0e3483a6 // smlal v6.8h, v29.8b, v20.8b
-	WORD $0x4e3483bc // smlal2 v28.8h, v29.16b, v20.16b
+	WORD $0x4e606b49 // sadalp v9.4s, v26.8h
+	WORD $0x4e60687b // sadalp v27.4s, v3.8h
+	FMOVQ 736(R11), F29
+	WORD $0x0e33c3a6 // smull v6.8h, v29.8b, v19.8b
+	WORD $0x4e33c3b8 // smull2 v24.8h, v29.16b, v19.16b
+	FMOVQ 752(R11), F28
+	WORD $0x0e348386 // smlal v6.8h, v28.8b, v20.8b
+	WORD $0x4e348398 // smlal2 v24.8h, v28.16b, v20.16b
 	WORD $0x4e6068c9 // sadalp v9.4s, v6.8h
-	WORD $0x4e606b96 // sadalp v22.4s, v28.8h
-	VADDP V22.S4, V9.S4, V9.S4
+	WORD $0x4e606b1b // sadalp v27.4s, v24.8h
+	VADDP V27.S4, V9.S4, V9.S4
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4fb59129 // fmul v9.4s, v9.4s, v21.s[1]
-	WORD $0x4e29d7de // fadd v30.4s, v30.4s, v9.4s
-	FMOVQ 160(R11), F23
-	WORD $0x6e37dfde // fmul v30.4s, v30.4s, v23.4s
-	FMOVQ 32(R14), F7
-	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
-	FMOVQ F7, 32(R14)
+	WORD $0x4fb5113e // fmla v30.4s, v9.4s, v21.s[1]
+	FMOVQ 32(R14), F23
+	FMOVQ 160(R11), F7
+	WORD $0x4e27cfd7 // fmla v23.4s, v30.4s, v7.4s
+	FMOVQ F23, 32(R14)
 	FMOVQ 16(R10), F8
 	FMOVQ 16(R10), F5
 	FMOVQ 768(R11), F25
@@ -15015,42 +14561,40 @@ row119:
 	WORD $0x4e606985 // sadalp v5.4s, v12.8h
 	FMOVQ 800(R11), F11
 	WORD $0x0e2fc17f // smull v31.8h, v11.8b, v15.8b
-	WORD $0x4e2fc17a // smull2 v26.8h, v11.16b, v15.16b
-	FMOVQ 816(R11), F27
-	WORD $0x0e30837f // smlal v31.8h, v27.8b, v16.8b
-	WORD $0x4e30837a // smlal2 v26.8h, v27.16b, v16.16b
+	WORD $0x4e2fc176 // smull2 v22.8h, v11.16b, v15.16b
+	FMOVQ 816(R11), F26
+	WORD $0x0e30835f // smlal v31.8h, v26.8b, v16.8b
+	WORD $0x4e308356 // smlal2 v22.8h, v26.16b, v16.16b
 	WORD $0x4e606be8 // sadalp v8.4s, v31.8h
-	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
+	WORD $0x4e606ac5 // sadalp v5.4s, v22.8h
 	VADDP V5.S4, V8.S4, V8.S4
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
 	WORD $0x4f959108 // fmul v8.4s, v8.4s, v21.s[0]
 	FMOVQ 16(R10), F3
-	FMOVQ 16(R10), F24
-	FMOVQ 832(R11), F28
-	WORD $0x0e31c39d // smull v29.8h, v28.8b, v17.8b
-	WORD $0x4e31c386 // smull2 v6.8h, v28.16b, v17.16b
-	FMOVQ 848(R11), F22
-	WORD $0x0e3282dd // smlal v29.8h, v22.8b, v18.8b
-	WORD $0x4e3282c6 // smlal2 v6.8h, v22.16b, v18.16b
-	WORD $0x4e606ba3 // sadalp v3.4s, v29.8h
-	WORD $0x4e6068d8 // sadalp v24.4s, v6.8h
-	FMOVQ 864(R11), F30
-	WORD $0x0e33c3c9 // smull v9.8h, v30.8b, v19.8b
-	WORD $0x4e33c3d7 // smull2 v23.8h, v30.16b, v19.16b
-	FMOVQ 880(R11), F7
-	WORD $0x0e3480e9 // smlal v9.8h, v7.8b, v20.8b
-	WORD $0x4e3480f7 // smlal2 v23.8h, v7.16b, v20.16b
+	FMOVQ 16(R10), F29
+	FMOVQ 832(R11), F24
+	WORD $0x0e31c31c // smull v28.8h, v24.8b, v17.8b
+	WORD $0x4e31c306 // smull2 v6.8h, v24.16b, v17.16b
+	FMOVQ 848(R11), F27
+	WORD $0x0e32837c // smlal v28.8h, v27.8b, v18.8b
+	WORD $0x4e328366 // smlal2 v6.8h, v27.16b, v18.16b
+	WORD $0x4e606b83 // sadalp v3.4s, v28.8h
+	WORD $0x4e6068dd // sadalp v29.4s, v6.8h
+	FMOVQ 864(R11), F7
+	WORD $0x0e33c0e9 // smull v9.8h, v7.8b, v19.8b
+	WORD $0x4e33c0fe // smull2 v30.8h, v7.16b, v19.16b
+	FMOVQ 880(R11), F23
+	WORD $0x0e3482e9 // smlal v9.8h, v23.8b, v20.8b
+	WORD $0x4e3482fe // smlal2 v30.8h, v23.16b, v20.16b
 	WORD $0x4e606923 // sadalp v3.4s, v9.8h
-	WORD $0x4e606af8 // sadalp v24.4s, v23.8h
-	VADDP V24.S4, V3.S4, V3.S4
+	WORD $0x4e606bdd // sadalp v29.4s, v30.8h
+	VADDP V29.S4, V3.S4, V3.S4
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4fb59063 // fmul v3.4s, v3.4s, v21.s[1]
-	WORD $0x4e23d508 // fadd v8.4s, v8.4s, v3.4s
-	FMOVQ 176(R11), F25
-	WORD $0x6e39dd08 // fmul v8.4s, v8.4s, v25.4s
-	FMOVQ 48(R14), F10
-	WORD $0x4e28d54a // fadd v10.4s, v10.4s, v8.4s
-	FMOVQ F10, 48(R14)
+	WORD $0x4fb51068 // fmla v8.4s, v3.4s, v21.s[1]
+	FMOVQ 48(R14), F25
+	FMOVQ 176(R11), F10
+	WORD $0x4e2acd19 // fmla v25.4s, v8.4s, v10.4s
+	FMOVQ F25, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -15069,72 +14613,72 @@ row119:
 	VAND V1.B16, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
 	FMOVQ F11, 416(R11)
-	FMOVQ 512(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	FMOVQ F27, 432(R11)
+	FMOVQ 512(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	FMOVQ F26, 432(R11)
 	FMOVQ 320(R1), F31
 	VUSHR $4, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
 	FMOVQ F31, 448(R11)
-	FMOVQ 384(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FMOVQ F26, 464(R11)
+	FMOVQ 384(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	FMOVQ F22, 464(R11)
 	FMOVQ 448(R1), F5
 	VUSHR $4, V5.B16, V5.B16
 	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
 	FMOVQ F5, 480(R11)
-	FMOVQ 512(R1), F28
-	VUSHR $4, V28.B16, V28.B16
+	FMOVQ 512(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	FMOVQ F24, 496(R11)
+	FMOVD 32(R1), F27
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	FMOVQ F27, 128(R11)
+	FMOVQ 336(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ F28, 496(R11)
-	FMOVD 32(R1), F22
-	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	FMOVQ F22, 128(R11)
-	FMOVQ 336(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ F29, 512(R11)
+	FMOVQ F28, 512(R11)
 	FMOVQ 400(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
 	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
 	FMOVQ F6, 528(R11)
-	FMOVQ 464(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FMOVQ F30, 544(R11)
-	FMOVQ 528(R1), F7
+	FMOVQ 464(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 560(R11)
+	FMOVQ F7, 544(R11)
+	FMOVQ 528(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	FMOVQ F23, 560(R11)
 	FMOVQ 336(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
 	FMOVQ F9, 576(R11)
-	FMOVQ 400(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ F23, 592(R11)
-	FMOVQ 464(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	FMOVQ F24, 608(R11)
+	FMOVQ 400(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	FMOVQ F30, 592(R11)
+	FMOVQ 464(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	FMOVQ F29, 608(R11)
 	FMOVQ 528(R1), F3
 	VUSHR $4, V3.B16, V3.B16
 	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
 	FMOVQ F3, 624(R11)
-	FMOVD 40(R1), F25
-	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	FMOVQ F25, 144(R11)
-	FMOVQ 352(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 640(R11)
-	FMOVQ 416(R1), F10
+	FMOVD 40(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 144(R11)
+	FMOVQ 352(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ F10, 656(R11)
+	FMOVQ F10, 640(R11)
+	FMOVQ 416(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	FMOVQ F25, 656(R11)
 	FMOVQ 480(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
@@ -15182,18 +14726,18 @@ row119:
 	VUSHR $4, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
 	FMOVQ F11, 832(R11)
-	FMOVQ 432(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	FMOVQ F27, 848(R11)
+	FMOVQ 432(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	FMOVQ F26, 848(R11)
 	FMOVQ 496(R1), F31
 	VUSHR $4, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
 	FMOVQ F31, 864(R11)
-	FMOVQ 560(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FMOVQ F26, 880(R11)
+	FMOVQ 560(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	FMOVQ F22, 880(R11)
 	FMOVD 56(R1), F5
 	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
 	FMOVQ F5, 176(R11)
@@ -15201,209 +14745,201 @@ row119:
 	ADD $64, R2, R13
 	MOVD R3, R14
 row120:
-	FMOVQ 0(R13), F28
-	FMOVQ 16(R13), F22
-	VDUP V28.S[0], V29.S4
-	VDUP V28.S[1], V6.S4
-	VDUP V28.S[2], V30.S4
-	VDUP V28.S[3], V7.S4
-	VDUP V22.S[0], V9.S4
-	VDUP V22.S[1], V23.S4
-	VDUP V22.S[2], V24.S4
-	VDUP V22.S[3], V3.S4
-	FMOVQ 32(R13), F25
-	FMOVQ 16(R10), F8
+	FMOVQ 0(R13), F24
+	FMOVQ 16(R13), F27
+	VDUP V24.S[0], V28.S4
+	VDUP V24.S[1], V6.S4
+	VDUP V24.S[2], V7.S4
+	VDUP V24.S[3], V23.S4
+	VDUP V27.S[0], V9.S4
+	VDUP V27.S[1], V30.S4
+	VDUP V27.S[2], V29.S4
+	VDUP V27.S[3], V3.S4
+	FMOVQ 32(R13), F8
 	FMOVQ 16(R10), F10
+	FMOVQ 16(R10), F25
 	FMOVQ 384(R11), F15
-	WORD $0x0e3dc1ed // smull v13.8h, v15.8b, v29.8b
-	WORD $0x4e3dc1ee // smull2 v14.8h, v15.16b, v29.16b
+	WORD $0x0e3cc1ed // smull v13.8h, v15.8b, v28.8b
+	WORD $0x4e3cc1ee // smull2 v14.8h, v15.16b, v28.16b
 	FMOVQ 400(R11), F16
 	WORD $0x0e26820d // smlal v13.8h, v16.8b, v6.8b
 	WORD $0x4e26820e // smlal2 v14.8h, v16.16b, v6.16b
-	WORD $0x4e6069a8 // sadalp v8.4s, v13.8h
-	WORD $0x4e6069ca // sadalp v10.4s, v14.8h
+	WORD $0x4e6069aa // sadalp v10.4s, v13.8h
+	WORD $0x4e6069d9 // sadalp v25.4s, v14.8h
 	FMOVQ 416(R11), F19
-	WORD $0x0e3ec271 // smull v17.8h, v19.8b, v30.8b
-	WORD $0x4e3ec272 // smull2 v18.8h, v19.16b, v30.16b
+	WORD $0x0e27c271 // smull v17.8h, v19.8b, v7.8b
+	WORD $0x4e27c272 // smull2 v18.8h, v19.16b, v7.16b
 	FMOVQ 432(R11), F20
-	WORD $0x0e278291 // smlal v17.8h, v20.8b, v7.8b
-	WORD $0x4e278292 // smlal2 v18.8h, v20.16b, v7.16b
-	WORD $0x4e606a28 // sadalp v8.4s, v17.8h
-	WORD $0x4e606a4a // sadalp v10.4s, v18.8h
-	VADDP V10.S4, V8.S4, V8.S4
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f999108 // fmul v8.4s, v8.4s, v25.s[0]
+	WORD $0x0e378291 // smlal v17.8h, v20.8b, v23.8b
+	WORD $0x4e378292 // smlal2 v18.8h, v20.16b, v23.16b
+	WORD $0x4e606a2a // sadalp v10.4s, v17.8h
+	WORD $0x4e606a59 // sadalp v25.4s, v18.8h
+	VADDP V25.S4, V10.S4, V10.S4
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4f88914a // fmul v10.4s, v10.4s, v8.s[0]
 	FMOVQ 16(R10), F21
 	FMOVQ 16(R10), F4
-	FMOVQ 448(R11), F27
-	WORD $0x0e29c36c // smull v12.8h, v27.8b, v9.8b
-	WORD $0x4e29c36b // smull2 v11.8h, v27.16b, v9.16b
+	FMOVQ 448(R11), F26
+	WORD $0x0e29c34c // smull v12.8h, v26.8b, v9.8b
+	WORD $0x4e29c34b // smull2 v11.8h, v26.16b, v9.16b
 	FMOVQ 464(R11), F31
-	WORD $0x0e3783ec // smlal v12.8h, v31.8b, v23.8b
-	WORD $0x4e3783eb // smlal2 v11.8h, v31.16b, v23.16b
+	WORD $0x0e3e83ec // smlal v12.8h, v31.8b, v30.8b
+	WORD $0x4e3e83eb // smlal2 v11.8h, v31.16b, v30.16b
 	WORD $0x4e606995 // sadalp v21.4s, v12.8h
 	WORD $0x4e606964 // sadalp v4.4s, v11.8h
-	FMOVQ 480(R11), F28
-	WORD $0x0e38c39a // smull v26.8h, v28.8b, v24.8b
-	WORD $0x4e38c385 // smull2 v5.8h, v28.16b, v24.16b
-	FMOVQ 496(R11), F22
-	WORD $0x0e2382da // smlal v26.8h, v22.8b, v3.8b
-	WORD $0x4e2382c5 // smlal2 v5.8h, v22.16b, v3.16b
-	WORD $0x4e606b55 // sadalp v21.4s, v26.8h
+	FMOVQ 480(R11), F24
+	WORD $0x0e3dc316 // smull v22.8h, v24.8b, v29.8b
+	WORD $0x4e3dc305 // smull2 v5.8h, v24.16b, v29.16b
+	FMOVQ 496(R11), F27
+	WORD $0x0e238376 // smlal v22.8h, v27.8b, v3.8b
+	WORD $0x4e238365 // smlal2 v5.8h, v27.16b, v3.16b
+	WORD $0x4e606ad5 // sadalp v21.4s, v22.8h
 	WORD $0x4e6068a4 // sadalp v4.4s, v5.8h
 	VADDP V4.S4, V21.S4, V21.S4
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fb992b5 // fmul v21.4s, v21.4s, v25.s[1]
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	FMOVQ 128(R11), F15
-	WORD $0x6e2fdd08 // fmul v8.4s, v8.4s, v15.4s
-	FMOVQ 0(R14), F16
-	WORD $0x4e28d610 // fadd v16.4s, v16.4s, v8.4s
-	FMOVQ F16, 0(R14)
+	WORD $0x4fa812aa // fmla v10.4s, v21.4s, v8.s[1]
+	FMOVQ 0(R14), F15
+	FMOVQ 128(R11), F16
+	WORD $0x4e30cd4f // fmla v15.4s, v10.4s, v16.4s
+	FMOVQ F15, 0(R14)
 	FMOVQ 16(R10), F13
 	FMOVQ 16(R10), F14
 	FMOVQ 512(R11), F17
-	WORD $0x0e3dc233 // smull v19.8h, v17.8b, v29.8b
-	WORD $0x4e3dc234 // smull2 v20.8h, v17.16b, v29.16b
+	WORD $0x0e3cc233 // smull v19.8h, v17.8b, v28.8b
+	WORD $0x4e3cc234 // smull2 v20.8h, v17.16b, v28.16b
 	FMOVQ 528(R11), F18
 	WORD $0x0e268253 // smlal v19.8h, v18.8b, v6.8b
 	WORD $0x4e268254 // smlal2 v20.8h, v18.16b, v6.16b
 	WORD $0x4e606a6d // sadalp v13.4s, v19.8h
 	WORD $0x4e606a8e // sadalp v14.4s, v20.8h
 	FMOVQ 544(R11), F31
-	WORD $0x0e3ec3ea // smull v10.8h, v31.8b, v30.8b
-	WORD $0x4e3ec3fb // smull2 v27.8h, v31.16b, v30.16b
+	WORD $0x0e27c3f9 // smull v25.8h, v31.8b, v7.8b
+	WORD $0x4e27c3fa // smull2 v26.8h, v31.16b, v7.16b
 	FMOVQ 560(R11), F12
-	WORD $0x0e27818a // smlal v10.8h, v12.8b, v7.8b
-	WORD $0x4e27819b // smlal2 v27.8h, v12.16b, v7.16b
-	WORD $0x4e60694d // sadalp v13.4s, v10.8h
-	WORD $0x4e606b6e // sadalp v14.4s, v27.8h
+	WORD $0x0e378199 // smlal v25.8h, v12.8b, v23.8b
+	WORD $0x4e37819a // smlal2 v26.8h, v12.16b, v23.16b
+	WORD $0x4e606b2d // sadalp v13.4s, v25.8h
+	WORD $0x4e606b4e // sadalp v14.4s, v26.8h
 	VADDP V14.S4, V13.S4, V13.S4
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9991ad // fmul v13.4s, v13.4s, v25.s[0]
+	WORD $0x4f8891ad // fmul v13.4s, v13.4s, v8.s[0]
 	FMOVQ 16(R10), F11
-	FMOVQ 16(R10), F28
+	FMOVQ 16(R10), F24
 	FMOVQ 576(R11), F5
-	WORD $0x0e29c0b6 // smull v22.8h, v5.8b, v9.8b
-	WORD $0x4e29c0ba // smull2 v26.8h, v5.16b, v9.16b
+	WORD $0x0e29c0bb // smull v27.8h, v5.8b, v9.8b
+	WORD $0x4e29c0b6 // smull2 v22.8h, v5.16b, v9.16b
 	FMOVQ 592(R11), F4
-	WORD $0x0e378096 // smlal v22.8h, v4.8b, v23.8b
-	WORD $0x4e37809a // smlal2 v26.8h, v4.16b, v23.16b
-	WORD $0x4e606acb // sadalp v11.4s, v22.8h
-	WORD $0x4e606b5c // sadalp v28.4s, v26.8h
-	FMOVQ 608(R11), F8
-	WORD $0x0e38c115 // smull v21.8h, v8.8b, v24.8b
-	WORD $0x4e38c10f // smull2 v15.8h, v8.16b, v24.16b
-	FMOVQ 624(R11), F16
-	WORD $0x0e238215 // smlal v21.8h, v16.8b, v3.8b
-	WORD $0x4e23820f // smlal2 v15.8h, v16.16b, v3.16b
+	WORD $0x0e3e809b // smlal v27.8h, v4.8b, v30.8b
+	WORD $0x4e3e8096 // smlal2 v22.8h, v4.16b, v30.16b
+	WORD $0x4e606b6b // sadalp v11.4s, v27.8h
+	WORD $0x4e606ad8 // sadalp v24.4s, v22.8h
+	FMOVQ 608(R11), F16
+	WORD $0x0e3dc215 // smull v21.8h, v16.8b, v29.8b
+	WORD $0x4e3dc20a // smull2 v10.8h, v16.16b, v29.16b
+	FMOVQ 624(R11), F15
+	WORD $0x0e2381f5 // smlal v21.8h, v15.8b, v3.8b
+	WORD $0x4e2381ea // smlal2 v10.8h, v15.16b, v3.16b
 	WORD $0x4e606aab // sadalp v11.4s, v21.8h
-	WORD $0x4e6069fc // sadalp v28.4s, v15.8h
-	VADDP V28.S4, V11.S4, V11.S4
+	WORD $0x4e606958 // sadalp v24.4s, v10.8h
+	VADDP V24.S4, V11.S4, V11.S4
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fb9916b // fmul v11.4s, v11.4s, v25.s[1]
-	WORD $0x4e2bd5ad // fadd v13.4s, v13.4s, v11.4s
-	FMOVQ 144(R11), F17
-	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
-	FMOVQ 16(R14), F18
-	WORD $0x4e2dd652 // fadd v18.4s, v18.4s, v13.4s
-	FMOVQ F18, 16(R14)
+	WORD $0x4fa8116d // fmla v13.4s, v11.4s, v8.s[1]
+	FMOVQ 16(R14), F17
+	FMOVQ 144(R11), F18
+	WORD $0x4e32cdb1 // fmla v17.4s, v13.4s, v18.4s
+	FMOVQ F17, 16(R14)
 	FMOVQ 16(R10), F19
 	FMOVQ 16(R10), F20
-	FMOVQ 640(R11), F10
-	WORD $0x0e3dc15f // smull v31.8h, v10.8b, v29.8b
-	WORD $0x4e3dc14c // smull2 v12.8h, v10.16b, v29.16b
-	FMOVQ 656(R11), F27
-	WORD $0x0e26837f // smlal v31.8h, v27.8b, v6.8b
-	WORD $0x4e26836c // smlal2 v12.8h, v27.16b, v6.16b
+	FMOVQ 640(R11), F25
+	WORD $0x0e3cc33f // smull v31.8h, v25.8b, v28.8b
+	WORD $0x4e3cc32c // smull2 v12.8h, v25.16b, v28.16b
+	FMOVQ 656(R11), F26
+	WORD $0x0e26835f // smlal v31.8h, v26.8b, v6.8b
+	WORD $0x4e26834c // smlal2 v12.8h, v26.16b, v6.16b
 	WORD $0x4e606bf3 // sadalp v19.4s, v31.8h
 	WORD $0x4e606994 // sadalp v20.4s, v12.8h
 	FMOVQ 672(R11), F4
-	WORD $0x0e3ec08e // smull v14.8h, v4.8b, v30.8b
-	WORD $0x4e3ec085 // smull2 v5.8h, v4.16b, v30.16b
-	FMOVQ 688(R11), F22
-	WORD $0x0e2782ce // smlal v14.8h, v22.8b, v7.8b
-	WORD $0x4e2782c5 // smlal2 v5.8h, v22.16b, v7.16b
+	WORD $0x0e27c08e // smull v14.8h, v4.8b, v7.8b
+	WORD $0x4e27c085 // smull2 v5.8h, v4.16b, v7.16b
+	FMOVQ 688(R11), F27
+	WORD $0x0e37836e // smlal v14.8h, v27.8b, v23.8b
+	WORD $0x4e378365 // smlal2 v5.8h, v27.16b, v23.16b
 	WORD $0x4e6069d3 // sadalp v19.4s, v14.8h
 	WORD $0x4e6068b4 // sadalp v20.4s, v5.8h
 	VADDP V20.S4, V19.S4, V19.S4
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f999273 // fmul v19.4s, v19.4s, v25.s[0]
-	FMOVQ 16(R10), F26
-	FMOVQ 16(R10), F8
-	FMOVQ 704(R11), F15
-	WORD $0x0e29c1f0 // smull v16.8h, v15.8b, v9.8b
-	WORD $0x4e29c1f5 // smull2 v21.8h, v15.16b, v9.16b
-	FMOVQ 720(R11), F28
-	WORD $0x0e378390 // smlal v16.8h, v28.8b, v23.8b
-	WORD $0x4e378395 // smlal2 v21.8h, v28.16b, v23.16b
-	WORD $0x4e606a1a // sadalp v26.4s, v16.8h
-	WORD $0x4e606aa8 // sadalp v8.4s, v21.8h
-	FMOVQ 736(R11), F13
-	WORD $0x0e38c1ab // smull v11.8h, v13.8b, v24.8b
-	WORD $0x4e38c1b1 // smull2 v17.8h, v13.16b, v24.16b
-	FMOVQ 752(R11), F18
-	WORD $0x0e23824b // smlal v11.8h, v18.8b, v3.8b
-	WORD $0x4e238251 // smlal2 v17.8h, v18.16b, v3.16b
-	WORD $0x4e60697a // sadalp v26.4s, v11.8h
-	WORD $0x4e606a28 // sadalp v8.4s, v17.8h
-	VADDP V8.S4, V26.S4, V26.S4
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fb9935a // fmul v26.4s, v26.4s, v25.s[1]
-	WORD $0x4e3ad673 // fadd v19.4s, v19.4s, v26.4s
-	FMOVQ 160(R11), F10
-	WORD $0x6e2ade73 // fmul v19.4s, v19.4s, v10.4s
-	FMOVQ 32(R14), F27
-	WORD $0x4e33d77b // fadd v27.4s, v27.4s, v19.4s
-	FMOVQ F27, 32(R14)
+	WORD $0x4f889273 // fmul v19.4s, v19.4s, v8.s[0]
+	FMOVQ 16(R10), F22
+	FMOVQ 16(R10), F16
+	FMOVQ 704(R11), F10
+	WORD $0x0e29c14f // smull v15.8h, v10.8b, v9.8b
+	WORD $0x4e29c155 // smull2 v21.8h, v10.16b, v9.16b
+	FMOVQ 720(R11), F24
+	WORD $0x0e3e830f // smlal v15.8h, v24.8b, v30.8b
+	WORD $0x4e3e8315 // smlal2 v21.8h, v24.16b, v30.16b
+	WORD $0x4e6069f6 // sadalp v22.4s, v15.8h
+	WORD $0x4e606ab0 // sadalp v16.4s, v21.8h
+	FMOVQ 736(R11), F18
+	WORD $0x0e3dc24b // smull v11.8h, v18.8b, v29.8b
+	WORD $0x4e3dc24d // smull2 v13.8h, v18.16b, v29.16b
+	FMOVQ 752(R11), F17
+	WORD $0x0e23822b // smlal v11.8h, v17.8b, v3.8b
+	WORD $0x4e23822d // smlal2 v13.8h, v17.16b, v3.16b
+	WORD $0x4e606976 // sadalp v22.4s, v11.8h
+	WORD $0x4e6069b0 // sadalp v16.4s, v13.8h
+	VADDP V16.S4, V22.S4, V22.S4
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4fa812d3 // fmla v19.4s, v22.4s, v8.s[1]
+	FMOVQ 32(R14), F25
+	FMOVQ 160(R11), F26
+	WORD $0x4e3ace79 // fmla v25.4s, v19.4s, v26.4s
+	FMOVQ F25, 32(R14)
 	FMOVQ 16(R10), F31
 	FMOVQ 16(R10), F12
 	FMOVQ 768(R11), F14
-	WORD $0x0e3dc1c4 // smull v4.8h, v14.8b, v29.8b
-	WORD $0x4e3dc1d6 // smull2 v22.8h, v14.16b, v29.16b
+	WORD $0x0e3cc1c4 // smull v4.8h, v14.8b, v28.8b
+	WORD $0x4e3cc1db // smull2 v27.8h, v14.16b, v28.16b
 	FMOVQ 784(R11), F5
 	WORD $0x0e2680a4 // smlal v4.8h, v5.8b, v6.8b
-	WORD $0x4e2680b6 // smlal2 v22.8h, v5.16b, v6.16b
+	WORD $0x4e2680bb // smlal2 v27.8h, v5.16b, v6.16b
 	WORD $0x4e60689f // sadalp v31.4s, v4.8h
-	WORD $0x4e606acc // sadalp v12.4s, v22.8h
-	FMOVQ 800(R11), F28
-	WORD $0x0e3ec394 // smull v20.8h, v28.8b, v30.8b
-	WORD $0x4e3ec38f // smull2 v15.8h, v28.16b, v30.16b
-	FMOVQ 816(R11), F16
-	WORD $0x0e278214 // smlal v20.8h, v16.8b, v7.8b
-	WORD $0x4e27820f // smlal2 v15.8h, v16.16b, v7.16b
+	WORD $0x4e606b6c // sadalp v12.4s, v27.8h
+	FMOVQ 800(R11), F24
+	WORD $0x0e27c314 // smull v20.8h, v24.8b, v7.8b
+	WORD $0x4e27c30a // smull2 v10.8h, v24.16b, v7.16b
+	FMOVQ 816(R11), F15
+	WORD $0x0e3781f4 // smlal v20.8h, v15.8b, v23.8b
+	WORD $0x4e3781ea // smlal2 v10.8h, v15.16b, v23.16b
 	WORD $0x4e606a9f // sadalp v31.4s, v20.8h
-	WORD $0x4e6069ec // sadalp v12.4s, v15.8h
+	WORD $0x4e60694c // sadalp v12.4s, v10.8h
 	VADDP V12.S4, V31.S4, V31.S4
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f9993ff // fmul v31.4s, v31.4s, v25.s[0]
+	WORD $0x4f8893ff // fmul v31.4s, v31.4s, v8.s[0]
 	FMOVQ 16(R10), F21
-	FMOVQ 16(R10), F13
-	FMOVQ 832(R11), F17
-	WORD $0x0e29c232 // smull v18.8h, v17.8b, v9.8b
-	WORD $0x4e29c22b // smull2 v11.8h, v17.16b, v9.16b
-	FMOVQ 848(R11), F8
-	WORD $0x0e378112 // smlal v18.8h, v8.8b, v23.8b
-	WORD $0x4e37810b // smlal2 v11.8h, v8.16b, v23.16b
-	WORD $0x4e606a55 // sadalp v21.4s, v18.8h
-	WORD $0x4e60696d // sadalp v13.4s, v11.8h
-	FMOVQ 864(R11), F19
-	WORD $0x0e38c27a // smull v26.8h, v19.8b, v24.8b
-	WORD $0x4e38c26a // smull2 v10.8h, v19.16b, v24.16b
-	FMOVQ 880(R11), F27
-	WORD $0x0e23837a // smlal v26.8h, v27.8b, v3.8b
-	WORD $0x4e23836a // smlal2 v10.8h, v27.16b, v3.16b
-	WORD $0x4e606b55 // sadalp v21.4s, v26.8h
-	WORD $0x4e60694d // sadalp v13.4s, v10.8h
-	VADDP V13.S4, V21.S4, V21.S4
+	FMOVQ 16(R10), F18
+	FMOVQ 832(R11), F13
+	WORD $0x0e29c1b1 // smull v17.8h, v13.8b, v9.8b
+	WORD $0x4e29c1ab // smull2 v11.8h, v13.16b, v9.16b
+	FMOVQ 848(R11), F16
+	WORD $0x0e3e8211 // smlal v17.8h, v16.8b, v30.8b
+	WORD $0x4e3e820b // smlal2 v11.8h, v16.16b, v30.16b
+	WORD $0x4e606a35 // sadalp v21.4s, v17.8h
+	WORD $0x4e606972 // sadalp v18.4s, v11.8h
+	FMOVQ 864(R11), F26
+	WORD $0x0e3dc356 // smull v22.8h, v26.8b, v29.8b
+	WORD $0x4e3dc353 // smull2 v19.8h, v26.16b, v29.16b
+	FMOVQ 880(R11), F25
+	WORD $0x0e238336 // smlal v22.8h, v25.8b, v3.8b
+	WORD $0x4e238333 // smlal2 v19.8h, v25.16b, v3.16b
+	WORD $0x4e606ad5 // sadalp v21.4s, v22.8h
+	WORD $0x4e606a72 // sadalp v18.4s, v19.8h
+	VADDP V18.S4, V21.S4, V21.S4
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fb992b5 // fmul v21.4s, v21.4s, v25.s[1]
-	WORD $0x4e35d7ff // fadd v31.4s, v31.4s, v21.4s
-	FMOVQ 176(R11), F14
-	WORD $0x6e2edfff // fmul v31.4s, v31.4s, v14.4s
-	FMOVQ 48(R14), F5
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	FMOVQ F5, 48(R14)
+	WORD $0x4fa812bf // fmla v31.4s, v21.4s, v8.s[1]
+	FMOVQ 48(R14), F14
+	FMOVQ 176(R11), F5
+	WORD $0x4e25cfee // fmla v14.4s, v31.4s, v5.4s
+	FMOVQ F14, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -15536,16 +15072,14 @@ pair124:
 	WORD $0x4e606b68 // sadalp v8.4s, v27.8h
 	VADDP V8.S4, V7.S4, V7.S4
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fb590e7 // fmul v7.4s, v7.4s, v21.s[1]
-	WORD $0x4e27d6d6 // fadd v22.4s, v22.4s, v7.4s
+	WORD $0x4fb510f6 // fmla v22.4s, v7.4s, v21.s[1]
 	FMOVD 0(R1), F30
 	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
 	WORD $0x0e7e101f // saddw v31.4s, v0.4s, v30.4h
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
 	FMOVQ 0(R11), F28
 	WORD $0x6e3cdfff // fmul v31.4s, v31.4s, v28.4s
-	WORD $0x6e3fded6 // fmul v22.4s, v22.4s, v31.4s
-	WORD $0x4e36d463 // fadd v3.4s, v3.4s, v22.4s
+	WORD $0x4e3fcec3 // fmla v3.4s, v22.4s, v31.4s
 	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 16(R10), F29
 	FMOVQ 16(R10), F23
@@ -15578,18 +15112,18 @@ pair124:
 	WORD $0x4f9593bd // fmul v29.4s, v29.4s, v21.s[0]
 	FMOVQ 16(R10), F8
 	FMOVQ 16(R10), F7
-	FMOVQ 80(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x0e31c2dc // smull v28.8h, v22.8b, v17.8b
-	WORD $0x4e31c2df // smull2 v31.8h, v22.16b, v17.16b
+	FMOVQ 80(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x0e31c3fc // smull v28.8h, v31.8b, v17.8b
+	WORD $0x4e31c3f6 // smull2 v22.8h, v31.16b, v17.16b
 	FMOVQ 144(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
 	WORD $0x0e32813c // smlal v28.8h, v9.8b, v18.8b
-	WORD $0x4e32813f // smlal2 v31.8h, v9.16b, v18.16b
+	WORD $0x4e328136 // smlal2 v22.8h, v9.16b, v18.16b
 	WORD $0x4e606b88 // sadalp v8.4s, v28.8h
-	WORD $0x4e606be7 // sadalp v7.4s, v31.8h
+	WORD $0x4e606ac7 // sadalp v7.4s, v22.8h
 	FMOVQ 208(R1), F12
 	VUSHR $4, V12.B16, V12.B16
 	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
@@ -15604,28 +15138,26 @@ pair124:
 	WORD $0x4e606967 // sadalp v7.4s, v11.8h
 	VADDP V7.S4, V8.S4, V8.S4
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fb59108 // fmul v8.4s, v8.4s, v21.s[1]
-	WORD $0x4e28d7bd // fadd v29.4s, v29.4s, v8.4s
+	WORD $0x4fb5111d // fmla v29.4s, v8.4s, v21.s[1]
 	WORD $0x4e7e101b // saddw2 v27.4s, v0.4s, v30.8h
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
 	FMOVQ 16(R11), F24
 	WORD $0x6e38df7b // fmul v27.4s, v27.4s, v24.4s
-	WORD $0x6e3bdfbd // fmul v29.4s, v29.4s, v27.4s
-	WORD $0x4e3dd484 // fadd v4.4s, v4.4s, v29.4s
+	WORD $0x4e3bcfa4 // fmla v4.4s, v29.4s, v27.4s
 	PRFM 1152(R1), PLDL1KEEP
 	FMOVQ 16(R10), F25
 	FMOVQ 16(R10), F23
 	FMOVQ 96(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x0e2dc396 // smull v22.8h, v28.8b, v13.8b
+	WORD $0x0e2dc39f // smull v31.8h, v28.8b, v13.8b
 	WORD $0x4e2dc389 // smull2 v9.8h, v28.16b, v13.16b
-	FMOVQ 160(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x0e2e83f6 // smlal v22.8h, v31.8b, v14.8b
-	WORD $0x4e2e83e9 // smlal2 v9.8h, v31.16b, v14.16b
-	WORD $0x4e606ad9 // sadalp v25.4s, v22.8h
+	FMOVQ 160(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x0e2e82df // smlal v31.8h, v22.8b, v14.8b
+	WORD $0x4e2e82c9 // smlal2 v9.8h, v22.16b, v14.16b
+	WORD $0x4e606bf9 // sadalp v25.4s, v31.8h
 	WORD $0x4e606937 // sadalp v23.4s, v9.8h
 	FMOVQ 224(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
@@ -15644,134 +15176,130 @@ pair124:
 	WORD $0x4f959339 // fmul v25.4s, v25.4s, v21.s[0]
 	FMOVQ 16(R10), F7
 	FMOVQ 16(R10), F8
-	FMOVQ 96(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x0e31c37e // smull v30.8h, v27.8b, v17.8b
-	WORD $0x4e31c378 // smull2 v24.8h, v27.16b, v17.16b
-	FMOVQ 160(R1), F29
+	FMOVQ 96(R1), F29
 	VUSHR $4, V29.B16, V29.B16
 	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	WORD $0x0e3283be // smlal v30.8h, v29.8b, v18.8b
-	WORD $0x4e3283b8 // smlal2 v24.8h, v29.16b, v18.16b
+	WORD $0x0e31c3be // smull v30.8h, v29.8b, v17.8b
+	WORD $0x4e31c3b8 // smull2 v24.8h, v29.16b, v17.16b
+	FMOVQ 160(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	WORD $0x0e32837e // smlal v30.8h, v27.8b, v18.8b
+	WORD $0x4e328378 // smlal2 v24.8h, v27.16b, v18.16b
 	WORD $0x4e606bc7 // sadalp v7.4s, v30.8h
 	WORD $0x4e606b08 // sadalp v8.4s, v24.8h
-	FMOVQ 224(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x0e33c2dc // smull v28.8h, v22.8b, v19.8b
-	WORD $0x4e33c2df // smull2 v31.8h, v22.16b, v19.16b
+	FMOVQ 224(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x0e33c3fc // smull v28.8h, v31.8b, v19.8b
+	WORD $0x4e33c3f6 // smull2 v22.8h, v31.16b, v19.16b
 	FMOVQ 288(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
 	WORD $0x0e34813c // smlal v28.8h, v9.8b, v20.8b
-	WORD $0x4e34813f // smlal2 v31.8h, v9.16b, v20.16b
+	WORD $0x4e348136 // smlal2 v22.8h, v9.16b, v20.16b
 	WORD $0x4e606b87 // sadalp v7.4s, v28.8h
-	WORD $0x4e606be8 // sadalp v8.4s, v31.8h
+	WORD $0x4e606ac8 // sadalp v8.4s, v22.8h
 	VADDP V8.S4, V7.S4, V7.S4
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fb590e7 // fmul v7.4s, v7.4s, v21.s[1]
-	WORD $0x4e27d739 // fadd v25.4s, v25.4s, v7.4s
+	WORD $0x4fb510f9 // fmla v25.4s, v7.4s, v21.s[1]
 	FMOVD 8(R1), F10
 	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
 	WORD $0x0e6a100b // saddw v11.4s, v0.4s, v10.4h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	FMOVQ 32(R11), F12
 	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x6e2bdf39 // fmul v25.4s, v25.4s, v11.4s
-	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e2bcf25 // fmla v5.4s, v25.4s, v11.4s
 	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 16(R10), F26
 	FMOVQ 16(R10), F23
 	FMOVQ 112(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
 	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	WORD $0x0e2dc3db // smull v27.8h, v30.8b, v13.8b
-	WORD $0x4e2dc3dd // smull2 v29.8h, v30.16b, v13.16b
+	WORD $0x0e2dc3dd // smull v29.8h, v30.8b, v13.8b
+	WORD $0x4e2dc3db // smull2 v27.8h, v30.16b, v13.16b
 	FMOVQ 176(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
 	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	WORD $0x0e2e831b // smlal v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e831d // smlal2 v29.8h, v24.16b, v14.16b
-	WORD $0x4e606b7a // sadalp v26.4s, v27.8h
-	WORD $0x4e606bb7 // sadalp v23.4s, v29.8h
+	WORD $0x0e2e831d // smlal v29.8h, v24.8b, v14.8b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606bba // sadalp v26.4s, v29.8h
+	WORD $0x4e606b77 // sadalp v23.4s, v27.8h
 	FMOVQ 240(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x0e2fc396 // smull v22.8h, v28.8b, v15.8b
+	WORD $0x0e2fc39f // smull v31.8h, v28.8b, v15.8b
 	WORD $0x4e2fc389 // smull2 v9.8h, v28.16b, v15.16b
-	FMOVQ 304(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x0e3083f6 // smlal v22.8h, v31.8b, v16.8b
-	WORD $0x4e3083e9 // smlal2 v9.8h, v31.16b, v16.16b
-	WORD $0x4e606ada // sadalp v26.4s, v22.8h
+	FMOVQ 304(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x0e3082df // smlal v31.8h, v22.8b, v16.8b
+	WORD $0x4e3082c9 // smlal2 v9.8h, v22.16b, v16.16b
+	WORD $0x4e606bfa // sadalp v26.4s, v31.8h
 	WORD $0x4e606937 // sadalp v23.4s, v9.8h
 	VADDP V23.S4, V26.S4, V26.S4
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
 	WORD $0x4f95935a // fmul v26.4s, v26.4s, v21.s[0]
 	FMOVQ 16(R10), F8
 	FMOVQ 16(R10), F7
-	FMOVQ 112(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	WORD $0x0e31c32c // smull v12.8h, v25.8b, v17.8b
-	WORD $0x4e31c32b // smull2 v11.8h, v25.16b, v17.16b
+	FMOVQ 112(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	WORD $0x0e31c16c // smull v12.8h, v11.8b, v17.8b
+	WORD $0x4e31c179 // smull2 v25.8h, v11.16b, v17.16b
 	FMOVQ 176(R1), F30
 	VUSHR $4, V30.B16, V30.B16
 	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
 	WORD $0x0e3283cc // smlal v12.8h, v30.8b, v18.8b
-	WORD $0x4e3283cb // smlal2 v11.8h, v30.16b, v18.16b
+	WORD $0x4e3283d9 // smlal2 v25.8h, v30.16b, v18.16b
 	WORD $0x4e606988 // sadalp v8.4s, v12.8h
-	WORD $0x4e606967 // sadalp v7.4s, v11.8h
-	FMOVQ 240(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	WORD $0x0e33c3b8 // smull v24.8h, v29.8b, v19.8b
-	WORD $0x4e33c3bb // smull2 v27.8h, v29.16b, v19.16b
+	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
+	FMOVQ 240(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	WORD $0x0e33c378 // smull v24.8h, v27.8b, v19.8b
+	WORD $0x4e33c37d // smull2 v29.8h, v27.16b, v19.16b
 	FMOVQ 304(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
 	WORD $0x0e348398 // smlal v24.8h, v28.8b, v20.8b
-	WORD $0x4e34839b // smlal2 v27.8h, v28.16b, v20.16b
+	WORD $0x4e34839d // smlal2 v29.8h, v28.16b, v20.16b
 	WORD $0x4e606b08 // sadalp v8.4s, v24.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4e606ba7 // sadalp v7.4s, v29.8h
 	VADDP V7.S4, V8.S4, V8.S4
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fb59108 // fmul v8.4s, v8.4s, v21.s[1]
-	WORD $0x4e28d75a // fadd v26.4s, v26.4s, v8.4s
-	WORD $0x4e6a101f // saddw2 v31.4s, v0.4s, v10.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 48(R11), F22
-	WORD $0x6e36dfff // fmul v31.4s, v31.4s, v22.4s
-	WORD $0x6e3fdf5a // fmul v26.4s, v26.4s, v31.4s
-	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	WORD $0x4fb5111a // fmla v26.4s, v8.4s, v21.s[1]
+	WORD $0x4e6a1016 // saddw2 v22.4s, v0.4s, v10.8h
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	FMOVQ 48(R11), F31
+	WORD $0x6e3fded6 // fmul v22.4s, v22.4s, v31.4s
+	WORD $0x4e36cf46 // fmla v6.4s, v26.4s, v22.4s
 	FMOVQ 64(R2), F9
 	FMOVQ 80(R2), F23
-	VDUP V9.S[0], V25.S4
+	VDUP V9.S[0], V11.S4
 	VDUP V9.S[1], V30.S4
 	VDUP V9.S[2], V12.S4
-	VDUP V9.S[3], V11.S4
-	VDUP V23.S[0], V29.S4
+	VDUP V9.S[3], V25.S4
+	VDUP V23.S[0], V27.S4
 	VDUP V23.S[1], V28.S4
 	VDUP V23.S[2], V24.S4
-	VDUP V23.S[3], V27.S4
+	VDUP V23.S[3], V29.S4
 	FMOVQ 96(R2), F7
 	PRFM 1280(R1), PLDL1KEEP
 	FMOVQ 16(R10), F8
 	FMOVQ 16(R10), F10
-	FMOVQ 320(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x0e39c356 // smull v22.8h, v26.8b, v25.8b
-	WORD $0x4e39c35f // smull2 v31.8h, v26.16b, v25.16b
+	FMOVQ 320(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x0e2bc2df // smull v31.8h, v22.8b, v11.8b
+	WORD $0x4e2bc2da // smull2 v26.8h, v22.16b, v11.16b
 	FMOVQ 384(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	WORD $0x0e3e81b6 // smlal v22.8h, v13.8b, v30.8b
-	WORD $0x4e3e81bf // smlal2 v31.8h, v13.16b, v30.16b
-	WORD $0x4e606ac8 // sadalp v8.4s, v22.8h
-	WORD $0x4e606bea // sadalp v10.4s, v31.8h
+	WORD $0x0e3e81bf // smlal v31.8h, v13.8b, v30.8b
+	WORD $0x4e3e81ba // smlal2 v26.8h, v13.16b, v30.16b
+	WORD $0x4e606be8 // sadalp v8.4s, v31.8h
+	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
 	FMOVQ 448(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
 	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
@@ -15780,8 +15308,8 @@ pair124:
 	FMOVQ 512(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
 	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	WORD $0x0e2b822e // smlal v14.8h, v17.8b, v11.8b
-	WORD $0x4e2b822f // smlal2 v15.8h, v17.16b, v11.16b
+	WORD $0x0e39822e // smlal v14.8h, v17.8b, v25.8b
+	WORD $0x4e39822f // smlal2 v15.8h, v17.16b, v25.16b
 	WORD $0x4e6069c8 // sadalp v8.4s, v14.8h
 	WORD $0x4e6069ea // sadalp v10.4s, v15.8h
 	VADDP V10.S4, V8.S4, V8.S4
@@ -15792,8 +15320,8 @@ pair124:
 	FMOVQ 320(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x0e3dc134 // smull v20.8h, v9.8b, v29.8b
-	WORD $0x4e3dc135 // smull2 v21.8h, v9.16b, v29.16b
+	WORD $0x0e3bc134 // smull v20.8h, v9.8b, v27.8b
+	WORD $0x4e3bc135 // smull2 v21.8h, v9.16b, v27.16b
 	FMOVQ 384(R1), F23
 	VUSHR $4, V23.B16, V23.B16
 	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
@@ -15801,38 +15329,36 @@ pair124:
 	WORD $0x4e3c82f5 // smlal2 v21.8h, v23.16b, v28.16b
 	WORD $0x4e606a92 // sadalp v18.4s, v20.8h
 	WORD $0x4e606ab3 // sadalp v19.4s, v21.8h
-	FMOVQ 448(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x0e38c2da // smull v26.8h, v22.8b, v24.8b
-	WORD $0x4e38c2cd // smull2 v13.8h, v22.16b, v24.16b
-	FMOVQ 512(R1), F31
+	FMOVQ 448(R1), F31
 	VUSHR $4, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x0e3b83fa // smlal v26.8h, v31.8b, v27.8b
-	WORD $0x4e3b83ed // smlal2 v13.8h, v31.16b, v27.16b
-	WORD $0x4e606b52 // sadalp v18.4s, v26.8h
+	WORD $0x0e38c3f6 // smull v22.8h, v31.8b, v24.8b
+	WORD $0x4e38c3ed // smull2 v13.8h, v31.16b, v24.16b
+	FMOVQ 512(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x0e3d8356 // smlal v22.8h, v26.8b, v29.8b
+	WORD $0x4e3d834d // smlal2 v13.8h, v26.16b, v29.16b
+	WORD $0x4e606ad2 // sadalp v18.4s, v22.8h
 	WORD $0x4e6069b3 // sadalp v19.4s, v13.8h
 	VADDP V19.S4, V18.S4, V18.S4
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fa79252 // fmul v18.4s, v18.4s, v7.s[1]
-	WORD $0x4e32d508 // fadd v8.4s, v8.4s, v18.4s
+	WORD $0x4fa71248 // fmla v8.4s, v18.4s, v7.s[1]
 	FMOVD 32(R1), F16
 	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
 	WORD $0x0e701011 // saddw v17.4s, v0.4s, v16.4h
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
 	FMOVQ 0(R11), F14
 	WORD $0x6e2ede31 // fmul v17.4s, v17.4s, v14.4s
-	WORD $0x6e31dd08 // fmul v8.4s, v8.4s, v17.4s
-	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+	WORD $0x4e31cd03 // fmla v3.4s, v8.4s, v17.4s
 	PRFM 1344(R1), PLDL1KEEP
 	FMOVQ 16(R10), F15
 	FMOVQ 16(R10), F10
 	FMOVQ 336(R1), F20
 	VAND V1.B16, V20.B16, V20.B16
 	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x0e39c289 // smull v9.8h, v20.8b, v25.8b
-	WORD $0x4e39c297 // smull2 v23.8h, v20.16b, v25.16b
+	WORD $0x0e2bc289 // smull v9.8h, v20.8b, v11.8b
+	WORD $0x4e2bc297 // smull2 v23.8h, v20.16b, v11.16b
 	FMOVQ 400(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
 	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
@@ -15840,192 +15366,186 @@ pair124:
 	WORD $0x4e3e82b7 // smlal2 v23.8h, v21.16b, v30.16b
 	WORD $0x4e60692f // sadalp v15.4s, v9.8h
 	WORD $0x4e606aea // sadalp v10.4s, v23.8h
-	FMOVQ 464(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x0e2cc356 // smull v22.8h, v26.8b, v12.8b
-	WORD $0x4e2cc35f // smull2 v31.8h, v26.16b, v12.16b
+	FMOVQ 464(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x0e2cc2df // smull v31.8h, v22.8b, v12.8b
+	WORD $0x4e2cc2da // smull2 v26.8h, v22.16b, v12.16b
 	FMOVQ 528(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	WORD $0x0e2b81b6 // smlal v22.8h, v13.8b, v11.8b
-	WORD $0x4e2b81bf // smlal2 v31.8h, v13.16b, v11.16b
-	WORD $0x4e606acf // sadalp v15.4s, v22.8h
-	WORD $0x4e606bea // sadalp v10.4s, v31.8h
+	WORD $0x0e3981bf // smlal v31.8h, v13.8b, v25.8b
+	WORD $0x4e3981ba // smlal2 v26.8h, v13.16b, v25.16b
+	WORD $0x4e606bef // sadalp v15.4s, v31.8h
+	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
 	VADDP V10.S4, V15.S4, V15.S4
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
 	WORD $0x4f8791ef // fmul v15.4s, v15.4s, v7.s[0]
 	FMOVQ 16(R10), F19
 	FMOVQ 16(R10), F18
-	FMOVQ 336(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	WORD $0x0e3dc10e // smull v14.8h, v8.8b, v29.8b
-	WORD $0x4e3dc111 // smull2 v17.8h, v8.16b, v29.16b
+	FMOVQ 336(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x0e3bc22e // smull v14.8h, v17.8b, v27.8b
+	WORD $0x4e3bc228 // smull2 v8.8h, v17.16b, v27.16b
 	FMOVQ 400(R1), F20
 	VUSHR $4, V20.B16, V20.B16
 	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
 	WORD $0x0e3c828e // smlal v14.8h, v20.8b, v28.8b
-	WORD $0x4e3c8291 // smlal2 v17.8h, v20.16b, v28.16b
+	WORD $0x4e3c8288 // smlal2 v8.8h, v20.16b, v28.16b
 	WORD $0x4e6069d3 // sadalp v19.4s, v14.8h
-	WORD $0x4e606a32 // sadalp v18.4s, v17.8h
+	WORD $0x4e606912 // sadalp v18.4s, v8.8h
 	FMOVQ 464(R1), F23
 	VUSHR $4, V23.B16, V23.B16
 	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
 	WORD $0x0e38c2f5 // smull v21.8h, v23.8b, v24.8b
 	WORD $0x4e38c2e9 // smull2 v9.8h, v23.16b, v24.16b
-	FMOVQ 528(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x0e3b8355 // smlal v21.8h, v26.8b, v27.8b
-	WORD $0x4e3b8349 // smlal2 v9.8h, v26.16b, v27.16b
+	FMOVQ 528(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x0e3d82d5 // smlal v21.8h, v22.8b, v29.8b
+	WORD $0x4e3d82c9 // smlal2 v9.8h, v22.16b, v29.16b
 	WORD $0x4e606ab3 // sadalp v19.4s, v21.8h
 	WORD $0x4e606932 // sadalp v18.4s, v9.8h
 	VADDP V18.S4, V19.S4, V19.S4
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fa79273 // fmul v19.4s, v19.4s, v7.s[1]
-	WORD $0x4e33d5ef // fadd v15.4s, v15.4s, v19.4s
+	WORD $0x4fa7126f // fmla v15.4s, v19.4s, v7.s[1]
 	WORD $0x4e70100d // saddw2 v13.4s, v0.4s, v16.8h
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 16(R11), F22
-	WORD $0x6e36ddad // fmul v13.4s, v13.4s, v22.4s
-	WORD $0x6e2dddef // fmul v15.4s, v15.4s, v13.4s
-	WORD $0x4e2fd484 // fadd v4.4s, v4.4s, v15.4s
+	FMOVQ 16(R11), F31
+	WORD $0x6e3fddad // fmul v13.4s, v13.4s, v31.4s
+	WORD $0x4e2dcde4 // fmla v4.4s, v15.4s, v13.4s
 	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 16(R10), F31
+	FMOVQ 16(R10), F26
 	FMOVQ 16(R10), F10
 	FMOVQ 352(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	WORD $0x0e39c1c8 // smull v8.8h, v14.8b, v25.8b
-	WORD $0x4e39c1d4 // smull2 v20.8h, v14.16b, v25.16b
-	FMOVQ 416(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	WORD $0x0e3e8228 // smlal v8.8h, v17.8b, v30.8b
-	WORD $0x4e3e8234 // smlal2 v20.8h, v17.16b, v30.16b
-	WORD $0x4e60691f // sadalp v31.4s, v8.8h
+	WORD $0x0e2bc1d1 // smull v17.8h, v14.8b, v11.8b
+	WORD $0x4e2bc1d4 // smull2 v20.8h, v14.16b, v11.16b
+	FMOVQ 416(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	WORD $0x0e3e8111 // smlal v17.8h, v8.8b, v30.8b
+	WORD $0x4e3e8114 // smlal2 v20.8h, v8.16b, v30.16b
+	WORD $0x4e606a3a // sadalp v26.4s, v17.8h
 	WORD $0x4e606a8a // sadalp v10.4s, v20.8h
 	FMOVQ 480(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
 	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
 	WORD $0x0e2cc2b7 // smull v23.8h, v21.8b, v12.8b
-	WORD $0x4e2cc2ba // smull2 v26.8h, v21.16b, v12.16b
+	WORD $0x4e2cc2b6 // smull2 v22.8h, v21.16b, v12.16b
 	FMOVQ 544(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x0e2b8137 // smlal v23.8h, v9.8b, v11.8b
-	WORD $0x4e2b813a // smlal2 v26.8h, v9.16b, v11.16b
-	WORD $0x4e606aff // sadalp v31.4s, v23.8h
-	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
-	VADDP V10.S4, V31.S4, V31.S4
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f8793ff // fmul v31.4s, v31.4s, v7.s[0]
+	WORD $0x0e398137 // smlal v23.8h, v9.8b, v25.8b
+	WORD $0x4e398136 // smlal2 v22.8h, v9.16b, v25.16b
+	WORD $0x4e606afa // sadalp v26.4s, v23.8h
+	WORD $0x4e606aca // sadalp v10.4s, v22.8h
+	VADDP V10.S4, V26.S4, V26.S4
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f87935a // fmul v26.4s, v26.4s, v7.s[0]
 	FMOVQ 16(R10), F18
 	FMOVQ 16(R10), F19
-	FMOVQ 352(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	WORD $0x0e3dc1b0 // smull v16.8h, v13.8b, v29.8b
-	WORD $0x4e3dc1b6 // smull2 v22.8h, v13.16b, v29.16b
-	FMOVQ 416(R1), F15
+	FMOVQ 352(R1), F15
 	VUSHR $4, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x0e3c81f0 // smlal v16.8h, v15.8b, v28.8b
-	WORD $0x4e3c81f6 // smlal2 v22.8h, v15.16b, v28.16b
+	WORD $0x0e3bc1f0 // smull v16.8h, v15.8b, v27.8b
+	WORD $0x4e3bc1ff // smull2 v31.8h, v15.16b, v27.16b
+	FMOVQ 416(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	WORD $0x0e3c81b0 // smlal v16.8h, v13.8b, v28.8b
+	WORD $0x4e3c81bf // smlal2 v31.8h, v13.16b, v28.16b
 	WORD $0x4e606a12 // sadalp v18.4s, v16.8h
-	WORD $0x4e606ad3 // sadalp v19.4s, v22.8h
-	FMOVQ 480(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	WORD $0x0e38c10e // smull v14.8h, v8.8b, v24.8b
-	WORD $0x4e38c111 // smull2 v17.8h, v8.16b, v24.16b
+	WORD $0x4e606bf3 // sadalp v19.4s, v31.8h
+	FMOVQ 480(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x0e38c22e // smull v14.8h, v17.8b, v24.8b
+	WORD $0x4e38c228 // smull2 v8.8h, v17.16b, v24.16b
 	FMOVQ 544(R1), F20
 	VUSHR $4, V20.B16, V20.B16
 	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x0e3b828e // smlal v14.8h, v20.8b, v27.8b
-	WORD $0x4e3b8291 // smlal2 v17.8h, v20.16b, v27.16b
+	WORD $0x0e3d828e // smlal v14.8h, v20.8b, v29.8b
+	WORD $0x4e3d8288 // smlal2 v8.8h, v20.16b, v29.16b
 	WORD $0x4e6069d2 // sadalp v18.4s, v14.8h
-	WORD $0x4e606a33 // sadalp v19.4s, v17.8h
+	WORD $0x4e606913 // sadalp v19.4s, v8.8h
 	VADDP V19.S4, V18.S4, V18.S4
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fa79252 // fmul v18.4s, v18.4s, v7.s[1]
-	WORD $0x4e32d7ff // fadd v31.4s, v31.4s, v18.4s
+	WORD $0x4fa7125a // fmla v26.4s, v18.4s, v7.s[1]
 	FMOVD 40(R1), F21
 	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
 	WORD $0x0e751009 // saddw v9.4s, v0.4s, v21.4h
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	FMOVQ 32(R11), F23
 	WORD $0x6e37dd29 // fmul v9.4s, v9.4s, v23.4s
-	WORD $0x6e29dfff // fmul v31.4s, v31.4s, v9.4s
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
+	WORD $0x4e29cf45 // fmla v5.4s, v26.4s, v9.4s
 	PRFM 1472(R1), PLDL1KEEP
 	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 16(R10), F26
+	FMOVQ 16(R10), F22
 	FMOVQ 16(R10), F10
 	FMOVQ 368(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
 	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	WORD $0x0e39c20d // smull v13.8h, v16.8b, v25.8b
-	WORD $0x4e39c20f // smull2 v15.8h, v16.16b, v25.16b
-	FMOVQ 432(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x0e3e82cd // smlal v13.8h, v22.8b, v30.8b
-	WORD $0x4e3e82cf // smlal2 v15.8h, v22.16b, v30.16b
-	WORD $0x4e6069ba // sadalp v26.4s, v13.8h
-	WORD $0x4e6069ea // sadalp v10.4s, v15.8h
+	WORD $0x0e2bc20f // smull v15.8h, v16.8b, v11.8b
+	WORD $0x4e2bc20d // smull2 v13.8h, v16.16b, v11.16b
+	FMOVQ 432(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x0e3e83ef // smlal v15.8h, v31.8b, v30.8b
+	WORD $0x4e3e83ed // smlal2 v13.8h, v31.16b, v30.16b
+	WORD $0x4e6069f6 // sadalp v22.4s, v15.8h
+	WORD $0x4e6069aa // sadalp v10.4s, v13.8h
 	FMOVQ 496(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	WORD $0x0e2cc1c8 // smull v8.8h, v14.8b, v12.8b
+	WORD $0x0e2cc1d1 // smull v17.8h, v14.8b, v12.8b
 	WORD $0x4e2cc1d4 // smull2 v20.8h, v14.16b, v12.16b
-	FMOVQ 560(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	WORD $0x0e2b8228 // smlal v8.8h, v17.8b, v11.8b
-	WORD $0x4e2b8234 // smlal2 v20.8h, v17.16b, v11.16b
-	WORD $0x4e60691a // sadalp v26.4s, v8.8h
+	FMOVQ 560(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	WORD $0x0e398111 // smlal v17.8h, v8.8b, v25.8b
+	WORD $0x4e398114 // smlal2 v20.8h, v8.16b, v25.16b
+	WORD $0x4e606a36 // sadalp v22.4s, v17.8h
 	WORD $0x4e606a8a // sadalp v10.4s, v20.8h
-	VADDP V10.S4, V26.S4, V26.S4
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4f87935a // fmul v26.4s, v26.4s, v7.s[0]
+	VADDP V10.S4, V22.S4, V22.S4
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f8792d6 // fmul v22.4s, v22.4s, v7.s[0]
 	FMOVQ 16(R10), F19
 	FMOVQ 16(R10), F18
-	FMOVQ 368(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x0e3dc3f7 // smull v23.8h, v31.8b, v29.8b
-	WORD $0x4e3dc3e9 // smull2 v9.8h, v31.16b, v29.16b
+	FMOVQ 368(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	WORD $0x0e3bc137 // smull v23.8h, v9.8b, v27.8b
+	WORD $0x4e3bc13a // smull2 v26.8h, v9.16b, v27.16b
 	FMOVQ 432(R1), F16
 	VUSHR $4, V16.B16, V16.B16
 	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
 	WORD $0x0e3c8217 // smlal v23.8h, v16.8b, v28.8b
-	WORD $0x4e3c8209 // smlal2 v9.8h, v16.16b, v28.16b
+	WORD $0x4e3c821a // smlal2 v26.8h, v16.16b, v28.16b
 	WORD $0x4e606af3 // sadalp v19.4s, v23.8h
-	WORD $0x4e606932 // sadalp v18.4s, v9.8h
-	FMOVQ 496(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x0e38c1f6 // smull v22.8h, v15.8b, v24.8b
-	WORD $0x4e38c1ed // smull2 v13.8h, v15.16b, v24.16b
+	WORD $0x4e606b52 // sadalp v18.4s, v26.8h
+	FMOVQ 496(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	WORD $0x0e38c1bf // smull v31.8h, v13.8b, v24.8b
+	WORD $0x4e38c1af // smull2 v15.8h, v13.16b, v24.16b
 	FMOVQ 560(R1), F14
 	VUSHR $4, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	WORD $0x0e3b81d6 // smlal v22.8h, v14.8b, v27.8b
-	WORD $0x4e3b81cd // smlal2 v13.8h, v14.16b, v27.16b
-	WORD $0x4e606ad3 // sadalp v19.4s, v22.8h
-	WORD $0x4e6069b2 // sadalp v18.4s, v13.8h
+	WORD $0x0e3d81df // smlal v31.8h, v14.8b, v29.8b
+	WORD $0x4e3d81cf // smlal2 v15.8h, v14.16b, v29.16b
+	WORD $0x4e606bf3 // sadalp v19.4s, v31.8h
+	WORD $0x4e6069f2 // sadalp v18.4s, v15.8h
 	VADDP V18.S4, V19.S4, V19.S4
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fa79273 // fmul v19.4s, v19.4s, v7.s[1]
-	WORD $0x4e33d75a // fadd v26.4s, v26.4s, v19.4s
-	WORD $0x4e751011 // saddw2 v17.4s, v0.4s, v21.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 48(R11), F8
-	WORD $0x6e28de31 // fmul v17.4s, v17.4s, v8.4s
-	WORD $0x6e31df5a // fmul v26.4s, v26.4s, v17.4s
-	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	WORD $0x4fa71276 // fmla v22.4s, v19.4s, v7.s[1]
+	WORD $0x4e751008 // saddw2 v8.4s, v0.4s, v21.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 48(R11), F17
+	WORD $0x6e31dd08 // fmul v8.4s, v8.4s, v17.4s
+	WORD $0x4e28cec6 // fmla v6.4s, v22.4s, v8.4s
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -16306,13 +15826,11 @@ row131:
 	WORD $0x4e606a8f // sadalp v15.4s, v20.8h
 	VADDP V15.S4, V14.S4, V14.S4
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fbf91ce // fmul v14.4s, v14.4s, v31.s[1]
-	WORD $0x4e2ed463 // fadd v3.4s, v3.4s, v14.4s
-	FMOVQ 128(R11), F7
-	WORD $0x6e27dc63 // fmul v3.4s, v3.4s, v7.4s
-	FMOVQ 0(R14), F10
-	WORD $0x4e23d54a // fadd v10.4s, v10.4s, v3.4s
-	FMOVQ F10, 0(R14)
+	WORD $0x4fbf11c3 // fmla v3.4s, v14.4s, v31.s[1]
+	FMOVQ 0(R14), F7
+	FMOVQ 128(R11), F10
+	WORD $0x4e2acc67 // fmla v7.4s, v3.4s, v10.4s
+	FMOVQ F7, 0(R14)
 	FMOVQ 16(R10), F5
 	FMOVQ 16(R10), F6
 	FMOVQ 512(R11), F9
@@ -16344,23 +15862,21 @@ row131:
 	WORD $0x4e3b81f5 // smlal2 v21.8h, v15.16b, v27.16b
 	WORD $0x4e606af1 // sadalp v17.4s, v23.8h
 	WORD $0x4e606ab6 // sadalp v22.4s, v21.8h
-	FMOVQ 608(R11), F3
-	WORD $0x0e3dc06e // smull v14.8h, v3.8b, v29.8b
-	WORD $0x4e3dc067 // smull2 v7.8h, v3.16b, v29.16b
-	FMOVQ 624(R11), F10
-	WORD $0x0e3e814e // smlal v14.8h, v10.8b, v30.8b
-	WORD $0x4e3e8147 // smlal2 v7.8h, v10.16b, v30.16b
+	FMOVQ 608(R11), F10
+	WORD $0x0e3dc14e // smull v14.8h, v10.8b, v29.8b
+	WORD $0x4e3dc143 // smull2 v3.8h, v10.16b, v29.16b
+	FMOVQ 624(R11), F7
+	WORD $0x0e3e80ee // smlal v14.8h, v7.8b, v30.8b
+	WORD $0x4e3e80e3 // smlal2 v3.8h, v7.16b, v30.16b
 	WORD $0x4e6069d1 // sadalp v17.4s, v14.8h
-	WORD $0x4e6068f6 // sadalp v22.4s, v7.8h
+	WORD $0x4e606876 // sadalp v22.4s, v3.8h
 	VADDP V22.S4, V17.S4, V17.S4
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fbf9231 // fmul v17.4s, v17.4s, v31.s[1]
-	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
-	FMOVQ 144(R11), F9
-	WORD $0x6e29dca5 // fmul v5.4s, v5.4s, v9.4s
-	FMOVQ 16(R14), F11
-	WORD $0x4e25d56b // fadd v11.4s, v11.4s, v5.4s
-	FMOVQ F11, 16(R14)
+	WORD $0x4fbf1225 // fmla v5.4s, v17.4s, v31.s[1]
+	FMOVQ 16(R14), F9
+	FMOVQ 144(R11), F11
+	WORD $0x4e2bcca9 // fmla v9.4s, v5.4s, v11.4s
+	FMOVQ F9, 16(R14)
 	FMOVQ 16(R10), F12
 	FMOVQ 16(R10), F13
 	FMOVQ 640(R11), F4
@@ -16383,32 +15899,30 @@ row131:
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
 	WORD $0x4f9f918c // fmul v12.4s, v12.4s, v31.s[0]
 	FMOVQ 16(R10), F21
-	FMOVQ 16(R10), F3
-	FMOVQ 704(R11), F7
-	WORD $0x0e3cc0ea // smull v10.8h, v7.8b, v28.8b
-	WORD $0x4e3cc0ee // smull2 v14.8h, v7.16b, v28.16b
+	FMOVQ 16(R10), F10
+	FMOVQ 704(R11), F3
+	WORD $0x0e3cc067 // smull v7.8h, v3.8b, v28.8b
+	WORD $0x4e3cc06e // smull2 v14.8h, v3.16b, v28.16b
 	FMOVQ 720(R11), F22
-	WORD $0x0e3b82ca // smlal v10.8h, v22.8b, v27.8b
+	WORD $0x0e3b82c7 // smlal v7.8h, v22.8b, v27.8b
 	WORD $0x4e3b82ce // smlal2 v14.8h, v22.16b, v27.16b
-	WORD $0x4e606955 // sadalp v21.4s, v10.8h
-	WORD $0x4e6069c3 // sadalp v3.4s, v14.8h
-	FMOVQ 736(R11), F5
-	WORD $0x0e3dc0b1 // smull v17.8h, v5.8b, v29.8b
-	WORD $0x4e3dc0a9 // smull2 v9.8h, v5.16b, v29.16b
-	FMOVQ 752(R11), F11
-	WORD $0x0e3e8171 // smlal v17.8h, v11.8b, v30.8b
-	WORD $0x4e3e8169 // smlal2 v9.8h, v11.16b, v30.16b
+	WORD $0x4e6068f5 // sadalp v21.4s, v7.8h
+	WORD $0x4e6069ca // sadalp v10.4s, v14.8h
+	FMOVQ 736(R11), F11
+	WORD $0x0e3dc171 // smull v17.8h, v11.8b, v29.8b
+	WORD $0x4e3dc165 // smull2 v5.8h, v11.16b, v29.16b
+	FMOVQ 752(R11), F9
+	WORD $0x0e3e8131 // smlal v17.8h, v9.8b, v30.8b
+	WORD $0x4e3e8125 // smlal2 v5.8h, v9.16b, v30.16b
 	WORD $0x4e606a35 // sadalp v21.4s, v17.8h
-	WORD $0x4e606923 // sadalp v3.4s, v9.8h
-	VADDP V3.S4, V21.S4, V21.S4
+	WORD $0x4e6068aa // sadalp v10.4s, v5.8h
+	VADDP V10.S4, V21.S4, V21.S4
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fbf92b5 // fmul v21.4s, v21.4s, v31.s[1]
-	WORD $0x4e35d58c // fadd v12.4s, v12.4s, v21.4s
-	FMOVQ 160(R11), F4
-	WORD $0x6e24dd8c // fmul v12.4s, v12.4s, v4.4s
-	FMOVQ 32(R14), F19
-	WORD $0x4e2cd673 // fadd v19.4s, v19.4s, v12.4s
-	FMOVQ F19, 32(R14)
+	WORD $0x4fbf12ac // fmla v12.4s, v21.4s, v31.s[1]
+	FMOVQ 32(R14), F4
+	FMOVQ 160(R11), F19
+	WORD $0x4e33cd84 // fmla v4.4s, v12.4s, v19.4s
+	FMOVQ F4, 32(R14)
 	FMOVQ 16(R10), F8
 	FMOVQ 16(R10), F18
 	FMOVQ 768(R11), F6
@@ -16421,42 +15935,40 @@ row131:
 	WORD $0x4e606af2 // sadalp v18.4s, v23.8h
 	FMOVQ 800(R11), F22
 	WORD $0x0e3ac2cd // smull v13.8h, v22.8b, v26.8b
-	WORD $0x4e3ac2c7 // smull2 v7.8h, v22.16b, v26.16b
-	FMOVQ 816(R11), F10
-	WORD $0x0e30814d // smlal v13.8h, v10.8b, v16.8b
-	WORD $0x4e308147 // smlal2 v7.8h, v10.16b, v16.16b
+	WORD $0x4e3ac2c3 // smull2 v3.8h, v22.16b, v26.16b
+	FMOVQ 816(R11), F7
+	WORD $0x0e3080ed // smlal v13.8h, v7.8b, v16.8b
+	WORD $0x4e3080e3 // smlal2 v3.8h, v7.16b, v16.16b
 	WORD $0x4e6069a8 // sadalp v8.4s, v13.8h
-	WORD $0x4e6068f2 // sadalp v18.4s, v7.8h
+	WORD $0x4e606872 // sadalp v18.4s, v3.8h
 	VADDP V18.S4, V8.S4, V8.S4
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
 	WORD $0x4f9f9108 // fmul v8.4s, v8.4s, v31.s[0]
 	FMOVQ 16(R10), F14
-	FMOVQ 16(R10), F5
-	FMOVQ 832(R11), F9
-	WORD $0x0e3cc12b // smull v11.8h, v9.8b, v28.8b
-	WORD $0x4e3cc131 // smull2 v17.8h, v9.16b, v28.16b
-	FMOVQ 848(R11), F3
-	WORD $0x0e3b806b // smlal v11.8h, v3.8b, v27.8b
-	WORD $0x4e3b8071 // smlal2 v17.8h, v3.16b, v27.16b
-	WORD $0x4e60696e // sadalp v14.4s, v11.8h
-	WORD $0x4e606a25 // sadalp v5.4s, v17.8h
-	FMOVQ 864(R11), F12
-	WORD $0x0e3dc195 // smull v21.8h, v12.8b, v29.8b
-	WORD $0x4e3dc184 // smull2 v4.8h, v12.16b, v29.16b
-	FMOVQ 880(R11), F19
-	WORD $0x0e3e8275 // smlal v21.8h, v19.8b, v30.8b
-	WORD $0x4e3e8264 // smlal2 v4.8h, v19.16b, v30.16b
+	FMOVQ 16(R10), F11
+	FMOVQ 832(R11), F5
+	WORD $0x0e3cc0a9 // smull v9.8h, v5.8b, v28.8b
+	WORD $0x4e3cc0b1 // smull2 v17.8h, v5.16b, v28.16b
+	FMOVQ 848(R11), F10
+	WORD $0x0e3b8149 // smlal v9.8h, v10.8b, v27.8b
+	WORD $0x4e3b8151 // smlal2 v17.8h, v10.16b, v27.16b
+	WORD $0x4e60692e // sadalp v14.4s, v9.8h
+	WORD $0x4e606a2b // sadalp v11.4s, v17.8h
+	FMOVQ 864(R11), F19
+	WORD $0x0e3dc275 // smull v21.8h, v19.8b, v29.8b
+	WORD $0x4e3dc26c // smull2 v12.8h, v19.16b, v29.16b
+	FMOVQ 880(R11), F4
+	WORD $0x0e3e8095 // smlal v21.8h, v4.8b, v30.8b
+	WORD $0x4e3e808c // smlal2 v12.8h, v4.16b, v30.16b
 	WORD $0x4e606aae // sadalp v14.4s, v21.8h
-	WORD $0x4e606885 // sadalp v5.4s, v4.8h
-	VADDP V5.S4, V14.S4, V14.S4
+	WORD $0x4e60698b // sadalp v11.4s, v12.8h
+	VADDP V11.S4, V14.S4, V14.S4
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fbf91ce // fmul v14.4s, v14.4s, v31.s[1]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	FMOVQ 176(R11), F6
-	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	FMOVQ 48(R14), F20
-	WORD $0x4e28d694 // fadd v20.4s, v20.4s, v8.4s
-	FMOVQ F20, 48(R14)
+	WORD $0x4fbf11c8 // fmla v8.4s, v14.4s, v31.s[1]
+	FMOVQ 48(R14), F6
+	FMOVQ 176(R11), F20
+	WORD $0x4e34cd06 // fmla v6.4s, v8.4s, v20.4s
+	FMOVQ F6, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -16473,70 +15985,70 @@ row131:
 	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
 	FMOVQ F22, 416(R11)
-	FMOVQ 512(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ F10, 432(R11)
+	FMOVQ 512(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	FMOVQ F7, 432(R11)
 	FMOVQ 320(R1), F13
 	VUSHR $4, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
 	FMOVQ F13, 448(R11)
-	FMOVQ 384(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 464(R11)
+	FMOVQ 384(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
+	FMOVQ F3, 464(R11)
 	FMOVQ 448(R1), F18
 	VUSHR $4, V18.B16, V18.B16
 	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
 	FMOVQ F18, 480(R11)
-	FMOVQ 512(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 496(R11)
-	FMOVD 32(R1), F3
-	WORD $0x0f08a463 // sshll v3.8h, v3.8b, #0
-	WORD $0x0e63100b // saddw v11.4s, v0.4s, v3.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FMOVQ 512(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FMOVQ F5, 496(R11)
+	FMOVD 32(R1), F10
+	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
+	WORD $0x0e6a1009 // saddw v9.4s, v0.4s, v10.4h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	FMOVQ 0(R11), F17
-	WORD $0x6e31dd6b // fmul v11.4s, v11.4s, v17.4s
-	FMOVQ F11, 128(R11)
-	FMOVQ 336(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FMOVQ F12, 512(R11)
-	FMOVQ 400(R1), F19
+	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
+	FMOVQ F9, 128(R11)
+	FMOVQ 336(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
 	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ F19, 528(R11)
+	FMOVQ F19, 512(R11)
+	FMOVQ 400(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
+	FMOVQ F4, 528(R11)
 	FMOVQ 464(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
 	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
 	FMOVQ F21, 544(R11)
-	FMOVQ 528(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
-	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 560(R11)
-	FMOVQ 336(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FMOVQ F5, 576(R11)
+	FMOVQ 528(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ F12, 560(R11)
+	FMOVQ 336(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	FMOVQ F11, 576(R11)
 	FMOVQ 400(R1), F14
 	VUSHR $4, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
 	FMOVQ F14, 592(R11)
-	FMOVQ 464(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ F6, 608(R11)
-	FMOVQ 528(R1), F8
+	FMOVQ 464(R1), F8
 	VUSHR $4, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 624(R11)
-	WORD $0x4e631014 // saddw2 v20.4s, v0.4s, v3.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	FMOVQ F8, 608(R11)
+	FMOVQ 528(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	FMOVQ F20, 624(R11)
+	WORD $0x4e6a1006 // saddw2 v6.4s, v0.4s, v10.8h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
 	FMOVQ 16(R11), F24
-	WORD $0x6e38de94 // fmul v20.4s, v20.4s, v24.4s
-	FMOVQ F20, 144(R11)
+	WORD $0x6e38dcc6 // fmul v6.4s, v6.4s, v24.4s
+	FMOVQ F6, 144(R11)
 	FMOVQ 352(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
 	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
@@ -16576,57 +16088,57 @@ row131:
 	FMOVQ 32(R11), F22
 	WORD $0x6e36def7 // fmul v23.4s, v23.4s, v22.4s
 	FMOVQ F23, 160(R11)
-	FMOVQ 368(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ F10, 768(R11)
+	FMOVQ 368(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	FMOVQ F7, 768(R11)
 	FMOVQ 432(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
 	FMOVQ F13, 784(R11)
-	FMOVQ 496(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 800(R11)
+	FMOVQ 496(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
+	FMOVQ F3, 800(R11)
 	FMOVQ 560(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
 	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
 	FMOVQ F18, 816(R11)
-	FMOVQ 368(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 832(R11)
+	FMOVQ 368(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FMOVQ F5, 832(R11)
 	FMOVQ 432(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
 	FMOVQ F17, 848(R11)
-	FMOVQ 496(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ F11, 864(R11)
-	FMOVQ 560(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FMOVQ F12, 880(R11)
-	WORD $0x4e6f1013 // saddw2 v19.4s, v0.4s, v15.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FMOVQ 496(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ F9, 864(R11)
+	FMOVQ 560(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	FMOVQ F19, 880(R11)
+	WORD $0x4e6f1004 // saddw2 v4.4s, v0.4s, v15.8h
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
 	FMOVQ 48(R11), F21
-	WORD $0x6e35de73 // fmul v19.4s, v19.4s, v21.4s
-	FMOVQ F19, 176(R11)
+	WORD $0x6e35dc84 // fmul v4.4s, v4.4s, v21.4s
+	FMOVQ F4, 176(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
 row132:
-	FMOVQ 0(R13), F4
-	FMOVQ 16(R13), F5
-	VDUP V4.S[0], V14.S4
-	VDUP V4.S[1], V6.S4
-	VDUP V4.S[2], V8.S4
-	VDUP V4.S[3], V3.S4
-	VDUP V5.S[0], V24.S4
-	VDUP V5.S[1], V20.S4
-	VDUP V5.S[2], V25.S4
-	VDUP V5.S[3], V26.S4
+	FMOVQ 0(R13), F12
+	FMOVQ 16(R13), F11
+	VDUP V12.S[0], V14.S4
+	VDUP V12.S[1], V8.S4
+	VDUP V12.S[2], V20.S4
+	VDUP V12.S[3], V10.S4
+	VDUP V11.S[0], V24.S4
+	VDUP V11.S[1], V6.S4
+	VDUP V11.S[2], V25.S4
+	VDUP V11.S[3], V26.S4
 	FMOVQ 32(R13), F16
 	FMOVQ 16(R10), F28
 	FMOVQ 16(R10), F27
@@ -16634,192 +16146,184 @@ row132:
 	WORD $0x0e2ec3fd // smull v29.8h, v31.8b, v14.8b
 	WORD $0x4e2ec3fe // smull2 v30.8h, v31.16b, v14.16b
 	FMOVQ 400(R11), F22
-	WORD $0x0e2682dd // smlal v29.8h, v22.8b, v6.8b
-	WORD $0x4e2682de // smlal2 v30.8h, v22.16b, v6.16b
+	WORD $0x0e2882dd // smlal v29.8h, v22.8b, v8.8b
+	WORD $0x4e2882de // smlal2 v30.8h, v22.16b, v8.16b
 	WORD $0x4e606bbc // sadalp v28.4s, v29.8h
 	WORD $0x4e606bdb // sadalp v27.4s, v30.8h
 	FMOVQ 416(R11), F13
-	WORD $0x0e28c1b7 // smull v23.8h, v13.8b, v8.8b
-	WORD $0x4e28c1aa // smull2 v10.8h, v13.16b, v8.16b
-	FMOVQ 432(R11), F7
-	WORD $0x0e2380f7 // smlal v23.8h, v7.8b, v3.8b
-	WORD $0x4e2380ea // smlal2 v10.8h, v7.16b, v3.16b
+	WORD $0x0e34c1b7 // smull v23.8h, v13.8b, v20.8b
+	WORD $0x4e34c1a7 // smull2 v7.8h, v13.16b, v20.16b
+	FMOVQ 432(R11), F3
+	WORD $0x0e2a8077 // smlal v23.8h, v3.8b, v10.8b
+	WORD $0x4e2a8067 // smlal2 v7.8h, v3.16b, v10.16b
 	WORD $0x4e606afc // sadalp v28.4s, v23.8h
-	WORD $0x4e60695b // sadalp v27.4s, v10.8h
+	WORD $0x4e6068fb // sadalp v27.4s, v7.8h
 	VADDP V27.S4, V28.S4, V28.S4
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
 	WORD $0x4f90939c // fmul v28.4s, v28.4s, v16.s[0]
 	FMOVQ 16(R10), F18
-	FMOVQ 16(R10), F9
-	FMOVQ 448(R11), F12
-	WORD $0x0e38c191 // smull v17.8h, v12.8b, v24.8b
-	WORD $0x4e38c18b // smull2 v11.8h, v12.16b, v24.16b
+	FMOVQ 16(R10), F5
+	FMOVQ 448(R11), F19
+	WORD $0x0e38c271 // smull v17.8h, v19.8b, v24.8b
+	WORD $0x4e38c269 // smull2 v9.8h, v19.16b, v24.16b
 	FMOVQ 464(R11), F15
-	WORD $0x0e3481f1 // smlal v17.8h, v15.8b, v20.8b
-	WORD $0x4e3481eb // smlal2 v11.8h, v15.16b, v20.16b
+	WORD $0x0e2681f1 // smlal v17.8h, v15.8b, v6.8b
+	WORD $0x4e2681e9 // smlal2 v9.8h, v15.16b, v6.16b
 	WORD $0x4e606a32 // sadalp v18.4s, v17.8h
-	WORD $0x4e606969 // sadalp v9.4s, v11.8h
-	FMOVQ 480(R11), F4
-	WORD $0x0e39c095 // smull v21.8h, v4.8b, v25.8b
-	WORD $0x4e39c093 // smull2 v19.8h, v4.16b, v25.16b
-	FMOVQ 496(R11), F5
-	WORD $0x0e3a80b5 // smlal v21.8h, v5.8b, v26.8b
-	WORD $0x4e3a80b3 // smlal2 v19.8h, v5.16b, v26.16b
+	WORD $0x4e606925 // sadalp v5.4s, v9.8h
+	FMOVQ 480(R11), F12
+	WORD $0x0e39c195 // smull v21.8h, v12.8b, v25.8b
+	WORD $0x4e39c184 // smull2 v4.8h, v12.16b, v25.16b
+	FMOVQ 496(R11), F11
+	WORD $0x0e3a8175 // smlal v21.8h, v11.8b, v26.8b
+	WORD $0x4e3a8164 // smlal2 v4.8h, v11.16b, v26.16b
 	WORD $0x4e606ab2 // sadalp v18.4s, v21.8h
-	WORD $0x4e606a69 // sadalp v9.4s, v19.8h
-	VADDP V9.S4, V18.S4, V18.S4
+	WORD $0x4e606885 // sadalp v5.4s, v4.8h
+	VADDP V5.S4, V18.S4, V18.S4
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fb09252 // fmul v18.4s, v18.4s, v16.s[1]
-	WORD $0x4e32d79c // fadd v28.4s, v28.4s, v18.4s
-	FMOVQ 128(R11), F31
-	WORD $0x6e3fdf9c // fmul v28.4s, v28.4s, v31.4s
-	FMOVQ 0(R14), F22
-	WORD $0x4e3cd6d6 // fadd v22.4s, v22.4s, v28.4s
-	FMOVQ F22, 0(R14)
+	WORD $0x4fb0125c // fmla v28.4s, v18.4s, v16.s[1]
+	FMOVQ 0(R14), F31
+	FMOVQ 128(R11), F22
+	WORD $0x4e36cf9f // fmla v31.4s, v28.4s, v22.4s
+	FMOVQ F31, 0(R14)
 	FMOVQ 16(R10), F29
 	FMOVQ 16(R10), F30
 	FMOVQ 512(R11), F23
 	WORD $0x0e2ec2ed // smull v13.8h, v23.8b, v14.8b
-	WORD $0x4e2ec2e7 // smull2 v7.8h, v23.16b, v14.16b
-	FMOVQ 528(R11), F10
-	WORD $0x0e26814d // smlal v13.8h, v10.8b, v6.8b
-	WORD $0x4e268147 // smlal2 v7.8h, v10.16b, v6.16b
+	WORD $0x4e2ec2e3 // smull2 v3.8h, v23.16b, v14.16b
+	FMOVQ 528(R11), F7
+	WORD $0x0e2880ed // smlal v13.8h, v7.8b, v8.8b
+	WORD $0x4e2880e3 // smlal2 v3.8h, v7.16b, v8.16b
 	WORD $0x4e6069bd // sadalp v29.4s, v13.8h
-	WORD $0x4e6068fe // sadalp v30.4s, v7.8h
+	WORD $0x4e60687e // sadalp v30.4s, v3.8h
 	FMOVQ 544(R11), F15
-	WORD $0x0e28c1fb // smull v27.8h, v15.8b, v8.8b
-	WORD $0x4e28c1ec // smull2 v12.8h, v15.16b, v8.16b
+	WORD $0x0e34c1fb // smull v27.8h, v15.8b, v20.8b
+	WORD $0x4e34c1f3 // smull2 v19.8h, v15.16b, v20.16b
 	FMOVQ 560(R11), F17
-	WORD $0x0e23823b // smlal v27.8h, v17.8b, v3.8b
-	WORD $0x4e23822c // smlal2 v12.8h, v17.16b, v3.16b
+	WORD $0x0e2a823b // smlal v27.8h, v17.8b, v10.8b
+	WORD $0x4e2a8233 // smlal2 v19.8h, v17.16b, v10.16b
 	WORD $0x4e606b7d // sadalp v29.4s, v27.8h
-	WORD $0x4e60699e // sadalp v30.4s, v12.8h
+	WORD $0x4e606a7e // sadalp v30.4s, v19.8h
 	VADDP V30.S4, V29.S4, V29.S4
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
 	WORD $0x4f9093bd // fmul v29.4s, v29.4s, v16.s[0]
-	FMOVQ 16(R10), F11
-	FMOVQ 16(R10), F4
-	FMOVQ 576(R11), F19
-	WORD $0x0e38c265 // smull v5.8h, v19.8b, v24.8b
-	WORD $0x4e38c275 // smull2 v21.8h, v19.16b, v24.16b
-	FMOVQ 592(R11), F9
-	WORD $0x0e348125 // smlal v5.8h, v9.8b, v20.8b
-	WORD $0x4e348135 // smlal2 v21.8h, v9.16b, v20.16b
-	WORD $0x4e6068ab // sadalp v11.4s, v5.8h
-	WORD $0x4e606aa4 // sadalp v4.4s, v21.8h
-	FMOVQ 608(R11), F28
-	WORD $0x0e39c392 // smull v18.8h, v28.8b, v25.8b
-	WORD $0x4e39c39f // smull2 v31.8h, v28.16b, v25.16b
-	FMOVQ 624(R11), F22
-	WORD $0x0e3a82d2 // smlal v18.8h, v22.8b, v26.8b
-	WORD $0x4e3a82df // smlal2 v31.8h, v22.16b, v26.16b
-	WORD $0x4e606a4b // sadalp v11.4s, v18.8h
-	WORD $0x4e606be4 // sadalp v4.4s, v31.8h
-	VADDP V4.S4, V11.S4, V11.S4
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fb0916b // fmul v11.4s, v11.4s, v16.s[1]
-	WORD $0x4e2bd7bd // fadd v29.4s, v29.4s, v11.4s
-	FMOVQ 144(R11), F23
-	WORD $0x6e37dfbd // fmul v29.4s, v29.4s, v23.4s
-	FMOVQ 16(R14), F10
-	WORD $0x4e3dd54a // fadd v10.4s, v10.4s, v29.4s
-	FMOVQ F10, 16(R14)
+	FMOVQ 16(R10), F9
+	FMOVQ 16(R10), F12
+	FMOVQ 576(R11), F4
+	WORD $0x0e38c08b // smull v11.8h, v4.8b, v24.8b
+	WORD $0x4e38c095 // smull2 v21.8h, v4.16b, v24.16b
+	FMOVQ 592(R11), F5
+	WORD $0x0e2680ab // smlal v11.8h, v5.8b, v6.8b
+	WORD $0x4e2680b5 // smlal2 v21.8h, v5.16b, v6.16b
+	WORD $0x4e606969 // sadalp v9.4s, v11.8h
+	WORD $0x4e606aac // sadalp v12.4s, v21.8h
+	FMOVQ 608(R11), F22
+	WORD $0x0e39c2d2 // smull v18.8h, v22.8b, v25.8b
+	WORD $0x4e39c2dc // smull2 v28.8h, v22.16b, v25.16b
+	FMOVQ 624(R11), F31
+	WORD $0x0e3a83f2 // smlal v18.8h, v31.8b, v26.8b
+	WORD $0x4e3a83fc // smlal2 v28.8h, v31.16b, v26.16b
+	WORD $0x4e606a49 // sadalp v9.4s, v18.8h
+	WORD $0x4e606b8c // sadalp v12.4s, v28.8h
+	VADDP V12.S4, V9.S4, V9.S4
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4fb0113d // fmla v29.4s, v9.4s, v16.s[1]
+	FMOVQ 16(R14), F23
+	FMOVQ 144(R11), F7
+	WORD $0x4e27cfb7 // fmla v23.4s, v29.4s, v7.4s
+	FMOVQ F23, 16(R14)
 	FMOVQ 16(R10), F13
-	FMOVQ 16(R10), F7
+	FMOVQ 16(R10), F3
 	FMOVQ 640(R11), F27
 	WORD $0x0e2ec36f // smull v15.8h, v27.8b, v14.8b
 	WORD $0x4e2ec371 // smull2 v17.8h, v27.16b, v14.16b
-	FMOVQ 656(R11), F12
-	WORD $0x0e26818f // smlal v15.8h, v12.8b, v6.8b
-	WORD $0x4e268191 // smlal2 v17.8h, v12.16b, v6.16b
+	FMOVQ 656(R11), F19
+	WORD $0x0e28826f // smlal v15.8h, v19.8b, v8.8b
+	WORD $0x4e288271 // smlal2 v17.8h, v19.16b, v8.16b
 	WORD $0x4e6069ed // sadalp v13.4s, v15.8h
-	WORD $0x4e606a27 // sadalp v7.4s, v17.8h
-	FMOVQ 672(R11), F9
-	WORD $0x0e28c13e // smull v30.8h, v9.8b, v8.8b
-	WORD $0x4e28c133 // smull2 v19.8h, v9.16b, v8.16b
-	FMOVQ 688(R11), F5
-	WORD $0x0e2380be // smlal v30.8h, v5.8b, v3.8b
-	WORD $0x4e2380b3 // smlal2 v19.8h, v5.16b, v3.16b
+	WORD $0x4e606a23 // sadalp v3.4s, v17.8h
+	FMOVQ 672(R11), F5
+	WORD $0x0e34c0be // smull v30.8h, v5.8b, v20.8b
+	WORD $0x4e34c0a4 // smull2 v4.8h, v5.16b, v20.16b
+	FMOVQ 688(R11), F11
+	WORD $0x0e2a817e // smlal v30.8h, v11.8b, v10.8b
+	WORD $0x4e2a8164 // smlal2 v4.8h, v11.16b, v10.16b
 	WORD $0x4e606bcd // sadalp v13.4s, v30.8h
-	WORD $0x4e606a67 // sadalp v7.4s, v19.8h
-	VADDP V7.S4, V13.S4, V13.S4
+	WORD $0x4e606883 // sadalp v3.4s, v4.8h
+	VADDP V3.S4, V13.S4, V13.S4
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	WORD $0x4f9091ad // fmul v13.4s, v13.4s, v16.s[0]
 	FMOVQ 16(R10), F21
-	FMOVQ 16(R10), F28
-	FMOVQ 704(R11), F31
-	WORD $0x0e38c3f6 // smull v22.8h, v31.8b, v24.8b
-	WORD $0x4e38c3f2 // smull2 v18.8h, v31.16b, v24.16b
-	FMOVQ 720(R11), F4
-	WORD $0x0e348096 // smlal v22.8h, v4.8b, v20.8b
-	WORD $0x4e348092 // smlal2 v18.8h, v4.16b, v20.16b
-	WORD $0x4e606ad5 // sadalp v21.4s, v22.8h
-	WORD $0x4e606a5c // sadalp v28.4s, v18.8h
-	FMOVQ 736(R11), F29
-	WORD $0x0e39c3ab // smull v11.8h, v29.8b, v25.8b
-	WORD $0x4e39c3b7 // smull2 v23.8h, v29.16b, v25.16b
-	FMOVQ 752(R11), F10
-	WORD $0x0e3a814b // smlal v11.8h, v10.8b, v26.8b
-	WORD $0x4e3a8157 // smlal2 v23.8h, v10.16b, v26.16b
-	WORD $0x4e606975 // sadalp v21.4s, v11.8h
-	WORD $0x4e606afc // sadalp v28.4s, v23.8h
-	VADDP V28.S4, V21.S4, V21.S4
+	FMOVQ 16(R10), F22
+	FMOVQ 704(R11), F28
+	WORD $0x0e38c39f // smull v31.8h, v28.8b, v24.8b
+	WORD $0x4e38c392 // smull2 v18.8h, v28.16b, v24.16b
+	FMOVQ 720(R11), F12
+	WORD $0x0e26819f // smlal v31.8h, v12.8b, v6.8b
+	WORD $0x4e268192 // smlal2 v18.8h, v12.16b, v6.16b
+	WORD $0x4e606bf5 // sadalp v21.4s, v31.8h
+	WORD $0x4e606a56 // sadalp v22.4s, v18.8h
+	FMOVQ 736(R11), F7
+	WORD $0x0e39c0e9 // smull v9.8h, v7.8b, v25.8b
+	WORD $0x4e39c0fd // smull2 v29.8h, v7.16b, v25.16b
+	FMOVQ 752(R11), F23
+	WORD $0x0e3a82e9 // smlal v9.8h, v23.8b, v26.8b
+	WORD $0x4e3a82fd // smlal2 v29.8h, v23.16b, v26.16b
+	WORD $0x4e606935 // sadalp v21.4s, v9.8h
+	WORD $0x4e606bb6 // sadalp v22.4s, v29.8h
+	VADDP V22.S4, V21.S4, V21.S4
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fb092b5 // fmul v21.4s, v21.4s, v16.s[1]
-	WORD $0x4e35d5ad // fadd v13.4s, v13.4s, v21.4s
-	FMOVQ 160(R11), F27
-	WORD $0x6e3bddad // fmul v13.4s, v13.4s, v27.4s
-	FMOVQ 32(R14), F12
-	WORD $0x4e2dd58c // fadd v12.4s, v12.4s, v13.4s
-	FMOVQ F12, 32(R14)
+	WORD $0x4fb012ad // fmla v13.4s, v21.4s, v16.s[1]
+	FMOVQ 32(R14), F27
+	FMOVQ 160(R11), F19
+	WORD $0x4e33cdbb // fmla v27.4s, v13.4s, v19.4s
+	FMOVQ F27, 32(R14)
 	FMOVQ 16(R10), F15
 	FMOVQ 16(R10), F17
 	FMOVQ 768(R11), F30
-	WORD $0x0e2ec3c9 // smull v9.8h, v30.8b, v14.8b
-	WORD $0x4e2ec3c5 // smull2 v5.8h, v30.16b, v14.16b
-	FMOVQ 784(R11), F19
-	WORD $0x0e268269 // smlal v9.8h, v19.8b, v6.8b
-	WORD $0x4e268265 // smlal2 v5.8h, v19.16b, v6.16b
-	WORD $0x4e60692f // sadalp v15.4s, v9.8h
-	WORD $0x4e6068b1 // sadalp v17.4s, v5.8h
-	FMOVQ 800(R11), F4
-	WORD $0x0e28c087 // smull v7.8h, v4.8b, v8.8b
-	WORD $0x4e28c09f // smull2 v31.8h, v4.16b, v8.16b
-	FMOVQ 816(R11), F22
-	WORD $0x0e2382c7 // smlal v7.8h, v22.8b, v3.8b
-	WORD $0x4e2382df // smlal2 v31.8h, v22.16b, v3.16b
-	WORD $0x4e6068ef // sadalp v15.4s, v7.8h
-	WORD $0x4e606bf1 // sadalp v17.4s, v31.8h
+	WORD $0x0e2ec3c5 // smull v5.8h, v30.8b, v14.8b
+	WORD $0x4e2ec3cb // smull2 v11.8h, v30.16b, v14.16b
+	FMOVQ 784(R11), F4
+	WORD $0x0e288085 // smlal v5.8h, v4.8b, v8.8b
+	WORD $0x4e28808b // smlal2 v11.8h, v4.16b, v8.16b
+	WORD $0x4e6068af // sadalp v15.4s, v5.8h
+	WORD $0x4e606971 // sadalp v17.4s, v11.8h
+	FMOVQ 800(R11), F12
+	WORD $0x0e34c183 // smull v3.8h, v12.8b, v20.8b
+	WORD $0x4e34c19c // smull2 v28.8h, v12.16b, v20.16b
+	FMOVQ 816(R11), F31
+	WORD $0x0e2a83e3 // smlal v3.8h, v31.8b, v10.8b
+	WORD $0x4e2a83fc // smlal2 v28.8h, v31.16b, v10.16b
+	WORD $0x4e60686f // sadalp v15.4s, v3.8h
+	WORD $0x4e606b91 // sadalp v17.4s, v28.8h
 	VADDP V17.S4, V15.S4, V15.S4
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
 	WORD $0x4f9091ef // fmul v15.4s, v15.4s, v16.s[0]
 	FMOVQ 16(R10), F18
-	FMOVQ 16(R10), F29
-	FMOVQ 832(R11), F23
-	WORD $0x0e38c2ea // smull v10.8h, v23.8b, v24.8b
-	WORD $0x4e38c2eb // smull2 v11.8h, v23.16b, v24.16b
-	FMOVQ 848(R11), F28
-	WORD $0x0e34838a // smlal v10.8h, v28.8b, v20.8b
-	WORD $0x4e34838b // smlal2 v11.8h, v28.16b, v20.16b
-	WORD $0x4e606952 // sadalp v18.4s, v10.8h
-	WORD $0x4e60697d // sadalp v29.4s, v11.8h
-	FMOVQ 864(R11), F13
-	WORD $0x0e39c1b5 // smull v21.8h, v13.8b, v25.8b
-	WORD $0x4e39c1bb // smull2 v27.8h, v13.16b, v25.16b
-	FMOVQ 880(R11), F12
-	WORD $0x0e3a8195 // smlal v21.8h, v12.8b, v26.8b
-	WORD $0x4e3a819b // smlal2 v27.8h, v12.16b, v26.16b
+	FMOVQ 16(R10), F7
+	FMOVQ 832(R11), F29
+	WORD $0x0e38c3b7 // smull v23.8h, v29.8b, v24.8b
+	WORD $0x4e38c3a9 // smull2 v9.8h, v29.16b, v24.16b
+	FMOVQ 848(R11), F22
+	WORD $0x0e2682d7 // smlal v23.8h, v22.8b, v6.8b
+	WORD $0x4e2682c9 // smlal2 v9.8h, v22.16b, v6.16b
+	WORD $0x4e606af2 // sadalp v18.4s, v23.8h
+	WORD $0x4e606927 // sadalp v7.4s, v9.8h
+	FMOVQ 864(R11), F19
+	WORD $0x0e39c275 // smull v21.8h, v19.8b, v25.8b
+	WORD $0x4e39c26d // smull2 v13.8h, v19.16b, v25.16b
+	FMOVQ 880(R11), F27
+	WORD $0x0e3a8375 // smlal v21.8h, v27.8b, v26.8b
+	WORD $0x4e3a836d // smlal2 v13.8h, v27.16b, v26.16b
 	WORD $0x4e606ab2 // sadalp v18.4s, v21.8h
-	WORD $0x4e606b7d // sadalp v29.4s, v27.8h
-	VADDP V29.S4, V18.S4, V18.S4
+	WORD $0x4e6069a7 // sadalp v7.4s, v13.8h
+	VADDP V7.S4, V18.S4, V18.S4
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fb09252 // fmul v18.4s, v18.4s, v16.s[1]
-	WORD $0x4e32d5ef // fadd v15.4s, v15.4s, v18.4s
-	FMOVQ 176(R11), F30
-	WORD $0x6e3eddef // fmul v15.4s, v15.4s, v30.4s
-	FMOVQ 48(R14), F19
-	WORD $0x4e2fd673 // fadd v19.4s, v19.4s, v15.4s
-	FMOVQ F19, 48(R14)
+	WORD $0x4fb0124f // fmla v15.4s, v18.4s, v16.s[1]
+	FMOVQ 48(R14), F30
+	FMOVQ 176(R11), F4
+	WORD $0x4e24cdfe // fmla v30.4s, v15.4s, v4.4s
+	FMOVQ F30, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12

@@ -35,7 +35,7 @@ pair3:
 	FMOVQ 0(R2), F6
 	FMOVQ 16(R2), F7
 	FMOVQ 32(R2), F8
-	VSHL $3, V8.S4, V9.S4
+	WORD $0x4f3c0509 // sshr v9.4s, v8.4s, #4
 	VSUB V9.S4, V0.S4, V9.S4
 	VDUP V9.S[2], V10.S4
 	VDUP V9.S[3], V11.S4
@@ -69,12 +69,10 @@ pair3:
 	VUSHR $4, V21.B16, V21.B16
 	WORD $0x4fa7eab1 // sdot v17.4s, v21.16b, v7.4b[3]
 	WORD $0x4eabd631 // fsub v17.4s, v17.4s, v11.4s
-	WORD $0x4fa89231 // fmul v17.4s, v17.4s, v8.s[1]
-	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
+	WORD $0x4fa8122c // fmla v12.4s, v17.4s, v8.s[1]
 	FMOVD 0(R1), F22
 	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	WORD $0x6e36dd8c // fmul v12.4s, v12.4s, v22.4s
-	WORD $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
+	WORD $0x4e36cd82 // fmla v2.4s, v12.4s, v22.4s
 	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 0(R10), F23
 	FMOVQ 80(R1), F24
@@ -105,12 +103,10 @@ pair3:
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4fa7e93c // sdot v28.4s, v9.16b, v7.4b[3]
 	WORD $0x4eabd79c // fsub v28.4s, v28.4s, v11.4s
-	WORD $0x4fa8939c // fmul v28.4s, v28.4s, v8.s[1]
-	WORD $0x4e3cd6f7 // fadd v23.4s, v23.4s, v28.4s
+	WORD $0x4fa81397 // fmla v23.4s, v28.4s, v8.s[1]
 	FMOVD 8(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	WORD $0x6e2ddef7 // fmul v23.4s, v23.4s, v13.4s
-	WORD $0x4e37d463 // fadd v3.4s, v3.4s, v23.4s
+	WORD $0x4e2dcee3 // fmla v3.4s, v23.4s, v13.4s
 	PRFM 1152(R1), PLDL1KEEP
 	FMOVQ 0(R10), F14
 	FMOVQ 96(R1), F15
@@ -134,19 +130,17 @@ pair3:
 	FMOVQ 160(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	WORD $0x4fa7e234 // sdot v20.4s, v17.16b, v7.4b[1]
-	FMOVQ 224(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4f87ead4 // sdot v20.4s, v22.16b, v7.4b[2]
-	FMOVQ 288(R1), F12
+	FMOVQ 224(R1), F12
 	VUSHR $4, V12.B16, V12.B16
-	WORD $0x4fa7e994 // sdot v20.4s, v12.16b, v7.4b[3]
+	WORD $0x4f87e994 // sdot v20.4s, v12.16b, v7.4b[2]
+	FMOVQ 288(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4fa7ead4 // sdot v20.4s, v22.16b, v7.4b[3]
 	WORD $0x4eabd694 // fsub v20.4s, v20.4s, v11.4s
-	WORD $0x4fa89294 // fmul v20.4s, v20.4s, v8.s[1]
-	WORD $0x4e34d5ce // fadd v14.4s, v14.4s, v20.4s
+	WORD $0x4fa8128e // fmla v14.4s, v20.4s, v8.s[1]
 	FMOVD 16(R1), F24
 	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
+	WORD $0x4e38cdc4 // fmla v4.4s, v14.4s, v24.4s
 	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 0(R10), F25
 	FMOVQ 112(R1), F26
@@ -170,44 +164,42 @@ pair3:
 	FMOVQ 176(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x4fa7e39f // sdot v31.4s, v28.16b, v7.4b[1]
-	FMOVQ 240(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x4f87e9bf // sdot v31.4s, v13.16b, v7.4b[2]
-	FMOVQ 304(R1), F23
+	FMOVQ 240(R1), F23
 	VUSHR $4, V23.B16, V23.B16
-	WORD $0x4fa7eaff // sdot v31.4s, v23.16b, v7.4b[3]
+	WORD $0x4f87eaff // sdot v31.4s, v23.16b, v7.4b[2]
+	FMOVQ 304(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4fa7e9bf // sdot v31.4s, v13.16b, v7.4b[3]
 	WORD $0x4eabd7ff // fsub v31.4s, v31.4s, v11.4s
-	WORD $0x4fa893ff // fmul v31.4s, v31.4s, v8.s[1]
-	WORD $0x4e3fd739 // fadd v25.4s, v25.4s, v31.4s
+	WORD $0x4fa813f9 // fmla v25.4s, v31.4s, v8.s[1]
 	FMOVD 24(R1), F15
 	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
-	WORD $0x6e2fdf39 // fmul v25.4s, v25.4s, v15.4s
-	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e2fcf25 // fmla v5.4s, v25.4s, v15.4s
 	SUBS $1, R4
 	BEQ last4
 	FMOVQ 64(R2), F16
 	FMOVQ 80(R2), F18
 	FMOVQ 96(R2), F19
-	VSHL $3, V19.S4, V21.S4
+	WORD $0x4f3c0675 // sshr v21.4s, v19.4s, #4
 	VSUB V21.S4, V0.S4, V21.S4
 	VDUP V21.S[2], V17.S4
-	VDUP V21.S[3], V22.S4
+	VDUP V21.S[3], V12.S4
 	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
+	FMOVQ 0(R10), F22
 	FMOVQ 320(R1), F20
 	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4f90e28c // sdot v12.4s, v20.16b, v16.4b[0]
-	FMOVQ 384(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4fb0e30c // sdot v12.4s, v24.16b, v16.4b[1]
-	FMOVQ 448(R1), F14
+	WORD $0x4f90e296 // sdot v22.4s, v20.16b, v16.4b[0]
+	FMOVQ 384(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4f90e9cc // sdot v12.4s, v14.16b, v16.4b[2]
+	WORD $0x4fb0e1d6 // sdot v22.4s, v14.16b, v16.4b[1]
+	FMOVQ 448(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4f90eb16 // sdot v22.4s, v24.16b, v16.4b[2]
 	FMOVQ 512(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4fb0eb4c // sdot v12.4s, v26.16b, v16.4b[3]
-	WORD $0x4eb1d58c // fsub v12.4s, v12.4s, v17.4s
-	WORD $0x4f93918c // fmul v12.4s, v12.4s, v19.s[0]
+	WORD $0x4fb0eb56 // sdot v22.4s, v26.16b, v16.4b[3]
+	WORD $0x4eb1d6d6 // fsub v22.4s, v22.4s, v17.4s
+	WORD $0x4f9392d6 // fmul v22.4s, v22.4s, v19.s[0]
 	FMOVQ 0(R10), F27
 	FMOVQ 320(R1), F29
 	VUSHR $4, V29.B16, V29.B16
@@ -221,29 +213,27 @@ pair3:
 	FMOVQ 512(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x4fb2eb9b // sdot v27.4s, v28.16b, v18.4b[3]
-	WORD $0x4eb6d77b // fsub v27.4s, v27.4s, v22.4s
-	WORD $0x4fb3937b // fmul v27.4s, v27.4s, v19.s[1]
-	WORD $0x4e3bd58c // fadd v12.4s, v12.4s, v27.4s
-	FMOVD 32(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
-	WORD $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
+	WORD $0x4eacd77b // fsub v27.4s, v27.4s, v12.4s
+	WORD $0x4fb31376 // fmla v22.4s, v27.4s, v19.s[1]
+	FMOVD 32(R1), F23
+	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
+	WORD $0x4e37cec2 // fmla v2.4s, v22.4s, v23.4s
 	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F13
 	FMOVQ 336(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4f90e3f7 // sdot v23.4s, v31.16b, v16.4b[0]
-	FMOVQ 400(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4fb0e1f7 // sdot v23.4s, v15.16b, v16.4b[1]
-	FMOVQ 464(R1), F25
+	WORD $0x4f90e3ed // sdot v13.4s, v31.16b, v16.4b[0]
+	FMOVQ 400(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4f90eb37 // sdot v23.4s, v25.16b, v16.4b[2]
+	WORD $0x4fb0e32d // sdot v13.4s, v25.16b, v16.4b[1]
+	FMOVQ 464(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x4f90e9ed // sdot v13.4s, v15.16b, v16.4b[2]
 	FMOVQ 528(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4fb0e8d7 // sdot v23.4s, v6.16b, v16.4b[3]
-	WORD $0x4eb1d6f7 // fsub v23.4s, v23.4s, v17.4s
-	WORD $0x4f9392f7 // fmul v23.4s, v23.4s, v19.s[0]
+	WORD $0x4fb0e8cd // sdot v13.4s, v6.16b, v16.4b[3]
+	WORD $0x4eb1d5ad // fsub v13.4s, v13.4s, v17.4s
+	WORD $0x4f9391ad // fmul v13.4s, v13.4s, v19.s[0]
 	FMOVQ 0(R10), F7
 	FMOVQ 336(R1), F8
 	VUSHR $4, V8.B16, V8.B16
@@ -257,29 +247,27 @@ pair3:
 	FMOVQ 528(R1), F21
 	VUSHR $4, V21.B16, V21.B16
 	WORD $0x4fb2eaa7 // sdot v7.4s, v21.16b, v18.4b[3]
-	WORD $0x4eb6d4e7 // fsub v7.4s, v7.4s, v22.4s
-	WORD $0x4fb390e7 // fmul v7.4s, v7.4s, v19.s[1]
-	WORD $0x4e27d6f7 // fadd v23.4s, v23.4s, v7.4s
+	WORD $0x4eacd4e7 // fsub v7.4s, v7.4s, v12.4s
+	WORD $0x4fb310ed // fmla v13.4s, v7.4s, v19.s[1]
 	FMOVD 40(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x6e34def7 // fmul v23.4s, v23.4s, v20.4s
-	WORD $0x4e37d463 // fadd v3.4s, v3.4s, v23.4s
+	WORD $0x4e34cda3 // fmla v3.4s, v13.4s, v20.4s
 	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 0(R10), F24
-	FMOVQ 352(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4f90e1d8 // sdot v24.4s, v14.16b, v16.4b[0]
+	FMOVQ 0(R10), F14
+	FMOVQ 352(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4f90e30e // sdot v14.4s, v24.16b, v16.4b[0]
 	FMOVQ 416(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4fb0e358 // sdot v24.4s, v26.16b, v16.4b[1]
+	WORD $0x4fb0e34e // sdot v14.4s, v26.16b, v16.4b[1]
 	FMOVQ 480(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4f90ebb8 // sdot v24.4s, v29.16b, v16.4b[2]
+	WORD $0x4f90ebae // sdot v14.4s, v29.16b, v16.4b[2]
 	FMOVQ 544(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4fb0ebd8 // sdot v24.4s, v30.16b, v16.4b[3]
-	WORD $0x4eb1d718 // fsub v24.4s, v24.4s, v17.4s
-	WORD $0x4f939318 // fmul v24.4s, v24.4s, v19.s[0]
+	WORD $0x4fb0ebce // sdot v14.4s, v30.16b, v16.4b[3]
+	WORD $0x4eb1d5ce // fsub v14.4s, v14.4s, v17.4s
+	WORD $0x4f9391ce // fmul v14.4s, v14.4s, v19.s[0]
 	FMOVQ 0(R10), F9
 	FMOVQ 352(R1), F28
 	VUSHR $4, V28.B16, V28.B16
@@ -287,36 +275,34 @@ pair3:
 	FMOVQ 416(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	WORD $0x4fb2e369 // sdot v9.4s, v27.16b, v18.4b[1]
-	FMOVQ 480(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x4f92e9a9 // sdot v9.4s, v13.16b, v18.4b[2]
-	FMOVQ 544(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x4fb2e989 // sdot v9.4s, v12.16b, v18.4b[3]
-	WORD $0x4eb6d529 // fsub v9.4s, v9.4s, v22.4s
-	WORD $0x4fb39129 // fmul v9.4s, v9.4s, v19.s[1]
-	WORD $0x4e29d718 // fadd v24.4s, v24.4s, v9.4s
+	FMOVQ 480(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4f92eac9 // sdot v9.4s, v22.16b, v18.4b[2]
+	FMOVQ 544(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4fb2eae9 // sdot v9.4s, v23.16b, v18.4b[3]
+	WORD $0x4eacd529 // fsub v9.4s, v9.4s, v12.4s
+	WORD $0x4fb3112e // fmla v14.4s, v9.4s, v19.s[1]
 	FMOVD 48(R1), F31
 	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	WORD $0x6e3fdf18 // fmul v24.4s, v24.4s, v31.4s
-	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x4e3fcdc4 // fmla v4.4s, v14.4s, v31.4s
 	PRFM 1472(R1), PLDL1KEEP
 	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F15
-	FMOVQ 368(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4f90e32f // sdot v15.4s, v25.16b, v16.4b[0]
+	FMOVQ 0(R10), F25
+	FMOVQ 368(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x4f90e1f9 // sdot v25.4s, v15.16b, v16.4b[0]
 	FMOVQ 432(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4fb0e0cf // sdot v15.4s, v6.16b, v16.4b[1]
+	WORD $0x4fb0e0d9 // sdot v25.4s, v6.16b, v16.4b[1]
 	FMOVQ 496(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4f90e90f // sdot v15.4s, v8.16b, v16.4b[2]
+	WORD $0x4f90e919 // sdot v25.4s, v8.16b, v16.4b[2]
 	FMOVQ 560(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4fb0e94f // sdot v15.4s, v10.16b, v16.4b[3]
-	WORD $0x4eb1d5ef // fsub v15.4s, v15.4s, v17.4s
-	WORD $0x4f9391ef // fmul v15.4s, v15.4s, v19.s[0]
+	WORD $0x4fb0e959 // sdot v25.4s, v10.16b, v16.4b[3]
+	WORD $0x4eb1d739 // fsub v25.4s, v25.4s, v17.4s
+	WORD $0x4f939339 // fmul v25.4s, v25.4s, v19.s[0]
 	FMOVQ 0(R10), F11
 	FMOVQ 368(R1), F21
 	VUSHR $4, V21.B16, V21.B16
@@ -324,19 +310,17 @@ pair3:
 	FMOVQ 432(R1), F7
 	VUSHR $4, V7.B16, V7.B16
 	WORD $0x4fb2e0eb // sdot v11.4s, v7.16b, v18.4b[1]
-	FMOVQ 496(R1), F20
+	FMOVQ 496(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4f92e9ab // sdot v11.4s, v13.16b, v18.4b[2]
+	FMOVQ 560(R1), F20
 	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4f92ea8b // sdot v11.4s, v20.16b, v18.4b[2]
-	FMOVQ 560(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x4fb2eaeb // sdot v11.4s, v23.16b, v18.4b[3]
-	WORD $0x4eb6d56b // fsub v11.4s, v11.4s, v22.4s
-	WORD $0x4fb3916b // fmul v11.4s, v11.4s, v19.s[1]
-	WORD $0x4e2bd5ef // fadd v15.4s, v15.4s, v11.4s
-	FMOVD 56(R1), F14
-	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	WORD $0x6e2eddef // fmul v15.4s, v15.4s, v14.4s
-	WORD $0x4e2fd4a5 // fadd v5.4s, v5.4s, v15.4s
+	WORD $0x4fb2ea8b // sdot v11.4s, v20.16b, v18.4b[3]
+	WORD $0x4eacd56b // fsub v11.4s, v11.4s, v12.4s
+	WORD $0x4fb31179 // fmla v25.4s, v11.4s, v19.s[1]
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e38cf25 // fmla v5.4s, v25.4s, v24.4s
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -508,14 +492,14 @@ pair9:
 	FMOVQ 0(R13), F9
 	FMOVQ 16(R13), F10
 	FMOVQ 32(R13), F11
-	VSHL $3, V11.S4, V12.S4
+	WORD $0x4f3c056c // sshr v12.4s, v11.4s, #4
 	VSUB V12.S4, V0.S4, V12.S4
 	VDUP V12.S[2], V13.S4
 	VDUP V12.S[3], V14.S4
 	FMOVQ 0(R20), F15
 	FMOVQ 16(R20), F16
 	FMOVQ 32(R20), F17
-	VSHL $3, V17.S4, V18.S4
+	WORD $0x4f3c0632 // sshr v18.4s, v17.4s, #4
 	VSUB V18.S4, V0.S4, V18.S4
 	VDUP V18.S[2], V19.S4
 	VDUP V18.S[3], V20.S4
@@ -534,8 +518,8 @@ pair9:
 	WORD $0x4fa9eb55 // sdot v21.4s, v26.16b, v9.4b[3]
 	WORD $0x4fafeb56 // sdot v22.4s, v26.16b, v15.4b[3]
 	WORD $0x4eadd6b5 // fsub v21.4s, v21.4s, v13.4s
-	WORD $0x4f8b92b5 // fmul v21.4s, v21.4s, v11.s[0]
 	WORD $0x4eb3d6d6 // fsub v22.4s, v22.4s, v19.4s
+	WORD $0x4f8b92b5 // fmul v21.4s, v21.4s, v11.s[0]
 	WORD $0x4f9192d6 // fmul v22.4s, v22.4s, v17.s[0]
 	FMOVQ 0(R10), F27
 	FMOVQ 0(R10), F28
@@ -552,20 +536,16 @@ pair9:
 	WORD $0x4faae85b // sdot v27.4s, v2.16b, v10.4b[3]
 	WORD $0x4fb0e85c // sdot v28.4s, v2.16b, v16.4b[3]
 	WORD $0x4eaed77b // fsub v27.4s, v27.4s, v14.4s
-	WORD $0x4fab937b // fmul v27.4s, v27.4s, v11.s[1]
 	WORD $0x4eb4d79c // fsub v28.4s, v28.4s, v20.4s
-	WORD $0x4fb1939c // fmul v28.4s, v28.4s, v17.s[1]
-	WORD $0x4e3bd6b5 // fadd v21.4s, v21.4s, v27.4s
-	WORD $0x4e3cd6d6 // fadd v22.4s, v22.4s, v28.4s
-	FMOVQ 128(R11), F3
-	WORD $0x6e23deb5 // fmul v21.4s, v21.4s, v3.4s
-	WORD $0x6e23ded6 // fmul v22.4s, v22.4s, v3.4s
-	FMOVQ 0(R14), F4
-	WORD $0x4e35d484 // fadd v4.4s, v4.4s, v21.4s
-	FMOVQ F4, 0(R14)
-	FMOVQ 0(R21), F5
-	WORD $0x4e36d4a5 // fadd v5.4s, v5.4s, v22.4s
-	FMOVQ F5, 0(R21)
+	WORD $0x4fab1375 // fmla v21.4s, v27.4s, v11.s[1]
+	WORD $0x4fb11396 // fmla v22.4s, v28.4s, v17.s[1]
+	FMOVQ 0(R14), F3
+	FMOVQ 0(R21), F4
+	FMOVQ 128(R11), F5
+	WORD $0x4e25cea3 // fmla v3.4s, v21.4s, v5.4s
+	WORD $0x4e25cec4 // fmla v4.4s, v22.4s, v5.4s
+	FMOVQ F3, 0(R14)
+	FMOVQ F4, 0(R21)
 	FMOVQ 0(R10), F6
 	FMOVQ 0(R10), F7
 	FMOVQ 512(R11), F8
@@ -581,8 +561,8 @@ pair9:
 	WORD $0x4fa9eae6 // sdot v6.4s, v23.16b, v9.4b[3]
 	WORD $0x4fafeae7 // sdot v7.4s, v23.16b, v15.4b[3]
 	WORD $0x4eadd4c6 // fsub v6.4s, v6.4s, v13.4s
-	WORD $0x4f8b90c6 // fmul v6.4s, v6.4s, v11.s[0]
 	WORD $0x4eb3d4e7 // fsub v7.4s, v7.4s, v19.4s
+	WORD $0x4f8b90c6 // fmul v6.4s, v6.4s, v11.s[0]
 	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
 	FMOVQ 0(R10), F24
 	FMOVQ 0(R10), F25
@@ -599,38 +579,34 @@ pair9:
 	WORD $0x4faaebf8 // sdot v24.4s, v31.16b, v10.4b[3]
 	WORD $0x4fb0ebf9 // sdot v25.4s, v31.16b, v16.4b[3]
 	WORD $0x4eaed718 // fsub v24.4s, v24.4s, v14.4s
-	WORD $0x4fab9318 // fmul v24.4s, v24.4s, v11.s[1]
 	WORD $0x4eb4d739 // fsub v25.4s, v25.4s, v20.4s
-	WORD $0x4fb19339 // fmul v25.4s, v25.4s, v17.s[1]
-	WORD $0x4e38d4c6 // fadd v6.4s, v6.4s, v24.4s
-	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
-	FMOVQ 144(R11), F2
-	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
-	WORD $0x6e22dce7 // fmul v7.4s, v7.4s, v2.4s
-	FMOVQ 16(R14), F27
-	WORD $0x4e26d77b // fadd v27.4s, v27.4s, v6.4s
-	FMOVQ F27, 16(R14)
-	FMOVQ 16(R21), F28
-	WORD $0x4e27d79c // fadd v28.4s, v28.4s, v7.4s
-	FMOVQ F28, 16(R21)
-	FMOVQ 0(R10), F3
+	WORD $0x4fab1306 // fmla v6.4s, v24.4s, v11.s[1]
+	WORD $0x4fb11327 // fmla v7.4s, v25.4s, v17.s[1]
+	FMOVQ 16(R14), F2
+	FMOVQ 16(R21), F27
+	FMOVQ 144(R11), F28
+	WORD $0x4e3cccc2 // fmla v2.4s, v6.4s, v28.4s
+	WORD $0x4e3cccfb // fmla v27.4s, v7.4s, v28.4s
+	FMOVQ F2, 16(R14)
+	FMOVQ F27, 16(R21)
 	FMOVQ 0(R10), F21
-	FMOVQ 640(R11), F4
-	WORD $0x4f89e083 // sdot v3.4s, v4.16b, v9.4b[0]
-	WORD $0x4f8fe095 // sdot v21.4s, v4.16b, v15.4b[0]
-	FMOVQ 656(R11), F22
-	WORD $0x4fa9e2c3 // sdot v3.4s, v22.16b, v9.4b[1]
-	WORD $0x4fafe2d5 // sdot v21.4s, v22.16b, v15.4b[1]
-	FMOVQ 672(R11), F5
-	WORD $0x4f89e8a3 // sdot v3.4s, v5.16b, v9.4b[2]
-	WORD $0x4f8fe8b5 // sdot v21.4s, v5.16b, v15.4b[2]
+	FMOVQ 0(R10), F22
+	FMOVQ 640(R11), F5
+	WORD $0x4f89e0b5 // sdot v21.4s, v5.16b, v9.4b[0]
+	WORD $0x4f8fe0b6 // sdot v22.4s, v5.16b, v15.4b[0]
+	FMOVQ 656(R11), F3
+	WORD $0x4fa9e075 // sdot v21.4s, v3.16b, v9.4b[1]
+	WORD $0x4fafe076 // sdot v22.4s, v3.16b, v15.4b[1]
+	FMOVQ 672(R11), F4
+	WORD $0x4f89e895 // sdot v21.4s, v4.16b, v9.4b[2]
+	WORD $0x4f8fe896 // sdot v22.4s, v4.16b, v15.4b[2]
 	FMOVQ 688(R11), F8
-	WORD $0x4fa9e903 // sdot v3.4s, v8.16b, v9.4b[3]
-	WORD $0x4fafe915 // sdot v21.4s, v8.16b, v15.4b[3]
-	WORD $0x4eadd463 // fsub v3.4s, v3.4s, v13.4s
-	WORD $0x4f8b9063 // fmul v3.4s, v3.4s, v11.s[0]
-	WORD $0x4eb3d6b5 // fsub v21.4s, v21.4s, v19.4s
-	WORD $0x4f9192b5 // fmul v21.4s, v21.4s, v17.s[0]
+	WORD $0x4fa9e915 // sdot v21.4s, v8.16b, v9.4b[3]
+	WORD $0x4fafe916 // sdot v22.4s, v8.16b, v15.4b[3]
+	WORD $0x4eadd6b5 // fsub v21.4s, v21.4s, v13.4s
+	WORD $0x4eb3d6d6 // fsub v22.4s, v22.4s, v19.4s
+	WORD $0x4f8b92b5 // fmul v21.4s, v21.4s, v11.s[0]
+	WORD $0x4f9192d6 // fmul v22.4s, v22.4s, v17.s[0]
 	FMOVQ 0(R10), F12
 	FMOVQ 0(R10), F18
 	FMOVQ 704(R11), F23
@@ -646,100 +622,92 @@ pair9:
 	WORD $0x4faaebcc // sdot v12.4s, v30.16b, v10.4b[3]
 	WORD $0x4fb0ebd2 // sdot v18.4s, v30.16b, v16.4b[3]
 	WORD $0x4eaed58c // fsub v12.4s, v12.4s, v14.4s
-	WORD $0x4fab918c // fmul v12.4s, v12.4s, v11.s[1]
 	WORD $0x4eb4d652 // fsub v18.4s, v18.4s, v20.4s
-	WORD $0x4fb19252 // fmul v18.4s, v18.4s, v17.s[1]
-	WORD $0x4e2cd463 // fadd v3.4s, v3.4s, v12.4s
-	WORD $0x4e32d6b5 // fadd v21.4s, v21.4s, v18.4s
-	FMOVQ 160(R11), F31
-	WORD $0x6e3fdc63 // fmul v3.4s, v3.4s, v31.4s
-	WORD $0x6e3fdeb5 // fmul v21.4s, v21.4s, v31.4s
-	FMOVQ 32(R14), F24
-	WORD $0x4e23d718 // fadd v24.4s, v24.4s, v3.4s
-	FMOVQ F24, 32(R14)
-	FMOVQ 32(R21), F25
-	WORD $0x4e35d739 // fadd v25.4s, v25.4s, v21.4s
-	FMOVQ F25, 32(R21)
-	FMOVQ 0(R10), F2
+	WORD $0x4fab1195 // fmla v21.4s, v12.4s, v11.s[1]
+	WORD $0x4fb11256 // fmla v22.4s, v18.4s, v17.s[1]
+	FMOVQ 32(R14), F31
+	FMOVQ 32(R21), F24
+	FMOVQ 160(R11), F25
+	WORD $0x4e39cebf // fmla v31.4s, v21.4s, v25.4s
+	WORD $0x4e39ced8 // fmla v24.4s, v22.4s, v25.4s
+	FMOVQ F31, 32(R14)
+	FMOVQ F24, 32(R21)
 	FMOVQ 0(R10), F6
-	FMOVQ 768(R11), F27
-	WORD $0x4f89e362 // sdot v2.4s, v27.16b, v9.4b[0]
-	WORD $0x4f8fe366 // sdot v6.4s, v27.16b, v15.4b[0]
-	FMOVQ 784(R11), F7
-	WORD $0x4fa9e0e2 // sdot v2.4s, v7.16b, v9.4b[1]
-	WORD $0x4fafe0e6 // sdot v6.4s, v7.16b, v15.4b[1]
-	FMOVQ 800(R11), F28
-	WORD $0x4f89eb82 // sdot v2.4s, v28.16b, v9.4b[2]
-	WORD $0x4f8feb86 // sdot v6.4s, v28.16b, v15.4b[2]
-	FMOVQ 816(R11), F4
-	WORD $0x4fa9e882 // sdot v2.4s, v4.16b, v9.4b[3]
-	WORD $0x4fafe886 // sdot v6.4s, v4.16b, v15.4b[3]
-	WORD $0x4eadd442 // fsub v2.4s, v2.4s, v13.4s
-	WORD $0x4f8b9042 // fmul v2.4s, v2.4s, v11.s[0]
-	WORD $0x4eb3d4c6 // fsub v6.4s, v6.4s, v19.4s
-	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
-	FMOVQ 0(R10), F22
-	FMOVQ 0(R10), F5
+	FMOVQ 0(R10), F7
+	FMOVQ 768(R11), F28
+	WORD $0x4f89e386 // sdot v6.4s, v28.16b, v9.4b[0]
+	WORD $0x4f8fe387 // sdot v7.4s, v28.16b, v15.4b[0]
+	FMOVQ 784(R11), F2
+	WORD $0x4fa9e046 // sdot v6.4s, v2.16b, v9.4b[1]
+	WORD $0x4fafe047 // sdot v7.4s, v2.16b, v15.4b[1]
+	FMOVQ 800(R11), F27
+	WORD $0x4f89eb66 // sdot v6.4s, v27.16b, v9.4b[2]
+	WORD $0x4f8feb67 // sdot v7.4s, v27.16b, v15.4b[2]
+	FMOVQ 816(R11), F5
+	WORD $0x4fa9e8a6 // sdot v6.4s, v5.16b, v9.4b[3]
+	WORD $0x4fafe8a7 // sdot v7.4s, v5.16b, v15.4b[3]
+	WORD $0x4eadd4c6 // fsub v6.4s, v6.4s, v13.4s
+	WORD $0x4eb3d4e7 // fsub v7.4s, v7.4s, v19.4s
+	WORD $0x4f8b90c6 // fmul v6.4s, v6.4s, v11.s[0]
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	FMOVQ 0(R10), F3
+	FMOVQ 0(R10), F4
 	FMOVQ 832(R11), F8
-	WORD $0x4f8ae116 // sdot v22.4s, v8.16b, v10.4b[0]
-	WORD $0x4f90e105 // sdot v5.4s, v8.16b, v16.4b[0]
+	WORD $0x4f8ae103 // sdot v3.4s, v8.16b, v10.4b[0]
+	WORD $0x4f90e104 // sdot v4.4s, v8.16b, v16.4b[0]
 	FMOVQ 848(R11), F23
-	WORD $0x4faae2f6 // sdot v22.4s, v23.16b, v10.4b[1]
-	WORD $0x4fb0e2e5 // sdot v5.4s, v23.16b, v16.4b[1]
+	WORD $0x4faae2e3 // sdot v3.4s, v23.16b, v10.4b[1]
+	WORD $0x4fb0e2e4 // sdot v4.4s, v23.16b, v16.4b[1]
 	FMOVQ 864(R11), F26
-	WORD $0x4f8aeb56 // sdot v22.4s, v26.16b, v10.4b[2]
-	WORD $0x4f90eb45 // sdot v5.4s, v26.16b, v16.4b[2]
+	WORD $0x4f8aeb43 // sdot v3.4s, v26.16b, v10.4b[2]
+	WORD $0x4f90eb44 // sdot v4.4s, v26.16b, v16.4b[2]
 	FMOVQ 880(R11), F29
-	WORD $0x4faaebb6 // sdot v22.4s, v29.16b, v10.4b[3]
-	WORD $0x4fb0eba5 // sdot v5.4s, v29.16b, v16.4b[3]
-	WORD $0x4eaed6d6 // fsub v22.4s, v22.4s, v14.4s
-	WORD $0x4fab92d6 // fmul v22.4s, v22.4s, v11.s[1]
-	WORD $0x4eb4d4a5 // fsub v5.4s, v5.4s, v20.4s
-	WORD $0x4fb190a5 // fmul v5.4s, v5.4s, v17.s[1]
-	WORD $0x4e36d442 // fadd v2.4s, v2.4s, v22.4s
-	WORD $0x4e25d4c6 // fadd v6.4s, v6.4s, v5.4s
-	FMOVQ 176(R11), F30
-	WORD $0x6e3edc42 // fmul v2.4s, v2.4s, v30.4s
-	WORD $0x6e3edcc6 // fmul v6.4s, v6.4s, v30.4s
-	FMOVQ 48(R14), F12
-	WORD $0x4e22d58c // fadd v12.4s, v12.4s, v2.4s
-	FMOVQ F12, 48(R14)
-	FMOVQ 48(R21), F18
-	WORD $0x4e26d652 // fadd v18.4s, v18.4s, v6.4s
-	FMOVQ F18, 48(R21)
+	WORD $0x4faaeba3 // sdot v3.4s, v29.16b, v10.4b[3]
+	WORD $0x4fb0eba4 // sdot v4.4s, v29.16b, v16.4b[3]
+	WORD $0x4eaed463 // fsub v3.4s, v3.4s, v14.4s
+	WORD $0x4eb4d484 // fsub v4.4s, v4.4s, v20.4s
+	WORD $0x4fab1066 // fmla v6.4s, v3.4s, v11.s[1]
+	WORD $0x4fb11087 // fmla v7.4s, v4.4s, v17.s[1]
+	FMOVQ 48(R14), F30
+	FMOVQ 48(R21), F12
+	FMOVQ 176(R11), F18
+	WORD $0x4e32ccde // fmla v30.4s, v6.4s, v18.4s
+	WORD $0x4e32ccec // fmla v12.4s, v7.4s, v18.4s
+	FMOVQ F30, 48(R14)
+	FMOVQ F12, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair9
 	SUBS $1, R4
 	BEQ last8
-	FMOVQ 320(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 384(R11)
-	FMOVQ 384(R1), F3
-	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 400(R11)
-	FMOVQ 448(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 416(R11)
-	FMOVQ 512(R1), F21
+	FMOVQ 320(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 432(R11)
-	FMOVQ 320(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	FMOVQ F25, 448(R11)
-	FMOVQ 384(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 464(R11)
-	FMOVQ 448(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 480(R11)
-	FMOVQ 512(R1), F28
+	FMOVQ F21, 384(R11)
+	FMOVQ 384(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ F22, 400(R11)
+	FMOVQ 448(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ F25, 416(R11)
+	FMOVQ 512(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ F31, 432(R11)
+	FMOVQ 320(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	FMOVQ F24, 448(R11)
+	FMOVQ 384(R1), F28
 	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 496(R11)
-	FMOVD 32(R1), F4
-	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	FMOVQ F4, 128(R11)
+	FMOVQ F28, 464(R11)
+	FMOVQ 448(R1), F2
+	VUSHR $4, V2.B16, V2.B16
+	FMOVQ F2, 480(R11)
+	FMOVQ 512(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	FMOVQ F27, 496(R11)
+	FMOVD 32(R1), F5
+	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
+	FMOVQ F5, 128(R11)
 	FMOVQ 336(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
 	FMOVQ F8, 512(R11)
@@ -752,27 +720,27 @@ pair9:
 	FMOVQ 528(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
 	FMOVQ F29, 560(R11)
-	FMOVQ 336(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	FMOVQ F22, 576(R11)
-	FMOVQ 400(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	FMOVQ F5, 592(R11)
-	FMOVQ 464(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	FMOVQ F30, 608(R11)
-	FMOVQ 528(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	FMOVQ F2, 624(R11)
-	FMOVD 40(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 144(R11)
-	FMOVQ 352(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 640(R11)
-	FMOVQ 416(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ F18, 656(R11)
+	FMOVQ 336(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	FMOVQ F3, 576(R11)
+	FMOVQ 400(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	FMOVQ F4, 592(R11)
+	FMOVQ 464(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	FMOVQ F6, 608(R11)
+	FMOVQ 528(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	FMOVQ F7, 624(R11)
+	FMOVD 40(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	FMOVQ F18, 144(R11)
+	FMOVQ 352(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ F30, 640(R11)
+	FMOVQ 416(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ F12, 656(R11)
 	FMOVQ 480(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
 	FMOVQ F9, 672(R11)
@@ -803,232 +771,216 @@ pair9:
 	FMOVQ 496(R1), F20
 	VAND V1.B16, V20.B16, V20.B16
 	FMOVQ F20, 800(R11)
-	FMOVQ 560(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 816(R11)
-	FMOVQ 368(R1), F3
-	VUSHR $4, V3.B16, V3.B16
-	FMOVQ F3, 832(R11)
-	FMOVQ 432(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	FMOVQ F24, 848(R11)
-	FMOVQ 496(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	FMOVQ F21, 864(R11)
-	FMOVQ 560(R1), F25
+	FMOVQ 560(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ F21, 816(R11)
+	FMOVQ 368(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	FMOVQ F22, 832(R11)
+	FMOVQ 432(R1), F25
 	VUSHR $4, V25.B16, V25.B16
-	FMOVQ F25, 880(R11)
-	FMOVD 56(R1), F27
-	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	FMOVQ F27, 176(R11)
+	FMOVQ F25, 848(R11)
+	FMOVQ 496(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	FMOVQ F31, 864(R11)
+	FMOVQ 560(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	FMOVQ F24, 880(R11)
+	FMOVD 56(R1), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	FMOVQ F28, 176(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
 pair10:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
-	FMOVQ 0(R13), F7
-	FMOVQ 16(R13), F28
-	FMOVQ 32(R13), F4
-	VSHL $3, V4.S4, V8.S4
+	FMOVQ 0(R13), F2
+	FMOVQ 16(R13), F27
+	FMOVQ 32(R13), F5
+	WORD $0x4f3c04a8 // sshr v8.4s, v5.4s, #4
 	VSUB V8.S4, V0.S4, V8.S4
 	VDUP V8.S[2], V23.S4
 	VDUP V8.S[3], V26.S4
 	FMOVQ 0(R20), F29
-	FMOVQ 16(R20), F22
-	FMOVQ 32(R20), F5
-	VSHL $3, V5.S4, V30.S4
-	VSUB V30.S4, V0.S4, V30.S4
-	VDUP V30.S[2], V2.S4
-	VDUP V30.S[3], V12.S4
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F18
+	FMOVQ 16(R20), F3
+	FMOVQ 32(R20), F4
+	WORD $0x4f3c0486 // sshr v6.4s, v4.4s, #4
+	VSUB V6.S4, V0.S4, V6.S4
+	VDUP V6.S[2], V7.S4
+	VDUP V6.S[3], V18.S4
+	FMOVQ 0(R10), F30
+	FMOVQ 0(R10), F12
 	FMOVQ 384(R11), F9
-	WORD $0x4f87e126 // sdot v6.4s, v9.16b, v7.4b[0]
-	WORD $0x4f9de132 // sdot v18.4s, v9.16b, v29.4b[0]
+	WORD $0x4f82e13e // sdot v30.4s, v9.16b, v2.4b[0]
+	WORD $0x4f9de12c // sdot v12.4s, v9.16b, v29.4b[0]
 	FMOVQ 400(R11), F10
-	WORD $0x4fa7e146 // sdot v6.4s, v10.16b, v7.4b[1]
-	WORD $0x4fbde152 // sdot v18.4s, v10.16b, v29.4b[1]
+	WORD $0x4fa2e15e // sdot v30.4s, v10.16b, v2.4b[1]
+	WORD $0x4fbde14c // sdot v12.4s, v10.16b, v29.4b[1]
 	FMOVQ 416(R11), F11
-	WORD $0x4f87e966 // sdot v6.4s, v11.16b, v7.4b[2]
-	WORD $0x4f9de972 // sdot v18.4s, v11.16b, v29.4b[2]
+	WORD $0x4f82e97e // sdot v30.4s, v11.16b, v2.4b[2]
+	WORD $0x4f9de96c // sdot v12.4s, v11.16b, v29.4b[2]
 	FMOVQ 432(R11), F13
-	WORD $0x4fa7e9a6 // sdot v6.4s, v13.16b, v7.4b[3]
-	WORD $0x4fbde9b2 // sdot v18.4s, v13.16b, v29.4b[3]
-	WORD $0x4eb7d4c6 // fsub v6.4s, v6.4s, v23.4s
-	WORD $0x4f8490c6 // fmul v6.4s, v6.4s, v4.s[0]
-	WORD $0x4ea2d652 // fsub v18.4s, v18.4s, v2.4s
-	WORD $0x4f859252 // fmul v18.4s, v18.4s, v5.s[0]
+	WORD $0x4fa2e9be // sdot v30.4s, v13.16b, v2.4b[3]
+	WORD $0x4fbde9ac // sdot v12.4s, v13.16b, v29.4b[3]
+	WORD $0x4eb7d7de // fsub v30.4s, v30.4s, v23.4s
+	WORD $0x4ea7d58c // fsub v12.4s, v12.4s, v7.4s
+	WORD $0x4f8593de // fmul v30.4s, v30.4s, v5.s[0]
+	WORD $0x4f84918c // fmul v12.4s, v12.4s, v4.s[0]
 	FMOVQ 0(R10), F14
 	FMOVQ 0(R10), F15
 	FMOVQ 448(R11), F16
-	WORD $0x4f9ce20e // sdot v14.4s, v16.16b, v28.4b[0]
-	WORD $0x4f96e20f // sdot v15.4s, v16.16b, v22.4b[0]
+	WORD $0x4f9be20e // sdot v14.4s, v16.16b, v27.4b[0]
+	WORD $0x4f83e20f // sdot v15.4s, v16.16b, v3.4b[0]
 	FMOVQ 464(R11), F17
-	WORD $0x4fbce22e // sdot v14.4s, v17.16b, v28.4b[1]
-	WORD $0x4fb6e22f // sdot v15.4s, v17.16b, v22.4b[1]
+	WORD $0x4fbbe22e // sdot v14.4s, v17.16b, v27.4b[1]
+	WORD $0x4fa3e22f // sdot v15.4s, v17.16b, v3.4b[1]
 	FMOVQ 480(R11), F19
-	WORD $0x4f9cea6e // sdot v14.4s, v19.16b, v28.4b[2]
-	WORD $0x4f96ea6f // sdot v15.4s, v19.16b, v22.4b[2]
+	WORD $0x4f9bea6e // sdot v14.4s, v19.16b, v27.4b[2]
+	WORD $0x4f83ea6f // sdot v15.4s, v19.16b, v3.4b[2]
 	FMOVQ 496(R11), F20
-	WORD $0x4fbcea8e // sdot v14.4s, v20.16b, v28.4b[3]
-	WORD $0x4fb6ea8f // sdot v15.4s, v20.16b, v22.4b[3]
+	WORD $0x4fbbea8e // sdot v14.4s, v20.16b, v27.4b[3]
+	WORD $0x4fa3ea8f // sdot v15.4s, v20.16b, v3.4b[3]
 	WORD $0x4ebad5ce // fsub v14.4s, v14.4s, v26.4s
-	WORD $0x4fa491ce // fmul v14.4s, v14.4s, v4.s[1]
-	WORD $0x4eacd5ef // fsub v15.4s, v15.4s, v12.4s
-	WORD $0x4fa591ef // fmul v15.4s, v15.4s, v5.s[1]
-	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
-	WORD $0x4e2fd652 // fadd v18.4s, v18.4s, v15.4s
-	FMOVQ 128(R11), F31
-	WORD $0x6e3fdcc6 // fmul v6.4s, v6.4s, v31.4s
-	WORD $0x6e3fde52 // fmul v18.4s, v18.4s, v31.4s
-	FMOVQ 0(R14), F3
-	WORD $0x4e26d463 // fadd v3.4s, v3.4s, v6.4s
-	FMOVQ F3, 0(R14)
-	FMOVQ 0(R21), F24
-	WORD $0x4e32d718 // fadd v24.4s, v24.4s, v18.4s
-	FMOVQ F24, 0(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F25
-	FMOVQ 512(R11), F27
-	WORD $0x4f87e375 // sdot v21.4s, v27.16b, v7.4b[0]
-	WORD $0x4f9de379 // sdot v25.4s, v27.16b, v29.4b[0]
+	WORD $0x4eb2d5ef // fsub v15.4s, v15.4s, v18.4s
+	WORD $0x4fa511de // fmla v30.4s, v14.4s, v5.s[1]
+	WORD $0x4fa411ec // fmla v12.4s, v15.4s, v4.s[1]
+	FMOVQ 0(R14), F21
+	FMOVQ 0(R21), F22
+	FMOVQ 128(R11), F25
+	WORD $0x4e39cfd5 // fmla v21.4s, v30.4s, v25.4s
+	WORD $0x4e39cd96 // fmla v22.4s, v12.4s, v25.4s
+	FMOVQ F21, 0(R14)
+	FMOVQ F22, 0(R21)
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F24
+	FMOVQ 512(R11), F28
+	WORD $0x4f82e39f // sdot v31.4s, v28.16b, v2.4b[0]
+	WORD $0x4f9de398 // sdot v24.4s, v28.16b, v29.4b[0]
 	FMOVQ 528(R11), F8
-	WORD $0x4fa7e115 // sdot v21.4s, v8.16b, v7.4b[1]
-	WORD $0x4fbde119 // sdot v25.4s, v8.16b, v29.4b[1]
-	FMOVQ 544(R11), F30
-	WORD $0x4f87ebd5 // sdot v21.4s, v30.16b, v7.4b[2]
-	WORD $0x4f9debd9 // sdot v25.4s, v30.16b, v29.4b[2]
+	WORD $0x4fa2e11f // sdot v31.4s, v8.16b, v2.4b[1]
+	WORD $0x4fbde118 // sdot v24.4s, v8.16b, v29.4b[1]
+	FMOVQ 544(R11), F6
+	WORD $0x4f82e8df // sdot v31.4s, v6.16b, v2.4b[2]
+	WORD $0x4f9de8d8 // sdot v24.4s, v6.16b, v29.4b[2]
 	FMOVQ 560(R11), F9
-	WORD $0x4fa7e935 // sdot v21.4s, v9.16b, v7.4b[3]
-	WORD $0x4fbde939 // sdot v25.4s, v9.16b, v29.4b[3]
-	WORD $0x4eb7d6b5 // fsub v21.4s, v21.4s, v23.4s
-	WORD $0x4f8492b5 // fmul v21.4s, v21.4s, v4.s[0]
-	WORD $0x4ea2d739 // fsub v25.4s, v25.4s, v2.4s
-	WORD $0x4f859339 // fmul v25.4s, v25.4s, v5.s[0]
+	WORD $0x4fa2e93f // sdot v31.4s, v9.16b, v2.4b[3]
+	WORD $0x4fbde938 // sdot v24.4s, v9.16b, v29.4b[3]
+	WORD $0x4eb7d7ff // fsub v31.4s, v31.4s, v23.4s
+	WORD $0x4ea7d718 // fsub v24.4s, v24.4s, v7.4s
+	WORD $0x4f8593ff // fmul v31.4s, v31.4s, v5.s[0]
+	WORD $0x4f849318 // fmul v24.4s, v24.4s, v4.s[0]
 	FMOVQ 0(R10), F10
 	FMOVQ 0(R10), F11
 	FMOVQ 576(R11), F13
-	WORD $0x4f9ce1aa // sdot v10.4s, v13.16b, v28.4b[0]
-	WORD $0x4f96e1ab // sdot v11.4s, v13.16b, v22.4b[0]
+	WORD $0x4f9be1aa // sdot v10.4s, v13.16b, v27.4b[0]
+	WORD $0x4f83e1ab // sdot v11.4s, v13.16b, v3.4b[0]
 	FMOVQ 592(R11), F16
-	WORD $0x4fbce20a // sdot v10.4s, v16.16b, v28.4b[1]
-	WORD $0x4fb6e20b // sdot v11.4s, v16.16b, v22.4b[1]
+	WORD $0x4fbbe20a // sdot v10.4s, v16.16b, v27.4b[1]
+	WORD $0x4fa3e20b // sdot v11.4s, v16.16b, v3.4b[1]
 	FMOVQ 608(R11), F17
-	WORD $0x4f9cea2a // sdot v10.4s, v17.16b, v28.4b[2]
-	WORD $0x4f96ea2b // sdot v11.4s, v17.16b, v22.4b[2]
+	WORD $0x4f9bea2a // sdot v10.4s, v17.16b, v27.4b[2]
+	WORD $0x4f83ea2b // sdot v11.4s, v17.16b, v3.4b[2]
 	FMOVQ 624(R11), F19
-	WORD $0x4fbcea6a // sdot v10.4s, v19.16b, v28.4b[3]
-	WORD $0x4fb6ea6b // sdot v11.4s, v19.16b, v22.4b[3]
+	WORD $0x4fbbea6a // sdot v10.4s, v19.16b, v27.4b[3]
+	WORD $0x4fa3ea6b // sdot v11.4s, v19.16b, v3.4b[3]
 	WORD $0x4ebad54a // fsub v10.4s, v10.4s, v26.4s
-	WORD $0x4fa4914a // fmul v10.4s, v10.4s, v4.s[1]
-	WORD $0x4eacd56b // fsub v11.4s, v11.4s, v12.4s
-	WORD $0x4fa5916b // fmul v11.4s, v11.4s, v5.s[1]
-	WORD $0x4e2ad6b5 // fadd v21.4s, v21.4s, v10.4s
-	WORD $0x4e2bd739 // fadd v25.4s, v25.4s, v11.4s
-	FMOVQ 144(R11), F20
-	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
-	WORD $0x6e34df39 // fmul v25.4s, v25.4s, v20.4s
-	FMOVQ 16(R14), F14
-	WORD $0x4e35d5ce // fadd v14.4s, v14.4s, v21.4s
-	FMOVQ F14, 16(R14)
-	FMOVQ 16(R21), F15
-	WORD $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
-	FMOVQ F15, 16(R21)
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F6
-	FMOVQ 640(R11), F3
-	WORD $0x4f87e07f // sdot v31.4s, v3.16b, v7.4b[0]
-	WORD $0x4f9de066 // sdot v6.4s, v3.16b, v29.4b[0]
-	FMOVQ 656(R11), F18
-	WORD $0x4fa7e25f // sdot v31.4s, v18.16b, v7.4b[1]
-	WORD $0x4fbde246 // sdot v6.4s, v18.16b, v29.4b[1]
-	FMOVQ 672(R11), F24
-	WORD $0x4f87eb1f // sdot v31.4s, v24.16b, v7.4b[2]
-	WORD $0x4f9deb06 // sdot v6.4s, v24.16b, v29.4b[2]
-	FMOVQ 688(R11), F27
-	WORD $0x4fa7eb7f // sdot v31.4s, v27.16b, v7.4b[3]
-	WORD $0x4fbdeb66 // sdot v6.4s, v27.16b, v29.4b[3]
-	WORD $0x4eb7d7ff // fsub v31.4s, v31.4s, v23.4s
-	WORD $0x4f8493ff // fmul v31.4s, v31.4s, v4.s[0]
-	WORD $0x4ea2d4c6 // fsub v6.4s, v6.4s, v2.4s
-	WORD $0x4f8590c6 // fmul v6.4s, v6.4s, v5.s[0]
-	FMOVQ 0(R10), F8
+	WORD $0x4eb2d56b // fsub v11.4s, v11.4s, v18.4s
+	WORD $0x4fa5115f // fmla v31.4s, v10.4s, v5.s[1]
+	WORD $0x4fa41178 // fmla v24.4s, v11.4s, v4.s[1]
+	FMOVQ 16(R14), F20
+	FMOVQ 16(R21), F14
+	FMOVQ 144(R11), F15
+	WORD $0x4e2fcff4 // fmla v20.4s, v31.4s, v15.4s
+	WORD $0x4e2fcf0e // fmla v14.4s, v24.4s, v15.4s
+	FMOVQ F20, 16(R14)
+	FMOVQ F14, 16(R21)
 	FMOVQ 0(R10), F30
+	FMOVQ 0(R10), F12
+	FMOVQ 640(R11), F25
+	WORD $0x4f82e33e // sdot v30.4s, v25.16b, v2.4b[0]
+	WORD $0x4f9de32c // sdot v12.4s, v25.16b, v29.4b[0]
+	FMOVQ 656(R11), F21
+	WORD $0x4fa2e2be // sdot v30.4s, v21.16b, v2.4b[1]
+	WORD $0x4fbde2ac // sdot v12.4s, v21.16b, v29.4b[1]
+	FMOVQ 672(R11), F22
+	WORD $0x4f82eade // sdot v30.4s, v22.16b, v2.4b[2]
+	WORD $0x4f9deacc // sdot v12.4s, v22.16b, v29.4b[2]
+	FMOVQ 688(R11), F28
+	WORD $0x4fa2eb9e // sdot v30.4s, v28.16b, v2.4b[3]
+	WORD $0x4fbdeb8c // sdot v12.4s, v28.16b, v29.4b[3]
+	WORD $0x4eb7d7de // fsub v30.4s, v30.4s, v23.4s
+	WORD $0x4ea7d58c // fsub v12.4s, v12.4s, v7.4s
+	WORD $0x4f8593de // fmul v30.4s, v30.4s, v5.s[0]
+	WORD $0x4f84918c // fmul v12.4s, v12.4s, v4.s[0]
+	FMOVQ 0(R10), F8
+	FMOVQ 0(R10), F6
 	FMOVQ 704(R11), F9
-	WORD $0x4f9ce128 // sdot v8.4s, v9.16b, v28.4b[0]
-	WORD $0x4f96e13e // sdot v30.4s, v9.16b, v22.4b[0]
+	WORD $0x4f9be128 // sdot v8.4s, v9.16b, v27.4b[0]
+	WORD $0x4f83e126 // sdot v6.4s, v9.16b, v3.4b[0]
 	FMOVQ 720(R11), F13
-	WORD $0x4fbce1a8 // sdot v8.4s, v13.16b, v28.4b[1]
-	WORD $0x4fb6e1be // sdot v30.4s, v13.16b, v22.4b[1]
+	WORD $0x4fbbe1a8 // sdot v8.4s, v13.16b, v27.4b[1]
+	WORD $0x4fa3e1a6 // sdot v6.4s, v13.16b, v3.4b[1]
 	FMOVQ 736(R11), F16
-	WORD $0x4f9cea08 // sdot v8.4s, v16.16b, v28.4b[2]
-	WORD $0x4f96ea1e // sdot v30.4s, v16.16b, v22.4b[2]
+	WORD $0x4f9bea08 // sdot v8.4s, v16.16b, v27.4b[2]
+	WORD $0x4f83ea06 // sdot v6.4s, v16.16b, v3.4b[2]
 	FMOVQ 752(R11), F17
-	WORD $0x4fbcea28 // sdot v8.4s, v17.16b, v28.4b[3]
-	WORD $0x4fb6ea3e // sdot v30.4s, v17.16b, v22.4b[3]
+	WORD $0x4fbbea28 // sdot v8.4s, v17.16b, v27.4b[3]
+	WORD $0x4fa3ea26 // sdot v6.4s, v17.16b, v3.4b[3]
 	WORD $0x4ebad508 // fsub v8.4s, v8.4s, v26.4s
-	WORD $0x4fa49108 // fmul v8.4s, v8.4s, v4.s[1]
-	WORD $0x4eacd7de // fsub v30.4s, v30.4s, v12.4s
-	WORD $0x4fa593de // fmul v30.4s, v30.4s, v5.s[1]
-	WORD $0x4e28d7ff // fadd v31.4s, v31.4s, v8.4s
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	FMOVQ 160(R11), F19
-	WORD $0x6e33dfff // fmul v31.4s, v31.4s, v19.4s
-	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
-	FMOVQ 32(R14), F10
-	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
-	FMOVQ F10, 32(R14)
-	FMOVQ 32(R21), F11
-	WORD $0x4e26d56b // fadd v11.4s, v11.4s, v6.4s
-	FMOVQ F11, 32(R21)
-	FMOVQ 0(R10), F20
-	FMOVQ 0(R10), F21
-	FMOVQ 768(R11), F14
-	WORD $0x4f87e1d4 // sdot v20.4s, v14.16b, v7.4b[0]
-	WORD $0x4f9de1d5 // sdot v21.4s, v14.16b, v29.4b[0]
-	FMOVQ 784(R11), F25
-	WORD $0x4fa7e334 // sdot v20.4s, v25.16b, v7.4b[1]
-	WORD $0x4fbde335 // sdot v21.4s, v25.16b, v29.4b[1]
-	FMOVQ 800(R11), F15
-	WORD $0x4f87e9f4 // sdot v20.4s, v15.16b, v7.4b[2]
-	WORD $0x4f9de9f5 // sdot v21.4s, v15.16b, v29.4b[2]
-	FMOVQ 816(R11), F3
-	WORD $0x4fa7e874 // sdot v20.4s, v3.16b, v7.4b[3]
-	WORD $0x4fbde875 // sdot v21.4s, v3.16b, v29.4b[3]
-	WORD $0x4eb7d694 // fsub v20.4s, v20.4s, v23.4s
-	WORD $0x4f849294 // fmul v20.4s, v20.4s, v4.s[0]
-	WORD $0x4ea2d6b5 // fsub v21.4s, v21.4s, v2.4s
-	WORD $0x4f8592b5 // fmul v21.4s, v21.4s, v5.s[0]
-	FMOVQ 0(R10), F18
+	WORD $0x4eb2d4c6 // fsub v6.4s, v6.4s, v18.4s
+	WORD $0x4fa5111e // fmla v30.4s, v8.4s, v5.s[1]
+	WORD $0x4fa410cc // fmla v12.4s, v6.4s, v4.s[1]
+	FMOVQ 32(R14), F19
+	FMOVQ 32(R21), F10
+	FMOVQ 160(R11), F11
+	WORD $0x4e2bcfd3 // fmla v19.4s, v30.4s, v11.4s
+	WORD $0x4e2bcd8a // fmla v10.4s, v12.4s, v11.4s
+	FMOVQ F19, 32(R14)
+	FMOVQ F10, 32(R21)
+	FMOVQ 0(R10), F31
 	FMOVQ 0(R10), F24
-	FMOVQ 832(R11), F27
-	WORD $0x4f9ce372 // sdot v18.4s, v27.16b, v28.4b[0]
-	WORD $0x4f96e378 // sdot v24.4s, v27.16b, v22.4b[0]
+	FMOVQ 768(R11), F15
+	WORD $0x4f82e1ff // sdot v31.4s, v15.16b, v2.4b[0]
+	WORD $0x4f9de1f8 // sdot v24.4s, v15.16b, v29.4b[0]
+	FMOVQ 784(R11), F20
+	WORD $0x4fa2e29f // sdot v31.4s, v20.16b, v2.4b[1]
+	WORD $0x4fbde298 // sdot v24.4s, v20.16b, v29.4b[1]
+	FMOVQ 800(R11), F14
+	WORD $0x4f82e9df // sdot v31.4s, v14.16b, v2.4b[2]
+	WORD $0x4f9de9d8 // sdot v24.4s, v14.16b, v29.4b[2]
+	FMOVQ 816(R11), F25
+	WORD $0x4fa2eb3f // sdot v31.4s, v25.16b, v2.4b[3]
+	WORD $0x4fbdeb38 // sdot v24.4s, v25.16b, v29.4b[3]
+	WORD $0x4eb7d7ff // fsub v31.4s, v31.4s, v23.4s
+	WORD $0x4ea7d718 // fsub v24.4s, v24.4s, v7.4s
+	WORD $0x4f8593ff // fmul v31.4s, v31.4s, v5.s[0]
+	WORD $0x4f849318 // fmul v24.4s, v24.4s, v4.s[0]
+	FMOVQ 0(R10), F21
+	FMOVQ 0(R10), F22
+	FMOVQ 832(R11), F28
+	WORD $0x4f9be395 // sdot v21.4s, v28.16b, v27.4b[0]
+	WORD $0x4f83e396 // sdot v22.4s, v28.16b, v3.4b[0]
 	FMOVQ 848(R11), F9
-	WORD $0x4fbce132 // sdot v18.4s, v9.16b, v28.4b[1]
-	WORD $0x4fb6e138 // sdot v24.4s, v9.16b, v22.4b[1]
+	WORD $0x4fbbe135 // sdot v21.4s, v9.16b, v27.4b[1]
+	WORD $0x4fa3e136 // sdot v22.4s, v9.16b, v3.4b[1]
 	FMOVQ 864(R11), F13
-	WORD $0x4f9ce9b2 // sdot v18.4s, v13.16b, v28.4b[2]
-	WORD $0x4f96e9b8 // sdot v24.4s, v13.16b, v22.4b[2]
+	WORD $0x4f9be9b5 // sdot v21.4s, v13.16b, v27.4b[2]
+	WORD $0x4f83e9b6 // sdot v22.4s, v13.16b, v3.4b[2]
 	FMOVQ 880(R11), F16
-	WORD $0x4fbcea12 // sdot v18.4s, v16.16b, v28.4b[3]
-	WORD $0x4fb6ea18 // sdot v24.4s, v16.16b, v22.4b[3]
-	WORD $0x4ebad652 // fsub v18.4s, v18.4s, v26.4s
-	WORD $0x4fa49252 // fmul v18.4s, v18.4s, v4.s[1]
-	WORD $0x4eacd718 // fsub v24.4s, v24.4s, v12.4s
-	WORD $0x4fa59318 // fmul v24.4s, v24.4s, v5.s[1]
-	WORD $0x4e32d694 // fadd v20.4s, v20.4s, v18.4s
-	WORD $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	FMOVQ 176(R11), F17
-	WORD $0x6e31de94 // fmul v20.4s, v20.4s, v17.4s
-	WORD $0x6e31deb5 // fmul v21.4s, v21.4s, v17.4s
-	FMOVQ 48(R14), F8
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	FMOVQ F8, 48(R14)
-	FMOVQ 48(R21), F30
-	WORD $0x4e35d7de // fadd v30.4s, v30.4s, v21.4s
-	FMOVQ F30, 48(R21)
+	WORD $0x4fbbea15 // sdot v21.4s, v16.16b, v27.4b[3]
+	WORD $0x4fa3ea16 // sdot v22.4s, v16.16b, v3.4b[3]
+	WORD $0x4ebad6b5 // fsub v21.4s, v21.4s, v26.4s
+	WORD $0x4eb2d6d6 // fsub v22.4s, v22.4s, v18.4s
+	WORD $0x4fa512bf // fmla v31.4s, v21.4s, v5.s[1]
+	WORD $0x4fa412d8 // fmla v24.4s, v22.4s, v4.s[1]
+	FMOVQ 48(R14), F17
+	FMOVQ 48(R21), F8
+	FMOVQ 176(R11), F6
+	WORD $0x4e26cff1 // fmla v17.4s, v31.4s, v6.4s
+	WORD $0x4e26cf08 // fmla v8.4s, v24.4s, v6.4s
+	FMOVQ F17, 48(R14)
+	FMOVQ F8, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -1075,8 +1027,7 @@ pair13:
 	FMOVQ 0(R2), F6
 	FMOVQ 16(R2), F7
 	FMOVQ 32(R2), F8
-	FMOVD 48(R2), F9
-	WORD $0x7e30d929 // faddp s9, v9.2s
+	FMOVD 56(R2), F9
 	PRFM 1024(R1), PLDL1KEEP
 	FMOVQ 0(R10), F10
 	FMOVQ 128(R1), F11
@@ -1107,16 +1058,13 @@ pair13:
 	VUSHR $4, V19.B16, V19.B16
 	WORD $0x4fa7ea6f // sdot v15.4s, v19.16b, v7.4b[3]
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fa891ef // fmul v15.4s, v15.4s, v8.s[1]
-	WORD $0x4e2fd54a // fadd v10.4s, v10.4s, v15.4s
+	WORD $0x4fa811ea // fmla v10.4s, v15.4s, v8.s[1]
 	FMOVD 0(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x6e34dd4a // fmul v10.4s, v10.4s, v20.4s
-	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
+	WORD $0x4e34cd42 // fmla v2.4s, v10.4s, v20.4s
 	FMOVD 32(R1), F21
 	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	WORD $0x4f8992b5 // fmul v21.4s, v21.4s, v9.s[0]
-	WORD $0x4e35d442 // fadd v2.4s, v2.4s, v21.4s
+	WORD $0x4f8912a2 // fmla v2.4s, v21.4s, v9.s[0]
 	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 0(R10), F22
 	FMOVQ 144(R1), F23
@@ -1147,16 +1095,13 @@ pair13:
 	VUSHR $4, V31.B16, V31.B16
 	WORD $0x4fa7ebfb // sdot v27.4s, v31.16b, v7.4b[3]
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fa8937b // fmul v27.4s, v27.4s, v8.s[1]
-	WORD $0x4e3bd6d6 // fadd v22.4s, v22.4s, v27.4s
+	WORD $0x4fa81376 // fmla v22.4s, v27.4s, v8.s[1]
 	FMOVD 8(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	WORD $0x6e2bded6 // fmul v22.4s, v22.4s, v11.4s
-	WORD $0x4e36d463 // fadd v3.4s, v3.4s, v22.4s
+	WORD $0x4e2bcec3 // fmla v3.4s, v22.4s, v11.4s
 	FMOVD 40(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
-	WORD $0x4e2cd463 // fadd v3.4s, v3.4s, v12.4s
+	WORD $0x4f891183 // fmla v3.4s, v12.4s, v9.s[0]
 	PRFM 1152(R1), PLDL1KEEP
 	FMOVQ 0(R10), F13
 	FMOVQ 160(R1), F14
@@ -1177,26 +1122,23 @@ pair13:
 	FMOVQ 160(R1), F15
 	VUSHR $4, V15.B16, V15.B16
 	WORD $0x4f87e1f3 // sdot v19.4s, v15.16b, v7.4b[0]
-	FMOVQ 224(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4fa7e293 // sdot v19.4s, v20.16b, v7.4b[1]
-	FMOVQ 288(R1), F10
+	FMOVQ 224(R1), F10
 	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4f87e953 // sdot v19.4s, v10.16b, v7.4b[2]
+	WORD $0x4fa7e153 // sdot v19.4s, v10.16b, v7.4b[1]
+	FMOVQ 288(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4f87ea93 // sdot v19.4s, v20.16b, v7.4b[2]
 	FMOVQ 352(R1), F21
 	VUSHR $4, V21.B16, V21.B16
 	WORD $0x4fa7eab3 // sdot v19.4s, v21.16b, v7.4b[3]
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fa89273 // fmul v19.4s, v19.4s, v8.s[1]
-	WORD $0x4e33d5ad // fadd v13.4s, v13.4s, v19.4s
+	WORD $0x4fa8126d // fmla v13.4s, v19.4s, v8.s[1]
 	FMOVD 16(R1), F23
 	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	WORD $0x6e37ddad // fmul v13.4s, v13.4s, v23.4s
-	WORD $0x4e2dd484 // fadd v4.4s, v4.4s, v13.4s
+	WORD $0x4e37cda4 // fmla v4.4s, v13.4s, v23.4s
 	FMOVD 48(R1), F24
 	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
-	WORD $0x4f899318 // fmul v24.4s, v24.4s, v9.s[0]
-	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x4f891304 // fmla v4.4s, v24.4s, v9.s[0]
 	PRFM 1216(R1), PLDL1KEEP
 	PRFM 1280(R1), PLDL1KEEP
 	FMOVQ 0(R10), F25
@@ -1218,49 +1160,45 @@ pair13:
 	FMOVQ 176(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	WORD $0x4f87e37f // sdot v31.4s, v27.16b, v7.4b[0]
-	FMOVQ 240(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4fa7e17f // sdot v31.4s, v11.16b, v7.4b[1]
-	FMOVQ 304(R1), F22
+	FMOVQ 240(R1), F22
 	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4f87eadf // sdot v31.4s, v22.16b, v7.4b[2]
+	WORD $0x4fa7e2df // sdot v31.4s, v22.16b, v7.4b[1]
+	FMOVQ 304(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4f87e97f // sdot v31.4s, v11.16b, v7.4b[2]
 	FMOVQ 368(R1), F12
 	VUSHR $4, V12.B16, V12.B16
 	WORD $0x4fa7e99f // sdot v31.4s, v12.16b, v7.4b[3]
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fa893ff // fmul v31.4s, v31.4s, v8.s[1]
-	WORD $0x4e3fd739 // fadd v25.4s, v25.4s, v31.4s
+	WORD $0x4fa813f9 // fmla v25.4s, v31.4s, v8.s[1]
 	FMOVD 24(R1), F14
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	WORD $0x6e2edf39 // fmul v25.4s, v25.4s, v14.4s
-	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e2ecf25 // fmla v5.4s, v25.4s, v14.4s
 	FMOVD 56(R1), F16
 	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	WORD $0x4f899210 // fmul v16.4s, v16.4s, v9.s[0]
-	WORD $0x4e30d4a5 // fadd v5.4s, v5.4s, v16.4s
+	WORD $0x4f891205 // fmla v5.4s, v16.4s, v9.s[0]
 	SUBS $1, R4
 	BEQ last14
 	FMOVQ 64(R2), F17
 	FMOVQ 80(R2), F18
 	FMOVQ 96(R2), F15
-	FMOVD 112(R2), F20
-	WORD $0x7e30da94 // faddp s20, v20.2s
+	FMOVD 120(R2), F10
 	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F10
+	FMOVQ 0(R10), F20
 	FMOVQ 384(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4f91e2aa // sdot v10.4s, v21.16b, v17.4b[0]
+	WORD $0x4f91e2b4 // sdot v20.4s, v21.16b, v17.4b[0]
 	FMOVQ 448(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4fb1e26a // sdot v10.4s, v19.16b, v17.4b[1]
-	FMOVQ 512(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x4f91eaea // sdot v10.4s, v23.16b, v17.4b[2]
-	FMOVQ 576(R1), F13
+	WORD $0x4fb1e274 // sdot v20.4s, v19.16b, v17.4b[1]
+	FMOVQ 512(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4fb1e9aa // sdot v10.4s, v13.16b, v17.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4f8f914a // fmul v10.4s, v10.4s, v15.s[0]
+	WORD $0x4f91e9b4 // sdot v20.4s, v13.16b, v17.4b[2]
+	FMOVQ 576(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4fb1eaf4 // sdot v20.4s, v23.16b, v17.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f8f9294 // fmul v20.4s, v20.4s, v15.s[0]
 	FMOVQ 0(R10), F24
 	FMOVQ 384(R1), F26
 	VUSHR $4, V26.B16, V26.B16
@@ -1275,32 +1213,29 @@ pair13:
 	VUSHR $4, V30.B16, V30.B16
 	WORD $0x4fb2ebd8 // sdot v24.4s, v30.16b, v18.4b[3]
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4faf9318 // fmul v24.4s, v24.4s, v15.s[1]
-	WORD $0x4e38d54a // fadd v10.4s, v10.4s, v24.4s
+	WORD $0x4faf1314 // fmla v20.4s, v24.4s, v15.s[1]
 	FMOVD 64(R1), F27
 	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	WORD $0x6e3bdd4a // fmul v10.4s, v10.4s, v27.4s
-	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
-	FMOVD 96(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	WORD $0x4f94916b // fmul v11.4s, v11.4s, v20.s[0]
-	WORD $0x4e2bd442 // fadd v2.4s, v2.4s, v11.4s
+	WORD $0x4e3bce82 // fmla v2.4s, v20.4s, v27.4s
+	FMOVD 96(R1), F22
+	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
+	WORD $0x4f8a12c2 // fmla v2.4s, v22.4s, v10.s[0]
 	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 0(R10), F22
+	FMOVQ 0(R10), F11
 	FMOVQ 400(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x4f91e196 // sdot v22.4s, v12.16b, v17.4b[0]
+	WORD $0x4f91e18b // sdot v11.4s, v12.16b, v17.4b[0]
 	FMOVQ 464(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4fb1e3f6 // sdot v22.4s, v31.16b, v17.4b[1]
-	FMOVQ 528(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4f91e9d6 // sdot v22.4s, v14.16b, v17.4b[2]
-	FMOVQ 592(R1), F25
+	WORD $0x4fb1e3eb // sdot v11.4s, v31.16b, v17.4b[1]
+	FMOVQ 528(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4fb1eb36 // sdot v22.4s, v25.16b, v17.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f8f92d6 // fmul v22.4s, v22.4s, v15.s[0]
+	WORD $0x4f91eb2b // sdot v11.4s, v25.16b, v17.4b[2]
+	FMOVQ 592(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4fb1e9cb // sdot v11.4s, v14.16b, v17.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f8f916b // fmul v11.4s, v11.4s, v15.s[0]
 	FMOVQ 0(R10), F16
 	FMOVQ 400(R1), F6
 	VUSHR $4, V6.B16, V6.B16
@@ -1315,97 +1250,88 @@ pair13:
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4fb2e930 // sdot v16.4s, v9.16b, v18.4b[3]
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4faf9210 // fmul v16.4s, v16.4s, v15.s[1]
-	WORD $0x4e30d6d6 // fadd v22.4s, v22.4s, v16.4s
+	WORD $0x4faf120b // fmla v11.4s, v16.4s, v15.s[1]
 	FMOVD 72(R1), F21
 	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	WORD $0x6e35ded6 // fmul v22.4s, v22.4s, v21.4s
-	WORD $0x4e36d463 // fadd v3.4s, v3.4s, v22.4s
+	WORD $0x4e35cd63 // fmla v3.4s, v11.4s, v21.4s
 	FMOVD 104(R1), F19
 	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	WORD $0x4f949273 // fmul v19.4s, v19.4s, v20.s[0]
-	WORD $0x4e33d463 // fadd v3.4s, v3.4s, v19.4s
+	WORD $0x4f8a1263 // fmla v3.4s, v19.4s, v10.s[0]
 	PRFM 1472(R1), PLDL1KEEP
-	FMOVQ 0(R10), F23
-	FMOVQ 416(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4f91e1b7 // sdot v23.4s, v13.16b, v17.4b[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 416(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4f91e2ed // sdot v13.4s, v23.16b, v17.4b[0]
 	FMOVQ 480(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4fb1e357 // sdot v23.4s, v26.16b, v17.4b[1]
+	WORD $0x4fb1e34d // sdot v13.4s, v26.16b, v17.4b[1]
 	FMOVQ 544(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4f91eb97 // sdot v23.4s, v28.16b, v17.4b[2]
+	WORD $0x4f91eb8d // sdot v13.4s, v28.16b, v17.4b[2]
 	FMOVQ 608(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4fb1ebb7 // sdot v23.4s, v29.16b, v17.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f8f92f7 // fmul v23.4s, v23.4s, v15.s[0]
+	WORD $0x4fb1ebad // sdot v13.4s, v29.16b, v17.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f8f91ad // fmul v13.4s, v13.4s, v15.s[0]
 	FMOVQ 0(R10), F30
 	FMOVQ 416(R1), F24
 	VUSHR $4, V24.B16, V24.B16
 	WORD $0x4f92e31e // sdot v30.4s, v24.16b, v18.4b[0]
-	FMOVQ 480(R1), F27
+	FMOVQ 480(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4fb2e29e // sdot v30.4s, v20.16b, v18.4b[1]
+	FMOVQ 544(R1), F27
 	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4fb2e37e // sdot v30.4s, v27.16b, v18.4b[1]
-	FMOVQ 544(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4f92e95e // sdot v30.4s, v10.16b, v18.4b[2]
-	FMOVQ 608(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4fb2e97e // sdot v30.4s, v11.16b, v18.4b[3]
+	WORD $0x4f92eb7e // sdot v30.4s, v27.16b, v18.4b[2]
+	FMOVQ 608(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4fb2eade // sdot v30.4s, v22.16b, v18.4b[3]
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4faf93de // fmul v30.4s, v30.4s, v15.s[1]
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
+	WORD $0x4faf13cd // fmla v13.4s, v30.4s, v15.s[1]
 	FMOVD 80(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	WORD $0x6e2cdef7 // fmul v23.4s, v23.4s, v12.4s
-	WORD $0x4e37d484 // fadd v4.4s, v4.4s, v23.4s
+	WORD $0x4e2ccda4 // fmla v4.4s, v13.4s, v12.4s
 	FMOVD 112(R1), F31
 	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	WORD $0x4f9493ff // fmul v31.4s, v31.4s, v20.s[0]
-	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
+	WORD $0x4f8a13e4 // fmla v4.4s, v31.4s, v10.s[0]
 	PRFM 1536(R1), PLDL1KEEP
 	PRFM 1600(R1), PLDL1KEEP
-	FMOVQ 0(R10), F14
-	FMOVQ 432(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4f91e32e // sdot v14.4s, v25.16b, v17.4b[0]
+	FMOVQ 0(R10), F25
+	FMOVQ 432(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4f91e1d9 // sdot v25.4s, v14.16b, v17.4b[0]
 	FMOVQ 496(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4fb1e0ce // sdot v14.4s, v6.16b, v17.4b[1]
+	WORD $0x4fb1e0d9 // sdot v25.4s, v6.16b, v17.4b[1]
 	FMOVQ 560(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4f91e8ee // sdot v14.4s, v7.16b, v17.4b[2]
+	WORD $0x4f91e8f9 // sdot v25.4s, v7.16b, v17.4b[2]
 	FMOVQ 624(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4fb1e90e // sdot v14.4s, v8.16b, v17.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f8f91ce // fmul v14.4s, v14.4s, v15.s[0]
+	WORD $0x4fb1e919 // sdot v25.4s, v8.16b, v17.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4f8f9339 // fmul v25.4s, v25.4s, v15.s[0]
 	FMOVQ 0(R10), F9
 	FMOVQ 432(R1), F16
 	VUSHR $4, V16.B16, V16.B16
 	WORD $0x4f92e209 // sdot v9.4s, v16.16b, v18.4b[0]
-	FMOVQ 496(R1), F21
+	FMOVQ 496(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4fb2e169 // sdot v9.4s, v11.16b, v18.4b[1]
+	FMOVQ 560(R1), F21
 	VUSHR $4, V21.B16, V21.B16
-	WORD $0x4fb2e2a9 // sdot v9.4s, v21.16b, v18.4b[1]
-	FMOVQ 560(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4f92eac9 // sdot v9.4s, v22.16b, v18.4b[2]
+	WORD $0x4f92eaa9 // sdot v9.4s, v21.16b, v18.4b[2]
 	FMOVQ 624(R1), F19
 	VUSHR $4, V19.B16, V19.B16
 	WORD $0x4fb2ea69 // sdot v9.4s, v19.16b, v18.4b[3]
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4faf9129 // fmul v9.4s, v9.4s, v15.s[1]
-	WORD $0x4e29d5ce // fadd v14.4s, v14.4s, v9.4s
-	FMOVD 88(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	WORD $0x6e2dddce // fmul v14.4s, v14.4s, v13.4s
-	WORD $0x4e2ed4a5 // fadd v5.4s, v5.4s, v14.4s
+	WORD $0x4faf1139 // fmla v25.4s, v9.4s, v15.s[1]
+	FMOVD 88(R1), F23
+	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
+	WORD $0x4e37cf25 // fmla v5.4s, v25.4s, v23.4s
 	FMOVD 120(R1), F26
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	WORD $0x4f94935a // fmul v26.4s, v26.4s, v20.s[0]
-	WORD $0x4e3ad4a5 // fadd v5.4s, v5.4s, v26.4s
+	WORD $0x4f8a1345 // fmla v5.4s, v26.4s, v10.s[0]
 	ADD $640, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -1589,13 +1515,11 @@ pair19:
 	FMOVQ 0(R13), F13
 	FMOVQ 16(R13), F14
 	FMOVQ 32(R13), F15
-	FMOVD 48(R13), F16
-	WORD $0x7e30da10 // faddp s16, v16.2s
+	FMOVD 56(R13), F16
 	FMOVQ 0(R20), F17
 	FMOVQ 16(R20), F18
 	FMOVQ 32(R20), F19
-	FMOVD 48(R20), F20
-	WORD $0x7e30da94 // faddp s20, v20.2s
+	FMOVD 56(R20), F20
 	FMOVQ 0(R10), F21
 	FMOVQ 0(R10), F22
 	FMOVQ 384(R11), F23
@@ -1611,8 +1535,8 @@ pair19:
 	WORD $0x4fadeb55 // sdot v21.4s, v26.16b, v13.4b[3]
 	WORD $0x4fb1eb56 // sdot v22.4s, v26.16b, v17.4b[3]
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f8f92b5 // fmul v21.4s, v21.4s, v15.s[0]
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f8f92b5 // fmul v21.4s, v21.4s, v15.s[0]
 	WORD $0x4f9392d6 // fmul v22.4s, v22.4s, v19.s[0]
 	FMOVQ 0(R10), F27
 	FMOVQ 0(R10), F28
@@ -1629,257 +1553,229 @@ pair19:
 	WORD $0x4faee85b // sdot v27.4s, v2.16b, v14.4b[3]
 	WORD $0x4fb2e85c // sdot v28.4s, v2.16b, v18.4b[3]
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4faf937b // fmul v27.4s, v27.4s, v15.s[1]
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fb3939c // fmul v28.4s, v28.4s, v19.s[1]
-	WORD $0x4e3bd6b5 // fadd v21.4s, v21.4s, v27.4s
-	WORD $0x4e3cd6d6 // fadd v22.4s, v22.4s, v28.4s
-	FMOVQ 128(R11), F3
-	WORD $0x6e23deb5 // fmul v21.4s, v21.4s, v3.4s
-	WORD $0x6e23ded6 // fmul v22.4s, v22.4s, v3.4s
-	FMOVQ 0(R14), F4
-	WORD $0x4e35d484 // fadd v4.4s, v4.4s, v21.4s
-	FMOVQ 256(R11), F5
-	WORD $0x4f9090a5 // fmul v5.4s, v5.4s, v16.s[0]
-	WORD $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
-	FMOVQ F4, 0(R14)
-	FMOVQ 0(R21), F6
-	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
-	FMOVQ 256(R11), F7
-	WORD $0x4f9490e7 // fmul v7.4s, v7.4s, v20.s[0]
-	WORD $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
-	FMOVQ F6, 0(R21)
-	FMOVQ 0(R10), F8
-	FMOVQ 0(R10), F9
-	FMOVQ 512(R11), F10
-	WORD $0x4f8de148 // sdot v8.4s, v10.16b, v13.4b[0]
-	WORD $0x4f91e149 // sdot v9.4s, v10.16b, v17.4b[0]
-	FMOVQ 528(R11), F11
-	WORD $0x4fade168 // sdot v8.4s, v11.16b, v13.4b[1]
-	WORD $0x4fb1e169 // sdot v9.4s, v11.16b, v17.4b[1]
-	FMOVQ 544(R11), F12
-	WORD $0x4f8de988 // sdot v8.4s, v12.16b, v13.4b[2]
-	WORD $0x4f91e989 // sdot v9.4s, v12.16b, v17.4b[2]
-	FMOVQ 560(R11), F23
-	WORD $0x4fadeae8 // sdot v8.4s, v23.16b, v13.4b[3]
-	WORD $0x4fb1eae9 // sdot v9.4s, v23.16b, v17.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f8f9108 // fmul v8.4s, v8.4s, v15.s[0]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f939129 // fmul v9.4s, v9.4s, v19.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F25
-	FMOVQ 576(R11), F26
-	WORD $0x4f8ee358 // sdot v24.4s, v26.16b, v14.4b[0]
-	WORD $0x4f92e359 // sdot v25.4s, v26.16b, v18.4b[0]
-	FMOVQ 592(R11), F29
-	WORD $0x4faee3b8 // sdot v24.4s, v29.16b, v14.4b[1]
-	WORD $0x4fb2e3b9 // sdot v25.4s, v29.16b, v18.4b[1]
-	FMOVQ 608(R11), F30
-	WORD $0x4f8eebd8 // sdot v24.4s, v30.16b, v14.4b[2]
-	WORD $0x4f92ebd9 // sdot v25.4s, v30.16b, v18.4b[2]
-	FMOVQ 624(R11), F31
-	WORD $0x4faeebf8 // sdot v24.4s, v31.16b, v14.4b[3]
-	WORD $0x4fb2ebf9 // sdot v25.4s, v31.16b, v18.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4faf9318 // fmul v24.4s, v24.4s, v15.s[1]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fb39339 // fmul v25.4s, v25.4s, v19.s[1]
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
-	FMOVQ 144(R11), F2
-	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	WORD $0x6e22dd29 // fmul v9.4s, v9.4s, v2.4s
-	FMOVQ 16(R14), F27
-	WORD $0x4e28d77b // fadd v27.4s, v27.4s, v8.4s
-	FMOVQ 272(R11), F28
-	WORD $0x4f90939c // fmul v28.4s, v28.4s, v16.s[0]
-	WORD $0x4e3cd77b // fadd v27.4s, v27.4s, v28.4s
-	FMOVQ F27, 16(R14)
-	FMOVQ 16(R21), F3
-	WORD $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
-	FMOVQ 272(R11), F21
-	WORD $0x4f9492b5 // fmul v21.4s, v21.4s, v20.s[0]
-	WORD $0x4e35d463 // fadd v3.4s, v3.4s, v21.4s
-	FMOVQ F3, 16(R21)
-	FMOVQ 0(R10), F5
-	FMOVQ 0(R10), F4
-	FMOVQ 640(R11), F22
-	WORD $0x4f8de2c5 // sdot v5.4s, v22.16b, v13.4b[0]
-	WORD $0x4f91e2c4 // sdot v4.4s, v22.16b, v17.4b[0]
-	FMOVQ 656(R11), F7
-	WORD $0x4fade0e5 // sdot v5.4s, v7.16b, v13.4b[1]
-	WORD $0x4fb1e0e4 // sdot v4.4s, v7.16b, v17.4b[1]
-	FMOVQ 672(R11), F6
-	WORD $0x4f8de8c5 // sdot v5.4s, v6.16b, v13.4b[2]
-	WORD $0x4f91e8c4 // sdot v4.4s, v6.16b, v17.4b[2]
-	FMOVQ 688(R11), F10
-	WORD $0x4fade945 // sdot v5.4s, v10.16b, v13.4b[3]
-	WORD $0x4fb1e944 // sdot v4.4s, v10.16b, v17.4b[3]
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4f8f90a5 // fmul v5.4s, v5.4s, v15.s[0]
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4f939084 // fmul v4.4s, v4.4s, v19.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F12
-	FMOVQ 704(R11), F23
-	WORD $0x4f8ee2eb // sdot v11.4s, v23.16b, v14.4b[0]
-	WORD $0x4f92e2ec // sdot v12.4s, v23.16b, v18.4b[0]
-	FMOVQ 720(R11), F26
-	WORD $0x4faee34b // sdot v11.4s, v26.16b, v14.4b[1]
-	WORD $0x4fb2e34c // sdot v12.4s, v26.16b, v18.4b[1]
-	FMOVQ 736(R11), F29
-	WORD $0x4f8eebab // sdot v11.4s, v29.16b, v14.4b[2]
-	WORD $0x4f92ebac // sdot v12.4s, v29.16b, v18.4b[2]
-	FMOVQ 752(R11), F30
-	WORD $0x4faeebcb // sdot v11.4s, v30.16b, v14.4b[3]
-	WORD $0x4fb2ebcc // sdot v12.4s, v30.16b, v18.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4faf916b // fmul v11.4s, v11.4s, v15.s[1]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fb3918c // fmul v12.4s, v12.4s, v19.s[1]
-	WORD $0x4e2bd4a5 // fadd v5.4s, v5.4s, v11.4s
-	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
-	FMOVQ 160(R11), F31
-	WORD $0x6e3fdca5 // fmul v5.4s, v5.4s, v31.4s
-	WORD $0x6e3fdc84 // fmul v4.4s, v4.4s, v31.4s
-	FMOVQ 32(R14), F24
-	WORD $0x4e25d718 // fadd v24.4s, v24.4s, v5.4s
-	FMOVQ 288(R11), F25
-	WORD $0x4f909339 // fmul v25.4s, v25.4s, v16.s[0]
-	WORD $0x4e39d718 // fadd v24.4s, v24.4s, v25.4s
-	FMOVQ F24, 32(R14)
-	FMOVQ 32(R21), F2
-	WORD $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
-	FMOVQ 288(R11), F8
-	WORD $0x4f949108 // fmul v8.4s, v8.4s, v20.s[0]
-	WORD $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
-	FMOVQ F2, 32(R21)
-	FMOVQ 0(R10), F28
-	FMOVQ 0(R10), F27
-	FMOVQ 768(R11), F9
-	WORD $0x4f8de13c // sdot v28.4s, v9.16b, v13.4b[0]
-	WORD $0x4f91e13b // sdot v27.4s, v9.16b, v17.4b[0]
-	FMOVQ 784(R11), F21
-	WORD $0x4fade2bc // sdot v28.4s, v21.16b, v13.4b[1]
-	WORD $0x4fb1e2bb // sdot v27.4s, v21.16b, v17.4b[1]
-	FMOVQ 800(R11), F3
-	WORD $0x4f8de87c // sdot v28.4s, v3.16b, v13.4b[2]
-	WORD $0x4f91e87b // sdot v27.4s, v3.16b, v17.4b[2]
-	FMOVQ 816(R11), F22
-	WORD $0x4fadeadc // sdot v28.4s, v22.16b, v13.4b[3]
-	WORD $0x4fb1eadb // sdot v27.4s, v22.16b, v17.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f8f939c // fmul v28.4s, v28.4s, v15.s[0]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f93937b // fmul v27.4s, v27.4s, v19.s[0]
+	WORD $0x4faf1375 // fmla v21.4s, v27.4s, v15.s[1]
+	WORD $0x4fb31396 // fmla v22.4s, v28.4s, v19.s[1]
+	FMOVQ 0(R14), F3
+	FMOVQ 0(R21), F4
+	FMOVQ 128(R11), F5
+	WORD $0x4e25cea3 // fmla v3.4s, v21.4s, v5.4s
+	WORD $0x4e25cec4 // fmla v4.4s, v22.4s, v5.4s
+	FMOVQ 256(R11), F6
+	WORD $0x4f9010c3 // fmla v3.4s, v6.4s, v16.s[0]
+	WORD $0x4f9410c4 // fmla v4.4s, v6.4s, v20.s[0]
+	FMOVQ F3, 0(R14)
+	FMOVQ F4, 0(R21)
 	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F6
-	FMOVQ 832(R11), F10
-	WORD $0x4f8ee147 // sdot v7.4s, v10.16b, v14.4b[0]
-	WORD $0x4f92e146 // sdot v6.4s, v10.16b, v18.4b[0]
-	FMOVQ 848(R11), F23
-	WORD $0x4faee2e7 // sdot v7.4s, v23.16b, v14.4b[1]
-	WORD $0x4fb2e2e6 // sdot v6.4s, v23.16b, v18.4b[1]
-	FMOVQ 864(R11), F26
-	WORD $0x4f8eeb47 // sdot v7.4s, v26.16b, v14.4b[2]
-	WORD $0x4f92eb46 // sdot v6.4s, v26.16b, v18.4b[2]
-	FMOVQ 880(R11), F29
-	WORD $0x4faeeba7 // sdot v7.4s, v29.16b, v14.4b[3]
-	WORD $0x4fb2eba6 // sdot v6.4s, v29.16b, v18.4b[3]
+	FMOVQ 0(R10), F8
+	FMOVQ 512(R11), F9
+	WORD $0x4f8de127 // sdot v7.4s, v9.16b, v13.4b[0]
+	WORD $0x4f91e128 // sdot v8.4s, v9.16b, v17.4b[0]
+	FMOVQ 528(R11), F10
+	WORD $0x4fade147 // sdot v7.4s, v10.16b, v13.4b[1]
+	WORD $0x4fb1e148 // sdot v8.4s, v10.16b, v17.4b[1]
+	FMOVQ 544(R11), F11
+	WORD $0x4f8de967 // sdot v7.4s, v11.16b, v13.4b[2]
+	WORD $0x4f91e968 // sdot v8.4s, v11.16b, v17.4b[2]
+	FMOVQ 560(R11), F12
+	WORD $0x4fade987 // sdot v7.4s, v12.16b, v13.4b[3]
+	WORD $0x4fb1e988 // sdot v8.4s, v12.16b, v17.4b[3]
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4faf90e7 // fmul v7.4s, v7.4s, v15.s[1]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f8f90e7 // fmul v7.4s, v7.4s, v15.s[0]
+	WORD $0x4f939108 // fmul v8.4s, v8.4s, v19.s[0]
+	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F24
+	FMOVQ 576(R11), F25
+	WORD $0x4f8ee337 // sdot v23.4s, v25.16b, v14.4b[0]
+	WORD $0x4f92e338 // sdot v24.4s, v25.16b, v18.4b[0]
+	FMOVQ 592(R11), F26
+	WORD $0x4faee357 // sdot v23.4s, v26.16b, v14.4b[1]
+	WORD $0x4fb2e358 // sdot v24.4s, v26.16b, v18.4b[1]
+	FMOVQ 608(R11), F29
+	WORD $0x4f8eebb7 // sdot v23.4s, v29.16b, v14.4b[2]
+	WORD $0x4f92ebb8 // sdot v24.4s, v29.16b, v18.4b[2]
+	FMOVQ 624(R11), F30
+	WORD $0x4faeebd7 // sdot v23.4s, v30.16b, v14.4b[3]
+	WORD $0x4fb2ebd8 // sdot v24.4s, v30.16b, v18.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4faf12e7 // fmla v7.4s, v23.4s, v15.s[1]
+	WORD $0x4fb31308 // fmla v8.4s, v24.4s, v19.s[1]
+	FMOVQ 16(R14), F31
+	FMOVQ 16(R21), F2
+	FMOVQ 144(R11), F27
+	WORD $0x4e3bccff // fmla v31.4s, v7.4s, v27.4s
+	WORD $0x4e3bcd02 // fmla v2.4s, v8.4s, v27.4s
+	FMOVQ 272(R11), F28
+	WORD $0x4f90139f // fmla v31.4s, v28.4s, v16.s[0]
+	WORD $0x4f941382 // fmla v2.4s, v28.4s, v20.s[0]
+	FMOVQ F31, 16(R14)
+	FMOVQ F2, 16(R21)
+	FMOVQ 0(R10), F21
+	FMOVQ 0(R10), F22
+	FMOVQ 640(R11), F5
+	WORD $0x4f8de0b5 // sdot v21.4s, v5.16b, v13.4b[0]
+	WORD $0x4f91e0b6 // sdot v22.4s, v5.16b, v17.4b[0]
+	FMOVQ 656(R11), F6
+	WORD $0x4fade0d5 // sdot v21.4s, v6.16b, v13.4b[1]
+	WORD $0x4fb1e0d6 // sdot v22.4s, v6.16b, v17.4b[1]
+	FMOVQ 672(R11), F3
+	WORD $0x4f8de875 // sdot v21.4s, v3.16b, v13.4b[2]
+	WORD $0x4f91e876 // sdot v22.4s, v3.16b, v17.4b[2]
+	FMOVQ 688(R11), F4
+	WORD $0x4fade895 // sdot v21.4s, v4.16b, v13.4b[3]
+	WORD $0x4fb1e896 // sdot v22.4s, v4.16b, v17.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f8f92b5 // fmul v21.4s, v21.4s, v15.s[0]
+	WORD $0x4f9392d6 // fmul v22.4s, v22.4s, v19.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F10
+	FMOVQ 704(R11), F11
+	WORD $0x4f8ee169 // sdot v9.4s, v11.16b, v14.4b[0]
+	WORD $0x4f92e16a // sdot v10.4s, v11.16b, v18.4b[0]
+	FMOVQ 720(R11), F12
+	WORD $0x4faee189 // sdot v9.4s, v12.16b, v14.4b[1]
+	WORD $0x4fb2e18a // sdot v10.4s, v12.16b, v18.4b[1]
+	FMOVQ 736(R11), F25
+	WORD $0x4f8eeb29 // sdot v9.4s, v25.16b, v14.4b[2]
+	WORD $0x4f92eb2a // sdot v10.4s, v25.16b, v18.4b[2]
+	FMOVQ 752(R11), F26
+	WORD $0x4faeeb49 // sdot v9.4s, v26.16b, v14.4b[3]
+	WORD $0x4fb2eb4a // sdot v10.4s, v26.16b, v18.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4faf1135 // fmla v21.4s, v9.4s, v15.s[1]
+	WORD $0x4fb31156 // fmla v22.4s, v10.4s, v19.s[1]
+	FMOVQ 32(R14), F29
+	FMOVQ 32(R21), F30
+	FMOVQ 160(R11), F23
+	WORD $0x4e37cebd // fmla v29.4s, v21.4s, v23.4s
+	WORD $0x4e37cede // fmla v30.4s, v22.4s, v23.4s
+	FMOVQ 288(R11), F24
+	WORD $0x4f90131d // fmla v29.4s, v24.4s, v16.s[0]
+	WORD $0x4f94131e // fmla v30.4s, v24.4s, v20.s[0]
+	FMOVQ F29, 32(R14)
+	FMOVQ F30, 32(R21)
+	FMOVQ 0(R10), F7
+	FMOVQ 0(R10), F8
+	FMOVQ 768(R11), F27
+	WORD $0x4f8de367 // sdot v7.4s, v27.16b, v13.4b[0]
+	WORD $0x4f91e368 // sdot v8.4s, v27.16b, v17.4b[0]
+	FMOVQ 784(R11), F28
+	WORD $0x4fade387 // sdot v7.4s, v28.16b, v13.4b[1]
+	WORD $0x4fb1e388 // sdot v8.4s, v28.16b, v17.4b[1]
+	FMOVQ 800(R11), F31
+	WORD $0x4f8debe7 // sdot v7.4s, v31.16b, v13.4b[2]
+	WORD $0x4f91ebe8 // sdot v8.4s, v31.16b, v17.4b[2]
+	FMOVQ 816(R11), F2
+	WORD $0x4fade847 // sdot v7.4s, v2.16b, v13.4b[3]
+	WORD $0x4fb1e848 // sdot v8.4s, v2.16b, v17.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f8f90e7 // fmul v7.4s, v7.4s, v15.s[0]
+	WORD $0x4f939108 // fmul v8.4s, v8.4s, v19.s[0]
+	FMOVQ 0(R10), F5
+	FMOVQ 0(R10), F6
+	FMOVQ 832(R11), F3
+	WORD $0x4f8ee065 // sdot v5.4s, v3.16b, v14.4b[0]
+	WORD $0x4f92e066 // sdot v6.4s, v3.16b, v18.4b[0]
+	FMOVQ 848(R11), F4
+	WORD $0x4faee085 // sdot v5.4s, v4.16b, v14.4b[1]
+	WORD $0x4fb2e086 // sdot v6.4s, v4.16b, v18.4b[1]
+	FMOVQ 864(R11), F11
+	WORD $0x4f8ee965 // sdot v5.4s, v11.16b, v14.4b[2]
+	WORD $0x4f92e966 // sdot v6.4s, v11.16b, v18.4b[2]
+	FMOVQ 880(R11), F12
+	WORD $0x4faee985 // sdot v5.4s, v12.16b, v14.4b[3]
+	WORD $0x4fb2e986 // sdot v6.4s, v12.16b, v18.4b[3]
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fb390c6 // fmul v6.4s, v6.4s, v19.s[1]
-	WORD $0x4e27d79c // fadd v28.4s, v28.4s, v7.4s
-	WORD $0x4e26d77b // fadd v27.4s, v27.4s, v6.4s
-	FMOVQ 176(R11), F30
-	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
-	WORD $0x6e3edf7b // fmul v27.4s, v27.4s, v30.4s
-	FMOVQ 48(R14), F11
-	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
-	FMOVQ 304(R11), F12
-	WORD $0x4f90918c // fmul v12.4s, v12.4s, v16.s[0]
-	WORD $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
-	FMOVQ F11, 48(R14)
-	FMOVQ 48(R21), F31
-	WORD $0x4e3bd7ff // fadd v31.4s, v31.4s, v27.4s
-	FMOVQ 304(R11), F5
-	WORD $0x4f9490a5 // fmul v5.4s, v5.4s, v20.s[0]
-	WORD $0x4e25d7ff // fadd v31.4s, v31.4s, v5.4s
-	FMOVQ F31, 48(R21)
+	WORD $0x4faf10a7 // fmla v7.4s, v5.4s, v15.s[1]
+	WORD $0x4fb310c8 // fmla v8.4s, v6.4s, v19.s[1]
+	FMOVQ 48(R14), F25
+	FMOVQ 48(R21), F26
+	FMOVQ 176(R11), F9
+	WORD $0x4e29ccf9 // fmla v25.4s, v7.4s, v9.4s
+	WORD $0x4e29cd1a // fmla v26.4s, v8.4s, v9.4s
+	FMOVQ 304(R11), F10
+	WORD $0x4f901159 // fmla v25.4s, v10.4s, v16.s[0]
+	WORD $0x4f94115a // fmla v26.4s, v10.4s, v20.s[0]
+	FMOVQ F25, 48(R14)
+	FMOVQ F26, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair19
 	SUBS $1, R4
 	BEQ last18
-	FMOVQ 384(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 384(R11)
-	FMOVQ 448(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 400(R11)
-	FMOVQ 512(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 416(R11)
-	FMOVQ 576(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 432(R11)
-	FMOVQ 384(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	FMOVQ F2, 448(R11)
-	FMOVQ 448(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	FMOVQ F9, 464(R11)
-	FMOVQ 512(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	FMOVQ F21, 480(R11)
-	FMOVQ 576(R1), F3
-	VUSHR $4, V3.B16, V3.B16
-	FMOVQ F3, 496(R11)
-	FMOVD 64(R1), F22
-	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	FMOVQ F22, 128(R11)
-	FMOVD 96(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 256(R11)
-	FMOVQ 400(R1), F23
+	FMOVQ 384(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ F21, 384(R11)
+	FMOVQ 448(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ F22, 400(R11)
+	FMOVQ 512(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 512(R11)
-	FMOVQ 464(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 528(R11)
-	FMOVQ 528(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ F29, 544(R11)
-	FMOVQ 592(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 560(R11)
-	FMOVQ 400(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	FMOVQ F6, 576(R11)
-	FMOVQ 464(R1), F30
+	FMOVQ F23, 416(R11)
+	FMOVQ 576(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ F24, 432(R11)
+	FMOVQ 384(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	FMOVQ F29, 448(R11)
+	FMOVQ 448(R1), F30
 	VUSHR $4, V30.B16, V30.B16
-	FMOVQ F30, 592(R11)
-	FMOVQ 528(R1), F28
+	FMOVQ F30, 464(R11)
+	FMOVQ 512(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	FMOVQ F27, 480(R11)
+	FMOVQ 576(R1), F28
 	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 608(R11)
+	FMOVQ F28, 496(R11)
+	FMOVD 64(R1), F31
+	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
+	FMOVQ F31, 128(R11)
+	FMOVD 96(R1), F2
+	WORD $0x0e217842 // fcvtl v2.4s, v2.4h
+	FMOVQ F2, 256(R11)
+	FMOVQ 400(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	FMOVQ F3, 512(R11)
+	FMOVQ 464(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	FMOVQ F4, 528(R11)
+	FMOVQ 528(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ F11, 544(R11)
 	FMOVQ 592(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	FMOVQ F12, 624(R11)
-	FMOVD 72(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 144(R11)
-	FMOVD 104(R1), F27
-	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	FMOVQ F27, 272(R11)
-	FMOVQ 416(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 640(R11)
-	FMOVQ 480(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 656(R11)
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ F12, 560(R11)
+	FMOVQ 400(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	FMOVQ F5, 576(R11)
+	FMOVQ 464(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	FMOVQ F6, 592(R11)
+	FMOVQ 528(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	FMOVQ F7, 608(R11)
+	FMOVQ 592(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	FMOVQ F8, 624(R11)
+	FMOVD 72(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FMOVQ F9, 144(R11)
+	FMOVD 104(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 272(R11)
+	FMOVQ 416(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ F25, 640(R11)
+	FMOVQ 480(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ F26, 656(R11)
 	FMOVQ 544(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	FMOVQ F13, 672(R11)
@@ -1904,264 +1800,234 @@ pair19:
 	FMOVD 112(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
 	FMOVQ F20, 288(R11)
-	FMOVQ 432(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 768(R11)
-	FMOVQ 496(R1), F24
+	FMOVQ 432(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ F21, 768(R11)
+	FMOVQ 496(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ F22, 784(R11)
+	FMOVQ 560(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ F23, 800(R11)
+	FMOVQ 624(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 784(R11)
-	FMOVQ 560(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 800(R11)
-	FMOVQ 624(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 816(R11)
-	FMOVQ 432(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	FMOVQ F2, 832(R11)
-	FMOVQ 496(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	FMOVQ F9, 848(R11)
-	FMOVQ 560(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	FMOVQ F21, 864(R11)
-	FMOVQ 624(R1), F3
-	VUSHR $4, V3.B16, V3.B16
-	FMOVQ F3, 880(R11)
-	FMOVD 88(R1), F22
-	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	FMOVQ F22, 176(R11)
-	FMOVD 120(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 304(R11)
+	FMOVQ F24, 816(R11)
+	FMOVQ 432(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	FMOVQ F29, 832(R11)
+	FMOVQ 496(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	FMOVQ F30, 848(R11)
+	FMOVQ 560(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	FMOVQ F27, 864(R11)
+	FMOVQ 624(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	FMOVQ F28, 880(R11)
+	FMOVD 88(R1), F31
+	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
+	FMOVQ F31, 176(R11)
+	FMOVD 120(R1), F2
+	WORD $0x0e217842 // fcvtl v2.4s, v2.4h
+	FMOVQ F2, 304(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
 pair20:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
-	FMOVQ 0(R13), F23
-	FMOVQ 16(R13), F26
-	FMOVQ 32(R13), F29
-	FMOVD 48(R13), F7
-	WORD $0x7e30d8e7 // faddp s7, v7.2s
-	FMOVQ 0(R20), F6
-	FMOVQ 16(R20), F30
-	FMOVQ 32(R20), F28
-	FMOVD 48(R20), F12
-	WORD $0x7e30d98c // faddp s12, v12.2s
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F27
-	FMOVQ 384(R11), F5
-	WORD $0x4f97e0ab // sdot v11.4s, v5.16b, v23.4b[0]
-	WORD $0x4f86e0bb // sdot v27.4s, v5.16b, v6.4b[0]
-	FMOVQ 400(R11), F31
-	WORD $0x4fb7e3eb // sdot v11.4s, v31.16b, v23.4b[1]
-	WORD $0x4fa6e3fb // sdot v27.4s, v31.16b, v6.4b[1]
+	FMOVQ 0(R13), F3
+	FMOVQ 16(R13), F4
+	FMOVQ 32(R13), F11
+	FMOVD 56(R13), F12
+	FMOVQ 0(R20), F5
+	FMOVQ 16(R20), F6
+	FMOVQ 32(R20), F7
+	FMOVD 56(R20), F8
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F10
+	FMOVQ 384(R11), F25
+	WORD $0x4f83e329 // sdot v9.4s, v25.16b, v3.4b[0]
+	WORD $0x4f85e32a // sdot v10.4s, v25.16b, v5.4b[0]
+	FMOVQ 400(R11), F26
+	WORD $0x4fa3e349 // sdot v9.4s, v26.16b, v3.4b[1]
+	WORD $0x4fa5e34a // sdot v10.4s, v26.16b, v5.4b[1]
 	FMOVQ 416(R11), F13
-	WORD $0x4f97e9ab // sdot v11.4s, v13.16b, v23.4b[2]
-	WORD $0x4f86e9bb // sdot v27.4s, v13.16b, v6.4b[2]
+	WORD $0x4f83e9a9 // sdot v9.4s, v13.16b, v3.4b[2]
+	WORD $0x4f85e9aa // sdot v10.4s, v13.16b, v5.4b[2]
 	FMOVQ 432(R11), F14
-	WORD $0x4fb7e9cb // sdot v11.4s, v14.16b, v23.4b[3]
-	WORD $0x4fa6e9db // sdot v27.4s, v14.16b, v6.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f9d916b // fmul v11.4s, v11.4s, v29.s[0]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f9c937b // fmul v27.4s, v27.4s, v28.s[0]
+	WORD $0x4fa3e9c9 // sdot v9.4s, v14.16b, v3.4b[3]
+	WORD $0x4fa5e9ca // sdot v10.4s, v14.16b, v5.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4f8b9129 // fmul v9.4s, v9.4s, v11.s[0]
+	WORD $0x4f87914a // fmul v10.4s, v10.4s, v7.s[0]
 	FMOVQ 0(R10), F15
 	FMOVQ 0(R10), F16
 	FMOVQ 448(R11), F17
-	WORD $0x4f9ae22f // sdot v15.4s, v17.16b, v26.4b[0]
-	WORD $0x4f9ee230 // sdot v16.4s, v17.16b, v30.4b[0]
+	WORD $0x4f84e22f // sdot v15.4s, v17.16b, v4.4b[0]
+	WORD $0x4f86e230 // sdot v16.4s, v17.16b, v6.4b[0]
 	FMOVQ 464(R11), F18
-	WORD $0x4fbae24f // sdot v15.4s, v18.16b, v26.4b[1]
-	WORD $0x4fbee250 // sdot v16.4s, v18.16b, v30.4b[1]
+	WORD $0x4fa4e24f // sdot v15.4s, v18.16b, v4.4b[1]
+	WORD $0x4fa6e250 // sdot v16.4s, v18.16b, v6.4b[1]
 	FMOVQ 480(R11), F19
-	WORD $0x4f9aea6f // sdot v15.4s, v19.16b, v26.4b[2]
-	WORD $0x4f9eea70 // sdot v16.4s, v19.16b, v30.4b[2]
+	WORD $0x4f84ea6f // sdot v15.4s, v19.16b, v4.4b[2]
+	WORD $0x4f86ea70 // sdot v16.4s, v19.16b, v6.4b[2]
 	FMOVQ 496(R11), F20
-	WORD $0x4fbaea8f // sdot v15.4s, v20.16b, v26.4b[3]
-	WORD $0x4fbeea90 // sdot v16.4s, v20.16b, v30.4b[3]
+	WORD $0x4fa4ea8f // sdot v15.4s, v20.16b, v4.4b[3]
+	WORD $0x4fa6ea90 // sdot v16.4s, v20.16b, v6.4b[3]
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fbd91ef // fmul v15.4s, v15.4s, v29.s[1]
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fbc9210 // fmul v16.4s, v16.4s, v28.s[1]
-	WORD $0x4e2fd56b // fadd v11.4s, v11.4s, v15.4s
-	WORD $0x4e30d77b // fadd v27.4s, v27.4s, v16.4s
-	FMOVQ 128(R11), F25
-	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 0(R14), F24
-	WORD $0x4e2bd718 // fadd v24.4s, v24.4s, v11.4s
-	FMOVQ 256(R11), F4
-	WORD $0x4f879084 // fmul v4.4s, v4.4s, v7.s[0]
-	WORD $0x4e24d718 // fadd v24.4s, v24.4s, v4.4s
-	FMOVQ F24, 0(R14)
-	FMOVQ 0(R21), F8
-	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
-	FMOVQ 256(R11), F2
-	WORD $0x4f8c9042 // fmul v2.4s, v2.4s, v12.s[0]
-	WORD $0x4e22d508 // fadd v8.4s, v8.4s, v2.4s
-	FMOVQ F8, 0(R21)
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F21
-	FMOVQ 512(R11), F3
-	WORD $0x4f97e069 // sdot v9.4s, v3.16b, v23.4b[0]
-	WORD $0x4f86e075 // sdot v21.4s, v3.16b, v6.4b[0]
-	FMOVQ 528(R11), F22
-	WORD $0x4fb7e2c9 // sdot v9.4s, v22.16b, v23.4b[1]
-	WORD $0x4fa6e2d5 // sdot v21.4s, v22.16b, v6.4b[1]
-	FMOVQ 544(R11), F10
-	WORD $0x4f97e949 // sdot v9.4s, v10.16b, v23.4b[2]
-	WORD $0x4f86e955 // sdot v21.4s, v10.16b, v6.4b[2]
-	FMOVQ 560(R11), F5
-	WORD $0x4fb7e8a9 // sdot v9.4s, v5.16b, v23.4b[3]
-	WORD $0x4fa6e8b5 // sdot v21.4s, v5.16b, v6.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f9d9129 // fmul v9.4s, v9.4s, v29.s[0]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f9c92b5 // fmul v21.4s, v21.4s, v28.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F13
-	FMOVQ 576(R11), F14
-	WORD $0x4f9ae1df // sdot v31.4s, v14.16b, v26.4b[0]
-	WORD $0x4f9ee1cd // sdot v13.4s, v14.16b, v30.4b[0]
-	FMOVQ 592(R11), F17
-	WORD $0x4fbae23f // sdot v31.4s, v17.16b, v26.4b[1]
-	WORD $0x4fbee22d // sdot v13.4s, v17.16b, v30.4b[1]
-	FMOVQ 608(R11), F18
-	WORD $0x4f9aea5f // sdot v31.4s, v18.16b, v26.4b[2]
-	WORD $0x4f9eea4d // sdot v13.4s, v18.16b, v30.4b[2]
-	FMOVQ 624(R11), F19
-	WORD $0x4fbaea7f // sdot v31.4s, v19.16b, v26.4b[3]
-	WORD $0x4fbeea6d // sdot v13.4s, v19.16b, v30.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fbd93ff // fmul v31.4s, v31.4s, v29.s[1]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fbc91ad // fmul v13.4s, v13.4s, v28.s[1]
-	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
-	WORD $0x4e2dd6b5 // fadd v21.4s, v21.4s, v13.4s
-	FMOVQ 144(R11), F20
-	WORD $0x6e34dd29 // fmul v9.4s, v9.4s, v20.4s
-	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
-	FMOVQ 16(R14), F15
-	WORD $0x4e29d5ef // fadd v15.4s, v15.4s, v9.4s
+	WORD $0x4fab11e9 // fmla v9.4s, v15.4s, v11.s[1]
+	WORD $0x4fa7120a // fmla v10.4s, v16.4s, v7.s[1]
+	FMOVQ 0(R14), F21
+	FMOVQ 0(R21), F22
+	FMOVQ 128(R11), F23
+	WORD $0x4e37cd35 // fmla v21.4s, v9.4s, v23.4s
+	WORD $0x4e37cd56 // fmla v22.4s, v10.4s, v23.4s
+	FMOVQ 256(R11), F24
+	WORD $0x4f8c1315 // fmla v21.4s, v24.4s, v12.s[0]
+	WORD $0x4f881316 // fmla v22.4s, v24.4s, v8.s[0]
+	FMOVQ F21, 0(R14)
+	FMOVQ F22, 0(R21)
+	FMOVQ 0(R10), F29
+	FMOVQ 0(R10), F30
+	FMOVQ 512(R11), F27
+	WORD $0x4f83e37d // sdot v29.4s, v27.16b, v3.4b[0]
+	WORD $0x4f85e37e // sdot v30.4s, v27.16b, v5.4b[0]
+	FMOVQ 528(R11), F28
+	WORD $0x4fa3e39d // sdot v29.4s, v28.16b, v3.4b[1]
+	WORD $0x4fa5e39e // sdot v30.4s, v28.16b, v5.4b[1]
+	FMOVQ 544(R11), F31
+	WORD $0x4f83ebfd // sdot v29.4s, v31.16b, v3.4b[2]
+	WORD $0x4f85ebfe // sdot v30.4s, v31.16b, v5.4b[2]
+	FMOVQ 560(R11), F2
+	WORD $0x4fa3e85d // sdot v29.4s, v2.16b, v3.4b[3]
+	WORD $0x4fa5e85e // sdot v30.4s, v2.16b, v5.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f8b93bd // fmul v29.4s, v29.4s, v11.s[0]
+	WORD $0x4f8793de // fmul v30.4s, v30.4s, v7.s[0]
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F26
+	FMOVQ 576(R11), F13
+	WORD $0x4f84e1b9 // sdot v25.4s, v13.16b, v4.4b[0]
+	WORD $0x4f86e1ba // sdot v26.4s, v13.16b, v6.4b[0]
+	FMOVQ 592(R11), F14
+	WORD $0x4fa4e1d9 // sdot v25.4s, v14.16b, v4.4b[1]
+	WORD $0x4fa6e1da // sdot v26.4s, v14.16b, v6.4b[1]
+	FMOVQ 608(R11), F17
+	WORD $0x4f84ea39 // sdot v25.4s, v17.16b, v4.4b[2]
+	WORD $0x4f86ea3a // sdot v26.4s, v17.16b, v6.4b[2]
+	FMOVQ 624(R11), F18
+	WORD $0x4fa4ea59 // sdot v25.4s, v18.16b, v4.4b[3]
+	WORD $0x4fa6ea5a // sdot v26.4s, v18.16b, v6.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4fab133d // fmla v29.4s, v25.4s, v11.s[1]
+	WORD $0x4fa7135e // fmla v30.4s, v26.4s, v7.s[1]
+	FMOVQ 16(R14), F19
+	FMOVQ 16(R21), F20
+	FMOVQ 144(R11), F15
+	WORD $0x4e2fcfb3 // fmla v19.4s, v29.4s, v15.4s
+	WORD $0x4e2fcfd4 // fmla v20.4s, v30.4s, v15.4s
 	FMOVQ 272(R11), F16
-	WORD $0x4f879210 // fmul v16.4s, v16.4s, v7.s[0]
-	WORD $0x4e30d5ef // fadd v15.4s, v15.4s, v16.4s
-	FMOVQ F15, 16(R14)
-	FMOVQ 16(R21), F25
-	WORD $0x4e35d739 // fadd v25.4s, v25.4s, v21.4s
-	FMOVQ 272(R11), F11
-	WORD $0x4f8c916b // fmul v11.4s, v11.4s, v12.s[0]
-	WORD $0x4e2bd739 // fadd v25.4s, v25.4s, v11.4s
-	FMOVQ F25, 16(R21)
-	FMOVQ 0(R10), F4
-	FMOVQ 0(R10), F24
-	FMOVQ 640(R11), F27
-	WORD $0x4f97e364 // sdot v4.4s, v27.16b, v23.4b[0]
-	WORD $0x4f86e378 // sdot v24.4s, v27.16b, v6.4b[0]
-	FMOVQ 656(R11), F2
-	WORD $0x4fb7e044 // sdot v4.4s, v2.16b, v23.4b[1]
-	WORD $0x4fa6e058 // sdot v24.4s, v2.16b, v6.4b[1]
-	FMOVQ 672(R11), F8
-	WORD $0x4f97e904 // sdot v4.4s, v8.16b, v23.4b[2]
-	WORD $0x4f86e918 // sdot v24.4s, v8.16b, v6.4b[2]
-	FMOVQ 688(R11), F3
-	WORD $0x4fb7e864 // sdot v4.4s, v3.16b, v23.4b[3]
-	WORD $0x4fa6e878 // sdot v24.4s, v3.16b, v6.4b[3]
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4f9d9084 // fmul v4.4s, v4.4s, v29.s[0]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f9c9318 // fmul v24.4s, v24.4s, v28.s[0]
-	FMOVQ 0(R10), F22
+	WORD $0x4f8c1213 // fmla v19.4s, v16.4s, v12.s[0]
+	WORD $0x4f881214 // fmla v20.4s, v16.4s, v8.s[0]
+	FMOVQ F19, 16(R14)
+	FMOVQ F20, 16(R21)
+	FMOVQ 0(R10), F9
 	FMOVQ 0(R10), F10
-	FMOVQ 704(R11), F5
-	WORD $0x4f9ae0b6 // sdot v22.4s, v5.16b, v26.4b[0]
-	WORD $0x4f9ee0aa // sdot v10.4s, v5.16b, v30.4b[0]
-	FMOVQ 720(R11), F14
-	WORD $0x4fbae1d6 // sdot v22.4s, v14.16b, v26.4b[1]
-	WORD $0x4fbee1ca // sdot v10.4s, v14.16b, v30.4b[1]
-	FMOVQ 736(R11), F17
-	WORD $0x4f9aea36 // sdot v22.4s, v17.16b, v26.4b[2]
-	WORD $0x4f9eea2a // sdot v10.4s, v17.16b, v30.4b[2]
-	FMOVQ 752(R11), F18
-	WORD $0x4fbaea56 // sdot v22.4s, v18.16b, v26.4b[3]
-	WORD $0x4fbeea4a // sdot v10.4s, v18.16b, v30.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4fbd92d6 // fmul v22.4s, v22.4s, v29.s[1]
+	FMOVQ 640(R11), F23
+	WORD $0x4f83e2e9 // sdot v9.4s, v23.16b, v3.4b[0]
+	WORD $0x4f85e2ea // sdot v10.4s, v23.16b, v5.4b[0]
+	FMOVQ 656(R11), F24
+	WORD $0x4fa3e309 // sdot v9.4s, v24.16b, v3.4b[1]
+	WORD $0x4fa5e30a // sdot v10.4s, v24.16b, v5.4b[1]
+	FMOVQ 672(R11), F21
+	WORD $0x4f83eaa9 // sdot v9.4s, v21.16b, v3.4b[2]
+	WORD $0x4f85eaaa // sdot v10.4s, v21.16b, v5.4b[2]
+	FMOVQ 688(R11), F22
+	WORD $0x4fa3eac9 // sdot v9.4s, v22.16b, v3.4b[3]
+	WORD $0x4fa5eaca // sdot v10.4s, v22.16b, v5.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fbc914a // fmul v10.4s, v10.4s, v28.s[1]
-	WORD $0x4e36d484 // fadd v4.4s, v4.4s, v22.4s
-	WORD $0x4e2ad718 // fadd v24.4s, v24.4s, v10.4s
-	FMOVQ 160(R11), F19
-	WORD $0x6e33dc84 // fmul v4.4s, v4.4s, v19.4s
-	WORD $0x6e33df18 // fmul v24.4s, v24.4s, v19.4s
-	FMOVQ 32(R14), F31
-	WORD $0x4e24d7ff // fadd v31.4s, v31.4s, v4.4s
-	FMOVQ 288(R11), F13
-	WORD $0x4f8791ad // fmul v13.4s, v13.4s, v7.s[0]
-	WORD $0x4e2dd7ff // fadd v31.4s, v31.4s, v13.4s
-	FMOVQ F31, 32(R14)
-	FMOVQ 32(R21), F20
-	WORD $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	FMOVQ 288(R11), F9
-	WORD $0x4f8c9129 // fmul v9.4s, v9.4s, v12.s[0]
-	WORD $0x4e29d694 // fadd v20.4s, v20.4s, v9.4s
-	FMOVQ F20, 32(R21)
-	FMOVQ 0(R10), F16
-	FMOVQ 0(R10), F15
-	FMOVQ 768(R11), F21
-	WORD $0x4f97e2b0 // sdot v16.4s, v21.16b, v23.4b[0]
-	WORD $0x4f86e2af // sdot v15.4s, v21.16b, v6.4b[0]
-	FMOVQ 784(R11), F11
-	WORD $0x4fb7e170 // sdot v16.4s, v11.16b, v23.4b[1]
-	WORD $0x4fa6e16f // sdot v15.4s, v11.16b, v6.4b[1]
-	FMOVQ 800(R11), F25
-	WORD $0x4f97eb30 // sdot v16.4s, v25.16b, v23.4b[2]
-	WORD $0x4f86eb2f // sdot v15.4s, v25.16b, v6.4b[2]
-	FMOVQ 816(R11), F27
-	WORD $0x4fb7eb70 // sdot v16.4s, v27.16b, v23.4b[3]
-	WORD $0x4fa6eb6f // sdot v15.4s, v27.16b, v6.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f9d9210 // fmul v16.4s, v16.4s, v29.s[0]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f9c91ef // fmul v15.4s, v15.4s, v28.s[0]
-	FMOVQ 0(R10), F2
-	FMOVQ 0(R10), F8
-	FMOVQ 832(R11), F3
-	WORD $0x4f9ae062 // sdot v2.4s, v3.16b, v26.4b[0]
-	WORD $0x4f9ee068 // sdot v8.4s, v3.16b, v30.4b[0]
-	FMOVQ 848(R11), F5
-	WORD $0x4fbae0a2 // sdot v2.4s, v5.16b, v26.4b[1]
-	WORD $0x4fbee0a8 // sdot v8.4s, v5.16b, v30.4b[1]
-	FMOVQ 864(R11), F14
-	WORD $0x4f9ae9c2 // sdot v2.4s, v14.16b, v26.4b[2]
-	WORD $0x4f9ee9c8 // sdot v8.4s, v14.16b, v30.4b[2]
-	FMOVQ 880(R11), F17
-	WORD $0x4fbaea22 // sdot v2.4s, v17.16b, v26.4b[3]
-	WORD $0x4fbeea28 // sdot v8.4s, v17.16b, v30.4b[3]
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4fbd9042 // fmul v2.4s, v2.4s, v29.s[1]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fbc9108 // fmul v8.4s, v8.4s, v28.s[1]
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e28d5ef // fadd v15.4s, v15.4s, v8.4s
-	FMOVQ 176(R11), F18
-	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
-	WORD $0x6e32ddef // fmul v15.4s, v15.4s, v18.4s
-	FMOVQ 48(R14), F22
-	WORD $0x4e30d6d6 // fadd v22.4s, v22.4s, v16.4s
-	FMOVQ 304(R11), F10
+	WORD $0x4f8b9129 // fmul v9.4s, v9.4s, v11.s[0]
 	WORD $0x4f87914a // fmul v10.4s, v10.4s, v7.s[0]
-	WORD $0x4e2ad6d6 // fadd v22.4s, v22.4s, v10.4s
-	FMOVQ F22, 48(R14)
-	FMOVQ 48(R21), F19
-	WORD $0x4e2fd673 // fadd v19.4s, v19.4s, v15.4s
-	FMOVQ 304(R11), F4
-	WORD $0x4f8c9084 // fmul v4.4s, v4.4s, v12.s[0]
-	WORD $0x4e24d673 // fadd v19.4s, v19.4s, v4.4s
-	FMOVQ F19, 48(R21)
+	FMOVQ 0(R10), F27
+	FMOVQ 0(R10), F28
+	FMOVQ 704(R11), F31
+	WORD $0x4f84e3fb // sdot v27.4s, v31.16b, v4.4b[0]
+	WORD $0x4f86e3fc // sdot v28.4s, v31.16b, v6.4b[0]
+	FMOVQ 720(R11), F2
+	WORD $0x4fa4e05b // sdot v27.4s, v2.16b, v4.4b[1]
+	WORD $0x4fa6e05c // sdot v28.4s, v2.16b, v6.4b[1]
+	FMOVQ 736(R11), F13
+	WORD $0x4f84e9bb // sdot v27.4s, v13.16b, v4.4b[2]
+	WORD $0x4f86e9bc // sdot v28.4s, v13.16b, v6.4b[2]
+	FMOVQ 752(R11), F14
+	WORD $0x4fa4e9db // sdot v27.4s, v14.16b, v4.4b[3]
+	WORD $0x4fa6e9dc // sdot v28.4s, v14.16b, v6.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fab1369 // fmla v9.4s, v27.4s, v11.s[1]
+	WORD $0x4fa7138a // fmla v10.4s, v28.4s, v7.s[1]
+	FMOVQ 32(R14), F17
+	FMOVQ 32(R21), F18
+	FMOVQ 160(R11), F25
+	WORD $0x4e39cd31 // fmla v17.4s, v9.4s, v25.4s
+	WORD $0x4e39cd52 // fmla v18.4s, v10.4s, v25.4s
+	FMOVQ 288(R11), F26
+	WORD $0x4f8c1351 // fmla v17.4s, v26.4s, v12.s[0]
+	WORD $0x4f881352 // fmla v18.4s, v26.4s, v8.s[0]
+	FMOVQ F17, 32(R14)
+	FMOVQ F18, 32(R21)
+	FMOVQ 0(R10), F29
+	FMOVQ 0(R10), F30
+	FMOVQ 768(R11), F15
+	WORD $0x4f83e1fd // sdot v29.4s, v15.16b, v3.4b[0]
+	WORD $0x4f85e1fe // sdot v30.4s, v15.16b, v5.4b[0]
+	FMOVQ 784(R11), F16
+	WORD $0x4fa3e21d // sdot v29.4s, v16.16b, v3.4b[1]
+	WORD $0x4fa5e21e // sdot v30.4s, v16.16b, v5.4b[1]
+	FMOVQ 800(R11), F19
+	WORD $0x4f83ea7d // sdot v29.4s, v19.16b, v3.4b[2]
+	WORD $0x4f85ea7e // sdot v30.4s, v19.16b, v5.4b[2]
+	FMOVQ 816(R11), F20
+	WORD $0x4fa3ea9d // sdot v29.4s, v20.16b, v3.4b[3]
+	WORD $0x4fa5ea9e // sdot v30.4s, v20.16b, v5.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f8b93bd // fmul v29.4s, v29.4s, v11.s[0]
+	WORD $0x4f8793de // fmul v30.4s, v30.4s, v7.s[0]
+	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F24
+	FMOVQ 832(R11), F21
+	WORD $0x4f84e2b7 // sdot v23.4s, v21.16b, v4.4b[0]
+	WORD $0x4f86e2b8 // sdot v24.4s, v21.16b, v6.4b[0]
+	FMOVQ 848(R11), F22
+	WORD $0x4fa4e2d7 // sdot v23.4s, v22.16b, v4.4b[1]
+	WORD $0x4fa6e2d8 // sdot v24.4s, v22.16b, v6.4b[1]
+	FMOVQ 864(R11), F31
+	WORD $0x4f84ebf7 // sdot v23.4s, v31.16b, v4.4b[2]
+	WORD $0x4f86ebf8 // sdot v24.4s, v31.16b, v6.4b[2]
+	FMOVQ 880(R11), F2
+	WORD $0x4fa4e857 // sdot v23.4s, v2.16b, v4.4b[3]
+	WORD $0x4fa6e858 // sdot v24.4s, v2.16b, v6.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fab12fd // fmla v29.4s, v23.4s, v11.s[1]
+	WORD $0x4fa7131e // fmla v30.4s, v24.4s, v7.s[1]
+	FMOVQ 48(R14), F13
+	FMOVQ 48(R21), F14
+	FMOVQ 176(R11), F27
+	WORD $0x4e3bcfad // fmla v13.4s, v29.4s, v27.4s
+	WORD $0x4e3bcfce // fmla v14.4s, v30.4s, v27.4s
+	FMOVQ 304(R11), F28
+	WORD $0x4f8c138d // fmla v13.4s, v28.4s, v12.s[0]
+	WORD $0x4f88138e // fmla v14.4s, v28.4s, v8.s[0]
+	FMOVQ F13, 48(R14)
+	FMOVQ F14, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -2216,7 +2082,7 @@ pair23:
 	FMOVQ 0(R2), F10
 	FMOVQ 16(R2), F11
 	FMOVQ 32(R2), F12
-	VSHL $4, V12.S4, V13.S4
+	WORD $0x4f3d058d // sshr v13.4s, v12.4s, #3
 	VSUB V13.S4, V0.S4, V13.S4
 	VDUP V13.S[2], V14.S4
 	VDUP V13.S[3], V15.S4
@@ -2267,12 +2133,10 @@ pair23:
 	VUSRA $3, V22.B16, V17.B16
 	WORD $0x4fabea3b // sdot v27.4s, v17.16b, v11.4b[3]
 	WORD $0x4eafd77b // fsub v27.4s, v27.4s, v15.4s
-	WORD $0x4fac937b // fmul v27.4s, v27.4s, v12.s[1]
-	WORD $0x4e3bd610 // fadd v16.4s, v16.4s, v27.4s
+	WORD $0x4fac1370 // fmla v16.4s, v27.4s, v12.s[1]
 	FMOVD 0(R1), F21
 	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	WORD $0x6e35de10 // fmul v16.4s, v16.4s, v21.4s
-	WORD $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
+	WORD $0x4e35ce06 // fmla v6.4s, v16.4s, v21.4s
 	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 0(R10), F24
 	FMOVQ 80(R1), F23
@@ -2305,27 +2169,25 @@ pair23:
 	VUSRA $4, V22.B16, V17.B16
 	WORD $0x4f8be232 // sdot v18.4s, v17.16b, v11.4b[0]
 	FMOVQ 144(R1), F27
-	VAND V3.B16, V26.B16, V21.B16
+	VAND V3.B16, V26.B16, V16.B16
 	VUSHR $4, V27.B16, V27.B16
-	VUSRA $1, V21.B16, V27.B16
+	VUSRA $1, V16.B16, V27.B16
 	WORD $0x4fabe372 // sdot v18.4s, v27.16b, v11.4b[1]
-	FMOVQ 208(R1), F16
+	FMOVQ 208(R1), F21
 	VAND V4.B16, V26.B16, V28.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $2, V28.B16, V16.B16
-	WORD $0x4f8bea12 // sdot v18.4s, v16.16b, v11.4b[2]
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $2, V28.B16, V21.B16
+	WORD $0x4f8beab2 // sdot v18.4s, v21.16b, v11.4b[2]
 	FMOVQ 272(R1), F23
 	VAND V5.B16, V26.B16, V31.B16
 	VUSHR $4, V23.B16, V23.B16
 	VUSRA $3, V31.B16, V23.B16
 	WORD $0x4fabeaf2 // sdot v18.4s, v23.16b, v11.4b[3]
 	WORD $0x4eafd652 // fsub v18.4s, v18.4s, v15.4s
-	WORD $0x4fac9252 // fmul v18.4s, v18.4s, v12.s[1]
-	WORD $0x4e32d718 // fadd v24.4s, v24.4s, v18.4s
+	WORD $0x4fac1258 // fmla v24.4s, v18.4s, v12.s[1]
 	FMOVD 8(R1), F29
 	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	WORD $0x6e3ddf18 // fmul v24.4s, v24.4s, v29.4s
-	WORD $0x4e38d4e7 // fadd v7.4s, v7.4s, v24.4s
+	WORD $0x4e3dcf07 // fmla v7.4s, v24.4s, v29.4s
 	PRFM 1152(R1), PLDL1KEEP
 	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 0(R10), F20
@@ -2338,19 +2200,19 @@ pair23:
 	WORD $0x4f8ae3d4 // sdot v20.4s, v30.16b, v10.4b[0]
 	FMOVQ 160(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V13.B16, V21.B16
-	VUSRA $1, V21.B16, V17.B16
+	VAND V3.B16, V13.B16, V16.B16
+	VUSRA $1, V16.B16, V17.B16
 	WORD $0x4faae234 // sdot v20.4s, v17.16b, v10.4b[1]
 	FMOVQ 224(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
 	VAND V4.B16, V13.B16, V28.B16
 	VUSRA $2, V28.B16, V27.B16
 	WORD $0x4f8aeb74 // sdot v20.4s, v27.16b, v10.4b[2]
-	FMOVQ 288(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 288(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
 	VAND V5.B16, V13.B16, V25.B16
-	VUSRA $3, V25.B16, V16.B16
-	WORD $0x4faaea14 // sdot v20.4s, v16.16b, v10.4b[3]
+	VUSRA $3, V25.B16, V21.B16
+	WORD $0x4faaeab4 // sdot v20.4s, v21.16b, v10.4b[3]
 	WORD $0x4eaed694 // fsub v20.4s, v20.4s, v14.4s
 	WORD $0x4f8c9294 // fmul v20.4s, v20.4s, v12.s[0]
 	FMOVQ 0(R10), F26
@@ -2359,115 +2221,111 @@ pair23:
 	VUSRA $4, V31.B16, V23.B16
 	WORD $0x4f8be2fa // sdot v26.4s, v23.16b, v11.4b[0]
 	FMOVQ 160(R1), F18
-	VAND V3.B16, V19.B16, V29.B16
+	VAND V3.B16, V19.B16, V24.B16
 	VUSHR $4, V18.B16, V18.B16
-	VUSRA $1, V29.B16, V18.B16
+	VUSRA $1, V24.B16, V18.B16
 	WORD $0x4fabe25a // sdot v26.4s, v18.16b, v11.4b[1]
-	FMOVQ 224(R1), F24
+	FMOVQ 224(R1), F29
 	VAND V4.B16, V19.B16, V22.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V22.B16, V24.B16
-	WORD $0x4f8beb1a // sdot v26.4s, v24.16b, v11.4b[2]
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V22.B16, V29.B16
+	WORD $0x4f8bebba // sdot v26.4s, v29.16b, v11.4b[2]
 	FMOVQ 288(R1), F30
-	VAND V5.B16, V19.B16, V21.B16
+	VAND V5.B16, V19.B16, V16.B16
 	VUSHR $4, V30.B16, V30.B16
-	VUSRA $3, V21.B16, V30.B16
+	VUSRA $3, V16.B16, V30.B16
 	WORD $0x4fabebda // sdot v26.4s, v30.16b, v11.4b[3]
 	WORD $0x4eafd75a // fsub v26.4s, v26.4s, v15.4s
-	WORD $0x4fac935a // fmul v26.4s, v26.4s, v12.s[1]
-	WORD $0x4e3ad694 // fadd v20.4s, v20.4s, v26.4s
+	WORD $0x4fac1354 // fmla v20.4s, v26.4s, v12.s[1]
 	FMOVD 16(R1), F17
 	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	WORD $0x6e31de94 // fmul v20.4s, v20.4s, v17.4s
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x4e31ce88 // fmla v8.4s, v20.4s, v17.4s
 	PRFM 1280(R1), PLDL1KEEP
 	FMOVQ 0(R10), F28
 	FMOVQ 112(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
 	FMOVQ 368(R1), F25
-	VSHL $4, V25.B16, V16.B16
-	VAND V2.B16, V16.B16, V31.B16
+	VSHL $4, V25.B16, V21.B16
+	VAND V2.B16, V21.B16, V31.B16
 	VORR V31.B16, V27.B16, V27.B16
 	WORD $0x4f8ae37c // sdot v28.4s, v27.16b, v10.4b[0]
 	FMOVQ 176(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V16.B16, V29.B16
-	VUSRA $1, V29.B16, V23.B16
+	VAND V3.B16, V21.B16, V24.B16
+	VUSRA $1, V24.B16, V23.B16
 	WORD $0x4faae2fc // sdot v28.4s, v23.16b, v10.4b[1]
 	FMOVQ 240(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V16.B16, V22.B16
+	VAND V4.B16, V21.B16, V22.B16
 	VUSRA $2, V22.B16, V18.B16
 	WORD $0x4f8aea5c // sdot v28.4s, v18.16b, v10.4b[2]
-	FMOVQ 304(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V5.B16, V16.B16, V13.B16
-	VUSRA $3, V13.B16, V24.B16
-	WORD $0x4faaeb1c // sdot v28.4s, v24.16b, v10.4b[3]
+	FMOVQ 304(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V5.B16, V21.B16, V13.B16
+	VUSRA $3, V13.B16, V29.B16
+	WORD $0x4faaebbc // sdot v28.4s, v29.16b, v10.4b[3]
 	WORD $0x4eaed79c // fsub v28.4s, v28.4s, v14.4s
 	WORD $0x4f8c939c // fmul v28.4s, v28.4s, v12.s[0]
 	FMOVQ 0(R10), F19
-	FMOVQ 112(R1), F21
+	FMOVQ 112(R1), F16
 	VAND V2.B16, V25.B16, V30.B16
-	VUSRA $4, V21.B16, V30.B16
+	VUSRA $4, V16.B16, V30.B16
 	WORD $0x4f8be3d3 // sdot v19.4s, v30.16b, v11.4b[0]
 	FMOVQ 176(R1), F26
-	VAND V3.B16, V25.B16, V17.B16
+	VAND V3.B16, V25.B16, V20.B16
 	VUSHR $4, V26.B16, V26.B16
-	VUSRA $1, V17.B16, V26.B16
+	VUSRA $1, V20.B16, V26.B16
 	WORD $0x4fabe353 // sdot v19.4s, v26.16b, v11.4b[1]
-	FMOVQ 240(R1), F20
+	FMOVQ 240(R1), F17
 	VAND V4.B16, V25.B16, V31.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V31.B16, V20.B16
-	WORD $0x4f8bea93 // sdot v19.4s, v20.16b, v11.4b[2]
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $2, V31.B16, V17.B16
+	WORD $0x4f8bea33 // sdot v19.4s, v17.16b, v11.4b[2]
 	FMOVQ 304(R1), F27
-	VAND V5.B16, V25.B16, V29.B16
+	VAND V5.B16, V25.B16, V24.B16
 	VUSHR $4, V27.B16, V27.B16
-	VUSRA $3, V29.B16, V27.B16
+	VUSRA $3, V24.B16, V27.B16
 	WORD $0x4fabeb73 // sdot v19.4s, v27.16b, v11.4b[3]
 	WORD $0x4eafd673 // fsub v19.4s, v19.4s, v15.4s
-	WORD $0x4fac9273 // fmul v19.4s, v19.4s, v12.s[1]
-	WORD $0x4e33d79c // fadd v28.4s, v28.4s, v19.4s
+	WORD $0x4fac127c // fmla v28.4s, v19.4s, v12.s[1]
 	FMOVD 24(R1), F23
 	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	WORD $0x6e37df9c // fmul v28.4s, v28.4s, v23.4s
-	WORD $0x4e3cd529 // fadd v9.4s, v9.4s, v28.4s
+	WORD $0x4e37cf89 // fmla v9.4s, v28.4s, v23.4s
 	SUBS $1, R4
 	BEQ last24
 	FMOVQ 64(R2), F22
 	FMOVQ 80(R2), F18
 	FMOVQ 96(R2), F13
-	VSHL $4, V13.S4, V24.S4
-	VSUB V24.S4, V0.S4, V24.S4
-	VDUP V24.S[2], V21.S4
-	VDUP V24.S[3], V30.S4
+	WORD $0x4f3d05bd // sshr v29.4s, v13.4s, #3
+	VSUB V29.S4, V0.S4, V29.S4
+	VDUP V29.S[2], V16.S4
+	VDUP V29.S[3], V30.S4
 	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F17
+	FMOVQ 0(R10), F20
 	FMOVQ 384(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
 	FMOVQ 640(R1), F31
-	VSHL $4, V31.B16, V20.B16
-	VAND V2.B16, V20.B16, V16.B16
-	VORR V16.B16, V26.B16, V26.B16
-	WORD $0x4f96e351 // sdot v17.4s, v26.16b, v22.4b[0]
+	VSHL $4, V31.B16, V17.B16
+	VAND V2.B16, V17.B16, V21.B16
+	VORR V21.B16, V26.B16, V26.B16
+	WORD $0x4f96e354 // sdot v20.4s, v26.16b, v22.4b[0]
 	FMOVQ 448(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V20.B16, V29.B16
-	VUSRA $1, V29.B16, V25.B16
-	WORD $0x4fb6e331 // sdot v17.4s, v25.16b, v22.4b[1]
+	VAND V3.B16, V17.B16, V24.B16
+	VUSRA $1, V24.B16, V25.B16
+	WORD $0x4fb6e334 // sdot v20.4s, v25.16b, v22.4b[1]
 	FMOVQ 512(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V4.B16, V20.B16, V19.B16
+	VAND V4.B16, V17.B16, V19.B16
 	VUSRA $2, V19.B16, V27.B16
-	WORD $0x4f96eb71 // sdot v17.4s, v27.16b, v22.4b[2]
-	FMOVQ 576(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V5.B16, V20.B16, V28.B16
-	VUSRA $3, V28.B16, V23.B16
-	WORD $0x4fb6eaf1 // sdot v17.4s, v23.16b, v22.4b[3]
-	WORD $0x4eb5d631 // fsub v17.4s, v17.4s, v21.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
+	WORD $0x4f96eb74 // sdot v20.4s, v27.16b, v22.4b[2]
+	FMOVQ 576(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V5.B16, V17.B16, V23.B16
+	VUSRA $3, V23.B16, V28.B16
+	WORD $0x4fb6eb94 // sdot v20.4s, v28.16b, v22.4b[3]
+	WORD $0x4eb0d694 // fsub v20.4s, v20.4s, v16.4s
+	WORD $0x4f8d9294 // fmul v20.4s, v20.4s, v13.s[0]
 	FMOVQ 0(R10), F10
 	FMOVQ 384(R1), F11
 	VAND V2.B16, V31.B16, V12.B16
@@ -2478,184 +2336,176 @@ pair23:
 	VUSHR $4, V14.B16, V14.B16
 	VUSRA $1, V15.B16, V14.B16
 	WORD $0x4fb2e1ca // sdot v10.4s, v14.16b, v18.4b[1]
-	FMOVQ 512(R1), F24
-	VAND V4.B16, V31.B16, V16.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V16.B16, V24.B16
-	WORD $0x4f92eb0a // sdot v10.4s, v24.16b, v18.4b[2]
+	FMOVQ 512(R1), F29
+	VAND V4.B16, V31.B16, V21.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V21.B16, V29.B16
+	WORD $0x4f92ebaa // sdot v10.4s, v29.16b, v18.4b[2]
 	FMOVQ 576(R1), F26
-	VAND V5.B16, V31.B16, V29.B16
+	VAND V5.B16, V31.B16, V24.B16
 	VUSHR $4, V26.B16, V26.B16
-	VUSRA $3, V29.B16, V26.B16
+	VUSRA $3, V24.B16, V26.B16
 	WORD $0x4fb2eb4a // sdot v10.4s, v26.16b, v18.4b[3]
 	WORD $0x4ebed54a // fsub v10.4s, v10.4s, v30.4s
-	WORD $0x4fad914a // fmul v10.4s, v10.4s, v13.s[1]
-	WORD $0x4e2ad631 // fadd v17.4s, v17.4s, v10.4s
+	WORD $0x4fad1154 // fmla v20.4s, v10.4s, v13.s[1]
 	FMOVD 32(R1), F25
 	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	WORD $0x6e39de31 // fmul v17.4s, v17.4s, v25.4s
-	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
+	WORD $0x4e39ce86 // fmla v6.4s, v20.4s, v25.4s
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
 	FMOVQ 0(R10), F19
 	FMOVQ 400(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 656(R1), F28
-	VSHL $4, V28.B16, V23.B16
-	VAND V2.B16, V23.B16, V11.B16
+	FMOVQ 656(R1), F23
+	VSHL $4, V23.B16, V28.B16
+	VAND V2.B16, V28.B16, V11.B16
 	VORR V11.B16, V27.B16, V27.B16
 	WORD $0x4f96e373 // sdot v19.4s, v27.16b, v22.4b[0]
 	FMOVQ 464(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V23.B16, V15.B16
+	VAND V3.B16, V28.B16, V15.B16
 	VUSRA $1, V15.B16, V12.B16
 	WORD $0x4fb6e193 // sdot v19.4s, v12.16b, v22.4b[1]
 	FMOVQ 528(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V23.B16, V16.B16
-	VUSRA $2, V16.B16, V14.B16
+	VAND V4.B16, V28.B16, V21.B16
+	VUSRA $2, V21.B16, V14.B16
 	WORD $0x4f96e9d3 // sdot v19.4s, v14.16b, v22.4b[2]
-	FMOVQ 592(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V5.B16, V23.B16, V20.B16
-	VUSRA $3, V20.B16, V24.B16
-	WORD $0x4fb6eb13 // sdot v19.4s, v24.16b, v22.4b[3]
-	WORD $0x4eb5d673 // fsub v19.4s, v19.4s, v21.4s
+	FMOVQ 592(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V5.B16, V28.B16, V17.B16
+	VUSRA $3, V17.B16, V29.B16
+	WORD $0x4fb6ebb3 // sdot v19.4s, v29.16b, v22.4b[3]
+	WORD $0x4eb0d673 // fsub v19.4s, v19.4s, v16.4s
 	WORD $0x4f8d9273 // fmul v19.4s, v19.4s, v13.s[0]
 	FMOVQ 0(R10), F31
-	FMOVQ 400(R1), F29
-	VAND V2.B16, V28.B16, V26.B16
-	VUSRA $4, V29.B16, V26.B16
+	FMOVQ 400(R1), F24
+	VAND V2.B16, V23.B16, V26.B16
+	VUSRA $4, V24.B16, V26.B16
 	WORD $0x4f92e35f // sdot v31.4s, v26.16b, v18.4b[0]
 	FMOVQ 464(R1), F10
-	VAND V3.B16, V28.B16, V25.B16
+	VAND V3.B16, V23.B16, V20.B16
 	VUSHR $4, V10.B16, V10.B16
-	VUSRA $1, V25.B16, V10.B16
+	VUSRA $1, V20.B16, V10.B16
 	WORD $0x4fb2e15f // sdot v31.4s, v10.16b, v18.4b[1]
-	FMOVQ 528(R1), F17
-	VAND V4.B16, V28.B16, V11.B16
-	VUSHR $4, V17.B16, V17.B16
-	VUSRA $2, V11.B16, V17.B16
-	WORD $0x4f92ea3f // sdot v31.4s, v17.16b, v18.4b[2]
+	FMOVQ 528(R1), F25
+	VAND V4.B16, V23.B16, V11.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V11.B16, V25.B16
+	WORD $0x4f92eb3f // sdot v31.4s, v25.16b, v18.4b[2]
 	FMOVQ 592(R1), F27
-	VAND V5.B16, V28.B16, V15.B16
+	VAND V5.B16, V23.B16, V15.B16
 	VUSHR $4, V27.B16, V27.B16
 	VUSRA $3, V15.B16, V27.B16
 	WORD $0x4fb2eb7f // sdot v31.4s, v27.16b, v18.4b[3]
 	WORD $0x4ebed7ff // fsub v31.4s, v31.4s, v30.4s
-	WORD $0x4fad93ff // fmul v31.4s, v31.4s, v13.s[1]
-	WORD $0x4e3fd673 // fadd v19.4s, v19.4s, v31.4s
+	WORD $0x4fad13f3 // fmla v19.4s, v31.4s, v13.s[1]
 	FMOVD 40(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	WORD $0x6e2cde73 // fmul v19.4s, v19.4s, v12.4s
-	WORD $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
+	WORD $0x4e2cce67 // fmla v7.4s, v19.4s, v12.4s
 	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F16
+	FMOVQ 0(R10), F21
 	FMOVQ 416(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ 672(R1), F20
-	VSHL $4, V20.B16, V24.B16
-	VAND V2.B16, V24.B16, V29.B16
-	VORR V29.B16, V14.B16, V14.B16
-	WORD $0x4f96e1d0 // sdot v16.4s, v14.16b, v22.4b[0]
+	FMOVQ 672(R1), F17
+	VSHL $4, V17.B16, V29.B16
+	VAND V2.B16, V29.B16, V24.B16
+	VORR V24.B16, V14.B16, V14.B16
+	WORD $0x4f96e1d5 // sdot v21.4s, v14.16b, v22.4b[0]
 	FMOVQ 480(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V24.B16, V25.B16
-	VUSRA $1, V25.B16, V26.B16
-	WORD $0x4fb6e350 // sdot v16.4s, v26.16b, v22.4b[1]
+	VAND V3.B16, V29.B16, V20.B16
+	VUSRA $1, V20.B16, V26.B16
+	WORD $0x4fb6e355 // sdot v21.4s, v26.16b, v22.4b[1]
 	FMOVQ 544(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	VAND V4.B16, V24.B16, V11.B16
+	VAND V4.B16, V29.B16, V11.B16
 	VUSRA $2, V11.B16, V10.B16
-	WORD $0x4f96e950 // sdot v16.4s, v10.16b, v22.4b[2]
-	FMOVQ 608(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V5.B16, V24.B16, V23.B16
-	VUSRA $3, V23.B16, V17.B16
-	WORD $0x4fb6ea30 // sdot v16.4s, v17.16b, v22.4b[3]
-	WORD $0x4eb5d610 // fsub v16.4s, v16.4s, v21.4s
-	WORD $0x4f8d9210 // fmul v16.4s, v16.4s, v13.s[0]
-	FMOVQ 0(R10), F28
+	WORD $0x4f96e955 // sdot v21.4s, v10.16b, v22.4b[2]
+	FMOVQ 608(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V5.B16, V29.B16, V28.B16
+	VUSRA $3, V28.B16, V25.B16
+	WORD $0x4fb6eb35 // sdot v21.4s, v25.16b, v22.4b[3]
+	WORD $0x4eb0d6b5 // fsub v21.4s, v21.4s, v16.4s
+	WORD $0x4f8d92b5 // fmul v21.4s, v21.4s, v13.s[0]
+	FMOVQ 0(R10), F23
 	FMOVQ 416(R1), F15
-	VAND V2.B16, V20.B16, V27.B16
+	VAND V2.B16, V17.B16, V27.B16
 	VUSRA $4, V15.B16, V27.B16
-	WORD $0x4f92e37c // sdot v28.4s, v27.16b, v18.4b[0]
+	WORD $0x4f92e377 // sdot v23.4s, v27.16b, v18.4b[0]
 	FMOVQ 480(R1), F31
-	VAND V3.B16, V20.B16, V12.B16
+	VAND V3.B16, V17.B16, V19.B16
 	VUSHR $4, V31.B16, V31.B16
-	VUSRA $1, V12.B16, V31.B16
-	WORD $0x4fb2e3fc // sdot v28.4s, v31.16b, v18.4b[1]
-	FMOVQ 544(R1), F19
-	VAND V4.B16, V20.B16, V29.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V29.B16, V19.B16
-	WORD $0x4f92ea7c // sdot v28.4s, v19.16b, v18.4b[2]
+	VUSRA $1, V19.B16, V31.B16
+	WORD $0x4fb2e3f7 // sdot v23.4s, v31.16b, v18.4b[1]
+	FMOVQ 544(R1), F12
+	VAND V4.B16, V17.B16, V24.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $2, V24.B16, V12.B16
+	WORD $0x4f92e997 // sdot v23.4s, v12.16b, v18.4b[2]
 	FMOVQ 608(R1), F14
-	VAND V5.B16, V20.B16, V25.B16
+	VAND V5.B16, V17.B16, V20.B16
 	VUSHR $4, V14.B16, V14.B16
-	VUSRA $3, V25.B16, V14.B16
-	WORD $0x4fb2e9dc // sdot v28.4s, v14.16b, v18.4b[3]
-	WORD $0x4ebed79c // fsub v28.4s, v28.4s, v30.4s
-	WORD $0x4fad939c // fmul v28.4s, v28.4s, v13.s[1]
-	WORD $0x4e3cd610 // fadd v16.4s, v16.4s, v28.4s
+	VUSRA $3, V20.B16, V14.B16
+	WORD $0x4fb2e9d7 // sdot v23.4s, v14.16b, v18.4b[3]
+	WORD $0x4ebed6f7 // fsub v23.4s, v23.4s, v30.4s
+	WORD $0x4fad12f5 // fmla v21.4s, v23.4s, v13.s[1]
 	FMOVD 48(R1), F26
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	WORD $0x6e3ade10 // fmul v16.4s, v16.4s, v26.4s
-	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
+	WORD $0x4e3acea8 // fmla v8.4s, v21.4s, v26.4s
 	PRFM 1600(R1), PLDL1KEEP
 	PRFM 1664(R1), PLDL1KEEP
 	FMOVQ 0(R10), F11
 	FMOVQ 432(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 688(R1), F23
-	VSHL $4, V23.B16, V17.B16
-	VAND V2.B16, V17.B16, V15.B16
+	FMOVQ 688(R1), F28
+	VSHL $4, V28.B16, V25.B16
+	VAND V2.B16, V25.B16, V15.B16
 	VORR V15.B16, V10.B16, V10.B16
 	WORD $0x4f96e14b // sdot v11.4s, v10.16b, v22.4b[0]
 	FMOVQ 496(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V17.B16, V12.B16
-	VUSRA $1, V12.B16, V27.B16
+	VAND V3.B16, V25.B16, V19.B16
+	VUSRA $1, V19.B16, V27.B16
 	WORD $0x4fb6e36b // sdot v11.4s, v27.16b, v22.4b[1]
 	FMOVQ 560(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	VAND V4.B16, V17.B16, V29.B16
-	VUSRA $2, V29.B16, V31.B16
+	VAND V4.B16, V25.B16, V24.B16
+	VUSRA $2, V24.B16, V31.B16
 	WORD $0x4f96ebeb // sdot v11.4s, v31.16b, v22.4b[2]
-	FMOVQ 624(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V5.B16, V17.B16, V24.B16
-	VUSRA $3, V24.B16, V19.B16
-	WORD $0x4fb6ea6b // sdot v11.4s, v19.16b, v22.4b[3]
-	WORD $0x4eb5d56b // fsub v11.4s, v11.4s, v21.4s
+	FMOVQ 624(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V5.B16, V25.B16, V29.B16
+	VUSRA $3, V29.B16, V12.B16
+	WORD $0x4fb6e98b // sdot v11.4s, v12.16b, v22.4b[3]
+	WORD $0x4eb0d56b // fsub v11.4s, v11.4s, v16.4s
 	WORD $0x4f8d916b // fmul v11.4s, v11.4s, v13.s[0]
-	FMOVQ 0(R10), F20
-	FMOVQ 432(R1), F25
-	VAND V2.B16, V23.B16, V14.B16
-	VUSRA $4, V25.B16, V14.B16
-	WORD $0x4f92e1d4 // sdot v20.4s, v14.16b, v18.4b[0]
-	FMOVQ 496(R1), F28
-	VAND V3.B16, V23.B16, V26.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $1, V26.B16, V28.B16
-	WORD $0x4fb2e394 // sdot v20.4s, v28.16b, v18.4b[1]
-	FMOVQ 560(R1), F16
-	VAND V4.B16, V23.B16, V15.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $2, V15.B16, V16.B16
-	WORD $0x4f92ea14 // sdot v20.4s, v16.16b, v18.4b[2]
+	FMOVQ 0(R10), F17
+	FMOVQ 432(R1), F20
+	VAND V2.B16, V28.B16, V14.B16
+	VUSRA $4, V20.B16, V14.B16
+	WORD $0x4f92e1d1 // sdot v17.4s, v14.16b, v18.4b[0]
+	FMOVQ 496(R1), F23
+	VAND V3.B16, V28.B16, V21.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $1, V21.B16, V23.B16
+	WORD $0x4fb2e2f1 // sdot v17.4s, v23.16b, v18.4b[1]
+	FMOVQ 560(R1), F26
+	VAND V4.B16, V28.B16, V15.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V15.B16, V26.B16
+	WORD $0x4f92eb51 // sdot v17.4s, v26.16b, v18.4b[2]
 	FMOVQ 624(R1), F10
-	VAND V5.B16, V23.B16, V12.B16
+	VAND V5.B16, V28.B16, V19.B16
 	VUSHR $4, V10.B16, V10.B16
-	VUSRA $3, V12.B16, V10.B16
-	WORD $0x4fb2e954 // sdot v20.4s, v10.16b, v18.4b[3]
-	WORD $0x4ebed694 // fsub v20.4s, v20.4s, v30.4s
-	WORD $0x4fad9294 // fmul v20.4s, v20.4s, v13.s[1]
-	WORD $0x4e34d56b // fadd v11.4s, v11.4s, v20.4s
+	VUSRA $3, V19.B16, V10.B16
+	WORD $0x4fb2e951 // sdot v17.4s, v10.16b, v18.4b[3]
+	WORD $0x4ebed631 // fsub v17.4s, v17.4s, v30.4s
+	WORD $0x4fad122b // fmla v11.4s, v17.4s, v13.s[1]
 	FMOVD 56(R1), F27
 	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	WORD $0x6e3bdd6b // fmul v11.4s, v11.4s, v27.4s
-	WORD $0x4e2bd529 // fadd v9.4s, v9.4s, v11.4s
+	WORD $0x4e3bcd69 // fmla v9.4s, v11.4s, v27.4s
 	ADD $704, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -2903,14 +2753,14 @@ pair29:
 	FMOVQ 0(R13), F11
 	FMOVQ 16(R13), F7
 	FMOVQ 32(R13), F9
-	VSHL $4, V9.S4, V21.S4
+	WORD $0x4f3d0535 // sshr v21.4s, v9.4s, #3
 	VSUB V21.S4, V0.S4, V21.S4
 	VDUP V21.S[2], V16.S4
 	VDUP V21.S[3], V14.S4
 	FMOVQ 0(R20), F13
 	FMOVQ 16(R20), F27
 	FMOVQ 32(R20), F17
-	VSHL $4, V17.S4, V18.S4
+	WORD $0x4f3d0632 // sshr v18.4s, v17.4s, #3
 	VSUB V18.S4, V0.S4, V18.S4
 	VDUP V18.S[2], V20.S4
 	VDUP V18.S[3], V8.S4
@@ -2929,8 +2779,8 @@ pair29:
 	WORD $0x4fabebf3 // sdot v19.4s, v31.16b, v11.4b[3]
 	WORD $0x4fadebf7 // sdot v23.4s, v31.16b, v13.4b[3]
 	WORD $0x4eb0d673 // fsub v19.4s, v19.4s, v16.4s
-	WORD $0x4f899273 // fmul v19.4s, v19.4s, v9.s[0]
 	WORD $0x4eb4d6f7 // fsub v23.4s, v23.4s, v20.4s
+	WORD $0x4f899273 // fmul v19.4s, v19.4s, v9.s[0]
 	WORD $0x4f9192f7 // fmul v23.4s, v23.4s, v17.s[0]
 	FMOVQ 0(R10), F25
 	FMOVQ 0(R10), F30
@@ -2947,20 +2797,16 @@ pair29:
 	WORD $0x4fa7e999 // sdot v25.4s, v12.16b, v7.4b[3]
 	WORD $0x4fbbe99e // sdot v30.4s, v12.16b, v27.4b[3]
 	WORD $0x4eaed739 // fsub v25.4s, v25.4s, v14.4s
-	WORD $0x4fa99339 // fmul v25.4s, v25.4s, v9.s[1]
 	WORD $0x4ea8d7de // fsub v30.4s, v30.4s, v8.4s
-	WORD $0x4fb193de // fmul v30.4s, v30.4s, v17.s[1]
-	WORD $0x4e39d673 // fadd v19.4s, v19.4s, v25.4s
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
-	FMOVQ 128(R11), F10
-	WORD $0x6e2ade73 // fmul v19.4s, v19.4s, v10.4s
-	WORD $0x6e2adef7 // fmul v23.4s, v23.4s, v10.4s
-	FMOVQ 0(R14), F6
-	WORD $0x4e33d4c6 // fadd v6.4s, v6.4s, v19.4s
-	FMOVQ F6, 0(R14)
-	FMOVQ 0(R21), F21
-	WORD $0x4e37d6b5 // fadd v21.4s, v21.4s, v23.4s
-	FMOVQ F21, 0(R21)
+	WORD $0x4fa91333 // fmla v19.4s, v25.4s, v9.s[1]
+	WORD $0x4fb113d7 // fmla v23.4s, v30.4s, v17.s[1]
+	FMOVQ 0(R14), F10
+	FMOVQ 0(R21), F6
+	FMOVQ 128(R11), F21
+	WORD $0x4e35ce6a // fmla v10.4s, v19.4s, v21.4s
+	WORD $0x4e35cee6 // fmla v6.4s, v23.4s, v21.4s
+	FMOVQ F10, 0(R14)
+	FMOVQ F6, 0(R21)
 	FMOVQ 0(R10), F18
 	FMOVQ 0(R10), F22
 	FMOVQ 512(R11), F24
@@ -2976,8 +2822,8 @@ pair29:
 	WORD $0x4fabeb52 // sdot v18.4s, v26.16b, v11.4b[3]
 	WORD $0x4fadeb56 // sdot v22.4s, v26.16b, v13.4b[3]
 	WORD $0x4eb0d652 // fsub v18.4s, v18.4s, v16.4s
-	WORD $0x4f899252 // fmul v18.4s, v18.4s, v9.s[0]
 	WORD $0x4eb4d6d6 // fsub v22.4s, v22.4s, v20.4s
+	WORD $0x4f899252 // fmul v18.4s, v18.4s, v9.s[0]
 	WORD $0x4f9192d6 // fmul v22.4s, v22.4s, v17.s[0]
 	FMOVQ 0(R10), F28
 	FMOVQ 0(R10), F15
@@ -2990,160 +2836,148 @@ pair29:
 	FMOVQ 608(R11), F30
 	WORD $0x4f87ebdc // sdot v28.4s, v30.16b, v7.4b[2]
 	WORD $0x4f9bebcf // sdot v15.4s, v30.16b, v27.4b[2]
-	FMOVQ 624(R11), F10
-	WORD $0x4fa7e95c // sdot v28.4s, v10.16b, v7.4b[3]
-	WORD $0x4fbbe94f // sdot v15.4s, v10.16b, v27.4b[3]
+	FMOVQ 624(R11), F19
+	WORD $0x4fa7ea7c // sdot v28.4s, v19.16b, v7.4b[3]
+	WORD $0x4fbbea6f // sdot v15.4s, v19.16b, v27.4b[3]
 	WORD $0x4eaed79c // fsub v28.4s, v28.4s, v14.4s
-	WORD $0x4fa9939c // fmul v28.4s, v28.4s, v9.s[1]
 	WORD $0x4ea8d5ef // fsub v15.4s, v15.4s, v8.4s
-	WORD $0x4fb191ef // fmul v15.4s, v15.4s, v17.s[1]
-	WORD $0x4e3cd652 // fadd v18.4s, v18.4s, v28.4s
-	WORD $0x4e2fd6d6 // fadd v22.4s, v22.4s, v15.4s
-	FMOVQ 144(R11), F19
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
-	WORD $0x6e33ded6 // fmul v22.4s, v22.4s, v19.4s
-	FMOVQ 16(R14), F6
-	WORD $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
-	FMOVQ F6, 16(R14)
-	FMOVQ 16(R21), F23
-	WORD $0x4e36d6f7 // fadd v23.4s, v23.4s, v22.4s
-	FMOVQ F23, 16(R21)
-	FMOVQ 0(R10), F21
+	WORD $0x4fa91392 // fmla v18.4s, v28.4s, v9.s[1]
+	WORD $0x4fb111f6 // fmla v22.4s, v15.4s, v17.s[1]
+	FMOVQ 16(R14), F23
+	FMOVQ 16(R21), F21
+	FMOVQ 144(R11), F10
+	WORD $0x4e2ace57 // fmla v23.4s, v18.4s, v10.4s
+	WORD $0x4e2aced5 // fmla v21.4s, v22.4s, v10.4s
+	FMOVQ F23, 16(R14)
+	FMOVQ F21, 16(R21)
+	FMOVQ 0(R10), F6
 	FMOVQ 0(R10), F24
 	FMOVQ 640(R11), F29
-	WORD $0x4f8be3b5 // sdot v21.4s, v29.16b, v11.4b[0]
+	WORD $0x4f8be3a6 // sdot v6.4s, v29.16b, v11.4b[0]
 	WORD $0x4f8de3b8 // sdot v24.4s, v29.16b, v13.4b[0]
 	FMOVQ 656(R11), F31
-	WORD $0x4fabe3f5 // sdot v21.4s, v31.16b, v11.4b[1]
+	WORD $0x4fabe3e6 // sdot v6.4s, v31.16b, v11.4b[1]
 	WORD $0x4fade3f8 // sdot v24.4s, v31.16b, v13.4b[1]
 	FMOVQ 672(R11), F26
-	WORD $0x4f8beb55 // sdot v21.4s, v26.16b, v11.4b[2]
+	WORD $0x4f8beb46 // sdot v6.4s, v26.16b, v11.4b[2]
 	WORD $0x4f8deb58 // sdot v24.4s, v26.16b, v13.4b[2]
 	FMOVQ 688(R11), F12
-	WORD $0x4fabe995 // sdot v21.4s, v12.16b, v11.4b[3]
+	WORD $0x4fabe986 // sdot v6.4s, v12.16b, v11.4b[3]
 	WORD $0x4fade998 // sdot v24.4s, v12.16b, v13.4b[3]
-	WORD $0x4eb0d6b5 // fsub v21.4s, v21.4s, v16.4s
-	WORD $0x4f8992b5 // fmul v21.4s, v21.4s, v9.s[0]
+	WORD $0x4eb0d4c6 // fsub v6.4s, v6.4s, v16.4s
 	WORD $0x4eb4d718 // fsub v24.4s, v24.4s, v20.4s
+	WORD $0x4f8990c6 // fmul v6.4s, v6.4s, v9.s[0]
 	WORD $0x4f919318 // fmul v24.4s, v24.4s, v17.s[0]
 	FMOVQ 0(R10), F25
 	FMOVQ 0(R10), F30
-	FMOVQ 704(R11), F10
-	WORD $0x4f87e159 // sdot v25.4s, v10.16b, v7.4b[0]
-	WORD $0x4f9be15e // sdot v30.4s, v10.16b, v27.4b[0]
+	FMOVQ 704(R11), F19
+	WORD $0x4f87e279 // sdot v25.4s, v19.16b, v7.4b[0]
+	WORD $0x4f9be27e // sdot v30.4s, v19.16b, v27.4b[0]
 	FMOVQ 720(R11), F28
 	WORD $0x4fa7e399 // sdot v25.4s, v28.16b, v7.4b[1]
 	WORD $0x4fbbe39e // sdot v30.4s, v28.16b, v27.4b[1]
 	FMOVQ 736(R11), F15
 	WORD $0x4f87e9f9 // sdot v25.4s, v15.16b, v7.4b[2]
 	WORD $0x4f9be9fe // sdot v30.4s, v15.16b, v27.4b[2]
-	FMOVQ 752(R11), F19
-	WORD $0x4fa7ea79 // sdot v25.4s, v19.16b, v7.4b[3]
-	WORD $0x4fbbea7e // sdot v30.4s, v19.16b, v27.4b[3]
+	FMOVQ 752(R11), F18
+	WORD $0x4fa7ea59 // sdot v25.4s, v18.16b, v7.4b[3]
+	WORD $0x4fbbea5e // sdot v30.4s, v18.16b, v27.4b[3]
 	WORD $0x4eaed739 // fsub v25.4s, v25.4s, v14.4s
-	WORD $0x4fa99339 // fmul v25.4s, v25.4s, v9.s[1]
 	WORD $0x4ea8d7de // fsub v30.4s, v30.4s, v8.4s
-	WORD $0x4fb193de // fmul v30.4s, v30.4s, v17.s[1]
-	WORD $0x4e39d6b5 // fadd v21.4s, v21.4s, v25.4s
-	WORD $0x4e3ed718 // fadd v24.4s, v24.4s, v30.4s
-	FMOVQ 160(R11), F18
-	WORD $0x6e32deb5 // fmul v21.4s, v21.4s, v18.4s
-	WORD $0x6e32df18 // fmul v24.4s, v24.4s, v18.4s
-	FMOVQ 32(R14), F6
-	WORD $0x4e35d4c6 // fadd v6.4s, v6.4s, v21.4s
-	FMOVQ F6, 32(R14)
-	FMOVQ 32(R21), F22
-	WORD $0x4e38d6d6 // fadd v22.4s, v22.4s, v24.4s
-	FMOVQ F22, 32(R21)
-	FMOVQ 0(R10), F23
+	WORD $0x4fa91326 // fmla v6.4s, v25.4s, v9.s[1]
+	WORD $0x4fb113d8 // fmla v24.4s, v30.4s, v17.s[1]
+	FMOVQ 32(R14), F22
+	FMOVQ 32(R21), F10
+	FMOVQ 160(R11), F23
+	WORD $0x4e37ccd6 // fmla v22.4s, v6.4s, v23.4s
+	WORD $0x4e37cf0a // fmla v10.4s, v24.4s, v23.4s
+	FMOVQ F22, 32(R14)
+	FMOVQ F10, 32(R21)
+	FMOVQ 0(R10), F21
 	FMOVQ 0(R10), F29
 	FMOVQ 768(R11), F31
-	WORD $0x4f8be3f7 // sdot v23.4s, v31.16b, v11.4b[0]
+	WORD $0x4f8be3f5 // sdot v21.4s, v31.16b, v11.4b[0]
 	WORD $0x4f8de3fd // sdot v29.4s, v31.16b, v13.4b[0]
 	FMOVQ 784(R11), F26
-	WORD $0x4fabe357 // sdot v23.4s, v26.16b, v11.4b[1]
+	WORD $0x4fabe355 // sdot v21.4s, v26.16b, v11.4b[1]
 	WORD $0x4fade35d // sdot v29.4s, v26.16b, v13.4b[1]
 	FMOVQ 800(R11), F12
-	WORD $0x4f8be997 // sdot v23.4s, v12.16b, v11.4b[2]
+	WORD $0x4f8be995 // sdot v21.4s, v12.16b, v11.4b[2]
 	WORD $0x4f8de99d // sdot v29.4s, v12.16b, v13.4b[2]
-	FMOVQ 816(R11), F10
-	WORD $0x4fabe957 // sdot v23.4s, v10.16b, v11.4b[3]
-	WORD $0x4fade95d // sdot v29.4s, v10.16b, v13.4b[3]
-	WORD $0x4eb0d6f7 // fsub v23.4s, v23.4s, v16.4s
-	WORD $0x4f8992f7 // fmul v23.4s, v23.4s, v9.s[0]
+	FMOVQ 816(R11), F19
+	WORD $0x4fabea75 // sdot v21.4s, v19.16b, v11.4b[3]
+	WORD $0x4fadea7d // sdot v29.4s, v19.16b, v13.4b[3]
+	WORD $0x4eb0d6b5 // fsub v21.4s, v21.4s, v16.4s
 	WORD $0x4eb4d7bd // fsub v29.4s, v29.4s, v20.4s
+	WORD $0x4f8992b5 // fmul v21.4s, v21.4s, v9.s[0]
 	WORD $0x4f9193bd // fmul v29.4s, v29.4s, v17.s[0]
 	FMOVQ 0(R10), F28
 	FMOVQ 0(R10), F15
-	FMOVQ 832(R11), F19
-	WORD $0x4f87e27c // sdot v28.4s, v19.16b, v7.4b[0]
-	WORD $0x4f9be26f // sdot v15.4s, v19.16b, v27.4b[0]
+	FMOVQ 832(R11), F18
+	WORD $0x4f87e25c // sdot v28.4s, v18.16b, v7.4b[0]
+	WORD $0x4f9be24f // sdot v15.4s, v18.16b, v27.4b[0]
 	FMOVQ 848(R11), F25
 	WORD $0x4fa7e33c // sdot v28.4s, v25.16b, v7.4b[1]
 	WORD $0x4fbbe32f // sdot v15.4s, v25.16b, v27.4b[1]
 	FMOVQ 864(R11), F30
 	WORD $0x4f87ebdc // sdot v28.4s, v30.16b, v7.4b[2]
 	WORD $0x4f9bebcf // sdot v15.4s, v30.16b, v27.4b[2]
-	FMOVQ 880(R11), F18
-	WORD $0x4fa7ea5c // sdot v28.4s, v18.16b, v7.4b[3]
-	WORD $0x4fbbea4f // sdot v15.4s, v18.16b, v27.4b[3]
+	FMOVQ 880(R11), F6
+	WORD $0x4fa7e8dc // sdot v28.4s, v6.16b, v7.4b[3]
+	WORD $0x4fbbe8cf // sdot v15.4s, v6.16b, v27.4b[3]
 	WORD $0x4eaed79c // fsub v28.4s, v28.4s, v14.4s
-	WORD $0x4fa9939c // fmul v28.4s, v28.4s, v9.s[1]
 	WORD $0x4ea8d5ef // fsub v15.4s, v15.4s, v8.4s
-	WORD $0x4fb191ef // fmul v15.4s, v15.4s, v17.s[1]
-	WORD $0x4e3cd6f7 // fadd v23.4s, v23.4s, v28.4s
-	WORD $0x4e2fd7bd // fadd v29.4s, v29.4s, v15.4s
-	FMOVQ 176(R11), F21
-	WORD $0x6e35def7 // fmul v23.4s, v23.4s, v21.4s
-	WORD $0x6e35dfbd // fmul v29.4s, v29.4s, v21.4s
-	FMOVQ 48(R14), F6
-	WORD $0x4e37d4c6 // fadd v6.4s, v6.4s, v23.4s
-	FMOVQ F6, 48(R14)
-	FMOVQ 48(R21), F24
-	WORD $0x4e3dd718 // fadd v24.4s, v24.4s, v29.4s
-	FMOVQ F24, 48(R21)
+	WORD $0x4fa91395 // fmla v21.4s, v28.4s, v9.s[1]
+	WORD $0x4fb111fd // fmla v29.4s, v15.4s, v17.s[1]
+	FMOVQ 48(R14), F24
+	FMOVQ 48(R21), F23
+	FMOVQ 176(R11), F22
+	WORD $0x4e36ceb8 // fmla v24.4s, v21.4s, v22.4s
+	WORD $0x4e36cfb7 // fmla v23.4s, v29.4s, v22.4s
+	FMOVQ F24, 48(R14)
+	FMOVQ F23, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair29
 	SUBS $1, R4
 	BEQ last28
-	FMOVQ 384(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ 384(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
 	FMOVQ 640(R1), F31
 	VSHL $4, V31.B16, V26.B16
 	VAND V2.B16, V26.B16, V12.B16
-	VORR V12.B16, V22.B16, V22.B16
-	FMOVQ F22, 384(R11)
-	FMOVQ 448(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V26.B16, V19.B16
-	VUSRA $1, V19.B16, V10.B16
-	FMOVQ F10, 400(R11)
+	VORR V12.B16, V10.B16, V10.B16
+	FMOVQ F10, 384(R11)
+	FMOVQ 448(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V26.B16, V18.B16
+	VUSRA $1, V18.B16, V19.B16
+	FMOVQ F19, 400(R11)
 	FMOVQ 512(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
 	VAND V4.B16, V26.B16, V30.B16
 	VUSRA $2, V30.B16, V25.B16
 	FMOVQ F25, 416(R11)
-	FMOVQ 576(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ 576(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
 	VAND V5.B16, V26.B16, V28.B16
-	VUSRA $3, V28.B16, V18.B16
-	FMOVQ F18, 432(R11)
+	VUSRA $3, V28.B16, V6.B16
+	FMOVQ F6, 432(R11)
 	FMOVQ 384(R1), F15
 	VAND V2.B16, V31.B16, V21.B16
 	VUSRA $4, V15.B16, V21.B16
 	FMOVQ F21, 448(R11)
-	FMOVQ 448(R1), F23
-	VAND V3.B16, V31.B16, V6.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $1, V6.B16, V23.B16
-	FMOVQ F23, 464(R11)
-	FMOVQ 512(R1), F29
-	VAND V4.B16, V31.B16, V24.B16
+	FMOVQ 448(R1), F29
+	VAND V3.B16, V31.B16, V22.B16
 	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V24.B16, V29.B16
-	FMOVQ F29, 480(R11)
+	VUSRA $1, V22.B16, V29.B16
+	FMOVQ F29, 464(R11)
+	FMOVQ 512(R1), F24
+	VAND V4.B16, V31.B16, V23.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V23.B16, V24.B16
+	FMOVQ F24, 480(R11)
 	FMOVQ 576(R1), F11
 	VAND V5.B16, V31.B16, V7.B16
 	VUSHR $4, V11.B16, V11.B16
@@ -3169,40 +3003,40 @@ pair29:
 	VAND V4.B16, V13.B16, V12.B16
 	VUSRA $2, V12.B16, V8.B16
 	FMOVQ F8, 544(R11)
-	FMOVQ 592(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V5.B16, V13.B16, V19.B16
-	VUSRA $3, V19.B16, V22.B16
-	FMOVQ F22, 560(R11)
-	FMOVQ 400(R1), F10
+	FMOVQ 592(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V5.B16, V13.B16, V18.B16
+	VUSRA $3, V18.B16, V10.B16
+	FMOVQ F10, 560(R11)
+	FMOVQ 400(R1), F19
 	VAND V2.B16, V14.B16, V30.B16
-	VUSRA $4, V10.B16, V30.B16
+	VUSRA $4, V19.B16, V30.B16
 	FMOVQ F30, 576(R11)
 	FMOVQ 464(R1), F25
 	VAND V3.B16, V14.B16, V28.B16
 	VUSHR $4, V25.B16, V25.B16
 	VUSRA $1, V28.B16, V25.B16
 	FMOVQ F25, 592(R11)
-	FMOVQ 528(R1), F18
+	FMOVQ 528(R1), F6
 	VAND V4.B16, V14.B16, V15.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $2, V15.B16, V18.B16
-	FMOVQ F18, 608(R11)
+	VUSHR $4, V6.B16, V6.B16
+	VUSRA $2, V15.B16, V6.B16
+	FMOVQ F6, 608(R11)
 	FMOVQ 592(R1), F21
-	VAND V5.B16, V14.B16, V6.B16
+	VAND V5.B16, V14.B16, V22.B16
 	VUSHR $4, V21.B16, V21.B16
-	VUSRA $3, V6.B16, V21.B16
+	VUSRA $3, V22.B16, V21.B16
 	FMOVQ F21, 624(R11)
-	FMOVD 40(R1), F23
-	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	FMOVQ F23, 144(R11)
-	FMOVQ 416(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 672(R1), F29
-	VSHL $4, V29.B16, V26.B16
+	FMOVD 40(R1), F29
+	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
+	FMOVQ F29, 144(R11)
+	FMOVQ 416(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 672(R1), F24
+	VSHL $4, V24.B16, V26.B16
 	VAND V2.B16, V26.B16, V31.B16
-	VORR V31.B16, V24.B16, V24.B16
-	FMOVQ F24, 640(R11)
+	VORR V31.B16, V23.B16, V23.B16
+	FMOVQ F23, 640(R11)
 	FMOVQ 480(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	VAND V3.B16, V26.B16, V11.B16
@@ -3219,21 +3053,21 @@ pair29:
 	VUSRA $3, V20.B16, V16.B16
 	FMOVQ F16, 688(R11)
 	FMOVQ 416(R1), F17
-	VAND V2.B16, V29.B16, V12.B16
+	VAND V2.B16, V24.B16, V12.B16
 	VUSRA $4, V17.B16, V12.B16
 	FMOVQ F12, 704(R11)
 	FMOVQ 480(R1), F8
-	VAND V3.B16, V29.B16, V19.B16
+	VAND V3.B16, V24.B16, V18.B16
 	VUSHR $4, V8.B16, V8.B16
-	VUSRA $1, V19.B16, V8.B16
+	VUSRA $1, V18.B16, V8.B16
 	FMOVQ F8, 720(R11)
-	FMOVQ 544(R1), F22
-	VAND V4.B16, V29.B16, V10.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $2, V10.B16, V22.B16
-	FMOVQ F22, 736(R11)
+	FMOVQ 544(R1), F10
+	VAND V4.B16, V24.B16, V19.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V19.B16, V10.B16
+	FMOVQ F10, 736(R11)
 	FMOVQ 608(R1), F30
-	VAND V5.B16, V29.B16, V28.B16
+	VAND V5.B16, V24.B16, V28.B16
 	VUSHR $4, V30.B16, V30.B16
 	VUSRA $3, V28.B16, V30.B16
 	FMOVQ F30, 752(R11)
@@ -3242,44 +3076,44 @@ pair29:
 	FMOVQ F25, 160(R11)
 	FMOVQ 432(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 688(R1), F18
-	VSHL $4, V18.B16, V13.B16
+	FMOVQ 688(R1), F6
+	VSHL $4, V6.B16, V13.B16
 	VAND V2.B16, V13.B16, V14.B16
 	VORR V14.B16, V15.B16, V15.B16
 	FMOVQ F15, 768(R11)
-	FMOVQ 496(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
+	FMOVQ 496(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
 	VAND V3.B16, V13.B16, V21.B16
-	VUSRA $1, V21.B16, V6.B16
-	FMOVQ F6, 784(R11)
-	FMOVQ 560(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
+	VUSRA $1, V21.B16, V22.B16
+	FMOVQ F22, 784(R11)
+	FMOVQ 560(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
 	VAND V4.B16, V13.B16, V31.B16
-	VUSRA $2, V31.B16, V23.B16
-	FMOVQ F23, 800(R11)
-	FMOVQ 624(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
+	VUSRA $2, V31.B16, V29.B16
+	FMOVQ F29, 800(R11)
+	FMOVQ 624(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
 	VAND V5.B16, V13.B16, V11.B16
-	VUSRA $3, V11.B16, V24.B16
-	FMOVQ F24, 816(R11)
+	VUSRA $3, V11.B16, V23.B16
+	FMOVQ F23, 816(R11)
 	FMOVQ 432(R1), F7
-	VAND V2.B16, V18.B16, V27.B16
+	VAND V2.B16, V6.B16, V27.B16
 	VUSRA $4, V7.B16, V27.B16
 	FMOVQ F27, 832(R11)
 	FMOVQ 496(R1), F9
-	VAND V3.B16, V18.B16, V20.B16
+	VAND V3.B16, V6.B16, V20.B16
 	VUSHR $4, V9.B16, V9.B16
 	VUSRA $1, V20.B16, V9.B16
 	FMOVQ F9, 848(R11)
 	FMOVQ 560(R1), F16
-	VAND V4.B16, V18.B16, V17.B16
+	VAND V4.B16, V6.B16, V17.B16
 	VUSHR $4, V16.B16, V16.B16
 	VUSRA $2, V17.B16, V16.B16
 	FMOVQ F16, 864(R11)
 	FMOVQ 624(R1), F12
-	VAND V5.B16, V18.B16, V19.B16
+	VAND V5.B16, V6.B16, V18.B16
 	VUSHR $4, V12.B16, V12.B16
-	VUSRA $3, V19.B16, V12.B16
+	VUSRA $3, V18.B16, V12.B16
 	FMOVQ F12, 880(R11)
 	FMOVD 56(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
@@ -3290,208 +3124,192 @@ pair29:
 pair30:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
-	FMOVQ 0(R13), F10
-	FMOVQ 16(R13), F22
+	FMOVQ 0(R13), F19
+	FMOVQ 16(R13), F10
 	FMOVQ 32(R13), F26
-	VSHL $4, V26.S4, V29.S4
-	VSUB V29.S4, V0.S4, V29.S4
-	VDUP V29.S[2], V28.S4
-	VDUP V29.S[3], V30.S4
+	WORD $0x4f3d0758 // sshr v24.4s, v26.4s, #3
+	VSUB V24.S4, V0.S4, V24.S4
+	VDUP V24.S[2], V28.S4
+	VDUP V24.S[3], V30.S4
 	FMOVQ 0(R20), F25
 	FMOVQ 16(R20), F14
 	FMOVQ 32(R20), F15
-	VSHL $4, V15.S4, V21.S4
+	WORD $0x4f3d05f5 // sshr v21.4s, v15.4s, #3
 	VSUB V21.S4, V0.S4, V21.S4
-	VDUP V21.S[2], V6.S4
+	VDUP V21.S[2], V22.S4
 	VDUP V21.S[3], V31.S4
-	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F29
 	FMOVQ 0(R10), F11
-	FMOVQ 384(R11), F24
-	WORD $0x4f8ae317 // sdot v23.4s, v24.16b, v10.4b[0]
-	WORD $0x4f99e30b // sdot v11.4s, v24.16b, v25.4b[0]
+	FMOVQ 384(R11), F23
+	WORD $0x4f93e2fd // sdot v29.4s, v23.16b, v19.4b[0]
+	WORD $0x4f99e2eb // sdot v11.4s, v23.16b, v25.4b[0]
 	FMOVQ 400(R11), F7
-	WORD $0x4faae0f7 // sdot v23.4s, v7.16b, v10.4b[1]
+	WORD $0x4fb3e0fd // sdot v29.4s, v7.16b, v19.4b[1]
 	WORD $0x4fb9e0eb // sdot v11.4s, v7.16b, v25.4b[1]
 	FMOVQ 416(R11), F27
-	WORD $0x4f8aeb77 // sdot v23.4s, v27.16b, v10.4b[2]
+	WORD $0x4f93eb7d // sdot v29.4s, v27.16b, v19.4b[2]
 	WORD $0x4f99eb6b // sdot v11.4s, v27.16b, v25.4b[2]
 	FMOVQ 432(R11), F20
-	WORD $0x4faaea97 // sdot v23.4s, v20.16b, v10.4b[3]
+	WORD $0x4fb3ea9d // sdot v29.4s, v20.16b, v19.4b[3]
 	WORD $0x4fb9ea8b // sdot v11.4s, v20.16b, v25.4b[3]
-	WORD $0x4ebcd6f7 // fsub v23.4s, v23.4s, v28.4s
-	WORD $0x4f9a92f7 // fmul v23.4s, v23.4s, v26.s[0]
-	WORD $0x4ea6d56b // fsub v11.4s, v11.4s, v6.4s
+	WORD $0x4ebcd7bd // fsub v29.4s, v29.4s, v28.4s
+	WORD $0x4eb6d56b // fsub v11.4s, v11.4s, v22.4s
+	WORD $0x4f9a93bd // fmul v29.4s, v29.4s, v26.s[0]
 	WORD $0x4f8f916b // fmul v11.4s, v11.4s, v15.s[0]
 	FMOVQ 0(R10), F9
 	FMOVQ 0(R10), F17
 	FMOVQ 448(R11), F16
-	WORD $0x4f96e209 // sdot v9.4s, v16.16b, v22.4b[0]
+	WORD $0x4f8ae209 // sdot v9.4s, v16.16b, v10.4b[0]
 	WORD $0x4f8ee211 // sdot v17.4s, v16.16b, v14.4b[0]
 	FMOVQ 464(R11), F13
-	WORD $0x4fb6e1a9 // sdot v9.4s, v13.16b, v22.4b[1]
+	WORD $0x4faae1a9 // sdot v9.4s, v13.16b, v10.4b[1]
 	WORD $0x4faee1b1 // sdot v17.4s, v13.16b, v14.4b[1]
-	FMOVQ 480(R11), F18
-	WORD $0x4f96ea49 // sdot v9.4s, v18.16b, v22.4b[2]
-	WORD $0x4f8eea51 // sdot v17.4s, v18.16b, v14.4b[2]
-	FMOVQ 496(R11), F19
-	WORD $0x4fb6ea69 // sdot v9.4s, v19.16b, v22.4b[3]
-	WORD $0x4faeea71 // sdot v17.4s, v19.16b, v14.4b[3]
+	FMOVQ 480(R11), F6
+	WORD $0x4f8ae8c9 // sdot v9.4s, v6.16b, v10.4b[2]
+	WORD $0x4f8ee8d1 // sdot v17.4s, v6.16b, v14.4b[2]
+	FMOVQ 496(R11), F18
+	WORD $0x4faaea49 // sdot v9.4s, v18.16b, v10.4b[3]
+	WORD $0x4faeea51 // sdot v17.4s, v18.16b, v14.4b[3]
 	WORD $0x4ebed529 // fsub v9.4s, v9.4s, v30.4s
-	WORD $0x4fba9129 // fmul v9.4s, v9.4s, v26.s[1]
 	WORD $0x4ebfd631 // fsub v17.4s, v17.4s, v31.4s
-	WORD $0x4faf9231 // fmul v17.4s, v17.4s, v15.s[1]
-	WORD $0x4e29d6f7 // fadd v23.4s, v23.4s, v9.4s
-	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
-	FMOVQ 128(R11), F12
-	WORD $0x6e2cdef7 // fmul v23.4s, v23.4s, v12.4s
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	FMOVQ 0(R14), F8
-	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
-	FMOVQ F8, 0(R14)
-	FMOVQ 0(R21), F29
-	WORD $0x4e2bd7bd // fadd v29.4s, v29.4s, v11.4s
-	FMOVQ F29, 0(R21)
+	WORD $0x4fba113d // fmla v29.4s, v9.4s, v26.s[1]
+	WORD $0x4faf122b // fmla v11.4s, v17.4s, v15.s[1]
+	FMOVQ 0(R14), F12
+	FMOVQ 0(R21), F8
+	FMOVQ 128(R11), F24
+	WORD $0x4e38cfac // fmla v12.4s, v29.4s, v24.4s
+	WORD $0x4e38cd68 // fmla v8.4s, v11.4s, v24.4s
+	FMOVQ F12, 0(R14)
+	FMOVQ F8, 0(R21)
 	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F24
+	FMOVQ 0(R10), F23
 	FMOVQ 512(R11), F7
-	WORD $0x4f8ae0f5 // sdot v21.4s, v7.16b, v10.4b[0]
-	WORD $0x4f99e0f8 // sdot v24.4s, v7.16b, v25.4b[0]
+	WORD $0x4f93e0f5 // sdot v21.4s, v7.16b, v19.4b[0]
+	WORD $0x4f99e0f7 // sdot v23.4s, v7.16b, v25.4b[0]
 	FMOVQ 528(R11), F27
-	WORD $0x4faae375 // sdot v21.4s, v27.16b, v10.4b[1]
-	WORD $0x4fb9e378 // sdot v24.4s, v27.16b, v25.4b[1]
+	WORD $0x4fb3e375 // sdot v21.4s, v27.16b, v19.4b[1]
+	WORD $0x4fb9e377 // sdot v23.4s, v27.16b, v25.4b[1]
 	FMOVQ 544(R11), F20
-	WORD $0x4f8aea95 // sdot v21.4s, v20.16b, v10.4b[2]
-	WORD $0x4f99ea98 // sdot v24.4s, v20.16b, v25.4b[2]
+	WORD $0x4f93ea95 // sdot v21.4s, v20.16b, v19.4b[2]
+	WORD $0x4f99ea97 // sdot v23.4s, v20.16b, v25.4b[2]
 	FMOVQ 560(R11), F16
-	WORD $0x4faaea15 // sdot v21.4s, v16.16b, v10.4b[3]
-	WORD $0x4fb9ea18 // sdot v24.4s, v16.16b, v25.4b[3]
+	WORD $0x4fb3ea15 // sdot v21.4s, v16.16b, v19.4b[3]
+	WORD $0x4fb9ea17 // sdot v23.4s, v16.16b, v25.4b[3]
 	WORD $0x4ebcd6b5 // fsub v21.4s, v21.4s, v28.4s
+	WORD $0x4eb6d6f7 // fsub v23.4s, v23.4s, v22.4s
 	WORD $0x4f9a92b5 // fmul v21.4s, v21.4s, v26.s[0]
-	WORD $0x4ea6d718 // fsub v24.4s, v24.4s, v6.4s
-	WORD $0x4f8f9318 // fmul v24.4s, v24.4s, v15.s[0]
+	WORD $0x4f8f92f7 // fmul v23.4s, v23.4s, v15.s[0]
 	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F18
-	FMOVQ 576(R11), F19
-	WORD $0x4f96e26d // sdot v13.4s, v19.16b, v22.4b[0]
-	WORD $0x4f8ee272 // sdot v18.4s, v19.16b, v14.4b[0]
+	FMOVQ 0(R10), F6
+	FMOVQ 576(R11), F18
+	WORD $0x4f8ae24d // sdot v13.4s, v18.16b, v10.4b[0]
+	WORD $0x4f8ee246 // sdot v6.4s, v18.16b, v14.4b[0]
 	FMOVQ 592(R11), F9
-	WORD $0x4fb6e12d // sdot v13.4s, v9.16b, v22.4b[1]
-	WORD $0x4faee132 // sdot v18.4s, v9.16b, v14.4b[1]
+	WORD $0x4faae12d // sdot v13.4s, v9.16b, v10.4b[1]
+	WORD $0x4faee126 // sdot v6.4s, v9.16b, v14.4b[1]
 	FMOVQ 608(R11), F17
-	WORD $0x4f96ea2d // sdot v13.4s, v17.16b, v22.4b[2]
-	WORD $0x4f8eea32 // sdot v18.4s, v17.16b, v14.4b[2]
-	FMOVQ 624(R11), F12
-	WORD $0x4fb6e98d // sdot v13.4s, v12.16b, v22.4b[3]
-	WORD $0x4faee992 // sdot v18.4s, v12.16b, v14.4b[3]
+	WORD $0x4f8aea2d // sdot v13.4s, v17.16b, v10.4b[2]
+	WORD $0x4f8eea26 // sdot v6.4s, v17.16b, v14.4b[2]
+	FMOVQ 624(R11), F29
+	WORD $0x4faaebad // sdot v13.4s, v29.16b, v10.4b[3]
+	WORD $0x4faeeba6 // sdot v6.4s, v29.16b, v14.4b[3]
 	WORD $0x4ebed5ad // fsub v13.4s, v13.4s, v30.4s
-	WORD $0x4fba91ad // fmul v13.4s, v13.4s, v26.s[1]
-	WORD $0x4ebfd652 // fsub v18.4s, v18.4s, v31.4s
-	WORD $0x4faf9252 // fmul v18.4s, v18.4s, v15.s[1]
-	WORD $0x4e2dd6b5 // fadd v21.4s, v21.4s, v13.4s
-	WORD $0x4e32d718 // fadd v24.4s, v24.4s, v18.4s
-	FMOVQ 144(R11), F23
-	WORD $0x6e37deb5 // fmul v21.4s, v21.4s, v23.4s
-	WORD $0x6e37df18 // fmul v24.4s, v24.4s, v23.4s
-	FMOVQ 16(R14), F8
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	FMOVQ F8, 16(R14)
-	FMOVQ 16(R21), F11
-	WORD $0x4e38d56b // fadd v11.4s, v11.4s, v24.4s
-	FMOVQ F11, 16(R21)
-	FMOVQ 0(R10), F29
+	WORD $0x4ebfd4c6 // fsub v6.4s, v6.4s, v31.4s
+	WORD $0x4fba11b5 // fmla v21.4s, v13.4s, v26.s[1]
+	WORD $0x4faf10d7 // fmla v23.4s, v6.4s, v15.s[1]
+	FMOVQ 16(R14), F11
+	FMOVQ 16(R21), F24
+	FMOVQ 144(R11), F12
+	WORD $0x4e2cceab // fmla v11.4s, v21.4s, v12.4s
+	WORD $0x4e2ccef8 // fmla v24.4s, v23.4s, v12.4s
+	FMOVQ F11, 16(R14)
+	FMOVQ F24, 16(R21)
+	FMOVQ 0(R10), F8
 	FMOVQ 0(R10), F7
 	FMOVQ 640(R11), F27
-	WORD $0x4f8ae37d // sdot v29.4s, v27.16b, v10.4b[0]
+	WORD $0x4f93e368 // sdot v8.4s, v27.16b, v19.4b[0]
 	WORD $0x4f99e367 // sdot v7.4s, v27.16b, v25.4b[0]
 	FMOVQ 656(R11), F20
-	WORD $0x4faae29d // sdot v29.4s, v20.16b, v10.4b[1]
+	WORD $0x4fb3e288 // sdot v8.4s, v20.16b, v19.4b[1]
 	WORD $0x4fb9e287 // sdot v7.4s, v20.16b, v25.4b[1]
 	FMOVQ 672(R11), F16
-	WORD $0x4f8aea1d // sdot v29.4s, v16.16b, v10.4b[2]
+	WORD $0x4f93ea08 // sdot v8.4s, v16.16b, v19.4b[2]
 	WORD $0x4f99ea07 // sdot v7.4s, v16.16b, v25.4b[2]
-	FMOVQ 688(R11), F19
-	WORD $0x4faaea7d // sdot v29.4s, v19.16b, v10.4b[3]
-	WORD $0x4fb9ea67 // sdot v7.4s, v19.16b, v25.4b[3]
-	WORD $0x4ebcd7bd // fsub v29.4s, v29.4s, v28.4s
-	WORD $0x4f9a93bd // fmul v29.4s, v29.4s, v26.s[0]
-	WORD $0x4ea6d4e7 // fsub v7.4s, v7.4s, v6.4s
+	FMOVQ 688(R11), F18
+	WORD $0x4fb3ea48 // sdot v8.4s, v18.16b, v19.4b[3]
+	WORD $0x4fb9ea47 // sdot v7.4s, v18.16b, v25.4b[3]
+	WORD $0x4ebcd508 // fsub v8.4s, v8.4s, v28.4s
+	WORD $0x4eb6d4e7 // fsub v7.4s, v7.4s, v22.4s
+	WORD $0x4f9a9108 // fmul v8.4s, v8.4s, v26.s[0]
 	WORD $0x4f8f90e7 // fmul v7.4s, v7.4s, v15.s[0]
 	FMOVQ 0(R10), F9
 	FMOVQ 0(R10), F17
-	FMOVQ 704(R11), F12
-	WORD $0x4f96e189 // sdot v9.4s, v12.16b, v22.4b[0]
-	WORD $0x4f8ee191 // sdot v17.4s, v12.16b, v14.4b[0]
+	FMOVQ 704(R11), F29
+	WORD $0x4f8ae3a9 // sdot v9.4s, v29.16b, v10.4b[0]
+	WORD $0x4f8ee3b1 // sdot v17.4s, v29.16b, v14.4b[0]
 	FMOVQ 720(R11), F13
-	WORD $0x4fb6e1a9 // sdot v9.4s, v13.16b, v22.4b[1]
+	WORD $0x4faae1a9 // sdot v9.4s, v13.16b, v10.4b[1]
 	WORD $0x4faee1b1 // sdot v17.4s, v13.16b, v14.4b[1]
-	FMOVQ 736(R11), F18
-	WORD $0x4f96ea49 // sdot v9.4s, v18.16b, v22.4b[2]
-	WORD $0x4f8eea51 // sdot v17.4s, v18.16b, v14.4b[2]
-	FMOVQ 752(R11), F23
-	WORD $0x4fb6eae9 // sdot v9.4s, v23.16b, v22.4b[3]
-	WORD $0x4faeeaf1 // sdot v17.4s, v23.16b, v14.4b[3]
+	FMOVQ 736(R11), F6
+	WORD $0x4f8ae8c9 // sdot v9.4s, v6.16b, v10.4b[2]
+	WORD $0x4f8ee8d1 // sdot v17.4s, v6.16b, v14.4b[2]
+	FMOVQ 752(R11), F21
+	WORD $0x4faaeaa9 // sdot v9.4s, v21.16b, v10.4b[3]
+	WORD $0x4faeeab1 // sdot v17.4s, v21.16b, v14.4b[3]
 	WORD $0x4ebed529 // fsub v9.4s, v9.4s, v30.4s
-	WORD $0x4fba9129 // fmul v9.4s, v9.4s, v26.s[1]
 	WORD $0x4ebfd631 // fsub v17.4s, v17.4s, v31.4s
-	WORD $0x4faf9231 // fmul v17.4s, v17.4s, v15.s[1]
-	WORD $0x4e29d7bd // fadd v29.4s, v29.4s, v9.4s
-	WORD $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
-	FMOVQ 160(R11), F21
-	WORD $0x6e35dfbd // fmul v29.4s, v29.4s, v21.4s
-	WORD $0x6e35dce7 // fmul v7.4s, v7.4s, v21.4s
-	FMOVQ 32(R14), F8
-	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
-	FMOVQ F8, 32(R14)
-	FMOVQ 32(R21), F24
-	WORD $0x4e27d718 // fadd v24.4s, v24.4s, v7.4s
-	FMOVQ F24, 32(R21)
-	FMOVQ 0(R10), F11
+	WORD $0x4fba1128 // fmla v8.4s, v9.4s, v26.s[1]
+	WORD $0x4faf1227 // fmla v7.4s, v17.4s, v15.s[1]
+	FMOVQ 32(R14), F23
+	FMOVQ 32(R21), F12
+	FMOVQ 160(R11), F11
+	WORD $0x4e2bcd17 // fmla v23.4s, v8.4s, v11.4s
+	WORD $0x4e2bccec // fmla v12.4s, v7.4s, v11.4s
+	FMOVQ F23, 32(R14)
+	FMOVQ F12, 32(R21)
+	FMOVQ 0(R10), F24
 	FMOVQ 0(R10), F27
 	FMOVQ 768(R11), F20
-	WORD $0x4f8ae28b // sdot v11.4s, v20.16b, v10.4b[0]
+	WORD $0x4f93e298 // sdot v24.4s, v20.16b, v19.4b[0]
 	WORD $0x4f99e29b // sdot v27.4s, v20.16b, v25.4b[0]
 	FMOVQ 784(R11), F16
-	WORD $0x4faae20b // sdot v11.4s, v16.16b, v10.4b[1]
+	WORD $0x4fb3e218 // sdot v24.4s, v16.16b, v19.4b[1]
 	WORD $0x4fb9e21b // sdot v27.4s, v16.16b, v25.4b[1]
-	FMOVQ 800(R11), F19
-	WORD $0x4f8aea6b // sdot v11.4s, v19.16b, v10.4b[2]
-	WORD $0x4f99ea7b // sdot v27.4s, v19.16b, v25.4b[2]
-	FMOVQ 816(R11), F12
-	WORD $0x4faae98b // sdot v11.4s, v12.16b, v10.4b[3]
-	WORD $0x4fb9e99b // sdot v27.4s, v12.16b, v25.4b[3]
-	WORD $0x4ebcd56b // fsub v11.4s, v11.4s, v28.4s
-	WORD $0x4f9a916b // fmul v11.4s, v11.4s, v26.s[0]
-	WORD $0x4ea6d77b // fsub v27.4s, v27.4s, v6.4s
+	FMOVQ 800(R11), F18
+	WORD $0x4f93ea58 // sdot v24.4s, v18.16b, v19.4b[2]
+	WORD $0x4f99ea5b // sdot v27.4s, v18.16b, v25.4b[2]
+	FMOVQ 816(R11), F29
+	WORD $0x4fb3ebb8 // sdot v24.4s, v29.16b, v19.4b[3]
+	WORD $0x4fb9ebbb // sdot v27.4s, v29.16b, v25.4b[3]
+	WORD $0x4ebcd718 // fsub v24.4s, v24.4s, v28.4s
+	WORD $0x4eb6d77b // fsub v27.4s, v27.4s, v22.4s
+	WORD $0x4f9a9318 // fmul v24.4s, v24.4s, v26.s[0]
 	WORD $0x4f8f937b // fmul v27.4s, v27.4s, v15.s[0]
 	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F18
-	FMOVQ 832(R11), F23
-	WORD $0x4f96e2ed // sdot v13.4s, v23.16b, v22.4b[0]
-	WORD $0x4f8ee2f2 // sdot v18.4s, v23.16b, v14.4b[0]
+	FMOVQ 0(R10), F6
+	FMOVQ 832(R11), F21
+	WORD $0x4f8ae2ad // sdot v13.4s, v21.16b, v10.4b[0]
+	WORD $0x4f8ee2a6 // sdot v6.4s, v21.16b, v14.4b[0]
 	FMOVQ 848(R11), F9
-	WORD $0x4fb6e12d // sdot v13.4s, v9.16b, v22.4b[1]
-	WORD $0x4faee132 // sdot v18.4s, v9.16b, v14.4b[1]
+	WORD $0x4faae12d // sdot v13.4s, v9.16b, v10.4b[1]
+	WORD $0x4faee126 // sdot v6.4s, v9.16b, v14.4b[1]
 	FMOVQ 864(R11), F17
-	WORD $0x4f96ea2d // sdot v13.4s, v17.16b, v22.4b[2]
-	WORD $0x4f8eea32 // sdot v18.4s, v17.16b, v14.4b[2]
-	FMOVQ 880(R11), F21
-	WORD $0x4fb6eaad // sdot v13.4s, v21.16b, v22.4b[3]
-	WORD $0x4faeeab2 // sdot v18.4s, v21.16b, v14.4b[3]
+	WORD $0x4f8aea2d // sdot v13.4s, v17.16b, v10.4b[2]
+	WORD $0x4f8eea26 // sdot v6.4s, v17.16b, v14.4b[2]
+	FMOVQ 880(R11), F8
+	WORD $0x4faae90d // sdot v13.4s, v8.16b, v10.4b[3]
+	WORD $0x4faee906 // sdot v6.4s, v8.16b, v14.4b[3]
 	WORD $0x4ebed5ad // fsub v13.4s, v13.4s, v30.4s
-	WORD $0x4fba91ad // fmul v13.4s, v13.4s, v26.s[1]
-	WORD $0x4ebfd652 // fsub v18.4s, v18.4s, v31.4s
-	WORD $0x4faf9252 // fmul v18.4s, v18.4s, v15.s[1]
-	WORD $0x4e2dd56b // fadd v11.4s, v11.4s, v13.4s
-	WORD $0x4e32d77b // fadd v27.4s, v27.4s, v18.4s
-	FMOVQ 176(R11), F29
-	WORD $0x6e3ddd6b // fmul v11.4s, v11.4s, v29.4s
-	WORD $0x6e3ddf7b // fmul v27.4s, v27.4s, v29.4s
-	FMOVQ 48(R14), F8
-	WORD $0x4e2bd508 // fadd v8.4s, v8.4s, v11.4s
-	FMOVQ F8, 48(R14)
-	FMOVQ 48(R21), F7
-	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
-	FMOVQ F7, 48(R21)
+	WORD $0x4ebfd4c6 // fsub v6.4s, v6.4s, v31.4s
+	WORD $0x4fba11b8 // fmla v24.4s, v13.4s, v26.s[1]
+	WORD $0x4faf10db // fmla v27.4s, v6.4s, v15.s[1]
+	FMOVQ 48(R14), F7
+	FMOVQ 48(R21), F11
+	FMOVQ 176(R11), F23
+	WORD $0x4e37cf07 // fmla v7.4s, v24.4s, v23.4s
+	WORD $0x4e37cf6b // fmla v11.4s, v27.4s, v23.4s
+	FMOVQ F7, 48(R14)
+	FMOVQ F11, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -3546,8 +3364,7 @@ pair33:
 	FMOVQ 0(R2), F10
 	FMOVQ 16(R2), F11
 	FMOVQ 32(R2), F12
-	FMOVD 48(R2), F13
-	WORD $0x7e30d9ad // faddp s13, v13.2s
+	FMOVD 56(R2), F13
 	PRFM 1024(R1), PLDL1KEEP
 	FMOVQ 0(R10), F14
 	FMOVQ 128(R1), F15
@@ -3595,16 +3412,13 @@ pair33:
 	VUSRA $3, V15.B16, V18.B16
 	WORD $0x4fabea59 // sdot v25.4s, v18.16b, v11.4b[3]
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fac9339 // fmul v25.4s, v25.4s, v12.s[1]
-	WORD $0x4e39d5ce // fadd v14.4s, v14.4s, v25.4s
+	WORD $0x4fac132e // fmla v14.4s, v25.4s, v12.s[1]
 	FMOVD 0(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x6e34ddce // fmul v14.4s, v14.4s, v20.4s
-	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
+	WORD $0x4e34cdc6 // fmla v6.4s, v14.4s, v20.4s
 	FMOVD 32(R1), F19
 	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	WORD $0x4f8d9273 // fmul v19.4s, v19.4s, v13.s[0]
-	WORD $0x4e33d4c6 // fadd v6.4s, v6.4s, v19.4s
+	WORD $0x4f8d1266 // fmla v6.4s, v19.4s, v13.s[0]
 	PRFM 1088(R1), PLDL1KEEP
 	PRFM 1152(R1), PLDL1KEEP
 	FMOVQ 0(R10), F22
@@ -3638,31 +3452,28 @@ pair33:
 	VUSRA $4, V15.B16, V18.B16
 	WORD $0x4f8be250 // sdot v16.4s, v18.16b, v11.4b[0]
 	FMOVQ 208(R1), F25
-	VAND V3.B16, V24.B16, V20.B16
+	VAND V3.B16, V24.B16, V14.B16
 	VUSHR $4, V25.B16, V25.B16
-	VUSRA $1, V20.B16, V25.B16
+	VUSRA $1, V14.B16, V25.B16
 	WORD $0x4fabe330 // sdot v16.4s, v25.16b, v11.4b[1]
-	FMOVQ 272(R1), F14
+	FMOVQ 272(R1), F20
 	VAND V4.B16, V24.B16, V19.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $2, V19.B16, V14.B16
-	WORD $0x4f8be9d0 // sdot v16.4s, v14.16b, v11.4b[2]
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $2, V19.B16, V20.B16
+	WORD $0x4f8bea90 // sdot v16.4s, v20.16b, v11.4b[2]
 	FMOVQ 336(R1), F26
 	VAND V5.B16, V24.B16, V21.B16
 	VUSHR $4, V26.B16, V26.B16
 	VUSRA $3, V21.B16, V26.B16
 	WORD $0x4fabeb50 // sdot v16.4s, v26.16b, v11.4b[3]
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fac9210 // fmul v16.4s, v16.4s, v12.s[1]
-	WORD $0x4e30d6d6 // fadd v22.4s, v22.4s, v16.4s
+	WORD $0x4fac1216 // fmla v22.4s, v16.4s, v12.s[1]
 	FMOVD 8(R1), F29
 	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	WORD $0x6e3dded6 // fmul v22.4s, v22.4s, v29.4s
-	WORD $0x4e36d4e7 // fadd v7.4s, v7.4s, v22.4s
+	WORD $0x4e3dcec7 // fmla v7.4s, v22.4s, v29.4s
 	FMOVD 40(R1), F27
 	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	WORD $0x4f8d937b // fmul v27.4s, v27.4s, v13.s[0]
-	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
+	WORD $0x4f8d1367 // fmla v7.4s, v27.4s, v13.s[0]
 	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 0(R10), F31
 	FMOVQ 160(R1), F28
@@ -3674,19 +3485,19 @@ pair33:
 	WORD $0x4f8ae39f // sdot v31.4s, v28.16b, v10.4b[0]
 	FMOVQ 224(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V30.B16, V20.B16
-	VUSRA $1, V20.B16, V18.B16
+	VAND V3.B16, V30.B16, V14.B16
+	VUSRA $1, V14.B16, V18.B16
 	WORD $0x4faae25f // sdot v31.4s, v18.16b, v10.4b[1]
 	FMOVQ 288(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
 	VAND V4.B16, V30.B16, V19.B16
 	VUSRA $2, V19.B16, V25.B16
 	WORD $0x4f8aeb3f // sdot v31.4s, v25.16b, v10.4b[2]
-	FMOVQ 352(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 352(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
 	VAND V5.B16, V30.B16, V23.B16
-	VUSRA $3, V23.B16, V14.B16
-	WORD $0x4faae9df // sdot v31.4s, v14.16b, v10.4b[3]
+	VUSRA $3, V23.B16, V20.B16
+	WORD $0x4faaea9f // sdot v31.4s, v20.16b, v10.4b[3]
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
 	WORD $0x4f8c93ff // fmul v31.4s, v31.4s, v12.s[0]
 	FMOVQ 0(R10), F24
@@ -3695,56 +3506,53 @@ pair33:
 	VUSRA $4, V21.B16, V26.B16
 	WORD $0x4f8be358 // sdot v24.4s, v26.16b, v11.4b[0]
 	FMOVQ 224(R1), F16
-	VAND V3.B16, V17.B16, V29.B16
+	VAND V3.B16, V17.B16, V22.B16
 	VUSHR $4, V16.B16, V16.B16
-	VUSRA $1, V29.B16, V16.B16
+	VUSRA $1, V22.B16, V16.B16
 	WORD $0x4fabe218 // sdot v24.4s, v16.16b, v11.4b[1]
-	FMOVQ 288(R1), F22
+	FMOVQ 288(R1), F29
 	VAND V4.B16, V17.B16, V27.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $2, V27.B16, V22.B16
-	WORD $0x4f8bead8 // sdot v24.4s, v22.16b, v11.4b[2]
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V27.B16, V29.B16
+	WORD $0x4f8bebb8 // sdot v24.4s, v29.16b, v11.4b[2]
 	FMOVQ 352(R1), F15
 	VAND V5.B16, V17.B16, V28.B16
 	VUSHR $4, V15.B16, V15.B16
 	VUSRA $3, V28.B16, V15.B16
 	WORD $0x4fabe9f8 // sdot v24.4s, v15.16b, v11.4b[3]
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fac9318 // fmul v24.4s, v24.4s, v12.s[1]
-	WORD $0x4e38d7ff // fadd v31.4s, v31.4s, v24.4s
-	FMOVD 16(R1), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x6e34dfff // fmul v31.4s, v31.4s, v20.4s
-	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
+	WORD $0x4fac131f // fmla v31.4s, v24.4s, v12.s[1]
+	FMOVD 16(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	WORD $0x4e2ecfe8 // fmla v8.4s, v31.4s, v14.4s
 	FMOVD 48(R1), F18
 	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	WORD $0x4f8d9252 // fmul v18.4s, v18.4s, v13.s[0]
-	WORD $0x4e32d508 // fadd v8.4s, v8.4s, v18.4s
+	WORD $0x4f8d1248 // fmla v8.4s, v18.4s, v13.s[0]
 	PRFM 1280(R1), PLDL1KEEP
 	PRFM 1344(R1), PLDL1KEEP
 	FMOVQ 0(R10), F19
 	FMOVQ 176(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
 	FMOVQ 432(R1), F23
-	VSHL $4, V23.B16, V14.B16
-	VAND V2.B16, V14.B16, V21.B16
+	VSHL $4, V23.B16, V20.B16
+	VAND V2.B16, V20.B16, V21.B16
 	VORR V21.B16, V25.B16, V25.B16
 	WORD $0x4f8ae333 // sdot v19.4s, v25.16b, v10.4b[0]
 	FMOVQ 240(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V14.B16, V29.B16
-	VUSRA $1, V29.B16, V26.B16
+	VAND V3.B16, V20.B16, V22.B16
+	VUSRA $1, V22.B16, V26.B16
 	WORD $0x4faae353 // sdot v19.4s, v26.16b, v10.4b[1]
 	FMOVQ 304(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	VAND V4.B16, V14.B16, V27.B16
+	VAND V4.B16, V20.B16, V27.B16
 	VUSRA $2, V27.B16, V16.B16
 	WORD $0x4f8aea13 // sdot v19.4s, v16.16b, v10.4b[2]
-	FMOVQ 368(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V5.B16, V14.B16, V30.B16
-	VUSRA $3, V30.B16, V22.B16
-	WORD $0x4faaead3 // sdot v19.4s, v22.16b, v10.4b[3]
+	FMOVQ 368(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V5.B16, V20.B16, V30.B16
+	VUSRA $3, V30.B16, V29.B16
+	WORD $0x4faaebb3 // sdot v19.4s, v29.16b, v10.4b[3]
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
 	WORD $0x4f8c9273 // fmul v19.4s, v19.4s, v12.s[0]
 	FMOVQ 0(R10), F17
@@ -3753,52 +3561,48 @@ pair33:
 	VUSRA $4, V28.B16, V15.B16
 	WORD $0x4f8be1f1 // sdot v17.4s, v15.16b, v11.4b[0]
 	FMOVQ 240(R1), F24
-	VAND V3.B16, V23.B16, V20.B16
+	VAND V3.B16, V23.B16, V31.B16
 	VUSHR $4, V24.B16, V24.B16
-	VUSRA $1, V20.B16, V24.B16
+	VUSRA $1, V31.B16, V24.B16
 	WORD $0x4fabe311 // sdot v17.4s, v24.16b, v11.4b[1]
-	FMOVQ 304(R1), F31
+	FMOVQ 304(R1), F14
 	VAND V4.B16, V23.B16, V18.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $2, V18.B16, V31.B16
-	WORD $0x4f8bebf1 // sdot v17.4s, v31.16b, v11.4b[2]
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $2, V18.B16, V14.B16
+	WORD $0x4f8be9d1 // sdot v17.4s, v14.16b, v11.4b[2]
 	FMOVQ 368(R1), F21
 	VAND V5.B16, V23.B16, V25.B16
 	VUSHR $4, V21.B16, V21.B16
 	VUSRA $3, V25.B16, V21.B16
 	WORD $0x4fabeab1 // sdot v17.4s, v21.16b, v11.4b[3]
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fac9231 // fmul v17.4s, v17.4s, v12.s[1]
-	WORD $0x4e31d673 // fadd v19.4s, v19.4s, v17.4s
-	FMOVD 24(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	WORD $0x6e3dde73 // fmul v19.4s, v19.4s, v29.4s
-	WORD $0x4e33d529 // fadd v9.4s, v9.4s, v19.4s
+	WORD $0x4fac1233 // fmla v19.4s, v17.4s, v12.s[1]
+	FMOVD 24(R1), F22
+	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
+	WORD $0x4e36ce69 // fmla v9.4s, v19.4s, v22.4s
 	FMOVD 56(R1), F26
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	WORD $0x4f8d935a // fmul v26.4s, v26.4s, v13.s[0]
-	WORD $0x4e3ad529 // fadd v9.4s, v9.4s, v26.4s
+	WORD $0x4f8d1349 // fmla v9.4s, v26.4s, v13.s[0]
 	SUBS $1, R4
 	BEQ last34
 	FMOVQ 64(R2), F27
 	FMOVQ 80(R2), F16
 	FMOVQ 96(R2), F30
-	FMOVD 112(R2), F22
-	WORD $0x7e30dad6 // faddp s22, v22.2s
+	FMOVD 120(R2), F29
 	PRFM 1408(R1), PLDL1KEEP
 	FMOVQ 0(R10), F28
 	FMOVQ 448(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 704(R1), F20
-	VSHL $4, V20.B16, V24.B16
+	FMOVQ 704(R1), F31
+	VSHL $4, V31.B16, V24.B16
 	VAND V2.B16, V24.B16, V18.B16
 	VORR V18.B16, V15.B16, V15.B16
 	WORD $0x4f9be1fc // sdot v28.4s, v15.16b, v27.4b[0]
-	FMOVQ 512(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V24.B16, V14.B16
-	VUSRA $1, V14.B16, V31.B16
-	WORD $0x4fbbe3fc // sdot v28.4s, v31.16b, v27.4b[1]
+	FMOVQ 512(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V24.B16, V20.B16
+	VUSRA $1, V20.B16, V14.B16
+	WORD $0x4fbbe1dc // sdot v28.4s, v14.16b, v27.4b[1]
 	FMOVQ 576(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
 	VAND V4.B16, V24.B16, V25.B16
@@ -3811,37 +3615,34 @@ pair33:
 	WORD $0x4fbbeabc // sdot v28.4s, v21.16b, v27.4b[3]
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
 	WORD $0x4f9e939c // fmul v28.4s, v28.4s, v30.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 448(R1), F19
-	VAND V2.B16, V20.B16, V26.B16
-	VUSRA $4, V19.B16, V26.B16
-	WORD $0x4f90e35d // sdot v29.4s, v26.16b, v16.4b[0]
+	FMOVQ 0(R10), F19
+	FMOVQ 448(R1), F22
+	VAND V2.B16, V31.B16, V26.B16
+	VUSRA $4, V22.B16, V26.B16
+	WORD $0x4f90e353 // sdot v19.4s, v26.16b, v16.4b[0]
 	FMOVQ 512(R1), F10
-	VAND V3.B16, V20.B16, V11.B16
+	VAND V3.B16, V31.B16, V11.B16
 	VUSHR $4, V10.B16, V10.B16
 	VUSRA $1, V11.B16, V10.B16
-	WORD $0x4fb0e15d // sdot v29.4s, v10.16b, v16.4b[1]
+	WORD $0x4fb0e153 // sdot v19.4s, v10.16b, v16.4b[1]
 	FMOVQ 576(R1), F12
-	VAND V4.B16, V20.B16, V13.B16
+	VAND V4.B16, V31.B16, V13.B16
 	VUSHR $4, V12.B16, V12.B16
 	VUSRA $2, V13.B16, V12.B16
-	WORD $0x4f90e99d // sdot v29.4s, v12.16b, v16.4b[2]
+	WORD $0x4f90e993 // sdot v19.4s, v12.16b, v16.4b[2]
 	FMOVQ 640(R1), F18
-	VAND V5.B16, V20.B16, V15.B16
+	VAND V5.B16, V31.B16, V15.B16
 	VUSHR $4, V18.B16, V18.B16
 	VUSRA $3, V15.B16, V18.B16
-	WORD $0x4fb0ea5d // sdot v29.4s, v18.16b, v16.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fbe93bd // fmul v29.4s, v29.4s, v30.s[1]
-	WORD $0x4e3dd79c // fadd v28.4s, v28.4s, v29.4s
-	FMOVD 64(R1), F14
+	WORD $0x4fb0ea53 // sdot v19.4s, v18.16b, v16.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fbe127c // fmla v28.4s, v19.4s, v30.s[1]
+	FMOVD 64(R1), F20
+	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
+	WORD $0x4e34cf86 // fmla v6.4s, v28.4s, v20.4s
+	FMOVD 96(R1), F14
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	WORD $0x6e2edf9c // fmul v28.4s, v28.4s, v14.4s
-	WORD $0x4e3cd4c6 // fadd v6.4s, v6.4s, v28.4s
-	FMOVD 96(R1), F31
-	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	WORD $0x4f9693ff // fmul v31.4s, v31.4s, v22.s[0]
-	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
+	WORD $0x4f9d11c6 // fmla v6.4s, v14.4s, v29.s[0]
 	PRFM 1472(R1), PLDL1KEEP
 	PRFM 1536(R1), PLDL1KEEP
 	FMOVQ 0(R10), F25
@@ -3849,8 +3650,8 @@ pair33:
 	VAND V1.B16, V23.B16, V23.B16
 	FMOVQ 720(R1), F17
 	VSHL $4, V17.B16, V21.B16
-	VAND V2.B16, V21.B16, V19.B16
-	VORR V19.B16, V23.B16, V23.B16
+	VAND V2.B16, V21.B16, V22.B16
+	VORR V22.B16, V23.B16, V23.B16
 	WORD $0x4f9be2f9 // sdot v25.4s, v23.16b, v27.4b[0]
 	FMOVQ 528(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
@@ -3869,37 +3670,34 @@ pair33:
 	WORD $0x4fbbe999 // sdot v25.4s, v12.16b, v27.4b[3]
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
 	WORD $0x4f9e9339 // fmul v25.4s, v25.4s, v30.s[0]
-	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F31
 	FMOVQ 464(R1), F15
 	VAND V2.B16, V17.B16, V18.B16
 	VUSRA $4, V15.B16, V18.B16
-	WORD $0x4f90e254 // sdot v20.4s, v18.16b, v16.4b[0]
-	FMOVQ 528(R1), F29
-	VAND V3.B16, V17.B16, V14.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $1, V14.B16, V29.B16
-	WORD $0x4fb0e3b4 // sdot v20.4s, v29.16b, v16.4b[1]
-	FMOVQ 592(R1), F28
-	VAND V4.B16, V17.B16, V31.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $2, V31.B16, V28.B16
-	WORD $0x4f90eb94 // sdot v20.4s, v28.16b, v16.4b[2]
-	FMOVQ 656(R1), F19
-	VAND V5.B16, V17.B16, V23.B16
+	WORD $0x4f90e25f // sdot v31.4s, v18.16b, v16.4b[0]
+	FMOVQ 528(R1), F19
+	VAND V3.B16, V17.B16, V28.B16
 	VUSHR $4, V19.B16, V19.B16
-	VUSRA $3, V23.B16, V19.B16
-	WORD $0x4fb0ea74 // sdot v20.4s, v19.16b, v16.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fbe9294 // fmul v20.4s, v20.4s, v30.s[1]
-	WORD $0x4e34d739 // fadd v25.4s, v25.4s, v20.4s
+	VUSRA $1, V28.B16, V19.B16
+	WORD $0x4fb0e27f // sdot v31.4s, v19.16b, v16.4b[1]
+	FMOVQ 592(R1), F20
+	VAND V4.B16, V17.B16, V14.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $2, V14.B16, V20.B16
+	WORD $0x4f90ea9f // sdot v31.4s, v20.16b, v16.4b[2]
+	FMOVQ 656(R1), F22
+	VAND V5.B16, V17.B16, V23.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $3, V23.B16, V22.B16
+	WORD $0x4fb0eadf // sdot v31.4s, v22.16b, v16.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4fbe13f9 // fmla v25.4s, v31.4s, v30.s[1]
 	FMOVD 72(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	WORD $0x6e2bdf39 // fmul v25.4s, v25.4s, v11.4s
-	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
+	WORD $0x4e2bcf27 // fmla v7.4s, v25.4s, v11.4s
 	FMOVD 104(R1), F26
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	WORD $0x4f96935a // fmul v26.4s, v26.4s, v22.s[0]
-	WORD $0x4e3ad4e7 // fadd v7.4s, v7.4s, v26.4s
+	WORD $0x4f9d1347 // fmla v7.4s, v26.4s, v29.s[0]
 	PRFM 1600(R1), PLDL1KEEP
 	FMOVQ 0(R10), F13
 	FMOVQ 480(R1), F10
@@ -3911,110 +3709,104 @@ pair33:
 	WORD $0x4f9be14d // sdot v13.4s, v10.16b, v27.4b[0]
 	FMOVQ 544(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V12.B16, V14.B16
-	VUSRA $1, V14.B16, V18.B16
+	VAND V3.B16, V12.B16, V28.B16
+	VUSRA $1, V28.B16, V18.B16
 	WORD $0x4fbbe24d // sdot v13.4s, v18.16b, v27.4b[1]
-	FMOVQ 608(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V4.B16, V12.B16, V31.B16
-	VUSRA $2, V31.B16, V29.B16
-	WORD $0x4f9bebad // sdot v13.4s, v29.16b, v27.4b[2]
-	FMOVQ 672(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
+	FMOVQ 608(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V12.B16, V14.B16
+	VUSRA $2, V14.B16, V19.B16
+	WORD $0x4f9bea6d // sdot v13.4s, v19.16b, v27.4b[2]
+	FMOVQ 672(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
 	VAND V5.B16, V12.B16, V21.B16
-	VUSRA $3, V21.B16, V28.B16
-	WORD $0x4fbbeb8d // sdot v13.4s, v28.16b, v27.4b[3]
+	VUSRA $3, V21.B16, V20.B16
+	WORD $0x4fbbea8d // sdot v13.4s, v20.16b, v27.4b[3]
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	WORD $0x4f9e91ad // fmul v13.4s, v13.4s, v30.s[0]
 	FMOVQ 0(R10), F17
 	FMOVQ 480(R1), F23
-	VAND V2.B16, V24.B16, V19.B16
-	VUSRA $4, V23.B16, V19.B16
-	WORD $0x4f90e271 // sdot v17.4s, v19.16b, v16.4b[0]
-	FMOVQ 544(R1), F20
-	VAND V3.B16, V24.B16, V11.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $1, V11.B16, V20.B16
-	WORD $0x4fb0e291 // sdot v17.4s, v20.16b, v16.4b[1]
-	FMOVQ 608(R1), F25
+	VAND V2.B16, V24.B16, V22.B16
+	VUSRA $4, V23.B16, V22.B16
+	WORD $0x4f90e2d1 // sdot v17.4s, v22.16b, v16.4b[0]
+	FMOVQ 544(R1), F31
+	VAND V3.B16, V24.B16, V25.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $1, V25.B16, V31.B16
+	WORD $0x4fb0e3f1 // sdot v17.4s, v31.16b, v16.4b[1]
+	FMOVQ 608(R1), F11
 	VAND V4.B16, V24.B16, V26.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $2, V26.B16, V25.B16
-	WORD $0x4f90eb31 // sdot v17.4s, v25.16b, v16.4b[2]
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V26.B16, V11.B16
+	WORD $0x4f90e971 // sdot v17.4s, v11.16b, v16.4b[2]
 	FMOVQ 672(R1), F15
 	VAND V5.B16, V24.B16, V10.B16
 	VUSHR $4, V15.B16, V15.B16
 	VUSRA $3, V10.B16, V15.B16
 	WORD $0x4fb0e9f1 // sdot v17.4s, v15.16b, v16.4b[3]
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fbe9231 // fmul v17.4s, v17.4s, v30.s[1]
-	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
-	FMOVD 80(R1), F14
-	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	WORD $0x4e2dd508 // fadd v8.4s, v8.4s, v13.4s
+	WORD $0x4fbe122d // fmla v13.4s, v17.4s, v30.s[1]
+	FMOVD 80(R1), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	WORD $0x4e3ccda8 // fmla v8.4s, v13.4s, v28.4s
 	FMOVD 112(R1), F18
 	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	WORD $0x4f969252 // fmul v18.4s, v18.4s, v22.s[0]
-	WORD $0x4e32d508 // fadd v8.4s, v8.4s, v18.4s
+	WORD $0x4f9d1248 // fmla v8.4s, v18.4s, v29.s[0]
 	PRFM 1664(R1), PLDL1KEEP
 	PRFM 1728(R1), PLDL1KEEP
-	FMOVQ 0(R10), F31
-	FMOVQ 496(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ 752(R1), F21
-	VSHL $4, V21.B16, V28.B16
-	VAND V2.B16, V28.B16, V23.B16
-	VORR V23.B16, V29.B16, V29.B16
-	WORD $0x4f9be3bf // sdot v31.4s, v29.16b, v27.4b[0]
-	FMOVQ 560(R1), F19
+	FMOVQ 0(R10), F14
+	FMOVQ 496(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V28.B16, V11.B16
-	VUSRA $1, V11.B16, V19.B16
-	WORD $0x4fbbe27f // sdot v31.4s, v19.16b, v27.4b[1]
-	FMOVQ 624(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V28.B16, V26.B16
-	VUSRA $2, V26.B16, V20.B16
-	WORD $0x4f9bea9f // sdot v31.4s, v20.16b, v27.4b[2]
-	FMOVQ 688(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V5.B16, V28.B16, V12.B16
-	VUSRA $3, V12.B16, V25.B16
-	WORD $0x4fbbeb3f // sdot v31.4s, v25.16b, v27.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f9e93ff // fmul v31.4s, v31.4s, v30.s[0]
+	FMOVQ 752(R1), F21
+	VSHL $4, V21.B16, V20.B16
+	VAND V2.B16, V20.B16, V23.B16
+	VORR V23.B16, V19.B16, V19.B16
+	WORD $0x4f9be26e // sdot v14.4s, v19.16b, v27.4b[0]
+	FMOVQ 560(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V20.B16, V25.B16
+	VUSRA $1, V25.B16, V22.B16
+	WORD $0x4fbbe2ce // sdot v14.4s, v22.16b, v27.4b[1]
+	FMOVQ 624(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V4.B16, V20.B16, V26.B16
+	VUSRA $2, V26.B16, V31.B16
+	WORD $0x4f9bebee // sdot v14.4s, v31.16b, v27.4b[2]
+	FMOVQ 688(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V5.B16, V20.B16, V12.B16
+	VUSRA $3, V12.B16, V11.B16
+	WORD $0x4fbbe96e // sdot v14.4s, v11.16b, v27.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f9e91ce // fmul v14.4s, v14.4s, v30.s[0]
 	FMOVQ 0(R10), F24
 	FMOVQ 496(R1), F10
 	VAND V2.B16, V21.B16, V15.B16
 	VUSRA $4, V10.B16, V15.B16
 	WORD $0x4f90e1f8 // sdot v24.4s, v15.16b, v16.4b[0]
 	FMOVQ 560(R1), F17
-	VAND V3.B16, V21.B16, V14.B16
+	VAND V3.B16, V21.B16, V13.B16
 	VUSHR $4, V17.B16, V17.B16
-	VUSRA $1, V14.B16, V17.B16
+	VUSRA $1, V13.B16, V17.B16
 	WORD $0x4fb0e238 // sdot v24.4s, v17.16b, v16.4b[1]
-	FMOVQ 624(R1), F13
+	FMOVQ 624(R1), F28
 	VAND V4.B16, V21.B16, V18.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $2, V18.B16, V13.B16
-	WORD $0x4f90e9b8 // sdot v24.4s, v13.16b, v16.4b[2]
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $2, V18.B16, V28.B16
+	WORD $0x4f90eb98 // sdot v24.4s, v28.16b, v16.4b[2]
 	FMOVQ 688(R1), F23
-	VAND V5.B16, V21.B16, V29.B16
+	VAND V5.B16, V21.B16, V19.B16
 	VUSHR $4, V23.B16, V23.B16
-	VUSRA $3, V29.B16, V23.B16
+	VUSRA $3, V19.B16, V23.B16
 	WORD $0x4fb0eaf8 // sdot v24.4s, v23.16b, v16.4b[3]
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fbe9318 // fmul v24.4s, v24.4s, v30.s[1]
-	WORD $0x4e38d7ff // fadd v31.4s, v31.4s, v24.4s
-	FMOVD 88(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	WORD $0x6e2bdfff // fmul v31.4s, v31.4s, v11.4s
-	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
-	FMOVD 120(R1), F19
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	WORD $0x4f969273 // fmul v19.4s, v19.4s, v22.s[0]
-	WORD $0x4e33d529 // fadd v9.4s, v9.4s, v19.4s
+	WORD $0x4fbe130e // fmla v14.4s, v24.4s, v30.s[1]
+	FMOVD 88(R1), F25
+	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
+	WORD $0x4e39cdc9 // fmla v9.4s, v14.4s, v25.4s
+	FMOVD 120(R1), F22
+	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
+	WORD $0x4f9d12c9 // fmla v9.4s, v22.4s, v29.s[0]
 	ADD $768, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -4274,13 +4066,11 @@ pair39:
 	FMOVQ 0(R13), F24
 	FMOVQ 16(R13), F8
 	FMOVQ 32(R13), F16
-	FMOVD 48(R13), F15
-	WORD $0x7e30d9ef // faddp s15, v15.2s
+	FMOVD 56(R13), F15
 	FMOVQ 0(R20), F18
 	FMOVQ 16(R20), F17
 	FMOVQ 32(R20), F20
-	FMOVD 48(R20), F29
-	WORD $0x7e30dbbd // faddp s29, v29.2s
+	FMOVD 56(R20), F29
 	FMOVQ 0(R10), F21
 	FMOVQ 0(R10), F22
 	FMOVQ 384(R11), F9
@@ -4296,8 +4086,8 @@ pair39:
 	WORD $0x4fb8eb55 // sdot v21.4s, v26.16b, v24.4b[3]
 	WORD $0x4fb2eb56 // sdot v22.4s, v26.16b, v18.4b[3]
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
 	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
 	FMOVQ 0(R10), F27
 	FMOVQ 0(R10), F30
@@ -4314,232 +4104,204 @@ pair39:
 	WORD $0x4fa8e8fb // sdot v27.4s, v7.16b, v8.4b[3]
 	WORD $0x4fb1e8fe // sdot v30.4s, v7.16b, v17.4b[3]
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fb0937b // fmul v27.4s, v27.4s, v16.s[1]
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb493de // fmul v30.4s, v30.4s, v20.s[1]
-	WORD $0x4e3bd6b5 // fadd v21.4s, v21.4s, v27.4s
-	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
-	FMOVQ 128(R11), F19
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x6e33ded6 // fmul v22.4s, v22.4s, v19.4s
-	FMOVQ 0(R14), F28
-	WORD $0x4e35d79c // fadd v28.4s, v28.4s, v21.4s
-	FMOVQ 256(R11), F11
-	WORD $0x4f8f916b // fmul v11.4s, v11.4s, v15.s[0]
-	WORD $0x4e2bd79c // fadd v28.4s, v28.4s, v11.4s
-	FMOVQ F28, 0(R14)
-	FMOVQ 0(R21), F12
-	WORD $0x4e36d58c // fadd v12.4s, v12.4s, v22.4s
-	FMOVQ 256(R11), F13
-	WORD $0x4f9d91ad // fmul v13.4s, v13.4s, v29.s[0]
-	WORD $0x4e2dd58c // fadd v12.4s, v12.4s, v13.4s
-	FMOVQ F12, 0(R21)
+	WORD $0x4fb01375 // fmla v21.4s, v27.4s, v16.s[1]
+	WORD $0x4fb413d6 // fmla v22.4s, v30.4s, v20.s[1]
+	FMOVQ 0(R14), F19
+	FMOVQ 0(R21), F28
+	FMOVQ 128(R11), F11
+	WORD $0x4e2bceb3 // fmla v19.4s, v21.4s, v11.4s
+	WORD $0x4e2bcedc // fmla v28.4s, v22.4s, v11.4s
+	FMOVQ 256(R11), F12
+	WORD $0x4f8f1193 // fmla v19.4s, v12.4s, v15.s[0]
+	WORD $0x4f9d119c // fmla v28.4s, v12.4s, v29.s[0]
+	FMOVQ F19, 0(R14)
+	FMOVQ F28, 0(R21)
+	FMOVQ 0(R10), F13
 	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F9
-	FMOVQ 512(R11), F23
-	WORD $0x4f98e2ee // sdot v14.4s, v23.16b, v24.4b[0]
-	WORD $0x4f92e2e9 // sdot v9.4s, v23.16b, v18.4b[0]
-	FMOVQ 528(R11), F25
-	WORD $0x4fb8e32e // sdot v14.4s, v25.16b, v24.4b[1]
-	WORD $0x4fb2e329 // sdot v9.4s, v25.16b, v18.4b[1]
-	FMOVQ 544(R11), F26
-	WORD $0x4f98eb4e // sdot v14.4s, v26.16b, v24.4b[2]
-	WORD $0x4f92eb49 // sdot v9.4s, v26.16b, v18.4b[2]
-	FMOVQ 560(R11), F6
-	WORD $0x4fb8e8ce // sdot v14.4s, v6.16b, v24.4b[3]
-	WORD $0x4fb2e8c9 // sdot v9.4s, v6.16b, v18.4b[3]
+	FMOVQ 512(R11), F9
+	WORD $0x4f98e12d // sdot v13.4s, v9.16b, v24.4b[0]
+	WORD $0x4f92e12e // sdot v14.4s, v9.16b, v18.4b[0]
+	FMOVQ 528(R11), F23
+	WORD $0x4fb8e2ed // sdot v13.4s, v23.16b, v24.4b[1]
+	WORD $0x4fb2e2ee // sdot v14.4s, v23.16b, v18.4b[1]
+	FMOVQ 544(R11), F25
+	WORD $0x4f98eb2d // sdot v13.4s, v25.16b, v24.4b[2]
+	WORD $0x4f92eb2e // sdot v14.4s, v25.16b, v18.4b[2]
+	FMOVQ 560(R11), F26
+	WORD $0x4fb8eb4d // sdot v13.4s, v26.16b, v24.4b[3]
+	WORD $0x4fb2eb4e // sdot v14.4s, v26.16b, v18.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f9091ce // fmul v14.4s, v14.4s, v16.s[0]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f949129 // fmul v9.4s, v9.4s, v20.s[0]
+	WORD $0x4f9091ad // fmul v13.4s, v13.4s, v16.s[0]
+	WORD $0x4f9491ce // fmul v14.4s, v14.4s, v20.s[0]
+	FMOVQ 0(R10), F6
 	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F10
-	FMOVQ 576(R11), F7
-	WORD $0x4f88e0ff // sdot v31.4s, v7.16b, v8.4b[0]
-	WORD $0x4f91e0ea // sdot v10.4s, v7.16b, v17.4b[0]
-	FMOVQ 592(R11), F27
-	WORD $0x4fa8e37f // sdot v31.4s, v27.16b, v8.4b[1]
-	WORD $0x4fb1e36a // sdot v10.4s, v27.16b, v17.4b[1]
-	FMOVQ 608(R11), F30
-	WORD $0x4f88ebdf // sdot v31.4s, v30.16b, v8.4b[2]
-	WORD $0x4f91ebca // sdot v10.4s, v30.16b, v17.4b[2]
-	FMOVQ 624(R11), F19
-	WORD $0x4fa8ea7f // sdot v31.4s, v19.16b, v8.4b[3]
-	WORD $0x4fb1ea6a // sdot v10.4s, v19.16b, v17.4b[3]
+	FMOVQ 576(R11), F10
+	WORD $0x4f88e146 // sdot v6.4s, v10.16b, v8.4b[0]
+	WORD $0x4f91e15f // sdot v31.4s, v10.16b, v17.4b[0]
+	FMOVQ 592(R11), F7
+	WORD $0x4fa8e0e6 // sdot v6.4s, v7.16b, v8.4b[1]
+	WORD $0x4fb1e0ff // sdot v31.4s, v7.16b, v17.4b[1]
+	FMOVQ 608(R11), F27
+	WORD $0x4f88eb66 // sdot v6.4s, v27.16b, v8.4b[2]
+	WORD $0x4f91eb7f // sdot v31.4s, v27.16b, v17.4b[2]
+	FMOVQ 624(R11), F30
+	WORD $0x4fa8ebc6 // sdot v6.4s, v30.16b, v8.4b[3]
+	WORD $0x4fb1ebdf // sdot v31.4s, v30.16b, v17.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fb4914a // fmul v10.4s, v10.4s, v20.s[1]
-	WORD $0x4e3fd5ce // fadd v14.4s, v14.4s, v31.4s
-	WORD $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
-	FMOVQ 144(R11), F21
-	WORD $0x6e35ddce // fmul v14.4s, v14.4s, v21.4s
-	WORD $0x6e35dd29 // fmul v9.4s, v9.4s, v21.4s
-	FMOVQ 16(R14), F11
-	WORD $0x4e2ed56b // fadd v11.4s, v11.4s, v14.4s
-	FMOVQ 272(R11), F28
-	WORD $0x4f8f939c // fmul v28.4s, v28.4s, v15.s[0]
-	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
-	FMOVQ F11, 16(R14)
+	WORD $0x4fb010cd // fmla v13.4s, v6.4s, v16.s[1]
+	WORD $0x4fb413ee // fmla v14.4s, v31.4s, v20.s[1]
+	FMOVQ 16(R14), F21
 	FMOVQ 16(R21), F22
-	WORD $0x4e29d6d6 // fadd v22.4s, v22.4s, v9.4s
-	FMOVQ 272(R11), F13
-	WORD $0x4f9d91ad // fmul v13.4s, v13.4s, v29.s[0]
-	WORD $0x4e2dd6d6 // fadd v22.4s, v22.4s, v13.4s
+	FMOVQ 144(R11), F11
+	WORD $0x4e2bcdb5 // fmla v21.4s, v13.4s, v11.4s
+	WORD $0x4e2bcdd6 // fmla v22.4s, v14.4s, v11.4s
+	FMOVQ 272(R11), F12
+	WORD $0x4f8f1195 // fmla v21.4s, v12.4s, v15.s[0]
+	WORD $0x4f9d1196 // fmla v22.4s, v12.4s, v29.s[0]
+	FMOVQ F21, 16(R14)
 	FMOVQ F22, 16(R21)
-	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F23
-	FMOVQ 640(R11), F25
-	WORD $0x4f98e32c // sdot v12.4s, v25.16b, v24.4b[0]
-	WORD $0x4f92e337 // sdot v23.4s, v25.16b, v18.4b[0]
-	FMOVQ 656(R11), F26
-	WORD $0x4fb8e34c // sdot v12.4s, v26.16b, v24.4b[1]
-	WORD $0x4fb2e357 // sdot v23.4s, v26.16b, v18.4b[1]
-	FMOVQ 672(R11), F6
-	WORD $0x4f98e8cc // sdot v12.4s, v6.16b, v24.4b[2]
-	WORD $0x4f92e8d7 // sdot v23.4s, v6.16b, v18.4b[2]
-	FMOVQ 688(R11), F7
-	WORD $0x4fb8e8ec // sdot v12.4s, v7.16b, v24.4b[3]
-	WORD $0x4fb2e8f7 // sdot v23.4s, v7.16b, v18.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f90918c // fmul v12.4s, v12.4s, v16.s[0]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F28
+	FMOVQ 640(R11), F9
+	WORD $0x4f98e133 // sdot v19.4s, v9.16b, v24.4b[0]
+	WORD $0x4f92e13c // sdot v28.4s, v9.16b, v18.4b[0]
+	FMOVQ 656(R11), F23
+	WORD $0x4fb8e2f3 // sdot v19.4s, v23.16b, v24.4b[1]
+	WORD $0x4fb2e2fc // sdot v28.4s, v23.16b, v18.4b[1]
+	FMOVQ 672(R11), F25
+	WORD $0x4f98eb33 // sdot v19.4s, v25.16b, v24.4b[2]
+	WORD $0x4f92eb3c // sdot v28.4s, v25.16b, v18.4b[2]
+	FMOVQ 688(R11), F26
+	WORD $0x4fb8eb53 // sdot v19.4s, v26.16b, v24.4b[3]
+	WORD $0x4fb2eb5c // sdot v28.4s, v26.16b, v18.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f909273 // fmul v19.4s, v19.4s, v16.s[0]
+	WORD $0x4f94939c // fmul v28.4s, v28.4s, v20.s[0]
+	FMOVQ 0(R10), F10
+	FMOVQ 0(R10), F7
+	FMOVQ 704(R11), F27
+	WORD $0x4f88e36a // sdot v10.4s, v27.16b, v8.4b[0]
+	WORD $0x4f91e367 // sdot v7.4s, v27.16b, v17.4b[0]
+	FMOVQ 720(R11), F30
+	WORD $0x4fa8e3ca // sdot v10.4s, v30.16b, v8.4b[1]
+	WORD $0x4fb1e3c7 // sdot v7.4s, v30.16b, v17.4b[1]
+	FMOVQ 736(R11), F6
+	WORD $0x4f88e8ca // sdot v10.4s, v6.16b, v8.4b[2]
+	WORD $0x4f91e8c7 // sdot v7.4s, v6.16b, v17.4b[2]
+	FMOVQ 752(R11), F31
+	WORD $0x4fa8ebea // sdot v10.4s, v31.16b, v8.4b[3]
+	WORD $0x4fb1ebe7 // sdot v7.4s, v31.16b, v17.4b[3]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4fb01153 // fmla v19.4s, v10.4s, v16.s[1]
+	WORD $0x4fb410fc // fmla v28.4s, v7.4s, v20.s[1]
+	FMOVQ 32(R14), F13
+	FMOVQ 32(R21), F14
+	FMOVQ 160(R11), F11
+	WORD $0x4e2bce6d // fmla v13.4s, v19.4s, v11.4s
+	WORD $0x4e2bcf8e // fmla v14.4s, v28.4s, v11.4s
+	FMOVQ 288(R11), F12
+	WORD $0x4f8f118d // fmla v13.4s, v12.4s, v15.s[0]
+	WORD $0x4f9d118e // fmla v14.4s, v12.4s, v29.s[0]
+	FMOVQ F13, 32(R14)
+	FMOVQ F14, 32(R21)
+	FMOVQ 0(R10), F21
+	FMOVQ 0(R10), F22
+	FMOVQ 768(R11), F9
+	WORD $0x4f98e135 // sdot v21.4s, v9.16b, v24.4b[0]
+	WORD $0x4f92e136 // sdot v22.4s, v9.16b, v18.4b[0]
+	FMOVQ 784(R11), F23
+	WORD $0x4fb8e2f5 // sdot v21.4s, v23.16b, v24.4b[1]
+	WORD $0x4fb2e2f6 // sdot v22.4s, v23.16b, v18.4b[1]
+	FMOVQ 800(R11), F25
+	WORD $0x4f98eb35 // sdot v21.4s, v25.16b, v24.4b[2]
+	WORD $0x4f92eb36 // sdot v22.4s, v25.16b, v18.4b[2]
+	FMOVQ 816(R11), F26
+	WORD $0x4fb8eb55 // sdot v21.4s, v26.16b, v24.4b[3]
+	WORD $0x4fb2eb56 // sdot v22.4s, v26.16b, v18.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
 	FMOVQ 0(R10), F27
 	FMOVQ 0(R10), F30
-	FMOVQ 704(R11), F19
-	WORD $0x4f88e27b // sdot v27.4s, v19.16b, v8.4b[0]
-	WORD $0x4f91e27e // sdot v30.4s, v19.16b, v17.4b[0]
-	FMOVQ 720(R11), F31
+	FMOVQ 832(R11), F6
+	WORD $0x4f88e0db // sdot v27.4s, v6.16b, v8.4b[0]
+	WORD $0x4f91e0de // sdot v30.4s, v6.16b, v17.4b[0]
+	FMOVQ 848(R11), F31
 	WORD $0x4fa8e3fb // sdot v27.4s, v31.16b, v8.4b[1]
 	WORD $0x4fb1e3fe // sdot v30.4s, v31.16b, v17.4b[1]
-	FMOVQ 736(R11), F10
+	FMOVQ 864(R11), F10
 	WORD $0x4f88e95b // sdot v27.4s, v10.16b, v8.4b[2]
 	WORD $0x4f91e95e // sdot v30.4s, v10.16b, v17.4b[2]
-	FMOVQ 752(R11), F21
-	WORD $0x4fa8eabb // sdot v27.4s, v21.16b, v8.4b[3]
-	WORD $0x4fb1eabe // sdot v30.4s, v21.16b, v17.4b[3]
+	FMOVQ 880(R11), F7
+	WORD $0x4fa8e8fb // sdot v27.4s, v7.16b, v8.4b[3]
+	WORD $0x4fb1e8fe // sdot v30.4s, v7.16b, v17.4b[3]
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fb0937b // fmul v27.4s, v27.4s, v16.s[1]
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb493de // fmul v30.4s, v30.4s, v20.s[1]
-	WORD $0x4e3bd58c // fadd v12.4s, v12.4s, v27.4s
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
-	FMOVQ 160(R11), F14
-	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
-	WORD $0x6e2edef7 // fmul v23.4s, v23.4s, v14.4s
-	FMOVQ 32(R14), F28
-	WORD $0x4e2cd79c // fadd v28.4s, v28.4s, v12.4s
-	FMOVQ 288(R11), F11
-	WORD $0x4f8f916b // fmul v11.4s, v11.4s, v15.s[0]
-	WORD $0x4e2bd79c // fadd v28.4s, v28.4s, v11.4s
-	FMOVQ F28, 32(R14)
-	FMOVQ 32(R21), F9
-	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
-	FMOVQ 288(R11), F13
-	WORD $0x4f9d91ad // fmul v13.4s, v13.4s, v29.s[0]
-	WORD $0x4e2dd529 // fadd v9.4s, v9.4s, v13.4s
-	FMOVQ F9, 32(R21)
-	FMOVQ 0(R10), F22
-	FMOVQ 0(R10), F25
-	FMOVQ 768(R11), F26
-	WORD $0x4f98e356 // sdot v22.4s, v26.16b, v24.4b[0]
-	WORD $0x4f92e359 // sdot v25.4s, v26.16b, v18.4b[0]
-	FMOVQ 784(R11), F6
-	WORD $0x4fb8e0d6 // sdot v22.4s, v6.16b, v24.4b[1]
-	WORD $0x4fb2e0d9 // sdot v25.4s, v6.16b, v18.4b[1]
-	FMOVQ 800(R11), F7
-	WORD $0x4f98e8f6 // sdot v22.4s, v7.16b, v24.4b[2]
-	WORD $0x4f92e8f9 // sdot v25.4s, v7.16b, v18.4b[2]
-	FMOVQ 816(R11), F19
-	WORD $0x4fb8ea76 // sdot v22.4s, v19.16b, v24.4b[3]
-	WORD $0x4fb2ea79 // sdot v25.4s, v19.16b, v18.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f9092d6 // fmul v22.4s, v22.4s, v16.s[0]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f949339 // fmul v25.4s, v25.4s, v20.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F10
-	FMOVQ 832(R11), F21
-	WORD $0x4f88e2bf // sdot v31.4s, v21.16b, v8.4b[0]
-	WORD $0x4f91e2aa // sdot v10.4s, v21.16b, v17.4b[0]
-	FMOVQ 848(R11), F27
-	WORD $0x4fa8e37f // sdot v31.4s, v27.16b, v8.4b[1]
-	WORD $0x4fb1e36a // sdot v10.4s, v27.16b, v17.4b[1]
-	FMOVQ 864(R11), F30
-	WORD $0x4f88ebdf // sdot v31.4s, v30.16b, v8.4b[2]
-	WORD $0x4f91ebca // sdot v10.4s, v30.16b, v17.4b[2]
-	FMOVQ 880(R11), F14
-	WORD $0x4fa8e9df // sdot v31.4s, v14.16b, v8.4b[3]
-	WORD $0x4fb1e9ca // sdot v10.4s, v14.16b, v17.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fb4914a // fmul v10.4s, v10.4s, v20.s[1]
-	WORD $0x4e3fd6d6 // fadd v22.4s, v22.4s, v31.4s
-	WORD $0x4e2ad739 // fadd v25.4s, v25.4s, v10.4s
-	FMOVQ 176(R11), F12
-	WORD $0x6e2cded6 // fmul v22.4s, v22.4s, v12.4s
-	WORD $0x6e2cdf39 // fmul v25.4s, v25.4s, v12.4s
-	FMOVQ 48(R14), F11
-	WORD $0x4e36d56b // fadd v11.4s, v11.4s, v22.4s
-	FMOVQ 304(R11), F28
-	WORD $0x4f8f939c // fmul v28.4s, v28.4s, v15.s[0]
-	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
-	FMOVQ F11, 48(R14)
-	FMOVQ 48(R21), F23
-	WORD $0x4e39d6f7 // fadd v23.4s, v23.4s, v25.4s
-	FMOVQ 304(R11), F13
-	WORD $0x4f9d91ad // fmul v13.4s, v13.4s, v29.s[0]
-	WORD $0x4e2dd6f7 // fadd v23.4s, v23.4s, v13.4s
-	FMOVQ F23, 48(R21)
+	WORD $0x4fb01375 // fmla v21.4s, v27.4s, v16.s[1]
+	WORD $0x4fb413d6 // fmla v22.4s, v30.4s, v20.s[1]
+	FMOVQ 48(R14), F19
+	FMOVQ 48(R21), F28
+	FMOVQ 176(R11), F11
+	WORD $0x4e2bceb3 // fmla v19.4s, v21.4s, v11.4s
+	WORD $0x4e2bcedc // fmla v28.4s, v22.4s, v11.4s
+	FMOVQ 304(R11), F12
+	WORD $0x4f8f1193 // fmla v19.4s, v12.4s, v15.s[0]
+	WORD $0x4f9d119c // fmla v28.4s, v12.4s, v29.s[0]
+	FMOVQ F19, 48(R14)
+	FMOVQ F28, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair39
 	SUBS $1, R4
 	BEQ last38
-	FMOVQ 448(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 704(R1), F26
-	VSHL $4, V26.B16, V6.B16
-	VAND V2.B16, V6.B16, V7.B16
-	VORR V7.B16, V9.B16, V9.B16
-	FMOVQ F9, 384(R11)
-	FMOVQ 512(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V6.B16, V21.B16
-	VUSRA $1, V21.B16, V19.B16
-	FMOVQ F19, 400(R11)
-	FMOVQ 576(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V4.B16, V6.B16, V30.B16
-	VUSRA $2, V30.B16, V27.B16
-	FMOVQ F27, 416(R11)
-	FMOVQ 640(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V5.B16, V6.B16, V31.B16
-	VUSRA $3, V31.B16, V14.B16
-	FMOVQ F14, 432(R11)
-	FMOVQ 448(R1), F10
-	VAND V2.B16, V26.B16, V12.B16
-	VUSRA $4, V10.B16, V12.B16
-	FMOVQ F12, 448(R11)
-	FMOVQ 512(R1), F22
-	VAND V3.B16, V26.B16, V28.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $1, V28.B16, V22.B16
-	FMOVQ F22, 464(R11)
+	FMOVQ 448(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 704(R1), F14
+	VSHL $4, V14.B16, V9.B16
+	VAND V2.B16, V9.B16, V23.B16
+	VORR V23.B16, V13.B16, V13.B16
+	FMOVQ F13, 384(R11)
+	FMOVQ 512(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V9.B16, V26.B16
+	VUSRA $1, V26.B16, V25.B16
+	FMOVQ F25, 400(R11)
+	FMOVQ 576(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	VAND V4.B16, V9.B16, V31.B16
+	VUSRA $2, V31.B16, V6.B16
+	FMOVQ F6, 416(R11)
+	FMOVQ 640(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V5.B16, V9.B16, V7.B16
+	VUSRA $3, V7.B16, V10.B16
+	FMOVQ F10, 432(R11)
+	FMOVQ 448(R1), F27
+	VAND V2.B16, V14.B16, V30.B16
+	VUSRA $4, V27.B16, V30.B16
+	FMOVQ F30, 448(R11)
+	FMOVQ 512(R1), F21
+	VAND V3.B16, V14.B16, V22.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $1, V22.B16, V21.B16
+	FMOVQ F21, 464(R11)
 	FMOVQ 576(R1), F11
-	VAND V4.B16, V26.B16, V25.B16
+	VAND V4.B16, V14.B16, V12.B16
 	VUSHR $4, V11.B16, V11.B16
-	VUSRA $2, V25.B16, V11.B16
+	VUSRA $2, V12.B16, V11.B16
 	FMOVQ F11, 480(R11)
-	FMOVQ 640(R1), F13
-	VAND V5.B16, V26.B16, V23.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $3, V23.B16, V13.B16
-	FMOVQ F13, 496(R11)
+	FMOVQ 640(R1), F19
+	VAND V5.B16, V14.B16, V28.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $3, V28.B16, V19.B16
+	FMOVQ F19, 496(R11)
 	FMOVD 64(R1), F24
 	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
 	FMOVQ F24, 128(R11)
@@ -4558,108 +4320,108 @@ pair39:
 	VAND V3.B16, V18.B16, V29.B16
 	VUSRA $1, V29.B16, V20.B16
 	FMOVQ F20, 528(R11)
-	FMOVQ 592(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	VAND V4.B16, V18.B16, V9.B16
-	VUSRA $2, V9.B16, V7.B16
-	FMOVQ F7, 544(R11)
-	FMOVQ 656(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V5.B16, V18.B16, V19.B16
-	VUSRA $3, V19.B16, V21.B16
-	FMOVQ F21, 560(R11)
-	FMOVQ 464(R1), F30
-	VAND V2.B16, V15.B16, V27.B16
-	VUSRA $4, V30.B16, V27.B16
-	FMOVQ F27, 576(R11)
-	FMOVQ 528(R1), F31
-	VAND V3.B16, V15.B16, V14.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $1, V14.B16, V31.B16
-	FMOVQ F31, 592(R11)
-	FMOVQ 592(R1), F10
-	VAND V4.B16, V15.B16, V12.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $2, V12.B16, V10.B16
-	FMOVQ F10, 608(R11)
-	FMOVQ 656(R1), F28
-	VAND V5.B16, V15.B16, V22.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $3, V22.B16, V28.B16
-	FMOVQ F28, 624(R11)
-	FMOVD 72(R1), F25
-	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	FMOVQ F25, 144(R11)
+	FMOVQ 592(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V4.B16, V18.B16, V13.B16
+	VUSRA $2, V13.B16, V23.B16
+	FMOVQ F23, 544(R11)
+	FMOVQ 656(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V5.B16, V18.B16, V25.B16
+	VUSRA $3, V25.B16, V26.B16
+	FMOVQ F26, 560(R11)
+	FMOVQ 464(R1), F31
+	VAND V2.B16, V15.B16, V6.B16
+	VUSRA $4, V31.B16, V6.B16
+	FMOVQ F6, 576(R11)
+	FMOVQ 528(R1), F7
+	VAND V3.B16, V15.B16, V10.B16
+	VUSHR $4, V7.B16, V7.B16
+	VUSRA $1, V10.B16, V7.B16
+	FMOVQ F7, 592(R11)
+	FMOVQ 592(R1), F27
+	VAND V4.B16, V15.B16, V30.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $2, V30.B16, V27.B16
+	FMOVQ F27, 608(R11)
+	FMOVQ 656(R1), F22
+	VAND V5.B16, V15.B16, V21.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $3, V21.B16, V22.B16
+	FMOVQ F22, 624(R11)
+	FMOVD 72(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ F12, 144(R11)
 	FMOVD 104(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
 	FMOVQ F11, 272(R11)
-	FMOVQ 480(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ 736(R1), F26
-	VSHL $4, V26.B16, V23.B16
-	VAND V2.B16, V23.B16, V13.B16
-	VORR V13.B16, V6.B16, V6.B16
-	FMOVQ F6, 640(R11)
+	FMOVQ 480(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 736(R1), F14
+	VSHL $4, V14.B16, V28.B16
+	VAND V2.B16, V28.B16, V19.B16
+	VORR V19.B16, V9.B16, V9.B16
+	FMOVQ F9, 640(R11)
 	FMOVQ 544(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V23.B16, V8.B16
+	VAND V3.B16, V28.B16, V8.B16
 	VUSRA $1, V8.B16, V24.B16
 	FMOVQ F24, 656(R11)
 	FMOVQ 608(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V23.B16, V16.B16
+	VAND V4.B16, V28.B16, V16.B16
 	VUSRA $2, V16.B16, V17.B16
 	FMOVQ F17, 672(R11)
 	FMOVQ 672(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
-	VAND V5.B16, V23.B16, V20.B16
+	VAND V5.B16, V28.B16, V20.B16
 	VUSRA $3, V20.B16, V29.B16
 	FMOVQ F29, 688(R11)
-	FMOVQ 480(R1), F9
-	VAND V2.B16, V26.B16, V7.B16
-	VUSRA $4, V9.B16, V7.B16
-	FMOVQ F7, 704(R11)
-	FMOVQ 544(R1), F19
-	VAND V3.B16, V26.B16, V21.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $1, V21.B16, V19.B16
-	FMOVQ F19, 720(R11)
-	FMOVQ 608(R1), F30
-	VAND V4.B16, V26.B16, V27.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $2, V27.B16, V30.B16
-	FMOVQ F30, 736(R11)
-	FMOVQ 672(R1), F14
-	VAND V5.B16, V26.B16, V31.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $3, V31.B16, V14.B16
-	FMOVQ F14, 752(R11)
-	FMOVD 80(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 160(R11)
-	FMOVD 112(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 288(R11)
+	FMOVQ 480(R1), F13
+	VAND V2.B16, V14.B16, V23.B16
+	VUSRA $4, V13.B16, V23.B16
+	FMOVQ F23, 704(R11)
+	FMOVQ 544(R1), F25
+	VAND V3.B16, V14.B16, V26.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $1, V26.B16, V25.B16
+	FMOVQ F25, 720(R11)
+	FMOVQ 608(R1), F31
+	VAND V4.B16, V14.B16, V6.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $2, V6.B16, V31.B16
+	FMOVQ F31, 736(R11)
+	FMOVQ 672(R1), F10
+	VAND V5.B16, V14.B16, V7.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $3, V7.B16, V10.B16
+	FMOVQ F10, 752(R11)
+	FMOVD 80(R1), F30
+	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
+	FMOVQ F30, 160(R11)
+	FMOVD 112(R1), F27
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	FMOVQ F27, 288(R11)
 	FMOVQ 496(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
 	FMOVQ 752(R1), F15
-	VSHL $4, V15.B16, V22.B16
-	VAND V2.B16, V22.B16, V28.B16
-	VORR V28.B16, V18.B16, V18.B16
+	VSHL $4, V15.B16, V21.B16
+	VAND V2.B16, V21.B16, V22.B16
+	VORR V22.B16, V18.B16, V18.B16
 	FMOVQ F18, 768(R11)
-	FMOVQ 560(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V22.B16, V11.B16
-	VUSRA $1, V11.B16, V25.B16
-	FMOVQ F25, 784(R11)
-	FMOVQ 624(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V22.B16, V6.B16
-	VUSRA $2, V6.B16, V13.B16
-	FMOVQ F13, 800(R11)
+	FMOVQ 560(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V21.B16, V11.B16
+	VUSRA $1, V11.B16, V12.B16
+	FMOVQ F12, 784(R11)
+	FMOVQ 624(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V21.B16, V9.B16
+	VUSRA $2, V9.B16, V19.B16
+	FMOVQ F19, 800(R11)
 	FMOVQ 688(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
-	VAND V5.B16, V22.B16, V24.B16
+	VAND V5.B16, V21.B16, V24.B16
 	VUSRA $3, V24.B16, V8.B16
 	FMOVQ F8, 816(R11)
 	FMOVQ 496(R1), F16
@@ -4671,250 +4433,220 @@ pair39:
 	VUSHR $4, V20.B16, V20.B16
 	VUSRA $1, V29.B16, V20.B16
 	FMOVQ F20, 848(R11)
-	FMOVQ 624(R1), F9
-	VAND V4.B16, V15.B16, V7.B16
-	VUSHR $4, V9.B16, V9.B16
-	VUSRA $2, V7.B16, V9.B16
-	FMOVQ F9, 864(R11)
-	FMOVQ 688(R1), F21
-	VAND V5.B16, V15.B16, V19.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $3, V19.B16, V21.B16
-	FMOVQ F21, 880(R11)
-	FMOVD 88(R1), F27
-	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	FMOVQ F27, 176(R11)
-	FMOVD 120(R1), F30
-	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	FMOVQ F30, 304(R11)
+	FMOVQ 624(R1), F13
+	VAND V4.B16, V15.B16, V23.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $2, V23.B16, V13.B16
+	FMOVQ F13, 864(R11)
+	FMOVQ 688(R1), F26
+	VAND V5.B16, V15.B16, V25.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $3, V25.B16, V26.B16
+	FMOVQ F26, 880(R11)
+	FMOVD 88(R1), F6
+	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
+	FMOVQ F6, 176(R11)
+	FMOVD 120(R1), F31
+	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
+	FMOVQ F31, 304(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
 pair40:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
-	FMOVQ 0(R13), F23
-	FMOVQ 16(R13), F26
-	FMOVQ 32(R13), F31
-	FMOVD 48(R13), F14
-	WORD $0x7e30d9ce // faddp s14, v14.2s
-	FMOVQ 0(R20), F12
-	FMOVQ 16(R20), F10
-	FMOVQ 32(R20), F28
-	FMOVD 48(R20), F18
-	WORD $0x7e30da52 // faddp s18, v18.2s
+	FMOVQ 0(R13), F28
+	FMOVQ 16(R13), F14
+	FMOVQ 32(R13), F7
+	FMOVD 56(R13), F10
+	FMOVQ 0(R20), F30
+	FMOVQ 16(R20), F27
+	FMOVQ 32(R20), F22
+	FMOVD 56(R20), F18
 	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F25
-	FMOVQ 384(R11), F6
-	WORD $0x4f97e0cb // sdot v11.4s, v6.16b, v23.4b[0]
-	WORD $0x4f8ce0d9 // sdot v25.4s, v6.16b, v12.4b[0]
-	FMOVQ 400(R11), F13
-	WORD $0x4fb7e1ab // sdot v11.4s, v13.16b, v23.4b[1]
-	WORD $0x4face1b9 // sdot v25.4s, v13.16b, v12.4b[1]
+	FMOVQ 0(R10), F12
+	FMOVQ 384(R11), F9
+	WORD $0x4f9ce12b // sdot v11.4s, v9.16b, v28.4b[0]
+	WORD $0x4f9ee12c // sdot v12.4s, v9.16b, v30.4b[0]
+	FMOVQ 400(R11), F19
+	WORD $0x4fbce26b // sdot v11.4s, v19.16b, v28.4b[1]
+	WORD $0x4fbee26c // sdot v12.4s, v19.16b, v30.4b[1]
 	FMOVQ 416(R11), F24
-	WORD $0x4f97eb0b // sdot v11.4s, v24.16b, v23.4b[2]
-	WORD $0x4f8ceb19 // sdot v25.4s, v24.16b, v12.4b[2]
+	WORD $0x4f9ceb0b // sdot v11.4s, v24.16b, v28.4b[2]
+	WORD $0x4f9eeb0c // sdot v12.4s, v24.16b, v30.4b[2]
 	FMOVQ 432(R11), F8
-	WORD $0x4fb7e90b // sdot v11.4s, v8.16b, v23.4b[3]
-	WORD $0x4face919 // sdot v25.4s, v8.16b, v12.4b[3]
+	WORD $0x4fbce90b // sdot v11.4s, v8.16b, v28.4b[3]
+	WORD $0x4fbee90c // sdot v12.4s, v8.16b, v30.4b[3]
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f9f916b // fmul v11.4s, v11.4s, v31.s[0]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f9c9339 // fmul v25.4s, v25.4s, v28.s[0]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f87916b // fmul v11.4s, v11.4s, v7.s[0]
+	WORD $0x4f96918c // fmul v12.4s, v12.4s, v22.s[0]
 	FMOVQ 0(R10), F16
 	FMOVQ 0(R10), F17
 	FMOVQ 448(R11), F29
-	WORD $0x4f9ae3b0 // sdot v16.4s, v29.16b, v26.4b[0]
-	WORD $0x4f8ae3b1 // sdot v17.4s, v29.16b, v10.4b[0]
+	WORD $0x4f8ee3b0 // sdot v16.4s, v29.16b, v14.4b[0]
+	WORD $0x4f9be3b1 // sdot v17.4s, v29.16b, v27.4b[0]
 	FMOVQ 464(R11), F20
-	WORD $0x4fbae290 // sdot v16.4s, v20.16b, v26.4b[1]
-	WORD $0x4faae291 // sdot v17.4s, v20.16b, v10.4b[1]
-	FMOVQ 480(R11), F7
-	WORD $0x4f9ae8f0 // sdot v16.4s, v7.16b, v26.4b[2]
-	WORD $0x4f8ae8f1 // sdot v17.4s, v7.16b, v10.4b[2]
-	FMOVQ 496(R11), F9
-	WORD $0x4fbae930 // sdot v16.4s, v9.16b, v26.4b[3]
-	WORD $0x4faae931 // sdot v17.4s, v9.16b, v10.4b[3]
+	WORD $0x4faee290 // sdot v16.4s, v20.16b, v14.4b[1]
+	WORD $0x4fbbe291 // sdot v17.4s, v20.16b, v27.4b[1]
+	FMOVQ 480(R11), F23
+	WORD $0x4f8eeaf0 // sdot v16.4s, v23.16b, v14.4b[2]
+	WORD $0x4f9beaf1 // sdot v17.4s, v23.16b, v27.4b[2]
+	FMOVQ 496(R11), F13
+	WORD $0x4faee9b0 // sdot v16.4s, v13.16b, v14.4b[3]
+	WORD $0x4fbbe9b1 // sdot v17.4s, v13.16b, v27.4b[3]
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fbf9210 // fmul v16.4s, v16.4s, v31.s[1]
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fbc9231 // fmul v17.4s, v17.4s, v28.s[1]
-	WORD $0x4e30d56b // fadd v11.4s, v11.4s, v16.4s
-	WORD $0x4e31d739 // fadd v25.4s, v25.4s, v17.4s
-	FMOVQ 128(R11), F22
-	WORD $0x6e36dd6b // fmul v11.4s, v11.4s, v22.4s
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	FMOVQ 0(R14), F15
-	WORD $0x4e2bd5ef // fadd v15.4s, v15.4s, v11.4s
-	FMOVQ 256(R11), F19
-	WORD $0x4f8e9273 // fmul v19.4s, v19.4s, v14.s[0]
-	WORD $0x4e33d5ef // fadd v15.4s, v15.4s, v19.4s
-	FMOVQ F15, 0(R14)
-	FMOVQ 0(R21), F21
-	WORD $0x4e39d6b5 // fadd v21.4s, v21.4s, v25.4s
-	FMOVQ 256(R11), F27
-	WORD $0x4f92937b // fmul v27.4s, v27.4s, v18.s[0]
-	WORD $0x4e3bd6b5 // fadd v21.4s, v21.4s, v27.4s
-	FMOVQ F21, 0(R21)
-	FMOVQ 0(R10), F30
+	WORD $0x4fa7120b // fmla v11.4s, v16.4s, v7.s[1]
+	WORD $0x4fb6122c // fmla v12.4s, v17.4s, v22.s[1]
+	FMOVQ 0(R14), F21
+	FMOVQ 0(R21), F15
+	FMOVQ 128(R11), F25
+	WORD $0x4e39cd75 // fmla v21.4s, v11.4s, v25.4s
+	WORD $0x4e39cd8f // fmla v15.4s, v12.4s, v25.4s
+	FMOVQ 256(R11), F26
+	WORD $0x4f8a1355 // fmla v21.4s, v26.4s, v10.s[0]
+	WORD $0x4f92134f // fmla v15.4s, v26.4s, v18.s[0]
+	FMOVQ F21, 0(R14)
+	FMOVQ F15, 0(R21)
 	FMOVQ 0(R10), F6
-	FMOVQ 512(R11), F13
-	WORD $0x4f97e1be // sdot v30.4s, v13.16b, v23.4b[0]
-	WORD $0x4f8ce1a6 // sdot v6.4s, v13.16b, v12.4b[0]
-	FMOVQ 528(R11), F24
-	WORD $0x4fb7e31e // sdot v30.4s, v24.16b, v23.4b[1]
-	WORD $0x4face306 // sdot v6.4s, v24.16b, v12.4b[1]
-	FMOVQ 544(R11), F8
-	WORD $0x4f97e91e // sdot v30.4s, v8.16b, v23.4b[2]
-	WORD $0x4f8ce906 // sdot v6.4s, v8.16b, v12.4b[2]
-	FMOVQ 560(R11), F29
-	WORD $0x4fb7ebbe // sdot v30.4s, v29.16b, v23.4b[3]
-	WORD $0x4faceba6 // sdot v6.4s, v29.16b, v12.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f9f93de // fmul v30.4s, v30.4s, v31.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 512(R11), F9
+	WORD $0x4f9ce126 // sdot v6.4s, v9.16b, v28.4b[0]
+	WORD $0x4f9ee13f // sdot v31.4s, v9.16b, v30.4b[0]
+	FMOVQ 528(R11), F19
+	WORD $0x4fbce266 // sdot v6.4s, v19.16b, v28.4b[1]
+	WORD $0x4fbee27f // sdot v31.4s, v19.16b, v30.4b[1]
+	FMOVQ 544(R11), F24
+	WORD $0x4f9ceb06 // sdot v6.4s, v24.16b, v28.4b[2]
+	WORD $0x4f9eeb1f // sdot v31.4s, v24.16b, v30.4b[2]
+	FMOVQ 560(R11), F8
+	WORD $0x4fbce906 // sdot v6.4s, v8.16b, v28.4b[3]
+	WORD $0x4fbee91f // sdot v31.4s, v8.16b, v30.4b[3]
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4f9c90c6 // fmul v6.4s, v6.4s, v28.s[0]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4f8790c6 // fmul v6.4s, v6.4s, v7.s[0]
+	WORD $0x4f9693ff // fmul v31.4s, v31.4s, v22.s[0]
+	FMOVQ 0(R10), F29
 	FMOVQ 0(R10), F20
-	FMOVQ 0(R10), F7
-	FMOVQ 576(R11), F9
-	WORD $0x4f9ae134 // sdot v20.4s, v9.16b, v26.4b[0]
-	WORD $0x4f8ae127 // sdot v7.4s, v9.16b, v10.4b[0]
-	FMOVQ 592(R11), F16
-	WORD $0x4fbae214 // sdot v20.4s, v16.16b, v26.4b[1]
-	WORD $0x4faae207 // sdot v7.4s, v16.16b, v10.4b[1]
-	FMOVQ 608(R11), F17
-	WORD $0x4f9aea34 // sdot v20.4s, v17.16b, v26.4b[2]
-	WORD $0x4f8aea27 // sdot v7.4s, v17.16b, v10.4b[2]
-	FMOVQ 624(R11), F22
-	WORD $0x4fbaead4 // sdot v20.4s, v22.16b, v26.4b[3]
-	WORD $0x4faaeac7 // sdot v7.4s, v22.16b, v10.4b[3]
+	FMOVQ 576(R11), F23
+	WORD $0x4f8ee2fd // sdot v29.4s, v23.16b, v14.4b[0]
+	WORD $0x4f9be2f4 // sdot v20.4s, v23.16b, v27.4b[0]
+	FMOVQ 592(R11), F13
+	WORD $0x4faee1bd // sdot v29.4s, v13.16b, v14.4b[1]
+	WORD $0x4fbbe1b4 // sdot v20.4s, v13.16b, v27.4b[1]
+	FMOVQ 608(R11), F16
+	WORD $0x4f8eea1d // sdot v29.4s, v16.16b, v14.4b[2]
+	WORD $0x4f9bea14 // sdot v20.4s, v16.16b, v27.4b[2]
+	FMOVQ 624(R11), F17
+	WORD $0x4faeea3d // sdot v29.4s, v17.16b, v14.4b[3]
+	WORD $0x4fbbea34 // sdot v20.4s, v17.16b, v27.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fbf9294 // fmul v20.4s, v20.4s, v31.s[1]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fbc90e7 // fmul v7.4s, v7.4s, v28.s[1]
-	WORD $0x4e34d7de // fadd v30.4s, v30.4s, v20.4s
-	WORD $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
-	FMOVQ 144(R11), F11
-	WORD $0x6e2bdfde // fmul v30.4s, v30.4s, v11.4s
-	WORD $0x6e2bdcc6 // fmul v6.4s, v6.4s, v11.4s
-	FMOVQ 16(R14), F19
-	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
-	FMOVQ 272(R11), F15
-	WORD $0x4f8e91ef // fmul v15.4s, v15.4s, v14.s[0]
-	WORD $0x4e2fd673 // fadd v19.4s, v19.4s, v15.4s
-	FMOVQ F19, 16(R14)
-	FMOVQ 16(R21), F25
-	WORD $0x4e26d739 // fadd v25.4s, v25.4s, v6.4s
-	FMOVQ 272(R11), F27
-	WORD $0x4f92937b // fmul v27.4s, v27.4s, v18.s[0]
-	WORD $0x4e3bd739 // fadd v25.4s, v25.4s, v27.4s
-	FMOVQ F25, 16(R21)
+	WORD $0x4fa713a6 // fmla v6.4s, v29.4s, v7.s[1]
+	WORD $0x4fb6129f // fmla v31.4s, v20.4s, v22.s[1]
+	FMOVQ 16(R14), F11
+	FMOVQ 16(R21), F12
+	FMOVQ 144(R11), F25
+	WORD $0x4e39cccb // fmla v11.4s, v6.4s, v25.4s
+	WORD $0x4e39cfec // fmla v12.4s, v31.4s, v25.4s
+	FMOVQ 272(R11), F26
+	WORD $0x4f8a134b // fmla v11.4s, v26.4s, v10.s[0]
+	WORD $0x4f92134c // fmla v12.4s, v26.4s, v18.s[0]
+	FMOVQ F11, 16(R14)
+	FMOVQ F12, 16(R21)
 	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F13
-	FMOVQ 640(R11), F24
-	WORD $0x4f97e315 // sdot v21.4s, v24.16b, v23.4b[0]
-	WORD $0x4f8ce30d // sdot v13.4s, v24.16b, v12.4b[0]
-	FMOVQ 656(R11), F8
-	WORD $0x4fb7e115 // sdot v21.4s, v8.16b, v23.4b[1]
-	WORD $0x4face10d // sdot v13.4s, v8.16b, v12.4b[1]
-	FMOVQ 672(R11), F29
-	WORD $0x4f97ebb5 // sdot v21.4s, v29.16b, v23.4b[2]
-	WORD $0x4f8cebad // sdot v13.4s, v29.16b, v12.4b[2]
-	FMOVQ 688(R11), F9
-	WORD $0x4fb7e935 // sdot v21.4s, v9.16b, v23.4b[3]
-	WORD $0x4face92d // sdot v13.4s, v9.16b, v12.4b[3]
+	FMOVQ 0(R10), F15
+	FMOVQ 640(R11), F9
+	WORD $0x4f9ce135 // sdot v21.4s, v9.16b, v28.4b[0]
+	WORD $0x4f9ee12f // sdot v15.4s, v9.16b, v30.4b[0]
+	FMOVQ 656(R11), F19
+	WORD $0x4fbce275 // sdot v21.4s, v19.16b, v28.4b[1]
+	WORD $0x4fbee26f // sdot v15.4s, v19.16b, v30.4b[1]
+	FMOVQ 672(R11), F24
+	WORD $0x4f9ceb15 // sdot v21.4s, v24.16b, v28.4b[2]
+	WORD $0x4f9eeb0f // sdot v15.4s, v24.16b, v30.4b[2]
+	FMOVQ 688(R11), F8
+	WORD $0x4fbce915 // sdot v21.4s, v8.16b, v28.4b[3]
+	WORD $0x4fbee90f // sdot v15.4s, v8.16b, v30.4b[3]
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f9f92b5 // fmul v21.4s, v21.4s, v31.s[0]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f8792b5 // fmul v21.4s, v21.4s, v7.s[0]
+	WORD $0x4f9691ef // fmul v15.4s, v15.4s, v22.s[0]
+	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F13
+	FMOVQ 704(R11), F16
+	WORD $0x4f8ee217 // sdot v23.4s, v16.16b, v14.4b[0]
+	WORD $0x4f9be20d // sdot v13.4s, v16.16b, v27.4b[0]
+	FMOVQ 720(R11), F17
+	WORD $0x4faee237 // sdot v23.4s, v17.16b, v14.4b[1]
+	WORD $0x4fbbe22d // sdot v13.4s, v17.16b, v27.4b[1]
+	FMOVQ 736(R11), F29
+	WORD $0x4f8eebb7 // sdot v23.4s, v29.16b, v14.4b[2]
+	WORD $0x4f9bebad // sdot v13.4s, v29.16b, v27.4b[2]
+	FMOVQ 752(R11), F20
+	WORD $0x4faeea97 // sdot v23.4s, v20.16b, v14.4b[3]
+	WORD $0x4fbbea8d // sdot v13.4s, v20.16b, v27.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9c91ad // fmul v13.4s, v13.4s, v28.s[0]
+	WORD $0x4fa712f5 // fmla v21.4s, v23.4s, v7.s[1]
+	WORD $0x4fb611af // fmla v15.4s, v13.4s, v22.s[1]
+	FMOVQ 32(R14), F6
+	FMOVQ 32(R21), F31
+	FMOVQ 160(R11), F25
+	WORD $0x4e39cea6 // fmla v6.4s, v21.4s, v25.4s
+	WORD $0x4e39cdff // fmla v31.4s, v15.4s, v25.4s
+	FMOVQ 288(R11), F26
+	WORD $0x4f8a1346 // fmla v6.4s, v26.4s, v10.s[0]
+	WORD $0x4f92135f // fmla v31.4s, v26.4s, v18.s[0]
+	FMOVQ F6, 32(R14)
+	FMOVQ F31, 32(R21)
+	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 768(R11), F9
+	WORD $0x4f9ce12b // sdot v11.4s, v9.16b, v28.4b[0]
+	WORD $0x4f9ee12c // sdot v12.4s, v9.16b, v30.4b[0]
+	FMOVQ 784(R11), F19
+	WORD $0x4fbce26b // sdot v11.4s, v19.16b, v28.4b[1]
+	WORD $0x4fbee26c // sdot v12.4s, v19.16b, v30.4b[1]
+	FMOVQ 800(R11), F24
+	WORD $0x4f9ceb0b // sdot v11.4s, v24.16b, v28.4b[2]
+	WORD $0x4f9eeb0c // sdot v12.4s, v24.16b, v30.4b[2]
+	FMOVQ 816(R11), F8
+	WORD $0x4fbce90b // sdot v11.4s, v8.16b, v28.4b[3]
+	WORD $0x4fbee90c // sdot v12.4s, v8.16b, v30.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f87916b // fmul v11.4s, v11.4s, v7.s[0]
+	WORD $0x4f96918c // fmul v12.4s, v12.4s, v22.s[0]
 	FMOVQ 0(R10), F16
 	FMOVQ 0(R10), F17
-	FMOVQ 704(R11), F22
-	WORD $0x4f9ae2d0 // sdot v16.4s, v22.16b, v26.4b[0]
-	WORD $0x4f8ae2d1 // sdot v17.4s, v22.16b, v10.4b[0]
-	FMOVQ 720(R11), F20
-	WORD $0x4fbae290 // sdot v16.4s, v20.16b, v26.4b[1]
-	WORD $0x4faae291 // sdot v17.4s, v20.16b, v10.4b[1]
-	FMOVQ 736(R11), F7
-	WORD $0x4f9ae8f0 // sdot v16.4s, v7.16b, v26.4b[2]
-	WORD $0x4f8ae8f1 // sdot v17.4s, v7.16b, v10.4b[2]
-	FMOVQ 752(R11), F11
-	WORD $0x4fbae970 // sdot v16.4s, v11.16b, v26.4b[3]
-	WORD $0x4faae971 // sdot v17.4s, v11.16b, v10.4b[3]
+	FMOVQ 832(R11), F29
+	WORD $0x4f8ee3b0 // sdot v16.4s, v29.16b, v14.4b[0]
+	WORD $0x4f9be3b1 // sdot v17.4s, v29.16b, v27.4b[0]
+	FMOVQ 848(R11), F20
+	WORD $0x4faee290 // sdot v16.4s, v20.16b, v14.4b[1]
+	WORD $0x4fbbe291 // sdot v17.4s, v20.16b, v27.4b[1]
+	FMOVQ 864(R11), F23
+	WORD $0x4f8eeaf0 // sdot v16.4s, v23.16b, v14.4b[2]
+	WORD $0x4f9beaf1 // sdot v17.4s, v23.16b, v27.4b[2]
+	FMOVQ 880(R11), F13
+	WORD $0x4faee9b0 // sdot v16.4s, v13.16b, v14.4b[3]
+	WORD $0x4fbbe9b1 // sdot v17.4s, v13.16b, v27.4b[3]
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fbf9210 // fmul v16.4s, v16.4s, v31.s[1]
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fbc9231 // fmul v17.4s, v17.4s, v28.s[1]
-	WORD $0x4e30d6b5 // fadd v21.4s, v21.4s, v16.4s
-	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
-	FMOVQ 160(R11), F30
-	WORD $0x6e3edeb5 // fmul v21.4s, v21.4s, v30.4s
-	WORD $0x6e3eddad // fmul v13.4s, v13.4s, v30.4s
-	FMOVQ 32(R14), F15
-	WORD $0x4e35d5ef // fadd v15.4s, v15.4s, v21.4s
-	FMOVQ 288(R11), F19
-	WORD $0x4f8e9273 // fmul v19.4s, v19.4s, v14.s[0]
-	WORD $0x4e33d5ef // fadd v15.4s, v15.4s, v19.4s
-	FMOVQ F15, 32(R14)
-	FMOVQ 32(R21), F6
-	WORD $0x4e2dd4c6 // fadd v6.4s, v6.4s, v13.4s
-	FMOVQ 288(R11), F27
-	WORD $0x4f92937b // fmul v27.4s, v27.4s, v18.s[0]
-	WORD $0x4e3bd4c6 // fadd v6.4s, v6.4s, v27.4s
-	FMOVQ F6, 32(R21)
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F24
-	FMOVQ 768(R11), F8
-	WORD $0x4f97e119 // sdot v25.4s, v8.16b, v23.4b[0]
-	WORD $0x4f8ce118 // sdot v24.4s, v8.16b, v12.4b[0]
-	FMOVQ 784(R11), F29
-	WORD $0x4fb7e3b9 // sdot v25.4s, v29.16b, v23.4b[1]
-	WORD $0x4face3b8 // sdot v24.4s, v29.16b, v12.4b[1]
-	FMOVQ 800(R11), F9
-	WORD $0x4f97e939 // sdot v25.4s, v9.16b, v23.4b[2]
-	WORD $0x4f8ce938 // sdot v24.4s, v9.16b, v12.4b[2]
-	FMOVQ 816(R11), F22
-	WORD $0x4fb7ead9 // sdot v25.4s, v22.16b, v23.4b[3]
-	WORD $0x4facead8 // sdot v24.4s, v22.16b, v12.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f9f9339 // fmul v25.4s, v25.4s, v31.s[0]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f9c9318 // fmul v24.4s, v24.4s, v28.s[0]
-	FMOVQ 0(R10), F20
-	FMOVQ 0(R10), F7
-	FMOVQ 832(R11), F11
-	WORD $0x4f9ae174 // sdot v20.4s, v11.16b, v26.4b[0]
-	WORD $0x4f8ae167 // sdot v7.4s, v11.16b, v10.4b[0]
-	FMOVQ 848(R11), F16
-	WORD $0x4fbae214 // sdot v20.4s, v16.16b, v26.4b[1]
-	WORD $0x4faae207 // sdot v7.4s, v16.16b, v10.4b[1]
-	FMOVQ 864(R11), F17
-	WORD $0x4f9aea34 // sdot v20.4s, v17.16b, v26.4b[2]
-	WORD $0x4f8aea27 // sdot v7.4s, v17.16b, v10.4b[2]
-	FMOVQ 880(R11), F30
-	WORD $0x4fbaebd4 // sdot v20.4s, v30.16b, v26.4b[3]
-	WORD $0x4faaebc7 // sdot v7.4s, v30.16b, v10.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fbf9294 // fmul v20.4s, v20.4s, v31.s[1]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fbc90e7 // fmul v7.4s, v7.4s, v28.s[1]
-	WORD $0x4e34d739 // fadd v25.4s, v25.4s, v20.4s
-	WORD $0x4e27d718 // fadd v24.4s, v24.4s, v7.4s
-	FMOVQ 176(R11), F21
-	WORD $0x6e35df39 // fmul v25.4s, v25.4s, v21.4s
-	WORD $0x6e35df18 // fmul v24.4s, v24.4s, v21.4s
-	FMOVQ 48(R14), F19
-	WORD $0x4e39d673 // fadd v19.4s, v19.4s, v25.4s
-	FMOVQ 304(R11), F15
-	WORD $0x4f8e91ef // fmul v15.4s, v15.4s, v14.s[0]
-	WORD $0x4e2fd673 // fadd v19.4s, v19.4s, v15.4s
-	FMOVQ F19, 48(R14)
-	FMOVQ 48(R21), F13
-	WORD $0x4e38d5ad // fadd v13.4s, v13.4s, v24.4s
-	FMOVQ 304(R11), F27
-	WORD $0x4f92937b // fmul v27.4s, v27.4s, v18.s[0]
-	WORD $0x4e3bd5ad // fadd v13.4s, v13.4s, v27.4s
-	FMOVQ F13, 48(R21)
+	WORD $0x4fa7120b // fmla v11.4s, v16.4s, v7.s[1]
+	WORD $0x4fb6122c // fmla v12.4s, v17.4s, v22.s[1]
+	FMOVQ 48(R14), F21
+	FMOVQ 48(R21), F15
+	FMOVQ 176(R11), F25
+	WORD $0x4e39cd75 // fmla v21.4s, v11.4s, v25.4s
+	WORD $0x4e39cd8f // fmla v15.4s, v12.4s, v25.4s
+	FMOVQ 304(R11), F26
+	WORD $0x4f8a1355 // fmla v21.4s, v26.4s, v10.s[0]
+	WORD $0x4f92134f // fmla v15.4s, v26.4s, v18.s[0]
+	FMOVQ F21, 48(R14)
+	FMOVQ F15, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -4982,12 +4714,10 @@ pair43:
 	FMOVQ 512(R1), F17
 	WORD $0x4fa6ea2d // sdot v13.4s, v17.16b, v6.4b[3]
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fa791ad // fmul v13.4s, v13.4s, v7.s[1]
-	WORD $0x4e2dd508 // fadd v8.4s, v8.4s, v13.4s
+	WORD $0x4fa711a8 // fmla v8.4s, v13.4s, v7.s[1]
 	FMOVD 0(R1), F18
 	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	WORD $0x6e32dd08 // fmul v8.4s, v8.4s, v18.4s
-	WORD $0x4e28d421 // fadd v1.4s, v1.4s, v8.4s
+	WORD $0x4e32cd01 // fmla v1.4s, v8.4s, v18.4s
 	PRFM 1152(R1), PLDL1KEEP
 	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 0(R10), F19
@@ -5011,12 +4741,10 @@ pair43:
 	FMOVQ 528(R1), F28
 	WORD $0x4fa6eb98 // sdot v24.4s, v28.16b, v6.4b[3]
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fa79318 // fmul v24.4s, v24.4s, v7.s[1]
-	WORD $0x4e38d673 // fadd v19.4s, v19.4s, v24.4s
+	WORD $0x4fa71313 // fmla v19.4s, v24.4s, v7.s[1]
 	FMOVD 8(R1), F29
 	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	WORD $0x6e3dde73 // fmul v19.4s, v19.4s, v29.4s
-	WORD $0x4e33d442 // fadd v2.4s, v2.4s, v19.4s
+	WORD $0x4e3dce62 // fmla v2.4s, v19.4s, v29.4s
 	PRFM 1280(R1), PLDL1KEEP
 	PRFM 1344(R1), PLDL1KEEP
 	FMOVQ 0(R10), F30
@@ -5040,25 +4768,23 @@ pair43:
 	FMOVQ 544(R1), F17
 	WORD $0x4fa6ea2c // sdot v12.4s, v17.16b, v6.4b[3]
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fa7918c // fmul v12.4s, v12.4s, v7.s[1]
-	WORD $0x4e2cd7de // fadd v30.4s, v30.4s, v12.4s
+	WORD $0x4fa7119e // fmla v30.4s, v12.4s, v7.s[1]
 	FMOVD 16(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	WORD $0x6e2ddfde // fmul v30.4s, v30.4s, v13.4s
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
+	WORD $0x4e2dcfc3 // fmla v3.4s, v30.4s, v13.4s
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
-	FMOVQ 0(R10), F18
-	FMOVQ 112(R1), F8
-	WORD $0x4f85e112 // sdot v18.4s, v8.16b, v5.4b[0]
+	FMOVQ 0(R10), F8
+	FMOVQ 112(R1), F18
+	WORD $0x4f85e248 // sdot v8.4s, v18.16b, v5.4b[0]
 	FMOVQ 176(R1), F20
-	WORD $0x4fa5e292 // sdot v18.4s, v20.16b, v5.4b[1]
+	WORD $0x4fa5e288 // sdot v8.4s, v20.16b, v5.4b[1]
 	FMOVQ 240(R1), F21
-	WORD $0x4f85eab2 // sdot v18.4s, v21.16b, v5.4b[2]
+	WORD $0x4f85eaa8 // sdot v8.4s, v21.16b, v5.4b[2]
 	FMOVQ 304(R1), F22
-	WORD $0x4fa5ead2 // sdot v18.4s, v22.16b, v5.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f879252 // fmul v18.4s, v18.4s, v7.s[0]
+	WORD $0x4fa5eac8 // sdot v8.4s, v22.16b, v5.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f879108 // fmul v8.4s, v8.4s, v7.s[0]
 	FMOVQ 0(R10), F23
 	FMOVQ 368(R1), F25
 	WORD $0x4f86e337 // sdot v23.4s, v25.16b, v6.4b[0]
@@ -5069,134 +4795,124 @@ pair43:
 	FMOVQ 560(R1), F28
 	WORD $0x4fa6eb97 // sdot v23.4s, v28.16b, v6.4b[3]
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fa792f7 // fmul v23.4s, v23.4s, v7.s[1]
-	WORD $0x4e37d652 // fadd v18.4s, v18.4s, v23.4s
+	WORD $0x4fa712e8 // fmla v8.4s, v23.4s, v7.s[1]
 	FMOVD 24(R1), F24
 	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
-	WORD $0x6e38de52 // fmul v18.4s, v18.4s, v24.4s
-	WORD $0x4e32d484 // fadd v4.4s, v4.4s, v18.4s
+	WORD $0x4e38cd04 // fmla v4.4s, v8.4s, v24.4s
 	SUBS $1, R4
 	BEQ last44
-	FMOVQ 64(R2), F29
-	FMOVQ 80(R2), F19
+	FMOVQ 64(R2), F19
+	FMOVQ 80(R2), F29
 	FMOVQ 96(R2), F31
 	PRFM 1536(R1), PLDL1KEEP
 	PRFM 1600(R1), PLDL1KEEP
 	FMOVQ 0(R10), F9
 	FMOVQ 576(R1), F10
-	WORD $0x4f9de149 // sdot v9.4s, v10.16b, v29.4b[0]
+	WORD $0x4f93e149 // sdot v9.4s, v10.16b, v19.4b[0]
 	FMOVQ 640(R1), F11
-	WORD $0x4fbde169 // sdot v9.4s, v11.16b, v29.4b[1]
+	WORD $0x4fb3e169 // sdot v9.4s, v11.16b, v19.4b[1]
 	FMOVQ 704(R1), F14
-	WORD $0x4f9de9c9 // sdot v9.4s, v14.16b, v29.4b[2]
+	WORD $0x4f93e9c9 // sdot v9.4s, v14.16b, v19.4b[2]
 	FMOVQ 768(R1), F15
-	WORD $0x4fbde9e9 // sdot v9.4s, v15.16b, v29.4b[3]
+	WORD $0x4fb3e9e9 // sdot v9.4s, v15.16b, v19.4b[3]
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	WORD $0x4f9f9129 // fmul v9.4s, v9.4s, v31.s[0]
 	FMOVQ 0(R10), F16
 	FMOVQ 832(R1), F17
-	WORD $0x4f93e230 // sdot v16.4s, v17.16b, v19.4b[0]
+	WORD $0x4f9de230 // sdot v16.4s, v17.16b, v29.4b[0]
 	FMOVQ 896(R1), F12
-	WORD $0x4fb3e190 // sdot v16.4s, v12.16b, v19.4b[1]
-	FMOVQ 960(R1), F13
-	WORD $0x4f93e9b0 // sdot v16.4s, v13.16b, v19.4b[2]
-	FMOVQ 1024(R1), F30
-	WORD $0x4fb3ebd0 // sdot v16.4s, v30.16b, v19.4b[3]
+	WORD $0x4fbde190 // sdot v16.4s, v12.16b, v29.4b[1]
+	FMOVQ 960(R1), F30
+	WORD $0x4f9debd0 // sdot v16.4s, v30.16b, v29.4b[2]
+	FMOVQ 1024(R1), F13
+	WORD $0x4fbde9b0 // sdot v16.4s, v13.16b, v29.4b[3]
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fbf9210 // fmul v16.4s, v16.4s, v31.s[1]
-	WORD $0x4e30d529 // fadd v9.4s, v9.4s, v16.4s
-	FMOVD 32(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
-	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	WORD $0x4fbf1209 // fmla v9.4s, v16.4s, v31.s[1]
+	FMOVD 32(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	WORD $0x4e32cd21 // fmla v1.4s, v9.4s, v18.4s
 	PRFM 1664(R1), PLDL1KEEP
 	PRFM 1728(R1), PLDL1KEEP
 	FMOVQ 0(R10), F20
 	FMOVQ 592(R1), F21
-	WORD $0x4f9de2b4 // sdot v20.4s, v21.16b, v29.4b[0]
+	WORD $0x4f93e2b4 // sdot v20.4s, v21.16b, v19.4b[0]
 	FMOVQ 656(R1), F22
-	WORD $0x4fbde2d4 // sdot v20.4s, v22.16b, v29.4b[1]
+	WORD $0x4fb3e2d4 // sdot v20.4s, v22.16b, v19.4b[1]
 	FMOVQ 720(R1), F25
-	WORD $0x4f9deb34 // sdot v20.4s, v25.16b, v29.4b[2]
+	WORD $0x4f93eb34 // sdot v20.4s, v25.16b, v19.4b[2]
 	FMOVQ 784(R1), F26
-	WORD $0x4fbdeb54 // sdot v20.4s, v26.16b, v29.4b[3]
+	WORD $0x4fb3eb54 // sdot v20.4s, v26.16b, v19.4b[3]
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	WORD $0x4f9f9294 // fmul v20.4s, v20.4s, v31.s[0]
 	FMOVQ 0(R10), F27
 	FMOVQ 848(R1), F28
-	WORD $0x4f93e39b // sdot v27.4s, v28.16b, v19.4b[0]
+	WORD $0x4f9de39b // sdot v27.4s, v28.16b, v29.4b[0]
 	FMOVQ 912(R1), F23
-	WORD $0x4fb3e2fb // sdot v27.4s, v23.16b, v19.4b[1]
-	FMOVQ 976(R1), F24
-	WORD $0x4f93eb1b // sdot v27.4s, v24.16b, v19.4b[2]
-	FMOVQ 1040(R1), F18
-	WORD $0x4fb3ea5b // sdot v27.4s, v18.16b, v19.4b[3]
+	WORD $0x4fbde2fb // sdot v27.4s, v23.16b, v29.4b[1]
+	FMOVQ 976(R1), F8
+	WORD $0x4f9de91b // sdot v27.4s, v8.16b, v29.4b[2]
+	FMOVQ 1040(R1), F24
+	WORD $0x4fbdeb1b // sdot v27.4s, v24.16b, v29.4b[3]
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fbf937b // fmul v27.4s, v27.4s, v31.s[1]
-	WORD $0x4e3bd694 // fadd v20.4s, v20.4s, v27.4s
+	WORD $0x4fbf1374 // fmla v20.4s, v27.4s, v31.s[1]
 	FMOVD 40(R1), F5
 	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	WORD $0x6e25de94 // fmul v20.4s, v20.4s, v5.4s
-	WORD $0x4e34d442 // fadd v2.4s, v2.4s, v20.4s
+	WORD $0x4e25ce82 // fmla v2.4s, v20.4s, v5.4s
 	PRFM 1792(R1), PLDL1KEEP
 	PRFM 1856(R1), PLDL1KEEP
 	FMOVQ 0(R10), F6
 	FMOVQ 608(R1), F7
-	WORD $0x4f9de0e6 // sdot v6.4s, v7.16b, v29.4b[0]
+	WORD $0x4f93e0e6 // sdot v6.4s, v7.16b, v19.4b[0]
 	FMOVQ 672(R1), F10
-	WORD $0x4fbde146 // sdot v6.4s, v10.16b, v29.4b[1]
+	WORD $0x4fb3e146 // sdot v6.4s, v10.16b, v19.4b[1]
 	FMOVQ 736(R1), F11
-	WORD $0x4f9de966 // sdot v6.4s, v11.16b, v29.4b[2]
+	WORD $0x4f93e966 // sdot v6.4s, v11.16b, v19.4b[2]
 	FMOVQ 800(R1), F14
-	WORD $0x4fbde9c6 // sdot v6.4s, v14.16b, v29.4b[3]
+	WORD $0x4fb3e9c6 // sdot v6.4s, v14.16b, v19.4b[3]
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
 	WORD $0x4f9f90c6 // fmul v6.4s, v6.4s, v31.s[0]
 	FMOVQ 0(R10), F15
 	FMOVQ 864(R1), F17
-	WORD $0x4f93e22f // sdot v15.4s, v17.16b, v19.4b[0]
+	WORD $0x4f9de22f // sdot v15.4s, v17.16b, v29.4b[0]
 	FMOVQ 928(R1), F12
-	WORD $0x4fb3e18f // sdot v15.4s, v12.16b, v19.4b[1]
-	FMOVQ 992(R1), F13
-	WORD $0x4f93e9af // sdot v15.4s, v13.16b, v19.4b[2]
-	FMOVQ 1056(R1), F30
-	WORD $0x4fb3ebcf // sdot v15.4s, v30.16b, v19.4b[3]
+	WORD $0x4fbde18f // sdot v15.4s, v12.16b, v29.4b[1]
+	FMOVQ 992(R1), F30
+	WORD $0x4f9debcf // sdot v15.4s, v30.16b, v29.4b[2]
+	FMOVQ 1056(R1), F13
+	WORD $0x4fbde9af // sdot v15.4s, v13.16b, v29.4b[3]
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fbf91ef // fmul v15.4s, v15.4s, v31.s[1]
-	WORD $0x4e2fd4c6 // fadd v6.4s, v6.4s, v15.4s
+	WORD $0x4fbf11e6 // fmla v6.4s, v15.4s, v31.s[1]
 	FMOVD 48(R1), F16
 	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	WORD $0x6e30dcc6 // fmul v6.4s, v6.4s, v16.4s
-	WORD $0x4e26d463 // fadd v3.4s, v3.4s, v6.4s
+	WORD $0x4e30ccc3 // fmla v3.4s, v6.4s, v16.4s
 	PRFM 1920(R1), PLDL1KEEP
 	PRFM 1984(R1), PLDL1KEEP
 	PRFM 2048(R1), PLDL1KEEP
-	FMOVQ 0(R10), F8
-	FMOVQ 624(R1), F9
-	WORD $0x4f9de128 // sdot v8.4s, v9.16b, v29.4b[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 624(R1), F18
+	WORD $0x4f93e249 // sdot v9.4s, v18.16b, v19.4b[0]
 	FMOVQ 688(R1), F21
-	WORD $0x4fbde2a8 // sdot v8.4s, v21.16b, v29.4b[1]
+	WORD $0x4fb3e2a9 // sdot v9.4s, v21.16b, v19.4b[1]
 	FMOVQ 752(R1), F22
-	WORD $0x4f9deac8 // sdot v8.4s, v22.16b, v29.4b[2]
+	WORD $0x4f93eac9 // sdot v9.4s, v22.16b, v19.4b[2]
 	FMOVQ 816(R1), F25
-	WORD $0x4fbdeb28 // sdot v8.4s, v25.16b, v29.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f9f9108 // fmul v8.4s, v8.4s, v31.s[0]
+	WORD $0x4fb3eb29 // sdot v9.4s, v25.16b, v19.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f9f9129 // fmul v9.4s, v9.4s, v31.s[0]
 	FMOVQ 0(R10), F26
 	FMOVQ 880(R1), F28
-	WORD $0x4f93e39a // sdot v26.4s, v28.16b, v19.4b[0]
+	WORD $0x4f9de39a // sdot v26.4s, v28.16b, v29.4b[0]
 	FMOVQ 944(R1), F23
-	WORD $0x4fb3e2fa // sdot v26.4s, v23.16b, v19.4b[1]
-	FMOVQ 1008(R1), F24
-	WORD $0x4f93eb1a // sdot v26.4s, v24.16b, v19.4b[2]
-	FMOVQ 1072(R1), F18
-	WORD $0x4fb3ea5a // sdot v26.4s, v18.16b, v19.4b[3]
+	WORD $0x4fbde2fa // sdot v26.4s, v23.16b, v29.4b[1]
+	FMOVQ 1008(R1), F8
+	WORD $0x4f9de91a // sdot v26.4s, v8.16b, v29.4b[2]
+	FMOVQ 1072(R1), F24
+	WORD $0x4fbdeb1a // sdot v26.4s, v24.16b, v29.4b[3]
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fbf935a // fmul v26.4s, v26.4s, v31.s[1]
-	WORD $0x4e3ad508 // fadd v8.4s, v8.4s, v26.4s
+	WORD $0x4fbf1349 // fmla v9.4s, v26.4s, v31.s[1]
 	FMOVD 56(R1), F27
 	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	WORD $0x6e3bdd08 // fmul v8.4s, v8.4s, v27.4s
-	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	WORD $0x4e3bcd24 // fmla v4.4s, v9.4s, v27.4s
 	ADD $1088, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -5352,8 +5068,8 @@ pair49:
 	WORD $0x4fa7ea4d // sdot v13.4s, v18.16b, v7.4b[3]
 	WORD $0x4faaea4e // sdot v14.4s, v18.16b, v10.4b[3]
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f8991ad // fmul v13.4s, v13.4s, v9.s[0]
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f8991ad // fmul v13.4s, v13.4s, v9.s[0]
 	WORD $0x4f8c91ce // fmul v14.4s, v14.4s, v12.s[0]
 	FMOVQ 0(R10), F19
 	FMOVQ 0(R10), F20
@@ -5370,20 +5086,16 @@ pair49:
 	WORD $0x4fa8eb13 // sdot v19.4s, v24.16b, v8.4b[3]
 	WORD $0x4fabeb14 // sdot v20.4s, v24.16b, v11.4b[3]
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fa99273 // fmul v19.4s, v19.4s, v9.s[1]
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fac9294 // fmul v20.4s, v20.4s, v12.s[1]
-	WORD $0x4e33d5ad // fadd v13.4s, v13.4s, v19.4s
-	WORD $0x4e34d5ce // fadd v14.4s, v14.4s, v20.4s
-	FMOVQ 128(R11), F25
-	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
-	WORD $0x6e39ddce // fmul v14.4s, v14.4s, v25.4s
-	FMOVQ 0(R14), F26
-	WORD $0x4e2dd75a // fadd v26.4s, v26.4s, v13.4s
-	FMOVQ F26, 0(R14)
-	FMOVQ 0(R21), F27
-	WORD $0x4e2ed77b // fadd v27.4s, v27.4s, v14.4s
-	FMOVQ F27, 0(R21)
+	WORD $0x4fa9126d // fmla v13.4s, v19.4s, v9.s[1]
+	WORD $0x4fac128e // fmla v14.4s, v20.4s, v12.s[1]
+	FMOVQ 0(R14), F25
+	FMOVQ 0(R21), F26
+	FMOVQ 128(R11), F27
+	WORD $0x4e3bcdb9 // fmla v25.4s, v13.4s, v27.4s
+	WORD $0x4e3bcdda // fmla v26.4s, v14.4s, v27.4s
+	FMOVQ F25, 0(R14)
+	FMOVQ F26, 0(R21)
 	FMOVQ 0(R10), F28
 	FMOVQ 0(R10), F29
 	FMOVQ 512(R11), F30
@@ -5399,8 +5111,8 @@ pair49:
 	WORD $0x4fa7e85c // sdot v28.4s, v2.16b, v7.4b[3]
 	WORD $0x4faae85d // sdot v29.4s, v2.16b, v10.4b[3]
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f89939c // fmul v28.4s, v28.4s, v9.s[0]
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f89939c // fmul v28.4s, v28.4s, v9.s[0]
 	WORD $0x4f8c93bd // fmul v29.4s, v29.4s, v12.s[0]
 	FMOVQ 0(R10), F3
 	FMOVQ 0(R10), F4
@@ -5417,20 +5129,16 @@ pair49:
 	WORD $0x4fa8ea03 // sdot v3.4s, v16.16b, v8.4b[3]
 	WORD $0x4fabea04 // sdot v4.4s, v16.16b, v11.4b[3]
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4fa99063 // fmul v3.4s, v3.4s, v9.s[1]
 	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4fac9084 // fmul v4.4s, v4.4s, v12.s[1]
-	WORD $0x4e23d79c // fadd v28.4s, v28.4s, v3.4s
-	WORD $0x4e24d7bd // fadd v29.4s, v29.4s, v4.4s
-	FMOVQ 144(R11), F17
-	WORD $0x6e31df9c // fmul v28.4s, v28.4s, v17.4s
-	WORD $0x6e31dfbd // fmul v29.4s, v29.4s, v17.4s
-	FMOVQ 16(R14), F18
-	WORD $0x4e3cd652 // fadd v18.4s, v18.4s, v28.4s
-	FMOVQ F18, 16(R14)
-	FMOVQ 16(R21), F21
-	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
-	FMOVQ F21, 16(R21)
+	WORD $0x4fa9107c // fmla v28.4s, v3.4s, v9.s[1]
+	WORD $0x4fac109d // fmla v29.4s, v4.4s, v12.s[1]
+	FMOVQ 16(R14), F17
+	FMOVQ 16(R21), F18
+	FMOVQ 144(R11), F21
+	WORD $0x4e35cf91 // fmla v17.4s, v28.4s, v21.4s
+	WORD $0x4e35cfb2 // fmla v18.4s, v29.4s, v21.4s
+	FMOVQ F17, 16(R14)
+	FMOVQ F18, 16(R21)
 	FMOVQ 0(R10), F22
 	FMOVQ 0(R10), F23
 	FMOVQ 640(R11), F24
@@ -5442,42 +5150,38 @@ pair49:
 	FMOVQ 672(R11), F20
 	WORD $0x4f87ea96 // sdot v22.4s, v20.16b, v7.4b[2]
 	WORD $0x4f8aea97 // sdot v23.4s, v20.16b, v10.4b[2]
-	FMOVQ 688(R11), F25
-	WORD $0x4fa7eb36 // sdot v22.4s, v25.16b, v7.4b[3]
-	WORD $0x4faaeb37 // sdot v23.4s, v25.16b, v10.4b[3]
+	FMOVQ 688(R11), F13
+	WORD $0x4fa7e9b6 // sdot v22.4s, v13.16b, v7.4b[3]
+	WORD $0x4faae9b7 // sdot v23.4s, v13.16b, v10.4b[3]
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f8992d6 // fmul v22.4s, v22.4s, v9.s[0]
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4f8992d6 // fmul v22.4s, v22.4s, v9.s[0]
 	WORD $0x4f8c92f7 // fmul v23.4s, v23.4s, v12.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F26
-	FMOVQ 704(R11), F14
-	WORD $0x4f88e1cd // sdot v13.4s, v14.16b, v8.4b[0]
-	WORD $0x4f8be1da // sdot v26.4s, v14.16b, v11.4b[0]
-	FMOVQ 720(R11), F27
-	WORD $0x4fa8e36d // sdot v13.4s, v27.16b, v8.4b[1]
-	WORD $0x4fabe37a // sdot v26.4s, v27.16b, v11.4b[1]
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F27
+	FMOVQ 704(R11), F25
+	WORD $0x4f88e32e // sdot v14.4s, v25.16b, v8.4b[0]
+	WORD $0x4f8be33b // sdot v27.4s, v25.16b, v11.4b[0]
+	FMOVQ 720(R11), F26
+	WORD $0x4fa8e34e // sdot v14.4s, v26.16b, v8.4b[1]
+	WORD $0x4fabe35b // sdot v27.4s, v26.16b, v11.4b[1]
 	FMOVQ 736(R11), F30
-	WORD $0x4f88ebcd // sdot v13.4s, v30.16b, v8.4b[2]
-	WORD $0x4f8bebda // sdot v26.4s, v30.16b, v11.4b[2]
+	WORD $0x4f88ebce // sdot v14.4s, v30.16b, v8.4b[2]
+	WORD $0x4f8bebdb // sdot v27.4s, v30.16b, v11.4b[2]
 	FMOVQ 752(R11), F31
-	WORD $0x4fa8ebed // sdot v13.4s, v31.16b, v8.4b[3]
-	WORD $0x4fabebfa // sdot v26.4s, v31.16b, v11.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fa991ad // fmul v13.4s, v13.4s, v9.s[1]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fac935a // fmul v26.4s, v26.4s, v12.s[1]
-	WORD $0x4e2dd6d6 // fadd v22.4s, v22.4s, v13.4s
-	WORD $0x4e3ad6f7 // fadd v23.4s, v23.4s, v26.4s
-	FMOVQ 160(R11), F1
-	WORD $0x6e21ded6 // fmul v22.4s, v22.4s, v1.4s
-	WORD $0x6e21def7 // fmul v23.4s, v23.4s, v1.4s
-	FMOVQ 32(R14), F2
-	WORD $0x4e36d442 // fadd v2.4s, v2.4s, v22.4s
-	FMOVQ F2, 32(R14)
-	FMOVQ 32(R21), F5
-	WORD $0x4e37d4a5 // fadd v5.4s, v5.4s, v23.4s
-	FMOVQ F5, 32(R21)
+	WORD $0x4fa8ebee // sdot v14.4s, v31.16b, v8.4b[3]
+	WORD $0x4fabebfb // sdot v27.4s, v31.16b, v11.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4fa911d6 // fmla v22.4s, v14.4s, v9.s[1]
+	WORD $0x4fac1377 // fmla v23.4s, v27.4s, v12.s[1]
+	FMOVQ 32(R14), F1
+	FMOVQ 32(R21), F2
+	FMOVQ 160(R11), F5
+	WORD $0x4e25cec1 // fmla v1.4s, v22.4s, v5.4s
+	WORD $0x4e25cee2 // fmla v2.4s, v23.4s, v5.4s
+	FMOVQ F1, 32(R14)
+	FMOVQ F2, 32(R21)
 	FMOVQ 0(R10), F6
 	FMOVQ 0(R10), F15
 	FMOVQ 768(R11), F16
@@ -5489,100 +5193,96 @@ pair49:
 	FMOVQ 800(R11), F4
 	WORD $0x4f87e886 // sdot v6.4s, v4.16b, v7.4b[2]
 	WORD $0x4f8ae88f // sdot v15.4s, v4.16b, v10.4b[2]
-	FMOVQ 816(R11), F17
-	WORD $0x4fa7ea26 // sdot v6.4s, v17.16b, v7.4b[3]
-	WORD $0x4faaea2f // sdot v15.4s, v17.16b, v10.4b[3]
+	FMOVQ 816(R11), F28
+	WORD $0x4fa7eb86 // sdot v6.4s, v28.16b, v7.4b[3]
+	WORD $0x4faaeb8f // sdot v15.4s, v28.16b, v10.4b[3]
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4f8990c6 // fmul v6.4s, v6.4s, v9.s[0]
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f8990c6 // fmul v6.4s, v6.4s, v9.s[0]
 	WORD $0x4f8c91ef // fmul v15.4s, v15.4s, v12.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 0(R10), F18
-	FMOVQ 832(R11), F29
-	WORD $0x4f88e3bc // sdot v28.4s, v29.16b, v8.4b[0]
-	WORD $0x4f8be3b2 // sdot v18.4s, v29.16b, v11.4b[0]
-	FMOVQ 848(R11), F21
-	WORD $0x4fa8e2bc // sdot v28.4s, v21.16b, v8.4b[1]
-	WORD $0x4fabe2b2 // sdot v18.4s, v21.16b, v11.4b[1]
+	FMOVQ 0(R10), F29
+	FMOVQ 0(R10), F21
+	FMOVQ 832(R11), F17
+	WORD $0x4f88e23d // sdot v29.4s, v17.16b, v8.4b[0]
+	WORD $0x4f8be235 // sdot v21.4s, v17.16b, v11.4b[0]
+	FMOVQ 848(R11), F18
+	WORD $0x4fa8e25d // sdot v29.4s, v18.16b, v8.4b[1]
+	WORD $0x4fabe255 // sdot v21.4s, v18.16b, v11.4b[1]
 	FMOVQ 864(R11), F24
-	WORD $0x4f88eb1c // sdot v28.4s, v24.16b, v8.4b[2]
-	WORD $0x4f8beb12 // sdot v18.4s, v24.16b, v11.4b[2]
+	WORD $0x4f88eb1d // sdot v29.4s, v24.16b, v8.4b[2]
+	WORD $0x4f8beb15 // sdot v21.4s, v24.16b, v11.4b[2]
 	FMOVQ 880(R11), F19
-	WORD $0x4fa8ea7c // sdot v28.4s, v19.16b, v8.4b[3]
-	WORD $0x4fabea72 // sdot v18.4s, v19.16b, v11.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fa9939c // fmul v28.4s, v28.4s, v9.s[1]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fac9252 // fmul v18.4s, v18.4s, v12.s[1]
-	WORD $0x4e3cd4c6 // fadd v6.4s, v6.4s, v28.4s
-	WORD $0x4e32d5ef // fadd v15.4s, v15.4s, v18.4s
-	FMOVQ 176(R11), F20
-	WORD $0x6e34dcc6 // fmul v6.4s, v6.4s, v20.4s
-	WORD $0x6e34ddef // fmul v15.4s, v15.4s, v20.4s
-	FMOVQ 48(R14), F25
-	WORD $0x4e26d739 // fadd v25.4s, v25.4s, v6.4s
-	FMOVQ F25, 48(R14)
-	FMOVQ 48(R21), F14
-	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
-	FMOVQ F14, 48(R21)
+	WORD $0x4fa8ea7d // sdot v29.4s, v19.16b, v8.4b[3]
+	WORD $0x4fabea75 // sdot v21.4s, v19.16b, v11.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fa913a6 // fmla v6.4s, v29.4s, v9.s[1]
+	WORD $0x4fac12af // fmla v15.4s, v21.4s, v12.s[1]
+	FMOVQ 48(R14), F20
+	FMOVQ 48(R21), F13
+	FMOVQ 176(R11), F25
+	WORD $0x4e39ccd4 // fmla v20.4s, v6.4s, v25.4s
+	WORD $0x4e39cded // fmla v13.4s, v15.4s, v25.4s
+	FMOVQ F20, 48(R14)
+	FMOVQ F13, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair49
 	SUBS $1, R4
 	BEQ last48
-	FMOVQ 576(R1), F27
-	FMOVQ F27, 384(R11)
+	FMOVQ 576(R1), F26
+	FMOVQ F26, 384(R11)
 	FMOVQ 640(R1), F30
 	FMOVQ F30, 400(R11)
 	FMOVQ 704(R1), F31
 	FMOVQ F31, 416(R11)
-	FMOVQ 768(R1), F13
-	FMOVQ F13, 432(R11)
-	FMOVQ 832(R1), F26
-	FMOVQ F26, 448(R11)
-	FMOVQ 896(R1), F1
-	FMOVQ F1, 464(R11)
-	FMOVQ 960(R1), F22
-	FMOVQ F22, 480(R11)
-	FMOVQ 1024(R1), F2
-	FMOVQ F2, 496(R11)
-	FMOVD 32(R1), F23
-	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	FMOVQ F23, 128(R11)
-	FMOVQ 592(R1), F5
-	FMOVQ F5, 512(R11)
+	FMOVQ 768(R1), F14
+	FMOVQ F14, 432(R11)
+	FMOVQ 832(R1), F27
+	FMOVQ F27, 448(R11)
+	FMOVQ 896(R1), F22
+	FMOVQ F22, 464(R11)
+	FMOVQ 960(R1), F23
+	FMOVQ F23, 480(R11)
+	FMOVQ 1024(R1), F5
+	FMOVQ F5, 496(R11)
+	FMOVD 32(R1), F1
+	WORD $0x0e217821 // fcvtl v1.4s, v1.4h
+	FMOVQ F1, 128(R11)
+	FMOVQ 592(R1), F2
+	FMOVQ F2, 512(R11)
 	FMOVQ 656(R1), F16
 	FMOVQ F16, 528(R11)
 	FMOVQ 720(R1), F3
 	FMOVQ F3, 544(R11)
 	FMOVQ 784(R1), F4
 	FMOVQ F4, 560(R11)
-	FMOVQ 848(R1), F17
-	FMOVQ F17, 576(R11)
-	FMOVQ 912(R1), F29
-	FMOVQ F29, 592(R11)
-	FMOVQ 976(R1), F21
-	FMOVQ F21, 608(R11)
+	FMOVQ 848(R1), F28
+	FMOVQ F28, 576(R11)
+	FMOVQ 912(R1), F17
+	FMOVQ F17, 592(R11)
+	FMOVQ 976(R1), F18
+	FMOVQ F18, 608(R11)
 	FMOVQ 1040(R1), F24
 	FMOVQ F24, 624(R11)
 	FMOVD 40(R1), F19
 	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
 	FMOVQ F19, 144(R11)
-	FMOVQ 608(R1), F28
-	FMOVQ F28, 640(R11)
-	FMOVQ 672(R1), F18
-	FMOVQ F18, 656(R11)
-	FMOVQ 736(R1), F20
-	FMOVQ F20, 672(R11)
-	FMOVQ 800(R1), F6
-	FMOVQ F6, 688(R11)
+	FMOVQ 608(R1), F29
+	FMOVQ F29, 640(R11)
+	FMOVQ 672(R1), F21
+	FMOVQ F21, 656(R11)
+	FMOVQ 736(R1), F6
+	FMOVQ F6, 672(R11)
+	FMOVQ 800(R1), F15
+	FMOVQ F15, 688(R11)
 	FMOVQ 864(R1), F25
 	FMOVQ F25, 704(R11)
-	FMOVQ 928(R1), F15
-	FMOVQ F15, 720(R11)
-	FMOVQ 992(R1), F14
-	FMOVQ F14, 736(R11)
+	FMOVQ 928(R1), F20
+	FMOVQ F20, 720(R11)
+	FMOVQ 992(R1), F13
+	FMOVQ F13, 736(R11)
 	FMOVQ 1056(R1), F7
 	FMOVQ F7, 752(R11)
 	FMOVD 48(R1), F8
@@ -5596,217 +5296,201 @@ pair49:
 	FMOVQ F11, 800(R11)
 	FMOVQ 816(R1), F12
 	FMOVQ F12, 816(R11)
-	FMOVQ 880(R1), F27
-	FMOVQ F27, 832(R11)
+	FMOVQ 880(R1), F26
+	FMOVQ F26, 832(R11)
 	FMOVQ 944(R1), F30
 	FMOVQ F30, 848(R11)
 	FMOVQ 1008(R1), F31
 	FMOVQ F31, 864(R11)
-	FMOVQ 1072(R1), F13
-	FMOVQ F13, 880(R11)
-	FMOVD 56(R1), F26
-	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	FMOVQ F26, 176(R11)
+	FMOVQ 1072(R1), F14
+	FMOVQ F14, 880(R11)
+	FMOVD 56(R1), F27
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	FMOVQ F27, 176(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
 pair50:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
-	FMOVQ 0(R13), F1
-	FMOVQ 16(R13), F22
-	FMOVQ 32(R13), F2
-	FMOVQ 0(R20), F23
-	FMOVQ 16(R20), F5
+	FMOVQ 0(R13), F22
+	FMOVQ 16(R13), F23
+	FMOVQ 32(R13), F5
+	FMOVQ 0(R20), F1
+	FMOVQ 16(R20), F2
 	FMOVQ 32(R20), F16
 	FMOVQ 0(R10), F3
 	FMOVQ 0(R10), F4
-	FMOVQ 384(R11), F17
-	WORD $0x4f81e223 // sdot v3.4s, v17.16b, v1.4b[0]
-	WORD $0x4f97e224 // sdot v4.4s, v17.16b, v23.4b[0]
-	FMOVQ 400(R11), F29
-	WORD $0x4fa1e3a3 // sdot v3.4s, v29.16b, v1.4b[1]
-	WORD $0x4fb7e3a4 // sdot v4.4s, v29.16b, v23.4b[1]
-	FMOVQ 416(R11), F21
-	WORD $0x4f81eaa3 // sdot v3.4s, v21.16b, v1.4b[2]
-	WORD $0x4f97eaa4 // sdot v4.4s, v21.16b, v23.4b[2]
+	FMOVQ 384(R11), F28
+	WORD $0x4f96e383 // sdot v3.4s, v28.16b, v22.4b[0]
+	WORD $0x4f81e384 // sdot v4.4s, v28.16b, v1.4b[0]
+	FMOVQ 400(R11), F17
+	WORD $0x4fb6e223 // sdot v3.4s, v17.16b, v22.4b[1]
+	WORD $0x4fa1e224 // sdot v4.4s, v17.16b, v1.4b[1]
+	FMOVQ 416(R11), F18
+	WORD $0x4f96ea43 // sdot v3.4s, v18.16b, v22.4b[2]
+	WORD $0x4f81ea44 // sdot v4.4s, v18.16b, v1.4b[2]
 	FMOVQ 432(R11), F24
-	WORD $0x4fa1eb03 // sdot v3.4s, v24.16b, v1.4b[3]
-	WORD $0x4fb7eb04 // sdot v4.4s, v24.16b, v23.4b[3]
+	WORD $0x4fb6eb03 // sdot v3.4s, v24.16b, v22.4b[3]
+	WORD $0x4fa1eb04 // sdot v4.4s, v24.16b, v1.4b[3]
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4f829063 // fmul v3.4s, v3.4s, v2.s[0]
 	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4f859063 // fmul v3.4s, v3.4s, v5.s[0]
 	WORD $0x4f909084 // fmul v4.4s, v4.4s, v16.s[0]
 	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F28
-	FMOVQ 448(R11), F18
-	WORD $0x4f96e253 // sdot v19.4s, v18.16b, v22.4b[0]
-	WORD $0x4f85e25c // sdot v28.4s, v18.16b, v5.4b[0]
-	FMOVQ 464(R11), F20
-	WORD $0x4fb6e293 // sdot v19.4s, v20.16b, v22.4b[1]
-	WORD $0x4fa5e29c // sdot v28.4s, v20.16b, v5.4b[1]
-	FMOVQ 480(R11), F6
-	WORD $0x4f96e8d3 // sdot v19.4s, v6.16b, v22.4b[2]
-	WORD $0x4f85e8dc // sdot v28.4s, v6.16b, v5.4b[2]
+	FMOVQ 0(R10), F29
+	FMOVQ 448(R11), F21
+	WORD $0x4f97e2b3 // sdot v19.4s, v21.16b, v23.4b[0]
+	WORD $0x4f82e2bd // sdot v29.4s, v21.16b, v2.4b[0]
+	FMOVQ 464(R11), F6
+	WORD $0x4fb7e0d3 // sdot v19.4s, v6.16b, v23.4b[1]
+	WORD $0x4fa2e0dd // sdot v29.4s, v6.16b, v2.4b[1]
+	FMOVQ 480(R11), F15
+	WORD $0x4f97e9f3 // sdot v19.4s, v15.16b, v23.4b[2]
+	WORD $0x4f82e9fd // sdot v29.4s, v15.16b, v2.4b[2]
 	FMOVQ 496(R11), F25
-	WORD $0x4fb6eb33 // sdot v19.4s, v25.16b, v22.4b[3]
-	WORD $0x4fa5eb3c // sdot v28.4s, v25.16b, v5.4b[3]
+	WORD $0x4fb7eb33 // sdot v19.4s, v25.16b, v23.4b[3]
+	WORD $0x4fa2eb3d // sdot v29.4s, v25.16b, v2.4b[3]
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fa29273 // fmul v19.4s, v19.4s, v2.s[1]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fb0939c // fmul v28.4s, v28.4s, v16.s[1]
-	WORD $0x4e33d463 // fadd v3.4s, v3.4s, v19.4s
-	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
-	FMOVQ 128(R11), F15
-	WORD $0x6e2fdc63 // fmul v3.4s, v3.4s, v15.4s
-	WORD $0x6e2fdc84 // fmul v4.4s, v4.4s, v15.4s
-	FMOVQ 0(R14), F14
-	WORD $0x4e23d5ce // fadd v14.4s, v14.4s, v3.4s
-	FMOVQ F14, 0(R14)
-	FMOVQ 0(R21), F7
-	WORD $0x4e24d4e7 // fadd v7.4s, v7.4s, v4.4s
-	FMOVQ F7, 0(R21)
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fa51263 // fmla v3.4s, v19.4s, v5.s[1]
+	WORD $0x4fb013a4 // fmla v4.4s, v29.4s, v16.s[1]
+	FMOVQ 0(R14), F20
+	FMOVQ 0(R21), F13
+	FMOVQ 128(R11), F7
+	WORD $0x4e27cc74 // fmla v20.4s, v3.4s, v7.4s
+	WORD $0x4e27cc8d // fmla v13.4s, v4.4s, v7.4s
+	FMOVQ F20, 0(R14)
+	FMOVQ F13, 0(R21)
 	FMOVQ 0(R10), F8
 	FMOVQ 0(R10), F9
 	FMOVQ 512(R11), F10
-	WORD $0x4f81e148 // sdot v8.4s, v10.16b, v1.4b[0]
-	WORD $0x4f97e149 // sdot v9.4s, v10.16b, v23.4b[0]
+	WORD $0x4f96e148 // sdot v8.4s, v10.16b, v22.4b[0]
+	WORD $0x4f81e149 // sdot v9.4s, v10.16b, v1.4b[0]
 	FMOVQ 528(R11), F11
-	WORD $0x4fa1e168 // sdot v8.4s, v11.16b, v1.4b[1]
-	WORD $0x4fb7e169 // sdot v9.4s, v11.16b, v23.4b[1]
+	WORD $0x4fb6e168 // sdot v8.4s, v11.16b, v22.4b[1]
+	WORD $0x4fa1e169 // sdot v9.4s, v11.16b, v1.4b[1]
 	FMOVQ 544(R11), F12
-	WORD $0x4f81e988 // sdot v8.4s, v12.16b, v1.4b[2]
-	WORD $0x4f97e989 // sdot v9.4s, v12.16b, v23.4b[2]
-	FMOVQ 560(R11), F27
-	WORD $0x4fa1eb68 // sdot v8.4s, v27.16b, v1.4b[3]
-	WORD $0x4fb7eb69 // sdot v9.4s, v27.16b, v23.4b[3]
+	WORD $0x4f96e988 // sdot v8.4s, v12.16b, v22.4b[2]
+	WORD $0x4f81e989 // sdot v9.4s, v12.16b, v1.4b[2]
+	FMOVQ 560(R11), F26
+	WORD $0x4fb6eb48 // sdot v8.4s, v26.16b, v22.4b[3]
+	WORD $0x4fa1eb49 // sdot v9.4s, v26.16b, v1.4b[3]
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f829108 // fmul v8.4s, v8.4s, v2.s[0]
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f859108 // fmul v8.4s, v8.4s, v5.s[0]
 	WORD $0x4f909129 // fmul v9.4s, v9.4s, v16.s[0]
 	FMOVQ 0(R10), F30
 	FMOVQ 0(R10), F31
-	FMOVQ 576(R11), F13
-	WORD $0x4f96e1be // sdot v30.4s, v13.16b, v22.4b[0]
-	WORD $0x4f85e1bf // sdot v31.4s, v13.16b, v5.4b[0]
-	FMOVQ 592(R11), F26
-	WORD $0x4fb6e35e // sdot v30.4s, v26.16b, v22.4b[1]
-	WORD $0x4fa5e35f // sdot v31.4s, v26.16b, v5.4b[1]
-	FMOVQ 608(R11), F17
-	WORD $0x4f96ea3e // sdot v30.4s, v17.16b, v22.4b[2]
-	WORD $0x4f85ea3f // sdot v31.4s, v17.16b, v5.4b[2]
-	FMOVQ 624(R11), F29
-	WORD $0x4fb6ebbe // sdot v30.4s, v29.16b, v22.4b[3]
-	WORD $0x4fa5ebbf // sdot v31.4s, v29.16b, v5.4b[3]
+	FMOVQ 576(R11), F14
+	WORD $0x4f97e1de // sdot v30.4s, v14.16b, v23.4b[0]
+	WORD $0x4f82e1df // sdot v31.4s, v14.16b, v2.4b[0]
+	FMOVQ 592(R11), F27
+	WORD $0x4fb7e37e // sdot v30.4s, v27.16b, v23.4b[1]
+	WORD $0x4fa2e37f // sdot v31.4s, v27.16b, v2.4b[1]
+	FMOVQ 608(R11), F28
+	WORD $0x4f97eb9e // sdot v30.4s, v28.16b, v23.4b[2]
+	WORD $0x4f82eb9f // sdot v31.4s, v28.16b, v2.4b[2]
+	FMOVQ 624(R11), F17
+	WORD $0x4fb7ea3e // sdot v30.4s, v17.16b, v23.4b[3]
+	WORD $0x4fa2ea3f // sdot v31.4s, v17.16b, v2.4b[3]
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fa293de // fmul v30.4s, v30.4s, v2.s[1]
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
-	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
+	WORD $0x4fa513c8 // fmla v8.4s, v30.4s, v5.s[1]
+	WORD $0x4fb013e9 // fmla v9.4s, v31.4s, v16.s[1]
+	FMOVQ 16(R14), F18
+	FMOVQ 16(R21), F24
 	FMOVQ 144(R11), F21
-	WORD $0x6e35dd08 // fmul v8.4s, v8.4s, v21.4s
-	WORD $0x6e35dd29 // fmul v9.4s, v9.4s, v21.4s
-	FMOVQ 16(R14), F24
-	WORD $0x4e28d718 // fadd v24.4s, v24.4s, v8.4s
-	FMOVQ F24, 16(R14)
-	FMOVQ 16(R21), F18
-	WORD $0x4e29d652 // fadd v18.4s, v18.4s, v9.4s
-	FMOVQ F18, 16(R21)
-	FMOVQ 0(R10), F20
+	WORD $0x4e35cd12 // fmla v18.4s, v8.4s, v21.4s
+	WORD $0x4e35cd38 // fmla v24.4s, v9.4s, v21.4s
+	FMOVQ F18, 16(R14)
+	FMOVQ F24, 16(R21)
 	FMOVQ 0(R10), F6
+	FMOVQ 0(R10), F15
 	FMOVQ 640(R11), F25
-	WORD $0x4f81e334 // sdot v20.4s, v25.16b, v1.4b[0]
-	WORD $0x4f97e326 // sdot v6.4s, v25.16b, v23.4b[0]
+	WORD $0x4f96e326 // sdot v6.4s, v25.16b, v22.4b[0]
+	WORD $0x4f81e32f // sdot v15.4s, v25.16b, v1.4b[0]
 	FMOVQ 656(R11), F19
-	WORD $0x4fa1e274 // sdot v20.4s, v19.16b, v1.4b[1]
-	WORD $0x4fb7e266 // sdot v6.4s, v19.16b, v23.4b[1]
-	FMOVQ 672(R11), F28
-	WORD $0x4f81eb94 // sdot v20.4s, v28.16b, v1.4b[2]
-	WORD $0x4f97eb86 // sdot v6.4s, v28.16b, v23.4b[2]
-	FMOVQ 688(R11), F15
-	WORD $0x4fa1e9f4 // sdot v20.4s, v15.16b, v1.4b[3]
-	WORD $0x4fb7e9e6 // sdot v6.4s, v15.16b, v23.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f829294 // fmul v20.4s, v20.4s, v2.s[0]
+	WORD $0x4fb6e266 // sdot v6.4s, v19.16b, v22.4b[1]
+	WORD $0x4fa1e26f // sdot v15.4s, v19.16b, v1.4b[1]
+	FMOVQ 672(R11), F29
+	WORD $0x4f96eba6 // sdot v6.4s, v29.16b, v22.4b[2]
+	WORD $0x4f81ebaf // sdot v15.4s, v29.16b, v1.4b[2]
+	FMOVQ 688(R11), F3
+	WORD $0x4fb6e866 // sdot v6.4s, v3.16b, v22.4b[3]
+	WORD $0x4fa1e86f // sdot v15.4s, v3.16b, v1.4b[3]
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4f9090c6 // fmul v6.4s, v6.4s, v16.s[0]
-	FMOVQ 0(R10), F3
-	FMOVQ 0(R10), F14
-	FMOVQ 704(R11), F4
-	WORD $0x4f96e083 // sdot v3.4s, v4.16b, v22.4b[0]
-	WORD $0x4f85e08e // sdot v14.4s, v4.16b, v5.4b[0]
-	FMOVQ 720(R11), F7
-	WORD $0x4fb6e0e3 // sdot v3.4s, v7.16b, v22.4b[1]
-	WORD $0x4fa5e0ee // sdot v14.4s, v7.16b, v5.4b[1]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f8590c6 // fmul v6.4s, v6.4s, v5.s[0]
+	WORD $0x4f9091ef // fmul v15.4s, v15.4s, v16.s[0]
+	FMOVQ 0(R10), F4
+	FMOVQ 0(R10), F7
+	FMOVQ 704(R11), F20
+	WORD $0x4f97e284 // sdot v4.4s, v20.16b, v23.4b[0]
+	WORD $0x4f82e287 // sdot v7.4s, v20.16b, v2.4b[0]
+	FMOVQ 720(R11), F13
+	WORD $0x4fb7e1a4 // sdot v4.4s, v13.16b, v23.4b[1]
+	WORD $0x4fa2e1a7 // sdot v7.4s, v13.16b, v2.4b[1]
 	FMOVQ 736(R11), F10
-	WORD $0x4f96e943 // sdot v3.4s, v10.16b, v22.4b[2]
-	WORD $0x4f85e94e // sdot v14.4s, v10.16b, v5.4b[2]
+	WORD $0x4f97e944 // sdot v4.4s, v10.16b, v23.4b[2]
+	WORD $0x4f82e947 // sdot v7.4s, v10.16b, v2.4b[2]
 	FMOVQ 752(R11), F11
-	WORD $0x4fb6e963 // sdot v3.4s, v11.16b, v22.4b[3]
-	WORD $0x4fa5e96e // sdot v14.4s, v11.16b, v5.4b[3]
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4fa29063 // fmul v3.4s, v3.4s, v2.s[1]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fb091ce // fmul v14.4s, v14.4s, v16.s[1]
-	WORD $0x4e23d694 // fadd v20.4s, v20.4s, v3.4s
-	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
-	FMOVQ 160(R11), F12
-	WORD $0x6e2cde94 // fmul v20.4s, v20.4s, v12.4s
-	WORD $0x6e2cdcc6 // fmul v6.4s, v6.4s, v12.4s
-	FMOVQ 32(R14), F27
-	WORD $0x4e34d77b // fadd v27.4s, v27.4s, v20.4s
-	FMOVQ F27, 32(R14)
-	FMOVQ 32(R21), F13
-	WORD $0x4e26d5ad // fadd v13.4s, v13.4s, v6.4s
-	FMOVQ F13, 32(R21)
-	FMOVQ 0(R10), F26
-	FMOVQ 0(R10), F17
-	FMOVQ 768(R11), F29
-	WORD $0x4f81e3ba // sdot v26.4s, v29.16b, v1.4b[0]
-	WORD $0x4f97e3b1 // sdot v17.4s, v29.16b, v23.4b[0]
+	WORD $0x4fb7e964 // sdot v4.4s, v11.16b, v23.4b[3]
+	WORD $0x4fa2e967 // sdot v7.4s, v11.16b, v2.4b[3]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4fa51086 // fmla v6.4s, v4.4s, v5.s[1]
+	WORD $0x4fb010ef // fmla v15.4s, v7.4s, v16.s[1]
+	FMOVQ 32(R14), F12
+	FMOVQ 32(R21), F26
+	FMOVQ 160(R11), F14
+	WORD $0x4e2ecccc // fmla v12.4s, v6.4s, v14.4s
+	WORD $0x4e2ecdfa // fmla v26.4s, v15.4s, v14.4s
+	FMOVQ F12, 32(R14)
+	FMOVQ F26, 32(R21)
+	FMOVQ 0(R10), F27
+	FMOVQ 0(R10), F28
+	FMOVQ 768(R11), F17
+	WORD $0x4f96e23b // sdot v27.4s, v17.16b, v22.4b[0]
+	WORD $0x4f81e23c // sdot v28.4s, v17.16b, v1.4b[0]
 	FMOVQ 784(R11), F30
-	WORD $0x4fa1e3da // sdot v26.4s, v30.16b, v1.4b[1]
-	WORD $0x4fb7e3d1 // sdot v17.4s, v30.16b, v23.4b[1]
+	WORD $0x4fb6e3db // sdot v27.4s, v30.16b, v22.4b[1]
+	WORD $0x4fa1e3dc // sdot v28.4s, v30.16b, v1.4b[1]
 	FMOVQ 800(R11), F31
-	WORD $0x4f81ebfa // sdot v26.4s, v31.16b, v1.4b[2]
-	WORD $0x4f97ebf1 // sdot v17.4s, v31.16b, v23.4b[2]
-	FMOVQ 816(R11), F21
-	WORD $0x4fa1eaba // sdot v26.4s, v21.16b, v1.4b[3]
-	WORD $0x4fb7eab1 // sdot v17.4s, v21.16b, v23.4b[3]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4f82935a // fmul v26.4s, v26.4s, v2.s[0]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f909231 // fmul v17.4s, v17.4s, v16.s[0]
-	FMOVQ 0(R10), F8
-	FMOVQ 0(R10), F24
-	FMOVQ 832(R11), F9
-	WORD $0x4f96e128 // sdot v8.4s, v9.16b, v22.4b[0]
-	WORD $0x4f85e138 // sdot v24.4s, v9.16b, v5.4b[0]
-	FMOVQ 848(R11), F18
-	WORD $0x4fb6e248 // sdot v8.4s, v18.16b, v22.4b[1]
-	WORD $0x4fa5e258 // sdot v24.4s, v18.16b, v5.4b[1]
+	WORD $0x4f96ebfb // sdot v27.4s, v31.16b, v22.4b[2]
+	WORD $0x4f81ebfc // sdot v28.4s, v31.16b, v1.4b[2]
+	FMOVQ 816(R11), F8
+	WORD $0x4fb6e91b // sdot v27.4s, v8.16b, v22.4b[3]
+	WORD $0x4fa1e91c // sdot v28.4s, v8.16b, v1.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f85937b // fmul v27.4s, v27.4s, v5.s[0]
+	WORD $0x4f90939c // fmul v28.4s, v28.4s, v16.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F21
+	FMOVQ 832(R11), F18
+	WORD $0x4f97e249 // sdot v9.4s, v18.16b, v23.4b[0]
+	WORD $0x4f82e255 // sdot v21.4s, v18.16b, v2.4b[0]
+	FMOVQ 848(R11), F24
+	WORD $0x4fb7e309 // sdot v9.4s, v24.16b, v23.4b[1]
+	WORD $0x4fa2e315 // sdot v21.4s, v24.16b, v2.4b[1]
 	FMOVQ 864(R11), F25
-	WORD $0x4f96eb28 // sdot v8.4s, v25.16b, v22.4b[2]
-	WORD $0x4f85eb38 // sdot v24.4s, v25.16b, v5.4b[2]
+	WORD $0x4f97eb29 // sdot v9.4s, v25.16b, v23.4b[2]
+	WORD $0x4f82eb35 // sdot v21.4s, v25.16b, v2.4b[2]
 	FMOVQ 880(R11), F19
-	WORD $0x4fb6ea68 // sdot v8.4s, v19.16b, v22.4b[3]
-	WORD $0x4fa5ea78 // sdot v24.4s, v19.16b, v5.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fa29108 // fmul v8.4s, v8.4s, v2.s[1]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fb09318 // fmul v24.4s, v24.4s, v16.s[1]
-	WORD $0x4e28d75a // fadd v26.4s, v26.4s, v8.4s
-	WORD $0x4e38d631 // fadd v17.4s, v17.4s, v24.4s
-	FMOVQ 176(R11), F28
-	WORD $0x6e3cdf5a // fmul v26.4s, v26.4s, v28.4s
-	WORD $0x6e3cde31 // fmul v17.4s, v17.4s, v28.4s
-	FMOVQ 48(R14), F15
-	WORD $0x4e3ad5ef // fadd v15.4s, v15.4s, v26.4s
-	FMOVQ F15, 48(R14)
-	FMOVQ 48(R21), F4
-	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
-	FMOVQ F4, 48(R21)
+	WORD $0x4fb7ea69 // sdot v9.4s, v19.16b, v23.4b[3]
+	WORD $0x4fa2ea75 // sdot v21.4s, v19.16b, v2.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fa5113b // fmla v27.4s, v9.4s, v5.s[1]
+	WORD $0x4fb012bc // fmla v28.4s, v21.4s, v16.s[1]
+	FMOVQ 48(R14), F29
+	FMOVQ 48(R21), F3
+	FMOVQ 176(R11), F20
+	WORD $0x4e34cf7d // fmla v29.4s, v27.4s, v20.4s
+	WORD $0x4e34cf83 // fmla v3.4s, v28.4s, v20.4s
+	FMOVQ F29, 48(R14)
+	FMOVQ F3, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -5902,32 +5586,32 @@ pair54:
 	WORD $0x4faeead2 // sdot v18.4s, v22.16b, v14.4b[3]
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
 	WORD $0x4f909252 // fmul v18.4s, v18.4s, v16.s[0]
-	FMOVD 0(R1), F23
-	VSHL $4, V23.B16, V23.B16
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x2f08a6f7 // ushll v23.8h, v23.8b, #0
-	WORD $0x0e771018 // saddw v24.4s, v0.4s, v23.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 0(R11), F25
-	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
-	WORD $0x6e38de52 // fmul v18.4s, v18.4s, v24.4s
-	FMOVQ 0(R10), F26
+	FMOVQ 0(R10), F23
+	FMOVQ 128(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4f8fe317 // sdot v23.4s, v24.16b, v15.4b[0]
+	FMOVQ 128(R1), F25
+	VUSHR $2, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4fafe337 // sdot v23.4s, v25.16b, v15.4b[1]
+	FMOVQ 128(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4f8feb57 // sdot v23.4s, v26.16b, v15.4b[2]
 	FMOVQ 128(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4f8fe37a // sdot v26.4s, v27.16b, v15.4b[0]
-	FMOVQ 128(R1), F28
-	VUSHR $2, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4fafe39a // sdot v26.4s, v28.16b, v15.4b[1]
-	FMOVQ 128(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4f8febba // sdot v26.4s, v29.16b, v15.4b[2]
-	FMOVQ 128(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	WORD $0x4fafebda // sdot v26.4s, v30.16b, v15.4b[3]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fb0935a // fmul v26.4s, v26.4s, v16.s[1]
+	VUSHR $6, V27.B16, V27.B16
+	WORD $0x4fafeb77 // sdot v23.4s, v27.16b, v15.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4fb092f7 // fmul v23.4s, v23.4s, v16.s[1]
+	FMOVD 0(R1), F28
+	VSHL $4, V28.B16, V28.B16
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 0(R11), F30
+	WORD $0x6e3edfbd // fmul v29.4s, v29.4s, v30.4s
+	WORD $0x4e3dce42 // fmla v2.4s, v18.4s, v29.4s
 	FMOVD 16(R1), F31
 	VSHL $4, V31.B16, V31.B16
 	VUSHR $4, V31.B16, V31.B16
@@ -5936,9 +5620,7 @@ pair54:
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
 	FMOVQ 0(R11), F7
 	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
-	WORD $0x6e26df5a // fmul v26.4s, v26.4s, v6.4s
-	WORD $0x4e3ad652 // fadd v18.4s, v18.4s, v26.4s
-	WORD $0x4e32d442 // fadd v2.4s, v2.4s, v18.4s
+	WORD $0x4e26cee2 // fmla v2.4s, v23.4s, v6.4s
 	FMOVD 0(R1), F8
 	VUSHR $4, V8.B16, V8.B16
 	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
@@ -5946,7 +5628,7 @@ pair54:
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	FMOVQ 64(R11), F10
 	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	WORD $0x4f919129 // fmul v9.4s, v9.4s, v17.s[0]
+	WORD $0x4f915122 // fmls v2.4s, v9.4s, v17.s[0]
 	FMOVD 16(R1), F11
 	VUSHR $4, V11.B16, V11.B16
 	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
@@ -5954,9 +5636,7 @@ pair54:
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
 	FMOVQ 64(R11), F13
 	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
-	WORD $0x4fb1918c // fmul v12.4s, v12.4s, v17.s[1]
-	WORD $0x4e2cd529 // fadd v9.4s, v9.4s, v12.4s
-	WORD $0x4ea9d442 // fsub v2.4s, v2.4s, v9.4s
+	WORD $0x4fb15182 // fmls v2.4s, v12.4s, v17.s[1]
 	PRFM 1024(R1), PLDL1KEEP
 	FMOVQ 0(R10), F19
 	FMOVQ 80(R1), F20
@@ -5970,52 +5650,48 @@ pair54:
 	VUSHR $4, V22.B16, V22.B16
 	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x4f8eead3 // sdot v19.4s, v22.16b, v14.4b[2]
-	FMOVQ 80(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	WORD $0x4faeeb33 // sdot v19.4s, v25.16b, v14.4b[3]
+	FMOVQ 80(R1), F24
+	VUSHR $6, V24.B16, V24.B16
+	WORD $0x4faeeb13 // sdot v19.4s, v24.16b, v14.4b[3]
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
 	WORD $0x4f909273 // fmul v19.4s, v19.4s, v16.s[0]
-	WORD $0x4e771018 // saddw2 v24.4s, v0.4s, v23.8h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 16(R11), F27
-	WORD $0x6e3bdf18 // fmul v24.4s, v24.4s, v27.4s
-	WORD $0x6e38de73 // fmul v19.4s, v19.4s, v24.4s
-	FMOVQ 0(R10), F28
-	FMOVQ 144(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4f8fe3bc // sdot v28.4s, v29.16b, v15.4b[0]
+	FMOVQ 0(R10), F25
+	FMOVQ 144(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4f8fe359 // sdot v25.4s, v26.16b, v15.4b[0]
+	FMOVQ 144(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4fafe379 // sdot v25.4s, v27.16b, v15.4b[1]
 	FMOVQ 144(R1), F30
-	VUSHR $2, V30.B16, V30.B16
+	VUSHR $4, V30.B16, V30.B16
 	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4fafe3dc // sdot v28.4s, v30.16b, v15.4b[1]
-	FMOVQ 144(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4f8fe8fc // sdot v28.4s, v7.16b, v15.4b[2]
-	FMOVQ 144(R1), F6
-	VUSHR $6, V6.B16, V6.B16
-	WORD $0x4fafe8dc // sdot v28.4s, v6.16b, v15.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fb0939c // fmul v28.4s, v28.4s, v16.s[1]
-	WORD $0x4e7f101a // saddw2 v26.4s, v0.4s, v31.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 16(R11), F18
-	WORD $0x6e32df5a // fmul v26.4s, v26.4s, v18.4s
-	WORD $0x6e3adf9c // fmul v28.4s, v28.4s, v26.4s
-	WORD $0x4e3cd673 // fadd v19.4s, v19.4s, v28.4s
-	WORD $0x4e33d463 // fadd v3.4s, v3.4s, v19.4s
+	WORD $0x4f8febd9 // sdot v25.4s, v30.16b, v15.4b[2]
+	FMOVQ 144(R1), F18
+	VUSHR $6, V18.B16, V18.B16
+	WORD $0x4fafea59 // sdot v25.4s, v18.16b, v15.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4fb09339 // fmul v25.4s, v25.4s, v16.s[1]
+	WORD $0x4e7c101d // saddw2 v29.4s, v0.4s, v28.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 16(R11), F7
+	WORD $0x6e27dfbd // fmul v29.4s, v29.4s, v7.4s
+	WORD $0x4e3dce63 // fmla v3.4s, v19.4s, v29.4s
+	WORD $0x4e7f1017 // saddw2 v23.4s, v0.4s, v31.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FMOVQ 16(R11), F6
+	WORD $0x6e26def7 // fmul v23.4s, v23.4s, v6.4s
+	WORD $0x4e37cf23 // fmla v3.4s, v25.4s, v23.4s
 	WORD $0x4e68100a // saddw2 v10.4s, v0.4s, v8.8h
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 80(R11), F13
-	WORD $0x6e2ddd4a // fmul v10.4s, v10.4s, v13.4s
-	WORD $0x4f91914a // fmul v10.4s, v10.4s, v17.s[0]
-	WORD $0x4e6b100c // saddw2 v12.4s, v0.4s, v11.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
 	FMOVQ 80(R11), F9
-	WORD $0x6e29dd8c // fmul v12.4s, v12.4s, v9.4s
-	WORD $0x4fb1918c // fmul v12.4s, v12.4s, v17.s[1]
-	WORD $0x4e2cd54a // fadd v10.4s, v10.4s, v12.4s
-	WORD $0x4eaad463 // fsub v3.4s, v3.4s, v10.4s
+	WORD $0x6e29dd4a // fmul v10.4s, v10.4s, v9.4s
+	WORD $0x4f915143 // fmls v3.4s, v10.4s, v17.s[0]
+	WORD $0x4e6b100d // saddw2 v13.4s, v0.4s, v11.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVQ 80(R11), F12
+	WORD $0x6e2cddad // fmul v13.4s, v13.4s, v12.4s
+	WORD $0x4fb151a3 // fmls v3.4s, v13.4s, v17.s[1]
 	FMOVQ 0(R10), F20
 	FMOVQ 96(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
@@ -6024,196 +5700,186 @@ pair54:
 	VUSHR $2, V22.B16, V22.B16
 	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x4faee2d4 // sdot v20.4s, v22.16b, v14.4b[1]
-	FMOVQ 96(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4f8eeb34 // sdot v20.4s, v25.16b, v14.4b[2]
-	FMOVQ 96(R1), F23
-	VUSHR $6, V23.B16, V23.B16
-	WORD $0x4faeeaf4 // sdot v20.4s, v23.16b, v14.4b[3]
+	FMOVQ 96(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4f8eeb14 // sdot v20.4s, v24.16b, v14.4b[2]
+	FMOVQ 96(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	WORD $0x4faeeb54 // sdot v20.4s, v26.16b, v14.4b[3]
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	WORD $0x4f909294 // fmul v20.4s, v20.4s, v16.s[0]
-	FMOVD 8(R1), F27
-	VSHL $4, V27.B16, V27.B16
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
-	WORD $0x0e7b1018 // saddw v24.4s, v0.4s, v27.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 32(R11), F29
-	WORD $0x6e3ddf18 // fmul v24.4s, v24.4s, v29.4s
-	WORD $0x6e38de94 // fmul v20.4s, v20.4s, v24.4s
-	FMOVQ 0(R10), F30
-	FMOVQ 160(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4f8fe0fe // sdot v30.4s, v7.16b, v15.4b[0]
-	FMOVQ 160(R1), F6
-	VUSHR $2, V6.B16, V6.B16
-	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4fafe0de // sdot v30.4s, v6.16b, v15.4b[1]
-	FMOVQ 160(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4f8febfe // sdot v30.4s, v31.16b, v15.4b[2]
+	FMOVQ 0(R10), F27
+	FMOVQ 160(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4f8fe3db // sdot v27.4s, v30.16b, v15.4b[0]
 	FMOVQ 160(R1), F18
-	VUSHR $6, V18.B16, V18.B16
-	WORD $0x4fafea5e // sdot v30.4s, v18.16b, v15.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb093de // fmul v30.4s, v30.4s, v16.s[1]
-	FMOVD 24(R1), F26
-	VSHL $4, V26.B16, V26.B16
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
-	WORD $0x0e7a101c // saddw v28.4s, v0.4s, v26.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 32(R11), F19
-	WORD $0x6e33df9c // fmul v28.4s, v28.4s, v19.4s
-	WORD $0x6e3cdfde // fmul v30.4s, v30.4s, v28.4s
-	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
-	WORD $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
+	VUSHR $2, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4fafe25b // sdot v27.4s, v18.16b, v15.4b[1]
+	FMOVQ 160(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4f8feb9b // sdot v27.4s, v28.16b, v15.4b[2]
+	FMOVQ 160(R1), F7
+	VUSHR $6, V7.B16, V7.B16
+	WORD $0x4fafe8fb // sdot v27.4s, v7.16b, v15.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4fb0937b // fmul v27.4s, v27.4s, v16.s[1]
+	FMOVD 8(R1), F19
+	VSHL $4, V19.B16, V19.B16
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x0e73101d // saddw v29.4s, v0.4s, v19.4h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 32(R11), F31
+	WORD $0x6e3fdfbd // fmul v29.4s, v29.4s, v31.4s
+	WORD $0x4e3dce84 // fmla v4.4s, v20.4s, v29.4s
+	FMOVD 24(R1), F6
+	VSHL $4, V6.B16, V6.B16
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
+	WORD $0x0e661019 // saddw v25.4s, v0.4s, v6.4h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	FMOVQ 32(R11), F23
+	WORD $0x6e37df39 // fmul v25.4s, v25.4s, v23.4s
+	WORD $0x4e39cf64 // fmla v4.4s, v27.4s, v25.4s
 	FMOVD 8(R1), F8
 	VUSHR $4, V8.B16, V8.B16
 	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
-	WORD $0x0e68100d // saddw v13.4s, v0.4s, v8.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 96(R11), F11
-	WORD $0x6e2bddad // fmul v13.4s, v13.4s, v11.4s
-	WORD $0x4f9191ad // fmul v13.4s, v13.4s, v17.s[0]
-	FMOVD 24(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
-	WORD $0x0e69100c // saddw v12.4s, v0.4s, v9.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	FMOVQ 96(R11), F10
-	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
-	WORD $0x4fb1918c // fmul v12.4s, v12.4s, v17.s[1]
-	WORD $0x4e2cd5ad // fadd v13.4s, v13.4s, v12.4s
-	WORD $0x4eadd484 // fsub v4.4s, v4.4s, v13.4s
+	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
+	WORD $0x4f915124 // fmls v4.4s, v9.4s, v17.s[0]
+	FMOVD 24(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	FMOVQ 96(R11), F13
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	WORD $0x4fb15184 // fmls v4.4s, v12.4s, v17.s[1]
 	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 0(R10), F21
 	FMOVQ 112(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x4f8ee2d5 // sdot v21.4s, v22.16b, v14.4b[0]
-	FMOVQ 112(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4faee335 // sdot v21.4s, v25.16b, v14.4b[1]
-	FMOVQ 112(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x4f8eeaf5 // sdot v21.4s, v23.16b, v14.4b[2]
-	FMOVQ 112(R1), F29
-	VUSHR $6, V29.B16, V29.B16
-	WORD $0x4faeebb5 // sdot v21.4s, v29.16b, v14.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
-	WORD $0x4e7b1018 // saddw2 v24.4s, v0.4s, v27.8h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 48(R11), F7
-	WORD $0x6e27df18 // fmul v24.4s, v24.4s, v7.4s
-	WORD $0x6e38deb5 // fmul v21.4s, v21.4s, v24.4s
-	FMOVQ 0(R10), F6
-	FMOVQ 176(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4f8fe3e6 // sdot v6.4s, v31.16b, v15.4b[0]
-	FMOVQ 176(R1), F18
-	VUSHR $2, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4fafe246 // sdot v6.4s, v18.16b, v15.4b[1]
-	FMOVQ 176(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4f8fea66 // sdot v6.4s, v19.16b, v15.4b[2]
-	FMOVQ 176(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	WORD $0x4fafeb86 // sdot v6.4s, v28.16b, v15.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fb090c6 // fmul v6.4s, v6.4s, v16.s[1]
-	WORD $0x4e7a101e // saddw2 v30.4s, v0.4s, v26.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 48(R11), F20
-	WORD $0x6e34dfde // fmul v30.4s, v30.4s, v20.4s
-	WORD $0x6e3edcc6 // fmul v6.4s, v6.4s, v30.4s
-	WORD $0x4e26d6b5 // fadd v21.4s, v21.4s, v6.4s
-	WORD $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
-	WORD $0x4e68100b // saddw2 v11.4s, v0.4s, v8.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 112(R11), F10
-	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
-	WORD $0x4f91916b // fmul v11.4s, v11.4s, v17.s[0]
-	WORD $0x4e69100c // saddw2 v12.4s, v0.4s, v9.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 112(R11), F13
-	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
-	WORD $0x4fb1918c // fmul v12.4s, v12.4s, v17.s[1]
-	WORD $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
-	WORD $0x4eabd4a5 // fsub v5.4s, v5.4s, v11.4s
-	FMOVQ 64(R2), F22
-	FMOVQ 80(R2), F25
-	FMOVQ 96(R2), F23
-	FMOVD 112(R2), F29
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F27
-	FMOVQ 192(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4f96e0fb // sdot v27.4s, v7.16b, v22.4b[0]
-	FMOVQ 192(R1), F24
+	FMOVQ 112(R1), F24
 	VUSHR $2, V24.B16, V24.B16
 	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4fb6e31b // sdot v27.4s, v24.16b, v22.4b[1]
-	FMOVQ 192(R1), F31
+	WORD $0x4faee315 // sdot v21.4s, v24.16b, v14.4b[1]
+	FMOVQ 112(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4f8eeb55 // sdot v21.4s, v26.16b, v14.4b[2]
+	FMOVQ 112(R1), F30
+	VUSHR $6, V30.B16, V30.B16
+	WORD $0x4faeebd5 // sdot v21.4s, v30.16b, v14.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
+	FMOVQ 0(R10), F18
+	FMOVQ 176(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4f8fe392 // sdot v18.4s, v28.16b, v15.4b[0]
+	FMOVQ 176(R1), F7
+	VUSHR $2, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4fafe0f2 // sdot v18.4s, v7.16b, v15.4b[1]
+	FMOVQ 176(R1), F31
 	VUSHR $4, V31.B16, V31.B16
 	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4f96ebfb // sdot v27.4s, v31.16b, v22.4b[2]
-	FMOVQ 192(R1), F18
-	VUSHR $6, V18.B16, V18.B16
-	WORD $0x4fb6ea5b // sdot v27.4s, v18.16b, v22.4b[3]
+	WORD $0x4f8febf2 // sdot v18.4s, v31.16b, v15.4b[2]
+	FMOVQ 176(R1), F20
+	VUSHR $6, V20.B16, V20.B16
+	WORD $0x4fafea92 // sdot v18.4s, v20.16b, v15.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4fb09252 // fmul v18.4s, v18.4s, v16.s[1]
+	WORD $0x4e73101d // saddw2 v29.4s, v0.4s, v19.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 48(R11), F23
+	WORD $0x6e37dfbd // fmul v29.4s, v29.4s, v23.4s
+	WORD $0x4e3dcea5 // fmla v5.4s, v21.4s, v29.4s
+	WORD $0x4e66101b // saddw2 v27.4s, v0.4s, v6.8h
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f97937b // fmul v27.4s, v27.4s, v23.s[0]
-	FMOVD 32(R1), F19
-	VSHL $4, V19.B16, V19.B16
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e73101c // saddw v28.4s, v0.4s, v19.4h
+	FMOVQ 48(R11), F25
+	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
+	WORD $0x4e3bce45 // fmla v5.4s, v18.4s, v27.4s
+	WORD $0x4e68100a // saddw2 v10.4s, v0.4s, v8.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	FMOVQ 112(R11), F9
+	WORD $0x6e29dd4a // fmul v10.4s, v10.4s, v9.4s
+	WORD $0x4f915145 // fmls v5.4s, v10.4s, v17.s[0]
+	WORD $0x4e6b100d // saddw2 v13.4s, v0.4s, v11.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVQ 112(R11), F12
+	WORD $0x6e2cddad // fmul v13.4s, v13.4s, v12.4s
+	WORD $0x4fb151a5 // fmls v5.4s, v13.4s, v17.s[1]
+	FMOVQ 64(R2), F22
+	FMOVQ 80(R2), F24
+	FMOVQ 96(R2), F26
+	FMOVD 112(R2), F30
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 0(R10), F28
+	FMOVQ 192(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4f96e0fc // sdot v28.4s, v7.16b, v22.4b[0]
+	FMOVQ 192(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4fb6e3fc // sdot v28.4s, v31.16b, v22.4b[1]
+	FMOVQ 192(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4f96ea9c // sdot v28.4s, v20.16b, v22.4b[2]
+	FMOVQ 192(R1), F19
+	VUSHR $6, V19.B16, V19.B16
+	WORD $0x4fb6ea7c // sdot v28.4s, v19.16b, v22.4b[3]
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 0(R11), F26
-	WORD $0x6e3adf9c // fmul v28.4s, v28.4s, v26.4s
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
-	FMOVQ 0(R10), F20
-	FMOVQ 256(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4f99e3d4 // sdot v20.4s, v30.16b, v25.4b[0]
-	FMOVQ 256(R1), F6
-	VUSHR $2, V6.B16, V6.B16
-	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4fb9e0d4 // sdot v20.4s, v6.16b, v25.4b[1]
+	WORD $0x4f9a939c // fmul v28.4s, v28.4s, v26.s[0]
+	FMOVQ 0(R10), F23
 	FMOVQ 256(R1), F21
-	VUSHR $4, V21.B16, V21.B16
 	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4f99eab4 // sdot v20.4s, v21.16b, v25.4b[2]
-	FMOVQ 256(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	WORD $0x4fb9e914 // sdot v20.4s, v8.16b, v25.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fb79294 // fmul v20.4s, v20.4s, v23.s[1]
-	FMOVD 48(R1), F10
-	VSHL $4, V10.B16, V10.B16
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a1009 // saddw v9.4s, v0.4s, v10.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 0(R11), F13
-	WORD $0x6e2ddd29 // fmul v9.4s, v9.4s, v13.4s
-	WORD $0x6e29de94 // fmul v20.4s, v20.4s, v9.4s
-	WORD $0x4e34d77b // fadd v27.4s, v27.4s, v20.4s
-	WORD $0x4e3bd442 // fadd v2.4s, v2.4s, v27.4s
+	WORD $0x4f98e2b7 // sdot v23.4s, v21.16b, v24.4b[0]
+	FMOVQ 256(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4fb8e3b7 // sdot v23.4s, v29.16b, v24.4b[1]
+	FMOVQ 256(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x4f98e8d7 // sdot v23.4s, v6.16b, v24.4b[2]
+	FMOVQ 256(R1), F25
+	VUSHR $6, V25.B16, V25.B16
+	WORD $0x4fb8eb37 // sdot v23.4s, v25.16b, v24.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4fba92f7 // fmul v23.4s, v23.4s, v26.s[1]
+	FMOVD 32(R1), F18
+	VSHL $4, V18.B16, V18.B16
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
+	WORD $0x0e72101b // saddw v27.4s, v0.4s, v18.4h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 0(R11), F8
+	WORD $0x6e28df7b // fmul v27.4s, v27.4s, v8.4s
+	WORD $0x4e3bcf82 // fmla v2.4s, v28.4s, v27.4s
+	FMOVD 48(R1), F9
+	VSHL $4, V9.B16, V9.B16
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
+	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	FMOVQ 0(R11), F11
+	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
+	WORD $0x4e2acee2 // fmla v2.4s, v23.4s, v10.4s
 	FMOVD 32(R1), F12
 	VUSHR $4, V12.B16, V12.B16
 	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c100b // saddw v11.4s, v0.4s, v12.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x0e6c100d // saddw v13.4s, v0.4s, v12.4h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	FMOVQ 64(R11), F14
-	WORD $0x6e2edd6b // fmul v11.4s, v11.4s, v14.4s
-	WORD $0x4f9d916b // fmul v11.4s, v11.4s, v29.s[0]
+	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
+	WORD $0x4f9e51a2 // fmls v2.4s, v13.4s, v30.s[0]
 	FMOVD 48(R1), F15
 	VUSHR $4, V15.B16, V15.B16
 	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
@@ -6221,199 +5887,185 @@ pair54:
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
 	FMOVQ 64(R11), F17
 	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	WORD $0x4fbd9210 // fmul v16.4s, v16.4s, v29.s[1]
-	WORD $0x4e30d56b // fadd v11.4s, v11.4s, v16.4s
-	WORD $0x4eabd442 // fsub v2.4s, v2.4s, v11.4s
+	WORD $0x4fbe5202 // fmls v2.4s, v16.4s, v30.s[1]
 	FMOVQ 0(R10), F7
-	FMOVQ 208(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4f96e307 // sdot v7.4s, v24.16b, v22.4b[0]
 	FMOVQ 208(R1), F31
-	VUSHR $2, V31.B16, V31.B16
 	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4fb6e3e7 // sdot v7.4s, v31.16b, v22.4b[1]
-	FMOVQ 208(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4f96ea47 // sdot v7.4s, v18.16b, v22.4b[2]
-	FMOVQ 208(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	WORD $0x4fb6eb47 // sdot v7.4s, v26.16b, v22.4b[3]
+	WORD $0x4f96e3e7 // sdot v7.4s, v31.16b, v22.4b[0]
+	FMOVQ 208(R1), F20
+	VUSHR $2, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4fb6e287 // sdot v7.4s, v20.16b, v22.4b[1]
+	FMOVQ 208(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4f96ea67 // sdot v7.4s, v19.16b, v22.4b[2]
+	FMOVQ 208(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	WORD $0x4fb6eaa7 // sdot v7.4s, v21.16b, v22.4b[3]
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4f9790e7 // fmul v7.4s, v7.4s, v23.s[0]
-	WORD $0x4e73101c // saddw2 v28.4s, v0.4s, v19.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 16(R11), F30
-	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
-	WORD $0x6e3cdce7 // fmul v7.4s, v7.4s, v28.4s
-	FMOVQ 0(R10), F6
-	FMOVQ 272(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4f99e2a6 // sdot v6.4s, v21.16b, v25.4b[0]
+	WORD $0x4f9a90e7 // fmul v7.4s, v7.4s, v26.s[0]
+	FMOVQ 0(R10), F29
+	FMOVQ 272(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x4f98e0dd // sdot v29.4s, v6.16b, v24.4b[0]
+	FMOVQ 272(R1), F25
+	VUSHR $2, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4fb8e33d // sdot v29.4s, v25.16b, v24.4b[1]
 	FMOVQ 272(R1), F8
-	VUSHR $2, V8.B16, V8.B16
+	VUSHR $4, V8.B16, V8.B16
 	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4fb9e106 // sdot v6.4s, v8.16b, v25.4b[1]
-	FMOVQ 272(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4f99e9a6 // sdot v6.4s, v13.16b, v25.4b[2]
-	FMOVQ 272(R1), F9
-	VUSHR $6, V9.B16, V9.B16
-	WORD $0x4fb9e926 // sdot v6.4s, v9.16b, v25.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fb790c6 // fmul v6.4s, v6.4s, v23.s[1]
-	WORD $0x4e6a1014 // saddw2 v20.4s, v0.4s, v10.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 16(R11), F27
-	WORD $0x6e3bde94 // fmul v20.4s, v20.4s, v27.4s
-	WORD $0x6e34dcc6 // fmul v6.4s, v6.4s, v20.4s
-	WORD $0x4e26d4e7 // fadd v7.4s, v7.4s, v6.4s
-	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	WORD $0x4f98e91d // sdot v29.4s, v8.16b, v24.4b[2]
+	FMOVQ 272(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	WORD $0x4fb8eb9d // sdot v29.4s, v28.16b, v24.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fba93bd // fmul v29.4s, v29.4s, v26.s[1]
+	WORD $0x4e72101b // saddw2 v27.4s, v0.4s, v18.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 16(R11), F11
+	WORD $0x6e2bdf7b // fmul v27.4s, v27.4s, v11.4s
+	WORD $0x4e3bcce3 // fmla v3.4s, v7.4s, v27.4s
+	WORD $0x4e691017 // saddw2 v23.4s, v0.4s, v9.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FMOVQ 16(R11), F10
+	WORD $0x6e2adef7 // fmul v23.4s, v23.4s, v10.4s
+	WORD $0x4e37cfa3 // fmla v3.4s, v29.4s, v23.4s
 	WORD $0x4e6c100e // saddw2 v14.4s, v0.4s, v12.8h
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 80(R11), F17
-	WORD $0x6e31ddce // fmul v14.4s, v14.4s, v17.4s
-	WORD $0x4f9d91ce // fmul v14.4s, v14.4s, v29.s[0]
-	WORD $0x4e6f1010 // saddw2 v16.4s, v0.4s, v15.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 80(R11), F11
-	WORD $0x6e2bde10 // fmul v16.4s, v16.4s, v11.4s
-	WORD $0x4fbd9210 // fmul v16.4s, v16.4s, v29.s[1]
-	WORD $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
-	WORD $0x4eaed463 // fsub v3.4s, v3.4s, v14.4s
+	FMOVQ 80(R11), F13
+	WORD $0x6e2dddce // fmul v14.4s, v14.4s, v13.4s
+	WORD $0x4f9e51c3 // fmls v3.4s, v14.4s, v30.s[0]
+	WORD $0x4e6f1011 // saddw2 v17.4s, v0.4s, v15.8h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 80(R11), F16
+	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
+	WORD $0x4fbe5223 // fmls v3.4s, v17.4s, v30.s[1]
 	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F24
-	FMOVQ 224(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4f96e3f8 // sdot v24.4s, v31.16b, v22.4b[0]
-	FMOVQ 224(R1), F18
-	VUSHR $2, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4fb6e258 // sdot v24.4s, v18.16b, v22.4b[1]
-	FMOVQ 224(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4f96eb58 // sdot v24.4s, v26.16b, v22.4b[2]
+	FMOVQ 0(R10), F31
+	FMOVQ 224(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4f96e29f // sdot v31.4s, v20.16b, v22.4b[0]
 	FMOVQ 224(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	WORD $0x4fb6ea78 // sdot v24.4s, v19.16b, v22.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f979318 // fmul v24.4s, v24.4s, v23.s[0]
-	FMOVD 40(R1), F30
-	VSHL $4, V30.B16, V30.B16
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
-	WORD $0x0e7e101c // saddw v28.4s, v0.4s, v30.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 32(R11), F21
-	WORD $0x6e35df9c // fmul v28.4s, v28.4s, v21.4s
-	WORD $0x6e3cdf18 // fmul v24.4s, v24.4s, v28.4s
-	FMOVQ 0(R10), F8
-	FMOVQ 288(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4f99e1a8 // sdot v8.4s, v13.16b, v25.4b[0]
-	FMOVQ 288(R1), F9
-	VUSHR $2, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4fb9e128 // sdot v8.4s, v9.16b, v25.4b[1]
-	FMOVQ 288(R1), F10
+	VUSHR $2, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4fb6e27f // sdot v31.4s, v19.16b, v22.4b[1]
+	FMOVQ 224(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4f96eabf // sdot v31.4s, v21.16b, v22.4b[2]
+	FMOVQ 224(R1), F6
+	VUSHR $6, V6.B16, V6.B16
+	WORD $0x4fb6e8df // sdot v31.4s, v6.16b, v22.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4f9a93ff // fmul v31.4s, v31.4s, v26.s[0]
+	FMOVQ 0(R10), F25
+	FMOVQ 288(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4f98e119 // sdot v25.4s, v8.16b, v24.4b[0]
+	FMOVQ 288(R1), F28
+	VUSHR $2, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4fb8e399 // sdot v25.4s, v28.16b, v24.4b[1]
+	FMOVQ 288(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4f98ea59 // sdot v25.4s, v18.16b, v24.4b[2]
+	FMOVQ 288(R1), F11
+	VUSHR $6, V11.B16, V11.B16
+	WORD $0x4fb8e979 // sdot v25.4s, v11.16b, v24.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4fba9339 // fmul v25.4s, v25.4s, v26.s[1]
+	FMOVD 40(R1), F7
+	VSHL $4, V7.B16, V7.B16
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
+	WORD $0x0e67101b // saddw v27.4s, v0.4s, v7.4h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 32(R11), F9
+	WORD $0x6e29df7b // fmul v27.4s, v27.4s, v9.4s
+	WORD $0x4e3bcfe4 // fmla v4.4s, v31.4s, v27.4s
+	FMOVD 56(R1), F10
+	VSHL $4, V10.B16, V10.B16
 	VUSHR $4, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4f99e948 // sdot v8.4s, v10.16b, v25.4b[2]
-	FMOVQ 288(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	WORD $0x4fb9eb68 // sdot v8.4s, v27.16b, v25.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fb79108 // fmul v8.4s, v8.4s, v23.s[1]
-	FMOVD 56(R1), F20
-	VSHL $4, V20.B16, V20.B16
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
-	WORD $0x0e741006 // saddw v6.4s, v0.4s, v20.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 32(R11), F7
-	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
-	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	WORD $0x4e28d718 // fadd v24.4s, v24.4s, v8.4s
-	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a101d // saddw v29.4s, v0.4s, v10.4h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 32(R11), F23
+	WORD $0x6e37dfbd // fmul v29.4s, v29.4s, v23.4s
+	WORD $0x4e3dcf24 // fmla v4.4s, v25.4s, v29.4s
 	FMOVD 40(R1), F12
 	VUSHR $4, V12.B16, V12.B16
 	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c1011 // saddw v17.4s, v0.4s, v12.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 96(R11), F15
-	WORD $0x6e2fde31 // fmul v17.4s, v17.4s, v15.4s
-	WORD $0x4f9d9231 // fmul v17.4s, v17.4s, v29.s[0]
-	FMOVD 56(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
-	WORD $0x0e6b1010 // saddw v16.4s, v0.4s, v11.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x0e6c100d // saddw v13.4s, v0.4s, v12.4h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	FMOVQ 96(R11), F14
-	WORD $0x6e2ede10 // fmul v16.4s, v16.4s, v14.4s
-	WORD $0x4fbd9210 // fmul v16.4s, v16.4s, v29.s[1]
-	WORD $0x4e30d631 // fadd v17.4s, v17.4s, v16.4s
-	WORD $0x4eb1d484 // fsub v4.4s, v4.4s, v17.4s
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F31
-	FMOVQ 240(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4f96e25f // sdot v31.4s, v18.16b, v22.4b[0]
-	FMOVQ 240(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4fb6e35f // sdot v31.4s, v26.16b, v22.4b[1]
-	FMOVQ 240(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4f96ea7f // sdot v31.4s, v19.16b, v22.4b[2]
-	FMOVQ 240(R1), F21
-	VUSHR $6, V21.B16, V21.B16
-	WORD $0x4fb6eabf // sdot v31.4s, v21.16b, v22.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f9793ff // fmul v31.4s, v31.4s, v23.s[0]
-	WORD $0x4e7e101c // saddw2 v28.4s, v0.4s, v30.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 48(R11), F13
-	WORD $0x6e2ddf9c // fmul v28.4s, v28.4s, v13.4s
-	WORD $0x6e3cdfff // fmul v31.4s, v31.4s, v28.4s
-	FMOVQ 0(R10), F9
-	FMOVQ 304(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4f99e149 // sdot v9.4s, v10.16b, v25.4b[0]
-	FMOVQ 304(R1), F27
-	VUSHR $2, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4fb9e369 // sdot v9.4s, v27.16b, v25.4b[1]
-	FMOVQ 304(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4f99e8e9 // sdot v9.4s, v7.16b, v25.4b[2]
-	FMOVQ 304(R1), F6
-	VUSHR $6, V6.B16, V6.B16
-	WORD $0x4fb9e8c9 // sdot v9.4s, v6.16b, v25.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4fb79129 // fmul v9.4s, v9.4s, v23.s[1]
-	WORD $0x4e741008 // saddw2 v8.4s, v0.4s, v20.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 48(R11), F24
-	WORD $0x6e38dd08 // fmul v8.4s, v8.4s, v24.4s
-	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
-	WORD $0x4e29d7ff // fadd v31.4s, v31.4s, v9.4s
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	WORD $0x4e6c100f // saddw2 v15.4s, v0.4s, v12.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 112(R11), F14
-	WORD $0x6e2eddef // fmul v15.4s, v15.4s, v14.4s
-	WORD $0x4f9d91ef // fmul v15.4s, v15.4s, v29.s[0]
-	WORD $0x4e6b1010 // saddw2 v16.4s, v0.4s, v11.8h
+	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
+	WORD $0x4f9e51a4 // fmls v4.4s, v13.4s, v30.s[0]
+	FMOVD 56(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 112(R11), F17
+	FMOVQ 96(R11), F17
 	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	WORD $0x4fbd9210 // fmul v16.4s, v16.4s, v29.s[1]
-	WORD $0x4e30d5ef // fadd v15.4s, v15.4s, v16.4s
-	WORD $0x4eafd4a5 // fsub v5.4s, v5.4s, v15.4s
+	WORD $0x4fbe5204 // fmls v4.4s, v16.4s, v30.s[1]
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 0(R10), F20
+	FMOVQ 240(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4f96e274 // sdot v20.4s, v19.16b, v22.4b[0]
+	FMOVQ 240(R1), F21
+	VUSHR $2, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4fb6e2b4 // sdot v20.4s, v21.16b, v22.4b[1]
+	FMOVQ 240(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x4f96e8d4 // sdot v20.4s, v6.16b, v22.4b[2]
+	FMOVQ 240(R1), F8
+	VUSHR $6, V8.B16, V8.B16
+	WORD $0x4fb6e914 // sdot v20.4s, v8.16b, v22.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f9a9294 // fmul v20.4s, v20.4s, v26.s[0]
+	FMOVQ 0(R10), F28
+	FMOVQ 304(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4f98e25c // sdot v28.4s, v18.16b, v24.4b[0]
+	FMOVQ 304(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4fb8e17c // sdot v28.4s, v11.16b, v24.4b[1]
+	FMOVQ 304(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4f98e93c // sdot v28.4s, v9.16b, v24.4b[2]
+	FMOVQ 304(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	WORD $0x4fb8ebfc // sdot v28.4s, v31.16b, v24.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fba939c // fmul v28.4s, v28.4s, v26.s[1]
+	WORD $0x4e67101b // saddw2 v27.4s, v0.4s, v7.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 48(R11), F23
+	WORD $0x6e37df7b // fmul v27.4s, v27.4s, v23.4s
+	WORD $0x4e3bce85 // fmla v5.4s, v20.4s, v27.4s
+	WORD $0x4e6a1019 // saddw2 v25.4s, v0.4s, v10.8h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	FMOVQ 48(R11), F29
+	WORD $0x6e3ddf39 // fmul v25.4s, v25.4s, v29.4s
+	WORD $0x4e39cf85 // fmla v5.4s, v28.4s, v25.4s
+	WORD $0x4e6c100e // saddw2 v14.4s, v0.4s, v12.8h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	FMOVQ 112(R11), F13
+	WORD $0x6e2dddce // fmul v14.4s, v14.4s, v13.4s
+	WORD $0x4f9e51c5 // fmls v5.4s, v14.4s, v30.s[0]
+	WORD $0x4e6f1011 // saddw2 v17.4s, v0.4s, v15.8h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 112(R11), F16
+	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
+	WORD $0x4fbe5225 // fmls v5.4s, v17.4s, v30.s[1]
 	ADD $320, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -6746,312 +6398,272 @@ pair61:
 	WORD $0x4fbbe96a // sdot v10.4s, v11.16b, v27.4b[3]
 	WORD $0x4fa4e973 // sdot v19.4s, v11.16b, v4.4b[3]
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4f9f914a // fmul v10.4s, v10.4s, v31.s[0]
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f9f914a // fmul v10.4s, v10.4s, v31.s[0]
 	WORD $0x4f879273 // fmul v19.4s, v19.4s, v7.s[0]
-	FMOVQ 128(R11), F25
-	WORD $0x6e39dd4a // fmul v10.4s, v10.4s, v25.4s
-	WORD $0x6e39de73 // fmul v19.4s, v19.4s, v25.4s
+	FMOVQ 0(R10), F25
 	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F13
-	FMOVQ 448(R11), F28
-	WORD $0x4f9ae38e // sdot v14.4s, v28.16b, v26.4b[0]
-	WORD $0x4f83e38d // sdot v13.4s, v28.16b, v3.4b[0]
-	FMOVQ 464(R11), F30
-	WORD $0x4fbae3ce // sdot v14.4s, v30.16b, v26.4b[1]
-	WORD $0x4fa3e3cd // sdot v13.4s, v30.16b, v3.4b[1]
-	FMOVQ 480(R11), F15
-	WORD $0x4f9ae9ee // sdot v14.4s, v15.16b, v26.4b[2]
-	WORD $0x4f83e9ed // sdot v13.4s, v15.16b, v3.4b[2]
-	FMOVQ 496(R11), F16
-	WORD $0x4fbaea0e // sdot v14.4s, v16.16b, v26.4b[3]
-	WORD $0x4fa3ea0d // sdot v13.4s, v16.16b, v3.4b[3]
+	FMOVQ 448(R11), F13
+	WORD $0x4f9ae1b9 // sdot v25.4s, v13.16b, v26.4b[0]
+	WORD $0x4f83e1ae // sdot v14.4s, v13.16b, v3.4b[0]
+	FMOVQ 464(R11), F28
+	WORD $0x4fbae399 // sdot v25.4s, v28.16b, v26.4b[1]
+	WORD $0x4fa3e38e // sdot v14.4s, v28.16b, v3.4b[1]
+	FMOVQ 480(R11), F30
+	WORD $0x4f9aebd9 // sdot v25.4s, v30.16b, v26.4b[2]
+	WORD $0x4f83ebce // sdot v14.4s, v30.16b, v3.4b[2]
+	FMOVQ 496(R11), F15
+	WORD $0x4fbae9f9 // sdot v25.4s, v15.16b, v26.4b[3]
+	WORD $0x4fa3e9ee // sdot v14.4s, v15.16b, v3.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fbf91ce // fmul v14.4s, v14.4s, v31.s[1]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fa791ad // fmul v13.4s, v13.4s, v7.s[1]
-	FMOVQ 192(R11), F2
-	WORD $0x6e22ddce // fmul v14.4s, v14.4s, v2.4s
-	WORD $0x6e22ddad // fmul v13.4s, v13.4s, v2.4s
-	WORD $0x4e2ed54a // fadd v10.4s, v10.4s, v14.4s
-	WORD $0x4e2dd673 // fadd v19.4s, v19.4s, v13.4s
-	FMOVQ 0(R14), F18
-	WORD $0x4e2ad652 // fadd v18.4s, v18.4s, v10.4s
-	FMOVQ 256(R11), F17
-	WORD $0x4f9d9231 // fmul v17.4s, v17.4s, v29.s[0]
-	FMOVQ 320(R11), F5
-	WORD $0x4fbd90a5 // fmul v5.4s, v5.4s, v29.s[1]
-	WORD $0x4e25d631 // fadd v17.4s, v17.4s, v5.4s
-	WORD $0x4eb1d652 // fsub v18.4s, v18.4s, v17.4s
-	FMOVQ F18, 0(R14)
-	FMOVQ 0(R21), F20
-	WORD $0x4e33d694 // fadd v20.4s, v20.4s, v19.4s
-	FMOVQ 256(R11), F21
-	WORD $0x4f8692b5 // fmul v21.4s, v21.4s, v6.s[0]
-	FMOVQ 320(R11), F8
-	WORD $0x4fa69108 // fmul v8.4s, v8.4s, v6.s[1]
-	WORD $0x4e28d6b5 // fadd v21.4s, v21.4s, v8.4s
-	WORD $0x4eb5d694 // fsub v20.4s, v20.4s, v21.4s
-	FMOVQ F20, 0(R21)
+	WORD $0x4fbf9339 // fmul v25.4s, v25.4s, v31.s[1]
+	WORD $0x4fa791ce // fmul v14.4s, v14.4s, v7.s[1]
+	FMOVQ 0(R14), F16
+	FMOVQ 0(R21), F2
+	FMOVQ 128(R11), F18
+	WORD $0x4e32cd50 // fmla v16.4s, v10.4s, v18.4s
+	WORD $0x4e32ce62 // fmla v2.4s, v19.4s, v18.4s
+	FMOVQ 192(R11), F17
+	WORD $0x4e31cf30 // fmla v16.4s, v25.4s, v17.4s
+	WORD $0x4e31cdc2 // fmla v2.4s, v14.4s, v17.4s
+	FMOVQ 256(R11), F5
+	WORD $0x4f9d50b0 // fmls v16.4s, v5.4s, v29.s[0]
+	WORD $0x4f8650a2 // fmls v2.4s, v5.4s, v6.s[0]
+	FMOVQ 320(R11), F20
+	WORD $0x4fbd5290 // fmls v16.4s, v20.4s, v29.s[1]
+	WORD $0x4fa65282 // fmls v2.4s, v20.4s, v6.s[1]
+	FMOVQ F16, 0(R14)
+	FMOVQ F2, 0(R21)
+	FMOVQ 0(R10), F21
+	FMOVQ 0(R10), F8
+	FMOVQ 512(R11), F23
+	WORD $0x4f9be2f5 // sdot v21.4s, v23.16b, v27.4b[0]
+	WORD $0x4f84e2e8 // sdot v8.4s, v23.16b, v4.4b[0]
+	FMOVQ 528(R11), F24
+	WORD $0x4fbbe315 // sdot v21.4s, v24.16b, v27.4b[1]
+	WORD $0x4fa4e308 // sdot v8.4s, v24.16b, v4.4b[1]
+	FMOVQ 544(R11), F9
+	WORD $0x4f9be935 // sdot v21.4s, v9.16b, v27.4b[2]
+	WORD $0x4f84e928 // sdot v8.4s, v9.16b, v4.4b[2]
+	FMOVQ 560(R11), F22
+	WORD $0x4fbbead5 // sdot v21.4s, v22.16b, v27.4b[3]
+	WORD $0x4fa4eac8 // sdot v8.4s, v22.16b, v4.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f9f92b5 // fmul v21.4s, v21.4s, v31.s[0]
+	WORD $0x4f879108 // fmul v8.4s, v8.4s, v7.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 0(R10), F11
+	FMOVQ 576(R11), F13
+	WORD $0x4f9ae1ac // sdot v12.4s, v13.16b, v26.4b[0]
+	WORD $0x4f83e1ab // sdot v11.4s, v13.16b, v3.4b[0]
+	FMOVQ 592(R11), F28
+	WORD $0x4fbae38c // sdot v12.4s, v28.16b, v26.4b[1]
+	WORD $0x4fa3e38b // sdot v11.4s, v28.16b, v3.4b[1]
+	FMOVQ 608(R11), F30
+	WORD $0x4f9aebcc // sdot v12.4s, v30.16b, v26.4b[2]
+	WORD $0x4f83ebcb // sdot v11.4s, v30.16b, v3.4b[2]
+	FMOVQ 624(R11), F15
+	WORD $0x4fbae9ec // sdot v12.4s, v15.16b, v26.4b[3]
+	WORD $0x4fa3e9eb // sdot v11.4s, v15.16b, v3.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fbf918c // fmul v12.4s, v12.4s, v31.s[1]
+	WORD $0x4fa7916b // fmul v11.4s, v11.4s, v7.s[1]
+	FMOVQ 16(R14), F10
+	FMOVQ 16(R21), F19
+	FMOVQ 144(R11), F18
+	WORD $0x4e32ceaa // fmla v10.4s, v21.4s, v18.4s
+	WORD $0x4e32cd13 // fmla v19.4s, v8.4s, v18.4s
+	FMOVQ 208(R11), F25
+	WORD $0x4e39cd8a // fmla v10.4s, v12.4s, v25.4s
+	WORD $0x4e39cd73 // fmla v19.4s, v11.4s, v25.4s
+	FMOVQ 272(R11), F14
+	WORD $0x4f9d51ca // fmls v10.4s, v14.4s, v29.s[0]
+	WORD $0x4f8651d3 // fmls v19.4s, v14.4s, v6.s[0]
+	FMOVQ 336(R11), F17
+	WORD $0x4fbd522a // fmls v10.4s, v17.4s, v29.s[1]
+	WORD $0x4fa65233 // fmls v19.4s, v17.4s, v6.s[1]
+	FMOVQ F10, 16(R14)
+	FMOVQ F19, 16(R21)
+	FMOVQ 0(R10), F5
+	FMOVQ 0(R10), F20
+	FMOVQ 640(R11), F16
+	WORD $0x4f9be205 // sdot v5.4s, v16.16b, v27.4b[0]
+	WORD $0x4f84e214 // sdot v20.4s, v16.16b, v4.4b[0]
+	FMOVQ 656(R11), F2
+	WORD $0x4fbbe045 // sdot v5.4s, v2.16b, v27.4b[1]
+	WORD $0x4fa4e054 // sdot v20.4s, v2.16b, v4.4b[1]
+	FMOVQ 672(R11), F23
+	WORD $0x4f9beae5 // sdot v5.4s, v23.16b, v27.4b[2]
+	WORD $0x4f84eaf4 // sdot v20.4s, v23.16b, v4.4b[2]
+	FMOVQ 688(R11), F24
+	WORD $0x4fbbeb05 // sdot v5.4s, v24.16b, v27.4b[3]
+	WORD $0x4fa4eb14 // sdot v20.4s, v24.16b, v4.4b[3]
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f9f90a5 // fmul v5.4s, v5.4s, v31.s[0]
+	WORD $0x4f879294 // fmul v20.4s, v20.4s, v7.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F22
+	FMOVQ 704(R11), F13
+	WORD $0x4f9ae1a9 // sdot v9.4s, v13.16b, v26.4b[0]
+	WORD $0x4f83e1b6 // sdot v22.4s, v13.16b, v3.4b[0]
+	FMOVQ 720(R11), F28
+	WORD $0x4fbae389 // sdot v9.4s, v28.16b, v26.4b[1]
+	WORD $0x4fa3e396 // sdot v22.4s, v28.16b, v3.4b[1]
+	FMOVQ 736(R11), F30
+	WORD $0x4f9aebc9 // sdot v9.4s, v30.16b, v26.4b[2]
+	WORD $0x4f83ebd6 // sdot v22.4s, v30.16b, v3.4b[2]
+	FMOVQ 752(R11), F15
+	WORD $0x4fbae9e9 // sdot v9.4s, v15.16b, v26.4b[3]
+	WORD $0x4fa3e9f6 // sdot v22.4s, v15.16b, v3.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4fbf9129 // fmul v9.4s, v9.4s, v31.s[1]
+	WORD $0x4fa792d6 // fmul v22.4s, v22.4s, v7.s[1]
+	FMOVQ 32(R14), F21
+	FMOVQ 32(R21), F8
+	FMOVQ 160(R11), F18
+	WORD $0x4e32ccb5 // fmla v21.4s, v5.4s, v18.4s
+	WORD $0x4e32ce88 // fmla v8.4s, v20.4s, v18.4s
+	FMOVQ 224(R11), F12
+	WORD $0x4e2ccd35 // fmla v21.4s, v9.4s, v12.4s
+	WORD $0x4e2ccec8 // fmla v8.4s, v22.4s, v12.4s
+	FMOVQ 288(R11), F11
+	WORD $0x4f9d5175 // fmls v21.4s, v11.4s, v29.s[0]
+	WORD $0x4f865168 // fmls v8.4s, v11.4s, v6.s[0]
+	FMOVQ 352(R11), F25
+	WORD $0x4fbd5335 // fmls v21.4s, v25.4s, v29.s[1]
+	WORD $0x4fa65328 // fmls v8.4s, v25.4s, v6.s[1]
+	FMOVQ F21, 32(R14)
+	FMOVQ F8, 32(R21)
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F17
+	FMOVQ 768(R11), F10
+	WORD $0x4f9be14e // sdot v14.4s, v10.16b, v27.4b[0]
+	WORD $0x4f84e151 // sdot v17.4s, v10.16b, v4.4b[0]
+	FMOVQ 784(R11), F19
+	WORD $0x4fbbe26e // sdot v14.4s, v19.16b, v27.4b[1]
+	WORD $0x4fa4e271 // sdot v17.4s, v19.16b, v4.4b[1]
+	FMOVQ 800(R11), F16
+	WORD $0x4f9bea0e // sdot v14.4s, v16.16b, v27.4b[2]
+	WORD $0x4f84ea11 // sdot v17.4s, v16.16b, v4.4b[2]
+	FMOVQ 816(R11), F2
+	WORD $0x4fbbe84e // sdot v14.4s, v2.16b, v27.4b[3]
+	WORD $0x4fa4e851 // sdot v17.4s, v2.16b, v4.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f9f91ce // fmul v14.4s, v14.4s, v31.s[0]
+	WORD $0x4f879231 // fmul v17.4s, v17.4s, v7.s[0]
 	FMOVQ 0(R10), F23
 	FMOVQ 0(R10), F24
-	FMOVQ 512(R11), F9
-	WORD $0x4f9be137 // sdot v23.4s, v9.16b, v27.4b[0]
-	WORD $0x4f84e138 // sdot v24.4s, v9.16b, v4.4b[0]
-	FMOVQ 528(R11), F22
-	WORD $0x4fbbe2d7 // sdot v23.4s, v22.16b, v27.4b[1]
-	WORD $0x4fa4e2d8 // sdot v24.4s, v22.16b, v4.4b[1]
-	FMOVQ 544(R11), F12
-	WORD $0x4f9be997 // sdot v23.4s, v12.16b, v27.4b[2]
-	WORD $0x4f84e998 // sdot v24.4s, v12.16b, v4.4b[2]
-	FMOVQ 560(R11), F11
-	WORD $0x4fbbe977 // sdot v23.4s, v11.16b, v27.4b[3]
-	WORD $0x4fa4e978 // sdot v24.4s, v11.16b, v4.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f9f92f7 // fmul v23.4s, v23.4s, v31.s[0]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f879318 // fmul v24.4s, v24.4s, v7.s[0]
-	FMOVQ 144(R11), F25
-	WORD $0x6e39def7 // fmul v23.4s, v23.4s, v25.4s
-	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
-	FMOVQ 0(R10), F28
-	FMOVQ 0(R10), F30
-	FMOVQ 576(R11), F15
-	WORD $0x4f9ae1fc // sdot v28.4s, v15.16b, v26.4b[0]
-	WORD $0x4f83e1fe // sdot v30.4s, v15.16b, v3.4b[0]
-	FMOVQ 592(R11), F16
-	WORD $0x4fbae21c // sdot v28.4s, v16.16b, v26.4b[1]
-	WORD $0x4fa3e21e // sdot v30.4s, v16.16b, v3.4b[1]
-	FMOVQ 608(R11), F2
-	WORD $0x4f9ae85c // sdot v28.4s, v2.16b, v26.4b[2]
-	WORD $0x4f83e85e // sdot v30.4s, v2.16b, v3.4b[2]
-	FMOVQ 624(R11), F14
-	WORD $0x4fbae9dc // sdot v28.4s, v14.16b, v26.4b[3]
-	WORD $0x4fa3e9de // sdot v30.4s, v14.16b, v3.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fbf939c // fmul v28.4s, v28.4s, v31.s[1]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fa793de // fmul v30.4s, v30.4s, v7.s[1]
-	FMOVQ 208(R11), F13
-	WORD $0x6e2ddf9c // fmul v28.4s, v28.4s, v13.4s
-	WORD $0x6e2ddfde // fmul v30.4s, v30.4s, v13.4s
-	WORD $0x4e3cd6f7 // fadd v23.4s, v23.4s, v28.4s
-	WORD $0x4e3ed718 // fadd v24.4s, v24.4s, v30.4s
-	FMOVQ 16(R14), F10
-	WORD $0x4e37d54a // fadd v10.4s, v10.4s, v23.4s
-	FMOVQ 272(R11), F5
-	WORD $0x4f9d90a5 // fmul v5.4s, v5.4s, v29.s[0]
-	FMOVQ 336(R11), F17
-	WORD $0x4fbd9231 // fmul v17.4s, v17.4s, v29.s[1]
-	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
-	WORD $0x4ea5d54a // fsub v10.4s, v10.4s, v5.4s
-	FMOVQ F10, 16(R14)
-	FMOVQ 16(R21), F18
-	WORD $0x4e38d652 // fadd v18.4s, v18.4s, v24.4s
-	FMOVQ 272(R11), F19
-	WORD $0x4f869273 // fmul v19.4s, v19.4s, v6.s[0]
-	FMOVQ 336(R11), F8
-	WORD $0x4fa69108 // fmul v8.4s, v8.4s, v6.s[1]
-	WORD $0x4e28d673 // fadd v19.4s, v19.4s, v8.4s
-	WORD $0x4eb3d652 // fsub v18.4s, v18.4s, v19.4s
-	FMOVQ F18, 16(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F20
-	FMOVQ 640(R11), F9
-	WORD $0x4f9be135 // sdot v21.4s, v9.16b, v27.4b[0]
-	WORD $0x4f84e134 // sdot v20.4s, v9.16b, v4.4b[0]
-	FMOVQ 656(R11), F22
-	WORD $0x4fbbe2d5 // sdot v21.4s, v22.16b, v27.4b[1]
-	WORD $0x4fa4e2d4 // sdot v20.4s, v22.16b, v4.4b[1]
-	FMOVQ 672(R11), F12
-	WORD $0x4f9be995 // sdot v21.4s, v12.16b, v27.4b[2]
-	WORD $0x4f84e994 // sdot v20.4s, v12.16b, v4.4b[2]
-	FMOVQ 688(R11), F11
-	WORD $0x4fbbe975 // sdot v21.4s, v11.16b, v27.4b[3]
-	WORD $0x4fa4e974 // sdot v20.4s, v11.16b, v4.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f9f92b5 // fmul v21.4s, v21.4s, v31.s[0]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f879294 // fmul v20.4s, v20.4s, v7.s[0]
-	FMOVQ 160(R11), F25
-	WORD $0x6e39deb5 // fmul v21.4s, v21.4s, v25.4s
-	WORD $0x6e39de94 // fmul v20.4s, v20.4s, v25.4s
-	FMOVQ 0(R10), F15
-	FMOVQ 0(R10), F16
-	FMOVQ 704(R11), F2
-	WORD $0x4f9ae04f // sdot v15.4s, v2.16b, v26.4b[0]
-	WORD $0x4f83e050 // sdot v16.4s, v2.16b, v3.4b[0]
-	FMOVQ 720(R11), F14
-	WORD $0x4fbae1cf // sdot v15.4s, v14.16b, v26.4b[1]
-	WORD $0x4fa3e1d0 // sdot v16.4s, v14.16b, v3.4b[1]
-	FMOVQ 736(R11), F13
-	WORD $0x4f9ae9af // sdot v15.4s, v13.16b, v26.4b[2]
-	WORD $0x4f83e9b0 // sdot v16.4s, v13.16b, v3.4b[2]
-	FMOVQ 752(R11), F28
-	WORD $0x4fbaeb8f // sdot v15.4s, v28.16b, v26.4b[3]
-	WORD $0x4fa3eb90 // sdot v16.4s, v28.16b, v3.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fbf91ef // fmul v15.4s, v15.4s, v31.s[1]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fa79210 // fmul v16.4s, v16.4s, v7.s[1]
-	FMOVQ 224(R11), F30
-	WORD $0x6e3eddef // fmul v15.4s, v15.4s, v30.4s
-	WORD $0x6e3ede10 // fmul v16.4s, v16.4s, v30.4s
-	WORD $0x4e2fd6b5 // fadd v21.4s, v21.4s, v15.4s
-	WORD $0x4e30d694 // fadd v20.4s, v20.4s, v16.4s
-	FMOVQ 32(R14), F23
-	WORD $0x4e35d6f7 // fadd v23.4s, v23.4s, v21.4s
-	FMOVQ 288(R11), F17
-	WORD $0x4f9d9231 // fmul v17.4s, v17.4s, v29.s[0]
-	FMOVQ 352(R11), F5
-	WORD $0x4fbd90a5 // fmul v5.4s, v5.4s, v29.s[1]
-	WORD $0x4e25d631 // fadd v17.4s, v17.4s, v5.4s
-	WORD $0x4eb1d6f7 // fsub v23.4s, v23.4s, v17.4s
-	FMOVQ F23, 32(R14)
-	FMOVQ 32(R21), F10
-	WORD $0x4e34d54a // fadd v10.4s, v10.4s, v20.4s
-	FMOVQ 288(R11), F24
-	WORD $0x4f869318 // fmul v24.4s, v24.4s, v6.s[0]
-	FMOVQ 352(R11), F8
-	WORD $0x4fa69108 // fmul v8.4s, v8.4s, v6.s[1]
-	WORD $0x4e28d718 // fadd v24.4s, v24.4s, v8.4s
-	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
-	FMOVQ F10, 32(R21)
-	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F18
-	FMOVQ 768(R11), F9
-	WORD $0x4f9be133 // sdot v19.4s, v9.16b, v27.4b[0]
-	WORD $0x4f84e132 // sdot v18.4s, v9.16b, v4.4b[0]
-	FMOVQ 784(R11), F22
-	WORD $0x4fbbe2d3 // sdot v19.4s, v22.16b, v27.4b[1]
-	WORD $0x4fa4e2d2 // sdot v18.4s, v22.16b, v4.4b[1]
-	FMOVQ 800(R11), F12
-	WORD $0x4f9be993 // sdot v19.4s, v12.16b, v27.4b[2]
-	WORD $0x4f84e992 // sdot v18.4s, v12.16b, v4.4b[2]
-	FMOVQ 816(R11), F11
-	WORD $0x4fbbe973 // sdot v19.4s, v11.16b, v27.4b[3]
-	WORD $0x4fa4e972 // sdot v18.4s, v11.16b, v4.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f9f9273 // fmul v19.4s, v19.4s, v31.s[0]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f879252 // fmul v18.4s, v18.4s, v7.s[0]
-	FMOVQ 176(R11), F25
-	WORD $0x6e39de73 // fmul v19.4s, v19.4s, v25.4s
-	WORD $0x6e39de52 // fmul v18.4s, v18.4s, v25.4s
-	FMOVQ 0(R10), F2
-	FMOVQ 0(R10), F14
 	FMOVQ 832(R11), F13
-	WORD $0x4f9ae1a2 // sdot v2.4s, v13.16b, v26.4b[0]
-	WORD $0x4f83e1ae // sdot v14.4s, v13.16b, v3.4b[0]
+	WORD $0x4f9ae1b7 // sdot v23.4s, v13.16b, v26.4b[0]
+	WORD $0x4f83e1b8 // sdot v24.4s, v13.16b, v3.4b[0]
 	FMOVQ 848(R11), F28
-	WORD $0x4fbae382 // sdot v2.4s, v28.16b, v26.4b[1]
-	WORD $0x4fa3e38e // sdot v14.4s, v28.16b, v3.4b[1]
+	WORD $0x4fbae397 // sdot v23.4s, v28.16b, v26.4b[1]
+	WORD $0x4fa3e398 // sdot v24.4s, v28.16b, v3.4b[1]
 	FMOVQ 864(R11), F30
-	WORD $0x4f9aebc2 // sdot v2.4s, v30.16b, v26.4b[2]
-	WORD $0x4f83ebce // sdot v14.4s, v30.16b, v3.4b[2]
+	WORD $0x4f9aebd7 // sdot v23.4s, v30.16b, v26.4b[2]
+	WORD $0x4f83ebd8 // sdot v24.4s, v30.16b, v3.4b[2]
 	FMOVQ 880(R11), F15
-	WORD $0x4fbae9e2 // sdot v2.4s, v15.16b, v26.4b[3]
-	WORD $0x4fa3e9ee // sdot v14.4s, v15.16b, v3.4b[3]
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4fbf9042 // fmul v2.4s, v2.4s, v31.s[1]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fa791ce // fmul v14.4s, v14.4s, v7.s[1]
-	FMOVQ 240(R11), F16
-	WORD $0x6e30dc42 // fmul v2.4s, v2.4s, v16.4s
-	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
-	WORD $0x4e22d673 // fadd v19.4s, v19.4s, v2.4s
-	WORD $0x4e2ed652 // fadd v18.4s, v18.4s, v14.4s
-	FMOVQ 48(R14), F21
-	WORD $0x4e33d6b5 // fadd v21.4s, v21.4s, v19.4s
-	FMOVQ 304(R11), F5
-	WORD $0x4f9d90a5 // fmul v5.4s, v5.4s, v29.s[0]
-	FMOVQ 368(R11), F17
-	WORD $0x4fbd9231 // fmul v17.4s, v17.4s, v29.s[1]
-	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
-	WORD $0x4ea5d6b5 // fsub v21.4s, v21.4s, v5.4s
-	FMOVQ F21, 48(R14)
-	FMOVQ 48(R21), F23
-	WORD $0x4e32d6f7 // fadd v23.4s, v23.4s, v18.4s
-	FMOVQ 304(R11), F20
-	WORD $0x4f869294 // fmul v20.4s, v20.4s, v6.s[0]
-	FMOVQ 368(R11), F8
-	WORD $0x4fa69108 // fmul v8.4s, v8.4s, v6.s[1]
-	WORD $0x4e28d694 // fadd v20.4s, v20.4s, v8.4s
-	WORD $0x4eb4d6f7 // fsub v23.4s, v23.4s, v20.4s
-	FMOVQ F23, 48(R21)
+	WORD $0x4fbae9f7 // sdot v23.4s, v15.16b, v26.4b[3]
+	WORD $0x4fa3e9f8 // sdot v24.4s, v15.16b, v3.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fbf92f7 // fmul v23.4s, v23.4s, v31.s[1]
+	WORD $0x4fa79318 // fmul v24.4s, v24.4s, v7.s[1]
+	FMOVQ 48(R14), F5
+	FMOVQ 48(R21), F20
+	FMOVQ 176(R11), F18
+	WORD $0x4e32cdc5 // fmla v5.4s, v14.4s, v18.4s
+	WORD $0x4e32ce34 // fmla v20.4s, v17.4s, v18.4s
+	FMOVQ 240(R11), F9
+	WORD $0x4e29cee5 // fmla v5.4s, v23.4s, v9.4s
+	WORD $0x4e29cf14 // fmla v20.4s, v24.4s, v9.4s
+	FMOVQ 304(R11), F22
+	WORD $0x4f9d52c5 // fmls v5.4s, v22.4s, v29.s[0]
+	WORD $0x4f8652d4 // fmls v20.4s, v22.4s, v6.s[0]
+	FMOVQ 368(R11), F12
+	WORD $0x4fbd5185 // fmls v5.4s, v12.4s, v29.s[1]
+	WORD $0x4fa65194 // fmls v20.4s, v12.4s, v6.s[1]
+	FMOVQ F5, 48(R14)
+	FMOVQ F20, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair61
-	FMOVQ 192(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 384(R11)
-	FMOVQ 192(R1), F10
-	VUSHR $2, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 400(R11)
-	FMOVQ 192(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 416(R11)
-	FMOVQ 192(R1), F22
-	VUSHR $6, V22.B16, V22.B16
-	FMOVQ F22, 432(R11)
-	FMOVQ 256(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 448(R11)
-	FMOVQ 256(R1), F11
-	VUSHR $2, V11.B16, V11.B16
+	FMOVQ 192(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 464(R11)
-	FMOVQ 256(R1), F25
-	VUSHR $4, V25.B16, V25.B16
+	FMOVQ F11, 384(R11)
+	FMOVQ 192(R1), F25
+	VUSHR $2, V25.B16, V25.B16
 	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 480(R11)
-	FMOVQ 256(R1), F13
-	VUSHR $6, V13.B16, V13.B16
-	FMOVQ F13, 496(R11)
-	FMOVD 32(R1), F28
-	VSHL $4, V28.B16, V28.B16
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
-	WORD $0x0e7c101e // saddw v30.4s, v0.4s, v28.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 0(R11), F15
-	WORD $0x6e2fdfde // fmul v30.4s, v30.4s, v15.4s
-	FMOVQ F30, 128(R11)
-	FMOVD 32(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
-	WORD $0x0e701002 // saddw v2.4s, v0.4s, v16.4h
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	FMOVQ 64(R11), F14
-	WORD $0x6e2edc42 // fmul v2.4s, v2.4s, v14.4s
-	FMOVQ F2, 256(R11)
-	FMOVD 48(R1), F19
-	VSHL $4, V19.B16, V19.B16
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731011 // saddw v17.4s, v0.4s, v19.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 0(R11), F5
-	WORD $0x6e25de31 // fmul v17.4s, v17.4s, v5.4s
-	FMOVQ F17, 192(R11)
-	FMOVD 48(R1), F21
+	FMOVQ F25, 400(R11)
+	FMOVQ 192(R1), F21
 	VUSHR $4, V21.B16, V21.B16
-	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
-	WORD $0x0e751012 // saddw v18.4s, v0.4s, v21.4h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 64(R11), F8
-	WORD $0x6e28de52 // fmul v18.4s, v18.4s, v8.4s
-	FMOVQ F18, 320(R11)
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ F21, 416(R11)
+	FMOVQ 192(R1), F8
+	VUSHR $6, V8.B16, V8.B16
+	FMOVQ F8, 432(R11)
+	FMOVQ 256(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ F10, 448(R11)
+	FMOVQ 256(R1), F19
+	VUSHR $2, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ F19, 464(R11)
+	FMOVQ 256(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ F16, 480(R11)
+	FMOVQ 256(R1), F2
+	VUSHR $6, V2.B16, V2.B16
+	FMOVQ F2, 496(R11)
+	FMOVD 32(R1), F13
+	VSHL $4, V13.B16, V13.B16
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x0e6d101c // saddw v28.4s, v0.4s, v13.4h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 0(R11), F30
+	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
+	FMOVQ F28, 128(R11)
+	FMOVD 32(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x0e6f100e // saddw v14.4s, v0.4s, v15.4h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	FMOVQ 64(R11), F17
+	WORD $0x6e31ddce // fmul v14.4s, v14.4s, v17.4s
+	FMOVQ F14, 256(R11)
+	FMOVD 48(R1), F18
+	VSHL $4, V18.B16, V18.B16
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
+	WORD $0x0e721017 // saddw v23.4s, v0.4s, v18.4h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FMOVQ 0(R11), F24
+	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
+	FMOVQ F23, 192(R11)
+	FMOVD 48(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
+	WORD $0x0e691016 // saddw v22.4s, v0.4s, v9.4h
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	FMOVQ 64(R11), F12
+	WORD $0x6e2cded6 // fmul v22.4s, v22.4s, v12.4s
+	FMOVQ F22, 320(R11)
+	FMOVQ 208(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ F5, 512(R11)
 	FMOVQ 208(R1), F20
+	VUSHR $2, V20.B16, V20.B16
 	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ F20, 512(R11)
-	FMOVQ 208(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 528(R11)
+	FMOVQ F20, 528(R11)
 	FMOVQ 208(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	VAND V1.B16, V27.B16, V27.B16
@@ -7073,67 +6685,67 @@ pair61:
 	FMOVQ 272(R1), F3
 	VUSHR $6, V3.B16, V3.B16
 	FMOVQ F3, 624(R11)
-	WORD $0x4e7c1007 // saddw2 v7.4s, v0.4s, v28.8h
+	WORD $0x4e6d1007 // saddw2 v7.4s, v0.4s, v13.8h
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
 	FMOVQ 16(R11), F6
 	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
 	FMOVQ F7, 144(R11)
-	WORD $0x4e701018 // saddw2 v24.4s, v0.4s, v16.8h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 80(R11), F10
-	WORD $0x6e2adf18 // fmul v24.4s, v24.4s, v10.4s
-	FMOVQ F24, 272(R11)
-	WORD $0x4e731009 // saddw2 v9.4s, v0.4s, v19.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 16(R11), F22
-	WORD $0x6e36dd29 // fmul v9.4s, v9.4s, v22.4s
-	FMOVQ F9, 208(R11)
-	WORD $0x4e75100c // saddw2 v12.4s, v0.4s, v21.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 80(R11), F11
-	WORD $0x6e2bdd8c // fmul v12.4s, v12.4s, v11.4s
-	FMOVQ F12, 336(R11)
-	FMOVQ 224(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 640(R11)
-	FMOVQ 224(R1), F13
-	VUSHR $2, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 656(R11)
-	FMOVQ 224(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 672(R11)
-	FMOVQ 224(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	FMOVQ F30, 688(R11)
-	FMOVQ 288(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 704(R11)
-	FMOVQ 288(R1), F2
+	WORD $0x4e6f100b // saddw2 v11.4s, v0.4s, v15.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FMOVQ 80(R11), F25
+	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
+	FMOVQ F11, 272(R11)
+	WORD $0x4e721015 // saddw2 v21.4s, v0.4s, v18.8h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	FMOVQ 16(R11), F8
+	WORD $0x6e28deb5 // fmul v21.4s, v21.4s, v8.4s
+	FMOVQ F21, 208(R11)
+	WORD $0x4e69100a // saddw2 v10.4s, v0.4s, v9.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	FMOVQ 80(R11), F19
+	WORD $0x6e33dd4a // fmul v10.4s, v10.4s, v19.4s
+	FMOVQ F10, 336(R11)
+	FMOVQ 224(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ F16, 640(R11)
+	FMOVQ 224(R1), F2
 	VUSHR $2, V2.B16, V2.B16
 	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 720(R11)
-	FMOVQ 288(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 736(R11)
+	FMOVQ F2, 656(R11)
+	FMOVQ 224(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ F30, 672(R11)
+	FMOVQ 224(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	FMOVQ F28, 688(R11)
 	FMOVQ 288(R1), F17
-	VUSHR $6, V17.B16, V17.B16
-	FMOVQ F17, 752(R11)
-	FMOVD 40(R1), F8
-	VSHL $4, V8.B16, V8.B16
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
-	WORD $0x0e681012 // saddw v18.4s, v0.4s, v8.4h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 32(R11), F20
-	WORD $0x6e34de52 // fmul v18.4s, v18.4s, v20.4s
-	FMOVQ F18, 160(R11)
-	FMOVD 40(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x2f08a6f7 // ushll v23.8h, v23.8b, #0
-	WORD $0x0e77101b // saddw v27.4s, v0.4s, v23.4h
+	VAND V1.B16, V17.B16, V17.B16
+	FMOVQ F17, 704(R11)
+	FMOVQ 288(R1), F14
+	VUSHR $2, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ F14, 720(R11)
+	FMOVQ 288(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ F24, 736(R11)
+	FMOVQ 288(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	FMOVQ F23, 752(R11)
+	FMOVD 40(R1), F12
+	VSHL $4, V12.B16, V12.B16
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
+	WORD $0x0e6c1016 // saddw v22.4s, v0.4s, v12.4h
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	FMOVQ 32(R11), F5
+	WORD $0x6e25ded6 // fmul v22.4s, v22.4s, v5.4s
+	FMOVQ F22, 160(R11)
+	FMOVD 40(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e74101b // saddw v27.4s, v0.4s, v20.4h
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
 	FMOVQ 96(R11), F26
 	WORD $0x6e3adf7b // fmul v27.4s, v27.4s, v26.4s
@@ -7150,321 +6762,281 @@ pair61:
 	FMOVD 56(R1), F3
 	VUSHR $4, V3.B16, V3.B16
 	WORD $0x2f08a463 // ushll v3.8h, v3.8b, #0
-	WORD $0x0e63101c // saddw v28.4s, v0.4s, v3.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x0e63100d // saddw v13.4s, v0.4s, v3.4h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	FMOVQ 96(R11), F6
-	WORD $0x6e26df9c // fmul v28.4s, v28.4s, v6.4s
-	FMOVQ F28, 352(R11)
+	WORD $0x6e26ddad // fmul v13.4s, v13.4s, v6.4s
+	FMOVQ F13, 352(R11)
 	FMOVQ 240(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	FMOVQ F7, 768(R11)
-	FMOVQ 240(R1), F16
-	VUSHR $2, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 784(R11)
-	FMOVQ 240(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 800(R11)
-	FMOVQ 240(R1), F24
-	VUSHR $6, V24.B16, V24.B16
-	FMOVQ F24, 816(R11)
-	FMOVQ 304(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 832(R11)
-	FMOVQ 304(R1), F22
-	VUSHR $2, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 848(R11)
-	FMOVQ 304(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 864(R11)
+	FMOVQ 240(R1), F15
+	VUSHR $2, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ F15, 784(R11)
+	FMOVQ 240(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ F25, 800(R11)
+	FMOVQ 240(R1), F11
+	VUSHR $6, V11.B16, V11.B16
+	FMOVQ F11, 816(R11)
+	FMOVQ 304(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ F18, 832(R11)
+	FMOVQ 304(R1), F8
+	VUSHR $2, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	FMOVQ F8, 848(R11)
 	FMOVQ 304(R1), F21
-	VUSHR $6, V21.B16, V21.B16
-	FMOVQ F21, 880(R11)
-	WORD $0x4e68100b // saddw2 v11.4s, v0.4s, v8.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 48(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	FMOVQ F11, 176(R11)
-	WORD $0x4e771019 // saddw2 v25.4s, v0.4s, v23.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 112(R11), F13
-	WORD $0x6e2ddf39 // fmul v25.4s, v25.4s, v13.4s
-	FMOVQ F25, 304(R11)
-	WORD $0x4e7f100f // saddw2 v15.4s, v0.4s, v31.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 48(R11), F30
-	WORD $0x6e3eddef // fmul v15.4s, v15.4s, v30.4s
-	FMOVQ F15, 240(R11)
-	WORD $0x4e63100e // saddw2 v14.4s, v0.4s, v3.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	VUSHR $4, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ F21, 864(R11)
+	FMOVQ 304(R1), F9
+	VUSHR $6, V9.B16, V9.B16
+	FMOVQ F9, 880(R11)
+	WORD $0x4e6c1013 // saddw2 v19.4s, v0.4s, v12.8h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FMOVQ 48(R11), F10
+	WORD $0x6e2ade73 // fmul v19.4s, v19.4s, v10.4s
+	FMOVQ F19, 176(R11)
+	WORD $0x4e741010 // saddw2 v16.4s, v0.4s, v20.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
 	FMOVQ 112(R11), F2
-	WORD $0x6e22ddce // fmul v14.4s, v14.4s, v2.4s
-	FMOVQ F14, 368(R11)
+	WORD $0x6e22de10 // fmul v16.4s, v16.4s, v2.4s
+	FMOVQ F16, 304(R11)
+	WORD $0x4e7f101e // saddw2 v30.4s, v0.4s, v31.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FMOVQ 48(R11), F28
+	WORD $0x6e3cdfde // fmul v30.4s, v30.4s, v28.4s
+	FMOVQ F30, 240(R11)
+	WORD $0x4e631011 // saddw2 v17.4s, v0.4s, v3.8h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 112(R11), F14
+	WORD $0x6e2ede31 // fmul v17.4s, v17.4s, v14.4s
+	FMOVQ F17, 368(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
 pair62:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
-	FMOVQ 0(R13), F5
-	FMOVQ 16(R13), F17
-	FMOVQ 32(R13), F20
-	FMOVD 48(R13), F18
+	FMOVQ 0(R13), F24
+	FMOVQ 16(R13), F23
+	FMOVQ 32(R13), F5
+	FMOVD 48(R13), F22
 	FMOVQ 0(R20), F26
 	FMOVQ 16(R20), F27
 	FMOVQ 32(R20), F4
 	FMOVD 48(R20), F29
 	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F28
-	FMOVQ 384(R11), F7
-	WORD $0x4f85e0e6 // sdot v6.4s, v7.16b, v5.4b[0]
-	WORD $0x4f9ae0fc // sdot v28.4s, v7.16b, v26.4b[0]
-	FMOVQ 400(R11), F16
-	WORD $0x4fa5e206 // sdot v6.4s, v16.16b, v5.4b[1]
-	WORD $0x4fbae21c // sdot v28.4s, v16.16b, v26.4b[1]
-	FMOVQ 416(R11), F10
-	WORD $0x4f85e946 // sdot v6.4s, v10.16b, v5.4b[2]
-	WORD $0x4f9ae95c // sdot v28.4s, v10.16b, v26.4b[2]
-	FMOVQ 432(R11), F24
-	WORD $0x4fa5eb06 // sdot v6.4s, v24.16b, v5.4b[3]
-	WORD $0x4fbaeb1c // sdot v28.4s, v24.16b, v26.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4f9490c6 // fmul v6.4s, v6.4s, v20.s[0]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f84939c // fmul v28.4s, v28.4s, v4.s[0]
-	FMOVQ 128(R11), F19
-	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
-	WORD $0x6e33df9c // fmul v28.4s, v28.4s, v19.4s
-	FMOVQ 0(R10), F22
-	FMOVQ 0(R10), F9
-	FMOVQ 448(R11), F21
-	WORD $0x4f91e2b6 // sdot v22.4s, v21.16b, v17.4b[0]
-	WORD $0x4f9be2a9 // sdot v9.4s, v21.16b, v27.4b[0]
-	FMOVQ 464(R11), F8
-	WORD $0x4fb1e116 // sdot v22.4s, v8.16b, v17.4b[1]
-	WORD $0x4fbbe109 // sdot v9.4s, v8.16b, v27.4b[1]
-	FMOVQ 480(R11), F12
-	WORD $0x4f91e996 // sdot v22.4s, v12.16b, v17.4b[2]
-	WORD $0x4f9be989 // sdot v9.4s, v12.16b, v27.4b[2]
-	FMOVQ 496(R11), F11
-	WORD $0x4fb1e976 // sdot v22.4s, v11.16b, v17.4b[3]
-	WORD $0x4fbbe969 // sdot v9.4s, v11.16b, v27.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4fa49129 // fmul v9.4s, v9.4s, v4.s[1]
-	FMOVQ 192(R11), F23
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x6e37dd29 // fmul v9.4s, v9.4s, v23.4s
-	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
-	WORD $0x4e29d79c // fadd v28.4s, v28.4s, v9.4s
-	FMOVQ 0(R14), F13
-	WORD $0x4e26d5ad // fadd v13.4s, v13.4s, v6.4s
-	FMOVQ 256(R11), F25
-	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	FMOVQ 320(R11), F31
-	WORD $0x4fb293ff // fmul v31.4s, v31.4s, v18.s[1]
-	WORD $0x4e3fd739 // fadd v25.4s, v25.4s, v31.4s
-	WORD $0x4eb9d5ad // fsub v13.4s, v13.4s, v25.4s
-	FMOVQ F13, 0(R14)
-	FMOVQ 0(R21), F30
-	WORD $0x4e3cd7de // fadd v30.4s, v30.4s, v28.4s
-	FMOVQ 256(R11), F15
-	WORD $0x4f9d91ef // fmul v15.4s, v15.4s, v29.s[0]
-	FMOVQ 320(R11), F3
-	WORD $0x4fbd9063 // fmul v3.4s, v3.4s, v29.s[1]
-	WORD $0x4e23d5ef // fadd v15.4s, v15.4s, v3.4s
-	WORD $0x4eafd7de // fsub v30.4s, v30.4s, v15.4s
-	FMOVQ F30, 0(R21)
-	FMOVQ 0(R10), F2
-	FMOVQ 0(R10), F14
-	FMOVQ 512(R11), F7
-	WORD $0x4f85e0e2 // sdot v2.4s, v7.16b, v5.4b[0]
-	WORD $0x4f9ae0ee // sdot v14.4s, v7.16b, v26.4b[0]
-	FMOVQ 528(R11), F16
-	WORD $0x4fa5e202 // sdot v2.4s, v16.16b, v5.4b[1]
-	WORD $0x4fbae20e // sdot v14.4s, v16.16b, v26.4b[1]
-	FMOVQ 544(R11), F10
-	WORD $0x4f85e942 // sdot v2.4s, v10.16b, v5.4b[2]
-	WORD $0x4f9ae94e // sdot v14.4s, v10.16b, v26.4b[2]
-	FMOVQ 560(R11), F24
-	WORD $0x4fa5eb02 // sdot v2.4s, v24.16b, v5.4b[3]
-	WORD $0x4fbaeb0e // sdot v14.4s, v24.16b, v26.4b[3]
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4f949042 // fmul v2.4s, v2.4s, v20.s[0]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f8491ce // fmul v14.4s, v14.4s, v4.s[0]
-	FMOVQ 144(R11), F19
-	WORD $0x6e33dc42 // fmul v2.4s, v2.4s, v19.4s
-	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F8
-	FMOVQ 576(R11), F12
-	WORD $0x4f91e195 // sdot v21.4s, v12.16b, v17.4b[0]
-	WORD $0x4f9be188 // sdot v8.4s, v12.16b, v27.4b[0]
-	FMOVQ 592(R11), F11
-	WORD $0x4fb1e175 // sdot v21.4s, v11.16b, v17.4b[1]
-	WORD $0x4fbbe168 // sdot v8.4s, v11.16b, v27.4b[1]
-	FMOVQ 608(R11), F23
-	WORD $0x4f91eaf5 // sdot v21.4s, v23.16b, v17.4b[2]
-	WORD $0x4f9beae8 // sdot v8.4s, v23.16b, v27.4b[2]
-	FMOVQ 624(R11), F22
-	WORD $0x4fb1ead5 // sdot v21.4s, v22.16b, v17.4b[3]
-	WORD $0x4fbbeac8 // sdot v8.4s, v22.16b, v27.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fb492b5 // fmul v21.4s, v21.4s, v20.s[1]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fa49108 // fmul v8.4s, v8.4s, v4.s[1]
-	FMOVQ 208(R11), F9
-	WORD $0x6e29deb5 // fmul v21.4s, v21.4s, v9.4s
-	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
-	WORD $0x4e35d442 // fadd v2.4s, v2.4s, v21.4s
-	WORD $0x4e28d5ce // fadd v14.4s, v14.4s, v8.4s
-	FMOVQ 16(R14), F6
-	WORD $0x4e22d4c6 // fadd v6.4s, v6.4s, v2.4s
-	FMOVQ 272(R11), F31
-	WORD $0x4f9293ff // fmul v31.4s, v31.4s, v18.s[0]
-	FMOVQ 336(R11), F25
-	WORD $0x4fb29339 // fmul v25.4s, v25.4s, v18.s[1]
-	WORD $0x4e39d7ff // fadd v31.4s, v31.4s, v25.4s
-	WORD $0x4ebfd4c6 // fsub v6.4s, v6.4s, v31.4s
-	FMOVQ F6, 16(R14)
-	FMOVQ 16(R21), F13
-	WORD $0x4e2ed5ad // fadd v13.4s, v13.4s, v14.4s
-	FMOVQ 272(R11), F28
-	WORD $0x4f9d939c // fmul v28.4s, v28.4s, v29.s[0]
-	FMOVQ 336(R11), F3
-	WORD $0x4fbd9063 // fmul v3.4s, v3.4s, v29.s[1]
-	WORD $0x4e23d79c // fadd v28.4s, v28.4s, v3.4s
-	WORD $0x4ebcd5ad // fsub v13.4s, v13.4s, v28.4s
-	FMOVQ F13, 16(R21)
-	FMOVQ 0(R10), F15
-	FMOVQ 0(R10), F30
-	FMOVQ 640(R11), F7
-	WORD $0x4f85e0ef // sdot v15.4s, v7.16b, v5.4b[0]
-	WORD $0x4f9ae0fe // sdot v30.4s, v7.16b, v26.4b[0]
-	FMOVQ 656(R11), F16
-	WORD $0x4fa5e20f // sdot v15.4s, v16.16b, v5.4b[1]
-	WORD $0x4fbae21e // sdot v30.4s, v16.16b, v26.4b[1]
-	FMOVQ 672(R11), F10
-	WORD $0x4f85e94f // sdot v15.4s, v10.16b, v5.4b[2]
-	WORD $0x4f9ae95e // sdot v30.4s, v10.16b, v26.4b[2]
-	FMOVQ 688(R11), F24
-	WORD $0x4fa5eb0f // sdot v15.4s, v24.16b, v5.4b[3]
-	WORD $0x4fbaeb1e // sdot v30.4s, v24.16b, v26.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f9491ef // fmul v15.4s, v15.4s, v20.s[0]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f8493de // fmul v30.4s, v30.4s, v4.s[0]
-	FMOVQ 160(R11), F19
-	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
-	WORD $0x6e33dfde // fmul v30.4s, v30.4s, v19.4s
-	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F11
-	FMOVQ 704(R11), F23
-	WORD $0x4f91e2ec // sdot v12.4s, v23.16b, v17.4b[0]
-	WORD $0x4f9be2eb // sdot v11.4s, v23.16b, v27.4b[0]
-	FMOVQ 720(R11), F22
-	WORD $0x4fb1e2cc // sdot v12.4s, v22.16b, v17.4b[1]
-	WORD $0x4fbbe2cb // sdot v11.4s, v22.16b, v27.4b[1]
-	FMOVQ 736(R11), F9
-	WORD $0x4f91e92c // sdot v12.4s, v9.16b, v17.4b[2]
-	WORD $0x4f9be92b // sdot v11.4s, v9.16b, v27.4b[2]
-	FMOVQ 752(R11), F21
-	WORD $0x4fb1eaac // sdot v12.4s, v21.16b, v17.4b[3]
-	WORD $0x4fbbeaab // sdot v11.4s, v21.16b, v27.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fb4918c // fmul v12.4s, v12.4s, v20.s[1]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fa4916b // fmul v11.4s, v11.4s, v4.s[1]
-	FMOVQ 224(R11), F8
-	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
-	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
-	WORD $0x4e2cd5ef // fadd v15.4s, v15.4s, v12.4s
-	WORD $0x4e2bd7de // fadd v30.4s, v30.4s, v11.4s
-	FMOVQ 32(R14), F2
-	WORD $0x4e2fd442 // fadd v2.4s, v2.4s, v15.4s
-	FMOVQ 288(R11), F25
-	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	FMOVQ 352(R11), F31
-	WORD $0x4fb293ff // fmul v31.4s, v31.4s, v18.s[1]
-	WORD $0x4e3fd739 // fadd v25.4s, v25.4s, v31.4s
-	WORD $0x4eb9d442 // fsub v2.4s, v2.4s, v25.4s
-	FMOVQ F2, 32(R14)
-	FMOVQ 32(R21), F6
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	FMOVQ 288(R11), F14
-	WORD $0x4f9d91ce // fmul v14.4s, v14.4s, v29.s[0]
-	FMOVQ 352(R11), F3
-	WORD $0x4fbd9063 // fmul v3.4s, v3.4s, v29.s[1]
-	WORD $0x4e23d5ce // fadd v14.4s, v14.4s, v3.4s
-	WORD $0x4eaed4c6 // fsub v6.4s, v6.4s, v14.4s
-	FMOVQ F6, 32(R21)
-	FMOVQ 0(R10), F28
 	FMOVQ 0(R10), F13
-	FMOVQ 768(R11), F7
-	WORD $0x4f85e0fc // sdot v28.4s, v7.16b, v5.4b[0]
+	FMOVQ 384(R11), F7
+	WORD $0x4f98e0e6 // sdot v6.4s, v7.16b, v24.4b[0]
 	WORD $0x4f9ae0ed // sdot v13.4s, v7.16b, v26.4b[0]
-	FMOVQ 784(R11), F16
-	WORD $0x4fa5e21c // sdot v28.4s, v16.16b, v5.4b[1]
-	WORD $0x4fbae20d // sdot v13.4s, v16.16b, v26.4b[1]
-	FMOVQ 800(R11), F10
-	WORD $0x4f85e95c // sdot v28.4s, v10.16b, v5.4b[2]
-	WORD $0x4f9ae94d // sdot v13.4s, v10.16b, v26.4b[2]
-	FMOVQ 816(R11), F24
-	WORD $0x4fa5eb1c // sdot v28.4s, v24.16b, v5.4b[3]
-	WORD $0x4fbaeb0d // sdot v13.4s, v24.16b, v26.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f94939c // fmul v28.4s, v28.4s, v20.s[0]
+	FMOVQ 400(R11), F15
+	WORD $0x4fb8e1e6 // sdot v6.4s, v15.16b, v24.4b[1]
+	WORD $0x4fbae1ed // sdot v13.4s, v15.16b, v26.4b[1]
+	FMOVQ 416(R11), F25
+	WORD $0x4f98eb26 // sdot v6.4s, v25.16b, v24.4b[2]
+	WORD $0x4f9aeb2d // sdot v13.4s, v25.16b, v26.4b[2]
+	FMOVQ 432(R11), F11
+	WORD $0x4fb8e966 // sdot v6.4s, v11.16b, v24.4b[3]
+	WORD $0x4fbae96d // sdot v13.4s, v11.16b, v26.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f8590c6 // fmul v6.4s, v6.4s, v5.s[0]
 	WORD $0x4f8491ad // fmul v13.4s, v13.4s, v4.s[0]
-	FMOVQ 176(R11), F19
-	WORD $0x6e33df9c // fmul v28.4s, v28.4s, v19.4s
-	WORD $0x6e33ddad // fmul v13.4s, v13.4s, v19.4s
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F22
-	FMOVQ 832(R11), F9
-	WORD $0x4f91e137 // sdot v23.4s, v9.16b, v17.4b[0]
-	WORD $0x4f9be136 // sdot v22.4s, v9.16b, v27.4b[0]
-	FMOVQ 848(R11), F21
-	WORD $0x4fb1e2b7 // sdot v23.4s, v21.16b, v17.4b[1]
-	WORD $0x4fbbe2b6 // sdot v22.4s, v21.16b, v27.4b[1]
-	FMOVQ 864(R11), F8
-	WORD $0x4f91e917 // sdot v23.4s, v8.16b, v17.4b[2]
-	WORD $0x4f9be916 // sdot v22.4s, v8.16b, v27.4b[2]
-	FMOVQ 880(R11), F12
-	WORD $0x4fb1e997 // sdot v23.4s, v12.16b, v17.4b[3]
-	WORD $0x4fbbe996 // sdot v22.4s, v12.16b, v27.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fb492f7 // fmul v23.4s, v23.4s, v20.s[1]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4fa492d6 // fmul v22.4s, v22.4s, v4.s[1]
-	FMOVQ 240(R11), F11
-	WORD $0x6e2bdef7 // fmul v23.4s, v23.4s, v11.4s
-	WORD $0x6e2bded6 // fmul v22.4s, v22.4s, v11.4s
-	WORD $0x4e37d79c // fadd v28.4s, v28.4s, v23.4s
-	WORD $0x4e36d5ad // fadd v13.4s, v13.4s, v22.4s
-	FMOVQ 48(R14), F15
-	WORD $0x4e3cd5ef // fadd v15.4s, v15.4s, v28.4s
-	FMOVQ 304(R11), F31
-	WORD $0x4f9293ff // fmul v31.4s, v31.4s, v18.s[0]
+	FMOVQ 0(R10), F18
+	FMOVQ 0(R10), F8
+	FMOVQ 448(R11), F21
+	WORD $0x4f97e2b2 // sdot v18.4s, v21.16b, v23.4b[0]
+	WORD $0x4f9be2a8 // sdot v8.4s, v21.16b, v27.4b[0]
+	FMOVQ 464(R11), F9
+	WORD $0x4fb7e132 // sdot v18.4s, v9.16b, v23.4b[1]
+	WORD $0x4fbbe128 // sdot v8.4s, v9.16b, v27.4b[1]
+	FMOVQ 480(R11), F12
+	WORD $0x4f97e992 // sdot v18.4s, v12.16b, v23.4b[2]
+	WORD $0x4f9be988 // sdot v8.4s, v12.16b, v27.4b[2]
+	FMOVQ 496(R11), F10
+	WORD $0x4fb7e952 // sdot v18.4s, v10.16b, v23.4b[3]
+	WORD $0x4fbbe948 // sdot v8.4s, v10.16b, v27.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4fa59252 // fmul v18.4s, v18.4s, v5.s[1]
+	WORD $0x4fa49108 // fmul v8.4s, v8.4s, v4.s[1]
+	FMOVQ 0(R14), F19
+	FMOVQ 0(R21), F20
+	FMOVQ 128(R11), F2
+	WORD $0x4e22ccd3 // fmla v19.4s, v6.4s, v2.4s
+	WORD $0x4e22cdb4 // fmla v20.4s, v13.4s, v2.4s
+	FMOVQ 192(R11), F16
+	WORD $0x4e30ce53 // fmla v19.4s, v18.4s, v16.4s
+	WORD $0x4e30cd14 // fmla v20.4s, v8.4s, v16.4s
+	FMOVQ 256(R11), F31
+	WORD $0x4f9653f3 // fmls v19.4s, v31.4s, v22.s[0]
+	WORD $0x4f9d53f4 // fmls v20.4s, v31.4s, v29.s[0]
+	FMOVQ 320(R11), F28
+	WORD $0x4fb65393 // fmls v19.4s, v28.4s, v22.s[1]
+	WORD $0x4fbd5394 // fmls v20.4s, v28.4s, v29.s[1]
+	FMOVQ F19, 0(R14)
+	FMOVQ F20, 0(R21)
+	FMOVQ 0(R10), F30
+	FMOVQ 0(R10), F3
+	FMOVQ 512(R11), F14
+	WORD $0x4f98e1de // sdot v30.4s, v14.16b, v24.4b[0]
+	WORD $0x4f9ae1c3 // sdot v3.4s, v14.16b, v26.4b[0]
+	FMOVQ 528(R11), F17
+	WORD $0x4fb8e23e // sdot v30.4s, v17.16b, v24.4b[1]
+	WORD $0x4fbae223 // sdot v3.4s, v17.16b, v26.4b[1]
+	FMOVQ 544(R11), F7
+	WORD $0x4f98e8fe // sdot v30.4s, v7.16b, v24.4b[2]
+	WORD $0x4f9ae8e3 // sdot v3.4s, v7.16b, v26.4b[2]
+	FMOVQ 560(R11), F15
+	WORD $0x4fb8e9fe // sdot v30.4s, v15.16b, v24.4b[3]
+	WORD $0x4fbae9e3 // sdot v3.4s, v15.16b, v26.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4f8593de // fmul v30.4s, v30.4s, v5.s[0]
+	WORD $0x4f849063 // fmul v3.4s, v3.4s, v4.s[0]
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F11
+	FMOVQ 576(R11), F21
+	WORD $0x4f97e2b9 // sdot v25.4s, v21.16b, v23.4b[0]
+	WORD $0x4f9be2ab // sdot v11.4s, v21.16b, v27.4b[0]
+	FMOVQ 592(R11), F9
+	WORD $0x4fb7e139 // sdot v25.4s, v9.16b, v23.4b[1]
+	WORD $0x4fbbe12b // sdot v11.4s, v9.16b, v27.4b[1]
+	FMOVQ 608(R11), F12
+	WORD $0x4f97e999 // sdot v25.4s, v12.16b, v23.4b[2]
+	WORD $0x4f9be98b // sdot v11.4s, v12.16b, v27.4b[2]
+	FMOVQ 624(R11), F10
+	WORD $0x4fb7e959 // sdot v25.4s, v10.16b, v23.4b[3]
+	WORD $0x4fbbe94b // sdot v11.4s, v10.16b, v27.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fa59339 // fmul v25.4s, v25.4s, v5.s[1]
+	WORD $0x4fa4916b // fmul v11.4s, v11.4s, v4.s[1]
+	FMOVQ 16(R14), F6
+	FMOVQ 16(R21), F13
+	FMOVQ 144(R11), F2
+	WORD $0x4e22cfc6 // fmla v6.4s, v30.4s, v2.4s
+	WORD $0x4e22cc6d // fmla v13.4s, v3.4s, v2.4s
+	FMOVQ 208(R11), F18
+	WORD $0x4e32cf26 // fmla v6.4s, v25.4s, v18.4s
+	WORD $0x4e32cd6d // fmla v13.4s, v11.4s, v18.4s
+	FMOVQ 272(R11), F8
+	WORD $0x4f965106 // fmls v6.4s, v8.4s, v22.s[0]
+	WORD $0x4f9d510d // fmls v13.4s, v8.4s, v29.s[0]
+	FMOVQ 336(R11), F16
+	WORD $0x4fb65206 // fmls v6.4s, v16.4s, v22.s[1]
+	WORD $0x4fbd520d // fmls v13.4s, v16.4s, v29.s[1]
+	FMOVQ F6, 16(R14)
+	FMOVQ F13, 16(R21)
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F28
+	FMOVQ 640(R11), F19
+	WORD $0x4f98e27f // sdot v31.4s, v19.16b, v24.4b[0]
+	WORD $0x4f9ae27c // sdot v28.4s, v19.16b, v26.4b[0]
+	FMOVQ 656(R11), F20
+	WORD $0x4fb8e29f // sdot v31.4s, v20.16b, v24.4b[1]
+	WORD $0x4fbae29c // sdot v28.4s, v20.16b, v26.4b[1]
+	FMOVQ 672(R11), F14
+	WORD $0x4f98e9df // sdot v31.4s, v14.16b, v24.4b[2]
+	WORD $0x4f9ae9dc // sdot v28.4s, v14.16b, v26.4b[2]
+	FMOVQ 688(R11), F17
+	WORD $0x4fb8ea3f // sdot v31.4s, v17.16b, v24.4b[3]
+	WORD $0x4fbaea3c // sdot v28.4s, v17.16b, v26.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f8593ff // fmul v31.4s, v31.4s, v5.s[0]
+	WORD $0x4f84939c // fmul v28.4s, v28.4s, v4.s[0]
+	FMOVQ 0(R10), F7
+	FMOVQ 0(R10), F15
+	FMOVQ 704(R11), F21
+	WORD $0x4f97e2a7 // sdot v7.4s, v21.16b, v23.4b[0]
+	WORD $0x4f9be2af // sdot v15.4s, v21.16b, v27.4b[0]
+	FMOVQ 720(R11), F9
+	WORD $0x4fb7e127 // sdot v7.4s, v9.16b, v23.4b[1]
+	WORD $0x4fbbe12f // sdot v15.4s, v9.16b, v27.4b[1]
+	FMOVQ 736(R11), F12
+	WORD $0x4f97e987 // sdot v7.4s, v12.16b, v23.4b[2]
+	WORD $0x4f9be98f // sdot v15.4s, v12.16b, v27.4b[2]
+	FMOVQ 752(R11), F10
+	WORD $0x4fb7e947 // sdot v7.4s, v10.16b, v23.4b[3]
+	WORD $0x4fbbe94f // sdot v15.4s, v10.16b, v27.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4fa590e7 // fmul v7.4s, v7.4s, v5.s[1]
+	WORD $0x4fa491ef // fmul v15.4s, v15.4s, v4.s[1]
+	FMOVQ 32(R14), F30
+	FMOVQ 32(R21), F3
+	FMOVQ 160(R11), F2
+	WORD $0x4e22cffe // fmla v30.4s, v31.4s, v2.4s
+	WORD $0x4e22cf83 // fmla v3.4s, v28.4s, v2.4s
+	FMOVQ 224(R11), F25
+	WORD $0x4e39ccfe // fmla v30.4s, v7.4s, v25.4s
+	WORD $0x4e39cde3 // fmla v3.4s, v15.4s, v25.4s
+	FMOVQ 288(R11), F11
+	WORD $0x4f96517e // fmls v30.4s, v11.4s, v22.s[0]
+	WORD $0x4f9d5163 // fmls v3.4s, v11.4s, v29.s[0]
+	FMOVQ 352(R11), F18
+	WORD $0x4fb6525e // fmls v30.4s, v18.4s, v22.s[1]
+	WORD $0x4fbd5243 // fmls v3.4s, v18.4s, v29.s[1]
+	FMOVQ F30, 32(R14)
+	FMOVQ F3, 32(R21)
+	FMOVQ 0(R10), F8
+	FMOVQ 0(R10), F16
+	FMOVQ 768(R11), F6
+	WORD $0x4f98e0c8 // sdot v8.4s, v6.16b, v24.4b[0]
+	WORD $0x4f9ae0d0 // sdot v16.4s, v6.16b, v26.4b[0]
+	FMOVQ 784(R11), F13
+	WORD $0x4fb8e1a8 // sdot v8.4s, v13.16b, v24.4b[1]
+	WORD $0x4fbae1b0 // sdot v16.4s, v13.16b, v26.4b[1]
+	FMOVQ 800(R11), F19
+	WORD $0x4f98ea68 // sdot v8.4s, v19.16b, v24.4b[2]
+	WORD $0x4f9aea70 // sdot v16.4s, v19.16b, v26.4b[2]
+	FMOVQ 816(R11), F20
+	WORD $0x4fb8ea88 // sdot v8.4s, v20.16b, v24.4b[3]
+	WORD $0x4fbaea90 // sdot v16.4s, v20.16b, v26.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f859108 // fmul v8.4s, v8.4s, v5.s[0]
+	WORD $0x4f849210 // fmul v16.4s, v16.4s, v4.s[0]
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F17
+	FMOVQ 832(R11), F21
+	WORD $0x4f97e2ae // sdot v14.4s, v21.16b, v23.4b[0]
+	WORD $0x4f9be2b1 // sdot v17.4s, v21.16b, v27.4b[0]
+	FMOVQ 848(R11), F9
+	WORD $0x4fb7e12e // sdot v14.4s, v9.16b, v23.4b[1]
+	WORD $0x4fbbe131 // sdot v17.4s, v9.16b, v27.4b[1]
+	FMOVQ 864(R11), F12
+	WORD $0x4f97e98e // sdot v14.4s, v12.16b, v23.4b[2]
+	WORD $0x4f9be991 // sdot v17.4s, v12.16b, v27.4b[2]
+	FMOVQ 880(R11), F10
+	WORD $0x4fb7e94e // sdot v14.4s, v10.16b, v23.4b[3]
+	WORD $0x4fbbe951 // sdot v17.4s, v10.16b, v27.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4fa591ce // fmul v14.4s, v14.4s, v5.s[1]
+	WORD $0x4fa49231 // fmul v17.4s, v17.4s, v4.s[1]
+	FMOVQ 48(R14), F31
+	FMOVQ 48(R21), F28
+	FMOVQ 176(R11), F2
+	WORD $0x4e22cd1f // fmla v31.4s, v8.4s, v2.4s
+	WORD $0x4e22ce1c // fmla v28.4s, v16.4s, v2.4s
+	FMOVQ 240(R11), F7
+	WORD $0x4e27cddf // fmla v31.4s, v14.4s, v7.4s
+	WORD $0x4e27ce3c // fmla v28.4s, v17.4s, v7.4s
+	FMOVQ 304(R11), F15
+	WORD $0x4f9651ff // fmls v31.4s, v15.4s, v22.s[0]
+	WORD $0x4f9d51fc // fmls v28.4s, v15.4s, v29.s[0]
 	FMOVQ 368(R11), F25
-	WORD $0x4fb29339 // fmul v25.4s, v25.4s, v18.s[1]
-	WORD $0x4e39d7ff // fadd v31.4s, v31.4s, v25.4s
-	WORD $0x4ebfd5ef // fsub v15.4s, v15.4s, v31.4s
-	FMOVQ F15, 48(R14)
-	FMOVQ 48(R21), F2
-	WORD $0x4e2dd442 // fadd v2.4s, v2.4s, v13.4s
-	FMOVQ 304(R11), F30
-	WORD $0x4f9d93de // fmul v30.4s, v30.4s, v29.s[0]
-	FMOVQ 368(R11), F3
-	WORD $0x4fbd9063 // fmul v3.4s, v3.4s, v29.s[1]
-	WORD $0x4e23d7de // fadd v30.4s, v30.4s, v3.4s
-	WORD $0x4ebed442 // fsub v2.4s, v2.4s, v30.4s
-	FMOVQ F2, 48(R21)
+	WORD $0x4fb6533f // fmls v31.4s, v25.4s, v22.s[1]
+	WORD $0x4fbd533c // fmls v28.4s, v25.4s, v29.s[1]
+	FMOVQ F31, 48(R14)
+	FMOVQ F28, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -7539,7 +7111,7 @@ pair66:
 	FMOVQ 0(R2), F14
 	FMOVQ 16(R2), F15
 	FMOVQ 32(R2), F16
-	VSHL $2, V16.S4, V17.S4
+	WORD $0x4f3b0611 // sshr v17.4s, v16.4s, #5
 	VSUB V17.S4, V0.S4, V17.S4
 	VDUP V17.S[2], V18.S4
 	VDUP V17.S[3], V19.S4
@@ -7570,521 +7142,505 @@ pair66:
 	WORD $0x4faeebb4 // sdot v20.4s, v29.16b, v14.4b[3]
 	WORD $0x4eb2d694 // fsub v20.4s, v20.4s, v18.4s
 	WORD $0x4f909294 // fmul v20.4s, v20.4s, v16.s[0]
-	FMOVD 0(R1), F31
-	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
-	WORD $0x0e7f100a // saddw v10.4s, v0.4s, v31.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 0(R11), F11
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
-	WORD $0x6e2ade94 // fmul v20.4s, v20.4s, v10.4s
-	FMOVQ 0(R10), F12
-	FMOVQ 128(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V2.B16, V22.B16, V17.B16
-	VUSRA $2, V17.B16, V13.B16
-	WORD $0x4f8fe1ac // sdot v12.4s, v13.16b, v15.4b[0]
-	FMOVQ 128(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V22.B16, V21.B16
-	VUSRA $3, V21.B16, V24.B16
-	WORD $0x4fafe30c // sdot v12.4s, v24.16b, v15.4b[1]
-	FMOVQ 128(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V22.B16, V25.B16
-	VUSRA $4, V25.B16, V26.B16
-	WORD $0x4f8feb4c // sdot v12.4s, v26.16b, v15.4b[2]
-	FMOVQ 128(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	VAND V5.B16, V22.B16, V27.B16
-	VUSRA $5, V27.B16, V28.B16
-	WORD $0x4fafeb8c // sdot v12.4s, v28.16b, v15.4b[3]
-	WORD $0x4eb3d58c // fsub v12.4s, v12.4s, v19.4s
-	WORD $0x4fb0918c // fmul v12.4s, v12.4s, v16.s[1]
+	FMOVQ 0(R10), F31
+	FMOVQ 128(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V2.B16, V22.B16, V11.B16
+	VUSRA $2, V11.B16, V10.B16
+	WORD $0x4f8fe15f // sdot v31.4s, v10.16b, v15.4b[0]
+	FMOVQ 128(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V22.B16, V13.B16
+	VUSRA $3, V13.B16, V12.B16
+	WORD $0x4fafe19f // sdot v31.4s, v12.16b, v15.4b[1]
+	FMOVQ 128(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V4.B16, V22.B16, V24.B16
+	VUSRA $4, V24.B16, V17.B16
+	WORD $0x4f8fea3f // sdot v31.4s, v17.16b, v15.4b[2]
+	FMOVQ 128(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V22.B16, V26.B16
+	VUSRA $5, V26.B16, V21.B16
+	WORD $0x4fafeabf // sdot v31.4s, v21.16b, v15.4b[3]
+	WORD $0x4eb3d7ff // fsub v31.4s, v31.4s, v19.4s
+	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
+	FMOVD 0(R1), F25
+	WORD $0x0f08a739 // sshll v25.8h, v25.8b, #0
+	WORD $0x0e79101c // saddw v28.4s, v0.4s, v25.4h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 0(R11), F27
+	WORD $0x6e3bdf9c // fmul v28.4s, v28.4s, v27.4s
+	WORD $0x4e3cce86 // fmla v6.4s, v20.4s, v28.4s
 	FMOVD 16(R1), F30
 	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
 	WORD $0x0e7e101d // saddw v29.4s, v0.4s, v30.4h
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
 	FMOVQ 0(R11), F11
 	WORD $0x6e2bdfbd // fmul v29.4s, v29.4s, v11.4s
-	WORD $0x6e3ddd8c // fmul v12.4s, v12.4s, v29.4s
-	WORD $0x4e2cd694 // fadd v20.4s, v20.4s, v12.4s
-	WORD $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
+	WORD $0x4e3dcfe6 // fmla v6.4s, v31.4s, v29.4s
 	PRFM 1024(R1), PLDL1KEEP
 	FMOVQ 0(R10), F10
-	FMOVQ 80(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 208(R1), F13
-	VSHL $4, V13.B16, V21.B16
-	VAND V2.B16, V21.B16, V24.B16
-	VUSRA $2, V24.B16, V17.B16
-	WORD $0x4f8ee22a // sdot v10.4s, v17.16b, v14.4b[0]
-	FMOVQ 80(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V21.B16, V26.B16
-	VUSRA $3, V26.B16, V25.B16
-	WORD $0x4faee32a // sdot v10.4s, v25.16b, v14.4b[1]
+	FMOVQ 80(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 208(R1), F12
+	VSHL $4, V12.B16, V24.B16
+	VAND V2.B16, V24.B16, V17.B16
+	VUSRA $2, V17.B16, V13.B16
+	WORD $0x4f8ee1aa // sdot v10.4s, v13.16b, v14.4b[0]
 	FMOVQ 80(R1), F23
-	VUSHR $4, V23.B16, V23.B16
+	VUSHR $2, V23.B16, V23.B16
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V21.B16, V22.B16
-	VUSRA $4, V22.B16, V23.B16
-	WORD $0x4f8eeaea // sdot v10.4s, v23.16b, v14.4b[2]
+	VAND V3.B16, V24.B16, V22.B16
+	VUSRA $3, V22.B16, V23.B16
+	WORD $0x4faee2ea // sdot v10.4s, v23.16b, v14.4b[1]
+	FMOVQ 80(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V4.B16, V24.B16, V21.B16
+	VUSRA $4, V21.B16, V26.B16
+	WORD $0x4f8eeb4a // sdot v10.4s, v26.16b, v14.4b[2]
 	FMOVQ 80(R1), F27
 	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V21.B16, V28.B16
-	VUSRA $5, V28.B16, V27.B16
+	VAND V5.B16, V24.B16, V20.B16
+	VUSRA $5, V20.B16, V27.B16
 	WORD $0x4faeeb6a // sdot v10.4s, v27.16b, v14.4b[3]
 	WORD $0x4eb2d54a // fsub v10.4s, v10.4s, v18.4s
 	WORD $0x4f90914a // fmul v10.4s, v10.4s, v16.s[0]
-	WORD $0x4e7f100b // saddw2 v11.4s, v0.4s, v31.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 16(R11), F29
-	WORD $0x6e3ddd6b // fmul v11.4s, v11.4s, v29.4s
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
-	FMOVQ 0(R10), F12
-	FMOVQ 144(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V2.B16, V13.B16, V24.B16
-	VUSRA $2, V24.B16, V20.B16
-	WORD $0x4f8fe28c // sdot v12.4s, v20.16b, v15.4b[0]
-	FMOVQ 144(R1), F17
-	VUSHR $2, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V13.B16, V26.B16
-	VUSRA $3, V26.B16, V17.B16
-	WORD $0x4fafe22c // sdot v12.4s, v17.16b, v15.4b[1]
-	FMOVQ 144(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V13.B16, V22.B16
-	VUSRA $4, V22.B16, V25.B16
-	WORD $0x4f8feb2c // sdot v12.4s, v25.16b, v15.4b[2]
+	FMOVQ 0(R10), F28
+	FMOVQ 144(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V2.B16, V12.B16, V31.B16
+	VUSRA $2, V31.B16, V11.B16
+	WORD $0x4f8fe17c // sdot v28.4s, v11.16b, v15.4b[0]
+	FMOVQ 144(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V12.B16, V17.B16
+	VUSRA $3, V17.B16, V29.B16
+	WORD $0x4fafe3bc // sdot v28.4s, v29.16b, v15.4b[1]
+	FMOVQ 144(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V4.B16, V12.B16, V22.B16
+	VUSRA $4, V22.B16, V13.B16
+	WORD $0x4f8fe9bc // sdot v28.4s, v13.16b, v15.4b[2]
 	FMOVQ 144(R1), F23
 	VUSHR $6, V23.B16, V23.B16
-	VAND V5.B16, V13.B16, V28.B16
-	VUSRA $5, V28.B16, V23.B16
-	WORD $0x4fafeaec // sdot v12.4s, v23.16b, v15.4b[3]
-	WORD $0x4eb3d58c // fsub v12.4s, v12.4s, v19.4s
-	WORD $0x4fb0918c // fmul v12.4s, v12.4s, v16.s[1]
+	VAND V5.B16, V12.B16, V21.B16
+	VUSRA $5, V21.B16, V23.B16
+	WORD $0x4fafeafc // sdot v28.4s, v23.16b, v15.4b[3]
+	WORD $0x4eb3d79c // fsub v28.4s, v28.4s, v19.4s
+	WORD $0x4fb0939c // fmul v28.4s, v28.4s, v16.s[1]
+	WORD $0x4e79101a // saddw2 v26.4s, v0.4s, v25.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 16(R11), F20
+	WORD $0x6e34df5a // fmul v26.4s, v26.4s, v20.4s
+	WORD $0x4e3acd47 // fmla v7.4s, v10.4s, v26.4s
 	WORD $0x4e7e101b // saddw2 v27.4s, v0.4s, v30.8h
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
 	FMOVQ 16(R11), F31
 	WORD $0x6e3fdf7b // fmul v27.4s, v27.4s, v31.4s
-	WORD $0x6e3bdd8c // fmul v12.4s, v12.4s, v27.4s
-	WORD $0x4e2cd54a // fadd v10.4s, v10.4s, v12.4s
-	WORD $0x4e2ad4e7 // fadd v7.4s, v7.4s, v10.4s
+	WORD $0x4e3bcf87 // fmla v7.4s, v28.4s, v27.4s
 	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F29
-	FMOVQ 96(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 224(R1), F24
-	VSHL $4, V24.B16, V20.B16
-	VAND V2.B16, V20.B16, V26.B16
-	VUSRA $2, V26.B16, V11.B16
-	WORD $0x4f8ee17d // sdot v29.4s, v11.16b, v14.4b[0]
+	FMOVQ 0(R10), F11
 	FMOVQ 96(R1), F17
-	VUSHR $2, V17.B16, V17.B16
 	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V20.B16, V22.B16
-	VUSRA $3, V22.B16, V17.B16
-	WORD $0x4faee23d // sdot v29.4s, v17.16b, v14.4b[1]
-	FMOVQ 96(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V20.B16, V21.B16
-	VUSRA $4, V21.B16, V25.B16
-	WORD $0x4f8eeb3d // sdot v29.4s, v25.16b, v14.4b[2]
-	FMOVQ 96(R1), F13
-	VUSHR $6, V13.B16, V13.B16
-	VAND V5.B16, V20.B16, V28.B16
-	VUSRA $5, V28.B16, V13.B16
-	WORD $0x4faee9bd // sdot v29.4s, v13.16b, v14.4b[3]
-	WORD $0x4eb2d7bd // fsub v29.4s, v29.4s, v18.4s
-	WORD $0x4f9093bd // fmul v29.4s, v29.4s, v16.s[0]
-	FMOVD 8(R1), F23
-	WORD $0x0f08a6f7 // sshll v23.8h, v23.8b, #0
-	WORD $0x0e77101e // saddw v30.4s, v0.4s, v23.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 32(R11), F31
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	WORD $0x6e3edfbd // fmul v29.4s, v29.4s, v30.4s
-	FMOVQ 0(R10), F27
-	FMOVQ 160(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V2.B16, V24.B16, V10.B16
-	VUSRA $2, V10.B16, V12.B16
-	WORD $0x4f8fe19b // sdot v27.4s, v12.16b, v15.4b[0]
-	FMOVQ 160(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V24.B16, V11.B16
-	VUSRA $3, V11.B16, V26.B16
-	WORD $0x4fafe35b // sdot v27.4s, v26.16b, v15.4b[1]
-	FMOVQ 160(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V24.B16, V17.B16
-	VUSRA $4, V17.B16, V22.B16
-	WORD $0x4f8feadb // sdot v27.4s, v22.16b, v15.4b[2]
-	FMOVQ 160(R1), F21
-	VUSHR $6, V21.B16, V21.B16
-	VAND V5.B16, V24.B16, V25.B16
-	VUSRA $5, V25.B16, V21.B16
-	WORD $0x4fafeabb // sdot v27.4s, v21.16b, v15.4b[3]
-	WORD $0x4eb3d77b // fsub v27.4s, v27.4s, v19.4s
-	WORD $0x4fb0937b // fmul v27.4s, v27.4s, v16.s[1]
-	FMOVD 24(R1), F28
-	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
-	WORD $0x0e7c100d // saddw v13.4s, v0.4s, v28.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 32(R11), F31
-	WORD $0x6e3fddad // fmul v13.4s, v13.4s, v31.4s
-	WORD $0x6e2ddf7b // fmul v27.4s, v27.4s, v13.4s
-	WORD $0x4e3bd7bd // fadd v29.4s, v29.4s, v27.4s
-	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F30
-	FMOVQ 112(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 240(R1), F12
-	VSHL $4, V12.B16, V11.B16
-	VAND V2.B16, V11.B16, V26.B16
-	VUSRA $2, V26.B16, V10.B16
-	WORD $0x4f8ee15e // sdot v30.4s, v10.16b, v14.4b[0]
-	FMOVQ 112(R1), F17
-	VUSHR $2, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V11.B16, V22.B16
-	VUSRA $3, V22.B16, V17.B16
-	WORD $0x4faee23e // sdot v30.4s, v17.16b, v14.4b[1]
-	FMOVQ 112(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V11.B16, V24.B16
-	VUSRA $4, V24.B16, V20.B16
-	WORD $0x4f8eea9e // sdot v30.4s, v20.16b, v14.4b[2]
-	FMOVQ 112(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	VAND V5.B16, V11.B16, V21.B16
-	VUSRA $5, V21.B16, V25.B16
-	WORD $0x4faeeb3e // sdot v30.4s, v25.16b, v14.4b[3]
-	WORD $0x4eb2d7de // fsub v30.4s, v30.4s, v18.4s
-	WORD $0x4f9093de // fmul v30.4s, v30.4s, v16.s[0]
-	WORD $0x4e77101f // saddw2 v31.4s, v0.4s, v23.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 48(R11), F13
-	WORD $0x6e2ddfff // fmul v31.4s, v31.4s, v13.4s
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	FMOVQ 0(R10), F27
-	FMOVQ 176(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V2.B16, V12.B16, V26.B16
-	VUSRA $2, V26.B16, V29.B16
-	WORD $0x4f8fe3bb // sdot v27.4s, v29.16b, v15.4b[0]
-	FMOVQ 176(R1), F10
-	VUSHR $2, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V12.B16, V22.B16
-	VUSRA $3, V22.B16, V10.B16
-	WORD $0x4fafe15b // sdot v27.4s, v10.16b, v15.4b[1]
-	FMOVQ 176(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V12.B16, V24.B16
-	VUSRA $4, V24.B16, V17.B16
-	WORD $0x4f8fea3b // sdot v27.4s, v17.16b, v15.4b[2]
-	FMOVQ 176(R1), F20
-	VUSHR $6, V20.B16, V20.B16
-	VAND V5.B16, V12.B16, V21.B16
-	VUSRA $5, V21.B16, V20.B16
-	WORD $0x4fafea9b // sdot v27.4s, v20.16b, v15.4b[3]
-	WORD $0x4eb3d77b // fsub v27.4s, v27.4s, v19.4s
-	WORD $0x4fb0937b // fmul v27.4s, v27.4s, v16.s[1]
-	WORD $0x4e7c1019 // saddw2 v25.4s, v0.4s, v28.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 48(R11), F23
-	WORD $0x6e37df39 // fmul v25.4s, v25.4s, v23.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	WORD $0x4e3bd7de // fadd v30.4s, v30.4s, v27.4s
-	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
-	FMOVQ 64(R2), F13
-	FMOVQ 80(R2), F31
-	FMOVQ 96(R2), F26
-	VSHL $2, V26.S4, V29.S4
-	VSUB V29.S4, V0.S4, V29.S4
-	VDUP V29.S[2], V22.S4
-	VDUP V29.S[3], V10.S4
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F24
-	FMOVQ 256(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 384(R1), F11
-	VSHL $4, V11.B16, V12.B16
-	VAND V2.B16, V12.B16, V21.B16
-	VUSRA $2, V21.B16, V17.B16
-	WORD $0x4f8de238 // sdot v24.4s, v17.16b, v13.4b[0]
-	FMOVQ 256(R1), F20
-	VUSHR $2, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V12.B16, V28.B16
-	VUSRA $3, V28.B16, V20.B16
-	WORD $0x4fade298 // sdot v24.4s, v20.16b, v13.4b[1]
-	FMOVQ 256(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V12.B16, V25.B16
-	VUSRA $4, V25.B16, V23.B16
-	WORD $0x4f8deaf8 // sdot v24.4s, v23.16b, v13.4b[2]
-	FMOVQ 256(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V12.B16, V30.B16
-	VUSRA $5, V30.B16, V27.B16
-	WORD $0x4fadeb78 // sdot v24.4s, v27.16b, v13.4b[3]
-	WORD $0x4eb6d718 // fsub v24.4s, v24.4s, v22.4s
-	WORD $0x4f9a9318 // fmul v24.4s, v24.4s, v26.s[0]
-	FMOVD 32(R1), F14
-	WORD $0x0f08a5ce // sshll v14.8h, v14.8b, #0
-	WORD $0x0e6e100f // saddw v15.4s, v0.4s, v14.4h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 0(R11), F16
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	WORD $0x6e2fdf18 // fmul v24.4s, v24.4s, v15.4s
-	FMOVQ 0(R10), F18
-	FMOVQ 320(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V2.B16, V11.B16, V29.B16
-	VUSRA $2, V29.B16, V19.B16
-	WORD $0x4f9fe272 // sdot v18.4s, v19.16b, v31.4b[0]
-	FMOVQ 320(R1), F21
-	VUSHR $2, V21.B16, V21.B16
+	FMOVQ 224(R1), F29
+	VSHL $4, V29.B16, V22.B16
+	VAND V2.B16, V22.B16, V13.B16
+	VUSRA $2, V13.B16, V17.B16
+	WORD $0x4f8ee22b // sdot v11.4s, v17.16b, v14.4b[0]
+	FMOVQ 96(R1), F24
+	VUSHR $2, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V22.B16, V12.B16
+	VUSRA $3, V12.B16, V24.B16
+	WORD $0x4faee30b // sdot v11.4s, v24.16b, v14.4b[1]
+	FMOVQ 96(R1), F21
+	VUSHR $4, V21.B16, V21.B16
 	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V11.B16, V17.B16
-	VUSRA $3, V17.B16, V21.B16
-	WORD $0x4fbfe2b2 // sdot v18.4s, v21.16b, v31.4b[1]
-	FMOVQ 320(R1), F28
+	VAND V4.B16, V22.B16, V23.B16
+	VUSRA $4, V23.B16, V21.B16
+	WORD $0x4f8eeaab // sdot v11.4s, v21.16b, v14.4b[2]
+	FMOVQ 96(R1), F25
+	VUSHR $6, V25.B16, V25.B16
+	VAND V5.B16, V22.B16, V20.B16
+	VUSRA $5, V20.B16, V25.B16
+	WORD $0x4faeeb2b // sdot v11.4s, v25.16b, v14.4b[3]
+	WORD $0x4eb2d56b // fsub v11.4s, v11.4s, v18.4s
+	WORD $0x4f90916b // fmul v11.4s, v11.4s, v16.s[0]
+	FMOVQ 0(R10), F10
+	FMOVQ 160(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V2.B16, V29.B16, V30.B16
+	VUSRA $2, V30.B16, V26.B16
+	WORD $0x4f8fe34a // sdot v10.4s, v26.16b, v15.4b[0]
+	FMOVQ 160(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V3.B16, V29.B16, V28.B16
+	VUSRA $3, V28.B16, V31.B16
+	WORD $0x4fafe3ea // sdot v10.4s, v31.16b, v15.4b[1]
+	FMOVQ 160(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V29.B16, V13.B16
+	VUSRA $4, V13.B16, V27.B16
+	WORD $0x4f8feb6a // sdot v10.4s, v27.16b, v15.4b[2]
+	FMOVQ 160(R1), F17
+	VUSHR $6, V17.B16, V17.B16
+	VAND V5.B16, V29.B16, V12.B16
+	VUSRA $5, V12.B16, V17.B16
+	WORD $0x4fafea2a // sdot v10.4s, v17.16b, v15.4b[3]
+	WORD $0x4eb3d54a // fsub v10.4s, v10.4s, v19.4s
+	WORD $0x4fb0914a // fmul v10.4s, v10.4s, v16.s[1]
+	FMOVD 8(R1), F24
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x0e781017 // saddw v23.4s, v0.4s, v24.4h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FMOVQ 32(R11), F21
+	WORD $0x6e35def7 // fmul v23.4s, v23.4s, v21.4s
+	WORD $0x4e37cd68 // fmla v8.4s, v11.4s, v23.4s
+	FMOVD 24(R1), F20
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x0e741019 // saddw v25.4s, v0.4s, v20.4h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	FMOVQ 32(R11), F30
+	WORD $0x6e3edf39 // fmul v25.4s, v25.4s, v30.4s
+	WORD $0x4e39cd48 // fmla v8.4s, v10.4s, v25.4s
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 0(R10), F26
+	FMOVQ 112(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	FMOVQ 240(R1), F31
+	VSHL $4, V31.B16, V13.B16
+	VAND V2.B16, V13.B16, V27.B16
+	VUSRA $2, V27.B16, V28.B16
+	WORD $0x4f8ee39a // sdot v26.4s, v28.16b, v14.4b[0]
+	FMOVQ 112(R1), F22
+	VUSHR $2, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V13.B16, V29.B16
+	VUSRA $3, V29.B16, V22.B16
+	WORD $0x4faee2da // sdot v26.4s, v22.16b, v14.4b[1]
+	FMOVQ 112(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V4.B16, V13.B16, V17.B16
+	VUSRA $4, V17.B16, V12.B16
+	WORD $0x4f8ee99a // sdot v26.4s, v12.16b, v14.4b[2]
+	FMOVQ 112(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V13.B16, V11.B16
+	VUSRA $5, V11.B16, V21.B16
+	WORD $0x4faeeaba // sdot v26.4s, v21.16b, v14.4b[3]
+	WORD $0x4eb2d75a // fsub v26.4s, v26.4s, v18.4s
+	WORD $0x4f90935a // fmul v26.4s, v26.4s, v16.s[0]
+	FMOVQ 0(R10), F23
+	FMOVQ 176(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V31.B16, V10.B16
+	VUSRA $2, V10.B16, V30.B16
+	WORD $0x4f8fe3d7 // sdot v23.4s, v30.16b, v15.4b[0]
+	FMOVQ 176(R1), F25
+	VUSHR $2, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V31.B16, V27.B16
+	VUSRA $3, V27.B16, V25.B16
+	WORD $0x4fafe337 // sdot v23.4s, v25.16b, v15.4b[1]
+	FMOVQ 176(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	VAND V1.B16, V28.B16, V28.B16
-	VAND V4.B16, V11.B16, V20.B16
-	VUSRA $4, V20.B16, V28.B16
-	WORD $0x4f9feb92 // sdot v18.4s, v28.16b, v31.4b[2]
-	FMOVQ 320(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	VAND V5.B16, V11.B16, V23.B16
-	VUSRA $5, V23.B16, V25.B16
-	WORD $0x4fbfeb32 // sdot v18.4s, v25.16b, v31.4b[3]
-	WORD $0x4eaad652 // fsub v18.4s, v18.4s, v10.4s
-	WORD $0x4fba9252 // fmul v18.4s, v18.4s, v26.s[1]
-	FMOVD 48(R1), F30
-	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e101b // saddw v27.4s, v0.4s, v30.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	VAND V4.B16, V31.B16, V29.B16
+	VUSRA $4, V29.B16, V28.B16
+	WORD $0x4f8feb97 // sdot v23.4s, v28.16b, v15.4b[2]
+	FMOVQ 176(R1), F22
+	VUSHR $6, V22.B16, V22.B16
+	VAND V5.B16, V31.B16, V17.B16
+	VUSRA $5, V17.B16, V22.B16
+	WORD $0x4fafead7 // sdot v23.4s, v22.16b, v15.4b[3]
+	WORD $0x4eb3d6f7 // fsub v23.4s, v23.4s, v19.4s
+	WORD $0x4fb092f7 // fmul v23.4s, v23.4s, v16.s[1]
+	WORD $0x4e78100c // saddw2 v12.4s, v0.4s, v24.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	FMOVQ 48(R11), F11
+	WORD $0x6e2bdd8c // fmul v12.4s, v12.4s, v11.4s
+	WORD $0x4e2ccf49 // fmla v9.4s, v26.4s, v12.4s
+	WORD $0x4e741015 // saddw2 v21.4s, v0.4s, v20.8h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	FMOVQ 48(R11), F10
+	WORD $0x6e2adeb5 // fmul v21.4s, v21.4s, v10.4s
+	WORD $0x4e35cee9 // fmla v9.4s, v23.4s, v21.4s
+	FMOVQ 64(R2), F30
+	FMOVQ 80(R2), F27
+	FMOVQ 96(R2), F25
+	WORD $0x4f3b073d // sshr v29.4s, v25.4s, #5
+	VSUB V29.S4, V0.S4, V29.S4
+	VDUP V29.S[2], V28.S4
+	VDUP V29.S[3], V13.S4
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F31
+	FMOVQ 256(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	FMOVQ 384(R1), F22
+	VSHL $4, V22.B16, V24.B16
+	VAND V2.B16, V24.B16, V11.B16
+	VUSRA $2, V11.B16, V17.B16
+	WORD $0x4f9ee23f // sdot v31.4s, v17.16b, v30.4b[0]
+	FMOVQ 256(R1), F26
+	VUSHR $2, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V24.B16, V12.B16
+	VUSRA $3, V12.B16, V26.B16
+	WORD $0x4fbee35f // sdot v31.4s, v26.16b, v30.4b[1]
+	FMOVQ 256(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V4.B16, V24.B16, V10.B16
+	VUSRA $4, V10.B16, V20.B16
+	WORD $0x4f9eea9f // sdot v31.4s, v20.16b, v30.4b[2]
+	FMOVQ 256(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	VAND V5.B16, V24.B16, V21.B16
+	VUSRA $5, V21.B16, V23.B16
+	WORD $0x4fbeeaff // sdot v31.4s, v23.16b, v30.4b[3]
+	WORD $0x4ebcd7ff // fsub v31.4s, v31.4s, v28.4s
+	WORD $0x4f9993ff // fmul v31.4s, v31.4s, v25.s[0]
+	FMOVQ 0(R10), F14
+	FMOVQ 320(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V2.B16, V22.B16, V16.B16
+	VUSRA $2, V16.B16, V15.B16
+	WORD $0x4f9be1ee // sdot v14.4s, v15.16b, v27.4b[0]
+	FMOVQ 320(R1), F18
+	VUSHR $2, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V3.B16, V22.B16, V19.B16
+	VUSRA $3, V19.B16, V18.B16
+	WORD $0x4fbbe24e // sdot v14.4s, v18.16b, v27.4b[1]
+	FMOVQ 320(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V4.B16, V22.B16, V11.B16
+	VUSRA $4, V11.B16, V29.B16
+	WORD $0x4f9bebae // sdot v14.4s, v29.16b, v27.4b[2]
+	FMOVQ 320(R1), F17
+	VUSHR $6, V17.B16, V17.B16
+	VAND V5.B16, V22.B16, V12.B16
+	VUSRA $5, V12.B16, V17.B16
+	WORD $0x4fbbea2e // sdot v14.4s, v17.16b, v27.4b[3]
+	WORD $0x4eadd5ce // fsub v14.4s, v14.4s, v13.4s
+	WORD $0x4fb991ce // fmul v14.4s, v14.4s, v25.s[1]
+	FMOVD 32(R1), F26
+	WORD $0x0f08a75a // sshll v26.8h, v26.8b, #0
+	WORD $0x0e7a100a // saddw v10.4s, v0.4s, v26.4h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	FMOVQ 0(R11), F20
+	WORD $0x6e34dd4a // fmul v10.4s, v10.4s, v20.4s
+	WORD $0x4e2acfe6 // fmla v6.4s, v31.4s, v10.4s
+	FMOVD 48(R1), F21
+	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
+	WORD $0x0e751017 // saddw v23.4s, v0.4s, v21.4h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
 	FMOVQ 0(R11), F16
-	WORD $0x6e30df7b // fmul v27.4s, v27.4s, v16.4s
-	WORD $0x6e3bde52 // fmul v18.4s, v18.4s, v27.4s
-	WORD $0x4e32d718 // fadd v24.4s, v24.4s, v18.4s
-	WORD $0x4e38d4c6 // fadd v6.4s, v6.4s, v24.4s
+	WORD $0x6e30def7 // fmul v23.4s, v23.4s, v16.4s
+	WORD $0x4e37cdc6 // fmla v6.4s, v14.4s, v23.4s
 	PRFM 1280(R1), PLDL1KEEP
 	FMOVQ 0(R10), F15
-	FMOVQ 272(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ 400(R1), F19
-	VSHL $4, V19.B16, V17.B16
-	VAND V2.B16, V17.B16, V21.B16
-	VUSRA $2, V21.B16, V29.B16
-	WORD $0x4f8de3af // sdot v15.4s, v29.16b, v13.4b[0]
-	FMOVQ 272(R1), F20
-	VUSHR $2, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V17.B16, V28.B16
-	VUSRA $3, V28.B16, V20.B16
-	WORD $0x4fade28f // sdot v15.4s, v20.16b, v13.4b[1]
+	FMOVQ 272(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 400(R1), F18
+	VSHL $4, V18.B16, V11.B16
+	VAND V2.B16, V11.B16, V29.B16
+	VUSRA $2, V29.B16, V19.B16
+	WORD $0x4f9ee26f // sdot v15.4s, v19.16b, v30.4b[0]
+	FMOVQ 272(R1), F24
+	VUSHR $2, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V11.B16, V22.B16
+	VUSRA $3, V22.B16, V24.B16
+	WORD $0x4fbee30f // sdot v15.4s, v24.16b, v30.4b[1]
 	FMOVQ 272(R1), F12
 	VUSHR $4, V12.B16, V12.B16
 	VAND V1.B16, V12.B16, V12.B16
-	VAND V4.B16, V17.B16, V11.B16
-	VUSRA $4, V11.B16, V12.B16
-	WORD $0x4f8de98f // sdot v15.4s, v12.16b, v13.4b[2]
-	FMOVQ 272(R1), F23
-	VUSHR $6, V23.B16, V23.B16
-	VAND V5.B16, V17.B16, V25.B16
-	VUSRA $5, V25.B16, V23.B16
-	WORD $0x4fadeaef // sdot v15.4s, v23.16b, v13.4b[3]
-	WORD $0x4eb6d5ef // fsub v15.4s, v15.4s, v22.4s
-	WORD $0x4f9a91ef // fmul v15.4s, v15.4s, v26.s[0]
-	WORD $0x4e6e1010 // saddw2 v16.4s, v0.4s, v14.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 16(R11), F27
-	WORD $0x6e3bde10 // fmul v16.4s, v16.4s, v27.4s
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	FMOVQ 0(R10), F18
-	FMOVQ 336(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V2.B16, V19.B16, V21.B16
-	VUSRA $2, V21.B16, V24.B16
-	WORD $0x4f9fe312 // sdot v18.4s, v24.16b, v31.4b[0]
-	FMOVQ 336(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V19.B16, V28.B16
-	VUSRA $3, V28.B16, V29.B16
-	WORD $0x4fbfe3b2 // sdot v18.4s, v29.16b, v31.4b[1]
-	FMOVQ 336(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V19.B16, V11.B16
-	VUSRA $4, V11.B16, V20.B16
-	WORD $0x4f9fea92 // sdot v18.4s, v20.16b, v31.4b[2]
-	FMOVQ 336(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	VAND V5.B16, V19.B16, V25.B16
-	VUSRA $5, V25.B16, V12.B16
-	WORD $0x4fbfe992 // sdot v18.4s, v12.16b, v31.4b[3]
-	WORD $0x4eaad652 // fsub v18.4s, v18.4s, v10.4s
-	WORD $0x4fba9252 // fmul v18.4s, v18.4s, v26.s[1]
-	WORD $0x4e7e1017 // saddw2 v23.4s, v0.4s, v30.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 16(R11), F14
-	WORD $0x6e2edef7 // fmul v23.4s, v23.4s, v14.4s
-	WORD $0x6e37de52 // fmul v18.4s, v18.4s, v23.4s
-	WORD $0x4e32d5ef // fadd v15.4s, v15.4s, v18.4s
-	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F27
-	FMOVQ 288(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ 416(R1), F21
-	VSHL $4, V21.B16, V24.B16
-	VAND V2.B16, V24.B16, V28.B16
-	VUSRA $2, V28.B16, V16.B16
-	WORD $0x4f8de21b // sdot v27.4s, v16.16b, v13.4b[0]
-	FMOVQ 288(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V24.B16, V11.B16
-	VUSRA $3, V11.B16, V29.B16
-	WORD $0x4fade3bb // sdot v27.4s, v29.16b, v13.4b[1]
-	FMOVQ 288(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V24.B16, V17.B16
-	VUSRA $4, V17.B16, V20.B16
-	WORD $0x4f8dea9b // sdot v27.4s, v20.16b, v13.4b[2]
-	FMOVQ 288(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	VAND V5.B16, V24.B16, V25.B16
-	VUSRA $5, V25.B16, V19.B16
-	WORD $0x4fadea7b // sdot v27.4s, v19.16b, v13.4b[3]
-	WORD $0x4eb6d77b // fsub v27.4s, v27.4s, v22.4s
-	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
-	FMOVD 40(R1), F12
-	WORD $0x0f08a58c // sshll v12.8h, v12.8b, #0
-	WORD $0x0e6c101e // saddw v30.4s, v0.4s, v12.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 32(R11), F14
-	WORD $0x6e2edfde // fmul v30.4s, v30.4s, v14.4s
-	WORD $0x6e3edf7b // fmul v27.4s, v27.4s, v30.4s
-	FMOVQ 0(R10), F23
-	FMOVQ 352(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V2.B16, V21.B16, V15.B16
-	VUSRA $2, V15.B16, V18.B16
-	WORD $0x4f9fe257 // sdot v23.4s, v18.16b, v31.4b[0]
-	FMOVQ 352(R1), F28
-	VUSHR $2, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V3.B16, V21.B16, V16.B16
-	VUSRA $3, V16.B16, V28.B16
-	WORD $0x4fbfe397 // sdot v23.4s, v28.16b, v31.4b[1]
-	FMOVQ 352(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V4.B16, V21.B16, V29.B16
-	VUSRA $4, V29.B16, V11.B16
-	WORD $0x4f9fe977 // sdot v23.4s, v11.16b, v31.4b[2]
-	FMOVQ 352(R1), F17
-	VUSHR $6, V17.B16, V17.B16
-	VAND V5.B16, V21.B16, V20.B16
-	VUSRA $5, V20.B16, V17.B16
-	WORD $0x4fbfea37 // sdot v23.4s, v17.16b, v31.4b[3]
-	WORD $0x4eaad6f7 // fsub v23.4s, v23.4s, v10.4s
-	WORD $0x4fba92f7 // fmul v23.4s, v23.4s, v26.s[1]
-	FMOVD 56(R1), F25
-	WORD $0x0f08a739 // sshll v25.8h, v25.8b, #0
-	WORD $0x0e791013 // saddw v19.4s, v0.4s, v25.4h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 32(R11), F14
-	WORD $0x6e2ede73 // fmul v19.4s, v19.4s, v14.4s
-	WORD $0x6e33def7 // fmul v23.4s, v23.4s, v19.4s
-	WORD $0x4e37d77b // fadd v27.4s, v27.4s, v23.4s
-	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
-	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 0(R10), F30
-	FMOVQ 304(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 432(R1), F18
-	VSHL $4, V18.B16, V16.B16
-	VAND V2.B16, V16.B16, V28.B16
-	VUSRA $2, V28.B16, V15.B16
-	WORD $0x4f8de1fe // sdot v30.4s, v15.16b, v13.4b[0]
-	FMOVQ 304(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V16.B16, V11.B16
-	VUSRA $3, V11.B16, V29.B16
-	WORD $0x4fade3be // sdot v30.4s, v29.16b, v13.4b[1]
-	FMOVQ 304(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V16.B16, V21.B16
-	VUSRA $4, V21.B16, V24.B16
-	WORD $0x4f8deb1e // sdot v30.4s, v24.16b, v13.4b[2]
-	FMOVQ 304(R1), F20
+	VAND V4.B16, V11.B16, V17.B16
+	VUSRA $4, V17.B16, V12.B16
+	WORD $0x4f9ee98f // sdot v15.4s, v12.16b, v30.4b[2]
+	FMOVQ 272(R1), F20
 	VUSHR $6, V20.B16, V20.B16
-	VAND V5.B16, V16.B16, V17.B16
-	VUSRA $5, V17.B16, V20.B16
-	WORD $0x4fadea9e // sdot v30.4s, v20.16b, v13.4b[3]
-	WORD $0x4eb6d7de // fsub v30.4s, v30.4s, v22.4s
-	WORD $0x4f9a93de // fmul v30.4s, v30.4s, v26.s[0]
-	WORD $0x4e6c100e // saddw2 v14.4s, v0.4s, v12.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 48(R11), F19
-	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
-	WORD $0x6e2edfde // fmul v30.4s, v30.4s, v14.4s
-	FMOVQ 0(R10), F23
-	FMOVQ 368(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V2.B16, V18.B16, V28.B16
-	VUSRA $2, V28.B16, V27.B16
-	WORD $0x4f9fe377 // sdot v23.4s, v27.16b, v31.4b[0]
-	FMOVQ 368(R1), F15
-	VUSHR $2, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V18.B16, V11.B16
-	VUSRA $3, V11.B16, V15.B16
-	WORD $0x4fbfe1f7 // sdot v23.4s, v15.16b, v31.4b[1]
-	FMOVQ 368(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V4.B16, V18.B16, V21.B16
-	VUSRA $4, V21.B16, V29.B16
-	WORD $0x4f9febb7 // sdot v23.4s, v29.16b, v31.4b[2]
-	FMOVQ 368(R1), F24
+	VAND V5.B16, V11.B16, V31.B16
+	VUSRA $5, V31.B16, V20.B16
+	WORD $0x4fbeea8f // sdot v15.4s, v20.16b, v30.4b[3]
+	WORD $0x4ebcd5ef // fsub v15.4s, v15.4s, v28.4s
+	WORD $0x4f9991ef // fmul v15.4s, v15.4s, v25.s[0]
+	FMOVQ 0(R10), F10
+	FMOVQ 336(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V2.B16, V18.B16, V14.B16
+	VUSRA $2, V14.B16, V16.B16
+	WORD $0x4f9be20a // sdot v10.4s, v16.16b, v27.4b[0]
+	FMOVQ 336(R1), F23
+	VUSHR $2, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V18.B16, V29.B16
+	VUSRA $3, V29.B16, V23.B16
+	WORD $0x4fbbe2ea // sdot v10.4s, v23.16b, v27.4b[1]
+	FMOVQ 336(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V18.B16, V22.B16
+	VUSRA $4, V22.B16, V19.B16
+	WORD $0x4f9bea6a // sdot v10.4s, v19.16b, v27.4b[2]
+	FMOVQ 336(R1), F24
 	VUSHR $6, V24.B16, V24.B16
 	VAND V5.B16, V18.B16, V17.B16
 	VUSRA $5, V17.B16, V24.B16
-	WORD $0x4fbfeb17 // sdot v23.4s, v24.16b, v31.4b[3]
-	WORD $0x4eaad6f7 // fsub v23.4s, v23.4s, v10.4s
-	WORD $0x4fba92f7 // fmul v23.4s, v23.4s, v26.s[1]
-	WORD $0x4e791014 // saddw2 v20.4s, v0.4s, v25.8h
+	WORD $0x4fbbeb0a // sdot v10.4s, v24.16b, v27.4b[3]
+	WORD $0x4eadd54a // fsub v10.4s, v10.4s, v13.4s
+	WORD $0x4fb9914a // fmul v10.4s, v10.4s, v25.s[1]
+	WORD $0x4e7a100c // saddw2 v12.4s, v0.4s, v26.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	FMOVQ 16(R11), F31
+	WORD $0x6e3fdd8c // fmul v12.4s, v12.4s, v31.4s
+	WORD $0x4e2ccde7 // fmla v7.4s, v15.4s, v12.4s
+	WORD $0x4e751014 // saddw2 v20.4s, v0.4s, v21.8h
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 48(R11), F12
-	WORD $0x6e2cde94 // fmul v20.4s, v20.4s, v12.4s
-	WORD $0x6e34def7 // fmul v23.4s, v23.4s, v20.4s
-	WORD $0x4e37d7de // fadd v30.4s, v30.4s, v23.4s
-	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
+	FMOVQ 16(R11), F14
+	WORD $0x6e2ede94 // fmul v20.4s, v20.4s, v14.4s
+	WORD $0x4e34cd47 // fmla v7.4s, v10.4s, v20.4s
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 0(R10), F16
+	FMOVQ 288(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 416(R1), F23
+	VSHL $4, V23.B16, V22.B16
+	VAND V2.B16, V22.B16, V19.B16
+	VUSRA $2, V19.B16, V29.B16
+	WORD $0x4f9ee3b0 // sdot v16.4s, v29.16b, v30.4b[0]
+	FMOVQ 288(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V22.B16, V18.B16
+	VUSRA $3, V18.B16, V11.B16
+	WORD $0x4fbee170 // sdot v16.4s, v11.16b, v30.4b[1]
+	FMOVQ 288(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V4.B16, V22.B16, V24.B16
+	VUSRA $4, V24.B16, V17.B16
+	WORD $0x4f9eea30 // sdot v16.4s, v17.16b, v30.4b[2]
+	FMOVQ 288(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	VAND V5.B16, V22.B16, V31.B16
+	VUSRA $5, V31.B16, V26.B16
+	WORD $0x4fbeeb50 // sdot v16.4s, v26.16b, v30.4b[3]
+	WORD $0x4ebcd610 // fsub v16.4s, v16.4s, v28.4s
+	WORD $0x4f999210 // fmul v16.4s, v16.4s, v25.s[0]
+	FMOVQ 0(R10), F15
+	FMOVQ 352(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V2.B16, V23.B16, V21.B16
+	VUSRA $2, V21.B16, V12.B16
+	WORD $0x4f9be18f // sdot v15.4s, v12.16b, v27.4b[0]
+	FMOVQ 352(R1), F14
+	VUSHR $2, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V23.B16, V10.B16
+	VUSRA $3, V10.B16, V14.B16
+	WORD $0x4fbbe1cf // sdot v15.4s, v14.16b, v27.4b[1]
+	FMOVQ 352(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V4.B16, V23.B16, V19.B16
+	VUSRA $4, V19.B16, V20.B16
+	WORD $0x4f9bea8f // sdot v15.4s, v20.16b, v27.4b[2]
+	FMOVQ 352(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	VAND V5.B16, V23.B16, V18.B16
+	VUSRA $5, V18.B16, V29.B16
+	WORD $0x4fbbebaf // sdot v15.4s, v29.16b, v27.4b[3]
+	WORD $0x4eadd5ef // fsub v15.4s, v15.4s, v13.4s
+	WORD $0x4fb991ef // fmul v15.4s, v15.4s, v25.s[1]
+	FMOVD 40(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b1018 // saddw v24.4s, v0.4s, v11.4h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	FMOVQ 32(R11), F17
+	WORD $0x6e31df18 // fmul v24.4s, v24.4s, v17.4s
+	WORD $0x4e38ce08 // fmla v8.4s, v16.4s, v24.4s
+	FMOVD 56(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f101a // saddw v26.4s, v0.4s, v31.4h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 32(R11), F21
+	WORD $0x6e35df5a // fmul v26.4s, v26.4s, v21.4s
+	WORD $0x4e3acde8 // fmla v8.4s, v15.4s, v26.4s
+	PRFM 1408(R1), PLDL1KEEP
+	FMOVQ 0(R10), F12
+	FMOVQ 304(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 432(R1), F14
+	VSHL $4, V14.B16, V19.B16
+	VAND V2.B16, V19.B16, V20.B16
+	VUSRA $2, V20.B16, V10.B16
+	WORD $0x4f9ee14c // sdot v12.4s, v10.16b, v30.4b[0]
+	FMOVQ 304(R1), F22
+	VUSHR $2, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V19.B16, V23.B16
+	VUSRA $3, V23.B16, V22.B16
+	WORD $0x4fbee2cc // sdot v12.4s, v22.16b, v30.4b[1]
+	FMOVQ 304(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V4.B16, V19.B16, V29.B16
+	VUSRA $4, V29.B16, V18.B16
+	WORD $0x4f9eea4c // sdot v12.4s, v18.16b, v30.4b[2]
+	FMOVQ 304(R1), F17
+	VUSHR $6, V17.B16, V17.B16
+	VAND V5.B16, V19.B16, V16.B16
+	VUSRA $5, V16.B16, V17.B16
+	WORD $0x4fbeea2c // sdot v12.4s, v17.16b, v30.4b[3]
+	WORD $0x4ebcd58c // fsub v12.4s, v12.4s, v28.4s
+	WORD $0x4f99918c // fmul v12.4s, v12.4s, v25.s[0]
+	FMOVQ 0(R10), F24
+	FMOVQ 368(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V2.B16, V14.B16, V15.B16
+	VUSRA $2, V15.B16, V21.B16
+	WORD $0x4f9be2b8 // sdot v24.4s, v21.16b, v27.4b[0]
+	FMOVQ 368(R1), F26
+	VUSHR $2, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V14.B16, V20.B16
+	VUSRA $3, V20.B16, V26.B16
+	WORD $0x4fbbe358 // sdot v24.4s, v26.16b, v27.4b[1]
+	FMOVQ 368(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V4.B16, V14.B16, V23.B16
+	VUSRA $4, V23.B16, V10.B16
+	WORD $0x4f9be958 // sdot v24.4s, v10.16b, v27.4b[2]
+	FMOVQ 368(R1), F22
+	VUSHR $6, V22.B16, V22.B16
+	VAND V5.B16, V14.B16, V29.B16
+	VUSRA $5, V29.B16, V22.B16
+	WORD $0x4fbbead8 // sdot v24.4s, v22.16b, v27.4b[3]
+	WORD $0x4eadd718 // fsub v24.4s, v24.4s, v13.4s
+	WORD $0x4fb99318 // fmul v24.4s, v24.4s, v25.s[1]
+	WORD $0x4e6b1012 // saddw2 v18.4s, v0.4s, v11.8h
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	FMOVQ 48(R11), F16
+	WORD $0x6e30de52 // fmul v18.4s, v18.4s, v16.4s
+	WORD $0x4e32cd89 // fmla v9.4s, v12.4s, v18.4s
+	WORD $0x4e7f1011 // saddw2 v17.4s, v0.4s, v31.8h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 48(R11), F15
+	WORD $0x6e2fde31 // fmul v17.4s, v17.4s, v15.4s
+	WORD $0x4e31cf09 // fmla v9.4s, v24.4s, v17.4s
 	ADD $448, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -8405,14 +7961,14 @@ pair73:
 	FMOVQ 0(R13), F6
 	FMOVQ 16(R13), F28
 	FMOVQ 32(R13), F8
-	VSHL $2, V8.S4, V30.S4
+	WORD $0x4f3b051e // sshr v30.4s, v8.4s, #5
 	VSUB V30.S4, V0.S4, V30.S4
 	VDUP V30.S[2], V15.S4
 	VDUP V30.S[3], V16.S4
 	FMOVQ 0(R20), F17
 	FMOVQ 16(R20), F18
 	FMOVQ 32(R20), F19
-	VSHL $2, V19.S4, V20.S4
+	WORD $0x4f3b0674 // sshr v20.4s, v19.4s, #5
 	VSUB V20.S4, V0.S4, V20.S4
 	VDUP V20.S[2], V21.S4
 	VDUP V20.S[3], V22.S4
@@ -8431,41 +7987,37 @@ pair73:
 	WORD $0x4fa6ebf7 // sdot v23.4s, v31.16b, v6.4b[3]
 	WORD $0x4fb1ebf8 // sdot v24.4s, v31.16b, v17.4b[3]
 	WORD $0x4eafd6f7 // fsub v23.4s, v23.4s, v15.4s
-	WORD $0x4f8892f7 // fmul v23.4s, v23.4s, v8.s[0]
 	WORD $0x4eb5d718 // fsub v24.4s, v24.4s, v21.4s
+	WORD $0x4f8892f7 // fmul v23.4s, v23.4s, v8.s[0]
 	WORD $0x4f939318 // fmul v24.4s, v24.4s, v19.s[0]
-	FMOVQ 128(R11), F7
-	WORD $0x6e27def7 // fmul v23.4s, v23.4s, v7.4s
-	WORD $0x6e27df18 // fmul v24.4s, v24.4s, v7.4s
+	FMOVQ 0(R10), F7
 	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F12
-	FMOVQ 448(R11), F14
-	WORD $0x4f9ce1cb // sdot v11.4s, v14.16b, v28.4b[0]
-	WORD $0x4f92e1cc // sdot v12.4s, v14.16b, v18.4b[0]
-	FMOVQ 464(R11), F10
-	WORD $0x4fbce14b // sdot v11.4s, v10.16b, v28.4b[1]
-	WORD $0x4fb2e14c // sdot v12.4s, v10.16b, v18.4b[1]
-	FMOVQ 480(R11), F27
-	WORD $0x4f9ceb6b // sdot v11.4s, v27.16b, v28.4b[2]
-	WORD $0x4f92eb6c // sdot v12.4s, v27.16b, v18.4b[2]
-	FMOVQ 496(R11), F13
-	WORD $0x4fbce9ab // sdot v11.4s, v13.16b, v28.4b[3]
-	WORD $0x4fb2e9ac // sdot v12.4s, v13.16b, v18.4b[3]
-	WORD $0x4eb0d56b // fsub v11.4s, v11.4s, v16.4s
-	WORD $0x4fa8916b // fmul v11.4s, v11.4s, v8.s[1]
-	WORD $0x4eb6d58c // fsub v12.4s, v12.4s, v22.4s
-	WORD $0x4fb3918c // fmul v12.4s, v12.4s, v19.s[1]
-	FMOVQ 192(R11), F29
-	WORD $0x6e3ddd6b // fmul v11.4s, v11.4s, v29.4s
-	WORD $0x6e3ddd8c // fmul v12.4s, v12.4s, v29.4s
-	WORD $0x4e2bd6f7 // fadd v23.4s, v23.4s, v11.4s
-	WORD $0x4e2cd718 // fadd v24.4s, v24.4s, v12.4s
-	FMOVQ 0(R14), F30
-	WORD $0x4e37d7de // fadd v30.4s, v30.4s, v23.4s
-	FMOVQ F30, 0(R14)
-	FMOVQ 0(R21), F20
-	WORD $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	FMOVQ F20, 0(R21)
+	FMOVQ 448(R11), F12
+	WORD $0x4f9ce187 // sdot v7.4s, v12.16b, v28.4b[0]
+	WORD $0x4f92e18b // sdot v11.4s, v12.16b, v18.4b[0]
+	FMOVQ 464(R11), F14
+	WORD $0x4fbce1c7 // sdot v7.4s, v14.16b, v28.4b[1]
+	WORD $0x4fb2e1cb // sdot v11.4s, v14.16b, v18.4b[1]
+	FMOVQ 480(R11), F10
+	WORD $0x4f9ce947 // sdot v7.4s, v10.16b, v28.4b[2]
+	WORD $0x4f92e94b // sdot v11.4s, v10.16b, v18.4b[2]
+	FMOVQ 496(R11), F27
+	WORD $0x4fbceb67 // sdot v7.4s, v27.16b, v28.4b[3]
+	WORD $0x4fb2eb6b // sdot v11.4s, v27.16b, v18.4b[3]
+	WORD $0x4eb0d4e7 // fsub v7.4s, v7.4s, v16.4s
+	WORD $0x4eb6d56b // fsub v11.4s, v11.4s, v22.4s
+	WORD $0x4fa890e7 // fmul v7.4s, v7.4s, v8.s[1]
+	WORD $0x4fb3916b // fmul v11.4s, v11.4s, v19.s[1]
+	FMOVQ 0(R14), F13
+	FMOVQ 0(R21), F29
+	FMOVQ 128(R11), F30
+	WORD $0x4e3eceed // fmla v13.4s, v23.4s, v30.4s
+	WORD $0x4e3ecf1d // fmla v29.4s, v24.4s, v30.4s
+	FMOVQ 192(R11), F20
+	WORD $0x4e34cced // fmla v13.4s, v7.4s, v20.4s
+	WORD $0x4e34cd7d // fmla v29.4s, v11.4s, v20.4s
+	FMOVQ F13, 0(R14)
+	FMOVQ F29, 0(R21)
 	FMOVQ 0(R10), F25
 	FMOVQ 0(R10), F26
 	FMOVQ 512(R11), F9
@@ -8474,196 +8026,184 @@ pair73:
 	FMOVQ 528(R11), F31
 	WORD $0x4fa6e3f9 // sdot v25.4s, v31.16b, v6.4b[1]
 	WORD $0x4fb1e3fa // sdot v26.4s, v31.16b, v17.4b[1]
-	FMOVQ 544(R11), F7
-	WORD $0x4f86e8f9 // sdot v25.4s, v7.16b, v6.4b[2]
-	WORD $0x4f91e8fa // sdot v26.4s, v7.16b, v17.4b[2]
+	FMOVQ 544(R11), F12
+	WORD $0x4f86e999 // sdot v25.4s, v12.16b, v6.4b[2]
+	WORD $0x4f91e99a // sdot v26.4s, v12.16b, v17.4b[2]
 	FMOVQ 560(R11), F14
 	WORD $0x4fa6e9d9 // sdot v25.4s, v14.16b, v6.4b[3]
 	WORD $0x4fb1e9da // sdot v26.4s, v14.16b, v17.4b[3]
 	WORD $0x4eafd739 // fsub v25.4s, v25.4s, v15.4s
-	WORD $0x4f889339 // fmul v25.4s, v25.4s, v8.s[0]
 	WORD $0x4eb5d75a // fsub v26.4s, v26.4s, v21.4s
+	WORD $0x4f889339 // fmul v25.4s, v25.4s, v8.s[0]
 	WORD $0x4f93935a // fmul v26.4s, v26.4s, v19.s[0]
-	FMOVQ 144(R11), F10
-	WORD $0x6e2adf39 // fmul v25.4s, v25.4s, v10.4s
-	WORD $0x6e2adf5a // fmul v26.4s, v26.4s, v10.4s
+	FMOVQ 0(R10), F10
 	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F13
-	FMOVQ 576(R11), F29
-	WORD $0x4f9ce3bb // sdot v27.4s, v29.16b, v28.4b[0]
-	WORD $0x4f92e3ad // sdot v13.4s, v29.16b, v18.4b[0]
-	FMOVQ 592(R11), F11
-	WORD $0x4fbce17b // sdot v27.4s, v11.16b, v28.4b[1]
-	WORD $0x4fb2e16d // sdot v13.4s, v11.16b, v18.4b[1]
-	FMOVQ 608(R11), F12
-	WORD $0x4f9ce99b // sdot v27.4s, v12.16b, v28.4b[2]
-	WORD $0x4f92e98d // sdot v13.4s, v12.16b, v18.4b[2]
-	FMOVQ 624(R11), F23
-	WORD $0x4fbceafb // sdot v27.4s, v23.16b, v28.4b[3]
-	WORD $0x4fb2eaed // sdot v13.4s, v23.16b, v18.4b[3]
-	WORD $0x4eb0d77b // fsub v27.4s, v27.4s, v16.4s
-	WORD $0x4fa8937b // fmul v27.4s, v27.4s, v8.s[1]
-	WORD $0x4eb6d5ad // fsub v13.4s, v13.4s, v22.4s
-	WORD $0x4fb391ad // fmul v13.4s, v13.4s, v19.s[1]
-	FMOVQ 208(R11), F30
-	WORD $0x6e3edf7b // fmul v27.4s, v27.4s, v30.4s
-	WORD $0x6e3eddad // fmul v13.4s, v13.4s, v30.4s
-	WORD $0x4e3bd739 // fadd v25.4s, v25.4s, v27.4s
-	WORD $0x4e2dd75a // fadd v26.4s, v26.4s, v13.4s
-	FMOVQ 16(R14), F24
-	WORD $0x4e39d718 // fadd v24.4s, v24.4s, v25.4s
-	FMOVQ F24, 16(R14)
+	FMOVQ 576(R11), F23
+	WORD $0x4f9ce2ea // sdot v10.4s, v23.16b, v28.4b[0]
+	WORD $0x4f92e2fb // sdot v27.4s, v23.16b, v18.4b[0]
+	FMOVQ 592(R11), F24
+	WORD $0x4fbce30a // sdot v10.4s, v24.16b, v28.4b[1]
+	WORD $0x4fb2e31b // sdot v27.4s, v24.16b, v18.4b[1]
+	FMOVQ 608(R11), F30
+	WORD $0x4f9cebca // sdot v10.4s, v30.16b, v28.4b[2]
+	WORD $0x4f92ebdb // sdot v27.4s, v30.16b, v18.4b[2]
+	FMOVQ 624(R11), F7
+	WORD $0x4fbce8ea // sdot v10.4s, v7.16b, v28.4b[3]
+	WORD $0x4fb2e8fb // sdot v27.4s, v7.16b, v18.4b[3]
+	WORD $0x4eb0d54a // fsub v10.4s, v10.4s, v16.4s
+	WORD $0x4eb6d77b // fsub v27.4s, v27.4s, v22.4s
+	WORD $0x4fa8914a // fmul v10.4s, v10.4s, v8.s[1]
+	WORD $0x4fb3937b // fmul v27.4s, v27.4s, v19.s[1]
+	FMOVQ 16(R14), F11
 	FMOVQ 16(R21), F20
-	WORD $0x4e3ad694 // fadd v20.4s, v20.4s, v26.4s
+	FMOVQ 144(R11), F13
+	WORD $0x4e2dcf2b // fmla v11.4s, v25.4s, v13.4s
+	WORD $0x4e2dcf54 // fmla v20.4s, v26.4s, v13.4s
+	FMOVQ 208(R11), F29
+	WORD $0x4e3dcd4b // fmla v11.4s, v10.4s, v29.4s
+	WORD $0x4e3dcf74 // fmla v20.4s, v27.4s, v29.4s
+	FMOVQ F11, 16(R14)
 	FMOVQ F20, 16(R21)
 	FMOVQ 0(R10), F9
 	FMOVQ 0(R10), F31
-	FMOVQ 640(R11), F7
-	WORD $0x4f86e0e9 // sdot v9.4s, v7.16b, v6.4b[0]
-	WORD $0x4f91e0ff // sdot v31.4s, v7.16b, v17.4b[0]
+	FMOVQ 640(R11), F12
+	WORD $0x4f86e189 // sdot v9.4s, v12.16b, v6.4b[0]
+	WORD $0x4f91e19f // sdot v31.4s, v12.16b, v17.4b[0]
 	FMOVQ 656(R11), F14
 	WORD $0x4fa6e1c9 // sdot v9.4s, v14.16b, v6.4b[1]
 	WORD $0x4fb1e1df // sdot v31.4s, v14.16b, v17.4b[1]
-	FMOVQ 672(R11), F10
-	WORD $0x4f86e949 // sdot v9.4s, v10.16b, v6.4b[2]
-	WORD $0x4f91e95f // sdot v31.4s, v10.16b, v17.4b[2]
-	FMOVQ 688(R11), F29
-	WORD $0x4fa6eba9 // sdot v9.4s, v29.16b, v6.4b[3]
-	WORD $0x4fb1ebbf // sdot v31.4s, v29.16b, v17.4b[3]
+	FMOVQ 672(R11), F23
+	WORD $0x4f86eae9 // sdot v9.4s, v23.16b, v6.4b[2]
+	WORD $0x4f91eaff // sdot v31.4s, v23.16b, v17.4b[2]
+	FMOVQ 688(R11), F24
+	WORD $0x4fa6eb09 // sdot v9.4s, v24.16b, v6.4b[3]
+	WORD $0x4fb1eb1f // sdot v31.4s, v24.16b, v17.4b[3]
 	WORD $0x4eafd529 // fsub v9.4s, v9.4s, v15.4s
-	WORD $0x4f889129 // fmul v9.4s, v9.4s, v8.s[0]
 	WORD $0x4eb5d7ff // fsub v31.4s, v31.4s, v21.4s
+	WORD $0x4f889129 // fmul v9.4s, v9.4s, v8.s[0]
 	WORD $0x4f9393ff // fmul v31.4s, v31.4s, v19.s[0]
-	FMOVQ 160(R11), F11
-	WORD $0x6e2bdd29 // fmul v9.4s, v9.4s, v11.4s
-	WORD $0x6e2bdfff // fmul v31.4s, v31.4s, v11.4s
-	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F23
-	FMOVQ 704(R11), F30
-	WORD $0x4f9ce3cc // sdot v12.4s, v30.16b, v28.4b[0]
-	WORD $0x4f92e3d7 // sdot v23.4s, v30.16b, v18.4b[0]
-	FMOVQ 720(R11), F27
-	WORD $0x4fbce36c // sdot v12.4s, v27.16b, v28.4b[1]
-	WORD $0x4fb2e377 // sdot v23.4s, v27.16b, v18.4b[1]
-	FMOVQ 736(R11), F13
-	WORD $0x4f9ce9ac // sdot v12.4s, v13.16b, v28.4b[2]
-	WORD $0x4f92e9b7 // sdot v23.4s, v13.16b, v18.4b[2]
-	FMOVQ 752(R11), F25
-	WORD $0x4fbceb2c // sdot v12.4s, v25.16b, v28.4b[3]
-	WORD $0x4fb2eb37 // sdot v23.4s, v25.16b, v18.4b[3]
-	WORD $0x4eb0d58c // fsub v12.4s, v12.4s, v16.4s
-	WORD $0x4fa8918c // fmul v12.4s, v12.4s, v8.s[1]
-	WORD $0x4eb6d6f7 // fsub v23.4s, v23.4s, v22.4s
-	WORD $0x4fb392f7 // fmul v23.4s, v23.4s, v19.s[1]
-	FMOVQ 224(R11), F24
-	WORD $0x6e38dd8c // fmul v12.4s, v12.4s, v24.4s
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	WORD $0x4e2cd529 // fadd v9.4s, v9.4s, v12.4s
-	WORD $0x4e37d7ff // fadd v31.4s, v31.4s, v23.4s
-	FMOVQ 32(R14), F26
-	WORD $0x4e29d75a // fadd v26.4s, v26.4s, v9.4s
-	FMOVQ F26, 32(R14)
-	FMOVQ 32(R21), F20
-	WORD $0x4e3fd694 // fadd v20.4s, v20.4s, v31.4s
-	FMOVQ F20, 32(R21)
+	FMOVQ 0(R10), F30
 	FMOVQ 0(R10), F7
+	FMOVQ 704(R11), F25
+	WORD $0x4f9ce33e // sdot v30.4s, v25.16b, v28.4b[0]
+	WORD $0x4f92e327 // sdot v7.4s, v25.16b, v18.4b[0]
+	FMOVQ 720(R11), F26
+	WORD $0x4fbce35e // sdot v30.4s, v26.16b, v28.4b[1]
+	WORD $0x4fb2e347 // sdot v7.4s, v26.16b, v18.4b[1]
+	FMOVQ 736(R11), F13
+	WORD $0x4f9ce9be // sdot v30.4s, v13.16b, v28.4b[2]
+	WORD $0x4f92e9a7 // sdot v7.4s, v13.16b, v18.4b[2]
+	FMOVQ 752(R11), F10
+	WORD $0x4fbce95e // sdot v30.4s, v10.16b, v28.4b[3]
+	WORD $0x4fb2e947 // sdot v7.4s, v10.16b, v18.4b[3]
+	WORD $0x4eb0d7de // fsub v30.4s, v30.4s, v16.4s
+	WORD $0x4eb6d4e7 // fsub v7.4s, v7.4s, v22.4s
+	WORD $0x4fa893de // fmul v30.4s, v30.4s, v8.s[1]
+	WORD $0x4fb390e7 // fmul v7.4s, v7.4s, v19.s[1]
+	FMOVQ 32(R14), F27
+	FMOVQ 32(R21), F29
+	FMOVQ 160(R11), F11
+	WORD $0x4e2bcd3b // fmla v27.4s, v9.4s, v11.4s
+	WORD $0x4e2bcffd // fmla v29.4s, v31.4s, v11.4s
+	FMOVQ 224(R11), F20
+	WORD $0x4e34cfdb // fmla v27.4s, v30.4s, v20.4s
+	WORD $0x4e34ccfd // fmla v29.4s, v7.4s, v20.4s
+	FMOVQ F27, 32(R14)
+	FMOVQ F29, 32(R21)
+	FMOVQ 0(R10), F12
 	FMOVQ 0(R10), F14
-	FMOVQ 768(R11), F10
-	WORD $0x4f86e147 // sdot v7.4s, v10.16b, v6.4b[0]
-	WORD $0x4f91e14e // sdot v14.4s, v10.16b, v17.4b[0]
-	FMOVQ 784(R11), F29
-	WORD $0x4fa6e3a7 // sdot v7.4s, v29.16b, v6.4b[1]
-	WORD $0x4fb1e3ae // sdot v14.4s, v29.16b, v17.4b[1]
-	FMOVQ 800(R11), F11
-	WORD $0x4f86e967 // sdot v7.4s, v11.16b, v6.4b[2]
-	WORD $0x4f91e96e // sdot v14.4s, v11.16b, v17.4b[2]
-	FMOVQ 816(R11), F30
-	WORD $0x4fa6ebc7 // sdot v7.4s, v30.16b, v6.4b[3]
-	WORD $0x4fb1ebce // sdot v14.4s, v30.16b, v17.4b[3]
-	WORD $0x4eafd4e7 // fsub v7.4s, v7.4s, v15.4s
-	WORD $0x4f8890e7 // fmul v7.4s, v7.4s, v8.s[0]
+	FMOVQ 768(R11), F23
+	WORD $0x4f86e2ec // sdot v12.4s, v23.16b, v6.4b[0]
+	WORD $0x4f91e2ee // sdot v14.4s, v23.16b, v17.4b[0]
+	FMOVQ 784(R11), F24
+	WORD $0x4fa6e30c // sdot v12.4s, v24.16b, v6.4b[1]
+	WORD $0x4fb1e30e // sdot v14.4s, v24.16b, v17.4b[1]
+	FMOVQ 800(R11), F25
+	WORD $0x4f86eb2c // sdot v12.4s, v25.16b, v6.4b[2]
+	WORD $0x4f91eb2e // sdot v14.4s, v25.16b, v17.4b[2]
+	FMOVQ 816(R11), F26
+	WORD $0x4fa6eb4c // sdot v12.4s, v26.16b, v6.4b[3]
+	WORD $0x4fb1eb4e // sdot v14.4s, v26.16b, v17.4b[3]
+	WORD $0x4eafd58c // fsub v12.4s, v12.4s, v15.4s
 	WORD $0x4eb5d5ce // fsub v14.4s, v14.4s, v21.4s
+	WORD $0x4f88918c // fmul v12.4s, v12.4s, v8.s[0]
 	WORD $0x4f9391ce // fmul v14.4s, v14.4s, v19.s[0]
-	FMOVQ 176(R11), F27
-	WORD $0x6e3bdce7 // fmul v7.4s, v7.4s, v27.4s
-	WORD $0x6e3bddce // fmul v14.4s, v14.4s, v27.4s
 	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F25
-	FMOVQ 832(R11), F24
-	WORD $0x4f9ce30d // sdot v13.4s, v24.16b, v28.4b[0]
-	WORD $0x4f92e319 // sdot v25.4s, v24.16b, v18.4b[0]
-	FMOVQ 848(R11), F12
-	WORD $0x4fbce18d // sdot v13.4s, v12.16b, v28.4b[1]
-	WORD $0x4fb2e199 // sdot v25.4s, v12.16b, v18.4b[1]
-	FMOVQ 864(R11), F23
-	WORD $0x4f9ceaed // sdot v13.4s, v23.16b, v28.4b[2]
-	WORD $0x4f92eaf9 // sdot v25.4s, v23.16b, v18.4b[2]
-	FMOVQ 880(R11), F9
-	WORD $0x4fbce92d // sdot v13.4s, v9.16b, v28.4b[3]
-	WORD $0x4fb2e939 // sdot v25.4s, v9.16b, v18.4b[3]
+	FMOVQ 0(R10), F10
+	FMOVQ 832(R11), F9
+	WORD $0x4f9ce12d // sdot v13.4s, v9.16b, v28.4b[0]
+	WORD $0x4f92e12a // sdot v10.4s, v9.16b, v18.4b[0]
+	FMOVQ 848(R11), F31
+	WORD $0x4fbce3ed // sdot v13.4s, v31.16b, v28.4b[1]
+	WORD $0x4fb2e3ea // sdot v10.4s, v31.16b, v18.4b[1]
+	FMOVQ 864(R11), F11
+	WORD $0x4f9ce96d // sdot v13.4s, v11.16b, v28.4b[2]
+	WORD $0x4f92e96a // sdot v10.4s, v11.16b, v18.4b[2]
+	FMOVQ 880(R11), F30
+	WORD $0x4fbcebcd // sdot v13.4s, v30.16b, v28.4b[3]
+	WORD $0x4fb2ebca // sdot v10.4s, v30.16b, v18.4b[3]
 	WORD $0x4eb0d5ad // fsub v13.4s, v13.4s, v16.4s
+	WORD $0x4eb6d54a // fsub v10.4s, v10.4s, v22.4s
 	WORD $0x4fa891ad // fmul v13.4s, v13.4s, v8.s[1]
-	WORD $0x4eb6d739 // fsub v25.4s, v25.4s, v22.4s
-	WORD $0x4fb39339 // fmul v25.4s, v25.4s, v19.s[1]
-	FMOVQ 240(R11), F26
-	WORD $0x6e3addad // fmul v13.4s, v13.4s, v26.4s
-	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
-	WORD $0x4e2dd4e7 // fadd v7.4s, v7.4s, v13.4s
-	WORD $0x4e39d5ce // fadd v14.4s, v14.4s, v25.4s
-	FMOVQ 48(R14), F31
-	WORD $0x4e27d7ff // fadd v31.4s, v31.4s, v7.4s
-	FMOVQ F31, 48(R14)
+	WORD $0x4fb3914a // fmul v10.4s, v10.4s, v19.s[1]
+	FMOVQ 48(R14), F7
 	FMOVQ 48(R21), F20
-	WORD $0x4e2ed694 // fadd v20.4s, v20.4s, v14.4s
+	FMOVQ 176(R11), F27
+	WORD $0x4e3bcd87 // fmla v7.4s, v12.4s, v27.4s
+	WORD $0x4e3bcdd4 // fmla v20.4s, v14.4s, v27.4s
+	FMOVQ 240(R11), F29
+	WORD $0x4e3dcda7 // fmla v7.4s, v13.4s, v29.4s
+	WORD $0x4e3dcd54 // fmla v20.4s, v10.4s, v29.4s
+	FMOVQ F7, 48(R14)
 	FMOVQ F20, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair73
-	FMOVQ 256(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 384(R1), F29
-	VSHL $4, V29.B16, V11.B16
-	VAND V2.B16, V11.B16, V30.B16
-	VUSRA $2, V30.B16, V10.B16
-	FMOVQ F10, 384(R11)
-	FMOVQ 256(R1), F27
-	VUSHR $2, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V11.B16, V24.B16
-	VUSRA $3, V24.B16, V27.B16
-	FMOVQ F27, 400(R11)
-	FMOVQ 256(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V4.B16, V11.B16, V23.B16
-	VUSRA $4, V23.B16, V12.B16
-	FMOVQ F12, 416(R11)
+	FMOVQ 256(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 384(R1), F24
+	VSHL $4, V24.B16, V25.B16
+	VAND V2.B16, V25.B16, V26.B16
+	VUSRA $2, V26.B16, V23.B16
+	FMOVQ F23, 384(R11)
 	FMOVQ 256(R1), F9
-	VUSHR $6, V9.B16, V9.B16
-	VAND V5.B16, V11.B16, V26.B16
-	VUSRA $5, V26.B16, V9.B16
-	FMOVQ F9, 432(R11)
-	FMOVQ 320(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V2.B16, V29.B16, V25.B16
-	VUSRA $2, V25.B16, V13.B16
-	FMOVQ F13, 448(R11)
+	VUSHR $2, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V3.B16, V25.B16, V31.B16
+	VUSRA $3, V31.B16, V9.B16
+	FMOVQ F9, 400(R11)
+	FMOVQ 256(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V4.B16, V25.B16, V30.B16
+	VUSRA $4, V30.B16, V11.B16
+	FMOVQ F11, 416(R11)
+	FMOVQ 256(R1), F12
+	VUSHR $6, V12.B16, V12.B16
+	VAND V5.B16, V25.B16, V14.B16
+	VUSRA $5, V14.B16, V12.B16
+	FMOVQ F12, 432(R11)
+	FMOVQ 320(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V2.B16, V24.B16, V13.B16
+	VUSRA $2, V13.B16, V27.B16
+	FMOVQ F27, 448(R11)
+	FMOVQ 320(R1), F10
+	VUSHR $2, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V24.B16, V29.B16
+	VUSRA $3, V29.B16, V10.B16
+	FMOVQ F10, 464(R11)
 	FMOVQ 320(R1), F7
-	VUSHR $2, V7.B16, V7.B16
+	VUSHR $4, V7.B16, V7.B16
 	VAND V1.B16, V7.B16, V7.B16
-	VAND V3.B16, V29.B16, V31.B16
-	VUSRA $3, V31.B16, V7.B16
-	FMOVQ F7, 464(R11)
-	FMOVQ 320(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V29.B16, V20.B16
-	VUSRA $4, V20.B16, V14.B16
-	FMOVQ F14, 480(R11)
+	VAND V4.B16, V24.B16, V20.B16
+	VUSRA $4, V20.B16, V7.B16
+	FMOVQ F7, 480(R11)
 	FMOVQ 320(R1), F6
 	VUSHR $6, V6.B16, V6.B16
-	VAND V5.B16, V29.B16, V28.B16
+	VAND V5.B16, V24.B16, V28.B16
 	VUSRA $5, V28.B16, V6.B16
 	FMOVQ F6, 496(R11)
 	FMOVD 32(R1), F8
@@ -8683,49 +8223,49 @@ pair73:
 	FMOVQ 272(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
 	FMOVQ 400(R1), F22
-	VSHL $4, V22.B16, V30.B16
-	VAND V2.B16, V30.B16, V10.B16
-	VUSRA $2, V10.B16, V21.B16
+	VSHL $4, V22.B16, V26.B16
+	VAND V2.B16, V26.B16, V23.B16
+	VUSRA $2, V23.B16, V21.B16
 	FMOVQ F21, 512(R11)
-	FMOVQ 272(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V30.B16, V27.B16
-	VUSRA $3, V27.B16, V24.B16
-	FMOVQ F24, 528(R11)
-	FMOVQ 272(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V30.B16, V12.B16
-	VUSRA $4, V12.B16, V23.B16
-	FMOVQ F23, 544(R11)
-	FMOVQ 272(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	VAND V5.B16, V30.B16, V9.B16
-	VUSRA $5, V9.B16, V26.B16
-	FMOVQ F26, 560(R11)
-	FMOVQ 336(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V2.B16, V22.B16, V13.B16
-	VUSRA $2, V13.B16, V25.B16
-	FMOVQ F25, 576(R11)
-	FMOVQ 336(R1), F31
+	FMOVQ 272(R1), F31
 	VUSHR $2, V31.B16, V31.B16
 	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V22.B16, V7.B16
-	VUSRA $3, V7.B16, V31.B16
-	FMOVQ F31, 592(R11)
+	VAND V3.B16, V26.B16, V9.B16
+	VUSRA $3, V9.B16, V31.B16
+	FMOVQ F31, 528(R11)
+	FMOVQ 272(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V4.B16, V26.B16, V11.B16
+	VUSRA $4, V11.B16, V30.B16
+	FMOVQ F30, 544(R11)
+	FMOVQ 272(R1), F14
+	VUSHR $6, V14.B16, V14.B16
+	VAND V5.B16, V26.B16, V12.B16
+	VUSRA $5, V12.B16, V14.B16
+	FMOVQ F14, 560(R11)
+	FMOVQ 336(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V2.B16, V22.B16, V27.B16
+	VUSRA $2, V27.B16, V13.B16
+	FMOVQ F13, 576(R11)
+	FMOVQ 336(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V22.B16, V10.B16
+	VUSRA $3, V10.B16, V29.B16
+	FMOVQ F29, 592(R11)
 	FMOVQ 336(R1), F20
 	VUSHR $4, V20.B16, V20.B16
 	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V22.B16, V14.B16
-	VUSRA $4, V14.B16, V20.B16
+	VAND V4.B16, V22.B16, V7.B16
+	VUSRA $4, V7.B16, V20.B16
 	FMOVQ F20, 608(R11)
-	FMOVQ 336(R1), F11
-	VUSHR $6, V11.B16, V11.B16
-	VAND V5.B16, V22.B16, V29.B16
-	VUSRA $5, V29.B16, V11.B16
-	FMOVQ F11, 624(R11)
+	FMOVQ 336(R1), F25
+	VUSHR $6, V25.B16, V25.B16
+	VAND V5.B16, V22.B16, V24.B16
+	VUSRA $5, V24.B16, V25.B16
+	FMOVQ F25, 624(R11)
 	WORD $0x4e68101c // saddw2 v28.4s, v0.4s, v8.8h
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
 	FMOVQ 16(R11), F6
@@ -8739,56 +8279,56 @@ pair73:
 	FMOVQ 288(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
 	FMOVQ 416(R1), F18
-	VSHL $4, V18.B16, V10.B16
-	VAND V2.B16, V10.B16, V21.B16
+	VSHL $4, V18.B16, V23.B16
+	VAND V2.B16, V23.B16, V21.B16
 	VUSRA $2, V21.B16, V19.B16
 	FMOVQ F19, 640(R11)
-	FMOVQ 288(R1), F27
-	VUSHR $2, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V10.B16, V24.B16
-	VUSRA $3, V24.B16, V27.B16
-	FMOVQ F27, 656(R11)
-	FMOVQ 288(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V4.B16, V10.B16, V23.B16
-	VUSRA $4, V23.B16, V12.B16
-	FMOVQ F12, 672(R11)
 	FMOVQ 288(R1), F9
-	VUSHR $6, V9.B16, V9.B16
-	VAND V5.B16, V10.B16, V26.B16
-	VUSRA $5, V26.B16, V9.B16
-	FMOVQ F9, 688(R11)
-	FMOVQ 352(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V2.B16, V18.B16, V25.B16
-	VUSRA $2, V25.B16, V13.B16
-	FMOVQ F13, 704(R11)
+	VUSHR $2, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V3.B16, V23.B16, V31.B16
+	VUSRA $3, V31.B16, V9.B16
+	FMOVQ F9, 656(R11)
+	FMOVQ 288(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V4.B16, V23.B16, V30.B16
+	VUSRA $4, V30.B16, V11.B16
+	FMOVQ F11, 672(R11)
+	FMOVQ 288(R1), F12
+	VUSHR $6, V12.B16, V12.B16
+	VAND V5.B16, V23.B16, V14.B16
+	VUSRA $5, V14.B16, V12.B16
+	FMOVQ F12, 688(R11)
+	FMOVQ 352(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V2.B16, V18.B16, V13.B16
+	VUSRA $2, V13.B16, V27.B16
+	FMOVQ F27, 704(R11)
+	FMOVQ 352(R1), F10
+	VUSHR $2, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V18.B16, V29.B16
+	VUSRA $3, V29.B16, V10.B16
+	FMOVQ F10, 720(R11)
 	FMOVQ 352(R1), F7
-	VUSHR $2, V7.B16, V7.B16
+	VUSHR $4, V7.B16, V7.B16
 	VAND V1.B16, V7.B16, V7.B16
-	VAND V3.B16, V18.B16, V31.B16
-	VUSRA $3, V31.B16, V7.B16
-	FMOVQ F7, 720(R11)
-	FMOVQ 352(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
 	VAND V4.B16, V18.B16, V20.B16
-	VUSRA $4, V20.B16, V14.B16
-	FMOVQ F14, 736(R11)
-	FMOVQ 352(R1), F30
-	VUSHR $6, V30.B16, V30.B16
+	VUSRA $4, V20.B16, V7.B16
+	FMOVQ F7, 736(R11)
+	FMOVQ 352(R1), F26
+	VUSHR $6, V26.B16, V26.B16
 	VAND V5.B16, V18.B16, V22.B16
-	VUSRA $5, V22.B16, V30.B16
-	FMOVQ F30, 752(R11)
-	FMOVD 40(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d100b // saddw v11.4s, v0.4s, v29.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	VUSRA $5, V22.B16, V26.B16
+	FMOVQ F26, 752(R11)
+	FMOVD 40(R1), F24
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
 	FMOVQ 32(R11), F8
-	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
-	FMOVQ F11, 160(R11)
+	WORD $0x6e28df39 // fmul v25.4s, v25.4s, v8.4s
+	FMOVQ F25, 160(R11)
 	FMOVD 56(R1), F6
 	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
 	WORD $0x0e66101c // saddw v28.4s, v0.4s, v6.4h
@@ -8803,54 +8343,54 @@ pair73:
 	VAND V2.B16, V21.B16, V19.B16
 	VUSRA $2, V19.B16, V15.B16
 	FMOVQ F15, 768(R11)
-	FMOVQ 304(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V21.B16, V27.B16
-	VUSRA $3, V27.B16, V24.B16
-	FMOVQ F24, 784(R11)
-	FMOVQ 304(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V21.B16, V12.B16
-	VUSRA $4, V12.B16, V23.B16
-	FMOVQ F23, 800(R11)
-	FMOVQ 304(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	VAND V5.B16, V21.B16, V9.B16
-	VUSRA $5, V9.B16, V26.B16
-	FMOVQ F26, 816(R11)
-	FMOVQ 368(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V2.B16, V16.B16, V13.B16
-	VUSRA $2, V13.B16, V25.B16
-	FMOVQ F25, 832(R11)
-	FMOVQ 368(R1), F31
+	FMOVQ 304(R1), F31
 	VUSHR $2, V31.B16, V31.B16
 	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V16.B16, V7.B16
-	VUSRA $3, V7.B16, V31.B16
-	FMOVQ F31, 848(R11)
+	VAND V3.B16, V21.B16, V9.B16
+	VUSRA $3, V9.B16, V31.B16
+	FMOVQ F31, 784(R11)
+	FMOVQ 304(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V4.B16, V21.B16, V11.B16
+	VUSRA $4, V11.B16, V30.B16
+	FMOVQ F30, 800(R11)
+	FMOVQ 304(R1), F14
+	VUSHR $6, V14.B16, V14.B16
+	VAND V5.B16, V21.B16, V12.B16
+	VUSRA $5, V12.B16, V14.B16
+	FMOVQ F14, 816(R11)
+	FMOVQ 368(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V2.B16, V16.B16, V27.B16
+	VUSRA $2, V27.B16, V13.B16
+	FMOVQ F13, 832(R11)
+	FMOVQ 368(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V16.B16, V10.B16
+	VUSRA $3, V10.B16, V29.B16
+	FMOVQ F29, 848(R11)
 	FMOVQ 368(R1), F20
 	VUSHR $4, V20.B16, V20.B16
 	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V16.B16, V14.B16
-	VUSRA $4, V14.B16, V20.B16
+	VAND V4.B16, V16.B16, V7.B16
+	VUSRA $4, V7.B16, V20.B16
 	FMOVQ F20, 864(R11)
-	FMOVQ 368(R1), F10
-	VUSHR $6, V10.B16, V10.B16
+	FMOVQ 368(R1), F23
+	VUSHR $6, V23.B16, V23.B16
 	VAND V5.B16, V16.B16, V18.B16
-	VUSRA $5, V18.B16, V10.B16
-	FMOVQ F10, 880(R11)
-	WORD $0x4e7d1016 // saddw2 v22.4s, v0.4s, v29.8h
+	VUSRA $5, V18.B16, V23.B16
+	FMOVQ F23, 880(R11)
+	WORD $0x4e781016 // saddw2 v22.4s, v0.4s, v24.8h
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 48(R11), F30
-	WORD $0x6e3eded6 // fmul v22.4s, v22.4s, v30.4s
+	FMOVQ 48(R11), F26
+	WORD $0x6e3aded6 // fmul v22.4s, v22.4s, v26.4s
 	FMOVQ F22, 176(R11)
 	WORD $0x4e661008 // saddw2 v8.4s, v0.4s, v6.8h
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 48(R11), F11
-	WORD $0x6e2bdd08 // fmul v8.4s, v8.4s, v11.4s
+	FMOVQ 48(R11), F25
+	WORD $0x6e39dd08 // fmul v8.4s, v8.4s, v25.4s
 	FMOVQ F8, 240(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
@@ -8861,217 +8401,201 @@ pair74:
 	FMOVQ 0(R13), F17
 	FMOVQ 16(R13), F28
 	FMOVQ 32(R13), F19
-	VSHL $2, V19.S4, V15.S4
+	WORD $0x4f3b066f // sshr v15.4s, v19.4s, #5
 	VSUB V15.S4, V0.S4, V15.S4
-	VDUP V15.S[2], V27.S4
-	VDUP V15.S[3], V24.S4
-	FMOVQ 0(R20), F12
-	FMOVQ 16(R20), F23
-	FMOVQ 32(R20), F9
-	VSHL $2, V9.S4, V26.S4
-	VSUB V26.S4, V0.S4, V26.S4
-	VDUP V26.S[2], V13.S4
-	VDUP V26.S[3], V25.S4
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F31
-	FMOVQ 384(R11), F14
-	WORD $0x4f91e1c7 // sdot v7.4s, v14.16b, v17.4b[0]
-	WORD $0x4f8ce1df // sdot v31.4s, v14.16b, v12.4b[0]
-	FMOVQ 400(R11), F20
-	WORD $0x4fb1e287 // sdot v7.4s, v20.16b, v17.4b[1]
-	WORD $0x4face29f // sdot v31.4s, v20.16b, v12.4b[1]
-	FMOVQ 416(R11), F21
-	WORD $0x4f91eaa7 // sdot v7.4s, v21.16b, v17.4b[2]
-	WORD $0x4f8ceabf // sdot v31.4s, v21.16b, v12.4b[2]
-	FMOVQ 432(R11), F16
-	WORD $0x4fb1ea07 // sdot v7.4s, v16.16b, v17.4b[3]
-	WORD $0x4facea1f // sdot v31.4s, v16.16b, v12.4b[3]
-	WORD $0x4ebbd4e7 // fsub v7.4s, v7.4s, v27.4s
-	WORD $0x4f9390e7 // fmul v7.4s, v7.4s, v19.s[0]
-	WORD $0x4eadd7ff // fsub v31.4s, v31.4s, v13.4s
-	WORD $0x4f8993ff // fmul v31.4s, v31.4s, v9.s[0]
-	FMOVQ 128(R11), F18
-	WORD $0x6e32dce7 // fmul v7.4s, v7.4s, v18.4s
-	WORD $0x6e32dfff // fmul v31.4s, v31.4s, v18.4s
+	VDUP V15.S[2], V9.S4
+	VDUP V15.S[3], V31.S4
+	FMOVQ 0(R20), F11
+	FMOVQ 16(R20), F30
+	FMOVQ 32(R20), F12
+	WORD $0x4f3b058e // sshr v14.4s, v12.4s, #5
+	VSUB V14.S4, V0.S4, V14.S4
+	VDUP V14.S[2], V27.S4
+	VDUP V14.S[3], V13.S4
 	FMOVQ 0(R10), F10
 	FMOVQ 0(R10), F29
-	FMOVQ 448(R11), F30
-	WORD $0x4f9ce3ca // sdot v10.4s, v30.16b, v28.4b[0]
-	WORD $0x4f97e3dd // sdot v29.4s, v30.16b, v23.4b[0]
-	FMOVQ 464(R11), F22
-	WORD $0x4fbce2ca // sdot v10.4s, v22.16b, v28.4b[1]
-	WORD $0x4fb7e2dd // sdot v29.4s, v22.16b, v23.4b[1]
-	FMOVQ 480(R11), F6
-	WORD $0x4f9ce8ca // sdot v10.4s, v6.16b, v28.4b[2]
-	WORD $0x4f97e8dd // sdot v29.4s, v6.16b, v23.4b[2]
-	FMOVQ 496(R11), F11
-	WORD $0x4fbce96a // sdot v10.4s, v11.16b, v28.4b[3]
-	WORD $0x4fb7e97d // sdot v29.4s, v11.16b, v23.4b[3]
-	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
-	WORD $0x4fb3914a // fmul v10.4s, v10.4s, v19.s[1]
-	WORD $0x4eb9d7bd // fsub v29.4s, v29.4s, v25.4s
-	WORD $0x4fa993bd // fmul v29.4s, v29.4s, v9.s[1]
-	FMOVQ 192(R11), F8
-	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
-	WORD $0x6e28dfbd // fmul v29.4s, v29.4s, v8.4s
-	WORD $0x4e2ad4e7 // fadd v7.4s, v7.4s, v10.4s
-	WORD $0x4e3dd7ff // fadd v31.4s, v31.4s, v29.4s
-	FMOVQ 0(R14), F15
-	WORD $0x4e27d5ef // fadd v15.4s, v15.4s, v7.4s
-	FMOVQ F15, 0(R14)
-	FMOVQ 0(R21), F26
-	WORD $0x4e3fd75a // fadd v26.4s, v26.4s, v31.4s
-	FMOVQ F26, 0(R21)
-	FMOVQ 0(R10), F14
+	FMOVQ 384(R11), F7
+	WORD $0x4f91e0ea // sdot v10.4s, v7.16b, v17.4b[0]
+	WORD $0x4f8be0fd // sdot v29.4s, v7.16b, v11.4b[0]
+	FMOVQ 400(R11), F20
+	WORD $0x4fb1e28a // sdot v10.4s, v20.16b, v17.4b[1]
+	WORD $0x4fabe29d // sdot v29.4s, v20.16b, v11.4b[1]
+	FMOVQ 416(R11), F21
+	WORD $0x4f91eaaa // sdot v10.4s, v21.16b, v17.4b[2]
+	WORD $0x4f8beabd // sdot v29.4s, v21.16b, v11.4b[2]
+	FMOVQ 432(R11), F16
+	WORD $0x4fb1ea0a // sdot v10.4s, v16.16b, v17.4b[3]
+	WORD $0x4fabea1d // sdot v29.4s, v16.16b, v11.4b[3]
+	WORD $0x4ea9d54a // fsub v10.4s, v10.4s, v9.4s
+	WORD $0x4ebbd7bd // fsub v29.4s, v29.4s, v27.4s
+	WORD $0x4f93914a // fmul v10.4s, v10.4s, v19.s[0]
+	WORD $0x4f8c93bd // fmul v29.4s, v29.4s, v12.s[0]
+	FMOVQ 0(R10), F18
+	FMOVQ 0(R10), F23
+	FMOVQ 448(R11), F24
+	WORD $0x4f9ce312 // sdot v18.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ee317 // sdot v23.4s, v24.16b, v30.4b[0]
+	FMOVQ 464(R11), F26
+	WORD $0x4fbce352 // sdot v18.4s, v26.16b, v28.4b[1]
+	WORD $0x4fbee357 // sdot v23.4s, v26.16b, v30.4b[1]
+	FMOVQ 480(R11), F22
+	WORD $0x4f9cead2 // sdot v18.4s, v22.16b, v28.4b[2]
+	WORD $0x4f9eead7 // sdot v23.4s, v22.16b, v30.4b[2]
+	FMOVQ 496(R11), F6
+	WORD $0x4fbce8d2 // sdot v18.4s, v6.16b, v28.4b[3]
+	WORD $0x4fbee8d7 // sdot v23.4s, v6.16b, v30.4b[3]
+	WORD $0x4ebfd652 // fsub v18.4s, v18.4s, v31.4s
+	WORD $0x4eadd6f7 // fsub v23.4s, v23.4s, v13.4s
+	WORD $0x4fb39252 // fmul v18.4s, v18.4s, v19.s[1]
+	WORD $0x4fac92f7 // fmul v23.4s, v23.4s, v12.s[1]
+	FMOVQ 0(R14), F25
+	FMOVQ 0(R21), F8
+	FMOVQ 128(R11), F15
+	WORD $0x4e2fcd59 // fmla v25.4s, v10.4s, v15.4s
+	WORD $0x4e2fcfa8 // fmla v8.4s, v29.4s, v15.4s
+	FMOVQ 192(R11), F14
+	WORD $0x4e2ece59 // fmla v25.4s, v18.4s, v14.4s
+	WORD $0x4e2ecee8 // fmla v8.4s, v23.4s, v14.4s
+	FMOVQ F25, 0(R14)
+	FMOVQ F8, 0(R21)
+	FMOVQ 0(R10), F7
 	FMOVQ 0(R10), F20
 	FMOVQ 512(R11), F21
-	WORD $0x4f91e2ae // sdot v14.4s, v21.16b, v17.4b[0]
-	WORD $0x4f8ce2b4 // sdot v20.4s, v21.16b, v12.4b[0]
+	WORD $0x4f91e2a7 // sdot v7.4s, v21.16b, v17.4b[0]
+	WORD $0x4f8be2b4 // sdot v20.4s, v21.16b, v11.4b[0]
 	FMOVQ 528(R11), F16
-	WORD $0x4fb1e20e // sdot v14.4s, v16.16b, v17.4b[1]
-	WORD $0x4face214 // sdot v20.4s, v16.16b, v12.4b[1]
-	FMOVQ 544(R11), F18
-	WORD $0x4f91ea4e // sdot v14.4s, v18.16b, v17.4b[2]
-	WORD $0x4f8cea54 // sdot v20.4s, v18.16b, v12.4b[2]
-	FMOVQ 560(R11), F30
-	WORD $0x4fb1ebce // sdot v14.4s, v30.16b, v17.4b[3]
-	WORD $0x4facebd4 // sdot v20.4s, v30.16b, v12.4b[3]
-	WORD $0x4ebbd5ce // fsub v14.4s, v14.4s, v27.4s
-	WORD $0x4f9391ce // fmul v14.4s, v14.4s, v19.s[0]
-	WORD $0x4eadd694 // fsub v20.4s, v20.4s, v13.4s
-	WORD $0x4f899294 // fmul v20.4s, v20.4s, v9.s[0]
-	FMOVQ 144(R11), F22
-	WORD $0x6e36ddce // fmul v14.4s, v14.4s, v22.4s
-	WORD $0x6e36de94 // fmul v20.4s, v20.4s, v22.4s
+	WORD $0x4fb1e207 // sdot v7.4s, v16.16b, v17.4b[1]
+	WORD $0x4fabe214 // sdot v20.4s, v16.16b, v11.4b[1]
+	FMOVQ 544(R11), F24
+	WORD $0x4f91eb07 // sdot v7.4s, v24.16b, v17.4b[2]
+	WORD $0x4f8beb14 // sdot v20.4s, v24.16b, v11.4b[2]
+	FMOVQ 560(R11), F26
+	WORD $0x4fb1eb47 // sdot v7.4s, v26.16b, v17.4b[3]
+	WORD $0x4fabeb54 // sdot v20.4s, v26.16b, v11.4b[3]
+	WORD $0x4ea9d4e7 // fsub v7.4s, v7.4s, v9.4s
+	WORD $0x4ebbd694 // fsub v20.4s, v20.4s, v27.4s
+	WORD $0x4f9390e7 // fmul v7.4s, v7.4s, v19.s[0]
+	WORD $0x4f8c9294 // fmul v20.4s, v20.4s, v12.s[0]
+	FMOVQ 0(R10), F22
 	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F11
-	FMOVQ 576(R11), F8
-	WORD $0x4f9ce106 // sdot v6.4s, v8.16b, v28.4b[0]
-	WORD $0x4f97e10b // sdot v11.4s, v8.16b, v23.4b[0]
-	FMOVQ 592(R11), F10
-	WORD $0x4fbce146 // sdot v6.4s, v10.16b, v28.4b[1]
-	WORD $0x4fb7e14b // sdot v11.4s, v10.16b, v23.4b[1]
-	FMOVQ 608(R11), F29
-	WORD $0x4f9ceba6 // sdot v6.4s, v29.16b, v28.4b[2]
-	WORD $0x4f97ebab // sdot v11.4s, v29.16b, v23.4b[2]
-	FMOVQ 624(R11), F7
-	WORD $0x4fbce8e6 // sdot v6.4s, v7.16b, v28.4b[3]
-	WORD $0x4fb7e8eb // sdot v11.4s, v7.16b, v23.4b[3]
-	WORD $0x4eb8d4c6 // fsub v6.4s, v6.4s, v24.4s
-	WORD $0x4fb390c6 // fmul v6.4s, v6.4s, v19.s[1]
-	WORD $0x4eb9d56b // fsub v11.4s, v11.4s, v25.4s
-	WORD $0x4fa9916b // fmul v11.4s, v11.4s, v9.s[1]
-	FMOVQ 208(R11), F15
-	WORD $0x6e2fdcc6 // fmul v6.4s, v6.4s, v15.4s
-	WORD $0x6e2fdd6b // fmul v11.4s, v11.4s, v15.4s
-	WORD $0x4e26d5ce // fadd v14.4s, v14.4s, v6.4s
-	WORD $0x4e2bd694 // fadd v20.4s, v20.4s, v11.4s
-	FMOVQ 16(R14), F31
-	WORD $0x4e2ed7ff // fadd v31.4s, v31.4s, v14.4s
-	FMOVQ F31, 16(R14)
-	FMOVQ 16(R21), F26
-	WORD $0x4e34d75a // fadd v26.4s, v26.4s, v20.4s
-	FMOVQ F26, 16(R21)
+	FMOVQ 576(R11), F10
+	WORD $0x4f9ce156 // sdot v22.4s, v10.16b, v28.4b[0]
+	WORD $0x4f9ee146 // sdot v6.4s, v10.16b, v30.4b[0]
+	FMOVQ 592(R11), F29
+	WORD $0x4fbce3b6 // sdot v22.4s, v29.16b, v28.4b[1]
+	WORD $0x4fbee3a6 // sdot v6.4s, v29.16b, v30.4b[1]
+	FMOVQ 608(R11), F15
+	WORD $0x4f9ce9f6 // sdot v22.4s, v15.16b, v28.4b[2]
+	WORD $0x4f9ee9e6 // sdot v6.4s, v15.16b, v30.4b[2]
+	FMOVQ 624(R11), F18
+	WORD $0x4fbcea56 // sdot v22.4s, v18.16b, v28.4b[3]
+	WORD $0x4fbeea46 // sdot v6.4s, v18.16b, v30.4b[3]
+	WORD $0x4ebfd6d6 // fsub v22.4s, v22.4s, v31.4s
+	WORD $0x4eadd4c6 // fsub v6.4s, v6.4s, v13.4s
+	WORD $0x4fb392d6 // fmul v22.4s, v22.4s, v19.s[1]
+	WORD $0x4fac90c6 // fmul v6.4s, v6.4s, v12.s[1]
+	FMOVQ 16(R14), F23
+	FMOVQ 16(R21), F14
+	FMOVQ 144(R11), F25
+	WORD $0x4e39ccf7 // fmla v23.4s, v7.4s, v25.4s
+	WORD $0x4e39ce8e // fmla v14.4s, v20.4s, v25.4s
+	FMOVQ 208(R11), F8
+	WORD $0x4e28ced7 // fmla v23.4s, v22.4s, v8.4s
+	WORD $0x4e28ccce // fmla v14.4s, v6.4s, v8.4s
+	FMOVQ F23, 16(R14)
+	FMOVQ F14, 16(R21)
 	FMOVQ 0(R10), F21
 	FMOVQ 0(R10), F16
-	FMOVQ 640(R11), F18
-	WORD $0x4f91e255 // sdot v21.4s, v18.16b, v17.4b[0]
-	WORD $0x4f8ce250 // sdot v16.4s, v18.16b, v12.4b[0]
-	FMOVQ 656(R11), F30
-	WORD $0x4fb1e3d5 // sdot v21.4s, v30.16b, v17.4b[1]
-	WORD $0x4face3d0 // sdot v16.4s, v30.16b, v12.4b[1]
-	FMOVQ 672(R11), F22
-	WORD $0x4f91ead5 // sdot v21.4s, v22.16b, v17.4b[2]
-	WORD $0x4f8cead0 // sdot v16.4s, v22.16b, v12.4b[2]
-	FMOVQ 688(R11), F8
-	WORD $0x4fb1e915 // sdot v21.4s, v8.16b, v17.4b[3]
-	WORD $0x4face910 // sdot v16.4s, v8.16b, v12.4b[3]
-	WORD $0x4ebbd6b5 // fsub v21.4s, v21.4s, v27.4s
+	FMOVQ 640(R11), F24
+	WORD $0x4f91e315 // sdot v21.4s, v24.16b, v17.4b[0]
+	WORD $0x4f8be310 // sdot v16.4s, v24.16b, v11.4b[0]
+	FMOVQ 656(R11), F26
+	WORD $0x4fb1e355 // sdot v21.4s, v26.16b, v17.4b[1]
+	WORD $0x4fabe350 // sdot v16.4s, v26.16b, v11.4b[1]
+	FMOVQ 672(R11), F10
+	WORD $0x4f91e955 // sdot v21.4s, v10.16b, v17.4b[2]
+	WORD $0x4f8be950 // sdot v16.4s, v10.16b, v11.4b[2]
+	FMOVQ 688(R11), F29
+	WORD $0x4fb1ebb5 // sdot v21.4s, v29.16b, v17.4b[3]
+	WORD $0x4fabebb0 // sdot v16.4s, v29.16b, v11.4b[3]
+	WORD $0x4ea9d6b5 // fsub v21.4s, v21.4s, v9.4s
+	WORD $0x4ebbd610 // fsub v16.4s, v16.4s, v27.4s
 	WORD $0x4f9392b5 // fmul v21.4s, v21.4s, v19.s[0]
-	WORD $0x4eadd610 // fsub v16.4s, v16.4s, v13.4s
-	WORD $0x4f899210 // fmul v16.4s, v16.4s, v9.s[0]
-	FMOVQ 160(R11), F10
-	WORD $0x6e2adeb5 // fmul v21.4s, v21.4s, v10.4s
-	WORD $0x6e2ade10 // fmul v16.4s, v16.4s, v10.4s
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F7
-	FMOVQ 704(R11), F15
-	WORD $0x4f9ce1fd // sdot v29.4s, v15.16b, v28.4b[0]
-	WORD $0x4f97e1e7 // sdot v7.4s, v15.16b, v23.4b[0]
-	FMOVQ 720(R11), F6
-	WORD $0x4fbce0dd // sdot v29.4s, v6.16b, v28.4b[1]
-	WORD $0x4fb7e0c7 // sdot v7.4s, v6.16b, v23.4b[1]
-	FMOVQ 736(R11), F11
-	WORD $0x4f9ce97d // sdot v29.4s, v11.16b, v28.4b[2]
-	WORD $0x4f97e967 // sdot v7.4s, v11.16b, v23.4b[2]
-	FMOVQ 752(R11), F14
-	WORD $0x4fbce9dd // sdot v29.4s, v14.16b, v28.4b[3]
-	WORD $0x4fb7e9c7 // sdot v7.4s, v14.16b, v23.4b[3]
-	WORD $0x4eb8d7bd // fsub v29.4s, v29.4s, v24.4s
-	WORD $0x4fb393bd // fmul v29.4s, v29.4s, v19.s[1]
-	WORD $0x4eb9d4e7 // fsub v7.4s, v7.4s, v25.4s
-	WORD $0x4fa990e7 // fmul v7.4s, v7.4s, v9.s[1]
-	FMOVQ 224(R11), F31
-	WORD $0x6e3fdfbd // fmul v29.4s, v29.4s, v31.4s
-	WORD $0x6e3fdce7 // fmul v7.4s, v7.4s, v31.4s
-	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
-	WORD $0x4e27d610 // fadd v16.4s, v16.4s, v7.4s
-	FMOVQ 32(R14), F20
-	WORD $0x4e35d694 // fadd v20.4s, v20.4s, v21.4s
-	FMOVQ F20, 32(R14)
-	FMOVQ 32(R21), F26
-	WORD $0x4e30d75a // fadd v26.4s, v26.4s, v16.4s
-	FMOVQ F26, 32(R21)
+	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
+	FMOVQ 0(R10), F15
 	FMOVQ 0(R10), F18
-	FMOVQ 0(R10), F30
-	FMOVQ 768(R11), F22
-	WORD $0x4f91e2d2 // sdot v18.4s, v22.16b, v17.4b[0]
-	WORD $0x4f8ce2de // sdot v30.4s, v22.16b, v12.4b[0]
-	FMOVQ 784(R11), F8
-	WORD $0x4fb1e112 // sdot v18.4s, v8.16b, v17.4b[1]
-	WORD $0x4face11e // sdot v30.4s, v8.16b, v12.4b[1]
-	FMOVQ 800(R11), F10
-	WORD $0x4f91e952 // sdot v18.4s, v10.16b, v17.4b[2]
-	WORD $0x4f8ce95e // sdot v30.4s, v10.16b, v12.4b[2]
-	FMOVQ 816(R11), F15
-	WORD $0x4fb1e9f2 // sdot v18.4s, v15.16b, v17.4b[3]
-	WORD $0x4face9fe // sdot v30.4s, v15.16b, v12.4b[3]
-	WORD $0x4ebbd652 // fsub v18.4s, v18.4s, v27.4s
-	WORD $0x4f939252 // fmul v18.4s, v18.4s, v19.s[0]
-	WORD $0x4eadd7de // fsub v30.4s, v30.4s, v13.4s
-	WORD $0x4f8993de // fmul v30.4s, v30.4s, v9.s[0]
+	FMOVQ 704(R11), F7
+	WORD $0x4f9ce0ef // sdot v15.4s, v7.16b, v28.4b[0]
+	WORD $0x4f9ee0f2 // sdot v18.4s, v7.16b, v30.4b[0]
+	FMOVQ 720(R11), F20
+	WORD $0x4fbce28f // sdot v15.4s, v20.16b, v28.4b[1]
+	WORD $0x4fbee292 // sdot v18.4s, v20.16b, v30.4b[1]
+	FMOVQ 736(R11), F25
+	WORD $0x4f9ceb2f // sdot v15.4s, v25.16b, v28.4b[2]
+	WORD $0x4f9eeb32 // sdot v18.4s, v25.16b, v30.4b[2]
+	FMOVQ 752(R11), F22
+	WORD $0x4fbceacf // sdot v15.4s, v22.16b, v28.4b[3]
+	WORD $0x4fbeead2 // sdot v18.4s, v22.16b, v30.4b[3]
+	WORD $0x4ebfd5ef // fsub v15.4s, v15.4s, v31.4s
+	WORD $0x4eadd652 // fsub v18.4s, v18.4s, v13.4s
+	WORD $0x4fb391ef // fmul v15.4s, v15.4s, v19.s[1]
+	WORD $0x4fac9252 // fmul v18.4s, v18.4s, v12.s[1]
+	FMOVQ 32(R14), F6
+	FMOVQ 32(R21), F8
+	FMOVQ 160(R11), F23
+	WORD $0x4e37cea6 // fmla v6.4s, v21.4s, v23.4s
+	WORD $0x4e37ce08 // fmla v8.4s, v16.4s, v23.4s
+	FMOVQ 224(R11), F14
+	WORD $0x4e2ecde6 // fmla v6.4s, v15.4s, v14.4s
+	WORD $0x4e2ece48 // fmla v8.4s, v18.4s, v14.4s
+	FMOVQ F6, 32(R14)
+	FMOVQ F8, 32(R21)
+	FMOVQ 0(R10), F24
+	FMOVQ 0(R10), F26
+	FMOVQ 768(R11), F10
+	WORD $0x4f91e158 // sdot v24.4s, v10.16b, v17.4b[0]
+	WORD $0x4f8be15a // sdot v26.4s, v10.16b, v11.4b[0]
+	FMOVQ 784(R11), F29
+	WORD $0x4fb1e3b8 // sdot v24.4s, v29.16b, v17.4b[1]
+	WORD $0x4fabe3ba // sdot v26.4s, v29.16b, v11.4b[1]
+	FMOVQ 800(R11), F7
+	WORD $0x4f91e8f8 // sdot v24.4s, v7.16b, v17.4b[2]
+	WORD $0x4f8be8fa // sdot v26.4s, v7.16b, v11.4b[2]
+	FMOVQ 816(R11), F20
+	WORD $0x4fb1ea98 // sdot v24.4s, v20.16b, v17.4b[3]
+	WORD $0x4fabea9a // sdot v26.4s, v20.16b, v11.4b[3]
+	WORD $0x4ea9d718 // fsub v24.4s, v24.4s, v9.4s
+	WORD $0x4ebbd75a // fsub v26.4s, v26.4s, v27.4s
+	WORD $0x4f939318 // fmul v24.4s, v24.4s, v19.s[0]
+	WORD $0x4f8c935a // fmul v26.4s, v26.4s, v12.s[0]
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F22
+	FMOVQ 832(R11), F21
+	WORD $0x4f9ce2b9 // sdot v25.4s, v21.16b, v28.4b[0]
+	WORD $0x4f9ee2b6 // sdot v22.4s, v21.16b, v30.4b[0]
+	FMOVQ 848(R11), F16
+	WORD $0x4fbce219 // sdot v25.4s, v16.16b, v28.4b[1]
+	WORD $0x4fbee216 // sdot v22.4s, v16.16b, v30.4b[1]
+	FMOVQ 864(R11), F23
+	WORD $0x4f9ceaf9 // sdot v25.4s, v23.16b, v28.4b[2]
+	WORD $0x4f9eeaf6 // sdot v22.4s, v23.16b, v30.4b[2]
+	FMOVQ 880(R11), F15
+	WORD $0x4fbce9f9 // sdot v25.4s, v15.16b, v28.4b[3]
+	WORD $0x4fbee9f6 // sdot v22.4s, v15.16b, v30.4b[3]
+	WORD $0x4ebfd739 // fsub v25.4s, v25.4s, v31.4s
+	WORD $0x4eadd6d6 // fsub v22.4s, v22.4s, v13.4s
+	WORD $0x4fb39339 // fmul v25.4s, v25.4s, v19.s[1]
+	WORD $0x4fac92d6 // fmul v22.4s, v22.4s, v12.s[1]
+	FMOVQ 48(R14), F18
+	FMOVQ 48(R21), F14
 	FMOVQ 176(R11), F6
-	WORD $0x6e26de52 // fmul v18.4s, v18.4s, v6.4s
-	WORD $0x6e26dfde // fmul v30.4s, v30.4s, v6.4s
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F14
-	FMOVQ 832(R11), F31
-	WORD $0x4f9ce3eb // sdot v11.4s, v31.16b, v28.4b[0]
-	WORD $0x4f97e3ee // sdot v14.4s, v31.16b, v23.4b[0]
-	FMOVQ 848(R11), F29
-	WORD $0x4fbce3ab // sdot v11.4s, v29.16b, v28.4b[1]
-	WORD $0x4fb7e3ae // sdot v14.4s, v29.16b, v23.4b[1]
-	FMOVQ 864(R11), F7
-	WORD $0x4f9ce8eb // sdot v11.4s, v7.16b, v28.4b[2]
-	WORD $0x4f97e8ee // sdot v14.4s, v7.16b, v23.4b[2]
-	FMOVQ 880(R11), F21
-	WORD $0x4fbceaab // sdot v11.4s, v21.16b, v28.4b[3]
-	WORD $0x4fb7eaae // sdot v14.4s, v21.16b, v23.4b[3]
-	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
-	WORD $0x4fb3916b // fmul v11.4s, v11.4s, v19.s[1]
-	WORD $0x4eb9d5ce // fsub v14.4s, v14.4s, v25.4s
-	WORD $0x4fa991ce // fmul v14.4s, v14.4s, v9.s[1]
-	FMOVQ 240(R11), F20
-	WORD $0x6e34dd6b // fmul v11.4s, v11.4s, v20.4s
-	WORD $0x6e34ddce // fmul v14.4s, v14.4s, v20.4s
-	WORD $0x4e2bd652 // fadd v18.4s, v18.4s, v11.4s
-	WORD $0x4e2ed7de // fadd v30.4s, v30.4s, v14.4s
-	FMOVQ 48(R14), F16
-	WORD $0x4e32d610 // fadd v16.4s, v16.4s, v18.4s
-	FMOVQ F16, 48(R14)
-	FMOVQ 48(R21), F26
-	WORD $0x4e3ed75a // fadd v26.4s, v26.4s, v30.4s
-	FMOVQ F26, 48(R21)
+	WORD $0x4e26cf12 // fmla v18.4s, v24.4s, v6.4s
+	WORD $0x4e26cf4e // fmla v14.4s, v26.4s, v6.4s
+	FMOVQ 240(R11), F8
+	WORD $0x4e28cf32 // fmla v18.4s, v25.4s, v8.4s
+	WORD $0x4e28cece // fmla v14.4s, v22.4s, v8.4s
+	FMOVQ F18, 48(R14)
+	FMOVQ F14, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -9150,8 +8674,7 @@ pair78:
 	FMOVQ 0(R2), F14
 	FMOVQ 16(R2), F15
 	FMOVQ 32(R2), F16
-	FMOVD 48(R2), F17
-	WORD $0x7e30da31 // faddp s17, v17.2s
+	FMOVD 56(R2), F17
 	PRFM 1024(R1), PLDL1KEEP
 	FMOVQ 0(R10), F18
 	FMOVQ 64(R1), F19
@@ -9182,24 +8705,21 @@ pair78:
 	VUSHR $4, V27.B16, V27.B16
 	WORD $0x4fafeb77 // sdot v23.4s, v27.16b, v15.4b[3]
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fb092f7 // fmul v23.4s, v23.4s, v16.s[1]
-	WORD $0x4e37d652 // fadd v18.4s, v18.4s, v23.4s
+	WORD $0x4fb012f2 // fmla v18.4s, v23.4s, v16.s[1]
 	FMOVD 0(R1), F28
 	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
 	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
 	FMOVQ 0(R11), F30
 	WORD $0x6e3edfbd // fmul v29.4s, v29.4s, v30.4s
-	WORD $0x6e3dde52 // fmul v18.4s, v18.4s, v29.4s
-	WORD $0x4e32d442 // fadd v2.4s, v2.4s, v18.4s
+	WORD $0x4e3dce42 // fmla v2.4s, v18.4s, v29.4s
 	FMOVD 16(R1), F31
 	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
 	WORD $0x0e7f1006 // saddw v6.4s, v0.4s, v31.4h
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
 	FMOVQ 64(R11), F7
 	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
-	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
-	WORD $0x4ea6d442 // fsub v2.4s, v2.4s, v6.4s
+	WORD $0x4f9150c2 // fmls v2.4s, v6.4s, v17.s[0]
 	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 0(R10), F8
 	FMOVQ 80(R1), F9
@@ -9230,31 +8750,28 @@ pair78:
 	VUSHR $4, V22.B16, V22.B16
 	WORD $0x4fafeacd // sdot v13.4s, v22.16b, v15.4b[3]
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fb091ad // fmul v13.4s, v13.4s, v16.s[1]
-	WORD $0x4e2dd508 // fadd v8.4s, v8.4s, v13.4s
+	WORD $0x4fb011a8 // fmla v8.4s, v13.4s, v16.s[1]
 	WORD $0x4e7c1018 // saddw2 v24.4s, v0.4s, v28.8h
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
 	FMOVQ 16(R11), F25
 	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
-	WORD $0x6e38dd08 // fmul v8.4s, v8.4s, v24.4s
-	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+	WORD $0x4e38cd03 // fmla v3.4s, v8.4s, v24.4s
 	WORD $0x4e7f101a // saddw2 v26.4s, v0.4s, v31.8h
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
 	FMOVQ 80(R11), F27
 	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	WORD $0x4f91935a // fmul v26.4s, v26.4s, v17.s[0]
-	WORD $0x4ebad463 // fsub v3.4s, v3.4s, v26.4s
+	WORD $0x4f915343 // fmls v3.4s, v26.4s, v17.s[0]
 	PRFM 1152(R1), PLDL1KEEP
 	FMOVQ 0(R10), F23
 	FMOVQ 96(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
 	WORD $0x4f8ee3d7 // sdot v23.4s, v30.16b, v14.4b[0]
-	FMOVQ 160(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4faee3b7 // sdot v23.4s, v29.16b, v14.4b[1]
-	FMOVQ 224(R1), F18
+	FMOVQ 160(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4f8eea57 // sdot v23.4s, v18.16b, v14.4b[2]
+	WORD $0x4faee257 // sdot v23.4s, v18.16b, v14.4b[1]
+	FMOVQ 224(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4f8eebb7 // sdot v23.4s, v29.16b, v14.4b[2]
 	FMOVQ 288(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	WORD $0x4faee8f7 // sdot v23.4s, v7.16b, v14.4b[3]
@@ -9274,32 +8791,29 @@ pair78:
 	VUSHR $4, V12.B16, V12.B16
 	WORD $0x4fafe986 // sdot v6.4s, v12.16b, v15.4b[3]
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fb090c6 // fmul v6.4s, v6.4s, v16.s[1]
-	WORD $0x4e26d6f7 // fadd v23.4s, v23.4s, v6.4s
+	WORD $0x4fb010d7 // fmla v23.4s, v6.4s, v16.s[1]
 	FMOVD 8(R1), F19
 	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
 	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	FMOVQ 32(R11), F21
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x6e34def7 // fmul v23.4s, v23.4s, v20.4s
-	WORD $0x4e37d484 // fadd v4.4s, v4.4s, v23.4s
+	WORD $0x4e34cee4 // fmla v4.4s, v23.4s, v20.4s
 	FMOVD 24(R1), F22
 	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
 	WORD $0x0e76100d // saddw v13.4s, v0.4s, v22.4h
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	FMOVQ 96(R11), F28
 	WORD $0x6e3cddad // fmul v13.4s, v13.4s, v28.4s
-	WORD $0x4f9191ad // fmul v13.4s, v13.4s, v17.s[0]
-	WORD $0x4eadd484 // fsub v4.4s, v4.4s, v13.4s
+	WORD $0x4f9151a4 // fmls v4.4s, v13.4s, v17.s[0]
 	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 0(R10), F25
-	FMOVQ 112(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4f8ee319 // sdot v25.4s, v24.16b, v14.4b[0]
-	FMOVQ 176(R1), F8
+	FMOVQ 112(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4faee119 // sdot v25.4s, v8.16b, v14.4b[1]
+	WORD $0x4f8ee119 // sdot v25.4s, v8.16b, v14.4b[0]
+	FMOVQ 176(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4faee319 // sdot v25.4s, v24.16b, v14.4b[1]
 	FMOVQ 240(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
 	WORD $0x4f8eebf9 // sdot v25.4s, v31.16b, v14.4b[2]
@@ -9312,83 +8826,76 @@ pair78:
 	FMOVQ 112(R1), F30
 	VUSHR $4, V30.B16, V30.B16
 	WORD $0x4f8fe3da // sdot v26.4s, v30.16b, v15.4b[0]
-	FMOVQ 176(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x4fafe3ba // sdot v26.4s, v29.16b, v15.4b[1]
-	FMOVQ 240(R1), F18
+	FMOVQ 176(R1), F18
 	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4f8fea5a // sdot v26.4s, v18.16b, v15.4b[2]
+	WORD $0x4fafe25a // sdot v26.4s, v18.16b, v15.4b[1]
+	FMOVQ 240(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4f8febba // sdot v26.4s, v29.16b, v15.4b[2]
 	FMOVQ 304(R1), F7
 	VUSHR $4, V7.B16, V7.B16
 	WORD $0x4fafe8fa // sdot v26.4s, v7.16b, v15.4b[3]
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fb0935a // fmul v26.4s, v26.4s, v16.s[1]
-	WORD $0x4e3ad739 // fadd v25.4s, v25.4s, v26.4s
+	WORD $0x4fb01359 // fmla v25.4s, v26.4s, v16.s[1]
 	WORD $0x4e731009 // saddw2 v9.4s, v0.4s, v19.8h
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	FMOVQ 48(R11), F10
 	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	WORD $0x6e29df39 // fmul v25.4s, v25.4s, v9.4s
-	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e29cf25 // fmla v5.4s, v25.4s, v9.4s
 	WORD $0x4e76100b // saddw2 v11.4s, v0.4s, v22.8h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	FMOVQ 112(R11), F12
 	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x4f91916b // fmul v11.4s, v11.4s, v17.s[0]
-	WORD $0x4eabd4a5 // fsub v5.4s, v5.4s, v11.4s
+	WORD $0x4f915165 // fmls v5.4s, v11.4s, v17.s[0]
 	FMOVQ 64(R2), F6
 	FMOVQ 80(R2), F21
-	FMOVQ 96(R2), F20
-	FMOVD 112(R2), F23
-	WORD $0x7e30daf7 // faddp s23, v23.2s
+	FMOVQ 96(R2), F23
+	FMOVD 120(R2), F20
 	PRFM 1280(R1), PLDL1KEEP
 	FMOVQ 0(R10), F28
 	FMOVQ 320(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	WORD $0x4f86e1bc // sdot v28.4s, v13.16b, v6.4b[0]
-	FMOVQ 384(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4fa6e31c // sdot v28.4s, v24.16b, v6.4b[1]
-	FMOVQ 448(R1), F8
+	FMOVQ 384(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4f86e91c // sdot v28.4s, v8.16b, v6.4b[2]
+	WORD $0x4fa6e11c // sdot v28.4s, v8.16b, v6.4b[1]
+	FMOVQ 448(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4f86eb1c // sdot v28.4s, v24.16b, v6.4b[2]
 	FMOVQ 512(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
 	WORD $0x4fa6ebfc // sdot v28.4s, v31.16b, v6.4b[3]
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f94939c // fmul v28.4s, v28.4s, v20.s[0]
+	WORD $0x4f97939c // fmul v28.4s, v28.4s, v23.s[0]
 	FMOVQ 0(R10), F27
 	FMOVQ 320(R1), F30
 	VUSHR $4, V30.B16, V30.B16
 	WORD $0x4f95e3db // sdot v27.4s, v30.16b, v21.4b[0]
-	FMOVQ 384(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x4fb5e3bb // sdot v27.4s, v29.16b, v21.4b[1]
-	FMOVQ 448(R1), F18
+	FMOVQ 384(R1), F18
 	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4f95ea5b // sdot v27.4s, v18.16b, v21.4b[2]
+	WORD $0x4fb5e25b // sdot v27.4s, v18.16b, v21.4b[1]
+	FMOVQ 448(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4f95ebbb // sdot v27.4s, v29.16b, v21.4b[2]
 	FMOVQ 512(R1), F7
 	VUSHR $4, V7.B16, V7.B16
 	WORD $0x4fb5e8fb // sdot v27.4s, v7.16b, v21.4b[3]
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fb4937b // fmul v27.4s, v27.4s, v20.s[1]
-	WORD $0x4e3bd79c // fadd v28.4s, v28.4s, v27.4s
+	WORD $0x4fb7137c // fmla v28.4s, v27.4s, v23.s[1]
 	FMOVD 32(R1), F26
 	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
 	WORD $0x0e7a1013 // saddw v19.4s, v0.4s, v26.4h
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
 	FMOVQ 0(R11), F10
 	WORD $0x6e2ade73 // fmul v19.4s, v19.4s, v10.4s
-	WORD $0x6e33df9c // fmul v28.4s, v28.4s, v19.4s
-	WORD $0x4e3cd442 // fadd v2.4s, v2.4s, v28.4s
-	FMOVD 48(R1), F9
-	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
-	WORD $0x0e691019 // saddw v25.4s, v0.4s, v9.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4e33cf82 // fmla v2.4s, v28.4s, v19.4s
+	FMOVD 48(R1), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x0e791009 // saddw v9.4s, v0.4s, v25.4h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	FMOVQ 64(R11), F22
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	WORD $0x4f979339 // fmul v25.4s, v25.4s, v23.s[0]
-	WORD $0x4eb9d442 // fsub v2.4s, v2.4s, v25.4s
+	WORD $0x6e36dd29 // fmul v9.4s, v9.4s, v22.4s
+	WORD $0x4f945122 // fmls v2.4s, v9.4s, v20.s[0]
 	PRFM 1344(R1), PLDL1KEEP
 	FMOVQ 0(R10), F12
 	FMOVQ 336(R1), F11
@@ -9404,128 +8911,119 @@ pair78:
 	VAND V1.B16, V16.B16, V16.B16
 	WORD $0x4fa6ea0c // sdot v12.4s, v16.16b, v6.4b[3]
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f94918c // fmul v12.4s, v12.4s, v20.s[0]
+	WORD $0x4f97918c // fmul v12.4s, v12.4s, v23.s[0]
 	FMOVQ 0(R10), F17
 	FMOVQ 336(R1), F13
 	VUSHR $4, V13.B16, V13.B16
 	WORD $0x4f95e1b1 // sdot v17.4s, v13.16b, v21.4b[0]
-	FMOVQ 400(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4fb5e311 // sdot v17.4s, v24.16b, v21.4b[1]
-	FMOVQ 464(R1), F8
+	FMOVQ 400(R1), F8
 	VUSHR $4, V8.B16, V8.B16
-	WORD $0x4f95e911 // sdot v17.4s, v8.16b, v21.4b[2]
+	WORD $0x4fb5e111 // sdot v17.4s, v8.16b, v21.4b[1]
+	FMOVQ 464(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4f95eb11 // sdot v17.4s, v24.16b, v21.4b[2]
 	FMOVQ 528(R1), F31
 	VUSHR $4, V31.B16, V31.B16
 	WORD $0x4fb5ebf1 // sdot v17.4s, v31.16b, v21.4b[3]
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fb49231 // fmul v17.4s, v17.4s, v20.s[1]
-	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
+	WORD $0x4fb7122c // fmla v12.4s, v17.4s, v23.s[1]
 	WORD $0x4e7a101e // saddw2 v30.4s, v0.4s, v26.8h
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 16(R11), F29
-	WORD $0x6e3ddfde // fmul v30.4s, v30.4s, v29.4s
-	WORD $0x6e3edd8c // fmul v12.4s, v12.4s, v30.4s
-	WORD $0x4e2cd463 // fadd v3.4s, v3.4s, v12.4s
-	WORD $0x4e691012 // saddw2 v18.4s, v0.4s, v9.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	FMOVQ 16(R11), F18
+	WORD $0x6e32dfde // fmul v30.4s, v30.4s, v18.4s
+	WORD $0x4e3ecd83 // fmla v3.4s, v12.4s, v30.4s
+	WORD $0x4e79101d // saddw2 v29.4s, v0.4s, v25.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
 	FMOVQ 80(R11), F7
-	WORD $0x6e27de52 // fmul v18.4s, v18.4s, v7.4s
-	WORD $0x4f979252 // fmul v18.4s, v18.4s, v23.s[0]
-	WORD $0x4eb2d463 // fsub v3.4s, v3.4s, v18.4s
+	WORD $0x6e27dfbd // fmul v29.4s, v29.4s, v7.4s
+	WORD $0x4f9453a3 // fmls v3.4s, v29.4s, v20.s[0]
 	PRFM 1408(R1), PLDL1KEEP
 	FMOVQ 0(R10), F27
 	FMOVQ 352(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	WORD $0x4f86e15b // sdot v27.4s, v10.16b, v6.4b[0]
-	FMOVQ 416(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4fa6e27b // sdot v27.4s, v19.16b, v6.4b[1]
-	FMOVQ 480(R1), F28
+	FMOVQ 416(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4f86eb9b // sdot v27.4s, v28.16b, v6.4b[2]
+	WORD $0x4fa6e39b // sdot v27.4s, v28.16b, v6.4b[1]
+	FMOVQ 480(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4f86ea7b // sdot v27.4s, v19.16b, v6.4b[2]
 	FMOVQ 544(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x4fa6eadb // sdot v27.4s, v22.16b, v6.4b[3]
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f94937b // fmul v27.4s, v27.4s, v20.s[0]
-	FMOVQ 0(R10), F25
+	WORD $0x4f97937b // fmul v27.4s, v27.4s, v23.s[0]
+	FMOVQ 0(R10), F9
 	FMOVQ 352(R1), F11
 	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4f95e179 // sdot v25.4s, v11.16b, v21.4b[0]
+	WORD $0x4f95e169 // sdot v9.4s, v11.16b, v21.4b[0]
 	FMOVQ 416(R1), F14
 	VUSHR $4, V14.B16, V14.B16
-	WORD $0x4fb5e1d9 // sdot v25.4s, v14.16b, v21.4b[1]
+	WORD $0x4fb5e1c9 // sdot v9.4s, v14.16b, v21.4b[1]
 	FMOVQ 480(R1), F15
 	VUSHR $4, V15.B16, V15.B16
-	WORD $0x4f95e9f9 // sdot v25.4s, v15.16b, v21.4b[2]
+	WORD $0x4f95e9e9 // sdot v9.4s, v15.16b, v21.4b[2]
 	FMOVQ 544(R1), F16
 	VUSHR $4, V16.B16, V16.B16
-	WORD $0x4fb5ea19 // sdot v25.4s, v16.16b, v21.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fb49339 // fmul v25.4s, v25.4s, v20.s[1]
-	WORD $0x4e39d77b // fadd v27.4s, v27.4s, v25.4s
+	WORD $0x4fb5ea09 // sdot v9.4s, v16.16b, v21.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4fb7113b // fmla v27.4s, v9.4s, v23.s[1]
 	FMOVD 40(R1), F13
 	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
-	WORD $0x0e6d1018 // saddw v24.4s, v0.4s, v13.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 32(R11), F8
-	WORD $0x6e28df18 // fmul v24.4s, v24.4s, v8.4s
-	WORD $0x6e38df7b // fmul v27.4s, v27.4s, v24.4s
-	WORD $0x4e3bd484 // fadd v4.4s, v4.4s, v27.4s
+	WORD $0x0e6d1008 // saddw v8.4s, v0.4s, v13.4h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 32(R11), F24
+	WORD $0x6e38dd08 // fmul v8.4s, v8.4s, v24.4s
+	WORD $0x4e28cf64 // fmla v4.4s, v27.4s, v8.4s
 	FMOVD 56(R1), F31
 	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
 	WORD $0x0e7f1011 // saddw v17.4s, v0.4s, v31.4h
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
 	FMOVQ 96(R11), F26
 	WORD $0x6e3ade31 // fmul v17.4s, v17.4s, v26.4s
-	WORD $0x4f979231 // fmul v17.4s, v17.4s, v23.s[0]
-	WORD $0x4eb1d484 // fsub v4.4s, v4.4s, v17.4s
+	WORD $0x4f945224 // fmls v4.4s, v17.4s, v20.s[0]
 	PRFM 1472(R1), PLDL1KEEP
 	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F29
-	FMOVQ 368(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4f86e3dd // sdot v29.4s, v30.16b, v6.4b[0]
-	FMOVQ 432(R1), F12
+	FMOVQ 0(R10), F18
+	FMOVQ 368(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x4fa6e19d // sdot v29.4s, v12.16b, v6.4b[1]
-	FMOVQ 496(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4f86e93d // sdot v29.4s, v9.16b, v6.4b[2]
+	WORD $0x4f86e192 // sdot v18.4s, v12.16b, v6.4b[0]
+	FMOVQ 432(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4fa6e3d2 // sdot v18.4s, v30.16b, v6.4b[1]
+	FMOVQ 496(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4f86eb32 // sdot v18.4s, v25.16b, v6.4b[2]
 	FMOVQ 560(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4fa6e8fd // sdot v29.4s, v7.16b, v6.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4f9493bd // fmul v29.4s, v29.4s, v20.s[0]
-	FMOVQ 0(R10), F18
+	WORD $0x4fa6e8f2 // sdot v18.4s, v7.16b, v6.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f979252 // fmul v18.4s, v18.4s, v23.s[0]
+	FMOVQ 0(R10), F29
 	FMOVQ 368(R1), F10
 	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4f95e152 // sdot v18.4s, v10.16b, v21.4b[0]
-	FMOVQ 432(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4fb5e272 // sdot v18.4s, v19.16b, v21.4b[1]
-	FMOVQ 496(R1), F28
+	WORD $0x4f95e15d // sdot v29.4s, v10.16b, v21.4b[0]
+	FMOVQ 432(R1), F28
 	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4f95eb92 // sdot v18.4s, v28.16b, v21.4b[2]
+	WORD $0x4fb5e39d // sdot v29.4s, v28.16b, v21.4b[1]
+	FMOVQ 496(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4f95ea7d // sdot v29.4s, v19.16b, v21.4b[2]
 	FMOVQ 560(R1), F22
 	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4fb5ead2 // sdot v18.4s, v22.16b, v21.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fb49252 // fmul v18.4s, v18.4s, v20.s[1]
-	WORD $0x4e32d7bd // fadd v29.4s, v29.4s, v18.4s
+	WORD $0x4fb5eadd // sdot v29.4s, v22.16b, v21.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fb713b2 // fmla v18.4s, v29.4s, v23.s[1]
 	WORD $0x4e6d100b // saddw2 v11.4s, v0.4s, v13.8h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	FMOVQ 48(R11), F14
 	WORD $0x6e2edd6b // fmul v11.4s, v11.4s, v14.4s
-	WORD $0x6e2bdfbd // fmul v29.4s, v29.4s, v11.4s
-	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
+	WORD $0x4e2bce45 // fmla v5.4s, v18.4s, v11.4s
 	WORD $0x4e7f100f // saddw2 v15.4s, v0.4s, v31.8h
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
 	FMOVQ 112(R11), F16
 	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	WORD $0x4f9791ef // fmul v15.4s, v15.4s, v23.s[0]
-	WORD $0x4eafd4a5 // fsub v5.4s, v5.4s, v15.4s
+	WORD $0x4f9451e5 // fmls v5.4s, v15.4s, v20.s[0]
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -9762,13 +9260,11 @@ pair85:
 	FMOVQ 0(R13), F3
 	FMOVQ 16(R13), F22
 	FMOVQ 32(R13), F6
-	FMOVD 48(R13), F5
-	WORD $0x7e30d8a5 // faddp s5, v5.2s
+	FMOVD 56(R13), F5
 	FMOVQ 0(R20), F7
 	FMOVQ 16(R20), F8
 	FMOVQ 32(R20), F9
-	FMOVD 48(R20), F10
-	WORD $0x7e30d94a // faddp s10, v10.2s
+	FMOVD 56(R20), F10
 	FMOVQ 0(R10), F11
 	FMOVQ 0(R10), F12
 	FMOVQ 384(R11), F13
@@ -9784,8 +9280,8 @@ pair85:
 	WORD $0x4fa3ea0b // sdot v11.4s, v16.16b, v3.4b[3]
 	WORD $0x4fa7ea0c // sdot v12.4s, v16.16b, v7.4b[3]
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f86916b // fmul v11.4s, v11.4s, v6.s[0]
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f86916b // fmul v11.4s, v11.4s, v6.s[0]
 	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
 	FMOVQ 0(R10), F20
 	FMOVQ 0(R10), F21
@@ -9802,257 +9298,229 @@ pair85:
 	WORD $0x4fb6eb54 // sdot v20.4s, v26.16b, v22.4b[3]
 	WORD $0x4fa8eb55 // sdot v21.4s, v26.16b, v8.4b[3]
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fa69294 // fmul v20.4s, v20.4s, v6.s[1]
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fa992b5 // fmul v21.4s, v21.4s, v9.s[1]
-	WORD $0x4e34d56b // fadd v11.4s, v11.4s, v20.4s
-	WORD $0x4e35d58c // fadd v12.4s, v12.4s, v21.4s
-	FMOVQ 128(R11), F27
-	WORD $0x6e3bdd6b // fmul v11.4s, v11.4s, v27.4s
-	WORD $0x6e3bdd8c // fmul v12.4s, v12.4s, v27.4s
-	FMOVQ 0(R14), F28
-	WORD $0x4e2bd79c // fadd v28.4s, v28.4s, v11.4s
-	FMOVQ 256(R11), F29
-	WORD $0x4f8593bd // fmul v29.4s, v29.4s, v5.s[0]
-	WORD $0x4ebdd79c // fsub v28.4s, v28.4s, v29.4s
-	FMOVQ F28, 0(R14)
-	FMOVQ 0(R21), F30
-	WORD $0x4e2cd7de // fadd v30.4s, v30.4s, v12.4s
-	FMOVQ 256(R11), F15
-	WORD $0x4f8a91ef // fmul v15.4s, v15.4s, v10.s[0]
-	WORD $0x4eafd7de // fsub v30.4s, v30.4s, v15.4s
-	FMOVQ F30, 0(R21)
-	FMOVQ 0(R10), F2
-	FMOVQ 0(R10), F31
-	FMOVQ 512(R11), F18
-	WORD $0x4f83e242 // sdot v2.4s, v18.16b, v3.4b[0]
-	WORD $0x4f87e25f // sdot v31.4s, v18.16b, v7.4b[0]
-	FMOVQ 528(R11), F4
-	WORD $0x4fa3e082 // sdot v2.4s, v4.16b, v3.4b[1]
-	WORD $0x4fa7e09f // sdot v31.4s, v4.16b, v7.4b[1]
-	FMOVQ 544(R11), F19
-	WORD $0x4f83ea62 // sdot v2.4s, v19.16b, v3.4b[2]
-	WORD $0x4f87ea7f // sdot v31.4s, v19.16b, v7.4b[2]
-	FMOVQ 560(R11), F13
-	WORD $0x4fa3e9a2 // sdot v2.4s, v13.16b, v3.4b[3]
-	WORD $0x4fa7e9bf // sdot v31.4s, v13.16b, v7.4b[3]
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4f869042 // fmul v2.4s, v2.4s, v6.s[0]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f8993ff // fmul v31.4s, v31.4s, v9.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F17
-	FMOVQ 576(R11), F16
-	WORD $0x4f96e20e // sdot v14.4s, v16.16b, v22.4b[0]
-	WORD $0x4f88e211 // sdot v17.4s, v16.16b, v8.4b[0]
-	FMOVQ 592(R11), F24
-	WORD $0x4fb6e30e // sdot v14.4s, v24.16b, v22.4b[1]
-	WORD $0x4fa8e311 // sdot v17.4s, v24.16b, v8.4b[1]
-	FMOVQ 608(R11), F23
-	WORD $0x4f96eaee // sdot v14.4s, v23.16b, v22.4b[2]
-	WORD $0x4f88eaf1 // sdot v17.4s, v23.16b, v8.4b[2]
-	FMOVQ 624(R11), F25
-	WORD $0x4fb6eb2e // sdot v14.4s, v25.16b, v22.4b[3]
-	WORD $0x4fa8eb31 // sdot v17.4s, v25.16b, v8.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fa691ce // fmul v14.4s, v14.4s, v6.s[1]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fa99231 // fmul v17.4s, v17.4s, v9.s[1]
-	WORD $0x4e2ed442 // fadd v2.4s, v2.4s, v14.4s
-	WORD $0x4e31d7ff // fadd v31.4s, v31.4s, v17.4s
-	FMOVQ 144(R11), F26
-	WORD $0x6e3adc42 // fmul v2.4s, v2.4s, v26.4s
-	WORD $0x6e3adfff // fmul v31.4s, v31.4s, v26.4s
-	FMOVQ 16(R14), F20
-	WORD $0x4e22d694 // fadd v20.4s, v20.4s, v2.4s
-	FMOVQ 272(R11), F21
-	WORD $0x4f8592b5 // fmul v21.4s, v21.4s, v5.s[0]
-	WORD $0x4eb5d694 // fsub v20.4s, v20.4s, v21.4s
-	FMOVQ F20, 16(R14)
-	FMOVQ 16(R21), F27
-	WORD $0x4e3fd77b // fadd v27.4s, v27.4s, v31.4s
-	FMOVQ 272(R11), F11
-	WORD $0x4f8a916b // fmul v11.4s, v11.4s, v10.s[0]
-	WORD $0x4eabd77b // fsub v27.4s, v27.4s, v11.4s
-	FMOVQ F27, 16(R21)
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F28
-	FMOVQ 640(R11), F12
-	WORD $0x4f83e19d // sdot v29.4s, v12.16b, v3.4b[0]
-	WORD $0x4f87e19c // sdot v28.4s, v12.16b, v7.4b[0]
-	FMOVQ 656(R11), F15
-	WORD $0x4fa3e1fd // sdot v29.4s, v15.16b, v3.4b[1]
-	WORD $0x4fa7e1fc // sdot v28.4s, v15.16b, v7.4b[1]
-	FMOVQ 672(R11), F30
-	WORD $0x4f83ebdd // sdot v29.4s, v30.16b, v3.4b[2]
-	WORD $0x4f87ebdc // sdot v28.4s, v30.16b, v7.4b[2]
-	FMOVQ 688(R11), F18
-	WORD $0x4fa3ea5d // sdot v29.4s, v18.16b, v3.4b[3]
-	WORD $0x4fa7ea5c // sdot v28.4s, v18.16b, v7.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4f8693bd // fmul v29.4s, v29.4s, v6.s[0]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f89939c // fmul v28.4s, v28.4s, v9.s[0]
-	FMOVQ 0(R10), F4
-	FMOVQ 0(R10), F19
-	FMOVQ 704(R11), F13
-	WORD $0x4f96e1a4 // sdot v4.4s, v13.16b, v22.4b[0]
-	WORD $0x4f88e1b3 // sdot v19.4s, v13.16b, v8.4b[0]
-	FMOVQ 720(R11), F16
-	WORD $0x4fb6e204 // sdot v4.4s, v16.16b, v22.4b[1]
-	WORD $0x4fa8e213 // sdot v19.4s, v16.16b, v8.4b[1]
-	FMOVQ 736(R11), F24
-	WORD $0x4f96eb04 // sdot v4.4s, v24.16b, v22.4b[2]
-	WORD $0x4f88eb13 // sdot v19.4s, v24.16b, v8.4b[2]
-	FMOVQ 752(R11), F23
-	WORD $0x4fb6eae4 // sdot v4.4s, v23.16b, v22.4b[3]
-	WORD $0x4fa8eaf3 // sdot v19.4s, v23.16b, v8.4b[3]
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4fa69084 // fmul v4.4s, v4.4s, v6.s[1]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fa99273 // fmul v19.4s, v19.4s, v9.s[1]
-	WORD $0x4e24d7bd // fadd v29.4s, v29.4s, v4.4s
-	WORD $0x4e33d79c // fadd v28.4s, v28.4s, v19.4s
-	FMOVQ 160(R11), F25
-	WORD $0x6e39dfbd // fmul v29.4s, v29.4s, v25.4s
-	WORD $0x6e39df9c // fmul v28.4s, v28.4s, v25.4s
-	FMOVQ 32(R14), F14
-	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
-	FMOVQ 288(R11), F17
-	WORD $0x4f859231 // fmul v17.4s, v17.4s, v5.s[0]
-	WORD $0x4eb1d5ce // fsub v14.4s, v14.4s, v17.4s
-	FMOVQ F14, 32(R14)
-	FMOVQ 32(R21), F26
-	WORD $0x4e3cd75a // fadd v26.4s, v26.4s, v28.4s
-	FMOVQ 288(R11), F2
-	WORD $0x4f8a9042 // fmul v2.4s, v2.4s, v10.s[0]
-	WORD $0x4ea2d75a // fsub v26.4s, v26.4s, v2.4s
-	FMOVQ F26, 32(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F20
-	FMOVQ 768(R11), F31
-	WORD $0x4f83e3f5 // sdot v21.4s, v31.16b, v3.4b[0]
-	WORD $0x4f87e3f4 // sdot v20.4s, v31.16b, v7.4b[0]
-	FMOVQ 784(R11), F11
-	WORD $0x4fa3e175 // sdot v21.4s, v11.16b, v3.4b[1]
-	WORD $0x4fa7e174 // sdot v20.4s, v11.16b, v7.4b[1]
-	FMOVQ 800(R11), F27
-	WORD $0x4f83eb75 // sdot v21.4s, v27.16b, v3.4b[2]
-	WORD $0x4f87eb74 // sdot v20.4s, v27.16b, v7.4b[2]
-	FMOVQ 816(R11), F12
-	WORD $0x4fa3e995 // sdot v21.4s, v12.16b, v3.4b[3]
-	WORD $0x4fa7e994 // sdot v20.4s, v12.16b, v7.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f8692b5 // fmul v21.4s, v21.4s, v6.s[0]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f899294 // fmul v20.4s, v20.4s, v9.s[0]
+	WORD $0x4fa6128b // fmla v11.4s, v20.4s, v6.s[1]
+	WORD $0x4fa912ac // fmla v12.4s, v21.4s, v9.s[1]
+	FMOVQ 0(R14), F27
+	FMOVQ 0(R21), F28
+	FMOVQ 128(R11), F29
+	WORD $0x4e3dcd7b // fmla v27.4s, v11.4s, v29.4s
+	WORD $0x4e3dcd9c // fmla v28.4s, v12.4s, v29.4s
+	FMOVQ 256(R11), F30
+	WORD $0x4f8553db // fmls v27.4s, v30.4s, v5.s[0]
+	WORD $0x4f8a53dc // fmls v28.4s, v30.4s, v10.s[0]
+	FMOVQ F27, 0(R14)
+	FMOVQ F28, 0(R21)
 	FMOVQ 0(R10), F15
-	FMOVQ 0(R10), F30
-	FMOVQ 832(R11), F18
-	WORD $0x4f96e24f // sdot v15.4s, v18.16b, v22.4b[0]
-	WORD $0x4f88e25e // sdot v30.4s, v18.16b, v8.4b[0]
-	FMOVQ 848(R11), F13
-	WORD $0x4fb6e1af // sdot v15.4s, v13.16b, v22.4b[1]
-	WORD $0x4fa8e1be // sdot v30.4s, v13.16b, v8.4b[1]
-	FMOVQ 864(R11), F16
-	WORD $0x4f96ea0f // sdot v15.4s, v16.16b, v22.4b[2]
-	WORD $0x4f88ea1e // sdot v30.4s, v16.16b, v8.4b[2]
-	FMOVQ 880(R11), F24
-	WORD $0x4fb6eb0f // sdot v15.4s, v24.16b, v22.4b[3]
-	WORD $0x4fa8eb1e // sdot v30.4s, v24.16b, v8.4b[3]
+	FMOVQ 0(R10), F2
+	FMOVQ 512(R11), F31
+	WORD $0x4f83e3ef // sdot v15.4s, v31.16b, v3.4b[0]
+	WORD $0x4f87e3e2 // sdot v2.4s, v31.16b, v7.4b[0]
+	FMOVQ 528(R11), F18
+	WORD $0x4fa3e24f // sdot v15.4s, v18.16b, v3.4b[1]
+	WORD $0x4fa7e242 // sdot v2.4s, v18.16b, v7.4b[1]
+	FMOVQ 544(R11), F4
+	WORD $0x4f83e88f // sdot v15.4s, v4.16b, v3.4b[2]
+	WORD $0x4f87e882 // sdot v2.4s, v4.16b, v7.4b[2]
+	FMOVQ 560(R11), F19
+	WORD $0x4fa3ea6f // sdot v15.4s, v19.16b, v3.4b[3]
+	WORD $0x4fa7ea62 // sdot v2.4s, v19.16b, v7.4b[3]
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fa691ef // fmul v15.4s, v15.4s, v6.s[1]
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4f8691ef // fmul v15.4s, v15.4s, v6.s[0]
+	WORD $0x4f899042 // fmul v2.4s, v2.4s, v9.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F14
+	FMOVQ 576(R11), F17
+	WORD $0x4f96e22d // sdot v13.4s, v17.16b, v22.4b[0]
+	WORD $0x4f88e22e // sdot v14.4s, v17.16b, v8.4b[0]
+	FMOVQ 592(R11), F16
+	WORD $0x4fb6e20d // sdot v13.4s, v16.16b, v22.4b[1]
+	WORD $0x4fa8e20e // sdot v14.4s, v16.16b, v8.4b[1]
+	FMOVQ 608(R11), F24
+	WORD $0x4f96eb0d // sdot v13.4s, v24.16b, v22.4b[2]
+	WORD $0x4f88eb0e // sdot v14.4s, v24.16b, v8.4b[2]
+	FMOVQ 624(R11), F23
+	WORD $0x4fb6eaed // sdot v13.4s, v23.16b, v22.4b[3]
+	WORD $0x4fa8eaee // sdot v14.4s, v23.16b, v8.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fa611af // fmla v15.4s, v13.4s, v6.s[1]
+	WORD $0x4fa911c2 // fmla v2.4s, v14.4s, v9.s[1]
+	FMOVQ 16(R14), F25
+	FMOVQ 16(R21), F26
+	FMOVQ 144(R11), F20
+	WORD $0x4e34cdf9 // fmla v25.4s, v15.4s, v20.4s
+	WORD $0x4e34cc5a // fmla v26.4s, v2.4s, v20.4s
+	FMOVQ 272(R11), F21
+	WORD $0x4f8552b9 // fmls v25.4s, v21.4s, v5.s[0]
+	WORD $0x4f8a52ba // fmls v26.4s, v21.4s, v10.s[0]
+	FMOVQ F25, 16(R14)
+	FMOVQ F26, 16(R21)
+	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 640(R11), F29
+	WORD $0x4f83e3ab // sdot v11.4s, v29.16b, v3.4b[0]
+	WORD $0x4f87e3ac // sdot v12.4s, v29.16b, v7.4b[0]
+	FMOVQ 656(R11), F30
+	WORD $0x4fa3e3cb // sdot v11.4s, v30.16b, v3.4b[1]
+	WORD $0x4fa7e3cc // sdot v12.4s, v30.16b, v7.4b[1]
+	FMOVQ 672(R11), F27
+	WORD $0x4f83eb6b // sdot v11.4s, v27.16b, v3.4b[2]
+	WORD $0x4f87eb6c // sdot v12.4s, v27.16b, v7.4b[2]
+	FMOVQ 688(R11), F28
+	WORD $0x4fa3eb8b // sdot v11.4s, v28.16b, v3.4b[3]
+	WORD $0x4fa7eb8c // sdot v12.4s, v28.16b, v7.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f86916b // fmul v11.4s, v11.4s, v6.s[0]
+	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F18
+	FMOVQ 704(R11), F4
+	WORD $0x4f96e09f // sdot v31.4s, v4.16b, v22.4b[0]
+	WORD $0x4f88e092 // sdot v18.4s, v4.16b, v8.4b[0]
+	FMOVQ 720(R11), F19
+	WORD $0x4fb6e27f // sdot v31.4s, v19.16b, v22.4b[1]
+	WORD $0x4fa8e272 // sdot v18.4s, v19.16b, v8.4b[1]
+	FMOVQ 736(R11), F17
+	WORD $0x4f96ea3f // sdot v31.4s, v17.16b, v22.4b[2]
+	WORD $0x4f88ea32 // sdot v18.4s, v17.16b, v8.4b[2]
+	FMOVQ 752(R11), F16
+	WORD $0x4fb6ea1f // sdot v31.4s, v16.16b, v22.4b[3]
+	WORD $0x4fa8ea12 // sdot v18.4s, v16.16b, v8.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4fa613eb // fmla v11.4s, v31.4s, v6.s[1]
+	WORD $0x4fa9124c // fmla v12.4s, v18.4s, v9.s[1]
+	FMOVQ 32(R14), F24
+	FMOVQ 32(R21), F23
+	FMOVQ 160(R11), F13
+	WORD $0x4e2dcd78 // fmla v24.4s, v11.4s, v13.4s
+	WORD $0x4e2dcd97 // fmla v23.4s, v12.4s, v13.4s
+	FMOVQ 288(R11), F14
+	WORD $0x4f8551d8 // fmls v24.4s, v14.4s, v5.s[0]
+	WORD $0x4f8a51d7 // fmls v23.4s, v14.4s, v10.s[0]
+	FMOVQ F24, 32(R14)
+	FMOVQ F23, 32(R21)
+	FMOVQ 0(R10), F15
+	FMOVQ 0(R10), F2
+	FMOVQ 768(R11), F20
+	WORD $0x4f83e28f // sdot v15.4s, v20.16b, v3.4b[0]
+	WORD $0x4f87e282 // sdot v2.4s, v20.16b, v7.4b[0]
+	FMOVQ 784(R11), F21
+	WORD $0x4fa3e2af // sdot v15.4s, v21.16b, v3.4b[1]
+	WORD $0x4fa7e2a2 // sdot v2.4s, v21.16b, v7.4b[1]
+	FMOVQ 800(R11), F25
+	WORD $0x4f83eb2f // sdot v15.4s, v25.16b, v3.4b[2]
+	WORD $0x4f87eb22 // sdot v2.4s, v25.16b, v7.4b[2]
+	FMOVQ 816(R11), F26
+	WORD $0x4fa3eb4f // sdot v15.4s, v26.16b, v3.4b[3]
+	WORD $0x4fa7eb42 // sdot v2.4s, v26.16b, v7.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4f8691ef // fmul v15.4s, v15.4s, v6.s[0]
+	WORD $0x4f899042 // fmul v2.4s, v2.4s, v9.s[0]
+	FMOVQ 0(R10), F29
+	FMOVQ 0(R10), F30
+	FMOVQ 832(R11), F27
+	WORD $0x4f96e37d // sdot v29.4s, v27.16b, v22.4b[0]
+	WORD $0x4f88e37e // sdot v30.4s, v27.16b, v8.4b[0]
+	FMOVQ 848(R11), F28
+	WORD $0x4fb6e39d // sdot v29.4s, v28.16b, v22.4b[1]
+	WORD $0x4fa8e39e // sdot v30.4s, v28.16b, v8.4b[1]
+	FMOVQ 864(R11), F4
+	WORD $0x4f96e89d // sdot v29.4s, v4.16b, v22.4b[2]
+	WORD $0x4f88e89e // sdot v30.4s, v4.16b, v8.4b[2]
+	FMOVQ 880(R11), F19
+	WORD $0x4fb6ea7d // sdot v29.4s, v19.16b, v22.4b[3]
+	WORD $0x4fa8ea7e // sdot v30.4s, v19.16b, v8.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fa993de // fmul v30.4s, v30.4s, v9.s[1]
-	WORD $0x4e2fd6b5 // fadd v21.4s, v21.4s, v15.4s
-	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
-	FMOVQ 176(R11), F23
-	WORD $0x6e37deb5 // fmul v21.4s, v21.4s, v23.4s
-	WORD $0x6e37de94 // fmul v20.4s, v20.4s, v23.4s
-	FMOVQ 48(R14), F4
-	WORD $0x4e35d484 // fadd v4.4s, v4.4s, v21.4s
-	FMOVQ 304(R11), F19
-	WORD $0x4f859273 // fmul v19.4s, v19.4s, v5.s[0]
-	WORD $0x4eb3d484 // fsub v4.4s, v4.4s, v19.4s
-	FMOVQ F4, 48(R14)
-	FMOVQ 48(R21), F25
-	WORD $0x4e34d739 // fadd v25.4s, v25.4s, v20.4s
-	FMOVQ 304(R11), F29
-	WORD $0x4f8a93bd // fmul v29.4s, v29.4s, v10.s[0]
-	WORD $0x4ebdd739 // fsub v25.4s, v25.4s, v29.4s
-	FMOVQ F25, 48(R21)
+	WORD $0x4fa613af // fmla v15.4s, v29.4s, v6.s[1]
+	WORD $0x4fa913c2 // fmla v2.4s, v30.4s, v9.s[1]
+	FMOVQ 48(R14), F17
+	FMOVQ 48(R21), F16
+	FMOVQ 176(R11), F31
+	WORD $0x4e3fcdf1 // fmla v17.4s, v15.4s, v31.4s
+	WORD $0x4e3fcc50 // fmla v16.4s, v2.4s, v31.4s
+	FMOVQ 304(R11), F18
+	WORD $0x4f855251 // fmls v17.4s, v18.4s, v5.s[0]
+	WORD $0x4f8a5250 // fmls v16.4s, v18.4s, v10.s[0]
+	FMOVQ F17, 48(R14)
+	FMOVQ F16, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair85
-	FMOVQ 320(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 384(R11)
-	FMOVQ 384(R1), F14
+	FMOVQ 320(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ F11, 384(R11)
+	FMOVQ 384(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ F12, 400(R11)
+	FMOVQ 448(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ F13, 416(R11)
+	FMOVQ 512(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 400(R11)
-	FMOVQ 448(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 416(R11)
-	FMOVQ 512(R1), F2
-	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 432(R11)
-	FMOVQ 320(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	FMOVQ F26, 448(R11)
-	FMOVQ 384(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ F31, 464(R11)
-	FMOVQ 448(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	FMOVQ F11, 480(R11)
-	FMOVQ 512(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 496(R11)
-	FMOVD 32(R1), F12
-	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c1012 // saddw v18.4s, v0.4s, v12.4h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 0(R11), F13
-	WORD $0x6e2dde52 // fmul v18.4s, v18.4s, v13.4s
-	FMOVQ F18, 128(R11)
-	FMOVD 48(R1), F16
-	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
-	WORD $0x0e701018 // saddw v24.4s, v0.4s, v16.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 64(R11), F15
-	WORD $0x6e2fdf18 // fmul v24.4s, v24.4s, v15.4s
-	FMOVQ F24, 256(R11)
-	FMOVQ 336(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 512(R11)
-	FMOVQ 400(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 528(R11)
-	FMOVQ 464(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 544(R11)
-	FMOVQ 528(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 560(R11)
-	FMOVQ 336(R1), F4
-	VUSHR $4, V4.B16, V4.B16
-	FMOVQ F4, 576(R11)
-	FMOVQ 400(R1), F20
+	FMOVQ F14, 432(R11)
+	FMOVQ 320(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	FMOVQ F24, 448(R11)
+	FMOVQ 384(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	FMOVQ F23, 464(R11)
+	FMOVQ 448(R1), F20
 	VUSHR $4, V20.B16, V20.B16
-	FMOVQ F20, 592(R11)
-	FMOVQ 464(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 608(R11)
-	FMOVQ 528(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	FMOVQ F25, 624(R11)
-	WORD $0x4e6c1003 // saddw2 v3.4s, v0.4s, v12.8h
+	FMOVQ F20, 480(R11)
+	FMOVQ 512(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	FMOVQ F21, 496(R11)
+	FMOVD 32(R1), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x0e79101a // saddw v26.4s, v0.4s, v25.4h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 0(R11), F27
+	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
+	FMOVQ F26, 128(R11)
+	FMOVD 48(R1), F28
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c1004 // saddw v4.4s, v0.4s, v28.4h
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	FMOVQ 64(R11), F19
+	WORD $0x6e33dc84 // fmul v4.4s, v4.4s, v19.4s
+	FMOVQ F4, 256(R11)
+	FMOVQ 336(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ F29, 512(R11)
+	FMOVQ 400(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ F30, 528(R11)
+	FMOVQ 464(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ F15, 544(R11)
+	FMOVQ 528(R1), F2
+	VAND V1.B16, V2.B16, V2.B16
+	FMOVQ F2, 560(R11)
+	FMOVQ 336(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	FMOVQ F31, 576(R11)
+	FMOVQ 400(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	FMOVQ F18, 592(R11)
+	FMOVQ 464(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	FMOVQ F17, 608(R11)
+	FMOVQ 528(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	FMOVQ F16, 624(R11)
+	WORD $0x4e791003 // saddw2 v3.4s, v0.4s, v25.8h
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
 	FMOVQ 16(R11), F22
 	WORD $0x6e36dc63 // fmul v3.4s, v3.4s, v22.4s
 	FMOVQ F3, 144(R11)
-	WORD $0x4e701006 // saddw2 v6.4s, v0.4s, v16.8h
+	WORD $0x4e7c1006 // saddw2 v6.4s, v0.4s, v28.8h
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
 	FMOVQ 80(R11), F5
 	WORD $0x6e25dcc6 // fmul v6.4s, v6.4s, v5.4s
@@ -10069,66 +9537,66 @@ pair85:
 	FMOVQ 544(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	FMOVQ F10, 688(R11)
-	FMOVQ 352(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 704(R11)
-	FMOVQ 416(R1), F14
+	FMOVQ 352(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	FMOVQ F11, 704(R11)
+	FMOVQ 416(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	FMOVQ F12, 720(R11)
+	FMOVQ 480(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	FMOVQ F13, 736(R11)
+	FMOVQ 544(R1), F14
 	VUSHR $4, V14.B16, V14.B16
-	FMOVQ F14, 720(R11)
-	FMOVQ 480(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 736(R11)
-	FMOVQ 544(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	FMOVQ F2, 752(R11)
-	FMOVD 40(R1), F26
-	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
-	WORD $0x0e7a101f // saddw v31.4s, v0.4s, v26.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 32(R11), F11
-	WORD $0x6e2bdfff // fmul v31.4s, v31.4s, v11.4s
-	FMOVQ F31, 160(R11)
-	FMOVD 56(R1), F27
-	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
-	WORD $0x0e7b100d // saddw v13.4s, v0.4s, v27.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 96(R11), F18
-	WORD $0x6e32ddad // fmul v13.4s, v13.4s, v18.4s
-	FMOVQ F13, 288(R11)
-	FMOVQ 368(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 768(R11)
-	FMOVQ 432(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 784(R11)
-	FMOVQ 496(R1), F30
+	FMOVQ F14, 752(R11)
+	FMOVD 40(R1), F24
+	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
+	WORD $0x0e781017 // saddw v23.4s, v0.4s, v24.4h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FMOVQ 32(R11), F20
+	WORD $0x6e34def7 // fmul v23.4s, v23.4s, v20.4s
+	FMOVQ F23, 160(R11)
+	FMOVD 56(R1), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x0e75101b // saddw v27.4s, v0.4s, v21.4h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 96(R11), F26
+	WORD $0x6e3adf7b // fmul v27.4s, v27.4s, v26.4s
+	FMOVQ F27, 288(R11)
+	FMOVQ 368(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ F19, 768(R11)
+	FMOVQ 432(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	FMOVQ F4, 784(R11)
+	FMOVQ 496(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ F29, 800(R11)
+	FMOVQ 560(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 800(R11)
-	FMOVQ 560(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 816(R11)
-	FMOVQ 368(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	FMOVQ F21, 832(R11)
-	FMOVQ 432(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	FMOVQ F19, 848(R11)
-	FMOVQ 496(R1), F4
-	VUSHR $4, V4.B16, V4.B16
-	FMOVQ F4, 864(R11)
-	FMOVQ 560(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	FMOVQ F20, 880(R11)
-	WORD $0x4e7a101d // saddw2 v29.4s, v0.4s, v26.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 48(R11), F25
-	WORD $0x6e39dfbd // fmul v29.4s, v29.4s, v25.4s
-	FMOVQ F29, 176(R11)
-	WORD $0x4e7b100c // saddw2 v12.4s, v0.4s, v27.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	FMOVQ F30, 816(R11)
+	FMOVQ 368(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	FMOVQ F15, 832(R11)
+	FMOVQ 432(R1), F2
+	VUSHR $4, V2.B16, V2.B16
+	FMOVQ F2, 848(R11)
+	FMOVQ 496(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	FMOVQ F31, 864(R11)
+	FMOVQ 560(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	FMOVQ F18, 880(R11)
+	WORD $0x4e781011 // saddw2 v17.4s, v0.4s, v24.8h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 48(R11), F16
+	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
+	FMOVQ F17, 176(R11)
+	WORD $0x4e751019 // saddw2 v25.4s, v0.4s, v21.8h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
 	FMOVQ 112(R11), F22
-	WORD $0x6e36dd8c // fmul v12.4s, v12.4s, v22.4s
-	FMOVQ F12, 304(R11)
+	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FMOVQ F25, 304(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
@@ -10136,227 +9604,197 @@ pair86:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
 	FMOVQ 0(R13), F3
-	FMOVQ 16(R13), F16
+	FMOVQ 16(R13), F28
 	FMOVQ 32(R13), F5
-	FMOVD 48(R13), F6
-	WORD $0x7e30d8c6 // faddp s6, v6.2s
+	FMOVD 56(R13), F6
 	FMOVQ 0(R20), F7
 	FMOVQ 16(R20), F8
 	FMOVQ 32(R20), F9
-	FMOVD 48(R20), F10
-	WORD $0x7e30d94a // faddp s10, v10.2s
-	FMOVQ 0(R10), F17
-	FMOVQ 0(R10), F14
-	FMOVQ 384(R11), F28
-	WORD $0x4f83e391 // sdot v17.4s, v28.16b, v3.4b[0]
-	WORD $0x4f87e38e // sdot v14.4s, v28.16b, v7.4b[0]
-	FMOVQ 400(R11), F2
-	WORD $0x4fa3e051 // sdot v17.4s, v2.16b, v3.4b[1]
-	WORD $0x4fa7e04e // sdot v14.4s, v2.16b, v7.4b[1]
-	FMOVQ 416(R11), F11
-	WORD $0x4f83e971 // sdot v17.4s, v11.16b, v3.4b[2]
-	WORD $0x4f87e96e // sdot v14.4s, v11.16b, v7.4b[2]
-	FMOVQ 432(R11), F31
-	WORD $0x4fa3ebf1 // sdot v17.4s, v31.16b, v3.4b[3]
-	WORD $0x4fa7ebee // sdot v14.4s, v31.16b, v7.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f859231 // fmul v17.4s, v17.4s, v5.s[0]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f8991ce // fmul v14.4s, v14.4s, v9.s[0]
-	FMOVQ 0(R10), F18
-	FMOVQ 0(R10), F13
-	FMOVQ 448(R11), F15
-	WORD $0x4f90e1f2 // sdot v18.4s, v15.16b, v16.4b[0]
-	WORD $0x4f88e1ed // sdot v13.4s, v15.16b, v8.4b[0]
-	FMOVQ 464(R11), F24
-	WORD $0x4fb0e312 // sdot v18.4s, v24.16b, v16.4b[1]
-	WORD $0x4fa8e30d // sdot v13.4s, v24.16b, v8.4b[1]
-	FMOVQ 480(R11), F30
-	WORD $0x4f90ebd2 // sdot v18.4s, v30.16b, v16.4b[2]
-	WORD $0x4f88ebcd // sdot v13.4s, v30.16b, v8.4b[2]
-	FMOVQ 496(R11), F23
-	WORD $0x4fb0eaf2 // sdot v18.4s, v23.16b, v16.4b[3]
-	WORD $0x4fa8eaed // sdot v13.4s, v23.16b, v8.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fa59252 // fmul v18.4s, v18.4s, v5.s[1]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fa991ad // fmul v13.4s, v13.4s, v9.s[1]
-	WORD $0x4e32d631 // fadd v17.4s, v17.4s, v18.4s
-	WORD $0x4e2dd5ce // fadd v14.4s, v14.4s, v13.4s
-	FMOVQ 128(R11), F21
-	WORD $0x6e35de31 // fmul v17.4s, v17.4s, v21.4s
-	WORD $0x6e35ddce // fmul v14.4s, v14.4s, v21.4s
-	FMOVQ 0(R14), F19
-	WORD $0x4e31d673 // fadd v19.4s, v19.4s, v17.4s
-	FMOVQ 256(R11), F4
-	WORD $0x4f869084 // fmul v4.4s, v4.4s, v6.s[0]
-	WORD $0x4ea4d673 // fsub v19.4s, v19.4s, v4.4s
-	FMOVQ F19, 0(R14)
-	FMOVQ 0(R21), F20
-	WORD $0x4e2ed694 // fadd v20.4s, v20.4s, v14.4s
-	FMOVQ 256(R11), F26
-	WORD $0x4f8a935a // fmul v26.4s, v26.4s, v10.s[0]
-	WORD $0x4ebad694 // fsub v20.4s, v20.4s, v26.4s
-	FMOVQ F20, 0(R21)
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F29
-	FMOVQ 512(R11), F27
-	WORD $0x4f83e379 // sdot v25.4s, v27.16b, v3.4b[0]
-	WORD $0x4f87e37d // sdot v29.4s, v27.16b, v7.4b[0]
-	FMOVQ 528(R11), F22
-	WORD $0x4fa3e2d9 // sdot v25.4s, v22.16b, v3.4b[1]
-	WORD $0x4fa7e2dd // sdot v29.4s, v22.16b, v7.4b[1]
-	FMOVQ 544(R11), F12
-	WORD $0x4f83e999 // sdot v25.4s, v12.16b, v3.4b[2]
-	WORD $0x4f87e99d // sdot v29.4s, v12.16b, v7.4b[2]
-	FMOVQ 560(R11), F28
-	WORD $0x4fa3eb99 // sdot v25.4s, v28.16b, v3.4b[3]
-	WORD $0x4fa7eb9d // sdot v29.4s, v28.16b, v7.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f859339 // fmul v25.4s, v25.4s, v5.s[0]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4f8993bd // fmul v29.4s, v29.4s, v9.s[0]
-	FMOVQ 0(R10), F2
+	FMOVD 56(R20), F10
 	FMOVQ 0(R10), F11
-	FMOVQ 576(R11), F31
-	WORD $0x4f90e3e2 // sdot v2.4s, v31.16b, v16.4b[0]
-	WORD $0x4f88e3eb // sdot v11.4s, v31.16b, v8.4b[0]
-	FMOVQ 592(R11), F15
-	WORD $0x4fb0e1e2 // sdot v2.4s, v15.16b, v16.4b[1]
-	WORD $0x4fa8e1eb // sdot v11.4s, v15.16b, v8.4b[1]
-	FMOVQ 608(R11), F24
-	WORD $0x4f90eb02 // sdot v2.4s, v24.16b, v16.4b[2]
-	WORD $0x4f88eb0b // sdot v11.4s, v24.16b, v8.4b[2]
-	FMOVQ 624(R11), F30
-	WORD $0x4fb0ebc2 // sdot v2.4s, v30.16b, v16.4b[3]
-	WORD $0x4fa8ebcb // sdot v11.4s, v30.16b, v8.4b[3]
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4fa59042 // fmul v2.4s, v2.4s, v5.s[1]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fa9916b // fmul v11.4s, v11.4s, v9.s[1]
-	WORD $0x4e22d739 // fadd v25.4s, v25.4s, v2.4s
-	WORD $0x4e2bd7bd // fadd v29.4s, v29.4s, v11.4s
-	FMOVQ 144(R11), F23
-	WORD $0x6e37df39 // fmul v25.4s, v25.4s, v23.4s
-	WORD $0x6e37dfbd // fmul v29.4s, v29.4s, v23.4s
-	FMOVQ 16(R14), F18
-	WORD $0x4e39d652 // fadd v18.4s, v18.4s, v25.4s
-	FMOVQ 272(R11), F13
-	WORD $0x4f8691ad // fmul v13.4s, v13.4s, v6.s[0]
-	WORD $0x4eadd652 // fsub v18.4s, v18.4s, v13.4s
-	FMOVQ F18, 16(R14)
-	FMOVQ 16(R21), F21
-	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
-	FMOVQ 272(R11), F17
-	WORD $0x4f8a9231 // fmul v17.4s, v17.4s, v10.s[0]
-	WORD $0x4eb1d6b5 // fsub v21.4s, v21.4s, v17.4s
-	FMOVQ F21, 16(R21)
-	FMOVQ 0(R10), F4
-	FMOVQ 0(R10), F19
-	FMOVQ 640(R11), F14
-	WORD $0x4f83e1c4 // sdot v4.4s, v14.16b, v3.4b[0]
-	WORD $0x4f87e1d3 // sdot v19.4s, v14.16b, v7.4b[0]
-	FMOVQ 656(R11), F26
-	WORD $0x4fa3e344 // sdot v4.4s, v26.16b, v3.4b[1]
-	WORD $0x4fa7e353 // sdot v19.4s, v26.16b, v7.4b[1]
-	FMOVQ 672(R11), F20
-	WORD $0x4f83ea84 // sdot v4.4s, v20.16b, v3.4b[2]
-	WORD $0x4f87ea93 // sdot v19.4s, v20.16b, v7.4b[2]
-	FMOVQ 688(R11), F27
-	WORD $0x4fa3eb64 // sdot v4.4s, v27.16b, v3.4b[3]
-	WORD $0x4fa7eb73 // sdot v19.4s, v27.16b, v7.4b[3]
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4f859084 // fmul v4.4s, v4.4s, v5.s[0]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f899273 // fmul v19.4s, v19.4s, v9.s[0]
-	FMOVQ 0(R10), F22
 	FMOVQ 0(R10), F12
-	FMOVQ 704(R11), F28
-	WORD $0x4f90e396 // sdot v22.4s, v28.16b, v16.4b[0]
-	WORD $0x4f88e38c // sdot v12.4s, v28.16b, v8.4b[0]
-	FMOVQ 720(R11), F31
-	WORD $0x4fb0e3f6 // sdot v22.4s, v31.16b, v16.4b[1]
-	WORD $0x4fa8e3ec // sdot v12.4s, v31.16b, v8.4b[1]
-	FMOVQ 736(R11), F15
-	WORD $0x4f90e9f6 // sdot v22.4s, v15.16b, v16.4b[2]
-	WORD $0x4f88e9ec // sdot v12.4s, v15.16b, v8.4b[2]
-	FMOVQ 752(R11), F24
-	WORD $0x4fb0eb16 // sdot v22.4s, v24.16b, v16.4b[3]
-	WORD $0x4fa8eb0c // sdot v12.4s, v24.16b, v8.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4fa592d6 // fmul v22.4s, v22.4s, v5.s[1]
+	FMOVQ 384(R11), F13
+	WORD $0x4f83e1ab // sdot v11.4s, v13.16b, v3.4b[0]
+	WORD $0x4f87e1ac // sdot v12.4s, v13.16b, v7.4b[0]
+	FMOVQ 400(R11), F14
+	WORD $0x4fa3e1cb // sdot v11.4s, v14.16b, v3.4b[1]
+	WORD $0x4fa7e1cc // sdot v12.4s, v14.16b, v7.4b[1]
+	FMOVQ 416(R11), F20
+	WORD $0x4f83ea8b // sdot v11.4s, v20.16b, v3.4b[2]
+	WORD $0x4f87ea8c // sdot v12.4s, v20.16b, v7.4b[2]
+	FMOVQ 432(R11), F23
+	WORD $0x4fa3eaeb // sdot v11.4s, v23.16b, v3.4b[3]
+	WORD $0x4fa7eaec // sdot v12.4s, v23.16b, v7.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fa9918c // fmul v12.4s, v12.4s, v9.s[1]
-	WORD $0x4e36d484 // fadd v4.4s, v4.4s, v22.4s
-	WORD $0x4e2cd673 // fadd v19.4s, v19.4s, v12.4s
-	FMOVQ 160(R11), F30
-	WORD $0x6e3edc84 // fmul v4.4s, v4.4s, v30.4s
-	WORD $0x6e3ede73 // fmul v19.4s, v19.4s, v30.4s
-	FMOVQ 32(R14), F2
-	WORD $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
-	FMOVQ 288(R11), F11
-	WORD $0x4f86916b // fmul v11.4s, v11.4s, v6.s[0]
-	WORD $0x4eabd442 // fsub v2.4s, v2.4s, v11.4s
-	FMOVQ F2, 32(R14)
-	FMOVQ 32(R21), F23
-	WORD $0x4e33d6f7 // fadd v23.4s, v23.4s, v19.4s
-	FMOVQ 288(R11), F25
-	WORD $0x4f8a9339 // fmul v25.4s, v25.4s, v10.s[0]
-	WORD $0x4eb9d6f7 // fsub v23.4s, v23.4s, v25.4s
-	FMOVQ F23, 32(R21)
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F18
-	FMOVQ 768(R11), F29
-	WORD $0x4f83e3ad // sdot v13.4s, v29.16b, v3.4b[0]
-	WORD $0x4f87e3b2 // sdot v18.4s, v29.16b, v7.4b[0]
-	FMOVQ 784(R11), F17
-	WORD $0x4fa3e22d // sdot v13.4s, v17.16b, v3.4b[1]
-	WORD $0x4fa7e232 // sdot v18.4s, v17.16b, v7.4b[1]
-	FMOVQ 800(R11), F21
-	WORD $0x4f83eaad // sdot v13.4s, v21.16b, v3.4b[2]
-	WORD $0x4f87eab2 // sdot v18.4s, v21.16b, v7.4b[2]
-	FMOVQ 816(R11), F14
-	WORD $0x4fa3e9cd // sdot v13.4s, v14.16b, v3.4b[3]
-	WORD $0x4fa7e9d2 // sdot v18.4s, v14.16b, v7.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f8591ad // fmul v13.4s, v13.4s, v5.s[0]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f899252 // fmul v18.4s, v18.4s, v9.s[0]
+	WORD $0x4f85916b // fmul v11.4s, v11.4s, v5.s[0]
+	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
 	FMOVQ 0(R10), F26
-	FMOVQ 0(R10), F20
-	FMOVQ 832(R11), F27
-	WORD $0x4f90e37a // sdot v26.4s, v27.16b, v16.4b[0]
-	WORD $0x4f88e374 // sdot v20.4s, v27.16b, v8.4b[0]
-	FMOVQ 848(R11), F28
-	WORD $0x4fb0e39a // sdot v26.4s, v28.16b, v16.4b[1]
-	WORD $0x4fa8e394 // sdot v20.4s, v28.16b, v8.4b[1]
-	FMOVQ 864(R11), F31
-	WORD $0x4f90ebfa // sdot v26.4s, v31.16b, v16.4b[2]
-	WORD $0x4f88ebf4 // sdot v20.4s, v31.16b, v8.4b[2]
-	FMOVQ 880(R11), F15
-	WORD $0x4fb0e9fa // sdot v26.4s, v15.16b, v16.4b[3]
-	WORD $0x4fa8e9f4 // sdot v20.4s, v15.16b, v8.4b[3]
+	FMOVQ 0(R10), F27
+	FMOVQ 448(R11), F19
+	WORD $0x4f9ce27a // sdot v26.4s, v19.16b, v28.4b[0]
+	WORD $0x4f88e27b // sdot v27.4s, v19.16b, v8.4b[0]
+	FMOVQ 464(R11), F4
+	WORD $0x4fbce09a // sdot v26.4s, v4.16b, v28.4b[1]
+	WORD $0x4fa8e09b // sdot v27.4s, v4.16b, v8.4b[1]
+	FMOVQ 480(R11), F29
+	WORD $0x4f9cebba // sdot v26.4s, v29.16b, v28.4b[2]
+	WORD $0x4f88ebbb // sdot v27.4s, v29.16b, v8.4b[2]
+	FMOVQ 496(R11), F30
+	WORD $0x4fbcebda // sdot v26.4s, v30.16b, v28.4b[3]
+	WORD $0x4fa8ebdb // sdot v27.4s, v30.16b, v8.4b[3]
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fa5935a // fmul v26.4s, v26.4s, v5.s[1]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fa99294 // fmul v20.4s, v20.4s, v9.s[1]
-	WORD $0x4e3ad5ad // fadd v13.4s, v13.4s, v26.4s
-	WORD $0x4e34d652 // fadd v18.4s, v18.4s, v20.4s
-	FMOVQ 176(R11), F24
-	WORD $0x6e38ddad // fmul v13.4s, v13.4s, v24.4s
-	WORD $0x6e38de52 // fmul v18.4s, v18.4s, v24.4s
-	FMOVQ 48(R14), F22
-	WORD $0x4e2dd6d6 // fadd v22.4s, v22.4s, v13.4s
-	FMOVQ 304(R11), F12
-	WORD $0x4f86918c // fmul v12.4s, v12.4s, v6.s[0]
-	WORD $0x4eacd6d6 // fsub v22.4s, v22.4s, v12.4s
-	FMOVQ F22, 48(R14)
-	FMOVQ 48(R21), F30
-	WORD $0x4e32d7de // fadd v30.4s, v30.4s, v18.4s
-	FMOVQ 304(R11), F4
-	WORD $0x4f8a9084 // fmul v4.4s, v4.4s, v10.s[0]
-	WORD $0x4ea4d7de // fsub v30.4s, v30.4s, v4.4s
-	FMOVQ F30, 48(R21)
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4fa5134b // fmla v11.4s, v26.4s, v5.s[1]
+	WORD $0x4fa9136c // fmla v12.4s, v27.4s, v9.s[1]
+	FMOVQ 0(R14), F15
+	FMOVQ 0(R21), F2
+	FMOVQ 128(R11), F31
+	WORD $0x4e3fcd6f // fmla v15.4s, v11.4s, v31.4s
+	WORD $0x4e3fcd82 // fmla v2.4s, v12.4s, v31.4s
+	FMOVQ 256(R11), F18
+	WORD $0x4f86524f // fmls v15.4s, v18.4s, v6.s[0]
+	WORD $0x4f8a5242 // fmls v2.4s, v18.4s, v10.s[0]
+	FMOVQ F15, 0(R14)
+	FMOVQ F2, 0(R21)
+	FMOVQ 0(R10), F24
+	FMOVQ 0(R10), F16
+	FMOVQ 512(R11), F17
+	WORD $0x4f83e238 // sdot v24.4s, v17.16b, v3.4b[0]
+	WORD $0x4f87e230 // sdot v16.4s, v17.16b, v7.4b[0]
+	FMOVQ 528(R11), F21
+	WORD $0x4fa3e2b8 // sdot v24.4s, v21.16b, v3.4b[1]
+	WORD $0x4fa7e2b0 // sdot v16.4s, v21.16b, v7.4b[1]
+	FMOVQ 544(R11), F22
+	WORD $0x4f83ead8 // sdot v24.4s, v22.16b, v3.4b[2]
+	WORD $0x4f87ead0 // sdot v16.4s, v22.16b, v7.4b[2]
+	FMOVQ 560(R11), F25
+	WORD $0x4fa3eb38 // sdot v24.4s, v25.16b, v3.4b[3]
+	WORD $0x4fa7eb30 // sdot v16.4s, v25.16b, v7.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f859318 // fmul v24.4s, v24.4s, v5.s[0]
+	WORD $0x4f899210 // fmul v16.4s, v16.4s, v9.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F14
+	FMOVQ 576(R11), F20
+	WORD $0x4f9ce28d // sdot v13.4s, v20.16b, v28.4b[0]
+	WORD $0x4f88e28e // sdot v14.4s, v20.16b, v8.4b[0]
+	FMOVQ 592(R11), F23
+	WORD $0x4fbce2ed // sdot v13.4s, v23.16b, v28.4b[1]
+	WORD $0x4fa8e2ee // sdot v14.4s, v23.16b, v8.4b[1]
+	FMOVQ 608(R11), F19
+	WORD $0x4f9cea6d // sdot v13.4s, v19.16b, v28.4b[2]
+	WORD $0x4f88ea6e // sdot v14.4s, v19.16b, v8.4b[2]
+	FMOVQ 624(R11), F4
+	WORD $0x4fbce88d // sdot v13.4s, v4.16b, v28.4b[3]
+	WORD $0x4fa8e88e // sdot v14.4s, v4.16b, v8.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fa511b8 // fmla v24.4s, v13.4s, v5.s[1]
+	WORD $0x4fa911d0 // fmla v16.4s, v14.4s, v9.s[1]
+	FMOVQ 16(R14), F29
+	FMOVQ 16(R21), F30
+	FMOVQ 144(R11), F26
+	WORD $0x4e3acf1d // fmla v29.4s, v24.4s, v26.4s
+	WORD $0x4e3ace1e // fmla v30.4s, v16.4s, v26.4s
+	FMOVQ 272(R11), F27
+	WORD $0x4f86537d // fmls v29.4s, v27.4s, v6.s[0]
+	WORD $0x4f8a537e // fmls v30.4s, v27.4s, v10.s[0]
+	FMOVQ F29, 16(R14)
+	FMOVQ F30, 16(R21)
+	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 640(R11), F31
+	WORD $0x4f83e3eb // sdot v11.4s, v31.16b, v3.4b[0]
+	WORD $0x4f87e3ec // sdot v12.4s, v31.16b, v7.4b[0]
+	FMOVQ 656(R11), F18
+	WORD $0x4fa3e24b // sdot v11.4s, v18.16b, v3.4b[1]
+	WORD $0x4fa7e24c // sdot v12.4s, v18.16b, v7.4b[1]
+	FMOVQ 672(R11), F15
+	WORD $0x4f83e9eb // sdot v11.4s, v15.16b, v3.4b[2]
+	WORD $0x4f87e9ec // sdot v12.4s, v15.16b, v7.4b[2]
+	FMOVQ 688(R11), F2
+	WORD $0x4fa3e84b // sdot v11.4s, v2.16b, v3.4b[3]
+	WORD $0x4fa7e84c // sdot v12.4s, v2.16b, v7.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f85916b // fmul v11.4s, v11.4s, v5.s[0]
+	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
+	FMOVQ 0(R10), F17
+	FMOVQ 0(R10), F21
+	FMOVQ 704(R11), F22
+	WORD $0x4f9ce2d1 // sdot v17.4s, v22.16b, v28.4b[0]
+	WORD $0x4f88e2d5 // sdot v21.4s, v22.16b, v8.4b[0]
+	FMOVQ 720(R11), F25
+	WORD $0x4fbce331 // sdot v17.4s, v25.16b, v28.4b[1]
+	WORD $0x4fa8e335 // sdot v21.4s, v25.16b, v8.4b[1]
+	FMOVQ 736(R11), F20
+	WORD $0x4f9cea91 // sdot v17.4s, v20.16b, v28.4b[2]
+	WORD $0x4f88ea95 // sdot v21.4s, v20.16b, v8.4b[2]
+	FMOVQ 752(R11), F23
+	WORD $0x4fbceaf1 // sdot v17.4s, v23.16b, v28.4b[3]
+	WORD $0x4fa8eaf5 // sdot v21.4s, v23.16b, v8.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fa5122b // fmla v11.4s, v17.4s, v5.s[1]
+	WORD $0x4fa912ac // fmla v12.4s, v21.4s, v9.s[1]
+	FMOVQ 32(R14), F19
+	FMOVQ 32(R21), F4
+	FMOVQ 160(R11), F13
+	WORD $0x4e2dcd73 // fmla v19.4s, v11.4s, v13.4s
+	WORD $0x4e2dcd84 // fmla v4.4s, v12.4s, v13.4s
+	FMOVQ 288(R11), F14
+	WORD $0x4f8651d3 // fmls v19.4s, v14.4s, v6.s[0]
+	WORD $0x4f8a51c4 // fmls v4.4s, v14.4s, v10.s[0]
+	FMOVQ F19, 32(R14)
+	FMOVQ F4, 32(R21)
+	FMOVQ 0(R10), F24
+	FMOVQ 0(R10), F16
+	FMOVQ 768(R11), F26
+	WORD $0x4f83e358 // sdot v24.4s, v26.16b, v3.4b[0]
+	WORD $0x4f87e350 // sdot v16.4s, v26.16b, v7.4b[0]
+	FMOVQ 784(R11), F27
+	WORD $0x4fa3e378 // sdot v24.4s, v27.16b, v3.4b[1]
+	WORD $0x4fa7e370 // sdot v16.4s, v27.16b, v7.4b[1]
+	FMOVQ 800(R11), F29
+	WORD $0x4f83ebb8 // sdot v24.4s, v29.16b, v3.4b[2]
+	WORD $0x4f87ebb0 // sdot v16.4s, v29.16b, v7.4b[2]
+	FMOVQ 816(R11), F30
+	WORD $0x4fa3ebd8 // sdot v24.4s, v30.16b, v3.4b[3]
+	WORD $0x4fa7ebd0 // sdot v16.4s, v30.16b, v7.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f859318 // fmul v24.4s, v24.4s, v5.s[0]
+	WORD $0x4f899210 // fmul v16.4s, v16.4s, v9.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F18
+	FMOVQ 832(R11), F15
+	WORD $0x4f9ce1ff // sdot v31.4s, v15.16b, v28.4b[0]
+	WORD $0x4f88e1f2 // sdot v18.4s, v15.16b, v8.4b[0]
+	FMOVQ 848(R11), F2
+	WORD $0x4fbce05f // sdot v31.4s, v2.16b, v28.4b[1]
+	WORD $0x4fa8e052 // sdot v18.4s, v2.16b, v8.4b[1]
+	FMOVQ 864(R11), F22
+	WORD $0x4f9ceadf // sdot v31.4s, v22.16b, v28.4b[2]
+	WORD $0x4f88ead2 // sdot v18.4s, v22.16b, v8.4b[2]
+	FMOVQ 880(R11), F25
+	WORD $0x4fbceb3f // sdot v31.4s, v25.16b, v28.4b[3]
+	WORD $0x4fa8eb32 // sdot v18.4s, v25.16b, v8.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4fa513f8 // fmla v24.4s, v31.4s, v5.s[1]
+	WORD $0x4fa91250 // fmla v16.4s, v18.4s, v9.s[1]
+	FMOVQ 48(R14), F20
+	FMOVQ 48(R21), F23
+	FMOVQ 176(R11), F17
+	WORD $0x4e31cf14 // fmla v20.4s, v24.4s, v17.4s
+	WORD $0x4e31ce17 // fmla v23.4s, v16.4s, v17.4s
+	FMOVQ 304(R11), F21
+	WORD $0x4f8652b4 // fmls v20.4s, v21.4s, v6.s[0]
+	WORD $0x4f8a52b7 // fmls v23.4s, v21.4s, v10.s[0]
+	FMOVQ F20, 48(R14)
+	FMOVQ F23, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -10443,8 +9881,7 @@ pair90:
 	FMOVQ 0(R2), F18
 	FMOVQ 16(R2), F19
 	FMOVQ 32(R2), F20
-	FMOVD 48(R2), F21
-	WORD $0x7e30dab5 // faddp s21, v21.2s
+	FMOVD 56(R2), F21
 	PRFM 1024(R1), PLDL1KEEP
 	FMOVQ 0(R10), F22
 	FMOVQ 64(R1), F23
@@ -10492,24 +9929,21 @@ pair90:
 	VUSRA $3, V23.B16, V26.B16
 	WORD $0x4fb3eb4b // sdot v11.4s, v26.16b, v19.4b[3]
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fb4916b // fmul v11.4s, v11.4s, v20.s[1]
-	WORD $0x4e2bd6d6 // fadd v22.4s, v22.4s, v11.4s
+	WORD $0x4fb41176 // fmla v22.4s, v11.4s, v20.s[1]
 	FMOVD 0(R1), F28
 	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
 	WORD $0x0e7c101b // saddw v27.4s, v0.4s, v28.4h
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
 	FMOVQ 0(R11), F30
 	WORD $0x6e3edf7b // fmul v27.4s, v27.4s, v30.4s
-	WORD $0x6e3bded6 // fmul v22.4s, v22.4s, v27.4s
-	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
+	WORD $0x4e3bcec6 // fmla v6.4s, v22.4s, v27.4s
 	FMOVD 16(R1), F29
 	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
 	WORD $0x0e7d100a // saddw v10.4s, v0.4s, v29.4h
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
 	FMOVQ 64(R11), F31
 	WORD $0x6e3fdd4a // fmul v10.4s, v10.4s, v31.4s
-	WORD $0x4f95914a // fmul v10.4s, v10.4s, v21.s[0]
-	WORD $0x4eaad4c6 // fsub v6.4s, v6.4s, v10.4s
+	WORD $0x4f955146 // fmls v6.4s, v10.4s, v21.s[0]
 	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 0(R10), F12
 	FMOVQ 80(R1), F13
@@ -10537,10 +9971,10 @@ pair90:
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
 	WORD $0x4f94918c // fmul v12.4s, v12.4s, v20.s[0]
 	FMOVQ 0(R10), F30
-	FMOVQ 80(R1), F27
-	VAND V2.B16, V15.B16, V22.B16
-	VUSRA $4, V27.B16, V22.B16
-	WORD $0x4f93e2de // sdot v30.4s, v22.16b, v19.4b[0]
+	FMOVQ 80(R1), F22
+	VAND V2.B16, V15.B16, V27.B16
+	VUSRA $4, V22.B16, V27.B16
+	WORD $0x4f93e37e // sdot v30.4s, v27.16b, v19.4b[0]
 	FMOVQ 144(R1), F31
 	VAND V3.B16, V15.B16, V10.B16
 	VUSHR $4, V31.B16, V31.B16
@@ -10557,126 +9991,120 @@ pair90:
 	VUSRA $3, V16.B16, V25.B16
 	WORD $0x4fb3eb3e // sdot v30.4s, v25.16b, v19.4b[3]
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb493de // fmul v30.4s, v30.4s, v20.s[1]
-	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
+	WORD $0x4fb413cc // fmla v12.4s, v30.4s, v20.s[1]
 	WORD $0x4e7c1017 // saddw2 v23.4s, v0.4s, v28.8h
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
 	FMOVQ 16(R11), F24
 	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	WORD $0x6e37dd8c // fmul v12.4s, v12.4s, v23.4s
-	WORD $0x4e2cd4e7 // fadd v7.4s, v7.4s, v12.4s
+	WORD $0x4e37cd87 // fmla v7.4s, v12.4s, v23.4s
 	WORD $0x4e7d100b // saddw2 v11.4s, v0.4s, v29.8h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	FMOVQ 80(R11), F26
 	WORD $0x6e3add6b // fmul v11.4s, v11.4s, v26.4s
-	WORD $0x4f95916b // fmul v11.4s, v11.4s, v21.s[0]
-	WORD $0x4eabd4e7 // fsub v7.4s, v7.4s, v11.4s
+	WORD $0x4f955167 // fmls v7.4s, v11.4s, v21.s[0]
 	PRFM 1152(R1), PLDL1KEEP
 	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F27
-	FMOVQ 96(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ 0(R10), F22
+	FMOVQ 96(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
 	FMOVQ 352(R1), F10
 	VSHL $4, V10.B16, V31.B16
 	VAND V2.B16, V31.B16, V13.B16
-	VORR V13.B16, V22.B16, V22.B16
-	WORD $0x4f92e2db // sdot v27.4s, v22.16b, v18.4b[0]
+	VORR V13.B16, V27.B16, V27.B16
+	WORD $0x4f92e376 // sdot v22.4s, v27.16b, v18.4b[0]
 	FMOVQ 160(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
 	VAND V3.B16, V31.B16, V14.B16
 	VUSRA $1, V14.B16, V17.B16
-	WORD $0x4fb2e23b // sdot v27.4s, v17.16b, v18.4b[1]
+	WORD $0x4fb2e236 // sdot v22.4s, v17.16b, v18.4b[1]
 	FMOVQ 224(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
 	VAND V4.B16, V31.B16, V16.B16
 	VUSRA $2, V16.B16, V15.B16
-	WORD $0x4f92e9fb // sdot v27.4s, v15.16b, v18.4b[2]
+	WORD $0x4f92e9f6 // sdot v22.4s, v15.16b, v18.4b[2]
 	FMOVQ 288(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
 	VAND V5.B16, V31.B16, V30.B16
 	VUSRA $3, V30.B16, V25.B16
-	WORD $0x4fb2eb3b // sdot v27.4s, v25.16b, v18.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f94937b // fmul v27.4s, v27.4s, v20.s[0]
+	WORD $0x4fb2eb36 // sdot v22.4s, v25.16b, v18.4b[3]
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
 	FMOVQ 0(R10), F28
 	FMOVQ 96(R1), F24
-	VAND V2.B16, V10.B16, V23.B16
-	VUSRA $4, V24.B16, V23.B16
-	WORD $0x4f93e2fc // sdot v28.4s, v23.16b, v19.4b[0]
-	FMOVQ 160(R1), F12
+	VAND V2.B16, V10.B16, V12.B16
+	VUSRA $4, V24.B16, V12.B16
+	WORD $0x4f93e19c // sdot v28.4s, v12.16b, v19.4b[0]
+	FMOVQ 160(R1), F23
 	VAND V3.B16, V10.B16, V29.B16
-	VUSHR $4, V12.B16, V12.B16
-	VUSRA $1, V29.B16, V12.B16
-	WORD $0x4fb3e19c // sdot v28.4s, v12.16b, v19.4b[1]
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $1, V29.B16, V23.B16
+	WORD $0x4fb3e2fc // sdot v28.4s, v23.16b, v19.4b[1]
 	FMOVQ 224(R1), F26
 	VAND V4.B16, V10.B16, V11.B16
 	VUSHR $4, V26.B16, V26.B16
 	VUSRA $2, V11.B16, V26.B16
 	WORD $0x4f93eb5c // sdot v28.4s, v26.16b, v19.4b[2]
 	FMOVQ 288(R1), F13
-	VAND V5.B16, V10.B16, V22.B16
+	VAND V5.B16, V10.B16, V27.B16
 	VUSHR $4, V13.B16, V13.B16
-	VUSRA $3, V22.B16, V13.B16
+	VUSRA $3, V27.B16, V13.B16
 	WORD $0x4fb3e9bc // sdot v28.4s, v13.16b, v19.4b[3]
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fb4939c // fmul v28.4s, v28.4s, v20.s[1]
-	WORD $0x4e3cd77b // fadd v27.4s, v27.4s, v28.4s
+	WORD $0x4fb41396 // fmla v22.4s, v28.4s, v20.s[1]
 	FMOVD 8(R1), F14
 	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
 	WORD $0x0e6e1011 // saddw v17.4s, v0.4s, v14.4h
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
 	FMOVQ 32(R11), F16
 	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
-	WORD $0x6e31df7b // fmul v27.4s, v27.4s, v17.4s
-	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
+	WORD $0x4e31cec8 // fmla v8.4s, v22.4s, v17.4s
 	FMOVD 24(R1), F15
 	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
 	WORD $0x0e6f101e // saddw v30.4s, v0.4s, v15.4h
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
 	FMOVQ 96(R11), F25
 	WORD $0x6e39dfde // fmul v30.4s, v30.4s, v25.4s
-	WORD $0x4f9593de // fmul v30.4s, v30.4s, v21.s[0]
-	WORD $0x4ebed508 // fsub v8.4s, v8.4s, v30.4s
+	WORD $0x4f9553c8 // fmls v8.4s, v30.4s, v21.s[0]
 	PRFM 1280(R1), PLDL1KEEP
 	FMOVQ 0(R10), F24
-	FMOVQ 112(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 112(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
 	FMOVQ 368(R1), F29
-	VSHL $4, V29.B16, V12.B16
-	VAND V2.B16, V12.B16, V11.B16
-	VORR V11.B16, V23.B16, V23.B16
-	WORD $0x4f92e2f8 // sdot v24.4s, v23.16b, v18.4b[0]
+	VSHL $4, V29.B16, V23.B16
+	VAND V2.B16, V23.B16, V11.B16
+	VORR V11.B16, V12.B16, V12.B16
+	WORD $0x4f92e198 // sdot v24.4s, v12.16b, v18.4b[0]
 	FMOVQ 176(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V12.B16, V31.B16
+	VAND V3.B16, V23.B16, V31.B16
 	VUSRA $1, V31.B16, V26.B16
 	WORD $0x4fb2e358 // sdot v24.4s, v26.16b, v18.4b[1]
 	FMOVQ 240(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	VAND V4.B16, V12.B16, V22.B16
-	VUSRA $2, V22.B16, V10.B16
+	VAND V4.B16, V23.B16, V27.B16
+	VUSRA $2, V27.B16, V10.B16
 	WORD $0x4f92e958 // sdot v24.4s, v10.16b, v18.4b[2]
 	FMOVQ 304(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	VAND V5.B16, V12.B16, V28.B16
+	VAND V5.B16, V23.B16, V28.B16
 	VUSRA $3, V28.B16, V13.B16
 	WORD $0x4fb2e9b8 // sdot v24.4s, v13.16b, v18.4b[3]
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
 	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
 	FMOVQ 0(R10), F16
-	FMOVQ 112(R1), F17
-	VAND V2.B16, V29.B16, V27.B16
-	VUSRA $4, V17.B16, V27.B16
-	WORD $0x4f93e370 // sdot v16.4s, v27.16b, v19.4b[0]
+	FMOVQ 112(R1), F22
+	VAND V2.B16, V29.B16, V17.B16
+	VUSRA $4, V22.B16, V17.B16
+	WORD $0x4f93e230 // sdot v16.4s, v17.16b, v19.4b[0]
 	FMOVQ 176(R1), F25
 	VAND V3.B16, V29.B16, V30.B16
 	VUSHR $4, V25.B16, V25.B16
 	VUSRA $1, V30.B16, V25.B16
 	WORD $0x4fb3e330 // sdot v16.4s, v25.16b, v19.4b[1]
 	FMOVQ 240(R1), F11
-	VAND V4.B16, V29.B16, V23.B16
+	VAND V4.B16, V29.B16, V12.B16
 	VUSHR $4, V11.B16, V11.B16
-	VUSRA $2, V23.B16, V11.B16
+	VUSRA $2, V12.B16, V11.B16
 	WORD $0x4f93e970 // sdot v16.4s, v11.16b, v19.4b[2]
 	FMOVQ 304(R1), F31
 	VAND V5.B16, V29.B16, V26.B16
@@ -10684,90 +10112,83 @@ pair90:
 	VUSRA $3, V26.B16, V31.B16
 	WORD $0x4fb3ebf0 // sdot v16.4s, v31.16b, v19.4b[3]
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fb49210 // fmul v16.4s, v16.4s, v20.s[1]
-	WORD $0x4e30d718 // fadd v24.4s, v24.4s, v16.4s
-	WORD $0x4e6e1016 // saddw2 v22.4s, v0.4s, v14.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4fb41218 // fmla v24.4s, v16.4s, v20.s[1]
+	WORD $0x4e6e101b // saddw2 v27.4s, v0.4s, v14.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
 	FMOVQ 48(R11), F10
-	WORD $0x6e2aded6 // fmul v22.4s, v22.4s, v10.4s
-	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
-	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	WORD $0x6e2adf7b // fmul v27.4s, v27.4s, v10.4s
+	WORD $0x4e3bcf09 // fmla v9.4s, v24.4s, v27.4s
 	WORD $0x4e6f101c // saddw2 v28.4s, v0.4s, v15.8h
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
 	FMOVQ 112(R11), F13
 	WORD $0x6e2ddf9c // fmul v28.4s, v28.4s, v13.4s
-	WORD $0x4f95939c // fmul v28.4s, v28.4s, v21.s[0]
-	WORD $0x4ebcd529 // fsub v9.4s, v9.4s, v28.4s
-	FMOVQ 64(R2), F17
-	FMOVQ 80(R2), F27
+	WORD $0x4f955389 // fmls v9.4s, v28.4s, v21.s[0]
+	FMOVQ 64(R2), F22
+	FMOVQ 80(R2), F17
 	FMOVQ 96(R2), F30
-	FMOVD 112(R2), F25
-	WORD $0x7e30db39 // faddp s25, v25.2s
+	FMOVD 120(R2), F25
 	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F12
 	FMOVQ 384(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 640(R1), F12
-	VSHL $4, V12.B16, V29.B16
+	FMOVQ 640(R1), F23
+	VSHL $4, V23.B16, V29.B16
 	VAND V2.B16, V29.B16, V26.B16
 	VORR V26.B16, V11.B16, V11.B16
-	WORD $0x4f91e177 // sdot v23.4s, v11.16b, v17.4b[0]
+	WORD $0x4f96e16c // sdot v12.4s, v11.16b, v22.4b[0]
 	FMOVQ 448(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
 	VAND V3.B16, V29.B16, V16.B16
 	VUSRA $1, V16.B16, V31.B16
-	WORD $0x4fb1e3f7 // sdot v23.4s, v31.16b, v17.4b[1]
+	WORD $0x4fb6e3ec // sdot v12.4s, v31.16b, v22.4b[1]
 	FMOVQ 512(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
 	VAND V4.B16, V29.B16, V10.B16
 	VUSRA $2, V10.B16, V14.B16
-	WORD $0x4f91e9d7 // sdot v23.4s, v14.16b, v17.4b[2]
-	FMOVQ 576(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V5.B16, V29.B16, V24.B16
-	VUSRA $3, V24.B16, V22.B16
-	WORD $0x4fb1ead7 // sdot v23.4s, v22.16b, v17.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f9e92f7 // fmul v23.4s, v23.4s, v30.s[0]
+	WORD $0x4f96e9cc // sdot v12.4s, v14.16b, v22.4b[2]
+	FMOVQ 576(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V5.B16, V29.B16, V27.B16
+	VUSRA $3, V27.B16, V24.B16
+	WORD $0x4fb6eb0c // sdot v12.4s, v24.16b, v22.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f9e918c // fmul v12.4s, v12.4s, v30.s[0]
 	FMOVQ 0(R10), F15
 	FMOVQ 384(R1), F13
-	VAND V2.B16, V12.B16, V28.B16
+	VAND V2.B16, V23.B16, V28.B16
 	VUSRA $4, V13.B16, V28.B16
-	WORD $0x4f9be38f // sdot v15.4s, v28.16b, v27.4b[0]
+	WORD $0x4f91e38f // sdot v15.4s, v28.16b, v17.4b[0]
 	FMOVQ 448(R1), F18
-	VAND V3.B16, V12.B16, V19.B16
+	VAND V3.B16, V23.B16, V19.B16
 	VUSHR $4, V18.B16, V18.B16
 	VUSRA $1, V19.B16, V18.B16
-	WORD $0x4fbbe24f // sdot v15.4s, v18.16b, v27.4b[1]
+	WORD $0x4fb1e24f // sdot v15.4s, v18.16b, v17.4b[1]
 	FMOVQ 512(R1), F20
-	VAND V4.B16, V12.B16, V21.B16
+	VAND V4.B16, V23.B16, V21.B16
 	VUSHR $4, V20.B16, V20.B16
 	VUSRA $2, V21.B16, V20.B16
-	WORD $0x4f9bea8f // sdot v15.4s, v20.16b, v27.4b[2]
+	WORD $0x4f91ea8f // sdot v15.4s, v20.16b, v17.4b[2]
 	FMOVQ 576(R1), F26
-	VAND V5.B16, V12.B16, V11.B16
+	VAND V5.B16, V23.B16, V11.B16
 	VUSHR $4, V26.B16, V26.B16
 	VUSRA $3, V11.B16, V26.B16
-	WORD $0x4fbbeb4f // sdot v15.4s, v26.16b, v27.4b[3]
+	WORD $0x4fb1eb4f // sdot v15.4s, v26.16b, v17.4b[3]
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fbe91ef // fmul v15.4s, v15.4s, v30.s[1]
-	WORD $0x4e2fd6f7 // fadd v23.4s, v23.4s, v15.4s
+	WORD $0x4fbe11ec // fmla v12.4s, v15.4s, v30.s[1]
 	FMOVD 32(R1), F16
 	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
 	WORD $0x0e70101f // saddw v31.4s, v0.4s, v16.4h
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
 	FMOVQ 0(R11), F10
 	WORD $0x6e2adfff // fmul v31.4s, v31.4s, v10.4s
-	WORD $0x6e3fdef7 // fmul v23.4s, v23.4s, v31.4s
-	WORD $0x4e37d4c6 // fadd v6.4s, v6.4s, v23.4s
+	WORD $0x4e3fcd86 // fmla v6.4s, v12.4s, v31.4s
 	FMOVD 48(R1), F14
 	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
-	WORD $0x0e6e1018 // saddw v24.4s, v0.4s, v14.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 64(R11), F22
-	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
-	WORD $0x4f999318 // fmul v24.4s, v24.4s, v25.s[0]
-	WORD $0x4eb8d4c6 // fsub v6.4s, v6.4s, v24.4s
+	WORD $0x0e6e101b // saddw v27.4s, v0.4s, v14.4h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 64(R11), F24
+	WORD $0x6e38df7b // fmul v27.4s, v27.4s, v24.4s
+	WORD $0x4f995366 // fmls v6.4s, v27.4s, v25.s[0]
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
 	FMOVQ 0(R10), F13
@@ -10777,186 +10198,177 @@ pair90:
 	VSHL $4, V19.B16, V18.B16
 	VAND V2.B16, V18.B16, V21.B16
 	VORR V21.B16, V28.B16, V28.B16
-	WORD $0x4f91e38d // sdot v13.4s, v28.16b, v17.4b[0]
+	WORD $0x4f96e38d // sdot v13.4s, v28.16b, v22.4b[0]
 	FMOVQ 464(R1), F20
 	VAND V1.B16, V20.B16, V20.B16
 	VAND V3.B16, V18.B16, V29.B16
 	VUSRA $1, V29.B16, V20.B16
-	WORD $0x4fb1e28d // sdot v13.4s, v20.16b, v17.4b[1]
-	FMOVQ 528(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4fb6e28d // sdot v13.4s, v20.16b, v22.4b[1]
+	FMOVQ 528(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
 	VAND V4.B16, V18.B16, V11.B16
-	VUSRA $2, V11.B16, V12.B16
-	WORD $0x4f91e98d // sdot v13.4s, v12.16b, v17.4b[2]
+	VUSRA $2, V11.B16, V23.B16
+	WORD $0x4f96eaed // sdot v13.4s, v23.16b, v22.4b[2]
 	FMOVQ 592(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
 	VAND V5.B16, V18.B16, V15.B16
 	VUSRA $3, V15.B16, V26.B16
-	WORD $0x4fb1eb4d // sdot v13.4s, v26.16b, v17.4b[3]
+	WORD $0x4fb6eb4d // sdot v13.4s, v26.16b, v22.4b[3]
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	WORD $0x4f9e91ad // fmul v13.4s, v13.4s, v30.s[0]
 	FMOVQ 0(R10), F10
-	FMOVQ 400(R1), F31
-	VAND V2.B16, V19.B16, V23.B16
-	VUSRA $4, V31.B16, V23.B16
-	WORD $0x4f9be2ea // sdot v10.4s, v23.16b, v27.4b[0]
-	FMOVQ 464(R1), F22
-	VAND V3.B16, V19.B16, V24.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $1, V24.B16, V22.B16
-	WORD $0x4fbbe2ca // sdot v10.4s, v22.16b, v27.4b[1]
+	FMOVQ 400(R1), F12
+	VAND V2.B16, V19.B16, V31.B16
+	VUSRA $4, V12.B16, V31.B16
+	WORD $0x4f91e3ea // sdot v10.4s, v31.16b, v17.4b[0]
+	FMOVQ 464(R1), F24
+	VAND V3.B16, V19.B16, V27.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $1, V27.B16, V24.B16
+	WORD $0x4fb1e30a // sdot v10.4s, v24.16b, v17.4b[1]
 	FMOVQ 528(R1), F21
 	VAND V4.B16, V19.B16, V28.B16
 	VUSHR $4, V21.B16, V21.B16
 	VUSRA $2, V28.B16, V21.B16
-	WORD $0x4f9beaaa // sdot v10.4s, v21.16b, v27.4b[2]
+	WORD $0x4f91eaaa // sdot v10.4s, v21.16b, v17.4b[2]
 	FMOVQ 592(R1), F29
 	VAND V5.B16, V19.B16, V20.B16
 	VUSHR $4, V29.B16, V29.B16
 	VUSRA $3, V20.B16, V29.B16
-	WORD $0x4fbbebaa // sdot v10.4s, v29.16b, v27.4b[3]
+	WORD $0x4fb1ebaa // sdot v10.4s, v29.16b, v17.4b[3]
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fbe914a // fmul v10.4s, v10.4s, v30.s[1]
-	WORD $0x4e2ad5ad // fadd v13.4s, v13.4s, v10.4s
+	WORD $0x4fbe114d // fmla v13.4s, v10.4s, v30.s[1]
 	WORD $0x4e70100b // saddw2 v11.4s, v0.4s, v16.8h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 16(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x6e2bddad // fmul v13.4s, v13.4s, v11.4s
-	WORD $0x4e2dd4e7 // fadd v7.4s, v7.4s, v13.4s
+	FMOVQ 16(R11), F23
+	WORD $0x6e37dd6b // fmul v11.4s, v11.4s, v23.4s
+	WORD $0x4e2bcda7 // fmla v7.4s, v13.4s, v11.4s
 	WORD $0x4e6e100f // saddw2 v15.4s, v0.4s, v14.8h
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
 	FMOVQ 80(R11), F26
 	WORD $0x6e3addef // fmul v15.4s, v15.4s, v26.4s
-	WORD $0x4f9991ef // fmul v15.4s, v15.4s, v25.s[0]
-	WORD $0x4eafd4e7 // fsub v7.4s, v7.4s, v15.4s
+	WORD $0x4f9951e7 // fmls v7.4s, v15.4s, v25.s[0]
 	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F31
-	FMOVQ 416(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 672(R1), F24
-	VSHL $4, V24.B16, V22.B16
-	VAND V2.B16, V22.B16, V28.B16
-	VORR V28.B16, V23.B16, V23.B16
-	WORD $0x4f91e2ff // sdot v31.4s, v23.16b, v17.4b[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 416(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 672(R1), F27
+	VSHL $4, V27.B16, V24.B16
+	VAND V2.B16, V24.B16, V28.B16
+	VORR V28.B16, V31.B16, V31.B16
+	WORD $0x4f96e3ec // sdot v12.4s, v31.16b, v22.4b[0]
 	FMOVQ 480(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V22.B16, V18.B16
+	VAND V3.B16, V24.B16, V18.B16
 	VUSRA $1, V18.B16, V21.B16
-	WORD $0x4fb1e2bf // sdot v31.4s, v21.16b, v17.4b[1]
+	WORD $0x4fb6e2ac // sdot v12.4s, v21.16b, v22.4b[1]
 	FMOVQ 544(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	VAND V4.B16, V22.B16, V20.B16
+	VAND V4.B16, V24.B16, V20.B16
 	VUSRA $2, V20.B16, V19.B16
-	WORD $0x4f91ea7f // sdot v31.4s, v19.16b, v17.4b[2]
+	WORD $0x4f96ea6c // sdot v12.4s, v19.16b, v22.4b[2]
 	FMOVQ 608(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
-	VAND V5.B16, V22.B16, V10.B16
+	VAND V5.B16, V24.B16, V10.B16
 	VUSRA $3, V10.B16, V29.B16
-	WORD $0x4fb1ebbf // sdot v31.4s, v29.16b, v17.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f9e93ff // fmul v31.4s, v31.4s, v30.s[0]
+	WORD $0x4fb6ebac // sdot v12.4s, v29.16b, v22.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f9e918c // fmul v12.4s, v12.4s, v30.s[0]
 	FMOVQ 0(R10), F16
-	FMOVQ 416(R1), F12
-	VAND V2.B16, V24.B16, V11.B16
-	VUSRA $4, V12.B16, V11.B16
-	WORD $0x4f9be170 // sdot v16.4s, v11.16b, v27.4b[0]
-	FMOVQ 480(R1), F13
-	VAND V3.B16, V24.B16, V14.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $1, V14.B16, V13.B16
-	WORD $0x4fbbe1b0 // sdot v16.4s, v13.16b, v27.4b[1]
+	FMOVQ 416(R1), F23
+	VAND V2.B16, V27.B16, V13.B16
+	VUSRA $4, V23.B16, V13.B16
+	WORD $0x4f91e1b0 // sdot v16.4s, v13.16b, v17.4b[0]
+	FMOVQ 480(R1), F11
+	VAND V3.B16, V27.B16, V14.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $1, V14.B16, V11.B16
+	WORD $0x4fb1e170 // sdot v16.4s, v11.16b, v17.4b[1]
 	FMOVQ 544(R1), F26
-	VAND V4.B16, V24.B16, V15.B16
+	VAND V4.B16, V27.B16, V15.B16
 	VUSHR $4, V26.B16, V26.B16
 	VUSRA $2, V15.B16, V26.B16
-	WORD $0x4f9beb50 // sdot v16.4s, v26.16b, v27.4b[2]
+	WORD $0x4f91eb50 // sdot v16.4s, v26.16b, v17.4b[2]
 	FMOVQ 608(R1), F28
-	VAND V5.B16, V24.B16, V23.B16
+	VAND V5.B16, V27.B16, V31.B16
 	VUSHR $4, V28.B16, V28.B16
-	VUSRA $3, V23.B16, V28.B16
-	WORD $0x4fbbeb90 // sdot v16.4s, v28.16b, v27.4b[3]
+	VUSRA $3, V31.B16, V28.B16
+	WORD $0x4fb1eb90 // sdot v16.4s, v28.16b, v17.4b[3]
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fbe9210 // fmul v16.4s, v16.4s, v30.s[1]
-	WORD $0x4e30d7ff // fadd v31.4s, v31.4s, v16.4s
+	WORD $0x4fbe120c // fmla v12.4s, v16.4s, v30.s[1]
 	FMOVD 40(R1), F18
 	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
 	WORD $0x0e721015 // saddw v21.4s, v0.4s, v18.4h
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
 	FMOVQ 32(R11), F20
 	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
-	WORD $0x6e35dfff // fmul v31.4s, v31.4s, v21.4s
-	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
+	WORD $0x4e35cd88 // fmla v8.4s, v12.4s, v21.4s
 	FMOVD 56(R1), F19
 	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
 	WORD $0x0e73100a // saddw v10.4s, v0.4s, v19.4h
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
 	FMOVQ 96(R11), F29
 	WORD $0x6e3ddd4a // fmul v10.4s, v10.4s, v29.4s
-	WORD $0x4f99914a // fmul v10.4s, v10.4s, v25.s[0]
-	WORD $0x4eaad508 // fsub v8.4s, v8.4s, v10.4s
+	WORD $0x4f995148 // fmls v8.4s, v10.4s, v25.s[0]
 	PRFM 1600(R1), PLDL1KEEP
 	PRFM 1664(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 432(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 0(R10), F23
+	FMOVQ 432(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
 	FMOVQ 688(R1), F14
-	VSHL $4, V14.B16, V13.B16
-	VAND V2.B16, V13.B16, V15.B16
-	VORR V15.B16, V11.B16, V11.B16
-	WORD $0x4f91e16c // sdot v12.4s, v11.16b, v17.4b[0]
+	VSHL $4, V14.B16, V11.B16
+	VAND V2.B16, V11.B16, V15.B16
+	VORR V15.B16, V13.B16, V13.B16
+	WORD $0x4f96e1b7 // sdot v23.4s, v13.16b, v22.4b[0]
 	FMOVQ 496(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V13.B16, V22.B16
-	VUSRA $1, V22.B16, V26.B16
-	WORD $0x4fb1e34c // sdot v12.4s, v26.16b, v17.4b[1]
-	FMOVQ 560(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V13.B16, V23.B16
-	VUSRA $2, V23.B16, V24.B16
-	WORD $0x4f91eb0c // sdot v12.4s, v24.16b, v17.4b[2]
+	VAND V3.B16, V11.B16, V24.B16
+	VUSRA $1, V24.B16, V26.B16
+	WORD $0x4fb6e357 // sdot v23.4s, v26.16b, v22.4b[1]
+	FMOVQ 560(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V11.B16, V31.B16
+	VUSRA $2, V31.B16, V27.B16
+	WORD $0x4f96eb77 // sdot v23.4s, v27.16b, v22.4b[2]
 	FMOVQ 624(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
-	VAND V5.B16, V13.B16, V16.B16
+	VAND V5.B16, V11.B16, V16.B16
 	VUSRA $3, V16.B16, V28.B16
-	WORD $0x4fb1eb8c // sdot v12.4s, v28.16b, v17.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f9e918c // fmul v12.4s, v12.4s, v30.s[0]
+	WORD $0x4fb6eb97 // sdot v23.4s, v28.16b, v22.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4f9e92f7 // fmul v23.4s, v23.4s, v30.s[0]
 	FMOVQ 0(R10), F20
-	FMOVQ 432(R1), F21
-	VAND V2.B16, V14.B16, V31.B16
-	VUSRA $4, V21.B16, V31.B16
-	WORD $0x4f9be3f4 // sdot v20.4s, v31.16b, v27.4b[0]
+	FMOVQ 432(R1), F12
+	VAND V2.B16, V14.B16, V21.B16
+	VUSRA $4, V12.B16, V21.B16
+	WORD $0x4f91e2b4 // sdot v20.4s, v21.16b, v17.4b[0]
 	FMOVQ 496(R1), F29
 	VAND V3.B16, V14.B16, V10.B16
 	VUSHR $4, V29.B16, V29.B16
 	VUSRA $1, V10.B16, V29.B16
-	WORD $0x4fbbe3b4 // sdot v20.4s, v29.16b, v27.4b[1]
+	WORD $0x4fb1e3b4 // sdot v20.4s, v29.16b, v17.4b[1]
 	FMOVQ 560(R1), F15
-	VAND V4.B16, V14.B16, V11.B16
+	VAND V4.B16, V14.B16, V13.B16
 	VUSHR $4, V15.B16, V15.B16
-	VUSRA $2, V11.B16, V15.B16
-	WORD $0x4f9be9f4 // sdot v20.4s, v15.16b, v27.4b[2]
-	FMOVQ 624(R1), F22
+	VUSRA $2, V13.B16, V15.B16
+	WORD $0x4f91e9f4 // sdot v20.4s, v15.16b, v17.4b[2]
+	FMOVQ 624(R1), F24
 	VAND V5.B16, V14.B16, V26.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $3, V26.B16, V22.B16
-	WORD $0x4fbbead4 // sdot v20.4s, v22.16b, v27.4b[3]
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $3, V26.B16, V24.B16
+	WORD $0x4fb1eb14 // sdot v20.4s, v24.16b, v17.4b[3]
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fbe9294 // fmul v20.4s, v20.4s, v30.s[1]
-	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
-	WORD $0x4e721017 // saddw2 v23.4s, v0.4s, v18.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 48(R11), F24
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	WORD $0x6e37dd8c // fmul v12.4s, v12.4s, v23.4s
-	WORD $0x4e2cd529 // fadd v9.4s, v9.4s, v12.4s
+	WORD $0x4fbe1297 // fmla v23.4s, v20.4s, v30.s[1]
+	WORD $0x4e72101f // saddw2 v31.4s, v0.4s, v18.8h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	FMOVQ 48(R11), F27
+	WORD $0x6e3bdfff // fmul v31.4s, v31.4s, v27.4s
+	WORD $0x4e3fcee9 // fmla v9.4s, v23.4s, v31.4s
 	WORD $0x4e731010 // saddw2 v16.4s, v0.4s, v19.8h
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
 	FMOVQ 112(R11), F28
 	WORD $0x6e3cde10 // fmul v16.4s, v16.4s, v28.4s
-	WORD $0x4f999210 // fmul v16.4s, v16.4s, v25.s[0]
-	WORD $0x4eb0d529 // fsub v9.4s, v9.4s, v16.4s
+	WORD $0x4f995209 // fmls v9.4s, v16.4s, v25.s[0]
 	ADD $704, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -11269,13 +10681,11 @@ pair97:
 	FMOVQ 0(R13), F10
 	FMOVQ 16(R13), F6
 	FMOVQ 32(R13), F12
-	FMOVD 48(R13), F8
-	WORD $0x7e30d908 // faddp s8, v8.2s
+	FMOVD 56(R13), F8
 	FMOVQ 0(R20), F19
 	FMOVQ 16(R20), F20
 	FMOVQ 32(R20), F21
-	FMOVD 48(R20), F22
-	WORD $0x7e30dad6 // faddp s22, v22.2s
+	FMOVD 56(R20), F22
 	FMOVQ 0(R10), F23
 	FMOVQ 0(R10), F24
 	FMOVQ 384(R11), F25
@@ -11291,8 +10701,8 @@ pair97:
 	WORD $0x4faaeb97 // sdot v23.4s, v28.16b, v10.4b[3]
 	WORD $0x4fb3eb98 // sdot v24.4s, v28.16b, v19.4b[3]
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f8c92f7 // fmul v23.4s, v23.4s, v12.s[0]
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f8c92f7 // fmul v23.4s, v23.4s, v12.s[0]
 	WORD $0x4f959318 // fmul v24.4s, v24.4s, v21.s[0]
 	FMOVQ 0(R10), F29
 	FMOVQ 0(R10), F30
@@ -11309,230 +10719,202 @@ pair97:
 	WORD $0x4fa6e9fd // sdot v29.4s, v15.16b, v6.4b[3]
 	WORD $0x4fb4e9fe // sdot v30.4s, v15.16b, v20.4b[3]
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fac93bd // fmul v29.4s, v29.4s, v12.s[1]
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb593de // fmul v30.4s, v30.4s, v21.s[1]
-	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
-	WORD $0x4e3ed718 // fadd v24.4s, v24.4s, v30.4s
-	FMOVQ 128(R11), F16
-	WORD $0x6e30def7 // fmul v23.4s, v23.4s, v16.4s
-	WORD $0x6e30df18 // fmul v24.4s, v24.4s, v16.4s
-	FMOVQ 0(R14), F18
-	WORD $0x4e37d652 // fadd v18.4s, v18.4s, v23.4s
-	FMOVQ 256(R11), F14
-	WORD $0x4f8891ce // fmul v14.4s, v14.4s, v8.s[0]
-	WORD $0x4eaed652 // fsub v18.4s, v18.4s, v14.4s
-	FMOVQ F18, 0(R14)
-	FMOVQ 0(R21), F31
-	WORD $0x4e38d7ff // fadd v31.4s, v31.4s, v24.4s
-	FMOVQ 256(R11), F17
-	WORD $0x4f969231 // fmul v17.4s, v17.4s, v22.s[0]
-	WORD $0x4eb1d7ff // fsub v31.4s, v31.4s, v17.4s
-	FMOVQ F31, 0(R21)
+	WORD $0x4fac13b7 // fmla v23.4s, v29.4s, v12.s[1]
+	WORD $0x4fb513d8 // fmla v24.4s, v30.4s, v21.s[1]
+	FMOVQ 0(R14), F16
+	FMOVQ 0(R21), F18
+	FMOVQ 128(R11), F14
+	WORD $0x4e2ecef0 // fmla v16.4s, v23.4s, v14.4s
+	WORD $0x4e2ecf12 // fmla v18.4s, v24.4s, v14.4s
+	FMOVQ 256(R11), F31
+	WORD $0x4f8853f0 // fmls v16.4s, v31.4s, v8.s[0]
+	WORD $0x4f9653f2 // fmls v18.4s, v31.4s, v22.s[0]
+	FMOVQ F16, 0(R14)
+	FMOVQ F18, 0(R21)
+	FMOVQ 0(R10), F17
 	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F25
-	FMOVQ 512(R11), F26
-	WORD $0x4f8ae347 // sdot v7.4s, v26.16b, v10.4b[0]
-	WORD $0x4f93e359 // sdot v25.4s, v26.16b, v19.4b[0]
-	FMOVQ 528(R11), F27
-	WORD $0x4faae367 // sdot v7.4s, v27.16b, v10.4b[1]
-	WORD $0x4fb3e379 // sdot v25.4s, v27.16b, v19.4b[1]
-	FMOVQ 544(R11), F28
-	WORD $0x4f8aeb87 // sdot v7.4s, v28.16b, v10.4b[2]
-	WORD $0x4f93eb99 // sdot v25.4s, v28.16b, v19.4b[2]
-	FMOVQ 560(R11), F13
-	WORD $0x4faae9a7 // sdot v7.4s, v13.16b, v10.4b[3]
-	WORD $0x4fb3e9b9 // sdot v25.4s, v13.16b, v19.4b[3]
+	FMOVQ 512(R11), F25
+	WORD $0x4f8ae331 // sdot v17.4s, v25.16b, v10.4b[0]
+	WORD $0x4f93e327 // sdot v7.4s, v25.16b, v19.4b[0]
+	FMOVQ 528(R11), F26
+	WORD $0x4faae351 // sdot v17.4s, v26.16b, v10.4b[1]
+	WORD $0x4fb3e347 // sdot v7.4s, v26.16b, v19.4b[1]
+	FMOVQ 544(R11), F27
+	WORD $0x4f8aeb71 // sdot v17.4s, v27.16b, v10.4b[2]
+	WORD $0x4f93eb67 // sdot v7.4s, v27.16b, v19.4b[2]
+	FMOVQ 560(R11), F28
+	WORD $0x4faaeb91 // sdot v17.4s, v28.16b, v10.4b[3]
+	WORD $0x4fb3eb87 // sdot v7.4s, v28.16b, v19.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4f8c90e7 // fmul v7.4s, v7.4s, v12.s[0]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f959339 // fmul v25.4s, v25.4s, v21.s[0]
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	WORD $0x4f9590e7 // fmul v7.4s, v7.4s, v21.s[0]
+	FMOVQ 0(R10), F13
 	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F11
-	FMOVQ 576(R11), F15
-	WORD $0x4f86e1e9 // sdot v9.4s, v15.16b, v6.4b[0]
-	WORD $0x4f94e1eb // sdot v11.4s, v15.16b, v20.4b[0]
-	FMOVQ 592(R11), F29
-	WORD $0x4fa6e3a9 // sdot v9.4s, v29.16b, v6.4b[1]
-	WORD $0x4fb4e3ab // sdot v11.4s, v29.16b, v20.4b[1]
-	FMOVQ 608(R11), F30
-	WORD $0x4f86ebc9 // sdot v9.4s, v30.16b, v6.4b[2]
-	WORD $0x4f94ebcb // sdot v11.4s, v30.16b, v20.4b[2]
-	FMOVQ 624(R11), F16
-	WORD $0x4fa6ea09 // sdot v9.4s, v16.16b, v6.4b[3]
-	WORD $0x4fb4ea0b // sdot v11.4s, v16.16b, v20.4b[3]
+	FMOVQ 576(R11), F11
+	WORD $0x4f86e16d // sdot v13.4s, v11.16b, v6.4b[0]
+	WORD $0x4f94e169 // sdot v9.4s, v11.16b, v20.4b[0]
+	FMOVQ 592(R11), F15
+	WORD $0x4fa6e1ed // sdot v13.4s, v15.16b, v6.4b[1]
+	WORD $0x4fb4e1e9 // sdot v9.4s, v15.16b, v20.4b[1]
+	FMOVQ 608(R11), F29
+	WORD $0x4f86ebad // sdot v13.4s, v29.16b, v6.4b[2]
+	WORD $0x4f94eba9 // sdot v9.4s, v29.16b, v20.4b[2]
+	FMOVQ 624(R11), F30
+	WORD $0x4fa6ebcd // sdot v13.4s, v30.16b, v6.4b[3]
+	WORD $0x4fb4ebc9 // sdot v9.4s, v30.16b, v20.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4fac9129 // fmul v9.4s, v9.4s, v12.s[1]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fb5916b // fmul v11.4s, v11.4s, v21.s[1]
-	WORD $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
-	WORD $0x4e2bd739 // fadd v25.4s, v25.4s, v11.4s
-	FMOVQ 144(R11), F23
-	WORD $0x6e37dce7 // fmul v7.4s, v7.4s, v23.4s
-	WORD $0x6e37df39 // fmul v25.4s, v25.4s, v23.4s
-	FMOVQ 16(R14), F14
-	WORD $0x4e27d5ce // fadd v14.4s, v14.4s, v7.4s
-	FMOVQ 272(R11), F18
-	WORD $0x4f889252 // fmul v18.4s, v18.4s, v8.s[0]
-	WORD $0x4eb2d5ce // fsub v14.4s, v14.4s, v18.4s
-	FMOVQ F14, 16(R14)
+	WORD $0x4fac11b1 // fmla v17.4s, v13.4s, v12.s[1]
+	WORD $0x4fb51127 // fmla v7.4s, v9.4s, v21.s[1]
+	FMOVQ 16(R14), F23
 	FMOVQ 16(R21), F24
-	WORD $0x4e39d718 // fadd v24.4s, v24.4s, v25.4s
-	FMOVQ 272(R11), F17
-	WORD $0x4f969231 // fmul v17.4s, v17.4s, v22.s[0]
-	WORD $0x4eb1d718 // fsub v24.4s, v24.4s, v17.4s
+	FMOVQ 144(R11), F14
+	WORD $0x4e2ece37 // fmla v23.4s, v17.4s, v14.4s
+	WORD $0x4e2eccf8 // fmla v24.4s, v7.4s, v14.4s
+	FMOVQ 272(R11), F31
+	WORD $0x4f8853f7 // fmls v23.4s, v31.4s, v8.s[0]
+	WORD $0x4f9653f8 // fmls v24.4s, v31.4s, v22.s[0]
+	FMOVQ F23, 16(R14)
 	FMOVQ F24, 16(R21)
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F26
-	FMOVQ 640(R11), F27
-	WORD $0x4f8ae37f // sdot v31.4s, v27.16b, v10.4b[0]
-	WORD $0x4f93e37a // sdot v26.4s, v27.16b, v19.4b[0]
-	FMOVQ 656(R11), F28
-	WORD $0x4faae39f // sdot v31.4s, v28.16b, v10.4b[1]
-	WORD $0x4fb3e39a // sdot v26.4s, v28.16b, v19.4b[1]
-	FMOVQ 672(R11), F13
-	WORD $0x4f8ae9bf // sdot v31.4s, v13.16b, v10.4b[2]
-	WORD $0x4f93e9ba // sdot v26.4s, v13.16b, v19.4b[2]
-	FMOVQ 688(R11), F15
-	WORD $0x4faae9ff // sdot v31.4s, v15.16b, v10.4b[3]
-	WORD $0x4fb3e9fa // sdot v26.4s, v15.16b, v19.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f8c93ff // fmul v31.4s, v31.4s, v12.s[0]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4f95935a // fmul v26.4s, v26.4s, v21.s[0]
+	FMOVQ 0(R10), F16
+	FMOVQ 0(R10), F18
+	FMOVQ 640(R11), F25
+	WORD $0x4f8ae330 // sdot v16.4s, v25.16b, v10.4b[0]
+	WORD $0x4f93e332 // sdot v18.4s, v25.16b, v19.4b[0]
+	FMOVQ 656(R11), F26
+	WORD $0x4faae350 // sdot v16.4s, v26.16b, v10.4b[1]
+	WORD $0x4fb3e352 // sdot v18.4s, v26.16b, v19.4b[1]
+	FMOVQ 672(R11), F27
+	WORD $0x4f8aeb70 // sdot v16.4s, v27.16b, v10.4b[2]
+	WORD $0x4f93eb72 // sdot v18.4s, v27.16b, v19.4b[2]
+	FMOVQ 688(R11), F28
+	WORD $0x4faaeb90 // sdot v16.4s, v28.16b, v10.4b[3]
+	WORD $0x4fb3eb92 // sdot v18.4s, v28.16b, v19.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
+	WORD $0x4f959252 // fmul v18.4s, v18.4s, v21.s[0]
+	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F15
+	FMOVQ 704(R11), F29
+	WORD $0x4f86e3ab // sdot v11.4s, v29.16b, v6.4b[0]
+	WORD $0x4f94e3af // sdot v15.4s, v29.16b, v20.4b[0]
+	FMOVQ 720(R11), F30
+	WORD $0x4fa6e3cb // sdot v11.4s, v30.16b, v6.4b[1]
+	WORD $0x4fb4e3cf // sdot v15.4s, v30.16b, v20.4b[1]
+	FMOVQ 736(R11), F13
+	WORD $0x4f86e9ab // sdot v11.4s, v13.16b, v6.4b[2]
+	WORD $0x4f94e9af // sdot v15.4s, v13.16b, v20.4b[2]
+	FMOVQ 752(R11), F9
+	WORD $0x4fa6e92b // sdot v11.4s, v9.16b, v6.4b[3]
+	WORD $0x4fb4e92f // sdot v15.4s, v9.16b, v20.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4fac1170 // fmla v16.4s, v11.4s, v12.s[1]
+	WORD $0x4fb511f2 // fmla v18.4s, v15.4s, v21.s[1]
+	FMOVQ 32(R14), F17
+	FMOVQ 32(R21), F7
+	FMOVQ 160(R11), F14
+	WORD $0x4e2ece11 // fmla v17.4s, v16.4s, v14.4s
+	WORD $0x4e2ece47 // fmla v7.4s, v18.4s, v14.4s
+	FMOVQ 288(R11), F31
+	WORD $0x4f8853f1 // fmls v17.4s, v31.4s, v8.s[0]
+	WORD $0x4f9653e7 // fmls v7.4s, v31.4s, v22.s[0]
+	FMOVQ F17, 32(R14)
+	FMOVQ F7, 32(R21)
+	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F24
+	FMOVQ 768(R11), F25
+	WORD $0x4f8ae337 // sdot v23.4s, v25.16b, v10.4b[0]
+	WORD $0x4f93e338 // sdot v24.4s, v25.16b, v19.4b[0]
+	FMOVQ 784(R11), F26
+	WORD $0x4faae357 // sdot v23.4s, v26.16b, v10.4b[1]
+	WORD $0x4fb3e358 // sdot v24.4s, v26.16b, v19.4b[1]
+	FMOVQ 800(R11), F27
+	WORD $0x4f8aeb77 // sdot v23.4s, v27.16b, v10.4b[2]
+	WORD $0x4f93eb78 // sdot v24.4s, v27.16b, v19.4b[2]
+	FMOVQ 816(R11), F28
+	WORD $0x4faaeb97 // sdot v23.4s, v28.16b, v10.4b[3]
+	WORD $0x4fb3eb98 // sdot v24.4s, v28.16b, v19.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f8c92f7 // fmul v23.4s, v23.4s, v12.s[0]
+	WORD $0x4f959318 // fmul v24.4s, v24.4s, v21.s[0]
 	FMOVQ 0(R10), F29
 	FMOVQ 0(R10), F30
-	FMOVQ 704(R11), F16
-	WORD $0x4f86e21d // sdot v29.4s, v16.16b, v6.4b[0]
-	WORD $0x4f94e21e // sdot v30.4s, v16.16b, v20.4b[0]
-	FMOVQ 720(R11), F9
+	FMOVQ 832(R11), F13
+	WORD $0x4f86e1bd // sdot v29.4s, v13.16b, v6.4b[0]
+	WORD $0x4f94e1be // sdot v30.4s, v13.16b, v20.4b[0]
+	FMOVQ 848(R11), F9
 	WORD $0x4fa6e13d // sdot v29.4s, v9.16b, v6.4b[1]
 	WORD $0x4fb4e13e // sdot v30.4s, v9.16b, v20.4b[1]
-	FMOVQ 736(R11), F11
+	FMOVQ 864(R11), F11
 	WORD $0x4f86e97d // sdot v29.4s, v11.16b, v6.4b[2]
 	WORD $0x4f94e97e // sdot v30.4s, v11.16b, v20.4b[2]
-	FMOVQ 752(R11), F23
-	WORD $0x4fa6eafd // sdot v29.4s, v23.16b, v6.4b[3]
-	WORD $0x4fb4eafe // sdot v30.4s, v23.16b, v20.4b[3]
+	FMOVQ 880(R11), F15
+	WORD $0x4fa6e9fd // sdot v29.4s, v15.16b, v6.4b[3]
+	WORD $0x4fb4e9fe // sdot v30.4s, v15.16b, v20.4b[3]
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fac93bd // fmul v29.4s, v29.4s, v12.s[1]
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb593de // fmul v30.4s, v30.4s, v21.s[1]
-	WORD $0x4e3dd7ff // fadd v31.4s, v31.4s, v29.4s
-	WORD $0x4e3ed75a // fadd v26.4s, v26.4s, v30.4s
-	FMOVQ 160(R11), F7
-	WORD $0x6e27dfff // fmul v31.4s, v31.4s, v7.4s
-	WORD $0x6e27df5a // fmul v26.4s, v26.4s, v7.4s
-	FMOVQ 32(R14), F18
-	WORD $0x4e3fd652 // fadd v18.4s, v18.4s, v31.4s
-	FMOVQ 288(R11), F14
-	WORD $0x4f8891ce // fmul v14.4s, v14.4s, v8.s[0]
-	WORD $0x4eaed652 // fsub v18.4s, v18.4s, v14.4s
-	FMOVQ F18, 32(R14)
-	FMOVQ 32(R21), F25
-	WORD $0x4e3ad739 // fadd v25.4s, v25.4s, v26.4s
-	FMOVQ 288(R11), F17
-	WORD $0x4f969231 // fmul v17.4s, v17.4s, v22.s[0]
-	WORD $0x4eb1d739 // fsub v25.4s, v25.4s, v17.4s
-	FMOVQ F25, 32(R21)
-	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F27
-	FMOVQ 768(R11), F28
-	WORD $0x4f8ae398 // sdot v24.4s, v28.16b, v10.4b[0]
-	WORD $0x4f93e39b // sdot v27.4s, v28.16b, v19.4b[0]
-	FMOVQ 784(R11), F13
-	WORD $0x4faae1b8 // sdot v24.4s, v13.16b, v10.4b[1]
-	WORD $0x4fb3e1bb // sdot v27.4s, v13.16b, v19.4b[1]
-	FMOVQ 800(R11), F15
-	WORD $0x4f8ae9f8 // sdot v24.4s, v15.16b, v10.4b[2]
-	WORD $0x4f93e9fb // sdot v27.4s, v15.16b, v19.4b[2]
-	FMOVQ 816(R11), F16
-	WORD $0x4faaea18 // sdot v24.4s, v16.16b, v10.4b[3]
-	WORD $0x4fb3ea1b // sdot v27.4s, v16.16b, v19.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f8c9318 // fmul v24.4s, v24.4s, v12.s[0]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f95937b // fmul v27.4s, v27.4s, v21.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F11
-	FMOVQ 832(R11), F23
-	WORD $0x4f86e2e9 // sdot v9.4s, v23.16b, v6.4b[0]
-	WORD $0x4f94e2eb // sdot v11.4s, v23.16b, v20.4b[0]
-	FMOVQ 848(R11), F29
-	WORD $0x4fa6e3a9 // sdot v9.4s, v29.16b, v6.4b[1]
-	WORD $0x4fb4e3ab // sdot v11.4s, v29.16b, v20.4b[1]
-	FMOVQ 864(R11), F30
-	WORD $0x4f86ebc9 // sdot v9.4s, v30.16b, v6.4b[2]
-	WORD $0x4f94ebcb // sdot v11.4s, v30.16b, v20.4b[2]
-	FMOVQ 880(R11), F7
-	WORD $0x4fa6e8e9 // sdot v9.4s, v7.16b, v6.4b[3]
-	WORD $0x4fb4e8eb // sdot v11.4s, v7.16b, v20.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4fac9129 // fmul v9.4s, v9.4s, v12.s[1]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fb5916b // fmul v11.4s, v11.4s, v21.s[1]
-	WORD $0x4e29d718 // fadd v24.4s, v24.4s, v9.4s
-	WORD $0x4e2bd77b // fadd v27.4s, v27.4s, v11.4s
-	FMOVQ 176(R11), F31
-	WORD $0x6e3fdf18 // fmul v24.4s, v24.4s, v31.4s
-	WORD $0x6e3fdf7b // fmul v27.4s, v27.4s, v31.4s
-	FMOVQ 48(R14), F14
-	WORD $0x4e38d5ce // fadd v14.4s, v14.4s, v24.4s
-	FMOVQ 304(R11), F18
-	WORD $0x4f889252 // fmul v18.4s, v18.4s, v8.s[0]
-	WORD $0x4eb2d5ce // fsub v14.4s, v14.4s, v18.4s
-	FMOVQ F14, 48(R14)
-	FMOVQ 48(R21), F26
-	WORD $0x4e3bd75a // fadd v26.4s, v26.4s, v27.4s
-	FMOVQ 304(R11), F17
-	WORD $0x4f969231 // fmul v17.4s, v17.4s, v22.s[0]
-	WORD $0x4eb1d75a // fsub v26.4s, v26.4s, v17.4s
-	FMOVQ F26, 48(R21)
+	WORD $0x4fac13b7 // fmla v23.4s, v29.4s, v12.s[1]
+	WORD $0x4fb513d8 // fmla v24.4s, v30.4s, v21.s[1]
+	FMOVQ 48(R14), F16
+	FMOVQ 48(R21), F18
+	FMOVQ 176(R11), F14
+	WORD $0x4e2ecef0 // fmla v16.4s, v23.4s, v14.4s
+	WORD $0x4e2ecf12 // fmla v18.4s, v24.4s, v14.4s
+	FMOVQ 304(R11), F31
+	WORD $0x4f8853f0 // fmls v16.4s, v31.4s, v8.s[0]
+	WORD $0x4f9653f2 // fmls v18.4s, v31.4s, v22.s[0]
+	FMOVQ F16, 48(R14)
+	FMOVQ F18, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair97
-	FMOVQ 384(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 640(R1), F28
-	VSHL $4, V28.B16, V13.B16
-	VAND V2.B16, V13.B16, V15.B16
-	VORR V15.B16, V25.B16, V25.B16
-	FMOVQ F25, 384(R11)
-	FMOVQ 448(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V13.B16, V23.B16
-	VUSRA $1, V23.B16, V16.B16
-	FMOVQ F16, 400(R11)
-	FMOVQ 512(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V4.B16, V13.B16, V30.B16
-	VUSRA $2, V30.B16, V29.B16
-	FMOVQ F29, 416(R11)
-	FMOVQ 576(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	VAND V5.B16, V13.B16, V9.B16
-	VUSRA $3, V9.B16, V7.B16
-	FMOVQ F7, 432(R11)
-	FMOVQ 384(R1), F11
-	VAND V2.B16, V28.B16, V31.B16
-	VUSRA $4, V11.B16, V31.B16
-	FMOVQ F31, 448(R11)
-	FMOVQ 448(R1), F24
-	VAND V3.B16, V28.B16, V18.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $1, V18.B16, V24.B16
-	FMOVQ F24, 464(R11)
+	FMOVQ 384(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	FMOVQ 640(R1), F7
+	VSHL $4, V7.B16, V25.B16
+	VAND V2.B16, V25.B16, V26.B16
+	VORR V26.B16, V17.B16, V17.B16
+	FMOVQ F17, 384(R11)
+	FMOVQ 448(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V25.B16, V28.B16
+	VUSRA $1, V28.B16, V27.B16
+	FMOVQ F27, 400(R11)
+	FMOVQ 512(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V4.B16, V25.B16, V9.B16
+	VUSRA $2, V9.B16, V13.B16
+	FMOVQ F13, 416(R11)
+	FMOVQ 576(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V5.B16, V25.B16, V15.B16
+	VUSRA $3, V15.B16, V11.B16
+	FMOVQ F11, 432(R11)
+	FMOVQ 384(R1), F29
+	VAND V2.B16, V7.B16, V30.B16
+	VUSRA $4, V29.B16, V30.B16
+	FMOVQ F30, 448(R11)
+	FMOVQ 448(R1), F23
+	VAND V3.B16, V7.B16, V24.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $1, V24.B16, V23.B16
+	FMOVQ F23, 464(R11)
 	FMOVQ 512(R1), F14
-	VAND V4.B16, V28.B16, V27.B16
+	VAND V4.B16, V7.B16, V31.B16
 	VUSHR $4, V14.B16, V14.B16
-	VUSRA $2, V27.B16, V14.B16
+	VUSRA $2, V31.B16, V14.B16
 	FMOVQ F14, 480(R11)
-	FMOVQ 576(R1), F17
-	VAND V5.B16, V28.B16, V26.B16
-	VUSHR $4, V17.B16, V17.B16
-	VUSRA $3, V26.B16, V17.B16
-	FMOVQ F17, 496(R11)
+	FMOVQ 576(R1), F16
+	VAND V5.B16, V7.B16, V18.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $3, V18.B16, V16.B16
+	FMOVQ F16, 496(R11)
 	FMOVD 32(R1), F10
 	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
 	WORD $0x0e6a1006 // saddw v6.4s, v0.4s, v10.4h
@@ -11550,49 +10932,49 @@ pair97:
 	FMOVQ 400(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
 	FMOVQ 656(R1), F22
-	VSHL $4, V22.B16, V15.B16
-	VAND V2.B16, V15.B16, V25.B16
-	VORR V25.B16, V21.B16, V21.B16
+	VSHL $4, V22.B16, V26.B16
+	VAND V2.B16, V26.B16, V17.B16
+	VORR V17.B16, V21.B16, V21.B16
 	FMOVQ F21, 512(R11)
-	FMOVQ 464(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V15.B16, V16.B16
-	VUSRA $1, V16.B16, V23.B16
-	FMOVQ F23, 528(R11)
-	FMOVQ 528(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V4.B16, V15.B16, V29.B16
-	VUSRA $2, V29.B16, V30.B16
-	FMOVQ F30, 544(R11)
-	FMOVQ 592(R1), F9
+	FMOVQ 464(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V26.B16, V27.B16
+	VUSRA $1, V27.B16, V28.B16
+	FMOVQ F28, 528(R11)
+	FMOVQ 528(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
-	VAND V5.B16, V15.B16, V7.B16
-	VUSRA $3, V7.B16, V9.B16
-	FMOVQ F9, 560(R11)
-	FMOVQ 400(R1), F11
-	VAND V2.B16, V22.B16, V31.B16
-	VUSRA $4, V11.B16, V31.B16
-	FMOVQ F31, 576(R11)
-	FMOVQ 464(R1), F18
-	VAND V3.B16, V22.B16, V24.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $1, V24.B16, V18.B16
-	FMOVQ F18, 592(R11)
-	FMOVQ 528(R1), F27
+	VAND V4.B16, V26.B16, V13.B16
+	VUSRA $2, V13.B16, V9.B16
+	FMOVQ F9, 544(R11)
+	FMOVQ 592(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V5.B16, V26.B16, V11.B16
+	VUSRA $3, V11.B16, V15.B16
+	FMOVQ F15, 560(R11)
+	FMOVQ 400(R1), F29
+	VAND V2.B16, V22.B16, V30.B16
+	VUSRA $4, V29.B16, V30.B16
+	FMOVQ F30, 576(R11)
+	FMOVQ 464(R1), F24
+	VAND V3.B16, V22.B16, V23.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $1, V23.B16, V24.B16
+	FMOVQ F24, 592(R11)
+	FMOVQ 528(R1), F31
 	VAND V4.B16, V22.B16, V14.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $2, V14.B16, V27.B16
-	FMOVQ F27, 608(R11)
-	FMOVQ 592(R1), F13
-	VAND V5.B16, V22.B16, V28.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $3, V28.B16, V13.B16
-	FMOVQ F13, 624(R11)
-	WORD $0x4e6a101a // saddw2 v26.4s, v0.4s, v10.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 16(R11), F17
-	WORD $0x6e31df5a // fmul v26.4s, v26.4s, v17.4s
-	FMOVQ F26, 144(R11)
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $2, V14.B16, V31.B16
+	FMOVQ F31, 608(R11)
+	FMOVQ 592(R1), F25
+	VAND V5.B16, V22.B16, V7.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $3, V7.B16, V25.B16
+	FMOVQ F25, 624(R11)
+	WORD $0x4e6a1012 // saddw2 v18.4s, v0.4s, v10.8h
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	FMOVQ 16(R11), F16
+	WORD $0x6e30de52 // fmul v18.4s, v18.4s, v16.4s
+	FMOVQ F18, 144(R11)
 	WORD $0x4e68100c // saddw2 v12.4s, v0.4s, v8.8h
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
 	FMOVQ 80(R11), F6
@@ -11601,58 +10983,58 @@ pair97:
 	FMOVQ 416(R1), F20
 	VAND V1.B16, V20.B16, V20.B16
 	FMOVQ 672(R1), F19
-	VSHL $4, V19.B16, V25.B16
-	VAND V2.B16, V25.B16, V21.B16
+	VSHL $4, V19.B16, V17.B16
+	VAND V2.B16, V17.B16, V21.B16
 	VORR V21.B16, V20.B16, V20.B16
 	FMOVQ F20, 640(R11)
-	FMOVQ 480(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V25.B16, V23.B16
-	VUSRA $1, V23.B16, V16.B16
-	FMOVQ F16, 656(R11)
-	FMOVQ 544(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V4.B16, V25.B16, V30.B16
-	VUSRA $2, V30.B16, V29.B16
-	FMOVQ F29, 672(R11)
-	FMOVQ 608(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	VAND V5.B16, V25.B16, V9.B16
-	VUSRA $3, V9.B16, V7.B16
-	FMOVQ F7, 688(R11)
-	FMOVQ 416(R1), F11
-	VAND V2.B16, V19.B16, V31.B16
-	VUSRA $4, V11.B16, V31.B16
-	FMOVQ F31, 704(R11)
-	FMOVQ 480(R1), F24
-	VAND V3.B16, V19.B16, V18.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $1, V18.B16, V24.B16
-	FMOVQ F24, 720(R11)
+	FMOVQ 480(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V17.B16, V28.B16
+	VUSRA $1, V28.B16, V27.B16
+	FMOVQ F27, 656(R11)
+	FMOVQ 544(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V4.B16, V17.B16, V9.B16
+	VUSRA $2, V9.B16, V13.B16
+	FMOVQ F13, 672(R11)
+	FMOVQ 608(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V5.B16, V17.B16, V15.B16
+	VUSRA $3, V15.B16, V11.B16
+	FMOVQ F11, 688(R11)
+	FMOVQ 416(R1), F29
+	VAND V2.B16, V19.B16, V30.B16
+	VUSRA $4, V29.B16, V30.B16
+	FMOVQ F30, 704(R11)
+	FMOVQ 480(R1), F23
+	VAND V3.B16, V19.B16, V24.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $1, V24.B16, V23.B16
+	FMOVQ F23, 720(R11)
 	FMOVQ 544(R1), F14
-	VAND V4.B16, V19.B16, V27.B16
+	VAND V4.B16, V19.B16, V31.B16
 	VUSHR $4, V14.B16, V14.B16
-	VUSRA $2, V27.B16, V14.B16
+	VUSRA $2, V31.B16, V14.B16
 	FMOVQ F14, 736(R11)
-	FMOVQ 608(R1), F15
+	FMOVQ 608(R1), F26
 	VAND V5.B16, V19.B16, V22.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $3, V22.B16, V15.B16
-	FMOVQ F15, 752(R11)
-	FMOVD 40(R1), F28
-	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
-	WORD $0x0e7c100d // saddw v13.4s, v0.4s, v28.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $3, V22.B16, V26.B16
+	FMOVQ F26, 752(R11)
+	FMOVD 40(R1), F7
+	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
+	WORD $0x0e671019 // saddw v25.4s, v0.4s, v7.4h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
 	FMOVQ 32(R11), F10
-	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
-	FMOVQ F13, 160(R11)
-	FMOVD 56(R1), F17
-	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
-	WORD $0x0e71101a // saddw v26.4s, v0.4s, v17.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x6e2adf39 // fmul v25.4s, v25.4s, v10.4s
+	FMOVQ F25, 160(R11)
+	FMOVD 56(R1), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x0e701012 // saddw v18.4s, v0.4s, v16.4h
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
 	FMOVQ 96(R11), F8
-	WORD $0x6e28df5a // fmul v26.4s, v26.4s, v8.4s
-	FMOVQ F26, 288(R11)
+	WORD $0x6e28de52 // fmul v18.4s, v18.4s, v8.4s
+	FMOVQ F18, 288(R11)
 	FMOVQ 432(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
 	FMOVQ 688(R1), F12
@@ -11660,49 +11042,49 @@ pair97:
 	VAND V2.B16, V21.B16, V20.B16
 	VORR V20.B16, V6.B16, V6.B16
 	FMOVQ F6, 768(R11)
-	FMOVQ 496(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V21.B16, V16.B16
-	VUSRA $1, V16.B16, V23.B16
-	FMOVQ F23, 784(R11)
-	FMOVQ 560(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V4.B16, V21.B16, V29.B16
-	VUSRA $2, V29.B16, V30.B16
-	FMOVQ F30, 800(R11)
-	FMOVQ 624(R1), F9
+	FMOVQ 496(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V21.B16, V27.B16
+	VUSRA $1, V27.B16, V28.B16
+	FMOVQ F28, 784(R11)
+	FMOVQ 560(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
-	VAND V5.B16, V21.B16, V7.B16
-	VUSRA $3, V7.B16, V9.B16
-	FMOVQ F9, 816(R11)
-	FMOVQ 432(R1), F11
-	VAND V2.B16, V12.B16, V31.B16
-	VUSRA $4, V11.B16, V31.B16
-	FMOVQ F31, 832(R11)
-	FMOVQ 496(R1), F18
-	VAND V3.B16, V12.B16, V24.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $1, V24.B16, V18.B16
-	FMOVQ F18, 848(R11)
-	FMOVQ 560(R1), F27
+	VAND V4.B16, V21.B16, V13.B16
+	VUSRA $2, V13.B16, V9.B16
+	FMOVQ F9, 800(R11)
+	FMOVQ 624(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V5.B16, V21.B16, V11.B16
+	VUSRA $3, V11.B16, V15.B16
+	FMOVQ F15, 816(R11)
+	FMOVQ 432(R1), F29
+	VAND V2.B16, V12.B16, V30.B16
+	VUSRA $4, V29.B16, V30.B16
+	FMOVQ F30, 832(R11)
+	FMOVQ 496(R1), F24
+	VAND V3.B16, V12.B16, V23.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $1, V23.B16, V24.B16
+	FMOVQ F24, 848(R11)
+	FMOVQ 560(R1), F31
 	VAND V4.B16, V12.B16, V14.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $2, V14.B16, V27.B16
-	FMOVQ F27, 864(R11)
-	FMOVQ 624(R1), F25
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $2, V14.B16, V31.B16
+	FMOVQ F31, 864(R11)
+	FMOVQ 624(R1), F17
 	VAND V5.B16, V12.B16, V19.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $3, V19.B16, V25.B16
-	FMOVQ F25, 880(R11)
-	WORD $0x4e7c1016 // saddw2 v22.4s, v0.4s, v28.8h
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $3, V19.B16, V17.B16
+	FMOVQ F17, 880(R11)
+	WORD $0x4e671016 // saddw2 v22.4s, v0.4s, v7.8h
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 48(R11), F15
-	WORD $0x6e2fded6 // fmul v22.4s, v22.4s, v15.4s
+	FMOVQ 48(R11), F26
+	WORD $0x6e3aded6 // fmul v22.4s, v22.4s, v26.4s
 	FMOVQ F22, 176(R11)
-	WORD $0x4e71100a // saddw2 v10.4s, v0.4s, v17.8h
+	WORD $0x4e70100a // saddw2 v10.4s, v0.4s, v16.8h
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 112(R11), F13
-	WORD $0x6e2ddd4a // fmul v10.4s, v10.4s, v13.4s
+	FMOVQ 112(R11), F25
+	WORD $0x6e39dd4a // fmul v10.4s, v10.4s, v25.4s
 	FMOVQ F10, 304(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
@@ -11711,227 +11093,197 @@ pair98:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
 	FMOVQ 0(R13), F8
-	FMOVQ 16(R13), F26
+	FMOVQ 16(R13), F18
 	FMOVQ 32(R13), F20
-	FMOVD 48(R13), F6
-	WORD $0x7e30d8c6 // faddp s6, v6.2s
-	FMOVQ 0(R20), F16
-	FMOVQ 16(R20), F23
-	FMOVQ 32(R20), F29
-	FMOVD 48(R20), F30
-	WORD $0x7e30dbde // faddp s30, v30.2s
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F9
-	FMOVQ 384(R11), F11
-	WORD $0x4f88e167 // sdot v7.4s, v11.16b, v8.4b[0]
-	WORD $0x4f90e169 // sdot v9.4s, v11.16b, v16.4b[0]
-	FMOVQ 400(R11), F31
-	WORD $0x4fa8e3e7 // sdot v7.4s, v31.16b, v8.4b[1]
-	WORD $0x4fb0e3e9 // sdot v9.4s, v31.16b, v16.4b[1]
-	FMOVQ 416(R11), F24
-	WORD $0x4f88eb07 // sdot v7.4s, v24.16b, v8.4b[2]
-	WORD $0x4f90eb09 // sdot v9.4s, v24.16b, v16.4b[2]
-	FMOVQ 432(R11), F18
-	WORD $0x4fa8ea47 // sdot v7.4s, v18.16b, v8.4b[3]
-	WORD $0x4fb0ea49 // sdot v9.4s, v18.16b, v16.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4f9490e7 // fmul v7.4s, v7.4s, v20.s[0]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f9d9129 // fmul v9.4s, v9.4s, v29.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F27
-	FMOVQ 448(R11), F21
-	WORD $0x4f9ae2ae // sdot v14.4s, v21.16b, v26.4b[0]
-	WORD $0x4f97e2bb // sdot v27.4s, v21.16b, v23.4b[0]
-	FMOVQ 464(R11), F12
-	WORD $0x4fbae18e // sdot v14.4s, v12.16b, v26.4b[1]
-	WORD $0x4fb7e19b // sdot v27.4s, v12.16b, v23.4b[1]
-	FMOVQ 480(R11), F19
-	WORD $0x4f9aea6e // sdot v14.4s, v19.16b, v26.4b[2]
-	WORD $0x4f97ea7b // sdot v27.4s, v19.16b, v23.4b[2]
-	FMOVQ 496(R11), F25
-	WORD $0x4fbaeb2e // sdot v14.4s, v25.16b, v26.4b[3]
-	WORD $0x4fb7eb3b // sdot v27.4s, v25.16b, v23.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fb491ce // fmul v14.4s, v14.4s, v20.s[1]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fbd937b // fmul v27.4s, v27.4s, v29.s[1]
-	WORD $0x4e2ed4e7 // fadd v7.4s, v7.4s, v14.4s
-	WORD $0x4e3bd529 // fadd v9.4s, v9.4s, v27.4s
-	FMOVQ 128(R11), F28
-	WORD $0x6e3cdce7 // fmul v7.4s, v7.4s, v28.4s
-	WORD $0x6e3cdd29 // fmul v9.4s, v9.4s, v28.4s
-	FMOVQ 0(R14), F15
-	WORD $0x4e27d5ef // fadd v15.4s, v15.4s, v7.4s
-	FMOVQ 256(R11), F22
-	WORD $0x4f8692d6 // fmul v22.4s, v22.4s, v6.s[0]
-	WORD $0x4eb6d5ef // fsub v15.4s, v15.4s, v22.4s
-	FMOVQ F15, 0(R14)
-	FMOVQ 0(R21), F17
-	WORD $0x4e29d631 // fadd v17.4s, v17.4s, v9.4s
-	FMOVQ 256(R11), F13
-	WORD $0x4f9e91ad // fmul v13.4s, v13.4s, v30.s[0]
-	WORD $0x4eadd631 // fsub v17.4s, v17.4s, v13.4s
-	FMOVQ F17, 0(R21)
-	FMOVQ 0(R10), F10
+	FMOVD 56(R13), F6
+	FMOVQ 0(R20), F27
+	FMOVQ 16(R20), F28
+	FMOVQ 32(R20), F13
+	FMOVD 56(R20), F9
 	FMOVQ 0(R10), F11
-	FMOVQ 512(R11), F31
-	WORD $0x4f88e3ea // sdot v10.4s, v31.16b, v8.4b[0]
-	WORD $0x4f90e3eb // sdot v11.4s, v31.16b, v16.4b[0]
-	FMOVQ 528(R11), F24
-	WORD $0x4fa8e30a // sdot v10.4s, v24.16b, v8.4b[1]
-	WORD $0x4fb0e30b // sdot v11.4s, v24.16b, v16.4b[1]
-	FMOVQ 544(R11), F18
-	WORD $0x4f88ea4a // sdot v10.4s, v18.16b, v8.4b[2]
-	WORD $0x4f90ea4b // sdot v11.4s, v18.16b, v16.4b[2]
-	FMOVQ 560(R11), F21
-	WORD $0x4fa8eaaa // sdot v10.4s, v21.16b, v8.4b[3]
-	WORD $0x4fb0eaab // sdot v11.4s, v21.16b, v16.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4f94914a // fmul v10.4s, v10.4s, v20.s[0]
+	FMOVQ 0(R10), F15
+	FMOVQ 384(R11), F29
+	WORD $0x4f88e3ab // sdot v11.4s, v29.16b, v8.4b[0]
+	WORD $0x4f9be3af // sdot v15.4s, v29.16b, v27.4b[0]
+	FMOVQ 400(R11), F30
+	WORD $0x4fa8e3cb // sdot v11.4s, v30.16b, v8.4b[1]
+	WORD $0x4fbbe3cf // sdot v15.4s, v30.16b, v27.4b[1]
+	FMOVQ 416(R11), F23
+	WORD $0x4f88eaeb // sdot v11.4s, v23.16b, v8.4b[2]
+	WORD $0x4f9beaef // sdot v15.4s, v23.16b, v27.4b[2]
+	FMOVQ 432(R11), F24
+	WORD $0x4fa8eb0b // sdot v11.4s, v24.16b, v8.4b[3]
+	WORD $0x4fbbeb0f // sdot v15.4s, v24.16b, v27.4b[3]
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f9d916b // fmul v11.4s, v11.4s, v29.s[0]
-	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F19
-	FMOVQ 576(R11), F25
-	WORD $0x4f9ae32c // sdot v12.4s, v25.16b, v26.4b[0]
-	WORD $0x4f97e333 // sdot v19.4s, v25.16b, v23.4b[0]
-	FMOVQ 592(R11), F14
-	WORD $0x4fbae1cc // sdot v12.4s, v14.16b, v26.4b[1]
-	WORD $0x4fb7e1d3 // sdot v19.4s, v14.16b, v23.4b[1]
-	FMOVQ 608(R11), F27
-	WORD $0x4f9aeb6c // sdot v12.4s, v27.16b, v26.4b[2]
-	WORD $0x4f97eb73 // sdot v19.4s, v27.16b, v23.4b[2]
-	FMOVQ 624(R11), F28
-	WORD $0x4fbaeb8c // sdot v12.4s, v28.16b, v26.4b[3]
-	WORD $0x4fb7eb93 // sdot v19.4s, v28.16b, v23.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fb4918c // fmul v12.4s, v12.4s, v20.s[1]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fbd9273 // fmul v19.4s, v19.4s, v29.s[1]
-	WORD $0x4e2cd54a // fadd v10.4s, v10.4s, v12.4s
-	WORD $0x4e33d56b // fadd v11.4s, v11.4s, v19.4s
-	FMOVQ 144(R11), F7
-	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
-	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
-	FMOVQ 16(R14), F22
-	WORD $0x4e2ad6d6 // fadd v22.4s, v22.4s, v10.4s
-	FMOVQ 272(R11), F15
-	WORD $0x4f8691ef // fmul v15.4s, v15.4s, v6.s[0]
-	WORD $0x4eafd6d6 // fsub v22.4s, v22.4s, v15.4s
-	FMOVQ F22, 16(R14)
-	FMOVQ 16(R21), F9
-	WORD $0x4e2bd529 // fadd v9.4s, v9.4s, v11.4s
-	FMOVQ 272(R11), F13
-	WORD $0x4f9e91ad // fmul v13.4s, v13.4s, v30.s[0]
-	WORD $0x4eadd529 // fsub v9.4s, v9.4s, v13.4s
-	FMOVQ F9, 16(R21)
-	FMOVQ 0(R10), F17
-	FMOVQ 0(R10), F31
-	FMOVQ 640(R11), F24
-	WORD $0x4f88e311 // sdot v17.4s, v24.16b, v8.4b[0]
-	WORD $0x4f90e31f // sdot v31.4s, v24.16b, v16.4b[0]
-	FMOVQ 656(R11), F18
-	WORD $0x4fa8e251 // sdot v17.4s, v18.16b, v8.4b[1]
-	WORD $0x4fb0e25f // sdot v31.4s, v18.16b, v16.4b[1]
-	FMOVQ 672(R11), F21
-	WORD $0x4f88eab1 // sdot v17.4s, v21.16b, v8.4b[2]
-	WORD $0x4f90eabf // sdot v31.4s, v21.16b, v16.4b[2]
-	FMOVQ 688(R11), F25
-	WORD $0x4fa8eb31 // sdot v17.4s, v25.16b, v8.4b[3]
-	WORD $0x4fb0eb3f // sdot v31.4s, v25.16b, v16.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f949231 // fmul v17.4s, v17.4s, v20.s[0]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f9d93ff // fmul v31.4s, v31.4s, v29.s[0]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f94916b // fmul v11.4s, v11.4s, v20.s[0]
+	WORD $0x4f8d91ef // fmul v15.4s, v15.4s, v13.s[0]
 	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F27
-	FMOVQ 704(R11), F28
-	WORD $0x4f9ae38e // sdot v14.4s, v28.16b, v26.4b[0]
-	WORD $0x4f97e39b // sdot v27.4s, v28.16b, v23.4b[0]
-	FMOVQ 720(R11), F12
-	WORD $0x4fbae18e // sdot v14.4s, v12.16b, v26.4b[1]
-	WORD $0x4fb7e19b // sdot v27.4s, v12.16b, v23.4b[1]
-	FMOVQ 736(R11), F19
-	WORD $0x4f9aea6e // sdot v14.4s, v19.16b, v26.4b[2]
-	WORD $0x4f97ea7b // sdot v27.4s, v19.16b, v23.4b[2]
-	FMOVQ 752(R11), F7
-	WORD $0x4fbae8ee // sdot v14.4s, v7.16b, v26.4b[3]
-	WORD $0x4fb7e8fb // sdot v27.4s, v7.16b, v23.4b[3]
+	FMOVQ 0(R10), F31
+	FMOVQ 448(R11), F21
+	WORD $0x4f92e2ae // sdot v14.4s, v21.16b, v18.4b[0]
+	WORD $0x4f9ce2bf // sdot v31.4s, v21.16b, v28.4b[0]
+	FMOVQ 464(R11), F12
+	WORD $0x4fb2e18e // sdot v14.4s, v12.16b, v18.4b[1]
+	WORD $0x4fbce19f // sdot v31.4s, v12.16b, v28.4b[1]
+	FMOVQ 480(R11), F19
+	WORD $0x4f92ea6e // sdot v14.4s, v19.16b, v18.4b[2]
+	WORD $0x4f9cea7f // sdot v31.4s, v19.16b, v28.4b[2]
+	FMOVQ 496(R11), F17
+	WORD $0x4fb2ea2e // sdot v14.4s, v17.16b, v18.4b[3]
+	WORD $0x4fbcea3f // sdot v31.4s, v17.16b, v28.4b[3]
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fb491ce // fmul v14.4s, v14.4s, v20.s[1]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fbd937b // fmul v27.4s, v27.4s, v29.s[1]
-	WORD $0x4e2ed631 // fadd v17.4s, v17.4s, v14.4s
-	WORD $0x4e3bd7ff // fadd v31.4s, v31.4s, v27.4s
-	FMOVQ 160(R11), F10
-	WORD $0x6e2ade31 // fmul v17.4s, v17.4s, v10.4s
-	WORD $0x6e2adfff // fmul v31.4s, v31.4s, v10.4s
-	FMOVQ 32(R14), F15
-	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
-	FMOVQ 288(R11), F22
-	WORD $0x4f8692d6 // fmul v22.4s, v22.4s, v6.s[0]
-	WORD $0x4eb6d5ef // fsub v15.4s, v15.4s, v22.4s
-	FMOVQ F15, 32(R14)
-	FMOVQ 32(R21), F11
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
-	FMOVQ 288(R11), F13
-	WORD $0x4f9e91ad // fmul v13.4s, v13.4s, v30.s[0]
-	WORD $0x4eadd56b // fsub v11.4s, v11.4s, v13.4s
-	FMOVQ F11, 32(R21)
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F24
-	FMOVQ 768(R11), F18
-	WORD $0x4f88e249 // sdot v9.4s, v18.16b, v8.4b[0]
-	WORD $0x4f90e258 // sdot v24.4s, v18.16b, v16.4b[0]
-	FMOVQ 784(R11), F21
-	WORD $0x4fa8e2a9 // sdot v9.4s, v21.16b, v8.4b[1]
-	WORD $0x4fb0e2b8 // sdot v24.4s, v21.16b, v16.4b[1]
-	FMOVQ 800(R11), F25
-	WORD $0x4f88eb29 // sdot v9.4s, v25.16b, v8.4b[2]
-	WORD $0x4f90eb38 // sdot v24.4s, v25.16b, v16.4b[2]
-	FMOVQ 816(R11), F28
-	WORD $0x4fa8eb89 // sdot v9.4s, v28.16b, v8.4b[3]
-	WORD $0x4fb0eb98 // sdot v24.4s, v28.16b, v16.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f949129 // fmul v9.4s, v9.4s, v20.s[0]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f9d9318 // fmul v24.4s, v24.4s, v29.s[0]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4fb411cb // fmla v11.4s, v14.4s, v20.s[1]
+	WORD $0x4fad13ef // fmla v15.4s, v31.4s, v13.s[1]
+	FMOVQ 0(R14), F7
+	FMOVQ 0(R21), F26
+	FMOVQ 128(R11), F22
+	WORD $0x4e36cd67 // fmla v7.4s, v11.4s, v22.4s
+	WORD $0x4e36cdfa // fmla v26.4s, v15.4s, v22.4s
+	FMOVQ 256(R11), F16
+	WORD $0x4f865207 // fmls v7.4s, v16.4s, v6.s[0]
+	WORD $0x4f89521a // fmls v26.4s, v16.4s, v9.s[0]
+	FMOVQ F7, 0(R14)
+	FMOVQ F26, 0(R21)
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F10
+	FMOVQ 512(R11), F29
+	WORD $0x4f88e3b9 // sdot v25.4s, v29.16b, v8.4b[0]
+	WORD $0x4f9be3aa // sdot v10.4s, v29.16b, v27.4b[0]
+	FMOVQ 528(R11), F30
+	WORD $0x4fa8e3d9 // sdot v25.4s, v30.16b, v8.4b[1]
+	WORD $0x4fbbe3ca // sdot v10.4s, v30.16b, v27.4b[1]
+	FMOVQ 544(R11), F23
+	WORD $0x4f88eaf9 // sdot v25.4s, v23.16b, v8.4b[2]
+	WORD $0x4f9beaea // sdot v10.4s, v23.16b, v27.4b[2]
+	FMOVQ 560(R11), F24
+	WORD $0x4fa8eb19 // sdot v25.4s, v24.16b, v8.4b[3]
+	WORD $0x4fbbeb0a // sdot v10.4s, v24.16b, v27.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4f949339 // fmul v25.4s, v25.4s, v20.s[0]
+	WORD $0x4f8d914a // fmul v10.4s, v10.4s, v13.s[0]
+	FMOVQ 0(R10), F21
 	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F19
-	FMOVQ 832(R11), F7
-	WORD $0x4f9ae0ec // sdot v12.4s, v7.16b, v26.4b[0]
-	WORD $0x4f97e0f3 // sdot v19.4s, v7.16b, v23.4b[0]
-	FMOVQ 848(R11), F14
-	WORD $0x4fbae1cc // sdot v12.4s, v14.16b, v26.4b[1]
-	WORD $0x4fb7e1d3 // sdot v19.4s, v14.16b, v23.4b[1]
-	FMOVQ 864(R11), F27
-	WORD $0x4f9aeb6c // sdot v12.4s, v27.16b, v26.4b[2]
-	WORD $0x4f97eb73 // sdot v19.4s, v27.16b, v23.4b[2]
-	FMOVQ 880(R11), F10
-	WORD $0x4fbae94c // sdot v12.4s, v10.16b, v26.4b[3]
-	WORD $0x4fb7e953 // sdot v19.4s, v10.16b, v23.4b[3]
+	FMOVQ 576(R11), F19
+	WORD $0x4f92e275 // sdot v21.4s, v19.16b, v18.4b[0]
+	WORD $0x4f9ce26c // sdot v12.4s, v19.16b, v28.4b[0]
+	FMOVQ 592(R11), F17
+	WORD $0x4fb2e235 // sdot v21.4s, v17.16b, v18.4b[1]
+	WORD $0x4fbce22c // sdot v12.4s, v17.16b, v28.4b[1]
+	FMOVQ 608(R11), F14
+	WORD $0x4f92e9d5 // sdot v21.4s, v14.16b, v18.4b[2]
+	WORD $0x4f9ce9cc // sdot v12.4s, v14.16b, v28.4b[2]
+	FMOVQ 624(R11), F31
+	WORD $0x4fb2ebf5 // sdot v21.4s, v31.16b, v18.4b[3]
+	WORD $0x4fbcebec // sdot v12.4s, v31.16b, v28.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fb4918c // fmul v12.4s, v12.4s, v20.s[1]
+	WORD $0x4fb412b9 // fmla v25.4s, v21.4s, v20.s[1]
+	WORD $0x4fad118a // fmla v10.4s, v12.4s, v13.s[1]
+	FMOVQ 16(R14), F11
+	FMOVQ 16(R21), F15
+	FMOVQ 144(R11), F22
+	WORD $0x4e36cf2b // fmla v11.4s, v25.4s, v22.4s
+	WORD $0x4e36cd4f // fmla v15.4s, v10.4s, v22.4s
+	FMOVQ 272(R11), F16
+	WORD $0x4f86520b // fmls v11.4s, v16.4s, v6.s[0]
+	WORD $0x4f89520f // fmls v15.4s, v16.4s, v9.s[0]
+	FMOVQ F11, 16(R14)
+	FMOVQ F15, 16(R21)
+	FMOVQ 0(R10), F7
+	FMOVQ 0(R10), F26
+	FMOVQ 640(R11), F29
+	WORD $0x4f88e3a7 // sdot v7.4s, v29.16b, v8.4b[0]
+	WORD $0x4f9be3ba // sdot v26.4s, v29.16b, v27.4b[0]
+	FMOVQ 656(R11), F30
+	WORD $0x4fa8e3c7 // sdot v7.4s, v30.16b, v8.4b[1]
+	WORD $0x4fbbe3da // sdot v26.4s, v30.16b, v27.4b[1]
+	FMOVQ 672(R11), F23
+	WORD $0x4f88eae7 // sdot v7.4s, v23.16b, v8.4b[2]
+	WORD $0x4f9beafa // sdot v26.4s, v23.16b, v27.4b[2]
+	FMOVQ 688(R11), F24
+	WORD $0x4fa8eb07 // sdot v7.4s, v24.16b, v8.4b[3]
+	WORD $0x4fbbeb1a // sdot v26.4s, v24.16b, v27.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f9490e7 // fmul v7.4s, v7.4s, v20.s[0]
+	WORD $0x4f8d935a // fmul v26.4s, v26.4s, v13.s[0]
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F17
+	FMOVQ 704(R11), F14
+	WORD $0x4f92e1d3 // sdot v19.4s, v14.16b, v18.4b[0]
+	WORD $0x4f9ce1d1 // sdot v17.4s, v14.16b, v28.4b[0]
+	FMOVQ 720(R11), F31
+	WORD $0x4fb2e3f3 // sdot v19.4s, v31.16b, v18.4b[1]
+	WORD $0x4fbce3f1 // sdot v17.4s, v31.16b, v28.4b[1]
+	FMOVQ 736(R11), F21
+	WORD $0x4f92eab3 // sdot v19.4s, v21.16b, v18.4b[2]
+	WORD $0x4f9ceab1 // sdot v17.4s, v21.16b, v28.4b[2]
+	FMOVQ 752(R11), F12
+	WORD $0x4fb2e993 // sdot v19.4s, v12.16b, v18.4b[3]
+	WORD $0x4fbce991 // sdot v17.4s, v12.16b, v28.4b[3]
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fbd9273 // fmul v19.4s, v19.4s, v29.s[1]
-	WORD $0x4e2cd529 // fadd v9.4s, v9.4s, v12.4s
-	WORD $0x4e33d718 // fadd v24.4s, v24.4s, v19.4s
-	FMOVQ 176(R11), F17
-	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
-	WORD $0x6e31df18 // fmul v24.4s, v24.4s, v17.4s
-	FMOVQ 48(R14), F22
-	WORD $0x4e29d6d6 // fadd v22.4s, v22.4s, v9.4s
-	FMOVQ 304(R11), F15
-	WORD $0x4f8691ef // fmul v15.4s, v15.4s, v6.s[0]
-	WORD $0x4eafd6d6 // fsub v22.4s, v22.4s, v15.4s
-	FMOVQ F22, 48(R14)
-	FMOVQ 48(R21), F31
-	WORD $0x4e38d7ff // fadd v31.4s, v31.4s, v24.4s
-	FMOVQ 304(R11), F13
-	WORD $0x4f9e91ad // fmul v13.4s, v13.4s, v30.s[0]
-	WORD $0x4eadd7ff // fsub v31.4s, v31.4s, v13.4s
-	FMOVQ F31, 48(R21)
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4fb41267 // fmla v7.4s, v19.4s, v20.s[1]
+	WORD $0x4fad123a // fmla v26.4s, v17.4s, v13.s[1]
+	FMOVQ 32(R14), F25
+	FMOVQ 32(R21), F10
+	FMOVQ 160(R11), F22
+	WORD $0x4e36ccf9 // fmla v25.4s, v7.4s, v22.4s
+	WORD $0x4e36cf4a // fmla v10.4s, v26.4s, v22.4s
+	FMOVQ 288(R11), F16
+	WORD $0x4f865219 // fmls v25.4s, v16.4s, v6.s[0]
+	WORD $0x4f89520a // fmls v10.4s, v16.4s, v9.s[0]
+	FMOVQ F25, 32(R14)
+	FMOVQ F10, 32(R21)
+	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F15
+	FMOVQ 768(R11), F29
+	WORD $0x4f88e3ab // sdot v11.4s, v29.16b, v8.4b[0]
+	WORD $0x4f9be3af // sdot v15.4s, v29.16b, v27.4b[0]
+	FMOVQ 784(R11), F30
+	WORD $0x4fa8e3cb // sdot v11.4s, v30.16b, v8.4b[1]
+	WORD $0x4fbbe3cf // sdot v15.4s, v30.16b, v27.4b[1]
+	FMOVQ 800(R11), F23
+	WORD $0x4f88eaeb // sdot v11.4s, v23.16b, v8.4b[2]
+	WORD $0x4f9beaef // sdot v15.4s, v23.16b, v27.4b[2]
+	FMOVQ 816(R11), F24
+	WORD $0x4fa8eb0b // sdot v11.4s, v24.16b, v8.4b[3]
+	WORD $0x4fbbeb0f // sdot v15.4s, v24.16b, v27.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f94916b // fmul v11.4s, v11.4s, v20.s[0]
+	WORD $0x4f8d91ef // fmul v15.4s, v15.4s, v13.s[0]
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F31
+	FMOVQ 832(R11), F21
+	WORD $0x4f92e2ae // sdot v14.4s, v21.16b, v18.4b[0]
+	WORD $0x4f9ce2bf // sdot v31.4s, v21.16b, v28.4b[0]
+	FMOVQ 848(R11), F12
+	WORD $0x4fb2e18e // sdot v14.4s, v12.16b, v18.4b[1]
+	WORD $0x4fbce19f // sdot v31.4s, v12.16b, v28.4b[1]
+	FMOVQ 864(R11), F19
+	WORD $0x4f92ea6e // sdot v14.4s, v19.16b, v18.4b[2]
+	WORD $0x4f9cea7f // sdot v31.4s, v19.16b, v28.4b[2]
+	FMOVQ 880(R11), F17
+	WORD $0x4fb2ea2e // sdot v14.4s, v17.16b, v18.4b[3]
+	WORD $0x4fbcea3f // sdot v31.4s, v17.16b, v28.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4fb411cb // fmla v11.4s, v14.4s, v20.s[1]
+	WORD $0x4fad13ef // fmla v15.4s, v31.4s, v13.s[1]
+	FMOVQ 48(R14), F7
+	FMOVQ 48(R21), F26
+	FMOVQ 176(R11), F22
+	WORD $0x4e36cd67 // fmla v7.4s, v11.4s, v22.4s
+	WORD $0x4e36cdfa // fmla v26.4s, v15.4s, v22.4s
+	FMOVQ 304(R11), F16
+	WORD $0x4f865207 // fmls v7.4s, v16.4s, v6.s[0]
+	WORD $0x4f89521a // fmls v26.4s, v16.4s, v9.s[0]
+	FMOVQ F7, 48(R14)
+	FMOVQ F26, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -12002,7 +11354,7 @@ pair102:
 	FMOVQ 0(R2), F12
 	FMOVQ 16(R2), F13
 	FMOVQ 32(R2), F14
-	VSHL $5, V14.S4, V15.S4
+	WORD $0x4f3e05cf // sshr v15.4s, v14.4s, #2
 	VSUB V15.S4, V0.S4, V15.S4
 	VDUP V15.S[2], V16.S4
 	VDUP V15.S[3], V17.S4
@@ -12032,496 +11384,480 @@ pair102:
 	WORD $0x4faceb72 // sdot v18.4s, v27.16b, v12.4b[3]
 	WORD $0x4eb0d652 // fsub v18.4s, v18.4s, v16.4s
 	WORD $0x4f8e9252 // fmul v18.4s, v18.4s, v14.s[0]
-	FMOVD 0(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 0(R11), F31
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	WORD $0x6e3ede52 // fmul v18.4s, v18.4s, v30.4s
-	FMOVQ 0(R10), F8
-	FMOVQ 64(R1), F9
-	FMOVQ 384(R1), F10
-	VSHL $4, V10.B16, V11.B16
-	VAND V2.B16, V11.B16, V15.B16
-	VUSRA $4, V9.B16, V15.B16
-	WORD $0x4f8de1e8 // sdot v8.4s, v15.16b, v13.4b[0]
-	FMOVQ 128(R1), F22
-	VAND V3.B16, V11.B16, V19.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $2, V19.B16, V22.B16
-	WORD $0x4fade2c8 // sdot v8.4s, v22.16b, v13.4b[1]
-	FMOVQ 192(R1), F24
-	VAND V2.B16, V10.B16, V23.B16
-	VUSRA $4, V24.B16, V23.B16
-	WORD $0x4f8deae8 // sdot v8.4s, v23.16b, v13.4b[2]
-	FMOVQ 256(R1), F26
-	VAND V3.B16, V10.B16, V25.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V25.B16, V26.B16
-	WORD $0x4fadeb48 // sdot v8.4s, v26.16b, v13.4b[3]
-	WORD $0x4eb1d508 // fsub v8.4s, v8.4s, v17.4s
-	WORD $0x4fae9108 // fmul v8.4s, v8.4s, v14.s[1]
+	FMOVQ 0(R10), F29
+	FMOVQ 64(R1), F30
+	FMOVQ 384(R1), F31
+	VSHL $4, V31.B16, V8.B16
+	VAND V2.B16, V8.B16, V9.B16
+	VUSRA $4, V30.B16, V9.B16
+	WORD $0x4f8de13d // sdot v29.4s, v9.16b, v13.4b[0]
+	FMOVQ 128(R1), F10
+	VAND V3.B16, V8.B16, V11.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V11.B16, V10.B16
+	WORD $0x4fade15d // sdot v29.4s, v10.16b, v13.4b[1]
+	FMOVQ 192(R1), F15
+	VAND V2.B16, V31.B16, V22.B16
+	VUSRA $4, V15.B16, V22.B16
+	WORD $0x4f8deadd // sdot v29.4s, v22.16b, v13.4b[2]
+	FMOVQ 256(R1), F19
+	VAND V3.B16, V31.B16, V24.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $2, V24.B16, V19.B16
+	WORD $0x4fadea7d // sdot v29.4s, v19.16b, v13.4b[3]
+	WORD $0x4eb1d7bd // fsub v29.4s, v29.4s, v17.4s
+	WORD $0x4fae93bd // fmul v29.4s, v29.4s, v14.s[1]
+	FMOVD 0(R1), F23
+	WORD $0x0f08a6f7 // sshll v23.8h, v23.8b, #0
+	WORD $0x0e77101a // saddw v26.4s, v0.4s, v23.4h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 0(R11), F25
+	WORD $0x6e39df5a // fmul v26.4s, v26.4s, v25.4s
+	WORD $0x4e3ace44 // fmla v4.4s, v18.4s, v26.4s
 	FMOVD 16(R1), F21
 	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
 	WORD $0x0e751014 // saddw v20.4s, v0.4s, v21.4h
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	FMOVQ 0(R11), F28
 	WORD $0x6e3cde94 // fmul v20.4s, v20.4s, v28.4s
-	WORD $0x6e34dd08 // fmul v8.4s, v8.4s, v20.4s
-	WORD $0x4e28d652 // fadd v18.4s, v18.4s, v8.4s
-	WORD $0x4e32d484 // fadd v4.4s, v4.4s, v18.4s
+	WORD $0x4e34cfa4 // fmla v4.4s, v29.4s, v20.4s
 	PRFM 1088(R1), PLDL1KEEP
 	PRFM 1152(R1), PLDL1KEEP
 	FMOVQ 0(R10), F27
-	FMOVQ 80(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ 336(R1), F30
-	VSHL $4, V30.B16, V9.B16
-	VAND V2.B16, V9.B16, V15.B16
-	VORR V15.B16, V31.B16, V31.B16
-	WORD $0x4f8ce3fb // sdot v27.4s, v31.16b, v12.4b[0]
-	FMOVQ 144(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V9.B16, V22.B16
-	VUSRA $2, V22.B16, V19.B16
-	WORD $0x4face27b // sdot v27.4s, v19.16b, v12.4b[1]
-	FMOVQ 208(R1), F24
+	FMOVQ 80(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ 336(R1), F9
+	VSHL $4, V9.B16, V11.B16
+	VAND V2.B16, V11.B16, V10.B16
+	VORR V10.B16, V30.B16, V30.B16
+	WORD $0x4f8ce3db // sdot v27.4s, v30.16b, v12.4b[0]
+	FMOVQ 144(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V3.B16, V11.B16, V22.B16
+	VUSRA $2, V22.B16, V15.B16
+	WORD $0x4face1fb // sdot v27.4s, v15.16b, v12.4b[1]
+	FMOVQ 208(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V2.B16, V9.B16, V31.B16
+	VORR V31.B16, V8.B16, V8.B16
+	WORD $0x4f8ce91b // sdot v27.4s, v8.16b, v12.4b[2]
+	FMOVQ 272(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	VAND V2.B16, V30.B16, V23.B16
-	VORR V23.B16, V24.B16, V24.B16
-	WORD $0x4f8ceb1b // sdot v27.4s, v24.16b, v12.4b[2]
-	FMOVQ 272(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V30.B16, V10.B16
-	VUSRA $2, V10.B16, V11.B16
-	WORD $0x4face97b // sdot v27.4s, v11.16b, v12.4b[3]
+	VAND V3.B16, V9.B16, V19.B16
+	VUSRA $2, V19.B16, V24.B16
+	WORD $0x4faceb1b // sdot v27.4s, v24.16b, v12.4b[3]
 	WORD $0x4eb0d77b // fsub v27.4s, v27.4s, v16.4s
 	WORD $0x4f8e937b // fmul v27.4s, v27.4s, v14.s[0]
-	WORD $0x4e7d1019 // saddw2 v25.4s, v0.4s, v29.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 16(R11), F26
-	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 0(R10), F28
-	FMOVQ 80(R1), F20
-	FMOVQ 400(R1), F8
-	VSHL $4, V8.B16, V18.B16
-	VAND V2.B16, V18.B16, V15.B16
-	VUSRA $4, V20.B16, V15.B16
-	WORD $0x4f8de1fc // sdot v28.4s, v15.16b, v13.4b[0]
-	FMOVQ 144(R1), F31
-	VAND V3.B16, V18.B16, V22.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $2, V22.B16, V31.B16
-	WORD $0x4fade3fc // sdot v28.4s, v31.16b, v13.4b[1]
-	FMOVQ 208(R1), F19
-	VAND V2.B16, V8.B16, V23.B16
-	VUSRA $4, V19.B16, V23.B16
-	WORD $0x4f8deafc // sdot v28.4s, v23.16b, v13.4b[2]
-	FMOVQ 272(R1), F24
-	VAND V3.B16, V8.B16, V9.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V9.B16, V24.B16
-	WORD $0x4fadeb1c // sdot v28.4s, v24.16b, v13.4b[3]
-	WORD $0x4eb1d79c // fsub v28.4s, v28.4s, v17.4s
-	WORD $0x4fae939c // fmul v28.4s, v28.4s, v14.s[1]
-	WORD $0x4e75101e // saddw2 v30.4s, v0.4s, v21.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 16(R11), F10
-	WORD $0x6e2adfde // fmul v30.4s, v30.4s, v10.4s
-	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
-	WORD $0x4e3cd77b // fadd v27.4s, v27.4s, v28.4s
-	WORD $0x4e3bd4a5 // fadd v5.4s, v5.4s, v27.4s
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F11
-	FMOVQ 96(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ 352(R1), F26
-	VSHL $4, V26.B16, V25.B16
-	VAND V2.B16, V25.B16, V20.B16
-	VORR V20.B16, V29.B16, V29.B16
-	WORD $0x4f8ce3ab // sdot v11.4s, v29.16b, v12.4b[0]
-	FMOVQ 160(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V25.B16, V22.B16
-	VUSRA $2, V22.B16, V15.B16
-	WORD $0x4face1eb // sdot v11.4s, v15.16b, v12.4b[1]
-	FMOVQ 224(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V2.B16, V26.B16, V19.B16
-	VORR V19.B16, V31.B16, V31.B16
-	WORD $0x4f8cebeb // sdot v11.4s, v31.16b, v12.4b[2]
-	FMOVQ 288(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V26.B16, V18.B16
-	VUSRA $2, V18.B16, V23.B16
-	WORD $0x4faceaeb // sdot v11.4s, v23.16b, v12.4b[3]
-	WORD $0x4eb0d56b // fsub v11.4s, v11.4s, v16.4s
-	WORD $0x4f8e916b // fmul v11.4s, v11.4s, v14.s[0]
-	FMOVD 8(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 32(R11), F24
-	WORD $0x6e38dd29 // fmul v9.4s, v9.4s, v24.4s
-	WORD $0x6e29dd6b // fmul v11.4s, v11.4s, v9.4s
-	FMOVQ 0(R10), F21
-	FMOVQ 96(R1), F10
-	FMOVQ 416(R1), F30
-	VSHL $4, V30.B16, V28.B16
-	VAND V2.B16, V28.B16, V27.B16
-	VUSRA $4, V10.B16, V27.B16
-	WORD $0x4f8de375 // sdot v21.4s, v27.16b, v13.4b[0]
-	FMOVQ 160(R1), F20
-	VAND V3.B16, V28.B16, V29.B16
+	FMOVQ 0(R10), F25
+	FMOVQ 80(R1), F18
+	FMOVQ 400(R1), F26
+	VSHL $4, V26.B16, V28.B16
+	VAND V2.B16, V28.B16, V29.B16
+	VUSRA $4, V18.B16, V29.B16
+	WORD $0x4f8de3b9 // sdot v25.4s, v29.16b, v13.4b[0]
+	FMOVQ 144(R1), F20
+	VAND V3.B16, V28.B16, V10.B16
 	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V29.B16, V20.B16
-	WORD $0x4fade295 // sdot v21.4s, v20.16b, v13.4b[1]
-	FMOVQ 224(R1), F22
-	VAND V2.B16, V30.B16, V15.B16
-	VUSRA $4, V22.B16, V15.B16
-	WORD $0x4f8de9f5 // sdot v21.4s, v15.16b, v13.4b[2]
-	FMOVQ 288(R1), F19
-	VAND V3.B16, V30.B16, V31.B16
+	VUSRA $2, V10.B16, V20.B16
+	WORD $0x4fade299 // sdot v25.4s, v20.16b, v13.4b[1]
+	FMOVQ 208(R1), F30
+	VAND V2.B16, V26.B16, V22.B16
+	VUSRA $4, V30.B16, V22.B16
+	WORD $0x4f8dead9 // sdot v25.4s, v22.16b, v13.4b[2]
+	FMOVQ 272(R1), F15
+	VAND V3.B16, V26.B16, V31.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $2, V31.B16, V15.B16
+	WORD $0x4fade9f9 // sdot v25.4s, v15.16b, v13.4b[3]
+	WORD $0x4eb1d739 // fsub v25.4s, v25.4s, v17.4s
+	WORD $0x4fae9339 // fmul v25.4s, v25.4s, v14.s[1]
+	WORD $0x4e771008 // saddw2 v8.4s, v0.4s, v23.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 16(R11), F11
+	WORD $0x6e2bdd08 // fmul v8.4s, v8.4s, v11.4s
+	WORD $0x4e28cf65 // fmla v5.4s, v27.4s, v8.4s
+	WORD $0x4e751009 // saddw2 v9.4s, v0.4s, v21.8h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	FMOVQ 16(R11), F19
+	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
+	WORD $0x4e29cf25 // fmla v5.4s, v25.4s, v9.4s
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F24
+	FMOVQ 96(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ 352(R1), F29
+	VSHL $4, V29.B16, V10.B16
+	VAND V2.B16, V10.B16, V20.B16
+	VORR V20.B16, V18.B16, V18.B16
+	WORD $0x4f8ce258 // sdot v24.4s, v18.16b, v12.4b[0]
+	FMOVQ 160(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V10.B16, V22.B16
+	VUSRA $2, V22.B16, V30.B16
+	WORD $0x4face3d8 // sdot v24.4s, v30.16b, v12.4b[1]
+	FMOVQ 224(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V2.B16, V29.B16, V26.B16
+	VORR V26.B16, V28.B16, V28.B16
+	WORD $0x4f8ceb98 // sdot v24.4s, v28.16b, v12.4b[2]
+	FMOVQ 288(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V3.B16, V29.B16, V15.B16
+	VUSRA $2, V15.B16, V31.B16
+	WORD $0x4facebf8 // sdot v24.4s, v31.16b, v12.4b[3]
+	WORD $0x4eb0d718 // fsub v24.4s, v24.4s, v16.4s
+	WORD $0x4f8e9318 // fmul v24.4s, v24.4s, v14.s[0]
+	FMOVQ 0(R10), F23
+	FMOVQ 96(R1), F11
+	FMOVQ 416(R1), F27
+	VSHL $4, V27.B16, V8.B16
+	VAND V2.B16, V8.B16, V21.B16
+	VUSRA $4, V11.B16, V21.B16
+	WORD $0x4f8de2b7 // sdot v23.4s, v21.16b, v13.4b[0]
+	FMOVQ 160(R1), F19
+	VAND V3.B16, V8.B16, V25.B16
 	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V31.B16, V19.B16
-	WORD $0x4fadea75 // sdot v21.4s, v19.16b, v13.4b[3]
-	WORD $0x4eb1d6b5 // fsub v21.4s, v21.4s, v17.4s
-	WORD $0x4fae92b5 // fmul v21.4s, v21.4s, v14.s[1]
-	FMOVD 24(R1), F25
-	WORD $0x0f08a739 // sshll v25.8h, v25.8b, #0
-	WORD $0x0e79101a // saddw v26.4s, v0.4s, v25.4h
+	VUSRA $2, V25.B16, V19.B16
+	WORD $0x4fade277 // sdot v23.4s, v19.16b, v13.4b[1]
+	FMOVQ 224(R1), F9
+	VAND V2.B16, V27.B16, V20.B16
+	VUSRA $4, V9.B16, V20.B16
+	WORD $0x4f8dea97 // sdot v23.4s, v20.16b, v13.4b[2]
+	FMOVQ 288(R1), F18
+	VAND V3.B16, V27.B16, V22.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V22.B16, V18.B16
+	WORD $0x4fadea57 // sdot v23.4s, v18.16b, v13.4b[3]
+	WORD $0x4eb1d6f7 // fsub v23.4s, v23.4s, v17.4s
+	WORD $0x4fae92f7 // fmul v23.4s, v23.4s, v14.s[1]
+	FMOVD 8(R1), F30
+	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
+	WORD $0x0e7e101a // saddw v26.4s, v0.4s, v30.4h
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 32(R11), F18
-	WORD $0x6e32df5a // fmul v26.4s, v26.4s, v18.4s
-	WORD $0x6e3adeb5 // fmul v21.4s, v21.4s, v26.4s
-	WORD $0x4e35d56b // fadd v11.4s, v11.4s, v21.4s
-	WORD $0x4e2bd4c6 // fadd v6.4s, v6.4s, v11.4s
+	FMOVQ 32(R11), F28
+	WORD $0x6e3cdf5a // fmul v26.4s, v26.4s, v28.4s
+	WORD $0x4e3acf06 // fmla v6.4s, v24.4s, v26.4s
+	FMOVD 24(R1), F10
+	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
+	WORD $0x0e6a101d // saddw v29.4s, v0.4s, v10.4h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 32(R11), F15
+	WORD $0x6e2fdfbd // fmul v29.4s, v29.4s, v15.4s
+	WORD $0x4e3dcee6 // fmla v6.4s, v23.4s, v29.4s
 	PRFM 1280(R1), PLDL1KEEP
 	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F23
-	FMOVQ 112(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 368(R1), F9
-	VSHL $4, V9.B16, V10.B16
-	VAND V2.B16, V10.B16, V27.B16
-	VORR V27.B16, V24.B16, V24.B16
-	WORD $0x4f8ce317 // sdot v23.4s, v24.16b, v12.4b[0]
-	FMOVQ 176(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V10.B16, V20.B16
-	VUSRA $2, V20.B16, V29.B16
-	WORD $0x4face3b7 // sdot v23.4s, v29.16b, v12.4b[1]
-	FMOVQ 240(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V2.B16, V9.B16, V15.B16
-	VORR V15.B16, V22.B16, V22.B16
-	WORD $0x4f8cead7 // sdot v23.4s, v22.16b, v12.4b[2]
-	FMOVQ 304(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V3.B16, V9.B16, V30.B16
-	VUSRA $2, V30.B16, V28.B16
-	WORD $0x4faceb97 // sdot v23.4s, v28.16b, v12.4b[3]
-	WORD $0x4eb0d6f7 // fsub v23.4s, v23.4s, v16.4s
-	WORD $0x4f8e92f7 // fmul v23.4s, v23.4s, v14.s[0]
-	WORD $0x4e68101f // saddw2 v31.4s, v0.4s, v8.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 48(R11), F19
-	WORD $0x6e33dfff // fmul v31.4s, v31.4s, v19.4s
-	WORD $0x6e3fdef7 // fmul v23.4s, v23.4s, v31.4s
-	FMOVQ 0(R10), F18
-	FMOVQ 112(R1), F26
-	FMOVQ 432(R1), F21
-	VSHL $4, V21.B16, V11.B16
-	VAND V2.B16, V11.B16, V27.B16
-	VUSRA $4, V26.B16, V27.B16
-	WORD $0x4f8de372 // sdot v18.4s, v27.16b, v13.4b[0]
-	FMOVQ 176(R1), F24
-	VAND V3.B16, V11.B16, V20.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V20.B16, V24.B16
-	WORD $0x4fade312 // sdot v18.4s, v24.16b, v13.4b[1]
-	FMOVQ 240(R1), F29
-	VAND V2.B16, V21.B16, V15.B16
-	VUSRA $4, V29.B16, V15.B16
-	WORD $0x4f8de9f2 // sdot v18.4s, v15.16b, v13.4b[2]
+	FMOVQ 0(R10), F31
+	FMOVQ 112(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 368(R1), F21
+	VSHL $4, V21.B16, V25.B16
+	VAND V2.B16, V25.B16, V19.B16
+	VORR V19.B16, V11.B16, V11.B16
+	WORD $0x4f8ce17f // sdot v31.4s, v11.16b, v12.4b[0]
+	FMOVQ 176(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V3.B16, V25.B16, V20.B16
+	VUSRA $2, V20.B16, V9.B16
+	WORD $0x4face13f // sdot v31.4s, v9.16b, v12.4b[1]
+	FMOVQ 240(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V2.B16, V21.B16, V27.B16
+	VORR V27.B16, V8.B16, V8.B16
+	WORD $0x4f8ce91f // sdot v31.4s, v8.16b, v12.4b[2]
 	FMOVQ 304(R1), F22
-	VAND V3.B16, V21.B16, V10.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $2, V10.B16, V22.B16
-	WORD $0x4fadead2 // sdot v18.4s, v22.16b, v13.4b[3]
-	WORD $0x4eb1d652 // fsub v18.4s, v18.4s, v17.4s
-	WORD $0x4fae9252 // fmul v18.4s, v18.4s, v14.s[1]
-	WORD $0x4e791009 // saddw2 v9.4s, v0.4s, v25.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 48(R11), F30
-	WORD $0x6e3edd29 // fmul v9.4s, v9.4s, v30.4s
-	WORD $0x6e29de52 // fmul v18.4s, v18.4s, v9.4s
-	WORD $0x4e32d6f7 // fadd v23.4s, v23.4s, v18.4s
-	WORD $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
-	FMOVQ 64(R2), F28
-	FMOVQ 80(R2), F8
-	FMOVQ 96(R2), F19
-	VSHL $5, V19.S4, V31.S4
-	VSUB V31.S4, V0.S4, V31.S4
-	VDUP V31.S[2], V26.S4
-	VDUP V31.S[3], V27.S4
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V21.B16, V18.B16
+	VUSRA $2, V18.B16, V22.B16
+	WORD $0x4faceadf // sdot v31.4s, v22.16b, v12.4b[3]
+	WORD $0x4eb0d7ff // fsub v31.4s, v31.4s, v16.4s
+	WORD $0x4f8e93ff // fmul v31.4s, v31.4s, v14.s[0]
+	FMOVQ 0(R10), F28
+	FMOVQ 112(R1), F24
+	FMOVQ 432(R1), F26
+	VSHL $4, V26.B16, V15.B16
+	VAND V2.B16, V15.B16, V23.B16
+	VUSRA $4, V24.B16, V23.B16
+	WORD $0x4f8de2fc // sdot v28.4s, v23.16b, v13.4b[0]
+	FMOVQ 176(R1), F29
+	VAND V3.B16, V15.B16, V19.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V19.B16, V29.B16
+	WORD $0x4fade3bc // sdot v28.4s, v29.16b, v13.4b[1]
+	FMOVQ 240(R1), F11
+	VAND V2.B16, V26.B16, V20.B16
+	VUSRA $4, V11.B16, V20.B16
+	WORD $0x4f8dea9c // sdot v28.4s, v20.16b, v13.4b[2]
+	FMOVQ 304(R1), F9
+	VAND V3.B16, V26.B16, V27.B16
+	VUSHR $4, V9.B16, V9.B16
+	VUSRA $2, V27.B16, V9.B16
+	WORD $0x4fade93c // sdot v28.4s, v9.16b, v13.4b[3]
+	WORD $0x4eb1d79c // fsub v28.4s, v28.4s, v17.4s
+	WORD $0x4fae939c // fmul v28.4s, v28.4s, v14.s[1]
+	WORD $0x4e7e1008 // saddw2 v8.4s, v0.4s, v30.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 48(R11), F25
+	WORD $0x6e39dd08 // fmul v8.4s, v8.4s, v25.4s
+	WORD $0x4e28cfe7 // fmla v7.4s, v31.4s, v8.4s
+	WORD $0x4e6a1015 // saddw2 v21.4s, v0.4s, v10.8h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	FMOVQ 48(R11), F18
+	WORD $0x6e32deb5 // fmul v21.4s, v21.4s, v18.4s
+	WORD $0x4e35cf87 // fmla v7.4s, v28.4s, v21.4s
+	FMOVQ 64(R2), F22
+	FMOVQ 80(R2), F24
+	FMOVQ 96(R2), F23
+	WORD $0x4f3e06f3 // sshr v19.4s, v23.4s, #2
+	VSUB V19.S4, V0.S4, V19.S4
+	VDUP V19.S[2], V29.S4
+	VDUP V19.S[3], V11.S4
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
 	FMOVQ 0(R10), F20
-	FMOVQ 448(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 704(R1), F29
-	VSHL $4, V29.B16, V15.B16
-	VAND V2.B16, V15.B16, V11.B16
-	VORR V11.B16, V24.B16, V24.B16
-	WORD $0x4f9ce314 // sdot v20.4s, v24.16b, v28.4b[0]
-	FMOVQ 512(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V15.B16, V10.B16
-	VUSRA $2, V10.B16, V21.B16
-	WORD $0x4fbce2b4 // sdot v20.4s, v21.16b, v28.4b[1]
-	FMOVQ 576(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V2.B16, V29.B16, V25.B16
-	VORR V25.B16, V22.B16, V22.B16
-	WORD $0x4f9cead4 // sdot v20.4s, v22.16b, v28.4b[2]
-	FMOVQ 640(R1), F30
+	FMOVQ 448(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ 704(R1), F26
+	VSHL $4, V26.B16, V27.B16
+	VAND V2.B16, V27.B16, V9.B16
+	VORR V9.B16, V15.B16, V15.B16
+	WORD $0x4f96e1f4 // sdot v20.4s, v15.16b, v22.4b[0]
+	FMOVQ 512(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V29.B16, V9.B16
-	VUSRA $2, V9.B16, V30.B16
-	WORD $0x4fbcebd4 // sdot v20.4s, v30.16b, v28.4b[3]
-	WORD $0x4ebad694 // fsub v20.4s, v20.4s, v26.4s
-	WORD $0x4f939294 // fmul v20.4s, v20.4s, v19.s[0]
-	FMOVD 32(R1), F18
-	WORD $0x0f08a652 // sshll v18.8h, v18.8b, #0
-	WORD $0x0e721017 // saddw v23.4s, v0.4s, v18.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 0(R11), F12
-	WORD $0x6e2cdef7 // fmul v23.4s, v23.4s, v12.4s
-	WORD $0x6e37de94 // fmul v20.4s, v20.4s, v23.4s
-	FMOVQ 0(R10), F13
-	FMOVQ 448(R1), F14
-	FMOVQ 768(R1), F16
-	VSHL $4, V16.B16, V17.B16
-	VAND V2.B16, V17.B16, V31.B16
-	VUSRA $4, V14.B16, V31.B16
-	WORD $0x4f88e3ed // sdot v13.4s, v31.16b, v8.4b[0]
-	FMOVQ 512(R1), F11
-	VAND V3.B16, V17.B16, V24.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $2, V24.B16, V11.B16
-	WORD $0x4fa8e16d // sdot v13.4s, v11.16b, v8.4b[1]
-	FMOVQ 576(R1), F10
-	VAND V2.B16, V16.B16, V21.B16
-	VUSRA $4, V10.B16, V21.B16
-	WORD $0x4f88eaad // sdot v13.4s, v21.16b, v8.4b[2]
-	FMOVQ 640(R1), F25
-	VAND V3.B16, V16.B16, V22.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $2, V22.B16, V25.B16
-	WORD $0x4fa8eb2d // sdot v13.4s, v25.16b, v8.4b[3]
-	WORD $0x4ebbd5ad // fsub v13.4s, v13.4s, v27.4s
-	WORD $0x4fb391ad // fmul v13.4s, v13.4s, v19.s[1]
-	FMOVD 48(R1), F15
-	WORD $0x0f08a5ef // sshll v15.8h, v15.8b, #0
-	WORD $0x0e6f101d // saddw v29.4s, v0.4s, v15.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 0(R11), F9
-	WORD $0x6e29dfbd // fmul v29.4s, v29.4s, v9.4s
-	WORD $0x6e3dddad // fmul v13.4s, v13.4s, v29.4s
-	WORD $0x4e2dd694 // fadd v20.4s, v20.4s, v13.4s
-	WORD $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
-	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F30
-	FMOVQ 464(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 720(R1), F23
-	VSHL $4, V23.B16, V14.B16
-	VAND V2.B16, V14.B16, V31.B16
-	VORR V31.B16, V12.B16, V12.B16
-	WORD $0x4f9ce19e // sdot v30.4s, v12.16b, v28.4b[0]
-	FMOVQ 528(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V14.B16, V11.B16
-	VUSRA $2, V11.B16, V24.B16
-	WORD $0x4fbce31e // sdot v30.4s, v24.16b, v28.4b[1]
-	FMOVQ 592(R1), F10
+	VAND V3.B16, V27.B16, V25.B16
+	VUSRA $2, V25.B16, V30.B16
+	WORD $0x4fb6e3d4 // sdot v20.4s, v30.16b, v22.4b[1]
+	FMOVQ 576(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V2.B16, V26.B16, V8.B16
+	VORR V8.B16, V31.B16, V31.B16
+	WORD $0x4f96ebf4 // sdot v20.4s, v31.16b, v22.4b[2]
+	FMOVQ 640(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	VAND V2.B16, V23.B16, V21.B16
-	VORR V21.B16, V10.B16, V10.B16
-	WORD $0x4f9ce95e // sdot v30.4s, v10.16b, v28.4b[2]
-	FMOVQ 656(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V23.B16, V16.B16
-	VUSRA $2, V16.B16, V17.B16
-	WORD $0x4fbcea3e // sdot v30.4s, v17.16b, v28.4b[3]
-	WORD $0x4ebad7de // fsub v30.4s, v30.4s, v26.4s
-	WORD $0x4f9393de // fmul v30.4s, v30.4s, v19.s[0]
-	WORD $0x4e721016 // saddw2 v22.4s, v0.4s, v18.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 16(R11), F25
-	WORD $0x6e39ded6 // fmul v22.4s, v22.4s, v25.4s
-	WORD $0x6e36dfde // fmul v30.4s, v30.4s, v22.4s
-	FMOVQ 0(R10), F9
-	FMOVQ 464(R1), F29
-	FMOVQ 784(R1), F13
-	VSHL $4, V13.B16, V20.B16
-	VAND V2.B16, V20.B16, V31.B16
-	VUSRA $4, V29.B16, V31.B16
-	WORD $0x4f88e3e9 // sdot v9.4s, v31.16b, v8.4b[0]
-	FMOVQ 528(R1), F12
-	VAND V3.B16, V20.B16, V11.B16
-	VUSHR $4, V12.B16, V12.B16
-	VUSRA $2, V11.B16, V12.B16
-	WORD $0x4fa8e189 // sdot v9.4s, v12.16b, v8.4b[1]
-	FMOVQ 592(R1), F24
-	VAND V2.B16, V13.B16, V21.B16
-	VUSRA $4, V24.B16, V21.B16
-	WORD $0x4f88eaa9 // sdot v9.4s, v21.16b, v8.4b[2]
-	FMOVQ 656(R1), F10
-	VAND V3.B16, V13.B16, V14.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $2, V14.B16, V10.B16
-	WORD $0x4fa8e949 // sdot v9.4s, v10.16b, v8.4b[3]
-	WORD $0x4ebbd529 // fsub v9.4s, v9.4s, v27.4s
-	WORD $0x4fb39129 // fmul v9.4s, v9.4s, v19.s[1]
-	WORD $0x4e6f1017 // saddw2 v23.4s, v0.4s, v15.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 16(R11), F16
-	WORD $0x6e30def7 // fmul v23.4s, v23.4s, v16.4s
-	WORD $0x6e37dd29 // fmul v9.4s, v9.4s, v23.4s
-	WORD $0x4e29d7de // fadd v30.4s, v30.4s, v9.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
+	VAND V3.B16, V26.B16, V18.B16
+	VUSRA $2, V18.B16, V10.B16
+	WORD $0x4fb6e954 // sdot v20.4s, v10.16b, v22.4b[3]
+	WORD $0x4ebdd694 // fsub v20.4s, v20.4s, v29.4s
+	WORD $0x4f979294 // fmul v20.4s, v20.4s, v23.s[0]
+	FMOVQ 0(R10), F28
+	FMOVQ 448(R1), F21
+	FMOVQ 768(R1), F12
+	VSHL $4, V12.B16, V13.B16
+	VAND V2.B16, V13.B16, V14.B16
+	VUSRA $4, V21.B16, V14.B16
+	WORD $0x4f98e1dc // sdot v28.4s, v14.16b, v24.4b[0]
+	FMOVQ 512(R1), F16
+	VAND V3.B16, V13.B16, V17.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $2, V17.B16, V16.B16
+	WORD $0x4fb8e21c // sdot v28.4s, v16.16b, v24.4b[1]
+	FMOVQ 576(R1), F19
+	VAND V2.B16, V12.B16, V9.B16
+	VUSRA $4, V19.B16, V9.B16
+	WORD $0x4f98e93c // sdot v28.4s, v9.16b, v24.4b[2]
+	FMOVQ 640(R1), F15
+	VAND V3.B16, V12.B16, V25.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $2, V25.B16, V15.B16
+	WORD $0x4fb8e9fc // sdot v28.4s, v15.16b, v24.4b[3]
+	WORD $0x4eabd79c // fsub v28.4s, v28.4s, v11.4s
+	WORD $0x4fb7939c // fmul v28.4s, v28.4s, v23.s[1]
+	FMOVD 32(R1), F30
+	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
+	WORD $0x0e7e1008 // saddw v8.4s, v0.4s, v30.4h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 0(R11), F31
+	WORD $0x6e3fdd08 // fmul v8.4s, v8.4s, v31.4s
+	WORD $0x4e28ce84 // fmla v4.4s, v20.4s, v8.4s
+	FMOVD 48(R1), F27
+	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
+	WORD $0x0e7b101a // saddw v26.4s, v0.4s, v27.4h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 0(R11), F18
+	WORD $0x6e32df5a // fmul v26.4s, v26.4s, v18.4s
+	WORD $0x4e3acf84 // fmla v4.4s, v28.4s, v26.4s
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 0(R10), F10
+	FMOVQ 464(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 720(R1), F14
+	VSHL $4, V14.B16, V17.B16
+	VAND V2.B16, V17.B16, V16.B16
+	VORR V16.B16, V21.B16, V21.B16
+	WORD $0x4f96e2aa // sdot v10.4s, v21.16b, v22.4b[0]
+	FMOVQ 528(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V17.B16, V9.B16
+	VUSRA $2, V9.B16, V19.B16
+	WORD $0x4fb6e26a // sdot v10.4s, v19.16b, v22.4b[1]
+	FMOVQ 592(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V2.B16, V14.B16, V12.B16
+	VORR V12.B16, V13.B16, V13.B16
+	WORD $0x4f96e9aa // sdot v10.4s, v13.16b, v22.4b[2]
+	FMOVQ 656(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V14.B16, V15.B16
+	VUSRA $2, V15.B16, V25.B16
+	WORD $0x4fb6eb2a // sdot v10.4s, v25.16b, v22.4b[3]
+	WORD $0x4ebdd54a // fsub v10.4s, v10.4s, v29.4s
+	WORD $0x4f97914a // fmul v10.4s, v10.4s, v23.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 464(R1), F20
+	FMOVQ 784(R1), F8
+	VSHL $4, V8.B16, V18.B16
+	VAND V2.B16, V18.B16, V28.B16
+	VUSRA $4, V20.B16, V28.B16
+	WORD $0x4f98e39f // sdot v31.4s, v28.16b, v24.4b[0]
+	FMOVQ 528(R1), F26
+	VAND V3.B16, V18.B16, V16.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V16.B16, V26.B16
+	WORD $0x4fb8e35f // sdot v31.4s, v26.16b, v24.4b[1]
+	FMOVQ 592(R1), F21
+	VAND V2.B16, V8.B16, V9.B16
+	VUSRA $4, V21.B16, V9.B16
+	WORD $0x4f98e93f // sdot v31.4s, v9.16b, v24.4b[2]
+	FMOVQ 656(R1), F19
+	VAND V3.B16, V8.B16, V12.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $2, V12.B16, V19.B16
+	WORD $0x4fb8ea7f // sdot v31.4s, v19.16b, v24.4b[3]
+	WORD $0x4eabd7ff // fsub v31.4s, v31.4s, v11.4s
+	WORD $0x4fb793ff // fmul v31.4s, v31.4s, v23.s[1]
+	WORD $0x4e7e100d // saddw2 v13.4s, v0.4s, v30.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVQ 16(R11), F17
+	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
+	WORD $0x4e2dcd45 // fmla v5.4s, v10.4s, v13.4s
+	WORD $0x4e7b100e // saddw2 v14.4s, v0.4s, v27.8h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	FMOVQ 16(R11), F15
+	WORD $0x6e2fddce // fmul v14.4s, v14.4s, v15.4s
+	WORD $0x4e2ecfe5 // fmla v5.4s, v31.4s, v14.4s
 	PRFM 1600(R1), PLDL1KEEP
 	PRFM 1664(R1), PLDL1KEEP
-	FMOVQ 0(R10), F17
-	FMOVQ 480(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ 736(R1), F25
-	VSHL $4, V25.B16, V22.B16
-	VAND V2.B16, V22.B16, V29.B16
-	VORR V29.B16, V18.B16, V18.B16
-	WORD $0x4f9ce251 // sdot v17.4s, v18.16b, v28.4b[0]
-	FMOVQ 544(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V22.B16, V11.B16
-	VUSRA $2, V11.B16, V31.B16
-	WORD $0x4fbce3f1 // sdot v17.4s, v31.16b, v28.4b[1]
-	FMOVQ 608(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V2.B16, V25.B16, V24.B16
-	VORR V24.B16, V12.B16, V12.B16
-	WORD $0x4f9ce991 // sdot v17.4s, v12.16b, v28.4b[2]
-	FMOVQ 672(R1), F21
+	FMOVQ 0(R10), F25
+	FMOVQ 480(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 736(R1), F28
+	VSHL $4, V28.B16, V16.B16
+	VAND V2.B16, V16.B16, V26.B16
+	VORR V26.B16, V20.B16, V20.B16
+	WORD $0x4f96e299 // sdot v25.4s, v20.16b, v22.4b[0]
+	FMOVQ 544(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V25.B16, V20.B16
-	VUSRA $2, V20.B16, V21.B16
-	WORD $0x4fbceab1 // sdot v17.4s, v21.16b, v28.4b[3]
-	WORD $0x4ebad631 // fsub v17.4s, v17.4s, v26.4s
-	WORD $0x4f939231 // fmul v17.4s, v17.4s, v19.s[0]
-	FMOVD 40(R1), F13
-	WORD $0x0f08a5ad // sshll v13.8h, v13.8b, #0
-	WORD $0x0e6d100e // saddw v14.4s, v0.4s, v13.4h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 32(R11), F10
-	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
-	WORD $0x6e2ede31 // fmul v17.4s, v17.4s, v14.4s
-	FMOVQ 0(R10), F15
-	FMOVQ 480(R1), F16
-	FMOVQ 800(R1), F23
-	VSHL $4, V23.B16, V9.B16
-	VAND V2.B16, V9.B16, V30.B16
-	VUSRA $4, V16.B16, V30.B16
-	WORD $0x4f88e3cf // sdot v15.4s, v30.16b, v8.4b[0]
-	FMOVQ 544(R1), F29
-	VAND V3.B16, V9.B16, V18.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V18.B16, V29.B16
-	WORD $0x4fa8e3af // sdot v15.4s, v29.16b, v8.4b[1]
-	FMOVQ 608(R1), F11
-	VAND V2.B16, V23.B16, V31.B16
-	VUSRA $4, V11.B16, V31.B16
-	WORD $0x4f88ebef // sdot v15.4s, v31.16b, v8.4b[2]
-	FMOVQ 672(R1), F24
-	VAND V3.B16, V23.B16, V12.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V12.B16, V24.B16
-	WORD $0x4fa8eb0f // sdot v15.4s, v24.16b, v8.4b[3]
-	WORD $0x4ebbd5ef // fsub v15.4s, v15.4s, v27.4s
-	WORD $0x4fb391ef // fmul v15.4s, v15.4s, v19.s[1]
-	FMOVD 56(R1), F22
-	WORD $0x0f08a6d6 // sshll v22.8h, v22.8b, #0
-	WORD $0x0e761019 // saddw v25.4s, v0.4s, v22.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 32(R11), F20
-	WORD $0x6e34df39 // fmul v25.4s, v25.4s, v20.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4e2fd631 // fadd v17.4s, v17.4s, v15.4s
-	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
+	VAND V3.B16, V16.B16, V9.B16
+	VUSRA $2, V9.B16, V21.B16
+	WORD $0x4fb6e2b9 // sdot v25.4s, v21.16b, v22.4b[1]
+	FMOVQ 608(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V2.B16, V28.B16, V8.B16
+	VORR V8.B16, V18.B16, V18.B16
+	WORD $0x4f96ea59 // sdot v25.4s, v18.16b, v22.4b[2]
+	FMOVQ 672(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V28.B16, V19.B16
+	VUSRA $2, V19.B16, V12.B16
+	WORD $0x4fb6e999 // sdot v25.4s, v12.16b, v22.4b[3]
+	WORD $0x4ebdd739 // fsub v25.4s, v25.4s, v29.4s
+	WORD $0x4f979339 // fmul v25.4s, v25.4s, v23.s[0]
+	FMOVQ 0(R10), F30
+	FMOVQ 480(R1), F17
+	FMOVQ 800(R1), F10
+	VSHL $4, V10.B16, V13.B16
+	VAND V2.B16, V13.B16, V27.B16
+	VUSRA $4, V17.B16, V27.B16
+	WORD $0x4f98e37e // sdot v30.4s, v27.16b, v24.4b[0]
+	FMOVQ 544(R1), F15
+	VAND V3.B16, V13.B16, V31.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $2, V31.B16, V15.B16
+	WORD $0x4fb8e1fe // sdot v30.4s, v15.16b, v24.4b[1]
+	FMOVQ 608(R1), F14
+	VAND V2.B16, V10.B16, V26.B16
+	VUSRA $4, V14.B16, V26.B16
+	WORD $0x4f98eb5e // sdot v30.4s, v26.16b, v24.4b[2]
+	FMOVQ 672(R1), F20
+	VAND V3.B16, V10.B16, V9.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $2, V9.B16, V20.B16
+	WORD $0x4fb8ea9e // sdot v30.4s, v20.16b, v24.4b[3]
+	WORD $0x4eabd7de // fsub v30.4s, v30.4s, v11.4s
+	WORD $0x4fb793de // fmul v30.4s, v30.4s, v23.s[1]
+	FMOVD 40(R1), F21
+	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
+	WORD $0x0e751008 // saddw v8.4s, v0.4s, v21.4h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 32(R11), F18
+	WORD $0x6e32dd08 // fmul v8.4s, v8.4s, v18.4s
+	WORD $0x4e28cf26 // fmla v6.4s, v25.4s, v8.4s
+	FMOVD 56(R1), F16
+	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
+	WORD $0x0e70101c // saddw v28.4s, v0.4s, v16.4h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 32(R11), F19
+	WORD $0x6e33df9c // fmul v28.4s, v28.4s, v19.4s
+	WORD $0x4e3ccfc6 // fmla v6.4s, v30.4s, v28.4s
 	PRFM 1728(R1), PLDL1KEEP
 	PRFM 1792(R1), PLDL1KEEP
-	FMOVQ 0(R10), F21
-	FMOVQ 496(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 752(R1), F14
-	VSHL $4, V14.B16, V16.B16
-	VAND V2.B16, V16.B16, V30.B16
-	VORR V30.B16, V10.B16, V10.B16
-	WORD $0x4f9ce155 // sdot v21.4s, v10.16b, v28.4b[0]
-	FMOVQ 560(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V16.B16, V29.B16
-	VUSRA $2, V29.B16, V18.B16
-	WORD $0x4fbce255 // sdot v21.4s, v18.16b, v28.4b[1]
-	FMOVQ 624(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V2.B16, V14.B16, V31.B16
-	VORR V31.B16, V11.B16, V11.B16
-	WORD $0x4f9ce975 // sdot v21.4s, v11.16b, v28.4b[2]
+	FMOVQ 0(R10), F12
+	FMOVQ 496(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	FMOVQ 752(R1), F27
+	VSHL $4, V27.B16, V31.B16
+	VAND V2.B16, V31.B16, V15.B16
+	VORR V15.B16, V17.B16, V17.B16
+	WORD $0x4f96e22c // sdot v12.4s, v17.16b, v22.4b[0]
+	FMOVQ 560(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V31.B16, V26.B16
+	VUSRA $2, V26.B16, V14.B16
+	WORD $0x4fb6e1cc // sdot v12.4s, v14.16b, v22.4b[1]
+	FMOVQ 624(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V2.B16, V27.B16, V10.B16
+	VORR V10.B16, V13.B16, V13.B16
+	WORD $0x4f96e9ac // sdot v12.4s, v13.16b, v22.4b[2]
 	FMOVQ 688(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
-	VAND V3.B16, V14.B16, V23.B16
-	VUSRA $2, V23.B16, V9.B16
-	WORD $0x4fbce935 // sdot v21.4s, v9.16b, v28.4b[3]
-	WORD $0x4ebad6b5 // fsub v21.4s, v21.4s, v26.4s
-	WORD $0x4f9392b5 // fmul v21.4s, v21.4s, v19.s[0]
-	WORD $0x4e6d100c // saddw2 v12.4s, v0.4s, v13.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 48(R11), F24
-	WORD $0x6e38dd8c // fmul v12.4s, v12.4s, v24.4s
-	WORD $0x6e2cdeb5 // fmul v21.4s, v21.4s, v12.4s
-	FMOVQ 0(R10), F20
+	VAND V3.B16, V27.B16, V20.B16
+	VUSRA $2, V20.B16, V9.B16
+	WORD $0x4fb6e92c // sdot v12.4s, v9.16b, v22.4b[3]
+	WORD $0x4ebdd58c // fsub v12.4s, v12.4s, v29.4s
+	WORD $0x4f97918c // fmul v12.4s, v12.4s, v23.s[0]
+	FMOVQ 0(R10), F18
 	FMOVQ 496(R1), F25
-	FMOVQ 816(R1), F15
-	VSHL $4, V15.B16, V17.B16
-	VAND V2.B16, V17.B16, V30.B16
+	FMOVQ 816(R1), F8
+	VSHL $4, V8.B16, V19.B16
+	VAND V2.B16, V19.B16, V30.B16
 	VUSRA $4, V25.B16, V30.B16
-	WORD $0x4f88e3d4 // sdot v20.4s, v30.16b, v8.4b[0]
-	FMOVQ 560(R1), F10
-	VAND V3.B16, V17.B16, V29.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $2, V29.B16, V10.B16
-	WORD $0x4fa8e154 // sdot v20.4s, v10.16b, v8.4b[1]
-	FMOVQ 624(R1), F18
-	VAND V2.B16, V15.B16, V31.B16
-	VUSRA $4, V18.B16, V31.B16
-	WORD $0x4f88ebf4 // sdot v20.4s, v31.16b, v8.4b[2]
-	FMOVQ 688(R1), F11
-	VAND V3.B16, V15.B16, V16.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $2, V16.B16, V11.B16
-	WORD $0x4fa8e974 // sdot v20.4s, v11.16b, v8.4b[3]
-	WORD $0x4ebbd694 // fsub v20.4s, v20.4s, v27.4s
-	WORD $0x4fb39294 // fmul v20.4s, v20.4s, v19.s[1]
-	WORD $0x4e76100e // saddw2 v14.4s, v0.4s, v22.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 48(R11), F23
-	WORD $0x6e37ddce // fmul v14.4s, v14.4s, v23.4s
-	WORD $0x6e2ede94 // fmul v20.4s, v20.4s, v14.4s
-	WORD $0x4e34d6b5 // fadd v21.4s, v21.4s, v20.4s
-	WORD $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
+	WORD $0x4f98e3d2 // sdot v18.4s, v30.16b, v24.4b[0]
+	FMOVQ 560(R1), F28
+	VAND V3.B16, V19.B16, V15.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $2, V15.B16, V28.B16
+	WORD $0x4fb8e392 // sdot v18.4s, v28.16b, v24.4b[1]
+	FMOVQ 624(R1), F17
+	VAND V2.B16, V8.B16, V26.B16
+	VUSRA $4, V17.B16, V26.B16
+	WORD $0x4f98eb52 // sdot v18.4s, v26.16b, v24.4b[2]
+	FMOVQ 688(R1), F14
+	VAND V3.B16, V8.B16, V10.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $2, V10.B16, V14.B16
+	WORD $0x4fb8e9d2 // sdot v18.4s, v14.16b, v24.4b[3]
+	WORD $0x4eabd652 // fsub v18.4s, v18.4s, v11.4s
+	WORD $0x4fb79252 // fmul v18.4s, v18.4s, v23.s[1]
+	WORD $0x4e75100d // saddw2 v13.4s, v0.4s, v21.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVQ 48(R11), F31
+	WORD $0x6e3fddad // fmul v13.4s, v13.4s, v31.4s
+	WORD $0x4e2dcd87 // fmla v7.4s, v12.4s, v13.4s
+	WORD $0x4e70101b // saddw2 v27.4s, v0.4s, v16.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 48(R11), F20
+	WORD $0x6e34df7b // fmul v27.4s, v27.4s, v20.4s
+	WORD $0x4e3bce47 // fmla v7.4s, v18.4s, v27.4s
 	ADD $832, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -12822,14 +12158,14 @@ pair109:
 	FMOVQ 0(R13), F4
 	FMOVQ 16(R13), F28
 	FMOVQ 32(R13), F6
-	VSHL $5, V6.S4, V30.S4
+	WORD $0x4f3e04de // sshr v30.4s, v6.4s, #2
 	VSUB V30.S4, V0.S4, V30.S4
 	VDUP V30.S[2], V13.S4
 	VDUP V30.S[3], V14.S4
 	FMOVQ 0(R20), F15
 	FMOVQ 16(R20), F16
 	FMOVQ 32(R20), F7
-	VSHL $5, V7.S4, V31.S4
+	WORD $0x4f3e04ff // sshr v31.4s, v7.4s, #2
 	VSUB V31.S4, V0.S4, V31.S4
 	VDUP V31.S[2], V5.S4
 	VDUP V31.S[3], V9.S4
@@ -12848,41 +12184,37 @@ pair109:
 	WORD $0x4fa4eb48 // sdot v8.4s, v26.16b, v4.4b[3]
 	WORD $0x4fafeb56 // sdot v22.4s, v26.16b, v15.4b[3]
 	WORD $0x4eadd508 // fsub v8.4s, v8.4s, v13.4s
-	WORD $0x4f869108 // fmul v8.4s, v8.4s, v6.s[0]
 	WORD $0x4ea5d6d6 // fsub v22.4s, v22.4s, v5.4s
+	WORD $0x4f869108 // fmul v8.4s, v8.4s, v6.s[0]
 	WORD $0x4f8792d6 // fmul v22.4s, v22.4s, v7.s[0]
-	FMOVQ 128(R11), F10
-	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
-	WORD $0x6e2aded6 // fmul v22.4s, v22.4s, v10.4s
+	FMOVQ 0(R10), F10
 	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F11
-	FMOVQ 448(R11), F18
-	WORD $0x4f9ce24c // sdot v12.4s, v18.16b, v28.4b[0]
-	WORD $0x4f90e24b // sdot v11.4s, v18.16b, v16.4b[0]
-	FMOVQ 464(R11), F20
-	WORD $0x4fbce28c // sdot v12.4s, v20.16b, v28.4b[1]
-	WORD $0x4fb0e28b // sdot v11.4s, v20.16b, v16.4b[1]
-	FMOVQ 480(R11), F19
-	WORD $0x4f9cea6c // sdot v12.4s, v19.16b, v28.4b[2]
-	WORD $0x4f90ea6b // sdot v11.4s, v19.16b, v16.4b[2]
-	FMOVQ 496(R11), F17
-	WORD $0x4fbcea2c // sdot v12.4s, v17.16b, v28.4b[3]
-	WORD $0x4fb0ea2b // sdot v11.4s, v17.16b, v16.4b[3]
-	WORD $0x4eaed58c // fsub v12.4s, v12.4s, v14.4s
-	WORD $0x4fa6918c // fmul v12.4s, v12.4s, v6.s[1]
-	WORD $0x4ea9d56b // fsub v11.4s, v11.4s, v9.4s
-	WORD $0x4fa7916b // fmul v11.4s, v11.4s, v7.s[1]
-	FMOVQ 192(R11), F27
-	WORD $0x6e3bdd8c // fmul v12.4s, v12.4s, v27.4s
-	WORD $0x6e3bdd6b // fmul v11.4s, v11.4s, v27.4s
-	WORD $0x4e2cd508 // fadd v8.4s, v8.4s, v12.4s
-	WORD $0x4e2bd6d6 // fadd v22.4s, v22.4s, v11.4s
-	FMOVQ 0(R14), F21
-	WORD $0x4e28d6b5 // fadd v21.4s, v21.4s, v8.4s
-	FMOVQ F21, 0(R14)
-	FMOVQ 0(R21), F29
-	WORD $0x4e36d7bd // fadd v29.4s, v29.4s, v22.4s
-	FMOVQ F29, 0(R21)
+	FMOVQ 448(R11), F11
+	WORD $0x4f9ce16a // sdot v10.4s, v11.16b, v28.4b[0]
+	WORD $0x4f90e16c // sdot v12.4s, v11.16b, v16.4b[0]
+	FMOVQ 464(R11), F18
+	WORD $0x4fbce24a // sdot v10.4s, v18.16b, v28.4b[1]
+	WORD $0x4fb0e24c // sdot v12.4s, v18.16b, v16.4b[1]
+	FMOVQ 480(R11), F20
+	WORD $0x4f9cea8a // sdot v10.4s, v20.16b, v28.4b[2]
+	WORD $0x4f90ea8c // sdot v12.4s, v20.16b, v16.4b[2]
+	FMOVQ 496(R11), F19
+	WORD $0x4fbcea6a // sdot v10.4s, v19.16b, v28.4b[3]
+	WORD $0x4fb0ea6c // sdot v12.4s, v19.16b, v16.4b[3]
+	WORD $0x4eaed54a // fsub v10.4s, v10.4s, v14.4s
+	WORD $0x4ea9d58c // fsub v12.4s, v12.4s, v9.4s
+	WORD $0x4fa6914a // fmul v10.4s, v10.4s, v6.s[1]
+	WORD $0x4fa7918c // fmul v12.4s, v12.4s, v7.s[1]
+	FMOVQ 0(R14), F17
+	FMOVQ 0(R21), F27
+	FMOVQ 128(R11), F21
+	WORD $0x4e35cd11 // fmla v17.4s, v8.4s, v21.4s
+	WORD $0x4e35cedb // fmla v27.4s, v22.4s, v21.4s
+	FMOVQ 192(R11), F29
+	WORD $0x4e3dcd51 // fmla v17.4s, v10.4s, v29.4s
+	WORD $0x4e3dcd9b // fmla v27.4s, v12.4s, v29.4s
+	FMOVQ F17, 0(R14)
+	FMOVQ F27, 0(R21)
 	FMOVQ 0(R10), F30
 	FMOVQ 0(R10), F31
 	FMOVQ 512(R11), F23
@@ -12898,184 +12230,172 @@ pair109:
 	WORD $0x4fa4eb5e // sdot v30.4s, v26.16b, v4.4b[3]
 	WORD $0x4fafeb5f // sdot v31.4s, v26.16b, v15.4b[3]
 	WORD $0x4eadd7de // fsub v30.4s, v30.4s, v13.4s
-	WORD $0x4f8693de // fmul v30.4s, v30.4s, v6.s[0]
 	WORD $0x4ea5d7ff // fsub v31.4s, v31.4s, v5.4s
+	WORD $0x4f8693de // fmul v30.4s, v30.4s, v6.s[0]
 	WORD $0x4f8793ff // fmul v31.4s, v31.4s, v7.s[0]
-	FMOVQ 144(R11), F10
-	WORD $0x6e2adfde // fmul v30.4s, v30.4s, v10.4s
-	WORD $0x6e2adfff // fmul v31.4s, v31.4s, v10.4s
+	FMOVQ 0(R10), F11
 	FMOVQ 0(R10), F18
-	FMOVQ 0(R10), F20
-	FMOVQ 576(R11), F19
-	WORD $0x4f9ce272 // sdot v18.4s, v19.16b, v28.4b[0]
-	WORD $0x4f90e274 // sdot v20.4s, v19.16b, v16.4b[0]
-	FMOVQ 592(R11), F17
-	WORD $0x4fbce232 // sdot v18.4s, v17.16b, v28.4b[1]
-	WORD $0x4fb0e234 // sdot v20.4s, v17.16b, v16.4b[1]
-	FMOVQ 608(R11), F27
-	WORD $0x4f9ceb72 // sdot v18.4s, v27.16b, v28.4b[2]
-	WORD $0x4f90eb74 // sdot v20.4s, v27.16b, v16.4b[2]
-	FMOVQ 624(R11), F12
-	WORD $0x4fbce992 // sdot v18.4s, v12.16b, v28.4b[3]
-	WORD $0x4fb0e994 // sdot v20.4s, v12.16b, v16.4b[3]
-	WORD $0x4eaed652 // fsub v18.4s, v18.4s, v14.4s
-	WORD $0x4fa69252 // fmul v18.4s, v18.4s, v6.s[1]
-	WORD $0x4ea9d694 // fsub v20.4s, v20.4s, v9.4s
-	WORD $0x4fa79294 // fmul v20.4s, v20.4s, v7.s[1]
-	FMOVQ 208(R11), F11
-	WORD $0x6e2bde52 // fmul v18.4s, v18.4s, v11.4s
-	WORD $0x6e2bde94 // fmul v20.4s, v20.4s, v11.4s
-	WORD $0x4e32d7de // fadd v30.4s, v30.4s, v18.4s
-	WORD $0x4e34d7ff // fadd v31.4s, v31.4s, v20.4s
-	FMOVQ 16(R14), F8
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
-	FMOVQ F8, 16(R14)
-	FMOVQ 16(R21), F21
-	WORD $0x4e3fd6b5 // fadd v21.4s, v21.4s, v31.4s
-	FMOVQ F21, 16(R21)
-	FMOVQ 0(R10), F22
-	FMOVQ 0(R10), F29
-	FMOVQ 640(R11), F23
-	WORD $0x4f84e2f6 // sdot v22.4s, v23.16b, v4.4b[0]
-	WORD $0x4f8fe2fd // sdot v29.4s, v23.16b, v15.4b[0]
-	FMOVQ 656(R11), F24
-	WORD $0x4fa4e316 // sdot v22.4s, v24.16b, v4.4b[1]
-	WORD $0x4fafe31d // sdot v29.4s, v24.16b, v15.4b[1]
-	FMOVQ 672(R11), F25
-	WORD $0x4f84eb36 // sdot v22.4s, v25.16b, v4.4b[2]
-	WORD $0x4f8feb3d // sdot v29.4s, v25.16b, v15.4b[2]
-	FMOVQ 688(R11), F26
-	WORD $0x4fa4eb56 // sdot v22.4s, v26.16b, v4.4b[3]
-	WORD $0x4fafeb5d // sdot v29.4s, v26.16b, v15.4b[3]
-	WORD $0x4eadd6d6 // fsub v22.4s, v22.4s, v13.4s
-	WORD $0x4f8692d6 // fmul v22.4s, v22.4s, v6.s[0]
-	WORD $0x4ea5d7bd // fsub v29.4s, v29.4s, v5.4s
-	WORD $0x4f8793bd // fmul v29.4s, v29.4s, v7.s[0]
-	FMOVQ 160(R11), F10
-	WORD $0x6e2aded6 // fmul v22.4s, v22.4s, v10.4s
-	WORD $0x6e2adfbd // fmul v29.4s, v29.4s, v10.4s
-	FMOVQ 0(R10), F19
+	FMOVQ 576(R11), F20
+	WORD $0x4f9ce28b // sdot v11.4s, v20.16b, v28.4b[0]
+	WORD $0x4f90e292 // sdot v18.4s, v20.16b, v16.4b[0]
+	FMOVQ 592(R11), F19
+	WORD $0x4fbce26b // sdot v11.4s, v19.16b, v28.4b[1]
+	WORD $0x4fb0e272 // sdot v18.4s, v19.16b, v16.4b[1]
+	FMOVQ 608(R11), F8
+	WORD $0x4f9ce90b // sdot v11.4s, v8.16b, v28.4b[2]
+	WORD $0x4f90e912 // sdot v18.4s, v8.16b, v16.4b[2]
+	FMOVQ 624(R11), F22
+	WORD $0x4fbceacb // sdot v11.4s, v22.16b, v28.4b[3]
+	WORD $0x4fb0ead2 // sdot v18.4s, v22.16b, v16.4b[3]
+	WORD $0x4eaed56b // fsub v11.4s, v11.4s, v14.4s
+	WORD $0x4ea9d652 // fsub v18.4s, v18.4s, v9.4s
+	WORD $0x4fa6916b // fmul v11.4s, v11.4s, v6.s[1]
+	WORD $0x4fa79252 // fmul v18.4s, v18.4s, v7.s[1]
+	FMOVQ 16(R14), F21
+	FMOVQ 16(R21), F10
+	FMOVQ 144(R11), F12
+	WORD $0x4e2ccfd5 // fmla v21.4s, v30.4s, v12.4s
+	WORD $0x4e2ccfea // fmla v10.4s, v31.4s, v12.4s
+	FMOVQ 208(R11), F29
+	WORD $0x4e3dcd75 // fmla v21.4s, v11.4s, v29.4s
+	WORD $0x4e3dce4a // fmla v10.4s, v18.4s, v29.4s
+	FMOVQ F21, 16(R14)
+	FMOVQ F10, 16(R21)
 	FMOVQ 0(R10), F17
-	FMOVQ 704(R11), F27
-	WORD $0x4f9ce373 // sdot v19.4s, v27.16b, v28.4b[0]
-	WORD $0x4f90e371 // sdot v17.4s, v27.16b, v16.4b[0]
-	FMOVQ 720(R11), F12
-	WORD $0x4fbce193 // sdot v19.4s, v12.16b, v28.4b[1]
-	WORD $0x4fb0e191 // sdot v17.4s, v12.16b, v16.4b[1]
-	FMOVQ 736(R11), F11
-	WORD $0x4f9ce973 // sdot v19.4s, v11.16b, v28.4b[2]
-	WORD $0x4f90e971 // sdot v17.4s, v11.16b, v16.4b[2]
-	FMOVQ 752(R11), F18
-	WORD $0x4fbcea53 // sdot v19.4s, v18.16b, v28.4b[3]
-	WORD $0x4fb0ea51 // sdot v17.4s, v18.16b, v16.4b[3]
-	WORD $0x4eaed673 // fsub v19.4s, v19.4s, v14.4s
-	WORD $0x4fa69273 // fmul v19.4s, v19.4s, v6.s[1]
-	WORD $0x4ea9d631 // fsub v17.4s, v17.4s, v9.4s
-	WORD $0x4fa79231 // fmul v17.4s, v17.4s, v7.s[1]
-	FMOVQ 224(R11), F20
-	WORD $0x6e34de73 // fmul v19.4s, v19.4s, v20.4s
-	WORD $0x6e34de31 // fmul v17.4s, v17.4s, v20.4s
-	WORD $0x4e33d6d6 // fadd v22.4s, v22.4s, v19.4s
-	WORD $0x4e31d7bd // fadd v29.4s, v29.4s, v17.4s
-	FMOVQ 32(R14), F30
-	WORD $0x4e36d7de // fadd v30.4s, v30.4s, v22.4s
-	FMOVQ F30, 32(R14)
-	FMOVQ 32(R21), F8
-	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
-	FMOVQ F8, 32(R21)
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F21
-	FMOVQ 768(R11), F23
-	WORD $0x4f84e2ff // sdot v31.4s, v23.16b, v4.4b[0]
-	WORD $0x4f8fe2f5 // sdot v21.4s, v23.16b, v15.4b[0]
-	FMOVQ 784(R11), F24
-	WORD $0x4fa4e31f // sdot v31.4s, v24.16b, v4.4b[1]
-	WORD $0x4fafe315 // sdot v21.4s, v24.16b, v15.4b[1]
-	FMOVQ 800(R11), F25
-	WORD $0x4f84eb3f // sdot v31.4s, v25.16b, v4.4b[2]
-	WORD $0x4f8feb35 // sdot v21.4s, v25.16b, v15.4b[2]
-	FMOVQ 816(R11), F26
-	WORD $0x4fa4eb5f // sdot v31.4s, v26.16b, v4.4b[3]
-	WORD $0x4fafeb55 // sdot v21.4s, v26.16b, v15.4b[3]
-	WORD $0x4eadd7ff // fsub v31.4s, v31.4s, v13.4s
-	WORD $0x4f8693ff // fmul v31.4s, v31.4s, v6.s[0]
-	WORD $0x4ea5d6b5 // fsub v21.4s, v21.4s, v5.4s
-	WORD $0x4f8792b5 // fmul v21.4s, v21.4s, v7.s[0]
-	FMOVQ 176(R11), F10
-	WORD $0x6e2adfff // fmul v31.4s, v31.4s, v10.4s
-	WORD $0x6e2adeb5 // fmul v21.4s, v21.4s, v10.4s
 	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F12
-	FMOVQ 832(R11), F11
-	WORD $0x4f9ce17b // sdot v27.4s, v11.16b, v28.4b[0]
-	WORD $0x4f90e16c // sdot v12.4s, v11.16b, v16.4b[0]
-	FMOVQ 848(R11), F18
-	WORD $0x4fbce25b // sdot v27.4s, v18.16b, v28.4b[1]
-	WORD $0x4fb0e24c // sdot v12.4s, v18.16b, v16.4b[1]
-	FMOVQ 864(R11), F20
-	WORD $0x4f9cea9b // sdot v27.4s, v20.16b, v28.4b[2]
-	WORD $0x4f90ea8c // sdot v12.4s, v20.16b, v16.4b[2]
-	FMOVQ 880(R11), F19
-	WORD $0x4fbcea7b // sdot v27.4s, v19.16b, v28.4b[3]
-	WORD $0x4fb0ea6c // sdot v12.4s, v19.16b, v16.4b[3]
-	WORD $0x4eaed77b // fsub v27.4s, v27.4s, v14.4s
-	WORD $0x4fa6937b // fmul v27.4s, v27.4s, v6.s[1]
-	WORD $0x4ea9d58c // fsub v12.4s, v12.4s, v9.4s
-	WORD $0x4fa7918c // fmul v12.4s, v12.4s, v7.s[1]
-	FMOVQ 240(R11), F17
-	WORD $0x6e31df7b // fmul v27.4s, v27.4s, v17.4s
-	WORD $0x6e31dd8c // fmul v12.4s, v12.4s, v17.4s
-	WORD $0x4e3bd7ff // fadd v31.4s, v31.4s, v27.4s
-	WORD $0x4e2cd6b5 // fadd v21.4s, v21.4s, v12.4s
-	FMOVQ 48(R14), F22
-	WORD $0x4e3fd6d6 // fadd v22.4s, v22.4s, v31.4s
-	FMOVQ F22, 48(R14)
-	FMOVQ 48(R21), F30
-	WORD $0x4e35d7de // fadd v30.4s, v30.4s, v21.4s
-	FMOVQ F30, 48(R21)
+	FMOVQ 640(R11), F23
+	WORD $0x4f84e2f1 // sdot v17.4s, v23.16b, v4.4b[0]
+	WORD $0x4f8fe2fb // sdot v27.4s, v23.16b, v15.4b[0]
+	FMOVQ 656(R11), F24
+	WORD $0x4fa4e311 // sdot v17.4s, v24.16b, v4.4b[1]
+	WORD $0x4fafe31b // sdot v27.4s, v24.16b, v15.4b[1]
+	FMOVQ 672(R11), F25
+	WORD $0x4f84eb31 // sdot v17.4s, v25.16b, v4.4b[2]
+	WORD $0x4f8feb3b // sdot v27.4s, v25.16b, v15.4b[2]
+	FMOVQ 688(R11), F26
+	WORD $0x4fa4eb51 // sdot v17.4s, v26.16b, v4.4b[3]
+	WORD $0x4fafeb5b // sdot v27.4s, v26.16b, v15.4b[3]
+	WORD $0x4eadd631 // fsub v17.4s, v17.4s, v13.4s
+	WORD $0x4ea5d77b // fsub v27.4s, v27.4s, v5.4s
+	WORD $0x4f869231 // fmul v17.4s, v17.4s, v6.s[0]
+	WORD $0x4f87937b // fmul v27.4s, v27.4s, v7.s[0]
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F19
+	FMOVQ 704(R11), F8
+	WORD $0x4f9ce114 // sdot v20.4s, v8.16b, v28.4b[0]
+	WORD $0x4f90e113 // sdot v19.4s, v8.16b, v16.4b[0]
+	FMOVQ 720(R11), F22
+	WORD $0x4fbce2d4 // sdot v20.4s, v22.16b, v28.4b[1]
+	WORD $0x4fb0e2d3 // sdot v19.4s, v22.16b, v16.4b[1]
+	FMOVQ 736(R11), F30
+	WORD $0x4f9cebd4 // sdot v20.4s, v30.16b, v28.4b[2]
+	WORD $0x4f90ebd3 // sdot v19.4s, v30.16b, v16.4b[2]
+	FMOVQ 752(R11), F31
+	WORD $0x4fbcebf4 // sdot v20.4s, v31.16b, v28.4b[3]
+	WORD $0x4fb0ebf3 // sdot v19.4s, v31.16b, v16.4b[3]
+	WORD $0x4eaed694 // fsub v20.4s, v20.4s, v14.4s
+	WORD $0x4ea9d673 // fsub v19.4s, v19.4s, v9.4s
+	WORD $0x4fa69294 // fmul v20.4s, v20.4s, v6.s[1]
+	WORD $0x4fa79273 // fmul v19.4s, v19.4s, v7.s[1]
+	FMOVQ 32(R14), F12
+	FMOVQ 32(R21), F11
+	FMOVQ 160(R11), F18
+	WORD $0x4e32ce2c // fmla v12.4s, v17.4s, v18.4s
+	WORD $0x4e32cf6b // fmla v11.4s, v27.4s, v18.4s
+	FMOVQ 224(R11), F29
+	WORD $0x4e3dce8c // fmla v12.4s, v20.4s, v29.4s
+	WORD $0x4e3dce6b // fmla v11.4s, v19.4s, v29.4s
+	FMOVQ F12, 32(R14)
+	FMOVQ F11, 32(R21)
+	FMOVQ 0(R10), F21
+	FMOVQ 0(R10), F10
+	FMOVQ 768(R11), F23
+	WORD $0x4f84e2f5 // sdot v21.4s, v23.16b, v4.4b[0]
+	WORD $0x4f8fe2ea // sdot v10.4s, v23.16b, v15.4b[0]
+	FMOVQ 784(R11), F24
+	WORD $0x4fa4e315 // sdot v21.4s, v24.16b, v4.4b[1]
+	WORD $0x4fafe30a // sdot v10.4s, v24.16b, v15.4b[1]
+	FMOVQ 800(R11), F25
+	WORD $0x4f84eb35 // sdot v21.4s, v25.16b, v4.4b[2]
+	WORD $0x4f8feb2a // sdot v10.4s, v25.16b, v15.4b[2]
+	FMOVQ 816(R11), F26
+	WORD $0x4fa4eb55 // sdot v21.4s, v26.16b, v4.4b[3]
+	WORD $0x4fafeb4a // sdot v10.4s, v26.16b, v15.4b[3]
+	WORD $0x4eadd6b5 // fsub v21.4s, v21.4s, v13.4s
+	WORD $0x4ea5d54a // fsub v10.4s, v10.4s, v5.4s
+	WORD $0x4f8692b5 // fmul v21.4s, v21.4s, v6.s[0]
+	WORD $0x4f87914a // fmul v10.4s, v10.4s, v7.s[0]
+	FMOVQ 0(R10), F8
+	FMOVQ 0(R10), F22
+	FMOVQ 832(R11), F30
+	WORD $0x4f9ce3c8 // sdot v8.4s, v30.16b, v28.4b[0]
+	WORD $0x4f90e3d6 // sdot v22.4s, v30.16b, v16.4b[0]
+	FMOVQ 848(R11), F31
+	WORD $0x4fbce3e8 // sdot v8.4s, v31.16b, v28.4b[1]
+	WORD $0x4fb0e3f6 // sdot v22.4s, v31.16b, v16.4b[1]
+	FMOVQ 864(R11), F17
+	WORD $0x4f9cea28 // sdot v8.4s, v17.16b, v28.4b[2]
+	WORD $0x4f90ea36 // sdot v22.4s, v17.16b, v16.4b[2]
+	FMOVQ 880(R11), F27
+	WORD $0x4fbceb68 // sdot v8.4s, v27.16b, v28.4b[3]
+	WORD $0x4fb0eb76 // sdot v22.4s, v27.16b, v16.4b[3]
+	WORD $0x4eaed508 // fsub v8.4s, v8.4s, v14.4s
+	WORD $0x4ea9d6d6 // fsub v22.4s, v22.4s, v9.4s
+	WORD $0x4fa69108 // fmul v8.4s, v8.4s, v6.s[1]
+	WORD $0x4fa792d6 // fmul v22.4s, v22.4s, v7.s[1]
+	FMOVQ 48(R14), F18
+	FMOVQ 48(R21), F20
+	FMOVQ 176(R11), F19
+	WORD $0x4e33ceb2 // fmla v18.4s, v21.4s, v19.4s
+	WORD $0x4e33cd54 // fmla v20.4s, v10.4s, v19.4s
+	FMOVQ 240(R11), F29
+	WORD $0x4e3dcd12 // fmla v18.4s, v8.4s, v29.4s
+	WORD $0x4e3dced4 // fmla v20.4s, v22.4s, v29.4s
+	FMOVQ F18, 48(R14)
+	FMOVQ F20, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair109
-	FMOVQ 448(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ 704(R1), F8
-	VSHL $4, V8.B16, V23.B16
+	FMOVQ 448(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 704(R1), F11
+	VSHL $4, V11.B16, V23.B16
 	VAND V2.B16, V23.B16, V24.B16
-	VORR V24.B16, V29.B16, V29.B16
-	FMOVQ F29, 384(R11)
+	VORR V24.B16, V12.B16, V12.B16
+	FMOVQ F12, 384(R11)
 	FMOVQ 512(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
 	VAND V3.B16, V23.B16, V26.B16
 	VUSRA $2, V26.B16, V25.B16
 	FMOVQ F25, 400(R11)
-	FMOVQ 576(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V2.B16, V8.B16, V11.B16
-	VORR V11.B16, V10.B16, V10.B16
-	FMOVQ F10, 416(R11)
-	FMOVQ 640(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V8.B16, V20.B16
-	VUSRA $2, V20.B16, V18.B16
-	FMOVQ F18, 432(R11)
-	FMOVQ 448(R1), F19
-	FMOVQ 768(R1), F17
-	VSHL $4, V17.B16, V27.B16
-	VAND V2.B16, V27.B16, V12.B16
-	VUSRA $4, V19.B16, V12.B16
-	FMOVQ F12, 448(R11)
-	FMOVQ 512(R1), F31
-	VAND V3.B16, V27.B16, V22.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $2, V22.B16, V31.B16
-	FMOVQ F31, 464(R11)
-	FMOVQ 576(R1), F21
-	VAND V2.B16, V17.B16, V30.B16
-	VUSRA $4, V21.B16, V30.B16
-	FMOVQ F30, 480(R11)
+	FMOVQ 576(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V11.B16, V31.B16
+	VORR V31.B16, V30.B16, V30.B16
+	FMOVQ F30, 416(R11)
+	FMOVQ 640(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V11.B16, V27.B16
+	VUSRA $2, V27.B16, V17.B16
+	FMOVQ F17, 432(R11)
+	FMOVQ 448(R1), F21
+	FMOVQ 768(R1), F10
+	VSHL $4, V10.B16, V19.B16
+	VAND V2.B16, V19.B16, V8.B16
+	VUSRA $4, V21.B16, V8.B16
+	FMOVQ F8, 448(R11)
+	FMOVQ 512(R1), F22
+	VAND V3.B16, V19.B16, V29.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $2, V29.B16, V22.B16
+	FMOVQ F22, 464(R11)
+	FMOVQ 576(R1), F18
+	VAND V2.B16, V10.B16, V20.B16
+	VUSRA $4, V18.B16, V20.B16
+	FMOVQ F20, 480(R11)
 	FMOVQ 640(R1), F4
-	VAND V3.B16, V17.B16, V28.B16
+	VAND V3.B16, V10.B16, V28.B16
 	VUSHR $4, V4.B16, V4.B16
 	VUSRA $2, V28.B16, V4.B16
 	FMOVQ F4, 496(R11)
@@ -13097,44 +12417,44 @@ pair109:
 	VAND V1.B16, V5.B16, V5.B16
 	FMOVQ 720(R1), F9
 	VSHL $4, V9.B16, V24.B16
-	VAND V2.B16, V24.B16, V29.B16
-	VORR V29.B16, V5.B16, V5.B16
+	VAND V2.B16, V24.B16, V12.B16
+	VORR V12.B16, V5.B16, V5.B16
 	FMOVQ F5, 512(R11)
 	FMOVQ 528(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
 	VAND V3.B16, V24.B16, V25.B16
 	VUSRA $2, V25.B16, V26.B16
 	FMOVQ F26, 528(R11)
-	FMOVQ 592(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V2.B16, V9.B16, V10.B16
-	VORR V10.B16, V11.B16, V11.B16
-	FMOVQ F11, 544(R11)
+	FMOVQ 592(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V2.B16, V9.B16, V30.B16
+	VORR V30.B16, V31.B16, V31.B16
+	FMOVQ F31, 544(R11)
 	FMOVQ 656(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V9.B16, V8.B16
-	VUSRA $2, V8.B16, V23.B16
+	VAND V3.B16, V9.B16, V11.B16
+	VUSRA $2, V11.B16, V23.B16
 	FMOVQ F23, 560(R11)
-	FMOVQ 464(R1), F20
-	FMOVQ 784(R1), F18
-	VSHL $4, V18.B16, V19.B16
-	VAND V2.B16, V19.B16, V12.B16
-	VUSRA $4, V20.B16, V12.B16
-	FMOVQ F12, 576(R11)
-	FMOVQ 528(R1), F22
-	VAND V3.B16, V19.B16, V31.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $2, V31.B16, V22.B16
-	FMOVQ F22, 592(R11)
-	FMOVQ 592(R1), F21
-	VAND V2.B16, V18.B16, V30.B16
-	VUSRA $4, V21.B16, V30.B16
-	FMOVQ F30, 608(R11)
-	FMOVQ 656(R1), F27
-	VAND V3.B16, V18.B16, V17.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $2, V17.B16, V27.B16
-	FMOVQ F27, 624(R11)
+	FMOVQ 464(R1), F27
+	FMOVQ 784(R1), F17
+	VSHL $4, V17.B16, V21.B16
+	VAND V2.B16, V21.B16, V8.B16
+	VUSRA $4, V27.B16, V8.B16
+	FMOVQ F8, 576(R11)
+	FMOVQ 528(R1), F29
+	VAND V3.B16, V21.B16, V22.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V22.B16, V29.B16
+	FMOVQ F29, 592(R11)
+	FMOVQ 592(R1), F18
+	VAND V2.B16, V17.B16, V20.B16
+	VUSRA $4, V18.B16, V20.B16
+	FMOVQ F20, 608(R11)
+	FMOVQ 656(R1), F19
+	VAND V3.B16, V17.B16, V10.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $2, V10.B16, V19.B16
+	FMOVQ F19, 624(R11)
 	WORD $0x4e66101c // saddw2 v28.4s, v0.4s, v6.8h
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
 	FMOVQ 16(R11), F4
@@ -13148,52 +12468,52 @@ pair109:
 	FMOVQ 480(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	FMOVQ 736(R1), F16
-	VSHL $4, V16.B16, V29.B16
-	VAND V2.B16, V29.B16, V5.B16
+	VSHL $4, V16.B16, V12.B16
+	VAND V2.B16, V12.B16, V5.B16
 	VORR V5.B16, V7.B16, V7.B16
 	FMOVQ F7, 640(R11)
 	FMOVQ 544(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V29.B16, V26.B16
+	VAND V3.B16, V12.B16, V26.B16
 	VUSRA $2, V26.B16, V25.B16
 	FMOVQ F25, 656(R11)
-	FMOVQ 608(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V2.B16, V16.B16, V11.B16
-	VORR V11.B16, V10.B16, V10.B16
-	FMOVQ F10, 672(R11)
+	FMOVQ 608(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V16.B16, V31.B16
+	VORR V31.B16, V30.B16, V30.B16
+	FMOVQ F30, 672(R11)
 	FMOVQ 672(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
 	VAND V3.B16, V16.B16, V9.B16
 	VUSRA $2, V9.B16, V24.B16
 	FMOVQ F24, 688(R11)
-	FMOVQ 480(R1), F8
+	FMOVQ 480(R1), F11
 	FMOVQ 800(R1), F23
-	VSHL $4, V23.B16, V20.B16
-	VAND V2.B16, V20.B16, V12.B16
-	VUSRA $4, V8.B16, V12.B16
-	FMOVQ F12, 704(R11)
-	FMOVQ 544(R1), F31
-	VAND V3.B16, V20.B16, V22.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $2, V22.B16, V31.B16
-	FMOVQ F31, 720(R11)
-	FMOVQ 608(R1), F21
-	VAND V2.B16, V23.B16, V30.B16
-	VUSRA $4, V21.B16, V30.B16
-	FMOVQ F30, 736(R11)
-	FMOVQ 672(R1), F19
-	VAND V3.B16, V23.B16, V18.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V18.B16, V19.B16
-	FMOVQ F19, 752(R11)
-	FMOVD 40(R1), F17
-	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
-	WORD $0x0e71101b // saddw v27.4s, v0.4s, v17.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	VSHL $4, V23.B16, V27.B16
+	VAND V2.B16, V27.B16, V8.B16
+	VUSRA $4, V11.B16, V8.B16
+	FMOVQ F8, 704(R11)
+	FMOVQ 544(R1), F22
+	VAND V3.B16, V27.B16, V29.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $2, V29.B16, V22.B16
+	FMOVQ F22, 720(R11)
+	FMOVQ 608(R1), F18
+	VAND V2.B16, V23.B16, V20.B16
+	VUSRA $4, V18.B16, V20.B16
+	FMOVQ F20, 736(R11)
+	FMOVQ 672(R1), F21
+	VAND V3.B16, V23.B16, V17.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $2, V17.B16, V21.B16
+	FMOVQ F21, 752(R11)
+	FMOVD 40(R1), F10
+	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
+	WORD $0x0e6a1013 // saddw v19.4s, v0.4s, v10.4h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
 	FMOVQ 32(R11), F6
-	WORD $0x6e26df7b // fmul v27.4s, v27.4s, v6.4s
-	FMOVQ F27, 160(R11)
+	WORD $0x6e26de73 // fmul v19.4s, v19.4s, v6.4s
+	FMOVQ F19, 160(R11)
 	FMOVD 56(R1), F4
 	WORD $0x0f08a484 // sshll v4.8h, v4.8b, #0
 	WORD $0x0e64101c // saddw v28.4s, v0.4s, v4.4h
@@ -13213,45 +12533,45 @@ pair109:
 	VAND V3.B16, V5.B16, V25.B16
 	VUSRA $2, V25.B16, V26.B16
 	FMOVQ F26, 784(R11)
-	FMOVQ 624(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V2.B16, V14.B16, V10.B16
-	VORR V10.B16, V11.B16, V11.B16
-	FMOVQ F11, 800(R11)
-	FMOVQ 688(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 624(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V2.B16, V14.B16, V30.B16
+	VORR V30.B16, V31.B16, V31.B16
+	FMOVQ F31, 800(R11)
+	FMOVQ 688(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
 	VAND V3.B16, V14.B16, V16.B16
-	VUSRA $2, V16.B16, V29.B16
-	FMOVQ F29, 816(R11)
+	VUSRA $2, V16.B16, V12.B16
+	FMOVQ F12, 816(R11)
 	FMOVQ 496(R1), F9
 	FMOVQ 816(R1), F24
-	VSHL $4, V24.B16, V8.B16
-	VAND V2.B16, V8.B16, V12.B16
-	VUSRA $4, V9.B16, V12.B16
-	FMOVQ F12, 832(R11)
-	FMOVQ 560(R1), F22
-	VAND V3.B16, V8.B16, V31.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $2, V31.B16, V22.B16
-	FMOVQ F22, 848(R11)
-	FMOVQ 624(R1), F21
-	VAND V2.B16, V24.B16, V30.B16
-	VUSRA $4, V21.B16, V30.B16
-	FMOVQ F30, 864(R11)
-	FMOVQ 688(R1), F20
+	VSHL $4, V24.B16, V11.B16
+	VAND V2.B16, V11.B16, V8.B16
+	VUSRA $4, V9.B16, V8.B16
+	FMOVQ F8, 832(R11)
+	FMOVQ 560(R1), F29
+	VAND V3.B16, V11.B16, V22.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V22.B16, V29.B16
+	FMOVQ F29, 848(R11)
+	FMOVQ 624(R1), F18
+	VAND V2.B16, V24.B16, V20.B16
+	VUSRA $4, V18.B16, V20.B16
+	FMOVQ F20, 864(R11)
+	FMOVQ 688(R1), F27
 	VAND V3.B16, V24.B16, V23.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V23.B16, V20.B16
-	FMOVQ F20, 880(R11)
-	WORD $0x4e711012 // saddw2 v18.4s, v0.4s, v17.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 48(R11), F19
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
-	FMOVQ F18, 176(R11)
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $2, V23.B16, V27.B16
+	FMOVQ F27, 880(R11)
+	WORD $0x4e6a1011 // saddw2 v17.4s, v0.4s, v10.8h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 48(R11), F21
+	WORD $0x6e35de31 // fmul v17.4s, v17.4s, v21.4s
+	FMOVQ F17, 176(R11)
 	WORD $0x4e641006 // saddw2 v6.4s, v0.4s, v4.8h
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 48(R11), F27
-	WORD $0x6e3bdcc6 // fmul v6.4s, v6.4s, v27.4s
+	FMOVQ 48(R11), F19
+	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
 	FMOVQ F6, 240(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
@@ -13262,217 +12582,201 @@ pair110:
 	FMOVQ 0(R13), F15
 	FMOVQ 16(R13), F28
 	FMOVQ 32(R13), F7
-	VSHL $5, V7.S4, V13.S4
+	WORD $0x4f3e04ed // sshr v13.4s, v7.4s, #2
 	VSUB V13.S4, V0.S4, V13.S4
 	VDUP V13.S[2], V25.S4
 	VDUP V13.S[3], V26.S4
-	FMOVQ 0(R20), F10
-	FMOVQ 16(R20), F11
+	FMOVQ 0(R20), F30
+	FMOVQ 16(R20), F31
 	FMOVQ 32(R20), F5
-	VSHL $5, V5.S4, V14.S4
+	WORD $0x4f3e04ae // sshr v14.4s, v5.4s, #2
 	VSUB V14.S4, V0.S4, V14.S4
 	VDUP V14.S[2], V16.S4
-	VDUP V14.S[3], V29.S4
+	VDUP V14.S[3], V12.S4
 	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F12
-	FMOVQ 384(R11), F31
-	WORD $0x4f8fe3e9 // sdot v9.4s, v31.16b, v15.4b[0]
-	WORD $0x4f8ae3ec // sdot v12.4s, v31.16b, v10.4b[0]
-	FMOVQ 400(R11), F22
-	WORD $0x4fafe2c9 // sdot v9.4s, v22.16b, v15.4b[1]
-	WORD $0x4faae2cc // sdot v12.4s, v22.16b, v10.4b[1]
-	FMOVQ 416(R11), F21
-	WORD $0x4f8feaa9 // sdot v9.4s, v21.16b, v15.4b[2]
-	WORD $0x4f8aeaac // sdot v12.4s, v21.16b, v10.4b[2]
-	FMOVQ 432(R11), F30
-	WORD $0x4fafebc9 // sdot v9.4s, v30.16b, v15.4b[3]
-	WORD $0x4faaebcc // sdot v12.4s, v30.16b, v10.4b[3]
+	FMOVQ 0(R10), F8
+	FMOVQ 384(R11), F22
+	WORD $0x4f8fe2c9 // sdot v9.4s, v22.16b, v15.4b[0]
+	WORD $0x4f9ee2c8 // sdot v8.4s, v22.16b, v30.4b[0]
+	FMOVQ 400(R11), F29
+	WORD $0x4fafe3a9 // sdot v9.4s, v29.16b, v15.4b[1]
+	WORD $0x4fbee3a8 // sdot v8.4s, v29.16b, v30.4b[1]
+	FMOVQ 416(R11), F18
+	WORD $0x4f8fea49 // sdot v9.4s, v18.16b, v15.4b[2]
+	WORD $0x4f9eea48 // sdot v8.4s, v18.16b, v30.4b[2]
+	FMOVQ 432(R11), F20
+	WORD $0x4fafea89 // sdot v9.4s, v20.16b, v15.4b[3]
+	WORD $0x4fbeea88 // sdot v8.4s, v20.16b, v30.4b[3]
 	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x4eb0d508 // fsub v8.4s, v8.4s, v16.4s
 	WORD $0x4f879129 // fmul v9.4s, v9.4s, v7.s[0]
-	WORD $0x4eb0d58c // fsub v12.4s, v12.4s, v16.4s
-	WORD $0x4f85918c // fmul v12.4s, v12.4s, v5.s[0]
-	FMOVQ 128(R11), F8
-	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
-	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
+	WORD $0x4f859108 // fmul v8.4s, v8.4s, v5.s[0]
+	FMOVQ 0(R10), F11
 	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F23
-	FMOVQ 448(R11), F20
-	WORD $0x4f9ce298 // sdot v24.4s, v20.16b, v28.4b[0]
-	WORD $0x4f8be297 // sdot v23.4s, v20.16b, v11.4b[0]
-	FMOVQ 464(R11), F17
-	WORD $0x4fbce238 // sdot v24.4s, v17.16b, v28.4b[1]
-	WORD $0x4fabe237 // sdot v23.4s, v17.16b, v11.4b[1]
-	FMOVQ 480(R11), F19
-	WORD $0x4f9cea78 // sdot v24.4s, v19.16b, v28.4b[2]
-	WORD $0x4f8bea77 // sdot v23.4s, v19.16b, v11.4b[2]
-	FMOVQ 496(R11), F18
-	WORD $0x4fbcea58 // sdot v24.4s, v18.16b, v28.4b[3]
-	WORD $0x4fabea57 // sdot v23.4s, v18.16b, v11.4b[3]
-	WORD $0x4ebad718 // fsub v24.4s, v24.4s, v26.4s
-	WORD $0x4fa79318 // fmul v24.4s, v24.4s, v7.s[1]
-	WORD $0x4ebdd6f7 // fsub v23.4s, v23.4s, v29.4s
-	WORD $0x4fa592f7 // fmul v23.4s, v23.4s, v5.s[1]
-	FMOVQ 192(R11), F4
-	WORD $0x6e24df18 // fmul v24.4s, v24.4s, v4.4s
-	WORD $0x6e24def7 // fmul v23.4s, v23.4s, v4.4s
-	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
-	WORD $0x4e37d58c // fadd v12.4s, v12.4s, v23.4s
-	FMOVQ 0(R14), F27
-	WORD $0x4e29d77b // fadd v27.4s, v27.4s, v9.4s
-	FMOVQ F27, 0(R14)
-	FMOVQ 0(R21), F6
-	WORD $0x4e2cd4c6 // fadd v6.4s, v6.4s, v12.4s
-	FMOVQ F6, 0(R21)
+	FMOVQ 448(R11), F23
+	WORD $0x4f9ce2eb // sdot v11.4s, v23.16b, v28.4b[0]
+	WORD $0x4f9fe2f8 // sdot v24.4s, v23.16b, v31.4b[0]
+	FMOVQ 464(R11), F27
+	WORD $0x4fbce36b // sdot v11.4s, v27.16b, v28.4b[1]
+	WORD $0x4fbfe378 // sdot v24.4s, v27.16b, v31.4b[1]
+	FMOVQ 480(R11), F10
+	WORD $0x4f9ce94b // sdot v11.4s, v10.16b, v28.4b[2]
+	WORD $0x4f9fe958 // sdot v24.4s, v10.16b, v31.4b[2]
+	FMOVQ 496(R11), F21
+	WORD $0x4fbceaab // sdot v11.4s, v21.16b, v28.4b[3]
+	WORD $0x4fbfeab8 // sdot v24.4s, v21.16b, v31.4b[3]
+	WORD $0x4ebad56b // fsub v11.4s, v11.4s, v26.4s
+	WORD $0x4eacd718 // fsub v24.4s, v24.4s, v12.4s
+	WORD $0x4fa7916b // fmul v11.4s, v11.4s, v7.s[1]
+	WORD $0x4fa59318 // fmul v24.4s, v24.4s, v5.s[1]
+	FMOVQ 0(R14), F17
+	FMOVQ 0(R21), F4
+	FMOVQ 128(R11), F19
+	WORD $0x4e33cd31 // fmla v17.4s, v9.4s, v19.4s
+	WORD $0x4e33cd04 // fmla v4.4s, v8.4s, v19.4s
+	FMOVQ 192(R11), F6
+	WORD $0x4e26cd71 // fmla v17.4s, v11.4s, v6.4s
+	WORD $0x4e26cf04 // fmla v4.4s, v24.4s, v6.4s
+	FMOVQ F17, 0(R14)
+	FMOVQ F4, 0(R21)
 	FMOVQ 0(R10), F13
 	FMOVQ 0(R10), F14
-	FMOVQ 512(R11), F31
-	WORD $0x4f8fe3ed // sdot v13.4s, v31.16b, v15.4b[0]
-	WORD $0x4f8ae3ee // sdot v14.4s, v31.16b, v10.4b[0]
-	FMOVQ 528(R11), F22
-	WORD $0x4fafe2cd // sdot v13.4s, v22.16b, v15.4b[1]
-	WORD $0x4faae2ce // sdot v14.4s, v22.16b, v10.4b[1]
-	FMOVQ 544(R11), F21
-	WORD $0x4f8feaad // sdot v13.4s, v21.16b, v15.4b[2]
-	WORD $0x4f8aeaae // sdot v14.4s, v21.16b, v10.4b[2]
-	FMOVQ 560(R11), F30
-	WORD $0x4fafebcd // sdot v13.4s, v30.16b, v15.4b[3]
-	WORD $0x4faaebce // sdot v14.4s, v30.16b, v10.4b[3]
+	FMOVQ 512(R11), F22
+	WORD $0x4f8fe2cd // sdot v13.4s, v22.16b, v15.4b[0]
+	WORD $0x4f9ee2ce // sdot v14.4s, v22.16b, v30.4b[0]
+	FMOVQ 528(R11), F29
+	WORD $0x4fafe3ad // sdot v13.4s, v29.16b, v15.4b[1]
+	WORD $0x4fbee3ae // sdot v14.4s, v29.16b, v30.4b[1]
+	FMOVQ 544(R11), F18
+	WORD $0x4f8fea4d // sdot v13.4s, v18.16b, v15.4b[2]
+	WORD $0x4f9eea4e // sdot v14.4s, v18.16b, v30.4b[2]
+	FMOVQ 560(R11), F20
+	WORD $0x4fafea8d // sdot v13.4s, v20.16b, v15.4b[3]
+	WORD $0x4fbeea8e // sdot v14.4s, v20.16b, v30.4b[3]
 	WORD $0x4eb9d5ad // fsub v13.4s, v13.4s, v25.4s
-	WORD $0x4f8791ad // fmul v13.4s, v13.4s, v7.s[0]
 	WORD $0x4eb0d5ce // fsub v14.4s, v14.4s, v16.4s
+	WORD $0x4f8791ad // fmul v13.4s, v13.4s, v7.s[0]
 	WORD $0x4f8591ce // fmul v14.4s, v14.4s, v5.s[0]
-	FMOVQ 144(R11), F8
-	WORD $0x6e28ddad // fmul v13.4s, v13.4s, v8.4s
-	WORD $0x6e28ddce // fmul v14.4s, v14.4s, v8.4s
-	FMOVQ 0(R10), F20
-	FMOVQ 0(R10), F17
-	FMOVQ 576(R11), F19
-	WORD $0x4f9ce274 // sdot v20.4s, v19.16b, v28.4b[0]
-	WORD $0x4f8be271 // sdot v17.4s, v19.16b, v11.4b[0]
-	FMOVQ 592(R11), F18
-	WORD $0x4fbce254 // sdot v20.4s, v18.16b, v28.4b[1]
-	WORD $0x4fabe251 // sdot v17.4s, v18.16b, v11.4b[1]
-	FMOVQ 608(R11), F4
-	WORD $0x4f9ce894 // sdot v20.4s, v4.16b, v28.4b[2]
-	WORD $0x4f8be891 // sdot v17.4s, v4.16b, v11.4b[2]
-	FMOVQ 624(R11), F24
-	WORD $0x4fbceb14 // sdot v20.4s, v24.16b, v28.4b[3]
-	WORD $0x4fabeb11 // sdot v17.4s, v24.16b, v11.4b[3]
-	WORD $0x4ebad694 // fsub v20.4s, v20.4s, v26.4s
-	WORD $0x4fa79294 // fmul v20.4s, v20.4s, v7.s[1]
-	WORD $0x4ebdd631 // fsub v17.4s, v17.4s, v29.4s
-	WORD $0x4fa59231 // fmul v17.4s, v17.4s, v5.s[1]
-	FMOVQ 208(R11), F23
-	WORD $0x6e37de94 // fmul v20.4s, v20.4s, v23.4s
-	WORD $0x6e37de31 // fmul v17.4s, v17.4s, v23.4s
-	WORD $0x4e34d5ad // fadd v13.4s, v13.4s, v20.4s
-	WORD $0x4e31d5ce // fadd v14.4s, v14.4s, v17.4s
-	FMOVQ 16(R14), F9
-	WORD $0x4e2dd529 // fadd v9.4s, v9.4s, v13.4s
-	FMOVQ F9, 16(R14)
-	FMOVQ 16(R21), F27
-	WORD $0x4e2ed77b // fadd v27.4s, v27.4s, v14.4s
-	FMOVQ F27, 16(R21)
-	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F6
-	FMOVQ 640(R11), F31
-	WORD $0x4f8fe3ec // sdot v12.4s, v31.16b, v15.4b[0]
-	WORD $0x4f8ae3e6 // sdot v6.4s, v31.16b, v10.4b[0]
-	FMOVQ 656(R11), F22
-	WORD $0x4fafe2cc // sdot v12.4s, v22.16b, v15.4b[1]
-	WORD $0x4faae2c6 // sdot v6.4s, v22.16b, v10.4b[1]
-	FMOVQ 672(R11), F21
-	WORD $0x4f8feaac // sdot v12.4s, v21.16b, v15.4b[2]
-	WORD $0x4f8aeaa6 // sdot v6.4s, v21.16b, v10.4b[2]
-	FMOVQ 688(R11), F30
-	WORD $0x4fafebcc // sdot v12.4s, v30.16b, v15.4b[3]
-	WORD $0x4faaebc6 // sdot v6.4s, v30.16b, v10.4b[3]
-	WORD $0x4eb9d58c // fsub v12.4s, v12.4s, v25.4s
-	WORD $0x4f87918c // fmul v12.4s, v12.4s, v7.s[0]
-	WORD $0x4eb0d4c6 // fsub v6.4s, v6.4s, v16.4s
-	WORD $0x4f8590c6 // fmul v6.4s, v6.4s, v5.s[0]
-	FMOVQ 160(R11), F8
-	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
-	WORD $0x6e28dcc6 // fmul v6.4s, v6.4s, v8.4s
-	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F18
-	FMOVQ 704(R11), F4
-	WORD $0x4f9ce093 // sdot v19.4s, v4.16b, v28.4b[0]
-	WORD $0x4f8be092 // sdot v18.4s, v4.16b, v11.4b[0]
-	FMOVQ 720(R11), F24
-	WORD $0x4fbce313 // sdot v19.4s, v24.16b, v28.4b[1]
-	WORD $0x4fabe312 // sdot v18.4s, v24.16b, v11.4b[1]
-	FMOVQ 736(R11), F23
-	WORD $0x4f9ceaf3 // sdot v19.4s, v23.16b, v28.4b[2]
-	WORD $0x4f8beaf2 // sdot v18.4s, v23.16b, v11.4b[2]
-	FMOVQ 752(R11), F20
-	WORD $0x4fbcea93 // sdot v19.4s, v20.16b, v28.4b[3]
-	WORD $0x4fabea92 // sdot v18.4s, v20.16b, v11.4b[3]
-	WORD $0x4ebad673 // fsub v19.4s, v19.4s, v26.4s
-	WORD $0x4fa79273 // fmul v19.4s, v19.4s, v7.s[1]
-	WORD $0x4ebdd652 // fsub v18.4s, v18.4s, v29.4s
-	WORD $0x4fa59252 // fmul v18.4s, v18.4s, v5.s[1]
-	FMOVQ 224(R11), F17
-	WORD $0x6e31de73 // fmul v19.4s, v19.4s, v17.4s
-	WORD $0x6e31de52 // fmul v18.4s, v18.4s, v17.4s
-	WORD $0x4e33d58c // fadd v12.4s, v12.4s, v19.4s
-	WORD $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
-	FMOVQ 32(R14), F13
-	WORD $0x4e2cd5ad // fadd v13.4s, v13.4s, v12.4s
-	FMOVQ F13, 32(R14)
-	FMOVQ 32(R21), F9
-	WORD $0x4e26d529 // fadd v9.4s, v9.4s, v6.4s
-	FMOVQ F9, 32(R21)
-	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F23
 	FMOVQ 0(R10), F27
-	FMOVQ 768(R11), F31
-	WORD $0x4f8fe3ee // sdot v14.4s, v31.16b, v15.4b[0]
-	WORD $0x4f8ae3fb // sdot v27.4s, v31.16b, v10.4b[0]
-	FMOVQ 784(R11), F22
-	WORD $0x4fafe2ce // sdot v14.4s, v22.16b, v15.4b[1]
-	WORD $0x4faae2db // sdot v27.4s, v22.16b, v10.4b[1]
-	FMOVQ 800(R11), F21
-	WORD $0x4f8feaae // sdot v14.4s, v21.16b, v15.4b[2]
-	WORD $0x4f8aeabb // sdot v27.4s, v21.16b, v10.4b[2]
-	FMOVQ 816(R11), F30
-	WORD $0x4fafebce // sdot v14.4s, v30.16b, v15.4b[3]
-	WORD $0x4faaebdb // sdot v27.4s, v30.16b, v10.4b[3]
-	WORD $0x4eb9d5ce // fsub v14.4s, v14.4s, v25.4s
-	WORD $0x4f8791ce // fmul v14.4s, v14.4s, v7.s[0]
-	WORD $0x4eb0d77b // fsub v27.4s, v27.4s, v16.4s
-	WORD $0x4f85937b // fmul v27.4s, v27.4s, v5.s[0]
-	FMOVQ 176(R11), F8
-	WORD $0x6e28ddce // fmul v14.4s, v14.4s, v8.4s
-	WORD $0x6e28df7b // fmul v27.4s, v27.4s, v8.4s
+	FMOVQ 576(R11), F10
+	WORD $0x4f9ce157 // sdot v23.4s, v10.16b, v28.4b[0]
+	WORD $0x4f9fe15b // sdot v27.4s, v10.16b, v31.4b[0]
+	FMOVQ 592(R11), F21
+	WORD $0x4fbce2b7 // sdot v23.4s, v21.16b, v28.4b[1]
+	WORD $0x4fbfe2bb // sdot v27.4s, v21.16b, v31.4b[1]
+	FMOVQ 608(R11), F9
+	WORD $0x4f9ce937 // sdot v23.4s, v9.16b, v28.4b[2]
+	WORD $0x4f9fe93b // sdot v27.4s, v9.16b, v31.4b[2]
+	FMOVQ 624(R11), F8
+	WORD $0x4fbce917 // sdot v23.4s, v8.16b, v28.4b[3]
+	WORD $0x4fbfe91b // sdot v27.4s, v8.16b, v31.4b[3]
+	WORD $0x4ebad6f7 // fsub v23.4s, v23.4s, v26.4s
+	WORD $0x4eacd77b // fsub v27.4s, v27.4s, v12.4s
+	WORD $0x4fa792f7 // fmul v23.4s, v23.4s, v7.s[1]
+	WORD $0x4fa5937b // fmul v27.4s, v27.4s, v5.s[1]
+	FMOVQ 16(R14), F19
+	FMOVQ 16(R21), F11
+	FMOVQ 144(R11), F24
+	WORD $0x4e38cdb3 // fmla v19.4s, v13.4s, v24.4s
+	WORD $0x4e38cdcb // fmla v11.4s, v14.4s, v24.4s
+	FMOVQ 208(R11), F6
+	WORD $0x4e26cef3 // fmla v19.4s, v23.4s, v6.4s
+	WORD $0x4e26cf6b // fmla v11.4s, v27.4s, v6.4s
+	FMOVQ F19, 16(R14)
+	FMOVQ F11, 16(R21)
+	FMOVQ 0(R10), F17
 	FMOVQ 0(R10), F4
-	FMOVQ 0(R10), F24
-	FMOVQ 832(R11), F23
-	WORD $0x4f9ce2e4 // sdot v4.4s, v23.16b, v28.4b[0]
-	WORD $0x4f8be2f8 // sdot v24.4s, v23.16b, v11.4b[0]
-	FMOVQ 848(R11), F20
-	WORD $0x4fbce284 // sdot v4.4s, v20.16b, v28.4b[1]
-	WORD $0x4fabe298 // sdot v24.4s, v20.16b, v11.4b[1]
+	FMOVQ 640(R11), F22
+	WORD $0x4f8fe2d1 // sdot v17.4s, v22.16b, v15.4b[0]
+	WORD $0x4f9ee2c4 // sdot v4.4s, v22.16b, v30.4b[0]
+	FMOVQ 656(R11), F29
+	WORD $0x4fafe3b1 // sdot v17.4s, v29.16b, v15.4b[1]
+	WORD $0x4fbee3a4 // sdot v4.4s, v29.16b, v30.4b[1]
+	FMOVQ 672(R11), F18
+	WORD $0x4f8fea51 // sdot v17.4s, v18.16b, v15.4b[2]
+	WORD $0x4f9eea44 // sdot v4.4s, v18.16b, v30.4b[2]
+	FMOVQ 688(R11), F20
+	WORD $0x4fafea91 // sdot v17.4s, v20.16b, v15.4b[3]
+	WORD $0x4fbeea84 // sdot v4.4s, v20.16b, v30.4b[3]
+	WORD $0x4eb9d631 // fsub v17.4s, v17.4s, v25.4s
+	WORD $0x4eb0d484 // fsub v4.4s, v4.4s, v16.4s
+	WORD $0x4f879231 // fmul v17.4s, v17.4s, v7.s[0]
+	WORD $0x4f859084 // fmul v4.4s, v4.4s, v5.s[0]
+	FMOVQ 0(R10), F10
+	FMOVQ 0(R10), F21
+	FMOVQ 704(R11), F9
+	WORD $0x4f9ce12a // sdot v10.4s, v9.16b, v28.4b[0]
+	WORD $0x4f9fe135 // sdot v21.4s, v9.16b, v31.4b[0]
+	FMOVQ 720(R11), F8
+	WORD $0x4fbce10a // sdot v10.4s, v8.16b, v28.4b[1]
+	WORD $0x4fbfe115 // sdot v21.4s, v8.16b, v31.4b[1]
+	FMOVQ 736(R11), F13
+	WORD $0x4f9ce9aa // sdot v10.4s, v13.16b, v28.4b[2]
+	WORD $0x4f9fe9b5 // sdot v21.4s, v13.16b, v31.4b[2]
+	FMOVQ 752(R11), F14
+	WORD $0x4fbce9ca // sdot v10.4s, v14.16b, v28.4b[3]
+	WORD $0x4fbfe9d5 // sdot v21.4s, v14.16b, v31.4b[3]
+	WORD $0x4ebad54a // fsub v10.4s, v10.4s, v26.4s
+	WORD $0x4eacd6b5 // fsub v21.4s, v21.4s, v12.4s
+	WORD $0x4fa7914a // fmul v10.4s, v10.4s, v7.s[1]
+	WORD $0x4fa592b5 // fmul v21.4s, v21.4s, v5.s[1]
+	FMOVQ 32(R14), F24
+	FMOVQ 32(R21), F23
+	FMOVQ 160(R11), F27
+	WORD $0x4e3bce38 // fmla v24.4s, v17.4s, v27.4s
+	WORD $0x4e3bcc97 // fmla v23.4s, v4.4s, v27.4s
+	FMOVQ 224(R11), F6
+	WORD $0x4e26cd58 // fmla v24.4s, v10.4s, v6.4s
+	WORD $0x4e26ceb7 // fmla v23.4s, v21.4s, v6.4s
+	FMOVQ F24, 32(R14)
+	FMOVQ F23, 32(R21)
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F11
+	FMOVQ 768(R11), F22
+	WORD $0x4f8fe2d3 // sdot v19.4s, v22.16b, v15.4b[0]
+	WORD $0x4f9ee2cb // sdot v11.4s, v22.16b, v30.4b[0]
+	FMOVQ 784(R11), F29
+	WORD $0x4fafe3b3 // sdot v19.4s, v29.16b, v15.4b[1]
+	WORD $0x4fbee3ab // sdot v11.4s, v29.16b, v30.4b[1]
+	FMOVQ 800(R11), F18
+	WORD $0x4f8fea53 // sdot v19.4s, v18.16b, v15.4b[2]
+	WORD $0x4f9eea4b // sdot v11.4s, v18.16b, v30.4b[2]
+	FMOVQ 816(R11), F20
+	WORD $0x4fafea93 // sdot v19.4s, v20.16b, v15.4b[3]
+	WORD $0x4fbeea8b // sdot v11.4s, v20.16b, v30.4b[3]
+	WORD $0x4eb9d673 // fsub v19.4s, v19.4s, v25.4s
+	WORD $0x4eb0d56b // fsub v11.4s, v11.4s, v16.4s
+	WORD $0x4f879273 // fmul v19.4s, v19.4s, v7.s[0]
+	WORD $0x4f85916b // fmul v11.4s, v11.4s, v5.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F8
+	FMOVQ 832(R11), F13
+	WORD $0x4f9ce1a9 // sdot v9.4s, v13.16b, v28.4b[0]
+	WORD $0x4f9fe1a8 // sdot v8.4s, v13.16b, v31.4b[0]
+	FMOVQ 848(R11), F14
+	WORD $0x4fbce1c9 // sdot v9.4s, v14.16b, v28.4b[1]
+	WORD $0x4fbfe1c8 // sdot v8.4s, v14.16b, v31.4b[1]
 	FMOVQ 864(R11), F17
-	WORD $0x4f9cea24 // sdot v4.4s, v17.16b, v28.4b[2]
-	WORD $0x4f8bea38 // sdot v24.4s, v17.16b, v11.4b[2]
-	FMOVQ 880(R11), F19
-	WORD $0x4fbcea64 // sdot v4.4s, v19.16b, v28.4b[3]
-	WORD $0x4fabea78 // sdot v24.4s, v19.16b, v11.4b[3]
-	WORD $0x4ebad484 // fsub v4.4s, v4.4s, v26.4s
-	WORD $0x4fa79084 // fmul v4.4s, v4.4s, v7.s[1]
-	WORD $0x4ebdd718 // fsub v24.4s, v24.4s, v29.4s
-	WORD $0x4fa59318 // fmul v24.4s, v24.4s, v5.s[1]
-	FMOVQ 240(R11), F18
-	WORD $0x6e32dc84 // fmul v4.4s, v4.4s, v18.4s
-	WORD $0x6e32df18 // fmul v24.4s, v24.4s, v18.4s
-	WORD $0x4e24d5ce // fadd v14.4s, v14.4s, v4.4s
-	WORD $0x4e38d77b // fadd v27.4s, v27.4s, v24.4s
-	FMOVQ 48(R14), F12
-	WORD $0x4e2ed58c // fadd v12.4s, v12.4s, v14.4s
-	FMOVQ F12, 48(R14)
-	FMOVQ 48(R21), F13
-	WORD $0x4e3bd5ad // fadd v13.4s, v13.4s, v27.4s
-	FMOVQ F13, 48(R21)
+	WORD $0x4f9cea29 // sdot v9.4s, v17.16b, v28.4b[2]
+	WORD $0x4f9fea28 // sdot v8.4s, v17.16b, v31.4b[2]
+	FMOVQ 880(R11), F4
+	WORD $0x4fbce889 // sdot v9.4s, v4.16b, v28.4b[3]
+	WORD $0x4fbfe888 // sdot v8.4s, v4.16b, v31.4b[3]
+	WORD $0x4ebad529 // fsub v9.4s, v9.4s, v26.4s
+	WORD $0x4eacd508 // fsub v8.4s, v8.4s, v12.4s
+	WORD $0x4fa79129 // fmul v9.4s, v9.4s, v7.s[1]
+	WORD $0x4fa59108 // fmul v8.4s, v8.4s, v5.s[1]
+	FMOVQ 48(R14), F27
+	FMOVQ 48(R21), F10
+	FMOVQ 176(R11), F21
+	WORD $0x4e35ce7b // fmla v27.4s, v19.4s, v21.4s
+	WORD $0x4e35cd6a // fmla v10.4s, v11.4s, v21.4s
+	FMOVQ 240(R11), F6
+	WORD $0x4e26cd3b // fmla v27.4s, v9.4s, v6.4s
+	WORD $0x4e26cd0a // fmla v10.4s, v8.4s, v6.4s
+	FMOVQ F27, 48(R14)
+	FMOVQ F10, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -13559,12 +12863,10 @@ pair113:
 	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
 	WORD $0x4fa8ea6f // sdot v15.4s, v19.16b, v8.4b[3]
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fa991ef // fmul v15.4s, v15.4s, v9.s[1]
-	WORD $0x4e2fd54a // fadd v10.4s, v10.4s, v15.4s
+	WORD $0x4fa911ea // fmla v10.4s, v15.4s, v9.s[1]
 	FMOVD 0(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x6e34dd4a // fmul v10.4s, v10.4s, v20.4s
-	WORD $0x4e2ad463 // fadd v3.4s, v3.4s, v10.4s
+	WORD $0x4e34cd43 // fmla v3.4s, v10.4s, v20.4s
 	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 0(R10), F21
 	FMOVQ 80(R1), F22
@@ -13603,12 +12905,10 @@ pair113:
 	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
 	WORD $0x4fa8ebda // sdot v26.4s, v30.16b, v8.4b[3]
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fa9935a // fmul v26.4s, v26.4s, v9.s[1]
-	WORD $0x4e3ad6b5 // fadd v21.4s, v21.4s, v26.4s
+	WORD $0x4fa91355 // fmla v21.4s, v26.4s, v9.s[1]
 	FMOVD 8(R1), F31
 	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	WORD $0x6e3fdeb5 // fmul v21.4s, v21.4s, v31.4s
-	WORD $0x4e35d484 // fadd v4.4s, v4.4s, v21.4s
+	WORD $0x4e3fcea4 // fmla v4.4s, v21.4s, v31.4s
 	PRFM 1152(R1), PLDL1KEEP
 	FMOVQ 0(R10), F11
 	FMOVQ 96(R1), F12
@@ -13642,17 +12942,15 @@ pair113:
 	VUSHR $4, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
 	WORD $0x4f88e9f1 // sdot v17.4s, v15.16b, v8.4b[2]
-	FMOVQ 288(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x4fa8ea91 // sdot v17.4s, v20.16b, v8.4b[3]
+	FMOVQ 288(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	WORD $0x4fa8e951 // sdot v17.4s, v10.16b, v8.4b[3]
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fa99231 // fmul v17.4s, v17.4s, v9.s[1]
-	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
-	FMOVD 16(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
-	WORD $0x4e2bd4a5 // fadd v5.4s, v5.4s, v11.4s
+	WORD $0x4fa9122b // fmla v11.4s, v17.4s, v9.s[1]
+	FMOVD 16(R1), F20
+	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
+	WORD $0x4e34cd65 // fmla v5.4s, v11.4s, v20.4s
 	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 0(R10), F22
 	FMOVQ 112(R1), F23
@@ -13686,17 +12984,15 @@ pair113:
 	VUSHR $4, V26.B16, V26.B16
 	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
 	WORD $0x4f88eb5c // sdot v28.4s, v26.16b, v8.4b[2]
-	FMOVQ 304(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x4fa8ebfc // sdot v28.4s, v31.16b, v8.4b[3]
+	FMOVQ 304(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	WORD $0x4fa8eabc // sdot v28.4s, v21.16b, v8.4b[3]
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fa9939c // fmul v28.4s, v28.4s, v9.s[1]
-	WORD $0x4e3cd6d6 // fadd v22.4s, v22.4s, v28.4s
-	FMOVD 24(R1), F21
-	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	WORD $0x6e35ded6 // fmul v22.4s, v22.4s, v21.4s
-	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
+	WORD $0x4fa91396 // fmla v22.4s, v28.4s, v9.s[1]
+	FMOVD 24(R1), F31
+	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
+	WORD $0x4e3fcec6 // fmla v6.4s, v22.4s, v31.4s
 	SUBS $1, R4
 	BEQ last114
 	FMOVQ 64(R2), F12
@@ -13716,21 +13012,21 @@ pair113:
 	VAND V1.B16, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
 	WORD $0x4f8ce9f0 // sdot v16.4s, v15.16b, v12.4b[2]
-	FMOVQ 512(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x4facea90 // sdot v16.4s, v20.16b, v12.4b[3]
+	FMOVQ 512(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	WORD $0x4face950 // sdot v16.4s, v10.16b, v12.4b[3]
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
 	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
 	FMOVQ 0(R10), F17
-	FMOVQ 320(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x4f8de151 // sdot v17.4s, v10.16b, v13.4b[0]
-	FMOVQ 384(R1), F11
+	FMOVQ 320(R1), F11
 	VUSHR $4, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	WORD $0x4fade171 // sdot v17.4s, v11.16b, v13.4b[1]
+	WORD $0x4f8de171 // sdot v17.4s, v11.16b, v13.4b[0]
+	FMOVQ 384(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x4fade291 // sdot v17.4s, v20.16b, v13.4b[1]
 	FMOVQ 448(R1), F23
 	VUSHR $4, V23.B16, V23.B16
 	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
@@ -13740,12 +13036,10 @@ pair113:
 	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
 	WORD $0x4fadeb11 // sdot v17.4s, v24.16b, v13.4b[3]
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fae9231 // fmul v17.4s, v17.4s, v14.s[1]
-	WORD $0x4e31d610 // fadd v16.4s, v16.4s, v17.4s
+	WORD $0x4fae1230 // fmla v16.4s, v17.4s, v14.s[1]
 	FMOVD 32(R1), F25
 	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	WORD $0x6e39de10 // fmul v16.4s, v16.4s, v25.4s
-	WORD $0x4e30d463 // fadd v3.4s, v3.4s, v16.4s
+	WORD $0x4e39ce03 // fmla v3.4s, v16.4s, v25.4s
 	PRFM 1344(R1), PLDL1KEEP
 	FMOVQ 0(R10), F27
 	FMOVQ 336(R1), F29
@@ -13760,21 +13054,21 @@ pair113:
 	VAND V1.B16, V26.B16, V26.B16
 	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
 	WORD $0x4f8ceb5b // sdot v27.4s, v26.16b, v12.4b[2]
-	FMOVQ 528(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x4facebfb // sdot v27.4s, v31.16b, v12.4b[3]
+	FMOVQ 528(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	WORD $0x4faceabb // sdot v27.4s, v21.16b, v12.4b[3]
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
 	WORD $0x4f8e937b // fmul v27.4s, v27.4s, v14.s[0]
 	FMOVQ 0(R10), F28
-	FMOVQ 336(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	WORD $0x4f8de2bc // sdot v28.4s, v21.16b, v13.4b[0]
-	FMOVQ 400(R1), F22
+	FMOVQ 336(R1), F22
 	VUSHR $4, V22.B16, V22.B16
 	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x4fade2dc // sdot v28.4s, v22.16b, v13.4b[1]
+	WORD $0x4f8de2dc // sdot v28.4s, v22.16b, v13.4b[0]
+	FMOVQ 400(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x4fade3fc // sdot v28.4s, v31.16b, v13.4b[1]
 	FMOVQ 464(R1), F7
 	VUSHR $4, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
@@ -13784,12 +13078,10 @@ pair113:
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
 	WORD $0x4fade91c // sdot v28.4s, v8.16b, v13.4b[3]
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fae939c // fmul v28.4s, v28.4s, v14.s[1]
-	WORD $0x4e3cd77b // fadd v27.4s, v27.4s, v28.4s
+	WORD $0x4fae139b // fmla v27.4s, v28.4s, v14.s[1]
 	FMOVD 40(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	WORD $0x6e29df7b // fmul v27.4s, v27.4s, v9.4s
-	WORD $0x4e3bd484 // fadd v4.4s, v4.4s, v27.4s
+	WORD $0x4e29cf64 // fmla v4.4s, v27.4s, v9.4s
 	PRFM 1408(R1), PLDL1KEEP
 	FMOVQ 0(R10), F18
 	FMOVQ 352(R1), F19
@@ -13800,40 +13092,38 @@ pair113:
 	VAND V1.B16, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
 	WORD $0x4face1f2 // sdot v18.4s, v15.16b, v12.4b[1]
-	FMOVQ 480(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x4f8cea92 // sdot v18.4s, v20.16b, v12.4b[2]
-	FMOVQ 544(R1), F10
+	FMOVQ 480(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x4face952 // sdot v18.4s, v10.16b, v12.4b[3]
+	WORD $0x4f8ce952 // sdot v18.4s, v10.16b, v12.4b[2]
+	FMOVQ 544(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	WORD $0x4face972 // sdot v18.4s, v11.16b, v12.4b[3]
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
 	WORD $0x4f8e9252 // fmul v18.4s, v18.4s, v14.s[0]
-	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F20
 	FMOVQ 352(R1), F23
 	VUSHR $4, V23.B16, V23.B16
 	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	WORD $0x4f8de2eb // sdot v11.4s, v23.16b, v13.4b[0]
+	WORD $0x4f8de2f4 // sdot v20.4s, v23.16b, v13.4b[0]
 	FMOVQ 416(R1), F24
 	VUSHR $4, V24.B16, V24.B16
 	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	WORD $0x4fade30b // sdot v11.4s, v24.16b, v13.4b[1]
+	WORD $0x4fade314 // sdot v20.4s, v24.16b, v13.4b[1]
 	FMOVQ 480(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	WORD $0x4f8dea2b // sdot v11.4s, v17.16b, v13.4b[2]
-	FMOVQ 544(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	WORD $0x4fadeb2b // sdot v11.4s, v25.16b, v13.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fae916b // fmul v11.4s, v11.4s, v14.s[1]
-	WORD $0x4e2bd652 // fadd v18.4s, v18.4s, v11.4s
-	FMOVD 48(R1), F16
-	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	WORD $0x6e30de52 // fmul v18.4s, v18.4s, v16.4s
-	WORD $0x4e32d4a5 // fadd v5.4s, v5.4s, v18.4s
+	WORD $0x4f8dea34 // sdot v20.4s, v17.16b, v13.4b[2]
+	FMOVQ 544(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x4fadea14 // sdot v20.4s, v16.16b, v13.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fae1292 // fmla v18.4s, v20.4s, v14.s[1]
+	FMOVD 48(R1), F25
+	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
+	WORD $0x4e39ce45 // fmla v5.4s, v18.4s, v25.4s
 	PRFM 1472(R1), PLDL1KEEP
 	PRFM 1536(R1), PLDL1KEEP
 	FMOVQ 0(R10), F29
@@ -13845,40 +13135,38 @@ pair113:
 	VAND V1.B16, V26.B16, V26.B16
 	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
 	WORD $0x4face35d // sdot v29.4s, v26.16b, v12.4b[1]
-	FMOVQ 496(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x4f8cebfd // sdot v29.4s, v31.16b, v12.4b[2]
-	FMOVQ 560(R1), F21
+	FMOVQ 496(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
 	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	WORD $0x4faceabd // sdot v29.4s, v21.16b, v12.4b[3]
+	WORD $0x4f8ceabd // sdot v29.4s, v21.16b, v12.4b[2]
+	FMOVQ 560(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x4faceadd // sdot v29.4s, v22.16b, v12.4b[3]
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
 	WORD $0x4f8e93bd // fmul v29.4s, v29.4s, v14.s[0]
-	FMOVQ 0(R10), F22
+	FMOVQ 0(R10), F31
 	FMOVQ 368(R1), F7
 	VUSHR $4, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	WORD $0x4f8de0f6 // sdot v22.4s, v7.16b, v13.4b[0]
+	WORD $0x4f8de0ff // sdot v31.4s, v7.16b, v13.4b[0]
 	FMOVQ 432(R1), F8
 	VUSHR $4, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	WORD $0x4fade116 // sdot v22.4s, v8.16b, v13.4b[1]
+	WORD $0x4fade11f // sdot v31.4s, v8.16b, v13.4b[1]
 	FMOVQ 496(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x4f8deb96 // sdot v22.4s, v28.16b, v13.4b[2]
-	FMOVQ 560(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x4fade936 // sdot v22.4s, v9.16b, v13.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4fae92d6 // fmul v22.4s, v22.4s, v14.s[1]
-	WORD $0x4e36d7bd // fadd v29.4s, v29.4s, v22.4s
-	FMOVD 56(R1), F27
-	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	WORD $0x6e3bdfbd // fmul v29.4s, v29.4s, v27.4s
-	WORD $0x4e3dd4c6 // fadd v6.4s, v6.4s, v29.4s
+	WORD $0x4f8deb9f // sdot v31.4s, v28.16b, v13.4b[2]
+	FMOVQ 560(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	WORD $0x4fadeb7f // sdot v31.4s, v27.16b, v13.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4fae13fd // fmla v29.4s, v31.4s, v14.s[1]
+	FMOVD 56(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	WORD $0x4e29cfa6 // fmla v6.4s, v29.4s, v9.4s
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -14101,8 +13389,8 @@ pair119:
 	WORD $0x4fabead1 // sdot v17.4s, v22.16b, v11.4b[3]
 	WORD $0x4faeead2 // sdot v18.4s, v22.16b, v14.4b[3]
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
 	WORD $0x4f909252 // fmul v18.4s, v18.4s, v16.s[0]
 	FMOVQ 0(R10), F23
 	FMOVQ 0(R10), F24
@@ -14119,20 +13407,16 @@ pair119:
 	WORD $0x4faceb97 // sdot v23.4s, v28.16b, v12.4b[3]
 	WORD $0x4fafeb98 // sdot v24.4s, v28.16b, v15.4b[3]
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fad92f7 // fmul v23.4s, v23.4s, v13.s[1]
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fb09318 // fmul v24.4s, v24.4s, v16.s[1]
-	WORD $0x4e37d631 // fadd v17.4s, v17.4s, v23.4s
-	WORD $0x4e38d652 // fadd v18.4s, v18.4s, v24.4s
-	FMOVQ 128(R11), F29
-	WORD $0x6e3dde31 // fmul v17.4s, v17.4s, v29.4s
-	WORD $0x6e3dde52 // fmul v18.4s, v18.4s, v29.4s
-	FMOVQ 0(R14), F30
-	WORD $0x4e31d7de // fadd v30.4s, v30.4s, v17.4s
-	FMOVQ F30, 0(R14)
-	FMOVQ 0(R21), F31
-	WORD $0x4e32d7ff // fadd v31.4s, v31.4s, v18.4s
-	FMOVQ F31, 0(R21)
+	WORD $0x4fad12f1 // fmla v17.4s, v23.4s, v13.s[1]
+	WORD $0x4fb01312 // fmla v18.4s, v24.4s, v16.s[1]
+	FMOVQ 0(R14), F29
+	FMOVQ 0(R21), F30
+	FMOVQ 128(R11), F31
+	WORD $0x4e3fce3d // fmla v29.4s, v17.4s, v31.4s
+	WORD $0x4e3fce5e // fmla v30.4s, v18.4s, v31.4s
+	FMOVQ F29, 0(R14)
+	FMOVQ F30, 0(R21)
 	FMOVQ 0(R10), F3
 	FMOVQ 0(R10), F4
 	FMOVQ 512(R11), F5
@@ -14148,8 +13432,8 @@ pair119:
 	WORD $0x4fabe903 // sdot v3.4s, v8.16b, v11.4b[3]
 	WORD $0x4faee904 // sdot v4.4s, v8.16b, v14.4b[3]
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4f8d9063 // fmul v3.4s, v3.4s, v13.s[0]
 	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4f8d9063 // fmul v3.4s, v3.4s, v13.s[0]
 	WORD $0x4f909084 // fmul v4.4s, v4.4s, v16.s[0]
 	FMOVQ 0(R10), F9
 	FMOVQ 0(R10), F10
@@ -14166,114 +13450,102 @@ pair119:
 	WORD $0x4faceac9 // sdot v9.4s, v22.16b, v12.4b[3]
 	WORD $0x4fafeaca // sdot v10.4s, v22.16b, v15.4b[3]
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4fad9129 // fmul v9.4s, v9.4s, v13.s[1]
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fb0914a // fmul v10.4s, v10.4s, v16.s[1]
-	WORD $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
-	WORD $0x4e2ad484 // fadd v4.4s, v4.4s, v10.4s
-	FMOVQ 144(R11), F25
-	WORD $0x6e39dc63 // fmul v3.4s, v3.4s, v25.4s
-	WORD $0x6e39dc84 // fmul v4.4s, v4.4s, v25.4s
-	FMOVQ 16(R14), F26
-	WORD $0x4e23d75a // fadd v26.4s, v26.4s, v3.4s
-	FMOVQ F26, 16(R14)
-	FMOVQ 16(R21), F27
-	WORD $0x4e24d77b // fadd v27.4s, v27.4s, v4.4s
-	FMOVQ F27, 16(R21)
+	WORD $0x4fad1123 // fmla v3.4s, v9.4s, v13.s[1]
+	WORD $0x4fb01144 // fmla v4.4s, v10.4s, v16.s[1]
+	FMOVQ 16(R14), F25
+	FMOVQ 16(R21), F26
+	FMOVQ 144(R11), F27
+	WORD $0x4e3bcc79 // fmla v25.4s, v3.4s, v27.4s
+	WORD $0x4e3bcc9a // fmla v26.4s, v4.4s, v27.4s
+	FMOVQ F25, 16(R14)
+	FMOVQ F26, 16(R21)
 	FMOVQ 0(R10), F28
 	FMOVQ 0(R10), F23
 	FMOVQ 640(R11), F24
 	WORD $0x4f8be31c // sdot v28.4s, v24.16b, v11.4b[0]
 	WORD $0x4f8ee317 // sdot v23.4s, v24.16b, v14.4b[0]
-	FMOVQ 656(R11), F29
-	WORD $0x4fabe3bc // sdot v28.4s, v29.16b, v11.4b[1]
-	WORD $0x4faee3b7 // sdot v23.4s, v29.16b, v14.4b[1]
-	FMOVQ 672(R11), F17
-	WORD $0x4f8bea3c // sdot v28.4s, v17.16b, v11.4b[2]
-	WORD $0x4f8eea37 // sdot v23.4s, v17.16b, v14.4b[2]
-	FMOVQ 688(R11), F30
-	WORD $0x4fabebdc // sdot v28.4s, v30.16b, v11.4b[3]
-	WORD $0x4faeebd7 // sdot v23.4s, v30.16b, v14.4b[3]
+	FMOVQ 656(R11), F17
+	WORD $0x4fabe23c // sdot v28.4s, v17.16b, v11.4b[1]
+	WORD $0x4faee237 // sdot v23.4s, v17.16b, v14.4b[1]
+	FMOVQ 672(R11), F18
+	WORD $0x4f8bea5c // sdot v28.4s, v18.16b, v11.4b[2]
+	WORD $0x4f8eea57 // sdot v23.4s, v18.16b, v14.4b[2]
+	FMOVQ 688(R11), F31
+	WORD $0x4fabebfc // sdot v28.4s, v31.16b, v11.4b[3]
+	WORD $0x4faeebf7 // sdot v23.4s, v31.16b, v14.4b[3]
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f8d939c // fmul v28.4s, v28.4s, v13.s[0]
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4f8d939c // fmul v28.4s, v28.4s, v13.s[0]
 	WORD $0x4f9092f7 // fmul v23.4s, v23.4s, v16.s[0]
-	FMOVQ 0(R10), F18
-	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F29
+	FMOVQ 0(R10), F30
 	FMOVQ 704(R11), F5
-	WORD $0x4f8ce0b2 // sdot v18.4s, v5.16b, v12.4b[0]
-	WORD $0x4f8fe0bf // sdot v31.4s, v5.16b, v15.4b[0]
+	WORD $0x4f8ce0bd // sdot v29.4s, v5.16b, v12.4b[0]
+	WORD $0x4f8fe0be // sdot v30.4s, v5.16b, v15.4b[0]
 	FMOVQ 720(R11), F6
-	WORD $0x4face0d2 // sdot v18.4s, v6.16b, v12.4b[1]
-	WORD $0x4fafe0df // sdot v31.4s, v6.16b, v15.4b[1]
+	WORD $0x4face0dd // sdot v29.4s, v6.16b, v12.4b[1]
+	WORD $0x4fafe0de // sdot v30.4s, v6.16b, v15.4b[1]
 	FMOVQ 736(R11), F7
-	WORD $0x4f8ce8f2 // sdot v18.4s, v7.16b, v12.4b[2]
-	WORD $0x4f8fe8ff // sdot v31.4s, v7.16b, v15.4b[2]
+	WORD $0x4f8ce8fd // sdot v29.4s, v7.16b, v12.4b[2]
+	WORD $0x4f8fe8fe // sdot v30.4s, v7.16b, v15.4b[2]
 	FMOVQ 752(R11), F8
-	WORD $0x4face912 // sdot v18.4s, v8.16b, v12.4b[3]
-	WORD $0x4fafe91f // sdot v31.4s, v8.16b, v15.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fad9252 // fmul v18.4s, v18.4s, v13.s[1]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
-	WORD $0x4e32d79c // fadd v28.4s, v28.4s, v18.4s
-	WORD $0x4e3fd6f7 // fadd v23.4s, v23.4s, v31.4s
-	FMOVQ 160(R11), F19
-	WORD $0x6e33df9c // fmul v28.4s, v28.4s, v19.4s
-	WORD $0x6e33def7 // fmul v23.4s, v23.4s, v19.4s
-	FMOVQ 32(R14), F20
-	WORD $0x4e3cd694 // fadd v20.4s, v20.4s, v28.4s
-	FMOVQ F20, 32(R14)
-	FMOVQ 32(R21), F21
-	WORD $0x4e37d6b5 // fadd v21.4s, v21.4s, v23.4s
-	FMOVQ F21, 32(R21)
+	WORD $0x4face91d // sdot v29.4s, v8.16b, v12.4b[3]
+	WORD $0x4fafe91e // sdot v30.4s, v8.16b, v15.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fad13bc // fmla v28.4s, v29.4s, v13.s[1]
+	WORD $0x4fb013d7 // fmla v23.4s, v30.4s, v16.s[1]
+	FMOVQ 32(R14), F19
+	FMOVQ 32(R21), F20
+	FMOVQ 160(R11), F21
+	WORD $0x4e35cf93 // fmla v19.4s, v28.4s, v21.4s
+	WORD $0x4e35cef4 // fmla v20.4s, v23.4s, v21.4s
+	FMOVQ F19, 32(R14)
+	FMOVQ F20, 32(R21)
 	FMOVQ 0(R10), F22
 	FMOVQ 0(R10), F9
 	FMOVQ 768(R11), F10
 	WORD $0x4f8be156 // sdot v22.4s, v10.16b, v11.4b[0]
 	WORD $0x4f8ee149 // sdot v9.4s, v10.16b, v14.4b[0]
-	FMOVQ 784(R11), F25
-	WORD $0x4fabe336 // sdot v22.4s, v25.16b, v11.4b[1]
-	WORD $0x4faee329 // sdot v9.4s, v25.16b, v14.4b[1]
-	FMOVQ 800(R11), F3
-	WORD $0x4f8be876 // sdot v22.4s, v3.16b, v11.4b[2]
-	WORD $0x4f8ee869 // sdot v9.4s, v3.16b, v14.4b[2]
-	FMOVQ 816(R11), F26
-	WORD $0x4fabeb56 // sdot v22.4s, v26.16b, v11.4b[3]
-	WORD $0x4faeeb49 // sdot v9.4s, v26.16b, v14.4b[3]
+	FMOVQ 784(R11), F3
+	WORD $0x4fabe076 // sdot v22.4s, v3.16b, v11.4b[1]
+	WORD $0x4faee069 // sdot v9.4s, v3.16b, v14.4b[1]
+	FMOVQ 800(R11), F4
+	WORD $0x4f8be896 // sdot v22.4s, v4.16b, v11.4b[2]
+	WORD $0x4f8ee889 // sdot v9.4s, v4.16b, v14.4b[2]
+	FMOVQ 816(R11), F27
+	WORD $0x4fabeb76 // sdot v22.4s, v27.16b, v11.4b[3]
+	WORD $0x4faeeb69 // sdot v9.4s, v27.16b, v14.4b[3]
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f8d92d6 // fmul v22.4s, v22.4s, v13.s[0]
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f8d92d6 // fmul v22.4s, v22.4s, v13.s[0]
 	WORD $0x4f909129 // fmul v9.4s, v9.4s, v16.s[0]
-	FMOVQ 0(R10), F4
-	FMOVQ 0(R10), F27
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F26
 	FMOVQ 832(R11), F24
-	WORD $0x4f8ce304 // sdot v4.4s, v24.16b, v12.4b[0]
-	WORD $0x4f8fe31b // sdot v27.4s, v24.16b, v15.4b[0]
-	FMOVQ 848(R11), F29
-	WORD $0x4face3a4 // sdot v4.4s, v29.16b, v12.4b[1]
-	WORD $0x4fafe3bb // sdot v27.4s, v29.16b, v15.4b[1]
-	FMOVQ 864(R11), F17
-	WORD $0x4f8cea24 // sdot v4.4s, v17.16b, v12.4b[2]
-	WORD $0x4f8fea3b // sdot v27.4s, v17.16b, v15.4b[2]
-	FMOVQ 880(R11), F30
-	WORD $0x4facebc4 // sdot v4.4s, v30.16b, v12.4b[3]
-	WORD $0x4fafebdb // sdot v27.4s, v30.16b, v15.4b[3]
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4fad9084 // fmul v4.4s, v4.4s, v13.s[1]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fb0937b // fmul v27.4s, v27.4s, v16.s[1]
-	WORD $0x4e24d6d6 // fadd v22.4s, v22.4s, v4.4s
-	WORD $0x4e3bd529 // fadd v9.4s, v9.4s, v27.4s
-	FMOVQ 176(R11), F5
-	WORD $0x6e25ded6 // fmul v22.4s, v22.4s, v5.4s
-	WORD $0x6e25dd29 // fmul v9.4s, v9.4s, v5.4s
-	FMOVQ 48(R14), F6
-	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
-	FMOVQ F6, 48(R14)
-	FMOVQ 48(R21), F7
-	WORD $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
-	FMOVQ F7, 48(R21)
+	WORD $0x4f8ce319 // sdot v25.4s, v24.16b, v12.4b[0]
+	WORD $0x4f8fe31a // sdot v26.4s, v24.16b, v15.4b[0]
+	FMOVQ 848(R11), F17
+	WORD $0x4face239 // sdot v25.4s, v17.16b, v12.4b[1]
+	WORD $0x4fafe23a // sdot v26.4s, v17.16b, v15.4b[1]
+	FMOVQ 864(R11), F18
+	WORD $0x4f8cea59 // sdot v25.4s, v18.16b, v12.4b[2]
+	WORD $0x4f8fea5a // sdot v26.4s, v18.16b, v15.4b[2]
+	FMOVQ 880(R11), F31
+	WORD $0x4facebf9 // sdot v25.4s, v31.16b, v12.4b[3]
+	WORD $0x4fafebfa // sdot v26.4s, v31.16b, v15.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4fad1336 // fmla v22.4s, v25.4s, v13.s[1]
+	WORD $0x4fb01349 // fmla v9.4s, v26.4s, v16.s[1]
+	FMOVQ 48(R14), F5
+	FMOVQ 48(R21), F6
+	FMOVQ 176(R11), F7
+	WORD $0x4e27cec5 // fmla v5.4s, v22.4s, v7.4s
+	WORD $0x4e27cd26 // fmla v6.4s, v9.4s, v7.4s
+	FMOVQ F5, 48(R14)
+	FMOVQ F6, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -14284,92 +13556,92 @@ pair119:
 	VAND V1.B16, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
 	FMOVQ F8, 384(R11)
-	FMOVQ 384(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	FMOVQ F18, 400(R11)
-	FMOVQ 448(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ F31, 416(R11)
-	FMOVQ 512(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ F19, 432(R11)
-	FMOVQ 320(R1), F28
-	VUSHR $4, V28.B16, V28.B16
+	FMOVQ 384(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	FMOVQ F29, 400(R11)
+	FMOVQ 448(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	FMOVQ F30, 416(R11)
+	FMOVQ 512(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ F28, 448(R11)
-	FMOVQ 384(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	FMOVQ F20, 464(R11)
-	FMOVQ 448(R1), F23
+	FMOVQ F28, 432(R11)
+	FMOVQ 320(R1), F23
 	VUSHR $4, V23.B16, V23.B16
 	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ F23, 480(R11)
-	FMOVQ 512(R1), F21
+	FMOVQ F23, 448(R11)
+	FMOVQ 384(R1), F21
 	VUSHR $4, V21.B16, V21.B16
 	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	FMOVQ F21, 496(R11)
+	FMOVQ F21, 464(R11)
+	FMOVQ 448(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	FMOVQ F19, 480(R11)
+	FMOVQ 512(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	FMOVQ F20, 496(R11)
 	FMOVD 32(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
 	FMOVQ F10, 128(R11)
-	FMOVQ 336(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	FMOVQ F25, 512(R11)
-	FMOVQ 400(R1), F3
+	FMOVQ 336(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
 	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	FMOVQ F3, 528(R11)
-	FMOVQ 464(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FMOVQ F26, 544(R11)
+	FMOVQ F3, 512(R11)
+	FMOVQ 400(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
+	FMOVQ F4, 528(R11)
+	FMOVQ 464(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	FMOVQ F27, 544(R11)
 	FMOVQ 528(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
 	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
 	FMOVQ F24, 560(R11)
-	FMOVQ 336(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ F29, 576(R11)
-	FMOVQ 400(R1), F17
+	FMOVQ 336(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FMOVQ F17, 592(R11)
-	FMOVQ 464(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FMOVQ F30, 608(R11)
-	FMOVQ 528(R1), F4
-	VUSHR $4, V4.B16, V4.B16
-	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 624(R11)
-	FMOVD 40(R1), F27
-	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	FMOVQ F27, 144(R11)
-	FMOVQ 352(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FMOVQ F5, 640(R11)
-	FMOVQ 416(R1), F22
+	FMOVQ F17, 576(R11)
+	FMOVQ 400(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	FMOVQ F18, 592(R11)
+	FMOVQ 464(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	FMOVQ F31, 608(R11)
+	FMOVQ 528(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	FMOVQ F25, 624(R11)
+	FMOVD 40(R1), F26
+	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
+	FMOVQ F26, 144(R11)
+	FMOVQ 352(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	FMOVQ F22, 656(R11)
-	FMOVQ 480(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ F6, 672(R11)
-	FMOVQ 544(R1), F9
+	FMOVQ F22, 640(R11)
+	FMOVQ 416(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 688(R11)
-	FMOVQ 352(R1), F7
-	VUSHR $4, V7.B16, V7.B16
+	FMOVQ F9, 656(R11)
+	FMOVQ 480(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 704(R11)
+	FMOVQ F7, 672(R11)
+	FMOVQ 544(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FMOVQ F5, 688(R11)
+	FMOVQ 352(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
+	FMOVQ F6, 704(R11)
 	FMOVQ 416(R1), F11
 	VUSHR $4, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
@@ -14397,229 +13669,213 @@ pair119:
 	VAND V1.B16, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
 	FMOVQ F8, 800(R11)
-	FMOVQ 560(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	FMOVQ F18, 816(R11)
-	FMOVQ 368(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ F31, 832(R11)
-	FMOVQ 432(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ F19, 848(R11)
-	FMOVQ 496(R1), F28
+	FMOVQ 560(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	FMOVQ F29, 816(R11)
+	FMOVQ 368(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	FMOVQ F30, 832(R11)
+	FMOVQ 432(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ F28, 864(R11)
-	FMOVQ 560(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	FMOVQ F20, 880(R11)
-	FMOVD 56(R1), F23
-	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	FMOVQ F23, 176(R11)
+	FMOVQ F28, 848(R11)
+	FMOVQ 496(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	FMOVQ F23, 864(R11)
+	FMOVQ 560(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	FMOVQ F21, 880(R11)
+	FMOVD 56(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	FMOVQ F19, 176(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
 pair120:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
-	FMOVQ 0(R13), F21
+	FMOVQ 0(R13), F20
 	FMOVQ 16(R13), F10
-	FMOVQ 32(R13), F25
-	FMOVQ 0(R20), F3
-	FMOVQ 16(R20), F26
+	FMOVQ 32(R13), F3
+	FMOVQ 0(R20), F4
+	FMOVQ 16(R20), F27
 	FMOVQ 32(R20), F24
-	FMOVQ 0(R10), F29
 	FMOVQ 0(R10), F17
-	FMOVQ 384(R11), F30
-	WORD $0x4f95e3dd // sdot v29.4s, v30.16b, v21.4b[0]
-	WORD $0x4f83e3d1 // sdot v17.4s, v30.16b, v3.4b[0]
-	FMOVQ 400(R11), F4
-	WORD $0x4fb5e09d // sdot v29.4s, v4.16b, v21.4b[1]
-	WORD $0x4fa3e091 // sdot v17.4s, v4.16b, v3.4b[1]
-	FMOVQ 416(R11), F27
-	WORD $0x4f95eb7d // sdot v29.4s, v27.16b, v21.4b[2]
-	WORD $0x4f83eb71 // sdot v17.4s, v27.16b, v3.4b[2]
-	FMOVQ 432(R11), F5
-	WORD $0x4fb5e8bd // sdot v29.4s, v5.16b, v21.4b[3]
-	WORD $0x4fa3e8b1 // sdot v17.4s, v5.16b, v3.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4f9993bd // fmul v29.4s, v29.4s, v25.s[0]
+	FMOVQ 0(R10), F18
+	FMOVQ 384(R11), F31
+	WORD $0x4f94e3f1 // sdot v17.4s, v31.16b, v20.4b[0]
+	WORD $0x4f84e3f2 // sdot v18.4s, v31.16b, v4.4b[0]
+	FMOVQ 400(R11), F25
+	WORD $0x4fb4e331 // sdot v17.4s, v25.16b, v20.4b[1]
+	WORD $0x4fa4e332 // sdot v18.4s, v25.16b, v4.4b[1]
+	FMOVQ 416(R11), F26
+	WORD $0x4f94eb51 // sdot v17.4s, v26.16b, v20.4b[2]
+	WORD $0x4f84eb52 // sdot v18.4s, v26.16b, v4.4b[2]
+	FMOVQ 432(R11), F22
+	WORD $0x4fb4ead1 // sdot v17.4s, v22.16b, v20.4b[3]
+	WORD $0x4fa4ead2 // sdot v18.4s, v22.16b, v4.4b[3]
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f989231 // fmul v17.4s, v17.4s, v24.s[0]
-	FMOVQ 0(R10), F22
-	FMOVQ 0(R10), F6
-	FMOVQ 448(R11), F9
-	WORD $0x4f8ae136 // sdot v22.4s, v9.16b, v10.4b[0]
-	WORD $0x4f9ae126 // sdot v6.4s, v9.16b, v26.4b[0]
-	FMOVQ 464(R11), F7
-	WORD $0x4faae0f6 // sdot v22.4s, v7.16b, v10.4b[1]
-	WORD $0x4fbae0e6 // sdot v6.4s, v7.16b, v26.4b[1]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f839231 // fmul v17.4s, v17.4s, v3.s[0]
+	WORD $0x4f989252 // fmul v18.4s, v18.4s, v24.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F7
+	FMOVQ 448(R11), F5
+	WORD $0x4f8ae0a9 // sdot v9.4s, v5.16b, v10.4b[0]
+	WORD $0x4f9be0a7 // sdot v7.4s, v5.16b, v27.4b[0]
+	FMOVQ 464(R11), F6
+	WORD $0x4faae0c9 // sdot v9.4s, v6.16b, v10.4b[1]
+	WORD $0x4fbbe0c7 // sdot v7.4s, v6.16b, v27.4b[1]
 	FMOVQ 480(R11), F11
-	WORD $0x4f8ae976 // sdot v22.4s, v11.16b, v10.4b[2]
-	WORD $0x4f9ae966 // sdot v6.4s, v11.16b, v26.4b[2]
+	WORD $0x4f8ae969 // sdot v9.4s, v11.16b, v10.4b[2]
+	WORD $0x4f9be967 // sdot v7.4s, v11.16b, v27.4b[2]
 	FMOVQ 496(R11), F12
-	WORD $0x4faae996 // sdot v22.4s, v12.16b, v10.4b[3]
-	WORD $0x4fbae986 // sdot v6.4s, v12.16b, v26.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4fb992d6 // fmul v22.4s, v22.4s, v25.s[1]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fb890c6 // fmul v6.4s, v6.4s, v24.s[1]
-	WORD $0x4e36d7bd // fadd v29.4s, v29.4s, v22.4s
-	WORD $0x4e26d631 // fadd v17.4s, v17.4s, v6.4s
-	FMOVQ 128(R11), F13
-	WORD $0x6e2ddfbd // fmul v29.4s, v29.4s, v13.4s
-	WORD $0x6e2dde31 // fmul v17.4s, v17.4s, v13.4s
-	FMOVQ 0(R14), F14
-	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
-	FMOVQ F14, 0(R14)
-	FMOVQ 0(R21), F15
-	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
-	FMOVQ F15, 0(R21)
+	WORD $0x4faae989 // sdot v9.4s, v12.16b, v10.4b[3]
+	WORD $0x4fbbe987 // sdot v7.4s, v12.16b, v27.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4fa31131 // fmla v17.4s, v9.4s, v3.s[1]
+	WORD $0x4fb810f2 // fmla v18.4s, v7.4s, v24.s[1]
+	FMOVQ 0(R14), F13
+	FMOVQ 0(R21), F14
+	FMOVQ 128(R11), F15
+	WORD $0x4e2fce2d // fmla v13.4s, v17.4s, v15.4s
+	WORD $0x4e2fce4e // fmla v14.4s, v18.4s, v15.4s
+	FMOVQ F13, 0(R14)
+	FMOVQ F14, 0(R21)
 	FMOVQ 0(R10), F16
 	FMOVQ 0(R10), F8
-	FMOVQ 512(R11), F18
-	WORD $0x4f95e250 // sdot v16.4s, v18.16b, v21.4b[0]
-	WORD $0x4f83e248 // sdot v8.4s, v18.16b, v3.4b[0]
-	FMOVQ 528(R11), F31
-	WORD $0x4fb5e3f0 // sdot v16.4s, v31.16b, v21.4b[1]
-	WORD $0x4fa3e3e8 // sdot v8.4s, v31.16b, v3.4b[1]
-	FMOVQ 544(R11), F19
-	WORD $0x4f95ea70 // sdot v16.4s, v19.16b, v21.4b[2]
-	WORD $0x4f83ea68 // sdot v8.4s, v19.16b, v3.4b[2]
-	FMOVQ 560(R11), F28
-	WORD $0x4fb5eb90 // sdot v16.4s, v28.16b, v21.4b[3]
-	WORD $0x4fa3eb88 // sdot v8.4s, v28.16b, v3.4b[3]
+	FMOVQ 512(R11), F29
+	WORD $0x4f94e3b0 // sdot v16.4s, v29.16b, v20.4b[0]
+	WORD $0x4f84e3a8 // sdot v8.4s, v29.16b, v4.4b[0]
+	FMOVQ 528(R11), F30
+	WORD $0x4fb4e3d0 // sdot v16.4s, v30.16b, v20.4b[1]
+	WORD $0x4fa4e3c8 // sdot v8.4s, v30.16b, v4.4b[1]
+	FMOVQ 544(R11), F28
+	WORD $0x4f94eb90 // sdot v16.4s, v28.16b, v20.4b[2]
+	WORD $0x4f84eb88 // sdot v8.4s, v28.16b, v4.4b[2]
+	FMOVQ 560(R11), F23
+	WORD $0x4fb4eaf0 // sdot v16.4s, v23.16b, v20.4b[3]
+	WORD $0x4fa4eae8 // sdot v8.4s, v23.16b, v4.4b[3]
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f999210 // fmul v16.4s, v16.4s, v25.s[0]
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f839210 // fmul v16.4s, v16.4s, v3.s[0]
 	WORD $0x4f989108 // fmul v8.4s, v8.4s, v24.s[0]
-	FMOVQ 0(R10), F20
-	FMOVQ 0(R10), F23
-	FMOVQ 576(R11), F30
-	WORD $0x4f8ae3d4 // sdot v20.4s, v30.16b, v10.4b[0]
-	WORD $0x4f9ae3d7 // sdot v23.4s, v30.16b, v26.4b[0]
-	FMOVQ 592(R11), F4
-	WORD $0x4faae094 // sdot v20.4s, v4.16b, v10.4b[1]
-	WORD $0x4fbae097 // sdot v23.4s, v4.16b, v26.4b[1]
-	FMOVQ 608(R11), F27
-	WORD $0x4f8aeb74 // sdot v20.4s, v27.16b, v10.4b[2]
-	WORD $0x4f9aeb77 // sdot v23.4s, v27.16b, v26.4b[2]
-	FMOVQ 624(R11), F5
-	WORD $0x4faae8b4 // sdot v20.4s, v5.16b, v10.4b[3]
-	WORD $0x4fbae8b7 // sdot v23.4s, v5.16b, v26.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fb99294 // fmul v20.4s, v20.4s, v25.s[1]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fb892f7 // fmul v23.4s, v23.4s, v24.s[1]
-	WORD $0x4e34d610 // fadd v16.4s, v16.4s, v20.4s
-	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
-	FMOVQ 144(R11), F9
-	WORD $0x6e29de10 // fmul v16.4s, v16.4s, v9.4s
-	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
-	FMOVQ 16(R14), F7
-	WORD $0x4e30d4e7 // fadd v7.4s, v7.4s, v16.4s
-	FMOVQ F7, 16(R14)
-	FMOVQ 16(R21), F11
-	WORD $0x4e28d56b // fadd v11.4s, v11.4s, v8.4s
-	FMOVQ F11, 16(R21)
+	FMOVQ 0(R10), F21
+	FMOVQ 0(R10), F19
+	FMOVQ 576(R11), F31
+	WORD $0x4f8ae3f5 // sdot v21.4s, v31.16b, v10.4b[0]
+	WORD $0x4f9be3f3 // sdot v19.4s, v31.16b, v27.4b[0]
+	FMOVQ 592(R11), F25
+	WORD $0x4faae335 // sdot v21.4s, v25.16b, v10.4b[1]
+	WORD $0x4fbbe333 // sdot v19.4s, v25.16b, v27.4b[1]
+	FMOVQ 608(R11), F26
+	WORD $0x4f8aeb55 // sdot v21.4s, v26.16b, v10.4b[2]
+	WORD $0x4f9beb53 // sdot v19.4s, v26.16b, v27.4b[2]
+	FMOVQ 624(R11), F22
+	WORD $0x4faaead5 // sdot v21.4s, v22.16b, v10.4b[3]
+	WORD $0x4fbbead3 // sdot v19.4s, v22.16b, v27.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fa312b0 // fmla v16.4s, v21.4s, v3.s[1]
+	WORD $0x4fb81268 // fmla v8.4s, v19.4s, v24.s[1]
+	FMOVQ 16(R14), F5
+	FMOVQ 16(R21), F6
+	FMOVQ 144(R11), F11
+	WORD $0x4e2bce05 // fmla v5.4s, v16.4s, v11.4s
+	WORD $0x4e2bcd06 // fmla v6.4s, v8.4s, v11.4s
+	FMOVQ F5, 16(R14)
+	FMOVQ F6, 16(R21)
 	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F22
-	FMOVQ 640(R11), F6
-	WORD $0x4f95e0cc // sdot v12.4s, v6.16b, v21.4b[0]
-	WORD $0x4f83e0d6 // sdot v22.4s, v6.16b, v3.4b[0]
-	FMOVQ 656(R11), F13
-	WORD $0x4fb5e1ac // sdot v12.4s, v13.16b, v21.4b[1]
-	WORD $0x4fa3e1b6 // sdot v22.4s, v13.16b, v3.4b[1]
-	FMOVQ 672(R11), F29
-	WORD $0x4f95ebac // sdot v12.4s, v29.16b, v21.4b[2]
-	WORD $0x4f83ebb6 // sdot v22.4s, v29.16b, v3.4b[2]
-	FMOVQ 688(R11), F14
-	WORD $0x4fb5e9cc // sdot v12.4s, v14.16b, v21.4b[3]
-	WORD $0x4fa3e9d6 // sdot v22.4s, v14.16b, v3.4b[3]
+	FMOVQ 0(R10), F9
+	FMOVQ 640(R11), F7
+	WORD $0x4f94e0ec // sdot v12.4s, v7.16b, v20.4b[0]
+	WORD $0x4f84e0e9 // sdot v9.4s, v7.16b, v4.4b[0]
+	FMOVQ 656(R11), F17
+	WORD $0x4fb4e22c // sdot v12.4s, v17.16b, v20.4b[1]
+	WORD $0x4fa4e229 // sdot v9.4s, v17.16b, v4.4b[1]
+	FMOVQ 672(R11), F18
+	WORD $0x4f94ea4c // sdot v12.4s, v18.16b, v20.4b[2]
+	WORD $0x4f84ea49 // sdot v9.4s, v18.16b, v4.4b[2]
+	FMOVQ 688(R11), F15
+	WORD $0x4fb4e9ec // sdot v12.4s, v15.16b, v20.4b[3]
+	WORD $0x4fa4e9e9 // sdot v9.4s, v15.16b, v4.4b[3]
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f99918c // fmul v12.4s, v12.4s, v25.s[0]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f83918c // fmul v12.4s, v12.4s, v3.s[0]
+	WORD $0x4f989129 // fmul v9.4s, v9.4s, v24.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F14
+	FMOVQ 704(R11), F29
+	WORD $0x4f8ae3ad // sdot v13.4s, v29.16b, v10.4b[0]
+	WORD $0x4f9be3ae // sdot v14.4s, v29.16b, v27.4b[0]
+	FMOVQ 720(R11), F30
+	WORD $0x4faae3cd // sdot v13.4s, v30.16b, v10.4b[1]
+	WORD $0x4fbbe3ce // sdot v14.4s, v30.16b, v27.4b[1]
+	FMOVQ 736(R11), F28
+	WORD $0x4f8aeb8d // sdot v13.4s, v28.16b, v10.4b[2]
+	WORD $0x4f9beb8e // sdot v14.4s, v28.16b, v27.4b[2]
+	FMOVQ 752(R11), F23
+	WORD $0x4faaeaed // sdot v13.4s, v23.16b, v10.4b[3]
+	WORD $0x4fbbeaee // sdot v14.4s, v23.16b, v27.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fa311ac // fmla v12.4s, v13.4s, v3.s[1]
+	WORD $0x4fb811c9 // fmla v9.4s, v14.4s, v24.s[1]
+	FMOVQ 32(R14), F31
+	FMOVQ 32(R21), F25
+	FMOVQ 160(R11), F26
+	WORD $0x4e3acd9f // fmla v31.4s, v12.4s, v26.4s
+	WORD $0x4e3acd39 // fmla v25.4s, v9.4s, v26.4s
+	FMOVQ F31, 32(R14)
+	FMOVQ F25, 32(R21)
+	FMOVQ 0(R10), F22
+	FMOVQ 0(R10), F21
+	FMOVQ 768(R11), F19
+	WORD $0x4f94e276 // sdot v22.4s, v19.16b, v20.4b[0]
+	WORD $0x4f84e275 // sdot v21.4s, v19.16b, v4.4b[0]
+	FMOVQ 784(R11), F16
+	WORD $0x4fb4e216 // sdot v22.4s, v16.16b, v20.4b[1]
+	WORD $0x4fa4e215 // sdot v21.4s, v16.16b, v4.4b[1]
+	FMOVQ 800(R11), F8
+	WORD $0x4f94e916 // sdot v22.4s, v8.16b, v20.4b[2]
+	WORD $0x4f84e915 // sdot v21.4s, v8.16b, v4.4b[2]
+	FMOVQ 816(R11), F11
+	WORD $0x4fb4e976 // sdot v22.4s, v11.16b, v20.4b[3]
+	WORD $0x4fa4e975 // sdot v21.4s, v11.16b, v4.4b[3]
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f9892d6 // fmul v22.4s, v22.4s, v24.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 0(R10), F15
-	FMOVQ 704(R11), F18
-	WORD $0x4f8ae251 // sdot v17.4s, v18.16b, v10.4b[0]
-	WORD $0x4f9ae24f // sdot v15.4s, v18.16b, v26.4b[0]
-	FMOVQ 720(R11), F31
-	WORD $0x4faae3f1 // sdot v17.4s, v31.16b, v10.4b[1]
-	WORD $0x4fbae3ef // sdot v15.4s, v31.16b, v26.4b[1]
-	FMOVQ 736(R11), F19
-	WORD $0x4f8aea71 // sdot v17.4s, v19.16b, v10.4b[2]
-	WORD $0x4f9aea6f // sdot v15.4s, v19.16b, v26.4b[2]
-	FMOVQ 752(R11), F28
-	WORD $0x4faaeb91 // sdot v17.4s, v28.16b, v10.4b[3]
-	WORD $0x4fbaeb8f // sdot v15.4s, v28.16b, v26.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fb99231 // fmul v17.4s, v17.4s, v25.s[1]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fb891ef // fmul v15.4s, v15.4s, v24.s[1]
-	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
-	WORD $0x4e2fd6d6 // fadd v22.4s, v22.4s, v15.4s
-	FMOVQ 160(R11), F30
-	WORD $0x6e3edd8c // fmul v12.4s, v12.4s, v30.4s
-	WORD $0x6e3eded6 // fmul v22.4s, v22.4s, v30.4s
-	FMOVQ 32(R14), F4
-	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
-	FMOVQ F4, 32(R14)
-	FMOVQ 32(R21), F27
-	WORD $0x4e36d77b // fadd v27.4s, v27.4s, v22.4s
-	FMOVQ F27, 32(R21)
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4f8392d6 // fmul v22.4s, v22.4s, v3.s[0]
+	WORD $0x4f9892b5 // fmul v21.4s, v21.4s, v24.s[0]
 	FMOVQ 0(R10), F5
-	FMOVQ 0(R10), F20
-	FMOVQ 768(R11), F23
-	WORD $0x4f95e2e5 // sdot v5.4s, v23.16b, v21.4b[0]
-	WORD $0x4f83e2f4 // sdot v20.4s, v23.16b, v3.4b[0]
-	FMOVQ 784(R11), F9
-	WORD $0x4fb5e125 // sdot v5.4s, v9.16b, v21.4b[1]
-	WORD $0x4fa3e134 // sdot v20.4s, v9.16b, v3.4b[1]
-	FMOVQ 800(R11), F16
-	WORD $0x4f95ea05 // sdot v5.4s, v16.16b, v21.4b[2]
-	WORD $0x4f83ea14 // sdot v20.4s, v16.16b, v3.4b[2]
-	FMOVQ 816(R11), F7
-	WORD $0x4fb5e8e5 // sdot v5.4s, v7.16b, v21.4b[3]
-	WORD $0x4fa3e8f4 // sdot v20.4s, v7.16b, v3.4b[3]
+	FMOVQ 0(R10), F6
+	FMOVQ 832(R11), F7
+	WORD $0x4f8ae0e5 // sdot v5.4s, v7.16b, v10.4b[0]
+	WORD $0x4f9be0e6 // sdot v6.4s, v7.16b, v27.4b[0]
+	FMOVQ 848(R11), F17
+	WORD $0x4faae225 // sdot v5.4s, v17.16b, v10.4b[1]
+	WORD $0x4fbbe226 // sdot v6.4s, v17.16b, v27.4b[1]
+	FMOVQ 864(R11), F18
+	WORD $0x4f8aea45 // sdot v5.4s, v18.16b, v10.4b[2]
+	WORD $0x4f9bea46 // sdot v6.4s, v18.16b, v27.4b[2]
+	FMOVQ 880(R11), F15
+	WORD $0x4faae9e5 // sdot v5.4s, v15.16b, v10.4b[3]
+	WORD $0x4fbbe9e6 // sdot v6.4s, v15.16b, v27.4b[3]
 	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4f9990a5 // fmul v5.4s, v5.4s, v25.s[0]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f989294 // fmul v20.4s, v20.4s, v24.s[0]
-	FMOVQ 0(R10), F8
-	FMOVQ 0(R10), F11
-	FMOVQ 832(R11), F6
-	WORD $0x4f8ae0c8 // sdot v8.4s, v6.16b, v10.4b[0]
-	WORD $0x4f9ae0cb // sdot v11.4s, v6.16b, v26.4b[0]
-	FMOVQ 848(R11), F13
-	WORD $0x4faae1a8 // sdot v8.4s, v13.16b, v10.4b[1]
-	WORD $0x4fbae1ab // sdot v11.4s, v13.16b, v26.4b[1]
-	FMOVQ 864(R11), F29
-	WORD $0x4f8aeba8 // sdot v8.4s, v29.16b, v10.4b[2]
-	WORD $0x4f9aebab // sdot v11.4s, v29.16b, v26.4b[2]
-	FMOVQ 880(R11), F14
-	WORD $0x4faae9c8 // sdot v8.4s, v14.16b, v10.4b[3]
-	WORD $0x4fbae9cb // sdot v11.4s, v14.16b, v26.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fb99108 // fmul v8.4s, v8.4s, v25.s[1]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fb8916b // fmul v11.4s, v11.4s, v24.s[1]
-	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
-	WORD $0x4e2bd694 // fadd v20.4s, v20.4s, v11.4s
-	FMOVQ 176(R11), F18
-	WORD $0x6e32dca5 // fmul v5.4s, v5.4s, v18.4s
-	WORD $0x6e32de94 // fmul v20.4s, v20.4s, v18.4s
-	FMOVQ 48(R14), F31
-	WORD $0x4e25d7ff // fadd v31.4s, v31.4s, v5.4s
-	FMOVQ F31, 48(R14)
-	FMOVQ 48(R21), F19
-	WORD $0x4e34d673 // fadd v19.4s, v19.4s, v20.4s
-	FMOVQ F19, 48(R21)
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4fa310b6 // fmla v22.4s, v5.4s, v3.s[1]
+	WORD $0x4fb810d5 // fmla v21.4s, v6.4s, v24.s[1]
+	FMOVQ 48(R14), F29
+	FMOVQ 48(R21), F30
+	FMOVQ 176(R11), F28
+	WORD $0x4e3ccedd // fmla v29.4s, v22.4s, v28.4s
+	WORD $0x4e3ccebe // fmla v30.4s, v21.4s, v28.4s
+	FMOVQ F29, 48(R14)
+	FMOVQ F30, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -14724,16 +13980,14 @@ pair124:
 	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
 	WORD $0x4faceaf3 // sdot v19.4s, v23.16b, v12.4b[3]
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fad9273 // fmul v19.4s, v19.4s, v13.s[1]
-	WORD $0x4e33d5ce // fadd v14.4s, v14.4s, v19.4s
+	WORD $0x4fad126e // fmla v14.4s, v19.4s, v13.s[1]
 	FMOVD 0(R1), F24
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
 	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
 	FMOVQ 0(R11), F26
 	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
-	WORD $0x6e39ddce // fmul v14.4s, v14.4s, v25.4s
-	WORD $0x4e2ed463 // fadd v3.4s, v3.4s, v14.4s
+	WORD $0x4e39cdc3 // fmla v3.4s, v14.4s, v25.4s
 	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 0(R10), F27
 	FMOVQ 80(R1), F28
@@ -14772,14 +14026,12 @@ pair124:
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
 	WORD $0x4face9e7 // sdot v7.4s, v15.16b, v12.4b[3]
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fad90e7 // fmul v7.4s, v7.4s, v13.s[1]
-	WORD $0x4e27d77b // fadd v27.4s, v27.4s, v7.4s
+	WORD $0x4fad10fb // fmla v27.4s, v7.4s, v13.s[1]
 	WORD $0x4e781010 // saddw2 v16.4s, v0.4s, v24.8h
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
 	FMOVQ 16(R11), F17
 	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	WORD $0x6e30df7b // fmul v27.4s, v27.4s, v16.4s
-	WORD $0x4e3bd484 // fadd v4.4s, v4.4s, v27.4s
+	WORD $0x4e30cf64 // fmla v4.4s, v27.4s, v16.4s
 	PRFM 1152(R1), PLDL1KEEP
 	FMOVQ 0(R10), F18
 	FMOVQ 96(R1), F20
@@ -14805,29 +14057,27 @@ pair124:
 	VUSHR $4, V26.B16, V26.B16
 	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
 	WORD $0x4f8ce353 // sdot v19.4s, v26.16b, v12.4b[0]
-	FMOVQ 160(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	WORD $0x4face333 // sdot v19.4s, v25.16b, v12.4b[1]
-	FMOVQ 224(R1), F14
+	FMOVQ 160(R1), F14
 	VUSHR $4, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	WORD $0x4f8ce9d3 // sdot v19.4s, v14.16b, v12.4b[2]
+	WORD $0x4face1d3 // sdot v19.4s, v14.16b, v12.4b[1]
+	FMOVQ 224(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	WORD $0x4f8ceb33 // sdot v19.4s, v25.16b, v12.4b[2]
 	FMOVQ 288(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
 	WORD $0x4faceb93 // sdot v19.4s, v28.16b, v12.4b[3]
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fad9273 // fmul v19.4s, v19.4s, v13.s[1]
-	WORD $0x4e33d652 // fadd v18.4s, v18.4s, v19.4s
+	WORD $0x4fad1272 // fmla v18.4s, v19.4s, v13.s[1]
 	FMOVD 8(R1), F29
 	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
 	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
 	FMOVQ 32(R11), F31
 	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	WORD $0x6e3ede52 // fmul v18.4s, v18.4s, v30.4s
-	WORD $0x4e32d4a5 // fadd v5.4s, v5.4s, v18.4s
+	WORD $0x4e3ece45 // fmla v5.4s, v18.4s, v30.4s
 	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 0(R10), F8
 	FMOVQ 112(R1), F9
@@ -14853,78 +14103,74 @@ pair124:
 	VUSHR $4, V17.B16, V17.B16
 	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
 	WORD $0x4f8ce238 // sdot v24.4s, v17.16b, v12.4b[0]
-	FMOVQ 176(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	WORD $0x4face218 // sdot v24.4s, v16.16b, v12.4b[1]
-	FMOVQ 240(R1), F27
+	FMOVQ 176(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x4f8ceb78 // sdot v24.4s, v27.16b, v12.4b[2]
+	WORD $0x4face378 // sdot v24.4s, v27.16b, v12.4b[1]
+	FMOVQ 240(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x4f8cea18 // sdot v24.4s, v16.16b, v12.4b[2]
 	FMOVQ 304(R1), F20
 	VUSHR $4, V20.B16, V20.B16
 	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
 	WORD $0x4facea98 // sdot v24.4s, v20.16b, v12.4b[3]
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fad9318 // fmul v24.4s, v24.4s, v13.s[1]
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD $0x4fad1308 // fmla v8.4s, v24.4s, v13.s[1]
 	WORD $0x4e7d1015 // saddw2 v21.4s, v0.4s, v29.8h
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
 	FMOVQ 48(R11), F22
 	WORD $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
-	WORD $0x6e35dd08 // fmul v8.4s, v8.4s, v21.4s
-	WORD $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
+	WORD $0x4e35cd06 // fmla v6.4s, v8.4s, v21.4s
 	FMOVQ 64(R2), F23
 	FMOVQ 80(R2), F26
-	FMOVQ 96(R2), F25
+	FMOVQ 96(R2), F14
 	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F25
 	FMOVQ 320(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x4f97e38e // sdot v14.4s, v28.16b, v23.4b[0]
+	WORD $0x4f97e399 // sdot v25.4s, v28.16b, v23.4b[0]
 	FMOVQ 384(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
 	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	WORD $0x4fb7e26e // sdot v14.4s, v19.16b, v23.4b[1]
+	WORD $0x4fb7e279 // sdot v25.4s, v19.16b, v23.4b[1]
 	FMOVQ 448(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x4f97ebee // sdot v14.4s, v31.16b, v23.4b[2]
-	FMOVQ 512(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	WORD $0x4fb7ebce // sdot v14.4s, v30.16b, v23.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f9991ce // fmul v14.4s, v14.4s, v25.s[0]
-	FMOVQ 0(R10), F18
+	WORD $0x4f97ebf9 // sdot v25.4s, v31.16b, v23.4b[2]
+	FMOVQ 512(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	WORD $0x4fb7ea59 // sdot v25.4s, v18.16b, v23.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4f8e9339 // fmul v25.4s, v25.4s, v14.s[0]
+	FMOVQ 0(R10), F30
 	FMOVQ 320(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x4f9ae132 // sdot v18.4s, v9.16b, v26.4b[0]
+	WORD $0x4f9ae13e // sdot v30.4s, v9.16b, v26.4b[0]
 	FMOVQ 384(R1), F10
 	VUSHR $4, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x4fbae152 // sdot v18.4s, v10.16b, v26.4b[1]
+	WORD $0x4fbae15e // sdot v30.4s, v10.16b, v26.4b[1]
 	FMOVQ 448(R1), F15
 	VUSHR $4, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x4f9ae9f2 // sdot v18.4s, v15.16b, v26.4b[2]
+	WORD $0x4f9ae9fe // sdot v30.4s, v15.16b, v26.4b[2]
 	FMOVQ 512(R1), F7
 	VUSHR $4, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	WORD $0x4fbae8f2 // sdot v18.4s, v7.16b, v26.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fb99252 // fmul v18.4s, v18.4s, v25.s[1]
-	WORD $0x4e32d5ce // fadd v14.4s, v14.4s, v18.4s
+	WORD $0x4fbae8fe // sdot v30.4s, v7.16b, v26.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fae13d9 // fmla v25.4s, v30.4s, v14.s[1]
 	FMOVD 32(R1), F17
 	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
-	WORD $0x0e711010 // saddw v16.4s, v0.4s, v17.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 0(R11), F27
-	WORD $0x6e3bde10 // fmul v16.4s, v16.4s, v27.4s
-	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
-	WORD $0x4e2ed463 // fadd v3.4s, v3.4s, v14.4s
+	WORD $0x0e71101b // saddw v27.4s, v0.4s, v17.4h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 0(R11), F16
+	WORD $0x6e30df7b // fmul v27.4s, v27.4s, v16.4s
+	WORD $0x4e3bcf23 // fmla v3.4s, v25.4s, v27.4s
 	PRFM 1344(R1), PLDL1KEEP
 	FMOVQ 0(R10), F20
 	FMOVQ 336(R1), F24
@@ -14939,86 +14185,82 @@ pair124:
 	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
 	WORD $0x4f97ead4 // sdot v20.4s, v22.16b, v23.4b[2]
-	FMOVQ 528(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	WORD $0x4fb7eab4 // sdot v20.4s, v21.16b, v23.4b[3]
+	FMOVQ 528(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	WORD $0x4fb7e914 // sdot v20.4s, v8.16b, v23.4b[3]
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f999294 // fmul v20.4s, v20.4s, v25.s[0]
-	FMOVQ 0(R10), F8
+	WORD $0x4f8e9294 // fmul v20.4s, v20.4s, v14.s[0]
+	FMOVQ 0(R10), F21
 	FMOVQ 336(R1), F11
 	VUSHR $4, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	WORD $0x4f9ae168 // sdot v8.4s, v11.16b, v26.4b[0]
+	WORD $0x4f9ae175 // sdot v21.4s, v11.16b, v26.4b[0]
 	FMOVQ 400(R1), F12
 	VUSHR $4, V12.B16, V12.B16
 	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	WORD $0x4fbae188 // sdot v8.4s, v12.16b, v26.4b[1]
+	WORD $0x4fbae195 // sdot v21.4s, v12.16b, v26.4b[1]
 	FMOVQ 464(R1), F13
 	VUSHR $4, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	WORD $0x4f9ae9a8 // sdot v8.4s, v13.16b, v26.4b[2]
+	WORD $0x4f9ae9b5 // sdot v21.4s, v13.16b, v26.4b[2]
 	FMOVQ 528(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x4fbaeb88 // sdot v8.4s, v28.16b, v26.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fb99108 // fmul v8.4s, v8.4s, v25.s[1]
-	WORD $0x4e28d694 // fadd v20.4s, v20.4s, v8.4s
+	WORD $0x4fbaeb95 // sdot v21.4s, v28.16b, v26.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fae12b4 // fmla v20.4s, v21.4s, v14.s[1]
 	WORD $0x4e711013 // saddw2 v19.4s, v0.4s, v17.8h
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
 	FMOVQ 16(R11), F31
 	WORD $0x6e3fde73 // fmul v19.4s, v19.4s, v31.4s
-	WORD $0x6e33de94 // fmul v20.4s, v20.4s, v19.4s
-	WORD $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
+	WORD $0x4e33ce84 // fmla v4.4s, v20.4s, v19.4s
 	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 0(R10), F30
+	FMOVQ 0(R10), F18
 	FMOVQ 352(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x4f97e13e // sdot v30.4s, v9.16b, v23.4b[0]
+	WORD $0x4f97e132 // sdot v18.4s, v9.16b, v23.4b[0]
 	FMOVQ 416(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x4fb7e15e // sdot v30.4s, v10.16b, v23.4b[1]
+	WORD $0x4fb7e152 // sdot v18.4s, v10.16b, v23.4b[1]
 	FMOVQ 480(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x4f97e9fe // sdot v30.4s, v15.16b, v23.4b[2]
+	WORD $0x4f97e9f2 // sdot v18.4s, v15.16b, v23.4b[2]
 	FMOVQ 544(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	WORD $0x4fb7e8fe // sdot v30.4s, v7.16b, v23.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f9993de // fmul v30.4s, v30.4s, v25.s[0]
-	FMOVQ 0(R10), F18
-	FMOVQ 352(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x4f9ae372 // sdot v18.4s, v27.16b, v26.4b[0]
-	FMOVQ 416(R1), F16
+	WORD $0x4fb7e8f2 // sdot v18.4s, v7.16b, v23.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f8e9252 // fmul v18.4s, v18.4s, v14.s[0]
+	FMOVQ 0(R10), F30
+	FMOVQ 352(R1), F16
 	VUSHR $4, V16.B16, V16.B16
 	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	WORD $0x4fbae212 // sdot v18.4s, v16.16b, v26.4b[1]
-	FMOVQ 480(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	WORD $0x4f9ae9d2 // sdot v18.4s, v14.16b, v26.4b[2]
+	WORD $0x4f9ae21e // sdot v30.4s, v16.16b, v26.4b[0]
+	FMOVQ 416(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	WORD $0x4fbae33e // sdot v30.4s, v25.16b, v26.4b[1]
+	FMOVQ 480(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	WORD $0x4f9aeb7e // sdot v30.4s, v27.16b, v26.4b[2]
 	FMOVQ 544(R1), F24
 	VUSHR $4, V24.B16, V24.B16
 	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	WORD $0x4fbaeb12 // sdot v18.4s, v24.16b, v26.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fb99252 // fmul v18.4s, v18.4s, v25.s[1]
-	WORD $0x4e32d7de // fadd v30.4s, v30.4s, v18.4s
+	WORD $0x4fbaeb1e // sdot v30.4s, v24.16b, v26.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fae13d2 // fmla v18.4s, v30.4s, v14.s[1]
 	FMOVD 40(R1), F29
 	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
 	WORD $0x0e7d1016 // saddw v22.4s, v0.4s, v29.4h
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 32(R11), F21
-	WORD $0x6e35ded6 // fmul v22.4s, v22.4s, v21.4s
-	WORD $0x6e36dfde // fmul v30.4s, v30.4s, v22.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
+	FMOVQ 32(R11), F8
+	WORD $0x6e28ded6 // fmul v22.4s, v22.4s, v8.4s
+	WORD $0x4e36ce45 // fmla v5.4s, v18.4s, v22.4s
 	PRFM 1472(R1), PLDL1KEEP
 	PRFM 1536(R1), PLDL1KEEP
 	FMOVQ 0(R10), F11
@@ -15034,38 +14276,36 @@ pair124:
 	VAND V1.B16, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
 	WORD $0x4f97eb8b // sdot v11.4s, v28.16b, v23.4b[2]
-	FMOVQ 560(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	WORD $0x4fb7e90b // sdot v11.4s, v8.16b, v23.4b[3]
+	FMOVQ 560(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	WORD $0x4fb7eaab // sdot v11.4s, v21.16b, v23.4b[3]
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f99916b // fmul v11.4s, v11.4s, v25.s[0]
+	WORD $0x4f8e916b // fmul v11.4s, v11.4s, v14.s[0]
 	FMOVQ 0(R10), F17
 	FMOVQ 368(R1), F31
 	VUSHR $4, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
 	WORD $0x4f9ae3f1 // sdot v17.4s, v31.16b, v26.4b[0]
-	FMOVQ 432(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	WORD $0x4fbae271 // sdot v17.4s, v19.16b, v26.4b[1]
-	FMOVQ 496(R1), F20
+	FMOVQ 432(R1), F20
 	VUSHR $4, V20.B16, V20.B16
 	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x4f9aea91 // sdot v17.4s, v20.16b, v26.4b[2]
+	WORD $0x4fbae291 // sdot v17.4s, v20.16b, v26.4b[1]
+	FMOVQ 496(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	WORD $0x4f9aea71 // sdot v17.4s, v19.16b, v26.4b[2]
 	FMOVQ 560(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
 	WORD $0x4fbae931 // sdot v17.4s, v9.16b, v26.4b[3]
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fb99231 // fmul v17.4s, v17.4s, v25.s[1]
-	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
+	WORD $0x4fae122b // fmla v11.4s, v17.4s, v14.s[1]
 	WORD $0x4e7d100a // saddw2 v10.4s, v0.4s, v29.8h
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
 	FMOVQ 48(R11), F15
 	WORD $0x6e2fdd4a // fmul v10.4s, v10.4s, v15.4s
-	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
-	WORD $0x4e2bd4c6 // fadd v6.4s, v6.4s, v11.4s
+	WORD $0x4e2acd66 // fmla v6.4s, v11.4s, v10.4s
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -15317,8 +14557,8 @@ pair131:
 	WORD $0x4fb6e87c // sdot v28.4s, v3.16b, v22.4b[3]
 	WORD $0x4fb9e87b // sdot v27.4s, v3.16b, v25.4b[3]
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f98939c // fmul v28.4s, v28.4s, v24.s[0]
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4f98939c // fmul v28.4s, v28.4s, v24.s[0]
 	WORD $0x4f90937b // fmul v27.4s, v27.4s, v16.s[0]
 	FMOVQ 0(R10), F4
 	FMOVQ 0(R10), F5
@@ -15335,20 +14575,16 @@ pair131:
 	WORD $0x4fb7e924 // sdot v4.4s, v9.16b, v23.4b[3]
 	WORD $0x4fbae925 // sdot v5.4s, v9.16b, v26.4b[3]
 	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4fb89084 // fmul v4.4s, v4.4s, v24.s[1]
 	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4fb090a5 // fmul v5.4s, v5.4s, v16.s[1]
-	WORD $0x4e24d79c // fadd v28.4s, v28.4s, v4.4s
-	WORD $0x4e25d77b // fadd v27.4s, v27.4s, v5.4s
-	FMOVQ 128(R11), F11
-	WORD $0x6e2bdf9c // fmul v28.4s, v28.4s, v11.4s
-	WORD $0x6e2bdf7b // fmul v27.4s, v27.4s, v11.4s
-	FMOVQ 0(R14), F12
-	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
-	FMOVQ F12, 0(R14)
-	FMOVQ 0(R21), F13
-	WORD $0x4e3bd5ad // fadd v13.4s, v13.4s, v27.4s
-	FMOVQ F13, 0(R21)
+	WORD $0x4fb8109c // fmla v28.4s, v4.4s, v24.s[1]
+	WORD $0x4fb010bb // fmla v27.4s, v5.4s, v16.s[1]
+	FMOVQ 0(R14), F11
+	FMOVQ 0(R21), F12
+	FMOVQ 128(R11), F13
+	WORD $0x4e2dcf8b // fmla v11.4s, v28.4s, v13.4s
+	WORD $0x4e2dcf6c // fmla v12.4s, v27.4s, v13.4s
+	FMOVQ F11, 0(R14)
+	FMOVQ F12, 0(R21)
 	FMOVQ 0(R10), F14
 	FMOVQ 0(R10), F15
 	FMOVQ 512(R11), F18
@@ -15364,8 +14600,8 @@ pair131:
 	WORD $0x4fb6e90e // sdot v14.4s, v8.16b, v22.4b[3]
 	WORD $0x4fb9e90f // sdot v15.4s, v8.16b, v25.4b[3]
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f9891ce // fmul v14.4s, v14.4s, v24.s[0]
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f9891ce // fmul v14.4s, v14.4s, v24.s[0]
 	WORD $0x4f9091ef // fmul v15.4s, v15.4s, v16.s[0]
 	FMOVQ 0(R10), F21
 	FMOVQ 0(R10), F20
@@ -15382,114 +14618,102 @@ pair131:
 	WORD $0x4fb7e875 // sdot v21.4s, v3.16b, v23.4b[3]
 	WORD $0x4fbae874 // sdot v20.4s, v3.16b, v26.4b[3]
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fb892b5 // fmul v21.4s, v21.4s, v24.s[1]
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fb09294 // fmul v20.4s, v20.4s, v16.s[1]
-	WORD $0x4e35d5ce // fadd v14.4s, v14.4s, v21.4s
-	WORD $0x4e34d5ef // fadd v15.4s, v15.4s, v20.4s
-	FMOVQ 144(R11), F6
-	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
-	WORD $0x6e26ddef // fmul v15.4s, v15.4s, v6.4s
-	FMOVQ 16(R14), F7
-	WORD $0x4e2ed4e7 // fadd v7.4s, v7.4s, v14.4s
-	FMOVQ F7, 16(R14)
-	FMOVQ 16(R21), F10
-	WORD $0x4e2fd54a // fadd v10.4s, v10.4s, v15.4s
-	FMOVQ F10, 16(R21)
+	WORD $0x4fb812ae // fmla v14.4s, v21.4s, v24.s[1]
+	WORD $0x4fb0128f // fmla v15.4s, v20.4s, v16.s[1]
+	FMOVQ 16(R14), F6
+	FMOVQ 16(R21), F7
+	FMOVQ 144(R11), F10
+	WORD $0x4e2acdc6 // fmla v6.4s, v14.4s, v10.4s
+	WORD $0x4e2acde7 // fmla v7.4s, v15.4s, v10.4s
+	FMOVQ F6, 16(R14)
+	FMOVQ F7, 16(R21)
 	FMOVQ 0(R10), F9
 	FMOVQ 0(R10), F4
 	FMOVQ 640(R11), F5
 	WORD $0x4f96e0a9 // sdot v9.4s, v5.16b, v22.4b[0]
 	WORD $0x4f99e0a4 // sdot v4.4s, v5.16b, v25.4b[0]
-	FMOVQ 656(R11), F11
-	WORD $0x4fb6e169 // sdot v9.4s, v11.16b, v22.4b[1]
-	WORD $0x4fb9e164 // sdot v4.4s, v11.16b, v25.4b[1]
-	FMOVQ 672(R11), F28
-	WORD $0x4f96eb89 // sdot v9.4s, v28.16b, v22.4b[2]
-	WORD $0x4f99eb84 // sdot v4.4s, v28.16b, v25.4b[2]
-	FMOVQ 688(R11), F12
-	WORD $0x4fb6e989 // sdot v9.4s, v12.16b, v22.4b[3]
-	WORD $0x4fb9e984 // sdot v4.4s, v12.16b, v25.4b[3]
+	FMOVQ 656(R11), F28
+	WORD $0x4fb6e389 // sdot v9.4s, v28.16b, v22.4b[1]
+	WORD $0x4fb9e384 // sdot v4.4s, v28.16b, v25.4b[1]
+	FMOVQ 672(R11), F27
+	WORD $0x4f96eb69 // sdot v9.4s, v27.16b, v22.4b[2]
+	WORD $0x4f99eb64 // sdot v4.4s, v27.16b, v25.4b[2]
+	FMOVQ 688(R11), F13
+	WORD $0x4fb6e9a9 // sdot v9.4s, v13.16b, v22.4b[3]
+	WORD $0x4fb9e9a4 // sdot v4.4s, v13.16b, v25.4b[3]
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f989129 // fmul v9.4s, v9.4s, v24.s[0]
 	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4f989129 // fmul v9.4s, v9.4s, v24.s[0]
 	WORD $0x4f909084 // fmul v4.4s, v4.4s, v16.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F12
 	FMOVQ 704(R11), F18
-	WORD $0x4f97e25b // sdot v27.4s, v18.16b, v23.4b[0]
-	WORD $0x4f9ae24d // sdot v13.4s, v18.16b, v26.4b[0]
+	WORD $0x4f97e24b // sdot v11.4s, v18.16b, v23.4b[0]
+	WORD $0x4f9ae24c // sdot v12.4s, v18.16b, v26.4b[0]
 	FMOVQ 720(R11), F17
-	WORD $0x4fb7e23b // sdot v27.4s, v17.16b, v23.4b[1]
-	WORD $0x4fbae22d // sdot v13.4s, v17.16b, v26.4b[1]
+	WORD $0x4fb7e22b // sdot v11.4s, v17.16b, v23.4b[1]
+	WORD $0x4fbae22c // sdot v12.4s, v17.16b, v26.4b[1]
 	FMOVQ 736(R11), F19
-	WORD $0x4f97ea7b // sdot v27.4s, v19.16b, v23.4b[2]
-	WORD $0x4f9aea6d // sdot v13.4s, v19.16b, v26.4b[2]
+	WORD $0x4f97ea6b // sdot v11.4s, v19.16b, v23.4b[2]
+	WORD $0x4f9aea6c // sdot v12.4s, v19.16b, v26.4b[2]
 	FMOVQ 752(R11), F8
-	WORD $0x4fb7e91b // sdot v27.4s, v8.16b, v23.4b[3]
-	WORD $0x4fbae90d // sdot v13.4s, v8.16b, v26.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fb8937b // fmul v27.4s, v27.4s, v24.s[1]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fb091ad // fmul v13.4s, v13.4s, v16.s[1]
-	WORD $0x4e3bd529 // fadd v9.4s, v9.4s, v27.4s
-	WORD $0x4e2dd484 // fadd v4.4s, v4.4s, v13.4s
-	FMOVQ 160(R11), F29
-	WORD $0x6e3ddd29 // fmul v9.4s, v9.4s, v29.4s
-	WORD $0x6e3ddc84 // fmul v4.4s, v4.4s, v29.4s
-	FMOVQ 32(R14), F30
-	WORD $0x4e29d7de // fadd v30.4s, v30.4s, v9.4s
-	FMOVQ F30, 32(R14)
-	FMOVQ 32(R21), F31
-	WORD $0x4e24d7ff // fadd v31.4s, v31.4s, v4.4s
-	FMOVQ F31, 32(R21)
+	WORD $0x4fb7e90b // sdot v11.4s, v8.16b, v23.4b[3]
+	WORD $0x4fbae90c // sdot v12.4s, v8.16b, v26.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fb81169 // fmla v9.4s, v11.4s, v24.s[1]
+	WORD $0x4fb01184 // fmla v4.4s, v12.4s, v16.s[1]
+	FMOVQ 32(R14), F29
+	FMOVQ 32(R21), F30
+	FMOVQ 160(R11), F31
+	WORD $0x4e3fcd3d // fmla v29.4s, v9.4s, v31.4s
+	WORD $0x4e3fcc9e // fmla v30.4s, v4.4s, v31.4s
+	FMOVQ F29, 32(R14)
+	FMOVQ F30, 32(R21)
 	FMOVQ 0(R10), F3
 	FMOVQ 0(R10), F21
 	FMOVQ 768(R11), F20
 	WORD $0x4f96e283 // sdot v3.4s, v20.16b, v22.4b[0]
 	WORD $0x4f99e295 // sdot v21.4s, v20.16b, v25.4b[0]
-	FMOVQ 784(R11), F6
-	WORD $0x4fb6e0c3 // sdot v3.4s, v6.16b, v22.4b[1]
-	WORD $0x4fb9e0d5 // sdot v21.4s, v6.16b, v25.4b[1]
-	FMOVQ 800(R11), F14
-	WORD $0x4f96e9c3 // sdot v3.4s, v14.16b, v22.4b[2]
-	WORD $0x4f99e9d5 // sdot v21.4s, v14.16b, v25.4b[2]
-	FMOVQ 816(R11), F7
-	WORD $0x4fb6e8e3 // sdot v3.4s, v7.16b, v22.4b[3]
-	WORD $0x4fb9e8f5 // sdot v21.4s, v7.16b, v25.4b[3]
+	FMOVQ 784(R11), F14
+	WORD $0x4fb6e1c3 // sdot v3.4s, v14.16b, v22.4b[1]
+	WORD $0x4fb9e1d5 // sdot v21.4s, v14.16b, v25.4b[1]
+	FMOVQ 800(R11), F15
+	WORD $0x4f96e9e3 // sdot v3.4s, v15.16b, v22.4b[2]
+	WORD $0x4f99e9f5 // sdot v21.4s, v15.16b, v25.4b[2]
+	FMOVQ 816(R11), F10
+	WORD $0x4fb6e943 // sdot v3.4s, v10.16b, v22.4b[3]
+	WORD $0x4fb9e955 // sdot v21.4s, v10.16b, v25.4b[3]
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4f989063 // fmul v3.4s, v3.4s, v24.s[0]
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4f989063 // fmul v3.4s, v3.4s, v24.s[0]
 	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
-	FMOVQ 0(R10), F15
-	FMOVQ 0(R10), F10
+	FMOVQ 0(R10), F6
+	FMOVQ 0(R10), F7
 	FMOVQ 832(R11), F5
-	WORD $0x4f97e0af // sdot v15.4s, v5.16b, v23.4b[0]
-	WORD $0x4f9ae0aa // sdot v10.4s, v5.16b, v26.4b[0]
-	FMOVQ 848(R11), F11
-	WORD $0x4fb7e16f // sdot v15.4s, v11.16b, v23.4b[1]
-	WORD $0x4fbae16a // sdot v10.4s, v11.16b, v26.4b[1]
-	FMOVQ 864(R11), F28
-	WORD $0x4f97eb8f // sdot v15.4s, v28.16b, v23.4b[2]
-	WORD $0x4f9aeb8a // sdot v10.4s, v28.16b, v26.4b[2]
-	FMOVQ 880(R11), F12
-	WORD $0x4fb7e98f // sdot v15.4s, v12.16b, v23.4b[3]
-	WORD $0x4fbae98a // sdot v10.4s, v12.16b, v26.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fb891ef // fmul v15.4s, v15.4s, v24.s[1]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fb0914a // fmul v10.4s, v10.4s, v16.s[1]
-	WORD $0x4e2fd463 // fadd v3.4s, v3.4s, v15.4s
-	WORD $0x4e2ad6b5 // fadd v21.4s, v21.4s, v10.4s
-	FMOVQ 176(R11), F18
-	WORD $0x6e32dc63 // fmul v3.4s, v3.4s, v18.4s
-	WORD $0x6e32deb5 // fmul v21.4s, v21.4s, v18.4s
-	FMOVQ 48(R14), F17
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	FMOVQ F17, 48(R14)
-	FMOVQ 48(R21), F19
-	WORD $0x4e35d673 // fadd v19.4s, v19.4s, v21.4s
-	FMOVQ F19, 48(R21)
+	WORD $0x4f97e0a6 // sdot v6.4s, v5.16b, v23.4b[0]
+	WORD $0x4f9ae0a7 // sdot v7.4s, v5.16b, v26.4b[0]
+	FMOVQ 848(R11), F28
+	WORD $0x4fb7e386 // sdot v6.4s, v28.16b, v23.4b[1]
+	WORD $0x4fbae387 // sdot v7.4s, v28.16b, v26.4b[1]
+	FMOVQ 864(R11), F27
+	WORD $0x4f97eb66 // sdot v6.4s, v27.16b, v23.4b[2]
+	WORD $0x4f9aeb67 // sdot v7.4s, v27.16b, v26.4b[2]
+	FMOVQ 880(R11), F13
+	WORD $0x4fb7e9a6 // sdot v6.4s, v13.16b, v23.4b[3]
+	WORD $0x4fbae9a7 // sdot v7.4s, v13.16b, v26.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4fb810c3 // fmla v3.4s, v6.4s, v24.s[1]
+	WORD $0x4fb010f5 // fmla v21.4s, v7.4s, v16.s[1]
+	FMOVQ 48(R14), F18
+	FMOVQ 48(R21), F17
+	FMOVQ 176(R11), F19
+	WORD $0x4e33cc72 // fmla v18.4s, v3.4s, v19.4s
+	WORD $0x4e33ceb1 // fmla v17.4s, v21.4s, v19.4s
+	FMOVQ F18, 48(R14)
+	FMOVQ F17, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -15498,86 +14722,86 @@ pair131:
 	VAND V1.B16, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
 	FMOVQ F8, 384(R11)
-	FMOVQ 384(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	FMOVQ F27, 400(R11)
-	FMOVQ 448(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FMOVQ F13, 416(R11)
-	FMOVQ 512(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ F29, 432(R11)
-	FMOVQ 320(R1), F9
-	VUSHR $4, V9.B16, V9.B16
+	FMOVQ 384(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	FMOVQ F11, 400(R11)
+	FMOVQ 448(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ F12, 416(R11)
+	FMOVQ 512(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 448(R11)
-	FMOVQ 384(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FMOVQ F30, 464(R11)
-	FMOVQ 448(R1), F4
+	FMOVQ F9, 432(R11)
+	FMOVQ 320(R1), F4
 	VUSHR $4, V4.B16, V4.B16
 	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 480(R11)
-	FMOVQ 512(R1), F31
+	FMOVQ F4, 448(R11)
+	FMOVQ 384(R1), F31
 	VUSHR $4, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ F31, 496(R11)
+	FMOVQ F31, 464(R11)
+	FMOVQ 448(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	FMOVQ F29, 480(R11)
+	FMOVQ 512(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	FMOVQ F30, 496(R11)
 	FMOVD 32(R1), F20
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x0e741006 // saddw v6.4s, v0.4s, v20.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 0(R11), F14
-	WORD $0x6e2edcc6 // fmul v6.4s, v6.4s, v14.4s
-	FMOVQ F6, 128(R11)
-	FMOVQ 336(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 512(R11)
+	WORD $0x0e74100e // saddw v14.4s, v0.4s, v20.4h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	FMOVQ 0(R11), F15
+	WORD $0x6e2fddce // fmul v14.4s, v14.4s, v15.4s
+	FMOVQ F14, 128(R11)
+	FMOVQ 336(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	FMOVQ F10, 512(R11)
 	FMOVQ 400(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
 	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
 	FMOVQ F5, 528(R11)
-	FMOVQ 464(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ F11, 544(R11)
-	FMOVQ 528(R1), F28
+	FMOVQ 464(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ F28, 560(R11)
-	FMOVQ 336(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FMOVQ F12, 576(R11)
-	FMOVQ 400(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ F15, 592(R11)
-	FMOVQ 464(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ F10, 608(R11)
-	FMOVQ 528(R1), F18
-	VUSHR $4, V18.B16, V18.B16
+	FMOVQ F28, 544(R11)
+	FMOVQ 528(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	FMOVQ F27, 560(R11)
+	FMOVQ 336(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	FMOVQ F13, 576(R11)
+	FMOVQ 400(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
+	FMOVQ F6, 592(R11)
+	FMOVQ 464(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	FMOVQ F7, 608(R11)
+	FMOVQ 528(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
+	FMOVQ F3, 624(R11)
+	WORD $0x4e741015 // saddw2 v21.4s, v0.4s, v20.8h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	FMOVQ 16(R11), F19
+	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
+	FMOVQ F21, 144(R11)
+	FMOVQ 352(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
 	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	FMOVQ F18, 624(R11)
-	WORD $0x4e741003 // saddw2 v3.4s, v0.4s, v20.8h
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	FMOVQ 16(R11), F17
-	WORD $0x6e31dc63 // fmul v3.4s, v3.4s, v17.4s
-	FMOVQ F3, 144(R11)
-	FMOVQ 352(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	FMOVQ F21, 640(R11)
-	FMOVQ 416(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ F19, 656(R11)
+	FMOVQ F18, 640(R11)
+	FMOVQ 416(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FMOVQ F17, 656(R11)
 	FMOVQ 480(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
@@ -15604,47 +14828,47 @@ pair131:
 	FMOVQ F16, 752(R11)
 	FMOVD 40(R1), F8
 	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e68101b // saddw v27.4s, v0.4s, v8.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 32(R11), F13
-	WORD $0x6e2ddf7b // fmul v27.4s, v27.4s, v13.4s
-	FMOVQ F27, 160(R11)
-	FMOVQ 368(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ F29, 768(R11)
-	FMOVQ 432(R1), F9
+	WORD $0x0e68100b // saddw v11.4s, v0.4s, v8.4h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FMOVQ 32(R11), F12
+	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
+	FMOVQ F11, 160(R11)
+	FMOVQ 368(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 784(R11)
-	FMOVQ 496(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FMOVQ F30, 800(R11)
-	FMOVQ 560(R1), F4
+	FMOVQ F9, 768(R11)
+	FMOVQ 432(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
 	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 816(R11)
-	FMOVQ 368(R1), F31
-	VUSHR $4, V31.B16, V31.B16
+	FMOVQ F4, 784(R11)
+	FMOVQ 496(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ F31, 832(R11)
-	FMOVQ 432(R1), F14
+	FMOVQ F31, 800(R11)
+	FMOVQ 560(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	FMOVQ F29, 816(R11)
+	FMOVQ 368(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	FMOVQ F30, 832(R11)
+	FMOVQ 432(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ F15, 848(R11)
+	FMOVQ 496(R1), F14
 	VUSHR $4, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	FMOVQ F14, 848(R11)
-	FMOVQ 496(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ F6, 864(R11)
-	FMOVQ 560(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 880(R11)
+	FMOVQ F14, 864(R11)
+	FMOVQ 560(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	FMOVQ F10, 880(R11)
 	WORD $0x4e681005 // saddw2 v5.4s, v0.4s, v8.8h
 	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	FMOVQ 48(R11), F11
-	WORD $0x6e2bdca5 // fmul v5.4s, v5.4s, v11.4s
+	FMOVQ 48(R11), F28
+	WORD $0x6e3cdca5 // fmul v5.4s, v5.4s, v28.4s
 	FMOVQ F5, 176(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
@@ -15652,200 +14876,184 @@ pair131:
 pair132:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
-	FMOVQ 0(R13), F28
-	FMOVQ 16(R13), F12
-	FMOVQ 32(R13), F15
-	FMOVQ 0(R20), F10
-	FMOVQ 16(R20), F18
+	FMOVQ 0(R13), F27
+	FMOVQ 16(R13), F13
+	FMOVQ 32(R13), F6
+	FMOVQ 0(R20), F7
+	FMOVQ 16(R20), F3
 	FMOVQ 32(R20), F20
-	FMOVQ 0(R10), F17
-	FMOVQ 0(R10), F3
-	FMOVQ 384(R11), F21
-	WORD $0x4f9ce2b1 // sdot v17.4s, v21.16b, v28.4b[0]
-	WORD $0x4f8ae2a3 // sdot v3.4s, v21.16b, v10.4b[0]
-	FMOVQ 400(R11), F19
-	WORD $0x4fbce271 // sdot v17.4s, v19.16b, v28.4b[1]
-	WORD $0x4faae263 // sdot v3.4s, v19.16b, v10.4b[1]
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F21
+	FMOVQ 384(R11), F18
+	WORD $0x4f9be253 // sdot v19.4s, v18.16b, v27.4b[0]
+	WORD $0x4f87e255 // sdot v21.4s, v18.16b, v7.4b[0]
+	FMOVQ 400(R11), F17
+	WORD $0x4fbbe233 // sdot v19.4s, v17.16b, v27.4b[1]
+	WORD $0x4fa7e235 // sdot v21.4s, v17.16b, v7.4b[1]
 	FMOVQ 416(R11), F22
-	WORD $0x4f9cead1 // sdot v17.4s, v22.16b, v28.4b[2]
-	WORD $0x4f8aeac3 // sdot v3.4s, v22.16b, v10.4b[2]
+	WORD $0x4f9bead3 // sdot v19.4s, v22.16b, v27.4b[2]
+	WORD $0x4f87ead5 // sdot v21.4s, v22.16b, v7.4b[2]
 	FMOVQ 432(R11), F23
-	WORD $0x4fbceaf1 // sdot v17.4s, v23.16b, v28.4b[3]
-	WORD $0x4faaeae3 // sdot v3.4s, v23.16b, v10.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f8f9231 // fmul v17.4s, v17.4s, v15.s[0]
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4f949063 // fmul v3.4s, v3.4s, v20.s[0]
+	WORD $0x4fbbeaf3 // sdot v19.4s, v23.16b, v27.4b[3]
+	WORD $0x4fa7eaf5 // sdot v21.4s, v23.16b, v7.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4f869273 // fmul v19.4s, v19.4s, v6.s[0]
+	WORD $0x4f9492b5 // fmul v21.4s, v21.4s, v20.s[0]
 	FMOVQ 0(R10), F24
 	FMOVQ 0(R10), F25
 	FMOVQ 448(R11), F26
-	WORD $0x4f8ce358 // sdot v24.4s, v26.16b, v12.4b[0]
-	WORD $0x4f92e359 // sdot v25.4s, v26.16b, v18.4b[0]
+	WORD $0x4f8de358 // sdot v24.4s, v26.16b, v13.4b[0]
+	WORD $0x4f83e359 // sdot v25.4s, v26.16b, v3.4b[0]
 	FMOVQ 464(R11), F16
-	WORD $0x4face218 // sdot v24.4s, v16.16b, v12.4b[1]
-	WORD $0x4fb2e219 // sdot v25.4s, v16.16b, v18.4b[1]
-	FMOVQ 480(R11), F13
-	WORD $0x4f8ce9b8 // sdot v24.4s, v13.16b, v12.4b[2]
-	WORD $0x4f92e9b9 // sdot v25.4s, v13.16b, v18.4b[2]
-	FMOVQ 496(R11), F27
-	WORD $0x4faceb78 // sdot v24.4s, v27.16b, v12.4b[3]
-	WORD $0x4fb2eb79 // sdot v25.4s, v27.16b, v18.4b[3]
+	WORD $0x4fade218 // sdot v24.4s, v16.16b, v13.4b[1]
+	WORD $0x4fa3e219 // sdot v25.4s, v16.16b, v3.4b[1]
+	FMOVQ 480(R11), F12
+	WORD $0x4f8de998 // sdot v24.4s, v12.16b, v13.4b[2]
+	WORD $0x4f83e999 // sdot v25.4s, v12.16b, v3.4b[2]
+	FMOVQ 496(R11), F11
+	WORD $0x4fade978 // sdot v24.4s, v11.16b, v13.4b[3]
+	WORD $0x4fa3e979 // sdot v25.4s, v11.16b, v3.4b[3]
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4faf9318 // fmul v24.4s, v24.4s, v15.s[1]
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fb49339 // fmul v25.4s, v25.4s, v20.s[1]
-	WORD $0x4e38d631 // fadd v17.4s, v17.4s, v24.4s
-	WORD $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
-	FMOVQ 128(R11), F29
-	WORD $0x6e3dde31 // fmul v17.4s, v17.4s, v29.4s
-	WORD $0x6e3ddc63 // fmul v3.4s, v3.4s, v29.4s
+	WORD $0x4fa61313 // fmla v19.4s, v24.4s, v6.s[1]
+	WORD $0x4fb41335 // fmla v21.4s, v25.4s, v20.s[1]
 	FMOVQ 0(R14), F9
-	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
+	FMOVQ 0(R21), F4
+	FMOVQ 128(R11), F31
+	WORD $0x4e3fce69 // fmla v9.4s, v19.4s, v31.4s
+	WORD $0x4e3fcea4 // fmla v4.4s, v21.4s, v31.4s
 	FMOVQ F9, 0(R14)
-	FMOVQ 0(R21), F30
-	WORD $0x4e23d7de // fadd v30.4s, v30.4s, v3.4s
-	FMOVQ F30, 0(R21)
-	FMOVQ 0(R10), F4
-	FMOVQ 0(R10), F31
-	FMOVQ 512(R11), F14
-	WORD $0x4f9ce1c4 // sdot v4.4s, v14.16b, v28.4b[0]
-	WORD $0x4f8ae1df // sdot v31.4s, v14.16b, v10.4b[0]
-	FMOVQ 528(R11), F6
-	WORD $0x4fbce0c4 // sdot v4.4s, v6.16b, v28.4b[1]
-	WORD $0x4faae0df // sdot v31.4s, v6.16b, v10.4b[1]
-	FMOVQ 544(R11), F7
-	WORD $0x4f9ce8e4 // sdot v4.4s, v7.16b, v28.4b[2]
-	WORD $0x4f8ae8ff // sdot v31.4s, v7.16b, v10.4b[2]
+	FMOVQ F4, 0(R21)
+	FMOVQ 0(R10), F29
+	FMOVQ 0(R10), F30
+	FMOVQ 512(R11), F15
+	WORD $0x4f9be1fd // sdot v29.4s, v15.16b, v27.4b[0]
+	WORD $0x4f87e1fe // sdot v30.4s, v15.16b, v7.4b[0]
+	FMOVQ 528(R11), F14
+	WORD $0x4fbbe1dd // sdot v29.4s, v14.16b, v27.4b[1]
+	WORD $0x4fa7e1de // sdot v30.4s, v14.16b, v7.4b[1]
+	FMOVQ 544(R11), F10
+	WORD $0x4f9be95d // sdot v29.4s, v10.16b, v27.4b[2]
+	WORD $0x4f87e95e // sdot v30.4s, v10.16b, v7.4b[2]
 	FMOVQ 560(R11), F8
-	WORD $0x4fbce904 // sdot v4.4s, v8.16b, v28.4b[3]
-	WORD $0x4faae91f // sdot v31.4s, v8.16b, v10.4b[3]
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4f8f9084 // fmul v4.4s, v4.4s, v15.s[0]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f9493ff // fmul v31.4s, v31.4s, v20.s[0]
-	FMOVQ 0(R10), F11
+	WORD $0x4fbbe91d // sdot v29.4s, v8.16b, v27.4b[3]
+	WORD $0x4fa7e91e // sdot v30.4s, v8.16b, v7.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f8693bd // fmul v29.4s, v29.4s, v6.s[0]
+	WORD $0x4f9493de // fmul v30.4s, v30.4s, v20.s[0]
+	FMOVQ 0(R10), F28
 	FMOVQ 0(R10), F5
-	FMOVQ 576(R11), F21
-	WORD $0x4f8ce2ab // sdot v11.4s, v21.16b, v12.4b[0]
-	WORD $0x4f92e2a5 // sdot v5.4s, v21.16b, v18.4b[0]
-	FMOVQ 592(R11), F19
-	WORD $0x4face26b // sdot v11.4s, v19.16b, v12.4b[1]
-	WORD $0x4fb2e265 // sdot v5.4s, v19.16b, v18.4b[1]
+	FMOVQ 576(R11), F18
+	WORD $0x4f8de25c // sdot v28.4s, v18.16b, v13.4b[0]
+	WORD $0x4f83e245 // sdot v5.4s, v18.16b, v3.4b[0]
+	FMOVQ 592(R11), F17
+	WORD $0x4fade23c // sdot v28.4s, v17.16b, v13.4b[1]
+	WORD $0x4fa3e225 // sdot v5.4s, v17.16b, v3.4b[1]
 	FMOVQ 608(R11), F22
-	WORD $0x4f8ceacb // sdot v11.4s, v22.16b, v12.4b[2]
-	WORD $0x4f92eac5 // sdot v5.4s, v22.16b, v18.4b[2]
+	WORD $0x4f8deadc // sdot v28.4s, v22.16b, v13.4b[2]
+	WORD $0x4f83eac5 // sdot v5.4s, v22.16b, v3.4b[2]
 	FMOVQ 624(R11), F23
-	WORD $0x4faceaeb // sdot v11.4s, v23.16b, v12.4b[3]
-	WORD $0x4fb2eae5 // sdot v5.4s, v23.16b, v18.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4faf916b // fmul v11.4s, v11.4s, v15.s[1]
+	WORD $0x4fadeafc // sdot v28.4s, v23.16b, v13.4b[3]
+	WORD $0x4fa3eae5 // sdot v5.4s, v23.16b, v3.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
 	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4fb490a5 // fmul v5.4s, v5.4s, v20.s[1]
-	WORD $0x4e2bd484 // fadd v4.4s, v4.4s, v11.4s
-	WORD $0x4e25d7ff // fadd v31.4s, v31.4s, v5.4s
-	FMOVQ 144(R11), F26
-	WORD $0x6e3adc84 // fmul v4.4s, v4.4s, v26.4s
-	WORD $0x6e3adfff // fmul v31.4s, v31.4s, v26.4s
-	FMOVQ 16(R14), F16
-	WORD $0x4e24d610 // fadd v16.4s, v16.4s, v4.4s
-	FMOVQ F16, 16(R14)
-	FMOVQ 16(R21), F13
-	WORD $0x4e3fd5ad // fadd v13.4s, v13.4s, v31.4s
-	FMOVQ F13, 16(R21)
-	FMOVQ 0(R10), F27
+	WORD $0x4fa6139d // fmla v29.4s, v28.4s, v6.s[1]
+	WORD $0x4fb410be // fmla v30.4s, v5.4s, v20.s[1]
+	FMOVQ 16(R14), F26
+	FMOVQ 16(R21), F16
+	FMOVQ 144(R11), F12
+	WORD $0x4e2ccfba // fmla v26.4s, v29.4s, v12.4s
+	WORD $0x4e2ccfd0 // fmla v16.4s, v30.4s, v12.4s
+	FMOVQ F26, 16(R14)
+	FMOVQ F16, 16(R21)
+	FMOVQ 0(R10), F11
 	FMOVQ 0(R10), F24
 	FMOVQ 640(R11), F25
-	WORD $0x4f9ce33b // sdot v27.4s, v25.16b, v28.4b[0]
-	WORD $0x4f8ae338 // sdot v24.4s, v25.16b, v10.4b[0]
-	FMOVQ 656(R11), F29
-	WORD $0x4fbce3bb // sdot v27.4s, v29.16b, v28.4b[1]
-	WORD $0x4faae3b8 // sdot v24.4s, v29.16b, v10.4b[1]
-	FMOVQ 672(R11), F17
-	WORD $0x4f9cea3b // sdot v27.4s, v17.16b, v28.4b[2]
-	WORD $0x4f8aea38 // sdot v24.4s, v17.16b, v10.4b[2]
-	FMOVQ 688(R11), F9
-	WORD $0x4fbce93b // sdot v27.4s, v9.16b, v28.4b[3]
-	WORD $0x4faae938 // sdot v24.4s, v9.16b, v10.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f8f937b // fmul v27.4s, v27.4s, v15.s[0]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
-	FMOVQ 0(R10), F3
-	FMOVQ 0(R10), F30
-	FMOVQ 704(R11), F14
-	WORD $0x4f8ce1c3 // sdot v3.4s, v14.16b, v12.4b[0]
-	WORD $0x4f92e1de // sdot v30.4s, v14.16b, v18.4b[0]
-	FMOVQ 720(R11), F6
-	WORD $0x4face0c3 // sdot v3.4s, v6.16b, v12.4b[1]
-	WORD $0x4fb2e0de // sdot v30.4s, v6.16b, v18.4b[1]
-	FMOVQ 736(R11), F7
-	WORD $0x4f8ce8e3 // sdot v3.4s, v7.16b, v12.4b[2]
-	WORD $0x4f92e8fe // sdot v30.4s, v7.16b, v18.4b[2]
-	FMOVQ 752(R11), F8
-	WORD $0x4face903 // sdot v3.4s, v8.16b, v12.4b[3]
-	WORD $0x4fb2e91e // sdot v30.4s, v8.16b, v18.4b[3]
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4faf9063 // fmul v3.4s, v3.4s, v15.s[1]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb493de // fmul v30.4s, v30.4s, v20.s[1]
-	WORD $0x4e23d77b // fadd v27.4s, v27.4s, v3.4s
-	WORD $0x4e3ed718 // fadd v24.4s, v24.4s, v30.4s
-	FMOVQ 160(R11), F21
-	WORD $0x6e35df7b // fmul v27.4s, v27.4s, v21.4s
-	WORD $0x6e35df18 // fmul v24.4s, v24.4s, v21.4s
-	FMOVQ 32(R14), F19
-	WORD $0x4e3bd673 // fadd v19.4s, v19.4s, v27.4s
-	FMOVQ F19, 32(R14)
-	FMOVQ 32(R21), F22
-	WORD $0x4e38d6d6 // fadd v22.4s, v22.4s, v24.4s
-	FMOVQ F22, 32(R21)
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F11
-	FMOVQ 768(R11), F5
-	WORD $0x4f9ce0b7 // sdot v23.4s, v5.16b, v28.4b[0]
-	WORD $0x4f8ae0ab // sdot v11.4s, v5.16b, v10.4b[0]
-	FMOVQ 784(R11), F26
-	WORD $0x4fbce357 // sdot v23.4s, v26.16b, v28.4b[1]
-	WORD $0x4faae34b // sdot v11.4s, v26.16b, v10.4b[1]
-	FMOVQ 800(R11), F4
-	WORD $0x4f9ce897 // sdot v23.4s, v4.16b, v28.4b[2]
-	WORD $0x4f8ae88b // sdot v11.4s, v4.16b, v10.4b[2]
-	FMOVQ 816(R11), F16
-	WORD $0x4fbcea17 // sdot v23.4s, v16.16b, v28.4b[3]
-	WORD $0x4faaea0b // sdot v11.4s, v16.16b, v10.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f8f92f7 // fmul v23.4s, v23.4s, v15.s[0]
+	WORD $0x4f9be32b // sdot v11.4s, v25.16b, v27.4b[0]
+	WORD $0x4f87e338 // sdot v24.4s, v25.16b, v7.4b[0]
+	FMOVQ 656(R11), F19
+	WORD $0x4fbbe26b // sdot v11.4s, v19.16b, v27.4b[1]
+	WORD $0x4fa7e278 // sdot v24.4s, v19.16b, v7.4b[1]
+	FMOVQ 672(R11), F21
+	WORD $0x4f9beaab // sdot v11.4s, v21.16b, v27.4b[2]
+	WORD $0x4f87eab8 // sdot v24.4s, v21.16b, v7.4b[2]
+	FMOVQ 688(R11), F31
+	WORD $0x4fbbebeb // sdot v11.4s, v31.16b, v27.4b[3]
+	WORD $0x4fa7ebf8 // sdot v24.4s, v31.16b, v7.4b[3]
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f94916b // fmul v11.4s, v11.4s, v20.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F13
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f86916b // fmul v11.4s, v11.4s, v6.s[0]
+	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F4
+	FMOVQ 704(R11), F15
+	WORD $0x4f8de1e9 // sdot v9.4s, v15.16b, v13.4b[0]
+	WORD $0x4f83e1e4 // sdot v4.4s, v15.16b, v3.4b[0]
+	FMOVQ 720(R11), F14
+	WORD $0x4fade1c9 // sdot v9.4s, v14.16b, v13.4b[1]
+	WORD $0x4fa3e1c4 // sdot v4.4s, v14.16b, v3.4b[1]
+	FMOVQ 736(R11), F10
+	WORD $0x4f8de949 // sdot v9.4s, v10.16b, v13.4b[2]
+	WORD $0x4f83e944 // sdot v4.4s, v10.16b, v3.4b[2]
+	FMOVQ 752(R11), F8
+	WORD $0x4fade909 // sdot v9.4s, v8.16b, v13.4b[3]
+	WORD $0x4fa3e904 // sdot v4.4s, v8.16b, v3.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4fa6112b // fmla v11.4s, v9.4s, v6.s[1]
+	WORD $0x4fb41098 // fmla v24.4s, v4.4s, v20.s[1]
+	FMOVQ 32(R14), F18
+	FMOVQ 32(R21), F17
+	FMOVQ 160(R11), F22
+	WORD $0x4e36cd72 // fmla v18.4s, v11.4s, v22.4s
+	WORD $0x4e36cf11 // fmla v17.4s, v24.4s, v22.4s
+	FMOVQ F18, 32(R14)
+	FMOVQ F17, 32(R21)
+	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F28
+	FMOVQ 768(R11), F5
+	WORD $0x4f9be0b7 // sdot v23.4s, v5.16b, v27.4b[0]
+	WORD $0x4f87e0bc // sdot v28.4s, v5.16b, v7.4b[0]
+	FMOVQ 784(R11), F29
+	WORD $0x4fbbe3b7 // sdot v23.4s, v29.16b, v27.4b[1]
+	WORD $0x4fa7e3bc // sdot v28.4s, v29.16b, v7.4b[1]
+	FMOVQ 800(R11), F30
+	WORD $0x4f9bebd7 // sdot v23.4s, v30.16b, v27.4b[2]
+	WORD $0x4f87ebdc // sdot v28.4s, v30.16b, v7.4b[2]
+	FMOVQ 816(R11), F12
+	WORD $0x4fbbe997 // sdot v23.4s, v12.16b, v27.4b[3]
+	WORD $0x4fa7e99c // sdot v28.4s, v12.16b, v7.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f8692f7 // fmul v23.4s, v23.4s, v6.s[0]
+	WORD $0x4f94939c // fmul v28.4s, v28.4s, v20.s[0]
+	FMOVQ 0(R10), F26
+	FMOVQ 0(R10), F16
 	FMOVQ 832(R11), F25
-	WORD $0x4f8ce33f // sdot v31.4s, v25.16b, v12.4b[0]
-	WORD $0x4f92e32d // sdot v13.4s, v25.16b, v18.4b[0]
-	FMOVQ 848(R11), F29
-	WORD $0x4face3bf // sdot v31.4s, v29.16b, v12.4b[1]
-	WORD $0x4fb2e3ad // sdot v13.4s, v29.16b, v18.4b[1]
-	FMOVQ 864(R11), F17
-	WORD $0x4f8cea3f // sdot v31.4s, v17.16b, v12.4b[2]
-	WORD $0x4f92ea2d // sdot v13.4s, v17.16b, v18.4b[2]
-	FMOVQ 880(R11), F9
-	WORD $0x4face93f // sdot v31.4s, v9.16b, v12.4b[3]
-	WORD $0x4fb2e92d // sdot v13.4s, v9.16b, v18.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4faf93ff // fmul v31.4s, v31.4s, v15.s[1]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fb491ad // fmul v13.4s, v13.4s, v20.s[1]
-	WORD $0x4e3fd6f7 // fadd v23.4s, v23.4s, v31.4s
-	WORD $0x4e2dd56b // fadd v11.4s, v11.4s, v13.4s
-	FMOVQ 176(R11), F14
-	WORD $0x6e2edef7 // fmul v23.4s, v23.4s, v14.4s
-	WORD $0x6e2edd6b // fmul v11.4s, v11.4s, v14.4s
-	FMOVQ 48(R14), F6
-	WORD $0x4e37d4c6 // fadd v6.4s, v6.4s, v23.4s
-	FMOVQ F6, 48(R14)
-	FMOVQ 48(R21), F7
-	WORD $0x4e2bd4e7 // fadd v7.4s, v7.4s, v11.4s
-	FMOVQ F7, 48(R21)
+	WORD $0x4f8de33a // sdot v26.4s, v25.16b, v13.4b[0]
+	WORD $0x4f83e330 // sdot v16.4s, v25.16b, v3.4b[0]
+	FMOVQ 848(R11), F19
+	WORD $0x4fade27a // sdot v26.4s, v19.16b, v13.4b[1]
+	WORD $0x4fa3e270 // sdot v16.4s, v19.16b, v3.4b[1]
+	FMOVQ 864(R11), F21
+	WORD $0x4f8deaba // sdot v26.4s, v21.16b, v13.4b[2]
+	WORD $0x4f83eab0 // sdot v16.4s, v21.16b, v3.4b[2]
+	FMOVQ 880(R11), F31
+	WORD $0x4fadebfa // sdot v26.4s, v31.16b, v13.4b[3]
+	WORD $0x4fa3ebf0 // sdot v16.4s, v31.16b, v3.4b[3]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4fa61357 // fmla v23.4s, v26.4s, v6.s[1]
+	WORD $0x4fb4121c // fmla v28.4s, v16.4s, v20.s[1]
+	FMOVQ 48(R14), F15
+	FMOVQ 48(R21), F14
+	FMOVQ 176(R11), F10
+	WORD $0x4e2aceef // fmla v15.4s, v23.4s, v10.4s
+	WORD $0x4e2acf8e // fmla v14.4s, v28.4s, v10.4s
+	FMOVQ F15, 48(R14)
+	FMOVQ F14, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12

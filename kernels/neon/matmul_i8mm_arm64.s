@@ -199,7 +199,7 @@ pair5:
 	VZIP2 V2.S4, V30.S4, V3.S4
 	VZIP1 V5.D2, V5.D2, V4.D2
 	VZIP2 V5.D2, V5.D2, V5.D2
-	VSHL $3, V3.S4, V3.S4
+	WORD $0x4f3c0463 // sshr v3.4s, v3.4s, #4
 	VSUB V3.S4, V0.S4, V3.S4
 	VZIP1 V3.D2, V3.D2, V8.D2
 	VZIP2 V3.D2, V3.D2, V3.D2
@@ -214,8 +214,8 @@ pair5:
 	FMOVQ 432(R11), F12
 	WORD $0x4e9ba587 // smmla v7.4s, v12.16b, v27.16b
 	WORD $0x4ea8d4c6 // fsub v6.4s, v6.4s, v8.4s
-	WORD $0x6e24dcc6 // fmul v6.4s, v6.4s, v4.4s
 	WORD $0x4ea8d4e7 // fsub v7.4s, v7.4s, v8.4s
+	WORD $0x6e24dcc6 // fmul v6.4s, v6.4s, v4.4s
 	WORD $0x6e24dce7 // fmul v7.4s, v7.4s, v4.4s
 	FMOVQ 0(R10), F13
 	FMOVQ 448(R11), F15
@@ -228,22 +228,18 @@ pair5:
 	FMOVQ 496(R11), F17
 	WORD $0x4e9da62e // smmla v14.4s, v17.16b, v29.16b
 	WORD $0x4ea3d5ad // fsub v13.4s, v13.4s, v3.4s
-	WORD $0x6e25ddad // fmul v13.4s, v13.4s, v5.4s
 	WORD $0x4ea3d5ce // fsub v14.4s, v14.4s, v3.4s
-	WORD $0x6e25ddce // fmul v14.4s, v14.4s, v5.4s
-	WORD $0x4e2dd4c6 // fadd v6.4s, v6.4s, v13.4s
-	WORD $0x4e2ed4e7 // fadd v7.4s, v7.4s, v14.4s
+	WORD $0x4e25cda6 // fmla v6.4s, v13.4s, v5.4s
+	WORD $0x4e25cdc7 // fmla v7.4s, v14.4s, v5.4s
 	VUZP1 V7.S4, V6.S4, V21.S4
 	VUZP2 V7.S4, V6.S4, V7.S4
-	FMOVQ 128(R11), F19
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x6e33dce7 // fmul v7.4s, v7.4s, v19.4s
-	FMOVQ 0(R14), F20
-	WORD $0x4e35d694 // fadd v20.4s, v20.4s, v21.4s
-	FMOVQ F20, 0(R14)
-	FMOVQ 0(R21), F24
-	WORD $0x4e27d718 // fadd v24.4s, v24.4s, v7.4s
-	FMOVQ F24, 0(R21)
+	FMOVQ 0(R14), F19
+	FMOVQ 0(R21), F20
+	FMOVQ 128(R11), F24
+	WORD $0x4e38ceb3 // fmla v19.4s, v21.4s, v24.4s
+	WORD $0x4e38ccf4 // fmla v20.4s, v7.4s, v24.4s
+	FMOVQ F19, 0(R14)
+	FMOVQ F20, 0(R21)
 	FMOVQ 0(R10), F22
 	FMOVQ 512(R11), F25
 	WORD $0x4e9aa736 // smmla v22.4s, v25.16b, v26.16b
@@ -255,8 +251,8 @@ pair5:
 	FMOVQ 560(R11), F2
 	WORD $0x4e9ba457 // smmla v23.4s, v2.16b, v27.16b
 	WORD $0x4ea8d6d6 // fsub v22.4s, v22.4s, v8.4s
-	WORD $0x6e24ded6 // fmul v22.4s, v22.4s, v4.4s
 	WORD $0x4ea8d6f7 // fsub v23.4s, v23.4s, v8.4s
+	WORD $0x6e24ded6 // fmul v22.4s, v22.4s, v4.4s
 	WORD $0x6e24def7 // fmul v23.4s, v23.4s, v4.4s
 	FMOVQ 0(R10), F11
 	FMOVQ 576(R11), F10
@@ -269,36 +265,32 @@ pair5:
 	FMOVQ 624(R11), F18
 	WORD $0x4e9da649 // smmla v9.4s, v18.16b, v29.16b
 	WORD $0x4ea3d56b // fsub v11.4s, v11.4s, v3.4s
-	WORD $0x6e25dd6b // fmul v11.4s, v11.4s, v5.4s
 	WORD $0x4ea3d529 // fsub v9.4s, v9.4s, v3.4s
-	WORD $0x6e25dd29 // fmul v9.4s, v9.4s, v5.4s
-	WORD $0x4e2bd6d6 // fadd v22.4s, v22.4s, v11.4s
-	WORD $0x4e29d6f7 // fadd v23.4s, v23.4s, v9.4s
+	WORD $0x4e25cd76 // fmla v22.4s, v11.4s, v5.4s
+	WORD $0x4e25cd37 // fmla v23.4s, v9.4s, v5.4s
 	VUZP1 V23.S4, V22.S4, V16.S4
 	VUZP2 V23.S4, V22.S4, V23.S4
-	FMOVQ 144(R11), F17
-	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	WORD $0x6e31def7 // fmul v23.4s, v23.4s, v17.4s
-	FMOVQ 16(R14), F13
-	WORD $0x4e30d5ad // fadd v13.4s, v13.4s, v16.4s
-	FMOVQ F13, 16(R14)
-	FMOVQ 16(R21), F14
-	WORD $0x4e37d5ce // fadd v14.4s, v14.4s, v23.4s
-	FMOVQ F14, 16(R21)
+	FMOVQ 16(R14), F17
+	FMOVQ 16(R21), F13
+	FMOVQ 144(R11), F14
+	WORD $0x4e2ece11 // fmla v17.4s, v16.4s, v14.4s
+	WORD $0x4e2eceed // fmla v13.4s, v23.4s, v14.4s
+	FMOVQ F17, 16(R14)
+	FMOVQ F13, 16(R21)
 	FMOVQ 0(R10), F6
-	FMOVQ 640(R11), F21
-	WORD $0x4e9aa6a6 // smmla v6.4s, v21.16b, v26.16b
-	FMOVQ 672(R11), F20
-	WORD $0x4e9ba686 // smmla v6.4s, v20.16b, v27.16b
-	FMOVQ 0(R10), F19
-	FMOVQ 656(R11), F7
-	WORD $0x4e9aa4f3 // smmla v19.4s, v7.16b, v26.16b
-	FMOVQ 688(R11), F24
-	WORD $0x4e9ba713 // smmla v19.4s, v24.16b, v27.16b
+	FMOVQ 640(R11), F7
+	WORD $0x4e9aa4e6 // smmla v6.4s, v7.16b, v26.16b
+	FMOVQ 672(R11), F24
+	WORD $0x4e9ba706 // smmla v6.4s, v24.16b, v27.16b
+	FMOVQ 0(R10), F21
+	FMOVQ 656(R11), F19
+	WORD $0x4e9aa675 // smmla v21.4s, v19.16b, v26.16b
+	FMOVQ 688(R11), F20
+	WORD $0x4e9ba695 // smmla v21.4s, v20.16b, v27.16b
 	WORD $0x4ea8d4c6 // fsub v6.4s, v6.4s, v8.4s
+	WORD $0x4ea8d6b5 // fsub v21.4s, v21.4s, v8.4s
 	WORD $0x6e24dcc6 // fmul v6.4s, v6.4s, v4.4s
-	WORD $0x4ea8d673 // fsub v19.4s, v19.4s, v8.4s
-	WORD $0x6e24de73 // fmul v19.4s, v19.4s, v4.4s
+	WORD $0x6e24deb5 // fmul v21.4s, v21.4s, v4.4s
 	FMOVQ 0(R10), F25
 	FMOVQ 704(R11), F30
 	WORD $0x4e9fa7d9 // smmla v25.4s, v30.16b, v31.16b
@@ -310,63 +302,55 @@ pair5:
 	FMOVQ 752(R11), F12
 	WORD $0x4e9da59c // smmla v28.4s, v12.16b, v29.16b
 	WORD $0x4ea3d739 // fsub v25.4s, v25.4s, v3.4s
-	WORD $0x6e25df39 // fmul v25.4s, v25.4s, v5.4s
 	WORD $0x4ea3d79c // fsub v28.4s, v28.4s, v3.4s
-	WORD $0x6e25df9c // fmul v28.4s, v28.4s, v5.4s
-	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
-	WORD $0x4e3cd673 // fadd v19.4s, v19.4s, v28.4s
-	VUZP1 V19.S4, V6.S4, V15.S4
-	VUZP2 V19.S4, V6.S4, V19.S4
-	FMOVQ 160(R11), F18
-	WORD $0x6e32ddef // fmul v15.4s, v15.4s, v18.4s
-	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
-	FMOVQ 32(R14), F11
-	WORD $0x4e2fd56b // fadd v11.4s, v11.4s, v15.4s
-	FMOVQ F11, 32(R14)
-	FMOVQ 32(R21), F9
-	WORD $0x4e33d529 // fadd v9.4s, v9.4s, v19.4s
-	FMOVQ F9, 32(R21)
+	WORD $0x4e25cf26 // fmla v6.4s, v25.4s, v5.4s
+	WORD $0x4e25cf95 // fmla v21.4s, v28.4s, v5.4s
+	VUZP1 V21.S4, V6.S4, V15.S4
+	VUZP2 V21.S4, V6.S4, V21.S4
+	FMOVQ 32(R14), F18
+	FMOVQ 32(R21), F11
+	FMOVQ 160(R11), F9
+	WORD $0x4e29cdf2 // fmla v18.4s, v15.4s, v9.4s
+	WORD $0x4e29ceab // fmla v11.4s, v21.4s, v9.4s
+	FMOVQ F18, 32(R14)
+	FMOVQ F11, 32(R21)
 	FMOVQ 0(R10), F22
-	FMOVQ 768(R11), F16
-	WORD $0x4e9aa616 // smmla v22.4s, v16.16b, v26.16b
-	FMOVQ 800(R11), F13
-	WORD $0x4e9ba5b6 // smmla v22.4s, v13.16b, v27.16b
-	FMOVQ 0(R10), F17
-	FMOVQ 784(R11), F23
-	WORD $0x4e9aa6f1 // smmla v17.4s, v23.16b, v26.16b
-	FMOVQ 816(R11), F14
-	WORD $0x4e9ba5d1 // smmla v17.4s, v14.16b, v27.16b
+	FMOVQ 768(R11), F23
+	WORD $0x4e9aa6f6 // smmla v22.4s, v23.16b, v26.16b
+	FMOVQ 800(R11), F14
+	WORD $0x4e9ba5d6 // smmla v22.4s, v14.16b, v27.16b
+	FMOVQ 0(R10), F16
+	FMOVQ 784(R11), F17
+	WORD $0x4e9aa630 // smmla v16.4s, v17.16b, v26.16b
+	FMOVQ 816(R11), F13
+	WORD $0x4e9ba5b0 // smmla v16.4s, v13.16b, v27.16b
 	WORD $0x4ea8d6d6 // fsub v22.4s, v22.4s, v8.4s
+	WORD $0x4ea8d610 // fsub v16.4s, v16.4s, v8.4s
 	WORD $0x6e24ded6 // fmul v22.4s, v22.4s, v4.4s
-	WORD $0x4ea8d631 // fsub v17.4s, v17.4s, v8.4s
-	WORD $0x6e24de31 // fmul v17.4s, v17.4s, v4.4s
-	FMOVQ 0(R10), F21
-	FMOVQ 832(R11), F7
-	WORD $0x4e9fa4f5 // smmla v21.4s, v7.16b, v31.16b
-	FMOVQ 864(R11), F24
-	WORD $0x4e9da715 // smmla v21.4s, v24.16b, v29.16b
-	FMOVQ 0(R10), F20
+	WORD $0x6e24de10 // fmul v16.4s, v16.4s, v4.4s
+	FMOVQ 0(R10), F7
+	FMOVQ 832(R11), F19
+	WORD $0x4e9fa667 // smmla v7.4s, v19.16b, v31.16b
+	FMOVQ 864(R11), F20
+	WORD $0x4e9da687 // smmla v7.4s, v20.16b, v29.16b
+	FMOVQ 0(R10), F24
 	FMOVQ 848(R11), F30
-	WORD $0x4e9fa7d4 // smmla v20.4s, v30.16b, v31.16b
+	WORD $0x4e9fa7d8 // smmla v24.4s, v30.16b, v31.16b
 	FMOVQ 880(R11), F2
-	WORD $0x4e9da454 // smmla v20.4s, v2.16b, v29.16b
-	WORD $0x4ea3d6b5 // fsub v21.4s, v21.4s, v3.4s
-	WORD $0x6e25deb5 // fmul v21.4s, v21.4s, v5.4s
-	WORD $0x4ea3d694 // fsub v20.4s, v20.4s, v3.4s
-	WORD $0x6e25de94 // fmul v20.4s, v20.4s, v5.4s
-	WORD $0x4e35d6d6 // fadd v22.4s, v22.4s, v21.4s
-	WORD $0x4e34d631 // fadd v17.4s, v17.4s, v20.4s
-	VUZP1 V17.S4, V22.S4, V10.S4
-	VUZP2 V17.S4, V22.S4, V17.S4
-	FMOVQ 176(R11), F12
-	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
-	WORD $0x6e2cde31 // fmul v17.4s, v17.4s, v12.4s
-	FMOVQ 48(R14), F25
-	WORD $0x4e2ad739 // fadd v25.4s, v25.4s, v10.4s
-	FMOVQ F25, 48(R14)
-	FMOVQ 48(R21), F28
-	WORD $0x4e31d79c // fadd v28.4s, v28.4s, v17.4s
-	FMOVQ F28, 48(R21)
+	WORD $0x4e9da458 // smmla v24.4s, v2.16b, v29.16b
+	WORD $0x4ea3d4e7 // fsub v7.4s, v7.4s, v3.4s
+	WORD $0x4ea3d718 // fsub v24.4s, v24.4s, v3.4s
+	WORD $0x4e25ccf6 // fmla v22.4s, v7.4s, v5.4s
+	WORD $0x4e25cf10 // fmla v16.4s, v24.4s, v5.4s
+	VUZP1 V16.S4, V22.S4, V10.S4
+	VUZP2 V16.S4, V22.S4, V16.S4
+	FMOVQ 48(R14), F12
+	FMOVQ 48(R21), F25
+	FMOVQ 176(R11), F28
+	WORD $0x4e3ccd4c // fmla v12.4s, v10.4s, v28.4s
+	WORD $0x4e3cce19 // fmla v25.4s, v16.4s, v28.4s
+	FMOVQ F12, 48(R14)
+	FMOVQ F25, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -375,63 +359,63 @@ pair5:
 	BEQ last4
 	FMOVQ 320(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ 384(R1), F18
+	FMOVQ 384(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VZIP1 V15.S4, V6.S4, V21.S4
+	VZIP2 V15.S4, V6.S4, V15.S4
+	FMOVQ F21, 384(R11)
+	FMOVQ F15, 400(R11)
+	FMOVQ 448(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 512(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
-	VZIP1 V18.S4, V6.S4, V15.S4
-	VZIP2 V18.S4, V6.S4, V18.S4
-	FMOVQ F15, 384(R11)
-	FMOVQ F18, 400(R11)
-	FMOVQ 448(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 512(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VZIP1 V19.S4, V11.S4, V9.S4
-	VZIP2 V19.S4, V11.S4, V19.S4
-	FMOVQ F9, 416(R11)
-	FMOVQ F19, 432(R11)
-	FMOVQ 320(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	FMOVQ 384(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VZIP1 V13.S4, V16.S4, V23.S4
-	VZIP2 V13.S4, V16.S4, V13.S4
-	FMOVQ F23, 448(R11)
-	FMOVQ F13, 464(R11)
-	FMOVQ 448(R1), F14
+	VZIP1 V18.S4, V9.S4, V11.S4
+	VZIP2 V18.S4, V9.S4, V18.S4
+	FMOVQ F11, 416(R11)
+	FMOVQ F18, 432(R11)
+	FMOVQ 320(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	FMOVQ 384(R1), F14
 	VUSHR $4, V14.B16, V14.B16
-	FMOVQ 512(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	VZIP1 V7.S4, V14.S4, V24.S4
-	VZIP2 V7.S4, V14.S4, V7.S4
-	FMOVQ F24, 480(R11)
-	FMOVQ F7, 496(R11)
+	VZIP1 V14.S4, V23.S4, V17.S4
+	VZIP2 V14.S4, V23.S4, V14.S4
+	FMOVQ F17, 448(R11)
+	FMOVQ F14, 464(R11)
+	FMOVQ 448(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	FMOVQ 512(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VZIP1 V19.S4, V13.S4, V20.S4
+	VZIP2 V19.S4, V13.S4, V19.S4
+	FMOVQ F20, 480(R11)
+	FMOVQ F19, 496(R11)
 	FMOVD 32(R1), F30
 	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
 	FMOVQ F30, 128(R11)
 	FMOVQ 336(R1), F2
 	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ 400(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VZIP1 V21.S4, V2.S4, V20.S4
-	VZIP2 V21.S4, V2.S4, V21.S4
-	FMOVQ F20, 512(R11)
-	FMOVQ F21, 528(R11)
+	FMOVQ 400(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	VZIP1 V7.S4, V2.S4, V24.S4
+	VZIP2 V7.S4, V2.S4, V7.S4
+	FMOVQ F24, 512(R11)
+	FMOVQ F7, 528(R11)
 	FMOVQ 464(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 528(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VZIP1 V12.S4, V22.S4, V10.S4
-	VZIP2 V12.S4, V22.S4, V12.S4
-	FMOVQ F10, 544(R11)
-	FMOVQ F12, 560(R11)
-	FMOVQ 336(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	FMOVQ 400(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VZIP1 V17.S4, V25.S4, V28.S4
-	VZIP2 V17.S4, V25.S4, V17.S4
-	FMOVQ F28, 576(R11)
-	FMOVQ F17, 592(R11)
+	FMOVQ 528(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VZIP1 V10.S4, V22.S4, V16.S4
+	VZIP2 V10.S4, V22.S4, V10.S4
+	FMOVQ F16, 544(R11)
+	FMOVQ F10, 560(R11)
+	FMOVQ 336(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	FMOVQ 400(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VZIP1 V12.S4, V28.S4, V25.S4
+	VZIP2 V12.S4, V28.S4, V12.S4
+	FMOVQ F25, 576(R11)
+	FMOVQ F12, 592(R11)
 	FMOVQ 464(R1), F26
 	VUSHR $4, V26.B16, V26.B16
 	FMOVQ 528(R1), F27
@@ -455,64 +439,64 @@ pair5:
 	VAND V1.B16, V3.B16, V3.B16
 	FMOVQ 544(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	VZIP1 V6.S4, V3.S4, V15.S4
+	VZIP1 V6.S4, V3.S4, V21.S4
 	VZIP2 V6.S4, V3.S4, V6.S4
-	FMOVQ F15, 672(R11)
+	FMOVQ F21, 672(R11)
 	FMOVQ F6, 688(R11)
-	FMOVQ 352(R1), F18
+	FMOVQ 352(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	FMOVQ 416(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	VZIP1 V9.S4, V15.S4, V11.S4
+	VZIP2 V9.S4, V15.S4, V9.S4
+	FMOVQ F11, 704(R11)
+	FMOVQ F9, 720(R11)
+	FMOVQ 480(R1), F18
 	VUSHR $4, V18.B16, V18.B16
-	FMOVQ 416(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VZIP1 V11.S4, V18.S4, V9.S4
-	VZIP2 V11.S4, V18.S4, V11.S4
-	FMOVQ F9, 704(R11)
-	FMOVQ F11, 720(R11)
-	FMOVQ 480(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	FMOVQ 544(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	VZIP1 V16.S4, V19.S4, V23.S4
-	VZIP2 V16.S4, V19.S4, V16.S4
-	FMOVQ F23, 736(R11)
-	FMOVQ F16, 752(R11)
-	FMOVD 48(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 160(R11)
-	FMOVQ 368(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ 432(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VZIP1 V24.S4, V14.S4, V7.S4
-	VZIP2 V24.S4, V14.S4, V24.S4
-	FMOVQ F7, 768(R11)
-	FMOVQ F24, 784(R11)
+	FMOVQ 544(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	VZIP1 V23.S4, V18.S4, V17.S4
+	VZIP2 V23.S4, V18.S4, V23.S4
+	FMOVQ F17, 736(R11)
+	FMOVQ F23, 752(R11)
+	FMOVD 48(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ F14, 160(R11)
+	FMOVQ 368(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 432(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VZIP1 V20.S4, V13.S4, V19.S4
+	VZIP2 V20.S4, V13.S4, V20.S4
+	FMOVQ F19, 768(R11)
+	FMOVQ F20, 784(R11)
 	FMOVQ 496(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
 	FMOVQ 560(R1), F2
 	VAND V1.B16, V2.B16, V2.B16
-	VZIP1 V2.S4, V30.S4, V20.S4
+	VZIP1 V2.S4, V30.S4, V24.S4
 	VZIP2 V2.S4, V30.S4, V2.S4
-	FMOVQ F20, 800(R11)
+	FMOVQ F24, 800(R11)
 	FMOVQ F2, 816(R11)
-	FMOVQ 368(R1), F21
-	VUSHR $4, V21.B16, V21.B16
+	FMOVQ 368(R1), F7
+	VUSHR $4, V7.B16, V7.B16
 	FMOVQ 432(R1), F22
 	VUSHR $4, V22.B16, V22.B16
-	VZIP1 V22.S4, V21.S4, V10.S4
-	VZIP2 V22.S4, V21.S4, V22.S4
-	FMOVQ F10, 832(R11)
+	VZIP1 V22.S4, V7.S4, V16.S4
+	VZIP2 V22.S4, V7.S4, V22.S4
+	FMOVQ F16, 832(R11)
 	FMOVQ F22, 848(R11)
-	FMOVQ 496(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	FMOVQ 560(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VZIP1 V25.S4, V12.S4, V28.S4
-	VZIP2 V25.S4, V12.S4, V25.S4
-	FMOVQ F28, 864(R11)
-	FMOVQ F25, 880(R11)
-	FMOVD 56(R1), F17
-	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	FMOVQ F17, 176(R11)
+	FMOVQ 496(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	FMOVQ 560(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	VZIP1 V28.S4, V10.S4, V25.S4
+	VZIP2 V28.S4, V10.S4, V28.S4
+	FMOVQ F25, 864(R11)
+	FMOVQ F28, 880(R11)
+	FMOVD 56(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ F12, 176(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
@@ -529,178 +513,162 @@ pair6:
 	VZIP2 V4.D2, V29.D2, V4.D2
 	FMOVQ 32(R13), F5
 	FMOVQ 32(R20), F3
-	VZIP1 V3.S4, V5.S4, V15.S4
+	VZIP1 V3.S4, V5.S4, V21.S4
 	VZIP2 V3.S4, V5.S4, V6.S4
-	VZIP1 V15.D2, V15.D2, V18.D2
-	VZIP2 V15.D2, V15.D2, V15.D2
-	VSHL $3, V6.S4, V6.S4
+	VZIP1 V21.D2, V21.D2, V15.D2
+	VZIP2 V21.D2, V21.D2, V21.D2
+	WORD $0x4f3c04c6 // sshr v6.4s, v6.4s, #4
 	VSUB V6.S4, V0.S4, V6.S4
-	VZIP1 V6.D2, V6.D2, V9.D2
+	VZIP1 V6.D2, V6.D2, V11.D2
 	VZIP2 V6.D2, V6.D2, V6.D2
-	FMOVQ 0(R10), F11
-	FMOVQ 384(R11), F23
-	WORD $0x4e9ba6eb // smmla v11.4s, v23.16b, v27.16b
-	FMOVQ 416(R11), F16
-	WORD $0x4e9fa60b // smmla v11.4s, v16.16b, v31.16b
+	FMOVQ 0(R10), F9
+	FMOVQ 384(R11), F17
+	WORD $0x4e9ba629 // smmla v9.4s, v17.16b, v27.16b
+	FMOVQ 416(R11), F23
+	WORD $0x4e9fa6e9 // smmla v9.4s, v23.16b, v31.16b
+	FMOVQ 0(R10), F18
+	FMOVQ 400(R11), F14
+	WORD $0x4e9ba5d2 // smmla v18.4s, v14.16b, v27.16b
+	FMOVQ 432(R11), F13
+	WORD $0x4e9fa5b2 // smmla v18.4s, v13.16b, v31.16b
+	WORD $0x4eabd529 // fsub v9.4s, v9.4s, v11.4s
+	WORD $0x4eabd652 // fsub v18.4s, v18.4s, v11.4s
+	WORD $0x6e2fdd29 // fmul v9.4s, v9.4s, v15.4s
+	WORD $0x6e2fde52 // fmul v18.4s, v18.4s, v15.4s
 	FMOVQ 0(R10), F19
-	FMOVQ 400(R11), F13
-	WORD $0x4e9ba5b3 // smmla v19.4s, v13.16b, v27.16b
-	FMOVQ 432(R11), F14
-	WORD $0x4e9fa5d3 // smmla v19.4s, v14.16b, v31.16b
-	WORD $0x4ea9d56b // fsub v11.4s, v11.4s, v9.4s
-	WORD $0x6e32dd6b // fmul v11.4s, v11.4s, v18.4s
-	WORD $0x4ea9d673 // fsub v19.4s, v19.4s, v9.4s
-	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
-	FMOVQ 0(R10), F7
 	FMOVQ 448(R11), F30
-	WORD $0x4e88a7c7 // smmla v7.4s, v30.16b, v8.16b
-	FMOVQ 480(R11), F20
-	WORD $0x4e84a687 // smmla v7.4s, v20.16b, v4.16b
-	FMOVQ 0(R10), F24
+	WORD $0x4e88a7d3 // smmla v19.4s, v30.16b, v8.16b
+	FMOVQ 480(R11), F24
+	WORD $0x4e84a713 // smmla v19.4s, v24.16b, v4.16b
+	FMOVQ 0(R10), F20
 	FMOVQ 464(R11), F2
-	WORD $0x4e88a458 // smmla v24.4s, v2.16b, v8.16b
-	FMOVQ 496(R11), F21
-	WORD $0x4e84a6b8 // smmla v24.4s, v21.16b, v4.16b
-	WORD $0x4ea6d4e7 // fsub v7.4s, v7.4s, v6.4s
-	WORD $0x6e2fdce7 // fmul v7.4s, v7.4s, v15.4s
-	WORD $0x4ea6d718 // fsub v24.4s, v24.4s, v6.4s
-	WORD $0x6e2fdf18 // fmul v24.4s, v24.4s, v15.4s
-	WORD $0x4e27d56b // fadd v11.4s, v11.4s, v7.4s
-	WORD $0x4e38d673 // fadd v19.4s, v19.4s, v24.4s
-	VUZP1 V19.S4, V11.S4, V10.S4
-	VUZP2 V19.S4, V11.S4, V19.S4
-	FMOVQ 128(R11), F22
-	WORD $0x6e36dd4a // fmul v10.4s, v10.4s, v22.4s
-	WORD $0x6e36de73 // fmul v19.4s, v19.4s, v22.4s
-	FMOVQ 0(R14), F12
-	WORD $0x4e2ad58c // fadd v12.4s, v12.4s, v10.4s
-	FMOVQ F12, 0(R14)
-	FMOVQ 0(R21), F28
-	WORD $0x4e33d79c // fadd v28.4s, v28.4s, v19.4s
-	FMOVQ F28, 0(R21)
-	FMOVQ 0(R10), F25
+	WORD $0x4e88a454 // smmla v20.4s, v2.16b, v8.16b
+	FMOVQ 496(R11), F7
+	WORD $0x4e84a4f4 // smmla v20.4s, v7.16b, v4.16b
+	WORD $0x4ea6d673 // fsub v19.4s, v19.4s, v6.4s
+	WORD $0x4ea6d694 // fsub v20.4s, v20.4s, v6.4s
+	WORD $0x4e35ce69 // fmla v9.4s, v19.4s, v21.4s
+	WORD $0x4e35ce92 // fmla v18.4s, v20.4s, v21.4s
+	VUZP1 V18.S4, V9.S4, V16.S4
+	VUZP2 V18.S4, V9.S4, V18.S4
+	FMOVQ 0(R14), F22
+	FMOVQ 0(R21), F10
+	FMOVQ 128(R11), F25
+	WORD $0x4e39ce16 // fmla v22.4s, v16.4s, v25.4s
+	WORD $0x4e39ce4a // fmla v10.4s, v18.4s, v25.4s
+	FMOVQ F22, 0(R14)
+	FMOVQ F10, 0(R21)
+	FMOVQ 0(R10), F28
 	FMOVQ 512(R11), F26
-	WORD $0x4e9ba759 // smmla v25.4s, v26.16b, v27.16b
+	WORD $0x4e9ba75c // smmla v28.4s, v26.16b, v27.16b
 	FMOVQ 544(R11), F29
-	WORD $0x4e9fa7b9 // smmla v25.4s, v29.16b, v31.16b
-	FMOVQ 0(R10), F17
+	WORD $0x4e9fa7bc // smmla v28.4s, v29.16b, v31.16b
+	FMOVQ 0(R10), F12
 	FMOVQ 528(R11), F5
-	WORD $0x4e9ba4b1 // smmla v17.4s, v5.16b, v27.16b
+	WORD $0x4e9ba4ac // smmla v12.4s, v5.16b, v27.16b
 	FMOVQ 560(R11), F3
-	WORD $0x4e9fa471 // smmla v17.4s, v3.16b, v31.16b
-	WORD $0x4ea9d739 // fsub v25.4s, v25.4s, v9.4s
-	WORD $0x6e32df39 // fmul v25.4s, v25.4s, v18.4s
-	WORD $0x4ea9d631 // fsub v17.4s, v17.4s, v9.4s
-	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
+	WORD $0x4e9fa46c // smmla v12.4s, v3.16b, v31.16b
+	WORD $0x4eabd79c // fsub v28.4s, v28.4s, v11.4s
+	WORD $0x4eabd58c // fsub v12.4s, v12.4s, v11.4s
+	WORD $0x6e2fdf9c // fmul v28.4s, v28.4s, v15.4s
+	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
+	FMOVQ 0(R10), F17
+	FMOVQ 576(R11), F14
+	WORD $0x4e88a5d1 // smmla v17.4s, v14.16b, v8.16b
+	FMOVQ 608(R11), F13
+	WORD $0x4e84a5b1 // smmla v17.4s, v13.16b, v4.16b
 	FMOVQ 0(R10), F23
-	FMOVQ 576(R11), F13
-	WORD $0x4e88a5b7 // smmla v23.4s, v13.16b, v8.16b
-	FMOVQ 608(R11), F14
-	WORD $0x4e84a5d7 // smmla v23.4s, v14.16b, v4.16b
-	FMOVQ 0(R10), F16
 	FMOVQ 592(R11), F30
-	WORD $0x4e88a7d0 // smmla v16.4s, v30.16b, v8.16b
-	FMOVQ 624(R11), F20
-	WORD $0x4e84a690 // smmla v16.4s, v20.16b, v4.16b
+	WORD $0x4e88a7d7 // smmla v23.4s, v30.16b, v8.16b
+	FMOVQ 624(R11), F24
+	WORD $0x4e84a717 // smmla v23.4s, v24.16b, v4.16b
+	WORD $0x4ea6d631 // fsub v17.4s, v17.4s, v6.4s
 	WORD $0x4ea6d6f7 // fsub v23.4s, v23.4s, v6.4s
-	WORD $0x6e2fdef7 // fmul v23.4s, v23.4s, v15.4s
-	WORD $0x4ea6d610 // fsub v16.4s, v16.4s, v6.4s
-	WORD $0x6e2fde10 // fmul v16.4s, v16.4s, v15.4s
-	WORD $0x4e37d739 // fadd v25.4s, v25.4s, v23.4s
-	WORD $0x4e30d631 // fadd v17.4s, v17.4s, v16.4s
-	VUZP1 V17.S4, V25.S4, V2.S4
-	VUZP2 V17.S4, V25.S4, V17.S4
-	FMOVQ 144(R11), F21
-	WORD $0x6e35dc42 // fmul v2.4s, v2.4s, v21.4s
-	WORD $0x6e35de31 // fmul v17.4s, v17.4s, v21.4s
+	WORD $0x4e35ce3c // fmla v28.4s, v17.4s, v21.4s
+	WORD $0x4e35ceec // fmla v12.4s, v23.4s, v21.4s
+	VUZP1 V12.S4, V28.S4, V2.S4
+	VUZP2 V12.S4, V28.S4, V12.S4
 	FMOVQ 16(R14), F7
-	WORD $0x4e22d4e7 // fadd v7.4s, v7.4s, v2.4s
+	FMOVQ 16(R21), F19
+	FMOVQ 144(R11), F20
+	WORD $0x4e34cc47 // fmla v7.4s, v2.4s, v20.4s
+	WORD $0x4e34cd93 // fmla v19.4s, v12.4s, v20.4s
 	FMOVQ F7, 16(R14)
-	FMOVQ 16(R21), F24
-	WORD $0x4e31d718 // fadd v24.4s, v24.4s, v17.4s
-	FMOVQ F24, 16(R21)
-	FMOVQ 0(R10), F11
-	FMOVQ 640(R11), F10
-	WORD $0x4e9ba54b // smmla v11.4s, v10.16b, v27.16b
-	FMOVQ 672(R11), F12
-	WORD $0x4e9fa58b // smmla v11.4s, v12.16b, v31.16b
-	FMOVQ 0(R10), F22
-	FMOVQ 656(R11), F19
-	WORD $0x4e9ba676 // smmla v22.4s, v19.16b, v27.16b
-	FMOVQ 688(R11), F28
-	WORD $0x4e9fa796 // smmla v22.4s, v28.16b, v31.16b
-	WORD $0x4ea9d56b // fsub v11.4s, v11.4s, v9.4s
-	WORD $0x6e32dd6b // fmul v11.4s, v11.4s, v18.4s
-	WORD $0x4ea9d6d6 // fsub v22.4s, v22.4s, v9.4s
-	WORD $0x6e32ded6 // fmul v22.4s, v22.4s, v18.4s
+	FMOVQ F19, 16(R21)
+	FMOVQ 0(R10), F9
+	FMOVQ 640(R11), F18
+	WORD $0x4e9ba649 // smmla v9.4s, v18.16b, v27.16b
+	FMOVQ 672(R11), F25
+	WORD $0x4e9fa729 // smmla v9.4s, v25.16b, v31.16b
+	FMOVQ 0(R10), F16
+	FMOVQ 656(R11), F22
+	WORD $0x4e9ba6d0 // smmla v16.4s, v22.16b, v27.16b
+	FMOVQ 688(R11), F10
+	WORD $0x4e9fa550 // smmla v16.4s, v10.16b, v31.16b
+	WORD $0x4eabd529 // fsub v9.4s, v9.4s, v11.4s
+	WORD $0x4eabd610 // fsub v16.4s, v16.4s, v11.4s
+	WORD $0x6e2fdd29 // fmul v9.4s, v9.4s, v15.4s
+	WORD $0x6e2fde10 // fmul v16.4s, v16.4s, v15.4s
 	FMOVQ 0(R10), F26
 	FMOVQ 704(R11), F5
 	WORD $0x4e88a4ba // smmla v26.4s, v5.16b, v8.16b
 	FMOVQ 736(R11), F3
 	WORD $0x4e84a47a // smmla v26.4s, v3.16b, v4.16b
 	FMOVQ 0(R10), F29
-	FMOVQ 720(R11), F13
-	WORD $0x4e88a5bd // smmla v29.4s, v13.16b, v8.16b
-	FMOVQ 752(R11), F14
-	WORD $0x4e84a5dd // smmla v29.4s, v14.16b, v4.16b
+	FMOVQ 720(R11), F14
+	WORD $0x4e88a5dd // smmla v29.4s, v14.16b, v8.16b
+	FMOVQ 752(R11), F13
+	WORD $0x4e84a5bd // smmla v29.4s, v13.16b, v4.16b
 	WORD $0x4ea6d75a // fsub v26.4s, v26.4s, v6.4s
-	WORD $0x6e2fdf5a // fmul v26.4s, v26.4s, v15.4s
 	WORD $0x4ea6d7bd // fsub v29.4s, v29.4s, v6.4s
-	WORD $0x6e2fdfbd // fmul v29.4s, v29.4s, v15.4s
-	WORD $0x4e3ad56b // fadd v11.4s, v11.4s, v26.4s
-	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
-	VUZP1 V22.S4, V11.S4, V30.S4
-	VUZP2 V22.S4, V11.S4, V22.S4
-	FMOVQ 160(R11), F20
-	WORD $0x6e34dfde // fmul v30.4s, v30.4s, v20.4s
-	WORD $0x6e34ded6 // fmul v22.4s, v22.4s, v20.4s
-	FMOVQ 32(R14), F23
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
-	FMOVQ F23, 32(R14)
-	FMOVQ 32(R21), F16
-	WORD $0x4e36d610 // fadd v16.4s, v16.4s, v22.4s
-	FMOVQ F16, 32(R21)
+	WORD $0x4e35cf49 // fmla v9.4s, v26.4s, v21.4s
+	WORD $0x4e35cfb0 // fmla v16.4s, v29.4s, v21.4s
+	VUZP1 V16.S4, V9.S4, V30.S4
+	VUZP2 V16.S4, V9.S4, V16.S4
+	FMOVQ 32(R14), F24
+	FMOVQ 32(R21), F17
+	FMOVQ 160(R11), F23
+	WORD $0x4e37cfd8 // fmla v24.4s, v30.4s, v23.4s
+	WORD $0x4e37ce11 // fmla v17.4s, v16.4s, v23.4s
+	FMOVQ F24, 32(R14)
+	FMOVQ F17, 32(R21)
+	FMOVQ 0(R10), F28
+	FMOVQ 768(R11), F12
+	WORD $0x4e9ba59c // smmla v28.4s, v12.16b, v27.16b
+	FMOVQ 800(R11), F20
+	WORD $0x4e9fa69c // smmla v28.4s, v20.16b, v31.16b
+	FMOVQ 0(R10), F2
+	FMOVQ 784(R11), F7
+	WORD $0x4e9ba4e2 // smmla v2.4s, v7.16b, v27.16b
+	FMOVQ 816(R11), F19
+	WORD $0x4e9fa662 // smmla v2.4s, v19.16b, v31.16b
+	WORD $0x4eabd79c // fsub v28.4s, v28.4s, v11.4s
+	WORD $0x4eabd442 // fsub v2.4s, v2.4s, v11.4s
+	WORD $0x6e2fdf9c // fmul v28.4s, v28.4s, v15.4s
+	WORD $0x6e2fdc42 // fmul v2.4s, v2.4s, v15.4s
+	FMOVQ 0(R10), F18
+	FMOVQ 832(R11), F22
+	WORD $0x4e88a6d2 // smmla v18.4s, v22.16b, v8.16b
+	FMOVQ 864(R11), F10
+	WORD $0x4e84a552 // smmla v18.4s, v10.16b, v4.16b
 	FMOVQ 0(R10), F25
-	FMOVQ 768(R11), F2
-	WORD $0x4e9ba459 // smmla v25.4s, v2.16b, v27.16b
-	FMOVQ 800(R11), F7
-	WORD $0x4e9fa4f9 // smmla v25.4s, v7.16b, v31.16b
-	FMOVQ 0(R10), F21
-	FMOVQ 784(R11), F17
-	WORD $0x4e9ba635 // smmla v21.4s, v17.16b, v27.16b
-	FMOVQ 816(R11), F24
-	WORD $0x4e9fa715 // smmla v21.4s, v24.16b, v31.16b
-	WORD $0x4ea9d739 // fsub v25.4s, v25.4s, v9.4s
-	WORD $0x6e32df39 // fmul v25.4s, v25.4s, v18.4s
-	WORD $0x4ea9d6b5 // fsub v21.4s, v21.4s, v9.4s
-	WORD $0x6e32deb5 // fmul v21.4s, v21.4s, v18.4s
-	FMOVQ 0(R10), F10
-	FMOVQ 832(R11), F19
-	WORD $0x4e88a66a // smmla v10.4s, v19.16b, v8.16b
-	FMOVQ 864(R11), F28
-	WORD $0x4e84a78a // smmla v10.4s, v28.16b, v4.16b
-	FMOVQ 0(R10), F12
 	FMOVQ 848(R11), F5
-	WORD $0x4e88a4ac // smmla v12.4s, v5.16b, v8.16b
+	WORD $0x4e88a4b9 // smmla v25.4s, v5.16b, v8.16b
 	FMOVQ 880(R11), F3
-	WORD $0x4e84a46c // smmla v12.4s, v3.16b, v4.16b
-	WORD $0x4ea6d54a // fsub v10.4s, v10.4s, v6.4s
-	WORD $0x6e2fdd4a // fmul v10.4s, v10.4s, v15.4s
-	WORD $0x4ea6d58c // fsub v12.4s, v12.4s, v6.4s
-	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
-	WORD $0x4e2ad739 // fadd v25.4s, v25.4s, v10.4s
-	WORD $0x4e2cd6b5 // fadd v21.4s, v21.4s, v12.4s
-	VUZP1 V21.S4, V25.S4, V13.S4
-	VUZP2 V21.S4, V25.S4, V21.S4
-	FMOVQ 176(R11), F14
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	WORD $0x6e2edeb5 // fmul v21.4s, v21.4s, v14.4s
-	FMOVQ 48(R14), F26
-	WORD $0x4e2dd75a // fadd v26.4s, v26.4s, v13.4s
-	FMOVQ F26, 48(R14)
-	FMOVQ 48(R21), F29
-	WORD $0x4e35d7bd // fadd v29.4s, v29.4s, v21.4s
-	FMOVQ F29, 48(R21)
+	WORD $0x4e84a479 // smmla v25.4s, v3.16b, v4.16b
+	WORD $0x4ea6d652 // fsub v18.4s, v18.4s, v6.4s
+	WORD $0x4ea6d739 // fsub v25.4s, v25.4s, v6.4s
+	WORD $0x4e35ce5c // fmla v28.4s, v18.4s, v21.4s
+	WORD $0x4e35cf22 // fmla v2.4s, v25.4s, v21.4s
+	VUZP1 V2.S4, V28.S4, V14.S4
+	VUZP2 V2.S4, V28.S4, V2.S4
+	FMOVQ 48(R14), F13
+	FMOVQ 48(R21), F26
+	FMOVQ 176(R11), F29
+	WORD $0x4e3dcdcd // fmla v13.4s, v14.4s, v29.4s
+	WORD $0x4e3dcc5a // fmla v26.4s, v2.4s, v29.4s
+	FMOVQ F13, 48(R14)
+	FMOVQ F26, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -923,10 +891,8 @@ pair11:
 	VZIP2 V4.S4, V6.S4, V9.S4
 	VZIP1 V8.D2, V8.D2, V7.D2
 	VZIP2 V8.D2, V8.D2, V8.D2
-	FMOVD 48(R13), F11
-	WORD $0x7e30d96b // faddp s11, v11.2s
-	FMOVD 48(R20), F12
-	WORD $0x7e30d98c // faddp s12, v12.2s
+	FMOVD 56(R13), F11
+	FMOVD 56(R20), F12
 	FMOVQ 0(R10), F10
 	FMOVQ 384(R11), F13
 	WORD $0x4e9fa5aa // smmla v10.4s, v13.16b, v31.16b
@@ -938,8 +904,8 @@ pair11:
 	FMOVQ 432(R11), F16
 	WORD $0x4e9ea60e // smmla v14.4s, v16.16b, v30.16b
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
 	WORD $0x6e27ddce // fmul v14.4s, v14.4s, v7.4s
 	FMOVQ 0(R10), F19
 	FMOVQ 448(R11), F18
@@ -952,237 +918,209 @@ pair11:
 	FMOVQ 496(R11), F21
 	WORD $0x4e82a6b4 // smmla v20.4s, v21.16b, v2.16b
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x6e28de73 // fmul v19.4s, v19.4s, v8.4s
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x6e28de94 // fmul v20.4s, v20.4s, v8.4s
-	WORD $0x4e33d54a // fadd v10.4s, v10.4s, v19.4s
-	WORD $0x4e34d5ce // fadd v14.4s, v14.4s, v20.4s
+	WORD $0x4e28ce6a // fmla v10.4s, v19.4s, v8.4s
+	WORD $0x4e28ce8e // fmla v14.4s, v20.4s, v8.4s
 	VUZP1 V14.S4, V10.S4, V25.S4
 	VUZP2 V14.S4, V10.S4, V14.S4
-	FMOVQ 128(R11), F26
-	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
-	WORD $0x6e3addce // fmul v14.4s, v14.4s, v26.4s
-	FMOVQ 0(R14), F24
-	WORD $0x4e39d718 // fadd v24.4s, v24.4s, v25.4s
-	FMOVQ 256(R11), F28
-	WORD $0x4f8b939c // fmul v28.4s, v28.4s, v11.s[0]
-	WORD $0x4e3cd718 // fadd v24.4s, v24.4s, v28.4s
-	FMOVQ F24, 0(R14)
-	FMOVQ 0(R21), F27
-	WORD $0x4e2ed77b // fadd v27.4s, v27.4s, v14.4s
-	FMOVQ 256(R11), F29
-	WORD $0x4f8c93bd // fmul v29.4s, v29.4s, v12.s[0]
-	WORD $0x4e3dd77b // fadd v27.4s, v27.4s, v29.4s
-	FMOVQ F27, 0(R21)
+	FMOVQ 0(R14), F26
+	FMOVQ 0(R21), F24
+	FMOVQ 128(R11), F28
+	WORD $0x4e3ccf3a // fmla v26.4s, v25.4s, v28.4s
+	WORD $0x4e3ccdd8 // fmla v24.4s, v14.4s, v28.4s
+	FMOVQ 256(R11), F27
+	WORD $0x4f8b137a // fmla v26.4s, v27.4s, v11.s[0]
+	WORD $0x4f8c1378 // fmla v24.4s, v27.4s, v12.s[0]
+	FMOVQ F26, 0(R14)
+	FMOVQ F24, 0(R21)
+	FMOVQ 0(R10), F29
+	FMOVQ 512(R11), F6
+	WORD $0x4e9fa4dd // smmla v29.4s, v6.16b, v31.16b
+	FMOVQ 544(R11), F4
+	WORD $0x4e9ea49d // smmla v29.4s, v4.16b, v30.16b
 	FMOVQ 0(R10), F3
-	FMOVQ 512(R11), F4
-	WORD $0x4e9fa483 // smmla v3.4s, v4.16b, v31.16b
-	FMOVQ 544(R11), F9
-	WORD $0x4e9ea523 // smmla v3.4s, v9.16b, v30.16b
-	FMOVQ 0(R10), F6
-	FMOVQ 528(R11), F13
-	WORD $0x4e9fa5a6 // smmla v6.4s, v13.16b, v31.16b
-	FMOVQ 560(R11), F15
-	WORD $0x4e9ea5e6 // smmla v6.4s, v15.16b, v30.16b
+	FMOVQ 528(R11), F9
+	WORD $0x4e9fa523 // smmla v3.4s, v9.16b, v31.16b
+	FMOVQ 560(R11), F13
+	WORD $0x4e9ea5a3 // smmla v3.4s, v13.16b, v30.16b
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x6e27dfbd // fmul v29.4s, v29.4s, v7.4s
 	WORD $0x6e27dc63 // fmul v3.4s, v3.4s, v7.4s
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
-	FMOVQ 0(R10), F17
-	FMOVQ 576(R11), F18
-	WORD $0x4e85a651 // smmla v17.4s, v18.16b, v5.16b
-	FMOVQ 608(R11), F22
-	WORD $0x4e82a6d1 // smmla v17.4s, v22.16b, v2.16b
-	FMOVQ 0(R10), F16
-	FMOVQ 592(R11), F23
-	WORD $0x4e85a6f0 // smmla v16.4s, v23.16b, v5.16b
-	FMOVQ 624(R11), F21
-	WORD $0x4e82a6b0 // smmla v16.4s, v21.16b, v2.16b
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x6e28de31 // fmul v17.4s, v17.4s, v8.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x6e28de10 // fmul v16.4s, v16.4s, v8.4s
-	WORD $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
-	WORD $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
-	VUZP1 V6.S4, V3.S4, V19.S4
-	VUZP2 V6.S4, V3.S4, V6.S4
-	FMOVQ 144(R11), F20
-	WORD $0x6e34de73 // fmul v19.4s, v19.4s, v20.4s
-	WORD $0x6e34dcc6 // fmul v6.4s, v6.4s, v20.4s
-	FMOVQ 16(R14), F10
-	WORD $0x4e33d54a // fadd v10.4s, v10.4s, v19.4s
-	FMOVQ 272(R11), F26
-	WORD $0x4f8b935a // fmul v26.4s, v26.4s, v11.s[0]
-	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
-	FMOVQ F10, 16(R14)
-	FMOVQ 16(R21), F25
-	WORD $0x4e26d739 // fadd v25.4s, v25.4s, v6.4s
-	FMOVQ 272(R11), F28
-	WORD $0x4f8c939c // fmul v28.4s, v28.4s, v12.s[0]
-	WORD $0x4e3cd739 // fadd v25.4s, v25.4s, v28.4s
-	FMOVQ F25, 16(R21)
-	FMOVQ 0(R10), F24
-	FMOVQ 640(R11), F29
-	WORD $0x4e9fa7b8 // smmla v24.4s, v29.16b, v31.16b
-	FMOVQ 672(R11), F27
-	WORD $0x4e9ea778 // smmla v24.4s, v27.16b, v30.16b
-	FMOVQ 0(R10), F14
-	FMOVQ 656(R11), F4
-	WORD $0x4e9fa48e // smmla v14.4s, v4.16b, v31.16b
-	FMOVQ 688(R11), F9
-	WORD $0x4e9ea52e // smmla v14.4s, v9.16b, v30.16b
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x6e27df18 // fmul v24.4s, v24.4s, v7.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x6e27ddce // fmul v14.4s, v14.4s, v7.4s
-	FMOVQ 0(R10), F13
-	FMOVQ 704(R11), F18
-	WORD $0x4e85a64d // smmla v13.4s, v18.16b, v5.16b
-	FMOVQ 736(R11), F22
-	WORD $0x4e82a6cd // smmla v13.4s, v22.16b, v2.16b
 	FMOVQ 0(R10), F15
-	FMOVQ 720(R11), F23
-	WORD $0x4e85a6ef // smmla v15.4s, v23.16b, v5.16b
-	FMOVQ 752(R11), F21
-	WORD $0x4e82a6af // smmla v15.4s, v21.16b, v2.16b
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x6e28ddad // fmul v13.4s, v13.4s, v8.4s
+	FMOVQ 576(R11), F16
+	WORD $0x4e85a60f // smmla v15.4s, v16.16b, v5.16b
+	FMOVQ 608(R11), F18
+	WORD $0x4e82a64f // smmla v15.4s, v18.16b, v2.16b
+	FMOVQ 0(R10), F17
+	FMOVQ 592(R11), F22
+	WORD $0x4e85a6d1 // smmla v17.4s, v22.16b, v5.16b
+	FMOVQ 624(R11), F23
+	WORD $0x4e82a6f1 // smmla v17.4s, v23.16b, v2.16b
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x6e28ddef // fmul v15.4s, v15.4s, v8.4s
-	WORD $0x4e2dd718 // fadd v24.4s, v24.4s, v13.4s
-	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
-	VUZP1 V14.S4, V24.S4, V17.S4
-	VUZP2 V14.S4, V24.S4, V14.S4
-	FMOVQ 160(R11), F16
-	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
-	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
-	FMOVQ 32(R14), F3
-	WORD $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
-	FMOVQ 288(R11), F20
-	WORD $0x4f8b9294 // fmul v20.4s, v20.4s, v11.s[0]
-	WORD $0x4e34d463 // fadd v3.4s, v3.4s, v20.4s
-	FMOVQ F3, 32(R14)
-	FMOVQ 32(R21), F19
-	WORD $0x4e2ed673 // fadd v19.4s, v19.4s, v14.4s
-	FMOVQ 288(R11), F26
-	WORD $0x4f8c935a // fmul v26.4s, v26.4s, v12.s[0]
-	WORD $0x4e3ad673 // fadd v19.4s, v19.4s, v26.4s
-	FMOVQ F19, 32(R21)
-	FMOVQ 0(R10), F10
-	FMOVQ 768(R11), F28
-	WORD $0x4e9fa78a // smmla v10.4s, v28.16b, v31.16b
-	FMOVQ 800(R11), F25
-	WORD $0x4e9ea72a // smmla v10.4s, v25.16b, v30.16b
-	FMOVQ 0(R10), F6
-	FMOVQ 784(R11), F29
-	WORD $0x4e9fa7a6 // smmla v6.4s, v29.16b, v31.16b
-	FMOVQ 816(R11), F27
-	WORD $0x4e9ea766 // smmla v6.4s, v27.16b, v30.16b
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4e28cdfd // fmla v29.4s, v15.4s, v8.4s
+	WORD $0x4e28ce23 // fmla v3.4s, v17.4s, v8.4s
+	VUZP1 V3.S4, V29.S4, V21.S4
+	VUZP2 V3.S4, V29.S4, V3.S4
+	FMOVQ 16(R14), F19
+	FMOVQ 16(R21), F20
+	FMOVQ 144(R11), F10
+	WORD $0x4e2aceb3 // fmla v19.4s, v21.4s, v10.4s
+	WORD $0x4e2acc74 // fmla v20.4s, v3.4s, v10.4s
+	FMOVQ 272(R11), F25
+	WORD $0x4f8b1333 // fmla v19.4s, v25.4s, v11.s[0]
+	WORD $0x4f8c1334 // fmla v20.4s, v25.4s, v12.s[0]
+	FMOVQ F19, 16(R14)
+	FMOVQ F20, 16(R21)
+	FMOVQ 0(R10), F14
+	FMOVQ 640(R11), F27
+	WORD $0x4e9fa76e // smmla v14.4s, v27.16b, v31.16b
+	FMOVQ 672(R11), F26
+	WORD $0x4e9ea74e // smmla v14.4s, v26.16b, v30.16b
+	FMOVQ 0(R10), F28
+	FMOVQ 656(R11), F24
+	WORD $0x4e9fa71c // smmla v28.4s, v24.16b, v31.16b
+	FMOVQ 688(R11), F6
+	WORD $0x4e9ea4dc // smmla v28.4s, v6.16b, v30.16b
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x6e27ddce // fmul v14.4s, v14.4s, v7.4s
+	WORD $0x6e27df9c // fmul v28.4s, v28.4s, v7.4s
 	FMOVQ 0(R10), F4
-	FMOVQ 832(R11), F18
-	WORD $0x4e85a644 // smmla v4.4s, v18.16b, v5.16b
-	FMOVQ 864(R11), F22
-	WORD $0x4e82a6c4 // smmla v4.4s, v22.16b, v2.16b
+	FMOVQ 704(R11), F13
+	WORD $0x4e85a5a4 // smmla v4.4s, v13.16b, v5.16b
+	FMOVQ 736(R11), F16
+	WORD $0x4e82a604 // smmla v4.4s, v16.16b, v2.16b
 	FMOVQ 0(R10), F9
-	FMOVQ 848(R11), F23
-	WORD $0x4e85a6e9 // smmla v9.4s, v23.16b, v5.16b
-	FMOVQ 880(R11), F21
-	WORD $0x4e82a6a9 // smmla v9.4s, v21.16b, v2.16b
+	FMOVQ 720(R11), F18
+	WORD $0x4e85a649 // smmla v9.4s, v18.16b, v5.16b
+	FMOVQ 752(R11), F22
+	WORD $0x4e82a6c9 // smmla v9.4s, v22.16b, v2.16b
 	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x6e28dc84 // fmul v4.4s, v4.4s, v8.4s
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
-	WORD $0x4e24d54a // fadd v10.4s, v10.4s, v4.4s
-	WORD $0x4e29d4c6 // fadd v6.4s, v6.4s, v9.4s
-	VUZP1 V6.S4, V10.S4, V13.S4
-	VUZP2 V6.S4, V10.S4, V6.S4
-	FMOVQ 176(R11), F15
-	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
-	WORD $0x6e2fdcc6 // fmul v6.4s, v6.4s, v15.4s
-	FMOVQ 48(R14), F24
-	WORD $0x4e2dd718 // fadd v24.4s, v24.4s, v13.4s
-	FMOVQ 304(R11), F16
-	WORD $0x4f8b9210 // fmul v16.4s, v16.4s, v11.s[0]
-	WORD $0x4e30d718 // fadd v24.4s, v24.4s, v16.4s
-	FMOVQ F24, 48(R14)
-	FMOVQ 48(R21), F17
-	WORD $0x4e26d631 // fadd v17.4s, v17.4s, v6.4s
-	FMOVQ 304(R11), F20
-	WORD $0x4f8c9294 // fmul v20.4s, v20.4s, v12.s[0]
-	WORD $0x4e34d631 // fadd v17.4s, v17.4s, v20.4s
-	FMOVQ F17, 48(R21)
+	WORD $0x4e28cc8e // fmla v14.4s, v4.4s, v8.4s
+	WORD $0x4e28cd3c // fmla v28.4s, v9.4s, v8.4s
+	VUZP1 V28.S4, V14.S4, V23.S4
+	VUZP2 V28.S4, V14.S4, V28.S4
+	FMOVQ 32(R14), F15
+	FMOVQ 32(R21), F17
+	FMOVQ 160(R11), F29
+	WORD $0x4e3dceef // fmla v15.4s, v23.4s, v29.4s
+	WORD $0x4e3dcf91 // fmla v17.4s, v28.4s, v29.4s
+	FMOVQ 288(R11), F21
+	WORD $0x4f8b12af // fmla v15.4s, v21.4s, v11.s[0]
+	WORD $0x4f8c12b1 // fmla v17.4s, v21.4s, v12.s[0]
+	FMOVQ F15, 32(R14)
+	FMOVQ F17, 32(R21)
+	FMOVQ 0(R10), F3
+	FMOVQ 768(R11), F25
+	WORD $0x4e9fa723 // smmla v3.4s, v25.16b, v31.16b
+	FMOVQ 800(R11), F19
+	WORD $0x4e9ea663 // smmla v3.4s, v19.16b, v30.16b
+	FMOVQ 0(R10), F10
+	FMOVQ 784(R11), F20
+	WORD $0x4e9fa68a // smmla v10.4s, v20.16b, v31.16b
+	FMOVQ 816(R11), F27
+	WORD $0x4e9ea76a // smmla v10.4s, v27.16b, v30.16b
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x6e27dc63 // fmul v3.4s, v3.4s, v7.4s
+	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
+	FMOVQ 0(R10), F26
+	FMOVQ 832(R11), F6
+	WORD $0x4e85a4da // smmla v26.4s, v6.16b, v5.16b
+	FMOVQ 864(R11), F13
+	WORD $0x4e82a5ba // smmla v26.4s, v13.16b, v2.16b
+	FMOVQ 0(R10), F24
+	FMOVQ 848(R11), F16
+	WORD $0x4e85a618 // smmla v24.4s, v16.16b, v5.16b
+	FMOVQ 880(R11), F18
+	WORD $0x4e82a658 // smmla v24.4s, v18.16b, v2.16b
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4e28cf43 // fmla v3.4s, v26.4s, v8.4s
+	WORD $0x4e28cf0a // fmla v10.4s, v24.4s, v8.4s
+	VUZP1 V10.S4, V3.S4, V22.S4
+	VUZP2 V10.S4, V3.S4, V10.S4
+	FMOVQ 48(R14), F4
+	FMOVQ 48(R21), F9
+	FMOVQ 176(R11), F14
+	WORD $0x4e2ecec4 // fmla v4.4s, v22.4s, v14.4s
+	WORD $0x4e2ecd49 // fmla v9.4s, v10.4s, v14.4s
+	FMOVQ 304(R11), F23
+	WORD $0x4f8b12e4 // fmla v4.4s, v23.4s, v11.s[0]
+	WORD $0x4f8c12e9 // fmla v9.4s, v23.4s, v12.s[0]
+	FMOVQ F4, 48(R14)
+	FMOVQ F9, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair11
 	SUBS $1, R4
 	BEQ last10
-	FMOVQ 384(R1), F3
-	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ 448(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VZIP1 V14.S4, V3.S4, V26.S4
-	VZIP2 V14.S4, V3.S4, V14.S4
-	FMOVQ F26, 384(R11)
-	FMOVQ F14, 400(R11)
-	FMOVQ 512(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 576(R1), F28
+	FMOVQ 384(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
-	VZIP1 V28.S4, V19.S4, V25.S4
-	VZIP2 V28.S4, V19.S4, V28.S4
-	FMOVQ F25, 416(R11)
-	FMOVQ F28, 432(R11)
-	FMOVQ 384(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ 448(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VZIP1 V27.S4, V29.S4, V18.S4
-	VZIP2 V27.S4, V29.S4, V27.S4
-	FMOVQ F18, 448(R11)
-	FMOVQ F27, 464(R11)
-	FMOVQ 512(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	FMOVQ 576(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VZIP1 V23.S4, V22.S4, V21.S4
-	VZIP2 V23.S4, V22.S4, V23.S4
-	FMOVQ F21, 480(R11)
-	FMOVQ F23, 496(R11)
-	FMOVD 64(R1), F4
-	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	FMOVQ F4, 128(R11)
-	FMOVD 96(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 256(R11)
-	FMOVQ 400(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 464(R1), F15
+	FMOVQ 448(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VZIP1 V29.S4, V28.S4, V21.S4
+	VZIP2 V29.S4, V28.S4, V29.S4
+	FMOVQ F21, 384(R11)
+	FMOVQ F29, 400(R11)
+	FMOVQ 512(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	VZIP1 V15.S4, V10.S4, V13.S4
-	VZIP2 V15.S4, V10.S4, V15.S4
-	FMOVQ F13, 512(R11)
-	FMOVQ F15, 528(R11)
-	FMOVQ 528(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ 592(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VZIP1 V24.S4, V16.S4, V6.S4
-	VZIP2 V24.S4, V16.S4, V24.S4
-	FMOVQ F6, 544(R11)
-	FMOVQ F24, 560(R11)
-	FMOVQ 400(R1), F20
+	FMOVQ 576(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VZIP1 V17.S4, V15.S4, V25.S4
+	VZIP2 V17.S4, V15.S4, V17.S4
+	FMOVQ F25, 416(R11)
+	FMOVQ F17, 432(R11)
+	FMOVQ 384(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FMOVQ 448(R1), F20
 	VUSHR $4, V20.B16, V20.B16
-	FMOVQ 464(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VZIP1 V17.S4, V20.S4, V31.S4
-	VZIP2 V17.S4, V20.S4, V17.S4
+	VZIP1 V20.S4, V19.S4, V27.S4
+	VZIP2 V20.S4, V19.S4, V20.S4
+	FMOVQ F27, 448(R11)
+	FMOVQ F20, 464(R11)
+	FMOVQ 512(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	FMOVQ 576(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VZIP1 V13.S4, V6.S4, V16.S4
+	VZIP2 V13.S4, V6.S4, V13.S4
+	FMOVQ F16, 480(R11)
+	FMOVQ F13, 496(R11)
+	FMOVD 64(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	FMOVQ F18, 128(R11)
+	FMOVD 96(R1), F26
+	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
+	FMOVQ F26, 256(R11)
+	FMOVQ 400(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ 464(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	VZIP1 V3.S4, V24.S4, V22.S4
+	VZIP2 V3.S4, V24.S4, V3.S4
+	FMOVQ F22, 512(R11)
+	FMOVQ F3, 528(R11)
+	FMOVQ 528(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 592(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VZIP1 V14.S4, V10.S4, V23.S4
+	VZIP2 V14.S4, V10.S4, V14.S4
+	FMOVQ F23, 544(R11)
+	FMOVQ F14, 560(R11)
+	FMOVQ 400(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	FMOVQ 464(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	VZIP1 V9.S4, V4.S4, V31.S4
+	VZIP2 V9.S4, V4.S4, V9.S4
 	FMOVQ F31, 576(R11)
-	FMOVQ F17, 592(R11)
+	FMOVQ F9, 592(R11)
 	FMOVQ 528(R1), F30
 	VUSHR $4, V30.B16, V30.B16
 	FMOVQ 592(R1), F5
@@ -1201,72 +1139,72 @@ pair11:
 	VAND V1.B16, V11.B16, V11.B16
 	FMOVQ 480(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	VZIP1 V12.S4, V11.S4, V3.S4
+	VZIP1 V12.S4, V11.S4, V28.S4
 	VZIP2 V12.S4, V11.S4, V12.S4
-	FMOVQ F3, 640(R11)
+	FMOVQ F28, 640(R11)
 	FMOVQ F12, 656(R11)
-	FMOVQ 544(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ 608(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VZIP1 V14.S4, V26.S4, V19.S4
-	VZIP2 V14.S4, V26.S4, V14.S4
-	FMOVQ F19, 672(R11)
-	FMOVQ F14, 688(R11)
+	FMOVQ 544(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 608(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VZIP1 V29.S4, V21.S4, V15.S4
+	VZIP2 V29.S4, V21.S4, V29.S4
+	FMOVQ F15, 672(R11)
+	FMOVQ F29, 688(R11)
 	FMOVQ 416(R1), F25
 	VUSHR $4, V25.B16, V25.B16
-	FMOVQ 480(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VZIP1 V28.S4, V25.S4, V29.S4
-	VZIP2 V28.S4, V25.S4, V28.S4
-	FMOVQ F29, 704(R11)
-	FMOVQ F28, 720(R11)
-	FMOVQ 544(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	FMOVQ 608(R1), F27
+	FMOVQ 480(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	VZIP1 V17.S4, V25.S4, V19.S4
+	VZIP2 V17.S4, V25.S4, V17.S4
+	FMOVQ F19, 704(R11)
+	FMOVQ F17, 720(R11)
+	FMOVQ 544(R1), F27
 	VUSHR $4, V27.B16, V27.B16
-	VZIP1 V27.S4, V18.S4, V22.S4
-	VZIP2 V27.S4, V18.S4, V27.S4
-	FMOVQ F22, 736(R11)
-	FMOVQ F27, 752(R11)
-	FMOVD 80(R1), F21
-	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	FMOVQ F21, 160(R11)
-	FMOVD 112(R1), F23
-	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	FMOVQ F23, 288(R11)
-	FMOVQ 432(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ 496(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VZIP1 V9.S4, V4.S4, V10.S4
-	VZIP2 V9.S4, V4.S4, V9.S4
-	FMOVQ F10, 768(R11)
-	FMOVQ F9, 784(R11)
-	FMOVQ 560(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 624(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VZIP1 V15.S4, V13.S4, V16.S4
-	VZIP2 V15.S4, V13.S4, V15.S4
-	FMOVQ F16, 800(R11)
-	FMOVQ F15, 816(R11)
-	FMOVQ 432(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	FMOVQ 496(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VZIP1 V24.S4, V6.S4, V20.S4
-	VZIP2 V24.S4, V6.S4, V24.S4
-	FMOVQ F20, 832(R11)
-	FMOVQ F24, 848(R11)
+	FMOVQ 608(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	VZIP1 V20.S4, V27.S4, V6.S4
+	VZIP2 V20.S4, V27.S4, V20.S4
+	FMOVQ F6, 736(R11)
+	FMOVQ F20, 752(R11)
+	FMOVD 80(R1), F16
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	FMOVQ F16, 160(R11)
+	FMOVD 112(R1), F13
+	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
+	FMOVQ F13, 288(R11)
+	FMOVQ 432(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ 496(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VZIP1 V26.S4, V18.S4, V24.S4
+	VZIP2 V26.S4, V18.S4, V26.S4
+	FMOVQ F24, 768(R11)
+	FMOVQ F26, 784(R11)
+	FMOVQ 560(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ 624(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	VZIP1 V3.S4, V22.S4, V10.S4
+	VZIP2 V3.S4, V22.S4, V3.S4
+	FMOVQ F10, 800(R11)
+	FMOVQ F3, 816(R11)
+	FMOVQ 432(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	FMOVQ 496(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VZIP1 V14.S4, V23.S4, V4.S4
+	VZIP2 V14.S4, V23.S4, V14.S4
+	FMOVQ F4, 832(R11)
+	FMOVQ F14, 848(R11)
 	FMOVQ 560(R1), F31
 	VUSHR $4, V31.B16, V31.B16
-	FMOVQ 624(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VZIP1 V17.S4, V31.S4, V30.S4
-	VZIP2 V17.S4, V31.S4, V17.S4
+	FMOVQ 624(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	VZIP1 V9.S4, V31.S4, V30.S4
+	VZIP2 V9.S4, V31.S4, V9.S4
 	FMOVQ F30, 864(R11)
-	FMOVQ F17, 880(R11)
+	FMOVQ F9, 880(R11)
 	FMOVD 88(R1), F2
 	WORD $0x0e217842 // fcvtl v2.4s, v2.4h
 	FMOVQ F2, 176(R11)
@@ -1283,208 +1221,178 @@ pair12:
 	FMOVQ 0(R20), F8
 	VZIP1 V8.D2, V7.D2, V11.D2
 	VZIP2 V8.D2, V7.D2, V8.D2
-	FMOVQ 16(R13), F3
+	FMOVQ 16(R13), F28
 	FMOVQ 16(R20), F12
-	VZIP1 V12.D2, V3.D2, V26.D2
-	VZIP2 V12.D2, V3.D2, V12.D2
-	FMOVQ 32(R13), F19
-	FMOVQ 32(R20), F14
-	VZIP1 V14.S4, V19.S4, V25.S4
-	VZIP2 V14.S4, V19.S4, V29.S4
-	VZIP1 V25.D2, V25.D2, V28.D2
+	VZIP1 V12.D2, V28.D2, V21.D2
+	VZIP2 V12.D2, V28.D2, V12.D2
+	FMOVQ 32(R13), F15
+	FMOVQ 32(R20), F29
+	VZIP1 V29.S4, V15.S4, V25.S4
+	VZIP2 V29.S4, V15.S4, V19.S4
+	VZIP1 V25.D2, V25.D2, V17.D2
 	VZIP2 V25.D2, V25.D2, V25.D2
-	FMOVD 48(R13), F18
-	WORD $0x7e30da52 // faddp s18, v18.2s
-	FMOVD 48(R20), F22
-	WORD $0x7e30dad6 // faddp s22, v22.2s
-	FMOVQ 0(R10), F27
-	FMOVQ 384(R11), F23
-	WORD $0x4e8ba6fb // smmla v27.4s, v23.16b, v11.16b
-	FMOVQ 416(R11), F4
-	WORD $0x4e88a49b // smmla v27.4s, v4.16b, v8.16b
-	FMOVQ 0(R10), F21
-	FMOVQ 400(R11), F10
-	WORD $0x4e8ba555 // smmla v21.4s, v10.16b, v11.16b
-	FMOVQ 432(R11), F9
-	WORD $0x4e88a535 // smmla v21.4s, v9.16b, v8.16b
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x6e3cdeb5 // fmul v21.4s, v21.4s, v28.4s
-	FMOVQ 0(R10), F13
-	FMOVQ 448(R11), F15
-	WORD $0x4e9aa5ed // smmla v13.4s, v15.16b, v26.16b
-	FMOVQ 480(R11), F6
-	WORD $0x4e8ca4cd // smmla v13.4s, v6.16b, v12.16b
+	FMOVD 56(R13), F27
+	FMOVD 56(R20), F6
+	FMOVQ 0(R10), F20
+	FMOVQ 384(R11), F13
+	WORD $0x4e8ba5b4 // smmla v20.4s, v13.16b, v11.16b
+	FMOVQ 416(R11), F18
+	WORD $0x4e88a654 // smmla v20.4s, v18.16b, v8.16b
 	FMOVQ 0(R10), F16
-	FMOVQ 464(R11), F20
-	WORD $0x4e9aa690 // smmla v16.4s, v20.16b, v26.16b
-	FMOVQ 496(R11), F24
-	WORD $0x4e8ca710 // smmla v16.4s, v24.16b, v12.16b
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
+	FMOVQ 400(R11), F24
+	WORD $0x4e8ba710 // smmla v16.4s, v24.16b, v11.16b
+	FMOVQ 432(R11), F26
+	WORD $0x4e88a750 // smmla v16.4s, v26.16b, v8.16b
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x6e39de10 // fmul v16.4s, v16.4s, v25.4s
-	WORD $0x4e2dd77b // fadd v27.4s, v27.4s, v13.4s
-	WORD $0x4e30d6b5 // fadd v21.4s, v21.4s, v16.4s
-	VUZP1 V21.S4, V27.S4, V31.S4
-	VUZP2 V21.S4, V27.S4, V21.S4
-	FMOVQ 128(R11), F30
-	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
-	WORD $0x6e3edeb5 // fmul v21.4s, v21.4s, v30.4s
-	FMOVQ 0(R14), F17
-	WORD $0x4e3fd631 // fadd v17.4s, v17.4s, v31.4s
-	FMOVQ 256(R11), F2
-	WORD $0x4f929042 // fmul v2.4s, v2.4s, v18.s[0]
-	WORD $0x4e22d631 // fadd v17.4s, v17.4s, v2.4s
-	FMOVQ F17, 0(R14)
-	FMOVQ 0(R21), F5
-	WORD $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
-	FMOVQ 256(R11), F7
-	WORD $0x4f9690e7 // fmul v7.4s, v7.4s, v22.s[0]
-	WORD $0x4e27d4a5 // fadd v5.4s, v5.4s, v7.4s
-	FMOVQ F5, 0(R21)
-	FMOVQ 0(R10), F3
-	FMOVQ 512(R11), F14
-	WORD $0x4e8ba5c3 // smmla v3.4s, v14.16b, v11.16b
-	FMOVQ 544(R11), F29
-	WORD $0x4e88a7a3 // smmla v3.4s, v29.16b, v8.16b
-	FMOVQ 0(R10), F19
-	FMOVQ 528(R11), F23
-	WORD $0x4e8ba6f3 // smmla v19.4s, v23.16b, v11.16b
-	FMOVQ 560(R11), F4
-	WORD $0x4e88a493 // smmla v19.4s, v4.16b, v8.16b
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x6e3cdc63 // fmul v3.4s, v3.4s, v28.4s
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x6e3cde73 // fmul v19.4s, v19.4s, v28.4s
+	WORD $0x6e31de94 // fmul v20.4s, v20.4s, v17.4s
+	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	FMOVQ 0(R10), F22
+	FMOVQ 448(R11), F3
+	WORD $0x4e95a476 // smmla v22.4s, v3.16b, v21.16b
+	FMOVQ 480(R11), F23
+	WORD $0x4e8ca6f6 // smmla v22.4s, v23.16b, v12.16b
 	FMOVQ 0(R10), F10
-	FMOVQ 576(R11), F15
-	WORD $0x4e9aa5ea // smmla v10.4s, v15.16b, v26.16b
-	FMOVQ 608(R11), F6
-	WORD $0x4e8ca4ca // smmla v10.4s, v6.16b, v12.16b
-	FMOVQ 0(R10), F9
-	FMOVQ 592(R11), F20
-	WORD $0x4e9aa689 // smmla v9.4s, v20.16b, v26.16b
-	FMOVQ 624(R11), F24
-	WORD $0x4e8ca709 // smmla v9.4s, v24.16b, v12.16b
+	FMOVQ 464(R11), F4
+	WORD $0x4e95a48a // smmla v10.4s, v4.16b, v21.16b
+	FMOVQ 496(R11), F14
+	WORD $0x4e8ca5ca // smmla v10.4s, v14.16b, v12.16b
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x6e39dd4a // fmul v10.4s, v10.4s, v25.4s
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
-	WORD $0x4e2ad463 // fadd v3.4s, v3.4s, v10.4s
-	WORD $0x4e29d673 // fadd v19.4s, v19.4s, v9.4s
-	VUZP1 V19.S4, V3.S4, V13.S4
-	VUZP2 V19.S4, V3.S4, V19.S4
-	FMOVQ 144(R11), F16
-	WORD $0x6e30ddad // fmul v13.4s, v13.4s, v16.4s
-	WORD $0x6e30de73 // fmul v19.4s, v19.4s, v16.4s
-	FMOVQ 16(R14), F27
-	WORD $0x4e2dd77b // fadd v27.4s, v27.4s, v13.4s
-	FMOVQ 272(R11), F30
-	WORD $0x4f9293de // fmul v30.4s, v30.4s, v18.s[0]
-	WORD $0x4e3ed77b // fadd v27.4s, v27.4s, v30.4s
-	FMOVQ F27, 16(R14)
-	FMOVQ 16(R21), F31
-	WORD $0x4e33d7ff // fadd v31.4s, v31.4s, v19.4s
-	FMOVQ 272(R11), F2
-	WORD $0x4f969042 // fmul v2.4s, v2.4s, v22.s[0]
-	WORD $0x4e22d7ff // fadd v31.4s, v31.4s, v2.4s
-	FMOVQ F31, 16(R21)
-	FMOVQ 0(R10), F17
-	FMOVQ 640(R11), F7
-	WORD $0x4e8ba4f1 // smmla v17.4s, v7.16b, v11.16b
-	FMOVQ 672(R11), F5
-	WORD $0x4e88a4b1 // smmla v17.4s, v5.16b, v8.16b
-	FMOVQ 0(R10), F21
-	FMOVQ 656(R11), F14
-	WORD $0x4e8ba5d5 // smmla v21.4s, v14.16b, v11.16b
-	FMOVQ 688(R11), F29
-	WORD $0x4e88a7b5 // smmla v21.4s, v29.16b, v8.16b
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x6e3cde31 // fmul v17.4s, v17.4s, v28.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x6e3cdeb5 // fmul v21.4s, v21.4s, v28.4s
-	FMOVQ 0(R10), F23
-	FMOVQ 704(R11), F15
-	WORD $0x4e9aa5f7 // smmla v23.4s, v15.16b, v26.16b
-	FMOVQ 736(R11), F6
-	WORD $0x4e8ca4d7 // smmla v23.4s, v6.16b, v12.16b
-	FMOVQ 0(R10), F4
-	FMOVQ 720(R11), F20
-	WORD $0x4e9aa684 // smmla v4.4s, v20.16b, v26.16b
-	FMOVQ 752(R11), F24
-	WORD $0x4e8ca704 // smmla v4.4s, v24.16b, v12.16b
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x6e39def7 // fmul v23.4s, v23.4s, v25.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x6e39dc84 // fmul v4.4s, v4.4s, v25.4s
-	WORD $0x4e37d631 // fadd v17.4s, v17.4s, v23.4s
-	WORD $0x4e24d6b5 // fadd v21.4s, v21.4s, v4.4s
-	VUZP1 V21.S4, V17.S4, V10.S4
-	VUZP2 V21.S4, V17.S4, V21.S4
-	FMOVQ 160(R11), F9
-	WORD $0x6e29dd4a // fmul v10.4s, v10.4s, v9.4s
-	WORD $0x6e29deb5 // fmul v21.4s, v21.4s, v9.4s
-	FMOVQ 32(R14), F3
-	WORD $0x4e2ad463 // fadd v3.4s, v3.4s, v10.4s
-	FMOVQ 288(R11), F16
-	WORD $0x4f929210 // fmul v16.4s, v16.4s, v18.s[0]
-	WORD $0x4e30d463 // fadd v3.4s, v3.4s, v16.4s
-	FMOVQ F3, 32(R14)
-	FMOVQ 32(R21), F13
-	WORD $0x4e35d5ad // fadd v13.4s, v13.4s, v21.4s
-	FMOVQ 288(R11), F30
-	WORD $0x4f9693de // fmul v30.4s, v30.4s, v22.s[0]
-	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
-	FMOVQ F13, 32(R21)
-	FMOVQ 0(R10), F27
-	FMOVQ 768(R11), F2
-	WORD $0x4e8ba45b // smmla v27.4s, v2.16b, v11.16b
-	FMOVQ 800(R11), F31
-	WORD $0x4e88a7fb // smmla v27.4s, v31.16b, v8.16b
-	FMOVQ 0(R10), F19
-	FMOVQ 784(R11), F7
-	WORD $0x4e8ba4f3 // smmla v19.4s, v7.16b, v11.16b
-	FMOVQ 816(R11), F5
-	WORD $0x4e88a4b3 // smmla v19.4s, v5.16b, v8.16b
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x6e3cde73 // fmul v19.4s, v19.4s, v28.4s
-	FMOVQ 0(R10), F14
-	FMOVQ 832(R11), F15
-	WORD $0x4e9aa5ee // smmla v14.4s, v15.16b, v26.16b
-	FMOVQ 864(R11), F6
-	WORD $0x4e8ca4ce // smmla v14.4s, v6.16b, v12.16b
+	WORD $0x4e39ced4 // fmla v20.4s, v22.4s, v25.4s
+	WORD $0x4e39cd50 // fmla v16.4s, v10.4s, v25.4s
+	VUZP1 V16.S4, V20.S4, V31.S4
+	VUZP2 V16.S4, V20.S4, V16.S4
+	FMOVQ 0(R14), F30
+	FMOVQ 0(R21), F9
+	FMOVQ 128(R11), F2
+	WORD $0x4e22cffe // fmla v30.4s, v31.4s, v2.4s
+	WORD $0x4e22ce09 // fmla v9.4s, v16.4s, v2.4s
+	FMOVQ 256(R11), F5
+	WORD $0x4f9b10be // fmla v30.4s, v5.4s, v27.s[0]
+	WORD $0x4f8610a9 // fmla v9.4s, v5.4s, v6.s[0]
+	FMOVQ F30, 0(R14)
+	FMOVQ F9, 0(R21)
+	FMOVQ 0(R10), F7
+	FMOVQ 512(R11), F15
+	WORD $0x4e8ba5e7 // smmla v7.4s, v15.16b, v11.16b
+	FMOVQ 544(R11), F29
+	WORD $0x4e88a7a7 // smmla v7.4s, v29.16b, v8.16b
+	FMOVQ 0(R10), F28
+	FMOVQ 528(R11), F19
+	WORD $0x4e8ba67c // smmla v28.4s, v19.16b, v11.16b
+	FMOVQ 560(R11), F13
+	WORD $0x4e88a5bc // smmla v28.4s, v13.16b, v8.16b
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x6e31dce7 // fmul v7.4s, v7.4s, v17.4s
+	WORD $0x6e31df9c // fmul v28.4s, v28.4s, v17.4s
+	FMOVQ 0(R10), F18
+	FMOVQ 576(R11), F26
+	WORD $0x4e95a752 // smmla v18.4s, v26.16b, v21.16b
+	FMOVQ 608(R11), F3
+	WORD $0x4e8ca472 // smmla v18.4s, v3.16b, v12.16b
+	FMOVQ 0(R10), F24
+	FMOVQ 592(R11), F23
+	WORD $0x4e95a6f8 // smmla v24.4s, v23.16b, v21.16b
+	FMOVQ 624(R11), F4
+	WORD $0x4e8ca498 // smmla v24.4s, v4.16b, v12.16b
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4e39ce47 // fmla v7.4s, v18.4s, v25.4s
+	WORD $0x4e39cf1c // fmla v28.4s, v24.4s, v25.4s
+	VUZP1 V28.S4, V7.S4, V14.S4
+	VUZP2 V28.S4, V7.S4, V28.S4
+	FMOVQ 16(R14), F22
+	FMOVQ 16(R21), F10
+	FMOVQ 144(R11), F20
+	WORD $0x4e34cdd6 // fmla v22.4s, v14.4s, v20.4s
+	WORD $0x4e34cf8a // fmla v10.4s, v28.4s, v20.4s
+	FMOVQ 272(R11), F31
+	WORD $0x4f9b13f6 // fmla v22.4s, v31.4s, v27.s[0]
+	WORD $0x4f8613ea // fmla v10.4s, v31.4s, v6.s[0]
+	FMOVQ F22, 16(R14)
+	FMOVQ F10, 16(R21)
+	FMOVQ 0(R10), F16
+	FMOVQ 640(R11), F5
+	WORD $0x4e8ba4b0 // smmla v16.4s, v5.16b, v11.16b
+	FMOVQ 672(R11), F30
+	WORD $0x4e88a7d0 // smmla v16.4s, v30.16b, v8.16b
+	FMOVQ 0(R10), F2
+	FMOVQ 656(R11), F9
+	WORD $0x4e8ba522 // smmla v2.4s, v9.16b, v11.16b
+	FMOVQ 688(R11), F15
+	WORD $0x4e88a5e2 // smmla v2.4s, v15.16b, v8.16b
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	WORD $0x6e31dc42 // fmul v2.4s, v2.4s, v17.4s
 	FMOVQ 0(R10), F29
-	FMOVQ 848(R11), F20
-	WORD $0x4e9aa69d // smmla v29.4s, v20.16b, v26.16b
-	FMOVQ 880(R11), F24
-	WORD $0x4e8ca71d // smmla v29.4s, v24.16b, v12.16b
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x6e39ddce // fmul v14.4s, v14.4s, v25.4s
+	FMOVQ 704(R11), F13
+	WORD $0x4e95a5bd // smmla v29.4s, v13.16b, v21.16b
+	FMOVQ 736(R11), F26
+	WORD $0x4e8ca75d // smmla v29.4s, v26.16b, v12.16b
+	FMOVQ 0(R10), F19
+	FMOVQ 720(R11), F3
+	WORD $0x4e95a473 // smmla v19.4s, v3.16b, v21.16b
+	FMOVQ 752(R11), F23
+	WORD $0x4e8ca6f3 // smmla v19.4s, v23.16b, v12.16b
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x6e39dfbd // fmul v29.4s, v29.4s, v25.4s
-	WORD $0x4e2ed77b // fadd v27.4s, v27.4s, v14.4s
-	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
-	VUZP1 V19.S4, V27.S4, V23.S4
-	VUZP2 V19.S4, V27.S4, V19.S4
-	FMOVQ 176(R11), F4
-	WORD $0x6e24def7 // fmul v23.4s, v23.4s, v4.4s
-	WORD $0x6e24de73 // fmul v19.4s, v19.4s, v4.4s
-	FMOVQ 48(R14), F17
-	WORD $0x4e37d631 // fadd v17.4s, v17.4s, v23.4s
-	FMOVQ 304(R11), F9
-	WORD $0x4f929129 // fmul v9.4s, v9.4s, v18.s[0]
-	WORD $0x4e29d631 // fadd v17.4s, v17.4s, v9.4s
-	FMOVQ F17, 48(R14)
-	FMOVQ 48(R21), F10
-	WORD $0x4e33d54a // fadd v10.4s, v10.4s, v19.4s
-	FMOVQ 304(R11), F16
-	WORD $0x4f969210 // fmul v16.4s, v16.4s, v22.s[0]
-	WORD $0x4e30d54a // fadd v10.4s, v10.4s, v16.4s
-	FMOVQ F10, 48(R21)
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4e39cfb0 // fmla v16.4s, v29.4s, v25.4s
+	WORD $0x4e39ce62 // fmla v2.4s, v19.4s, v25.4s
+	VUZP1 V2.S4, V16.S4, V4.S4
+	VUZP2 V2.S4, V16.S4, V2.S4
+	FMOVQ 32(R14), F18
+	FMOVQ 32(R21), F24
+	FMOVQ 160(R11), F7
+	WORD $0x4e27cc92 // fmla v18.4s, v4.4s, v7.4s
+	WORD $0x4e27cc58 // fmla v24.4s, v2.4s, v7.4s
+	FMOVQ 288(R11), F14
+	WORD $0x4f9b11d2 // fmla v18.4s, v14.4s, v27.s[0]
+	WORD $0x4f8611d8 // fmla v24.4s, v14.4s, v6.s[0]
+	FMOVQ F18, 32(R14)
+	FMOVQ F24, 32(R21)
+	FMOVQ 0(R10), F28
+	FMOVQ 768(R11), F31
+	WORD $0x4e8ba7fc // smmla v28.4s, v31.16b, v11.16b
+	FMOVQ 800(R11), F22
+	WORD $0x4e88a6dc // smmla v28.4s, v22.16b, v8.16b
+	FMOVQ 0(R10), F20
+	FMOVQ 784(R11), F10
+	WORD $0x4e8ba554 // smmla v20.4s, v10.16b, v11.16b
+	FMOVQ 816(R11), F5
+	WORD $0x4e88a4b4 // smmla v20.4s, v5.16b, v8.16b
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x6e31df9c // fmul v28.4s, v28.4s, v17.4s
+	WORD $0x6e31de94 // fmul v20.4s, v20.4s, v17.4s
+	FMOVQ 0(R10), F30
+	FMOVQ 832(R11), F15
+	WORD $0x4e95a5fe // smmla v30.4s, v15.16b, v21.16b
+	FMOVQ 864(R11), F13
+	WORD $0x4e8ca5be // smmla v30.4s, v13.16b, v12.16b
+	FMOVQ 0(R10), F9
+	FMOVQ 848(R11), F26
+	WORD $0x4e95a749 // smmla v9.4s, v26.16b, v21.16b
+	FMOVQ 880(R11), F3
+	WORD $0x4e8ca469 // smmla v9.4s, v3.16b, v12.16b
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4e39cfdc // fmla v28.4s, v30.4s, v25.4s
+	WORD $0x4e39cd34 // fmla v20.4s, v9.4s, v25.4s
+	VUZP1 V20.S4, V28.S4, V23.S4
+	VUZP2 V20.S4, V28.S4, V20.S4
+	FMOVQ 48(R14), F29
+	FMOVQ 48(R21), F19
+	FMOVQ 176(R11), F16
+	WORD $0x4e30cefd // fmla v29.4s, v23.4s, v16.4s
+	WORD $0x4e30ce93 // fmla v19.4s, v20.4s, v16.4s
+	FMOVQ 304(R11), F4
+	WORD $0x4f9b109d // fmla v29.4s, v4.4s, v27.s[0]
+	WORD $0x4f861093 // fmla v19.4s, v4.4s, v6.s[0]
+	FMOVQ F29, 48(R14)
+	FMOVQ F19, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -1771,7 +1679,7 @@ pair17:
 	VZIP2 V30.S4, V13.S4, V12.S4
 	VZIP1 V15.D2, V15.D2, V7.D2
 	VZIP2 V15.D2, V15.D2, V15.D2
-	VSHL $4, V12.S4, V12.S4
+	WORD $0x4f3d058c // sshr v12.4s, v12.4s, #3
 	VSUB V12.S4, V0.S4, V12.S4
 	VZIP1 V12.D2, V12.D2, V18.D2
 	VZIP2 V12.D2, V12.D2, V12.D2
@@ -1786,8 +1694,8 @@ pair17:
 	FMOVQ 432(R11), F19
 	WORD $0x4e86a66e // smmla v14.4s, v19.16b, v6.16b
 	WORD $0x4eb2d56b // fsub v11.4s, v11.4s, v18.4s
-	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
 	WORD $0x4eb2d5ce // fsub v14.4s, v14.4s, v18.4s
+	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
 	WORD $0x6e27ddce // fmul v14.4s, v14.4s, v7.4s
 	FMOVQ 0(R10), F25
 	FMOVQ 448(R11), F9
@@ -1800,22 +1708,18 @@ pair17:
 	FMOVQ 496(R11), F31
 	WORD $0x4e9ca7f8 // smmla v24.4s, v31.16b, v28.16b
 	WORD $0x4eacd739 // fsub v25.4s, v25.4s, v12.4s
-	WORD $0x6e2fdf39 // fmul v25.4s, v25.4s, v15.4s
 	WORD $0x4eacd718 // fsub v24.4s, v24.4s, v12.4s
-	WORD $0x6e2fdf18 // fmul v24.4s, v24.4s, v15.4s
-	WORD $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
-	WORD $0x4e38d5ce // fadd v14.4s, v14.4s, v24.4s
+	WORD $0x4e2fcf2b // fmla v11.4s, v25.4s, v15.4s
+	WORD $0x4e2fcf0e // fmla v14.4s, v24.4s, v15.4s
 	VUZP1 V14.S4, V11.S4, V29.S4
 	VUZP2 V14.S4, V11.S4, V14.S4
-	FMOVQ 128(R11), F22
-	WORD $0x6e36dfbd // fmul v29.4s, v29.4s, v22.4s
-	WORD $0x6e36ddce // fmul v14.4s, v14.4s, v22.4s
-	FMOVQ 0(R14), F8
-	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
-	FMOVQ F8, 0(R14)
-	FMOVQ 0(R21), F10
-	WORD $0x4e2ed54a // fadd v10.4s, v10.4s, v14.4s
-	FMOVQ F10, 0(R21)
+	FMOVQ 0(R14), F22
+	FMOVQ 0(R21), F8
+	FMOVQ 128(R11), F10
+	WORD $0x4e2acfb6 // fmla v22.4s, v29.4s, v10.4s
+	WORD $0x4e2acdc8 // fmla v8.4s, v14.4s, v10.4s
+	FMOVQ F22, 0(R14)
+	FMOVQ F8, 0(R21)
 	FMOVQ 0(R10), F13
 	FMOVQ 512(R11), F16
 	WORD $0x4e95a60d // smmla v13.4s, v16.16b, v21.16b
@@ -1827,8 +1731,8 @@ pair17:
 	FMOVQ 560(R11), F19
 	WORD $0x4e86a67e // smmla v30.4s, v19.16b, v6.16b
 	WORD $0x4eb2d5ad // fsub v13.4s, v13.4s, v18.4s
-	WORD $0x6e27ddad // fmul v13.4s, v13.4s, v7.4s
 	WORD $0x4eb2d7de // fsub v30.4s, v30.4s, v18.4s
+	WORD $0x6e27ddad // fmul v13.4s, v13.4s, v7.4s
 	WORD $0x6e27dfde // fmul v30.4s, v30.4s, v7.4s
 	FMOVQ 0(R10), F9
 	FMOVQ 576(R11), F20
@@ -1841,36 +1745,32 @@ pair17:
 	FMOVQ 624(R11), F24
 	WORD $0x4e9ca71a // smmla v26.4s, v24.16b, v28.16b
 	WORD $0x4eacd529 // fsub v9.4s, v9.4s, v12.4s
-	WORD $0x6e2fdd29 // fmul v9.4s, v9.4s, v15.4s
 	WORD $0x4eacd75a // fsub v26.4s, v26.4s, v12.4s
-	WORD $0x6e2fdf5a // fmul v26.4s, v26.4s, v15.4s
-	WORD $0x4e29d5ad // fadd v13.4s, v13.4s, v9.4s
-	WORD $0x4e3ad7de // fadd v30.4s, v30.4s, v26.4s
+	WORD $0x4e2fcd2d // fmla v13.4s, v9.4s, v15.4s
+	WORD $0x4e2fcf5e // fmla v30.4s, v26.4s, v15.4s
 	VUZP1 V30.S4, V13.S4, V11.S4
 	VUZP2 V30.S4, V13.S4, V30.S4
-	FMOVQ 144(R11), F22
-	WORD $0x6e36dd6b // fmul v11.4s, v11.4s, v22.4s
-	WORD $0x6e36dfde // fmul v30.4s, v30.4s, v22.4s
 	FMOVQ 16(R14), F29
-	WORD $0x4e2bd7bd // fadd v29.4s, v29.4s, v11.4s
+	FMOVQ 16(R21), F14
+	FMOVQ 144(R11), F10
+	WORD $0x4e2acd7d // fmla v29.4s, v11.4s, v10.4s
+	WORD $0x4e2acfce // fmla v14.4s, v30.4s, v10.4s
 	FMOVQ F29, 16(R14)
-	FMOVQ 16(R21), F8
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
-	FMOVQ F8, 16(R21)
-	FMOVQ 0(R10), F14
+	FMOVQ F14, 16(R21)
+	FMOVQ 0(R10), F22
 	FMOVQ 640(R11), F16
-	WORD $0x4e95a60e // smmla v14.4s, v16.16b, v21.16b
+	WORD $0x4e95a616 // smmla v22.4s, v16.16b, v21.16b
 	FMOVQ 672(R11), F17
-	WORD $0x4e86a62e // smmla v14.4s, v17.16b, v6.16b
-	FMOVQ 0(R10), F10
+	WORD $0x4e86a636 // smmla v22.4s, v17.16b, v6.16b
+	FMOVQ 0(R10), F8
 	FMOVQ 656(R11), F23
-	WORD $0x4e95a6ea // smmla v10.4s, v23.16b, v21.16b
+	WORD $0x4e95a6e8 // smmla v8.4s, v23.16b, v21.16b
 	FMOVQ 688(R11), F19
-	WORD $0x4e86a66a // smmla v10.4s, v19.16b, v6.16b
-	WORD $0x4eb2d5ce // fsub v14.4s, v14.4s, v18.4s
-	WORD $0x6e27ddce // fmul v14.4s, v14.4s, v7.4s
-	WORD $0x4eb2d54a // fsub v10.4s, v10.4s, v18.4s
-	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
+	WORD $0x4e86a668 // smmla v8.4s, v19.16b, v6.16b
+	WORD $0x4eb2d6d6 // fsub v22.4s, v22.4s, v18.4s
+	WORD $0x4eb2d508 // fsub v8.4s, v8.4s, v18.4s
+	WORD $0x6e27ded6 // fmul v22.4s, v22.4s, v7.4s
+	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
 	FMOVQ 0(R10), F20
 	FMOVQ 704(R11), F25
 	WORD $0x4e9ba734 // smmla v20.4s, v25.16b, v27.16b
@@ -1882,36 +1782,32 @@ pair17:
 	FMOVQ 752(R11), F26
 	WORD $0x4e9ca75f // smmla v31.4s, v26.16b, v28.16b
 	WORD $0x4eacd694 // fsub v20.4s, v20.4s, v12.4s
-	WORD $0x6e2fde94 // fmul v20.4s, v20.4s, v15.4s
 	WORD $0x4eacd7ff // fsub v31.4s, v31.4s, v12.4s
-	WORD $0x6e2fdfff // fmul v31.4s, v31.4s, v15.4s
-	WORD $0x4e34d5ce // fadd v14.4s, v14.4s, v20.4s
-	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
-	VUZP1 V10.S4, V14.S4, V13.S4
-	VUZP2 V10.S4, V14.S4, V10.S4
-	FMOVQ 160(R11), F22
-	WORD $0x6e36ddad // fmul v13.4s, v13.4s, v22.4s
-	WORD $0x6e36dd4a // fmul v10.4s, v10.4s, v22.4s
+	WORD $0x4e2fce96 // fmla v22.4s, v20.4s, v15.4s
+	WORD $0x4e2fcfe8 // fmla v8.4s, v31.4s, v15.4s
+	VUZP1 V8.S4, V22.S4, V13.S4
+	VUZP2 V8.S4, V22.S4, V8.S4
 	FMOVQ 32(R14), F11
-	WORD $0x4e2dd56b // fadd v11.4s, v11.4s, v13.4s
+	FMOVQ 32(R21), F30
+	FMOVQ 160(R11), F10
+	WORD $0x4e2acdab // fmla v11.4s, v13.4s, v10.4s
+	WORD $0x4e2acd1e // fmla v30.4s, v8.4s, v10.4s
 	FMOVQ F11, 32(R14)
-	FMOVQ 32(R21), F29
-	WORD $0x4e2ad7bd // fadd v29.4s, v29.4s, v10.4s
-	FMOVQ F29, 32(R21)
-	FMOVQ 0(R10), F30
+	FMOVQ F30, 32(R21)
+	FMOVQ 0(R10), F29
 	FMOVQ 768(R11), F16
-	WORD $0x4e95a61e // smmla v30.4s, v16.16b, v21.16b
+	WORD $0x4e95a61d // smmla v29.4s, v16.16b, v21.16b
 	FMOVQ 800(R11), F17
-	WORD $0x4e86a63e // smmla v30.4s, v17.16b, v6.16b
-	FMOVQ 0(R10), F8
+	WORD $0x4e86a63d // smmla v29.4s, v17.16b, v6.16b
+	FMOVQ 0(R10), F14
 	FMOVQ 784(R11), F23
-	WORD $0x4e95a6e8 // smmla v8.4s, v23.16b, v21.16b
+	WORD $0x4e95a6ee // smmla v14.4s, v23.16b, v21.16b
 	FMOVQ 816(R11), F19
-	WORD $0x4e86a668 // smmla v8.4s, v19.16b, v6.16b
-	WORD $0x4eb2d7de // fsub v30.4s, v30.4s, v18.4s
-	WORD $0x6e27dfde // fmul v30.4s, v30.4s, v7.4s
-	WORD $0x4eb2d508 // fsub v8.4s, v8.4s, v18.4s
-	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
+	WORD $0x4e86a66e // smmla v14.4s, v19.16b, v6.16b
+	WORD $0x4eb2d7bd // fsub v29.4s, v29.4s, v18.4s
+	WORD $0x4eb2d5ce // fsub v14.4s, v14.4s, v18.4s
+	WORD $0x6e27dfbd // fmul v29.4s, v29.4s, v7.4s
+	WORD $0x6e27ddce // fmul v14.4s, v14.4s, v7.4s
 	FMOVQ 0(R10), F25
 	FMOVQ 832(R11), F9
 	WORD $0x4e9ba539 // smmla v25.4s, v9.16b, v27.16b
@@ -1923,40 +1819,36 @@ pair17:
 	FMOVQ 880(R11), F31
 	WORD $0x4e9ca7f8 // smmla v24.4s, v31.16b, v28.16b
 	WORD $0x4eacd739 // fsub v25.4s, v25.4s, v12.4s
-	WORD $0x6e2fdf39 // fmul v25.4s, v25.4s, v15.4s
 	WORD $0x4eacd718 // fsub v24.4s, v24.4s, v12.4s
-	WORD $0x6e2fdf18 // fmul v24.4s, v24.4s, v15.4s
-	WORD $0x4e39d7de // fadd v30.4s, v30.4s, v25.4s
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	VUZP1 V8.S4, V30.S4, V14.S4
-	VUZP2 V8.S4, V30.S4, V8.S4
-	FMOVQ 176(R11), F22
-	WORD $0x6e36ddce // fmul v14.4s, v14.4s, v22.4s
-	WORD $0x6e36dd08 // fmul v8.4s, v8.4s, v22.4s
+	WORD $0x4e2fcf3d // fmla v29.4s, v25.4s, v15.4s
+	WORD $0x4e2fcf0e // fmla v14.4s, v24.4s, v15.4s
+	VUZP1 V14.S4, V29.S4, V22.S4
+	VUZP2 V14.S4, V29.S4, V14.S4
 	FMOVQ 48(R14), F13
-	WORD $0x4e2ed5ad // fadd v13.4s, v13.4s, v14.4s
+	FMOVQ 48(R21), F8
+	FMOVQ 176(R11), F10
+	WORD $0x4e2acecd // fmla v13.4s, v22.4s, v10.4s
+	WORD $0x4e2acdc8 // fmla v8.4s, v14.4s, v10.4s
 	FMOVQ F13, 48(R14)
-	FMOVQ 48(R21), F11
-	WORD $0x4e28d56b // fadd v11.4s, v11.4s, v8.4s
-	FMOVQ F11, 48(R21)
+	FMOVQ F8, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair17
 	SUBS $1, R4
 	BEQ last16
-	FMOVQ 384(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 640(R1), F29
-	VSHL $4, V29.B16, V16.B16
+	FMOVQ 384(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 640(R1), F30
+	VSHL $4, V30.B16, V16.B16
 	VAND V2.B16, V16.B16, V17.B16
-	VORR V17.B16, V10.B16, V10.B16
+	VORR V17.B16, V11.B16, V11.B16
 	FMOVQ 448(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
 	VAND V3.B16, V16.B16, V19.B16
 	VUSRA $1, V19.B16, V23.B16
-	VZIP1 V23.S4, V10.S4, V9.S4
-	VZIP2 V23.S4, V10.S4, V23.S4
+	VZIP1 V23.S4, V11.S4, V9.S4
+	VZIP2 V23.S4, V11.S4, V23.S4
 	FMOVQ F9, 384(R11)
 	FMOVQ F23, 400(R11)
 	FMOVQ 512(R1), F26
@@ -1971,27 +1863,27 @@ pair17:
 	VZIP2 V31.S4, V26.S4, V31.S4
 	FMOVQ F24, 416(R11)
 	FMOVQ F31, 432(R11)
-	FMOVQ 384(R1), F30
-	VAND V2.B16, V29.B16, V22.B16
-	VUSRA $4, V30.B16, V22.B16
+	FMOVQ 384(R1), F29
+	VAND V2.B16, V30.B16, V22.B16
+	VUSRA $4, V29.B16, V22.B16
 	FMOVQ 448(R1), F14
-	VAND V3.B16, V29.B16, V13.B16
+	VAND V3.B16, V30.B16, V10.B16
 	VUSHR $4, V14.B16, V14.B16
-	VUSRA $1, V13.B16, V14.B16
-	VZIP1 V14.S4, V22.S4, V8.S4
+	VUSRA $1, V10.B16, V14.B16
+	VZIP1 V14.S4, V22.S4, V13.S4
 	VZIP2 V14.S4, V22.S4, V14.S4
-	FMOVQ F8, 448(R11)
+	FMOVQ F13, 448(R11)
 	FMOVQ F14, 464(R11)
-	FMOVQ 512(R1), F11
-	VAND V4.B16, V29.B16, V21.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $2, V21.B16, V11.B16
+	FMOVQ 512(R1), F8
+	VAND V4.B16, V30.B16, V21.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $2, V21.B16, V8.B16
 	FMOVQ 576(R1), F6
-	VAND V5.B16, V29.B16, V27.B16
+	VAND V5.B16, V30.B16, V27.B16
 	VUSHR $4, V6.B16, V6.B16
 	VUSRA $3, V27.B16, V6.B16
-	VZIP1 V6.S4, V11.S4, V28.S4
-	VZIP2 V6.S4, V11.S4, V6.S4
+	VZIP1 V6.S4, V8.S4, V28.S4
+	VZIP2 V6.S4, V8.S4, V6.S4
 	FMOVQ F28, 480(R11)
 	FMOVQ F6, 496(R11)
 	FMOVD 32(R1), F7
@@ -2005,8 +1897,8 @@ pair17:
 	VORR V17.B16, V15.B16, V15.B16
 	FMOVQ 464(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V12.B16, V10.B16
-	VUSRA $1, V10.B16, V19.B16
+	VAND V3.B16, V12.B16, V11.B16
+	VUSRA $1, V11.B16, V19.B16
 	VZIP1 V19.S4, V15.S4, V9.S4
 	VZIP2 V19.S4, V15.S4, V19.S4
 	FMOVQ F9, 512(R11)
@@ -2024,45 +1916,45 @@ pair17:
 	FMOVQ F24, 544(R11)
 	FMOVQ F25, 560(R11)
 	FMOVQ 400(R1), F31
-	VAND V2.B16, V18.B16, V30.B16
-	VUSRA $4, V31.B16, V30.B16
-	FMOVQ 464(R1), F13
+	VAND V2.B16, V18.B16, V29.B16
+	VUSRA $4, V31.B16, V29.B16
+	FMOVQ 464(R1), F10
 	VAND V3.B16, V18.B16, V22.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $1, V22.B16, V13.B16
-	VZIP1 V13.S4, V30.S4, V8.S4
-	VZIP2 V13.S4, V30.S4, V13.S4
-	FMOVQ F8, 576(R11)
-	FMOVQ F13, 592(R11)
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $1, V22.B16, V10.B16
+	VZIP1 V10.S4, V29.S4, V13.S4
+	VZIP2 V10.S4, V29.S4, V10.S4
+	FMOVQ F13, 576(R11)
+	FMOVQ F10, 592(R11)
 	FMOVQ 528(R1), F14
 	VAND V4.B16, V18.B16, V21.B16
 	VUSHR $4, V14.B16, V14.B16
 	VUSRA $2, V21.B16, V14.B16
 	FMOVQ 592(R1), F16
-	VAND V5.B16, V18.B16, V29.B16
+	VAND V5.B16, V18.B16, V30.B16
 	VUSHR $4, V16.B16, V16.B16
-	VUSRA $3, V29.B16, V16.B16
+	VUSRA $3, V30.B16, V16.B16
 	VZIP1 V16.S4, V14.S4, V27.S4
 	VZIP2 V16.S4, V14.S4, V16.S4
 	FMOVQ F27, 608(R11)
 	FMOVQ F16, 624(R11)
-	FMOVD 40(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 144(R11)
+	FMOVD 40(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 144(R11)
 	FMOVQ 416(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
 	FMOVQ 672(R1), F6
 	VSHL $4, V6.B16, V7.B16
 	VAND V2.B16, V7.B16, V17.B16
 	VORR V17.B16, V28.B16, V28.B16
-	FMOVQ 480(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 480(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
 	VAND V3.B16, V7.B16, V15.B16
-	VUSRA $1, V15.B16, V10.B16
-	VZIP1 V10.S4, V28.S4, V9.S4
-	VZIP2 V10.S4, V28.S4, V10.S4
+	VUSRA $1, V15.B16, V11.B16
+	VZIP1 V11.S4, V28.S4, V9.S4
+	VZIP2 V11.S4, V28.S4, V11.S4
 	FMOVQ F9, 640(R11)
-	FMOVQ F10, 656(R11)
+	FMOVQ F11, 656(R11)
 	FMOVQ 544(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
 	VAND V4.B16, V7.B16, V20.B16
@@ -2079,24 +1971,24 @@ pair17:
 	VAND V2.B16, V6.B16, V31.B16
 	VUSRA $4, V25.B16, V31.B16
 	FMOVQ 480(R1), F22
-	VAND V3.B16, V6.B16, V30.B16
+	VAND V3.B16, V6.B16, V29.B16
 	VUSHR $4, V22.B16, V22.B16
-	VUSRA $1, V30.B16, V22.B16
-	VZIP1 V22.S4, V31.S4, V8.S4
+	VUSRA $1, V29.B16, V22.B16
+	VZIP1 V22.S4, V31.S4, V13.S4
 	VZIP2 V22.S4, V31.S4, V22.S4
-	FMOVQ F8, 704(R11)
+	FMOVQ F13, 704(R11)
 	FMOVQ F22, 720(R11)
-	FMOVQ 544(R1), F13
+	FMOVQ 544(R1), F10
 	VAND V4.B16, V6.B16, V21.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $2, V21.B16, V13.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V21.B16, V10.B16
 	FMOVQ 608(R1), F12
 	VAND V5.B16, V6.B16, V18.B16
 	VUSHR $4, V12.B16, V12.B16
 	VUSRA $3, V18.B16, V12.B16
-	VZIP1 V12.S4, V13.S4, V29.S4
-	VZIP2 V12.S4, V13.S4, V12.S4
-	FMOVQ F29, 736(R11)
+	VZIP1 V12.S4, V10.S4, V30.S4
+	VZIP2 V12.S4, V10.S4, V12.S4
+	FMOVQ F30, 736(R11)
 	FMOVQ F12, 752(R11)
 	FMOVD 48(R1), F14
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
@@ -2104,40 +1996,40 @@ pair17:
 	FMOVQ 432(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
 	FMOVQ 688(R1), F16
-	VSHL $4, V16.B16, V11.B16
-	VAND V2.B16, V11.B16, V17.B16
+	VSHL $4, V16.B16, V8.B16
+	VAND V2.B16, V8.B16, V17.B16
 	VORR V17.B16, V27.B16, V27.B16
 	FMOVQ 496(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V11.B16, V28.B16
+	VAND V3.B16, V8.B16, V28.B16
 	VUSRA $1, V28.B16, V15.B16
 	VZIP1 V15.S4, V27.S4, V9.S4
 	VZIP2 V15.S4, V27.S4, V15.S4
 	FMOVQ F9, 768(R11)
 	FMOVQ F15, 784(R11)
-	FMOVQ 560(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V4.B16, V11.B16, V20.B16
-	VUSRA $2, V20.B16, V10.B16
+	FMOVQ 560(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V4.B16, V8.B16, V20.B16
+	VUSRA $2, V20.B16, V11.B16
 	FMOVQ 624(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V5.B16, V11.B16, V19.B16
+	VAND V5.B16, V8.B16, V19.B16
 	VUSRA $3, V19.B16, V23.B16
-	VZIP1 V23.S4, V10.S4, V24.S4
-	VZIP2 V23.S4, V10.S4, V23.S4
+	VZIP1 V23.S4, V11.S4, V24.S4
+	VZIP2 V23.S4, V11.S4, V23.S4
 	FMOVQ F24, 800(R11)
 	FMOVQ F23, 816(R11)
 	FMOVQ 432(R1), F26
 	VAND V2.B16, V16.B16, V25.B16
 	VUSRA $4, V26.B16, V25.B16
-	FMOVQ 496(R1), F30
+	FMOVQ 496(R1), F29
 	VAND V3.B16, V16.B16, V31.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $1, V31.B16, V30.B16
-	VZIP1 V30.S4, V25.S4, V8.S4
-	VZIP2 V30.S4, V25.S4, V30.S4
-	FMOVQ F8, 832(R11)
-	FMOVQ F30, 848(R11)
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $1, V31.B16, V29.B16
+	VZIP1 V29.S4, V25.S4, V13.S4
+	VZIP2 V29.S4, V25.S4, V29.S4
+	FMOVQ F13, 832(R11)
+	FMOVQ F29, 848(R11)
 	FMOVQ 560(R1), F22
 	VAND V4.B16, V16.B16, V21.B16
 	VUSHR $4, V22.B16, V22.B16
@@ -2150,19 +2042,19 @@ pair17:
 	VZIP2 V7.S4, V22.S4, V7.S4
 	FMOVQ F18, 864(R11)
 	FMOVQ F7, 880(R11)
-	FMOVD 56(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 176(R11)
+	FMOVD 56(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 176(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
 pair18:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
-	FMOVQ 0(R13), F29
+	FMOVQ 0(R13), F30
 	FMOVQ 0(R20), F12
-	VZIP1 V12.D2, V29.D2, V14.D2
-	VZIP2 V12.D2, V29.D2, V12.D2
+	VZIP1 V12.D2, V30.D2, V14.D2
+	VZIP2 V12.D2, V30.D2, V12.D2
 	FMOVQ 16(R13), F17
 	FMOVQ 16(R20), F28
 	VZIP1 V28.D2, V17.D2, V27.D2
@@ -2171,9 +2063,9 @@ pair18:
 	FMOVQ 32(R20), F15
 	VZIP1 V15.S4, V9.S4, V20.S4
 	VZIP2 V15.S4, V9.S4, V19.S4
-	VZIP1 V20.D2, V20.D2, V10.D2
+	VZIP1 V20.D2, V20.D2, V11.D2
 	VZIP2 V20.D2, V20.D2, V20.D2
-	VSHL $4, V19.S4, V19.S4
+	WORD $0x4f3d0673 // sshr v19.4s, v19.4s, #3
 	VSUB V19.S4, V0.S4, V19.S4
 	VZIP1 V19.D2, V19.D2, V24.D2
 	VZIP2 V19.D2, V19.D2, V19.D2
@@ -2183,55 +2075,51 @@ pair18:
 	FMOVQ 416(R11), F25
 	WORD $0x4e8ca737 // smmla v23.4s, v25.16b, v12.16b
 	FMOVQ 0(R10), F26
-	FMOVQ 400(R11), F8
-	WORD $0x4e8ea51a // smmla v26.4s, v8.16b, v14.16b
-	FMOVQ 432(R11), F30
-	WORD $0x4e8ca7da // smmla v26.4s, v30.16b, v12.16b
+	FMOVQ 400(R11), F13
+	WORD $0x4e8ea5ba // smmla v26.4s, v13.16b, v14.16b
+	FMOVQ 432(R11), F29
+	WORD $0x4e8ca7ba // smmla v26.4s, v29.16b, v12.16b
 	WORD $0x4eb8d6f7 // fsub v23.4s, v23.4s, v24.4s
-	WORD $0x6e2adef7 // fmul v23.4s, v23.4s, v10.4s
 	WORD $0x4eb8d75a // fsub v26.4s, v26.4s, v24.4s
-	WORD $0x6e2adf5a // fmul v26.4s, v26.4s, v10.4s
+	WORD $0x6e2bdef7 // fmul v23.4s, v23.4s, v11.4s
+	WORD $0x6e2bdf5a // fmul v26.4s, v26.4s, v11.4s
 	FMOVQ 0(R10), F21
 	FMOVQ 448(R11), F16
 	WORD $0x4e9ba615 // smmla v21.4s, v16.16b, v27.16b
 	FMOVQ 480(R11), F6
 	WORD $0x4e9ca4d5 // smmla v21.4s, v6.16b, v28.16b
-	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F8
 	FMOVQ 464(R11), F22
-	WORD $0x4e9ba6cb // smmla v11.4s, v22.16b, v27.16b
+	WORD $0x4e9ba6c8 // smmla v8.4s, v22.16b, v27.16b
 	FMOVQ 496(R11), F18
-	WORD $0x4e9ca64b // smmla v11.4s, v18.16b, v28.16b
+	WORD $0x4e9ca648 // smmla v8.4s, v18.16b, v28.16b
 	WORD $0x4eb3d6b5 // fsub v21.4s, v21.4s, v19.4s
-	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
-	WORD $0x4eb3d56b // fsub v11.4s, v11.4s, v19.4s
-	WORD $0x6e34dd6b // fmul v11.4s, v11.4s, v20.4s
-	WORD $0x4e35d6f7 // fadd v23.4s, v23.4s, v21.4s
-	WORD $0x4e2bd75a // fadd v26.4s, v26.4s, v11.4s
+	WORD $0x4eb3d508 // fsub v8.4s, v8.4s, v19.4s
+	WORD $0x4e34ceb7 // fmla v23.4s, v21.4s, v20.4s
+	WORD $0x4e34cd1a // fmla v26.4s, v8.4s, v20.4s
 	VUZP1 V26.S4, V23.S4, V7.S4
 	VUZP2 V26.S4, V23.S4, V26.S4
-	FMOVQ 128(R11), F13
-	WORD $0x6e2ddce7 // fmul v7.4s, v7.4s, v13.4s
-	WORD $0x6e2ddf5a // fmul v26.4s, v26.4s, v13.4s
-	FMOVQ 0(R14), F29
-	WORD $0x4e27d7bd // fadd v29.4s, v29.4s, v7.4s
-	FMOVQ F29, 0(R14)
-	FMOVQ 0(R21), F17
-	WORD $0x4e3ad631 // fadd v17.4s, v17.4s, v26.4s
-	FMOVQ F17, 0(R21)
+	FMOVQ 0(R14), F10
+	FMOVQ 0(R21), F30
+	FMOVQ 128(R11), F17
+	WORD $0x4e31ccea // fmla v10.4s, v7.4s, v17.4s
+	WORD $0x4e31cf5e // fmla v30.4s, v26.4s, v17.4s
+	FMOVQ F10, 0(R14)
+	FMOVQ F30, 0(R21)
 	FMOVQ 0(R10), F9
 	FMOVQ 512(R11), F31
 	WORD $0x4e8ea7e9 // smmla v9.4s, v31.16b, v14.16b
 	FMOVQ 544(R11), F25
 	WORD $0x4e8ca729 // smmla v9.4s, v25.16b, v12.16b
 	FMOVQ 0(R10), F15
-	FMOVQ 528(R11), F8
-	WORD $0x4e8ea50f // smmla v15.4s, v8.16b, v14.16b
-	FMOVQ 560(R11), F30
-	WORD $0x4e8ca7cf // smmla v15.4s, v30.16b, v12.16b
+	FMOVQ 528(R11), F13
+	WORD $0x4e8ea5af // smmla v15.4s, v13.16b, v14.16b
+	FMOVQ 560(R11), F29
+	WORD $0x4e8ca7af // smmla v15.4s, v29.16b, v12.16b
 	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
 	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
-	WORD $0x6e2addef // fmul v15.4s, v15.4s, v10.4s
+	WORD $0x6e2bdd29 // fmul v9.4s, v9.4s, v11.4s
+	WORD $0x6e2bddef // fmul v15.4s, v15.4s, v11.4s
 	FMOVQ 0(R10), F16
 	FMOVQ 576(R11), F22
 	WORD $0x4e9ba6d0 // smmla v16.4s, v22.16b, v27.16b
@@ -2240,107 +2128,95 @@ pair18:
 	FMOVQ 0(R10), F6
 	FMOVQ 592(R11), F21
 	WORD $0x4e9ba6a6 // smmla v6.4s, v21.16b, v27.16b
-	FMOVQ 624(R11), F11
-	WORD $0x4e9ca566 // smmla v6.4s, v11.16b, v28.16b
+	FMOVQ 624(R11), F8
+	WORD $0x4e9ca506 // smmla v6.4s, v8.16b, v28.16b
 	WORD $0x4eb3d610 // fsub v16.4s, v16.4s, v19.4s
-	WORD $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
 	WORD $0x4eb3d4c6 // fsub v6.4s, v6.4s, v19.4s
-	WORD $0x6e34dcc6 // fmul v6.4s, v6.4s, v20.4s
-	WORD $0x4e30d529 // fadd v9.4s, v9.4s, v16.4s
-	WORD $0x4e26d5ef // fadd v15.4s, v15.4s, v6.4s
+	WORD $0x4e34ce09 // fmla v9.4s, v16.4s, v20.4s
+	WORD $0x4e34cccf // fmla v15.4s, v6.4s, v20.4s
 	VUZP1 V15.S4, V9.S4, V23.S4
 	VUZP2 V15.S4, V9.S4, V15.S4
-	FMOVQ 144(R11), F13
-	WORD $0x6e2ddef7 // fmul v23.4s, v23.4s, v13.4s
-	WORD $0x6e2dddef // fmul v15.4s, v15.4s, v13.4s
 	FMOVQ 16(R14), F7
-	WORD $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
+	FMOVQ 16(R21), F26
+	FMOVQ 144(R11), F17
+	WORD $0x4e31cee7 // fmla v7.4s, v23.4s, v17.4s
+	WORD $0x4e31cdfa // fmla v26.4s, v15.4s, v17.4s
 	FMOVQ F7, 16(R14)
-	FMOVQ 16(R21), F29
-	WORD $0x4e2fd7bd // fadd v29.4s, v29.4s, v15.4s
-	FMOVQ F29, 16(R21)
-	FMOVQ 0(R10), F26
+	FMOVQ F26, 16(R21)
+	FMOVQ 0(R10), F10
 	FMOVQ 640(R11), F31
-	WORD $0x4e8ea7fa // smmla v26.4s, v31.16b, v14.16b
+	WORD $0x4e8ea7ea // smmla v10.4s, v31.16b, v14.16b
 	FMOVQ 672(R11), F25
-	WORD $0x4e8ca73a // smmla v26.4s, v25.16b, v12.16b
-	FMOVQ 0(R10), F17
-	FMOVQ 656(R11), F8
-	WORD $0x4e8ea511 // smmla v17.4s, v8.16b, v14.16b
-	FMOVQ 688(R11), F30
-	WORD $0x4e8ca7d1 // smmla v17.4s, v30.16b, v12.16b
-	WORD $0x4eb8d75a // fsub v26.4s, v26.4s, v24.4s
-	WORD $0x6e2adf5a // fmul v26.4s, v26.4s, v10.4s
-	WORD $0x4eb8d631 // fsub v17.4s, v17.4s, v24.4s
-	WORD $0x6e2ade31 // fmul v17.4s, v17.4s, v10.4s
+	WORD $0x4e8ca72a // smmla v10.4s, v25.16b, v12.16b
+	FMOVQ 0(R10), F30
+	FMOVQ 656(R11), F13
+	WORD $0x4e8ea5be // smmla v30.4s, v13.16b, v14.16b
+	FMOVQ 688(R11), F29
+	WORD $0x4e8ca7be // smmla v30.4s, v29.16b, v12.16b
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d7de // fsub v30.4s, v30.4s, v24.4s
+	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
+	WORD $0x6e2bdfde // fmul v30.4s, v30.4s, v11.4s
 	FMOVQ 0(R10), F22
 	FMOVQ 704(R11), F21
 	WORD $0x4e9ba6b6 // smmla v22.4s, v21.16b, v27.16b
-	FMOVQ 736(R11), F11
-	WORD $0x4e9ca576 // smmla v22.4s, v11.16b, v28.16b
+	FMOVQ 736(R11), F8
+	WORD $0x4e9ca516 // smmla v22.4s, v8.16b, v28.16b
 	FMOVQ 0(R10), F18
 	FMOVQ 720(R11), F16
 	WORD $0x4e9ba612 // smmla v18.4s, v16.16b, v27.16b
 	FMOVQ 752(R11), F6
 	WORD $0x4e9ca4d2 // smmla v18.4s, v6.16b, v28.16b
 	WORD $0x4eb3d6d6 // fsub v22.4s, v22.4s, v19.4s
-	WORD $0x6e34ded6 // fmul v22.4s, v22.4s, v20.4s
 	WORD $0x4eb3d652 // fsub v18.4s, v18.4s, v19.4s
-	WORD $0x6e34de52 // fmul v18.4s, v18.4s, v20.4s
-	WORD $0x4e36d75a // fadd v26.4s, v26.4s, v22.4s
-	WORD $0x4e32d631 // fadd v17.4s, v17.4s, v18.4s
-	VUZP1 V17.S4, V26.S4, V9.S4
-	VUZP2 V17.S4, V26.S4, V17.S4
-	FMOVQ 160(R11), F13
-	WORD $0x6e2ddd29 // fmul v9.4s, v9.4s, v13.4s
-	WORD $0x6e2dde31 // fmul v17.4s, v17.4s, v13.4s
+	WORD $0x4e34ceca // fmla v10.4s, v22.4s, v20.4s
+	WORD $0x4e34ce5e // fmla v30.4s, v18.4s, v20.4s
+	VUZP1 V30.S4, V10.S4, V9.S4
+	VUZP2 V30.S4, V10.S4, V30.S4
 	FMOVQ 32(R14), F23
-	WORD $0x4e29d6f7 // fadd v23.4s, v23.4s, v9.4s
+	FMOVQ 32(R21), F15
+	FMOVQ 160(R11), F17
+	WORD $0x4e31cd37 // fmla v23.4s, v9.4s, v17.4s
+	WORD $0x4e31cfcf // fmla v15.4s, v30.4s, v17.4s
 	FMOVQ F23, 32(R14)
-	FMOVQ 32(R21), F7
-	WORD $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
-	FMOVQ F7, 32(R21)
-	FMOVQ 0(R10), F15
+	FMOVQ F15, 32(R21)
+	FMOVQ 0(R10), F7
 	FMOVQ 768(R11), F31
-	WORD $0x4e8ea7ef // smmla v15.4s, v31.16b, v14.16b
+	WORD $0x4e8ea7e7 // smmla v7.4s, v31.16b, v14.16b
 	FMOVQ 800(R11), F25
-	WORD $0x4e8ca72f // smmla v15.4s, v25.16b, v12.16b
-	FMOVQ 0(R10), F29
-	FMOVQ 784(R11), F8
-	WORD $0x4e8ea51d // smmla v29.4s, v8.16b, v14.16b
-	FMOVQ 816(R11), F30
-	WORD $0x4e8ca7dd // smmla v29.4s, v30.16b, v12.16b
-	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
-	WORD $0x6e2addef // fmul v15.4s, v15.4s, v10.4s
-	WORD $0x4eb8d7bd // fsub v29.4s, v29.4s, v24.4s
-	WORD $0x6e2adfbd // fmul v29.4s, v29.4s, v10.4s
+	WORD $0x4e8ca727 // smmla v7.4s, v25.16b, v12.16b
+	FMOVQ 0(R10), F26
+	FMOVQ 784(R11), F13
+	WORD $0x4e8ea5ba // smmla v26.4s, v13.16b, v14.16b
+	FMOVQ 816(R11), F29
+	WORD $0x4e8ca7ba // smmla v26.4s, v29.16b, v12.16b
+	WORD $0x4eb8d4e7 // fsub v7.4s, v7.4s, v24.4s
+	WORD $0x4eb8d75a // fsub v26.4s, v26.4s, v24.4s
+	WORD $0x6e2bdce7 // fmul v7.4s, v7.4s, v11.4s
+	WORD $0x6e2bdf5a // fmul v26.4s, v26.4s, v11.4s
 	FMOVQ 0(R10), F21
 	FMOVQ 832(R11), F16
 	WORD $0x4e9ba615 // smmla v21.4s, v16.16b, v27.16b
 	FMOVQ 864(R11), F6
 	WORD $0x4e9ca4d5 // smmla v21.4s, v6.16b, v28.16b
-	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F8
 	FMOVQ 848(R11), F22
-	WORD $0x4e9ba6cb // smmla v11.4s, v22.16b, v27.16b
+	WORD $0x4e9ba6c8 // smmla v8.4s, v22.16b, v27.16b
 	FMOVQ 880(R11), F18
-	WORD $0x4e9ca64b // smmla v11.4s, v18.16b, v28.16b
+	WORD $0x4e9ca648 // smmla v8.4s, v18.16b, v28.16b
 	WORD $0x4eb3d6b5 // fsub v21.4s, v21.4s, v19.4s
-	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
-	WORD $0x4eb3d56b // fsub v11.4s, v11.4s, v19.4s
-	WORD $0x6e34dd6b // fmul v11.4s, v11.4s, v20.4s
-	WORD $0x4e35d5ef // fadd v15.4s, v15.4s, v21.4s
-	WORD $0x4e2bd7bd // fadd v29.4s, v29.4s, v11.4s
-	VUZP1 V29.S4, V15.S4, V26.S4
-	VUZP2 V29.S4, V15.S4, V29.S4
-	FMOVQ 176(R11), F13
-	WORD $0x6e2ddf5a // fmul v26.4s, v26.4s, v13.4s
-	WORD $0x6e2ddfbd // fmul v29.4s, v29.4s, v13.4s
+	WORD $0x4eb3d508 // fsub v8.4s, v8.4s, v19.4s
+	WORD $0x4e34cea7 // fmla v7.4s, v21.4s, v20.4s
+	WORD $0x4e34cd1a // fmla v26.4s, v8.4s, v20.4s
+	VUZP1 V26.S4, V7.S4, V10.S4
+	VUZP2 V26.S4, V7.S4, V26.S4
 	FMOVQ 48(R14), F9
-	WORD $0x4e3ad529 // fadd v9.4s, v9.4s, v26.4s
+	FMOVQ 48(R21), F30
+	FMOVQ 176(R11), F17
+	WORD $0x4e31cd49 // fmla v9.4s, v10.4s, v17.4s
+	WORD $0x4e31cf5e // fmla v30.4s, v26.4s, v17.4s
 	FMOVQ F9, 48(R14)
-	FMOVQ 48(R21), F23
-	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
-	FMOVQ F23, 48(R21)
+	FMOVQ F30, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -2639,10 +2515,8 @@ pair23:
 	VZIP2 V16.S4, V29.S4, V18.S4
 	VZIP1 V14.D2, V14.D2, V15.D2
 	VZIP2 V14.D2, V14.D2, V14.D2
-	FMOVD 48(R13), F17
-	WORD $0x7e30da31 // faddp s17, v17.2s
-	FMOVD 48(R20), F19
-	WORD $0x7e30da73 // faddp s19, v19.2s
+	FMOVD 56(R13), F17
+	FMOVD 56(R20), F19
 	FMOVQ 0(R10), F20
 	FMOVQ 384(R11), F22
 	WORD $0x4e8ba6d4 // smmla v20.4s, v22.16b, v11.16b
@@ -2654,8 +2528,8 @@ pair23:
 	FMOVQ 432(R11), F13
 	WORD $0x4e88a5b5 // smmla v21.4s, v13.16b, v8.16b
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x6e2fde94 // fmul v20.4s, v20.4s, v15.4s
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x6e2fde94 // fmul v20.4s, v20.4s, v15.4s
 	WORD $0x6e2fdeb5 // fmul v21.4s, v21.4s, v15.4s
 	FMOVQ 0(R10), F26
 	FMOVQ 448(R11), F10
@@ -2668,222 +2542,194 @@ pair23:
 	FMOVQ 496(R11), F25
 	WORD $0x4e9ca73b // smmla v27.4s, v25.16b, v28.16b
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x6e2edf5a // fmul v26.4s, v26.4s, v14.4s
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x6e2edf7b // fmul v27.4s, v27.4s, v14.4s
-	WORD $0x4e3ad694 // fadd v20.4s, v20.4s, v26.4s
-	WORD $0x4e3bd6b5 // fadd v21.4s, v21.4s, v27.4s
+	WORD $0x4e2ecf54 // fmla v20.4s, v26.4s, v14.4s
+	WORD $0x4e2ecf75 // fmla v21.4s, v27.4s, v14.4s
 	VUZP1 V21.S4, V20.S4, V6.S4
 	VUZP2 V21.S4, V20.S4, V21.S4
-	FMOVQ 128(R11), F24
-	WORD $0x6e38dcc6 // fmul v6.4s, v6.4s, v24.4s
-	WORD $0x6e38deb5 // fmul v21.4s, v21.4s, v24.4s
-	FMOVQ 0(R14), F7
-	WORD $0x4e26d4e7 // fadd v7.4s, v7.4s, v6.4s
-	FMOVQ 256(R11), F29
-	WORD $0x4f9193bd // fmul v29.4s, v29.4s, v17.s[0]
-	WORD $0x4e3dd4e7 // fadd v7.4s, v7.4s, v29.4s
-	FMOVQ F7, 0(R14)
-	FMOVQ 0(R21), F16
-	WORD $0x4e35d610 // fadd v16.4s, v16.4s, v21.4s
-	FMOVQ 256(R11), F18
-	WORD $0x4f939252 // fmul v18.4s, v18.4s, v19.s[0]
-	WORD $0x4e32d610 // fadd v16.4s, v16.4s, v18.4s
-	FMOVQ F16, 0(R21)
+	FMOVQ 0(R14), F24
+	FMOVQ 0(R21), F7
+	FMOVQ 128(R11), F29
+	WORD $0x4e3dccd8 // fmla v24.4s, v6.4s, v29.4s
+	WORD $0x4e3dcea7 // fmla v7.4s, v21.4s, v29.4s
+	FMOVQ 256(R11), F16
+	WORD $0x4f911218 // fmla v24.4s, v16.4s, v17.s[0]
+	WORD $0x4f931207 // fmla v7.4s, v16.4s, v19.s[0]
+	FMOVQ F24, 0(R14)
+	FMOVQ F7, 0(R21)
+	FMOVQ 0(R10), F18
+	FMOVQ 512(R11), F23
+	WORD $0x4e8ba6f2 // smmla v18.4s, v23.16b, v11.16b
+	FMOVQ 544(R11), F12
+	WORD $0x4e88a592 // smmla v18.4s, v12.16b, v8.16b
 	FMOVQ 0(R10), F22
-	FMOVQ 512(R11), F12
-	WORD $0x4e8ba596 // smmla v22.4s, v12.16b, v11.16b
-	FMOVQ 544(R11), F13
-	WORD $0x4e88a5b6 // smmla v22.4s, v13.16b, v8.16b
-	FMOVQ 0(R10), F23
-	FMOVQ 528(R11), F10
-	WORD $0x4e8ba557 // smmla v23.4s, v10.16b, v11.16b
-	FMOVQ 560(R11), F9
-	WORD $0x4e88a537 // smmla v23.4s, v9.16b, v8.16b
+	FMOVQ 528(R11), F13
+	WORD $0x4e8ba5b6 // smmla v22.4s, v13.16b, v11.16b
+	FMOVQ 560(R11), F10
+	WORD $0x4e88a556 // smmla v22.4s, v10.16b, v8.16b
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x6e2fde52 // fmul v18.4s, v18.4s, v15.4s
 	WORD $0x6e2fded6 // fmul v22.4s, v22.4s, v15.4s
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x6e2fdef7 // fmul v23.4s, v23.4s, v15.4s
-	FMOVQ 0(R10), F30
-	FMOVQ 576(R11), F26
-	WORD $0x4e9fa75e // smmla v30.4s, v26.16b, v31.16b
-	FMOVQ 608(R11), F27
-	WORD $0x4e9ca77e // smmla v30.4s, v27.16b, v28.16b
-	FMOVQ 0(R10), F25
-	FMOVQ 592(R11), F20
-	WORD $0x4e9fa699 // smmla v25.4s, v20.16b, v31.16b
-	FMOVQ 624(R11), F24
-	WORD $0x4e9ca719 // smmla v25.4s, v24.16b, v28.16b
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x6e2edfde // fmul v30.4s, v30.4s, v14.4s
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x6e2edf39 // fmul v25.4s, v25.4s, v14.4s
-	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
-	WORD $0x4e39d6f7 // fadd v23.4s, v23.4s, v25.4s
-	VUZP1 V23.S4, V22.S4, V6.S4
-	VUZP2 V23.S4, V22.S4, V23.S4
-	FMOVQ 144(R11), F29
-	WORD $0x6e3ddcc6 // fmul v6.4s, v6.4s, v29.4s
-	WORD $0x6e3ddef7 // fmul v23.4s, v23.4s, v29.4s
-	FMOVQ 16(R14), F7
-	WORD $0x4e26d4e7 // fadd v7.4s, v7.4s, v6.4s
-	FMOVQ 272(R11), F21
-	WORD $0x4f9192b5 // fmul v21.4s, v21.4s, v17.s[0]
-	WORD $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
-	FMOVQ F7, 16(R14)
-	FMOVQ 16(R21), F18
-	WORD $0x4e37d652 // fadd v18.4s, v18.4s, v23.4s
-	FMOVQ 272(R11), F16
-	WORD $0x4f939210 // fmul v16.4s, v16.4s, v19.s[0]
-	WORD $0x4e30d652 // fadd v18.4s, v18.4s, v16.4s
-	FMOVQ F18, 16(R21)
-	FMOVQ 0(R10), F12
-	FMOVQ 640(R11), F10
-	WORD $0x4e8ba54c // smmla v12.4s, v10.16b, v11.16b
-	FMOVQ 672(R11), F9
-	WORD $0x4e88a52c // smmla v12.4s, v9.16b, v8.16b
-	FMOVQ 0(R10), F13
-	FMOVQ 656(R11), F26
-	WORD $0x4e8ba74d // smmla v13.4s, v26.16b, v11.16b
-	FMOVQ 688(R11), F27
-	WORD $0x4e88a76d // smmla v13.4s, v27.16b, v8.16b
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
-	FMOVQ 0(R10), F20
-	FMOVQ 704(R11), F30
-	WORD $0x4e9fa7d4 // smmla v20.4s, v30.16b, v31.16b
-	FMOVQ 736(R11), F25
-	WORD $0x4e9ca734 // smmla v20.4s, v25.16b, v28.16b
-	FMOVQ 0(R10), F24
-	FMOVQ 720(R11), F22
-	WORD $0x4e9fa6d8 // smmla v24.4s, v22.16b, v31.16b
-	FMOVQ 752(R11), F29
-	WORD $0x4e9ca7b8 // smmla v24.4s, v29.16b, v28.16b
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x6e2ede94 // fmul v20.4s, v20.4s, v14.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x6e2edf18 // fmul v24.4s, v24.4s, v14.4s
-	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
-	WORD $0x4e38d5ad // fadd v13.4s, v13.4s, v24.4s
-	VUZP1 V13.S4, V12.S4, V6.S4
-	VUZP2 V13.S4, V12.S4, V13.S4
-	FMOVQ 160(R11), F21
-	WORD $0x6e35dcc6 // fmul v6.4s, v6.4s, v21.4s
-	WORD $0x6e35ddad // fmul v13.4s, v13.4s, v21.4s
-	FMOVQ 32(R14), F7
-	WORD $0x4e26d4e7 // fadd v7.4s, v7.4s, v6.4s
-	FMOVQ 288(R11), F23
-	WORD $0x4f9192f7 // fmul v23.4s, v23.4s, v17.s[0]
-	WORD $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
-	FMOVQ F7, 32(R14)
-	FMOVQ 32(R21), F16
-	WORD $0x4e2dd610 // fadd v16.4s, v16.4s, v13.4s
-	FMOVQ 288(R11), F18
-	WORD $0x4f939252 // fmul v18.4s, v18.4s, v19.s[0]
-	WORD $0x4e32d610 // fadd v16.4s, v16.4s, v18.4s
-	FMOVQ F16, 32(R21)
-	FMOVQ 0(R10), F10
-	FMOVQ 768(R11), F26
-	WORD $0x4e8ba74a // smmla v10.4s, v26.16b, v11.16b
-	FMOVQ 800(R11), F27
-	WORD $0x4e88a76a // smmla v10.4s, v27.16b, v8.16b
 	FMOVQ 0(R10), F9
-	FMOVQ 784(R11), F30
-	WORD $0x4e8ba7c9 // smmla v9.4s, v30.16b, v11.16b
-	FMOVQ 816(R11), F25
-	WORD $0x4e88a729 // smmla v9.4s, v25.16b, v8.16b
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x6e2fdd4a // fmul v10.4s, v10.4s, v15.4s
+	FMOVQ 576(R11), F25
+	WORD $0x4e9fa729 // smmla v9.4s, v25.16b, v31.16b
+	FMOVQ 608(R11), F26
+	WORD $0x4e9ca749 // smmla v9.4s, v26.16b, v28.16b
+	FMOVQ 0(R10), F30
+	FMOVQ 592(R11), F27
+	WORD $0x4e9fa77e // smmla v30.4s, v27.16b, v31.16b
+	FMOVQ 624(R11), F20
+	WORD $0x4e9ca69e // smmla v30.4s, v20.16b, v28.16b
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x6e2fdd29 // fmul v9.4s, v9.4s, v15.4s
-	FMOVQ 0(R10), F22
-	FMOVQ 832(R11), F20
-	WORD $0x4e9fa696 // smmla v22.4s, v20.16b, v31.16b
-	FMOVQ 864(R11), F24
-	WORD $0x4e9ca716 // smmla v22.4s, v24.16b, v28.16b
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4e2ecd32 // fmla v18.4s, v9.4s, v14.4s
+	WORD $0x4e2ecfd6 // fmla v22.4s, v30.4s, v14.4s
+	VUZP1 V22.S4, V18.S4, V6.S4
+	VUZP2 V22.S4, V18.S4, V22.S4
+	FMOVQ 16(R14), F21
+	FMOVQ 16(R21), F29
+	FMOVQ 144(R11), F16
+	WORD $0x4e30ccd5 // fmla v21.4s, v6.4s, v16.4s
+	WORD $0x4e30cedd // fmla v29.4s, v22.4s, v16.4s
+	FMOVQ 272(R11), F24
+	WORD $0x4f911315 // fmla v21.4s, v24.4s, v17.s[0]
+	WORD $0x4f93131d // fmla v29.4s, v24.4s, v19.s[0]
+	FMOVQ F21, 16(R14)
+	FMOVQ F29, 16(R21)
+	FMOVQ 0(R10), F7
+	FMOVQ 640(R11), F12
+	WORD $0x4e8ba587 // smmla v7.4s, v12.16b, v11.16b
+	FMOVQ 672(R11), F13
+	WORD $0x4e88a5a7 // smmla v7.4s, v13.16b, v8.16b
+	FMOVQ 0(R10), F23
+	FMOVQ 656(R11), F10
+	WORD $0x4e8ba557 // smmla v23.4s, v10.16b, v11.16b
+	FMOVQ 688(R11), F25
+	WORD $0x4e88a737 // smmla v23.4s, v25.16b, v8.16b
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x6e2fdce7 // fmul v7.4s, v7.4s, v15.4s
+	WORD $0x6e2fdef7 // fmul v23.4s, v23.4s, v15.4s
+	FMOVQ 0(R10), F26
+	FMOVQ 704(R11), F20
+	WORD $0x4e9fa69a // smmla v26.4s, v20.16b, v31.16b
+	FMOVQ 736(R11), F9
+	WORD $0x4e9ca53a // smmla v26.4s, v9.16b, v28.16b
+	FMOVQ 0(R10), F27
+	FMOVQ 720(R11), F30
+	WORD $0x4e9fa7db // smmla v27.4s, v30.16b, v31.16b
+	FMOVQ 752(R11), F18
+	WORD $0x4e9ca65b // smmla v27.4s, v18.16b, v28.16b
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4e2ecf47 // fmla v7.4s, v26.4s, v14.4s
+	WORD $0x4e2ecf77 // fmla v23.4s, v27.4s, v14.4s
+	VUZP1 V23.S4, V7.S4, V6.S4
+	VUZP2 V23.S4, V7.S4, V23.S4
+	FMOVQ 32(R14), F22
+	FMOVQ 32(R21), F16
+	FMOVQ 160(R11), F24
+	WORD $0x4e38ccd6 // fmla v22.4s, v6.4s, v24.4s
+	WORD $0x4e38cef0 // fmla v16.4s, v23.4s, v24.4s
+	FMOVQ 288(R11), F21
+	WORD $0x4f9112b6 // fmla v22.4s, v21.4s, v17.s[0]
+	WORD $0x4f9312b0 // fmla v16.4s, v21.4s, v19.s[0]
+	FMOVQ F22, 32(R14)
+	FMOVQ F16, 32(R21)
 	FMOVQ 0(R10), F29
-	FMOVQ 848(R11), F12
-	WORD $0x4e9fa59d // smmla v29.4s, v12.16b, v31.16b
-	FMOVQ 880(R11), F21
-	WORD $0x4e9ca6bd // smmla v29.4s, v21.16b, v28.16b
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x6e2eded6 // fmul v22.4s, v22.4s, v14.4s
+	FMOVQ 768(R11), F13
+	WORD $0x4e8ba5bd // smmla v29.4s, v13.16b, v11.16b
+	FMOVQ 800(R11), F10
+	WORD $0x4e88a55d // smmla v29.4s, v10.16b, v8.16b
+	FMOVQ 0(R10), F12
+	FMOVQ 784(R11), F25
+	WORD $0x4e8ba72c // smmla v12.4s, v25.16b, v11.16b
+	FMOVQ 816(R11), F20
+	WORD $0x4e88a68c // smmla v12.4s, v20.16b, v8.16b
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x6e2edfbd // fmul v29.4s, v29.4s, v14.4s
-	WORD $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
-	WORD $0x4e3dd529 // fadd v9.4s, v9.4s, v29.4s
-	VUZP1 V9.S4, V10.S4, V6.S4
-	VUZP2 V9.S4, V10.S4, V9.S4
-	FMOVQ 176(R11), F23
-	WORD $0x6e37dcc6 // fmul v6.4s, v6.4s, v23.4s
-	WORD $0x6e37dd29 // fmul v9.4s, v9.4s, v23.4s
-	FMOVQ 48(R14), F7
-	WORD $0x4e26d4e7 // fadd v7.4s, v7.4s, v6.4s
-	FMOVQ 304(R11), F13
-	WORD $0x4f9191ad // fmul v13.4s, v13.4s, v17.s[0]
-	WORD $0x4e2dd4e7 // fadd v7.4s, v7.4s, v13.4s
-	FMOVQ F7, 48(R14)
-	FMOVQ 48(R21), F18
-	WORD $0x4e29d652 // fadd v18.4s, v18.4s, v9.4s
-	FMOVQ 304(R11), F16
-	WORD $0x4f939210 // fmul v16.4s, v16.4s, v19.s[0]
-	WORD $0x4e30d652 // fadd v18.4s, v18.4s, v16.4s
-	FMOVQ F18, 48(R21)
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x6e2fdfbd // fmul v29.4s, v29.4s, v15.4s
+	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
+	FMOVQ 0(R10), F9
+	FMOVQ 832(R11), F18
+	WORD $0x4e9fa649 // smmla v9.4s, v18.16b, v31.16b
+	FMOVQ 864(R11), F26
+	WORD $0x4e9ca749 // smmla v9.4s, v26.16b, v28.16b
+	FMOVQ 0(R10), F30
+	FMOVQ 848(R11), F27
+	WORD $0x4e9fa77e // smmla v30.4s, v27.16b, v31.16b
+	FMOVQ 880(R11), F7
+	WORD $0x4e9ca4fe // smmla v30.4s, v7.16b, v28.16b
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4e2ecd3d // fmla v29.4s, v9.4s, v14.4s
+	WORD $0x4e2ecfcc // fmla v12.4s, v30.4s, v14.4s
+	VUZP1 V12.S4, V29.S4, V6.S4
+	VUZP2 V12.S4, V29.S4, V12.S4
+	FMOVQ 48(R14), F23
+	FMOVQ 48(R21), F24
+	FMOVQ 176(R11), F21
+	WORD $0x4e35ccd7 // fmla v23.4s, v6.4s, v21.4s
+	WORD $0x4e35cd98 // fmla v24.4s, v12.4s, v21.4s
+	FMOVQ 304(R11), F22
+	WORD $0x4f9112d7 // fmla v23.4s, v22.4s, v17.s[0]
+	WORD $0x4f9312d8 // fmla v24.4s, v22.4s, v19.s[0]
+	FMOVQ F23, 48(R14)
+	FMOVQ F24, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair23
 	SUBS $1, R4
 	BEQ last22
-	FMOVQ 448(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ 704(R1), F27
-	VSHL $4, V27.B16, V30.B16
-	VAND V2.B16, V30.B16, V25.B16
-	VORR V25.B16, V26.B16, V26.B16
+	FMOVQ 448(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 704(R1), F13
+	VSHL $4, V13.B16, V10.B16
+	VAND V2.B16, V10.B16, V25.B16
+	VORR V25.B16, V16.B16, V16.B16
 	FMOVQ 512(R1), F20
 	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V30.B16, V24.B16
-	VUSRA $1, V24.B16, V20.B16
-	VZIP1 V20.S4, V26.S4, V12.S4
-	VZIP2 V20.S4, V26.S4, V20.S4
-	FMOVQ F12, 384(R11)
+	VAND V3.B16, V10.B16, V18.B16
+	VUSRA $1, V18.B16, V20.B16
+	VZIP1 V20.S4, V16.S4, V26.S4
+	VZIP2 V20.S4, V16.S4, V20.S4
+	FMOVQ F26, 384(R11)
 	FMOVQ F20, 400(R11)
-	FMOVQ 576(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V30.B16, V22.B16
-	VUSRA $2, V22.B16, V21.B16
-	FMOVQ 640(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V5.B16, V30.B16, V10.B16
-	VUSRA $3, V10.B16, V29.B16
-	VZIP1 V29.S4, V21.S4, V23.S4
-	VZIP2 V29.S4, V21.S4, V29.S4
-	FMOVQ F23, 416(R11)
-	FMOVQ F29, 432(R11)
+	FMOVQ 576(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V10.B16, V7.B16
+	VUSRA $2, V7.B16, V27.B16
+	FMOVQ 640(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V5.B16, V10.B16, V30.B16
+	VUSRA $3, V30.B16, V9.B16
+	VZIP1 V9.S4, V27.S4, V29.S4
+	VZIP2 V9.S4, V27.S4, V9.S4
+	FMOVQ F29, 416(R11)
+	FMOVQ F9, 432(R11)
 	FMOVQ 448(R1), F6
-	VAND V2.B16, V27.B16, V13.B16
-	VUSRA $4, V6.B16, V13.B16
-	FMOVQ 512(R1), F7
-	VAND V3.B16, V27.B16, V9.B16
-	VUSHR $4, V7.B16, V7.B16
-	VUSRA $1, V9.B16, V7.B16
-	VZIP1 V7.S4, V13.S4, V16.S4
-	VZIP2 V7.S4, V13.S4, V7.S4
-	FMOVQ F16, 448(R11)
-	FMOVQ F7, 464(R11)
-	FMOVQ 576(R1), F18
-	VAND V4.B16, V27.B16, V11.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $2, V11.B16, V18.B16
+	VAND V2.B16, V13.B16, V12.B16
+	VUSRA $4, V6.B16, V12.B16
+	FMOVQ 512(R1), F21
+	VAND V3.B16, V13.B16, V22.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $1, V22.B16, V21.B16
+	VZIP1 V21.S4, V12.S4, V23.S4
+	VZIP2 V21.S4, V12.S4, V21.S4
+	FMOVQ F23, 448(R11)
+	FMOVQ F21, 464(R11)
+	FMOVQ 576(R1), F24
+	VAND V4.B16, V13.B16, V11.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V11.B16, V24.B16
 	FMOVQ 640(R1), F8
-	VAND V5.B16, V27.B16, V31.B16
+	VAND V5.B16, V13.B16, V31.B16
 	VUSHR $4, V8.B16, V8.B16
 	VUSRA $3, V31.B16, V8.B16
-	VZIP1 V8.S4, V18.S4, V28.S4
-	VZIP2 V8.S4, V18.S4, V8.S4
+	VZIP1 V8.S4, V24.S4, V28.S4
+	VZIP2 V8.S4, V24.S4, V8.S4
 	FMOVQ F28, 480(R11)
 	FMOVQ F8, 496(R11)
 	FMOVD 64(R1), F15
@@ -2896,51 +2742,51 @@ pair23:
 	VAND V1.B16, V17.B16, V17.B16
 	FMOVQ 720(R1), F19
 	VSHL $4, V19.B16, V25.B16
-	VAND V2.B16, V25.B16, V24.B16
-	VORR V24.B16, V17.B16, V17.B16
-	FMOVQ 528(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V25.B16, V12.B16
-	VUSRA $1, V12.B16, V26.B16
-	VZIP1 V26.S4, V17.S4, V20.S4
-	VZIP2 V26.S4, V17.S4, V26.S4
+	VAND V2.B16, V25.B16, V18.B16
+	VORR V18.B16, V17.B16, V17.B16
+	FMOVQ 528(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V25.B16, V26.B16
+	VUSRA $1, V26.B16, V16.B16
+	VZIP1 V16.S4, V17.S4, V20.S4
+	VZIP2 V16.S4, V17.S4, V16.S4
 	FMOVQ F20, 512(R11)
-	FMOVQ F26, 528(R11)
-	FMOVQ 592(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V25.B16, V10.B16
-	VUSRA $2, V10.B16, V22.B16
-	FMOVQ 656(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V5.B16, V25.B16, V23.B16
-	VUSRA $3, V23.B16, V21.B16
-	VZIP1 V21.S4, V22.S4, V29.S4
-	VZIP2 V21.S4, V22.S4, V21.S4
-	FMOVQ F29, 544(R11)
-	FMOVQ F21, 560(R11)
-	FMOVQ 464(R1), F6
-	VAND V2.B16, V19.B16, V9.B16
-	VUSRA $4, V6.B16, V9.B16
-	FMOVQ 528(R1), F13
-	VAND V3.B16, V19.B16, V16.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $1, V16.B16, V13.B16
-	VZIP1 V13.S4, V9.S4, V7.S4
-	VZIP2 V13.S4, V9.S4, V13.S4
-	FMOVQ F7, 576(R11)
-	FMOVQ F13, 592(R11)
-	FMOVQ 592(R1), F11
-	VAND V4.B16, V19.B16, V30.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $2, V30.B16, V11.B16
+	FMOVQ F16, 528(R11)
+	FMOVQ 592(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V4.B16, V25.B16, V30.B16
+	VUSRA $2, V30.B16, V7.B16
 	FMOVQ 656(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V5.B16, V25.B16, V29.B16
+	VUSRA $3, V29.B16, V27.B16
+	VZIP1 V27.S4, V7.S4, V9.S4
+	VZIP2 V27.S4, V7.S4, V27.S4
+	FMOVQ F9, 544(R11)
+	FMOVQ F27, 560(R11)
+	FMOVQ 464(R1), F6
+	VAND V2.B16, V19.B16, V22.B16
+	VUSRA $4, V6.B16, V22.B16
+	FMOVQ 528(R1), F12
+	VAND V3.B16, V19.B16, V23.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $1, V23.B16, V12.B16
+	VZIP1 V12.S4, V22.S4, V21.S4
+	VZIP2 V12.S4, V22.S4, V12.S4
+	FMOVQ F21, 576(R11)
+	FMOVQ F12, 592(R11)
+	FMOVQ 592(R1), F11
+	VAND V4.B16, V19.B16, V10.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V10.B16, V11.B16
+	FMOVQ 656(R1), F13
 	VAND V5.B16, V19.B16, V31.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $3, V31.B16, V27.B16
-	VZIP1 V27.S4, V11.S4, V18.S4
-	VZIP2 V27.S4, V11.S4, V27.S4
-	FMOVQ F18, 608(R11)
-	FMOVQ F27, 624(R11)
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $3, V31.B16, V13.B16
+	VZIP1 V13.S4, V11.S4, V24.S4
+	VZIP2 V13.S4, V11.S4, V13.S4
+	FMOVQ F24, 608(R11)
+	FMOVQ F13, 624(R11)
 	FMOVD 72(R1), F28
 	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
 	FMOVQ F28, 144(R11)
@@ -2950,106 +2796,106 @@ pair23:
 	FMOVQ 480(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
 	FMOVQ 736(R1), F14
-	VSHL $4, V14.B16, V24.B16
-	VAND V2.B16, V24.B16, V12.B16
-	VORR V12.B16, V15.B16, V15.B16
+	VSHL $4, V14.B16, V18.B16
+	VAND V2.B16, V18.B16, V26.B16
+	VORR V26.B16, V15.B16, V15.B16
 	FMOVQ 544(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V24.B16, V20.B16
+	VAND V3.B16, V18.B16, V20.B16
 	VUSRA $1, V20.B16, V17.B16
-	VZIP1 V17.S4, V15.S4, V26.S4
+	VZIP1 V17.S4, V15.S4, V16.S4
 	VZIP2 V17.S4, V15.S4, V17.S4
-	FMOVQ F26, 640(R11)
+	FMOVQ F16, 640(R11)
 	FMOVQ F17, 656(R11)
-	FMOVQ 608(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V4.B16, V24.B16, V23.B16
-	VUSRA $2, V23.B16, V10.B16
-	FMOVQ 672(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V5.B16, V24.B16, V29.B16
-	VUSRA $3, V29.B16, V22.B16
-	VZIP1 V22.S4, V10.S4, V21.S4
-	VZIP2 V22.S4, V10.S4, V22.S4
-	FMOVQ F21, 672(R11)
-	FMOVQ F22, 688(R11)
-	FMOVQ 480(R1), F6
-	VAND V2.B16, V14.B16, V16.B16
-	VUSRA $4, V6.B16, V16.B16
-	FMOVQ 544(R1), F9
-	VAND V3.B16, V14.B16, V7.B16
-	VUSHR $4, V9.B16, V9.B16
-	VUSRA $1, V7.B16, V9.B16
-	VZIP1 V9.S4, V16.S4, V13.S4
-	VZIP2 V9.S4, V16.S4, V9.S4
-	FMOVQ F13, 704(R11)
-	FMOVQ F9, 720(R11)
 	FMOVQ 608(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V4.B16, V18.B16, V29.B16
+	VUSRA $2, V29.B16, V30.B16
+	FMOVQ 672(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V5.B16, V18.B16, V9.B16
+	VUSRA $3, V9.B16, V7.B16
+	VZIP1 V7.S4, V30.S4, V27.S4
+	VZIP2 V7.S4, V30.S4, V7.S4
+	FMOVQ F27, 672(R11)
+	FMOVQ F7, 688(R11)
+	FMOVQ 480(R1), F6
+	VAND V2.B16, V14.B16, V23.B16
+	VUSRA $4, V6.B16, V23.B16
+	FMOVQ 544(R1), F22
+	VAND V3.B16, V14.B16, V21.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $1, V21.B16, V22.B16
+	VZIP1 V22.S4, V23.S4, V12.S4
+	VZIP2 V22.S4, V23.S4, V22.S4
+	FMOVQ F12, 704(R11)
+	FMOVQ F22, 720(R11)
+	FMOVQ 608(R1), F10
 	VAND V4.B16, V14.B16, V25.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $2, V25.B16, V30.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V25.B16, V10.B16
 	FMOVQ 672(R1), F19
 	VAND V5.B16, V14.B16, V31.B16
 	VUSHR $4, V19.B16, V19.B16
 	VUSRA $3, V31.B16, V19.B16
-	VZIP1 V19.S4, V30.S4, V11.S4
-	VZIP2 V19.S4, V30.S4, V19.S4
+	VZIP1 V19.S4, V10.S4, V11.S4
+	VZIP2 V19.S4, V10.S4, V19.S4
 	FMOVQ F11, 736(R11)
 	FMOVQ F19, 752(R11)
-	FMOVD 80(R1), F18
-	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	FMOVQ F18, 160(R11)
-	FMOVD 112(R1), F27
-	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	FMOVQ F27, 288(R11)
+	FMOVD 80(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVQ F24, 160(R11)
+	FMOVD 112(R1), F13
+	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
+	FMOVQ F13, 288(R11)
 	FMOVQ 496(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
 	FMOVQ 752(R1), F8
-	VSHL $4, V8.B16, V12.B16
-	VAND V2.B16, V12.B16, V20.B16
+	VSHL $4, V8.B16, V26.B16
+	VAND V2.B16, V26.B16, V20.B16
 	VORR V20.B16, V28.B16, V28.B16
 	FMOVQ 560(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V12.B16, V26.B16
-	VUSRA $1, V26.B16, V15.B16
+	VAND V3.B16, V26.B16, V16.B16
+	VUSRA $1, V16.B16, V15.B16
 	VZIP1 V15.S4, V28.S4, V17.S4
 	VZIP2 V15.S4, V28.S4, V15.S4
 	FMOVQ F17, 768(R11)
 	FMOVQ F15, 784(R11)
-	FMOVQ 624(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V12.B16, V29.B16
-	VUSRA $2, V29.B16, V23.B16
-	FMOVQ 688(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V5.B16, V12.B16, V21.B16
-	VUSRA $3, V21.B16, V10.B16
-	VZIP1 V10.S4, V23.S4, V22.S4
-	VZIP2 V10.S4, V23.S4, V10.S4
-	FMOVQ F22, 800(R11)
-	FMOVQ F10, 816(R11)
+	FMOVQ 624(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V4.B16, V26.B16, V9.B16
+	VUSRA $2, V9.B16, V29.B16
+	FMOVQ 688(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V5.B16, V26.B16, V27.B16
+	VUSRA $3, V27.B16, V30.B16
+	VZIP1 V30.S4, V29.S4, V7.S4
+	VZIP2 V30.S4, V29.S4, V30.S4
+	FMOVQ F7, 800(R11)
+	FMOVQ F30, 816(R11)
 	FMOVQ 496(R1), F6
-	VAND V2.B16, V8.B16, V7.B16
-	VUSRA $4, V6.B16, V7.B16
-	FMOVQ 560(R1), F16
-	VAND V3.B16, V8.B16, V13.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $1, V13.B16, V16.B16
-	VZIP1 V16.S4, V7.S4, V9.S4
-	VZIP2 V16.S4, V7.S4, V16.S4
-	FMOVQ F9, 832(R11)
-	FMOVQ F16, 848(R11)
+	VAND V2.B16, V8.B16, V21.B16
+	VUSRA $4, V6.B16, V21.B16
+	FMOVQ 560(R1), F23
+	VAND V3.B16, V8.B16, V12.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $1, V12.B16, V23.B16
+	VZIP1 V23.S4, V21.S4, V22.S4
+	VZIP2 V23.S4, V21.S4, V23.S4
+	FMOVQ F22, 832(R11)
+	FMOVQ F23, 848(R11)
 	FMOVQ 624(R1), F25
-	VAND V4.B16, V8.B16, V24.B16
+	VAND V4.B16, V8.B16, V18.B16
 	VUSHR $4, V25.B16, V25.B16
-	VUSRA $2, V24.B16, V25.B16
+	VUSRA $2, V18.B16, V25.B16
 	FMOVQ 688(R1), F14
 	VAND V5.B16, V8.B16, V31.B16
 	VUSHR $4, V14.B16, V14.B16
 	VUSRA $3, V31.B16, V14.B16
-	VZIP1 V14.S4, V25.S4, V30.S4
+	VZIP1 V14.S4, V25.S4, V10.S4
 	VZIP2 V14.S4, V25.S4, V14.S4
-	FMOVQ F30, 864(R11)
+	FMOVQ F10, 864(R11)
 	FMOVQ F14, 880(R11)
 	FMOVD 88(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
@@ -3063,212 +2909,182 @@ pair23:
 pair24:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
-	FMOVQ 0(R13), F18
-	FMOVQ 0(R20), F27
-	VZIP1 V27.D2, V18.D2, V20.D2
-	VZIP2 V27.D2, V18.D2, V27.D2
-	FMOVQ 16(R13), F26
+	FMOVQ 0(R13), F24
+	FMOVQ 0(R20), F13
+	VZIP1 V13.D2, V24.D2, V20.D2
+	VZIP2 V13.D2, V24.D2, V13.D2
+	FMOVQ 16(R13), F16
 	FMOVQ 16(R20), F28
-	VZIP1 V28.D2, V26.D2, V17.D2
-	VZIP2 V28.D2, V26.D2, V28.D2
+	VZIP1 V28.D2, V16.D2, V17.D2
+	VZIP2 V28.D2, V16.D2, V28.D2
 	FMOVQ 32(R13), F15
-	FMOVQ 32(R20), F29
-	VZIP1 V29.S4, V15.S4, V21.S4
-	VZIP2 V29.S4, V15.S4, V23.S4
-	VZIP1 V21.D2, V21.D2, V22.D2
-	VZIP2 V21.D2, V21.D2, V21.D2
-	FMOVD 48(R13), F10
-	WORD $0x7e30d94a // faddp s10, v10.2s
-	FMOVD 48(R20), F6
-	WORD $0x7e30d8c6 // faddp s6, v6.2s
-	FMOVQ 0(R10), F13
-	FMOVQ 384(R11), F9
-	WORD $0x4e94a52d // smmla v13.4s, v9.16b, v20.16b
-	FMOVQ 416(R11), F16
-	WORD $0x4e9ba60d // smmla v13.4s, v16.16b, v27.16b
-	FMOVQ 0(R10), F7
-	FMOVQ 400(R11), F24
-	WORD $0x4e94a707 // smmla v7.4s, v24.16b, v20.16b
-	FMOVQ 432(R11), F12
-	WORD $0x4e9ba587 // smmla v7.4s, v12.16b, v27.16b
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x6e36ddad // fmul v13.4s, v13.4s, v22.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x6e36dce7 // fmul v7.4s, v7.4s, v22.4s
+	FMOVQ 32(R20), F9
+	VZIP1 V9.S4, V15.S4, V27.S4
+	VZIP2 V9.S4, V15.S4, V29.S4
+	VZIP1 V27.D2, V27.D2, V7.D2
+	VZIP2 V27.D2, V27.D2, V27.D2
+	FMOVD 56(R13), F30
+	FMOVD 56(R20), F6
+	FMOVQ 0(R10), F12
+	FMOVQ 384(R11), F22
+	WORD $0x4e94a6cc // smmla v12.4s, v22.16b, v20.16b
+	FMOVQ 416(R11), F23
+	WORD $0x4e8da6ec // smmla v12.4s, v23.16b, v13.16b
+	FMOVQ 0(R10), F21
+	FMOVQ 400(R11), F18
+	WORD $0x4e94a655 // smmla v21.4s, v18.16b, v20.16b
+	FMOVQ 432(R11), F26
+	WORD $0x4e8da755 // smmla v21.4s, v26.16b, v13.16b
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x6e27dd8c // fmul v12.4s, v12.4s, v7.4s
+	WORD $0x6e27deb5 // fmul v21.4s, v21.4s, v7.4s
 	FMOVQ 0(R10), F8
 	FMOVQ 448(R11), F25
 	WORD $0x4e91a728 // smmla v8.4s, v25.16b, v17.16b
-	FMOVQ 480(R11), F30
-	WORD $0x4e9ca7c8 // smmla v8.4s, v30.16b, v28.16b
+	FMOVQ 480(R11), F10
+	WORD $0x4e9ca548 // smmla v8.4s, v10.16b, v28.16b
 	FMOVQ 0(R10), F31
 	FMOVQ 464(R11), F14
 	WORD $0x4e91a5df // smmla v31.4s, v14.16b, v17.16b
 	FMOVQ 496(R11), F11
 	WORD $0x4e9ca57f // smmla v31.4s, v11.16b, v28.16b
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x6e35dd08 // fmul v8.4s, v8.4s, v21.4s
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x6e35dfff // fmul v31.4s, v31.4s, v21.4s
-	WORD $0x4e28d5ad // fadd v13.4s, v13.4s, v8.4s
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	VUZP1 V7.S4, V13.S4, V19.S4
-	VUZP2 V7.S4, V13.S4, V7.S4
-	FMOVQ 128(R11), F18
-	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
-	WORD $0x6e32dce7 // fmul v7.4s, v7.4s, v18.4s
-	FMOVQ 0(R14), F26
-	WORD $0x4e33d75a // fadd v26.4s, v26.4s, v19.4s
-	FMOVQ 256(R11), F15
-	WORD $0x4f8a91ef // fmul v15.4s, v15.4s, v10.s[0]
-	WORD $0x4e2fd75a // fadd v26.4s, v26.4s, v15.4s
-	FMOVQ F26, 0(R14)
-	FMOVQ 0(R21), F29
-	WORD $0x4e27d7bd // fadd v29.4s, v29.4s, v7.4s
-	FMOVQ 256(R11), F23
-	WORD $0x4f8692f7 // fmul v23.4s, v23.4s, v6.s[0]
-	WORD $0x4e37d7bd // fadd v29.4s, v29.4s, v23.4s
-	FMOVQ F29, 0(R21)
-	FMOVQ 0(R10), F9
-	FMOVQ 512(R11), F24
-	WORD $0x4e94a709 // smmla v9.4s, v24.16b, v20.16b
-	FMOVQ 544(R11), F12
-	WORD $0x4e9ba589 // smmla v9.4s, v12.16b, v27.16b
-	FMOVQ 0(R10), F16
-	FMOVQ 528(R11), F25
-	WORD $0x4e94a730 // smmla v16.4s, v25.16b, v20.16b
-	FMOVQ 560(R11), F30
-	WORD $0x4e9ba7d0 // smmla v16.4s, v30.16b, v27.16b
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x6e36dd29 // fmul v9.4s, v9.4s, v22.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x6e36de10 // fmul v16.4s, v16.4s, v22.4s
+	WORD $0x4e3bcd0c // fmla v12.4s, v8.4s, v27.4s
+	WORD $0x4e3bcff5 // fmla v21.4s, v31.4s, v27.4s
+	VUZP1 V21.S4, V12.S4, V19.S4
+	VUZP2 V21.S4, V12.S4, V21.S4
+	FMOVQ 0(R14), F24
+	FMOVQ 0(R21), F16
+	FMOVQ 128(R11), F15
+	WORD $0x4e2fce78 // fmla v24.4s, v19.4s, v15.4s
+	WORD $0x4e2fceb0 // fmla v16.4s, v21.4s, v15.4s
+	FMOVQ 256(R11), F9
+	WORD $0x4f9e1138 // fmla v24.4s, v9.4s, v30.s[0]
+	WORD $0x4f861130 // fmla v16.4s, v9.4s, v6.s[0]
+	FMOVQ F24, 0(R14)
+	FMOVQ F16, 0(R21)
+	FMOVQ 0(R10), F29
+	FMOVQ 512(R11), F23
+	WORD $0x4e94a6fd // smmla v29.4s, v23.16b, v20.16b
+	FMOVQ 544(R11), F18
+	WORD $0x4e8da65d // smmla v29.4s, v18.16b, v13.16b
+	FMOVQ 0(R10), F22
+	FMOVQ 528(R11), F26
+	WORD $0x4e94a756 // smmla v22.4s, v26.16b, v20.16b
+	FMOVQ 560(R11), F25
+	WORD $0x4e8da736 // smmla v22.4s, v25.16b, v13.16b
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x6e27dfbd // fmul v29.4s, v29.4s, v7.4s
+	WORD $0x6e27ded6 // fmul v22.4s, v22.4s, v7.4s
+	FMOVQ 0(R10), F10
+	FMOVQ 576(R11), F11
+	WORD $0x4e91a56a // smmla v10.4s, v11.16b, v17.16b
+	FMOVQ 608(R11), F8
+	WORD $0x4e9ca50a // smmla v10.4s, v8.16b, v28.16b
 	FMOVQ 0(R10), F14
-	FMOVQ 576(R11), F8
-	WORD $0x4e91a50e // smmla v14.4s, v8.16b, v17.16b
-	FMOVQ 608(R11), F31
-	WORD $0x4e9ca7ee // smmla v14.4s, v31.16b, v28.16b
-	FMOVQ 0(R10), F11
-	FMOVQ 592(R11), F13
-	WORD $0x4e91a5ab // smmla v11.4s, v13.16b, v17.16b
-	FMOVQ 624(R11), F18
-	WORD $0x4e9ca64b // smmla v11.4s, v18.16b, v28.16b
+	FMOVQ 592(R11), F31
+	WORD $0x4e91a7ee // smmla v14.4s, v31.16b, v17.16b
+	FMOVQ 624(R11), F12
+	WORD $0x4e9ca58e // smmla v14.4s, v12.16b, v28.16b
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x6e35ddce // fmul v14.4s, v14.4s, v21.4s
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x6e35dd6b // fmul v11.4s, v11.4s, v21.4s
-	WORD $0x4e2ed529 // fadd v9.4s, v9.4s, v14.4s
-	WORD $0x4e2bd610 // fadd v16.4s, v16.4s, v11.4s
-	VUZP1 V16.S4, V9.S4, V19.S4
-	VUZP2 V16.S4, V9.S4, V16.S4
-	FMOVQ 144(R11), F15
-	WORD $0x6e2fde73 // fmul v19.4s, v19.4s, v15.4s
-	WORD $0x6e2fde10 // fmul v16.4s, v16.4s, v15.4s
-	FMOVQ 16(R14), F26
-	WORD $0x4e33d75a // fadd v26.4s, v26.4s, v19.4s
-	FMOVQ 272(R11), F7
-	WORD $0x4f8a90e7 // fmul v7.4s, v7.4s, v10.s[0]
-	WORD $0x4e27d75a // fadd v26.4s, v26.4s, v7.4s
-	FMOVQ F26, 16(R14)
-	FMOVQ 16(R21), F23
-	WORD $0x4e30d6f7 // fadd v23.4s, v23.4s, v16.4s
-	FMOVQ 272(R11), F29
-	WORD $0x4f8693bd // fmul v29.4s, v29.4s, v6.s[0]
-	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
-	FMOVQ F23, 16(R21)
-	FMOVQ 0(R10), F24
-	FMOVQ 640(R11), F25
-	WORD $0x4e94a738 // smmla v24.4s, v25.16b, v20.16b
-	FMOVQ 672(R11), F30
-	WORD $0x4e9ba7d8 // smmla v24.4s, v30.16b, v27.16b
-	FMOVQ 0(R10), F12
-	FMOVQ 656(R11), F8
-	WORD $0x4e94a50c // smmla v12.4s, v8.16b, v20.16b
-	FMOVQ 688(R11), F31
-	WORD $0x4e9ba7ec // smmla v12.4s, v31.16b, v27.16b
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x6e36dd8c // fmul v12.4s, v12.4s, v22.4s
-	FMOVQ 0(R10), F13
-	FMOVQ 704(R11), F14
-	WORD $0x4e91a5cd // smmla v13.4s, v14.16b, v17.16b
-	FMOVQ 736(R11), F11
-	WORD $0x4e9ca56d // smmla v13.4s, v11.16b, v28.16b
-	FMOVQ 0(R10), F18
-	FMOVQ 720(R11), F9
-	WORD $0x4e91a532 // smmla v18.4s, v9.16b, v17.16b
-	FMOVQ 752(R11), F15
-	WORD $0x4e9ca5f2 // smmla v18.4s, v15.16b, v28.16b
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x6e35ddad // fmul v13.4s, v13.4s, v21.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x6e35de52 // fmul v18.4s, v18.4s, v21.4s
-	WORD $0x4e2dd718 // fadd v24.4s, v24.4s, v13.4s
-	WORD $0x4e32d58c // fadd v12.4s, v12.4s, v18.4s
-	VUZP1 V12.S4, V24.S4, V19.S4
-	VUZP2 V12.S4, V24.S4, V12.S4
-	FMOVQ 160(R11), F7
-	WORD $0x6e27de73 // fmul v19.4s, v19.4s, v7.4s
-	WORD $0x6e27dd8c // fmul v12.4s, v12.4s, v7.4s
-	FMOVQ 32(R14), F26
-	WORD $0x4e33d75a // fadd v26.4s, v26.4s, v19.4s
-	FMOVQ 288(R11), F16
-	WORD $0x4f8a9210 // fmul v16.4s, v16.4s, v10.s[0]
-	WORD $0x4e30d75a // fadd v26.4s, v26.4s, v16.4s
-	FMOVQ F26, 32(R14)
-	FMOVQ 32(R21), F29
-	WORD $0x4e2cd7bd // fadd v29.4s, v29.4s, v12.4s
-	FMOVQ 288(R11), F23
-	WORD $0x4f8692f7 // fmul v23.4s, v23.4s, v6.s[0]
-	WORD $0x4e37d7bd // fadd v29.4s, v29.4s, v23.4s
-	FMOVQ F29, 32(R21)
-	FMOVQ 0(R10), F25
-	FMOVQ 768(R11), F8
-	WORD $0x4e94a519 // smmla v25.4s, v8.16b, v20.16b
-	FMOVQ 800(R11), F31
-	WORD $0x4e9ba7f9 // smmla v25.4s, v31.16b, v27.16b
-	FMOVQ 0(R10), F30
-	FMOVQ 784(R11), F14
-	WORD $0x4e94a5de // smmla v30.4s, v14.16b, v20.16b
-	FMOVQ 816(R11), F11
-	WORD $0x4e9ba57e // smmla v30.4s, v11.16b, v27.16b
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x6e36dfde // fmul v30.4s, v30.4s, v22.4s
-	FMOVQ 0(R10), F9
-	FMOVQ 832(R11), F13
-	WORD $0x4e91a5a9 // smmla v9.4s, v13.16b, v17.16b
-	FMOVQ 864(R11), F18
-	WORD $0x4e9ca649 // smmla v9.4s, v18.16b, v28.16b
+	WORD $0x4e3bcd5d // fmla v29.4s, v10.4s, v27.4s
+	WORD $0x4e3bcdd6 // fmla v22.4s, v14.4s, v27.4s
+	VUZP1 V22.S4, V29.S4, V19.S4
+	VUZP2 V22.S4, V29.S4, V22.S4
+	FMOVQ 16(R14), F21
+	FMOVQ 16(R21), F15
+	FMOVQ 144(R11), F9
+	WORD $0x4e29ce75 // fmla v21.4s, v19.4s, v9.4s
+	WORD $0x4e29cecf // fmla v15.4s, v22.4s, v9.4s
+	FMOVQ 272(R11), F24
+	WORD $0x4f9e1315 // fmla v21.4s, v24.4s, v30.s[0]
+	WORD $0x4f86130f // fmla v15.4s, v24.4s, v6.s[0]
+	FMOVQ F21, 16(R14)
+	FMOVQ F15, 16(R21)
+	FMOVQ 0(R10), F16
+	FMOVQ 640(R11), F18
+	WORD $0x4e94a650 // smmla v16.4s, v18.16b, v20.16b
+	FMOVQ 672(R11), F26
+	WORD $0x4e8da750 // smmla v16.4s, v26.16b, v13.16b
+	FMOVQ 0(R10), F23
+	FMOVQ 656(R11), F25
+	WORD $0x4e94a737 // smmla v23.4s, v25.16b, v20.16b
+	FMOVQ 688(R11), F11
+	WORD $0x4e8da577 // smmla v23.4s, v11.16b, v13.16b
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x6e27de10 // fmul v16.4s, v16.4s, v7.4s
+	WORD $0x6e27def7 // fmul v23.4s, v23.4s, v7.4s
+	FMOVQ 0(R10), F8
+	FMOVQ 704(R11), F12
+	WORD $0x4e91a588 // smmla v8.4s, v12.16b, v17.16b
+	FMOVQ 736(R11), F10
+	WORD $0x4e9ca548 // smmla v8.4s, v10.16b, v28.16b
+	FMOVQ 0(R10), F31
+	FMOVQ 720(R11), F14
+	WORD $0x4e91a5df // smmla v31.4s, v14.16b, v17.16b
+	FMOVQ 752(R11), F29
+	WORD $0x4e9ca7bf // smmla v31.4s, v29.16b, v28.16b
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4e3bcd10 // fmla v16.4s, v8.4s, v27.4s
+	WORD $0x4e3bcff7 // fmla v23.4s, v31.4s, v27.4s
+	VUZP1 V23.S4, V16.S4, V19.S4
+	VUZP2 V23.S4, V16.S4, V23.S4
+	FMOVQ 32(R14), F22
+	FMOVQ 32(R21), F9
+	FMOVQ 160(R11), F24
+	WORD $0x4e38ce76 // fmla v22.4s, v19.4s, v24.4s
+	WORD $0x4e38cee9 // fmla v9.4s, v23.4s, v24.4s
+	FMOVQ 288(R11), F21
+	WORD $0x4f9e12b6 // fmla v22.4s, v21.4s, v30.s[0]
+	WORD $0x4f8612a9 // fmla v9.4s, v21.4s, v6.s[0]
+	FMOVQ F22, 32(R14)
+	FMOVQ F9, 32(R21)
 	FMOVQ 0(R10), F15
-	FMOVQ 848(R11), F24
-	WORD $0x4e91a70f // smmla v15.4s, v24.16b, v17.16b
-	FMOVQ 880(R11), F7
-	WORD $0x4e9ca4ef // smmla v15.4s, v7.16b, v28.16b
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x6e35dd29 // fmul v9.4s, v9.4s, v21.4s
+	FMOVQ 768(R11), F26
+	WORD $0x4e94a74f // smmla v15.4s, v26.16b, v20.16b
+	FMOVQ 800(R11), F25
+	WORD $0x4e8da72f // smmla v15.4s, v25.16b, v13.16b
+	FMOVQ 0(R10), F18
+	FMOVQ 784(R11), F11
+	WORD $0x4e94a572 // smmla v18.4s, v11.16b, v20.16b
+	FMOVQ 816(R11), F12
+	WORD $0x4e8da592 // smmla v18.4s, v12.16b, v13.16b
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x6e35ddef // fmul v15.4s, v15.4s, v21.4s
-	WORD $0x4e29d739 // fadd v25.4s, v25.4s, v9.4s
-	WORD $0x4e2fd7de // fadd v30.4s, v30.4s, v15.4s
-	VUZP1 V30.S4, V25.S4, V19.S4
-	VUZP2 V30.S4, V25.S4, V30.S4
-	FMOVQ 176(R11), F16
-	WORD $0x6e30de73 // fmul v19.4s, v19.4s, v16.4s
-	WORD $0x6e30dfde // fmul v30.4s, v30.4s, v16.4s
-	FMOVQ 48(R14), F26
-	WORD $0x4e33d75a // fadd v26.4s, v26.4s, v19.4s
-	FMOVQ 304(R11), F12
-	WORD $0x4f8a918c // fmul v12.4s, v12.4s, v10.s[0]
-	WORD $0x4e2cd75a // fadd v26.4s, v26.4s, v12.4s
-	FMOVQ F26, 48(R14)
-	FMOVQ 48(R21), F23
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
-	FMOVQ 304(R11), F29
-	WORD $0x4f8693bd // fmul v29.4s, v29.4s, v6.s[0]
-	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
-	FMOVQ F23, 48(R21)
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x6e27ddef // fmul v15.4s, v15.4s, v7.4s
+	WORD $0x6e27de52 // fmul v18.4s, v18.4s, v7.4s
+	FMOVQ 0(R10), F10
+	FMOVQ 832(R11), F29
+	WORD $0x4e91a7aa // smmla v10.4s, v29.16b, v17.16b
+	FMOVQ 864(R11), F8
+	WORD $0x4e9ca50a // smmla v10.4s, v8.16b, v28.16b
+	FMOVQ 0(R10), F14
+	FMOVQ 848(R11), F31
+	WORD $0x4e91a7ee // smmla v14.4s, v31.16b, v17.16b
+	FMOVQ 880(R11), F16
+	WORD $0x4e9ca60e // smmla v14.4s, v16.16b, v28.16b
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4e3bcd4f // fmla v15.4s, v10.4s, v27.4s
+	WORD $0x4e3bcdd2 // fmla v18.4s, v14.4s, v27.4s
+	VUZP1 V18.S4, V15.S4, V19.S4
+	VUZP2 V18.S4, V15.S4, V18.S4
+	FMOVQ 48(R14), F23
+	FMOVQ 48(R21), F24
+	FMOVQ 176(R11), F21
+	WORD $0x4e35ce77 // fmla v23.4s, v19.4s, v21.4s
+	WORD $0x4e35ce58 // fmla v24.4s, v18.4s, v21.4s
+	FMOVQ 304(R11), F22
+	WORD $0x4f9e12d7 // fmla v23.4s, v22.4s, v30.s[0]
+	WORD $0x4f8612d8 // fmla v24.4s, v22.4s, v6.s[0]
+	FMOVQ F23, 48(R14)
+	FMOVQ F24, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -3456,8 +3272,8 @@ pair29:
 	FMOVQ 432(R11), F6
 	WORD $0x4e98a4c5 // smmla v5.4s, v6.16b, v24.16b
 	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x6e21dc84 // fmul v4.4s, v4.4s, v1.4s
 	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x6e21dc84 // fmul v4.4s, v4.4s, v1.4s
 	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
 	FMOVQ 0(R10), F10
 	FMOVQ 448(R11), F13
@@ -3470,22 +3286,18 @@ pair29:
 	FMOVQ 496(R11), F15
 	WORD $0x4e9ba5e9 // smmla v9.4s, v15.16b, v27.16b
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x6e3fdd4a // fmul v10.4s, v10.4s, v31.4s
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x6e3fdd29 // fmul v9.4s, v9.4s, v31.4s
-	WORD $0x4e2ad484 // fadd v4.4s, v4.4s, v10.4s
-	WORD $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
+	WORD $0x4e3fcd44 // fmla v4.4s, v10.4s, v31.4s
+	WORD $0x4e3fcd25 // fmla v5.4s, v9.4s, v31.4s
 	VUZP1 V5.S4, V4.S4, V14.S4
 	VUZP2 V5.S4, V4.S4, V5.S4
-	FMOVQ 128(R11), F17
-	WORD $0x6e31ddce // fmul v14.4s, v14.4s, v17.4s
-	WORD $0x6e31dca5 // fmul v5.4s, v5.4s, v17.4s
-	FMOVQ 0(R14), F18
-	WORD $0x4e2ed652 // fadd v18.4s, v18.4s, v14.4s
-	FMOVQ F18, 0(R14)
-	FMOVQ 0(R21), F16
-	WORD $0x4e25d610 // fadd v16.4s, v16.4s, v5.4s
-	FMOVQ F16, 0(R21)
+	FMOVQ 0(R14), F17
+	FMOVQ 0(R21), F18
+	FMOVQ 128(R11), F16
+	WORD $0x4e30cdd1 // fmla v17.4s, v14.4s, v16.4s
+	WORD $0x4e30ccb2 // fmla v18.4s, v5.4s, v16.4s
+	FMOVQ F17, 0(R14)
+	FMOVQ F18, 0(R21)
 	FMOVQ 0(R10), F20
 	FMOVQ 512(R11), F19
 	WORD $0x4e9aa674 // smmla v20.4s, v19.16b, v26.16b
@@ -3497,8 +3309,8 @@ pair29:
 	FMOVQ 560(R11), F25
 	WORD $0x4e98a735 // smmla v21.4s, v25.16b, v24.16b
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x6e21de94 // fmul v20.4s, v20.4s, v1.4s
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x6e21de94 // fmul v20.4s, v20.4s, v1.4s
 	WORD $0x6e21deb5 // fmul v21.4s, v21.4s, v1.4s
 	FMOVQ 0(R10), F30
 	FMOVQ 576(R11), F2
@@ -3511,104 +3323,92 @@ pair29:
 	FMOVQ 624(R11), F8
 	WORD $0x4e9ba51d // smmla v29.4s, v8.16b, v27.16b
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x6e3fdfbd // fmul v29.4s, v29.4s, v31.4s
-	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
-	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
+	WORD $0x4e3fcfd4 // fmla v20.4s, v30.4s, v31.4s
+	WORD $0x4e3fcfb5 // fmla v21.4s, v29.4s, v31.4s
 	VUZP1 V21.S4, V20.S4, V6.S4
 	VUZP2 V21.S4, V20.S4, V21.S4
-	FMOVQ 144(R11), F13
-	WORD $0x6e2ddcc6 // fmul v6.4s, v6.4s, v13.4s
-	WORD $0x6e2ddeb5 // fmul v21.4s, v21.4s, v13.4s
-	FMOVQ 16(R14), F11
-	WORD $0x4e26d56b // fadd v11.4s, v11.4s, v6.4s
-	FMOVQ F11, 16(R14)
-	FMOVQ 16(R21), F12
-	WORD $0x4e35d58c // fadd v12.4s, v12.4s, v21.4s
-	FMOVQ F12, 16(R21)
+	FMOVQ 16(R14), F13
+	FMOVQ 16(R21), F11
+	FMOVQ 144(R11), F12
+	WORD $0x4e2ccccd // fmla v13.4s, v6.4s, v12.4s
+	WORD $0x4e2cceab // fmla v11.4s, v21.4s, v12.4s
+	FMOVQ F13, 16(R14)
+	FMOVQ F11, 16(R21)
 	FMOVQ 0(R10), F15
 	FMOVQ 640(R11), F9
 	WORD $0x4e9aa52f // smmla v15.4s, v9.16b, v26.16b
 	FMOVQ 672(R11), F4
 	WORD $0x4e98a48f // smmla v15.4s, v4.16b, v24.16b
 	FMOVQ 0(R10), F10
-	FMOVQ 656(R11), F17
-	WORD $0x4e9aa62a // smmla v10.4s, v17.16b, v26.16b
-	FMOVQ 688(R11), F14
-	WORD $0x4e98a5ca // smmla v10.4s, v14.16b, v24.16b
+	FMOVQ 656(R11), F14
+	WORD $0x4e9aa5ca // smmla v10.4s, v14.16b, v26.16b
+	FMOVQ 688(R11), F5
+	WORD $0x4e98a4aa // smmla v10.4s, v5.16b, v24.16b
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x6e21ddef // fmul v15.4s, v15.4s, v1.4s
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x6e21ddef // fmul v15.4s, v15.4s, v1.4s
 	WORD $0x6e21dd4a // fmul v10.4s, v10.4s, v1.4s
-	FMOVQ 0(R10), F18
-	FMOVQ 704(R11), F16
-	WORD $0x4e9ca612 // smmla v18.4s, v16.16b, v28.16b
+	FMOVQ 0(R10), F16
+	FMOVQ 704(R11), F18
+	WORD $0x4e9ca650 // smmla v16.4s, v18.16b, v28.16b
 	FMOVQ 736(R11), F19
-	WORD $0x4e9ba672 // smmla v18.4s, v19.16b, v27.16b
-	FMOVQ 0(R10), F5
+	WORD $0x4e9ba670 // smmla v16.4s, v19.16b, v27.16b
+	FMOVQ 0(R10), F17
 	FMOVQ 720(R11), F23
-	WORD $0x4e9ca6e5 // smmla v5.4s, v23.16b, v28.16b
+	WORD $0x4e9ca6f1 // smmla v17.4s, v23.16b, v28.16b
 	FMOVQ 752(R11), F22
-	WORD $0x4e9ba6c5 // smmla v5.4s, v22.16b, v27.16b
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x6e3fde52 // fmul v18.4s, v18.4s, v31.4s
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x6e3fdca5 // fmul v5.4s, v5.4s, v31.4s
-	WORD $0x4e32d5ef // fadd v15.4s, v15.4s, v18.4s
-	WORD $0x4e25d54a // fadd v10.4s, v10.4s, v5.4s
+	WORD $0x4e9ba6d1 // smmla v17.4s, v22.16b, v27.16b
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4e3fce0f // fmla v15.4s, v16.4s, v31.4s
+	WORD $0x4e3fce2a // fmla v10.4s, v17.4s, v31.4s
 	VUZP1 V10.S4, V15.S4, V25.S4
 	VUZP2 V10.S4, V15.S4, V10.S4
-	FMOVQ 160(R11), F2
-	WORD $0x6e22df39 // fmul v25.4s, v25.4s, v2.4s
-	WORD $0x6e22dd4a // fmul v10.4s, v10.4s, v2.4s
-	FMOVQ 32(R14), F3
-	WORD $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
-	FMOVQ F3, 32(R14)
-	FMOVQ 32(R21), F7
-	WORD $0x4e2ad4e7 // fadd v7.4s, v7.4s, v10.4s
-	FMOVQ F7, 32(R21)
+	FMOVQ 32(R14), F2
+	FMOVQ 32(R21), F3
+	FMOVQ 160(R11), F7
+	WORD $0x4e27cf22 // fmla v2.4s, v25.4s, v7.4s
+	WORD $0x4e27cd43 // fmla v3.4s, v10.4s, v7.4s
+	FMOVQ F2, 32(R14)
+	FMOVQ F3, 32(R21)
 	FMOVQ 0(R10), F8
 	FMOVQ 768(R11), F29
 	WORD $0x4e9aa7a8 // smmla v8.4s, v29.16b, v26.16b
 	FMOVQ 800(R11), F20
 	WORD $0x4e98a688 // smmla v8.4s, v20.16b, v24.16b
 	FMOVQ 0(R10), F30
-	FMOVQ 784(R11), F13
-	WORD $0x4e9aa5be // smmla v30.4s, v13.16b, v26.16b
-	FMOVQ 816(R11), F6
-	WORD $0x4e98a4de // smmla v30.4s, v6.16b, v24.16b
+	FMOVQ 784(R11), F6
+	WORD $0x4e9aa4de // smmla v30.4s, v6.16b, v26.16b
+	FMOVQ 816(R11), F21
+	WORD $0x4e98a6be // smmla v30.4s, v21.16b, v24.16b
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
 	WORD $0x6e21dfde // fmul v30.4s, v30.4s, v1.4s
-	FMOVQ 0(R10), F11
-	FMOVQ 832(R11), F12
-	WORD $0x4e9ca58b // smmla v11.4s, v12.16b, v28.16b
+	FMOVQ 0(R10), F12
+	FMOVQ 832(R11), F11
+	WORD $0x4e9ca56c // smmla v12.4s, v11.16b, v28.16b
 	FMOVQ 864(R11), F9
-	WORD $0x4e9ba52b // smmla v11.4s, v9.16b, v27.16b
-	FMOVQ 0(R10), F21
+	WORD $0x4e9ba52c // smmla v12.4s, v9.16b, v27.16b
+	FMOVQ 0(R10), F13
 	FMOVQ 848(R11), F4
-	WORD $0x4e9ca495 // smmla v21.4s, v4.16b, v28.16b
-	FMOVQ 880(R11), F17
-	WORD $0x4e9ba635 // smmla v21.4s, v17.16b, v27.16b
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x6e3fdd6b // fmul v11.4s, v11.4s, v31.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x6e3fdeb5 // fmul v21.4s, v21.4s, v31.4s
-	WORD $0x4e2bd508 // fadd v8.4s, v8.4s, v11.4s
-	WORD $0x4e35d7de // fadd v30.4s, v30.4s, v21.4s
-	VUZP1 V30.S4, V8.S4, V14.S4
+	WORD $0x4e9ca48d // smmla v13.4s, v4.16b, v28.16b
+	FMOVQ 880(R11), F14
+	WORD $0x4e9ba5cd // smmla v13.4s, v14.16b, v27.16b
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4e3fcd88 // fmla v8.4s, v12.4s, v31.4s
+	WORD $0x4e3fcdbe // fmla v30.4s, v13.4s, v31.4s
+	VUZP1 V30.S4, V8.S4, V5.S4
 	VUZP2 V30.S4, V8.S4, V30.S4
-	FMOVQ 176(R11), F16
-	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
-	WORD $0x6e30dfde // fmul v30.4s, v30.4s, v16.4s
-	FMOVQ 48(R14), F19
-	WORD $0x4e2ed673 // fadd v19.4s, v19.4s, v14.4s
-	FMOVQ F19, 48(R14)
-	FMOVQ 48(R21), F23
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
-	FMOVQ F23, 48(R21)
+	FMOVQ 48(R14), F18
+	FMOVQ 48(R21), F19
+	FMOVQ 176(R11), F23
+	WORD $0x4e37ccb2 // fmla v18.4s, v5.4s, v23.4s
+	WORD $0x4e37cfd3 // fmla v19.4s, v30.4s, v23.4s
+	FMOVQ F18, 48(R14)
+	FMOVQ F19, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -3616,56 +3416,56 @@ pair29:
 	SUBS $1, R4
 	BEQ last28
 	FMOVQ 576(R1), F22
-	FMOVQ 640(R1), F18
-	VZIP1 V18.S4, V22.S4, V5.S4
-	VZIP2 V18.S4, V22.S4, V18.S4
-	FMOVQ F5, 384(R11)
-	FMOVQ F18, 400(R11)
+	FMOVQ 640(R1), F16
+	VZIP1 V16.S4, V22.S4, V17.S4
+	VZIP2 V16.S4, V22.S4, V16.S4
+	FMOVQ F17, 384(R11)
+	FMOVQ F16, 400(R11)
 	FMOVQ 704(R1), F15
-	FMOVQ 768(R1), F2
-	VZIP1 V2.S4, V15.S4, V25.S4
-	VZIP2 V2.S4, V15.S4, V2.S4
-	FMOVQ F25, 416(R11)
-	FMOVQ F2, 432(R11)
-	FMOVQ 832(R1), F3
-	FMOVQ 896(R1), F10
-	VZIP1 V10.S4, V3.S4, V7.S4
-	VZIP2 V10.S4, V3.S4, V10.S4
-	FMOVQ F7, 448(R11)
-	FMOVQ F10, 464(R11)
+	FMOVQ 768(R1), F25
+	VZIP1 V25.S4, V15.S4, V10.S4
+	VZIP2 V25.S4, V15.S4, V25.S4
+	FMOVQ F10, 416(R11)
+	FMOVQ F25, 432(R11)
+	FMOVQ 832(R1), F7
+	FMOVQ 896(R1), F2
+	VZIP1 V2.S4, V7.S4, V3.S4
+	VZIP2 V2.S4, V7.S4, V2.S4
+	FMOVQ F3, 448(R11)
+	FMOVQ F2, 464(R11)
 	FMOVQ 960(R1), F29
 	FMOVQ 1024(R1), F20
-	VZIP1 V20.S4, V29.S4, V13.S4
+	VZIP1 V20.S4, V29.S4, V6.S4
 	VZIP2 V20.S4, V29.S4, V20.S4
-	FMOVQ F13, 480(R11)
+	FMOVQ F6, 480(R11)
 	FMOVQ F20, 496(R11)
-	FMOVD 32(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 128(R11)
-	FMOVQ 592(R1), F12
+	FMOVD 32(R1), F21
+	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
+	FMOVQ F21, 128(R11)
+	FMOVQ 592(R1), F11
 	FMOVQ 656(R1), F9
-	VZIP1 V9.S4, V12.S4, V4.S4
-	VZIP2 V9.S4, V12.S4, V9.S4
+	VZIP1 V9.S4, V11.S4, V4.S4
+	VZIP2 V9.S4, V11.S4, V9.S4
 	FMOVQ F4, 512(R11)
 	FMOVQ F9, 528(R11)
-	FMOVQ 720(R1), F17
-	FMOVQ 784(R1), F11
-	VZIP1 V11.S4, V17.S4, V21.S4
-	VZIP2 V11.S4, V17.S4, V11.S4
-	FMOVQ F21, 544(R11)
-	FMOVQ F11, 560(R11)
+	FMOVQ 720(R1), F14
+	FMOVQ 784(R1), F12
+	VZIP1 V12.S4, V14.S4, V13.S4
+	VZIP2 V12.S4, V14.S4, V12.S4
+	FMOVQ F13, 544(R11)
+	FMOVQ F12, 560(R11)
 	FMOVQ 848(R1), F8
-	FMOVQ 912(R1), F16
-	VZIP1 V16.S4, V8.S4, V14.S4
-	VZIP2 V16.S4, V8.S4, V16.S4
-	FMOVQ F14, 576(R11)
-	FMOVQ F16, 592(R11)
-	FMOVQ 976(R1), F19
-	FMOVQ 1040(R1), F30
-	VZIP1 V30.S4, V19.S4, V23.S4
-	VZIP2 V30.S4, V19.S4, V30.S4
-	FMOVQ F23, 608(R11)
-	FMOVQ F30, 624(R11)
+	FMOVQ 912(R1), F5
+	VZIP1 V5.S4, V8.S4, V30.S4
+	VZIP2 V5.S4, V8.S4, V5.S4
+	FMOVQ F30, 576(R11)
+	FMOVQ F5, 592(R11)
+	FMOVQ 976(R1), F23
+	FMOVQ 1040(R1), F18
+	VZIP1 V18.S4, V23.S4, V19.S4
+	VZIP2 V18.S4, V23.S4, V18.S4
+	FMOVQ F19, 608(R11)
+	FMOVQ F18, 624(R11)
 	FMOVD 40(R1), F26
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	FMOVQ F26, 144(R11)
@@ -3681,232 +3481,216 @@ pair29:
 	VZIP2 V31.S4, V1.S4, V31.S4
 	FMOVQ F22, 672(R11)
 	FMOVQ F31, 688(R11)
-	FMOVQ 864(R1), F5
-	FMOVQ 928(R1), F18
-	VZIP1 V18.S4, V5.S4, V15.S4
-	VZIP2 V18.S4, V5.S4, V18.S4
+	FMOVQ 864(R1), F17
+	FMOVQ 928(R1), F16
+	VZIP1 V16.S4, V17.S4, V15.S4
+	VZIP2 V16.S4, V17.S4, V16.S4
 	FMOVQ F15, 704(R11)
-	FMOVQ F18, 720(R11)
-	FMOVQ 992(R1), F25
-	FMOVQ 1056(R1), F2
-	VZIP1 V2.S4, V25.S4, V3.S4
-	VZIP2 V2.S4, V25.S4, V2.S4
-	FMOVQ F3, 736(R11)
-	FMOVQ F2, 752(R11)
-	FMOVD 48(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 160(R11)
-	FMOVQ 624(R1), F10
+	FMOVQ F16, 720(R11)
+	FMOVQ 992(R1), F10
+	FMOVQ 1056(R1), F25
+	VZIP1 V25.S4, V10.S4, V7.S4
+	VZIP2 V25.S4, V10.S4, V25.S4
+	FMOVQ F7, 736(R11)
+	FMOVQ F25, 752(R11)
+	FMOVD 48(R1), F3
+	WORD $0x0e217863 // fcvtl v3.4s, v3.4h
+	FMOVQ F3, 160(R11)
+	FMOVQ 624(R1), F2
 	FMOVQ 688(R1), F29
-	VZIP1 V29.S4, V10.S4, V13.S4
-	VZIP2 V29.S4, V10.S4, V29.S4
-	FMOVQ F13, 768(R11)
+	VZIP1 V29.S4, V2.S4, V6.S4
+	VZIP2 V29.S4, V2.S4, V29.S4
+	FMOVQ F6, 768(R11)
 	FMOVQ F29, 784(R11)
 	FMOVQ 752(R1), F20
-	FMOVQ 816(R1), F6
-	VZIP1 V6.S4, V20.S4, V12.S4
-	VZIP2 V6.S4, V20.S4, V6.S4
-	FMOVQ F12, 800(R11)
-	FMOVQ F6, 816(R11)
+	FMOVQ 816(R1), F21
+	VZIP1 V21.S4, V20.S4, V11.S4
+	VZIP2 V21.S4, V20.S4, V21.S4
+	FMOVQ F11, 800(R11)
+	FMOVQ F21, 816(R11)
 	FMOVQ 880(R1), F4
 	FMOVQ 944(R1), F9
-	VZIP1 V9.S4, V4.S4, V17.S4
+	VZIP1 V9.S4, V4.S4, V14.S4
 	VZIP2 V9.S4, V4.S4, V9.S4
-	FMOVQ F17, 832(R11)
+	FMOVQ F14, 832(R11)
 	FMOVQ F9, 848(R11)
-	FMOVQ 1008(R1), F21
-	FMOVQ 1072(R1), F11
-	VZIP1 V11.S4, V21.S4, V8.S4
-	VZIP2 V11.S4, V21.S4, V11.S4
+	FMOVQ 1008(R1), F13
+	FMOVQ 1072(R1), F12
+	VZIP1 V12.S4, V13.S4, V8.S4
+	VZIP2 V12.S4, V13.S4, V12.S4
 	FMOVQ F8, 864(R11)
-	FMOVQ F11, 880(R11)
-	FMOVD 56(R1), F14
-	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 176(R11)
+	FMOVQ F12, 880(R11)
+	FMOVD 56(R1), F30
+	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
+	FMOVQ F30, 176(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
 pair30:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
-	FMOVQ 0(R13), F16
-	FMOVQ 0(R20), F19
-	VZIP1 V19.D2, V16.D2, V23.D2
-	VZIP2 V19.D2, V16.D2, V19.D2
-	FMOVQ 16(R13), F30
+	FMOVQ 0(R13), F5
+	FMOVQ 0(R20), F23
+	VZIP1 V23.D2, V5.D2, V19.D2
+	VZIP2 V23.D2, V5.D2, V23.D2
+	FMOVQ 16(R13), F18
 	FMOVQ 16(R20), F26
-	VZIP1 V26.D2, V30.D2, V24.D2
-	VZIP2 V26.D2, V30.D2, V26.D2
+	VZIP1 V26.D2, V18.D2, V24.D2
+	VZIP2 V26.D2, V18.D2, V26.D2
 	FMOVQ 32(R13), F27
 	FMOVQ 32(R20), F28
 	VZIP1 V28.S4, V27.S4, V1.S4
 	VZIP2 V28.S4, V27.S4, V22.S4
 	VZIP1 V1.D2, V1.D2, V31.D2
 	VZIP2 V1.D2, V1.D2, V1.D2
-	FMOVQ 0(R10), F5
-	FMOVQ 384(R11), F18
-	WORD $0x4e97a645 // smmla v5.4s, v18.16b, v23.16b
-	FMOVQ 416(R11), F25
-	WORD $0x4e93a725 // smmla v5.4s, v25.16b, v19.16b
+	FMOVQ 0(R10), F17
+	FMOVQ 384(R11), F16
+	WORD $0x4e93a611 // smmla v17.4s, v16.16b, v19.16b
+	FMOVQ 416(R11), F10
+	WORD $0x4e97a551 // smmla v17.4s, v10.16b, v23.16b
 	FMOVQ 0(R10), F15
-	FMOVQ 400(R11), F3
-	WORD $0x4e97a46f // smmla v15.4s, v3.16b, v23.16b
-	FMOVQ 432(R11), F2
-	WORD $0x4e93a44f // smmla v15.4s, v2.16b, v19.16b
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x6e3fdca5 // fmul v5.4s, v5.4s, v31.4s
+	FMOVQ 400(R11), F7
+	WORD $0x4e93a4ef // smmla v15.4s, v7.16b, v19.16b
+	FMOVQ 432(R11), F25
+	WORD $0x4e97a72f // smmla v15.4s, v25.16b, v23.16b
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x6e3fde31 // fmul v17.4s, v17.4s, v31.4s
 	WORD $0x6e3fddef // fmul v15.4s, v15.4s, v31.4s
-	FMOVQ 0(R10), F7
-	FMOVQ 448(R11), F13
-	WORD $0x4e98a5a7 // smmla v7.4s, v13.16b, v24.16b
+	FMOVQ 0(R10), F3
+	FMOVQ 448(R11), F6
+	WORD $0x4e98a4c3 // smmla v3.4s, v6.16b, v24.16b
 	FMOVQ 480(R11), F29
-	WORD $0x4e9aa7a7 // smmla v7.4s, v29.16b, v26.16b
-	FMOVQ 0(R10), F10
+	WORD $0x4e9aa7a3 // smmla v3.4s, v29.16b, v26.16b
+	FMOVQ 0(R10), F2
 	FMOVQ 464(R11), F20
-	WORD $0x4e98a68a // smmla v10.4s, v20.16b, v24.16b
-	FMOVQ 496(R11), F12
-	WORD $0x4e9aa58a // smmla v10.4s, v12.16b, v26.16b
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x6e21dce7 // fmul v7.4s, v7.4s, v1.4s
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x6e21dd4a // fmul v10.4s, v10.4s, v1.4s
-	WORD $0x4e27d4a5 // fadd v5.4s, v5.4s, v7.4s
-	WORD $0x4e2ad5ef // fadd v15.4s, v15.4s, v10.4s
-	VUZP1 V15.S4, V5.S4, V6.S4
-	VUZP2 V15.S4, V5.S4, V15.S4
-	FMOVQ 128(R11), F4
-	WORD $0x6e24dcc6 // fmul v6.4s, v6.4s, v4.4s
-	WORD $0x6e24ddef // fmul v15.4s, v15.4s, v4.4s
-	FMOVQ 0(R14), F17
-	WORD $0x4e26d631 // fadd v17.4s, v17.4s, v6.4s
-	FMOVQ F17, 0(R14)
-	FMOVQ 0(R21), F9
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FMOVQ F9, 0(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 512(R11), F11
-	WORD $0x4e97a575 // smmla v21.4s, v11.16b, v23.16b
-	FMOVQ 544(R11), F14
-	WORD $0x4e93a5d5 // smmla v21.4s, v14.16b, v19.16b
+	WORD $0x4e98a682 // smmla v2.4s, v20.16b, v24.16b
+	FMOVQ 496(R11), F11
+	WORD $0x4e9aa562 // smmla v2.4s, v11.16b, v26.16b
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4e21cc71 // fmla v17.4s, v3.4s, v1.4s
+	WORD $0x4e21cc4f // fmla v15.4s, v2.4s, v1.4s
+	VUZP1 V15.S4, V17.S4, V21.S4
+	VUZP2 V15.S4, V17.S4, V15.S4
+	FMOVQ 0(R14), F4
+	FMOVQ 0(R21), F14
+	FMOVQ 128(R11), F9
+	WORD $0x4e29cea4 // fmla v4.4s, v21.4s, v9.4s
+	WORD $0x4e29cdee // fmla v14.4s, v15.4s, v9.4s
+	FMOVQ F4, 0(R14)
+	FMOVQ F14, 0(R21)
+	FMOVQ 0(R10), F13
+	FMOVQ 512(R11), F12
+	WORD $0x4e93a58d // smmla v13.4s, v12.16b, v19.16b
+	FMOVQ 544(R11), F30
+	WORD $0x4e97a7cd // smmla v13.4s, v30.16b, v23.16b
 	FMOVQ 0(R10), F8
-	FMOVQ 528(R11), F16
-	WORD $0x4e97a608 // smmla v8.4s, v16.16b, v23.16b
-	FMOVQ 560(R11), F30
-	WORD $0x4e93a7c8 // smmla v8.4s, v30.16b, v19.16b
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x6e3fdeb5 // fmul v21.4s, v21.4s, v31.4s
+	FMOVQ 528(R11), F5
+	WORD $0x4e93a4a8 // smmla v8.4s, v5.16b, v19.16b
+	FMOVQ 560(R11), F18
+	WORD $0x4e97a648 // smmla v8.4s, v18.16b, v23.16b
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x6e3fddad // fmul v13.4s, v13.4s, v31.4s
 	WORD $0x6e3fdd08 // fmul v8.4s, v8.4s, v31.4s
 	FMOVQ 0(R10), F27
 	FMOVQ 576(R11), F22
 	WORD $0x4e98a6db // smmla v27.4s, v22.16b, v24.16b
-	FMOVQ 608(R11), F18
-	WORD $0x4e9aa65b // smmla v27.4s, v18.16b, v26.16b
+	FMOVQ 608(R11), F16
+	WORD $0x4e9aa61b // smmla v27.4s, v16.16b, v26.16b
 	FMOVQ 0(R10), F28
-	FMOVQ 592(R11), F25
-	WORD $0x4e98a73c // smmla v28.4s, v25.16b, v24.16b
-	FMOVQ 624(R11), F3
-	WORD $0x4e9aa47c // smmla v28.4s, v3.16b, v26.16b
+	FMOVQ 592(R11), F10
+	WORD $0x4e98a55c // smmla v28.4s, v10.16b, v24.16b
+	FMOVQ 624(R11), F7
+	WORD $0x4e9aa4fc // smmla v28.4s, v7.16b, v26.16b
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x6e21df7b // fmul v27.4s, v27.4s, v1.4s
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x6e21df9c // fmul v28.4s, v28.4s, v1.4s
-	WORD $0x4e3bd6b5 // fadd v21.4s, v21.4s, v27.4s
-	WORD $0x4e3cd508 // fadd v8.4s, v8.4s, v28.4s
-	VUZP1 V8.S4, V21.S4, V2.S4
-	VUZP2 V8.S4, V21.S4, V8.S4
-	FMOVQ 144(R11), F13
-	WORD $0x6e2ddc42 // fmul v2.4s, v2.4s, v13.4s
-	WORD $0x6e2ddd08 // fmul v8.4s, v8.4s, v13.4s
-	FMOVQ 16(R14), F29
-	WORD $0x4e22d7bd // fadd v29.4s, v29.4s, v2.4s
-	FMOVQ F29, 16(R14)
-	FMOVQ 16(R21), F20
-	WORD $0x4e28d694 // fadd v20.4s, v20.4s, v8.4s
-	FMOVQ F20, 16(R21)
-	FMOVQ 0(R10), F12
-	FMOVQ 640(R11), F10
-	WORD $0x4e97a54c // smmla v12.4s, v10.16b, v23.16b
-	FMOVQ 672(R11), F5
-	WORD $0x4e93a4ac // smmla v12.4s, v5.16b, v19.16b
-	FMOVQ 0(R10), F7
-	FMOVQ 656(R11), F4
-	WORD $0x4e97a487 // smmla v7.4s, v4.16b, v23.16b
-	FMOVQ 688(R11), F6
-	WORD $0x4e93a4c7 // smmla v7.4s, v6.16b, v19.16b
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x6e3fdd8c // fmul v12.4s, v12.4s, v31.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x6e3fdce7 // fmul v7.4s, v7.4s, v31.4s
-	FMOVQ 0(R10), F17
-	FMOVQ 704(R11), F9
-	WORD $0x4e98a531 // smmla v17.4s, v9.16b, v24.16b
-	FMOVQ 736(R11), F11
-	WORD $0x4e9aa571 // smmla v17.4s, v11.16b, v26.16b
-	FMOVQ 0(R10), F15
-	FMOVQ 720(R11), F14
-	WORD $0x4e98a5cf // smmla v15.4s, v14.16b, v24.16b
-	FMOVQ 752(R11), F16
-	WORD $0x4e9aa60f // smmla v15.4s, v16.16b, v26.16b
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x6e21de31 // fmul v17.4s, v17.4s, v1.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x6e21ddef // fmul v15.4s, v15.4s, v1.4s
-	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
-	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	VUZP1 V7.S4, V12.S4, V30.S4
-	VUZP2 V7.S4, V12.S4, V7.S4
-	FMOVQ 160(R11), F22
-	WORD $0x6e36dfde // fmul v30.4s, v30.4s, v22.4s
-	WORD $0x6e36dce7 // fmul v7.4s, v7.4s, v22.4s
-	FMOVQ 32(R14), F18
-	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
-	FMOVQ F18, 32(R14)
-	FMOVQ 32(R21), F25
-	WORD $0x4e27d739 // fadd v25.4s, v25.4s, v7.4s
-	FMOVQ F25, 32(R21)
+	WORD $0x4e21cf6d // fmla v13.4s, v27.4s, v1.4s
+	WORD $0x4e21cf88 // fmla v8.4s, v28.4s, v1.4s
+	VUZP1 V8.S4, V13.S4, V25.S4
+	VUZP2 V8.S4, V13.S4, V8.S4
+	FMOVQ 16(R14), F6
+	FMOVQ 16(R21), F29
+	FMOVQ 144(R11), F20
+	WORD $0x4e34cf26 // fmla v6.4s, v25.4s, v20.4s
+	WORD $0x4e34cd1d // fmla v29.4s, v8.4s, v20.4s
+	FMOVQ F6, 16(R14)
+	FMOVQ F29, 16(R21)
+	FMOVQ 0(R10), F11
+	FMOVQ 640(R11), F2
+	WORD $0x4e93a44b // smmla v11.4s, v2.16b, v19.16b
+	FMOVQ 672(R11), F17
+	WORD $0x4e97a62b // smmla v11.4s, v17.16b, v23.16b
 	FMOVQ 0(R10), F3
-	FMOVQ 768(R11), F28
-	WORD $0x4e97a783 // smmla v3.4s, v28.16b, v23.16b
-	FMOVQ 800(R11), F21
+	FMOVQ 656(R11), F21
 	WORD $0x4e93a6a3 // smmla v3.4s, v21.16b, v19.16b
-	FMOVQ 0(R10), F27
-	FMOVQ 784(R11), F13
-	WORD $0x4e97a5bb // smmla v27.4s, v13.16b, v23.16b
-	FMOVQ 816(R11), F2
-	WORD $0x4e93a45b // smmla v27.4s, v2.16b, v19.16b
+	FMOVQ 688(R11), F15
+	WORD $0x4e97a5e3 // smmla v3.4s, v15.16b, v23.16b
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x6e3fdd6b // fmul v11.4s, v11.4s, v31.4s
 	WORD $0x6e3fdc63 // fmul v3.4s, v3.4s, v31.4s
+	FMOVQ 0(R10), F9
+	FMOVQ 704(R11), F14
+	WORD $0x4e98a5c9 // smmla v9.4s, v14.16b, v24.16b
+	FMOVQ 736(R11), F12
+	WORD $0x4e9aa589 // smmla v9.4s, v12.16b, v26.16b
+	FMOVQ 0(R10), F4
+	FMOVQ 720(R11), F30
+	WORD $0x4e98a7c4 // smmla v4.4s, v30.16b, v24.16b
+	FMOVQ 752(R11), F5
+	WORD $0x4e9aa4a4 // smmla v4.4s, v5.16b, v26.16b
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4e21cd2b // fmla v11.4s, v9.4s, v1.4s
+	WORD $0x4e21cc83 // fmla v3.4s, v4.4s, v1.4s
+	VUZP1 V3.S4, V11.S4, V18.S4
+	VUZP2 V3.S4, V11.S4, V3.S4
+	FMOVQ 32(R14), F22
+	FMOVQ 32(R21), F16
+	FMOVQ 160(R11), F10
+	WORD $0x4e2ace56 // fmla v22.4s, v18.4s, v10.4s
+	WORD $0x4e2acc70 // fmla v16.4s, v3.4s, v10.4s
+	FMOVQ F22, 32(R14)
+	FMOVQ F16, 32(R21)
+	FMOVQ 0(R10), F7
+	FMOVQ 768(R11), F28
+	WORD $0x4e93a787 // smmla v7.4s, v28.16b, v19.16b
+	FMOVQ 800(R11), F13
+	WORD $0x4e97a5a7 // smmla v7.4s, v13.16b, v23.16b
+	FMOVQ 0(R10), F27
+	FMOVQ 784(R11), F25
+	WORD $0x4e93a73b // smmla v27.4s, v25.16b, v19.16b
+	FMOVQ 816(R11), F8
+	WORD $0x4e97a51b // smmla v27.4s, v8.16b, v23.16b
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x6e3fdce7 // fmul v7.4s, v7.4s, v31.4s
 	WORD $0x6e3fdf7b // fmul v27.4s, v27.4s, v31.4s
-	FMOVQ 0(R10), F29
-	FMOVQ 832(R11), F20
-	WORD $0x4e98a69d // smmla v29.4s, v20.16b, v24.16b
-	FMOVQ 864(R11), F10
-	WORD $0x4e9aa55d // smmla v29.4s, v10.16b, v26.16b
-	FMOVQ 0(R10), F8
-	FMOVQ 848(R11), F5
-	WORD $0x4e98a4a8 // smmla v8.4s, v5.16b, v24.16b
-	FMOVQ 880(R11), F4
-	WORD $0x4e9aa488 // smmla v8.4s, v4.16b, v26.16b
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x6e21dfbd // fmul v29.4s, v29.4s, v1.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
-	WORD $0x4e3dd463 // fadd v3.4s, v3.4s, v29.4s
-	WORD $0x4e28d77b // fadd v27.4s, v27.4s, v8.4s
-	VUZP1 V27.S4, V3.S4, V6.S4
-	VUZP2 V27.S4, V3.S4, V27.S4
-	FMOVQ 176(R11), F9
-	WORD $0x6e29dcc6 // fmul v6.4s, v6.4s, v9.4s
-	WORD $0x6e29df7b // fmul v27.4s, v27.4s, v9.4s
-	FMOVQ 48(R14), F11
-	WORD $0x4e26d56b // fadd v11.4s, v11.4s, v6.4s
-	FMOVQ F11, 48(R14)
-	FMOVQ 48(R21), F14
-	WORD $0x4e3bd5ce // fadd v14.4s, v14.4s, v27.4s
-	FMOVQ F14, 48(R21)
+	FMOVQ 0(R10), F20
+	FMOVQ 832(R11), F29
+	WORD $0x4e98a7b4 // smmla v20.4s, v29.16b, v24.16b
+	FMOVQ 864(R11), F2
+	WORD $0x4e9aa454 // smmla v20.4s, v2.16b, v26.16b
+	FMOVQ 0(R10), F6
+	FMOVQ 848(R11), F17
+	WORD $0x4e98a626 // smmla v6.4s, v17.16b, v24.16b
+	FMOVQ 880(R11), F21
+	WORD $0x4e9aa6a6 // smmla v6.4s, v21.16b, v26.16b
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4e21ce87 // fmla v7.4s, v20.4s, v1.4s
+	WORD $0x4e21ccdb // fmla v27.4s, v6.4s, v1.4s
+	VUZP1 V27.S4, V7.S4, V15.S4
+	VUZP2 V27.S4, V7.S4, V27.S4
+	FMOVQ 48(R14), F14
+	FMOVQ 48(R21), F12
+	FMOVQ 176(R11), F30
+	WORD $0x4e3ecdee // fmla v14.4s, v15.4s, v30.4s
+	WORD $0x4e3ecf6c // fmla v12.4s, v27.4s, v30.4s
+	FMOVQ F14, 48(R14)
+	FMOVQ F12, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -4270,292 +4054,252 @@ pair36:
 	FMOVQ 432(R11), F11
 	WORD $0x4e8fa57f // smmla v31.4s, v11.16b, v15.16b
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
 	WORD $0x6e39dfff // fmul v31.4s, v31.4s, v25.4s
-	VUZP1 V31.S4, V27.S4, V6.S4
+	FMOVQ 0(R10), F6
+	FMOVQ 448(R11), F14
+	WORD $0x4e94a5c6 // smmla v6.4s, v14.16b, v20.16b
+	FMOVQ 480(R11), F8
+	WORD $0x4e92a506 // smmla v6.4s, v8.16b, v18.16b
+	FMOVQ 0(R10), F5
+	FMOVQ 464(R11), F7
+	WORD $0x4e94a4e5 // smmla v5.4s, v7.16b, v20.16b
+	FMOVQ 496(R11), F23
+	WORD $0x4e92a6e5 // smmla v5.4s, v23.16b, v18.16b
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x6e35dcc6 // fmul v6.4s, v6.4s, v21.4s
+	WORD $0x6e35dca5 // fmul v5.4s, v5.4s, v21.4s
+	VUZP1 V31.S4, V27.S4, V10.S4
 	VUZP2 V31.S4, V27.S4, V31.S4
-	FMOVQ 128(R11), F5
-	WORD $0x6e25dcc6 // fmul v6.4s, v6.4s, v5.4s
-	WORD $0x6e25dfff // fmul v31.4s, v31.4s, v5.4s
+	VUZP1 V5.S4, V6.S4, V9.S4
+	VUZP2 V5.S4, V6.S4, V5.S4
+	FMOVQ 0(R14), F26
+	FMOVQ 0(R21), F12
+	FMOVQ 128(R11), F13
+	WORD $0x4e2dcd5a // fmla v26.4s, v10.4s, v13.4s
+	WORD $0x4e2dcfec // fmla v12.4s, v31.4s, v13.4s
+	FMOVQ 192(R11), F16
+	WORD $0x4e30cd3a // fmla v26.4s, v9.4s, v16.4s
+	WORD $0x4e30ccac // fmla v12.4s, v5.4s, v16.4s
+	FMOVQ 256(R11), F19
+	WORD $0x4f98527a // fmls v26.4s, v19.4s, v24.s[0]
+	WORD $0x4f9c526c // fmls v12.4s, v19.4s, v28.s[0]
+	FMOVQ 320(R11), F29
+	WORD $0x4fb853ba // fmls v26.4s, v29.4s, v24.s[1]
+	WORD $0x4fbc53ac // fmls v12.4s, v29.4s, v28.s[1]
+	FMOVQ F26, 0(R14)
+	FMOVQ F12, 0(R21)
+	FMOVQ 0(R10), F22
+	FMOVQ 512(R11), F30
+	WORD $0x4e91a7d6 // smmla v22.4s, v30.16b, v17.16b
+	FMOVQ 544(R11), F4
+	WORD $0x4e8fa496 // smmla v22.4s, v4.16b, v15.16b
+	FMOVQ 0(R10), F2
+	FMOVQ 528(R11), F3
+	WORD $0x4e91a462 // smmla v2.4s, v3.16b, v17.16b
+	FMOVQ 560(R11), F11
+	WORD $0x4e8fa562 // smmla v2.4s, v11.16b, v15.16b
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x6e39ded6 // fmul v22.4s, v22.4s, v25.4s
+	WORD $0x6e39dc42 // fmul v2.4s, v2.4s, v25.4s
 	FMOVQ 0(R10), F14
-	FMOVQ 448(R11), F7
+	FMOVQ 576(R11), F7
 	WORD $0x4e94a4ee // smmla v14.4s, v7.16b, v20.16b
-	FMOVQ 480(R11), F23
+	FMOVQ 608(R11), F23
 	WORD $0x4e92a6ee // smmla v14.4s, v23.16b, v18.16b
 	FMOVQ 0(R10), F8
-	FMOVQ 464(R11), F10
-	WORD $0x4e94a548 // smmla v8.4s, v10.16b, v20.16b
-	FMOVQ 496(R11), F9
-	WORD $0x4e92a528 // smmla v8.4s, v9.16b, v18.16b
+	FMOVQ 592(R11), F27
+	WORD $0x4e94a768 // smmla v8.4s, v27.16b, v20.16b
+	FMOVQ 624(R11), F6
+	WORD $0x4e92a4c8 // smmla v8.4s, v6.16b, v18.16b
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
 	WORD $0x6e35ddce // fmul v14.4s, v14.4s, v21.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
 	WORD $0x6e35dd08 // fmul v8.4s, v8.4s, v21.4s
-	VUZP1 V8.S4, V14.S4, V26.S4
+	VUZP1 V2.S4, V22.S4, V10.S4
+	VUZP2 V2.S4, V22.S4, V2.S4
+	VUZP1 V8.S4, V14.S4, V31.S4
 	VUZP2 V8.S4, V14.S4, V8.S4
-	FMOVQ 192(R11), F12
-	WORD $0x6e2cdf5a // fmul v26.4s, v26.4s, v12.4s
-	WORD $0x6e2cdd08 // fmul v8.4s, v8.4s, v12.4s
-	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
-	WORD $0x4e28d7ff // fadd v31.4s, v31.4s, v8.4s
-	FMOVQ 0(R14), F13
-	WORD $0x4e26d5ad // fadd v13.4s, v13.4s, v6.4s
-	FMOVQ 256(R11), F16
-	WORD $0x4f989210 // fmul v16.4s, v16.4s, v24.s[0]
-	FMOVQ 320(R11), F19
-	WORD $0x4fb89273 // fmul v19.4s, v19.4s, v24.s[1]
-	WORD $0x4e33d610 // fadd v16.4s, v16.4s, v19.4s
-	WORD $0x4eb0d5ad // fsub v13.4s, v13.4s, v16.4s
-	FMOVQ F13, 0(R14)
-	FMOVQ 0(R21), F29
-	WORD $0x4e3fd7bd // fadd v29.4s, v29.4s, v31.4s
-	FMOVQ 256(R11), F22
-	WORD $0x4f9c92d6 // fmul v22.4s, v22.4s, v28.s[0]
-	FMOVQ 320(R11), F2
-	WORD $0x4fbc9042 // fmul v2.4s, v2.4s, v28.s[1]
-	WORD $0x4e22d6d6 // fadd v22.4s, v22.4s, v2.4s
-	WORD $0x4eb6d7bd // fsub v29.4s, v29.4s, v22.4s
-	FMOVQ F29, 0(R21)
-	FMOVQ 0(R10), F30
-	FMOVQ 512(R11), F3
-	WORD $0x4e91a47e // smmla v30.4s, v3.16b, v17.16b
-	FMOVQ 544(R11), F11
-	WORD $0x4e8fa57e // smmla v30.4s, v11.16b, v15.16b
-	FMOVQ 0(R10), F4
-	FMOVQ 528(R11), F27
-	WORD $0x4e91a764 // smmla v4.4s, v27.16b, v17.16b
-	FMOVQ 560(R11), F5
-	WORD $0x4e8fa4a4 // smmla v4.4s, v5.16b, v15.16b
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x6e39dfde // fmul v30.4s, v30.4s, v25.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x6e39dc84 // fmul v4.4s, v4.4s, v25.4s
-	VUZP1 V4.S4, V30.S4, V7.S4
-	VUZP2 V4.S4, V30.S4, V4.S4
-	FMOVQ 144(R11), F23
-	WORD $0x6e37dce7 // fmul v7.4s, v7.4s, v23.4s
-	WORD $0x6e37dc84 // fmul v4.4s, v4.4s, v23.4s
-	FMOVQ 0(R10), F10
-	FMOVQ 576(R11), F14
-	WORD $0x4e94a5ca // smmla v10.4s, v14.16b, v20.16b
-	FMOVQ 608(R11), F12
-	WORD $0x4e92a58a // smmla v10.4s, v12.16b, v18.16b
-	FMOVQ 0(R10), F9
-	FMOVQ 592(R11), F26
-	WORD $0x4e94a749 // smmla v9.4s, v26.16b, v20.16b
-	FMOVQ 624(R11), F8
-	WORD $0x4e92a509 // smmla v9.4s, v8.16b, v18.16b
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x6e35dd4a // fmul v10.4s, v10.4s, v21.4s
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x6e35dd29 // fmul v9.4s, v9.4s, v21.4s
-	VUZP1 V9.S4, V10.S4, V6.S4
-	VUZP2 V9.S4, V10.S4, V9.S4
-	FMOVQ 208(R11), F19
-	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
-	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
-	WORD $0x4e26d4e7 // fadd v7.4s, v7.4s, v6.4s
-	WORD $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
-	FMOVQ 16(R14), F16
-	WORD $0x4e27d610 // fadd v16.4s, v16.4s, v7.4s
-	FMOVQ 272(R11), F13
-	WORD $0x4f9891ad // fmul v13.4s, v13.4s, v24.s[0]
-	FMOVQ 336(R11), F31
-	WORD $0x4fb893ff // fmul v31.4s, v31.4s, v24.s[1]
-	WORD $0x4e3fd5ad // fadd v13.4s, v13.4s, v31.4s
-	WORD $0x4eadd610 // fsub v16.4s, v16.4s, v13.4s
-	FMOVQ F16, 16(R14)
-	FMOVQ 16(R21), F2
-	WORD $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
-	FMOVQ 272(R11), F22
-	WORD $0x4f9c92d6 // fmul v22.4s, v22.4s, v28.s[0]
+	FMOVQ 16(R14), F13
+	FMOVQ 16(R21), F9
+	FMOVQ 144(R11), F5
+	WORD $0x4e25cd4d // fmla v13.4s, v10.4s, v5.4s
+	WORD $0x4e25cc49 // fmla v9.4s, v2.4s, v5.4s
+	FMOVQ 208(R11), F16
+	WORD $0x4e30cfed // fmla v13.4s, v31.4s, v16.4s
+	WORD $0x4e30cd09 // fmla v9.4s, v8.4s, v16.4s
+	FMOVQ 272(R11), F19
+	WORD $0x4f98526d // fmls v13.4s, v19.4s, v24.s[0]
+	WORD $0x4f9c5269 // fmls v9.4s, v19.4s, v28.s[0]
 	FMOVQ 336(R11), F29
-	WORD $0x4fbc93bd // fmul v29.4s, v29.4s, v28.s[1]
-	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
-	WORD $0x4eb6d442 // fsub v2.4s, v2.4s, v22.4s
-	FMOVQ F2, 16(R21)
-	FMOVQ 0(R10), F3
-	FMOVQ 640(R11), F27
-	WORD $0x4e91a763 // smmla v3.4s, v27.16b, v17.16b
-	FMOVQ 672(R11), F5
-	WORD $0x4e8fa4a3 // smmla v3.4s, v5.16b, v15.16b
-	FMOVQ 0(R10), F11
-	FMOVQ 656(R11), F30
-	WORD $0x4e91a7cb // smmla v11.4s, v30.16b, v17.16b
-	FMOVQ 688(R11), F23
-	WORD $0x4e8fa6eb // smmla v11.4s, v23.16b, v15.16b
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x6e39dc63 // fmul v3.4s, v3.4s, v25.4s
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
-	VUZP1 V11.S4, V3.S4, V14.S4
-	VUZP2 V11.S4, V3.S4, V11.S4
-	FMOVQ 160(R11), F12
-	WORD $0x6e2cddce // fmul v14.4s, v14.4s, v12.4s
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
+	WORD $0x4fb853ad // fmls v13.4s, v29.4s, v24.s[1]
+	WORD $0x4fbc53a9 // fmls v9.4s, v29.4s, v28.s[1]
+	FMOVQ F13, 16(R14)
+	FMOVQ F9, 16(R21)
 	FMOVQ 0(R10), F26
-	FMOVQ 704(R11), F10
-	WORD $0x4e94a55a // smmla v26.4s, v10.16b, v20.16b
-	FMOVQ 736(R11), F19
-	WORD $0x4e92a67a // smmla v26.4s, v19.16b, v18.16b
-	FMOVQ 0(R10), F8
-	FMOVQ 720(R11), F6
-	WORD $0x4e94a4c8 // smmla v8.4s, v6.16b, v20.16b
-	FMOVQ 752(R11), F9
-	WORD $0x4e92a528 // smmla v8.4s, v9.16b, v18.16b
+	FMOVQ 640(R11), F30
+	WORD $0x4e91a7da // smmla v26.4s, v30.16b, v17.16b
+	FMOVQ 672(R11), F4
+	WORD $0x4e8fa49a // smmla v26.4s, v4.16b, v15.16b
+	FMOVQ 0(R10), F12
+	FMOVQ 656(R11), F3
+	WORD $0x4e91a46c // smmla v12.4s, v3.16b, v17.16b
+	FMOVQ 688(R11), F11
+	WORD $0x4e8fa56c // smmla v12.4s, v11.16b, v15.16b
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x6e35df5a // fmul v26.4s, v26.4s, v21.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x6e35dd08 // fmul v8.4s, v8.4s, v21.4s
-	VUZP1 V8.S4, V26.S4, V7.S4
-	VUZP2 V8.S4, V26.S4, V8.S4
-	FMOVQ 224(R11), F31
-	WORD $0x6e3fdce7 // fmul v7.4s, v7.4s, v31.4s
-	WORD $0x6e3fdd08 // fmul v8.4s, v8.4s, v31.4s
-	WORD $0x4e27d5ce // fadd v14.4s, v14.4s, v7.4s
-	WORD $0x4e28d56b // fadd v11.4s, v11.4s, v8.4s
-	FMOVQ 32(R14), F13
-	WORD $0x4e2ed5ad // fadd v13.4s, v13.4s, v14.4s
-	FMOVQ 288(R11), F16
-	WORD $0x4f989210 // fmul v16.4s, v16.4s, v24.s[0]
-	FMOVQ 352(R11), F4
-	WORD $0x4fb89084 // fmul v4.4s, v4.4s, v24.s[1]
-	WORD $0x4e24d610 // fadd v16.4s, v16.4s, v4.4s
-	WORD $0x4eb0d5ad // fsub v13.4s, v13.4s, v16.4s
-	FMOVQ F13, 32(R14)
-	FMOVQ 32(R21), F29
-	WORD $0x4e2bd7bd // fadd v29.4s, v29.4s, v11.4s
-	FMOVQ 288(R11), F22
-	WORD $0x4f9c92d6 // fmul v22.4s, v22.4s, v28.s[0]
-	FMOVQ 352(R11), F2
-	WORD $0x4fbc9042 // fmul v2.4s, v2.4s, v28.s[1]
-	WORD $0x4e22d6d6 // fadd v22.4s, v22.4s, v2.4s
-	WORD $0x4eb6d7bd // fsub v29.4s, v29.4s, v22.4s
-	FMOVQ F29, 32(R21)
-	FMOVQ 0(R10), F27
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x6e39df5a // fmul v26.4s, v26.4s, v25.4s
+	WORD $0x6e39dd8c // fmul v12.4s, v12.4s, v25.4s
+	FMOVQ 0(R10), F7
+	FMOVQ 704(R11), F27
+	WORD $0x4e94a767 // smmla v7.4s, v27.16b, v20.16b
+	FMOVQ 736(R11), F6
+	WORD $0x4e92a4c7 // smmla v7.4s, v6.16b, v18.16b
+	FMOVQ 0(R10), F23
+	FMOVQ 720(R11), F22
+	WORD $0x4e94a6d7 // smmla v23.4s, v22.16b, v20.16b
+	FMOVQ 752(R11), F14
+	WORD $0x4e92a5d7 // smmla v23.4s, v14.16b, v18.16b
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x6e35dce7 // fmul v7.4s, v7.4s, v21.4s
+	WORD $0x6e35def7 // fmul v23.4s, v23.4s, v21.4s
+	VUZP1 V12.S4, V26.S4, V10.S4
+	VUZP2 V12.S4, V26.S4, V12.S4
+	VUZP1 V23.S4, V7.S4, V2.S4
+	VUZP2 V23.S4, V7.S4, V23.S4
+	FMOVQ 32(R14), F5
+	FMOVQ 32(R21), F31
+	FMOVQ 160(R11), F8
+	WORD $0x4e28cd45 // fmla v5.4s, v10.4s, v8.4s
+	WORD $0x4e28cd9f // fmla v31.4s, v12.4s, v8.4s
+	FMOVQ 224(R11), F16
+	WORD $0x4e30cc45 // fmla v5.4s, v2.4s, v16.4s
+	WORD $0x4e30ceff // fmla v31.4s, v23.4s, v16.4s
+	FMOVQ 288(R11), F19
+	WORD $0x4f985265 // fmls v5.4s, v19.4s, v24.s[0]
+	WORD $0x4f9c527f // fmls v31.4s, v19.4s, v28.s[0]
+	FMOVQ 352(R11), F29
+	WORD $0x4fb853a5 // fmls v5.4s, v29.4s, v24.s[1]
+	WORD $0x4fbc53bf // fmls v31.4s, v29.4s, v28.s[1]
+	FMOVQ F5, 32(R14)
+	FMOVQ F31, 32(R21)
+	FMOVQ 0(R10), F13
 	FMOVQ 768(R11), F30
-	WORD $0x4e91a7db // smmla v27.4s, v30.16b, v17.16b
-	FMOVQ 800(R11), F23
-	WORD $0x4e8fa6fb // smmla v27.4s, v23.16b, v15.16b
-	FMOVQ 0(R10), F5
-	FMOVQ 784(R11), F3
-	WORD $0x4e91a465 // smmla v5.4s, v3.16b, v17.16b
-	FMOVQ 816(R11), F12
-	WORD $0x4e8fa585 // smmla v5.4s, v12.16b, v15.16b
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x6e39dca5 // fmul v5.4s, v5.4s, v25.4s
-	VUZP1 V5.S4, V27.S4, V10.S4
-	VUZP2 V5.S4, V27.S4, V5.S4
-	FMOVQ 176(R11), F19
-	WORD $0x6e33dd4a // fmul v10.4s, v10.4s, v19.4s
-	WORD $0x6e33dca5 // fmul v5.4s, v5.4s, v19.4s
-	FMOVQ 0(R10), F6
-	FMOVQ 832(R11), F26
-	WORD $0x4e94a746 // smmla v6.4s, v26.16b, v20.16b
-	FMOVQ 864(R11), F31
-	WORD $0x4e92a7e6 // smmla v6.4s, v31.16b, v18.16b
+	WORD $0x4e91a7cd // smmla v13.4s, v30.16b, v17.16b
+	FMOVQ 800(R11), F4
+	WORD $0x4e8fa48d // smmla v13.4s, v4.16b, v15.16b
 	FMOVQ 0(R10), F9
-	FMOVQ 848(R11), F7
-	WORD $0x4e94a4e9 // smmla v9.4s, v7.16b, v20.16b
-	FMOVQ 880(R11), F8
-	WORD $0x4e92a509 // smmla v9.4s, v8.16b, v18.16b
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x6e35dcc6 // fmul v6.4s, v6.4s, v21.4s
+	FMOVQ 784(R11), F3
+	WORD $0x4e91a469 // smmla v9.4s, v3.16b, v17.16b
+	FMOVQ 816(R11), F11
+	WORD $0x4e8fa569 // smmla v9.4s, v11.16b, v15.16b
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x6e35dd29 // fmul v9.4s, v9.4s, v21.4s
-	VUZP1 V9.S4, V6.S4, V14.S4
-	VUZP2 V9.S4, V6.S4, V9.S4
-	FMOVQ 240(R11), F4
-	WORD $0x6e24ddce // fmul v14.4s, v14.4s, v4.4s
-	WORD $0x6e24dd29 // fmul v9.4s, v9.4s, v4.4s
-	WORD $0x4e2ed54a // fadd v10.4s, v10.4s, v14.4s
-	WORD $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
-	FMOVQ 48(R14), F16
-	WORD $0x4e2ad610 // fadd v16.4s, v16.4s, v10.4s
-	FMOVQ 304(R11), F13
-	WORD $0x4f9891ad // fmul v13.4s, v13.4s, v24.s[0]
-	FMOVQ 368(R11), F11
-	WORD $0x4fb8916b // fmul v11.4s, v11.4s, v24.s[1]
-	WORD $0x4e2bd5ad // fadd v13.4s, v13.4s, v11.4s
-	WORD $0x4eadd610 // fsub v16.4s, v16.4s, v13.4s
-	FMOVQ F16, 48(R14)
+	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
+	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
+	FMOVQ 0(R10), F27
+	FMOVQ 832(R11), F22
+	WORD $0x4e94a6db // smmla v27.4s, v22.16b, v20.16b
+	FMOVQ 864(R11), F14
+	WORD $0x4e92a5db // smmla v27.4s, v14.16b, v18.16b
+	FMOVQ 0(R10), F6
+	FMOVQ 848(R11), F26
+	WORD $0x4e94a746 // smmla v6.4s, v26.16b, v20.16b
+	FMOVQ 880(R11), F7
+	WORD $0x4e92a4e6 // smmla v6.4s, v7.16b, v18.16b
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x6e35df7b // fmul v27.4s, v27.4s, v21.4s
+	WORD $0x6e35dcc6 // fmul v6.4s, v6.4s, v21.4s
+	VUZP1 V9.S4, V13.S4, V10.S4
+	VUZP2 V9.S4, V13.S4, V9.S4
+	VUZP1 V6.S4, V27.S4, V12.S4
+	VUZP2 V6.S4, V27.S4, V6.S4
+	FMOVQ 48(R14), F8
 	FMOVQ 48(R21), F2
-	WORD $0x4e25d442 // fadd v2.4s, v2.4s, v5.4s
-	FMOVQ 304(R11), F22
-	WORD $0x4f9c92d6 // fmul v22.4s, v22.4s, v28.s[0]
+	FMOVQ 176(R11), F23
+	WORD $0x4e37cd48 // fmla v8.4s, v10.4s, v23.4s
+	WORD $0x4e37cd22 // fmla v2.4s, v9.4s, v23.4s
+	FMOVQ 240(R11), F16
+	WORD $0x4e30cd88 // fmla v8.4s, v12.4s, v16.4s
+	WORD $0x4e30ccc2 // fmla v2.4s, v6.4s, v16.4s
+	FMOVQ 304(R11), F19
+	WORD $0x4f985268 // fmls v8.4s, v19.4s, v24.s[0]
+	WORD $0x4f9c5262 // fmls v2.4s, v19.4s, v28.s[0]
 	FMOVQ 368(R11), F29
-	WORD $0x4fbc93bd // fmul v29.4s, v29.4s, v28.s[1]
-	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
-	WORD $0x4eb6d442 // fsub v2.4s, v2.4s, v22.4s
+	WORD $0x4fb853a8 // fmls v8.4s, v29.4s, v24.s[1]
+	WORD $0x4fbc53a2 // fmls v2.4s, v29.4s, v28.s[1]
+	FMOVQ F8, 48(R14)
 	FMOVQ F2, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair36
-	FMOVQ 192(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 192(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VZIP1 V23.S4, V30.S4, V3.S4
-	VZIP2 V23.S4, V30.S4, V23.S4
-	FMOVQ F3, 384(R11)
-	FMOVQ F23, 400(R11)
-	FMOVQ 192(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 192(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VZIP1 V27.S4, V12.S4, V19.S4
-	VZIP2 V27.S4, V12.S4, V27.S4
-	FMOVQ F19, 416(R11)
-	FMOVQ F27, 432(R11)
-	FMOVQ 256(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ 256(R1), F31
+	FMOVQ 192(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ 192(R1), F31
 	VUSHR $2, V31.B16, V31.B16
 	VAND V1.B16, V31.B16, V31.B16
-	VZIP1 V31.S4, V26.S4, V7.S4
-	VZIP2 V31.S4, V26.S4, V31.S4
-	FMOVQ F7, 448(R11)
-	FMOVQ F31, 464(R11)
-	FMOVQ 256(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ 256(R1), F6
-	VUSHR $6, V6.B16, V6.B16
-	VZIP1 V6.S4, V8.S4, V4.S4
-	VZIP2 V6.S4, V8.S4, V6.S4
-	FMOVQ F4, 480(R11)
-	FMOVQ F6, 496(R11)
-	FMOVD 32(R1), F14
-	VSHL $4, V14.B16, V14.B16
-	VUSHR $4, V14.B16, V14.B16
-	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
-	WORD $0x0e6e1009 // saddw v9.4s, v0.4s, v14.4h
+	VZIP1 V31.S4, V5.S4, V30.S4
+	VZIP2 V31.S4, V5.S4, V31.S4
+	FMOVQ F30, 384(R11)
+	FMOVQ F31, 400(R11)
+	FMOVQ 192(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	VAND V1.B16, V4.B16, V4.B16
+	FMOVQ 192(R1), F3
+	VUSHR $6, V3.B16, V3.B16
+	VZIP1 V3.S4, V4.S4, V11.S4
+	VZIP2 V3.S4, V4.S4, V3.S4
+	FMOVQ F11, 416(R11)
+	FMOVQ F3, 432(R11)
+	FMOVQ 256(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ 256(R1), F14
+	VUSHR $2, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	VZIP1 V14.S4, V22.S4, V26.S4
+	VZIP2 V14.S4, V22.S4, V14.S4
+	FMOVQ F26, 448(R11)
+	FMOVQ F14, 464(R11)
+	FMOVQ 256(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ 256(R1), F13
+	VUSHR $6, V13.B16, V13.B16
+	VZIP1 V13.S4, V7.S4, V27.S4
+	VZIP2 V13.S4, V7.S4, V13.S4
+	FMOVQ F27, 480(R11)
+	FMOVQ F13, 496(R11)
+	FMOVD 32(R1), F10
+	VSHL $4, V10.B16, V10.B16
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a1009 // saddw v9.4s, v0.4s, v10.4h
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 0(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
+	FMOVQ 0(R11), F23
+	WORD $0x6e37dd29 // fmul v9.4s, v9.4s, v23.4s
 	FMOVQ F9, 128(R11)
-	FMOVD 32(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
-	WORD $0x0e6b100d // saddw v13.4s, v0.4s, v11.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVD 32(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
+	WORD $0x0e6c1006 // saddw v6.4s, v0.4s, v12.4h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
 	FMOVQ 64(R11), F16
-	WORD $0x6e30ddad // fmul v13.4s, v13.4s, v16.4s
-	FMOVQ F13, 256(R11)
-	FMOVD 48(R1), F5
-	VSHL $4, V5.B16, V5.B16
-	VUSHR $4, V5.B16, V5.B16
-	WORD $0x2f08a4a5 // ushll v5.8h, v5.8b, #0
-	WORD $0x0e65101d // saddw v29.4s, v0.4s, v5.4h
+	WORD $0x6e30dcc6 // fmul v6.4s, v6.4s, v16.4s
+	FMOVQ F6, 256(R11)
+	FMOVD 48(R1), F19
+	VSHL $4, V19.B16, V19.B16
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x0e73101d // saddw v29.4s, v0.4s, v19.4h
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 0(R11), F22
-	WORD $0x6e36dfbd // fmul v29.4s, v29.4s, v22.4s
+	FMOVQ 0(R11), F8
+	WORD $0x6e28dfbd // fmul v29.4s, v29.4s, v8.4s
 	FMOVQ F29, 192(R11)
 	FMOVD 48(R1), F2
 	VUSHR $4, V2.B16, V2.B16
@@ -4583,53 +4327,53 @@ pair36:
 	VZIP2 V24.S4, V21.S4, V24.S4
 	FMOVQ F28, 544(R11)
 	FMOVQ F24, 560(R11)
+	FMOVQ 272(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
 	FMOVQ 272(R1), F30
+	VUSHR $2, V30.B16, V30.B16
 	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 272(R1), F3
-	VUSHR $2, V3.B16, V3.B16
-	VAND V1.B16, V3.B16, V3.B16
-	VZIP1 V3.S4, V30.S4, V23.S4
-	VZIP2 V3.S4, V30.S4, V3.S4
-	FMOVQ F23, 576(R11)
-	FMOVQ F3, 592(R11)
-	FMOVQ 272(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 272(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	VZIP1 V19.S4, V12.S4, V27.S4
-	VZIP2 V19.S4, V12.S4, V19.S4
-	FMOVQ F27, 608(R11)
-	FMOVQ F19, 624(R11)
-	WORD $0x4e6e101a // saddw2 v26.4s, v0.4s, v14.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 16(R11), F7
-	WORD $0x6e27df5a // fmul v26.4s, v26.4s, v7.4s
-	FMOVQ F26, 144(R11)
-	WORD $0x4e6b101f // saddw2 v31.4s, v0.4s, v11.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 80(R11), F8
-	WORD $0x6e28dfff // fmul v31.4s, v31.4s, v8.4s
-	FMOVQ F31, 272(R11)
-	WORD $0x4e651004 // saddw2 v4.4s, v0.4s, v5.8h
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	FMOVQ 16(R11), F6
-	WORD $0x6e26dc84 // fmul v4.4s, v4.4s, v6.4s
-	FMOVQ F4, 208(R11)
-	WORD $0x4e62100a // saddw2 v10.4s, v0.4s, v2.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	VZIP1 V30.S4, V5.S4, V31.S4
+	VZIP2 V30.S4, V5.S4, V30.S4
+	FMOVQ F31, 576(R11)
+	FMOVQ F30, 592(R11)
+	FMOVQ 272(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	VAND V1.B16, V4.B16, V4.B16
+	FMOVQ 272(R1), F11
+	VUSHR $6, V11.B16, V11.B16
+	VZIP1 V11.S4, V4.S4, V3.S4
+	VZIP2 V11.S4, V4.S4, V11.S4
+	FMOVQ F3, 608(R11)
+	FMOVQ F11, 624(R11)
+	WORD $0x4e6a1016 // saddw2 v22.4s, v0.4s, v10.8h
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	FMOVQ 16(R11), F26
+	WORD $0x6e3aded6 // fmul v22.4s, v22.4s, v26.4s
+	FMOVQ F22, 144(R11)
+	WORD $0x4e6c100e // saddw2 v14.4s, v0.4s, v12.8h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	FMOVQ 80(R11), F7
+	WORD $0x6e27ddce // fmul v14.4s, v14.4s, v7.4s
+	FMOVQ F14, 272(R11)
+	WORD $0x4e73101b // saddw2 v27.4s, v0.4s, v19.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 16(R11), F13
+	WORD $0x6e2ddf7b // fmul v27.4s, v27.4s, v13.4s
+	FMOVQ F27, 208(R11)
+	WORD $0x4e621017 // saddw2 v23.4s, v0.4s, v2.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
 	FMOVQ 80(R11), F9
-	WORD $0x6e29dd4a // fmul v10.4s, v10.4s, v9.4s
-	FMOVQ F10, 336(R11)
+	WORD $0x6e29def7 // fmul v23.4s, v23.4s, v9.4s
+	FMOVQ F23, 336(R11)
 	FMOVQ 224(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ 224(R1), F13
-	VUSHR $2, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VZIP1 V13.S4, V16.S4, V22.S4
-	VZIP2 V13.S4, V16.S4, V13.S4
-	FMOVQ F22, 640(R11)
-	FMOVQ F13, 656(R11)
+	FMOVQ 224(R1), F6
+	VUSHR $2, V6.B16, V6.B16
+	VAND V1.B16, V6.B16, V6.B16
+	VZIP1 V6.S4, V16.S4, V8.S4
+	VZIP2 V6.S4, V16.S4, V6.S4
+	FMOVQ F8, 640(R11)
+	FMOVQ F6, 656(R11)
 	FMOVQ 224(R1), F29
 	VUSHR $4, V29.B16, V29.B16
 	VAND V1.B16, V29.B16, V29.B16
@@ -4657,67 +4401,67 @@ pair36:
 	VZIP2 V28.S4, V21.S4, V28.S4
 	FMOVQ F24, 736(R11)
 	FMOVQ F28, 752(R11)
-	FMOVD 40(R1), F30
-	VSHL $4, V30.B16, V30.B16
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
-	WORD $0x0e7e1017 // saddw v23.4s, v0.4s, v30.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 32(R11), F3
-	WORD $0x6e23def7 // fmul v23.4s, v23.4s, v3.4s
-	FMOVQ F23, 160(R11)
-	FMOVD 40(R1), F12
+	FMOVD 40(R1), F5
+	VSHL $4, V5.B16, V5.B16
+	VUSHR $4, V5.B16, V5.B16
+	WORD $0x2f08a4a5 // ushll v5.8h, v5.8b, #0
+	WORD $0x0e65101f // saddw v31.4s, v0.4s, v5.4h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	FMOVQ 32(R11), F30
+	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
+	FMOVQ F31, 160(R11)
+	FMOVD 40(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	WORD $0x2f08a484 // ushll v4.8h, v4.8b, #0
+	WORD $0x0e641003 // saddw v3.4s, v0.4s, v4.4h
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	FMOVQ 96(R11), F11
+	WORD $0x6e2bdc63 // fmul v3.4s, v3.4s, v11.4s
+	FMOVQ F3, 288(R11)
+	FMOVD 56(R1), F10
+	VSHL $4, V10.B16, V10.B16
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a101a // saddw v26.4s, v0.4s, v10.4h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 32(R11), F22
+	WORD $0x6e36df5a // fmul v26.4s, v26.4s, v22.4s
+	FMOVQ F26, 224(R11)
+	FMOVD 56(R1), F12
 	VUSHR $4, V12.B16, V12.B16
 	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c101b // saddw v27.4s, v0.4s, v12.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 96(R11), F19
-	WORD $0x6e33df7b // fmul v27.4s, v27.4s, v19.4s
-	FMOVQ F27, 288(R11)
-	FMOVD 56(R1), F14
-	VSHL $4, V14.B16, V14.B16
-	VUSHR $4, V14.B16, V14.B16
-	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
-	WORD $0x0e6e1007 // saddw v7.4s, v0.4s, v14.4h
+	WORD $0x0e6c1007 // saddw v7.4s, v0.4s, v12.4h
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 32(R11), F26
-	WORD $0x6e3adce7 // fmul v7.4s, v7.4s, v26.4s
-	FMOVQ F7, 224(R11)
-	FMOVD 56(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
-	WORD $0x0e6b1008 // saddw v8.4s, v0.4s, v11.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 96(R11), F31
-	WORD $0x6e3fdd08 // fmul v8.4s, v8.4s, v31.4s
-	FMOVQ F8, 352(R11)
-	FMOVQ 240(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ 240(R1), F6
-	VUSHR $2, V6.B16, V6.B16
-	VAND V1.B16, V6.B16, V6.B16
-	VZIP1 V6.S4, V5.S4, V4.S4
-	VZIP2 V6.S4, V5.S4, V6.S4
-	FMOVQ F4, 768(R11)
-	FMOVQ F6, 784(R11)
+	FMOVQ 96(R11), F14
+	WORD $0x6e2edce7 // fmul v7.4s, v7.4s, v14.4s
+	FMOVQ F7, 352(R11)
+	FMOVQ 240(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 240(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	VZIP1 V13.S4, V19.S4, V27.S4
+	VZIP2 V13.S4, V19.S4, V13.S4
+	FMOVQ F27, 768(R11)
+	FMOVQ F13, 784(R11)
 	FMOVQ 240(R1), F2
 	VUSHR $4, V2.B16, V2.B16
 	VAND V1.B16, V2.B16, V2.B16
 	FMOVQ 240(R1), F9
 	VUSHR $6, V9.B16, V9.B16
-	VZIP1 V9.S4, V2.S4, V10.S4
+	VZIP1 V9.S4, V2.S4, V23.S4
 	VZIP2 V9.S4, V2.S4, V9.S4
-	FMOVQ F10, 800(R11)
+	FMOVQ F23, 800(R11)
 	FMOVQ F9, 816(R11)
 	FMOVQ 304(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ 304(R1), F22
-	VUSHR $2, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	VZIP1 V22.S4, V16.S4, V13.S4
-	VZIP2 V22.S4, V16.S4, V22.S4
-	FMOVQ F13, 832(R11)
-	FMOVQ F22, 848(R11)
+	FMOVQ 304(R1), F8
+	VUSHR $2, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	VZIP1 V8.S4, V16.S4, V6.S4
+	VZIP2 V8.S4, V16.S4, V8.S4
+	FMOVQ F6, 832(R11)
+	FMOVQ F8, 848(R11)
 	FMOVQ 304(R1), F29
 	VUSHR $4, V29.B16, V29.B16
 	VAND V1.B16, V29.B16, V29.B16
@@ -4727,279 +4471,239 @@ pair36:
 	VZIP2 V17.S4, V29.S4, V17.S4
 	FMOVQ F15, 864(R11)
 	FMOVQ F17, 880(R11)
-	WORD $0x4e7e1014 // saddw2 v20.4s, v0.4s, v30.8h
+	WORD $0x4e651014 // saddw2 v20.4s, v0.4s, v5.8h
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	FMOVQ 48(R11), F18
 	WORD $0x6e32de94 // fmul v20.4s, v20.4s, v18.4s
 	FMOVQ F20, 176(R11)
-	WORD $0x4e6c1019 // saddw2 v25.4s, v0.4s, v12.8h
+	WORD $0x4e641019 // saddw2 v25.4s, v0.4s, v4.8h
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
 	FMOVQ 112(R11), F21
 	WORD $0x6e35df39 // fmul v25.4s, v25.4s, v21.4s
 	FMOVQ F25, 304(R11)
-	WORD $0x4e6e1018 // saddw2 v24.4s, v0.4s, v14.8h
+	WORD $0x4e6a1018 // saddw2 v24.4s, v0.4s, v10.8h
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
 	FMOVQ 48(R11), F28
 	WORD $0x6e3cdf18 // fmul v24.4s, v24.4s, v28.4s
 	FMOVQ F24, 240(R11)
-	WORD $0x4e6b1003 // saddw2 v3.4s, v0.4s, v11.8h
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	FMOVQ 112(R11), F23
-	WORD $0x6e37dc63 // fmul v3.4s, v3.4s, v23.4s
-	FMOVQ F3, 368(R11)
+	WORD $0x4e6c101e // saddw2 v30.4s, v0.4s, v12.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FMOVQ 112(R11), F31
+	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
+	FMOVQ F30, 368(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
 pair37:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
-	FMOVQ 0(R13), F19
-	FMOVQ 0(R20), F27
-	VZIP1 V27.D2, V19.D2, V26.D2
-	VZIP2 V27.D2, V19.D2, V27.D2
-	FMOVQ 16(R13), F7
-	FMOVQ 16(R20), F31
-	VZIP1 V31.D2, V7.D2, V8.D2
-	VZIP2 V31.D2, V7.D2, V31.D2
-	FMOVQ 32(R13), F5
-	FMOVQ 32(R20), F4
-	VZIP1 V4.S4, V5.S4, V6.S4
-	VZIP2 V4.S4, V5.S4, V2.S4
-	VZIP1 V6.D2, V6.D2, V10.D2
-	VZIP2 V6.D2, V6.D2, V6.D2
+	FMOVQ 0(R13), F11
+	FMOVQ 0(R20), F3
+	VZIP1 V3.D2, V11.D2, V22.D2
+	VZIP2 V3.D2, V11.D2, V3.D2
+	FMOVQ 16(R13), F26
+	FMOVQ 16(R20), F14
+	VZIP1 V14.D2, V26.D2, V7.D2
+	VZIP2 V14.D2, V26.D2, V14.D2
+	FMOVQ 32(R13), F19
+	FMOVQ 32(R20), F27
+	VZIP1 V27.S4, V19.S4, V13.S4
+	VZIP2 V27.S4, V19.S4, V2.S4
+	VZIP1 V13.D2, V13.D2, V23.D2
+	VZIP2 V13.D2, V13.D2, V13.D2
 	FMOVD 48(R13), F9
 	FMOVD 48(R20), F16
-	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F6
 	FMOVQ 384(R11), F29
-	WORD $0x4e9aa7ad // smmla v13.4s, v29.16b, v26.16b
+	WORD $0x4e96a7a6 // smmla v6.4s, v29.16b, v22.16b
 	FMOVQ 416(R11), F15
-	WORD $0x4e9ba5ed // smmla v13.4s, v15.16b, v27.16b
-	FMOVQ 0(R10), F22
+	WORD $0x4e83a5e6 // smmla v6.4s, v15.16b, v3.16b
+	FMOVQ 0(R10), F8
 	FMOVQ 400(R11), F17
-	WORD $0x4e9aa636 // smmla v22.4s, v17.16b, v26.16b
-	FMOVQ 432(R11), F30
-	WORD $0x4e9ba7d6 // smmla v22.4s, v30.16b, v27.16b
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x6e2aded6 // fmul v22.4s, v22.4s, v10.4s
-	VUZP1 V22.S4, V13.S4, V18.S4
-	VUZP2 V22.S4, V13.S4, V22.S4
-	FMOVQ 128(R11), F20
-	WORD $0x6e34de52 // fmul v18.4s, v18.4s, v20.4s
-	WORD $0x6e34ded6 // fmul v22.4s, v22.4s, v20.4s
-	FMOVQ 0(R10), F12
-	FMOVQ 448(R11), F25
-	WORD $0x4e88a72c // smmla v12.4s, v25.16b, v8.16b
-	FMOVQ 480(R11), F14
-	WORD $0x4e9fa5cc // smmla v12.4s, v14.16b, v31.16b
-	FMOVQ 0(R10), F21
-	FMOVQ 464(R11), F28
-	WORD $0x4e88a795 // smmla v21.4s, v28.16b, v8.16b
-	FMOVQ 496(R11), F24
-	WORD $0x4e9fa715 // smmla v21.4s, v24.16b, v31.16b
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x6e26dd8c // fmul v12.4s, v12.4s, v6.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x6e26deb5 // fmul v21.4s, v21.4s, v6.4s
-	VUZP1 V21.S4, V12.S4, V11.S4
-	VUZP2 V21.S4, V12.S4, V21.S4
-	FMOVQ 192(R11), F23
-	WORD $0x6e37dd6b // fmul v11.4s, v11.4s, v23.4s
-	WORD $0x6e37deb5 // fmul v21.4s, v21.4s, v23.4s
-	WORD $0x4e2bd652 // fadd v18.4s, v18.4s, v11.4s
-	WORD $0x4e35d6d6 // fadd v22.4s, v22.4s, v21.4s
-	FMOVQ 0(R14), F3
-	WORD $0x4e32d463 // fadd v3.4s, v3.4s, v18.4s
-	FMOVQ 256(R11), F19
-	WORD $0x4f899273 // fmul v19.4s, v19.4s, v9.s[0]
-	FMOVQ 320(R11), F7
-	WORD $0x4fa990e7 // fmul v7.4s, v7.4s, v9.s[1]
-	WORD $0x4e27d673 // fadd v19.4s, v19.4s, v7.4s
-	WORD $0x4eb3d463 // fsub v3.4s, v3.4s, v19.4s
-	FMOVQ F3, 0(R14)
-	FMOVQ 0(R21), F5
-	WORD $0x4e36d4a5 // fadd v5.4s, v5.4s, v22.4s
-	FMOVQ 256(R11), F4
-	WORD $0x4f909084 // fmul v4.4s, v4.4s, v16.s[0]
-	FMOVQ 320(R11), F2
-	WORD $0x4fb09042 // fmul v2.4s, v2.4s, v16.s[1]
-	WORD $0x4e22d484 // fadd v4.4s, v4.4s, v2.4s
-	WORD $0x4ea4d4a5 // fsub v5.4s, v5.4s, v4.4s
-	FMOVQ F5, 0(R21)
-	FMOVQ 0(R10), F29
-	FMOVQ 512(R11), F17
-	WORD $0x4e9aa63d // smmla v29.4s, v17.16b, v26.16b
-	FMOVQ 544(R11), F30
-	WORD $0x4e9ba7dd // smmla v29.4s, v30.16b, v27.16b
-	FMOVQ 0(R10), F15
-	FMOVQ 528(R11), F13
-	WORD $0x4e9aa5af // smmla v15.4s, v13.16b, v26.16b
-	FMOVQ 560(R11), F20
-	WORD $0x4e9ba68f // smmla v15.4s, v20.16b, v27.16b
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x6e2adfbd // fmul v29.4s, v29.4s, v10.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x6e2addef // fmul v15.4s, v15.4s, v10.4s
-	VUZP1 V15.S4, V29.S4, V25.S4
-	VUZP2 V15.S4, V29.S4, V15.S4
-	FMOVQ 144(R11), F14
-	WORD $0x6e2edf39 // fmul v25.4s, v25.4s, v14.4s
-	WORD $0x6e2eddef // fmul v15.4s, v15.4s, v14.4s
-	FMOVQ 0(R10), F28
-	FMOVQ 576(R11), F12
-	WORD $0x4e88a59c // smmla v28.4s, v12.16b, v8.16b
-	FMOVQ 608(R11), F23
-	WORD $0x4e9fa6fc // smmla v28.4s, v23.16b, v31.16b
-	FMOVQ 0(R10), F24
-	FMOVQ 592(R11), F11
-	WORD $0x4e88a578 // smmla v24.4s, v11.16b, v8.16b
-	FMOVQ 624(R11), F21
-	WORD $0x4e9fa6b8 // smmla v24.4s, v21.16b, v31.16b
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x6e26df9c // fmul v28.4s, v28.4s, v6.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x6e26df18 // fmul v24.4s, v24.4s, v6.4s
-	VUZP1 V24.S4, V28.S4, V18.S4
-	VUZP2 V24.S4, V28.S4, V24.S4
-	FMOVQ 208(R11), F7
-	WORD $0x6e27de52 // fmul v18.4s, v18.4s, v7.4s
-	WORD $0x6e27df18 // fmul v24.4s, v24.4s, v7.4s
-	WORD $0x4e32d739 // fadd v25.4s, v25.4s, v18.4s
-	WORD $0x4e38d5ef // fadd v15.4s, v15.4s, v24.4s
-	FMOVQ 16(R14), F19
-	WORD $0x4e39d673 // fadd v19.4s, v19.4s, v25.4s
-	FMOVQ 272(R11), F3
-	WORD $0x4f899063 // fmul v3.4s, v3.4s, v9.s[0]
-	FMOVQ 336(R11), F22
-	WORD $0x4fa992d6 // fmul v22.4s, v22.4s, v9.s[1]
-	WORD $0x4e36d463 // fadd v3.4s, v3.4s, v22.4s
-	WORD $0x4ea3d673 // fsub v19.4s, v19.4s, v3.4s
-	FMOVQ F19, 16(R14)
-	FMOVQ 16(R21), F2
-	WORD $0x4e2fd442 // fadd v2.4s, v2.4s, v15.4s
-	FMOVQ 272(R11), F4
-	WORD $0x4f909084 // fmul v4.4s, v4.4s, v16.s[0]
-	FMOVQ 336(R11), F5
-	WORD $0x4fb090a5 // fmul v5.4s, v5.4s, v16.s[1]
-	WORD $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
-	WORD $0x4ea4d442 // fsub v2.4s, v2.4s, v4.4s
-	FMOVQ F2, 16(R21)
-	FMOVQ 0(R10), F17
-	FMOVQ 640(R11), F13
-	WORD $0x4e9aa5b1 // smmla v17.4s, v13.16b, v26.16b
-	FMOVQ 672(R11), F20
-	WORD $0x4e9ba691 // smmla v17.4s, v20.16b, v27.16b
-	FMOVQ 0(R10), F30
-	FMOVQ 656(R11), F29
-	WORD $0x4e9aa7be // smmla v30.4s, v29.16b, v26.16b
-	FMOVQ 688(R11), F14
-	WORD $0x4e9ba5de // smmla v30.4s, v14.16b, v27.16b
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x6e2ade31 // fmul v17.4s, v17.4s, v10.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x6e2adfde // fmul v30.4s, v30.4s, v10.4s
-	VUZP1 V30.S4, V17.S4, V12.S4
-	VUZP2 V30.S4, V17.S4, V30.S4
-	FMOVQ 160(R11), F23
-	WORD $0x6e37dd8c // fmul v12.4s, v12.4s, v23.4s
-	WORD $0x6e37dfde // fmul v30.4s, v30.4s, v23.4s
-	FMOVQ 0(R10), F11
-	FMOVQ 704(R11), F28
-	WORD $0x4e88a78b // smmla v11.4s, v28.16b, v8.16b
-	FMOVQ 736(R11), F7
-	WORD $0x4e9fa4eb // smmla v11.4s, v7.16b, v31.16b
-	FMOVQ 0(R10), F21
-	FMOVQ 720(R11), F18
-	WORD $0x4e88a655 // smmla v21.4s, v18.16b, v8.16b
-	FMOVQ 752(R11), F24
-	WORD $0x4e9fa715 // smmla v21.4s, v24.16b, v31.16b
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x6e26dd6b // fmul v11.4s, v11.4s, v6.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x6e26deb5 // fmul v21.4s, v21.4s, v6.4s
-	VUZP1 V21.S4, V11.S4, V25.S4
-	VUZP2 V21.S4, V11.S4, V21.S4
-	FMOVQ 224(R11), F22
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	WORD $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
-	WORD $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
-	WORD $0x4e35d7de // fadd v30.4s, v30.4s, v21.4s
-	FMOVQ 32(R14), F3
-	WORD $0x4e2cd463 // fadd v3.4s, v3.4s, v12.4s
-	FMOVQ 288(R11), F19
-	WORD $0x4f899273 // fmul v19.4s, v19.4s, v9.s[0]
-	FMOVQ 352(R11), F15
-	WORD $0x4fa991ef // fmul v15.4s, v15.4s, v9.s[1]
-	WORD $0x4e2fd673 // fadd v19.4s, v19.4s, v15.4s
-	WORD $0x4eb3d463 // fsub v3.4s, v3.4s, v19.4s
-	FMOVQ F3, 32(R14)
-	FMOVQ 32(R21), F5
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	FMOVQ 288(R11), F4
-	WORD $0x4f909084 // fmul v4.4s, v4.4s, v16.s[0]
-	FMOVQ 352(R11), F2
-	WORD $0x4fb09042 // fmul v2.4s, v2.4s, v16.s[1]
-	WORD $0x4e22d484 // fadd v4.4s, v4.4s, v2.4s
-	WORD $0x4ea4d4a5 // fsub v5.4s, v5.4s, v4.4s
-	FMOVQ F5, 32(R21)
-	FMOVQ 0(R10), F13
-	FMOVQ 768(R11), F29
-	WORD $0x4e9aa7ad // smmla v13.4s, v29.16b, v26.16b
-	FMOVQ 800(R11), F14
-	WORD $0x4e9ba5cd // smmla v13.4s, v14.16b, v27.16b
-	FMOVQ 0(R10), F20
-	FMOVQ 784(R11), F17
-	WORD $0x4e9aa634 // smmla v20.4s, v17.16b, v26.16b
-	FMOVQ 816(R11), F23
-	WORD $0x4e9ba6f4 // smmla v20.4s, v23.16b, v27.16b
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x6e2ade94 // fmul v20.4s, v20.4s, v10.4s
-	VUZP1 V20.S4, V13.S4, V28.S4
-	VUZP2 V20.S4, V13.S4, V20.S4
-	FMOVQ 176(R11), F7
-	WORD $0x6e27df9c // fmul v28.4s, v28.4s, v7.4s
-	WORD $0x6e27de94 // fmul v20.4s, v20.4s, v7.4s
+	WORD $0x4e96a628 // smmla v8.4s, v17.16b, v22.16b
+	FMOVQ 432(R11), F5
+	WORD $0x4e83a4a8 // smmla v8.4s, v5.16b, v3.16b
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x6e37dcc6 // fmul v6.4s, v6.4s, v23.4s
+	WORD $0x6e37dd08 // fmul v8.4s, v8.4s, v23.4s
 	FMOVQ 0(R10), F18
-	FMOVQ 832(R11), F11
-	WORD $0x4e88a572 // smmla v18.4s, v11.16b, v8.16b
-	FMOVQ 864(R11), F22
-	WORD $0x4e9fa6d2 // smmla v18.4s, v22.16b, v31.16b
-	FMOVQ 0(R10), F24
-	FMOVQ 848(R11), F25
-	WORD $0x4e88a738 // smmla v24.4s, v25.16b, v8.16b
-	FMOVQ 880(R11), F21
-	WORD $0x4e9fa6b8 // smmla v24.4s, v21.16b, v31.16b
+	FMOVQ 448(R11), F4
+	WORD $0x4e87a492 // smmla v18.4s, v4.16b, v7.16b
+	FMOVQ 480(R11), F21
+	WORD $0x4e8ea6b2 // smmla v18.4s, v21.16b, v14.16b
+	FMOVQ 0(R10), F20
+	FMOVQ 464(R11), F25
+	WORD $0x4e87a734 // smmla v20.4s, v25.16b, v7.16b
+	FMOVQ 496(R11), F10
+	WORD $0x4e8ea554 // smmla v20.4s, v10.16b, v14.16b
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x6e26de52 // fmul v18.4s, v18.4s, v6.4s
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x6e2dde52 // fmul v18.4s, v18.4s, v13.4s
+	WORD $0x6e2dde94 // fmul v20.4s, v20.4s, v13.4s
+	VUZP1 V8.S4, V6.S4, V28.S4
+	VUZP2 V8.S4, V6.S4, V8.S4
+	VUZP1 V20.S4, V18.S4, V24.S4
+	VUZP2 V20.S4, V18.S4, V20.S4
+	FMOVQ 0(R14), F12
+	FMOVQ 0(R21), F31
+	FMOVQ 128(R11), F30
+	WORD $0x4e3ecf8c // fmla v12.4s, v28.4s, v30.4s
+	WORD $0x4e3ecd1f // fmla v31.4s, v8.4s, v30.4s
+	FMOVQ 192(R11), F11
+	WORD $0x4e2bcf0c // fmla v12.4s, v24.4s, v11.4s
+	WORD $0x4e2bce9f // fmla v31.4s, v20.4s, v11.4s
+	FMOVQ 256(R11), F26
+	WORD $0x4f89534c // fmls v12.4s, v26.4s, v9.s[0]
+	WORD $0x4f90535f // fmls v31.4s, v26.4s, v16.s[0]
+	FMOVQ 320(R11), F19
+	WORD $0x4fa9526c // fmls v12.4s, v19.4s, v9.s[1]
+	WORD $0x4fb0527f // fmls v31.4s, v19.4s, v16.s[1]
+	FMOVQ F12, 0(R14)
+	FMOVQ F31, 0(R21)
+	FMOVQ 0(R10), F27
+	FMOVQ 512(R11), F29
+	WORD $0x4e96a7bb // smmla v27.4s, v29.16b, v22.16b
+	FMOVQ 544(R11), F15
+	WORD $0x4e83a5fb // smmla v27.4s, v15.16b, v3.16b
+	FMOVQ 0(R10), F2
+	FMOVQ 528(R11), F17
+	WORD $0x4e96a622 // smmla v2.4s, v17.16b, v22.16b
+	FMOVQ 560(R11), F5
+	WORD $0x4e83a4a2 // smmla v2.4s, v5.16b, v3.16b
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x6e37df7b // fmul v27.4s, v27.4s, v23.4s
+	WORD $0x6e37dc42 // fmul v2.4s, v2.4s, v23.4s
+	FMOVQ 0(R10), F4
+	FMOVQ 576(R11), F25
+	WORD $0x4e87a724 // smmla v4.4s, v25.16b, v7.16b
+	FMOVQ 608(R11), F10
+	WORD $0x4e8ea544 // smmla v4.4s, v10.16b, v14.16b
+	FMOVQ 0(R10), F21
+	FMOVQ 592(R11), F6
+	WORD $0x4e87a4d5 // smmla v21.4s, v6.16b, v7.16b
+	FMOVQ 624(R11), F18
+	WORD $0x4e8ea655 // smmla v21.4s, v18.16b, v14.16b
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x6e2ddc84 // fmul v4.4s, v4.4s, v13.4s
+	WORD $0x6e2ddeb5 // fmul v21.4s, v21.4s, v13.4s
+	VUZP1 V2.S4, V27.S4, V28.S4
+	VUZP2 V2.S4, V27.S4, V2.S4
+	VUZP1 V21.S4, V4.S4, V8.S4
+	VUZP2 V21.S4, V4.S4, V21.S4
+	FMOVQ 16(R14), F30
+	FMOVQ 16(R21), F24
+	FMOVQ 144(R11), F20
+	WORD $0x4e34cf9e // fmla v30.4s, v28.4s, v20.4s
+	WORD $0x4e34cc58 // fmla v24.4s, v2.4s, v20.4s
+	FMOVQ 208(R11), F11
+	WORD $0x4e2bcd1e // fmla v30.4s, v8.4s, v11.4s
+	WORD $0x4e2bceb8 // fmla v24.4s, v21.4s, v11.4s
+	FMOVQ 272(R11), F26
+	WORD $0x4f89535e // fmls v30.4s, v26.4s, v9.s[0]
+	WORD $0x4f905358 // fmls v24.4s, v26.4s, v16.s[0]
+	FMOVQ 336(R11), F19
+	WORD $0x4fa9527e // fmls v30.4s, v19.4s, v9.s[1]
+	WORD $0x4fb05278 // fmls v24.4s, v19.4s, v16.s[1]
+	FMOVQ F30, 16(R14)
+	FMOVQ F24, 16(R21)
+	FMOVQ 0(R10), F12
+	FMOVQ 640(R11), F29
+	WORD $0x4e96a7ac // smmla v12.4s, v29.16b, v22.16b
+	FMOVQ 672(R11), F15
+	WORD $0x4e83a5ec // smmla v12.4s, v15.16b, v3.16b
+	FMOVQ 0(R10), F31
+	FMOVQ 656(R11), F17
+	WORD $0x4e96a63f // smmla v31.4s, v17.16b, v22.16b
+	FMOVQ 688(R11), F5
+	WORD $0x4e83a4bf // smmla v31.4s, v5.16b, v3.16b
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x6e37dd8c // fmul v12.4s, v12.4s, v23.4s
+	WORD $0x6e37dfff // fmul v31.4s, v31.4s, v23.4s
+	FMOVQ 0(R10), F25
+	FMOVQ 704(R11), F6
+	WORD $0x4e87a4d9 // smmla v25.4s, v6.16b, v7.16b
+	FMOVQ 736(R11), F18
+	WORD $0x4e8ea659 // smmla v25.4s, v18.16b, v14.16b
+	FMOVQ 0(R10), F10
+	FMOVQ 720(R11), F27
+	WORD $0x4e87a76a // smmla v10.4s, v27.16b, v7.16b
+	FMOVQ 752(R11), F4
+	WORD $0x4e8ea48a // smmla v10.4s, v4.16b, v14.16b
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x6e2ddf39 // fmul v25.4s, v25.4s, v13.4s
+	WORD $0x6e2ddd4a // fmul v10.4s, v10.4s, v13.4s
+	VUZP1 V31.S4, V12.S4, V28.S4
+	VUZP2 V31.S4, V12.S4, V31.S4
+	VUZP1 V10.S4, V25.S4, V2.S4
+	VUZP2 V10.S4, V25.S4, V10.S4
+	FMOVQ 32(R14), F20
+	FMOVQ 32(R21), F8
+	FMOVQ 160(R11), F21
+	WORD $0x4e35cf94 // fmla v20.4s, v28.4s, v21.4s
+	WORD $0x4e35cfe8 // fmla v8.4s, v31.4s, v21.4s
+	FMOVQ 224(R11), F11
+	WORD $0x4e2bcc54 // fmla v20.4s, v2.4s, v11.4s
+	WORD $0x4e2bcd48 // fmla v8.4s, v10.4s, v11.4s
+	FMOVQ 288(R11), F26
+	WORD $0x4f895354 // fmls v20.4s, v26.4s, v9.s[0]
+	WORD $0x4f905348 // fmls v8.4s, v26.4s, v16.s[0]
+	FMOVQ 352(R11), F19
+	WORD $0x4fa95274 // fmls v20.4s, v19.4s, v9.s[1]
+	WORD $0x4fb05268 // fmls v8.4s, v19.4s, v16.s[1]
+	FMOVQ F20, 32(R14)
+	FMOVQ F8, 32(R21)
+	FMOVQ 0(R10), F30
+	FMOVQ 768(R11), F29
+	WORD $0x4e96a7be // smmla v30.4s, v29.16b, v22.16b
+	FMOVQ 800(R11), F15
+	WORD $0x4e83a5fe // smmla v30.4s, v15.16b, v3.16b
+	FMOVQ 0(R10), F24
+	FMOVQ 784(R11), F17
+	WORD $0x4e96a638 // smmla v24.4s, v17.16b, v22.16b
+	FMOVQ 816(R11), F5
+	WORD $0x4e83a4b8 // smmla v24.4s, v5.16b, v3.16b
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x6e26df18 // fmul v24.4s, v24.4s, v6.4s
-	VUZP1 V24.S4, V18.S4, V12.S4
-	VUZP2 V24.S4, V18.S4, V24.S4
-	FMOVQ 240(R11), F15
-	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
-	WORD $0x6e2fdf18 // fmul v24.4s, v24.4s, v15.4s
-	WORD $0x4e2cd79c // fadd v28.4s, v28.4s, v12.4s
-	WORD $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	FMOVQ 48(R14), F19
-	WORD $0x4e3cd673 // fadd v19.4s, v19.4s, v28.4s
-	FMOVQ 304(R11), F3
-	WORD $0x4f899063 // fmul v3.4s, v3.4s, v9.s[0]
-	FMOVQ 368(R11), F30
-	WORD $0x4fa993de // fmul v30.4s, v30.4s, v9.s[1]
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
-	WORD $0x4ea3d673 // fsub v19.4s, v19.4s, v3.4s
-	FMOVQ F19, 48(R14)
+	WORD $0x6e37dfde // fmul v30.4s, v30.4s, v23.4s
+	WORD $0x6e37df18 // fmul v24.4s, v24.4s, v23.4s
+	FMOVQ 0(R10), F6
+	FMOVQ 832(R11), F27
+	WORD $0x4e87a766 // smmla v6.4s, v27.16b, v7.16b
+	FMOVQ 864(R11), F4
+	WORD $0x4e8ea486 // smmla v6.4s, v4.16b, v14.16b
+	FMOVQ 0(R10), F18
+	FMOVQ 848(R11), F12
+	WORD $0x4e87a592 // smmla v18.4s, v12.16b, v7.16b
+	FMOVQ 880(R11), F25
+	WORD $0x4e8ea732 // smmla v18.4s, v25.16b, v14.16b
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x6e2ddcc6 // fmul v6.4s, v6.4s, v13.4s
+	WORD $0x6e2dde52 // fmul v18.4s, v18.4s, v13.4s
+	VUZP1 V24.S4, V30.S4, V28.S4
+	VUZP2 V24.S4, V30.S4, V24.S4
+	VUZP1 V18.S4, V6.S4, V31.S4
+	VUZP2 V18.S4, V6.S4, V18.S4
+	FMOVQ 48(R14), F21
 	FMOVQ 48(R21), F2
-	WORD $0x4e34d442 // fadd v2.4s, v2.4s, v20.4s
-	FMOVQ 304(R11), F4
-	WORD $0x4f909084 // fmul v4.4s, v4.4s, v16.s[0]
-	FMOVQ 368(R11), F5
-	WORD $0x4fb090a5 // fmul v5.4s, v5.4s, v16.s[1]
-	WORD $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
-	WORD $0x4ea4d442 // fsub v2.4s, v2.4s, v4.4s
+	FMOVQ 176(R11), F10
+	WORD $0x4e2acf95 // fmla v21.4s, v28.4s, v10.4s
+	WORD $0x4e2acf02 // fmla v2.4s, v24.4s, v10.4s
+	FMOVQ 240(R11), F11
+	WORD $0x4e2bcff5 // fmla v21.4s, v31.4s, v11.4s
+	WORD $0x4e2bce42 // fmla v2.4s, v18.4s, v11.4s
+	FMOVQ 304(R11), F26
+	WORD $0x4f895355 // fmls v21.4s, v26.4s, v9.s[0]
+	WORD $0x4f905342 // fmls v2.4s, v26.4s, v16.s[0]
+	FMOVQ 368(R11), F19
+	WORD $0x4fa95275 // fmls v21.4s, v19.4s, v9.s[1]
+	WORD $0x4fb05262 // fmls v2.4s, v19.4s, v16.s[1]
+	FMOVQ F21, 48(R14)
 	FMOVQ F2, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
@@ -5360,7 +5064,7 @@ pair43:
 	VZIP2 V17.S4, V9.S4, V22.S4
 	VZIP1 V8.D2, V8.D2, V15.D2
 	VZIP2 V8.D2, V8.D2, V8.D2
-	VSHL $2, V22.S4, V22.S4
+	WORD $0x4f3b06d6 // sshr v22.4s, v22.4s, #5
 	VSUB V22.S4, V0.S4, V22.S4
 	VZIP1 V22.D2, V22.D2, V7.D2
 	VZIP2 V22.D2, V22.D2, V22.D2
@@ -5375,232 +5079,216 @@ pair43:
 	FMOVQ 432(R11), F28
 	WORD $0x4e9fa78e // smmla v14.4s, v28.16b, v31.16b
 	WORD $0x4ea7d6b5 // fsub v21.4s, v21.4s, v7.4s
-	WORD $0x6e2fdeb5 // fmul v21.4s, v21.4s, v15.4s
 	WORD $0x4ea7d5ce // fsub v14.4s, v14.4s, v7.4s
+	WORD $0x6e2fdeb5 // fmul v21.4s, v21.4s, v15.4s
 	WORD $0x6e2fddce // fmul v14.4s, v14.4s, v15.4s
-	VUZP1 V14.S4, V21.S4, V10.S4
+	FMOVQ 0(R10), F10
+	FMOVQ 448(R11), F16
+	WORD $0x4e8ca60a // smmla v10.4s, v16.16b, v12.16b
+	FMOVQ 480(R11), F24
+	WORD $0x4e8da70a // smmla v10.4s, v24.16b, v13.16b
+	FMOVQ 0(R10), F30
+	FMOVQ 464(R11), F20
+	WORD $0x4e8ca69e // smmla v30.4s, v20.16b, v12.16b
+	FMOVQ 496(R11), F19
+	WORD $0x4e8da67e // smmla v30.4s, v19.16b, v13.16b
+	WORD $0x4eb6d54a // fsub v10.4s, v10.4s, v22.4s
+	WORD $0x4eb6d7de // fsub v30.4s, v30.4s, v22.4s
+	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
+	WORD $0x6e28dfde // fmul v30.4s, v30.4s, v8.4s
+	VUZP1 V14.S4, V21.S4, V26.S4
 	VUZP2 V14.S4, V21.S4, V14.S4
-	FMOVQ 128(R11), F30
-	WORD $0x6e3edd4a // fmul v10.4s, v10.4s, v30.4s
-	WORD $0x6e3eddce // fmul v14.4s, v14.4s, v30.4s
-	FMOVQ 0(R10), F16
-	FMOVQ 448(R11), F20
-	WORD $0x4e8ca690 // smmla v16.4s, v20.16b, v12.16b
-	FMOVQ 480(R11), F19
-	WORD $0x4e8da670 // smmla v16.4s, v19.16b, v13.16b
-	FMOVQ 0(R10), F24
-	FMOVQ 464(R11), F26
-	WORD $0x4e8ca758 // smmla v24.4s, v26.16b, v12.16b
-	FMOVQ 496(R11), F29
-	WORD $0x4e8da7b8 // smmla v24.4s, v29.16b, v13.16b
-	WORD $0x4eb6d610 // fsub v16.4s, v16.4s, v22.4s
-	WORD $0x6e28de10 // fmul v16.4s, v16.4s, v8.4s
-	WORD $0x4eb6d718 // fsub v24.4s, v24.4s, v22.4s
-	WORD $0x6e28df18 // fmul v24.4s, v24.4s, v8.4s
-	VUZP1 V24.S4, V16.S4, V11.S4
-	VUZP2 V24.S4, V16.S4, V24.S4
-	FMOVQ 192(R11), F6
-	WORD $0x6e26dd6b // fmul v11.4s, v11.4s, v6.4s
-	WORD $0x6e26df18 // fmul v24.4s, v24.4s, v6.4s
-	WORD $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
-	WORD $0x4e38d5ce // fadd v14.4s, v14.4s, v24.4s
-	FMOVQ 0(R14), F9
-	WORD $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
-	FMOVQ F9, 0(R14)
-	FMOVQ 0(R21), F17
-	WORD $0x4e2ed631 // fadd v17.4s, v17.4s, v14.4s
-	FMOVQ F17, 0(R21)
+	VUZP1 V30.S4, V10.S4, V29.S4
+	VUZP2 V30.S4, V10.S4, V30.S4
+	FMOVQ 0(R14), F11
+	FMOVQ 0(R21), F6
+	FMOVQ 128(R11), F9
+	WORD $0x4e29cf4b // fmla v11.4s, v26.4s, v9.4s
+	WORD $0x4e29cdc6 // fmla v6.4s, v14.4s, v9.4s
+	FMOVQ 192(R11), F17
+	WORD $0x4e31cfab // fmla v11.4s, v29.4s, v17.4s
+	WORD $0x4e31cfc6 // fmla v6.4s, v30.4s, v17.4s
+	FMOVQ F11, 0(R14)
+	FMOVQ F6, 0(R21)
 	FMOVQ 0(R10), F23
 	FMOVQ 512(R11), F18
 	WORD $0x4e99a657 // smmla v23.4s, v18.16b, v25.16b
 	FMOVQ 544(R11), F28
 	WORD $0x4e9fa797 // smmla v23.4s, v28.16b, v31.16b
 	FMOVQ 0(R10), F27
-	FMOVQ 528(R11), F21
-	WORD $0x4e99a6bb // smmla v27.4s, v21.16b, v25.16b
-	FMOVQ 560(R11), F30
-	WORD $0x4e9fa7db // smmla v27.4s, v30.16b, v31.16b
+	FMOVQ 528(R11), F16
+	WORD $0x4e99a61b // smmla v27.4s, v16.16b, v25.16b
+	FMOVQ 560(R11), F24
+	WORD $0x4e9fa71b // smmla v27.4s, v24.16b, v31.16b
 	WORD $0x4ea7d6f7 // fsub v23.4s, v23.4s, v7.4s
-	WORD $0x6e2fdef7 // fmul v23.4s, v23.4s, v15.4s
 	WORD $0x4ea7d77b // fsub v27.4s, v27.4s, v7.4s
+	WORD $0x6e2fdef7 // fmul v23.4s, v23.4s, v15.4s
 	WORD $0x6e2fdf7b // fmul v27.4s, v27.4s, v15.4s
-	VUZP1 V27.S4, V23.S4, V20.S4
+	FMOVQ 0(R10), F20
+	FMOVQ 576(R11), F21
+	WORD $0x4e8ca6b4 // smmla v20.4s, v21.16b, v12.16b
+	FMOVQ 608(R11), F10
+	WORD $0x4e8da554 // smmla v20.4s, v10.16b, v13.16b
+	FMOVQ 0(R10), F19
+	FMOVQ 592(R11), F26
+	WORD $0x4e8ca753 // smmla v19.4s, v26.16b, v12.16b
+	FMOVQ 624(R11), F14
+	WORD $0x4e8da5d3 // smmla v19.4s, v14.16b, v13.16b
+	WORD $0x4eb6d694 // fsub v20.4s, v20.4s, v22.4s
+	WORD $0x4eb6d673 // fsub v19.4s, v19.4s, v22.4s
+	WORD $0x6e28de94 // fmul v20.4s, v20.4s, v8.4s
+	WORD $0x6e28de73 // fmul v19.4s, v19.4s, v8.4s
+	VUZP1 V27.S4, V23.S4, V9.S4
 	VUZP2 V27.S4, V23.S4, V27.S4
-	FMOVQ 144(R11), F19
-	WORD $0x6e33de94 // fmul v20.4s, v20.4s, v19.4s
-	WORD $0x6e33df7b // fmul v27.4s, v27.4s, v19.4s
-	FMOVQ 0(R10), F26
-	FMOVQ 576(R11), F16
-	WORD $0x4e8ca61a // smmla v26.4s, v16.16b, v12.16b
-	FMOVQ 608(R11), F6
-	WORD $0x4e8da4da // smmla v26.4s, v6.16b, v13.16b
-	FMOVQ 0(R10), F29
-	FMOVQ 592(R11), F11
-	WORD $0x4e8ca57d // smmla v29.4s, v11.16b, v12.16b
-	FMOVQ 624(R11), F24
-	WORD $0x4e8da71d // smmla v29.4s, v24.16b, v13.16b
-	WORD $0x4eb6d75a // fsub v26.4s, v26.4s, v22.4s
-	WORD $0x6e28df5a // fmul v26.4s, v26.4s, v8.4s
-	WORD $0x4eb6d7bd // fsub v29.4s, v29.4s, v22.4s
-	WORD $0x6e28dfbd // fmul v29.4s, v29.4s, v8.4s
-	VUZP1 V29.S4, V26.S4, V10.S4
-	VUZP2 V29.S4, V26.S4, V29.S4
-	FMOVQ 208(R11), F9
-	WORD $0x6e29dd4a // fmul v10.4s, v10.4s, v9.4s
-	WORD $0x6e29dfbd // fmul v29.4s, v29.4s, v9.4s
-	WORD $0x4e2ad694 // fadd v20.4s, v20.4s, v10.4s
-	WORD $0x4e3dd77b // fadd v27.4s, v27.4s, v29.4s
-	FMOVQ 16(R14), F14
-	WORD $0x4e34d5ce // fadd v14.4s, v14.4s, v20.4s
-	FMOVQ F14, 16(R14)
+	VUZP1 V19.S4, V20.S4, V29.S4
+	VUZP2 V19.S4, V20.S4, V19.S4
+	FMOVQ 16(R14), F30
 	FMOVQ 16(R21), F17
-	WORD $0x4e3bd631 // fadd v17.4s, v17.4s, v27.4s
+	FMOVQ 144(R11), F11
+	WORD $0x4e2bcd3e // fmla v30.4s, v9.4s, v11.4s
+	WORD $0x4e2bcf71 // fmla v17.4s, v27.4s, v11.4s
+	FMOVQ 208(R11), F6
+	WORD $0x4e26cfbe // fmla v30.4s, v29.4s, v6.4s
+	WORD $0x4e26ce71 // fmla v17.4s, v19.4s, v6.4s
+	FMOVQ F30, 16(R14)
 	FMOVQ F17, 16(R21)
 	FMOVQ 0(R10), F18
-	FMOVQ 640(R11), F21
-	WORD $0x4e99a6b2 // smmla v18.4s, v21.16b, v25.16b
-	FMOVQ 672(R11), F30
-	WORD $0x4e9fa7d2 // smmla v18.4s, v30.16b, v31.16b
+	FMOVQ 640(R11), F16
+	WORD $0x4e99a612 // smmla v18.4s, v16.16b, v25.16b
+	FMOVQ 672(R11), F24
+	WORD $0x4e9fa712 // smmla v18.4s, v24.16b, v31.16b
 	FMOVQ 0(R10), F28
-	FMOVQ 656(R11), F23
-	WORD $0x4e99a6fc // smmla v28.4s, v23.16b, v25.16b
-	FMOVQ 688(R11), F19
-	WORD $0x4e9fa67c // smmla v28.4s, v19.16b, v31.16b
+	FMOVQ 656(R11), F21
+	WORD $0x4e99a6bc // smmla v28.4s, v21.16b, v25.16b
+	FMOVQ 688(R11), F10
+	WORD $0x4e9fa55c // smmla v28.4s, v10.16b, v31.16b
 	WORD $0x4ea7d652 // fsub v18.4s, v18.4s, v7.4s
-	WORD $0x6e2fde52 // fmul v18.4s, v18.4s, v15.4s
 	WORD $0x4ea7d79c // fsub v28.4s, v28.4s, v7.4s
+	WORD $0x6e2fde52 // fmul v18.4s, v18.4s, v15.4s
 	WORD $0x6e2fdf9c // fmul v28.4s, v28.4s, v15.4s
-	VUZP1 V28.S4, V18.S4, V16.S4
+	FMOVQ 0(R10), F26
+	FMOVQ 704(R11), F23
+	WORD $0x4e8ca6fa // smmla v26.4s, v23.16b, v12.16b
+	FMOVQ 736(R11), F20
+	WORD $0x4e8da69a // smmla v26.4s, v20.16b, v13.16b
+	FMOVQ 0(R10), F14
+	FMOVQ 720(R11), F9
+	WORD $0x4e8ca52e // smmla v14.4s, v9.16b, v12.16b
+	FMOVQ 752(R11), F27
+	WORD $0x4e8da76e // smmla v14.4s, v27.16b, v13.16b
+	WORD $0x4eb6d75a // fsub v26.4s, v26.4s, v22.4s
+	WORD $0x4eb6d5ce // fsub v14.4s, v14.4s, v22.4s
+	WORD $0x6e28df5a // fmul v26.4s, v26.4s, v8.4s
+	WORD $0x6e28ddce // fmul v14.4s, v14.4s, v8.4s
+	VUZP1 V28.S4, V18.S4, V11.S4
 	VUZP2 V28.S4, V18.S4, V28.S4
-	FMOVQ 160(R11), F6
-	WORD $0x6e26de10 // fmul v16.4s, v16.4s, v6.4s
-	WORD $0x6e26df9c // fmul v28.4s, v28.4s, v6.4s
-	FMOVQ 0(R10), F11
-	FMOVQ 704(R11), F26
-	WORD $0x4e8ca74b // smmla v11.4s, v26.16b, v12.16b
-	FMOVQ 736(R11), F9
-	WORD $0x4e8da52b // smmla v11.4s, v9.16b, v13.16b
+	VUZP1 V14.S4, V26.S4, V29.S4
+	VUZP2 V14.S4, V26.S4, V14.S4
+	FMOVQ 32(R14), F19
+	FMOVQ 32(R21), F6
+	FMOVQ 160(R11), F30
+	WORD $0x4e3ecd73 // fmla v19.4s, v11.4s, v30.4s
+	WORD $0x4e3ecf86 // fmla v6.4s, v28.4s, v30.4s
+	FMOVQ 224(R11), F17
+	WORD $0x4e31cfb3 // fmla v19.4s, v29.4s, v17.4s
+	WORD $0x4e31cdc6 // fmla v6.4s, v14.4s, v17.4s
+	FMOVQ F19, 32(R14)
+	FMOVQ F6, 32(R21)
+	FMOVQ 0(R10), F16
+	FMOVQ 768(R11), F21
+	WORD $0x4e99a6b0 // smmla v16.4s, v21.16b, v25.16b
+	FMOVQ 800(R11), F10
+	WORD $0x4e9fa550 // smmla v16.4s, v10.16b, v31.16b
 	FMOVQ 0(R10), F24
-	FMOVQ 720(R11), F10
-	WORD $0x4e8ca558 // smmla v24.4s, v10.16b, v12.16b
-	FMOVQ 752(R11), F29
-	WORD $0x4e8da7b8 // smmla v24.4s, v29.16b, v13.16b
-	WORD $0x4eb6d56b // fsub v11.4s, v11.4s, v22.4s
-	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
-	WORD $0x4eb6d718 // fsub v24.4s, v24.4s, v22.4s
-	WORD $0x6e28df18 // fmul v24.4s, v24.4s, v8.4s
-	VUZP1 V24.S4, V11.S4, V20.S4
-	VUZP2 V24.S4, V11.S4, V24.S4
-	FMOVQ 224(R11), F14
-	WORD $0x6e2ede94 // fmul v20.4s, v20.4s, v14.4s
-	WORD $0x6e2edf18 // fmul v24.4s, v24.4s, v14.4s
-	WORD $0x4e34d610 // fadd v16.4s, v16.4s, v20.4s
-	WORD $0x4e38d79c // fadd v28.4s, v28.4s, v24.4s
-	FMOVQ 32(R14), F27
-	WORD $0x4e30d77b // fadd v27.4s, v27.4s, v16.4s
-	FMOVQ F27, 32(R14)
-	FMOVQ 32(R21), F17
-	WORD $0x4e3cd631 // fadd v17.4s, v17.4s, v28.4s
-	FMOVQ F17, 32(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 768(R11), F23
-	WORD $0x4e99a6f5 // smmla v21.4s, v23.16b, v25.16b
-	FMOVQ 800(R11), F19
-	WORD $0x4e9fa675 // smmla v21.4s, v19.16b, v31.16b
-	FMOVQ 0(R10), F30
-	FMOVQ 784(R11), F18
-	WORD $0x4e99a65e // smmla v30.4s, v18.16b, v25.16b
-	FMOVQ 816(R11), F6
-	WORD $0x4e9fa4de // smmla v30.4s, v6.16b, v31.16b
-	WORD $0x4ea7d6b5 // fsub v21.4s, v21.4s, v7.4s
-	WORD $0x6e2fdeb5 // fmul v21.4s, v21.4s, v15.4s
-	WORD $0x4ea7d7de // fsub v30.4s, v30.4s, v7.4s
-	WORD $0x6e2fdfde // fmul v30.4s, v30.4s, v15.4s
-	VUZP1 V30.S4, V21.S4, V26.S4
-	VUZP2 V30.S4, V21.S4, V30.S4
-	FMOVQ 176(R11), F9
-	WORD $0x6e29df5a // fmul v26.4s, v26.4s, v9.4s
-	WORD $0x6e29dfde // fmul v30.4s, v30.4s, v9.4s
-	FMOVQ 0(R10), F10
-	FMOVQ 832(R11), F11
-	WORD $0x4e8ca56a // smmla v10.4s, v11.16b, v12.16b
-	FMOVQ 864(R11), F14
-	WORD $0x4e8da5ca // smmla v10.4s, v14.16b, v13.16b
-	FMOVQ 0(R10), F29
-	FMOVQ 848(R11), F20
-	WORD $0x4e8ca69d // smmla v29.4s, v20.16b, v12.16b
-	FMOVQ 880(R11), F24
-	WORD $0x4e8da71d // smmla v29.4s, v24.16b, v13.16b
-	WORD $0x4eb6d54a // fsub v10.4s, v10.4s, v22.4s
-	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
-	WORD $0x4eb6d7bd // fsub v29.4s, v29.4s, v22.4s
-	WORD $0x6e28dfbd // fmul v29.4s, v29.4s, v8.4s
-	VUZP1 V29.S4, V10.S4, V16.S4
-	VUZP2 V29.S4, V10.S4, V29.S4
-	FMOVQ 240(R11), F27
-	WORD $0x6e3bde10 // fmul v16.4s, v16.4s, v27.4s
-	WORD $0x6e3bdfbd // fmul v29.4s, v29.4s, v27.4s
-	WORD $0x4e30d75a // fadd v26.4s, v26.4s, v16.4s
-	WORD $0x4e3dd7de // fadd v30.4s, v30.4s, v29.4s
-	FMOVQ 48(R14), F28
-	WORD $0x4e3ad79c // fadd v28.4s, v28.4s, v26.4s
-	FMOVQ F28, 48(R14)
+	FMOVQ 784(R11), F23
+	WORD $0x4e99a6f8 // smmla v24.4s, v23.16b, v25.16b
+	FMOVQ 816(R11), F20
+	WORD $0x4e9fa698 // smmla v24.4s, v20.16b, v31.16b
+	WORD $0x4ea7d610 // fsub v16.4s, v16.4s, v7.4s
+	WORD $0x4ea7d718 // fsub v24.4s, v24.4s, v7.4s
+	WORD $0x6e2fde10 // fmul v16.4s, v16.4s, v15.4s
+	WORD $0x6e2fdf18 // fmul v24.4s, v24.4s, v15.4s
+	FMOVQ 0(R10), F9
+	FMOVQ 832(R11), F18
+	WORD $0x4e8ca649 // smmla v9.4s, v18.16b, v12.16b
+	FMOVQ 864(R11), F26
+	WORD $0x4e8da749 // smmla v9.4s, v26.16b, v13.16b
+	FMOVQ 0(R10), F27
+	FMOVQ 848(R11), F11
+	WORD $0x4e8ca57b // smmla v27.4s, v11.16b, v12.16b
+	FMOVQ 880(R11), F28
+	WORD $0x4e8da79b // smmla v27.4s, v28.16b, v13.16b
+	WORD $0x4eb6d529 // fsub v9.4s, v9.4s, v22.4s
+	WORD $0x4eb6d77b // fsub v27.4s, v27.4s, v22.4s
+	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
+	WORD $0x6e28df7b // fmul v27.4s, v27.4s, v8.4s
+	VUZP1 V24.S4, V16.S4, V30.S4
+	VUZP2 V24.S4, V16.S4, V24.S4
+	VUZP1 V27.S4, V9.S4, V29.S4
+	VUZP2 V27.S4, V9.S4, V27.S4
+	FMOVQ 48(R14), F14
 	FMOVQ 48(R21), F17
-	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
+	FMOVQ 176(R11), F19
+	WORD $0x4e33cfce // fmla v14.4s, v30.4s, v19.4s
+	WORD $0x4e33cf11 // fmla v17.4s, v24.4s, v19.4s
+	FMOVQ 240(R11), F6
+	WORD $0x4e26cfae // fmla v14.4s, v29.4s, v6.4s
+	WORD $0x4e26cf71 // fmla v17.4s, v27.4s, v6.4s
+	FMOVQ F14, 48(R14)
 	FMOVQ F17, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair43
-	FMOVQ 256(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 384(R1), F19
-	VSHL $4, V19.B16, V18.B16
-	VAND V2.B16, V18.B16, V6.B16
-	VUSRA $2, V6.B16, V23.B16
 	FMOVQ 256(R1), F21
-	VUSHR $2, V21.B16, V21.B16
 	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V18.B16, V9.B16
-	VUSRA $3, V9.B16, V21.B16
-	VZIP1 V21.S4, V23.S4, V11.S4
-	VZIP2 V21.S4, V23.S4, V21.S4
+	FMOVQ 384(R1), F10
+	VSHL $4, V10.B16, V23.B16
+	VAND V2.B16, V23.B16, V20.B16
+	VUSRA $2, V20.B16, V21.B16
+	FMOVQ 256(R1), F18
+	VUSHR $2, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V3.B16, V23.B16, V26.B16
+	VUSRA $3, V26.B16, V18.B16
+	VZIP1 V18.S4, V21.S4, V11.S4
+	VZIP2 V18.S4, V21.S4, V18.S4
 	FMOVQ F11, 384(R11)
-	FMOVQ F21, 400(R11)
-	FMOVQ 256(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V18.B16, V20.B16
-	VUSRA $4, V20.B16, V14.B16
-	FMOVQ 256(R1), F24
-	VUSHR $6, V24.B16, V24.B16
-	VAND V5.B16, V18.B16, V10.B16
-	VUSRA $5, V10.B16, V24.B16
-	VZIP1 V24.S4, V14.S4, V27.S4
-	VZIP2 V24.S4, V14.S4, V24.S4
-	FMOVQ F27, 416(R11)
-	FMOVQ F24, 432(R11)
-	FMOVQ 320(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V19.B16, V29.B16
-	VUSRA $2, V29.B16, V16.B16
-	FMOVQ 320(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V19.B16, V28.B16
-	VUSRA $3, V28.B16, V26.B16
-	VZIP1 V26.S4, V16.S4, V30.S4
-	VZIP2 V26.S4, V16.S4, V26.S4
-	FMOVQ F30, 448(R11)
-	FMOVQ F26, 464(R11)
+	FMOVQ F18, 400(R11)
+	FMOVQ 256(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V4.B16, V23.B16, V16.B16
+	VUSRA $4, V16.B16, V28.B16
+	FMOVQ 256(R1), F9
+	VUSHR $6, V9.B16, V9.B16
+	VAND V5.B16, V23.B16, V30.B16
+	VUSRA $5, V30.B16, V9.B16
+	VZIP1 V9.S4, V28.S4, V24.S4
+	VZIP2 V9.S4, V28.S4, V9.S4
+	FMOVQ F24, 416(R11)
+	FMOVQ F9, 432(R11)
+	FMOVQ 320(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V2.B16, V10.B16, V29.B16
+	VUSRA $2, V29.B16, V19.B16
+	FMOVQ 320(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V10.B16, V6.B16
+	VUSRA $3, V6.B16, V27.B16
+	VZIP1 V27.S4, V19.S4, V14.S4
+	VZIP2 V27.S4, V19.S4, V27.S4
+	FMOVQ F14, 448(R11)
+	FMOVQ F27, 464(R11)
 	FMOVQ 320(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V19.B16, V25.B16
+	VAND V4.B16, V10.B16, V25.B16
 	VUSRA $4, V25.B16, V17.B16
 	FMOVQ 320(R1), F31
 	VUSHR $6, V31.B16, V31.B16
-	VAND V5.B16, V19.B16, V12.B16
+	VAND V5.B16, V10.B16, V12.B16
 	VUSRA $5, V12.B16, V31.B16
 	VZIP1 V31.S4, V17.S4, V13.S4
 	VZIP2 V31.S4, V17.S4, V31.S4
@@ -5615,52 +5303,52 @@ pair43:
 	FMOVQ F8, 128(R11)
 	FMOVD 48(R1), F22
 	WORD $0x0f08a6d6 // sshll v22.8h, v22.8b, #0
-	WORD $0x0e761006 // saddw v6.4s, v0.4s, v22.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 0(R11), F9
-	WORD $0x6e29dcc6 // fmul v6.4s, v6.4s, v9.4s
-	FMOVQ F6, 192(R11)
-	FMOVQ 272(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x0e761014 // saddw v20.4s, v0.4s, v22.4h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	FMOVQ 0(R11), F26
+	WORD $0x6e3ade94 // fmul v20.4s, v20.4s, v26.4s
+	FMOVQ F20, 192(R11)
+	FMOVQ 272(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
 	FMOVQ 400(R1), F11
-	VSHL $4, V11.B16, V21.B16
-	VAND V2.B16, V21.B16, V20.B16
-	VUSRA $2, V20.B16, V23.B16
-	FMOVQ 272(R1), F10
-	VUSHR $2, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V21.B16, V14.B16
-	VUSRA $3, V14.B16, V10.B16
-	VZIP1 V10.S4, V23.S4, V27.S4
-	VZIP2 V10.S4, V23.S4, V10.S4
-	FMOVQ F27, 512(R11)
-	FMOVQ F10, 528(R11)
-	FMOVQ 272(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V21.B16, V29.B16
-	VUSRA $4, V29.B16, V24.B16
-	FMOVQ 272(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	VAND V5.B16, V21.B16, V16.B16
-	VUSRA $5, V16.B16, V28.B16
-	VZIP1 V28.S4, V24.S4, V30.S4
-	VZIP2 V28.S4, V24.S4, V28.S4
-	FMOVQ F30, 544(R11)
-	FMOVQ F28, 560(R11)
-	FMOVQ 336(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
+	VSHL $4, V11.B16, V18.B16
+	VAND V2.B16, V18.B16, V16.B16
+	VUSRA $2, V16.B16, V21.B16
+	FMOVQ 272(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V18.B16, V28.B16
+	VUSRA $3, V28.B16, V30.B16
+	VZIP1 V30.S4, V21.S4, V24.S4
+	VZIP2 V30.S4, V21.S4, V30.S4
+	FMOVQ F24, 512(R11)
+	FMOVQ F30, 528(R11)
+	FMOVQ 272(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V4.B16, V18.B16, V29.B16
+	VUSRA $4, V29.B16, V9.B16
+	FMOVQ 272(R1), F6
+	VUSHR $6, V6.B16, V6.B16
+	VAND V5.B16, V18.B16, V19.B16
+	VUSRA $5, V19.B16, V6.B16
+	VZIP1 V6.S4, V9.S4, V14.S4
+	VZIP2 V6.S4, V9.S4, V6.S4
+	FMOVQ F14, 544(R11)
+	FMOVQ F6, 560(R11)
+	FMOVQ 336(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
 	VAND V2.B16, V11.B16, V25.B16
-	VUSRA $2, V25.B16, V26.B16
-	FMOVQ 336(R1), F18
-	VUSHR $2, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V11.B16, V19.B16
-	VUSRA $3, V19.B16, V18.B16
-	VZIP1 V18.S4, V26.S4, V12.S4
-	VZIP2 V18.S4, V26.S4, V18.S4
+	VUSRA $2, V25.B16, V27.B16
+	FMOVQ 336(R1), F23
+	VUSHR $2, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V11.B16, V10.B16
+	VUSRA $3, V10.B16, V23.B16
+	VZIP1 V23.S4, V27.S4, V12.S4
+	VZIP2 V23.S4, V27.S4, V23.S4
 	FMOVQ F12, 576(R11)
-	FMOVQ F18, 592(R11)
+	FMOVQ F23, 592(R11)
 	FMOVQ 336(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	VAND V1.B16, V17.B16, V17.B16
@@ -5674,147 +5362,147 @@ pair43:
 	VZIP2 V31.S4, V17.S4, V31.S4
 	FMOVQ F8, 608(R11)
 	FMOVQ F31, 624(R11)
-	WORD $0x4e6f1009 // saddw2 v9.4s, v0.4s, v15.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 16(R11), F6
-	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
-	FMOVQ F9, 144(R11)
-	WORD $0x4e761014 // saddw2 v20.4s, v0.4s, v22.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 16(R11), F14
-	WORD $0x6e2ede94 // fmul v20.4s, v20.4s, v14.4s
-	FMOVQ F20, 208(R11)
-	FMOVQ 288(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 416(R1), F27
-	VSHL $4, V27.B16, V10.B16
-	VAND V2.B16, V10.B16, V29.B16
-	VUSRA $2, V29.B16, V23.B16
-	FMOVQ 288(R1), F16
-	VUSHR $2, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V10.B16, V24.B16
-	VUSRA $3, V24.B16, V16.B16
-	VZIP1 V16.S4, V23.S4, V30.S4
-	VZIP2 V16.S4, V23.S4, V16.S4
-	FMOVQ F30, 640(R11)
-	FMOVQ F16, 656(R11)
-	FMOVQ 288(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V4.B16, V10.B16, V25.B16
-	VUSRA $4, V25.B16, V28.B16
-	FMOVQ 288(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	VAND V5.B16, V10.B16, V26.B16
-	VUSRA $5, V26.B16, V19.B16
-	VZIP1 V19.S4, V28.S4, V12.S4
-	VZIP2 V19.S4, V28.S4, V19.S4
-	FMOVQ F12, 672(R11)
-	FMOVQ F19, 688(R11)
-	FMOVQ 352(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V2.B16, V27.B16, V13.B16
-	VUSRA $2, V13.B16, V18.B16
-	FMOVQ 352(R1), F21
-	VUSHR $2, V21.B16, V21.B16
+	WORD $0x4e6f101a // saddw2 v26.4s, v0.4s, v15.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 16(R11), F20
+	WORD $0x6e34df5a // fmul v26.4s, v26.4s, v20.4s
+	FMOVQ F26, 144(R11)
+	WORD $0x4e761010 // saddw2 v16.4s, v0.4s, v22.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	FMOVQ 16(R11), F28
+	WORD $0x6e3cde10 // fmul v16.4s, v16.4s, v28.4s
+	FMOVQ F16, 208(R11)
+	FMOVQ 288(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V27.B16, V11.B16
-	VUSRA $3, V11.B16, V21.B16
-	VZIP1 V21.S4, V18.S4, V7.S4
-	VZIP2 V21.S4, V18.S4, V21.S4
+	FMOVQ 416(R1), F24
+	VSHL $4, V24.B16, V30.B16
+	VAND V2.B16, V30.B16, V29.B16
+	VUSRA $2, V29.B16, V21.B16
+	FMOVQ 288(R1), F19
+	VUSHR $2, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V30.B16, V9.B16
+	VUSRA $3, V9.B16, V19.B16
+	VZIP1 V19.S4, V21.S4, V14.S4
+	VZIP2 V19.S4, V21.S4, V19.S4
+	FMOVQ F14, 640(R11)
+	FMOVQ F19, 656(R11)
+	FMOVQ 288(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	VAND V1.B16, V6.B16, V6.B16
+	VAND V4.B16, V30.B16, V25.B16
+	VUSRA $4, V25.B16, V6.B16
+	FMOVQ 288(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V30.B16, V27.B16
+	VUSRA $5, V27.B16, V10.B16
+	VZIP1 V10.S4, V6.S4, V12.S4
+	VZIP2 V10.S4, V6.S4, V10.S4
+	FMOVQ F12, 672(R11)
+	FMOVQ F10, 688(R11)
+	FMOVQ 352(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V2.B16, V24.B16, V13.B16
+	VUSRA $2, V13.B16, V23.B16
+	FMOVQ 352(R1), F18
+	VUSHR $2, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V3.B16, V24.B16, V11.B16
+	VUSRA $3, V11.B16, V18.B16
+	VZIP1 V18.S4, V23.S4, V7.S4
+	VZIP2 V18.S4, V23.S4, V18.S4
 	FMOVQ F7, 704(R11)
-	FMOVQ F21, 720(R11)
+	FMOVQ F18, 720(R11)
 	FMOVQ 352(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V27.B16, V8.B16
+	VAND V4.B16, V24.B16, V8.B16
 	VUSRA $4, V8.B16, V17.B16
 	FMOVQ 352(R1), F31
 	VUSHR $6, V31.B16, V31.B16
-	VAND V5.B16, V27.B16, V15.B16
+	VAND V5.B16, V24.B16, V15.B16
 	VUSRA $5, V15.B16, V31.B16
-	VZIP1 V31.S4, V17.S4, V6.S4
+	VZIP1 V31.S4, V17.S4, V20.S4
 	VZIP2 V31.S4, V17.S4, V31.S4
-	FMOVQ F6, 736(R11)
+	FMOVQ F20, 736(R11)
 	FMOVQ F31, 752(R11)
-	FMOVD 40(R1), F9
-	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
-	WORD $0x0e691016 // saddw v22.4s, v0.4s, v9.4h
+	FMOVD 40(R1), F26
+	WORD $0x0f08a75a // sshll v26.8h, v26.8b, #0
+	WORD $0x0e7a1016 // saddw v22.4s, v0.4s, v26.4h
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 32(R11), F14
-	WORD $0x6e2eded6 // fmul v22.4s, v22.4s, v14.4s
+	FMOVQ 32(R11), F28
+	WORD $0x6e3cded6 // fmul v22.4s, v22.4s, v28.4s
 	FMOVQ F22, 160(R11)
-	FMOVD 56(R1), F20
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x0e74101d // saddw v29.4s, v0.4s, v20.4h
+	FMOVD 56(R1), F16
+	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
+	WORD $0x0e70101d // saddw v29.4s, v0.4s, v16.4h
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 32(R11), F24
-	WORD $0x6e38dfbd // fmul v29.4s, v29.4s, v24.4s
+	FMOVQ 32(R11), F9
+	WORD $0x6e29dfbd // fmul v29.4s, v29.4s, v9.4s
 	FMOVQ F29, 224(R11)
-	FMOVQ 304(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 432(R1), F30
-	VSHL $4, V30.B16, V16.B16
-	VAND V2.B16, V16.B16, V25.B16
-	VUSRA $2, V25.B16, V23.B16
-	FMOVQ 304(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V16.B16, V28.B16
-	VUSRA $3, V28.B16, V26.B16
-	VZIP1 V26.S4, V23.S4, V12.S4
-	VZIP2 V26.S4, V23.S4, V26.S4
+	FMOVQ 304(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 432(R1), F14
+	VSHL $4, V14.B16, V19.B16
+	VAND V2.B16, V19.B16, V25.B16
+	VUSRA $2, V25.B16, V21.B16
+	FMOVQ 304(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V19.B16, V6.B16
+	VUSRA $3, V6.B16, V27.B16
+	VZIP1 V27.S4, V21.S4, V12.S4
+	VZIP2 V27.S4, V21.S4, V27.S4
 	FMOVQ F12, 768(R11)
-	FMOVQ F26, 784(R11)
-	FMOVQ 304(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V4.B16, V16.B16, V13.B16
-	VUSRA $4, V13.B16, V19.B16
+	FMOVQ F27, 784(R11)
+	FMOVQ 304(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V4.B16, V19.B16, V13.B16
+	VUSRA $4, V13.B16, V10.B16
 	FMOVQ 304(R1), F11
 	VUSHR $6, V11.B16, V11.B16
-	VAND V5.B16, V16.B16, V18.B16
-	VUSRA $5, V18.B16, V11.B16
-	VZIP1 V11.S4, V19.S4, V7.S4
-	VZIP2 V11.S4, V19.S4, V11.S4
+	VAND V5.B16, V19.B16, V23.B16
+	VUSRA $5, V23.B16, V11.B16
+	VZIP1 V11.S4, V10.S4, V7.S4
+	VZIP2 V11.S4, V10.S4, V11.S4
 	FMOVQ F7, 800(R11)
 	FMOVQ F11, 816(R11)
-	FMOVQ 368(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V2.B16, V30.B16, V8.B16
-	VUSRA $2, V8.B16, V21.B16
-	FMOVQ 368(R1), F10
-	VUSHR $2, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V30.B16, V27.B16
-	VUSRA $3, V27.B16, V10.B16
-	VZIP1 V10.S4, V21.S4, V15.S4
-	VZIP2 V10.S4, V21.S4, V10.S4
+	FMOVQ 368(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V2.B16, V14.B16, V8.B16
+	VUSRA $2, V8.B16, V18.B16
+	FMOVQ 368(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V14.B16, V24.B16
+	VUSRA $3, V24.B16, V30.B16
+	VZIP1 V30.S4, V18.S4, V15.S4
+	VZIP2 V30.S4, V18.S4, V30.S4
 	FMOVQ F15, 832(R11)
-	FMOVQ F10, 848(R11)
+	FMOVQ F30, 848(R11)
 	FMOVQ 368(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V30.B16, V6.B16
-	VUSRA $4, V6.B16, V17.B16
+	VAND V4.B16, V14.B16, V20.B16
+	VUSRA $4, V20.B16, V17.B16
 	FMOVQ 368(R1), F31
 	VUSHR $6, V31.B16, V31.B16
-	VAND V5.B16, V30.B16, V14.B16
-	VUSRA $5, V14.B16, V31.B16
+	VAND V5.B16, V14.B16, V28.B16
+	VUSRA $5, V28.B16, V31.B16
 	VZIP1 V31.S4, V17.S4, V22.S4
 	VZIP2 V31.S4, V17.S4, V31.S4
 	FMOVQ F22, 864(R11)
 	FMOVQ F31, 880(R11)
-	WORD $0x4e691018 // saddw2 v24.4s, v0.4s, v9.8h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4e7a1009 // saddw2 v9.4s, v0.4s, v26.8h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	FMOVQ 48(R11), F29
-	WORD $0x6e3ddf18 // fmul v24.4s, v24.4s, v29.4s
-	FMOVQ F24, 176(R11)
-	WORD $0x4e741019 // saddw2 v25.4s, v0.4s, v20.8h
+	WORD $0x6e3ddd29 // fmul v9.4s, v9.4s, v29.4s
+	FMOVQ F9, 176(R11)
+	WORD $0x4e701019 // saddw2 v25.4s, v0.4s, v16.8h
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 48(R11), F28
-	WORD $0x6e3cdf39 // fmul v25.4s, v25.4s, v28.4s
+	FMOVQ 48(R11), F6
+	WORD $0x6e26df39 // fmul v25.4s, v25.4s, v6.4s
 	FMOVQ F25, 240(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
@@ -5822,207 +5510,191 @@ pair43:
 pair44:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
-	FMOVQ 0(R13), F23
+	FMOVQ 0(R13), F21
 	FMOVQ 0(R20), F12
-	VZIP1 V12.D2, V23.D2, V26.D2
-	VZIP2 V12.D2, V23.D2, V12.D2
+	VZIP1 V12.D2, V21.D2, V27.D2
+	VZIP2 V12.D2, V21.D2, V12.D2
 	FMOVQ 16(R13), F13
-	FMOVQ 16(R20), F18
-	VZIP1 V18.D2, V13.D2, V19.D2
-	VZIP2 V18.D2, V13.D2, V18.D2
+	FMOVQ 16(R20), F23
+	VZIP1 V23.D2, V13.D2, V10.D2
+	VZIP2 V23.D2, V13.D2, V23.D2
 	FMOVQ 32(R13), F7
 	FMOVQ 32(R20), F11
 	VZIP1 V11.S4, V7.S4, V8.S4
-	VZIP2 V11.S4, V7.S4, V27.S4
-	VZIP1 V8.D2, V8.D2, V21.D2
+	VZIP2 V11.S4, V7.S4, V24.S4
+	VZIP1 V8.D2, V8.D2, V18.D2
 	VZIP2 V8.D2, V8.D2, V8.D2
-	VSHL $2, V27.S4, V27.S4
-	VSUB V27.S4, V0.S4, V27.S4
-	VZIP1 V27.D2, V27.D2, V15.D2
-	VZIP2 V27.D2, V27.D2, V27.D2
-	FMOVQ 0(R10), F10
-	FMOVQ 384(R11), F16
-	WORD $0x4e9aa60a // smmla v10.4s, v16.16b, v26.16b
-	FMOVQ 416(R11), F30
-	WORD $0x4e8ca7ca // smmla v10.4s, v30.16b, v12.16b
-	FMOVQ 0(R10), F6
-	FMOVQ 400(R11), F14
-	WORD $0x4e9aa5c6 // smmla v6.4s, v14.16b, v26.16b
-	FMOVQ 432(R11), F17
-	WORD $0x4e8ca626 // smmla v6.4s, v17.16b, v12.16b
-	WORD $0x4eafd54a // fsub v10.4s, v10.4s, v15.4s
-	WORD $0x6e35dd4a // fmul v10.4s, v10.4s, v21.4s
-	WORD $0x4eafd4c6 // fsub v6.4s, v6.4s, v15.4s
-	WORD $0x6e35dcc6 // fmul v6.4s, v6.4s, v21.4s
-	VUZP1 V6.S4, V10.S4, V22.S4
-	VUZP2 V6.S4, V10.S4, V6.S4
-	FMOVQ 128(R11), F31
-	WORD $0x6e3fded6 // fmul v22.4s, v22.4s, v31.4s
-	WORD $0x6e3fdcc6 // fmul v6.4s, v6.4s, v31.4s
-	FMOVQ 0(R10), F9
-	FMOVQ 448(R11), F24
-	WORD $0x4e93a709 // smmla v9.4s, v24.16b, v19.16b
-	FMOVQ 480(R11), F20
-	WORD $0x4e92a689 // smmla v9.4s, v20.16b, v18.16b
-	FMOVQ 0(R10), F29
-	FMOVQ 464(R11), F28
-	WORD $0x4e93a79d // smmla v29.4s, v28.16b, v19.16b
-	FMOVQ 496(R11), F25
-	WORD $0x4e92a73d // smmla v29.4s, v25.16b, v18.16b
-	WORD $0x4ebbd529 // fsub v9.4s, v9.4s, v27.4s
-	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
-	WORD $0x4ebbd7bd // fsub v29.4s, v29.4s, v27.4s
-	WORD $0x6e28dfbd // fmul v29.4s, v29.4s, v8.4s
-	VUZP1 V29.S4, V9.S4, V23.S4
-	VUZP2 V29.S4, V9.S4, V29.S4
-	FMOVQ 192(R11), F13
-	WORD $0x6e2ddef7 // fmul v23.4s, v23.4s, v13.4s
-	WORD $0x6e2ddfbd // fmul v29.4s, v29.4s, v13.4s
-	WORD $0x4e37d6d6 // fadd v22.4s, v22.4s, v23.4s
-	WORD $0x4e3dd4c6 // fadd v6.4s, v6.4s, v29.4s
-	FMOVQ 0(R14), F7
-	WORD $0x4e36d4e7 // fadd v7.4s, v7.4s, v22.4s
-	FMOVQ F7, 0(R14)
-	FMOVQ 0(R21), F11
-	WORD $0x4e26d56b // fadd v11.4s, v11.4s, v6.4s
-	FMOVQ F11, 0(R21)
-	FMOVQ 0(R10), F16
-	FMOVQ 512(R11), F14
-	WORD $0x4e9aa5d0 // smmla v16.4s, v14.16b, v26.16b
-	FMOVQ 544(R11), F17
-	WORD $0x4e8ca630 // smmla v16.4s, v17.16b, v12.16b
+	WORD $0x4f3b0718 // sshr v24.4s, v24.4s, #5
+	VSUB V24.S4, V0.S4, V24.S4
+	VZIP1 V24.D2, V24.D2, V15.D2
+	VZIP2 V24.D2, V24.D2, V24.D2
 	FMOVQ 0(R10), F30
-	FMOVQ 528(R11), F10
-	WORD $0x4e9aa55e // smmla v30.4s, v10.16b, v26.16b
-	FMOVQ 560(R11), F31
-	WORD $0x4e8ca7fe // smmla v30.4s, v31.16b, v12.16b
-	WORD $0x4eafd610 // fsub v16.4s, v16.4s, v15.4s
-	WORD $0x6e35de10 // fmul v16.4s, v16.4s, v21.4s
+	FMOVQ 384(R11), F19
+	WORD $0x4e9ba67e // smmla v30.4s, v19.16b, v27.16b
+	FMOVQ 416(R11), F14
+	WORD $0x4e8ca5de // smmla v30.4s, v14.16b, v12.16b
+	FMOVQ 0(R10), F20
+	FMOVQ 400(R11), F28
+	WORD $0x4e9ba794 // smmla v20.4s, v28.16b, v27.16b
+	FMOVQ 432(R11), F17
+	WORD $0x4e8ca634 // smmla v20.4s, v17.16b, v12.16b
 	WORD $0x4eafd7de // fsub v30.4s, v30.4s, v15.4s
-	WORD $0x6e35dfde // fmul v30.4s, v30.4s, v21.4s
-	VUZP1 V30.S4, V16.S4, V24.S4
-	VUZP2 V30.S4, V16.S4, V30.S4
-	FMOVQ 144(R11), F20
-	WORD $0x6e34df18 // fmul v24.4s, v24.4s, v20.4s
-	WORD $0x6e34dfde // fmul v30.4s, v30.4s, v20.4s
-	FMOVQ 0(R10), F28
-	FMOVQ 576(R11), F9
-	WORD $0x4e93a53c // smmla v28.4s, v9.16b, v19.16b
-	FMOVQ 608(R11), F13
-	WORD $0x4e92a5bc // smmla v28.4s, v13.16b, v18.16b
-	FMOVQ 0(R10), F25
-	FMOVQ 592(R11), F23
-	WORD $0x4e93a6f9 // smmla v25.4s, v23.16b, v19.16b
-	FMOVQ 624(R11), F29
-	WORD $0x4e92a7b9 // smmla v25.4s, v29.16b, v18.16b
-	WORD $0x4ebbd79c // fsub v28.4s, v28.4s, v27.4s
-	WORD $0x6e28df9c // fmul v28.4s, v28.4s, v8.4s
-	WORD $0x4ebbd739 // fsub v25.4s, v25.4s, v27.4s
-	WORD $0x6e28df39 // fmul v25.4s, v25.4s, v8.4s
-	VUZP1 V25.S4, V28.S4, V22.S4
-	VUZP2 V25.S4, V28.S4, V25.S4
-	FMOVQ 208(R11), F7
-	WORD $0x6e27ded6 // fmul v22.4s, v22.4s, v7.4s
-	WORD $0x6e27df39 // fmul v25.4s, v25.4s, v7.4s
-	WORD $0x4e36d718 // fadd v24.4s, v24.4s, v22.4s
-	WORD $0x4e39d7de // fadd v30.4s, v30.4s, v25.4s
-	FMOVQ 16(R14), F6
-	WORD $0x4e38d4c6 // fadd v6.4s, v6.4s, v24.4s
-	FMOVQ F6, 16(R14)
-	FMOVQ 16(R21), F11
-	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
-	FMOVQ F11, 16(R21)
-	FMOVQ 0(R10), F14
-	FMOVQ 640(R11), F10
-	WORD $0x4e9aa54e // smmla v14.4s, v10.16b, v26.16b
-	FMOVQ 672(R11), F31
-	WORD $0x4e8ca7ee // smmla v14.4s, v31.16b, v12.16b
-	FMOVQ 0(R10), F17
-	FMOVQ 656(R11), F16
-	WORD $0x4e9aa611 // smmla v17.4s, v16.16b, v26.16b
-	FMOVQ 688(R11), F20
-	WORD $0x4e8ca691 // smmla v17.4s, v20.16b, v12.16b
-	WORD $0x4eafd5ce // fsub v14.4s, v14.4s, v15.4s
-	WORD $0x6e35ddce // fmul v14.4s, v14.4s, v21.4s
-	WORD $0x4eafd631 // fsub v17.4s, v17.4s, v15.4s
-	WORD $0x6e35de31 // fmul v17.4s, v17.4s, v21.4s
-	VUZP1 V17.S4, V14.S4, V9.S4
-	VUZP2 V17.S4, V14.S4, V17.S4
-	FMOVQ 160(R11), F13
-	WORD $0x6e2ddd29 // fmul v9.4s, v9.4s, v13.4s
-	WORD $0x6e2dde31 // fmul v17.4s, v17.4s, v13.4s
-	FMOVQ 0(R10), F23
-	FMOVQ 704(R11), F28
-	WORD $0x4e93a797 // smmla v23.4s, v28.16b, v19.16b
-	FMOVQ 736(R11), F7
-	WORD $0x4e92a4f7 // smmla v23.4s, v7.16b, v18.16b
-	FMOVQ 0(R10), F29
-	FMOVQ 720(R11), F22
-	WORD $0x4e93a6dd // smmla v29.4s, v22.16b, v19.16b
-	FMOVQ 752(R11), F25
-	WORD $0x4e92a73d // smmla v29.4s, v25.16b, v18.16b
-	WORD $0x4ebbd6f7 // fsub v23.4s, v23.4s, v27.4s
-	WORD $0x6e28def7 // fmul v23.4s, v23.4s, v8.4s
-	WORD $0x4ebbd7bd // fsub v29.4s, v29.4s, v27.4s
-	WORD $0x6e28dfbd // fmul v29.4s, v29.4s, v8.4s
-	VUZP1 V29.S4, V23.S4, V24.S4
-	VUZP2 V29.S4, V23.S4, V29.S4
-	FMOVQ 224(R11), F6
-	WORD $0x6e26df18 // fmul v24.4s, v24.4s, v6.4s
-	WORD $0x6e26dfbd // fmul v29.4s, v29.4s, v6.4s
-	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	FMOVQ 32(R14), F30
-	WORD $0x4e29d7de // fadd v30.4s, v30.4s, v9.4s
-	FMOVQ F30, 32(R14)
-	FMOVQ 32(R21), F11
-	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
-	FMOVQ F11, 32(R21)
-	FMOVQ 0(R10), F10
-	FMOVQ 768(R11), F16
-	WORD $0x4e9aa60a // smmla v10.4s, v16.16b, v26.16b
-	FMOVQ 800(R11), F20
-	WORD $0x4e8ca68a // smmla v10.4s, v20.16b, v12.16b
-	FMOVQ 0(R10), F31
-	FMOVQ 784(R11), F14
-	WORD $0x4e9aa5df // smmla v31.4s, v14.16b, v26.16b
-	FMOVQ 816(R11), F13
-	WORD $0x4e8ca5bf // smmla v31.4s, v13.16b, v12.16b
-	WORD $0x4eafd54a // fsub v10.4s, v10.4s, v15.4s
-	WORD $0x6e35dd4a // fmul v10.4s, v10.4s, v21.4s
-	WORD $0x4eafd7ff // fsub v31.4s, v31.4s, v15.4s
-	WORD $0x6e35dfff // fmul v31.4s, v31.4s, v21.4s
-	VUZP1 V31.S4, V10.S4, V28.S4
-	VUZP2 V31.S4, V10.S4, V31.S4
-	FMOVQ 176(R11), F7
-	WORD $0x6e27df9c // fmul v28.4s, v28.4s, v7.4s
-	WORD $0x6e27dfff // fmul v31.4s, v31.4s, v7.4s
+	WORD $0x4eafd694 // fsub v20.4s, v20.4s, v15.4s
+	WORD $0x6e32dfde // fmul v30.4s, v30.4s, v18.4s
+	WORD $0x6e32de94 // fmul v20.4s, v20.4s, v18.4s
 	FMOVQ 0(R10), F22
-	FMOVQ 832(R11), F23
-	WORD $0x4e93a6f6 // smmla v22.4s, v23.16b, v19.16b
-	FMOVQ 864(R11), F6
-	WORD $0x4e92a4d6 // smmla v22.4s, v6.16b, v18.16b
-	FMOVQ 0(R10), F25
-	FMOVQ 848(R11), F24
-	WORD $0x4e93a719 // smmla v25.4s, v24.16b, v19.16b
-	FMOVQ 880(R11), F29
-	WORD $0x4e92a7b9 // smmla v25.4s, v29.16b, v18.16b
-	WORD $0x4ebbd6d6 // fsub v22.4s, v22.4s, v27.4s
+	FMOVQ 448(R11), F26
+	WORD $0x4e8aa756 // smmla v22.4s, v26.16b, v10.16b
+	FMOVQ 480(R11), F29
+	WORD $0x4e97a7b6 // smmla v22.4s, v29.16b, v23.16b
+	FMOVQ 0(R10), F31
+	FMOVQ 464(R11), F9
+	WORD $0x4e8aa53f // smmla v31.4s, v9.16b, v10.16b
+	FMOVQ 496(R11), F16
+	WORD $0x4e97a61f // smmla v31.4s, v16.16b, v23.16b
+	WORD $0x4eb8d6d6 // fsub v22.4s, v22.4s, v24.4s
+	WORD $0x4eb8d7ff // fsub v31.4s, v31.4s, v24.4s
 	WORD $0x6e28ded6 // fmul v22.4s, v22.4s, v8.4s
-	WORD $0x4ebbd739 // fsub v25.4s, v25.4s, v27.4s
-	WORD $0x6e28df39 // fmul v25.4s, v25.4s, v8.4s
-	VUZP1 V25.S4, V22.S4, V9.S4
-	VUZP2 V25.S4, V22.S4, V25.S4
-	FMOVQ 240(R11), F30
-	WORD $0x6e3edd29 // fmul v9.4s, v9.4s, v30.4s
-	WORD $0x6e3edf39 // fmul v25.4s, v25.4s, v30.4s
-	WORD $0x4e29d79c // fadd v28.4s, v28.4s, v9.4s
-	WORD $0x4e39d7ff // fadd v31.4s, v31.4s, v25.4s
-	FMOVQ 48(R14), F17
-	WORD $0x4e3cd631 // fadd v17.4s, v17.4s, v28.4s
-	FMOVQ F17, 48(R14)
+	WORD $0x6e28dfff // fmul v31.4s, v31.4s, v8.4s
+	VUZP1 V20.S4, V30.S4, V6.S4
+	VUZP2 V20.S4, V30.S4, V20.S4
+	VUZP1 V31.S4, V22.S4, V25.S4
+	VUZP2 V31.S4, V22.S4, V31.S4
+	FMOVQ 0(R14), F21
+	FMOVQ 0(R21), F13
+	FMOVQ 128(R11), F7
+	WORD $0x4e27ccd5 // fmla v21.4s, v6.4s, v7.4s
+	WORD $0x4e27ce8d // fmla v13.4s, v20.4s, v7.4s
+	FMOVQ 192(R11), F11
+	WORD $0x4e2bcf35 // fmla v21.4s, v25.4s, v11.4s
+	WORD $0x4e2bcfed // fmla v13.4s, v31.4s, v11.4s
+	FMOVQ F21, 0(R14)
+	FMOVQ F13, 0(R21)
+	FMOVQ 0(R10), F19
+	FMOVQ 512(R11), F28
+	WORD $0x4e9ba793 // smmla v19.4s, v28.16b, v27.16b
+	FMOVQ 544(R11), F17
+	WORD $0x4e8ca633 // smmla v19.4s, v17.16b, v12.16b
+	FMOVQ 0(R10), F14
+	FMOVQ 528(R11), F26
+	WORD $0x4e9ba74e // smmla v14.4s, v26.16b, v27.16b
+	FMOVQ 560(R11), F29
+	WORD $0x4e8ca7ae // smmla v14.4s, v29.16b, v12.16b
+	WORD $0x4eafd673 // fsub v19.4s, v19.4s, v15.4s
+	WORD $0x4eafd5ce // fsub v14.4s, v14.4s, v15.4s
+	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
+	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
+	FMOVQ 0(R10), F9
+	FMOVQ 576(R11), F30
+	WORD $0x4e8aa7c9 // smmla v9.4s, v30.16b, v10.16b
+	FMOVQ 608(R11), F22
+	WORD $0x4e97a6c9 // smmla v9.4s, v22.16b, v23.16b
+	FMOVQ 0(R10), F16
+	FMOVQ 592(R11), F6
+	WORD $0x4e8aa4d0 // smmla v16.4s, v6.16b, v10.16b
+	FMOVQ 624(R11), F20
+	WORD $0x4e97a690 // smmla v16.4s, v20.16b, v23.16b
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d610 // fsub v16.4s, v16.4s, v24.4s
+	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
+	WORD $0x6e28de10 // fmul v16.4s, v16.4s, v8.4s
+	VUZP1 V14.S4, V19.S4, V7.S4
+	VUZP2 V14.S4, V19.S4, V14.S4
+	VUZP1 V16.S4, V9.S4, V25.S4
+	VUZP2 V16.S4, V9.S4, V16.S4
+	FMOVQ 16(R14), F31
+	FMOVQ 16(R21), F11
+	FMOVQ 144(R11), F21
+	WORD $0x4e35ccff // fmla v31.4s, v7.4s, v21.4s
+	WORD $0x4e35cdcb // fmla v11.4s, v14.4s, v21.4s
+	FMOVQ 208(R11), F13
+	WORD $0x4e2dcf3f // fmla v31.4s, v25.4s, v13.4s
+	WORD $0x4e2dce0b // fmla v11.4s, v16.4s, v13.4s
+	FMOVQ F31, 16(R14)
+	FMOVQ F11, 16(R21)
+	FMOVQ 0(R10), F28
+	FMOVQ 640(R11), F26
+	WORD $0x4e9ba75c // smmla v28.4s, v26.16b, v27.16b
+	FMOVQ 672(R11), F29
+	WORD $0x4e8ca7bc // smmla v28.4s, v29.16b, v12.16b
+	FMOVQ 0(R10), F17
+	FMOVQ 656(R11), F30
+	WORD $0x4e9ba7d1 // smmla v17.4s, v30.16b, v27.16b
+	FMOVQ 688(R11), F22
+	WORD $0x4e8ca6d1 // smmla v17.4s, v22.16b, v12.16b
+	WORD $0x4eafd79c // fsub v28.4s, v28.4s, v15.4s
+	WORD $0x4eafd631 // fsub v17.4s, v17.4s, v15.4s
+	WORD $0x6e32df9c // fmul v28.4s, v28.4s, v18.4s
+	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
+	FMOVQ 0(R10), F6
+	FMOVQ 704(R11), F19
+	WORD $0x4e8aa666 // smmla v6.4s, v19.16b, v10.16b
+	FMOVQ 736(R11), F9
+	WORD $0x4e97a526 // smmla v6.4s, v9.16b, v23.16b
+	FMOVQ 0(R10), F20
+	FMOVQ 720(R11), F7
+	WORD $0x4e8aa4f4 // smmla v20.4s, v7.16b, v10.16b
+	FMOVQ 752(R11), F14
+	WORD $0x4e97a5d4 // smmla v20.4s, v14.16b, v23.16b
+	WORD $0x4eb8d4c6 // fsub v6.4s, v6.4s, v24.4s
+	WORD $0x4eb8d694 // fsub v20.4s, v20.4s, v24.4s
+	WORD $0x6e28dcc6 // fmul v6.4s, v6.4s, v8.4s
+	WORD $0x6e28de94 // fmul v20.4s, v20.4s, v8.4s
+	VUZP1 V17.S4, V28.S4, V21.S4
+	VUZP2 V17.S4, V28.S4, V17.S4
+	VUZP1 V20.S4, V6.S4, V25.S4
+	VUZP2 V20.S4, V6.S4, V20.S4
+	FMOVQ 32(R14), F16
+	FMOVQ 32(R21), F13
+	FMOVQ 160(R11), F31
+	WORD $0x4e3fceb0 // fmla v16.4s, v21.4s, v31.4s
+	WORD $0x4e3fce2d // fmla v13.4s, v17.4s, v31.4s
+	FMOVQ 224(R11), F11
+	WORD $0x4e2bcf30 // fmla v16.4s, v25.4s, v11.4s
+	WORD $0x4e2bce8d // fmla v13.4s, v20.4s, v11.4s
+	FMOVQ F16, 32(R14)
+	FMOVQ F13, 32(R21)
+	FMOVQ 0(R10), F26
+	FMOVQ 768(R11), F30
+	WORD $0x4e9ba7da // smmla v26.4s, v30.16b, v27.16b
+	FMOVQ 800(R11), F22
+	WORD $0x4e8ca6da // smmla v26.4s, v22.16b, v12.16b
+	FMOVQ 0(R10), F29
+	FMOVQ 784(R11), F19
+	WORD $0x4e9ba67d // smmla v29.4s, v19.16b, v27.16b
+	FMOVQ 816(R11), F9
+	WORD $0x4e8ca53d // smmla v29.4s, v9.16b, v12.16b
+	WORD $0x4eafd75a // fsub v26.4s, v26.4s, v15.4s
+	WORD $0x4eafd7bd // fsub v29.4s, v29.4s, v15.4s
+	WORD $0x6e32df5a // fmul v26.4s, v26.4s, v18.4s
+	WORD $0x6e32dfbd // fmul v29.4s, v29.4s, v18.4s
+	FMOVQ 0(R10), F7
+	FMOVQ 832(R11), F28
+	WORD $0x4e8aa787 // smmla v7.4s, v28.16b, v10.16b
+	FMOVQ 864(R11), F6
+	WORD $0x4e97a4c7 // smmla v7.4s, v6.16b, v23.16b
+	FMOVQ 0(R10), F14
+	FMOVQ 848(R11), F21
+	WORD $0x4e8aa6ae // smmla v14.4s, v21.16b, v10.16b
+	FMOVQ 880(R11), F17
+	WORD $0x4e97a62e // smmla v14.4s, v17.16b, v23.16b
+	WORD $0x4eb8d4e7 // fsub v7.4s, v7.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x6e28dce7 // fmul v7.4s, v7.4s, v8.4s
+	WORD $0x6e28ddce // fmul v14.4s, v14.4s, v8.4s
+	VUZP1 V29.S4, V26.S4, V31.S4
+	VUZP2 V29.S4, V26.S4, V29.S4
+	VUZP1 V14.S4, V7.S4, V25.S4
+	VUZP2 V14.S4, V7.S4, V14.S4
+	FMOVQ 48(R14), F20
 	FMOVQ 48(R21), F11
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
+	FMOVQ 176(R11), F16
+	WORD $0x4e30cff4 // fmla v20.4s, v31.4s, v16.4s
+	WORD $0x4e30cfab // fmla v11.4s, v29.4s, v16.4s
+	FMOVQ 240(R11), F13
+	WORD $0x4e2dcf34 // fmla v20.4s, v25.4s, v13.4s
+	WORD $0x4e2dcdcb // fmla v11.4s, v14.4s, v13.4s
+	FMOVQ F20, 48(R14)
 	FMOVQ F11, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
@@ -6299,10 +5971,8 @@ pair50:
 	VZIP2 V28.S4, V27.S4, V31.S4
 	VZIP1 V30.D2, V30.D2, V3.D2
 	VZIP2 V30.D2, V30.D2, V30.D2
-	FMOVD 48(R13), F4
-	WORD $0x7e30d884 // faddp s4, v4.2s
-	FMOVD 48(R20), F5
-	WORD $0x7e30d8a5 // faddp s5, v5.2s
+	FMOVD 56(R13), F4
+	FMOVD 56(R20), F5
 	FMOVQ 0(R10), F6
 	FMOVQ 384(R11), F8
 	WORD $0x4e96a506 // smmla v6.4s, v8.16b, v22.16b
@@ -6314,8 +5984,8 @@ pair50:
 	FMOVQ 432(R11), F23
 	WORD $0x4e92a6e7 // smmla v7.4s, v23.16b, v18.16b
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
 	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
 	FMOVQ 0(R10), F11
 	FMOVQ 448(R11), F26
@@ -6328,233 +5998,205 @@ pair50:
 	FMOVQ 496(R11), F29
 	WORD $0x4e95a7ad // smmla v13.4s, v29.16b, v21.16b
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x6e3edd6b // fmul v11.4s, v11.4s, v30.4s
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x6e3eddad // fmul v13.4s, v13.4s, v30.4s
-	WORD $0x4e2bd4c6 // fadd v6.4s, v6.4s, v11.4s
-	WORD $0x4e2dd4e7 // fadd v7.4s, v7.4s, v13.4s
+	WORD $0x4e3ecd66 // fmla v6.4s, v11.4s, v30.4s
+	WORD $0x4e3ecda7 // fmla v7.4s, v13.4s, v30.4s
 	VUZP1 V7.S4, V6.S4, V17.S4
 	VUZP2 V7.S4, V6.S4, V7.S4
-	FMOVQ 128(R11), F16
-	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
-	WORD $0x6e30dce7 // fmul v7.4s, v7.4s, v16.4s
-	FMOVQ 0(R14), F2
-	WORD $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
-	FMOVQ 256(R11), F19
-	WORD $0x4f849273 // fmul v19.4s, v19.4s, v4.s[0]
-	WORD $0x4eb3d442 // fsub v2.4s, v2.4s, v19.4s
-	FMOVQ F2, 0(R14)
-	FMOVQ 0(R21), F15
-	WORD $0x4e27d5ef // fadd v15.4s, v15.4s, v7.4s
-	FMOVQ 256(R11), F20
-	WORD $0x4f859294 // fmul v20.4s, v20.4s, v5.s[0]
-	WORD $0x4eb4d5ef // fsub v15.4s, v15.4s, v20.4s
-	FMOVQ F15, 0(R21)
+	FMOVQ 0(R14), F16
+	FMOVQ 0(R21), F2
+	FMOVQ 128(R11), F19
+	WORD $0x4e33ce30 // fmla v16.4s, v17.4s, v19.4s
+	WORD $0x4e33cce2 // fmla v2.4s, v7.4s, v19.4s
+	FMOVQ 256(R11), F15
+	WORD $0x4f8451f0 // fmls v16.4s, v15.4s, v4.s[0]
+	WORD $0x4f8551e2 // fmls v2.4s, v15.4s, v5.s[0]
+	FMOVQ F16, 0(R14)
+	FMOVQ F2, 0(R21)
+	FMOVQ 0(R10), F20
+	FMOVQ 512(R11), F27
+	WORD $0x4e96a774 // smmla v20.4s, v27.16b, v22.16b
+	FMOVQ 544(R11), F28
+	WORD $0x4e92a794 // smmla v20.4s, v28.16b, v18.16b
 	FMOVQ 0(R10), F25
-	FMOVQ 512(R11), F28
-	WORD $0x4e96a799 // smmla v25.4s, v28.16b, v22.16b
-	FMOVQ 544(R11), F31
-	WORD $0x4e92a7f9 // smmla v25.4s, v31.16b, v18.16b
-	FMOVQ 0(R10), F27
-	FMOVQ 528(R11), F8
-	WORD $0x4e96a51b // smmla v27.4s, v8.16b, v22.16b
-	FMOVQ 560(R11), F9
-	WORD $0x4e92a53b // smmla v27.4s, v9.16b, v18.16b
+	FMOVQ 528(R11), F31
+	WORD $0x4e96a7f9 // smmla v25.4s, v31.16b, v22.16b
+	FMOVQ 560(R11), F8
+	WORD $0x4e92a519 // smmla v25.4s, v8.16b, v18.16b
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x6e23de94 // fmul v20.4s, v20.4s, v3.4s
 	WORD $0x6e23df39 // fmul v25.4s, v25.4s, v3.4s
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x6e23df7b // fmul v27.4s, v27.4s, v3.4s
-	FMOVQ 0(R10), F10
-	FMOVQ 576(R11), F26
-	WORD $0x4e98a74a // smmla v10.4s, v26.16b, v24.16b
-	FMOVQ 608(R11), F12
-	WORD $0x4e95a58a // smmla v10.4s, v12.16b, v21.16b
-	FMOVQ 0(R10), F23
-	FMOVQ 592(R11), F14
-	WORD $0x4e98a5d7 // smmla v23.4s, v14.16b, v24.16b
-	FMOVQ 624(R11), F29
-	WORD $0x4e95a7b7 // smmla v23.4s, v29.16b, v21.16b
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x6e3edd4a // fmul v10.4s, v10.4s, v30.4s
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x6e3edef7 // fmul v23.4s, v23.4s, v30.4s
-	WORD $0x4e2ad739 // fadd v25.4s, v25.4s, v10.4s
-	WORD $0x4e37d77b // fadd v27.4s, v27.4s, v23.4s
-	VUZP1 V27.S4, V25.S4, V11.S4
-	VUZP2 V27.S4, V25.S4, V27.S4
-	FMOVQ 144(R11), F13
-	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
-	WORD $0x6e2ddf7b // fmul v27.4s, v27.4s, v13.4s
-	FMOVQ 16(R14), F6
-	WORD $0x4e2bd4c6 // fadd v6.4s, v6.4s, v11.4s
-	FMOVQ 272(R11), F16
-	WORD $0x4f849210 // fmul v16.4s, v16.4s, v4.s[0]
-	WORD $0x4eb0d4c6 // fsub v6.4s, v6.4s, v16.4s
-	FMOVQ F6, 16(R14)
-	FMOVQ 16(R21), F17
-	WORD $0x4e3bd631 // fadd v17.4s, v17.4s, v27.4s
-	FMOVQ 272(R11), F19
-	WORD $0x4f859273 // fmul v19.4s, v19.4s, v5.s[0]
-	WORD $0x4eb3d631 // fsub v17.4s, v17.4s, v19.4s
-	FMOVQ F17, 16(R21)
-	FMOVQ 0(R10), F2
-	FMOVQ 640(R11), F20
-	WORD $0x4e96a682 // smmla v2.4s, v20.16b, v22.16b
-	FMOVQ 672(R11), F15
-	WORD $0x4e92a5e2 // smmla v2.4s, v15.16b, v18.16b
-	FMOVQ 0(R10), F7
-	FMOVQ 656(R11), F28
-	WORD $0x4e96a787 // smmla v7.4s, v28.16b, v22.16b
-	FMOVQ 688(R11), F31
-	WORD $0x4e92a7e7 // smmla v7.4s, v31.16b, v18.16b
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x6e23dc42 // fmul v2.4s, v2.4s, v3.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
-	FMOVQ 0(R10), F8
-	FMOVQ 704(R11), F26
-	WORD $0x4e98a748 // smmla v8.4s, v26.16b, v24.16b
-	FMOVQ 736(R11), F12
-	WORD $0x4e95a588 // smmla v8.4s, v12.16b, v21.16b
 	FMOVQ 0(R10), F9
-	FMOVQ 720(R11), F14
-	WORD $0x4e98a5c9 // smmla v9.4s, v14.16b, v24.16b
-	FMOVQ 752(R11), F29
-	WORD $0x4e95a7a9 // smmla v9.4s, v29.16b, v21.16b
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x6e3edd08 // fmul v8.4s, v8.4s, v30.4s
+	FMOVQ 576(R11), F23
+	WORD $0x4e98a6e9 // smmla v9.4s, v23.16b, v24.16b
+	FMOVQ 608(R11), F26
+	WORD $0x4e95a749 // smmla v9.4s, v26.16b, v21.16b
+	FMOVQ 0(R10), F10
+	FMOVQ 592(R11), F12
+	WORD $0x4e98a58a // smmla v10.4s, v12.16b, v24.16b
+	FMOVQ 624(R11), F14
+	WORD $0x4e95a5ca // smmla v10.4s, v14.16b, v21.16b
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x6e3edd29 // fmul v9.4s, v9.4s, v30.4s
-	WORD $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
-	WORD $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
-	VUZP1 V7.S4, V2.S4, V10.S4
-	VUZP2 V7.S4, V2.S4, V7.S4
-	FMOVQ 160(R11), F23
-	WORD $0x6e37dd4a // fmul v10.4s, v10.4s, v23.4s
-	WORD $0x6e37dce7 // fmul v7.4s, v7.4s, v23.4s
-	FMOVQ 32(R14), F25
-	WORD $0x4e2ad739 // fadd v25.4s, v25.4s, v10.4s
-	FMOVQ 288(R11), F13
-	WORD $0x4f8491ad // fmul v13.4s, v13.4s, v4.s[0]
-	WORD $0x4eadd739 // fsub v25.4s, v25.4s, v13.4s
-	FMOVQ F25, 32(R14)
-	FMOVQ 32(R21), F11
-	WORD $0x4e27d56b // fadd v11.4s, v11.4s, v7.4s
-	FMOVQ 288(R11), F16
-	WORD $0x4f859210 // fmul v16.4s, v16.4s, v5.s[0]
-	WORD $0x4eb0d56b // fsub v11.4s, v11.4s, v16.4s
-	FMOVQ F11, 32(R21)
-	FMOVQ 0(R10), F6
-	FMOVQ 768(R11), F19
-	WORD $0x4e96a666 // smmla v6.4s, v19.16b, v22.16b
-	FMOVQ 800(R11), F17
-	WORD $0x4e92a626 // smmla v6.4s, v17.16b, v18.16b
-	FMOVQ 0(R10), F27
-	FMOVQ 784(R11), F20
-	WORD $0x4e96a69b // smmla v27.4s, v20.16b, v22.16b
-	FMOVQ 816(R11), F15
-	WORD $0x4e92a5fb // smmla v27.4s, v15.16b, v18.16b
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x6e23df7b // fmul v27.4s, v27.4s, v3.4s
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4e3ecd34 // fmla v20.4s, v9.4s, v30.4s
+	WORD $0x4e3ecd59 // fmla v25.4s, v10.4s, v30.4s
+	VUZP1 V25.S4, V20.S4, V29.S4
+	VUZP2 V25.S4, V20.S4, V25.S4
+	FMOVQ 16(R14), F11
+	FMOVQ 16(R21), F13
+	FMOVQ 144(R11), F6
+	WORD $0x4e26cfab // fmla v11.4s, v29.4s, v6.4s
+	WORD $0x4e26cf2d // fmla v13.4s, v25.4s, v6.4s
+	FMOVQ 272(R11), F17
+	WORD $0x4f84522b // fmls v11.4s, v17.4s, v4.s[0]
+	WORD $0x4f85522d // fmls v13.4s, v17.4s, v5.s[0]
+	FMOVQ F11, 16(R14)
+	FMOVQ F13, 16(R21)
+	FMOVQ 0(R10), F7
+	FMOVQ 640(R11), F15
+	WORD $0x4e96a5e7 // smmla v7.4s, v15.16b, v22.16b
+	FMOVQ 672(R11), F16
+	WORD $0x4e92a607 // smmla v7.4s, v16.16b, v18.16b
+	FMOVQ 0(R10), F19
+	FMOVQ 656(R11), F2
+	WORD $0x4e96a453 // smmla v19.4s, v2.16b, v22.16b
+	FMOVQ 688(R11), F27
+	WORD $0x4e92a773 // smmla v19.4s, v27.16b, v18.16b
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
+	WORD $0x6e23de73 // fmul v19.4s, v19.4s, v3.4s
 	FMOVQ 0(R10), F28
-	FMOVQ 832(R11), F26
-	WORD $0x4e98a75c // smmla v28.4s, v26.16b, v24.16b
-	FMOVQ 864(R11), F12
-	WORD $0x4e95a59c // smmla v28.4s, v12.16b, v21.16b
+	FMOVQ 704(R11), F8
+	WORD $0x4e98a51c // smmla v28.4s, v8.16b, v24.16b
+	FMOVQ 736(R11), F23
+	WORD $0x4e95a6fc // smmla v28.4s, v23.16b, v21.16b
 	FMOVQ 0(R10), F31
-	FMOVQ 848(R11), F14
-	WORD $0x4e98a5df // smmla v31.4s, v14.16b, v24.16b
-	FMOVQ 880(R11), F29
-	WORD $0x4e95a7bf // smmla v31.4s, v29.16b, v21.16b
+	FMOVQ 720(R11), F26
+	WORD $0x4e98a75f // smmla v31.4s, v26.16b, v24.16b
+	FMOVQ 752(R11), F12
+	WORD $0x4e95a59f // smmla v31.4s, v12.16b, v21.16b
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
-	WORD $0x4e3cd4c6 // fadd v6.4s, v6.4s, v28.4s
-	WORD $0x4e3fd77b // fadd v27.4s, v27.4s, v31.4s
-	VUZP1 V27.S4, V6.S4, V8.S4
-	VUZP2 V27.S4, V6.S4, V27.S4
-	FMOVQ 176(R11), F9
-	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
-	WORD $0x6e29df7b // fmul v27.4s, v27.4s, v9.4s
-	FMOVQ 48(R14), F2
-	WORD $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
-	FMOVQ 304(R11), F23
-	WORD $0x4f8492f7 // fmul v23.4s, v23.4s, v4.s[0]
-	WORD $0x4eb7d442 // fsub v2.4s, v2.4s, v23.4s
-	FMOVQ F2, 48(R14)
-	FMOVQ 48(R21), F10
-	WORD $0x4e3bd54a // fadd v10.4s, v10.4s, v27.4s
-	FMOVQ 304(R11), F13
-	WORD $0x4f8591ad // fmul v13.4s, v13.4s, v5.s[0]
-	WORD $0x4eadd54a // fsub v10.4s, v10.4s, v13.4s
-	FMOVQ F10, 48(R21)
+	WORD $0x4e3ecf87 // fmla v7.4s, v28.4s, v30.4s
+	WORD $0x4e3ecff3 // fmla v19.4s, v31.4s, v30.4s
+	VUZP1 V19.S4, V7.S4, V14.S4
+	VUZP2 V19.S4, V7.S4, V19.S4
+	FMOVQ 32(R14), F9
+	FMOVQ 32(R21), F10
+	FMOVQ 160(R11), F20
+	WORD $0x4e34cdc9 // fmla v9.4s, v14.4s, v20.4s
+	WORD $0x4e34ce6a // fmla v10.4s, v19.4s, v20.4s
+	FMOVQ 288(R11), F29
+	WORD $0x4f8453a9 // fmls v9.4s, v29.4s, v4.s[0]
+	WORD $0x4f8553aa // fmls v10.4s, v29.4s, v5.s[0]
+	FMOVQ F9, 32(R14)
+	FMOVQ F10, 32(R21)
+	FMOVQ 0(R10), F25
+	FMOVQ 768(R11), F17
+	WORD $0x4e96a639 // smmla v25.4s, v17.16b, v22.16b
+	FMOVQ 800(R11), F11
+	WORD $0x4e92a579 // smmla v25.4s, v11.16b, v18.16b
+	FMOVQ 0(R10), F6
+	FMOVQ 784(R11), F13
+	WORD $0x4e96a5a6 // smmla v6.4s, v13.16b, v22.16b
+	FMOVQ 816(R11), F15
+	WORD $0x4e92a5e6 // smmla v6.4s, v15.16b, v18.16b
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x6e23df39 // fmul v25.4s, v25.4s, v3.4s
+	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 832(R11), F27
+	WORD $0x4e98a770 // smmla v16.4s, v27.16b, v24.16b
+	FMOVQ 864(R11), F8
+	WORD $0x4e95a510 // smmla v16.4s, v8.16b, v21.16b
+	FMOVQ 0(R10), F2
+	FMOVQ 848(R11), F23
+	WORD $0x4e98a6e2 // smmla v2.4s, v23.16b, v24.16b
+	FMOVQ 880(R11), F26
+	WORD $0x4e95a742 // smmla v2.4s, v26.16b, v21.16b
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4e3ece19 // fmla v25.4s, v16.4s, v30.4s
+	WORD $0x4e3ecc46 // fmla v6.4s, v2.4s, v30.4s
+	VUZP1 V6.S4, V25.S4, V12.S4
+	VUZP2 V6.S4, V25.S4, V6.S4
+	FMOVQ 48(R14), F28
+	FMOVQ 48(R21), F31
+	FMOVQ 176(R11), F7
+	WORD $0x4e27cd9c // fmla v28.4s, v12.4s, v7.4s
+	WORD $0x4e27ccdf // fmla v31.4s, v6.4s, v7.4s
+	FMOVQ 304(R11), F14
+	WORD $0x4f8451dc // fmls v28.4s, v14.4s, v4.s[0]
+	WORD $0x4f8551df // fmls v31.4s, v14.4s, v5.s[0]
+	FMOVQ F28, 48(R14)
+	FMOVQ F31, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair50
-	FMOVQ 320(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 384(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	VZIP1 V7.S4, V25.S4, V16.S4
-	VZIP2 V7.S4, V25.S4, V7.S4
-	FMOVQ F16, 384(R11)
-	FMOVQ F7, 400(R11)
-	FMOVQ 448(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 512(R1), F19
+	FMOVQ 320(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	VZIP1 V19.S4, V11.S4, V17.S4
-	VZIP2 V19.S4, V11.S4, V19.S4
-	FMOVQ F17, 416(R11)
-	FMOVQ F19, 432(R11)
-	FMOVQ 320(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	FMOVQ 384(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	VZIP1 V15.S4, V20.S4, V26.S4
-	VZIP2 V15.S4, V20.S4, V15.S4
-	FMOVQ F26, 448(R11)
-	FMOVQ F15, 464(R11)
-	FMOVQ 448(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	FMOVQ 512(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VZIP1 V14.S4, V12.S4, V29.S4
-	VZIP2 V14.S4, V12.S4, V14.S4
-	FMOVQ F29, 480(R11)
-	FMOVQ F14, 496(R11)
-	FMOVD 32(R1), F28
-	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
-	WORD $0x0e7c101f // saddw v31.4s, v0.4s, v28.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 0(R11), F6
-	WORD $0x6e26dfff // fmul v31.4s, v31.4s, v6.4s
-	FMOVQ F31, 128(R11)
-	FMOVD 48(R1), F9
-	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
-	WORD $0x0e691008 // saddw v8.4s, v0.4s, v9.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 64(R11), F23
-	WORD $0x6e37dd08 // fmul v8.4s, v8.4s, v23.4s
-	FMOVQ F8, 256(R11)
-	FMOVQ 336(R1), F2
-	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ 400(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VZIP1 V27.S4, V2.S4, V13.S4
-	VZIP2 V27.S4, V2.S4, V27.S4
-	FMOVQ F13, 512(R11)
-	FMOVQ F27, 528(R11)
-	FMOVQ 464(R1), F10
+	FMOVQ 384(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VZIP1 V20.S4, V19.S4, V29.S4
+	VZIP2 V20.S4, V19.S4, V20.S4
+	FMOVQ F29, 384(R11)
+	FMOVQ F20, 400(R11)
+	FMOVQ 448(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 512(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
+	VZIP1 V10.S4, V9.S4, V17.S4
+	VZIP2 V10.S4, V9.S4, V10.S4
+	FMOVQ F17, 416(R11)
+	FMOVQ F10, 432(R11)
+	FMOVQ 320(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	FMOVQ 384(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VZIP1 V13.S4, V11.S4, V15.S4
+	VZIP2 V13.S4, V11.S4, V13.S4
+	FMOVQ F15, 448(R11)
+	FMOVQ F13, 464(R11)
+	FMOVQ 448(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	FMOVQ 512(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	VZIP1 V8.S4, V27.S4, V23.S4
+	VZIP2 V8.S4, V27.S4, V8.S4
+	FMOVQ F23, 480(R11)
+	FMOVQ F8, 496(R11)
+	FMOVD 32(R1), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x0e7a1010 // saddw v16.4s, v0.4s, v26.4h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	FMOVQ 0(R11), F2
+	WORD $0x6e22de10 // fmul v16.4s, v16.4s, v2.4s
+	FMOVQ F16, 128(R11)
+	FMOVD 48(R1), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x0e79100c // saddw v12.4s, v0.4s, v25.4h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	FMOVQ 64(R11), F6
+	WORD $0x6e26dd8c // fmul v12.4s, v12.4s, v6.4s
+	FMOVQ F12, 256(R11)
+	FMOVQ 336(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ 400(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VZIP1 V14.S4, V7.S4, V28.S4
+	VZIP2 V14.S4, V7.S4, V14.S4
+	FMOVQ F28, 512(R11)
+	FMOVQ F14, 528(R11)
+	FMOVQ 464(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
 	FMOVQ 528(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VZIP1 V22.S4, V10.S4, V18.S4
-	VZIP2 V22.S4, V10.S4, V22.S4
+	VZIP1 V22.S4, V31.S4, V18.S4
+	VZIP2 V22.S4, V31.S4, V22.S4
 	FMOVQ F18, 544(R11)
 	FMOVQ F22, 560(R11)
 	FMOVQ 336(R1), F24
@@ -6573,58 +6215,58 @@ pair50:
 	VZIP2 V4.S4, V30.S4, V4.S4
 	FMOVQ F5, 608(R11)
 	FMOVQ F4, 624(R11)
-	WORD $0x4e7c1019 // saddw2 v25.4s, v0.4s, v28.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 16(R11), F16
-	WORD $0x6e30df39 // fmul v25.4s, v25.4s, v16.4s
-	FMOVQ F25, 144(R11)
-	WORD $0x4e691007 // saddw2 v7.4s, v0.4s, v9.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 80(R11), F11
-	WORD $0x6e2bdce7 // fmul v7.4s, v7.4s, v11.4s
-	FMOVQ F7, 272(R11)
+	WORD $0x4e7a1013 // saddw2 v19.4s, v0.4s, v26.8h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FMOVQ 16(R11), F29
+	WORD $0x6e3dde73 // fmul v19.4s, v19.4s, v29.4s
+	FMOVQ F19, 144(R11)
+	WORD $0x4e791014 // saddw2 v20.4s, v0.4s, v25.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	FMOVQ 80(R11), F9
+	WORD $0x6e29de94 // fmul v20.4s, v20.4s, v9.4s
+	FMOVQ F20, 272(R11)
 	FMOVQ 352(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 416(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VZIP1 V19.S4, V17.S4, V20.S4
-	VZIP2 V19.S4, V17.S4, V19.S4
-	FMOVQ F20, 640(R11)
-	FMOVQ F19, 656(R11)
-	FMOVQ 480(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ 544(R1), F15
+	FMOVQ 416(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VZIP1 V10.S4, V17.S4, V11.S4
+	VZIP2 V10.S4, V17.S4, V10.S4
+	FMOVQ F11, 640(R11)
+	FMOVQ F10, 656(R11)
+	FMOVQ 480(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	VZIP1 V15.S4, V26.S4, V12.S4
-	VZIP2 V15.S4, V26.S4, V15.S4
-	FMOVQ F12, 672(R11)
-	FMOVQ F15, 688(R11)
-	FMOVQ 352(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ 416(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VZIP1 V14.S4, V29.S4, V6.S4
-	VZIP2 V14.S4, V29.S4, V14.S4
-	FMOVQ F6, 704(R11)
-	FMOVQ F14, 720(R11)
-	FMOVQ 480(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ 544(R1), F23
+	FMOVQ 544(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VZIP1 V13.S4, V15.S4, V27.S4
+	VZIP2 V13.S4, V15.S4, V13.S4
+	FMOVQ F27, 672(R11)
+	FMOVQ F13, 688(R11)
+	FMOVQ 352(R1), F23
 	VUSHR $4, V23.B16, V23.B16
-	VZIP1 V23.S4, V31.S4, V8.S4
-	VZIP2 V23.S4, V31.S4, V23.S4
-	FMOVQ F8, 736(R11)
-	FMOVQ F23, 752(R11)
-	FMOVD 40(R1), F2
-	WORD $0x2f08a442 // ushll v2.8h, v2.8b, #0
-	WORD $0x0e62100d // saddw v13.4s, v0.4s, v2.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 32(R11), F27
-	WORD $0x6e3bddad // fmul v13.4s, v13.4s, v27.4s
-	FMOVQ F13, 160(R11)
-	FMOVD 56(R1), F10
-	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a1012 // saddw v18.4s, v0.4s, v10.4h
+	FMOVQ 416(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	VZIP1 V8.S4, V23.S4, V2.S4
+	VZIP2 V8.S4, V23.S4, V8.S4
+	FMOVQ F2, 704(R11)
+	FMOVQ F8, 720(R11)
+	FMOVQ 480(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	FMOVQ 544(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	VZIP1 V6.S4, V16.S4, V12.S4
+	VZIP2 V6.S4, V16.S4, V6.S4
+	FMOVQ F12, 736(R11)
+	FMOVQ F6, 752(R11)
+	FMOVD 40(R1), F7
+	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
+	WORD $0x0e67101c // saddw v28.4s, v0.4s, v7.4h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 32(R11), F14
+	WORD $0x6e2edf9c // fmul v28.4s, v28.4s, v14.4s
+	FMOVQ F28, 160(R11)
+	FMOVD 56(R1), F31
+	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
+	WORD $0x0e7f1012 // saddw v18.4s, v0.4s, v31.4h
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
 	FMOVQ 96(R11), F22
 	WORD $0x6e36de52 // fmul v18.4s, v18.4s, v22.4s
@@ -6645,244 +6287,214 @@ pair50:
 	VZIP2 V5.S4, V30.S4, V5.S4
 	FMOVQ F4, 800(R11)
 	FMOVQ F5, 816(R11)
-	FMOVQ 368(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	FMOVQ 432(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	VZIP1 V16.S4, V28.S4, V25.S4
-	VZIP2 V16.S4, V28.S4, V16.S4
-	FMOVQ F25, 832(R11)
-	FMOVQ F16, 848(R11)
-	FMOVQ 496(R1), F9
+	FMOVQ 368(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	FMOVQ 432(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	VZIP1 V29.S4, V26.S4, V19.S4
+	VZIP2 V29.S4, V26.S4, V29.S4
+	FMOVQ F19, 832(R11)
+	FMOVQ F29, 848(R11)
+	FMOVQ 496(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	FMOVQ 560(R1), F9
 	VUSHR $4, V9.B16, V9.B16
-	FMOVQ 560(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VZIP1 V11.S4, V9.S4, V7.S4
-	VZIP2 V11.S4, V9.S4, V11.S4
-	FMOVQ F7, 864(R11)
-	FMOVQ F11, 880(R11)
-	WORD $0x4e621011 // saddw2 v17.4s, v0.4s, v2.8h
+	VZIP1 V9.S4, V25.S4, V20.S4
+	VZIP2 V9.S4, V25.S4, V9.S4
+	FMOVQ F20, 864(R11)
+	FMOVQ F9, 880(R11)
+	WORD $0x4e671011 // saddw2 v17.4s, v0.4s, v7.8h
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 48(R11), F20
-	WORD $0x6e34de31 // fmul v17.4s, v17.4s, v20.4s
+	FMOVQ 48(R11), F11
+	WORD $0x6e2bde31 // fmul v17.4s, v17.4s, v11.4s
 	FMOVQ F17, 176(R11)
-	WORD $0x4e6a1013 // saddw2 v19.4s, v0.4s, v10.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 112(R11), F26
-	WORD $0x6e3ade73 // fmul v19.4s, v19.4s, v26.4s
-	FMOVQ F19, 304(R11)
+	WORD $0x4e7f100a // saddw2 v10.4s, v0.4s, v31.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	FMOVQ 112(R11), F15
+	WORD $0x6e2fdd4a // fmul v10.4s, v10.4s, v15.4s
+	FMOVQ F10, 304(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
 pair51:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
-	FMOVQ 0(R13), F12
-	FMOVQ 0(R20), F15
-	VZIP1 V15.D2, V12.D2, V29.D2
-	VZIP2 V15.D2, V12.D2, V15.D2
-	FMOVQ 16(R13), F6
-	FMOVQ 16(R20), F14
-	VZIP1 V14.D2, V6.D2, V31.D2
-	VZIP2 V14.D2, V6.D2, V14.D2
-	FMOVQ 32(R13), F8
-	FMOVQ 32(R20), F23
-	VZIP1 V23.S4, V8.S4, V27.S4
-	VZIP2 V23.S4, V8.S4, V13.S4
-	VZIP1 V27.D2, V27.D2, V22.D2
-	VZIP2 V27.D2, V27.D2, V27.D2
-	FMOVD 48(R13), F18
-	WORD $0x7e30da52 // faddp s18, v18.2s
-	FMOVD 48(R20), F24
-	WORD $0x7e30db18 // faddp s24, v24.2s
+	FMOVQ 0(R13), F27
+	FMOVQ 0(R20), F13
+	VZIP1 V13.D2, V27.D2, V23.D2
+	VZIP2 V13.D2, V27.D2, V13.D2
+	FMOVQ 16(R13), F2
+	FMOVQ 16(R20), F8
+	VZIP1 V8.D2, V2.D2, V16.D2
+	VZIP2 V8.D2, V2.D2, V8.D2
+	FMOVQ 32(R13), F12
+	FMOVQ 32(R20), F6
+	VZIP1 V6.S4, V12.S4, V14.S4
+	VZIP2 V6.S4, V12.S4, V28.S4
+	VZIP1 V14.D2, V14.D2, V22.D2
+	VZIP2 V14.D2, V14.D2, V14.D2
+	FMOVD 56(R13), F18
+	FMOVD 56(R20), F24
 	FMOVQ 0(R10), F21
 	FMOVQ 384(R11), F30
-	WORD $0x4e9da7d5 // smmla v21.4s, v30.16b, v29.16b
+	WORD $0x4e97a7d5 // smmla v21.4s, v30.16b, v23.16b
 	FMOVQ 416(R11), F4
-	WORD $0x4e8fa495 // smmla v21.4s, v4.16b, v15.16b
+	WORD $0x4e8da495 // smmla v21.4s, v4.16b, v13.16b
 	FMOVQ 0(R10), F3
 	FMOVQ 400(R11), F5
-	WORD $0x4e9da4a3 // smmla v3.4s, v5.16b, v29.16b
-	FMOVQ 432(R11), F28
-	WORD $0x4e8fa783 // smmla v3.4s, v28.16b, v15.16b
+	WORD $0x4e97a4a3 // smmla v3.4s, v5.16b, v23.16b
+	FMOVQ 432(R11), F26
+	WORD $0x4e8da743 // smmla v3.4s, v26.16b, v13.16b
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
 	WORD $0x6e36dc63 // fmul v3.4s, v3.4s, v22.4s
-	FMOVQ 0(R10), F25
-	FMOVQ 448(R11), F9
-	WORD $0x4e9fa539 // smmla v25.4s, v9.16b, v31.16b
-	FMOVQ 480(R11), F7
-	WORD $0x4e8ea4f9 // smmla v25.4s, v7.16b, v14.16b
-	FMOVQ 0(R10), F16
-	FMOVQ 464(R11), F11
-	WORD $0x4e9fa570 // smmla v16.4s, v11.16b, v31.16b
-	FMOVQ 496(R11), F2
-	WORD $0x4e8ea450 // smmla v16.4s, v2.16b, v14.16b
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x6e3bdf39 // fmul v25.4s, v25.4s, v27.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x6e3bde10 // fmul v16.4s, v16.4s, v27.4s
-	WORD $0x4e39d6b5 // fadd v21.4s, v21.4s, v25.4s
-	WORD $0x4e30d463 // fadd v3.4s, v3.4s, v16.4s
-	VUZP1 V3.S4, V21.S4, V20.S4
+	FMOVQ 0(R10), F19
+	FMOVQ 448(R11), F25
+	WORD $0x4e90a733 // smmla v19.4s, v25.16b, v16.16b
+	FMOVQ 480(R11), F20
+	WORD $0x4e88a693 // smmla v19.4s, v20.16b, v8.16b
+	FMOVQ 0(R10), F29
+	FMOVQ 464(R11), F9
+	WORD $0x4e90a53d // smmla v29.4s, v9.16b, v16.16b
+	FMOVQ 496(R11), F7
+	WORD $0x4e88a4fd // smmla v29.4s, v7.16b, v8.16b
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4e2ece75 // fmla v21.4s, v19.4s, v14.4s
+	WORD $0x4e2ecfa3 // fmla v3.4s, v29.4s, v14.4s
+	VUZP1 V3.S4, V21.S4, V11.S4
 	VUZP2 V3.S4, V21.S4, V3.S4
-	FMOVQ 128(R11), F17
-	WORD $0x6e31de94 // fmul v20.4s, v20.4s, v17.4s
-	WORD $0x6e31dc63 // fmul v3.4s, v3.4s, v17.4s
-	FMOVQ 0(R14), F10
-	WORD $0x4e34d54a // fadd v10.4s, v10.4s, v20.4s
-	FMOVQ 256(R11), F26
-	WORD $0x4f92935a // fmul v26.4s, v26.4s, v18.s[0]
-	WORD $0x4ebad54a // fsub v10.4s, v10.4s, v26.4s
-	FMOVQ F10, 0(R14)
-	FMOVQ 0(R21), F19
-	WORD $0x4e23d673 // fadd v19.4s, v19.4s, v3.4s
-	FMOVQ 256(R11), F12
-	WORD $0x4f98918c // fmul v12.4s, v12.4s, v24.s[0]
-	WORD $0x4eacd673 // fsub v19.4s, v19.4s, v12.4s
-	FMOVQ F19, 0(R21)
-	FMOVQ 0(R10), F6
-	FMOVQ 512(R11), F23
-	WORD $0x4e9da6e6 // smmla v6.4s, v23.16b, v29.16b
-	FMOVQ 544(R11), F13
-	WORD $0x4e8fa5a6 // smmla v6.4s, v13.16b, v15.16b
-	FMOVQ 0(R10), F8
-	FMOVQ 528(R11), F30
-	WORD $0x4e9da7c8 // smmla v8.4s, v30.16b, v29.16b
-	FMOVQ 560(R11), F4
-	WORD $0x4e8fa488 // smmla v8.4s, v4.16b, v15.16b
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x6e36dcc6 // fmul v6.4s, v6.4s, v22.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x6e36dd08 // fmul v8.4s, v8.4s, v22.4s
-	FMOVQ 0(R10), F5
-	FMOVQ 576(R11), F9
-	WORD $0x4e9fa525 // smmla v5.4s, v9.16b, v31.16b
-	FMOVQ 608(R11), F7
-	WORD $0x4e8ea4e5 // smmla v5.4s, v7.16b, v14.16b
-	FMOVQ 0(R10), F28
-	FMOVQ 592(R11), F11
-	WORD $0x4e9fa57c // smmla v28.4s, v11.16b, v31.16b
-	FMOVQ 624(R11), F2
-	WORD $0x4e8ea45c // smmla v28.4s, v2.16b, v14.16b
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x6e3bdca5 // fmul v5.4s, v5.4s, v27.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x6e3bdf9c // fmul v28.4s, v28.4s, v27.4s
-	WORD $0x4e25d4c6 // fadd v6.4s, v6.4s, v5.4s
-	WORD $0x4e3cd508 // fadd v8.4s, v8.4s, v28.4s
-	VUZP1 V8.S4, V6.S4, V25.S4
-	VUZP2 V8.S4, V6.S4, V8.S4
-	FMOVQ 144(R11), F16
-	WORD $0x6e30df39 // fmul v25.4s, v25.4s, v16.4s
-	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
-	FMOVQ 16(R14), F21
-	WORD $0x4e39d6b5 // fadd v21.4s, v21.4s, v25.4s
-	FMOVQ 272(R11), F17
-	WORD $0x4f929231 // fmul v17.4s, v17.4s, v18.s[0]
-	WORD $0x4eb1d6b5 // fsub v21.4s, v21.4s, v17.4s
-	FMOVQ F21, 16(R14)
-	FMOVQ 16(R21), F20
-	WORD $0x4e28d694 // fadd v20.4s, v20.4s, v8.4s
-	FMOVQ 272(R11), F26
-	WORD $0x4f98935a // fmul v26.4s, v26.4s, v24.s[0]
-	WORD $0x4ebad694 // fsub v20.4s, v20.4s, v26.4s
-	FMOVQ F20, 16(R21)
-	FMOVQ 0(R10), F10
-	FMOVQ 640(R11), F12
-	WORD $0x4e9da58a // smmla v10.4s, v12.16b, v29.16b
-	FMOVQ 672(R11), F19
-	WORD $0x4e8fa66a // smmla v10.4s, v19.16b, v15.16b
-	FMOVQ 0(R10), F3
-	FMOVQ 656(R11), F23
-	WORD $0x4e9da6e3 // smmla v3.4s, v23.16b, v29.16b
-	FMOVQ 688(R11), F13
-	WORD $0x4e8fa5a3 // smmla v3.4s, v13.16b, v15.16b
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x6e36dd4a // fmul v10.4s, v10.4s, v22.4s
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x6e36dc63 // fmul v3.4s, v3.4s, v22.4s
-	FMOVQ 0(R10), F30
-	FMOVQ 704(R11), F9
-	WORD $0x4e9fa53e // smmla v30.4s, v9.16b, v31.16b
-	FMOVQ 736(R11), F7
-	WORD $0x4e8ea4fe // smmla v30.4s, v7.16b, v14.16b
+	FMOVQ 0(R14), F17
+	FMOVQ 0(R21), F31
+	FMOVQ 128(R11), F15
+	WORD $0x4e2fcd71 // fmla v17.4s, v11.4s, v15.4s
+	WORD $0x4e2fcc7f // fmla v31.4s, v3.4s, v15.4s
+	FMOVQ 256(R11), F10
+	WORD $0x4f925151 // fmls v17.4s, v10.4s, v18.s[0]
+	WORD $0x4f98515f // fmls v31.4s, v10.4s, v24.s[0]
+	FMOVQ F17, 0(R14)
+	FMOVQ F31, 0(R21)
+	FMOVQ 0(R10), F27
+	FMOVQ 512(R11), F12
+	WORD $0x4e97a59b // smmla v27.4s, v12.16b, v23.16b
+	FMOVQ 544(R11), F6
+	WORD $0x4e8da4db // smmla v27.4s, v6.16b, v13.16b
+	FMOVQ 0(R10), F2
+	FMOVQ 528(R11), F28
+	WORD $0x4e97a782 // smmla v2.4s, v28.16b, v23.16b
+	FMOVQ 560(R11), F30
+	WORD $0x4e8da7c2 // smmla v2.4s, v30.16b, v13.16b
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x6e36df7b // fmul v27.4s, v27.4s, v22.4s
+	WORD $0x6e36dc42 // fmul v2.4s, v2.4s, v22.4s
 	FMOVQ 0(R10), F4
-	FMOVQ 720(R11), F11
-	WORD $0x4e9fa564 // smmla v4.4s, v11.16b, v31.16b
-	FMOVQ 752(R11), F2
-	WORD $0x4e8ea444 // smmla v4.4s, v2.16b, v14.16b
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x6e3bdfde // fmul v30.4s, v30.4s, v27.4s
+	FMOVQ 576(R11), F26
+	WORD $0x4e90a744 // smmla v4.4s, v26.16b, v16.16b
+	FMOVQ 608(R11), F25
+	WORD $0x4e88a724 // smmla v4.4s, v25.16b, v8.16b
+	FMOVQ 0(R10), F5
+	FMOVQ 592(R11), F20
+	WORD $0x4e90a685 // smmla v5.4s, v20.16b, v16.16b
+	FMOVQ 624(R11), F9
+	WORD $0x4e88a525 // smmla v5.4s, v9.16b, v8.16b
 	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x6e3bdc84 // fmul v4.4s, v4.4s, v27.4s
-	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
-	WORD $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
-	VUZP1 V3.S4, V10.S4, V5.S4
-	VUZP2 V3.S4, V10.S4, V3.S4
-	FMOVQ 160(R11), F28
-	WORD $0x6e3cdca5 // fmul v5.4s, v5.4s, v28.4s
-	WORD $0x6e3cdc63 // fmul v3.4s, v3.4s, v28.4s
-	FMOVQ 32(R14), F6
-	WORD $0x4e25d4c6 // fadd v6.4s, v6.4s, v5.4s
-	FMOVQ 288(R11), F16
-	WORD $0x4f929210 // fmul v16.4s, v16.4s, v18.s[0]
-	WORD $0x4eb0d4c6 // fsub v6.4s, v6.4s, v16.4s
-	FMOVQ F6, 32(R14)
-	FMOVQ 32(R21), F25
-	WORD $0x4e23d739 // fadd v25.4s, v25.4s, v3.4s
-	FMOVQ 288(R11), F17
-	WORD $0x4f989231 // fmul v17.4s, v17.4s, v24.s[0]
-	WORD $0x4eb1d739 // fsub v25.4s, v25.4s, v17.4s
-	FMOVQ F25, 32(R21)
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4e2ecc9b // fmla v27.4s, v4.4s, v14.4s
+	WORD $0x4e2ecca2 // fmla v2.4s, v5.4s, v14.4s
+	VUZP1 V2.S4, V27.S4, V7.S4
+	VUZP2 V2.S4, V27.S4, V2.S4
+	FMOVQ 16(R14), F19
+	FMOVQ 16(R21), F29
+	FMOVQ 144(R11), F21
+	WORD $0x4e35ccf3 // fmla v19.4s, v7.4s, v21.4s
+	WORD $0x4e35cc5d // fmla v29.4s, v2.4s, v21.4s
+	FMOVQ 272(R11), F11
+	WORD $0x4f925173 // fmls v19.4s, v11.4s, v18.s[0]
+	WORD $0x4f98517d // fmls v29.4s, v11.4s, v24.s[0]
+	FMOVQ F19, 16(R14)
+	FMOVQ F29, 16(R21)
+	FMOVQ 0(R10), F3
+	FMOVQ 640(R11), F10
+	WORD $0x4e97a543 // smmla v3.4s, v10.16b, v23.16b
+	FMOVQ 672(R11), F17
+	WORD $0x4e8da623 // smmla v3.4s, v17.16b, v13.16b
+	FMOVQ 0(R10), F15
+	FMOVQ 656(R11), F31
+	WORD $0x4e97a7ef // smmla v15.4s, v31.16b, v23.16b
+	FMOVQ 688(R11), F12
+	WORD $0x4e8da58f // smmla v15.4s, v12.16b, v13.16b
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x6e36dc63 // fmul v3.4s, v3.4s, v22.4s
+	WORD $0x6e36ddef // fmul v15.4s, v15.4s, v22.4s
+	FMOVQ 0(R10), F6
+	FMOVQ 704(R11), F30
+	WORD $0x4e90a7c6 // smmla v6.4s, v30.16b, v16.16b
+	FMOVQ 736(R11), F26
+	WORD $0x4e88a746 // smmla v6.4s, v26.16b, v8.16b
+	FMOVQ 0(R10), F28
+	FMOVQ 720(R11), F25
+	WORD $0x4e90a73c // smmla v28.4s, v25.16b, v16.16b
+	FMOVQ 752(R11), F20
+	WORD $0x4e88a69c // smmla v28.4s, v20.16b, v8.16b
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4e2eccc3 // fmla v3.4s, v6.4s, v14.4s
+	WORD $0x4e2ecf8f // fmla v15.4s, v28.4s, v14.4s
+	VUZP1 V15.S4, V3.S4, V9.S4
+	VUZP2 V15.S4, V3.S4, V15.S4
+	FMOVQ 32(R14), F4
+	FMOVQ 32(R21), F5
+	FMOVQ 160(R11), F27
+	WORD $0x4e3bcd24 // fmla v4.4s, v9.4s, v27.4s
+	WORD $0x4e3bcde5 // fmla v5.4s, v15.4s, v27.4s
+	FMOVQ 288(R11), F7
+	WORD $0x4f9250e4 // fmls v4.4s, v7.4s, v18.s[0]
+	WORD $0x4f9850e5 // fmls v5.4s, v7.4s, v24.s[0]
+	FMOVQ F4, 32(R14)
+	FMOVQ F5, 32(R21)
+	FMOVQ 0(R10), F2
+	FMOVQ 768(R11), F11
+	WORD $0x4e97a562 // smmla v2.4s, v11.16b, v23.16b
+	FMOVQ 800(R11), F19
+	WORD $0x4e8da662 // smmla v2.4s, v19.16b, v13.16b
 	FMOVQ 0(R10), F21
-	FMOVQ 768(R11), F26
-	WORD $0x4e9da755 // smmla v21.4s, v26.16b, v29.16b
-	FMOVQ 800(R11), F20
-	WORD $0x4e8fa695 // smmla v21.4s, v20.16b, v15.16b
-	FMOVQ 0(R10), F8
-	FMOVQ 784(R11), F12
-	WORD $0x4e9da588 // smmla v8.4s, v12.16b, v29.16b
-	FMOVQ 816(R11), F19
-	WORD $0x4e8fa668 // smmla v8.4s, v19.16b, v15.16b
+	FMOVQ 784(R11), F29
+	WORD $0x4e97a7b5 // smmla v21.4s, v29.16b, v23.16b
+	FMOVQ 816(R11), F10
+	WORD $0x4e8da555 // smmla v21.4s, v10.16b, v13.16b
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x6e36dc42 // fmul v2.4s, v2.4s, v22.4s
 	WORD $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x6e36dd08 // fmul v8.4s, v8.4s, v22.4s
-	FMOVQ 0(R10), F23
-	FMOVQ 832(R11), F9
-	WORD $0x4e9fa537 // smmla v23.4s, v9.16b, v31.16b
-	FMOVQ 864(R11), F7
-	WORD $0x4e8ea4f7 // smmla v23.4s, v7.16b, v14.16b
-	FMOVQ 0(R10), F13
-	FMOVQ 848(R11), F11
-	WORD $0x4e9fa56d // smmla v13.4s, v11.16b, v31.16b
-	FMOVQ 880(R11), F2
-	WORD $0x4e8ea44d // smmla v13.4s, v2.16b, v14.16b
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x6e3bdef7 // fmul v23.4s, v23.4s, v27.4s
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x6e3bddad // fmul v13.4s, v13.4s, v27.4s
-	WORD $0x4e37d6b5 // fadd v21.4s, v21.4s, v23.4s
-	WORD $0x4e2dd508 // fadd v8.4s, v8.4s, v13.4s
-	VUZP1 V8.S4, V21.S4, V30.S4
-	VUZP2 V8.S4, V21.S4, V8.S4
-	FMOVQ 176(R11), F4
-	WORD $0x6e24dfde // fmul v30.4s, v30.4s, v4.4s
-	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
-	FMOVQ 48(R14), F10
-	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
-	FMOVQ 304(R11), F28
-	WORD $0x4f92939c // fmul v28.4s, v28.4s, v18.s[0]
-	WORD $0x4ebcd54a // fsub v10.4s, v10.4s, v28.4s
-	FMOVQ F10, 48(R14)
-	FMOVQ 48(R21), F5
-	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
-	FMOVQ 304(R11), F16
-	WORD $0x4f989210 // fmul v16.4s, v16.4s, v24.s[0]
-	WORD $0x4eb0d4a5 // fsub v5.4s, v5.4s, v16.4s
-	FMOVQ F5, 48(R21)
+	FMOVQ 0(R10), F17
+	FMOVQ 832(R11), F12
+	WORD $0x4e90a591 // smmla v17.4s, v12.16b, v16.16b
+	FMOVQ 864(R11), F30
+	WORD $0x4e88a7d1 // smmla v17.4s, v30.16b, v8.16b
+	FMOVQ 0(R10), F31
+	FMOVQ 848(R11), F26
+	WORD $0x4e90a75f // smmla v31.4s, v26.16b, v16.16b
+	FMOVQ 880(R11), F25
+	WORD $0x4e88a73f // smmla v31.4s, v25.16b, v8.16b
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4e2ece22 // fmla v2.4s, v17.4s, v14.4s
+	WORD $0x4e2ecff5 // fmla v21.4s, v31.4s, v14.4s
+	VUZP1 V21.S4, V2.S4, V20.S4
+	VUZP2 V21.S4, V2.S4, V21.S4
+	FMOVQ 48(R14), F6
+	FMOVQ 48(R21), F28
+	FMOVQ 176(R11), F3
+	WORD $0x4e23ce86 // fmla v6.4s, v20.4s, v3.4s
+	WORD $0x4e23cebc // fmla v28.4s, v21.4s, v3.4s
+	FMOVQ 304(R11), F9
+	WORD $0x4f925126 // fmls v6.4s, v9.4s, v18.s[0]
+	WORD $0x4f98513c // fmls v28.4s, v9.4s, v24.s[0]
+	FMOVQ F6, 48(R14)
+	FMOVQ F28, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -7234,10 +6846,8 @@ pair57:
 	VZIP2 V21.S4, V13.S4, V26.S4
 	VZIP1 V19.D2, V19.D2, V12.D2
 	VZIP2 V19.D2, V19.D2, V19.D2
-	FMOVD 48(R13), F11
-	WORD $0x7e30d96b // faddp s11, v11.2s
-	FMOVD 48(R20), F25
-	WORD $0x7e30db39 // faddp s25, v25.2s
+	FMOVD 56(R13), F11
+	FMOVD 56(R20), F25
 	FMOVQ 0(R10), F18
 	FMOVQ 384(R11), F31
 	WORD $0x4e87a7f2 // smmla v18.4s, v31.16b, v7.16b
@@ -7249,8 +6859,8 @@ pair57:
 	FMOVQ 432(R11), F14
 	WORD $0x4e89a5dc // smmla v28.4s, v14.16b, v9.16b
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x6e2cde52 // fmul v18.4s, v18.4s, v12.4s
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x6e2cde52 // fmul v18.4s, v18.4s, v12.4s
 	WORD $0x6e2cdf9c // fmul v28.4s, v28.4s, v12.4s
 	FMOVQ 0(R10), F8
 	FMOVQ 448(R11), F27
@@ -7263,220 +6873,192 @@ pair57:
 	FMOVQ 496(R11), F30
 	WORD $0x4e8aa7d4 // smmla v20.4s, v30.16b, v10.16b
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x6e33dd08 // fmul v8.4s, v8.4s, v19.4s
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x6e33de94 // fmul v20.4s, v20.4s, v19.4s
-	WORD $0x4e28d652 // fadd v18.4s, v18.4s, v8.4s
-	WORD $0x4e34d79c // fadd v28.4s, v28.4s, v20.4s
+	WORD $0x4e33cd12 // fmla v18.4s, v8.4s, v19.4s
+	WORD $0x4e33ce9c // fmla v28.4s, v20.4s, v19.4s
 	VUZP1 V28.S4, V18.S4, V29.S4
 	VUZP2 V28.S4, V18.S4, V28.S4
-	FMOVQ 128(R11), F15
-	WORD $0x6e2fdfbd // fmul v29.4s, v29.4s, v15.4s
-	WORD $0x6e2fdf9c // fmul v28.4s, v28.4s, v15.4s
-	FMOVQ 0(R14), F17
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	FMOVQ 256(R11), F13
-	WORD $0x4f8b91ad // fmul v13.4s, v13.4s, v11.s[0]
-	WORD $0x4eadd631 // fsub v17.4s, v17.4s, v13.4s
-	FMOVQ F17, 0(R14)
-	FMOVQ 0(R21), F21
-	WORD $0x4e3cd6b5 // fadd v21.4s, v21.4s, v28.4s
-	FMOVQ 256(R11), F26
-	WORD $0x4f99935a // fmul v26.4s, v26.4s, v25.s[0]
-	WORD $0x4ebad6b5 // fsub v21.4s, v21.4s, v26.4s
-	FMOVQ F21, 0(R21)
+	FMOVQ 0(R14), F15
+	FMOVQ 0(R21), F17
+	FMOVQ 128(R11), F13
+	WORD $0x4e2dcfaf // fmla v15.4s, v29.4s, v13.4s
+	WORD $0x4e2dcf91 // fmla v17.4s, v28.4s, v13.4s
+	FMOVQ 256(R11), F21
+	WORD $0x4f8b52af // fmls v15.4s, v21.4s, v11.s[0]
+	WORD $0x4f9952b1 // fmls v17.4s, v21.4s, v25.s[0]
+	FMOVQ F15, 0(R14)
+	FMOVQ F17, 0(R21)
+	FMOVQ 0(R10), F26
+	FMOVQ 512(R11), F22
+	WORD $0x4e87a6da // smmla v26.4s, v22.16b, v7.16b
+	FMOVQ 544(R11), F6
+	WORD $0x4e89a4da // smmla v26.4s, v6.16b, v9.16b
 	FMOVQ 0(R10), F31
-	FMOVQ 512(R11), F6
-	WORD $0x4e87a4df // smmla v31.4s, v6.16b, v7.16b
-	FMOVQ 544(R11), F14
-	WORD $0x4e89a5df // smmla v31.4s, v14.16b, v9.16b
-	FMOVQ 0(R10), F22
-	FMOVQ 528(R11), F27
-	WORD $0x4e87a776 // smmla v22.4s, v27.16b, v7.16b
-	FMOVQ 560(R11), F24
-	WORD $0x4e89a716 // smmla v22.4s, v24.16b, v9.16b
+	FMOVQ 528(R11), F14
+	WORD $0x4e87a5df // smmla v31.4s, v14.16b, v7.16b
+	FMOVQ 560(R11), F27
+	WORD $0x4e89a77f // smmla v31.4s, v27.16b, v9.16b
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x6e2cdf5a // fmul v26.4s, v26.4s, v12.4s
 	WORD $0x6e2cdfff // fmul v31.4s, v31.4s, v12.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x6e2cded6 // fmul v22.4s, v22.4s, v12.4s
-	FMOVQ 0(R10), F23
-	FMOVQ 576(R11), F8
-	WORD $0x4e90a517 // smmla v23.4s, v8.16b, v16.16b
-	FMOVQ 608(R11), F20
-	WORD $0x4e8aa697 // smmla v23.4s, v20.16b, v10.16b
-	FMOVQ 0(R10), F30
-	FMOVQ 592(R11), F18
-	WORD $0x4e90a65e // smmla v30.4s, v18.16b, v16.16b
-	FMOVQ 624(R11), F15
-	WORD $0x4e8aa5fe // smmla v30.4s, v15.16b, v10.16b
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x6e33def7 // fmul v23.4s, v23.4s, v19.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x6e33dfde // fmul v30.4s, v30.4s, v19.4s
-	WORD $0x4e37d7ff // fadd v31.4s, v31.4s, v23.4s
-	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
-	VUZP1 V22.S4, V31.S4, V29.S4
-	VUZP2 V22.S4, V31.S4, V22.S4
-	FMOVQ 144(R11), F13
-	WORD $0x6e2ddfbd // fmul v29.4s, v29.4s, v13.4s
-	WORD $0x6e2dded6 // fmul v22.4s, v22.4s, v13.4s
-	FMOVQ 16(R14), F17
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	FMOVQ 272(R11), F28
-	WORD $0x4f8b939c // fmul v28.4s, v28.4s, v11.s[0]
-	WORD $0x4ebcd631 // fsub v17.4s, v17.4s, v28.4s
-	FMOVQ F17, 16(R14)
-	FMOVQ 16(R21), F26
-	WORD $0x4e36d75a // fadd v26.4s, v26.4s, v22.4s
-	FMOVQ 272(R11), F21
-	WORD $0x4f9992b5 // fmul v21.4s, v21.4s, v25.s[0]
-	WORD $0x4eb5d75a // fsub v26.4s, v26.4s, v21.4s
-	FMOVQ F26, 16(R21)
-	FMOVQ 0(R10), F6
-	FMOVQ 640(R11), F27
-	WORD $0x4e87a766 // smmla v6.4s, v27.16b, v7.16b
-	FMOVQ 672(R11), F24
-	WORD $0x4e89a706 // smmla v6.4s, v24.16b, v9.16b
-	FMOVQ 0(R10), F14
-	FMOVQ 656(R11), F8
-	WORD $0x4e87a50e // smmla v14.4s, v8.16b, v7.16b
-	FMOVQ 688(R11), F20
-	WORD $0x4e89a68e // smmla v14.4s, v20.16b, v9.16b
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x6e2cdcc6 // fmul v6.4s, v6.4s, v12.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x6e2cddce // fmul v14.4s, v14.4s, v12.4s
-	FMOVQ 0(R10), F18
-	FMOVQ 704(R11), F23
-	WORD $0x4e90a6f2 // smmla v18.4s, v23.16b, v16.16b
-	FMOVQ 736(R11), F30
-	WORD $0x4e8aa7d2 // smmla v18.4s, v30.16b, v10.16b
-	FMOVQ 0(R10), F15
-	FMOVQ 720(R11), F31
-	WORD $0x4e90a7ef // smmla v15.4s, v31.16b, v16.16b
-	FMOVQ 752(R11), F13
-	WORD $0x4e8aa5af // smmla v15.4s, v13.16b, v10.16b
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
-	WORD $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
-	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
-	VUZP1 V14.S4, V6.S4, V29.S4
-	VUZP2 V14.S4, V6.S4, V14.S4
-	FMOVQ 160(R11), F28
-	WORD $0x6e3cdfbd // fmul v29.4s, v29.4s, v28.4s
-	WORD $0x6e3cddce // fmul v14.4s, v14.4s, v28.4s
-	FMOVQ 32(R14), F17
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	FMOVQ 288(R11), F22
-	WORD $0x4f8b92d6 // fmul v22.4s, v22.4s, v11.s[0]
-	WORD $0x4eb6d631 // fsub v17.4s, v17.4s, v22.4s
-	FMOVQ F17, 32(R14)
-	FMOVQ 32(R21), F21
-	WORD $0x4e2ed6b5 // fadd v21.4s, v21.4s, v14.4s
-	FMOVQ 288(R11), F26
-	WORD $0x4f99935a // fmul v26.4s, v26.4s, v25.s[0]
-	WORD $0x4ebad6b5 // fsub v21.4s, v21.4s, v26.4s
-	FMOVQ F21, 32(R21)
-	FMOVQ 0(R10), F27
-	FMOVQ 768(R11), F8
-	WORD $0x4e87a51b // smmla v27.4s, v8.16b, v7.16b
-	FMOVQ 800(R11), F20
-	WORD $0x4e89a69b // smmla v27.4s, v20.16b, v9.16b
 	FMOVQ 0(R10), F24
-	FMOVQ 784(R11), F23
-	WORD $0x4e87a6f8 // smmla v24.4s, v23.16b, v7.16b
-	FMOVQ 816(R11), F30
-	WORD $0x4e89a7d8 // smmla v24.4s, v30.16b, v9.16b
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x6e2cdf7b // fmul v27.4s, v27.4s, v12.4s
+	FMOVQ 576(R11), F30
+	WORD $0x4e90a7d8 // smmla v24.4s, v30.16b, v16.16b
+	FMOVQ 608(R11), F8
+	WORD $0x4e8aa518 // smmla v24.4s, v8.16b, v10.16b
+	FMOVQ 0(R10), F23
+	FMOVQ 592(R11), F20
+	WORD $0x4e90a697 // smmla v23.4s, v20.16b, v16.16b
+	FMOVQ 624(R11), F18
+	WORD $0x4e8aa657 // smmla v23.4s, v18.16b, v10.16b
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x6e2cdf18 // fmul v24.4s, v24.4s, v12.4s
-	FMOVQ 0(R10), F31
-	FMOVQ 832(R11), F18
-	WORD $0x4e90a65f // smmla v31.4s, v18.16b, v16.16b
-	FMOVQ 864(R11), F15
-	WORD $0x4e8aa5ff // smmla v31.4s, v15.16b, v10.16b
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4e33cf1a // fmla v26.4s, v24.4s, v19.4s
+	WORD $0x4e33ceff // fmla v31.4s, v23.4s, v19.4s
+	VUZP1 V31.S4, V26.S4, V29.S4
+	VUZP2 V31.S4, V26.S4, V31.S4
+	FMOVQ 16(R14), F28
+	FMOVQ 16(R21), F13
+	FMOVQ 144(R11), F21
+	WORD $0x4e35cfbc // fmla v28.4s, v29.4s, v21.4s
+	WORD $0x4e35cfed // fmla v13.4s, v31.4s, v21.4s
+	FMOVQ 272(R11), F15
+	WORD $0x4f8b51fc // fmls v28.4s, v15.4s, v11.s[0]
+	WORD $0x4f9951ed // fmls v13.4s, v15.4s, v25.s[0]
+	FMOVQ F28, 16(R14)
+	FMOVQ F13, 16(R21)
+	FMOVQ 0(R10), F17
+	FMOVQ 640(R11), F6
+	WORD $0x4e87a4d1 // smmla v17.4s, v6.16b, v7.16b
+	FMOVQ 672(R11), F14
+	WORD $0x4e89a5d1 // smmla v17.4s, v14.16b, v9.16b
+	FMOVQ 0(R10), F22
+	FMOVQ 656(R11), F27
+	WORD $0x4e87a776 // smmla v22.4s, v27.16b, v7.16b
+	FMOVQ 688(R11), F30
+	WORD $0x4e89a7d6 // smmla v22.4s, v30.16b, v9.16b
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x6e2cde31 // fmul v17.4s, v17.4s, v12.4s
+	WORD $0x6e2cded6 // fmul v22.4s, v22.4s, v12.4s
+	FMOVQ 0(R10), F8
+	FMOVQ 704(R11), F18
+	WORD $0x4e90a648 // smmla v8.4s, v18.16b, v16.16b
+	FMOVQ 736(R11), F24
+	WORD $0x4e8aa708 // smmla v8.4s, v24.16b, v10.16b
+	FMOVQ 0(R10), F20
+	FMOVQ 720(R11), F23
+	WORD $0x4e90a6f4 // smmla v20.4s, v23.16b, v16.16b
+	FMOVQ 752(R11), F26
+	WORD $0x4e8aa754 // smmla v20.4s, v26.16b, v10.16b
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4e33cd11 // fmla v17.4s, v8.4s, v19.4s
+	WORD $0x4e33ce96 // fmla v22.4s, v20.4s, v19.4s
+	VUZP1 V22.S4, V17.S4, V29.S4
+	VUZP2 V22.S4, V17.S4, V22.S4
+	FMOVQ 32(R14), F31
+	FMOVQ 32(R21), F21
+	FMOVQ 160(R11), F15
+	WORD $0x4e2fcfbf // fmla v31.4s, v29.4s, v15.4s
+	WORD $0x4e2fced5 // fmla v21.4s, v22.4s, v15.4s
+	FMOVQ 288(R11), F28
+	WORD $0x4f8b539f // fmls v31.4s, v28.4s, v11.s[0]
+	WORD $0x4f995395 // fmls v21.4s, v28.4s, v25.s[0]
+	FMOVQ F31, 32(R14)
+	FMOVQ F21, 32(R21)
 	FMOVQ 0(R10), F13
-	FMOVQ 848(R11), F6
-	WORD $0x4e90a4cd // smmla v13.4s, v6.16b, v16.16b
-	FMOVQ 880(R11), F28
-	WORD $0x4e8aa78d // smmla v13.4s, v28.16b, v10.16b
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x6e33dfff // fmul v31.4s, v31.4s, v19.4s
+	FMOVQ 768(R11), F14
+	WORD $0x4e87a5cd // smmla v13.4s, v14.16b, v7.16b
+	FMOVQ 800(R11), F27
+	WORD $0x4e89a76d // smmla v13.4s, v27.16b, v9.16b
+	FMOVQ 0(R10), F6
+	FMOVQ 784(R11), F30
+	WORD $0x4e87a7c6 // smmla v6.4s, v30.16b, v7.16b
+	FMOVQ 816(R11), F18
+	WORD $0x4e89a646 // smmla v6.4s, v18.16b, v9.16b
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x6e33ddad // fmul v13.4s, v13.4s, v19.4s
-	WORD $0x4e3fd77b // fadd v27.4s, v27.4s, v31.4s
-	WORD $0x4e2dd718 // fadd v24.4s, v24.4s, v13.4s
-	VUZP1 V24.S4, V27.S4, V29.S4
-	VUZP2 V24.S4, V27.S4, V24.S4
-	FMOVQ 176(R11), F22
-	WORD $0x6e36dfbd // fmul v29.4s, v29.4s, v22.4s
-	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
-	FMOVQ 48(R14), F17
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	FMOVQ 304(R11), F14
-	WORD $0x4f8b91ce // fmul v14.4s, v14.4s, v11.s[0]
-	WORD $0x4eaed631 // fsub v17.4s, v17.4s, v14.4s
-	FMOVQ F17, 48(R14)
-	FMOVQ 48(R21), F26
-	WORD $0x4e38d75a // fadd v26.4s, v26.4s, v24.4s
-	FMOVQ 304(R11), F21
-	WORD $0x4f9992b5 // fmul v21.4s, v21.4s, v25.s[0]
-	WORD $0x4eb5d75a // fsub v26.4s, v26.4s, v21.4s
-	FMOVQ F26, 48(R21)
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x6e2cddad // fmul v13.4s, v13.4s, v12.4s
+	WORD $0x6e2cdcc6 // fmul v6.4s, v6.4s, v12.4s
+	FMOVQ 0(R10), F24
+	FMOVQ 832(R11), F26
+	WORD $0x4e90a758 // smmla v24.4s, v26.16b, v16.16b
+	FMOVQ 864(R11), F8
+	WORD $0x4e8aa518 // smmla v24.4s, v8.16b, v10.16b
+	FMOVQ 0(R10), F23
+	FMOVQ 848(R11), F20
+	WORD $0x4e90a697 // smmla v23.4s, v20.16b, v16.16b
+	FMOVQ 880(R11), F17
+	WORD $0x4e8aa637 // smmla v23.4s, v17.16b, v10.16b
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4e33cf0d // fmla v13.4s, v24.4s, v19.4s
+	WORD $0x4e33cee6 // fmla v6.4s, v23.4s, v19.4s
+	VUZP1 V6.S4, V13.S4, V29.S4
+	VUZP2 V6.S4, V13.S4, V6.S4
+	FMOVQ 48(R14), F22
+	FMOVQ 48(R21), F15
+	FMOVQ 176(R11), F28
+	WORD $0x4e3ccfb6 // fmla v22.4s, v29.4s, v28.4s
+	WORD $0x4e3ccccf // fmla v15.4s, v6.4s, v28.4s
+	FMOVQ 304(R11), F31
+	WORD $0x4f8b53f6 // fmls v22.4s, v31.4s, v11.s[0]
+	WORD $0x4f9953ef // fmls v15.4s, v31.4s, v25.s[0]
+	FMOVQ F22, 48(R14)
+	FMOVQ F15, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair57
-	FMOVQ 384(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ 640(R1), F20
-	VSHL $4, V20.B16, V23.B16
-	VAND V2.B16, V23.B16, V30.B16
-	VORR V30.B16, V8.B16, V8.B16
+	FMOVQ 384(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 640(R1), F14
+	VSHL $4, V14.B16, V27.B16
+	VAND V2.B16, V27.B16, V30.B16
+	VORR V30.B16, V21.B16, V21.B16
 	FMOVQ 448(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V23.B16, V15.B16
-	VUSRA $1, V15.B16, V18.B16
-	VZIP1 V18.S4, V8.S4, V6.S4
-	VZIP2 V18.S4, V8.S4, V18.S4
-	FMOVQ F6, 384(R11)
+	VAND V3.B16, V27.B16, V26.B16
+	VUSRA $1, V26.B16, V18.B16
+	VZIP1 V18.S4, V21.S4, V8.S4
+	VZIP2 V18.S4, V21.S4, V18.S4
+	FMOVQ F8, 384(R11)
 	FMOVQ F18, 400(R11)
-	FMOVQ 512(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V4.B16, V23.B16, V31.B16
-	VUSRA $2, V31.B16, V28.B16
-	FMOVQ 576(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V5.B16, V23.B16, V27.B16
-	VUSRA $3, V27.B16, V13.B16
-	VZIP1 V13.S4, V28.S4, V22.S4
-	VZIP2 V13.S4, V28.S4, V13.S4
-	FMOVQ F22, 416(R11)
-	FMOVQ F13, 432(R11)
+	FMOVQ 512(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V4.B16, V27.B16, V17.B16
+	VUSRA $2, V17.B16, V20.B16
+	FMOVQ 576(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V5.B16, V27.B16, V23.B16
+	VUSRA $3, V23.B16, V24.B16
+	VZIP1 V24.S4, V20.S4, V13.S4
+	VZIP2 V24.S4, V20.S4, V24.S4
+	FMOVQ F13, 416(R11)
+	FMOVQ F24, 432(R11)
 	FMOVQ 384(R1), F29
-	VAND V2.B16, V20.B16, V14.B16
-	VUSRA $4, V29.B16, V14.B16
-	FMOVQ 448(R1), F17
-	VAND V3.B16, V20.B16, V24.B16
-	VUSHR $4, V17.B16, V17.B16
-	VUSRA $1, V24.B16, V17.B16
-	VZIP1 V17.S4, V14.S4, V21.S4
-	VZIP2 V17.S4, V14.S4, V17.S4
-	FMOVQ F21, 448(R11)
-	FMOVQ F17, 464(R11)
-	FMOVQ 512(R1), F26
-	VAND V4.B16, V20.B16, V7.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V7.B16, V26.B16
+	VAND V2.B16, V14.B16, V6.B16
+	VUSRA $4, V29.B16, V6.B16
+	FMOVQ 448(R1), F28
+	VAND V3.B16, V14.B16, V31.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $1, V31.B16, V28.B16
+	VZIP1 V28.S4, V6.S4, V22.S4
+	VZIP2 V28.S4, V6.S4, V28.S4
+	FMOVQ F22, 448(R11)
+	FMOVQ F28, 464(R11)
+	FMOVQ 512(R1), F15
+	VAND V4.B16, V14.B16, V7.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $2, V7.B16, V15.B16
 	FMOVQ 576(R1), F9
-	VAND V5.B16, V20.B16, V16.B16
+	VAND V5.B16, V14.B16, V16.B16
 	VUSHR $4, V9.B16, V9.B16
 	VUSRA $3, V16.B16, V9.B16
-	VZIP1 V9.S4, V26.S4, V10.S4
-	VZIP2 V9.S4, V26.S4, V9.S4
+	VZIP1 V9.S4, V15.S4, V10.S4
+	VZIP2 V9.S4, V15.S4, V9.S4
 	FMOVQ F10, 480(R11)
 	FMOVQ F9, 496(R11)
 	FMOVD 32(R1), F12
@@ -7490,402 +7072,372 @@ pair57:
 	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
 	WORD $0x0e79101e // saddw v30.4s, v0.4s, v25.4h
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 64(R11), F15
-	WORD $0x6e2fdfde // fmul v30.4s, v30.4s, v15.4s
+	FMOVQ 64(R11), F26
+	WORD $0x6e3adfde // fmul v30.4s, v30.4s, v26.4s
 	FMOVQ F30, 256(R11)
-	FMOVQ 400(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ 656(R1), F6
-	VSHL $4, V6.B16, V18.B16
-	VAND V2.B16, V18.B16, V31.B16
-	VORR V31.B16, V8.B16, V8.B16
-	FMOVQ 464(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V18.B16, V28.B16
-	VUSRA $1, V28.B16, V27.B16
-	VZIP1 V27.S4, V8.S4, V22.S4
-	VZIP2 V27.S4, V8.S4, V27.S4
-	FMOVQ F22, 512(R11)
-	FMOVQ F27, 528(R11)
-	FMOVQ 528(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V18.B16, V29.B16
-	VUSRA $2, V29.B16, V13.B16
-	FMOVQ 592(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V5.B16, V18.B16, V14.B16
-	VUSRA $3, V14.B16, V24.B16
-	VZIP1 V24.S4, V13.S4, V21.S4
-	VZIP2 V24.S4, V13.S4, V24.S4
-	FMOVQ F21, 544(R11)
-	FMOVQ F24, 560(R11)
-	FMOVQ 400(R1), F17
-	VAND V2.B16, V6.B16, V7.B16
-	VUSRA $4, V17.B16, V7.B16
+	FMOVQ 400(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 656(R1), F8
+	VSHL $4, V8.B16, V18.B16
+	VAND V2.B16, V18.B16, V17.B16
+	VORR V17.B16, V21.B16, V21.B16
 	FMOVQ 464(R1), F23
-	VAND V3.B16, V6.B16, V20.B16
-	VUSHR $4, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V18.B16, V20.B16
 	VUSRA $1, V20.B16, V23.B16
-	VZIP1 V23.S4, V7.S4, V16.S4
-	VZIP2 V23.S4, V7.S4, V23.S4
+	VZIP1 V23.S4, V21.S4, V13.S4
+	VZIP2 V23.S4, V21.S4, V23.S4
+	FMOVQ F13, 512(R11)
+	FMOVQ F23, 528(R11)
+	FMOVQ 528(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V4.B16, V18.B16, V29.B16
+	VUSRA $2, V29.B16, V24.B16
+	FMOVQ 592(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V5.B16, V18.B16, V6.B16
+	VUSRA $3, V6.B16, V31.B16
+	VZIP1 V31.S4, V24.S4, V22.S4
+	VZIP2 V31.S4, V24.S4, V31.S4
+	FMOVQ F22, 544(R11)
+	FMOVQ F31, 560(R11)
+	FMOVQ 400(R1), F28
+	VAND V2.B16, V8.B16, V7.B16
+	VUSRA $4, V28.B16, V7.B16
+	FMOVQ 464(R1), F27
+	VAND V3.B16, V8.B16, V14.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $1, V14.B16, V27.B16
+	VZIP1 V27.S4, V7.S4, V16.S4
+	VZIP2 V27.S4, V7.S4, V27.S4
 	FMOVQ F16, 576(R11)
-	FMOVQ F23, 592(R11)
-	FMOVQ 528(R1), F26
-	VAND V4.B16, V6.B16, V10.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V10.B16, V26.B16
+	FMOVQ F27, 592(R11)
+	FMOVQ 528(R1), F15
+	VAND V4.B16, V8.B16, V10.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $2, V10.B16, V15.B16
 	FMOVQ 592(R1), F9
-	VAND V5.B16, V6.B16, V11.B16
+	VAND V5.B16, V8.B16, V11.B16
 	VUSHR $4, V9.B16, V9.B16
 	VUSRA $3, V11.B16, V9.B16
-	VZIP1 V9.S4, V26.S4, V19.S4
-	VZIP2 V9.S4, V26.S4, V9.S4
+	VZIP1 V9.S4, V15.S4, V19.S4
+	VZIP2 V9.S4, V15.S4, V9.S4
 	FMOVQ F19, 608(R11)
 	FMOVQ F9, 624(R11)
-	WORD $0x4e6c100f // saddw2 v15.4s, v0.4s, v12.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4e6c101a // saddw2 v26.4s, v0.4s, v12.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
 	FMOVQ 16(R11), F30
-	WORD $0x6e3eddef // fmul v15.4s, v15.4s, v30.4s
-	FMOVQ F15, 144(R11)
-	WORD $0x4e79101f // saddw2 v31.4s, v0.4s, v25.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 80(R11), F28
-	WORD $0x6e3cdfff // fmul v31.4s, v31.4s, v28.4s
-	FMOVQ F31, 272(R11)
-	FMOVQ 416(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ 672(R1), F22
-	VSHL $4, V22.B16, V27.B16
-	VAND V2.B16, V27.B16, V29.B16
-	VORR V29.B16, V8.B16, V8.B16
-	FMOVQ 480(R1), F14
+	WORD $0x6e3edf5a // fmul v26.4s, v26.4s, v30.4s
+	FMOVQ F26, 144(R11)
+	WORD $0x4e791011 // saddw2 v17.4s, v0.4s, v25.8h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 80(R11), F20
+	WORD $0x6e34de31 // fmul v17.4s, v17.4s, v20.4s
+	FMOVQ F17, 272(R11)
+	FMOVQ 416(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 672(R1), F13
+	VSHL $4, V13.B16, V23.B16
+	VAND V2.B16, V23.B16, V29.B16
+	VORR V29.B16, V21.B16, V21.B16
+	FMOVQ 480(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	VAND V3.B16, V23.B16, V24.B16
+	VUSRA $1, V24.B16, V6.B16
+	VZIP1 V6.S4, V21.S4, V22.S4
+	VZIP2 V6.S4, V21.S4, V6.S4
+	FMOVQ F22, 640(R11)
+	FMOVQ F6, 656(R11)
+	FMOVQ 544(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V4.B16, V23.B16, V28.B16
+	VUSRA $2, V28.B16, V31.B16
+	FMOVQ 608(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V27.B16, V13.B16
-	VUSRA $1, V13.B16, V14.B16
-	VZIP1 V14.S4, V8.S4, V21.S4
-	VZIP2 V14.S4, V8.S4, V14.S4
-	FMOVQ F21, 640(R11)
-	FMOVQ F14, 656(R11)
-	FMOVQ 544(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V27.B16, V17.B16
-	VUSRA $2, V17.B16, V24.B16
-	FMOVQ 608(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V5.B16, V27.B16, V7.B16
-	VUSRA $3, V7.B16, V20.B16
-	VZIP1 V20.S4, V24.S4, V16.S4
-	VZIP2 V20.S4, V24.S4, V20.S4
+	VAND V5.B16, V23.B16, V7.B16
+	VUSRA $3, V7.B16, V14.B16
+	VZIP1 V14.S4, V31.S4, V16.S4
+	VZIP2 V14.S4, V31.S4, V14.S4
 	FMOVQ F16, 672(R11)
-	FMOVQ F20, 688(R11)
-	FMOVQ 416(R1), F23
-	VAND V2.B16, V22.B16, V10.B16
-	VUSRA $4, V23.B16, V10.B16
+	FMOVQ F14, 688(R11)
+	FMOVQ 416(R1), F27
+	VAND V2.B16, V13.B16, V10.B16
+	VUSRA $4, V27.B16, V10.B16
 	FMOVQ 480(R1), F18
-	VAND V3.B16, V22.B16, V6.B16
+	VAND V3.B16, V13.B16, V8.B16
 	VUSHR $4, V18.B16, V18.B16
-	VUSRA $1, V6.B16, V18.B16
+	VUSRA $1, V8.B16, V18.B16
 	VZIP1 V18.S4, V10.S4, V11.S4
 	VZIP2 V18.S4, V10.S4, V18.S4
 	FMOVQ F11, 704(R11)
 	FMOVQ F18, 720(R11)
-	FMOVQ 544(R1), F26
-	VAND V4.B16, V22.B16, V19.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V19.B16, V26.B16
+	FMOVQ 544(R1), F15
+	VAND V4.B16, V13.B16, V19.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $2, V19.B16, V15.B16
 	FMOVQ 608(R1), F9
-	VAND V5.B16, V22.B16, V12.B16
+	VAND V5.B16, V13.B16, V12.B16
 	VUSHR $4, V9.B16, V9.B16
 	VUSRA $3, V12.B16, V9.B16
-	VZIP1 V9.S4, V26.S4, V30.S4
-	VZIP2 V9.S4, V26.S4, V9.S4
+	VZIP1 V9.S4, V15.S4, V30.S4
+	VZIP2 V9.S4, V15.S4, V9.S4
 	FMOVQ F30, 736(R11)
 	FMOVQ F9, 752(R11)
-	FMOVD 40(R1), F15
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f1019 // saddw v25.4s, v0.4s, v15.4h
+	FMOVD 40(R1), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x0e7a1019 // saddw v25.4s, v0.4s, v26.4h
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 32(R11), F28
-	WORD $0x6e3cdf39 // fmul v25.4s, v25.4s, v28.4s
+	FMOVQ 32(R11), F20
+	WORD $0x6e34df39 // fmul v25.4s, v25.4s, v20.4s
 	FMOVQ F25, 160(R11)
-	FMOVD 56(R1), F31
-	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f101d // saddw v29.4s, v0.4s, v31.4h
+	FMOVD 56(R1), F17
+	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
+	WORD $0x0e71101d // saddw v29.4s, v0.4s, v17.4h
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 96(R11), F13
-	WORD $0x6e2ddfbd // fmul v29.4s, v29.4s, v13.4s
+	FMOVQ 96(R11), F24
+	WORD $0x6e38dfbd // fmul v29.4s, v29.4s, v24.4s
 	FMOVQ F29, 288(R11)
-	FMOVQ 432(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ 688(R1), F21
-	VSHL $4, V21.B16, V14.B16
-	VAND V2.B16, V14.B16, V17.B16
-	VORR V17.B16, V8.B16, V8.B16
+	FMOVQ 432(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 688(R1), F22
+	VSHL $4, V22.B16, V6.B16
+	VAND V2.B16, V6.B16, V28.B16
+	VORR V28.B16, V21.B16, V21.B16
 	FMOVQ 496(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
-	VAND V3.B16, V14.B16, V24.B16
-	VUSRA $1, V24.B16, V7.B16
-	VZIP1 V7.S4, V8.S4, V16.S4
-	VZIP2 V7.S4, V8.S4, V7.S4
+	VAND V3.B16, V6.B16, V31.B16
+	VUSRA $1, V31.B16, V7.B16
+	VZIP1 V7.S4, V21.S4, V16.S4
+	VZIP2 V7.S4, V21.S4, V7.S4
 	FMOVQ F16, 768(R11)
 	FMOVQ F7, 784(R11)
-	FMOVQ 560(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V14.B16, V23.B16
-	VUSRA $2, V23.B16, V20.B16
-	FMOVQ 624(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	VAND V5.B16, V14.B16, V10.B16
-	VUSRA $3, V10.B16, V6.B16
-	VZIP1 V6.S4, V20.S4, V11.S4
-	VZIP2 V6.S4, V20.S4, V6.S4
+	FMOVQ 560(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V6.B16, V27.B16
+	VUSRA $2, V27.B16, V14.B16
+	FMOVQ 624(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V5.B16, V6.B16, V10.B16
+	VUSRA $3, V10.B16, V8.B16
+	VZIP1 V8.S4, V14.S4, V11.S4
+	VZIP2 V8.S4, V14.S4, V8.S4
 	FMOVQ F11, 800(R11)
-	FMOVQ F6, 816(R11)
+	FMOVQ F8, 816(R11)
 	FMOVQ 432(R1), F18
-	VAND V2.B16, V21.B16, V19.B16
+	VAND V2.B16, V22.B16, V19.B16
 	VUSRA $4, V18.B16, V19.B16
-	FMOVQ 496(R1), F27
-	VAND V3.B16, V21.B16, V22.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $1, V22.B16, V27.B16
-	VZIP1 V27.S4, V19.S4, V12.S4
-	VZIP2 V27.S4, V19.S4, V27.S4
+	FMOVQ 496(R1), F23
+	VAND V3.B16, V22.B16, V13.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $1, V13.B16, V23.B16
+	VZIP1 V23.S4, V19.S4, V12.S4
+	VZIP2 V23.S4, V19.S4, V23.S4
 	FMOVQ F12, 832(R11)
-	FMOVQ F27, 848(R11)
-	FMOVQ 560(R1), F26
-	VAND V4.B16, V21.B16, V30.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V30.B16, V26.B16
+	FMOVQ F23, 848(R11)
+	FMOVQ 560(R1), F15
+	VAND V4.B16, V22.B16, V30.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $2, V30.B16, V15.B16
 	FMOVQ 624(R1), F9
-	VAND V5.B16, V21.B16, V28.B16
+	VAND V5.B16, V22.B16, V20.B16
 	VUSHR $4, V9.B16, V9.B16
-	VUSRA $3, V28.B16, V9.B16
-	VZIP1 V9.S4, V26.S4, V25.S4
-	VZIP2 V9.S4, V26.S4, V9.S4
+	VUSRA $3, V20.B16, V9.B16
+	VZIP1 V9.S4, V15.S4, V25.S4
+	VZIP2 V9.S4, V15.S4, V9.S4
 	FMOVQ F25, 864(R11)
 	FMOVQ F9, 880(R11)
-	WORD $0x4e6f100d // saddw2 v13.4s, v0.4s, v15.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4e7a1018 // saddw2 v24.4s, v0.4s, v26.8h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
 	FMOVQ 48(R11), F29
-	WORD $0x6e3dddad // fmul v13.4s, v13.4s, v29.4s
-	FMOVQ F13, 176(R11)
-	WORD $0x4e7f1011 // saddw2 v17.4s, v0.4s, v31.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 112(R11), F24
-	WORD $0x6e38de31 // fmul v17.4s, v17.4s, v24.4s
-	FMOVQ F17, 304(R11)
+	WORD $0x6e3ddf18 // fmul v24.4s, v24.4s, v29.4s
+	FMOVQ F24, 176(R11)
+	WORD $0x4e71101c // saddw2 v28.4s, v0.4s, v17.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 112(R11), F31
+	WORD $0x6e3fdf9c // fmul v28.4s, v28.4s, v31.4s
+	FMOVQ F28, 304(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
 pair58:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
-	FMOVQ 0(R13), F8
+	FMOVQ 0(R13), F21
 	FMOVQ 0(R20), F16
-	VZIP1 V16.D2, V8.D2, V7.D2
-	VZIP2 V16.D2, V8.D2, V16.D2
-	FMOVQ 16(R13), F23
+	VZIP1 V16.D2, V21.D2, V7.D2
+	VZIP2 V16.D2, V21.D2, V16.D2
+	FMOVQ 16(R13), F27
 	FMOVQ 16(R20), F10
-	VZIP1 V10.D2, V23.D2, V20.D2
-	VZIP2 V10.D2, V23.D2, V10.D2
+	VZIP1 V10.D2, V27.D2, V14.D2
+	VZIP2 V10.D2, V27.D2, V10.D2
 	FMOVQ 32(R13), F11
-	FMOVQ 32(R20), F6
-	VZIP1 V6.S4, V11.S4, V18.S4
-	VZIP2 V6.S4, V11.S4, V22.S4
+	FMOVQ 32(R20), F8
+	VZIP1 V8.S4, V11.S4, V18.S4
+	VZIP2 V8.S4, V11.S4, V13.S4
 	VZIP1 V18.D2, V18.D2, V19.D2
 	VZIP2 V18.D2, V18.D2, V18.D2
-	FMOVD 48(R13), F12
-	WORD $0x7e30d98c // faddp s12, v12.2s
-	FMOVD 48(R20), F27
-	WORD $0x7e30db7b // faddp s27, v27.2s
+	FMOVD 56(R13), F12
+	FMOVD 56(R20), F23
 	FMOVQ 0(R10), F30
-	FMOVQ 384(R11), F21
-	WORD $0x4e87a6be // smmla v30.4s, v21.16b, v7.16b
-	FMOVQ 416(R11), F28
-	WORD $0x4e90a79e // smmla v30.4s, v28.16b, v16.16b
-	FMOVQ 0(R10), F14
-	FMOVQ 400(R11), F26
-	WORD $0x4e87a74e // smmla v14.4s, v26.16b, v7.16b
+	FMOVQ 384(R11), F22
+	WORD $0x4e87a6de // smmla v30.4s, v22.16b, v7.16b
+	FMOVQ 416(R11), F20
+	WORD $0x4e90a69e // smmla v30.4s, v20.16b, v16.16b
+	FMOVQ 0(R10), F6
+	FMOVQ 400(R11), F15
+	WORD $0x4e87a5e6 // smmla v6.4s, v15.16b, v7.16b
 	FMOVQ 432(R11), F25
-	WORD $0x4e90a72e // smmla v14.4s, v25.16b, v16.16b
+	WORD $0x4e90a726 // smmla v6.4s, v25.16b, v16.16b
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
 	WORD $0x6e33dfde // fmul v30.4s, v30.4s, v19.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
+	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
 	FMOVQ 0(R10), F9
 	FMOVQ 448(R11), F29
-	WORD $0x4e94a7a9 // smmla v9.4s, v29.16b, v20.16b
-	FMOVQ 480(R11), F13
-	WORD $0x4e8aa5a9 // smmla v9.4s, v13.16b, v10.16b
-	FMOVQ 0(R10), F15
-	FMOVQ 464(R11), F31
-	WORD $0x4e94a7ef // smmla v15.4s, v31.16b, v20.16b
-	FMOVQ 496(R11), F24
-	WORD $0x4e8aa70f // smmla v15.4s, v24.16b, v10.16b
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x6e32dd29 // fmul v9.4s, v9.4s, v18.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x6e32ddef // fmul v15.4s, v15.4s, v18.4s
-	WORD $0x4e29d7de // fadd v30.4s, v30.4s, v9.4s
-	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
-	VUZP1 V14.S4, V30.S4, V17.S4
-	VUZP2 V14.S4, V30.S4, V14.S4
-	FMOVQ 128(R11), F8
-	WORD $0x6e28de31 // fmul v17.4s, v17.4s, v8.4s
-	WORD $0x6e28ddce // fmul v14.4s, v14.4s, v8.4s
-	FMOVQ 0(R14), F23
-	WORD $0x4e31d6f7 // fadd v23.4s, v23.4s, v17.4s
-	FMOVQ 256(R11), F11
-	WORD $0x4f8c916b // fmul v11.4s, v11.4s, v12.s[0]
-	WORD $0x4eabd6f7 // fsub v23.4s, v23.4s, v11.4s
-	FMOVQ F23, 0(R14)
-	FMOVQ 0(R21), F6
-	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
-	FMOVQ 256(R11), F22
-	WORD $0x4f9b92d6 // fmul v22.4s, v22.4s, v27.s[0]
-	WORD $0x4eb6d4c6 // fsub v6.4s, v6.4s, v22.4s
-	FMOVQ F6, 0(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 512(R11), F26
-	WORD $0x4e87a755 // smmla v21.4s, v26.16b, v7.16b
-	FMOVQ 544(R11), F25
-	WORD $0x4e90a735 // smmla v21.4s, v25.16b, v16.16b
-	FMOVQ 0(R10), F28
-	FMOVQ 528(R11), F29
-	WORD $0x4e87a7bc // smmla v28.4s, v29.16b, v7.16b
-	FMOVQ 560(R11), F13
-	WORD $0x4e90a5bc // smmla v28.4s, v13.16b, v16.16b
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x6e33df9c // fmul v28.4s, v28.4s, v19.4s
-	FMOVQ 0(R10), F31
-	FMOVQ 576(R11), F9
-	WORD $0x4e94a53f // smmla v31.4s, v9.16b, v20.16b
-	FMOVQ 608(R11), F15
-	WORD $0x4e8aa5ff // smmla v31.4s, v15.16b, v10.16b
-	FMOVQ 0(R10), F24
-	FMOVQ 592(R11), F30
-	WORD $0x4e94a7d8 // smmla v24.4s, v30.16b, v20.16b
-	FMOVQ 624(R11), F8
-	WORD $0x4e8aa518 // smmla v24.4s, v8.16b, v10.16b
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x6e32dfff // fmul v31.4s, v31.4s, v18.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x6e32df18 // fmul v24.4s, v24.4s, v18.4s
-	WORD $0x4e3fd6b5 // fadd v21.4s, v21.4s, v31.4s
-	WORD $0x4e38d79c // fadd v28.4s, v28.4s, v24.4s
-	VUZP1 V28.S4, V21.S4, V17.S4
-	VUZP2 V28.S4, V21.S4, V28.S4
-	FMOVQ 144(R11), F11
-	WORD $0x6e2bde31 // fmul v17.4s, v17.4s, v11.4s
-	WORD $0x6e2bdf9c // fmul v28.4s, v28.4s, v11.4s
-	FMOVQ 16(R14), F23
-	WORD $0x4e31d6f7 // fadd v23.4s, v23.4s, v17.4s
-	FMOVQ 272(R11), F14
-	WORD $0x4f8c91ce // fmul v14.4s, v14.4s, v12.s[0]
-	WORD $0x4eaed6f7 // fsub v23.4s, v23.4s, v14.4s
-	FMOVQ F23, 16(R14)
-	FMOVQ 16(R21), F22
-	WORD $0x4e3cd6d6 // fadd v22.4s, v22.4s, v28.4s
-	FMOVQ 272(R11), F6
-	WORD $0x4f9b90c6 // fmul v6.4s, v6.4s, v27.s[0]
-	WORD $0x4ea6d6d6 // fsub v22.4s, v22.4s, v6.4s
-	FMOVQ F22, 16(R21)
+	WORD $0x4e8ea7a9 // smmla v9.4s, v29.16b, v14.16b
+	FMOVQ 480(R11), F24
+	WORD $0x4e8aa709 // smmla v9.4s, v24.16b, v10.16b
 	FMOVQ 0(R10), F26
-	FMOVQ 640(R11), F29
-	WORD $0x4e87a7ba // smmla v26.4s, v29.16b, v7.16b
-	FMOVQ 672(R11), F13
-	WORD $0x4e90a5ba // smmla v26.4s, v13.16b, v16.16b
-	FMOVQ 0(R10), F25
-	FMOVQ 656(R11), F9
-	WORD $0x4e87a539 // smmla v25.4s, v9.16b, v7.16b
-	FMOVQ 688(R11), F15
-	WORD $0x4e90a5f9 // smmla v25.4s, v15.16b, v16.16b
+	FMOVQ 464(R11), F17
+	WORD $0x4e8ea63a // smmla v26.4s, v17.16b, v14.16b
+	FMOVQ 496(R11), F31
+	WORD $0x4e8aa7fa // smmla v26.4s, v31.16b, v10.16b
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x6e33df5a // fmul v26.4s, v26.4s, v19.4s
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x6e33df39 // fmul v25.4s, v25.4s, v19.4s
-	FMOVQ 0(R10), F30
-	FMOVQ 704(R11), F31
-	WORD $0x4e94a7fe // smmla v30.4s, v31.16b, v20.16b
-	FMOVQ 736(R11), F24
-	WORD $0x4e8aa71e // smmla v30.4s, v24.16b, v10.16b
-	FMOVQ 0(R10), F8
-	FMOVQ 720(R11), F21
-	WORD $0x4e94a6a8 // smmla v8.4s, v21.16b, v20.16b
-	FMOVQ 752(R11), F11
-	WORD $0x4e8aa568 // smmla v8.4s, v11.16b, v10.16b
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x6e32dfde // fmul v30.4s, v30.4s, v18.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x6e32dd08 // fmul v8.4s, v8.4s, v18.4s
-	WORD $0x4e3ed75a // fadd v26.4s, v26.4s, v30.4s
-	WORD $0x4e28d739 // fadd v25.4s, v25.4s, v8.4s
-	VUZP1 V25.S4, V26.S4, V17.S4
-	VUZP2 V25.S4, V26.S4, V25.S4
-	FMOVQ 160(R11), F14
-	WORD $0x6e2ede31 // fmul v17.4s, v17.4s, v14.4s
-	WORD $0x6e2edf39 // fmul v25.4s, v25.4s, v14.4s
-	FMOVQ 32(R14), F23
-	WORD $0x4e31d6f7 // fadd v23.4s, v23.4s, v17.4s
-	FMOVQ 288(R11), F28
-	WORD $0x4f8c939c // fmul v28.4s, v28.4s, v12.s[0]
-	WORD $0x4ebcd6f7 // fsub v23.4s, v23.4s, v28.4s
-	FMOVQ F23, 32(R14)
-	FMOVQ 32(R21), F6
-	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
-	FMOVQ 288(R11), F22
-	WORD $0x4f9b92d6 // fmul v22.4s, v22.4s, v27.s[0]
-	WORD $0x4eb6d4c6 // fsub v6.4s, v6.4s, v22.4s
-	FMOVQ F6, 32(R21)
-	FMOVQ 0(R10), F29
-	FMOVQ 768(R11), F9
-	WORD $0x4e87a53d // smmla v29.4s, v9.16b, v7.16b
-	FMOVQ 800(R11), F15
-	WORD $0x4e90a5fd // smmla v29.4s, v15.16b, v16.16b
+	WORD $0x4e32cd3e // fmla v30.4s, v9.4s, v18.4s
+	WORD $0x4e32cf46 // fmla v6.4s, v26.4s, v18.4s
+	VUZP1 V6.S4, V30.S4, V28.S4
+	VUZP2 V6.S4, V30.S4, V6.S4
+	FMOVQ 0(R14), F21
+	FMOVQ 0(R21), F27
+	FMOVQ 128(R11), F11
+	WORD $0x4e2bcf95 // fmla v21.4s, v28.4s, v11.4s
+	WORD $0x4e2bccdb // fmla v27.4s, v6.4s, v11.4s
+	FMOVQ 256(R11), F8
+	WORD $0x4f8c5115 // fmls v21.4s, v8.4s, v12.s[0]
+	WORD $0x4f97511b // fmls v27.4s, v8.4s, v23.s[0]
+	FMOVQ F21, 0(R14)
+	FMOVQ F27, 0(R21)
 	FMOVQ 0(R10), F13
-	FMOVQ 784(R11), F31
-	WORD $0x4e87a7ed // smmla v13.4s, v31.16b, v7.16b
-	FMOVQ 816(R11), F24
-	WORD $0x4e90a70d // smmla v13.4s, v24.16b, v16.16b
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x6e33dfbd // fmul v29.4s, v29.4s, v19.4s
+	FMOVQ 512(R11), F20
+	WORD $0x4e87a68d // smmla v13.4s, v20.16b, v7.16b
+	FMOVQ 544(R11), F15
+	WORD $0x4e90a5ed // smmla v13.4s, v15.16b, v16.16b
+	FMOVQ 0(R10), F22
+	FMOVQ 528(R11), F25
+	WORD $0x4e87a736 // smmla v22.4s, v25.16b, v7.16b
+	FMOVQ 560(R11), F29
+	WORD $0x4e90a7b6 // smmla v22.4s, v29.16b, v16.16b
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
 	WORD $0x6e33ddad // fmul v13.4s, v13.4s, v19.4s
-	FMOVQ 0(R10), F21
-	FMOVQ 832(R11), F30
-	WORD $0x4e94a7d5 // smmla v21.4s, v30.16b, v20.16b
-	FMOVQ 864(R11), F8
-	WORD $0x4e8aa515 // smmla v21.4s, v8.16b, v10.16b
+	WORD $0x6e33ded6 // fmul v22.4s, v22.4s, v19.4s
+	FMOVQ 0(R10), F24
+	FMOVQ 576(R11), F31
+	WORD $0x4e8ea7f8 // smmla v24.4s, v31.16b, v14.16b
+	FMOVQ 608(R11), F9
+	WORD $0x4e8aa538 // smmla v24.4s, v9.16b, v10.16b
+	FMOVQ 0(R10), F17
+	FMOVQ 592(R11), F26
+	WORD $0x4e8ea751 // smmla v17.4s, v26.16b, v14.16b
+	FMOVQ 624(R11), F30
+	WORD $0x4e8aa7d1 // smmla v17.4s, v30.16b, v10.16b
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4e32cf0d // fmla v13.4s, v24.4s, v18.4s
+	WORD $0x4e32ce36 // fmla v22.4s, v17.4s, v18.4s
+	VUZP1 V22.S4, V13.S4, V28.S4
+	VUZP2 V22.S4, V13.S4, V22.S4
+	FMOVQ 16(R14), F6
+	FMOVQ 16(R21), F11
+	FMOVQ 144(R11), F8
+	WORD $0x4e28cf86 // fmla v6.4s, v28.4s, v8.4s
+	WORD $0x4e28cecb // fmla v11.4s, v22.4s, v8.4s
+	FMOVQ 272(R11), F21
+	WORD $0x4f8c52a6 // fmls v6.4s, v21.4s, v12.s[0]
+	WORD $0x4f9752ab // fmls v11.4s, v21.4s, v23.s[0]
+	FMOVQ F6, 16(R14)
+	FMOVQ F11, 16(R21)
+	FMOVQ 0(R10), F27
+	FMOVQ 640(R11), F15
+	WORD $0x4e87a5fb // smmla v27.4s, v15.16b, v7.16b
+	FMOVQ 672(R11), F25
+	WORD $0x4e90a73b // smmla v27.4s, v25.16b, v16.16b
+	FMOVQ 0(R10), F20
+	FMOVQ 656(R11), F29
+	WORD $0x4e87a7b4 // smmla v20.4s, v29.16b, v7.16b
+	FMOVQ 688(R11), F31
+	WORD $0x4e90a7f4 // smmla v20.4s, v31.16b, v16.16b
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x6e33df7b // fmul v27.4s, v27.4s, v19.4s
+	WORD $0x6e33de94 // fmul v20.4s, v20.4s, v19.4s
+	FMOVQ 0(R10), F9
+	FMOVQ 704(R11), F30
+	WORD $0x4e8ea7c9 // smmla v9.4s, v30.16b, v14.16b
+	FMOVQ 736(R11), F24
+	WORD $0x4e8aa709 // smmla v9.4s, v24.16b, v10.16b
+	FMOVQ 0(R10), F26
+	FMOVQ 720(R11), F17
+	WORD $0x4e8ea63a // smmla v26.4s, v17.16b, v14.16b
+	FMOVQ 752(R11), F13
+	WORD $0x4e8aa5ba // smmla v26.4s, v13.16b, v10.16b
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4e32cd3b // fmla v27.4s, v9.4s, v18.4s
+	WORD $0x4e32cf54 // fmla v20.4s, v26.4s, v18.4s
+	VUZP1 V20.S4, V27.S4, V28.S4
+	VUZP2 V20.S4, V27.S4, V20.S4
+	FMOVQ 32(R14), F22
+	FMOVQ 32(R21), F8
+	FMOVQ 160(R11), F21
+	WORD $0x4e35cf96 // fmla v22.4s, v28.4s, v21.4s
+	WORD $0x4e35ce88 // fmla v8.4s, v20.4s, v21.4s
+	FMOVQ 288(R11), F6
+	WORD $0x4f8c50d6 // fmls v22.4s, v6.4s, v12.s[0]
+	WORD $0x4f9750c8 // fmls v8.4s, v6.4s, v23.s[0]
+	FMOVQ F22, 32(R14)
+	FMOVQ F8, 32(R21)
 	FMOVQ 0(R10), F11
-	FMOVQ 848(R11), F26
-	WORD $0x4e94a74b // smmla v11.4s, v26.16b, v20.16b
-	FMOVQ 880(R11), F14
-	WORD $0x4e8aa5cb // smmla v11.4s, v14.16b, v10.16b
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x6e32deb5 // fmul v21.4s, v21.4s, v18.4s
+	FMOVQ 768(R11), F25
+	WORD $0x4e87a72b // smmla v11.4s, v25.16b, v7.16b
+	FMOVQ 800(R11), F29
+	WORD $0x4e90a7ab // smmla v11.4s, v29.16b, v16.16b
+	FMOVQ 0(R10), F15
+	FMOVQ 784(R11), F31
+	WORD $0x4e87a7ef // smmla v15.4s, v31.16b, v7.16b
+	FMOVQ 816(R11), F30
+	WORD $0x4e90a7cf // smmla v15.4s, v30.16b, v16.16b
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x6e32dd6b // fmul v11.4s, v11.4s, v18.4s
-	WORD $0x4e35d7bd // fadd v29.4s, v29.4s, v21.4s
-	WORD $0x4e2bd5ad // fadd v13.4s, v13.4s, v11.4s
-	VUZP1 V13.S4, V29.S4, V17.S4
-	VUZP2 V13.S4, V29.S4, V13.S4
-	FMOVQ 176(R11), F28
-	WORD $0x6e3cde31 // fmul v17.4s, v17.4s, v28.4s
-	WORD $0x6e3cddad // fmul v13.4s, v13.4s, v28.4s
-	FMOVQ 48(R14), F23
-	WORD $0x4e31d6f7 // fadd v23.4s, v23.4s, v17.4s
-	FMOVQ 304(R11), F25
-	WORD $0x4f8c9339 // fmul v25.4s, v25.4s, v12.s[0]
-	WORD $0x4eb9d6f7 // fsub v23.4s, v23.4s, v25.4s
-	FMOVQ F23, 48(R14)
-	FMOVQ 48(R21), F22
-	WORD $0x4e2dd6d6 // fadd v22.4s, v22.4s, v13.4s
-	FMOVQ 304(R11), F6
-	WORD $0x4f9b90c6 // fmul v6.4s, v6.4s, v27.s[0]
-	WORD $0x4ea6d6d6 // fsub v22.4s, v22.4s, v6.4s
-	FMOVQ F22, 48(R21)
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x6e33dd6b // fmul v11.4s, v11.4s, v19.4s
+	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
+	FMOVQ 0(R10), F24
+	FMOVQ 832(R11), F13
+	WORD $0x4e8ea5b8 // smmla v24.4s, v13.16b, v14.16b
+	FMOVQ 864(R11), F9
+	WORD $0x4e8aa538 // smmla v24.4s, v9.16b, v10.16b
+	FMOVQ 0(R10), F17
+	FMOVQ 848(R11), F26
+	WORD $0x4e8ea751 // smmla v17.4s, v26.16b, v14.16b
+	FMOVQ 880(R11), F27
+	WORD $0x4e8aa771 // smmla v17.4s, v27.16b, v10.16b
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4e32cf0b // fmla v11.4s, v24.4s, v18.4s
+	WORD $0x4e32ce2f // fmla v15.4s, v17.4s, v18.4s
+	VUZP1 V15.S4, V11.S4, V28.S4
+	VUZP2 V15.S4, V11.S4, V15.S4
+	FMOVQ 48(R14), F20
+	FMOVQ 48(R21), F21
+	FMOVQ 176(R11), F6
+	WORD $0x4e26cf94 // fmla v20.4s, v28.4s, v6.4s
+	WORD $0x4e26cdf5 // fmla v21.4s, v15.4s, v6.4s
+	FMOVQ 304(R11), F22
+	WORD $0x4f8c52d4 // fmls v20.4s, v22.4s, v12.s[0]
+	WORD $0x4f9752d5 // fmls v21.4s, v22.4s, v23.s[0]
+	FMOVQ F20, 48(R14)
+	FMOVQ F21, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -8225,7 +7777,7 @@ pair64:
 	VZIP2 V16.S4, V28.S4, V18.S4
 	VZIP1 V27.D2, V27.D2, V29.D2
 	VZIP2 V27.D2, V27.D2, V27.D2
-	VSHL $5, V18.S4, V18.S4
+	WORD $0x4f3e0652 // sshr v18.4s, v18.4s, #2
 	VSUB V18.S4, V0.S4, V18.S4
 	VZIP1 V18.D2, V18.D2, V31.D2
 	VZIP2 V18.D2, V18.D2, V18.D2
@@ -8240,41 +7792,37 @@ pair64:
 	FMOVQ 432(R11), F7
 	WORD $0x4e98a4e5 // smmla v5.4s, v7.16b, v24.16b
 	WORD $0x4ebfd484 // fsub v4.4s, v4.4s, v31.4s
-	WORD $0x6e3ddc84 // fmul v4.4s, v4.4s, v29.4s
 	WORD $0x4ebfd4a5 // fsub v5.4s, v5.4s, v31.4s
+	WORD $0x6e3ddc84 // fmul v4.4s, v4.4s, v29.4s
 	WORD $0x6e3ddca5 // fmul v5.4s, v5.4s, v29.4s
-	VUZP1 V5.S4, V4.S4, V10.S4
+	FMOVQ 0(R10), F10
+	FMOVQ 448(R11), F8
+	WORD $0x4e95a50a // smmla v10.4s, v8.16b, v21.16b
+	FMOVQ 480(R11), F30
+	WORD $0x4e8da7ca // smmla v10.4s, v30.16b, v13.16b
+	FMOVQ 0(R10), F12
+	FMOVQ 464(R11), F14
+	WORD $0x4e95a5cc // smmla v12.4s, v14.16b, v21.16b
+	FMOVQ 496(R11), F20
+	WORD $0x4e8da68c // smmla v12.4s, v20.16b, v13.16b
+	WORD $0x4eb2d54a // fsub v10.4s, v10.4s, v18.4s
+	WORD $0x4eb2d58c // fsub v12.4s, v12.4s, v18.4s
+	WORD $0x6e3bdd4a // fmul v10.4s, v10.4s, v27.4s
+	WORD $0x6e3bdd8c // fmul v12.4s, v12.4s, v27.4s
+	VUZP1 V5.S4, V4.S4, V15.S4
 	VUZP2 V5.S4, V4.S4, V5.S4
-	FMOVQ 128(R11), F12
-	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
-	WORD $0x6e2cdca5 // fmul v5.4s, v5.4s, v12.4s
-	FMOVQ 0(R10), F8
-	FMOVQ 448(R11), F14
-	WORD $0x4e95a5c8 // smmla v8.4s, v14.16b, v21.16b
-	FMOVQ 480(R11), F20
-	WORD $0x4e8da688 // smmla v8.4s, v20.16b, v13.16b
-	FMOVQ 0(R10), F30
-	FMOVQ 464(R11), F15
-	WORD $0x4e95a5fe // smmla v30.4s, v15.16b, v21.16b
-	FMOVQ 496(R11), F17
-	WORD $0x4e8da63e // smmla v30.4s, v17.16b, v13.16b
-	WORD $0x4eb2d508 // fsub v8.4s, v8.4s, v18.4s
-	WORD $0x6e3bdd08 // fmul v8.4s, v8.4s, v27.4s
-	WORD $0x4eb2d7de // fsub v30.4s, v30.4s, v18.4s
-	WORD $0x6e3bdfde // fmul v30.4s, v30.4s, v27.4s
-	VUZP1 V30.S4, V8.S4, V19.S4
-	VUZP2 V30.S4, V8.S4, V30.S4
-	FMOVQ 192(R11), F26
-	WORD $0x6e3ade73 // fmul v19.4s, v19.4s, v26.4s
-	WORD $0x6e3adfde // fmul v30.4s, v30.4s, v26.4s
-	WORD $0x4e33d54a // fadd v10.4s, v10.4s, v19.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	FMOVQ 0(R14), F9
-	WORD $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
-	FMOVQ F9, 0(R14)
-	FMOVQ 0(R21), F22
-	WORD $0x4e25d6d6 // fadd v22.4s, v22.4s, v5.4s
-	FMOVQ F22, 0(R21)
+	VUZP1 V12.S4, V10.S4, V17.S4
+	VUZP2 V12.S4, V10.S4, V12.S4
+	FMOVQ 0(R14), F19
+	FMOVQ 0(R21), F26
+	FMOVQ 128(R11), F9
+	WORD $0x4e29cdf3 // fmla v19.4s, v15.4s, v9.4s
+	WORD $0x4e29ccba // fmla v26.4s, v5.4s, v9.4s
+	FMOVQ 192(R11), F22
+	WORD $0x4e36ce33 // fmla v19.4s, v17.4s, v22.4s
+	WORD $0x4e36cd9a // fmla v26.4s, v12.4s, v22.4s
+	FMOVQ F19, 0(R14)
+	FMOVQ F26, 0(R21)
 	FMOVQ 0(R10), F28
 	FMOVQ 512(R11), F23
 	WORD $0x4e8ba6fc // smmla v28.4s, v23.16b, v11.16b
@@ -8286,179 +7834,167 @@ pair64:
 	FMOVQ 560(R11), F7
 	WORD $0x4e98a4f0 // smmla v16.4s, v7.16b, v24.16b
 	WORD $0x4ebfd79c // fsub v28.4s, v28.4s, v31.4s
+	WORD $0x4ebfd610 // fsub v16.4s, v16.4s, v31.4s
 	WORD $0x6e3ddf9c // fmul v28.4s, v28.4s, v29.4s
-	WORD $0x4ebfd610 // fsub v16.4s, v16.4s, v31.4s
 	WORD $0x6e3dde10 // fmul v16.4s, v16.4s, v29.4s
-	VUZP1 V16.S4, V28.S4, V4.S4
-	VUZP2 V16.S4, V28.S4, V16.S4
-	FMOVQ 144(R11), F12
-	WORD $0x6e2cdc84 // fmul v4.4s, v4.4s, v12.4s
-	WORD $0x6e2cde10 // fmul v16.4s, v16.4s, v12.4s
-	FMOVQ 0(R10), F14
-	FMOVQ 576(R11), F15
-	WORD $0x4e95a5ee // smmla v14.4s, v15.16b, v21.16b
-	FMOVQ 608(R11), F17
-	WORD $0x4e8da62e // smmla v14.4s, v17.16b, v13.16b
-	FMOVQ 0(R10), F20
-	FMOVQ 592(R11), F8
-	WORD $0x4e95a514 // smmla v20.4s, v8.16b, v21.16b
-	FMOVQ 624(R11), F26
-	WORD $0x4e8da754 // smmla v20.4s, v26.16b, v13.16b
-	WORD $0x4eb2d5ce // fsub v14.4s, v14.4s, v18.4s
-	WORD $0x6e3bddce // fmul v14.4s, v14.4s, v27.4s
-	WORD $0x4eb2d694 // fsub v20.4s, v20.4s, v18.4s
-	WORD $0x6e3bde94 // fmul v20.4s, v20.4s, v27.4s
-	VUZP1 V20.S4, V14.S4, V19.S4
-	VUZP2 V20.S4, V14.S4, V20.S4
-	FMOVQ 208(R11), F30
-	WORD $0x6e3ede73 // fmul v19.4s, v19.4s, v30.4s
-	WORD $0x6e3ede94 // fmul v20.4s, v20.4s, v30.4s
-	WORD $0x4e33d484 // fadd v4.4s, v4.4s, v19.4s
-	WORD $0x4e34d610 // fadd v16.4s, v16.4s, v20.4s
-	FMOVQ 16(R14), F10
-	WORD $0x4e24d54a // fadd v10.4s, v10.4s, v4.4s
-	FMOVQ F10, 16(R14)
-	FMOVQ 16(R21), F9
-	WORD $0x4e30d529 // fadd v9.4s, v9.4s, v16.4s
-	FMOVQ F9, 16(R21)
-	FMOVQ 0(R10), F5
-	FMOVQ 640(R11), F23
-	WORD $0x4e8ba6e5 // smmla v5.4s, v23.16b, v11.16b
-	FMOVQ 672(R11), F6
-	WORD $0x4e98a4c5 // smmla v5.4s, v6.16b, v24.16b
-	FMOVQ 0(R10), F22
-	FMOVQ 656(R11), F25
-	WORD $0x4e8ba736 // smmla v22.4s, v25.16b, v11.16b
-	FMOVQ 688(R11), F7
-	WORD $0x4e98a4f6 // smmla v22.4s, v7.16b, v24.16b
-	WORD $0x4ebfd4a5 // fsub v5.4s, v5.4s, v31.4s
-	WORD $0x6e3ddca5 // fmul v5.4s, v5.4s, v29.4s
-	WORD $0x4ebfd6d6 // fsub v22.4s, v22.4s, v31.4s
-	WORD $0x6e3dded6 // fmul v22.4s, v22.4s, v29.4s
-	VUZP1 V22.S4, V5.S4, V28.S4
-	VUZP2 V22.S4, V5.S4, V22.S4
-	FMOVQ 160(R11), F12
-	WORD $0x6e2cdf9c // fmul v28.4s, v28.4s, v12.4s
-	WORD $0x6e2cded6 // fmul v22.4s, v22.4s, v12.4s
-	FMOVQ 0(R10), F15
-	FMOVQ 704(R11), F8
-	WORD $0x4e95a50f // smmla v15.4s, v8.16b, v21.16b
-	FMOVQ 736(R11), F26
-	WORD $0x4e8da74f // smmla v15.4s, v26.16b, v13.16b
-	FMOVQ 0(R10), F17
-	FMOVQ 720(R11), F14
-	WORD $0x4e95a5d1 // smmla v17.4s, v14.16b, v21.16b
-	FMOVQ 752(R11), F30
-	WORD $0x4e8da7d1 // smmla v17.4s, v30.16b, v13.16b
-	WORD $0x4eb2d5ef // fsub v15.4s, v15.4s, v18.4s
-	WORD $0x6e3bddef // fmul v15.4s, v15.4s, v27.4s
-	WORD $0x4eb2d631 // fsub v17.4s, v17.4s, v18.4s
-	WORD $0x6e3bde31 // fmul v17.4s, v17.4s, v27.4s
-	VUZP1 V17.S4, V15.S4, V19.S4
-	VUZP2 V17.S4, V15.S4, V17.S4
-	FMOVQ 224(R11), F20
-	WORD $0x6e34de73 // fmul v19.4s, v19.4s, v20.4s
-	WORD $0x6e34de31 // fmul v17.4s, v17.4s, v20.4s
-	WORD $0x4e33d79c // fadd v28.4s, v28.4s, v19.4s
-	WORD $0x4e31d6d6 // fadd v22.4s, v22.4s, v17.4s
-	FMOVQ 32(R14), F4
-	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
-	FMOVQ F4, 32(R14)
-	FMOVQ 32(R21), F10
-	WORD $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
-	FMOVQ F10, 32(R21)
-	FMOVQ 0(R10), F16
-	FMOVQ 768(R11), F23
-	WORD $0x4e8ba6f0 // smmla v16.4s, v23.16b, v11.16b
-	FMOVQ 800(R11), F6
-	WORD $0x4e98a4d0 // smmla v16.4s, v6.16b, v24.16b
-	FMOVQ 0(R10), F9
-	FMOVQ 784(R11), F25
-	WORD $0x4e8ba729 // smmla v9.4s, v25.16b, v11.16b
-	FMOVQ 816(R11), F7
-	WORD $0x4e98a4e9 // smmla v9.4s, v7.16b, v24.16b
-	WORD $0x4ebfd610 // fsub v16.4s, v16.4s, v31.4s
-	WORD $0x6e3dde10 // fmul v16.4s, v16.4s, v29.4s
-	WORD $0x4ebfd529 // fsub v9.4s, v9.4s, v31.4s
-	WORD $0x6e3ddd29 // fmul v9.4s, v9.4s, v29.4s
-	VUZP1 V9.S4, V16.S4, V5.S4
-	VUZP2 V9.S4, V16.S4, V9.S4
-	FMOVQ 176(R11), F12
-	WORD $0x6e2cdca5 // fmul v5.4s, v5.4s, v12.4s
-	WORD $0x6e2cdd29 // fmul v9.4s, v9.4s, v12.4s
 	FMOVQ 0(R10), F8
-	FMOVQ 832(R11), F14
+	FMOVQ 576(R11), F14
 	WORD $0x4e95a5c8 // smmla v8.4s, v14.16b, v21.16b
-	FMOVQ 864(R11), F30
-	WORD $0x4e8da7c8 // smmla v8.4s, v30.16b, v13.16b
-	FMOVQ 0(R10), F26
-	FMOVQ 848(R11), F15
-	WORD $0x4e95a5fa // smmla v26.4s, v15.16b, v21.16b
-	FMOVQ 880(R11), F20
-	WORD $0x4e8da69a // smmla v26.4s, v20.16b, v13.16b
+	FMOVQ 608(R11), F20
+	WORD $0x4e8da688 // smmla v8.4s, v20.16b, v13.16b
+	FMOVQ 0(R10), F30
+	FMOVQ 592(R11), F4
+	WORD $0x4e95a49e // smmla v30.4s, v4.16b, v21.16b
+	FMOVQ 624(R11), F10
+	WORD $0x4e8da55e // smmla v30.4s, v10.16b, v13.16b
 	WORD $0x4eb2d508 // fsub v8.4s, v8.4s, v18.4s
+	WORD $0x4eb2d7de // fsub v30.4s, v30.4s, v18.4s
 	WORD $0x6e3bdd08 // fmul v8.4s, v8.4s, v27.4s
-	WORD $0x4eb2d75a // fsub v26.4s, v26.4s, v18.4s
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	VUZP1 V26.S4, V8.S4, V19.S4
-	VUZP2 V26.S4, V8.S4, V26.S4
-	FMOVQ 240(R11), F17
-	WORD $0x6e31de73 // fmul v19.4s, v19.4s, v17.4s
-	WORD $0x6e31df5a // fmul v26.4s, v26.4s, v17.4s
-	WORD $0x4e33d4a5 // fadd v5.4s, v5.4s, v19.4s
-	WORD $0x4e3ad529 // fadd v9.4s, v9.4s, v26.4s
-	FMOVQ 48(R14), F28
-	WORD $0x4e25d79c // fadd v28.4s, v28.4s, v5.4s
-	FMOVQ F28, 48(R14)
-	FMOVQ 48(R21), F4
-	WORD $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
-	FMOVQ F4, 48(R21)
+	WORD $0x6e3bdfde // fmul v30.4s, v30.4s, v27.4s
+	VUZP1 V16.S4, V28.S4, V15.S4
+	VUZP2 V16.S4, V28.S4, V16.S4
+	VUZP1 V30.S4, V8.S4, V5.S4
+	VUZP2 V30.S4, V8.S4, V30.S4
+	FMOVQ 16(R14), F9
+	FMOVQ 16(R21), F17
+	FMOVQ 144(R11), F12
+	WORD $0x4e2ccde9 // fmla v9.4s, v15.4s, v12.4s
+	WORD $0x4e2cce11 // fmla v17.4s, v16.4s, v12.4s
+	FMOVQ 208(R11), F22
+	WORD $0x4e36cca9 // fmla v9.4s, v5.4s, v22.4s
+	WORD $0x4e36cfd1 // fmla v17.4s, v30.4s, v22.4s
+	FMOVQ F9, 16(R14)
+	FMOVQ F17, 16(R21)
+	FMOVQ 0(R10), F19
+	FMOVQ 640(R11), F23
+	WORD $0x4e8ba6f3 // smmla v19.4s, v23.16b, v11.16b
+	FMOVQ 672(R11), F6
+	WORD $0x4e98a4d3 // smmla v19.4s, v6.16b, v24.16b
+	FMOVQ 0(R10), F26
+	FMOVQ 656(R11), F25
+	WORD $0x4e8ba73a // smmla v26.4s, v25.16b, v11.16b
+	FMOVQ 688(R11), F7
+	WORD $0x4e98a4fa // smmla v26.4s, v7.16b, v24.16b
+	WORD $0x4ebfd673 // fsub v19.4s, v19.4s, v31.4s
+	WORD $0x4ebfd75a // fsub v26.4s, v26.4s, v31.4s
+	WORD $0x6e3dde73 // fmul v19.4s, v19.4s, v29.4s
+	WORD $0x6e3ddf5a // fmul v26.4s, v26.4s, v29.4s
+	FMOVQ 0(R10), F14
+	FMOVQ 704(R11), F4
+	WORD $0x4e95a48e // smmla v14.4s, v4.16b, v21.16b
+	FMOVQ 736(R11), F10
+	WORD $0x4e8da54e // smmla v14.4s, v10.16b, v13.16b
+	FMOVQ 0(R10), F20
+	FMOVQ 720(R11), F28
+	WORD $0x4e95a794 // smmla v20.4s, v28.16b, v21.16b
+	FMOVQ 752(R11), F8
+	WORD $0x4e8da514 // smmla v20.4s, v8.16b, v13.16b
+	WORD $0x4eb2d5ce // fsub v14.4s, v14.4s, v18.4s
+	WORD $0x4eb2d694 // fsub v20.4s, v20.4s, v18.4s
+	WORD $0x6e3bddce // fmul v14.4s, v14.4s, v27.4s
+	WORD $0x6e3bde94 // fmul v20.4s, v20.4s, v27.4s
+	VUZP1 V26.S4, V19.S4, V15.S4
+	VUZP2 V26.S4, V19.S4, V26.S4
+	VUZP1 V20.S4, V14.S4, V16.S4
+	VUZP2 V20.S4, V14.S4, V20.S4
+	FMOVQ 32(R14), F12
+	FMOVQ 32(R21), F5
+	FMOVQ 160(R11), F30
+	WORD $0x4e3ecdec // fmla v12.4s, v15.4s, v30.4s
+	WORD $0x4e3ecf45 // fmla v5.4s, v26.4s, v30.4s
+	FMOVQ 224(R11), F22
+	WORD $0x4e36ce0c // fmla v12.4s, v16.4s, v22.4s
+	WORD $0x4e36ce85 // fmla v5.4s, v20.4s, v22.4s
+	FMOVQ F12, 32(R14)
+	FMOVQ F5, 32(R21)
+	FMOVQ 0(R10), F9
+	FMOVQ 768(R11), F23
+	WORD $0x4e8ba6e9 // smmla v9.4s, v23.16b, v11.16b
+	FMOVQ 800(R11), F6
+	WORD $0x4e98a4c9 // smmla v9.4s, v6.16b, v24.16b
+	FMOVQ 0(R10), F17
+	FMOVQ 784(R11), F25
+	WORD $0x4e8ba731 // smmla v17.4s, v25.16b, v11.16b
+	FMOVQ 816(R11), F7
+	WORD $0x4e98a4f1 // smmla v17.4s, v7.16b, v24.16b
+	WORD $0x4ebfd529 // fsub v9.4s, v9.4s, v31.4s
+	WORD $0x4ebfd631 // fsub v17.4s, v17.4s, v31.4s
+	WORD $0x6e3ddd29 // fmul v9.4s, v9.4s, v29.4s
+	WORD $0x6e3dde31 // fmul v17.4s, v17.4s, v29.4s
+	FMOVQ 0(R10), F4
+	FMOVQ 832(R11), F28
+	WORD $0x4e95a784 // smmla v4.4s, v28.16b, v21.16b
+	FMOVQ 864(R11), F8
+	WORD $0x4e8da504 // smmla v4.4s, v8.16b, v13.16b
+	FMOVQ 0(R10), F10
+	FMOVQ 848(R11), F19
+	WORD $0x4e95a66a // smmla v10.4s, v19.16b, v21.16b
+	FMOVQ 880(R11), F14
+	WORD $0x4e8da5ca // smmla v10.4s, v14.16b, v13.16b
+	WORD $0x4eb2d484 // fsub v4.4s, v4.4s, v18.4s
+	WORD $0x4eb2d54a // fsub v10.4s, v10.4s, v18.4s
+	WORD $0x6e3bdc84 // fmul v4.4s, v4.4s, v27.4s
+	WORD $0x6e3bdd4a // fmul v10.4s, v10.4s, v27.4s
+	VUZP1 V17.S4, V9.S4, V15.S4
+	VUZP2 V17.S4, V9.S4, V17.S4
+	VUZP1 V10.S4, V4.S4, V26.S4
+	VUZP2 V10.S4, V4.S4, V10.S4
+	FMOVQ 48(R14), F30
+	FMOVQ 48(R21), F16
+	FMOVQ 176(R11), F20
+	WORD $0x4e34cdfe // fmla v30.4s, v15.4s, v20.4s
+	WORD $0x4e34ce30 // fmla v16.4s, v17.4s, v20.4s
+	FMOVQ 240(R11), F22
+	WORD $0x4e36cf5e // fmla v30.4s, v26.4s, v22.4s
+	WORD $0x4e36cd50 // fmla v16.4s, v10.4s, v22.4s
+	FMOVQ F30, 48(R14)
+	FMOVQ F16, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
 	BNE pair64
-	FMOVQ 448(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 704(R1), F10
-	VSHL $4, V10.B16, V23.B16
+	FMOVQ 448(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 704(R1), F5
+	VSHL $4, V5.B16, V23.B16
 	VAND V2.B16, V23.B16, V6.B16
-	VORR V6.B16, V22.B16, V22.B16
+	VORR V6.B16, V12.B16, V12.B16
 	FMOVQ 512(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
 	VAND V3.B16, V23.B16, V7.B16
 	VUSRA $2, V7.B16, V25.B16
-	VZIP1 V25.S4, V22.S4, V16.S4
-	VZIP2 V25.S4, V22.S4, V25.S4
-	FMOVQ F16, 384(R11)
+	VZIP1 V25.S4, V12.S4, V28.S4
+	VZIP2 V25.S4, V12.S4, V25.S4
+	FMOVQ F28, 384(R11)
 	FMOVQ F25, 400(R11)
-	FMOVQ 576(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V2.B16, V10.B16, V14.B16
-	VORR V14.B16, V12.B16, V12.B16
-	FMOVQ 640(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V10.B16, V15.B16
-	VUSRA $2, V15.B16, V30.B16
-	VZIP1 V30.S4, V12.S4, V20.S4
-	VZIP2 V30.S4, V12.S4, V30.S4
-	FMOVQ F20, 416(R11)
-	FMOVQ F30, 432(R11)
-	FMOVQ 448(R1), F8
+	FMOVQ 576(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V2.B16, V5.B16, V19.B16
+	VORR V19.B16, V8.B16, V8.B16
+	FMOVQ 640(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V5.B16, V9.B16
+	VUSRA $2, V9.B16, V14.B16
+	VZIP1 V14.S4, V8.S4, V4.S4
+	VZIP2 V14.S4, V8.S4, V14.S4
+	FMOVQ F4, 416(R11)
+	FMOVQ F14, 432(R11)
+	FMOVQ 448(R1), F15
 	FMOVQ 768(R1), F17
-	VSHL $4, V17.B16, V19.B16
-	VAND V2.B16, V19.B16, V26.B16
-	VUSRA $4, V8.B16, V26.B16
-	FMOVQ 512(R1), F5
-	VAND V3.B16, V19.B16, V28.B16
-	VUSHR $4, V5.B16, V5.B16
-	VUSRA $2, V28.B16, V5.B16
-	VZIP1 V5.S4, V26.S4, V9.S4
-	VZIP2 V5.S4, V26.S4, V5.S4
-	FMOVQ F9, 448(R11)
-	FMOVQ F5, 464(R11)
-	FMOVQ 576(R1), F4
+	VSHL $4, V17.B16, V20.B16
+	VAND V2.B16, V20.B16, V26.B16
+	VUSRA $4, V15.B16, V26.B16
+	FMOVQ 512(R1), F10
+	VAND V3.B16, V20.B16, V22.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V22.B16, V10.B16
+	VZIP1 V10.S4, V26.S4, V30.S4
+	VZIP2 V10.S4, V26.S4, V10.S4
+	FMOVQ F30, 448(R11)
+	FMOVQ F10, 464(R11)
+	FMOVQ 576(R1), F16
 	VAND V2.B16, V17.B16, V11.B16
-	VUSRA $4, V4.B16, V11.B16
+	VUSRA $4, V16.B16, V11.B16
 	FMOVQ 640(R1), F24
 	VAND V3.B16, V17.B16, V21.B16
 	VUSHR $4, V24.B16, V24.B16
@@ -8481,50 +8017,50 @@ pair64:
 	FMOVQ 0(R11), F7
 	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
 	FMOVQ F6, 192(R11)
-	FMOVQ 464(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 720(R1), F16
-	VSHL $4, V16.B16, V25.B16
-	VAND V2.B16, V25.B16, V14.B16
-	VORR V14.B16, V22.B16, V22.B16
+	FMOVQ 464(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 720(R1), F28
+	VSHL $4, V28.B16, V25.B16
+	VAND V2.B16, V25.B16, V19.B16
+	VORR V19.B16, V12.B16, V12.B16
 	FMOVQ 528(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V25.B16, V10.B16
-	VUSRA $2, V10.B16, V23.B16
-	VZIP1 V23.S4, V22.S4, V15.S4
-	VZIP2 V23.S4, V22.S4, V23.S4
-	FMOVQ F15, 512(R11)
+	VAND V3.B16, V25.B16, V5.B16
+	VUSRA $2, V5.B16, V23.B16
+	VZIP1 V23.S4, V12.S4, V9.S4
+	VZIP2 V23.S4, V12.S4, V23.S4
+	FMOVQ F9, 512(R11)
 	FMOVQ F23, 528(R11)
-	FMOVQ 592(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V2.B16, V16.B16, V20.B16
-	VORR V20.B16, V12.B16, V12.B16
-	FMOVQ 656(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V16.B16, V8.B16
-	VUSRA $2, V8.B16, V30.B16
-	VZIP1 V30.S4, V12.S4, V28.S4
-	VZIP2 V30.S4, V12.S4, V30.S4
-	FMOVQ F28, 544(R11)
-	FMOVQ F30, 560(R11)
+	FMOVQ 592(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V2.B16, V28.B16, V4.B16
+	VORR V4.B16, V8.B16, V8.B16
+	FMOVQ 656(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V28.B16, V15.B16
+	VUSRA $2, V15.B16, V14.B16
+	VZIP1 V14.S4, V8.S4, V22.S4
+	VZIP2 V14.S4, V8.S4, V14.S4
+	FMOVQ F22, 544(R11)
+	FMOVQ F14, 560(R11)
 	FMOVQ 464(R1), F26
-	FMOVQ 784(R1), F9
-	VSHL $4, V9.B16, V5.B16
-	VAND V2.B16, V5.B16, V4.B16
-	VUSRA $4, V26.B16, V4.B16
-	FMOVQ 528(R1), F19
-	VAND V3.B16, V5.B16, V17.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V17.B16, V19.B16
-	VZIP1 V19.S4, V4.S4, V21.S4
-	VZIP2 V19.S4, V4.S4, V19.S4
+	FMOVQ 784(R1), F30
+	VSHL $4, V30.B16, V10.B16
+	VAND V2.B16, V10.B16, V16.B16
+	VUSRA $4, V26.B16, V16.B16
+	FMOVQ 528(R1), F20
+	VAND V3.B16, V10.B16, V17.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $2, V17.B16, V20.B16
+	VZIP1 V20.S4, V16.S4, V21.S4
+	VZIP2 V20.S4, V16.S4, V20.S4
 	FMOVQ F21, 576(R11)
-	FMOVQ F19, 592(R11)
+	FMOVQ F20, 592(R11)
 	FMOVQ 592(R1), F11
-	VAND V2.B16, V9.B16, V13.B16
+	VAND V2.B16, V30.B16, V13.B16
 	VUSRA $4, V11.B16, V13.B16
 	FMOVQ 656(R1), F24
-	VAND V3.B16, V9.B16, V31.B16
+	VAND V3.B16, V30.B16, V31.B16
 	VUSHR $4, V24.B16, V24.B16
 	VUSRA $2, V31.B16, V24.B16
 	VZIP1 V24.S4, V13.S4, V27.S4
@@ -8536,50 +8072,50 @@ pair64:
 	FMOVQ 16(R11), F6
 	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
 	FMOVQ F7, 144(R11)
-	WORD $0x4e72100e // saddw2 v14.4s, v0.4s, v18.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 16(R11), F10
-	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
-	FMOVQ F14, 208(R11)
-	FMOVQ 480(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 736(R1), F15
-	VSHL $4, V15.B16, V23.B16
-	VAND V2.B16, V23.B16, V20.B16
-	VORR V20.B16, V22.B16, V22.B16
+	WORD $0x4e721013 // saddw2 v19.4s, v0.4s, v18.8h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FMOVQ 16(R11), F5
+	WORD $0x6e25de73 // fmul v19.4s, v19.4s, v5.4s
+	FMOVQ F19, 208(R11)
+	FMOVQ 480(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 736(R1), F9
+	VSHL $4, V9.B16, V23.B16
+	VAND V2.B16, V23.B16, V4.B16
+	VORR V4.B16, V12.B16, V12.B16
 	FMOVQ 544(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V23.B16, V16.B16
-	VUSRA $2, V16.B16, V25.B16
-	VZIP1 V25.S4, V22.S4, V8.S4
-	VZIP2 V25.S4, V22.S4, V25.S4
-	FMOVQ F8, 640(R11)
+	VAND V3.B16, V23.B16, V28.B16
+	VUSRA $2, V28.B16, V25.B16
+	VZIP1 V25.S4, V12.S4, V15.S4
+	VZIP2 V25.S4, V12.S4, V25.S4
+	FMOVQ F15, 640(R11)
 	FMOVQ F25, 656(R11)
-	FMOVQ 608(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V2.B16, V15.B16, V28.B16
-	VORR V28.B16, V12.B16, V12.B16
-	FMOVQ 672(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V15.B16, V26.B16
-	VUSRA $2, V26.B16, V30.B16
-	VZIP1 V30.S4, V12.S4, V17.S4
-	VZIP2 V30.S4, V12.S4, V30.S4
+	FMOVQ 608(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V2.B16, V9.B16, V22.B16
+	VORR V22.B16, V8.B16, V8.B16
+	FMOVQ 672(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V9.B16, V26.B16
+	VUSRA $2, V26.B16, V14.B16
+	VZIP1 V14.S4, V8.S4, V17.S4
+	VZIP2 V14.S4, V8.S4, V14.S4
 	FMOVQ F17, 672(R11)
-	FMOVQ F30, 688(R11)
-	FMOVQ 480(R1), F4
+	FMOVQ F14, 688(R11)
+	FMOVQ 480(R1), F16
 	FMOVQ 800(R1), F21
-	VSHL $4, V21.B16, V19.B16
-	VAND V2.B16, V19.B16, V11.B16
-	VUSRA $4, V4.B16, V11.B16
-	FMOVQ 544(R1), F5
-	VAND V3.B16, V19.B16, V9.B16
-	VUSHR $4, V5.B16, V5.B16
-	VUSRA $2, V9.B16, V5.B16
-	VZIP1 V5.S4, V11.S4, V31.S4
-	VZIP2 V5.S4, V11.S4, V5.S4
+	VSHL $4, V21.B16, V20.B16
+	VAND V2.B16, V20.B16, V11.B16
+	VUSRA $4, V16.B16, V11.B16
+	FMOVQ 544(R1), F10
+	VAND V3.B16, V20.B16, V30.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V30.B16, V10.B16
+	VZIP1 V10.S4, V11.S4, V31.S4
+	VZIP2 V10.S4, V11.S4, V10.S4
 	FMOVQ F31, 704(R11)
-	FMOVQ F5, 720(R11)
+	FMOVQ F10, 720(R11)
 	FMOVQ 608(R1), F13
 	VAND V2.B16, V21.B16, V27.B16
 	VUSRA $4, V13.B16, V27.B16
@@ -8595,284 +8131,268 @@ pair64:
 	WORD $0x0f08a4e7 // sshll v7.8h, v7.8b, #0
 	WORD $0x0e671012 // saddw v18.4s, v0.4s, v7.4h
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 32(R11), F10
-	WORD $0x6e2ade52 // fmul v18.4s, v18.4s, v10.4s
+	FMOVQ 32(R11), F5
+	WORD $0x6e25de52 // fmul v18.4s, v18.4s, v5.4s
 	FMOVQ F18, 160(R11)
-	FMOVD 56(R1), F14
-	WORD $0x0f08a5ce // sshll v14.8h, v14.8b, #0
-	WORD $0x0e6e1014 // saddw v20.4s, v0.4s, v14.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 32(R11), F16
-	WORD $0x6e30de94 // fmul v20.4s, v20.4s, v16.4s
-	FMOVQ F20, 224(R11)
-	FMOVQ 496(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 752(R1), F8
-	VSHL $4, V8.B16, V25.B16
-	VAND V2.B16, V25.B16, V28.B16
-	VORR V28.B16, V22.B16, V22.B16
+	FMOVD 56(R1), F19
+	WORD $0x0f08a673 // sshll v19.8h, v19.8b, #0
+	WORD $0x0e731004 // saddw v4.4s, v0.4s, v19.4h
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	FMOVQ 32(R11), F28
+	WORD $0x6e3cdc84 // fmul v4.4s, v4.4s, v28.4s
+	FMOVQ F4, 224(R11)
+	FMOVQ 496(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 752(R1), F15
+	VSHL $4, V15.B16, V25.B16
+	VAND V2.B16, V25.B16, V22.B16
+	VORR V22.B16, V12.B16, V12.B16
 	FMOVQ 560(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V25.B16, V15.B16
-	VUSRA $2, V15.B16, V23.B16
-	VZIP1 V23.S4, V22.S4, V26.S4
-	VZIP2 V23.S4, V22.S4, V23.S4
+	VAND V3.B16, V25.B16, V9.B16
+	VUSRA $2, V9.B16, V23.B16
+	VZIP1 V23.S4, V12.S4, V26.S4
+	VZIP2 V23.S4, V12.S4, V23.S4
 	FMOVQ F26, 768(R11)
 	FMOVQ F23, 784(R11)
-	FMOVQ 624(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V2.B16, V8.B16, V17.B16
-	VORR V17.B16, V12.B16, V12.B16
-	FMOVQ 688(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V8.B16, V4.B16
-	VUSRA $2, V4.B16, V30.B16
-	VZIP1 V30.S4, V12.S4, V9.S4
-	VZIP2 V30.S4, V12.S4, V30.S4
-	FMOVQ F9, 800(R11)
-	FMOVQ F30, 816(R11)
+	FMOVQ 624(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V2.B16, V15.B16, V17.B16
+	VORR V17.B16, V8.B16, V8.B16
+	FMOVQ 688(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V15.B16, V16.B16
+	VUSRA $2, V16.B16, V14.B16
+	VZIP1 V14.S4, V8.S4, V30.S4
+	VZIP2 V14.S4, V8.S4, V14.S4
+	FMOVQ F30, 800(R11)
+	FMOVQ F14, 816(R11)
 	FMOVQ 496(R1), F11
 	FMOVQ 816(R1), F31
-	VSHL $4, V31.B16, V5.B16
-	VAND V2.B16, V5.B16, V13.B16
+	VSHL $4, V31.B16, V10.B16
+	VAND V2.B16, V10.B16, V13.B16
 	VUSRA $4, V11.B16, V13.B16
-	FMOVQ 560(R1), F19
-	VAND V3.B16, V5.B16, V21.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V21.B16, V19.B16
-	VZIP1 V19.S4, V13.S4, V29.S4
-	VZIP2 V19.S4, V13.S4, V19.S4
+	FMOVQ 560(R1), F20
+	VAND V3.B16, V10.B16, V21.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $2, V21.B16, V20.B16
+	VZIP1 V20.S4, V13.S4, V29.S4
+	VZIP2 V20.S4, V13.S4, V20.S4
 	FMOVQ F29, 832(R11)
-	FMOVQ F19, 848(R11)
+	FMOVQ F20, 848(R11)
 	FMOVQ 624(R1), F27
 	VAND V2.B16, V31.B16, V6.B16
 	VUSRA $4, V27.B16, V6.B16
 	FMOVQ 688(R1), F24
-	VAND V3.B16, V31.B16, V10.B16
+	VAND V3.B16, V31.B16, V5.B16
 	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V10.B16, V24.B16
+	VUSRA $2, V5.B16, V24.B16
 	VZIP1 V24.S4, V6.S4, V18.S4
 	VZIP2 V24.S4, V6.S4, V24.S4
 	FMOVQ F18, 864(R11)
 	FMOVQ F24, 880(R11)
-	WORD $0x4e671010 // saddw2 v16.4s, v0.4s, v7.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 48(R11), F20
-	WORD $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
-	FMOVQ F16, 176(R11)
-	WORD $0x4e6e101c // saddw2 v28.4s, v0.4s, v14.8h
+	WORD $0x4e67101c // saddw2 v28.4s, v0.4s, v7.8h
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 48(R11), F15
-	WORD $0x6e2fdf9c // fmul v28.4s, v28.4s, v15.4s
-	FMOVQ F28, 240(R11)
+	FMOVQ 48(R11), F4
+	WORD $0x6e24df9c // fmul v28.4s, v28.4s, v4.4s
+	FMOVQ F28, 176(R11)
+	WORD $0x4e731016 // saddw2 v22.4s, v0.4s, v19.8h
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	FMOVQ 48(R11), F9
+	WORD $0x6e29ded6 // fmul v22.4s, v22.4s, v9.4s
+	FMOVQ F22, 240(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
 pair65:
 	ADD R15, R13, R20
 	ADD R19, R14, R21
-	FMOVQ 0(R13), F22
+	FMOVQ 0(R13), F12
 	FMOVQ 0(R20), F26
-	VZIP1 V26.D2, V22.D2, V23.D2
-	VZIP2 V26.D2, V22.D2, V26.D2
+	VZIP1 V26.D2, V12.D2, V23.D2
+	VZIP2 V26.D2, V12.D2, V26.D2
 	FMOVQ 16(R13), F17
 	FMOVQ 16(R20), F25
-	VZIP1 V25.D2, V17.D2, V8.D2
+	VZIP1 V25.D2, V17.D2, V15.D2
 	VZIP2 V25.D2, V17.D2, V25.D2
-	FMOVQ 32(R13), F4
-	FMOVQ 32(R20), F12
-	VZIP1 V12.S4, V4.S4, V9.S4
-	VZIP2 V12.S4, V4.S4, V30.S4
-	VZIP1 V9.D2, V9.D2, V11.D2
-	VZIP2 V9.D2, V9.D2, V9.D2
-	VSHL $5, V30.S4, V30.S4
-	VSUB V30.S4, V0.S4, V30.S4
-	VZIP1 V30.D2, V30.D2, V21.D2
+	FMOVQ 32(R13), F16
+	FMOVQ 32(R20), F8
+	VZIP1 V8.S4, V16.S4, V30.S4
+	VZIP2 V8.S4, V16.S4, V14.S4
+	VZIP1 V30.D2, V30.D2, V11.D2
 	VZIP2 V30.D2, V30.D2, V30.D2
+	WORD $0x4f3e05ce // sshr v14.4s, v14.4s, #2
+	VSUB V14.S4, V0.S4, V14.S4
+	VZIP1 V14.D2, V14.D2, V21.D2
+	VZIP2 V14.D2, V14.D2, V14.D2
 	FMOVQ 0(R10), F13
-	FMOVQ 384(R11), F19
-	WORD $0x4e97a66d // smmla v13.4s, v19.16b, v23.16b
+	FMOVQ 384(R11), F20
+	WORD $0x4e97a68d // smmla v13.4s, v20.16b, v23.16b
 	FMOVQ 416(R11), F27
 	WORD $0x4e9aa76d // smmla v13.4s, v27.16b, v26.16b
 	FMOVQ 0(R10), F29
-	FMOVQ 400(R11), F5
-	WORD $0x4e97a4bd // smmla v29.4s, v5.16b, v23.16b
+	FMOVQ 400(R11), F10
+	WORD $0x4e97a55d // smmla v29.4s, v10.16b, v23.16b
 	FMOVQ 432(R11), F31
 	WORD $0x4e9aa7fd // smmla v29.4s, v31.16b, v26.16b
 	WORD $0x4eb5d5ad // fsub v13.4s, v13.4s, v21.4s
+	WORD $0x4eb5d7bd // fsub v29.4s, v29.4s, v21.4s
 	WORD $0x6e2bddad // fmul v13.4s, v13.4s, v11.4s
-	WORD $0x4eb5d7bd // fsub v29.4s, v29.4s, v21.4s
 	WORD $0x6e2bdfbd // fmul v29.4s, v29.4s, v11.4s
-	VUZP1 V29.S4, V13.S4, V10.S4
+	FMOVQ 0(R10), F5
+	FMOVQ 448(R11), F18
+	WORD $0x4e8fa645 // smmla v5.4s, v18.16b, v15.16b
+	FMOVQ 480(R11), F24
+	WORD $0x4e99a705 // smmla v5.4s, v24.16b, v25.16b
+	FMOVQ 0(R10), F6
+	FMOVQ 464(R11), F7
+	WORD $0x4e8fa4e6 // smmla v6.4s, v7.16b, v15.16b
+	FMOVQ 496(R11), F4
+	WORD $0x4e99a486 // smmla v6.4s, v4.16b, v25.16b
+	WORD $0x4eaed4a5 // fsub v5.4s, v5.4s, v14.4s
+	WORD $0x4eaed4c6 // fsub v6.4s, v6.4s, v14.4s
+	WORD $0x6e3edca5 // fmul v5.4s, v5.4s, v30.4s
+	WORD $0x6e3edcc6 // fmul v6.4s, v6.4s, v30.4s
+	VUZP1 V29.S4, V13.S4, V28.S4
 	VUZP2 V29.S4, V13.S4, V29.S4
-	FMOVQ 128(R11), F6
-	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
-	WORD $0x6e26dfbd // fmul v29.4s, v29.4s, v6.4s
-	FMOVQ 0(R10), F18
-	FMOVQ 448(R11), F7
-	WORD $0x4e88a4f2 // smmla v18.4s, v7.16b, v8.16b
-	FMOVQ 480(R11), F20
-	WORD $0x4e99a692 // smmla v18.4s, v20.16b, v25.16b
-	FMOVQ 0(R10), F24
-	FMOVQ 464(R11), F16
-	WORD $0x4e88a618 // smmla v24.4s, v16.16b, v8.16b
-	FMOVQ 496(R11), F14
-	WORD $0x4e99a5d8 // smmla v24.4s, v14.16b, v25.16b
-	WORD $0x4ebed652 // fsub v18.4s, v18.4s, v30.4s
-	WORD $0x6e29de52 // fmul v18.4s, v18.4s, v9.4s
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	WORD $0x6e29df18 // fmul v24.4s, v24.4s, v9.4s
-	VUZP1 V24.S4, V18.S4, V15.S4
-	VUZP2 V24.S4, V18.S4, V24.S4
-	FMOVQ 192(R11), F28
-	WORD $0x6e3cddef // fmul v15.4s, v15.4s, v28.4s
-	WORD $0x6e3cdf18 // fmul v24.4s, v24.4s, v28.4s
-	WORD $0x4e2fd54a // fadd v10.4s, v10.4s, v15.4s
-	WORD $0x4e38d7bd // fadd v29.4s, v29.4s, v24.4s
-	FMOVQ 0(R14), F22
-	WORD $0x4e2ad6d6 // fadd v22.4s, v22.4s, v10.4s
-	FMOVQ F22, 0(R14)
-	FMOVQ 0(R21), F17
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	FMOVQ F17, 0(R21)
-	FMOVQ 0(R10), F4
-	FMOVQ 512(R11), F19
-	WORD $0x4e97a664 // smmla v4.4s, v19.16b, v23.16b
-	FMOVQ 544(R11), F27
-	WORD $0x4e9aa764 // smmla v4.4s, v27.16b, v26.16b
-	FMOVQ 0(R10), F12
-	FMOVQ 528(R11), F5
-	WORD $0x4e97a4ac // smmla v12.4s, v5.16b, v23.16b
-	FMOVQ 560(R11), F31
-	WORD $0x4e9aa7ec // smmla v12.4s, v31.16b, v26.16b
-	WORD $0x4eb5d484 // fsub v4.4s, v4.4s, v21.4s
-	WORD $0x6e2bdc84 // fmul v4.4s, v4.4s, v11.4s
-	WORD $0x4eb5d58c // fsub v12.4s, v12.4s, v21.4s
-	WORD $0x6e2bdd8c // fmul v12.4s, v12.4s, v11.4s
-	VUZP1 V12.S4, V4.S4, V13.S4
-	VUZP2 V12.S4, V4.S4, V12.S4
-	FMOVQ 144(R11), F6
-	WORD $0x6e26ddad // fmul v13.4s, v13.4s, v6.4s
-	WORD $0x6e26dd8c // fmul v12.4s, v12.4s, v6.4s
-	FMOVQ 0(R10), F7
-	FMOVQ 576(R11), F16
-	WORD $0x4e88a607 // smmla v7.4s, v16.16b, v8.16b
-	FMOVQ 608(R11), F14
-	WORD $0x4e99a5c7 // smmla v7.4s, v14.16b, v25.16b
-	FMOVQ 0(R10), F20
-	FMOVQ 592(R11), F18
-	WORD $0x4e88a654 // smmla v20.4s, v18.16b, v8.16b
-	FMOVQ 624(R11), F28
-	WORD $0x4e99a794 // smmla v20.4s, v28.16b, v25.16b
-	WORD $0x4ebed4e7 // fsub v7.4s, v7.4s, v30.4s
-	WORD $0x6e29dce7 // fmul v7.4s, v7.4s, v9.4s
-	WORD $0x4ebed694 // fsub v20.4s, v20.4s, v30.4s
-	WORD $0x6e29de94 // fmul v20.4s, v20.4s, v9.4s
-	VUZP1 V20.S4, V7.S4, V15.S4
-	VUZP2 V20.S4, V7.S4, V20.S4
-	FMOVQ 208(R11), F24
-	WORD $0x6e38ddef // fmul v15.4s, v15.4s, v24.4s
-	WORD $0x6e38de94 // fmul v20.4s, v20.4s, v24.4s
-	WORD $0x4e2fd5ad // fadd v13.4s, v13.4s, v15.4s
-	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
-	FMOVQ 16(R14), F10
-	WORD $0x4e2dd54a // fadd v10.4s, v10.4s, v13.4s
-	FMOVQ F10, 16(R14)
-	FMOVQ 16(R21), F22
-	WORD $0x4e2cd6d6 // fadd v22.4s, v22.4s, v12.4s
-	FMOVQ F22, 16(R21)
-	FMOVQ 0(R10), F29
-	FMOVQ 640(R11), F19
-	WORD $0x4e97a67d // smmla v29.4s, v19.16b, v23.16b
-	FMOVQ 672(R11), F27
-	WORD $0x4e9aa77d // smmla v29.4s, v27.16b, v26.16b
-	FMOVQ 0(R10), F17
-	FMOVQ 656(R11), F5
-	WORD $0x4e97a4b1 // smmla v17.4s, v5.16b, v23.16b
-	FMOVQ 688(R11), F31
-	WORD $0x4e9aa7f1 // smmla v17.4s, v31.16b, v26.16b
-	WORD $0x4eb5d7bd // fsub v29.4s, v29.4s, v21.4s
-	WORD $0x6e2bdfbd // fmul v29.4s, v29.4s, v11.4s
-	WORD $0x4eb5d631 // fsub v17.4s, v17.4s, v21.4s
-	WORD $0x6e2bde31 // fmul v17.4s, v17.4s, v11.4s
-	VUZP1 V17.S4, V29.S4, V4.S4
-	VUZP2 V17.S4, V29.S4, V17.S4
-	FMOVQ 160(R11), F6
-	WORD $0x6e26dc84 // fmul v4.4s, v4.4s, v6.4s
-	WORD $0x6e26de31 // fmul v17.4s, v17.4s, v6.4s
+	VUZP1 V6.S4, V5.S4, V19.S4
+	VUZP2 V6.S4, V5.S4, V6.S4
+	FMOVQ 0(R14), F9
+	FMOVQ 0(R21), F22
+	FMOVQ 128(R11), F12
+	WORD $0x4e2ccf89 // fmla v9.4s, v28.4s, v12.4s
+	WORD $0x4e2ccfb6 // fmla v22.4s, v29.4s, v12.4s
+	FMOVQ 192(R11), F17
+	WORD $0x4e31ce69 // fmla v9.4s, v19.4s, v17.4s
+	WORD $0x4e31ccd6 // fmla v22.4s, v6.4s, v17.4s
+	FMOVQ F9, 0(R14)
+	FMOVQ F22, 0(R21)
 	FMOVQ 0(R10), F16
-	FMOVQ 704(R11), F18
-	WORD $0x4e88a650 // smmla v16.4s, v18.16b, v8.16b
-	FMOVQ 736(R11), F28
-	WORD $0x4e99a790 // smmla v16.4s, v28.16b, v25.16b
-	FMOVQ 0(R10), F14
-	FMOVQ 720(R11), F7
-	WORD $0x4e88a4ee // smmla v14.4s, v7.16b, v8.16b
-	FMOVQ 752(R11), F24
-	WORD $0x4e99a70e // smmla v14.4s, v24.16b, v25.16b
-	WORD $0x4ebed610 // fsub v16.4s, v16.4s, v30.4s
-	WORD $0x6e29de10 // fmul v16.4s, v16.4s, v9.4s
-	WORD $0x4ebed5ce // fsub v14.4s, v14.4s, v30.4s
-	WORD $0x6e29ddce // fmul v14.4s, v14.4s, v9.4s
-	VUZP1 V14.S4, V16.S4, V15.S4
-	VUZP2 V14.S4, V16.S4, V14.S4
-	FMOVQ 224(R11), F20
-	WORD $0x6e34ddef // fmul v15.4s, v15.4s, v20.4s
-	WORD $0x6e34ddce // fmul v14.4s, v14.4s, v20.4s
-	WORD $0x4e2fd484 // fadd v4.4s, v4.4s, v15.4s
-	WORD $0x4e2ed631 // fadd v17.4s, v17.4s, v14.4s
-	FMOVQ 32(R14), F13
-	WORD $0x4e24d5ad // fadd v13.4s, v13.4s, v4.4s
-	FMOVQ F13, 32(R14)
-	FMOVQ 32(R21), F10
-	WORD $0x4e31d54a // fadd v10.4s, v10.4s, v17.4s
-	FMOVQ F10, 32(R21)
+	FMOVQ 512(R11), F20
+	WORD $0x4e97a690 // smmla v16.4s, v20.16b, v23.16b
+	FMOVQ 544(R11), F27
+	WORD $0x4e9aa770 // smmla v16.4s, v27.16b, v26.16b
+	FMOVQ 0(R10), F8
+	FMOVQ 528(R11), F10
+	WORD $0x4e97a548 // smmla v8.4s, v10.16b, v23.16b
+	FMOVQ 560(R11), F31
+	WORD $0x4e9aa7e8 // smmla v8.4s, v31.16b, v26.16b
+	WORD $0x4eb5d610 // fsub v16.4s, v16.4s, v21.4s
+	WORD $0x4eb5d508 // fsub v8.4s, v8.4s, v21.4s
+	WORD $0x6e2bde10 // fmul v16.4s, v16.4s, v11.4s
+	WORD $0x6e2bdd08 // fmul v8.4s, v8.4s, v11.4s
+	FMOVQ 0(R10), F18
+	FMOVQ 576(R11), F7
+	WORD $0x4e8fa4f2 // smmla v18.4s, v7.16b, v15.16b
+	FMOVQ 608(R11), F4
+	WORD $0x4e99a492 // smmla v18.4s, v4.16b, v25.16b
+	FMOVQ 0(R10), F24
+	FMOVQ 592(R11), F13
+	WORD $0x4e8fa5b8 // smmla v24.4s, v13.16b, v15.16b
+	FMOVQ 624(R11), F5
+	WORD $0x4e99a4b8 // smmla v24.4s, v5.16b, v25.16b
+	WORD $0x4eaed652 // fsub v18.4s, v18.4s, v14.4s
+	WORD $0x4eaed718 // fsub v24.4s, v24.4s, v14.4s
+	WORD $0x6e3ede52 // fmul v18.4s, v18.4s, v30.4s
+	WORD $0x6e3edf18 // fmul v24.4s, v24.4s, v30.4s
+	VUZP1 V8.S4, V16.S4, V28.S4
+	VUZP2 V8.S4, V16.S4, V8.S4
+	VUZP1 V24.S4, V18.S4, V29.S4
+	VUZP2 V24.S4, V18.S4, V24.S4
+	FMOVQ 16(R14), F12
+	FMOVQ 16(R21), F19
+	FMOVQ 144(R11), F6
+	WORD $0x4e26cf8c // fmla v12.4s, v28.4s, v6.4s
+	WORD $0x4e26cd13 // fmla v19.4s, v8.4s, v6.4s
+	FMOVQ 208(R11), F17
+	WORD $0x4e31cfac // fmla v12.4s, v29.4s, v17.4s
+	WORD $0x4e31cf13 // fmla v19.4s, v24.4s, v17.4s
+	FMOVQ F12, 16(R14)
+	FMOVQ F19, 16(R21)
+	FMOVQ 0(R10), F9
+	FMOVQ 640(R11), F20
+	WORD $0x4e97a689 // smmla v9.4s, v20.16b, v23.16b
+	FMOVQ 672(R11), F27
+	WORD $0x4e9aa769 // smmla v9.4s, v27.16b, v26.16b
+	FMOVQ 0(R10), F22
+	FMOVQ 656(R11), F10
+	WORD $0x4e97a556 // smmla v22.4s, v10.16b, v23.16b
+	FMOVQ 688(R11), F31
+	WORD $0x4e9aa7f6 // smmla v22.4s, v31.16b, v26.16b
+	WORD $0x4eb5d529 // fsub v9.4s, v9.4s, v21.4s
+	WORD $0x4eb5d6d6 // fsub v22.4s, v22.4s, v21.4s
+	WORD $0x6e2bdd29 // fmul v9.4s, v9.4s, v11.4s
+	WORD $0x6e2bded6 // fmul v22.4s, v22.4s, v11.4s
+	FMOVQ 0(R10), F7
+	FMOVQ 704(R11), F13
+	WORD $0x4e8fa5a7 // smmla v7.4s, v13.16b, v15.16b
+	FMOVQ 736(R11), F5
+	WORD $0x4e99a4a7 // smmla v7.4s, v5.16b, v25.16b
+	FMOVQ 0(R10), F4
+	FMOVQ 720(R11), F16
+	WORD $0x4e8fa604 // smmla v4.4s, v16.16b, v15.16b
+	FMOVQ 752(R11), F18
+	WORD $0x4e99a644 // smmla v4.4s, v18.16b, v25.16b
+	WORD $0x4eaed4e7 // fsub v7.4s, v7.4s, v14.4s
+	WORD $0x4eaed484 // fsub v4.4s, v4.4s, v14.4s
+	WORD $0x6e3edce7 // fmul v7.4s, v7.4s, v30.4s
+	WORD $0x6e3edc84 // fmul v4.4s, v4.4s, v30.4s
+	VUZP1 V22.S4, V9.S4, V28.S4
+	VUZP2 V22.S4, V9.S4, V22.S4
+	VUZP1 V4.S4, V7.S4, V8.S4
+	VUZP2 V4.S4, V7.S4, V4.S4
+	FMOVQ 32(R14), F6
+	FMOVQ 32(R21), F29
+	FMOVQ 160(R11), F24
+	WORD $0x4e38cf86 // fmla v6.4s, v28.4s, v24.4s
+	WORD $0x4e38cedd // fmla v29.4s, v22.4s, v24.4s
+	FMOVQ 224(R11), F17
+	WORD $0x4e31cd06 // fmla v6.4s, v8.4s, v17.4s
+	WORD $0x4e31cc9d // fmla v29.4s, v4.4s, v17.4s
+	FMOVQ F6, 32(R14)
+	FMOVQ F29, 32(R21)
 	FMOVQ 0(R10), F12
-	FMOVQ 768(R11), F19
-	WORD $0x4e97a66c // smmla v12.4s, v19.16b, v23.16b
+	FMOVQ 768(R11), F20
+	WORD $0x4e97a68c // smmla v12.4s, v20.16b, v23.16b
 	FMOVQ 800(R11), F27
 	WORD $0x4e9aa76c // smmla v12.4s, v27.16b, v26.16b
-	FMOVQ 0(R10), F22
-	FMOVQ 784(R11), F5
-	WORD $0x4e97a4b6 // smmla v22.4s, v5.16b, v23.16b
+	FMOVQ 0(R10), F19
+	FMOVQ 784(R11), F10
+	WORD $0x4e97a553 // smmla v19.4s, v10.16b, v23.16b
 	FMOVQ 816(R11), F31
-	WORD $0x4e9aa7f6 // smmla v22.4s, v31.16b, v26.16b
+	WORD $0x4e9aa7f3 // smmla v19.4s, v31.16b, v26.16b
 	WORD $0x4eb5d58c // fsub v12.4s, v12.4s, v21.4s
+	WORD $0x4eb5d673 // fsub v19.4s, v19.4s, v21.4s
 	WORD $0x6e2bdd8c // fmul v12.4s, v12.4s, v11.4s
-	WORD $0x4eb5d6d6 // fsub v22.4s, v22.4s, v21.4s
-	WORD $0x6e2bded6 // fmul v22.4s, v22.4s, v11.4s
-	VUZP1 V22.S4, V12.S4, V29.S4
-	VUZP2 V22.S4, V12.S4, V22.S4
-	FMOVQ 176(R11), F6
-	WORD $0x6e26dfbd // fmul v29.4s, v29.4s, v6.4s
-	WORD $0x6e26ded6 // fmul v22.4s, v22.4s, v6.4s
-	FMOVQ 0(R10), F18
-	FMOVQ 832(R11), F7
-	WORD $0x4e88a4f2 // smmla v18.4s, v7.16b, v8.16b
-	FMOVQ 864(R11), F24
-	WORD $0x4e99a712 // smmla v18.4s, v24.16b, v25.16b
-	FMOVQ 0(R10), F28
-	FMOVQ 848(R11), F16
-	WORD $0x4e88a61c // smmla v28.4s, v16.16b, v8.16b
-	FMOVQ 880(R11), F20
-	WORD $0x4e99a69c // smmla v28.4s, v20.16b, v25.16b
-	WORD $0x4ebed652 // fsub v18.4s, v18.4s, v30.4s
-	WORD $0x6e29de52 // fmul v18.4s, v18.4s, v9.4s
-	WORD $0x4ebed79c // fsub v28.4s, v28.4s, v30.4s
-	WORD $0x6e29df9c // fmul v28.4s, v28.4s, v9.4s
-	VUZP1 V28.S4, V18.S4, V15.S4
-	VUZP2 V28.S4, V18.S4, V28.S4
-	FMOVQ 240(R11), F14
-	WORD $0x6e2eddef // fmul v15.4s, v15.4s, v14.4s
-	WORD $0x6e2edf9c // fmul v28.4s, v28.4s, v14.4s
-	WORD $0x4e2fd7bd // fadd v29.4s, v29.4s, v15.4s
-	WORD $0x4e3cd6d6 // fadd v22.4s, v22.4s, v28.4s
-	FMOVQ 48(R14), F4
-	WORD $0x4e3dd484 // fadd v4.4s, v4.4s, v29.4s
-	FMOVQ F4, 48(R14)
-	FMOVQ 48(R21), F13
-	WORD $0x4e36d5ad // fadd v13.4s, v13.4s, v22.4s
-	FMOVQ F13, 48(R21)
+	WORD $0x6e2bde73 // fmul v19.4s, v19.4s, v11.4s
+	FMOVQ 0(R10), F13
+	FMOVQ 832(R11), F16
+	WORD $0x4e8fa60d // smmla v13.4s, v16.16b, v15.16b
+	FMOVQ 864(R11), F18
+	WORD $0x4e99a64d // smmla v13.4s, v18.16b, v25.16b
+	FMOVQ 0(R10), F5
+	FMOVQ 848(R11), F9
+	WORD $0x4e8fa525 // smmla v5.4s, v9.16b, v15.16b
+	FMOVQ 880(R11), F7
+	WORD $0x4e99a4e5 // smmla v5.4s, v7.16b, v25.16b
+	WORD $0x4eaed5ad // fsub v13.4s, v13.4s, v14.4s
+	WORD $0x4eaed4a5 // fsub v5.4s, v5.4s, v14.4s
+	WORD $0x6e3eddad // fmul v13.4s, v13.4s, v30.4s
+	WORD $0x6e3edca5 // fmul v5.4s, v5.4s, v30.4s
+	VUZP1 V19.S4, V12.S4, V28.S4
+	VUZP2 V19.S4, V12.S4, V19.S4
+	VUZP1 V5.S4, V13.S4, V22.S4
+	VUZP2 V5.S4, V13.S4, V5.S4
+	FMOVQ 48(R14), F24
+	FMOVQ 48(R21), F8
+	FMOVQ 176(R11), F4
+	WORD $0x4e24cf98 // fmla v24.4s, v28.4s, v4.4s
+	WORD $0x4e24ce68 // fmla v8.4s, v19.4s, v4.4s
+	FMOVQ 240(R11), F17
+	WORD $0x4e31ced8 // fmla v24.4s, v22.4s, v17.4s
+	WORD $0x4e31cca8 // fmla v8.4s, v5.4s, v17.4s
+	FMOVQ F24, 48(R14)
+	FMOVQ F8, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -9128,8 +8648,8 @@ pair70:
 	FMOVQ 432(R11), F15
 	WORD $0x4e9ba5ea // smmla v10.4s, v15.16b, v27.16b
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
 	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
 	FMOVQ 0(R10), F16
 	FMOVQ 448(R11), F17
@@ -9142,22 +8662,18 @@ pair70:
 	FMOVQ 496(R11), F20
 	WORD $0x4e83a68e // smmla v14.4s, v20.16b, v3.16b
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x6e26de10 // fmul v16.4s, v16.4s, v6.4s
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
-	WORD $0x4e30d529 // fadd v9.4s, v9.4s, v16.4s
-	WORD $0x4e2ed54a // fadd v10.4s, v10.4s, v14.4s
+	WORD $0x4e26ce09 // fmla v9.4s, v16.4s, v6.4s
+	WORD $0x4e26cdca // fmla v10.4s, v14.4s, v6.4s
 	VUZP1 V10.S4, V9.S4, V21.S4
 	VUZP2 V10.S4, V9.S4, V10.S4
-	FMOVQ 128(R11), F22
-	WORD $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
-	WORD $0x6e36dd4a // fmul v10.4s, v10.4s, v22.4s
-	FMOVQ 0(R14), F23
-	WORD $0x4e35d6f7 // fadd v23.4s, v23.4s, v21.4s
-	FMOVQ F23, 0(R14)
-	FMOVQ 0(R21), F24
-	WORD $0x4e2ad718 // fadd v24.4s, v24.4s, v10.4s
-	FMOVQ F24, 0(R21)
+	FMOVQ 0(R14), F22
+	FMOVQ 0(R21), F23
+	FMOVQ 128(R11), F24
+	WORD $0x4e38ceb6 // fmla v22.4s, v21.4s, v24.4s
+	WORD $0x4e38cd57 // fmla v23.4s, v10.4s, v24.4s
+	FMOVQ F22, 0(R14)
+	FMOVQ F23, 0(R21)
 	FMOVQ 0(R10), F25
 	FMOVQ 512(R11), F28
 	WORD $0x4e9da799 // smmla v25.4s, v28.16b, v29.16b
@@ -9169,8 +8685,8 @@ pair70:
 	FMOVQ 560(R11), F5
 	WORD $0x4e9ba4ba // smmla v26.4s, v5.16b, v27.16b
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x6e28df39 // fmul v25.4s, v25.4s, v8.4s
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x6e28df39 // fmul v25.4s, v25.4s, v8.4s
 	WORD $0x6e28df5a // fmul v26.4s, v26.4s, v8.4s
 	FMOVQ 0(R10), F7
 	FMOVQ 576(R11), F12
@@ -9183,104 +8699,92 @@ pair70:
 	FMOVQ 624(R11), F17
 	WORD $0x4e83a62b // smmla v11.4s, v17.16b, v3.16b
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x6e26dd6b // fmul v11.4s, v11.4s, v6.4s
-	WORD $0x4e27d739 // fadd v25.4s, v25.4s, v7.4s
-	WORD $0x4e2bd75a // fadd v26.4s, v26.4s, v11.4s
+	WORD $0x4e26ccf9 // fmla v25.4s, v7.4s, v6.4s
+	WORD $0x4e26cd7a // fmla v26.4s, v11.4s, v6.4s
 	VUZP1 V26.S4, V25.S4, V18.S4
 	VUZP2 V26.S4, V25.S4, V26.S4
-	FMOVQ 144(R11), F19
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
-	WORD $0x6e33df5a // fmul v26.4s, v26.4s, v19.4s
-	FMOVQ 16(R14), F20
-	WORD $0x4e32d694 // fadd v20.4s, v20.4s, v18.4s
-	FMOVQ F20, 16(R14)
-	FMOVQ 16(R21), F16
-	WORD $0x4e3ad610 // fadd v16.4s, v16.4s, v26.4s
-	FMOVQ F16, 16(R21)
+	FMOVQ 16(R14), F19
+	FMOVQ 16(R21), F20
+	FMOVQ 144(R11), F16
+	WORD $0x4e30ce53 // fmla v19.4s, v18.4s, v16.4s
+	WORD $0x4e30cf54 // fmla v20.4s, v26.4s, v16.4s
+	FMOVQ F19, 16(R14)
+	FMOVQ F20, 16(R21)
 	FMOVQ 0(R10), F14
-	FMOVQ 640(R11), F22
-	WORD $0x4e9da6ce // smmla v14.4s, v22.16b, v29.16b
-	FMOVQ 672(R11), F21
-	WORD $0x4e9ba6ae // smmla v14.4s, v21.16b, v27.16b
+	FMOVQ 640(R11), F21
+	WORD $0x4e9da6ae // smmla v14.4s, v21.16b, v29.16b
+	FMOVQ 672(R11), F10
+	WORD $0x4e9ba54e // smmla v14.4s, v10.16b, v27.16b
 	FMOVQ 0(R10), F9
-	FMOVQ 656(R11), F23
-	WORD $0x4e9da6e9 // smmla v9.4s, v23.16b, v29.16b
-	FMOVQ 688(R11), F10
-	WORD $0x4e9ba549 // smmla v9.4s, v10.16b, v27.16b
+	FMOVQ 656(R11), F24
+	WORD $0x4e9da709 // smmla v9.4s, v24.16b, v29.16b
+	FMOVQ 688(R11), F22
+	WORD $0x4e9ba6c9 // smmla v9.4s, v22.16b, v27.16b
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x6e28ddce // fmul v14.4s, v14.4s, v8.4s
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x6e28ddce // fmul v14.4s, v14.4s, v8.4s
 	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
-	FMOVQ 0(R10), F24
+	FMOVQ 0(R10), F23
 	FMOVQ 704(R11), F30
-	WORD $0x4e9fa7d8 // smmla v24.4s, v30.16b, v31.16b
+	WORD $0x4e9fa7d7 // smmla v23.4s, v30.16b, v31.16b
 	FMOVQ 736(R11), F4
-	WORD $0x4e83a498 // smmla v24.4s, v4.16b, v3.16b
+	WORD $0x4e83a497 // smmla v23.4s, v4.16b, v3.16b
 	FMOVQ 0(R10), F28
 	FMOVQ 720(R11), F5
 	WORD $0x4e9fa4bc // smmla v28.4s, v5.16b, v31.16b
 	FMOVQ 752(R11), F12
 	WORD $0x4e83a59c // smmla v28.4s, v12.16b, v3.16b
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x6e26df18 // fmul v24.4s, v24.4s, v6.4s
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x6e26df9c // fmul v28.4s, v28.4s, v6.4s
-	WORD $0x4e38d5ce // fadd v14.4s, v14.4s, v24.4s
-	WORD $0x4e3cd529 // fadd v9.4s, v9.4s, v28.4s
+	WORD $0x4e26ceee // fmla v14.4s, v23.4s, v6.4s
+	WORD $0x4e26cf89 // fmla v9.4s, v28.4s, v6.4s
 	VUZP1 V9.S4, V14.S4, V13.S4
 	VUZP2 V9.S4, V14.S4, V9.S4
-	FMOVQ 160(R11), F15
-	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
-	WORD $0x6e2fdd29 // fmul v9.4s, v9.4s, v15.4s
-	FMOVQ 32(R14), F17
-	WORD $0x4e2dd631 // fadd v17.4s, v17.4s, v13.4s
-	FMOVQ F17, 32(R14)
-	FMOVQ 32(R21), F7
-	WORD $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
-	FMOVQ F7, 32(R21)
+	FMOVQ 32(R14), F15
+	FMOVQ 32(R21), F17
+	FMOVQ 160(R11), F7
+	WORD $0x4e27cdaf // fmla v15.4s, v13.4s, v7.4s
+	WORD $0x4e27cd31 // fmla v17.4s, v9.4s, v7.4s
+	FMOVQ F15, 32(R14)
+	FMOVQ F17, 32(R21)
 	FMOVQ 0(R10), F11
-	FMOVQ 768(R11), F19
-	WORD $0x4e9da66b // smmla v11.4s, v19.16b, v29.16b
-	FMOVQ 800(R11), F18
-	WORD $0x4e9ba64b // smmla v11.4s, v18.16b, v27.16b
+	FMOVQ 768(R11), F18
+	WORD $0x4e9da64b // smmla v11.4s, v18.16b, v29.16b
+	FMOVQ 800(R11), F26
+	WORD $0x4e9ba74b // smmla v11.4s, v26.16b, v27.16b
 	FMOVQ 0(R10), F25
-	FMOVQ 784(R11), F20
-	WORD $0x4e9da699 // smmla v25.4s, v20.16b, v29.16b
-	FMOVQ 816(R11), F26
-	WORD $0x4e9ba759 // smmla v25.4s, v26.16b, v27.16b
+	FMOVQ 784(R11), F16
+	WORD $0x4e9da619 // smmla v25.4s, v16.16b, v29.16b
+	FMOVQ 816(R11), F19
+	WORD $0x4e9ba679 // smmla v25.4s, v19.16b, v27.16b
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
 	WORD $0x6e28df39 // fmul v25.4s, v25.4s, v8.4s
-	FMOVQ 0(R10), F16
-	FMOVQ 832(R11), F21
-	WORD $0x4e9fa6b0 // smmla v16.4s, v21.16b, v31.16b
-	FMOVQ 864(R11), F23
-	WORD $0x4e83a6f0 // smmla v16.4s, v23.16b, v3.16b
-	FMOVQ 0(R10), F22
-	FMOVQ 848(R11), F10
-	WORD $0x4e9fa556 // smmla v22.4s, v10.16b, v31.16b
+	FMOVQ 0(R10), F20
+	FMOVQ 832(R11), F10
+	WORD $0x4e9fa554 // smmla v20.4s, v10.16b, v31.16b
+	FMOVQ 864(R11), F24
+	WORD $0x4e83a714 // smmla v20.4s, v24.16b, v3.16b
+	FMOVQ 0(R10), F21
+	FMOVQ 848(R11), F22
+	WORD $0x4e9fa6d5 // smmla v21.4s, v22.16b, v31.16b
 	FMOVQ 880(R11), F30
-	WORD $0x4e83a7d6 // smmla v22.4s, v30.16b, v3.16b
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x6e26de10 // fmul v16.4s, v16.4s, v6.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x6e26ded6 // fmul v22.4s, v22.4s, v6.4s
-	WORD $0x4e30d56b // fadd v11.4s, v11.4s, v16.4s
-	WORD $0x4e36d739 // fadd v25.4s, v25.4s, v22.4s
+	WORD $0x4e83a7d5 // smmla v21.4s, v30.16b, v3.16b
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4e26ce8b // fmla v11.4s, v20.4s, v6.4s
+	WORD $0x4e26ceb9 // fmla v25.4s, v21.4s, v6.4s
 	VUZP1 V25.S4, V11.S4, V4.S4
 	VUZP2 V25.S4, V11.S4, V25.S4
-	FMOVQ 176(R11), F5
-	WORD $0x6e25dc84 // fmul v4.4s, v4.4s, v5.4s
-	WORD $0x6e25df39 // fmul v25.4s, v25.4s, v5.4s
-	FMOVQ 48(R14), F12
-	WORD $0x4e24d58c // fadd v12.4s, v12.4s, v4.4s
-	FMOVQ F12, 48(R14)
-	FMOVQ 48(R21), F24
-	WORD $0x4e39d718 // fadd v24.4s, v24.4s, v25.4s
-	FMOVQ F24, 48(R21)
+	FMOVQ 48(R14), F5
+	FMOVQ 48(R21), F12
+	FMOVQ 176(R11), F23
+	WORD $0x4e37cc85 // fmla v5.4s, v4.4s, v23.4s
+	WORD $0x4e37cf2c // fmla v12.4s, v25.4s, v23.4s
+	FMOVQ F5, 48(R14)
+	FMOVQ F12, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -9293,81 +8797,81 @@ pair70:
 	FMOVQ 384(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	VZIP1 V14.S4, V28.S4, V15.S4
+	VZIP1 V14.S4, V28.S4, V13.S4
 	VZIP2 V14.S4, V28.S4, V14.S4
-	FMOVQ F15, 384(R11)
+	FMOVQ F13, 384(R11)
 	FMOVQ F14, 400(R11)
-	FMOVQ 448(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FMOVQ 512(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	VZIP1 V17.S4, V13.S4, V9.S4
-	VZIP2 V17.S4, V13.S4, V17.S4
-	FMOVQ F9, 416(R11)
-	FMOVQ F17, 432(R11)
-	FMOVQ 320(R1), F7
-	VUSHR $4, V7.B16, V7.B16
+	FMOVQ 448(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ 512(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ 384(R1), F19
+	VZIP1 V7.S4, V9.S4, V15.S4
+	VZIP2 V7.S4, V9.S4, V7.S4
+	FMOVQ F15, 416(R11)
+	FMOVQ F7, 432(R11)
+	FMOVQ 320(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FMOVQ 384(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	VZIP1 V18.S4, V17.S4, V26.S4
+	VZIP2 V18.S4, V17.S4, V18.S4
+	FMOVQ F26, 448(R11)
+	FMOVQ F18, 464(R11)
+	FMOVQ 448(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	FMOVQ 512(R1), F19
 	VUSHR $4, V19.B16, V19.B16
 	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	VZIP1 V19.S4, V7.S4, V18.S4
-	VZIP2 V19.S4, V7.S4, V19.S4
-	FMOVQ F18, 448(R11)
-	FMOVQ F19, 464(R11)
-	FMOVQ 448(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	FMOVQ 512(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	VZIP1 V26.S4, V20.S4, V21.S4
-	VZIP2 V26.S4, V20.S4, V26.S4
-	FMOVQ F21, 480(R11)
-	FMOVQ F26, 496(R11)
-	FMOVD 32(R1), F23
-	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	FMOVQ F23, 128(R11)
-	FMOVQ 336(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	VZIP1 V19.S4, V16.S4, V10.S4
+	VZIP2 V19.S4, V16.S4, V19.S4
+	FMOVQ F10, 480(R11)
+	FMOVQ F19, 496(R11)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVQ F24, 128(R11)
+	FMOVQ 336(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
 	FMOVQ 400(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
 	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	VZIP1 V30.S4, V10.S4, V16.S4
-	VZIP2 V30.S4, V10.S4, V30.S4
-	FMOVQ F16, 512(R11)
+	VZIP1 V30.S4, V22.S4, V20.S4
+	VZIP2 V30.S4, V22.S4, V30.S4
+	FMOVQ F20, 512(R11)
 	FMOVQ F30, 528(R11)
-	FMOVQ 464(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	FMOVQ 464(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
 	FMOVQ 528(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	VZIP1 V11.S4, V22.S4, V5.S4
-	VZIP2 V11.S4, V22.S4, V11.S4
-	FMOVQ F5, 544(R11)
+	VZIP1 V11.S4, V21.S4, V4.S4
+	VZIP2 V11.S4, V21.S4, V11.S4
+	FMOVQ F4, 544(R11)
 	FMOVQ F11, 560(R11)
-	FMOVQ 336(R1), F4
-	VUSHR $4, V4.B16, V4.B16
-	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ 400(R1), F12
+	FMOVQ 336(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	FMOVQ 400(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	VZIP1 V23.S4, V25.S4, V5.S4
+	VZIP2 V23.S4, V25.S4, V23.S4
+	FMOVQ F5, 576(R11)
+	FMOVQ F23, 592(R11)
+	FMOVQ 464(R1), F12
 	VUSHR $4, V12.B16, V12.B16
 	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	VZIP1 V12.S4, V4.S4, V25.S4
-	VZIP2 V12.S4, V4.S4, V12.S4
-	FMOVQ F25, 576(R11)
-	FMOVQ F12, 592(R11)
-	FMOVQ 464(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
 	FMOVQ 528(R1), F29
 	VUSHR $4, V29.B16, V29.B16
 	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	VZIP1 V29.S4, V24.S4, V27.S4
-	VZIP2 V29.S4, V24.S4, V29.S4
+	VZIP1 V29.S4, V12.S4, V27.S4
+	VZIP2 V29.S4, V12.S4, V29.S4
 	FMOVQ F27, 608(R11)
 	FMOVQ F29, 624(R11)
 	FMOVD 40(R1), F31
@@ -9386,79 +8890,79 @@ pair70:
 	FMOVQ 480(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ 544(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	VZIP1 V15.S4, V28.S4, V14.S4
-	VZIP2 V15.S4, V28.S4, V15.S4
-	FMOVQ F14, 672(R11)
-	FMOVQ F15, 688(R11)
-	FMOVQ 352(R1), F13
-	VUSHR $4, V13.B16, V13.B16
+	FMOVQ 544(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FMOVQ 416(R1), F9
+	VZIP1 V13.S4, V28.S4, V14.S4
+	VZIP2 V13.S4, V28.S4, V13.S4
+	FMOVQ F14, 672(R11)
+	FMOVQ F13, 688(R11)
+	FMOVQ 352(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	VZIP1 V9.S4, V13.S4, V17.S4
-	VZIP2 V9.S4, V13.S4, V9.S4
-	FMOVQ F17, 704(R11)
-	FMOVQ F9, 720(R11)
-	FMOVQ 480(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ 544(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	VZIP1 V18.S4, V7.S4, V19.S4
-	VZIP2 V18.S4, V7.S4, V18.S4
-	FMOVQ F19, 736(R11)
-	FMOVQ F18, 752(R11)
-	FMOVD 48(R1), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	FMOVQ F20, 160(R11)
-	FMOVQ 368(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	FMOVQ 432(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ 416(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	VZIP1 V15.S4, V9.S4, V7.S4
+	VZIP2 V15.S4, V9.S4, V15.S4
+	FMOVQ F7, 704(R11)
+	FMOVQ F15, 720(R11)
+	FMOVQ 480(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FMOVQ 544(R1), F26
+	VUSHR $4, V26.B16, V26.B16
 	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	VZIP1 V26.S4, V21.S4, V23.S4
-	VZIP2 V26.S4, V21.S4, V26.S4
-	FMOVQ F23, 768(R11)
-	FMOVQ F26, 784(R11)
-	FMOVQ 496(R1), F10
+	VZIP1 V26.S4, V17.S4, V18.S4
+	VZIP2 V26.S4, V17.S4, V26.S4
+	FMOVQ F18, 736(R11)
+	FMOVQ F26, 752(R11)
+	FMOVD 48(R1), F16
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	FMOVQ F16, 160(R11)
+	FMOVQ 368(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ 560(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	VZIP1 V16.S4, V10.S4, V30.S4
-	VZIP2 V16.S4, V10.S4, V16.S4
-	FMOVQ F30, 800(R11)
-	FMOVQ F16, 816(R11)
-	FMOVQ 368(R1), F22
-	VUSHR $4, V22.B16, V22.B16
+	FMOVQ 432(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	VZIP1 V19.S4, V10.S4, V24.S4
+	VZIP2 V19.S4, V10.S4, V19.S4
+	FMOVQ F24, 768(R11)
+	FMOVQ F19, 784(R11)
+	FMOVQ 496(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	FMOVQ 432(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	VZIP1 V5.S4, V22.S4, V11.S4
-	VZIP2 V5.S4, V22.S4, V5.S4
-	FMOVQ F11, 832(R11)
-	FMOVQ F5, 848(R11)
-	FMOVQ 496(R1), F4
+	FMOVQ 560(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	VZIP1 V20.S4, V22.S4, V30.S4
+	VZIP2 V20.S4, V22.S4, V20.S4
+	FMOVQ F30, 800(R11)
+	FMOVQ F20, 816(R11)
+	FMOVQ 368(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	FMOVQ 432(R1), F4
 	VUSHR $4, V4.B16, V4.B16
 	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ 560(R1), F25
+	VZIP1 V4.S4, V21.S4, V11.S4
+	VZIP2 V4.S4, V21.S4, V4.S4
+	FMOVQ F11, 832(R11)
+	FMOVQ F4, 848(R11)
+	FMOVQ 496(R1), F25
 	VUSHR $4, V25.B16, V25.B16
 	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	VZIP1 V25.S4, V4.S4, V12.S4
-	VZIP2 V25.S4, V4.S4, V25.S4
-	FMOVQ F12, 864(R11)
-	FMOVQ F25, 880(R11)
-	FMOVD 56(R1), F24
-	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
-	FMOVQ F24, 176(R11)
+	FMOVQ 560(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	VZIP1 V5.S4, V25.S4, V23.S4
+	VZIP2 V5.S4, V25.S4, V5.S4
+	FMOVQ F23, 864(R11)
+	FMOVQ F5, 880(R11)
+	FMOVD 56(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ F12, 176(R11)
 	MOVD 64(R0), R12
 	ADD $64, R2, R13
 	MOVD R3, R14
@@ -9475,174 +8979,158 @@ pair71:
 	VZIP2 V6.D2, V3.D2, V6.D2
 	FMOVQ 32(R13), F28
 	FMOVQ 32(R20), F14
-	VZIP1 V14.S4, V28.S4, V15.S4
-	VZIP2 V14.S4, V28.S4, V13.S4
-	VZIP1 V15.D2, V15.D2, V17.D2
-	VZIP2 V15.D2, V15.D2, V15.D2
-	FMOVQ 0(R10), F9
-	FMOVQ 384(R11), F19
-	WORD $0x4e9fa669 // smmla v9.4s, v19.16b, v31.16b
-	FMOVQ 416(R11), F18
-	WORD $0x4e9da649 // smmla v9.4s, v18.16b, v29.16b
-	FMOVQ 0(R10), F7
-	FMOVQ 400(R11), F20
-	WORD $0x4e9fa687 // smmla v7.4s, v20.16b, v31.16b
-	FMOVQ 432(R11), F21
-	WORD $0x4e9da6a7 // smmla v7.4s, v21.16b, v29.16b
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x6e31dce7 // fmul v7.4s, v7.4s, v17.4s
-	FMOVQ 0(R10), F23
-	FMOVQ 448(R11), F10
-	WORD $0x4e88a557 // smmla v23.4s, v10.16b, v8.16b
-	FMOVQ 480(R11), F30
-	WORD $0x4e86a7d7 // smmla v23.4s, v30.16b, v6.16b
-	FMOVQ 0(R10), F26
-	FMOVQ 464(R11), F16
-	WORD $0x4e88a61a // smmla v26.4s, v16.16b, v8.16b
-	FMOVQ 496(R11), F22
-	WORD $0x4e86a6da // smmla v26.4s, v22.16b, v6.16b
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x6e2fdef7 // fmul v23.4s, v23.4s, v15.4s
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x6e2fdf5a // fmul v26.4s, v26.4s, v15.4s
-	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
-	WORD $0x4e3ad4e7 // fadd v7.4s, v7.4s, v26.4s
-	VUZP1 V7.S4, V9.S4, V11.S4
-	VUZP2 V7.S4, V9.S4, V7.S4
-	FMOVQ 128(R11), F5
-	WORD $0x6e25dd6b // fmul v11.4s, v11.4s, v5.4s
-	WORD $0x6e25dce7 // fmul v7.4s, v7.4s, v5.4s
-	FMOVQ 0(R14), F4
-	WORD $0x4e2bd484 // fadd v4.4s, v4.4s, v11.4s
-	FMOVQ F4, 0(R14)
-	FMOVQ 0(R21), F12
-	WORD $0x4e27d58c // fadd v12.4s, v12.4s, v7.4s
-	FMOVQ F12, 0(R21)
-	FMOVQ 0(R10), F25
-	FMOVQ 512(R11), F27
-	WORD $0x4e9fa779 // smmla v25.4s, v27.16b, v31.16b
-	FMOVQ 544(R11), F3
-	WORD $0x4e9da479 // smmla v25.4s, v3.16b, v29.16b
+	VZIP1 V14.S4, V28.S4, V13.S4
+	VZIP2 V14.S4, V28.S4, V9.S4
+	VZIP1 V13.D2, V13.D2, V7.D2
+	VZIP2 V13.D2, V13.D2, V13.D2
+	FMOVQ 0(R10), F15
+	FMOVQ 384(R11), F18
+	WORD $0x4e9fa64f // smmla v15.4s, v18.16b, v31.16b
+	FMOVQ 416(R11), F26
+	WORD $0x4e9da74f // smmla v15.4s, v26.16b, v29.16b
+	FMOVQ 0(R10), F17
+	FMOVQ 400(R11), F16
+	WORD $0x4e9fa611 // smmla v17.4s, v16.16b, v31.16b
+	FMOVQ 432(R11), F10
+	WORD $0x4e9da551 // smmla v17.4s, v10.16b, v29.16b
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x6e27ddef // fmul v15.4s, v15.4s, v7.4s
+	WORD $0x6e27de31 // fmul v17.4s, v17.4s, v7.4s
 	FMOVQ 0(R10), F24
-	FMOVQ 528(R11), F28
-	WORD $0x4e9fa798 // smmla v24.4s, v28.16b, v31.16b
-	FMOVQ 560(R11), F14
-	WORD $0x4e9da5d8 // smmla v24.4s, v14.16b, v29.16b
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x6e31df39 // fmul v25.4s, v25.4s, v17.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x6e31df18 // fmul v24.4s, v24.4s, v17.4s
-	FMOVQ 0(R10), F13
-	FMOVQ 576(R11), F18
-	WORD $0x4e88a64d // smmla v13.4s, v18.16b, v8.16b
-	FMOVQ 608(R11), F20
-	WORD $0x4e86a68d // smmla v13.4s, v20.16b, v6.16b
+	FMOVQ 448(R11), F22
+	WORD $0x4e88a6d8 // smmla v24.4s, v22.16b, v8.16b
+	FMOVQ 480(R11), F30
+	WORD $0x4e86a7d8 // smmla v24.4s, v30.16b, v6.16b
 	FMOVQ 0(R10), F19
-	FMOVQ 592(R11), F21
-	WORD $0x4e88a6b3 // smmla v19.4s, v21.16b, v8.16b
-	FMOVQ 624(R11), F10
-	WORD $0x4e86a553 // smmla v19.4s, v10.16b, v6.16b
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
+	FMOVQ 464(R11), F20
+	WORD $0x4e88a693 // smmla v19.4s, v20.16b, v8.16b
+	FMOVQ 496(R11), F21
+	WORD $0x4e86a6b3 // smmla v19.4s, v21.16b, v6.16b
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x6e2fde73 // fmul v19.4s, v19.4s, v15.4s
-	WORD $0x4e2dd739 // fadd v25.4s, v25.4s, v13.4s
-	WORD $0x4e33d718 // fadd v24.4s, v24.4s, v19.4s
-	VUZP1 V24.S4, V25.S4, V30.S4
-	VUZP2 V24.S4, V25.S4, V24.S4
-	FMOVQ 144(R11), F16
-	WORD $0x6e30dfde // fmul v30.4s, v30.4s, v16.4s
-	WORD $0x6e30df18 // fmul v24.4s, v24.4s, v16.4s
-	FMOVQ 16(R14), F22
-	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
-	FMOVQ F22, 16(R14)
-	FMOVQ 16(R21), F23
-	WORD $0x4e38d6f7 // fadd v23.4s, v23.4s, v24.4s
-	FMOVQ F23, 16(R21)
-	FMOVQ 0(R10), F26
-	FMOVQ 640(R11), F5
-	WORD $0x4e9fa4ba // smmla v26.4s, v5.16b, v31.16b
-	FMOVQ 672(R11), F11
-	WORD $0x4e9da57a // smmla v26.4s, v11.16b, v29.16b
-	FMOVQ 0(R10), F9
-	FMOVQ 656(R11), F4
-	WORD $0x4e9fa489 // smmla v9.4s, v4.16b, v31.16b
-	FMOVQ 688(R11), F7
-	WORD $0x4e9da4e9 // smmla v9.4s, v7.16b, v29.16b
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x6e31df5a // fmul v26.4s, v26.4s, v17.4s
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
+	WORD $0x4e2dcf0f // fmla v15.4s, v24.4s, v13.4s
+	WORD $0x4e2dce71 // fmla v17.4s, v19.4s, v13.4s
+	VUZP1 V17.S4, V15.S4, V11.S4
+	VUZP2 V17.S4, V15.S4, V17.S4
+	FMOVQ 0(R14), F4
+	FMOVQ 0(R21), F25
+	FMOVQ 128(R11), F23
+	WORD $0x4e37cd64 // fmla v4.4s, v11.4s, v23.4s
+	WORD $0x4e37ce39 // fmla v25.4s, v17.4s, v23.4s
+	FMOVQ F4, 0(R14)
+	FMOVQ F25, 0(R21)
+	FMOVQ 0(R10), F5
+	FMOVQ 512(R11), F27
+	WORD $0x4e9fa765 // smmla v5.4s, v27.16b, v31.16b
+	FMOVQ 544(R11), F3
+	WORD $0x4e9da465 // smmla v5.4s, v3.16b, v29.16b
 	FMOVQ 0(R10), F12
+	FMOVQ 528(R11), F28
+	WORD $0x4e9fa78c // smmla v12.4s, v28.16b, v31.16b
+	FMOVQ 560(R11), F14
+	WORD $0x4e9da5cc // smmla v12.4s, v14.16b, v29.16b
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x6e27dca5 // fmul v5.4s, v5.4s, v7.4s
+	WORD $0x6e27dd8c // fmul v12.4s, v12.4s, v7.4s
+	FMOVQ 0(R10), F9
+	FMOVQ 576(R11), F26
+	WORD $0x4e88a749 // smmla v9.4s, v26.16b, v8.16b
+	FMOVQ 608(R11), F16
+	WORD $0x4e86a609 // smmla v9.4s, v16.16b, v6.16b
+	FMOVQ 0(R10), F18
+	FMOVQ 592(R11), F10
+	WORD $0x4e88a552 // smmla v18.4s, v10.16b, v8.16b
+	FMOVQ 624(R11), F22
+	WORD $0x4e86a6d2 // smmla v18.4s, v22.16b, v6.16b
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4e2dcd25 // fmla v5.4s, v9.4s, v13.4s
+	WORD $0x4e2dce4c // fmla v12.4s, v18.4s, v13.4s
+	VUZP1 V12.S4, V5.S4, V30.S4
+	VUZP2 V12.S4, V5.S4, V12.S4
+	FMOVQ 16(R14), F20
+	FMOVQ 16(R21), F21
+	FMOVQ 144(R11), F24
+	WORD $0x4e38cfd4 // fmla v20.4s, v30.4s, v24.4s
+	WORD $0x4e38cd95 // fmla v21.4s, v12.4s, v24.4s
+	FMOVQ F20, 16(R14)
+	FMOVQ F21, 16(R21)
+	FMOVQ 0(R10), F19
+	FMOVQ 640(R11), F11
+	WORD $0x4e9fa573 // smmla v19.4s, v11.16b, v31.16b
+	FMOVQ 672(R11), F17
+	WORD $0x4e9da633 // smmla v19.4s, v17.16b, v29.16b
+	FMOVQ 0(R10), F15
+	FMOVQ 656(R11), F23
+	WORD $0x4e9fa6ef // smmla v15.4s, v23.16b, v31.16b
+	FMOVQ 688(R11), F4
+	WORD $0x4e9da48f // smmla v15.4s, v4.16b, v29.16b
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x6e27de73 // fmul v19.4s, v19.4s, v7.4s
+	WORD $0x6e27ddef // fmul v15.4s, v15.4s, v7.4s
+	FMOVQ 0(R10), F25
 	FMOVQ 704(R11), F3
-	WORD $0x4e88a46c // smmla v12.4s, v3.16b, v8.16b
+	WORD $0x4e88a479 // smmla v25.4s, v3.16b, v8.16b
 	FMOVQ 736(R11), F28
-	WORD $0x4e86a78c // smmla v12.4s, v28.16b, v6.16b
+	WORD $0x4e86a799 // smmla v25.4s, v28.16b, v6.16b
 	FMOVQ 0(R10), F27
 	FMOVQ 720(R11), F14
 	WORD $0x4e88a5db // smmla v27.4s, v14.16b, v8.16b
-	FMOVQ 752(R11), F18
-	WORD $0x4e86a65b // smmla v27.4s, v18.16b, v6.16b
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x6e2fdf7b // fmul v27.4s, v27.4s, v15.4s
-	WORD $0x4e2cd75a // fadd v26.4s, v26.4s, v12.4s
-	WORD $0x4e3bd529 // fadd v9.4s, v9.4s, v27.4s
-	VUZP1 V9.S4, V26.S4, V20.S4
-	VUZP2 V9.S4, V26.S4, V9.S4
-	FMOVQ 160(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x6e35dd29 // fmul v9.4s, v9.4s, v21.4s
-	FMOVQ 32(R14), F10
-	WORD $0x4e34d54a // fadd v10.4s, v10.4s, v20.4s
-	FMOVQ F10, 32(R14)
-	FMOVQ 32(R21), F13
-	WORD $0x4e29d5ad // fadd v13.4s, v13.4s, v9.4s
-	FMOVQ F13, 32(R21)
-	FMOVQ 0(R10), F19
-	FMOVQ 768(R11), F16
-	WORD $0x4e9fa613 // smmla v19.4s, v16.16b, v31.16b
-	FMOVQ 800(R11), F30
-	WORD $0x4e9da7d3 // smmla v19.4s, v30.16b, v29.16b
-	FMOVQ 0(R10), F25
-	FMOVQ 784(R11), F22
-	WORD $0x4e9fa6d9 // smmla v25.4s, v22.16b, v31.16b
-	FMOVQ 816(R11), F24
-	WORD $0x4e9da719 // smmla v25.4s, v24.16b, v29.16b
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x6e31de73 // fmul v19.4s, v19.4s, v17.4s
+	FMOVQ 752(R11), F26
+	WORD $0x4e86a75b // smmla v27.4s, v26.16b, v6.16b
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x6e31df39 // fmul v25.4s, v25.4s, v17.4s
-	FMOVQ 0(R10), F23
-	FMOVQ 832(R11), F11
-	WORD $0x4e88a577 // smmla v23.4s, v11.16b, v8.16b
-	FMOVQ 864(R11), F4
-	WORD $0x4e86a497 // smmla v23.4s, v4.16b, v6.16b
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4e2dcf33 // fmla v19.4s, v25.4s, v13.4s
+	WORD $0x4e2dcf6f // fmla v15.4s, v27.4s, v13.4s
+	VUZP1 V15.S4, V19.S4, V16.S4
+	VUZP2 V15.S4, V19.S4, V15.S4
+	FMOVQ 32(R14), F10
+	FMOVQ 32(R21), F22
+	FMOVQ 160(R11), F9
+	WORD $0x4e29ce0a // fmla v10.4s, v16.4s, v9.4s
+	WORD $0x4e29cdf6 // fmla v22.4s, v15.4s, v9.4s
+	FMOVQ F10, 32(R14)
+	FMOVQ F22, 32(R21)
+	FMOVQ 0(R10), F18
+	FMOVQ 768(R11), F30
+	WORD $0x4e9fa7d2 // smmla v18.4s, v30.16b, v31.16b
+	FMOVQ 800(R11), F12
+	WORD $0x4e9da592 // smmla v18.4s, v12.16b, v29.16b
 	FMOVQ 0(R10), F5
-	FMOVQ 848(R11), F7
-	WORD $0x4e88a4e5 // smmla v5.4s, v7.16b, v8.16b
-	FMOVQ 880(R11), F3
-	WORD $0x4e86a465 // smmla v5.4s, v3.16b, v6.16b
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x6e2fdef7 // fmul v23.4s, v23.4s, v15.4s
+	FMOVQ 784(R11), F24
+	WORD $0x4e9fa705 // smmla v5.4s, v24.16b, v31.16b
+	FMOVQ 816(R11), F20
+	WORD $0x4e9da685 // smmla v5.4s, v20.16b, v29.16b
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
 	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x6e2fdca5 // fmul v5.4s, v5.4s, v15.4s
-	WORD $0x4e37d673 // fadd v19.4s, v19.4s, v23.4s
-	WORD $0x4e25d739 // fadd v25.4s, v25.4s, v5.4s
-	VUZP1 V25.S4, V19.S4, V28.S4
-	VUZP2 V25.S4, V19.S4, V25.S4
-	FMOVQ 176(R11), F14
-	WORD $0x6e2edf9c // fmul v28.4s, v28.4s, v14.4s
-	WORD $0x6e2edf39 // fmul v25.4s, v25.4s, v14.4s
-	FMOVQ 48(R14), F18
-	WORD $0x4e3cd652 // fadd v18.4s, v18.4s, v28.4s
-	FMOVQ F18, 48(R14)
-	FMOVQ 48(R21), F12
-	WORD $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
-	FMOVQ F12, 48(R21)
+	WORD $0x6e27de52 // fmul v18.4s, v18.4s, v7.4s
+	WORD $0x6e27dca5 // fmul v5.4s, v5.4s, v7.4s
+	FMOVQ 0(R10), F21
+	FMOVQ 832(R11), F17
+	WORD $0x4e88a635 // smmla v21.4s, v17.16b, v8.16b
+	FMOVQ 864(R11), F23
+	WORD $0x4e86a6f5 // smmla v21.4s, v23.16b, v6.16b
+	FMOVQ 0(R10), F11
+	FMOVQ 848(R11), F4
+	WORD $0x4e88a48b // smmla v11.4s, v4.16b, v8.16b
+	FMOVQ 880(R11), F3
+	WORD $0x4e86a46b // smmla v11.4s, v3.16b, v6.16b
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4e2dceb2 // fmla v18.4s, v21.4s, v13.4s
+	WORD $0x4e2dcd65 // fmla v5.4s, v11.4s, v13.4s
+	VUZP1 V5.S4, V18.S4, V28.S4
+	VUZP2 V5.S4, V18.S4, V5.S4
+	FMOVQ 48(R14), F14
+	FMOVQ 48(R21), F26
+	FMOVQ 176(R11), F25
+	WORD $0x4e39cf8e // fmla v14.4s, v28.4s, v25.4s
+	WORD $0x4e39ccba // fmla v26.4s, v5.4s, v25.4s
+	FMOVQ F14, 48(R14)
+	FMOVQ F26, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -9925,8 +9413,8 @@ pair77:
 	FMOVQ 432(R11), F24
 	WORD $0x4e89a717 // smmla v23.4s, v24.16b, v9.16b
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
 	WORD $0x6e32def7 // fmul v23.4s, v23.4s, v18.4s
 	FMOVQ 0(R10), F28
 	FMOVQ 448(R11), F27
@@ -9939,22 +9427,18 @@ pair77:
 	FMOVQ 496(R11), F30
 	WORD $0x4e8ca7dd // smmla v29.4s, v30.16b, v12.16b
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x6e30df9c // fmul v28.4s, v28.4s, v16.4s
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x6e30dfbd // fmul v29.4s, v29.4s, v16.4s
-	WORD $0x4e3cd673 // fadd v19.4s, v19.4s, v28.4s
-	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+	WORD $0x4e30cf93 // fmla v19.4s, v28.4s, v16.4s
+	WORD $0x4e30cfb7 // fmla v23.4s, v29.4s, v16.4s
 	VUZP1 V23.S4, V19.S4, V5.S4
 	VUZP2 V23.S4, V19.S4, V23.S4
-	FMOVQ 128(R11), F20
-	WORD $0x6e34dca5 // fmul v5.4s, v5.4s, v20.4s
-	WORD $0x6e34def7 // fmul v23.4s, v23.4s, v20.4s
-	FMOVQ 0(R14), F4
-	WORD $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
-	FMOVQ F4, 0(R14)
-	FMOVQ 0(R21), F22
-	WORD $0x4e37d6d6 // fadd v22.4s, v22.4s, v23.4s
-	FMOVQ F22, 0(R21)
+	FMOVQ 0(R14), F20
+	FMOVQ 0(R21), F4
+	FMOVQ 128(R11), F22
+	WORD $0x4e36ccb4 // fmla v20.4s, v5.4s, v22.4s
+	WORD $0x4e36cee4 // fmla v4.4s, v23.4s, v22.4s
+	FMOVQ F20, 0(R14)
+	FMOVQ F4, 0(R21)
 	FMOVQ 0(R10), F6
 	FMOVQ 512(R11), F8
 	WORD $0x4e8aa506 // smmla v6.4s, v8.16b, v10.16b
@@ -9966,8 +9450,8 @@ pair77:
 	FMOVQ 560(R11), F15
 	WORD $0x4e89a5e7 // smmla v7.4s, v15.16b, v9.16b
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x6e32dcc6 // fmul v6.4s, v6.4s, v18.4s
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x6e32dcc6 // fmul v6.4s, v6.4s, v18.4s
 	WORD $0x6e32dce7 // fmul v7.4s, v7.4s, v18.4s
 	FMOVQ 0(R10), F17
 	FMOVQ 576(R11), F25
@@ -9980,104 +9464,92 @@ pair77:
 	FMOVQ 624(R11), F27
 	WORD $0x4e8ca775 // smmla v21.4s, v27.16b, v12.16b
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x6e30deb5 // fmul v21.4s, v21.4s, v16.4s
-	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
-	WORD $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
+	WORD $0x4e30ce26 // fmla v6.4s, v17.4s, v16.4s
+	WORD $0x4e30cea7 // fmla v7.4s, v21.4s, v16.4s
 	VUZP1 V7.S4, V6.S4, V31.S4
 	VUZP2 V7.S4, V6.S4, V7.S4
-	FMOVQ 144(R11), F3
-	WORD $0x6e23dfff // fmul v31.4s, v31.4s, v3.4s
-	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
-	FMOVQ 16(R14), F30
-	WORD $0x4e3fd7de // fadd v30.4s, v30.4s, v31.4s
-	FMOVQ F30, 16(R14)
-	FMOVQ 16(R21), F28
-	WORD $0x4e27d79c // fadd v28.4s, v28.4s, v7.4s
-	FMOVQ F28, 16(R21)
+	FMOVQ 16(R14), F3
+	FMOVQ 16(R21), F30
+	FMOVQ 144(R11), F28
+	WORD $0x4e3ccfe3 // fmla v3.4s, v31.4s, v28.4s
+	WORD $0x4e3cccfe // fmla v30.4s, v7.4s, v28.4s
+	FMOVQ F3, 16(R14)
+	FMOVQ F30, 16(R21)
 	FMOVQ 0(R10), F29
-	FMOVQ 640(R11), F20
-	WORD $0x4e8aa69d // smmla v29.4s, v20.16b, v10.16b
-	FMOVQ 672(R11), F5
-	WORD $0x4e89a4bd // smmla v29.4s, v5.16b, v9.16b
+	FMOVQ 640(R11), F5
+	WORD $0x4e8aa4bd // smmla v29.4s, v5.16b, v10.16b
+	FMOVQ 672(R11), F23
+	WORD $0x4e89a6fd // smmla v29.4s, v23.16b, v9.16b
 	FMOVQ 0(R10), F19
-	FMOVQ 656(R11), F4
-	WORD $0x4e8aa493 // smmla v19.4s, v4.16b, v10.16b
-	FMOVQ 688(R11), F23
-	WORD $0x4e89a6f3 // smmla v19.4s, v23.16b, v9.16b
+	FMOVQ 656(R11), F22
+	WORD $0x4e8aa6d3 // smmla v19.4s, v22.16b, v10.16b
+	FMOVQ 688(R11), F20
+	WORD $0x4e89a693 // smmla v19.4s, v20.16b, v9.16b
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x6e32dfbd // fmul v29.4s, v29.4s, v18.4s
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x6e32dfbd // fmul v29.4s, v29.4s, v18.4s
 	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
-	FMOVQ 0(R10), F22
+	FMOVQ 0(R10), F4
 	FMOVQ 704(R11), F11
-	WORD $0x4e8da576 // smmla v22.4s, v11.16b, v13.16b
+	WORD $0x4e8da564 // smmla v4.4s, v11.16b, v13.16b
 	FMOVQ 736(R11), F14
-	WORD $0x4e8ca5d6 // smmla v22.4s, v14.16b, v12.16b
+	WORD $0x4e8ca5c4 // smmla v4.4s, v14.16b, v12.16b
 	FMOVQ 0(R10), F8
 	FMOVQ 720(R11), F15
 	WORD $0x4e8da5e8 // smmla v8.4s, v15.16b, v13.16b
 	FMOVQ 752(R11), F25
 	WORD $0x4e8ca728 // smmla v8.4s, v25.16b, v12.16b
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x6e30ded6 // fmul v22.4s, v22.4s, v16.4s
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
-	WORD $0x4e36d7bd // fadd v29.4s, v29.4s, v22.4s
-	WORD $0x4e28d673 // fadd v19.4s, v19.4s, v8.4s
+	WORD $0x4e30cc9d // fmla v29.4s, v4.4s, v16.4s
+	WORD $0x4e30cd13 // fmla v19.4s, v8.4s, v16.4s
 	VUZP1 V19.S4, V29.S4, V26.S4
 	VUZP2 V19.S4, V29.S4, V19.S4
-	FMOVQ 160(R11), F24
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x6e38de73 // fmul v19.4s, v19.4s, v24.4s
-	FMOVQ 32(R14), F27
-	WORD $0x4e3ad77b // fadd v27.4s, v27.4s, v26.4s
-	FMOVQ F27, 32(R14)
-	FMOVQ 32(R21), F17
-	WORD $0x4e33d631 // fadd v17.4s, v17.4s, v19.4s
-	FMOVQ F17, 32(R21)
+	FMOVQ 32(R14), F24
+	FMOVQ 32(R21), F27
+	FMOVQ 160(R11), F17
+	WORD $0x4e31cf58 // fmla v24.4s, v26.4s, v17.4s
+	WORD $0x4e31ce7b // fmla v27.4s, v19.4s, v17.4s
+	FMOVQ F24, 32(R14)
+	FMOVQ F27, 32(R21)
 	FMOVQ 0(R10), F21
-	FMOVQ 768(R11), F3
-	WORD $0x4e8aa475 // smmla v21.4s, v3.16b, v10.16b
-	FMOVQ 800(R11), F31
-	WORD $0x4e89a7f5 // smmla v21.4s, v31.16b, v9.16b
+	FMOVQ 768(R11), F31
+	WORD $0x4e8aa7f5 // smmla v21.4s, v31.16b, v10.16b
+	FMOVQ 800(R11), F7
+	WORD $0x4e89a4f5 // smmla v21.4s, v7.16b, v9.16b
 	FMOVQ 0(R10), F6
-	FMOVQ 784(R11), F30
-	WORD $0x4e8aa7c6 // smmla v6.4s, v30.16b, v10.16b
-	FMOVQ 816(R11), F7
-	WORD $0x4e89a4e6 // smmla v6.4s, v7.16b, v9.16b
+	FMOVQ 784(R11), F28
+	WORD $0x4e8aa786 // smmla v6.4s, v28.16b, v10.16b
+	FMOVQ 816(R11), F3
+	WORD $0x4e89a466 // smmla v6.4s, v3.16b, v9.16b
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x6e32deb5 // fmul v21.4s, v21.4s, v18.4s
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x6e32deb5 // fmul v21.4s, v21.4s, v18.4s
 	WORD $0x6e32dcc6 // fmul v6.4s, v6.4s, v18.4s
-	FMOVQ 0(R10), F28
-	FMOVQ 832(R11), F5
-	WORD $0x4e8da4bc // smmla v28.4s, v5.16b, v13.16b
-	FMOVQ 864(R11), F4
-	WORD $0x4e8ca49c // smmla v28.4s, v4.16b, v12.16b
-	FMOVQ 0(R10), F20
-	FMOVQ 848(R11), F23
-	WORD $0x4e8da6f4 // smmla v20.4s, v23.16b, v13.16b
+	FMOVQ 0(R10), F30
+	FMOVQ 832(R11), F23
+	WORD $0x4e8da6fe // smmla v30.4s, v23.16b, v13.16b
+	FMOVQ 864(R11), F22
+	WORD $0x4e8ca6de // smmla v30.4s, v22.16b, v12.16b
+	FMOVQ 0(R10), F5
+	FMOVQ 848(R11), F20
+	WORD $0x4e8da685 // smmla v5.4s, v20.16b, v13.16b
 	FMOVQ 880(R11), F11
-	WORD $0x4e8ca574 // smmla v20.4s, v11.16b, v12.16b
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x6e30df9c // fmul v28.4s, v28.4s, v16.4s
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x6e30de94 // fmul v20.4s, v20.4s, v16.4s
-	WORD $0x4e3cd6b5 // fadd v21.4s, v21.4s, v28.4s
-	WORD $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
+	WORD $0x4e8ca565 // smmla v5.4s, v11.16b, v12.16b
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4e30cfd5 // fmla v21.4s, v30.4s, v16.4s
+	WORD $0x4e30cca6 // fmla v6.4s, v5.4s, v16.4s
 	VUZP1 V6.S4, V21.S4, V14.S4
 	VUZP2 V6.S4, V21.S4, V6.S4
-	FMOVQ 176(R11), F15
-	WORD $0x6e2fddce // fmul v14.4s, v14.4s, v15.4s
-	WORD $0x6e2fdcc6 // fmul v6.4s, v6.4s, v15.4s
-	FMOVQ 48(R14), F25
-	WORD $0x4e2ed739 // fadd v25.4s, v25.4s, v14.4s
-	FMOVQ F25, 48(R14)
-	FMOVQ 48(R21), F22
-	WORD $0x4e26d6d6 // fadd v22.4s, v22.4s, v6.4s
-	FMOVQ F22, 48(R21)
+	FMOVQ 48(R14), F15
+	FMOVQ 48(R21), F25
+	FMOVQ 176(R11), F4
+	WORD $0x4e24cdcf // fmla v15.4s, v14.4s, v4.4s
+	WORD $0x4e24ccd9 // fmla v25.4s, v6.4s, v4.4s
+	FMOVQ F15, 48(R14)
+	FMOVQ F25, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12
@@ -10088,77 +9560,77 @@ pair77:
 	FMOVQ 384(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
 	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	VZIP1 V29.S4, V8.S4, V24.S4
+	VZIP1 V29.S4, V8.S4, V26.S4
 	VZIP2 V29.S4, V8.S4, V29.S4
-	FMOVQ F24, 384(R11)
+	FMOVQ F26, 384(R11)
 	FMOVQ F29, 400(R11)
-	FMOVQ 448(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FMOVQ 512(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	VZIP1 V27.S4, V26.S4, V19.S4
-	VZIP2 V27.S4, V26.S4, V27.S4
-	FMOVQ F19, 416(R11)
-	FMOVQ F27, 432(R11)
-	FMOVQ 320(R1), F17
-	VUSHR $4, V17.B16, V17.B16
+	FMOVQ 448(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	FMOVQ 512(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
 	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FMOVQ 384(R1), F3
+	VZIP1 V17.S4, V19.S4, V24.S4
+	VZIP2 V17.S4, V19.S4, V17.S4
+	FMOVQ F24, 416(R11)
+	FMOVQ F17, 432(R11)
+	FMOVQ 320(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	FMOVQ 384(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	VZIP1 V31.S4, V27.S4, V7.S4
+	VZIP2 V31.S4, V27.S4, V31.S4
+	FMOVQ F7, 448(R11)
+	FMOVQ F31, 464(R11)
+	FMOVQ 448(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	FMOVQ 512(R1), F3
 	VUSHR $4, V3.B16, V3.B16
 	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	VZIP1 V3.S4, V17.S4, V31.S4
-	VZIP2 V3.S4, V17.S4, V3.S4
-	FMOVQ F31, 448(R11)
-	FMOVQ F3, 464(R11)
-	FMOVQ 448(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FMOVQ 512(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	VZIP1 V7.S4, V30.S4, V5.S4
-	VZIP2 V7.S4, V30.S4, V7.S4
-	FMOVQ F5, 480(R11)
-	FMOVQ F7, 496(R11)
-	FMOVD 32(R1), F4
-	WORD $0x0f08a484 // sshll v4.8h, v4.8b, #0
-	WORD $0x0e641017 // saddw v23.4s, v0.4s, v4.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	VZIP1 V3.S4, V28.S4, V23.S4
+	VZIP2 V3.S4, V28.S4, V3.S4
+	FMOVQ F23, 480(R11)
+	FMOVQ F3, 496(R11)
+	FMOVD 32(R1), F22
+	WORD $0x0f08a6d6 // sshll v22.8h, v22.8b, #0
+	WORD $0x0e761014 // saddw v20.4s, v0.4s, v22.4h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	FMOVQ 0(R11), F11
-	WORD $0x6e2bdef7 // fmul v23.4s, v23.4s, v11.4s
-	FMOVQ F23, 128(R11)
-	FMOVQ 336(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ 400(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	VZIP1 V20.S4, V28.S4, V21.S4
-	VZIP2 V20.S4, V28.S4, V20.S4
+	WORD $0x6e2bde94 // fmul v20.4s, v20.4s, v11.4s
+	FMOVQ F20, 128(R11)
+	FMOVQ 336(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	FMOVQ 400(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	VZIP1 V5.S4, V30.S4, V21.S4
+	VZIP2 V5.S4, V30.S4, V5.S4
 	FMOVQ F21, 512(R11)
-	FMOVQ F20, 528(R11)
-	FMOVQ 464(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ 528(R1), F14
+	FMOVQ F5, 528(R11)
+	FMOVQ 464(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	VZIP1 V14.S4, V15.S4, V25.S4
-	VZIP2 V14.S4, V15.S4, V14.S4
-	FMOVQ F25, 544(R11)
-	FMOVQ F14, 560(R11)
-	FMOVQ 336(R1), F6
-	VUSHR $4, V6.B16, V6.B16
+	FMOVQ 528(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
 	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ 400(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	VZIP1 V22.S4, V6.S4, V10.S4
-	VZIP2 V22.S4, V6.S4, V22.S4
+	VZIP1 V6.S4, V14.S4, V4.S4
+	VZIP2 V6.S4, V14.S4, V6.S4
+	FMOVQ F4, 544(R11)
+	FMOVQ F6, 560(R11)
+	FMOVQ 336(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ 400(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	VZIP1 V25.S4, V15.S4, V10.S4
+	VZIP2 V25.S4, V15.S4, V25.S4
 	FMOVQ F10, 576(R11)
-	FMOVQ F22, 592(R11)
+	FMOVQ F25, 592(R11)
 	FMOVQ 464(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
@@ -10169,7 +9641,7 @@ pair77:
 	VZIP2 V13.S4, V9.S4, V13.S4
 	FMOVQ F12, 608(R11)
 	FMOVQ F13, 624(R11)
-	WORD $0x4e641012 // saddw2 v18.4s, v0.4s, v4.8h
+	WORD $0x4e761012 // saddw2 v18.4s, v0.4s, v22.8h
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
 	FMOVQ 16(R11), F16
 	WORD $0x6e30de52 // fmul v18.4s, v18.4s, v16.4s
@@ -10177,89 +9649,89 @@ pair77:
 	FMOVQ 352(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ 416(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	VZIP1 V24.S4, V8.S4, V29.S4
-	VZIP2 V24.S4, V8.S4, V24.S4
-	FMOVQ F29, 640(R11)
-	FMOVQ F24, 656(R11)
-	FMOVQ 480(R1), F26
+	FMOVQ 416(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
 	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FMOVQ 544(R1), F19
+	VZIP1 V26.S4, V8.S4, V29.S4
+	VZIP2 V26.S4, V8.S4, V26.S4
+	FMOVQ F29, 640(R11)
+	FMOVQ F26, 656(R11)
+	FMOVQ 480(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
 	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	VZIP1 V19.S4, V26.S4, V27.S4
-	VZIP2 V19.S4, V26.S4, V19.S4
-	FMOVQ F27, 672(R11)
-	FMOVQ F19, 688(R11)
-	FMOVQ 352(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FMOVQ 416(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	VZIP1 V31.S4, V17.S4, V3.S4
-	VZIP2 V31.S4, V17.S4, V31.S4
-	FMOVQ F3, 704(R11)
-	FMOVQ F31, 720(R11)
-	FMOVQ 480(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FMOVQ 544(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	VZIP1 V5.S4, V30.S4, V7.S4
-	VZIP2 V5.S4, V30.S4, V5.S4
-	FMOVQ F7, 736(R11)
-	FMOVQ F5, 752(R11)
+	FMOVQ 544(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	VZIP1 V24.S4, V19.S4, V17.S4
+	VZIP2 V24.S4, V19.S4, V24.S4
+	FMOVQ F17, 672(R11)
+	FMOVQ F24, 688(R11)
+	FMOVQ 352(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	FMOVQ 416(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	VZIP1 V7.S4, V27.S4, V31.S4
+	VZIP2 V7.S4, V27.S4, V7.S4
+	FMOVQ F31, 704(R11)
+	FMOVQ F7, 720(R11)
+	FMOVQ 480(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	FMOVQ 544(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	VZIP1 V23.S4, V28.S4, V3.S4
+	VZIP2 V23.S4, V28.S4, V23.S4
+	FMOVQ F3, 736(R11)
+	FMOVQ F23, 752(R11)
 	FMOVD 40(R1), F11
 	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
-	WORD $0x0e6b1017 // saddw v23.4s, v0.4s, v11.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 32(R11), F28
-	WORD $0x6e3cdef7 // fmul v23.4s, v23.4s, v28.4s
-	FMOVQ F23, 160(R11)
+	WORD $0x0e6b1014 // saddw v20.4s, v0.4s, v11.4h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	FMOVQ 32(R11), F30
+	WORD $0x6e3ede94 // fmul v20.4s, v20.4s, v30.4s
+	FMOVQ F20, 160(R11)
 	FMOVQ 368(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
 	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	FMOVQ 432(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	VZIP1 V20.S4, V21.S4, V15.S4
-	VZIP2 V20.S4, V21.S4, V20.S4
-	FMOVQ F15, 768(R11)
-	FMOVQ F20, 784(R11)
-	FMOVQ 496(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	FMOVQ 560(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	VZIP1 V14.S4, V25.S4, V6.S4
-	VZIP2 V14.S4, V25.S4, V14.S4
-	FMOVQ F6, 800(R11)
-	FMOVQ F14, 816(R11)
+	FMOVQ 432(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	VZIP1 V5.S4, V21.S4, V14.S4
+	VZIP2 V5.S4, V21.S4, V5.S4
+	FMOVQ F14, 768(R11)
+	FMOVQ F5, 784(R11)
+	FMOVQ 496(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
+	FMOVQ 560(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
+	VZIP1 V6.S4, V4.S4, V15.S4
+	VZIP2 V6.S4, V4.S4, V6.S4
+	FMOVQ F15, 800(R11)
+	FMOVQ F6, 816(R11)
 	FMOVQ 368(R1), F10
 	VUSHR $4, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ 432(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	VZIP1 V22.S4, V10.S4, V9.S4
-	VZIP2 V22.S4, V10.S4, V22.S4
+	FMOVQ 432(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	VZIP1 V25.S4, V10.S4, V9.S4
+	VZIP2 V25.S4, V10.S4, V25.S4
 	FMOVQ F9, 832(R11)
-	FMOVQ F22, 848(R11)
+	FMOVQ F25, 848(R11)
 	FMOVQ 496(R1), F12
 	VUSHR $4, V12.B16, V12.B16
 	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
 	FMOVQ 560(R1), F13
 	VUSHR $4, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	VZIP1 V13.S4, V12.S4, V4.S4
+	VZIP1 V13.S4, V12.S4, V22.S4
 	VZIP2 V13.S4, V12.S4, V13.S4
-	FMOVQ F4, 864(R11)
+	FMOVQ F22, 864(R11)
 	FMOVQ F13, 880(R11)
 	WORD $0x4e6b1010 // saddw2 v16.4s, v0.4s, v11.8h
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
@@ -10274,182 +9746,166 @@ pair78:
 	ADD R19, R14, R21
 	FMOVQ 0(R13), F8
 	FMOVQ 0(R20), F29
-	VZIP1 V29.D2, V8.D2, V24.D2
+	VZIP1 V29.D2, V8.D2, V26.D2
 	VZIP2 V29.D2, V8.D2, V29.D2
-	FMOVQ 16(R13), F26
-	FMOVQ 16(R20), F27
-	VZIP1 V27.D2, V26.D2, V19.D2
-	VZIP2 V27.D2, V26.D2, V27.D2
-	FMOVQ 32(R13), F17
-	FMOVQ 32(R20), F3
-	VZIP1 V3.S4, V17.S4, V31.S4
-	VZIP2 V3.S4, V17.S4, V30.S4
-	VZIP1 V31.D2, V31.D2, V7.D2
-	VZIP2 V31.D2, V31.D2, V31.D2
-	FMOVQ 0(R10), F5
-	FMOVQ 384(R11), F23
-	WORD $0x4e98a6e5 // smmla v5.4s, v23.16b, v24.16b
+	FMOVQ 16(R13), F19
+	FMOVQ 16(R20), F17
+	VZIP1 V17.D2, V19.D2, V24.D2
+	VZIP2 V17.D2, V19.D2, V17.D2
+	FMOVQ 32(R13), F27
+	FMOVQ 32(R20), F31
+	VZIP1 V31.S4, V27.S4, V7.S4
+	VZIP2 V31.S4, V27.S4, V28.S4
+	VZIP1 V7.D2, V7.D2, V3.D2
+	VZIP2 V7.D2, V7.D2, V7.D2
+	FMOVQ 0(R10), F23
+	FMOVQ 384(R11), F20
+	WORD $0x4e9aa697 // smmla v23.4s, v20.16b, v26.16b
 	FMOVQ 416(R11), F21
-	WORD $0x4e9da6a5 // smmla v5.4s, v21.16b, v29.16b
-	FMOVQ 0(R10), F28
-	FMOVQ 400(R11), F15
-	WORD $0x4e98a5fc // smmla v28.4s, v15.16b, v24.16b
-	FMOVQ 432(R11), F20
-	WORD $0x4e9da69c // smmla v28.4s, v20.16b, v29.16b
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x6e27dca5 // fmul v5.4s, v5.4s, v7.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x6e27df9c // fmul v28.4s, v28.4s, v7.4s
-	FMOVQ 0(R10), F25
-	FMOVQ 448(R11), F14
-	WORD $0x4e93a5d9 // smmla v25.4s, v14.16b, v19.16b
+	WORD $0x4e9da6b7 // smmla v23.4s, v21.16b, v29.16b
+	FMOVQ 0(R10), F30
+	FMOVQ 400(R11), F14
+	WORD $0x4e9aa5de // smmla v30.4s, v14.16b, v26.16b
+	FMOVQ 432(R11), F5
+	WORD $0x4e9da4be // smmla v30.4s, v5.16b, v29.16b
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x6e23def7 // fmul v23.4s, v23.4s, v3.4s
+	WORD $0x6e23dfde // fmul v30.4s, v30.4s, v3.4s
+	FMOVQ 0(R10), F4
+	FMOVQ 448(R11), F6
+	WORD $0x4e98a4c4 // smmla v4.4s, v6.16b, v24.16b
 	FMOVQ 480(R11), F10
-	WORD $0x4e9ba559 // smmla v25.4s, v10.16b, v27.16b
-	FMOVQ 0(R10), F6
+	WORD $0x4e91a544 // smmla v4.4s, v10.16b, v17.16b
+	FMOVQ 0(R10), F15
 	FMOVQ 464(R11), F9
-	WORD $0x4e93a526 // smmla v6.4s, v9.16b, v19.16b
-	FMOVQ 496(R11), F22
-	WORD $0x4e9ba6c6 // smmla v6.4s, v22.16b, v27.16b
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x6e3fdf39 // fmul v25.4s, v25.4s, v31.4s
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x6e3fdcc6 // fmul v6.4s, v6.4s, v31.4s
-	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
-	WORD $0x4e26d79c // fadd v28.4s, v28.4s, v6.4s
-	VUZP1 V28.S4, V5.S4, V12.S4
-	VUZP2 V28.S4, V5.S4, V28.S4
-	FMOVQ 128(R11), F4
-	WORD $0x6e24dd8c // fmul v12.4s, v12.4s, v4.4s
-	WORD $0x6e24df9c // fmul v28.4s, v28.4s, v4.4s
-	FMOVQ 0(R14), F13
-	WORD $0x4e2cd5ad // fadd v13.4s, v13.4s, v12.4s
-	FMOVQ F13, 0(R14)
-	FMOVQ 0(R21), F11
-	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
-	FMOVQ F11, 0(R21)
+	WORD $0x4e98a52f // smmla v15.4s, v9.16b, v24.16b
+	FMOVQ 496(R11), F25
+	WORD $0x4e91a72f // smmla v15.4s, v25.16b, v17.16b
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4e27cc97 // fmla v23.4s, v4.4s, v7.4s
+	WORD $0x4e27cdfe // fmla v30.4s, v15.4s, v7.4s
+	VUZP1 V30.S4, V23.S4, V12.S4
+	VUZP2 V30.S4, V23.S4, V30.S4
+	FMOVQ 0(R14), F22
+	FMOVQ 0(R21), F13
+	FMOVQ 128(R11), F11
+	WORD $0x4e2bcd96 // fmla v22.4s, v12.4s, v11.4s
+	WORD $0x4e2bcfcd // fmla v13.4s, v30.4s, v11.4s
+	FMOVQ F22, 0(R14)
+	FMOVQ F13, 0(R21)
 	FMOVQ 0(R10), F18
 	FMOVQ 512(R11), F8
-	WORD $0x4e98a512 // smmla v18.4s, v8.16b, v24.16b
-	FMOVQ 544(R11), F26
-	WORD $0x4e9da752 // smmla v18.4s, v26.16b, v29.16b
+	WORD $0x4e9aa512 // smmla v18.4s, v8.16b, v26.16b
+	FMOVQ 544(R11), F19
+	WORD $0x4e9da672 // smmla v18.4s, v19.16b, v29.16b
 	FMOVQ 0(R10), F16
-	FMOVQ 528(R11), F17
-	WORD $0x4e98a630 // smmla v16.4s, v17.16b, v24.16b
-	FMOVQ 560(R11), F3
-	WORD $0x4e9da470 // smmla v16.4s, v3.16b, v29.16b
+	FMOVQ 528(R11), F27
+	WORD $0x4e9aa770 // smmla v16.4s, v27.16b, v26.16b
+	FMOVQ 560(R11), F31
+	WORD $0x4e9da7f0 // smmla v16.4s, v31.16b, v29.16b
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x6e27de52 // fmul v18.4s, v18.4s, v7.4s
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x6e27de10 // fmul v16.4s, v16.4s, v7.4s
-	FMOVQ 0(R10), F30
+	WORD $0x6e23de52 // fmul v18.4s, v18.4s, v3.4s
+	WORD $0x6e23de10 // fmul v16.4s, v16.4s, v3.4s
+	FMOVQ 0(R10), F28
 	FMOVQ 576(R11), F21
-	WORD $0x4e93a6be // smmla v30.4s, v21.16b, v19.16b
-	FMOVQ 608(R11), F15
-	WORD $0x4e9ba5fe // smmla v30.4s, v15.16b, v27.16b
-	FMOVQ 0(R10), F23
-	FMOVQ 592(R11), F20
-	WORD $0x4e93a697 // smmla v23.4s, v20.16b, v19.16b
-	FMOVQ 624(R11), F14
-	WORD $0x4e9ba5d7 // smmla v23.4s, v14.16b, v27.16b
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x6e3fdef7 // fmul v23.4s, v23.4s, v31.4s
-	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
-	WORD $0x4e37d610 // fadd v16.4s, v16.4s, v23.4s
+	WORD $0x4e98a6bc // smmla v28.4s, v21.16b, v24.16b
+	FMOVQ 608(R11), F14
+	WORD $0x4e91a5dc // smmla v28.4s, v14.16b, v17.16b
+	FMOVQ 0(R10), F20
+	FMOVQ 592(R11), F5
+	WORD $0x4e98a4b4 // smmla v20.4s, v5.16b, v24.16b
+	FMOVQ 624(R11), F6
+	WORD $0x4e91a4d4 // smmla v20.4s, v6.16b, v17.16b
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4e27cf92 // fmla v18.4s, v28.4s, v7.4s
+	WORD $0x4e27ce90 // fmla v16.4s, v20.4s, v7.4s
 	VUZP1 V16.S4, V18.S4, V10.S4
 	VUZP2 V16.S4, V18.S4, V16.S4
-	FMOVQ 144(R11), F9
-	WORD $0x6e29dd4a // fmul v10.4s, v10.4s, v9.4s
-	WORD $0x6e29de10 // fmul v16.4s, v16.4s, v9.4s
-	FMOVQ 16(R14), F22
-	WORD $0x4e2ad6d6 // fadd v22.4s, v22.4s, v10.4s
-	FMOVQ F22, 16(R14)
+	FMOVQ 16(R14), F9
 	FMOVQ 16(R21), F25
-	WORD $0x4e30d739 // fadd v25.4s, v25.4s, v16.4s
+	FMOVQ 144(R11), F4
+	WORD $0x4e24cd49 // fmla v9.4s, v10.4s, v4.4s
+	WORD $0x4e24ce19 // fmla v25.4s, v16.4s, v4.4s
+	FMOVQ F9, 16(R14)
 	FMOVQ F25, 16(R21)
-	FMOVQ 0(R10), F6
-	FMOVQ 640(R11), F4
-	WORD $0x4e98a486 // smmla v6.4s, v4.16b, v24.16b
-	FMOVQ 672(R11), F12
-	WORD $0x4e9da586 // smmla v6.4s, v12.16b, v29.16b
-	FMOVQ 0(R10), F5
-	FMOVQ 656(R11), F13
-	WORD $0x4e98a5a5 // smmla v5.4s, v13.16b, v24.16b
-	FMOVQ 688(R11), F28
-	WORD $0x4e9da785 // smmla v5.4s, v28.16b, v29.16b
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x6e27dca5 // fmul v5.4s, v5.4s, v7.4s
-	FMOVQ 0(R10), F11
-	FMOVQ 704(R11), F26
-	WORD $0x4e93a74b // smmla v11.4s, v26.16b, v19.16b
-	FMOVQ 736(R11), F17
-	WORD $0x4e9ba62b // smmla v11.4s, v17.16b, v27.16b
-	FMOVQ 0(R10), F8
-	FMOVQ 720(R11), F3
-	WORD $0x4e93a468 // smmla v8.4s, v3.16b, v19.16b
-	FMOVQ 752(R11), F21
-	WORD $0x4e9ba6a8 // smmla v8.4s, v21.16b, v27.16b
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x6e3fdd6b // fmul v11.4s, v11.4s, v31.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x6e3fdd08 // fmul v8.4s, v8.4s, v31.4s
-	WORD $0x4e2bd4c6 // fadd v6.4s, v6.4s, v11.4s
-	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
-	VUZP1 V5.S4, V6.S4, V15.S4
-	VUZP2 V5.S4, V6.S4, V5.S4
-	FMOVQ 160(R11), F20
-	WORD $0x6e34ddef // fmul v15.4s, v15.4s, v20.4s
-	WORD $0x6e34dca5 // fmul v5.4s, v5.4s, v20.4s
-	FMOVQ 32(R14), F14
-	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
-	FMOVQ F14, 32(R14)
-	FMOVQ 32(R21), F30
-	WORD $0x4e25d7de // fadd v30.4s, v30.4s, v5.4s
-	FMOVQ F30, 32(R21)
+	FMOVQ 0(R10), F15
+	FMOVQ 640(R11), F12
+	WORD $0x4e9aa58f // smmla v15.4s, v12.16b, v26.16b
+	FMOVQ 672(R11), F30
+	WORD $0x4e9da7cf // smmla v15.4s, v30.16b, v29.16b
 	FMOVQ 0(R10), F23
-	FMOVQ 768(R11), F9
-	WORD $0x4e98a537 // smmla v23.4s, v9.16b, v24.16b
-	FMOVQ 800(R11), F10
-	WORD $0x4e9da557 // smmla v23.4s, v10.16b, v29.16b
-	FMOVQ 0(R10), F18
-	FMOVQ 784(R11), F22
-	WORD $0x4e98a6d2 // smmla v18.4s, v22.16b, v24.16b
-	FMOVQ 816(R11), F16
-	WORD $0x4e9da612 // smmla v18.4s, v16.16b, v29.16b
+	FMOVQ 656(R11), F11
+	WORD $0x4e9aa577 // smmla v23.4s, v11.16b, v26.16b
+	FMOVQ 688(R11), F22
+	WORD $0x4e9da6d7 // smmla v23.4s, v22.16b, v29.16b
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x6e27def7 // fmul v23.4s, v23.4s, v7.4s
+	WORD $0x6e23ddef // fmul v15.4s, v15.4s, v3.4s
+	WORD $0x6e23def7 // fmul v23.4s, v23.4s, v3.4s
+	FMOVQ 0(R10), F13
+	FMOVQ 704(R11), F19
+	WORD $0x4e98a66d // smmla v13.4s, v19.16b, v24.16b
+	FMOVQ 736(R11), F27
+	WORD $0x4e91a76d // smmla v13.4s, v27.16b, v17.16b
+	FMOVQ 0(R10), F8
+	FMOVQ 720(R11), F31
+	WORD $0x4e98a7e8 // smmla v8.4s, v31.16b, v24.16b
+	FMOVQ 752(R11), F21
+	WORD $0x4e91a6a8 // smmla v8.4s, v21.16b, v17.16b
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4e27cdaf // fmla v15.4s, v13.4s, v7.4s
+	WORD $0x4e27cd17 // fmla v23.4s, v8.4s, v7.4s
+	VUZP1 V23.S4, V15.S4, V14.S4
+	VUZP2 V23.S4, V15.S4, V23.S4
+	FMOVQ 32(R14), F5
+	FMOVQ 32(R21), F6
+	FMOVQ 160(R11), F28
+	WORD $0x4e3ccdc5 // fmla v5.4s, v14.4s, v28.4s
+	WORD $0x4e3ccee6 // fmla v6.4s, v23.4s, v28.4s
+	FMOVQ F5, 32(R14)
+	FMOVQ F6, 32(R21)
+	FMOVQ 0(R10), F20
+	FMOVQ 768(R11), F10
+	WORD $0x4e9aa554 // smmla v20.4s, v10.16b, v26.16b
+	FMOVQ 800(R11), F16
+	WORD $0x4e9da614 // smmla v20.4s, v16.16b, v29.16b
+	FMOVQ 0(R10), F18
+	FMOVQ 784(R11), F4
+	WORD $0x4e9aa492 // smmla v18.4s, v4.16b, v26.16b
+	FMOVQ 816(R11), F9
+	WORD $0x4e9da532 // smmla v18.4s, v9.16b, v29.16b
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x6e27de52 // fmul v18.4s, v18.4s, v7.4s
-	FMOVQ 0(R10), F25
-	FMOVQ 832(R11), F12
-	WORD $0x4e93a599 // smmla v25.4s, v12.16b, v19.16b
-	FMOVQ 864(R11), F13
-	WORD $0x4e9ba5b9 // smmla v25.4s, v13.16b, v27.16b
-	FMOVQ 0(R10), F4
-	FMOVQ 848(R11), F28
-	WORD $0x4e93a784 // smmla v4.4s, v28.16b, v19.16b
-	FMOVQ 880(R11), F26
-	WORD $0x4e9ba744 // smmla v4.4s, v26.16b, v27.16b
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x6e3fdf39 // fmul v25.4s, v25.4s, v31.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x6e3fdc84 // fmul v4.4s, v4.4s, v31.4s
-	WORD $0x4e39d6f7 // fadd v23.4s, v23.4s, v25.4s
-	WORD $0x4e24d652 // fadd v18.4s, v18.4s, v4.4s
-	VUZP1 V18.S4, V23.S4, V17.S4
-	VUZP2 V18.S4, V23.S4, V18.S4
-	FMOVQ 176(R11), F3
-	WORD $0x6e23de31 // fmul v17.4s, v17.4s, v3.4s
+	WORD $0x6e23de94 // fmul v20.4s, v20.4s, v3.4s
 	WORD $0x6e23de52 // fmul v18.4s, v18.4s, v3.4s
-	FMOVQ 48(R14), F21
-	WORD $0x4e31d6b5 // fadd v21.4s, v21.4s, v17.4s
-	FMOVQ F21, 48(R14)
-	FMOVQ 48(R21), F11
-	WORD $0x4e32d56b // fadd v11.4s, v11.4s, v18.4s
-	FMOVQ F11, 48(R21)
+	FMOVQ 0(R10), F25
+	FMOVQ 832(R11), F30
+	WORD $0x4e98a7d9 // smmla v25.4s, v30.16b, v24.16b
+	FMOVQ 864(R11), F11
+	WORD $0x4e91a579 // smmla v25.4s, v11.16b, v17.16b
+	FMOVQ 0(R10), F12
+	FMOVQ 848(R11), F22
+	WORD $0x4e98a6cc // smmla v12.4s, v22.16b, v24.16b
+	FMOVQ 880(R11), F19
+	WORD $0x4e91a66c // smmla v12.4s, v19.16b, v17.16b
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4e27cf34 // fmla v20.4s, v25.4s, v7.4s
+	WORD $0x4e27cd92 // fmla v18.4s, v12.4s, v7.4s
+	VUZP1 V18.S4, V20.S4, V27.S4
+	VUZP2 V18.S4, V20.S4, V18.S4
+	FMOVQ 48(R14), F31
+	FMOVQ 48(R21), F21
+	FMOVQ 176(R11), F13
+	WORD $0x4e2dcf7f // fmla v31.4s, v27.4s, v13.4s
+	WORD $0x4e2dce55 // fmla v21.4s, v18.4s, v13.4s
+	FMOVQ F31, 48(R14)
+	FMOVQ F21, 48(R21)
 	ADD R15, R20, R13
 	ADD R19, R21, R14
 	SUBS $2, R12

@@ -564,7 +564,9 @@ next1:
 	WORD $0x4e21d98d // scvtf v13.4s, v12.4s
 	WORD $0x6e27ddad // fmul v13.4s, v13.4s, v7.4s
 	WORD $0x6ea0b98e // neg v14.4s, v12.4s
-	VEOR V28.B16, V28.B16, V28.B16
+	VSHL $7, V14.S4, V14.S4
+	WORD $0x4ea009bc // rev64 v28.4s, v13.4s
+	WORD $0x4e2dd79c // fadd v28.4s, v28.4s, v13.4s
 	VZIP1 V14.D2, V7.D2, V4.D2
 	FMOVQ F4, 32(R1)
 	VZIP2 V14.D2, V7.D2, V4.D2

@@ -93,12 +93,15 @@ func fill(row []tensor.Block, code func(int) int8, rng *rand.Rand) {
 		}
 		for h := range b.D {
 			b.D[h] = float32(math.Ldexp(rng.NormFloat64(), rng.IntN(60)-30))
-			b.NegSum[h] = 0
+			sum := int32(0)
 			for _, q := range b.Q[h*tensor.GroupLen:][:tensor.GroupLen] {
-				b.NegSum[h] -= int32(q)
+				sum += int32(q)
 			}
-			b.Sum[h] = b.D[h] * float32(-b.NegSum[h])
+			b.Start[h] = -128 * sum
+			b.Sum[h] = b.D[h] * float32(sum)
 		}
+		both := b.Sum[0] + b.Sum[1]
+		b.Both = [2]float32{both, both}
 	}
 }
 

@@ -21,6 +21,9 @@ var (
 	// The number of a 32-bit element of the last operand.
 	element = func(v int) uint32 { return uint32(v&1<<21 | v>>1<<11) }
 	byteNo  = at(11)
+
+	// By how much 32-bit elements are shifted to the right.
+	lessThan64 = func(v int) uint32 { return uint32(64-v) << 16 }
 )
 
 func three(word uint32) instruction { return instruction{word, []field{rd, rn, rm}, ""} }
@@ -46,12 +49,14 @@ var table = map[string]instruction{
 	"add %.4s, %.4s, %.4s":        inGo("VADD"),
 	"sub %.4s, %.4s, %.4s":        inGo("VSUB"),
 	"neg %.4s, %.4s":              two(0x6ea0b800),
+	"rev64 %.4s, %.4s":            two(0x4ea00800),
 	"and %.16b, %.16b, %.16b":     inGo("VAND"),
 	"orr %.16b, %.16b, %.16b":     inGo("VORR"),
 	"eor %.16b, %.16b, %.16b":     inGo("VEOR"),
 	"bic %.16b, %.16b, %.16b":     three(0x4e601c00),
 	"bit %.16b, %.16b, %.16b":     inGo("VBIT"),
 	"bif %.16b, %.16b, %.16b":     inGo("VBIF"),
+	"sshr %.4s, %.4s, #%":         {0x4f000400, []field{rd, rn, lessThan64}, ""},
 	"ushr %.16b, %.16b, #%":       inGo("VUSHR"),
 	"usra %.16b, %.16b, #%":       inGo("VUSRA"),
 	"shl %.16b, %.16b, #%":        inGo("VSHL"),
@@ -81,6 +86,7 @@ var table = map[string]instruction{
 	"fmla %.4s, %.4s, %.4s":   three(0x4e20cc00),
 	"fmla %.4s, %.4s, %.s[%]": byElement(0x4f801000),
 	"fmls %.4s, %.4s, %.4s":   three(0x4ea0cc00),
+	"fmls %.4s, %.4s, %.s[%]": byElement(0x4f805000),
 	"fmla %.2d, %.2d, %.2d":   three(0x4e60cc00),
 	"smax %.4s, %.4s, %.4s":   three(0x4ea06400),
 	"cmgt %.4s, %.4s, %.4s":   three(0x4ea03400),

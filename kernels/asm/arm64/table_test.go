@@ -116,7 +116,7 @@ func TestTable(t *testing.T) {
 		if in.goName != "" {
 			continue
 		}
-		for i, set := range [][]int{{0, 0, 0, 0}, {31, 30, 29, 3}, {1, 2, 4, 1}, {8, 16, 15, 2}} {
+		for i, set := range [][]int{{0, 0, 1, 0}, {31, 30, 29, 3}, {1, 2, 4, 1}, {8, 16, 15, 2}} {
 			numbers := set[:strings.Count(form, "%")]
 			if i > 0 && len(numbers) != len(in.fields) {
 				t.Fatalf("%s has %d fields", form, len(in.fields))

@@ -66,7 +66,7 @@ type frame2 struct {
 	// scales and minima of a tile: [group][half]
 	scales, minima int
 	codes          int // of 8 bits, signed: [vector][half]
-	sums           int // of the first group: [activation row][half]
+	sums           int // of the first group, if both have one scale: [activation row][half]
 	results        int // [activation row][half]
 }
 
@@ -78,14 +78,16 @@ func (k *kernel) newFrame() *frame2 {
 		size += vectors * yBytes
 		return size - vectors*yBytes
 	}
-	f.sums, f.results = part(2*k.n), part(2*k.n)
-	groups := 32 / k.Group
-	f.scales = part(2 * groups)
+	if k.Group == 32 {
+		f.sums = part(2 * k.n)
+	}
+	f.results = part(2 * k.n)
+	f.scales = part(2 * k.Groups())
 	if k.Super {
 		f.heads = part(4)
 	}
 	if k.Minima {
-		f.minima = part(2 * groups)
+		f.minima = part(2 * k.Groups())
 	}
 	if k.signed() && k.n > 1 {
 		f.codes = part(8)
@@ -100,6 +102,9 @@ func (f *frame2) at(offset int) Mem { return Mem{Base: f.base, Disp: offset} }
 
 func (k *kernel) avx2(s *isa.ISA) {
 	k.begin(min(k.n, rowUnroll))
+	if k.vnni {
+		k.left = k.leftmost()
+	}
 	f := k.newFrame()
 	k.panels(func(loadDst func()) {
 		VPXOR(yTmp, yTmp, yTmp)
@@ -137,9 +142,18 @@ func (k *kernel) avx2(s *isa.ISA) {
 		stride := GP64()
 		loadDst()
 		MOVQ(k.arg(panels.ArgDstStride), stride)
+		left := k.leftmost()
+		if left > 0 {
+			VMOVUPS(s.Bits(power(-left)), yTmp2)
+		}
 		k.eachResult(stride, func(i int) {
 			for half := range 2 {
-				VMOVUPS(f.at(f.results+i*rowBytes+half*yBytes), yTmp)
+				result := f.at(f.results + i*rowBytes + half*yBytes)
+				if left > 0 {
+					VMULPS(result, yTmp2, yTmp)
+				} else {
+					VMOVUPS(result, yTmp)
+				}
 				VMOVUPS(yTmp, Mem{Base: k.dst, Disp: half * yBytes})
 			}
 		})
@@ -232,59 +246,63 @@ func (k *kernel) scales2(s *isa.ISA, f *frame2) {
 // plane2 is the address of half a plane of codes.
 func (k *kernel) plane2(i, half int) Mem { return k.code(i*panels.PlaneBytes + half*halfPlane) }
 
-// unpack2 takes the codes of group g of a tile apart, those of up to 6 bits.
+// unpack2 takes the codes of group g of a tile apart, those of up to 6 bits,
+// shifted to the left by k.left.
 func (k *kernel) unpack2(s *isa.ISA, g int) {
 	mask := yTmp2
-	VMOVDQU(s.Bits(k.lowBits()), mask)
+	VMOVDQU(s.Bits(k.lowBits()<<k.left), mask)
 	for half := range 2 {
 		for v, w := range yW {
 			w := w[half]
-			switch {
-			case k.Low == 4 && g == 0:
-				VPAND(k.plane2(v, half), mask, w)
+			if k.Low == 4 {
+				if shift := k.left - 4*g; shift == 0 {
+					VPAND(k.plane2(v, half), mask, w)
+				} else {
+					VMOVDQU(k.plane2(v, half), w)
+					VPAND(shifted2(w, shift, w), mask, w)
+				}
 				continue
-			case k.Low == 4:
-				VMOVDQU(k.plane2(v, half), w)
-				VPSRLD(U8(4), w, w)
-			case v == 0:
-				VMOVDQU(k.plane2(g, half), yTmp)
-				VPAND(mask, yTmp, w)
-				continue
-			default:
-				VPSRLD(U8(2*v), yTmp, w)
 			}
-			VPAND(mask, w, w)
+			if v == 0 {
+				VMOVDQU(k.plane2(g, half), yTmp)
+			}
+			VPAND(shifted2(yTmp, k.left-2*v, w), mask, w)
 		}
 	}
 	if k.High == 0 {
 		return
 	}
 	// One plane has a bit of each vector, two have two bits of half of them.
-	VMOVDQU(s.Bits(k.highBits()), mask)
-	plane, left := k.Low, k.Low-4*g
+	VMOVDQU(s.Bits(k.highBits()<<k.left), mask)
+	plane, left := k.Low, k.left+k.Low-4*g
 	if k.High == 2 {
-		plane, left = k.Low+g, k.Low
+		plane, left = k.Low+g, k.left+k.Low
 	}
 	for half := range 2 {
 		VMOVDQU(k.plane2(plane, half), yX[0])
 		for v, w := range yW {
-			bits := yTmp
-			switch shift := left - k.High*v; {
-			case shift > 0:
-				VPSLLD(U8(shift), yX[0], bits)
-			case shift < 0:
-				VPSRLD(U8(-shift), yX[0], bits)
-			default:
-				bits = yX[0]
-			}
-			VPAND(mask, bits, yTmp)
+			VPAND(mask, shifted2(yX[0], left-k.High*v, yTmp), yTmp)
 			VPOR(yTmp, w[half], w[half])
 		}
 	}
 }
 
-// scaled2 scales the sums of group g of activation rows. The tile's scaled sum
-// is added to a row's results.
+// shifted2 returns bits shifted to the left by shift, which may be negative, in to,
+// or where they are.
+func shifted2(bits reg.Register, shift int, to reg.Register) reg.Register {
+	switch {
+	case shift > 0:
+		VPSLLD(U8(shift), bits, to)
+	case shift < 0:
+		VPSRLD(U8(-shift), bits, to)
+	default:
+		return bits
+	}
+	return to
+}
+
+// scaled2 scales the sums of group g of activation rows and adds them to the rows'
+// results, once for both groups if they have one scale.
 func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
 	each := func(do func(r row2, half int, sum reg.Register)) {
 		for _, r := range rows {
@@ -296,23 +314,29 @@ func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
 	each(func(_ row2, _ int, sum reg.Register) { VCVTDQ2PS(sum, sum) })
 	for i, r := range rows {
 		VBROADCASTSS(r.x.Offset(panels.OffD+4*g), yX[i])
-		for _, sum := range r.sum {
-			VMULPS(yX[i], sum, sum)
+		for half, sum := range r.sum {
+			if k.Group == 32 && g == 1 {
+				VFMADD213PS(r.frame.Offset(f.sums+half*yBytes), yX[i], sum)
+			} else {
+				VMULPS(yX[i], sum, sum)
+			}
 		}
 	}
-	if k.Group == 16 {
-		each(func(_ row2, half int, sum reg.Register) { VMULPS(f.at(f.scales+(2*g+half)*yBytes), sum, sum) })
-	}
-	if g == 0 {
+	if k.Group == 32 && g == 0 {
 		each(func(r row2, half int, sum reg.Register) { VMOVUPS(sum, r.frame.Offset(f.sums+half*yBytes)) })
 		return
 	}
-	each(func(r row2, half int, sum reg.Register) { VADDPS(r.frame.Offset(f.sums+half*yBytes), sum, sum) })
-	if k.Group == 32 {
-		each(func(_ row2, half int, sum reg.Register) { VMULPS(f.at(f.scales+half*yBytes), sum, sum) })
+	scales := f.scales
+	if k.Group == 16 {
+		scales += 2 * g * yBytes
 	}
-	each(func(r row2, half int, sum reg.Register) { VADDPS(r.frame.Offset(f.results+half*yBytes), sum, sum) })
-	if k.Minima {
+	for half, scale := range yX {
+		VMOVUPS(f.at(scales+half*yBytes), scale)
+	}
+	each(func(r row2, half int, sum reg.Register) {
+		VFMADD213PS(r.frame.Offset(f.results+half*yBytes), yX[half], sum)
+	})
+	if k.Minima && g == 1 {
 		for _, r := range rows {
 			k.minimum2(f, r)
 		}
@@ -322,22 +346,19 @@ func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
 
 // minimum2 adds an activation row's sums times the minima to its results.
 func (k *kernel) minimum2(f *frame2, r row2) {
-	for g, x := range yX {
-		VBROADCASTSS(r.x.Offset(panels.OffSum+4*g), x)
-	}
+	at := panels.OffSum
 	if k.Group == 32 {
-		VADDPS(yX[1], yX[0], yX[0])
+		at = panels.OffBoth
 	}
-	for half, sum := range r.sum {
-		VMULPS(f.at(f.minima+half*yBytes), yX[0], yTmp)
-		if k.Group == 16 {
-			VMULPS(f.at(f.minima+(2+half)*yBytes), yX[1], yTmp2)
-			VADDPS(yTmp2, yTmp, yTmp)
-		}
-		if k.Super {
-			VSUBPS(yTmp, sum, sum)
-		} else {
-			VADDPS(yTmp, sum, sum)
+	for g := range k.Groups() {
+		VBROADCASTSS(r.x.Offset(at+4*g), yX[0])
+		for half, sum := range r.sum {
+			minimum := f.at(f.minima + (2*g+half)*yBytes)
+			if k.Super {
+				VFNMADD231PS(minimum, yX[0], sum)
+			} else {
+				VFMADD231PS(minimum, yX[0], sum)
+			}
 		}
 	}
 }

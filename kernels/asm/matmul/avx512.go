@@ -34,6 +34,7 @@ var (
 // each row, times 4 bytes of activations is one instruction.
 func (k *kernel) avx512() {
 	k.begin(k.n)
+	k.left = k.leftmost()
 	k.constants512()
 	k.panels(func(loadDst func()) {
 		for i := range k.n {
@@ -49,7 +50,16 @@ func (k *kernel) avx512() {
 		stride := GP64()
 		loadDst()
 		MOVQ(k.arg(panels.ArgDstStride), stride)
-		k.eachResult(stride, func(i int) { VMOVUPS(zY[i], Mem{Base: k.dst}) })
+		left := k.leftmost()
+		if left > 0 {
+			splat512(power(-left), zTmp)
+		}
+		k.eachResult(stride, func(i int) {
+			if left > 0 {
+				VMULPS(zTmp, zY[i], zY[i])
+			}
+			VMOVUPS(zY[i], Mem{Base: k.dst})
+		})
 	})
 	isa.End()
 }
@@ -62,13 +72,13 @@ func splat512(value uint32, dst reg.Register) {
 
 func (k *kernel) constants512() {
 	if k.Low < 8 {
-		splat512(k.lowBits(), zMask)
+		splat512(k.lowBits()<<k.left, zMask)
 	}
 	switch {
 	case k.Levels != nil:
 		VBROADCASTI32X4(levelTable(k.Levels), zMask2)
 	case k.High > 0:
-		splat512(k.highBits(), zMask2)
+		splat512(k.highBits()<<k.left, zMask2)
 	}
 }
 
@@ -119,7 +129,7 @@ func zMask15() reg.Register {
 	return zLo
 }
 
-// unpack512 takes the codes of a tile apart.
+// unpack512 takes the codes of a tile apart, shifted to the left by k.left.
 func (k *kernel) unpack512() {
 	plane := func(i int) Mem { return k.code(i * panels.PlaneBytes) }
 	switch k.Low {
@@ -130,17 +140,14 @@ func (k *kernel) unpack512() {
 	case 4:
 		for v := range 4 {
 			VMOVDQU32(plane(v), zTmp)
-			VPANDD(zMask, zTmp, zW[v])
-			VPSRLD(U8(4), zTmp, zTmp)
-			VPANDD(zMask, zTmp, zW[v+4])
+			k.part512(zTmp, k.left, zW[v])
+			k.part512(zTmp, k.left-4, zW[v+4])
 		}
 	case 2:
 		for p := range 2 {
 			VMOVDQU32(plane(p), zTmp)
-			VPANDD(zMask, zTmp, zW[4*p])
-			for i := 1; i < 4; i++ {
-				VPSRLD(U8(2*i), zTmp, zW[4*p+i])
-				VPANDD(zMask, zW[4*p+i], zW[4*p+i])
+			for i := range 4 {
+				k.part512(zTmp, k.left-2*i, zW[4*p+i])
 			}
 		}
 	}
@@ -153,65 +160,75 @@ func (k *kernel) unpack512() {
 		VMOVDQU32(plane(k.Low+p), zTmp)
 		vectors := panels.TileQuads / k.High // in a plane
 		for i := range vectors {
-			k.merge512(zTmp, k.Low-k.High*i, zW[vectors*p+i])
+			k.merge512(zTmp, k.left+k.Low-k.High*i, zW[vectors*p+i])
 		}
 	}
 }
 
-// merge512 puts high bits, shifted to the left, into codes.
-func (k *kernel) merge512(bits reg.Register, shift int, w reg.Register) {
+// shifted512 returns bits shifted to the left by shift, which may be negative, in
+// to, or where they are.
+func shifted512(bits reg.Register, shift int, to reg.Register) reg.Register {
 	switch {
 	case shift > 0:
-		VPSLLD(U8(shift), bits, zLo)
-		bits = zLo
+		VPSLLD(U8(shift), bits, to)
 	case shift < 0:
-		VPSRLD(U8(-shift), bits, zLo)
-		bits = zLo
+		VPSRLD(U8(-shift), bits, to)
+	default:
+		return bits
 	}
+	return to
+}
+
+// part512 takes the low bits of codes w from a plane, shifted to the left.
+func (k *kernel) part512(plane reg.Register, shift int, w reg.Register) {
+	VPANDD(zMask, shifted512(plane, shift, w), w)
+}
+
+// merge512 puts high bits, shifted to the left, into codes.
+func (k *kernel) merge512(bits reg.Register, shift int, w reg.Register) {
+	bits = shifted512(bits, shift, zLo)
 	const orAnd = 0xf8 // w | bits & mask
 	VPTERNLOGD(U8(orAnd), zMask2, bits, w)
 }
 
 // row512 multiplies the tile with activation row i.
 func (k *kernel) row512(i int) {
-	for g, acc := range []reg.Register{zLo, zHi} {
+	sums := []reg.Register{zLo, zHi}
+	for g, sum := range sums {
 		if k.Shift() > 0 {
-			VPSLLD_BCST(U8(k.Shift()), k.at(i, panels.OffNegSum+4*g), acc)
+			VPBROADCASTD(k.at(i, panels.OffStart+4*g), sum)
 		} else {
-			VPXORD(acc, acc, acc)
+			VPXORD(sum, sum, sum)
 		}
 	}
 	for v := range 4 {
 		VPDPBUSD_BCST(k.at(i, 4*v), zW[v], zLo)
 		VPDPBUSD_BCST(k.at(i, 4*v+16), zW[v+4], zHi)
 	}
-	for g, acc := range []reg.Register{zLo, zHi} {
-		VCVTDQ2PS(acc, acc)
-		VMULPS_BCST(k.at(i, panels.OffD+4*g), acc, acc)
-		if k.Group == 16 {
-			VMULPS(zScale[g], acc, acc)
-		}
+	for _, sum := range sums {
+		VCVTDQ2PS(sum, sum)
 	}
-	VADDPS(zHi, zLo, zLo)
+	VMULPS_BCST(k.at(i, panels.OffD), zLo, zLo)
 	if k.Group == 32 {
-		VMULPS(zScale[0], zLo, zLo)
+		VFMADD231PS_BCST(k.at(i, panels.OffD+4), zHi, zLo)
+	} else {
+		VMULPS_BCST(k.at(i, panels.OffD+4), zHi, zHi)
 	}
-	VADDPS(zLo, zY[i], zY[i])
+	for g := range k.Groups() {
+		VFMADD231PS(zScale[g], sums[g], zY[i])
+	}
 	if !k.Minima {
 		return
 	}
-	VBROADCASTSS(k.at(i, panels.OffSum), zLo)
+	at := panels.OffSum
 	if k.Group == 32 {
-		VADDPS_BCST(k.at(i, panels.OffSum+4), zLo, zLo)
-		VMULPS(zMin[0], zLo, zLo)
-	} else {
-		VMULPS(zMin[0], zLo, zLo)
-		VMULPS_BCST(k.at(i, panels.OffSum+4), zMin[1], zHi)
-		VADDPS(zHi, zLo, zLo)
+		at = panels.OffBoth
 	}
-	if k.Super {
-		VSUBPS(zLo, zY[i], zY[i])
-	} else {
-		VADDPS(zLo, zY[i], zY[i])
+	for g := range k.Groups() {
+		if k.Super {
+			VFNMADD231PS_BCST(k.at(i, at+4*g), zMin[g], zY[i])
+		} else {
+			VFMADD231PS_BCST(k.at(i, at+4*g), zMin[g], zY[i])
+		}
 	}
 }

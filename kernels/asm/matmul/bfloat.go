@@ -76,7 +76,7 @@ func (k *kernel) expand() {
 func (k *kernel) scalesTwice() {
 	offset := reg.Register(zTmp)
 	if !k.Minima {
-		splat512(negativePower(k.Shift()), offset)
+		splat512(1<<31|power(k.Shift()), offset)
 	}
 	for g := range k.Groups() {
 		for half, twice := range zTwice {
@@ -102,8 +102,8 @@ func zero512() reg.Register {
 	return zLo
 }
 
-// negativePower is -2^n as a float32.
-func negativePower(n int) uint32 { return 1<<31 | uint32(127+n)<<23 }
+// power is 2^n as a float32.
+func power(n int) uint32 { return uint32(127+n) << 23 }
 
 // bytesOf is the index of the codes of two columns of a quad of eight rows: the
 // lowest byte of each lane counts.

@@ -30,6 +30,7 @@ type kernel struct {
 	n    int  // activation rows
 	vnni bool // AVX2 with VPDPBUSD,
 	evex bool // in the encoding of AVX-512
+	left int  // by how many bits codes are unpacked to the left: see leftmost
 
 	args  reg.Register
 	pair  reg.Register // two tiles,
@@ -325,6 +326,18 @@ func (k *kernel) code(offset int) Mem {
 
 // at is the address offset bytes into a row's current block.
 func (k *kernel) at(row, offset int) Mem { return k.x[row].Offset(k.tile*panels.BlockBytes + offset) }
+
+// leftmost is how far codes with an offset are shifted to the left, as far as a byte
+// has room: what is subtracted from each of them becomes 128 then, and sums of
+// products begin with the same number in all formats, which stands with the
+// activations. Results are so many times too large. That is a power of two, and
+// changes no bits.
+func (k *kernel) leftmost() int {
+	if k.Shift() == 0 {
+		return 0
+	}
+	return 7 - k.Shift()
+}
 
 // signed reports whether a kernel for AVX2 takes codes as signed numbers of 8
 // bits.

@@ -22,7 +22,8 @@ import (
 
 // multiply2 multiplies the codes of group g with activation rows.
 func (k *kernel) multiply2(s *isa.ISA, g int, rows []row2) {
-	ones := s.Bits(1<<16 | 1)
+	// Products become as large as those of codes that are unpacked to the left.
+	ones := s.Bits(1 << k.leftmost() * (1<<16 | 1))
 	wide := k.Low+k.High > 5 // only two products of pairs fit in 16 bits together
 	for v := 0; v < 4; v += 2 {
 		for _, r := range rows {
@@ -61,8 +62,7 @@ func (k *kernel) multiply2(s *isa.ISA, g int, rows []row2) {
 		return
 	}
 	for i, r := range rows {
-		VPBROADCASTD(r.x.Offset(panels.OffNegSum+4*g), yX[i])
-		VPSLLD(U8(k.Shift()), yX[i], yX[i])
+		VPBROADCASTD(r.x.Offset(panels.OffStart+4*g), yX[i])
 		for _, sum := range r.sum {
 			VPADDD(yX[i], sum, sum)
 		}

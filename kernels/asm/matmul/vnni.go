@@ -2,7 +2,6 @@ package main
 
 import (
 	. "github.com/mmcloughlin/avo/build"
-	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
 	"qgo/kernels/asm/isa"
@@ -19,13 +18,10 @@ import (
 
 // dotProducts is products with VPDPBUSD.
 func (k *kernel) dotProducts(g int, rows []row2) {
-	for i, r := range rows {
-		if k.Shift() > 0 {
-			VPBROADCASTD(r.x.Offset(panels.OffNegSum+4*g), yX[i])
-		}
+	for _, r := range rows {
 		for _, sum := range r.sum {
 			if k.Shift() > 0 {
-				VPSLLD(U8(k.Shift()), yX[i], sum)
+				VPBROADCASTD(r.x.Offset(panels.OffStart+4*g), sum)
 			} else {
 				VPXOR(sum, sum, sum)
 			}

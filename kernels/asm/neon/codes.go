@@ -101,13 +101,11 @@ func (k *kernel) code(i, v int) arm64.V {
 	return k.unpack(i, v)
 }
 
-// products returns the dot products of group g and rows 4i to 4i+3, with the
-// scale of activations.
+// products returns the dot products of group g and rows 4i to 4i+3.
 func (k *kernel) products(rows []*acts, i, g int) []arm64.V {
 	sums := k.dotProducts(rows, i, g)
 	for r, v := range sums {
 		k.I("fsub %.4s, %.4s, %.4s", v, v, rows[r].start[g])
-		k.I("fmul %.4s, %.4s, %.s[%]", v, v, rows[r].block, g)
 	}
 	return sums
 }

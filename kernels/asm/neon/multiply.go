@@ -53,7 +53,9 @@ func (k *kernel) multiply(at int, x ...arm64.R) {
 		if !k.many {
 			k.prefetch(k.tile*rowQuads + i)
 		}
-		k.quad(i, func(g int) []arm64.V { return k.products(rows, i, g) }, sums)
+		k.quad(i, func(g int) []arm64.V { return k.products(rows, i, g) }, func(op string, to, v arm64.V, r, g int) {
+			k.I(op+" %.4s, %.4s, %.s[%]", to, v, rows[r].block, g)
+		}, sums)
 	}
 	for _, a := range rows {
 		k.freeActivations(a)
@@ -90,7 +92,7 @@ func (k *kernel) activations(x arm64.R, at int) *acts {
 		// The codes have 1<<offset added: so many times the sum of
 		// activations is too much.
 		t := k.Vec()
-		k.I("shl %.4s, %.4s, #%", t, a.block, k.shift())
+		k.I("sshr %.4s, %.4s, #%", t, a.block, 7-k.shift())
 		k.I("sub %.4s, %.4s, %.4s", t, k.magic, t)
 		for g := range a.start {
 			a.start[g] = k.Vec()
@@ -102,16 +104,18 @@ func (k *kernel) activations(x arm64.R, at int) *acts {
 	return a
 }
 
-// scaledSums loads what minima are multiplied with: two numbers, or their sum.
+// scaledSums loads what minima are multiplied with, a number for each group of
+// weights.
 func (k *kernel) scaledSums(x arm64.R, at int) arm64.V {
 	if !k.Minima {
 		return -1
 	}
-	v := k.Vec()
-	k.G("FMOVD %d(%v), F%d", at+panels.OffSum, x, v)
+	from := panels.OffSum
 	if k.Group == 32 {
-		k.I("faddp s%, %.2s", v, v)
+		from = panels.OffBoth
 	}
+	v := k.Vec()
+	k.G("FMOVD %d(%v), F%d", at+from, x, v)
 	return v
 }
 
@@ -124,77 +128,72 @@ func (k *kernel) prefetch(part int) {
 	}
 }
 
-// quad computes rows 4i to 4i+3. products returns what a group's products with
-// each row of activations are before the weights' scale; sums are the rows'
-// scaled sums.
-func (k *kernel) quad(i int, products func(g int) []arm64.V, sums []arm64.V) {
-	var sum [2][]arm64.V
-	for g := range sum {
-		sum[g] = products(g)
-		if k.Group == 16 {
-			sum[g] = k.scaled(sum[g], i, g)
+// quad computes rows 4i to 4i+3. products returns dot products of group g with each
+// row of activations r; times multiplies v of them with the scale of the
+// activations, or adds them times that; sums are the rows' scaled sums.
+func (k *kernel) quad(i int, products func(g int) []arm64.V, times func(op string, to, v arm64.V, r, g int), sums []arm64.V) {
+	scaled := make([][]arm64.V, k.Groups())
+	for g := range 2 {
+		sum := products(g)
+		if g < len(scaled) {
+			for r, v := range sum {
+				times("fmul", v, v, r, g)
+			}
+			scaled[g] = sum
+			continue
+		}
+		for r, v := range sum {
+			times("fmla", scaled[0][r], v, r, g)
+			k.Free(v)
 		}
 	}
-	for r, v := range sum[0] {
-		k.I("fadd %.4s, %.4s, %.4s", v, v, sum[1][r])
-		k.Free(sum[1][r])
-	}
-	if k.Group == 32 {
-		sum[0] = k.scaled(sum[0], i, 0)
-	}
-	for r, dst := range []arm64.R{rRowDst, rRowDst2}[:len(sums)] {
-		k.add(i, sum[0][r], dst, sums[r])
-	}
-}
-
-// scaled returns products of group g with each row of activations times the
-// weights' scales.
-func (k *kernel) scaled(products []arm64.V, i, g int) []arm64.V {
 	if k.isa == smmla {
-		products = k.sort(products)
+		for g, v := range scaled {
+			scaled[g] = k.sort(v)
+		}
 	}
-	scale := k.scale(i, g)
-	for _, v := range products {
-		k.I("fmul %.4s, %.4s, %.4s", v, v, scale)
+	y := make([]arm64.V, len(sums))
+	for r := range sums {
+		y[r] = k.result(i, r)
 	}
-	k.Free(scale)
-	return products
-}
-
-// add adds products to the results of rows 4i to 4i+3, and what the minima add
-// to them. It frees the products.
-func (k *kernel) add(i int, products arm64.V, dst arm64.R, sums arm64.V) {
-	y := k.result(i, dst)
-	k.I("fadd %.4s, %.4s, %.4s", y, y, products)
-	k.Free(products)
+	for g, products := range scaled {
+		scale := k.scale(i, g)
+		for r, v := range products {
+			k.I("fmla %.4s, %.4s, %.4s", y[r], v, scale)
+			k.Free(v)
+		}
+		k.Free(scale)
+	}
 	if k.Minima {
-		m := k.minimum(i, 0)
-		k.I("fmul %.4s, %.4s, %.s[%]", m, m, sums, 0)
-		if k.Group == 16 {
-			m1 := k.minimum(i, 1)
-			k.I("fmul %.4s, %.4s, %.s[%]", m1, m1, sums, 1)
-			k.I("fadd %.4s, %.4s, %.4s", m, m, m1)
-			k.Free(m1)
-		}
+		op := "fmla"
 		if k.Super {
-			k.I("fsub %.4s, %.4s, %.4s", y, y, m)
-		} else {
-			k.I("fadd %.4s, %.4s, %.4s", y, y, m)
+			op = "fmls"
 		}
-		k.Free(m)
+		for g := range k.Groups() {
+			m := k.minimum(i, g)
+			for r, sum := range sums {
+				k.I(op+" %.4s, %.4s, %.s[%]", y[r], m, sum, g)
+			}
+			k.Free(m)
+		}
 	}
 	if k.many {
-		k.Store(y, dst, quadBytes*i)
-		k.Free(y)
+		for r, v := range y {
+			k.Store(v, resultsOf[r], quadBytes*i)
+			k.Free(v)
+		}
 	}
 }
 
+// resultsOf are the addresses of the results of up to two rows of activations.
+var resultsOf = [2]arm64.R{rRowDst, rRowDst2}
+
 // result is the register of the results of four rows.
-func (k *kernel) result(i int, dst arm64.R) arm64.V {
+func (k *kernel) result(i, row int) arm64.V {
 	if !k.many {
 		return k.y[i]
 	}
-	return k.Loaded(dst, quadBytes*i)
+	return k.Loaded(resultsOf[row], quadBytes*i)
 }
 
 // scale returns the scales of a group of four rows.

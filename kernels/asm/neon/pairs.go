@@ -37,7 +37,9 @@ type pair struct {
 func (k *kernel) multiplyPair() {
 	p := k.loadPair()
 	for i := range rowQuads {
-		k.quad(i, func(g int) []arm64.V { return k.pairProducts(p, i, g) }, p.sums)
+		k.quad(i, func(g int) []arm64.V { return k.pairProducts(p, i, g) }, func(op string, to, v arm64.V, _, g int) {
+			k.I(op+" %.4s, %.4s, %.4s", to, v, p.scale[g])
+		}, p.sums)
 	}
 	k.Free(p.x...)
 	k.Free(p.scale[:]...)
@@ -61,17 +63,17 @@ func (k *kernel) loadPair() *pair {
 		p.x = append(p.x, t, b)
 	}
 	a, b := k.Loaded(rows[0], panels.OffD), k.Loaded(rows[1], panels.OffD)
-	scales, negSums := k.Vec(), k.Vec()
+	scales, starts := k.Vec(), k.Vec()
 	k.I("zip1 %.4s, %.4s, %.4s", scales, a, b)
-	k.I("zip2 %.4s, %.4s, %.4s", negSums, a, b)
+	k.I("zip2 %.4s, %.4s, %.4s", starts, a, b)
 	k.Free(a, b)
 	p.scale = k.twice(scales)
 	if k.shift() > 0 {
-		k.I("shl %.4s, %.4s, #%", negSums, negSums, k.shift())
-		k.I("sub %.4s, %.4s, %.4s", negSums, k.magic, negSums)
-		p.start = k.twice(negSums)
+		k.I("sshr %.4s, %.4s, #%", starts, starts, 7-k.shift())
+		k.I("sub %.4s, %.4s, %.4s", starts, k.magic, starts)
+		p.start = k.twice(starts)
 	} else {
-		k.Free(negSums)
+		k.Free(starts)
 	}
 	for _, x := range rows {
 		p.sums = append(p.sums, k.scaledSums(x, 0))
@@ -87,8 +89,8 @@ func (k *kernel) twice(v arm64.V) [2]arm64.V {
 	return [2]arm64.V{t, v}
 }
 
-// pairProducts returns the products of group g, with the scale of activations:
-// of rows 4i and 4i+1, and of the next two.
+// pairProducts returns the dot products of group g: of rows 4i and 4i+1, and of the
+// next two.
 func (k *kernel) pairProducts(p *pair, i, g int) []arm64.V {
 	products := k.Vecs(2)
 	for h, r := range products {
@@ -101,7 +103,6 @@ func (k *kernel) pairProducts(p *pair, i, g int) []arm64.V {
 	}
 	for _, r := range products {
 		k.I("fsub %.4s, %.4s, %.4s", r, r, p.start[g])
-		k.I("fmul %.4s, %.4s, %.4s", r, r, p.scale[g])
 	}
 	return products
 }

@@ -154,12 +154,15 @@ func (g vec) storeBlocks(v []arm64.V, top, step, d arm64.V) {
 	nan := g.Vec()
 	g.Splat(nan, 0x7fc00000, 16)
 	g.I("bit %.16b, %.16b, %.16b", d, nan, bad)
-	scaled, negSum, t := bad, zero, none
+	scaled, start, t := bad, zero, none
 	g.I("scvtf %.4s, %.4s", scaled, sum)
 	g.I("fmul %.4s, %.4s, %.4s", scaled, scaled, d)
-	g.I("neg %.4s, %.4s", negSum, sum)
-	g.Zero(nan)
-	for i, pair := range [][2]arm64.V{{d, negSum}, {scaled, nan}} {
+	g.I("neg %.4s, %.4s", start, sum)
+	g.I("shl %.4s, %.4s, #%", start, start, 7)
+	both := nan
+	g.I("rev64 %.4s, %.4s", both, scaled)
+	g.I("fadd %.4s, %.4s, %.4s", both, both, scaled)
+	for i, pair := range [][2]arm64.V{{d, start}, {scaled, both}} {
 		g.I("zip1 %.2d, %.2d, %.2d", t, pair[0], pair[1])
 		g.Store(t, r1, panels.OffD+16*i)
 		g.I("zip2 %.2d, %.2d, %.2d", t, pair[0], pair[1])

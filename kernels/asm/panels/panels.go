@@ -20,8 +20,9 @@ const (
 	SubBytes   = 16 // 16 small scales
 	BlockBytes = 64 // a tensor.Block
 	OffD       = 32 // in it: scales,
-	OffNegSum  = 40 // negated sums of codes,
-	OffSum     = 48 // scaled sums
+	OffStart   = 40 // what sums of products begin with,
+	OffSum     = 48 // scaled sums,
+	OffBoth    = 56 // and those of both groups together
 )
 
 // Fields of panel.Args by offset.

@@ -150,11 +150,7 @@ func store2(s *isa.ISA, value func(int) Mem, step, top, d reg.VecVirtual, dst re
 		}
 	}
 	storeCodes(s, words, dst)
-	zeros, scaled := YMM(), YMM()
+	zeros := YMM()
 	VPXOR(zeros, zeros, zeros)
-	VCVTDQ2PS(sum, scaled)
-	VMULPS(d, scaled, scaled)
-	VPSUBD(sum, zeros, sum)
-	storePairs(s, d, sum, dst, panels.OffD)
-	storePairs(s, scaled, zeros, dst, panels.OffSum)
+	storeSums(s, sum, d, zeros, dst)
 }

@@ -212,12 +212,21 @@ func store(s *isa.ISA, v [groupLen]reg.VecVirtual, step, top, d, bad, zero reg.R
 	VPXORD(zeros, zeros, zeros)
 	VMOVAPS(zeros, zero, d)
 	VMOVAPS(splat(0x7fc00000), bad, d)
-	scaled, negSum := ZMM(), ZMM()
+	storeSums(s, sum, d, zeros, dst)
+}
+
+// storeSums writes scales and what follows from them and the sums of codes.
+func storeSums(s *isa.ISA, sum, d, zeros, dst reg.Register) {
+	scaled, both, start := s.Vec(), s.Vec(), s.Vec()
 	VCVTDQ2PS(sum, scaled)
 	VMULPS(d, scaled, scaled)
-	VPSUBD(sum, zeros, negSum)
-	storePairs(s, d, negSum, dst, panels.OffD)
-	storePairs(s, scaled, zeros, dst, panels.OffSum)
+	const swapped = 0xb1 // each two neighbours
+	VPSHUFD(U8(swapped), scaled, both)
+	VADDPS(scaled, both, both)
+	VPSUBD(sum, zeros, start)
+	VPSLLD(U8(7), start, start)
+	storePairs(s, d, start, dst, panels.OffD)
+	storePairs(s, scaled, both, dst, panels.OffSum)
 }
 
 // storeCodes writes codes, of which words[i] has 4i to 4i+3 of each group.
