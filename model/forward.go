@@ -107,10 +107,10 @@ func nextGreedy(runs []run, seqs []Seq) []run {
 }
 
 func argmax(x []float32) int32 {
-	best := 0
+	best, top := 0, x[0]
 	for i, v := range x {
-		if v > x[best] {
-			best = i
+		if v > top {
+			best, top = i, v
 		}
 	}
 	return int32(best)
