@@ -2,6 +2,8 @@ package model
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"qgo/model/draft"
@@ -34,19 +36,56 @@ func (g *guesses) ahead() int {
 	return g.n - 1 - g.row
 }
 
+// NoSpeculation says why texts of this model are written without guesses; it is empty
+// if they are not.
+func (m *Model) NoSpeculation() string {
+	if m.OnGPU() {
+		return "on a GPU, what a token computes depends on how many are computed with it"
+	}
+	for i := range m.File.Tensors {
+		if t := &m.File.Tensors[i]; len(t.Dims) > 1 && !t.Type.Integer() {
+			return fmt.Sprintf("with weights in %s, what a token computes depends on how many are computed with it", t.Type)
+		}
+	}
+	return ""
+}
+
 // sameRows is up to how many rows a pass gives each the bits that it has alone. It is
 // 1 where there is no such promise: on GPUs, and for floating-point weights, which the
 // kernels for more rows sum in fewer chains.
 func (m *Model) sameRows() int {
-	if m.OnGPU() {
+	if m.NoSpeculation() != "" {
 		return 1
 	}
-	for i := range m.File.Tensors {
-		if t := &m.File.Tensors[i]; len(t.Dims) > 1 && !t.Type.Integer() {
-			return 1
+	return min(1+draft.MaxTokens, m.MaxRows())
+}
+
+// Write continues prompt with an answer that is given, as [Session.Generate] does with
+// one that the model chooses, and returns the figures: to see how fast texts of some
+// kind are written, whatever the model would say.
+func (s *Session) Write(ctx context.Context, prompt, answer []int32, speculate bool) (Stats, error) {
+	if len(prompt) == 0 || len(answer) == 0 {
+		return Stats{}, errors.New("there is nothing to write: the prompt or the answer has no tokens")
+	}
+	if need := len(prompt) + len(answer) - 1; need > s.Cap() {
+		return Stats{}, &ContextError{Need: need, Room: s.Cap()}
+	}
+	s.stats = Stats{Prompt: len(prompt), End: LengthLimit}
+	start := time.Now()
+	if err := s.prefill(ctx, prompt, nil); err != nil {
+		return Stats{}, err
+	}
+	s.stats.Prefill = time.Since(start)
+	s.speculate(prompt, speculate)
+	defer s.settle()
+	start = time.Now()
+	for i, id := range answer[:len(answer)-1] { // the last token is not computed
+		if _, err := s.after(ctx, id, len(answer)-1-i); err != nil {
+			return Stats{}, err
 		}
 	}
-	return min(1+draft.MaxTokens, m.MaxRows())
+	s.stats.Generated, s.stats.Decode = len(answer), time.Since(start)
+	return s.stats, nil
 }
 
 // speculate begins with a prompt, or ends speculation.
