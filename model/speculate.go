@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"qgo/model/draft"
@@ -44,7 +45,7 @@ func (m *Model) NoSpeculation() string {
 	}
 	for i := range m.File.Tensors {
 		if t := &m.File.Tensors[i]; len(t.Dims) > 1 && !t.Type.Integer() {
-			return fmt.Sprintf("with weights in %s, what a token computes depends on how many are computed with it", t.Type)
+			return fmt.Sprintf("with weights in %s, what a token computes depends on how many are computed with it", strings.ToLower(t.Type.String()))
 		}
 	}
 	return ""

@@ -46,6 +46,10 @@ func quotes(text string) string {
 var Questions = []string{
 	"What does strings.ToUpper do?",
 	"What does strings.ToLower do?",
-	"What does strings.ToTitle do?",
 	"What does bytes.ToUpper do?",
+	"What does strings.TrimSpace do?",
+	"What does strings.Split do?",
+	"What does bytes.Split do?",
+	"What does os.ReadFile do?",
+	"What does os.WriteFile do?",
 }
