@@ -20,8 +20,7 @@ import (
 type guesses struct {
 	lookup *draft.Lookup
 	policy *draft.Policy
-	next   []int32 // that followed the latest match
-	match  int     // its length, 0 if there is none
+	guess  draft.Guess // of what follows the text's latest token
 
 	most int // tokens of the longest draft
 
@@ -103,7 +102,7 @@ func (s *Session) speculate(prompt []int32, on bool) {
 	for _, id := range prompt {
 		g.lookup.Add(id)
 	}
-	g.next, g.match = g.lookup.Find()
+	g.guess = g.lookup.Find()
 	g.n, g.row = 0, 0
 }
 
@@ -117,13 +116,11 @@ func (s *Session) settle() {
 	}
 }
 
-// add appends a token to the text, and looks what followed it before.
+// add appends a token to the text, and guesses what follows it.
 func (g *guesses) add(id int32) {
-	if g.match > 0 {
-		g.policy.Guessed(g.match, g.next[0] == id)
-	}
+	g.policy.Came(g.guess, id)
 	g.lookup.Add(id)
-	g.next, g.match = g.lookup.Find()
+	g.guess = g.lookup.Find()
 }
 
 // guessed is after with speculation.
@@ -136,15 +133,12 @@ func (s *Session) guessed(ctx context.Context, id int32, room int) ([]float32, e
 		return s.row(g.row), nil
 	}
 	s.settle()
-	most := min(len(g.next), g.most, s.Cap()-s.Len()-1)
+	most := min(g.most, s.Cap()-s.Len()-1)
 	if room >= 0 {
 		most = min(most, room-1) // the last token of the answer is not computed
 	}
-	n := 1
 	g.tokens[0] = id
-	if g.match > 0 {
-		n += copy(g.tokens[1:], g.next[:g.policy.Length(g.match, most)])
-	}
+	n := 1 + copy(g.tokens[1:], g.guess.Next[:g.policy.Length(g.guess, most)])
 	start := time.Now()
 	if err := s.compute(ctx, g.tokens[:n], WantAll); err != nil {
 		return nil, err
