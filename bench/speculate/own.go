@@ -25,7 +25,7 @@ type talk struct {
 // same in every turn.
 func (p *Plan) own(ctx context.Context, m *model.Model, r *Report) error {
 	p.step(OwnText + ": warm-up")
-	t := &talk{m: m, answer: max(p.Answer/len(texts.Questions), MinAnswer), context: min(ownContext+p.Answer, m.MaxContext())}
+	t := &talk{m: m, answer: max(p.Answer/len(texts.Questions), MinAnswer), context: min(p.ownContext(), m.MaxContext())}
 	stats, first, err := t.speak(ctx, false)
 	if err == nil && stats.Generated == len(texts.Questions) {
 		// It ends every answer at once: what it writes behind that is timed.
@@ -74,6 +74,11 @@ func (t *talk) speak(ctx context.Context, guesses bool) (sum model.Stats, tokens
 	for _, question := range texts.Questions {
 		said = append(said, chat.Message{Role: "user", Content: question})
 		prompt, err := t.prompt(said)
+		if err == nil && len(prompt)+t.answer > s.Cap() {
+			// Text of random tokens may have more of them when it is read again.
+			said = said[len(said)-1:]
+			prompt, err = t.prompt(said)
+		}
 		if err != nil {
 			return sum, nil, err
 		}

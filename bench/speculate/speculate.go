@@ -34,8 +34,8 @@ type Plan struct {
 	kinds int
 }
 
-// ownContext is the room for the questions of the model's own text.
-const ownContext = 512
+// ownContext is the room for the conversation in which the model writes itself.
+func (p *Plan) ownContext() int { return 512 + 2*p.Answer }
 
 // Context is the length of text, in tokens, that a model is to be loaded for.
 func (p *Plan) Context() (int, error) {
@@ -43,7 +43,7 @@ func (p *Plan) Context() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	need := ownContext + p.Answer
+	need := p.ownContext()
 	for _, k := range texts.Kinds() {
 		need = max(need, len(t.Encode(nil, k.Prompt, false))+p.Answer)
 	}
