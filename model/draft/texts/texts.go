@@ -25,14 +25,14 @@ func Kinds() []Kind {
 	renamed := strings.NewReplacer("(w *window)", "(h *history)", "newWindow", "newHistory", "window", "history", "w.", "h.").Replace(code)
 	return []Kind{
 		{"edit", "Call the window a history.\n" + code, renamed},
-		{"quotes", "Sum this up, and quote it.\n" + article, quotes(article)},
+		{"quotes", "Sum this up, and quote it.\n" + article, Quotes(article)},
 		{"new code", "Write code that takes part in a text.\n", code},
 		{"unrelated", "Tell me about the roofline.\n" + article, other},
 	}
 }
 
-// quotes sums a text up by the first sentence of each paragraph.
-func quotes(text string) string {
+// Quotes sums a text up by the first sentence of each paragraph.
+func Quotes(text string) string {
 	var b strings.Builder
 	for i, paragraph := range strings.Split(text, "\n\n") {
 		sentence, _, _ := strings.Cut(paragraph, ". ")

@@ -26,7 +26,7 @@ func TestKinds(t *testing.T) {
 		}
 	}
 	const want = "2. The text says that \"second paragraph\", which is a point of its own.\n"
-	if got := quotes("# Heading\n\nsecond paragraph. It goes on.\n\nthird"); !strings.Contains(got, want) || strings.Count(got, "\n") != 3 {
+	if got := Quotes("# Heading\n\nsecond paragraph. It goes on.\n\nthird"); !strings.Contains(got, want) || strings.Count(got, "\n") != 3 {
 		t.Errorf("quoted:\n%s", got)
 	}
 }
