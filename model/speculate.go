@@ -2,6 +2,9 @@ package model
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"qgo/model/draft"
@@ -17,8 +20,7 @@ import (
 type guesses struct {
 	lookup *draft.Lookup
 	policy *draft.Policy
-	next   []int32 // that followed the latest match
-	match  int     // its length, 0 if there is none
+	guess  draft.Guess // of what follows the text's latest token
 
 	most int // tokens of the longest draft
 
@@ -34,19 +36,56 @@ func (g *guesses) ahead() int {
 	return g.n - 1 - g.row
 }
 
+// NoSpeculation says why texts of this model are written without guesses; it is empty
+// if they are not.
+func (m *Model) NoSpeculation() string {
+	if m.OnGPU() {
+		return "on a GPU, what a token computes depends on how many are computed with it"
+	}
+	for i := range m.File.Tensors {
+		if t := &m.File.Tensors[i]; len(t.Dims) > 1 && !t.Type.Integer() {
+			return fmt.Sprintf("with weights in %s, what a token computes depends on how many are computed with it", strings.ToLower(t.Type.String()))
+		}
+	}
+	return ""
+}
+
 // sameRows is up to how many rows a pass gives each the bits that it has alone. It is
 // 1 where there is no such promise: on GPUs, and for floating-point weights, which the
 // kernels for more rows sum in fewer chains.
 func (m *Model) sameRows() int {
-	if m.OnGPU() {
+	if m.NoSpeculation() != "" {
 		return 1
 	}
-	for i := range m.File.Tensors {
-		if t := &m.File.Tensors[i]; len(t.Dims) > 1 && !t.Type.Integer() {
-			return 1
+	return min(1+draft.MaxTokens, m.MaxRows())
+}
+
+// Write continues prompt with an answer that is given, as [Session.Generate] does with
+// one that the model chooses, and returns the figures: to see how fast texts of some
+// kind are written, whatever the model would say.
+func (s *Session) Write(ctx context.Context, prompt, answer []int32, speculate bool) (Stats, error) {
+	if len(prompt) == 0 || len(answer) == 0 {
+		return Stats{}, errors.New("there is nothing to write: the prompt or the answer has no tokens")
+	}
+	if need := len(prompt) + len(answer) - 1; need > s.Cap() {
+		return Stats{}, &ContextError{Need: need, Room: s.Cap()}
+	}
+	s.stats = Stats{Prompt: len(prompt), End: LengthLimit}
+	start := time.Now()
+	if err := s.prefill(ctx, prompt, nil); err != nil {
+		return Stats{}, err
+	}
+	s.stats.Prefill = time.Since(start)
+	s.speculate(prompt, speculate)
+	defer s.settle()
+	start = time.Now()
+	for i, id := range answer[:len(answer)-1] { // the last token is not computed
+		if _, err := s.after(ctx, id, len(answer)-1-i); err != nil {
+			return Stats{}, err
 		}
 	}
-	return min(1+draft.MaxTokens, m.MaxRows())
+	s.stats.Generated, s.stats.Decode = len(answer), time.Since(start)
+	return s.stats, nil
 }
 
 // speculate begins with a prompt, or ends speculation.
@@ -63,7 +102,7 @@ func (s *Session) speculate(prompt []int32, on bool) {
 	for _, id := range prompt {
 		g.lookup.Add(id)
 	}
-	g.next, g.match = g.lookup.Find()
+	g.guess = g.lookup.Find()
 	g.n, g.row = 0, 0
 }
 
@@ -77,13 +116,11 @@ func (s *Session) settle() {
 	}
 }
 
-// add appends a token to the text, and looks what followed it before.
+// add appends a token to the text, and guesses what follows it.
 func (g *guesses) add(id int32) {
-	if g.match > 0 {
-		g.policy.Guessed(g.match, g.next[0] == id)
-	}
+	g.policy.Came(g.guess, id)
 	g.lookup.Add(id)
-	g.next, g.match = g.lookup.Find()
+	g.guess = g.lookup.Find()
 }
 
 // guessed is after with speculation.
@@ -96,15 +133,12 @@ func (s *Session) guessed(ctx context.Context, id int32, room int) ([]float32, e
 		return s.row(g.row), nil
 	}
 	s.settle()
-	most := min(len(g.next), g.most, s.Cap()-s.Len()-1)
+	most := min(g.most, s.Cap()-s.Len()-1)
 	if room >= 0 {
 		most = min(most, room-1) // the last token of the answer is not computed
 	}
-	n := 1
 	g.tokens[0] = id
-	if g.match > 0 {
-		n += copy(g.tokens[1:], g.next[:g.policy.Length(g.match, most)])
-	}
+	n := 1 + copy(g.tokens[1:], g.guess.Next[:g.policy.Length(g.guess, most)])
 	start := time.Now()
 	if err := s.compute(ctx, g.tokens[:n], WantAll); err != nil {
 		return nil, err

@@ -3,8 +3,7 @@ package model
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"os"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"qgo/kernels/tier"
 	"qgo/model/chat"
 	"qgo/model/draft"
+	"qgo/model/draft/texts"
 	"qgo/model/sample"
 	"qgo/model/synth"
 	"qgo/quant"
@@ -47,6 +47,9 @@ func TestRowsAlone(t *testing.T) {
 		}
 		if want := cmp.Or(most[mix.Name], 1+draft.MaxTokens); m.sameRows() != want {
 			t.Errorf("%s: %d rows, want %d", mix.Name, m.sameRows(), want)
+		}
+		if reason := m.NoSpeculation(); (reason != "") != (m.sameRows() == 1) || reason != "" && !strings.Contains(reason, " "+mix.Name+",") {
+			t.Errorf("%s: no speculation %q", mix.Name, reason)
 		}
 		rowsAlone(t, mix.Name, m, ids, []int{20})
 	}
@@ -182,27 +185,43 @@ func TestSpeculationCut(t *testing.T) {
 	}
 }
 
-// kinds of text: a prompt, and the answer that is taken to be the model's.
-func kinds(b *testing.B) map[string][2]string {
-	read := func(path string) string {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			b.Fatal(err)
+// TestWrite wants the figures of an answer that is given, and of it what the session
+// would hold if the model had chosen it.
+func TestWrite(t *testing.T) {
+	m := tiny(t, Options{Context: 256})
+	passage := text(t, 40)
+	prompt := slices.Concat(passage, passage[:10])
+	chosen := write(t, m, prompt, Generation{IgnoreEOG: true, MaxTokens: 30})
+	s, err := m.NewSession(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for name, answer := range map[string][]int32{"its own": chosen.tokens, "the passage": passage[10:], "one token": passage[:1]} {
+		plain, err := s.Write(context.Background(), prompt, answer, false)
+		if err != nil || plain.Generated != len(answer) || plain.Prompt != len(prompt) || plain.Drafted != 0 || plain.End != LengthLimit {
+			t.Errorf("%s: %+v, %v", name, plain, err)
 		}
-		return string(data)
+		held := slices.Clone(s.kv.tokens[:s.kv.Len()])
+		if want := slices.Concat(prompt, answer[:len(answer)-1]); !slices.Equal(held, want) {
+			t.Errorf("%s: holds %v, want %v", name, held, want)
+		}
+		guessed, err := s.Write(context.Background(), prompt, answer, true)
+		if err != nil || guessed.Generated != len(answer) || guessed.Accepted > guessed.Drafted || name == "the passage" && guessed.Accepted < 5 {
+			t.Errorf("%s: %+v, %v", name, guessed, err)
+		}
+		if !slices.Equal(s.kv.tokens[:s.kv.Len()], held) {
+			t.Errorf("%s with guesses: holds %v, want %v", name, s.kv.tokens[:s.kv.Len()], held)
+		}
 	}
-	code, doc, other := read("sample/window.go"), read("../docs/roofline.md"), read("../docs/maxwell.md")
-	doc = doc[:min(len(doc), 6000)]
-	var quotes strings.Builder
-	for i, paragraph := range strings.Split(doc, "\n\n") {
-		sentence, _, _ := strings.Cut(paragraph, ". ")
-		fmt.Fprintf(&quotes, "%d. The text says that \"%s\", which is a point of its own.\n", i+1, sentence)
+	var full *ContextError
+	if _, err := s.Write(context.Background(), prompt, make([]int32, 208), true); !errors.As(err, &full) || full.Need != 257 || full.Room != 256 {
+		t.Errorf("an answer that is too long: %v", err)
 	}
-	return map[string][2]string{
-		"edit":      {"Call the window a history.\n" + code, strings.NewReplacer("window", "history", "*w", "*h", "w.", "h.").Replace(code)},
-		"quote":     {"Sum this up, and quote it.\n" + doc, quotes.String()},
-		"unrelated": {"Tell me about the roofline.\n" + doc, other[:min(len(other), 3000)]},
-		"code":      {"Write code that takes part in a text.\n", code},
+	for _, none := range [][2][]int32{{nil, prompt}, {prompt, nil}} {
+		if _, err := s.Write(context.Background(), none[0], none[1], true); err == nil || !strings.Contains(err.Error(), "no tokens") {
+			t.Errorf("nothing to write: %v", err)
+		}
 	}
 }
 
@@ -220,9 +239,9 @@ func BenchmarkSpeculation(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer m.Close()
-	for kind, texts := range kinds(b) {
-		b.Run(kind, func(b *testing.B) {
-			prompt, answer := words.Encode(nil, texts[0], false), words.Encode(nil, texts[1], false)
+	for _, kind := range texts.Kinds() {
+		b.Run(kind.Name, func(b *testing.B) {
+			prompt, answer := words.Encode(nil, kind.Prompt, false), words.Encode(nil, kind.Answer, false)
 			answer = answer[:min(len(answer), longestAnswer)]
 			s, err := m.NewSession(len(prompt) + len(answer) + 1)
 			if err != nil {
@@ -233,19 +252,11 @@ func BenchmarkSpeculation(b *testing.B) {
 			for b.Loop() {
 				var took [2]time.Duration
 				for i, on := range []bool{false, true} {
-					if err := s.prefill(context.Background(), prompt, nil); err != nil {
+					stats, err := s.Write(context.Background(), prompt, answer, on)
+					if err != nil {
 						b.Fatal(err)
 					}
-					s.stats = Stats{}
-					s.speculate(prompt, on)
-					start := time.Now()
-					for j, id := range answer {
-						if _, err := s.after(context.Background(), id, len(answer)-j); err != nil {
-							b.Fatal(err)
-						}
-					}
-					s.settle()
-					took[i] = time.Since(start)
+					took[i] = stats.Decode
 				}
 				ratios = append(ratios, took[0].Seconds()/took[1].Seconds())
 			}

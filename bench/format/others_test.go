@@ -10,6 +10,7 @@ import (
 	"qgo/bench/format"
 	"qgo/bench/load"
 	"qgo/bench/machine"
+	"qgo/bench/speculate"
 	"qgo/bench/sweep"
 )
 
@@ -63,4 +64,23 @@ func TestUsersSchema(t *testing.T) {
 	r.Loop = "spiral"
 	valid(t, schema, r, false)
 	valid(t, schema, load.Report{}, false)
+}
+
+// TestSpeculateSchema validates what bench --speculate writes with all its fields.
+func TestSpeculateSchema(t *testing.T) {
+	const schema = "qgo.speculate-1.schema.json"
+	format.CheckFieldsOf(t, format.Schemas+schema, "report", reflect.TypeFor[speculate.Report]())
+	r := speculate.Report{
+		Schema: speculate.Schema, Started: time.Now(), Model: "m", Devices: "1 thread", KV: "f16", Reps: 2, Vocabulary: speculate.Demo, Interrupted: true,
+		Kinds: []*speculate.Kind{{
+			Name: "edit", Prompt: 1, Answer: 2, Times: 2, TimesLeast: 2, TimesMost: 2, PlainTS: 1, GuessedTS: 2, Right: 0.5, OfTokens: 0.5,
+			Turns: []speculate.Turn{{PlainNS: 2, GuessedNS: 1, Guessed: 2, Right: 1}}, Incomplete: true,
+		}},
+	}
+	valid(t, schema, r, true)
+	r.Kinds[0].Turns = []speculate.Turn{}
+	valid(t, schema, r, false)
+	r.Vocabulary, r.Kinds = "Esperanto", []*speculate.Kind{}
+	valid(t, schema, r, false)
+	valid(t, schema, speculate.Report{}, false)
 }

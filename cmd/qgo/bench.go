@@ -30,6 +30,7 @@ type benchFlags struct {
 	device                                     deviceFlags
 	out                                        outputs
 	power                                      string
+	guesses                                    bool // measure what they are worth
 }
 
 func newBench() *cobra.Command {
@@ -56,6 +57,7 @@ Lists of numbers may have ranges as in llama-bench: 1,2,4 or 0-2048+512 or
   sudo qgo bench --model a.gguf --power-modes as-is,governor=powersave+rapl=15
   qgo bench --model a.gguf --baseline llama-bench=/usr/bin/llama-bench
   qgo bench --model a.gguf --baseline openai=http://localhost:8080
+  qgo bench --speculate --model demo
   qgo bench report a.json b.json --out report.html
   qgo bench compare before.json after.json`,
 		Annotations: map[string]string{outputsKey: "text json jsonl csv md benchstat"},
@@ -76,6 +78,7 @@ Lists of numbers may have ranges as in llama-bench: 1,2,4 or 0-2048+512 or
 	f.Float64Var(&b.delay, "delay", 0, "seconds to wait before each repetition")
 	f.BoolVar(&b.plan.Load, "load", false, "measure how long loading takes, cold and warm")
 	f.BoolVar(&b.plan.Ops, "profile-ops", false, "say which operations the time goes to; does every repetition twice")
+	f.BoolVar(&b.guesses, "speculate", false, "measure what guesses of how a text goes on are worth, by kind of text, and nothing else")
 	f.StringArrayVar(&b.baselines, "baseline", nil, "llama-bench=PATH, openai=URL, a file of results, or nano-study (may be repeated)")
 	f.BoolVar(&b.plan.Options.Unpinned, "no-pin", false, "let the system move threads between cores")
 	f.IntVar(&b.plan.Options.Context, "ctx", 0, "longest text in tokens (0: what the tests need)")
@@ -91,6 +94,9 @@ Lists of numbers may have ranges as in llama-bench: 1,2,4 or 0-2048+512 or
 }
 
 func (b *benchFlags) run(cmd *cobra.Command) error {
+	if b.guesses {
+		return b.speculate(cmd)
+	}
 	if err := b.check(cmd); err != nil {
 		return err
 	}

@@ -238,11 +238,10 @@ func (u *usersFlags) measureServer(cmd *cobra.Command, r *load.Report) error {
 
 // watch shows progress while it measures.
 func (u *usersFlags) watch(cmd *cobra.Command, measure func(ctx context.Context) error) error {
-	progress := newBenchProgress(cmd)
-	progress.begin()
-	defer progress.end()
-	u.plan.Progress = func(step string) { progress.set(bench.Status{Step: step}) }
-	return measure(cmd.Context())
+	return watched(cmd, func(ctx context.Context, progress func(bench.Status)) error {
+		u.plan.Progress = func(step string) { progress(bench.Status{Step: step}) }
+		return measure(ctx)
+	})
 }
 
 // roomBeside is room for the few tokens by which a prompt may be longer than
@@ -302,20 +301,9 @@ func (u *usersFlags) serve(ctx context.Context, m *model.Model, context int, r *
 }
 
 // load loads the model, or makes the one that stands in for a file.
-func (u *usersFlags) load(cmd *cobra.Command) (m *model.Model, _ error) {
+func (u *usersFlags) load(cmd *cobra.Command) (*model.Model, error) {
 	if u.model.path != "" {
 		return u.model.load(cmd)
 	}
-	if err := u.model.device.apply(cmd, &u.model.options); err != nil {
-		return nil, err
-	}
-	f, err := bench.Synthetic()
-	if err != nil {
-		return nil, err
-	}
-	if m, err = u.model.loadFile(cmd, f); err != nil {
-		return nil, err
-	}
-	u.model.notes(cmd, m)
-	return m, nil
+	return u.model.loadMade(cmd, bench.Synthetic)
 }

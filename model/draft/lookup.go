@@ -14,13 +14,27 @@ const (
 // better.
 const maxMatch = 32
 
+// tries is at how many earlier occurrences of a sequence Find looks.
+const tries = 8
+
 // Lookup finds where the last tokens of a text stood in it before.
 type Lookup struct {
 	tokens []int32
 	// tables have, by the hash of n tokens, the position after their latest
-	// occurrence but the one at the end; 0 if there is none.
-	tables [longest - shortest + 1][]int32
-	mask   uint64
+	// occurrence but the one at the end; 0 if there is none. before have, by
+	// such a position, the one of the occurrence before that.
+	tables, before [longest - shortest + 1][]int32
+	mask           uint64
+}
+
+// Guess is how a text may go on.
+type Guess struct {
+	Next  []int32 // tokens, valid until Add; none if there is no guess
+	Match int     // so many tokens before them are those at the text's end
+	// Other is set if the end stood in the text yet another time, and Agreed is how
+	// many tokens of Next followed that, too.
+	Other  bool
+	Agreed int
 }
 
 // NewLookup makes room for texts of that many tokens.
@@ -32,6 +46,7 @@ func NewLookup(tokens int) *Lookup {
 	l := &Lookup{tokens: make([]int32, 0, tokens), mask: uint64(size - 1)}
 	for i := range l.tables {
 		l.tables[i] = make([]int32, size)
+		l.before[i] = make([]int32, tokens)
 	}
 	return l
 }
@@ -48,7 +63,9 @@ func (l *Lookup) Reset() {
 func (l *Lookup) Add(id int32) {
 	// What ended before this token has an end now, and is something to go on from.
 	for n := shortest; n <= min(longest, len(l.tokens)); n++ {
-		l.tables[n-shortest][l.hash(n)] = int32(len(l.tokens))
+		latest := &l.tables[n-shortest][l.hash(n)]
+		l.before[n-shortest][len(l.tokens)] = *latest
+		*latest = int32(len(l.tokens))
 	}
 	l.tokens = append(l.tokens, id)
 }
@@ -64,20 +81,37 @@ func (l *Lookup) hash(n int) uint64 {
 	return h & l.mask
 }
 
-// Find returns the tokens that followed the last occurrence of what the text ends
-// with, the longest known end first, and how many tokens match. There are none if
-// it ends with nothing that stood there before. The slice is valid until Add.
-func (l *Lookup) Find() (next []int32, match int) {
-	for n := min(longest, len(l.tokens)); n >= shortest; n-- {
+// Find returns what followed where the text's end stood in it before. Of the latest
+// such places it is the one where most tokens before it match, too; of several of these
+// the latest.
+func (l *Lookup) Find() (g Guess) {
+	for n := min(longest, len(l.tokens)); n >= shortest && g.Match == 0; n-- {
+		other, second := 0, 0 // the next best place, and its match
 		at := int(l.tables[n-shortest][l.hash(n)])
-		if at == 0 {
-			continue
+		for i := 0; i < tries && at > 0; i++ {
+			switch match := l.match(at); {
+			case match < n: // only their hashes are the same
+			case match > g.Match:
+				other, second = len(l.tokens)-len(g.Next), g.Match
+				g.Next, g.Match = l.tokens[at:], match
+			case match > second:
+				other, second = at, match
+			}
+			at = int(l.before[n-shortest][at])
 		}
-		if match = l.match(at); match >= n { // and not only their hashes
-			return l.tokens[at:], match
+		if g.Other = second > 0; g.Other {
+			g.Agreed = alike(g.Next, l.tokens[other:])
 		}
 	}
-	return nil, 0
+	return g
+}
+
+// alike is with how many same tokens two texts begin, as far as drafts go.
+func alike(a, b []int32) (n int) {
+	for n < min(len(a), len(b), MaxTokens) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // match is how many tokens before a position are those at the end.
