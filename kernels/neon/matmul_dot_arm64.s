@@ -342,15 +342,17 @@ last4:
 
 // mulQ4_0Dot multiplies Q4_0 weights with several rows of activations.
 // func mulQ4_0Dot(a *panel.Args)
-TEXT ·mulQ4_0Dot(SB), 0, $960-8
+TEXT ·mulQ4_0Dot(SB), 0, $4800-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-4800(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
 	MOVW $0xf0f0f0f, R5
 	VDUP R5, V1.S4
+	MOVW $0x8080808, R5
+	VDUP R5, V2.S4
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
@@ -358,638 +360,519 @@ TEXT ·mulQ4_0Dot(SB), 0, $960-8
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
 panel5:
-	MOVD R6, R1
 	MOVD 8(R0), R2
-	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
 row6:
-	FMOVQ F2, 0(R14)
-	FMOVQ F2, 16(R14)
-	FMOVQ F2, 32(R14)
-	FMOVQ F2, 48(R14)
+	FMOVQ F3, 0(R14)
+	FMOVQ F3, 16(R14)
+	FMOVQ F3, 32(R14)
+	FMOVQ F3, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
 	BNE row6
-	MOVD 40(R0), R4
-pair7:
-	FMOVQ 64(R1), F3
-	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 384(R11)
-	FMOVQ 128(R1), F4
+	MOVD R6, R1
+	MOVD 40(R0), R9
+bunch7:
+	MOVD $8, R4
+	CMP R4, R9
+	CSEL LT, R9, R4, R4
+	MOVD R4, R24
+	ADD $128, R11, R23
+pair8:
+	FMOVQ 64(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 400(R11)
-	FMOVQ 192(R1), F5
+	VSUB V2.B16, V4.B16, V4.B16
+	FMOVQ F4, 64(R23)
+	FMOVQ 128(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 416(R11)
-	FMOVQ 256(R1), F6
+	VSUB V2.B16, V5.B16, V5.B16
+	FMOVQ F5, 80(R23)
+	FMOVQ 192(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 432(R11)
-	FMOVQ 64(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 448(R11)
-	FMOVQ 128(R1), F8
+	VSUB V2.B16, V6.B16, V6.B16
+	FMOVQ F6, 96(R23)
+	FMOVQ 256(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	VSUB V2.B16, V7.B16, V7.B16
+	FMOVQ F7, 112(R23)
+	FMOVQ 64(R1), F8
 	VUSHR $4, V8.B16, V8.B16
-	FMOVQ F8, 464(R11)
-	FMOVQ 192(R1), F9
+	VSUB V2.B16, V8.B16, V8.B16
+	FMOVQ F8, 128(R23)
+	FMOVQ 128(R1), F9
 	VUSHR $4, V9.B16, V9.B16
-	FMOVQ F9, 480(R11)
-	FMOVQ 256(R1), F10
+	VSUB V2.B16, V9.B16, V9.B16
+	FMOVQ F9, 144(R23)
+	FMOVQ 192(R1), F10
 	VUSHR $4, V10.B16, V10.B16
-	FMOVQ F10, 496(R11)
-	FMOVD 0(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 128(R11)
-	FMOVQ 80(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 512(R11)
-	FMOVQ 144(R1), F13
+	VSUB V2.B16, V10.B16, V10.B16
+	FMOVQ F10, 160(R23)
+	FMOVQ 256(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	VSUB V2.B16, V11.B16, V11.B16
+	FMOVQ F11, 176(R23)
+	FMOVD 0(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ F12, 0(R23)
+	FMOVQ 80(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 528(R11)
-	FMOVQ 208(R1), F14
+	VSUB V2.B16, V13.B16, V13.B16
+	FMOVQ F13, 192(R23)
+	FMOVQ 144(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 544(R11)
-	FMOVQ 272(R1), F15
+	VSUB V2.B16, V14.B16, V14.B16
+	FMOVQ F14, 208(R23)
+	FMOVQ 208(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 560(R11)
-	FMOVQ 80(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	FMOVQ F16, 576(R11)
-	FMOVQ 144(R1), F17
+	VSUB V2.B16, V15.B16, V15.B16
+	FMOVQ F15, 224(R23)
+	FMOVQ 272(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VSUB V2.B16, V16.B16, V16.B16
+	FMOVQ F16, 240(R23)
+	FMOVQ 80(R1), F17
 	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 592(R11)
-	FMOVQ 208(R1), F18
+	VSUB V2.B16, V17.B16, V17.B16
+	FMOVQ F17, 256(R23)
+	FMOVQ 144(R1), F18
 	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 608(R11)
-	FMOVQ 272(R1), F19
+	VSUB V2.B16, V18.B16, V18.B16
+	FMOVQ F18, 272(R23)
+	FMOVQ 208(R1), F19
 	VUSHR $4, V19.B16, V19.B16
-	FMOVQ F19, 624(R11)
-	FMOVD 8(R1), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	FMOVQ F20, 144(R11)
-	FMOVQ 96(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 640(R11)
-	FMOVQ 160(R1), F22
+	VSUB V2.B16, V19.B16, V19.B16
+	FMOVQ F19, 288(R23)
+	FMOVQ 272(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	VSUB V2.B16, V20.B16, V20.B16
+	FMOVQ F20, 304(R23)
+	FMOVD 8(R1), F21
+	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
+	FMOVQ F21, 16(R23)
+	FMOVQ 96(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 656(R11)
-	FMOVQ 224(R1), F23
+	VSUB V2.B16, V22.B16, V22.B16
+	FMOVQ F22, 320(R23)
+	FMOVQ 160(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 672(R11)
-	FMOVQ 288(R1), F24
+	VSUB V2.B16, V23.B16, V23.B16
+	FMOVQ F23, 336(R23)
+	FMOVQ 224(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 688(R11)
-	FMOVQ 96(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	FMOVQ F25, 704(R11)
-	FMOVQ 160(R1), F26
+	VSUB V2.B16, V24.B16, V24.B16
+	FMOVQ F24, 352(R23)
+	FMOVQ 288(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VSUB V2.B16, V25.B16, V25.B16
+	FMOVQ F25, 368(R23)
+	FMOVQ 96(R1), F26
 	VUSHR $4, V26.B16, V26.B16
-	FMOVQ F26, 720(R11)
-	FMOVQ 224(R1), F27
+	VSUB V2.B16, V26.B16, V26.B16
+	FMOVQ F26, 384(R23)
+	FMOVQ 160(R1), F27
 	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 736(R11)
-	FMOVQ 288(R1), F28
+	VSUB V2.B16, V27.B16, V27.B16
+	FMOVQ F27, 400(R23)
+	FMOVQ 224(R1), F28
 	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 752(R11)
-	FMOVD 16(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	FMOVQ F29, 160(R11)
-	FMOVQ 112(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 768(R11)
-	FMOVQ 176(R1), F31
+	VSUB V2.B16, V28.B16, V28.B16
+	FMOVQ F28, 416(R23)
+	FMOVQ 288(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	VSUB V2.B16, V29.B16, V29.B16
+	FMOVQ F29, 432(R23)
+	FMOVD 16(R1), F30
+	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
+	FMOVQ F30, 32(R23)
+	FMOVQ 112(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 784(R11)
-	FMOVQ 240(R1), F2
-	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 800(R11)
-	FMOVQ 304(R1), F3
+	VSUB V2.B16, V31.B16, V31.B16
+	FMOVQ F31, 448(R23)
+	FMOVQ 176(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 816(R11)
-	FMOVQ 112(R1), F4
-	VUSHR $4, V4.B16, V4.B16
-	FMOVQ F4, 832(R11)
-	FMOVQ 176(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	FMOVQ F5, 848(R11)
-	FMOVQ 240(R1), F6
+	VSUB V2.B16, V3.B16, V3.B16
+	FMOVQ F3, 464(R23)
+	FMOVQ 240(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	VSUB V2.B16, V4.B16, V4.B16
+	FMOVQ F4, 480(R23)
+	FMOVQ 304(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	VSUB V2.B16, V5.B16, V5.B16
+	FMOVQ F5, 496(R23)
+	FMOVQ 112(R1), F6
 	VUSHR $4, V6.B16, V6.B16
-	FMOVQ F6, 864(R11)
-	FMOVQ 304(R1), F7
+	VSUB V2.B16, V6.B16, V6.B16
+	FMOVQ F6, 512(R23)
+	FMOVQ 176(R1), F7
 	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 880(R11)
-	FMOVD 24(R1), F8
+	VSUB V2.B16, V7.B16, V7.B16
+	FMOVQ F7, 528(R23)
+	FMOVQ 240(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	VSUB V2.B16, V8.B16, V8.B16
+	FMOVQ F8, 544(R23)
+	FMOVQ 304(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	VSUB V2.B16, V9.B16, V9.B16
+	FMOVQ F9, 560(R23)
+	FMOVD 24(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 48(R23)
+	ADD $576, R23
+	SUBS $1, R4
+	BEQ last9
+	FMOVQ 320(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VSUB V2.B16, V11.B16, V11.B16
+	FMOVQ F11, 64(R23)
+	FMOVQ 384(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VSUB V2.B16, V12.B16, V12.B16
+	FMOVQ F12, 80(R23)
+	FMOVQ 448(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VSUB V2.B16, V13.B16, V13.B16
+	FMOVQ F13, 96(R23)
+	FMOVQ 512(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VSUB V2.B16, V14.B16, V14.B16
+	FMOVQ F14, 112(R23)
+	FMOVQ 320(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	VSUB V2.B16, V15.B16, V15.B16
+	FMOVQ F15, 128(R23)
+	FMOVQ 384(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	VSUB V2.B16, V16.B16, V16.B16
+	FMOVQ F16, 144(R23)
+	FMOVQ 448(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	VSUB V2.B16, V17.B16, V17.B16
+	FMOVQ F17, 160(R23)
+	FMOVQ 512(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VSUB V2.B16, V18.B16, V18.B16
+	FMOVQ F18, 176(R23)
+	FMOVD 32(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	FMOVQ F19, 0(R23)
+	FMOVQ 336(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VSUB V2.B16, V20.B16, V20.B16
+	FMOVQ F20, 192(R23)
+	FMOVQ 400(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VSUB V2.B16, V21.B16, V21.B16
+	FMOVQ F21, 208(R23)
+	FMOVQ 464(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VSUB V2.B16, V22.B16, V22.B16
+	FMOVQ F22, 224(R23)
+	FMOVQ 528(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VSUB V2.B16, V23.B16, V23.B16
+	FMOVQ F23, 240(R23)
+	FMOVQ 336(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VSUB V2.B16, V24.B16, V24.B16
+	FMOVQ F24, 256(R23)
+	FMOVQ 400(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	VSUB V2.B16, V25.B16, V25.B16
+	FMOVQ F25, 272(R23)
+	FMOVQ 464(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VSUB V2.B16, V26.B16, V26.B16
+	FMOVQ F26, 288(R23)
+	FMOVQ 528(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	VSUB V2.B16, V27.B16, V27.B16
+	FMOVQ F27, 304(R23)
+	FMOVD 40(R1), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	FMOVQ F28, 16(R23)
+	FMOVQ 352(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VSUB V2.B16, V29.B16, V29.B16
+	FMOVQ F29, 320(R23)
+	FMOVQ 416(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VSUB V2.B16, V30.B16, V30.B16
+	FMOVQ F30, 336(R23)
+	FMOVQ 480(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VSUB V2.B16, V31.B16, V31.B16
+	FMOVQ F31, 352(R23)
+	FMOVQ 544(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	VSUB V2.B16, V3.B16, V3.B16
+	FMOVQ F3, 368(R23)
+	FMOVQ 352(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	VSUB V2.B16, V4.B16, V4.B16
+	FMOVQ F4, 384(R23)
+	FMOVQ 416(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	VSUB V2.B16, V5.B16, V5.B16
+	FMOVQ F5, 400(R23)
+	FMOVQ 480(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	VSUB V2.B16, V6.B16, V6.B16
+	FMOVQ F6, 416(R23)
+	FMOVQ 544(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	VSUB V2.B16, V7.B16, V7.B16
+	FMOVQ F7, 432(R23)
+	FMOVD 48(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 176(R11)
+	FMOVQ F8, 32(R23)
+	FMOVQ 368(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	VSUB V2.B16, V9.B16, V9.B16
+	FMOVQ F9, 448(R23)
+	FMOVQ 432(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VSUB V2.B16, V10.B16, V10.B16
+	FMOVQ F10, 464(R23)
+	FMOVQ 496(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VSUB V2.B16, V11.B16, V11.B16
+	FMOVQ F11, 480(R23)
+	FMOVQ 560(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VSUB V2.B16, V12.B16, V12.B16
+	FMOVQ F12, 496(R23)
+	FMOVQ 368(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VSUB V2.B16, V13.B16, V13.B16
+	FMOVQ F13, 512(R23)
+	FMOVQ 432(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VSUB V2.B16, V14.B16, V14.B16
+	FMOVQ F14, 528(R23)
+	FMOVQ 496(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	VSUB V2.B16, V15.B16, V15.B16
+	FMOVQ F15, 544(R23)
+	FMOVQ 560(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	VSUB V2.B16, V16.B16, V16.B16
+	FMOVQ F16, 560(R23)
+	FMOVD 56(R1), F17
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	FMOVQ F17, 48(R23)
+	ADD $576, R23
+	ADD $576, R1
+	SUBS $1, R4
+	BNE pair8
+last9:
 	MOVD 64(R0), R12
-	ADD $0, R2, R13
+	MOVD R2, R13
 	MOVD R3, R14
-pair9:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F9
-	FMOVQ 16(R13), F10
-	FMOVQ 32(R13), F11
-	WORD $0x4f3c056c // sshr v12.4s, v11.4s, #4
-	VSUB V12.S4, V0.S4, V12.S4
-	VDUP V12.S[2], V13.S4
-	VDUP V12.S[3], V14.S4
-	FMOVQ 0(R20), F15
-	FMOVQ 16(R20), F16
-	FMOVQ 32(R20), F17
-	WORD $0x4f3c0632 // sshr v18.4s, v17.4s, #4
-	VSUB V18.S4, V0.S4, V18.S4
-	VDUP V18.S[2], V19.S4
-	VDUP V18.S[3], V20.S4
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F22
-	FMOVQ 384(R11), F23
-	WORD $0x4f89e2f5 // sdot v21.4s, v23.16b, v9.4b[0]
-	WORD $0x4f8fe2f6 // sdot v22.4s, v23.16b, v15.4b[0]
-	FMOVQ 400(R11), F24
-	WORD $0x4fa9e315 // sdot v21.4s, v24.16b, v9.4b[1]
-	WORD $0x4fafe316 // sdot v22.4s, v24.16b, v15.4b[1]
-	FMOVQ 416(R11), F25
-	WORD $0x4f89eb35 // sdot v21.4s, v25.16b, v9.4b[2]
-	WORD $0x4f8feb36 // sdot v22.4s, v25.16b, v15.4b[2]
-	FMOVQ 432(R11), F26
-	WORD $0x4fa9eb55 // sdot v21.4s, v26.16b, v9.4b[3]
-	WORD $0x4fafeb56 // sdot v22.4s, v26.16b, v15.4b[3]
-	WORD $0x4eadd6b5 // fsub v21.4s, v21.4s, v13.4s
-	WORD $0x4eb3d6d6 // fsub v22.4s, v22.4s, v19.4s
-	WORD $0x4f8b92b5 // fmul v21.4s, v21.4s, v11.s[0]
-	WORD $0x4f9192d6 // fmul v22.4s, v22.4s, v17.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F28
-	FMOVQ 448(R11), F29
-	WORD $0x4f8ae3bb // sdot v27.4s, v29.16b, v10.4b[0]
-	WORD $0x4f90e3bc // sdot v28.4s, v29.16b, v16.4b[0]
-	FMOVQ 464(R11), F30
-	WORD $0x4faae3db // sdot v27.4s, v30.16b, v10.4b[1]
-	WORD $0x4fb0e3dc // sdot v28.4s, v30.16b, v16.4b[1]
-	FMOVQ 480(R11), F31
-	WORD $0x4f8aebfb // sdot v27.4s, v31.16b, v10.4b[2]
-	WORD $0x4f90ebfc // sdot v28.4s, v31.16b, v16.4b[2]
-	FMOVQ 496(R11), F2
-	WORD $0x4faae85b // sdot v27.4s, v2.16b, v10.4b[3]
-	WORD $0x4fb0e85c // sdot v28.4s, v2.16b, v16.4b[3]
-	WORD $0x4eaed77b // fsub v27.4s, v27.4s, v14.4s
-	WORD $0x4eb4d79c // fsub v28.4s, v28.4s, v20.4s
-	WORD $0x4fab1375 // fmla v21.4s, v27.4s, v11.s[1]
-	WORD $0x4fb11396 // fmla v22.4s, v28.4s, v17.s[1]
-	FMOVQ 0(R14), F3
-	FMOVQ 0(R21), F4
-	FMOVQ 128(R11), F5
-	WORD $0x4e25cea3 // fmla v3.4s, v21.4s, v5.4s
-	WORD $0x4e25cec4 // fmla v4.4s, v22.4s, v5.4s
-	FMOVQ F3, 0(R14)
-	FMOVQ F4, 0(R21)
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F7
-	FMOVQ 512(R11), F8
-	WORD $0x4f89e106 // sdot v6.4s, v8.16b, v9.4b[0]
-	WORD $0x4f8fe107 // sdot v7.4s, v8.16b, v15.4b[0]
-	FMOVQ 528(R11), F12
-	WORD $0x4fa9e186 // sdot v6.4s, v12.16b, v9.4b[1]
-	WORD $0x4fafe187 // sdot v7.4s, v12.16b, v15.4b[1]
-	FMOVQ 544(R11), F18
-	WORD $0x4f89ea46 // sdot v6.4s, v18.16b, v9.4b[2]
-	WORD $0x4f8fea47 // sdot v7.4s, v18.16b, v15.4b[2]
-	FMOVQ 560(R11), F23
-	WORD $0x4fa9eae6 // sdot v6.4s, v23.16b, v9.4b[3]
-	WORD $0x4fafeae7 // sdot v7.4s, v23.16b, v15.4b[3]
-	WORD $0x4eadd4c6 // fsub v6.4s, v6.4s, v13.4s
-	WORD $0x4eb3d4e7 // fsub v7.4s, v7.4s, v19.4s
-	WORD $0x4f8b90c6 // fmul v6.4s, v6.4s, v11.s[0]
-	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F25
-	FMOVQ 576(R11), F26
-	WORD $0x4f8ae358 // sdot v24.4s, v26.16b, v10.4b[0]
-	WORD $0x4f90e359 // sdot v25.4s, v26.16b, v16.4b[0]
-	FMOVQ 592(R11), F29
-	WORD $0x4faae3b8 // sdot v24.4s, v29.16b, v10.4b[1]
-	WORD $0x4fb0e3b9 // sdot v25.4s, v29.16b, v16.4b[1]
-	FMOVQ 608(R11), F30
-	WORD $0x4f8aebd8 // sdot v24.4s, v30.16b, v10.4b[2]
-	WORD $0x4f90ebd9 // sdot v25.4s, v30.16b, v16.4b[2]
-	FMOVQ 624(R11), F31
-	WORD $0x4faaebf8 // sdot v24.4s, v31.16b, v10.4b[3]
-	WORD $0x4fb0ebf9 // sdot v25.4s, v31.16b, v16.4b[3]
-	WORD $0x4eaed718 // fsub v24.4s, v24.4s, v14.4s
-	WORD $0x4eb4d739 // fsub v25.4s, v25.4s, v20.4s
-	WORD $0x4fab1306 // fmla v6.4s, v24.4s, v11.s[1]
-	WORD $0x4fb11327 // fmla v7.4s, v25.4s, v17.s[1]
-	FMOVQ 16(R14), F2
+row10:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F18
+	FMOVQ 16(R14), F19
+	FMOVQ 32(R14), F20
+	FMOVQ 48(R14), F21
+	FMOVQ 0(R20), F22
+	FMOVQ 16(R20), F23
+	FMOVQ 32(R20), F24
+	FMOVQ 48(R20), F25
+	MOVD R13, R21
+	ADD $128, R11, R23
+	MOVD R24, R4
+tile11:
+	FMOVQ 0(R21), F26
 	FMOVQ 16(R21), F27
-	FMOVQ 144(R11), F28
-	WORD $0x4e3cccc2 // fmla v2.4s, v6.4s, v28.4s
-	WORD $0x4e3cccfb // fmla v27.4s, v7.4s, v28.4s
-	FMOVQ F2, 16(R14)
-	FMOVQ F27, 16(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F22
-	FMOVQ 640(R11), F5
-	WORD $0x4f89e0b5 // sdot v21.4s, v5.16b, v9.4b[0]
-	WORD $0x4f8fe0b6 // sdot v22.4s, v5.16b, v15.4b[0]
-	FMOVQ 656(R11), F3
-	WORD $0x4fa9e075 // sdot v21.4s, v3.16b, v9.4b[1]
-	WORD $0x4fafe076 // sdot v22.4s, v3.16b, v15.4b[1]
-	FMOVQ 672(R11), F4
-	WORD $0x4f89e895 // sdot v21.4s, v4.16b, v9.4b[2]
-	WORD $0x4f8fe896 // sdot v22.4s, v4.16b, v15.4b[2]
-	FMOVQ 688(R11), F8
-	WORD $0x4fa9e915 // sdot v21.4s, v8.16b, v9.4b[3]
-	WORD $0x4fafe916 // sdot v22.4s, v8.16b, v15.4b[3]
-	WORD $0x4eadd6b5 // fsub v21.4s, v21.4s, v13.4s
-	WORD $0x4eb3d6d6 // fsub v22.4s, v22.4s, v19.4s
-	WORD $0x4f8b92b5 // fmul v21.4s, v21.4s, v11.s[0]
-	WORD $0x4f9192d6 // fmul v22.4s, v22.4s, v17.s[0]
-	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F18
-	FMOVQ 704(R11), F23
-	WORD $0x4f8ae2ec // sdot v12.4s, v23.16b, v10.4b[0]
-	WORD $0x4f90e2f2 // sdot v18.4s, v23.16b, v16.4b[0]
-	FMOVQ 720(R11), F26
-	WORD $0x4faae34c // sdot v12.4s, v26.16b, v10.4b[1]
-	WORD $0x4fb0e352 // sdot v18.4s, v26.16b, v16.4b[1]
-	FMOVQ 736(R11), F29
-	WORD $0x4f8aebac // sdot v12.4s, v29.16b, v10.4b[2]
-	WORD $0x4f90ebb2 // sdot v18.4s, v29.16b, v16.4b[2]
-	FMOVQ 752(R11), F30
-	WORD $0x4faaebcc // sdot v12.4s, v30.16b, v10.4b[3]
-	WORD $0x4fb0ebd2 // sdot v18.4s, v30.16b, v16.4b[3]
-	WORD $0x4eaed58c // fsub v12.4s, v12.4s, v14.4s
-	WORD $0x4eb4d652 // fsub v18.4s, v18.4s, v20.4s
-	WORD $0x4fab1195 // fmla v21.4s, v12.4s, v11.s[1]
-	WORD $0x4fb11256 // fmla v22.4s, v18.4s, v17.s[1]
-	FMOVQ 32(R14), F31
-	FMOVQ 32(R21), F24
-	FMOVQ 160(R11), F25
-	WORD $0x4e39cebf // fmla v31.4s, v21.4s, v25.4s
-	WORD $0x4e39ced8 // fmla v24.4s, v22.4s, v25.4s
-	FMOVQ F31, 32(R14)
-	FMOVQ F24, 32(R21)
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F7
-	FMOVQ 768(R11), F28
-	WORD $0x4f89e386 // sdot v6.4s, v28.16b, v9.4b[0]
-	WORD $0x4f8fe387 // sdot v7.4s, v28.16b, v15.4b[0]
-	FMOVQ 784(R11), F2
-	WORD $0x4fa9e046 // sdot v6.4s, v2.16b, v9.4b[1]
-	WORD $0x4fafe047 // sdot v7.4s, v2.16b, v15.4b[1]
-	FMOVQ 800(R11), F27
-	WORD $0x4f89eb66 // sdot v6.4s, v27.16b, v9.4b[2]
-	WORD $0x4f8feb67 // sdot v7.4s, v27.16b, v15.4b[2]
-	FMOVQ 816(R11), F5
-	WORD $0x4fa9e8a6 // sdot v6.4s, v5.16b, v9.4b[3]
-	WORD $0x4fafe8a7 // sdot v7.4s, v5.16b, v15.4b[3]
-	WORD $0x4eadd4c6 // fsub v6.4s, v6.4s, v13.4s
-	WORD $0x4eb3d4e7 // fsub v7.4s, v7.4s, v19.4s
-	WORD $0x4f8b90c6 // fmul v6.4s, v6.4s, v11.s[0]
-	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	FMOVQ 32(R21), F28
+	FMOVQ 0(R22), F29
+	FMOVQ 16(R22), F30
+	FMOVQ 32(R22), F31
 	FMOVQ 0(R10), F3
 	FMOVQ 0(R10), F4
-	FMOVQ 832(R11), F8
-	WORD $0x4f8ae103 // sdot v3.4s, v8.16b, v10.4b[0]
-	WORD $0x4f90e104 // sdot v4.4s, v8.16b, v16.4b[0]
-	FMOVQ 848(R11), F23
-	WORD $0x4faae2e3 // sdot v3.4s, v23.16b, v10.4b[1]
-	WORD $0x4fb0e2e4 // sdot v4.4s, v23.16b, v16.4b[1]
-	FMOVQ 864(R11), F26
-	WORD $0x4f8aeb43 // sdot v3.4s, v26.16b, v10.4b[2]
-	WORD $0x4f90eb44 // sdot v4.4s, v26.16b, v16.4b[2]
-	FMOVQ 880(R11), F29
-	WORD $0x4faaeba3 // sdot v3.4s, v29.16b, v10.4b[3]
-	WORD $0x4fb0eba4 // sdot v4.4s, v29.16b, v16.4b[3]
-	WORD $0x4eaed463 // fsub v3.4s, v3.4s, v14.4s
-	WORD $0x4eb4d484 // fsub v4.4s, v4.4s, v20.4s
-	WORD $0x4fab1066 // fmla v6.4s, v3.4s, v11.s[1]
-	WORD $0x4fb11087 // fmla v7.4s, v4.4s, v17.s[1]
-	FMOVQ 48(R14), F30
-	FMOVQ 48(R21), F12
-	FMOVQ 176(R11), F18
-	WORD $0x4e32ccde // fmla v30.4s, v6.4s, v18.4s
-	WORD $0x4e32ccec // fmla v12.4s, v7.4s, v18.4s
-	FMOVQ F30, 48(R14)
-	FMOVQ F12, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair9
-	SUBS $1, R4
-	BEQ last8
-	FMOVQ 320(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 384(R11)
-	FMOVQ 384(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 400(R11)
-	FMOVQ 448(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 416(R11)
-	FMOVQ 512(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 432(R11)
-	FMOVQ 320(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	FMOVQ F24, 448(R11)
-	FMOVQ 384(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 464(R11)
-	FMOVQ 448(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	FMOVQ F2, 480(R11)
-	FMOVQ 512(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 496(R11)
-	FMOVD 32(R1), F5
-	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 128(R11)
-	FMOVQ 336(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 512(R11)
-	FMOVQ 400(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 528(R11)
-	FMOVQ 464(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 544(R11)
-	FMOVQ 528(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ F29, 560(R11)
-	FMOVQ 336(R1), F3
-	VUSHR $4, V3.B16, V3.B16
-	FMOVQ F3, 576(R11)
-	FMOVQ 400(R1), F4
-	VUSHR $4, V4.B16, V4.B16
-	FMOVQ F4, 592(R11)
-	FMOVQ 464(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	FMOVQ F6, 608(R11)
-	FMOVQ 528(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 624(R11)
-	FMOVD 40(R1), F18
-	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	FMOVQ F18, 144(R11)
-	FMOVQ 352(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 640(R11)
-	FMOVQ 416(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 656(R11)
-	FMOVQ 480(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 672(R11)
-	FMOVQ 544(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 688(R11)
-	FMOVQ 352(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	FMOVQ F11, 704(R11)
-	FMOVQ 416(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	FMOVQ F13, 720(R11)
-	FMOVQ 480(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	FMOVQ F14, 736(R11)
-	FMOVQ 544(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	FMOVQ F15, 752(R11)
-	FMOVD 48(R1), F16
-	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	FMOVQ F16, 160(R11)
-	FMOVQ 368(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 768(R11)
-	FMOVQ 432(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 784(R11)
-	FMOVQ 496(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ F20, 800(R11)
-	FMOVQ 560(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 816(R11)
-	FMOVQ 368(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	FMOVQ F22, 832(R11)
-	FMOVQ 432(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	FMOVQ F25, 848(R11)
-	FMOVQ 496(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ F31, 864(R11)
-	FMOVQ 560(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	FMOVQ F24, 880(R11)
-	FMOVD 56(R1), F28
-	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
-	FMOVQ F28, 176(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-pair10:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F2
-	FMOVQ 16(R13), F27
-	FMOVQ 32(R13), F5
-	WORD $0x4f3c04a8 // sshr v8.4s, v5.4s, #4
-	VSUB V8.S4, V0.S4, V8.S4
-	VDUP V8.S[2], V23.S4
-	VDUP V8.S[3], V26.S4
-	FMOVQ 0(R20), F29
-	FMOVQ 16(R20), F3
-	FMOVQ 32(R20), F4
-	WORD $0x4f3c0486 // sshr v6.4s, v4.4s, #4
-	VSUB V6.S4, V0.S4, V6.S4
-	VDUP V6.S[2], V7.S4
-	VDUP V6.S[3], V18.S4
-	FMOVQ 0(R10), F30
-	FMOVQ 0(R10), F12
-	FMOVQ 384(R11), F9
-	WORD $0x4f82e13e // sdot v30.4s, v9.16b, v2.4b[0]
-	WORD $0x4f9de12c // sdot v12.4s, v9.16b, v29.4b[0]
-	FMOVQ 400(R11), F10
-	WORD $0x4fa2e15e // sdot v30.4s, v10.16b, v2.4b[1]
-	WORD $0x4fbde14c // sdot v12.4s, v10.16b, v29.4b[1]
-	FMOVQ 416(R11), F11
-	WORD $0x4f82e97e // sdot v30.4s, v11.16b, v2.4b[2]
-	WORD $0x4f9de96c // sdot v12.4s, v11.16b, v29.4b[2]
-	FMOVQ 432(R11), F13
-	WORD $0x4fa2e9be // sdot v30.4s, v13.16b, v2.4b[3]
-	WORD $0x4fbde9ac // sdot v12.4s, v13.16b, v29.4b[3]
-	WORD $0x4eb7d7de // fsub v30.4s, v30.4s, v23.4s
-	WORD $0x4ea7d58c // fsub v12.4s, v12.4s, v7.4s
-	WORD $0x4f8593de // fmul v30.4s, v30.4s, v5.s[0]
-	WORD $0x4f84918c // fmul v12.4s, v12.4s, v4.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F15
-	FMOVQ 448(R11), F16
-	WORD $0x4f9be20e // sdot v14.4s, v16.16b, v27.4b[0]
-	WORD $0x4f83e20f // sdot v15.4s, v16.16b, v3.4b[0]
-	FMOVQ 464(R11), F17
-	WORD $0x4fbbe22e // sdot v14.4s, v17.16b, v27.4b[1]
-	WORD $0x4fa3e22f // sdot v15.4s, v17.16b, v3.4b[1]
-	FMOVQ 480(R11), F19
-	WORD $0x4f9bea6e // sdot v14.4s, v19.16b, v27.4b[2]
-	WORD $0x4f83ea6f // sdot v15.4s, v19.16b, v3.4b[2]
-	FMOVQ 496(R11), F20
-	WORD $0x4fbbea8e // sdot v14.4s, v20.16b, v27.4b[3]
-	WORD $0x4fa3ea8f // sdot v15.4s, v20.16b, v3.4b[3]
-	WORD $0x4ebad5ce // fsub v14.4s, v14.4s, v26.4s
-	WORD $0x4eb2d5ef // fsub v15.4s, v15.4s, v18.4s
-	WORD $0x4fa511de // fmla v30.4s, v14.4s, v5.s[1]
-	WORD $0x4fa411ec // fmla v12.4s, v15.4s, v4.s[1]
-	FMOVQ 0(R14), F21
-	FMOVQ 0(R21), F22
-	FMOVQ 128(R11), F25
-	WORD $0x4e39cfd5 // fmla v21.4s, v30.4s, v25.4s
-	WORD $0x4e39cd96 // fmla v22.4s, v12.4s, v25.4s
-	FMOVQ F21, 0(R14)
-	FMOVQ F22, 0(R21)
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F24
-	FMOVQ 512(R11), F28
-	WORD $0x4f82e39f // sdot v31.4s, v28.16b, v2.4b[0]
-	WORD $0x4f9de398 // sdot v24.4s, v28.16b, v29.4b[0]
-	FMOVQ 528(R11), F8
-	WORD $0x4fa2e11f // sdot v31.4s, v8.16b, v2.4b[1]
-	WORD $0x4fbde118 // sdot v24.4s, v8.16b, v29.4b[1]
-	FMOVQ 544(R11), F6
-	WORD $0x4f82e8df // sdot v31.4s, v6.16b, v2.4b[2]
-	WORD $0x4f9de8d8 // sdot v24.4s, v6.16b, v29.4b[2]
-	FMOVQ 560(R11), F9
-	WORD $0x4fa2e93f // sdot v31.4s, v9.16b, v2.4b[3]
-	WORD $0x4fbde938 // sdot v24.4s, v9.16b, v29.4b[3]
-	WORD $0x4eb7d7ff // fsub v31.4s, v31.4s, v23.4s
-	WORD $0x4ea7d718 // fsub v24.4s, v24.4s, v7.4s
-	WORD $0x4f8593ff // fmul v31.4s, v31.4s, v5.s[0]
-	WORD $0x4f849318 // fmul v24.4s, v24.4s, v4.s[0]
+	FMOVQ 64(R23), F5
+	WORD $0x4f9ae0a3 // sdot v3.4s, v5.16b, v26.4b[0]
+	WORD $0x4f9de0a4 // sdot v4.4s, v5.16b, v29.4b[0]
+	FMOVQ 80(R23), F6
+	WORD $0x4fbae0c3 // sdot v3.4s, v6.16b, v26.4b[1]
+	WORD $0x4fbde0c4 // sdot v4.4s, v6.16b, v29.4b[1]
+	FMOVQ 96(R23), F7
+	WORD $0x4f9ae8e3 // sdot v3.4s, v7.16b, v26.4b[2]
+	WORD $0x4f9de8e4 // sdot v4.4s, v7.16b, v29.4b[2]
+	FMOVQ 112(R23), F8
+	WORD $0x4fbae903 // sdot v3.4s, v8.16b, v26.4b[3]
+	WORD $0x4fbde904 // sdot v4.4s, v8.16b, v29.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4f9c9063 // fmul v3.4s, v3.4s, v28.s[0]
+	WORD $0x4f9f9084 // fmul v4.4s, v4.4s, v31.s[0]
+	FMOVQ 0(R10), F9
 	FMOVQ 0(R10), F10
+	FMOVQ 128(R23), F11
+	WORD $0x4f9be169 // sdot v9.4s, v11.16b, v27.4b[0]
+	WORD $0x4f9ee16a // sdot v10.4s, v11.16b, v30.4b[0]
+	FMOVQ 144(R23), F12
+	WORD $0x4fbbe189 // sdot v9.4s, v12.16b, v27.4b[1]
+	WORD $0x4fbee18a // sdot v10.4s, v12.16b, v30.4b[1]
+	FMOVQ 160(R23), F13
+	WORD $0x4f9be9a9 // sdot v9.4s, v13.16b, v27.4b[2]
+	WORD $0x4f9ee9aa // sdot v10.4s, v13.16b, v30.4b[2]
+	FMOVQ 176(R23), F14
+	WORD $0x4fbbe9c9 // sdot v9.4s, v14.16b, v27.4b[3]
+	WORD $0x4fbee9ca // sdot v10.4s, v14.16b, v30.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fbc1123 // fmla v3.4s, v9.4s, v28.s[1]
+	WORD $0x4fbf1144 // fmla v4.4s, v10.4s, v31.s[1]
+	FMOVQ 0(R23), F15
+	WORD $0x4e2fcc72 // fmla v18.4s, v3.4s, v15.4s
+	WORD $0x4e2fcc96 // fmla v22.4s, v4.4s, v15.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 0(R10), F17
+	FMOVQ 192(R23), F5
+	WORD $0x4f9ae0b0 // sdot v16.4s, v5.16b, v26.4b[0]
+	WORD $0x4f9de0b1 // sdot v17.4s, v5.16b, v29.4b[0]
+	FMOVQ 208(R23), F6
+	WORD $0x4fbae0d0 // sdot v16.4s, v6.16b, v26.4b[1]
+	WORD $0x4fbde0d1 // sdot v17.4s, v6.16b, v29.4b[1]
+	FMOVQ 224(R23), F7
+	WORD $0x4f9ae8f0 // sdot v16.4s, v7.16b, v26.4b[2]
+	WORD $0x4f9de8f1 // sdot v17.4s, v7.16b, v29.4b[2]
+	FMOVQ 240(R23), F8
+	WORD $0x4fbae910 // sdot v16.4s, v8.16b, v26.4b[3]
+	WORD $0x4fbde911 // sdot v17.4s, v8.16b, v29.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f9c9210 // fmul v16.4s, v16.4s, v28.s[0]
+	WORD $0x4f9f9231 // fmul v17.4s, v17.4s, v31.s[0]
 	FMOVQ 0(R10), F11
-	FMOVQ 576(R11), F13
-	WORD $0x4f9be1aa // sdot v10.4s, v13.16b, v27.4b[0]
-	WORD $0x4f83e1ab // sdot v11.4s, v13.16b, v3.4b[0]
-	FMOVQ 592(R11), F16
-	WORD $0x4fbbe20a // sdot v10.4s, v16.16b, v27.4b[1]
-	WORD $0x4fa3e20b // sdot v11.4s, v16.16b, v3.4b[1]
-	FMOVQ 608(R11), F17
-	WORD $0x4f9bea2a // sdot v10.4s, v17.16b, v27.4b[2]
-	WORD $0x4f83ea2b // sdot v11.4s, v17.16b, v3.4b[2]
-	FMOVQ 624(R11), F19
-	WORD $0x4fbbea6a // sdot v10.4s, v19.16b, v27.4b[3]
-	WORD $0x4fa3ea6b // sdot v11.4s, v19.16b, v3.4b[3]
-	WORD $0x4ebad54a // fsub v10.4s, v10.4s, v26.4s
-	WORD $0x4eb2d56b // fsub v11.4s, v11.4s, v18.4s
-	WORD $0x4fa5115f // fmla v31.4s, v10.4s, v5.s[1]
-	WORD $0x4fa41178 // fmla v24.4s, v11.4s, v4.s[1]
-	FMOVQ 16(R14), F20
-	FMOVQ 16(R21), F14
-	FMOVQ 144(R11), F15
-	WORD $0x4e2fcff4 // fmla v20.4s, v31.4s, v15.4s
-	WORD $0x4e2fcf0e // fmla v14.4s, v24.4s, v15.4s
-	FMOVQ F20, 16(R14)
-	FMOVQ F14, 16(R21)
-	FMOVQ 0(R10), F30
 	FMOVQ 0(R10), F12
-	FMOVQ 640(R11), F25
-	WORD $0x4f82e33e // sdot v30.4s, v25.16b, v2.4b[0]
-	WORD $0x4f9de32c // sdot v12.4s, v25.16b, v29.4b[0]
-	FMOVQ 656(R11), F21
-	WORD $0x4fa2e2be // sdot v30.4s, v21.16b, v2.4b[1]
-	WORD $0x4fbde2ac // sdot v12.4s, v21.16b, v29.4b[1]
-	FMOVQ 672(R11), F22
-	WORD $0x4f82eade // sdot v30.4s, v22.16b, v2.4b[2]
-	WORD $0x4f9deacc // sdot v12.4s, v22.16b, v29.4b[2]
-	FMOVQ 688(R11), F28
-	WORD $0x4fa2eb9e // sdot v30.4s, v28.16b, v2.4b[3]
-	WORD $0x4fbdeb8c // sdot v12.4s, v28.16b, v29.4b[3]
-	WORD $0x4eb7d7de // fsub v30.4s, v30.4s, v23.4s
-	WORD $0x4ea7d58c // fsub v12.4s, v12.4s, v7.4s
-	WORD $0x4f8593de // fmul v30.4s, v30.4s, v5.s[0]
-	WORD $0x4f84918c // fmul v12.4s, v12.4s, v4.s[0]
-	FMOVQ 0(R10), F8
-	FMOVQ 0(R10), F6
-	FMOVQ 704(R11), F9
-	WORD $0x4f9be128 // sdot v8.4s, v9.16b, v27.4b[0]
-	WORD $0x4f83e126 // sdot v6.4s, v9.16b, v3.4b[0]
-	FMOVQ 720(R11), F13
-	WORD $0x4fbbe1a8 // sdot v8.4s, v13.16b, v27.4b[1]
-	WORD $0x4fa3e1a6 // sdot v6.4s, v13.16b, v3.4b[1]
-	FMOVQ 736(R11), F16
-	WORD $0x4f9bea08 // sdot v8.4s, v16.16b, v27.4b[2]
-	WORD $0x4f83ea06 // sdot v6.4s, v16.16b, v3.4b[2]
-	FMOVQ 752(R11), F17
-	WORD $0x4fbbea28 // sdot v8.4s, v17.16b, v27.4b[3]
-	WORD $0x4fa3ea26 // sdot v6.4s, v17.16b, v3.4b[3]
-	WORD $0x4ebad508 // fsub v8.4s, v8.4s, v26.4s
-	WORD $0x4eb2d4c6 // fsub v6.4s, v6.4s, v18.4s
-	WORD $0x4fa5111e // fmla v30.4s, v8.4s, v5.s[1]
-	WORD $0x4fa410cc // fmla v12.4s, v6.4s, v4.s[1]
-	FMOVQ 32(R14), F19
-	FMOVQ 32(R21), F10
-	FMOVQ 160(R11), F11
-	WORD $0x4e2bcfd3 // fmla v19.4s, v30.4s, v11.4s
-	WORD $0x4e2bcd8a // fmla v10.4s, v12.4s, v11.4s
-	FMOVQ F19, 32(R14)
-	FMOVQ F10, 32(R21)
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F24
-	FMOVQ 768(R11), F15
-	WORD $0x4f82e1ff // sdot v31.4s, v15.16b, v2.4b[0]
-	WORD $0x4f9de1f8 // sdot v24.4s, v15.16b, v29.4b[0]
-	FMOVQ 784(R11), F20
-	WORD $0x4fa2e29f // sdot v31.4s, v20.16b, v2.4b[1]
-	WORD $0x4fbde298 // sdot v24.4s, v20.16b, v29.4b[1]
-	FMOVQ 800(R11), F14
-	WORD $0x4f82e9df // sdot v31.4s, v14.16b, v2.4b[2]
-	WORD $0x4f9de9d8 // sdot v24.4s, v14.16b, v29.4b[2]
-	FMOVQ 816(R11), F25
-	WORD $0x4fa2eb3f // sdot v31.4s, v25.16b, v2.4b[3]
-	WORD $0x4fbdeb38 // sdot v24.4s, v25.16b, v29.4b[3]
-	WORD $0x4eb7d7ff // fsub v31.4s, v31.4s, v23.4s
-	WORD $0x4ea7d718 // fsub v24.4s, v24.4s, v7.4s
-	WORD $0x4f8593ff // fmul v31.4s, v31.4s, v5.s[0]
-	WORD $0x4f849318 // fmul v24.4s, v24.4s, v4.s[0]
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F22
-	FMOVQ 832(R11), F28
-	WORD $0x4f9be395 // sdot v21.4s, v28.16b, v27.4b[0]
-	WORD $0x4f83e396 // sdot v22.4s, v28.16b, v3.4b[0]
-	FMOVQ 848(R11), F9
-	WORD $0x4fbbe135 // sdot v21.4s, v9.16b, v27.4b[1]
-	WORD $0x4fa3e136 // sdot v22.4s, v9.16b, v3.4b[1]
-	FMOVQ 864(R11), F13
-	WORD $0x4f9be9b5 // sdot v21.4s, v13.16b, v27.4b[2]
-	WORD $0x4f83e9b6 // sdot v22.4s, v13.16b, v3.4b[2]
-	FMOVQ 880(R11), F16
-	WORD $0x4fbbea15 // sdot v21.4s, v16.16b, v27.4b[3]
-	WORD $0x4fa3ea16 // sdot v22.4s, v16.16b, v3.4b[3]
-	WORD $0x4ebad6b5 // fsub v21.4s, v21.4s, v26.4s
-	WORD $0x4eb2d6d6 // fsub v22.4s, v22.4s, v18.4s
-	WORD $0x4fa512bf // fmla v31.4s, v21.4s, v5.s[1]
-	WORD $0x4fa412d8 // fmla v24.4s, v22.4s, v4.s[1]
-	FMOVQ 48(R14), F17
-	FMOVQ 48(R21), F8
-	FMOVQ 176(R11), F6
-	WORD $0x4e26cff1 // fmla v17.4s, v31.4s, v6.4s
-	WORD $0x4e26cf08 // fmla v8.4s, v24.4s, v6.4s
-	FMOVQ F17, 48(R14)
-	FMOVQ F8, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair10
-	ADD $576, R1
-	ADD $128, R2
+	FMOVQ 256(R23), F13
+	WORD $0x4f9be1ab // sdot v11.4s, v13.16b, v27.4b[0]
+	WORD $0x4f9ee1ac // sdot v12.4s, v13.16b, v30.4b[0]
+	FMOVQ 272(R23), F14
+	WORD $0x4fbbe1cb // sdot v11.4s, v14.16b, v27.4b[1]
+	WORD $0x4fbee1cc // sdot v12.4s, v14.16b, v30.4b[1]
+	FMOVQ 288(R23), F9
+	WORD $0x4f9be92b // sdot v11.4s, v9.16b, v27.4b[2]
+	WORD $0x4f9ee92c // sdot v12.4s, v9.16b, v30.4b[2]
+	FMOVQ 304(R23), F10
+	WORD $0x4fbbe94b // sdot v11.4s, v10.16b, v27.4b[3]
+	WORD $0x4fbee94c // sdot v12.4s, v10.16b, v30.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fbc1170 // fmla v16.4s, v11.4s, v28.s[1]
+	WORD $0x4fbf1191 // fmla v17.4s, v12.4s, v31.s[1]
+	FMOVQ 16(R23), F3
+	WORD $0x4e23ce13 // fmla v19.4s, v16.4s, v3.4s
+	WORD $0x4e23ce37 // fmla v23.4s, v17.4s, v3.4s
+	FMOVQ 0(R10), F4
+	FMOVQ 0(R10), F15
+	FMOVQ 320(R23), F5
+	WORD $0x4f9ae0a4 // sdot v4.4s, v5.16b, v26.4b[0]
+	WORD $0x4f9de0af // sdot v15.4s, v5.16b, v29.4b[0]
+	FMOVQ 336(R23), F6
+	WORD $0x4fbae0c4 // sdot v4.4s, v6.16b, v26.4b[1]
+	WORD $0x4fbde0cf // sdot v15.4s, v6.16b, v29.4b[1]
+	FMOVQ 352(R23), F7
+	WORD $0x4f9ae8e4 // sdot v4.4s, v7.16b, v26.4b[2]
+	WORD $0x4f9de8ef // sdot v15.4s, v7.16b, v29.4b[2]
+	FMOVQ 368(R23), F8
+	WORD $0x4fbae904 // sdot v4.4s, v8.16b, v26.4b[3]
+	WORD $0x4fbde90f // sdot v15.4s, v8.16b, v29.4b[3]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f9c9084 // fmul v4.4s, v4.4s, v28.s[0]
+	WORD $0x4f9f91ef // fmul v15.4s, v15.4s, v31.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F14
+	FMOVQ 384(R23), F9
+	WORD $0x4f9be12d // sdot v13.4s, v9.16b, v27.4b[0]
+	WORD $0x4f9ee12e // sdot v14.4s, v9.16b, v30.4b[0]
+	FMOVQ 400(R23), F10
+	WORD $0x4fbbe14d // sdot v13.4s, v10.16b, v27.4b[1]
+	WORD $0x4fbee14e // sdot v14.4s, v10.16b, v30.4b[1]
+	FMOVQ 416(R23), F11
+	WORD $0x4f9be96d // sdot v13.4s, v11.16b, v27.4b[2]
+	WORD $0x4f9ee96e // sdot v14.4s, v11.16b, v30.4b[2]
+	FMOVQ 432(R23), F12
+	WORD $0x4fbbe98d // sdot v13.4s, v12.16b, v27.4b[3]
+	WORD $0x4fbee98e // sdot v14.4s, v12.16b, v30.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fbc11a4 // fmla v4.4s, v13.4s, v28.s[1]
+	WORD $0x4fbf11cf // fmla v15.4s, v14.4s, v31.s[1]
+	FMOVQ 32(R23), F16
+	WORD $0x4e30cc94 // fmla v20.4s, v4.4s, v16.4s
+	WORD $0x4e30cdf8 // fmla v24.4s, v15.4s, v16.4s
+	FMOVQ 0(R10), F17
+	FMOVQ 0(R10), F3
+	FMOVQ 448(R23), F5
+	WORD $0x4f9ae0b1 // sdot v17.4s, v5.16b, v26.4b[0]
+	WORD $0x4f9de0a3 // sdot v3.4s, v5.16b, v29.4b[0]
+	FMOVQ 464(R23), F6
+	WORD $0x4fbae0d1 // sdot v17.4s, v6.16b, v26.4b[1]
+	WORD $0x4fbde0c3 // sdot v3.4s, v6.16b, v29.4b[1]
+	FMOVQ 480(R23), F7
+	WORD $0x4f9ae8f1 // sdot v17.4s, v7.16b, v26.4b[2]
+	WORD $0x4f9de8e3 // sdot v3.4s, v7.16b, v29.4b[2]
+	FMOVQ 496(R23), F8
+	WORD $0x4fbae911 // sdot v17.4s, v8.16b, v26.4b[3]
+	WORD $0x4fbde903 // sdot v3.4s, v8.16b, v29.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4f9c9231 // fmul v17.4s, v17.4s, v28.s[0]
+	WORD $0x4f9f9063 // fmul v3.4s, v3.4s, v31.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F10
+	FMOVQ 512(R23), F11
+	WORD $0x4f9be169 // sdot v9.4s, v11.16b, v27.4b[0]
+	WORD $0x4f9ee16a // sdot v10.4s, v11.16b, v30.4b[0]
+	FMOVQ 528(R23), F12
+	WORD $0x4fbbe189 // sdot v9.4s, v12.16b, v27.4b[1]
+	WORD $0x4fbee18a // sdot v10.4s, v12.16b, v30.4b[1]
+	FMOVQ 544(R23), F13
+	WORD $0x4f9be9a9 // sdot v9.4s, v13.16b, v27.4b[2]
+	WORD $0x4f9ee9aa // sdot v10.4s, v13.16b, v30.4b[2]
+	FMOVQ 560(R23), F14
+	WORD $0x4fbbe9c9 // sdot v9.4s, v14.16b, v27.4b[3]
+	WORD $0x4fbee9ca // sdot v10.4s, v14.16b, v30.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fbc1131 // fmla v17.4s, v9.4s, v28.s[1]
+	WORD $0x4fbf1143 // fmla v3.4s, v10.4s, v31.s[1]
+	FMOVQ 48(R23), F4
+	WORD $0x4e24ce35 // fmla v21.4s, v17.4s, v4.4s
+	WORD $0x4e24cc79 // fmla v25.4s, v3.4s, v4.4s
+	ADD $64, R22
+	ADD $64, R21
+	ADD $576, R23
 	SUBS $1, R4
-	BNE pair7
-last8:
+	BNE tile11
+	FMOVQ F18, 0(R14)
+	FMOVQ F19, 16(R14)
+	FMOVQ F20, 32(R14)
+	FMOVQ F21, 48(R14)
+	FMOVQ F22, 0(R20)
+	FMOVQ F23, 16(R20)
+	FMOVQ F24, 32(R20)
+	FMOVQ F25, 48(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row10
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch7
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
@@ -1010,12 +893,12 @@ TEXT ·mulQ4_1Dotx1(SB), NOSPLIT, $0-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel11:
+panel12:
 	MOVD 8(R0), R2
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row12:
+row13:
 	MOVD R6, R1
 	MOVD R13, R2
 	VEOR V2.B16, V2.B16, V2.B16
@@ -1023,7 +906,7 @@ row12:
 	VEOR V4.B16, V4.B16, V4.B16
 	VEOR V5.B16, V5.B16, V5.B16
 	MOVD 40(R0), R4
-pair13:
+pair14:
 	FMOVQ 0(R2), F6
 	FMOVQ 16(R2), F7
 	FMOVQ 32(R2), F8
@@ -1178,7 +1061,7 @@ pair13:
 	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
 	WORD $0x4f891205 // fmla v5.4s, v16.4s, v9.s[0]
 	SUBS $1, R4
-	BEQ last14
+	BEQ last15
 	FMOVQ 64(R2), F17
 	FMOVQ 80(R2), F18
 	FMOVQ 96(R2), F15
@@ -1335,8 +1218,8 @@ pair13:
 	ADD $640, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair13
-last14:
+	BNE pair14
+last15:
 	FMOVQ F2, 0(R14)
 	FMOVQ F3, 16(R14)
 	FMOVQ F4, 32(R14)
@@ -1344,19 +1227,19 @@ last14:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row12
+	BNE row13
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel11
+	BNE panel12
 	RET
 
 // mulQ4_1Dot multiplies Q4_1 weights with several rows of activations.
 // func mulQ4_1Dot(a *panel.Args)
-TEXT ·mulQ4_1Dot(SB), 0, $960-8
+TEXT ·mulQ4_1Dot(SB), 0, $5312-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-5312(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -1368,14 +1251,13 @@ TEXT ·mulQ4_1Dot(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel15:
-	MOVD R6, R1
+panel16:
 	MOVD 8(R0), R2
 	VEOR V2.B16, V2.B16, V2.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row16:
+row17:
 	FMOVQ F2, 0(R14)
 	FMOVQ F2, 16(R14)
 	FMOVQ F2, 32(R14)
@@ -1383,664 +1265,484 @@ row16:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row16
-	MOVD 40(R0), R4
-pair17:
+	BNE row17
+	MOVD R6, R1
+	MOVD 40(R0), R9
+bunch18:
+	MOVD $8, R4
+	CMP R4, R9
+	CSEL LT, R9, R4, R4
+	MOVD R4, R24
+	ADD $128, R11, R23
+pair19:
 	FMOVQ 128(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 384(R11)
+	FMOVQ F3, 128(R23)
 	FMOVQ 192(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 400(R11)
+	FMOVQ F4, 144(R23)
 	FMOVQ 256(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 416(R11)
+	FMOVQ F5, 160(R23)
 	FMOVQ 320(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 432(R11)
+	FMOVQ F6, 176(R23)
 	FMOVQ 128(R1), F7
 	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 448(R11)
+	FMOVQ F7, 192(R23)
 	FMOVQ 192(R1), F8
 	VUSHR $4, V8.B16, V8.B16
-	FMOVQ F8, 464(R11)
+	FMOVQ F8, 208(R23)
 	FMOVQ 256(R1), F9
 	VUSHR $4, V9.B16, V9.B16
-	FMOVQ F9, 480(R11)
+	FMOVQ F9, 224(R23)
 	FMOVQ 320(R1), F10
 	VUSHR $4, V10.B16, V10.B16
-	FMOVQ F10, 496(R11)
+	FMOVQ F10, 240(R23)
 	FMOVD 0(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 128(R11)
+	FMOVQ F11, 0(R23)
 	FMOVD 32(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 256(R11)
+	FMOVQ F12, 64(R23)
 	FMOVQ 144(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 512(R11)
+	FMOVQ F13, 256(R23)
 	FMOVQ 208(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 528(R11)
+	FMOVQ F14, 272(R23)
 	FMOVQ 272(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 544(R11)
+	FMOVQ F15, 288(R23)
 	FMOVQ 336(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 560(R11)
+	FMOVQ F16, 304(R23)
 	FMOVQ 144(R1), F17
 	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 576(R11)
+	FMOVQ F17, 320(R23)
 	FMOVQ 208(R1), F18
 	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 592(R11)
+	FMOVQ F18, 336(R23)
 	FMOVQ 272(R1), F19
 	VUSHR $4, V19.B16, V19.B16
-	FMOVQ F19, 608(R11)
+	FMOVQ F19, 352(R23)
 	FMOVQ 336(R1), F20
 	VUSHR $4, V20.B16, V20.B16
-	FMOVQ F20, 624(R11)
+	FMOVQ F20, 368(R23)
 	FMOVD 8(R1), F21
 	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	FMOVQ F21, 144(R11)
+	FMOVQ F21, 16(R23)
 	FMOVD 40(R1), F22
 	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	FMOVQ F22, 272(R11)
+	FMOVQ F22, 80(R23)
 	FMOVQ 160(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 640(R11)
+	FMOVQ F23, 384(R23)
 	FMOVQ 224(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 656(R11)
+	FMOVQ F24, 400(R23)
 	FMOVQ 288(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 672(R11)
+	FMOVQ F25, 416(R23)
 	FMOVQ 352(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 688(R11)
+	FMOVQ F26, 432(R23)
 	FMOVQ 160(R1), F27
 	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 704(R11)
+	FMOVQ F27, 448(R23)
 	FMOVQ 224(R1), F28
 	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 720(R11)
+	FMOVQ F28, 464(R23)
 	FMOVQ 288(R1), F29
 	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 736(R11)
+	FMOVQ F29, 480(R23)
 	FMOVQ 352(R1), F30
 	VUSHR $4, V30.B16, V30.B16
-	FMOVQ F30, 752(R11)
+	FMOVQ F30, 496(R23)
 	FMOVD 16(R1), F31
 	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	FMOVQ F31, 160(R11)
+	FMOVQ F31, 32(R23)
 	FMOVD 48(R1), F2
 	WORD $0x0e217842 // fcvtl v2.4s, v2.4h
-	FMOVQ F2, 288(R11)
+	FMOVQ F2, 96(R23)
 	FMOVQ 176(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 768(R11)
+	FMOVQ F3, 512(R23)
 	FMOVQ 240(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 784(R11)
+	FMOVQ F4, 528(R23)
 	FMOVQ 304(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 800(R11)
+	FMOVQ F5, 544(R23)
 	FMOVQ 368(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 816(R11)
+	FMOVQ F6, 560(R23)
 	FMOVQ 176(R1), F7
 	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 832(R11)
+	FMOVQ F7, 576(R23)
 	FMOVQ 240(R1), F8
 	VUSHR $4, V8.B16, V8.B16
-	FMOVQ F8, 848(R11)
+	FMOVQ F8, 592(R23)
 	FMOVQ 304(R1), F9
 	VUSHR $4, V9.B16, V9.B16
-	FMOVQ F9, 864(R11)
+	FMOVQ F9, 608(R23)
 	FMOVQ 368(R1), F10
 	VUSHR $4, V10.B16, V10.B16
-	FMOVQ F10, 880(R11)
+	FMOVQ F10, 624(R23)
 	FMOVD 24(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 176(R11)
+	FMOVQ F11, 48(R23)
 	FMOVD 56(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 304(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair19:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F13
-	FMOVQ 16(R13), F14
-	FMOVQ 32(R13), F15
-	FMOVD 56(R13), F16
-	FMOVQ 0(R20), F17
-	FMOVQ 16(R20), F18
-	FMOVQ 32(R20), F19
-	FMOVD 56(R20), F20
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F22
-	FMOVQ 384(R11), F23
-	WORD $0x4f8de2f5 // sdot v21.4s, v23.16b, v13.4b[0]
-	WORD $0x4f91e2f6 // sdot v22.4s, v23.16b, v17.4b[0]
-	FMOVQ 400(R11), F24
-	WORD $0x4fade315 // sdot v21.4s, v24.16b, v13.4b[1]
-	WORD $0x4fb1e316 // sdot v22.4s, v24.16b, v17.4b[1]
-	FMOVQ 416(R11), F25
-	WORD $0x4f8deb35 // sdot v21.4s, v25.16b, v13.4b[2]
-	WORD $0x4f91eb36 // sdot v22.4s, v25.16b, v17.4b[2]
-	FMOVQ 432(R11), F26
-	WORD $0x4fadeb55 // sdot v21.4s, v26.16b, v13.4b[3]
-	WORD $0x4fb1eb56 // sdot v22.4s, v26.16b, v17.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f8f92b5 // fmul v21.4s, v21.4s, v15.s[0]
-	WORD $0x4f9392d6 // fmul v22.4s, v22.4s, v19.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F28
-	FMOVQ 448(R11), F29
-	WORD $0x4f8ee3bb // sdot v27.4s, v29.16b, v14.4b[0]
-	WORD $0x4f92e3bc // sdot v28.4s, v29.16b, v18.4b[0]
-	FMOVQ 464(R11), F30
-	WORD $0x4faee3db // sdot v27.4s, v30.16b, v14.4b[1]
-	WORD $0x4fb2e3dc // sdot v28.4s, v30.16b, v18.4b[1]
-	FMOVQ 480(R11), F31
-	WORD $0x4f8eebfb // sdot v27.4s, v31.16b, v14.4b[2]
-	WORD $0x4f92ebfc // sdot v28.4s, v31.16b, v18.4b[2]
-	FMOVQ 496(R11), F2
-	WORD $0x4faee85b // sdot v27.4s, v2.16b, v14.4b[3]
-	WORD $0x4fb2e85c // sdot v28.4s, v2.16b, v18.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4faf1375 // fmla v21.4s, v27.4s, v15.s[1]
-	WORD $0x4fb31396 // fmla v22.4s, v28.4s, v19.s[1]
-	FMOVQ 0(R14), F3
-	FMOVQ 0(R21), F4
-	FMOVQ 128(R11), F5
-	WORD $0x4e25cea3 // fmla v3.4s, v21.4s, v5.4s
-	WORD $0x4e25cec4 // fmla v4.4s, v22.4s, v5.4s
-	FMOVQ 256(R11), F6
-	WORD $0x4f9010c3 // fmla v3.4s, v6.4s, v16.s[0]
-	WORD $0x4f9410c4 // fmla v4.4s, v6.4s, v20.s[0]
-	FMOVQ F3, 0(R14)
-	FMOVQ F4, 0(R21)
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F8
-	FMOVQ 512(R11), F9
-	WORD $0x4f8de127 // sdot v7.4s, v9.16b, v13.4b[0]
-	WORD $0x4f91e128 // sdot v8.4s, v9.16b, v17.4b[0]
-	FMOVQ 528(R11), F10
-	WORD $0x4fade147 // sdot v7.4s, v10.16b, v13.4b[1]
-	WORD $0x4fb1e148 // sdot v8.4s, v10.16b, v17.4b[1]
-	FMOVQ 544(R11), F11
-	WORD $0x4f8de967 // sdot v7.4s, v11.16b, v13.4b[2]
-	WORD $0x4f91e968 // sdot v8.4s, v11.16b, v17.4b[2]
-	FMOVQ 560(R11), F12
-	WORD $0x4fade987 // sdot v7.4s, v12.16b, v13.4b[3]
-	WORD $0x4fb1e988 // sdot v8.4s, v12.16b, v17.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f8f90e7 // fmul v7.4s, v7.4s, v15.s[0]
-	WORD $0x4f939108 // fmul v8.4s, v8.4s, v19.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F24
-	FMOVQ 576(R11), F25
-	WORD $0x4f8ee337 // sdot v23.4s, v25.16b, v14.4b[0]
-	WORD $0x4f92e338 // sdot v24.4s, v25.16b, v18.4b[0]
-	FMOVQ 592(R11), F26
-	WORD $0x4faee357 // sdot v23.4s, v26.16b, v14.4b[1]
-	WORD $0x4fb2e358 // sdot v24.4s, v26.16b, v18.4b[1]
-	FMOVQ 608(R11), F29
-	WORD $0x4f8eebb7 // sdot v23.4s, v29.16b, v14.4b[2]
-	WORD $0x4f92ebb8 // sdot v24.4s, v29.16b, v18.4b[2]
-	FMOVQ 624(R11), F30
-	WORD $0x4faeebd7 // sdot v23.4s, v30.16b, v14.4b[3]
-	WORD $0x4fb2ebd8 // sdot v24.4s, v30.16b, v18.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4faf12e7 // fmla v7.4s, v23.4s, v15.s[1]
-	WORD $0x4fb31308 // fmla v8.4s, v24.4s, v19.s[1]
-	FMOVQ 16(R14), F31
-	FMOVQ 16(R21), F2
-	FMOVQ 144(R11), F27
-	WORD $0x4e3bccff // fmla v31.4s, v7.4s, v27.4s
-	WORD $0x4e3bcd02 // fmla v2.4s, v8.4s, v27.4s
-	FMOVQ 272(R11), F28
-	WORD $0x4f90139f // fmla v31.4s, v28.4s, v16.s[0]
-	WORD $0x4f941382 // fmla v2.4s, v28.4s, v20.s[0]
-	FMOVQ F31, 16(R14)
-	FMOVQ F2, 16(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F22
-	FMOVQ 640(R11), F5
-	WORD $0x4f8de0b5 // sdot v21.4s, v5.16b, v13.4b[0]
-	WORD $0x4f91e0b6 // sdot v22.4s, v5.16b, v17.4b[0]
-	FMOVQ 656(R11), F6
-	WORD $0x4fade0d5 // sdot v21.4s, v6.16b, v13.4b[1]
-	WORD $0x4fb1e0d6 // sdot v22.4s, v6.16b, v17.4b[1]
-	FMOVQ 672(R11), F3
-	WORD $0x4f8de875 // sdot v21.4s, v3.16b, v13.4b[2]
-	WORD $0x4f91e876 // sdot v22.4s, v3.16b, v17.4b[2]
-	FMOVQ 688(R11), F4
-	WORD $0x4fade895 // sdot v21.4s, v4.16b, v13.4b[3]
-	WORD $0x4fb1e896 // sdot v22.4s, v4.16b, v17.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f8f92b5 // fmul v21.4s, v21.4s, v15.s[0]
-	WORD $0x4f9392d6 // fmul v22.4s, v22.4s, v19.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F10
-	FMOVQ 704(R11), F11
-	WORD $0x4f8ee169 // sdot v9.4s, v11.16b, v14.4b[0]
-	WORD $0x4f92e16a // sdot v10.4s, v11.16b, v18.4b[0]
-	FMOVQ 720(R11), F12
-	WORD $0x4faee189 // sdot v9.4s, v12.16b, v14.4b[1]
-	WORD $0x4fb2e18a // sdot v10.4s, v12.16b, v18.4b[1]
-	FMOVQ 736(R11), F25
-	WORD $0x4f8eeb29 // sdot v9.4s, v25.16b, v14.4b[2]
-	WORD $0x4f92eb2a // sdot v10.4s, v25.16b, v18.4b[2]
-	FMOVQ 752(R11), F26
-	WORD $0x4faeeb49 // sdot v9.4s, v26.16b, v14.4b[3]
-	WORD $0x4fb2eb4a // sdot v10.4s, v26.16b, v18.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4faf1135 // fmla v21.4s, v9.4s, v15.s[1]
-	WORD $0x4fb31156 // fmla v22.4s, v10.4s, v19.s[1]
-	FMOVQ 32(R14), F29
-	FMOVQ 32(R21), F30
-	FMOVQ 160(R11), F23
-	WORD $0x4e37cebd // fmla v29.4s, v21.4s, v23.4s
-	WORD $0x4e37cede // fmla v30.4s, v22.4s, v23.4s
-	FMOVQ 288(R11), F24
-	WORD $0x4f90131d // fmla v29.4s, v24.4s, v16.s[0]
-	WORD $0x4f94131e // fmla v30.4s, v24.4s, v20.s[0]
-	FMOVQ F29, 32(R14)
-	FMOVQ F30, 32(R21)
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F8
-	FMOVQ 768(R11), F27
-	WORD $0x4f8de367 // sdot v7.4s, v27.16b, v13.4b[0]
-	WORD $0x4f91e368 // sdot v8.4s, v27.16b, v17.4b[0]
-	FMOVQ 784(R11), F28
-	WORD $0x4fade387 // sdot v7.4s, v28.16b, v13.4b[1]
-	WORD $0x4fb1e388 // sdot v8.4s, v28.16b, v17.4b[1]
-	FMOVQ 800(R11), F31
-	WORD $0x4f8debe7 // sdot v7.4s, v31.16b, v13.4b[2]
-	WORD $0x4f91ebe8 // sdot v8.4s, v31.16b, v17.4b[2]
-	FMOVQ 816(R11), F2
-	WORD $0x4fade847 // sdot v7.4s, v2.16b, v13.4b[3]
-	WORD $0x4fb1e848 // sdot v8.4s, v2.16b, v17.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f8f90e7 // fmul v7.4s, v7.4s, v15.s[0]
-	WORD $0x4f939108 // fmul v8.4s, v8.4s, v19.s[0]
-	FMOVQ 0(R10), F5
-	FMOVQ 0(R10), F6
-	FMOVQ 832(R11), F3
-	WORD $0x4f8ee065 // sdot v5.4s, v3.16b, v14.4b[0]
-	WORD $0x4f92e066 // sdot v6.4s, v3.16b, v18.4b[0]
-	FMOVQ 848(R11), F4
-	WORD $0x4faee085 // sdot v5.4s, v4.16b, v14.4b[1]
-	WORD $0x4fb2e086 // sdot v6.4s, v4.16b, v18.4b[1]
-	FMOVQ 864(R11), F11
-	WORD $0x4f8ee965 // sdot v5.4s, v11.16b, v14.4b[2]
-	WORD $0x4f92e966 // sdot v6.4s, v11.16b, v18.4b[2]
-	FMOVQ 880(R11), F12
-	WORD $0x4faee985 // sdot v5.4s, v12.16b, v14.4b[3]
-	WORD $0x4fb2e986 // sdot v6.4s, v12.16b, v18.4b[3]
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4faf10a7 // fmla v7.4s, v5.4s, v15.s[1]
-	WORD $0x4fb310c8 // fmla v8.4s, v6.4s, v19.s[1]
-	FMOVQ 48(R14), F25
-	FMOVQ 48(R21), F26
-	FMOVQ 176(R11), F9
-	WORD $0x4e29ccf9 // fmla v25.4s, v7.4s, v9.4s
-	WORD $0x4e29cd1a // fmla v26.4s, v8.4s, v9.4s
-	FMOVQ 304(R11), F10
-	WORD $0x4f901159 // fmla v25.4s, v10.4s, v16.s[0]
-	WORD $0x4f94115a // fmla v26.4s, v10.4s, v20.s[0]
-	FMOVQ F25, 48(R14)
-	FMOVQ F26, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair19
+	FMOVQ F12, 112(R23)
+	ADD $640, R23
 	SUBS $1, R4
-	BEQ last18
-	FMOVQ 384(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 384(R11)
-	FMOVQ 448(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 400(R11)
-	FMOVQ 512(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 416(R11)
-	FMOVQ 576(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 432(R11)
-	FMOVQ 384(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 448(R11)
-	FMOVQ 448(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	FMOVQ F30, 464(R11)
-	FMOVQ 512(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 480(R11)
-	FMOVQ 576(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 496(R11)
-	FMOVD 64(R1), F31
-	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	FMOVQ F31, 128(R11)
-	FMOVD 96(R1), F2
-	WORD $0x0e217842 // fcvtl v2.4s, v2.4h
-	FMOVQ F2, 256(R11)
-	FMOVQ 400(R1), F3
-	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 512(R11)
-	FMOVQ 464(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 528(R11)
-	FMOVQ 528(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 544(R11)
-	FMOVQ 592(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 560(R11)
-	FMOVQ 400(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	FMOVQ F5, 576(R11)
-	FMOVQ 464(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	FMOVQ F6, 592(R11)
-	FMOVQ 528(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 608(R11)
-	FMOVQ 592(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	FMOVQ F8, 624(R11)
-	FMOVD 72(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 144(R11)
-	FMOVD 104(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 272(R11)
-	FMOVQ 416(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 640(R11)
-	FMOVQ 480(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 656(R11)
-	FMOVQ 544(R1), F13
+	BEQ last20
+	FMOVQ 384(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 672(R11)
-	FMOVQ 608(R1), F14
+	FMOVQ F13, 128(R23)
+	FMOVQ 448(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 688(R11)
-	FMOVQ 416(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	FMOVQ F15, 704(R11)
-	FMOVQ 480(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	FMOVQ F16, 720(R11)
-	FMOVQ 544(R1), F17
+	FMOVQ F14, 144(R23)
+	FMOVQ 512(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ F15, 160(R23)
+	FMOVQ 576(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ F16, 176(R23)
+	FMOVQ 384(R1), F17
 	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 736(R11)
-	FMOVQ 608(R1), F18
+	FMOVQ F17, 192(R23)
+	FMOVQ 448(R1), F18
 	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 752(R11)
-	FMOVD 80(R1), F19
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	FMOVQ F19, 160(R11)
-	FMOVD 112(R1), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	FMOVQ F20, 288(R11)
-	FMOVQ 432(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 768(R11)
-	FMOVQ 496(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 784(R11)
-	FMOVQ 560(R1), F23
+	FMOVQ F18, 208(R23)
+	FMOVQ 512(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FMOVQ F19, 224(R23)
+	FMOVQ 576(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	FMOVQ F20, 240(R23)
+	FMOVD 64(R1), F21
+	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
+	FMOVQ F21, 0(R23)
+	FMOVD 96(R1), F22
+	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
+	FMOVQ F22, 64(R23)
+	FMOVQ 400(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 800(R11)
-	FMOVQ 624(R1), F24
+	FMOVQ F23, 256(R23)
+	FMOVQ 464(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 816(R11)
-	FMOVQ 432(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 832(R11)
-	FMOVQ 496(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	FMOVQ F30, 848(R11)
-	FMOVQ 560(R1), F27
+	FMOVQ F24, 272(R23)
+	FMOVQ 528(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ F25, 288(R23)
+	FMOVQ 592(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ F26, 304(R23)
+	FMOVQ 400(R1), F27
 	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 864(R11)
-	FMOVQ 624(R1), F28
+	FMOVQ F27, 320(R23)
+	FMOVQ 464(R1), F28
 	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 880(R11)
-	FMOVD 88(R1), F31
+	FMOVQ F28, 336(R23)
+	FMOVQ 528(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	FMOVQ F29, 352(R23)
+	FMOVQ 592(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	FMOVQ F30, 368(R23)
+	FMOVD 72(R1), F31
 	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	FMOVQ F31, 176(R11)
-	FMOVD 120(R1), F2
+	FMOVQ F31, 16(R23)
+	FMOVD 104(R1), F2
 	WORD $0x0e217842 // fcvtl v2.4s, v2.4h
-	FMOVQ F2, 304(R11)
+	FMOVQ F2, 80(R23)
+	FMOVQ 416(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	FMOVQ F3, 384(R23)
+	FMOVQ 480(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	FMOVQ F4, 400(R23)
+	FMOVQ 544(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ F5, 416(R23)
+	FMOVQ 608(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	FMOVQ F6, 432(R23)
+	FMOVQ 416(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	FMOVQ F7, 448(R23)
+	FMOVQ 480(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	FMOVQ F8, 464(R23)
+	FMOVQ 544(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	FMOVQ F9, 480(R23)
+	FMOVQ 608(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	FMOVQ F10, 496(R23)
+	FMOVD 80(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 32(R23)
+	FMOVD 112(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ F12, 96(R23)
+	FMOVQ 432(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ F13, 512(R23)
+	FMOVQ 496(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ F14, 528(R23)
+	FMOVQ 560(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ F15, 544(R23)
+	FMOVQ 624(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ F16, 560(R23)
+	FMOVQ 432(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	FMOVQ F17, 576(R23)
+	FMOVQ 496(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	FMOVQ F18, 592(R23)
+	FMOVQ 560(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FMOVQ F19, 608(R23)
+	FMOVQ 624(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	FMOVQ F20, 624(R23)
+	FMOVD 88(R1), F21
+	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
+	FMOVQ F21, 48(R23)
+	FMOVD 120(R1), F22
+	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
+	FMOVQ F22, 112(R23)
+	ADD $640, R23
+	ADD $640, R1
+	SUBS $1, R4
+	BNE pair19
+last20:
 	MOVD 64(R0), R12
-	ADD $64, R2, R13
+	MOVD R2, R13
 	MOVD R3, R14
-pair20:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F3
-	FMOVQ 16(R13), F4
-	FMOVQ 32(R13), F11
-	FMOVD 56(R13), F12
-	FMOVQ 0(R20), F5
-	FMOVQ 16(R20), F6
-	FMOVQ 32(R20), F7
-	FMOVD 56(R20), F8
+row21:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F23
+	FMOVQ 16(R14), F24
+	FMOVQ 32(R14), F25
+	FMOVQ 48(R14), F26
+	FMOVQ 0(R20), F27
+	FMOVQ 16(R20), F28
+	FMOVQ 32(R20), F29
+	FMOVQ 48(R20), F30
+	MOVD R13, R21
+	ADD $128, R11, R23
+	MOVD R24, R4
+tile22:
+	FMOVQ 0(R21), F31
+	FMOVQ 16(R21), F2
+	FMOVQ 32(R21), F3
+	FMOVD 56(R21), F4
+	FMOVQ 0(R22), F5
+	FMOVQ 16(R22), F6
+	FMOVQ 32(R22), F7
+	FMOVD 56(R22), F8
 	FMOVQ 0(R10), F9
 	FMOVQ 0(R10), F10
-	FMOVQ 384(R11), F25
-	WORD $0x4f83e329 // sdot v9.4s, v25.16b, v3.4b[0]
-	WORD $0x4f85e32a // sdot v10.4s, v25.16b, v5.4b[0]
-	FMOVQ 400(R11), F26
-	WORD $0x4fa3e349 // sdot v9.4s, v26.16b, v3.4b[1]
-	WORD $0x4fa5e34a // sdot v10.4s, v26.16b, v5.4b[1]
-	FMOVQ 416(R11), F13
-	WORD $0x4f83e9a9 // sdot v9.4s, v13.16b, v3.4b[2]
+	FMOVQ 128(R23), F11
+	WORD $0x4f9fe169 // sdot v9.4s, v11.16b, v31.4b[0]
+	WORD $0x4f85e16a // sdot v10.4s, v11.16b, v5.4b[0]
+	FMOVQ 144(R23), F12
+	WORD $0x4fbfe189 // sdot v9.4s, v12.16b, v31.4b[1]
+	WORD $0x4fa5e18a // sdot v10.4s, v12.16b, v5.4b[1]
+	FMOVQ 160(R23), F13
+	WORD $0x4f9fe9a9 // sdot v9.4s, v13.16b, v31.4b[2]
 	WORD $0x4f85e9aa // sdot v10.4s, v13.16b, v5.4b[2]
-	FMOVQ 432(R11), F14
-	WORD $0x4fa3e9c9 // sdot v9.4s, v14.16b, v3.4b[3]
+	FMOVQ 176(R23), F14
+	WORD $0x4fbfe9c9 // sdot v9.4s, v14.16b, v31.4b[3]
 	WORD $0x4fa5e9ca // sdot v10.4s, v14.16b, v5.4b[3]
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4f8b9129 // fmul v9.4s, v9.4s, v11.s[0]
+	WORD $0x4f839129 // fmul v9.4s, v9.4s, v3.s[0]
 	WORD $0x4f87914a // fmul v10.4s, v10.4s, v7.s[0]
 	FMOVQ 0(R10), F15
 	FMOVQ 0(R10), F16
-	FMOVQ 448(R11), F17
-	WORD $0x4f84e22f // sdot v15.4s, v17.16b, v4.4b[0]
+	FMOVQ 192(R23), F17
+	WORD $0x4f82e22f // sdot v15.4s, v17.16b, v2.4b[0]
 	WORD $0x4f86e230 // sdot v16.4s, v17.16b, v6.4b[0]
-	FMOVQ 464(R11), F18
-	WORD $0x4fa4e24f // sdot v15.4s, v18.16b, v4.4b[1]
+	FMOVQ 208(R23), F18
+	WORD $0x4fa2e24f // sdot v15.4s, v18.16b, v2.4b[1]
 	WORD $0x4fa6e250 // sdot v16.4s, v18.16b, v6.4b[1]
-	FMOVQ 480(R11), F19
-	WORD $0x4f84ea6f // sdot v15.4s, v19.16b, v4.4b[2]
+	FMOVQ 224(R23), F19
+	WORD $0x4f82ea6f // sdot v15.4s, v19.16b, v2.4b[2]
 	WORD $0x4f86ea70 // sdot v16.4s, v19.16b, v6.4b[2]
-	FMOVQ 496(R11), F20
-	WORD $0x4fa4ea8f // sdot v15.4s, v20.16b, v4.4b[3]
+	FMOVQ 240(R23), F20
+	WORD $0x4fa2ea8f // sdot v15.4s, v20.16b, v2.4b[3]
 	WORD $0x4fa6ea90 // sdot v16.4s, v20.16b, v6.4b[3]
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fab11e9 // fmla v9.4s, v15.4s, v11.s[1]
+	WORD $0x4fa311e9 // fmla v9.4s, v15.4s, v3.s[1]
 	WORD $0x4fa7120a // fmla v10.4s, v16.4s, v7.s[1]
-	FMOVQ 0(R14), F21
-	FMOVQ 0(R21), F22
-	FMOVQ 128(R11), F23
-	WORD $0x4e37cd35 // fmla v21.4s, v9.4s, v23.4s
-	WORD $0x4e37cd56 // fmla v22.4s, v10.4s, v23.4s
-	FMOVQ 256(R11), F24
-	WORD $0x4f8c1315 // fmla v21.4s, v24.4s, v12.s[0]
-	WORD $0x4f881316 // fmla v22.4s, v24.4s, v8.s[0]
-	FMOVQ F21, 0(R14)
-	FMOVQ F22, 0(R21)
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F30
-	FMOVQ 512(R11), F27
-	WORD $0x4f83e37d // sdot v29.4s, v27.16b, v3.4b[0]
-	WORD $0x4f85e37e // sdot v30.4s, v27.16b, v5.4b[0]
-	FMOVQ 528(R11), F28
-	WORD $0x4fa3e39d // sdot v29.4s, v28.16b, v3.4b[1]
-	WORD $0x4fa5e39e // sdot v30.4s, v28.16b, v5.4b[1]
-	FMOVQ 544(R11), F31
-	WORD $0x4f83ebfd // sdot v29.4s, v31.16b, v3.4b[2]
-	WORD $0x4f85ebfe // sdot v30.4s, v31.16b, v5.4b[2]
-	FMOVQ 560(R11), F2
-	WORD $0x4fa3e85d // sdot v29.4s, v2.16b, v3.4b[3]
-	WORD $0x4fa5e85e // sdot v30.4s, v2.16b, v5.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f8b93bd // fmul v29.4s, v29.4s, v11.s[0]
-	WORD $0x4f8793de // fmul v30.4s, v30.4s, v7.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F26
-	FMOVQ 576(R11), F13
-	WORD $0x4f84e1b9 // sdot v25.4s, v13.16b, v4.4b[0]
-	WORD $0x4f86e1ba // sdot v26.4s, v13.16b, v6.4b[0]
-	FMOVQ 592(R11), F14
-	WORD $0x4fa4e1d9 // sdot v25.4s, v14.16b, v4.4b[1]
-	WORD $0x4fa6e1da // sdot v26.4s, v14.16b, v6.4b[1]
-	FMOVQ 608(R11), F17
-	WORD $0x4f84ea39 // sdot v25.4s, v17.16b, v4.4b[2]
-	WORD $0x4f86ea3a // sdot v26.4s, v17.16b, v6.4b[2]
-	FMOVQ 624(R11), F18
-	WORD $0x4fa4ea59 // sdot v25.4s, v18.16b, v4.4b[3]
-	WORD $0x4fa6ea5a // sdot v26.4s, v18.16b, v6.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fab133d // fmla v29.4s, v25.4s, v11.s[1]
-	WORD $0x4fa7135e // fmla v30.4s, v26.4s, v7.s[1]
-	FMOVQ 16(R14), F19
-	FMOVQ 16(R21), F20
-	FMOVQ 144(R11), F15
-	WORD $0x4e2fcfb3 // fmla v19.4s, v29.4s, v15.4s
-	WORD $0x4e2fcfd4 // fmla v20.4s, v30.4s, v15.4s
-	FMOVQ 272(R11), F16
-	WORD $0x4f8c1213 // fmla v19.4s, v16.4s, v12.s[0]
-	WORD $0x4f881214 // fmla v20.4s, v16.4s, v8.s[0]
-	FMOVQ F19, 16(R14)
-	FMOVQ F20, 16(R21)
+	FMOVQ 0(R23), F21
+	WORD $0x4e35cd37 // fmla v23.4s, v9.4s, v21.4s
+	WORD $0x4e35cd5b // fmla v27.4s, v10.4s, v21.4s
+	FMOVQ 64(R23), F22
+	WORD $0x4f8412d7 // fmla v23.4s, v22.4s, v4.s[0]
+	WORD $0x4f8812db // fmla v27.4s, v22.4s, v8.s[0]
+	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 256(R23), F13
+	WORD $0x4f9fe1ab // sdot v11.4s, v13.16b, v31.4b[0]
+	WORD $0x4f85e1ac // sdot v12.4s, v13.16b, v5.4b[0]
+	FMOVQ 272(R23), F14
+	WORD $0x4fbfe1cb // sdot v11.4s, v14.16b, v31.4b[1]
+	WORD $0x4fa5e1cc // sdot v12.4s, v14.16b, v5.4b[1]
+	FMOVQ 288(R23), F17
+	WORD $0x4f9fea2b // sdot v11.4s, v17.16b, v31.4b[2]
+	WORD $0x4f85ea2c // sdot v12.4s, v17.16b, v5.4b[2]
+	FMOVQ 304(R23), F18
+	WORD $0x4fbfea4b // sdot v11.4s, v18.16b, v31.4b[3]
+	WORD $0x4fa5ea4c // sdot v12.4s, v18.16b, v5.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f83916b // fmul v11.4s, v11.4s, v3.s[0]
+	WORD $0x4f87918c // fmul v12.4s, v12.4s, v7.s[0]
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F20
+	FMOVQ 320(R23), F15
+	WORD $0x4f82e1f3 // sdot v19.4s, v15.16b, v2.4b[0]
+	WORD $0x4f86e1f4 // sdot v20.4s, v15.16b, v6.4b[0]
+	FMOVQ 336(R23), F16
+	WORD $0x4fa2e213 // sdot v19.4s, v16.16b, v2.4b[1]
+	WORD $0x4fa6e214 // sdot v20.4s, v16.16b, v6.4b[1]
+	FMOVQ 352(R23), F9
+	WORD $0x4f82e933 // sdot v19.4s, v9.16b, v2.4b[2]
+	WORD $0x4f86e934 // sdot v20.4s, v9.16b, v6.4b[2]
+	FMOVQ 368(R23), F10
+	WORD $0x4fa2e953 // sdot v19.4s, v10.16b, v2.4b[3]
+	WORD $0x4fa6e954 // sdot v20.4s, v10.16b, v6.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fa3126b // fmla v11.4s, v19.4s, v3.s[1]
+	WORD $0x4fa7128c // fmla v12.4s, v20.4s, v7.s[1]
+	FMOVQ 16(R23), F21
+	WORD $0x4e35cd78 // fmla v24.4s, v11.4s, v21.4s
+	WORD $0x4e35cd9c // fmla v28.4s, v12.4s, v21.4s
+	FMOVQ 80(R23), F22
+	WORD $0x4f8412d8 // fmla v24.4s, v22.4s, v4.s[0]
+	WORD $0x4f8812dc // fmla v28.4s, v22.4s, v8.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F14
+	FMOVQ 384(R23), F17
+	WORD $0x4f9fe22d // sdot v13.4s, v17.16b, v31.4b[0]
+	WORD $0x4f85e22e // sdot v14.4s, v17.16b, v5.4b[0]
+	FMOVQ 400(R23), F18
+	WORD $0x4fbfe24d // sdot v13.4s, v18.16b, v31.4b[1]
+	WORD $0x4fa5e24e // sdot v14.4s, v18.16b, v5.4b[1]
+	FMOVQ 416(R23), F15
+	WORD $0x4f9fe9ed // sdot v13.4s, v15.16b, v31.4b[2]
+	WORD $0x4f85e9ee // sdot v14.4s, v15.16b, v5.4b[2]
+	FMOVQ 432(R23), F16
+	WORD $0x4fbfea0d // sdot v13.4s, v16.16b, v31.4b[3]
+	WORD $0x4fa5ea0e // sdot v14.4s, v16.16b, v5.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f8391ad // fmul v13.4s, v13.4s, v3.s[0]
+	WORD $0x4f8791ce // fmul v14.4s, v14.4s, v7.s[0]
 	FMOVQ 0(R10), F9
 	FMOVQ 0(R10), F10
-	FMOVQ 640(R11), F23
-	WORD $0x4f83e2e9 // sdot v9.4s, v23.16b, v3.4b[0]
-	WORD $0x4f85e2ea // sdot v10.4s, v23.16b, v5.4b[0]
-	FMOVQ 656(R11), F24
-	WORD $0x4fa3e309 // sdot v9.4s, v24.16b, v3.4b[1]
-	WORD $0x4fa5e30a // sdot v10.4s, v24.16b, v5.4b[1]
-	FMOVQ 672(R11), F21
-	WORD $0x4f83eaa9 // sdot v9.4s, v21.16b, v3.4b[2]
-	WORD $0x4f85eaaa // sdot v10.4s, v21.16b, v5.4b[2]
-	FMOVQ 688(R11), F22
-	WORD $0x4fa3eac9 // sdot v9.4s, v22.16b, v3.4b[3]
-	WORD $0x4fa5eaca // sdot v10.4s, v22.16b, v5.4b[3]
+	FMOVQ 448(R23), F19
+	WORD $0x4f82e269 // sdot v9.4s, v19.16b, v2.4b[0]
+	WORD $0x4f86e26a // sdot v10.4s, v19.16b, v6.4b[0]
+	FMOVQ 464(R23), F20
+	WORD $0x4fa2e289 // sdot v9.4s, v20.16b, v2.4b[1]
+	WORD $0x4fa6e28a // sdot v10.4s, v20.16b, v6.4b[1]
+	FMOVQ 480(R23), F11
+	WORD $0x4f82e969 // sdot v9.4s, v11.16b, v2.4b[2]
+	WORD $0x4f86e96a // sdot v10.4s, v11.16b, v6.4b[2]
+	FMOVQ 496(R23), F12
+	WORD $0x4fa2e989 // sdot v9.4s, v12.16b, v2.4b[3]
+	WORD $0x4fa6e98a // sdot v10.4s, v12.16b, v6.4b[3]
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4f8b9129 // fmul v9.4s, v9.4s, v11.s[0]
-	WORD $0x4f87914a // fmul v10.4s, v10.4s, v7.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F28
-	FMOVQ 704(R11), F31
-	WORD $0x4f84e3fb // sdot v27.4s, v31.16b, v4.4b[0]
-	WORD $0x4f86e3fc // sdot v28.4s, v31.16b, v6.4b[0]
-	FMOVQ 720(R11), F2
-	WORD $0x4fa4e05b // sdot v27.4s, v2.16b, v4.4b[1]
-	WORD $0x4fa6e05c // sdot v28.4s, v2.16b, v6.4b[1]
-	FMOVQ 736(R11), F13
-	WORD $0x4f84e9bb // sdot v27.4s, v13.16b, v4.4b[2]
-	WORD $0x4f86e9bc // sdot v28.4s, v13.16b, v6.4b[2]
-	FMOVQ 752(R11), F14
-	WORD $0x4fa4e9db // sdot v27.4s, v14.16b, v4.4b[3]
-	WORD $0x4fa6e9dc // sdot v28.4s, v14.16b, v6.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fab1369 // fmla v9.4s, v27.4s, v11.s[1]
-	WORD $0x4fa7138a // fmla v10.4s, v28.4s, v7.s[1]
-	FMOVQ 32(R14), F17
-	FMOVQ 32(R21), F18
-	FMOVQ 160(R11), F25
-	WORD $0x4e39cd31 // fmla v17.4s, v9.4s, v25.4s
-	WORD $0x4e39cd52 // fmla v18.4s, v10.4s, v25.4s
-	FMOVQ 288(R11), F26
-	WORD $0x4f8c1351 // fmla v17.4s, v26.4s, v12.s[0]
-	WORD $0x4f881352 // fmla v18.4s, v26.4s, v8.s[0]
-	FMOVQ F17, 32(R14)
-	FMOVQ F18, 32(R21)
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F30
-	FMOVQ 768(R11), F15
-	WORD $0x4f83e1fd // sdot v29.4s, v15.16b, v3.4b[0]
-	WORD $0x4f85e1fe // sdot v30.4s, v15.16b, v5.4b[0]
-	FMOVQ 784(R11), F16
-	WORD $0x4fa3e21d // sdot v29.4s, v16.16b, v3.4b[1]
-	WORD $0x4fa5e21e // sdot v30.4s, v16.16b, v5.4b[1]
-	FMOVQ 800(R11), F19
-	WORD $0x4f83ea7d // sdot v29.4s, v19.16b, v3.4b[2]
-	WORD $0x4f85ea7e // sdot v30.4s, v19.16b, v5.4b[2]
-	FMOVQ 816(R11), F20
-	WORD $0x4fa3ea9d // sdot v29.4s, v20.16b, v3.4b[3]
-	WORD $0x4fa5ea9e // sdot v30.4s, v20.16b, v5.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f8b93bd // fmul v29.4s, v29.4s, v11.s[0]
-	WORD $0x4f8793de // fmul v30.4s, v30.4s, v7.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F24
-	FMOVQ 832(R11), F21
-	WORD $0x4f84e2b7 // sdot v23.4s, v21.16b, v4.4b[0]
-	WORD $0x4f86e2b8 // sdot v24.4s, v21.16b, v6.4b[0]
-	FMOVQ 848(R11), F22
-	WORD $0x4fa4e2d7 // sdot v23.4s, v22.16b, v4.4b[1]
-	WORD $0x4fa6e2d8 // sdot v24.4s, v22.16b, v6.4b[1]
-	FMOVQ 864(R11), F31
-	WORD $0x4f84ebf7 // sdot v23.4s, v31.16b, v4.4b[2]
-	WORD $0x4f86ebf8 // sdot v24.4s, v31.16b, v6.4b[2]
-	FMOVQ 880(R11), F2
-	WORD $0x4fa4e857 // sdot v23.4s, v2.16b, v4.4b[3]
-	WORD $0x4fa6e858 // sdot v24.4s, v2.16b, v6.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fab12fd // fmla v29.4s, v23.4s, v11.s[1]
-	WORD $0x4fa7131e // fmla v30.4s, v24.4s, v7.s[1]
-	FMOVQ 48(R14), F13
-	FMOVQ 48(R21), F14
-	FMOVQ 176(R11), F27
-	WORD $0x4e3bcfad // fmla v13.4s, v29.4s, v27.4s
-	WORD $0x4e3bcfce // fmla v14.4s, v30.4s, v27.4s
-	FMOVQ 304(R11), F28
-	WORD $0x4f8c138d // fmla v13.4s, v28.4s, v12.s[0]
-	WORD $0x4f88138e // fmla v14.4s, v28.4s, v8.s[0]
-	FMOVQ F13, 48(R14)
-	FMOVQ F14, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair20
-	ADD $640, R1
-	ADD $128, R2
+	WORD $0x4fa3112d // fmla v13.4s, v9.4s, v3.s[1]
+	WORD $0x4fa7114e // fmla v14.4s, v10.4s, v7.s[1]
+	FMOVQ 32(R23), F21
+	WORD $0x4e35cdb9 // fmla v25.4s, v13.4s, v21.4s
+	WORD $0x4e35cddd // fmla v29.4s, v14.4s, v21.4s
+	FMOVQ 96(R23), F22
+	WORD $0x4f8412d9 // fmla v25.4s, v22.4s, v4.s[0]
+	WORD $0x4f8812dd // fmla v29.4s, v22.4s, v8.s[0]
+	FMOVQ 0(R10), F17
+	FMOVQ 0(R10), F18
+	FMOVQ 512(R23), F15
+	WORD $0x4f9fe1f1 // sdot v17.4s, v15.16b, v31.4b[0]
+	WORD $0x4f85e1f2 // sdot v18.4s, v15.16b, v5.4b[0]
+	FMOVQ 528(R23), F16
+	WORD $0x4fbfe211 // sdot v17.4s, v16.16b, v31.4b[1]
+	WORD $0x4fa5e212 // sdot v18.4s, v16.16b, v5.4b[1]
+	FMOVQ 544(R23), F19
+	WORD $0x4f9fea71 // sdot v17.4s, v19.16b, v31.4b[2]
+	WORD $0x4f85ea72 // sdot v18.4s, v19.16b, v5.4b[2]
+	FMOVQ 560(R23), F20
+	WORD $0x4fbfea91 // sdot v17.4s, v20.16b, v31.4b[3]
+	WORD $0x4fa5ea92 // sdot v18.4s, v20.16b, v5.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f839231 // fmul v17.4s, v17.4s, v3.s[0]
+	WORD $0x4f879252 // fmul v18.4s, v18.4s, v7.s[0]
+	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 576(R23), F9
+	WORD $0x4f82e12b // sdot v11.4s, v9.16b, v2.4b[0]
+	WORD $0x4f86e12c // sdot v12.4s, v9.16b, v6.4b[0]
+	FMOVQ 592(R23), F10
+	WORD $0x4fa2e14b // sdot v11.4s, v10.16b, v2.4b[1]
+	WORD $0x4fa6e14c // sdot v12.4s, v10.16b, v6.4b[1]
+	FMOVQ 608(R23), F13
+	WORD $0x4f82e9ab // sdot v11.4s, v13.16b, v2.4b[2]
+	WORD $0x4f86e9ac // sdot v12.4s, v13.16b, v6.4b[2]
+	FMOVQ 624(R23), F14
+	WORD $0x4fa2e9cb // sdot v11.4s, v14.16b, v2.4b[3]
+	WORD $0x4fa6e9cc // sdot v12.4s, v14.16b, v6.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fa31171 // fmla v17.4s, v11.4s, v3.s[1]
+	WORD $0x4fa71192 // fmla v18.4s, v12.4s, v7.s[1]
+	FMOVQ 48(R23), F21
+	WORD $0x4e35ce3a // fmla v26.4s, v17.4s, v21.4s
+	WORD $0x4e35ce5e // fmla v30.4s, v18.4s, v21.4s
+	FMOVQ 112(R23), F22
+	WORD $0x4f8412da // fmla v26.4s, v22.4s, v4.s[0]
+	WORD $0x4f8812de // fmla v30.4s, v22.4s, v8.s[0]
+	ADD $64, R22
+	ADD $64, R21
+	ADD $640, R23
 	SUBS $1, R4
-	BNE pair17
-last18:
+	BNE tile22
+	FMOVQ F23, 0(R14)
+	FMOVQ F24, 16(R14)
+	FMOVQ F25, 32(R14)
+	FMOVQ F26, 48(R14)
+	FMOVQ F27, 0(R20)
+	FMOVQ F28, 16(R20)
+	FMOVQ F29, 32(R20)
+	FMOVQ F30, 48(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row21
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch18
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel15
+	BNE panel16
 	RET
 
 // mulQ5_0Dotx1 multiplies Q5_0 weights with a few rows of activations, one by one.
@@ -2065,12 +1767,12 @@ TEXT ·mulQ5_0Dotx1(SB), NOSPLIT, $0-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel21:
+panel23:
 	MOVD 8(R0), R2
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row22:
+row24:
 	MOVD R6, R1
 	MOVD R13, R2
 	VEOR V6.B16, V6.B16, V6.B16
@@ -2078,7 +1780,7 @@ row22:
 	VEOR V8.B16, V8.B16, V8.B16
 	VEOR V9.B16, V9.B16, V9.B16
 	MOVD 40(R0), R4
-pair23:
+pair25:
 	FMOVQ 0(R2), F10
 	FMOVQ 16(R2), F11
 	FMOVQ 32(R2), F12
@@ -2292,7 +1994,7 @@ pair23:
 	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
 	WORD $0x4e37cf89 // fmla v9.4s, v28.4s, v23.4s
 	SUBS $1, R4
-	BEQ last24
+	BEQ last26
 	FMOVQ 64(R2), F22
 	FMOVQ 80(R2), F18
 	FMOVQ 96(R2), F13
@@ -2509,8 +2211,8 @@ pair23:
 	ADD $704, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair23
-last24:
+	BNE pair25
+last26:
 	FMOVQ F6, 0(R14)
 	FMOVQ F7, 16(R14)
 	FMOVQ F8, 32(R14)
@@ -2518,19 +2220,19 @@ last24:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row22
+	BNE row24
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel21
+	BNE panel23
 	RET
 
 // mulQ5_0Dot multiplies Q5_0 weights with several rows of activations.
 // func mulQ5_0Dot(a *panel.Args)
-TEXT ·mulQ5_0Dot(SB), 0, $960-8
+TEXT ·mulQ5_0Dot(SB), 0, $4800-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-4800(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -2544,785 +2246,668 @@ TEXT ·mulQ5_0Dot(SB), 0, $960-8
 	VDUP R5, V4.S4
 	MOVW $0x80808080, R5
 	VDUP R5, V5.S4
+	MOVW $0x10101010, R5
+	VDUP R5, V6.S4
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel25:
-	MOVD R6, R1
+panel27:
 	MOVD 8(R0), R2
-	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row26:
-	FMOVQ F6, 0(R14)
-	FMOVQ F6, 16(R14)
-	FMOVQ F6, 32(R14)
-	FMOVQ F6, 48(R14)
+row28:
+	FMOVQ F7, 0(R14)
+	FMOVQ F7, 16(R14)
+	FMOVQ F7, 32(R14)
+	FMOVQ F7, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row26
-	MOVD 40(R0), R4
-pair27:
-	FMOVQ 64(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 320(R1), F8
-	VSHL $4, V8.B16, V9.B16
-	VAND V2.B16, V9.B16, V10.B16
-	VORR V10.B16, V7.B16, V7.B16
-	FMOVQ F7, 384(R11)
-	FMOVQ 128(R1), F11
+	BNE row28
+	MOVD R6, R1
+	MOVD 40(R0), R9
+bunch29:
+	MOVD $8, R4
+	CMP R4, R9
+	CSEL LT, R9, R4, R4
+	MOVD R4, R24
+	ADD $128, R11, R23
+pair30:
+	FMOVQ 64(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	FMOVQ 320(R1), F9
+	VSHL $4, V9.B16, V10.B16
+	VAND V2.B16, V10.B16, V11.B16
+	VORR V11.B16, V8.B16, V8.B16
+	VSUB V6.B16, V8.B16, V8.B16
+	FMOVQ F8, 64(R23)
+	FMOVQ 128(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V10.B16, V13.B16
+	VUSRA $1, V13.B16, V12.B16
+	VSUB V6.B16, V12.B16, V12.B16
+	FMOVQ F12, 80(R23)
+	FMOVQ 192(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V10.B16, V15.B16
+	VUSRA $2, V15.B16, V14.B16
+	VSUB V6.B16, V14.B16, V14.B16
+	FMOVQ F14, 96(R23)
+	FMOVQ 256(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V5.B16, V10.B16, V17.B16
+	VUSRA $3, V17.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FMOVQ F16, 112(R23)
+	FMOVQ 64(R1), F18
+	VAND V2.B16, V9.B16, V19.B16
+	VUSRA $4, V18.B16, V19.B16
+	VSUB V6.B16, V19.B16, V19.B16
+	FMOVQ F19, 128(R23)
+	FMOVQ 128(R1), F20
+	VAND V3.B16, V9.B16, V21.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $1, V21.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FMOVQ F20, 144(R23)
+	FMOVQ 192(R1), F22
+	VAND V4.B16, V9.B16, V23.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $2, V23.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ F22, 160(R23)
+	FMOVQ 256(R1), F24
+	VAND V5.B16, V9.B16, V25.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $3, V25.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FMOVQ F24, 176(R23)
+	FMOVD 0(R1), F26
+	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
+	FMOVQ F26, 0(R23)
+	FMOVQ 80(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 336(R1), F28
+	VSHL $4, V28.B16, V29.B16
+	VAND V2.B16, V29.B16, V30.B16
+	VORR V30.B16, V27.B16, V27.B16
+	VSUB V6.B16, V27.B16, V27.B16
+	FMOVQ F27, 192(R23)
+	FMOVQ 144(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V3.B16, V29.B16, V7.B16
+	VUSRA $1, V7.B16, V31.B16
+	VSUB V6.B16, V31.B16, V31.B16
+	FMOVQ F31, 208(R23)
+	FMOVQ 208(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V9.B16, V12.B16
-	VUSRA $1, V12.B16, V11.B16
-	FMOVQ F11, 400(R11)
-	FMOVQ 192(R1), F13
+	VAND V4.B16, V29.B16, V8.B16
+	VUSRA $2, V8.B16, V11.B16
+	VSUB V6.B16, V11.B16, V11.B16
+	FMOVQ F11, 224(R23)
+	FMOVQ 272(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V9.B16, V14.B16
-	VUSRA $2, V14.B16, V13.B16
-	FMOVQ F13, 416(R11)
-	FMOVQ 256(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V5.B16, V9.B16, V16.B16
-	VUSRA $3, V16.B16, V15.B16
-	FMOVQ F15, 432(R11)
-	FMOVQ 64(R1), F17
-	VAND V2.B16, V8.B16, V18.B16
-	VUSRA $4, V17.B16, V18.B16
-	FMOVQ F18, 448(R11)
-	FMOVQ 128(R1), F19
-	VAND V3.B16, V8.B16, V20.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $1, V20.B16, V19.B16
-	FMOVQ F19, 464(R11)
-	FMOVQ 192(R1), F21
-	VAND V4.B16, V8.B16, V22.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 480(R11)
-	FMOVQ 256(R1), F23
-	VAND V5.B16, V8.B16, V24.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 496(R11)
-	FMOVD 0(R1), F25
-	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	FMOVQ F25, 128(R11)
-	FMOVQ 80(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ 336(R1), F27
-	VSHL $4, V27.B16, V28.B16
-	VAND V2.B16, V28.B16, V29.B16
-	VORR V29.B16, V26.B16, V26.B16
-	FMOVQ F26, 512(R11)
-	FMOVQ 144(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V28.B16, V31.B16
-	VUSRA $1, V31.B16, V30.B16
-	FMOVQ F30, 528(R11)
-	FMOVQ 208(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	VAND V4.B16, V28.B16, V10.B16
-	VUSRA $2, V10.B16, V6.B16
-	FMOVQ F6, 544(R11)
-	FMOVQ 272(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	VAND V5.B16, V28.B16, V12.B16
-	VUSRA $3, V12.B16, V7.B16
-	FMOVQ F7, 560(R11)
-	FMOVQ 80(R1), F11
-	VAND V2.B16, V27.B16, V14.B16
-	VUSRA $4, V11.B16, V14.B16
-	FMOVQ F14, 576(R11)
-	FMOVQ 144(R1), F13
-	VAND V3.B16, V27.B16, V16.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $1, V16.B16, V13.B16
-	FMOVQ F13, 592(R11)
-	FMOVQ 208(R1), F15
-	VAND V4.B16, V27.B16, V17.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $2, V17.B16, V15.B16
-	FMOVQ F15, 608(R11)
-	FMOVQ 272(R1), F18
-	VAND V5.B16, V27.B16, V20.B16
+	VAND V5.B16, V29.B16, V12.B16
+	VUSRA $3, V12.B16, V13.B16
+	VSUB V6.B16, V13.B16, V13.B16
+	FMOVQ F13, 240(R23)
+	FMOVQ 80(R1), F15
+	VAND V2.B16, V28.B16, V14.B16
+	VUSRA $4, V15.B16, V14.B16
+	VSUB V6.B16, V14.B16, V14.B16
+	FMOVQ F14, 256(R23)
+	FMOVQ 144(R1), F17
+	VAND V3.B16, V28.B16, V16.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $1, V16.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FMOVQ F17, 272(R23)
+	FMOVQ 208(R1), F18
+	VAND V4.B16, V28.B16, V19.B16
 	VUSHR $4, V18.B16, V18.B16
-	VUSRA $3, V20.B16, V18.B16
-	FMOVQ F18, 624(R11)
-	FMOVD 8(R1), F19
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	FMOVQ F19, 144(R11)
+	VUSRA $2, V19.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FMOVQ F18, 288(R23)
+	FMOVQ 272(R1), F21
+	VAND V5.B16, V28.B16, V20.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $3, V20.B16, V21.B16
+	VSUB V6.B16, V21.B16, V21.B16
+	FMOVQ F21, 304(R23)
+	FMOVD 8(R1), F23
+	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
+	FMOVQ F23, 16(R23)
 	FMOVQ 96(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 352(R1), F21
-	VSHL $4, V21.B16, V9.B16
-	VAND V2.B16, V9.B16, V8.B16
-	VORR V8.B16, V22.B16, V22.B16
-	FMOVQ F22, 640(R11)
+	FMOVQ 352(R1), F10
+	VSHL $4, V10.B16, V9.B16
+	VAND V2.B16, V9.B16, V25.B16
+	VORR V25.B16, V22.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ F22, 320(R23)
 	FMOVQ 160(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V9.B16, V23.B16
-	VUSRA $1, V23.B16, V24.B16
-	FMOVQ F24, 656(R11)
-	FMOVQ 224(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V9.B16, V29.B16
-	VUSRA $2, V29.B16, V25.B16
-	FMOVQ F25, 672(R11)
-	FMOVQ 288(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V9.B16, V26.B16
+	VUSRA $1, V26.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FMOVQ F24, 336(R23)
+	FMOVQ 224(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V4.B16, V9.B16, V27.B16
+	VUSRA $2, V27.B16, V30.B16
+	VSUB V6.B16, V30.B16, V30.B16
+	FMOVQ F30, 352(R23)
+	FMOVQ 288(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
 	VAND V5.B16, V9.B16, V31.B16
-	VUSRA $3, V31.B16, V26.B16
-	FMOVQ F26, 688(R11)
-	FMOVQ 96(R1), F30
-	VAND V2.B16, V21.B16, V10.B16
-	VUSRA $4, V30.B16, V10.B16
-	FMOVQ F10, 704(R11)
-	FMOVQ 160(R1), F6
-	VAND V3.B16, V21.B16, V12.B16
-	VUSHR $4, V6.B16, V6.B16
-	VUSRA $1, V12.B16, V6.B16
-	FMOVQ F6, 720(R11)
-	FMOVQ 224(R1), F7
-	VAND V4.B16, V21.B16, V11.B16
-	VUSHR $4, V7.B16, V7.B16
-	VUSRA $2, V11.B16, V7.B16
-	FMOVQ F7, 736(R11)
-	FMOVQ 288(R1), F14
-	VAND V5.B16, V21.B16, V16.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $3, V16.B16, V14.B16
-	FMOVQ F14, 752(R11)
-	FMOVD 16(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 160(R11)
-	FMOVQ 112(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 368(R1), F15
-	VSHL $4, V15.B16, V28.B16
-	VAND V2.B16, V28.B16, V27.B16
-	VORR V27.B16, V17.B16, V17.B16
-	FMOVQ F17, 768(R11)
-	FMOVQ 176(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V28.B16, V18.B16
-	VUSRA $1, V18.B16, V20.B16
-	FMOVQ F20, 784(R11)
-	FMOVQ 240(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V4.B16, V28.B16, V8.B16
-	VUSRA $2, V8.B16, V19.B16
-	FMOVQ F19, 800(R11)
-	FMOVQ 304(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V5.B16, V28.B16, V23.B16
-	VUSRA $3, V23.B16, V22.B16
-	FMOVQ F22, 816(R11)
-	FMOVQ 112(R1), F24
-	VAND V2.B16, V15.B16, V29.B16
-	VUSRA $4, V24.B16, V29.B16
-	FMOVQ F29, 832(R11)
-	FMOVQ 176(R1), F25
-	VAND V3.B16, V15.B16, V31.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $1, V31.B16, V25.B16
-	FMOVQ F25, 848(R11)
-	FMOVQ 240(R1), F26
-	VAND V4.B16, V15.B16, V30.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V30.B16, V26.B16
-	FMOVQ F26, 864(R11)
-	FMOVQ 304(R1), F10
-	VAND V5.B16, V15.B16, V12.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $3, V12.B16, V10.B16
-	FMOVQ F10, 880(R11)
-	FMOVD 24(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 176(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair29:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F11
-	FMOVQ 16(R13), F7
-	FMOVQ 32(R13), F9
-	WORD $0x4f3d0535 // sshr v21.4s, v9.4s, #3
-	VSUB V21.S4, V0.S4, V21.S4
-	VDUP V21.S[2], V16.S4
-	VDUP V21.S[3], V14.S4
-	FMOVQ 0(R20), F13
-	FMOVQ 16(R20), F27
-	FMOVQ 32(R20), F17
-	WORD $0x4f3d0632 // sshr v18.4s, v17.4s, #3
-	VSUB V18.S4, V0.S4, V18.S4
-	VDUP V18.S[2], V20.S4
-	VDUP V18.S[3], V8.S4
-	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F23
-	FMOVQ 384(R11), F22
-	WORD $0x4f8be2d3 // sdot v19.4s, v22.16b, v11.4b[0]
-	WORD $0x4f8de2d7 // sdot v23.4s, v22.16b, v13.4b[0]
-	FMOVQ 400(R11), F24
-	WORD $0x4fabe313 // sdot v19.4s, v24.16b, v11.4b[1]
-	WORD $0x4fade317 // sdot v23.4s, v24.16b, v13.4b[1]
-	FMOVQ 416(R11), F29
-	WORD $0x4f8bebb3 // sdot v19.4s, v29.16b, v11.4b[2]
-	WORD $0x4f8debb7 // sdot v23.4s, v29.16b, v13.4b[2]
-	FMOVQ 432(R11), F31
-	WORD $0x4fabebf3 // sdot v19.4s, v31.16b, v11.4b[3]
-	WORD $0x4fadebf7 // sdot v23.4s, v31.16b, v13.4b[3]
-	WORD $0x4eb0d673 // fsub v19.4s, v19.4s, v16.4s
-	WORD $0x4eb4d6f7 // fsub v23.4s, v23.4s, v20.4s
-	WORD $0x4f899273 // fmul v19.4s, v19.4s, v9.s[0]
-	WORD $0x4f9192f7 // fmul v23.4s, v23.4s, v17.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F30
-	FMOVQ 448(R11), F26
-	WORD $0x4f87e359 // sdot v25.4s, v26.16b, v7.4b[0]
-	WORD $0x4f9be35e // sdot v30.4s, v26.16b, v27.4b[0]
-	FMOVQ 464(R11), F28
-	WORD $0x4fa7e399 // sdot v25.4s, v28.16b, v7.4b[1]
-	WORD $0x4fbbe39e // sdot v30.4s, v28.16b, v27.4b[1]
-	FMOVQ 480(R11), F15
-	WORD $0x4f87e9f9 // sdot v25.4s, v15.16b, v7.4b[2]
-	WORD $0x4f9be9fe // sdot v30.4s, v15.16b, v27.4b[2]
-	FMOVQ 496(R11), F12
-	WORD $0x4fa7e999 // sdot v25.4s, v12.16b, v7.4b[3]
-	WORD $0x4fbbe99e // sdot v30.4s, v12.16b, v27.4b[3]
-	WORD $0x4eaed739 // fsub v25.4s, v25.4s, v14.4s
-	WORD $0x4ea8d7de // fsub v30.4s, v30.4s, v8.4s
-	WORD $0x4fa91333 // fmla v19.4s, v25.4s, v9.s[1]
-	WORD $0x4fb113d7 // fmla v23.4s, v30.4s, v17.s[1]
-	FMOVQ 0(R14), F10
-	FMOVQ 0(R21), F6
-	FMOVQ 128(R11), F21
-	WORD $0x4e35ce6a // fmla v10.4s, v19.4s, v21.4s
-	WORD $0x4e35cee6 // fmla v6.4s, v23.4s, v21.4s
-	FMOVQ F10, 0(R14)
-	FMOVQ F6, 0(R21)
-	FMOVQ 0(R10), F18
-	FMOVQ 0(R10), F22
-	FMOVQ 512(R11), F24
-	WORD $0x4f8be312 // sdot v18.4s, v24.16b, v11.4b[0]
-	WORD $0x4f8de316 // sdot v22.4s, v24.16b, v13.4b[0]
-	FMOVQ 528(R11), F29
-	WORD $0x4fabe3b2 // sdot v18.4s, v29.16b, v11.4b[1]
-	WORD $0x4fade3b6 // sdot v22.4s, v29.16b, v13.4b[1]
-	FMOVQ 544(R11), F31
-	WORD $0x4f8bebf2 // sdot v18.4s, v31.16b, v11.4b[2]
-	WORD $0x4f8debf6 // sdot v22.4s, v31.16b, v13.4b[2]
-	FMOVQ 560(R11), F26
-	WORD $0x4fabeb52 // sdot v18.4s, v26.16b, v11.4b[3]
-	WORD $0x4fadeb56 // sdot v22.4s, v26.16b, v13.4b[3]
-	WORD $0x4eb0d652 // fsub v18.4s, v18.4s, v16.4s
-	WORD $0x4eb4d6d6 // fsub v22.4s, v22.4s, v20.4s
-	WORD $0x4f899252 // fmul v18.4s, v18.4s, v9.s[0]
-	WORD $0x4f9192d6 // fmul v22.4s, v22.4s, v17.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 0(R10), F15
-	FMOVQ 576(R11), F12
-	WORD $0x4f87e19c // sdot v28.4s, v12.16b, v7.4b[0]
-	WORD $0x4f9be18f // sdot v15.4s, v12.16b, v27.4b[0]
-	FMOVQ 592(R11), F25
-	WORD $0x4fa7e33c // sdot v28.4s, v25.16b, v7.4b[1]
-	WORD $0x4fbbe32f // sdot v15.4s, v25.16b, v27.4b[1]
-	FMOVQ 608(R11), F30
-	WORD $0x4f87ebdc // sdot v28.4s, v30.16b, v7.4b[2]
-	WORD $0x4f9bebcf // sdot v15.4s, v30.16b, v27.4b[2]
-	FMOVQ 624(R11), F19
-	WORD $0x4fa7ea7c // sdot v28.4s, v19.16b, v7.4b[3]
-	WORD $0x4fbbea6f // sdot v15.4s, v19.16b, v27.4b[3]
-	WORD $0x4eaed79c // fsub v28.4s, v28.4s, v14.4s
-	WORD $0x4ea8d5ef // fsub v15.4s, v15.4s, v8.4s
-	WORD $0x4fa91392 // fmla v18.4s, v28.4s, v9.s[1]
-	WORD $0x4fb111f6 // fmla v22.4s, v15.4s, v17.s[1]
-	FMOVQ 16(R14), F23
-	FMOVQ 16(R21), F21
-	FMOVQ 144(R11), F10
-	WORD $0x4e2ace57 // fmla v23.4s, v18.4s, v10.4s
-	WORD $0x4e2aced5 // fmla v21.4s, v22.4s, v10.4s
-	FMOVQ F23, 16(R14)
-	FMOVQ F21, 16(R21)
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F24
-	FMOVQ 640(R11), F29
-	WORD $0x4f8be3a6 // sdot v6.4s, v29.16b, v11.4b[0]
-	WORD $0x4f8de3b8 // sdot v24.4s, v29.16b, v13.4b[0]
-	FMOVQ 656(R11), F31
-	WORD $0x4fabe3e6 // sdot v6.4s, v31.16b, v11.4b[1]
-	WORD $0x4fade3f8 // sdot v24.4s, v31.16b, v13.4b[1]
-	FMOVQ 672(R11), F26
-	WORD $0x4f8beb46 // sdot v6.4s, v26.16b, v11.4b[2]
-	WORD $0x4f8deb58 // sdot v24.4s, v26.16b, v13.4b[2]
-	FMOVQ 688(R11), F12
-	WORD $0x4fabe986 // sdot v6.4s, v12.16b, v11.4b[3]
-	WORD $0x4fade998 // sdot v24.4s, v12.16b, v13.4b[3]
-	WORD $0x4eb0d4c6 // fsub v6.4s, v6.4s, v16.4s
-	WORD $0x4eb4d718 // fsub v24.4s, v24.4s, v20.4s
-	WORD $0x4f8990c6 // fmul v6.4s, v6.4s, v9.s[0]
-	WORD $0x4f919318 // fmul v24.4s, v24.4s, v17.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F30
-	FMOVQ 704(R11), F19
-	WORD $0x4f87e279 // sdot v25.4s, v19.16b, v7.4b[0]
-	WORD $0x4f9be27e // sdot v30.4s, v19.16b, v27.4b[0]
-	FMOVQ 720(R11), F28
-	WORD $0x4fa7e399 // sdot v25.4s, v28.16b, v7.4b[1]
-	WORD $0x4fbbe39e // sdot v30.4s, v28.16b, v27.4b[1]
-	FMOVQ 736(R11), F15
-	WORD $0x4f87e9f9 // sdot v25.4s, v15.16b, v7.4b[2]
-	WORD $0x4f9be9fe // sdot v30.4s, v15.16b, v27.4b[2]
-	FMOVQ 752(R11), F18
-	WORD $0x4fa7ea59 // sdot v25.4s, v18.16b, v7.4b[3]
-	WORD $0x4fbbea5e // sdot v30.4s, v18.16b, v27.4b[3]
-	WORD $0x4eaed739 // fsub v25.4s, v25.4s, v14.4s
-	WORD $0x4ea8d7de // fsub v30.4s, v30.4s, v8.4s
-	WORD $0x4fa91326 // fmla v6.4s, v25.4s, v9.s[1]
-	WORD $0x4fb113d8 // fmla v24.4s, v30.4s, v17.s[1]
-	FMOVQ 32(R14), F22
-	FMOVQ 32(R21), F10
-	FMOVQ 160(R11), F23
-	WORD $0x4e37ccd6 // fmla v22.4s, v6.4s, v23.4s
-	WORD $0x4e37cf0a // fmla v10.4s, v24.4s, v23.4s
-	FMOVQ F22, 32(R14)
-	FMOVQ F10, 32(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F29
-	FMOVQ 768(R11), F31
-	WORD $0x4f8be3f5 // sdot v21.4s, v31.16b, v11.4b[0]
-	WORD $0x4f8de3fd // sdot v29.4s, v31.16b, v13.4b[0]
-	FMOVQ 784(R11), F26
-	WORD $0x4fabe355 // sdot v21.4s, v26.16b, v11.4b[1]
-	WORD $0x4fade35d // sdot v29.4s, v26.16b, v13.4b[1]
-	FMOVQ 800(R11), F12
-	WORD $0x4f8be995 // sdot v21.4s, v12.16b, v11.4b[2]
-	WORD $0x4f8de99d // sdot v29.4s, v12.16b, v13.4b[2]
-	FMOVQ 816(R11), F19
-	WORD $0x4fabea75 // sdot v21.4s, v19.16b, v11.4b[3]
-	WORD $0x4fadea7d // sdot v29.4s, v19.16b, v13.4b[3]
-	WORD $0x4eb0d6b5 // fsub v21.4s, v21.4s, v16.4s
-	WORD $0x4eb4d7bd // fsub v29.4s, v29.4s, v20.4s
-	WORD $0x4f8992b5 // fmul v21.4s, v21.4s, v9.s[0]
-	WORD $0x4f9193bd // fmul v29.4s, v29.4s, v17.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 0(R10), F15
-	FMOVQ 832(R11), F18
-	WORD $0x4f87e25c // sdot v28.4s, v18.16b, v7.4b[0]
-	WORD $0x4f9be24f // sdot v15.4s, v18.16b, v27.4b[0]
-	FMOVQ 848(R11), F25
-	WORD $0x4fa7e33c // sdot v28.4s, v25.16b, v7.4b[1]
-	WORD $0x4fbbe32f // sdot v15.4s, v25.16b, v27.4b[1]
-	FMOVQ 864(R11), F30
-	WORD $0x4f87ebdc // sdot v28.4s, v30.16b, v7.4b[2]
-	WORD $0x4f9bebcf // sdot v15.4s, v30.16b, v27.4b[2]
-	FMOVQ 880(R11), F6
-	WORD $0x4fa7e8dc // sdot v28.4s, v6.16b, v7.4b[3]
-	WORD $0x4fbbe8cf // sdot v15.4s, v6.16b, v27.4b[3]
-	WORD $0x4eaed79c // fsub v28.4s, v28.4s, v14.4s
-	WORD $0x4ea8d5ef // fsub v15.4s, v15.4s, v8.4s
-	WORD $0x4fa91395 // fmla v21.4s, v28.4s, v9.s[1]
-	WORD $0x4fb111fd // fmla v29.4s, v15.4s, v17.s[1]
-	FMOVQ 48(R14), F24
-	FMOVQ 48(R21), F23
-	FMOVQ 176(R11), F22
-	WORD $0x4e36ceb8 // fmla v24.4s, v21.4s, v22.4s
-	WORD $0x4e36cfb7 // fmla v23.4s, v29.4s, v22.4s
-	FMOVQ F24, 48(R14)
-	FMOVQ F23, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair29
-	SUBS $1, R4
-	BEQ last28
-	FMOVQ 384(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 640(R1), F31
-	VSHL $4, V31.B16, V26.B16
-	VAND V2.B16, V26.B16, V12.B16
-	VORR V12.B16, V10.B16, V10.B16
-	FMOVQ F10, 384(R11)
-	FMOVQ 448(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V26.B16, V18.B16
-	VUSRA $1, V18.B16, V19.B16
-	FMOVQ F19, 400(R11)
-	FMOVQ 512(R1), F25
+	VUSRA $3, V31.B16, V7.B16
+	VSUB V6.B16, V7.B16, V7.B16
+	FMOVQ F7, 368(R23)
+	FMOVQ 96(R1), F8
+	VAND V2.B16, V10.B16, V11.B16
+	VUSRA $4, V8.B16, V11.B16
+	VSUB V6.B16, V11.B16, V11.B16
+	FMOVQ F11, 384(R23)
+	FMOVQ 160(R1), F12
+	VAND V3.B16, V10.B16, V13.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $1, V13.B16, V12.B16
+	VSUB V6.B16, V12.B16, V12.B16
+	FMOVQ F12, 400(R23)
+	FMOVQ 224(R1), F15
+	VAND V4.B16, V10.B16, V14.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $2, V14.B16, V15.B16
+	VSUB V6.B16, V15.B16, V15.B16
+	FMOVQ F15, 416(R23)
+	FMOVQ 288(R1), F16
+	VAND V5.B16, V10.B16, V17.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $3, V17.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FMOVQ F16, 432(R23)
+	FMOVD 16(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	FMOVQ F19, 32(R23)
+	FMOVQ 112(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ 368(R1), F29
+	VSHL $4, V29.B16, V28.B16
+	VAND V2.B16, V28.B16, V20.B16
+	VORR V20.B16, V18.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FMOVQ F18, 448(R23)
+	FMOVQ 176(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V28.B16, V23.B16
+	VUSRA $1, V23.B16, V21.B16
+	VSUB V6.B16, V21.B16, V21.B16
+	FMOVQ F21, 464(R23)
+	FMOVQ 240(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V26.B16, V30.B16
-	VUSRA $2, V30.B16, V25.B16
-	FMOVQ F25, 416(R11)
-	FMOVQ 576(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	VAND V5.B16, V26.B16, V28.B16
-	VUSRA $3, V28.B16, V6.B16
-	FMOVQ F6, 432(R11)
+	VAND V4.B16, V28.B16, V22.B16
+	VUSRA $2, V22.B16, V25.B16
+	VSUB V6.B16, V25.B16, V25.B16
+	FMOVQ F25, 480(R23)
+	FMOVQ 304(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V5.B16, V28.B16, V24.B16
+	VUSRA $3, V24.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FMOVQ F26, 496(R23)
+	FMOVQ 112(R1), F27
+	VAND V2.B16, V29.B16, V30.B16
+	VUSRA $4, V27.B16, V30.B16
+	VSUB V6.B16, V30.B16, V30.B16
+	FMOVQ F30, 512(R23)
+	FMOVQ 176(R1), F31
+	VAND V3.B16, V29.B16, V7.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $1, V7.B16, V31.B16
+	VSUB V6.B16, V31.B16, V31.B16
+	FMOVQ F31, 528(R23)
+	FMOVQ 240(R1), F8
+	VAND V4.B16, V29.B16, V11.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $2, V11.B16, V8.B16
+	VSUB V6.B16, V8.B16, V8.B16
+	FMOVQ F8, 544(R23)
+	FMOVQ 304(R1), F13
+	VAND V5.B16, V29.B16, V12.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $3, V12.B16, V13.B16
+	VSUB V6.B16, V13.B16, V13.B16
+	FMOVQ F13, 560(R23)
+	FMOVD 24(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ F14, 48(R23)
+	ADD $576, R23
+	SUBS $1, R4
+	BEQ last31
 	FMOVQ 384(R1), F15
-	VAND V2.B16, V31.B16, V21.B16
-	VUSRA $4, V15.B16, V21.B16
-	FMOVQ F21, 448(R11)
-	FMOVQ 448(R1), F29
-	VAND V3.B16, V31.B16, V22.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $1, V22.B16, V29.B16
-	FMOVQ F29, 464(R11)
-	FMOVQ 512(R1), F24
-	VAND V4.B16, V31.B16, V23.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V23.B16, V24.B16
-	FMOVQ F24, 480(R11)
-	FMOVQ 576(R1), F11
-	VAND V5.B16, V31.B16, V7.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $3, V7.B16, V11.B16
-	FMOVQ F11, 496(R11)
-	FMOVD 32(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 128(R11)
-	FMOVQ 400(R1), F16
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ 640(R1), F9
+	VSHL $4, V9.B16, V10.B16
+	VAND V2.B16, V10.B16, V17.B16
+	VORR V17.B16, V15.B16, V15.B16
+	VSUB V6.B16, V15.B16, V15.B16
+	FMOVQ F15, 64(R23)
+	FMOVQ 448(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ 656(R1), F14
-	VSHL $4, V14.B16, V13.B16
-	VAND V2.B16, V13.B16, V27.B16
-	VORR V27.B16, V16.B16, V16.B16
-	FMOVQ F16, 512(R11)
-	FMOVQ 464(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V13.B16, V20.B16
-	VUSRA $1, V20.B16, V17.B16
-	FMOVQ F17, 528(R11)
-	FMOVQ 528(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V4.B16, V13.B16, V12.B16
-	VUSRA $2, V12.B16, V8.B16
-	FMOVQ F8, 544(R11)
-	FMOVQ 592(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V5.B16, V13.B16, V18.B16
-	VUSRA $3, V18.B16, V10.B16
-	FMOVQ F10, 560(R11)
-	FMOVQ 400(R1), F19
-	VAND V2.B16, V14.B16, V30.B16
-	VUSRA $4, V19.B16, V30.B16
-	FMOVQ F30, 576(R11)
-	FMOVQ 464(R1), F25
-	VAND V3.B16, V14.B16, V28.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $1, V28.B16, V25.B16
-	FMOVQ F25, 592(R11)
-	FMOVQ 528(R1), F6
-	VAND V4.B16, V14.B16, V15.B16
-	VUSHR $4, V6.B16, V6.B16
-	VUSRA $2, V15.B16, V6.B16
-	FMOVQ F6, 608(R11)
-	FMOVQ 592(R1), F21
-	VAND V5.B16, V14.B16, V22.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $3, V22.B16, V21.B16
-	FMOVQ F21, 624(R11)
-	FMOVD 40(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	FMOVQ F29, 144(R11)
-	FMOVQ 416(R1), F23
+	VAND V3.B16, V10.B16, V19.B16
+	VUSRA $1, V19.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FMOVQ F16, 80(R23)
+	FMOVQ 512(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V4.B16, V10.B16, V18.B16
+	VUSRA $2, V18.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FMOVQ F20, 96(R23)
+	FMOVQ 576(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 672(R1), F24
-	VSHL $4, V24.B16, V26.B16
-	VAND V2.B16, V26.B16, V31.B16
-	VORR V31.B16, V23.B16, V23.B16
-	FMOVQ F23, 640(R11)
+	VAND V5.B16, V10.B16, V21.B16
+	VUSRA $3, V21.B16, V23.B16
+	VSUB V6.B16, V23.B16, V23.B16
+	FMOVQ F23, 112(R23)
+	FMOVQ 384(R1), F22
+	VAND V2.B16, V9.B16, V25.B16
+	VUSRA $4, V22.B16, V25.B16
+	VSUB V6.B16, V25.B16, V25.B16
+	FMOVQ F25, 128(R23)
+	FMOVQ 448(R1), F24
+	VAND V3.B16, V9.B16, V26.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $1, V26.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FMOVQ F24, 144(R23)
+	FMOVQ 512(R1), F27
+	VAND V4.B16, V9.B16, V30.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $2, V30.B16, V27.B16
+	VSUB V6.B16, V27.B16, V27.B16
+	FMOVQ F27, 160(R23)
+	FMOVQ 576(R1), F7
+	VAND V5.B16, V9.B16, V31.B16
+	VUSHR $4, V7.B16, V7.B16
+	VUSRA $3, V31.B16, V7.B16
+	VSUB V6.B16, V7.B16, V7.B16
+	FMOVQ F7, 176(R23)
+	FMOVD 32(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 0(R23)
+	FMOVQ 400(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	FMOVQ 656(R1), F28
+	VSHL $4, V28.B16, V29.B16
+	VAND V2.B16, V29.B16, V12.B16
+	VORR V12.B16, V8.B16, V8.B16
+	VSUB V6.B16, V8.B16, V8.B16
+	FMOVQ F8, 192(R23)
+	FMOVQ 464(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V3.B16, V29.B16, V14.B16
+	VUSRA $1, V14.B16, V13.B16
+	VSUB V6.B16, V13.B16, V13.B16
+	FMOVQ F13, 208(R23)
+	FMOVQ 528(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V4.B16, V29.B16, V15.B16
+	VUSRA $2, V15.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FMOVQ F17, 224(R23)
+	FMOVQ 592(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V5.B16, V29.B16, V16.B16
+	VUSRA $3, V16.B16, V19.B16
+	VSUB V6.B16, V19.B16, V19.B16
+	FMOVQ F19, 240(R23)
+	FMOVQ 400(R1), F18
+	VAND V2.B16, V28.B16, V20.B16
+	VUSRA $4, V18.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FMOVQ F20, 256(R23)
+	FMOVQ 464(R1), F21
+	VAND V3.B16, V28.B16, V23.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $1, V23.B16, V21.B16
+	VSUB V6.B16, V21.B16, V21.B16
+	FMOVQ F21, 272(R23)
+	FMOVQ 528(R1), F22
+	VAND V4.B16, V28.B16, V25.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $2, V25.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ F22, 288(R23)
+	FMOVQ 592(R1), F26
+	VAND V5.B16, V28.B16, V24.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $3, V24.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FMOVQ F26, 304(R23)
+	FMOVD 40(R1), F30
+	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
+	FMOVQ F30, 16(R23)
+	FMOVQ 416(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 672(R1), F10
+	VSHL $4, V10.B16, V9.B16
+	VAND V2.B16, V9.B16, V31.B16
+	VORR V31.B16, V27.B16, V27.B16
+	VSUB V6.B16, V27.B16, V27.B16
+	FMOVQ F27, 320(R23)
 	FMOVQ 480(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
-	VAND V3.B16, V26.B16, V11.B16
+	VAND V3.B16, V9.B16, V11.B16
 	VUSRA $1, V11.B16, V7.B16
-	FMOVQ F7, 656(R11)
-	FMOVQ 544(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V4.B16, V26.B16, V27.B16
-	VUSRA $2, V27.B16, V9.B16
-	FMOVQ F9, 672(R11)
-	FMOVQ 608(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V5.B16, V26.B16, V20.B16
-	VUSRA $3, V20.B16, V16.B16
-	FMOVQ F16, 688(R11)
-	FMOVQ 416(R1), F17
-	VAND V2.B16, V24.B16, V12.B16
-	VUSRA $4, V17.B16, V12.B16
-	FMOVQ F12, 704(R11)
-	FMOVQ 480(R1), F8
-	VAND V3.B16, V24.B16, V18.B16
-	VUSHR $4, V8.B16, V8.B16
-	VUSRA $1, V18.B16, V8.B16
-	FMOVQ F8, 720(R11)
-	FMOVQ 544(R1), F10
-	VAND V4.B16, V24.B16, V19.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $2, V19.B16, V10.B16
-	FMOVQ F10, 736(R11)
-	FMOVQ 608(R1), F30
-	VAND V5.B16, V24.B16, V28.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $3, V28.B16, V30.B16
-	FMOVQ F30, 752(R11)
+	VSUB V6.B16, V7.B16, V7.B16
+	FMOVQ F7, 336(R23)
+	FMOVQ 544(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V4.B16, V9.B16, V8.B16
+	VUSRA $2, V8.B16, V12.B16
+	VSUB V6.B16, V12.B16, V12.B16
+	FMOVQ F12, 352(R23)
+	FMOVQ 608(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V5.B16, V9.B16, V13.B16
+	VUSRA $3, V13.B16, V14.B16
+	VSUB V6.B16, V14.B16, V14.B16
+	FMOVQ F14, 368(R23)
+	FMOVQ 416(R1), F15
+	VAND V2.B16, V10.B16, V17.B16
+	VUSRA $4, V15.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FMOVQ F17, 384(R23)
+	FMOVQ 480(R1), F16
+	VAND V3.B16, V10.B16, V19.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $1, V19.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FMOVQ F16, 400(R23)
+	FMOVQ 544(R1), F18
+	VAND V4.B16, V10.B16, V20.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V20.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FMOVQ F18, 416(R23)
+	FMOVQ 608(R1), F23
+	VAND V5.B16, V10.B16, V21.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $3, V21.B16, V23.B16
+	VSUB V6.B16, V23.B16, V23.B16
+	FMOVQ F23, 432(R23)
 	FMOVD 48(R1), F25
 	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	FMOVQ F25, 160(R11)
-	FMOVQ 432(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 688(R1), F6
-	VSHL $4, V6.B16, V13.B16
-	VAND V2.B16, V13.B16, V14.B16
-	VORR V14.B16, V15.B16, V15.B16
-	FMOVQ F15, 768(R11)
-	FMOVQ 496(R1), F22
+	FMOVQ F25, 32(R23)
+	FMOVQ 432(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V13.B16, V21.B16
-	VUSRA $1, V21.B16, V22.B16
-	FMOVQ F22, 784(R11)
-	FMOVQ 560(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V4.B16, V13.B16, V31.B16
-	VUSRA $2, V31.B16, V29.B16
-	FMOVQ F29, 800(R11)
-	FMOVQ 624(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V5.B16, V13.B16, V11.B16
-	VUSRA $3, V11.B16, V23.B16
-	FMOVQ F23, 816(R11)
-	FMOVQ 432(R1), F7
-	VAND V2.B16, V6.B16, V27.B16
-	VUSRA $4, V7.B16, V27.B16
-	FMOVQ F27, 832(R11)
-	FMOVQ 496(R1), F9
-	VAND V3.B16, V6.B16, V20.B16
-	VUSHR $4, V9.B16, V9.B16
-	VUSRA $1, V20.B16, V9.B16
-	FMOVQ F9, 848(R11)
-	FMOVQ 560(R1), F16
-	VAND V4.B16, V6.B16, V17.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $2, V17.B16, V16.B16
-	FMOVQ F16, 864(R11)
-	FMOVQ 624(R1), F12
-	VAND V5.B16, V6.B16, V18.B16
-	VUSHR $4, V12.B16, V12.B16
-	VUSRA $3, V18.B16, V12.B16
-	FMOVQ F12, 880(R11)
-	FMOVD 56(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 176(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-pair30:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F19
-	FMOVQ 16(R13), F10
-	FMOVQ 32(R13), F26
-	WORD $0x4f3d0758 // sshr v24.4s, v26.4s, #3
-	VSUB V24.S4, V0.S4, V24.S4
-	VDUP V24.S[2], V28.S4
-	VDUP V24.S[3], V30.S4
-	FMOVQ 0(R20), F25
-	FMOVQ 16(R20), F14
-	FMOVQ 32(R20), F15
-	WORD $0x4f3d05f5 // sshr v21.4s, v15.4s, #3
-	VSUB V21.S4, V0.S4, V21.S4
-	VDUP V21.S[2], V22.S4
-	VDUP V21.S[3], V31.S4
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F11
-	FMOVQ 384(R11), F23
-	WORD $0x4f93e2fd // sdot v29.4s, v23.16b, v19.4b[0]
-	WORD $0x4f99e2eb // sdot v11.4s, v23.16b, v25.4b[0]
-	FMOVQ 400(R11), F7
-	WORD $0x4fb3e0fd // sdot v29.4s, v7.16b, v19.4b[1]
-	WORD $0x4fb9e0eb // sdot v11.4s, v7.16b, v25.4b[1]
-	FMOVQ 416(R11), F27
-	WORD $0x4f93eb7d // sdot v29.4s, v27.16b, v19.4b[2]
-	WORD $0x4f99eb6b // sdot v11.4s, v27.16b, v25.4b[2]
-	FMOVQ 432(R11), F20
-	WORD $0x4fb3ea9d // sdot v29.4s, v20.16b, v19.4b[3]
-	WORD $0x4fb9ea8b // sdot v11.4s, v20.16b, v25.4b[3]
-	WORD $0x4ebcd7bd // fsub v29.4s, v29.4s, v28.4s
-	WORD $0x4eb6d56b // fsub v11.4s, v11.4s, v22.4s
-	WORD $0x4f9a93bd // fmul v29.4s, v29.4s, v26.s[0]
-	WORD $0x4f8f916b // fmul v11.4s, v11.4s, v15.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F17
-	FMOVQ 448(R11), F16
-	WORD $0x4f8ae209 // sdot v9.4s, v16.16b, v10.4b[0]
-	WORD $0x4f8ee211 // sdot v17.4s, v16.16b, v14.4b[0]
-	FMOVQ 464(R11), F13
-	WORD $0x4faae1a9 // sdot v9.4s, v13.16b, v10.4b[1]
-	WORD $0x4faee1b1 // sdot v17.4s, v13.16b, v14.4b[1]
-	FMOVQ 480(R11), F6
-	WORD $0x4f8ae8c9 // sdot v9.4s, v6.16b, v10.4b[2]
-	WORD $0x4f8ee8d1 // sdot v17.4s, v6.16b, v14.4b[2]
-	FMOVQ 496(R11), F18
-	WORD $0x4faaea49 // sdot v9.4s, v18.16b, v10.4b[3]
-	WORD $0x4faeea51 // sdot v17.4s, v18.16b, v14.4b[3]
-	WORD $0x4ebed529 // fsub v9.4s, v9.4s, v30.4s
-	WORD $0x4ebfd631 // fsub v17.4s, v17.4s, v31.4s
-	WORD $0x4fba113d // fmla v29.4s, v9.4s, v26.s[1]
-	WORD $0x4faf122b // fmla v11.4s, v17.4s, v15.s[1]
-	FMOVQ 0(R14), F12
-	FMOVQ 0(R21), F8
-	FMOVQ 128(R11), F24
-	WORD $0x4e38cfac // fmla v12.4s, v29.4s, v24.4s
-	WORD $0x4e38cd68 // fmla v8.4s, v11.4s, v24.4s
-	FMOVQ F12, 0(R14)
-	FMOVQ F8, 0(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F23
-	FMOVQ 512(R11), F7
-	WORD $0x4f93e0f5 // sdot v21.4s, v7.16b, v19.4b[0]
-	WORD $0x4f99e0f7 // sdot v23.4s, v7.16b, v25.4b[0]
-	FMOVQ 528(R11), F27
-	WORD $0x4fb3e375 // sdot v21.4s, v27.16b, v19.4b[1]
-	WORD $0x4fb9e377 // sdot v23.4s, v27.16b, v25.4b[1]
-	FMOVQ 544(R11), F20
-	WORD $0x4f93ea95 // sdot v21.4s, v20.16b, v19.4b[2]
-	WORD $0x4f99ea97 // sdot v23.4s, v20.16b, v25.4b[2]
-	FMOVQ 560(R11), F16
-	WORD $0x4fb3ea15 // sdot v21.4s, v16.16b, v19.4b[3]
-	WORD $0x4fb9ea17 // sdot v23.4s, v16.16b, v25.4b[3]
-	WORD $0x4ebcd6b5 // fsub v21.4s, v21.4s, v28.4s
-	WORD $0x4eb6d6f7 // fsub v23.4s, v23.4s, v22.4s
-	WORD $0x4f9a92b5 // fmul v21.4s, v21.4s, v26.s[0]
-	WORD $0x4f8f92f7 // fmul v23.4s, v23.4s, v15.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F6
-	FMOVQ 576(R11), F18
-	WORD $0x4f8ae24d // sdot v13.4s, v18.16b, v10.4b[0]
-	WORD $0x4f8ee246 // sdot v6.4s, v18.16b, v14.4b[0]
-	FMOVQ 592(R11), F9
-	WORD $0x4faae12d // sdot v13.4s, v9.16b, v10.4b[1]
-	WORD $0x4faee126 // sdot v6.4s, v9.16b, v14.4b[1]
-	FMOVQ 608(R11), F17
-	WORD $0x4f8aea2d // sdot v13.4s, v17.16b, v10.4b[2]
-	WORD $0x4f8eea26 // sdot v6.4s, v17.16b, v14.4b[2]
-	FMOVQ 624(R11), F29
-	WORD $0x4faaebad // sdot v13.4s, v29.16b, v10.4b[3]
-	WORD $0x4faeeba6 // sdot v6.4s, v29.16b, v14.4b[3]
-	WORD $0x4ebed5ad // fsub v13.4s, v13.4s, v30.4s
-	WORD $0x4ebfd4c6 // fsub v6.4s, v6.4s, v31.4s
-	WORD $0x4fba11b5 // fmla v21.4s, v13.4s, v26.s[1]
-	WORD $0x4faf10d7 // fmla v23.4s, v6.4s, v15.s[1]
-	FMOVQ 16(R14), F11
-	FMOVQ 16(R21), F24
-	FMOVQ 144(R11), F12
-	WORD $0x4e2cceab // fmla v11.4s, v21.4s, v12.4s
-	WORD $0x4e2ccef8 // fmla v24.4s, v23.4s, v12.4s
-	FMOVQ F11, 16(R14)
-	FMOVQ F24, 16(R21)
-	FMOVQ 0(R10), F8
-	FMOVQ 0(R10), F7
-	FMOVQ 640(R11), F27
-	WORD $0x4f93e368 // sdot v8.4s, v27.16b, v19.4b[0]
-	WORD $0x4f99e367 // sdot v7.4s, v27.16b, v25.4b[0]
-	FMOVQ 656(R11), F20
-	WORD $0x4fb3e288 // sdot v8.4s, v20.16b, v19.4b[1]
-	WORD $0x4fb9e287 // sdot v7.4s, v20.16b, v25.4b[1]
-	FMOVQ 672(R11), F16
-	WORD $0x4f93ea08 // sdot v8.4s, v16.16b, v19.4b[2]
-	WORD $0x4f99ea07 // sdot v7.4s, v16.16b, v25.4b[2]
-	FMOVQ 688(R11), F18
-	WORD $0x4fb3ea48 // sdot v8.4s, v18.16b, v19.4b[3]
-	WORD $0x4fb9ea47 // sdot v7.4s, v18.16b, v25.4b[3]
-	WORD $0x4ebcd508 // fsub v8.4s, v8.4s, v28.4s
-	WORD $0x4eb6d4e7 // fsub v7.4s, v7.4s, v22.4s
-	WORD $0x4f9a9108 // fmul v8.4s, v8.4s, v26.s[0]
-	WORD $0x4f8f90e7 // fmul v7.4s, v7.4s, v15.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F17
-	FMOVQ 704(R11), F29
-	WORD $0x4f8ae3a9 // sdot v9.4s, v29.16b, v10.4b[0]
-	WORD $0x4f8ee3b1 // sdot v17.4s, v29.16b, v14.4b[0]
-	FMOVQ 720(R11), F13
-	WORD $0x4faae1a9 // sdot v9.4s, v13.16b, v10.4b[1]
-	WORD $0x4faee1b1 // sdot v17.4s, v13.16b, v14.4b[1]
-	FMOVQ 736(R11), F6
-	WORD $0x4f8ae8c9 // sdot v9.4s, v6.16b, v10.4b[2]
-	WORD $0x4f8ee8d1 // sdot v17.4s, v6.16b, v14.4b[2]
-	FMOVQ 752(R11), F21
-	WORD $0x4faaeaa9 // sdot v9.4s, v21.16b, v10.4b[3]
-	WORD $0x4faeeab1 // sdot v17.4s, v21.16b, v14.4b[3]
-	WORD $0x4ebed529 // fsub v9.4s, v9.4s, v30.4s
-	WORD $0x4ebfd631 // fsub v17.4s, v17.4s, v31.4s
-	WORD $0x4fba1128 // fmla v8.4s, v9.4s, v26.s[1]
-	WORD $0x4faf1227 // fmla v7.4s, v17.4s, v15.s[1]
-	FMOVQ 32(R14), F23
-	FMOVQ 32(R21), F12
-	FMOVQ 160(R11), F11
-	WORD $0x4e2bcd17 // fmla v23.4s, v8.4s, v11.4s
-	WORD $0x4e2bccec // fmla v12.4s, v7.4s, v11.4s
-	FMOVQ F23, 32(R14)
-	FMOVQ F12, 32(R21)
-	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F27
-	FMOVQ 768(R11), F20
-	WORD $0x4f93e298 // sdot v24.4s, v20.16b, v19.4b[0]
-	WORD $0x4f99e29b // sdot v27.4s, v20.16b, v25.4b[0]
-	FMOVQ 784(R11), F16
-	WORD $0x4fb3e218 // sdot v24.4s, v16.16b, v19.4b[1]
-	WORD $0x4fb9e21b // sdot v27.4s, v16.16b, v25.4b[1]
-	FMOVQ 800(R11), F18
-	WORD $0x4f93ea58 // sdot v24.4s, v18.16b, v19.4b[2]
-	WORD $0x4f99ea5b // sdot v27.4s, v18.16b, v25.4b[2]
-	FMOVQ 816(R11), F29
-	WORD $0x4fb3ebb8 // sdot v24.4s, v29.16b, v19.4b[3]
-	WORD $0x4fb9ebbb // sdot v27.4s, v29.16b, v25.4b[3]
-	WORD $0x4ebcd718 // fsub v24.4s, v24.4s, v28.4s
-	WORD $0x4eb6d77b // fsub v27.4s, v27.4s, v22.4s
-	WORD $0x4f9a9318 // fmul v24.4s, v24.4s, v26.s[0]
-	WORD $0x4f8f937b // fmul v27.4s, v27.4s, v15.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F6
-	FMOVQ 832(R11), F21
-	WORD $0x4f8ae2ad // sdot v13.4s, v21.16b, v10.4b[0]
-	WORD $0x4f8ee2a6 // sdot v6.4s, v21.16b, v14.4b[0]
-	FMOVQ 848(R11), F9
-	WORD $0x4faae12d // sdot v13.4s, v9.16b, v10.4b[1]
-	WORD $0x4faee126 // sdot v6.4s, v9.16b, v14.4b[1]
-	FMOVQ 864(R11), F17
-	WORD $0x4f8aea2d // sdot v13.4s, v17.16b, v10.4b[2]
-	WORD $0x4f8eea26 // sdot v6.4s, v17.16b, v14.4b[2]
-	FMOVQ 880(R11), F8
-	WORD $0x4faae90d // sdot v13.4s, v8.16b, v10.4b[3]
-	WORD $0x4faee906 // sdot v6.4s, v8.16b, v14.4b[3]
-	WORD $0x4ebed5ad // fsub v13.4s, v13.4s, v30.4s
-	WORD $0x4ebfd4c6 // fsub v6.4s, v6.4s, v31.4s
-	WORD $0x4fba11b8 // fmla v24.4s, v13.4s, v26.s[1]
-	WORD $0x4faf10db // fmla v27.4s, v6.4s, v15.s[1]
-	FMOVQ 48(R14), F7
-	FMOVQ 48(R21), F11
-	FMOVQ 176(R11), F23
-	WORD $0x4e37cf07 // fmla v7.4s, v24.4s, v23.4s
-	WORD $0x4e37cf6b // fmla v11.4s, v27.4s, v23.4s
-	FMOVQ F7, 48(R14)
-	FMOVQ F11, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair30
+	FMOVQ 688(R1), F29
+	VSHL $4, V29.B16, V28.B16
+	VAND V2.B16, V28.B16, V24.B16
+	VORR V24.B16, V22.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ F22, 448(R23)
+	FMOVQ 496(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V28.B16, V30.B16
+	VUSRA $1, V30.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FMOVQ F26, 464(R23)
+	FMOVQ 560(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V4.B16, V28.B16, V27.B16
+	VUSRA $2, V27.B16, V31.B16
+	VSUB V6.B16, V31.B16, V31.B16
+	FMOVQ F31, 480(R23)
+	FMOVQ 624(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V5.B16, V28.B16, V7.B16
+	VUSRA $3, V7.B16, V11.B16
+	VSUB V6.B16, V11.B16, V11.B16
+	FMOVQ F11, 496(R23)
+	FMOVQ 432(R1), F8
+	VAND V2.B16, V29.B16, V12.B16
+	VUSRA $4, V8.B16, V12.B16
+	VSUB V6.B16, V12.B16, V12.B16
+	FMOVQ F12, 512(R23)
+	FMOVQ 496(R1), F13
+	VAND V3.B16, V29.B16, V14.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $1, V14.B16, V13.B16
+	VSUB V6.B16, V13.B16, V13.B16
+	FMOVQ F13, 528(R23)
+	FMOVQ 560(R1), F15
+	VAND V4.B16, V29.B16, V17.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $2, V17.B16, V15.B16
+	VSUB V6.B16, V15.B16, V15.B16
+	FMOVQ F15, 544(R23)
+	FMOVQ 624(R1), F19
+	VAND V5.B16, V29.B16, V16.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $3, V16.B16, V19.B16
+	VSUB V6.B16, V19.B16, V19.B16
+	FMOVQ F19, 560(R23)
+	FMOVD 56(R1), F20
+	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
+	FMOVQ F20, 48(R23)
+	ADD $576, R23
 	ADD $704, R1
-	ADD $128, R2
 	SUBS $1, R4
-	BNE pair27
-last28:
+	BNE pair30
+last31:
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row32:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F18
+	FMOVQ 16(R14), F9
+	FMOVQ 32(R14), F10
+	FMOVQ 48(R14), F21
+	FMOVQ 0(R20), F23
+	FMOVQ 16(R20), F25
+	FMOVQ 32(R20), F24
+	FMOVQ 48(R20), F22
+	MOVD R13, R21
+	ADD $128, R11, R23
+	MOVD R24, R4
+tile33:
+	FMOVQ 0(R21), F30
+	FMOVQ 16(R21), F26
+	FMOVQ 32(R21), F27
+	FMOVQ 0(R22), F31
+	FMOVQ 16(R22), F7
+	FMOVQ 32(R22), F11
+	FMOVQ 0(R10), F8
+	FMOVQ 0(R10), F12
+	FMOVQ 64(R23), F14
+	WORD $0x4f9ee1c8 // sdot v8.4s, v14.16b, v30.4b[0]
+	WORD $0x4f9fe1cc // sdot v12.4s, v14.16b, v31.4b[0]
+	FMOVQ 80(R23), F13
+	WORD $0x4fbee1a8 // sdot v8.4s, v13.16b, v30.4b[1]
+	WORD $0x4fbfe1ac // sdot v12.4s, v13.16b, v31.4b[1]
+	FMOVQ 96(R23), F17
+	WORD $0x4f9eea28 // sdot v8.4s, v17.16b, v30.4b[2]
+	WORD $0x4f9fea2c // sdot v12.4s, v17.16b, v31.4b[2]
+	FMOVQ 112(R23), F15
+	WORD $0x4fbee9e8 // sdot v8.4s, v15.16b, v30.4b[3]
+	WORD $0x4fbfe9ec // sdot v12.4s, v15.16b, v31.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f9b9108 // fmul v8.4s, v8.4s, v27.s[0]
+	WORD $0x4f8b918c // fmul v12.4s, v12.4s, v11.s[0]
+	FMOVQ 0(R10), F28
+	FMOVQ 0(R10), F29
+	FMOVQ 128(R23), F16
+	WORD $0x4f9ae21c // sdot v28.4s, v16.16b, v26.4b[0]
+	WORD $0x4f87e21d // sdot v29.4s, v16.16b, v7.4b[0]
+	FMOVQ 144(R23), F19
+	WORD $0x4fbae27c // sdot v28.4s, v19.16b, v26.4b[1]
+	WORD $0x4fa7e27d // sdot v29.4s, v19.16b, v7.4b[1]
+	FMOVQ 160(R23), F20
+	WORD $0x4f9aea9c // sdot v28.4s, v20.16b, v26.4b[2]
+	WORD $0x4f87ea9d // sdot v29.4s, v20.16b, v7.4b[2]
+	FMOVQ 176(R23), F14
+	WORD $0x4fbae9dc // sdot v28.4s, v14.16b, v26.4b[3]
+	WORD $0x4fa7e9dd // sdot v29.4s, v14.16b, v7.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fbb1388 // fmla v8.4s, v28.4s, v27.s[1]
+	WORD $0x4fab13ac // fmla v12.4s, v29.4s, v11.s[1]
+	FMOVQ 0(R23), F13
+	WORD $0x4e2dcd12 // fmla v18.4s, v8.4s, v13.4s
+	WORD $0x4e2dcd97 // fmla v23.4s, v12.4s, v13.4s
+	FMOVQ 0(R10), F17
+	FMOVQ 0(R10), F15
+	FMOVQ 192(R23), F16
+	WORD $0x4f9ee211 // sdot v17.4s, v16.16b, v30.4b[0]
+	WORD $0x4f9fe20f // sdot v15.4s, v16.16b, v31.4b[0]
+	FMOVQ 208(R23), F19
+	WORD $0x4fbee271 // sdot v17.4s, v19.16b, v30.4b[1]
+	WORD $0x4fbfe26f // sdot v15.4s, v19.16b, v31.4b[1]
+	FMOVQ 224(R23), F20
+	WORD $0x4f9eea91 // sdot v17.4s, v20.16b, v30.4b[2]
+	WORD $0x4f9fea8f // sdot v15.4s, v20.16b, v31.4b[2]
+	FMOVQ 240(R23), F14
+	WORD $0x4fbee9d1 // sdot v17.4s, v14.16b, v30.4b[3]
+	WORD $0x4fbfe9cf // sdot v15.4s, v14.16b, v31.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f9b9231 // fmul v17.4s, v17.4s, v27.s[0]
+	WORD $0x4f8b91ef // fmul v15.4s, v15.4s, v11.s[0]
+	FMOVQ 0(R10), F28
+	FMOVQ 0(R10), F29
+	FMOVQ 256(R23), F8
+	WORD $0x4f9ae11c // sdot v28.4s, v8.16b, v26.4b[0]
+	WORD $0x4f87e11d // sdot v29.4s, v8.16b, v7.4b[0]
+	FMOVQ 272(R23), F12
+	WORD $0x4fbae19c // sdot v28.4s, v12.16b, v26.4b[1]
+	WORD $0x4fa7e19d // sdot v29.4s, v12.16b, v7.4b[1]
+	FMOVQ 288(R23), F13
+	WORD $0x4f9ae9bc // sdot v28.4s, v13.16b, v26.4b[2]
+	WORD $0x4f87e9bd // sdot v29.4s, v13.16b, v7.4b[2]
+	FMOVQ 304(R23), F16
+	WORD $0x4fbaea1c // sdot v28.4s, v16.16b, v26.4b[3]
+	WORD $0x4fa7ea1d // sdot v29.4s, v16.16b, v7.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fbb1391 // fmla v17.4s, v28.4s, v27.s[1]
+	WORD $0x4fab13af // fmla v15.4s, v29.4s, v11.s[1]
+	FMOVQ 16(R23), F19
+	WORD $0x4e33ce29 // fmla v9.4s, v17.4s, v19.4s
+	WORD $0x4e33cdf9 // fmla v25.4s, v15.4s, v19.4s
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F14
+	FMOVQ 320(R23), F8
+	WORD $0x4f9ee114 // sdot v20.4s, v8.16b, v30.4b[0]
+	WORD $0x4f9fe10e // sdot v14.4s, v8.16b, v31.4b[0]
+	FMOVQ 336(R23), F12
+	WORD $0x4fbee194 // sdot v20.4s, v12.16b, v30.4b[1]
+	WORD $0x4fbfe18e // sdot v14.4s, v12.16b, v31.4b[1]
+	FMOVQ 352(R23), F13
+	WORD $0x4f9ee9b4 // sdot v20.4s, v13.16b, v30.4b[2]
+	WORD $0x4f9fe9ae // sdot v14.4s, v13.16b, v31.4b[2]
+	FMOVQ 368(R23), F16
+	WORD $0x4fbeea14 // sdot v20.4s, v16.16b, v30.4b[3]
+	WORD $0x4fbfea0e // sdot v14.4s, v16.16b, v31.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f9b9294 // fmul v20.4s, v20.4s, v27.s[0]
+	WORD $0x4f8b91ce // fmul v14.4s, v14.4s, v11.s[0]
+	FMOVQ 0(R10), F28
+	FMOVQ 0(R10), F29
+	FMOVQ 384(R23), F17
+	WORD $0x4f9ae23c // sdot v28.4s, v17.16b, v26.4b[0]
+	WORD $0x4f87e23d // sdot v29.4s, v17.16b, v7.4b[0]
+	FMOVQ 400(R23), F15
+	WORD $0x4fbae1fc // sdot v28.4s, v15.16b, v26.4b[1]
+	WORD $0x4fa7e1fd // sdot v29.4s, v15.16b, v7.4b[1]
+	FMOVQ 416(R23), F19
+	WORD $0x4f9aea7c // sdot v28.4s, v19.16b, v26.4b[2]
+	WORD $0x4f87ea7d // sdot v29.4s, v19.16b, v7.4b[2]
+	FMOVQ 432(R23), F8
+	WORD $0x4fbae91c // sdot v28.4s, v8.16b, v26.4b[3]
+	WORD $0x4fa7e91d // sdot v29.4s, v8.16b, v7.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fbb1394 // fmla v20.4s, v28.4s, v27.s[1]
+	WORD $0x4fab13ae // fmla v14.4s, v29.4s, v11.s[1]
+	FMOVQ 32(R23), F12
+	WORD $0x4e2cce8a // fmla v10.4s, v20.4s, v12.4s
+	WORD $0x4e2ccdd8 // fmla v24.4s, v14.4s, v12.4s
+	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F16
+	FMOVQ 448(R23), F17
+	WORD $0x4f9ee22d // sdot v13.4s, v17.16b, v30.4b[0]
+	WORD $0x4f9fe230 // sdot v16.4s, v17.16b, v31.4b[0]
+	FMOVQ 464(R23), F15
+	WORD $0x4fbee1ed // sdot v13.4s, v15.16b, v30.4b[1]
+	WORD $0x4fbfe1f0 // sdot v16.4s, v15.16b, v31.4b[1]
+	FMOVQ 480(R23), F19
+	WORD $0x4f9eea6d // sdot v13.4s, v19.16b, v30.4b[2]
+	WORD $0x4f9fea70 // sdot v16.4s, v19.16b, v31.4b[2]
+	FMOVQ 496(R23), F8
+	WORD $0x4fbee90d // sdot v13.4s, v8.16b, v30.4b[3]
+	WORD $0x4fbfe910 // sdot v16.4s, v8.16b, v31.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f9b91ad // fmul v13.4s, v13.4s, v27.s[0]
+	WORD $0x4f8b9210 // fmul v16.4s, v16.4s, v11.s[0]
+	FMOVQ 0(R10), F28
+	FMOVQ 0(R10), F29
+	FMOVQ 512(R23), F20
+	WORD $0x4f9ae29c // sdot v28.4s, v20.16b, v26.4b[0]
+	WORD $0x4f87e29d // sdot v29.4s, v20.16b, v7.4b[0]
+	FMOVQ 528(R23), F14
+	WORD $0x4fbae1dc // sdot v28.4s, v14.16b, v26.4b[1]
+	WORD $0x4fa7e1dd // sdot v29.4s, v14.16b, v7.4b[1]
+	FMOVQ 544(R23), F12
+	WORD $0x4f9ae99c // sdot v28.4s, v12.16b, v26.4b[2]
+	WORD $0x4f87e99d // sdot v29.4s, v12.16b, v7.4b[2]
+	FMOVQ 560(R23), F17
+	WORD $0x4fbaea3c // sdot v28.4s, v17.16b, v26.4b[3]
+	WORD $0x4fa7ea3d // sdot v29.4s, v17.16b, v7.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fbb138d // fmla v13.4s, v28.4s, v27.s[1]
+	WORD $0x4fab13b0 // fmla v16.4s, v29.4s, v11.s[1]
+	FMOVQ 48(R23), F15
+	WORD $0x4e2fcdb5 // fmla v21.4s, v13.4s, v15.4s
+	WORD $0x4e2fce16 // fmla v22.4s, v16.4s, v15.4s
+	ADD $64, R22
+	ADD $64, R21
+	ADD $576, R23
+	SUBS $1, R4
+	BNE tile33
+	FMOVQ F18, 0(R14)
+	FMOVQ F9, 16(R14)
+	FMOVQ F10, 32(R14)
+	FMOVQ F21, 48(R14)
+	FMOVQ F23, 0(R20)
+	FMOVQ F25, 16(R20)
+	FMOVQ F24, 32(R20)
+	FMOVQ F22, 48(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row32
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch29
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel25
+	BNE panel27
 	RET
 
 // mulQ5_1Dotx1 multiplies Q5_1 weights with a few rows of activations, one by one.
@@ -3347,12 +2932,12 @@ TEXT ·mulQ5_1Dotx1(SB), NOSPLIT, $0-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel31:
+panel34:
 	MOVD 8(R0), R2
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row32:
+row35:
 	MOVD R6, R1
 	MOVD R13, R2
 	VEOR V6.B16, V6.B16, V6.B16
@@ -3360,7 +2945,7 @@ row32:
 	VEOR V8.B16, V8.B16, V8.B16
 	VEOR V9.B16, V9.B16, V9.B16
 	MOVD 40(R0), R4
-pair33:
+pair36:
 	FMOVQ 0(R2), F10
 	FMOVQ 16(R2), F11
 	FMOVQ 32(R2), F12
@@ -3584,7 +3169,7 @@ pair33:
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x4f8d1349 // fmla v9.4s, v26.4s, v13.s[0]
 	SUBS $1, R4
-	BEQ last34
+	BEQ last37
 	FMOVQ 64(R2), F27
 	FMOVQ 80(R2), F16
 	FMOVQ 96(R2), F30
@@ -3810,8 +3395,8 @@ pair33:
 	ADD $768, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair33
-last34:
+	BNE pair36
+last37:
 	FMOVQ F6, 0(R14)
 	FMOVQ F7, 16(R14)
 	FMOVQ F8, 32(R14)
@@ -3819,19 +3404,19 @@ last34:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row32
+	BNE row35
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel31
+	BNE panel34
 	RET
 
 // mulQ5_1Dot multiplies Q5_1 weights with several rows of activations.
 // func mulQ5_1Dot(a *panel.Args)
-TEXT ·mulQ5_1Dot(SB), 0, $960-8
+TEXT ·mulQ5_1Dot(SB), 0, $5312-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-5312(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -3851,14 +3436,13 @@ TEXT ·mulQ5_1Dot(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel35:
-	MOVD R6, R1
+panel38:
 	MOVD 8(R0), R2
 	VEOR V6.B16, V6.B16, V6.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row36:
+row39:
 	FMOVQ F6, 0(R14)
 	FMOVQ F6, 16(R14)
 	FMOVQ F6, 32(R14)
@@ -3866,800 +3450,620 @@ row36:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row36
-	MOVD 40(R0), R4
-pair37:
+	BNE row39
+	MOVD R6, R1
+	MOVD 40(R0), R9
+bunch40:
+	MOVD $8, R4
+	CMP R4, R9
+	CSEL LT, R9, R4, R4
+	MOVD R4, R24
+	ADD $128, R11, R23
+pair41:
 	FMOVQ 128(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	FMOVQ 384(R1), F8
 	VSHL $4, V8.B16, V9.B16
 	VAND V2.B16, V9.B16, V10.B16
 	VORR V10.B16, V7.B16, V7.B16
-	FMOVQ F7, 384(R11)
+	FMOVQ F7, 128(R23)
 	FMOVQ 192(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
 	VAND V3.B16, V9.B16, V12.B16
 	VUSRA $1, V12.B16, V11.B16
-	FMOVQ F11, 400(R11)
+	FMOVQ F11, 144(R23)
 	FMOVQ 256(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	VAND V4.B16, V9.B16, V14.B16
 	VUSRA $2, V14.B16, V13.B16
-	FMOVQ F13, 416(R11)
+	FMOVQ F13, 160(R23)
 	FMOVQ 320(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
 	VAND V5.B16, V9.B16, V16.B16
 	VUSRA $3, V16.B16, V15.B16
-	FMOVQ F15, 432(R11)
+	FMOVQ F15, 176(R23)
 	FMOVQ 128(R1), F17
 	VAND V2.B16, V8.B16, V18.B16
 	VUSRA $4, V17.B16, V18.B16
-	FMOVQ F18, 448(R11)
+	FMOVQ F18, 192(R23)
 	FMOVQ 192(R1), F19
 	VAND V3.B16, V8.B16, V20.B16
 	VUSHR $4, V19.B16, V19.B16
 	VUSRA $1, V20.B16, V19.B16
-	FMOVQ F19, 464(R11)
+	FMOVQ F19, 208(R23)
 	FMOVQ 256(R1), F21
 	VAND V4.B16, V8.B16, V22.B16
 	VUSHR $4, V21.B16, V21.B16
 	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 480(R11)
+	FMOVQ F21, 224(R23)
 	FMOVQ 320(R1), F23
 	VAND V5.B16, V8.B16, V24.B16
 	VUSHR $4, V23.B16, V23.B16
 	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 496(R11)
+	FMOVQ F23, 240(R23)
 	FMOVD 0(R1), F25
 	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	FMOVQ F25, 128(R11)
+	FMOVQ F25, 0(R23)
 	FMOVD 32(R1), F26
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	FMOVQ F26, 256(R11)
+	FMOVQ F26, 64(R23)
 	FMOVQ 144(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
 	FMOVQ 400(R1), F28
 	VSHL $4, V28.B16, V29.B16
 	VAND V2.B16, V29.B16, V30.B16
 	VORR V30.B16, V27.B16, V27.B16
-	FMOVQ F27, 512(R11)
+	FMOVQ F27, 256(R23)
 	FMOVQ 208(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
 	VAND V3.B16, V29.B16, V6.B16
 	VUSRA $1, V6.B16, V31.B16
-	FMOVQ F31, 528(R11)
+	FMOVQ F31, 272(R23)
 	FMOVQ 272(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	VAND V4.B16, V29.B16, V7.B16
 	VUSRA $2, V7.B16, V10.B16
-	FMOVQ F10, 544(R11)
+	FMOVQ F10, 288(R23)
 	FMOVQ 336(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
 	VAND V5.B16, V29.B16, V11.B16
 	VUSRA $3, V11.B16, V12.B16
-	FMOVQ F12, 560(R11)
+	FMOVQ F12, 304(R23)
 	FMOVQ 144(R1), F14
 	VAND V2.B16, V28.B16, V13.B16
 	VUSRA $4, V14.B16, V13.B16
-	FMOVQ F13, 576(R11)
+	FMOVQ F13, 320(R23)
 	FMOVQ 208(R1), F16
 	VAND V3.B16, V28.B16, V15.B16
 	VUSHR $4, V16.B16, V16.B16
 	VUSRA $1, V15.B16, V16.B16
-	FMOVQ F16, 592(R11)
+	FMOVQ F16, 336(R23)
 	FMOVQ 272(R1), F17
 	VAND V4.B16, V28.B16, V18.B16
 	VUSHR $4, V17.B16, V17.B16
 	VUSRA $2, V18.B16, V17.B16
-	FMOVQ F17, 608(R11)
+	FMOVQ F17, 352(R23)
 	FMOVQ 336(R1), F20
 	VAND V5.B16, V28.B16, V19.B16
 	VUSHR $4, V20.B16, V20.B16
 	VUSRA $3, V19.B16, V20.B16
-	FMOVQ F20, 624(R11)
+	FMOVQ F20, 368(R23)
 	FMOVD 8(R1), F22
 	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	FMOVQ F22, 144(R11)
+	FMOVQ F22, 16(R23)
 	FMOVD 40(R1), F21
 	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	FMOVQ F21, 272(R11)
+	FMOVQ F21, 80(R23)
 	FMOVQ 160(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
 	FMOVQ 416(R1), F8
 	VSHL $4, V8.B16, V24.B16
 	VAND V2.B16, V24.B16, V23.B16
 	VORR V23.B16, V9.B16, V9.B16
-	FMOVQ F9, 640(R11)
+	FMOVQ F9, 384(R23)
 	FMOVQ 224(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
 	VAND V3.B16, V24.B16, V26.B16
 	VUSRA $1, V26.B16, V25.B16
-	FMOVQ F25, 656(R11)
+	FMOVQ F25, 400(R23)
 	FMOVQ 288(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
 	VAND V4.B16, V24.B16, V27.B16
 	VUSRA $2, V27.B16, V30.B16
-	FMOVQ F30, 672(R11)
+	FMOVQ F30, 416(R23)
 	FMOVQ 352(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
 	VAND V5.B16, V24.B16, V31.B16
 	VUSRA $3, V31.B16, V6.B16
-	FMOVQ F6, 688(R11)
+	FMOVQ F6, 432(R23)
 	FMOVQ 160(R1), F7
 	VAND V2.B16, V8.B16, V10.B16
 	VUSRA $4, V7.B16, V10.B16
-	FMOVQ F10, 704(R11)
+	FMOVQ F10, 448(R23)
 	FMOVQ 224(R1), F11
 	VAND V3.B16, V8.B16, V12.B16
 	VUSHR $4, V11.B16, V11.B16
 	VUSRA $1, V12.B16, V11.B16
-	FMOVQ F11, 720(R11)
+	FMOVQ F11, 464(R23)
 	FMOVQ 288(R1), F14
 	VAND V4.B16, V8.B16, V13.B16
 	VUSHR $4, V14.B16, V14.B16
 	VUSRA $2, V13.B16, V14.B16
-	FMOVQ F14, 736(R11)
+	FMOVQ F14, 480(R23)
 	FMOVQ 352(R1), F15
 	VAND V5.B16, V8.B16, V16.B16
 	VUSHR $4, V15.B16, V15.B16
 	VUSRA $3, V16.B16, V15.B16
-	FMOVQ F15, 752(R11)
+	FMOVQ F15, 496(R23)
 	FMOVD 16(R1), F18
 	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	FMOVQ F18, 160(R11)
+	FMOVQ F18, 32(R23)
 	FMOVD 48(R1), F17
 	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	FMOVQ F17, 288(R11)
+	FMOVQ F17, 96(R23)
 	FMOVQ 176(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
 	FMOVQ 432(R1), F28
 	VSHL $4, V28.B16, V19.B16
 	VAND V2.B16, V19.B16, V20.B16
 	VORR V20.B16, V29.B16, V29.B16
-	FMOVQ F29, 768(R11)
+	FMOVQ F29, 512(R23)
 	FMOVQ 240(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	VAND V3.B16, V19.B16, V21.B16
 	VUSRA $1, V21.B16, V22.B16
-	FMOVQ F22, 784(R11)
+	FMOVQ F22, 528(R23)
 	FMOVQ 304(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
 	VAND V4.B16, V19.B16, V9.B16
 	VUSRA $2, V9.B16, V23.B16
-	FMOVQ F23, 800(R11)
+	FMOVQ F23, 544(R23)
 	FMOVQ 368(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
 	VAND V5.B16, V19.B16, V25.B16
 	VUSRA $3, V25.B16, V26.B16
-	FMOVQ F26, 816(R11)
+	FMOVQ F26, 560(R23)
 	FMOVQ 176(R1), F27
 	VAND V2.B16, V28.B16, V30.B16
 	VUSRA $4, V27.B16, V30.B16
-	FMOVQ F30, 832(R11)
+	FMOVQ F30, 576(R23)
 	FMOVQ 240(R1), F31
 	VAND V3.B16, V28.B16, V6.B16
 	VUSHR $4, V31.B16, V31.B16
 	VUSRA $1, V6.B16, V31.B16
-	FMOVQ F31, 848(R11)
+	FMOVQ F31, 592(R23)
 	FMOVQ 304(R1), F7
 	VAND V4.B16, V28.B16, V10.B16
 	VUSHR $4, V7.B16, V7.B16
 	VUSRA $2, V10.B16, V7.B16
-	FMOVQ F7, 864(R11)
+	FMOVQ F7, 608(R23)
 	FMOVQ 368(R1), F12
 	VAND V5.B16, V28.B16, V11.B16
 	VUSHR $4, V12.B16, V12.B16
 	VUSRA $3, V11.B16, V12.B16
-	FMOVQ F12, 880(R11)
+	FMOVQ F12, 624(R23)
 	FMOVD 24(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 176(R11)
+	FMOVQ F13, 48(R23)
 	FMOVD 56(R1), F14
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 304(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair39:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F24
-	FMOVQ 16(R13), F8
-	FMOVQ 32(R13), F16
-	FMOVD 56(R13), F15
-	FMOVQ 0(R20), F18
-	FMOVQ 16(R20), F17
-	FMOVQ 32(R20), F20
-	FMOVD 56(R20), F29
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F22
-	FMOVQ 384(R11), F9
-	WORD $0x4f98e135 // sdot v21.4s, v9.16b, v24.4b[0]
-	WORD $0x4f92e136 // sdot v22.4s, v9.16b, v18.4b[0]
-	FMOVQ 400(R11), F23
-	WORD $0x4fb8e2f5 // sdot v21.4s, v23.16b, v24.4b[1]
-	WORD $0x4fb2e2f6 // sdot v22.4s, v23.16b, v18.4b[1]
-	FMOVQ 416(R11), F25
-	WORD $0x4f98eb35 // sdot v21.4s, v25.16b, v24.4b[2]
-	WORD $0x4f92eb36 // sdot v22.4s, v25.16b, v18.4b[2]
-	FMOVQ 432(R11), F26
-	WORD $0x4fb8eb55 // sdot v21.4s, v26.16b, v24.4b[3]
-	WORD $0x4fb2eb56 // sdot v22.4s, v26.16b, v18.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F30
-	FMOVQ 448(R11), F6
-	WORD $0x4f88e0db // sdot v27.4s, v6.16b, v8.4b[0]
-	WORD $0x4f91e0de // sdot v30.4s, v6.16b, v17.4b[0]
-	FMOVQ 464(R11), F31
-	WORD $0x4fa8e3fb // sdot v27.4s, v31.16b, v8.4b[1]
-	WORD $0x4fb1e3fe // sdot v30.4s, v31.16b, v17.4b[1]
-	FMOVQ 480(R11), F10
-	WORD $0x4f88e95b // sdot v27.4s, v10.16b, v8.4b[2]
-	WORD $0x4f91e95e // sdot v30.4s, v10.16b, v17.4b[2]
-	FMOVQ 496(R11), F7
-	WORD $0x4fa8e8fb // sdot v27.4s, v7.16b, v8.4b[3]
-	WORD $0x4fb1e8fe // sdot v30.4s, v7.16b, v17.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb01375 // fmla v21.4s, v27.4s, v16.s[1]
-	WORD $0x4fb413d6 // fmla v22.4s, v30.4s, v20.s[1]
-	FMOVQ 0(R14), F19
-	FMOVQ 0(R21), F28
-	FMOVQ 128(R11), F11
-	WORD $0x4e2bceb3 // fmla v19.4s, v21.4s, v11.4s
-	WORD $0x4e2bcedc // fmla v28.4s, v22.4s, v11.4s
-	FMOVQ 256(R11), F12
-	WORD $0x4f8f1193 // fmla v19.4s, v12.4s, v15.s[0]
-	WORD $0x4f9d119c // fmla v28.4s, v12.4s, v29.s[0]
-	FMOVQ F19, 0(R14)
-	FMOVQ F28, 0(R21)
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F14
-	FMOVQ 512(R11), F9
-	WORD $0x4f98e12d // sdot v13.4s, v9.16b, v24.4b[0]
-	WORD $0x4f92e12e // sdot v14.4s, v9.16b, v18.4b[0]
-	FMOVQ 528(R11), F23
-	WORD $0x4fb8e2ed // sdot v13.4s, v23.16b, v24.4b[1]
-	WORD $0x4fb2e2ee // sdot v14.4s, v23.16b, v18.4b[1]
-	FMOVQ 544(R11), F25
-	WORD $0x4f98eb2d // sdot v13.4s, v25.16b, v24.4b[2]
-	WORD $0x4f92eb2e // sdot v14.4s, v25.16b, v18.4b[2]
-	FMOVQ 560(R11), F26
-	WORD $0x4fb8eb4d // sdot v13.4s, v26.16b, v24.4b[3]
-	WORD $0x4fb2eb4e // sdot v14.4s, v26.16b, v18.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f9091ad // fmul v13.4s, v13.4s, v16.s[0]
-	WORD $0x4f9491ce // fmul v14.4s, v14.4s, v20.s[0]
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F31
-	FMOVQ 576(R11), F10
-	WORD $0x4f88e146 // sdot v6.4s, v10.16b, v8.4b[0]
-	WORD $0x4f91e15f // sdot v31.4s, v10.16b, v17.4b[0]
-	FMOVQ 592(R11), F7
-	WORD $0x4fa8e0e6 // sdot v6.4s, v7.16b, v8.4b[1]
-	WORD $0x4fb1e0ff // sdot v31.4s, v7.16b, v17.4b[1]
-	FMOVQ 608(R11), F27
-	WORD $0x4f88eb66 // sdot v6.4s, v27.16b, v8.4b[2]
-	WORD $0x4f91eb7f // sdot v31.4s, v27.16b, v17.4b[2]
-	FMOVQ 624(R11), F30
-	WORD $0x4fa8ebc6 // sdot v6.4s, v30.16b, v8.4b[3]
-	WORD $0x4fb1ebdf // sdot v31.4s, v30.16b, v17.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb010cd // fmla v13.4s, v6.4s, v16.s[1]
-	WORD $0x4fb413ee // fmla v14.4s, v31.4s, v20.s[1]
-	FMOVQ 16(R14), F21
-	FMOVQ 16(R21), F22
-	FMOVQ 144(R11), F11
-	WORD $0x4e2bcdb5 // fmla v21.4s, v13.4s, v11.4s
-	WORD $0x4e2bcdd6 // fmla v22.4s, v14.4s, v11.4s
-	FMOVQ 272(R11), F12
-	WORD $0x4f8f1195 // fmla v21.4s, v12.4s, v15.s[0]
-	WORD $0x4f9d1196 // fmla v22.4s, v12.4s, v29.s[0]
-	FMOVQ F21, 16(R14)
-	FMOVQ F22, 16(R21)
-	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F28
-	FMOVQ 640(R11), F9
-	WORD $0x4f98e133 // sdot v19.4s, v9.16b, v24.4b[0]
-	WORD $0x4f92e13c // sdot v28.4s, v9.16b, v18.4b[0]
-	FMOVQ 656(R11), F23
-	WORD $0x4fb8e2f3 // sdot v19.4s, v23.16b, v24.4b[1]
-	WORD $0x4fb2e2fc // sdot v28.4s, v23.16b, v18.4b[1]
-	FMOVQ 672(R11), F25
-	WORD $0x4f98eb33 // sdot v19.4s, v25.16b, v24.4b[2]
-	WORD $0x4f92eb3c // sdot v28.4s, v25.16b, v18.4b[2]
-	FMOVQ 688(R11), F26
-	WORD $0x4fb8eb53 // sdot v19.4s, v26.16b, v24.4b[3]
-	WORD $0x4fb2eb5c // sdot v28.4s, v26.16b, v18.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f909273 // fmul v19.4s, v19.4s, v16.s[0]
-	WORD $0x4f94939c // fmul v28.4s, v28.4s, v20.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 0(R10), F7
-	FMOVQ 704(R11), F27
-	WORD $0x4f88e36a // sdot v10.4s, v27.16b, v8.4b[0]
-	WORD $0x4f91e367 // sdot v7.4s, v27.16b, v17.4b[0]
-	FMOVQ 720(R11), F30
-	WORD $0x4fa8e3ca // sdot v10.4s, v30.16b, v8.4b[1]
-	WORD $0x4fb1e3c7 // sdot v7.4s, v30.16b, v17.4b[1]
-	FMOVQ 736(R11), F6
-	WORD $0x4f88e8ca // sdot v10.4s, v6.16b, v8.4b[2]
-	WORD $0x4f91e8c7 // sdot v7.4s, v6.16b, v17.4b[2]
-	FMOVQ 752(R11), F31
-	WORD $0x4fa8ebea // sdot v10.4s, v31.16b, v8.4b[3]
-	WORD $0x4fb1ebe7 // sdot v7.4s, v31.16b, v17.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fb01153 // fmla v19.4s, v10.4s, v16.s[1]
-	WORD $0x4fb410fc // fmla v28.4s, v7.4s, v20.s[1]
-	FMOVQ 32(R14), F13
-	FMOVQ 32(R21), F14
-	FMOVQ 160(R11), F11
-	WORD $0x4e2bce6d // fmla v13.4s, v19.4s, v11.4s
-	WORD $0x4e2bcf8e // fmla v14.4s, v28.4s, v11.4s
-	FMOVQ 288(R11), F12
-	WORD $0x4f8f118d // fmla v13.4s, v12.4s, v15.s[0]
-	WORD $0x4f9d118e // fmla v14.4s, v12.4s, v29.s[0]
-	FMOVQ F13, 32(R14)
-	FMOVQ F14, 32(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F22
-	FMOVQ 768(R11), F9
-	WORD $0x4f98e135 // sdot v21.4s, v9.16b, v24.4b[0]
-	WORD $0x4f92e136 // sdot v22.4s, v9.16b, v18.4b[0]
-	FMOVQ 784(R11), F23
-	WORD $0x4fb8e2f5 // sdot v21.4s, v23.16b, v24.4b[1]
-	WORD $0x4fb2e2f6 // sdot v22.4s, v23.16b, v18.4b[1]
-	FMOVQ 800(R11), F25
-	WORD $0x4f98eb35 // sdot v21.4s, v25.16b, v24.4b[2]
-	WORD $0x4f92eb36 // sdot v22.4s, v25.16b, v18.4b[2]
-	FMOVQ 816(R11), F26
-	WORD $0x4fb8eb55 // sdot v21.4s, v26.16b, v24.4b[3]
-	WORD $0x4fb2eb56 // sdot v22.4s, v26.16b, v18.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F30
-	FMOVQ 832(R11), F6
-	WORD $0x4f88e0db // sdot v27.4s, v6.16b, v8.4b[0]
-	WORD $0x4f91e0de // sdot v30.4s, v6.16b, v17.4b[0]
-	FMOVQ 848(R11), F31
-	WORD $0x4fa8e3fb // sdot v27.4s, v31.16b, v8.4b[1]
-	WORD $0x4fb1e3fe // sdot v30.4s, v31.16b, v17.4b[1]
-	FMOVQ 864(R11), F10
-	WORD $0x4f88e95b // sdot v27.4s, v10.16b, v8.4b[2]
-	WORD $0x4f91e95e // sdot v30.4s, v10.16b, v17.4b[2]
-	FMOVQ 880(R11), F7
-	WORD $0x4fa8e8fb // sdot v27.4s, v7.16b, v8.4b[3]
-	WORD $0x4fb1e8fe // sdot v30.4s, v7.16b, v17.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb01375 // fmla v21.4s, v27.4s, v16.s[1]
-	WORD $0x4fb413d6 // fmla v22.4s, v30.4s, v20.s[1]
-	FMOVQ 48(R14), F19
-	FMOVQ 48(R21), F28
-	FMOVQ 176(R11), F11
-	WORD $0x4e2bceb3 // fmla v19.4s, v21.4s, v11.4s
-	WORD $0x4e2bcedc // fmla v28.4s, v22.4s, v11.4s
-	FMOVQ 304(R11), F12
-	WORD $0x4f8f1193 // fmla v19.4s, v12.4s, v15.s[0]
-	WORD $0x4f9d119c // fmla v28.4s, v12.4s, v29.s[0]
-	FMOVQ F19, 48(R14)
-	FMOVQ F28, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair39
+	FMOVQ F14, 112(R23)
+	ADD $640, R23
 	SUBS $1, R4
-	BEQ last38
-	FMOVQ 448(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 704(R1), F14
-	VSHL $4, V14.B16, V9.B16
-	VAND V2.B16, V9.B16, V23.B16
-	VORR V23.B16, V13.B16, V13.B16
-	FMOVQ F13, 384(R11)
-	FMOVQ 512(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V9.B16, V26.B16
-	VUSRA $1, V26.B16, V25.B16
-	FMOVQ F25, 400(R11)
-	FMOVQ 576(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	VAND V4.B16, V9.B16, V31.B16
-	VUSRA $2, V31.B16, V6.B16
-	FMOVQ F6, 416(R11)
-	FMOVQ 640(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V5.B16, V9.B16, V7.B16
-	VUSRA $3, V7.B16, V10.B16
-	FMOVQ F10, 432(R11)
-	FMOVQ 448(R1), F27
-	VAND V2.B16, V14.B16, V30.B16
-	VUSRA $4, V27.B16, V30.B16
-	FMOVQ F30, 448(R11)
-	FMOVQ 512(R1), F21
-	VAND V3.B16, V14.B16, V22.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $1, V22.B16, V21.B16
-	FMOVQ F21, 464(R11)
-	FMOVQ 576(R1), F11
-	VAND V4.B16, V14.B16, V12.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $2, V12.B16, V11.B16
-	FMOVQ F11, 480(R11)
-	FMOVQ 640(R1), F19
-	VAND V5.B16, V14.B16, V28.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $3, V28.B16, V19.B16
-	FMOVQ F19, 496(R11)
-	FMOVD 64(R1), F24
-	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
-	FMOVQ F24, 128(R11)
-	FMOVD 96(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 256(R11)
-	FMOVQ 464(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ 720(R1), F15
-	VSHL $4, V15.B16, V18.B16
-	VAND V2.B16, V18.B16, V17.B16
-	VORR V17.B16, V16.B16, V16.B16
-	FMOVQ F16, 512(R11)
-	FMOVQ 528(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V18.B16, V29.B16
-	VUSRA $1, V29.B16, V20.B16
-	FMOVQ F20, 528(R11)
-	FMOVQ 592(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V18.B16, V13.B16
-	VUSRA $2, V13.B16, V23.B16
-	FMOVQ F23, 544(R11)
-	FMOVQ 656(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V5.B16, V18.B16, V25.B16
-	VUSRA $3, V25.B16, V26.B16
-	FMOVQ F26, 560(R11)
-	FMOVQ 464(R1), F31
-	VAND V2.B16, V15.B16, V6.B16
-	VUSRA $4, V31.B16, V6.B16
-	FMOVQ F6, 576(R11)
-	FMOVQ 528(R1), F7
-	VAND V3.B16, V15.B16, V10.B16
-	VUSHR $4, V7.B16, V7.B16
-	VUSRA $1, V10.B16, V7.B16
-	FMOVQ F7, 592(R11)
-	FMOVQ 592(R1), F27
-	VAND V4.B16, V15.B16, V30.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $2, V30.B16, V27.B16
-	FMOVQ F27, 608(R11)
-	FMOVQ 656(R1), F22
-	VAND V5.B16, V15.B16, V21.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $3, V21.B16, V22.B16
-	FMOVQ F22, 624(R11)
-	FMOVD 72(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 144(R11)
-	FMOVD 104(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 272(R11)
-	FMOVQ 480(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 736(R1), F14
-	VSHL $4, V14.B16, V28.B16
-	VAND V2.B16, V28.B16, V19.B16
-	VORR V19.B16, V9.B16, V9.B16
-	FMOVQ F9, 640(R11)
-	FMOVQ 544(R1), F24
+	BEQ last42
+	FMOVQ 448(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V28.B16, V8.B16
-	VUSRA $1, V8.B16, V24.B16
-	FMOVQ F24, 656(R11)
-	FMOVQ 608(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V28.B16, V16.B16
-	VUSRA $2, V16.B16, V17.B16
-	FMOVQ F17, 672(R11)
-	FMOVQ 672(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V5.B16, V28.B16, V20.B16
-	VUSRA $3, V20.B16, V29.B16
-	FMOVQ F29, 688(R11)
-	FMOVQ 480(R1), F13
-	VAND V2.B16, V14.B16, V23.B16
-	VUSRA $4, V13.B16, V23.B16
-	FMOVQ F23, 704(R11)
-	FMOVQ 544(R1), F25
-	VAND V3.B16, V14.B16, V26.B16
+	FMOVQ 704(R1), F8
+	VSHL $4, V8.B16, V16.B16
+	VAND V2.B16, V16.B16, V15.B16
+	VORR V15.B16, V24.B16, V24.B16
+	FMOVQ F24, 128(R23)
+	FMOVQ 512(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V3.B16, V16.B16, V17.B16
+	VUSRA $1, V17.B16, V18.B16
+	FMOVQ F18, 144(R23)
+	FMOVQ 576(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V4.B16, V16.B16, V29.B16
+	VUSRA $2, V29.B16, V20.B16
+	FMOVQ F20, 160(R23)
+	FMOVQ 640(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V5.B16, V16.B16, V22.B16
+	VUSRA $3, V22.B16, V21.B16
+	FMOVQ F21, 176(R23)
+	FMOVQ 448(R1), F9
+	VAND V2.B16, V8.B16, V23.B16
+	VUSRA $4, V9.B16, V23.B16
+	FMOVQ F23, 192(R23)
+	FMOVQ 512(R1), F25
+	VAND V3.B16, V8.B16, V26.B16
 	VUSHR $4, V25.B16, V25.B16
 	VUSRA $1, V26.B16, V25.B16
-	FMOVQ F25, 720(R11)
-	FMOVQ 608(R1), F31
-	VAND V4.B16, V14.B16, V6.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $2, V6.B16, V31.B16
-	FMOVQ F31, 736(R11)
-	FMOVQ 672(R1), F10
-	VAND V5.B16, V14.B16, V7.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $3, V7.B16, V10.B16
-	FMOVQ F10, 752(R11)
-	FMOVD 80(R1), F30
-	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	FMOVQ F30, 160(R11)
-	FMOVD 112(R1), F27
-	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	FMOVQ F27, 288(R11)
-	FMOVQ 496(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ 752(R1), F15
-	VSHL $4, V15.B16, V21.B16
-	VAND V2.B16, V21.B16, V22.B16
-	VORR V22.B16, V18.B16, V18.B16
-	FMOVQ F18, 768(R11)
-	FMOVQ 560(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V21.B16, V11.B16
-	VUSRA $1, V11.B16, V12.B16
-	FMOVQ F12, 784(R11)
-	FMOVQ 624(R1), F19
+	FMOVQ F25, 208(R23)
+	FMOVQ 576(R1), F27
+	VAND V4.B16, V8.B16, V30.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $2, V30.B16, V27.B16
+	FMOVQ F27, 224(R23)
+	FMOVQ 640(R1), F6
+	VAND V5.B16, V8.B16, V31.B16
+	VUSHR $4, V6.B16, V6.B16
+	VUSRA $3, V31.B16, V6.B16
+	FMOVQ F6, 240(R23)
+	FMOVD 64(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 0(R23)
+	FMOVD 96(R1), F7
+	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
+	FMOVQ F7, 64(R23)
+	FMOVQ 464(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	VAND V4.B16, V21.B16, V9.B16
-	VUSRA $2, V9.B16, V19.B16
-	FMOVQ F19, 800(R11)
-	FMOVQ 688(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V5.B16, V21.B16, V24.B16
-	VUSRA $3, V24.B16, V8.B16
-	FMOVQ F8, 816(R11)
-	FMOVQ 496(R1), F16
-	VAND V2.B16, V15.B16, V17.B16
-	VUSRA $4, V16.B16, V17.B16
-	FMOVQ F17, 832(R11)
-	FMOVQ 560(R1), F20
-	VAND V3.B16, V15.B16, V29.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $1, V29.B16, V20.B16
-	FMOVQ F20, 848(R11)
-	FMOVQ 624(R1), F13
-	VAND V4.B16, V15.B16, V23.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $2, V23.B16, V13.B16
-	FMOVQ F13, 864(R11)
-	FMOVQ 688(R1), F26
-	VAND V5.B16, V15.B16, V25.B16
+	FMOVQ 720(R1), F28
+	VSHL $4, V28.B16, V11.B16
+	VAND V2.B16, V11.B16, V12.B16
+	VORR V12.B16, V19.B16, V19.B16
+	FMOVQ F19, 256(R23)
+	FMOVQ 528(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V3.B16, V11.B16, V14.B16
+	VUSRA $1, V14.B16, V13.B16
+	FMOVQ F13, 272(R23)
+	FMOVQ 592(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V4.B16, V11.B16, V24.B16
+	VUSRA $2, V24.B16, V15.B16
+	FMOVQ F15, 288(R23)
+	FMOVQ 656(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V5.B16, V11.B16, V18.B16
+	VUSRA $3, V18.B16, V17.B16
+	FMOVQ F17, 304(R23)
+	FMOVQ 464(R1), F29
+	VAND V2.B16, V28.B16, V20.B16
+	VUSRA $4, V29.B16, V20.B16
+	FMOVQ F20, 320(R23)
+	FMOVQ 528(R1), F22
+	VAND V3.B16, V28.B16, V21.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $1, V21.B16, V22.B16
+	FMOVQ F22, 336(R23)
+	FMOVQ 592(R1), F9
+	VAND V4.B16, V28.B16, V23.B16
+	VUSHR $4, V9.B16, V9.B16
+	VUSRA $2, V23.B16, V9.B16
+	FMOVQ F9, 352(R23)
+	FMOVQ 656(R1), F26
+	VAND V5.B16, V28.B16, V25.B16
 	VUSHR $4, V26.B16, V26.B16
 	VUSRA $3, V25.B16, V26.B16
-	FMOVQ F26, 880(R11)
-	FMOVD 88(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 176(R11)
-	FMOVD 120(R1), F31
-	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	FMOVQ F31, 304(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-pair40:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F28
-	FMOVQ 16(R13), F14
-	FMOVQ 32(R13), F7
-	FMOVD 56(R13), F10
-	FMOVQ 0(R20), F30
-	FMOVQ 16(R20), F27
-	FMOVQ 32(R20), F22
-	FMOVD 56(R20), F18
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F12
-	FMOVQ 384(R11), F9
-	WORD $0x4f9ce12b // sdot v11.4s, v9.16b, v28.4b[0]
-	WORD $0x4f9ee12c // sdot v12.4s, v9.16b, v30.4b[0]
-	FMOVQ 400(R11), F19
-	WORD $0x4fbce26b // sdot v11.4s, v19.16b, v28.4b[1]
-	WORD $0x4fbee26c // sdot v12.4s, v19.16b, v30.4b[1]
-	FMOVQ 416(R11), F24
-	WORD $0x4f9ceb0b // sdot v11.4s, v24.16b, v28.4b[2]
-	WORD $0x4f9eeb0c // sdot v12.4s, v24.16b, v30.4b[2]
-	FMOVQ 432(R11), F8
-	WORD $0x4fbce90b // sdot v11.4s, v8.16b, v28.4b[3]
-	WORD $0x4fbee90c // sdot v12.4s, v8.16b, v30.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f87916b // fmul v11.4s, v11.4s, v7.s[0]
-	WORD $0x4f96918c // fmul v12.4s, v12.4s, v22.s[0]
-	FMOVQ 0(R10), F16
-	FMOVQ 0(R10), F17
-	FMOVQ 448(R11), F29
-	WORD $0x4f8ee3b0 // sdot v16.4s, v29.16b, v14.4b[0]
-	WORD $0x4f9be3b1 // sdot v17.4s, v29.16b, v27.4b[0]
-	FMOVQ 464(R11), F20
-	WORD $0x4faee290 // sdot v16.4s, v20.16b, v14.4b[1]
-	WORD $0x4fbbe291 // sdot v17.4s, v20.16b, v27.4b[1]
-	FMOVQ 480(R11), F23
-	WORD $0x4f8eeaf0 // sdot v16.4s, v23.16b, v14.4b[2]
-	WORD $0x4f9beaf1 // sdot v17.4s, v23.16b, v27.4b[2]
-	FMOVQ 496(R11), F13
-	WORD $0x4faee9b0 // sdot v16.4s, v13.16b, v14.4b[3]
-	WORD $0x4fbbe9b1 // sdot v17.4s, v13.16b, v27.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fa7120b // fmla v11.4s, v16.4s, v7.s[1]
-	WORD $0x4fb6122c // fmla v12.4s, v17.4s, v22.s[1]
-	FMOVQ 0(R14), F21
-	FMOVQ 0(R21), F15
-	FMOVQ 128(R11), F25
-	WORD $0x4e39cd75 // fmla v21.4s, v11.4s, v25.4s
-	WORD $0x4e39cd8f // fmla v15.4s, v12.4s, v25.4s
-	FMOVQ 256(R11), F26
-	WORD $0x4f8a1355 // fmla v21.4s, v26.4s, v10.s[0]
-	WORD $0x4f92134f // fmla v15.4s, v26.4s, v18.s[0]
-	FMOVQ F21, 0(R14)
-	FMOVQ F15, 0(R21)
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F31
-	FMOVQ 512(R11), F9
-	WORD $0x4f9ce126 // sdot v6.4s, v9.16b, v28.4b[0]
-	WORD $0x4f9ee13f // sdot v31.4s, v9.16b, v30.4b[0]
-	FMOVQ 528(R11), F19
-	WORD $0x4fbce266 // sdot v6.4s, v19.16b, v28.4b[1]
-	WORD $0x4fbee27f // sdot v31.4s, v19.16b, v30.4b[1]
-	FMOVQ 544(R11), F24
-	WORD $0x4f9ceb06 // sdot v6.4s, v24.16b, v28.4b[2]
-	WORD $0x4f9eeb1f // sdot v31.4s, v24.16b, v30.4b[2]
-	FMOVQ 560(R11), F8
-	WORD $0x4fbce906 // sdot v6.4s, v8.16b, v28.4b[3]
-	WORD $0x4fbee91f // sdot v31.4s, v8.16b, v30.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f8790c6 // fmul v6.4s, v6.4s, v7.s[0]
-	WORD $0x4f9693ff // fmul v31.4s, v31.4s, v22.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F20
-	FMOVQ 576(R11), F23
-	WORD $0x4f8ee2fd // sdot v29.4s, v23.16b, v14.4b[0]
-	WORD $0x4f9be2f4 // sdot v20.4s, v23.16b, v27.4b[0]
-	FMOVQ 592(R11), F13
-	WORD $0x4faee1bd // sdot v29.4s, v13.16b, v14.4b[1]
-	WORD $0x4fbbe1b4 // sdot v20.4s, v13.16b, v27.4b[1]
-	FMOVQ 608(R11), F16
-	WORD $0x4f8eea1d // sdot v29.4s, v16.16b, v14.4b[2]
-	WORD $0x4f9bea14 // sdot v20.4s, v16.16b, v27.4b[2]
-	FMOVQ 624(R11), F17
-	WORD $0x4faeea3d // sdot v29.4s, v17.16b, v14.4b[3]
-	WORD $0x4fbbea34 // sdot v20.4s, v17.16b, v27.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fa713a6 // fmla v6.4s, v29.4s, v7.s[1]
-	WORD $0x4fb6129f // fmla v31.4s, v20.4s, v22.s[1]
-	FMOVQ 16(R14), F11
-	FMOVQ 16(R21), F12
-	FMOVQ 144(R11), F25
-	WORD $0x4e39cccb // fmla v11.4s, v6.4s, v25.4s
-	WORD $0x4e39cfec // fmla v12.4s, v31.4s, v25.4s
-	FMOVQ 272(R11), F26
-	WORD $0x4f8a134b // fmla v11.4s, v26.4s, v10.s[0]
-	WORD $0x4f92134c // fmla v12.4s, v26.4s, v18.s[0]
-	FMOVQ F11, 16(R14)
-	FMOVQ F12, 16(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F15
-	FMOVQ 640(R11), F9
-	WORD $0x4f9ce135 // sdot v21.4s, v9.16b, v28.4b[0]
-	WORD $0x4f9ee12f // sdot v15.4s, v9.16b, v30.4b[0]
-	FMOVQ 656(R11), F19
-	WORD $0x4fbce275 // sdot v21.4s, v19.16b, v28.4b[1]
-	WORD $0x4fbee26f // sdot v15.4s, v19.16b, v30.4b[1]
-	FMOVQ 672(R11), F24
-	WORD $0x4f9ceb15 // sdot v21.4s, v24.16b, v28.4b[2]
-	WORD $0x4f9eeb0f // sdot v15.4s, v24.16b, v30.4b[2]
-	FMOVQ 688(R11), F8
-	WORD $0x4fbce915 // sdot v21.4s, v8.16b, v28.4b[3]
-	WORD $0x4fbee90f // sdot v15.4s, v8.16b, v30.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f8792b5 // fmul v21.4s, v21.4s, v7.s[0]
-	WORD $0x4f9691ef // fmul v15.4s, v15.4s, v22.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F13
-	FMOVQ 704(R11), F16
-	WORD $0x4f8ee217 // sdot v23.4s, v16.16b, v14.4b[0]
-	WORD $0x4f9be20d // sdot v13.4s, v16.16b, v27.4b[0]
-	FMOVQ 720(R11), F17
-	WORD $0x4faee237 // sdot v23.4s, v17.16b, v14.4b[1]
-	WORD $0x4fbbe22d // sdot v13.4s, v17.16b, v27.4b[1]
-	FMOVQ 736(R11), F29
-	WORD $0x4f8eebb7 // sdot v23.4s, v29.16b, v14.4b[2]
-	WORD $0x4f9bebad // sdot v13.4s, v29.16b, v27.4b[2]
-	FMOVQ 752(R11), F20
-	WORD $0x4faeea97 // sdot v23.4s, v20.16b, v14.4b[3]
-	WORD $0x4fbbea8d // sdot v13.4s, v20.16b, v27.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fa712f5 // fmla v21.4s, v23.4s, v7.s[1]
-	WORD $0x4fb611af // fmla v15.4s, v13.4s, v22.s[1]
-	FMOVQ 32(R14), F6
-	FMOVQ 32(R21), F31
-	FMOVQ 160(R11), F25
-	WORD $0x4e39cea6 // fmla v6.4s, v21.4s, v25.4s
-	WORD $0x4e39cdff // fmla v31.4s, v15.4s, v25.4s
-	FMOVQ 288(R11), F26
-	WORD $0x4f8a1346 // fmla v6.4s, v26.4s, v10.s[0]
-	WORD $0x4f92135f // fmla v31.4s, v26.4s, v18.s[0]
-	FMOVQ F6, 32(R14)
-	FMOVQ F31, 32(R21)
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F12
-	FMOVQ 768(R11), F9
-	WORD $0x4f9ce12b // sdot v11.4s, v9.16b, v28.4b[0]
-	WORD $0x4f9ee12c // sdot v12.4s, v9.16b, v30.4b[0]
-	FMOVQ 784(R11), F19
-	WORD $0x4fbce26b // sdot v11.4s, v19.16b, v28.4b[1]
-	WORD $0x4fbee26c // sdot v12.4s, v19.16b, v30.4b[1]
-	FMOVQ 800(R11), F24
-	WORD $0x4f9ceb0b // sdot v11.4s, v24.16b, v28.4b[2]
-	WORD $0x4f9eeb0c // sdot v12.4s, v24.16b, v30.4b[2]
-	FMOVQ 816(R11), F8
-	WORD $0x4fbce90b // sdot v11.4s, v8.16b, v28.4b[3]
-	WORD $0x4fbee90c // sdot v12.4s, v8.16b, v30.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f87916b // fmul v11.4s, v11.4s, v7.s[0]
-	WORD $0x4f96918c // fmul v12.4s, v12.4s, v22.s[0]
-	FMOVQ 0(R10), F16
-	FMOVQ 0(R10), F17
-	FMOVQ 832(R11), F29
-	WORD $0x4f8ee3b0 // sdot v16.4s, v29.16b, v14.4b[0]
-	WORD $0x4f9be3b1 // sdot v17.4s, v29.16b, v27.4b[0]
-	FMOVQ 848(R11), F20
-	WORD $0x4faee290 // sdot v16.4s, v20.16b, v14.4b[1]
-	WORD $0x4fbbe291 // sdot v17.4s, v20.16b, v27.4b[1]
-	FMOVQ 864(R11), F23
-	WORD $0x4f8eeaf0 // sdot v16.4s, v23.16b, v14.4b[2]
-	WORD $0x4f9beaf1 // sdot v17.4s, v23.16b, v27.4b[2]
-	FMOVQ 880(R11), F13
-	WORD $0x4faee9b0 // sdot v16.4s, v13.16b, v14.4b[3]
-	WORD $0x4fbbe9b1 // sdot v17.4s, v13.16b, v27.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fa7120b // fmla v11.4s, v16.4s, v7.s[1]
-	WORD $0x4fb6122c // fmla v12.4s, v17.4s, v22.s[1]
-	FMOVQ 48(R14), F21
-	FMOVQ 48(R21), F15
-	FMOVQ 176(R11), F25
-	WORD $0x4e39cd75 // fmla v21.4s, v11.4s, v25.4s
-	WORD $0x4e39cd8f // fmla v15.4s, v12.4s, v25.4s
-	FMOVQ 304(R11), F26
-	WORD $0x4f8a1355 // fmla v21.4s, v26.4s, v10.s[0]
-	WORD $0x4f92134f // fmla v15.4s, v26.4s, v18.s[0]
-	FMOVQ F21, 48(R14)
-	FMOVQ F15, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair40
+	FMOVQ F26, 368(R23)
+	FMOVD 72(R1), F30
+	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
+	FMOVQ F30, 16(R23)
+	FMOVD 104(R1), F27
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	FMOVQ F27, 80(R23)
+	FMOVQ 480(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 736(R1), F8
+	VSHL $4, V8.B16, V31.B16
+	VAND V2.B16, V31.B16, V6.B16
+	VORR V6.B16, V16.B16, V16.B16
+	FMOVQ F16, 384(R23)
+	FMOVQ 544(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V31.B16, V7.B16
+	VUSRA $1, V7.B16, V10.B16
+	FMOVQ F10, 400(R23)
+	FMOVQ 608(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V4.B16, V31.B16, V19.B16
+	VUSRA $2, V19.B16, V12.B16
+	FMOVQ F12, 416(R23)
+	FMOVQ 672(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V5.B16, V31.B16, V13.B16
+	VUSRA $3, V13.B16, V14.B16
+	FMOVQ F14, 432(R23)
+	FMOVQ 480(R1), F24
+	VAND V2.B16, V8.B16, V15.B16
+	VUSRA $4, V24.B16, V15.B16
+	FMOVQ F15, 448(R23)
+	FMOVQ 544(R1), F18
+	VAND V3.B16, V8.B16, V17.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $1, V17.B16, V18.B16
+	FMOVQ F18, 464(R23)
+	FMOVQ 608(R1), F29
+	VAND V4.B16, V8.B16, V20.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V20.B16, V29.B16
+	FMOVQ F29, 480(R23)
+	FMOVQ 672(R1), F21
+	VAND V5.B16, V8.B16, V22.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $3, V22.B16, V21.B16
+	FMOVQ F21, 496(R23)
+	FMOVD 80(R1), F23
+	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
+	FMOVQ F23, 32(R23)
+	FMOVD 112(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FMOVQ F9, 96(R23)
+	FMOVQ 496(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 752(R1), F28
+	VSHL $4, V28.B16, V25.B16
+	VAND V2.B16, V25.B16, V26.B16
+	VORR V26.B16, V11.B16, V11.B16
+	FMOVQ F11, 512(R23)
+	FMOVQ 560(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V25.B16, V27.B16
+	VUSRA $1, V27.B16, V30.B16
+	FMOVQ F30, 528(R23)
+	FMOVQ 624(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	VAND V4.B16, V25.B16, V16.B16
+	VUSRA $2, V16.B16, V6.B16
+	FMOVQ F6, 544(R23)
+	FMOVQ 688(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V5.B16, V25.B16, V10.B16
+	VUSRA $3, V10.B16, V7.B16
+	FMOVQ F7, 560(R23)
+	FMOVQ 496(R1), F19
+	VAND V2.B16, V28.B16, V12.B16
+	VUSRA $4, V19.B16, V12.B16
+	FMOVQ F12, 576(R23)
+	FMOVQ 560(R1), F13
+	VAND V3.B16, V28.B16, V14.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $1, V14.B16, V13.B16
+	FMOVQ F13, 592(R23)
+	FMOVQ 624(R1), F24
+	VAND V4.B16, V28.B16, V15.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V15.B16, V24.B16
+	FMOVQ F24, 608(R23)
+	FMOVQ 688(R1), F17
+	VAND V5.B16, V28.B16, V18.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $3, V18.B16, V17.B16
+	FMOVQ F17, 624(R23)
+	FMOVD 88(R1), F20
+	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
+	FMOVQ F20, 48(R23)
+	FMOVD 120(R1), F29
+	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
+	FMOVQ F29, 112(R23)
+	ADD $640, R23
 	ADD $768, R1
-	ADD $128, R2
 	SUBS $1, R4
-	BNE pair37
-last38:
+	BNE pair41
+last42:
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row43:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F31
+	FMOVQ 16(R14), F8
+	FMOVQ 32(R14), F22
+	FMOVQ 48(R14), F21
+	FMOVQ 0(R20), F23
+	FMOVQ 16(R20), F9
+	FMOVQ 32(R20), F26
+	FMOVQ 48(R20), F11
+	MOVD R13, R21
+	ADD $128, R11, R23
+	MOVD R24, R4
+tile44:
+	FMOVQ 0(R21), F27
+	FMOVQ 16(R21), F30
+	FMOVQ 32(R21), F16
+	FMOVD 56(R21), F6
+	FMOVQ 0(R22), F10
+	FMOVQ 16(R22), F7
+	FMOVQ 32(R22), F19
+	FMOVD 56(R22), F12
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F13
+	FMOVQ 128(R23), F15
+	WORD $0x4f9be1ee // sdot v14.4s, v15.16b, v27.4b[0]
+	WORD $0x4f8ae1ed // sdot v13.4s, v15.16b, v10.4b[0]
+	FMOVQ 144(R23), F24
+	WORD $0x4fbbe30e // sdot v14.4s, v24.16b, v27.4b[1]
+	WORD $0x4faae30d // sdot v13.4s, v24.16b, v10.4b[1]
+	FMOVQ 160(R23), F25
+	WORD $0x4f9beb2e // sdot v14.4s, v25.16b, v27.4b[2]
+	WORD $0x4f8aeb2d // sdot v13.4s, v25.16b, v10.4b[2]
+	FMOVQ 176(R23), F28
+	WORD $0x4fbbeb8e // sdot v14.4s, v28.16b, v27.4b[3]
+	WORD $0x4faaeb8d // sdot v13.4s, v28.16b, v10.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f9091ce // fmul v14.4s, v14.4s, v16.s[0]
+	WORD $0x4f9391ad // fmul v13.4s, v13.4s, v19.s[0]
+	FMOVQ 0(R10), F18
+	FMOVQ 0(R10), F17
+	FMOVQ 192(R23), F20
+	WORD $0x4f9ee292 // sdot v18.4s, v20.16b, v30.4b[0]
+	WORD $0x4f87e291 // sdot v17.4s, v20.16b, v7.4b[0]
+	FMOVQ 208(R23), F29
+	WORD $0x4fbee3b2 // sdot v18.4s, v29.16b, v30.4b[1]
+	WORD $0x4fa7e3b1 // sdot v17.4s, v29.16b, v7.4b[1]
+	FMOVQ 224(R23), F15
+	WORD $0x4f9ee9f2 // sdot v18.4s, v15.16b, v30.4b[2]
+	WORD $0x4f87e9f1 // sdot v17.4s, v15.16b, v7.4b[2]
+	FMOVQ 240(R23), F24
+	WORD $0x4fbeeb12 // sdot v18.4s, v24.16b, v30.4b[3]
+	WORD $0x4fa7eb11 // sdot v17.4s, v24.16b, v7.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4fb0124e // fmla v14.4s, v18.4s, v16.s[1]
+	WORD $0x4fb3122d // fmla v13.4s, v17.4s, v19.s[1]
+	FMOVQ 0(R23), F25
+	WORD $0x4e39cddf // fmla v31.4s, v14.4s, v25.4s
+	WORD $0x4e39cdb7 // fmla v23.4s, v13.4s, v25.4s
+	FMOVQ 64(R23), F28
+	WORD $0x4f86139f // fmla v31.4s, v28.4s, v6.s[0]
+	WORD $0x4f8c1397 // fmla v23.4s, v28.4s, v12.s[0]
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F29
+	FMOVQ 256(R23), F15
+	WORD $0x4f9be1f4 // sdot v20.4s, v15.16b, v27.4b[0]
+	WORD $0x4f8ae1fd // sdot v29.4s, v15.16b, v10.4b[0]
+	FMOVQ 272(R23), F24
+	WORD $0x4fbbe314 // sdot v20.4s, v24.16b, v27.4b[1]
+	WORD $0x4faae31d // sdot v29.4s, v24.16b, v10.4b[1]
+	FMOVQ 288(R23), F18
+	WORD $0x4f9bea54 // sdot v20.4s, v18.16b, v27.4b[2]
+	WORD $0x4f8aea5d // sdot v29.4s, v18.16b, v10.4b[2]
+	FMOVQ 304(R23), F17
+	WORD $0x4fbbea34 // sdot v20.4s, v17.16b, v27.4b[3]
+	WORD $0x4faaea3d // sdot v29.4s, v17.16b, v10.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f909294 // fmul v20.4s, v20.4s, v16.s[0]
+	WORD $0x4f9393bd // fmul v29.4s, v29.4s, v19.s[0]
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F13
+	FMOVQ 320(R23), F25
+	WORD $0x4f9ee32e // sdot v14.4s, v25.16b, v30.4b[0]
+	WORD $0x4f87e32d // sdot v13.4s, v25.16b, v7.4b[0]
+	FMOVQ 336(R23), F28
+	WORD $0x4fbee38e // sdot v14.4s, v28.16b, v30.4b[1]
+	WORD $0x4fa7e38d // sdot v13.4s, v28.16b, v7.4b[1]
+	FMOVQ 352(R23), F15
+	WORD $0x4f9ee9ee // sdot v14.4s, v15.16b, v30.4b[2]
+	WORD $0x4f87e9ed // sdot v13.4s, v15.16b, v7.4b[2]
+	FMOVQ 368(R23), F24
+	WORD $0x4fbeeb0e // sdot v14.4s, v24.16b, v30.4b[3]
+	WORD $0x4fa7eb0d // sdot v13.4s, v24.16b, v7.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fb011d4 // fmla v20.4s, v14.4s, v16.s[1]
+	WORD $0x4fb311bd // fmla v29.4s, v13.4s, v19.s[1]
+	FMOVQ 16(R23), F18
+	WORD $0x4e32ce88 // fmla v8.4s, v20.4s, v18.4s
+	WORD $0x4e32cfa9 // fmla v9.4s, v29.4s, v18.4s
+	FMOVQ 80(R23), F17
+	WORD $0x4f861228 // fmla v8.4s, v17.4s, v6.s[0]
+	WORD $0x4f8c1229 // fmla v9.4s, v17.4s, v12.s[0]
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F28
+	FMOVQ 384(R23), F15
+	WORD $0x4f9be1f9 // sdot v25.4s, v15.16b, v27.4b[0]
+	WORD $0x4f8ae1fc // sdot v28.4s, v15.16b, v10.4b[0]
+	FMOVQ 400(R23), F24
+	WORD $0x4fbbe319 // sdot v25.4s, v24.16b, v27.4b[1]
+	WORD $0x4faae31c // sdot v28.4s, v24.16b, v10.4b[1]
+	FMOVQ 416(R23), F14
+	WORD $0x4f9be9d9 // sdot v25.4s, v14.16b, v27.4b[2]
+	WORD $0x4f8ae9dc // sdot v28.4s, v14.16b, v10.4b[2]
+	FMOVQ 432(R23), F13
+	WORD $0x4fbbe9b9 // sdot v25.4s, v13.16b, v27.4b[3]
+	WORD $0x4faae9bc // sdot v28.4s, v13.16b, v10.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f909339 // fmul v25.4s, v25.4s, v16.s[0]
+	WORD $0x4f93939c // fmul v28.4s, v28.4s, v19.s[0]
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F29
+	FMOVQ 448(R23), F18
+	WORD $0x4f9ee254 // sdot v20.4s, v18.16b, v30.4b[0]
+	WORD $0x4f87e25d // sdot v29.4s, v18.16b, v7.4b[0]
+	FMOVQ 464(R23), F17
+	WORD $0x4fbee234 // sdot v20.4s, v17.16b, v30.4b[1]
+	WORD $0x4fa7e23d // sdot v29.4s, v17.16b, v7.4b[1]
+	FMOVQ 480(R23), F15
+	WORD $0x4f9ee9f4 // sdot v20.4s, v15.16b, v30.4b[2]
+	WORD $0x4f87e9fd // sdot v29.4s, v15.16b, v7.4b[2]
+	FMOVQ 496(R23), F24
+	WORD $0x4fbeeb14 // sdot v20.4s, v24.16b, v30.4b[3]
+	WORD $0x4fa7eb1d // sdot v29.4s, v24.16b, v7.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fb01299 // fmla v25.4s, v20.4s, v16.s[1]
+	WORD $0x4fb313bc // fmla v28.4s, v29.4s, v19.s[1]
+	FMOVQ 32(R23), F14
+	WORD $0x4e2ecf36 // fmla v22.4s, v25.4s, v14.4s
+	WORD $0x4e2ecf9a // fmla v26.4s, v28.4s, v14.4s
+	FMOVQ 96(R23), F13
+	WORD $0x4f8611b6 // fmla v22.4s, v13.4s, v6.s[0]
+	WORD $0x4f8c11ba // fmla v26.4s, v13.4s, v12.s[0]
+	FMOVQ 0(R10), F18
+	FMOVQ 0(R10), F17
+	FMOVQ 512(R23), F15
+	WORD $0x4f9be1f2 // sdot v18.4s, v15.16b, v27.4b[0]
+	WORD $0x4f8ae1f1 // sdot v17.4s, v15.16b, v10.4b[0]
+	FMOVQ 528(R23), F24
+	WORD $0x4fbbe312 // sdot v18.4s, v24.16b, v27.4b[1]
+	WORD $0x4faae311 // sdot v17.4s, v24.16b, v10.4b[1]
+	FMOVQ 544(R23), F20
+	WORD $0x4f9bea92 // sdot v18.4s, v20.16b, v27.4b[2]
+	WORD $0x4f8aea91 // sdot v17.4s, v20.16b, v10.4b[2]
+	FMOVQ 560(R23), F29
+	WORD $0x4fbbebb2 // sdot v18.4s, v29.16b, v27.4b[3]
+	WORD $0x4faaebb1 // sdot v17.4s, v29.16b, v10.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f909252 // fmul v18.4s, v18.4s, v16.s[0]
+	WORD $0x4f939231 // fmul v17.4s, v17.4s, v19.s[0]
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F28
+	FMOVQ 576(R23), F14
+	WORD $0x4f9ee1d9 // sdot v25.4s, v14.16b, v30.4b[0]
+	WORD $0x4f87e1dc // sdot v28.4s, v14.16b, v7.4b[0]
+	FMOVQ 592(R23), F13
+	WORD $0x4fbee1b9 // sdot v25.4s, v13.16b, v30.4b[1]
+	WORD $0x4fa7e1bc // sdot v28.4s, v13.16b, v7.4b[1]
+	FMOVQ 608(R23), F15
+	WORD $0x4f9ee9f9 // sdot v25.4s, v15.16b, v30.4b[2]
+	WORD $0x4f87e9fc // sdot v28.4s, v15.16b, v7.4b[2]
+	FMOVQ 624(R23), F24
+	WORD $0x4fbeeb19 // sdot v25.4s, v24.16b, v30.4b[3]
+	WORD $0x4fa7eb1c // sdot v28.4s, v24.16b, v7.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fb01332 // fmla v18.4s, v25.4s, v16.s[1]
+	WORD $0x4fb31391 // fmla v17.4s, v28.4s, v19.s[1]
+	FMOVQ 48(R23), F20
+	WORD $0x4e34ce55 // fmla v21.4s, v18.4s, v20.4s
+	WORD $0x4e34ce2b // fmla v11.4s, v17.4s, v20.4s
+	FMOVQ 112(R23), F29
+	WORD $0x4f8613b5 // fmla v21.4s, v29.4s, v6.s[0]
+	WORD $0x4f8c13ab // fmla v11.4s, v29.4s, v12.s[0]
+	ADD $64, R22
+	ADD $64, R21
+	ADD $640, R23
+	SUBS $1, R4
+	BNE tile44
+	FMOVQ F31, 0(R14)
+	FMOVQ F8, 16(R14)
+	FMOVQ F22, 32(R14)
+	FMOVQ F21, 48(R14)
+	FMOVQ F23, 0(R20)
+	FMOVQ F9, 16(R20)
+	FMOVQ F26, 32(R20)
+	FMOVQ F11, 48(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row43
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch40
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel35
+	BNE panel38
 	RET
 
 // mulQ8_0Dotx1 multiplies Q8_0 weights with a few rows of activations, one by one.
@@ -4674,12 +4078,12 @@ TEXT ·mulQ8_0Dotx1(SB), NOSPLIT, $0-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel41:
+panel45:
 	MOVD 8(R0), R2
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row42:
+row46:
 	MOVD R6, R1
 	MOVD R13, R2
 	VEOR V1.B16, V1.B16, V1.B16
@@ -4687,7 +4091,7 @@ row42:
 	VEOR V3.B16, V3.B16, V3.B16
 	VEOR V4.B16, V4.B16, V4.B16
 	MOVD 40(R0), R4
-pair43:
+pair47:
 	FMOVQ 0(R2), F5
 	FMOVQ 16(R2), F6
 	FMOVQ 32(R2), F7
@@ -4800,7 +4204,7 @@ pair43:
 	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
 	WORD $0x4e38cd04 // fmla v4.4s, v8.4s, v24.4s
 	SUBS $1, R4
-	BEQ last44
+	BEQ last48
 	FMOVQ 64(R2), F19
 	FMOVQ 80(R2), F29
 	FMOVQ 96(R2), F31
@@ -4916,8 +4320,8 @@ pair43:
 	ADD $1088, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair43
-last44:
+	BNE pair47
+last48:
 	FMOVQ F1, 0(R14)
 	FMOVQ F2, 16(R14)
 	FMOVQ F3, 32(R14)
@@ -4925,19 +4329,19 @@ last44:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row42
+	BNE row46
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel41
+	BNE panel45
 	RET
 
 // mulQ8_0Dot multiplies Q8_0 weights with several rows of activations.
 // func mulQ8_0Dot(a *panel.Args)
-TEXT ·mulQ8_0Dot(SB), 0, $960-8
+TEXT ·mulQ8_0Dot(SB), 0, $4800-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-4800(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -4947,14 +4351,13 @@ TEXT ·mulQ8_0Dot(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel45:
-	MOVD R6, R1
+panel49:
 	MOVD 8(R0), R2
 	VEOR V1.B16, V1.B16, V1.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row46:
+row50:
 	FMOVQ F1, 0(R14)
 	FMOVQ F1, 16(R14)
 	FMOVQ F1, 32(R14)
@@ -4962,548 +4365,382 @@ row46:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row46
-	MOVD 40(R0), R4
-pair47:
+	BNE row50
+	MOVD R6, R1
+	MOVD 40(R0), R9
+bunch51:
+	MOVD $8, R4
+	CMP R4, R9
+	CSEL LT, R9, R4, R4
+	MOVD R4, R24
+	ADD $128, R11, R23
+pair52:
 	FMOVQ 64(R1), F2
-	FMOVQ F2, 384(R11)
+	FMOVQ F2, 64(R23)
 	FMOVQ 128(R1), F3
-	FMOVQ F3, 400(R11)
+	FMOVQ F3, 80(R23)
 	FMOVQ 192(R1), F4
-	FMOVQ F4, 416(R11)
+	FMOVQ F4, 96(R23)
 	FMOVQ 256(R1), F5
-	FMOVQ F5, 432(R11)
+	FMOVQ F5, 112(R23)
 	FMOVQ 320(R1), F6
-	FMOVQ F6, 448(R11)
+	FMOVQ F6, 128(R23)
 	FMOVQ 384(R1), F7
-	FMOVQ F7, 464(R11)
+	FMOVQ F7, 144(R23)
 	FMOVQ 448(R1), F8
-	FMOVQ F8, 480(R11)
+	FMOVQ F8, 160(R23)
 	FMOVQ 512(R1), F9
-	FMOVQ F9, 496(R11)
+	FMOVQ F9, 176(R23)
 	FMOVD 0(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 128(R11)
+	FMOVQ F10, 0(R23)
 	FMOVQ 80(R1), F11
-	FMOVQ F11, 512(R11)
+	FMOVQ F11, 192(R23)
 	FMOVQ 144(R1), F12
-	FMOVQ F12, 528(R11)
+	FMOVQ F12, 208(R23)
 	FMOVQ 208(R1), F13
-	FMOVQ F13, 544(R11)
+	FMOVQ F13, 224(R23)
 	FMOVQ 272(R1), F14
-	FMOVQ F14, 560(R11)
+	FMOVQ F14, 240(R23)
 	FMOVQ 336(R1), F15
-	FMOVQ F15, 576(R11)
+	FMOVQ F15, 256(R23)
 	FMOVQ 400(R1), F16
-	FMOVQ F16, 592(R11)
+	FMOVQ F16, 272(R23)
 	FMOVQ 464(R1), F17
-	FMOVQ F17, 608(R11)
+	FMOVQ F17, 288(R23)
 	FMOVQ 528(R1), F18
-	FMOVQ F18, 624(R11)
+	FMOVQ F18, 304(R23)
 	FMOVD 8(R1), F19
 	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	FMOVQ F19, 144(R11)
+	FMOVQ F19, 16(R23)
 	FMOVQ 96(R1), F20
-	FMOVQ F20, 640(R11)
+	FMOVQ F20, 320(R23)
 	FMOVQ 160(R1), F21
-	FMOVQ F21, 656(R11)
+	FMOVQ F21, 336(R23)
 	FMOVQ 224(R1), F22
-	FMOVQ F22, 672(R11)
+	FMOVQ F22, 352(R23)
 	FMOVQ 288(R1), F23
-	FMOVQ F23, 688(R11)
+	FMOVQ F23, 368(R23)
 	FMOVQ 352(R1), F24
-	FMOVQ F24, 704(R11)
+	FMOVQ F24, 384(R23)
 	FMOVQ 416(R1), F25
-	FMOVQ F25, 720(R11)
+	FMOVQ F25, 400(R23)
 	FMOVQ 480(R1), F26
-	FMOVQ F26, 736(R11)
+	FMOVQ F26, 416(R23)
 	FMOVQ 544(R1), F27
-	FMOVQ F27, 752(R11)
+	FMOVQ F27, 432(R23)
 	FMOVD 16(R1), F28
 	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
-	FMOVQ F28, 160(R11)
+	FMOVQ F28, 32(R23)
 	FMOVQ 112(R1), F29
-	FMOVQ F29, 768(R11)
+	FMOVQ F29, 448(R23)
 	FMOVQ 176(R1), F30
-	FMOVQ F30, 784(R11)
+	FMOVQ F30, 464(R23)
 	FMOVQ 240(R1), F31
-	FMOVQ F31, 800(R11)
+	FMOVQ F31, 480(R23)
 	FMOVQ 304(R1), F1
-	FMOVQ F1, 816(R11)
+	FMOVQ F1, 496(R23)
 	FMOVQ 368(R1), F2
-	FMOVQ F2, 832(R11)
+	FMOVQ F2, 512(R23)
 	FMOVQ 432(R1), F3
-	FMOVQ F3, 848(R11)
+	FMOVQ F3, 528(R23)
 	FMOVQ 496(R1), F4
-	FMOVQ F4, 864(R11)
+	FMOVQ F4, 544(R23)
 	FMOVQ 560(R1), F5
-	FMOVQ F5, 880(R11)
+	FMOVQ F5, 560(R23)
 	FMOVD 24(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 176(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair49:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F7
-	FMOVQ 16(R13), F8
-	FMOVQ 32(R13), F9
-	FMOVQ 0(R20), F10
-	FMOVQ 16(R20), F11
-	FMOVQ 32(R20), F12
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F14
-	FMOVQ 384(R11), F15
-	WORD $0x4f87e1ed // sdot v13.4s, v15.16b, v7.4b[0]
-	WORD $0x4f8ae1ee // sdot v14.4s, v15.16b, v10.4b[0]
-	FMOVQ 400(R11), F16
-	WORD $0x4fa7e20d // sdot v13.4s, v16.16b, v7.4b[1]
-	WORD $0x4faae20e // sdot v14.4s, v16.16b, v10.4b[1]
-	FMOVQ 416(R11), F17
-	WORD $0x4f87ea2d // sdot v13.4s, v17.16b, v7.4b[2]
-	WORD $0x4f8aea2e // sdot v14.4s, v17.16b, v10.4b[2]
-	FMOVQ 432(R11), F18
-	WORD $0x4fa7ea4d // sdot v13.4s, v18.16b, v7.4b[3]
-	WORD $0x4faaea4e // sdot v14.4s, v18.16b, v10.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f8991ad // fmul v13.4s, v13.4s, v9.s[0]
-	WORD $0x4f8c91ce // fmul v14.4s, v14.4s, v12.s[0]
-	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F20
-	FMOVQ 448(R11), F21
-	WORD $0x4f88e2b3 // sdot v19.4s, v21.16b, v8.4b[0]
-	WORD $0x4f8be2b4 // sdot v20.4s, v21.16b, v11.4b[0]
-	FMOVQ 464(R11), F22
-	WORD $0x4fa8e2d3 // sdot v19.4s, v22.16b, v8.4b[1]
-	WORD $0x4fabe2d4 // sdot v20.4s, v22.16b, v11.4b[1]
-	FMOVQ 480(R11), F23
-	WORD $0x4f88eaf3 // sdot v19.4s, v23.16b, v8.4b[2]
-	WORD $0x4f8beaf4 // sdot v20.4s, v23.16b, v11.4b[2]
-	FMOVQ 496(R11), F24
-	WORD $0x4fa8eb13 // sdot v19.4s, v24.16b, v8.4b[3]
-	WORD $0x4fabeb14 // sdot v20.4s, v24.16b, v11.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fa9126d // fmla v13.4s, v19.4s, v9.s[1]
-	WORD $0x4fac128e // fmla v14.4s, v20.4s, v12.s[1]
-	FMOVQ 0(R14), F25
-	FMOVQ 0(R21), F26
-	FMOVQ 128(R11), F27
-	WORD $0x4e3bcdb9 // fmla v25.4s, v13.4s, v27.4s
-	WORD $0x4e3bcdda // fmla v26.4s, v14.4s, v27.4s
-	FMOVQ F25, 0(R14)
-	FMOVQ F26, 0(R21)
-	FMOVQ 0(R10), F28
-	FMOVQ 0(R10), F29
-	FMOVQ 512(R11), F30
-	WORD $0x4f87e3dc // sdot v28.4s, v30.16b, v7.4b[0]
-	WORD $0x4f8ae3dd // sdot v29.4s, v30.16b, v10.4b[0]
-	FMOVQ 528(R11), F31
-	WORD $0x4fa7e3fc // sdot v28.4s, v31.16b, v7.4b[1]
-	WORD $0x4faae3fd // sdot v29.4s, v31.16b, v10.4b[1]
-	FMOVQ 544(R11), F1
-	WORD $0x4f87e83c // sdot v28.4s, v1.16b, v7.4b[2]
-	WORD $0x4f8ae83d // sdot v29.4s, v1.16b, v10.4b[2]
-	FMOVQ 560(R11), F2
-	WORD $0x4fa7e85c // sdot v28.4s, v2.16b, v7.4b[3]
-	WORD $0x4faae85d // sdot v29.4s, v2.16b, v10.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4f89939c // fmul v28.4s, v28.4s, v9.s[0]
-	WORD $0x4f8c93bd // fmul v29.4s, v29.4s, v12.s[0]
-	FMOVQ 0(R10), F3
-	FMOVQ 0(R10), F4
-	FMOVQ 576(R11), F5
-	WORD $0x4f88e0a3 // sdot v3.4s, v5.16b, v8.4b[0]
-	WORD $0x4f8be0a4 // sdot v4.4s, v5.16b, v11.4b[0]
-	FMOVQ 592(R11), F6
-	WORD $0x4fa8e0c3 // sdot v3.4s, v6.16b, v8.4b[1]
-	WORD $0x4fabe0c4 // sdot v4.4s, v6.16b, v11.4b[1]
-	FMOVQ 608(R11), F15
-	WORD $0x4f88e9e3 // sdot v3.4s, v15.16b, v8.4b[2]
-	WORD $0x4f8be9e4 // sdot v4.4s, v15.16b, v11.4b[2]
-	FMOVQ 624(R11), F16
-	WORD $0x4fa8ea03 // sdot v3.4s, v16.16b, v8.4b[3]
-	WORD $0x4fabea04 // sdot v4.4s, v16.16b, v11.4b[3]
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4fa9107c // fmla v28.4s, v3.4s, v9.s[1]
-	WORD $0x4fac109d // fmla v29.4s, v4.4s, v12.s[1]
-	FMOVQ 16(R14), F17
-	FMOVQ 16(R21), F18
-	FMOVQ 144(R11), F21
-	WORD $0x4e35cf91 // fmla v17.4s, v28.4s, v21.4s
-	WORD $0x4e35cfb2 // fmla v18.4s, v29.4s, v21.4s
-	FMOVQ F17, 16(R14)
-	FMOVQ F18, 16(R21)
-	FMOVQ 0(R10), F22
-	FMOVQ 0(R10), F23
-	FMOVQ 640(R11), F24
-	WORD $0x4f87e316 // sdot v22.4s, v24.16b, v7.4b[0]
-	WORD $0x4f8ae317 // sdot v23.4s, v24.16b, v10.4b[0]
-	FMOVQ 656(R11), F19
-	WORD $0x4fa7e276 // sdot v22.4s, v19.16b, v7.4b[1]
-	WORD $0x4faae277 // sdot v23.4s, v19.16b, v10.4b[1]
-	FMOVQ 672(R11), F20
-	WORD $0x4f87ea96 // sdot v22.4s, v20.16b, v7.4b[2]
-	WORD $0x4f8aea97 // sdot v23.4s, v20.16b, v10.4b[2]
-	FMOVQ 688(R11), F13
-	WORD $0x4fa7e9b6 // sdot v22.4s, v13.16b, v7.4b[3]
-	WORD $0x4faae9b7 // sdot v23.4s, v13.16b, v10.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f8992d6 // fmul v22.4s, v22.4s, v9.s[0]
-	WORD $0x4f8c92f7 // fmul v23.4s, v23.4s, v12.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F27
-	FMOVQ 704(R11), F25
-	WORD $0x4f88e32e // sdot v14.4s, v25.16b, v8.4b[0]
-	WORD $0x4f8be33b // sdot v27.4s, v25.16b, v11.4b[0]
-	FMOVQ 720(R11), F26
-	WORD $0x4fa8e34e // sdot v14.4s, v26.16b, v8.4b[1]
-	WORD $0x4fabe35b // sdot v27.4s, v26.16b, v11.4b[1]
-	FMOVQ 736(R11), F30
-	WORD $0x4f88ebce // sdot v14.4s, v30.16b, v8.4b[2]
-	WORD $0x4f8bebdb // sdot v27.4s, v30.16b, v11.4b[2]
-	FMOVQ 752(R11), F31
-	WORD $0x4fa8ebee // sdot v14.4s, v31.16b, v8.4b[3]
-	WORD $0x4fabebfb // sdot v27.4s, v31.16b, v11.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fa911d6 // fmla v22.4s, v14.4s, v9.s[1]
-	WORD $0x4fac1377 // fmla v23.4s, v27.4s, v12.s[1]
-	FMOVQ 32(R14), F1
-	FMOVQ 32(R21), F2
-	FMOVQ 160(R11), F5
-	WORD $0x4e25cec1 // fmla v1.4s, v22.4s, v5.4s
-	WORD $0x4e25cee2 // fmla v2.4s, v23.4s, v5.4s
-	FMOVQ F1, 32(R14)
-	FMOVQ F2, 32(R21)
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F15
-	FMOVQ 768(R11), F16
-	WORD $0x4f87e206 // sdot v6.4s, v16.16b, v7.4b[0]
-	WORD $0x4f8ae20f // sdot v15.4s, v16.16b, v10.4b[0]
-	FMOVQ 784(R11), F3
-	WORD $0x4fa7e066 // sdot v6.4s, v3.16b, v7.4b[1]
-	WORD $0x4faae06f // sdot v15.4s, v3.16b, v10.4b[1]
-	FMOVQ 800(R11), F4
-	WORD $0x4f87e886 // sdot v6.4s, v4.16b, v7.4b[2]
-	WORD $0x4f8ae88f // sdot v15.4s, v4.16b, v10.4b[2]
-	FMOVQ 816(R11), F28
-	WORD $0x4fa7eb86 // sdot v6.4s, v28.16b, v7.4b[3]
-	WORD $0x4faaeb8f // sdot v15.4s, v28.16b, v10.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f8990c6 // fmul v6.4s, v6.4s, v9.s[0]
-	WORD $0x4f8c91ef // fmul v15.4s, v15.4s, v12.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F21
-	FMOVQ 832(R11), F17
-	WORD $0x4f88e23d // sdot v29.4s, v17.16b, v8.4b[0]
-	WORD $0x4f8be235 // sdot v21.4s, v17.16b, v11.4b[0]
-	FMOVQ 848(R11), F18
-	WORD $0x4fa8e25d // sdot v29.4s, v18.16b, v8.4b[1]
-	WORD $0x4fabe255 // sdot v21.4s, v18.16b, v11.4b[1]
-	FMOVQ 864(R11), F24
-	WORD $0x4f88eb1d // sdot v29.4s, v24.16b, v8.4b[2]
-	WORD $0x4f8beb15 // sdot v21.4s, v24.16b, v11.4b[2]
-	FMOVQ 880(R11), F19
-	WORD $0x4fa8ea7d // sdot v29.4s, v19.16b, v8.4b[3]
-	WORD $0x4fabea75 // sdot v21.4s, v19.16b, v11.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fa913a6 // fmla v6.4s, v29.4s, v9.s[1]
-	WORD $0x4fac12af // fmla v15.4s, v21.4s, v12.s[1]
-	FMOVQ 48(R14), F20
-	FMOVQ 48(R21), F13
-	FMOVQ 176(R11), F25
-	WORD $0x4e39ccd4 // fmla v20.4s, v6.4s, v25.4s
-	WORD $0x4e39cded // fmla v13.4s, v15.4s, v25.4s
-	FMOVQ F20, 48(R14)
-	FMOVQ F13, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair49
+	FMOVQ F6, 48(R23)
+	ADD $576, R23
 	SUBS $1, R4
-	BEQ last48
-	FMOVQ 576(R1), F26
-	FMOVQ F26, 384(R11)
-	FMOVQ 640(R1), F30
-	FMOVQ F30, 400(R11)
-	FMOVQ 704(R1), F31
-	FMOVQ F31, 416(R11)
-	FMOVQ 768(R1), F14
-	FMOVQ F14, 432(R11)
-	FMOVQ 832(R1), F27
-	FMOVQ F27, 448(R11)
-	FMOVQ 896(R1), F22
-	FMOVQ F22, 464(R11)
-	FMOVQ 960(R1), F23
-	FMOVQ F23, 480(R11)
-	FMOVQ 1024(R1), F5
-	FMOVQ F5, 496(R11)
-	FMOVD 32(R1), F1
-	WORD $0x0e217821 // fcvtl v1.4s, v1.4h
-	FMOVQ F1, 128(R11)
-	FMOVQ 592(R1), F2
-	FMOVQ F2, 512(R11)
-	FMOVQ 656(R1), F16
-	FMOVQ F16, 528(R11)
-	FMOVQ 720(R1), F3
-	FMOVQ F3, 544(R11)
-	FMOVQ 784(R1), F4
-	FMOVQ F4, 560(R11)
-	FMOVQ 848(R1), F28
-	FMOVQ F28, 576(R11)
-	FMOVQ 912(R1), F17
-	FMOVQ F17, 592(R11)
-	FMOVQ 976(R1), F18
-	FMOVQ F18, 608(R11)
-	FMOVQ 1040(R1), F24
-	FMOVQ F24, 624(R11)
-	FMOVD 40(R1), F19
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	FMOVQ F19, 144(R11)
-	FMOVQ 608(R1), F29
-	FMOVQ F29, 640(R11)
-	FMOVQ 672(R1), F21
-	FMOVQ F21, 656(R11)
-	FMOVQ 736(R1), F6
-	FMOVQ F6, 672(R11)
-	FMOVQ 800(R1), F15
-	FMOVQ F15, 688(R11)
-	FMOVQ 864(R1), F25
-	FMOVQ F25, 704(R11)
-	FMOVQ 928(R1), F20
-	FMOVQ F20, 720(R11)
-	FMOVQ 992(R1), F13
-	FMOVQ F13, 736(R11)
-	FMOVQ 1056(R1), F7
-	FMOVQ F7, 752(R11)
-	FMOVD 48(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 160(R11)
-	FMOVQ 624(R1), F9
-	FMOVQ F9, 768(R11)
-	FMOVQ 688(R1), F10
-	FMOVQ F10, 784(R11)
-	FMOVQ 752(R1), F11
-	FMOVQ F11, 800(R11)
-	FMOVQ 816(R1), F12
-	FMOVQ F12, 816(R11)
-	FMOVQ 880(R1), F26
-	FMOVQ F26, 832(R11)
-	FMOVQ 944(R1), F30
-	FMOVQ F30, 848(R11)
-	FMOVQ 1008(R1), F31
-	FMOVQ F31, 864(R11)
-	FMOVQ 1072(R1), F14
-	FMOVQ F14, 880(R11)
-	FMOVD 56(R1), F27
-	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	FMOVQ F27, 176(R11)
+	BEQ last53
+	FMOVQ 576(R1), F7
+	FMOVQ F7, 64(R23)
+	FMOVQ 640(R1), F8
+	FMOVQ F8, 80(R23)
+	FMOVQ 704(R1), F9
+	FMOVQ F9, 96(R23)
+	FMOVQ 768(R1), F10
+	FMOVQ F10, 112(R23)
+	FMOVQ 832(R1), F11
+	FMOVQ F11, 128(R23)
+	FMOVQ 896(R1), F12
+	FMOVQ F12, 144(R23)
+	FMOVQ 960(R1), F13
+	FMOVQ F13, 160(R23)
+	FMOVQ 1024(R1), F14
+	FMOVQ F14, 176(R23)
+	FMOVD 32(R1), F15
+	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
+	FMOVQ F15, 0(R23)
+	FMOVQ 592(R1), F16
+	FMOVQ F16, 192(R23)
+	FMOVQ 656(R1), F17
+	FMOVQ F17, 208(R23)
+	FMOVQ 720(R1), F18
+	FMOVQ F18, 224(R23)
+	FMOVQ 784(R1), F19
+	FMOVQ F19, 240(R23)
+	FMOVQ 848(R1), F20
+	FMOVQ F20, 256(R23)
+	FMOVQ 912(R1), F21
+	FMOVQ F21, 272(R23)
+	FMOVQ 976(R1), F22
+	FMOVQ F22, 288(R23)
+	FMOVQ 1040(R1), F23
+	FMOVQ F23, 304(R23)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVQ F24, 16(R23)
+	FMOVQ 608(R1), F25
+	FMOVQ F25, 320(R23)
+	FMOVQ 672(R1), F26
+	FMOVQ F26, 336(R23)
+	FMOVQ 736(R1), F27
+	FMOVQ F27, 352(R23)
+	FMOVQ 800(R1), F28
+	FMOVQ F28, 368(R23)
+	FMOVQ 864(R1), F29
+	FMOVQ F29, 384(R23)
+	FMOVQ 928(R1), F30
+	FMOVQ F30, 400(R23)
+	FMOVQ 992(R1), F31
+	FMOVQ F31, 416(R23)
+	FMOVQ 1056(R1), F1
+	FMOVQ F1, 432(R23)
+	FMOVD 48(R1), F2
+	WORD $0x0e217842 // fcvtl v2.4s, v2.4h
+	FMOVQ F2, 32(R23)
+	FMOVQ 624(R1), F3
+	FMOVQ F3, 448(R23)
+	FMOVQ 688(R1), F4
+	FMOVQ F4, 464(R23)
+	FMOVQ 752(R1), F5
+	FMOVQ F5, 480(R23)
+	FMOVQ 816(R1), F6
+	FMOVQ F6, 496(R23)
+	FMOVQ 880(R1), F7
+	FMOVQ F7, 512(R23)
+	FMOVQ 944(R1), F8
+	FMOVQ F8, 528(R23)
+	FMOVQ 1008(R1), F9
+	FMOVQ F9, 544(R23)
+	FMOVQ 1072(R1), F10
+	FMOVQ F10, 560(R23)
+	FMOVD 56(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 48(R23)
+	ADD $576, R23
+	ADD $1088, R1
+	SUBS $1, R4
+	BNE pair52
+last53:
 	MOVD 64(R0), R12
-	ADD $64, R2, R13
+	MOVD R2, R13
 	MOVD R3, R14
-pair50:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F22
-	FMOVQ 16(R13), F23
-	FMOVQ 32(R13), F5
-	FMOVQ 0(R20), F1
-	FMOVQ 16(R20), F2
-	FMOVQ 32(R20), F16
-	FMOVQ 0(R10), F3
-	FMOVQ 0(R10), F4
-	FMOVQ 384(R11), F28
-	WORD $0x4f96e383 // sdot v3.4s, v28.16b, v22.4b[0]
-	WORD $0x4f81e384 // sdot v4.4s, v28.16b, v1.4b[0]
-	FMOVQ 400(R11), F17
-	WORD $0x4fb6e223 // sdot v3.4s, v17.16b, v22.4b[1]
-	WORD $0x4fa1e224 // sdot v4.4s, v17.16b, v1.4b[1]
-	FMOVQ 416(R11), F18
-	WORD $0x4f96ea43 // sdot v3.4s, v18.16b, v22.4b[2]
-	WORD $0x4f81ea44 // sdot v4.4s, v18.16b, v1.4b[2]
-	FMOVQ 432(R11), F24
-	WORD $0x4fb6eb03 // sdot v3.4s, v24.16b, v22.4b[3]
-	WORD $0x4fa1eb04 // sdot v4.4s, v24.16b, v1.4b[3]
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4f859063 // fmul v3.4s, v3.4s, v5.s[0]
-	WORD $0x4f909084 // fmul v4.4s, v4.4s, v16.s[0]
-	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F29
-	FMOVQ 448(R11), F21
-	WORD $0x4f97e2b3 // sdot v19.4s, v21.16b, v23.4b[0]
-	WORD $0x4f82e2bd // sdot v29.4s, v21.16b, v2.4b[0]
-	FMOVQ 464(R11), F6
-	WORD $0x4fb7e0d3 // sdot v19.4s, v6.16b, v23.4b[1]
-	WORD $0x4fa2e0dd // sdot v29.4s, v6.16b, v2.4b[1]
-	FMOVQ 480(R11), F15
-	WORD $0x4f97e9f3 // sdot v19.4s, v15.16b, v23.4b[2]
-	WORD $0x4f82e9fd // sdot v29.4s, v15.16b, v2.4b[2]
-	FMOVQ 496(R11), F25
-	WORD $0x4fb7eb33 // sdot v19.4s, v25.16b, v23.4b[3]
-	WORD $0x4fa2eb3d // sdot v29.4s, v25.16b, v2.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fa51263 // fmla v3.4s, v19.4s, v5.s[1]
-	WORD $0x4fb013a4 // fmla v4.4s, v29.4s, v16.s[1]
-	FMOVQ 0(R14), F20
-	FMOVQ 0(R21), F13
-	FMOVQ 128(R11), F7
-	WORD $0x4e27cc74 // fmla v20.4s, v3.4s, v7.4s
-	WORD $0x4e27cc8d // fmla v13.4s, v4.4s, v7.4s
-	FMOVQ F20, 0(R14)
-	FMOVQ F13, 0(R21)
+row54:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F12
+	FMOVQ 16(R14), F13
+	FMOVQ 32(R14), F14
+	FMOVQ 48(R14), F15
+	FMOVQ 0(R20), F16
+	FMOVQ 16(R20), F17
+	FMOVQ 32(R20), F18
+	FMOVQ 48(R20), F19
+	MOVD R13, R21
+	ADD $128, R11, R23
+	MOVD R24, R4
+tile55:
+	FMOVQ 0(R21), F20
+	FMOVQ 16(R21), F21
+	FMOVQ 32(R21), F22
+	FMOVQ 0(R22), F23
+	FMOVQ 16(R22), F24
+	FMOVQ 32(R22), F25
+	FMOVQ 0(R10), F26
+	FMOVQ 0(R10), F27
+	FMOVQ 64(R23), F28
+	WORD $0x4f94e39a // sdot v26.4s, v28.16b, v20.4b[0]
+	WORD $0x4f97e39b // sdot v27.4s, v28.16b, v23.4b[0]
+	FMOVQ 80(R23), F29
+	WORD $0x4fb4e3ba // sdot v26.4s, v29.16b, v20.4b[1]
+	WORD $0x4fb7e3bb // sdot v27.4s, v29.16b, v23.4b[1]
+	FMOVQ 96(R23), F30
+	WORD $0x4f94ebda // sdot v26.4s, v30.16b, v20.4b[2]
+	WORD $0x4f97ebdb // sdot v27.4s, v30.16b, v23.4b[2]
+	FMOVQ 112(R23), F31
+	WORD $0x4fb4ebfa // sdot v26.4s, v31.16b, v20.4b[3]
+	WORD $0x4fb7ebfb // sdot v27.4s, v31.16b, v23.4b[3]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4f96935a // fmul v26.4s, v26.4s, v22.s[0]
+	WORD $0x4f99937b // fmul v27.4s, v27.4s, v25.s[0]
+	FMOVQ 0(R10), F1
+	FMOVQ 0(R10), F2
+	FMOVQ 128(R23), F3
+	WORD $0x4f95e061 // sdot v1.4s, v3.16b, v21.4b[0]
+	WORD $0x4f98e062 // sdot v2.4s, v3.16b, v24.4b[0]
+	FMOVQ 144(R23), F4
+	WORD $0x4fb5e081 // sdot v1.4s, v4.16b, v21.4b[1]
+	WORD $0x4fb8e082 // sdot v2.4s, v4.16b, v24.4b[1]
+	FMOVQ 160(R23), F5
+	WORD $0x4f95e8a1 // sdot v1.4s, v5.16b, v21.4b[2]
+	WORD $0x4f98e8a2 // sdot v2.4s, v5.16b, v24.4b[2]
+	FMOVQ 176(R23), F6
+	WORD $0x4fb5e8c1 // sdot v1.4s, v6.16b, v21.4b[3]
+	WORD $0x4fb8e8c2 // sdot v2.4s, v6.16b, v24.4b[3]
+	WORD $0x4ea0d421 // fsub v1.4s, v1.4s, v0.4s
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4fb6103a // fmla v26.4s, v1.4s, v22.s[1]
+	WORD $0x4fb9105b // fmla v27.4s, v2.4s, v25.s[1]
+	FMOVQ 0(R23), F7
+	WORD $0x4e27cf4c // fmla v12.4s, v26.4s, v7.4s
+	WORD $0x4e27cf70 // fmla v16.4s, v27.4s, v7.4s
 	FMOVQ 0(R10), F8
 	FMOVQ 0(R10), F9
-	FMOVQ 512(R11), F10
-	WORD $0x4f96e148 // sdot v8.4s, v10.16b, v22.4b[0]
-	WORD $0x4f81e149 // sdot v9.4s, v10.16b, v1.4b[0]
-	FMOVQ 528(R11), F11
-	WORD $0x4fb6e168 // sdot v8.4s, v11.16b, v22.4b[1]
-	WORD $0x4fa1e169 // sdot v9.4s, v11.16b, v1.4b[1]
-	FMOVQ 544(R11), F12
-	WORD $0x4f96e988 // sdot v8.4s, v12.16b, v22.4b[2]
-	WORD $0x4f81e989 // sdot v9.4s, v12.16b, v1.4b[2]
-	FMOVQ 560(R11), F26
-	WORD $0x4fb6eb48 // sdot v8.4s, v26.16b, v22.4b[3]
-	WORD $0x4fa1eb49 // sdot v9.4s, v26.16b, v1.4b[3]
+	FMOVQ 192(R23), F10
+	WORD $0x4f94e148 // sdot v8.4s, v10.16b, v20.4b[0]
+	WORD $0x4f97e149 // sdot v9.4s, v10.16b, v23.4b[0]
+	FMOVQ 208(R23), F11
+	WORD $0x4fb4e168 // sdot v8.4s, v11.16b, v20.4b[1]
+	WORD $0x4fb7e169 // sdot v9.4s, v11.16b, v23.4b[1]
+	FMOVQ 224(R23), F28
+	WORD $0x4f94eb88 // sdot v8.4s, v28.16b, v20.4b[2]
+	WORD $0x4f97eb89 // sdot v9.4s, v28.16b, v23.4b[2]
+	FMOVQ 240(R23), F29
+	WORD $0x4fb4eba8 // sdot v8.4s, v29.16b, v20.4b[3]
+	WORD $0x4fb7eba9 // sdot v9.4s, v29.16b, v23.4b[3]
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f859108 // fmul v8.4s, v8.4s, v5.s[0]
-	WORD $0x4f909129 // fmul v9.4s, v9.4s, v16.s[0]
+	WORD $0x4f969108 // fmul v8.4s, v8.4s, v22.s[0]
+	WORD $0x4f999129 // fmul v9.4s, v9.4s, v25.s[0]
 	FMOVQ 0(R10), F30
 	FMOVQ 0(R10), F31
-	FMOVQ 576(R11), F14
-	WORD $0x4f97e1de // sdot v30.4s, v14.16b, v23.4b[0]
-	WORD $0x4f82e1df // sdot v31.4s, v14.16b, v2.4b[0]
-	FMOVQ 592(R11), F27
-	WORD $0x4fb7e37e // sdot v30.4s, v27.16b, v23.4b[1]
-	WORD $0x4fa2e37f // sdot v31.4s, v27.16b, v2.4b[1]
-	FMOVQ 608(R11), F28
-	WORD $0x4f97eb9e // sdot v30.4s, v28.16b, v23.4b[2]
-	WORD $0x4f82eb9f // sdot v31.4s, v28.16b, v2.4b[2]
-	FMOVQ 624(R11), F17
-	WORD $0x4fb7ea3e // sdot v30.4s, v17.16b, v23.4b[3]
-	WORD $0x4fa2ea3f // sdot v31.4s, v17.16b, v2.4b[3]
+	FMOVQ 256(R23), F3
+	WORD $0x4f95e07e // sdot v30.4s, v3.16b, v21.4b[0]
+	WORD $0x4f98e07f // sdot v31.4s, v3.16b, v24.4b[0]
+	FMOVQ 272(R23), F4
+	WORD $0x4fb5e09e // sdot v30.4s, v4.16b, v21.4b[1]
+	WORD $0x4fb8e09f // sdot v31.4s, v4.16b, v24.4b[1]
+	FMOVQ 288(R23), F5
+	WORD $0x4f95e8be // sdot v30.4s, v5.16b, v21.4b[2]
+	WORD $0x4f98e8bf // sdot v31.4s, v5.16b, v24.4b[2]
+	FMOVQ 304(R23), F6
+	WORD $0x4fb5e8de // sdot v30.4s, v6.16b, v21.4b[3]
+	WORD $0x4fb8e8df // sdot v31.4s, v6.16b, v24.4b[3]
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fa513c8 // fmla v8.4s, v30.4s, v5.s[1]
-	WORD $0x4fb013e9 // fmla v9.4s, v31.4s, v16.s[1]
-	FMOVQ 16(R14), F18
-	FMOVQ 16(R21), F24
-	FMOVQ 144(R11), F21
-	WORD $0x4e35cd12 // fmla v18.4s, v8.4s, v21.4s
-	WORD $0x4e35cd38 // fmla v24.4s, v9.4s, v21.4s
-	FMOVQ F18, 16(R14)
-	FMOVQ F24, 16(R21)
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F15
-	FMOVQ 640(R11), F25
-	WORD $0x4f96e326 // sdot v6.4s, v25.16b, v22.4b[0]
-	WORD $0x4f81e32f // sdot v15.4s, v25.16b, v1.4b[0]
-	FMOVQ 656(R11), F19
-	WORD $0x4fb6e266 // sdot v6.4s, v19.16b, v22.4b[1]
-	WORD $0x4fa1e26f // sdot v15.4s, v19.16b, v1.4b[1]
-	FMOVQ 672(R11), F29
-	WORD $0x4f96eba6 // sdot v6.4s, v29.16b, v22.4b[2]
-	WORD $0x4f81ebaf // sdot v15.4s, v29.16b, v1.4b[2]
-	FMOVQ 688(R11), F3
-	WORD $0x4fb6e866 // sdot v6.4s, v3.16b, v22.4b[3]
-	WORD $0x4fa1e86f // sdot v15.4s, v3.16b, v1.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f8590c6 // fmul v6.4s, v6.4s, v5.s[0]
-	WORD $0x4f9091ef // fmul v15.4s, v15.4s, v16.s[0]
-	FMOVQ 0(R10), F4
-	FMOVQ 0(R10), F7
-	FMOVQ 704(R11), F20
-	WORD $0x4f97e284 // sdot v4.4s, v20.16b, v23.4b[0]
-	WORD $0x4f82e287 // sdot v7.4s, v20.16b, v2.4b[0]
-	FMOVQ 720(R11), F13
-	WORD $0x4fb7e1a4 // sdot v4.4s, v13.16b, v23.4b[1]
-	WORD $0x4fa2e1a7 // sdot v7.4s, v13.16b, v2.4b[1]
-	FMOVQ 736(R11), F10
-	WORD $0x4f97e944 // sdot v4.4s, v10.16b, v23.4b[2]
-	WORD $0x4f82e947 // sdot v7.4s, v10.16b, v2.4b[2]
-	FMOVQ 752(R11), F11
-	WORD $0x4fb7e964 // sdot v4.4s, v11.16b, v23.4b[3]
-	WORD $0x4fa2e967 // sdot v7.4s, v11.16b, v2.4b[3]
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fa51086 // fmla v6.4s, v4.4s, v5.s[1]
-	WORD $0x4fb010ef // fmla v15.4s, v7.4s, v16.s[1]
-	FMOVQ 32(R14), F12
-	FMOVQ 32(R21), F26
-	FMOVQ 160(R11), F14
-	WORD $0x4e2ecccc // fmla v12.4s, v6.4s, v14.4s
-	WORD $0x4e2ecdfa // fmla v26.4s, v15.4s, v14.4s
-	FMOVQ F12, 32(R14)
-	FMOVQ F26, 32(R21)
-	FMOVQ 0(R10), F27
+	WORD $0x4fb613c8 // fmla v8.4s, v30.4s, v22.s[1]
+	WORD $0x4fb913e9 // fmla v9.4s, v31.4s, v25.s[1]
+	FMOVQ 16(R23), F1
+	WORD $0x4e21cd0d // fmla v13.4s, v8.4s, v1.4s
+	WORD $0x4e21cd31 // fmla v17.4s, v9.4s, v1.4s
+	FMOVQ 0(R10), F2
+	FMOVQ 0(R10), F26
+	FMOVQ 320(R23), F27
+	WORD $0x4f94e362 // sdot v2.4s, v27.16b, v20.4b[0]
+	WORD $0x4f97e37a // sdot v26.4s, v27.16b, v23.4b[0]
+	FMOVQ 336(R23), F7
+	WORD $0x4fb4e0e2 // sdot v2.4s, v7.16b, v20.4b[1]
+	WORD $0x4fb7e0fa // sdot v26.4s, v7.16b, v23.4b[1]
+	FMOVQ 352(R23), F10
+	WORD $0x4f94e942 // sdot v2.4s, v10.16b, v20.4b[2]
+	WORD $0x4f97e95a // sdot v26.4s, v10.16b, v23.4b[2]
+	FMOVQ 368(R23), F11
+	WORD $0x4fb4e962 // sdot v2.4s, v11.16b, v20.4b[3]
+	WORD $0x4fb7e97a // sdot v26.4s, v11.16b, v23.4b[3]
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f969042 // fmul v2.4s, v2.4s, v22.s[0]
+	WORD $0x4f99935a // fmul v26.4s, v26.4s, v25.s[0]
 	FMOVQ 0(R10), F28
-	FMOVQ 768(R11), F17
-	WORD $0x4f96e23b // sdot v27.4s, v17.16b, v22.4b[0]
-	WORD $0x4f81e23c // sdot v28.4s, v17.16b, v1.4b[0]
-	FMOVQ 784(R11), F30
-	WORD $0x4fb6e3db // sdot v27.4s, v30.16b, v22.4b[1]
-	WORD $0x4fa1e3dc // sdot v28.4s, v30.16b, v1.4b[1]
-	FMOVQ 800(R11), F31
-	WORD $0x4f96ebfb // sdot v27.4s, v31.16b, v22.4b[2]
-	WORD $0x4f81ebfc // sdot v28.4s, v31.16b, v1.4b[2]
-	FMOVQ 816(R11), F8
-	WORD $0x4fb6e91b // sdot v27.4s, v8.16b, v22.4b[3]
-	WORD $0x4fa1e91c // sdot v28.4s, v8.16b, v1.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 0(R10), F29
+	FMOVQ 384(R23), F3
+	WORD $0x4f95e07c // sdot v28.4s, v3.16b, v21.4b[0]
+	WORD $0x4f98e07d // sdot v29.4s, v3.16b, v24.4b[0]
+	FMOVQ 400(R23), F4
+	WORD $0x4fb5e09c // sdot v28.4s, v4.16b, v21.4b[1]
+	WORD $0x4fb8e09d // sdot v29.4s, v4.16b, v24.4b[1]
+	FMOVQ 416(R23), F5
+	WORD $0x4f95e8bc // sdot v28.4s, v5.16b, v21.4b[2]
+	WORD $0x4f98e8bd // sdot v29.4s, v5.16b, v24.4b[2]
+	FMOVQ 432(R23), F6
+	WORD $0x4fb5e8dc // sdot v28.4s, v6.16b, v21.4b[3]
+	WORD $0x4fb8e8dd // sdot v29.4s, v6.16b, v24.4b[3]
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f85937b // fmul v27.4s, v27.4s, v5.s[0]
-	WORD $0x4f90939c // fmul v28.4s, v28.4s, v16.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F21
-	FMOVQ 832(R11), F18
-	WORD $0x4f97e249 // sdot v9.4s, v18.16b, v23.4b[0]
-	WORD $0x4f82e255 // sdot v21.4s, v18.16b, v2.4b[0]
-	FMOVQ 848(R11), F24
-	WORD $0x4fb7e309 // sdot v9.4s, v24.16b, v23.4b[1]
-	WORD $0x4fa2e315 // sdot v21.4s, v24.16b, v2.4b[1]
-	FMOVQ 864(R11), F25
-	WORD $0x4f97eb29 // sdot v9.4s, v25.16b, v23.4b[2]
-	WORD $0x4f82eb35 // sdot v21.4s, v25.16b, v2.4b[2]
-	FMOVQ 880(R11), F19
-	WORD $0x4fb7ea69 // sdot v9.4s, v19.16b, v23.4b[3]
-	WORD $0x4fa2ea75 // sdot v21.4s, v19.16b, v2.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fa5113b // fmla v27.4s, v9.4s, v5.s[1]
-	WORD $0x4fb012bc // fmla v28.4s, v21.4s, v16.s[1]
-	FMOVQ 48(R14), F29
-	FMOVQ 48(R21), F3
-	FMOVQ 176(R11), F20
-	WORD $0x4e34cf7d // fmla v29.4s, v27.4s, v20.4s
-	WORD $0x4e34cf83 // fmla v3.4s, v28.4s, v20.4s
-	FMOVQ F29, 48(R14)
-	FMOVQ F3, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair50
-	ADD $1088, R1
-	ADD $128, R2
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fb61382 // fmla v2.4s, v28.4s, v22.s[1]
+	WORD $0x4fb913ba // fmla v26.4s, v29.4s, v25.s[1]
+	FMOVQ 32(R23), F30
+	WORD $0x4e3ecc4e // fmla v14.4s, v2.4s, v30.4s
+	WORD $0x4e3ecf52 // fmla v18.4s, v26.4s, v30.4s
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F8
+	FMOVQ 448(R23), F9
+	WORD $0x4f94e13f // sdot v31.4s, v9.16b, v20.4b[0]
+	WORD $0x4f97e128 // sdot v8.4s, v9.16b, v23.4b[0]
+	FMOVQ 464(R23), F1
+	WORD $0x4fb4e03f // sdot v31.4s, v1.16b, v20.4b[1]
+	WORD $0x4fb7e028 // sdot v8.4s, v1.16b, v23.4b[1]
+	FMOVQ 480(R23), F27
+	WORD $0x4f94eb7f // sdot v31.4s, v27.16b, v20.4b[2]
+	WORD $0x4f97eb68 // sdot v8.4s, v27.16b, v23.4b[2]
+	FMOVQ 496(R23), F7
+	WORD $0x4fb4e8ff // sdot v31.4s, v7.16b, v20.4b[3]
+	WORD $0x4fb7e8e8 // sdot v8.4s, v7.16b, v23.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f9693ff // fmul v31.4s, v31.4s, v22.s[0]
+	WORD $0x4f999108 // fmul v8.4s, v8.4s, v25.s[0]
+	FMOVQ 0(R10), F10
+	FMOVQ 0(R10), F11
+	FMOVQ 512(R23), F3
+	WORD $0x4f95e06a // sdot v10.4s, v3.16b, v21.4b[0]
+	WORD $0x4f98e06b // sdot v11.4s, v3.16b, v24.4b[0]
+	FMOVQ 528(R23), F4
+	WORD $0x4fb5e08a // sdot v10.4s, v4.16b, v21.4b[1]
+	WORD $0x4fb8e08b // sdot v11.4s, v4.16b, v24.4b[1]
+	FMOVQ 544(R23), F5
+	WORD $0x4f95e8aa // sdot v10.4s, v5.16b, v21.4b[2]
+	WORD $0x4f98e8ab // sdot v11.4s, v5.16b, v24.4b[2]
+	FMOVQ 560(R23), F6
+	WORD $0x4fb5e8ca // sdot v10.4s, v6.16b, v21.4b[3]
+	WORD $0x4fb8e8cb // sdot v11.4s, v6.16b, v24.4b[3]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fb6115f // fmla v31.4s, v10.4s, v22.s[1]
+	WORD $0x4fb91168 // fmla v8.4s, v11.4s, v25.s[1]
+	FMOVQ 48(R23), F28
+	WORD $0x4e3ccfef // fmla v15.4s, v31.4s, v28.4s
+	WORD $0x4e3ccd13 // fmla v19.4s, v8.4s, v28.4s
+	ADD $64, R22
+	ADD $64, R21
+	ADD $576, R23
 	SUBS $1, R4
-	BNE pair47
-last48:
+	BNE tile55
+	FMOVQ F12, 0(R14)
+	FMOVQ F13, 16(R14)
+	FMOVQ F14, 32(R14)
+	FMOVQ F15, 48(R14)
+	FMOVQ F16, 0(R20)
+	FMOVQ F17, 16(R20)
+	FMOVQ F18, 32(R20)
+	FMOVQ F19, 48(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row54
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch51
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel45
+	BNE panel49
 	RET
 
 // mulQ2_KDotx1 multiplies Q2_K weights with a few rows of activations, one by one.
@@ -5523,12 +4760,12 @@ TEXT ·mulQ2_KDotx1(SB), 0, $192-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel51:
+panel56:
 	MOVD 8(R0), R2
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row52:
+row57:
 	MOVD R6, R1
 	MOVD R13, R2
 	VEOR V2.B16, V2.B16, V2.B16
@@ -5537,7 +4774,7 @@ row52:
 	VEOR V5.B16, V5.B16, V5.B16
 	MOVD 40(R0), R9
 	LSR $3, R9
-block53:
+block58:
 	FMOVD 0(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
 	FMOVQ F6, 0(R11)
@@ -5564,7 +4801,7 @@ block53:
 	FMOVQ F13, 112(R11)
 	ADD $64, R1
 	MOVD $8, R4
-pair54:
+pair59:
 	FMOVQ 0(R2), F14
 	FMOVQ 16(R2), F15
 	FMOVQ 32(R2), F16
@@ -6069,9 +5306,9 @@ pair54:
 	ADD $320, R1
 	ADD $128, R2
 	SUBS $2, R4
-	BNE pair54
+	BNE pair59
 	SUBS $1, R9
-	BNE block53
+	BNE block58
 	FMOVQ F2, 0(R14)
 	FMOVQ F3, 16(R14)
 	FMOVQ F4, 32(R14)
@@ -6079,19 +5316,19 @@ pair54:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row52
+	BNE row57
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel51
+	BNE panel56
 	RET
 
 // mulQ2_KDot multiplies Q2_K weights with several rows of activations.
 // func mulQ2_KDot(a *panel.Args)
-TEXT ·mulQ2_KDot(SB), 0, $960-8
+TEXT ·mulQ2_KDot(SB), 0, $6336-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-6336(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -6103,14 +5340,13 @@ TEXT ·mulQ2_KDot(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel56:
-	MOVD R6, R1
+panel61:
 	MOVD 8(R0), R2
 	VEOR V2.B16, V2.B16, V2.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row57:
+row62:
 	FMOVQ F2, 0(R14)
 	FMOVQ F2, 16(R14)
 	FMOVQ F2, 32(R14)
@@ -6118,10 +5354,11 @@ row57:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row57
+	BNE row62
+	MOVD R6, R1
 	MOVD 40(R0), R9
-	LSR $3, R9
-block58:
+bunch63:
+	MOVD $8, R4
 	FMOVD 0(R1), F3
 	WORD $0x0e217863 // fcvtl v3.4s, v3.4h
 	FMOVQ F3, 0(R11)
@@ -6147,36 +5384,37 @@ block58:
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
 	FMOVQ F10, 112(R11)
 	ADD $64, R1
-	MOVD $8, R4
-pair59:
+	MOVD R4, R24
+	ADD $128, R11, R23
+pair64:
 	FMOVQ 64(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 384(R11)
+	FMOVQ F11, 256(R23)
 	FMOVQ 64(R1), F12
 	VUSHR $2, V12.B16, V12.B16
 	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 400(R11)
+	FMOVQ F12, 272(R23)
 	FMOVQ 64(R1), F13
 	VUSHR $4, V13.B16, V13.B16
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 416(R11)
+	FMOVQ F13, 288(R23)
 	FMOVQ 64(R1), F14
 	VUSHR $6, V14.B16, V14.B16
-	FMOVQ F14, 432(R11)
+	FMOVQ F14, 304(R23)
 	FMOVQ 128(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 448(R11)
+	FMOVQ F15, 320(R23)
 	FMOVQ 128(R1), F16
 	VUSHR $2, V16.B16, V16.B16
 	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 464(R11)
+	FMOVQ F16, 336(R23)
 	FMOVQ 128(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 480(R11)
+	FMOVQ F17, 352(R23)
 	FMOVQ 128(R1), F18
 	VUSHR $6, V18.B16, V18.B16
-	FMOVQ F18, 496(R11)
+	FMOVQ F18, 368(R23)
 	FMOVD 0(R1), F19
 	VSHL $4, V19.B16, V19.B16
 	VUSHR $4, V19.B16, V19.B16
@@ -6185,7 +5423,7 @@ pair59:
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	FMOVQ 0(R11), F21
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FMOVQ F20, 128(R11)
+	FMOVQ F20, 0(R23)
 	FMOVD 0(R1), F22
 	VUSHR $4, V22.B16, V22.B16
 	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
@@ -6193,7 +5431,7 @@ pair59:
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
 	FMOVQ 64(R11), F24
 	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	FMOVQ F23, 256(R11)
+	FMOVQ F23, 128(R23)
 	FMOVD 16(R1), F25
 	VSHL $4, V25.B16, V25.B16
 	VUSHR $4, V25.B16, V25.B16
@@ -6202,7 +5440,7 @@ pair59:
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
 	FMOVQ 0(R11), F27
 	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 192(R11)
+	FMOVQ F26, 64(R23)
 	FMOVD 16(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
@@ -6210,83 +5448,83 @@ pair59:
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
 	FMOVQ 64(R11), F30
 	WORD $0x6e3edfbd // fmul v29.4s, v29.4s, v30.4s
-	FMOVQ F29, 320(R11)
+	FMOVQ F29, 192(R23)
 	FMOVQ 80(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 512(R11)
+	FMOVQ F31, 384(R23)
 	FMOVQ 80(R1), F2
 	VUSHR $2, V2.B16, V2.B16
 	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 528(R11)
+	FMOVQ F2, 400(R23)
 	FMOVQ 80(R1), F3
 	VUSHR $4, V3.B16, V3.B16
 	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 544(R11)
+	FMOVQ F3, 416(R23)
 	FMOVQ 80(R1), F4
 	VUSHR $6, V4.B16, V4.B16
-	FMOVQ F4, 560(R11)
+	FMOVQ F4, 432(R23)
 	FMOVQ 144(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 576(R11)
+	FMOVQ F5, 448(R23)
 	FMOVQ 144(R1), F6
 	VUSHR $2, V6.B16, V6.B16
 	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 592(R11)
+	FMOVQ F6, 464(R23)
 	FMOVQ 144(R1), F7
 	VUSHR $4, V7.B16, V7.B16
 	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 608(R11)
+	FMOVQ F7, 480(R23)
 	FMOVQ 144(R1), F8
 	VUSHR $6, V8.B16, V8.B16
-	FMOVQ F8, 624(R11)
+	FMOVQ F8, 496(R23)
 	WORD $0x4e731009 // saddw2 v9.4s, v0.4s, v19.8h
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	FMOVQ 16(R11), F10
 	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ F9, 144(R11)
+	FMOVQ F9, 16(R23)
 	WORD $0x4e76100b // saddw2 v11.4s, v0.4s, v22.8h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	FMOVQ 80(R11), F12
 	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	FMOVQ F11, 272(R11)
+	FMOVQ F11, 144(R23)
 	WORD $0x4e79100d // saddw2 v13.4s, v0.4s, v25.8h
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	FMOVQ 16(R11), F14
 	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 208(R11)
+	FMOVQ F13, 80(R23)
 	WORD $0x4e7c100f // saddw2 v15.4s, v0.4s, v28.8h
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
 	FMOVQ 80(R11), F16
 	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	FMOVQ F15, 336(R11)
+	FMOVQ F15, 208(R23)
 	FMOVQ 96(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 640(R11)
+	FMOVQ F17, 512(R23)
 	FMOVQ 96(R1), F18
 	VUSHR $2, V18.B16, V18.B16
 	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ F18, 656(R11)
+	FMOVQ F18, 528(R23)
 	FMOVQ 96(R1), F21
 	VUSHR $4, V21.B16, V21.B16
 	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 672(R11)
+	FMOVQ F21, 544(R23)
 	FMOVQ 96(R1), F20
 	VUSHR $6, V20.B16, V20.B16
-	FMOVQ F20, 688(R11)
+	FMOVQ F20, 560(R23)
 	FMOVQ 160(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 704(R11)
+	FMOVQ F24, 576(R23)
 	FMOVQ 160(R1), F23
 	VUSHR $2, V23.B16, V23.B16
 	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 720(R11)
+	FMOVQ F23, 592(R23)
 	FMOVQ 160(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 736(R11)
+	FMOVQ F27, 608(R23)
 	FMOVQ 160(R1), F26
 	VUSHR $6, V26.B16, V26.B16
-	FMOVQ F26, 752(R11)
+	FMOVQ F26, 624(R23)
 	FMOVD 8(R1), F30
 	VSHL $4, V30.B16, V30.B16
 	VUSHR $4, V30.B16, V30.B16
@@ -6295,7 +5533,7 @@ pair59:
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
 	FMOVQ 32(R11), F31
 	WORD $0x6e3fdfbd // fmul v29.4s, v29.4s, v31.4s
-	FMOVQ F29, 160(R11)
+	FMOVQ F29, 32(R23)
 	FMOVD 8(R1), F2
 	VUSHR $4, V2.B16, V2.B16
 	WORD $0x2f08a442 // ushll v2.8h, v2.8b, #0
@@ -6303,7 +5541,7 @@ pair59:
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
 	FMOVQ 96(R11), F4
 	WORD $0x6e24dc63 // fmul v3.4s, v3.4s, v4.4s
-	FMOVQ F3, 288(R11)
+	FMOVQ F3, 160(R23)
 	FMOVD 24(R1), F5
 	VSHL $4, V5.B16, V5.B16
 	VUSHR $4, V5.B16, V5.B16
@@ -6312,7 +5550,7 @@ pair59:
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
 	FMOVQ 32(R11), F7
 	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
-	FMOVQ F6, 224(R11)
+	FMOVQ F6, 96(R23)
 	FMOVD 24(R1), F8
 	VUSHR $4, V8.B16, V8.B16
 	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
@@ -6320,737 +5558,524 @@ pair59:
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
 	FMOVQ 96(R11), F10
 	WORD $0x6e2ade73 // fmul v19.4s, v19.4s, v10.4s
-	FMOVQ F19, 352(R11)
+	FMOVQ F19, 224(R23)
 	FMOVQ 112(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 768(R11)
+	FMOVQ F9, 640(R23)
 	FMOVQ 112(R1), F22
 	VUSHR $2, V22.B16, V22.B16
 	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 784(R11)
+	FMOVQ F22, 656(R23)
 	FMOVQ 112(R1), F12
 	VUSHR $4, V12.B16, V12.B16
 	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 800(R11)
+	FMOVQ F12, 672(R23)
 	FMOVQ 112(R1), F11
 	VUSHR $6, V11.B16, V11.B16
-	FMOVQ F11, 816(R11)
+	FMOVQ F11, 688(R23)
 	FMOVQ 176(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 832(R11)
+	FMOVQ F25, 704(R23)
 	FMOVQ 176(R1), F14
 	VUSHR $2, V14.B16, V14.B16
 	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 848(R11)
+	FMOVQ F14, 720(R23)
 	FMOVQ 176(R1), F13
 	VUSHR $4, V13.B16, V13.B16
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 864(R11)
+	FMOVQ F13, 736(R23)
 	FMOVQ 176(R1), F28
 	VUSHR $6, V28.B16, V28.B16
-	FMOVQ F28, 880(R11)
+	FMOVQ F28, 752(R23)
 	WORD $0x4e7e1010 // saddw2 v16.4s, v0.4s, v30.8h
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
 	FMOVQ 48(R11), F15
 	WORD $0x6e2fde10 // fmul v16.4s, v16.4s, v15.4s
-	FMOVQ F16, 176(R11)
+	FMOVQ F16, 48(R23)
 	WORD $0x4e621011 // saddw2 v17.4s, v0.4s, v2.8h
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
 	FMOVQ 112(R11), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
-	FMOVQ F17, 304(R11)
+	FMOVQ F17, 176(R23)
 	WORD $0x4e651015 // saddw2 v21.4s, v0.4s, v5.8h
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
 	FMOVQ 48(R11), F20
 	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
-	FMOVQ F21, 240(R11)
+	FMOVQ F21, 112(R23)
 	WORD $0x4e681018 // saddw2 v24.4s, v0.4s, v8.8h
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
 	FMOVQ 112(R11), F23
 	WORD $0x6e37df18 // fmul v24.4s, v24.4s, v23.4s
-	FMOVQ F24, 368(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair61:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F27
-	FMOVQ 16(R13), F26
-	FMOVQ 32(R13), F31
-	FMOVD 48(R13), F29
-	FMOVQ 0(R20), F4
-	FMOVQ 16(R20), F3
-	FMOVQ 32(R20), F7
-	FMOVD 48(R20), F6
-	FMOVQ 0(R10), F10
-	FMOVQ 0(R10), F19
-	FMOVQ 384(R11), F9
-	WORD $0x4f9be12a // sdot v10.4s, v9.16b, v27.4b[0]
-	WORD $0x4f84e133 // sdot v19.4s, v9.16b, v4.4b[0]
-	FMOVQ 400(R11), F22
-	WORD $0x4fbbe2ca // sdot v10.4s, v22.16b, v27.4b[1]
-	WORD $0x4fa4e2d3 // sdot v19.4s, v22.16b, v4.4b[1]
-	FMOVQ 416(R11), F12
-	WORD $0x4f9be98a // sdot v10.4s, v12.16b, v27.4b[2]
-	WORD $0x4f84e993 // sdot v19.4s, v12.16b, v4.4b[2]
-	FMOVQ 432(R11), F11
-	WORD $0x4fbbe96a // sdot v10.4s, v11.16b, v27.4b[3]
-	WORD $0x4fa4e973 // sdot v19.4s, v11.16b, v4.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f9f914a // fmul v10.4s, v10.4s, v31.s[0]
-	WORD $0x4f879273 // fmul v19.4s, v19.4s, v7.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F14
-	FMOVQ 448(R11), F13
-	WORD $0x4f9ae1b9 // sdot v25.4s, v13.16b, v26.4b[0]
-	WORD $0x4f83e1ae // sdot v14.4s, v13.16b, v3.4b[0]
-	FMOVQ 464(R11), F28
-	WORD $0x4fbae399 // sdot v25.4s, v28.16b, v26.4b[1]
-	WORD $0x4fa3e38e // sdot v14.4s, v28.16b, v3.4b[1]
-	FMOVQ 480(R11), F30
-	WORD $0x4f9aebd9 // sdot v25.4s, v30.16b, v26.4b[2]
-	WORD $0x4f83ebce // sdot v14.4s, v30.16b, v3.4b[2]
-	FMOVQ 496(R11), F15
-	WORD $0x4fbae9f9 // sdot v25.4s, v15.16b, v26.4b[3]
-	WORD $0x4fa3e9ee // sdot v14.4s, v15.16b, v3.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fbf9339 // fmul v25.4s, v25.4s, v31.s[1]
-	WORD $0x4fa791ce // fmul v14.4s, v14.4s, v7.s[1]
-	FMOVQ 0(R14), F16
-	FMOVQ 0(R21), F2
-	FMOVQ 128(R11), F18
-	WORD $0x4e32cd50 // fmla v16.4s, v10.4s, v18.4s
-	WORD $0x4e32ce62 // fmla v2.4s, v19.4s, v18.4s
-	FMOVQ 192(R11), F17
-	WORD $0x4e31cf30 // fmla v16.4s, v25.4s, v17.4s
-	WORD $0x4e31cdc2 // fmla v2.4s, v14.4s, v17.4s
-	FMOVQ 256(R11), F5
-	WORD $0x4f9d50b0 // fmls v16.4s, v5.4s, v29.s[0]
-	WORD $0x4f8650a2 // fmls v2.4s, v5.4s, v6.s[0]
-	FMOVQ 320(R11), F20
-	WORD $0x4fbd5290 // fmls v16.4s, v20.4s, v29.s[1]
-	WORD $0x4fa65282 // fmls v2.4s, v20.4s, v6.s[1]
-	FMOVQ F16, 0(R14)
-	FMOVQ F2, 0(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F8
-	FMOVQ 512(R11), F23
-	WORD $0x4f9be2f5 // sdot v21.4s, v23.16b, v27.4b[0]
-	WORD $0x4f84e2e8 // sdot v8.4s, v23.16b, v4.4b[0]
-	FMOVQ 528(R11), F24
-	WORD $0x4fbbe315 // sdot v21.4s, v24.16b, v27.4b[1]
-	WORD $0x4fa4e308 // sdot v8.4s, v24.16b, v4.4b[1]
-	FMOVQ 544(R11), F9
-	WORD $0x4f9be935 // sdot v21.4s, v9.16b, v27.4b[2]
-	WORD $0x4f84e928 // sdot v8.4s, v9.16b, v4.4b[2]
-	FMOVQ 560(R11), F22
-	WORD $0x4fbbead5 // sdot v21.4s, v22.16b, v27.4b[3]
-	WORD $0x4fa4eac8 // sdot v8.4s, v22.16b, v4.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f9f92b5 // fmul v21.4s, v21.4s, v31.s[0]
-	WORD $0x4f879108 // fmul v8.4s, v8.4s, v7.s[0]
-	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F11
-	FMOVQ 576(R11), F13
-	WORD $0x4f9ae1ac // sdot v12.4s, v13.16b, v26.4b[0]
-	WORD $0x4f83e1ab // sdot v11.4s, v13.16b, v3.4b[0]
-	FMOVQ 592(R11), F28
-	WORD $0x4fbae38c // sdot v12.4s, v28.16b, v26.4b[1]
-	WORD $0x4fa3e38b // sdot v11.4s, v28.16b, v3.4b[1]
-	FMOVQ 608(R11), F30
-	WORD $0x4f9aebcc // sdot v12.4s, v30.16b, v26.4b[2]
-	WORD $0x4f83ebcb // sdot v11.4s, v30.16b, v3.4b[2]
-	FMOVQ 624(R11), F15
-	WORD $0x4fbae9ec // sdot v12.4s, v15.16b, v26.4b[3]
-	WORD $0x4fa3e9eb // sdot v11.4s, v15.16b, v3.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fbf918c // fmul v12.4s, v12.4s, v31.s[1]
-	WORD $0x4fa7916b // fmul v11.4s, v11.4s, v7.s[1]
-	FMOVQ 16(R14), F10
-	FMOVQ 16(R21), F19
-	FMOVQ 144(R11), F18
-	WORD $0x4e32ceaa // fmla v10.4s, v21.4s, v18.4s
-	WORD $0x4e32cd13 // fmla v19.4s, v8.4s, v18.4s
-	FMOVQ 208(R11), F25
-	WORD $0x4e39cd8a // fmla v10.4s, v12.4s, v25.4s
-	WORD $0x4e39cd73 // fmla v19.4s, v11.4s, v25.4s
-	FMOVQ 272(R11), F14
-	WORD $0x4f9d51ca // fmls v10.4s, v14.4s, v29.s[0]
-	WORD $0x4f8651d3 // fmls v19.4s, v14.4s, v6.s[0]
-	FMOVQ 336(R11), F17
-	WORD $0x4fbd522a // fmls v10.4s, v17.4s, v29.s[1]
-	WORD $0x4fa65233 // fmls v19.4s, v17.4s, v6.s[1]
-	FMOVQ F10, 16(R14)
-	FMOVQ F19, 16(R21)
-	FMOVQ 0(R10), F5
-	FMOVQ 0(R10), F20
-	FMOVQ 640(R11), F16
-	WORD $0x4f9be205 // sdot v5.4s, v16.16b, v27.4b[0]
-	WORD $0x4f84e214 // sdot v20.4s, v16.16b, v4.4b[0]
-	FMOVQ 656(R11), F2
-	WORD $0x4fbbe045 // sdot v5.4s, v2.16b, v27.4b[1]
-	WORD $0x4fa4e054 // sdot v20.4s, v2.16b, v4.4b[1]
-	FMOVQ 672(R11), F23
-	WORD $0x4f9beae5 // sdot v5.4s, v23.16b, v27.4b[2]
-	WORD $0x4f84eaf4 // sdot v20.4s, v23.16b, v4.4b[2]
-	FMOVQ 688(R11), F24
-	WORD $0x4fbbeb05 // sdot v5.4s, v24.16b, v27.4b[3]
-	WORD $0x4fa4eb14 // sdot v20.4s, v24.16b, v4.4b[3]
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f9f90a5 // fmul v5.4s, v5.4s, v31.s[0]
-	WORD $0x4f879294 // fmul v20.4s, v20.4s, v7.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F22
-	FMOVQ 704(R11), F13
-	WORD $0x4f9ae1a9 // sdot v9.4s, v13.16b, v26.4b[0]
-	WORD $0x4f83e1b6 // sdot v22.4s, v13.16b, v3.4b[0]
-	FMOVQ 720(R11), F28
-	WORD $0x4fbae389 // sdot v9.4s, v28.16b, v26.4b[1]
-	WORD $0x4fa3e396 // sdot v22.4s, v28.16b, v3.4b[1]
-	FMOVQ 736(R11), F30
-	WORD $0x4f9aebc9 // sdot v9.4s, v30.16b, v26.4b[2]
-	WORD $0x4f83ebd6 // sdot v22.4s, v30.16b, v3.4b[2]
-	FMOVQ 752(R11), F15
-	WORD $0x4fbae9e9 // sdot v9.4s, v15.16b, v26.4b[3]
-	WORD $0x4fa3e9f6 // sdot v22.4s, v15.16b, v3.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4fbf9129 // fmul v9.4s, v9.4s, v31.s[1]
-	WORD $0x4fa792d6 // fmul v22.4s, v22.4s, v7.s[1]
-	FMOVQ 32(R14), F21
-	FMOVQ 32(R21), F8
-	FMOVQ 160(R11), F18
-	WORD $0x4e32ccb5 // fmla v21.4s, v5.4s, v18.4s
-	WORD $0x4e32ce88 // fmla v8.4s, v20.4s, v18.4s
-	FMOVQ 224(R11), F12
-	WORD $0x4e2ccd35 // fmla v21.4s, v9.4s, v12.4s
-	WORD $0x4e2ccec8 // fmla v8.4s, v22.4s, v12.4s
-	FMOVQ 288(R11), F11
-	WORD $0x4f9d5175 // fmls v21.4s, v11.4s, v29.s[0]
-	WORD $0x4f865168 // fmls v8.4s, v11.4s, v6.s[0]
-	FMOVQ 352(R11), F25
-	WORD $0x4fbd5335 // fmls v21.4s, v25.4s, v29.s[1]
-	WORD $0x4fa65328 // fmls v8.4s, v25.4s, v6.s[1]
-	FMOVQ F21, 32(R14)
-	FMOVQ F8, 32(R21)
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F17
-	FMOVQ 768(R11), F10
-	WORD $0x4f9be14e // sdot v14.4s, v10.16b, v27.4b[0]
-	WORD $0x4f84e151 // sdot v17.4s, v10.16b, v4.4b[0]
-	FMOVQ 784(R11), F19
-	WORD $0x4fbbe26e // sdot v14.4s, v19.16b, v27.4b[1]
-	WORD $0x4fa4e271 // sdot v17.4s, v19.16b, v4.4b[1]
-	FMOVQ 800(R11), F16
-	WORD $0x4f9bea0e // sdot v14.4s, v16.16b, v27.4b[2]
-	WORD $0x4f84ea11 // sdot v17.4s, v16.16b, v4.4b[2]
-	FMOVQ 816(R11), F2
-	WORD $0x4fbbe84e // sdot v14.4s, v2.16b, v27.4b[3]
-	WORD $0x4fa4e851 // sdot v17.4s, v2.16b, v4.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f9f91ce // fmul v14.4s, v14.4s, v31.s[0]
-	WORD $0x4f879231 // fmul v17.4s, v17.4s, v7.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F24
-	FMOVQ 832(R11), F13
-	WORD $0x4f9ae1b7 // sdot v23.4s, v13.16b, v26.4b[0]
-	WORD $0x4f83e1b8 // sdot v24.4s, v13.16b, v3.4b[0]
-	FMOVQ 848(R11), F28
-	WORD $0x4fbae397 // sdot v23.4s, v28.16b, v26.4b[1]
-	WORD $0x4fa3e398 // sdot v24.4s, v28.16b, v3.4b[1]
-	FMOVQ 864(R11), F30
-	WORD $0x4f9aebd7 // sdot v23.4s, v30.16b, v26.4b[2]
-	WORD $0x4f83ebd8 // sdot v24.4s, v30.16b, v3.4b[2]
-	FMOVQ 880(R11), F15
-	WORD $0x4fbae9f7 // sdot v23.4s, v15.16b, v26.4b[3]
-	WORD $0x4fa3e9f8 // sdot v24.4s, v15.16b, v3.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fbf92f7 // fmul v23.4s, v23.4s, v31.s[1]
-	WORD $0x4fa79318 // fmul v24.4s, v24.4s, v7.s[1]
-	FMOVQ 48(R14), F5
-	FMOVQ 48(R21), F20
-	FMOVQ 176(R11), F18
-	WORD $0x4e32cdc5 // fmla v5.4s, v14.4s, v18.4s
-	WORD $0x4e32ce34 // fmla v20.4s, v17.4s, v18.4s
-	FMOVQ 240(R11), F9
-	WORD $0x4e29cee5 // fmla v5.4s, v23.4s, v9.4s
-	WORD $0x4e29cf14 // fmla v20.4s, v24.4s, v9.4s
-	FMOVQ 304(R11), F22
-	WORD $0x4f9d52c5 // fmls v5.4s, v22.4s, v29.s[0]
-	WORD $0x4f8652d4 // fmls v20.4s, v22.4s, v6.s[0]
-	FMOVQ 368(R11), F12
-	WORD $0x4fbd5185 // fmls v5.4s, v12.4s, v29.s[1]
-	WORD $0x4fa65194 // fmls v20.4s, v12.4s, v6.s[1]
-	FMOVQ F5, 48(R14)
-	FMOVQ F20, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair61
-	FMOVQ 192(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 384(R11)
-	FMOVQ 192(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 400(R11)
-	FMOVQ 192(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 416(R11)
-	FMOVQ 192(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	FMOVQ F8, 432(R11)
-	FMOVQ 256(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 448(R11)
-	FMOVQ 256(R1), F19
-	VUSHR $2, V19.B16, V19.B16
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 464(R11)
-	FMOVQ 256(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 480(R11)
-	FMOVQ 256(R1), F2
-	VUSHR $6, V2.B16, V2.B16
-	FMOVQ F2, 496(R11)
-	FMOVD 32(R1), F13
-	VSHL $4, V13.B16, V13.B16
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
-	WORD $0x0e6d101c // saddw v28.4s, v0.4s, v13.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 0(R11), F30
-	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
-	FMOVQ F28, 128(R11)
-	FMOVD 32(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f100e // saddw v14.4s, v0.4s, v15.4h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 64(R11), F17
-	WORD $0x6e31ddce // fmul v14.4s, v14.4s, v17.4s
-	FMOVQ F14, 256(R11)
-	FMOVD 48(R1), F18
-	VSHL $4, V18.B16, V18.B16
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
-	WORD $0x0e721017 // saddw v23.4s, v0.4s, v18.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 0(R11), F24
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	FMOVQ F23, 192(R11)
-	FMOVD 48(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
-	WORD $0x0e691016 // saddw v22.4s, v0.4s, v9.4h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 64(R11), F12
-	WORD $0x6e2cded6 // fmul v22.4s, v22.4s, v12.4s
-	FMOVQ F22, 320(R11)
-	FMOVQ 208(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 512(R11)
-	FMOVQ 208(R1), F20
-	VUSHR $2, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ F20, 528(R11)
-	FMOVQ 208(R1), F27
-	VUSHR $4, V27.B16, V27.B16
+	FMOVQ F24, 240(R23)
+	ADD $768, R23
+	FMOVQ 192(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 544(R11)
-	FMOVQ 208(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	FMOVQ F26, 560(R11)
-	FMOVQ 272(R1), F31
+	FMOVQ F27, 256(R23)
+	FMOVQ 192(R1), F26
+	VUSHR $2, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ F26, 272(R23)
+	FMOVQ 192(R1), F31
+	VUSHR $4, V31.B16, V31.B16
 	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 576(R11)
-	FMOVQ 272(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ F29, 592(R11)
-	FMOVQ 272(R1), F4
-	VUSHR $4, V4.B16, V4.B16
+	FMOVQ F31, 288(R23)
+	FMOVQ 192(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	FMOVQ F29, 304(R23)
+	FMOVQ 256(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 608(R11)
-	FMOVQ 272(R1), F3
-	VUSHR $6, V3.B16, V3.B16
-	FMOVQ F3, 624(R11)
-	WORD $0x4e6d1007 // saddw2 v7.4s, v0.4s, v13.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 16(R11), F6
-	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
-	FMOVQ F7, 144(R11)
-	WORD $0x4e6f100b // saddw2 v11.4s, v0.4s, v15.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 80(R11), F25
-	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
-	FMOVQ F11, 272(R11)
-	WORD $0x4e721015 // saddw2 v21.4s, v0.4s, v18.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 16(R11), F8
-	WORD $0x6e28deb5 // fmul v21.4s, v21.4s, v8.4s
-	FMOVQ F21, 208(R11)
-	WORD $0x4e69100a // saddw2 v10.4s, v0.4s, v9.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 80(R11), F19
-	WORD $0x6e33dd4a // fmul v10.4s, v10.4s, v19.4s
-	FMOVQ F10, 336(R11)
-	FMOVQ 224(R1), F16
+	FMOVQ F4, 320(R23)
+	FMOVQ 256(R1), F3
+	VUSHR $2, V3.B16, V3.B16
+	VAND V1.B16, V3.B16, V3.B16
+	FMOVQ F3, 336(R23)
+	FMOVQ 256(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ F7, 352(R23)
+	FMOVQ 256(R1), F6
+	VUSHR $6, V6.B16, V6.B16
+	FMOVQ F6, 368(R23)
+	FMOVD 32(R1), F10
+	VSHL $4, V10.B16, V10.B16
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a1013 // saddw v19.4s, v0.4s, v10.4h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FMOVQ 0(R11), F9
+	WORD $0x6e29de73 // fmul v19.4s, v19.4s, v9.4s
+	FMOVQ F19, 0(R23)
+	FMOVD 32(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x0e76100c // saddw v12.4s, v0.4s, v22.4h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	FMOVQ 64(R11), F11
+	WORD $0x6e2bdd8c // fmul v12.4s, v12.4s, v11.4s
+	FMOVQ F12, 128(R23)
+	FMOVD 48(R1), F25
+	VSHL $4, V25.B16, V25.B16
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x0e79100e // saddw v14.4s, v0.4s, v25.4h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	FMOVQ 0(R11), F13
+	WORD $0x6e2dddce // fmul v14.4s, v14.4s, v13.4s
+	FMOVQ F14, 64(R23)
+	FMOVD 48(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c101e // saddw v30.4s, v0.4s, v28.4h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FMOVQ 64(R11), F15
+	WORD $0x6e2fdfde // fmul v30.4s, v30.4s, v15.4s
+	FMOVQ F30, 192(R23)
+	FMOVQ 208(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 640(R11)
-	FMOVQ 224(R1), F2
+	FMOVQ F16, 384(R23)
+	FMOVQ 208(R1), F2
 	VUSHR $2, V2.B16, V2.B16
 	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 656(R11)
-	FMOVQ 224(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 672(R11)
-	FMOVQ 224(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	FMOVQ F28, 688(R11)
-	FMOVQ 288(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 704(R11)
-	FMOVQ 288(R1), F14
-	VUSHR $2, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 720(R11)
-	FMOVQ 288(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 736(R11)
-	FMOVQ 288(R1), F23
-	VUSHR $6, V23.B16, V23.B16
-	FMOVQ F23, 752(R11)
-	FMOVD 40(R1), F12
-	VSHL $4, V12.B16, V12.B16
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c1016 // saddw v22.4s, v0.4s, v12.4h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 32(R11), F5
-	WORD $0x6e25ded6 // fmul v22.4s, v22.4s, v5.4s
-	FMOVQ F22, 160(R11)
-	FMOVD 40(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
-	WORD $0x0e74101b // saddw v27.4s, v0.4s, v20.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 96(R11), F26
-	WORD $0x6e3adf7b // fmul v27.4s, v27.4s, v26.4s
-	FMOVQ F27, 288(R11)
-	FMOVD 56(R1), F31
-	VSHL $4, V31.B16, V31.B16
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f101d // saddw v29.4s, v0.4s, v31.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 32(R11), F4
-	WORD $0x6e24dfbd // fmul v29.4s, v29.4s, v4.4s
-	FMOVQ F29, 224(R11)
-	FMOVD 56(R1), F3
-	VUSHR $4, V3.B16, V3.B16
-	WORD $0x2f08a463 // ushll v3.8h, v3.8b, #0
-	WORD $0x0e63100d // saddw v13.4s, v0.4s, v3.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 96(R11), F6
-	WORD $0x6e26ddad // fmul v13.4s, v13.4s, v6.4s
-	FMOVQ F13, 352(R11)
-	FMOVQ 240(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 768(R11)
-	FMOVQ 240(R1), F15
-	VUSHR $2, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 784(R11)
-	FMOVQ 240(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 800(R11)
-	FMOVQ 240(R1), F11
-	VUSHR $6, V11.B16, V11.B16
-	FMOVQ F11, 816(R11)
-	FMOVQ 304(R1), F18
+	FMOVQ F2, 400(R23)
+	FMOVQ 208(R1), F18
+	VUSHR $4, V18.B16, V18.B16
 	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ F18, 832(R11)
-	FMOVQ 304(R1), F8
-	VUSHR $2, V8.B16, V8.B16
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 848(R11)
-	FMOVQ 304(R1), F21
+	FMOVQ F18, 416(R23)
+	FMOVQ 208(R1), F17
+	VUSHR $6, V17.B16, V17.B16
+	FMOVQ F17, 432(R23)
+	FMOVQ 272(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ F5, 448(R23)
+	FMOVQ 272(R1), F20
+	VUSHR $2, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ F20, 464(R23)
+	FMOVQ 272(R1), F21
 	VUSHR $4, V21.B16, V21.B16
 	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 864(R11)
-	FMOVQ 304(R1), F9
-	VUSHR $6, V9.B16, V9.B16
-	FMOVQ F9, 880(R11)
-	WORD $0x4e6c1013 // saddw2 v19.4s, v0.4s, v12.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 48(R11), F10
-	WORD $0x6e2ade73 // fmul v19.4s, v19.4s, v10.4s
-	FMOVQ F19, 176(R11)
-	WORD $0x4e741010 // saddw2 v16.4s, v0.4s, v20.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 112(R11), F2
-	WORD $0x6e22de10 // fmul v16.4s, v16.4s, v2.4s
-	FMOVQ F16, 304(R11)
-	WORD $0x4e7f101e // saddw2 v30.4s, v0.4s, v31.8h
+	FMOVQ F21, 480(R23)
+	FMOVQ 272(R1), F8
+	VUSHR $6, V8.B16, V8.B16
+	FMOVQ F8, 496(R23)
+	WORD $0x4e6a1017 // saddw2 v23.4s, v0.4s, v10.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FMOVQ 16(R11), F24
+	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
+	FMOVQ F23, 16(R23)
+	WORD $0x4e76101b // saddw2 v27.4s, v0.4s, v22.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 80(R11), F26
+	WORD $0x6e3adf7b // fmul v27.4s, v27.4s, v26.4s
+	FMOVQ F27, 144(R23)
+	WORD $0x4e79101f // saddw2 v31.4s, v0.4s, v25.8h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	FMOVQ 16(R11), F29
+	WORD $0x6e3ddfff // fmul v31.4s, v31.4s, v29.4s
+	FMOVQ F31, 80(R23)
+	WORD $0x4e7c1004 // saddw2 v4.4s, v0.4s, v28.8h
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	FMOVQ 80(R11), F3
+	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
+	FMOVQ F4, 208(R23)
+	FMOVQ 224(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ F7, 512(R23)
+	FMOVQ 224(R1), F6
+	VUSHR $2, V6.B16, V6.B16
+	VAND V1.B16, V6.B16, V6.B16
+	FMOVQ F6, 528(R23)
+	FMOVQ 224(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ F9, 544(R23)
+	FMOVQ 224(R1), F19
+	VUSHR $6, V19.B16, V19.B16
+	FMOVQ F19, 560(R23)
+	FMOVQ 288(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ F11, 576(R23)
+	FMOVQ 288(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ F12, 592(R23)
+	FMOVQ 288(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ F13, 608(R23)
+	FMOVQ 288(R1), F14
+	VUSHR $6, V14.B16, V14.B16
+	FMOVQ F14, 624(R23)
+	FMOVD 40(R1), F15
+	VSHL $4, V15.B16, V15.B16
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x0e6f101e // saddw v30.4s, v0.4s, v15.4h
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 48(R11), F28
-	WORD $0x6e3cdfde // fmul v30.4s, v30.4s, v28.4s
-	FMOVQ F30, 240(R11)
-	WORD $0x4e631011 // saddw2 v17.4s, v0.4s, v3.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 112(R11), F14
-	WORD $0x6e2ede31 // fmul v17.4s, v17.4s, v14.4s
-	FMOVQ F17, 368(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-pair62:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F24
-	FMOVQ 16(R13), F23
-	FMOVQ 32(R13), F5
-	FMOVD 48(R13), F22
-	FMOVQ 0(R20), F26
-	FMOVQ 16(R20), F27
-	FMOVQ 32(R20), F4
-	FMOVD 48(R20), F29
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F13
-	FMOVQ 384(R11), F7
-	WORD $0x4f98e0e6 // sdot v6.4s, v7.16b, v24.4b[0]
-	WORD $0x4f9ae0ed // sdot v13.4s, v7.16b, v26.4b[0]
-	FMOVQ 400(R11), F15
-	WORD $0x4fb8e1e6 // sdot v6.4s, v15.16b, v24.4b[1]
-	WORD $0x4fbae1ed // sdot v13.4s, v15.16b, v26.4b[1]
-	FMOVQ 416(R11), F25
-	WORD $0x4f98eb26 // sdot v6.4s, v25.16b, v24.4b[2]
-	WORD $0x4f9aeb2d // sdot v13.4s, v25.16b, v26.4b[2]
-	FMOVQ 432(R11), F11
-	WORD $0x4fb8e966 // sdot v6.4s, v11.16b, v24.4b[3]
-	WORD $0x4fbae96d // sdot v13.4s, v11.16b, v26.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f8590c6 // fmul v6.4s, v6.4s, v5.s[0]
-	WORD $0x4f8491ad // fmul v13.4s, v13.4s, v4.s[0]
-	FMOVQ 0(R10), F18
-	FMOVQ 0(R10), F8
-	FMOVQ 448(R11), F21
-	WORD $0x4f97e2b2 // sdot v18.4s, v21.16b, v23.4b[0]
-	WORD $0x4f9be2a8 // sdot v8.4s, v21.16b, v27.4b[0]
-	FMOVQ 464(R11), F9
-	WORD $0x4fb7e132 // sdot v18.4s, v9.16b, v23.4b[1]
-	WORD $0x4fbbe128 // sdot v8.4s, v9.16b, v27.4b[1]
-	FMOVQ 480(R11), F12
-	WORD $0x4f97e992 // sdot v18.4s, v12.16b, v23.4b[2]
-	WORD $0x4f9be988 // sdot v8.4s, v12.16b, v27.4b[2]
-	FMOVQ 496(R11), F10
-	WORD $0x4fb7e952 // sdot v18.4s, v10.16b, v23.4b[3]
-	WORD $0x4fbbe948 // sdot v8.4s, v10.16b, v27.4b[3]
+	FMOVQ 32(R11), F16
+	WORD $0x6e30dfde // fmul v30.4s, v30.4s, v16.4s
+	FMOVQ F30, 32(R23)
+	FMOVD 40(R1), F2
+	VUSHR $4, V2.B16, V2.B16
+	WORD $0x2f08a442 // ushll v2.8h, v2.8b, #0
+	WORD $0x0e621012 // saddw v18.4s, v0.4s, v2.4h
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fa59252 // fmul v18.4s, v18.4s, v5.s[1]
-	WORD $0x4fa49108 // fmul v8.4s, v8.4s, v4.s[1]
-	FMOVQ 0(R14), F19
-	FMOVQ 0(R21), F20
-	FMOVQ 128(R11), F2
-	WORD $0x4e22ccd3 // fmla v19.4s, v6.4s, v2.4s
-	WORD $0x4e22cdb4 // fmla v20.4s, v13.4s, v2.4s
-	FMOVQ 192(R11), F16
-	WORD $0x4e30ce53 // fmla v19.4s, v18.4s, v16.4s
-	WORD $0x4e30cd14 // fmla v20.4s, v8.4s, v16.4s
-	FMOVQ 256(R11), F31
-	WORD $0x4f9653f3 // fmls v19.4s, v31.4s, v22.s[0]
-	WORD $0x4f9d53f4 // fmls v20.4s, v31.4s, v29.s[0]
-	FMOVQ 320(R11), F28
-	WORD $0x4fb65393 // fmls v19.4s, v28.4s, v22.s[1]
-	WORD $0x4fbd5394 // fmls v20.4s, v28.4s, v29.s[1]
-	FMOVQ F19, 0(R14)
-	FMOVQ F20, 0(R21)
-	FMOVQ 0(R10), F30
-	FMOVQ 0(R10), F3
-	FMOVQ 512(R11), F14
-	WORD $0x4f98e1de // sdot v30.4s, v14.16b, v24.4b[0]
-	WORD $0x4f9ae1c3 // sdot v3.4s, v14.16b, v26.4b[0]
-	FMOVQ 528(R11), F17
-	WORD $0x4fb8e23e // sdot v30.4s, v17.16b, v24.4b[1]
-	WORD $0x4fbae223 // sdot v3.4s, v17.16b, v26.4b[1]
-	FMOVQ 544(R11), F7
-	WORD $0x4f98e8fe // sdot v30.4s, v7.16b, v24.4b[2]
-	WORD $0x4f9ae8e3 // sdot v3.4s, v7.16b, v26.4b[2]
-	FMOVQ 560(R11), F15
-	WORD $0x4fb8e9fe // sdot v30.4s, v15.16b, v24.4b[3]
-	WORD $0x4fbae9e3 // sdot v3.4s, v15.16b, v26.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FMOVQ 96(R11), F17
+	WORD $0x6e31de52 // fmul v18.4s, v18.4s, v17.4s
+	FMOVQ F18, 160(R23)
+	FMOVD 56(R1), F5
+	VSHL $4, V5.B16, V5.B16
+	VUSHR $4, V5.B16, V5.B16
+	WORD $0x2f08a4a5 // ushll v5.8h, v5.8b, #0
+	WORD $0x0e651014 // saddw v20.4s, v0.4s, v5.4h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	FMOVQ 32(R11), F21
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	FMOVQ F20, 96(R23)
+	FMOVD 56(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
+	WORD $0x0e68100a // saddw v10.4s, v0.4s, v8.4h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	FMOVQ 96(R11), F24
+	WORD $0x6e38dd4a // fmul v10.4s, v10.4s, v24.4s
+	FMOVQ F10, 224(R23)
+	FMOVQ 240(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ F23, 640(R23)
+	FMOVQ 240(R1), F22
+	VUSHR $2, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ F22, 656(R23)
+	FMOVQ 240(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ F26, 672(R23)
+	FMOVQ 240(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	FMOVQ F27, 688(R23)
+	FMOVQ 304(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ F25, 704(R23)
+	FMOVQ 304(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ F29, 720(R23)
+	FMOVQ 304(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ F31, 736(R23)
+	FMOVQ 304(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	FMOVQ F28, 752(R23)
+	WORD $0x4e6f1003 // saddw2 v3.4s, v0.4s, v15.8h
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4f8593de // fmul v30.4s, v30.4s, v5.s[0]
-	WORD $0x4f849063 // fmul v3.4s, v3.4s, v4.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F11
-	FMOVQ 576(R11), F21
-	WORD $0x4f97e2b9 // sdot v25.4s, v21.16b, v23.4b[0]
-	WORD $0x4f9be2ab // sdot v11.4s, v21.16b, v27.4b[0]
-	FMOVQ 592(R11), F9
-	WORD $0x4fb7e139 // sdot v25.4s, v9.16b, v23.4b[1]
-	WORD $0x4fbbe12b // sdot v11.4s, v9.16b, v27.4b[1]
-	FMOVQ 608(R11), F12
-	WORD $0x4f97e999 // sdot v25.4s, v12.16b, v23.4b[2]
-	WORD $0x4f9be98b // sdot v11.4s, v12.16b, v27.4b[2]
-	FMOVQ 624(R11), F10
-	WORD $0x4fb7e959 // sdot v25.4s, v10.16b, v23.4b[3]
-	WORD $0x4fbbe94b // sdot v11.4s, v10.16b, v27.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	FMOVQ 48(R11), F4
+	WORD $0x6e24dc63 // fmul v3.4s, v3.4s, v4.4s
+	FMOVQ F3, 48(R23)
+	WORD $0x4e621007 // saddw2 v7.4s, v0.4s, v2.8h
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	FMOVQ 112(R11), F6
+	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
+	FMOVQ F7, 176(R23)
+	WORD $0x4e651009 // saddw2 v9.4s, v0.4s, v5.8h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	FMOVQ 48(R11), F19
+	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
+	FMOVQ F9, 112(R23)
+	WORD $0x4e68100b // saddw2 v11.4s, v0.4s, v8.8h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fa59339 // fmul v25.4s, v25.4s, v5.s[1]
-	WORD $0x4fa4916b // fmul v11.4s, v11.4s, v4.s[1]
-	FMOVQ 16(R14), F6
-	FMOVQ 16(R21), F13
-	FMOVQ 144(R11), F2
-	WORD $0x4e22cfc6 // fmla v6.4s, v30.4s, v2.4s
-	WORD $0x4e22cc6d // fmla v13.4s, v3.4s, v2.4s
-	FMOVQ 208(R11), F18
-	WORD $0x4e32cf26 // fmla v6.4s, v25.4s, v18.4s
-	WORD $0x4e32cd6d // fmla v13.4s, v11.4s, v18.4s
-	FMOVQ 272(R11), F8
-	WORD $0x4f965106 // fmls v6.4s, v8.4s, v22.s[0]
-	WORD $0x4f9d510d // fmls v13.4s, v8.4s, v29.s[0]
-	FMOVQ 336(R11), F16
-	WORD $0x4fb65206 // fmls v6.4s, v16.4s, v22.s[1]
-	WORD $0x4fbd520d // fmls v13.4s, v16.4s, v29.s[1]
-	FMOVQ F6, 16(R14)
-	FMOVQ F13, 16(R21)
+	FMOVQ 112(R11), F12
+	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
+	FMOVQ F11, 240(R23)
+	ADD $768, R23
+	ADD $320, R1
+	SUBS $2, R4
+	BNE pair64
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row66:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F13
+	FMOVQ 16(R14), F14
+	FMOVQ 32(R14), F16
+	FMOVQ 48(R14), F30
+	FMOVQ 0(R20), F17
+	FMOVQ 16(R20), F18
+	FMOVQ 32(R20), F21
+	FMOVQ 48(R20), F20
+	MOVD R13, R21
+	ADD $128, R11, R23
+	MOVD R24, R4
+tile67:
+	FMOVQ 0(R21), F24
+	FMOVQ 16(R21), F10
+	FMOVQ 32(R21), F23
+	FMOVD 48(R21), F22
+	FMOVQ 0(R22), F26
+	FMOVQ 16(R22), F27
+	FMOVQ 32(R22), F25
+	FMOVD 48(R22), F29
 	FMOVQ 0(R10), F31
 	FMOVQ 0(R10), F28
-	FMOVQ 640(R11), F19
-	WORD $0x4f98e27f // sdot v31.4s, v19.16b, v24.4b[0]
-	WORD $0x4f9ae27c // sdot v28.4s, v19.16b, v26.4b[0]
-	FMOVQ 656(R11), F20
-	WORD $0x4fb8e29f // sdot v31.4s, v20.16b, v24.4b[1]
-	WORD $0x4fbae29c // sdot v28.4s, v20.16b, v26.4b[1]
-	FMOVQ 672(R11), F14
-	WORD $0x4f98e9df // sdot v31.4s, v14.16b, v24.4b[2]
-	WORD $0x4f9ae9dc // sdot v28.4s, v14.16b, v26.4b[2]
-	FMOVQ 688(R11), F17
-	WORD $0x4fb8ea3f // sdot v31.4s, v17.16b, v24.4b[3]
-	WORD $0x4fbaea3c // sdot v28.4s, v17.16b, v26.4b[3]
+	FMOVQ 256(R23), F15
+	WORD $0x4f98e1ff // sdot v31.4s, v15.16b, v24.4b[0]
+	WORD $0x4f9ae1fc // sdot v28.4s, v15.16b, v26.4b[0]
+	FMOVQ 272(R23), F4
+	WORD $0x4fb8e09f // sdot v31.4s, v4.16b, v24.4b[1]
+	WORD $0x4fbae09c // sdot v28.4s, v4.16b, v26.4b[1]
+	FMOVQ 288(R23), F3
+	WORD $0x4f98e87f // sdot v31.4s, v3.16b, v24.4b[2]
+	WORD $0x4f9ae87c // sdot v28.4s, v3.16b, v26.4b[2]
+	FMOVQ 304(R23), F2
+	WORD $0x4fb8e85f // sdot v31.4s, v2.16b, v24.4b[3]
+	WORD $0x4fbae85c // sdot v28.4s, v2.16b, v26.4b[3]
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f8593ff // fmul v31.4s, v31.4s, v5.s[0]
-	WORD $0x4f84939c // fmul v28.4s, v28.4s, v4.s[0]
+	WORD $0x4f9793ff // fmul v31.4s, v31.4s, v23.s[0]
+	WORD $0x4f99939c // fmul v28.4s, v28.4s, v25.s[0]
+	FMOVQ 0(R10), F6
 	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F15
-	FMOVQ 704(R11), F21
-	WORD $0x4f97e2a7 // sdot v7.4s, v21.16b, v23.4b[0]
-	WORD $0x4f9be2af // sdot v15.4s, v21.16b, v27.4b[0]
-	FMOVQ 720(R11), F9
-	WORD $0x4fb7e127 // sdot v7.4s, v9.16b, v23.4b[1]
-	WORD $0x4fbbe12f // sdot v15.4s, v9.16b, v27.4b[1]
-	FMOVQ 736(R11), F12
-	WORD $0x4f97e987 // sdot v7.4s, v12.16b, v23.4b[2]
-	WORD $0x4f9be98f // sdot v15.4s, v12.16b, v27.4b[2]
-	FMOVQ 752(R11), F10
-	WORD $0x4fb7e947 // sdot v7.4s, v10.16b, v23.4b[3]
-	WORD $0x4fbbe94f // sdot v15.4s, v10.16b, v27.4b[3]
+	FMOVQ 320(R23), F5
+	WORD $0x4f8ae0a6 // sdot v6.4s, v5.16b, v10.4b[0]
+	WORD $0x4f9be0a7 // sdot v7.4s, v5.16b, v27.4b[0]
+	FMOVQ 336(R23), F19
+	WORD $0x4faae266 // sdot v6.4s, v19.16b, v10.4b[1]
+	WORD $0x4fbbe267 // sdot v7.4s, v19.16b, v27.4b[1]
+	FMOVQ 352(R23), F9
+	WORD $0x4f8ae926 // sdot v6.4s, v9.16b, v10.4b[2]
+	WORD $0x4f9be927 // sdot v7.4s, v9.16b, v27.4b[2]
+	FMOVQ 368(R23), F8
+	WORD $0x4faae906 // sdot v6.4s, v8.16b, v10.4b[3]
+	WORD $0x4fbbe907 // sdot v7.4s, v8.16b, v27.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fa590e7 // fmul v7.4s, v7.4s, v5.s[1]
-	WORD $0x4fa491ef // fmul v15.4s, v15.4s, v4.s[1]
-	FMOVQ 32(R14), F30
-	FMOVQ 32(R21), F3
-	FMOVQ 160(R11), F2
-	WORD $0x4e22cffe // fmla v30.4s, v31.4s, v2.4s
-	WORD $0x4e22cf83 // fmla v3.4s, v28.4s, v2.4s
-	FMOVQ 224(R11), F25
-	WORD $0x4e39ccfe // fmla v30.4s, v7.4s, v25.4s
-	WORD $0x4e39cde3 // fmla v3.4s, v15.4s, v25.4s
-	FMOVQ 288(R11), F11
-	WORD $0x4f96517e // fmls v30.4s, v11.4s, v22.s[0]
-	WORD $0x4f9d5163 // fmls v3.4s, v11.4s, v29.s[0]
-	FMOVQ 352(R11), F18
-	WORD $0x4fb6525e // fmls v30.4s, v18.4s, v22.s[1]
-	WORD $0x4fbd5243 // fmls v3.4s, v18.4s, v29.s[1]
-	FMOVQ F30, 32(R14)
-	FMOVQ F3, 32(R21)
+	WORD $0x4fb790c6 // fmul v6.4s, v6.4s, v23.s[1]
+	WORD $0x4fb990e7 // fmul v7.4s, v7.4s, v25.s[1]
+	FMOVQ 0(R23), F12
+	WORD $0x4e2ccfed // fmla v13.4s, v31.4s, v12.4s
+	WORD $0x4e2ccf91 // fmla v17.4s, v28.4s, v12.4s
+	FMOVQ 64(R23), F11
+	WORD $0x4e2bcccd // fmla v13.4s, v6.4s, v11.4s
+	WORD $0x4e2bccf1 // fmla v17.4s, v7.4s, v11.4s
+	FMOVQ 128(R23), F15
+	WORD $0x4f9651ed // fmls v13.4s, v15.4s, v22.s[0]
+	WORD $0x4f9d51f1 // fmls v17.4s, v15.4s, v29.s[0]
+	FMOVQ 192(R23), F4
+	WORD $0x4fb6508d // fmls v13.4s, v4.4s, v22.s[1]
+	WORD $0x4fbd5091 // fmls v17.4s, v4.4s, v29.s[1]
+	FMOVQ 0(R10), F3
+	FMOVQ 0(R10), F2
+	FMOVQ 384(R23), F5
+	WORD $0x4f98e0a3 // sdot v3.4s, v5.16b, v24.4b[0]
+	WORD $0x4f9ae0a2 // sdot v2.4s, v5.16b, v26.4b[0]
+	FMOVQ 400(R23), F19
+	WORD $0x4fb8e263 // sdot v3.4s, v19.16b, v24.4b[1]
+	WORD $0x4fbae262 // sdot v2.4s, v19.16b, v26.4b[1]
+	FMOVQ 416(R23), F9
+	WORD $0x4f98e923 // sdot v3.4s, v9.16b, v24.4b[2]
+	WORD $0x4f9ae922 // sdot v2.4s, v9.16b, v26.4b[2]
+	FMOVQ 432(R23), F8
+	WORD $0x4fb8e903 // sdot v3.4s, v8.16b, v24.4b[3]
+	WORD $0x4fbae902 // sdot v2.4s, v8.16b, v26.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4f979063 // fmul v3.4s, v3.4s, v23.s[0]
+	WORD $0x4f999042 // fmul v2.4s, v2.4s, v25.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F28
+	FMOVQ 448(R23), F12
+	WORD $0x4f8ae19f // sdot v31.4s, v12.16b, v10.4b[0]
+	WORD $0x4f9be19c // sdot v28.4s, v12.16b, v27.4b[0]
+	FMOVQ 464(R23), F6
+	WORD $0x4faae0df // sdot v31.4s, v6.16b, v10.4b[1]
+	WORD $0x4fbbe0dc // sdot v28.4s, v6.16b, v27.4b[1]
+	FMOVQ 480(R23), F7
+	WORD $0x4f8ae8ff // sdot v31.4s, v7.16b, v10.4b[2]
+	WORD $0x4f9be8fc // sdot v28.4s, v7.16b, v27.4b[2]
+	FMOVQ 496(R23), F11
+	WORD $0x4faae97f // sdot v31.4s, v11.16b, v10.4b[3]
+	WORD $0x4fbbe97c // sdot v28.4s, v11.16b, v27.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fb793ff // fmul v31.4s, v31.4s, v23.s[1]
+	WORD $0x4fb9939c // fmul v28.4s, v28.4s, v25.s[1]
+	FMOVQ 16(R23), F15
+	WORD $0x4e2fcc6e // fmla v14.4s, v3.4s, v15.4s
+	WORD $0x4e2fcc52 // fmla v18.4s, v2.4s, v15.4s
+	FMOVQ 80(R23), F4
+	WORD $0x4e24cfee // fmla v14.4s, v31.4s, v4.4s
+	WORD $0x4e24cf92 // fmla v18.4s, v28.4s, v4.4s
+	FMOVQ 144(R23), F5
+	WORD $0x4f9650ae // fmls v14.4s, v5.4s, v22.s[0]
+	WORD $0x4f9d50b2 // fmls v18.4s, v5.4s, v29.s[0]
+	FMOVQ 208(R23), F19
+	WORD $0x4fb6526e // fmls v14.4s, v19.4s, v22.s[1]
+	WORD $0x4fbd5272 // fmls v18.4s, v19.4s, v29.s[1]
+	FMOVQ 0(R10), F9
 	FMOVQ 0(R10), F8
-	FMOVQ 0(R10), F16
-	FMOVQ 768(R11), F6
-	WORD $0x4f98e0c8 // sdot v8.4s, v6.16b, v24.4b[0]
-	WORD $0x4f9ae0d0 // sdot v16.4s, v6.16b, v26.4b[0]
-	FMOVQ 784(R11), F13
-	WORD $0x4fb8e1a8 // sdot v8.4s, v13.16b, v24.4b[1]
-	WORD $0x4fbae1b0 // sdot v16.4s, v13.16b, v26.4b[1]
-	FMOVQ 800(R11), F19
-	WORD $0x4f98ea68 // sdot v8.4s, v19.16b, v24.4b[2]
-	WORD $0x4f9aea70 // sdot v16.4s, v19.16b, v26.4b[2]
-	FMOVQ 816(R11), F20
-	WORD $0x4fb8ea88 // sdot v8.4s, v20.16b, v24.4b[3]
-	WORD $0x4fbaea90 // sdot v16.4s, v20.16b, v26.4b[3]
+	FMOVQ 512(R23), F12
+	WORD $0x4f98e189 // sdot v9.4s, v12.16b, v24.4b[0]
+	WORD $0x4f9ae188 // sdot v8.4s, v12.16b, v26.4b[0]
+	FMOVQ 528(R23), F6
+	WORD $0x4fb8e0c9 // sdot v9.4s, v6.16b, v24.4b[1]
+	WORD $0x4fbae0c8 // sdot v8.4s, v6.16b, v26.4b[1]
+	FMOVQ 544(R23), F7
+	WORD $0x4f98e8e9 // sdot v9.4s, v7.16b, v24.4b[2]
+	WORD $0x4f9ae8e8 // sdot v8.4s, v7.16b, v26.4b[2]
+	FMOVQ 560(R23), F11
+	WORD $0x4fb8e969 // sdot v9.4s, v11.16b, v24.4b[3]
+	WORD $0x4fbae968 // sdot v8.4s, v11.16b, v26.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f859108 // fmul v8.4s, v8.4s, v5.s[0]
-	WORD $0x4f849210 // fmul v16.4s, v16.4s, v4.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F17
-	FMOVQ 832(R11), F21
-	WORD $0x4f97e2ae // sdot v14.4s, v21.16b, v23.4b[0]
-	WORD $0x4f9be2b1 // sdot v17.4s, v21.16b, v27.4b[0]
-	FMOVQ 848(R11), F9
-	WORD $0x4fb7e12e // sdot v14.4s, v9.16b, v23.4b[1]
-	WORD $0x4fbbe131 // sdot v17.4s, v9.16b, v27.4b[1]
-	FMOVQ 864(R11), F12
-	WORD $0x4f97e98e // sdot v14.4s, v12.16b, v23.4b[2]
-	WORD $0x4f9be991 // sdot v17.4s, v12.16b, v27.4b[2]
-	FMOVQ 880(R11), F10
-	WORD $0x4fb7e94e // sdot v14.4s, v10.16b, v23.4b[3]
-	WORD $0x4fbbe951 // sdot v17.4s, v10.16b, v27.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fa591ce // fmul v14.4s, v14.4s, v5.s[1]
-	WORD $0x4fa49231 // fmul v17.4s, v17.4s, v4.s[1]
-	FMOVQ 48(R14), F31
-	FMOVQ 48(R21), F28
-	FMOVQ 176(R11), F2
-	WORD $0x4e22cd1f // fmla v31.4s, v8.4s, v2.4s
-	WORD $0x4e22ce1c // fmla v28.4s, v16.4s, v2.4s
-	FMOVQ 240(R11), F7
-	WORD $0x4e27cddf // fmla v31.4s, v14.4s, v7.4s
-	WORD $0x4e27ce3c // fmla v28.4s, v17.4s, v7.4s
-	FMOVQ 304(R11), F15
-	WORD $0x4f9651ff // fmls v31.4s, v15.4s, v22.s[0]
-	WORD $0x4f9d51fc // fmls v28.4s, v15.4s, v29.s[0]
-	FMOVQ 368(R11), F25
-	WORD $0x4fb6533f // fmls v31.4s, v25.4s, v22.s[1]
-	WORD $0x4fbd533c // fmls v28.4s, v25.4s, v29.s[1]
-	FMOVQ F31, 48(R14)
-	FMOVQ F28, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
+	WORD $0x4f979129 // fmul v9.4s, v9.4s, v23.s[0]
+	WORD $0x4f999108 // fmul v8.4s, v8.4s, v25.s[0]
+	FMOVQ 0(R10), F3
+	FMOVQ 0(R10), F2
+	FMOVQ 576(R23), F15
+	WORD $0x4f8ae1e3 // sdot v3.4s, v15.16b, v10.4b[0]
+	WORD $0x4f9be1e2 // sdot v2.4s, v15.16b, v27.4b[0]
+	FMOVQ 592(R23), F31
+	WORD $0x4faae3e3 // sdot v3.4s, v31.16b, v10.4b[1]
+	WORD $0x4fbbe3e2 // sdot v2.4s, v31.16b, v27.4b[1]
+	FMOVQ 608(R23), F28
+	WORD $0x4f8aeb83 // sdot v3.4s, v28.16b, v10.4b[2]
+	WORD $0x4f9beb82 // sdot v2.4s, v28.16b, v27.4b[2]
+	FMOVQ 624(R23), F4
+	WORD $0x4faae883 // sdot v3.4s, v4.16b, v10.4b[3]
+	WORD $0x4fbbe882 // sdot v2.4s, v4.16b, v27.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4fb79063 // fmul v3.4s, v3.4s, v23.s[1]
+	WORD $0x4fb99042 // fmul v2.4s, v2.4s, v25.s[1]
+	FMOVQ 32(R23), F5
+	WORD $0x4e25cd30 // fmla v16.4s, v9.4s, v5.4s
+	WORD $0x4e25cd15 // fmla v21.4s, v8.4s, v5.4s
+	FMOVQ 96(R23), F19
+	WORD $0x4e33cc70 // fmla v16.4s, v3.4s, v19.4s
+	WORD $0x4e33cc55 // fmla v21.4s, v2.4s, v19.4s
+	FMOVQ 160(R23), F12
+	WORD $0x4f965190 // fmls v16.4s, v12.4s, v22.s[0]
+	WORD $0x4f9d5195 // fmls v21.4s, v12.4s, v29.s[0]
+	FMOVQ 224(R23), F6
+	WORD $0x4fb650d0 // fmls v16.4s, v6.4s, v22.s[1]
+	WORD $0x4fbd50d5 // fmls v21.4s, v6.4s, v29.s[1]
+	FMOVQ 0(R10), F7
+	FMOVQ 0(R10), F11
+	FMOVQ 640(R23), F15
+	WORD $0x4f98e1e7 // sdot v7.4s, v15.16b, v24.4b[0]
+	WORD $0x4f9ae1eb // sdot v11.4s, v15.16b, v26.4b[0]
+	FMOVQ 656(R23), F31
+	WORD $0x4fb8e3e7 // sdot v7.4s, v31.16b, v24.4b[1]
+	WORD $0x4fbae3eb // sdot v11.4s, v31.16b, v26.4b[1]
+	FMOVQ 672(R23), F28
+	WORD $0x4f98eb87 // sdot v7.4s, v28.16b, v24.4b[2]
+	WORD $0x4f9aeb8b // sdot v11.4s, v28.16b, v26.4b[2]
+	FMOVQ 688(R23), F4
+	WORD $0x4fb8e887 // sdot v7.4s, v4.16b, v24.4b[3]
+	WORD $0x4fbae88b // sdot v11.4s, v4.16b, v26.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f9790e7 // fmul v7.4s, v7.4s, v23.s[0]
+	WORD $0x4f99916b // fmul v11.4s, v11.4s, v25.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F8
+	FMOVQ 704(R23), F5
+	WORD $0x4f8ae0a9 // sdot v9.4s, v5.16b, v10.4b[0]
+	WORD $0x4f9be0a8 // sdot v8.4s, v5.16b, v27.4b[0]
+	FMOVQ 720(R23), F3
+	WORD $0x4faae069 // sdot v9.4s, v3.16b, v10.4b[1]
+	WORD $0x4fbbe068 // sdot v8.4s, v3.16b, v27.4b[1]
+	FMOVQ 736(R23), F2
+	WORD $0x4f8ae849 // sdot v9.4s, v2.16b, v10.4b[2]
+	WORD $0x4f9be848 // sdot v8.4s, v2.16b, v27.4b[2]
+	FMOVQ 752(R23), F19
+	WORD $0x4faaea69 // sdot v9.4s, v19.16b, v10.4b[3]
+	WORD $0x4fbbea68 // sdot v8.4s, v19.16b, v27.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4fb79129 // fmul v9.4s, v9.4s, v23.s[1]
+	WORD $0x4fb99108 // fmul v8.4s, v8.4s, v25.s[1]
+	FMOVQ 48(R23), F12
+	WORD $0x4e2cccfe // fmla v30.4s, v7.4s, v12.4s
+	WORD $0x4e2ccd74 // fmla v20.4s, v11.4s, v12.4s
+	FMOVQ 112(R23), F6
+	WORD $0x4e26cd3e // fmla v30.4s, v9.4s, v6.4s
+	WORD $0x4e26cd14 // fmla v20.4s, v8.4s, v6.4s
+	FMOVQ 176(R23), F15
+	WORD $0x4f9651fe // fmls v30.4s, v15.4s, v22.s[0]
+	WORD $0x4f9d51f4 // fmls v20.4s, v15.4s, v29.s[0]
+	FMOVQ 240(R23), F31
+	WORD $0x4fb653fe // fmls v30.4s, v31.4s, v22.s[1]
+	WORD $0x4fbd53f4 // fmls v20.4s, v31.4s, v29.s[1]
+	ADD $64, R22
+	ADD $64, R21
+	ADD $768, R23
+	SUBS $1, R4
+	BNE tile67
+	FMOVQ F13, 0(R14)
+	FMOVQ F14, 16(R14)
+	FMOVQ F16, 32(R14)
+	FMOVQ F30, 48(R14)
+	FMOVQ F17, 0(R20)
+	FMOVQ F18, 16(R20)
+	FMOVQ F21, 32(R20)
+	FMOVQ F20, 48(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
 	SUBS $2, R12
-	BNE pair62
-	ADD $320, R1
-	ADD $128, R2
-	SUBS $2, R4
-	BNE pair59
-	SUBS $1, R9
-	BNE block58
+	BNE row66
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch63
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel56
+	BNE panel61
 	RET
 
 // mulQ3_KDotx1 multiplies Q3_K weights with a few rows of activations, one by one.
@@ -7078,12 +6103,12 @@ TEXT ·mulQ3_KDotx1(SB), 0, $192-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel63:
+panel68:
 	MOVD 8(R0), R2
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row64:
+row69:
 	MOVD R6, R1
 	MOVD R13, R2
 	VEOR V6.B16, V6.B16, V6.B16
@@ -7092,7 +6117,7 @@ row64:
 	VEOR V9.B16, V9.B16, V9.B16
 	MOVD 40(R0), R9
 	LSR $3, R9
-block65:
+block70:
 	FMOVD 0(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
 	FMOVQ F10, 0(R11)
@@ -7107,7 +6132,7 @@ block65:
 	FMOVQ F13, 48(R11)
 	ADD $64, R1
 	MOVD $8, R4
-pair66:
+pair71:
 	FMOVQ 0(R2), F14
 	FMOVQ 16(R2), F15
 	FMOVQ 32(R2), F16
@@ -7644,9 +6669,9 @@ pair66:
 	ADD $448, R1
 	ADD $128, R2
 	SUBS $2, R4
-	BNE pair66
+	BNE pair71
 	SUBS $1, R9
-	BNE block65
+	BNE block70
 	FMOVQ F6, 0(R14)
 	FMOVQ F7, 16(R14)
 	FMOVQ F8, 32(R14)
@@ -7654,19 +6679,19 @@ pair66:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row64
+	BNE row69
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel63
+	BNE panel68
 	RET
 
 // mulQ3_KDot multiplies Q3_K weights with several rows of activations.
 // func mulQ3_KDot(a *panel.Args)
-TEXT ·mulQ3_KDot(SB), 0, $960-8
+TEXT ·mulQ3_KDot(SB), 0, $5312-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-5312(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -7680,936 +6705,800 @@ TEXT ·mulQ3_KDot(SB), 0, $960-8
 	VDUP R5, V4.S4
 	MOVW $0x80808080, R5
 	VDUP R5, V5.S4
+	MOVW $0x4040404, R5
+	VDUP R5, V6.S4
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel68:
-	MOVD R6, R1
+panel73:
 	MOVD 8(R0), R2
-	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row69:
-	FMOVQ F6, 0(R14)
-	FMOVQ F6, 16(R14)
-	FMOVQ F6, 32(R14)
-	FMOVQ F6, 48(R14)
+row74:
+	FMOVQ F7, 0(R14)
+	FMOVQ F7, 16(R14)
+	FMOVQ F7, 32(R14)
+	FMOVQ F7, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row69
+	BNE row74
+	MOVD R6, R1
 	MOVD 40(R0), R9
-	LSR $3, R9
-block70:
-	FMOVD 0(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 0(R11)
-	FMOVD 8(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 16(R11)
-	FMOVD 16(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 32(R11)
-	FMOVD 24(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 48(R11)
-	ADD $64, R1
+bunch75:
 	MOVD $8, R4
-pair71:
-	FMOVQ 64(R1), F11
+	FMOVD 0(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 0(R11)
+	FMOVD 8(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FMOVQ F9, 16(R11)
+	FMOVD 16(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 32(R11)
+	FMOVD 24(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 48(R11)
+	ADD $64, R1
+	MOVD R4, R24
+	ADD $128, R11, R23
+pair76:
+	FMOVQ 64(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 192(R1), F13
+	VSHL $4, V13.B16, V14.B16
+	VAND V2.B16, V14.B16, V15.B16
+	VUSRA $2, V15.B16, V12.B16
+	VSUB V6.B16, V12.B16, V12.B16
+	FMOVQ F12, 128(R23)
+	FMOVQ 64(R1), F16
+	VUSHR $2, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V14.B16, V17.B16
+	VUSRA $3, V17.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FMOVQ F16, 144(R23)
+	FMOVQ 64(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V4.B16, V14.B16, V19.B16
+	VUSRA $4, V19.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FMOVQ F18, 160(R23)
+	FMOVQ 64(R1), F20
+	VUSHR $6, V20.B16, V20.B16
+	VAND V5.B16, V14.B16, V21.B16
+	VUSRA $5, V21.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FMOVQ F20, 176(R23)
+	FMOVQ 128(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V2.B16, V13.B16, V23.B16
+	VUSRA $2, V23.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ F22, 192(R23)
+	FMOVQ 128(R1), F24
+	VUSHR $2, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V13.B16, V25.B16
+	VUSRA $3, V25.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FMOVQ F24, 208(R23)
+	FMOVQ 128(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V4.B16, V13.B16, V27.B16
+	VUSRA $4, V27.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FMOVQ F26, 224(R23)
+	FMOVQ 128(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	VAND V5.B16, V13.B16, V29.B16
+	VUSRA $5, V29.B16, V28.B16
+	VSUB V6.B16, V28.B16, V28.B16
+	FMOVQ F28, 240(R23)
+	FMOVD 0(R1), F30
+	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
+	WORD $0x0e7e101f // saddw v31.4s, v0.4s, v30.4h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	FMOVQ 0(R11), F7
+	WORD $0x6e27dfff // fmul v31.4s, v31.4s, v7.4s
+	FMOVQ F31, 0(R23)
+	FMOVD 16(R1), F8
+	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
+	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	FMOVQ 0(R11), F10
+	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
+	FMOVQ F9, 64(R23)
+	FMOVQ 80(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 192(R1), F12
-	VSHL $4, V12.B16, V13.B16
-	VAND V2.B16, V13.B16, V14.B16
-	VUSRA $2, V14.B16, V11.B16
-	FMOVQ F11, 384(R11)
-	FMOVQ 64(R1), F15
-	VUSHR $2, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V13.B16, V16.B16
-	VUSRA $3, V16.B16, V15.B16
-	FMOVQ F15, 400(R11)
-	FMOVQ 64(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V13.B16, V18.B16
-	VUSRA $4, V18.B16, V17.B16
-	FMOVQ F17, 416(R11)
-	FMOVQ 64(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	VAND V5.B16, V13.B16, V20.B16
-	VUSRA $5, V20.B16, V19.B16
-	FMOVQ F19, 432(R11)
-	FMOVQ 128(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V2.B16, V12.B16, V22.B16
-	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 448(R11)
-	FMOVQ 128(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V12.B16, V24.B16
-	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 464(R11)
-	FMOVQ 128(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V12.B16, V26.B16
-	VUSRA $4, V26.B16, V25.B16
-	FMOVQ F25, 480(R11)
-	FMOVQ 128(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V12.B16, V28.B16
-	VUSRA $5, V28.B16, V27.B16
-	FMOVQ F27, 496(R11)
-	FMOVD 0(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 0(R11), F31
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	FMOVQ F30, 128(R11)
-	FMOVD 16(R1), F6
-	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
-	WORD $0x0e661007 // saddw v7.4s, v0.4s, v6.4h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 0(R11), F8
-	WORD $0x6e28dce7 // fmul v7.4s, v7.4s, v8.4s
-	FMOVQ F7, 192(R11)
-	FMOVQ 80(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 208(R1), F10
-	VSHL $4, V10.B16, V14.B16
-	VAND V2.B16, V14.B16, V11.B16
-	VUSRA $2, V11.B16, V9.B16
-	FMOVQ F9, 512(R11)
+	FMOVQ 208(R1), F15
+	VSHL $4, V15.B16, V12.B16
+	VAND V2.B16, V12.B16, V17.B16
+	VUSRA $2, V17.B16, V11.B16
+	VSUB V6.B16, V11.B16, V11.B16
+	FMOVQ F11, 256(R23)
 	FMOVQ 80(R1), F16
 	VUSHR $2, V16.B16, V16.B16
 	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V14.B16, V15.B16
-	VUSRA $3, V15.B16, V16.B16
-	FMOVQ F16, 528(R11)
+	VAND V3.B16, V12.B16, V19.B16
+	VUSRA $3, V19.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FMOVQ F16, 272(R23)
 	FMOVQ 80(R1), F18
 	VUSHR $4, V18.B16, V18.B16
 	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V14.B16, V17.B16
-	VUSRA $4, V17.B16, V18.B16
-	FMOVQ F18, 544(R11)
+	VAND V4.B16, V12.B16, V21.B16
+	VUSRA $4, V21.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FMOVQ F18, 288(R23)
 	FMOVQ 80(R1), F20
 	VUSHR $6, V20.B16, V20.B16
-	VAND V5.B16, V14.B16, V19.B16
-	VUSRA $5, V19.B16, V20.B16
-	FMOVQ F20, 560(R11)
+	VAND V5.B16, V12.B16, V23.B16
+	VUSRA $5, V23.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FMOVQ F20, 304(R23)
 	FMOVQ 144(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V2.B16, V10.B16, V21.B16
-	VUSRA $2, V21.B16, V22.B16
-	FMOVQ F22, 576(R11)
+	VAND V2.B16, V15.B16, V25.B16
+	VUSRA $2, V25.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ F22, 320(R23)
 	FMOVQ 144(R1), F24
 	VUSHR $2, V24.B16, V24.B16
 	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V10.B16, V23.B16
-	VUSRA $3, V23.B16, V24.B16
-	FMOVQ F24, 592(R11)
+	VAND V3.B16, V15.B16, V27.B16
+	VUSRA $3, V27.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FMOVQ F24, 336(R23)
 	FMOVQ 144(R1), F26
 	VUSHR $4, V26.B16, V26.B16
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V10.B16, V25.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 608(R11)
+	VAND V4.B16, V15.B16, V14.B16
+	VUSRA $4, V14.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FMOVQ F26, 352(R23)
 	FMOVQ 144(R1), F13
 	VUSHR $6, V13.B16, V13.B16
-	VAND V5.B16, V10.B16, V12.B16
-	VUSRA $5, V12.B16, V13.B16
-	FMOVQ F13, 624(R11)
-	WORD $0x4e7d101c // saddw2 v28.4s, v0.4s, v29.8h
+	VAND V5.B16, V15.B16, V29.B16
+	VUSRA $5, V29.B16, V13.B16
+	VSUB V6.B16, V13.B16, V13.B16
+	FMOVQ F13, 368(R23)
+	WORD $0x4e7e101c // saddw2 v28.4s, v0.4s, v30.8h
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 16(R11), F27
-	WORD $0x6e3bdf9c // fmul v28.4s, v28.4s, v27.4s
-	FMOVQ F28, 144(R11)
-	WORD $0x4e66101f // saddw2 v31.4s, v0.4s, v6.8h
+	FMOVQ 16(R11), F7
+	WORD $0x6e27df9c // fmul v28.4s, v28.4s, v7.4s
+	FMOVQ F28, 16(R23)
+	WORD $0x4e68101f // saddw2 v31.4s, v0.4s, v8.8h
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 16(R11), F30
-	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
-	FMOVQ F31, 208(R11)
-	FMOVQ 96(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ 224(R1), F7
-	VSHL $4, V7.B16, V11.B16
-	VAND V2.B16, V11.B16, V9.B16
-	VUSRA $2, V9.B16, V8.B16
-	FMOVQ F8, 640(R11)
-	FMOVQ 96(R1), F15
-	VUSHR $2, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V11.B16, V16.B16
-	VUSRA $3, V16.B16, V15.B16
-	FMOVQ F15, 656(R11)
-	FMOVQ 96(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V11.B16, V18.B16
-	VUSRA $4, V18.B16, V17.B16
-	FMOVQ F17, 672(R11)
-	FMOVQ 96(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	VAND V5.B16, V11.B16, V20.B16
-	VUSRA $5, V20.B16, V19.B16
-	FMOVQ F19, 688(R11)
-	FMOVQ 160(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V2.B16, V7.B16, V22.B16
-	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 704(R11)
-	FMOVQ 160(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V7.B16, V24.B16
-	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 720(R11)
-	FMOVQ 160(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V7.B16, V26.B16
-	VUSRA $4, V26.B16, V25.B16
-	FMOVQ F25, 736(R11)
-	FMOVQ 160(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	VAND V5.B16, V7.B16, V10.B16
-	VUSRA $5, V10.B16, V14.B16
-	FMOVQ F14, 752(R11)
-	FMOVD 8(R1), F12
-	WORD $0x0f08a58c // sshll v12.8h, v12.8b, #0
-	WORD $0x0e6c100d // saddw v13.4s, v0.4s, v12.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 32(R11), F29
-	WORD $0x6e3dddad // fmul v13.4s, v13.4s, v29.4s
-	FMOVQ F13, 160(R11)
-	FMOVD 24(R1), F27
-	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
-	WORD $0x0e7b101c // saddw v28.4s, v0.4s, v27.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 32(R11), F6
-	WORD $0x6e26df9c // fmul v28.4s, v28.4s, v6.4s
-	FMOVQ F28, 224(R11)
-	FMOVQ 112(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 240(R1), F31
-	VSHL $4, V31.B16, V9.B16
-	VAND V2.B16, V9.B16, V8.B16
-	VUSRA $2, V8.B16, V30.B16
-	FMOVQ F30, 768(R11)
+	FMOVQ 16(R11), F10
+	WORD $0x6e2adfff // fmul v31.4s, v31.4s, v10.4s
+	FMOVQ F31, 80(R23)
+	FMOVQ 96(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 224(R1), F17
+	VSHL $4, V17.B16, V11.B16
+	VAND V2.B16, V11.B16, V19.B16
+	VUSRA $2, V19.B16, V9.B16
+	VSUB V6.B16, V9.B16, V9.B16
+	FMOVQ F9, 384(R23)
+	FMOVQ 96(R1), F16
+	VUSHR $2, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V11.B16, V21.B16
+	VUSRA $3, V21.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FMOVQ F16, 400(R23)
+	FMOVQ 96(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V4.B16, V11.B16, V23.B16
+	VUSRA $4, V23.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FMOVQ F18, 416(R23)
+	FMOVQ 96(R1), F20
+	VUSHR $6, V20.B16, V20.B16
+	VAND V5.B16, V11.B16, V25.B16
+	VUSRA $5, V25.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FMOVQ F20, 432(R23)
+	FMOVQ 160(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V2.B16, V17.B16, V27.B16
+	VUSRA $2, V27.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ F22, 448(R23)
+	FMOVQ 160(R1), F24
+	VUSHR $2, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V17.B16, V14.B16
+	VUSRA $3, V14.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FMOVQ F24, 464(R23)
+	FMOVQ 160(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V4.B16, V17.B16, V12.B16
+	VUSRA $4, V12.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FMOVQ F26, 480(R23)
+	FMOVQ 160(R1), F15
+	VUSHR $6, V15.B16, V15.B16
+	VAND V5.B16, V17.B16, V29.B16
+	VUSRA $5, V29.B16, V15.B16
+	VSUB V6.B16, V15.B16, V15.B16
+	FMOVQ F15, 496(R23)
+	FMOVD 8(R1), F13
+	WORD $0x0f08a5ad // sshll v13.8h, v13.8b, #0
+	WORD $0x0e6d101e // saddw v30.4s, v0.4s, v13.4h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FMOVQ 32(R11), F7
+	WORD $0x6e27dfde // fmul v30.4s, v30.4s, v7.4s
+	FMOVQ F30, 32(R23)
+	FMOVD 24(R1), F28
+	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
+	WORD $0x0e7c1008 // saddw v8.4s, v0.4s, v28.4h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 32(R11), F10
+	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
+	FMOVQ F8, 96(R23)
+	FMOVQ 112(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 240(R1), F19
+	VSHL $4, V19.B16, V9.B16
+	VAND V2.B16, V9.B16, V21.B16
+	VUSRA $2, V21.B16, V31.B16
+	VSUB V6.B16, V31.B16, V31.B16
+	FMOVQ F31, 512(R23)
 	FMOVQ 112(R1), F16
 	VUSHR $2, V16.B16, V16.B16
 	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V9.B16, V15.B16
-	VUSRA $3, V15.B16, V16.B16
-	FMOVQ F16, 784(R11)
+	VAND V3.B16, V9.B16, V23.B16
+	VUSRA $3, V23.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FMOVQ F16, 528(R23)
 	FMOVQ 112(R1), F18
 	VUSHR $4, V18.B16, V18.B16
 	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V9.B16, V17.B16
-	VUSRA $4, V17.B16, V18.B16
-	FMOVQ F18, 800(R11)
+	VAND V4.B16, V9.B16, V25.B16
+	VUSRA $4, V25.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FMOVQ F18, 544(R23)
 	FMOVQ 112(R1), F20
 	VUSHR $6, V20.B16, V20.B16
-	VAND V5.B16, V9.B16, V19.B16
-	VUSRA $5, V19.B16, V20.B16
-	FMOVQ F20, 816(R11)
+	VAND V5.B16, V9.B16, V27.B16
+	VUSRA $5, V27.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FMOVQ F20, 560(R23)
 	FMOVQ 176(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V2.B16, V31.B16, V21.B16
-	VUSRA $2, V21.B16, V22.B16
-	FMOVQ F22, 832(R11)
+	VAND V2.B16, V19.B16, V14.B16
+	VUSRA $2, V14.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ F22, 576(R23)
 	FMOVQ 176(R1), F24
 	VUSHR $2, V24.B16, V24.B16
 	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V31.B16, V23.B16
-	VUSRA $3, V23.B16, V24.B16
-	FMOVQ F24, 848(R11)
+	VAND V3.B16, V19.B16, V12.B16
+	VUSRA $3, V12.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FMOVQ F24, 592(R23)
 	FMOVQ 176(R1), F26
 	VUSHR $4, V26.B16, V26.B16
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V31.B16, V25.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 864(R11)
-	FMOVQ 176(R1), F11
-	VUSHR $6, V11.B16, V11.B16
-	VAND V5.B16, V31.B16, V7.B16
-	VUSRA $5, V7.B16, V11.B16
-	FMOVQ F11, 880(R11)
-	WORD $0x4e6c100a // saddw2 v10.4s, v0.4s, v12.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 48(R11), F14
-	WORD $0x6e2edd4a // fmul v10.4s, v10.4s, v14.4s
-	FMOVQ F10, 176(R11)
-	WORD $0x4e7b101d // saddw2 v29.4s, v0.4s, v27.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 48(R11), F13
-	WORD $0x6e2ddfbd // fmul v29.4s, v29.4s, v13.4s
-	FMOVQ F29, 240(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair73:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F6
-	FMOVQ 16(R13), F28
-	FMOVQ 32(R13), F8
-	WORD $0x4f3b051e // sshr v30.4s, v8.4s, #5
-	VSUB V30.S4, V0.S4, V30.S4
-	VDUP V30.S[2], V15.S4
-	VDUP V30.S[3], V16.S4
-	FMOVQ 0(R20), F17
-	FMOVQ 16(R20), F18
-	FMOVQ 32(R20), F19
-	WORD $0x4f3b0674 // sshr v20.4s, v19.4s, #5
-	VSUB V20.S4, V0.S4, V20.S4
-	VDUP V20.S[2], V21.S4
-	VDUP V20.S[3], V22.S4
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F24
-	FMOVQ 384(R11), F25
-	WORD $0x4f86e337 // sdot v23.4s, v25.16b, v6.4b[0]
-	WORD $0x4f91e338 // sdot v24.4s, v25.16b, v17.4b[0]
-	FMOVQ 400(R11), F26
-	WORD $0x4fa6e357 // sdot v23.4s, v26.16b, v6.4b[1]
-	WORD $0x4fb1e358 // sdot v24.4s, v26.16b, v17.4b[1]
-	FMOVQ 416(R11), F9
-	WORD $0x4f86e937 // sdot v23.4s, v9.16b, v6.4b[2]
-	WORD $0x4f91e938 // sdot v24.4s, v9.16b, v17.4b[2]
-	FMOVQ 432(R11), F31
-	WORD $0x4fa6ebf7 // sdot v23.4s, v31.16b, v6.4b[3]
-	WORD $0x4fb1ebf8 // sdot v24.4s, v31.16b, v17.4b[3]
-	WORD $0x4eafd6f7 // fsub v23.4s, v23.4s, v15.4s
-	WORD $0x4eb5d718 // fsub v24.4s, v24.4s, v21.4s
-	WORD $0x4f8892f7 // fmul v23.4s, v23.4s, v8.s[0]
-	WORD $0x4f939318 // fmul v24.4s, v24.4s, v19.s[0]
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F11
-	FMOVQ 448(R11), F12
-	WORD $0x4f9ce187 // sdot v7.4s, v12.16b, v28.4b[0]
-	WORD $0x4f92e18b // sdot v11.4s, v12.16b, v18.4b[0]
-	FMOVQ 464(R11), F14
-	WORD $0x4fbce1c7 // sdot v7.4s, v14.16b, v28.4b[1]
-	WORD $0x4fb2e1cb // sdot v11.4s, v14.16b, v18.4b[1]
-	FMOVQ 480(R11), F10
-	WORD $0x4f9ce947 // sdot v7.4s, v10.16b, v28.4b[2]
-	WORD $0x4f92e94b // sdot v11.4s, v10.16b, v18.4b[2]
-	FMOVQ 496(R11), F27
-	WORD $0x4fbceb67 // sdot v7.4s, v27.16b, v28.4b[3]
-	WORD $0x4fb2eb6b // sdot v11.4s, v27.16b, v18.4b[3]
-	WORD $0x4eb0d4e7 // fsub v7.4s, v7.4s, v16.4s
-	WORD $0x4eb6d56b // fsub v11.4s, v11.4s, v22.4s
-	WORD $0x4fa890e7 // fmul v7.4s, v7.4s, v8.s[1]
-	WORD $0x4fb3916b // fmul v11.4s, v11.4s, v19.s[1]
-	FMOVQ 0(R14), F13
-	FMOVQ 0(R21), F29
-	FMOVQ 128(R11), F30
-	WORD $0x4e3eceed // fmla v13.4s, v23.4s, v30.4s
-	WORD $0x4e3ecf1d // fmla v29.4s, v24.4s, v30.4s
-	FMOVQ 192(R11), F20
-	WORD $0x4e34cced // fmla v13.4s, v7.4s, v20.4s
-	WORD $0x4e34cd7d // fmla v29.4s, v11.4s, v20.4s
-	FMOVQ F13, 0(R14)
-	FMOVQ F29, 0(R21)
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F26
-	FMOVQ 512(R11), F9
-	WORD $0x4f86e139 // sdot v25.4s, v9.16b, v6.4b[0]
-	WORD $0x4f91e13a // sdot v26.4s, v9.16b, v17.4b[0]
-	FMOVQ 528(R11), F31
-	WORD $0x4fa6e3f9 // sdot v25.4s, v31.16b, v6.4b[1]
-	WORD $0x4fb1e3fa // sdot v26.4s, v31.16b, v17.4b[1]
-	FMOVQ 544(R11), F12
-	WORD $0x4f86e999 // sdot v25.4s, v12.16b, v6.4b[2]
-	WORD $0x4f91e99a // sdot v26.4s, v12.16b, v17.4b[2]
-	FMOVQ 560(R11), F14
-	WORD $0x4fa6e9d9 // sdot v25.4s, v14.16b, v6.4b[3]
-	WORD $0x4fb1e9da // sdot v26.4s, v14.16b, v17.4b[3]
-	WORD $0x4eafd739 // fsub v25.4s, v25.4s, v15.4s
-	WORD $0x4eb5d75a // fsub v26.4s, v26.4s, v21.4s
-	WORD $0x4f889339 // fmul v25.4s, v25.4s, v8.s[0]
-	WORD $0x4f93935a // fmul v26.4s, v26.4s, v19.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 0(R10), F27
-	FMOVQ 576(R11), F23
-	WORD $0x4f9ce2ea // sdot v10.4s, v23.16b, v28.4b[0]
-	WORD $0x4f92e2fb // sdot v27.4s, v23.16b, v18.4b[0]
-	FMOVQ 592(R11), F24
-	WORD $0x4fbce30a // sdot v10.4s, v24.16b, v28.4b[1]
-	WORD $0x4fb2e31b // sdot v27.4s, v24.16b, v18.4b[1]
-	FMOVQ 608(R11), F30
-	WORD $0x4f9cebca // sdot v10.4s, v30.16b, v28.4b[2]
-	WORD $0x4f92ebdb // sdot v27.4s, v30.16b, v18.4b[2]
-	FMOVQ 624(R11), F7
-	WORD $0x4fbce8ea // sdot v10.4s, v7.16b, v28.4b[3]
-	WORD $0x4fb2e8fb // sdot v27.4s, v7.16b, v18.4b[3]
-	WORD $0x4eb0d54a // fsub v10.4s, v10.4s, v16.4s
-	WORD $0x4eb6d77b // fsub v27.4s, v27.4s, v22.4s
-	WORD $0x4fa8914a // fmul v10.4s, v10.4s, v8.s[1]
-	WORD $0x4fb3937b // fmul v27.4s, v27.4s, v19.s[1]
-	FMOVQ 16(R14), F11
-	FMOVQ 16(R21), F20
-	FMOVQ 144(R11), F13
-	WORD $0x4e2dcf2b // fmla v11.4s, v25.4s, v13.4s
-	WORD $0x4e2dcf54 // fmla v20.4s, v26.4s, v13.4s
-	FMOVQ 208(R11), F29
-	WORD $0x4e3dcd4b // fmla v11.4s, v10.4s, v29.4s
-	WORD $0x4e3dcf74 // fmla v20.4s, v27.4s, v29.4s
-	FMOVQ F11, 16(R14)
-	FMOVQ F20, 16(R21)
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F31
-	FMOVQ 640(R11), F12
-	WORD $0x4f86e189 // sdot v9.4s, v12.16b, v6.4b[0]
-	WORD $0x4f91e19f // sdot v31.4s, v12.16b, v17.4b[0]
-	FMOVQ 656(R11), F14
-	WORD $0x4fa6e1c9 // sdot v9.4s, v14.16b, v6.4b[1]
-	WORD $0x4fb1e1df // sdot v31.4s, v14.16b, v17.4b[1]
-	FMOVQ 672(R11), F23
-	WORD $0x4f86eae9 // sdot v9.4s, v23.16b, v6.4b[2]
-	WORD $0x4f91eaff // sdot v31.4s, v23.16b, v17.4b[2]
-	FMOVQ 688(R11), F24
-	WORD $0x4fa6eb09 // sdot v9.4s, v24.16b, v6.4b[3]
-	WORD $0x4fb1eb1f // sdot v31.4s, v24.16b, v17.4b[3]
-	WORD $0x4eafd529 // fsub v9.4s, v9.4s, v15.4s
-	WORD $0x4eb5d7ff // fsub v31.4s, v31.4s, v21.4s
-	WORD $0x4f889129 // fmul v9.4s, v9.4s, v8.s[0]
-	WORD $0x4f9393ff // fmul v31.4s, v31.4s, v19.s[0]
-	FMOVQ 0(R10), F30
-	FMOVQ 0(R10), F7
-	FMOVQ 704(R11), F25
-	WORD $0x4f9ce33e // sdot v30.4s, v25.16b, v28.4b[0]
-	WORD $0x4f92e327 // sdot v7.4s, v25.16b, v18.4b[0]
-	FMOVQ 720(R11), F26
-	WORD $0x4fbce35e // sdot v30.4s, v26.16b, v28.4b[1]
-	WORD $0x4fb2e347 // sdot v7.4s, v26.16b, v18.4b[1]
-	FMOVQ 736(R11), F13
-	WORD $0x4f9ce9be // sdot v30.4s, v13.16b, v28.4b[2]
-	WORD $0x4f92e9a7 // sdot v7.4s, v13.16b, v18.4b[2]
-	FMOVQ 752(R11), F10
-	WORD $0x4fbce95e // sdot v30.4s, v10.16b, v28.4b[3]
-	WORD $0x4fb2e947 // sdot v7.4s, v10.16b, v18.4b[3]
-	WORD $0x4eb0d7de // fsub v30.4s, v30.4s, v16.4s
-	WORD $0x4eb6d4e7 // fsub v7.4s, v7.4s, v22.4s
-	WORD $0x4fa893de // fmul v30.4s, v30.4s, v8.s[1]
-	WORD $0x4fb390e7 // fmul v7.4s, v7.4s, v19.s[1]
-	FMOVQ 32(R14), F27
-	FMOVQ 32(R21), F29
-	FMOVQ 160(R11), F11
-	WORD $0x4e2bcd3b // fmla v27.4s, v9.4s, v11.4s
-	WORD $0x4e2bcffd // fmla v29.4s, v31.4s, v11.4s
-	FMOVQ 224(R11), F20
-	WORD $0x4e34cfdb // fmla v27.4s, v30.4s, v20.4s
-	WORD $0x4e34ccfd // fmla v29.4s, v7.4s, v20.4s
-	FMOVQ F27, 32(R14)
-	FMOVQ F29, 32(R21)
-	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F14
-	FMOVQ 768(R11), F23
-	WORD $0x4f86e2ec // sdot v12.4s, v23.16b, v6.4b[0]
-	WORD $0x4f91e2ee // sdot v14.4s, v23.16b, v17.4b[0]
-	FMOVQ 784(R11), F24
-	WORD $0x4fa6e30c // sdot v12.4s, v24.16b, v6.4b[1]
-	WORD $0x4fb1e30e // sdot v14.4s, v24.16b, v17.4b[1]
-	FMOVQ 800(R11), F25
-	WORD $0x4f86eb2c // sdot v12.4s, v25.16b, v6.4b[2]
-	WORD $0x4f91eb2e // sdot v14.4s, v25.16b, v17.4b[2]
-	FMOVQ 816(R11), F26
-	WORD $0x4fa6eb4c // sdot v12.4s, v26.16b, v6.4b[3]
-	WORD $0x4fb1eb4e // sdot v14.4s, v26.16b, v17.4b[3]
-	WORD $0x4eafd58c // fsub v12.4s, v12.4s, v15.4s
-	WORD $0x4eb5d5ce // fsub v14.4s, v14.4s, v21.4s
-	WORD $0x4f88918c // fmul v12.4s, v12.4s, v8.s[0]
-	WORD $0x4f9391ce // fmul v14.4s, v14.4s, v19.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F10
-	FMOVQ 832(R11), F9
-	WORD $0x4f9ce12d // sdot v13.4s, v9.16b, v28.4b[0]
-	WORD $0x4f92e12a // sdot v10.4s, v9.16b, v18.4b[0]
-	FMOVQ 848(R11), F31
-	WORD $0x4fbce3ed // sdot v13.4s, v31.16b, v28.4b[1]
-	WORD $0x4fb2e3ea // sdot v10.4s, v31.16b, v18.4b[1]
-	FMOVQ 864(R11), F11
-	WORD $0x4f9ce96d // sdot v13.4s, v11.16b, v28.4b[2]
-	WORD $0x4f92e96a // sdot v10.4s, v11.16b, v18.4b[2]
-	FMOVQ 880(R11), F30
-	WORD $0x4fbcebcd // sdot v13.4s, v30.16b, v28.4b[3]
-	WORD $0x4fb2ebca // sdot v10.4s, v30.16b, v18.4b[3]
-	WORD $0x4eb0d5ad // fsub v13.4s, v13.4s, v16.4s
-	WORD $0x4eb6d54a // fsub v10.4s, v10.4s, v22.4s
-	WORD $0x4fa891ad // fmul v13.4s, v13.4s, v8.s[1]
-	WORD $0x4fb3914a // fmul v10.4s, v10.4s, v19.s[1]
-	FMOVQ 48(R14), F7
-	FMOVQ 48(R21), F20
-	FMOVQ 176(R11), F27
-	WORD $0x4e3bcd87 // fmla v7.4s, v12.4s, v27.4s
-	WORD $0x4e3bcdd4 // fmla v20.4s, v14.4s, v27.4s
-	FMOVQ 240(R11), F29
-	WORD $0x4e3dcda7 // fmla v7.4s, v13.4s, v29.4s
-	WORD $0x4e3dcd54 // fmla v20.4s, v10.4s, v29.4s
-	FMOVQ F7, 48(R14)
-	FMOVQ F20, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair73
-	FMOVQ 256(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 384(R1), F24
-	VSHL $4, V24.B16, V25.B16
-	VAND V2.B16, V25.B16, V26.B16
-	VUSRA $2, V26.B16, V23.B16
-	FMOVQ F23, 384(R11)
-	FMOVQ 256(R1), F9
-	VUSHR $2, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V3.B16, V25.B16, V31.B16
-	VUSRA $3, V31.B16, V9.B16
-	FMOVQ F9, 400(R11)
-	FMOVQ 256(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V4.B16, V25.B16, V30.B16
-	VUSRA $4, V30.B16, V11.B16
-	FMOVQ F11, 416(R11)
-	FMOVQ 256(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	VAND V5.B16, V25.B16, V14.B16
-	VUSRA $5, V14.B16, V12.B16
-	FMOVQ F12, 432(R11)
-	FMOVQ 320(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V2.B16, V24.B16, V13.B16
-	VUSRA $2, V13.B16, V27.B16
-	FMOVQ F27, 448(R11)
-	FMOVQ 320(R1), F10
-	VUSHR $2, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V24.B16, V29.B16
-	VUSRA $3, V29.B16, V10.B16
-	FMOVQ F10, 464(R11)
-	FMOVQ 320(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	VAND V1.B16, V7.B16, V7.B16
-	VAND V4.B16, V24.B16, V20.B16
-	VUSRA $4, V20.B16, V7.B16
-	FMOVQ F7, 480(R11)
-	FMOVQ 320(R1), F6
-	VUSHR $6, V6.B16, V6.B16
-	VAND V5.B16, V24.B16, V28.B16
-	VUSRA $5, V28.B16, V6.B16
-	FMOVQ F6, 496(R11)
-	FMOVD 32(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e68100f // saddw v15.4s, v0.4s, v8.4h
+	VAND V4.B16, V19.B16, V11.B16
+	VUSRA $4, V11.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FMOVQ F26, 608(R23)
+	FMOVQ 176(R1), F17
+	VUSHR $6, V17.B16, V17.B16
+	VAND V5.B16, V19.B16, V29.B16
+	VUSRA $5, V29.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FMOVQ F17, 624(R23)
+	WORD $0x4e6d100f // saddw2 v15.4s, v0.4s, v13.8h
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 0(R11), F16
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	FMOVQ F15, 128(R11)
-	FMOVD 48(R1), F17
+	FMOVQ 48(R11), F7
+	WORD $0x6e27ddef // fmul v15.4s, v15.4s, v7.4s
+	FMOVQ F15, 48(R23)
+	WORD $0x4e7c101e // saddw2 v30.4s, v0.4s, v28.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FMOVQ 48(R11), F10
+	WORD $0x6e2adfde // fmul v30.4s, v30.4s, v10.4s
+	FMOVQ F30, 112(R23)
+	ADD $640, R23
+	FMOVQ 256(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	FMOVQ 384(R1), F21
+	VSHL $4, V21.B16, V31.B16
+	VAND V2.B16, V31.B16, V23.B16
+	VUSRA $2, V23.B16, V8.B16
+	VSUB V6.B16, V8.B16, V8.B16
+	FMOVQ F8, 128(R23)
+	FMOVQ 256(R1), F16
+	VUSHR $2, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V31.B16, V25.B16
+	VUSRA $3, V25.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FMOVQ F16, 144(R23)
+	FMOVQ 256(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V4.B16, V31.B16, V27.B16
+	VUSRA $4, V27.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FMOVQ F18, 160(R23)
+	FMOVQ 256(R1), F20
+	VUSHR $6, V20.B16, V20.B16
+	VAND V5.B16, V31.B16, V14.B16
+	VUSRA $5, V14.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FMOVQ F20, 176(R23)
+	FMOVQ 320(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V2.B16, V21.B16, V12.B16
+	VUSRA $2, V12.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ F22, 192(R23)
+	FMOVQ 320(R1), F24
+	VUSHR $2, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V21.B16, V11.B16
+	VUSRA $3, V11.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FMOVQ F24, 208(R23)
+	FMOVQ 320(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V4.B16, V21.B16, V9.B16
+	VUSRA $4, V9.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FMOVQ F26, 224(R23)
+	FMOVQ 320(R1), F19
+	VUSHR $6, V19.B16, V19.B16
+	VAND V5.B16, V21.B16, V29.B16
+	VUSRA $5, V29.B16, V19.B16
+	VSUB V6.B16, V19.B16, V19.B16
+	FMOVQ F19, 240(R23)
+	FMOVD 32(R1), F17
 	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
-	WORD $0x0e711012 // saddw v18.4s, v0.4s, v17.4h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 0(R11), F19
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
-	FMOVQ F18, 192(R11)
-	FMOVQ 272(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 400(R1), F22
-	VSHL $4, V22.B16, V26.B16
-	VAND V2.B16, V26.B16, V23.B16
-	VUSRA $2, V23.B16, V21.B16
-	FMOVQ F21, 512(R11)
-	FMOVQ 272(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V26.B16, V9.B16
-	VUSRA $3, V9.B16, V31.B16
-	FMOVQ F31, 528(R11)
+	WORD $0x0e71100d // saddw v13.4s, v0.4s, v17.4h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVQ 0(R11), F7
+	WORD $0x6e27ddad // fmul v13.4s, v13.4s, v7.4s
+	FMOVQ F13, 0(R23)
+	FMOVD 48(R1), F15
+	WORD $0x0f08a5ef // sshll v15.8h, v15.8b, #0
+	WORD $0x0e6f101c // saddw v28.4s, v0.4s, v15.4h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 0(R11), F10
+	WORD $0x6e2adf9c // fmul v28.4s, v28.4s, v10.4s
+	FMOVQ F28, 64(R23)
 	FMOVQ 272(R1), F30
-	VUSHR $4, V30.B16, V30.B16
 	VAND V1.B16, V30.B16, V30.B16
-	VAND V4.B16, V26.B16, V11.B16
-	VUSRA $4, V11.B16, V30.B16
-	FMOVQ F30, 544(R11)
-	FMOVQ 272(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	VAND V5.B16, V26.B16, V12.B16
-	VUSRA $5, V12.B16, V14.B16
-	FMOVQ F14, 560(R11)
-	FMOVQ 336(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V2.B16, V22.B16, V27.B16
-	VUSRA $2, V27.B16, V13.B16
-	FMOVQ F13, 576(R11)
-	FMOVQ 336(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V22.B16, V10.B16
-	VUSRA $3, V10.B16, V29.B16
-	FMOVQ F29, 592(R11)
-	FMOVQ 336(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V22.B16, V7.B16
-	VUSRA $4, V7.B16, V20.B16
-	FMOVQ F20, 608(R11)
-	FMOVQ 336(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	VAND V5.B16, V22.B16, V24.B16
-	VUSRA $5, V24.B16, V25.B16
-	FMOVQ F25, 624(R11)
-	WORD $0x4e68101c // saddw2 v28.4s, v0.4s, v8.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 16(R11), F6
-	WORD $0x6e26df9c // fmul v28.4s, v28.4s, v6.4s
-	FMOVQ F28, 144(R11)
-	WORD $0x4e711010 // saddw2 v16.4s, v0.4s, v17.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 16(R11), F15
-	WORD $0x6e2fde10 // fmul v16.4s, v16.4s, v15.4s
-	FMOVQ F16, 208(R11)
-	FMOVQ 288(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 416(R1), F18
-	VSHL $4, V18.B16, V23.B16
-	VAND V2.B16, V23.B16, V21.B16
-	VUSRA $2, V21.B16, V19.B16
-	FMOVQ F19, 640(R11)
-	FMOVQ 288(R1), F9
-	VUSHR $2, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V3.B16, V23.B16, V31.B16
-	VUSRA $3, V31.B16, V9.B16
-	FMOVQ F9, 656(R11)
-	FMOVQ 288(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V4.B16, V23.B16, V30.B16
-	VUSRA $4, V30.B16, V11.B16
-	FMOVQ F11, 672(R11)
-	FMOVQ 288(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	VAND V5.B16, V23.B16, V14.B16
-	VUSRA $5, V14.B16, V12.B16
-	FMOVQ F12, 688(R11)
-	FMOVQ 352(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V2.B16, V18.B16, V13.B16
-	VUSRA $2, V13.B16, V27.B16
-	FMOVQ F27, 704(R11)
-	FMOVQ 352(R1), F10
-	VUSHR $2, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V18.B16, V29.B16
-	VUSRA $3, V29.B16, V10.B16
-	FMOVQ F10, 720(R11)
-	FMOVQ 352(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	VAND V1.B16, V7.B16, V7.B16
-	VAND V4.B16, V18.B16, V20.B16
-	VUSRA $4, V20.B16, V7.B16
-	FMOVQ F7, 736(R11)
+	FMOVQ 400(R1), F23
+	VSHL $4, V23.B16, V8.B16
+	VAND V2.B16, V8.B16, V25.B16
+	VUSRA $2, V25.B16, V30.B16
+	VSUB V6.B16, V30.B16, V30.B16
+	FMOVQ F30, 256(R23)
+	FMOVQ 272(R1), F16
+	VUSHR $2, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V8.B16, V27.B16
+	VUSRA $3, V27.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FMOVQ F16, 272(R23)
+	FMOVQ 272(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V4.B16, V8.B16, V14.B16
+	VUSRA $4, V14.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FMOVQ F18, 288(R23)
+	FMOVQ 272(R1), F20
+	VUSHR $6, V20.B16, V20.B16
+	VAND V5.B16, V8.B16, V12.B16
+	VUSRA $5, V12.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FMOVQ F20, 304(R23)
+	FMOVQ 336(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V2.B16, V23.B16, V11.B16
+	VUSRA $2, V11.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ F22, 320(R23)
+	FMOVQ 336(R1), F24
+	VUSHR $2, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V23.B16, V9.B16
+	VUSRA $3, V9.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FMOVQ F24, 336(R23)
+	FMOVQ 336(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V4.B16, V23.B16, V31.B16
+	VUSRA $4, V31.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FMOVQ F26, 352(R23)
+	FMOVQ 336(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V23.B16, V29.B16
+	VUSRA $5, V29.B16, V21.B16
+	VSUB V6.B16, V21.B16, V21.B16
+	FMOVQ F21, 368(R23)
+	WORD $0x4e711013 // saddw2 v19.4s, v0.4s, v17.8h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FMOVQ 16(R11), F7
+	WORD $0x6e27de73 // fmul v19.4s, v19.4s, v7.4s
+	FMOVQ F19, 16(R23)
+	WORD $0x4e6f100d // saddw2 v13.4s, v0.4s, v15.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVQ 16(R11), F10
+	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
+	FMOVQ F13, 80(R23)
+	FMOVQ 288(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	FMOVQ 416(R1), F25
+	VSHL $4, V25.B16, V30.B16
+	VAND V2.B16, V30.B16, V27.B16
+	VUSRA $2, V27.B16, V28.B16
+	VSUB V6.B16, V28.B16, V28.B16
+	FMOVQ F28, 384(R23)
+	FMOVQ 288(R1), F16
+	VUSHR $2, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V30.B16, V14.B16
+	VUSRA $3, V14.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FMOVQ F16, 400(R23)
+	FMOVQ 288(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V4.B16, V30.B16, V12.B16
+	VUSRA $4, V12.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FMOVQ F18, 416(R23)
+	FMOVQ 288(R1), F20
+	VUSHR $6, V20.B16, V20.B16
+	VAND V5.B16, V30.B16, V11.B16
+	VUSRA $5, V11.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FMOVQ F20, 432(R23)
+	FMOVQ 352(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V2.B16, V25.B16, V9.B16
+	VUSRA $2, V9.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ F22, 448(R23)
+	FMOVQ 352(R1), F24
+	VUSHR $2, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V25.B16, V31.B16
+	VUSRA $3, V31.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FMOVQ F24, 464(R23)
 	FMOVQ 352(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	VAND V5.B16, V18.B16, V22.B16
-	VUSRA $5, V22.B16, V26.B16
-	FMOVQ F26, 752(R11)
-	FMOVD 40(R1), F24
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 32(R11), F8
-	WORD $0x6e28df39 // fmul v25.4s, v25.4s, v8.4s
-	FMOVQ F25, 160(R11)
-	FMOVD 56(R1), F6
-	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
-	WORD $0x0e66101c // saddw v28.4s, v0.4s, v6.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 32(R11), F17
-	WORD $0x6e31df9c // fmul v28.4s, v28.4s, v17.4s
-	FMOVQ F28, 224(R11)
-	FMOVQ 304(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 432(R1), F16
-	VSHL $4, V16.B16, V21.B16
-	VAND V2.B16, V21.B16, V19.B16
-	VUSRA $2, V19.B16, V15.B16
-	FMOVQ F15, 768(R11)
-	FMOVQ 304(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V21.B16, V9.B16
-	VUSRA $3, V9.B16, V31.B16
-	FMOVQ F31, 784(R11)
-	FMOVQ 304(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V4.B16, V21.B16, V11.B16
-	VUSRA $4, V11.B16, V30.B16
-	FMOVQ F30, 800(R11)
-	FMOVQ 304(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	VAND V5.B16, V21.B16, V12.B16
-	VUSRA $5, V12.B16, V14.B16
-	FMOVQ F14, 816(R11)
-	FMOVQ 368(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V2.B16, V16.B16, V27.B16
-	VUSRA $2, V27.B16, V13.B16
-	FMOVQ F13, 832(R11)
-	FMOVQ 368(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V16.B16, V10.B16
-	VUSRA $3, V10.B16, V29.B16
-	FMOVQ F29, 848(R11)
-	FMOVQ 368(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V16.B16, V7.B16
-	VUSRA $4, V7.B16, V20.B16
-	FMOVQ F20, 864(R11)
-	FMOVQ 368(R1), F23
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V4.B16, V25.B16, V8.B16
+	VUSRA $4, V8.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FMOVQ F26, 480(R23)
+	FMOVQ 352(R1), F23
 	VUSHR $6, V23.B16, V23.B16
-	VAND V5.B16, V16.B16, V18.B16
-	VUSRA $5, V18.B16, V23.B16
-	FMOVQ F23, 880(R11)
-	WORD $0x4e781016 // saddw2 v22.4s, v0.4s, v24.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 48(R11), F26
-	WORD $0x6e3aded6 // fmul v22.4s, v22.4s, v26.4s
-	FMOVQ F22, 176(R11)
-	WORD $0x4e661008 // saddw2 v8.4s, v0.4s, v6.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 48(R11), F25
-	WORD $0x6e39dd08 // fmul v8.4s, v8.4s, v25.4s
-	FMOVQ F8, 240(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-pair74:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F17
-	FMOVQ 16(R13), F28
-	FMOVQ 32(R13), F19
-	WORD $0x4f3b066f // sshr v15.4s, v19.4s, #5
-	VSUB V15.S4, V0.S4, V15.S4
-	VDUP V15.S[2], V9.S4
-	VDUP V15.S[3], V31.S4
-	FMOVQ 0(R20), F11
-	FMOVQ 16(R20), F30
-	FMOVQ 32(R20), F12
-	WORD $0x4f3b058e // sshr v14.4s, v12.4s, #5
-	VSUB V14.S4, V0.S4, V14.S4
-	VDUP V14.S[2], V27.S4
-	VDUP V14.S[3], V13.S4
-	FMOVQ 0(R10), F10
-	FMOVQ 0(R10), F29
-	FMOVQ 384(R11), F7
-	WORD $0x4f91e0ea // sdot v10.4s, v7.16b, v17.4b[0]
-	WORD $0x4f8be0fd // sdot v29.4s, v7.16b, v11.4b[0]
-	FMOVQ 400(R11), F20
-	WORD $0x4fb1e28a // sdot v10.4s, v20.16b, v17.4b[1]
-	WORD $0x4fabe29d // sdot v29.4s, v20.16b, v11.4b[1]
-	FMOVQ 416(R11), F21
-	WORD $0x4f91eaaa // sdot v10.4s, v21.16b, v17.4b[2]
-	WORD $0x4f8beabd // sdot v29.4s, v21.16b, v11.4b[2]
-	FMOVQ 432(R11), F16
-	WORD $0x4fb1ea0a // sdot v10.4s, v16.16b, v17.4b[3]
-	WORD $0x4fabea1d // sdot v29.4s, v16.16b, v11.4b[3]
-	WORD $0x4ea9d54a // fsub v10.4s, v10.4s, v9.4s
-	WORD $0x4ebbd7bd // fsub v29.4s, v29.4s, v27.4s
-	WORD $0x4f93914a // fmul v10.4s, v10.4s, v19.s[0]
-	WORD $0x4f8c93bd // fmul v29.4s, v29.4s, v12.s[0]
-	FMOVQ 0(R10), F18
-	FMOVQ 0(R10), F23
-	FMOVQ 448(R11), F24
-	WORD $0x4f9ce312 // sdot v18.4s, v24.16b, v28.4b[0]
-	WORD $0x4f9ee317 // sdot v23.4s, v24.16b, v30.4b[0]
-	FMOVQ 464(R11), F26
-	WORD $0x4fbce352 // sdot v18.4s, v26.16b, v28.4b[1]
-	WORD $0x4fbee357 // sdot v23.4s, v26.16b, v30.4b[1]
-	FMOVQ 480(R11), F22
-	WORD $0x4f9cead2 // sdot v18.4s, v22.16b, v28.4b[2]
-	WORD $0x4f9eead7 // sdot v23.4s, v22.16b, v30.4b[2]
-	FMOVQ 496(R11), F6
-	WORD $0x4fbce8d2 // sdot v18.4s, v6.16b, v28.4b[3]
-	WORD $0x4fbee8d7 // sdot v23.4s, v6.16b, v30.4b[3]
-	WORD $0x4ebfd652 // fsub v18.4s, v18.4s, v31.4s
-	WORD $0x4eadd6f7 // fsub v23.4s, v23.4s, v13.4s
-	WORD $0x4fb39252 // fmul v18.4s, v18.4s, v19.s[1]
-	WORD $0x4fac92f7 // fmul v23.4s, v23.4s, v12.s[1]
-	FMOVQ 0(R14), F25
-	FMOVQ 0(R21), F8
-	FMOVQ 128(R11), F15
-	WORD $0x4e2fcd59 // fmla v25.4s, v10.4s, v15.4s
-	WORD $0x4e2fcfa8 // fmla v8.4s, v29.4s, v15.4s
-	FMOVQ 192(R11), F14
-	WORD $0x4e2ece59 // fmla v25.4s, v18.4s, v14.4s
-	WORD $0x4e2ecee8 // fmla v8.4s, v23.4s, v14.4s
-	FMOVQ F25, 0(R14)
-	FMOVQ F8, 0(R21)
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F20
-	FMOVQ 512(R11), F21
-	WORD $0x4f91e2a7 // sdot v7.4s, v21.16b, v17.4b[0]
-	WORD $0x4f8be2b4 // sdot v20.4s, v21.16b, v11.4b[0]
-	FMOVQ 528(R11), F16
-	WORD $0x4fb1e207 // sdot v7.4s, v16.16b, v17.4b[1]
-	WORD $0x4fabe214 // sdot v20.4s, v16.16b, v11.4b[1]
-	FMOVQ 544(R11), F24
-	WORD $0x4f91eb07 // sdot v7.4s, v24.16b, v17.4b[2]
-	WORD $0x4f8beb14 // sdot v20.4s, v24.16b, v11.4b[2]
-	FMOVQ 560(R11), F26
-	WORD $0x4fb1eb47 // sdot v7.4s, v26.16b, v17.4b[3]
-	WORD $0x4fabeb54 // sdot v20.4s, v26.16b, v11.4b[3]
-	WORD $0x4ea9d4e7 // fsub v7.4s, v7.4s, v9.4s
-	WORD $0x4ebbd694 // fsub v20.4s, v20.4s, v27.4s
-	WORD $0x4f9390e7 // fmul v7.4s, v7.4s, v19.s[0]
-	WORD $0x4f8c9294 // fmul v20.4s, v20.4s, v12.s[0]
-	FMOVQ 0(R10), F22
-	FMOVQ 0(R10), F6
-	FMOVQ 576(R11), F10
-	WORD $0x4f9ce156 // sdot v22.4s, v10.16b, v28.4b[0]
-	WORD $0x4f9ee146 // sdot v6.4s, v10.16b, v30.4b[0]
-	FMOVQ 592(R11), F29
-	WORD $0x4fbce3b6 // sdot v22.4s, v29.16b, v28.4b[1]
-	WORD $0x4fbee3a6 // sdot v6.4s, v29.16b, v30.4b[1]
-	FMOVQ 608(R11), F15
-	WORD $0x4f9ce9f6 // sdot v22.4s, v15.16b, v28.4b[2]
-	WORD $0x4f9ee9e6 // sdot v6.4s, v15.16b, v30.4b[2]
-	FMOVQ 624(R11), F18
-	WORD $0x4fbcea56 // sdot v22.4s, v18.16b, v28.4b[3]
-	WORD $0x4fbeea46 // sdot v6.4s, v18.16b, v30.4b[3]
-	WORD $0x4ebfd6d6 // fsub v22.4s, v22.4s, v31.4s
-	WORD $0x4eadd4c6 // fsub v6.4s, v6.4s, v13.4s
-	WORD $0x4fb392d6 // fmul v22.4s, v22.4s, v19.s[1]
-	WORD $0x4fac90c6 // fmul v6.4s, v6.4s, v12.s[1]
-	FMOVQ 16(R14), F23
-	FMOVQ 16(R21), F14
-	FMOVQ 144(R11), F25
-	WORD $0x4e39ccf7 // fmla v23.4s, v7.4s, v25.4s
-	WORD $0x4e39ce8e // fmla v14.4s, v20.4s, v25.4s
-	FMOVQ 208(R11), F8
-	WORD $0x4e28ced7 // fmla v23.4s, v22.4s, v8.4s
-	WORD $0x4e28ccce // fmla v14.4s, v6.4s, v8.4s
-	FMOVQ F23, 16(R14)
-	FMOVQ F14, 16(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F16
-	FMOVQ 640(R11), F24
-	WORD $0x4f91e315 // sdot v21.4s, v24.16b, v17.4b[0]
-	WORD $0x4f8be310 // sdot v16.4s, v24.16b, v11.4b[0]
-	FMOVQ 656(R11), F26
-	WORD $0x4fb1e355 // sdot v21.4s, v26.16b, v17.4b[1]
-	WORD $0x4fabe350 // sdot v16.4s, v26.16b, v11.4b[1]
-	FMOVQ 672(R11), F10
-	WORD $0x4f91e955 // sdot v21.4s, v10.16b, v17.4b[2]
-	WORD $0x4f8be950 // sdot v16.4s, v10.16b, v11.4b[2]
-	FMOVQ 688(R11), F29
-	WORD $0x4fb1ebb5 // sdot v21.4s, v29.16b, v17.4b[3]
-	WORD $0x4fabebb0 // sdot v16.4s, v29.16b, v11.4b[3]
-	WORD $0x4ea9d6b5 // fsub v21.4s, v21.4s, v9.4s
-	WORD $0x4ebbd610 // fsub v16.4s, v16.4s, v27.4s
-	WORD $0x4f9392b5 // fmul v21.4s, v21.4s, v19.s[0]
-	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
-	FMOVQ 0(R10), F15
-	FMOVQ 0(R10), F18
-	FMOVQ 704(R11), F7
-	WORD $0x4f9ce0ef // sdot v15.4s, v7.16b, v28.4b[0]
-	WORD $0x4f9ee0f2 // sdot v18.4s, v7.16b, v30.4b[0]
-	FMOVQ 720(R11), F20
-	WORD $0x4fbce28f // sdot v15.4s, v20.16b, v28.4b[1]
-	WORD $0x4fbee292 // sdot v18.4s, v20.16b, v30.4b[1]
-	FMOVQ 736(R11), F25
-	WORD $0x4f9ceb2f // sdot v15.4s, v25.16b, v28.4b[2]
-	WORD $0x4f9eeb32 // sdot v18.4s, v25.16b, v30.4b[2]
-	FMOVQ 752(R11), F22
-	WORD $0x4fbceacf // sdot v15.4s, v22.16b, v28.4b[3]
-	WORD $0x4fbeead2 // sdot v18.4s, v22.16b, v30.4b[3]
-	WORD $0x4ebfd5ef // fsub v15.4s, v15.4s, v31.4s
-	WORD $0x4eadd652 // fsub v18.4s, v18.4s, v13.4s
-	WORD $0x4fb391ef // fmul v15.4s, v15.4s, v19.s[1]
-	WORD $0x4fac9252 // fmul v18.4s, v18.4s, v12.s[1]
-	FMOVQ 32(R14), F6
-	FMOVQ 32(R21), F8
-	FMOVQ 160(R11), F23
-	WORD $0x4e37cea6 // fmla v6.4s, v21.4s, v23.4s
-	WORD $0x4e37ce08 // fmla v8.4s, v16.4s, v23.4s
-	FMOVQ 224(R11), F14
-	WORD $0x4e2ecde6 // fmla v6.4s, v15.4s, v14.4s
-	WORD $0x4e2ece48 // fmla v8.4s, v18.4s, v14.4s
-	FMOVQ F6, 32(R14)
-	FMOVQ F8, 32(R21)
-	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F26
-	FMOVQ 768(R11), F10
-	WORD $0x4f91e158 // sdot v24.4s, v10.16b, v17.4b[0]
-	WORD $0x4f8be15a // sdot v26.4s, v10.16b, v11.4b[0]
-	FMOVQ 784(R11), F29
-	WORD $0x4fb1e3b8 // sdot v24.4s, v29.16b, v17.4b[1]
-	WORD $0x4fabe3ba // sdot v26.4s, v29.16b, v11.4b[1]
-	FMOVQ 800(R11), F7
-	WORD $0x4f91e8f8 // sdot v24.4s, v7.16b, v17.4b[2]
-	WORD $0x4f8be8fa // sdot v26.4s, v7.16b, v11.4b[2]
-	FMOVQ 816(R11), F20
-	WORD $0x4fb1ea98 // sdot v24.4s, v20.16b, v17.4b[3]
-	WORD $0x4fabea9a // sdot v26.4s, v20.16b, v11.4b[3]
-	WORD $0x4ea9d718 // fsub v24.4s, v24.4s, v9.4s
-	WORD $0x4ebbd75a // fsub v26.4s, v26.4s, v27.4s
-	WORD $0x4f939318 // fmul v24.4s, v24.4s, v19.s[0]
-	WORD $0x4f8c935a // fmul v26.4s, v26.4s, v12.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F22
-	FMOVQ 832(R11), F21
-	WORD $0x4f9ce2b9 // sdot v25.4s, v21.16b, v28.4b[0]
-	WORD $0x4f9ee2b6 // sdot v22.4s, v21.16b, v30.4b[0]
-	FMOVQ 848(R11), F16
-	WORD $0x4fbce219 // sdot v25.4s, v16.16b, v28.4b[1]
-	WORD $0x4fbee216 // sdot v22.4s, v16.16b, v30.4b[1]
-	FMOVQ 864(R11), F23
-	WORD $0x4f9ceaf9 // sdot v25.4s, v23.16b, v28.4b[2]
-	WORD $0x4f9eeaf6 // sdot v22.4s, v23.16b, v30.4b[2]
-	FMOVQ 880(R11), F15
-	WORD $0x4fbce9f9 // sdot v25.4s, v15.16b, v28.4b[3]
-	WORD $0x4fbee9f6 // sdot v22.4s, v15.16b, v30.4b[3]
-	WORD $0x4ebfd739 // fsub v25.4s, v25.4s, v31.4s
-	WORD $0x4eadd6d6 // fsub v22.4s, v22.4s, v13.4s
-	WORD $0x4fb39339 // fmul v25.4s, v25.4s, v19.s[1]
-	WORD $0x4fac92d6 // fmul v22.4s, v22.4s, v12.s[1]
-	FMOVQ 48(R14), F18
-	FMOVQ 48(R21), F14
-	FMOVQ 176(R11), F6
-	WORD $0x4e26cf12 // fmla v18.4s, v24.4s, v6.4s
-	WORD $0x4e26cf4e // fmla v14.4s, v26.4s, v6.4s
-	FMOVQ 240(R11), F8
-	WORD $0x4e28cf32 // fmla v18.4s, v25.4s, v8.4s
-	WORD $0x4e28cece // fmla v14.4s, v22.4s, v8.4s
-	FMOVQ F18, 48(R14)
-	FMOVQ F14, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair74
+	VAND V5.B16, V25.B16, V29.B16
+	VUSRA $5, V29.B16, V23.B16
+	VSUB V6.B16, V23.B16, V23.B16
+	FMOVQ F23, 496(R23)
+	FMOVD 40(R1), F21
+	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
+	WORD $0x0e751011 // saddw v17.4s, v0.4s, v21.4h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 32(R11), F7
+	WORD $0x6e27de31 // fmul v17.4s, v17.4s, v7.4s
+	FMOVQ F17, 32(R23)
+	FMOVD 56(R1), F19
+	WORD $0x0f08a673 // sshll v19.8h, v19.8b, #0
+	WORD $0x0e73100f // saddw v15.4s, v0.4s, v19.4h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	FMOVQ 32(R11), F10
+	WORD $0x6e2addef // fmul v15.4s, v15.4s, v10.4s
+	FMOVQ F15, 96(R23)
+	FMOVQ 304(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 432(R1), F27
+	VSHL $4, V27.B16, V28.B16
+	VAND V2.B16, V28.B16, V14.B16
+	VUSRA $2, V14.B16, V13.B16
+	VSUB V6.B16, V13.B16, V13.B16
+	FMOVQ F13, 512(R23)
+	FMOVQ 304(R1), F16
+	VUSHR $2, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V28.B16, V12.B16
+	VUSRA $3, V12.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FMOVQ F16, 528(R23)
+	FMOVQ 304(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V4.B16, V28.B16, V11.B16
+	VUSRA $4, V11.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FMOVQ F18, 544(R23)
+	FMOVQ 304(R1), F20
+	VUSHR $6, V20.B16, V20.B16
+	VAND V5.B16, V28.B16, V9.B16
+	VUSRA $5, V9.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FMOVQ F20, 560(R23)
+	FMOVQ 368(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V2.B16, V27.B16, V31.B16
+	VUSRA $2, V31.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ F22, 576(R23)
+	FMOVQ 368(R1), F24
+	VUSHR $2, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V27.B16, V8.B16
+	VUSRA $3, V8.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FMOVQ F24, 592(R23)
+	FMOVQ 368(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V4.B16, V27.B16, V30.B16
+	VUSRA $4, V30.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FMOVQ F26, 608(R23)
+	FMOVQ 368(R1), F25
+	VUSHR $6, V25.B16, V25.B16
+	VAND V5.B16, V27.B16, V29.B16
+	VUSRA $5, V29.B16, V25.B16
+	VSUB V6.B16, V25.B16, V25.B16
+	FMOVQ F25, 624(R23)
+	WORD $0x4e751017 // saddw2 v23.4s, v0.4s, v21.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FMOVQ 48(R11), F7
+	WORD $0x6e27def7 // fmul v23.4s, v23.4s, v7.4s
+	FMOVQ F23, 48(R23)
+	WORD $0x4e731011 // saddw2 v17.4s, v0.4s, v19.8h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 48(R11), F10
+	WORD $0x6e2ade31 // fmul v17.4s, v17.4s, v10.4s
+	FMOVQ F17, 112(R23)
+	ADD $640, R23
 	ADD $448, R1
-	ADD $128, R2
 	SUBS $2, R4
-	BNE pair71
-	SUBS $1, R9
-	BNE block70
+	BNE pair76
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row78:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F15
+	FMOVQ 16(R14), F14
+	FMOVQ 32(R14), F13
+	FMOVQ 48(R14), F12
+	FMOVQ 0(R20), F16
+	FMOVQ 16(R20), F11
+	FMOVQ 32(R20), F18
+	FMOVQ 48(R20), F9
+	MOVD R13, R21
+	ADD $128, R11, R23
+	MOVD R24, R4
+tile79:
+	FMOVQ 0(R21), F20
+	FMOVQ 16(R21), F31
+	FMOVQ 32(R21), F22
+	FMOVQ 0(R22), F8
+	FMOVQ 16(R22), F24
+	FMOVQ 32(R22), F30
+	FMOVQ 0(R10), F26
+	FMOVQ 0(R10), F28
+	FMOVQ 128(R23), F27
+	WORD $0x4f94e37a // sdot v26.4s, v27.16b, v20.4b[0]
+	WORD $0x4f88e37c // sdot v28.4s, v27.16b, v8.4b[0]
+	FMOVQ 144(R23), F29
+	WORD $0x4fb4e3ba // sdot v26.4s, v29.16b, v20.4b[1]
+	WORD $0x4fa8e3bc // sdot v28.4s, v29.16b, v8.4b[1]
+	FMOVQ 160(R23), F25
+	WORD $0x4f94eb3a // sdot v26.4s, v25.16b, v20.4b[2]
+	WORD $0x4f88eb3c // sdot v28.4s, v25.16b, v8.4b[2]
+	FMOVQ 176(R23), F21
+	WORD $0x4fb4eaba // sdot v26.4s, v21.16b, v20.4b[3]
+	WORD $0x4fa8eabc // sdot v28.4s, v21.16b, v8.4b[3]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f96935a // fmul v26.4s, v26.4s, v22.s[0]
+	WORD $0x4f9e939c // fmul v28.4s, v28.4s, v30.s[0]
+	FMOVQ 0(R10), F7
+	FMOVQ 0(R10), F23
+	FMOVQ 192(R23), F19
+	WORD $0x4f9fe267 // sdot v7.4s, v19.16b, v31.4b[0]
+	WORD $0x4f98e277 // sdot v23.4s, v19.16b, v24.4b[0]
+	FMOVQ 208(R23), F10
+	WORD $0x4fbfe147 // sdot v7.4s, v10.16b, v31.4b[1]
+	WORD $0x4fb8e157 // sdot v23.4s, v10.16b, v24.4b[1]
+	FMOVQ 224(R23), F17
+	WORD $0x4f9fea27 // sdot v7.4s, v17.16b, v31.4b[2]
+	WORD $0x4f98ea37 // sdot v23.4s, v17.16b, v24.4b[2]
+	FMOVQ 240(R23), F27
+	WORD $0x4fbfeb67 // sdot v7.4s, v27.16b, v31.4b[3]
+	WORD $0x4fb8eb77 // sdot v23.4s, v27.16b, v24.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4fb690e7 // fmul v7.4s, v7.4s, v22.s[1]
+	WORD $0x4fbe92f7 // fmul v23.4s, v23.4s, v30.s[1]
+	FMOVQ 0(R23), F29
+	WORD $0x4e3dcf4f // fmla v15.4s, v26.4s, v29.4s
+	WORD $0x4e3dcf90 // fmla v16.4s, v28.4s, v29.4s
+	FMOVQ 64(R23), F25
+	WORD $0x4e39ccef // fmla v15.4s, v7.4s, v25.4s
+	WORD $0x4e39cef0 // fmla v16.4s, v23.4s, v25.4s
+	FMOVQ 0(R10), F21
+	FMOVQ 0(R10), F19
+	FMOVQ 256(R23), F10
+	WORD $0x4f94e155 // sdot v21.4s, v10.16b, v20.4b[0]
+	WORD $0x4f88e153 // sdot v19.4s, v10.16b, v8.4b[0]
+	FMOVQ 272(R23), F17
+	WORD $0x4fb4e235 // sdot v21.4s, v17.16b, v20.4b[1]
+	WORD $0x4fa8e233 // sdot v19.4s, v17.16b, v8.4b[1]
+	FMOVQ 288(R23), F27
+	WORD $0x4f94eb75 // sdot v21.4s, v27.16b, v20.4b[2]
+	WORD $0x4f88eb73 // sdot v19.4s, v27.16b, v8.4b[2]
+	FMOVQ 304(R23), F26
+	WORD $0x4fb4eb55 // sdot v21.4s, v26.16b, v20.4b[3]
+	WORD $0x4fa8eb53 // sdot v19.4s, v26.16b, v8.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
+	WORD $0x4f9e9273 // fmul v19.4s, v19.4s, v30.s[0]
+	FMOVQ 0(R10), F28
+	FMOVQ 0(R10), F29
+	FMOVQ 320(R23), F7
+	WORD $0x4f9fe0fc // sdot v28.4s, v7.16b, v31.4b[0]
+	WORD $0x4f98e0fd // sdot v29.4s, v7.16b, v24.4b[0]
+	FMOVQ 336(R23), F23
+	WORD $0x4fbfe2fc // sdot v28.4s, v23.16b, v31.4b[1]
+	WORD $0x4fb8e2fd // sdot v29.4s, v23.16b, v24.4b[1]
+	FMOVQ 352(R23), F25
+	WORD $0x4f9feb3c // sdot v28.4s, v25.16b, v31.4b[2]
+	WORD $0x4f98eb3d // sdot v29.4s, v25.16b, v24.4b[2]
+	FMOVQ 368(R23), F10
+	WORD $0x4fbfe95c // sdot v28.4s, v10.16b, v31.4b[3]
+	WORD $0x4fb8e95d // sdot v29.4s, v10.16b, v24.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fb6939c // fmul v28.4s, v28.4s, v22.s[1]
+	WORD $0x4fbe93bd // fmul v29.4s, v29.4s, v30.s[1]
+	FMOVQ 16(R23), F17
+	WORD $0x4e31ceae // fmla v14.4s, v21.4s, v17.4s
+	WORD $0x4e31ce6b // fmla v11.4s, v19.4s, v17.4s
+	FMOVQ 80(R23), F27
+	WORD $0x4e3bcf8e // fmla v14.4s, v28.4s, v27.4s
+	WORD $0x4e3bcfab // fmla v11.4s, v29.4s, v27.4s
+	FMOVQ 0(R10), F26
+	FMOVQ 0(R10), F7
+	FMOVQ 384(R23), F23
+	WORD $0x4f94e2fa // sdot v26.4s, v23.16b, v20.4b[0]
+	WORD $0x4f88e2e7 // sdot v7.4s, v23.16b, v8.4b[0]
+	FMOVQ 400(R23), F25
+	WORD $0x4fb4e33a // sdot v26.4s, v25.16b, v20.4b[1]
+	WORD $0x4fa8e327 // sdot v7.4s, v25.16b, v8.4b[1]
+	FMOVQ 416(R23), F10
+	WORD $0x4f94e95a // sdot v26.4s, v10.16b, v20.4b[2]
+	WORD $0x4f88e947 // sdot v7.4s, v10.16b, v8.4b[2]
+	FMOVQ 432(R23), F21
+	WORD $0x4fb4eaba // sdot v26.4s, v21.16b, v20.4b[3]
+	WORD $0x4fa8eaa7 // sdot v7.4s, v21.16b, v8.4b[3]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4f96935a // fmul v26.4s, v26.4s, v22.s[0]
+	WORD $0x4f9e90e7 // fmul v7.4s, v7.4s, v30.s[0]
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F17
+	FMOVQ 448(R23), F28
+	WORD $0x4f9fe393 // sdot v19.4s, v28.16b, v31.4b[0]
+	WORD $0x4f98e391 // sdot v17.4s, v28.16b, v24.4b[0]
+	FMOVQ 464(R23), F29
+	WORD $0x4fbfe3b3 // sdot v19.4s, v29.16b, v31.4b[1]
+	WORD $0x4fb8e3b1 // sdot v17.4s, v29.16b, v24.4b[1]
+	FMOVQ 480(R23), F27
+	WORD $0x4f9feb73 // sdot v19.4s, v27.16b, v31.4b[2]
+	WORD $0x4f98eb71 // sdot v17.4s, v27.16b, v24.4b[2]
+	FMOVQ 496(R23), F23
+	WORD $0x4fbfeaf3 // sdot v19.4s, v23.16b, v31.4b[3]
+	WORD $0x4fb8eaf1 // sdot v17.4s, v23.16b, v24.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4fb69273 // fmul v19.4s, v19.4s, v22.s[1]
+	WORD $0x4fbe9231 // fmul v17.4s, v17.4s, v30.s[1]
+	FMOVQ 32(R23), F25
+	WORD $0x4e39cf4d // fmla v13.4s, v26.4s, v25.4s
+	WORD $0x4e39ccf2 // fmla v18.4s, v7.4s, v25.4s
+	FMOVQ 96(R23), F10
+	WORD $0x4e2ace6d // fmla v13.4s, v19.4s, v10.4s
+	WORD $0x4e2ace32 // fmla v18.4s, v17.4s, v10.4s
+	FMOVQ 0(R10), F21
+	FMOVQ 0(R10), F28
+	FMOVQ 512(R23), F29
+	WORD $0x4f94e3b5 // sdot v21.4s, v29.16b, v20.4b[0]
+	WORD $0x4f88e3bc // sdot v28.4s, v29.16b, v8.4b[0]
+	FMOVQ 528(R23), F27
+	WORD $0x4fb4e375 // sdot v21.4s, v27.16b, v20.4b[1]
+	WORD $0x4fa8e37c // sdot v28.4s, v27.16b, v8.4b[1]
+	FMOVQ 544(R23), F23
+	WORD $0x4f94eaf5 // sdot v21.4s, v23.16b, v20.4b[2]
+	WORD $0x4f88eafc // sdot v28.4s, v23.16b, v8.4b[2]
+	FMOVQ 560(R23), F26
+	WORD $0x4fb4eb55 // sdot v21.4s, v26.16b, v20.4b[3]
+	WORD $0x4fa8eb5c // sdot v28.4s, v26.16b, v8.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
+	WORD $0x4f9e939c // fmul v28.4s, v28.4s, v30.s[0]
+	FMOVQ 0(R10), F7
+	FMOVQ 0(R10), F25
+	FMOVQ 576(R23), F19
+	WORD $0x4f9fe267 // sdot v7.4s, v19.16b, v31.4b[0]
+	WORD $0x4f98e279 // sdot v25.4s, v19.16b, v24.4b[0]
+	FMOVQ 592(R23), F17
+	WORD $0x4fbfe227 // sdot v7.4s, v17.16b, v31.4b[1]
+	WORD $0x4fb8e239 // sdot v25.4s, v17.16b, v24.4b[1]
+	FMOVQ 608(R23), F10
+	WORD $0x4f9fe947 // sdot v7.4s, v10.16b, v31.4b[2]
+	WORD $0x4f98e959 // sdot v25.4s, v10.16b, v24.4b[2]
+	FMOVQ 624(R23), F29
+	WORD $0x4fbfeba7 // sdot v7.4s, v29.16b, v31.4b[3]
+	WORD $0x4fb8ebb9 // sdot v25.4s, v29.16b, v24.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4fb690e7 // fmul v7.4s, v7.4s, v22.s[1]
+	WORD $0x4fbe9339 // fmul v25.4s, v25.4s, v30.s[1]
+	FMOVQ 48(R23), F27
+	WORD $0x4e3bceac // fmla v12.4s, v21.4s, v27.4s
+	WORD $0x4e3bcf89 // fmla v9.4s, v28.4s, v27.4s
+	FMOVQ 112(R23), F23
+	WORD $0x4e37ccec // fmla v12.4s, v7.4s, v23.4s
+	WORD $0x4e37cf29 // fmla v9.4s, v25.4s, v23.4s
+	ADD $64, R22
+	ADD $64, R21
+	ADD $640, R23
+	SUBS $1, R4
+	BNE tile79
+	FMOVQ F15, 0(R14)
+	FMOVQ F14, 16(R14)
+	FMOVQ F13, 32(R14)
+	FMOVQ F12, 48(R14)
+	FMOVQ F16, 0(R20)
+	FMOVQ F11, 16(R20)
+	FMOVQ F18, 32(R20)
+	FMOVQ F9, 48(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row78
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch75
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel68
+	BNE panel73
 	RET
 
 // mulQ4_KDotx1 multiplies Q4_K weights with a few rows of activations, one by one.
@@ -8629,12 +7518,12 @@ TEXT ·mulQ4_KDotx1(SB), 0, $192-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel75:
+panel80:
 	MOVD 8(R0), R2
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row76:
+row81:
 	MOVD R6, R1
 	MOVD R13, R2
 	VEOR V2.B16, V2.B16, V2.B16
@@ -8643,7 +7532,7 @@ row76:
 	VEOR V5.B16, V5.B16, V5.B16
 	MOVD 40(R0), R9
 	LSR $3, R9
-block77:
+block82:
 	FMOVD 0(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
 	FMOVQ F6, 0(R11)
@@ -8670,7 +7559,7 @@ block77:
 	FMOVQ F13, 112(R11)
 	ADD $64, R1
 	MOVD $8, R4
-pair78:
+pair83:
 	FMOVQ 0(R2), F14
 	FMOVQ 16(R2), F15
 	FMOVQ 32(R2), F16
@@ -9027,9 +7916,9 @@ pair78:
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $2, R4
-	BNE pair78
+	BNE pair83
 	SUBS $1, R9
-	BNE block77
+	BNE block82
 	FMOVQ F2, 0(R14)
 	FMOVQ F3, 16(R14)
 	FMOVQ F4, 32(R14)
@@ -9037,19 +7926,19 @@ pair78:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row76
+	BNE row81
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel75
+	BNE panel80
 	RET
 
 // mulQ4_KDot multiplies Q4_K weights with several rows of activations.
 // func mulQ4_KDot(a *panel.Args)
-TEXT ·mulQ4_KDot(SB), 0, $960-8
+TEXT ·mulQ4_KDot(SB), 0, $5312-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-5312(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -9061,14 +7950,13 @@ TEXT ·mulQ4_KDot(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel80:
-	MOVD R6, R1
+panel85:
 	MOVD 8(R0), R2
 	VEOR V2.B16, V2.B16, V2.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row81:
+row86:
 	FMOVQ F2, 0(R14)
 	FMOVQ F2, 16(R14)
 	FMOVQ F2, 32(R14)
@@ -9076,10 +7964,11 @@ row81:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row81
+	BNE row86
+	MOVD R6, R1
 	MOVD 40(R0), R9
-	LSR $3, R9
-block82:
+bunch87:
+	MOVD $8, R4
 	FMOVD 0(R1), F3
 	WORD $0x0e217863 // fcvtl v3.4s, v3.4h
 	FMOVQ F3, 0(R11)
@@ -9105,710 +7994,522 @@ block82:
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
 	FMOVQ F10, 112(R11)
 	ADD $64, R1
-	MOVD $8, R4
-pair83:
+	MOVD R4, R24
+	ADD $128, R11, R23
+pair88:
 	FMOVQ 64(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 384(R11)
+	FMOVQ F11, 128(R23)
 	FMOVQ 128(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 400(R11)
+	FMOVQ F12, 144(R23)
 	FMOVQ 192(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 416(R11)
+	FMOVQ F13, 160(R23)
 	FMOVQ 256(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 432(R11)
+	FMOVQ F14, 176(R23)
 	FMOVQ 64(R1), F15
 	VUSHR $4, V15.B16, V15.B16
-	FMOVQ F15, 448(R11)
+	FMOVQ F15, 192(R23)
 	FMOVQ 128(R1), F16
 	VUSHR $4, V16.B16, V16.B16
-	FMOVQ F16, 464(R11)
+	FMOVQ F16, 208(R23)
 	FMOVQ 192(R1), F17
 	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 480(R11)
+	FMOVQ F17, 224(R23)
 	FMOVQ 256(R1), F18
 	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 496(R11)
+	FMOVQ F18, 240(R23)
 	FMOVD 0(R1), F19
 	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
 	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	FMOVQ 0(R11), F21
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FMOVQ F20, 128(R11)
+	FMOVQ F20, 0(R23)
 	FMOVD 16(R1), F22
 	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
 	WORD $0x0e761017 // saddw v23.4s, v0.4s, v22.4h
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
 	FMOVQ 64(R11), F24
 	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	FMOVQ F23, 256(R11)
+	FMOVQ F23, 64(R23)
 	FMOVQ 80(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 512(R11)
+	FMOVQ F25, 256(R23)
 	FMOVQ 144(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 528(R11)
+	FMOVQ F26, 272(R23)
 	FMOVQ 208(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 544(R11)
+	FMOVQ F27, 288(R23)
 	FMOVQ 272(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 560(R11)
+	FMOVQ F28, 304(R23)
 	FMOVQ 80(R1), F29
 	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 576(R11)
+	FMOVQ F29, 320(R23)
 	FMOVQ 144(R1), F30
 	VUSHR $4, V30.B16, V30.B16
-	FMOVQ F30, 592(R11)
+	FMOVQ F30, 336(R23)
 	FMOVQ 208(R1), F31
 	VUSHR $4, V31.B16, V31.B16
-	FMOVQ F31, 608(R11)
+	FMOVQ F31, 352(R23)
 	FMOVQ 272(R1), F2
 	VUSHR $4, V2.B16, V2.B16
-	FMOVQ F2, 624(R11)
+	FMOVQ F2, 368(R23)
 	WORD $0x4e731003 // saddw2 v3.4s, v0.4s, v19.8h
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
 	FMOVQ 16(R11), F4
 	WORD $0x6e24dc63 // fmul v3.4s, v3.4s, v4.4s
-	FMOVQ F3, 144(R11)
+	FMOVQ F3, 16(R23)
 	WORD $0x4e761005 // saddw2 v5.4s, v0.4s, v22.8h
 	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
 	FMOVQ 80(R11), F6
 	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
-	FMOVQ F5, 272(R11)
+	FMOVQ F5, 80(R23)
 	FMOVQ 96(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 640(R11)
+	FMOVQ F7, 384(R23)
 	FMOVQ 160(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 656(R11)
+	FMOVQ F8, 400(R23)
 	FMOVQ 224(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 672(R11)
+	FMOVQ F9, 416(R23)
 	FMOVQ 288(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 688(R11)
+	FMOVQ F10, 432(R23)
 	FMOVQ 96(R1), F11
 	VUSHR $4, V11.B16, V11.B16
-	FMOVQ F11, 704(R11)
+	FMOVQ F11, 448(R23)
 	FMOVQ 160(R1), F12
 	VUSHR $4, V12.B16, V12.B16
-	FMOVQ F12, 720(R11)
+	FMOVQ F12, 464(R23)
 	FMOVQ 224(R1), F13
 	VUSHR $4, V13.B16, V13.B16
-	FMOVQ F13, 736(R11)
+	FMOVQ F13, 480(R23)
 	FMOVQ 288(R1), F14
 	VUSHR $4, V14.B16, V14.B16
-	FMOVQ F14, 752(R11)
+	FMOVQ F14, 496(R23)
 	FMOVD 8(R1), F15
 	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
 	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
 	FMOVQ 32(R11), F17
 	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	FMOVQ F16, 160(R11)
+	FMOVQ F16, 32(R23)
 	FMOVD 24(R1), F18
 	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
 	WORD $0x0e721015 // saddw v21.4s, v0.4s, v18.4h
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
 	FMOVQ 96(R11), F20
 	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
-	FMOVQ F21, 288(R11)
+	FMOVQ F21, 96(R23)
 	FMOVQ 112(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 768(R11)
+	FMOVQ F24, 512(R23)
 	FMOVQ 176(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 784(R11)
+	FMOVQ F23, 528(R23)
 	FMOVQ 240(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 800(R11)
+	FMOVQ F25, 544(R23)
 	FMOVQ 304(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 816(R11)
+	FMOVQ F26, 560(R23)
 	FMOVQ 112(R1), F27
 	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 832(R11)
+	FMOVQ F27, 576(R23)
 	FMOVQ 176(R1), F28
 	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 848(R11)
+	FMOVQ F28, 592(R23)
 	FMOVQ 240(R1), F29
 	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 864(R11)
+	FMOVQ F29, 608(R23)
 	FMOVQ 304(R1), F30
 	VUSHR $4, V30.B16, V30.B16
-	FMOVQ F30, 880(R11)
+	FMOVQ F30, 624(R23)
 	WORD $0x4e6f101f // saddw2 v31.4s, v0.4s, v15.8h
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
 	FMOVQ 48(R11), F2
 	WORD $0x6e22dfff // fmul v31.4s, v31.4s, v2.4s
-	FMOVQ F31, 176(R11)
+	FMOVQ F31, 48(R23)
 	WORD $0x4e721013 // saddw2 v19.4s, v0.4s, v18.8h
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
 	FMOVQ 112(R11), F4
 	WORD $0x6e24de73 // fmul v19.4s, v19.4s, v4.4s
-	FMOVQ F19, 304(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair85:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F3
-	FMOVQ 16(R13), F22
-	FMOVQ 32(R13), F6
-	FMOVD 56(R13), F5
-	FMOVQ 0(R20), F7
-	FMOVQ 16(R20), F8
-	FMOVQ 32(R20), F9
-	FMOVD 56(R20), F10
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F12
-	FMOVQ 384(R11), F13
-	WORD $0x4f83e1ab // sdot v11.4s, v13.16b, v3.4b[0]
-	WORD $0x4f87e1ac // sdot v12.4s, v13.16b, v7.4b[0]
-	FMOVQ 400(R11), F14
-	WORD $0x4fa3e1cb // sdot v11.4s, v14.16b, v3.4b[1]
-	WORD $0x4fa7e1cc // sdot v12.4s, v14.16b, v7.4b[1]
-	FMOVQ 416(R11), F17
-	WORD $0x4f83ea2b // sdot v11.4s, v17.16b, v3.4b[2]
-	WORD $0x4f87ea2c // sdot v12.4s, v17.16b, v7.4b[2]
-	FMOVQ 432(R11), F16
-	WORD $0x4fa3ea0b // sdot v11.4s, v16.16b, v3.4b[3]
-	WORD $0x4fa7ea0c // sdot v12.4s, v16.16b, v7.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FMOVQ F19, 112(R23)
+	ADD $640, R23
+	FMOVQ 320(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	FMOVQ F3, 128(R23)
+	FMOVQ 384(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ F22, 144(R23)
+	FMOVQ 448(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	FMOVQ F6, 160(R23)
+	FMOVQ 512(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ F5, 176(R23)
+	FMOVQ 320(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	FMOVQ F7, 192(R23)
+	FMOVQ 384(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	FMOVQ F8, 208(R23)
+	FMOVQ 448(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	FMOVQ F9, 224(R23)
+	FMOVQ 512(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	FMOVQ F10, 240(R23)
+	FMOVD 32(R1), F11
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f86916b // fmul v11.4s, v11.4s, v6.s[0]
-	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
+	FMOVQ 0(R11), F13
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 0(R23)
+	FMOVD 48(R1), F14
+	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
+	WORD $0x0e6e1011 // saddw v17.4s, v0.4s, v14.4h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 64(R11), F16
+	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
+	FMOVQ F17, 64(R23)
+	FMOVQ 336(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ F20, 256(R23)
+	FMOVQ 400(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ F21, 272(R23)
+	FMOVQ 464(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ F24, 288(R23)
+	FMOVQ 528(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ F23, 304(R23)
+	FMOVQ 336(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	FMOVQ F25, 320(R23)
+	FMOVQ 400(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	FMOVQ F26, 336(R23)
+	FMOVQ 464(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	FMOVQ F27, 352(R23)
+	FMOVQ 528(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	FMOVQ F28, 368(R23)
+	WORD $0x4e6b101d // saddw2 v29.4s, v0.4s, v11.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 16(R11), F30
+	WORD $0x6e3edfbd // fmul v29.4s, v29.4s, v30.4s
+	FMOVQ F29, 16(R23)
+	WORD $0x4e6e100f // saddw2 v15.4s, v0.4s, v14.8h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	FMOVQ 80(R11), F2
+	WORD $0x6e22ddef // fmul v15.4s, v15.4s, v2.4s
+	FMOVQ F15, 80(R23)
+	FMOVQ 352(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ F31, 384(R23)
+	FMOVQ 416(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ F18, 400(R23)
+	FMOVQ 480(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	FMOVQ F4, 416(R23)
+	FMOVQ 544(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ F19, 432(R23)
+	FMOVQ 352(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	FMOVQ F3, 448(R23)
+	FMOVQ 416(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	FMOVQ F22, 464(R23)
+	FMOVQ 480(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	FMOVQ F6, 480(R23)
+	FMOVQ 544(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	FMOVQ F5, 496(R23)
+	FMOVD 40(R1), F7
+	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
+	WORD $0x0e671008 // saddw v8.4s, v0.4s, v7.4h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 32(R11), F9
+	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
+	FMOVQ F8, 32(R23)
+	FMOVD 56(R1), F10
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a100d // saddw v13.4s, v0.4s, v10.4h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVQ 96(R11), F12
+	WORD $0x6e2cddad // fmul v13.4s, v13.4s, v12.4s
+	FMOVQ F13, 96(R23)
+	FMOVQ 368(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ F16, 512(R23)
+	FMOVQ 432(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	FMOVQ F17, 528(R23)
+	FMOVQ 496(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ F20, 544(R23)
+	FMOVQ 560(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ F21, 560(R23)
+	FMOVQ 368(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	FMOVQ F24, 576(R23)
+	FMOVQ 432(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	FMOVQ F23, 592(R23)
+	FMOVQ 496(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	FMOVQ F25, 608(R23)
+	FMOVQ 560(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	FMOVQ F26, 624(R23)
+	WORD $0x4e67101b // saddw2 v27.4s, v0.4s, v7.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 48(R11), F28
+	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
+	FMOVQ F27, 48(R23)
+	WORD $0x4e6a100b // saddw2 v11.4s, v0.4s, v10.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FMOVQ 112(R11), F30
+	WORD $0x6e3edd6b // fmul v11.4s, v11.4s, v30.4s
+	FMOVQ F11, 112(R23)
+	ADD $640, R23
+	ADD $576, R1
+	SUBS $2, R4
+	BNE pair88
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row90:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F29
+	FMOVQ 16(R14), F14
+	FMOVQ 32(R14), F2
+	FMOVQ 48(R14), F15
+	FMOVQ 0(R20), F31
+	FMOVQ 16(R20), F18
+	FMOVQ 32(R20), F4
+	FMOVQ 48(R20), F19
+	MOVD R13, R21
+	ADD $128, R11, R23
+	MOVD R24, R4
+tile91:
+	FMOVQ 0(R21), F3
+	FMOVQ 16(R21), F22
+	FMOVQ 32(R21), F6
+	FMOVD 56(R21), F5
+	FMOVQ 0(R22), F9
+	FMOVQ 16(R22), F8
+	FMOVQ 32(R22), F12
+	FMOVD 56(R22), F13
+	FMOVQ 0(R10), F16
+	FMOVQ 0(R10), F17
+	FMOVQ 128(R23), F20
+	WORD $0x4f83e290 // sdot v16.4s, v20.16b, v3.4b[0]
+	WORD $0x4f89e291 // sdot v17.4s, v20.16b, v9.4b[0]
+	FMOVQ 144(R23), F21
+	WORD $0x4fa3e2b0 // sdot v16.4s, v21.16b, v3.4b[1]
+	WORD $0x4fa9e2b1 // sdot v17.4s, v21.16b, v9.4b[1]
+	FMOVQ 160(R23), F24
+	WORD $0x4f83eb10 // sdot v16.4s, v24.16b, v3.4b[2]
+	WORD $0x4f89eb11 // sdot v17.4s, v24.16b, v9.4b[2]
+	FMOVQ 176(R23), F23
+	WORD $0x4fa3eaf0 // sdot v16.4s, v23.16b, v3.4b[3]
+	WORD $0x4fa9eaf1 // sdot v17.4s, v23.16b, v9.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f869210 // fmul v16.4s, v16.4s, v6.s[0]
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F26
+	FMOVQ 192(R23), F7
+	WORD $0x4f96e0f9 // sdot v25.4s, v7.16b, v22.4b[0]
+	WORD $0x4f88e0fa // sdot v26.4s, v7.16b, v8.4b[0]
+	FMOVQ 208(R23), F28
+	WORD $0x4fb6e399 // sdot v25.4s, v28.16b, v22.4b[1]
+	WORD $0x4fa8e39a // sdot v26.4s, v28.16b, v8.4b[1]
+	FMOVQ 224(R23), F27
+	WORD $0x4f96eb79 // sdot v25.4s, v27.16b, v22.4b[2]
+	WORD $0x4f88eb7a // sdot v26.4s, v27.16b, v8.4b[2]
+	FMOVQ 240(R23), F10
+	WORD $0x4fb6e959 // sdot v25.4s, v10.16b, v22.4b[3]
+	WORD $0x4fa8e95a // sdot v26.4s, v10.16b, v8.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4fa61330 // fmla v16.4s, v25.4s, v6.s[1]
+	WORD $0x4fac1351 // fmla v17.4s, v26.4s, v12.s[1]
+	FMOVQ 0(R23), F30
+	WORD $0x4e3ece1d // fmla v29.4s, v16.4s, v30.4s
+	WORD $0x4e3ece3f // fmla v31.4s, v17.4s, v30.4s
+	FMOVQ 64(R23), F11
+	WORD $0x4f85517d // fmls v29.4s, v11.4s, v5.s[0]
+	WORD $0x4f8d517f // fmls v31.4s, v11.4s, v13.s[0]
 	FMOVQ 0(R10), F20
 	FMOVQ 0(R10), F21
-	FMOVQ 448(R11), F24
-	WORD $0x4f96e314 // sdot v20.4s, v24.16b, v22.4b[0]
-	WORD $0x4f88e315 // sdot v21.4s, v24.16b, v8.4b[0]
-	FMOVQ 464(R11), F23
-	WORD $0x4fb6e2f4 // sdot v20.4s, v23.16b, v22.4b[1]
-	WORD $0x4fa8e2f5 // sdot v21.4s, v23.16b, v8.4b[1]
-	FMOVQ 480(R11), F25
-	WORD $0x4f96eb34 // sdot v20.4s, v25.16b, v22.4b[2]
-	WORD $0x4f88eb35 // sdot v21.4s, v25.16b, v8.4b[2]
-	FMOVQ 496(R11), F26
-	WORD $0x4fb6eb54 // sdot v20.4s, v26.16b, v22.4b[3]
-	WORD $0x4fa8eb55 // sdot v21.4s, v26.16b, v8.4b[3]
+	FMOVQ 256(R23), F24
+	WORD $0x4f83e314 // sdot v20.4s, v24.16b, v3.4b[0]
+	WORD $0x4f89e315 // sdot v21.4s, v24.16b, v9.4b[0]
+	FMOVQ 272(R23), F23
+	WORD $0x4fa3e2f4 // sdot v20.4s, v23.16b, v3.4b[1]
+	WORD $0x4fa9e2f5 // sdot v21.4s, v23.16b, v9.4b[1]
+	FMOVQ 288(R23), F7
+	WORD $0x4f83e8f4 // sdot v20.4s, v7.16b, v3.4b[2]
+	WORD $0x4f89e8f5 // sdot v21.4s, v7.16b, v9.4b[2]
+	FMOVQ 304(R23), F28
+	WORD $0x4fa3eb94 // sdot v20.4s, v28.16b, v3.4b[3]
+	WORD $0x4fa9eb95 // sdot v21.4s, v28.16b, v9.4b[3]
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fa6128b // fmla v11.4s, v20.4s, v6.s[1]
-	WORD $0x4fa912ac // fmla v12.4s, v21.4s, v9.s[1]
-	FMOVQ 0(R14), F27
-	FMOVQ 0(R21), F28
-	FMOVQ 128(R11), F29
-	WORD $0x4e3dcd7b // fmla v27.4s, v11.4s, v29.4s
-	WORD $0x4e3dcd9c // fmla v28.4s, v12.4s, v29.4s
-	FMOVQ 256(R11), F30
-	WORD $0x4f8553db // fmls v27.4s, v30.4s, v5.s[0]
-	WORD $0x4f8a53dc // fmls v28.4s, v30.4s, v10.s[0]
-	FMOVQ F27, 0(R14)
-	FMOVQ F28, 0(R21)
-	FMOVQ 0(R10), F15
-	FMOVQ 0(R10), F2
-	FMOVQ 512(R11), F31
-	WORD $0x4f83e3ef // sdot v15.4s, v31.16b, v3.4b[0]
-	WORD $0x4f87e3e2 // sdot v2.4s, v31.16b, v7.4b[0]
-	FMOVQ 528(R11), F18
-	WORD $0x4fa3e24f // sdot v15.4s, v18.16b, v3.4b[1]
-	WORD $0x4fa7e242 // sdot v2.4s, v18.16b, v7.4b[1]
-	FMOVQ 544(R11), F4
-	WORD $0x4f83e88f // sdot v15.4s, v4.16b, v3.4b[2]
-	WORD $0x4f87e882 // sdot v2.4s, v4.16b, v7.4b[2]
-	FMOVQ 560(R11), F19
-	WORD $0x4fa3ea6f // sdot v15.4s, v19.16b, v3.4b[3]
-	WORD $0x4fa7ea62 // sdot v2.4s, v19.16b, v7.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4f8691ef // fmul v15.4s, v15.4s, v6.s[0]
-	WORD $0x4f899042 // fmul v2.4s, v2.4s, v9.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F14
-	FMOVQ 576(R11), F17
-	WORD $0x4f96e22d // sdot v13.4s, v17.16b, v22.4b[0]
-	WORD $0x4f88e22e // sdot v14.4s, v17.16b, v8.4b[0]
-	FMOVQ 592(R11), F16
-	WORD $0x4fb6e20d // sdot v13.4s, v16.16b, v22.4b[1]
-	WORD $0x4fa8e20e // sdot v14.4s, v16.16b, v8.4b[1]
-	FMOVQ 608(R11), F24
-	WORD $0x4f96eb0d // sdot v13.4s, v24.16b, v22.4b[2]
-	WORD $0x4f88eb0e // sdot v14.4s, v24.16b, v8.4b[2]
-	FMOVQ 624(R11), F23
-	WORD $0x4fb6eaed // sdot v13.4s, v23.16b, v22.4b[3]
-	WORD $0x4fa8eaee // sdot v14.4s, v23.16b, v8.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fa611af // fmla v15.4s, v13.4s, v6.s[1]
-	WORD $0x4fa911c2 // fmla v2.4s, v14.4s, v9.s[1]
-	FMOVQ 16(R14), F25
-	FMOVQ 16(R21), F26
-	FMOVQ 144(R11), F20
-	WORD $0x4e34cdf9 // fmla v25.4s, v15.4s, v20.4s
-	WORD $0x4e34cc5a // fmla v26.4s, v2.4s, v20.4s
-	FMOVQ 272(R11), F21
-	WORD $0x4f8552b9 // fmls v25.4s, v21.4s, v5.s[0]
-	WORD $0x4f8a52ba // fmls v26.4s, v21.4s, v10.s[0]
-	FMOVQ F25, 16(R14)
-	FMOVQ F26, 16(R21)
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F12
-	FMOVQ 640(R11), F29
-	WORD $0x4f83e3ab // sdot v11.4s, v29.16b, v3.4b[0]
-	WORD $0x4f87e3ac // sdot v12.4s, v29.16b, v7.4b[0]
-	FMOVQ 656(R11), F30
-	WORD $0x4fa3e3cb // sdot v11.4s, v30.16b, v3.4b[1]
-	WORD $0x4fa7e3cc // sdot v12.4s, v30.16b, v7.4b[1]
-	FMOVQ 672(R11), F27
-	WORD $0x4f83eb6b // sdot v11.4s, v27.16b, v3.4b[2]
-	WORD $0x4f87eb6c // sdot v12.4s, v27.16b, v7.4b[2]
-	FMOVQ 688(R11), F28
-	WORD $0x4fa3eb8b // sdot v11.4s, v28.16b, v3.4b[3]
-	WORD $0x4fa7eb8c // sdot v12.4s, v28.16b, v7.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f86916b // fmul v11.4s, v11.4s, v6.s[0]
-	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F18
-	FMOVQ 704(R11), F4
-	WORD $0x4f96e09f // sdot v31.4s, v4.16b, v22.4b[0]
-	WORD $0x4f88e092 // sdot v18.4s, v4.16b, v8.4b[0]
-	FMOVQ 720(R11), F19
-	WORD $0x4fb6e27f // sdot v31.4s, v19.16b, v22.4b[1]
-	WORD $0x4fa8e272 // sdot v18.4s, v19.16b, v8.4b[1]
-	FMOVQ 736(R11), F17
-	WORD $0x4f96ea3f // sdot v31.4s, v17.16b, v22.4b[2]
-	WORD $0x4f88ea32 // sdot v18.4s, v17.16b, v8.4b[2]
-	FMOVQ 752(R11), F16
-	WORD $0x4fb6ea1f // sdot v31.4s, v16.16b, v22.4b[3]
-	WORD $0x4fa8ea12 // sdot v18.4s, v16.16b, v8.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fa613eb // fmla v11.4s, v31.4s, v6.s[1]
-	WORD $0x4fa9124c // fmla v12.4s, v18.4s, v9.s[1]
-	FMOVQ 32(R14), F24
-	FMOVQ 32(R21), F23
-	FMOVQ 160(R11), F13
-	WORD $0x4e2dcd78 // fmla v24.4s, v11.4s, v13.4s
-	WORD $0x4e2dcd97 // fmla v23.4s, v12.4s, v13.4s
-	FMOVQ 288(R11), F14
-	WORD $0x4f8551d8 // fmls v24.4s, v14.4s, v5.s[0]
-	WORD $0x4f8a51d7 // fmls v23.4s, v14.4s, v10.s[0]
-	FMOVQ F24, 32(R14)
-	FMOVQ F23, 32(R21)
-	FMOVQ 0(R10), F15
-	FMOVQ 0(R10), F2
-	FMOVQ 768(R11), F20
-	WORD $0x4f83e28f // sdot v15.4s, v20.16b, v3.4b[0]
-	WORD $0x4f87e282 // sdot v2.4s, v20.16b, v7.4b[0]
-	FMOVQ 784(R11), F21
-	WORD $0x4fa3e2af // sdot v15.4s, v21.16b, v3.4b[1]
-	WORD $0x4fa7e2a2 // sdot v2.4s, v21.16b, v7.4b[1]
-	FMOVQ 800(R11), F25
-	WORD $0x4f83eb2f // sdot v15.4s, v25.16b, v3.4b[2]
-	WORD $0x4f87eb22 // sdot v2.4s, v25.16b, v7.4b[2]
-	FMOVQ 816(R11), F26
-	WORD $0x4fa3eb4f // sdot v15.4s, v26.16b, v3.4b[3]
-	WORD $0x4fa7eb42 // sdot v2.4s, v26.16b, v7.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4f8691ef // fmul v15.4s, v15.4s, v6.s[0]
-	WORD $0x4f899042 // fmul v2.4s, v2.4s, v9.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F30
-	FMOVQ 832(R11), F27
-	WORD $0x4f96e37d // sdot v29.4s, v27.16b, v22.4b[0]
-	WORD $0x4f88e37e // sdot v30.4s, v27.16b, v8.4b[0]
-	FMOVQ 848(R11), F28
-	WORD $0x4fb6e39d // sdot v29.4s, v28.16b, v22.4b[1]
-	WORD $0x4fa8e39e // sdot v30.4s, v28.16b, v8.4b[1]
-	FMOVQ 864(R11), F4
-	WORD $0x4f96e89d // sdot v29.4s, v4.16b, v22.4b[2]
-	WORD $0x4f88e89e // sdot v30.4s, v4.16b, v8.4b[2]
-	FMOVQ 880(R11), F19
-	WORD $0x4fb6ea7d // sdot v29.4s, v19.16b, v22.4b[3]
-	WORD $0x4fa8ea7e // sdot v30.4s, v19.16b, v8.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fa613af // fmla v15.4s, v29.4s, v6.s[1]
-	WORD $0x4fa913c2 // fmla v2.4s, v30.4s, v9.s[1]
-	FMOVQ 48(R14), F17
-	FMOVQ 48(R21), F16
-	FMOVQ 176(R11), F31
-	WORD $0x4e3fcdf1 // fmla v17.4s, v15.4s, v31.4s
-	WORD $0x4e3fcc50 // fmla v16.4s, v2.4s, v31.4s
-	FMOVQ 304(R11), F18
-	WORD $0x4f855251 // fmls v17.4s, v18.4s, v5.s[0]
-	WORD $0x4f8a5250 // fmls v16.4s, v18.4s, v10.s[0]
-	FMOVQ F17, 48(R14)
-	FMOVQ F16, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair85
-	FMOVQ 320(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 384(R11)
-	FMOVQ 384(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 400(R11)
-	FMOVQ 448(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 416(R11)
-	FMOVQ 512(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 432(R11)
-	FMOVQ 320(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	FMOVQ F24, 448(R11)
-	FMOVQ 384(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	FMOVQ F23, 464(R11)
-	FMOVQ 448(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	FMOVQ F20, 480(R11)
-	FMOVQ 512(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	FMOVQ F21, 496(R11)
-	FMOVD 32(R1), F25
-	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
-	WORD $0x0e79101a // saddw v26.4s, v0.4s, v25.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 0(R11), F27
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 128(R11)
-	FMOVD 48(R1), F28
-	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
-	WORD $0x0e7c1004 // saddw v4.4s, v0.4s, v28.4h
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	FMOVQ 64(R11), F19
-	WORD $0x6e33dc84 // fmul v4.4s, v4.4s, v19.4s
-	FMOVQ F4, 256(R11)
-	FMOVQ 336(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ F29, 512(R11)
-	FMOVQ 400(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 528(R11)
-	FMOVQ 464(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 544(R11)
-	FMOVQ 528(R1), F2
-	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 560(R11)
-	FMOVQ 336(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ F31, 576(R11)
-	FMOVQ 400(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 592(R11)
-	FMOVQ 464(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 608(R11)
-	FMOVQ 528(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	FMOVQ F16, 624(R11)
-	WORD $0x4e791003 // saddw2 v3.4s, v0.4s, v25.8h
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	FMOVQ 16(R11), F22
-	WORD $0x6e36dc63 // fmul v3.4s, v3.4s, v22.4s
-	FMOVQ F3, 144(R11)
-	WORD $0x4e7c1006 // saddw2 v6.4s, v0.4s, v28.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 80(R11), F5
-	WORD $0x6e25dcc6 // fmul v6.4s, v6.4s, v5.4s
-	FMOVQ F6, 272(R11)
-	FMOVQ 352(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 640(R11)
-	FMOVQ 416(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 656(R11)
-	FMOVQ 480(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 672(R11)
-	FMOVQ 544(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 688(R11)
-	FMOVQ 352(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	FMOVQ F11, 704(R11)
-	FMOVQ 416(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	FMOVQ F12, 720(R11)
-	FMOVQ 480(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	FMOVQ F13, 736(R11)
-	FMOVQ 544(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	FMOVQ F14, 752(R11)
-	FMOVD 40(R1), F24
-	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
-	WORD $0x0e781017 // saddw v23.4s, v0.4s, v24.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 32(R11), F20
-	WORD $0x6e34def7 // fmul v23.4s, v23.4s, v20.4s
-	FMOVQ F23, 160(R11)
-	FMOVD 56(R1), F21
-	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
-	WORD $0x0e75101b // saddw v27.4s, v0.4s, v21.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 96(R11), F26
-	WORD $0x6e3adf7b // fmul v27.4s, v27.4s, v26.4s
-	FMOVQ F27, 288(R11)
-	FMOVQ 368(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 768(R11)
-	FMOVQ 432(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 784(R11)
-	FMOVQ 496(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ F29, 800(R11)
-	FMOVQ 560(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 816(R11)
-	FMOVQ 368(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	FMOVQ F15, 832(R11)
-	FMOVQ 432(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	FMOVQ F2, 848(R11)
-	FMOVQ 496(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ F31, 864(R11)
-	FMOVQ 560(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 880(R11)
-	WORD $0x4e781011 // saddw2 v17.4s, v0.4s, v24.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 48(R11), F16
-	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
-	FMOVQ F17, 176(R11)
-	WORD $0x4e751019 // saddw2 v25.4s, v0.4s, v21.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 112(R11), F22
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	FMOVQ F25, 304(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-pair86:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F3
-	FMOVQ 16(R13), F28
-	FMOVQ 32(R13), F5
-	FMOVD 56(R13), F6
-	FMOVQ 0(R20), F7
-	FMOVQ 16(R20), F8
-	FMOVQ 32(R20), F9
-	FMOVD 56(R20), F10
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F12
-	FMOVQ 384(R11), F13
-	WORD $0x4f83e1ab // sdot v11.4s, v13.16b, v3.4b[0]
-	WORD $0x4f87e1ac // sdot v12.4s, v13.16b, v7.4b[0]
-	FMOVQ 400(R11), F14
-	WORD $0x4fa3e1cb // sdot v11.4s, v14.16b, v3.4b[1]
-	WORD $0x4fa7e1cc // sdot v12.4s, v14.16b, v7.4b[1]
-	FMOVQ 416(R11), F20
-	WORD $0x4f83ea8b // sdot v11.4s, v20.16b, v3.4b[2]
-	WORD $0x4f87ea8c // sdot v12.4s, v20.16b, v7.4b[2]
-	FMOVQ 432(R11), F23
-	WORD $0x4fa3eaeb // sdot v11.4s, v23.16b, v3.4b[3]
-	WORD $0x4fa7eaec // sdot v12.4s, v23.16b, v7.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f85916b // fmul v11.4s, v11.4s, v5.s[0]
-	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
-	FMOVQ 0(R10), F26
+	WORD $0x4f869294 // fmul v20.4s, v20.4s, v6.s[0]
+	WORD $0x4f8c92b5 // fmul v21.4s, v21.4s, v12.s[0]
 	FMOVQ 0(R10), F27
-	FMOVQ 448(R11), F19
-	WORD $0x4f9ce27a // sdot v26.4s, v19.16b, v28.4b[0]
-	WORD $0x4f88e27b // sdot v27.4s, v19.16b, v8.4b[0]
-	FMOVQ 464(R11), F4
-	WORD $0x4fbce09a // sdot v26.4s, v4.16b, v28.4b[1]
-	WORD $0x4fa8e09b // sdot v27.4s, v4.16b, v8.4b[1]
-	FMOVQ 480(R11), F29
-	WORD $0x4f9cebba // sdot v26.4s, v29.16b, v28.4b[2]
-	WORD $0x4f88ebbb // sdot v27.4s, v29.16b, v8.4b[2]
-	FMOVQ 496(R11), F30
-	WORD $0x4fbcebda // sdot v26.4s, v30.16b, v28.4b[3]
-	WORD $0x4fa8ebdb // sdot v27.4s, v30.16b, v8.4b[3]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 0(R10), F10
+	FMOVQ 320(R23), F25
+	WORD $0x4f96e33b // sdot v27.4s, v25.16b, v22.4b[0]
+	WORD $0x4f88e32a // sdot v10.4s, v25.16b, v8.4b[0]
+	FMOVQ 336(R23), F26
+	WORD $0x4fb6e35b // sdot v27.4s, v26.16b, v22.4b[1]
+	WORD $0x4fa8e34a // sdot v10.4s, v26.16b, v8.4b[1]
+	FMOVQ 352(R23), F16
+	WORD $0x4f96ea1b // sdot v27.4s, v16.16b, v22.4b[2]
+	WORD $0x4f88ea0a // sdot v10.4s, v16.16b, v8.4b[2]
+	FMOVQ 368(R23), F17
+	WORD $0x4fb6ea3b // sdot v27.4s, v17.16b, v22.4b[3]
+	WORD $0x4fa8ea2a // sdot v10.4s, v17.16b, v8.4b[3]
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fa5134b // fmla v11.4s, v26.4s, v5.s[1]
-	WORD $0x4fa9136c // fmla v12.4s, v27.4s, v9.s[1]
-	FMOVQ 0(R14), F15
-	FMOVQ 0(R21), F2
-	FMOVQ 128(R11), F31
-	WORD $0x4e3fcd6f // fmla v15.4s, v11.4s, v31.4s
-	WORD $0x4e3fcd82 // fmla v2.4s, v12.4s, v31.4s
-	FMOVQ 256(R11), F18
-	WORD $0x4f86524f // fmls v15.4s, v18.4s, v6.s[0]
-	WORD $0x4f8a5242 // fmls v2.4s, v18.4s, v10.s[0]
-	FMOVQ F15, 0(R14)
-	FMOVQ F2, 0(R21)
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fa61374 // fmla v20.4s, v27.4s, v6.s[1]
+	WORD $0x4fac1155 // fmla v21.4s, v10.4s, v12.s[1]
+	FMOVQ 16(R23), F30
+	WORD $0x4e3ece8e // fmla v14.4s, v20.4s, v30.4s
+	WORD $0x4e3eceb2 // fmla v18.4s, v21.4s, v30.4s
+	FMOVQ 80(R23), F11
+	WORD $0x4f85516e // fmls v14.4s, v11.4s, v5.s[0]
+	WORD $0x4f8d5172 // fmls v18.4s, v11.4s, v13.s[0]
 	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F16
-	FMOVQ 512(R11), F17
-	WORD $0x4f83e238 // sdot v24.4s, v17.16b, v3.4b[0]
-	WORD $0x4f87e230 // sdot v16.4s, v17.16b, v7.4b[0]
-	FMOVQ 528(R11), F21
-	WORD $0x4fa3e2b8 // sdot v24.4s, v21.16b, v3.4b[1]
-	WORD $0x4fa7e2b0 // sdot v16.4s, v21.16b, v7.4b[1]
-	FMOVQ 544(R11), F22
-	WORD $0x4f83ead8 // sdot v24.4s, v22.16b, v3.4b[2]
-	WORD $0x4f87ead0 // sdot v16.4s, v22.16b, v7.4b[2]
-	FMOVQ 560(R11), F25
-	WORD $0x4fa3eb38 // sdot v24.4s, v25.16b, v3.4b[3]
-	WORD $0x4fa7eb30 // sdot v16.4s, v25.16b, v7.4b[3]
+	FMOVQ 0(R10), F23
+	FMOVQ 384(R23), F7
+	WORD $0x4f83e0f8 // sdot v24.4s, v7.16b, v3.4b[0]
+	WORD $0x4f89e0f7 // sdot v23.4s, v7.16b, v9.4b[0]
+	FMOVQ 400(R23), F28
+	WORD $0x4fa3e398 // sdot v24.4s, v28.16b, v3.4b[1]
+	WORD $0x4fa9e397 // sdot v23.4s, v28.16b, v9.4b[1]
+	FMOVQ 416(R23), F25
+	WORD $0x4f83eb38 // sdot v24.4s, v25.16b, v3.4b[2]
+	WORD $0x4f89eb37 // sdot v23.4s, v25.16b, v9.4b[2]
+	FMOVQ 432(R23), F26
+	WORD $0x4fa3eb58 // sdot v24.4s, v26.16b, v3.4b[3]
+	WORD $0x4fa9eb57 // sdot v23.4s, v26.16b, v9.4b[3]
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f859318 // fmul v24.4s, v24.4s, v5.s[0]
-	WORD $0x4f899210 // fmul v16.4s, v16.4s, v9.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F14
-	FMOVQ 576(R11), F20
-	WORD $0x4f9ce28d // sdot v13.4s, v20.16b, v28.4b[0]
-	WORD $0x4f88e28e // sdot v14.4s, v20.16b, v8.4b[0]
-	FMOVQ 592(R11), F23
-	WORD $0x4fbce2ed // sdot v13.4s, v23.16b, v28.4b[1]
-	WORD $0x4fa8e2ee // sdot v14.4s, v23.16b, v8.4b[1]
-	FMOVQ 608(R11), F19
-	WORD $0x4f9cea6d // sdot v13.4s, v19.16b, v28.4b[2]
-	WORD $0x4f88ea6e // sdot v14.4s, v19.16b, v8.4b[2]
-	FMOVQ 624(R11), F4
-	WORD $0x4fbce88d // sdot v13.4s, v4.16b, v28.4b[3]
-	WORD $0x4fa8e88e // sdot v14.4s, v4.16b, v8.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fa511b8 // fmla v24.4s, v13.4s, v5.s[1]
-	WORD $0x4fa911d0 // fmla v16.4s, v14.4s, v9.s[1]
-	FMOVQ 16(R14), F29
-	FMOVQ 16(R21), F30
-	FMOVQ 144(R11), F26
-	WORD $0x4e3acf1d // fmla v29.4s, v24.4s, v26.4s
-	WORD $0x4e3ace1e // fmla v30.4s, v16.4s, v26.4s
-	FMOVQ 272(R11), F27
-	WORD $0x4f86537d // fmls v29.4s, v27.4s, v6.s[0]
-	WORD $0x4f8a537e // fmls v30.4s, v27.4s, v10.s[0]
-	FMOVQ F29, 16(R14)
-	FMOVQ F30, 16(R21)
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F12
-	FMOVQ 640(R11), F31
-	WORD $0x4f83e3eb // sdot v11.4s, v31.16b, v3.4b[0]
-	WORD $0x4f87e3ec // sdot v12.4s, v31.16b, v7.4b[0]
-	FMOVQ 656(R11), F18
-	WORD $0x4fa3e24b // sdot v11.4s, v18.16b, v3.4b[1]
-	WORD $0x4fa7e24c // sdot v12.4s, v18.16b, v7.4b[1]
-	FMOVQ 672(R11), F15
-	WORD $0x4f83e9eb // sdot v11.4s, v15.16b, v3.4b[2]
-	WORD $0x4f87e9ec // sdot v12.4s, v15.16b, v7.4b[2]
-	FMOVQ 688(R11), F2
-	WORD $0x4fa3e84b // sdot v11.4s, v2.16b, v3.4b[3]
-	WORD $0x4fa7e84c // sdot v12.4s, v2.16b, v7.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f85916b // fmul v11.4s, v11.4s, v5.s[0]
-	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4f869318 // fmul v24.4s, v24.4s, v6.s[0]
+	WORD $0x4f8c92f7 // fmul v23.4s, v23.4s, v12.s[0]
+	FMOVQ 0(R10), F16
 	FMOVQ 0(R10), F17
-	FMOVQ 0(R10), F21
-	FMOVQ 704(R11), F22
-	WORD $0x4f9ce2d1 // sdot v17.4s, v22.16b, v28.4b[0]
-	WORD $0x4f88e2d5 // sdot v21.4s, v22.16b, v8.4b[0]
-	FMOVQ 720(R11), F25
-	WORD $0x4fbce331 // sdot v17.4s, v25.16b, v28.4b[1]
-	WORD $0x4fa8e335 // sdot v21.4s, v25.16b, v8.4b[1]
-	FMOVQ 736(R11), F20
-	WORD $0x4f9cea91 // sdot v17.4s, v20.16b, v28.4b[2]
-	WORD $0x4f88ea95 // sdot v21.4s, v20.16b, v8.4b[2]
-	FMOVQ 752(R11), F23
-	WORD $0x4fbceaf1 // sdot v17.4s, v23.16b, v28.4b[3]
-	WORD $0x4fa8eaf5 // sdot v21.4s, v23.16b, v8.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fa5122b // fmla v11.4s, v17.4s, v5.s[1]
-	WORD $0x4fa912ac // fmla v12.4s, v21.4s, v9.s[1]
-	FMOVQ 32(R14), F19
-	FMOVQ 32(R21), F4
-	FMOVQ 160(R11), F13
-	WORD $0x4e2dcd73 // fmla v19.4s, v11.4s, v13.4s
-	WORD $0x4e2dcd84 // fmla v4.4s, v12.4s, v13.4s
-	FMOVQ 288(R11), F14
-	WORD $0x4f8651d3 // fmls v19.4s, v14.4s, v6.s[0]
-	WORD $0x4f8a51c4 // fmls v4.4s, v14.4s, v10.s[0]
-	FMOVQ F19, 32(R14)
-	FMOVQ F4, 32(R21)
-	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F16
-	FMOVQ 768(R11), F26
-	WORD $0x4f83e358 // sdot v24.4s, v26.16b, v3.4b[0]
-	WORD $0x4f87e350 // sdot v16.4s, v26.16b, v7.4b[0]
-	FMOVQ 784(R11), F27
-	WORD $0x4fa3e378 // sdot v24.4s, v27.16b, v3.4b[1]
-	WORD $0x4fa7e370 // sdot v16.4s, v27.16b, v7.4b[1]
-	FMOVQ 800(R11), F29
-	WORD $0x4f83ebb8 // sdot v24.4s, v29.16b, v3.4b[2]
-	WORD $0x4f87ebb0 // sdot v16.4s, v29.16b, v7.4b[2]
-	FMOVQ 816(R11), F30
-	WORD $0x4fa3ebd8 // sdot v24.4s, v30.16b, v3.4b[3]
-	WORD $0x4fa7ebd0 // sdot v16.4s, v30.16b, v7.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	FMOVQ 448(R23), F27
+	WORD $0x4f96e370 // sdot v16.4s, v27.16b, v22.4b[0]
+	WORD $0x4f88e371 // sdot v17.4s, v27.16b, v8.4b[0]
+	FMOVQ 464(R23), F10
+	WORD $0x4fb6e150 // sdot v16.4s, v10.16b, v22.4b[1]
+	WORD $0x4fa8e151 // sdot v17.4s, v10.16b, v8.4b[1]
+	FMOVQ 480(R23), F20
+	WORD $0x4f96ea90 // sdot v16.4s, v20.16b, v22.4b[2]
+	WORD $0x4f88ea91 // sdot v17.4s, v20.16b, v8.4b[2]
+	FMOVQ 496(R23), F21
+	WORD $0x4fb6eab0 // sdot v16.4s, v21.16b, v22.4b[3]
+	WORD $0x4fa8eab1 // sdot v17.4s, v21.16b, v8.4b[3]
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f859318 // fmul v24.4s, v24.4s, v5.s[0]
-	WORD $0x4f899210 // fmul v16.4s, v16.4s, v9.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F18
-	FMOVQ 832(R11), F15
-	WORD $0x4f9ce1ff // sdot v31.4s, v15.16b, v28.4b[0]
-	WORD $0x4f88e1f2 // sdot v18.4s, v15.16b, v8.4b[0]
-	FMOVQ 848(R11), F2
-	WORD $0x4fbce05f // sdot v31.4s, v2.16b, v28.4b[1]
-	WORD $0x4fa8e052 // sdot v18.4s, v2.16b, v8.4b[1]
-	FMOVQ 864(R11), F22
-	WORD $0x4f9ceadf // sdot v31.4s, v22.16b, v28.4b[2]
-	WORD $0x4f88ead2 // sdot v18.4s, v22.16b, v8.4b[2]
-	FMOVQ 880(R11), F25
-	WORD $0x4fbceb3f // sdot v31.4s, v25.16b, v28.4b[3]
-	WORD $0x4fa8eb32 // sdot v18.4s, v25.16b, v8.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fa513f8 // fmla v24.4s, v31.4s, v5.s[1]
-	WORD $0x4fa91250 // fmla v16.4s, v18.4s, v9.s[1]
-	FMOVQ 48(R14), F20
-	FMOVQ 48(R21), F23
-	FMOVQ 176(R11), F17
-	WORD $0x4e31cf14 // fmla v20.4s, v24.4s, v17.4s
-	WORD $0x4e31ce17 // fmla v23.4s, v16.4s, v17.4s
-	FMOVQ 304(R11), F21
-	WORD $0x4f8652b4 // fmls v20.4s, v21.4s, v6.s[0]
-	WORD $0x4f8a52b7 // fmls v23.4s, v21.4s, v10.s[0]
-	FMOVQ F20, 48(R14)
-	FMOVQ F23, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4fa61218 // fmla v24.4s, v16.4s, v6.s[1]
+	WORD $0x4fac1237 // fmla v23.4s, v17.4s, v12.s[1]
+	FMOVQ 32(R23), F30
+	WORD $0x4e3ecf02 // fmla v2.4s, v24.4s, v30.4s
+	WORD $0x4e3ecee4 // fmla v4.4s, v23.4s, v30.4s
+	FMOVQ 96(R23), F11
+	WORD $0x4f855162 // fmls v2.4s, v11.4s, v5.s[0]
+	WORD $0x4f8d5164 // fmls v4.4s, v11.4s, v13.s[0]
+	FMOVQ 0(R10), F7
+	FMOVQ 0(R10), F28
+	FMOVQ 512(R23), F25
+	WORD $0x4f83e327 // sdot v7.4s, v25.16b, v3.4b[0]
+	WORD $0x4f89e33c // sdot v28.4s, v25.16b, v9.4b[0]
+	FMOVQ 528(R23), F26
+	WORD $0x4fa3e347 // sdot v7.4s, v26.16b, v3.4b[1]
+	WORD $0x4fa9e35c // sdot v28.4s, v26.16b, v9.4b[1]
+	FMOVQ 544(R23), F27
+	WORD $0x4f83eb67 // sdot v7.4s, v27.16b, v3.4b[2]
+	WORD $0x4f89eb7c // sdot v28.4s, v27.16b, v9.4b[2]
+	FMOVQ 560(R23), F10
+	WORD $0x4fa3e947 // sdot v7.4s, v10.16b, v3.4b[3]
+	WORD $0x4fa9e95c // sdot v28.4s, v10.16b, v9.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f8690e7 // fmul v7.4s, v7.4s, v6.s[0]
+	WORD $0x4f8c939c // fmul v28.4s, v28.4s, v12.s[0]
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F21
+	FMOVQ 576(R23), F16
+	WORD $0x4f96e214 // sdot v20.4s, v16.16b, v22.4b[0]
+	WORD $0x4f88e215 // sdot v21.4s, v16.16b, v8.4b[0]
+	FMOVQ 592(R23), F17
+	WORD $0x4fb6e234 // sdot v20.4s, v17.16b, v22.4b[1]
+	WORD $0x4fa8e235 // sdot v21.4s, v17.16b, v8.4b[1]
+	FMOVQ 608(R23), F24
+	WORD $0x4f96eb14 // sdot v20.4s, v24.16b, v22.4b[2]
+	WORD $0x4f88eb15 // sdot v21.4s, v24.16b, v8.4b[2]
+	FMOVQ 624(R23), F23
+	WORD $0x4fb6eaf4 // sdot v20.4s, v23.16b, v22.4b[3]
+	WORD $0x4fa8eaf5 // sdot v21.4s, v23.16b, v8.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fa61287 // fmla v7.4s, v20.4s, v6.s[1]
+	WORD $0x4fac12bc // fmla v28.4s, v21.4s, v12.s[1]
+	FMOVQ 48(R23), F30
+	WORD $0x4e3eccef // fmla v15.4s, v7.4s, v30.4s
+	WORD $0x4e3ecf93 // fmla v19.4s, v28.4s, v30.4s
+	FMOVQ 112(R23), F11
+	WORD $0x4f85516f // fmls v15.4s, v11.4s, v5.s[0]
+	WORD $0x4f8d5173 // fmls v19.4s, v11.4s, v13.s[0]
+	ADD $64, R22
+	ADD $64, R21
+	ADD $640, R23
+	SUBS $1, R4
+	BNE tile91
+	FMOVQ F29, 0(R14)
+	FMOVQ F14, 16(R14)
+	FMOVQ F2, 32(R14)
+	FMOVQ F15, 48(R14)
+	FMOVQ F31, 0(R20)
+	FMOVQ F18, 16(R20)
+	FMOVQ F4, 32(R20)
+	FMOVQ F19, 48(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
 	SUBS $2, R12
-	BNE pair86
-	ADD $576, R1
-	ADD $128, R2
-	SUBS $2, R4
-	BNE pair83
-	SUBS $1, R9
-	BNE block82
+	BNE row90
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch87
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel80
+	BNE panel85
 	RET
 
 // mulQ5_KDotx1 multiplies Q5_K weights with a few rows of activations, one by one.
@@ -9836,12 +8537,12 @@ TEXT ·mulQ5_KDotx1(SB), 0, $192-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel87:
+panel92:
 	MOVD 8(R0), R2
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row88:
+row93:
 	MOVD R6, R1
 	MOVD R13, R2
 	VEOR V6.B16, V6.B16, V6.B16
@@ -9850,7 +8551,7 @@ row88:
 	VEOR V9.B16, V9.B16, V9.B16
 	MOVD 40(R0), R9
 	LSR $3, R9
-block89:
+block94:
 	FMOVD 0(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
 	FMOVQ F10, 0(R11)
@@ -9877,7 +8578,7 @@ block89:
 	FMOVQ F17, 112(R11)
 	ADD $64, R1
 	MOVD $8, R4
-pair90:
+pair95:
 	FMOVQ 0(R2), F18
 	FMOVQ 16(R2), F19
 	FMOVQ 32(R2), F20
@@ -10372,9 +9073,9 @@ pair90:
 	ADD $704, R1
 	ADD $128, R2
 	SUBS $2, R4
-	BNE pair90
+	BNE pair95
 	SUBS $1, R9
-	BNE block89
+	BNE block94
 	FMOVQ F6, 0(R14)
 	FMOVQ F7, 16(R14)
 	FMOVQ F8, 32(R14)
@@ -10382,19 +9083,19 @@ pair90:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row88
+	BNE row93
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel87
+	BNE panel92
 	RET
 
 // mulQ5_KDot multiplies Q5_K weights with several rows of activations.
 // func mulQ5_KDot(a *panel.Args)
-TEXT ·mulQ5_KDot(SB), 0, $960-8
+TEXT ·mulQ5_KDot(SB), 0, $5312-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-5312(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -10414,14 +9115,13 @@ TEXT ·mulQ5_KDot(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel92:
-	MOVD R6, R1
+panel97:
 	MOVD 8(R0), R2
 	VEOR V6.B16, V6.B16, V6.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row93:
+row98:
 	FMOVQ F6, 0(R14)
 	FMOVQ F6, 16(R14)
 	FMOVQ F6, 32(R14)
@@ -10429,10 +9129,11 @@ row93:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row93
+	BNE row98
+	MOVD R6, R1
 	MOVD 40(R0), R9
-	LSR $3, R9
-block94:
+bunch99:
+	MOVD $8, R4
 	FMOVD 0(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
 	FMOVQ F7, 0(R11)
@@ -10458,846 +9159,658 @@ block94:
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
 	FMOVQ F14, 112(R11)
 	ADD $64, R1
-	MOVD $8, R4
-pair95:
+	MOVD R4, R24
+	ADD $128, R11, R23
+pair100:
 	FMOVQ 64(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
 	FMOVQ 320(R1), F16
 	VSHL $4, V16.B16, V17.B16
 	VAND V2.B16, V17.B16, V18.B16
 	VORR V18.B16, V15.B16, V15.B16
-	FMOVQ F15, 384(R11)
+	FMOVQ F15, 128(R23)
 	FMOVQ 128(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
 	VAND V3.B16, V17.B16, V20.B16
 	VUSRA $1, V20.B16, V19.B16
-	FMOVQ F19, 400(R11)
+	FMOVQ F19, 144(R23)
 	FMOVQ 192(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
 	VAND V4.B16, V17.B16, V22.B16
 	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 416(R11)
+	FMOVQ F21, 160(R23)
 	FMOVQ 256(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
 	VAND V5.B16, V17.B16, V24.B16
 	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 432(R11)
+	FMOVQ F23, 176(R23)
 	FMOVQ 64(R1), F25
 	VAND V2.B16, V16.B16, V26.B16
 	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 448(R11)
+	FMOVQ F26, 192(R23)
 	FMOVQ 128(R1), F27
 	VAND V3.B16, V16.B16, V28.B16
 	VUSHR $4, V27.B16, V27.B16
 	VUSRA $1, V28.B16, V27.B16
-	FMOVQ F27, 464(R11)
+	FMOVQ F27, 208(R23)
 	FMOVQ 192(R1), F29
 	VAND V4.B16, V16.B16, V30.B16
 	VUSHR $4, V29.B16, V29.B16
 	VUSRA $2, V30.B16, V29.B16
-	FMOVQ F29, 480(R11)
+	FMOVQ F29, 224(R23)
 	FMOVQ 256(R1), F31
 	VAND V5.B16, V16.B16, V6.B16
 	VUSHR $4, V31.B16, V31.B16
 	VUSRA $3, V6.B16, V31.B16
-	FMOVQ F31, 496(R11)
+	FMOVQ F31, 240(R23)
 	FMOVD 0(R1), F7
 	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
 	WORD $0x0e671008 // saddw v8.4s, v0.4s, v7.4h
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
 	FMOVQ 0(R11), F9
 	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
-	FMOVQ F8, 128(R11)
+	FMOVQ F8, 0(R23)
 	FMOVD 16(R1), F10
 	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
 	WORD $0x0e6a100b // saddw v11.4s, v0.4s, v10.4h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	FMOVQ 64(R11), F12
 	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	FMOVQ F11, 256(R11)
+	FMOVQ F11, 64(R23)
 	FMOVQ 80(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	FMOVQ 336(R1), F14
 	VSHL $4, V14.B16, V18.B16
 	VAND V2.B16, V18.B16, V15.B16
 	VORR V15.B16, V13.B16, V13.B16
-	FMOVQ F13, 512(R11)
+	FMOVQ F13, 256(R23)
 	FMOVQ 144(R1), F20
 	VAND V1.B16, V20.B16, V20.B16
 	VAND V3.B16, V18.B16, V19.B16
 	VUSRA $1, V19.B16, V20.B16
-	FMOVQ F20, 528(R11)
+	FMOVQ F20, 272(R23)
 	FMOVQ 208(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	VAND V4.B16, V18.B16, V21.B16
 	VUSRA $2, V21.B16, V22.B16
-	FMOVQ F22, 544(R11)
+	FMOVQ F22, 288(R23)
 	FMOVQ 272(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
 	VAND V5.B16, V18.B16, V23.B16
 	VUSRA $3, V23.B16, V24.B16
-	FMOVQ F24, 560(R11)
+	FMOVQ F24, 304(R23)
 	FMOVQ 80(R1), F25
 	VAND V2.B16, V14.B16, V26.B16
 	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 576(R11)
+	FMOVQ F26, 320(R23)
 	FMOVQ 144(R1), F28
 	VAND V3.B16, V14.B16, V27.B16
 	VUSHR $4, V28.B16, V28.B16
 	VUSRA $1, V27.B16, V28.B16
-	FMOVQ F28, 592(R11)
+	FMOVQ F28, 336(R23)
 	FMOVQ 208(R1), F30
 	VAND V4.B16, V14.B16, V29.B16
 	VUSHR $4, V30.B16, V30.B16
 	VUSRA $2, V29.B16, V30.B16
-	FMOVQ F30, 608(R11)
+	FMOVQ F30, 352(R23)
 	FMOVQ 272(R1), F17
 	VAND V5.B16, V14.B16, V16.B16
 	VUSHR $4, V17.B16, V17.B16
 	VUSRA $3, V16.B16, V17.B16
-	FMOVQ F17, 624(R11)
+	FMOVQ F17, 368(R23)
 	WORD $0x4e671006 // saddw2 v6.4s, v0.4s, v7.8h
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
 	FMOVQ 16(R11), F31
 	WORD $0x6e3fdcc6 // fmul v6.4s, v6.4s, v31.4s
-	FMOVQ F6, 144(R11)
+	FMOVQ F6, 16(R23)
 	WORD $0x4e6a1009 // saddw2 v9.4s, v0.4s, v10.8h
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	FMOVQ 80(R11), F8
 	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
-	FMOVQ F9, 272(R11)
+	FMOVQ F9, 80(R23)
 	FMOVQ 96(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
 	FMOVQ 352(R1), F11
 	VSHL $4, V11.B16, V15.B16
 	VAND V2.B16, V15.B16, V13.B16
 	VORR V13.B16, V12.B16, V12.B16
-	FMOVQ F12, 640(R11)
+	FMOVQ F12, 384(R23)
 	FMOVQ 160(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
 	VAND V3.B16, V15.B16, V20.B16
 	VUSRA $1, V20.B16, V19.B16
-	FMOVQ F19, 656(R11)
+	FMOVQ F19, 400(R23)
 	FMOVQ 224(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
 	VAND V4.B16, V15.B16, V22.B16
 	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 672(R11)
+	FMOVQ F21, 416(R23)
 	FMOVQ 288(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
 	VAND V5.B16, V15.B16, V24.B16
 	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 688(R11)
+	FMOVQ F23, 432(R23)
 	FMOVQ 96(R1), F25
 	VAND V2.B16, V11.B16, V26.B16
 	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 704(R11)
+	FMOVQ F26, 448(R23)
 	FMOVQ 160(R1), F27
 	VAND V3.B16, V11.B16, V28.B16
 	VUSHR $4, V27.B16, V27.B16
 	VUSRA $1, V28.B16, V27.B16
-	FMOVQ F27, 720(R11)
+	FMOVQ F27, 464(R23)
 	FMOVQ 224(R1), F29
 	VAND V4.B16, V11.B16, V30.B16
 	VUSHR $4, V29.B16, V29.B16
 	VUSRA $2, V30.B16, V29.B16
-	FMOVQ F29, 736(R11)
+	FMOVQ F29, 480(R23)
 	FMOVQ 288(R1), F18
 	VAND V5.B16, V11.B16, V14.B16
 	VUSHR $4, V18.B16, V18.B16
 	VUSRA $3, V14.B16, V18.B16
-	FMOVQ F18, 752(R11)
+	FMOVQ F18, 496(R23)
 	FMOVD 8(R1), F16
 	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
 	WORD $0x0e701011 // saddw v17.4s, v0.4s, v16.4h
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
 	FMOVQ 32(R11), F7
 	WORD $0x6e27de31 // fmul v17.4s, v17.4s, v7.4s
-	FMOVQ F17, 160(R11)
+	FMOVQ F17, 32(R23)
 	FMOVD 24(R1), F31
 	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
 	WORD $0x0e7f1006 // saddw v6.4s, v0.4s, v31.4h
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
 	FMOVQ 96(R11), F10
 	WORD $0x6e2adcc6 // fmul v6.4s, v6.4s, v10.4s
-	FMOVQ F6, 288(R11)
+	FMOVQ F6, 96(R23)
 	FMOVQ 112(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
 	FMOVQ 368(R1), F9
 	VSHL $4, V9.B16, V13.B16
 	VAND V2.B16, V13.B16, V12.B16
 	VORR V12.B16, V8.B16, V8.B16
-	FMOVQ F8, 768(R11)
+	FMOVQ F8, 512(R23)
 	FMOVQ 176(R1), F20
 	VAND V1.B16, V20.B16, V20.B16
 	VAND V3.B16, V13.B16, V19.B16
 	VUSRA $1, V19.B16, V20.B16
-	FMOVQ F20, 784(R11)
+	FMOVQ F20, 528(R23)
 	FMOVQ 240(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	VAND V4.B16, V13.B16, V21.B16
 	VUSRA $2, V21.B16, V22.B16
-	FMOVQ F22, 800(R11)
+	FMOVQ F22, 544(R23)
 	FMOVQ 304(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
 	VAND V5.B16, V13.B16, V23.B16
 	VUSRA $3, V23.B16, V24.B16
-	FMOVQ F24, 816(R11)
+	FMOVQ F24, 560(R23)
 	FMOVQ 112(R1), F25
 	VAND V2.B16, V9.B16, V26.B16
 	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 832(R11)
+	FMOVQ F26, 576(R23)
 	FMOVQ 176(R1), F28
 	VAND V3.B16, V9.B16, V27.B16
 	VUSHR $4, V28.B16, V28.B16
 	VUSRA $1, V27.B16, V28.B16
-	FMOVQ F28, 848(R11)
+	FMOVQ F28, 592(R23)
 	FMOVQ 240(R1), F30
 	VAND V4.B16, V9.B16, V29.B16
 	VUSHR $4, V30.B16, V30.B16
 	VUSRA $2, V29.B16, V30.B16
-	FMOVQ F30, 864(R11)
+	FMOVQ F30, 608(R23)
 	FMOVQ 304(R1), F15
 	VAND V5.B16, V9.B16, V11.B16
 	VUSHR $4, V15.B16, V15.B16
 	VUSRA $3, V11.B16, V15.B16
-	FMOVQ F15, 880(R11)
+	FMOVQ F15, 624(R23)
 	WORD $0x4e70100e // saddw2 v14.4s, v0.4s, v16.8h
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
 	FMOVQ 48(R11), F18
 	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
-	FMOVQ F14, 176(R11)
+	FMOVQ F14, 48(R23)
 	WORD $0x4e7f1007 // saddw2 v7.4s, v0.4s, v31.8h
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
 	FMOVQ 112(R11), F17
 	WORD $0x6e31dce7 // fmul v7.4s, v7.4s, v17.4s
-	FMOVQ F7, 304(R11)
+	FMOVQ F7, 112(R23)
+	ADD $640, R23
+	FMOVQ 384(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 640(R1), F6
+	VSHL $4, V6.B16, V12.B16
+	VAND V2.B16, V12.B16, V8.B16
+	VORR V8.B16, V10.B16, V10.B16
+	FMOVQ F10, 128(R23)
+	FMOVQ 448(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V12.B16, V20.B16
+	VUSRA $1, V20.B16, V19.B16
+	FMOVQ F19, 144(R23)
+	FMOVQ 512(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V4.B16, V12.B16, V22.B16
+	VUSRA $2, V22.B16, V21.B16
+	FMOVQ F21, 160(R23)
+	FMOVQ 576(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V5.B16, V12.B16, V24.B16
+	VUSRA $3, V24.B16, V23.B16
+	FMOVQ F23, 176(R23)
+	FMOVQ 384(R1), F25
+	VAND V2.B16, V6.B16, V26.B16
+	VUSRA $4, V25.B16, V26.B16
+	FMOVQ F26, 192(R23)
+	FMOVQ 448(R1), F27
+	VAND V3.B16, V6.B16, V28.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $1, V28.B16, V27.B16
+	FMOVQ F27, 208(R23)
+	FMOVQ 512(R1), F29
+	VAND V4.B16, V6.B16, V30.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V30.B16, V29.B16
+	FMOVQ F29, 224(R23)
+	FMOVQ 576(R1), F13
+	VAND V5.B16, V6.B16, V9.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $3, V9.B16, V13.B16
+	FMOVQ F13, 240(R23)
+	FMOVD 32(R1), F11
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x0e6b100f // saddw v15.4s, v0.4s, v11.4h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	FMOVQ 0(R11), F16
+	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
+	FMOVQ F15, 0(R23)
+	FMOVD 48(R1), F18
+	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
+	WORD $0x0e72100e // saddw v14.4s, v0.4s, v18.4h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	FMOVQ 64(R11), F31
+	WORD $0x6e3fddce // fmul v14.4s, v14.4s, v31.4s
+	FMOVQ F14, 64(R23)
+	FMOVQ 400(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	FMOVQ 656(R1), F7
+	VSHL $4, V7.B16, V8.B16
+	VAND V2.B16, V8.B16, V10.B16
+	VORR V10.B16, V17.B16, V17.B16
+	FMOVQ F17, 256(R23)
+	FMOVQ 464(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V3.B16, V8.B16, V19.B16
+	VUSRA $1, V19.B16, V20.B16
+	FMOVQ F20, 272(R23)
+	FMOVQ 528(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V8.B16, V21.B16
+	VUSRA $2, V21.B16, V22.B16
+	FMOVQ F22, 288(R23)
+	FMOVQ 592(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V5.B16, V8.B16, V23.B16
+	VUSRA $3, V23.B16, V24.B16
+	FMOVQ F24, 304(R23)
+	FMOVQ 400(R1), F25
+	VAND V2.B16, V7.B16, V26.B16
+	VUSRA $4, V25.B16, V26.B16
+	FMOVQ F26, 320(R23)
+	FMOVQ 464(R1), F28
+	VAND V3.B16, V7.B16, V27.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $1, V27.B16, V28.B16
+	FMOVQ F28, 336(R23)
+	FMOVQ 528(R1), F30
+	VAND V4.B16, V7.B16, V29.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $2, V29.B16, V30.B16
+	FMOVQ F30, 352(R23)
+	FMOVQ 592(R1), F12
+	VAND V5.B16, V7.B16, V6.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $3, V6.B16, V12.B16
+	FMOVQ F12, 368(R23)
+	WORD $0x4e6b1009 // saddw2 v9.4s, v0.4s, v11.8h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	FMOVQ 16(R11), F13
+	WORD $0x6e2ddd29 // fmul v9.4s, v9.4s, v13.4s
+	FMOVQ F9, 16(R23)
+	WORD $0x4e721010 // saddw2 v16.4s, v0.4s, v18.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	FMOVQ 80(R11), F15
+	WORD $0x6e2fde10 // fmul v16.4s, v16.4s, v15.4s
+	FMOVQ F16, 80(R23)
+	FMOVQ 416(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 672(R1), F14
+	VSHL $4, V14.B16, V10.B16
+	VAND V2.B16, V10.B16, V17.B16
+	VORR V17.B16, V31.B16, V31.B16
+	FMOVQ F31, 384(R23)
+	FMOVQ 480(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V10.B16, V20.B16
+	VUSRA $1, V20.B16, V19.B16
+	FMOVQ F19, 400(R23)
+	FMOVQ 544(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V4.B16, V10.B16, V22.B16
+	VUSRA $2, V22.B16, V21.B16
+	FMOVQ F21, 416(R23)
+	FMOVQ 608(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V5.B16, V10.B16, V24.B16
+	VUSRA $3, V24.B16, V23.B16
+	FMOVQ F23, 432(R23)
+	FMOVQ 416(R1), F25
+	VAND V2.B16, V14.B16, V26.B16
+	VUSRA $4, V25.B16, V26.B16
+	FMOVQ F26, 448(R23)
+	FMOVQ 480(R1), F27
+	VAND V3.B16, V14.B16, V28.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $1, V28.B16, V27.B16
+	FMOVQ F27, 464(R23)
+	FMOVQ 544(R1), F29
+	VAND V4.B16, V14.B16, V30.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V30.B16, V29.B16
+	FMOVQ F29, 480(R23)
+	FMOVQ 608(R1), F8
+	VAND V5.B16, V14.B16, V7.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $3, V7.B16, V8.B16
+	FMOVQ F8, 496(R23)
+	FMOVD 40(R1), F6
+	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
+	WORD $0x0e66100c // saddw v12.4s, v0.4s, v6.4h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	FMOVQ 32(R11), F11
+	WORD $0x6e2bdd8c // fmul v12.4s, v12.4s, v11.4s
+	FMOVQ F12, 32(R23)
+	FMOVD 56(R1), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x0e6d1009 // saddw v9.4s, v0.4s, v13.4h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	FMOVQ 96(R11), F18
+	WORD $0x6e32dd29 // fmul v9.4s, v9.4s, v18.4s
+	FMOVQ F9, 96(R23)
+	FMOVQ 432(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ 688(R1), F16
+	VSHL $4, V16.B16, V17.B16
+	VAND V2.B16, V17.B16, V31.B16
+	VORR V31.B16, V15.B16, V15.B16
+	FMOVQ F15, 512(R23)
+	FMOVQ 496(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V3.B16, V17.B16, V19.B16
+	VUSRA $1, V19.B16, V20.B16
+	FMOVQ F20, 528(R23)
+	FMOVQ 560(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V17.B16, V21.B16
+	VUSRA $2, V21.B16, V22.B16
+	FMOVQ F22, 544(R23)
+	FMOVQ 624(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V5.B16, V17.B16, V23.B16
+	VUSRA $3, V23.B16, V24.B16
+	FMOVQ F24, 560(R23)
+	FMOVQ 432(R1), F25
+	VAND V2.B16, V16.B16, V26.B16
+	VUSRA $4, V25.B16, V26.B16
+	FMOVQ F26, 576(R23)
+	FMOVQ 496(R1), F28
+	VAND V3.B16, V16.B16, V27.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $1, V27.B16, V28.B16
+	FMOVQ F28, 592(R23)
+	FMOVQ 560(R1), F30
+	VAND V4.B16, V16.B16, V29.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $2, V29.B16, V30.B16
+	FMOVQ F30, 608(R23)
+	FMOVQ 624(R1), F10
+	VAND V5.B16, V16.B16, V14.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $3, V14.B16, V10.B16
+	FMOVQ F10, 624(R23)
+	WORD $0x4e661007 // saddw2 v7.4s, v0.4s, v6.8h
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	FMOVQ 48(R11), F8
+	WORD $0x6e28dce7 // fmul v7.4s, v7.4s, v8.4s
+	FMOVQ F7, 48(R23)
+	WORD $0x4e6d100b // saddw2 v11.4s, v0.4s, v13.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FMOVQ 112(R11), F12
+	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
+	FMOVQ F11, 112(R23)
+	ADD $640, R23
+	ADD $704, R1
+	SUBS $2, R4
+	BNE pair100
 	MOVD 64(R0), R12
-	ADD $0, R2, R13
+	MOVD R2, R13
 	MOVD R3, R14
-pair97:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F10
-	FMOVQ 16(R13), F6
-	FMOVQ 32(R13), F12
-	FMOVD 56(R13), F8
+row102:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F18
+	FMOVQ 16(R14), F9
+	FMOVQ 32(R14), F31
+	FMOVQ 48(R14), F15
 	FMOVQ 0(R20), F19
 	FMOVQ 16(R20), F20
 	FMOVQ 32(R20), F21
-	FMOVD 56(R20), F22
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F24
-	FMOVQ 384(R11), F25
-	WORD $0x4f8ae337 // sdot v23.4s, v25.16b, v10.4b[0]
-	WORD $0x4f93e338 // sdot v24.4s, v25.16b, v19.4b[0]
-	FMOVQ 400(R11), F26
-	WORD $0x4faae357 // sdot v23.4s, v26.16b, v10.4b[1]
-	WORD $0x4fb3e358 // sdot v24.4s, v26.16b, v19.4b[1]
-	FMOVQ 416(R11), F27
-	WORD $0x4f8aeb77 // sdot v23.4s, v27.16b, v10.4b[2]
-	WORD $0x4f93eb78 // sdot v24.4s, v27.16b, v19.4b[2]
-	FMOVQ 432(R11), F28
-	WORD $0x4faaeb97 // sdot v23.4s, v28.16b, v10.4b[3]
-	WORD $0x4fb3eb98 // sdot v24.4s, v28.16b, v19.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f8c92f7 // fmul v23.4s, v23.4s, v12.s[0]
-	WORD $0x4f959318 // fmul v24.4s, v24.4s, v21.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F30
-	FMOVQ 448(R11), F13
-	WORD $0x4f86e1bd // sdot v29.4s, v13.16b, v6.4b[0]
-	WORD $0x4f94e1be // sdot v30.4s, v13.16b, v20.4b[0]
-	FMOVQ 464(R11), F9
-	WORD $0x4fa6e13d // sdot v29.4s, v9.16b, v6.4b[1]
-	WORD $0x4fb4e13e // sdot v30.4s, v9.16b, v20.4b[1]
-	FMOVQ 480(R11), F11
-	WORD $0x4f86e97d // sdot v29.4s, v11.16b, v6.4b[2]
-	WORD $0x4f94e97e // sdot v30.4s, v11.16b, v20.4b[2]
-	FMOVQ 496(R11), F15
-	WORD $0x4fa6e9fd // sdot v29.4s, v15.16b, v6.4b[3]
-	WORD $0x4fb4e9fe // sdot v30.4s, v15.16b, v20.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fac13b7 // fmla v23.4s, v29.4s, v12.s[1]
-	WORD $0x4fb513d8 // fmla v24.4s, v30.4s, v21.s[1]
-	FMOVQ 0(R14), F16
-	FMOVQ 0(R21), F18
-	FMOVQ 128(R11), F14
-	WORD $0x4e2ecef0 // fmla v16.4s, v23.4s, v14.4s
-	WORD $0x4e2ecf12 // fmla v18.4s, v24.4s, v14.4s
-	FMOVQ 256(R11), F31
-	WORD $0x4f8853f0 // fmls v16.4s, v31.4s, v8.s[0]
-	WORD $0x4f9653f2 // fmls v18.4s, v31.4s, v22.s[0]
-	FMOVQ F16, 0(R14)
-	FMOVQ F18, 0(R21)
-	FMOVQ 0(R10), F17
-	FMOVQ 0(R10), F7
-	FMOVQ 512(R11), F25
-	WORD $0x4f8ae331 // sdot v17.4s, v25.16b, v10.4b[0]
-	WORD $0x4f93e327 // sdot v7.4s, v25.16b, v19.4b[0]
-	FMOVQ 528(R11), F26
-	WORD $0x4faae351 // sdot v17.4s, v26.16b, v10.4b[1]
-	WORD $0x4fb3e347 // sdot v7.4s, v26.16b, v19.4b[1]
-	FMOVQ 544(R11), F27
-	WORD $0x4f8aeb71 // sdot v17.4s, v27.16b, v10.4b[2]
-	WORD $0x4f93eb67 // sdot v7.4s, v27.16b, v19.4b[2]
-	FMOVQ 560(R11), F28
-	WORD $0x4faaeb91 // sdot v17.4s, v28.16b, v10.4b[3]
-	WORD $0x4fb3eb87 // sdot v7.4s, v28.16b, v19.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	WORD $0x4f9590e7 // fmul v7.4s, v7.4s, v21.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F9
-	FMOVQ 576(R11), F11
-	WORD $0x4f86e16d // sdot v13.4s, v11.16b, v6.4b[0]
-	WORD $0x4f94e169 // sdot v9.4s, v11.16b, v20.4b[0]
-	FMOVQ 592(R11), F15
-	WORD $0x4fa6e1ed // sdot v13.4s, v15.16b, v6.4b[1]
-	WORD $0x4fb4e1e9 // sdot v9.4s, v15.16b, v20.4b[1]
-	FMOVQ 608(R11), F29
-	WORD $0x4f86ebad // sdot v13.4s, v29.16b, v6.4b[2]
-	WORD $0x4f94eba9 // sdot v9.4s, v29.16b, v20.4b[2]
-	FMOVQ 624(R11), F30
-	WORD $0x4fa6ebcd // sdot v13.4s, v30.16b, v6.4b[3]
-	WORD $0x4fb4ebc9 // sdot v9.4s, v30.16b, v20.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4fac11b1 // fmla v17.4s, v13.4s, v12.s[1]
-	WORD $0x4fb51127 // fmla v7.4s, v9.4s, v21.s[1]
-	FMOVQ 16(R14), F23
+	FMOVQ 48(R20), F22
+	MOVD R13, R21
+	ADD $128, R11, R23
+	MOVD R24, R4
+tile103:
+	FMOVQ 0(R21), F23
 	FMOVQ 16(R21), F24
-	FMOVQ 144(R11), F14
-	WORD $0x4e2ece37 // fmla v23.4s, v17.4s, v14.4s
-	WORD $0x4e2eccf8 // fmla v24.4s, v7.4s, v14.4s
-	FMOVQ 272(R11), F31
-	WORD $0x4f8853f7 // fmls v23.4s, v31.4s, v8.s[0]
-	WORD $0x4f9653f8 // fmls v24.4s, v31.4s, v22.s[0]
-	FMOVQ F23, 16(R14)
-	FMOVQ F24, 16(R21)
-	FMOVQ 0(R10), F16
-	FMOVQ 0(R10), F18
-	FMOVQ 640(R11), F25
-	WORD $0x4f8ae330 // sdot v16.4s, v25.16b, v10.4b[0]
-	WORD $0x4f93e332 // sdot v18.4s, v25.16b, v19.4b[0]
-	FMOVQ 656(R11), F26
-	WORD $0x4faae350 // sdot v16.4s, v26.16b, v10.4b[1]
-	WORD $0x4fb3e352 // sdot v18.4s, v26.16b, v19.4b[1]
-	FMOVQ 672(R11), F27
-	WORD $0x4f8aeb70 // sdot v16.4s, v27.16b, v10.4b[2]
-	WORD $0x4f93eb72 // sdot v18.4s, v27.16b, v19.4b[2]
-	FMOVQ 688(R11), F28
-	WORD $0x4faaeb90 // sdot v16.4s, v28.16b, v10.4b[3]
-	WORD $0x4fb3eb92 // sdot v18.4s, v28.16b, v19.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
-	WORD $0x4f959252 // fmul v18.4s, v18.4s, v21.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F15
-	FMOVQ 704(R11), F29
-	WORD $0x4f86e3ab // sdot v11.4s, v29.16b, v6.4b[0]
-	WORD $0x4f94e3af // sdot v15.4s, v29.16b, v20.4b[0]
-	FMOVQ 720(R11), F30
-	WORD $0x4fa6e3cb // sdot v11.4s, v30.16b, v6.4b[1]
-	WORD $0x4fb4e3cf // sdot v15.4s, v30.16b, v20.4b[1]
-	FMOVQ 736(R11), F13
-	WORD $0x4f86e9ab // sdot v11.4s, v13.16b, v6.4b[2]
-	WORD $0x4f94e9af // sdot v15.4s, v13.16b, v20.4b[2]
-	FMOVQ 752(R11), F9
-	WORD $0x4fa6e92b // sdot v11.4s, v9.16b, v6.4b[3]
-	WORD $0x4fb4e92f // sdot v15.4s, v9.16b, v20.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fac1170 // fmla v16.4s, v11.4s, v12.s[1]
-	WORD $0x4fb511f2 // fmla v18.4s, v15.4s, v21.s[1]
-	FMOVQ 32(R14), F17
-	FMOVQ 32(R21), F7
-	FMOVQ 160(R11), F14
-	WORD $0x4e2ece11 // fmla v17.4s, v16.4s, v14.4s
-	WORD $0x4e2ece47 // fmla v7.4s, v18.4s, v14.4s
-	FMOVQ 288(R11), F31
-	WORD $0x4f8853f1 // fmls v17.4s, v31.4s, v8.s[0]
-	WORD $0x4f9653e7 // fmls v7.4s, v31.4s, v22.s[0]
-	FMOVQ F17, 32(R14)
-	FMOVQ F7, 32(R21)
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F24
-	FMOVQ 768(R11), F25
-	WORD $0x4f8ae337 // sdot v23.4s, v25.16b, v10.4b[0]
-	WORD $0x4f93e338 // sdot v24.4s, v25.16b, v19.4b[0]
-	FMOVQ 784(R11), F26
-	WORD $0x4faae357 // sdot v23.4s, v26.16b, v10.4b[1]
-	WORD $0x4fb3e358 // sdot v24.4s, v26.16b, v19.4b[1]
-	FMOVQ 800(R11), F27
-	WORD $0x4f8aeb77 // sdot v23.4s, v27.16b, v10.4b[2]
-	WORD $0x4f93eb78 // sdot v24.4s, v27.16b, v19.4b[2]
-	FMOVQ 816(R11), F28
-	WORD $0x4faaeb97 // sdot v23.4s, v28.16b, v10.4b[3]
-	WORD $0x4fb3eb98 // sdot v24.4s, v28.16b, v19.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f8c92f7 // fmul v23.4s, v23.4s, v12.s[0]
-	WORD $0x4f959318 // fmul v24.4s, v24.4s, v21.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F30
-	FMOVQ 832(R11), F13
-	WORD $0x4f86e1bd // sdot v29.4s, v13.16b, v6.4b[0]
-	WORD $0x4f94e1be // sdot v30.4s, v13.16b, v20.4b[0]
-	FMOVQ 848(R11), F9
-	WORD $0x4fa6e13d // sdot v29.4s, v9.16b, v6.4b[1]
-	WORD $0x4fb4e13e // sdot v30.4s, v9.16b, v20.4b[1]
-	FMOVQ 864(R11), F11
-	WORD $0x4f86e97d // sdot v29.4s, v11.16b, v6.4b[2]
-	WORD $0x4f94e97e // sdot v30.4s, v11.16b, v20.4b[2]
-	FMOVQ 880(R11), F15
-	WORD $0x4fa6e9fd // sdot v29.4s, v15.16b, v6.4b[3]
-	WORD $0x4fb4e9fe // sdot v30.4s, v15.16b, v20.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fac13b7 // fmla v23.4s, v29.4s, v12.s[1]
-	WORD $0x4fb513d8 // fmla v24.4s, v30.4s, v21.s[1]
-	FMOVQ 48(R14), F16
-	FMOVQ 48(R21), F18
-	FMOVQ 176(R11), F14
-	WORD $0x4e2ecef0 // fmla v16.4s, v23.4s, v14.4s
-	WORD $0x4e2ecf12 // fmla v18.4s, v24.4s, v14.4s
-	FMOVQ 304(R11), F31
-	WORD $0x4f8853f0 // fmls v16.4s, v31.4s, v8.s[0]
-	WORD $0x4f9653f2 // fmls v18.4s, v31.4s, v22.s[0]
-	FMOVQ F16, 48(R14)
-	FMOVQ F18, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair97
-	FMOVQ 384(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 640(R1), F7
-	VSHL $4, V7.B16, V25.B16
-	VAND V2.B16, V25.B16, V26.B16
-	VORR V26.B16, V17.B16, V17.B16
-	FMOVQ F17, 384(R11)
-	FMOVQ 448(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V25.B16, V28.B16
-	VUSRA $1, V28.B16, V27.B16
-	FMOVQ F27, 400(R11)
-	FMOVQ 512(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V25.B16, V9.B16
-	VUSRA $2, V9.B16, V13.B16
-	FMOVQ F13, 416(R11)
-	FMOVQ 576(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V5.B16, V25.B16, V15.B16
-	VUSRA $3, V15.B16, V11.B16
-	FMOVQ F11, 432(R11)
-	FMOVQ 384(R1), F29
-	VAND V2.B16, V7.B16, V30.B16
-	VUSRA $4, V29.B16, V30.B16
-	FMOVQ F30, 448(R11)
-	FMOVQ 448(R1), F23
-	VAND V3.B16, V7.B16, V24.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $1, V24.B16, V23.B16
-	FMOVQ F23, 464(R11)
-	FMOVQ 512(R1), F14
-	VAND V4.B16, V7.B16, V31.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $2, V31.B16, V14.B16
-	FMOVQ F14, 480(R11)
-	FMOVQ 576(R1), F16
-	VAND V5.B16, V7.B16, V18.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $3, V18.B16, V16.B16
-	FMOVQ F16, 496(R11)
-	FMOVD 32(R1), F10
-	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a1006 // saddw v6.4s, v0.4s, v10.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 0(R11), F12
-	WORD $0x6e2cdcc6 // fmul v6.4s, v6.4s, v12.4s
-	FMOVQ F6, 128(R11)
-	FMOVD 48(R1), F8
-	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
-	WORD $0x0e681013 // saddw v19.4s, v0.4s, v8.4h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 64(R11), F20
-	WORD $0x6e34de73 // fmul v19.4s, v19.4s, v20.4s
-	FMOVQ F19, 256(R11)
-	FMOVQ 400(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 656(R1), F22
-	VSHL $4, V22.B16, V26.B16
-	VAND V2.B16, V26.B16, V17.B16
-	VORR V17.B16, V21.B16, V21.B16
-	FMOVQ F21, 512(R11)
-	FMOVQ 464(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V3.B16, V26.B16, V27.B16
-	VUSRA $1, V27.B16, V28.B16
-	FMOVQ F28, 528(R11)
-	FMOVQ 528(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V4.B16, V26.B16, V13.B16
-	VUSRA $2, V13.B16, V9.B16
-	FMOVQ F9, 544(R11)
-	FMOVQ 592(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V5.B16, V26.B16, V11.B16
-	VUSRA $3, V11.B16, V15.B16
-	FMOVQ F15, 560(R11)
-	FMOVQ 400(R1), F29
-	VAND V2.B16, V22.B16, V30.B16
-	VUSRA $4, V29.B16, V30.B16
-	FMOVQ F30, 576(R11)
-	FMOVQ 464(R1), F24
-	VAND V3.B16, V22.B16, V23.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $1, V23.B16, V24.B16
-	FMOVQ F24, 592(R11)
-	FMOVQ 528(R1), F31
-	VAND V4.B16, V22.B16, V14.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $2, V14.B16, V31.B16
-	FMOVQ F31, 608(R11)
-	FMOVQ 592(R1), F25
-	VAND V5.B16, V22.B16, V7.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $3, V7.B16, V25.B16
-	FMOVQ F25, 624(R11)
-	WORD $0x4e6a1012 // saddw2 v18.4s, v0.4s, v10.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 16(R11), F16
-	WORD $0x6e30de52 // fmul v18.4s, v18.4s, v16.4s
-	FMOVQ F18, 144(R11)
-	WORD $0x4e68100c // saddw2 v12.4s, v0.4s, v8.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 80(R11), F6
-	WORD $0x6e26dd8c // fmul v12.4s, v12.4s, v6.4s
-	FMOVQ F12, 272(R11)
-	FMOVQ 416(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ 672(R1), F19
-	VSHL $4, V19.B16, V17.B16
-	VAND V2.B16, V17.B16, V21.B16
-	VORR V21.B16, V20.B16, V20.B16
-	FMOVQ F20, 640(R11)
-	FMOVQ 480(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V17.B16, V28.B16
-	VUSRA $1, V28.B16, V27.B16
-	FMOVQ F27, 656(R11)
-	FMOVQ 544(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V17.B16, V9.B16
-	VUSRA $2, V9.B16, V13.B16
-	FMOVQ F13, 672(R11)
-	FMOVQ 608(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V5.B16, V17.B16, V15.B16
-	VUSRA $3, V15.B16, V11.B16
-	FMOVQ F11, 688(R11)
-	FMOVQ 416(R1), F29
-	VAND V2.B16, V19.B16, V30.B16
-	VUSRA $4, V29.B16, V30.B16
-	FMOVQ F30, 704(R11)
-	FMOVQ 480(R1), F23
-	VAND V3.B16, V19.B16, V24.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $1, V24.B16, V23.B16
-	FMOVQ F23, 720(R11)
-	FMOVQ 544(R1), F14
-	VAND V4.B16, V19.B16, V31.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $2, V31.B16, V14.B16
-	FMOVQ F14, 736(R11)
-	FMOVQ 608(R1), F26
-	VAND V5.B16, V19.B16, V22.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $3, V22.B16, V26.B16
-	FMOVQ F26, 752(R11)
-	FMOVD 40(R1), F7
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e671019 // saddw v25.4s, v0.4s, v7.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 32(R11), F10
-	WORD $0x6e2adf39 // fmul v25.4s, v25.4s, v10.4s
-	FMOVQ F25, 160(R11)
-	FMOVD 56(R1), F16
-	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
-	WORD $0x0e701012 // saddw v18.4s, v0.4s, v16.4h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 96(R11), F8
-	WORD $0x6e28de52 // fmul v18.4s, v18.4s, v8.4s
-	FMOVQ F18, 288(R11)
-	FMOVQ 432(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ 688(R1), F12
-	VSHL $4, V12.B16, V21.B16
-	VAND V2.B16, V21.B16, V20.B16
-	VORR V20.B16, V6.B16, V6.B16
-	FMOVQ F6, 768(R11)
-	FMOVQ 496(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V3.B16, V21.B16, V27.B16
-	VUSRA $1, V27.B16, V28.B16
-	FMOVQ F28, 784(R11)
-	FMOVQ 560(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V4.B16, V21.B16, V13.B16
-	VUSRA $2, V13.B16, V9.B16
-	FMOVQ F9, 800(R11)
-	FMOVQ 624(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V5.B16, V21.B16, V11.B16
-	VUSRA $3, V11.B16, V15.B16
-	FMOVQ F15, 816(R11)
-	FMOVQ 432(R1), F29
-	VAND V2.B16, V12.B16, V30.B16
-	VUSRA $4, V29.B16, V30.B16
-	FMOVQ F30, 832(R11)
-	FMOVQ 496(R1), F24
-	VAND V3.B16, V12.B16, V23.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $1, V23.B16, V24.B16
-	FMOVQ F24, 848(R11)
-	FMOVQ 560(R1), F31
-	VAND V4.B16, V12.B16, V14.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $2, V14.B16, V31.B16
-	FMOVQ F31, 864(R11)
-	FMOVQ 624(R1), F17
-	VAND V5.B16, V12.B16, V19.B16
-	VUSHR $4, V17.B16, V17.B16
-	VUSRA $3, V19.B16, V17.B16
-	FMOVQ F17, 880(R11)
-	WORD $0x4e671016 // saddw2 v22.4s, v0.4s, v7.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 48(R11), F26
-	WORD $0x6e3aded6 // fmul v22.4s, v22.4s, v26.4s
-	FMOVQ F22, 176(R11)
-	WORD $0x4e70100a // saddw2 v10.4s, v0.4s, v16.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 112(R11), F25
-	WORD $0x6e39dd4a // fmul v10.4s, v10.4s, v25.4s
-	FMOVQ F10, 304(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-pair98:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F8
-	FMOVQ 16(R13), F18
-	FMOVQ 32(R13), F20
-	FMOVD 56(R13), F6
-	FMOVQ 0(R20), F27
-	FMOVQ 16(R20), F28
-	FMOVQ 32(R20), F13
-	FMOVD 56(R20), F9
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F15
-	FMOVQ 384(R11), F29
-	WORD $0x4f88e3ab // sdot v11.4s, v29.16b, v8.4b[0]
-	WORD $0x4f9be3af // sdot v15.4s, v29.16b, v27.4b[0]
-	FMOVQ 400(R11), F30
-	WORD $0x4fa8e3cb // sdot v11.4s, v30.16b, v8.4b[1]
-	WORD $0x4fbbe3cf // sdot v15.4s, v30.16b, v27.4b[1]
-	FMOVQ 416(R11), F23
-	WORD $0x4f88eaeb // sdot v11.4s, v23.16b, v8.4b[2]
-	WORD $0x4f9beaef // sdot v15.4s, v23.16b, v27.4b[2]
-	FMOVQ 432(R11), F24
-	WORD $0x4fa8eb0b // sdot v11.4s, v24.16b, v8.4b[3]
-	WORD $0x4fbbeb0f // sdot v15.4s, v24.16b, v27.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f94916b // fmul v11.4s, v11.4s, v20.s[0]
-	WORD $0x4f8d91ef // fmul v15.4s, v15.4s, v13.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F31
-	FMOVQ 448(R11), F21
-	WORD $0x4f92e2ae // sdot v14.4s, v21.16b, v18.4b[0]
-	WORD $0x4f9ce2bf // sdot v31.4s, v21.16b, v28.4b[0]
-	FMOVQ 464(R11), F12
-	WORD $0x4fb2e18e // sdot v14.4s, v12.16b, v18.4b[1]
-	WORD $0x4fbce19f // sdot v31.4s, v12.16b, v28.4b[1]
-	FMOVQ 480(R11), F19
-	WORD $0x4f92ea6e // sdot v14.4s, v19.16b, v18.4b[2]
-	WORD $0x4f9cea7f // sdot v31.4s, v19.16b, v28.4b[2]
-	FMOVQ 496(R11), F17
-	WORD $0x4fb2ea2e // sdot v14.4s, v17.16b, v18.4b[3]
-	WORD $0x4fbcea3f // sdot v31.4s, v17.16b, v28.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb411cb // fmla v11.4s, v14.4s, v20.s[1]
-	WORD $0x4fad13ef // fmla v15.4s, v31.4s, v13.s[1]
-	FMOVQ 0(R14), F7
-	FMOVQ 0(R21), F26
-	FMOVQ 128(R11), F22
-	WORD $0x4e36cd67 // fmla v7.4s, v11.4s, v22.4s
-	WORD $0x4e36cdfa // fmla v26.4s, v15.4s, v22.4s
-	FMOVQ 256(R11), F16
-	WORD $0x4f865207 // fmls v7.4s, v16.4s, v6.s[0]
-	WORD $0x4f89521a // fmls v26.4s, v16.4s, v9.s[0]
-	FMOVQ F7, 0(R14)
-	FMOVQ F26, 0(R21)
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F10
-	FMOVQ 512(R11), F29
-	WORD $0x4f88e3b9 // sdot v25.4s, v29.16b, v8.4b[0]
-	WORD $0x4f9be3aa // sdot v10.4s, v29.16b, v27.4b[0]
-	FMOVQ 528(R11), F30
-	WORD $0x4fa8e3d9 // sdot v25.4s, v30.16b, v8.4b[1]
-	WORD $0x4fbbe3ca // sdot v10.4s, v30.16b, v27.4b[1]
-	FMOVQ 544(R11), F23
-	WORD $0x4f88eaf9 // sdot v25.4s, v23.16b, v8.4b[2]
-	WORD $0x4f9beaea // sdot v10.4s, v23.16b, v27.4b[2]
-	FMOVQ 560(R11), F24
-	WORD $0x4fa8eb19 // sdot v25.4s, v24.16b, v8.4b[3]
-	WORD $0x4fbbeb0a // sdot v10.4s, v24.16b, v27.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4f949339 // fmul v25.4s, v25.4s, v20.s[0]
-	WORD $0x4f8d914a // fmul v10.4s, v10.4s, v13.s[0]
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F12
-	FMOVQ 576(R11), F19
-	WORD $0x4f92e275 // sdot v21.4s, v19.16b, v18.4b[0]
-	WORD $0x4f9ce26c // sdot v12.4s, v19.16b, v28.4b[0]
-	FMOVQ 592(R11), F17
-	WORD $0x4fb2e235 // sdot v21.4s, v17.16b, v18.4b[1]
-	WORD $0x4fbce22c // sdot v12.4s, v17.16b, v28.4b[1]
-	FMOVQ 608(R11), F14
-	WORD $0x4f92e9d5 // sdot v21.4s, v14.16b, v18.4b[2]
-	WORD $0x4f9ce9cc // sdot v12.4s, v14.16b, v28.4b[2]
-	FMOVQ 624(R11), F31
-	WORD $0x4fb2ebf5 // sdot v21.4s, v31.16b, v18.4b[3]
-	WORD $0x4fbcebec // sdot v12.4s, v31.16b, v28.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fb412b9 // fmla v25.4s, v21.4s, v20.s[1]
-	WORD $0x4fad118a // fmla v10.4s, v12.4s, v13.s[1]
-	FMOVQ 16(R14), F11
-	FMOVQ 16(R21), F15
-	FMOVQ 144(R11), F22
-	WORD $0x4e36cf2b // fmla v11.4s, v25.4s, v22.4s
-	WORD $0x4e36cd4f // fmla v15.4s, v10.4s, v22.4s
-	FMOVQ 272(R11), F16
-	WORD $0x4f86520b // fmls v11.4s, v16.4s, v6.s[0]
-	WORD $0x4f89520f // fmls v15.4s, v16.4s, v9.s[0]
-	FMOVQ F11, 16(R14)
-	FMOVQ F15, 16(R21)
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F26
-	FMOVQ 640(R11), F29
-	WORD $0x4f88e3a7 // sdot v7.4s, v29.16b, v8.4b[0]
-	WORD $0x4f9be3ba // sdot v26.4s, v29.16b, v27.4b[0]
-	FMOVQ 656(R11), F30
-	WORD $0x4fa8e3c7 // sdot v7.4s, v30.16b, v8.4b[1]
-	WORD $0x4fbbe3da // sdot v26.4s, v30.16b, v27.4b[1]
-	FMOVQ 672(R11), F23
-	WORD $0x4f88eae7 // sdot v7.4s, v23.16b, v8.4b[2]
-	WORD $0x4f9beafa // sdot v26.4s, v23.16b, v27.4b[2]
-	FMOVQ 688(R11), F24
-	WORD $0x4fa8eb07 // sdot v7.4s, v24.16b, v8.4b[3]
-	WORD $0x4fbbeb1a // sdot v26.4s, v24.16b, v27.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4f9490e7 // fmul v7.4s, v7.4s, v20.s[0]
-	WORD $0x4f8d935a // fmul v26.4s, v26.4s, v13.s[0]
-	FMOVQ 0(R10), F19
+	FMOVQ 32(R21), F25
+	FMOVD 56(R21), F26
+	FMOVQ 0(R22), F27
+	FMOVQ 16(R22), F28
+	FMOVQ 32(R22), F29
+	FMOVD 56(R22), F30
 	FMOVQ 0(R10), F17
-	FMOVQ 704(R11), F14
-	WORD $0x4f92e1d3 // sdot v19.4s, v14.16b, v18.4b[0]
-	WORD $0x4f9ce1d1 // sdot v17.4s, v14.16b, v28.4b[0]
-	FMOVQ 720(R11), F31
-	WORD $0x4fb2e3f3 // sdot v19.4s, v31.16b, v18.4b[1]
-	WORD $0x4fbce3f1 // sdot v17.4s, v31.16b, v28.4b[1]
-	FMOVQ 736(R11), F21
-	WORD $0x4f92eab3 // sdot v19.4s, v21.16b, v18.4b[2]
-	WORD $0x4f9ceab1 // sdot v17.4s, v21.16b, v28.4b[2]
-	FMOVQ 752(R11), F12
-	WORD $0x4fb2e993 // sdot v19.4s, v12.16b, v18.4b[3]
-	WORD $0x4fbce991 // sdot v17.4s, v12.16b, v28.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 128(R23), F14
+	WORD $0x4f97e1d1 // sdot v17.4s, v14.16b, v23.4b[0]
+	WORD $0x4f9be1d0 // sdot v16.4s, v14.16b, v27.4b[0]
+	FMOVQ 144(R23), F10
+	WORD $0x4fb7e151 // sdot v17.4s, v10.16b, v23.4b[1]
+	WORD $0x4fbbe150 // sdot v16.4s, v10.16b, v27.4b[1]
+	FMOVQ 160(R23), F6
+	WORD $0x4f97e8d1 // sdot v17.4s, v6.16b, v23.4b[2]
+	WORD $0x4f9be8d0 // sdot v16.4s, v6.16b, v27.4b[2]
+	FMOVQ 176(R23), F8
+	WORD $0x4fb7e911 // sdot v17.4s, v8.16b, v23.4b[3]
+	WORD $0x4fbbe910 // sdot v16.4s, v8.16b, v27.4b[3]
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fb41267 // fmla v7.4s, v19.4s, v20.s[1]
-	WORD $0x4fad123a // fmla v26.4s, v17.4s, v13.s[1]
-	FMOVQ 32(R14), F25
-	FMOVQ 32(R21), F10
-	FMOVQ 160(R11), F22
-	WORD $0x4e36ccf9 // fmla v25.4s, v7.4s, v22.4s
-	WORD $0x4e36cf4a // fmla v10.4s, v26.4s, v22.4s
-	FMOVQ 288(R11), F16
-	WORD $0x4f865219 // fmls v25.4s, v16.4s, v6.s[0]
-	WORD $0x4f89520a // fmls v10.4s, v16.4s, v9.s[0]
-	FMOVQ F25, 32(R14)
-	FMOVQ F10, 32(R21)
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f999231 // fmul v17.4s, v17.4s, v25.s[0]
+	WORD $0x4f9d9210 // fmul v16.4s, v16.4s, v29.s[0]
+	FMOVQ 0(R10), F7
+	FMOVQ 0(R10), F13
+	FMOVQ 192(R23), F12
+	WORD $0x4f98e187 // sdot v7.4s, v12.16b, v24.4b[0]
+	WORD $0x4f9ce18d // sdot v13.4s, v12.16b, v28.4b[0]
+	FMOVQ 208(R23), F11
+	WORD $0x4fb8e167 // sdot v7.4s, v11.16b, v24.4b[1]
+	WORD $0x4fbce16d // sdot v13.4s, v11.16b, v28.4b[1]
+	FMOVQ 224(R23), F14
+	WORD $0x4f98e9c7 // sdot v7.4s, v14.16b, v24.4b[2]
+	WORD $0x4f9ce9cd // sdot v13.4s, v14.16b, v28.4b[2]
+	FMOVQ 240(R23), F10
+	WORD $0x4fb8e947 // sdot v7.4s, v10.16b, v24.4b[3]
+	WORD $0x4fbce94d // sdot v13.4s, v10.16b, v28.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fb910f1 // fmla v17.4s, v7.4s, v25.s[1]
+	WORD $0x4fbd11b0 // fmla v16.4s, v13.4s, v29.s[1]
+	FMOVQ 0(R23), F6
+	WORD $0x4e26ce32 // fmla v18.4s, v17.4s, v6.4s
+	WORD $0x4e26ce13 // fmla v19.4s, v16.4s, v6.4s
+	FMOVQ 64(R23), F8
+	WORD $0x4f9a5112 // fmls v18.4s, v8.4s, v26.s[0]
+	WORD $0x4f9e5113 // fmls v19.4s, v8.4s, v30.s[0]
+	FMOVQ 0(R10), F12
 	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F15
-	FMOVQ 768(R11), F29
-	WORD $0x4f88e3ab // sdot v11.4s, v29.16b, v8.4b[0]
-	WORD $0x4f9be3af // sdot v15.4s, v29.16b, v27.4b[0]
-	FMOVQ 784(R11), F30
-	WORD $0x4fa8e3cb // sdot v11.4s, v30.16b, v8.4b[1]
-	WORD $0x4fbbe3cf // sdot v15.4s, v30.16b, v27.4b[1]
-	FMOVQ 800(R11), F23
-	WORD $0x4f88eaeb // sdot v11.4s, v23.16b, v8.4b[2]
-	WORD $0x4f9beaef // sdot v15.4s, v23.16b, v27.4b[2]
-	FMOVQ 816(R11), F24
-	WORD $0x4fa8eb0b // sdot v11.4s, v24.16b, v8.4b[3]
-	WORD $0x4fbbeb0f // sdot v15.4s, v24.16b, v27.4b[3]
+	FMOVQ 256(R23), F14
+	WORD $0x4f97e1cc // sdot v12.4s, v14.16b, v23.4b[0]
+	WORD $0x4f9be1cb // sdot v11.4s, v14.16b, v27.4b[0]
+	FMOVQ 272(R23), F10
+	WORD $0x4fb7e14c // sdot v12.4s, v10.16b, v23.4b[1]
+	WORD $0x4fbbe14b // sdot v11.4s, v10.16b, v27.4b[1]
+	FMOVQ 288(R23), F7
+	WORD $0x4f97e8ec // sdot v12.4s, v7.16b, v23.4b[2]
+	WORD $0x4f9be8eb // sdot v11.4s, v7.16b, v27.4b[2]
+	FMOVQ 304(R23), F13
+	WORD $0x4fb7e9ac // sdot v12.4s, v13.16b, v23.4b[3]
+	WORD $0x4fbbe9ab // sdot v11.4s, v13.16b, v27.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f94916b // fmul v11.4s, v11.4s, v20.s[0]
-	WORD $0x4f8d91ef // fmul v15.4s, v15.4s, v13.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F31
-	FMOVQ 832(R11), F21
-	WORD $0x4f92e2ae // sdot v14.4s, v21.16b, v18.4b[0]
-	WORD $0x4f9ce2bf // sdot v31.4s, v21.16b, v28.4b[0]
-	FMOVQ 848(R11), F12
-	WORD $0x4fb2e18e // sdot v14.4s, v12.16b, v18.4b[1]
-	WORD $0x4fbce19f // sdot v31.4s, v12.16b, v28.4b[1]
-	FMOVQ 864(R11), F19
-	WORD $0x4f92ea6e // sdot v14.4s, v19.16b, v18.4b[2]
-	WORD $0x4f9cea7f // sdot v31.4s, v19.16b, v28.4b[2]
-	FMOVQ 880(R11), F17
-	WORD $0x4fb2ea2e // sdot v14.4s, v17.16b, v18.4b[3]
-	WORD $0x4fbcea3f // sdot v31.4s, v17.16b, v28.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb411cb // fmla v11.4s, v14.4s, v20.s[1]
-	WORD $0x4fad13ef // fmla v15.4s, v31.4s, v13.s[1]
-	FMOVQ 48(R14), F7
-	FMOVQ 48(R21), F26
-	FMOVQ 176(R11), F22
-	WORD $0x4e36cd67 // fmla v7.4s, v11.4s, v22.4s
-	WORD $0x4e36cdfa // fmla v26.4s, v15.4s, v22.4s
-	FMOVQ 304(R11), F16
-	WORD $0x4f865207 // fmls v7.4s, v16.4s, v6.s[0]
-	WORD $0x4f89521a // fmls v26.4s, v16.4s, v9.s[0]
-	FMOVQ F7, 48(R14)
-	FMOVQ F26, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
+	WORD $0x4f99918c // fmul v12.4s, v12.4s, v25.s[0]
+	WORD $0x4f9d916b // fmul v11.4s, v11.4s, v29.s[0]
+	FMOVQ 0(R10), F17
+	FMOVQ 0(R10), F16
+	FMOVQ 320(R23), F6
+	WORD $0x4f98e0d1 // sdot v17.4s, v6.16b, v24.4b[0]
+	WORD $0x4f9ce0d0 // sdot v16.4s, v6.16b, v28.4b[0]
+	FMOVQ 336(R23), F8
+	WORD $0x4fb8e111 // sdot v17.4s, v8.16b, v24.4b[1]
+	WORD $0x4fbce110 // sdot v16.4s, v8.16b, v28.4b[1]
+	FMOVQ 352(R23), F14
+	WORD $0x4f98e9d1 // sdot v17.4s, v14.16b, v24.4b[2]
+	WORD $0x4f9ce9d0 // sdot v16.4s, v14.16b, v28.4b[2]
+	FMOVQ 368(R23), F10
+	WORD $0x4fb8e951 // sdot v17.4s, v10.16b, v24.4b[3]
+	WORD $0x4fbce950 // sdot v16.4s, v10.16b, v28.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4fb9122c // fmla v12.4s, v17.4s, v25.s[1]
+	WORD $0x4fbd120b // fmla v11.4s, v16.4s, v29.s[1]
+	FMOVQ 16(R23), F7
+	WORD $0x4e27cd89 // fmla v9.4s, v12.4s, v7.4s
+	WORD $0x4e27cd74 // fmla v20.4s, v11.4s, v7.4s
+	FMOVQ 80(R23), F13
+	WORD $0x4f9a51a9 // fmls v9.4s, v13.4s, v26.s[0]
+	WORD $0x4f9e51b4 // fmls v20.4s, v13.4s, v30.s[0]
+	FMOVQ 0(R10), F6
+	FMOVQ 0(R10), F8
+	FMOVQ 384(R23), F14
+	WORD $0x4f97e1c6 // sdot v6.4s, v14.16b, v23.4b[0]
+	WORD $0x4f9be1c8 // sdot v8.4s, v14.16b, v27.4b[0]
+	FMOVQ 400(R23), F10
+	WORD $0x4fb7e146 // sdot v6.4s, v10.16b, v23.4b[1]
+	WORD $0x4fbbe148 // sdot v8.4s, v10.16b, v27.4b[1]
+	FMOVQ 416(R23), F17
+	WORD $0x4f97ea26 // sdot v6.4s, v17.16b, v23.4b[2]
+	WORD $0x4f9bea28 // sdot v8.4s, v17.16b, v27.4b[2]
+	FMOVQ 432(R23), F16
+	WORD $0x4fb7ea06 // sdot v6.4s, v16.16b, v23.4b[3]
+	WORD $0x4fbbea08 // sdot v8.4s, v16.16b, v27.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f9990c6 // fmul v6.4s, v6.4s, v25.s[0]
+	WORD $0x4f9d9108 // fmul v8.4s, v8.4s, v29.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 0(R10), F11
+	FMOVQ 448(R23), F7
+	WORD $0x4f98e0ec // sdot v12.4s, v7.16b, v24.4b[0]
+	WORD $0x4f9ce0eb // sdot v11.4s, v7.16b, v28.4b[0]
+	FMOVQ 464(R23), F13
+	WORD $0x4fb8e1ac // sdot v12.4s, v13.16b, v24.4b[1]
+	WORD $0x4fbce1ab // sdot v11.4s, v13.16b, v28.4b[1]
+	FMOVQ 480(R23), F14
+	WORD $0x4f98e9cc // sdot v12.4s, v14.16b, v24.4b[2]
+	WORD $0x4f9ce9cb // sdot v11.4s, v14.16b, v28.4b[2]
+	FMOVQ 496(R23), F10
+	WORD $0x4fb8e94c // sdot v12.4s, v10.16b, v24.4b[3]
+	WORD $0x4fbce94b // sdot v11.4s, v10.16b, v28.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fb91186 // fmla v6.4s, v12.4s, v25.s[1]
+	WORD $0x4fbd1168 // fmla v8.4s, v11.4s, v29.s[1]
+	FMOVQ 32(R23), F17
+	WORD $0x4e31ccdf // fmla v31.4s, v6.4s, v17.4s
+	WORD $0x4e31cd15 // fmla v21.4s, v8.4s, v17.4s
+	FMOVQ 96(R23), F16
+	WORD $0x4f9a521f // fmls v31.4s, v16.4s, v26.s[0]
+	WORD $0x4f9e5215 // fmls v21.4s, v16.4s, v30.s[0]
+	FMOVQ 0(R10), F7
+	FMOVQ 0(R10), F13
+	FMOVQ 512(R23), F14
+	WORD $0x4f97e1c7 // sdot v7.4s, v14.16b, v23.4b[0]
+	WORD $0x4f9be1cd // sdot v13.4s, v14.16b, v27.4b[0]
+	FMOVQ 528(R23), F10
+	WORD $0x4fb7e147 // sdot v7.4s, v10.16b, v23.4b[1]
+	WORD $0x4fbbe14d // sdot v13.4s, v10.16b, v27.4b[1]
+	FMOVQ 544(R23), F12
+	WORD $0x4f97e987 // sdot v7.4s, v12.16b, v23.4b[2]
+	WORD $0x4f9be98d // sdot v13.4s, v12.16b, v27.4b[2]
+	FMOVQ 560(R23), F11
+	WORD $0x4fb7e967 // sdot v7.4s, v11.16b, v23.4b[3]
+	WORD $0x4fbbe96d // sdot v13.4s, v11.16b, v27.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f9990e7 // fmul v7.4s, v7.4s, v25.s[0]
+	WORD $0x4f9d91ad // fmul v13.4s, v13.4s, v29.s[0]
+	FMOVQ 0(R10), F6
+	FMOVQ 0(R10), F8
+	FMOVQ 576(R23), F17
+	WORD $0x4f98e226 // sdot v6.4s, v17.16b, v24.4b[0]
+	WORD $0x4f9ce228 // sdot v8.4s, v17.16b, v28.4b[0]
+	FMOVQ 592(R23), F16
+	WORD $0x4fb8e206 // sdot v6.4s, v16.16b, v24.4b[1]
+	WORD $0x4fbce208 // sdot v8.4s, v16.16b, v28.4b[1]
+	FMOVQ 608(R23), F14
+	WORD $0x4f98e9c6 // sdot v6.4s, v14.16b, v24.4b[2]
+	WORD $0x4f9ce9c8 // sdot v8.4s, v14.16b, v28.4b[2]
+	FMOVQ 624(R23), F10
+	WORD $0x4fb8e946 // sdot v6.4s, v10.16b, v24.4b[3]
+	WORD $0x4fbce948 // sdot v8.4s, v10.16b, v28.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4fb910c7 // fmla v7.4s, v6.4s, v25.s[1]
+	WORD $0x4fbd110d // fmla v13.4s, v8.4s, v29.s[1]
+	FMOVQ 48(R23), F12
+	WORD $0x4e2cccef // fmla v15.4s, v7.4s, v12.4s
+	WORD $0x4e2ccdb6 // fmla v22.4s, v13.4s, v12.4s
+	FMOVQ 112(R23), F11
+	WORD $0x4f9a516f // fmls v15.4s, v11.4s, v26.s[0]
+	WORD $0x4f9e5176 // fmls v22.4s, v11.4s, v30.s[0]
+	ADD $64, R22
+	ADD $64, R21
+	ADD $640, R23
+	SUBS $1, R4
+	BNE tile103
+	FMOVQ F18, 0(R14)
+	FMOVQ F9, 16(R14)
+	FMOVQ F31, 32(R14)
+	FMOVQ F15, 48(R14)
+	FMOVQ F19, 0(R20)
+	FMOVQ F20, 16(R20)
+	FMOVQ F21, 32(R20)
+	FMOVQ F22, 48(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
 	SUBS $2, R12
-	BNE pair98
-	ADD $704, R1
-	ADD $128, R2
-	SUBS $2, R4
-	BNE pair95
-	SUBS $1, R9
-	BNE block94
+	BNE row102
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch99
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel92
+	BNE panel97
 	RET
 
 // mulQ6_KDotx1 multiplies Q6_K weights with a few rows of activations, one by one.
@@ -11321,12 +9834,12 @@ TEXT ·mulQ6_KDotx1(SB), 0, $192-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel99:
+panel104:
 	MOVD 8(R0), R2
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row100:
+row105:
 	MOVD R6, R1
 	MOVD R13, R2
 	VEOR V4.B16, V4.B16, V4.B16
@@ -11335,7 +9848,7 @@ row100:
 	VEOR V7.B16, V7.B16, V7.B16
 	MOVD 40(R0), R9
 	LSR $3, R9
-block101:
+block106:
 	FMOVD 0(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
 	FMOVQ F8, 0(R11)
@@ -11350,7 +9863,7 @@ block101:
 	FMOVQ F11, 48(R11)
 	ADD $64, R1
 	MOVD $8, R4
-pair102:
+pair107:
 	FMOVQ 0(R2), F12
 	FMOVQ 16(R2), F13
 	FMOVQ 32(R2), F14
@@ -11861,9 +10374,9 @@ pair102:
 	ADD $832, R1
 	ADD $128, R2
 	SUBS $2, R4
-	BNE pair102
+	BNE pair107
 	SUBS $1, R9
-	BNE block101
+	BNE block106
 	FMOVQ F4, 0(R14)
 	FMOVQ F5, 16(R14)
 	FMOVQ F6, 32(R14)
@@ -11871,19 +10384,19 @@ pair102:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row100
+	BNE row105
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel99
+	BNE panel104
 	RET
 
 // mulQ6_KDot multiplies Q6_K weights with several rows of activations.
 // func mulQ6_KDot(a *panel.Args)
-TEXT ·mulQ6_KDot(SB), 0, $960-8
+TEXT ·mulQ6_KDot(SB), 0, $5312-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-5312(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -11893,904 +10406,768 @@ TEXT ·mulQ6_KDot(SB), 0, $960-8
 	VDUP R5, V2.S4
 	MOVW $0xc0c0c0c0, R5
 	VDUP R5, V3.S4
+	MOVW $0x20202020, R5
+	VDUP R5, V4.S4
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel104:
-	MOVD R6, R1
+panel109:
 	MOVD 8(R0), R2
-	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row105:
-	FMOVQ F4, 0(R14)
-	FMOVQ F4, 16(R14)
-	FMOVQ F4, 32(R14)
-	FMOVQ F4, 48(R14)
+row110:
+	FMOVQ F5, 0(R14)
+	FMOVQ F5, 16(R14)
+	FMOVQ F5, 32(R14)
+	FMOVQ F5, 48(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row105
+	BNE row110
+	MOVD R6, R1
 	MOVD 40(R0), R9
-	LSR $3, R9
-block106:
-	FMOVD 0(R1), F5
-	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 0(R11)
-	FMOVD 8(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 16(R11)
-	FMOVD 16(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 32(R11)
-	FMOVD 24(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 48(R11)
-	ADD $64, R1
+bunch111:
 	MOVD $8, R4
-pair107:
-	FMOVQ 64(R1), F9
+	FMOVD 0(R1), F6
+	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
+	FMOVQ F6, 0(R11)
+	FMOVD 8(R1), F7
+	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
+	FMOVQ F7, 16(R11)
+	FMOVD 16(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 32(R11)
+	FMOVD 24(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FMOVQ F9, 48(R11)
+	ADD $64, R1
+	MOVD R4, R24
+	ADD $128, R11, R23
+pair112:
+	FMOVQ 64(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 320(R1), F11
+	VSHL $4, V11.B16, V12.B16
+	VAND V2.B16, V12.B16, V13.B16
+	VORR V13.B16, V10.B16, V10.B16
+	VSUB V4.B16, V10.B16, V10.B16
+	FMOVQ F10, 128(R23)
+	FMOVQ 128(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V12.B16, V15.B16
+	VUSRA $2, V15.B16, V14.B16
+	VSUB V4.B16, V14.B16, V14.B16
+	FMOVQ F14, 144(R23)
+	FMOVQ 192(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V2.B16, V11.B16, V17.B16
+	VORR V17.B16, V16.B16, V16.B16
+	VSUB V4.B16, V16.B16, V16.B16
+	FMOVQ F16, 160(R23)
+	FMOVQ 256(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V3.B16, V11.B16, V19.B16
+	VUSRA $2, V19.B16, V18.B16
+	VSUB V4.B16, V18.B16, V18.B16
+	FMOVQ F18, 176(R23)
+	FMOVQ 64(R1), F20
+	FMOVQ 384(R1), F21
+	VSHL $4, V21.B16, V22.B16
+	VAND V2.B16, V22.B16, V23.B16
+	VUSRA $4, V20.B16, V23.B16
+	VSUB V4.B16, V23.B16, V23.B16
+	FMOVQ F23, 192(R23)
+	FMOVQ 128(R1), F24
+	VAND V3.B16, V22.B16, V25.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V25.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FMOVQ F24, 208(R23)
+	FMOVQ 192(R1), F26
+	VAND V2.B16, V21.B16, V27.B16
+	VUSRA $4, V26.B16, V27.B16
+	VSUB V4.B16, V27.B16, V27.B16
+	FMOVQ F27, 224(R23)
+	FMOVQ 256(R1), F28
+	VAND V3.B16, V21.B16, V29.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $2, V29.B16, V28.B16
+	VSUB V4.B16, V28.B16, V28.B16
+	FMOVQ F28, 240(R23)
+	FMOVD 0(R1), F30
+	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
+	WORD $0x0e7e101f // saddw v31.4s, v0.4s, v30.4h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	FMOVQ 0(R11), F5
+	WORD $0x6e25dfff // fmul v31.4s, v31.4s, v5.4s
+	FMOVQ F31, 0(R23)
+	FMOVD 16(R1), F6
+	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
+	WORD $0x0e661007 // saddw v7.4s, v0.4s, v6.4h
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	FMOVQ 0(R11), F8
+	WORD $0x6e28dce7 // fmul v7.4s, v7.4s, v8.4s
+	FMOVQ F7, 64(R23)
+	FMOVQ 80(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 320(R1), F10
-	VSHL $4, V10.B16, V11.B16
-	VAND V2.B16, V11.B16, V12.B16
-	VORR V12.B16, V9.B16, V9.B16
-	FMOVQ F9, 384(R11)
-	FMOVQ 128(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V11.B16, V14.B16
-	VUSRA $2, V14.B16, V13.B16
-	FMOVQ F13, 400(R11)
-	FMOVQ 192(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V2.B16, V10.B16, V16.B16
-	VORR V16.B16, V15.B16, V15.B16
-	FMOVQ F15, 416(R11)
-	FMOVQ 256(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V10.B16, V18.B16
-	VUSRA $2, V18.B16, V17.B16
-	FMOVQ F17, 432(R11)
-	FMOVQ 64(R1), F19
-	FMOVQ 384(R1), F20
-	VSHL $4, V20.B16, V21.B16
-	VAND V2.B16, V21.B16, V22.B16
-	VUSRA $4, V19.B16, V22.B16
-	FMOVQ F22, 448(R11)
-	FMOVQ 128(R1), F23
-	VAND V3.B16, V21.B16, V24.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $2, V24.B16, V23.B16
-	FMOVQ F23, 464(R11)
-	FMOVQ 192(R1), F25
-	VAND V2.B16, V20.B16, V26.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 480(R11)
-	FMOVQ 256(R1), F27
-	VAND V3.B16, V20.B16, V28.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $2, V28.B16, V27.B16
-	FMOVQ F27, 496(R11)
-	FMOVD 0(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 0(R11), F31
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	FMOVQ F30, 128(R11)
-	FMOVD 16(R1), F4
-	WORD $0x0f08a484 // sshll v4.8h, v4.8b, #0
-	WORD $0x0e641005 // saddw v5.4s, v0.4s, v4.4h
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	FMOVQ 0(R11), F6
-	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
-	FMOVQ F5, 192(R11)
-	FMOVQ 80(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 336(R1), F8
-	VSHL $4, V8.B16, V12.B16
-	VAND V2.B16, V12.B16, V9.B16
-	VORR V9.B16, V7.B16, V7.B16
-	FMOVQ F7, 512(R11)
+	FMOVQ 336(R1), F13
+	VSHL $4, V13.B16, V10.B16
+	VAND V2.B16, V10.B16, V15.B16
+	VORR V15.B16, V9.B16, V9.B16
+	VSUB V4.B16, V9.B16, V9.B16
+	FMOVQ F9, 256(R23)
 	FMOVQ 144(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V12.B16, V13.B16
-	VUSRA $2, V13.B16, V14.B16
-	FMOVQ F14, 528(R11)
+	VAND V3.B16, V10.B16, V17.B16
+	VUSRA $2, V17.B16, V14.B16
+	VSUB V4.B16, V14.B16, V14.B16
+	FMOVQ F14, 272(R23)
 	FMOVQ 208(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V8.B16, V15.B16
-	VORR V15.B16, V16.B16, V16.B16
-	FMOVQ F16, 544(R11)
+	VAND V2.B16, V13.B16, V12.B16
+	VORR V12.B16, V16.B16, V16.B16
+	VSUB V4.B16, V16.B16, V16.B16
+	FMOVQ F16, 288(R23)
 	FMOVQ 272(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V8.B16, V10.B16
-	VUSRA $2, V10.B16, V11.B16
-	FMOVQ F11, 560(R11)
+	VAND V3.B16, V13.B16, V19.B16
+	VUSRA $2, V19.B16, V11.B16
+	VSUB V4.B16, V11.B16, V11.B16
+	FMOVQ F11, 304(R23)
 	FMOVQ 80(R1), F18
-	FMOVQ 400(R1), F17
-	VSHL $4, V17.B16, V19.B16
-	VAND V2.B16, V19.B16, V22.B16
-	VUSRA $4, V18.B16, V22.B16
-	FMOVQ F22, 576(R11)
+	FMOVQ 400(R1), F20
+	VSHL $4, V20.B16, V23.B16
+	VAND V2.B16, V23.B16, V25.B16
+	VUSRA $4, V18.B16, V25.B16
+	VSUB V4.B16, V25.B16, V25.B16
+	FMOVQ F25, 320(R23)
 	FMOVQ 144(R1), F24
-	VAND V3.B16, V19.B16, V23.B16
+	VAND V3.B16, V23.B16, V26.B16
 	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V23.B16, V24.B16
-	FMOVQ F24, 592(R11)
-	FMOVQ 208(R1), F25
-	VAND V2.B16, V17.B16, V26.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 608(R11)
+	VUSRA $2, V26.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FMOVQ F24, 336(R23)
+	FMOVQ 208(R1), F27
+	VAND V2.B16, V20.B16, V22.B16
+	VUSRA $4, V27.B16, V22.B16
+	VSUB V4.B16, V22.B16, V22.B16
+	FMOVQ F22, 352(R23)
 	FMOVQ 272(R1), F21
-	VAND V3.B16, V17.B16, V20.B16
+	VAND V3.B16, V20.B16, V29.B16
 	VUSHR $4, V21.B16, V21.B16
-	VUSRA $2, V20.B16, V21.B16
-	FMOVQ F21, 624(R11)
-	WORD $0x4e7d101c // saddw2 v28.4s, v0.4s, v29.8h
+	VUSRA $2, V29.B16, V21.B16
+	VSUB V4.B16, V21.B16, V21.B16
+	FMOVQ F21, 368(R23)
+	WORD $0x4e7e101c // saddw2 v28.4s, v0.4s, v30.8h
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 16(R11), F27
-	WORD $0x6e3bdf9c // fmul v28.4s, v28.4s, v27.4s
-	FMOVQ F28, 144(R11)
-	WORD $0x4e64101f // saddw2 v31.4s, v0.4s, v4.8h
+	FMOVQ 16(R11), F5
+	WORD $0x6e25df9c // fmul v28.4s, v28.4s, v5.4s
+	FMOVQ F28, 16(R23)
+	WORD $0x4e66101f // saddw2 v31.4s, v0.4s, v6.8h
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 16(R11), F30
-	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
-	FMOVQ F31, 208(R11)
-	FMOVQ 96(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ 352(R1), F5
-	VSHL $4, V5.B16, V9.B16
-	VAND V2.B16, V9.B16, V7.B16
-	VORR V7.B16, V6.B16, V6.B16
-	FMOVQ F6, 640(R11)
-	FMOVQ 160(R1), F13
+	FMOVQ 16(R11), F8
+	WORD $0x6e28dfff // fmul v31.4s, v31.4s, v8.4s
+	FMOVQ F31, 80(R23)
+	FMOVQ 96(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ 352(R1), F15
+	VSHL $4, V15.B16, V9.B16
+	VAND V2.B16, V9.B16, V17.B16
+	VORR V17.B16, V7.B16, V7.B16
+	VSUB V4.B16, V7.B16, V7.B16
+	FMOVQ F7, 384(R23)
+	FMOVQ 160(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V9.B16, V12.B16
+	VUSRA $2, V12.B16, V14.B16
+	VSUB V4.B16, V14.B16, V14.B16
+	FMOVQ F14, 400(R23)
+	FMOVQ 224(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V2.B16, V15.B16, V10.B16
+	VORR V10.B16, V16.B16, V16.B16
+	VSUB V4.B16, V16.B16, V16.B16
+	FMOVQ F16, 416(R23)
+	FMOVQ 288(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V9.B16, V14.B16
-	VUSRA $2, V14.B16, V13.B16
-	FMOVQ F13, 656(R11)
-	FMOVQ 224(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V2.B16, V5.B16, V16.B16
-	VORR V16.B16, V15.B16, V15.B16
-	FMOVQ F15, 672(R11)
-	FMOVQ 288(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V5.B16, V8.B16
-	VUSRA $2, V8.B16, V12.B16
-	FMOVQ F12, 688(R11)
-	FMOVQ 96(R1), F10
-	FMOVQ 416(R1), F11
-	VSHL $4, V11.B16, V18.B16
-	VAND V2.B16, V18.B16, V22.B16
-	VUSRA $4, V10.B16, V22.B16
-	FMOVQ F22, 704(R11)
-	FMOVQ 160(R1), F23
-	VAND V3.B16, V18.B16, V24.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $2, V24.B16, V23.B16
-	FMOVQ F23, 720(R11)
-	FMOVQ 224(R1), F25
-	VAND V2.B16, V11.B16, V26.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 736(R11)
-	FMOVQ 288(R1), F19
-	VAND V3.B16, V11.B16, V17.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V17.B16, V19.B16
-	FMOVQ F19, 752(R11)
-	FMOVD 8(R1), F20
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 32(R11), F29
-	WORD $0x6e3ddeb5 // fmul v21.4s, v21.4s, v29.4s
-	FMOVQ F21, 160(R11)
-	FMOVD 24(R1), F27
-	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
-	WORD $0x0e7b101c // saddw v28.4s, v0.4s, v27.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 32(R11), F4
-	WORD $0x6e24df9c // fmul v28.4s, v28.4s, v4.4s
-	FMOVQ F28, 224(R11)
-	FMOVQ 112(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 368(R1), F31
-	VSHL $4, V31.B16, V7.B16
-	VAND V2.B16, V7.B16, V6.B16
-	VORR V6.B16, V30.B16, V30.B16
-	FMOVQ F30, 768(R11)
+	VAND V3.B16, V15.B16, V19.B16
+	VUSRA $2, V19.B16, V13.B16
+	VSUB V4.B16, V13.B16, V13.B16
+	FMOVQ F13, 432(R23)
+	FMOVQ 96(R1), F11
+	FMOVQ 416(R1), F18
+	VSHL $4, V18.B16, V25.B16
+	VAND V2.B16, V25.B16, V26.B16
+	VUSRA $4, V11.B16, V26.B16
+	VSUB V4.B16, V26.B16, V26.B16
+	FMOVQ F26, 448(R23)
+	FMOVQ 160(R1), F24
+	VAND V3.B16, V25.B16, V27.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V27.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FMOVQ F24, 464(R23)
+	FMOVQ 224(R1), F22
+	VAND V2.B16, V18.B16, V23.B16
+	VUSRA $4, V22.B16, V23.B16
+	VSUB V4.B16, V23.B16, V23.B16
+	FMOVQ F23, 480(R23)
+	FMOVQ 288(R1), F20
+	VAND V3.B16, V18.B16, V29.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $2, V29.B16, V20.B16
+	VSUB V4.B16, V20.B16, V20.B16
+	FMOVQ F20, 496(R23)
+	FMOVD 8(R1), F21
+	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
+	WORD $0x0e75101e // saddw v30.4s, v0.4s, v21.4h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FMOVQ 32(R11), F5
+	WORD $0x6e25dfde // fmul v30.4s, v30.4s, v5.4s
+	FMOVQ F30, 32(R23)
+	FMOVD 24(R1), F28
+	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
+	WORD $0x0e7c1006 // saddw v6.4s, v0.4s, v28.4h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	FMOVQ 32(R11), F8
+	WORD $0x6e28dcc6 // fmul v6.4s, v6.4s, v8.4s
+	FMOVQ F6, 96(R23)
+	FMOVQ 112(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 368(R1), F17
+	VSHL $4, V17.B16, V7.B16
+	VAND V2.B16, V7.B16, V12.B16
+	VORR V12.B16, V31.B16, V31.B16
+	VSUB V4.B16, V31.B16, V31.B16
+	FMOVQ F31, 512(R23)
 	FMOVQ 176(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V7.B16, V13.B16
-	VUSRA $2, V13.B16, V14.B16
-	FMOVQ F14, 784(R11)
+	VAND V3.B16, V7.B16, V10.B16
+	VUSRA $2, V10.B16, V14.B16
+	VSUB V4.B16, V14.B16, V14.B16
+	FMOVQ F14, 528(R23)
 	FMOVQ 240(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V31.B16, V15.B16
-	VORR V15.B16, V16.B16, V16.B16
-	FMOVQ F16, 800(R11)
-	FMOVQ 304(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V3.B16, V31.B16, V5.B16
-	VUSRA $2, V5.B16, V9.B16
-	FMOVQ F9, 816(R11)
-	FMOVQ 112(R1), F8
-	FMOVQ 432(R1), F12
-	VSHL $4, V12.B16, V10.B16
-	VAND V2.B16, V10.B16, V22.B16
-	VUSRA $4, V8.B16, V22.B16
-	FMOVQ F22, 832(R11)
+	VAND V2.B16, V17.B16, V9.B16
+	VORR V9.B16, V16.B16, V16.B16
+	VSUB V4.B16, V16.B16, V16.B16
+	FMOVQ F16, 544(R23)
+	FMOVQ 304(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V3.B16, V17.B16, V19.B16
+	VUSRA $2, V19.B16, V15.B16
+	VSUB V4.B16, V15.B16, V15.B16
+	FMOVQ F15, 560(R23)
+	FMOVQ 112(R1), F13
+	FMOVQ 432(R1), F11
+	VSHL $4, V11.B16, V26.B16
+	VAND V2.B16, V26.B16, V27.B16
+	VUSRA $4, V13.B16, V27.B16
+	VSUB V4.B16, V27.B16, V27.B16
+	FMOVQ F27, 576(R23)
 	FMOVQ 176(R1), F24
-	VAND V3.B16, V10.B16, V23.B16
+	VAND V3.B16, V26.B16, V22.B16
 	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V23.B16, V24.B16
-	FMOVQ F24, 848(R11)
-	FMOVQ 240(R1), F25
-	VAND V2.B16, V12.B16, V26.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 864(R11)
+	VUSRA $2, V22.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FMOVQ F24, 592(R23)
+	FMOVQ 240(R1), F23
+	VAND V2.B16, V11.B16, V25.B16
+	VUSRA $4, V23.B16, V25.B16
+	VSUB V4.B16, V25.B16, V25.B16
+	FMOVQ F25, 608(R23)
 	FMOVQ 304(R1), F18
-	VAND V3.B16, V12.B16, V11.B16
+	VAND V3.B16, V11.B16, V29.B16
 	VUSHR $4, V18.B16, V18.B16
-	VUSRA $2, V11.B16, V18.B16
-	FMOVQ F18, 880(R11)
-	WORD $0x4e741011 // saddw2 v17.4s, v0.4s, v20.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 48(R11), F19
-	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
-	FMOVQ F17, 176(R11)
-	WORD $0x4e7b101d // saddw2 v29.4s, v0.4s, v27.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 48(R11), F21
-	WORD $0x6e35dfbd // fmul v29.4s, v29.4s, v21.4s
-	FMOVQ F29, 240(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair109:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F4
-	FMOVQ 16(R13), F28
-	FMOVQ 32(R13), F6
-	WORD $0x4f3e04de // sshr v30.4s, v6.4s, #2
-	VSUB V30.S4, V0.S4, V30.S4
-	VDUP V30.S[2], V13.S4
-	VDUP V30.S[3], V14.S4
-	FMOVQ 0(R20), F15
-	FMOVQ 16(R20), F16
-	FMOVQ 32(R20), F7
-	WORD $0x4f3e04ff // sshr v31.4s, v7.4s, #2
-	VSUB V31.S4, V0.S4, V31.S4
-	VDUP V31.S[2], V5.S4
-	VDUP V31.S[3], V9.S4
-	FMOVQ 0(R10), F8
-	FMOVQ 0(R10), F22
-	FMOVQ 384(R11), F23
-	WORD $0x4f84e2e8 // sdot v8.4s, v23.16b, v4.4b[0]
-	WORD $0x4f8fe2f6 // sdot v22.4s, v23.16b, v15.4b[0]
-	FMOVQ 400(R11), F24
-	WORD $0x4fa4e308 // sdot v8.4s, v24.16b, v4.4b[1]
-	WORD $0x4fafe316 // sdot v22.4s, v24.16b, v15.4b[1]
-	FMOVQ 416(R11), F25
-	WORD $0x4f84eb28 // sdot v8.4s, v25.16b, v4.4b[2]
-	WORD $0x4f8feb36 // sdot v22.4s, v25.16b, v15.4b[2]
-	FMOVQ 432(R11), F26
-	WORD $0x4fa4eb48 // sdot v8.4s, v26.16b, v4.4b[3]
-	WORD $0x4fafeb56 // sdot v22.4s, v26.16b, v15.4b[3]
-	WORD $0x4eadd508 // fsub v8.4s, v8.4s, v13.4s
-	WORD $0x4ea5d6d6 // fsub v22.4s, v22.4s, v5.4s
-	WORD $0x4f869108 // fmul v8.4s, v8.4s, v6.s[0]
-	WORD $0x4f8792d6 // fmul v22.4s, v22.4s, v7.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 0(R10), F12
-	FMOVQ 448(R11), F11
-	WORD $0x4f9ce16a // sdot v10.4s, v11.16b, v28.4b[0]
-	WORD $0x4f90e16c // sdot v12.4s, v11.16b, v16.4b[0]
-	FMOVQ 464(R11), F18
-	WORD $0x4fbce24a // sdot v10.4s, v18.16b, v28.4b[1]
-	WORD $0x4fb0e24c // sdot v12.4s, v18.16b, v16.4b[1]
-	FMOVQ 480(R11), F20
-	WORD $0x4f9cea8a // sdot v10.4s, v20.16b, v28.4b[2]
-	WORD $0x4f90ea8c // sdot v12.4s, v20.16b, v16.4b[2]
-	FMOVQ 496(R11), F19
-	WORD $0x4fbcea6a // sdot v10.4s, v19.16b, v28.4b[3]
-	WORD $0x4fb0ea6c // sdot v12.4s, v19.16b, v16.4b[3]
-	WORD $0x4eaed54a // fsub v10.4s, v10.4s, v14.4s
-	WORD $0x4ea9d58c // fsub v12.4s, v12.4s, v9.4s
-	WORD $0x4fa6914a // fmul v10.4s, v10.4s, v6.s[1]
-	WORD $0x4fa7918c // fmul v12.4s, v12.4s, v7.s[1]
-	FMOVQ 0(R14), F17
-	FMOVQ 0(R21), F27
-	FMOVQ 128(R11), F21
-	WORD $0x4e35cd11 // fmla v17.4s, v8.4s, v21.4s
-	WORD $0x4e35cedb // fmla v27.4s, v22.4s, v21.4s
-	FMOVQ 192(R11), F29
-	WORD $0x4e3dcd51 // fmla v17.4s, v10.4s, v29.4s
-	WORD $0x4e3dcd9b // fmla v27.4s, v12.4s, v29.4s
-	FMOVQ F17, 0(R14)
-	FMOVQ F27, 0(R21)
-	FMOVQ 0(R10), F30
-	FMOVQ 0(R10), F31
-	FMOVQ 512(R11), F23
-	WORD $0x4f84e2fe // sdot v30.4s, v23.16b, v4.4b[0]
-	WORD $0x4f8fe2ff // sdot v31.4s, v23.16b, v15.4b[0]
-	FMOVQ 528(R11), F24
-	WORD $0x4fa4e31e // sdot v30.4s, v24.16b, v4.4b[1]
-	WORD $0x4fafe31f // sdot v31.4s, v24.16b, v15.4b[1]
-	FMOVQ 544(R11), F25
-	WORD $0x4f84eb3e // sdot v30.4s, v25.16b, v4.4b[2]
-	WORD $0x4f8feb3f // sdot v31.4s, v25.16b, v15.4b[2]
-	FMOVQ 560(R11), F26
-	WORD $0x4fa4eb5e // sdot v30.4s, v26.16b, v4.4b[3]
-	WORD $0x4fafeb5f // sdot v31.4s, v26.16b, v15.4b[3]
-	WORD $0x4eadd7de // fsub v30.4s, v30.4s, v13.4s
-	WORD $0x4ea5d7ff // fsub v31.4s, v31.4s, v5.4s
-	WORD $0x4f8693de // fmul v30.4s, v30.4s, v6.s[0]
-	WORD $0x4f8793ff // fmul v31.4s, v31.4s, v7.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F18
-	FMOVQ 576(R11), F20
-	WORD $0x4f9ce28b // sdot v11.4s, v20.16b, v28.4b[0]
-	WORD $0x4f90e292 // sdot v18.4s, v20.16b, v16.4b[0]
-	FMOVQ 592(R11), F19
-	WORD $0x4fbce26b // sdot v11.4s, v19.16b, v28.4b[1]
-	WORD $0x4fb0e272 // sdot v18.4s, v19.16b, v16.4b[1]
-	FMOVQ 608(R11), F8
-	WORD $0x4f9ce90b // sdot v11.4s, v8.16b, v28.4b[2]
-	WORD $0x4f90e912 // sdot v18.4s, v8.16b, v16.4b[2]
-	FMOVQ 624(R11), F22
-	WORD $0x4fbceacb // sdot v11.4s, v22.16b, v28.4b[3]
-	WORD $0x4fb0ead2 // sdot v18.4s, v22.16b, v16.4b[3]
-	WORD $0x4eaed56b // fsub v11.4s, v11.4s, v14.4s
-	WORD $0x4ea9d652 // fsub v18.4s, v18.4s, v9.4s
-	WORD $0x4fa6916b // fmul v11.4s, v11.4s, v6.s[1]
-	WORD $0x4fa79252 // fmul v18.4s, v18.4s, v7.s[1]
-	FMOVQ 16(R14), F21
-	FMOVQ 16(R21), F10
-	FMOVQ 144(R11), F12
-	WORD $0x4e2ccfd5 // fmla v21.4s, v30.4s, v12.4s
-	WORD $0x4e2ccfea // fmla v10.4s, v31.4s, v12.4s
-	FMOVQ 208(R11), F29
-	WORD $0x4e3dcd75 // fmla v21.4s, v11.4s, v29.4s
-	WORD $0x4e3dce4a // fmla v10.4s, v18.4s, v29.4s
-	FMOVQ F21, 16(R14)
-	FMOVQ F10, 16(R21)
-	FMOVQ 0(R10), F17
-	FMOVQ 0(R10), F27
-	FMOVQ 640(R11), F23
-	WORD $0x4f84e2f1 // sdot v17.4s, v23.16b, v4.4b[0]
-	WORD $0x4f8fe2fb // sdot v27.4s, v23.16b, v15.4b[0]
-	FMOVQ 656(R11), F24
-	WORD $0x4fa4e311 // sdot v17.4s, v24.16b, v4.4b[1]
-	WORD $0x4fafe31b // sdot v27.4s, v24.16b, v15.4b[1]
-	FMOVQ 672(R11), F25
-	WORD $0x4f84eb31 // sdot v17.4s, v25.16b, v4.4b[2]
-	WORD $0x4f8feb3b // sdot v27.4s, v25.16b, v15.4b[2]
-	FMOVQ 688(R11), F26
-	WORD $0x4fa4eb51 // sdot v17.4s, v26.16b, v4.4b[3]
-	WORD $0x4fafeb5b // sdot v27.4s, v26.16b, v15.4b[3]
-	WORD $0x4eadd631 // fsub v17.4s, v17.4s, v13.4s
-	WORD $0x4ea5d77b // fsub v27.4s, v27.4s, v5.4s
-	WORD $0x4f869231 // fmul v17.4s, v17.4s, v6.s[0]
-	WORD $0x4f87937b // fmul v27.4s, v27.4s, v7.s[0]
-	FMOVQ 0(R10), F20
-	FMOVQ 0(R10), F19
-	FMOVQ 704(R11), F8
-	WORD $0x4f9ce114 // sdot v20.4s, v8.16b, v28.4b[0]
-	WORD $0x4f90e113 // sdot v19.4s, v8.16b, v16.4b[0]
-	FMOVQ 720(R11), F22
-	WORD $0x4fbce2d4 // sdot v20.4s, v22.16b, v28.4b[1]
-	WORD $0x4fb0e2d3 // sdot v19.4s, v22.16b, v16.4b[1]
-	FMOVQ 736(R11), F30
-	WORD $0x4f9cebd4 // sdot v20.4s, v30.16b, v28.4b[2]
-	WORD $0x4f90ebd3 // sdot v19.4s, v30.16b, v16.4b[2]
-	FMOVQ 752(R11), F31
-	WORD $0x4fbcebf4 // sdot v20.4s, v31.16b, v28.4b[3]
-	WORD $0x4fb0ebf3 // sdot v19.4s, v31.16b, v16.4b[3]
-	WORD $0x4eaed694 // fsub v20.4s, v20.4s, v14.4s
-	WORD $0x4ea9d673 // fsub v19.4s, v19.4s, v9.4s
-	WORD $0x4fa69294 // fmul v20.4s, v20.4s, v6.s[1]
-	WORD $0x4fa79273 // fmul v19.4s, v19.4s, v7.s[1]
-	FMOVQ 32(R14), F12
-	FMOVQ 32(R21), F11
-	FMOVQ 160(R11), F18
-	WORD $0x4e32ce2c // fmla v12.4s, v17.4s, v18.4s
-	WORD $0x4e32cf6b // fmla v11.4s, v27.4s, v18.4s
-	FMOVQ 224(R11), F29
-	WORD $0x4e3dce8c // fmla v12.4s, v20.4s, v29.4s
-	WORD $0x4e3dce6b // fmla v11.4s, v19.4s, v29.4s
-	FMOVQ F12, 32(R14)
-	FMOVQ F11, 32(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F10
-	FMOVQ 768(R11), F23
-	WORD $0x4f84e2f5 // sdot v21.4s, v23.16b, v4.4b[0]
-	WORD $0x4f8fe2ea // sdot v10.4s, v23.16b, v15.4b[0]
-	FMOVQ 784(R11), F24
-	WORD $0x4fa4e315 // sdot v21.4s, v24.16b, v4.4b[1]
-	WORD $0x4fafe30a // sdot v10.4s, v24.16b, v15.4b[1]
-	FMOVQ 800(R11), F25
-	WORD $0x4f84eb35 // sdot v21.4s, v25.16b, v4.4b[2]
-	WORD $0x4f8feb2a // sdot v10.4s, v25.16b, v15.4b[2]
-	FMOVQ 816(R11), F26
-	WORD $0x4fa4eb55 // sdot v21.4s, v26.16b, v4.4b[3]
-	WORD $0x4fafeb4a // sdot v10.4s, v26.16b, v15.4b[3]
-	WORD $0x4eadd6b5 // fsub v21.4s, v21.4s, v13.4s
-	WORD $0x4ea5d54a // fsub v10.4s, v10.4s, v5.4s
-	WORD $0x4f8692b5 // fmul v21.4s, v21.4s, v6.s[0]
-	WORD $0x4f87914a // fmul v10.4s, v10.4s, v7.s[0]
-	FMOVQ 0(R10), F8
-	FMOVQ 0(R10), F22
-	FMOVQ 832(R11), F30
-	WORD $0x4f9ce3c8 // sdot v8.4s, v30.16b, v28.4b[0]
-	WORD $0x4f90e3d6 // sdot v22.4s, v30.16b, v16.4b[0]
-	FMOVQ 848(R11), F31
-	WORD $0x4fbce3e8 // sdot v8.4s, v31.16b, v28.4b[1]
-	WORD $0x4fb0e3f6 // sdot v22.4s, v31.16b, v16.4b[1]
-	FMOVQ 864(R11), F17
-	WORD $0x4f9cea28 // sdot v8.4s, v17.16b, v28.4b[2]
-	WORD $0x4f90ea36 // sdot v22.4s, v17.16b, v16.4b[2]
-	FMOVQ 880(R11), F27
-	WORD $0x4fbceb68 // sdot v8.4s, v27.16b, v28.4b[3]
-	WORD $0x4fb0eb76 // sdot v22.4s, v27.16b, v16.4b[3]
-	WORD $0x4eaed508 // fsub v8.4s, v8.4s, v14.4s
-	WORD $0x4ea9d6d6 // fsub v22.4s, v22.4s, v9.4s
-	WORD $0x4fa69108 // fmul v8.4s, v8.4s, v6.s[1]
-	WORD $0x4fa792d6 // fmul v22.4s, v22.4s, v7.s[1]
-	FMOVQ 48(R14), F18
-	FMOVQ 48(R21), F20
-	FMOVQ 176(R11), F19
-	WORD $0x4e33ceb2 // fmla v18.4s, v21.4s, v19.4s
-	WORD $0x4e33cd54 // fmla v20.4s, v10.4s, v19.4s
-	FMOVQ 240(R11), F29
-	WORD $0x4e3dcd12 // fmla v18.4s, v8.4s, v29.4s
-	WORD $0x4e3dced4 // fmla v20.4s, v22.4s, v29.4s
-	FMOVQ F18, 48(R14)
-	FMOVQ F20, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair109
-	FMOVQ 448(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 704(R1), F11
-	VSHL $4, V11.B16, V23.B16
-	VAND V2.B16, V23.B16, V24.B16
-	VORR V24.B16, V12.B16, V12.B16
-	FMOVQ F12, 384(R11)
-	FMOVQ 512(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V23.B16, V26.B16
-	VUSRA $2, V26.B16, V25.B16
-	FMOVQ F25, 400(R11)
-	FMOVQ 576(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V2.B16, V11.B16, V31.B16
-	VORR V31.B16, V30.B16, V30.B16
-	FMOVQ F30, 416(R11)
+	VUSRA $2, V29.B16, V18.B16
+	VSUB V4.B16, V18.B16, V18.B16
+	FMOVQ F18, 624(R23)
+	WORD $0x4e751014 // saddw2 v20.4s, v0.4s, v21.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	FMOVQ 48(R11), F5
+	WORD $0x6e25de94 // fmul v20.4s, v20.4s, v5.4s
+	FMOVQ F20, 48(R23)
+	WORD $0x4e7c101e // saddw2 v30.4s, v0.4s, v28.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FMOVQ 48(R11), F8
+	WORD $0x6e28dfde // fmul v30.4s, v30.4s, v8.4s
+	FMOVQ F30, 112(R23)
+	ADD $640, R23
+	FMOVQ 448(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	FMOVQ 704(R1), F12
+	VSHL $4, V12.B16, V31.B16
+	VAND V2.B16, V31.B16, V10.B16
+	VORR V10.B16, V6.B16, V6.B16
+	VSUB V4.B16, V6.B16, V6.B16
+	FMOVQ F6, 128(R23)
+	FMOVQ 512(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V31.B16, V9.B16
+	VUSRA $2, V9.B16, V14.B16
+	VSUB V4.B16, V14.B16, V14.B16
+	FMOVQ F14, 144(R23)
+	FMOVQ 576(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V2.B16, V12.B16, V7.B16
+	VORR V7.B16, V16.B16, V16.B16
+	VSUB V4.B16, V16.B16, V16.B16
+	FMOVQ F16, 160(R23)
 	FMOVQ 640(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V11.B16, V27.B16
-	VUSRA $2, V27.B16, V17.B16
-	FMOVQ F17, 432(R11)
-	FMOVQ 448(R1), F21
-	FMOVQ 768(R1), F10
-	VSHL $4, V10.B16, V19.B16
-	VAND V2.B16, V19.B16, V8.B16
-	VUSRA $4, V21.B16, V8.B16
-	FMOVQ F8, 448(R11)
-	FMOVQ 512(R1), F22
-	VAND V3.B16, V19.B16, V29.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $2, V29.B16, V22.B16
-	FMOVQ F22, 464(R11)
-	FMOVQ 576(R1), F18
-	VAND V2.B16, V10.B16, V20.B16
-	VUSRA $4, V18.B16, V20.B16
-	FMOVQ F20, 480(R11)
-	FMOVQ 640(R1), F4
-	VAND V3.B16, V10.B16, V28.B16
-	VUSHR $4, V4.B16, V4.B16
-	VUSRA $2, V28.B16, V4.B16
-	FMOVQ F4, 496(R11)
-	FMOVD 32(R1), F6
-	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
-	WORD $0x0e66100d // saddw v13.4s, v0.4s, v6.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 0(R11), F14
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 128(R11)
-	FMOVD 48(R1), F15
-	WORD $0x0f08a5ef // sshll v15.8h, v15.8b, #0
-	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 0(R11), F7
-	WORD $0x6e27de10 // fmul v16.4s, v16.4s, v7.4s
-	FMOVQ F16, 192(R11)
-	FMOVQ 464(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ 720(R1), F9
-	VSHL $4, V9.B16, V24.B16
-	VAND V2.B16, V24.B16, V12.B16
-	VORR V12.B16, V5.B16, V5.B16
-	FMOVQ F5, 512(R11)
-	FMOVQ 528(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V24.B16, V25.B16
-	VUSRA $2, V25.B16, V26.B16
-	FMOVQ F26, 528(R11)
-	FMOVQ 592(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V2.B16, V9.B16, V30.B16
-	VORR V30.B16, V31.B16, V31.B16
-	FMOVQ F31, 544(R11)
-	FMOVQ 656(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V9.B16, V11.B16
-	VUSRA $2, V11.B16, V23.B16
-	FMOVQ F23, 560(R11)
-	FMOVQ 464(R1), F27
-	FMOVQ 784(R1), F17
-	VSHL $4, V17.B16, V21.B16
-	VAND V2.B16, V21.B16, V8.B16
-	VUSRA $4, V27.B16, V8.B16
-	FMOVQ F8, 576(R11)
-	FMOVQ 528(R1), F29
-	VAND V3.B16, V21.B16, V22.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V22.B16, V29.B16
-	FMOVQ F29, 592(R11)
-	FMOVQ 592(R1), F18
-	VAND V2.B16, V17.B16, V20.B16
-	VUSRA $4, V18.B16, V20.B16
-	FMOVQ F20, 608(R11)
-	FMOVQ 656(R1), F19
-	VAND V3.B16, V17.B16, V10.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V10.B16, V19.B16
-	FMOVQ F19, 624(R11)
-	WORD $0x4e66101c // saddw2 v28.4s, v0.4s, v6.8h
+	VAND V3.B16, V12.B16, V19.B16
+	VUSRA $2, V19.B16, V17.B16
+	VSUB V4.B16, V17.B16, V17.B16
+	FMOVQ F17, 176(R23)
+	FMOVQ 448(R1), F15
+	FMOVQ 768(R1), F13
+	VSHL $4, V13.B16, V27.B16
+	VAND V2.B16, V27.B16, V22.B16
+	VUSRA $4, V15.B16, V22.B16
+	VSUB V4.B16, V22.B16, V22.B16
+	FMOVQ F22, 192(R23)
+	FMOVQ 512(R1), F24
+	VAND V3.B16, V27.B16, V23.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V23.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FMOVQ F24, 208(R23)
+	FMOVQ 576(R1), F25
+	VAND V2.B16, V13.B16, V26.B16
+	VUSRA $4, V25.B16, V26.B16
+	VSUB V4.B16, V26.B16, V26.B16
+	FMOVQ F26, 224(R23)
+	FMOVQ 640(R1), F11
+	VAND V3.B16, V13.B16, V29.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V29.B16, V11.B16
+	VSUB V4.B16, V11.B16, V11.B16
+	FMOVQ F11, 240(R23)
+	FMOVD 32(R1), F18
+	WORD $0x0f08a652 // sshll v18.8h, v18.8b, #0
+	WORD $0x0e721015 // saddw v21.4s, v0.4s, v18.4h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	FMOVQ 0(R11), F5
+	WORD $0x6e25deb5 // fmul v21.4s, v21.4s, v5.4s
+	FMOVQ F21, 0(R23)
+	FMOVD 48(R1), F20
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x0e74101c // saddw v28.4s, v0.4s, v20.4h
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 16(R11), F4
-	WORD $0x6e24df9c // fmul v28.4s, v28.4s, v4.4s
-	FMOVQ F28, 144(R11)
-	WORD $0x4e6f100e // saddw2 v14.4s, v0.4s, v15.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 16(R11), F13
-	WORD $0x6e2dddce // fmul v14.4s, v14.4s, v13.4s
-	FMOVQ F14, 208(R11)
-	FMOVQ 480(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 736(R1), F16
-	VSHL $4, V16.B16, V12.B16
-	VAND V2.B16, V12.B16, V5.B16
-	VORR V5.B16, V7.B16, V7.B16
-	FMOVQ F7, 640(R11)
-	FMOVQ 544(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V12.B16, V26.B16
-	VUSRA $2, V26.B16, V25.B16
-	FMOVQ F25, 656(R11)
-	FMOVQ 608(R1), F30
+	FMOVQ 0(R11), F8
+	WORD $0x6e28df9c // fmul v28.4s, v28.4s, v8.4s
+	FMOVQ F28, 64(R23)
+	FMOVQ 464(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
-	VAND V2.B16, V16.B16, V31.B16
-	VORR V31.B16, V30.B16, V30.B16
-	FMOVQ F30, 672(R11)
-	FMOVQ 672(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V16.B16, V9.B16
-	VUSRA $2, V9.B16, V24.B16
-	FMOVQ F24, 688(R11)
-	FMOVQ 480(R1), F11
-	FMOVQ 800(R1), F23
-	VSHL $4, V23.B16, V27.B16
-	VAND V2.B16, V27.B16, V8.B16
-	VUSRA $4, V11.B16, V8.B16
-	FMOVQ F8, 704(R11)
-	FMOVQ 544(R1), F22
-	VAND V3.B16, V27.B16, V29.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $2, V29.B16, V22.B16
-	FMOVQ F22, 720(R11)
-	FMOVQ 608(R1), F18
-	VAND V2.B16, V23.B16, V20.B16
-	VUSRA $4, V18.B16, V20.B16
-	FMOVQ F20, 736(R11)
-	FMOVQ 672(R1), F21
-	VAND V3.B16, V23.B16, V17.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $2, V17.B16, V21.B16
-	FMOVQ F21, 752(R11)
-	FMOVD 40(R1), F10
-	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
-	WORD $0x0e6a1013 // saddw v19.4s, v0.4s, v10.4h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 32(R11), F6
-	WORD $0x6e26de73 // fmul v19.4s, v19.4s, v6.4s
-	FMOVQ F19, 160(R11)
-	FMOVD 56(R1), F4
-	WORD $0x0f08a484 // sshll v4.8h, v4.8b, #0
-	WORD $0x0e64101c // saddw v28.4s, v0.4s, v4.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 32(R11), F15
-	WORD $0x6e2fdf9c // fmul v28.4s, v28.4s, v15.4s
-	FMOVQ F28, 224(R11)
-	FMOVQ 496(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 752(R1), F14
-	VSHL $4, V14.B16, V5.B16
-	VAND V2.B16, V5.B16, V7.B16
-	VORR V7.B16, V13.B16, V13.B16
-	FMOVQ F13, 768(R11)
-	FMOVQ 560(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V5.B16, V25.B16
-	VUSRA $2, V25.B16, V26.B16
-	FMOVQ F26, 784(R11)
-	FMOVQ 624(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V2.B16, V14.B16, V30.B16
-	VORR V30.B16, V31.B16, V31.B16
-	FMOVQ F31, 800(R11)
-	FMOVQ 688(R1), F12
+	FMOVQ 720(R1), F10
+	VSHL $4, V10.B16, V6.B16
+	VAND V2.B16, V6.B16, V9.B16
+	VORR V9.B16, V30.B16, V30.B16
+	VSUB V4.B16, V30.B16, V30.B16
+	FMOVQ F30, 256(R23)
+	FMOVQ 528(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V6.B16, V7.B16
+	VUSRA $2, V7.B16, V14.B16
+	VSUB V4.B16, V14.B16, V14.B16
+	FMOVQ F14, 272(R23)
+	FMOVQ 592(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V2.B16, V10.B16, V31.B16
+	VORR V31.B16, V16.B16, V16.B16
+	VSUB V4.B16, V16.B16, V16.B16
+	FMOVQ F16, 288(R23)
+	FMOVQ 656(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V14.B16, V16.B16
-	VUSRA $2, V16.B16, V12.B16
-	FMOVQ F12, 816(R11)
-	FMOVQ 496(R1), F9
-	FMOVQ 816(R1), F24
-	VSHL $4, V24.B16, V11.B16
-	VAND V2.B16, V11.B16, V8.B16
-	VUSRA $4, V9.B16, V8.B16
-	FMOVQ F8, 832(R11)
-	FMOVQ 560(R1), F29
-	VAND V3.B16, V11.B16, V22.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V22.B16, V29.B16
-	FMOVQ F29, 848(R11)
-	FMOVQ 624(R1), F18
-	VAND V2.B16, V24.B16, V20.B16
-	VUSRA $4, V18.B16, V20.B16
-	FMOVQ F20, 864(R11)
-	FMOVQ 688(R1), F27
-	VAND V3.B16, V24.B16, V23.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $2, V23.B16, V27.B16
-	FMOVQ F27, 880(R11)
-	WORD $0x4e6a1011 // saddw2 v17.4s, v0.4s, v10.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 48(R11), F21
-	WORD $0x6e35de31 // fmul v17.4s, v17.4s, v21.4s
-	FMOVQ F17, 176(R11)
-	WORD $0x4e641006 // saddw2 v6.4s, v0.4s, v4.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 48(R11), F19
-	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
-	FMOVQ F6, 240(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-pair110:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F15
-	FMOVQ 16(R13), F28
-	FMOVQ 32(R13), F7
-	WORD $0x4f3e04ed // sshr v13.4s, v7.4s, #2
-	VSUB V13.S4, V0.S4, V13.S4
-	VDUP V13.S[2], V25.S4
-	VDUP V13.S[3], V26.S4
-	FMOVQ 0(R20), F30
-	FMOVQ 16(R20), F31
-	FMOVQ 32(R20), F5
-	WORD $0x4f3e04ae // sshr v14.4s, v5.4s, #2
-	VSUB V14.S4, V0.S4, V14.S4
-	VDUP V14.S[2], V16.S4
-	VDUP V14.S[3], V12.S4
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F8
-	FMOVQ 384(R11), F22
-	WORD $0x4f8fe2c9 // sdot v9.4s, v22.16b, v15.4b[0]
-	WORD $0x4f9ee2c8 // sdot v8.4s, v22.16b, v30.4b[0]
-	FMOVQ 400(R11), F29
-	WORD $0x4fafe3a9 // sdot v9.4s, v29.16b, v15.4b[1]
-	WORD $0x4fbee3a8 // sdot v8.4s, v29.16b, v30.4b[1]
-	FMOVQ 416(R11), F18
-	WORD $0x4f8fea49 // sdot v9.4s, v18.16b, v15.4b[2]
-	WORD $0x4f9eea48 // sdot v8.4s, v18.16b, v30.4b[2]
-	FMOVQ 432(R11), F20
-	WORD $0x4fafea89 // sdot v9.4s, v20.16b, v15.4b[3]
-	WORD $0x4fbeea88 // sdot v8.4s, v20.16b, v30.4b[3]
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	WORD $0x4eb0d508 // fsub v8.4s, v8.4s, v16.4s
-	WORD $0x4f879129 // fmul v9.4s, v9.4s, v7.s[0]
-	WORD $0x4f859108 // fmul v8.4s, v8.4s, v5.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F24
-	FMOVQ 448(R11), F23
-	WORD $0x4f9ce2eb // sdot v11.4s, v23.16b, v28.4b[0]
-	WORD $0x4f9fe2f8 // sdot v24.4s, v23.16b, v31.4b[0]
-	FMOVQ 464(R11), F27
-	WORD $0x4fbce36b // sdot v11.4s, v27.16b, v28.4b[1]
-	WORD $0x4fbfe378 // sdot v24.4s, v27.16b, v31.4b[1]
-	FMOVQ 480(R11), F10
-	WORD $0x4f9ce94b // sdot v11.4s, v10.16b, v28.4b[2]
-	WORD $0x4f9fe958 // sdot v24.4s, v10.16b, v31.4b[2]
-	FMOVQ 496(R11), F21
-	WORD $0x4fbceaab // sdot v11.4s, v21.16b, v28.4b[3]
-	WORD $0x4fbfeab8 // sdot v24.4s, v21.16b, v31.4b[3]
-	WORD $0x4ebad56b // fsub v11.4s, v11.4s, v26.4s
-	WORD $0x4eacd718 // fsub v24.4s, v24.4s, v12.4s
-	WORD $0x4fa7916b // fmul v11.4s, v11.4s, v7.s[1]
-	WORD $0x4fa59318 // fmul v24.4s, v24.4s, v5.s[1]
-	FMOVQ 0(R14), F17
-	FMOVQ 0(R21), F4
-	FMOVQ 128(R11), F19
-	WORD $0x4e33cd31 // fmla v17.4s, v9.4s, v19.4s
-	WORD $0x4e33cd04 // fmla v4.4s, v8.4s, v19.4s
-	FMOVQ 192(R11), F6
-	WORD $0x4e26cd71 // fmla v17.4s, v11.4s, v6.4s
-	WORD $0x4e26cf04 // fmla v4.4s, v24.4s, v6.4s
-	FMOVQ F17, 0(R14)
-	FMOVQ F4, 0(R21)
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F14
-	FMOVQ 512(R11), F22
-	WORD $0x4f8fe2cd // sdot v13.4s, v22.16b, v15.4b[0]
-	WORD $0x4f9ee2ce // sdot v14.4s, v22.16b, v30.4b[0]
-	FMOVQ 528(R11), F29
-	WORD $0x4fafe3ad // sdot v13.4s, v29.16b, v15.4b[1]
-	WORD $0x4fbee3ae // sdot v14.4s, v29.16b, v30.4b[1]
-	FMOVQ 544(R11), F18
-	WORD $0x4f8fea4d // sdot v13.4s, v18.16b, v15.4b[2]
-	WORD $0x4f9eea4e // sdot v14.4s, v18.16b, v30.4b[2]
-	FMOVQ 560(R11), F20
-	WORD $0x4fafea8d // sdot v13.4s, v20.16b, v15.4b[3]
-	WORD $0x4fbeea8e // sdot v14.4s, v20.16b, v30.4b[3]
-	WORD $0x4eb9d5ad // fsub v13.4s, v13.4s, v25.4s
-	WORD $0x4eb0d5ce // fsub v14.4s, v14.4s, v16.4s
-	WORD $0x4f8791ad // fmul v13.4s, v13.4s, v7.s[0]
-	WORD $0x4f8591ce // fmul v14.4s, v14.4s, v5.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F27
-	FMOVQ 576(R11), F10
-	WORD $0x4f9ce157 // sdot v23.4s, v10.16b, v28.4b[0]
-	WORD $0x4f9fe15b // sdot v27.4s, v10.16b, v31.4b[0]
-	FMOVQ 592(R11), F21
-	WORD $0x4fbce2b7 // sdot v23.4s, v21.16b, v28.4b[1]
-	WORD $0x4fbfe2bb // sdot v27.4s, v21.16b, v31.4b[1]
-	FMOVQ 608(R11), F9
-	WORD $0x4f9ce937 // sdot v23.4s, v9.16b, v28.4b[2]
-	WORD $0x4f9fe93b // sdot v27.4s, v9.16b, v31.4b[2]
-	FMOVQ 624(R11), F8
-	WORD $0x4fbce917 // sdot v23.4s, v8.16b, v28.4b[3]
-	WORD $0x4fbfe91b // sdot v27.4s, v8.16b, v31.4b[3]
-	WORD $0x4ebad6f7 // fsub v23.4s, v23.4s, v26.4s
-	WORD $0x4eacd77b // fsub v27.4s, v27.4s, v12.4s
-	WORD $0x4fa792f7 // fmul v23.4s, v23.4s, v7.s[1]
-	WORD $0x4fa5937b // fmul v27.4s, v27.4s, v5.s[1]
-	FMOVQ 16(R14), F19
-	FMOVQ 16(R21), F11
-	FMOVQ 144(R11), F24
-	WORD $0x4e38cdb3 // fmla v19.4s, v13.4s, v24.4s
-	WORD $0x4e38cdcb // fmla v11.4s, v14.4s, v24.4s
-	FMOVQ 208(R11), F6
-	WORD $0x4e26cef3 // fmla v19.4s, v23.4s, v6.4s
-	WORD $0x4e26cf6b // fmla v11.4s, v27.4s, v6.4s
-	FMOVQ F19, 16(R14)
-	FMOVQ F11, 16(R21)
-	FMOVQ 0(R10), F17
-	FMOVQ 0(R10), F4
-	FMOVQ 640(R11), F22
-	WORD $0x4f8fe2d1 // sdot v17.4s, v22.16b, v15.4b[0]
-	WORD $0x4f9ee2c4 // sdot v4.4s, v22.16b, v30.4b[0]
-	FMOVQ 656(R11), F29
-	WORD $0x4fafe3b1 // sdot v17.4s, v29.16b, v15.4b[1]
-	WORD $0x4fbee3a4 // sdot v4.4s, v29.16b, v30.4b[1]
-	FMOVQ 672(R11), F18
-	WORD $0x4f8fea51 // sdot v17.4s, v18.16b, v15.4b[2]
-	WORD $0x4f9eea44 // sdot v4.4s, v18.16b, v30.4b[2]
-	FMOVQ 688(R11), F20
-	WORD $0x4fafea91 // sdot v17.4s, v20.16b, v15.4b[3]
-	WORD $0x4fbeea84 // sdot v4.4s, v20.16b, v30.4b[3]
-	WORD $0x4eb9d631 // fsub v17.4s, v17.4s, v25.4s
-	WORD $0x4eb0d484 // fsub v4.4s, v4.4s, v16.4s
-	WORD $0x4f879231 // fmul v17.4s, v17.4s, v7.s[0]
-	WORD $0x4f859084 // fmul v4.4s, v4.4s, v5.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 0(R10), F21
-	FMOVQ 704(R11), F9
-	WORD $0x4f9ce12a // sdot v10.4s, v9.16b, v28.4b[0]
-	WORD $0x4f9fe135 // sdot v21.4s, v9.16b, v31.4b[0]
-	FMOVQ 720(R11), F8
-	WORD $0x4fbce10a // sdot v10.4s, v8.16b, v28.4b[1]
-	WORD $0x4fbfe115 // sdot v21.4s, v8.16b, v31.4b[1]
-	FMOVQ 736(R11), F13
-	WORD $0x4f9ce9aa // sdot v10.4s, v13.16b, v28.4b[2]
-	WORD $0x4f9fe9b5 // sdot v21.4s, v13.16b, v31.4b[2]
-	FMOVQ 752(R11), F14
-	WORD $0x4fbce9ca // sdot v10.4s, v14.16b, v28.4b[3]
-	WORD $0x4fbfe9d5 // sdot v21.4s, v14.16b, v31.4b[3]
-	WORD $0x4ebad54a // fsub v10.4s, v10.4s, v26.4s
-	WORD $0x4eacd6b5 // fsub v21.4s, v21.4s, v12.4s
-	WORD $0x4fa7914a // fmul v10.4s, v10.4s, v7.s[1]
-	WORD $0x4fa592b5 // fmul v21.4s, v21.4s, v5.s[1]
-	FMOVQ 32(R14), F24
-	FMOVQ 32(R21), F23
-	FMOVQ 160(R11), F27
-	WORD $0x4e3bce38 // fmla v24.4s, v17.4s, v27.4s
-	WORD $0x4e3bcc97 // fmla v23.4s, v4.4s, v27.4s
-	FMOVQ 224(R11), F6
-	WORD $0x4e26cd58 // fmla v24.4s, v10.4s, v6.4s
-	WORD $0x4e26ceb7 // fmla v23.4s, v21.4s, v6.4s
-	FMOVQ F24, 32(R14)
-	FMOVQ F23, 32(R21)
-	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F11
-	FMOVQ 768(R11), F22
-	WORD $0x4f8fe2d3 // sdot v19.4s, v22.16b, v15.4b[0]
-	WORD $0x4f9ee2cb // sdot v11.4s, v22.16b, v30.4b[0]
-	FMOVQ 784(R11), F29
-	WORD $0x4fafe3b3 // sdot v19.4s, v29.16b, v15.4b[1]
-	WORD $0x4fbee3ab // sdot v11.4s, v29.16b, v30.4b[1]
-	FMOVQ 800(R11), F18
-	WORD $0x4f8fea53 // sdot v19.4s, v18.16b, v15.4b[2]
-	WORD $0x4f9eea4b // sdot v11.4s, v18.16b, v30.4b[2]
-	FMOVQ 816(R11), F20
-	WORD $0x4fafea93 // sdot v19.4s, v20.16b, v15.4b[3]
-	WORD $0x4fbeea8b // sdot v11.4s, v20.16b, v30.4b[3]
-	WORD $0x4eb9d673 // fsub v19.4s, v19.4s, v25.4s
-	WORD $0x4eb0d56b // fsub v11.4s, v11.4s, v16.4s
-	WORD $0x4f879273 // fmul v19.4s, v19.4s, v7.s[0]
-	WORD $0x4f85916b // fmul v11.4s, v11.4s, v5.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F8
-	FMOVQ 832(R11), F13
-	WORD $0x4f9ce1a9 // sdot v9.4s, v13.16b, v28.4b[0]
-	WORD $0x4f9fe1a8 // sdot v8.4s, v13.16b, v31.4b[0]
-	FMOVQ 848(R11), F14
-	WORD $0x4fbce1c9 // sdot v9.4s, v14.16b, v28.4b[1]
-	WORD $0x4fbfe1c8 // sdot v8.4s, v14.16b, v31.4b[1]
-	FMOVQ 864(R11), F17
-	WORD $0x4f9cea29 // sdot v9.4s, v17.16b, v28.4b[2]
-	WORD $0x4f9fea28 // sdot v8.4s, v17.16b, v31.4b[2]
-	FMOVQ 880(R11), F4
-	WORD $0x4fbce889 // sdot v9.4s, v4.16b, v28.4b[3]
-	WORD $0x4fbfe888 // sdot v8.4s, v4.16b, v31.4b[3]
-	WORD $0x4ebad529 // fsub v9.4s, v9.4s, v26.4s
-	WORD $0x4eacd508 // fsub v8.4s, v8.4s, v12.4s
-	WORD $0x4fa79129 // fmul v9.4s, v9.4s, v7.s[1]
-	WORD $0x4fa59108 // fmul v8.4s, v8.4s, v5.s[1]
-	FMOVQ 48(R14), F27
-	FMOVQ 48(R21), F10
-	FMOVQ 176(R11), F21
-	WORD $0x4e35ce7b // fmla v27.4s, v19.4s, v21.4s
-	WORD $0x4e35cd6a // fmla v10.4s, v11.4s, v21.4s
-	FMOVQ 240(R11), F6
-	WORD $0x4e26cd3b // fmla v27.4s, v9.4s, v6.4s
-	WORD $0x4e26cd0a // fmla v10.4s, v8.4s, v6.4s
-	FMOVQ F27, 48(R14)
-	FMOVQ F10, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair110
+	VAND V3.B16, V10.B16, V19.B16
+	VUSRA $2, V19.B16, V12.B16
+	VSUB V4.B16, V12.B16, V12.B16
+	FMOVQ F12, 304(R23)
+	FMOVQ 464(R1), F17
+	FMOVQ 784(R1), F15
+	VSHL $4, V15.B16, V22.B16
+	VAND V2.B16, V22.B16, V23.B16
+	VUSRA $4, V17.B16, V23.B16
+	VSUB V4.B16, V23.B16, V23.B16
+	FMOVQ F23, 320(R23)
+	FMOVQ 528(R1), F24
+	VAND V3.B16, V22.B16, V25.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V25.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FMOVQ F24, 336(R23)
+	FMOVQ 592(R1), F26
+	VAND V2.B16, V15.B16, V27.B16
+	VUSRA $4, V26.B16, V27.B16
+	VSUB V4.B16, V27.B16, V27.B16
+	FMOVQ F27, 352(R23)
+	FMOVQ 656(R1), F13
+	VAND V3.B16, V15.B16, V29.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $2, V29.B16, V13.B16
+	VSUB V4.B16, V13.B16, V13.B16
+	FMOVQ F13, 368(R23)
+	WORD $0x4e72100b // saddw2 v11.4s, v0.4s, v18.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FMOVQ 16(R11), F5
+	WORD $0x6e25dd6b // fmul v11.4s, v11.4s, v5.4s
+	FMOVQ F11, 16(R23)
+	WORD $0x4e741015 // saddw2 v21.4s, v0.4s, v20.8h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	FMOVQ 16(R11), F8
+	WORD $0x6e28deb5 // fmul v21.4s, v21.4s, v8.4s
+	FMOVQ F21, 80(R23)
+	FMOVQ 480(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	FMOVQ 736(R1), F9
+	VSHL $4, V9.B16, V30.B16
+	VAND V2.B16, V30.B16, V7.B16
+	VORR V7.B16, V28.B16, V28.B16
+	VSUB V4.B16, V28.B16, V28.B16
+	FMOVQ F28, 384(R23)
+	FMOVQ 544(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V30.B16, V31.B16
+	VUSRA $2, V31.B16, V14.B16
+	VSUB V4.B16, V14.B16, V14.B16
+	FMOVQ F14, 400(R23)
+	FMOVQ 608(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V2.B16, V9.B16, V6.B16
+	VORR V6.B16, V16.B16, V16.B16
+	VSUB V4.B16, V16.B16, V16.B16
+	FMOVQ F16, 416(R23)
+	FMOVQ 672(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V9.B16, V19.B16
+	VUSRA $2, V19.B16, V10.B16
+	VSUB V4.B16, V10.B16, V10.B16
+	FMOVQ F10, 432(R23)
+	FMOVQ 480(R1), F12
+	FMOVQ 800(R1), F17
+	VSHL $4, V17.B16, V23.B16
+	VAND V2.B16, V23.B16, V25.B16
+	VUSRA $4, V12.B16, V25.B16
+	VSUB V4.B16, V25.B16, V25.B16
+	FMOVQ F25, 448(R23)
+	FMOVQ 544(R1), F24
+	VAND V3.B16, V23.B16, V26.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V26.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FMOVQ F24, 464(R23)
+	FMOVQ 608(R1), F27
+	VAND V2.B16, V17.B16, V22.B16
+	VUSRA $4, V27.B16, V22.B16
+	VSUB V4.B16, V22.B16, V22.B16
+	FMOVQ F22, 480(R23)
+	FMOVQ 672(R1), F15
+	VAND V3.B16, V17.B16, V29.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $2, V29.B16, V15.B16
+	VSUB V4.B16, V15.B16, V15.B16
+	FMOVQ F15, 496(R23)
+	FMOVD 40(R1), F13
+	WORD $0x0f08a5ad // sshll v13.8h, v13.8b, #0
+	WORD $0x0e6d1012 // saddw v18.4s, v0.4s, v13.4h
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	FMOVQ 32(R11), F5
+	WORD $0x6e25de52 // fmul v18.4s, v18.4s, v5.4s
+	FMOVQ F18, 32(R23)
+	FMOVD 56(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b1014 // saddw v20.4s, v0.4s, v11.4h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	FMOVQ 32(R11), F8
+	WORD $0x6e28de94 // fmul v20.4s, v20.4s, v8.4s
+	FMOVQ F20, 96(R23)
+	FMOVQ 496(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 752(R1), F7
+	VSHL $4, V7.B16, V28.B16
+	VAND V2.B16, V28.B16, V31.B16
+	VORR V31.B16, V21.B16, V21.B16
+	VSUB V4.B16, V21.B16, V21.B16
+	FMOVQ F21, 512(R23)
+	FMOVQ 560(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V28.B16, V6.B16
+	VUSRA $2, V6.B16, V14.B16
+	VSUB V4.B16, V14.B16, V14.B16
+	FMOVQ F14, 528(R23)
+	FMOVQ 624(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V2.B16, V7.B16, V30.B16
+	VORR V30.B16, V16.B16, V16.B16
+	VSUB V4.B16, V16.B16, V16.B16
+	FMOVQ F16, 544(R23)
+	FMOVQ 688(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V3.B16, V7.B16, V19.B16
+	VUSRA $2, V19.B16, V9.B16
+	VSUB V4.B16, V9.B16, V9.B16
+	FMOVQ F9, 560(R23)
+	FMOVQ 496(R1), F10
+	FMOVQ 816(R1), F12
+	VSHL $4, V12.B16, V25.B16
+	VAND V2.B16, V25.B16, V26.B16
+	VUSRA $4, V10.B16, V26.B16
+	VSUB V4.B16, V26.B16, V26.B16
+	FMOVQ F26, 576(R23)
+	FMOVQ 560(R1), F24
+	VAND V3.B16, V25.B16, V27.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V27.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FMOVQ F24, 592(R23)
+	FMOVQ 624(R1), F22
+	VAND V2.B16, V12.B16, V23.B16
+	VUSRA $4, V22.B16, V23.B16
+	VSUB V4.B16, V23.B16, V23.B16
+	FMOVQ F23, 608(R23)
+	FMOVQ 688(R1), F17
+	VAND V3.B16, V12.B16, V29.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $2, V29.B16, V17.B16
+	VSUB V4.B16, V17.B16, V17.B16
+	FMOVQ F17, 624(R23)
+	WORD $0x4e6d100f // saddw2 v15.4s, v0.4s, v13.8h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	FMOVQ 48(R11), F5
+	WORD $0x6e25ddef // fmul v15.4s, v15.4s, v5.4s
+	FMOVQ F15, 48(R23)
+	WORD $0x4e6b1012 // saddw2 v18.4s, v0.4s, v11.8h
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	FMOVQ 48(R11), F8
+	WORD $0x6e28de52 // fmul v18.4s, v18.4s, v8.4s
+	FMOVQ F18, 112(R23)
+	ADD $640, R23
 	ADD $832, R1
-	ADD $128, R2
 	SUBS $2, R4
-	BNE pair107
-	SUBS $1, R9
-	BNE block106
+	BNE pair112
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row114:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F20
+	FMOVQ 16(R14), F31
+	FMOVQ 32(R14), F21
+	FMOVQ 48(R14), F6
+	FMOVQ 0(R20), F14
+	FMOVQ 16(R20), F30
+	FMOVQ 32(R20), F16
+	FMOVQ 48(R20), F28
+	MOVD R13, R21
+	ADD $128, R11, R23
+	MOVD R24, R4
+tile115:
+	FMOVQ 0(R21), F7
+	FMOVQ 16(R21), F19
+	FMOVQ 32(R21), F9
+	FMOVQ 0(R22), F10
+	FMOVQ 16(R22), F26
+	FMOVQ 32(R22), F27
+	FMOVQ 0(R10), F24
+	FMOVQ 0(R10), F22
+	FMOVQ 128(R23), F23
+	WORD $0x4f87e2f8 // sdot v24.4s, v23.16b, v7.4b[0]
+	WORD $0x4f8ae2f6 // sdot v22.4s, v23.16b, v10.4b[0]
+	FMOVQ 144(R23), F25
+	WORD $0x4fa7e338 // sdot v24.4s, v25.16b, v7.4b[1]
+	WORD $0x4faae336 // sdot v22.4s, v25.16b, v10.4b[1]
+	FMOVQ 160(R23), F12
+	WORD $0x4f87e998 // sdot v24.4s, v12.16b, v7.4b[2]
+	WORD $0x4f8ae996 // sdot v22.4s, v12.16b, v10.4b[2]
+	FMOVQ 176(R23), F29
+	WORD $0x4fa7ebb8 // sdot v24.4s, v29.16b, v7.4b[3]
+	WORD $0x4faaebb6 // sdot v22.4s, v29.16b, v10.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f899318 // fmul v24.4s, v24.4s, v9.s[0]
+	WORD $0x4f9b92d6 // fmul v22.4s, v22.4s, v27.s[0]
+	FMOVQ 0(R10), F17
+	FMOVQ 0(R10), F13
+	FMOVQ 192(R23), F5
+	WORD $0x4f93e0b1 // sdot v17.4s, v5.16b, v19.4b[0]
+	WORD $0x4f9ae0ad // sdot v13.4s, v5.16b, v26.4b[0]
+	FMOVQ 208(R23), F15
+	WORD $0x4fb3e1f1 // sdot v17.4s, v15.16b, v19.4b[1]
+	WORD $0x4fbae1ed // sdot v13.4s, v15.16b, v26.4b[1]
+	FMOVQ 224(R23), F11
+	WORD $0x4f93e971 // sdot v17.4s, v11.16b, v19.4b[2]
+	WORD $0x4f9ae96d // sdot v13.4s, v11.16b, v26.4b[2]
+	FMOVQ 240(R23), F8
+	WORD $0x4fb3e911 // sdot v17.4s, v8.16b, v19.4b[3]
+	WORD $0x4fbae90d // sdot v13.4s, v8.16b, v26.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fa99231 // fmul v17.4s, v17.4s, v9.s[1]
+	WORD $0x4fbb91ad // fmul v13.4s, v13.4s, v27.s[1]
+	FMOVQ 0(R23), F18
+	WORD $0x4e32cf14 // fmla v20.4s, v24.4s, v18.4s
+	WORD $0x4e32cece // fmla v14.4s, v22.4s, v18.4s
+	FMOVQ 64(R23), F23
+	WORD $0x4e37ce34 // fmla v20.4s, v17.4s, v23.4s
+	WORD $0x4e37cdae // fmla v14.4s, v13.4s, v23.4s
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F12
+	FMOVQ 256(R23), F29
+	WORD $0x4f87e3b9 // sdot v25.4s, v29.16b, v7.4b[0]
+	WORD $0x4f8ae3ac // sdot v12.4s, v29.16b, v10.4b[0]
+	FMOVQ 272(R23), F5
+	WORD $0x4fa7e0b9 // sdot v25.4s, v5.16b, v7.4b[1]
+	WORD $0x4faae0ac // sdot v12.4s, v5.16b, v10.4b[1]
+	FMOVQ 288(R23), F15
+	WORD $0x4f87e9f9 // sdot v25.4s, v15.16b, v7.4b[2]
+	WORD $0x4f8ae9ec // sdot v12.4s, v15.16b, v10.4b[2]
+	FMOVQ 304(R23), F11
+	WORD $0x4fa7e979 // sdot v25.4s, v11.16b, v7.4b[3]
+	WORD $0x4faae96c // sdot v12.4s, v11.16b, v10.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f899339 // fmul v25.4s, v25.4s, v9.s[0]
+	WORD $0x4f9b918c // fmul v12.4s, v12.4s, v27.s[0]
+	FMOVQ 0(R10), F8
+	FMOVQ 0(R10), F24
+	FMOVQ 320(R23), F22
+	WORD $0x4f93e2c8 // sdot v8.4s, v22.16b, v19.4b[0]
+	WORD $0x4f9ae2d8 // sdot v24.4s, v22.16b, v26.4b[0]
+	FMOVQ 336(R23), F18
+	WORD $0x4fb3e248 // sdot v8.4s, v18.16b, v19.4b[1]
+	WORD $0x4fbae258 // sdot v24.4s, v18.16b, v26.4b[1]
+	FMOVQ 352(R23), F17
+	WORD $0x4f93ea28 // sdot v8.4s, v17.16b, v19.4b[2]
+	WORD $0x4f9aea38 // sdot v24.4s, v17.16b, v26.4b[2]
+	FMOVQ 368(R23), F13
+	WORD $0x4fb3e9a8 // sdot v8.4s, v13.16b, v19.4b[3]
+	WORD $0x4fbae9b8 // sdot v24.4s, v13.16b, v26.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fa99108 // fmul v8.4s, v8.4s, v9.s[1]
+	WORD $0x4fbb9318 // fmul v24.4s, v24.4s, v27.s[1]
+	FMOVQ 16(R23), F23
+	WORD $0x4e37cf3f // fmla v31.4s, v25.4s, v23.4s
+	WORD $0x4e37cd9e // fmla v30.4s, v12.4s, v23.4s
+	FMOVQ 80(R23), F29
+	WORD $0x4e3dcd1f // fmla v31.4s, v8.4s, v29.4s
+	WORD $0x4e3dcf1e // fmla v30.4s, v24.4s, v29.4s
+	FMOVQ 0(R10), F5
+	FMOVQ 0(R10), F15
+	FMOVQ 384(R23), F11
+	WORD $0x4f87e165 // sdot v5.4s, v11.16b, v7.4b[0]
+	WORD $0x4f8ae16f // sdot v15.4s, v11.16b, v10.4b[0]
+	FMOVQ 400(R23), F22
+	WORD $0x4fa7e2c5 // sdot v5.4s, v22.16b, v7.4b[1]
+	WORD $0x4faae2cf // sdot v15.4s, v22.16b, v10.4b[1]
+	FMOVQ 416(R23), F18
+	WORD $0x4f87ea45 // sdot v5.4s, v18.16b, v7.4b[2]
+	WORD $0x4f8aea4f // sdot v15.4s, v18.16b, v10.4b[2]
+	FMOVQ 432(R23), F17
+	WORD $0x4fa7ea25 // sdot v5.4s, v17.16b, v7.4b[3]
+	WORD $0x4faaea2f // sdot v15.4s, v17.16b, v10.4b[3]
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f8990a5 // fmul v5.4s, v5.4s, v9.s[0]
+	WORD $0x4f9b91ef // fmul v15.4s, v15.4s, v27.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F25
+	FMOVQ 448(R23), F12
+	WORD $0x4f93e18d // sdot v13.4s, v12.16b, v19.4b[0]
+	WORD $0x4f9ae199 // sdot v25.4s, v12.16b, v26.4b[0]
+	FMOVQ 464(R23), F23
+	WORD $0x4fb3e2ed // sdot v13.4s, v23.16b, v19.4b[1]
+	WORD $0x4fbae2f9 // sdot v25.4s, v23.16b, v26.4b[1]
+	FMOVQ 480(R23), F8
+	WORD $0x4f93e90d // sdot v13.4s, v8.16b, v19.4b[2]
+	WORD $0x4f9ae919 // sdot v25.4s, v8.16b, v26.4b[2]
+	FMOVQ 496(R23), F24
+	WORD $0x4fb3eb0d // sdot v13.4s, v24.16b, v19.4b[3]
+	WORD $0x4fbaeb19 // sdot v25.4s, v24.16b, v26.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4fa991ad // fmul v13.4s, v13.4s, v9.s[1]
+	WORD $0x4fbb9339 // fmul v25.4s, v25.4s, v27.s[1]
+	FMOVQ 32(R23), F29
+	WORD $0x4e3dccb5 // fmla v21.4s, v5.4s, v29.4s
+	WORD $0x4e3dcdf0 // fmla v16.4s, v15.4s, v29.4s
+	FMOVQ 96(R23), F11
+	WORD $0x4e2bcdb5 // fmla v21.4s, v13.4s, v11.4s
+	WORD $0x4e2bcf30 // fmla v16.4s, v25.4s, v11.4s
+	FMOVQ 0(R10), F22
+	FMOVQ 0(R10), F18
+	FMOVQ 512(R23), F17
+	WORD $0x4f87e236 // sdot v22.4s, v17.16b, v7.4b[0]
+	WORD $0x4f8ae232 // sdot v18.4s, v17.16b, v10.4b[0]
+	FMOVQ 528(R23), F12
+	WORD $0x4fa7e196 // sdot v22.4s, v12.16b, v7.4b[1]
+	WORD $0x4faae192 // sdot v18.4s, v12.16b, v10.4b[1]
+	FMOVQ 544(R23), F23
+	WORD $0x4f87eaf6 // sdot v22.4s, v23.16b, v7.4b[2]
+	WORD $0x4f8aeaf2 // sdot v18.4s, v23.16b, v10.4b[2]
+	FMOVQ 560(R23), F8
+	WORD $0x4fa7e916 // sdot v22.4s, v8.16b, v7.4b[3]
+	WORD $0x4faae912 // sdot v18.4s, v8.16b, v10.4b[3]
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f8992d6 // fmul v22.4s, v22.4s, v9.s[0]
+	WORD $0x4f9b9252 // fmul v18.4s, v18.4s, v27.s[0]
+	FMOVQ 0(R10), F24
+	FMOVQ 0(R10), F5
+	FMOVQ 576(R23), F15
+	WORD $0x4f93e1f8 // sdot v24.4s, v15.16b, v19.4b[0]
+	WORD $0x4f9ae1e5 // sdot v5.4s, v15.16b, v26.4b[0]
+	FMOVQ 592(R23), F29
+	WORD $0x4fb3e3b8 // sdot v24.4s, v29.16b, v19.4b[1]
+	WORD $0x4fbae3a5 // sdot v5.4s, v29.16b, v26.4b[1]
+	FMOVQ 608(R23), F13
+	WORD $0x4f93e9b8 // sdot v24.4s, v13.16b, v19.4b[2]
+	WORD $0x4f9ae9a5 // sdot v5.4s, v13.16b, v26.4b[2]
+	FMOVQ 624(R23), F25
+	WORD $0x4fb3eb38 // sdot v24.4s, v25.16b, v19.4b[3]
+	WORD $0x4fbaeb25 // sdot v5.4s, v25.16b, v26.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4fa99318 // fmul v24.4s, v24.4s, v9.s[1]
+	WORD $0x4fbb90a5 // fmul v5.4s, v5.4s, v27.s[1]
+	FMOVQ 48(R23), F11
+	WORD $0x4e2bcec6 // fmla v6.4s, v22.4s, v11.4s
+	WORD $0x4e2bce5c // fmla v28.4s, v18.4s, v11.4s
+	FMOVQ 112(R23), F17
+	WORD $0x4e31cf06 // fmla v6.4s, v24.4s, v17.4s
+	WORD $0x4e31ccbc // fmla v28.4s, v5.4s, v17.4s
+	ADD $64, R22
+	ADD $64, R21
+	ADD $640, R23
+	SUBS $1, R4
+	BNE tile115
+	FMOVQ F20, 0(R14)
+	FMOVQ F31, 16(R14)
+	FMOVQ F21, 32(R14)
+	FMOVQ F6, 48(R14)
+	FMOVQ F14, 0(R20)
+	FMOVQ F30, 16(R20)
+	FMOVQ F16, 32(R20)
+	FMOVQ F28, 48(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row114
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch111
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel104
+	BNE panel109
 	RET
 
 // mulIQ4_NLDotx1 multiplies IQ4_NL weights with a few rows of activations, one by one.
@@ -12808,12 +11185,12 @@ TEXT ·mulIQ4_NLDotx1(SB), NOSPLIT, $0-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel111:
+panel116:
 	MOVD 8(R0), R2
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row112:
+row117:
 	MOVD R6, R1
 	MOVD R13, R2
 	VEOR V3.B16, V3.B16, V3.B16
@@ -12821,7 +11198,7 @@ row112:
 	VEOR V5.B16, V5.B16, V5.B16
 	VEOR V6.B16, V6.B16, V6.B16
 	MOVD 40(R0), R4
-pair113:
+pair118:
 	FMOVQ 0(R2), F7
 	FMOVQ 16(R2), F8
 	FMOVQ 32(R2), F9
@@ -12994,7 +11371,7 @@ pair113:
 	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
 	WORD $0x4e3fcec6 // fmla v6.4s, v22.4s, v31.4s
 	SUBS $1, R4
-	BEQ last114
+	BEQ last119
 	FMOVQ 64(R2), F12
 	FMOVQ 80(R2), F13
 	FMOVQ 96(R2), F14
@@ -13170,8 +11547,8 @@ pair113:
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair113
-last114:
+	BNE pair118
+last119:
 	FMOVQ F3, 0(R14)
 	FMOVQ F4, 16(R14)
 	FMOVQ F5, 32(R14)
@@ -13179,19 +11556,19 @@ last114:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row112
+	BNE row117
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel111
+	BNE panel116
 	RET
 
 // mulIQ4_NLDot multiplies IQ4_NL weights with several rows of activations.
 // func mulIQ4_NLDot(a *panel.Args)
-TEXT ·mulIQ4_NLDot(SB), 0, $960-8
+TEXT ·mulIQ4_NLDot(SB), 0, $4800-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-4800(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -13204,14 +11581,13 @@ TEXT ·mulIQ4_NLDot(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel115:
-	MOVD R6, R1
+panel120:
 	MOVD 8(R0), R2
 	VEOR V3.B16, V3.B16, V3.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row116:
+row121:
 	FMOVQ F3, 0(R14)
 	FMOVQ F3, 16(R14)
 	FMOVQ F3, 32(R14)
@@ -13219,676 +11595,510 @@ row116:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row116
-	MOVD 40(R0), R4
-pair117:
+	BNE row121
+	MOVD R6, R1
+	MOVD 40(R0), R9
+bunch122:
+	MOVD $8, R4
+	CMP R4, R9
+	CSEL LT, R9, R4, R4
+	MOVD R4, R24
+	ADD $128, R11, R23
+pair123:
 	FMOVQ 64(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
 	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 384(R11)
+	FMOVQ F4, 64(R23)
 	FMOVQ 128(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
 	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FMOVQ F5, 400(R11)
+	FMOVQ F5, 80(R23)
 	FMOVQ 192(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
 	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ F6, 416(R11)
+	FMOVQ F6, 96(R23)
 	FMOVQ 256(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 432(R11)
+	FMOVQ F7, 112(R23)
 	FMOVQ 64(R1), F8
 	VUSHR $4, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 448(R11)
+	FMOVQ F8, 128(R23)
 	FMOVQ 128(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 464(R11)
+	FMOVQ F9, 144(R23)
 	FMOVQ 192(R1), F10
 	VUSHR $4, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ F10, 480(R11)
+	FMOVQ F10, 160(R23)
 	FMOVQ 256(R1), F11
 	VUSHR $4, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ F11, 496(R11)
+	FMOVQ F11, 176(R23)
 	FMOVD 0(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 128(R11)
+	FMOVQ F12, 0(R23)
 	FMOVQ 80(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FMOVQ F13, 512(R11)
+	FMOVQ F13, 192(R23)
 	FMOVQ 144(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	FMOVQ F14, 528(R11)
+	FMOVQ F14, 208(R23)
 	FMOVQ 208(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ F15, 544(R11)
+	FMOVQ F15, 224(R23)
 	FMOVQ 272(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
 	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	FMOVQ F16, 560(R11)
+	FMOVQ F16, 240(R23)
 	FMOVQ 80(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FMOVQ F17, 576(R11)
+	FMOVQ F17, 256(R23)
 	FMOVQ 144(R1), F18
 	VUSHR $4, V18.B16, V18.B16
 	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	FMOVQ F18, 592(R11)
+	FMOVQ F18, 272(R23)
 	FMOVQ 208(R1), F19
 	VUSHR $4, V19.B16, V19.B16
 	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ F19, 608(R11)
+	FMOVQ F19, 288(R23)
 	FMOVQ 272(R1), F20
 	VUSHR $4, V20.B16, V20.B16
 	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	FMOVQ F20, 624(R11)
+	FMOVQ F20, 304(R23)
 	FMOVD 8(R1), F21
 	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	FMOVQ F21, 144(R11)
+	FMOVQ F21, 16(R23)
 	FMOVQ 96(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	FMOVQ F22, 640(R11)
+	FMOVQ F22, 320(R23)
 	FMOVQ 160(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
 	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ F23, 656(R11)
+	FMOVQ F23, 336(R23)
 	FMOVQ 224(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
 	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	FMOVQ F24, 672(R11)
+	FMOVQ F24, 352(R23)
 	FMOVQ 288(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
 	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	FMOVQ F25, 688(R11)
+	FMOVQ F25, 368(R23)
 	FMOVQ 96(R1), F26
 	VUSHR $4, V26.B16, V26.B16
 	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FMOVQ F26, 704(R11)
+	FMOVQ F26, 384(R23)
 	FMOVQ 160(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	FMOVQ F27, 720(R11)
+	FMOVQ F27, 400(R23)
 	FMOVQ 224(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ F28, 736(R11)
+	FMOVQ F28, 416(R23)
 	FMOVQ 288(R1), F29
 	VUSHR $4, V29.B16, V29.B16
 	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ F29, 752(R11)
+	FMOVQ F29, 432(R23)
 	FMOVD 16(R1), F30
 	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	FMOVQ F30, 160(R11)
+	FMOVQ F30, 32(R23)
 	FMOVQ 112(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ F31, 768(R11)
+	FMOVQ F31, 448(R23)
 	FMOVQ 176(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
 	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	FMOVQ F3, 784(R11)
+	FMOVQ F3, 464(R23)
 	FMOVQ 240(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
 	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 800(R11)
+	FMOVQ F4, 480(R23)
 	FMOVQ 304(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
 	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FMOVQ F5, 816(R11)
+	FMOVQ F5, 496(R23)
 	FMOVQ 112(R1), F6
 	VUSHR $4, V6.B16, V6.B16
 	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ F6, 832(R11)
+	FMOVQ F6, 512(R23)
 	FMOVQ 176(R1), F7
 	VUSHR $4, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 848(R11)
+	FMOVQ F7, 528(R23)
 	FMOVQ 240(R1), F8
 	VUSHR $4, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 864(R11)
+	FMOVQ F8, 544(R23)
 	FMOVQ 304(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 880(R11)
+	FMOVQ F9, 560(R23)
 	FMOVD 24(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 176(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair119:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F11
-	FMOVQ 16(R13), F12
-	FMOVQ 32(R13), F13
-	FMOVQ 0(R20), F14
-	FMOVQ 16(R20), F15
-	FMOVQ 32(R20), F16
-	FMOVQ 0(R10), F17
-	FMOVQ 0(R10), F18
-	FMOVQ 384(R11), F19
-	WORD $0x4f8be271 // sdot v17.4s, v19.16b, v11.4b[0]
-	WORD $0x4f8ee272 // sdot v18.4s, v19.16b, v14.4b[0]
-	FMOVQ 400(R11), F20
-	WORD $0x4fabe291 // sdot v17.4s, v20.16b, v11.4b[1]
-	WORD $0x4faee292 // sdot v18.4s, v20.16b, v14.4b[1]
-	FMOVQ 416(R11), F21
-	WORD $0x4f8beab1 // sdot v17.4s, v21.16b, v11.4b[2]
-	WORD $0x4f8eeab2 // sdot v18.4s, v21.16b, v14.4b[2]
-	FMOVQ 432(R11), F22
-	WORD $0x4fabead1 // sdot v17.4s, v22.16b, v11.4b[3]
-	WORD $0x4faeead2 // sdot v18.4s, v22.16b, v14.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	WORD $0x4f909252 // fmul v18.4s, v18.4s, v16.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F24
-	FMOVQ 448(R11), F25
-	WORD $0x4f8ce337 // sdot v23.4s, v25.16b, v12.4b[0]
-	WORD $0x4f8fe338 // sdot v24.4s, v25.16b, v15.4b[0]
-	FMOVQ 464(R11), F26
-	WORD $0x4face357 // sdot v23.4s, v26.16b, v12.4b[1]
-	WORD $0x4fafe358 // sdot v24.4s, v26.16b, v15.4b[1]
-	FMOVQ 480(R11), F27
-	WORD $0x4f8ceb77 // sdot v23.4s, v27.16b, v12.4b[2]
-	WORD $0x4f8feb78 // sdot v24.4s, v27.16b, v15.4b[2]
-	FMOVQ 496(R11), F28
-	WORD $0x4faceb97 // sdot v23.4s, v28.16b, v12.4b[3]
-	WORD $0x4fafeb98 // sdot v24.4s, v28.16b, v15.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fad12f1 // fmla v17.4s, v23.4s, v13.s[1]
-	WORD $0x4fb01312 // fmla v18.4s, v24.4s, v16.s[1]
-	FMOVQ 0(R14), F29
-	FMOVQ 0(R21), F30
-	FMOVQ 128(R11), F31
-	WORD $0x4e3fce3d // fmla v29.4s, v17.4s, v31.4s
-	WORD $0x4e3fce5e // fmla v30.4s, v18.4s, v31.4s
-	FMOVQ F29, 0(R14)
-	FMOVQ F30, 0(R21)
-	FMOVQ 0(R10), F3
-	FMOVQ 0(R10), F4
-	FMOVQ 512(R11), F5
-	WORD $0x4f8be0a3 // sdot v3.4s, v5.16b, v11.4b[0]
-	WORD $0x4f8ee0a4 // sdot v4.4s, v5.16b, v14.4b[0]
-	FMOVQ 528(R11), F6
-	WORD $0x4fabe0c3 // sdot v3.4s, v6.16b, v11.4b[1]
-	WORD $0x4faee0c4 // sdot v4.4s, v6.16b, v14.4b[1]
-	FMOVQ 544(R11), F7
-	WORD $0x4f8be8e3 // sdot v3.4s, v7.16b, v11.4b[2]
-	WORD $0x4f8ee8e4 // sdot v4.4s, v7.16b, v14.4b[2]
-	FMOVQ 560(R11), F8
-	WORD $0x4fabe903 // sdot v3.4s, v8.16b, v11.4b[3]
-	WORD $0x4faee904 // sdot v4.4s, v8.16b, v14.4b[3]
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4f8d9063 // fmul v3.4s, v3.4s, v13.s[0]
-	WORD $0x4f909084 // fmul v4.4s, v4.4s, v16.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F10
-	FMOVQ 576(R11), F19
-	WORD $0x4f8ce269 // sdot v9.4s, v19.16b, v12.4b[0]
-	WORD $0x4f8fe26a // sdot v10.4s, v19.16b, v15.4b[0]
-	FMOVQ 592(R11), F20
-	WORD $0x4face289 // sdot v9.4s, v20.16b, v12.4b[1]
-	WORD $0x4fafe28a // sdot v10.4s, v20.16b, v15.4b[1]
-	FMOVQ 608(R11), F21
-	WORD $0x4f8ceaa9 // sdot v9.4s, v21.16b, v12.4b[2]
-	WORD $0x4f8feaaa // sdot v10.4s, v21.16b, v15.4b[2]
-	FMOVQ 624(R11), F22
-	WORD $0x4faceac9 // sdot v9.4s, v22.16b, v12.4b[3]
-	WORD $0x4fafeaca // sdot v10.4s, v22.16b, v15.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fad1123 // fmla v3.4s, v9.4s, v13.s[1]
-	WORD $0x4fb01144 // fmla v4.4s, v10.4s, v16.s[1]
-	FMOVQ 16(R14), F25
-	FMOVQ 16(R21), F26
-	FMOVQ 144(R11), F27
-	WORD $0x4e3bcc79 // fmla v25.4s, v3.4s, v27.4s
-	WORD $0x4e3bcc9a // fmla v26.4s, v4.4s, v27.4s
-	FMOVQ F25, 16(R14)
-	FMOVQ F26, 16(R21)
-	FMOVQ 0(R10), F28
-	FMOVQ 0(R10), F23
-	FMOVQ 640(R11), F24
-	WORD $0x4f8be31c // sdot v28.4s, v24.16b, v11.4b[0]
-	WORD $0x4f8ee317 // sdot v23.4s, v24.16b, v14.4b[0]
-	FMOVQ 656(R11), F17
-	WORD $0x4fabe23c // sdot v28.4s, v17.16b, v11.4b[1]
-	WORD $0x4faee237 // sdot v23.4s, v17.16b, v14.4b[1]
-	FMOVQ 672(R11), F18
-	WORD $0x4f8bea5c // sdot v28.4s, v18.16b, v11.4b[2]
-	WORD $0x4f8eea57 // sdot v23.4s, v18.16b, v14.4b[2]
-	FMOVQ 688(R11), F31
-	WORD $0x4fabebfc // sdot v28.4s, v31.16b, v11.4b[3]
-	WORD $0x4faeebf7 // sdot v23.4s, v31.16b, v14.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f8d939c // fmul v28.4s, v28.4s, v13.s[0]
-	WORD $0x4f9092f7 // fmul v23.4s, v23.4s, v16.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F30
-	FMOVQ 704(R11), F5
-	WORD $0x4f8ce0bd // sdot v29.4s, v5.16b, v12.4b[0]
-	WORD $0x4f8fe0be // sdot v30.4s, v5.16b, v15.4b[0]
-	FMOVQ 720(R11), F6
-	WORD $0x4face0dd // sdot v29.4s, v6.16b, v12.4b[1]
-	WORD $0x4fafe0de // sdot v30.4s, v6.16b, v15.4b[1]
-	FMOVQ 736(R11), F7
-	WORD $0x4f8ce8fd // sdot v29.4s, v7.16b, v12.4b[2]
-	WORD $0x4f8fe8fe // sdot v30.4s, v7.16b, v15.4b[2]
-	FMOVQ 752(R11), F8
-	WORD $0x4face91d // sdot v29.4s, v8.16b, v12.4b[3]
-	WORD $0x4fafe91e // sdot v30.4s, v8.16b, v15.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fad13bc // fmla v28.4s, v29.4s, v13.s[1]
-	WORD $0x4fb013d7 // fmla v23.4s, v30.4s, v16.s[1]
-	FMOVQ 32(R14), F19
-	FMOVQ 32(R21), F20
-	FMOVQ 160(R11), F21
-	WORD $0x4e35cf93 // fmla v19.4s, v28.4s, v21.4s
-	WORD $0x4e35cef4 // fmla v20.4s, v23.4s, v21.4s
-	FMOVQ F19, 32(R14)
-	FMOVQ F20, 32(R21)
-	FMOVQ 0(R10), F22
-	FMOVQ 0(R10), F9
-	FMOVQ 768(R11), F10
-	WORD $0x4f8be156 // sdot v22.4s, v10.16b, v11.4b[0]
-	WORD $0x4f8ee149 // sdot v9.4s, v10.16b, v14.4b[0]
-	FMOVQ 784(R11), F3
-	WORD $0x4fabe076 // sdot v22.4s, v3.16b, v11.4b[1]
-	WORD $0x4faee069 // sdot v9.4s, v3.16b, v14.4b[1]
-	FMOVQ 800(R11), F4
-	WORD $0x4f8be896 // sdot v22.4s, v4.16b, v11.4b[2]
-	WORD $0x4f8ee889 // sdot v9.4s, v4.16b, v14.4b[2]
-	FMOVQ 816(R11), F27
-	WORD $0x4fabeb76 // sdot v22.4s, v27.16b, v11.4b[3]
-	WORD $0x4faeeb69 // sdot v9.4s, v27.16b, v14.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f8d92d6 // fmul v22.4s, v22.4s, v13.s[0]
-	WORD $0x4f909129 // fmul v9.4s, v9.4s, v16.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F26
-	FMOVQ 832(R11), F24
-	WORD $0x4f8ce319 // sdot v25.4s, v24.16b, v12.4b[0]
-	WORD $0x4f8fe31a // sdot v26.4s, v24.16b, v15.4b[0]
-	FMOVQ 848(R11), F17
-	WORD $0x4face239 // sdot v25.4s, v17.16b, v12.4b[1]
-	WORD $0x4fafe23a // sdot v26.4s, v17.16b, v15.4b[1]
-	FMOVQ 864(R11), F18
-	WORD $0x4f8cea59 // sdot v25.4s, v18.16b, v12.4b[2]
-	WORD $0x4f8fea5a // sdot v26.4s, v18.16b, v15.4b[2]
-	FMOVQ 880(R11), F31
-	WORD $0x4facebf9 // sdot v25.4s, v31.16b, v12.4b[3]
-	WORD $0x4fafebfa // sdot v26.4s, v31.16b, v15.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fad1336 // fmla v22.4s, v25.4s, v13.s[1]
-	WORD $0x4fb01349 // fmla v9.4s, v26.4s, v16.s[1]
-	FMOVQ 48(R14), F5
-	FMOVQ 48(R21), F6
-	FMOVQ 176(R11), F7
-	WORD $0x4e27cec5 // fmla v5.4s, v22.4s, v7.4s
-	WORD $0x4e27cd26 // fmla v6.4s, v9.4s, v7.4s
-	FMOVQ F5, 48(R14)
-	FMOVQ F6, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair119
+	FMOVQ F10, 48(R23)
+	ADD $576, R23
 	SUBS $1, R4
-	BEQ last118
-	FMOVQ 320(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 384(R11)
-	FMOVQ 384(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ F29, 400(R11)
-	FMOVQ 448(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FMOVQ F30, 416(R11)
-	FMOVQ 512(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ F28, 432(R11)
-	FMOVQ 320(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ F23, 448(R11)
-	FMOVQ 384(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	FMOVQ F21, 464(R11)
-	FMOVQ 448(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ F19, 480(R11)
-	FMOVQ 512(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	FMOVQ F20, 496(R11)
-	FMOVD 32(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 128(R11)
-	FMOVQ 336(R1), F3
-	VAND V1.B16, V3.B16, V3.B16
-	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	FMOVQ F3, 512(R11)
-	FMOVQ 400(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
-	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 528(R11)
-	FMOVQ 464(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	FMOVQ F27, 544(R11)
-	FMOVQ 528(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	FMOVQ F24, 560(R11)
-	FMOVQ 336(R1), F17
+	BEQ last124
+	FMOVQ 320(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	FMOVQ F11, 64(R23)
+	FMOVQ 384(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ F12, 80(R23)
+	FMOVQ 448(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	FMOVQ F13, 96(R23)
+	FMOVQ 512(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FMOVQ F14, 112(R23)
+	FMOVQ 320(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ F15, 128(R23)
+	FMOVQ 384(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	FMOVQ F16, 144(R23)
+	FMOVQ 448(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FMOVQ F17, 576(R11)
-	FMOVQ 400(R1), F18
+	FMOVQ F17, 160(R23)
+	FMOVQ 512(R1), F18
 	VUSHR $4, V18.B16, V18.B16
 	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	FMOVQ F18, 592(R11)
-	FMOVQ 464(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ F31, 608(R11)
-	FMOVQ 528(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	FMOVQ F25, 624(R11)
-	FMOVD 40(R1), F26
-	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	FMOVQ F26, 144(R11)
-	FMOVQ 352(R1), F22
+	FMOVQ F18, 176(R23)
+	FMOVD 32(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	FMOVQ F19, 0(R23)
+	FMOVQ 336(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	FMOVQ F20, 192(R23)
+	FMOVQ 400(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	FMOVQ F21, 208(R23)
+	FMOVQ 464(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	FMOVQ F22, 640(R11)
-	FMOVQ 416(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 656(R11)
-	FMOVQ 480(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 672(R11)
-	FMOVQ 544(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FMOVQ F5, 688(R11)
-	FMOVQ 352(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ F6, 704(R11)
-	FMOVQ 416(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ F11, 720(R11)
-	FMOVQ 480(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FMOVQ F12, 736(R11)
-	FMOVQ 544(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FMOVQ F13, 752(R11)
-	FMOVD 48(R1), F14
-	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 160(R11)
-	FMOVQ 368(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ F15, 768(R11)
-	FMOVQ 432(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	FMOVQ F16, 784(R11)
-	FMOVQ 496(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 800(R11)
-	FMOVQ 560(R1), F29
+	FMOVQ F22, 224(R23)
+	FMOVQ 528(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	FMOVQ F23, 240(R23)
+	FMOVQ 336(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	FMOVQ F24, 256(R23)
+	FMOVQ 400(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	FMOVQ F25, 272(R23)
+	FMOVQ 464(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	FMOVQ F26, 288(R23)
+	FMOVQ 528(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	FMOVQ F27, 304(R23)
+	FMOVD 40(R1), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	FMOVQ F28, 16(R23)
+	FMOVQ 352(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
 	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ F29, 816(R11)
-	FMOVQ 368(R1), F30
-	VUSHR $4, V30.B16, V30.B16
+	FMOVQ F29, 320(R23)
+	FMOVQ 416(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
 	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FMOVQ F30, 832(R11)
-	FMOVQ 432(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ F28, 848(R11)
-	FMOVQ 496(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ F23, 864(R11)
-	FMOVQ 560(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	FMOVQ F21, 880(R11)
-	FMOVD 56(R1), F19
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	FMOVQ F19, 176(R11)
+	FMOVQ F30, 336(R23)
+	FMOVQ 480(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	FMOVQ F31, 352(R23)
+	FMOVQ 544(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
+	FMOVQ F3, 368(R23)
+	FMOVQ 352(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
+	FMOVQ F4, 384(R23)
+	FMOVQ 416(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FMOVQ F5, 400(R23)
+	FMOVQ 480(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
+	FMOVQ F6, 416(R23)
+	FMOVQ 544(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	FMOVQ F7, 432(R23)
+	FMOVD 48(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 32(R23)
+	FMOVQ 368(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ F9, 448(R23)
+	FMOVQ 432(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	FMOVQ F10, 464(R23)
+	FMOVQ 496(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	FMOVQ F11, 480(R23)
+	FMOVQ 560(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ F12, 496(R23)
+	FMOVQ 368(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	FMOVQ F13, 512(R23)
+	FMOVQ 432(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FMOVQ F14, 528(R23)
+	FMOVQ 496(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ F15, 544(R23)
+	FMOVQ 560(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	FMOVQ F16, 560(R23)
+	FMOVD 56(R1), F17
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	FMOVQ F17, 48(R23)
+	ADD $576, R23
+	ADD $576, R1
+	SUBS $1, R4
+	BNE pair123
+last124:
 	MOVD 64(R0), R12
-	ADD $64, R2, R13
+	MOVD R2, R13
 	MOVD R3, R14
-pair120:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F20
-	FMOVQ 16(R13), F10
-	FMOVQ 32(R13), F3
-	FMOVQ 0(R20), F4
-	FMOVQ 16(R20), F27
+row125:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F18
+	FMOVQ 16(R14), F19
+	FMOVQ 32(R14), F20
+	FMOVQ 48(R14), F21
+	FMOVQ 0(R20), F22
+	FMOVQ 16(R20), F23
 	FMOVQ 32(R20), F24
-	FMOVQ 0(R10), F17
-	FMOVQ 0(R10), F18
-	FMOVQ 384(R11), F31
-	WORD $0x4f94e3f1 // sdot v17.4s, v31.16b, v20.4b[0]
-	WORD $0x4f84e3f2 // sdot v18.4s, v31.16b, v4.4b[0]
-	FMOVQ 400(R11), F25
-	WORD $0x4fb4e331 // sdot v17.4s, v25.16b, v20.4b[1]
-	WORD $0x4fa4e332 // sdot v18.4s, v25.16b, v4.4b[1]
-	FMOVQ 416(R11), F26
-	WORD $0x4f94eb51 // sdot v17.4s, v26.16b, v20.4b[2]
-	WORD $0x4f84eb52 // sdot v18.4s, v26.16b, v4.4b[2]
-	FMOVQ 432(R11), F22
-	WORD $0x4fb4ead1 // sdot v17.4s, v22.16b, v20.4b[3]
-	WORD $0x4fa4ead2 // sdot v18.4s, v22.16b, v4.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f839231 // fmul v17.4s, v17.4s, v3.s[0]
-	WORD $0x4f989252 // fmul v18.4s, v18.4s, v24.s[0]
+	FMOVQ 48(R20), F25
+	MOVD R13, R21
+	ADD $128, R11, R23
+	MOVD R24, R4
+tile126:
+	FMOVQ 0(R21), F26
+	FMOVQ 16(R21), F27
+	FMOVQ 32(R21), F28
+	FMOVQ 0(R22), F29
+	FMOVQ 16(R22), F30
+	FMOVQ 32(R22), F31
+	FMOVQ 0(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 64(R23), F5
+	WORD $0x4f9ae0a3 // sdot v3.4s, v5.16b, v26.4b[0]
+	WORD $0x4f9de0a4 // sdot v4.4s, v5.16b, v29.4b[0]
+	FMOVQ 80(R23), F6
+	WORD $0x4fbae0c3 // sdot v3.4s, v6.16b, v26.4b[1]
+	WORD $0x4fbde0c4 // sdot v4.4s, v6.16b, v29.4b[1]
+	FMOVQ 96(R23), F7
+	WORD $0x4f9ae8e3 // sdot v3.4s, v7.16b, v26.4b[2]
+	WORD $0x4f9de8e4 // sdot v4.4s, v7.16b, v29.4b[2]
+	FMOVQ 112(R23), F8
+	WORD $0x4fbae903 // sdot v3.4s, v8.16b, v26.4b[3]
+	WORD $0x4fbde904 // sdot v4.4s, v8.16b, v29.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4f9c9063 // fmul v3.4s, v3.4s, v28.s[0]
+	WORD $0x4f9f9084 // fmul v4.4s, v4.4s, v31.s[0]
 	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F7
-	FMOVQ 448(R11), F5
-	WORD $0x4f8ae0a9 // sdot v9.4s, v5.16b, v10.4b[0]
-	WORD $0x4f9be0a7 // sdot v7.4s, v5.16b, v27.4b[0]
-	FMOVQ 464(R11), F6
-	WORD $0x4faae0c9 // sdot v9.4s, v6.16b, v10.4b[1]
-	WORD $0x4fbbe0c7 // sdot v7.4s, v6.16b, v27.4b[1]
-	FMOVQ 480(R11), F11
-	WORD $0x4f8ae969 // sdot v9.4s, v11.16b, v10.4b[2]
-	WORD $0x4f9be967 // sdot v7.4s, v11.16b, v27.4b[2]
-	FMOVQ 496(R11), F12
-	WORD $0x4faae989 // sdot v9.4s, v12.16b, v10.4b[3]
-	WORD $0x4fbbe987 // sdot v7.4s, v12.16b, v27.4b[3]
+	FMOVQ 0(R10), F10
+	FMOVQ 128(R23), F11
+	WORD $0x4f9be169 // sdot v9.4s, v11.16b, v27.4b[0]
+	WORD $0x4f9ee16a // sdot v10.4s, v11.16b, v30.4b[0]
+	FMOVQ 144(R23), F12
+	WORD $0x4fbbe189 // sdot v9.4s, v12.16b, v27.4b[1]
+	WORD $0x4fbee18a // sdot v10.4s, v12.16b, v30.4b[1]
+	FMOVQ 160(R23), F13
+	WORD $0x4f9be9a9 // sdot v9.4s, v13.16b, v27.4b[2]
+	WORD $0x4f9ee9aa // sdot v10.4s, v13.16b, v30.4b[2]
+	FMOVQ 176(R23), F14
+	WORD $0x4fbbe9c9 // sdot v9.4s, v14.16b, v27.4b[3]
+	WORD $0x4fbee9ca // sdot v10.4s, v14.16b, v30.4b[3]
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fa31131 // fmla v17.4s, v9.4s, v3.s[1]
-	WORD $0x4fb810f2 // fmla v18.4s, v7.4s, v24.s[1]
-	FMOVQ 0(R14), F13
-	FMOVQ 0(R21), F14
-	FMOVQ 128(R11), F15
-	WORD $0x4e2fce2d // fmla v13.4s, v17.4s, v15.4s
-	WORD $0x4e2fce4e // fmla v14.4s, v18.4s, v15.4s
-	FMOVQ F13, 0(R14)
-	FMOVQ F14, 0(R21)
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fbc1123 // fmla v3.4s, v9.4s, v28.s[1]
+	WORD $0x4fbf1144 // fmla v4.4s, v10.4s, v31.s[1]
+	FMOVQ 0(R23), F15
+	WORD $0x4e2fcc72 // fmla v18.4s, v3.4s, v15.4s
+	WORD $0x4e2fcc96 // fmla v22.4s, v4.4s, v15.4s
 	FMOVQ 0(R10), F16
-	FMOVQ 0(R10), F8
-	FMOVQ 512(R11), F29
-	WORD $0x4f94e3b0 // sdot v16.4s, v29.16b, v20.4b[0]
-	WORD $0x4f84e3a8 // sdot v8.4s, v29.16b, v4.4b[0]
-	FMOVQ 528(R11), F30
-	WORD $0x4fb4e3d0 // sdot v16.4s, v30.16b, v20.4b[1]
-	WORD $0x4fa4e3c8 // sdot v8.4s, v30.16b, v4.4b[1]
-	FMOVQ 544(R11), F28
-	WORD $0x4f94eb90 // sdot v16.4s, v28.16b, v20.4b[2]
-	WORD $0x4f84eb88 // sdot v8.4s, v28.16b, v4.4b[2]
-	FMOVQ 560(R11), F23
-	WORD $0x4fb4eaf0 // sdot v16.4s, v23.16b, v20.4b[3]
-	WORD $0x4fa4eae8 // sdot v8.4s, v23.16b, v4.4b[3]
+	FMOVQ 0(R10), F17
+	FMOVQ 192(R23), F5
+	WORD $0x4f9ae0b0 // sdot v16.4s, v5.16b, v26.4b[0]
+	WORD $0x4f9de0b1 // sdot v17.4s, v5.16b, v29.4b[0]
+	FMOVQ 208(R23), F6
+	WORD $0x4fbae0d0 // sdot v16.4s, v6.16b, v26.4b[1]
+	WORD $0x4fbde0d1 // sdot v17.4s, v6.16b, v29.4b[1]
+	FMOVQ 224(R23), F7
+	WORD $0x4f9ae8f0 // sdot v16.4s, v7.16b, v26.4b[2]
+	WORD $0x4f9de8f1 // sdot v17.4s, v7.16b, v29.4b[2]
+	FMOVQ 240(R23), F8
+	WORD $0x4fbae910 // sdot v16.4s, v8.16b, v26.4b[3]
+	WORD $0x4fbde911 // sdot v17.4s, v8.16b, v29.4b[3]
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f839210 // fmul v16.4s, v16.4s, v3.s[0]
-	WORD $0x4f989108 // fmul v8.4s, v8.4s, v24.s[0]
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F19
-	FMOVQ 576(R11), F31
-	WORD $0x4f8ae3f5 // sdot v21.4s, v31.16b, v10.4b[0]
-	WORD $0x4f9be3f3 // sdot v19.4s, v31.16b, v27.4b[0]
-	FMOVQ 592(R11), F25
-	WORD $0x4faae335 // sdot v21.4s, v25.16b, v10.4b[1]
-	WORD $0x4fbbe333 // sdot v19.4s, v25.16b, v27.4b[1]
-	FMOVQ 608(R11), F26
-	WORD $0x4f8aeb55 // sdot v21.4s, v26.16b, v10.4b[2]
-	WORD $0x4f9beb53 // sdot v19.4s, v26.16b, v27.4b[2]
-	FMOVQ 624(R11), F22
-	WORD $0x4faaead5 // sdot v21.4s, v22.16b, v10.4b[3]
-	WORD $0x4fbbead3 // sdot v19.4s, v22.16b, v27.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fa312b0 // fmla v16.4s, v21.4s, v3.s[1]
-	WORD $0x4fb81268 // fmla v8.4s, v19.4s, v24.s[1]
-	FMOVQ 16(R14), F5
-	FMOVQ 16(R21), F6
-	FMOVQ 144(R11), F11
-	WORD $0x4e2bce05 // fmla v5.4s, v16.4s, v11.4s
-	WORD $0x4e2bcd06 // fmla v6.4s, v8.4s, v11.4s
-	FMOVQ F5, 16(R14)
-	FMOVQ F6, 16(R21)
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f9c9210 // fmul v16.4s, v16.4s, v28.s[0]
+	WORD $0x4f9f9231 // fmul v17.4s, v17.4s, v31.s[0]
+	FMOVQ 0(R10), F11
 	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F9
-	FMOVQ 640(R11), F7
-	WORD $0x4f94e0ec // sdot v12.4s, v7.16b, v20.4b[0]
-	WORD $0x4f84e0e9 // sdot v9.4s, v7.16b, v4.4b[0]
-	FMOVQ 656(R11), F17
-	WORD $0x4fb4e22c // sdot v12.4s, v17.16b, v20.4b[1]
-	WORD $0x4fa4e229 // sdot v9.4s, v17.16b, v4.4b[1]
-	FMOVQ 672(R11), F18
-	WORD $0x4f94ea4c // sdot v12.4s, v18.16b, v20.4b[2]
-	WORD $0x4f84ea49 // sdot v9.4s, v18.16b, v4.4b[2]
-	FMOVQ 688(R11), F15
-	WORD $0x4fb4e9ec // sdot v12.4s, v15.16b, v20.4b[3]
-	WORD $0x4fa4e9e9 // sdot v9.4s, v15.16b, v4.4b[3]
+	FMOVQ 256(R23), F13
+	WORD $0x4f9be1ab // sdot v11.4s, v13.16b, v27.4b[0]
+	WORD $0x4f9ee1ac // sdot v12.4s, v13.16b, v30.4b[0]
+	FMOVQ 272(R23), F14
+	WORD $0x4fbbe1cb // sdot v11.4s, v14.16b, v27.4b[1]
+	WORD $0x4fbee1cc // sdot v12.4s, v14.16b, v30.4b[1]
+	FMOVQ 288(R23), F9
+	WORD $0x4f9be92b // sdot v11.4s, v9.16b, v27.4b[2]
+	WORD $0x4f9ee92c // sdot v12.4s, v9.16b, v30.4b[2]
+	FMOVQ 304(R23), F10
+	WORD $0x4fbbe94b // sdot v11.4s, v10.16b, v27.4b[3]
+	WORD $0x4fbee94c // sdot v12.4s, v10.16b, v30.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f83918c // fmul v12.4s, v12.4s, v3.s[0]
-	WORD $0x4f989129 // fmul v9.4s, v9.4s, v24.s[0]
+	WORD $0x4fbc1170 // fmla v16.4s, v11.4s, v28.s[1]
+	WORD $0x4fbf1191 // fmla v17.4s, v12.4s, v31.s[1]
+	FMOVQ 16(R23), F3
+	WORD $0x4e23ce13 // fmla v19.4s, v16.4s, v3.4s
+	WORD $0x4e23ce37 // fmla v23.4s, v17.4s, v3.4s
+	FMOVQ 0(R10), F4
+	FMOVQ 0(R10), F15
+	FMOVQ 320(R23), F5
+	WORD $0x4f9ae0a4 // sdot v4.4s, v5.16b, v26.4b[0]
+	WORD $0x4f9de0af // sdot v15.4s, v5.16b, v29.4b[0]
+	FMOVQ 336(R23), F6
+	WORD $0x4fbae0c4 // sdot v4.4s, v6.16b, v26.4b[1]
+	WORD $0x4fbde0cf // sdot v15.4s, v6.16b, v29.4b[1]
+	FMOVQ 352(R23), F7
+	WORD $0x4f9ae8e4 // sdot v4.4s, v7.16b, v26.4b[2]
+	WORD $0x4f9de8ef // sdot v15.4s, v7.16b, v29.4b[2]
+	FMOVQ 368(R23), F8
+	WORD $0x4fbae904 // sdot v4.4s, v8.16b, v26.4b[3]
+	WORD $0x4fbde90f // sdot v15.4s, v8.16b, v29.4b[3]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f9c9084 // fmul v4.4s, v4.4s, v28.s[0]
+	WORD $0x4f9f91ef // fmul v15.4s, v15.4s, v31.s[0]
 	FMOVQ 0(R10), F13
 	FMOVQ 0(R10), F14
-	FMOVQ 704(R11), F29
-	WORD $0x4f8ae3ad // sdot v13.4s, v29.16b, v10.4b[0]
-	WORD $0x4f9be3ae // sdot v14.4s, v29.16b, v27.4b[0]
-	FMOVQ 720(R11), F30
-	WORD $0x4faae3cd // sdot v13.4s, v30.16b, v10.4b[1]
-	WORD $0x4fbbe3ce // sdot v14.4s, v30.16b, v27.4b[1]
-	FMOVQ 736(R11), F28
-	WORD $0x4f8aeb8d // sdot v13.4s, v28.16b, v10.4b[2]
-	WORD $0x4f9beb8e // sdot v14.4s, v28.16b, v27.4b[2]
-	FMOVQ 752(R11), F23
-	WORD $0x4faaeaed // sdot v13.4s, v23.16b, v10.4b[3]
-	WORD $0x4fbbeaee // sdot v14.4s, v23.16b, v27.4b[3]
+	FMOVQ 384(R23), F9
+	WORD $0x4f9be12d // sdot v13.4s, v9.16b, v27.4b[0]
+	WORD $0x4f9ee12e // sdot v14.4s, v9.16b, v30.4b[0]
+	FMOVQ 400(R23), F10
+	WORD $0x4fbbe14d // sdot v13.4s, v10.16b, v27.4b[1]
+	WORD $0x4fbee14e // sdot v14.4s, v10.16b, v30.4b[1]
+	FMOVQ 416(R23), F11
+	WORD $0x4f9be96d // sdot v13.4s, v11.16b, v27.4b[2]
+	WORD $0x4f9ee96e // sdot v14.4s, v11.16b, v30.4b[2]
+	FMOVQ 432(R23), F12
+	WORD $0x4fbbe98d // sdot v13.4s, v12.16b, v27.4b[3]
+	WORD $0x4fbee98e // sdot v14.4s, v12.16b, v30.4b[3]
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fa311ac // fmla v12.4s, v13.4s, v3.s[1]
-	WORD $0x4fb811c9 // fmla v9.4s, v14.4s, v24.s[1]
-	FMOVQ 32(R14), F31
-	FMOVQ 32(R21), F25
-	FMOVQ 160(R11), F26
-	WORD $0x4e3acd9f // fmla v31.4s, v12.4s, v26.4s
-	WORD $0x4e3acd39 // fmla v25.4s, v9.4s, v26.4s
-	FMOVQ F31, 32(R14)
-	FMOVQ F25, 32(R21)
-	FMOVQ 0(R10), F22
-	FMOVQ 0(R10), F21
-	FMOVQ 768(R11), F19
-	WORD $0x4f94e276 // sdot v22.4s, v19.16b, v20.4b[0]
-	WORD $0x4f84e275 // sdot v21.4s, v19.16b, v4.4b[0]
-	FMOVQ 784(R11), F16
-	WORD $0x4fb4e216 // sdot v22.4s, v16.16b, v20.4b[1]
-	WORD $0x4fa4e215 // sdot v21.4s, v16.16b, v4.4b[1]
-	FMOVQ 800(R11), F8
-	WORD $0x4f94e916 // sdot v22.4s, v8.16b, v20.4b[2]
-	WORD $0x4f84e915 // sdot v21.4s, v8.16b, v4.4b[2]
-	FMOVQ 816(R11), F11
-	WORD $0x4fb4e976 // sdot v22.4s, v11.16b, v20.4b[3]
-	WORD $0x4fa4e975 // sdot v21.4s, v11.16b, v4.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f8392d6 // fmul v22.4s, v22.4s, v3.s[0]
-	WORD $0x4f9892b5 // fmul v21.4s, v21.4s, v24.s[0]
-	FMOVQ 0(R10), F5
-	FMOVQ 0(R10), F6
-	FMOVQ 832(R11), F7
-	WORD $0x4f8ae0e5 // sdot v5.4s, v7.16b, v10.4b[0]
-	WORD $0x4f9be0e6 // sdot v6.4s, v7.16b, v27.4b[0]
-	FMOVQ 848(R11), F17
-	WORD $0x4faae225 // sdot v5.4s, v17.16b, v10.4b[1]
-	WORD $0x4fbbe226 // sdot v6.4s, v17.16b, v27.4b[1]
-	FMOVQ 864(R11), F18
-	WORD $0x4f8aea45 // sdot v5.4s, v18.16b, v10.4b[2]
-	WORD $0x4f9bea46 // sdot v6.4s, v18.16b, v27.4b[2]
-	FMOVQ 880(R11), F15
-	WORD $0x4faae9e5 // sdot v5.4s, v15.16b, v10.4b[3]
-	WORD $0x4fbbe9e6 // sdot v6.4s, v15.16b, v27.4b[3]
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fa310b6 // fmla v22.4s, v5.4s, v3.s[1]
-	WORD $0x4fb810d5 // fmla v21.4s, v6.4s, v24.s[1]
-	FMOVQ 48(R14), F29
-	FMOVQ 48(R21), F30
-	FMOVQ 176(R11), F28
-	WORD $0x4e3ccedd // fmla v29.4s, v22.4s, v28.4s
-	WORD $0x4e3ccebe // fmla v30.4s, v21.4s, v28.4s
-	FMOVQ F29, 48(R14)
-	FMOVQ F30, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair120
-	ADD $576, R1
-	ADD $128, R2
+	WORD $0x4fbc11a4 // fmla v4.4s, v13.4s, v28.s[1]
+	WORD $0x4fbf11cf // fmla v15.4s, v14.4s, v31.s[1]
+	FMOVQ 32(R23), F16
+	WORD $0x4e30cc94 // fmla v20.4s, v4.4s, v16.4s
+	WORD $0x4e30cdf8 // fmla v24.4s, v15.4s, v16.4s
+	FMOVQ 0(R10), F17
+	FMOVQ 0(R10), F3
+	FMOVQ 448(R23), F5
+	WORD $0x4f9ae0b1 // sdot v17.4s, v5.16b, v26.4b[0]
+	WORD $0x4f9de0a3 // sdot v3.4s, v5.16b, v29.4b[0]
+	FMOVQ 464(R23), F6
+	WORD $0x4fbae0d1 // sdot v17.4s, v6.16b, v26.4b[1]
+	WORD $0x4fbde0c3 // sdot v3.4s, v6.16b, v29.4b[1]
+	FMOVQ 480(R23), F7
+	WORD $0x4f9ae8f1 // sdot v17.4s, v7.16b, v26.4b[2]
+	WORD $0x4f9de8e3 // sdot v3.4s, v7.16b, v29.4b[2]
+	FMOVQ 496(R23), F8
+	WORD $0x4fbae911 // sdot v17.4s, v8.16b, v26.4b[3]
+	WORD $0x4fbde903 // sdot v3.4s, v8.16b, v29.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4f9c9231 // fmul v17.4s, v17.4s, v28.s[0]
+	WORD $0x4f9f9063 // fmul v3.4s, v3.4s, v31.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F10
+	FMOVQ 512(R23), F11
+	WORD $0x4f9be169 // sdot v9.4s, v11.16b, v27.4b[0]
+	WORD $0x4f9ee16a // sdot v10.4s, v11.16b, v30.4b[0]
+	FMOVQ 528(R23), F12
+	WORD $0x4fbbe189 // sdot v9.4s, v12.16b, v27.4b[1]
+	WORD $0x4fbee18a // sdot v10.4s, v12.16b, v30.4b[1]
+	FMOVQ 544(R23), F13
+	WORD $0x4f9be9a9 // sdot v9.4s, v13.16b, v27.4b[2]
+	WORD $0x4f9ee9aa // sdot v10.4s, v13.16b, v30.4b[2]
+	FMOVQ 560(R23), F14
+	WORD $0x4fbbe9c9 // sdot v9.4s, v14.16b, v27.4b[3]
+	WORD $0x4fbee9ca // sdot v10.4s, v14.16b, v30.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fbc1131 // fmla v17.4s, v9.4s, v28.s[1]
+	WORD $0x4fbf1143 // fmla v3.4s, v10.4s, v31.s[1]
+	FMOVQ 48(R23), F4
+	WORD $0x4e24ce35 // fmla v21.4s, v17.4s, v4.4s
+	WORD $0x4e24cc79 // fmla v25.4s, v3.4s, v4.4s
+	ADD $64, R22
+	ADD $64, R21
+	ADD $576, R23
 	SUBS $1, R4
-	BNE pair117
-last118:
+	BNE tile126
+	FMOVQ F18, 0(R14)
+	FMOVQ F19, 16(R14)
+	FMOVQ F20, 32(R14)
+	FMOVQ F21, 48(R14)
+	FMOVQ F22, 0(R20)
+	FMOVQ F23, 16(R20)
+	FMOVQ F24, 32(R20)
+	FMOVQ F25, 48(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row125
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch122
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel115
+	BNE panel120
 	RET
 
 // mulIQ4_XSDotx1 multiplies IQ4_XS weights with a few rows of activations, one by one.
@@ -13909,12 +12119,12 @@ TEXT ·mulIQ4_XSDotx1(SB), 0, $192-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel121:
+panel127:
 	MOVD 8(R0), R2
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row122:
+row128:
 	MOVD R6, R1
 	MOVD R13, R2
 	VEOR V3.B16, V3.B16, V3.B16
@@ -13923,7 +12133,7 @@ row122:
 	VEOR V6.B16, V6.B16, V6.B16
 	MOVD 40(R0), R9
 	LSR $3, R9
-block123:
+block129:
 	FMOVD 0(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
 	FMOVQ F7, 0(R11)
@@ -13938,7 +12148,7 @@ block123:
 	FMOVQ F10, 48(R11)
 	ADD $64, R1
 	MOVD $8, R4
-pair124:
+pair130:
 	FMOVQ 0(R2), F11
 	FMOVQ 16(R2), F12
 	FMOVQ 32(R2), F13
@@ -14309,9 +12519,9 @@ pair124:
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $2, R4
-	BNE pair124
+	BNE pair130
 	SUBS $1, R9
-	BNE block123
+	BNE block129
 	FMOVQ F3, 0(R14)
 	FMOVQ F4, 16(R14)
 	FMOVQ F5, 32(R14)
@@ -14319,19 +12529,19 @@ pair124:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row122
+	BNE row128
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel121
+	BNE panel127
 	RET
 
 // mulIQ4_XSDot multiplies IQ4_XS weights with several rows of activations.
 // func mulIQ4_XSDot(a *panel.Args)
-TEXT ·mulIQ4_XSDot(SB), 0, $960-8
+TEXT ·mulIQ4_XSDot(SB), 0, $4800-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-4800(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -14344,14 +12554,13 @@ TEXT ·mulIQ4_XSDot(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel126:
-	MOVD R6, R1
+panel132:
 	MOVD 8(R0), R2
 	VEOR V3.B16, V3.B16, V3.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row127:
+row133:
 	FMOVQ F3, 0(R14)
 	FMOVQ F3, 16(R14)
 	FMOVQ F3, 32(R14)
@@ -14359,10 +12568,11 @@ row127:
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row127
+	BNE row133
+	MOVD R6, R1
 	MOVD 40(R0), R9
-	LSR $3, R9
-block128:
+bunch134:
+	MOVD $8, R4
 	FMOVD 0(R1), F4
 	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
 	FMOVQ F4, 0(R11)
@@ -14376,698 +12586,524 @@ block128:
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
 	FMOVQ F7, 48(R11)
 	ADD $64, R1
-	MOVD $8, R4
-pair129:
+	MOVD R4, R24
+	ADD $128, R11, R23
+pair135:
 	FMOVQ 64(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 384(R11)
+	FMOVQ F8, 64(R23)
 	FMOVQ 128(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 400(R11)
+	FMOVQ F9, 80(R23)
 	FMOVQ 192(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ F10, 416(R11)
+	FMOVQ F10, 96(R23)
 	FMOVQ 256(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ F11, 432(R11)
+	FMOVQ F11, 112(R23)
 	FMOVQ 64(R1), F12
 	VUSHR $4, V12.B16, V12.B16
 	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FMOVQ F12, 448(R11)
+	FMOVQ F12, 128(R23)
 	FMOVQ 128(R1), F13
 	VUSHR $4, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FMOVQ F13, 464(R11)
+	FMOVQ F13, 144(R23)
 	FMOVQ 192(R1), F14
 	VUSHR $4, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	FMOVQ F14, 480(R11)
+	FMOVQ F14, 160(R23)
 	FMOVQ 256(R1), F15
 	VUSHR $4, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ F15, 496(R11)
+	FMOVQ F15, 176(R23)
 	FMOVD 0(R1), F16
 	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
 	WORD $0x0e701011 // saddw v17.4s, v0.4s, v16.4h
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
 	FMOVQ 0(R11), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
-	FMOVQ F17, 128(R11)
+	FMOVQ F17, 0(R23)
 	FMOVQ 80(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
 	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ F19, 512(R11)
+	FMOVQ F19, 192(R23)
 	FMOVQ 144(R1), F20
 	VAND V1.B16, V20.B16, V20.B16
 	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	FMOVQ F20, 528(R11)
+	FMOVQ F20, 208(R23)
 	FMOVQ 208(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
 	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	FMOVQ F21, 544(R11)
+	FMOVQ F21, 224(R23)
 	FMOVQ 272(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	FMOVQ F22, 560(R11)
+	FMOVQ F22, 240(R23)
 	FMOVQ 80(R1), F23
 	VUSHR $4, V23.B16, V23.B16
 	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ F23, 576(R11)
+	FMOVQ F23, 256(R23)
 	FMOVQ 144(R1), F24
 	VUSHR $4, V24.B16, V24.B16
 	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	FMOVQ F24, 592(R11)
+	FMOVQ F24, 272(R23)
 	FMOVQ 208(R1), F25
 	VUSHR $4, V25.B16, V25.B16
 	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	FMOVQ F25, 608(R11)
+	FMOVQ F25, 288(R23)
 	FMOVQ 272(R1), F26
 	VUSHR $4, V26.B16, V26.B16
 	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FMOVQ F26, 624(R11)
+	FMOVQ F26, 304(R23)
 	WORD $0x4e70101b // saddw2 v27.4s, v0.4s, v16.8h
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
 	FMOVQ 16(R11), F28
 	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
-	FMOVQ F27, 144(R11)
+	FMOVQ F27, 16(R23)
 	FMOVQ 96(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
 	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ F29, 640(R11)
+	FMOVQ F29, 320(R23)
 	FMOVQ 160(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
 	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FMOVQ F30, 656(R11)
+	FMOVQ F30, 336(R23)
 	FMOVQ 224(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ F31, 672(R11)
+	FMOVQ F31, 352(R23)
 	FMOVQ 288(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
 	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	FMOVQ F3, 688(R11)
+	FMOVQ F3, 368(R23)
 	FMOVQ 96(R1), F4
 	VUSHR $4, V4.B16, V4.B16
 	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 704(R11)
+	FMOVQ F4, 384(R23)
 	FMOVQ 160(R1), F5
 	VUSHR $4, V5.B16, V5.B16
 	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FMOVQ F5, 720(R11)
+	FMOVQ F5, 400(R23)
 	FMOVQ 224(R1), F6
 	VUSHR $4, V6.B16, V6.B16
 	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ F6, 736(R11)
+	FMOVQ F6, 416(R23)
 	FMOVQ 288(R1), F7
 	VUSHR $4, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 752(R11)
+	FMOVQ F7, 432(R23)
 	FMOVD 8(R1), F8
 	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
 	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	FMOVQ 32(R11), F10
 	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ F9, 160(R11)
+	FMOVQ F9, 32(R23)
 	FMOVQ 112(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ F11, 768(R11)
+	FMOVQ F11, 448(R23)
 	FMOVQ 176(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
 	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FMOVQ F12, 784(R11)
+	FMOVQ F12, 464(R23)
 	FMOVQ 240(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FMOVQ F13, 800(R11)
+	FMOVQ F13, 480(R23)
 	FMOVQ 304(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	FMOVQ F14, 816(R11)
+	FMOVQ F14, 496(R23)
 	FMOVQ 112(R1), F15
 	VUSHR $4, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ F15, 832(R11)
+	FMOVQ F15, 512(R23)
 	FMOVQ 176(R1), F18
 	VUSHR $4, V18.B16, V18.B16
 	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	FMOVQ F18, 848(R11)
+	FMOVQ F18, 528(R23)
 	FMOVQ 240(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FMOVQ F17, 864(R11)
+	FMOVQ F17, 544(R23)
 	FMOVQ 304(R1), F19
 	VUSHR $4, V19.B16, V19.B16
 	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ F19, 880(R11)
+	FMOVQ F19, 560(R23)
 	WORD $0x4e681014 // saddw2 v20.4s, v0.4s, v8.8h
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	FMOVQ 48(R11), F21
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FMOVQ F20, 176(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair131:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F22
-	FMOVQ 16(R13), F23
-	FMOVQ 32(R13), F24
-	FMOVQ 0(R20), F25
-	FMOVQ 16(R20), F26
-	FMOVQ 32(R20), F16
-	FMOVQ 0(R10), F28
-	FMOVQ 0(R10), F27
-	FMOVQ 384(R11), F29
-	WORD $0x4f96e3bc // sdot v28.4s, v29.16b, v22.4b[0]
-	WORD $0x4f99e3bb // sdot v27.4s, v29.16b, v25.4b[0]
-	FMOVQ 400(R11), F30
-	WORD $0x4fb6e3dc // sdot v28.4s, v30.16b, v22.4b[1]
-	WORD $0x4fb9e3db // sdot v27.4s, v30.16b, v25.4b[1]
-	FMOVQ 416(R11), F31
-	WORD $0x4f96ebfc // sdot v28.4s, v31.16b, v22.4b[2]
-	WORD $0x4f99ebfb // sdot v27.4s, v31.16b, v25.4b[2]
-	FMOVQ 432(R11), F3
-	WORD $0x4fb6e87c // sdot v28.4s, v3.16b, v22.4b[3]
-	WORD $0x4fb9e87b // sdot v27.4s, v3.16b, v25.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f98939c // fmul v28.4s, v28.4s, v24.s[0]
-	WORD $0x4f90937b // fmul v27.4s, v27.4s, v16.s[0]
-	FMOVQ 0(R10), F4
-	FMOVQ 0(R10), F5
-	FMOVQ 448(R11), F6
-	WORD $0x4f97e0c4 // sdot v4.4s, v6.16b, v23.4b[0]
-	WORD $0x4f9ae0c5 // sdot v5.4s, v6.16b, v26.4b[0]
-	FMOVQ 464(R11), F7
-	WORD $0x4fb7e0e4 // sdot v4.4s, v7.16b, v23.4b[1]
-	WORD $0x4fbae0e5 // sdot v5.4s, v7.16b, v26.4b[1]
-	FMOVQ 480(R11), F10
-	WORD $0x4f97e944 // sdot v4.4s, v10.16b, v23.4b[2]
-	WORD $0x4f9ae945 // sdot v5.4s, v10.16b, v26.4b[2]
-	FMOVQ 496(R11), F9
-	WORD $0x4fb7e924 // sdot v4.4s, v9.16b, v23.4b[3]
-	WORD $0x4fbae925 // sdot v5.4s, v9.16b, v26.4b[3]
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4fb8109c // fmla v28.4s, v4.4s, v24.s[1]
-	WORD $0x4fb010bb // fmla v27.4s, v5.4s, v16.s[1]
-	FMOVQ 0(R14), F11
-	FMOVQ 0(R21), F12
-	FMOVQ 128(R11), F13
-	WORD $0x4e2dcf8b // fmla v11.4s, v28.4s, v13.4s
-	WORD $0x4e2dcf6c // fmla v12.4s, v27.4s, v13.4s
-	FMOVQ F11, 0(R14)
-	FMOVQ F12, 0(R21)
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F15
-	FMOVQ 512(R11), F18
-	WORD $0x4f96e24e // sdot v14.4s, v18.16b, v22.4b[0]
-	WORD $0x4f99e24f // sdot v15.4s, v18.16b, v25.4b[0]
-	FMOVQ 528(R11), F17
-	WORD $0x4fb6e22e // sdot v14.4s, v17.16b, v22.4b[1]
-	WORD $0x4fb9e22f // sdot v15.4s, v17.16b, v25.4b[1]
-	FMOVQ 544(R11), F19
-	WORD $0x4f96ea6e // sdot v14.4s, v19.16b, v22.4b[2]
-	WORD $0x4f99ea6f // sdot v15.4s, v19.16b, v25.4b[2]
-	FMOVQ 560(R11), F8
-	WORD $0x4fb6e90e // sdot v14.4s, v8.16b, v22.4b[3]
-	WORD $0x4fb9e90f // sdot v15.4s, v8.16b, v25.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f9891ce // fmul v14.4s, v14.4s, v24.s[0]
-	WORD $0x4f9091ef // fmul v15.4s, v15.4s, v16.s[0]
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F20
-	FMOVQ 576(R11), F29
-	WORD $0x4f97e3b5 // sdot v21.4s, v29.16b, v23.4b[0]
-	WORD $0x4f9ae3b4 // sdot v20.4s, v29.16b, v26.4b[0]
-	FMOVQ 592(R11), F30
-	WORD $0x4fb7e3d5 // sdot v21.4s, v30.16b, v23.4b[1]
-	WORD $0x4fbae3d4 // sdot v20.4s, v30.16b, v26.4b[1]
-	FMOVQ 608(R11), F31
-	WORD $0x4f97ebf5 // sdot v21.4s, v31.16b, v23.4b[2]
-	WORD $0x4f9aebf4 // sdot v20.4s, v31.16b, v26.4b[2]
-	FMOVQ 624(R11), F3
-	WORD $0x4fb7e875 // sdot v21.4s, v3.16b, v23.4b[3]
-	WORD $0x4fbae874 // sdot v20.4s, v3.16b, v26.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fb812ae // fmla v14.4s, v21.4s, v24.s[1]
-	WORD $0x4fb0128f // fmla v15.4s, v20.4s, v16.s[1]
-	FMOVQ 16(R14), F6
-	FMOVQ 16(R21), F7
-	FMOVQ 144(R11), F10
-	WORD $0x4e2acdc6 // fmla v6.4s, v14.4s, v10.4s
-	WORD $0x4e2acde7 // fmla v7.4s, v15.4s, v10.4s
-	FMOVQ F6, 16(R14)
-	FMOVQ F7, 16(R21)
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F4
-	FMOVQ 640(R11), F5
-	WORD $0x4f96e0a9 // sdot v9.4s, v5.16b, v22.4b[0]
-	WORD $0x4f99e0a4 // sdot v4.4s, v5.16b, v25.4b[0]
-	FMOVQ 656(R11), F28
-	WORD $0x4fb6e389 // sdot v9.4s, v28.16b, v22.4b[1]
-	WORD $0x4fb9e384 // sdot v4.4s, v28.16b, v25.4b[1]
-	FMOVQ 672(R11), F27
-	WORD $0x4f96eb69 // sdot v9.4s, v27.16b, v22.4b[2]
-	WORD $0x4f99eb64 // sdot v4.4s, v27.16b, v25.4b[2]
-	FMOVQ 688(R11), F13
-	WORD $0x4fb6e9a9 // sdot v9.4s, v13.16b, v22.4b[3]
-	WORD $0x4fb9e9a4 // sdot v4.4s, v13.16b, v25.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4f989129 // fmul v9.4s, v9.4s, v24.s[0]
-	WORD $0x4f909084 // fmul v4.4s, v4.4s, v16.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F12
-	FMOVQ 704(R11), F18
-	WORD $0x4f97e24b // sdot v11.4s, v18.16b, v23.4b[0]
-	WORD $0x4f9ae24c // sdot v12.4s, v18.16b, v26.4b[0]
-	FMOVQ 720(R11), F17
-	WORD $0x4fb7e22b // sdot v11.4s, v17.16b, v23.4b[1]
-	WORD $0x4fbae22c // sdot v12.4s, v17.16b, v26.4b[1]
-	FMOVQ 736(R11), F19
-	WORD $0x4f97ea6b // sdot v11.4s, v19.16b, v23.4b[2]
-	WORD $0x4f9aea6c // sdot v12.4s, v19.16b, v26.4b[2]
-	FMOVQ 752(R11), F8
-	WORD $0x4fb7e90b // sdot v11.4s, v8.16b, v23.4b[3]
-	WORD $0x4fbae90c // sdot v12.4s, v8.16b, v26.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fb81169 // fmla v9.4s, v11.4s, v24.s[1]
-	WORD $0x4fb01184 // fmla v4.4s, v12.4s, v16.s[1]
-	FMOVQ 32(R14), F29
-	FMOVQ 32(R21), F30
-	FMOVQ 160(R11), F31
-	WORD $0x4e3fcd3d // fmla v29.4s, v9.4s, v31.4s
-	WORD $0x4e3fcc9e // fmla v30.4s, v4.4s, v31.4s
-	FMOVQ F29, 32(R14)
-	FMOVQ F30, 32(R21)
-	FMOVQ 0(R10), F3
-	FMOVQ 0(R10), F21
-	FMOVQ 768(R11), F20
-	WORD $0x4f96e283 // sdot v3.4s, v20.16b, v22.4b[0]
-	WORD $0x4f99e295 // sdot v21.4s, v20.16b, v25.4b[0]
-	FMOVQ 784(R11), F14
-	WORD $0x4fb6e1c3 // sdot v3.4s, v14.16b, v22.4b[1]
-	WORD $0x4fb9e1d5 // sdot v21.4s, v14.16b, v25.4b[1]
-	FMOVQ 800(R11), F15
-	WORD $0x4f96e9e3 // sdot v3.4s, v15.16b, v22.4b[2]
-	WORD $0x4f99e9f5 // sdot v21.4s, v15.16b, v25.4b[2]
-	FMOVQ 816(R11), F10
-	WORD $0x4fb6e943 // sdot v3.4s, v10.16b, v22.4b[3]
-	WORD $0x4fb9e955 // sdot v21.4s, v10.16b, v25.4b[3]
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f989063 // fmul v3.4s, v3.4s, v24.s[0]
-	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F7
-	FMOVQ 832(R11), F5
-	WORD $0x4f97e0a6 // sdot v6.4s, v5.16b, v23.4b[0]
-	WORD $0x4f9ae0a7 // sdot v7.4s, v5.16b, v26.4b[0]
-	FMOVQ 848(R11), F28
-	WORD $0x4fb7e386 // sdot v6.4s, v28.16b, v23.4b[1]
-	WORD $0x4fbae387 // sdot v7.4s, v28.16b, v26.4b[1]
-	FMOVQ 864(R11), F27
-	WORD $0x4f97eb66 // sdot v6.4s, v27.16b, v23.4b[2]
-	WORD $0x4f9aeb67 // sdot v7.4s, v27.16b, v26.4b[2]
-	FMOVQ 880(R11), F13
-	WORD $0x4fb7e9a6 // sdot v6.4s, v13.16b, v23.4b[3]
-	WORD $0x4fbae9a7 // sdot v7.4s, v13.16b, v26.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fb810c3 // fmla v3.4s, v6.4s, v24.s[1]
-	WORD $0x4fb010f5 // fmla v21.4s, v7.4s, v16.s[1]
-	FMOVQ 48(R14), F18
-	FMOVQ 48(R21), F17
-	FMOVQ 176(R11), F19
-	WORD $0x4e33cc72 // fmla v18.4s, v3.4s, v19.4s
-	WORD $0x4e33ceb1 // fmla v17.4s, v21.4s, v19.4s
-	FMOVQ F18, 48(R14)
-	FMOVQ F17, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair131
-	FMOVQ 320(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 384(R11)
-	FMOVQ 384(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ F11, 400(R11)
-	FMOVQ 448(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FMOVQ F12, 416(R11)
-	FMOVQ 512(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 432(R11)
-	FMOVQ 320(R1), F4
-	VUSHR $4, V4.B16, V4.B16
-	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 448(R11)
-	FMOVQ 384(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ F31, 464(R11)
-	FMOVQ 448(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ F29, 480(R11)
-	FMOVQ 512(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FMOVQ F30, 496(R11)
-	FMOVD 32(R1), F20
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x0e74100e // saddw v14.4s, v0.4s, v20.4h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 0(R11), F15
-	WORD $0x6e2fddce // fmul v14.4s, v14.4s, v15.4s
-	FMOVQ F14, 128(R11)
-	FMOVQ 336(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ F10, 512(R11)
-	FMOVQ 400(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FMOVQ F5, 528(R11)
-	FMOVQ 464(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ F28, 544(R11)
-	FMOVQ 528(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	FMOVQ F27, 560(R11)
-	FMOVQ 336(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FMOVQ F13, 576(R11)
-	FMOVQ 400(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ F6, 592(R11)
-	FMOVQ 464(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 608(R11)
-	FMOVQ 528(R1), F3
-	VUSHR $4, V3.B16, V3.B16
-	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	FMOVQ F3, 624(R11)
-	WORD $0x4e741015 // saddw2 v21.4s, v0.4s, v20.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 16(R11), F19
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	FMOVQ F21, 144(R11)
-	FMOVQ 352(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	FMOVQ F18, 640(R11)
-	FMOVQ 416(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FMOVQ F17, 656(R11)
-	FMOVQ 480(R1), F22
+	FMOVQ F20, 48(R23)
+	ADD $576, R23
+	FMOVQ 320(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	FMOVQ F22, 672(R11)
-	FMOVQ 544(R1), F23
+	FMOVQ F22, 64(R23)
+	FMOVQ 384(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
 	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ F23, 688(R11)
-	FMOVQ 352(R1), F24
-	VUSHR $4, V24.B16, V24.B16
+	FMOVQ F23, 80(R23)
+	FMOVQ 448(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
 	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	FMOVQ F24, 704(R11)
-	FMOVQ 416(R1), F25
-	VUSHR $4, V25.B16, V25.B16
+	FMOVQ F24, 96(R23)
+	FMOVQ 512(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
 	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	FMOVQ F25, 720(R11)
-	FMOVQ 480(R1), F26
+	FMOVQ F25, 112(R23)
+	FMOVQ 320(R1), F26
 	VUSHR $4, V26.B16, V26.B16
 	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FMOVQ F26, 736(R11)
-	FMOVQ 544(R1), F16
+	FMOVQ F26, 128(R23)
+	FMOVQ 384(R1), F16
 	VUSHR $4, V16.B16, V16.B16
 	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	FMOVQ F16, 752(R11)
-	FMOVD 40(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e68100b // saddw v11.4s, v0.4s, v8.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 32(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	FMOVQ F11, 160(R11)
-	FMOVQ 368(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 768(R11)
-	FMOVQ 432(R1), F4
+	FMOVQ F16, 144(R23)
+	FMOVQ 448(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	FMOVQ F28, 160(R23)
+	FMOVQ 512(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	FMOVQ F27, 176(R23)
+	FMOVD 32(R1), F29
+	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
+	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FMOVQ 0(R11), F31
+	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
+	FMOVQ F30, 0(R23)
+	FMOVQ 336(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
+	FMOVQ F3, 192(R23)
+	FMOVQ 400(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
 	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 784(R11)
-	FMOVQ 496(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ F31, 800(R11)
-	FMOVQ 560(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ F29, 816(R11)
-	FMOVQ 368(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FMOVQ F30, 832(R11)
-	FMOVQ 432(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ F15, 848(R11)
-	FMOVQ 496(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	FMOVQ F14, 864(R11)
-	FMOVQ 560(R1), F10
+	FMOVQ F4, 208(R23)
+	FMOVQ 464(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FMOVQ F5, 224(R23)
+	FMOVQ 528(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
+	FMOVQ F6, 240(R23)
+	FMOVQ 336(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	FMOVQ F7, 256(R23)
+	FMOVQ 400(R1), F10
 	VUSHR $4, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ F10, 880(R11)
-	WORD $0x4e681005 // saddw2 v5.4s, v0.4s, v8.8h
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	FMOVQ 48(R11), F28
-	WORD $0x6e3cdca5 // fmul v5.4s, v5.4s, v28.4s
-	FMOVQ F5, 176(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-pair132:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F27
-	FMOVQ 16(R13), F13
-	FMOVQ 32(R13), F6
-	FMOVQ 0(R20), F7
-	FMOVQ 16(R20), F3
-	FMOVQ 32(R20), F20
-	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F21
-	FMOVQ 384(R11), F18
-	WORD $0x4f9be253 // sdot v19.4s, v18.16b, v27.4b[0]
-	WORD $0x4f87e255 // sdot v21.4s, v18.16b, v7.4b[0]
-	FMOVQ 400(R11), F17
-	WORD $0x4fbbe233 // sdot v19.4s, v17.16b, v27.4b[1]
-	WORD $0x4fa7e235 // sdot v21.4s, v17.16b, v7.4b[1]
-	FMOVQ 416(R11), F22
-	WORD $0x4f9bead3 // sdot v19.4s, v22.16b, v27.4b[2]
-	WORD $0x4f87ead5 // sdot v21.4s, v22.16b, v7.4b[2]
-	FMOVQ 432(R11), F23
-	WORD $0x4fbbeaf3 // sdot v19.4s, v23.16b, v27.4b[3]
-	WORD $0x4fa7eaf5 // sdot v21.4s, v23.16b, v7.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f869273 // fmul v19.4s, v19.4s, v6.s[0]
-	WORD $0x4f9492b5 // fmul v21.4s, v21.4s, v20.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F25
-	FMOVQ 448(R11), F26
-	WORD $0x4f8de358 // sdot v24.4s, v26.16b, v13.4b[0]
-	WORD $0x4f83e359 // sdot v25.4s, v26.16b, v3.4b[0]
-	FMOVQ 464(R11), F16
-	WORD $0x4fade218 // sdot v24.4s, v16.16b, v13.4b[1]
-	WORD $0x4fa3e219 // sdot v25.4s, v16.16b, v3.4b[1]
-	FMOVQ 480(R11), F12
-	WORD $0x4f8de998 // sdot v24.4s, v12.16b, v13.4b[2]
-	WORD $0x4f83e999 // sdot v25.4s, v12.16b, v3.4b[2]
-	FMOVQ 496(R11), F11
-	WORD $0x4fade978 // sdot v24.4s, v11.16b, v13.4b[3]
-	WORD $0x4fa3e979 // sdot v25.4s, v11.16b, v3.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fa61313 // fmla v19.4s, v24.4s, v6.s[1]
-	WORD $0x4fb41335 // fmla v21.4s, v25.4s, v20.s[1]
-	FMOVQ 0(R14), F9
-	FMOVQ 0(R21), F4
-	FMOVQ 128(R11), F31
-	WORD $0x4e3fce69 // fmla v9.4s, v19.4s, v31.4s
-	WORD $0x4e3fcea4 // fmla v4.4s, v21.4s, v31.4s
-	FMOVQ F9, 0(R14)
-	FMOVQ F4, 0(R21)
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F30
-	FMOVQ 512(R11), F15
-	WORD $0x4f9be1fd // sdot v29.4s, v15.16b, v27.4b[0]
-	WORD $0x4f87e1fe // sdot v30.4s, v15.16b, v7.4b[0]
-	FMOVQ 528(R11), F14
-	WORD $0x4fbbe1dd // sdot v29.4s, v14.16b, v27.4b[1]
-	WORD $0x4fa7e1de // sdot v30.4s, v14.16b, v7.4b[1]
-	FMOVQ 544(R11), F10
-	WORD $0x4f9be95d // sdot v29.4s, v10.16b, v27.4b[2]
-	WORD $0x4f87e95e // sdot v30.4s, v10.16b, v7.4b[2]
-	FMOVQ 560(R11), F8
-	WORD $0x4fbbe91d // sdot v29.4s, v8.16b, v27.4b[3]
-	WORD $0x4fa7e91e // sdot v30.4s, v8.16b, v7.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f8693bd // fmul v29.4s, v29.4s, v6.s[0]
-	WORD $0x4f9493de // fmul v30.4s, v30.4s, v20.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 0(R10), F5
-	FMOVQ 576(R11), F18
-	WORD $0x4f8de25c // sdot v28.4s, v18.16b, v13.4b[0]
-	WORD $0x4f83e245 // sdot v5.4s, v18.16b, v3.4b[0]
-	FMOVQ 592(R11), F17
-	WORD $0x4fade23c // sdot v28.4s, v17.16b, v13.4b[1]
-	WORD $0x4fa3e225 // sdot v5.4s, v17.16b, v3.4b[1]
-	FMOVQ 608(R11), F22
-	WORD $0x4f8deadc // sdot v28.4s, v22.16b, v13.4b[2]
-	WORD $0x4f83eac5 // sdot v5.4s, v22.16b, v3.4b[2]
-	FMOVQ 624(R11), F23
-	WORD $0x4fadeafc // sdot v28.4s, v23.16b, v13.4b[3]
-	WORD $0x4fa3eae5 // sdot v5.4s, v23.16b, v3.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4fa6139d // fmla v29.4s, v28.4s, v6.s[1]
-	WORD $0x4fb410be // fmla v30.4s, v5.4s, v20.s[1]
-	FMOVQ 16(R14), F26
-	FMOVQ 16(R21), F16
-	FMOVQ 144(R11), F12
-	WORD $0x4e2ccfba // fmla v26.4s, v29.4s, v12.4s
-	WORD $0x4e2ccfd0 // fmla v16.4s, v30.4s, v12.4s
-	FMOVQ F26, 16(R14)
-	FMOVQ F16, 16(R21)
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F24
-	FMOVQ 640(R11), F25
-	WORD $0x4f9be32b // sdot v11.4s, v25.16b, v27.4b[0]
-	WORD $0x4f87e338 // sdot v24.4s, v25.16b, v7.4b[0]
-	FMOVQ 656(R11), F19
-	WORD $0x4fbbe26b // sdot v11.4s, v19.16b, v27.4b[1]
-	WORD $0x4fa7e278 // sdot v24.4s, v19.16b, v7.4b[1]
-	FMOVQ 672(R11), F21
-	WORD $0x4f9beaab // sdot v11.4s, v21.16b, v27.4b[2]
-	WORD $0x4f87eab8 // sdot v24.4s, v21.16b, v7.4b[2]
-	FMOVQ 688(R11), F31
-	WORD $0x4fbbebeb // sdot v11.4s, v31.16b, v27.4b[3]
-	WORD $0x4fa7ebf8 // sdot v24.4s, v31.16b, v7.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f86916b // fmul v11.4s, v11.4s, v6.s[0]
-	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F4
-	FMOVQ 704(R11), F15
-	WORD $0x4f8de1e9 // sdot v9.4s, v15.16b, v13.4b[0]
-	WORD $0x4f83e1e4 // sdot v4.4s, v15.16b, v3.4b[0]
-	FMOVQ 720(R11), F14
-	WORD $0x4fade1c9 // sdot v9.4s, v14.16b, v13.4b[1]
-	WORD $0x4fa3e1c4 // sdot v4.4s, v14.16b, v3.4b[1]
-	FMOVQ 736(R11), F10
-	WORD $0x4f8de949 // sdot v9.4s, v10.16b, v13.4b[2]
-	WORD $0x4f83e944 // sdot v4.4s, v10.16b, v3.4b[2]
-	FMOVQ 752(R11), F8
-	WORD $0x4fade909 // sdot v9.4s, v8.16b, v13.4b[3]
-	WORD $0x4fa3e904 // sdot v4.4s, v8.16b, v3.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4fa6112b // fmla v11.4s, v9.4s, v6.s[1]
-	WORD $0x4fb41098 // fmla v24.4s, v4.4s, v20.s[1]
-	FMOVQ 32(R14), F18
-	FMOVQ 32(R21), F17
-	FMOVQ 160(R11), F22
-	WORD $0x4e36cd72 // fmla v18.4s, v11.4s, v22.4s
-	WORD $0x4e36cf11 // fmla v17.4s, v24.4s, v22.4s
-	FMOVQ F18, 32(R14)
-	FMOVQ F17, 32(R21)
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F28
-	FMOVQ 768(R11), F5
-	WORD $0x4f9be0b7 // sdot v23.4s, v5.16b, v27.4b[0]
-	WORD $0x4f87e0bc // sdot v28.4s, v5.16b, v7.4b[0]
-	FMOVQ 784(R11), F29
-	WORD $0x4fbbe3b7 // sdot v23.4s, v29.16b, v27.4b[1]
-	WORD $0x4fa7e3bc // sdot v28.4s, v29.16b, v7.4b[1]
-	FMOVQ 800(R11), F30
-	WORD $0x4f9bebd7 // sdot v23.4s, v30.16b, v27.4b[2]
-	WORD $0x4f87ebdc // sdot v28.4s, v30.16b, v7.4b[2]
-	FMOVQ 816(R11), F12
-	WORD $0x4fbbe997 // sdot v23.4s, v12.16b, v27.4b[3]
-	WORD $0x4fa7e99c // sdot v28.4s, v12.16b, v7.4b[3]
+	FMOVQ F10, 272(R23)
+	FMOVQ 464(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ F9, 288(R23)
+	FMOVQ 528(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	FMOVQ F11, 304(R23)
+	WORD $0x4e7d100c // saddw2 v12.4s, v0.4s, v29.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	FMOVQ 16(R11), F13
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 16(R23)
+	FMOVQ 352(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FMOVQ F14, 320(R23)
+	FMOVQ 416(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ F15, 336(R23)
+	FMOVQ 480(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	FMOVQ F18, 352(R23)
+	FMOVQ 544(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FMOVQ F17, 368(R23)
+	FMOVQ 352(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	FMOVQ F19, 384(R23)
+	FMOVQ 416(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	FMOVQ F8, 400(R23)
+	FMOVQ 480(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	FMOVQ F21, 416(R23)
+	FMOVQ 544(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	FMOVQ F20, 432(R23)
+	FMOVD 40(R1), F22
+	WORD $0x0f08a6d6 // sshll v22.8h, v22.8b, #0
+	WORD $0x0e761017 // saddw v23.4s, v0.4s, v22.4h
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f8692f7 // fmul v23.4s, v23.4s, v6.s[0]
-	WORD $0x4f94939c // fmul v28.4s, v28.4s, v20.s[0]
-	FMOVQ 0(R10), F26
-	FMOVQ 0(R10), F16
-	FMOVQ 832(R11), F25
-	WORD $0x4f8de33a // sdot v26.4s, v25.16b, v13.4b[0]
-	WORD $0x4f83e330 // sdot v16.4s, v25.16b, v3.4b[0]
-	FMOVQ 848(R11), F19
-	WORD $0x4fade27a // sdot v26.4s, v19.16b, v13.4b[1]
-	WORD $0x4fa3e270 // sdot v16.4s, v19.16b, v3.4b[1]
-	FMOVQ 864(R11), F21
-	WORD $0x4f8deaba // sdot v26.4s, v21.16b, v13.4b[2]
-	WORD $0x4f83eab0 // sdot v16.4s, v21.16b, v3.4b[2]
-	FMOVQ 880(R11), F31
-	WORD $0x4fadebfa // sdot v26.4s, v31.16b, v13.4b[3]
-	WORD $0x4fa3ebf0 // sdot v16.4s, v31.16b, v3.4b[3]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fa61357 // fmla v23.4s, v26.4s, v6.s[1]
-	WORD $0x4fb4121c // fmla v28.4s, v16.4s, v20.s[1]
-	FMOVQ 48(R14), F15
-	FMOVQ 48(R21), F14
-	FMOVQ 176(R11), F10
-	WORD $0x4e2aceef // fmla v15.4s, v23.4s, v10.4s
-	WORD $0x4e2acf8e // fmla v14.4s, v28.4s, v10.4s
-	FMOVQ F15, 48(R14)
-	FMOVQ F14, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair132
+	FMOVQ 32(R11), F24
+	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
+	FMOVQ F23, 32(R23)
+	FMOVQ 368(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	FMOVQ F25, 448(R23)
+	FMOVQ 432(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	FMOVQ F26, 464(R23)
+	FMOVQ 496(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	FMOVQ F16, 480(R23)
+	FMOVQ 560(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	FMOVQ F28, 496(R23)
+	FMOVQ 368(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	FMOVQ F27, 512(R23)
+	FMOVQ 432(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	FMOVQ F31, 528(R23)
+	FMOVQ 496(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	FMOVQ F30, 544(R23)
+	FMOVQ 560(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
+	FMOVQ F3, 560(R23)
+	WORD $0x4e761004 // saddw2 v4.4s, v0.4s, v22.8h
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	FMOVQ 48(R11), F5
+	WORD $0x6e25dc84 // fmul v4.4s, v4.4s, v5.4s
+	FMOVQ F4, 48(R23)
+	ADD $576, R23
 	ADD $576, R1
-	ADD $128, R2
 	SUBS $2, R4
-	BNE pair129
-	SUBS $1, R9
-	BNE block128
+	BNE pair135
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row137:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F6
+	FMOVQ 16(R14), F7
+	FMOVQ 32(R14), F10
+	FMOVQ 48(R14), F9
+	FMOVQ 0(R20), F11
+	FMOVQ 16(R20), F29
+	FMOVQ 32(R20), F13
+	FMOVQ 48(R20), F12
+	MOVD R13, R21
+	ADD $128, R11, R23
+	MOVD R24, R4
+tile138:
+	FMOVQ 0(R21), F14
+	FMOVQ 16(R21), F15
+	FMOVQ 32(R21), F18
+	FMOVQ 0(R22), F17
+	FMOVQ 16(R22), F19
+	FMOVQ 32(R22), F8
+	FMOVQ 0(R10), F21
+	FMOVQ 0(R10), F20
+	FMOVQ 64(R23), F24
+	WORD $0x4f8ee315 // sdot v21.4s, v24.16b, v14.4b[0]
+	WORD $0x4f91e314 // sdot v20.4s, v24.16b, v17.4b[0]
+	FMOVQ 80(R23), F23
+	WORD $0x4faee2f5 // sdot v21.4s, v23.16b, v14.4b[1]
+	WORD $0x4fb1e2f4 // sdot v20.4s, v23.16b, v17.4b[1]
+	FMOVQ 96(R23), F25
+	WORD $0x4f8eeb35 // sdot v21.4s, v25.16b, v14.4b[2]
+	WORD $0x4f91eb34 // sdot v20.4s, v25.16b, v17.4b[2]
+	FMOVQ 112(R23), F26
+	WORD $0x4faeeb55 // sdot v21.4s, v26.16b, v14.4b[3]
+	WORD $0x4fb1eb54 // sdot v20.4s, v26.16b, v17.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
+	WORD $0x4f889294 // fmul v20.4s, v20.4s, v8.s[0]
+	FMOVQ 0(R10), F16
+	FMOVQ 0(R10), F28
+	FMOVQ 128(R23), F27
+	WORD $0x4f8fe370 // sdot v16.4s, v27.16b, v15.4b[0]
+	WORD $0x4f93e37c // sdot v28.4s, v27.16b, v19.4b[0]
+	FMOVQ 144(R23), F31
+	WORD $0x4fafe3f0 // sdot v16.4s, v31.16b, v15.4b[1]
+	WORD $0x4fb3e3fc // sdot v28.4s, v31.16b, v19.4b[1]
+	FMOVQ 160(R23), F30
+	WORD $0x4f8febd0 // sdot v16.4s, v30.16b, v15.4b[2]
+	WORD $0x4f93ebdc // sdot v28.4s, v30.16b, v19.4b[2]
+	FMOVQ 176(R23), F3
+	WORD $0x4fafe870 // sdot v16.4s, v3.16b, v15.4b[3]
+	WORD $0x4fb3e87c // sdot v28.4s, v3.16b, v19.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fb21215 // fmla v21.4s, v16.4s, v18.s[1]
+	WORD $0x4fa81394 // fmla v20.4s, v28.4s, v8.s[1]
+	FMOVQ 0(R23), F22
+	WORD $0x4e36cea6 // fmla v6.4s, v21.4s, v22.4s
+	WORD $0x4e36ce8b // fmla v11.4s, v20.4s, v22.4s
+	FMOVQ 0(R10), F5
+	FMOVQ 0(R10), F4
+	FMOVQ 192(R23), F24
+	WORD $0x4f8ee305 // sdot v5.4s, v24.16b, v14.4b[0]
+	WORD $0x4f91e304 // sdot v4.4s, v24.16b, v17.4b[0]
+	FMOVQ 208(R23), F23
+	WORD $0x4faee2e5 // sdot v5.4s, v23.16b, v14.4b[1]
+	WORD $0x4fb1e2e4 // sdot v4.4s, v23.16b, v17.4b[1]
+	FMOVQ 224(R23), F25
+	WORD $0x4f8eeb25 // sdot v5.4s, v25.16b, v14.4b[2]
+	WORD $0x4f91eb24 // sdot v4.4s, v25.16b, v17.4b[2]
+	FMOVQ 240(R23), F26
+	WORD $0x4faeeb45 // sdot v5.4s, v26.16b, v14.4b[3]
+	WORD $0x4fb1eb44 // sdot v4.4s, v26.16b, v17.4b[3]
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4f9290a5 // fmul v5.4s, v5.4s, v18.s[0]
+	WORD $0x4f889084 // fmul v4.4s, v4.4s, v8.s[0]
+	FMOVQ 0(R10), F27
+	FMOVQ 0(R10), F31
+	FMOVQ 256(R23), F30
+	WORD $0x4f8fe3db // sdot v27.4s, v30.16b, v15.4b[0]
+	WORD $0x4f93e3df // sdot v31.4s, v30.16b, v19.4b[0]
+	FMOVQ 272(R23), F3
+	WORD $0x4fafe07b // sdot v27.4s, v3.16b, v15.4b[1]
+	WORD $0x4fb3e07f // sdot v31.4s, v3.16b, v19.4b[1]
+	FMOVQ 288(R23), F16
+	WORD $0x4f8fea1b // sdot v27.4s, v16.16b, v15.4b[2]
+	WORD $0x4f93ea1f // sdot v31.4s, v16.16b, v19.4b[2]
+	FMOVQ 304(R23), F28
+	WORD $0x4fafeb9b // sdot v27.4s, v28.16b, v15.4b[3]
+	WORD $0x4fb3eb9f // sdot v31.4s, v28.16b, v19.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4fb21365 // fmla v5.4s, v27.4s, v18.s[1]
+	WORD $0x4fa813e4 // fmla v4.4s, v31.4s, v8.s[1]
+	FMOVQ 16(R23), F21
+	WORD $0x4e35cca7 // fmla v7.4s, v5.4s, v21.4s
+	WORD $0x4e35cc9d // fmla v29.4s, v4.4s, v21.4s
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F22
+	FMOVQ 320(R23), F24
+	WORD $0x4f8ee314 // sdot v20.4s, v24.16b, v14.4b[0]
+	WORD $0x4f91e316 // sdot v22.4s, v24.16b, v17.4b[0]
+	FMOVQ 336(R23), F23
+	WORD $0x4faee2f4 // sdot v20.4s, v23.16b, v14.4b[1]
+	WORD $0x4fb1e2f6 // sdot v22.4s, v23.16b, v17.4b[1]
+	FMOVQ 352(R23), F25
+	WORD $0x4f8eeb34 // sdot v20.4s, v25.16b, v14.4b[2]
+	WORD $0x4f91eb36 // sdot v22.4s, v25.16b, v17.4b[2]
+	FMOVQ 368(R23), F26
+	WORD $0x4faeeb54 // sdot v20.4s, v26.16b, v14.4b[3]
+	WORD $0x4fb1eb56 // sdot v22.4s, v26.16b, v17.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4f8892d6 // fmul v22.4s, v22.4s, v8.s[0]
+	FMOVQ 0(R10), F30
+	FMOVQ 0(R10), F3
+	FMOVQ 384(R23), F16
+	WORD $0x4f8fe21e // sdot v30.4s, v16.16b, v15.4b[0]
+	WORD $0x4f93e203 // sdot v3.4s, v16.16b, v19.4b[0]
+	FMOVQ 400(R23), F28
+	WORD $0x4fafe39e // sdot v30.4s, v28.16b, v15.4b[1]
+	WORD $0x4fb3e383 // sdot v3.4s, v28.16b, v19.4b[1]
+	FMOVQ 416(R23), F27
+	WORD $0x4f8feb7e // sdot v30.4s, v27.16b, v15.4b[2]
+	WORD $0x4f93eb63 // sdot v3.4s, v27.16b, v19.4b[2]
+	FMOVQ 432(R23), F31
+	WORD $0x4fafebfe // sdot v30.4s, v31.16b, v15.4b[3]
+	WORD $0x4fb3ebe3 // sdot v3.4s, v31.16b, v19.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4fb213d4 // fmla v20.4s, v30.4s, v18.s[1]
+	WORD $0x4fa81076 // fmla v22.4s, v3.4s, v8.s[1]
+	FMOVQ 32(R23), F5
+	WORD $0x4e25ce8a // fmla v10.4s, v20.4s, v5.4s
+	WORD $0x4e25cecd // fmla v13.4s, v22.4s, v5.4s
+	FMOVQ 0(R10), F4
+	FMOVQ 0(R10), F21
+	FMOVQ 448(R23), F24
+	WORD $0x4f8ee304 // sdot v4.4s, v24.16b, v14.4b[0]
+	WORD $0x4f91e315 // sdot v21.4s, v24.16b, v17.4b[0]
+	FMOVQ 464(R23), F23
+	WORD $0x4faee2e4 // sdot v4.4s, v23.16b, v14.4b[1]
+	WORD $0x4fb1e2f5 // sdot v21.4s, v23.16b, v17.4b[1]
+	FMOVQ 480(R23), F25
+	WORD $0x4f8eeb24 // sdot v4.4s, v25.16b, v14.4b[2]
+	WORD $0x4f91eb35 // sdot v21.4s, v25.16b, v17.4b[2]
+	FMOVQ 496(R23), F26
+	WORD $0x4faeeb44 // sdot v4.4s, v26.16b, v14.4b[3]
+	WORD $0x4fb1eb55 // sdot v21.4s, v26.16b, v17.4b[3]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4f929084 // fmul v4.4s, v4.4s, v18.s[0]
+	WORD $0x4f8892b5 // fmul v21.4s, v21.4s, v8.s[0]
+	FMOVQ 0(R10), F16
+	FMOVQ 0(R10), F28
+	FMOVQ 512(R23), F27
+	WORD $0x4f8fe370 // sdot v16.4s, v27.16b, v15.4b[0]
+	WORD $0x4f93e37c // sdot v28.4s, v27.16b, v19.4b[0]
+	FMOVQ 528(R23), F31
+	WORD $0x4fafe3f0 // sdot v16.4s, v31.16b, v15.4b[1]
+	WORD $0x4fb3e3fc // sdot v28.4s, v31.16b, v19.4b[1]
+	FMOVQ 544(R23), F30
+	WORD $0x4f8febd0 // sdot v16.4s, v30.16b, v15.4b[2]
+	WORD $0x4f93ebdc // sdot v28.4s, v30.16b, v19.4b[2]
+	FMOVQ 560(R23), F3
+	WORD $0x4fafe870 // sdot v16.4s, v3.16b, v15.4b[3]
+	WORD $0x4fb3e87c // sdot v28.4s, v3.16b, v19.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fb21204 // fmla v4.4s, v16.4s, v18.s[1]
+	WORD $0x4fa81395 // fmla v21.4s, v28.4s, v8.s[1]
+	FMOVQ 48(R23), F20
+	WORD $0x4e34cc89 // fmla v9.4s, v4.4s, v20.4s
+	WORD $0x4e34ceac // fmla v12.4s, v21.4s, v20.4s
+	ADD $64, R22
+	ADD $64, R21
+	ADD $576, R23
+	SUBS $1, R4
+	BNE tile138
+	FMOVQ F6, 0(R14)
+	FMOVQ F7, 16(R14)
+	FMOVQ F10, 32(R14)
+	FMOVQ F9, 48(R14)
+	FMOVQ F11, 0(R20)
+	FMOVQ F29, 16(R20)
+	FMOVQ F13, 32(R20)
+	FMOVQ F12, 48(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row137
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch134
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel126
+	BNE panel132
 	RET
 
 DATA matmulConsts<>+0(SB)/4, $0x4b400000

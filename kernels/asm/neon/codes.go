@@ -96,7 +96,7 @@ func (k *kernel) shiftToHigh(c arm64.V, i, v int) arm64.V {
 // code returns vector v of the codes of row quad i.
 func (k *kernel) code(i, v int) arm64.V {
 	if k.many {
-		return k.Loaded(rBuf, bufCodes+(i*panels.TileQuads+v)*quadBytes)
+		return k.Loaded(rTile, k.localCode(i, v))
 	}
 	return k.unpack(i, v)
 }
@@ -127,9 +127,10 @@ func (k *kernel) dotProducts(rows []*acts, i, g int) []arm64.V {
 			k.Free(c)
 		}
 		return sums
-	case k.CodeBits() <= 5:
+	case k.CodeBits() <= 5 || k.many && k.CodeBits() == 6:
 		a, b := k.mulAdd(rows[0].x, i, 4*g, 4)
-		// Two times four products of 31 and 127 fit in 16 bits.
+		// Two times four products of 31 and 127 fit in 16 bits, and of
+		// -32 and 127.
 		k.I("addp %.8h, %.8h, %.8h", a, a, b)
 		k.Free(b)
 		r := k.Loaded(rConst, constMagic)
