@@ -31,9 +31,8 @@ import (
 
 const tileWeights = 16 * 32 // see package panel
 
-// manyRows is the number of rows of activations of a call that prefill makes if
-// matrices have many columns.
-const manyRows = 32
+// manyRows is the number of rows of activations of a call in prefill.
+const manyRows = 64
 
 func main() {
 	log.SetFlags(0)

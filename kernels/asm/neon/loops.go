@@ -19,8 +19,8 @@ func (k *kernel) clear() {
 	zero := k.Vec()
 	k.Zero(zero)
 	k.rows(1, func() {
-		for i := range rowQuads {
-			k.Store(zero, rRowDst, quadBytes*i)
+		for i := 0; i < rowQuads; i += 2 {
+			k.Store2(zero, zero, rRowDst, quadBytes*i)
 		}
 	})
 	k.Free(zero)
@@ -111,19 +111,13 @@ func (k *kernel) loadResults() {
 			k.y[r] = append(k.y[r], k.Loaded(resultsOf[r], quadBytes*i))
 		}
 	}
-	if k.isa == smmla {
-		k.swap("zip1 %.4s, %.4s, %.4s", "zip2 %.4s, %.4s, %.4s")
-	}
 }
 
 // storeResults stores and frees them.
 func (k *kernel) storeResults() {
-	if k.isa == smmla {
-		k.swap("uzp1 %.4s, %.4s, %.4s", "uzp2 %.4s, %.4s, %.4s")
-	}
 	for r, y := range k.y {
-		for i, v := range y {
-			k.Store(v, resultsOf[r], quadBytes*i)
+		for i := 0; i < rowQuads; i += 2 {
+			k.Store2(y[i], y[i+1], resultsOf[r], quadBytes*i)
 		}
 		k.Free(y...)
 	}

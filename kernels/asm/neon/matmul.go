@@ -106,9 +106,10 @@ type kernel struct {
 	offset             arm64.V         // what codes have added, in kernels for many rows
 	bits               map[int]arm64.V // masks of high bits by position
 
-	planes [2]arm64.V  // high bits, shifted and as they are
-	half   [4]arm64.V  // scales, then minima, of the groups as 16-bit integers
-	y      [][]arm64.V // results of each row of activations; with smmla see file pairs.go
+	planes [2]arm64.V      // high bits, shifted and as they are
+	half   [4]arm64.V      // scales, then minima, of the groups as 16-bit integers
+	kept   map[int]arm64.V // what waits to be stored in the unpacked tile, by offset
+	y      [][]arm64.V     // results of each row of activations; with smmla see file pairs.go
 }
 
 // acts is a row's block of activations.
@@ -129,7 +130,7 @@ func matmul(i isa, table, doc string) func(a *arm64.Asm) string {
 				k := &kernel{panelKernel: panelKernel{f, a}, isa: i}
 				k.generate(one, "multiplies "+f.Name+" weights with a few rows of activations, one by one.")
 			}
-			k := &kernel{panelKernel: panelKernel{f, a}, isa: i, many: true}
+			k := &kernel{panelKernel: panelKernel{f, a}, isa: i, many: true, kept: map[int]arm64.V{}}
 			k.generate(name, "multiplies "+f.Name+" weights with several rows of activations.")
 			return []string{one, one, name, name, name, name, name}
 		})
@@ -202,6 +203,9 @@ func (k *kernel) generate(name, doc string) {
 		if k.many {
 			k.clear()
 			k.bunches()
+			if k.isa == smmla {
+				k.sort()
+			}
 		} else {
 			k.rows(1, k.row)
 		}

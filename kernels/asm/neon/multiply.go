@@ -47,15 +47,18 @@ func (k *kernel) prepare() {
 			k.preparePairs(i)
 		} else {
 			for v := range panels.TileQuads {
-				k.storeCode(k.signed(i, v), i, v)
+				k.keep(k.signed(i, v), k.localCode(i, v))
 			}
 		}
 		for n := range k.Groups() {
-			k.storeScale(k.loadScale(i, n), n, i)
+			k.keepScale(k.loadScale(i, n), n, i)
 			if k.Minima {
-				k.storeScale(k.loadMin(i, n), 2+n, i)
+				k.keepScale(k.loadMin(i, n), 2+n, i)
 			}
 		}
+	}
+	if len(k.kept) > 0 {
+		panic("neon: something is not stored")
 	}
 }
 
@@ -68,25 +71,30 @@ func (k *kernel) signed(i, v int) arm64.V {
 	return c
 }
 
-// storeCode keeps vector v of the codes of row quad i.
-func (k *kernel) storeCode(c arm64.V, i, v int) {
-	k.Store(c, rTile, k.localCode(i, v))
-	k.Free(c)
-}
-
-// storeScale keeps scales n of row quad i.
-func (k *kernel) storeScale(s arm64.V, n, i int) {
+// keepScale stores scales n of row quad i.
+func (k *kernel) keepScale(s arm64.V, n, i int) {
 	if k.isa == smmla {
 		t := k.Vec()
 		k.I("zip1 %.4s, %.4s, %.4s", t, s, s)
 		k.I("zip2 %.4s, %.4s, %.4s", s, s, s)
-		k.Store(t, rTile, k.localScale(n, i, 0))
-		k.Store(s, rTile, k.localScale(n, i, 1))
-		k.Free(t)
+		k.keep(t, k.localScale(n, i, 0))
+		k.keep(s, k.localScale(n, i, 1))
 	} else {
-		k.Store(s, rTile, k.localScale(n, i, 0))
+		k.keep(s, k.localScale(n, i, 0))
 	}
-	k.Free(s)
+}
+
+// keep stores a register at an offset in the tile together with the one before it,
+// and frees them: a store of two is half the work of two.
+func (k *kernel) keep(v arm64.V, at int) {
+	before, ok := k.kept[at-quadBytes]
+	if !ok {
+		k.kept[at] = v
+		return
+	}
+	delete(k.kept, at-quadBytes)
+	k.Store2(before, v, rTile, at-quadBytes)
+	k.Free(before, v)
 }
 
 // multiply multiplies the tile with a block of each row of activations, at bytes

@@ -7,9 +7,10 @@ import (
 
 // SMMLA multiplies two rows of activations at a time. A register has eight
 // columns of two rows, and the products of two of them are those of two rows of
-// weights and two of activations, in the order 00, 01, 10, 11. They are scaled
-// and added up like that: of the results of row quad i, k.y[0][i] are those of its
-// first two rows.
+// weights and two of activations, in the order 00, 01, 10, 11. They are scaled and
+// added up like that, and sorted at the end of a panel. Until then k.y[0][i], which is
+// stored where the results of the first row of activations belong, has those of the
+// first two rows of row quad i, and k.y[1][i] those of the others.
 
 // preparePairs unpacks the codes of row quad i: eight columns of its first two
 // rows, the same of the others, then the next columns.
@@ -21,8 +22,8 @@ func (k *kernel) preparePairs(i int) {
 		k.I("zip1 %.4s, %.4s, %.4s", t, a, b)
 		k.I("zip2 %.4s, %.4s, %.4s", b, a, b)
 		k.Free(a)
-		k.storeCode(t, i, v)
-		k.storeCode(b, i, v+1)
+		k.keep(t, k.localCode(i, v))
+		k.keep(b, k.localCode(i, v+1))
 	}
 }
 
@@ -101,13 +102,18 @@ func (k *kernel) pairProducts(p *pair, i, g int) []arm64.V {
 	return products
 }
 
-// swap brings results into the order of SMMLA's products or back.
-func (k *kernel) swap(first, second string) {
-	for i, a := range k.y[0] {
-		b, t := k.y[1][i], k.Vec()
-		k.I(first, t, a, b)
-		k.I(second, b, a, b)
-		k.Free(a)
-		k.y[0][i] = t
-	}
+// sort puts results in the order of rows.
+func (k *kernel) sort() {
+	k.rows(2, func() {
+		k.G("ADD %v, %v, %v", rDstStride, rRowDst, rRowDst2)
+		k.loadResults()
+		for i, a := range k.y[0] {
+			b, t := k.y[1][i], k.Vec()
+			k.I("uzp1 %.4s, %.4s, %.4s", t, a, b)
+			k.I("uzp2 %.4s, %.4s, %.4s", b, a, b)
+			k.Free(a)
+			k.y[0][i] = t
+		}
+		k.storeResults()
+	})
 }
