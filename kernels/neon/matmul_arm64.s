@@ -452,10 +452,10 @@ last4:
 
 // mulQ4_0 multiplies Q4_0 weights with several rows of activations.
 // func mulQ4_0(a *panel.Args)
-TEXT ·mulQ4_0(SB), 0, $4800-8
+TEXT ·mulQ4_0(SB), 0, $4928-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-4800(SP), R11
+	MOVD $buf-4928(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -489,7 +489,7 @@ bunch7:
 	CMP R4, R9
 	CSEL LT, R9, R4, R4
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair8:
 	FMOVQ 64(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
@@ -752,7 +752,7 @@ row10:
 	FMOVQ 32(R14), F21
 	FMOVQ 48(R14), F22
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile11:
 	FMOVQ 0(R21), F23
@@ -1396,10 +1396,10 @@ last15:
 
 // mulQ4_1 multiplies Q4_1 weights with several rows of activations.
 // func mulQ4_1(a *panel.Args)
-TEXT ·mulQ4_1(SB), 0, $5312-8
+TEXT ·mulQ4_1(SB), 0, $5440-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-5312(SP), R11
+	MOVD $buf-5440(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -1431,7 +1431,7 @@ bunch18:
 	CMP R4, R9
 	CSEL LT, R9, R4, R4
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair19:
 	FMOVQ 128(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
@@ -1650,7 +1650,7 @@ row21:
 	FMOVQ 32(R14), F27
 	FMOVQ 48(R14), F28
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile22:
 	FMOVQ 0(R21), F29
@@ -2430,10 +2430,10 @@ last26:
 
 // mulQ5_0 multiplies Q5_0 weights with several rows of activations.
 // func mulQ5_0(a *panel.Args)
-TEXT ·mulQ5_0(SB), 0, $4800-8
+TEXT ·mulQ5_0(SB), 0, $4928-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-4800(SP), R11
+	MOVD $buf-4928(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -2475,7 +2475,7 @@ bunch29:
 	CMP R4, R9
 	CSEL LT, R9, R4, R4
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair30:
 	FMOVQ 64(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
@@ -2874,7 +2874,7 @@ row32:
 	FMOVQ 32(R14), F27
 	FMOVQ 48(R14), F26
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile33:
 	FMOVQ 0(R21), F23
@@ -3664,10 +3664,10 @@ last37:
 
 // mulQ5_1 multiplies Q5_1 weights with several rows of activations.
 // func mulQ5_1(a *panel.Args)
-TEXT ·mulQ5_1(SB), 0, $5312-8
+TEXT ·mulQ5_1(SB), 0, $5440-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-5312(SP), R11
+	MOVD $buf-5440(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -3707,7 +3707,7 @@ bunch40:
 	CMP R4, R9
 	CSEL LT, R9, R4, R4
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair41:
 	FMOVQ 128(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
@@ -4062,7 +4062,7 @@ row43:
 	FMOVQ 32(R14), F30
 	FMOVQ 48(R14), F12
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile44:
 	FMOVQ 0(R21), F27
@@ -4694,10 +4694,10 @@ last48:
 
 // mulQ8_0 multiplies Q8_0 weights with several rows of activations.
 // func mulQ8_0(a *panel.Args)
-TEXT ·mulQ8_0(SB), 0, $4800-8
+TEXT ·mulQ8_0(SB), 0, $4928-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-4800(SP), R11
+	MOVD $buf-4928(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -4727,7 +4727,7 @@ bunch51:
 	CMP R4, R9
 	CSEL LT, R9, R4, R4
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair52:
 	FMOVQ 64(R1), F2
 	FMOVQ 128(R1), F3
@@ -4862,7 +4862,7 @@ row54:
 	FMOVQ 32(R14), F15
 	FMOVQ 48(R14), F17
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile55:
 	FMOVQ 0(R21), F18
@@ -5073,10 +5073,10 @@ tile55:
 
 // mulQ2_Kx1 multiplies Q2_K weights with a few rows of activations, one by one.
 // func mulQ2_Kx1(a *panel.Args)
-TEXT ·mulQ2_Kx1(SB), 0, $192-8
+TEXT ·mulQ2_Kx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -5103,646 +5103,663 @@ row57:
 	MOVD 40(R0), R9
 	LSR $3, R9
 block58:
-	FMOVD 0(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 0(R11)
-	FMOVD 8(R1), F7
+	FMOVQ 32(R10), F6
+	FMOVD 0(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 16(R11)
-	FMOVD 16(R1), F8
+	FMOVQ F7, 0(R11)
+	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
+	FMOVQ F7, 128(R11)
+	FMOVD 8(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 32(R11)
-	FMOVD 24(R1), F9
+	FMOVQ F8, 16(R11)
+	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
+	FMOVQ F8, 144(R11)
+	FMOVD 16(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 48(R11)
-	FMOVD 32(R1), F10
+	FMOVQ F9, 32(R11)
+	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
+	FMOVQ F9, 160(R11)
+	FMOVD 24(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 64(R11)
-	FMOVD 40(R1), F11
+	FMOVQ F10, 48(R11)
+	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
+	FMOVQ F10, 176(R11)
+	FMOVD 32(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 80(R11)
-	FMOVD 48(R1), F12
+	FMOVQ F11, 64(R11)
+	WORD $0x6e26dd6b // fmul v11.4s, v11.4s, v6.4s
+	FMOVQ F11, 192(R11)
+	FMOVD 40(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 96(R11)
-	FMOVD 56(R1), F13
+	FMOVQ F12, 80(R11)
+	WORD $0x6e26dd8c // fmul v12.4s, v12.4s, v6.4s
+	FMOVQ F12, 208(R11)
+	FMOVD 48(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 112(R11)
+	FMOVQ F13, 96(R11)
+	WORD $0x6e26ddad // fmul v13.4s, v13.4s, v6.4s
+	FMOVQ F13, 224(R11)
+	FMOVD 56(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ F14, 112(R11)
+	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
+	FMOVQ F14, 240(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair59:
-	FMOVQ 0(R2), F14
-	FMOVQ 16(R2), F15
-	VDUP V14.S[0], V16.S4
-	VDUP V14.S[1], V17.S4
-	VDUP V14.S[2], V18.S4
-	VDUP V14.S[3], V19.S4
-	VDUP V15.S[0], V20.S4
-	VDUP V15.S[1], V21.S4
-	VDUP V15.S[2], V22.S4
-	VDUP V15.S[3], V23.S4
-	FMOVQ 32(R2), F24
-	FMOVD 48(R2), F25
-	FMOVQ 64(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x0e30c39a // smull v26.8h, v28.8b, v16.8b
-	WORD $0x4e30c39b // smull2 v27.8h, v28.16b, v16.16b
+	FMOVQ 0(R2), F15
+	FMOVQ 16(R2), F16
+	VDUP V15.S[0], V17.S4
+	VDUP V15.S[1], V18.S4
+	VDUP V15.S[2], V19.S4
+	VDUP V15.S[3], V20.S4
+	VDUP V16.S[0], V21.S4
+	VDUP V16.S[1], V22.S4
+	VDUP V16.S[2], V23.S4
+	VDUP V16.S[3], V24.S4
+	FMOVQ 32(R2), F25
+	FMOVD 48(R2), F26
 	FMOVQ 64(R1), F29
-	VUSHR $2, V29.B16, V29.B16
 	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x0e3183ba // smlal v26.8h, v29.8b, v17.8b
-	WORD $0x4e3183bb // smlal2 v27.8h, v29.16b, v17.16b
+	WORD $0x0e31c3bb // smull v27.8h, v29.8b, v17.8b
+	WORD $0x4e31c3bc // smull2 v28.8h, v29.16b, v17.16b
 	FMOVQ 64(R1), F30
-	VUSHR $4, V30.B16, V30.B16
+	VUSHR $2, V30.B16, V30.B16
 	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x0e3283da // smlal v26.8h, v30.8b, v18.8b
-	WORD $0x4e3283db // smlal2 v27.8h, v30.16b, v18.16b
+	WORD $0x0e3283db // smlal v27.8h, v30.8b, v18.8b
+	WORD $0x4e3283dc // smlal2 v28.8h, v30.16b, v18.16b
 	FMOVQ 64(R1), F31
-	VUSHR $6, V31.B16, V31.B16
-	WORD $0x0e3383fa // smlal v26.8h, v31.8b, v19.8b
-	WORD $0x4e3383fb // smlal2 v27.8h, v31.16b, v19.16b
-	VADDP V27.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F6
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4f9890c6 // fmul v6.4s, v6.4s, v24.s[0]
-	FMOVQ 128(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e34c127 // smull v7.8h, v9.8b, v20.8b
-	WORD $0x4e34c128 // smull2 v8.8h, v9.16b, v20.16b
-	FMOVQ 128(R1), F10
-	VUSHR $2, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x0e358147 // smlal v7.8h, v10.8b, v21.8b
-	WORD $0x4e358148 // smlal2 v8.8h, v10.16b, v21.16b
+	VUSHR $4, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x0e3383fb // smlal v27.8h, v31.8b, v19.8b
+	WORD $0x4e3383fc // smlal2 v28.8h, v31.16b, v19.16b
+	FMOVQ 64(R1), F7
+	VUSHR $6, V7.B16, V7.B16
+	WORD $0x0e3480fb // smlal v27.8h, v7.8b, v20.8b
+	WORD $0x4e3480fc // smlal2 v28.8h, v7.16b, v20.16b
+	VADDP V28.H8, V27.H8, V27.H8
+	FMOVQ 0(R10), F8
+	WORD $0x4e606b68 // sadalp v8.4s, v27.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f999108 // fmul v8.4s, v8.4s, v25.s[0]
 	FMOVQ 128(R1), F11
-	VUSHR $4, V11.B16, V11.B16
 	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x0e368167 // smlal v7.8h, v11.8b, v22.8b
-	WORD $0x4e368168 // smlal2 v8.8h, v11.16b, v22.16b
+	WORD $0x0e35c169 // smull v9.8h, v11.8b, v21.8b
+	WORD $0x4e35c16a // smull2 v10.8h, v11.16b, v21.16b
 	FMOVQ 128(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	WORD $0x0e378187 // smlal v7.8h, v12.8b, v23.8b
-	WORD $0x4e378188 // smlal2 v8.8h, v12.16b, v23.16b
-	VADDP V8.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e6068ed // sadalp v13.4s, v7.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fb891ad // fmul v13.4s, v13.4s, v24.s[1]
-	FMOVD 0(R1), F14
-	VSHL $4, V14.B16, V14.B16
-	VUSHR $4, V14.B16, V14.B16
-	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
-	WORD $0x0e6e100f // saddw v15.4s, v0.4s, v14.4h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 0(R11), F28
-	WORD $0x6e3cddef // fmul v15.4s, v15.4s, v28.4s
-	WORD $0x4e2fccc2 // fmla v2.4s, v6.4s, v15.4s
-	FMOVD 16(R1), F29
-	VSHL $4, V29.B16, V29.B16
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
-	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 0(R11), F31
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	WORD $0x4e3ecda2 // fmla v2.4s, v13.4s, v30.4s
-	FMOVD 0(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
-	WORD $0x0e7b101a // saddw v26.4s, v0.4s, v27.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 64(R11), F9
-	WORD $0x6e29df5a // fmul v26.4s, v26.4s, v9.4s
-	WORD $0x4f995342 // fmls v2.4s, v26.4s, v25.s[0]
-	FMOVD 16(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a100b // saddw v11.4s, v0.4s, v10.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 64(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x4fb95162 // fmls v2.4s, v11.4s, v25.s[1]
-	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 80(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x0e30c388 // smull v8.8h, v28.8b, v16.8b
-	WORD $0x4e30c387 // smull2 v7.8h, v28.16b, v16.16b
-	FMOVQ 80(R1), F6
-	VUSHR $2, V6.B16, V6.B16
-	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x0e3180c8 // smlal v8.8h, v6.8b, v17.8b
-	WORD $0x4e3180c7 // smlal2 v7.8h, v6.16b, v17.16b
-	FMOVQ 80(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x0e3281e8 // smlal v8.8h, v15.8b, v18.8b
-	WORD $0x4e3281e7 // smlal2 v7.8h, v15.16b, v18.16b
-	FMOVQ 80(R1), F31
-	VUSHR $6, V31.B16, V31.B16
-	WORD $0x0e3383e8 // smlal v8.8h, v31.8b, v19.8b
-	WORD $0x4e3383e7 // smlal2 v7.8h, v31.16b, v19.16b
-	VADDP V7.H8, V8.H8, V8.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e60690d // sadalp v13.4s, v8.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9891ad // fmul v13.4s, v13.4s, v24.s[0]
-	FMOVQ 144(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x0e34c35e // smull v30.8h, v26.8b, v20.8b
-	WORD $0x4e34c349 // smull2 v9.8h, v26.16b, v20.16b
-	FMOVQ 144(R1), F12
 	VUSHR $2, V12.B16, V12.B16
 	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x0e35819e // smlal v30.8h, v12.8b, v21.8b
-	WORD $0x4e358189 // smlal2 v9.8h, v12.16b, v21.16b
-	FMOVQ 144(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x0e36817e // smlal v30.8h, v11.8b, v22.8b
-	WORD $0x4e368169 // smlal2 v9.8h, v11.16b, v22.16b
-	FMOVQ 144(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	WORD $0x0e37839e // smlal v30.8h, v28.8b, v23.8b
-	WORD $0x4e378389 // smlal2 v9.8h, v28.16b, v23.16b
-	VADDP V9.H8, V30.H8, V30.H8
-	FMOVQ 0(R10), F6
-	WORD $0x4e606bc6 // sadalp v6.4s, v30.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fb890c6 // fmul v6.4s, v6.4s, v24.s[1]
-	WORD $0x4e6e100f // saddw2 v15.4s, v0.4s, v14.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 16(R11), F31
-	WORD $0x6e3fddef // fmul v15.4s, v15.4s, v31.4s
-	WORD $0x4e2fcda3 // fmla v3.4s, v13.4s, v15.4s
-	WORD $0x4e7d1007 // saddw2 v7.4s, v0.4s, v29.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 16(R11), F8
-	WORD $0x6e28dce7 // fmul v7.4s, v7.4s, v8.4s
-	WORD $0x4e27ccc3 // fmla v3.4s, v6.4s, v7.4s
-	WORD $0x4e7b101a // saddw2 v26.4s, v0.4s, v27.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 80(R11), F12
-	WORD $0x6e2cdf5a // fmul v26.4s, v26.4s, v12.4s
-	WORD $0x4f995343 // fmls v3.4s, v26.4s, v25.s[0]
-	WORD $0x4e6a100b // saddw2 v11.4s, v0.4s, v10.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 80(R11), F28
-	WORD $0x6e3cdd6b // fmul v11.4s, v11.4s, v28.4s
-	WORD $0x4fb95163 // fmls v3.4s, v11.4s, v25.s[1]
-	FMOVQ 96(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x0e30c1c9 // smull v9.8h, v14.8b, v16.8b
-	WORD $0x4e30c1de // smull2 v30.8h, v14.16b, v16.16b
-	FMOVQ 96(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x0e3183e9 // smlal v9.8h, v31.8b, v17.8b
-	WORD $0x4e3183fe // smlal2 v30.8h, v31.16b, v17.16b
-	FMOVQ 96(R1), F13
+	WORD $0x0e368189 // smlal v9.8h, v12.8b, v22.8b
+	WORD $0x4e36818a // smlal2 v10.8h, v12.16b, v22.16b
+	FMOVQ 128(R1), F13
 	VUSHR $4, V13.B16, V13.B16
 	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x0e3281a9 // smlal v9.8h, v13.8b, v18.8b
-	WORD $0x4e3281be // smlal2 v30.8h, v13.16b, v18.16b
-	FMOVQ 96(R1), F15
-	VUSHR $6, V15.B16, V15.B16
-	WORD $0x0e3381e9 // smlal v9.8h, v15.8b, v19.8b
-	WORD $0x4e3381fe // smlal2 v30.8h, v15.16b, v19.16b
-	VADDP V30.H8, V9.H8, V9.H8
-	FMOVQ 0(R10), F29
-	WORD $0x4e60693d // sadalp v29.4s, v9.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4f9893bd // fmul v29.4s, v29.4s, v24.s[0]
-	FMOVQ 160(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x0e34c0e8 // smull v8.8h, v7.8b, v20.8b
-	WORD $0x4e34c0e6 // smull2 v6.8h, v7.16b, v20.16b
-	FMOVQ 160(R1), F27
-	VUSHR $2, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x0e358368 // smlal v8.8h, v27.8b, v21.8b
-	WORD $0x4e358366 // smlal2 v6.8h, v27.16b, v21.16b
-	FMOVQ 160(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x0e368188 // smlal v8.8h, v12.8b, v22.8b
-	WORD $0x4e368186 // smlal2 v6.8h, v12.16b, v22.16b
-	FMOVQ 160(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	WORD $0x0e378348 // smlal v8.8h, v26.8b, v23.8b
-	WORD $0x4e378346 // smlal2 v6.8h, v26.16b, v23.16b
-	VADDP V6.H8, V8.H8, V8.H8
-	FMOVQ 0(R10), F10
-	WORD $0x4e60690a // sadalp v10.4s, v8.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fb8914a // fmul v10.4s, v10.4s, v24.s[1]
-	FMOVD 8(R1), F28
-	VSHL $4, V28.B16, V28.B16
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
-	WORD $0x0e7c100b // saddw v11.4s, v0.4s, v28.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 32(R11), F14
-	WORD $0x6e2edd6b // fmul v11.4s, v11.4s, v14.4s
-	WORD $0x4e2bcfa4 // fmla v4.4s, v29.4s, v11.4s
-	FMOVD 24(R1), F31
+	WORD $0x0e3781a9 // smlal v9.8h, v13.8b, v23.8b
+	WORD $0x4e3781aa // smlal2 v10.8h, v13.16b, v23.16b
+	FMOVQ 128(R1), F14
+	VUSHR $6, V14.B16, V14.B16
+	WORD $0x0e3881c9 // smlal v9.8h, v14.8b, v24.8b
+	WORD $0x4e3881ca // smlal2 v10.8h, v14.16b, v24.16b
+	VADDP V10.H8, V9.H8, V9.H8
+	FMOVQ 0(R10), F6
+	WORD $0x4e606926 // sadalp v6.4s, v9.8h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4fb990c6 // fmul v6.4s, v6.4s, v25.s[1]
+	FMOVD 0(R1), F15
+	VSHL $4, V15.B16, V15.B16
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
+	FMOVQ 128(R11), F29
+	FMOVQ 0(R11), F30
+	WORD $0x4e3ece1d // fmla v29.4s, v16.4s, v30.4s
+	WORD $0x4e3dcd02 // fmla v2.4s, v8.4s, v29.4s
+	FMOVD 16(R1), F31
 	VSHL $4, V31.B16, V31.B16
 	VUSHR $4, V31.B16, V31.B16
 	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f100d // saddw v13.4s, v0.4s, v31.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 32(R11), F15
-	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
-	WORD $0x4e2dcd44 // fmla v4.4s, v10.4s, v13.4s
-	FMOVD 8(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
-	WORD $0x0e7e1009 // saddw v9.4s, v0.4s, v30.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 96(R11), F7
-	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
-	WORD $0x4f995124 // fmls v4.4s, v9.4s, v25.s[0]
-	FMOVD 24(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
-	WORD $0x0e7b100c // saddw v12.4s, v0.4s, v27.4h
+	WORD $0x0e7f1007 // saddw v7.4s, v0.4s, v31.4h
+	FMOVQ 128(R11), F28
+	FMOVQ 0(R11), F27
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	WORD $0x4e3cccc2 // fmla v2.4s, v6.4s, v28.4s
+	FMOVD 0(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
+	FMOVQ 192(R11), F13
+	FMOVQ 64(R11), F14
+	WORD $0x4e2ecd8d // fmla v13.4s, v12.4s, v14.4s
+	WORD $0x4f9a51a2 // fmls v2.4s, v13.4s, v26.s[0]
+	FMOVD 16(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a1009 // saddw v9.4s, v0.4s, v10.4h
+	FMOVQ 192(R11), F16
+	FMOVQ 64(R11), F30
+	WORD $0x4e3ecd30 // fmla v16.4s, v9.4s, v30.4s
+	WORD $0x4fba5202 // fmls v2.4s, v16.4s, v26.s[1]
+	PRFM 1024(R1), PLDL1KEEP
+	FMOVQ 80(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x0e31c0e8 // smull v8.8h, v7.8b, v17.8b
+	WORD $0x4e31c0fd // smull2 v29.8h, v7.16b, v17.16b
+	FMOVQ 80(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x0e328368 // smlal v8.8h, v27.8b, v18.8b
+	WORD $0x4e32837d // smlal2 v29.8h, v27.16b, v18.16b
+	FMOVQ 80(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x0e3380c8 // smlal v8.8h, v6.8b, v19.8b
+	WORD $0x4e3380dd // smlal2 v29.8h, v6.16b, v19.16b
+	FMOVQ 80(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	WORD $0x0e348388 // smlal v8.8h, v28.8b, v20.8b
+	WORD $0x4e34839d // smlal2 v29.8h, v28.16b, v20.16b
+	VADDP V29.H8, V8.H8, V8.H8
+	FMOVQ 0(R10), F12
+	WORD $0x4e60690c // sadalp v12.4s, v8.8h
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 96(R11), F26
-	WORD $0x6e3add8c // fmul v12.4s, v12.4s, v26.4s
-	WORD $0x4fb95184 // fmls v4.4s, v12.4s, v25.s[1]
+	WORD $0x4f99918c // fmul v12.4s, v12.4s, v25.s[0]
+	FMOVQ 144(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x0e35c12e // smull v14.8h, v9.8b, v21.8b
+	WORD $0x4e35c12d // smull2 v13.8h, v9.16b, v21.16b
+	FMOVQ 144(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x0e3683ce // smlal v14.8h, v30.8b, v22.8b
+	WORD $0x4e3683cd // smlal2 v13.8h, v30.16b, v22.16b
+	FMOVQ 144(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x0e37820e // smlal v14.8h, v16.8b, v23.8b
+	WORD $0x4e37820d // smlal2 v13.8h, v16.16b, v23.16b
+	FMOVQ 144(R1), F7
+	VUSHR $6, V7.B16, V7.B16
+	WORD $0x0e3880ee // smlal v14.8h, v7.8b, v24.8b
+	WORD $0x4e3880ed // smlal2 v13.8h, v7.16b, v24.16b
+	VADDP V13.H8, V14.H8, V14.H8
+	FMOVQ 0(R10), F27
+	WORD $0x4e6069db // sadalp v27.4s, v14.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4fb9937b // fmul v27.4s, v27.4s, v25.s[1]
+	WORD $0x4e6f1006 // saddw2 v6.4s, v0.4s, v15.8h
+	FMOVQ 144(R11), F28
+	FMOVQ 16(R11), F29
+	WORD $0x4e3dccdc // fmla v28.4s, v6.4s, v29.4s
+	WORD $0x4e3ccd83 // fmla v3.4s, v12.4s, v28.4s
+	WORD $0x4e7f1008 // saddw2 v8.4s, v0.4s, v31.8h
+	FMOVQ 144(R11), F9
+	FMOVQ 16(R11), F30
+	WORD $0x4e3ecd09 // fmla v9.4s, v8.4s, v30.4s
+	WORD $0x4e29cf63 // fmla v3.4s, v27.4s, v9.4s
+	WORD $0x4e6b1010 // saddw2 v16.4s, v0.4s, v11.8h
+	FMOVQ 208(R11), F7
+	FMOVQ 80(R11), F13
+	WORD $0x4e2dce07 // fmla v7.4s, v16.4s, v13.4s
+	WORD $0x4f9a50e3 // fmls v3.4s, v7.4s, v26.s[0]
+	WORD $0x4e6a100e // saddw2 v14.4s, v0.4s, v10.8h
+	FMOVQ 208(R11), F15
+	FMOVQ 80(R11), F6
+	WORD $0x4e26cdcf // fmla v15.4s, v14.4s, v6.4s
+	WORD $0x4fba51e3 // fmls v3.4s, v15.4s, v26.s[1]
+	FMOVQ 96(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x0e31c39d // smull v29.8h, v28.8b, v17.8b
+	WORD $0x4e31c38c // smull2 v12.8h, v28.16b, v17.16b
+	FMOVQ 96(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x0e3283fd // smlal v29.8h, v31.8b, v18.8b
+	WORD $0x4e3283ec // smlal2 v12.8h, v31.16b, v18.16b
+	FMOVQ 96(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x0e33811d // smlal v29.8h, v8.8b, v19.8b
+	WORD $0x4e33810c // smlal2 v12.8h, v8.16b, v19.16b
+	FMOVQ 96(R1), F30
+	VUSHR $6, V30.B16, V30.B16
+	WORD $0x0e3483dd // smlal v29.8h, v30.8b, v20.8b
+	WORD $0x4e3483cc // smlal2 v12.8h, v30.16b, v20.16b
+	VADDP V12.H8, V29.H8, V29.H8
+	FMOVQ 0(R10), F27
+	WORD $0x4e606bbb // sadalp v27.4s, v29.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4f99937b // fmul v27.4s, v27.4s, v25.s[0]
+	FMOVQ 160(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x0e35c209 // smull v9.8h, v16.8b, v21.8b
+	WORD $0x4e35c20b // smull2 v11.8h, v16.16b, v21.16b
+	FMOVQ 160(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x0e3681a9 // smlal v9.8h, v13.8b, v22.8b
+	WORD $0x4e3681ab // smlal2 v11.8h, v13.16b, v22.16b
+	FMOVQ 160(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x0e3780e9 // smlal v9.8h, v7.8b, v23.8b
+	WORD $0x4e3780eb // smlal2 v11.8h, v7.16b, v23.16b
+	FMOVQ 160(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	WORD $0x0e388149 // smlal v9.8h, v10.8b, v24.8b
+	WORD $0x4e38814b // smlal2 v11.8h, v10.16b, v24.16b
+	VADDP V11.H8, V9.H8, V9.H8
+	FMOVQ 0(R10), F14
+	WORD $0x4e60692e // sadalp v14.4s, v9.8h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fb991ce // fmul v14.4s, v14.4s, v25.s[1]
+	FMOVD 8(R1), F6
+	VSHL $4, V6.B16, V6.B16
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
+	WORD $0x0e66100f // saddw v15.4s, v0.4s, v6.4h
+	FMOVQ 160(R11), F28
+	FMOVQ 32(R11), F31
+	WORD $0x4e3fcdfc // fmla v28.4s, v15.4s, v31.4s
+	WORD $0x4e3ccf64 // fmla v4.4s, v27.4s, v28.4s
+	FMOVD 24(R1), F8
+	VSHL $4, V8.B16, V8.B16
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
+	WORD $0x0e68101e // saddw v30.4s, v0.4s, v8.4h
+	FMOVQ 160(R11), F12
+	FMOVQ 32(R11), F29
+	WORD $0x4e3dcfcc // fmla v12.4s, v30.4s, v29.4s
+	WORD $0x4e2ccdc4 // fmla v4.4s, v14.4s, v12.4s
+	FMOVD 8(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x0e70100d // saddw v13.4s, v0.4s, v16.4h
+	FMOVQ 224(R11), F7
+	FMOVQ 96(R11), F10
+	WORD $0x4e2acda7 // fmla v7.4s, v13.4s, v10.4s
+	WORD $0x4f9a50e4 // fmls v4.4s, v7.4s, v26.s[0]
+	FMOVD 24(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x0e6b1009 // saddw v9.4s, v0.4s, v11.4h
+	FMOVQ 224(R11), F15
+	FMOVQ 96(R11), F31
+	WORD $0x4e3fcd2f // fmla v15.4s, v9.4s, v31.4s
+	WORD $0x4fba51e4 // fmls v4.4s, v15.4s, v26.s[1]
 	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 112(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x0e30c1c6 // smull v6.8h, v14.8b, v16.8b
-	WORD $0x4e30c1c8 // smull2 v8.8h, v14.16b, v16.16b
+	FMOVQ 112(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x0e31c3db // smull v27.8h, v30.8b, v17.8b
+	WORD $0x4e31c3dc // smull2 v28.8h, v30.16b, v17.16b
 	FMOVQ 112(R1), F29
 	VUSHR $2, V29.B16, V29.B16
 	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x0e3183a6 // smlal v6.8h, v29.8b, v17.8b
-	WORD $0x4e3183a8 // smlal2 v8.8h, v29.16b, v17.16b
-	FMOVQ 112(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x0e328166 // smlal v6.8h, v11.8b, v18.8b
-	WORD $0x4e328168 // smlal2 v8.8h, v11.16b, v18.16b
-	FMOVQ 112(R1), F15
-	VUSHR $6, V15.B16, V15.B16
-	WORD $0x0e3381e6 // smlal v6.8h, v15.8b, v19.8b
-	WORD $0x4e3381e8 // smlal2 v8.8h, v15.16b, v19.16b
-	VADDP V8.H8, V6.H8, V6.H8
-	FMOVQ 0(R10), F10
-	WORD $0x4e6068ca // sadalp v10.4s, v6.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4f98914a // fmul v10.4s, v10.4s, v24.s[0]
+	WORD $0x0e3283bb // smlal v27.8h, v29.8b, v18.8b
+	WORD $0x4e3283bc // smlal2 v28.8h, v29.16b, v18.16b
+	FMOVQ 112(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x0e3381db // smlal v27.8h, v14.8b, v19.8b
+	WORD $0x4e3381dc // smlal2 v28.8h, v14.16b, v19.16b
+	FMOVQ 112(R1), F12
+	VUSHR $6, V12.B16, V12.B16
+	WORD $0x0e34819b // smlal v27.8h, v12.8b, v20.8b
+	WORD $0x4e34819c // smlal2 v28.8h, v12.16b, v20.16b
+	VADDP V28.H8, V27.H8, V27.H8
+	FMOVQ 0(R10), F13
+	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f9991ad // fmul v13.4s, v13.4s, v25.s[0]
 	FMOVQ 176(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e34c12d // smull v13.8h, v9.8b, v20.8b
-	WORD $0x4e34c127 // smull2 v7.8h, v9.16b, v20.16b
-	FMOVQ 176(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x0e35834d // smlal v13.8h, v26.8b, v21.8b
-	WORD $0x4e358347 // smlal2 v7.8h, v26.16b, v21.16b
-	FMOVQ 176(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x0e36818d // smlal v13.8h, v12.8b, v22.8b
-	WORD $0x4e368187 // smlal2 v7.8h, v12.16b, v22.16b
-	FMOVQ 176(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	WORD $0x0e3781cd // smlal v13.8h, v14.8b, v23.8b
-	WORD $0x4e3781c7 // smlal2 v7.8h, v14.16b, v23.16b
-	VADDP V7.H8, V13.H8, V13.H8
+	WORD $0x0e35c12a // smull v10.8h, v9.8b, v21.8b
+	WORD $0x4e35c127 // smull2 v7.8h, v9.16b, v21.16b
+	FMOVQ 176(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x0e3683ea // smlal v10.8h, v31.8b, v22.8b
+	WORD $0x4e3683e7 // smlal2 v7.8h, v31.16b, v22.16b
+	FMOVQ 176(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x0e3781ea // smlal v10.8h, v15.8b, v23.8b
+	WORD $0x4e3781e7 // smlal2 v7.8h, v15.16b, v23.16b
+	FMOVQ 176(R1), F30
+	VUSHR $6, V30.B16, V30.B16
+	WORD $0x0e3883ca // smlal v10.8h, v30.8b, v24.8b
+	WORD $0x4e3883c7 // smlal2 v7.8h, v30.16b, v24.16b
+	VADDP V7.H8, V10.H8, V10.H8
 	FMOVQ 0(R10), F29
-	WORD $0x4e6069bd // sadalp v29.4s, v13.8h
+	WORD $0x4e60695d // sadalp v29.4s, v10.8h
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fb893bd // fmul v29.4s, v29.4s, v24.s[1]
-	WORD $0x4e7c100b // saddw2 v11.4s, v0.4s, v28.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 48(R11), F15
-	WORD $0x6e2fdd6b // fmul v11.4s, v11.4s, v15.4s
-	WORD $0x4e2bcd45 // fmla v5.4s, v10.4s, v11.4s
-	WORD $0x4e7f1008 // saddw2 v8.4s, v0.4s, v31.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 48(R11), F6
-	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	WORD $0x4e28cfa5 // fmla v5.4s, v29.4s, v8.4s
-	WORD $0x4e7e1009 // saddw2 v9.4s, v0.4s, v30.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 112(R11), F26
-	WORD $0x6e3add29 // fmul v9.4s, v9.4s, v26.4s
-	WORD $0x4f995125 // fmls v5.4s, v9.4s, v25.s[0]
-	WORD $0x4e7b100c // saddw2 v12.4s, v0.4s, v27.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fb993bd // fmul v29.4s, v29.4s, v25.s[1]
+	WORD $0x4e66100e // saddw2 v14.4s, v0.4s, v6.8h
+	FMOVQ 176(R11), F12
+	FMOVQ 48(R11), F28
+	WORD $0x4e3ccdcc // fmla v12.4s, v14.4s, v28.4s
+	WORD $0x4e2ccda5 // fmla v5.4s, v13.4s, v12.4s
+	WORD $0x4e68101b // saddw2 v27.4s, v0.4s, v8.8h
+	FMOVQ 176(R11), F9
+	FMOVQ 48(R11), F31
+	WORD $0x4e3fcf69 // fmla v9.4s, v27.4s, v31.4s
+	WORD $0x4e29cfa5 // fmla v5.4s, v29.4s, v9.4s
+	WORD $0x4e70100f // saddw2 v15.4s, v0.4s, v16.8h
+	FMOVQ 240(R11), F30
+	FMOVQ 112(R11), F7
+	WORD $0x4e27cdfe // fmla v30.4s, v15.4s, v7.4s
+	WORD $0x4f9a53c5 // fmls v5.4s, v30.4s, v26.s[0]
+	WORD $0x4e6b100a // saddw2 v10.4s, v0.4s, v11.8h
+	FMOVQ 240(R11), F6
 	FMOVQ 112(R11), F14
-	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
-	WORD $0x4fb95185 // fmls v5.4s, v12.4s, v25.s[1]
-	FMOVQ 64(R2), F7
+	WORD $0x4e2ecd46 // fmla v6.4s, v10.4s, v14.4s
+	WORD $0x4fba50c5 // fmls v5.4s, v6.4s, v26.s[1]
+	FMOVQ 64(R2), F28
 	FMOVQ 80(R2), F13
-	VDUP V7.S[0], V28.S4
-	VDUP V7.S[1], V15.S4
-	VDUP V7.S[2], V10.S4
-	VDUP V7.S[3], V11.S4
-	VDUP V13.S[0], V31.S4
-	VDUP V13.S[1], V6.S4
-	VDUP V13.S[2], V29.S4
-	VDUP V13.S[3], V8.S4
-	FMOVQ 96(R2), F30
-	FMOVD 112(R2), F26
+	VDUP V28.S[0], V12.S4
+	VDUP V28.S[1], V8.S4
+	VDUP V28.S[2], V27.S4
+	VDUP V28.S[3], V31.S4
+	VDUP V13.S[0], V29.S4
+	VDUP V13.S[1], V9.S4
+	VDUP V13.S[2], V16.S4
+	VDUP V13.S[3], V15.S4
+	FMOVQ 96(R2), F7
+	FMOVD 112(R2), F30
 	PRFM 1152(R1), PLDL1KEEP
 	FMOVQ 192(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x0e3cc1c9 // smull v9.8h, v14.8b, v28.8b
-	WORD $0x4e3cc1db // smull2 v27.8h, v14.16b, v28.16b
-	FMOVQ 192(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x0e2f8189 // smlal v9.8h, v12.8b, v15.8b
-	WORD $0x4e2f819b // smlal2 v27.8h, v12.16b, v15.16b
-	FMOVQ 192(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x0e2a8209 // smlal v9.8h, v16.8b, v10.8b
-	WORD $0x4e2a821b // smlal2 v27.8h, v16.16b, v10.16b
+	WORD $0x0e2cc1cb // smull v11.8h, v14.8b, v12.8b
+	WORD $0x4e2cc1ca // smull2 v10.8h, v14.16b, v12.16b
+	FMOVQ 192(R1), F6
+	VUSHR $2, V6.B16, V6.B16
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x0e2880cb // smlal v11.8h, v6.8b, v8.8b
+	WORD $0x4e2880ca // smlal2 v10.8h, v6.16b, v8.16b
 	FMOVQ 192(R1), F17
-	VUSHR $6, V17.B16, V17.B16
-	WORD $0x0e2b8229 // smlal v9.8h, v17.8b, v11.8b
-	WORD $0x4e2b823b // smlal2 v27.8h, v17.16b, v11.16b
-	VADDP V27.H8, V9.H8, V9.H8
-	FMOVQ 0(R10), F18
-	WORD $0x4e606932 // sadalp v18.4s, v9.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f9e9252 // fmul v18.4s, v18.4s, v30.s[0]
-	FMOVQ 256(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x0e3fc2b3 // smull v19.8h, v21.8b, v31.8b
-	WORD $0x4e3fc2b4 // smull2 v20.8h, v21.16b, v31.16b
-	FMOVQ 256(R1), F22
-	VUSHR $2, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x0e2682d3 // smlal v19.8h, v22.8b, v6.8b
-	WORD $0x4e2682d4 // smlal2 v20.8h, v22.16b, v6.16b
-	FMOVQ 256(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x0e3d82f3 // smlal v19.8h, v23.8b, v29.8b
-	WORD $0x4e3d82f4 // smlal2 v20.8h, v23.16b, v29.16b
-	FMOVQ 256(R1), F24
-	VUSHR $6, V24.B16, V24.B16
-	WORD $0x0e288313 // smlal v19.8h, v24.8b, v8.8b
-	WORD $0x4e288314 // smlal2 v20.8h, v24.16b, v8.16b
-	VADDP V20.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606a79 // sadalp v25.4s, v19.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fbe9339 // fmul v25.4s, v25.4s, v30.s[1]
-	FMOVD 32(R1), F7
-	VSHL $4, V7.B16, V7.B16
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e67100d // saddw v13.4s, v0.4s, v7.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 0(R11), F14
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	WORD $0x4e2dce42 // fmla v2.4s, v18.4s, v13.4s
-	FMOVD 48(R1), F12
-	VSHL $4, V12.B16, V12.B16
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c1010 // saddw v16.4s, v0.4s, v12.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 0(R11), F17
-	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	WORD $0x4e30cf22 // fmla v2.4s, v25.4s, v16.4s
-	FMOVD 32(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
-	WORD $0x0e7b1009 // saddw v9.4s, v0.4s, v27.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 64(R11), F21
-	WORD $0x6e35dd29 // fmul v9.4s, v9.4s, v21.4s
-	WORD $0x4f9a5122 // fmls v2.4s, v9.4s, v26.s[0]
-	FMOVD 48(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
-	WORD $0x0e761017 // saddw v23.4s, v0.4s, v22.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 64(R11), F24
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	WORD $0x4fba52e2 // fmls v2.4s, v23.4s, v26.s[1]
-	FMOVQ 208(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x0e3cc1d4 // smull v20.8h, v14.8b, v28.8b
-	WORD $0x4e3cc1d3 // smull2 v19.8h, v14.16b, v28.16b
-	FMOVQ 208(R1), F18
-	VUSHR $2, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x0e2f8254 // smlal v20.8h, v18.8b, v15.8b
-	WORD $0x4e2f8253 // smlal2 v19.8h, v18.16b, v15.16b
-	FMOVQ 208(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x0e2a81b4 // smlal v20.8h, v13.8b, v10.8b
-	WORD $0x4e2a81b3 // smlal2 v19.8h, v13.16b, v10.16b
-	FMOVQ 208(R1), F17
-	VUSHR $6, V17.B16, V17.B16
-	WORD $0x0e2b8234 // smlal v20.8h, v17.8b, v11.8b
-	WORD $0x4e2b8233 // smlal2 v19.8h, v17.16b, v11.16b
-	VADDP V19.H8, V20.H8, V20.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606a99 // sadalp v25.4s, v20.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f9e9339 // fmul v25.4s, v25.4s, v30.s[0]
-	FMOVQ 272(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e3fc130 // smull v16.8h, v9.8b, v31.8b
-	WORD $0x4e3fc135 // smull2 v21.8h, v9.16b, v31.16b
-	FMOVQ 272(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x0e268310 // smlal v16.8h, v24.8b, v6.8b
-	WORD $0x4e268315 // smlal2 v21.8h, v24.16b, v6.16b
-	FMOVQ 272(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x0e3d82f0 // smlal v16.8h, v23.8b, v29.8b
-	WORD $0x4e3d82f5 // smlal2 v21.8h, v23.16b, v29.16b
-	FMOVQ 272(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	WORD $0x0e2881d0 // smlal v16.8h, v14.8b, v8.8b
-	WORD $0x4e2881d5 // smlal2 v21.8h, v14.16b, v8.16b
-	VADDP V21.H8, V16.H8, V16.H8
-	FMOVQ 0(R10), F18
-	WORD $0x4e606a12 // sadalp v18.4s, v16.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fbe9252 // fmul v18.4s, v18.4s, v30.s[1]
-	WORD $0x4e67100d // saddw2 v13.4s, v0.4s, v7.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 16(R11), F17
-	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
-	WORD $0x4e2dcf23 // fmla v3.4s, v25.4s, v13.4s
-	WORD $0x4e6c1013 // saddw2 v19.4s, v0.4s, v12.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 16(R11), F20
-	WORD $0x6e34de73 // fmul v19.4s, v19.4s, v20.4s
-	WORD $0x4e33ce43 // fmla v3.4s, v18.4s, v19.4s
-	WORD $0x4e7b1009 // saddw2 v9.4s, v0.4s, v27.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 80(R11), F24
-	WORD $0x6e38dd29 // fmul v9.4s, v9.4s, v24.4s
-	WORD $0x4f9a5123 // fmls v3.4s, v9.4s, v26.s[0]
-	WORD $0x4e761017 // saddw2 v23.4s, v0.4s, v22.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 80(R11), F14
-	WORD $0x6e2edef7 // fmul v23.4s, v23.4s, v14.4s
-	WORD $0x4fba52e3 // fmls v3.4s, v23.4s, v26.s[1]
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 224(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x0e3cc0f5 // smull v21.8h, v7.8b, v28.8b
-	WORD $0x4e3cc0f0 // smull2 v16.8h, v7.16b, v28.16b
-	FMOVQ 224(R1), F17
-	VUSHR $2, V17.B16, V17.B16
+	VUSHR $4, V17.B16, V17.B16
 	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x0e2f8235 // smlal v21.8h, v17.8b, v15.8b
-	WORD $0x4e2f8230 // smlal2 v16.8h, v17.16b, v15.16b
-	FMOVQ 224(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x0e2a8335 // smlal v21.8h, v25.8b, v10.8b
-	WORD $0x4e2a8330 // smlal2 v16.8h, v25.16b, v10.16b
-	FMOVQ 224(R1), F13
-	VUSHR $6, V13.B16, V13.B16
-	WORD $0x0e2b81b5 // smlal v21.8h, v13.8b, v11.8b
-	WORD $0x4e2b81b0 // smlal2 v16.8h, v13.16b, v11.16b
-	VADDP V16.H8, V21.H8, V21.H8
-	FMOVQ 0(R10), F12
-	WORD $0x4e606aac // sadalp v12.4s, v21.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f9e918c // fmul v12.4s, v12.4s, v30.s[0]
-	FMOVQ 288(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x0e3fc274 // smull v20.8h, v19.8b, v31.8b
-	WORD $0x4e3fc272 // smull2 v18.8h, v19.16b, v31.16b
-	FMOVQ 288(R1), F27
-	VUSHR $2, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x0e268374 // smlal v20.8h, v27.8b, v6.8b
-	WORD $0x4e268372 // smlal2 v18.8h, v27.16b, v6.16b
-	FMOVQ 288(R1), F24
+	WORD $0x0e3b822b // smlal v11.8h, v17.8b, v27.8b
+	WORD $0x4e3b822a // smlal2 v10.8h, v17.16b, v27.16b
+	FMOVQ 192(R1), F18
+	VUSHR $6, V18.B16, V18.B16
+	WORD $0x0e3f824b // smlal v11.8h, v18.8b, v31.8b
+	WORD $0x4e3f824a // smlal2 v10.8h, v18.16b, v31.16b
+	VADDP V10.H8, V11.H8, V11.H8
+	FMOVQ 0(R10), F19
+	WORD $0x4e606973 // sadalp v19.4s, v11.8h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f879273 // fmul v19.4s, v19.4s, v7.s[0]
+	FMOVQ 256(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x0e3dc2d4 // smull v20.8h, v22.8b, v29.8b
+	WORD $0x4e3dc2d5 // smull2 v21.8h, v22.16b, v29.16b
+	FMOVQ 256(R1), F23
+	VUSHR $2, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x0e2982f4 // smlal v20.8h, v23.8b, v9.8b
+	WORD $0x4e2982f5 // smlal2 v21.8h, v23.16b, v9.16b
+	FMOVQ 256(R1), F24
 	VUSHR $4, V24.B16, V24.B16
 	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x0e3d8314 // smlal v20.8h, v24.8b, v29.8b
-	WORD $0x4e3d8312 // smlal2 v18.8h, v24.16b, v29.16b
-	FMOVQ 288(R1), F9
-	VUSHR $6, V9.B16, V9.B16
-	WORD $0x0e288134 // smlal v20.8h, v9.8b, v8.8b
-	WORD $0x4e288132 // smlal2 v18.8h, v9.16b, v8.16b
-	VADDP V18.H8, V20.H8, V20.H8
-	FMOVQ 0(R10), F22
-	WORD $0x4e606a96 // sadalp v22.4s, v20.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4fbe92d6 // fmul v22.4s, v22.4s, v30.s[1]
-	FMOVD 40(R1), F14
-	VSHL $4, V14.B16, V14.B16
-	VUSHR $4, V14.B16, V14.B16
-	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
-	WORD $0x0e6e1017 // saddw v23.4s, v0.4s, v14.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 32(R11), F7
-	WORD $0x6e27def7 // fmul v23.4s, v23.4s, v7.4s
-	WORD $0x4e37cd84 // fmla v4.4s, v12.4s, v23.4s
-	FMOVD 56(R1), F17
+	WORD $0x0e308314 // smlal v20.8h, v24.8b, v16.8b
+	WORD $0x4e308315 // smlal2 v21.8h, v24.16b, v16.16b
+	FMOVQ 256(R1), F25
+	VUSHR $6, V25.B16, V25.B16
+	WORD $0x0e2f8334 // smlal v20.8h, v25.8b, v15.8b
+	WORD $0x4e2f8335 // smlal2 v21.8h, v25.16b, v15.16b
+	VADDP V21.H8, V20.H8, V20.H8
+	FMOVQ 0(R10), F26
+	WORD $0x4e606a9a // sadalp v26.4s, v20.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4fa7935a // fmul v26.4s, v26.4s, v7.s[1]
+	FMOVD 32(R1), F28
+	VSHL $4, V28.B16, V28.B16
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c100d // saddw v13.4s, v0.4s, v28.4h
+	FMOVQ 128(R11), F14
+	FMOVQ 0(R11), F6
+	WORD $0x4e26cdae // fmla v14.4s, v13.4s, v6.4s
+	WORD $0x4e2ece62 // fmla v2.4s, v19.4s, v14.4s
+	FMOVD 48(R1), F17
 	VSHL $4, V17.B16, V17.B16
 	VUSHR $4, V17.B16, V17.B16
 	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
-	WORD $0x0e711019 // saddw v25.4s, v0.4s, v17.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 32(R11), F13
-	WORD $0x6e2ddf39 // fmul v25.4s, v25.4s, v13.4s
-	WORD $0x4e39cec4 // fmla v4.4s, v22.4s, v25.4s
-	FMOVD 40(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
-	WORD $0x0e701015 // saddw v21.4s, v0.4s, v16.4h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 96(R11), F19
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4f9a52a4 // fmls v4.4s, v21.4s, v26.s[0]
-	FMOVD 56(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
-	WORD $0x0e7b1018 // saddw v24.4s, v0.4s, v27.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 96(R11), F9
-	WORD $0x6e29df18 // fmul v24.4s, v24.4s, v9.4s
-	WORD $0x4fba5304 // fmls v4.4s, v24.4s, v26.s[1]
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 240(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x0e3cc0f2 // smull v18.8h, v7.8b, v28.8b
-	WORD $0x4e3cc0f4 // smull2 v20.8h, v7.16b, v28.16b
-	FMOVQ 240(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x0e2f8192 // smlal v18.8h, v12.8b, v15.8b
-	WORD $0x4e2f8194 // smlal2 v20.8h, v12.16b, v15.16b
-	FMOVQ 240(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x0e2a82f2 // smlal v18.8h, v23.8b, v10.8b
-	WORD $0x4e2a82f4 // smlal2 v20.8h, v23.16b, v10.16b
-	FMOVQ 240(R1), F13
-	VUSHR $6, V13.B16, V13.B16
-	WORD $0x0e2b81b2 // smlal v18.8h, v13.8b, v11.8b
-	WORD $0x4e2b81b4 // smlal2 v20.8h, v13.16b, v11.16b
-	VADDP V20.H8, V18.H8, V18.H8
-	FMOVQ 0(R10), F22
-	WORD $0x4e606a56 // sadalp v22.4s, v18.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f9e92d6 // fmul v22.4s, v22.4s, v30.s[0]
-	FMOVQ 304(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x0e3fc2b9 // smull v25.8h, v21.8b, v31.8b
-	WORD $0x4e3fc2b3 // smull2 v19.8h, v21.16b, v31.16b
-	FMOVQ 304(R1), F9
-	VUSHR $2, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e268139 // smlal v25.8h, v9.8b, v6.8b
-	WORD $0x4e268133 // smlal2 v19.8h, v9.16b, v6.16b
-	FMOVQ 304(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x0e3d8319 // smlal v25.8h, v24.8b, v29.8b
-	WORD $0x4e3d8313 // smlal2 v19.8h, v24.16b, v29.16b
-	FMOVQ 304(R1), F7
-	VUSHR $6, V7.B16, V7.B16
-	WORD $0x0e2880f9 // smlal v25.8h, v7.8b, v8.8b
-	WORD $0x4e2880f3 // smlal2 v19.8h, v7.16b, v8.16b
-	VADDP V19.H8, V25.H8, V25.H8
-	FMOVQ 0(R10), F12
-	WORD $0x4e606b2c // sadalp v12.4s, v25.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fbe918c // fmul v12.4s, v12.4s, v30.s[1]
-	WORD $0x4e6e1017 // saddw2 v23.4s, v0.4s, v14.8h
+	WORD $0x0e711012 // saddw v18.4s, v0.4s, v17.4h
+	FMOVQ 128(R11), F10
+	FMOVQ 0(R11), F11
+	WORD $0x4e2bce4a // fmla v10.4s, v18.4s, v11.4s
+	WORD $0x4e2acf42 // fmla v2.4s, v26.4s, v10.4s
+	FMOVD 32(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x0e761017 // saddw v23.4s, v0.4s, v22.4h
+	FMOVQ 192(R11), F24
+	FMOVQ 64(R11), F25
+	WORD $0x4e39cef8 // fmla v24.4s, v23.4s, v25.4s
+	WORD $0x4f9e5302 // fmls v2.4s, v24.4s, v30.s[0]
+	FMOVD 48(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x0e751014 // saddw v20.4s, v0.4s, v21.4h
+	FMOVQ 192(R11), F13
+	FMOVQ 64(R11), F6
+	WORD $0x4e26ce8d // fmla v13.4s, v20.4s, v6.4s
+	WORD $0x4fbe51a2 // fmls v2.4s, v13.4s, v30.s[1]
+	FMOVQ 208(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x0e2cc253 // smull v19.8h, v18.8b, v12.8b
+	WORD $0x4e2cc24e // smull2 v14.8h, v18.16b, v12.16b
+	FMOVQ 208(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x0e288173 // smlal v19.8h, v11.8b, v8.8b
+	WORD $0x4e28816e // smlal2 v14.8h, v11.16b, v8.16b
+	FMOVQ 208(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x0e3b8353 // smlal v19.8h, v26.8b, v27.8b
+	WORD $0x4e3b834e // smlal2 v14.8h, v26.16b, v27.16b
+	FMOVQ 208(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	WORD $0x0e3f8153 // smlal v19.8h, v10.8b, v31.8b
+	WORD $0x4e3f814e // smlal2 v14.8h, v10.16b, v31.16b
+	VADDP V14.H8, V19.H8, V19.H8
+	FMOVQ 0(R10), F23
+	WORD $0x4e606a77 // sadalp v23.4s, v19.8h
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 48(R11), F13
-	WORD $0x6e2ddef7 // fmul v23.4s, v23.4s, v13.4s
-	WORD $0x4e37cec5 // fmla v5.4s, v22.4s, v23.4s
-	WORD $0x4e711014 // saddw2 v20.4s, v0.4s, v17.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 48(R11), F18
-	WORD $0x6e32de94 // fmul v20.4s, v20.4s, v18.4s
-	WORD $0x4e34cd85 // fmla v5.4s, v12.4s, v20.4s
-	WORD $0x4e701015 // saddw2 v21.4s, v0.4s, v16.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 112(R11), F9
-	WORD $0x6e29deb5 // fmul v21.4s, v21.4s, v9.4s
-	WORD $0x4f9a52a5 // fmls v5.4s, v21.4s, v26.s[0]
-	WORD $0x4e7b1018 // saddw2 v24.4s, v0.4s, v27.8h
+	WORD $0x4f8792f7 // fmul v23.4s, v23.4s, v7.s[0]
+	FMOVQ 272(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x0e3dc299 // smull v25.8h, v20.8b, v29.8b
+	WORD $0x4e3dc298 // smull2 v24.8h, v20.16b, v29.16b
+	FMOVQ 272(R1), F6
+	VUSHR $2, V6.B16, V6.B16
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x0e2980d9 // smlal v25.8h, v6.8b, v9.8b
+	WORD $0x4e2980d8 // smlal2 v24.8h, v6.16b, v9.16b
+	FMOVQ 272(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x0e3081b9 // smlal v25.8h, v13.8b, v16.8b
+	WORD $0x4e3081b8 // smlal2 v24.8h, v13.16b, v16.16b
+	FMOVQ 272(R1), F18
+	VUSHR $6, V18.B16, V18.B16
+	WORD $0x0e2f8259 // smlal v25.8h, v18.8b, v15.8b
+	WORD $0x4e2f8258 // smlal2 v24.8h, v18.16b, v15.16b
+	VADDP V24.H8, V25.H8, V25.H8
+	FMOVQ 0(R10), F11
+	WORD $0x4e606b2b // sadalp v11.4s, v25.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fa7916b // fmul v11.4s, v11.4s, v7.s[1]
+	WORD $0x4e7c101a // saddw2 v26.4s, v0.4s, v28.8h
+	FMOVQ 144(R11), F10
+	FMOVQ 16(R11), F14
+	WORD $0x4e2ecf4a // fmla v10.4s, v26.4s, v14.4s
+	WORD $0x4e2acee3 // fmla v3.4s, v23.4s, v10.4s
+	WORD $0x4e711013 // saddw2 v19.4s, v0.4s, v17.8h
+	FMOVQ 144(R11), F20
+	FMOVQ 16(R11), F6
+	WORD $0x4e26ce74 // fmla v20.4s, v19.4s, v6.4s
+	WORD $0x4e34cd63 // fmla v3.4s, v11.4s, v20.4s
+	WORD $0x4e76100d // saddw2 v13.4s, v0.4s, v22.8h
+	FMOVQ 208(R11), F18
+	FMOVQ 80(R11), F24
+	WORD $0x4e38cdb2 // fmla v18.4s, v13.4s, v24.4s
+	WORD $0x4f9e5243 // fmls v3.4s, v18.4s, v30.s[0]
+	WORD $0x4e751019 // saddw2 v25.4s, v0.4s, v21.8h
+	FMOVQ 208(R11), F28
+	FMOVQ 80(R11), F26
+	WORD $0x4e3acf3c // fmla v28.4s, v25.4s, v26.4s
+	WORD $0x4fbe5383 // fmls v3.4s, v28.4s, v30.s[1]
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 224(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x0e2cc14e // smull v14.8h, v10.8b, v12.8b
+	WORD $0x4e2cc157 // smull2 v23.8h, v10.16b, v12.16b
+	FMOVQ 224(R1), F17
+	VUSHR $2, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x0e28822e // smlal v14.8h, v17.8b, v8.8b
+	WORD $0x4e288237 // smlal2 v23.8h, v17.16b, v8.16b
+	FMOVQ 224(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x0e3b826e // smlal v14.8h, v19.8b, v27.8b
+	WORD $0x4e3b8277 // smlal2 v23.8h, v19.16b, v27.16b
+	FMOVQ 224(R1), F6
+	VUSHR $6, V6.B16, V6.B16
+	WORD $0x0e3f80ce // smlal v14.8h, v6.8b, v31.8b
+	WORD $0x4e3f80d7 // smlal2 v23.8h, v6.16b, v31.16b
+	VADDP V23.H8, V14.H8, V14.H8
+	FMOVQ 0(R10), F11
+	WORD $0x4e6069cb // sadalp v11.4s, v14.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f87916b // fmul v11.4s, v11.4s, v7.s[0]
+	FMOVQ 288(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x0e3dc1b4 // smull v20.8h, v13.8b, v29.8b
+	WORD $0x4e3dc1b6 // smull2 v22.8h, v13.16b, v29.16b
+	FMOVQ 288(R1), F24
+	VUSHR $2, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x0e298314 // smlal v20.8h, v24.8b, v9.8b
+	WORD $0x4e298316 // smlal2 v22.8h, v24.16b, v9.16b
+	FMOVQ 288(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x0e308254 // smlal v20.8h, v18.8b, v16.8b
+	WORD $0x4e308256 // smlal2 v22.8h, v18.16b, v16.16b
+	FMOVQ 288(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	WORD $0x0e2f82b4 // smlal v20.8h, v21.8b, v15.8b
+	WORD $0x4e2f82b6 // smlal2 v22.8h, v21.16b, v15.16b
+	VADDP V22.H8, V20.H8, V20.H8
+	FMOVQ 0(R10), F25
+	WORD $0x4e606a99 // sadalp v25.4s, v20.8h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4fa79339 // fmul v25.4s, v25.4s, v7.s[1]
+	FMOVD 40(R1), F26
+	VSHL $4, V26.B16, V26.B16
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x0e7a101c // saddw v28.4s, v0.4s, v26.4h
+	FMOVQ 160(R11), F10
+	FMOVQ 32(R11), F17
+	WORD $0x4e31cf8a // fmla v10.4s, v28.4s, v17.4s
+	WORD $0x4e2acd64 // fmla v4.4s, v11.4s, v10.4s
+	FMOVD 56(R1), F19
+	VSHL $4, V19.B16, V19.B16
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x0e731006 // saddw v6.4s, v0.4s, v19.4h
+	FMOVQ 160(R11), F23
+	FMOVQ 32(R11), F14
+	WORD $0x4e2eccd7 // fmla v23.4s, v6.4s, v14.4s
+	WORD $0x4e37cf24 // fmla v4.4s, v25.4s, v23.4s
+	FMOVD 40(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x0e6d1018 // saddw v24.4s, v0.4s, v13.4h
+	FMOVQ 224(R11), F18
+	FMOVQ 96(R11), F21
+	WORD $0x4e35cf12 // fmla v18.4s, v24.4s, v21.4s
+	WORD $0x4f9e5244 // fmls v4.4s, v18.4s, v30.s[0]
+	FMOVD 56(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x0e761014 // saddw v20.4s, v0.4s, v22.4h
+	FMOVQ 224(R11), F28
+	FMOVQ 96(R11), F17
+	WORD $0x4e31ce9c // fmla v28.4s, v20.4s, v17.4s
+	WORD $0x4fbe5384 // fmls v4.4s, v28.4s, v30.s[1]
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 240(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x0e2cc0cb // smull v11.8h, v6.8b, v12.8b
+	WORD $0x4e2cc0ca // smull2 v10.8h, v6.16b, v12.16b
+	FMOVQ 240(R1), F14
+	VUSHR $2, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x0e2881cb // smlal v11.8h, v14.8b, v8.8b
+	WORD $0x4e2881ca // smlal2 v10.8h, v14.16b, v8.16b
+	FMOVQ 240(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x0e3b832b // smlal v11.8h, v25.8b, v27.8b
+	WORD $0x4e3b832a // smlal2 v10.8h, v25.16b, v27.16b
+	FMOVQ 240(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	WORD $0x0e3f82eb // smlal v11.8h, v23.8b, v31.8b
+	WORD $0x4e3f82ea // smlal2 v10.8h, v23.16b, v31.16b
+	VADDP V10.H8, V11.H8, V11.H8
+	FMOVQ 0(R10), F24
+	WORD $0x4e606978 // sadalp v24.4s, v11.8h
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 112(R11), F7
-	WORD $0x6e27df18 // fmul v24.4s, v24.4s, v7.4s
-	WORD $0x4fba5305 // fmls v5.4s, v24.4s, v26.s[1]
+	WORD $0x4f879318 // fmul v24.4s, v24.4s, v7.s[0]
+	FMOVQ 304(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x0e3dc295 // smull v21.8h, v20.8b, v29.8b
+	WORD $0x4e3dc292 // smull2 v18.8h, v20.16b, v29.16b
+	FMOVQ 304(R1), F17
+	VUSHR $2, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x0e298235 // smlal v21.8h, v17.8b, v9.8b
+	WORD $0x4e298232 // smlal2 v18.8h, v17.16b, v9.16b
+	FMOVQ 304(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x0e308395 // smlal v21.8h, v28.8b, v16.8b
+	WORD $0x4e308392 // smlal2 v18.8h, v28.16b, v16.16b
+	FMOVQ 304(R1), F6
+	VUSHR $6, V6.B16, V6.B16
+	WORD $0x0e2f80d5 // smlal v21.8h, v6.8b, v15.8b
+	WORD $0x4e2f80d2 // smlal2 v18.8h, v6.16b, v15.16b
+	VADDP V18.H8, V21.H8, V21.H8
+	FMOVQ 0(R10), F14
+	WORD $0x4e606aae // sadalp v14.4s, v21.8h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fa791ce // fmul v14.4s, v14.4s, v7.s[1]
+	WORD $0x4e7a1019 // saddw2 v25.4s, v0.4s, v26.8h
+	FMOVQ 176(R11), F23
+	FMOVQ 48(R11), F10
+	WORD $0x4e2acf37 // fmla v23.4s, v25.4s, v10.4s
+	WORD $0x4e37cf05 // fmla v5.4s, v24.4s, v23.4s
+	WORD $0x4e73100b // saddw2 v11.4s, v0.4s, v19.8h
+	FMOVQ 176(R11), F20
+	FMOVQ 48(R11), F17
+	WORD $0x4e31cd74 // fmla v20.4s, v11.4s, v17.4s
+	WORD $0x4e34cdc5 // fmla v5.4s, v14.4s, v20.4s
+	WORD $0x4e6d101c // saddw2 v28.4s, v0.4s, v13.8h
+	FMOVQ 240(R11), F6
+	FMOVQ 112(R11), F18
+	WORD $0x4e32cf86 // fmla v6.4s, v28.4s, v18.4s
+	WORD $0x4f9e50c5 // fmls v5.4s, v6.4s, v30.s[0]
+	WORD $0x4e761015 // saddw2 v21.4s, v0.4s, v22.8h
+	FMOVQ 240(R11), F26
+	FMOVQ 112(R11), F25
+	WORD $0x4e39ceba // fmla v26.4s, v21.4s, v25.4s
+	WORD $0x4fbe5345 // fmls v5.4s, v26.4s, v30.s[1]
 	ADD $320, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -5763,10 +5780,10 @@ pair59:
 
 // mulQ2_K multiplies Q2_K weights with several rows of activations.
 // func mulQ2_K(a *panel.Args)
-TEXT ·mulQ2_K(SB), 0, $6336-8
+TEXT ·mulQ2_K(SB), 0, $6464-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-6336(SP), R11
+	MOVD $buf-6464(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -5795,427 +5812,444 @@ row62:
 	MOVD 40(R0), R9
 bunch63:
 	MOVD $8, R4
-	FMOVD 0(R1), F3
-	WORD $0x0e217863 // fcvtl v3.4s, v3.4h
-	FMOVQ F3, 0(R11)
-	FMOVD 8(R1), F4
+	FMOVQ 32(R10), F3
+	FMOVD 0(R1), F4
 	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	FMOVQ F4, 16(R11)
-	FMOVD 16(R1), F5
+	FMOVQ F4, 0(R11)
+	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
+	FMOVQ F4, 128(R11)
+	FMOVD 8(R1), F5
 	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 32(R11)
-	FMOVD 24(R1), F6
+	FMOVQ F5, 16(R11)
+	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
+	FMOVQ F5, 144(R11)
+	FMOVD 16(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 48(R11)
-	FMOVD 32(R1), F7
+	FMOVQ F6, 32(R11)
+	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
+	FMOVQ F6, 160(R11)
+	FMOVD 24(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 64(R11)
-	FMOVD 40(R1), F8
+	FMOVQ F7, 48(R11)
+	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
+	FMOVQ F7, 176(R11)
+	FMOVD 32(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 80(R11)
-	FMOVD 48(R1), F9
+	FMOVQ F8, 64(R11)
+	WORD $0x6e23dd08 // fmul v8.4s, v8.4s, v3.4s
+	FMOVQ F8, 192(R11)
+	FMOVD 40(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 96(R11)
-	FMOVD 56(R1), F10
+	FMOVQ F9, 80(R11)
+	WORD $0x6e23dd29 // fmul v9.4s, v9.4s, v3.4s
+	FMOVQ F9, 208(R11)
+	FMOVD 48(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 112(R11)
+	FMOVQ F10, 96(R11)
+	WORD $0x6e23dd4a // fmul v10.4s, v10.4s, v3.4s
+	FMOVQ F10, 224(R11)
+	FMOVD 56(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 112(R11)
+	WORD $0x6e23dd6b // fmul v11.4s, v11.4s, v3.4s
+	FMOVQ F11, 240(R11)
 	ADD $64, R1
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair64:
-	FMOVQ 64(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
 	FMOVQ 64(R1), F12
-	VUSHR $2, V12.B16, V12.B16
 	VAND V1.B16, V12.B16, V12.B16
-	FSTPQ (F11, F12), 256(R23)
 	FMOVQ 64(R1), F13
-	VUSHR $4, V13.B16, V13.B16
+	VUSHR $2, V13.B16, V13.B16
 	VAND V1.B16, V13.B16, V13.B16
+	FSTPQ (F12, F13), 256(R23)
 	FMOVQ 64(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	FSTPQ (F13, F14), 288(R23)
-	FMOVQ 128(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 64(R1), F15
+	VUSHR $6, V15.B16, V15.B16
+	FSTPQ (F14, F15), 288(R23)
 	FMOVQ 128(R1), F16
-	VUSHR $2, V16.B16, V16.B16
 	VAND V1.B16, V16.B16, V16.B16
-	FSTPQ (F15, F16), 320(R23)
 	FMOVQ 128(R1), F17
-	VUSHR $4, V17.B16, V17.B16
+	VUSHR $2, V17.B16, V17.B16
 	VAND V1.B16, V17.B16, V17.B16
+	FSTPQ (F16, F17), 320(R23)
 	FMOVQ 128(R1), F18
-	VUSHR $6, V18.B16, V18.B16
-	FSTPQ (F17, F18), 352(R23)
-	FMOVD 0(R1), F19
-	VSHL $4, V19.B16, V19.B16
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 0(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FMOVD 0(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
-	WORD $0x0e761017 // saddw v23.4s, v0.4s, v22.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 64(R11), F24
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	FMOVD 16(R1), F25
-	VSHL $4, V25.B16, V25.B16
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
-	WORD $0x0e79101a // saddw v26.4s, v0.4s, v25.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 0(R11), F27
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
+	VUSHR $4, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ 128(R1), F19
+	VUSHR $6, V19.B16, V19.B16
+	FSTPQ (F18, F19), 352(R23)
+	FMOVD 0(R1), F20
+	VSHL $4, V20.B16, V20.B16
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
+	FMOVQ 128(R11), F22
+	FMOVQ 0(R11), F23
+	WORD $0x4e37ceb6 // fmla v22.4s, v21.4s, v23.4s
+	FMOVD 0(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
+	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
+	FMOVQ 192(R11), F26
+	FMOVQ 64(R11), F27
+	WORD $0x4e3bcf3a // fmla v26.4s, v25.4s, v27.4s
 	FMOVD 16(R1), F28
+	VSHL $4, V28.B16, V28.B16
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
 	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 64(R11), F30
-	WORD $0x6e3edfbd // fmul v29.4s, v29.4s, v30.4s
-	FMOVQ 80(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ 80(R1), F2
-	VUSHR $2, V2.B16, V2.B16
-	VAND V1.B16, V2.B16, V2.B16
-	FSTPQ (F31, F2), 384(R23)
-	FMOVQ 80(R1), F3
-	VUSHR $4, V3.B16, V3.B16
-	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ 80(R1), F4
-	VUSHR $6, V4.B16, V4.B16
-	FSTPQ (F3, F4), 416(R23)
-	FMOVQ 144(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ 144(R1), F6
-	VUSHR $2, V6.B16, V6.B16
-	VAND V1.B16, V6.B16, V6.B16
-	FSTPQ (F5, F6), 448(R23)
-	FMOVQ 144(R1), F7
-	VUSHR $4, V7.B16, V7.B16
+	FMOVQ 128(R11), F30
+	FMOVQ 0(R11), F31
+	WORD $0x4e3fcfbe // fmla v30.4s, v29.4s, v31.4s
+	FMOVD 16(R1), F2
+	VUSHR $4, V2.B16, V2.B16
+	WORD $0x2f08a442 // ushll v2.8h, v2.8b, #0
+	WORD $0x0e621004 // saddw v4.4s, v0.4s, v2.4h
+	FMOVQ 192(R11), F5
+	FMOVQ 64(R11), F6
+	WORD $0x4e26cc85 // fmla v5.4s, v4.4s, v6.4s
+	FMOVQ 80(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 144(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	FSTPQ (F7, F8), 480(R23)
-	WORD $0x4e731009 // saddw2 v9.4s, v0.4s, v19.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 16(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FSTPQ (F20, F9), 0(R23)
-	WORD $0x4e76100b // saddw2 v11.4s, v0.4s, v22.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 80(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	FSTPQ (F23, F11), 128(R23)
-	WORD $0x4e79100d // saddw2 v13.4s, v0.4s, v25.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 16(R11), F14
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FSTPQ (F26, F13), 64(R23)
-	WORD $0x4e7c100f // saddw2 v15.4s, v0.4s, v28.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 80(R11), F16
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	FSTPQ (F29, F15), 192(R23)
-	FMOVQ 96(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 96(R1), F18
-	VUSHR $2, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	FSTPQ (F17, F18), 512(R23)
-	FMOVQ 96(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 96(R1), F24
-	VUSHR $6, V24.B16, V24.B16
-	FSTPQ (F21, F24), 544(R23)
-	FMOVQ 160(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 160(R1), F30
-	VUSHR $2, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	FSTPQ (F27, F30), 576(R23)
-	FMOVQ 160(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ 160(R1), F2
-	VUSHR $6, V2.B16, V2.B16
-	FSTPQ (F31, F2), 608(R23)
-	FMOVD 8(R1), F3
-	VSHL $4, V3.B16, V3.B16
-	VUSHR $4, V3.B16, V3.B16
-	WORD $0x2f08a463 // ushll v3.8h, v3.8b, #0
-	WORD $0x0e631004 // saddw v4.4s, v0.4s, v3.4h
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	FMOVQ 32(R11), F5
-	WORD $0x6e25dc84 // fmul v4.4s, v4.4s, v5.4s
-	FMOVD 8(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
-	WORD $0x0e661007 // saddw v7.4s, v0.4s, v6.4h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 96(R11), F8
-	WORD $0x6e28dce7 // fmul v7.4s, v7.4s, v8.4s
-	FMOVD 24(R1), F19
-	VSHL $4, V19.B16, V19.B16
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e73100a // saddw v10.4s, v0.4s, v19.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 32(R11), F20
-	WORD $0x6e34dd4a // fmul v10.4s, v10.4s, v20.4s
-	FMOVD 24(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
-	WORD $0x0e691016 // saddw v22.4s, v0.4s, v9.4h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 96(R11), F12
-	WORD $0x6e2cded6 // fmul v22.4s, v22.4s, v12.4s
-	FMOVQ 112(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 112(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	FSTPQ (F23, F11), 640(R23)
-	FMOVQ 112(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 112(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	FSTPQ (F25, F14), 672(R23)
-	FMOVQ 176(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ 176(R1), F13
-	VUSHR $2, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	FSTPQ (F26, F13), 704(R23)
-	FMOVQ 176(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ 176(R1), F16
-	VUSHR $6, V16.B16, V16.B16
-	FSTPQ (F28, F16), 736(R23)
-	WORD $0x4e63101d // saddw2 v29.4s, v0.4s, v3.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 48(R11), F15
-	WORD $0x6e2fdfbd // fmul v29.4s, v29.4s, v15.4s
-	FSTPQ (F4, F29), 32(R23)
-	WORD $0x4e661011 // saddw2 v17.4s, v0.4s, v6.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 112(R11), F18
-	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
-	FSTPQ (F7, F17), 160(R23)
-	WORD $0x4e731015 // saddw2 v21.4s, v0.4s, v19.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 48(R11), F24
-	WORD $0x6e38deb5 // fmul v21.4s, v21.4s, v24.4s
-	FSTPQ (F10, F21), 96(R23)
-	WORD $0x4e69101b // saddw2 v27.4s, v0.4s, v9.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 112(R11), F30
-	WORD $0x6e3edf7b // fmul v27.4s, v27.4s, v30.4s
-	FSTPQ (F22, F27), 224(R23)
-	ADD $768, R23
-	FMOVQ 192(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ 192(R1), F2
-	VUSHR $2, V2.B16, V2.B16
-	VAND V1.B16, V2.B16, V2.B16
-	FSTPQ (F31, F2), 256(R23)
-	FMOVQ 192(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ 192(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	FSTPQ (F5, F8), 288(R23)
-	FMOVQ 256(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ 256(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	FSTPQ (F20, F12), 320(R23)
-	FMOVQ 256(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 256(R1), F11
-	VUSHR $6, V11.B16, V11.B16
-	FSTPQ (F23, F11), 352(R23)
-	FMOVD 32(R1), F25
-	VSHL $4, V25.B16, V25.B16
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
-	WORD $0x0e79100e // saddw v14.4s, v0.4s, v25.4h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 0(R11), F26
-	WORD $0x6e3addce // fmul v14.4s, v14.4s, v26.4s
-	FMOVD 32(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
-	WORD $0x0e6d101c // saddw v28.4s, v0.4s, v13.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 64(R11), F16
-	WORD $0x6e30df9c // fmul v28.4s, v28.4s, v16.4s
-	FMOVD 48(R1), F3
-	VSHL $4, V3.B16, V3.B16
-	VUSHR $4, V3.B16, V3.B16
-	WORD $0x2f08a463 // ushll v3.8h, v3.8b, #0
-	WORD $0x0e63100f // saddw v15.4s, v0.4s, v3.4h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 0(R11), F4
-	WORD $0x6e24ddef // fmul v15.4s, v15.4s, v4.4s
-	FMOVD 48(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
-	WORD $0x0e7d1006 // saddw v6.4s, v0.4s, v29.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 64(R11), F18
-	WORD $0x6e32dcc6 // fmul v6.4s, v6.4s, v18.4s
-	FMOVQ 208(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 208(R1), F17
-	VUSHR $2, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	FSTPQ (F7, F17), 384(R23)
-	FMOVQ 208(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 208(R1), F24
-	VUSHR $6, V24.B16, V24.B16
-	FSTPQ (F19, F24), 416(R23)
-	FMOVQ 272(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 272(R1), F21
-	VUSHR $2, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	FSTPQ (F10, F21), 448(R23)
-	FMOVQ 272(R1), F9
+	FMOVQ 80(R1), F8
+	VUSHR $2, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	FSTPQ (F7, F8), 384(R23)
+	FMOVQ 80(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 80(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	FSTPQ (F9, F10), 416(R23)
+	FMOVQ 144(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 144(R1), F3
+	VUSHR $2, V3.B16, V3.B16
+	VAND V1.B16, V3.B16, V3.B16
+	FSTPQ (F11, F3), 448(R23)
+	FMOVQ 144(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 144(R1), F13
+	VUSHR $6, V13.B16, V13.B16
+	FSTPQ (F12, F13), 480(R23)
+	WORD $0x4e74100e // saddw2 v14.4s, v0.4s, v20.8h
+	FMOVQ 144(R11), F15
+	FMOVQ 16(R11), F16
+	WORD $0x4e30cdcf // fmla v15.4s, v14.4s, v16.4s
+	FSTPQ (F22, F15), 0(R23)
+	WORD $0x4e781011 // saddw2 v17.4s, v0.4s, v24.8h
+	FMOVQ 208(R11), F18
+	FMOVQ 80(R11), F19
+	WORD $0x4e33ce32 // fmla v18.4s, v17.4s, v19.4s
+	FSTPQ (F26, F18), 128(R23)
+	WORD $0x4e7c1015 // saddw2 v21.4s, v0.4s, v28.8h
+	FMOVQ 144(R11), F23
+	FMOVQ 16(R11), F25
+	WORD $0x4e39ceb7 // fmla v23.4s, v21.4s, v25.4s
+	FSTPQ (F30, F23), 64(R23)
+	WORD $0x4e62101b // saddw2 v27.4s, v0.4s, v2.8h
+	FMOVQ 208(R11), F29
+	FMOVQ 80(R11), F31
+	WORD $0x4e3fcf7d // fmla v29.4s, v27.4s, v31.4s
+	FSTPQ (F5, F29), 192(R23)
+	FMOVQ 96(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	FMOVQ 96(R1), F6
+	VUSHR $2, V6.B16, V6.B16
+	VAND V1.B16, V6.B16, V6.B16
+	FSTPQ (F4, F6), 512(R23)
+	FMOVQ 96(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ 96(R1), F8
+	VUSHR $6, V8.B16, V8.B16
+	FSTPQ (F7, F8), 544(R23)
+	FMOVQ 160(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 160(R1), F10
+	VUSHR $2, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	FSTPQ (F9, F10), 576(R23)
+	FMOVQ 160(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 160(R1), F3
+	VUSHR $6, V3.B16, V3.B16
+	FSTPQ (F11, F3), 608(R23)
+	FMOVD 8(R1), F12
+	VSHL $4, V12.B16, V12.B16
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
+	WORD $0x0e6c100d // saddw v13.4s, v0.4s, v12.4h
+	FMOVQ 160(R11), F20
+	FMOVQ 32(R11), F14
+	WORD $0x4e2ecdb4 // fmla v20.4s, v13.4s, v14.4s
+	FMOVD 8(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x0e701016 // saddw v22.4s, v0.4s, v16.4h
+	FMOVQ 224(R11), F15
+	FMOVQ 96(R11), F24
+	WORD $0x4e38cecf // fmla v15.4s, v22.4s, v24.4s
+	FMOVD 24(R1), F17
+	VSHL $4, V17.B16, V17.B16
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
+	WORD $0x0e711013 // saddw v19.4s, v0.4s, v17.4h
+	FMOVQ 160(R11), F26
+	FMOVQ 32(R11), F18
+	WORD $0x4e32ce7a // fmla v26.4s, v19.4s, v18.4s
+	FMOVD 24(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c1015 // saddw v21.4s, v0.4s, v28.4h
+	FMOVQ 224(R11), F25
+	FMOVQ 96(R11), F30
+	WORD $0x4e3eceb9 // fmla v25.4s, v21.4s, v30.4s
+	FMOVQ 112(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 112(R1), F2
+	VUSHR $2, V2.B16, V2.B16
+	VAND V1.B16, V2.B16, V2.B16
+	FSTPQ (F23, F2), 640(R23)
+	FMOVQ 112(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 112(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	FSTPQ (F27, F31), 672(R23)
+	FMOVQ 176(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ 176(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	FSTPQ (F5, F29), 704(R23)
+	FMOVQ 176(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	VAND V1.B16, V4.B16, V4.B16
+	FMOVQ 176(R1), F6
+	VUSHR $6, V6.B16, V6.B16
+	FSTPQ (F4, F6), 736(R23)
+	WORD $0x4e6c1007 // saddw2 v7.4s, v0.4s, v12.8h
+	FMOVQ 176(R11), F8
+	FMOVQ 48(R11), F9
+	WORD $0x4e29cce8 // fmla v8.4s, v7.4s, v9.4s
+	FSTPQ (F20, F8), 32(R23)
+	WORD $0x4e70100a // saddw2 v10.4s, v0.4s, v16.8h
+	FMOVQ 240(R11), F11
+	FMOVQ 112(R11), F3
+	WORD $0x4e23cd4b // fmla v11.4s, v10.4s, v3.4s
+	FSTPQ (F15, F11), 160(R23)
+	WORD $0x4e71100d // saddw2 v13.4s, v0.4s, v17.8h
+	FMOVQ 176(R11), F14
+	FMOVQ 48(R11), F22
+	WORD $0x4e36cdae // fmla v14.4s, v13.4s, v22.4s
+	FSTPQ (F26, F14), 96(R23)
+	WORD $0x4e7c1018 // saddw2 v24.4s, v0.4s, v28.8h
+	FMOVQ 240(R11), F19
+	FMOVQ 112(R11), F18
+	WORD $0x4e32cf13 // fmla v19.4s, v24.4s, v18.4s
+	FSTPQ (F25, F19), 224(R23)
+	ADD $768, R23
+	FMOVQ 192(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 192(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	FSTPQ (F21, F30), 256(R23)
+	FMOVQ 192(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 192(R1), F2
+	VUSHR $6, V2.B16, V2.B16
+	FSTPQ (F23, F2), 288(R23)
+	FMOVQ 256(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 256(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	FSTPQ (F27, F31), 320(R23)
+	FMOVQ 256(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ 256(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	FSTPQ (F5, F29), 352(R23)
+	FMOVD 32(R1), F4
+	VSHL $4, V4.B16, V4.B16
+	VUSHR $4, V4.B16, V4.B16
+	WORD $0x2f08a484 // ushll v4.8h, v4.8b, #0
+	WORD $0x0e641006 // saddw v6.4s, v0.4s, v4.4h
+	FMOVQ 128(R11), F12
+	FMOVQ 0(R11), F7
+	WORD $0x4e27cccc // fmla v12.4s, v6.4s, v7.4s
+	FMOVD 32(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
+	WORD $0x0e691014 // saddw v20.4s, v0.4s, v9.4h
+	FMOVQ 192(R11), F8
+	FMOVQ 64(R11), F16
+	WORD $0x4e30ce88 // fmla v8.4s, v20.4s, v16.4s
+	FMOVD 48(R1), F10
+	VSHL $4, V10.B16, V10.B16
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a1003 // saddw v3.4s, v0.4s, v10.4h
+	FMOVQ 128(R11), F15
+	FMOVQ 0(R11), F11
+	WORD $0x4e2bcc6f // fmla v15.4s, v3.4s, v11.4s
+	FMOVD 48(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
+	WORD $0x0e71100d // saddw v13.4s, v0.4s, v17.4h
+	FMOVQ 192(R11), F22
+	FMOVQ 64(R11), F26
+	WORD $0x4e3acdb6 // fmla v22.4s, v13.4s, v26.4s
+	FMOVQ 208(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 208(R1), F28
+	VUSHR $2, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	FSTPQ (F14, F28), 384(R23)
+	FMOVQ 208(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ 208(R1), F18
+	VUSHR $6, V18.B16, V18.B16
+	FSTPQ (F24, F18), 416(R23)
+	FMOVQ 272(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ 272(R1), F19
+	VUSHR $2, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	FSTPQ (F25, F19), 448(R23)
+	FMOVQ 272(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
 	FMOVQ 272(R1), F30
 	VUSHR $6, V30.B16, V30.B16
-	FSTPQ (F9, F30), 480(R23)
-	WORD $0x4e791016 // saddw2 v22.4s, v0.4s, v25.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	FSTPQ (F21, F30), 480(R23)
+	WORD $0x4e641017 // saddw2 v23.4s, v0.4s, v4.8h
+	FMOVQ 144(R11), F2
 	FMOVQ 16(R11), F27
-	WORD $0x6e3bded6 // fmul v22.4s, v22.4s, v27.4s
-	FSTPQ (F14, F22), 0(R23)
-	WORD $0x4e6d101f // saddw2 v31.4s, v0.4s, v13.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 80(R11), F2
-	WORD $0x6e22dfff // fmul v31.4s, v31.4s, v2.4s
-	FSTPQ (F28, F31), 128(R23)
-	WORD $0x4e631005 // saddw2 v5.4s, v0.4s, v3.8h
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	FMOVQ 16(R11), F8
-	WORD $0x6e28dca5 // fmul v5.4s, v5.4s, v8.4s
-	FSTPQ (F15, F5), 64(R23)
-	WORD $0x4e7d1014 // saddw2 v20.4s, v0.4s, v29.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 80(R11), F12
-	WORD $0x6e2cde94 // fmul v20.4s, v20.4s, v12.4s
-	FSTPQ (F6, F20), 192(R23)
-	FMOVQ 224(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 224(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	FSTPQ (F23, F11), 512(R23)
+	WORD $0x4e3bcee2 // fmla v2.4s, v23.4s, v27.4s
+	FSTPQ (F12, F2), 0(R23)
+	WORD $0x4e69101f // saddw2 v31.4s, v0.4s, v9.8h
+	FMOVQ 208(R11), F5
+	FMOVQ 80(R11), F29
+	WORD $0x4e3dcfe5 // fmla v5.4s, v31.4s, v29.4s
+	FSTPQ (F8, F5), 128(R23)
+	WORD $0x4e6a1006 // saddw2 v6.4s, v0.4s, v10.8h
+	FMOVQ 144(R11), F7
+	FMOVQ 16(R11), F20
+	WORD $0x4e34ccc7 // fmla v7.4s, v6.4s, v20.4s
+	FSTPQ (F15, F7), 64(R23)
+	WORD $0x4e711010 // saddw2 v16.4s, v0.4s, v17.8h
+	FMOVQ 208(R11), F3
+	FMOVQ 80(R11), F11
+	WORD $0x4e2bce03 // fmla v3.4s, v16.4s, v11.4s
+	FSTPQ (F22, F3), 192(R23)
+	FMOVQ 224(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
 	FMOVQ 224(R1), F26
-	VUSHR $4, V26.B16, V26.B16
+	VUSHR $2, V26.B16, V26.B16
 	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ 224(R1), F16
-	VUSHR $6, V16.B16, V16.B16
-	FSTPQ (F26, F16), 544(R23)
-	FMOVQ 288(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
+	FSTPQ (F13, F26), 512(R23)
+	FMOVQ 224(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 224(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	FSTPQ (F14, F28), 544(R23)
+	FMOVQ 288(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
 	FMOVQ 288(R1), F18
 	VUSHR $2, V18.B16, V18.B16
 	VAND V1.B16, V18.B16, V18.B16
-	FSTPQ (F4, F18), 576(R23)
-	FMOVQ 288(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 288(R1), F17
-	VUSHR $6, V17.B16, V17.B16
-	FSTPQ (F7, F17), 608(R23)
-	FMOVD 40(R1), F19
-	VSHL $4, V19.B16, V19.B16
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731018 // saddw v24.4s, v0.4s, v19.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 32(R11), F10
-	WORD $0x6e2adf18 // fmul v24.4s, v24.4s, v10.4s
+	FSTPQ (F24, F18), 576(R23)
+	FMOVQ 288(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ 288(R1), F19
+	VUSHR $6, V19.B16, V19.B16
+	FSTPQ (F25, F19), 608(R23)
 	FMOVD 40(R1), F21
+	VSHL $4, V21.B16, V21.B16
 	VUSHR $4, V21.B16, V21.B16
 	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
-	WORD $0x0e751009 // saddw v9.4s, v0.4s, v21.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 96(R11), F30
-	WORD $0x6e3edd29 // fmul v9.4s, v9.4s, v30.4s
-	FMOVD 56(R1), F25
-	VSHL $4, V25.B16, V25.B16
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
-	WORD $0x0e79101b // saddw v27.4s, v0.4s, v25.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 32(R11), F14
-	WORD $0x6e2edf7b // fmul v27.4s, v27.4s, v14.4s
-	FMOVD 56(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
-	WORD $0x0e76100d // saddw v13.4s, v0.4s, v22.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 96(R11), F2
-	WORD $0x6e22ddad // fmul v13.4s, v13.4s, v2.4s
-	FMOVQ 240(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ 240(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	FSTPQ (F28, F31), 640(R23)
-	FMOVQ 240(R1), F3
-	VUSHR $4, V3.B16, V3.B16
+	WORD $0x0e75101e // saddw v30.4s, v0.4s, v21.4h
+	FMOVQ 160(R11), F4
+	FMOVQ 32(R11), F23
+	WORD $0x4e37cfc4 // fmla v4.4s, v30.4s, v23.4s
+	FMOVD 40(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
+	WORD $0x0e7b100c // saddw v12.4s, v0.4s, v27.4h
+	FMOVQ 224(R11), F2
+	FMOVQ 96(R11), F9
+	WORD $0x4e29cd82 // fmla v2.4s, v12.4s, v9.4s
+	FMOVD 56(R1), F31
+	VSHL $4, V31.B16, V31.B16
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
+	WORD $0x0e7f101d // saddw v29.4s, v0.4s, v31.4h
+	FMOVQ 160(R11), F8
+	FMOVQ 32(R11), F5
+	WORD $0x4e25cfa8 // fmla v8.4s, v29.4s, v5.4s
+	FMOVD 56(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a1006 // saddw v6.4s, v0.4s, v10.4h
+	FMOVQ 224(R11), F20
+	FMOVQ 96(R11), F15
+	WORD $0x4e2fccd4 // fmla v20.4s, v6.4s, v15.4s
+	FMOVQ 240(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ 240(R1), F17
+	VUSHR $2, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	FSTPQ (F7, F17), 640(R23)
+	FMOVQ 240(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 240(R1), F11
+	VUSHR $6, V11.B16, V11.B16
+	FSTPQ (F16, F11), 672(R23)
+	FMOVQ 304(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ 304(R1), F3
+	VUSHR $2, V3.B16, V3.B16
 	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ 240(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	FSTPQ (F3, F8), 672(R23)
-	FMOVQ 304(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 304(R1), F5
-	VUSHR $2, V5.B16, V5.B16
-	VAND V1.B16, V5.B16, V5.B16
-	FSTPQ (F15, F5), 704(R23)
-	FMOVQ 304(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ 304(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	FSTPQ (F29, F12), 736(R23)
-	WORD $0x4e731006 // saddw2 v6.4s, v0.4s, v19.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 48(R11), F20
-	WORD $0x6e34dcc6 // fmul v6.4s, v6.4s, v20.4s
-	FSTPQ (F24, F6), 32(R23)
-	WORD $0x4e751017 // saddw2 v23.4s, v0.4s, v21.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 112(R11), F11
-	WORD $0x6e2bdef7 // fmul v23.4s, v23.4s, v11.4s
-	FSTPQ (F9, F23), 160(R23)
-	WORD $0x4e79101a // saddw2 v26.4s, v0.4s, v25.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 48(R11), F16
-	WORD $0x6e30df5a // fmul v26.4s, v26.4s, v16.4s
-	FSTPQ (F27, F26), 96(R23)
-	WORD $0x4e761004 // saddw2 v4.4s, v0.4s, v22.8h
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	FMOVQ 112(R11), F18
-	WORD $0x6e32dc84 // fmul v4.4s, v4.4s, v18.4s
-	FSTPQ (F13, F4), 224(R23)
+	FSTPQ (F22, F3), 704(R23)
+	FMOVQ 304(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 304(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	FSTPQ (F13, F26), 736(R23)
+	WORD $0x4e75100e // saddw2 v14.4s, v0.4s, v21.8h
+	FMOVQ 176(R11), F28
+	FMOVQ 48(R11), F24
+	WORD $0x4e38cddc // fmla v28.4s, v14.4s, v24.4s
+	FSTPQ (F4, F28), 32(R23)
+	WORD $0x4e7b1012 // saddw2 v18.4s, v0.4s, v27.8h
+	FMOVQ 240(R11), F25
+	FMOVQ 112(R11), F19
+	WORD $0x4e33ce59 // fmla v25.4s, v18.4s, v19.4s
+	FSTPQ (F2, F25), 160(R23)
+	WORD $0x4e7f101e // saddw2 v30.4s, v0.4s, v31.8h
+	FMOVQ 176(R11), F23
+	FMOVQ 48(R11), F12
+	WORD $0x4e2ccfd7 // fmla v23.4s, v30.4s, v12.4s
+	FSTPQ (F8, F23), 96(R23)
+	WORD $0x4e6a1009 // saddw2 v9.4s, v0.4s, v10.8h
+	FMOVQ 240(R11), F29
+	FMOVQ 112(R11), F5
+	WORD $0x4e25cd3d // fmla v29.4s, v9.4s, v5.4s
+	FSTPQ (F20, F29), 224(R23)
 	ADD $768, R23
 	ADD $320, R1
 	SUBS $2, R4
@@ -6224,200 +6258,200 @@ pair64:
 	MOVD R2, R13
 	MOVD R3, R14
 row66:
-	FMOVQ 0(R14), F7
-	FMOVQ 16(R14), F17
-	FMOVQ 32(R14), F10
-	FMOVQ 48(R14), F30
+	FMOVQ 0(R14), F6
+	FMOVQ 16(R14), F15
+	FMOVQ 32(R14), F7
+	FMOVQ 48(R14), F17
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile67:
-	FMOVQ 0(R21), F14
-	FMOVQ 16(R21), F2
-	VDUP V14.S[0], V28.S4
-	VDUP V14.S[1], V31.S4
-	VDUP V14.S[2], V3.S4
-	VDUP V14.S[3], V8.S4
-	VDUP V2.S[0], V15.S4
-	VDUP V2.S[1], V5.S4
-	VDUP V2.S[2], V29.S4
-	VDUP V2.S[3], V12.S4
-	FMOVQ 32(R21), F19
-	FMOVD 48(R21), F20
-	FMOVQ 256(R23), F21
-	WORD $0x0e3cc2b8 // smull v24.8h, v21.8b, v28.8b
-	WORD $0x4e3cc2a6 // smull2 v6.8h, v21.16b, v28.16b
-	FMOVQ 272(R23), F11
-	WORD $0x0e3f8178 // smlal v24.8h, v11.8b, v31.8b
-	WORD $0x4e3f8166 // smlal2 v6.8h, v11.16b, v31.16b
-	FMOVQ 288(R23), F9
-	WORD $0x0e238138 // smlal v24.8h, v9.8b, v3.8b
-	WORD $0x4e238126 // smlal2 v6.8h, v9.16b, v3.16b
-	FMOVQ 304(R23), F23
-	WORD $0x0e2882f8 // smlal v24.8h, v23.8b, v8.8b
-	WORD $0x4e2882e6 // smlal2 v6.8h, v23.16b, v8.16b
-	VADDP V6.H8, V24.H8, V24.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606b19 // sadalp v25.4s, v24.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f939339 // fmul v25.4s, v25.4s, v19.s[0]
-	FMOVQ 320(R23), F26
-	WORD $0x0e2fc350 // smull v16.8h, v26.8b, v15.8b
-	WORD $0x4e2fc35b // smull2 v27.8h, v26.16b, v15.16b
-	FMOVQ 336(R23), F22
-	WORD $0x0e2582d0 // smlal v16.8h, v22.8b, v5.8b
-	WORD $0x4e2582db // smlal2 v27.8h, v22.16b, v5.16b
-	FMOVQ 352(R23), F18
-	WORD $0x0e3d8250 // smlal v16.8h, v18.8b, v29.8b
-	WORD $0x4e3d825b // smlal2 v27.8h, v18.16b, v29.16b
-	FMOVQ 368(R23), F13
-	WORD $0x0e2c81b0 // smlal v16.8h, v13.8b, v12.8b
-	WORD $0x4e2c81bb // smlal2 v27.8h, v13.16b, v12.16b
-	VADDP V27.H8, V16.H8, V16.H8
-	FMOVQ 0(R10), F4
-	WORD $0x4e606a04 // sadalp v4.4s, v16.8h
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4fb39084 // fmul v4.4s, v4.4s, v19.s[1]
-	FMOVQ 0(R23), F14
-	WORD $0x4e2ecf27 // fmla v7.4s, v25.4s, v14.4s
-	FMOVQ 64(R23), F2
-	WORD $0x4e22cc87 // fmla v7.4s, v4.4s, v2.4s
-	FMOVQ 128(R23), F21
-	WORD $0x4f9452a7 // fmls v7.4s, v21.4s, v20.s[0]
-	FMOVQ 192(R23), F11
-	WORD $0x4fb45167 // fmls v7.4s, v11.4s, v20.s[1]
-	FMOVQ 384(R23), F6
-	WORD $0x0e3cc0c9 // smull v9.8h, v6.8b, v28.8b
-	WORD $0x4e3cc0d7 // smull2 v23.8h, v6.16b, v28.16b
-	FMOVQ 400(R23), F24
-	WORD $0x0e3f8309 // smlal v9.8h, v24.8b, v31.8b
-	WORD $0x4e3f8317 // smlal2 v23.8h, v24.16b, v31.16b
-	FMOVQ 416(R23), F26
-	WORD $0x0e238349 // smlal v9.8h, v26.8b, v3.8b
-	WORD $0x4e238357 // smlal2 v23.8h, v26.16b, v3.16b
-	FMOVQ 432(R23), F22
-	WORD $0x0e2882c9 // smlal v9.8h, v22.8b, v8.8b
-	WORD $0x4e2882d7 // smlal2 v23.8h, v22.16b, v8.16b
-	VADDP V23.H8, V9.H8, V9.H8
-	FMOVQ 0(R10), F18
-	WORD $0x4e606932 // sadalp v18.4s, v9.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f939252 // fmul v18.4s, v18.4s, v19.s[0]
-	FMOVQ 448(R23), F16
-	WORD $0x0e2fc20d // smull v13.8h, v16.8b, v15.8b
-	WORD $0x4e2fc21b // smull2 v27.8h, v16.16b, v15.16b
-	FMOVQ 464(R23), F25
-	WORD $0x0e25832d // smlal v13.8h, v25.8b, v5.8b
-	WORD $0x4e25833b // smlal2 v27.8h, v25.16b, v5.16b
-	FMOVQ 480(R23), F14
-	WORD $0x0e3d81cd // smlal v13.8h, v14.8b, v29.8b
-	WORD $0x4e3d81db // smlal2 v27.8h, v14.16b, v29.16b
-	FMOVQ 496(R23), F4
-	WORD $0x0e2c808d // smlal v13.8h, v4.8b, v12.8b
-	WORD $0x4e2c809b // smlal2 v27.8h, v4.16b, v12.16b
-	VADDP V27.H8, V13.H8, V13.H8
-	FMOVQ 0(R10), F2
-	WORD $0x4e6069a2 // sadalp v2.4s, v13.8h
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4fb39042 // fmul v2.4s, v2.4s, v19.s[1]
-	FMOVQ 16(R23), F21
-	WORD $0x4e35ce51 // fmla v17.4s, v18.4s, v21.4s
-	FMOVQ 80(R23), F11
-	WORD $0x4e2bcc51 // fmla v17.4s, v2.4s, v11.4s
-	FMOVQ 144(R23), F6
-	WORD $0x4f9450d1 // fmls v17.4s, v6.4s, v20.s[0]
-	FMOVQ 208(R23), F24
-	WORD $0x4fb45311 // fmls v17.4s, v24.4s, v20.s[1]
-	FMOVQ 512(R23), F23
-	WORD $0x0e3cc2fa // smull v26.8h, v23.8b, v28.8b
-	WORD $0x4e3cc2f6 // smull2 v22.8h, v23.16b, v28.16b
-	FMOVQ 528(R23), F9
-	WORD $0x0e3f813a // smlal v26.8h, v9.8b, v31.8b
-	WORD $0x4e3f8136 // smlal2 v22.8h, v9.16b, v31.16b
-	FMOVQ 544(R23), F16
-	WORD $0x0e23821a // smlal v26.8h, v16.8b, v3.8b
-	WORD $0x4e238216 // smlal2 v22.8h, v16.16b, v3.16b
-	FMOVQ 560(R23), F25
-	WORD $0x0e28833a // smlal v26.8h, v25.8b, v8.8b
-	WORD $0x4e288336 // smlal2 v22.8h, v25.16b, v8.16b
-	VADDP V22.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F14
-	WORD $0x4e606b4e // sadalp v14.4s, v26.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f9391ce // fmul v14.4s, v14.4s, v19.s[0]
-	FMOVQ 576(R23), F13
-	WORD $0x0e2fc1a4 // smull v4.8h, v13.8b, v15.8b
-	WORD $0x4e2fc1bb // smull2 v27.8h, v13.16b, v15.16b
-	FMOVQ 592(R23), F18
-	WORD $0x0e258244 // smlal v4.8h, v18.8b, v5.8b
-	WORD $0x4e25825b // smlal2 v27.8h, v18.16b, v5.16b
-	FMOVQ 608(R23), F21
-	WORD $0x0e3d82a4 // smlal v4.8h, v21.8b, v29.8b
-	WORD $0x4e3d82bb // smlal2 v27.8h, v21.16b, v29.16b
-	FMOVQ 624(R23), F2
-	WORD $0x0e2c8044 // smlal v4.8h, v2.8b, v12.8b
-	WORD $0x4e2c805b // smlal2 v27.8h, v2.16b, v12.16b
-	VADDP V27.H8, V4.H8, V4.H8
+	FMOVQ 0(R21), F16
+	FMOVQ 16(R21), F11
+	VDUP V16.S[0], V22.S4
+	VDUP V16.S[1], V3.S4
+	VDUP V16.S[2], V13.S4
+	VDUP V16.S[3], V26.S4
+	VDUP V11.S[0], V21.S4
+	VDUP V11.S[1], V14.S4
+	VDUP V11.S[2], V24.S4
+	VDUP V11.S[3], V4.S4
+	FMOVQ 32(R21), F28
+	FMOVD 48(R21), F27
+	FMOVQ 256(R23), F2
+	WORD $0x0e36c052 // smull v18.8h, v2.8b, v22.8b
+	WORD $0x4e36c053 // smull2 v19.8h, v2.16b, v22.16b
+	FMOVQ 272(R23), F25
+	WORD $0x0e238332 // smlal v18.8h, v25.8b, v3.8b
+	WORD $0x4e238333 // smlal2 v19.8h, v25.16b, v3.16b
+	FMOVQ 288(R23), F31
+	WORD $0x0e2d83f2 // smlal v18.8h, v31.8b, v13.8b
+	WORD $0x4e2d83f3 // smlal2 v19.8h, v31.16b, v13.16b
+	FMOVQ 304(R23), F30
+	WORD $0x0e3a83d2 // smlal v18.8h, v30.8b, v26.8b
+	WORD $0x4e3a83d3 // smlal2 v19.8h, v30.16b, v26.16b
+	VADDP V19.H8, V18.H8, V18.H8
+	FMOVQ 0(R10), F12
+	WORD $0x4e606a4c // sadalp v12.4s, v18.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f9c918c // fmul v12.4s, v12.4s, v28.s[0]
+	FMOVQ 320(R23), F10
+	WORD $0x0e35c148 // smull v8.8h, v10.8b, v21.8b
+	WORD $0x4e35c157 // smull2 v23.8h, v10.16b, v21.16b
+	FMOVQ 336(R23), F9
+	WORD $0x0e2e8128 // smlal v8.8h, v9.8b, v14.8b
+	WORD $0x4e2e8137 // smlal2 v23.8h, v9.16b, v14.16b
+	FMOVQ 352(R23), F5
+	WORD $0x0e3880a8 // smlal v8.8h, v5.8b, v24.8b
+	WORD $0x4e3880b7 // smlal2 v23.8h, v5.16b, v24.16b
+	FMOVQ 368(R23), F20
+	WORD $0x0e248288 // smlal v8.8h, v20.8b, v4.8b
+	WORD $0x4e248297 // smlal2 v23.8h, v20.16b, v4.16b
+	VADDP V23.H8, V8.H8, V8.H8
+	FMOVQ 0(R10), F29
+	WORD $0x4e60691d // sadalp v29.4s, v8.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fbc93bd // fmul v29.4s, v29.4s, v28.s[1]
+	FMOVQ 0(R23), F16
+	WORD $0x4e30cd86 // fmla v6.4s, v12.4s, v16.4s
+	FMOVQ 64(R23), F11
+	WORD $0x4e2bcfa6 // fmla v6.4s, v29.4s, v11.4s
+	FMOVQ 128(R23), F2
+	WORD $0x4f9b5046 // fmls v6.4s, v2.4s, v27.s[0]
+	FMOVQ 192(R23), F25
+	WORD $0x4fbb5326 // fmls v6.4s, v25.4s, v27.s[1]
+	FMOVQ 384(R23), F19
+	WORD $0x0e36c27f // smull v31.8h, v19.8b, v22.8b
+	WORD $0x4e36c27e // smull2 v30.8h, v19.16b, v22.16b
+	FMOVQ 400(R23), F18
+	WORD $0x0e23825f // smlal v31.8h, v18.8b, v3.8b
+	WORD $0x4e23825e // smlal2 v30.8h, v18.16b, v3.16b
+	FMOVQ 416(R23), F10
+	WORD $0x0e2d815f // smlal v31.8h, v10.8b, v13.8b
+	WORD $0x4e2d815e // smlal2 v30.8h, v10.16b, v13.16b
+	FMOVQ 432(R23), F9
+	WORD $0x0e3a813f // smlal v31.8h, v9.8b, v26.8b
+	WORD $0x4e3a813e // smlal2 v30.8h, v9.16b, v26.16b
+	VADDP V30.H8, V31.H8, V31.H8
+	FMOVQ 0(R10), F5
+	WORD $0x4e606be5 // sadalp v5.4s, v31.8h
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4f9c90a5 // fmul v5.4s, v5.4s, v28.s[0]
+	FMOVQ 448(R23), F8
+	WORD $0x0e35c114 // smull v20.8h, v8.8b, v21.8b
+	WORD $0x4e35c117 // smull2 v23.8h, v8.16b, v21.16b
+	FMOVQ 464(R23), F12
+	WORD $0x0e2e8194 // smlal v20.8h, v12.8b, v14.8b
+	WORD $0x4e2e8197 // smlal2 v23.8h, v12.16b, v14.16b
+	FMOVQ 480(R23), F16
+	WORD $0x0e388214 // smlal v20.8h, v16.8b, v24.8b
+	WORD $0x4e388217 // smlal2 v23.8h, v16.16b, v24.16b
+	FMOVQ 496(R23), F29
+	WORD $0x0e2483b4 // smlal v20.8h, v29.8b, v4.8b
+	WORD $0x4e2483b7 // smlal2 v23.8h, v29.16b, v4.16b
+	VADDP V23.H8, V20.H8, V20.H8
 	FMOVQ 0(R10), F11
-	WORD $0x4e60688b // sadalp v11.4s, v4.8h
+	WORD $0x4e606a8b // sadalp v11.4s, v20.8h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fb3916b // fmul v11.4s, v11.4s, v19.s[1]
-	FMOVQ 32(R23), F6
-	WORD $0x4e26cdca // fmla v10.4s, v14.4s, v6.4s
-	FMOVQ 96(R23), F24
-	WORD $0x4e38cd6a // fmla v10.4s, v11.4s, v24.4s
-	FMOVQ 160(R23), F23
-	WORD $0x4f9452ea // fmls v10.4s, v23.4s, v20.s[0]
-	FMOVQ 224(R23), F9
-	WORD $0x4fb4512a // fmls v10.4s, v9.4s, v20.s[1]
-	FMOVQ 640(R23), F22
-	WORD $0x0e3cc2d0 // smull v16.8h, v22.8b, v28.8b
-	WORD $0x4e3cc2d9 // smull2 v25.8h, v22.16b, v28.16b
-	FMOVQ 656(R23), F26
-	WORD $0x0e3f8350 // smlal v16.8h, v26.8b, v31.8b
-	WORD $0x4e3f8359 // smlal2 v25.8h, v26.16b, v31.16b
-	FMOVQ 672(R23), F13
-	WORD $0x0e2381b0 // smlal v16.8h, v13.8b, v3.8b
-	WORD $0x4e2381b9 // smlal2 v25.8h, v13.16b, v3.16b
-	FMOVQ 688(R23), F18
-	WORD $0x0e288250 // smlal v16.8h, v18.8b, v8.8b
-	WORD $0x4e288259 // smlal2 v25.8h, v18.16b, v8.16b
-	VADDP V25.H8, V16.H8, V16.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e606a15 // sadalp v21.4s, v16.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f9392b5 // fmul v21.4s, v21.4s, v19.s[0]
-	FMOVQ 704(R23), F4
-	WORD $0x0e2fc082 // smull v2.8h, v4.8b, v15.8b
-	WORD $0x4e2fc09b // smull2 v27.8h, v4.16b, v15.16b
-	FMOVQ 720(R23), F14
-	WORD $0x0e2581c2 // smlal v2.8h, v14.8b, v5.8b
-	WORD $0x4e2581db // smlal2 v27.8h, v14.16b, v5.16b
-	FMOVQ 736(R23), F6
-	WORD $0x0e3d80c2 // smlal v2.8h, v6.8b, v29.8b
-	WORD $0x4e3d80db // smlal2 v27.8h, v6.16b, v29.16b
-	FMOVQ 752(R23), F11
-	WORD $0x0e2c8162 // smlal v2.8h, v11.8b, v12.8b
-	WORD $0x4e2c817b // smlal2 v27.8h, v11.16b, v12.16b
-	VADDP V27.H8, V2.H8, V2.H8
-	FMOVQ 0(R10), F24
-	WORD $0x4e606858 // sadalp v24.4s, v2.8h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fb39318 // fmul v24.4s, v24.4s, v19.s[1]
-	FMOVQ 48(R23), F23
-	WORD $0x4e37cebe // fmla v30.4s, v21.4s, v23.4s
-	FMOVQ 112(R23), F9
-	WORD $0x4e29cf1e // fmla v30.4s, v24.4s, v9.4s
-	FMOVQ 176(R23), F22
-	WORD $0x4f9452de // fmls v30.4s, v22.4s, v20.s[0]
-	FMOVQ 240(R23), F26
-	WORD $0x4fb4535e // fmls v30.4s, v26.4s, v20.s[1]
+	WORD $0x4fbc916b // fmul v11.4s, v11.4s, v28.s[1]
+	FMOVQ 16(R23), F2
+	WORD $0x4e22ccaf // fmla v15.4s, v5.4s, v2.4s
+	FMOVQ 80(R23), F25
+	WORD $0x4e39cd6f // fmla v15.4s, v11.4s, v25.4s
+	FMOVQ 144(R23), F19
+	WORD $0x4f9b526f // fmls v15.4s, v19.4s, v27.s[0]
+	FMOVQ 208(R23), F18
+	WORD $0x4fbb524f // fmls v15.4s, v18.4s, v27.s[1]
+	FMOVQ 512(R23), F30
+	WORD $0x0e36c3ca // smull v10.8h, v30.8b, v22.8b
+	WORD $0x4e36c3c9 // smull2 v9.8h, v30.16b, v22.16b
+	FMOVQ 528(R23), F31
+	WORD $0x0e2383ea // smlal v10.8h, v31.8b, v3.8b
+	WORD $0x4e2383e9 // smlal2 v9.8h, v31.16b, v3.16b
+	FMOVQ 544(R23), F8
+	WORD $0x0e2d810a // smlal v10.8h, v8.8b, v13.8b
+	WORD $0x4e2d8109 // smlal2 v9.8h, v8.16b, v13.16b
+	FMOVQ 560(R23), F12
+	WORD $0x0e3a818a // smlal v10.8h, v12.8b, v26.8b
+	WORD $0x4e3a8189 // smlal2 v9.8h, v12.16b, v26.16b
+	VADDP V9.H8, V10.H8, V10.H8
+	FMOVQ 0(R10), F16
+	WORD $0x4e606950 // sadalp v16.4s, v10.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f9c9210 // fmul v16.4s, v16.4s, v28.s[0]
+	FMOVQ 576(R23), F20
+	WORD $0x0e35c29d // smull v29.8h, v20.8b, v21.8b
+	WORD $0x4e35c297 // smull2 v23.8h, v20.16b, v21.16b
+	FMOVQ 592(R23), F5
+	WORD $0x0e2e80bd // smlal v29.8h, v5.8b, v14.8b
+	WORD $0x4e2e80b7 // smlal2 v23.8h, v5.16b, v14.16b
+	FMOVQ 608(R23), F2
+	WORD $0x0e38805d // smlal v29.8h, v2.8b, v24.8b
+	WORD $0x4e388057 // smlal2 v23.8h, v2.16b, v24.16b
+	FMOVQ 624(R23), F11
+	WORD $0x0e24817d // smlal v29.8h, v11.8b, v4.8b
+	WORD $0x4e248177 // smlal2 v23.8h, v11.16b, v4.16b
+	VADDP V23.H8, V29.H8, V29.H8
+	FMOVQ 0(R10), F25
+	WORD $0x4e606bb9 // sadalp v25.4s, v29.8h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4fbc9339 // fmul v25.4s, v25.4s, v28.s[1]
+	FMOVQ 32(R23), F19
+	WORD $0x4e33ce07 // fmla v7.4s, v16.4s, v19.4s
+	FMOVQ 96(R23), F18
+	WORD $0x4e32cf27 // fmla v7.4s, v25.4s, v18.4s
+	FMOVQ 160(R23), F30
+	WORD $0x4f9b53c7 // fmls v7.4s, v30.4s, v27.s[0]
+	FMOVQ 224(R23), F31
+	WORD $0x4fbb53e7 // fmls v7.4s, v31.4s, v27.s[1]
+	FMOVQ 640(R23), F9
+	WORD $0x0e36c128 // smull v8.8h, v9.8b, v22.8b
+	WORD $0x4e36c12c // smull2 v12.8h, v9.16b, v22.16b
+	FMOVQ 656(R23), F10
+	WORD $0x0e238148 // smlal v8.8h, v10.8b, v3.8b
+	WORD $0x4e23814c // smlal2 v12.8h, v10.16b, v3.16b
+	FMOVQ 672(R23), F20
+	WORD $0x0e2d8288 // smlal v8.8h, v20.8b, v13.8b
+	WORD $0x4e2d828c // smlal2 v12.8h, v20.16b, v13.16b
+	FMOVQ 688(R23), F5
+	WORD $0x0e3a80a8 // smlal v8.8h, v5.8b, v26.8b
+	WORD $0x4e3a80ac // smlal2 v12.8h, v5.16b, v26.16b
+	VADDP V12.H8, V8.H8, V8.H8
+	FMOVQ 0(R10), F2
+	WORD $0x4e606902 // sadalp v2.4s, v8.8h
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4f9c9042 // fmul v2.4s, v2.4s, v28.s[0]
+	FMOVQ 704(R23), F29
+	WORD $0x0e35c3ab // smull v11.8h, v29.8b, v21.8b
+	WORD $0x4e35c3b7 // smull2 v23.8h, v29.16b, v21.16b
+	FMOVQ 720(R23), F16
+	WORD $0x0e2e820b // smlal v11.8h, v16.8b, v14.8b
+	WORD $0x4e2e8217 // smlal2 v23.8h, v16.16b, v14.16b
+	FMOVQ 736(R23), F19
+	WORD $0x0e38826b // smlal v11.8h, v19.8b, v24.8b
+	WORD $0x4e388277 // smlal2 v23.8h, v19.16b, v24.16b
+	FMOVQ 752(R23), F25
+	WORD $0x0e24832b // smlal v11.8h, v25.8b, v4.8b
+	WORD $0x4e248337 // smlal2 v23.8h, v25.16b, v4.16b
+	VADDP V23.H8, V11.H8, V11.H8
+	FMOVQ 0(R10), F18
+	WORD $0x4e606972 // sadalp v18.4s, v11.8h
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4fbc9252 // fmul v18.4s, v18.4s, v28.s[1]
+	FMOVQ 48(R23), F30
+	WORD $0x4e3ecc51 // fmla v17.4s, v2.4s, v30.4s
+	FMOVQ 112(R23), F31
+	WORD $0x4e3fce51 // fmla v17.4s, v18.4s, v31.4s
+	FMOVQ 176(R23), F9
+	WORD $0x4f9b5131 // fmls v17.4s, v9.4s, v27.s[0]
+	FMOVQ 240(R23), F10
+	WORD $0x4fbb5151 // fmls v17.4s, v10.4s, v27.s[1]
 	ADD $64, R21
 	ADD $768, R23
 	SUBS $1, R4
 	BNE tile67
-	FSTPQ (F7, F17), 0(R14)
-	FSTPQ (F10, F30), 32(R14)
+	FSTPQ (F6, F15), 0(R14)
+	FSTPQ (F7, F17), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -6433,10 +6467,10 @@ tile67:
 
 // mulQ3_Kx1 multiplies Q3_K weights with a few rows of activations, one by one.
 // func mulQ3_Kx1(a *panel.Args)
-TEXT ·mulQ3_Kx1(SB), 0, $192-8
+TEXT ·mulQ3_Kx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -6471,666 +6505,675 @@ row69:
 	MOVD 40(R0), R9
 	LSR $3, R9
 block70:
-	FMOVD 0(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 0(R11)
-	FMOVD 8(R1), F11
+	FMOVQ 32(R10), F10
+	FMOVD 0(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 16(R11)
-	FMOVD 16(R1), F12
+	FMOVQ F11, 0(R11)
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	FMOVQ F11, 128(R11)
+	FMOVD 8(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 32(R11)
-	FMOVD 24(R1), F13
+	FMOVQ F12, 16(R11)
+	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
+	FMOVQ F12, 144(R11)
+	FMOVD 16(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 48(R11)
+	FMOVQ F13, 32(R11)
+	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
+	FMOVQ F13, 160(R11)
+	FMOVD 24(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ F14, 48(R11)
+	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
+	FMOVQ F14, 176(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair71:
-	FMOVQ 0(R2), F14
-	FMOVQ 16(R2), F15
-	VDUP V14.S[0], V16.S4
-	VDUP V14.S[1], V17.S4
-	VDUP V14.S[2], V18.S4
-	VDUP V14.S[3], V19.S4
-	VDUP V15.S[0], V20.S4
-	VDUP V15.S[1], V21.S4
-	VDUP V15.S[2], V22.S4
-	VDUP V15.S[3], V23.S4
-	FMOVQ 32(R2), F24
-	WORD $0x4f3b0719 // sshr v25.4s, v24.4s, #5
-	VSUB V25.S4, V0.S4, V25.S4
-	VDUP V25.S[2], V26.S4
-	VDUP V25.S[3], V27.S4
-	FMOVQ 64(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 192(R1), F31
-	VSHL $4, V31.B16, V10.B16
-	VAND V2.B16, V10.B16, V11.B16
-	VUSRA $2, V11.B16, V30.B16
-	WORD $0x0e30c3dc // smull v28.8h, v30.8b, v16.8b
-	WORD $0x4e30c3dd // smull2 v29.8h, v30.16b, v16.16b
-	FMOVQ 64(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V10.B16, V13.B16
-	VUSRA $3, V13.B16, V12.B16
-	WORD $0x0e31819c // smlal v28.8h, v12.8b, v17.8b
-	WORD $0x4e31819d // smlal2 v29.8h, v12.16b, v17.16b
+	FMOVQ 0(R2), F15
+	FMOVQ 16(R2), F16
+	VDUP V15.S[0], V17.S4
+	VDUP V15.S[1], V18.S4
+	VDUP V15.S[2], V19.S4
+	VDUP V15.S[3], V20.S4
+	VDUP V16.S[0], V21.S4
+	VDUP V16.S[1], V22.S4
+	VDUP V16.S[2], V23.S4
+	VDUP V16.S[3], V24.S4
+	FMOVQ 32(R2), F25
+	WORD $0x4f3b073a // sshr v26.4s, v25.4s, #5
+	VSUB V26.S4, V0.S4, V26.S4
+	VDUP V26.S[2], V27.S4
+	VDUP V26.S[3], V28.S4
+	FMOVQ 64(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 192(R1), F11
+	VSHL $4, V11.B16, V12.B16
+	VAND V2.B16, V12.B16, V13.B16
+	VUSRA $2, V13.B16, V31.B16
+	WORD $0x0e31c3fd // smull v29.8h, v31.8b, v17.8b
+	WORD $0x4e31c3fe // smull2 v30.8h, v31.16b, v17.16b
 	FMOVQ 64(R1), F14
-	VUSHR $4, V14.B16, V14.B16
+	VUSHR $2, V14.B16, V14.B16
 	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V10.B16, V15.B16
-	VUSRA $4, V15.B16, V14.B16
-	WORD $0x0e3281dc // smlal v28.8h, v14.8b, v18.8b
-	WORD $0x4e3281dd // smlal2 v29.8h, v14.16b, v18.16b
-	FMOVQ 64(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	VAND V5.B16, V10.B16, V11.B16
-	VUSRA $5, V11.B16, V25.B16
-	WORD $0x0e33833c // smlal v28.8h, v25.8b, v19.8b
-	WORD $0x4e33833d // smlal2 v29.8h, v25.16b, v19.16b
-	VADDP V29.H8, V28.H8, V28.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e606b9e // sadalp v30.4s, v28.8h
-	WORD $0x4ebad7de // fsub v30.4s, v30.4s, v26.4s
-	WORD $0x4f9893de // fmul v30.4s, v30.4s, v24.s[0]
-	FMOVQ 128(R1), F15
+	VAND V3.B16, V12.B16, V10.B16
+	VUSRA $3, V10.B16, V14.B16
+	WORD $0x0e3281dd // smlal v29.8h, v14.8b, v18.8b
+	WORD $0x4e3281de // smlal2 v30.8h, v14.16b, v18.16b
+	FMOVQ 64(R1), F15
+	VUSHR $4, V15.B16, V15.B16
 	VAND V1.B16, V15.B16, V15.B16
-	VAND V2.B16, V31.B16, V14.B16
-	VUSRA $2, V14.B16, V15.B16
-	WORD $0x0e34c1ed // smull v13.8h, v15.8b, v20.8b
-	WORD $0x4e34c1ec // smull2 v12.8h, v15.16b, v20.16b
-	FMOVQ 128(R1), F11
+	VAND V4.B16, V12.B16, V16.B16
+	VUSRA $4, V16.B16, V15.B16
+	WORD $0x0e3381fd // smlal v29.8h, v15.8b, v19.8b
+	WORD $0x4e3381fe // smlal2 v30.8h, v15.16b, v19.16b
+	FMOVQ 64(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	VAND V5.B16, V12.B16, V13.B16
+	VUSRA $5, V13.B16, V26.B16
+	WORD $0x0e34835d // smlal v29.8h, v26.8b, v20.8b
+	WORD $0x4e34835e // smlal2 v30.8h, v26.16b, v20.16b
+	VADDP V30.H8, V29.H8, V29.H8
+	FMOVQ 0(R10), F31
+	WORD $0x4e606bbf // sadalp v31.4s, v29.8h
+	WORD $0x4ebbd7ff // fsub v31.4s, v31.4s, v27.4s
+	WORD $0x4f9993ff // fmul v31.4s, v31.4s, v25.s[0]
+	FMOVQ 128(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V2.B16, V11.B16, V15.B16
+	VUSRA $2, V15.B16, V16.B16
+	WORD $0x0e35c20a // smull v10.8h, v16.8b, v21.8b
+	WORD $0x4e35c20e // smull2 v14.8h, v16.16b, v21.16b
+	FMOVQ 128(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V3.B16, V11.B16, V26.B16
+	VUSRA $3, V26.B16, V13.B16
+	WORD $0x0e3681aa // smlal v10.8h, v13.8b, v22.8b
+	WORD $0x4e3681ae // smlal2 v14.8h, v13.16b, v22.16b
+	FMOVQ 128(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V4.B16, V11.B16, V29.B16
+	VUSRA $4, V29.B16, V30.B16
+	WORD $0x0e3783ca // smlal v10.8h, v30.8b, v23.8b
+	WORD $0x4e3783ce // smlal2 v14.8h, v30.16b, v23.16b
+	FMOVQ 128(R1), F15
+	VUSHR $6, V15.B16, V15.B16
+	VAND V5.B16, V11.B16, V16.B16
+	VUSRA $5, V16.B16, V15.B16
+	WORD $0x0e3881ea // smlal v10.8h, v15.8b, v24.8b
+	WORD $0x4e3881ee // smlal2 v14.8h, v15.16b, v24.16b
+	VADDP V14.H8, V10.H8, V10.H8
+	FMOVQ 0(R10), F26
+	WORD $0x4e60695a // sadalp v26.4s, v10.8h
+	WORD $0x4ebcd75a // fsub v26.4s, v26.4s, v28.4s
+	WORD $0x4fb9935a // fmul v26.4s, v26.4s, v25.s[1]
+	FMOVD 0(R1), F13
+	WORD $0x0f08a5ad // sshll v13.8h, v13.8b, #0
+	WORD $0x0e6d101d // saddw v29.4s, v0.4s, v13.4h
+	FMOVQ 128(R11), F30
+	FMOVQ 0(R11), F12
+	WORD $0x4e2ccfbe // fmla v30.4s, v29.4s, v12.4s
+	WORD $0x4e3ecfe6 // fmla v6.4s, v31.4s, v30.4s
+	FMOVD 16(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b1010 // saddw v16.4s, v0.4s, v11.4h
+	FMOVQ 128(R11), F15
+	FMOVQ 0(R11), F14
+	WORD $0x4e2ece0f // fmla v15.4s, v16.4s, v14.4s
+	WORD $0x4e2fcf46 // fmla v6.4s, v26.4s, v15.4s
+	PRFM 1024(R1), PLDL1KEEP
+	FMOVQ 80(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 208(R1), F31
+	VSHL $4, V31.B16, V30.B16
+	VAND V2.B16, V30.B16, V16.B16
+	VUSRA $2, V16.B16, V12.B16
+	WORD $0x0e31c18a // smull v10.8h, v12.8b, v17.8b
+	WORD $0x4e31c19d // smull2 v29.8h, v12.16b, v17.16b
+	FMOVQ 80(R1), F14
+	VUSHR $2, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V30.B16, V26.B16
+	VUSRA $3, V26.B16, V14.B16
+	WORD $0x0e3281ca // smlal v10.8h, v14.8b, v18.8b
+	WORD $0x4e3281dd // smlal2 v29.8h, v14.16b, v18.16b
+	FMOVQ 80(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V4.B16, V30.B16, V16.B16
+	VUSRA $4, V16.B16, V15.B16
+	WORD $0x0e3381ea // smlal v10.8h, v15.8b, v19.8b
+	WORD $0x4e3381fd // smlal2 v29.8h, v15.16b, v19.16b
+	FMOVQ 80(R1), F12
+	VUSHR $6, V12.B16, V12.B16
+	VAND V5.B16, V30.B16, V26.B16
+	VUSRA $5, V26.B16, V12.B16
+	WORD $0x0e34818a // smlal v10.8h, v12.8b, v20.8b
+	WORD $0x4e34819d // smlal2 v29.8h, v12.16b, v20.16b
+	VADDP V29.H8, V10.H8, V10.H8
+	FMOVQ 0(R10), F14
+	WORD $0x4e60694e // sadalp v14.4s, v10.8h
+	WORD $0x4ebbd5ce // fsub v14.4s, v14.4s, v27.4s
+	WORD $0x4f9991ce // fmul v14.4s, v14.4s, v25.s[0]
+	FMOVQ 144(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V2.B16, V31.B16, V12.B16
+	VUSRA $2, V12.B16, V26.B16
+	WORD $0x0e35c350 // smull v16.8h, v26.8b, v21.8b
+	WORD $0x4e35c34f // smull2 v15.8h, v26.16b, v21.16b
+	FMOVQ 144(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V31.B16, V10.B16
+	VUSRA $3, V10.B16, V29.B16
+	WORD $0x0e3683b0 // smlal v16.8h, v29.8b, v22.8b
+	WORD $0x4e3683af // smlal2 v15.8h, v29.16b, v22.16b
+	FMOVQ 144(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V4.B16, V31.B16, V26.B16
+	VUSRA $4, V26.B16, V12.B16
+	WORD $0x0e378190 // smlal v16.8h, v12.8b, v23.8b
+	WORD $0x4e37818f // smlal2 v15.8h, v12.16b, v23.16b
+	FMOVQ 144(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V31.B16, V29.B16
+	VUSRA $5, V29.B16, V10.B16
+	WORD $0x0e388150 // smlal v16.8h, v10.8b, v24.8b
+	WORD $0x4e38814f // smlal2 v15.8h, v10.16b, v24.16b
+	VADDP V15.H8, V16.H8, V16.H8
+	FMOVQ 0(R10), F26
+	WORD $0x4e606a1a // sadalp v26.4s, v16.8h
+	WORD $0x4ebcd75a // fsub v26.4s, v26.4s, v28.4s
+	WORD $0x4fb9935a // fmul v26.4s, v26.4s, v25.s[1]
+	WORD $0x4e6d100c // saddw2 v12.4s, v0.4s, v13.8h
+	FMOVQ 144(R11), F30
+	FMOVQ 16(R11), F31
+	WORD $0x4e3fcd9e // fmla v30.4s, v12.4s, v31.4s
+	WORD $0x4e3ecdc7 // fmla v7.4s, v14.4s, v30.4s
+	WORD $0x4e6b101d // saddw2 v29.4s, v0.4s, v11.8h
+	FMOVQ 144(R11), F10
+	FMOVQ 16(R11), F15
+	WORD $0x4e2fcfaa // fmla v10.4s, v29.4s, v15.4s
+	WORD $0x4e2acf47 // fmla v7.4s, v26.4s, v10.4s
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 96(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 224(R1), F31
+	VSHL $4, V31.B16, V14.B16
+	VAND V2.B16, V14.B16, V30.B16
+	VUSRA $2, V30.B16, V12.B16
+	WORD $0x0e31c190 // smull v16.8h, v12.8b, v17.8b
+	WORD $0x4e31c18d // smull2 v13.8h, v12.16b, v17.16b
+	FMOVQ 96(R1), F11
 	VUSHR $2, V11.B16, V11.B16
 	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V31.B16, V25.B16
-	VUSRA $3, V25.B16, V11.B16
-	WORD $0x0e35816d // smlal v13.8h, v11.8b, v21.8b
-	WORD $0x4e35816c // smlal2 v12.8h, v11.16b, v21.16b
-	FMOVQ 128(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V4.B16, V31.B16, V28.B16
-	VUSRA $4, V28.B16, V29.B16
-	WORD $0x0e3683ad // smlal v13.8h, v29.8b, v22.8b
-	WORD $0x4e3683ac // smlal2 v12.8h, v29.16b, v22.16b
-	FMOVQ 128(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	VAND V5.B16, V31.B16, V15.B16
-	VUSRA $5, V15.B16, V14.B16
-	WORD $0x0e3781cd // smlal v13.8h, v14.8b, v23.8b
-	WORD $0x4e3781cc // smlal2 v12.8h, v14.16b, v23.16b
-	VADDP V12.H8, V13.H8, V13.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e6069b9 // sadalp v25.4s, v13.8h
-	WORD $0x4ebbd739 // fsub v25.4s, v25.4s, v27.4s
-	WORD $0x4fb89339 // fmul v25.4s, v25.4s, v24.s[1]
-	FMOVD 0(R1), F11
-	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
-	WORD $0x0e6b101c // saddw v28.4s, v0.4s, v11.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 0(R11), F29
-	WORD $0x6e3ddf9c // fmul v28.4s, v28.4s, v29.4s
-	WORD $0x4e3ccfc6 // fmla v6.4s, v30.4s, v28.4s
-	FMOVD 16(R1), F10
-	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
-	WORD $0x0e6a101f // saddw v31.4s, v0.4s, v10.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 0(R11), F15
-	WORD $0x6e2fdfff // fmul v31.4s, v31.4s, v15.4s
-	WORD $0x4e3fcf26 // fmla v6.4s, v25.4s, v31.4s
-	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 80(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 208(R1), F29
-	VSHL $4, V29.B16, V30.B16
-	VAND V2.B16, V30.B16, V28.B16
-	VUSRA $2, V28.B16, V13.B16
-	WORD $0x0e30c1ae // smull v14.8h, v13.8b, v16.8b
-	WORD $0x4e30c1ac // smull2 v12.8h, v13.16b, v16.16b
-	FMOVQ 80(R1), F15
-	VUSHR $2, V15.B16, V15.B16
+	VAND V3.B16, V14.B16, V29.B16
+	VUSRA $3, V29.B16, V11.B16
+	WORD $0x0e328170 // smlal v16.8h, v11.8b, v18.8b
+	WORD $0x4e32816d // smlal2 v13.8h, v11.16b, v18.16b
+	FMOVQ 96(R1), F15
+	VUSHR $4, V15.B16, V15.B16
 	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V30.B16, V25.B16
-	VUSRA $3, V25.B16, V15.B16
-	WORD $0x0e3181ee // smlal v14.8h, v15.8b, v17.8b
-	WORD $0x4e3181ec // smlal2 v12.8h, v15.16b, v17.16b
-	FMOVQ 80(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V4.B16, V30.B16, V28.B16
-	VUSRA $4, V28.B16, V31.B16
-	WORD $0x0e3283ee // smlal v14.8h, v31.8b, v18.8b
-	WORD $0x4e3283ec // smlal2 v12.8h, v31.16b, v18.16b
-	FMOVQ 80(R1), F13
-	VUSHR $6, V13.B16, V13.B16
-	VAND V5.B16, V30.B16, V25.B16
-	VUSRA $5, V25.B16, V13.B16
-	WORD $0x0e3381ae // smlal v14.8h, v13.8b, v19.8b
-	WORD $0x4e3381ac // smlal2 v12.8h, v13.16b, v19.16b
-	VADDP V12.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F15
-	WORD $0x4e6069cf // sadalp v15.4s, v14.8h
-	WORD $0x4ebad5ef // fsub v15.4s, v15.4s, v26.4s
-	WORD $0x4f9891ef // fmul v15.4s, v15.4s, v24.s[0]
-	FMOVQ 144(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V2.B16, V29.B16, V13.B16
-	VUSRA $2, V13.B16, V25.B16
-	WORD $0x0e34c33c // smull v28.8h, v25.8b, v20.8b
-	WORD $0x4e34c33f // smull2 v31.8h, v25.16b, v20.16b
-	FMOVQ 144(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V29.B16, V14.B16
-	VUSRA $3, V14.B16, V12.B16
-	WORD $0x0e35819c // smlal v28.8h, v12.8b, v21.8b
-	WORD $0x4e35819f // smlal2 v31.8h, v12.16b, v21.16b
-	FMOVQ 144(R1), F13
+	VAND V4.B16, V14.B16, V26.B16
+	VUSRA $4, V26.B16, V15.B16
+	WORD $0x0e3381f0 // smlal v16.8h, v15.8b, v19.8b
+	WORD $0x4e3381ed // smlal2 v13.8h, v15.16b, v19.16b
+	FMOVQ 96(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V14.B16, V30.B16
+	VUSRA $5, V30.B16, V10.B16
+	WORD $0x0e348150 // smlal v16.8h, v10.8b, v20.8b
+	WORD $0x4e34814d // smlal2 v13.8h, v10.16b, v20.16b
+	VADDP V13.H8, V16.H8, V16.H8
+	FMOVQ 0(R10), F12
+	WORD $0x4e606a0c // sadalp v12.4s, v16.8h
+	WORD $0x4ebbd58c // fsub v12.4s, v12.4s, v27.4s
+	WORD $0x4f99918c // fmul v12.4s, v12.4s, v25.s[0]
+	FMOVQ 160(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V2.B16, V31.B16, V15.B16
+	VUSRA $2, V15.B16, V26.B16
+	WORD $0x0e35c35d // smull v29.8h, v26.8b, v21.8b
+	WORD $0x4e35c34b // smull2 v11.8h, v26.16b, v21.16b
+	FMOVQ 160(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V31.B16, V10.B16
+	VUSRA $3, V10.B16, V30.B16
+	WORD $0x0e3683dd // smlal v29.8h, v30.8b, v22.8b
+	WORD $0x4e3683cb // smlal2 v11.8h, v30.16b, v22.16b
+	FMOVQ 160(R1), F13
 	VUSHR $4, V13.B16, V13.B16
 	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V29.B16, V25.B16
-	VUSRA $4, V25.B16, V13.B16
-	WORD $0x0e3681bc // smlal v28.8h, v13.8b, v22.8b
-	WORD $0x4e3681bf // smlal2 v31.8h, v13.16b, v22.16b
-	FMOVQ 144(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	VAND V5.B16, V29.B16, V12.B16
-	VUSRA $5, V12.B16, V14.B16
-	WORD $0x0e3781dc // smlal v28.8h, v14.8b, v23.8b
-	WORD $0x4e3781df // smlal2 v31.8h, v14.16b, v23.16b
-	VADDP V31.H8, V28.H8, V28.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606b99 // sadalp v25.4s, v28.8h
-	WORD $0x4ebbd739 // fsub v25.4s, v25.4s, v27.4s
-	WORD $0x4fb89339 // fmul v25.4s, v25.4s, v24.s[1]
-	WORD $0x4e6b100d // saddw2 v13.4s, v0.4s, v11.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 16(R11), F30
-	WORD $0x6e3eddad // fmul v13.4s, v13.4s, v30.4s
-	WORD $0x4e2dcde7 // fmla v7.4s, v15.4s, v13.4s
-	WORD $0x4e6a101d // saddw2 v29.4s, v0.4s, v10.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 16(R11), F12
-	WORD $0x6e2cdfbd // fmul v29.4s, v29.4s, v12.4s
-	WORD $0x4e3dcf27 // fmla v7.4s, v25.4s, v29.4s
-	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 96(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ 224(R1), F11
-	VSHL $4, V11.B16, V30.B16
-	VAND V2.B16, V30.B16, V15.B16
-	VUSRA $2, V15.B16, V28.B16
-	WORD $0x0e30c38e // smull v14.8h, v28.8b, v16.8b
-	WORD $0x4e30c39f // smull2 v31.8h, v28.16b, v16.16b
-	FMOVQ 96(R1), F13
-	VUSHR $2, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V30.B16, V10.B16
-	VUSRA $3, V10.B16, V13.B16
-	WORD $0x0e3181ae // smlal v14.8h, v13.8b, v17.8b
-	WORD $0x4e3181bf // smlal2 v31.8h, v13.16b, v17.16b
-	FMOVQ 96(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V4.B16, V30.B16, V25.B16
-	VUSRA $4, V25.B16, V12.B16
-	WORD $0x0e32818e // smlal v14.8h, v12.8b, v18.8b
-	WORD $0x4e32819f // smlal2 v31.8h, v12.16b, v18.16b
-	FMOVQ 96(R1), F29
-	VUSHR $6, V29.B16, V29.B16
-	VAND V5.B16, V30.B16, V15.B16
-	VUSRA $5, V15.B16, V29.B16
-	WORD $0x0e3383ae // smlal v14.8h, v29.8b, v19.8b
-	WORD $0x4e3383bf // smlal2 v31.8h, v29.16b, v19.16b
-	VADDP V31.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F28
-	WORD $0x4e6069dc // sadalp v28.4s, v14.8h
-	WORD $0x4ebad79c // fsub v28.4s, v28.4s, v26.4s
-	WORD $0x4f98939c // fmul v28.4s, v28.4s, v24.s[0]
-	FMOVQ 160(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V2.B16, V11.B16, V12.B16
-	VUSRA $2, V12.B16, V25.B16
-	WORD $0x0e34c32a // smull v10.8h, v25.8b, v20.8b
-	WORD $0x4e34c32d // smull2 v13.8h, v25.16b, v20.16b
+	VAND V4.B16, V31.B16, V16.B16
+	VUSRA $4, V16.B16, V13.B16
+	WORD $0x0e3781bd // smlal v29.8h, v13.8b, v23.8b
+	WORD $0x4e3781ab // smlal2 v11.8h, v13.16b, v23.16b
 	FMOVQ 160(R1), F15
-	VUSHR $2, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V11.B16, V29.B16
-	VUSRA $3, V29.B16, V15.B16
-	WORD $0x0e3581ea // smlal v10.8h, v15.8b, v21.8b
-	WORD $0x4e3581ed // smlal2 v13.8h, v15.16b, v21.16b
-	FMOVQ 160(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V4.B16, V11.B16, V14.B16
-	VUSRA $4, V14.B16, V31.B16
-	WORD $0x0e3683ea // smlal v10.8h, v31.8b, v22.8b
-	WORD $0x4e3683ed // smlal2 v13.8h, v31.16b, v22.16b
-	FMOVQ 160(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	VAND V5.B16, V11.B16, V25.B16
-	VUSRA $5, V25.B16, V12.B16
-	WORD $0x0e37818a // smlal v10.8h, v12.8b, v23.8b
-	WORD $0x4e37818d // smlal2 v13.8h, v12.16b, v23.16b
-	VADDP V13.H8, V10.H8, V10.H8
-	FMOVQ 0(R10), F29
-	WORD $0x4e60695d // sadalp v29.4s, v10.8h
-	WORD $0x4ebbd7bd // fsub v29.4s, v29.4s, v27.4s
-	WORD $0x4fb893bd // fmul v29.4s, v29.4s, v24.s[1]
-	FMOVD 8(R1), F15
-	WORD $0x0f08a5ef // sshll v15.8h, v15.8b, #0
-	WORD $0x0e6f100e // saddw v14.4s, v0.4s, v15.4h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 32(R11), F31
-	WORD $0x6e3fddce // fmul v14.4s, v14.4s, v31.4s
-	WORD $0x4e2ecf88 // fmla v8.4s, v28.4s, v14.4s
-	FMOVD 24(R1), F30
+	VUSHR $6, V15.B16, V15.B16
+	VAND V5.B16, V31.B16, V26.B16
+	VUSRA $5, V26.B16, V15.B16
+	WORD $0x0e3881fd // smlal v29.8h, v15.8b, v24.8b
+	WORD $0x4e3881eb // smlal2 v11.8h, v15.16b, v24.16b
+	VADDP V11.H8, V29.H8, V29.H8
+	FMOVQ 0(R10), F10
+	WORD $0x4e606baa // sadalp v10.4s, v29.8h
+	WORD $0x4ebcd54a // fsub v10.4s, v10.4s, v28.4s
+	WORD $0x4fb9914a // fmul v10.4s, v10.4s, v25.s[1]
+	FMOVD 8(R1), F30
 	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e100b // saddw v11.4s, v0.4s, v30.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 32(R11), F25
-	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
-	WORD $0x4e2bcfa8 // fmla v8.4s, v29.4s, v11.4s
+	WORD $0x0e7e1010 // saddw v16.4s, v0.4s, v30.4h
+	FMOVQ 160(R11), F13
+	FMOVQ 32(R11), F14
+	WORD $0x4e2ece0d // fmla v13.4s, v16.4s, v14.4s
+	WORD $0x4e2dcd88 // fmla v8.4s, v12.4s, v13.4s
+	FMOVD 24(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f101a // saddw v26.4s, v0.4s, v31.4h
+	FMOVQ 160(R11), F15
+	FMOVQ 32(R11), F11
+	WORD $0x4e2bcf4f // fmla v15.4s, v26.4s, v11.4s
+	WORD $0x4e2fcd48 // fmla v8.4s, v10.4s, v15.4s
 	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 112(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 240(R1), F31
-	VSHL $4, V31.B16, V28.B16
-	VAND V2.B16, V28.B16, V14.B16
-	VUSRA $2, V14.B16, V10.B16
-	WORD $0x0e30c14c // smull v12.8h, v10.8b, v16.8b
-	WORD $0x4e30c14d // smull2 v13.8h, v10.16b, v16.16b
-	FMOVQ 112(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V28.B16, V29.B16
-	VUSRA $3, V29.B16, V25.B16
-	WORD $0x0e31832c // smlal v12.8h, v25.8b, v17.8b
-	WORD $0x4e31832d // smlal2 v13.8h, v25.16b, v17.16b
+	FMOVQ 112(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 240(R1), F12
+	VSHL $4, V12.B16, V13.B16
+	VAND V2.B16, V13.B16, V26.B16
+	VUSRA $2, V26.B16, V14.B16
+	WORD $0x0e31c1dd // smull v29.8h, v14.8b, v17.8b
+	WORD $0x4e31c1d0 // smull2 v16.8h, v14.16b, v17.16b
 	FMOVQ 112(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V4.B16, V28.B16, V14.B16
-	VUSRA $4, V14.B16, V11.B16
-	WORD $0x0e32816c // smlal v12.8h, v11.8b, v18.8b
-	WORD $0x4e32816d // smlal2 v13.8h, v11.16b, v18.16b
-	FMOVQ 112(R1), F10
-	VUSHR $6, V10.B16, V10.B16
-	VAND V5.B16, V28.B16, V29.B16
-	VUSRA $5, V29.B16, V10.B16
-	WORD $0x0e33814c // smlal v12.8h, v10.8b, v19.8b
-	WORD $0x4e33814d // smlal2 v13.8h, v10.16b, v19.16b
-	VADDP V13.H8, V12.H8, V12.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606999 // sadalp v25.4s, v12.8h
-	WORD $0x4ebad739 // fsub v25.4s, v25.4s, v26.4s
-	WORD $0x4f989339 // fmul v25.4s, v25.4s, v24.s[0]
-	FMOVQ 176(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V2.B16, V31.B16, V10.B16
-	VUSRA $2, V10.B16, V29.B16
-	WORD $0x0e34c3ae // smull v14.8h, v29.8b, v20.8b
-	WORD $0x4e34c3ab // smull2 v11.8h, v29.16b, v20.16b
-	FMOVQ 176(R1), F13
-	VUSHR $2, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V31.B16, V12.B16
-	VUSRA $3, V12.B16, V13.B16
-	WORD $0x0e3581ae // smlal v14.8h, v13.8b, v21.8b
-	WORD $0x4e3581ab // smlal2 v11.8h, v13.16b, v21.16b
-	FMOVQ 176(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V4.B16, V31.B16, V29.B16
-	VUSRA $4, V29.B16, V10.B16
-	WORD $0x0e36814e // smlal v14.8h, v10.8b, v22.8b
-	WORD $0x4e36814b // smlal2 v11.8h, v10.16b, v22.16b
-	FMOVQ 176(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	VAND V5.B16, V31.B16, V13.B16
-	VUSRA $5, V13.B16, V12.B16
-	WORD $0x0e37818e // smlal v14.8h, v12.8b, v23.8b
-	WORD $0x4e37818b // smlal2 v11.8h, v12.16b, v23.16b
-	VADDP V11.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F29
-	WORD $0x4e6069dd // sadalp v29.4s, v14.8h
-	WORD $0x4ebbd7bd // fsub v29.4s, v29.4s, v27.4s
-	WORD $0x4fb893bd // fmul v29.4s, v29.4s, v24.s[1]
-	WORD $0x4e6f100a // saddw2 v10.4s, v0.4s, v15.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 48(R11), F28
-	WORD $0x6e3cdd4a // fmul v10.4s, v10.4s, v28.4s
-	WORD $0x4e2acf29 // fmla v9.4s, v25.4s, v10.4s
-	WORD $0x4e7e101f // saddw2 v31.4s, v0.4s, v30.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 48(R11), F13
-	WORD $0x6e2ddfff // fmul v31.4s, v31.4s, v13.4s
-	WORD $0x4e3fcfa9 // fmla v9.4s, v29.4s, v31.4s
-	FMOVQ 64(R2), F12
-	FMOVQ 80(R2), F11
-	VDUP V12.S[0], V14.S4
-	VDUP V12.S[1], V15.S4
-	VDUP V12.S[2], V28.S4
-	VDUP V12.S[3], V25.S4
-	VDUP V11.S[0], V10.S4
-	VDUP V11.S[1], V30.S4
-	VDUP V11.S[2], V13.S4
-	VDUP V11.S[3], V29.S4
-	FMOVQ 96(R2), F31
-	WORD $0x4f3b07f0 // sshr v16.4s, v31.4s, #5
-	VSUB V16.S4, V0.S4, V16.S4
-	VDUP V16.S[2], V17.S4
-	VDUP V16.S[3], V18.S4
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 256(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 384(R1), F22
-	VSHL $4, V22.B16, V23.B16
-	VAND V2.B16, V23.B16, V24.B16
-	VUSRA $2, V24.B16, V21.B16
-	WORD $0x0e2ec2b3 // smull v19.8h, v21.8b, v14.8b
-	WORD $0x4e2ec2b4 // smull2 v20.8h, v21.16b, v14.16b
-	FMOVQ 256(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V23.B16, V27.B16
-	VUSRA $3, V27.B16, V26.B16
-	WORD $0x0e2f8353 // smlal v19.8h, v26.8b, v15.8b
-	WORD $0x4e2f8354 // smlal2 v20.8h, v26.16b, v15.16b
-	FMOVQ 256(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V4.B16, V23.B16, V11.B16
-	VUSRA $4, V11.B16, V12.B16
-	WORD $0x0e3c8193 // smlal v19.8h, v12.8b, v28.8b
-	WORD $0x4e3c8194 // smlal2 v20.8h, v12.16b, v28.16b
-	FMOVQ 256(R1), F16
-	VUSHR $6, V16.B16, V16.B16
-	VAND V5.B16, V23.B16, V24.B16
-	VUSRA $5, V24.B16, V16.B16
-	WORD $0x0e398213 // smlal v19.8h, v16.8b, v25.8b
-	WORD $0x4e398214 // smlal2 v20.8h, v16.16b, v25.16b
-	VADDP V20.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e606a75 // sadalp v21.4s, v19.8h
-	WORD $0x4eb1d6b5 // fsub v21.4s, v21.4s, v17.4s
-	WORD $0x4f9f92b5 // fmul v21.4s, v21.4s, v31.s[0]
-	FMOVQ 320(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V2.B16, V22.B16, V12.B16
-	VUSRA $2, V12.B16, V11.B16
-	WORD $0x0e2ac17b // smull v27.8h, v11.8b, v10.8b
-	WORD $0x4e2ac17a // smull2 v26.8h, v11.16b, v10.16b
-	FMOVQ 320(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V22.B16, V16.B16
-	VUSRA $3, V16.B16, V24.B16
-	WORD $0x0e3e831b // smlal v27.8h, v24.8b, v30.8b
-	WORD $0x4e3e831a // smlal2 v26.8h, v24.16b, v30.16b
-	FMOVQ 320(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V22.B16, V19.B16
-	VUSRA $4, V19.B16, V20.B16
-	WORD $0x0e2d829b // smlal v27.8h, v20.8b, v13.8b
-	WORD $0x4e2d829a // smlal2 v26.8h, v20.16b, v13.16b
-	FMOVQ 320(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	VAND V5.B16, V22.B16, V11.B16
-	VUSRA $5, V11.B16, V12.B16
-	WORD $0x0e3d819b // smlal v27.8h, v12.8b, v29.8b
-	WORD $0x4e3d819a // smlal2 v26.8h, v12.16b, v29.16b
-	VADDP V26.H8, V27.H8, V27.H8
-	FMOVQ 0(R10), F16
-	WORD $0x4e606b70 // sadalp v16.4s, v27.8h
-	WORD $0x4eb2d610 // fsub v16.4s, v16.4s, v18.4s
-	WORD $0x4fbf9210 // fmul v16.4s, v16.4s, v31.s[1]
-	FMOVD 32(R1), F24
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x0e781013 // saddw v19.4s, v0.4s, v24.4h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 0(R11), F20
-	WORD $0x6e34de73 // fmul v19.4s, v19.4s, v20.4s
-	WORD $0x4e33cea6 // fmla v6.4s, v21.4s, v19.4s
-	FMOVD 48(R1), F23
-	WORD $0x0f08a6f7 // sshll v23.8h, v23.8b, #0
-	WORD $0x0e771016 // saddw v22.4s, v0.4s, v23.4h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 0(R11), F11
-	WORD $0x6e2bded6 // fmul v22.4s, v22.4s, v11.4s
-	WORD $0x4e36ce06 // fmla v6.4s, v16.4s, v22.4s
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 272(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 400(R1), F20
-	VSHL $4, V20.B16, V21.B16
-	VAND V2.B16, V21.B16, V19.B16
-	VUSRA $2, V19.B16, V27.B16
-	WORD $0x0e2ec36c // smull v12.8h, v27.8b, v14.8b
-	WORD $0x4e2ec37a // smull2 v26.8h, v27.16b, v14.16b
-	FMOVQ 272(R1), F11
 	VUSHR $2, V11.B16, V11.B16
 	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V21.B16, V16.B16
-	VUSRA $3, V16.B16, V11.B16
-	WORD $0x0e2f816c // smlal v12.8h, v11.8b, v15.8b
-	WORD $0x4e2f817a // smlal2 v26.8h, v11.16b, v15.16b
-	FMOVQ 272(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V21.B16, V19.B16
-	VUSRA $4, V19.B16, V22.B16
-	WORD $0x0e3c82cc // smlal v12.8h, v22.8b, v28.8b
-	WORD $0x4e3c82da // smlal2 v26.8h, v22.16b, v28.16b
-	FMOVQ 272(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V21.B16, V16.B16
-	VUSRA $5, V16.B16, V27.B16
-	WORD $0x0e39836c // smlal v12.8h, v27.8b, v25.8b
-	WORD $0x4e39837a // smlal2 v26.8h, v27.16b, v25.16b
-	VADDP V26.H8, V12.H8, V12.H8
+	VAND V3.B16, V13.B16, V10.B16
+	VUSRA $3, V10.B16, V11.B16
+	WORD $0x0e32817d // smlal v29.8h, v11.8b, v18.8b
+	WORD $0x4e328170 // smlal2 v16.8h, v11.16b, v18.16b
+	FMOVQ 112(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V4.B16, V13.B16, V26.B16
+	VUSRA $4, V26.B16, V15.B16
+	WORD $0x0e3381fd // smlal v29.8h, v15.8b, v19.8b
+	WORD $0x4e3381f0 // smlal2 v16.8h, v15.16b, v19.16b
+	FMOVQ 112(R1), F14
+	VUSHR $6, V14.B16, V14.B16
+	VAND V5.B16, V13.B16, V10.B16
+	VUSRA $5, V10.B16, V14.B16
+	WORD $0x0e3481dd // smlal v29.8h, v14.8b, v20.8b
+	WORD $0x4e3481d0 // smlal2 v16.8h, v14.16b, v20.16b
+	VADDP V16.H8, V29.H8, V29.H8
 	FMOVQ 0(R10), F11
-	WORD $0x4e60698b // sadalp v11.4s, v12.8h
-	WORD $0x4eb1d56b // fsub v11.4s, v11.4s, v17.4s
-	WORD $0x4f9f916b // fmul v11.4s, v11.4s, v31.s[0]
-	FMOVQ 336(R1), F16
+	WORD $0x4e606bab // sadalp v11.4s, v29.8h
+	WORD $0x4ebbd56b // fsub v11.4s, v11.4s, v27.4s
+	WORD $0x4f99916b // fmul v11.4s, v11.4s, v25.s[0]
+	FMOVQ 176(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V2.B16, V12.B16, V14.B16
+	VUSRA $2, V14.B16, V10.B16
+	WORD $0x0e35c15a // smull v26.8h, v10.8b, v21.8b
+	WORD $0x4e35c14f // smull2 v15.8h, v10.16b, v21.16b
+	FMOVQ 176(R1), F16
+	VUSHR $2, V16.B16, V16.B16
 	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V20.B16, V27.B16
-	VUSRA $2, V27.B16, V16.B16
-	WORD $0x0e2ac213 // smull v19.8h, v16.8b, v10.8b
-	WORD $0x4e2ac216 // smull2 v22.8h, v16.16b, v10.16b
-	FMOVQ 336(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V20.B16, V12.B16
-	VUSRA $3, V12.B16, V26.B16
-	WORD $0x0e3e8353 // smlal v19.8h, v26.8b, v30.8b
-	WORD $0x4e3e8356 // smlal2 v22.8h, v26.16b, v30.16b
-	FMOVQ 336(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V4.B16, V20.B16, V16.B16
-	VUSRA $4, V16.B16, V27.B16
-	WORD $0x0e2d8373 // smlal v19.8h, v27.8b, v13.8b
-	WORD $0x4e2d8376 // smlal2 v22.8h, v27.16b, v13.16b
-	FMOVQ 336(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	VAND V5.B16, V20.B16, V26.B16
-	VUSRA $5, V26.B16, V12.B16
-	WORD $0x0e3d8193 // smlal v19.8h, v12.8b, v29.8b
-	WORD $0x4e3d8196 // smlal2 v22.8h, v12.16b, v29.16b
-	VADDP V22.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F16
-	WORD $0x4e606a70 // sadalp v16.4s, v19.8h
-	WORD $0x4eb2d610 // fsub v16.4s, v16.4s, v18.4s
-	WORD $0x4fbf9210 // fmul v16.4s, v16.4s, v31.s[1]
-	WORD $0x4e78101b // saddw2 v27.4s, v0.4s, v24.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 16(R11), F21
-	WORD $0x6e35df7b // fmul v27.4s, v27.4s, v21.4s
-	WORD $0x4e3bcd67 // fmla v7.4s, v11.4s, v27.4s
-	WORD $0x4e771014 // saddw2 v20.4s, v0.4s, v23.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 16(R11), F26
-	WORD $0x6e3ade94 // fmul v20.4s, v20.4s, v26.4s
-	WORD $0x4e34ce07 // fmla v7.4s, v16.4s, v20.4s
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 288(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 416(R1), F24
-	VSHL $4, V24.B16, V21.B16
-	VAND V2.B16, V21.B16, V11.B16
-	VUSRA $2, V11.B16, V19.B16
-	WORD $0x0e2ec26c // smull v12.8h, v19.8b, v14.8b
-	WORD $0x4e2ec276 // smull2 v22.8h, v19.16b, v14.16b
-	FMOVQ 288(R1), F27
+	VAND V3.B16, V12.B16, V29.B16
+	VUSRA $3, V29.B16, V16.B16
+	WORD $0x0e36821a // smlal v26.8h, v16.8b, v22.8b
+	WORD $0x4e36820f // smlal2 v15.8h, v16.16b, v22.16b
+	FMOVQ 176(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V12.B16, V10.B16
+	VUSRA $4, V10.B16, V14.B16
+	WORD $0x0e3781da // smlal v26.8h, v14.8b, v23.8b
+	WORD $0x4e3781cf // smlal2 v15.8h, v14.16b, v23.16b
+	FMOVQ 176(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	VAND V5.B16, V12.B16, V16.B16
+	VUSRA $5, V16.B16, V29.B16
+	WORD $0x0e3883ba // smlal v26.8h, v29.8b, v24.8b
+	WORD $0x4e3883af // smlal2 v15.8h, v29.16b, v24.16b
+	VADDP V15.H8, V26.H8, V26.H8
+	FMOVQ 0(R10), F10
+	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
+	WORD $0x4ebcd54a // fsub v10.4s, v10.4s, v28.4s
+	WORD $0x4fb9914a // fmul v10.4s, v10.4s, v25.s[1]
+	WORD $0x4e7e100e // saddw2 v14.4s, v0.4s, v30.8h
+	FMOVQ 176(R11), F13
+	FMOVQ 48(R11), F12
+	WORD $0x4e2ccdcd // fmla v13.4s, v14.4s, v12.4s
+	WORD $0x4e2dcd69 // fmla v9.4s, v11.4s, v13.4s
+	WORD $0x4e7f1010 // saddw2 v16.4s, v0.4s, v31.8h
+	FMOVQ 176(R11), F29
+	FMOVQ 48(R11), F15
+	WORD $0x4e2fce1d // fmla v29.4s, v16.4s, v15.4s
+	WORD $0x4e3dcd49 // fmla v9.4s, v10.4s, v29.4s
+	FMOVQ 64(R2), F26
+	FMOVQ 80(R2), F30
+	VDUP V26.S[0], V14.S4
+	VDUP V26.S[1], V12.S4
+	VDUP V26.S[2], V11.S4
+	VDUP V26.S[3], V13.S4
+	VDUP V30.S[0], V31.S4
+	VDUP V30.S[1], V16.S4
+	VDUP V30.S[2], V15.S4
+	VDUP V30.S[3], V10.S4
+	FMOVQ 96(R2), F29
+	WORD $0x4f3b07b1 // sshr v17.4s, v29.4s, #5
+	VSUB V17.S4, V0.S4, V17.S4
+	VDUP V17.S[2], V18.S4
+	VDUP V17.S[3], V19.S4
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 256(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ 384(R1), F23
+	VSHL $4, V23.B16, V24.B16
+	VAND V2.B16, V24.B16, V25.B16
+	VUSRA $2, V25.B16, V22.B16
+	WORD $0x0e2ec2d4 // smull v20.8h, v22.8b, v14.8b
+	WORD $0x4e2ec2d5 // smull2 v21.8h, v22.16b, v14.16b
+	FMOVQ 256(R1), F27
 	VUSHR $2, V27.B16, V27.B16
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V21.B16, V23.B16
-	VUSRA $3, V23.B16, V27.B16
-	WORD $0x0e2f836c // smlal v12.8h, v27.8b, v15.8b
-	WORD $0x4e2f8376 // smlal2 v22.8h, v27.16b, v15.16b
+	VAND V3.B16, V24.B16, V28.B16
+	VUSRA $3, V28.B16, V27.B16
+	WORD $0x0e2c8374 // smlal v20.8h, v27.8b, v12.8b
+	WORD $0x4e2c8375 // smlal2 v21.8h, v27.16b, v12.16b
+	FMOVQ 256(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V4.B16, V24.B16, V30.B16
+	VUSRA $4, V30.B16, V26.B16
+	WORD $0x0e2b8354 // smlal v20.8h, v26.8b, v11.8b
+	WORD $0x4e2b8355 // smlal2 v21.8h, v26.16b, v11.16b
+	FMOVQ 256(R1), F17
+	VUSHR $6, V17.B16, V17.B16
+	VAND V5.B16, V24.B16, V25.B16
+	VUSRA $5, V25.B16, V17.B16
+	WORD $0x0e2d8234 // smlal v20.8h, v17.8b, v13.8b
+	WORD $0x4e2d8235 // smlal2 v21.8h, v17.16b, v13.16b
+	VADDP V21.H8, V20.H8, V20.H8
+	FMOVQ 0(R10), F22
+	WORD $0x4e606a96 // sadalp v22.4s, v20.8h
+	WORD $0x4eb2d6d6 // fsub v22.4s, v22.4s, v18.4s
+	WORD $0x4f9d92d6 // fmul v22.4s, v22.4s, v29.s[0]
+	FMOVQ 320(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V23.B16, V26.B16
+	VUSRA $2, V26.B16, V30.B16
+	WORD $0x0e3fc3dc // smull v28.8h, v30.8b, v31.8b
+	WORD $0x4e3fc3db // smull2 v27.8h, v30.16b, v31.16b
+	FMOVQ 320(R1), F25
+	VUSHR $2, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V23.B16, V17.B16
+	VUSRA $3, V17.B16, V25.B16
+	WORD $0x0e30833c // smlal v28.8h, v25.8b, v16.8b
+	WORD $0x4e30833b // smlal2 v27.8h, v25.16b, v16.16b
+	FMOVQ 320(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V4.B16, V23.B16, V20.B16
+	VUSRA $4, V20.B16, V21.B16
+	WORD $0x0e2f82bc // smlal v28.8h, v21.8b, v15.8b
+	WORD $0x4e2f82bb // smlal2 v27.8h, v21.16b, v15.16b
+	FMOVQ 320(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	VAND V5.B16, V23.B16, V30.B16
+	VUSRA $5, V30.B16, V26.B16
+	WORD $0x0e2a835c // smlal v28.8h, v26.8b, v10.8b
+	WORD $0x4e2a835b // smlal2 v27.8h, v26.16b, v10.16b
+	VADDP V27.H8, V28.H8, V28.H8
+	FMOVQ 0(R10), F17
+	WORD $0x4e606b91 // sadalp v17.4s, v28.8h
+	WORD $0x4eb3d631 // fsub v17.4s, v17.4s, v19.4s
+	WORD $0x4fbd9231 // fmul v17.4s, v17.4s, v29.s[1]
+	FMOVD 32(R1), F25
+	WORD $0x0f08a739 // sshll v25.8h, v25.8b, #0
+	WORD $0x0e791014 // saddw v20.4s, v0.4s, v25.4h
+	FMOVQ 128(R11), F21
+	FMOVQ 0(R11), F24
+	WORD $0x4e38ce95 // fmla v21.4s, v20.4s, v24.4s
+	WORD $0x4e35cec6 // fmla v6.4s, v22.4s, v21.4s
+	FMOVD 48(R1), F23
+	WORD $0x0f08a6f7 // sshll v23.8h, v23.8b, #0
+	WORD $0x0e77101e // saddw v30.4s, v0.4s, v23.4h
+	FMOVQ 128(R11), F26
+	FMOVQ 0(R11), F27
+	WORD $0x4e3bcfda // fmla v26.4s, v30.4s, v27.4s
+	WORD $0x4e3ace26 // fmla v6.4s, v17.4s, v26.4s
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 272(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ 400(R1), F22
+	VSHL $4, V22.B16, V21.B16
+	VAND V2.B16, V21.B16, V30.B16
+	VUSRA $2, V30.B16, V24.B16
+	WORD $0x0e2ec31c // smull v28.8h, v24.8b, v14.8b
+	WORD $0x4e2ec314 // smull2 v20.8h, v24.16b, v14.16b
+	FMOVQ 272(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V21.B16, V17.B16
+	VUSRA $3, V17.B16, V27.B16
+	WORD $0x0e2c837c // smlal v28.8h, v27.8b, v12.8b
+	WORD $0x4e2c8374 // smlal2 v20.8h, v27.16b, v12.16b
+	FMOVQ 272(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V4.B16, V21.B16, V30.B16
+	VUSRA $4, V30.B16, V26.B16
+	WORD $0x0e2b835c // smlal v28.8h, v26.8b, v11.8b
+	WORD $0x4e2b8354 // smlal2 v20.8h, v26.16b, v11.16b
+	FMOVQ 272(R1), F24
+	VUSHR $6, V24.B16, V24.B16
+	VAND V5.B16, V21.B16, V17.B16
+	VUSRA $5, V17.B16, V24.B16
+	WORD $0x0e2d831c // smlal v28.8h, v24.8b, v13.8b
+	WORD $0x4e2d8314 // smlal2 v20.8h, v24.16b, v13.16b
+	VADDP V20.H8, V28.H8, V28.H8
+	FMOVQ 0(R10), F27
+	WORD $0x4e606b9b // sadalp v27.4s, v28.8h
+	WORD $0x4eb2d77b // fsub v27.4s, v27.4s, v18.4s
+	WORD $0x4f9d937b // fmul v27.4s, v27.4s, v29.s[0]
+	FMOVQ 336(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V2.B16, V22.B16, V24.B16
+	VUSRA $2, V24.B16, V17.B16
+	WORD $0x0e3fc23e // smull v30.8h, v17.8b, v31.8b
+	WORD $0x4e3fc23a // smull2 v26.8h, v17.16b, v31.16b
+	FMOVQ 336(R1), F20
+	VUSHR $2, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V3.B16, V22.B16, V28.B16
+	VUSRA $3, V28.B16, V20.B16
+	WORD $0x0e30829e // smlal v30.8h, v20.8b, v16.8b
+	WORD $0x4e30829a // smlal2 v26.8h, v20.16b, v16.16b
+	FMOVQ 336(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V4.B16, V22.B16, V17.B16
+	VUSRA $4, V17.B16, V24.B16
+	WORD $0x0e2f831e // smlal v30.8h, v24.8b, v15.8b
+	WORD $0x4e2f831a // smlal2 v26.8h, v24.16b, v15.16b
+	FMOVQ 336(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	VAND V5.B16, V22.B16, V20.B16
+	VUSRA $5, V20.B16, V28.B16
+	WORD $0x0e2a839e // smlal v30.8h, v28.8b, v10.8b
+	WORD $0x4e2a839a // smlal2 v26.8h, v28.16b, v10.16b
+	VADDP V26.H8, V30.H8, V30.H8
+	FMOVQ 0(R10), F17
+	WORD $0x4e606bd1 // sadalp v17.4s, v30.8h
+	WORD $0x4eb3d631 // fsub v17.4s, v17.4s, v19.4s
+	WORD $0x4fbd9231 // fmul v17.4s, v17.4s, v29.s[1]
+	WORD $0x4e791018 // saddw2 v24.4s, v0.4s, v25.8h
+	FMOVQ 144(R11), F21
+	FMOVQ 16(R11), F22
+	WORD $0x4e36cf15 // fmla v21.4s, v24.4s, v22.4s
+	WORD $0x4e35cf67 // fmla v7.4s, v27.4s, v21.4s
+	WORD $0x4e771014 // saddw2 v20.4s, v0.4s, v23.8h
+	FMOVQ 144(R11), F28
+	FMOVQ 16(R11), F26
+	WORD $0x4e3ace9c // fmla v28.4s, v20.4s, v26.4s
+	WORD $0x4e3cce27 // fmla v7.4s, v17.4s, v28.4s
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 288(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ 416(R1), F22
+	VSHL $4, V22.B16, V27.B16
+	VAND V2.B16, V27.B16, V21.B16
+	VUSRA $2, V21.B16, V24.B16
+	WORD $0x0e2ec31e // smull v30.8h, v24.8b, v14.8b
+	WORD $0x4e2ec319 // smull2 v25.8h, v24.16b, v14.16b
+	FMOVQ 288(R1), F23
+	VUSHR $2, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V27.B16, V20.B16
+	VUSRA $3, V20.B16, V23.B16
+	WORD $0x0e2c82fe // smlal v30.8h, v23.8b, v12.8b
+	WORD $0x4e2c82f9 // smlal2 v25.8h, v23.16b, v12.16b
 	FMOVQ 288(R1), F26
 	VUSHR $4, V26.B16, V26.B16
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V21.B16, V16.B16
-	VUSRA $4, V16.B16, V26.B16
-	WORD $0x0e3c834c // smlal v12.8h, v26.8b, v28.8b
-	WORD $0x4e3c8356 // smlal2 v22.8h, v26.16b, v28.16b
-	FMOVQ 288(R1), F20
-	VUSHR $6, V20.B16, V20.B16
-	VAND V5.B16, V21.B16, V11.B16
-	VUSRA $5, V11.B16, V20.B16
-	WORD $0x0e39828c // smlal v12.8h, v20.8b, v25.8b
-	WORD $0x4e398296 // smlal2 v22.8h, v20.16b, v25.16b
-	VADDP V22.H8, V12.H8, V12.H8
-	FMOVQ 0(R10), F19
-	WORD $0x4e606993 // sadalp v19.4s, v12.8h
-	WORD $0x4eb1d673 // fsub v19.4s, v19.4s, v17.4s
-	WORD $0x4f9f9273 // fmul v19.4s, v19.4s, v31.s[0]
-	FMOVQ 352(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V24.B16, V26.B16
-	VUSRA $2, V26.B16, V16.B16
-	WORD $0x0e2ac217 // smull v23.8h, v16.8b, v10.8b
-	WORD $0x4e2ac21b // smull2 v27.8h, v16.16b, v10.16b
-	FMOVQ 352(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V24.B16, V20.B16
-	VUSRA $3, V20.B16, V11.B16
-	WORD $0x0e3e8177 // smlal v23.8h, v11.8b, v30.8b
-	WORD $0x4e3e817b // smlal2 v27.8h, v11.16b, v30.16b
-	FMOVQ 352(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V24.B16, V12.B16
-	VUSRA $4, V12.B16, V22.B16
-	WORD $0x0e2d82d7 // smlal v23.8h, v22.8b, v13.8b
-	WORD $0x4e2d82db // smlal2 v27.8h, v22.16b, v13.16b
+	VAND V4.B16, V27.B16, V17.B16
+	VUSRA $4, V17.B16, V26.B16
+	WORD $0x0e2b835e // smlal v30.8h, v26.8b, v11.8b
+	WORD $0x4e2b8359 // smlal2 v25.8h, v26.16b, v11.16b
+	FMOVQ 288(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	VAND V5.B16, V27.B16, V21.B16
+	VUSRA $5, V21.B16, V28.B16
+	WORD $0x0e2d839e // smlal v30.8h, v28.8b, v13.8b
+	WORD $0x4e2d8399 // smlal2 v25.8h, v28.16b, v13.16b
+	VADDP V25.H8, V30.H8, V30.H8
+	FMOVQ 0(R10), F24
+	WORD $0x4e606bd8 // sadalp v24.4s, v30.8h
+	WORD $0x4eb2d718 // fsub v24.4s, v24.4s, v18.4s
+	WORD $0x4f9d9318 // fmul v24.4s, v24.4s, v29.s[0]
+	FMOVQ 352(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V2.B16, V22.B16, V26.B16
+	VUSRA $2, V26.B16, V17.B16
+	WORD $0x0e3fc234 // smull v20.8h, v17.8b, v31.8b
+	WORD $0x4e3fc237 // smull2 v23.8h, v17.16b, v31.16b
+	FMOVQ 352(R1), F21
+	VUSHR $2, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V22.B16, V28.B16
+	VUSRA $3, V28.B16, V21.B16
+	WORD $0x0e3082b4 // smlal v20.8h, v21.8b, v16.8b
+	WORD $0x4e3082b7 // smlal2 v23.8h, v21.16b, v16.16b
+	FMOVQ 352(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V4.B16, V22.B16, V30.B16
+	VUSRA $4, V30.B16, V25.B16
+	WORD $0x0e2f8334 // smlal v20.8h, v25.8b, v15.8b
+	WORD $0x4e2f8337 // smlal2 v23.8h, v25.16b, v15.16b
 	FMOVQ 352(R1), F26
 	VUSHR $6, V26.B16, V26.B16
-	VAND V5.B16, V24.B16, V16.B16
-	VUSRA $5, V16.B16, V26.B16
-	WORD $0x0e3d8357 // smlal v23.8h, v26.8b, v29.8b
-	WORD $0x4e3d835b // smlal2 v27.8h, v26.16b, v29.16b
-	VADDP V27.H8, V23.H8, V23.H8
-	FMOVQ 0(R10), F20
-	WORD $0x4e606af4 // sadalp v20.4s, v23.8h
-	WORD $0x4eb2d694 // fsub v20.4s, v20.4s, v18.4s
-	WORD $0x4fbf9294 // fmul v20.4s, v20.4s, v31.s[1]
-	FMOVD 40(R1), F11
-	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
-	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 32(R11), F22
-	WORD $0x6e36dd8c // fmul v12.4s, v12.4s, v22.4s
-	WORD $0x4e2cce68 // fmla v8.4s, v19.4s, v12.4s
-	FMOVD 56(R1), F21
+	VAND V5.B16, V22.B16, V17.B16
+	VUSRA $5, V17.B16, V26.B16
+	WORD $0x0e2a8354 // smlal v20.8h, v26.8b, v10.8b
+	WORD $0x4e2a8357 // smlal2 v23.8h, v26.16b, v10.16b
+	VADDP V23.H8, V20.H8, V20.H8
+	FMOVQ 0(R10), F28
+	WORD $0x4e606a9c // sadalp v28.4s, v20.8h
+	WORD $0x4eb3d79c // fsub v28.4s, v28.4s, v19.4s
+	WORD $0x4fbd939c // fmul v28.4s, v28.4s, v29.s[1]
+	FMOVD 40(R1), F21
 	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
-	WORD $0x0e751018 // saddw v24.4s, v0.4s, v21.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 32(R11), F16
-	WORD $0x6e30df18 // fmul v24.4s, v24.4s, v16.4s
-	WORD $0x4e38ce88 // fmla v8.4s, v20.4s, v24.4s
+	WORD $0x0e75101e // saddw v30.4s, v0.4s, v21.4h
+	FMOVQ 160(R11), F25
+	FMOVQ 32(R11), F27
+	WORD $0x4e3bcfd9 // fmla v25.4s, v30.4s, v27.4s
+	WORD $0x4e39cf08 // fmla v8.4s, v24.4s, v25.4s
+	FMOVD 56(R1), F22
+	WORD $0x0f08a6d6 // sshll v22.8h, v22.8b, #0
+	WORD $0x0e761011 // saddw v17.4s, v0.4s, v22.4h
+	FMOVQ 160(R11), F26
+	FMOVQ 32(R11), F23
+	WORD $0x4e37ce3a // fmla v26.4s, v17.4s, v23.4s
+	WORD $0x4e3acf88 // fmla v8.4s, v28.4s, v26.4s
 	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 304(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 432(R1), F22
-	VSHL $4, V22.B16, V19.B16
-	VAND V2.B16, V19.B16, V12.B16
-	VUSRA $2, V12.B16, V23.B16
-	WORD $0x0e2ec2fa // smull v26.8h, v23.8b, v14.8b
-	WORD $0x4e2ec2fb // smull2 v27.8h, v23.16b, v14.16b
-	FMOVQ 304(R1), F16
-	VUSHR $2, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V19.B16, V20.B16
-	VUSRA $3, V20.B16, V16.B16
-	WORD $0x0e2f821a // smlal v26.8h, v16.8b, v15.8b
-	WORD $0x4e2f821b // smlal2 v27.8h, v16.16b, v15.16b
-	FMOVQ 304(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V19.B16, V12.B16
-	VUSRA $4, V12.B16, V24.B16
-	WORD $0x0e3c831a // smlal v26.8h, v24.8b, v28.8b
-	WORD $0x4e3c831b // smlal2 v27.8h, v24.16b, v28.16b
-	FMOVQ 304(R1), F23
-	VUSHR $6, V23.B16, V23.B16
-	VAND V5.B16, V19.B16, V20.B16
-	VUSRA $5, V20.B16, V23.B16
-	WORD $0x0e3982fa // smlal v26.8h, v23.8b, v25.8b
-	WORD $0x4e3982fb // smlal2 v27.8h, v23.16b, v25.16b
-	VADDP V27.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F16
-	WORD $0x4e606b50 // sadalp v16.4s, v26.8h
-	WORD $0x4eb1d610 // fsub v16.4s, v16.4s, v17.4s
-	WORD $0x4f9f9210 // fmul v16.4s, v16.4s, v31.s[0]
-	FMOVQ 368(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V2.B16, V22.B16, V23.B16
-	VUSRA $2, V23.B16, V20.B16
-	WORD $0x0e2ac28c // smull v12.8h, v20.8b, v10.8b
-	WORD $0x4e2ac298 // smull2 v24.8h, v20.16b, v10.16b
-	FMOVQ 368(R1), F27
-	VUSHR $2, V27.B16, V27.B16
+	FMOVQ 304(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V22.B16, V26.B16
-	VUSRA $3, V26.B16, V27.B16
-	WORD $0x0e3e836c // smlal v12.8h, v27.8b, v30.8b
-	WORD $0x4e3e8378 // smlal2 v24.8h, v27.16b, v30.16b
-	FMOVQ 368(R1), F23
-	VUSHR $4, V23.B16, V23.B16
+	FMOVQ 432(R1), F24
+	VSHL $4, V24.B16, V25.B16
+	VAND V2.B16, V25.B16, V17.B16
+	VUSRA $2, V17.B16, V27.B16
+	WORD $0x0e2ec374 // smull v20.8h, v27.8b, v14.8b
+	WORD $0x4e2ec37e // smull2 v30.8h, v27.16b, v14.16b
+	FMOVQ 304(R1), F23
+	VUSHR $2, V23.B16, V23.B16
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V22.B16, V20.B16
-	VUSRA $4, V20.B16, V23.B16
-	WORD $0x0e2d82ec // smlal v12.8h, v23.8b, v13.8b
-	WORD $0x4e2d82f8 // smlal2 v24.8h, v23.16b, v13.16b
-	FMOVQ 368(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	VAND V5.B16, V22.B16, V27.B16
-	VUSRA $5, V27.B16, V26.B16
-	WORD $0x0e3d834c // smlal v12.8h, v26.8b, v29.8b
-	WORD $0x4e3d8358 // smlal2 v24.8h, v26.16b, v29.16b
-	VADDP V24.H8, V12.H8, V12.H8
-	FMOVQ 0(R10), F20
-	WORD $0x4e606994 // sadalp v20.4s, v12.8h
-	WORD $0x4eb2d694 // fsub v20.4s, v20.4s, v18.4s
-	WORD $0x4fbf9294 // fmul v20.4s, v20.4s, v31.s[1]
-	WORD $0x4e6b1017 // saddw2 v23.4s, v0.4s, v11.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 48(R11), F19
-	WORD $0x6e33def7 // fmul v23.4s, v23.4s, v19.4s
-	WORD $0x4e37ce09 // fmla v9.4s, v16.4s, v23.4s
-	WORD $0x4e751016 // saddw2 v22.4s, v0.4s, v21.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 48(R11), F27
-	WORD $0x6e3bded6 // fmul v22.4s, v22.4s, v27.4s
-	WORD $0x4e36ce89 // fmla v9.4s, v20.4s, v22.4s
+	VAND V3.B16, V25.B16, V28.B16
+	VUSRA $3, V28.B16, V23.B16
+	WORD $0x0e2c82f4 // smlal v20.8h, v23.8b, v12.8b
+	WORD $0x4e2c82fe // smlal2 v30.8h, v23.16b, v12.16b
+	FMOVQ 304(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V4.B16, V25.B16, V17.B16
+	VUSRA $4, V17.B16, V26.B16
+	WORD $0x0e2b8354 // smlal v20.8h, v26.8b, v11.8b
+	WORD $0x4e2b835e // smlal2 v30.8h, v26.16b, v11.16b
+	FMOVQ 304(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	VAND V5.B16, V25.B16, V28.B16
+	VUSRA $5, V28.B16, V27.B16
+	WORD $0x0e2d8374 // smlal v20.8h, v27.8b, v13.8b
+	WORD $0x4e2d837e // smlal2 v30.8h, v27.16b, v13.16b
+	VADDP V30.H8, V20.H8, V20.H8
+	FMOVQ 0(R10), F23
+	WORD $0x4e606a97 // sadalp v23.4s, v20.8h
+	WORD $0x4eb2d6f7 // fsub v23.4s, v23.4s, v18.4s
+	WORD $0x4f9d92f7 // fmul v23.4s, v23.4s, v29.s[0]
+	FMOVQ 368(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V2.B16, V24.B16, V27.B16
+	VUSRA $2, V27.B16, V28.B16
+	WORD $0x0e3fc391 // smull v17.8h, v28.8b, v31.8b
+	WORD $0x4e3fc39a // smull2 v26.8h, v28.16b, v31.16b
+	FMOVQ 368(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V24.B16, V20.B16
+	VUSRA $3, V20.B16, V30.B16
+	WORD $0x0e3083d1 // smlal v17.8h, v30.8b, v16.8b
+	WORD $0x4e3083da // smlal2 v26.8h, v30.16b, v16.16b
+	FMOVQ 368(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V24.B16, V28.B16
+	VUSRA $4, V28.B16, V27.B16
+	WORD $0x0e2f8371 // smlal v17.8h, v27.8b, v15.8b
+	WORD $0x4e2f837a // smlal2 v26.8h, v27.16b, v15.16b
+	FMOVQ 368(R1), F20
+	VUSHR $6, V20.B16, V20.B16
+	VAND V5.B16, V24.B16, V30.B16
+	VUSRA $5, V30.B16, V20.B16
+	WORD $0x0e2a8291 // smlal v17.8h, v20.8b, v10.8b
+	WORD $0x4e2a829a // smlal2 v26.8h, v20.16b, v10.16b
+	VADDP V26.H8, V17.H8, V17.H8
+	FMOVQ 0(R10), F28
+	WORD $0x4e606a3c // sadalp v28.4s, v17.8h
+	WORD $0x4eb3d79c // fsub v28.4s, v28.4s, v19.4s
+	WORD $0x4fbd939c // fmul v28.4s, v28.4s, v29.s[1]
+	WORD $0x4e75101b // saddw2 v27.4s, v0.4s, v21.8h
+	FMOVQ 176(R11), F25
+	FMOVQ 48(R11), F24
+	WORD $0x4e38cf79 // fmla v25.4s, v27.4s, v24.4s
+	WORD $0x4e39cee9 // fmla v9.4s, v23.4s, v25.4s
+	WORD $0x4e76101e // saddw2 v30.4s, v0.4s, v22.8h
+	FMOVQ 176(R11), F20
+	FMOVQ 48(R11), F26
+	WORD $0x4e3acfd4 // fmla v20.4s, v30.4s, v26.4s
+	WORD $0x4e34cf89 // fmla v9.4s, v28.4s, v20.4s
 	ADD $448, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -7151,10 +7194,10 @@ pair71:
 
 // mulQ3_K multiplies Q3_K weights with several rows of activations.
 // func mulQ3_K(a *panel.Args)
-TEXT ·mulQ3_K(SB), 0, $5312-8
+TEXT ·mulQ3_K(SB), 0, $5440-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-5312(SP), R11
+	MOVD $buf-5440(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -7193,511 +7236,520 @@ row74:
 	MOVD 40(R0), R9
 bunch75:
 	MOVD $8, R4
-	FMOVD 0(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 0(R11)
-	FMOVD 8(R1), F9
+	FMOVQ 32(R10), F8
+	FMOVD 0(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 16(R11)
-	FMOVD 16(R1), F10
+	FMOVQ F9, 0(R11)
+	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
+	FMOVQ F9, 128(R11)
+	FMOVD 8(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 32(R11)
-	FMOVD 24(R1), F11
+	FMOVQ F10, 16(R11)
+	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
+	FMOVQ F10, 144(R11)
+	FMOVD 16(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 48(R11)
+	FMOVQ F11, 32(R11)
+	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
+	FMOVQ F11, 160(R11)
+	FMOVD 24(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ F12, 48(R11)
+	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
+	FMOVQ F12, 176(R11)
 	ADD $64, R1
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair76:
-	FMOVQ 64(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 192(R1), F13
-	VSHL $4, V13.B16, V14.B16
-	VAND V2.B16, V14.B16, V15.B16
-	VUSRA $2, V15.B16, V12.B16
-	VSUB V6.B16, V12.B16, V12.B16
-	FMOVQ 64(R1), F16
-	VUSHR $2, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V14.B16, V17.B16
-	VUSRA $3, V17.B16, V16.B16
-	VSUB V6.B16, V16.B16, V16.B16
-	FSTPQ (F12, F16), 128(R23)
-	FMOVQ 64(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V14.B16, V19.B16
-	VUSRA $4, V19.B16, V18.B16
-	VSUB V6.B16, V18.B16, V18.B16
-	FMOVQ 64(R1), F20
-	VUSHR $6, V20.B16, V20.B16
-	VAND V5.B16, V14.B16, V21.B16
-	VUSRA $5, V21.B16, V20.B16
-	VSUB V6.B16, V20.B16, V20.B16
-	FSTPQ (F18, F20), 160(R23)
-	FMOVQ 128(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V2.B16, V13.B16, V23.B16
-	VUSRA $2, V23.B16, V22.B16
-	VSUB V6.B16, V22.B16, V22.B16
-	FMOVQ 128(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V13.B16, V25.B16
-	VUSRA $3, V25.B16, V24.B16
-	VSUB V6.B16, V24.B16, V24.B16
-	FSTPQ (F22, F24), 192(R23)
-	FMOVQ 128(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V13.B16, V27.B16
-	VUSRA $4, V27.B16, V26.B16
-	VSUB V6.B16, V26.B16, V26.B16
-	FMOVQ 128(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	VAND V5.B16, V13.B16, V29.B16
-	VUSRA $5, V29.B16, V28.B16
-	VSUB V6.B16, V28.B16, V28.B16
-	FSTPQ (F26, F28), 224(R23)
-	FMOVD 0(R1), F30
-	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e101f // saddw v31.4s, v0.4s, v30.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 0(R11), F7
-	WORD $0x6e27dfff // fmul v31.4s, v31.4s, v7.4s
-	FMOVD 16(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	FMOVQ 64(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 192(R1), F14
+	VSHL $4, V14.B16, V15.B16
+	VAND V2.B16, V15.B16, V16.B16
+	VUSRA $2, V16.B16, V13.B16
+	VSUB V6.B16, V13.B16, V13.B16
+	FMOVQ 64(R1), F17
+	VUSHR $2, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V15.B16, V18.B16
+	VUSRA $3, V18.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FSTPQ (F13, F17), 128(R23)
+	FMOVQ 64(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V15.B16, V20.B16
+	VUSRA $4, V20.B16, V19.B16
+	VSUB V6.B16, V19.B16, V19.B16
+	FMOVQ 64(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V15.B16, V22.B16
+	VUSRA $5, V22.B16, V21.B16
+	VSUB V6.B16, V21.B16, V21.B16
+	FSTPQ (F19, F21), 160(R23)
+	FMOVQ 128(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V2.B16, V14.B16, V24.B16
+	VUSRA $2, V24.B16, V23.B16
+	VSUB V6.B16, V23.B16, V23.B16
+	FMOVQ 128(R1), F25
+	VUSHR $2, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V14.B16, V26.B16
+	VUSRA $3, V26.B16, V25.B16
+	VSUB V6.B16, V25.B16, V25.B16
+	FSTPQ (F23, F25), 192(R23)
+	FMOVQ 128(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V14.B16, V28.B16
+	VUSRA $4, V28.B16, V27.B16
+	VSUB V6.B16, V27.B16, V27.B16
+	FMOVQ 128(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	VAND V5.B16, V14.B16, V30.B16
+	VUSRA $5, V30.B16, V29.B16
+	VSUB V6.B16, V29.B16, V29.B16
+	FSTPQ (F27, F29), 224(R23)
+	FMOVD 0(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f1007 // saddw v7.4s, v0.4s, v31.4h
+	FMOVQ 128(R11), F9
 	FMOVQ 0(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ 80(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 208(R1), F15
-	VSHL $4, V15.B16, V17.B16
-	VAND V2.B16, V17.B16, V12.B16
-	VUSRA $2, V12.B16, V11.B16
-	VSUB V6.B16, V11.B16, V11.B16
-	FMOVQ 80(R1), F16
-	VUSHR $2, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4e2acce9 // fmla v9.4s, v7.4s, v10.4s
+	FMOVD 16(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
+	FMOVQ 128(R11), F8
+	FMOVQ 0(R11), F16
+	WORD $0x4e30cd88 // fmla v8.4s, v12.4s, v16.4s
+	FMOVQ 80(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ 208(R1), F13
+	VSHL $4, V13.B16, V17.B16
+	VAND V2.B16, V17.B16, V20.B16
+	VUSRA $2, V20.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FMOVQ 80(R1), F22
+	VUSHR $2, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
 	VAND V3.B16, V17.B16, V19.B16
-	VUSRA $3, V19.B16, V16.B16
-	VSUB V6.B16, V16.B16, V16.B16
-	FSTPQ (F11, F16), 256(R23)
+	VUSRA $3, V19.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FSTPQ (F18, F22), 256(R23)
 	FMOVQ 80(R1), F21
 	VUSHR $4, V21.B16, V21.B16
 	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V17.B16, V18.B16
-	VUSRA $4, V18.B16, V21.B16
+	VAND V4.B16, V17.B16, V24.B16
+	VUSRA $4, V24.B16, V21.B16
 	VSUB V6.B16, V21.B16, V21.B16
-	FMOVQ 80(R1), F20
-	VUSHR $6, V20.B16, V20.B16
+	FMOVQ 80(R1), F26
+	VUSHR $6, V26.B16, V26.B16
 	VAND V5.B16, V17.B16, V23.B16
-	VUSRA $5, V23.B16, V20.B16
-	VSUB V6.B16, V20.B16, V20.B16
-	FSTPQ (F21, F20), 288(R23)
+	VUSRA $5, V23.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FSTPQ (F21, F26), 288(R23)
 	FMOVQ 144(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	VAND V2.B16, V15.B16, V22.B16
-	VUSRA $2, V22.B16, V25.B16
+	VAND V2.B16, V13.B16, V28.B16
+	VUSRA $2, V28.B16, V25.B16
 	VSUB V6.B16, V25.B16, V25.B16
-	FMOVQ 144(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V15.B16, V27.B16
-	VUSRA $3, V27.B16, V24.B16
-	VSUB V6.B16, V24.B16, V24.B16
-	FSTPQ (F25, F24), 320(R23)
-	FMOVQ 144(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V15.B16, V13.B16
-	VUSRA $4, V13.B16, V14.B16
-	VSUB V6.B16, V14.B16, V14.B16
+	FMOVQ 144(R1), F15
+	VUSHR $2, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V3.B16, V13.B16, V14.B16
+	VUSRA $3, V14.B16, V15.B16
+	VSUB V6.B16, V15.B16, V15.B16
+	FSTPQ (F25, F15), 320(R23)
+	FMOVQ 144(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V4.B16, V13.B16, V27.B16
+	VUSRA $4, V27.B16, V30.B16
+	VSUB V6.B16, V30.B16, V30.B16
 	FMOVQ 144(R1), F29
 	VUSHR $6, V29.B16, V29.B16
-	VAND V5.B16, V15.B16, V26.B16
-	VUSRA $5, V26.B16, V29.B16
+	VAND V5.B16, V13.B16, V7.B16
+	VUSRA $5, V7.B16, V29.B16
 	VSUB V6.B16, V29.B16, V29.B16
-	FSTPQ (F14, F29), 352(R23)
-	WORD $0x4e7e101c // saddw2 v28.4s, v0.4s, v30.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 16(R11), F7
-	WORD $0x6e27df9c // fmul v28.4s, v28.4s, v7.4s
-	FSTPQ (F31, F28), 0(R23)
-	WORD $0x4e68100a // saddw2 v10.4s, v0.4s, v8.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 16(R11), F12
-	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
-	FSTPQ (F9, F10), 64(R23)
-	FMOVQ 96(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 224(R1), F11
-	VSHL $4, V11.B16, V16.B16
-	VAND V2.B16, V16.B16, V18.B16
-	VUSRA $2, V18.B16, V19.B16
-	VSUB V6.B16, V19.B16, V19.B16
-	FMOVQ 96(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V16.B16, V21.B16
-	VUSRA $3, V21.B16, V23.B16
-	VSUB V6.B16, V23.B16, V23.B16
-	FSTPQ (F19, F23), 384(R23)
-	FMOVQ 96(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V16.B16, V22.B16
-	VUSRA $4, V22.B16, V20.B16
-	VSUB V6.B16, V20.B16, V20.B16
-	FMOVQ 96(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V16.B16, V25.B16
-	VUSRA $5, V25.B16, V27.B16
-	VSUB V6.B16, V27.B16, V27.B16
-	FSTPQ (F20, F27), 416(R23)
-	FMOVQ 160(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V2.B16, V11.B16, V13.B16
-	VUSRA $2, V13.B16, V24.B16
-	VSUB V6.B16, V24.B16, V24.B16
-	FMOVQ 160(R1), F17
-	VUSHR $2, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V11.B16, V15.B16
-	VUSRA $3, V15.B16, V17.B16
-	VSUB V6.B16, V17.B16, V17.B16
-	FSTPQ (F24, F17), 448(R23)
-	FMOVQ 160(R1), F26
-	VUSHR $4, V26.B16, V26.B16
+	FSTPQ (F30, F29), 352(R23)
+	WORD $0x4e7f100a // saddw2 v10.4s, v0.4s, v31.8h
+	FMOVQ 144(R11), F12
+	FMOVQ 16(R11), F16
+	WORD $0x4e30cd4c // fmla v12.4s, v10.4s, v16.4s
+	FSTPQ (F9, F12), 0(R23)
+	WORD $0x4e6b1014 // saddw2 v20.4s, v0.4s, v11.8h
+	FMOVQ 144(R11), F19
+	FMOVQ 16(R11), F18
+	WORD $0x4e32ce93 // fmla v19.4s, v20.4s, v18.4s
+	FSTPQ (F8, F19), 64(R23)
+	FMOVQ 96(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ 224(R1), F24
+	VSHL $4, V24.B16, V23.B16
+	VAND V2.B16, V23.B16, V21.B16
+	VUSRA $2, V21.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ 96(R1), F26
+	VUSHR $2, V26.B16, V26.B16
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V11.B16, V14.B16
-	VUSRA $4, V14.B16, V26.B16
+	VAND V3.B16, V23.B16, V28.B16
+	VUSRA $3, V28.B16, V26.B16
 	VSUB V6.B16, V26.B16, V26.B16
+	FSTPQ (F22, F26), 384(R23)
+	FMOVQ 96(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V23.B16, V25.B16
+	VUSRA $4, V25.B16, V14.B16
+	VSUB V6.B16, V14.B16, V14.B16
+	FMOVQ 96(R1), F15
+	VUSHR $6, V15.B16, V15.B16
+	VAND V5.B16, V23.B16, V27.B16
+	VUSRA $5, V27.B16, V15.B16
+	VSUB V6.B16, V15.B16, V15.B16
+	FSTPQ (F14, F15), 416(R23)
+	FMOVQ 160(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V2.B16, V24.B16, V13.B16
+	VUSRA $2, V13.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FMOVQ 160(R1), F7
+	VUSHR $2, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V3.B16, V24.B16, V30.B16
+	VUSRA $3, V30.B16, V7.B16
+	VSUB V6.B16, V7.B16, V7.B16
+	FSTPQ (F17, F7), 448(R23)
 	FMOVQ 160(R1), F29
-	VUSHR $6, V29.B16, V29.B16
-	VAND V5.B16, V11.B16, V30.B16
-	VUSRA $5, V30.B16, V29.B16
+	VUSHR $4, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V4.B16, V24.B16, V31.B16
+	VUSRA $4, V31.B16, V29.B16
 	VSUB V6.B16, V29.B16, V29.B16
-	FSTPQ (F26, F29), 480(R23)
-	FMOVD 8(R1), F7
-	WORD $0x0f08a4e7 // sshll v7.8h, v7.8b, #0
-	WORD $0x0e67101f // saddw v31.4s, v0.4s, v7.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 32(R11), F28
-	WORD $0x6e3cdfff // fmul v31.4s, v31.4s, v28.4s
-	FMOVD 24(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e68100c // saddw v12.4s, v0.4s, v8.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 32(R11), F9
-	WORD $0x6e29dd8c // fmul v12.4s, v12.4s, v9.4s
-	FMOVQ 112(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 240(R1), F18
-	VSHL $4, V18.B16, V21.B16
-	VAND V2.B16, V21.B16, V19.B16
-	VUSRA $2, V19.B16, V10.B16
+	FMOVQ 160(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V24.B16, V16.B16
+	VUSRA $5, V16.B16, V10.B16
 	VSUB V6.B16, V10.B16, V10.B16
-	FMOVQ 112(R1), F23
+	FSTPQ (F29, F10), 480(R23)
+	FMOVD 8(R1), F9
+	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
+	WORD $0x0e69100c // saddw v12.4s, v0.4s, v9.4h
+	FMOVQ 160(R11), F11
+	FMOVQ 32(R11), F20
+	WORD $0x4e34cd8b // fmla v11.4s, v12.4s, v20.4s
+	FMOVD 24(R1), F18
+	WORD $0x0f08a652 // sshll v18.8h, v18.8b, #0
+	WORD $0x0e721008 // saddw v8.4s, v0.4s, v18.4h
+	FMOVQ 160(R11), F19
+	FMOVQ 32(R11), F21
+	WORD $0x4e35cd13 // fmla v19.4s, v8.4s, v21.4s
+	FMOVQ 112(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	FMOVQ 240(R1), F22
+	VSHL $4, V22.B16, V26.B16
+	VAND V2.B16, V26.B16, V25.B16
+	VUSRA $2, V25.B16, V28.B16
+	VSUB V6.B16, V28.B16, V28.B16
+	FMOVQ 112(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V26.B16, V14.B16
+	VUSRA $3, V14.B16, V27.B16
+	VSUB V6.B16, V27.B16, V27.B16
+	FSTPQ (F28, F27), 512(R23)
+	FMOVQ 112(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V4.B16, V26.B16, V13.B16
+	VUSRA $4, V13.B16, V15.B16
+	VSUB V6.B16, V15.B16, V15.B16
+	FMOVQ 112(R1), F30
+	VUSHR $6, V30.B16, V30.B16
+	VAND V5.B16, V26.B16, V17.B16
+	VUSRA $5, V17.B16, V30.B16
+	VSUB V6.B16, V30.B16, V30.B16
+	FSTPQ (F15, F30), 544(R23)
+	FMOVQ 176(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V2.B16, V22.B16, V31.B16
+	VUSRA $2, V31.B16, V7.B16
+	VSUB V6.B16, V7.B16, V7.B16
+	FMOVQ 176(R1), F23
 	VUSHR $2, V23.B16, V23.B16
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V21.B16, V22.B16
-	VUSRA $3, V22.B16, V23.B16
+	VAND V3.B16, V22.B16, V24.B16
+	VUSRA $3, V24.B16, V23.B16
 	VSUB V6.B16, V23.B16, V23.B16
-	FSTPQ (F10, F23), 512(R23)
-	FMOVQ 112(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V21.B16, V20.B16
-	VUSRA $4, V20.B16, V25.B16
-	VSUB V6.B16, V25.B16, V25.B16
-	FMOVQ 112(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V21.B16, V13.B16
-	VUSRA $5, V13.B16, V27.B16
-	VSUB V6.B16, V27.B16, V27.B16
-	FSTPQ (F25, F27), 544(R23)
-	FMOVQ 176(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V2.B16, V18.B16, V24.B16
-	VUSRA $2, V24.B16, V15.B16
-	VSUB V6.B16, V15.B16, V15.B16
-	FMOVQ 176(R1), F17
-	VUSHR $2, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V18.B16, V14.B16
-	VUSRA $3, V14.B16, V17.B16
-	VSUB V6.B16, V17.B16, V17.B16
-	FSTPQ (F15, F17), 576(R23)
+	FSTPQ (F7, F23), 576(R23)
 	FMOVQ 176(R1), F16
 	VUSHR $4, V16.B16, V16.B16
 	VAND V1.B16, V16.B16, V16.B16
-	VAND V4.B16, V18.B16, V11.B16
-	VUSRA $4, V11.B16, V16.B16
+	VAND V4.B16, V22.B16, V29.B16
+	VUSRA $4, V29.B16, V16.B16
 	VSUB V6.B16, V16.B16, V16.B16
-	FMOVQ 176(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	VAND V5.B16, V18.B16, V26.B16
-	VUSRA $5, V26.B16, V30.B16
-	VSUB V6.B16, V30.B16, V30.B16
-	FSTPQ (F16, F30), 608(R23)
-	WORD $0x4e67101d // saddw2 v29.4s, v0.4s, v7.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 176(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V22.B16, V12.B16
+	VUSRA $5, V12.B16, V10.B16
+	VSUB V6.B16, V10.B16, V10.B16
+	FSTPQ (F16, F10), 608(R23)
+	WORD $0x4e691014 // saddw2 v20.4s, v0.4s, v9.8h
+	FMOVQ 176(R11), F8
+	FMOVQ 48(R11), F21
+	WORD $0x4e35ce88 // fmla v8.4s, v20.4s, v21.4s
+	FSTPQ (F11, F8), 32(R23)
+	WORD $0x4e721019 // saddw2 v25.4s, v0.4s, v18.8h
+	FMOVQ 176(R11), F14
 	FMOVQ 48(R11), F28
-	WORD $0x6e3cdfbd // fmul v29.4s, v29.4s, v28.4s
-	FSTPQ (F31, F29), 32(R23)
-	WORD $0x4e681009 // saddw2 v9.4s, v0.4s, v8.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 48(R11), F19
-	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
-	FSTPQ (F12, F9), 96(R23)
+	WORD $0x4e3ccf2e // fmla v14.4s, v25.4s, v28.4s
+	FSTPQ (F19, F14), 96(R23)
 	ADD $640, R23
-	FMOVQ 256(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 384(R1), F10
-	VSHL $4, V10.B16, V23.B16
-	VAND V2.B16, V23.B16, V20.B16
-	VUSRA $2, V20.B16, V22.B16
-	VSUB V6.B16, V22.B16, V22.B16
-	FMOVQ 256(R1), F13
-	VUSHR $2, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V23.B16, V25.B16
-	VUSRA $3, V25.B16, V13.B16
-	VSUB V6.B16, V13.B16, V13.B16
-	FSTPQ (F22, F13), 128(R23)
 	FMOVQ 256(R1), F27
-	VUSHR $4, V27.B16, V27.B16
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V4.B16, V23.B16, V24.B16
-	VUSRA $4, V24.B16, V27.B16
+	FMOVQ 384(R1), F13
+	VSHL $4, V13.B16, V17.B16
+	VAND V2.B16, V17.B16, V15.B16
+	VUSRA $2, V15.B16, V27.B16
 	VSUB V6.B16, V27.B16, V27.B16
-	FMOVQ 256(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	VAND V5.B16, V23.B16, V15.B16
-	VUSRA $5, V15.B16, V14.B16
-	VSUB V6.B16, V14.B16, V14.B16
-	FSTPQ (F27, F14), 160(R23)
-	FMOVQ 320(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V2.B16, V10.B16, V11.B16
-	VUSRA $2, V11.B16, V17.B16
-	VSUB V6.B16, V17.B16, V17.B16
-	FMOVQ 320(R1), F21
-	VUSHR $2, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V10.B16, V18.B16
-	VUSRA $3, V18.B16, V21.B16
-	VSUB V6.B16, V21.B16, V21.B16
-	FSTPQ (F17, F21), 192(R23)
-	FMOVQ 320(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V10.B16, V16.B16
-	VUSRA $4, V16.B16, V26.B16
-	VSUB V6.B16, V26.B16, V26.B16
-	FMOVQ 320(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	VAND V5.B16, V10.B16, V7.B16
-	VUSRA $5, V7.B16, V30.B16
+	FMOVQ 256(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V17.B16, V31.B16
+	VUSRA $3, V31.B16, V30.B16
 	VSUB V6.B16, V30.B16, V30.B16
-	FSTPQ (F26, F30), 224(R23)
-	FMOVD 32(R1), F28
+	FSTPQ (F27, F30), 128(R23)
+	FMOVQ 256(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V4.B16, V17.B16, V7.B16
+	VUSRA $4, V7.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FMOVQ 256(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	VAND V5.B16, V17.B16, V29.B16
+	VUSRA $5, V29.B16, V23.B16
+	VSUB V6.B16, V23.B16, V23.B16
+	FSTPQ (F24, F23), 160(R23)
+	FMOVQ 320(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V2.B16, V13.B16, V22.B16
+	VUSRA $2, V22.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FMOVQ 320(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V13.B16, V16.B16
+	VUSRA $3, V16.B16, V12.B16
+	VSUB V6.B16, V12.B16, V12.B16
+	FSTPQ (F26, F12), 192(R23)
+	FMOVQ 320(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V4.B16, V13.B16, V9.B16
+	VUSRA $4, V9.B16, V10.B16
+	VSUB V6.B16, V10.B16, V10.B16
+	FMOVQ 320(R1), F20
+	VUSHR $6, V20.B16, V20.B16
+	VAND V5.B16, V13.B16, V21.B16
+	VUSRA $5, V21.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FSTPQ (F10, F20), 224(R23)
+	FMOVD 32(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b1008 // saddw v8.4s, v0.4s, v11.4h
+	FMOVQ 128(R11), F18
+	FMOVQ 0(R11), F25
+	WORD $0x4e39cd12 // fmla v18.4s, v8.4s, v25.4s
+	FMOVD 48(R1), F28
 	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
-	WORD $0x0e7c101f // saddw v31.4s, v0.4s, v28.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 0(R11), F29
-	WORD $0x6e3ddfff // fmul v31.4s, v31.4s, v29.4s
-	FMOVD 48(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e681013 // saddw v19.4s, v0.4s, v8.4h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 0(R11), F12
-	WORD $0x6e2cde73 // fmul v19.4s, v19.4s, v12.4s
-	FMOVQ 272(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 400(R1), F20
-	VSHL $4, V20.B16, V25.B16
-	VAND V2.B16, V25.B16, V22.B16
-	VUSRA $2, V22.B16, V9.B16
-	VSUB V6.B16, V9.B16, V9.B16
-	FMOVQ 272(R1), F13
-	VUSHR $2, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V25.B16, V24.B16
-	VUSRA $3, V24.B16, V13.B16
-	VSUB V6.B16, V13.B16, V13.B16
-	FSTPQ (F9, F13), 256(R23)
-	FMOVQ 272(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V4.B16, V25.B16, V27.B16
-	VUSRA $4, V27.B16, V15.B16
-	VSUB V6.B16, V15.B16, V15.B16
-	FMOVQ 272(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	VAND V5.B16, V25.B16, V11.B16
-	VUSRA $5, V11.B16, V14.B16
-	VSUB V6.B16, V14.B16, V14.B16
-	FSTPQ (F15, F14), 288(R23)
-	FMOVQ 336(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V2.B16, V20.B16, V17.B16
-	VUSRA $2, V17.B16, V18.B16
-	VSUB V6.B16, V18.B16, V18.B16
-	FMOVQ 336(R1), F21
-	VUSHR $2, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V20.B16, V16.B16
-	VUSRA $3, V16.B16, V21.B16
-	VSUB V6.B16, V21.B16, V21.B16
-	FSTPQ (F18, F21), 320(R23)
-	FMOVQ 336(R1), F23
+	WORD $0x0e7c1013 // saddw v19.4s, v0.4s, v28.4h
+	FMOVQ 128(R11), F14
+	FMOVQ 0(R11), F15
+	WORD $0x4e2fce6e // fmla v14.4s, v19.4s, v15.4s
+	FMOVQ 272(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 400(R1), F27
+	VSHL $4, V27.B16, V30.B16
+	VAND V2.B16, V30.B16, V7.B16
+	VUSRA $2, V7.B16, V31.B16
+	VSUB V6.B16, V31.B16, V31.B16
+	FMOVQ 272(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V30.B16, V24.B16
+	VUSRA $3, V24.B16, V29.B16
+	VSUB V6.B16, V29.B16, V29.B16
+	FSTPQ (F31, F29), 256(R23)
+	FMOVQ 272(R1), F23
 	VUSHR $4, V23.B16, V23.B16
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V20.B16, V10.B16
-	VUSRA $4, V10.B16, V23.B16
+	VAND V4.B16, V30.B16, V22.B16
+	VUSRA $4, V22.B16, V23.B16
 	VSUB V6.B16, V23.B16, V23.B16
-	FMOVQ 336(R1), F7
-	VUSHR $6, V7.B16, V7.B16
-	VAND V5.B16, V20.B16, V26.B16
-	VUSRA $5, V26.B16, V7.B16
-	VSUB V6.B16, V7.B16, V7.B16
-	FSTPQ (F23, F7), 352(R23)
-	WORD $0x4e7c101e // saddw2 v30.4s, v0.4s, v28.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 16(R11), F29
-	WORD $0x6e3ddfde // fmul v30.4s, v30.4s, v29.4s
-	FSTPQ (F31, F30), 0(R23)
-	WORD $0x4e68100c // saddw2 v12.4s, v0.4s, v8.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 16(R11), F22
-	WORD $0x6e36dd8c // fmul v12.4s, v12.4s, v22.4s
-	FSTPQ (F19, F12), 64(R23)
-	FMOVQ 288(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 416(R1), F9
-	VSHL $4, V9.B16, V13.B16
-	VAND V2.B16, V13.B16, V27.B16
-	VUSRA $2, V27.B16, V24.B16
-	VSUB V6.B16, V24.B16, V24.B16
-	FMOVQ 288(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V13.B16, V15.B16
-	VUSRA $3, V15.B16, V11.B16
-	VSUB V6.B16, V11.B16, V11.B16
-	FSTPQ (F24, F11), 384(R23)
-	FMOVQ 288(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V13.B16, V17.B16
-	VUSRA $4, V17.B16, V14.B16
-	VSUB V6.B16, V14.B16, V14.B16
-	FMOVQ 288(R1), F16
+	FMOVQ 272(R1), F16
 	VUSHR $6, V16.B16, V16.B16
-	VAND V5.B16, V13.B16, V18.B16
-	VUSRA $5, V18.B16, V16.B16
+	VAND V5.B16, V30.B16, V26.B16
+	VUSRA $5, V26.B16, V16.B16
 	VSUB V6.B16, V16.B16, V16.B16
-	FSTPQ (F14, F16), 416(R23)
-	FMOVQ 352(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V2.B16, V9.B16, V10.B16
-	VUSRA $2, V10.B16, V21.B16
-	VSUB V6.B16, V21.B16, V21.B16
-	FMOVQ 352(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V9.B16, V20.B16
-	VUSRA $3, V20.B16, V25.B16
-	VSUB V6.B16, V25.B16, V25.B16
-	FSTPQ (F21, F25), 448(R23)
-	FMOVQ 352(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V9.B16, V23.B16
-	VUSRA $4, V23.B16, V26.B16
-	VSUB V6.B16, V26.B16, V26.B16
-	FMOVQ 352(R1), F7
-	VUSHR $6, V7.B16, V7.B16
-	VAND V5.B16, V9.B16, V28.B16
-	VUSRA $5, V28.B16, V7.B16
-	VSUB V6.B16, V7.B16, V7.B16
-	FSTPQ (F26, F7), 480(R23)
-	FMOVD 40(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d101f // saddw v31.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 32(R11), F30
-	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
-	FMOVD 56(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e681016 // saddw v22.4s, v0.4s, v8.4h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 32(R11), F19
-	WORD $0x6e33ded6 // fmul v22.4s, v22.4s, v19.4s
-	FMOVQ 304(R1), F12
+	FSTPQ (F23, F16), 288(R23)
+	FMOVQ 336(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 432(R1), F27
-	VSHL $4, V27.B16, V15.B16
-	VAND V2.B16, V15.B16, V24.B16
-	VUSRA $2, V24.B16, V12.B16
+	VAND V2.B16, V27.B16, V9.B16
+	VUSRA $2, V9.B16, V12.B16
 	VSUB V6.B16, V12.B16, V12.B16
-	FMOVQ 304(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V15.B16, V17.B16
-	VUSRA $3, V17.B16, V11.B16
-	VSUB V6.B16, V11.B16, V11.B16
-	FSTPQ (F12, F11), 512(R23)
-	FMOVQ 304(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V15.B16, V14.B16
-	VUSRA $4, V14.B16, V18.B16
-	VSUB V6.B16, V18.B16, V18.B16
-	FMOVQ 304(R1), F16
-	VUSHR $6, V16.B16, V16.B16
-	VAND V5.B16, V15.B16, V10.B16
-	VUSRA $5, V10.B16, V16.B16
-	VSUB V6.B16, V16.B16, V16.B16
-	FSTPQ (F18, F16), 544(R23)
-	FMOVQ 368(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V2.B16, V27.B16, V21.B16
-	VUSRA $2, V21.B16, V20.B16
+	FMOVQ 336(R1), F17
+	VUSHR $2, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V27.B16, V13.B16
+	VUSRA $3, V13.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FSTPQ (F12, F17), 320(R23)
+	FMOVQ 336(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V4.B16, V27.B16, V10.B16
+	VUSRA $4, V10.B16, V21.B16
+	VSUB V6.B16, V21.B16, V21.B16
+	FMOVQ 336(R1), F20
+	VUSHR $6, V20.B16, V20.B16
+	VAND V5.B16, V27.B16, V8.B16
+	VUSRA $5, V8.B16, V20.B16
 	VSUB V6.B16, V20.B16, V20.B16
-	FMOVQ 368(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V27.B16, V23.B16
-	VUSRA $3, V23.B16, V25.B16
-	VSUB V6.B16, V25.B16, V25.B16
-	FSTPQ (F20, F25), 576(R23)
-	FMOVQ 368(R1), F13
+	FSTPQ (F21, F20), 352(R23)
+	WORD $0x4e6b1019 // saddw2 v25.4s, v0.4s, v11.8h
+	FMOVQ 144(R11), F19
+	FMOVQ 16(R11), F15
+	WORD $0x4e2fcf33 // fmla v19.4s, v25.4s, v15.4s
+	FSTPQ (F18, F19), 0(R23)
+	WORD $0x4e7c1007 // saddw2 v7.4s, v0.4s, v28.8h
+	FMOVQ 144(R11), F24
+	FMOVQ 16(R11), F31
+	WORD $0x4e3fccf8 // fmla v24.4s, v7.4s, v31.4s
+	FSTPQ (F14, F24), 64(R23)
+	FMOVQ 288(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 416(R1), F22
+	VSHL $4, V22.B16, V26.B16
+	VAND V2.B16, V26.B16, V23.B16
+	VUSRA $2, V23.B16, V29.B16
+	VSUB V6.B16, V29.B16, V29.B16
+	FMOVQ 288(R1), F16
+	VUSHR $2, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V26.B16, V9.B16
+	VUSRA $3, V9.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FSTPQ (F29, F16), 384(R23)
+	FMOVQ 288(R1), F13
 	VUSHR $4, V13.B16, V13.B16
 	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V27.B16, V9.B16
-	VUSRA $4, V9.B16, V13.B16
+	VAND V4.B16, V26.B16, V12.B16
+	VUSRA $4, V12.B16, V13.B16
 	VSUB V6.B16, V13.B16, V13.B16
-	FMOVQ 368(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	VAND V5.B16, V27.B16, V26.B16
-	VUSRA $5, V26.B16, V28.B16
-	VSUB V6.B16, V28.B16, V28.B16
-	FSTPQ (F13, F28), 608(R23)
-	WORD $0x4e7d1007 // saddw2 v7.4s, v0.4s, v29.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 48(R11), F30
-	WORD $0x6e3edce7 // fmul v7.4s, v7.4s, v30.4s
-	FSTPQ (F31, F7), 32(R23)
-	WORD $0x4e681013 // saddw2 v19.4s, v0.4s, v8.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 48(R11), F24
-	WORD $0x6e38de73 // fmul v19.4s, v19.4s, v24.4s
-	FSTPQ (F22, F19), 96(R23)
+	FMOVQ 288(R1), F17
+	VUSHR $6, V17.B16, V17.B16
+	VAND V5.B16, V26.B16, V10.B16
+	VUSRA $5, V10.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FSTPQ (F13, F17), 416(R23)
+	FMOVQ 352(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V22.B16, V27.B16
+	VUSRA $2, V27.B16, V30.B16
+	VSUB V6.B16, V30.B16, V30.B16
+	FMOVQ 352(R1), F8
+	VUSHR $2, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V3.B16, V22.B16, V21.B16
+	VUSRA $3, V21.B16, V8.B16
+	VSUB V6.B16, V8.B16, V8.B16
+	FSTPQ (F30, F8), 448(R23)
+	FMOVQ 352(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V4.B16, V22.B16, V11.B16
+	VUSRA $4, V11.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FMOVQ 352(R1), F25
+	VUSHR $6, V25.B16, V25.B16
+	VAND V5.B16, V22.B16, V15.B16
+	VUSRA $5, V15.B16, V25.B16
+	VSUB V6.B16, V25.B16, V25.B16
+	FSTPQ (F20, F25), 480(R23)
+	FMOVD 40(R1), F18
+	WORD $0x0f08a652 // sshll v18.8h, v18.8b, #0
+	WORD $0x0e721013 // saddw v19.4s, v0.4s, v18.4h
+	FMOVQ 160(R11), F28
+	FMOVQ 32(R11), F7
+	WORD $0x4e27ce7c // fmla v28.4s, v19.4s, v7.4s
+	FMOVD 56(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f100e // saddw v14.4s, v0.4s, v31.4h
+	FMOVQ 160(R11), F24
+	FMOVQ 32(R11), F23
+	WORD $0x4e37cdd8 // fmla v24.4s, v14.4s, v23.4s
+	FMOVQ 304(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 432(R1), F29
+	VSHL $4, V29.B16, V16.B16
+	VAND V2.B16, V16.B16, V12.B16
+	VUSRA $2, V12.B16, V9.B16
+	VSUB V6.B16, V9.B16, V9.B16
+	FMOVQ 304(R1), F10
+	VUSHR $2, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V16.B16, V13.B16
+	VUSRA $3, V13.B16, V10.B16
+	VSUB V6.B16, V10.B16, V10.B16
+	FSTPQ (F9, F10), 512(R23)
+	FMOVQ 304(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V4.B16, V16.B16, V27.B16
+	VUSRA $4, V27.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FMOVQ 304(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V16.B16, V30.B16
+	VUSRA $5, V30.B16, V21.B16
+	VSUB V6.B16, V21.B16, V21.B16
+	FSTPQ (F17, F21), 544(R23)
+	FMOVQ 368(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V2.B16, V29.B16, V11.B16
+	VUSRA $2, V11.B16, V8.B16
+	VSUB V6.B16, V8.B16, V8.B16
+	FMOVQ 368(R1), F26
+	VUSHR $2, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V29.B16, V22.B16
+	VUSRA $3, V22.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FSTPQ (F8, F26), 576(R23)
+	FMOVQ 368(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V4.B16, V29.B16, V20.B16
+	VUSRA $4, V20.B16, V15.B16
+	VSUB V6.B16, V15.B16, V15.B16
+	FMOVQ 368(R1), F25
+	VUSHR $6, V25.B16, V25.B16
+	VAND V5.B16, V29.B16, V19.B16
+	VUSRA $5, V19.B16, V25.B16
+	VSUB V6.B16, V25.B16, V25.B16
+	FSTPQ (F15, F25), 608(R23)
+	WORD $0x4e721007 // saddw2 v7.4s, v0.4s, v18.8h
+	FMOVQ 176(R11), F14
+	FMOVQ 48(R11), F23
+	WORD $0x4e37ccee // fmla v14.4s, v7.4s, v23.4s
+	FSTPQ (F28, F14), 32(R23)
+	WORD $0x4e7f100c // saddw2 v12.4s, v0.4s, v31.8h
+	FMOVQ 176(R11), F13
+	FMOVQ 48(R11), F9
+	WORD $0x4e29cd8d // fmla v13.4s, v12.4s, v9.4s
+	FSTPQ (F24, F13), 96(R23)
 	ADD $640, R23
 	ADD $448, R1
 	SUBS $2, R4
@@ -7706,183 +7758,183 @@ pair76:
 	MOVD R2, R13
 	MOVD R3, R14
 row78:
-	FMOVQ 0(R14), F17
-	FMOVQ 16(R14), F12
-	FMOVQ 32(R14), F11
-	FMOVQ 48(R14), F14
+	FMOVQ 0(R14), F10
+	FMOVQ 16(R14), F27
+	FMOVQ 32(R14), F30
+	FMOVQ 48(R14), F17
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile79:
-	FMOVQ 0(R21), F10
-	FMOVQ 16(R21), F18
-	VDUP V10.S[0], V16.S4
-	VDUP V10.S[1], V21.S4
-	VDUP V10.S[2], V23.S4
-	VDUP V10.S[3], V20.S4
-	VDUP V18.S[0], V25.S4
-	VDUP V18.S[1], V9.S4
-	VDUP V18.S[2], V15.S4
-	VDUP V18.S[3], V27.S4
-	FMOVQ 32(R21), F26
-	FMOVQ 128(R23), F29
-	WORD $0x0e30c3ad // smull v13.8h, v29.8b, v16.8b
-	WORD $0x4e30c3bc // smull2 v28.8h, v29.16b, v16.16b
-	FMOVQ 144(R23), F30
-	WORD $0x0e3583cd // smlal v13.8h, v30.8b, v21.8b
-	WORD $0x4e3583dc // smlal2 v28.8h, v30.16b, v21.16b
-	FMOVQ 160(R23), F31
-	WORD $0x0e3783ed // smlal v13.8h, v31.8b, v23.8b
-	WORD $0x4e3783fc // smlal2 v28.8h, v31.16b, v23.16b
-	FMOVQ 176(R23), F7
-	WORD $0x0e3480ed // smlal v13.8h, v7.8b, v20.8b
-	WORD $0x4e3480fc // smlal2 v28.8h, v7.16b, v20.16b
-	VADDP V28.H8, V13.H8, V13.H8
-	FMOVQ 0(R10), F8
-	WORD $0x4e6069a8 // sadalp v8.4s, v13.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f9a9108 // fmul v8.4s, v8.4s, v26.s[0]
-	FMOVQ 192(R23), F19
-	WORD $0x0e39c278 // smull v24.8h, v19.8b, v25.8b
-	WORD $0x4e39c276 // smull2 v22.8h, v19.16b, v25.16b
-	FMOVQ 208(R23), F10
-	WORD $0x0e298158 // smlal v24.8h, v10.8b, v9.8b
-	WORD $0x4e298156 // smlal2 v22.8h, v10.16b, v9.16b
-	FMOVQ 224(R23), F18
-	WORD $0x0e2f8258 // smlal v24.8h, v18.8b, v15.8b
-	WORD $0x4e2f8256 // smlal2 v22.8h, v18.16b, v15.16b
-	FMOVQ 240(R23), F29
-	WORD $0x0e3b83b8 // smlal v24.8h, v29.8b, v27.8b
-	WORD $0x4e3b83b6 // smlal2 v22.8h, v29.16b, v27.16b
-	VADDP V22.H8, V24.H8, V24.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e606b1e // sadalp v30.4s, v24.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fba93de // fmul v30.4s, v30.4s, v26.s[1]
-	FMOVQ 0(R23), F31
-	WORD $0x4e3fcd11 // fmla v17.4s, v8.4s, v31.4s
-	FMOVQ 64(R23), F7
-	WORD $0x4e27cfd1 // fmla v17.4s, v30.4s, v7.4s
-	FMOVQ 256(R23), F19
-	WORD $0x0e30c27c // smull v28.8h, v19.8b, v16.8b
-	WORD $0x4e30c26d // smull2 v13.8h, v19.16b, v16.16b
-	FMOVQ 272(R23), F10
-	WORD $0x0e35815c // smlal v28.8h, v10.8b, v21.8b
-	WORD $0x4e35814d // smlal2 v13.8h, v10.16b, v21.16b
-	FMOVQ 288(R23), F18
-	WORD $0x0e37825c // smlal v28.8h, v18.8b, v23.8b
-	WORD $0x4e37824d // smlal2 v13.8h, v18.16b, v23.16b
-	FMOVQ 304(R23), F29
-	WORD $0x0e3483bc // smlal v28.8h, v29.8b, v20.8b
-	WORD $0x4e3483ad // smlal2 v13.8h, v29.16b, v20.16b
-	VADDP V13.H8, V28.H8, V28.H8
-	FMOVQ 0(R10), F22
-	WORD $0x4e606b96 // sadalp v22.4s, v28.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f9a92d6 // fmul v22.4s, v22.4s, v26.s[0]
-	FMOVQ 320(R23), F31
-	WORD $0x0e39c3f8 // smull v24.8h, v31.8b, v25.8b
-	WORD $0x4e39c3e8 // smull2 v8.8h, v31.16b, v25.16b
-	FMOVQ 336(R23), F30
-	WORD $0x0e2983d8 // smlal v24.8h, v30.8b, v9.8b
-	WORD $0x4e2983c8 // smlal2 v8.8h, v30.16b, v9.16b
-	FMOVQ 352(R23), F7
-	WORD $0x0e2f80f8 // smlal v24.8h, v7.8b, v15.8b
-	WORD $0x4e2f80e8 // smlal2 v8.8h, v7.16b, v15.16b
-	FMOVQ 368(R23), F19
-	WORD $0x0e3b8278 // smlal v24.8h, v19.8b, v27.8b
-	WORD $0x4e3b8268 // smlal2 v8.8h, v19.16b, v27.16b
-	VADDP V8.H8, V24.H8, V24.H8
-	FMOVQ 0(R10), F10
-	WORD $0x4e606b0a // sadalp v10.4s, v24.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fba914a // fmul v10.4s, v10.4s, v26.s[1]
-	FMOVQ 16(R23), F18
-	WORD $0x4e32cecc // fmla v12.4s, v22.4s, v18.4s
-	FMOVQ 80(R23), F29
-	WORD $0x4e3dcd4c // fmla v12.4s, v10.4s, v29.4s
-	FMOVQ 384(R23), F31
-	WORD $0x0e30c3ed // smull v13.8h, v31.8b, v16.8b
-	WORD $0x4e30c3fc // smull2 v28.8h, v31.16b, v16.16b
-	FMOVQ 400(R23), F30
-	WORD $0x0e3583cd // smlal v13.8h, v30.8b, v21.8b
-	WORD $0x4e3583dc // smlal2 v28.8h, v30.16b, v21.16b
-	FMOVQ 416(R23), F7
-	WORD $0x0e3780ed // smlal v13.8h, v7.8b, v23.8b
-	WORD $0x4e3780fc // smlal2 v28.8h, v7.16b, v23.16b
-	FMOVQ 432(R23), F19
-	WORD $0x0e34826d // smlal v13.8h, v19.8b, v20.8b
-	WORD $0x4e34827c // smlal2 v28.8h, v19.16b, v20.16b
-	VADDP V28.H8, V13.H8, V13.H8
-	FMOVQ 0(R10), F8
-	WORD $0x4e6069a8 // sadalp v8.4s, v13.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f9a9108 // fmul v8.4s, v8.4s, v26.s[0]
-	FMOVQ 448(R23), F18
-	WORD $0x0e39c258 // smull v24.8h, v18.8b, v25.8b
-	WORD $0x4e39c256 // smull2 v22.8h, v18.16b, v25.16b
-	FMOVQ 464(R23), F10
-	WORD $0x0e298158 // smlal v24.8h, v10.8b, v9.8b
-	WORD $0x4e298156 // smlal2 v22.8h, v10.16b, v9.16b
-	FMOVQ 480(R23), F29
-	WORD $0x0e2f83b8 // smlal v24.8h, v29.8b, v15.8b
-	WORD $0x4e2f83b6 // smlal2 v22.8h, v29.16b, v15.16b
-	FMOVQ 496(R23), F31
-	WORD $0x0e3b83f8 // smlal v24.8h, v31.8b, v27.8b
-	WORD $0x4e3b83f6 // smlal2 v22.8h, v31.16b, v27.16b
-	VADDP V22.H8, V24.H8, V24.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e606b1e // sadalp v30.4s, v24.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fba93de // fmul v30.4s, v30.4s, v26.s[1]
-	FMOVQ 32(R23), F7
-	WORD $0x4e27cd0b // fmla v11.4s, v8.4s, v7.4s
-	FMOVQ 96(R23), F19
-	WORD $0x4e33cfcb // fmla v11.4s, v30.4s, v19.4s
-	FMOVQ 512(R23), F18
-	WORD $0x0e30c25c // smull v28.8h, v18.8b, v16.8b
-	WORD $0x4e30c24d // smull2 v13.8h, v18.16b, v16.16b
-	FMOVQ 528(R23), F10
-	WORD $0x0e35815c // smlal v28.8h, v10.8b, v21.8b
-	WORD $0x4e35814d // smlal2 v13.8h, v10.16b, v21.16b
-	FMOVQ 544(R23), F29
-	WORD $0x0e3783bc // smlal v28.8h, v29.8b, v23.8b
-	WORD $0x4e3783ad // smlal2 v13.8h, v29.16b, v23.16b
-	FMOVQ 560(R23), F31
-	WORD $0x0e3483fc // smlal v28.8h, v31.8b, v20.8b
-	WORD $0x4e3483ed // smlal2 v13.8h, v31.16b, v20.16b
-	VADDP V13.H8, V28.H8, V28.H8
-	FMOVQ 0(R10), F22
-	WORD $0x4e606b96 // sadalp v22.4s, v28.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f9a92d6 // fmul v22.4s, v22.4s, v26.s[0]
-	FMOVQ 576(R23), F7
-	WORD $0x0e39c0f8 // smull v24.8h, v7.8b, v25.8b
-	WORD $0x4e39c0e8 // smull2 v8.8h, v7.16b, v25.16b
-	FMOVQ 592(R23), F30
-	WORD $0x0e2983d8 // smlal v24.8h, v30.8b, v9.8b
-	WORD $0x4e2983c8 // smlal2 v8.8h, v30.16b, v9.16b
-	FMOVQ 608(R23), F19
-	WORD $0x0e2f8278 // smlal v24.8h, v19.8b, v15.8b
-	WORD $0x4e2f8268 // smlal2 v8.8h, v19.16b, v15.16b
-	FMOVQ 624(R23), F18
-	WORD $0x0e3b8258 // smlal v24.8h, v18.8b, v27.8b
-	WORD $0x4e3b8248 // smlal2 v8.8h, v18.16b, v27.16b
-	VADDP V8.H8, V24.H8, V24.H8
-	FMOVQ 0(R10), F10
-	WORD $0x4e606b0a // sadalp v10.4s, v24.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fba914a // fmul v10.4s, v10.4s, v26.s[1]
-	FMOVQ 48(R23), F29
-	WORD $0x4e3dcece // fmla v14.4s, v22.4s, v29.4s
-	FMOVQ 112(R23), F31
-	WORD $0x4e3fcd4e // fmla v14.4s, v10.4s, v31.4s
+	FMOVQ 0(R21), F21
+	FMOVQ 16(R21), F11
+	VDUP V21.S[0], V22.S4
+	VDUP V21.S[1], V8.S4
+	VDUP V21.S[2], V26.S4
+	VDUP V21.S[3], V20.S4
+	VDUP V11.S[0], V16.S4
+	VDUP V11.S[1], V29.S4
+	VDUP V11.S[2], V19.S4
+	VDUP V11.S[3], V15.S4
+	FMOVQ 32(R21), F25
+	FMOVQ 128(R23), F23
+	WORD $0x0e36c2f2 // smull v18.8h, v23.8b, v22.8b
+	WORD $0x4e36c2e7 // smull2 v7.8h, v23.16b, v22.16b
+	FMOVQ 144(R23), F28
+	WORD $0x0e288392 // smlal v18.8h, v28.8b, v8.8b
+	WORD $0x4e288387 // smlal2 v7.8h, v28.16b, v8.16b
+	FMOVQ 160(R23), F14
+	WORD $0x0e3a81d2 // smlal v18.8h, v14.8b, v26.8b
+	WORD $0x4e3a81c7 // smlal2 v7.8h, v14.16b, v26.16b
+	FMOVQ 176(R23), F31
+	WORD $0x0e3483f2 // smlal v18.8h, v31.8b, v20.8b
+	WORD $0x4e3483e7 // smlal2 v7.8h, v31.16b, v20.16b
+	VADDP V7.H8, V18.H8, V18.H8
+	FMOVQ 0(R10), F12
+	WORD $0x4e606a4c // sadalp v12.4s, v18.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f99918c // fmul v12.4s, v12.4s, v25.s[0]
+	FMOVQ 192(R23), F13
+	WORD $0x0e30c1a9 // smull v9.8h, v13.8b, v16.8b
+	WORD $0x4e30c1b8 // smull2 v24.8h, v13.16b, v16.16b
+	FMOVQ 208(R23), F21
+	WORD $0x0e3d82a9 // smlal v9.8h, v21.8b, v29.8b
+	WORD $0x4e3d82b8 // smlal2 v24.8h, v21.16b, v29.16b
+	FMOVQ 224(R23), F11
+	WORD $0x0e338169 // smlal v9.8h, v11.8b, v19.8b
+	WORD $0x4e338178 // smlal2 v24.8h, v11.16b, v19.16b
+	FMOVQ 240(R23), F23
+	WORD $0x0e2f82e9 // smlal v9.8h, v23.8b, v15.8b
+	WORD $0x4e2f82f8 // smlal2 v24.8h, v23.16b, v15.16b
+	VADDP V24.H8, V9.H8, V9.H8
+	FMOVQ 0(R10), F28
+	WORD $0x4e60693c // sadalp v28.4s, v9.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fb9939c // fmul v28.4s, v28.4s, v25.s[1]
+	FMOVQ 0(R23), F14
+	WORD $0x4e2ecd8a // fmla v10.4s, v12.4s, v14.4s
+	FMOVQ 64(R23), F31
+	WORD $0x4e3fcf8a // fmla v10.4s, v28.4s, v31.4s
+	FMOVQ 256(R23), F13
+	WORD $0x0e36c1a7 // smull v7.8h, v13.8b, v22.8b
+	WORD $0x4e36c1b2 // smull2 v18.8h, v13.16b, v22.16b
+	FMOVQ 272(R23), F21
+	WORD $0x0e2882a7 // smlal v7.8h, v21.8b, v8.8b
+	WORD $0x4e2882b2 // smlal2 v18.8h, v21.16b, v8.16b
+	FMOVQ 288(R23), F11
+	WORD $0x0e3a8167 // smlal v7.8h, v11.8b, v26.8b
+	WORD $0x4e3a8172 // smlal2 v18.8h, v11.16b, v26.16b
+	FMOVQ 304(R23), F23
+	WORD $0x0e3482e7 // smlal v7.8h, v23.8b, v20.8b
+	WORD $0x4e3482f2 // smlal2 v18.8h, v23.16b, v20.16b
+	VADDP V18.H8, V7.H8, V7.H8
+	FMOVQ 0(R10), F24
+	WORD $0x4e6068f8 // sadalp v24.4s, v7.8h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f999318 // fmul v24.4s, v24.4s, v25.s[0]
+	FMOVQ 320(R23), F14
+	WORD $0x0e30c1c9 // smull v9.8h, v14.8b, v16.8b
+	WORD $0x4e30c1cc // smull2 v12.8h, v14.16b, v16.16b
+	FMOVQ 336(R23), F28
+	WORD $0x0e3d8389 // smlal v9.8h, v28.8b, v29.8b
+	WORD $0x4e3d838c // smlal2 v12.8h, v28.16b, v29.16b
+	FMOVQ 352(R23), F31
+	WORD $0x0e3383e9 // smlal v9.8h, v31.8b, v19.8b
+	WORD $0x4e3383ec // smlal2 v12.8h, v31.16b, v19.16b
+	FMOVQ 368(R23), F13
+	WORD $0x0e2f81a9 // smlal v9.8h, v13.8b, v15.8b
+	WORD $0x4e2f81ac // smlal2 v12.8h, v13.16b, v15.16b
+	VADDP V12.H8, V9.H8, V9.H8
+	FMOVQ 0(R10), F21
+	WORD $0x4e606935 // sadalp v21.4s, v9.8h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fb992b5 // fmul v21.4s, v21.4s, v25.s[1]
+	FMOVQ 16(R23), F11
+	WORD $0x4e2bcf1b // fmla v27.4s, v24.4s, v11.4s
+	FMOVQ 80(R23), F23
+	WORD $0x4e37cebb // fmla v27.4s, v21.4s, v23.4s
+	FMOVQ 384(R23), F14
+	WORD $0x0e36c1d2 // smull v18.8h, v14.8b, v22.8b
+	WORD $0x4e36c1c7 // smull2 v7.8h, v14.16b, v22.16b
+	FMOVQ 400(R23), F28
+	WORD $0x0e288392 // smlal v18.8h, v28.8b, v8.8b
+	WORD $0x4e288387 // smlal2 v7.8h, v28.16b, v8.16b
+	FMOVQ 416(R23), F31
+	WORD $0x0e3a83f2 // smlal v18.8h, v31.8b, v26.8b
+	WORD $0x4e3a83e7 // smlal2 v7.8h, v31.16b, v26.16b
+	FMOVQ 432(R23), F13
+	WORD $0x0e3481b2 // smlal v18.8h, v13.8b, v20.8b
+	WORD $0x4e3481a7 // smlal2 v7.8h, v13.16b, v20.16b
+	VADDP V7.H8, V18.H8, V18.H8
+	FMOVQ 0(R10), F12
+	WORD $0x4e606a4c // sadalp v12.4s, v18.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f99918c // fmul v12.4s, v12.4s, v25.s[0]
+	FMOVQ 448(R23), F11
+	WORD $0x0e30c169 // smull v9.8h, v11.8b, v16.8b
+	WORD $0x4e30c178 // smull2 v24.8h, v11.16b, v16.16b
+	FMOVQ 464(R23), F21
+	WORD $0x0e3d82a9 // smlal v9.8h, v21.8b, v29.8b
+	WORD $0x4e3d82b8 // smlal2 v24.8h, v21.16b, v29.16b
+	FMOVQ 480(R23), F23
+	WORD $0x0e3382e9 // smlal v9.8h, v23.8b, v19.8b
+	WORD $0x4e3382f8 // smlal2 v24.8h, v23.16b, v19.16b
+	FMOVQ 496(R23), F14
+	WORD $0x0e2f81c9 // smlal v9.8h, v14.8b, v15.8b
+	WORD $0x4e2f81d8 // smlal2 v24.8h, v14.16b, v15.16b
+	VADDP V24.H8, V9.H8, V9.H8
+	FMOVQ 0(R10), F28
+	WORD $0x4e60693c // sadalp v28.4s, v9.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fb9939c // fmul v28.4s, v28.4s, v25.s[1]
+	FMOVQ 32(R23), F31
+	WORD $0x4e3fcd9e // fmla v30.4s, v12.4s, v31.4s
+	FMOVQ 96(R23), F13
+	WORD $0x4e2dcf9e // fmla v30.4s, v28.4s, v13.4s
+	FMOVQ 512(R23), F11
+	WORD $0x0e36c167 // smull v7.8h, v11.8b, v22.8b
+	WORD $0x4e36c172 // smull2 v18.8h, v11.16b, v22.16b
+	FMOVQ 528(R23), F21
+	WORD $0x0e2882a7 // smlal v7.8h, v21.8b, v8.8b
+	WORD $0x4e2882b2 // smlal2 v18.8h, v21.16b, v8.16b
+	FMOVQ 544(R23), F23
+	WORD $0x0e3a82e7 // smlal v7.8h, v23.8b, v26.8b
+	WORD $0x4e3a82f2 // smlal2 v18.8h, v23.16b, v26.16b
+	FMOVQ 560(R23), F14
+	WORD $0x0e3481c7 // smlal v7.8h, v14.8b, v20.8b
+	WORD $0x4e3481d2 // smlal2 v18.8h, v14.16b, v20.16b
+	VADDP V18.H8, V7.H8, V7.H8
+	FMOVQ 0(R10), F24
+	WORD $0x4e6068f8 // sadalp v24.4s, v7.8h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f999318 // fmul v24.4s, v24.4s, v25.s[0]
+	FMOVQ 576(R23), F31
+	WORD $0x0e30c3e9 // smull v9.8h, v31.8b, v16.8b
+	WORD $0x4e30c3ec // smull2 v12.8h, v31.16b, v16.16b
+	FMOVQ 592(R23), F28
+	WORD $0x0e3d8389 // smlal v9.8h, v28.8b, v29.8b
+	WORD $0x4e3d838c // smlal2 v12.8h, v28.16b, v29.16b
+	FMOVQ 608(R23), F13
+	WORD $0x0e3381a9 // smlal v9.8h, v13.8b, v19.8b
+	WORD $0x4e3381ac // smlal2 v12.8h, v13.16b, v19.16b
+	FMOVQ 624(R23), F11
+	WORD $0x0e2f8169 // smlal v9.8h, v11.8b, v15.8b
+	WORD $0x4e2f816c // smlal2 v12.8h, v11.16b, v15.16b
+	VADDP V12.H8, V9.H8, V9.H8
+	FMOVQ 0(R10), F21
+	WORD $0x4e606935 // sadalp v21.4s, v9.8h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fb992b5 // fmul v21.4s, v21.4s, v25.s[1]
+	FMOVQ 48(R23), F23
+	WORD $0x4e37cf11 // fmla v17.4s, v24.4s, v23.4s
+	FMOVQ 112(R23), F14
+	WORD $0x4e2eceb1 // fmla v17.4s, v21.4s, v14.4s
 	ADD $64, R21
 	ADD $640, R23
 	SUBS $1, R4
 	BNE tile79
-	FSTPQ (F17, F12), 0(R14)
-	FSTPQ (F11, F14), 32(R14)
+	FSTPQ (F10, F27), 0(R14)
+	FSTPQ (F30, F17), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -7898,10 +7950,10 @@ tile79:
 
 // mulQ4_Kx1 multiplies Q4_K weights with a few rows of activations, one by one.
 // func mulQ4_Kx1(a *panel.Args)
-TEXT ·mulQ4_Kx1(SB), 0, $192-8
+TEXT ·mulQ4_Kx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -7928,498 +7980,515 @@ row81:
 	MOVD 40(R0), R9
 	LSR $3, R9
 block82:
-	FMOVD 0(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 0(R11)
-	FMOVD 8(R1), F7
+	FMOVQ 32(R10), F6
+	FMOVD 0(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 16(R11)
-	FMOVD 16(R1), F8
+	FMOVQ F7, 0(R11)
+	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
+	FMOVQ F7, 128(R11)
+	FMOVD 8(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 32(R11)
-	FMOVD 24(R1), F9
+	FMOVQ F8, 16(R11)
+	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
+	FMOVQ F8, 144(R11)
+	FMOVD 16(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 48(R11)
-	FMOVD 32(R1), F10
+	FMOVQ F9, 32(R11)
+	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
+	FMOVQ F9, 160(R11)
+	FMOVD 24(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 64(R11)
-	FMOVD 40(R1), F11
+	FMOVQ F10, 48(R11)
+	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
+	FMOVQ F10, 176(R11)
+	FMOVD 32(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 80(R11)
-	FMOVD 48(R1), F12
+	FMOVQ F11, 64(R11)
+	WORD $0x6e26dd6b // fmul v11.4s, v11.4s, v6.4s
+	FMOVQ F11, 192(R11)
+	FMOVD 40(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 96(R11)
-	FMOVD 56(R1), F13
+	FMOVQ F12, 80(R11)
+	WORD $0x6e26dd8c // fmul v12.4s, v12.4s, v6.4s
+	FMOVQ F12, 208(R11)
+	FMOVD 48(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 112(R11)
+	FMOVQ F13, 96(R11)
+	WORD $0x6e26ddad // fmul v13.4s, v13.4s, v6.4s
+	FMOVQ F13, 224(R11)
+	FMOVD 56(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ F14, 112(R11)
+	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
+	FMOVQ F14, 240(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair83:
-	FMOVQ 0(R2), F14
-	FMOVQ 16(R2), F15
-	VDUP V14.S[0], V16.S4
-	VDUP V14.S[1], V17.S4
-	VDUP V14.S[2], V18.S4
-	VDUP V14.S[3], V19.S4
-	VDUP V15.S[0], V20.S4
-	VDUP V15.S[1], V21.S4
-	VDUP V15.S[2], V22.S4
-	VDUP V15.S[3], V23.S4
-	FMOVQ 32(R2), F24
-	FMOVD 56(R2), F25
+	FMOVQ 0(R2), F15
+	FMOVQ 16(R2), F16
+	VDUP V15.S[0], V17.S4
+	VDUP V15.S[1], V18.S4
+	VDUP V15.S[2], V19.S4
+	VDUP V15.S[3], V20.S4
+	VDUP V16.S[0], V21.S4
+	VDUP V16.S[1], V22.S4
+	VDUP V16.S[2], V23.S4
+	VDUP V16.S[3], V24.S4
+	FMOVQ 32(R2), F25
+	FMOVD 56(R2), F26
 	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 64(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x0e30c39a // smull v26.8h, v28.8b, v16.8b
-	WORD $0x4e30c39b // smull2 v27.8h, v28.16b, v16.16b
-	FMOVQ 128(R1), F29
+	FMOVQ 64(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x0e3183ba // smlal v26.8h, v29.8b, v17.8b
-	WORD $0x4e3183bb // smlal2 v27.8h, v29.16b, v17.16b
-	FMOVQ 192(R1), F30
+	WORD $0x0e31c3bb // smull v27.8h, v29.8b, v17.8b
+	WORD $0x4e31c3bc // smull2 v28.8h, v29.16b, v17.16b
+	FMOVQ 128(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x0e3283da // smlal v26.8h, v30.8b, v18.8b
-	WORD $0x4e3283db // smlal2 v27.8h, v30.16b, v18.16b
-	FMOVQ 256(R1), F31
+	WORD $0x0e3283db // smlal v27.8h, v30.8b, v18.8b
+	WORD $0x4e3283dc // smlal2 v28.8h, v30.16b, v18.16b
+	FMOVQ 192(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x0e3383fa // smlal v26.8h, v31.8b, v19.8b
-	WORD $0x4e3383fb // smlal2 v27.8h, v31.16b, v19.16b
-	VADDP V27.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F6
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4f9890c6 // fmul v6.4s, v6.4s, v24.s[0]
-	FMOVQ 64(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x0e34c127 // smull v7.8h, v9.8b, v20.8b
-	WORD $0x4e34c128 // smull2 v8.8h, v9.16b, v20.16b
-	FMOVQ 128(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x0e358147 // smlal v7.8h, v10.8b, v21.8b
-	WORD $0x4e358148 // smlal2 v8.8h, v10.16b, v21.16b
-	FMOVQ 192(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x0e368167 // smlal v7.8h, v11.8b, v22.8b
-	WORD $0x4e368168 // smlal2 v8.8h, v11.16b, v22.16b
-	FMOVQ 256(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x0e378187 // smlal v7.8h, v12.8b, v23.8b
-	WORD $0x4e378188 // smlal2 v8.8h, v12.16b, v23.16b
-	VADDP V8.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e6068ed // sadalp v13.4s, v7.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fb811a6 // fmla v6.4s, v13.4s, v24.s[1]
-	FMOVD 0(R1), F14
-	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
-	WORD $0x0e6e100f // saddw v15.4s, v0.4s, v14.4h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 0(R11), F28
-	WORD $0x6e3cddef // fmul v15.4s, v15.4s, v28.4s
-	WORD $0x4e2fccc2 // fmla v2.4s, v6.4s, v15.4s
-	FMOVD 16(R1), F29
-	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
-	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 64(R11), F31
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	WORD $0x4f9953c2 // fmls v2.4s, v30.4s, v25.s[0]
-	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 80(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e30c13b // smull v27.8h, v9.8b, v16.8b
-	WORD $0x4e30c13a // smull2 v26.8h, v9.16b, v16.16b
-	FMOVQ 144(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x0e31815b // smlal v27.8h, v10.8b, v17.8b
-	WORD $0x4e31815a // smlal2 v26.8h, v10.16b, v17.16b
-	FMOVQ 208(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x0e32817b // smlal v27.8h, v11.8b, v18.8b
-	WORD $0x4e32817a // smlal2 v26.8h, v11.16b, v18.16b
-	FMOVQ 272(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x0e33819b // smlal v27.8h, v12.8b, v19.8b
-	WORD $0x4e33819a // smlal2 v26.8h, v12.16b, v19.16b
-	VADDP V26.H8, V27.H8, V27.H8
+	WORD $0x0e3383fb // smlal v27.8h, v31.8b, v19.8b
+	WORD $0x4e3383fc // smlal2 v28.8h, v31.16b, v19.16b
+	FMOVQ 256(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x0e3480fb // smlal v27.8h, v7.8b, v20.8b
+	WORD $0x4e3480fc // smlal2 v28.8h, v7.16b, v20.16b
+	VADDP V28.H8, V27.H8, V27.H8
 	FMOVQ 0(R10), F8
 	WORD $0x4e606b68 // sadalp v8.4s, v27.8h
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f989108 // fmul v8.4s, v8.4s, v24.s[0]
-	FMOVQ 80(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x0e34c387 // smull v7.8h, v28.8b, v20.8b
-	WORD $0x4e34c38d // smull2 v13.8h, v28.16b, v20.16b
-	FMOVQ 144(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x0e3580c7 // smlal v7.8h, v6.8b, v21.8b
-	WORD $0x4e3580cd // smlal2 v13.8h, v6.16b, v21.16b
-	FMOVQ 208(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x0e3681e7 // smlal v7.8h, v15.8b, v22.8b
-	WORD $0x4e3681ed // smlal2 v13.8h, v15.16b, v22.16b
-	FMOVQ 272(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x0e3783e7 // smlal v7.8h, v31.8b, v23.8b
-	WORD $0x4e3783ed // smlal2 v13.8h, v31.16b, v23.16b
-	VADDP V13.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e6068fe // sadalp v30.4s, v7.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb813c8 // fmla v8.4s, v30.4s, v24.s[1]
-	WORD $0x4e6e1009 // saddw2 v9.4s, v0.4s, v14.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 16(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	WORD $0x4e29cd03 // fmla v3.4s, v8.4s, v9.4s
-	WORD $0x4e7d100b // saddw2 v11.4s, v0.4s, v29.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 80(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x4f995163 // fmls v3.4s, v11.4s, v25.s[0]
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 96(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x0e30c39a // smull v26.8h, v28.8b, v16.8b
-	WORD $0x4e30c39b // smull2 v27.8h, v28.16b, v16.16b
-	FMOVQ 160(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x0e3180da // smlal v26.8h, v6.8b, v17.8b
-	WORD $0x4e3180db // smlal2 v27.8h, v6.16b, v17.16b
-	FMOVQ 224(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x0e3281fa // smlal v26.8h, v15.8b, v18.8b
-	WORD $0x4e3281fb // smlal2 v27.8h, v15.16b, v18.16b
-	FMOVQ 288(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x0e3383fa // smlal v26.8h, v31.8b, v19.8b
-	WORD $0x4e3383fb // smlal2 v27.8h, v31.16b, v19.16b
-	VADDP V27.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e606b4d // sadalp v13.4s, v26.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9891ad // fmul v13.4s, v13.4s, v24.s[0]
-	FMOVQ 96(R1), F14
+	WORD $0x4f999108 // fmul v8.4s, v8.4s, v25.s[0]
+	FMOVQ 64(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x0e35c169 // smull v9.8h, v11.8b, v21.8b
+	WORD $0x4e35c16a // smull2 v10.8h, v11.16b, v21.16b
+	FMOVQ 128(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x0e368189 // smlal v9.8h, v12.8b, v22.8b
+	WORD $0x4e36818a // smlal2 v10.8h, v12.16b, v22.16b
+	FMOVQ 192(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x0e3781a9 // smlal v9.8h, v13.8b, v23.8b
+	WORD $0x4e3781aa // smlal2 v10.8h, v13.16b, v23.16b
+	FMOVQ 256(R1), F14
 	VUSHR $4, V14.B16, V14.B16
-	WORD $0x0e34c1c7 // smull v7.8h, v14.8b, v20.8b
-	WORD $0x4e34c1de // smull2 v30.8h, v14.16b, v20.16b
-	FMOVQ 160(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x0e358147 // smlal v7.8h, v10.8b, v21.8b
-	WORD $0x4e35815e // smlal2 v30.8h, v10.16b, v21.16b
-	FMOVQ 224(R1), F8
+	WORD $0x0e3881c9 // smlal v9.8h, v14.8b, v24.8b
+	WORD $0x4e3881ca // smlal2 v10.8h, v14.16b, v24.16b
+	VADDP V10.H8, V9.H8, V9.H8
+	FMOVQ 0(R10), F6
+	WORD $0x4e606926 // sadalp v6.4s, v9.8h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4fb910c8 // fmla v8.4s, v6.4s, v25.s[1]
+	FMOVD 0(R1), F15
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
+	FMOVQ 128(R11), F29
+	FMOVQ 0(R11), F30
+	WORD $0x4e3ece1d // fmla v29.4s, v16.4s, v30.4s
+	WORD $0x4e3dcd02 // fmla v2.4s, v8.4s, v29.4s
+	FMOVD 16(R1), F31
+	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
+	WORD $0x0e7f1007 // saddw v7.4s, v0.4s, v31.4h
+	FMOVQ 192(R11), F28
+	FMOVQ 64(R11), F27
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	WORD $0x4f9a5382 // fmls v2.4s, v28.4s, v26.s[0]
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 80(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x0e31c1ab // smull v11.8h, v13.8b, v17.8b
+	WORD $0x4e31c1ac // smull2 v12.8h, v13.16b, v17.16b
+	FMOVQ 144(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x0e3281cb // smlal v11.8h, v14.8b, v18.8b
+	WORD $0x4e3281cc // smlal2 v12.8h, v14.16b, v18.16b
+	FMOVQ 208(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x0e33814b // smlal v11.8h, v10.8b, v19.8b
+	WORD $0x4e33814c // smlal2 v12.8h, v10.16b, v19.16b
+	FMOVQ 272(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x0e34812b // smlal v11.8h, v9.8b, v20.8b
+	WORD $0x4e34812c // smlal2 v12.8h, v9.16b, v20.16b
+	VADDP V12.H8, V11.H8, V11.H8
+	FMOVQ 0(R10), F6
+	WORD $0x4e606966 // sadalp v6.4s, v11.8h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4f9990c6 // fmul v6.4s, v6.4s, v25.s[0]
+	FMOVQ 80(R1), F8
 	VUSHR $4, V8.B16, V8.B16
-	WORD $0x0e368107 // smlal v7.8h, v8.8b, v22.8b
-	WORD $0x4e36811e // smlal2 v30.8h, v8.16b, v22.16b
-	FMOVQ 288(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x0e378127 // smlal v7.8h, v9.8b, v23.8b
-	WORD $0x4e37813e // smlal2 v30.8h, v9.16b, v23.16b
-	VADDP V30.H8, V7.H8, V7.H8
-	FMOVQ 0(R10), F29
-	WORD $0x4e6068fd // sadalp v29.4s, v7.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fb813ad // fmla v13.4s, v29.4s, v24.s[1]
-	FMOVD 8(R1), F12
-	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c100b // saddw v11.4s, v0.4s, v12.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 32(R11), F28
-	WORD $0x6e3cdd6b // fmul v11.4s, v11.4s, v28.4s
-	WORD $0x4e2bcda4 // fmla v4.4s, v13.4s, v11.4s
-	FMOVD 24(R1), F6
-	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
-	WORD $0x0e66100f // saddw v15.4s, v0.4s, v6.4h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 96(R11), F31
-	WORD $0x6e3fddef // fmul v15.4s, v15.4s, v31.4s
-	WORD $0x4f9951e4 // fmls v4.4s, v15.4s, v25.s[0]
+	WORD $0x0e35c110 // smull v16.8h, v8.8b, v21.8b
+	WORD $0x4e35c11e // smull2 v30.8h, v8.16b, v21.16b
+	FMOVQ 144(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x0e3683b0 // smlal v16.8h, v29.8b, v22.8b
+	WORD $0x4e3683be // smlal2 v30.8h, v29.16b, v22.16b
+	FMOVQ 208(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x0e3780f0 // smlal v16.8h, v7.8b, v23.8b
+	WORD $0x4e3780fe // smlal2 v30.8h, v7.16b, v23.16b
+	FMOVQ 272(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x0e388370 // smlal v16.8h, v27.8b, v24.8b
+	WORD $0x4e38837e // smlal2 v30.8h, v27.16b, v24.16b
+	VADDP V30.H8, V16.H8, V16.H8
+	FMOVQ 0(R10), F28
+	WORD $0x4e606a1c // sadalp v28.4s, v16.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fb91386 // fmla v6.4s, v28.4s, v25.s[1]
+	WORD $0x4e6f100d // saddw2 v13.4s, v0.4s, v15.8h
+	FMOVQ 144(R11), F14
+	FMOVQ 16(R11), F10
+	WORD $0x4e2acdae // fmla v14.4s, v13.4s, v10.4s
+	WORD $0x4e2eccc3 // fmla v3.4s, v6.4s, v14.4s
+	WORD $0x4e7f1009 // saddw2 v9.4s, v0.4s, v31.8h
+	FMOVQ 208(R11), F12
+	FMOVQ 80(R11), F11
+	WORD $0x4e2bcd2c // fmla v12.4s, v9.4s, v11.4s
+	WORD $0x4f9a5183 // fmls v3.4s, v12.4s, v26.s[0]
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 96(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x0e31c0e8 // smull v8.8h, v7.8b, v17.8b
+	WORD $0x4e31c0fd // smull2 v29.8h, v7.16b, v17.16b
+	FMOVQ 160(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x0e328368 // smlal v8.8h, v27.8b, v18.8b
+	WORD $0x4e32837d // smlal2 v29.8h, v27.16b, v18.16b
+	FMOVQ 224(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x0e3383c8 // smlal v8.8h, v30.8b, v19.8b
+	WORD $0x4e3383dd // smlal2 v29.8h, v30.16b, v19.16b
+	FMOVQ 288(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x0e348208 // smlal v8.8h, v16.8b, v20.8b
+	WORD $0x4e34821d // smlal2 v29.8h, v16.16b, v20.16b
+	VADDP V29.H8, V8.H8, V8.H8
+	FMOVQ 0(R10), F28
+	WORD $0x4e60691c // sadalp v28.4s, v8.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f99939c // fmul v28.4s, v28.4s, v25.s[0]
+	FMOVQ 96(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x0e35c14f // smull v15.8h, v10.8b, v21.8b
+	WORD $0x4e35c14d // smull2 v13.8h, v10.16b, v21.16b
+	FMOVQ 160(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x0e3680cf // smlal v15.8h, v6.8b, v22.8b
+	WORD $0x4e3680cd // smlal2 v13.8h, v6.16b, v22.16b
+	FMOVQ 224(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x0e3781cf // smlal v15.8h, v14.8b, v23.8b
+	WORD $0x4e3781cd // smlal2 v13.8h, v14.16b, v23.16b
+	FMOVQ 288(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x0e3883ef // smlal v15.8h, v31.8b, v24.8b
+	WORD $0x4e3883ed // smlal2 v13.8h, v31.16b, v24.16b
+	VADDP V13.H8, V15.H8, V15.H8
+	FMOVQ 0(R10), F9
+	WORD $0x4e6069e9 // sadalp v9.4s, v15.8h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4fb9113c // fmla v28.4s, v9.4s, v25.s[1]
+	FMOVD 8(R1), F11
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
+	FMOVQ 160(R11), F7
+	FMOVQ 32(R11), F27
+	WORD $0x4e3bcd87 // fmla v7.4s, v12.4s, v27.4s
+	WORD $0x4e27cf84 // fmla v4.4s, v28.4s, v7.4s
+	FMOVD 24(R1), F30
+	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
+	WORD $0x0e7e1010 // saddw v16.4s, v0.4s, v30.4h
+	FMOVQ 224(R11), F29
+	FMOVQ 96(R11), F8
+	WORD $0x4e28ce1d // fmla v29.4s, v16.4s, v8.4s
+	WORD $0x4f9a53a4 // fmls v4.4s, v29.4s, v26.s[0]
 	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 112(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x0e30c1db // smull v27.8h, v14.8b, v16.8b
-	WORD $0x4e30c1da // smull2 v26.8h, v14.16b, v16.16b
-	FMOVQ 176(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x0e31815b // smlal v27.8h, v10.8b, v17.8b
-	WORD $0x4e31815a // smlal2 v26.8h, v10.16b, v17.16b
-	FMOVQ 240(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x0e32811b // smlal v27.8h, v8.8b, v18.8b
-	WORD $0x4e32811a // smlal2 v26.8h, v8.16b, v18.16b
-	FMOVQ 304(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e33813b // smlal v27.8h, v9.8b, v19.8b
-	WORD $0x4e33813a // smlal2 v26.8h, v9.16b, v19.16b
-	VADDP V26.H8, V27.H8, V27.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e606b7e // sadalp v30.4s, v27.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f9893de // fmul v30.4s, v30.4s, v24.s[0]
+	WORD $0x0e31c1ca // smull v10.8h, v14.8b, v17.8b
+	WORD $0x4e31c1c6 // smull2 v6.8h, v14.16b, v17.16b
+	FMOVQ 176(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x0e3283ea // smlal v10.8h, v31.8b, v18.8b
+	WORD $0x4e3283e6 // smlal2 v6.8h, v31.16b, v18.16b
+	FMOVQ 240(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x0e3381aa // smlal v10.8h, v13.8b, v19.8b
+	WORD $0x4e3381a6 // smlal2 v6.8h, v13.16b, v19.16b
+	FMOVQ 304(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x0e3481ea // smlal v10.8h, v15.8b, v20.8b
+	WORD $0x4e3481e6 // smlal2 v6.8h, v15.16b, v20.16b
+	VADDP V6.H8, V10.H8, V10.H8
+	FMOVQ 0(R10), F9
+	WORD $0x4e606949 // sadalp v9.4s, v10.8h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f999129 // fmul v9.4s, v9.4s, v25.s[0]
 	FMOVQ 112(R1), F28
 	VUSHR $4, V28.B16, V28.B16
-	WORD $0x0e34c387 // smull v7.8h, v28.8b, v20.8b
-	WORD $0x4e34c39d // smull2 v29.8h, v28.16b, v20.16b
-	FMOVQ 176(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x0e3581a7 // smlal v7.8h, v13.8b, v21.8b
-	WORD $0x4e3581bd // smlal2 v29.8h, v13.16b, v21.16b
-	FMOVQ 240(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x0e368167 // smlal v7.8h, v11.8b, v22.8b
-	WORD $0x4e36817d // smlal2 v29.8h, v11.16b, v22.16b
-	FMOVQ 304(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x0e3783e7 // smlal v7.8h, v31.8b, v23.8b
-	WORD $0x4e3783fd // smlal2 v29.8h, v31.16b, v23.16b
-	VADDP V29.H8, V7.H8, V7.H8
+	WORD $0x0e35c38c // smull v12.8h, v28.8b, v21.8b
+	WORD $0x4e35c39b // smull2 v27.8h, v28.16b, v21.16b
+	FMOVQ 176(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x0e3680ec // smlal v12.8h, v7.8b, v22.8b
+	WORD $0x4e3680fb // smlal2 v27.8h, v7.16b, v22.16b
+	FMOVQ 240(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x0e37820c // smlal v12.8h, v16.8b, v23.8b
+	WORD $0x4e37821b // smlal2 v27.8h, v16.16b, v23.16b
+	FMOVQ 304(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x0e38810c // smlal v12.8h, v8.8b, v24.8b
+	WORD $0x4e38811b // smlal2 v27.8h, v8.16b, v24.16b
+	VADDP V27.H8, V12.H8, V12.H8
+	FMOVQ 0(R10), F29
+	WORD $0x4e60699d // sadalp v29.4s, v12.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fb913a9 // fmla v9.4s, v29.4s, v25.s[1]
+	WORD $0x4e6b100e // saddw2 v14.4s, v0.4s, v11.8h
+	FMOVQ 176(R11), F31
+	FMOVQ 48(R11), F13
+	WORD $0x4e2dcddf // fmla v31.4s, v14.4s, v13.4s
+	WORD $0x4e3fcd25 // fmla v5.4s, v9.4s, v31.4s
+	WORD $0x4e7e100f // saddw2 v15.4s, v0.4s, v30.8h
+	FMOVQ 240(R11), F6
+	FMOVQ 112(R11), F10
+	WORD $0x4e2acde6 // fmla v6.4s, v15.4s, v10.4s
+	WORD $0x4f9a50c5 // fmls v5.4s, v6.4s, v26.s[0]
+	FMOVQ 64(R2), F28
+	FMOVQ 80(R2), F7
+	VDUP V28.S[0], V16.S4
+	VDUP V28.S[1], V8.S4
+	VDUP V28.S[2], V27.S4
+	VDUP V28.S[3], V12.S4
+	VDUP V7.S[0], V29.S4
+	VDUP V7.S[1], V11.S4
+	VDUP V7.S[2], V14.S4
+	VDUP V7.S[3], V13.S4
+	FMOVQ 96(R2), F9
+	FMOVD 120(R2), F31
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 320(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x0e30c15e // smull v30.8h, v10.8b, v16.8b
+	WORD $0x4e30c14f // smull2 v15.8h, v10.16b, v16.16b
+	FMOVQ 384(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x0e2880de // smlal v30.8h, v6.8b, v8.8b
+	WORD $0x4e2880cf // smlal2 v15.8h, v6.16b, v8.16b
+	FMOVQ 448(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x0e3b823e // smlal v30.8h, v17.8b, v27.8b
+	WORD $0x4e3b822f // smlal2 v15.8h, v17.16b, v27.16b
+	FMOVQ 512(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x0e2c825e // smlal v30.8h, v18.8b, v12.8b
+	WORD $0x4e2c824f // smlal2 v15.8h, v18.16b, v12.16b
+	VADDP V15.H8, V30.H8, V30.H8
+	FMOVQ 0(R10), F19
+	WORD $0x4e606bd3 // sadalp v19.4s, v30.8h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f899273 // fmul v19.4s, v19.4s, v9.s[0]
+	FMOVQ 320(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x0e3dc2d4 // smull v20.8h, v22.8b, v29.8b
+	WORD $0x4e3dc2d5 // smull2 v21.8h, v22.16b, v29.16b
+	FMOVQ 384(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x0e2b82f4 // smlal v20.8h, v23.8b, v11.8b
+	WORD $0x4e2b82f5 // smlal2 v21.8h, v23.16b, v11.16b
+	FMOVQ 448(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x0e2e8314 // smlal v20.8h, v24.8b, v14.8b
+	WORD $0x4e2e8315 // smlal2 v21.8h, v24.16b, v14.16b
+	FMOVQ 512(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x0e2d8334 // smlal v20.8h, v25.8b, v13.8b
+	WORD $0x4e2d8335 // smlal2 v21.8h, v25.16b, v13.16b
+	VADDP V21.H8, V20.H8, V20.H8
+	FMOVQ 0(R10), F26
+	WORD $0x4e606a9a // sadalp v26.4s, v20.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4fa91353 // fmla v19.4s, v26.4s, v9.s[1]
+	FMOVD 32(R1), F28
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c1007 // saddw v7.4s, v0.4s, v28.4h
+	FMOVQ 128(R11), F10
+	FMOVQ 0(R11), F6
+	WORD $0x4e26ccea // fmla v10.4s, v7.4s, v6.4s
+	WORD $0x4e2ace62 // fmla v2.4s, v19.4s, v10.4s
+	FMOVD 48(R1), F17
+	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
+	WORD $0x0e711012 // saddw v18.4s, v0.4s, v17.4h
+	FMOVQ 192(R11), F15
+	FMOVQ 64(R11), F30
+	WORD $0x4e3ece4f // fmla v15.4s, v18.4s, v30.4s
+	WORD $0x4f9f51e2 // fmls v2.4s, v15.4s, v31.s[0]
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 336(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x0e30c316 // smull v22.8h, v24.8b, v16.8b
+	WORD $0x4e30c317 // smull2 v23.8h, v24.16b, v16.16b
+	FMOVQ 400(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x0e288336 // smlal v22.8h, v25.8b, v8.8b
+	WORD $0x4e288337 // smlal2 v23.8h, v25.16b, v8.16b
+	FMOVQ 464(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x0e3b82b6 // smlal v22.8h, v21.8b, v27.8b
+	WORD $0x4e3b82b7 // smlal2 v23.8h, v21.16b, v27.16b
+	FMOVQ 528(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x0e2c8296 // smlal v22.8h, v20.8b, v12.8b
+	WORD $0x4e2c8297 // smlal2 v23.8h, v20.16b, v12.16b
+	VADDP V23.H8, V22.H8, V22.H8
+	FMOVQ 0(R10), F26
+	WORD $0x4e606ada // sadalp v26.4s, v22.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f89935a // fmul v26.4s, v26.4s, v9.s[0]
+	FMOVQ 336(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x0e3dc267 // smull v7.8h, v19.8b, v29.8b
+	WORD $0x4e3dc266 // smull2 v6.8h, v19.16b, v29.16b
+	FMOVQ 400(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x0e2b8147 // smlal v7.8h, v10.8b, v11.8b
+	WORD $0x4e2b8146 // smlal2 v6.8h, v10.16b, v11.16b
+	FMOVQ 464(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x0e2e8247 // smlal v7.8h, v18.8b, v14.8b
+	WORD $0x4e2e8246 // smlal2 v6.8h, v18.16b, v14.16b
+	FMOVQ 528(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x0e2d83c7 // smlal v7.8h, v30.8b, v13.8b
+	WORD $0x4e2d83c6 // smlal2 v6.8h, v30.16b, v13.16b
+	VADDP V6.H8, V7.H8, V7.H8
 	FMOVQ 0(R10), F15
 	WORD $0x4e6068ef // sadalp v15.4s, v7.8h
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fb811fe // fmla v30.4s, v15.4s, v24.s[1]
-	WORD $0x4e6c100e // saddw2 v14.4s, v0.4s, v12.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 48(R11), F10
-	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
-	WORD $0x4e2ecfc5 // fmla v5.4s, v30.4s, v14.4s
-	WORD $0x4e661008 // saddw2 v8.4s, v0.4s, v6.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 112(R11), F9
-	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
-	WORD $0x4f995105 // fmls v5.4s, v8.4s, v25.s[0]
-	FMOVQ 64(R2), F26
-	FMOVQ 80(R2), F27
-	VDUP V26.S[0], V28.S4
-	VDUP V26.S[1], V13.S4
-	VDUP V26.S[2], V11.S4
-	VDUP V26.S[3], V31.S4
-	VDUP V27.S[0], V29.S4
-	VDUP V27.S[1], V7.S4
-	VDUP V27.S[2], V15.S4
-	VDUP V27.S[3], V12.S4
-	FMOVQ 96(R2), F10
-	FMOVD 120(R2), F30
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 320(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e3cc12e // smull v14.8h, v9.8b, v28.8b
-	WORD $0x4e3cc126 // smull2 v6.8h, v9.16b, v28.16b
-	FMOVQ 384(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x0e2d810e // smlal v14.8h, v8.8b, v13.8b
-	WORD $0x4e2d8106 // smlal2 v6.8h, v8.16b, v13.16b
-	FMOVQ 448(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x0e2b820e // smlal v14.8h, v16.8b, v11.8b
-	WORD $0x4e2b8206 // smlal2 v6.8h, v16.16b, v11.16b
-	FMOVQ 512(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x0e3f822e // smlal v14.8h, v17.8b, v31.8b
-	WORD $0x4e3f8226 // smlal2 v6.8h, v17.16b, v31.16b
-	VADDP V6.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F18
-	WORD $0x4e6069d2 // sadalp v18.4s, v14.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f8a9252 // fmul v18.4s, v18.4s, v10.s[0]
-	FMOVQ 320(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x0e3dc2b3 // smull v19.8h, v21.8b, v29.8b
-	WORD $0x4e3dc2b4 // smull2 v20.8h, v21.16b, v29.16b
-	FMOVQ 384(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x0e2782d3 // smlal v19.8h, v22.8b, v7.8b
-	WORD $0x4e2782d4 // smlal2 v20.8h, v22.16b, v7.16b
-	FMOVQ 448(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x0e2f82f3 // smlal v19.8h, v23.8b, v15.8b
-	WORD $0x4e2f82f4 // smlal2 v20.8h, v23.16b, v15.16b
-	FMOVQ 512(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x0e2c8313 // smlal v19.8h, v24.8b, v12.8b
-	WORD $0x4e2c8314 // smlal2 v20.8h, v24.16b, v12.16b
-	VADDP V20.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606a79 // sadalp v25.4s, v19.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4faa1332 // fmla v18.4s, v25.4s, v10.s[1]
-	FMOVD 32(R1), F26
-	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
-	WORD $0x0e7a101b // saddw v27.4s, v0.4s, v26.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 0(R11), F9
-	WORD $0x6e29df7b // fmul v27.4s, v27.4s, v9.4s
-	WORD $0x4e3bce42 // fmla v2.4s, v18.4s, v27.4s
-	FMOVD 48(R1), F8
-	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
-	WORD $0x0e681010 // saddw v16.4s, v0.4s, v8.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 64(R11), F17
-	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	WORD $0x4f9e5202 // fmls v2.4s, v16.4s, v30.s[0]
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 336(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x0e3cc2a6 // smull v6.8h, v21.8b, v28.8b
-	WORD $0x4e3cc2ae // smull2 v14.8h, v21.16b, v28.16b
-	FMOVQ 400(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x0e2d82c6 // smlal v6.8h, v22.8b, v13.8b
-	WORD $0x4e2d82ce // smlal2 v14.8h, v22.16b, v13.16b
-	FMOVQ 464(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x0e2b82e6 // smlal v6.8h, v23.8b, v11.8b
-	WORD $0x4e2b82ee // smlal2 v14.8h, v23.16b, v11.16b
-	FMOVQ 528(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x0e3f8306 // smlal v6.8h, v24.8b, v31.8b
-	WORD $0x4e3f830e // smlal2 v14.8h, v24.16b, v31.16b
-	VADDP V14.H8, V6.H8, V6.H8
-	FMOVQ 0(R10), F20
-	WORD $0x4e6068d4 // sadalp v20.4s, v6.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f8a9294 // fmul v20.4s, v20.4s, v10.s[0]
-	FMOVQ 336(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x0e3dc133 // smull v19.8h, v9.8b, v29.8b
-	WORD $0x4e3dc139 // smull2 v25.8h, v9.16b, v29.16b
-	FMOVQ 400(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x0e278253 // smlal v19.8h, v18.8b, v7.8b
-	WORD $0x4e278259 // smlal2 v25.8h, v18.16b, v7.16b
-	FMOVQ 464(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x0e2f8373 // smlal v19.8h, v27.8b, v15.8b
-	WORD $0x4e2f8379 // smlal2 v25.8h, v27.16b, v15.16b
-	FMOVQ 528(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x0e2c8233 // smlal v19.8h, v17.8b, v12.8b
-	WORD $0x4e2c8239 // smlal2 v25.8h, v17.16b, v12.16b
-	VADDP V25.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F16
-	WORD $0x4e606a70 // sadalp v16.4s, v19.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4faa1214 // fmla v20.4s, v16.4s, v10.s[1]
-	WORD $0x4e7a1015 // saddw2 v21.4s, v0.4s, v26.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 16(R11), F22
-	WORD $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
-	WORD $0x4e35ce83 // fmla v3.4s, v20.4s, v21.4s
-	WORD $0x4e681017 // saddw2 v23.4s, v0.4s, v8.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 80(R11), F24
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	WORD $0x4f9e52e3 // fmls v3.4s, v23.4s, v30.s[0]
+	WORD $0x4fa911fa // fmla v26.4s, v15.4s, v9.s[1]
+	WORD $0x4e7c1018 // saddw2 v24.4s, v0.4s, v28.8h
+	FMOVQ 144(R11), F25
+	FMOVQ 16(R11), F21
+	WORD $0x4e35cf19 // fmla v25.4s, v24.4s, v21.4s
+	WORD $0x4e39cf43 // fmla v3.4s, v26.4s, v25.4s
+	WORD $0x4e711014 // saddw2 v20.4s, v0.4s, v17.8h
+	FMOVQ 208(R11), F23
+	FMOVQ 80(R11), F22
+	WORD $0x4e36ce97 // fmla v23.4s, v20.4s, v22.4s
+	WORD $0x4f9f52e3 // fmls v3.4s, v23.4s, v31.s[0]
 	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 352(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x0e3cc12e // smull v14.8h, v9.8b, v28.8b
-	WORD $0x4e3cc126 // smull2 v6.8h, v9.16b, v28.16b
-	FMOVQ 416(R1), F18
+	FMOVQ 352(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x0e2d824e // smlal v14.8h, v18.8b, v13.8b
-	WORD $0x4e2d8246 // smlal2 v6.8h, v18.16b, v13.16b
-	FMOVQ 480(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x0e2b836e // smlal v14.8h, v27.8b, v11.8b
-	WORD $0x4e2b8366 // smlal2 v6.8h, v27.16b, v11.16b
-	FMOVQ 544(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x0e3f822e // smlal v14.8h, v17.8b, v31.8b
-	WORD $0x4e3f8226 // smlal2 v6.8h, v17.16b, v31.16b
-	VADDP V6.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e6069d9 // sadalp v25.4s, v14.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f8a9339 // fmul v25.4s, v25.4s, v10.s[0]
-	FMOVQ 352(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x0e3dc353 // smull v19.8h, v26.8b, v29.8b
-	WORD $0x4e3dc350 // smull2 v16.8h, v26.16b, v29.16b
-	FMOVQ 416(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x0e2782d3 // smlal v19.8h, v22.8b, v7.8b
-	WORD $0x4e2782d0 // smlal2 v16.8h, v22.16b, v7.16b
-	FMOVQ 480(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x0e2f8293 // smlal v19.8h, v20.8b, v15.8b
-	WORD $0x4e2f8290 // smlal2 v16.8h, v20.16b, v15.16b
-	FMOVQ 544(R1), F21
+	WORD $0x0e30c253 // smull v19.8h, v18.8b, v16.8b
+	WORD $0x4e30c24a // smull2 v10.8h, v18.16b, v16.16b
+	FMOVQ 416(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x0e2883d3 // smlal v19.8h, v30.8b, v8.8b
+	WORD $0x4e2883ca // smlal2 v10.8h, v30.16b, v8.16b
+	FMOVQ 480(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x0e3b80d3 // smlal v19.8h, v6.8b, v27.8b
+	WORD $0x4e3b80ca // smlal2 v10.8h, v6.16b, v27.16b
+	FMOVQ 544(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x0e2c80f3 // smlal v19.8h, v7.8b, v12.8b
+	WORD $0x4e2c80ea // smlal2 v10.8h, v7.16b, v12.16b
+	VADDP V10.H8, V19.H8, V19.H8
+	FMOVQ 0(R10), F15
+	WORD $0x4e606a6f // sadalp v15.4s, v19.8h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f8991ef // fmul v15.4s, v15.4s, v9.s[0]
+	FMOVQ 352(R1), F21
 	VUSHR $4, V21.B16, V21.B16
-	WORD $0x0e2c82b3 // smlal v19.8h, v21.8b, v12.8b
-	WORD $0x4e2c82b0 // smlal2 v16.8h, v21.16b, v12.16b
-	VADDP V16.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F8
-	WORD $0x4e606a68 // sadalp v8.4s, v19.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4faa1119 // fmla v25.4s, v8.4s, v10.s[1]
-	FMOVD 40(R1), F24
-	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
-	WORD $0x0e781017 // saddw v23.4s, v0.4s, v24.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 32(R11), F9
-	WORD $0x6e29def7 // fmul v23.4s, v23.4s, v9.4s
-	WORD $0x4e37cf24 // fmla v4.4s, v25.4s, v23.4s
-	FMOVD 56(R1), F18
-	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
-	WORD $0x0e72101b // saddw v27.4s, v0.4s, v18.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 96(R11), F17
-	WORD $0x6e31df7b // fmul v27.4s, v27.4s, v17.4s
-	WORD $0x4f9e5364 // fmls v4.4s, v27.4s, v30.s[0]
+	WORD $0x0e3dc2bc // smull v28.8h, v21.8b, v29.8b
+	WORD $0x4e3dc2b8 // smull2 v24.8h, v21.16b, v29.16b
+	FMOVQ 416(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x0e2b835c // smlal v28.8h, v26.8b, v11.8b
+	WORD $0x4e2b8358 // smlal2 v24.8h, v26.16b, v11.16b
+	FMOVQ 480(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x0e2e833c // smlal v28.8h, v25.8b, v14.8b
+	WORD $0x4e2e8338 // smlal2 v24.8h, v25.16b, v14.16b
+	FMOVQ 544(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x0e2d823c // smlal v28.8h, v17.8b, v13.8b
+	WORD $0x4e2d8238 // smlal2 v24.8h, v17.16b, v13.16b
+	VADDP V24.H8, V28.H8, V28.H8
+	FMOVQ 0(R10), F20
+	WORD $0x4e606b94 // sadalp v20.4s, v28.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fa9128f // fmla v15.4s, v20.4s, v9.s[1]
+	FMOVD 40(R1), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x0e761017 // saddw v23.4s, v0.4s, v22.4h
+	FMOVQ 160(R11), F18
+	FMOVQ 32(R11), F30
+	WORD $0x4e3ecef2 // fmla v18.4s, v23.4s, v30.4s
+	WORD $0x4e32cde4 // fmla v4.4s, v15.4s, v18.4s
+	FMOVD 56(R1), F6
+	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
+	WORD $0x0e661007 // saddw v7.4s, v0.4s, v6.4h
+	FMOVQ 224(R11), F10
+	FMOVQ 96(R11), F19
+	WORD $0x4e33ccea // fmla v10.4s, v7.4s, v19.4s
+	WORD $0x4f9f5144 // fmls v4.4s, v10.4s, v31.s[0]
 	PRFM 1472(R1), PLDL1KEEP
 	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 368(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x0e3cc346 // smull v6.8h, v26.8b, v28.8b
-	WORD $0x4e3cc34e // smull2 v14.8h, v26.16b, v28.16b
-	FMOVQ 432(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x0e2d82c6 // smlal v6.8h, v22.8b, v13.8b
-	WORD $0x4e2d82ce // smlal2 v14.8h, v22.16b, v13.16b
-	FMOVQ 496(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x0e2b8286 // smlal v6.8h, v20.8b, v11.8b
-	WORD $0x4e2b828e // smlal2 v14.8h, v20.16b, v11.16b
-	FMOVQ 560(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x0e3f82a6 // smlal v6.8h, v21.8b, v31.8b
-	WORD $0x4e3f82ae // smlal2 v14.8h, v21.16b, v31.16b
-	VADDP V14.H8, V6.H8, V6.H8
-	FMOVQ 0(R10), F16
-	WORD $0x4e6068d0 // sadalp v16.4s, v6.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f8a9210 // fmul v16.4s, v16.4s, v10.s[0]
-	FMOVQ 368(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x0e3dc133 // smull v19.8h, v9.8b, v29.8b
-	WORD $0x4e3dc128 // smull2 v8.8h, v9.16b, v29.16b
-	FMOVQ 432(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x0e278333 // smlal v19.8h, v25.8b, v7.8b
-	WORD $0x4e278328 // smlal2 v8.8h, v25.16b, v7.16b
-	FMOVQ 496(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x0e2f82f3 // smlal v19.8h, v23.8b, v15.8b
-	WORD $0x4e2f82e8 // smlal2 v8.8h, v23.16b, v15.16b
-	FMOVQ 560(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x0e2c8233 // smlal v19.8h, v17.8b, v12.8b
-	WORD $0x4e2c8228 // smlal2 v8.8h, v17.16b, v12.16b
-	VADDP V8.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F27
-	WORD $0x4e606a7b // sadalp v27.4s, v19.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4faa1370 // fmla v16.4s, v27.4s, v10.s[1]
-	WORD $0x4e78101a // saddw2 v26.4s, v0.4s, v24.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 48(R11), F22
-	WORD $0x6e36df5a // fmul v26.4s, v26.4s, v22.4s
-	WORD $0x4e3ace05 // fmla v5.4s, v16.4s, v26.4s
-	WORD $0x4e721014 // saddw2 v20.4s, v0.4s, v18.8h
+	FMOVQ 368(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x0e30c335 // smull v21.8h, v25.8b, v16.8b
+	WORD $0x4e30c33a // smull2 v26.8h, v25.16b, v16.16b
+	FMOVQ 432(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x0e288235 // smlal v21.8h, v17.8b, v8.8b
+	WORD $0x4e28823a // smlal2 v26.8h, v17.16b, v8.16b
+	FMOVQ 496(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x0e3b8315 // smlal v21.8h, v24.8b, v27.8b
+	WORD $0x4e3b831a // smlal2 v26.8h, v24.16b, v27.16b
+	FMOVQ 560(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x0e2c8395 // smlal v21.8h, v28.8b, v12.8b
+	WORD $0x4e2c839a // smlal2 v26.8h, v28.16b, v12.16b
+	VADDP V26.H8, V21.H8, V21.H8
+	FMOVQ 0(R10), F20
+	WORD $0x4e606ab4 // sadalp v20.4s, v21.8h
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f899294 // fmul v20.4s, v20.4s, v9.s[0]
+	FMOVQ 368(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x0e3dc1f7 // smull v23.8h, v15.8b, v29.8b
+	WORD $0x4e3dc1fe // smull2 v30.8h, v15.16b, v29.16b
+	FMOVQ 432(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x0e2b8257 // smlal v23.8h, v18.8b, v11.8b
+	WORD $0x4e2b825e // smlal2 v30.8h, v18.16b, v11.16b
+	FMOVQ 496(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x0e2e80f7 // smlal v23.8h, v7.8b, v14.8b
+	WORD $0x4e2e80fe // smlal2 v30.8h, v7.16b, v14.16b
+	FMOVQ 560(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x0e2d8277 // smlal v23.8h, v19.8b, v13.8b
+	WORD $0x4e2d827e // smlal2 v30.8h, v19.16b, v13.16b
+	VADDP V30.H8, V23.H8, V23.H8
+	FMOVQ 0(R10), F10
+	WORD $0x4e606aea // sadalp v10.4s, v23.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fa91154 // fmla v20.4s, v10.4s, v9.s[1]
+	WORD $0x4e761019 // saddw2 v25.4s, v0.4s, v22.8h
+	FMOVQ 176(R11), F17
+	FMOVQ 48(R11), F24
+	WORD $0x4e38cf31 // fmla v17.4s, v25.4s, v24.4s
+	WORD $0x4e31ce85 // fmla v5.4s, v20.4s, v17.4s
+	WORD $0x4e66101c // saddw2 v28.4s, v0.4s, v6.8h
+	FMOVQ 240(R11), F26
 	FMOVQ 112(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f9e5285 // fmls v5.4s, v20.4s, v30.s[0]
+	WORD $0x4e35cf9a // fmla v26.4s, v28.4s, v21.4s
+	WORD $0x4f9f5345 // fmls v5.4s, v26.4s, v31.s[0]
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -8440,10 +8509,10 @@ pair83:
 
 // mulQ4_K multiplies Q4_K weights with several rows of activations.
 // func mulQ4_K(a *panel.Args)
-TEXT ·mulQ4_K(SB), 0, $5312-8
+TEXT ·mulQ4_K(SB), 0, $5440-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-5312(SP), R11
+	MOVD $buf-5440(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -8472,283 +8541,300 @@ row86:
 	MOVD 40(R0), R9
 bunch87:
 	MOVD $8, R4
-	FMOVD 0(R1), F3
-	WORD $0x0e217863 // fcvtl v3.4s, v3.4h
-	FMOVQ F3, 0(R11)
-	FMOVD 8(R1), F4
+	FMOVQ 32(R10), F3
+	FMOVD 0(R1), F4
 	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	FMOVQ F4, 16(R11)
-	FMOVD 16(R1), F5
+	FMOVQ F4, 0(R11)
+	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
+	FMOVQ F4, 128(R11)
+	FMOVD 8(R1), F5
 	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 32(R11)
-	FMOVD 24(R1), F6
+	FMOVQ F5, 16(R11)
+	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
+	FMOVQ F5, 144(R11)
+	FMOVD 16(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 48(R11)
-	FMOVD 32(R1), F7
+	FMOVQ F6, 32(R11)
+	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
+	FMOVQ F6, 160(R11)
+	FMOVD 24(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 64(R11)
-	FMOVD 40(R1), F8
+	FMOVQ F7, 48(R11)
+	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
+	FMOVQ F7, 176(R11)
+	FMOVD 32(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 80(R11)
-	FMOVD 48(R1), F9
+	FMOVQ F8, 64(R11)
+	WORD $0x6e23dd08 // fmul v8.4s, v8.4s, v3.4s
+	FMOVQ F8, 192(R11)
+	FMOVD 40(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 96(R11)
-	FMOVD 56(R1), F10
+	FMOVQ F9, 80(R11)
+	WORD $0x6e23dd29 // fmul v9.4s, v9.4s, v3.4s
+	FMOVQ F9, 208(R11)
+	FMOVD 48(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 112(R11)
+	FMOVQ F10, 96(R11)
+	WORD $0x6e23dd4a // fmul v10.4s, v10.4s, v3.4s
+	FMOVQ F10, 224(R11)
+	FMOVD 56(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 112(R11)
+	WORD $0x6e23dd6b // fmul v11.4s, v11.4s, v3.4s
+	FMOVQ F11, 240(R11)
 	ADD $64, R1
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair88:
-	FMOVQ 64(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 128(R1), F12
+	FMOVQ 64(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	FSTPQ (F11, F12), 128(R23)
-	FMOVQ 192(R1), F13
+	FMOVQ 128(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 256(R1), F14
+	FSTPQ (F12, F13), 128(R23)
+	FMOVQ 192(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	FSTPQ (F13, F14), 160(R23)
-	FMOVQ 64(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	FMOVQ 128(R1), F16
+	FMOVQ 256(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FSTPQ (F14, F15), 160(R23)
+	FMOVQ 64(R1), F16
 	VUSHR $4, V16.B16, V16.B16
-	FSTPQ (F15, F16), 192(R23)
-	FMOVQ 192(R1), F17
+	FMOVQ 128(R1), F17
 	VUSHR $4, V17.B16, V17.B16
-	FMOVQ 256(R1), F18
+	FSTPQ (F16, F17), 192(R23)
+	FMOVQ 192(R1), F18
 	VUSHR $4, V18.B16, V18.B16
-	FSTPQ (F17, F18), 224(R23)
-	FMOVD 0(R1), F19
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 0(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FMOVD 16(R1), F22
-	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
-	WORD $0x0e761017 // saddw v23.4s, v0.4s, v22.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 64(R11), F24
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	FMOVQ 80(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 144(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FSTPQ (F25, F26), 256(R23)
-	FMOVQ 208(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 272(R1), F28
+	FMOVQ 256(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FSTPQ (F18, F19), 224(R23)
+	FMOVD 0(R1), F20
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
+	FMOVQ 128(R11), F22
+	FMOVQ 0(R11), F23
+	WORD $0x4e37ceb6 // fmla v22.4s, v21.4s, v23.4s
+	FMOVD 16(R1), F24
+	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
+	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
+	FMOVQ 192(R11), F26
+	FMOVQ 64(R11), F27
+	WORD $0x4e3bcf3a // fmla v26.4s, v25.4s, v27.4s
+	FMOVQ 80(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
-	FSTPQ (F27, F28), 288(R23)
-	FMOVQ 80(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ 144(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	FSTPQ (F29, F30), 320(R23)
-	FMOVQ 208(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ 272(R1), F2
+	FMOVQ 144(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FSTPQ (F28, F29), 256(R23)
+	FMOVQ 208(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ 272(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FSTPQ (F30, F31), 288(R23)
+	FMOVQ 80(R1), F2
 	VUSHR $4, V2.B16, V2.B16
-	FSTPQ (F31, F2), 352(R23)
-	WORD $0x4e731003 // saddw2 v3.4s, v0.4s, v19.8h
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	FMOVQ 16(R11), F4
-	WORD $0x6e24dc63 // fmul v3.4s, v3.4s, v4.4s
-	FSTPQ (F20, F3), 0(R23)
-	WORD $0x4e761005 // saddw2 v5.4s, v0.4s, v22.8h
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	FMOVQ 80(R11), F6
-	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
-	FSTPQ (F23, F5), 64(R23)
-	FMOVQ 96(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 160(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FSTPQ (F7, F8), 384(R23)
-	FMOVQ 224(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 288(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FSTPQ (F9, F10), 416(R23)
-	FMOVQ 96(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	FMOVQ 160(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	FSTPQ (F11, F12), 448(R23)
-	FMOVQ 224(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	FMOVQ 288(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	FSTPQ (F13, F14), 480(R23)
-	FMOVD 8(R1), F15
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 32(R11), F17
-	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	FMOVD 24(R1), F18
-	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
-	WORD $0x0e721015 // saddw v21.4s, v0.4s, v18.4h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 96(R11), F24
-	WORD $0x6e38deb5 // fmul v21.4s, v21.4s, v24.4s
-	FMOVQ 112(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 176(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FSTPQ (F25, F26), 512(R23)
-	FMOVQ 240(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 304(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FSTPQ (F27, F28), 544(R23)
-	FMOVQ 112(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ 176(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	FSTPQ (F29, F30), 576(R23)
-	FMOVQ 240(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ 304(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	FSTPQ (F31, F2), 608(R23)
-	WORD $0x4e6f1013 // saddw2 v19.4s, v0.4s, v15.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 48(R11), F4
-	WORD $0x6e24de73 // fmul v19.4s, v19.4s, v4.4s
-	FSTPQ (F16, F19), 32(R23)
-	WORD $0x4e721014 // saddw2 v20.4s, v0.4s, v18.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 112(R11), F3
-	WORD $0x6e23de94 // fmul v20.4s, v20.4s, v3.4s
-	FSTPQ (F21, F20), 96(R23)
-	ADD $640, R23
-	FMOVQ 320(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 384(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	FSTPQ (F22, F6), 128(R23)
-	FMOVQ 448(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 512(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	FSTPQ (F23, F5), 160(R23)
-	FMOVQ 320(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	FMOVQ 384(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	FSTPQ (F7, F8), 192(R23)
-	FMOVQ 448(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	FMOVQ 512(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	FSTPQ (F9, F10), 224(R23)
-	FMOVD 32(R1), F11
-	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
-	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 0(R11), F13
-	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
-	FMOVD 48(R1), F14
-	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
-	WORD $0x0e6e1011 // saddw v17.4s, v0.4s, v14.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 64(R11), F24
-	WORD $0x6e38de31 // fmul v17.4s, v17.4s, v24.4s
-	FMOVQ 336(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 400(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FSTPQ (F25, F26), 256(R23)
-	FMOVQ 464(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 528(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FSTPQ (F27, F28), 288(R23)
-	FMOVQ 336(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ 400(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	FSTPQ (F29, F30), 320(R23)
-	FMOVQ 464(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ 528(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	FSTPQ (F31, F2), 352(R23)
-	WORD $0x4e6b100f // saddw2 v15.4s, v0.4s, v11.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 16(R11), F4
-	WORD $0x6e24ddef // fmul v15.4s, v15.4s, v4.4s
-	FSTPQ (F12, F15), 0(R23)
-	WORD $0x4e6e1010 // saddw2 v16.4s, v0.4s, v14.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 80(R11), F19
-	WORD $0x6e33de10 // fmul v16.4s, v16.4s, v19.4s
-	FSTPQ (F17, F16), 64(R23)
-	FMOVQ 352(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ 416(R1), F3
-	VAND V1.B16, V3.B16, V3.B16
-	FSTPQ (F18, F3), 384(R23)
-	FMOVQ 480(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 544(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FSTPQ (F21, F20), 416(R23)
-	FMOVQ 352(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	FMOVQ 416(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	FSTPQ (F22, F6), 448(R23)
-	FMOVQ 480(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	FMOVQ 544(R1), F5
+	FMOVQ 144(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	FSTPQ (F2, F4), 320(R23)
+	FMOVQ 208(R1), F5
 	VUSHR $4, V5.B16, V5.B16
-	FSTPQ (F23, F5), 480(R23)
-	FMOVD 40(R1), F7
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e671008 // saddw v8.4s, v0.4s, v7.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 32(R11), F9
-	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
-	FMOVD 56(R1), F10
-	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a100d // saddw v13.4s, v0.4s, v10.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 96(R11), F24
-	WORD $0x6e38ddad // fmul v13.4s, v13.4s, v24.4s
-	FMOVQ 368(R1), F25
+	FMOVQ 272(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	FSTPQ (F5, F6), 352(R23)
+	WORD $0x4e741007 // saddw2 v7.4s, v0.4s, v20.8h
+	FMOVQ 144(R11), F8
+	FMOVQ 16(R11), F9
+	WORD $0x4e29cce8 // fmla v8.4s, v7.4s, v9.4s
+	FSTPQ (F22, F8), 0(R23)
+	WORD $0x4e78100a // saddw2 v10.4s, v0.4s, v24.8h
+	FMOVQ 208(R11), F11
+	FMOVQ 80(R11), F3
+	WORD $0x4e23cd4b // fmla v11.4s, v10.4s, v3.4s
+	FSTPQ (F26, F11), 64(R23)
+	FMOVQ 96(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 160(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FSTPQ (F12, F13), 384(R23)
+	FMOVQ 224(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 288(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FSTPQ (F14, F15), 416(R23)
+	FMOVQ 96(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	FMOVQ 160(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	FSTPQ (F16, F17), 448(R23)
+	FMOVQ 224(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	FMOVQ 288(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FSTPQ (F18, F19), 480(R23)
+	FMOVD 8(R1), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x0e751017 // saddw v23.4s, v0.4s, v21.4h
+	FMOVQ 160(R11), F25
+	FMOVQ 32(R11), F27
+	WORD $0x4e3bcef9 // fmla v25.4s, v23.4s, v27.4s
+	FMOVD 24(R1), F28
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
+	FMOVQ 224(R11), F30
+	FMOVQ 96(R11), F31
+	WORD $0x4e3fcfbe // fmla v30.4s, v29.4s, v31.4s
+	FMOVQ 112(R1), F2
+	VAND V1.B16, V2.B16, V2.B16
+	FMOVQ 176(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	FSTPQ (F2, F4), 512(R23)
+	FMOVQ 240(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ 304(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	FSTPQ (F5, F6), 544(R23)
+	FMOVQ 112(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	FMOVQ 176(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	FSTPQ (F20, F7), 576(R23)
+	FMOVQ 240(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	FMOVQ 304(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	FSTPQ (F9, F22), 608(R23)
+	WORD $0x4e751008 // saddw2 v8.4s, v0.4s, v21.8h
+	FMOVQ 176(R11), F24
+	FMOVQ 48(R11), F10
+	WORD $0x4e2acd18 // fmla v24.4s, v8.4s, v10.4s
+	FSTPQ (F25, F24), 32(R23)
+	WORD $0x4e7c1003 // saddw2 v3.4s, v0.4s, v28.8h
+	FMOVQ 240(R11), F26
+	FMOVQ 112(R11), F11
+	WORD $0x4e2bcc7a // fmla v26.4s, v3.4s, v11.4s
+	FSTPQ (F30, F26), 96(R23)
+	ADD $640, R23
+	FMOVQ 320(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 384(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FSTPQ (F12, F13), 128(R23)
+	FMOVQ 448(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 512(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FSTPQ (F14, F15), 160(R23)
+	FMOVQ 320(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	FMOVQ 384(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	FSTPQ (F16, F17), 192(R23)
+	FMOVQ 448(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	FMOVQ 512(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FSTPQ (F18, F19), 224(R23)
+	FMOVD 32(R1), F23
+	WORD $0x2f08a6f7 // ushll v23.8h, v23.8b, #0
+	WORD $0x0e77101b // saddw v27.4s, v0.4s, v23.4h
+	FMOVQ 128(R11), F29
+	FMOVQ 0(R11), F31
+	WORD $0x4e3fcf7d // fmla v29.4s, v27.4s, v31.4s
+	FMOVD 48(R1), F2
+	WORD $0x2f08a442 // ushll v2.8h, v2.8b, #0
+	WORD $0x0e621004 // saddw v4.4s, v0.4s, v2.4h
+	FMOVQ 192(R11), F5
+	FMOVQ 64(R11), F6
+	WORD $0x4e26cc85 // fmla v5.4s, v4.4s, v6.4s
+	FMOVQ 336(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 400(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	FSTPQ (F20, F7), 256(R23)
+	FMOVQ 464(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 528(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FSTPQ (F9, F22), 288(R23)
+	FMOVQ 336(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	FMOVQ 400(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	FSTPQ (F21, F8), 320(R23)
+	FMOVQ 464(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	FMOVQ 528(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	FSTPQ (F10, F25), 352(R23)
+	WORD $0x4e771018 // saddw2 v24.4s, v0.4s, v23.8h
+	FMOVQ 144(R11), F28
+	FMOVQ 16(R11), F3
+	WORD $0x4e23cf1c // fmla v28.4s, v24.4s, v3.4s
+	FSTPQ (F29, F28), 0(R23)
+	WORD $0x4e62100b // saddw2 v11.4s, v0.4s, v2.8h
+	FMOVQ 208(R11), F30
+	FMOVQ 80(R11), F26
+	WORD $0x4e3acd7e // fmla v30.4s, v11.4s, v26.4s
+	FSTPQ (F5, F30), 64(R23)
+	FMOVQ 352(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 416(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FSTPQ (F12, F13), 384(R23)
+	FMOVQ 480(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 544(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FSTPQ (F14, F15), 416(R23)
+	FMOVQ 352(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	FMOVQ 416(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	FSTPQ (F16, F17), 448(R23)
+	FMOVQ 480(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	FMOVQ 544(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FSTPQ (F18, F19), 480(R23)
+	FMOVD 40(R1), F27
+	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
+	WORD $0x0e7b101f // saddw v31.4s, v0.4s, v27.4h
+	FMOVQ 160(R11), F4
+	FMOVQ 32(R11), F6
+	WORD $0x4e26cfe4 // fmla v4.4s, v31.4s, v6.4s
+	FMOVD 56(R1), F20
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741007 // saddw v7.4s, v0.4s, v20.4h
+	FMOVQ 224(R11), F9
+	FMOVQ 96(R11), F22
+	WORD $0x4e36cce9 // fmla v9.4s, v7.4s, v22.4s
+	FMOVQ 368(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 432(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	FSTPQ (F21, F8), 512(R23)
+	FMOVQ 496(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 560(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 432(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FSTPQ (F25, F26), 512(R23)
-	FMOVQ 496(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 560(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FSTPQ (F27, F28), 544(R23)
-	FMOVQ 368(R1), F29
+	FSTPQ (F10, F25), 544(R23)
+	FMOVQ 368(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	FMOVQ 432(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	FSTPQ (F23, F24), 576(R23)
+	FMOVQ 496(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	FMOVQ 560(R1), F29
 	VUSHR $4, V29.B16, V29.B16
-	FMOVQ 432(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	FSTPQ (F29, F30), 576(R23)
-	FMOVQ 496(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ 560(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	FSTPQ (F31, F2), 608(R23)
-	WORD $0x4e67100b // saddw2 v11.4s, v0.4s, v7.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 48(R11), F4
-	WORD $0x6e24dd6b // fmul v11.4s, v11.4s, v4.4s
-	FSTPQ (F8, F11), 32(R23)
-	WORD $0x4e6a100c // saddw2 v12.4s, v0.4s, v10.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 112(R11), F15
-	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
-	FSTPQ (F13, F12), 96(R23)
+	FSTPQ (F3, F29), 608(R23)
+	WORD $0x4e7b101c // saddw2 v28.4s, v0.4s, v27.8h
+	FMOVQ 176(R11), F2
+	FMOVQ 48(R11), F11
+	WORD $0x4e2bcf82 // fmla v2.4s, v28.4s, v11.4s
+	FSTPQ (F4, F2), 32(R23)
+	WORD $0x4e74101a // saddw2 v26.4s, v0.4s, v20.8h
+	FMOVQ 240(R11), F5
+	FMOVQ 112(R11), F30
+	WORD $0x4e3ecf45 // fmla v5.4s, v26.4s, v30.4s
+	FSTPQ (F9, F5), 96(R23)
 	ADD $640, R23
 	ADD $576, R1
 	SUBS $2, R4
@@ -8757,184 +8843,184 @@ pair88:
 	MOVD R2, R13
 	MOVD R3, R14
 row90:
-	FMOVQ 0(R14), F14
-	FMOVQ 16(R14), F19
-	FMOVQ 32(R14), F17
-	FMOVQ 48(R14), F16
+	FMOVQ 0(R14), F12
+	FMOVQ 16(R14), F13
+	FMOVQ 32(R14), F14
+	FMOVQ 48(R14), F15
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile91:
-	FMOVQ 0(R21), F18
-	FMOVQ 16(R21), F3
-	VDUP V18.S[0], V21.S4
-	VDUP V18.S[1], V20.S4
-	VDUP V18.S[2], V22.S4
-	VDUP V18.S[3], V6.S4
-	VDUP V3.S[0], V23.S4
-	VDUP V3.S[1], V5.S4
-	VDUP V3.S[2], V9.S4
-	VDUP V3.S[3], V24.S4
-	FMOVQ 32(R21), F25
-	FMOVD 56(R21), F26
-	FMOVQ 128(R23), F29
-	WORD $0x0e35c3bb // smull v27.8h, v29.8b, v21.8b
-	WORD $0x4e35c3bc // smull2 v28.8h, v29.16b, v21.16b
-	FMOVQ 144(R23), F30
-	WORD $0x0e3483db // smlal v27.8h, v30.8b, v20.8b
-	WORD $0x4e3483dc // smlal2 v28.8h, v30.16b, v20.16b
-	FMOVQ 160(R23), F31
-	WORD $0x0e3683fb // smlal v27.8h, v31.8b, v22.8b
-	WORD $0x4e3683fc // smlal2 v28.8h, v31.16b, v22.16b
-	FMOVQ 176(R23), F2
-	WORD $0x0e26805b // smlal v27.8h, v2.8b, v6.8b
-	WORD $0x4e26805c // smlal2 v28.8h, v2.16b, v6.16b
-	VADDP V28.H8, V27.H8, V27.H8
-	FMOVQ 0(R10), F7
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4f9990e7 // fmul v7.4s, v7.4s, v25.s[0]
-	FMOVQ 192(R23), F11
-	WORD $0x0e37c164 // smull v4.8h, v11.8b, v23.8b
-	WORD $0x4e37c168 // smull2 v8.8h, v11.16b, v23.16b
-	FMOVQ 208(R23), F10
-	WORD $0x0e258144 // smlal v4.8h, v10.8b, v5.8b
-	WORD $0x4e258148 // smlal2 v8.8h, v10.16b, v5.16b
-	FMOVQ 224(R23), F15
-	WORD $0x0e2981e4 // smlal v4.8h, v15.8b, v9.8b
-	WORD $0x4e2981e8 // smlal2 v8.8h, v15.16b, v9.16b
-	FMOVQ 240(R23), F13
-	WORD $0x0e3881a4 // smlal v4.8h, v13.8b, v24.8b
-	WORD $0x4e3881a8 // smlal2 v8.8h, v13.16b, v24.16b
-	VADDP V8.H8, V4.H8, V4.H8
-	FMOVQ 0(R10), F12
-	WORD $0x4e60688c // sadalp v12.4s, v4.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fb91187 // fmla v7.4s, v12.4s, v25.s[1]
-	FMOVQ 0(R23), F18
-	WORD $0x4e32ccee // fmla v14.4s, v7.4s, v18.4s
-	FMOVQ 64(R23), F3
-	WORD $0x4f9a506e // fmls v14.4s, v3.4s, v26.s[0]
-	FMOVQ 256(R23), F31
-	WORD $0x0e35c3fd // smull v29.8h, v31.8b, v21.8b
-	WORD $0x4e35c3fe // smull2 v30.8h, v31.16b, v21.16b
-	FMOVQ 272(R23), F2
-	WORD $0x0e34805d // smlal v29.8h, v2.8b, v20.8b
-	WORD $0x4e34805e // smlal2 v30.8h, v2.16b, v20.16b
-	FMOVQ 288(R23), F28
-	WORD $0x0e36839d // smlal v29.8h, v28.8b, v22.8b
-	WORD $0x4e36839e // smlal2 v30.8h, v28.16b, v22.16b
-	FMOVQ 304(R23), F27
-	WORD $0x0e26837d // smlal v29.8h, v27.8b, v6.8b
-	WORD $0x4e26837e // smlal2 v30.8h, v27.16b, v6.16b
-	VADDP V30.H8, V29.H8, V29.H8
+	FMOVQ 0(R21), F16
+	FMOVQ 16(R21), F17
+	VDUP V16.S[0], V18.S4
+	VDUP V16.S[1], V19.S4
+	VDUP V16.S[2], V31.S4
+	VDUP V16.S[3], V6.S4
+	VDUP V17.S[0], V7.S4
+	VDUP V17.S[1], V22.S4
+	VDUP V17.S[2], V21.S4
+	VDUP V17.S[3], V8.S4
+	FMOVQ 32(R21), F10
+	FMOVD 56(R21), F25
+	FMOVQ 128(R23), F3
+	WORD $0x0e32c077 // smull v23.8h, v3.8b, v18.8b
+	WORD $0x4e32c078 // smull2 v24.8h, v3.16b, v18.16b
+	FMOVQ 144(R23), F29
+	WORD $0x0e3383b7 // smlal v23.8h, v29.8b, v19.8b
+	WORD $0x4e3383b8 // smlal2 v24.8h, v29.16b, v19.16b
+	FMOVQ 160(R23), F27
+	WORD $0x0e3f8377 // smlal v23.8h, v27.8b, v31.8b
+	WORD $0x4e3f8378 // smlal2 v24.8h, v27.16b, v31.16b
+	FMOVQ 176(R23), F28
+	WORD $0x0e268397 // smlal v23.8h, v28.8b, v6.8b
+	WORD $0x4e268398 // smlal2 v24.8h, v28.16b, v6.16b
+	VADDP V24.H8, V23.H8, V23.H8
 	FMOVQ 0(R10), F11
-	WORD $0x4e606bab // sadalp v11.4s, v29.8h
+	WORD $0x4e606aeb // sadalp v11.4s, v23.8h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f99916b // fmul v11.4s, v11.4s, v25.s[0]
-	FMOVQ 320(R23), F13
-	WORD $0x0e37c1aa // smull v10.8h, v13.8b, v23.8b
-	WORD $0x4e37c1af // smull2 v15.8h, v13.16b, v23.16b
-	FMOVQ 336(R23), F8
-	WORD $0x0e25810a // smlal v10.8h, v8.8b, v5.8b
-	WORD $0x4e25810f // smlal2 v15.8h, v8.16b, v5.16b
+	WORD $0x4f8a916b // fmul v11.4s, v11.4s, v10.s[0]
+	FMOVQ 192(R23), F20
+	WORD $0x0e27c284 // smull v4.8h, v20.8b, v7.8b
+	WORD $0x4e27c282 // smull2 v2.8h, v20.16b, v7.16b
+	FMOVQ 208(R23), F26
+	WORD $0x0e368344 // smlal v4.8h, v26.8b, v22.8b
+	WORD $0x4e368342 // smlal2 v2.8h, v26.16b, v22.16b
+	FMOVQ 224(R23), F30
+	WORD $0x0e3583c4 // smlal v4.8h, v30.8b, v21.8b
+	WORD $0x4e3583c2 // smlal2 v2.8h, v30.16b, v21.16b
+	FMOVQ 240(R23), F9
+	WORD $0x0e288124 // smlal v4.8h, v9.8b, v8.8b
+	WORD $0x4e288122 // smlal2 v2.8h, v9.16b, v8.16b
+	VADDP V2.H8, V4.H8, V4.H8
+	FMOVQ 0(R10), F5
+	WORD $0x4e606885 // sadalp v5.4s, v4.8h
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4faa10ab // fmla v11.4s, v5.4s, v10.s[1]
+	FMOVQ 0(R23), F16
+	WORD $0x4e30cd6c // fmla v12.4s, v11.4s, v16.4s
+	FMOVQ 64(R23), F17
+	WORD $0x4f99522c // fmls v12.4s, v17.4s, v25.s[0]
+	FMOVQ 256(R23), F27
+	WORD $0x0e32c363 // smull v3.8h, v27.8b, v18.8b
+	WORD $0x4e32c37d // smull2 v29.8h, v27.16b, v18.16b
+	FMOVQ 272(R23), F28
+	WORD $0x0e338383 // smlal v3.8h, v28.8b, v19.8b
+	WORD $0x4e33839d // smlal2 v29.8h, v28.16b, v19.16b
+	FMOVQ 288(R23), F24
+	WORD $0x0e3f8303 // smlal v3.8h, v24.8b, v31.8b
+	WORD $0x4e3f831d // smlal2 v29.8h, v24.16b, v31.16b
+	FMOVQ 304(R23), F23
+	WORD $0x0e2682e3 // smlal v3.8h, v23.8b, v6.8b
+	WORD $0x4e2682fd // smlal2 v29.8h, v23.16b, v6.16b
+	VADDP V29.H8, V3.H8, V3.H8
+	FMOVQ 0(R10), F20
+	WORD $0x4e606874 // sadalp v20.4s, v3.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f8a9294 // fmul v20.4s, v20.4s, v10.s[0]
+	FMOVQ 320(R23), F9
+	WORD $0x0e27c13a // smull v26.8h, v9.8b, v7.8b
+	WORD $0x4e27c13e // smull2 v30.8h, v9.16b, v7.16b
+	FMOVQ 336(R23), F2
+	WORD $0x0e36805a // smlal v26.8h, v2.8b, v22.8b
+	WORD $0x4e36805e // smlal2 v30.8h, v2.16b, v22.16b
 	FMOVQ 352(R23), F4
-	WORD $0x0e29808a // smlal v10.8h, v4.8b, v9.8b
-	WORD $0x4e29808f // smlal2 v15.8h, v4.16b, v9.16b
-	FMOVQ 368(R23), F12
-	WORD $0x0e38818a // smlal v10.8h, v12.8b, v24.8b
-	WORD $0x4e38818f // smlal2 v15.8h, v12.16b, v24.16b
-	VADDP V15.H8, V10.H8, V10.H8
-	FMOVQ 0(R10), F7
-	WORD $0x4e606947 // sadalp v7.4s, v10.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fb910eb // fmla v11.4s, v7.4s, v25.s[1]
-	FMOVQ 16(R23), F18
-	WORD $0x4e32cd73 // fmla v19.4s, v11.4s, v18.4s
-	FMOVQ 80(R23), F3
-	WORD $0x4f9a5073 // fmls v19.4s, v3.4s, v26.s[0]
-	FMOVQ 384(R23), F28
-	WORD $0x0e35c39f // smull v31.8h, v28.8b, v21.8b
-	WORD $0x4e35c382 // smull2 v2.8h, v28.16b, v21.16b
-	FMOVQ 400(R23), F27
-	WORD $0x0e34837f // smlal v31.8h, v27.8b, v20.8b
-	WORD $0x4e348362 // smlal2 v2.8h, v27.16b, v20.16b
-	FMOVQ 416(R23), F30
-	WORD $0x0e3683df // smlal v31.8h, v30.8b, v22.8b
-	WORD $0x4e3683c2 // smlal2 v2.8h, v30.16b, v22.16b
-	FMOVQ 432(R23), F29
-	WORD $0x0e2683bf // smlal v31.8h, v29.8b, v6.8b
-	WORD $0x4e2683a2 // smlal2 v2.8h, v29.16b, v6.16b
-	VADDP V2.H8, V31.H8, V31.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e606bed // sadalp v13.4s, v31.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9991ad // fmul v13.4s, v13.4s, v25.s[0]
-	FMOVQ 448(R23), F12
-	WORD $0x0e37c188 // smull v8.8h, v12.8b, v23.8b
-	WORD $0x4e37c184 // smull2 v4.8h, v12.16b, v23.16b
-	FMOVQ 464(R23), F15
-	WORD $0x0e2581e8 // smlal v8.8h, v15.8b, v5.8b
-	WORD $0x4e2581e4 // smlal2 v4.8h, v15.16b, v5.16b
-	FMOVQ 480(R23), F10
-	WORD $0x0e298148 // smlal v8.8h, v10.8b, v9.8b
-	WORD $0x4e298144 // smlal2 v4.8h, v10.16b, v9.16b
-	FMOVQ 496(R23), F7
-	WORD $0x0e3880e8 // smlal v8.8h, v7.8b, v24.8b
-	WORD $0x4e3880e4 // smlal2 v4.8h, v7.16b, v24.16b
-	VADDP V4.H8, V8.H8, V8.H8
+	WORD $0x0e35809a // smlal v26.8h, v4.8b, v21.8b
+	WORD $0x4e35809e // smlal2 v30.8h, v4.16b, v21.16b
+	FMOVQ 368(R23), F5
+	WORD $0x0e2880ba // smlal v26.8h, v5.8b, v8.8b
+	WORD $0x4e2880be // smlal2 v30.8h, v5.16b, v8.16b
+	VADDP V30.H8, V26.H8, V26.H8
 	FMOVQ 0(R10), F11
-	WORD $0x4e60690b // sadalp v11.4s, v8.8h
+	WORD $0x4e606b4b // sadalp v11.4s, v26.8h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fb9116d // fmla v13.4s, v11.4s, v25.s[1]
-	FMOVQ 32(R23), F18
-	WORD $0x4e32cdb1 // fmla v17.4s, v13.4s, v18.4s
-	FMOVQ 96(R23), F3
-	WORD $0x4f9a5071 // fmls v17.4s, v3.4s, v26.s[0]
-	FMOVQ 512(R23), F30
-	WORD $0x0e35c3dc // smull v28.8h, v30.8b, v21.8b
-	WORD $0x4e35c3db // smull2 v27.8h, v30.16b, v21.16b
-	FMOVQ 528(R23), F29
-	WORD $0x0e3483bc // smlal v28.8h, v29.8b, v20.8b
-	WORD $0x4e3483bb // smlal2 v27.8h, v29.16b, v20.16b
-	FMOVQ 544(R23), F2
-	WORD $0x0e36805c // smlal v28.8h, v2.8b, v22.8b
-	WORD $0x4e36805b // smlal2 v27.8h, v2.16b, v22.16b
-	FMOVQ 560(R23), F31
-	WORD $0x0e2683fc // smlal v28.8h, v31.8b, v6.8b
-	WORD $0x4e2683fb // smlal2 v27.8h, v31.16b, v6.16b
-	VADDP V27.H8, V28.H8, V28.H8
-	FMOVQ 0(R10), F12
-	WORD $0x4e606b8c // sadalp v12.4s, v28.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f99918c // fmul v12.4s, v12.4s, v25.s[0]
-	FMOVQ 576(R23), F7
-	WORD $0x0e37c0ef // smull v15.8h, v7.8b, v23.8b
-	WORD $0x4e37c0ea // smull2 v10.8h, v7.16b, v23.16b
+	WORD $0x4faa1174 // fmla v20.4s, v11.4s, v10.s[1]
+	FMOVQ 16(R23), F16
+	WORD $0x4e30ce8d // fmla v13.4s, v20.4s, v16.4s
+	FMOVQ 80(R23), F17
+	WORD $0x4f99522d // fmls v13.4s, v17.4s, v25.s[0]
+	FMOVQ 384(R23), F24
+	WORD $0x0e32c31b // smull v27.8h, v24.8b, v18.8b
+	WORD $0x4e32c31c // smull2 v28.8h, v24.16b, v18.16b
+	FMOVQ 400(R23), F23
+	WORD $0x0e3382fb // smlal v27.8h, v23.8b, v19.8b
+	WORD $0x4e3382fc // smlal2 v28.8h, v23.16b, v19.16b
+	FMOVQ 416(R23), F29
+	WORD $0x0e3f83bb // smlal v27.8h, v29.8b, v31.8b
+	WORD $0x4e3f83bc // smlal2 v28.8h, v29.16b, v31.16b
+	FMOVQ 432(R23), F3
+	WORD $0x0e26807b // smlal v27.8h, v3.8b, v6.8b
+	WORD $0x4e26807c // smlal2 v28.8h, v3.16b, v6.16b
+	VADDP V28.H8, V27.H8, V27.H8
+	FMOVQ 0(R10), F9
+	WORD $0x4e606b69 // sadalp v9.4s, v27.8h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f8a9129 // fmul v9.4s, v9.4s, v10.s[0]
+	FMOVQ 448(R23), F5
+	WORD $0x0e27c0a2 // smull v2.8h, v5.8b, v7.8b
+	WORD $0x4e27c0a4 // smull2 v4.8h, v5.16b, v7.16b
+	FMOVQ 464(R23), F30
+	WORD $0x0e3683c2 // smlal v2.8h, v30.8b, v22.8b
+	WORD $0x4e3683c4 // smlal2 v4.8h, v30.16b, v22.16b
+	FMOVQ 480(R23), F26
+	WORD $0x0e358342 // smlal v2.8h, v26.8b, v21.8b
+	WORD $0x4e358344 // smlal2 v4.8h, v26.16b, v21.16b
+	FMOVQ 496(R23), F11
+	WORD $0x0e288162 // smlal v2.8h, v11.8b, v8.8b
+	WORD $0x4e288164 // smlal2 v4.8h, v11.16b, v8.16b
+	VADDP V4.H8, V2.H8, V2.H8
+	FMOVQ 0(R10), F20
+	WORD $0x4e606854 // sadalp v20.4s, v2.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4faa1289 // fmla v9.4s, v20.4s, v10.s[1]
+	FMOVQ 32(R23), F16
+	WORD $0x4e30cd2e // fmla v14.4s, v9.4s, v16.4s
+	FMOVQ 96(R23), F17
+	WORD $0x4f99522e // fmls v14.4s, v17.4s, v25.s[0]
+	FMOVQ 512(R23), F29
+	WORD $0x0e32c3b8 // smull v24.8h, v29.8b, v18.8b
+	WORD $0x4e32c3b7 // smull2 v23.8h, v29.16b, v18.16b
+	FMOVQ 528(R23), F3
+	WORD $0x0e338078 // smlal v24.8h, v3.8b, v19.8b
+	WORD $0x4e338077 // smlal2 v23.8h, v3.16b, v19.16b
+	FMOVQ 544(R23), F28
+	WORD $0x0e3f8398 // smlal v24.8h, v28.8b, v31.8b
+	WORD $0x4e3f8397 // smlal2 v23.8h, v28.16b, v31.16b
+	FMOVQ 560(R23), F27
+	WORD $0x0e268378 // smlal v24.8h, v27.8b, v6.8b
+	WORD $0x4e268377 // smlal2 v23.8h, v27.16b, v6.16b
+	VADDP V23.H8, V24.H8, V24.H8
+	FMOVQ 0(R10), F5
+	WORD $0x4e606b05 // sadalp v5.4s, v24.8h
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4f8a90a5 // fmul v5.4s, v5.4s, v10.s[0]
+	FMOVQ 576(R23), F11
+	WORD $0x0e27c17e // smull v30.8h, v11.8b, v7.8b
+	WORD $0x4e27c17a // smull2 v26.8h, v11.16b, v7.16b
 	FMOVQ 592(R23), F4
-	WORD $0x0e25808f // smlal v15.8h, v4.8b, v5.8b
-	WORD $0x4e25808a // smlal2 v10.8h, v4.16b, v5.16b
-	FMOVQ 608(R23), F8
-	WORD $0x0e29810f // smlal v15.8h, v8.8b, v9.8b
-	WORD $0x4e29810a // smlal2 v10.8h, v8.16b, v9.16b
-	FMOVQ 624(R23), F11
-	WORD $0x0e38816f // smlal v15.8h, v11.8b, v24.8b
-	WORD $0x4e38816a // smlal2 v10.8h, v11.16b, v24.16b
-	VADDP V10.H8, V15.H8, V15.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e6069ed // sadalp v13.4s, v15.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fb911ac // fmla v12.4s, v13.4s, v25.s[1]
-	FMOVQ 48(R23), F18
-	WORD $0x4e32cd90 // fmla v16.4s, v12.4s, v18.4s
-	FMOVQ 112(R23), F3
-	WORD $0x4f9a5070 // fmls v16.4s, v3.4s, v26.s[0]
+	WORD $0x0e36809e // smlal v30.8h, v4.8b, v22.8b
+	WORD $0x4e36809a // smlal2 v26.8h, v4.16b, v22.16b
+	FMOVQ 608(R23), F2
+	WORD $0x0e35805e // smlal v30.8h, v2.8b, v21.8b
+	WORD $0x4e35805a // smlal2 v26.8h, v2.16b, v21.16b
+	FMOVQ 624(R23), F20
+	WORD $0x0e28829e // smlal v30.8h, v20.8b, v8.8b
+	WORD $0x4e28829a // smlal2 v26.8h, v20.16b, v8.16b
+	VADDP V26.H8, V30.H8, V30.H8
+	FMOVQ 0(R10), F9
+	WORD $0x4e606bc9 // sadalp v9.4s, v30.8h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4faa1125 // fmla v5.4s, v9.4s, v10.s[1]
+	FMOVQ 48(R23), F16
+	WORD $0x4e30ccaf // fmla v15.4s, v5.4s, v16.4s
+	FMOVQ 112(R23), F17
+	WORD $0x4f99522f // fmls v15.4s, v17.4s, v25.s[0]
 	ADD $64, R21
 	ADD $640, R23
 	SUBS $1, R4
 	BNE tile91
-	FSTPQ (F14, F19), 0(R14)
-	FSTPQ (F17, F16), 32(R14)
+	FSTPQ (F12, F13), 0(R14)
+	FSTPQ (F14, F15), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -8950,10 +9036,10 @@ tile91:
 
 // mulQ5_Kx1 multiplies Q5_K weights with a few rows of activations, one by one.
 // func mulQ5_Kx1(a *panel.Args)
-TEXT ·mulQ5_Kx1(SB), 0, $192-8
+TEXT ·mulQ5_Kx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -8988,636 +9074,653 @@ row93:
 	MOVD 40(R0), R9
 	LSR $3, R9
 block94:
-	FMOVD 0(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 0(R11)
-	FMOVD 8(R1), F11
+	FMOVQ 32(R10), F10
+	FMOVD 0(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 16(R11)
-	FMOVD 16(R1), F12
+	FMOVQ F11, 0(R11)
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	FMOVQ F11, 128(R11)
+	FMOVD 8(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 32(R11)
-	FMOVD 24(R1), F13
+	FMOVQ F12, 16(R11)
+	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
+	FMOVQ F12, 144(R11)
+	FMOVD 16(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 48(R11)
-	FMOVD 32(R1), F14
+	FMOVQ F13, 32(R11)
+	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
+	FMOVQ F13, 160(R11)
+	FMOVD 24(R1), F14
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 64(R11)
-	FMOVD 40(R1), F15
+	FMOVQ F14, 48(R11)
+	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
+	FMOVQ F14, 176(R11)
+	FMOVD 32(R1), F15
 	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
-	FMOVQ F15, 80(R11)
-	FMOVD 48(R1), F16
+	FMOVQ F15, 64(R11)
+	WORD $0x6e2addef // fmul v15.4s, v15.4s, v10.4s
+	FMOVQ F15, 192(R11)
+	FMOVD 40(R1), F16
 	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	FMOVQ F16, 96(R11)
-	FMOVD 56(R1), F17
+	FMOVQ F16, 80(R11)
+	WORD $0x6e2ade10 // fmul v16.4s, v16.4s, v10.4s
+	FMOVQ F16, 208(R11)
+	FMOVD 48(R1), F17
 	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	FMOVQ F17, 112(R11)
+	FMOVQ F17, 96(R11)
+	WORD $0x6e2ade31 // fmul v17.4s, v17.4s, v10.4s
+	FMOVQ F17, 224(R11)
+	FMOVD 56(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	FMOVQ F18, 112(R11)
+	WORD $0x6e2ade52 // fmul v18.4s, v18.4s, v10.4s
+	FMOVQ F18, 240(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair95:
-	FMOVQ 0(R2), F18
-	FMOVQ 16(R2), F19
-	VDUP V18.S[0], V20.S4
-	VDUP V18.S[1], V21.S4
-	VDUP V18.S[2], V22.S4
-	VDUP V18.S[3], V23.S4
-	VDUP V19.S[0], V24.S4
-	VDUP V19.S[1], V25.S4
-	VDUP V19.S[2], V26.S4
-	VDUP V19.S[3], V27.S4
-	FMOVQ 32(R2), F28
-	FMOVD 56(R2), F29
+	FMOVQ 0(R2), F19
+	FMOVQ 16(R2), F20
+	VDUP V19.S[0], V21.S4
+	VDUP V19.S[1], V22.S4
+	VDUP V19.S[2], V23.S4
+	VDUP V19.S[3], V24.S4
+	VDUP V20.S[0], V25.S4
+	VDUP V20.S[1], V26.S4
+	VDUP V20.S[2], V27.S4
+	VDUP V20.S[3], V28.S4
+	FMOVQ 32(R2), F29
+	FMOVD 56(R2), F30
 	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 64(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 320(R1), F11
-	VSHL $4, V11.B16, V12.B16
-	VAND V2.B16, V12.B16, V13.B16
-	VORR V13.B16, V10.B16, V10.B16
-	WORD $0x0e34c15e // smull v30.8h, v10.8b, v20.8b
-	WORD $0x4e34c15f // smull2 v31.8h, v10.16b, v20.16b
-	FMOVQ 128(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V12.B16, V15.B16
-	VUSRA $1, V15.B16, V14.B16
-	WORD $0x0e3581de // smlal v30.8h, v14.8b, v21.8b
-	WORD $0x4e3581df // smlal2 v31.8h, v14.16b, v21.16b
-	FMOVQ 192(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V4.B16, V12.B16, V17.B16
-	VUSRA $2, V17.B16, V16.B16
-	WORD $0x0e36821e // smlal v30.8h, v16.8b, v22.8b
-	WORD $0x4e36821f // smlal2 v31.8h, v16.16b, v22.16b
-	FMOVQ 256(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V5.B16, V12.B16, V19.B16
-	VUSRA $3, V19.B16, V18.B16
-	WORD $0x0e37825e // smlal v30.8h, v18.8b, v23.8b
-	WORD $0x4e37825f // smlal2 v31.8h, v18.16b, v23.16b
-	VADDP V31.H8, V30.H8, V30.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e606bcd // sadalp v13.4s, v30.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9c91ad // fmul v13.4s, v13.4s, v28.s[0]
-	FMOVQ 64(R1), F14
-	VAND V2.B16, V11.B16, V17.B16
-	VUSRA $4, V14.B16, V17.B16
-	WORD $0x0e38c22a // smull v10.8h, v17.8b, v24.8b
-	WORD $0x4e38c22f // smull2 v15.8h, v17.16b, v24.16b
+	FMOVQ 64(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 320(R1), F13
+	VSHL $4, V13.B16, V14.B16
+	VAND V2.B16, V14.B16, V15.B16
+	VORR V15.B16, V12.B16, V12.B16
+	WORD $0x0e35c19f // smull v31.8h, v12.8b, v21.8b
+	WORD $0x4e35c18b // smull2 v11.8h, v12.16b, v21.16b
 	FMOVQ 128(R1), F16
-	VAND V3.B16, V11.B16, V19.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $1, V19.B16, V16.B16
-	WORD $0x0e39820a // smlal v10.8h, v16.8b, v25.8b
-	WORD $0x4e39820f // smlal2 v15.8h, v16.16b, v25.16b
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V14.B16, V17.B16
+	VUSRA $1, V17.B16, V16.B16
+	WORD $0x0e36821f // smlal v31.8h, v16.8b, v22.8b
+	WORD $0x4e36820b // smlal2 v11.8h, v16.16b, v22.16b
 	FMOVQ 192(R1), F18
-	VAND V4.B16, V11.B16, V31.B16
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V4.B16, V14.B16, V10.B16
+	VUSRA $2, V10.B16, V18.B16
+	WORD $0x0e37825f // smlal v31.8h, v18.8b, v23.8b
+	WORD $0x4e37824b // smlal2 v11.8h, v18.16b, v23.16b
+	FMOVQ 256(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V5.B16, V14.B16, V20.B16
+	VUSRA $3, V20.B16, V19.B16
+	WORD $0x0e38827f // smlal v31.8h, v19.8b, v24.8b
+	WORD $0x4e38826b // smlal2 v11.8h, v19.16b, v24.16b
+	VADDP V11.H8, V31.H8, V31.H8
+	FMOVQ 0(R10), F15
+	WORD $0x4e606bef // sadalp v15.4s, v31.8h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f9d91ef // fmul v15.4s, v15.4s, v29.s[0]
+	FMOVQ 64(R1), F16
+	VAND V2.B16, V13.B16, V10.B16
+	VUSRA $4, V16.B16, V10.B16
+	WORD $0x0e39c14c // smull v12.8h, v10.8b, v25.8b
+	WORD $0x4e39c151 // smull2 v17.8h, v10.16b, v25.16b
+	FMOVQ 128(R1), F18
+	VAND V3.B16, V13.B16, V20.B16
 	VUSHR $4, V18.B16, V18.B16
-	VUSRA $2, V31.B16, V18.B16
-	WORD $0x0e3a824a // smlal v10.8h, v18.8b, v26.8b
-	WORD $0x4e3a824f // smlal2 v15.8h, v18.16b, v26.16b
-	FMOVQ 256(R1), F30
-	VAND V5.B16, V11.B16, V14.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $3, V14.B16, V30.B16
-	WORD $0x0e3b83ca // smlal v10.8h, v30.8b, v27.8b
-	WORD $0x4e3b83cf // smlal2 v15.8h, v30.16b, v27.16b
-	VADDP V15.H8, V10.H8, V10.H8
-	FMOVQ 0(R10), F17
-	WORD $0x4e606951 // sadalp v17.4s, v10.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fbc122d // fmla v13.4s, v17.4s, v28.s[1]
-	FMOVD 0(R1), F19
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731010 // saddw v16.4s, v0.4s, v19.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 0(R11), F31
-	WORD $0x6e3fde10 // fmul v16.4s, v16.4s, v31.4s
-	WORD $0x4e30cda6 // fmla v6.4s, v13.4s, v16.4s
-	FMOVD 16(R1), F18
-	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
-	WORD $0x0e72100c // saddw v12.4s, v0.4s, v18.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 64(R11), F11
-	WORD $0x6e2bdd8c // fmul v12.4s, v12.4s, v11.4s
-	WORD $0x4f9d5186 // fmls v6.4s, v12.4s, v29.s[0]
-	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 80(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 336(R1), F10
-	VSHL $4, V10.B16, V17.B16
-	VAND V2.B16, V17.B16, V31.B16
-	VORR V31.B16, V15.B16, V15.B16
-	WORD $0x0e34c1ee // smull v14.8h, v15.8b, v20.8b
-	WORD $0x4e34c1fe // smull2 v30.8h, v15.16b, v20.16b
-	FMOVQ 144(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V17.B16, V16.B16
-	VUSRA $1, V16.B16, V13.B16
-	WORD $0x0e3581ae // smlal v14.8h, v13.8b, v21.8b
-	WORD $0x4e3581be // smlal2 v30.8h, v13.16b, v21.16b
-	FMOVQ 208(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V4.B16, V17.B16, V12.B16
-	VUSRA $2, V12.B16, V11.B16
-	WORD $0x0e36816e // smlal v14.8h, v11.8b, v22.8b
-	WORD $0x4e36817e // smlal2 v30.8h, v11.16b, v22.16b
-	FMOVQ 272(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V5.B16, V17.B16, V15.B16
-	VUSRA $3, V15.B16, V31.B16
-	WORD $0x0e3783ee // smlal v14.8h, v31.8b, v23.8b
-	WORD $0x4e3783fe // smlal2 v30.8h, v31.16b, v23.16b
-	VADDP V30.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F16
-	WORD $0x4e6069d0 // sadalp v16.4s, v14.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f9c9210 // fmul v16.4s, v16.4s, v28.s[0]
-	FMOVQ 80(R1), F11
-	VAND V2.B16, V10.B16, V15.B16
-	VUSRA $4, V11.B16, V15.B16
-	WORD $0x0e38c1ed // smull v13.8h, v15.8b, v24.8b
-	WORD $0x4e38c1ec // smull2 v12.8h, v15.16b, v24.16b
-	FMOVQ 144(R1), F31
-	VAND V3.B16, V10.B16, V30.B16
+	VUSRA $1, V20.B16, V18.B16
+	WORD $0x0e3a824c // smlal v12.8h, v18.8b, v26.8b
+	WORD $0x4e3a8251 // smlal2 v17.8h, v18.16b, v26.16b
+	FMOVQ 192(R1), F19
+	VAND V4.B16, V13.B16, V11.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $2, V11.B16, V19.B16
+	WORD $0x0e3b826c // smlal v12.8h, v19.8b, v27.8b
+	WORD $0x4e3b8271 // smlal2 v17.8h, v19.16b, v27.16b
+	FMOVQ 256(R1), F31
+	VAND V5.B16, V13.B16, V16.B16
 	VUSHR $4, V31.B16, V31.B16
-	VUSRA $1, V30.B16, V31.B16
-	WORD $0x0e3983ed // smlal v13.8h, v31.8b, v25.8b
-	WORD $0x4e3983ec // smlal2 v12.8h, v31.16b, v25.16b
-	FMOVQ 208(R1), F14
-	VAND V4.B16, V10.B16, V11.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $2, V11.B16, V14.B16
-	WORD $0x0e3a81cd // smlal v13.8h, v14.8b, v26.8b
-	WORD $0x4e3a81cc // smlal2 v12.8h, v14.16b, v26.16b
+	VUSRA $3, V16.B16, V31.B16
+	WORD $0x0e3c83ec // smlal v12.8h, v31.8b, v28.8b
+	WORD $0x4e3c83f1 // smlal2 v17.8h, v31.16b, v28.16b
+	VADDP V17.H8, V12.H8, V12.H8
+	FMOVQ 0(R10), F10
+	WORD $0x4e60698a // sadalp v10.4s, v12.8h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fbd114f // fmla v15.4s, v10.4s, v29.s[1]
+	FMOVD 0(R1), F20
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741012 // saddw v18.4s, v0.4s, v20.4h
+	FMOVQ 128(R11), F11
+	FMOVQ 0(R11), F19
+	WORD $0x4e33ce4b // fmla v11.4s, v18.4s, v19.4s
+	WORD $0x4e2bcde6 // fmla v6.4s, v15.4s, v11.4s
+	FMOVD 16(R1), F14
+	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
+	WORD $0x0e6e100d // saddw v13.4s, v0.4s, v14.4h
+	FMOVQ 192(R11), F16
+	FMOVQ 64(R11), F31
+	WORD $0x4e3fcdb0 // fmla v16.4s, v13.4s, v31.4s
+	WORD $0x4f9e5206 // fmls v6.4s, v16.4s, v30.s[0]
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 80(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 336(R1), F18
+	VSHL $4, V18.B16, V19.B16
+	VAND V2.B16, V19.B16, V15.B16
+	VORR V15.B16, V10.B16, V10.B16
+	WORD $0x0e35c151 // smull v17.8h, v10.8b, v21.8b
+	WORD $0x4e35c14c // smull2 v12.8h, v10.16b, v21.16b
+	FMOVQ 144(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V19.B16, V13.B16
+	VUSRA $1, V13.B16, V11.B16
+	WORD $0x0e368171 // smlal v17.8h, v11.8b, v22.8b
+	WORD $0x4e36816c // smlal2 v12.8h, v11.16b, v22.16b
+	FMOVQ 208(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V4.B16, V19.B16, V16.B16
+	VUSRA $2, V16.B16, V31.B16
+	WORD $0x0e3783f1 // smlal v17.8h, v31.8b, v23.8b
+	WORD $0x4e3783ec // smlal2 v12.8h, v31.16b, v23.16b
 	FMOVQ 272(R1), F15
-	VAND V5.B16, V10.B16, V30.B16
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V5.B16, V19.B16, V10.B16
+	VUSRA $3, V10.B16, V15.B16
+	WORD $0x0e3881f1 // smlal v17.8h, v15.8b, v24.8b
+	WORD $0x4e3881ec // smlal2 v12.8h, v15.16b, v24.16b
+	VADDP V12.H8, V17.H8, V17.H8
+	FMOVQ 0(R10), F13
+	WORD $0x4e606a2d // sadalp v13.4s, v17.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f9d91ad // fmul v13.4s, v13.4s, v29.s[0]
+	FMOVQ 80(R1), F31
+	VAND V2.B16, V18.B16, V10.B16
+	VUSRA $4, V31.B16, V10.B16
+	WORD $0x0e39c14b // smull v11.8h, v10.8b, v25.8b
+	WORD $0x4e39c150 // smull2 v16.8h, v10.16b, v25.16b
+	FMOVQ 144(R1), F15
+	VAND V3.B16, V18.B16, V12.B16
 	VUSHR $4, V15.B16, V15.B16
-	VUSRA $3, V30.B16, V15.B16
-	WORD $0x0e3b81ed // smlal v13.8h, v15.8b, v27.8b
-	WORD $0x4e3b81ec // smlal2 v12.8h, v15.16b, v27.16b
-	VADDP V12.H8, V13.H8, V13.H8
-	FMOVQ 0(R10), F31
-	WORD $0x4e6069bf // sadalp v31.4s, v13.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fbc13f0 // fmla v16.4s, v31.4s, v28.s[1]
-	WORD $0x4e73100b // saddw2 v11.4s, v0.4s, v19.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 16(R11), F14
-	WORD $0x6e2edd6b // fmul v11.4s, v11.4s, v14.4s
-	WORD $0x4e2bce07 // fmla v7.4s, v16.4s, v11.4s
-	WORD $0x4e721011 // saddw2 v17.4s, v0.4s, v18.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	VUSRA $1, V12.B16, V15.B16
+	WORD $0x0e3a81eb // smlal v11.8h, v15.8b, v26.8b
+	WORD $0x4e3a81f0 // smlal2 v16.8h, v15.16b, v26.16b
+	FMOVQ 208(R1), F17
+	VAND V4.B16, V18.B16, V31.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $2, V31.B16, V17.B16
+	WORD $0x0e3b822b // smlal v11.8h, v17.8b, v27.8b
+	WORD $0x4e3b8230 // smlal2 v16.8h, v17.16b, v27.16b
+	FMOVQ 272(R1), F10
+	VAND V5.B16, V18.B16, V12.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $3, V12.B16, V10.B16
+	WORD $0x0e3c814b // smlal v11.8h, v10.8b, v28.8b
+	WORD $0x4e3c8150 // smlal2 v16.8h, v10.16b, v28.16b
+	VADDP V16.H8, V11.H8, V11.H8
+	FMOVQ 0(R10), F15
+	WORD $0x4e60696f // sadalp v15.4s, v11.8h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4fbd11ed // fmla v13.4s, v15.4s, v29.s[1]
+	WORD $0x4e74101f // saddw2 v31.4s, v0.4s, v20.8h
+	FMOVQ 144(R11), F17
+	FMOVQ 16(R11), F19
+	WORD $0x4e33cff1 // fmla v17.4s, v31.4s, v19.4s
+	WORD $0x4e31cda7 // fmla v7.4s, v13.4s, v17.4s
+	WORD $0x4e6e1012 // saddw2 v18.4s, v0.4s, v14.8h
+	FMOVQ 208(R11), F12
 	FMOVQ 80(R11), F10
-	WORD $0x6e2ade31 // fmul v17.4s, v17.4s, v10.4s
-	WORD $0x4f9d5227 // fmls v7.4s, v17.4s, v29.s[0]
+	WORD $0x4e2ace4c // fmla v12.4s, v18.4s, v10.4s
+	WORD $0x4f9e5187 // fmls v7.4s, v12.4s, v30.s[0]
 	PRFM 1152(R1), PLDL1KEEP
 	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 96(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 352(R1), F13
-	VSHL $4, V13.B16, V31.B16
+	FMOVQ 96(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ 352(R1), F20
+	VSHL $4, V20.B16, V31.B16
 	VAND V2.B16, V31.B16, V19.B16
-	VORR V19.B16, V12.B16, V12.B16
-	WORD $0x0e34c19e // smull v30.8h, v12.8b, v20.8b
-	WORD $0x4e34c18f // smull2 v15.8h, v12.16b, v20.16b
-	FMOVQ 160(R1), F14
+	VORR V19.B16, V15.B16, V15.B16
+	WORD $0x0e35c1f0 // smull v16.8h, v15.8b, v21.8b
+	WORD $0x4e35c1eb // smull2 v11.8h, v15.16b, v21.16b
+	FMOVQ 160(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V3.B16, V31.B16, V17.B16
+	VUSRA $1, V17.B16, V13.B16
+	WORD $0x0e3681b0 // smlal v16.8h, v13.8b, v22.8b
+	WORD $0x4e3681ab // smlal2 v11.8h, v13.16b, v22.16b
+	FMOVQ 224(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V31.B16, V16.B16
-	VUSRA $1, V16.B16, V14.B16
-	WORD $0x0e3581de // smlal v30.8h, v14.8b, v21.8b
-	WORD $0x4e3581cf // smlal2 v15.8h, v14.16b, v21.16b
-	FMOVQ 224(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
 	VAND V4.B16, V31.B16, V18.B16
-	VUSRA $2, V18.B16, V11.B16
-	WORD $0x0e36817e // smlal v30.8h, v11.8b, v22.8b
-	WORD $0x4e36816f // smlal2 v15.8h, v11.16b, v22.16b
+	VUSRA $2, V18.B16, V14.B16
+	WORD $0x0e3781d0 // smlal v16.8h, v14.8b, v23.8b
+	WORD $0x4e3781cb // smlal2 v11.8h, v14.16b, v23.16b
 	FMOVQ 288(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	VAND V5.B16, V31.B16, V17.B16
-	VUSRA $3, V17.B16, V10.B16
-	WORD $0x0e37815e // smlal v30.8h, v10.8b, v23.8b
-	WORD $0x4e37814f // smlal2 v15.8h, v10.16b, v23.16b
-	VADDP V15.H8, V30.H8, V30.H8
+	VAND V5.B16, V31.B16, V12.B16
+	VUSRA $3, V12.B16, V10.B16
+	WORD $0x0e388150 // smlal v16.8h, v10.8b, v24.8b
+	WORD $0x4e38814b // smlal2 v11.8h, v10.16b, v24.16b
+	VADDP V11.H8, V16.H8, V16.H8
 	FMOVQ 0(R10), F19
-	WORD $0x4e606bd3 // sadalp v19.4s, v30.8h
+	WORD $0x4e606a13 // sadalp v19.4s, v16.8h
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f9c9273 // fmul v19.4s, v19.4s, v28.s[0]
-	FMOVQ 96(R1), F14
-	VAND V2.B16, V13.B16, V18.B16
-	VUSRA $4, V14.B16, V18.B16
-	WORD $0x0e38c24c // smull v12.8h, v18.8b, v24.8b
-	WORD $0x4e38c250 // smull2 v16.8h, v18.16b, v24.16b
-	FMOVQ 160(R1), F11
-	VAND V3.B16, V13.B16, V17.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $1, V17.B16, V11.B16
-	WORD $0x0e39816c // smlal v12.8h, v11.8b, v25.8b
-	WORD $0x4e398170 // smlal2 v16.8h, v11.16b, v25.16b
-	FMOVQ 224(R1), F10
-	VAND V4.B16, V13.B16, V15.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $2, V15.B16, V10.B16
-	WORD $0x0e3a814c // smlal v12.8h, v10.8b, v26.8b
-	WORD $0x4e3a8150 // smlal2 v16.8h, v10.16b, v26.16b
-	FMOVQ 288(R1), F30
-	VAND V5.B16, V13.B16, V14.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $3, V14.B16, V30.B16
-	WORD $0x0e3b83cc // smlal v12.8h, v30.8b, v27.8b
-	WORD $0x4e3b83d0 // smlal2 v16.8h, v30.16b, v27.16b
-	VADDP V16.H8, V12.H8, V12.H8
-	FMOVQ 0(R10), F18
-	WORD $0x4e606992 // sadalp v18.4s, v12.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fbc1253 // fmla v19.4s, v18.4s, v28.s[1]
-	FMOVD 8(R1), F17
-	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
-	WORD $0x0e71100b // saddw v11.4s, v0.4s, v17.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 32(R11), F15
-	WORD $0x6e2fdd6b // fmul v11.4s, v11.4s, v15.4s
-	WORD $0x4e2bce68 // fmla v8.4s, v19.4s, v11.4s
-	FMOVD 24(R1), F10
-	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a101f // saddw v31.4s, v0.4s, v10.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 96(R11), F13
-	WORD $0x6e2ddfff // fmul v31.4s, v31.4s, v13.4s
-	WORD $0x4f9d53e8 // fmls v8.4s, v31.4s, v29.s[0]
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 112(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ 368(R1), F12
-	VSHL $4, V12.B16, V18.B16
-	VAND V2.B16, V18.B16, V15.B16
-	VORR V15.B16, V16.B16, V16.B16
-	WORD $0x0e34c20e // smull v14.8h, v16.8b, v20.8b
-	WORD $0x4e34c21e // smull2 v30.8h, v16.16b, v20.16b
-	FMOVQ 176(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V18.B16, V11.B16
-	VUSRA $1, V11.B16, V19.B16
-	WORD $0x0e35826e // smlal v14.8h, v19.8b, v21.8b
-	WORD $0x4e35827e // smlal2 v30.8h, v19.16b, v21.16b
-	FMOVQ 240(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V18.B16, V31.B16
-	VUSRA $2, V31.B16, V13.B16
-	WORD $0x0e3681ae // smlal v14.8h, v13.8b, v22.8b
-	WORD $0x4e3681be // smlal2 v30.8h, v13.16b, v22.16b
-	FMOVQ 304(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V5.B16, V18.B16, V16.B16
-	VUSRA $3, V16.B16, V15.B16
-	WORD $0x0e3781ee // smlal v14.8h, v15.8b, v23.8b
-	WORD $0x4e3781fe // smlal2 v30.8h, v15.16b, v23.16b
-	VADDP V30.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F11
-	WORD $0x4e6069cb // sadalp v11.4s, v14.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f9c916b // fmul v11.4s, v11.4s, v28.s[0]
-	FMOVQ 112(R1), F13
-	VAND V2.B16, V12.B16, V16.B16
-	VUSRA $4, V13.B16, V16.B16
-	WORD $0x0e38c213 // smull v19.8h, v16.8b, v24.8b
-	WORD $0x4e38c21f // smull2 v31.8h, v16.16b, v24.16b
-	FMOVQ 176(R1), F15
-	VAND V3.B16, V12.B16, V30.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $1, V30.B16, V15.B16
-	WORD $0x0e3981f3 // smlal v19.8h, v15.8b, v25.8b
-	WORD $0x4e3981ff // smlal2 v31.8h, v15.16b, v25.16b
-	FMOVQ 240(R1), F14
-	VAND V4.B16, V12.B16, V13.B16
+	WORD $0x4f9d9273 // fmul v19.4s, v19.4s, v29.s[0]
+	FMOVQ 96(R1), F13
+	VAND V2.B16, V20.B16, V18.B16
+	VUSRA $4, V13.B16, V18.B16
+	WORD $0x0e39c24f // smull v15.8h, v18.8b, v25.8b
+	WORD $0x4e39c251 // smull2 v17.8h, v18.16b, v25.16b
+	FMOVQ 160(R1), F14
+	VAND V3.B16, V20.B16, V12.B16
 	VUSHR $4, V14.B16, V14.B16
-	VUSRA $2, V13.B16, V14.B16
-	WORD $0x0e3a81d3 // smlal v19.8h, v14.8b, v26.8b
-	WORD $0x4e3a81df // smlal2 v31.8h, v14.16b, v26.16b
-	FMOVQ 304(R1), F16
-	VAND V5.B16, V12.B16, V30.B16
+	VUSRA $1, V12.B16, V14.B16
+	WORD $0x0e3a81cf // smlal v15.8h, v14.8b, v26.8b
+	WORD $0x4e3a81d1 // smlal2 v17.8h, v14.16b, v26.16b
+	FMOVQ 224(R1), F10
+	VAND V4.B16, V20.B16, V11.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V11.B16, V10.B16
+	WORD $0x0e3b814f // smlal v15.8h, v10.8b, v27.8b
+	WORD $0x4e3b8151 // smlal2 v17.8h, v10.16b, v27.16b
+	FMOVQ 288(R1), F16
+	VAND V5.B16, V20.B16, V13.B16
 	VUSHR $4, V16.B16, V16.B16
-	VUSRA $3, V30.B16, V16.B16
-	WORD $0x0e3b8213 // smlal v19.8h, v16.8b, v27.8b
-	WORD $0x4e3b821f // smlal2 v31.8h, v16.16b, v27.16b
-	VADDP V31.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F15
-	WORD $0x4e606a6f // sadalp v15.4s, v19.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fbc11eb // fmla v11.4s, v15.4s, v28.s[1]
-	WORD $0x4e71100d // saddw2 v13.4s, v0.4s, v17.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 48(R11), F14
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	WORD $0x4e2dcd69 // fmla v9.4s, v11.4s, v13.4s
-	WORD $0x4e6a1012 // saddw2 v18.4s, v0.4s, v10.8h
+	VUSRA $3, V13.B16, V16.B16
+	WORD $0x0e3c820f // smlal v15.8h, v16.8b, v28.8b
+	WORD $0x4e3c8211 // smlal2 v17.8h, v16.16b, v28.16b
+	VADDP V17.H8, V15.H8, V15.H8
+	FMOVQ 0(R10), F18
+	WORD $0x4e6069f2 // sadalp v18.4s, v15.8h
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 112(R11), F12
-	WORD $0x6e2cde52 // fmul v18.4s, v18.4s, v12.4s
-	WORD $0x4f9d5249 // fmls v9.4s, v18.4s, v29.s[0]
-	FMOVQ 64(R2), F30
-	FMOVQ 80(R2), F16
-	VDUP V30.S[0], V31.S4
-	VDUP V30.S[1], V19.S4
-	VDUP V30.S[2], V15.S4
-	VDUP V30.S[3], V17.S4
-	VDUP V16.S[0], V14.S4
-	VDUP V16.S[1], V11.S4
-	VDUP V16.S[2], V13.S4
-	VDUP V16.S[3], V10.S4
-	FMOVQ 96(R2), F12
-	FMOVD 120(R2), F18
+	WORD $0x4fbd1253 // fmla v19.4s, v18.4s, v29.s[1]
+	FMOVD 8(R1), F12
+	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
+	WORD $0x0e6c100e // saddw v14.4s, v0.4s, v12.4h
+	FMOVQ 160(R11), F11
+	FMOVQ 32(R11), F10
+	WORD $0x4e2acdcb // fmla v11.4s, v14.4s, v10.4s
+	WORD $0x4e2bce68 // fmla v8.4s, v19.4s, v11.4s
+	FMOVD 24(R1), F31
+	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
+	WORD $0x0e7f1014 // saddw v20.4s, v0.4s, v31.4h
+	FMOVQ 224(R11), F13
+	FMOVQ 96(R11), F16
+	WORD $0x4e30ce8d // fmla v13.4s, v20.4s, v16.4s
+	WORD $0x4f9e51a8 // fmls v8.4s, v13.4s, v30.s[0]
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 112(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ 368(R1), F14
+	VSHL $4, V14.B16, V10.B16
+	VAND V2.B16, V10.B16, V19.B16
+	VORR V19.B16, V18.B16, V18.B16
+	WORD $0x0e35c251 // smull v17.8h, v18.8b, v21.8b
+	WORD $0x4e35c24f // smull2 v15.8h, v18.16b, v21.16b
+	FMOVQ 176(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V10.B16, V20.B16
+	VUSRA $1, V20.B16, V11.B16
+	WORD $0x0e368171 // smlal v17.8h, v11.8b, v22.8b
+	WORD $0x4e36816f // smlal2 v15.8h, v11.16b, v22.16b
+	FMOVQ 240(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V4.B16, V10.B16, V13.B16
+	VUSRA $2, V13.B16, V16.B16
+	WORD $0x0e378211 // smlal v17.8h, v16.8b, v23.8b
+	WORD $0x4e37820f // smlal2 v15.8h, v16.16b, v23.16b
+	FMOVQ 304(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V5.B16, V10.B16, V18.B16
+	VUSRA $3, V18.B16, V19.B16
+	WORD $0x0e388271 // smlal v17.8h, v19.8b, v24.8b
+	WORD $0x4e38826f // smlal2 v15.8h, v19.16b, v24.16b
+	VADDP V15.H8, V17.H8, V17.H8
+	FMOVQ 0(R10), F20
+	WORD $0x4e606a34 // sadalp v20.4s, v17.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f9d9294 // fmul v20.4s, v20.4s, v29.s[0]
+	FMOVQ 112(R1), F16
+	VAND V2.B16, V14.B16, V18.B16
+	VUSRA $4, V16.B16, V18.B16
+	WORD $0x0e39c24b // smull v11.8h, v18.8b, v25.8b
+	WORD $0x4e39c24d // smull2 v13.8h, v18.16b, v25.16b
+	FMOVQ 176(R1), F19
+	VAND V3.B16, V14.B16, V15.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $1, V15.B16, V19.B16
+	WORD $0x0e3a826b // smlal v11.8h, v19.8b, v26.8b
+	WORD $0x4e3a826d // smlal2 v13.8h, v19.16b, v26.16b
+	FMOVQ 240(R1), F17
+	VAND V4.B16, V14.B16, V16.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $2, V16.B16, V17.B16
+	WORD $0x0e3b822b // smlal v11.8h, v17.8b, v27.8b
+	WORD $0x4e3b822d // smlal2 v13.8h, v17.16b, v27.16b
+	FMOVQ 304(R1), F18
+	VAND V5.B16, V14.B16, V15.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $3, V15.B16, V18.B16
+	WORD $0x0e3c824b // smlal v11.8h, v18.8b, v28.8b
+	WORD $0x4e3c824d // smlal2 v13.8h, v18.16b, v28.16b
+	VADDP V13.H8, V11.H8, V11.H8
+	FMOVQ 0(R10), F19
+	WORD $0x4e606973 // sadalp v19.4s, v11.8h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fbd1274 // fmla v20.4s, v19.4s, v29.s[1]
+	WORD $0x4e6c1010 // saddw2 v16.4s, v0.4s, v12.8h
+	FMOVQ 176(R11), F17
+	FMOVQ 48(R11), F10
+	WORD $0x4e2ace11 // fmla v17.4s, v16.4s, v10.4s
+	WORD $0x4e31ce89 // fmla v9.4s, v20.4s, v17.4s
+	WORD $0x4e7f100e // saddw2 v14.4s, v0.4s, v31.8h
+	FMOVQ 240(R11), F15
+	FMOVQ 112(R11), F18
+	WORD $0x4e32cdcf // fmla v15.4s, v14.4s, v18.4s
+	WORD $0x4f9e51e9 // fmls v9.4s, v15.4s, v30.s[0]
+	FMOVQ 64(R2), F13
+	FMOVQ 80(R2), F11
+	VDUP V13.S[0], V19.S4
+	VDUP V13.S[1], V12.S4
+	VDUP V13.S[2], V16.S4
+	VDUP V13.S[3], V10.S4
+	VDUP V11.S[0], V20.S4
+	VDUP V11.S[1], V17.S4
+	VDUP V11.S[2], V31.S4
+	VDUP V11.S[3], V14.S4
+	FMOVQ 96(R2), F18
+	FMOVD 120(R2), F15
 	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 384(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 640(R1), F23
-	VSHL $4, V23.B16, V24.B16
-	VAND V2.B16, V24.B16, V25.B16
-	VORR V25.B16, V22.B16, V22.B16
-	WORD $0x0e3fc2d4 // smull v20.8h, v22.8b, v31.8b
-	WORD $0x4e3fc2d5 // smull2 v21.8h, v22.16b, v31.16b
-	FMOVQ 448(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V24.B16, V27.B16
-	VUSRA $1, V27.B16, V26.B16
-	WORD $0x0e338354 // smlal v20.8h, v26.8b, v19.8b
-	WORD $0x4e338355 // smlal2 v21.8h, v26.16b, v19.16b
-	FMOVQ 512(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V4.B16, V24.B16, V29.B16
-	VUSRA $2, V29.B16, V28.B16
-	WORD $0x0e2f8394 // smlal v20.8h, v28.8b, v15.8b
-	WORD $0x4e2f8395 // smlal2 v21.8h, v28.16b, v15.16b
-	FMOVQ 576(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V5.B16, V24.B16, V16.B16
-	VUSRA $3, V16.B16, V30.B16
-	WORD $0x0e3183d4 // smlal v20.8h, v30.8b, v17.8b
-	WORD $0x4e3183d5 // smlal2 v21.8h, v30.16b, v17.16b
-	VADDP V21.H8, V20.H8, V20.H8
-	FMOVQ 0(R10), F25
-	WORD $0x4e606a99 // sadalp v25.4s, v20.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f8c9339 // fmul v25.4s, v25.4s, v12.s[0]
-	FMOVQ 384(R1), F26
-	VAND V2.B16, V23.B16, V29.B16
-	VUSRA $4, V26.B16, V29.B16
-	WORD $0x0e2ec3b6 // smull v22.8h, v29.8b, v14.8b
-	WORD $0x4e2ec3bb // smull2 v27.8h, v29.16b, v14.16b
-	FMOVQ 448(R1), F28
-	VAND V3.B16, V23.B16, V16.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $1, V16.B16, V28.B16
-	WORD $0x0e2b8396 // smlal v22.8h, v28.8b, v11.8b
-	WORD $0x4e2b839b // smlal2 v27.8h, v28.16b, v11.16b
-	FMOVQ 512(R1), F30
-	VAND V4.B16, V23.B16, V21.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $2, V21.B16, V30.B16
-	WORD $0x0e2d83d6 // smlal v22.8h, v30.8b, v13.8b
-	WORD $0x4e2d83db // smlal2 v27.8h, v30.16b, v13.16b
-	FMOVQ 576(R1), F20
-	VAND V5.B16, V23.B16, V26.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $3, V26.B16, V20.B16
-	WORD $0x0e2a8296 // smlal v22.8h, v20.8b, v10.8b
-	WORD $0x4e2a829b // smlal2 v27.8h, v20.16b, v10.16b
-	VADDP V27.H8, V22.H8, V22.H8
-	FMOVQ 0(R10), F29
-	WORD $0x4e606add // sadalp v29.4s, v22.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fac13b9 // fmla v25.4s, v29.4s, v12.s[1]
-	FMOVD 32(R1), F16
-	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
-	WORD $0x0e70101c // saddw v28.4s, v0.4s, v16.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 0(R11), F21
-	WORD $0x6e35df9c // fmul v28.4s, v28.4s, v21.4s
-	WORD $0x4e3ccf26 // fmla v6.4s, v25.4s, v28.4s
-	FMOVD 48(R1), F30
-	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
-	WORD $0x0e7e1018 // saddw v24.4s, v0.4s, v30.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 64(R11), F23
-	WORD $0x6e37df18 // fmul v24.4s, v24.4s, v23.4s
-	WORD $0x4f925306 // fmls v6.4s, v24.4s, v18.s[0]
+	FMOVQ 384(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 640(R1), F24
+	VSHL $4, V24.B16, V25.B16
+	VAND V2.B16, V25.B16, V26.B16
+	VORR V26.B16, V23.B16, V23.B16
+	WORD $0x0e33c2f5 // smull v21.8h, v23.8b, v19.8b
+	WORD $0x4e33c2f6 // smull2 v22.8h, v23.16b, v19.16b
+	FMOVQ 448(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V25.B16, V28.B16
+	VUSRA $1, V28.B16, V27.B16
+	WORD $0x0e2c8375 // smlal v21.8h, v27.8b, v12.8b
+	WORD $0x4e2c8376 // smlal2 v22.8h, v27.16b, v12.16b
+	FMOVQ 512(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V4.B16, V25.B16, V30.B16
+	VUSRA $2, V30.B16, V29.B16
+	WORD $0x0e3083b5 // smlal v21.8h, v29.8b, v16.8b
+	WORD $0x4e3083b6 // smlal2 v22.8h, v29.16b, v16.16b
+	FMOVQ 576(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V5.B16, V25.B16, V11.B16
+	VUSRA $3, V11.B16, V13.B16
+	WORD $0x0e2a81b5 // smlal v21.8h, v13.8b, v10.8b
+	WORD $0x4e2a81b6 // smlal2 v22.8h, v13.16b, v10.16b
+	VADDP V22.H8, V21.H8, V21.H8
+	FMOVQ 0(R10), F26
+	WORD $0x4e606aba // sadalp v26.4s, v21.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f92935a // fmul v26.4s, v26.4s, v18.s[0]
+	FMOVQ 384(R1), F27
+	VAND V2.B16, V24.B16, V30.B16
+	VUSRA $4, V27.B16, V30.B16
+	WORD $0x0e34c3d7 // smull v23.8h, v30.8b, v20.8b
+	WORD $0x4e34c3dc // smull2 v28.8h, v30.16b, v20.16b
+	FMOVQ 448(R1), F29
+	VAND V3.B16, V24.B16, V11.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $1, V11.B16, V29.B16
+	WORD $0x0e3183b7 // smlal v23.8h, v29.8b, v17.8b
+	WORD $0x4e3183bc // smlal2 v28.8h, v29.16b, v17.16b
+	FMOVQ 512(R1), F13
+	VAND V4.B16, V24.B16, V22.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $2, V22.B16, V13.B16
+	WORD $0x0e3f81b7 // smlal v23.8h, v13.8b, v31.8b
+	WORD $0x4e3f81bc // smlal2 v28.8h, v13.16b, v31.16b
+	FMOVQ 576(R1), F21
+	VAND V5.B16, V24.B16, V27.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $3, V27.B16, V21.B16
+	WORD $0x0e2e82b7 // smlal v23.8h, v21.8b, v14.8b
+	WORD $0x4e2e82bc // smlal2 v28.8h, v21.16b, v14.16b
+	VADDP V28.H8, V23.H8, V23.H8
+	FMOVQ 0(R10), F30
+	WORD $0x4e606afe // sadalp v30.4s, v23.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fb213da // fmla v26.4s, v30.4s, v18.s[1]
+	FMOVD 32(R1), F11
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x0e6b101d // saddw v29.4s, v0.4s, v11.4h
+	FMOVQ 128(R11), F22
+	FMOVQ 0(R11), F13
+	WORD $0x4e2dcfb6 // fmla v22.4s, v29.4s, v13.4s
+	WORD $0x4e36cf46 // fmla v6.4s, v26.4s, v22.4s
+	FMOVD 48(R1), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x0e791018 // saddw v24.4s, v0.4s, v25.4h
+	FMOVQ 192(R11), F27
+	FMOVQ 64(R11), F21
+	WORD $0x4e35cf1b // fmla v27.4s, v24.4s, v21.4s
+	WORD $0x4f8f5366 // fmls v6.4s, v27.4s, v15.s[0]
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
-	FMOVQ 400(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 656(R1), F22
-	VSHL $4, V22.B16, V29.B16
-	VAND V2.B16, V29.B16, V21.B16
-	VORR V21.B16, V27.B16, V27.B16
-	WORD $0x0e3fc37a // smull v26.8h, v27.8b, v31.8b
-	WORD $0x4e3fc374 // smull2 v20.8h, v27.16b, v31.16b
-	FMOVQ 464(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V29.B16, V28.B16
-	VUSRA $1, V28.B16, V25.B16
-	WORD $0x0e33833a // smlal v26.8h, v25.8b, v19.8b
-	WORD $0x4e338334 // smlal2 v20.8h, v25.16b, v19.16b
-	FMOVQ 528(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V29.B16, V24.B16
-	VUSRA $2, V24.B16, V23.B16
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x4e2f82f4 // smlal2 v20.8h, v23.16b, v15.16b
-	FMOVQ 592(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V5.B16, V29.B16, V27.B16
-	VUSRA $3, V27.B16, V21.B16
-	WORD $0x0e3182ba // smlal v26.8h, v21.8b, v17.8b
-	WORD $0x4e3182b4 // smlal2 v20.8h, v21.16b, v17.16b
-	VADDP V20.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F28
-	WORD $0x4e606b5c // sadalp v28.4s, v26.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f8c939c // fmul v28.4s, v28.4s, v12.s[0]
-	FMOVQ 400(R1), F23
-	VAND V2.B16, V22.B16, V27.B16
-	VUSRA $4, V23.B16, V27.B16
-	WORD $0x0e2ec379 // smull v25.8h, v27.8b, v14.8b
-	WORD $0x4e2ec378 // smull2 v24.8h, v27.16b, v14.16b
-	FMOVQ 464(R1), F21
-	VAND V3.B16, V22.B16, V20.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $1, V20.B16, V21.B16
-	WORD $0x0e2b82b9 // smlal v25.8h, v21.8b, v11.8b
-	WORD $0x4e2b82b8 // smlal2 v24.8h, v21.16b, v11.16b
-	FMOVQ 528(R1), F26
-	VAND V4.B16, V22.B16, V23.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V23.B16, V26.B16
-	WORD $0x0e2d8359 // smlal v25.8h, v26.8b, v13.8b
-	WORD $0x4e2d8358 // smlal2 v24.8h, v26.16b, v13.16b
-	FMOVQ 592(R1), F27
-	VAND V5.B16, V22.B16, V20.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $3, V20.B16, V27.B16
-	WORD $0x0e2a8379 // smlal v25.8h, v27.8b, v10.8b
-	WORD $0x4e2a8378 // smlal2 v24.8h, v27.16b, v10.16b
-	VADDP V24.H8, V25.H8, V25.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e606b35 // sadalp v21.4s, v25.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fac12bc // fmla v28.4s, v21.4s, v12.s[1]
-	WORD $0x4e701017 // saddw2 v23.4s, v0.4s, v16.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 16(R11), F26
-	WORD $0x6e3adef7 // fmul v23.4s, v23.4s, v26.4s
-	WORD $0x4e37cf87 // fmla v7.4s, v28.4s, v23.4s
-	WORD $0x4e7e101d // saddw2 v29.4s, v0.4s, v30.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 80(R11), F22
-	WORD $0x6e36dfbd // fmul v29.4s, v29.4s, v22.4s
-	WORD $0x4f9253a7 // fmls v7.4s, v29.4s, v18.s[0]
-	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 416(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 672(R1), F25
-	VSHL $4, V25.B16, V21.B16
-	VAND V2.B16, V21.B16, V16.B16
-	VORR V16.B16, V24.B16, V24.B16
-	WORD $0x0e3fc314 // smull v20.8h, v24.8b, v31.8b
-	WORD $0x4e3fc31b // smull2 v27.8h, v24.16b, v31.16b
-	FMOVQ 480(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V21.B16, V28.B16
-	VUSRA $1, V28.B16, V26.B16
-	WORD $0x0e338354 // smlal v20.8h, v26.8b, v19.8b
-	WORD $0x4e33835b // smlal2 v27.8h, v26.16b, v19.16b
-	FMOVQ 544(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V21.B16, V30.B16
-	VUSRA $2, V30.B16, V23.B16
-	WORD $0x0e2f82f4 // smlal v20.8h, v23.8b, v15.8b
-	WORD $0x4e2f82fb // smlal2 v27.8h, v23.16b, v15.16b
-	FMOVQ 608(R1), F22
+	FMOVQ 400(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ 656(R1), F29
+	VSHL $4, V29.B16, V13.B16
+	VAND V2.B16, V13.B16, V26.B16
+	VORR V26.B16, V30.B16, V30.B16
+	WORD $0x0e33c3dc // smull v28.8h, v30.8b, v19.8b
+	WORD $0x4e33c3d7 // smull2 v23.8h, v30.16b, v19.16b
+	FMOVQ 464(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V5.B16, V21.B16, V29.B16
-	VUSRA $3, V29.B16, V22.B16
-	WORD $0x0e3182d4 // smlal v20.8h, v22.8b, v17.8b
-	WORD $0x4e3182db // smlal2 v27.8h, v22.16b, v17.16b
-	VADDP V27.H8, V20.H8, V20.H8
-	FMOVQ 0(R10), F16
-	WORD $0x4e606a90 // sadalp v16.4s, v20.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
+	VAND V3.B16, V13.B16, V24.B16
+	VUSRA $1, V24.B16, V22.B16
+	WORD $0x0e2c82dc // smlal v28.8h, v22.8b, v12.8b
+	WORD $0x4e2c82d7 // smlal2 v23.8h, v22.16b, v12.16b
+	FMOVQ 528(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V4.B16, V13.B16, V27.B16
+	VUSRA $2, V27.B16, V21.B16
+	WORD $0x0e3082bc // smlal v28.8h, v21.8b, v16.8b
+	WORD $0x4e3082b7 // smlal2 v23.8h, v21.16b, v16.16b
+	FMOVQ 592(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V5.B16, V13.B16, V30.B16
+	VUSRA $3, V30.B16, V26.B16
+	WORD $0x0e2a835c // smlal v28.8h, v26.8b, v10.8b
+	WORD $0x4e2a8357 // smlal2 v23.8h, v26.16b, v10.16b
+	VADDP V23.H8, V28.H8, V28.H8
+	FMOVQ 0(R10), F24
+	WORD $0x4e606b98 // sadalp v24.4s, v28.8h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
+	FMOVQ 400(R1), F21
+	VAND V2.B16, V29.B16, V30.B16
+	VUSRA $4, V21.B16, V30.B16
+	WORD $0x0e34c3d6 // smull v22.8h, v30.8b, v20.8b
+	WORD $0x4e34c3db // smull2 v27.8h, v30.16b, v20.16b
+	FMOVQ 464(R1), F26
+	VAND V3.B16, V29.B16, V23.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $1, V23.B16, V26.B16
+	WORD $0x0e318356 // smlal v22.8h, v26.8b, v17.8b
+	WORD $0x4e31835b // smlal2 v27.8h, v26.16b, v17.16b
+	FMOVQ 528(R1), F28
+	VAND V4.B16, V29.B16, V21.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $2, V21.B16, V28.B16
+	WORD $0x0e3f8396 // smlal v22.8h, v28.8b, v31.8b
+	WORD $0x4e3f839b // smlal2 v27.8h, v28.16b, v31.16b
+	FMOVQ 592(R1), F30
+	VAND V5.B16, V29.B16, V23.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $3, V23.B16, V30.B16
+	WORD $0x0e2e83d6 // smlal v22.8h, v30.8b, v14.8b
+	WORD $0x4e2e83db // smlal2 v27.8h, v30.16b, v14.16b
+	VADDP V27.H8, V22.H8, V22.H8
+	FMOVQ 0(R10), F26
+	WORD $0x4e606ada // sadalp v26.4s, v22.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4fb21358 // fmla v24.4s, v26.4s, v18.s[1]
+	WORD $0x4e6b1015 // saddw2 v21.4s, v0.4s, v11.8h
+	FMOVQ 144(R11), F28
+	FMOVQ 16(R11), F13
+	WORD $0x4e2dcebc // fmla v28.4s, v21.4s, v13.4s
+	WORD $0x4e3ccf07 // fmla v7.4s, v24.4s, v28.4s
+	WORD $0x4e79101d // saddw2 v29.4s, v0.4s, v25.8h
+	FMOVQ 208(R11), F23
+	FMOVQ 80(R11), F30
+	WORD $0x4e3ecfb7 // fmla v23.4s, v29.4s, v30.4s
+	WORD $0x4f8f52e7 // fmls v7.4s, v23.4s, v15.s[0]
+	PRFM 1536(R1), PLDL1KEEP
 	FMOVQ 416(R1), F26
-	VAND V2.B16, V25.B16, V30.B16
-	VUSRA $4, V26.B16, V30.B16
-	WORD $0x0e2ec3d8 // smull v24.8h, v30.8b, v14.8b
-	WORD $0x4e2ec3dc // smull2 v28.8h, v30.16b, v14.16b
-	FMOVQ 480(R1), F23
-	VAND V3.B16, V25.B16, V29.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $1, V29.B16, V23.B16
-	WORD $0x0e2b82f8 // smlal v24.8h, v23.8b, v11.8b
-	WORD $0x4e2b82fc // smlal2 v28.8h, v23.16b, v11.16b
-	FMOVQ 544(R1), F22
-	VAND V4.B16, V25.B16, V27.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $2, V27.B16, V22.B16
-	WORD $0x0e2d82d8 // smlal v24.8h, v22.8b, v13.8b
-	WORD $0x4e2d82dc // smlal2 v28.8h, v22.16b, v13.16b
-	FMOVQ 608(R1), F20
-	VAND V5.B16, V25.B16, V26.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $3, V26.B16, V20.B16
-	WORD $0x0e2a8298 // smlal v24.8h, v20.8b, v10.8b
-	WORD $0x4e2a829c // smlal2 v28.8h, v20.16b, v10.16b
-	VADDP V28.H8, V24.H8, V24.H8
-	FMOVQ 0(R10), F30
-	WORD $0x4e606b1e // sadalp v30.4s, v24.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fac13d0 // fmla v16.4s, v30.4s, v12.s[1]
-	FMOVD 40(R1), F29
-	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
-	WORD $0x0e7d1017 // saddw v23.4s, v0.4s, v29.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 32(R11), F27
-	WORD $0x6e3bdef7 // fmul v23.4s, v23.4s, v27.4s
-	WORD $0x4e37ce08 // fmla v8.4s, v16.4s, v23.4s
-	FMOVD 56(R1), F22
-	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
-	WORD $0x0e761015 // saddw v21.4s, v0.4s, v22.4h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 96(R11), F25
-	WORD $0x6e39deb5 // fmul v21.4s, v21.4s, v25.4s
-	WORD $0x4f9252a8 // fmls v8.4s, v21.4s, v18.s[0]
+	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ 672(R1), F11
+	VSHL $4, V11.B16, V21.B16
+	VAND V2.B16, V21.B16, V13.B16
+	VORR V13.B16, V26.B16, V26.B16
+	WORD $0x0e33c35b // smull v27.8h, v26.8b, v19.8b
+	WORD $0x4e33c356 // smull2 v22.8h, v26.16b, v19.16b
+	FMOVQ 480(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V21.B16, V28.B16
+	VUSRA $1, V28.B16, V24.B16
+	WORD $0x0e2c831b // smlal v27.8h, v24.8b, v12.8b
+	WORD $0x4e2c8316 // smlal2 v22.8h, v24.16b, v12.16b
+	FMOVQ 544(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V4.B16, V21.B16, V29.B16
+	VUSRA $2, V29.B16, V25.B16
+	WORD $0x0e30833b // smlal v27.8h, v25.8b, v16.8b
+	WORD $0x4e308336 // smlal2 v22.8h, v25.16b, v16.16b
+	FMOVQ 608(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V5.B16, V21.B16, V23.B16
+	VUSRA $3, V23.B16, V30.B16
+	WORD $0x0e2a83db // smlal v27.8h, v30.8b, v10.8b
+	WORD $0x4e2a83d6 // smlal2 v22.8h, v30.16b, v10.16b
+	VADDP V22.H8, V27.H8, V27.H8
+	FMOVQ 0(R10), F13
+	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f9291ad // fmul v13.4s, v13.4s, v18.s[0]
+	FMOVQ 416(R1), F24
+	VAND V2.B16, V11.B16, V29.B16
+	VUSRA $4, V24.B16, V29.B16
+	WORD $0x0e34c3ba // smull v26.8h, v29.8b, v20.8b
+	WORD $0x4e34c3bc // smull2 v28.8h, v29.16b, v20.16b
+	FMOVQ 480(R1), F25
+	VAND V3.B16, V11.B16, V23.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $1, V23.B16, V25.B16
+	WORD $0x0e31833a // smlal v26.8h, v25.8b, v17.8b
+	WORD $0x4e31833c // smlal2 v28.8h, v25.16b, v17.16b
+	FMOVQ 544(R1), F30
+	VAND V4.B16, V11.B16, V22.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $2, V22.B16, V30.B16
+	WORD $0x0e3f83da // smlal v26.8h, v30.8b, v31.8b
+	WORD $0x4e3f83dc // smlal2 v28.8h, v30.16b, v31.16b
+	FMOVQ 608(R1), F27
+	VAND V5.B16, V11.B16, V24.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $3, V24.B16, V27.B16
+	WORD $0x0e2e837a // smlal v26.8h, v27.8b, v14.8b
+	WORD $0x4e2e837c // smlal2 v28.8h, v27.16b, v14.16b
+	VADDP V28.H8, V26.H8, V26.H8
+	FMOVQ 0(R10), F29
+	WORD $0x4e606b5d // sadalp v29.4s, v26.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fb213ad // fmla v13.4s, v29.4s, v18.s[1]
+	FMOVD 40(R1), F23
+	WORD $0x2f08a6f7 // ushll v23.8h, v23.8b, #0
+	WORD $0x0e771019 // saddw v25.4s, v0.4s, v23.4h
+	FMOVQ 160(R11), F22
+	FMOVQ 32(R11), F30
+	WORD $0x4e3ecf36 // fmla v22.4s, v25.4s, v30.4s
+	WORD $0x4e36cda8 // fmla v8.4s, v13.4s, v22.4s
+	FMOVD 56(R1), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x0e75100b // saddw v11.4s, v0.4s, v21.4h
+	FMOVQ 224(R11), F24
+	FMOVQ 96(R11), F27
+	WORD $0x4e3bcd78 // fmla v24.4s, v11.4s, v27.4s
+	WORD $0x4f8f5308 // fmls v8.4s, v24.4s, v15.s[0]
 	PRFM 1600(R1), PLDL1KEEP
 	PRFM 1664(R1), PLDL1KEEP
-	FMOVQ 432(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ 688(R1), F24
-	VSHL $4, V24.B16, V30.B16
-	VAND V2.B16, V30.B16, V27.B16
-	VORR V27.B16, V28.B16, V28.B16
-	WORD $0x0e3fc39a // smull v26.8h, v28.8b, v31.8b
-	WORD $0x4e3fc394 // smull2 v20.8h, v28.16b, v31.16b
-	FMOVQ 496(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V30.B16, V23.B16
-	VUSRA $1, V23.B16, V16.B16
-	WORD $0x0e33821a // smlal v26.8h, v16.8b, v19.8b
-	WORD $0x4e338214 // smlal2 v20.8h, v16.16b, v19.16b
-	FMOVQ 560(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V30.B16, V21.B16
-	VUSRA $2, V21.B16, V25.B16
-	WORD $0x0e2f833a // smlal v26.8h, v25.8b, v15.8b
-	WORD $0x4e2f8334 // smlal2 v20.8h, v25.16b, v15.16b
-	FMOVQ 624(R1), F27
+	FMOVQ 432(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 688(R1), F25
+	VSHL $4, V25.B16, V30.B16
+	VAND V2.B16, V30.B16, V13.B16
+	VORR V13.B16, V29.B16, V29.B16
+	WORD $0x0e33c3bc // smull v28.8h, v29.8b, v19.8b
+	WORD $0x4e33c3ba // smull2 v26.8h, v29.16b, v19.16b
+	FMOVQ 496(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V30.B16, V11.B16
+	VUSRA $1, V11.B16, V22.B16
+	WORD $0x0e2c82dc // smlal v28.8h, v22.8b, v12.8b
+	WORD $0x4e2c82da // smlal2 v26.8h, v22.16b, v12.16b
+	FMOVQ 560(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V5.B16, V30.B16, V28.B16
-	VUSRA $3, V28.B16, V27.B16
-	WORD $0x0e31837a // smlal v26.8h, v27.8b, v17.8b
-	WORD $0x4e318374 // smlal2 v20.8h, v27.16b, v17.16b
-	VADDP V20.H8, V26.H8, V26.H8
-	FMOVQ 0(R10), F23
-	WORD $0x4e606b57 // sadalp v23.4s, v26.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f8c92f7 // fmul v23.4s, v23.4s, v12.s[0]
-	FMOVQ 432(R1), F25
-	VAND V2.B16, V24.B16, V28.B16
-	VUSRA $4, V25.B16, V28.B16
-	WORD $0x0e2ec390 // smull v16.8h, v28.8b, v14.8b
-	WORD $0x4e2ec395 // smull2 v21.8h, v28.16b, v14.16b
-	FMOVQ 496(R1), F27
-	VAND V3.B16, V24.B16, V20.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $1, V20.B16, V27.B16
-	WORD $0x0e2b8370 // smlal v16.8h, v27.8b, v11.8b
-	WORD $0x4e2b8375 // smlal2 v21.8h, v27.16b, v11.16b
-	FMOVQ 560(R1), F26
-	VAND V4.B16, V24.B16, V25.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V25.B16, V26.B16
-	WORD $0x0e2d8350 // smlal v16.8h, v26.8b, v13.8b
-	WORD $0x4e2d8355 // smlal2 v21.8h, v26.16b, v13.16b
-	FMOVQ 624(R1), F28
-	VAND V5.B16, V24.B16, V20.B16
+	VAND V4.B16, V30.B16, V24.B16
+	VUSRA $2, V24.B16, V27.B16
+	WORD $0x0e30837c // smlal v28.8h, v27.8b, v16.8b
+	WORD $0x4e30837a // smlal2 v26.8h, v27.16b, v16.16b
+	FMOVQ 624(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V5.B16, V30.B16, V29.B16
+	VUSRA $3, V29.B16, V13.B16
+	WORD $0x0e2a81bc // smlal v28.8h, v13.8b, v10.8b
+	WORD $0x4e2a81ba // smlal2 v26.8h, v13.16b, v10.16b
+	VADDP V26.H8, V28.H8, V28.H8
+	FMOVQ 0(R10), F11
+	WORD $0x4e606b8b // sadalp v11.4s, v28.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f92916b // fmul v11.4s, v11.4s, v18.s[0]
+	FMOVQ 432(R1), F27
+	VAND V2.B16, V25.B16, V29.B16
+	VUSRA $4, V27.B16, V29.B16
+	WORD $0x0e34c3b6 // smull v22.8h, v29.8b, v20.8b
+	WORD $0x4e34c3b8 // smull2 v24.8h, v29.16b, v20.16b
+	FMOVQ 496(R1), F13
+	VAND V3.B16, V25.B16, V26.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $1, V26.B16, V13.B16
+	WORD $0x0e3181b6 // smlal v22.8h, v13.8b, v17.8b
+	WORD $0x4e3181b8 // smlal2 v24.8h, v13.16b, v17.16b
+	FMOVQ 560(R1), F28
+	VAND V4.B16, V25.B16, V27.B16
 	VUSHR $4, V28.B16, V28.B16
-	VUSRA $3, V20.B16, V28.B16
-	WORD $0x0e2a8390 // smlal v16.8h, v28.8b, v10.8b
-	WORD $0x4e2a8395 // smlal2 v21.8h, v28.16b, v10.16b
-	VADDP V21.H8, V16.H8, V16.H8
-	FMOVQ 0(R10), F27
-	WORD $0x4e606a1b // sadalp v27.4s, v16.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fac1377 // fmla v23.4s, v27.4s, v12.s[1]
-	WORD $0x4e7d1019 // saddw2 v25.4s, v0.4s, v29.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 48(R11), F26
-	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
-	WORD $0x4e39cee9 // fmla v9.4s, v23.4s, v25.4s
-	WORD $0x4e76101e // saddw2 v30.4s, v0.4s, v22.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 112(R11), F24
-	WORD $0x6e38dfde // fmul v30.4s, v30.4s, v24.4s
-	WORD $0x4f9253c9 // fmls v9.4s, v30.4s, v18.s[0]
+	VUSRA $2, V27.B16, V28.B16
+	WORD $0x0e3f8396 // smlal v22.8h, v28.8b, v31.8b
+	WORD $0x4e3f8398 // smlal2 v24.8h, v28.16b, v31.16b
+	FMOVQ 624(R1), F29
+	VAND V5.B16, V25.B16, V26.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $3, V26.B16, V29.B16
+	WORD $0x0e2e83b6 // smlal v22.8h, v29.8b, v14.8b
+	WORD $0x4e2e83b8 // smlal2 v24.8h, v29.16b, v14.16b
+	VADDP V24.H8, V22.H8, V22.H8
+	FMOVQ 0(R10), F13
+	WORD $0x4e606acd // sadalp v13.4s, v22.8h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fb211ab // fmla v11.4s, v13.4s, v18.s[1]
+	WORD $0x4e77101b // saddw2 v27.4s, v0.4s, v23.8h
+	FMOVQ 176(R11), F28
+	FMOVQ 48(R11), F30
+	WORD $0x4e3ecf7c // fmla v28.4s, v27.4s, v30.4s
+	WORD $0x4e3ccd69 // fmla v9.4s, v11.4s, v28.4s
+	WORD $0x4e751019 // saddw2 v25.4s, v0.4s, v21.8h
+	FMOVQ 240(R11), F26
+	FMOVQ 112(R11), F29
+	WORD $0x4e3dcf3a // fmla v26.4s, v25.4s, v29.4s
+	WORD $0x4f8f5349 // fmls v9.4s, v26.4s, v15.s[0]
 	ADD $704, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -9638,10 +9741,10 @@ pair95:
 
 // mulQ5_K multiplies Q5_K weights with several rows of activations.
 // func mulQ5_K(a *panel.Args)
-TEXT ·mulQ5_K(SB), 0, $5312-8
+TEXT ·mulQ5_K(SB), 0, $5440-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-5312(SP), R11
+	MOVD $buf-5440(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -9678,419 +9781,436 @@ row98:
 	MOVD 40(R0), R9
 bunch99:
 	MOVD $8, R4
-	FMOVD 0(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 0(R11)
-	FMOVD 8(R1), F8
+	FMOVQ 32(R10), F7
+	FMOVD 0(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 16(R11)
-	FMOVD 16(R1), F9
+	FMOVQ F8, 0(R11)
+	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
+	FMOVQ F8, 128(R11)
+	FMOVD 8(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 32(R11)
-	FMOVD 24(R1), F10
+	FMOVQ F9, 16(R11)
+	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
+	FMOVQ F9, 144(R11)
+	FMOVD 16(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 48(R11)
-	FMOVD 32(R1), F11
+	FMOVQ F10, 32(R11)
+	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
+	FMOVQ F10, 160(R11)
+	FMOVD 24(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 64(R11)
-	FMOVD 40(R1), F12
+	FMOVQ F11, 48(R11)
+	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
+	FMOVQ F11, 176(R11)
+	FMOVD 32(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 80(R11)
-	FMOVD 48(R1), F13
+	FMOVQ F12, 64(R11)
+	WORD $0x6e27dd8c // fmul v12.4s, v12.4s, v7.4s
+	FMOVQ F12, 192(R11)
+	FMOVD 40(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 96(R11)
-	FMOVD 56(R1), F14
+	FMOVQ F13, 80(R11)
+	WORD $0x6e27ddad // fmul v13.4s, v13.4s, v7.4s
+	FMOVQ F13, 208(R11)
+	FMOVD 48(R1), F14
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 112(R11)
+	FMOVQ F14, 96(R11)
+	WORD $0x6e27ddce // fmul v14.4s, v14.4s, v7.4s
+	FMOVQ F14, 224(R11)
+	FMOVD 56(R1), F15
+	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
+	FMOVQ F15, 112(R11)
+	WORD $0x6e27ddef // fmul v15.4s, v15.4s, v7.4s
+	FMOVQ F15, 240(R11)
 	ADD $64, R1
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair100:
-	FMOVQ 64(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 320(R1), F16
-	VSHL $4, V16.B16, V17.B16
-	VAND V2.B16, V17.B16, V18.B16
-	VORR V18.B16, V15.B16, V15.B16
-	FMOVQ 128(R1), F19
+	FMOVQ 64(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 320(R1), F17
+	VSHL $4, V17.B16, V18.B16
+	VAND V2.B16, V18.B16, V19.B16
+	VORR V19.B16, V16.B16, V16.B16
+	FMOVQ 128(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V3.B16, V18.B16, V21.B16
+	VUSRA $1, V21.B16, V20.B16
+	FSTPQ (F16, F20), 128(R23)
+	FMOVQ 192(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V18.B16, V23.B16
+	VUSRA $2, V23.B16, V22.B16
+	FMOVQ 256(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V5.B16, V18.B16, V25.B16
+	VUSRA $3, V25.B16, V24.B16
+	FSTPQ (F22, F24), 160(R23)
+	FMOVQ 64(R1), F26
+	VAND V2.B16, V17.B16, V27.B16
+	VUSRA $4, V26.B16, V27.B16
+	FMOVQ 128(R1), F28
+	VAND V3.B16, V17.B16, V29.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $1, V29.B16, V28.B16
+	FSTPQ (F27, F28), 192(R23)
+	FMOVQ 192(R1), F30
+	VAND V4.B16, V17.B16, V31.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $2, V31.B16, V30.B16
+	FMOVQ 256(R1), F6
+	VAND V5.B16, V17.B16, V8.B16
+	VUSHR $4, V6.B16, V6.B16
+	VUSRA $3, V8.B16, V6.B16
+	FSTPQ (F30, F6), 224(R23)
+	FMOVD 0(R1), F9
+	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
+	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
+	FMOVQ 128(R11), F11
+	FMOVQ 0(R11), F12
+	WORD $0x4e2ccd4b // fmla v11.4s, v10.4s, v12.4s
+	FMOVD 16(R1), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x0e6d100e // saddw v14.4s, v0.4s, v13.4h
+	FMOVQ 192(R11), F15
+	FMOVQ 64(R11), F7
+	WORD $0x4e27cdcf // fmla v15.4s, v14.4s, v7.4s
+	FMOVQ 80(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V17.B16, V20.B16
-	VUSRA $1, V20.B16, V19.B16
-	FSTPQ (F15, F19), 128(R23)
-	FMOVQ 192(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V17.B16, V22.B16
-	VUSRA $2, V22.B16, V21.B16
-	FMOVQ 256(R1), F23
+	FMOVQ 336(R1), F21
+	VSHL $4, V21.B16, V16.B16
+	VAND V2.B16, V16.B16, V20.B16
+	VORR V20.B16, V19.B16, V19.B16
+	FMOVQ 144(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V5.B16, V17.B16, V24.B16
-	VUSRA $3, V24.B16, V23.B16
-	FSTPQ (F21, F23), 160(R23)
-	FMOVQ 64(R1), F25
-	VAND V2.B16, V16.B16, V26.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ 128(R1), F27
-	VAND V3.B16, V16.B16, V28.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $1, V28.B16, V27.B16
-	FSTPQ (F26, F27), 192(R23)
-	FMOVQ 192(R1), F29
-	VAND V4.B16, V16.B16, V30.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V30.B16, V29.B16
-	FMOVQ 256(R1), F31
-	VAND V5.B16, V16.B16, V6.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $3, V6.B16, V31.B16
-	FSTPQ (F29, F31), 224(R23)
-	FMOVD 0(R1), F7
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e671008 // saddw v8.4s, v0.4s, v7.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 0(R11), F9
-	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
-	FMOVD 16(R1), F10
-	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a100b // saddw v11.4s, v0.4s, v10.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 64(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	FMOVQ 80(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 336(R1), F14
-	VSHL $4, V14.B16, V18.B16
-	VAND V2.B16, V18.B16, V20.B16
-	VORR V20.B16, V13.B16, V13.B16
-	FMOVQ 144(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V18.B16, V19.B16
-	VUSRA $1, V19.B16, V15.B16
-	FSTPQ (F13, F15), 256(R23)
+	VAND V3.B16, V16.B16, V25.B16
+	VUSRA $1, V25.B16, V23.B16
+	FSTPQ (F19, F23), 256(R23)
 	FMOVQ 208(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V18.B16, V24.B16
+	VAND V4.B16, V16.B16, V24.B16
 	VUSRA $2, V24.B16, V22.B16
-	FMOVQ 272(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V5.B16, V18.B16, V23.B16
-	VUSRA $3, V23.B16, V21.B16
-	FSTPQ (F22, F21), 288(R23)
-	FMOVQ 80(R1), F25
-	VAND V2.B16, V14.B16, V28.B16
-	VUSRA $4, V25.B16, V28.B16
-	FMOVQ 144(R1), F26
-	VAND V3.B16, V14.B16, V27.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $1, V27.B16, V26.B16
-	FSTPQ (F28, F26), 320(R23)
-	FMOVQ 208(R1), F30
-	VAND V4.B16, V14.B16, V17.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $2, V17.B16, V30.B16
-	FMOVQ 272(R1), F16
-	VAND V5.B16, V14.B16, V6.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $3, V6.B16, V16.B16
-	FSTPQ (F30, F16), 352(R23)
-	WORD $0x4e67101d // saddw2 v29.4s, v0.4s, v7.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 16(R11), F31
-	WORD $0x6e3fdfbd // fmul v29.4s, v29.4s, v31.4s
-	FSTPQ (F8, F29), 0(R23)
-	WORD $0x4e6a1009 // saddw2 v9.4s, v0.4s, v10.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 80(R11), F12
-	WORD $0x6e2cdd29 // fmul v9.4s, v9.4s, v12.4s
-	FSTPQ (F11, F9), 64(R23)
-	FMOVQ 96(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ 352(R1), F19
-	VSHL $4, V19.B16, V13.B16
-	VAND V2.B16, V13.B16, V15.B16
-	VORR V15.B16, V20.B16, V20.B16
-	FMOVQ 160(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V13.B16, V23.B16
-	VUSRA $1, V23.B16, V24.B16
-	FSTPQ (F20, F24), 384(R23)
-	FMOVQ 224(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V13.B16, V21.B16
-	VUSRA $2, V21.B16, V22.B16
-	FMOVQ 288(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V5.B16, V13.B16, V27.B16
-	VUSRA $3, V27.B16, V25.B16
-	FSTPQ (F22, F25), 416(R23)
-	FMOVQ 96(R1), F28
-	VAND V2.B16, V19.B16, V26.B16
-	VUSRA $4, V28.B16, V26.B16
-	FMOVQ 160(R1), F17
-	VAND V3.B16, V19.B16, V18.B16
+	FMOVQ 272(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V5.B16, V16.B16, V29.B16
+	VUSRA $3, V29.B16, V26.B16
+	FSTPQ (F22, F26), 288(R23)
+	FMOVQ 80(R1), F27
+	VAND V2.B16, V21.B16, V28.B16
+	VUSRA $4, V27.B16, V28.B16
+	FMOVQ 144(R1), F31
+	VAND V3.B16, V21.B16, V18.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $1, V18.B16, V31.B16
+	FSTPQ (F28, F31), 320(R23)
+	FMOVQ 208(R1), F17
+	VAND V4.B16, V21.B16, V8.B16
 	VUSHR $4, V17.B16, V17.B16
-	VUSRA $1, V18.B16, V17.B16
-	FSTPQ (F26, F17), 448(R23)
-	FMOVQ 224(R1), F14
-	VAND V4.B16, V19.B16, V6.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $2, V6.B16, V14.B16
-	FMOVQ 288(R1), F30
-	VAND V5.B16, V19.B16, V16.B16
+	VUSRA $2, V8.B16, V17.B16
+	FMOVQ 272(R1), F30
+	VAND V5.B16, V21.B16, V6.B16
 	VUSHR $4, V30.B16, V30.B16
-	VUSRA $3, V16.B16, V30.B16
-	FSTPQ (F14, F30), 480(R23)
-	FMOVD 8(R1), F7
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e67101f // saddw v31.4s, v0.4s, v7.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 32(R11), F8
-	WORD $0x6e28dfff // fmul v31.4s, v31.4s, v8.4s
-	FMOVD 24(R1), F29
-	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
-	WORD $0x0e7d100a // saddw v10.4s, v0.4s, v29.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 96(R11), F12
-	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
-	FMOVQ 112(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 368(R1), F9
-	VSHL $4, V9.B16, V15.B16
-	VAND V2.B16, V15.B16, V23.B16
-	VORR V23.B16, V11.B16, V11.B16
-	FMOVQ 176(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V15.B16, V24.B16
-	VUSRA $1, V24.B16, V20.B16
-	FSTPQ (F11, F20), 512(R23)
-	FMOVQ 240(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V15.B16, V27.B16
-	VUSRA $2, V27.B16, V21.B16
-	FMOVQ 304(R1), F22
+	VUSRA $3, V6.B16, V30.B16
+	FSTPQ (F17, F30), 352(R23)
+	WORD $0x4e69100a // saddw2 v10.4s, v0.4s, v9.8h
+	FMOVQ 144(R11), F12
+	FMOVQ 16(R11), F14
+	WORD $0x4e2ecd4c // fmla v12.4s, v10.4s, v14.4s
+	FSTPQ (F11, F12), 0(R23)
+	WORD $0x4e6d1007 // saddw2 v7.4s, v0.4s, v13.8h
+	FMOVQ 208(R11), F20
+	FMOVQ 80(R11), F25
+	WORD $0x4e39ccf4 // fmla v20.4s, v7.4s, v25.4s
+	FSTPQ (F15, F20), 64(R23)
+	FMOVQ 96(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 352(R1), F23
+	VSHL $4, V23.B16, V24.B16
+	VAND V2.B16, V24.B16, V29.B16
+	VORR V29.B16, V19.B16, V19.B16
+	FMOVQ 160(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V5.B16, V15.B16, V25.B16
-	VUSRA $3, V25.B16, V22.B16
-	FSTPQ (F21, F22), 544(R23)
-	FMOVQ 112(R1), F28
-	VAND V2.B16, V9.B16, V18.B16
-	VUSRA $4, V28.B16, V18.B16
-	FMOVQ 176(R1), F26
-	VAND V3.B16, V9.B16, V17.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $1, V17.B16, V26.B16
-	FSTPQ (F18, F26), 576(R23)
-	FMOVQ 240(R1), F6
-	VAND V4.B16, V9.B16, V13.B16
-	VUSHR $4, V6.B16, V6.B16
-	VUSRA $2, V13.B16, V6.B16
-	FMOVQ 304(R1), F19
-	VAND V5.B16, V9.B16, V16.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $3, V16.B16, V19.B16
-	FSTPQ (F6, F19), 608(R23)
-	WORD $0x4e67100e // saddw2 v14.4s, v0.4s, v7.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 48(R11), F30
-	WORD $0x6e3eddce // fmul v14.4s, v14.4s, v30.4s
-	FSTPQ (F31, F14), 32(R23)
-	WORD $0x4e7d1008 // saddw2 v8.4s, v0.4s, v29.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 112(R11), F12
-	WORD $0x6e2cdd08 // fmul v8.4s, v8.4s, v12.4s
-	FSTPQ (F10, F8), 96(R23)
+	VAND V3.B16, V24.B16, V26.B16
+	VUSRA $1, V26.B16, V22.B16
+	FSTPQ (F19, F22), 384(R23)
+	FMOVQ 224(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V24.B16, V18.B16
+	VUSRA $2, V18.B16, V27.B16
+	FMOVQ 288(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V5.B16, V24.B16, V31.B16
+	VUSRA $3, V31.B16, V28.B16
+	FSTPQ (F27, F28), 416(R23)
+	FMOVQ 96(R1), F8
+	VAND V2.B16, V23.B16, V16.B16
+	VUSRA $4, V8.B16, V16.B16
+	FMOVQ 160(R1), F21
+	VAND V3.B16, V23.B16, V6.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $1, V6.B16, V21.B16
+	FSTPQ (F16, F21), 448(R23)
+	FMOVQ 224(R1), F17
+	VAND V4.B16, V23.B16, V30.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $2, V30.B16, V17.B16
+	FMOVQ 288(R1), F9
+	VAND V5.B16, V23.B16, V10.B16
+	VUSHR $4, V9.B16, V9.B16
+	VUSRA $3, V10.B16, V9.B16
+	FSTPQ (F17, F9), 480(R23)
+	FMOVD 8(R1), F14
+	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
+	WORD $0x0e6e100b // saddw v11.4s, v0.4s, v14.4h
+	FMOVQ 160(R11), F12
+	FMOVQ 32(R11), F13
+	WORD $0x4e2dcd6c // fmla v12.4s, v11.4s, v13.4s
+	FMOVD 24(R1), F7
+	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
+	WORD $0x0e671019 // saddw v25.4s, v0.4s, v7.4h
+	FMOVQ 224(R11), F15
+	FMOVQ 96(R11), F20
+	WORD $0x4e34cf2f // fmla v15.4s, v25.4s, v20.4s
+	FMOVQ 112(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 368(R1), F26
+	VSHL $4, V26.B16, V19.B16
+	VAND V2.B16, V19.B16, V22.B16
+	VORR V22.B16, V29.B16, V29.B16
+	FMOVQ 176(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V3.B16, V19.B16, V31.B16
+	VUSRA $1, V31.B16, V18.B16
+	FSTPQ (F29, F18), 512(R23)
+	FMOVQ 240(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V19.B16, V28.B16
+	VUSRA $2, V28.B16, V27.B16
+	FMOVQ 304(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V5.B16, V19.B16, V6.B16
+	VUSRA $3, V6.B16, V8.B16
+	FSTPQ (F27, F8), 544(R23)
+	FMOVQ 112(R1), F16
+	VAND V2.B16, V26.B16, V21.B16
+	VUSRA $4, V16.B16, V21.B16
+	FMOVQ 176(R1), F30
+	VAND V3.B16, V26.B16, V24.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $1, V24.B16, V30.B16
+	FSTPQ (F21, F30), 576(R23)
+	FMOVQ 240(R1), F23
+	VAND V4.B16, V26.B16, V10.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $2, V10.B16, V23.B16
+	FMOVQ 304(R1), F17
+	VAND V5.B16, V26.B16, V9.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $3, V9.B16, V17.B16
+	FSTPQ (F23, F17), 608(R23)
+	WORD $0x4e6e100b // saddw2 v11.4s, v0.4s, v14.8h
+	FMOVQ 176(R11), F13
+	FMOVQ 48(R11), F25
+	WORD $0x4e39cd6d // fmla v13.4s, v11.4s, v25.4s
+	FSTPQ (F12, F13), 32(R23)
+	WORD $0x4e671014 // saddw2 v20.4s, v0.4s, v7.8h
+	FMOVQ 240(R11), F22
+	FMOVQ 112(R11), F31
+	WORD $0x4e3fce96 // fmla v22.4s, v20.4s, v31.4s
+	FSTPQ (F15, F22), 96(R23)
 	ADD $640, R23
-	FMOVQ 384(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 640(R1), F24
-	VSHL $4, V24.B16, V11.B16
-	VAND V2.B16, V11.B16, V20.B16
-	VORR V20.B16, V23.B16, V23.B16
+	FMOVQ 384(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 640(R1), F18
+	VSHL $4, V18.B16, V28.B16
+	VAND V2.B16, V28.B16, V6.B16
+	VORR V6.B16, V29.B16, V29.B16
 	FMOVQ 448(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V11.B16, V25.B16
-	VUSRA $1, V25.B16, V27.B16
-	FSTPQ (F23, F27), 128(R23)
-	FMOVQ 512(R1), F21
+	VAND V3.B16, V28.B16, V8.B16
+	VUSRA $1, V8.B16, V27.B16
+	FSTPQ (F29, F27), 128(R23)
+	FMOVQ 512(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V4.B16, V28.B16, V24.B16
+	VUSRA $2, V24.B16, V16.B16
+	FMOVQ 576(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V11.B16, V22.B16
-	VUSRA $2, V22.B16, V21.B16
-	FMOVQ 576(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V5.B16, V11.B16, V17.B16
-	VUSRA $3, V17.B16, V28.B16
-	FSTPQ (F21, F28), 160(R23)
-	FMOVQ 384(R1), F18
-	VAND V2.B16, V24.B16, V26.B16
-	VUSRA $4, V18.B16, V26.B16
-	FMOVQ 448(R1), F13
-	VAND V3.B16, V24.B16, V15.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $1, V15.B16, V13.B16
-	FSTPQ (F26, F13), 192(R23)
-	FMOVQ 512(R1), F9
-	VAND V4.B16, V24.B16, V16.B16
-	VUSHR $4, V9.B16, V9.B16
-	VUSRA $2, V16.B16, V9.B16
-	FMOVQ 576(R1), F6
-	VAND V5.B16, V24.B16, V19.B16
-	VUSHR $4, V6.B16, V6.B16
-	VUSRA $3, V19.B16, V6.B16
-	FSTPQ (F9, F6), 224(R23)
-	FMOVD 32(R1), F7
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e67101e // saddw v30.4s, v0.4s, v7.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 0(R11), F31
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	FMOVD 48(R1), F14
-	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
-	WORD $0x0e6e101d // saddw v29.4s, v0.4s, v14.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 64(R11), F12
-	WORD $0x6e2cdfbd // fmul v29.4s, v29.4s, v12.4s
-	FMOVQ 400(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
+	VAND V5.B16, V28.B16, V30.B16
+	VUSRA $3, V30.B16, V21.B16
+	FSTPQ (F16, F21), 160(R23)
+	FMOVQ 384(R1), F10
+	VAND V2.B16, V18.B16, V19.B16
+	VUSRA $4, V10.B16, V19.B16
+	FMOVQ 448(R1), F26
+	VAND V3.B16, V18.B16, V9.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $1, V9.B16, V26.B16
+	FSTPQ (F19, F26), 192(R23)
+	FMOVQ 512(R1), F23
+	VAND V4.B16, V18.B16, V17.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $2, V17.B16, V23.B16
+	FMOVQ 576(R1), F14
+	VAND V5.B16, V18.B16, V11.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $3, V11.B16, V14.B16
+	FSTPQ (F23, F14), 224(R23)
+	FMOVD 32(R1), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x0e79100c // saddw v12.4s, v0.4s, v25.4h
+	FMOVQ 128(R11), F13
+	FMOVQ 0(R11), F7
+	WORD $0x4e27cd8d // fmla v13.4s, v12.4s, v7.4s
+	FMOVD 48(R1), F20
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e74101f // saddw v31.4s, v0.4s, v20.4h
+	FMOVQ 192(R11), F15
+	FMOVQ 64(R11), F22
+	WORD $0x4e36cfef // fmla v15.4s, v31.4s, v22.4s
+	FMOVQ 400(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
 	FMOVQ 656(R1), F8
-	VSHL $4, V8.B16, V20.B16
-	VAND V2.B16, V20.B16, V25.B16
-	VORR V25.B16, V10.B16, V10.B16
-	FMOVQ 464(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V20.B16, V27.B16
-	VUSRA $1, V27.B16, V23.B16
-	FSTPQ (F10, F23), 256(R23)
-	FMOVQ 528(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V20.B16, V17.B16
-	VUSRA $2, V17.B16, V22.B16
-	FMOVQ 592(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V5.B16, V20.B16, V28.B16
-	VUSRA $3, V28.B16, V21.B16
-	FSTPQ (F22, F21), 288(R23)
-	FMOVQ 400(R1), F18
-	VAND V2.B16, V8.B16, V15.B16
-	VUSRA $4, V18.B16, V15.B16
-	FMOVQ 464(R1), F26
-	VAND V3.B16, V8.B16, V13.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $1, V13.B16, V26.B16
-	FSTPQ (F15, F26), 320(R23)
+	VSHL $4, V8.B16, V29.B16
+	VAND V2.B16, V29.B16, V27.B16
+	VORR V27.B16, V6.B16, V6.B16
+	FMOVQ 464(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V29.B16, V30.B16
+	VUSRA $1, V30.B16, V24.B16
+	FSTPQ (F6, F24), 256(R23)
 	FMOVQ 528(R1), F16
-	VAND V4.B16, V8.B16, V11.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $2, V11.B16, V16.B16
-	FMOVQ 592(R1), F24
-	VAND V5.B16, V8.B16, V19.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $3, V19.B16, V24.B16
-	FSTPQ (F16, F24), 352(R23)
-	WORD $0x4e671009 // saddw2 v9.4s, v0.4s, v7.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 16(R11), F6
-	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
-	FSTPQ (F30, F9), 0(R23)
-	WORD $0x4e6e101f // saddw2 v31.4s, v0.4s, v14.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 80(R11), F12
-	WORD $0x6e2cdfff // fmul v31.4s, v31.4s, v12.4s
-	FSTPQ (F29, F31), 64(R23)
-	FMOVQ 416(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 672(R1), F27
-	VSHL $4, V27.B16, V10.B16
-	VAND V2.B16, V10.B16, V23.B16
-	VORR V23.B16, V25.B16, V25.B16
-	FMOVQ 480(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V10.B16, V28.B16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V4.B16, V29.B16, V21.B16
+	VUSRA $2, V21.B16, V16.B16
+	FMOVQ 592(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V5.B16, V29.B16, V9.B16
+	VUSRA $3, V9.B16, V10.B16
+	FSTPQ (F16, F10), 288(R23)
+	FMOVQ 400(R1), F19
+	VAND V2.B16, V8.B16, V26.B16
+	VUSRA $4, V19.B16, V26.B16
+	FMOVQ 464(R1), F17
+	VAND V3.B16, V8.B16, V28.B16
+	VUSHR $4, V17.B16, V17.B16
 	VUSRA $1, V28.B16, V17.B16
-	FSTPQ (F25, F17), 384(R23)
-	FMOVQ 544(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V10.B16, V21.B16
-	VUSRA $2, V21.B16, V22.B16
-	FMOVQ 608(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V5.B16, V10.B16, V13.B16
-	VUSRA $3, V13.B16, V18.B16
-	FSTPQ (F22, F18), 416(R23)
-	FMOVQ 416(R1), F15
-	VAND V2.B16, V27.B16, V26.B16
-	VUSRA $4, V15.B16, V26.B16
-	FMOVQ 480(R1), F11
-	VAND V3.B16, V27.B16, V20.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $1, V20.B16, V11.B16
-	FSTPQ (F26, F11), 448(R23)
-	FMOVQ 544(R1), F8
-	VAND V4.B16, V27.B16, V19.B16
+	FSTPQ (F26, F17), 320(R23)
+	FMOVQ 528(R1), F18
+	VAND V4.B16, V8.B16, V11.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V11.B16, V18.B16
+	FMOVQ 592(R1), F23
+	VAND V5.B16, V8.B16, V14.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $3, V14.B16, V23.B16
+	FSTPQ (F18, F23), 352(R23)
+	WORD $0x4e79100c // saddw2 v12.4s, v0.4s, v25.8h
+	FMOVQ 144(R11), F7
+	FMOVQ 16(R11), F31
+	WORD $0x4e3fcd87 // fmla v7.4s, v12.4s, v31.4s
+	FSTPQ (F13, F7), 0(R23)
+	WORD $0x4e741016 // saddw2 v22.4s, v0.4s, v20.8h
+	FMOVQ 208(R11), F27
+	FMOVQ 80(R11), F30
+	WORD $0x4e3ecedb // fmla v27.4s, v22.4s, v30.4s
+	FSTPQ (F15, F27), 64(R23)
+	FMOVQ 416(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	FMOVQ 672(R1), F24
+	VSHL $4, V24.B16, V21.B16
+	VAND V2.B16, V21.B16, V9.B16
+	VORR V9.B16, V6.B16, V6.B16
+	FMOVQ 480(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V21.B16, V10.B16
+	VUSRA $1, V10.B16, V16.B16
+	FSTPQ (F6, F16), 384(R23)
+	FMOVQ 544(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V21.B16, V28.B16
+	VUSRA $2, V28.B16, V19.B16
+	FMOVQ 608(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V5.B16, V21.B16, V17.B16
+	VUSRA $3, V17.B16, V26.B16
+	FSTPQ (F19, F26), 416(R23)
+	FMOVQ 416(R1), F11
+	VAND V2.B16, V24.B16, V29.B16
+	VUSRA $4, V11.B16, V29.B16
+	FMOVQ 480(R1), F8
+	VAND V3.B16, V24.B16, V14.B16
 	VUSHR $4, V8.B16, V8.B16
-	VUSRA $2, V19.B16, V8.B16
-	FMOVQ 608(R1), F16
-	VAND V5.B16, V27.B16, V24.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $3, V24.B16, V16.B16
-	FSTPQ (F8, F16), 480(R23)
-	FMOVD 40(R1), F7
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e671006 // saddw v6.4s, v0.4s, v7.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 32(R11), F30
-	WORD $0x6e3edcc6 // fmul v6.4s, v6.4s, v30.4s
-	FMOVD 56(R1), F9
-	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
-	WORD $0x0e69100e // saddw v14.4s, v0.4s, v9.4h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 96(R11), F12
-	WORD $0x6e2cddce // fmul v14.4s, v14.4s, v12.4s
-	FMOVQ 432(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ 688(R1), F31
-	VSHL $4, V31.B16, V23.B16
-	VAND V2.B16, V23.B16, V28.B16
-	VORR V28.B16, V29.B16, V29.B16
-	FMOVQ 496(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V23.B16, V17.B16
-	VUSRA $1, V17.B16, V25.B16
-	FSTPQ (F29, F25), 512(R23)
-	FMOVQ 560(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V23.B16, V13.B16
-	VUSRA $2, V13.B16, V21.B16
-	FMOVQ 624(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V5.B16, V23.B16, V18.B16
-	VUSRA $3, V18.B16, V22.B16
-	FSTPQ (F21, F22), 544(R23)
-	FMOVQ 432(R1), F15
-	VAND V2.B16, V31.B16, V20.B16
-	VUSRA $4, V15.B16, V20.B16
-	FMOVQ 496(R1), F26
-	VAND V3.B16, V31.B16, V11.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $1, V11.B16, V26.B16
-	FSTPQ (F20, F26), 576(R23)
+	VUSRA $1, V14.B16, V8.B16
+	FSTPQ (F29, F8), 448(R23)
+	FMOVQ 544(R1), F18
+	VAND V4.B16, V24.B16, V23.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V23.B16, V18.B16
+	FMOVQ 608(R1), F25
+	VAND V5.B16, V24.B16, V12.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $3, V12.B16, V25.B16
+	FSTPQ (F18, F25), 480(R23)
+	FMOVD 40(R1), F31
+	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
+	WORD $0x0e7f100d // saddw v13.4s, v0.4s, v31.4h
+	FMOVQ 160(R11), F7
+	FMOVQ 32(R11), F20
+	WORD $0x4e34cda7 // fmla v7.4s, v13.4s, v20.4s
+	FMOVD 56(R1), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x0e76101e // saddw v30.4s, v0.4s, v22.4h
+	FMOVQ 224(R11), F15
+	FMOVQ 96(R11), F27
+	WORD $0x4e3bcfcf // fmla v15.4s, v30.4s, v27.4s
+	FMOVQ 432(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 688(R1), F10
+	VSHL $4, V10.B16, V6.B16
+	VAND V2.B16, V6.B16, V16.B16
+	VORR V16.B16, V9.B16, V9.B16
+	FMOVQ 496(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V6.B16, V17.B16
+	VUSRA $1, V17.B16, V28.B16
+	FSTPQ (F9, F28), 512(R23)
 	FMOVQ 560(R1), F19
-	VAND V4.B16, V31.B16, V10.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V10.B16, V19.B16
-	FMOVQ 624(R1), F27
-	VAND V5.B16, V31.B16, V24.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $3, V24.B16, V27.B16
-	FSTPQ (F19, F27), 608(R23)
-	WORD $0x4e671008 // saddw2 v8.4s, v0.4s, v7.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 48(R11), F16
-	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
-	FSTPQ (F6, F8), 32(R23)
-	WORD $0x4e69101e // saddw2 v30.4s, v0.4s, v9.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 112(R11), F12
-	WORD $0x6e2cdfde // fmul v30.4s, v30.4s, v12.4s
-	FSTPQ (F14, F30), 96(R23)
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V6.B16, V26.B16
+	VUSRA $2, V26.B16, V19.B16
+	FMOVQ 624(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V5.B16, V6.B16, V14.B16
+	VUSRA $3, V14.B16, V11.B16
+	FSTPQ (F19, F11), 544(R23)
+	FMOVQ 432(R1), F29
+	VAND V2.B16, V10.B16, V8.B16
+	VUSRA $4, V29.B16, V8.B16
+	FMOVQ 496(R1), F23
+	VAND V3.B16, V10.B16, V21.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $1, V21.B16, V23.B16
+	FSTPQ (F8, F23), 576(R23)
+	FMOVQ 560(R1), F24
+	VAND V4.B16, V10.B16, V12.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V12.B16, V24.B16
+	FMOVQ 624(R1), F18
+	VAND V5.B16, V10.B16, V25.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $3, V25.B16, V18.B16
+	FSTPQ (F24, F18), 608(R23)
+	WORD $0x4e7f100d // saddw2 v13.4s, v0.4s, v31.8h
+	FMOVQ 176(R11), F20
+	FMOVQ 48(R11), F30
+	WORD $0x4e3ecdb4 // fmla v20.4s, v13.4s, v30.4s
+	FSTPQ (F7, F20), 32(R23)
+	WORD $0x4e76101b // saddw2 v27.4s, v0.4s, v22.8h
+	FMOVQ 240(R11), F16
+	FMOVQ 112(R11), F17
+	WORD $0x4e31cf70 // fmla v16.4s, v27.4s, v17.4s
+	FSTPQ (F15, F16), 96(R23)
 	ADD $640, R23
 	ADD $704, R1
 	SUBS $2, R4
@@ -10099,184 +10219,184 @@ pair100:
 	MOVD R2, R13
 	MOVD R3, R14
 row102:
-	FMOVQ 0(R14), F28
-	FMOVQ 16(R14), F17
-	FMOVQ 32(R14), F29
-	FMOVQ 48(R14), F25
+	FMOVQ 0(R14), F9
+	FMOVQ 16(R14), F28
+	FMOVQ 32(R14), F26
+	FMOVQ 48(R14), F14
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile103:
-	FMOVQ 0(R21), F13
-	FMOVQ 16(R21), F18
-	VDUP V13.S[0], V21.S4
-	VDUP V13.S[1], V22.S4
-	VDUP V13.S[2], V15.S4
-	VDUP V13.S[3], V11.S4
-	VDUP V18.S[0], V20.S4
-	VDUP V18.S[1], V26.S4
-	VDUP V18.S[2], V10.S4
-	VDUP V18.S[3], V23.S4
-	FMOVQ 32(R21), F31
-	FMOVD 56(R21), F24
-	FMOVQ 128(R23), F7
-	WORD $0x0e35c0f3 // smull v19.8h, v7.8b, v21.8b
-	WORD $0x4e35c0fb // smull2 v27.8h, v7.16b, v21.16b
-	FMOVQ 144(R23), F16
-	WORD $0x0e368213 // smlal v19.8h, v16.8b, v22.8b
-	WORD $0x4e36821b // smlal2 v27.8h, v16.16b, v22.16b
-	FMOVQ 160(R23), F6
-	WORD $0x0e2f80d3 // smlal v19.8h, v6.8b, v15.8b
-	WORD $0x4e2f80db // smlal2 v27.8h, v6.16b, v15.16b
-	FMOVQ 176(R23), F8
-	WORD $0x0e2b8113 // smlal v19.8h, v8.8b, v11.8b
-	WORD $0x4e2b811b // smlal2 v27.8h, v8.16b, v11.16b
-	VADDP V27.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F9
-	WORD $0x4e606a69 // sadalp v9.4s, v19.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f9f9129 // fmul v9.4s, v9.4s, v31.s[0]
-	FMOVQ 192(R23), F30
-	WORD $0x0e34c3cc // smull v12.8h, v30.8b, v20.8b
-	WORD $0x4e34c3ce // smull2 v14.8h, v30.16b, v20.16b
-	FMOVQ 208(R23), F13
-	WORD $0x0e3a81ac // smlal v12.8h, v13.8b, v26.8b
-	WORD $0x4e3a81ae // smlal2 v14.8h, v13.16b, v26.16b
-	FMOVQ 224(R23), F18
-	WORD $0x0e2a824c // smlal v12.8h, v18.8b, v10.8b
-	WORD $0x4e2a824e // smlal2 v14.8h, v18.16b, v10.16b
-	FMOVQ 240(R23), F7
-	WORD $0x0e3780ec // smlal v12.8h, v7.8b, v23.8b
-	WORD $0x4e3780ee // smlal2 v14.8h, v7.16b, v23.16b
-	VADDP V14.H8, V12.H8, V12.H8
-	FMOVQ 0(R10), F16
-	WORD $0x4e606990 // sadalp v16.4s, v12.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fbf1209 // fmla v9.4s, v16.4s, v31.s[1]
-	FMOVQ 0(R23), F6
-	WORD $0x4e26cd3c // fmla v28.4s, v9.4s, v6.4s
-	FMOVQ 64(R23), F8
-	WORD $0x4f98511c // fmls v28.4s, v8.4s, v24.s[0]
-	FMOVQ 256(R23), F30
-	WORD $0x0e35c3db // smull v27.8h, v30.8b, v21.8b
-	WORD $0x4e35c3d3 // smull2 v19.8h, v30.16b, v21.16b
-	FMOVQ 272(R23), F13
-	WORD $0x0e3681bb // smlal v27.8h, v13.8b, v22.8b
-	WORD $0x4e3681b3 // smlal2 v19.8h, v13.16b, v22.16b
-	FMOVQ 288(R23), F18
-	WORD $0x0e2f825b // smlal v27.8h, v18.8b, v15.8b
-	WORD $0x4e2f8253 // smlal2 v19.8h, v18.16b, v15.16b
-	FMOVQ 304(R23), F7
-	WORD $0x0e2b80fb // smlal v27.8h, v7.8b, v11.8b
-	WORD $0x4e2b80f3 // smlal2 v19.8h, v7.16b, v11.16b
-	VADDP V19.H8, V27.H8, V27.H8
-	FMOVQ 0(R10), F14
-	WORD $0x4e606b6e // sadalp v14.4s, v27.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f9f91ce // fmul v14.4s, v14.4s, v31.s[0]
-	FMOVQ 320(R23), F9
-	WORD $0x0e34c12c // smull v12.8h, v9.8b, v20.8b
-	WORD $0x4e34c130 // smull2 v16.8h, v9.16b, v20.16b
-	FMOVQ 336(R23), F6
-	WORD $0x0e3a80cc // smlal v12.8h, v6.8b, v26.8b
-	WORD $0x4e3a80d0 // smlal2 v16.8h, v6.16b, v26.16b
-	FMOVQ 352(R23), F8
-	WORD $0x0e2a810c // smlal v12.8h, v8.8b, v10.8b
-	WORD $0x4e2a8110 // smlal2 v16.8h, v8.16b, v10.16b
-	FMOVQ 368(R23), F30
-	WORD $0x0e3783cc // smlal v12.8h, v30.8b, v23.8b
-	WORD $0x4e3783d0 // smlal2 v16.8h, v30.16b, v23.16b
-	VADDP V16.H8, V12.H8, V12.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e60698d // sadalp v13.4s, v12.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fbf11ae // fmla v14.4s, v13.4s, v31.s[1]
-	FMOVQ 16(R23), F18
-	WORD $0x4e32cdd1 // fmla v17.4s, v14.4s, v18.4s
-	FMOVQ 80(R23), F7
-	WORD $0x4f9850f1 // fmls v17.4s, v7.4s, v24.s[0]
-	FMOVQ 384(R23), F9
-	WORD $0x0e35c133 // smull v19.8h, v9.8b, v21.8b
-	WORD $0x4e35c13b // smull2 v27.8h, v9.16b, v21.16b
-	FMOVQ 400(R23), F6
-	WORD $0x0e3680d3 // smlal v19.8h, v6.8b, v22.8b
-	WORD $0x4e3680db // smlal2 v27.8h, v6.16b, v22.16b
-	FMOVQ 416(R23), F8
-	WORD $0x0e2f8113 // smlal v19.8h, v8.8b, v15.8b
-	WORD $0x4e2f811b // smlal2 v27.8h, v8.16b, v15.16b
-	FMOVQ 432(R23), F30
-	WORD $0x0e2b83d3 // smlal v19.8h, v30.8b, v11.8b
-	WORD $0x4e2b83db // smlal2 v27.8h, v30.16b, v11.16b
-	VADDP V27.H8, V19.H8, V19.H8
-	FMOVQ 0(R10), F16
-	WORD $0x4e606a70 // sadalp v16.4s, v19.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f9f9210 // fmul v16.4s, v16.4s, v31.s[0]
-	FMOVQ 448(R23), F14
-	WORD $0x0e34c1cc // smull v12.8h, v14.8b, v20.8b
-	WORD $0x4e34c1cd // smull2 v13.8h, v14.16b, v20.16b
-	FMOVQ 464(R23), F18
-	WORD $0x0e3a824c // smlal v12.8h, v18.8b, v26.8b
-	WORD $0x4e3a824d // smlal2 v13.8h, v18.16b, v26.16b
-	FMOVQ 480(R23), F7
-	WORD $0x0e2a80ec // smlal v12.8h, v7.8b, v10.8b
-	WORD $0x4e2a80ed // smlal2 v13.8h, v7.16b, v10.16b
-	FMOVQ 496(R23), F9
-	WORD $0x0e37812c // smlal v12.8h, v9.8b, v23.8b
-	WORD $0x4e37812d // smlal2 v13.8h, v9.16b, v23.16b
-	VADDP V13.H8, V12.H8, V12.H8
-	FMOVQ 0(R10), F6
-	WORD $0x4e606986 // sadalp v6.4s, v12.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fbf10d0 // fmla v16.4s, v6.4s, v31.s[1]
-	FMOVQ 32(R23), F8
-	WORD $0x4e28ce1d // fmla v29.4s, v16.4s, v8.4s
-	FMOVQ 96(R23), F30
-	WORD $0x4f9853dd // fmls v29.4s, v30.4s, v24.s[0]
-	FMOVQ 512(R23), F14
-	WORD $0x0e35c1db // smull v27.8h, v14.8b, v21.8b
-	WORD $0x4e35c1d3 // smull2 v19.8h, v14.16b, v21.16b
-	FMOVQ 528(R23), F18
-	WORD $0x0e36825b // smlal v27.8h, v18.8b, v22.8b
-	WORD $0x4e368253 // smlal2 v19.8h, v18.16b, v22.16b
-	FMOVQ 544(R23), F7
-	WORD $0x0e2f80fb // smlal v27.8h, v7.8b, v15.8b
-	WORD $0x4e2f80f3 // smlal2 v19.8h, v7.16b, v15.16b
-	FMOVQ 560(R23), F9
-	WORD $0x0e2b813b // smlal v27.8h, v9.8b, v11.8b
-	WORD $0x4e2b8133 // smlal2 v19.8h, v9.16b, v11.16b
-	VADDP V19.H8, V27.H8, V27.H8
-	FMOVQ 0(R10), F13
-	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9f91ad // fmul v13.4s, v13.4s, v31.s[0]
-	FMOVQ 576(R23), F16
-	WORD $0x0e34c20c // smull v12.8h, v16.8b, v20.8b
-	WORD $0x4e34c206 // smull2 v6.8h, v16.16b, v20.16b
-	FMOVQ 592(R23), F8
-	WORD $0x0e3a810c // smlal v12.8h, v8.8b, v26.8b
-	WORD $0x4e3a8106 // smlal2 v6.8h, v8.16b, v26.16b
-	FMOVQ 608(R23), F30
-	WORD $0x0e2a83cc // smlal v12.8h, v30.8b, v10.8b
-	WORD $0x4e2a83c6 // smlal2 v6.8h, v30.16b, v10.16b
-	FMOVQ 624(R23), F14
-	WORD $0x0e3781cc // smlal v12.8h, v14.8b, v23.8b
-	WORD $0x4e3781c6 // smlal2 v6.8h, v14.16b, v23.16b
-	VADDP V6.H8, V12.H8, V12.H8
-	FMOVQ 0(R10), F18
-	WORD $0x4e606992 // sadalp v18.4s, v12.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fbf124d // fmla v13.4s, v18.4s, v31.s[1]
-	FMOVQ 48(R23), F7
-	WORD $0x4e27cdb9 // fmla v25.4s, v13.4s, v7.4s
-	FMOVQ 112(R23), F9
-	WORD $0x4f985139 // fmls v25.4s, v9.4s, v24.s[0]
+	FMOVQ 0(R21), F19
+	FMOVQ 16(R21), F11
+	VDUP V19.S[0], V29.S4
+	VDUP V19.S[1], V21.S4
+	VDUP V19.S[2], V8.S4
+	VDUP V19.S[3], V23.S4
+	VDUP V11.S[0], V12.S4
+	VDUP V11.S[1], V6.S4
+	VDUP V11.S[2], V10.S4
+	VDUP V11.S[3], V25.S4
+	FMOVQ 32(R21), F24
+	FMOVD 56(R21), F18
+	FMOVQ 128(R23), F30
+	WORD $0x0e3dc3df // smull v31.8h, v30.8b, v29.8b
+	WORD $0x4e3dc3cd // smull2 v13.8h, v30.16b, v29.16b
+	FMOVQ 144(R23), F7
+	WORD $0x0e3580ff // smlal v31.8h, v7.8b, v21.8b
+	WORD $0x4e3580ed // smlal2 v13.8h, v7.16b, v21.16b
+	FMOVQ 160(R23), F20
+	WORD $0x0e28829f // smlal v31.8h, v20.8b, v8.8b
+	WORD $0x4e28828d // smlal2 v13.8h, v20.16b, v8.16b
+	FMOVQ 176(R23), F22
+	WORD $0x0e3782df // smlal v31.8h, v22.8b, v23.8b
+	WORD $0x4e3782cd // smlal2 v13.8h, v22.16b, v23.16b
+	VADDP V13.H8, V31.H8, V31.H8
+	FMOVQ 0(R10), F27
+	WORD $0x4e606bfb // sadalp v27.4s, v31.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4f98937b // fmul v27.4s, v27.4s, v24.s[0]
+	FMOVQ 192(R23), F16
+	WORD $0x0e2cc211 // smull v17.8h, v16.8b, v12.8b
+	WORD $0x4e2cc20f // smull2 v15.8h, v16.16b, v12.16b
+	FMOVQ 208(R23), F19
+	WORD $0x0e268271 // smlal v17.8h, v19.8b, v6.8b
+	WORD $0x4e26826f // smlal2 v15.8h, v19.16b, v6.16b
+	FMOVQ 224(R23), F11
+	WORD $0x0e2a8171 // smlal v17.8h, v11.8b, v10.8b
+	WORD $0x4e2a816f // smlal2 v15.8h, v11.16b, v10.16b
+	FMOVQ 240(R23), F30
+	WORD $0x0e3983d1 // smlal v17.8h, v30.8b, v25.8b
+	WORD $0x4e3983cf // smlal2 v15.8h, v30.16b, v25.16b
+	VADDP V15.H8, V17.H8, V17.H8
+	FMOVQ 0(R10), F7
+	WORD $0x4e606a27 // sadalp v7.4s, v17.8h
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4fb810fb // fmla v27.4s, v7.4s, v24.s[1]
+	FMOVQ 0(R23), F20
+	WORD $0x4e34cf69 // fmla v9.4s, v27.4s, v20.4s
+	FMOVQ 64(R23), F22
+	WORD $0x4f9252c9 // fmls v9.4s, v22.4s, v18.s[0]
+	FMOVQ 256(R23), F16
+	WORD $0x0e3dc20d // smull v13.8h, v16.8b, v29.8b
+	WORD $0x4e3dc21f // smull2 v31.8h, v16.16b, v29.16b
+	FMOVQ 272(R23), F19
+	WORD $0x0e35826d // smlal v13.8h, v19.8b, v21.8b
+	WORD $0x4e35827f // smlal2 v31.8h, v19.16b, v21.16b
+	FMOVQ 288(R23), F11
+	WORD $0x0e28816d // smlal v13.8h, v11.8b, v8.8b
+	WORD $0x4e28817f // smlal2 v31.8h, v11.16b, v8.16b
+	FMOVQ 304(R23), F30
+	WORD $0x0e3783cd // smlal v13.8h, v30.8b, v23.8b
+	WORD $0x4e3783df // smlal2 v31.8h, v30.16b, v23.16b
+	VADDP V31.H8, V13.H8, V13.H8
+	FMOVQ 0(R10), F15
+	WORD $0x4e6069af // sadalp v15.4s, v13.8h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f9891ef // fmul v15.4s, v15.4s, v24.s[0]
+	FMOVQ 320(R23), F27
+	WORD $0x0e2cc371 // smull v17.8h, v27.8b, v12.8b
+	WORD $0x4e2cc367 // smull2 v7.8h, v27.16b, v12.16b
+	FMOVQ 336(R23), F20
+	WORD $0x0e268291 // smlal v17.8h, v20.8b, v6.8b
+	WORD $0x4e268287 // smlal2 v7.8h, v20.16b, v6.16b
+	FMOVQ 352(R23), F22
+	WORD $0x0e2a82d1 // smlal v17.8h, v22.8b, v10.8b
+	WORD $0x4e2a82c7 // smlal2 v7.8h, v22.16b, v10.16b
+	FMOVQ 368(R23), F16
+	WORD $0x0e398211 // smlal v17.8h, v16.8b, v25.8b
+	WORD $0x4e398207 // smlal2 v7.8h, v16.16b, v25.16b
+	VADDP V7.H8, V17.H8, V17.H8
+	FMOVQ 0(R10), F19
+	WORD $0x4e606a33 // sadalp v19.4s, v17.8h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fb8126f // fmla v15.4s, v19.4s, v24.s[1]
+	FMOVQ 16(R23), F11
+	WORD $0x4e2bcdfc // fmla v28.4s, v15.4s, v11.4s
+	FMOVQ 80(R23), F30
+	WORD $0x4f9253dc // fmls v28.4s, v30.4s, v18.s[0]
+	FMOVQ 384(R23), F27
+	WORD $0x0e3dc37f // smull v31.8h, v27.8b, v29.8b
+	WORD $0x4e3dc36d // smull2 v13.8h, v27.16b, v29.16b
+	FMOVQ 400(R23), F20
+	WORD $0x0e35829f // smlal v31.8h, v20.8b, v21.8b
+	WORD $0x4e35828d // smlal2 v13.8h, v20.16b, v21.16b
+	FMOVQ 416(R23), F22
+	WORD $0x0e2882df // smlal v31.8h, v22.8b, v8.8b
+	WORD $0x4e2882cd // smlal2 v13.8h, v22.16b, v8.16b
+	FMOVQ 432(R23), F16
+	WORD $0x0e37821f // smlal v31.8h, v16.8b, v23.8b
+	WORD $0x4e37820d // smlal2 v13.8h, v16.16b, v23.16b
+	VADDP V13.H8, V31.H8, V31.H8
+	FMOVQ 0(R10), F7
+	WORD $0x4e606be7 // sadalp v7.4s, v31.8h
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4f9890e7 // fmul v7.4s, v7.4s, v24.s[0]
+	FMOVQ 448(R23), F15
+	WORD $0x0e2cc1f1 // smull v17.8h, v15.8b, v12.8b
+	WORD $0x4e2cc1f3 // smull2 v19.8h, v15.16b, v12.16b
+	FMOVQ 464(R23), F11
+	WORD $0x0e268171 // smlal v17.8h, v11.8b, v6.8b
+	WORD $0x4e268173 // smlal2 v19.8h, v11.16b, v6.16b
+	FMOVQ 480(R23), F30
+	WORD $0x0e2a83d1 // smlal v17.8h, v30.8b, v10.8b
+	WORD $0x4e2a83d3 // smlal2 v19.8h, v30.16b, v10.16b
+	FMOVQ 496(R23), F27
+	WORD $0x0e398371 // smlal v17.8h, v27.8b, v25.8b
+	WORD $0x4e398373 // smlal2 v19.8h, v27.16b, v25.16b
+	VADDP V19.H8, V17.H8, V17.H8
+	FMOVQ 0(R10), F20
+	WORD $0x4e606a34 // sadalp v20.4s, v17.8h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fb81287 // fmla v7.4s, v20.4s, v24.s[1]
+	FMOVQ 32(R23), F22
+	WORD $0x4e36ccfa // fmla v26.4s, v7.4s, v22.4s
+	FMOVQ 96(R23), F16
+	WORD $0x4f92521a // fmls v26.4s, v16.4s, v18.s[0]
+	FMOVQ 512(R23), F15
+	WORD $0x0e3dc1ed // smull v13.8h, v15.8b, v29.8b
+	WORD $0x4e3dc1ff // smull2 v31.8h, v15.16b, v29.16b
+	FMOVQ 528(R23), F11
+	WORD $0x0e35816d // smlal v13.8h, v11.8b, v21.8b
+	WORD $0x4e35817f // smlal2 v31.8h, v11.16b, v21.16b
+	FMOVQ 544(R23), F30
+	WORD $0x0e2883cd // smlal v13.8h, v30.8b, v8.8b
+	WORD $0x4e2883df // smlal2 v31.8h, v30.16b, v8.16b
+	FMOVQ 560(R23), F27
+	WORD $0x0e37836d // smlal v13.8h, v27.8b, v23.8b
+	WORD $0x4e37837f // smlal2 v31.8h, v27.16b, v23.16b
+	VADDP V31.H8, V13.H8, V13.H8
+	FMOVQ 0(R10), F19
+	WORD $0x4e6069b3 // sadalp v19.4s, v13.8h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f989273 // fmul v19.4s, v19.4s, v24.s[0]
+	FMOVQ 576(R23), F7
+	WORD $0x0e2cc0f1 // smull v17.8h, v7.8b, v12.8b
+	WORD $0x4e2cc0f4 // smull2 v20.8h, v7.16b, v12.16b
+	FMOVQ 592(R23), F22
+	WORD $0x0e2682d1 // smlal v17.8h, v22.8b, v6.8b
+	WORD $0x4e2682d4 // smlal2 v20.8h, v22.16b, v6.16b
+	FMOVQ 608(R23), F16
+	WORD $0x0e2a8211 // smlal v17.8h, v16.8b, v10.8b
+	WORD $0x4e2a8214 // smlal2 v20.8h, v16.16b, v10.16b
+	FMOVQ 624(R23), F15
+	WORD $0x0e3981f1 // smlal v17.8h, v15.8b, v25.8b
+	WORD $0x4e3981f4 // smlal2 v20.8h, v15.16b, v25.16b
+	VADDP V20.H8, V17.H8, V17.H8
+	FMOVQ 0(R10), F11
+	WORD $0x4e606a2b // sadalp v11.4s, v17.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fb81173 // fmla v19.4s, v11.4s, v24.s[1]
+	FMOVQ 48(R23), F30
+	WORD $0x4e3ece6e // fmla v14.4s, v19.4s, v30.4s
+	FMOVQ 112(R23), F27
+	WORD $0x4f92536e // fmls v14.4s, v27.4s, v18.s[0]
 	ADD $64, R21
 	ADD $640, R23
 	SUBS $1, R4
 	BNE tile103
-	FSTPQ (F28, F17), 0(R14)
-	FSTPQ (F29, F25), 32(R14)
+	FSTPQ (F9, F28), 0(R14)
+	FSTPQ (F26, F14), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -10292,10 +10412,10 @@ tile103:
 
 // mulQ6_Kx1 multiplies Q6_K weights with a few rows of activations, one by one.
 // func mulQ6_Kx1(a *panel.Args)
-TEXT ·mulQ6_Kx1(SB), 0, $192-8
+TEXT ·mulQ6_Kx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -10326,672 +10446,681 @@ row105:
 	MOVD 40(R0), R9
 	LSR $3, R9
 block106:
-	FMOVD 0(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 0(R11)
-	FMOVD 8(R1), F9
+	FMOVQ 32(R10), F8
+	FMOVD 0(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 16(R11)
-	FMOVD 16(R1), F10
+	FMOVQ F9, 0(R11)
+	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
+	FMOVQ F9, 128(R11)
+	FMOVD 8(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 32(R11)
-	FMOVD 24(R1), F11
+	FMOVQ F10, 16(R11)
+	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
+	FMOVQ F10, 144(R11)
+	FMOVD 16(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 48(R11)
+	FMOVQ F11, 32(R11)
+	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
+	FMOVQ F11, 160(R11)
+	FMOVD 24(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ F12, 48(R11)
+	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
+	FMOVQ F12, 176(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair107:
-	FMOVQ 0(R2), F12
-	FMOVQ 16(R2), F13
-	VDUP V12.S[0], V14.S4
-	VDUP V12.S[1], V15.S4
-	VDUP V12.S[2], V16.S4
-	VDUP V12.S[3], V17.S4
-	VDUP V13.S[0], V18.S4
-	VDUP V13.S[1], V19.S4
-	VDUP V13.S[2], V20.S4
-	VDUP V13.S[3], V21.S4
-	FMOVQ 32(R2), F22
-	WORD $0x4f3e06d7 // sshr v23.4s, v22.4s, #2
-	VSUB V23.S4, V0.S4, V23.S4
-	VDUP V23.S[2], V24.S4
-	VDUP V23.S[3], V25.S4
+	FMOVQ 0(R2), F13
+	FMOVQ 16(R2), F14
+	VDUP V13.S[0], V15.S4
+	VDUP V13.S[1], V16.S4
+	VDUP V13.S[2], V17.S4
+	VDUP V13.S[3], V18.S4
+	VDUP V14.S[0], V19.S4
+	VDUP V14.S[1], V20.S4
+	VDUP V14.S[2], V21.S4
+	VDUP V14.S[3], V22.S4
+	FMOVQ 32(R2), F23
+	WORD $0x4f3e06f8 // sshr v24.4s, v23.4s, #2
+	VSUB V24.S4, V0.S4, V24.S4
+	VDUP V24.S[2], V25.S4
+	VDUP V24.S[3], V26.S4
 	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 16(R10), F26
 	FMOVQ 16(R10), F27
-	FMOVQ 64(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 320(R1), F31
-	VSHL $4, V31.B16, V8.B16
-	VAND V2.B16, V8.B16, V9.B16
-	VORR V9.B16, V30.B16, V30.B16
-	WORD $0x0e2ec3dc // smull v28.8h, v30.8b, v14.8b
-	WORD $0x4e2ec3dd // smull2 v29.8h, v30.16b, v14.16b
-	FMOVQ 128(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V8.B16, V11.B16
-	VUSRA $2, V11.B16, V10.B16
-	WORD $0x0e2f815c // smlal v28.8h, v10.8b, v15.8b
-	WORD $0x4e2f815d // smlal2 v29.8h, v10.16b, v15.16b
-	FMOVQ 192(R1), F12
+	FMOVQ 16(R10), F28
+	FMOVQ 64(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 320(R1), F9
+	VSHL $4, V9.B16, V10.B16
+	VAND V2.B16, V10.B16, V11.B16
+	VORR V11.B16, V31.B16, V31.B16
+	WORD $0x0e2fc3fd // smull v29.8h, v31.8b, v15.8b
+	WORD $0x4e2fc3fe // smull2 v30.8h, v31.16b, v15.16b
+	FMOVQ 128(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	VAND V2.B16, V31.B16, V13.B16
-	VORR V13.B16, V12.B16, V12.B16
-	WORD $0x0e30819c // smlal v28.8h, v12.8b, v16.8b
-	WORD $0x4e30819d // smlal2 v29.8h, v12.16b, v16.16b
-	FMOVQ 256(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V31.B16, V9.B16
-	VUSRA $2, V9.B16, V23.B16
-	WORD $0x0e3182fc // smlal v28.8h, v23.8b, v17.8b
-	WORD $0x4e3182fd // smlal2 v29.8h, v23.16b, v17.16b
-	WORD $0x4e606b9a // sadalp v26.4s, v28.8h
+	VAND V3.B16, V10.B16, V8.B16
+	VUSRA $2, V8.B16, V12.B16
+	WORD $0x0e30819d // smlal v29.8h, v12.8b, v16.8b
+	WORD $0x4e30819e // smlal2 v30.8h, v12.16b, v16.16b
+	FMOVQ 192(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V2.B16, V9.B16, V14.B16
+	VORR V14.B16, V13.B16, V13.B16
+	WORD $0x0e3181bd // smlal v29.8h, v13.8b, v17.8b
+	WORD $0x4e3181be // smlal2 v30.8h, v13.16b, v17.16b
+	FMOVQ 256(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V9.B16, V11.B16
+	VUSRA $2, V11.B16, V24.B16
+	WORD $0x0e32831d // smlal v29.8h, v24.8b, v18.8b
+	WORD $0x4e32831e // smlal2 v30.8h, v24.16b, v18.16b
 	WORD $0x4e606bbb // sadalp v27.4s, v29.8h
-	VADDP V27.S4, V26.S4, V26.S4
-	WORD $0x4eb8d75a // fsub v26.4s, v26.4s, v24.4s
-	WORD $0x4f96935a // fmul v26.4s, v26.4s, v22.s[0]
-	FMOVQ 16(R10), F30
-	FMOVQ 16(R10), F11
-	FMOVQ 64(R1), F12
-	FMOVQ 384(R1), F8
-	VSHL $4, V8.B16, V31.B16
-	VAND V2.B16, V31.B16, V9.B16
-	VUSRA $4, V12.B16, V9.B16
-	WORD $0x0e32c12a // smull v10.8h, v9.8b, v18.8b
-	WORD $0x4e32c12d // smull2 v13.8h, v9.16b, v18.16b
-	FMOVQ 128(R1), F23
-	VAND V3.B16, V31.B16, V28.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $2, V28.B16, V23.B16
-	WORD $0x0e3382ea // smlal v10.8h, v23.8b, v19.8b
-	WORD $0x4e3382ed // smlal2 v13.8h, v23.16b, v19.16b
-	FMOVQ 192(R1), F29
-	VAND V2.B16, V8.B16, V27.B16
-	VUSRA $4, V29.B16, V27.B16
-	WORD $0x0e34836a // smlal v10.8h, v27.8b, v20.8b
-	WORD $0x4e34836d // smlal2 v13.8h, v27.16b, v20.16b
-	FMOVQ 256(R1), F12
-	VAND V3.B16, V8.B16, V9.B16
-	VUSHR $4, V12.B16, V12.B16
-	VUSRA $2, V9.B16, V12.B16
-	WORD $0x0e35818a // smlal v10.8h, v12.8b, v21.8b
-	WORD $0x4e35818d // smlal2 v13.8h, v12.16b, v21.16b
-	WORD $0x4e60695e // sadalp v30.4s, v10.8h
-	WORD $0x4e6069ab // sadalp v11.4s, v13.8h
-	VADDP V11.S4, V30.S4, V30.S4
-	WORD $0x4eb9d7de // fsub v30.4s, v30.4s, v25.4s
-	WORD $0x4fb693de // fmul v30.4s, v30.4s, v22.s[1]
-	FMOVD 0(R1), F28
-	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
-	WORD $0x0e7c1017 // saddw v23.4s, v0.4s, v28.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 0(R11), F29
-	WORD $0x6e3ddef7 // fmul v23.4s, v23.4s, v29.4s
-	WORD $0x4e37cf44 // fmla v4.4s, v26.4s, v23.4s
-	FMOVD 16(R1), F27
-	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
-	WORD $0x0e7b101f // saddw v31.4s, v0.4s, v27.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 0(R11), F8
-	WORD $0x6e28dfff // fmul v31.4s, v31.4s, v8.4s
-	WORD $0x4e3fcfc4 // fmla v4.4s, v30.4s, v31.4s
+	WORD $0x4e606bdc // sadalp v28.4s, v30.8h
+	VADDP V28.S4, V27.S4, V27.S4
+	WORD $0x4eb9d77b // fsub v27.4s, v27.4s, v25.4s
+	WORD $0x4f97937b // fmul v27.4s, v27.4s, v23.s[0]
+	FMOVQ 16(R10), F31
+	FMOVQ 16(R10), F8
+	FMOVQ 64(R1), F13
+	FMOVQ 384(R1), F10
+	VSHL $4, V10.B16, V9.B16
+	VAND V2.B16, V9.B16, V11.B16
+	VUSRA $4, V13.B16, V11.B16
+	WORD $0x0e33c16c // smull v12.8h, v11.8b, v19.8b
+	WORD $0x4e33c16e // smull2 v14.8h, v11.16b, v19.16b
+	FMOVQ 128(R1), F24
+	VAND V3.B16, V9.B16, V29.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V29.B16, V24.B16
+	WORD $0x0e34830c // smlal v12.8h, v24.8b, v20.8b
+	WORD $0x4e34830e // smlal2 v14.8h, v24.16b, v20.16b
+	FMOVQ 192(R1), F30
+	VAND V2.B16, V10.B16, V28.B16
+	VUSRA $4, V30.B16, V28.B16
+	WORD $0x0e35838c // smlal v12.8h, v28.8b, v21.8b
+	WORD $0x4e35838e // smlal2 v14.8h, v28.16b, v21.16b
+	FMOVQ 256(R1), F13
+	VAND V3.B16, V10.B16, V11.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $2, V11.B16, V13.B16
+	WORD $0x0e3681ac // smlal v12.8h, v13.8b, v22.8b
+	WORD $0x4e3681ae // smlal2 v14.8h, v13.16b, v22.16b
+	WORD $0x4e60699f // sadalp v31.4s, v12.8h
+	WORD $0x4e6069c8 // sadalp v8.4s, v14.8h
+	VADDP V8.S4, V31.S4, V31.S4
+	WORD $0x4ebad7ff // fsub v31.4s, v31.4s, v26.4s
+	WORD $0x4fb793ff // fmul v31.4s, v31.4s, v23.s[1]
+	FMOVD 0(R1), F29
+	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
+	WORD $0x0e7d1018 // saddw v24.4s, v0.4s, v29.4h
+	FMOVQ 128(R11), F30
+	FMOVQ 0(R11), F28
+	WORD $0x4e3ccf1e // fmla v30.4s, v24.4s, v28.4s
+	WORD $0x4e3ecf64 // fmla v4.4s, v27.4s, v30.4s
+	FMOVD 16(R1), F9
+	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
+	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
+	FMOVQ 128(R11), F11
+	FMOVQ 0(R11), F13
+	WORD $0x4e2dcd4b // fmla v11.4s, v10.4s, v13.4s
+	WORD $0x4e2bcfe4 // fmla v4.4s, v31.4s, v11.4s
 	PRFM 1088(R1), PLDL1KEEP
 	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 16(R10), F9
 	FMOVQ 16(R10), F12
-	FMOVQ 80(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 336(R1), F29
-	VSHL $4, V29.B16, V26.B16
-	VAND V2.B16, V26.B16, V23.B16
-	VORR V23.B16, V11.B16, V11.B16
-	WORD $0x0e2ec16a // smull v10.8h, v11.8b, v14.8b
-	WORD $0x4e2ec16d // smull2 v13.8h, v11.16b, v14.16b
-	FMOVQ 144(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V3.B16, V26.B16, V30.B16
-	VUSRA $2, V30.B16, V8.B16
-	WORD $0x0e2f810a // smlal v10.8h, v8.8b, v15.8b
-	WORD $0x4e2f810d // smlal2 v13.8h, v8.16b, v15.16b
-	FMOVQ 208(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V2.B16, V29.B16, V23.B16
-	VORR V23.B16, V31.B16, V31.B16
-	WORD $0x0e3083ea // smlal v10.8h, v31.8b, v16.8b
-	WORD $0x4e3083ed // smlal2 v13.8h, v31.16b, v16.16b
-	FMOVQ 272(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V29.B16, V30.B16
-	VUSRA $2, V30.B16, V11.B16
-	WORD $0x0e31816a // smlal v10.8h, v11.8b, v17.8b
-	WORD $0x4e31816d // smlal2 v13.8h, v11.16b, v17.16b
-	WORD $0x4e606949 // sadalp v9.4s, v10.8h
-	WORD $0x4e6069ac // sadalp v12.4s, v13.8h
-	VADDP V12.S4, V9.S4, V9.S4
-	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
-	WORD $0x4f969129 // fmul v9.4s, v9.4s, v22.s[0]
-	FMOVQ 16(R10), F8
-	FMOVQ 16(R10), F23
-	FMOVQ 80(R1), F29
-	FMOVQ 400(R1), F30
-	VSHL $4, V30.B16, V11.B16
-	VAND V2.B16, V11.B16, V10.B16
-	VUSRA $4, V29.B16, V10.B16
-	WORD $0x0e32c15f // smull v31.8h, v10.8b, v18.8b
-	WORD $0x4e32c15a // smull2 v26.8h, v10.16b, v18.16b
-	FMOVQ 144(R1), F13
-	VAND V3.B16, V11.B16, V12.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $2, V12.B16, V13.B16
-	WORD $0x0e3381bf // smlal v31.8h, v13.8b, v19.8b
-	WORD $0x4e3381ba // smlal2 v26.8h, v13.16b, v19.16b
-	FMOVQ 208(R1), F29
+	FMOVQ 16(R10), F14
+	FMOVQ 80(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	FMOVQ 336(R1), F27
+	VSHL $4, V27.B16, V30.B16
 	VAND V2.B16, V30.B16, V10.B16
-	VUSRA $4, V29.B16, V10.B16
-	WORD $0x0e34815f // smlal v31.8h, v10.8b, v20.8b
-	WORD $0x4e34815a // smlal2 v26.8h, v10.16b, v20.16b
-	FMOVQ 272(R1), F12
-	VAND V3.B16, V30.B16, V13.B16
-	VUSHR $4, V12.B16, V12.B16
-	VUSRA $2, V13.B16, V12.B16
-	WORD $0x0e35819f // smlal v31.8h, v12.8b, v21.8b
-	WORD $0x4e35819a // smlal2 v26.8h, v12.16b, v21.16b
-	WORD $0x4e606be8 // sadalp v8.4s, v31.8h
-	WORD $0x4e606b57 // sadalp v23.4s, v26.8h
-	VADDP V23.S4, V8.S4, V8.S4
-	WORD $0x4eb9d508 // fsub v8.4s, v8.4s, v25.4s
-	WORD $0x4fb69108 // fmul v8.4s, v8.4s, v22.s[1]
-	WORD $0x4e7c101d // saddw2 v29.4s, v0.4s, v28.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 16(R11), F10
-	WORD $0x6e2adfbd // fmul v29.4s, v29.4s, v10.4s
-	WORD $0x4e3dcd25 // fmla v5.4s, v9.4s, v29.4s
-	WORD $0x4e7b100b // saddw2 v11.4s, v0.4s, v27.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 16(R11), F30
-	WORD $0x6e3edd6b // fmul v11.4s, v11.4s, v30.4s
-	WORD $0x4e2bcd05 // fmla v5.4s, v8.4s, v11.4s
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 16(R10), F13
-	FMOVQ 16(R10), F12
-	FMOVQ 96(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 352(R1), F28
-	VSHL $4, V28.B16, V10.B16
-	VAND V2.B16, V10.B16, V9.B16
-	VORR V9.B16, V23.B16, V23.B16
-	WORD $0x0e2ec2ff // smull v31.8h, v23.8b, v14.8b
-	WORD $0x4e2ec2fa // smull2 v26.8h, v23.16b, v14.16b
-	FMOVQ 160(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V10.B16, V27.B16
-	VUSRA $2, V27.B16, V29.B16
-	WORD $0x0e2f83bf // smlal v31.8h, v29.8b, v15.8b
-	WORD $0x4e2f83ba // smlal2 v26.8h, v29.16b, v15.16b
-	FMOVQ 224(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V2.B16, V28.B16, V8.B16
-	VORR V8.B16, V30.B16, V30.B16
-	WORD $0x0e3083df // smlal v31.8h, v30.8b, v16.8b
-	WORD $0x4e3083da // smlal2 v26.8h, v30.16b, v16.16b
-	FMOVQ 288(R1), F11
+	VORR V10.B16, V28.B16, V28.B16
+	WORD $0x0e2fc388 // smull v8.8h, v28.8b, v15.8b
+	WORD $0x4e2fc398 // smull2 v24.8h, v28.16b, v15.16b
+	FMOVQ 144(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V3.B16, V30.B16, V31.B16
+	VUSRA $2, V31.B16, V13.B16
+	WORD $0x0e3081a8 // smlal v8.8h, v13.8b, v16.8b
+	WORD $0x4e3081b8 // smlal2 v24.8h, v13.16b, v16.16b
+	FMOVQ 208(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V28.B16, V9.B16
-	VUSRA $2, V9.B16, V11.B16
-	WORD $0x0e31817f // smlal v31.8h, v11.8b, v17.8b
-	WORD $0x4e31817a // smlal2 v26.8h, v11.16b, v17.16b
-	WORD $0x4e606bed // sadalp v13.4s, v31.8h
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	VADDP V12.S4, V13.S4, V13.S4
-	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
-	WORD $0x4f9691ad // fmul v13.4s, v13.4s, v22.s[0]
-	FMOVQ 16(R10), F23
+	VAND V2.B16, V27.B16, V10.B16
+	VORR V10.B16, V11.B16, V11.B16
+	WORD $0x0e318168 // smlal v8.8h, v11.8b, v17.8b
+	WORD $0x4e318178 // smlal2 v24.8h, v11.16b, v17.16b
+	FMOVQ 272(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V27.B16, V31.B16
+	VUSRA $2, V31.B16, V28.B16
+	WORD $0x0e328388 // smlal v8.8h, v28.8b, v18.8b
+	WORD $0x4e328398 // smlal2 v24.8h, v28.16b, v18.16b
+	WORD $0x4e60690c // sadalp v12.4s, v8.8h
+	WORD $0x4e606b0e // sadalp v14.4s, v24.8h
+	VADDP V14.S4, V12.S4, V12.S4
+	WORD $0x4eb9d58c // fsub v12.4s, v12.4s, v25.4s
+	WORD $0x4f97918c // fmul v12.4s, v12.4s, v23.s[0]
+	FMOVQ 16(R10), F13
+	FMOVQ 16(R10), F10
+	FMOVQ 80(R1), F27
+	FMOVQ 400(R1), F31
+	VSHL $4, V31.B16, V28.B16
+	VAND V2.B16, V28.B16, V8.B16
+	VUSRA $4, V27.B16, V8.B16
+	WORD $0x0e33c10b // smull v11.8h, v8.8b, v19.8b
+	WORD $0x4e33c11e // smull2 v30.8h, v8.16b, v19.16b
+	FMOVQ 144(R1), F24
+	VAND V3.B16, V28.B16, V14.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V14.B16, V24.B16
+	WORD $0x0e34830b // smlal v11.8h, v24.8b, v20.8b
+	WORD $0x4e34831e // smlal2 v30.8h, v24.16b, v20.16b
+	FMOVQ 208(R1), F27
+	VAND V2.B16, V31.B16, V8.B16
+	VUSRA $4, V27.B16, V8.B16
+	WORD $0x0e35810b // smlal v11.8h, v8.8b, v21.8b
+	WORD $0x4e35811e // smlal2 v30.8h, v8.16b, v21.16b
+	FMOVQ 272(R1), F14
+	VAND V3.B16, V31.B16, V24.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $2, V24.B16, V14.B16
+	WORD $0x0e3681cb // smlal v11.8h, v14.8b, v22.8b
+	WORD $0x4e3681de // smlal2 v30.8h, v14.16b, v22.16b
+	WORD $0x4e60696d // sadalp v13.4s, v11.8h
+	WORD $0x4e606bca // sadalp v10.4s, v30.8h
+	VADDP V10.S4, V13.S4, V13.S4
+	WORD $0x4ebad5ad // fsub v13.4s, v13.4s, v26.4s
+	WORD $0x4fb791ad // fmul v13.4s, v13.4s, v23.s[1]
+	WORD $0x4e7d101b // saddw2 v27.4s, v0.4s, v29.8h
+	FMOVQ 144(R11), F8
+	FMOVQ 16(R11), F28
+	WORD $0x4e3ccf68 // fmla v8.4s, v27.4s, v28.4s
+	WORD $0x4e28cd85 // fmla v5.4s, v12.4s, v8.4s
+	WORD $0x4e69101f // saddw2 v31.4s, v0.4s, v9.8h
+	FMOVQ 144(R11), F24
+	FMOVQ 16(R11), F14
+	WORD $0x4e2ecff8 // fmla v24.4s, v31.4s, v14.4s
+	WORD $0x4e38cda5 // fmla v5.4s, v13.4s, v24.4s
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 16(R10), F11
+	FMOVQ 16(R10), F30
+	FMOVQ 96(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 352(R1), F28
+	VSHL $4, V28.B16, V12.B16
+	VAND V2.B16, V12.B16, V8.B16
+	VORR V8.B16, V27.B16, V27.B16
+	WORD $0x0e2fc36a // smull v10.8h, v27.8b, v15.8b
+	WORD $0x4e2fc37d // smull2 v29.8h, v27.16b, v15.16b
+	FMOVQ 160(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V3.B16, V12.B16, V31.B16
+	VUSRA $2, V31.B16, V9.B16
+	WORD $0x0e30812a // smlal v10.8h, v9.8b, v16.8b
+	WORD $0x4e30813d // smlal2 v29.8h, v9.16b, v16.16b
+	FMOVQ 224(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V2.B16, V28.B16, V13.B16
+	VORR V13.B16, V14.B16, V14.B16
+	WORD $0x0e3181ca // smlal v10.8h, v14.8b, v17.8b
+	WORD $0x4e3181dd // smlal2 v29.8h, v14.16b, v17.16b
+	FMOVQ 288(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V28.B16, V8.B16
+	VUSRA $2, V8.B16, V24.B16
+	WORD $0x0e32830a // smlal v10.8h, v24.8b, v18.8b
+	WORD $0x4e32831d // smlal2 v29.8h, v24.16b, v18.16b
+	WORD $0x4e60694b // sadalp v11.4s, v10.8h
+	WORD $0x4e606bbe // sadalp v30.4s, v29.8h
+	VADDP V30.S4, V11.S4, V11.S4
+	WORD $0x4eb9d56b // fsub v11.4s, v11.4s, v25.4s
+	WORD $0x4f97916b // fmul v11.4s, v11.4s, v23.s[0]
 	FMOVQ 16(R10), F27
-	FMOVQ 96(R1), F30
-	FMOVQ 416(R1), F10
-	VSHL $4, V10.B16, V28.B16
-	VAND V2.B16, V28.B16, V9.B16
-	VUSRA $4, V30.B16, V9.B16
-	WORD $0x0e32c13d // smull v29.8h, v9.8b, v18.8b
-	WORD $0x4e32c128 // smull2 v8.8h, v9.16b, v18.16b
-	FMOVQ 160(R1), F11
-	VAND V3.B16, V28.B16, V31.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $2, V31.B16, V11.B16
-	WORD $0x0e33817d // smlal v29.8h, v11.8b, v19.8b
-	WORD $0x4e338168 // smlal2 v8.8h, v11.16b, v19.16b
-	FMOVQ 224(R1), F26
-	VAND V2.B16, V10.B16, V12.B16
-	VUSRA $4, V26.B16, V12.B16
-	WORD $0x0e34819d // smlal v29.8h, v12.8b, v20.8b
-	WORD $0x4e348188 // smlal2 v8.8h, v12.16b, v20.16b
-	FMOVQ 288(R1), F30
-	VAND V3.B16, V10.B16, V9.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $2, V9.B16, V30.B16
-	WORD $0x0e3583dd // smlal v29.8h, v30.8b, v21.8b
-	WORD $0x4e3583c8 // smlal2 v8.8h, v30.16b, v21.16b
-	WORD $0x4e606bb7 // sadalp v23.4s, v29.8h
-	WORD $0x4e60691b // sadalp v27.4s, v8.8h
-	VADDP V27.S4, V23.S4, V23.S4
-	WORD $0x4eb9d6f7 // fsub v23.4s, v23.4s, v25.4s
-	WORD $0x4fb692f7 // fmul v23.4s, v23.4s, v22.s[1]
-	FMOVD 8(R1), F31
-	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
-	WORD $0x0e7f100b // saddw v11.4s, v0.4s, v31.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 32(R11), F26
-	WORD $0x6e3add6b // fmul v11.4s, v11.4s, v26.4s
-	WORD $0x4e2bcda6 // fmla v6.4s, v13.4s, v11.4s
-	FMOVD 24(R1), F12
-	WORD $0x0f08a58c // sshll v12.8h, v12.8b, #0
-	WORD $0x0e6c101c // saddw v28.4s, v0.4s, v12.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 32(R11), F10
-	WORD $0x6e2adf9c // fmul v28.4s, v28.4s, v10.4s
-	WORD $0x4e3ccee6 // fmla v6.4s, v23.4s, v28.4s
+	FMOVQ 16(R10), F31
+	FMOVQ 96(R1), F14
+	FMOVQ 416(R1), F12
+	VSHL $4, V12.B16, V28.B16
+	VAND V2.B16, V28.B16, V8.B16
+	VUSRA $4, V14.B16, V8.B16
+	WORD $0x0e33c109 // smull v9.8h, v8.8b, v19.8b
+	WORD $0x4e33c10d // smull2 v13.8h, v8.16b, v19.16b
+	FMOVQ 160(R1), F24
+	VAND V3.B16, V28.B16, V10.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V10.B16, V24.B16
+	WORD $0x0e348309 // smlal v9.8h, v24.8b, v20.8b
+	WORD $0x4e34830d // smlal2 v13.8h, v24.16b, v20.16b
+	FMOVQ 224(R1), F29
+	VAND V2.B16, V12.B16, V30.B16
+	VUSRA $4, V29.B16, V30.B16
+	WORD $0x0e3583c9 // smlal v9.8h, v30.8b, v21.8b
+	WORD $0x4e3583cd // smlal2 v13.8h, v30.16b, v21.16b
+	FMOVQ 288(R1), F14
+	VAND V3.B16, V12.B16, V8.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $2, V8.B16, V14.B16
+	WORD $0x0e3681c9 // smlal v9.8h, v14.8b, v22.8b
+	WORD $0x4e3681cd // smlal2 v13.8h, v14.16b, v22.16b
+	WORD $0x4e60693b // sadalp v27.4s, v9.8h
+	WORD $0x4e6069bf // sadalp v31.4s, v13.8h
+	VADDP V31.S4, V27.S4, V27.S4
+	WORD $0x4ebad77b // fsub v27.4s, v27.4s, v26.4s
+	WORD $0x4fb7937b // fmul v27.4s, v27.4s, v23.s[1]
+	FMOVD 8(R1), F10
+	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
+	WORD $0x0e6a1018 // saddw v24.4s, v0.4s, v10.4h
+	FMOVQ 160(R11), F29
+	FMOVQ 32(R11), F30
+	WORD $0x4e3ecf1d // fmla v29.4s, v24.4s, v30.4s
+	WORD $0x4e3dcd66 // fmla v6.4s, v11.4s, v29.4s
+	FMOVD 24(R1), F28
+	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
+	WORD $0x0e7c100c // saddw v12.4s, v0.4s, v28.4h
+	FMOVQ 160(R11), F8
+	FMOVQ 32(R11), F14
+	WORD $0x4e2ecd88 // fmla v8.4s, v12.4s, v14.4s
+	WORD $0x4e28cf66 // fmla v6.4s, v27.4s, v8.4s
 	PRFM 1280(R1), PLDL1KEEP
 	PRFM 1344(R1), PLDL1KEEP
 	FMOVQ 16(R10), F9
-	FMOVQ 16(R10), F30
-	FMOVQ 112(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 368(R1), F26
-	VSHL $4, V26.B16, V13.B16
-	VAND V2.B16, V13.B16, V11.B16
-	VORR V11.B16, V27.B16, V27.B16
-	WORD $0x0e2ec37d // smull v29.8h, v27.8b, v14.8b
-	WORD $0x4e2ec368 // smull2 v8.8h, v27.16b, v14.16b
-	FMOVQ 176(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V13.B16, V23.B16
-	VUSRA $2, V23.B16, V10.B16
-	WORD $0x0e2f815d // smlal v29.8h, v10.8b, v15.8b
-	WORD $0x4e2f8148 // smlal2 v8.8h, v10.16b, v15.16b
-	FMOVQ 240(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V2.B16, V26.B16, V11.B16
-	VORR V11.B16, V28.B16, V28.B16
-	WORD $0x0e30839d // smlal v29.8h, v28.8b, v16.8b
-	WORD $0x4e308388 // smlal2 v8.8h, v28.16b, v16.16b
-	FMOVQ 304(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V26.B16, V23.B16
-	VUSRA $2, V23.B16, V27.B16
-	WORD $0x0e31837d // smlal v29.8h, v27.8b, v17.8b
-	WORD $0x4e318368 // smlal2 v8.8h, v27.16b, v17.16b
-	WORD $0x4e606ba9 // sadalp v9.4s, v29.8h
-	WORD $0x4e60691e // sadalp v30.4s, v8.8h
-	VADDP V30.S4, V9.S4, V9.S4
-	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
-	WORD $0x4f969129 // fmul v9.4s, v9.4s, v22.s[0]
-	FMOVQ 16(R10), F10
-	FMOVQ 16(R10), F11
-	FMOVQ 112(R1), F26
-	FMOVQ 432(R1), F23
-	VSHL $4, V23.B16, V27.B16
-	VAND V2.B16, V27.B16, V29.B16
-	VUSRA $4, V26.B16, V29.B16
-	WORD $0x0e32c3bc // smull v28.8h, v29.8b, v18.8b
-	WORD $0x4e32c3ad // smull2 v13.8h, v29.16b, v18.16b
-	FMOVQ 176(R1), F8
-	VAND V3.B16, V27.B16, V30.B16
-	VUSHR $4, V8.B16, V8.B16
-	VUSRA $2, V30.B16, V8.B16
-	WORD $0x0e33811c // smlal v28.8h, v8.8b, v19.8b
-	WORD $0x4e33810d // smlal2 v13.8h, v8.16b, v19.16b
-	FMOVQ 240(R1), F26
-	VAND V2.B16, V23.B16, V29.B16
-	VUSRA $4, V26.B16, V29.B16
-	WORD $0x0e3483bc // smlal v28.8h, v29.8b, v20.8b
-	WORD $0x4e3483ad // smlal2 v13.8h, v29.16b, v20.16b
+	FMOVQ 16(R10), F13
+	FMOVQ 112(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ 368(R1), F11
+	VSHL $4, V11.B16, V29.B16
+	VAND V2.B16, V29.B16, V12.B16
+	VORR V12.B16, V30.B16, V30.B16
+	WORD $0x0e2fc3df // smull v31.8h, v30.8b, v15.8b
+	WORD $0x4e2fc3d8 // smull2 v24.8h, v30.16b, v15.16b
+	FMOVQ 176(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V29.B16, V27.B16
+	VUSRA $2, V27.B16, V14.B16
+	WORD $0x0e3081df // smlal v31.8h, v14.8b, v16.8b
+	WORD $0x4e3081d8 // smlal2 v24.8h, v14.16b, v16.16b
+	FMOVQ 240(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V2.B16, V11.B16, V12.B16
+	VORR V12.B16, V8.B16, V8.B16
+	WORD $0x0e31811f // smlal v31.8h, v8.8b, v17.8b
+	WORD $0x4e318118 // smlal2 v24.8h, v8.16b, v17.16b
 	FMOVQ 304(R1), F30
-	VAND V3.B16, V23.B16, V8.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $2, V8.B16, V30.B16
-	WORD $0x0e3583dc // smlal v28.8h, v30.8b, v21.8b
-	WORD $0x4e3583cd // smlal2 v13.8h, v30.16b, v21.16b
-	WORD $0x4e606b8a // sadalp v10.4s, v28.8h
-	WORD $0x4e6069ab // sadalp v11.4s, v13.8h
-	VADDP V11.S4, V10.S4, V10.S4
-	WORD $0x4eb9d54a // fsub v10.4s, v10.4s, v25.4s
-	WORD $0x4fb6914a // fmul v10.4s, v10.4s, v22.s[1]
-	WORD $0x4e7f101a // saddw2 v26.4s, v0.4s, v31.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 48(R11), F29
-	WORD $0x6e3ddf5a // fmul v26.4s, v26.4s, v29.4s
-	WORD $0x4e3acd27 // fmla v7.4s, v9.4s, v26.4s
-	WORD $0x4e6c101b // saddw2 v27.4s, v0.4s, v12.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 48(R11), F23
-	WORD $0x6e37df7b // fmul v27.4s, v27.4s, v23.4s
-	WORD $0x4e3bcd47 // fmla v7.4s, v10.4s, v27.4s
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V11.B16, V27.B16
+	VUSRA $2, V27.B16, V30.B16
+	WORD $0x0e3283df // smlal v31.8h, v30.8b, v18.8b
+	WORD $0x4e3283d8 // smlal2 v24.8h, v30.16b, v18.16b
+	WORD $0x4e606be9 // sadalp v9.4s, v31.8h
+	WORD $0x4e606b0d // sadalp v13.4s, v24.8h
+	VADDP V13.S4, V9.S4, V9.S4
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x4f979129 // fmul v9.4s, v9.4s, v23.s[0]
+	FMOVQ 16(R10), F14
+	FMOVQ 16(R10), F12
+	FMOVQ 112(R1), F11
+	FMOVQ 432(R1), F27
+	VSHL $4, V27.B16, V30.B16
+	VAND V2.B16, V30.B16, V31.B16
+	VUSRA $4, V11.B16, V31.B16
+	WORD $0x0e33c3e8 // smull v8.8h, v31.8b, v19.8b
+	WORD $0x4e33c3fd // smull2 v29.8h, v31.16b, v19.16b
+	FMOVQ 176(R1), F24
+	VAND V3.B16, V30.B16, V13.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V13.B16, V24.B16
+	WORD $0x0e348308 // smlal v8.8h, v24.8b, v20.8b
+	WORD $0x4e34831d // smlal2 v29.8h, v24.16b, v20.16b
+	FMOVQ 240(R1), F11
+	VAND V2.B16, V27.B16, V31.B16
+	VUSRA $4, V11.B16, V31.B16
+	WORD $0x0e3583e8 // smlal v8.8h, v31.8b, v21.8b
+	WORD $0x4e3583fd // smlal2 v29.8h, v31.16b, v21.16b
+	FMOVQ 304(R1), F13
+	VAND V3.B16, V27.B16, V24.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $2, V24.B16, V13.B16
+	WORD $0x0e3681a8 // smlal v8.8h, v13.8b, v22.8b
+	WORD $0x4e3681bd // smlal2 v29.8h, v13.16b, v22.16b
+	WORD $0x4e60690e // sadalp v14.4s, v8.8h
+	WORD $0x4e606bac // sadalp v12.4s, v29.8h
+	VADDP V12.S4, V14.S4, V14.S4
+	WORD $0x4ebad5ce // fsub v14.4s, v14.4s, v26.4s
+	WORD $0x4fb791ce // fmul v14.4s, v14.4s, v23.s[1]
+	WORD $0x4e6a100b // saddw2 v11.4s, v0.4s, v10.8h
+	FMOVQ 176(R11), F31
+	FMOVQ 48(R11), F30
+	WORD $0x4e3ecd7f // fmla v31.4s, v11.4s, v30.4s
+	WORD $0x4e3fcd27 // fmla v7.4s, v9.4s, v31.4s
+	WORD $0x4e7c101b // saddw2 v27.4s, v0.4s, v28.8h
+	FMOVQ 176(R11), F24
+	FMOVQ 48(R11), F13
+	WORD $0x4e2dcf78 // fmla v24.4s, v27.4s, v13.4s
+	WORD $0x4e38cdc7 // fmla v7.4s, v14.4s, v24.4s
 	FMOVQ 64(R2), F8
-	FMOVQ 80(R2), F30
-	VDUP V8.S[0], V28.S4
-	VDUP V8.S[1], V13.S4
+	FMOVQ 80(R2), F29
+	VDUP V8.S[0], V12.S4
+	VDUP V8.S[1], V10.S4
 	VDUP V8.S[2], V11.S4
-	VDUP V8.S[3], V31.S4
-	VDUP V30.S[0], V29.S4
-	VDUP V30.S[1], V9.S4
-	VDUP V30.S[2], V26.S4
-	VDUP V30.S[3], V12.S4
-	FMOVQ 96(R2), F23
-	WORD $0x4f3e06ea // sshr v10.4s, v23.4s, #2
-	VSUB V10.S4, V0.S4, V10.S4
-	VDUP V10.S[2], V27.S4
-	VDUP V10.S[3], V14.S4
+	VDUP V8.S[3], V30.S4
+	VDUP V29.S[0], V9.S4
+	VDUP V29.S[1], V31.S4
+	VDUP V29.S[2], V28.S4
+	VDUP V29.S[3], V27.S4
+	FMOVQ 96(R2), F13
+	WORD $0x4f3e05ae // sshr v14.4s, v13.4s, #2
+	VSUB V14.S4, V0.S4, V14.S4
+	VDUP V14.S[2], V24.S4
+	VDUP V14.S[3], V15.S4
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
-	FMOVQ 16(R10), F15
 	FMOVQ 16(R10), F16
-	FMOVQ 448(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 704(R1), F20
-	VSHL $4, V20.B16, V21.B16
-	VAND V2.B16, V21.B16, V22.B16
-	VORR V22.B16, V19.B16, V19.B16
-	WORD $0x0e3cc271 // smull v17.8h, v19.8b, v28.8b
-	WORD $0x4e3cc272 // smull2 v18.8h, v19.16b, v28.16b
-	FMOVQ 512(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V21.B16, V25.B16
-	VUSRA $2, V25.B16, V24.B16
-	WORD $0x0e2d8311 // smlal v17.8h, v24.8b, v13.8b
-	WORD $0x4e2d8312 // smlal2 v18.8h, v24.16b, v13.16b
+	FMOVQ 16(R10), F17
+	FMOVQ 448(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 704(R1), F21
+	VSHL $4, V21.B16, V22.B16
+	VAND V2.B16, V22.B16, V23.B16
+	VORR V23.B16, V20.B16, V20.B16
+	WORD $0x0e2cc292 // smull v18.8h, v20.8b, v12.8b
+	WORD $0x4e2cc293 // smull2 v19.8h, v20.16b, v12.16b
+	FMOVQ 512(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V22.B16, V26.B16
+	VUSRA $2, V26.B16, V25.B16
+	WORD $0x0e2a8332 // smlal v18.8h, v25.8b, v10.8b
+	WORD $0x4e2a8333 // smlal2 v19.8h, v25.16b, v10.16b
 	FMOVQ 576(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
-	VAND V2.B16, V20.B16, V30.B16
-	VORR V30.B16, V8.B16, V8.B16
-	WORD $0x0e2b8111 // smlal v17.8h, v8.8b, v11.8b
-	WORD $0x4e2b8112 // smlal2 v18.8h, v8.16b, v11.16b
-	FMOVQ 640(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V20.B16, V22.B16
-	VUSRA $2, V22.B16, V10.B16
-	WORD $0x0e3f8151 // smlal v17.8h, v10.8b, v31.8b
-	WORD $0x4e3f8152 // smlal2 v18.8h, v10.16b, v31.16b
-	WORD $0x4e606a2f // sadalp v15.4s, v17.8h
+	VAND V2.B16, V21.B16, V29.B16
+	VORR V29.B16, V8.B16, V8.B16
+	WORD $0x0e2b8112 // smlal v18.8h, v8.8b, v11.8b
+	WORD $0x4e2b8113 // smlal2 v19.8h, v8.16b, v11.16b
+	FMOVQ 640(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V21.B16, V23.B16
+	VUSRA $2, V23.B16, V14.B16
+	WORD $0x0e3e81d2 // smlal v18.8h, v14.8b, v30.8b
+	WORD $0x4e3e81d3 // smlal2 v19.8h, v14.16b, v30.16b
 	WORD $0x4e606a50 // sadalp v16.4s, v18.8h
-	VADDP V16.S4, V15.S4, V15.S4
-	WORD $0x4ebbd5ef // fsub v15.4s, v15.4s, v27.4s
-	WORD $0x4f9791ef // fmul v15.4s, v15.4s, v23.s[0]
-	FMOVQ 16(R10), F19
-	FMOVQ 16(R10), F25
+	WORD $0x4e606a71 // sadalp v17.4s, v19.8h
+	VADDP V17.S4, V16.S4, V16.S4
+	WORD $0x4eb8d610 // fsub v16.4s, v16.4s, v24.4s
+	WORD $0x4f8d9210 // fmul v16.4s, v16.4s, v13.s[0]
+	FMOVQ 16(R10), F20
+	FMOVQ 16(R10), F26
 	FMOVQ 448(R1), F8
-	FMOVQ 768(R1), F21
-	VSHL $4, V21.B16, V20.B16
-	VAND V2.B16, V20.B16, V22.B16
-	VUSRA $4, V8.B16, V22.B16
-	WORD $0x0e3dc2d8 // smull v24.8h, v22.8b, v29.8b
-	WORD $0x4e3dc2de // smull2 v30.8h, v22.16b, v29.16b
-	FMOVQ 512(R1), F10
-	VAND V3.B16, V20.B16, V17.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $2, V17.B16, V10.B16
-	WORD $0x0e298158 // smlal v24.8h, v10.8b, v9.8b
-	WORD $0x4e29815e // smlal2 v30.8h, v10.16b, v9.16b
-	FMOVQ 576(R1), F18
-	VAND V2.B16, V21.B16, V16.B16
-	VUSRA $4, V18.B16, V16.B16
-	WORD $0x0e3a8218 // smlal v24.8h, v16.8b, v26.8b
-	WORD $0x4e3a821e // smlal2 v30.8h, v16.16b, v26.16b
+	FMOVQ 768(R1), F22
+	VSHL $4, V22.B16, V21.B16
+	VAND V2.B16, V21.B16, V23.B16
+	VUSRA $4, V8.B16, V23.B16
+	WORD $0x0e29c2f9 // smull v25.8h, v23.8b, v9.8b
+	WORD $0x4e29c2fd // smull2 v29.8h, v23.16b, v9.16b
+	FMOVQ 512(R1), F14
+	VAND V3.B16, V21.B16, V18.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $2, V18.B16, V14.B16
+	WORD $0x0e3f81d9 // smlal v25.8h, v14.8b, v31.8b
+	WORD $0x4e3f81dd // smlal2 v29.8h, v14.16b, v31.16b
+	FMOVQ 576(R1), F19
+	VAND V2.B16, V22.B16, V17.B16
+	VUSRA $4, V19.B16, V17.B16
+	WORD $0x0e3c8239 // smlal v25.8h, v17.8b, v28.8b
+	WORD $0x4e3c823d // smlal2 v29.8h, v17.16b, v28.16b
 	FMOVQ 640(R1), F8
-	VAND V3.B16, V21.B16, V22.B16
+	VAND V3.B16, V22.B16, V23.B16
 	VUSHR $4, V8.B16, V8.B16
-	VUSRA $2, V22.B16, V8.B16
-	WORD $0x0e2c8118 // smlal v24.8h, v8.8b, v12.8b
-	WORD $0x4e2c811e // smlal2 v30.8h, v8.16b, v12.16b
-	WORD $0x4e606b13 // sadalp v19.4s, v24.8h
-	WORD $0x4e606bd9 // sadalp v25.4s, v30.8h
-	VADDP V25.S4, V19.S4, V19.S4
-	WORD $0x4eaed673 // fsub v19.4s, v19.4s, v14.4s
-	WORD $0x4fb79273 // fmul v19.4s, v19.4s, v23.s[1]
-	FMOVD 32(R1), F17
-	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
-	WORD $0x0e71100a // saddw v10.4s, v0.4s, v17.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 0(R11), F18
-	WORD $0x6e32dd4a // fmul v10.4s, v10.4s, v18.4s
-	WORD $0x4e2acde4 // fmla v4.4s, v15.4s, v10.4s
-	FMOVD 48(R1), F16
-	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
-	WORD $0x0e701014 // saddw v20.4s, v0.4s, v16.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 0(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4e34ce64 // fmla v4.4s, v19.4s, v20.4s
+	VUSRA $2, V23.B16, V8.B16
+	WORD $0x0e3b8119 // smlal v25.8h, v8.8b, v27.8b
+	WORD $0x4e3b811d // smlal2 v29.8h, v8.16b, v27.16b
+	WORD $0x4e606b34 // sadalp v20.4s, v25.8h
+	WORD $0x4e606bba // sadalp v26.4s, v29.8h
+	VADDP V26.S4, V20.S4, V20.S4
+	WORD $0x4eafd694 // fsub v20.4s, v20.4s, v15.4s
+	WORD $0x4fad9294 // fmul v20.4s, v20.4s, v13.s[1]
+	FMOVD 32(R1), F18
+	WORD $0x0f08a652 // sshll v18.8h, v18.8b, #0
+	WORD $0x0e72100e // saddw v14.4s, v0.4s, v18.4h
+	FMOVQ 128(R11), F19
+	FMOVQ 0(R11), F17
+	WORD $0x4e31cdd3 // fmla v19.4s, v14.4s, v17.4s
+	WORD $0x4e33ce04 // fmla v4.4s, v16.4s, v19.4s
+	FMOVD 48(R1), F21
+	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
+	WORD $0x0e751016 // saddw v22.4s, v0.4s, v21.4h
+	FMOVQ 128(R11), F23
+	FMOVQ 0(R11), F8
+	WORD $0x4e28ced7 // fmla v23.4s, v22.4s, v8.4s
+	WORD $0x4e37ce84 // fmla v4.4s, v20.4s, v23.4s
 	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 16(R10), F22
+	FMOVQ 16(R10), F25
+	FMOVQ 16(R10), F29
+	FMOVQ 464(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	FMOVQ 720(R1), F16
+	VSHL $4, V16.B16, V19.B16
+	VAND V2.B16, V19.B16, V22.B16
+	VORR V22.B16, V17.B16, V17.B16
+	WORD $0x0e2cc23a // smull v26.8h, v17.8b, v12.8b
+	WORD $0x4e2cc22e // smull2 v14.8h, v17.16b, v12.16b
+	FMOVQ 528(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V3.B16, V19.B16, V20.B16
+	VUSRA $2, V20.B16, V8.B16
+	WORD $0x0e2a811a // smlal v26.8h, v8.8b, v10.8b
+	WORD $0x4e2a810e // smlal2 v14.8h, v8.16b, v10.16b
+	FMOVQ 592(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V2.B16, V16.B16, V22.B16
+	VORR V22.B16, V23.B16, V23.B16
+	WORD $0x0e2b82fa // smlal v26.8h, v23.8b, v11.8b
+	WORD $0x4e2b82ee // smlal2 v14.8h, v23.16b, v11.16b
+	FMOVQ 656(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V16.B16, V20.B16
+	VUSRA $2, V20.B16, V17.B16
+	WORD $0x0e3e823a // smlal v26.8h, v17.8b, v30.8b
+	WORD $0x4e3e822e // smlal2 v14.8h, v17.16b, v30.16b
+	WORD $0x4e606b59 // sadalp v25.4s, v26.8h
+	WORD $0x4e6069dd // sadalp v29.4s, v14.8h
+	VADDP V29.S4, V25.S4, V25.S4
+	WORD $0x4eb8d739 // fsub v25.4s, v25.4s, v24.4s
+	WORD $0x4f8d9339 // fmul v25.4s, v25.4s, v13.s[0]
 	FMOVQ 16(R10), F8
-	FMOVQ 464(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 720(R1), F18
-	VSHL $4, V18.B16, V15.B16
-	VAND V2.B16, V15.B16, V10.B16
-	VORR V10.B16, V25.B16, V25.B16
-	WORD $0x0e3cc338 // smull v24.8h, v25.8b, v28.8b
-	WORD $0x4e3cc33e // smull2 v30.8h, v25.16b, v28.16b
-	FMOVQ 528(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V15.B16, V19.B16
-	VUSRA $2, V19.B16, V21.B16
-	WORD $0x0e2d82b8 // smlal v24.8h, v21.8b, v13.8b
-	WORD $0x4e2d82be // smlal2 v30.8h, v21.16b, v13.16b
-	FMOVQ 592(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V2.B16, V18.B16, V10.B16
-	VORR V10.B16, V20.B16, V20.B16
-	WORD $0x0e2b8298 // smlal v24.8h, v20.8b, v11.8b
-	WORD $0x4e2b829e // smlal2 v30.8h, v20.16b, v11.16b
-	FMOVQ 656(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V18.B16, V19.B16
-	VUSRA $2, V19.B16, V25.B16
-	WORD $0x0e3f8338 // smlal v24.8h, v25.8b, v31.8b
-	WORD $0x4e3f833e // smlal2 v30.8h, v25.16b, v31.16b
-	WORD $0x4e606b16 // sadalp v22.4s, v24.8h
-	WORD $0x4e606bc8 // sadalp v8.4s, v30.8h
-	VADDP V8.S4, V22.S4, V22.S4
-	WORD $0x4ebbd6d6 // fsub v22.4s, v22.4s, v27.4s
-	WORD $0x4f9792d6 // fmul v22.4s, v22.4s, v23.s[0]
-	FMOVQ 16(R10), F21
-	FMOVQ 16(R10), F10
-	FMOVQ 464(R1), F18
-	FMOVQ 784(R1), F19
-	VSHL $4, V19.B16, V25.B16
-	VAND V2.B16, V25.B16, V24.B16
-	VUSRA $4, V18.B16, V24.B16
-	WORD $0x0e3dc314 // smull v20.8h, v24.8b, v29.8b
-	WORD $0x4e3dc30f // smull2 v15.8h, v24.16b, v29.16b
-	FMOVQ 528(R1), F30
-	VAND V3.B16, V25.B16, V8.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $2, V8.B16, V30.B16
-	WORD $0x0e2983d4 // smlal v20.8h, v30.8b, v9.8b
-	WORD $0x4e2983cf // smlal2 v15.8h, v30.16b, v9.16b
-	FMOVQ 592(R1), F18
-	VAND V2.B16, V19.B16, V24.B16
-	VUSRA $4, V18.B16, V24.B16
-	WORD $0x0e3a8314 // smlal v20.8h, v24.8b, v26.8b
-	WORD $0x4e3a830f // smlal2 v15.8h, v24.16b, v26.16b
-	FMOVQ 656(R1), F8
-	VAND V3.B16, V19.B16, V30.B16
-	VUSHR $4, V8.B16, V8.B16
-	VUSRA $2, V30.B16, V8.B16
-	WORD $0x0e2c8114 // smlal v20.8h, v8.8b, v12.8b
-	WORD $0x4e2c810f // smlal2 v15.8h, v8.16b, v12.16b
-	WORD $0x4e606a95 // sadalp v21.4s, v20.8h
-	WORD $0x4e6069ea // sadalp v10.4s, v15.8h
-	VADDP V10.S4, V21.S4, V21.S4
-	WORD $0x4eaed6b5 // fsub v21.4s, v21.4s, v14.4s
-	WORD $0x4fb792b5 // fmul v21.4s, v21.4s, v23.s[1]
-	WORD $0x4e711012 // saddw2 v18.4s, v0.4s, v17.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 16(R11), F24
-	WORD $0x6e38de52 // fmul v18.4s, v18.4s, v24.4s
-	WORD $0x4e32cec5 // fmla v5.4s, v22.4s, v18.4s
-	WORD $0x4e701019 // saddw2 v25.4s, v0.4s, v16.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 16(R11), F19
-	WORD $0x6e33df39 // fmul v25.4s, v25.4s, v19.4s
-	WORD $0x4e39cea5 // fmla v5.4s, v21.4s, v25.4s
+	FMOVQ 16(R10), F22
+	FMOVQ 464(R1), F16
+	FMOVQ 784(R1), F20
+	VSHL $4, V20.B16, V17.B16
+	VAND V2.B16, V17.B16, V26.B16
+	VUSRA $4, V16.B16, V26.B16
+	WORD $0x0e29c357 // smull v23.8h, v26.8b, v9.8b
+	WORD $0x4e29c353 // smull2 v19.8h, v26.16b, v9.16b
+	FMOVQ 528(R1), F14
+	VAND V3.B16, V17.B16, V29.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $2, V29.B16, V14.B16
+	WORD $0x0e3f81d7 // smlal v23.8h, v14.8b, v31.8b
+	WORD $0x4e3f81d3 // smlal2 v19.8h, v14.16b, v31.16b
+	FMOVQ 592(R1), F16
+	VAND V2.B16, V20.B16, V26.B16
+	VUSRA $4, V16.B16, V26.B16
+	WORD $0x0e3c8357 // smlal v23.8h, v26.8b, v28.8b
+	WORD $0x4e3c8353 // smlal2 v19.8h, v26.16b, v28.16b
+	FMOVQ 656(R1), F29
+	VAND V3.B16, V20.B16, V14.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V14.B16, V29.B16
+	WORD $0x0e3b83b7 // smlal v23.8h, v29.8b, v27.8b
+	WORD $0x4e3b83b3 // smlal2 v19.8h, v29.16b, v27.16b
+	WORD $0x4e606ae8 // sadalp v8.4s, v23.8h
+	WORD $0x4e606a76 // sadalp v22.4s, v19.8h
+	VADDP V22.S4, V8.S4, V8.S4
+	WORD $0x4eafd508 // fsub v8.4s, v8.4s, v15.4s
+	WORD $0x4fad9108 // fmul v8.4s, v8.4s, v13.s[1]
+	WORD $0x4e721010 // saddw2 v16.4s, v0.4s, v18.8h
+	FMOVQ 144(R11), F26
+	FMOVQ 16(R11), F17
+	WORD $0x4e31ce1a // fmla v26.4s, v16.4s, v17.4s
+	WORD $0x4e3acf25 // fmla v5.4s, v25.4s, v26.4s
+	WORD $0x4e751014 // saddw2 v20.4s, v0.4s, v21.8h
+	FMOVQ 144(R11), F14
+	FMOVQ 16(R11), F29
+	WORD $0x4e3dce8e // fmla v14.4s, v20.4s, v29.4s
+	WORD $0x4e2ecd05 // fmla v5.4s, v8.4s, v14.4s
 	PRFM 1600(R1), PLDL1KEEP
 	PRFM 1664(R1), PLDL1KEEP
-	FMOVQ 16(R10), F30
-	FMOVQ 16(R10), F8
-	FMOVQ 480(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 16(R10), F23
+	FMOVQ 16(R10), F19
+	FMOVQ 480(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
 	FMOVQ 736(R1), F17
-	VSHL $4, V17.B16, V24.B16
-	VAND V2.B16, V24.B16, V22.B16
-	VORR V22.B16, V10.B16, V10.B16
-	WORD $0x0e3cc154 // smull v20.8h, v10.8b, v28.8b
-	WORD $0x4e3cc14f // smull2 v15.8h, v10.16b, v28.16b
-	FMOVQ 544(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V24.B16, V16.B16
-	VUSRA $2, V16.B16, V18.B16
-	WORD $0x0e2d8254 // smlal v20.8h, v18.8b, v13.8b
-	WORD $0x4e2d824f // smlal2 v15.8h, v18.16b, v13.16b
-	FMOVQ 608(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V2.B16, V17.B16, V21.B16
-	VORR V21.B16, V19.B16, V19.B16
-	WORD $0x0e2b8274 // smlal v20.8h, v19.8b, v11.8b
-	WORD $0x4e2b826f // smlal2 v15.8h, v19.16b, v11.16b
-	FMOVQ 672(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V17.B16, V22.B16
-	VUSRA $2, V22.B16, V25.B16
-	WORD $0x0e3f8334 // smlal v20.8h, v25.8b, v31.8b
-	WORD $0x4e3f832f // smlal2 v15.8h, v25.16b, v31.16b
-	WORD $0x4e606a9e // sadalp v30.4s, v20.8h
-	WORD $0x4e6069e8 // sadalp v8.4s, v15.8h
-	VADDP V8.S4, V30.S4, V30.S4
-	WORD $0x4ebbd7de // fsub v30.4s, v30.4s, v27.4s
-	WORD $0x4f9793de // fmul v30.4s, v30.4s, v23.s[0]
-	FMOVQ 16(R10), F10
+	VSHL $4, V17.B16, V25.B16
+	VAND V2.B16, V25.B16, V26.B16
+	VORR V26.B16, V16.B16, V16.B16
+	WORD $0x0e2cc216 // smull v22.8h, v16.8b, v12.8b
+	WORD $0x4e2cc212 // smull2 v18.8h, v16.16b, v12.16b
+	FMOVQ 544(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V25.B16, V20.B16
+	VUSRA $2, V20.B16, V21.B16
+	WORD $0x0e2a82b6 // smlal v22.8h, v21.8b, v10.8b
+	WORD $0x4e2a82b2 // smlal2 v18.8h, v21.16b, v10.16b
+	FMOVQ 608(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V2.B16, V17.B16, V8.B16
+	VORR V8.B16, V29.B16, V29.B16
+	WORD $0x0e2b83b6 // smlal v22.8h, v29.8b, v11.8b
+	WORD $0x4e2b83b2 // smlal2 v18.8h, v29.16b, v11.16b
+	FMOVQ 672(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V17.B16, V26.B16
+	VUSRA $2, V26.B16, V14.B16
+	WORD $0x0e3e81d6 // smlal v22.8h, v14.8b, v30.8b
+	WORD $0x4e3e81d2 // smlal2 v18.8h, v14.16b, v30.16b
+	WORD $0x4e606ad7 // sadalp v23.4s, v22.8h
+	WORD $0x4e606a53 // sadalp v19.4s, v18.8h
+	VADDP V19.S4, V23.S4, V23.S4
+	WORD $0x4eb8d6f7 // fsub v23.4s, v23.4s, v24.4s
+	WORD $0x4f8d92f7 // fmul v23.4s, v23.4s, v13.s[0]
 	FMOVQ 16(R10), F16
-	FMOVQ 480(R1), F19
-	FMOVQ 800(R1), F24
-	VSHL $4, V24.B16, V17.B16
-	VAND V2.B16, V17.B16, V22.B16
-	VUSRA $4, V19.B16, V22.B16
-	WORD $0x0e3dc2d2 // smull v18.8h, v22.8b, v29.8b
-	WORD $0x4e3dc2d5 // smull2 v21.8h, v22.16b, v29.16b
-	FMOVQ 544(R1), F25
-	VAND V3.B16, V17.B16, V20.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $2, V20.B16, V25.B16
-	WORD $0x0e298332 // smlal v18.8h, v25.8b, v9.8b
-	WORD $0x4e298335 // smlal2 v21.8h, v25.16b, v9.16b
-	FMOVQ 608(R1), F15
-	VAND V2.B16, V24.B16, V8.B16
-	VUSRA $4, V15.B16, V8.B16
-	WORD $0x0e3a8112 // smlal v18.8h, v8.8b, v26.8b
-	WORD $0x4e3a8115 // smlal2 v21.8h, v8.16b, v26.16b
-	FMOVQ 672(R1), F19
-	VAND V3.B16, V24.B16, V22.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V22.B16, V19.B16
-	WORD $0x0e2c8272 // smlal v18.8h, v19.8b, v12.8b
-	WORD $0x4e2c8275 // smlal2 v21.8h, v19.16b, v12.16b
-	WORD $0x4e606a4a // sadalp v10.4s, v18.8h
+	FMOVQ 16(R10), F20
+	FMOVQ 480(R1), F29
+	FMOVQ 800(R1), F25
+	VSHL $4, V25.B16, V17.B16
+	VAND V2.B16, V17.B16, V26.B16
+	VUSRA $4, V29.B16, V26.B16
+	WORD $0x0e29c355 // smull v21.8h, v26.8b, v9.8b
+	WORD $0x4e29c348 // smull2 v8.8h, v26.16b, v9.16b
+	FMOVQ 544(R1), F14
+	VAND V3.B16, V17.B16, V22.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $2, V22.B16, V14.B16
+	WORD $0x0e3f81d5 // smlal v21.8h, v14.8b, v31.8b
+	WORD $0x4e3f81c8 // smlal2 v8.8h, v14.16b, v31.16b
+	FMOVQ 608(R1), F18
+	VAND V2.B16, V25.B16, V19.B16
+	VUSRA $4, V18.B16, V19.B16
+	WORD $0x0e3c8275 // smlal v21.8h, v19.8b, v28.8b
+	WORD $0x4e3c8268 // smlal2 v8.8h, v19.16b, v28.16b
+	FMOVQ 672(R1), F29
+	VAND V3.B16, V25.B16, V26.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V26.B16, V29.B16
+	WORD $0x0e3b83b5 // smlal v21.8h, v29.8b, v27.8b
+	WORD $0x4e3b83a8 // smlal2 v8.8h, v29.16b, v27.16b
 	WORD $0x4e606ab0 // sadalp v16.4s, v21.8h
-	VADDP V16.S4, V10.S4, V10.S4
-	WORD $0x4eaed54a // fsub v10.4s, v10.4s, v14.4s
-	WORD $0x4fb7914a // fmul v10.4s, v10.4s, v23.s[1]
-	FMOVD 40(R1), F20
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x0e741019 // saddw v25.4s, v0.4s, v20.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 32(R11), F15
-	WORD $0x6e2fdf39 // fmul v25.4s, v25.4s, v15.4s
-	WORD $0x4e39cfc6 // fmla v6.4s, v30.4s, v25.4s
-	FMOVD 56(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e681011 // saddw v17.4s, v0.4s, v8.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 32(R11), F24
-	WORD $0x6e38de31 // fmul v17.4s, v17.4s, v24.4s
-	WORD $0x4e31cd46 // fmla v6.4s, v10.4s, v17.4s
+	WORD $0x4e606914 // sadalp v20.4s, v8.8h
+	VADDP V20.S4, V16.S4, V16.S4
+	WORD $0x4eafd610 // fsub v16.4s, v16.4s, v15.4s
+	WORD $0x4fad9210 // fmul v16.4s, v16.4s, v13.s[1]
+	FMOVD 40(R1), F22
+	WORD $0x0f08a6d6 // sshll v22.8h, v22.8b, #0
+	WORD $0x0e76100e // saddw v14.4s, v0.4s, v22.4h
+	FMOVQ 160(R11), F18
+	FMOVQ 32(R11), F19
+	WORD $0x4e33cdd2 // fmla v18.4s, v14.4s, v19.4s
+	WORD $0x4e32cee6 // fmla v6.4s, v23.4s, v18.4s
+	FMOVD 56(R1), F17
+	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
+	WORD $0x0e711019 // saddw v25.4s, v0.4s, v17.4h
+	FMOVQ 160(R11), F26
+	FMOVQ 32(R11), F29
+	WORD $0x4e3dcf3a // fmla v26.4s, v25.4s, v29.4s
+	WORD $0x4e3ace06 // fmla v6.4s, v16.4s, v26.4s
 	PRFM 1728(R1), PLDL1KEEP
 	PRFM 1792(R1), PLDL1KEEP
-	FMOVQ 16(R10), F22
-	FMOVQ 16(R10), F19
-	FMOVQ 496(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ 752(R1), F15
-	VSHL $4, V15.B16, V30.B16
-	VAND V2.B16, V30.B16, V25.B16
-	VORR V25.B16, V16.B16, V16.B16
-	WORD $0x0e3cc212 // smull v18.8h, v16.8b, v28.8b
-	WORD $0x4e3cc215 // smull2 v21.8h, v16.16b, v28.16b
-	FMOVQ 560(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V30.B16, V10.B16
-	VUSRA $2, V10.B16, V24.B16
-	WORD $0x0e2d8312 // smlal v18.8h, v24.8b, v13.8b
-	WORD $0x4e2d8315 // smlal2 v21.8h, v24.16b, v13.16b
-	FMOVQ 624(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V2.B16, V15.B16, V25.B16
-	VORR V25.B16, V17.B16, V17.B16
-	WORD $0x0e2b8232 // smlal v18.8h, v17.8b, v11.8b
-	WORD $0x4e2b8235 // smlal2 v21.8h, v17.16b, v11.16b
-	FMOVQ 688(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V15.B16, V10.B16
-	VUSRA $2, V10.B16, V16.B16
-	WORD $0x0e3f8212 // smlal v18.8h, v16.8b, v31.8b
-	WORD $0x4e3f8215 // smlal2 v21.8h, v16.16b, v31.16b
-	WORD $0x4e606a56 // sadalp v22.4s, v18.8h
-	WORD $0x4e606ab3 // sadalp v19.4s, v21.8h
-	VADDP V19.S4, V22.S4, V22.S4
-	WORD $0x4ebbd6d6 // fsub v22.4s, v22.4s, v27.4s
-	WORD $0x4f9792d6 // fmul v22.4s, v22.4s, v23.s[0]
-	FMOVQ 16(R10), F24
-	FMOVQ 16(R10), F25
-	FMOVQ 496(R1), F15
-	FMOVQ 816(R1), F10
-	VSHL $4, V10.B16, V16.B16
-	VAND V2.B16, V16.B16, V18.B16
-	VUSRA $4, V15.B16, V18.B16
-	WORD $0x0e3dc251 // smull v17.8h, v18.8b, v29.8b
-	WORD $0x4e3dc25e // smull2 v30.8h, v18.16b, v29.16b
-	FMOVQ 560(R1), F21
-	VAND V3.B16, V16.B16, V19.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $2, V19.B16, V21.B16
-	WORD $0x0e2982b1 // smlal v17.8h, v21.8b, v9.8b
-	WORD $0x4e2982be // smlal2 v30.8h, v21.16b, v9.16b
-	FMOVQ 624(R1), F15
-	VAND V2.B16, V10.B16, V18.B16
-	VUSRA $4, V15.B16, V18.B16
-	WORD $0x0e3a8251 // smlal v17.8h, v18.8b, v26.8b
-	WORD $0x4e3a825e // smlal2 v30.8h, v18.16b, v26.16b
+	FMOVQ 16(R10), F21
+	FMOVQ 16(R10), F8
+	FMOVQ 496(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 752(R1), F23
+	VSHL $4, V23.B16, V18.B16
+	VAND V2.B16, V18.B16, V25.B16
+	VORR V25.B16, V19.B16, V19.B16
+	WORD $0x0e2cc274 // smull v20.8h, v19.8b, v12.8b
+	WORD $0x4e2cc26e // smull2 v14.8h, v19.16b, v12.16b
+	FMOVQ 560(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V18.B16, V16.B16
+	VUSRA $2, V16.B16, V29.B16
+	WORD $0x0e2a83b4 // smlal v20.8h, v29.8b, v10.8b
+	WORD $0x4e2a83ae // smlal2 v14.8h, v29.16b, v10.16b
+	FMOVQ 624(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V2.B16, V23.B16, V25.B16
+	VORR V25.B16, V26.B16, V26.B16
+	WORD $0x0e2b8354 // smlal v20.8h, v26.8b, v11.8b
+	WORD $0x4e2b834e // smlal2 v14.8h, v26.16b, v11.16b
 	FMOVQ 688(R1), F19
-	VAND V3.B16, V10.B16, V21.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V21.B16, V19.B16
-	WORD $0x0e2c8271 // smlal v17.8h, v19.8b, v12.8b
-	WORD $0x4e2c827e // smlal2 v30.8h, v19.16b, v12.16b
-	WORD $0x4e606a38 // sadalp v24.4s, v17.8h
-	WORD $0x4e606bd9 // sadalp v25.4s, v30.8h
-	VADDP V25.S4, V24.S4, V24.S4
-	WORD $0x4eaed718 // fsub v24.4s, v24.4s, v14.4s
-	WORD $0x4fb79318 // fmul v24.4s, v24.4s, v23.s[1]
-	WORD $0x4e74100f // saddw2 v15.4s, v0.4s, v20.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 48(R11), F18
-	WORD $0x6e32ddef // fmul v15.4s, v15.4s, v18.4s
-	WORD $0x4e2fcec7 // fmla v7.4s, v22.4s, v15.4s
-	WORD $0x4e681010 // saddw2 v16.4s, v0.4s, v8.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 48(R11), F10
-	WORD $0x6e2ade10 // fmul v16.4s, v16.4s, v10.4s
-	WORD $0x4e30cf07 // fmla v7.4s, v24.4s, v16.4s
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V23.B16, V16.B16
+	VUSRA $2, V16.B16, V19.B16
+	WORD $0x0e3e8274 // smlal v20.8h, v19.8b, v30.8b
+	WORD $0x4e3e826e // smlal2 v14.8h, v19.16b, v30.16b
+	WORD $0x4e606a95 // sadalp v21.4s, v20.8h
+	WORD $0x4e6069c8 // sadalp v8.4s, v14.8h
+	VADDP V8.S4, V21.S4, V21.S4
+	WORD $0x4eb8d6b5 // fsub v21.4s, v21.4s, v24.4s
+	WORD $0x4f8d92b5 // fmul v21.4s, v21.4s, v13.s[0]
+	FMOVQ 16(R10), F29
+	FMOVQ 16(R10), F25
+	FMOVQ 496(R1), F23
+	FMOVQ 816(R1), F16
+	VSHL $4, V16.B16, V19.B16
+	VAND V2.B16, V19.B16, V20.B16
+	VUSRA $4, V23.B16, V20.B16
+	WORD $0x0e29c29a // smull v26.8h, v20.8b, v9.8b
+	WORD $0x4e29c292 // smull2 v18.8h, v20.16b, v9.16b
+	FMOVQ 560(R1), F14
+	VAND V3.B16, V19.B16, V8.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $2, V8.B16, V14.B16
+	WORD $0x0e3f81da // smlal v26.8h, v14.8b, v31.8b
+	WORD $0x4e3f81d2 // smlal2 v18.8h, v14.16b, v31.16b
+	FMOVQ 624(R1), F23
+	VAND V2.B16, V16.B16, V20.B16
+	VUSRA $4, V23.B16, V20.B16
+	WORD $0x0e3c829a // smlal v26.8h, v20.8b, v28.8b
+	WORD $0x4e3c8292 // smlal2 v18.8h, v20.16b, v28.16b
+	FMOVQ 688(R1), F8
+	VAND V3.B16, V16.B16, V14.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $2, V14.B16, V8.B16
+	WORD $0x0e3b811a // smlal v26.8h, v8.8b, v27.8b
+	WORD $0x4e3b8112 // smlal2 v18.8h, v8.16b, v27.16b
+	WORD $0x4e606b5d // sadalp v29.4s, v26.8h
+	WORD $0x4e606a59 // sadalp v25.4s, v18.8h
+	VADDP V25.S4, V29.S4, V29.S4
+	WORD $0x4eafd7bd // fsub v29.4s, v29.4s, v15.4s
+	WORD $0x4fad93bd // fmul v29.4s, v29.4s, v13.s[1]
+	WORD $0x4e761017 // saddw2 v23.4s, v0.4s, v22.8h
+	FMOVQ 176(R11), F20
+	FMOVQ 48(R11), F19
+	WORD $0x4e33cef4 // fmla v20.4s, v23.4s, v19.4s
+	WORD $0x4e34cea7 // fmla v7.4s, v21.4s, v20.4s
+	WORD $0x4e711010 // saddw2 v16.4s, v0.4s, v17.8h
+	FMOVQ 176(R11), F14
+	FMOVQ 48(R11), F8
+	WORD $0x4e28ce0e // fmla v14.4s, v16.4s, v8.4s
+	WORD $0x4e2ecfa7 // fmla v7.4s, v29.4s, v14.4s
 	ADD $832, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -11012,10 +11141,10 @@ pair107:
 
 // mulQ6_K multiplies Q6_K weights with several rows of activations.
 // func mulQ6_K(a *panel.Args)
-TEXT ·mulQ6_K(SB), 0, $5312-8
+TEXT ·mulQ6_K(SB), 0, $5440-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-5312(SP), R11
+	MOVD $buf-5440(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -11050,479 +11179,488 @@ row110:
 	MOVD 40(R0), R9
 bunch111:
 	MOVD $8, R4
-	FMOVD 0(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 0(R11)
-	FMOVD 8(R1), F7
+	FMOVQ 32(R10), F6
+	FMOVD 0(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 16(R11)
-	FMOVD 16(R1), F8
+	FMOVQ F7, 0(R11)
+	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
+	FMOVQ F7, 128(R11)
+	FMOVD 8(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 32(R11)
-	FMOVD 24(R1), F9
+	FMOVQ F8, 16(R11)
+	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
+	FMOVQ F8, 144(R11)
+	FMOVD 16(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 48(R11)
+	FMOVQ F9, 32(R11)
+	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
+	FMOVQ F9, 160(R11)
+	FMOVD 24(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 48(R11)
+	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
+	FMOVQ F10, 176(R11)
 	ADD $64, R1
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair112:
-	FMOVQ 64(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 320(R1), F11
-	VSHL $4, V11.B16, V12.B16
-	VAND V2.B16, V12.B16, V13.B16
-	VORR V13.B16, V10.B16, V10.B16
-	VSUB V4.B16, V10.B16, V10.B16
-	FMOVQ 128(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V12.B16, V15.B16
-	VUSRA $2, V15.B16, V14.B16
-	VSUB V4.B16, V14.B16, V14.B16
-	FSTPQ (F10, F14), 128(R23)
-	FMOVQ 192(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V11.B16, V17.B16
-	VORR V17.B16, V16.B16, V16.B16
-	VSUB V4.B16, V16.B16, V16.B16
-	FMOVQ 256(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V11.B16, V19.B16
-	VUSRA $2, V19.B16, V18.B16
-	VSUB V4.B16, V18.B16, V18.B16
-	FSTPQ (F16, F18), 160(R23)
-	FMOVQ 64(R1), F20
-	FMOVQ 384(R1), F21
-	VSHL $4, V21.B16, V22.B16
-	VAND V2.B16, V22.B16, V23.B16
-	VUSRA $4, V20.B16, V23.B16
-	VSUB V4.B16, V23.B16, V23.B16
-	FMOVQ 128(R1), F24
-	VAND V3.B16, V22.B16, V25.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V25.B16, V24.B16
-	VSUB V4.B16, V24.B16, V24.B16
-	FSTPQ (F23, F24), 192(R23)
-	FMOVQ 192(R1), F26
-	VAND V2.B16, V21.B16, V27.B16
-	VUSRA $4, V26.B16, V27.B16
-	VSUB V4.B16, V27.B16, V27.B16
-	FMOVQ 256(R1), F28
-	VAND V3.B16, V21.B16, V29.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $2, V29.B16, V28.B16
-	VSUB V4.B16, V28.B16, V28.B16
-	FSTPQ (F27, F28), 224(R23)
-	FMOVD 0(R1), F30
-	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e101f // saddw v31.4s, v0.4s, v30.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 0(R11), F5
-	WORD $0x6e25dfff // fmul v31.4s, v31.4s, v5.4s
-	FMOVD 16(R1), F6
-	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
-	WORD $0x0e661007 // saddw v7.4s, v0.4s, v6.4h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 0(R11), F8
-	WORD $0x6e28dce7 // fmul v7.4s, v7.4s, v8.4s
-	FMOVQ 80(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 336(R1), F13
-	VSHL $4, V13.B16, V15.B16
-	VAND V2.B16, V15.B16, V10.B16
-	VORR V10.B16, V9.B16, V9.B16
-	VSUB V4.B16, V9.B16, V9.B16
-	FMOVQ 144(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V15.B16, V17.B16
-	VUSRA $2, V17.B16, V14.B16
-	VSUB V4.B16, V14.B16, V14.B16
-	FSTPQ (F9, F14), 256(R23)
-	FMOVQ 208(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V2.B16, V13.B16, V11.B16
-	VORR V11.B16, V12.B16, V12.B16
-	VSUB V4.B16, V12.B16, V12.B16
-	FMOVQ 272(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V13.B16, V16.B16
-	VUSRA $2, V16.B16, V19.B16
-	VSUB V4.B16, V19.B16, V19.B16
-	FSTPQ (F12, F19), 288(R23)
-	FMOVQ 80(R1), F18
-	FMOVQ 400(R1), F20
-	VSHL $4, V20.B16, V25.B16
-	VAND V2.B16, V25.B16, V23.B16
-	VUSRA $4, V18.B16, V23.B16
-	VSUB V4.B16, V23.B16, V23.B16
-	FMOVQ 144(R1), F24
-	VAND V3.B16, V25.B16, V26.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V26.B16, V24.B16
-	VSUB V4.B16, V24.B16, V24.B16
-	FSTPQ (F23, F24), 320(R23)
-	FMOVQ 208(R1), F22
-	VAND V2.B16, V20.B16, V21.B16
-	VUSRA $4, V22.B16, V21.B16
-	VSUB V4.B16, V21.B16, V21.B16
-	FMOVQ 272(R1), F29
-	VAND V3.B16, V20.B16, V27.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V27.B16, V29.B16
-	VSUB V4.B16, V29.B16, V29.B16
-	FSTPQ (F21, F29), 352(R23)
-	WORD $0x4e7e101c // saddw2 v28.4s, v0.4s, v30.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 16(R11), F5
-	WORD $0x6e25df9c // fmul v28.4s, v28.4s, v5.4s
-	FSTPQ (F31, F28), 0(R23)
-	WORD $0x4e661008 // saddw2 v8.4s, v0.4s, v6.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 16(R11), F10
-	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
-	FSTPQ (F7, F8), 64(R23)
-	FMOVQ 96(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 352(R1), F9
-	VSHL $4, V9.B16, V14.B16
-	VAND V2.B16, V14.B16, V11.B16
-	VORR V11.B16, V17.B16, V17.B16
-	VSUB V4.B16, V17.B16, V17.B16
-	FMOVQ 160(R1), F15
+	FMOVQ 64(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 320(R1), F12
+	VSHL $4, V12.B16, V13.B16
+	VAND V2.B16, V13.B16, V14.B16
+	VORR V14.B16, V11.B16, V11.B16
+	VSUB V4.B16, V11.B16, V11.B16
+	FMOVQ 128(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V14.B16, V13.B16
-	VUSRA $2, V13.B16, V15.B16
+	VAND V3.B16, V13.B16, V16.B16
+	VUSRA $2, V16.B16, V15.B16
 	VSUB V4.B16, V15.B16, V15.B16
-	FSTPQ (F17, F15), 384(R23)
-	FMOVQ 224(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V9.B16, V12.B16
-	VORR V12.B16, V16.B16, V16.B16
-	VSUB V4.B16, V16.B16, V16.B16
-	FMOVQ 288(R1), F19
+	FSTPQ (F11, F15), 128(R23)
+	FMOVQ 192(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V2.B16, V12.B16, V18.B16
+	VORR V18.B16, V17.B16, V17.B16
+	VSUB V4.B16, V17.B16, V17.B16
+	FMOVQ 256(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V9.B16, V18.B16
-	VUSRA $2, V18.B16, V19.B16
+	VAND V3.B16, V12.B16, V20.B16
+	VUSRA $2, V20.B16, V19.B16
 	VSUB V4.B16, V19.B16, V19.B16
-	FSTPQ (F16, F19), 416(R23)
-	FMOVQ 96(R1), F26
-	FMOVQ 416(R1), F23
-	VSHL $4, V23.B16, V24.B16
-	VAND V2.B16, V24.B16, V22.B16
-	VUSRA $4, V26.B16, V22.B16
-	VSUB V4.B16, V22.B16, V22.B16
-	FMOVQ 160(R1), F25
-	VAND V3.B16, V24.B16, V20.B16
+	FSTPQ (F17, F19), 160(R23)
+	FMOVQ 64(R1), F21
+	FMOVQ 384(R1), F22
+	VSHL $4, V22.B16, V23.B16
+	VAND V2.B16, V23.B16, V24.B16
+	VUSRA $4, V21.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FMOVQ 128(R1), F25
+	VAND V3.B16, V23.B16, V26.B16
 	VUSHR $4, V25.B16, V25.B16
-	VUSRA $2, V20.B16, V25.B16
+	VUSRA $2, V26.B16, V25.B16
 	VSUB V4.B16, V25.B16, V25.B16
-	FSTPQ (F22, F25), 448(R23)
-	FMOVQ 224(R1), F27
-	VAND V2.B16, V23.B16, V21.B16
-	VUSRA $4, V27.B16, V21.B16
-	VSUB V4.B16, V21.B16, V21.B16
-	FMOVQ 288(R1), F29
-	VAND V3.B16, V23.B16, V30.B16
+	FSTPQ (F24, F25), 192(R23)
+	FMOVQ 192(R1), F27
+	VAND V2.B16, V22.B16, V28.B16
+	VUSRA $4, V27.B16, V28.B16
+	VSUB V4.B16, V28.B16, V28.B16
+	FMOVQ 256(R1), F29
+	VAND V3.B16, V22.B16, V30.B16
 	VUSHR $4, V29.B16, V29.B16
 	VUSRA $2, V30.B16, V29.B16
 	VSUB V4.B16, V29.B16, V29.B16
-	FSTPQ (F21, F29), 480(R23)
-	FMOVD 8(R1), F5
-	WORD $0x0f08a4a5 // sshll v5.8h, v5.8b, #0
-	WORD $0x0e65101f // saddw v31.4s, v0.4s, v5.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 32(R11), F28
-	WORD $0x6e3cdfff // fmul v31.4s, v31.4s, v28.4s
-	FMOVD 24(R1), F6
-	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
-	WORD $0x0e66100a // saddw v10.4s, v0.4s, v6.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 32(R11), F7
-	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
-	FMOVQ 112(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ 368(R1), F11
-	VSHL $4, V11.B16, V13.B16
-	VAND V2.B16, V13.B16, V17.B16
-	VORR V17.B16, V8.B16, V8.B16
-	VSUB V4.B16, V8.B16, V8.B16
-	FMOVQ 176(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V13.B16, V12.B16
-	VUSRA $2, V12.B16, V15.B16
-	VSUB V4.B16, V15.B16, V15.B16
-	FSTPQ (F8, F15), 512(R23)
-	FMOVQ 240(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V2.B16, V11.B16, V9.B16
-	VORR V9.B16, V14.B16, V14.B16
-	VSUB V4.B16, V14.B16, V14.B16
-	FMOVQ 304(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V11.B16, V16.B16
-	VUSRA $2, V16.B16, V18.B16
-	VSUB V4.B16, V18.B16, V18.B16
-	FSTPQ (F14, F18), 544(R23)
-	FMOVQ 112(R1), F19
-	FMOVQ 432(R1), F26
-	VSHL $4, V26.B16, V20.B16
-	VAND V2.B16, V20.B16, V22.B16
-	VUSRA $4, V19.B16, V22.B16
-	VSUB V4.B16, V22.B16, V22.B16
-	FMOVQ 176(R1), F25
-	VAND V3.B16, V20.B16, V27.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $2, V27.B16, V25.B16
-	VSUB V4.B16, V25.B16, V25.B16
-	FSTPQ (F22, F25), 576(R23)
-	FMOVQ 240(R1), F24
-	VAND V2.B16, V26.B16, V23.B16
-	VUSRA $4, V24.B16, V23.B16
-	VSUB V4.B16, V23.B16, V23.B16
-	FMOVQ 304(R1), F30
-	VAND V3.B16, V26.B16, V21.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $2, V21.B16, V30.B16
-	VSUB V4.B16, V30.B16, V30.B16
-	FSTPQ (F23, F30), 608(R23)
-	WORD $0x4e65101d // saddw2 v29.4s, v0.4s, v5.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 48(R11), F28
-	WORD $0x6e3cdfbd // fmul v29.4s, v29.4s, v28.4s
-	FSTPQ (F31, F29), 32(R23)
-	WORD $0x4e661007 // saddw2 v7.4s, v0.4s, v6.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 48(R11), F17
-	WORD $0x6e31dce7 // fmul v7.4s, v7.4s, v17.4s
-	FSTPQ (F10, F7), 96(R23)
-	ADD $640, R23
-	FMOVQ 448(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 704(R1), F8
-	VSHL $4, V8.B16, V15.B16
-	VAND V2.B16, V15.B16, V9.B16
-	VORR V9.B16, V12.B16, V12.B16
-	VSUB V4.B16, V12.B16, V12.B16
-	FMOVQ 512(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V15.B16, V11.B16
-	VUSRA $2, V11.B16, V13.B16
-	VSUB V4.B16, V13.B16, V13.B16
-	FSTPQ (F12, F13), 128(R23)
-	FMOVQ 576(R1), F16
+	FSTPQ (F28, F29), 224(R23)
+	FMOVD 0(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f1005 // saddw v5.4s, v0.4s, v31.4h
+	FMOVQ 128(R11), F7
+	FMOVQ 0(R11), F8
+	WORD $0x4e28cca7 // fmla v7.4s, v5.4s, v8.4s
+	FMOVD 16(R1), F9
+	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
+	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
+	FMOVQ 128(R11), F6
+	FMOVQ 0(R11), F14
+	WORD $0x4e2ecd46 // fmla v6.4s, v10.4s, v14.4s
+	FMOVQ 80(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V8.B16, V14.B16
-	VORR V14.B16, V16.B16, V16.B16
+	FMOVQ 336(R1), F11
+	VSHL $4, V11.B16, V15.B16
+	VAND V2.B16, V15.B16, V18.B16
+	VORR V18.B16, V16.B16, V16.B16
 	VSUB V4.B16, V16.B16, V16.B16
-	FMOVQ 640(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V8.B16, V19.B16
-	VUSRA $2, V19.B16, V18.B16
-	VSUB V4.B16, V18.B16, V18.B16
-	FSTPQ (F16, F18), 160(R23)
-	FMOVQ 448(R1), F27
-	FMOVQ 768(R1), F22
-	VSHL $4, V22.B16, V25.B16
+	FMOVQ 144(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V3.B16, V15.B16, V12.B16
+	VUSRA $2, V12.B16, V13.B16
+	VSUB V4.B16, V13.B16, V13.B16
+	FSTPQ (F16, F13), 256(R23)
+	FMOVQ 208(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V2.B16, V11.B16, V17.B16
+	VORR V17.B16, V20.B16, V20.B16
+	VSUB V4.B16, V20.B16, V20.B16
+	FMOVQ 272(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V11.B16, V21.B16
+	VUSRA $2, V21.B16, V19.B16
+	VSUB V4.B16, V19.B16, V19.B16
+	FSTPQ (F20, F19), 288(R23)
+	FMOVQ 80(R1), F26
+	FMOVQ 400(R1), F24
+	VSHL $4, V24.B16, V25.B16
+	VAND V2.B16, V25.B16, V27.B16
+	VUSRA $4, V26.B16, V27.B16
+	VSUB V4.B16, V27.B16, V27.B16
+	FMOVQ 144(R1), F23
+	VAND V3.B16, V25.B16, V22.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $2, V22.B16, V23.B16
+	VSUB V4.B16, V23.B16, V23.B16
+	FSTPQ (F27, F23), 320(R23)
+	FMOVQ 208(R1), F30
+	VAND V2.B16, V24.B16, V28.B16
+	VUSRA $4, V30.B16, V28.B16
+	VSUB V4.B16, V28.B16, V28.B16
+	FMOVQ 272(R1), F29
+	VAND V3.B16, V24.B16, V5.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V5.B16, V29.B16
+	VSUB V4.B16, V29.B16, V29.B16
+	FSTPQ (F28, F29), 352(R23)
+	WORD $0x4e7f1008 // saddw2 v8.4s, v0.4s, v31.8h
+	FMOVQ 144(R11), F10
+	FMOVQ 16(R11), F14
+	WORD $0x4e2ecd0a // fmla v10.4s, v8.4s, v14.4s
+	FSTPQ (F7, F10), 0(R23)
+	WORD $0x4e691012 // saddw2 v18.4s, v0.4s, v9.8h
+	FMOVQ 144(R11), F12
+	FMOVQ 16(R11), F16
+	WORD $0x4e30ce4c // fmla v12.4s, v18.4s, v16.4s
+	FSTPQ (F6, F12), 64(R23)
+	FMOVQ 96(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 352(R1), F17
+	VSHL $4, V17.B16, V15.B16
+	VAND V2.B16, V15.B16, V11.B16
+	VORR V11.B16, V13.B16, V13.B16
+	VSUB V4.B16, V13.B16, V13.B16
+	FMOVQ 160(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V15.B16, V20.B16
+	VUSRA $2, V20.B16, V21.B16
+	VSUB V4.B16, V21.B16, V21.B16
+	FSTPQ (F13, F21), 384(R23)
+	FMOVQ 224(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V2.B16, V17.B16, V26.B16
+	VORR V26.B16, V19.B16, V19.B16
+	VSUB V4.B16, V19.B16, V19.B16
+	FMOVQ 288(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V17.B16, V27.B16
+	VUSRA $2, V27.B16, V22.B16
+	VSUB V4.B16, V22.B16, V22.B16
+	FSTPQ (F19, F22), 416(R23)
+	FMOVQ 96(R1), F23
+	FMOVQ 416(R1), F30
+	VSHL $4, V30.B16, V25.B16
 	VAND V2.B16, V25.B16, V24.B16
-	VUSRA $4, V27.B16, V24.B16
+	VUSRA $4, V23.B16, V24.B16
 	VSUB V4.B16, V24.B16, V24.B16
-	FMOVQ 512(R1), F20
-	VAND V3.B16, V25.B16, V26.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V26.B16, V20.B16
-	VSUB V4.B16, V20.B16, V20.B16
-	FSTPQ (F24, F20), 192(R23)
-	FMOVQ 576(R1), F21
-	VAND V2.B16, V22.B16, V23.B16
-	VUSRA $4, V21.B16, V23.B16
-	VSUB V4.B16, V23.B16, V23.B16
-	FMOVQ 640(R1), F30
-	VAND V3.B16, V22.B16, V5.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $2, V5.B16, V30.B16
-	VSUB V4.B16, V30.B16, V30.B16
-	FSTPQ (F23, F30), 224(R23)
-	FMOVD 32(R1), F28
-	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
-	WORD $0x0e7c101f // saddw v31.4s, v0.4s, v28.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 0(R11), F29
-	WORD $0x6e3ddfff // fmul v31.4s, v31.4s, v29.4s
-	FMOVD 48(R1), F6
-	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
-	WORD $0x0e661011 // saddw v17.4s, v0.4s, v6.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 0(R11), F10
-	WORD $0x6e2ade31 // fmul v17.4s, v17.4s, v10.4s
-	FMOVQ 464(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 720(R1), F9
-	VSHL $4, V9.B16, V11.B16
-	VAND V2.B16, V11.B16, V12.B16
-	VORR V12.B16, V7.B16, V7.B16
-	VSUB V4.B16, V7.B16, V7.B16
-	FMOVQ 528(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V11.B16, V14.B16
-	VUSRA $2, V14.B16, V13.B16
-	VSUB V4.B16, V13.B16, V13.B16
-	FSTPQ (F7, F13), 256(R23)
-	FMOVQ 592(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V2.B16, V9.B16, V8.B16
-	VORR V8.B16, V15.B16, V15.B16
-	VSUB V4.B16, V15.B16, V15.B16
-	FMOVQ 656(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V9.B16, V16.B16
-	VUSRA $2, V16.B16, V19.B16
-	VSUB V4.B16, V19.B16, V19.B16
-	FSTPQ (F15, F19), 288(R23)
-	FMOVQ 464(R1), F18
-	FMOVQ 784(R1), F27
-	VSHL $4, V27.B16, V26.B16
-	VAND V2.B16, V26.B16, V24.B16
-	VUSRA $4, V18.B16, V24.B16
-	VSUB V4.B16, V24.B16, V24.B16
-	FMOVQ 528(R1), F20
-	VAND V3.B16, V26.B16, V21.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V21.B16, V20.B16
-	VSUB V4.B16, V20.B16, V20.B16
-	FSTPQ (F24, F20), 320(R23)
-	FMOVQ 592(R1), F25
-	VAND V2.B16, V27.B16, V22.B16
-	VUSRA $4, V25.B16, V22.B16
-	VSUB V4.B16, V22.B16, V22.B16
-	FMOVQ 656(R1), F5
-	VAND V3.B16, V27.B16, V23.B16
-	VUSHR $4, V5.B16, V5.B16
-	VUSRA $2, V23.B16, V5.B16
-	VSUB V4.B16, V5.B16, V5.B16
-	FSTPQ (F22, F5), 352(R23)
-	WORD $0x4e7c101e // saddw2 v30.4s, v0.4s, v28.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 16(R11), F29
-	WORD $0x6e3ddfde // fmul v30.4s, v30.4s, v29.4s
-	FSTPQ (F31, F30), 0(R23)
-	WORD $0x4e66100a // saddw2 v10.4s, v0.4s, v6.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 16(R11), F12
-	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
-	FSTPQ (F17, F10), 64(R23)
-	FMOVQ 480(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ 736(R1), F7
-	VSHL $4, V7.B16, V13.B16
-	VAND V2.B16, V13.B16, V8.B16
-	VORR V8.B16, V14.B16, V14.B16
-	VSUB V4.B16, V14.B16, V14.B16
-	FMOVQ 544(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V13.B16, V9.B16
-	VUSRA $2, V9.B16, V11.B16
-	VSUB V4.B16, V11.B16, V11.B16
-	FSTPQ (F14, F11), 384(R23)
-	FMOVQ 608(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V7.B16, V15.B16
-	VORR V15.B16, V16.B16, V16.B16
-	VSUB V4.B16, V16.B16, V16.B16
-	FMOVQ 672(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V7.B16, V18.B16
-	VUSRA $2, V18.B16, V19.B16
-	VSUB V4.B16, V19.B16, V19.B16
-	FSTPQ (F16, F19), 416(R23)
-	FMOVQ 480(R1), F21
-	FMOVQ 800(R1), F24
-	VSHL $4, V24.B16, V20.B16
-	VAND V2.B16, V20.B16, V25.B16
-	VUSRA $4, V21.B16, V25.B16
-	VSUB V4.B16, V25.B16, V25.B16
-	FMOVQ 544(R1), F26
-	VAND V3.B16, V20.B16, V27.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V27.B16, V26.B16
-	VSUB V4.B16, V26.B16, V26.B16
-	FSTPQ (F25, F26), 448(R23)
-	FMOVQ 608(R1), F23
-	VAND V2.B16, V24.B16, V22.B16
-	VUSRA $4, V23.B16, V22.B16
-	VSUB V4.B16, V22.B16, V22.B16
-	FMOVQ 672(R1), F5
-	VAND V3.B16, V24.B16, V28.B16
+	FMOVQ 160(R1), F5
+	VAND V3.B16, V25.B16, V28.B16
 	VUSHR $4, V5.B16, V5.B16
 	VUSRA $2, V28.B16, V5.B16
 	VSUB V4.B16, V5.B16, V5.B16
-	FSTPQ (F22, F5), 480(R23)
-	FMOVD 40(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d101f // saddw v31.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 32(R11), F30
-	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
-	FMOVD 56(R1), F6
-	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
-	WORD $0x0e66100c // saddw v12.4s, v0.4s, v6.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 32(R11), F17
-	WORD $0x6e31dd8c // fmul v12.4s, v12.4s, v17.4s
-	FMOVQ 496(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 752(R1), F8
-	VSHL $4, V8.B16, V9.B16
-	VAND V2.B16, V9.B16, V14.B16
-	VORR V14.B16, V10.B16, V10.B16
-	VSUB V4.B16, V10.B16, V10.B16
-	FMOVQ 560(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V9.B16, V15.B16
-	VUSRA $2, V15.B16, V11.B16
-	VSUB V4.B16, V11.B16, V11.B16
-	FSTPQ (F10, F11), 512(R23)
-	FMOVQ 624(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V2.B16, V8.B16, V7.B16
-	VORR V7.B16, V13.B16, V13.B16
-	VSUB V4.B16, V13.B16, V13.B16
-	FMOVQ 688(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V8.B16, V16.B16
-	VUSRA $2, V16.B16, V18.B16
-	VSUB V4.B16, V18.B16, V18.B16
-	FSTPQ (F13, F18), 544(R23)
-	FMOVQ 496(R1), F19
-	FMOVQ 816(R1), F21
-	VSHL $4, V21.B16, V27.B16
-	VAND V2.B16, V27.B16, V25.B16
-	VUSRA $4, V19.B16, V25.B16
+	FSTPQ (F24, F5), 448(R23)
+	FMOVQ 224(R1), F29
+	VAND V2.B16, V30.B16, V31.B16
+	VUSRA $4, V29.B16, V31.B16
+	VSUB V4.B16, V31.B16, V31.B16
+	FMOVQ 288(R1), F8
+	VAND V3.B16, V30.B16, V14.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $2, V14.B16, V8.B16
+	VSUB V4.B16, V8.B16, V8.B16
+	FSTPQ (F31, F8), 480(R23)
+	FMOVD 8(R1), F7
+	WORD $0x0f08a4e7 // sshll v7.8h, v7.8b, #0
+	WORD $0x0e67100a // saddw v10.4s, v0.4s, v7.4h
+	FMOVQ 160(R11), F9
+	FMOVQ 32(R11), F18
+	WORD $0x4e32cd49 // fmla v9.4s, v10.4s, v18.4s
+	FMOVD 24(R1), F16
+	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
+	WORD $0x0e701006 // saddw v6.4s, v0.4s, v16.4h
+	FMOVQ 160(R11), F12
+	FMOVQ 32(R11), F11
+	WORD $0x4e2bcccc // fmla v12.4s, v6.4s, v11.4s
+	FMOVQ 112(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 368(R1), F13
+	VSHL $4, V13.B16, V21.B16
+	VAND V2.B16, V21.B16, V26.B16
+	VORR V26.B16, V20.B16, V20.B16
+	VSUB V4.B16, V20.B16, V20.B16
+	FMOVQ 176(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V3.B16, V21.B16, V17.B16
+	VUSRA $2, V17.B16, V15.B16
+	VSUB V4.B16, V15.B16, V15.B16
+	FSTPQ (F20, F15), 512(R23)
+	FMOVQ 240(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V2.B16, V13.B16, V19.B16
+	VORR V19.B16, V27.B16, V27.B16
+	VSUB V4.B16, V27.B16, V27.B16
+	FMOVQ 304(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V13.B16, V23.B16
+	VUSRA $2, V23.B16, V22.B16
+	VSUB V4.B16, V22.B16, V22.B16
+	FSTPQ (F27, F22), 544(R23)
+	FMOVQ 112(R1), F28
+	FMOVQ 432(R1), F24
+	VSHL $4, V24.B16, V5.B16
+	VAND V2.B16, V5.B16, V29.B16
+	VUSRA $4, V28.B16, V29.B16
+	VSUB V4.B16, V29.B16, V29.B16
+	FMOVQ 176(R1), F25
+	VAND V3.B16, V5.B16, V30.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V30.B16, V25.B16
 	VSUB V4.B16, V25.B16, V25.B16
-	FMOVQ 560(R1), F26
-	VAND V3.B16, V27.B16, V23.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V23.B16, V26.B16
-	VSUB V4.B16, V26.B16, V26.B16
-	FSTPQ (F25, F26), 576(R23)
-	FMOVQ 624(R1), F20
-	VAND V2.B16, V21.B16, V24.B16
-	VUSRA $4, V20.B16, V24.B16
-	VSUB V4.B16, V24.B16, V24.B16
-	FMOVQ 688(R1), F28
-	VAND V3.B16, V21.B16, V22.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $2, V22.B16, V28.B16
-	VSUB V4.B16, V28.B16, V28.B16
-	FSTPQ (F24, F28), 608(R23)
-	WORD $0x4e7d1005 // saddw2 v5.4s, v0.4s, v29.8h
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	FMOVQ 48(R11), F30
-	WORD $0x6e3edca5 // fmul v5.4s, v5.4s, v30.4s
-	FSTPQ (F31, F5), 32(R23)
-	WORD $0x4e661011 // saddw2 v17.4s, v0.4s, v6.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 48(R11), F14
-	WORD $0x6e2ede31 // fmul v17.4s, v17.4s, v14.4s
+	FSTPQ (F29, F25), 576(R23)
+	FMOVQ 240(R1), F14
+	VAND V2.B16, V24.B16, V31.B16
+	VUSRA $4, V14.B16, V31.B16
+	VSUB V4.B16, V31.B16, V31.B16
+	FMOVQ 304(R1), F8
+	VAND V3.B16, V24.B16, V10.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $2, V10.B16, V8.B16
+	VSUB V4.B16, V8.B16, V8.B16
+	FSTPQ (F31, F8), 608(R23)
+	WORD $0x4e671012 // saddw2 v18.4s, v0.4s, v7.8h
+	FMOVQ 176(R11), F6
+	FMOVQ 48(R11), F11
+	WORD $0x4e2bce46 // fmla v6.4s, v18.4s, v11.4s
+	FSTPQ (F9, F6), 32(R23)
+	WORD $0x4e70101a // saddw2 v26.4s, v0.4s, v16.8h
+	FMOVQ 176(R11), F17
+	FMOVQ 48(R11), F20
+	WORD $0x4e34cf51 // fmla v17.4s, v26.4s, v20.4s
 	FSTPQ (F12, F17), 96(R23)
+	ADD $640, R23
+	FMOVQ 448(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ 704(R1), F19
+	VSHL $4, V19.B16, V21.B16
+	VAND V2.B16, V21.B16, V13.B16
+	VORR V13.B16, V15.B16, V15.B16
+	VSUB V4.B16, V15.B16, V15.B16
+	FMOVQ 512(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V21.B16, V27.B16
+	VUSRA $2, V27.B16, V23.B16
+	VSUB V4.B16, V23.B16, V23.B16
+	FSTPQ (F15, F23), 128(R23)
+	FMOVQ 576(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V2.B16, V19.B16, V28.B16
+	VORR V28.B16, V22.B16, V22.B16
+	VSUB V4.B16, V22.B16, V22.B16
+	FMOVQ 640(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V19.B16, V29.B16
+	VUSRA $2, V29.B16, V30.B16
+	VSUB V4.B16, V30.B16, V30.B16
+	FSTPQ (F22, F30), 160(R23)
+	FMOVQ 448(R1), F25
+	FMOVQ 768(R1), F14
+	VSHL $4, V14.B16, V5.B16
+	VAND V2.B16, V5.B16, V24.B16
+	VUSRA $4, V25.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FMOVQ 512(R1), F10
+	VAND V3.B16, V5.B16, V31.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V31.B16, V10.B16
+	VSUB V4.B16, V10.B16, V10.B16
+	FSTPQ (F24, F10), 192(R23)
+	FMOVQ 576(R1), F8
+	VAND V2.B16, V14.B16, V7.B16
+	VUSRA $4, V8.B16, V7.B16
+	VSUB V4.B16, V7.B16, V7.B16
+	FMOVQ 640(R1), F18
+	VAND V3.B16, V14.B16, V11.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V11.B16, V18.B16
+	VSUB V4.B16, V18.B16, V18.B16
+	FSTPQ (F7, F18), 224(R23)
+	FMOVD 32(R1), F9
+	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
+	WORD $0x0e691006 // saddw v6.4s, v0.4s, v9.4h
+	FMOVQ 128(R11), F16
+	FMOVQ 0(R11), F26
+	WORD $0x4e3accd0 // fmla v16.4s, v6.4s, v26.4s
+	FMOVD 48(R1), F20
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x0e74100c // saddw v12.4s, v0.4s, v20.4h
+	FMOVQ 128(R11), F17
+	FMOVQ 0(R11), F13
+	WORD $0x4e2dcd91 // fmla v17.4s, v12.4s, v13.4s
+	FMOVQ 464(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 720(R1), F15
+	VSHL $4, V15.B16, V23.B16
+	VAND V2.B16, V23.B16, V28.B16
+	VORR V28.B16, V27.B16, V27.B16
+	VSUB V4.B16, V27.B16, V27.B16
+	FMOVQ 528(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V23.B16, V19.B16
+	VUSRA $2, V19.B16, V21.B16
+	VSUB V4.B16, V21.B16, V21.B16
+	FSTPQ (F27, F21), 256(R23)
+	FMOVQ 592(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V2.B16, V15.B16, V22.B16
+	VORR V22.B16, V29.B16, V29.B16
+	VSUB V4.B16, V29.B16, V29.B16
+	FMOVQ 656(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V15.B16, V25.B16
+	VUSRA $2, V25.B16, V30.B16
+	VSUB V4.B16, V30.B16, V30.B16
+	FSTPQ (F29, F30), 288(R23)
+	FMOVQ 464(R1), F31
+	FMOVQ 784(R1), F24
+	VSHL $4, V24.B16, V10.B16
+	VAND V2.B16, V10.B16, V8.B16
+	VUSRA $4, V31.B16, V8.B16
+	VSUB V4.B16, V8.B16, V8.B16
+	FMOVQ 528(R1), F5
+	VAND V3.B16, V10.B16, V14.B16
+	VUSHR $4, V5.B16, V5.B16
+	VUSRA $2, V14.B16, V5.B16
+	VSUB V4.B16, V5.B16, V5.B16
+	FSTPQ (F8, F5), 320(R23)
+	FMOVQ 592(R1), F11
+	VAND V2.B16, V24.B16, V7.B16
+	VUSRA $4, V11.B16, V7.B16
+	VSUB V4.B16, V7.B16, V7.B16
+	FMOVQ 656(R1), F18
+	VAND V3.B16, V24.B16, V6.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V6.B16, V18.B16
+	VSUB V4.B16, V18.B16, V18.B16
+	FSTPQ (F7, F18), 352(R23)
+	WORD $0x4e69101a // saddw2 v26.4s, v0.4s, v9.8h
+	FMOVQ 144(R11), F12
+	FMOVQ 16(R11), F13
+	WORD $0x4e2dcf4c // fmla v12.4s, v26.4s, v13.4s
+	FSTPQ (F16, F12), 0(R23)
+	WORD $0x4e74101c // saddw2 v28.4s, v0.4s, v20.8h
+	FMOVQ 144(R11), F19
+	FMOVQ 16(R11), F27
+	WORD $0x4e3bcf93 // fmla v19.4s, v28.4s, v27.4s
+	FSTPQ (F17, F19), 64(R23)
+	FMOVQ 480(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 736(R1), F22
+	VSHL $4, V22.B16, V23.B16
+	VAND V2.B16, V23.B16, V15.B16
+	VORR V15.B16, V21.B16, V21.B16
+	VSUB V4.B16, V21.B16, V21.B16
+	FMOVQ 544(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V23.B16, V29.B16
+	VUSRA $2, V29.B16, V25.B16
+	VSUB V4.B16, V25.B16, V25.B16
+	FSTPQ (F21, F25), 384(R23)
+	FMOVQ 608(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V22.B16, V31.B16
+	VORR V31.B16, V30.B16, V30.B16
+	VSUB V4.B16, V30.B16, V30.B16
+	FMOVQ 672(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V22.B16, V8.B16
+	VUSRA $2, V8.B16, V14.B16
+	VSUB V4.B16, V14.B16, V14.B16
+	FSTPQ (F30, F14), 416(R23)
+	FMOVQ 480(R1), F5
+	FMOVQ 800(R1), F11
+	VSHL $4, V11.B16, V10.B16
+	VAND V2.B16, V10.B16, V24.B16
+	VUSRA $4, V5.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FMOVQ 544(R1), F6
+	VAND V3.B16, V10.B16, V7.B16
+	VUSHR $4, V6.B16, V6.B16
+	VUSRA $2, V7.B16, V6.B16
+	VSUB V4.B16, V6.B16, V6.B16
+	FSTPQ (F24, F6), 448(R23)
+	FMOVQ 608(R1), F18
+	VAND V2.B16, V11.B16, V9.B16
+	VUSRA $4, V18.B16, V9.B16
+	VSUB V4.B16, V9.B16, V9.B16
+	FMOVQ 672(R1), F26
+	VAND V3.B16, V11.B16, V13.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V13.B16, V26.B16
+	VSUB V4.B16, V26.B16, V26.B16
+	FSTPQ (F9, F26), 480(R23)
+	FMOVD 40(R1), F16
+	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
+	WORD $0x0e70100c // saddw v12.4s, v0.4s, v16.4h
+	FMOVQ 160(R11), F20
+	FMOVQ 32(R11), F28
+	WORD $0x4e3ccd94 // fmla v20.4s, v12.4s, v28.4s
+	FMOVD 56(R1), F27
+	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
+	WORD $0x0e7b1011 // saddw v17.4s, v0.4s, v27.4h
+	FMOVQ 160(R11), F19
+	FMOVQ 32(R11), F15
+	WORD $0x4e2fce33 // fmla v19.4s, v17.4s, v15.4s
+	FMOVQ 496(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 752(R1), F21
+	VSHL $4, V21.B16, V25.B16
+	VAND V2.B16, V25.B16, V31.B16
+	VORR V31.B16, V29.B16, V29.B16
+	VSUB V4.B16, V29.B16, V29.B16
+	FMOVQ 560(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V25.B16, V22.B16
+	VUSRA $2, V22.B16, V23.B16
+	VSUB V4.B16, V23.B16, V23.B16
+	FSTPQ (F29, F23), 512(R23)
+	FMOVQ 624(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V2.B16, V21.B16, V30.B16
+	VORR V30.B16, V8.B16, V8.B16
+	VSUB V4.B16, V8.B16, V8.B16
+	FMOVQ 688(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V21.B16, V5.B16
+	VUSRA $2, V5.B16, V14.B16
+	VSUB V4.B16, V14.B16, V14.B16
+	FSTPQ (F8, F14), 544(R23)
+	FMOVQ 496(R1), F7
+	FMOVQ 816(R1), F24
+	VSHL $4, V24.B16, V6.B16
+	VAND V2.B16, V6.B16, V18.B16
+	VUSRA $4, V7.B16, V18.B16
+	VSUB V4.B16, V18.B16, V18.B16
+	FMOVQ 560(R1), F10
+	VAND V3.B16, V6.B16, V11.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V11.B16, V10.B16
+	VSUB V4.B16, V10.B16, V10.B16
+	FSTPQ (F18, F10), 576(R23)
+	FMOVQ 624(R1), F13
+	VAND V2.B16, V24.B16, V9.B16
+	VUSRA $4, V13.B16, V9.B16
+	VSUB V4.B16, V9.B16, V9.B16
+	FMOVQ 688(R1), F26
+	VAND V3.B16, V24.B16, V12.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V12.B16, V26.B16
+	VSUB V4.B16, V26.B16, V26.B16
+	FSTPQ (F9, F26), 608(R23)
+	WORD $0x4e70101c // saddw2 v28.4s, v0.4s, v16.8h
+	FMOVQ 176(R11), F17
+	FMOVQ 48(R11), F15
+	WORD $0x4e2fcf91 // fmla v17.4s, v28.4s, v15.4s
+	FSTPQ (F20, F17), 32(R23)
+	WORD $0x4e7b101f // saddw2 v31.4s, v0.4s, v27.8h
+	FMOVQ 176(R11), F22
+	FMOVQ 48(R11), F29
+	WORD $0x4e3dcff6 // fmla v22.4s, v31.4s, v29.4s
+	FSTPQ (F19, F22), 96(R23)
 	ADD $640, R23
 	ADD $832, R1
 	SUBS $2, R4
@@ -11531,183 +11669,183 @@ pair112:
 	MOVD R2, R13
 	MOVD R3, R14
 row114:
-	FMOVQ 0(R14), F15
-	FMOVQ 16(R14), F10
-	FMOVQ 32(R14), F11
-	FMOVQ 48(R14), F7
+	FMOVQ 0(R14), F23
+	FMOVQ 16(R14), F30
+	FMOVQ 32(R14), F25
+	FMOVQ 48(R14), F21
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile115:
-	FMOVQ 0(R21), F9
+	FMOVQ 0(R21), F5
 	FMOVQ 16(R21), F8
-	VDUP V9.S[0], V16.S4
-	VDUP V9.S[1], V13.S4
-	VDUP V9.S[2], V18.S4
-	VDUP V9.S[3], V19.S4
-	VDUP V8.S[0], V23.S4
-	VDUP V8.S[1], V25.S4
-	VDUP V8.S[2], V26.S4
-	VDUP V8.S[3], V20.S4
-	FMOVQ 32(R21), F27
-	FMOVQ 128(R23), F24
-	WORD $0x0e30c315 // smull v21.8h, v24.8b, v16.8b
-	WORD $0x4e30c316 // smull2 v22.8h, v24.16b, v16.16b
+	VDUP V5.S[0], V14.S4
+	VDUP V5.S[1], V7.S4
+	VDUP V5.S[2], V11.S4
+	VDUP V5.S[3], V18.S4
+	VDUP V8.S[0], V10.S4
+	VDUP V8.S[1], V13.S4
+	VDUP V8.S[2], V6.S4
+	VDUP V8.S[3], V24.S4
+	FMOVQ 32(R21), F12
+	FMOVQ 128(R23), F16
+	WORD $0x0e2ec209 // smull v9.8h, v16.8b, v14.8b
+	WORD $0x4e2ec21a // smull2 v26.8h, v16.16b, v14.16b
 	FMOVQ 144(R23), F28
-	WORD $0x0e2d8395 // smlal v21.8h, v28.8b, v13.8b
-	WORD $0x4e2d8396 // smlal2 v22.8h, v28.16b, v13.16b
-	FMOVQ 160(R23), F29
-	WORD $0x0e3283b5 // smlal v21.8h, v29.8b, v18.8b
-	WORD $0x4e3283b6 // smlal2 v22.8h, v29.16b, v18.16b
-	FMOVQ 176(R23), F30
-	WORD $0x0e3383d5 // smlal v21.8h, v30.8b, v19.8b
-	WORD $0x4e3383d6 // smlal2 v22.8h, v30.16b, v19.16b
-	VADDP V22.H8, V21.H8, V21.H8
-	FMOVQ 0(R10), F31
-	WORD $0x4e606abf // sadalp v31.4s, v21.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f9b93ff // fmul v31.4s, v31.4s, v27.s[0]
-	FMOVQ 192(R23), F14
-	WORD $0x0e37c1c5 // smull v5.8h, v14.8b, v23.8b
-	WORD $0x4e37c1c6 // smull2 v6.8h, v14.16b, v23.16b
-	FMOVQ 208(R23), F12
-	WORD $0x0e398185 // smlal v5.8h, v12.8b, v25.8b
-	WORD $0x4e398186 // smlal2 v6.8h, v12.16b, v25.16b
-	FMOVQ 224(R23), F17
-	WORD $0x0e3a8225 // smlal v5.8h, v17.8b, v26.8b
-	WORD $0x4e3a8226 // smlal2 v6.8h, v17.16b, v26.16b
-	FMOVQ 240(R23), F9
-	WORD $0x0e348125 // smlal v5.8h, v9.8b, v20.8b
-	WORD $0x4e348126 // smlal2 v6.8h, v9.16b, v20.16b
-	VADDP V6.H8, V5.H8, V5.H8
-	FMOVQ 0(R10), F8
-	WORD $0x4e6068a8 // sadalp v8.4s, v5.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fbb9108 // fmul v8.4s, v8.4s, v27.s[1]
-	FMOVQ 0(R23), F24
-	WORD $0x4e38cfef // fmla v15.4s, v31.4s, v24.4s
-	FMOVQ 64(R23), F28
-	WORD $0x4e3ccd0f // fmla v15.4s, v8.4s, v28.4s
-	FMOVQ 256(R23), F22
-	WORD $0x0e30c2dd // smull v29.8h, v22.8b, v16.8b
-	WORD $0x4e30c2de // smull2 v30.8h, v22.16b, v16.16b
-	FMOVQ 272(R23), F21
-	WORD $0x0e2d82bd // smlal v29.8h, v21.8b, v13.8b
-	WORD $0x4e2d82be // smlal2 v30.8h, v21.16b, v13.16b
-	FMOVQ 288(R23), F14
-	WORD $0x0e3281dd // smlal v29.8h, v14.8b, v18.8b
-	WORD $0x4e3281de // smlal2 v30.8h, v14.16b, v18.16b
-	FMOVQ 304(R23), F12
-	WORD $0x0e33819d // smlal v29.8h, v12.8b, v19.8b
-	WORD $0x4e33819e // smlal2 v30.8h, v12.16b, v19.16b
-	VADDP V30.H8, V29.H8, V29.H8
+	WORD $0x0e278389 // smlal v9.8h, v28.8b, v7.8b
+	WORD $0x4e27839a // smlal2 v26.8h, v28.16b, v7.16b
+	FMOVQ 160(R23), F15
+	WORD $0x0e2b81e9 // smlal v9.8h, v15.8b, v11.8b
+	WORD $0x4e2b81fa // smlal2 v26.8h, v15.16b, v11.16b
+	FMOVQ 176(R23), F20
+	WORD $0x0e328289 // smlal v9.8h, v20.8b, v18.8b
+	WORD $0x4e32829a // smlal2 v26.8h, v20.16b, v18.16b
+	VADDP V26.H8, V9.H8, V9.H8
 	FMOVQ 0(R10), F17
-	WORD $0x4e606bb1 // sadalp v17.4s, v29.8h
+	WORD $0x4e606931 // sadalp v17.4s, v9.8h
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f9b9231 // fmul v17.4s, v17.4s, v27.s[0]
-	FMOVQ 320(R23), F5
-	WORD $0x0e37c0a9 // smull v9.8h, v5.8b, v23.8b
-	WORD $0x4e37c0a6 // smull2 v6.8h, v5.16b, v23.16b
-	FMOVQ 336(R23), F31
-	WORD $0x0e3983e9 // smlal v9.8h, v31.8b, v25.8b
-	WORD $0x4e3983e6 // smlal2 v6.8h, v31.16b, v25.16b
-	FMOVQ 352(R23), F24
-	WORD $0x0e3a8309 // smlal v9.8h, v24.8b, v26.8b
-	WORD $0x4e3a8306 // smlal2 v6.8h, v24.16b, v26.16b
-	FMOVQ 368(R23), F8
-	WORD $0x0e348109 // smlal v9.8h, v8.8b, v20.8b
-	WORD $0x4e348106 // smlal2 v6.8h, v8.16b, v20.16b
-	VADDP V6.H8, V9.H8, V9.H8
-	FMOVQ 0(R10), F28
-	WORD $0x4e60693c // sadalp v28.4s, v9.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fbb939c // fmul v28.4s, v28.4s, v27.s[1]
-	FMOVQ 16(R23), F22
-	WORD $0x4e36ce2a // fmla v10.4s, v17.4s, v22.4s
-	FMOVQ 80(R23), F21
-	WORD $0x4e35cf8a // fmla v10.4s, v28.4s, v21.4s
-	FMOVQ 384(R23), F30
-	WORD $0x0e30c3ce // smull v14.8h, v30.8b, v16.8b
-	WORD $0x4e30c3cc // smull2 v12.8h, v30.16b, v16.16b
-	FMOVQ 400(R23), F29
-	WORD $0x0e2d83ae // smlal v14.8h, v29.8b, v13.8b
-	WORD $0x4e2d83ac // smlal2 v12.8h, v29.16b, v13.16b
-	FMOVQ 416(R23), F5
-	WORD $0x0e3280ae // smlal v14.8h, v5.8b, v18.8b
-	WORD $0x4e3280ac // smlal2 v12.8h, v5.16b, v18.16b
-	FMOVQ 432(R23), F31
-	WORD $0x0e3383ee // smlal v14.8h, v31.8b, v19.8b
-	WORD $0x4e3383ec // smlal2 v12.8h, v31.16b, v19.16b
-	VADDP V12.H8, V14.H8, V14.H8
-	FMOVQ 0(R10), F24
-	WORD $0x4e6069d8 // sadalp v24.4s, v14.8h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f9b9318 // fmul v24.4s, v24.4s, v27.s[0]
-	FMOVQ 448(R23), F9
-	WORD $0x0e37c128 // smull v8.8h, v9.8b, v23.8b
-	WORD $0x4e37c126 // smull2 v6.8h, v9.16b, v23.16b
-	FMOVQ 464(R23), F17
-	WORD $0x0e398228 // smlal v8.8h, v17.8b, v25.8b
-	WORD $0x4e398226 // smlal2 v6.8h, v17.16b, v25.16b
-	FMOVQ 480(R23), F22
-	WORD $0x0e3a82c8 // smlal v8.8h, v22.8b, v26.8b
-	WORD $0x4e3a82c6 // smlal2 v6.8h, v22.16b, v26.16b
-	FMOVQ 496(R23), F28
-	WORD $0x0e348388 // smlal v8.8h, v28.8b, v20.8b
-	WORD $0x4e348386 // smlal2 v6.8h, v28.16b, v20.16b
-	VADDP V6.H8, V8.H8, V8.H8
-	FMOVQ 0(R10), F21
-	WORD $0x4e606915 // sadalp v21.4s, v8.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fbb92b5 // fmul v21.4s, v21.4s, v27.s[1]
-	FMOVQ 32(R23), F30
-	WORD $0x4e3ecf0b // fmla v11.4s, v24.4s, v30.4s
-	FMOVQ 96(R23), F29
-	WORD $0x4e3dceab // fmla v11.4s, v21.4s, v29.4s
-	FMOVQ 512(R23), F12
-	WORD $0x0e30c185 // smull v5.8h, v12.8b, v16.8b
-	WORD $0x4e30c19f // smull2 v31.8h, v12.16b, v16.16b
-	FMOVQ 528(R23), F14
-	WORD $0x0e2d81c5 // smlal v5.8h, v14.8b, v13.8b
-	WORD $0x4e2d81df // smlal2 v31.8h, v14.16b, v13.16b
-	FMOVQ 544(R23), F9
-	WORD $0x0e328125 // smlal v5.8h, v9.8b, v18.8b
-	WORD $0x4e32813f // smlal2 v31.8h, v9.16b, v18.16b
-	FMOVQ 560(R23), F17
-	WORD $0x0e338225 // smlal v5.8h, v17.8b, v19.8b
-	WORD $0x4e33823f // smlal2 v31.8h, v17.16b, v19.16b
-	VADDP V31.H8, V5.H8, V5.H8
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVQ 192(R23), F29
+	WORD $0x0e2ac3bb // smull v27.8h, v29.8b, v10.8b
+	WORD $0x4e2ac3bf // smull2 v31.8h, v29.16b, v10.16b
+	FMOVQ 208(R23), F19
+	WORD $0x0e2d827b // smlal v27.8h, v19.8b, v13.8b
+	WORD $0x4e2d827f // smlal2 v31.8h, v19.16b, v13.16b
+	FMOVQ 224(R23), F22
+	WORD $0x0e2682db // smlal v27.8h, v22.8b, v6.8b
+	WORD $0x4e2682df // smlal2 v31.8h, v22.16b, v6.16b
+	FMOVQ 240(R23), F5
+	WORD $0x0e3880bb // smlal v27.8h, v5.8b, v24.8b
+	WORD $0x4e3880bf // smlal2 v31.8h, v5.16b, v24.16b
+	VADDP V31.H8, V27.H8, V27.H8
+	FMOVQ 0(R10), F8
+	WORD $0x4e606b68 // sadalp v8.4s, v27.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4fac9108 // fmul v8.4s, v8.4s, v12.s[1]
+	FMOVQ 0(R23), F16
+	WORD $0x4e30ce37 // fmla v23.4s, v17.4s, v16.4s
+	FMOVQ 64(R23), F28
+	WORD $0x4e3ccd17 // fmla v23.4s, v8.4s, v28.4s
+	FMOVQ 256(R23), F26
+	WORD $0x0e2ec34f // smull v15.8h, v26.8b, v14.8b
+	WORD $0x4e2ec354 // smull2 v20.8h, v26.16b, v14.16b
+	FMOVQ 272(R23), F9
+	WORD $0x0e27812f // smlal v15.8h, v9.8b, v7.8b
+	WORD $0x4e278134 // smlal2 v20.8h, v9.16b, v7.16b
+	FMOVQ 288(R23), F29
+	WORD $0x0e2b83af // smlal v15.8h, v29.8b, v11.8b
+	WORD $0x4e2b83b4 // smlal2 v20.8h, v29.16b, v11.16b
+	FMOVQ 304(R23), F19
+	WORD $0x0e32826f // smlal v15.8h, v19.8b, v18.8b
+	WORD $0x4e328274 // smlal2 v20.8h, v19.16b, v18.16b
+	VADDP V20.H8, V15.H8, V15.H8
 	FMOVQ 0(R10), F22
-	WORD $0x4e6068b6 // sadalp v22.4s, v5.8h
+	WORD $0x4e6069f6 // sadalp v22.4s, v15.8h
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f9b92d6 // fmul v22.4s, v22.4s, v27.s[0]
+	WORD $0x4f8c92d6 // fmul v22.4s, v22.4s, v12.s[0]
+	FMOVQ 320(R23), F27
+	WORD $0x0e2ac365 // smull v5.8h, v27.8b, v10.8b
+	WORD $0x4e2ac37f // smull2 v31.8h, v27.16b, v10.16b
+	FMOVQ 336(R23), F17
+	WORD $0x0e2d8225 // smlal v5.8h, v17.8b, v13.8b
+	WORD $0x4e2d823f // smlal2 v31.8h, v17.16b, v13.16b
+	FMOVQ 352(R23), F16
+	WORD $0x0e268205 // smlal v5.8h, v16.8b, v6.8b
+	WORD $0x4e26821f // smlal2 v31.8h, v16.16b, v6.16b
+	FMOVQ 368(R23), F8
+	WORD $0x0e388105 // smlal v5.8h, v8.8b, v24.8b
+	WORD $0x4e38811f // smlal2 v31.8h, v8.16b, v24.16b
+	VADDP V31.H8, V5.H8, V5.H8
+	FMOVQ 0(R10), F28
+	WORD $0x4e6068bc // sadalp v28.4s, v5.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fac939c // fmul v28.4s, v28.4s, v12.s[1]
+	FMOVQ 16(R23), F26
+	WORD $0x4e3acede // fmla v30.4s, v22.4s, v26.4s
+	FMOVQ 80(R23), F9
+	WORD $0x4e29cf9e // fmla v30.4s, v28.4s, v9.4s
+	FMOVQ 384(R23), F20
+	WORD $0x0e2ec29d // smull v29.8h, v20.8b, v14.8b
+	WORD $0x4e2ec293 // smull2 v19.8h, v20.16b, v14.16b
+	FMOVQ 400(R23), F15
+	WORD $0x0e2781fd // smlal v29.8h, v15.8b, v7.8b
+	WORD $0x4e2781f3 // smlal2 v19.8h, v15.16b, v7.16b
+	FMOVQ 416(R23), F27
+	WORD $0x0e2b837d // smlal v29.8h, v27.8b, v11.8b
+	WORD $0x4e2b8373 // smlal2 v19.8h, v27.16b, v11.16b
+	FMOVQ 432(R23), F17
+	WORD $0x0e32823d // smlal v29.8h, v17.8b, v18.8b
+	WORD $0x4e328233 // smlal2 v19.8h, v17.16b, v18.16b
+	VADDP V19.H8, V29.H8, V29.H8
+	FMOVQ 0(R10), F16
+	WORD $0x4e606bb0 // sadalp v16.4s, v29.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
+	FMOVQ 448(R23), F5
+	WORD $0x0e2ac0a8 // smull v8.8h, v5.8b, v10.8b
+	WORD $0x4e2ac0bf // smull2 v31.8h, v5.16b, v10.16b
+	FMOVQ 464(R23), F22
+	WORD $0x0e2d82c8 // smlal v8.8h, v22.8b, v13.8b
+	WORD $0x4e2d82df // smlal2 v31.8h, v22.16b, v13.16b
+	FMOVQ 480(R23), F26
+	WORD $0x0e268348 // smlal v8.8h, v26.8b, v6.8b
+	WORD $0x4e26835f // smlal2 v31.8h, v26.16b, v6.16b
+	FMOVQ 496(R23), F28
+	WORD $0x0e388388 // smlal v8.8h, v28.8b, v24.8b
+	WORD $0x4e38839f // smlal2 v31.8h, v28.16b, v24.16b
+	VADDP V31.H8, V8.H8, V8.H8
+	FMOVQ 0(R10), F9
+	WORD $0x4e606909 // sadalp v9.4s, v8.8h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4fac9129 // fmul v9.4s, v9.4s, v12.s[1]
+	FMOVQ 32(R23), F20
+	WORD $0x4e34ce19 // fmla v25.4s, v16.4s, v20.4s
+	FMOVQ 96(R23), F15
+	WORD $0x4e2fcd39 // fmla v25.4s, v9.4s, v15.4s
+	FMOVQ 512(R23), F19
+	WORD $0x0e2ec27b // smull v27.8h, v19.8b, v14.8b
+	WORD $0x4e2ec271 // smull2 v17.8h, v19.16b, v14.16b
+	FMOVQ 528(R23), F29
+	WORD $0x0e2783bb // smlal v27.8h, v29.8b, v7.8b
+	WORD $0x4e2783b1 // smlal2 v17.8h, v29.16b, v7.16b
+	FMOVQ 544(R23), F5
+	WORD $0x0e2b80bb // smlal v27.8h, v5.8b, v11.8b
+	WORD $0x4e2b80b1 // smlal2 v17.8h, v5.16b, v11.16b
+	FMOVQ 560(R23), F22
+	WORD $0x0e3282db // smlal v27.8h, v22.8b, v18.8b
+	WORD $0x4e3282d1 // smlal2 v17.8h, v22.16b, v18.16b
+	VADDP V17.H8, V27.H8, V27.H8
+	FMOVQ 0(R10), F26
+	WORD $0x4e606b7a // sadalp v26.4s, v27.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f8c935a // fmul v26.4s, v26.4s, v12.s[0]
 	FMOVQ 576(R23), F8
-	WORD $0x0e37c11c // smull v28.8h, v8.8b, v23.8b
-	WORD $0x4e37c106 // smull2 v6.8h, v8.16b, v23.16b
-	FMOVQ 592(R23), F24
-	WORD $0x0e39831c // smlal v28.8h, v24.8b, v25.8b
-	WORD $0x4e398306 // smlal2 v6.8h, v24.16b, v25.16b
-	FMOVQ 608(R23), F30
-	WORD $0x0e3a83dc // smlal v28.8h, v30.8b, v26.8b
-	WORD $0x4e3a83c6 // smlal2 v6.8h, v30.16b, v26.16b
-	FMOVQ 624(R23), F21
-	WORD $0x0e3482bc // smlal v28.8h, v21.8b, v20.8b
-	WORD $0x4e3482a6 // smlal2 v6.8h, v21.16b, v20.16b
-	VADDP V6.H8, V28.H8, V28.H8
-	FMOVQ 0(R10), F29
-	WORD $0x4e606b9d // sadalp v29.4s, v28.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fbb93bd // fmul v29.4s, v29.4s, v27.s[1]
-	FMOVQ 48(R23), F12
-	WORD $0x4e2ccec7 // fmla v7.4s, v22.4s, v12.4s
-	FMOVQ 112(R23), F14
-	WORD $0x4e2ecfa7 // fmla v7.4s, v29.4s, v14.4s
+	WORD $0x0e2ac11c // smull v28.8h, v8.8b, v10.8b
+	WORD $0x4e2ac11f // smull2 v31.8h, v8.16b, v10.16b
+	FMOVQ 592(R23), F16
+	WORD $0x0e2d821c // smlal v28.8h, v16.8b, v13.8b
+	WORD $0x4e2d821f // smlal2 v31.8h, v16.16b, v13.16b
+	FMOVQ 608(R23), F20
+	WORD $0x0e26829c // smlal v28.8h, v20.8b, v6.8b
+	WORD $0x4e26829f // smlal2 v31.8h, v20.16b, v6.16b
+	FMOVQ 624(R23), F9
+	WORD $0x0e38813c // smlal v28.8h, v9.8b, v24.8b
+	WORD $0x4e38813f // smlal2 v31.8h, v9.16b, v24.16b
+	VADDP V31.H8, V28.H8, V28.H8
+	FMOVQ 0(R10), F15
+	WORD $0x4e606b8f // sadalp v15.4s, v28.8h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4fac91ef // fmul v15.4s, v15.4s, v12.s[1]
+	FMOVQ 48(R23), F19
+	WORD $0x4e33cf55 // fmla v21.4s, v26.4s, v19.4s
+	FMOVQ 112(R23), F29
+	WORD $0x4e3dcdf5 // fmla v21.4s, v15.4s, v29.4s
 	ADD $64, R21
 	ADD $640, R23
 	SUBS $1, R4
 	BNE tile115
-	FSTPQ (F15, F10), 0(R14)
-	FSTPQ (F11, F7), 32(R14)
+	FSTPQ (F23, F30), 0(R14)
+	FSTPQ (F25, F21), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -11729,7 +11867,7 @@ TEXT ·mulIQ4_NLx1(SB), NOSPLIT, $0-8
 	FMOVQ 0(R10), F0
 	MOVW $0xf0f0f0f, R5
 	VDUP R5, V1.S4
-	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F2
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
@@ -12290,16 +12428,16 @@ last119:
 
 // mulIQ4_NL multiplies IQ4_NL weights with several rows of activations.
 // func mulIQ4_NL(a *panel.Args)
-TEXT ·mulIQ4_NL(SB), 0, $4800-8
+TEXT ·mulIQ4_NL(SB), 0, $4928-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-4800(SP), R11
+	MOVD $buf-4928(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
 	MOVW $0xf0f0f0f, R5
 	VDUP R5, V1.S4
-	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F2
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
@@ -12326,7 +12464,7 @@ bunch122:
 	CMP R4, R9
 	CSEL LT, R9, R4, R4
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair123:
 	FMOVQ 64(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
@@ -12589,7 +12727,7 @@ row125:
 	FMOVQ 32(R14), F21
 	FMOVQ 48(R14), F22
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile126:
 	FMOVQ 0(R21), F23
@@ -12800,16 +12938,16 @@ tile126:
 
 // mulIQ4_XSx1 multiplies IQ4_XS weights with a few rows of activations, one by one.
 // func mulIQ4_XSx1(a *panel.Args)
-TEXT ·mulIQ4_XSx1(SB), 0, $192-8
+TEXT ·mulIQ4_XSx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
 	MOVW $0xf0f0f0f, R5
 	VDUP R5, V1.S4
-	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F2
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
@@ -12831,564 +12969,573 @@ row128:
 	MOVD 40(R0), R9
 	LSR $3, R9
 block129:
-	FMOVD 0(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 0(R11)
-	FMOVD 8(R1), F8
+	FMOVQ 32(R10), F7
+	FMOVD 0(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 16(R11)
-	FMOVD 16(R1), F9
+	FMOVQ F8, 0(R11)
+	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
+	FMOVQ F8, 128(R11)
+	FMOVD 8(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 32(R11)
-	FMOVD 24(R1), F10
+	FMOVQ F9, 16(R11)
+	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
+	FMOVQ F9, 144(R11)
+	FMOVD 16(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 48(R11)
+	FMOVQ F10, 32(R11)
+	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
+	FMOVQ F10, 160(R11)
+	FMOVD 24(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 48(R11)
+	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
+	FMOVQ F11, 176(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair130:
-	FMOVQ 0(R2), F11
-	FMOVQ 16(R2), F12
-	VDUP V11.S[0], V13.S4
-	VDUP V11.S[1], V14.S4
-	VDUP V11.S[2], V15.S4
-	VDUP V11.S[3], V16.S4
-	VDUP V12.S[0], V17.S4
-	VDUP V12.S[1], V18.S4
-	VDUP V12.S[2], V19.S4
-	VDUP V12.S[3], V20.S4
-	FMOVQ 32(R2), F21
+	FMOVQ 0(R2), F12
+	FMOVQ 16(R2), F13
+	VDUP V12.S[0], V14.S4
+	VDUP V12.S[1], V15.S4
+	VDUP V12.S[2], V16.S4
+	VDUP V12.S[3], V17.S4
+	VDUP V13.S[0], V18.S4
+	VDUP V13.S[1], V19.S4
+	VDUP V13.S[2], V20.S4
+	VDUP V13.S[3], V21.S4
+	FMOVQ 32(R2), F22
 	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 16(R10), F22
 	FMOVQ 16(R10), F23
-	FMOVQ 64(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x0e2dc358 // smull v24.8h, v26.8b, v13.8b
-	WORD $0x4e2dc359 // smull2 v25.8h, v26.16b, v13.16b
-	FMOVQ 128(R1), F27
+	FMOVQ 16(R10), F24
+	FMOVQ 64(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
 	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x0e2e8378 // smlal v24.8h, v27.8b, v14.8b
-	WORD $0x4e2e8379 // smlal2 v25.8h, v27.16b, v14.16b
-	WORD $0x4e606b16 // sadalp v22.4s, v24.8h
+	WORD $0x0e2ec379 // smull v25.8h, v27.8b, v14.8b
+	WORD $0x4e2ec37a // smull2 v26.8h, v27.16b, v14.16b
+	FMOVQ 128(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	WORD $0x0e2f8399 // smlal v25.8h, v28.8b, v15.8b
+	WORD $0x4e2f839a // smlal2 v26.8h, v28.16b, v15.16b
 	WORD $0x4e606b37 // sadalp v23.4s, v25.8h
-	FMOVQ 192(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	WORD $0x0e2fc3dc // smull v28.8h, v30.8b, v15.8b
-	WORD $0x4e2fc3dd // smull2 v29.8h, v30.16b, v15.16b
-	FMOVQ 256(R1), F31
+	WORD $0x4e606b58 // sadalp v24.4s, v26.8h
+	FMOVQ 192(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x0e3083fc // smlal v28.8h, v31.8b, v16.8b
-	WORD $0x4e3083fd // smlal2 v29.8h, v31.16b, v16.16b
-	WORD $0x4e606b96 // sadalp v22.4s, v28.8h
+	WORD $0x0e30c3fd // smull v29.8h, v31.8b, v16.8b
+	WORD $0x4e30c3fe // smull2 v30.8h, v31.16b, v16.16b
+	FMOVQ 256(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	WORD $0x0e31811d // smlal v29.8h, v8.8b, v17.8b
+	WORD $0x4e31811e // smlal2 v30.8h, v8.16b, v17.16b
 	WORD $0x4e606bb7 // sadalp v23.4s, v29.8h
-	VADDP V23.S4, V22.S4, V22.S4
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f9592d6 // fmul v22.4s, v22.4s, v21.s[0]
-	FMOVQ 16(R10), F7
-	FMOVQ 16(R10), F8
-	FMOVQ 64(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	WORD $0x0e31c169 // smull v9.8h, v11.8b, v17.8b
-	WORD $0x4e31c16a // smull2 v10.8h, v11.16b, v17.16b
-	FMOVQ 128(R1), F12
+	WORD $0x4e606bd8 // sadalp v24.4s, v30.8h
+	VADDP V24.S4, V23.S4, V23.S4
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4f9692f7 // fmul v23.4s, v23.4s, v22.s[0]
+	FMOVQ 16(R10), F9
+	FMOVQ 16(R10), F10
+	FMOVQ 64(R1), F12
 	VUSHR $4, V12.B16, V12.B16
 	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	WORD $0x0e328189 // smlal v9.8h, v12.8b, v18.8b
-	WORD $0x4e32818a // smlal2 v10.8h, v12.16b, v18.16b
-	WORD $0x4e606927 // sadalp v7.4s, v9.8h
-	WORD $0x4e606948 // sadalp v8.4s, v10.8h
-	FMOVQ 192(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	WORD $0x0e33c31a // smull v26.8h, v24.8b, v19.8b
-	WORD $0x4e33c31b // smull2 v27.8h, v24.16b, v19.16b
-	FMOVQ 256(R1), F25
+	WORD $0x0e32c18b // smull v11.8h, v12.8b, v18.8b
+	WORD $0x4e32c187 // smull2 v7.8h, v12.16b, v18.16b
+	FMOVQ 128(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	WORD $0x0e3381ab // smlal v11.8h, v13.8b, v19.8b
+	WORD $0x4e3381a7 // smlal2 v7.8h, v13.16b, v19.16b
+	WORD $0x4e606969 // sadalp v9.4s, v11.8h
+	WORD $0x4e6068ea // sadalp v10.4s, v7.8h
+	FMOVQ 192(R1), F25
 	VUSHR $4, V25.B16, V25.B16
 	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	WORD $0x0e34833a // smlal v26.8h, v25.8b, v20.8b
-	WORD $0x4e34833b // smlal2 v27.8h, v25.16b, v20.16b
-	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
-	WORD $0x4e606b68 // sadalp v8.4s, v27.8h
-	VADDP V8.S4, V7.S4, V7.S4
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fb510f6 // fmla v22.4s, v7.4s, v21.s[1]
-	FMOVD 0(R1), F30
-	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e101f // saddw v31.4s, v0.4s, v30.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 0(R11), F28
-	WORD $0x6e3cdfff // fmul v31.4s, v31.4s, v28.4s
-	WORD $0x4e3fcec3 // fmla v3.4s, v22.4s, v31.4s
-	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 16(R10), F29
-	FMOVQ 16(R10), F23
-	FMOVQ 80(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x0e2dc12b // smull v11.8h, v9.8b, v13.8b
-	WORD $0x4e2dc12c // smull2 v12.8h, v9.16b, v13.16b
-	FMOVQ 144(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x0e2e814b // smlal v11.8h, v10.8b, v14.8b
-	WORD $0x4e2e814c // smlal2 v12.8h, v10.16b, v14.16b
-	WORD $0x4e60697d // sadalp v29.4s, v11.8h
-	WORD $0x4e606997 // sadalp v23.4s, v12.8h
-	FMOVQ 208(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x0e2fc358 // smull v24.8h, v26.8b, v15.8b
-	WORD $0x4e2fc359 // smull2 v25.8h, v26.16b, v15.16b
-	FMOVQ 272(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x0e308378 // smlal v24.8h, v27.8b, v16.8b
-	WORD $0x4e308379 // smlal2 v25.8h, v27.16b, v16.16b
-	WORD $0x4e606b1d // sadalp v29.4s, v24.8h
-	WORD $0x4e606b37 // sadalp v23.4s, v25.8h
-	VADDP V23.S4, V29.S4, V29.S4
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4f9593bd // fmul v29.4s, v29.4s, v21.s[0]
-	FMOVQ 16(R10), F8
-	FMOVQ 16(R10), F7
-	FMOVQ 80(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x0e31c3fc // smull v28.8h, v31.8b, v17.8b
-	WORD $0x4e31c3f6 // smull2 v22.8h, v31.16b, v17.16b
-	FMOVQ 144(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x0e32813c // smlal v28.8h, v9.8b, v18.8b
-	WORD $0x4e328136 // smlal2 v22.8h, v9.16b, v18.16b
-	WORD $0x4e606b88 // sadalp v8.4s, v28.8h
-	WORD $0x4e606ac7 // sadalp v7.4s, v22.8h
-	FMOVQ 208(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	WORD $0x0e33c18a // smull v10.8h, v12.8b, v19.8b
-	WORD $0x4e33c18b // smull2 v11.8h, v12.16b, v19.16b
-	FMOVQ 272(R1), F26
+	WORD $0x0e34c33b // smull v27.8h, v25.8b, v20.8b
+	WORD $0x4e34c33c // smull2 v28.8h, v25.16b, v20.16b
+	FMOVQ 256(R1), F26
 	VUSHR $4, V26.B16, V26.B16
 	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x0e34834a // smlal v10.8h, v26.8b, v20.8b
-	WORD $0x4e34834b // smlal2 v11.8h, v26.16b, v20.16b
-	WORD $0x4e606948 // sadalp v8.4s, v10.8h
-	WORD $0x4e606967 // sadalp v7.4s, v11.8h
-	VADDP V7.S4, V8.S4, V8.S4
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fb5111d // fmla v29.4s, v8.4s, v21.s[1]
-	WORD $0x4e7e101b // saddw2 v27.4s, v0.4s, v30.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 16(R11), F24
-	WORD $0x6e38df7b // fmul v27.4s, v27.4s, v24.4s
-	WORD $0x4e3bcfa4 // fmla v4.4s, v29.4s, v27.4s
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 16(R10), F25
-	FMOVQ 16(R10), F23
-	FMOVQ 96(R1), F28
+	WORD $0x0e35835b // smlal v27.8h, v26.8b, v21.8b
+	WORD $0x4e35835c // smlal2 v28.8h, v26.16b, v21.16b
+	WORD $0x4e606b69 // sadalp v9.4s, v27.8h
+	WORD $0x4e606b8a // sadalp v10.4s, v28.8h
+	VADDP V10.S4, V9.S4, V9.S4
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4fb61137 // fmla v23.4s, v9.4s, v22.s[1]
+	FMOVD 0(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f1008 // saddw v8.4s, v0.4s, v31.4h
+	FMOVQ 128(R11), F29
+	FMOVQ 0(R11), F30
+	WORD $0x4e3ecd1d // fmla v29.4s, v8.4s, v30.4s
+	WORD $0x4e3dcee3 // fmla v3.4s, v23.4s, v29.4s
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 16(R10), F24
+	FMOVQ 16(R10), F12
+	FMOVQ 80(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	WORD $0x0e2ec0ed // smull v13.8h, v7.8b, v14.8b
+	WORD $0x4e2ec0eb // smull2 v11.8h, v7.16b, v14.16b
+	FMOVQ 144(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	WORD $0x0e2f832d // smlal v13.8h, v25.8b, v15.8b
+	WORD $0x4e2f832b // smlal2 v11.8h, v25.16b, v15.16b
+	WORD $0x4e6069b8 // sadalp v24.4s, v13.8h
+	WORD $0x4e60696c // sadalp v12.4s, v11.8h
+	FMOVQ 208(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x0e2dc39f // smull v31.8h, v28.8b, v13.8b
-	WORD $0x4e2dc389 // smull2 v9.8h, v28.16b, v13.16b
-	FMOVQ 160(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x0e2e82df // smlal v31.8h, v22.8b, v14.8b
-	WORD $0x4e2e82c9 // smlal2 v9.8h, v22.16b, v14.16b
-	WORD $0x4e606bf9 // sadalp v25.4s, v31.8h
-	WORD $0x4e606937 // sadalp v23.4s, v9.8h
-	FMOVQ 224(R1), F10
+	WORD $0x0e30c39a // smull v26.8h, v28.8b, v16.8b
+	WORD $0x4e30c39b // smull2 v27.8h, v28.16b, v16.16b
+	FMOVQ 272(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x0e2fc14c // smull v12.8h, v10.8b, v15.8b
-	WORD $0x4e2fc15a // smull2 v26.8h, v10.16b, v15.16b
-	FMOVQ 288(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	WORD $0x0e30816c // smlal v12.8h, v11.8b, v16.8b
-	WORD $0x4e30817a // smlal2 v26.8h, v11.16b, v16.16b
-	WORD $0x4e606999 // sadalp v25.4s, v12.8h
-	WORD $0x4e606b57 // sadalp v23.4s, v26.8h
-	VADDP V23.S4, V25.S4, V25.S4
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f959339 // fmul v25.4s, v25.4s, v21.s[0]
-	FMOVQ 16(R10), F7
+	WORD $0x0e31815a // smlal v26.8h, v10.8b, v17.8b
+	WORD $0x4e31815b // smlal2 v27.8h, v10.16b, v17.16b
+	WORD $0x4e606b58 // sadalp v24.4s, v26.8h
+	WORD $0x4e606b6c // sadalp v12.4s, v27.8h
+	VADDP V12.S4, V24.S4, V24.S4
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f969318 // fmul v24.4s, v24.4s, v22.s[0]
+	FMOVQ 16(R10), F9
 	FMOVQ 16(R10), F8
-	FMOVQ 96(R1), F29
+	FMOVQ 80(R1), F29
 	VUSHR $4, V29.B16, V29.B16
 	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	WORD $0x0e31c3be // smull v30.8h, v29.8b, v17.8b
-	WORD $0x4e31c3b8 // smull2 v24.8h, v29.16b, v17.16b
-	FMOVQ 160(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x0e32837e // smlal v30.8h, v27.8b, v18.8b
-	WORD $0x4e328378 // smlal2 v24.8h, v27.16b, v18.16b
-	WORD $0x4e606bc7 // sadalp v7.4s, v30.8h
-	WORD $0x4e606b08 // sadalp v8.4s, v24.8h
-	FMOVQ 224(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x0e33c3fc // smull v28.8h, v31.8b, v19.8b
-	WORD $0x4e33c3f6 // smull2 v22.8h, v31.16b, v19.16b
-	FMOVQ 288(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x0e34813c // smlal v28.8h, v9.8b, v20.8b
-	WORD $0x4e348136 // smlal2 v22.8h, v9.16b, v20.16b
-	WORD $0x4e606b87 // sadalp v7.4s, v28.8h
-	WORD $0x4e606ac8 // sadalp v8.4s, v22.8h
-	VADDP V8.S4, V7.S4, V7.S4
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fb510f9 // fmla v25.4s, v7.4s, v21.s[1]
-	FMOVD 8(R1), F10
-	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
-	WORD $0x0e6a100b // saddw v11.4s, v0.4s, v10.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 32(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x4e2bcf25 // fmla v5.4s, v25.4s, v11.4s
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 16(R10), F26
-	FMOVQ 16(R10), F23
-	FMOVQ 112(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	WORD $0x0e2dc3dd // smull v29.8h, v30.8b, v13.8b
-	WORD $0x4e2dc3db // smull2 v27.8h, v30.16b, v13.16b
-	FMOVQ 176(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	WORD $0x0e2e831d // smlal v29.8h, v24.8b, v14.8b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606bba // sadalp v26.4s, v29.8h
-	WORD $0x4e606b77 // sadalp v23.4s, v27.8h
-	FMOVQ 240(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x0e2fc39f // smull v31.8h, v28.8b, v15.8b
-	WORD $0x4e2fc389 // smull2 v9.8h, v28.16b, v15.16b
-	FMOVQ 304(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x0e3082df // smlal v31.8h, v22.8b, v16.8b
-	WORD $0x4e3082c9 // smlal2 v9.8h, v22.16b, v16.16b
-	WORD $0x4e606bfa // sadalp v26.4s, v31.8h
-	WORD $0x4e606937 // sadalp v23.4s, v9.8h
-	VADDP V23.S4, V26.S4, V26.S4
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4f95935a // fmul v26.4s, v26.4s, v21.s[0]
-	FMOVQ 16(R10), F8
-	FMOVQ 16(R10), F7
-	FMOVQ 112(R1), F11
+	WORD $0x0e32c3be // smull v30.8h, v29.8b, v18.8b
+	WORD $0x4e32c3b7 // smull2 v23.8h, v29.16b, v18.16b
+	FMOVQ 144(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	WORD $0x0e3380fe // smlal v30.8h, v7.8b, v19.8b
+	WORD $0x4e3380f7 // smlal2 v23.8h, v7.16b, v19.16b
+	WORD $0x4e606bc9 // sadalp v9.4s, v30.8h
+	WORD $0x4e606ae8 // sadalp v8.4s, v23.8h
+	FMOVQ 208(R1), F11
 	VUSHR $4, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	WORD $0x0e31c16c // smull v12.8h, v11.8b, v17.8b
-	WORD $0x4e31c179 // smull2 v25.8h, v11.16b, v17.16b
-	FMOVQ 176(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	WORD $0x0e3283cc // smlal v12.8h, v30.8b, v18.8b
-	WORD $0x4e3283d9 // smlal2 v25.8h, v30.16b, v18.16b
-	WORD $0x4e606988 // sadalp v8.4s, v12.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVQ 240(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x0e33c378 // smull v24.8h, v27.8b, v19.8b
-	WORD $0x4e33c37d // smull2 v29.8h, v27.16b, v19.16b
-	FMOVQ 304(R1), F28
+	WORD $0x0e34c179 // smull v25.8h, v11.8b, v20.8b
+	WORD $0x4e34c16d // smull2 v13.8h, v11.16b, v20.16b
+	FMOVQ 272(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x0e348398 // smlal v24.8h, v28.8b, v20.8b
-	WORD $0x4e34839d // smlal2 v29.8h, v28.16b, v20.16b
-	WORD $0x4e606b08 // sadalp v8.4s, v24.8h
-	WORD $0x4e606ba7 // sadalp v7.4s, v29.8h
-	VADDP V7.S4, V8.S4, V8.S4
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fb5111a // fmla v26.4s, v8.4s, v21.s[1]
-	WORD $0x4e6a1016 // saddw2 v22.4s, v0.4s, v10.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 48(R11), F31
-	WORD $0x6e3fded6 // fmul v22.4s, v22.4s, v31.4s
-	WORD $0x4e36cf46 // fmla v6.4s, v26.4s, v22.4s
-	FMOVQ 64(R2), F9
-	FMOVQ 80(R2), F23
-	VDUP V9.S[0], V11.S4
-	VDUP V9.S[1], V30.S4
-	VDUP V9.S[2], V12.S4
-	VDUP V9.S[3], V25.S4
-	VDUP V23.S[0], V27.S4
-	VDUP V23.S[1], V28.S4
-	VDUP V23.S[2], V24.S4
-	VDUP V23.S[3], V29.S4
-	FMOVQ 96(R2), F7
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 16(R10), F8
-	FMOVQ 16(R10), F10
-	FMOVQ 320(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x0e2bc2df // smull v31.8h, v22.8b, v11.8b
-	WORD $0x4e2bc2da // smull2 v26.8h, v22.16b, v11.16b
-	FMOVQ 384(R1), F13
+	WORD $0x0e358399 // smlal v25.8h, v28.8b, v21.8b
+	WORD $0x4e35838d // smlal2 v13.8h, v28.16b, v21.16b
+	WORD $0x4e606b29 // sadalp v9.4s, v25.8h
+	WORD $0x4e6069a8 // sadalp v8.4s, v13.8h
+	VADDP V8.S4, V9.S4, V9.S4
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4fb61138 // fmla v24.4s, v9.4s, v22.s[1]
+	WORD $0x4e7f100a // saddw2 v10.4s, v0.4s, v31.8h
+	FMOVQ 144(R11), F26
+	FMOVQ 16(R11), F27
+	WORD $0x4e3bcd5a // fmla v26.4s, v10.4s, v27.4s
+	WORD $0x4e3acf04 // fmla v4.4s, v24.4s, v26.4s
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 16(R10), F12
+	FMOVQ 16(R10), F29
+	FMOVQ 96(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	WORD $0x0e2ec2e7 // smull v7.8h, v23.8b, v14.8b
+	WORD $0x4e2ec2fe // smull2 v30.8h, v23.16b, v14.16b
+	FMOVQ 160(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	WORD $0x0e2f8167 // smlal v7.8h, v11.8b, v15.8b
+	WORD $0x4e2f817e // smlal2 v30.8h, v11.16b, v15.16b
+	WORD $0x4e6068ec // sadalp v12.4s, v7.8h
+	WORD $0x4e606bdd // sadalp v29.4s, v30.8h
+	FMOVQ 224(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	WORD $0x0e3e81bf // smlal v31.8h, v13.8b, v30.8b
-	WORD $0x4e3e81ba // smlal2 v26.8h, v13.16b, v30.16b
-	WORD $0x4e606be8 // sadalp v8.4s, v31.8h
-	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
-	FMOVQ 448(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	WORD $0x0e2cc20e // smull v14.8h, v16.8b, v12.8b
-	WORD $0x4e2cc20f // smull2 v15.8h, v16.16b, v12.16b
-	FMOVQ 512(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	WORD $0x0e39822e // smlal v14.8h, v17.8b, v25.8b
-	WORD $0x4e39822f // smlal2 v15.8h, v17.16b, v25.16b
-	WORD $0x4e6069c8 // sadalp v8.4s, v14.8h
-	WORD $0x4e6069ea // sadalp v10.4s, v15.8h
-	VADDP V10.S4, V8.S4, V8.S4
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f879108 // fmul v8.4s, v8.4s, v7.s[0]
-	FMOVQ 16(R10), F18
-	FMOVQ 16(R10), F19
-	FMOVQ 320(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x0e3bc134 // smull v20.8h, v9.8b, v27.8b
-	WORD $0x4e3bc135 // smull2 v21.8h, v9.16b, v27.16b
-	FMOVQ 384(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	WORD $0x0e3c82f4 // smlal v20.8h, v23.8b, v28.8b
-	WORD $0x4e3c82f5 // smlal2 v21.8h, v23.16b, v28.16b
-	WORD $0x4e606a92 // sadalp v18.4s, v20.8h
-	WORD $0x4e606ab3 // sadalp v19.4s, v21.8h
-	FMOVQ 448(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x0e38c3f6 // smull v22.8h, v31.8b, v24.8b
-	WORD $0x4e38c3ed // smull2 v13.8h, v31.16b, v24.16b
-	FMOVQ 512(R1), F26
+	WORD $0x0e30c1bc // smull v28.8h, v13.8b, v16.8b
+	WORD $0x4e30c1b9 // smull2 v25.8h, v13.16b, v16.16b
+	FMOVQ 288(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	WORD $0x0e31811c // smlal v28.8h, v8.8b, v17.8b
+	WORD $0x4e318119 // smlal2 v25.8h, v8.16b, v17.16b
+	WORD $0x4e606b8c // sadalp v12.4s, v28.8h
+	WORD $0x4e606b3d // sadalp v29.4s, v25.8h
+	VADDP V29.S4, V12.S4, V12.S4
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f96918c // fmul v12.4s, v12.4s, v22.s[0]
+	FMOVQ 16(R10), F9
+	FMOVQ 16(R10), F31
+	FMOVQ 96(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	WORD $0x0e32c30a // smull v10.8h, v24.8b, v18.8b
+	WORD $0x4e32c31b // smull2 v27.8h, v24.16b, v18.16b
+	FMOVQ 160(R1), F26
 	VUSHR $4, V26.B16, V26.B16
 	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x0e3d8356 // smlal v22.8h, v26.8b, v29.8b
-	WORD $0x4e3d834d // smlal2 v13.8h, v26.16b, v29.16b
-	WORD $0x4e606ad2 // sadalp v18.4s, v22.8h
-	WORD $0x4e6069b3 // sadalp v19.4s, v13.8h
-	VADDP V19.S4, V18.S4, V18.S4
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fa71248 // fmla v8.4s, v18.4s, v7.s[1]
-	FMOVD 32(R1), F16
-	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
-	WORD $0x0e701011 // saddw v17.4s, v0.4s, v16.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 0(R11), F14
-	WORD $0x6e2ede31 // fmul v17.4s, v17.4s, v14.4s
-	WORD $0x4e31cd03 // fmla v3.4s, v8.4s, v17.4s
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 16(R10), F15
-	FMOVQ 16(R10), F10
-	FMOVQ 336(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x0e2bc289 // smull v9.8h, v20.8b, v11.8b
-	WORD $0x4e2bc297 // smull2 v23.8h, v20.16b, v11.16b
-	FMOVQ 400(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	WORD $0x0e3e82a9 // smlal v9.8h, v21.8b, v30.8b
-	WORD $0x4e3e82b7 // smlal2 v23.8h, v21.16b, v30.16b
-	WORD $0x4e60692f // sadalp v15.4s, v9.8h
-	WORD $0x4e606aea // sadalp v10.4s, v23.8h
-	FMOVQ 464(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x0e2cc2df // smull v31.8h, v22.8b, v12.8b
-	WORD $0x4e2cc2da // smull2 v26.8h, v22.16b, v12.16b
-	FMOVQ 528(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	WORD $0x0e3981bf // smlal v31.8h, v13.8b, v25.8b
-	WORD $0x4e3981ba // smlal2 v26.8h, v13.16b, v25.16b
-	WORD $0x4e606bef // sadalp v15.4s, v31.8h
-	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
-	VADDP V10.S4, V15.S4, V15.S4
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f8791ef // fmul v15.4s, v15.4s, v7.s[0]
-	FMOVQ 16(R10), F19
-	FMOVQ 16(R10), F18
-	FMOVQ 336(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	WORD $0x0e3bc22e // smull v14.8h, v17.8b, v27.8b
-	WORD $0x4e3bc228 // smull2 v8.8h, v17.16b, v27.16b
-	FMOVQ 400(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x0e3c828e // smlal v14.8h, v20.8b, v28.8b
-	WORD $0x4e3c8288 // smlal2 v8.8h, v20.16b, v28.16b
-	WORD $0x4e6069d3 // sadalp v19.4s, v14.8h
-	WORD $0x4e606912 // sadalp v18.4s, v8.8h
-	FMOVQ 464(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	WORD $0x0e38c2f5 // smull v21.8h, v23.8b, v24.8b
-	WORD $0x4e38c2e9 // smull2 v9.8h, v23.16b, v24.16b
-	FMOVQ 528(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x0e3d82d5 // smlal v21.8h, v22.8b, v29.8b
-	WORD $0x4e3d82c9 // smlal2 v9.8h, v22.16b, v29.16b
-	WORD $0x4e606ab3 // sadalp v19.4s, v21.8h
-	WORD $0x4e606932 // sadalp v18.4s, v9.8h
-	VADDP V18.S4, V19.S4, V19.S4
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fa7126f // fmla v15.4s, v19.4s, v7.s[1]
-	WORD $0x4e70100d // saddw2 v13.4s, v0.4s, v16.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 16(R11), F31
-	WORD $0x6e3fddad // fmul v13.4s, v13.4s, v31.4s
-	WORD $0x4e2dcde4 // fmla v4.4s, v15.4s, v13.4s
-	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 16(R10), F26
-	FMOVQ 16(R10), F10
-	FMOVQ 352(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	WORD $0x0e2bc1d1 // smull v17.8h, v14.8b, v11.8b
-	WORD $0x4e2bc1d4 // smull2 v20.8h, v14.16b, v11.16b
-	FMOVQ 416(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	WORD $0x0e3e8111 // smlal v17.8h, v8.8b, v30.8b
-	WORD $0x4e3e8114 // smlal2 v20.8h, v8.16b, v30.16b
-	WORD $0x4e606a3a // sadalp v26.4s, v17.8h
-	WORD $0x4e606a8a // sadalp v10.4s, v20.8h
-	FMOVQ 480(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	WORD $0x0e2cc2b7 // smull v23.8h, v21.8b, v12.8b
-	WORD $0x4e2cc2b6 // smull2 v22.8h, v21.16b, v12.16b
-	FMOVQ 544(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x0e398137 // smlal v23.8h, v9.8b, v25.8b
-	WORD $0x4e398136 // smlal2 v22.8h, v9.16b, v25.16b
-	WORD $0x4e606afa // sadalp v26.4s, v23.8h
-	WORD $0x4e606aca // sadalp v10.4s, v22.8h
-	VADDP V10.S4, V26.S4, V26.S4
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4f87935a // fmul v26.4s, v26.4s, v7.s[0]
-	FMOVQ 16(R10), F18
-	FMOVQ 16(R10), F19
-	FMOVQ 352(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x0e3bc1f0 // smull v16.8h, v15.8b, v27.8b
-	WORD $0x4e3bc1ff // smull2 v31.8h, v15.16b, v27.16b
-	FMOVQ 416(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	WORD $0x0e3c81b0 // smlal v16.8h, v13.8b, v28.8b
-	WORD $0x4e3c81bf // smlal2 v31.8h, v13.16b, v28.16b
-	WORD $0x4e606a12 // sadalp v18.4s, v16.8h
-	WORD $0x4e606bf3 // sadalp v19.4s, v31.8h
-	FMOVQ 480(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	WORD $0x0e38c22e // smull v14.8h, v17.8b, v24.8b
-	WORD $0x4e38c228 // smull2 v8.8h, v17.16b, v24.16b
-	FMOVQ 544(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x0e3d828e // smlal v14.8h, v20.8b, v29.8b
-	WORD $0x4e3d8288 // smlal2 v8.8h, v20.16b, v29.16b
-	WORD $0x4e6069d2 // sadalp v18.4s, v14.8h
-	WORD $0x4e606913 // sadalp v19.4s, v8.8h
-	VADDP V19.S4, V18.S4, V18.S4
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fa7125a // fmla v26.4s, v18.4s, v7.s[1]
-	FMOVD 40(R1), F21
-	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
-	WORD $0x0e751009 // saddw v9.4s, v0.4s, v21.4h
+	WORD $0x0e33834a // smlal v10.8h, v26.8b, v19.8b
+	WORD $0x4e33835b // smlal2 v27.8h, v26.16b, v19.16b
+	WORD $0x4e606949 // sadalp v9.4s, v10.8h
+	WORD $0x4e606b7f // sadalp v31.4s, v27.8h
+	FMOVQ 224(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	WORD $0x0e34c0f7 // smull v23.8h, v7.8b, v20.8b
+	WORD $0x4e34c0eb // smull2 v11.8h, v7.16b, v20.16b
+	FMOVQ 288(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	WORD $0x0e3583d7 // smlal v23.8h, v30.8b, v21.8b
+	WORD $0x4e3583cb // smlal2 v11.8h, v30.16b, v21.16b
+	WORD $0x4e606ae9 // sadalp v9.4s, v23.8h
+	WORD $0x4e60697f // sadalp v31.4s, v11.8h
+	VADDP V31.S4, V9.S4, V9.S4
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 32(R11), F23
-	WORD $0x6e37dd29 // fmul v9.4s, v9.4s, v23.4s
-	WORD $0x4e29cf45 // fmla v5.4s, v26.4s, v9.4s
-	PRFM 1472(R1), PLDL1KEEP
-	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 16(R10), F22
-	FMOVQ 16(R10), F10
-	FMOVQ 368(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	WORD $0x0e2bc20f // smull v15.8h, v16.8b, v11.8b
-	WORD $0x4e2bc20d // smull2 v13.8h, v16.16b, v11.16b
-	FMOVQ 432(R1), F31
+	WORD $0x4fb6112c // fmla v12.4s, v9.4s, v22.s[1]
+	FMOVD 8(R1), F13
+	WORD $0x0f08a5ad // sshll v13.8h, v13.8b, #0
+	WORD $0x0e6d1008 // saddw v8.4s, v0.4s, v13.4h
+	FMOVQ 160(R11), F28
+	FMOVQ 32(R11), F25
+	WORD $0x4e39cd1c // fmla v28.4s, v8.4s, v25.4s
+	WORD $0x4e3ccd85 // fmla v5.4s, v12.4s, v28.4s
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 16(R10), F29
+	FMOVQ 16(R10), F24
+	FMOVQ 112(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	WORD $0x0e2ec37a // smull v26.8h, v27.8b, v14.8b
+	WORD $0x4e2ec36a // smull2 v10.8h, v27.16b, v14.16b
+	FMOVQ 176(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	WORD $0x0e2f80fa // smlal v26.8h, v7.8b, v15.8b
+	WORD $0x4e2f80ea // smlal2 v10.8h, v7.16b, v15.16b
+	WORD $0x4e606b5d // sadalp v29.4s, v26.8h
+	WORD $0x4e606958 // sadalp v24.4s, v10.8h
+	FMOVQ 240(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	WORD $0x0e30c17e // smull v30.8h, v11.8b, v16.8b
+	WORD $0x4e30c177 // smull2 v23.8h, v11.16b, v16.16b
+	FMOVQ 304(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x0e3e83ef // smlal v15.8h, v31.8b, v30.8b
-	WORD $0x4e3e83ed // smlal2 v13.8h, v31.16b, v30.16b
-	WORD $0x4e6069f6 // sadalp v22.4s, v15.8h
-	WORD $0x4e6069aa // sadalp v10.4s, v13.8h
-	FMOVQ 496(R1), F14
+	WORD $0x0e3183fe // smlal v30.8h, v31.8b, v17.8b
+	WORD $0x4e3183f7 // smlal2 v23.8h, v31.16b, v17.16b
+	WORD $0x4e606bdd // sadalp v29.4s, v30.8h
+	WORD $0x4e606af8 // sadalp v24.4s, v23.8h
+	VADDP V24.S4, V29.S4, V29.S4
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f9693bd // fmul v29.4s, v29.4s, v22.s[0]
+	FMOVQ 16(R10), F9
+	FMOVQ 16(R10), F8
+	FMOVQ 112(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	WORD $0x0e32c399 // smull v25.8h, v28.8b, v18.8b
+	WORD $0x4e32c38c // smull2 v12.8h, v28.16b, v18.16b
+	FMOVQ 176(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	WORD $0x0e338379 // smlal v25.8h, v27.8b, v19.8b
+	WORD $0x4e33836c // smlal2 v12.8h, v27.16b, v19.16b
+	WORD $0x4e606b29 // sadalp v9.4s, v25.8h
+	WORD $0x4e606988 // sadalp v8.4s, v12.8h
+	FMOVQ 240(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	WORD $0x0e34c147 // smull v7.8h, v10.8b, v20.8b
+	WORD $0x4e34c15a // smull2 v26.8h, v10.16b, v20.16b
+	FMOVQ 304(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	WORD $0x0e358167 // smlal v7.8h, v11.8b, v21.8b
+	WORD $0x4e35817a // smlal2 v26.8h, v11.16b, v21.16b
+	WORD $0x4e6068e9 // sadalp v9.4s, v7.8h
+	WORD $0x4e606b48 // sadalp v8.4s, v26.8h
+	VADDP V8.S4, V9.S4, V9.S4
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4fb6113d // fmla v29.4s, v9.4s, v22.s[1]
+	WORD $0x4e6d101f // saddw2 v31.4s, v0.4s, v13.8h
+	FMOVQ 176(R11), F30
+	FMOVQ 48(R11), F23
+	WORD $0x4e37cffe // fmla v30.4s, v31.4s, v23.4s
+	WORD $0x4e3ecfa6 // fmla v6.4s, v29.4s, v30.4s
+	FMOVQ 64(R2), F24
+	FMOVQ 80(R2), F28
+	VDUP V24.S[0], V27.S4
+	VDUP V24.S[1], V25.S4
+	VDUP V24.S[2], V12.S4
+	VDUP V24.S[3], V10.S4
+	VDUP V28.S[0], V11.S4
+	VDUP V28.S[1], V7.S4
+	VDUP V28.S[2], V26.S4
+	VDUP V28.S[3], V8.S4
+	FMOVQ 96(R2), F9
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 16(R10), F13
+	FMOVQ 16(R10), F31
+	FMOVQ 320(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	WORD $0x0e3bc3d7 // smull v23.8h, v30.8b, v27.8b
+	WORD $0x4e3bc3dd // smull2 v29.8h, v30.16b, v27.16b
+	FMOVQ 384(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	WORD $0x0e2cc1d1 // smull v17.8h, v14.8b, v12.8b
-	WORD $0x4e2cc1d4 // smull2 v20.8h, v14.16b, v12.16b
-	FMOVQ 560(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	WORD $0x0e398111 // smlal v17.8h, v8.8b, v25.8b
-	WORD $0x4e398114 // smlal2 v20.8h, v8.16b, v25.16b
-	WORD $0x4e606a36 // sadalp v22.4s, v17.8h
-	WORD $0x4e606a8a // sadalp v10.4s, v20.8h
-	VADDP V10.S4, V22.S4, V22.S4
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f8792d6 // fmul v22.4s, v22.4s, v7.s[0]
+	WORD $0x0e3981d7 // smlal v23.8h, v14.8b, v25.8b
+	WORD $0x4e3981dd // smlal2 v29.8h, v14.16b, v25.16b
+	WORD $0x4e606aed // sadalp v13.4s, v23.8h
+	WORD $0x4e606bbf // sadalp v31.4s, v29.8h
+	FMOVQ 448(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x0e2cc22f // smull v15.8h, v17.8b, v12.8b
+	WORD $0x4e2cc230 // smull2 v16.8h, v17.16b, v12.16b
+	FMOVQ 512(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	WORD $0x0e2a824f // smlal v15.8h, v18.8b, v10.8b
+	WORD $0x4e2a8250 // smlal2 v16.8h, v18.16b, v10.16b
+	WORD $0x4e6069ed // sadalp v13.4s, v15.8h
+	WORD $0x4e606a1f // sadalp v31.4s, v16.8h
+	VADDP V31.S4, V13.S4, V13.S4
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f8991ad // fmul v13.4s, v13.4s, v9.s[0]
+	FMOVQ 16(R10), F19
+	FMOVQ 16(R10), F20
+	FMOVQ 320(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	WORD $0x0e2bc315 // smull v21.8h, v24.8b, v11.8b
+	WORD $0x4e2bc316 // smull2 v22.8h, v24.16b, v11.16b
+	FMOVQ 384(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	WORD $0x0e278395 // smlal v21.8h, v28.8b, v7.8b
+	WORD $0x4e278396 // smlal2 v22.8h, v28.16b, v7.16b
+	WORD $0x4e606ab3 // sadalp v19.4s, v21.8h
+	WORD $0x4e606ad4 // sadalp v20.4s, v22.8h
+	FMOVQ 448(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	WORD $0x0e3ac2fe // smull v30.8h, v23.8b, v26.8b
+	WORD $0x4e3ac2ee // smull2 v14.8h, v23.16b, v26.16b
+	FMOVQ 512(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	WORD $0x0e2883be // smlal v30.8h, v29.8b, v8.8b
+	WORD $0x4e2883ae // smlal2 v14.8h, v29.16b, v8.16b
+	WORD $0x4e606bd3 // sadalp v19.4s, v30.8h
+	WORD $0x4e6069d4 // sadalp v20.4s, v14.8h
+	VADDP V20.S4, V19.S4, V19.S4
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fa9126d // fmla v13.4s, v19.4s, v9.s[1]
+	FMOVD 32(R1), F17
+	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
+	WORD $0x0e711012 // saddw v18.4s, v0.4s, v17.4h
+	FMOVQ 128(R11), F15
+	FMOVQ 0(R11), F16
+	WORD $0x4e30ce4f // fmla v15.4s, v18.4s, v16.4s
+	WORD $0x4e2fcda3 // fmla v3.4s, v13.4s, v15.4s
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 16(R10), F31
+	FMOVQ 16(R10), F24
+	FMOVQ 336(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x0e3bc2dc // smull v28.8h, v22.8b, v27.8b
+	WORD $0x4e3bc2d5 // smull2 v21.8h, v22.16b, v27.16b
+	FMOVQ 400(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	WORD $0x0e3982fc // smlal v28.8h, v23.8b, v25.8b
+	WORD $0x4e3982f5 // smlal2 v21.8h, v23.16b, v25.16b
+	WORD $0x4e606b9f // sadalp v31.4s, v28.8h
+	WORD $0x4e606ab8 // sadalp v24.4s, v21.8h
+	FMOVQ 464(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	WORD $0x0e2cc1dd // smull v29.8h, v14.8b, v12.8b
+	WORD $0x4e2cc1de // smull2 v30.8h, v14.16b, v12.16b
+	FMOVQ 528(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x0e2a829d // smlal v29.8h, v20.8b, v10.8b
+	WORD $0x4e2a829e // smlal2 v30.8h, v20.16b, v10.16b
+	WORD $0x4e606bbf // sadalp v31.4s, v29.8h
+	WORD $0x4e606bd8 // sadalp v24.4s, v30.8h
+	VADDP V24.S4, V31.S4, V31.S4
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4f8993ff // fmul v31.4s, v31.4s, v9.s[0]
 	FMOVQ 16(R10), F19
 	FMOVQ 16(R10), F18
-	FMOVQ 368(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x0e3bc137 // smull v23.8h, v9.8b, v27.8b
-	WORD $0x4e3bc13a // smull2 v26.8h, v9.16b, v27.16b
-	FMOVQ 432(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	WORD $0x0e3c8217 // smlal v23.8h, v16.8b, v28.8b
-	WORD $0x4e3c821a // smlal2 v26.8h, v16.16b, v28.16b
-	WORD $0x4e606af3 // sadalp v19.4s, v23.8h
-	WORD $0x4e606b52 // sadalp v18.4s, v26.8h
-	FMOVQ 496(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	WORD $0x0e38c1bf // smull v31.8h, v13.8b, v24.8b
-	WORD $0x4e38c1af // smull2 v15.8h, v13.16b, v24.16b
-	FMOVQ 560(R1), F14
+	FMOVQ 336(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	WORD $0x0e2bc1f0 // smull v16.8h, v15.8b, v11.8b
+	WORD $0x4e2bc1ed // smull2 v13.8h, v15.16b, v11.16b
+	FMOVQ 400(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x0e2782d0 // smlal v16.8h, v22.8b, v7.8b
+	WORD $0x4e2782cd // smlal2 v13.8h, v22.16b, v7.16b
+	WORD $0x4e606a13 // sadalp v19.4s, v16.8h
+	WORD $0x4e6069b2 // sadalp v18.4s, v13.8h
+	FMOVQ 464(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	WORD $0x0e3ac2b7 // smull v23.8h, v21.8b, v26.8b
+	WORD $0x4e3ac2bc // smull2 v28.8h, v21.16b, v26.16b
+	FMOVQ 528(R1), F14
 	VUSHR $4, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	WORD $0x0e3d81df // smlal v31.8h, v14.8b, v29.8b
-	WORD $0x4e3d81cf // smlal2 v15.8h, v14.16b, v29.16b
-	WORD $0x4e606bf3 // sadalp v19.4s, v31.8h
-	WORD $0x4e6069f2 // sadalp v18.4s, v15.8h
+	WORD $0x0e2881d7 // smlal v23.8h, v14.8b, v8.8b
+	WORD $0x4e2881dc // smlal2 v28.8h, v14.16b, v8.16b
+	WORD $0x4e606af3 // sadalp v19.4s, v23.8h
+	WORD $0x4e606b92 // sadalp v18.4s, v28.8h
 	VADDP V18.S4, V19.S4, V19.S4
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fa71276 // fmla v22.4s, v19.4s, v7.s[1]
-	WORD $0x4e751008 // saddw2 v8.4s, v0.4s, v21.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 48(R11), F17
-	WORD $0x6e31dd08 // fmul v8.4s, v8.4s, v17.4s
-	WORD $0x4e28cec6 // fmla v6.4s, v22.4s, v8.4s
+	WORD $0x4fa9127f // fmla v31.4s, v19.4s, v9.s[1]
+	WORD $0x4e711014 // saddw2 v20.4s, v0.4s, v17.8h
+	FMOVQ 144(R11), F29
+	FMOVQ 16(R11), F30
+	WORD $0x4e3ece9d // fmla v29.4s, v20.4s, v30.4s
+	WORD $0x4e3dcfe4 // fmla v4.4s, v31.4s, v29.4s
+	PRFM 1408(R1), PLDL1KEEP
+	FMOVQ 16(R10), F24
+	FMOVQ 16(R10), F15
+	FMOVQ 352(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	WORD $0x0e3bc1b6 // smull v22.8h, v13.8b, v27.8b
+	WORD $0x4e3bc1b0 // smull2 v16.8h, v13.16b, v27.16b
+	FMOVQ 416(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	WORD $0x0e3982b6 // smlal v22.8h, v21.8b, v25.8b
+	WORD $0x4e3982b0 // smlal2 v16.8h, v21.16b, v25.16b
+	WORD $0x4e606ad8 // sadalp v24.4s, v22.8h
+	WORD $0x4e606a0f // sadalp v15.4s, v16.8h
+	FMOVQ 480(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	WORD $0x0e2cc38e // smull v14.8h, v28.8b, v12.8b
+	WORD $0x4e2cc397 // smull2 v23.8h, v28.16b, v12.16b
+	FMOVQ 544(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	WORD $0x0e2a824e // smlal v14.8h, v18.8b, v10.8b
+	WORD $0x4e2a8257 // smlal2 v23.8h, v18.16b, v10.16b
+	WORD $0x4e6069d8 // sadalp v24.4s, v14.8h
+	WORD $0x4e606aef // sadalp v15.4s, v23.8h
+	VADDP V15.S4, V24.S4, V24.S4
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f899318 // fmul v24.4s, v24.4s, v9.s[0]
+	FMOVQ 16(R10), F19
+	FMOVQ 16(R10), F17
+	FMOVQ 352(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x0e2bc3f4 // smull v20.8h, v31.8b, v11.8b
+	WORD $0x4e2bc3fe // smull2 v30.8h, v31.16b, v11.16b
+	FMOVQ 416(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	WORD $0x0e2783b4 // smlal v20.8h, v29.8b, v7.8b
+	WORD $0x4e2783be // smlal2 v30.8h, v29.16b, v7.16b
+	WORD $0x4e606a93 // sadalp v19.4s, v20.8h
+	WORD $0x4e606bd1 // sadalp v17.4s, v30.8h
+	FMOVQ 480(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x0e3ac2cd // smull v13.8h, v22.8b, v26.8b
+	WORD $0x4e3ac2d5 // smull2 v21.8h, v22.16b, v26.16b
+	FMOVQ 544(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x0e28820d // smlal v13.8h, v16.8b, v8.8b
+	WORD $0x4e288215 // smlal2 v21.8h, v16.16b, v8.16b
+	WORD $0x4e6069b3 // sadalp v19.4s, v13.8h
+	WORD $0x4e606ab1 // sadalp v17.4s, v21.8h
+	VADDP V17.S4, V19.S4, V19.S4
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fa91278 // fmla v24.4s, v19.4s, v9.s[1]
+	FMOVD 40(R1), F28
+	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
+	WORD $0x0e7c1012 // saddw v18.4s, v0.4s, v28.4h
+	FMOVQ 160(R11), F14
+	FMOVQ 32(R11), F23
+	WORD $0x4e37ce4e // fmla v14.4s, v18.4s, v23.4s
+	WORD $0x4e2ecf05 // fmla v5.4s, v24.4s, v14.4s
+	PRFM 1472(R1), PLDL1KEEP
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 16(R10), F15
+	FMOVQ 16(R10), F31
+	FMOVQ 368(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	WORD $0x0e3bc3dd // smull v29.8h, v30.8b, v27.8b
+	WORD $0x4e3bc3d4 // smull2 v20.8h, v30.16b, v27.16b
+	FMOVQ 432(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x0e3982dd // smlal v29.8h, v22.8b, v25.8b
+	WORD $0x4e3982d4 // smlal2 v20.8h, v22.16b, v25.16b
+	WORD $0x4e606baf // sadalp v15.4s, v29.8h
+	WORD $0x4e606a9f // sadalp v31.4s, v20.8h
+	FMOVQ 496(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	WORD $0x0e2cc2b0 // smull v16.8h, v21.8b, v12.8b
+	WORD $0x4e2cc2ad // smull2 v13.8h, v21.16b, v12.16b
+	FMOVQ 560(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x0e2a8230 // smlal v16.8h, v17.8b, v10.8b
+	WORD $0x4e2a822d // smlal2 v13.8h, v17.16b, v10.16b
+	WORD $0x4e606a0f // sadalp v15.4s, v16.8h
+	WORD $0x4e6069bf // sadalp v31.4s, v13.8h
+	VADDP V31.S4, V15.S4, V15.S4
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f8991ef // fmul v15.4s, v15.4s, v9.s[0]
+	FMOVQ 16(R10), F19
+	FMOVQ 16(R10), F18
+	FMOVQ 368(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	WORD $0x0e2bc1d7 // smull v23.8h, v14.8b, v11.8b
+	WORD $0x4e2bc1d8 // smull2 v24.8h, v14.16b, v11.16b
+	FMOVQ 432(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	WORD $0x0e2783d7 // smlal v23.8h, v30.8b, v7.8b
+	WORD $0x4e2783d8 // smlal2 v24.8h, v30.16b, v7.16b
+	WORD $0x4e606af3 // sadalp v19.4s, v23.8h
+	WORD $0x4e606b12 // sadalp v18.4s, v24.8h
+	FMOVQ 496(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x0e3ac296 // smull v22.8h, v20.8b, v26.8b
+	WORD $0x4e3ac29d // smull2 v29.8h, v20.16b, v26.16b
+	FMOVQ 560(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	WORD $0x0e2882b6 // smlal v22.8h, v21.8b, v8.8b
+	WORD $0x4e2882bd // smlal2 v29.8h, v21.16b, v8.16b
+	WORD $0x4e606ad3 // sadalp v19.4s, v22.8h
+	WORD $0x4e606bb2 // sadalp v18.4s, v29.8h
+	VADDP V18.S4, V19.S4, V19.S4
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fa9126f // fmla v15.4s, v19.4s, v9.s[1]
+	WORD $0x4e7c1011 // saddw2 v17.4s, v0.4s, v28.8h
+	FMOVQ 176(R11), F16
+	FMOVQ 48(R11), F13
+	WORD $0x4e2dce30 // fmla v16.4s, v17.4s, v13.4s
+	WORD $0x4e30cde6 // fmla v6.4s, v15.4s, v16.4s
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -13409,16 +13556,16 @@ pair130:
 
 // mulIQ4_XS multiplies IQ4_XS weights with several rows of activations.
 // func mulIQ4_XS(a *panel.Args)
-TEXT ·mulIQ4_XS(SB), 0, $4800-8
+TEXT ·mulIQ4_XS(SB), 0, $4928-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-4800(SP), R11
+	MOVD $buf-4928(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
 	MOVW $0xf0f0f0f, R5
 	VDUP R5, V1.S4
-	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F2
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
@@ -13442,291 +13589,300 @@ row133:
 	MOVD 40(R0), R9
 bunch134:
 	MOVD $8, R4
-	FMOVD 0(R1), F4
-	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	FMOVQ F4, 0(R11)
-	FMOVD 8(R1), F5
+	FMOVQ 32(R10), F4
+	FMOVD 0(R1), F5
 	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 16(R11)
-	FMOVD 16(R1), F6
+	FMOVQ F5, 0(R11)
+	WORD $0x6e24dca5 // fmul v5.4s, v5.4s, v4.4s
+	FMOVQ F5, 128(R11)
+	FMOVD 8(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 32(R11)
-	FMOVD 24(R1), F7
+	FMOVQ F6, 16(R11)
+	WORD $0x6e24dcc6 // fmul v6.4s, v6.4s, v4.4s
+	FMOVQ F6, 144(R11)
+	FMOVD 16(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 48(R11)
+	FMOVQ F7, 32(R11)
+	WORD $0x6e24dce7 // fmul v7.4s, v7.4s, v4.4s
+	FMOVQ F7, 160(R11)
+	FMOVD 24(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 48(R11)
+	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
+	FMOVQ F8, 176(R11)
 	ADD $64, R1
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair135:
-	FMOVQ 64(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ 128(R1), F9
+	FMOVQ 64(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FSTPQ (F8, F9), 64(R23)
-	FMOVQ 192(R1), F10
+	FMOVQ 128(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ 256(R1), F11
+	FSTPQ (F9, F10), 64(R23)
+	FMOVQ 192(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FSTPQ (F10, F11), 96(R23)
-	FMOVQ 64(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FMOVQ 128(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FSTPQ (F12, F13), 128(R23)
-	FMOVQ 192(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	FMOVQ 256(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FSTPQ (F14, F15), 160(R23)
-	FMOVD 0(R1), F16
-	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
-	WORD $0x0e701011 // saddw v17.4s, v0.4s, v16.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 0(R11), F18
-	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
-	FMOVQ 80(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ 144(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	FSTPQ (F19, F20), 192(R23)
-	FMOVQ 208(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	FMOVQ 272(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	FSTPQ (F21, F22), 224(R23)
-	FMOVQ 80(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ 144(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	FSTPQ (F23, F24), 256(R23)
-	FMOVQ 208(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	FMOVQ 272(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FSTPQ (F25, F26), 288(R23)
-	WORD $0x4e70101b // saddw2 v27.4s, v0.4s, v16.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 16(R11), F28
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
-	FSTPQ (F17, F27), 0(R23)
-	FMOVQ 96(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ 160(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FSTPQ (F29, F30), 320(R23)
-	FMOVQ 224(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ 288(R1), F3
-	VAND V1.B16, V3.B16, V3.B16
-	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	FSTPQ (F31, F3), 352(R23)
-	FMOVQ 96(R1), F4
-	VUSHR $4, V4.B16, V4.B16
-	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ 160(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FSTPQ (F4, F5), 384(R23)
-	FMOVQ 224(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ 288(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FSTPQ (F6, F7), 416(R23)
-	FMOVD 8(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 32(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ 112(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ 176(R1), F12
+	FMOVQ 256(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
 	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FSTPQ (F11, F12), 448(R23)
-	FMOVQ 240(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
+	FSTPQ (F11, F12), 96(R23)
+	FMOVQ 64(R1), F13
+	VUSHR $4, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FMOVQ 304(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 128(R1), F14
+	VUSHR $4, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	FSTPQ (F13, F14), 480(R23)
-	FMOVQ 112(R1), F15
+	FSTPQ (F13, F14), 128(R23)
+	FMOVQ 192(R1), F15
 	VUSHR $4, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ 176(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	FSTPQ (F15, F18), 512(R23)
-	FMOVQ 240(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ 304(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	FSTPQ (F19, F20), 544(R23)
-	WORD $0x4e681015 // saddw2 v21.4s, v0.4s, v8.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 48(R11), F22
-	WORD $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
-	FSTPQ (F9, F21), 32(R23)
-	ADD $576, R23
-	FMOVQ 320(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ 384(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	FSTPQ (F23, F24), 64(R23)
-	FMOVQ 448(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	FMOVQ 512(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FSTPQ (F25, F26), 96(R23)
-	FMOVQ 320(R1), F16
+	FMOVQ 256(R1), F16
 	VUSHR $4, V16.B16, V16.B16
 	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	FMOVQ 384(R1), F28
+	FSTPQ (F15, F16), 160(R23)
+	FMOVD 0(R1), F17
+	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
+	WORD $0x0e711012 // saddw v18.4s, v0.4s, v17.4h
+	FMOVQ 128(R11), F19
+	FMOVQ 0(R11), F20
+	WORD $0x4e34ce53 // fmla v19.4s, v18.4s, v20.4s
+	FMOVQ 80(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	FMOVQ 144(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	FSTPQ (F21, F22), 192(R23)
+	FMOVQ 208(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	FMOVQ 272(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	FSTPQ (F23, F24), 224(R23)
+	FMOVQ 80(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	FMOVQ 144(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	FSTPQ (F25, F26), 256(R23)
+	FMOVQ 208(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	FMOVQ 272(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FSTPQ (F16, F28), 128(R23)
-	FMOVQ 448(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FMOVQ 512(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	FSTPQ (F17, F27), 160(R23)
-	FMOVD 32(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 0(R11), F31
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	FMOVQ 336(R1), F3
+	FSTPQ (F27, F28), 288(R23)
+	WORD $0x4e71101d // saddw2 v29.4s, v0.4s, v17.8h
+	FMOVQ 144(R11), F30
+	FMOVQ 16(R11), F31
+	WORD $0x4e3fcfbe // fmla v30.4s, v29.4s, v31.4s
+	FSTPQ (F19, F30), 0(R23)
+	FMOVQ 96(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
 	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	FMOVQ 400(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
-	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FSTPQ (F3, F4), 192(R23)
-	FMOVQ 464(R1), F5
+	FMOVQ 160(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
 	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FMOVQ 528(R1), F6
+	FSTPQ (F3, F5), 320(R23)
+	FMOVQ 224(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
 	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FSTPQ (F5, F6), 224(R23)
-	FMOVQ 336(R1), F7
-	VUSHR $4, V7.B16, V7.B16
+	FMOVQ 288(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ 400(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FSTPQ (F7, F10), 256(R23)
-	FMOVQ 464(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ 528(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FSTPQ (F11, F12), 288(R23)
-	WORD $0x4e7d100d // saddw2 v13.4s, v0.4s, v29.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 16(R11), F14
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FSTPQ (F30, F13), 0(R23)
-	FMOVQ 352(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ 416(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	FSTPQ (F15, F18), 320(R23)
-	FMOVQ 480(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ 544(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	FSTPQ (F19, F20), 352(R23)
-	FMOVQ 352(R1), F8
+	FSTPQ (F6, F7), 352(R23)
+	FMOVQ 96(R1), F8
 	VUSHR $4, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ 416(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	FSTPQ (F8, F22), 384(R23)
-	FMOVQ 480(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ 544(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	FSTPQ (F9, F21), 416(R23)
-	FMOVD 40(R1), F23
-	WORD $0x0f08a6f7 // sshll v23.8h, v23.8b, #0
-	WORD $0x0e771018 // saddw v24.4s, v0.4s, v23.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 32(R11), F25
-	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
-	FMOVQ 368(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FMOVQ 432(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	FSTPQ (F26, F16), 448(R23)
-	FMOVQ 496(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ 560(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FSTPQ (F28, F17), 480(R23)
-	FMOVQ 368(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	FMOVQ 432(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FSTPQ (F27, F31), 512(R23)
-	FMOVQ 496(R1), F3
-	VUSHR $4, V3.B16, V3.B16
-	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	FMOVQ 560(R1), F4
+	FMOVQ 160(R1), F4
 	VUSHR $4, V4.B16, V4.B16
 	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FSTPQ (F3, F4), 544(R23)
-	WORD $0x4e771005 // saddw2 v5.4s, v0.4s, v23.8h
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	FMOVQ 48(R11), F6
-	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
-	FSTPQ (F24, F5), 32(R23)
+	FSTPQ (F8, F4), 384(R23)
+	FMOVQ 224(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ 288(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	FSTPQ (F9, F10), 416(R23)
+	FMOVD 8(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
+	FMOVQ 160(R11), F13
+	FMOVQ 32(R11), F14
+	WORD $0x4e2ecd8d // fmla v13.4s, v12.4s, v14.4s
+	FMOVQ 112(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ 176(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	FSTPQ (F15, F16), 448(R23)
+	FMOVQ 240(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	FMOVQ 304(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	FSTPQ (F18, F20), 480(R23)
+	FMOVQ 112(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	FMOVQ 176(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	FSTPQ (F21, F22), 512(R23)
+	FMOVQ 240(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	FMOVQ 304(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	FSTPQ (F23, F24), 544(R23)
+	WORD $0x4e6b1019 // saddw2 v25.4s, v0.4s, v11.8h
+	FMOVQ 176(R11), F26
+	FMOVQ 48(R11), F27
+	WORD $0x4e3bcf3a // fmla v26.4s, v25.4s, v27.4s
+	FSTPQ (F13, F26), 32(R23)
+	ADD $576, R23
+	FMOVQ 320(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	FMOVQ 384(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FSTPQ (F28, F17), 64(R23)
+	FMOVQ 448(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	FMOVQ 512(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	FSTPQ (F29, F31), 96(R23)
+	FMOVQ 320(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	FMOVQ 384(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	FSTPQ (F19, F30), 128(R23)
+	FMOVQ 448(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
+	FMOVQ 512(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FSTPQ (F3, F5), 160(R23)
+	FMOVD 32(R1), F6
+	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
+	WORD $0x0e661007 // saddw v7.4s, v0.4s, v6.4h
+	FMOVQ 128(R11), F8
+	FMOVQ 0(R11), F4
+	WORD $0x4e24cce8 // fmla v8.4s, v7.4s, v4.4s
+	FMOVQ 336(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ 400(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	FSTPQ (F9, F10), 192(R23)
+	FMOVQ 464(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ 528(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FSTPQ (F12, F14), 224(R23)
+	FMOVQ 336(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ 400(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	FSTPQ (F15, F16), 256(R23)
+	FMOVQ 464(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	FMOVQ 528(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	FSTPQ (F18, F20), 288(R23)
+	WORD $0x4e661015 // saddw2 v21.4s, v0.4s, v6.8h
+	FMOVQ 144(R11), F22
+	FMOVQ 16(R11), F23
+	WORD $0x4e37ceb6 // fmla v22.4s, v21.4s, v23.4s
+	FSTPQ (F8, F22), 0(R23)
+	FMOVQ 352(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	FMOVQ 416(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	FSTPQ (F24, F11), 320(R23)
+	FMOVQ 480(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	FMOVQ 544(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	FSTPQ (F25, F27), 352(R23)
+	FMOVQ 352(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	FMOVQ 416(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	FSTPQ (F13, F26), 384(R23)
+	FMOVQ 480(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	FMOVQ 544(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FSTPQ (F28, F17), 416(R23)
+	FMOVD 40(R1), F29
+	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
+	WORD $0x0e7d101f // saddw v31.4s, v0.4s, v29.4h
+	FMOVQ 160(R11), F19
+	FMOVQ 32(R11), F30
+	WORD $0x4e3ecff3 // fmla v19.4s, v31.4s, v30.4s
+	FMOVQ 368(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
+	FMOVQ 432(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FSTPQ (F3, F5), 448(R23)
+	FMOVQ 496(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	FMOVQ 560(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
+	FSTPQ (F7, F4), 480(R23)
+	FMOVQ 368(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ 432(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	FSTPQ (F9, F10), 512(R23)
+	FMOVQ 496(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ 560(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FSTPQ (F12, F14), 544(R23)
+	WORD $0x4e7d100f // saddw2 v15.4s, v0.4s, v29.8h
+	FMOVQ 176(R11), F16
+	FMOVQ 48(R11), F18
+	WORD $0x4e32cdf0 // fmla v16.4s, v15.4s, v18.4s
+	FSTPQ (F19, F16), 32(R23)
 	ADD $576, R23
 	ADD $576, R1
 	SUBS $2, R4
@@ -13735,207 +13891,207 @@ pair135:
 	MOVD R2, R13
 	MOVD R3, R14
 row137:
-	FMOVQ 0(R14), F7
-	FMOVQ 16(R14), F10
-	FMOVQ 32(R14), F11
-	FMOVQ 48(R14), F12
+	FMOVQ 0(R14), F20
+	FMOVQ 16(R14), F6
+	FMOVQ 32(R14), F21
+	FMOVQ 48(R14), F23
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile138:
-	FMOVQ 0(R21), F29
-	FMOVQ 16(R21), F14
-	VDUP V29.S[0], V30.S4
-	VDUP V29.S[1], V13.S4
-	VDUP V29.S[2], V15.S4
-	VDUP V29.S[3], V18.S4
-	VDUP V14.S[0], V19.S4
-	VDUP V14.S[1], V20.S4
-	VDUP V14.S[2], V8.S4
-	VDUP V14.S[3], V22.S4
-	FMOVQ 32(R21), F9
-	FMOVQ 16(R10), F21
-	FMOVQ 16(R10), F25
-	FMOVQ 64(R23), F28
-	WORD $0x0e3ec39a // smull v26.8h, v28.8b, v30.8b
-	WORD $0x4e3ec390 // smull2 v16.8h, v28.16b, v30.16b
-	FMOVQ 80(R23), F17
-	WORD $0x0e2d823a // smlal v26.8h, v17.8b, v13.8b
-	WORD $0x4e2d8230 // smlal2 v16.8h, v17.16b, v13.16b
-	WORD $0x4e606b55 // sadalp v21.4s, v26.8h
-	WORD $0x4e606a19 // sadalp v25.4s, v16.8h
-	FMOVQ 96(R23), F3
-	WORD $0x0e2fc07b // smull v27.8h, v3.8b, v15.8b
-	WORD $0x4e2fc07f // smull2 v31.8h, v3.16b, v15.16b
-	FMOVQ 112(R23), F4
-	WORD $0x0e32809b // smlal v27.8h, v4.8b, v18.8b
-	WORD $0x4e32809f // smlal2 v31.8h, v4.16b, v18.16b
-	WORD $0x4e606b75 // sadalp v21.4s, v27.8h
-	WORD $0x4e606bf9 // sadalp v25.4s, v31.8h
-	VADDP V25.S4, V21.S4, V21.S4
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f8992b5 // fmul v21.4s, v21.4s, v9.s[0]
-	FMOVQ 16(R10), F23
-	FMOVQ 16(R10), F6
-	FMOVQ 128(R23), F29
-	WORD $0x0e33c3b8 // smull v24.8h, v29.8b, v19.8b
-	WORD $0x4e33c3a5 // smull2 v5.8h, v29.16b, v19.16b
-	FMOVQ 144(R23), F14
-	WORD $0x0e3481d8 // smlal v24.8h, v14.8b, v20.8b
-	WORD $0x4e3481c5 // smlal2 v5.8h, v14.16b, v20.16b
-	WORD $0x4e606b17 // sadalp v23.4s, v24.8h
-	WORD $0x4e6068a6 // sadalp v6.4s, v5.8h
-	FMOVQ 160(R23), F26
-	WORD $0x0e28c35c // smull v28.8h, v26.8b, v8.8b
-	WORD $0x4e28c351 // smull2 v17.8h, v26.16b, v8.16b
-	FMOVQ 176(R23), F16
-	WORD $0x0e36821c // smlal v28.8h, v16.8b, v22.8b
-	WORD $0x4e368211 // smlal2 v17.8h, v16.16b, v22.16b
-	WORD $0x4e606b97 // sadalp v23.4s, v28.8h
-	WORD $0x4e606a26 // sadalp v6.4s, v17.8h
-	VADDP V6.S4, V23.S4, V23.S4
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fa912f5 // fmla v21.4s, v23.4s, v9.s[1]
-	FMOVQ 0(R23), F3
-	WORD $0x4e23cea7 // fmla v7.4s, v21.4s, v3.4s
-	FMOVQ 16(R10), F4
-	FMOVQ 16(R10), F27
-	FMOVQ 192(R23), F29
-	WORD $0x0e3ec3bf // smull v31.8h, v29.8b, v30.8b
-	WORD $0x4e3ec3b9 // smull2 v25.8h, v29.16b, v30.16b
-	FMOVQ 208(R23), F14
-	WORD $0x0e2d81df // smlal v31.8h, v14.8b, v13.8b
-	WORD $0x4e2d81d9 // smlal2 v25.8h, v14.16b, v13.16b
-	WORD $0x4e606be4 // sadalp v4.4s, v31.8h
-	WORD $0x4e606b3b // sadalp v27.4s, v25.8h
-	FMOVQ 224(R23), F26
-	WORD $0x0e2fc358 // smull v24.8h, v26.8b, v15.8b
-	WORD $0x4e2fc345 // smull2 v5.8h, v26.16b, v15.16b
-	FMOVQ 240(R23), F16
-	WORD $0x0e328218 // smlal v24.8h, v16.8b, v18.8b
-	WORD $0x4e328205 // smlal2 v5.8h, v16.16b, v18.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e6068bb // sadalp v27.4s, v5.8h
-	VADDP V27.S4, V4.S4, V4.S4
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4f899084 // fmul v4.4s, v4.4s, v9.s[0]
-	FMOVQ 16(R10), F28
-	FMOVQ 16(R10), F17
-	FMOVQ 256(R23), F21
-	WORD $0x0e33c2a6 // smull v6.8h, v21.8b, v19.8b
-	WORD $0x4e33c2b7 // smull2 v23.8h, v21.16b, v19.16b
-	FMOVQ 272(R23), F3
-	WORD $0x0e348066 // smlal v6.8h, v3.8b, v20.8b
-	WORD $0x4e348077 // smlal2 v23.8h, v3.16b, v20.16b
-	WORD $0x4e6068dc // sadalp v28.4s, v6.8h
-	WORD $0x4e606af1 // sadalp v17.4s, v23.8h
-	FMOVQ 288(R23), F31
-	WORD $0x0e28c3fd // smull v29.8h, v31.8b, v8.8b
-	WORD $0x4e28c3ee // smull2 v14.8h, v31.16b, v8.16b
-	FMOVQ 304(R23), F25
-	WORD $0x0e36833d // smlal v29.8h, v25.8b, v22.8b
-	WORD $0x4e36832e // smlal2 v14.8h, v25.16b, v22.16b
-	WORD $0x4e606bbc // sadalp v28.4s, v29.8h
-	WORD $0x4e6069d1 // sadalp v17.4s, v14.8h
-	VADDP V17.S4, V28.S4, V28.S4
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fa91384 // fmla v4.4s, v28.4s, v9.s[1]
-	FMOVQ 16(R23), F26
-	WORD $0x4e3acc8a // fmla v10.4s, v4.4s, v26.4s
-	FMOVQ 16(R10), F16
-	FMOVQ 16(R10), F24
-	FMOVQ 320(R23), F21
-	WORD $0x0e3ec2a5 // smull v5.8h, v21.8b, v30.8b
-	WORD $0x4e3ec2bb // smull2 v27.8h, v21.16b, v30.16b
-	FMOVQ 336(R23), F3
-	WORD $0x0e2d8065 // smlal v5.8h, v3.8b, v13.8b
-	WORD $0x4e2d807b // smlal2 v27.8h, v3.16b, v13.16b
-	WORD $0x4e6068b0 // sadalp v16.4s, v5.8h
-	WORD $0x4e606b78 // sadalp v24.4s, v27.8h
-	FMOVQ 352(R23), F31
-	WORD $0x0e2fc3e6 // smull v6.8h, v31.8b, v15.8b
-	WORD $0x4e2fc3f7 // smull2 v23.8h, v31.16b, v15.16b
-	FMOVQ 368(R23), F25
-	WORD $0x0e328326 // smlal v6.8h, v25.8b, v18.8b
-	WORD $0x4e328337 // smlal2 v23.8h, v25.16b, v18.16b
-	WORD $0x4e6068d0 // sadalp v16.4s, v6.8h
-	WORD $0x4e606af8 // sadalp v24.4s, v23.8h
-	VADDP V24.S4, V16.S4, V16.S4
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f899210 // fmul v16.4s, v16.4s, v9.s[0]
-	FMOVQ 16(R10), F29
-	FMOVQ 16(R10), F14
-	FMOVQ 384(R23), F4
-	WORD $0x0e33c091 // smull v17.8h, v4.8b, v19.8b
-	WORD $0x4e33c09c // smull2 v28.8h, v4.16b, v19.16b
-	FMOVQ 400(R23), F26
-	WORD $0x0e348351 // smlal v17.8h, v26.8b, v20.8b
-	WORD $0x4e34835c // smlal2 v28.8h, v26.16b, v20.16b
-	WORD $0x4e606a3d // sadalp v29.4s, v17.8h
-	WORD $0x4e606b8e // sadalp v14.4s, v28.8h
-	FMOVQ 416(R23), F5
-	WORD $0x0e28c0b5 // smull v21.8h, v5.8b, v8.8b
-	WORD $0x4e28c0a3 // smull2 v3.8h, v5.16b, v8.16b
-	FMOVQ 432(R23), F27
-	WORD $0x0e368375 // smlal v21.8h, v27.8b, v22.8b
-	WORD $0x4e368363 // smlal2 v3.8h, v27.16b, v22.16b
-	WORD $0x4e606abd // sadalp v29.4s, v21.8h
-	WORD $0x4e60686e // sadalp v14.4s, v3.8h
-	VADDP V14.S4, V29.S4, V29.S4
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fa913b0 // fmla v16.4s, v29.4s, v9.s[1]
-	FMOVQ 32(R23), F31
-	WORD $0x4e3fce0b // fmla v11.4s, v16.4s, v31.4s
-	FMOVQ 16(R10), F25
-	FMOVQ 16(R10), F6
-	FMOVQ 448(R23), F4
-	WORD $0x0e3ec097 // smull v23.8h, v4.8b, v30.8b
-	WORD $0x4e3ec098 // smull2 v24.8h, v4.16b, v30.16b
-	FMOVQ 464(R23), F26
-	WORD $0x0e2d8357 // smlal v23.8h, v26.8b, v13.8b
-	WORD $0x4e2d8358 // smlal2 v24.8h, v26.16b, v13.16b
-	WORD $0x4e606af9 // sadalp v25.4s, v23.8h
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	FMOVQ 480(R23), F5
-	WORD $0x0e2fc0b1 // smull v17.8h, v5.8b, v15.8b
-	WORD $0x4e2fc0bc // smull2 v28.8h, v5.16b, v15.16b
-	FMOVQ 496(R23), F27
-	WORD $0x0e328371 // smlal v17.8h, v27.8b, v18.8b
-	WORD $0x4e32837c // smlal2 v28.8h, v27.16b, v18.16b
-	WORD $0x4e606a39 // sadalp v25.4s, v17.8h
-	WORD $0x4e606b86 // sadalp v6.4s, v28.8h
-	VADDP V6.S4, V25.S4, V25.S4
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f899339 // fmul v25.4s, v25.4s, v9.s[0]
-	FMOVQ 16(R10), F21
+	FMOVQ 0(R21), F8
+	FMOVQ 16(R21), F22
+	VDUP V8.S[0], V24.S4
+	VDUP V8.S[1], V11.S4
+	VDUP V8.S[2], V25.S4
+	VDUP V8.S[3], V27.S4
+	VDUP V22.S[0], V13.S4
+	VDUP V22.S[1], V26.S4
+	VDUP V22.S[2], V28.S4
+	VDUP V22.S[3], V17.S4
+	FMOVQ 32(R21), F31
+	FMOVQ 16(R10), F30
 	FMOVQ 16(R10), F3
-	FMOVQ 512(R23), F16
-	WORD $0x0e33c20e // smull v14.8h, v16.8b, v19.8b
-	WORD $0x4e33c21d // smull2 v29.8h, v16.16b, v19.16b
-	FMOVQ 528(R23), F31
-	WORD $0x0e3483ee // smlal v14.8h, v31.8b, v20.8b
-	WORD $0x4e3483fd // smlal2 v29.8h, v31.16b, v20.16b
-	WORD $0x4e6069d5 // sadalp v21.4s, v14.8h
-	WORD $0x4e606ba3 // sadalp v3.4s, v29.8h
-	FMOVQ 544(R23), F23
-	WORD $0x0e28c2e4 // smull v4.8h, v23.8b, v8.8b
-	WORD $0x4e28c2fa // smull2 v26.8h, v23.16b, v8.16b
-	FMOVQ 560(R23), F24
-	WORD $0x0e368304 // smlal v4.8h, v24.8b, v22.8b
-	WORD $0x4e36831a // smlal2 v26.8h, v24.16b, v22.16b
-	WORD $0x4e606895 // sadalp v21.4s, v4.8h
-	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
-	VADDP V3.S4, V21.S4, V21.S4
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fa912b9 // fmla v25.4s, v21.4s, v9.s[1]
-	FMOVQ 48(R23), F5
-	WORD $0x4e25cf2c // fmla v12.4s, v25.4s, v5.4s
+	FMOVQ 64(R23), F4
+	WORD $0x0e38c085 // smull v5.8h, v4.8b, v24.8b
+	WORD $0x4e38c087 // smull2 v7.8h, v4.16b, v24.16b
+	FMOVQ 80(R23), F9
+	WORD $0x0e2b8125 // smlal v5.8h, v9.8b, v11.8b
+	WORD $0x4e2b8127 // smlal2 v7.8h, v9.16b, v11.16b
+	WORD $0x4e6068be // sadalp v30.4s, v5.8h
+	WORD $0x4e6068e3 // sadalp v3.4s, v7.8h
+	FMOVQ 96(R23), F14
+	WORD $0x0e39c1ca // smull v10.8h, v14.8b, v25.8b
+	WORD $0x4e39c1cc // smull2 v12.8h, v14.16b, v25.16b
+	FMOVQ 112(R23), F29
+	WORD $0x0e3b83aa // smlal v10.8h, v29.8b, v27.8b
+	WORD $0x4e3b83ac // smlal2 v12.8h, v29.16b, v27.16b
+	WORD $0x4e60695e // sadalp v30.4s, v10.8h
+	WORD $0x4e606983 // sadalp v3.4s, v12.8h
+	VADDP V3.S4, V30.S4, V30.S4
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f9f93de // fmul v30.4s, v30.4s, v31.s[0]
+	FMOVQ 16(R10), F15
+	FMOVQ 16(R10), F18
+	FMOVQ 128(R23), F8
+	WORD $0x0e2dc113 // smull v19.8h, v8.8b, v13.8b
+	WORD $0x4e2dc110 // smull2 v16.8h, v8.16b, v13.16b
+	FMOVQ 144(R23), F22
+	WORD $0x0e3a82d3 // smlal v19.8h, v22.8b, v26.8b
+	WORD $0x4e3a82d0 // smlal2 v16.8h, v22.16b, v26.16b
+	WORD $0x4e606a6f // sadalp v15.4s, v19.8h
+	WORD $0x4e606a12 // sadalp v18.4s, v16.8h
+	FMOVQ 160(R23), F5
+	WORD $0x0e3cc0a4 // smull v4.8h, v5.8b, v28.8b
+	WORD $0x4e3cc0a9 // smull2 v9.8h, v5.16b, v28.16b
+	FMOVQ 176(R23), F7
+	WORD $0x0e3180e4 // smlal v4.8h, v7.8b, v17.8b
+	WORD $0x4e3180e9 // smlal2 v9.8h, v7.16b, v17.16b
+	WORD $0x4e60688f // sadalp v15.4s, v4.8h
+	WORD $0x4e606932 // sadalp v18.4s, v9.8h
+	VADDP V18.S4, V15.S4, V15.S4
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4fbf11fe // fmla v30.4s, v15.4s, v31.s[1]
+	FMOVQ 0(R23), F14
+	WORD $0x4e2ecfd4 // fmla v20.4s, v30.4s, v14.4s
+	FMOVQ 16(R10), F29
+	FMOVQ 16(R10), F10
+	FMOVQ 192(R23), F8
+	WORD $0x0e38c10c // smull v12.8h, v8.8b, v24.8b
+	WORD $0x4e38c103 // smull2 v3.8h, v8.16b, v24.16b
+	FMOVQ 208(R23), F22
+	WORD $0x0e2b82cc // smlal v12.8h, v22.8b, v11.8b
+	WORD $0x4e2b82c3 // smlal2 v3.8h, v22.16b, v11.16b
+	WORD $0x4e60699d // sadalp v29.4s, v12.8h
+	WORD $0x4e60686a // sadalp v10.4s, v3.8h
+	FMOVQ 224(R23), F5
+	WORD $0x0e39c0b3 // smull v19.8h, v5.8b, v25.8b
+	WORD $0x4e39c0b0 // smull2 v16.8h, v5.16b, v25.16b
+	FMOVQ 240(R23), F7
+	WORD $0x0e3b80f3 // smlal v19.8h, v7.8b, v27.8b
+	WORD $0x4e3b80f0 // smlal2 v16.8h, v7.16b, v27.16b
+	WORD $0x4e606a7d // sadalp v29.4s, v19.8h
+	WORD $0x4e606a0a // sadalp v10.4s, v16.8h
+	VADDP V10.S4, V29.S4, V29.S4
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f9f93bd // fmul v29.4s, v29.4s, v31.s[0]
+	FMOVQ 16(R10), F4
+	FMOVQ 16(R10), F9
+	FMOVQ 256(R23), F30
+	WORD $0x0e2dc3d2 // smull v18.8h, v30.8b, v13.8b
+	WORD $0x4e2dc3cf // smull2 v15.8h, v30.16b, v13.16b
+	FMOVQ 272(R23), F14
+	WORD $0x0e3a81d2 // smlal v18.8h, v14.8b, v26.8b
+	WORD $0x4e3a81cf // smlal2 v15.8h, v14.16b, v26.16b
+	WORD $0x4e606a44 // sadalp v4.4s, v18.8h
+	WORD $0x4e6069e9 // sadalp v9.4s, v15.8h
+	FMOVQ 288(R23), F12
+	WORD $0x0e3cc188 // smull v8.8h, v12.8b, v28.8b
+	WORD $0x4e3cc196 // smull2 v22.8h, v12.16b, v28.16b
+	FMOVQ 304(R23), F3
+	WORD $0x0e318068 // smlal v8.8h, v3.8b, v17.8b
+	WORD $0x4e318076 // smlal2 v22.8h, v3.16b, v17.16b
+	WORD $0x4e606904 // sadalp v4.4s, v8.8h
+	WORD $0x4e606ac9 // sadalp v9.4s, v22.8h
+	VADDP V9.S4, V4.S4, V4.S4
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4fbf109d // fmla v29.4s, v4.4s, v31.s[1]
+	FMOVQ 16(R23), F5
+	WORD $0x4e25cfa6 // fmla v6.4s, v29.4s, v5.4s
+	FMOVQ 16(R10), F7
+	FMOVQ 16(R10), F19
+	FMOVQ 320(R23), F30
+	WORD $0x0e38c3d0 // smull v16.8h, v30.8b, v24.8b
+	WORD $0x4e38c3ca // smull2 v10.8h, v30.16b, v24.16b
+	FMOVQ 336(R23), F14
+	WORD $0x0e2b81d0 // smlal v16.8h, v14.8b, v11.8b
+	WORD $0x4e2b81ca // smlal2 v10.8h, v14.16b, v11.16b
+	WORD $0x4e606a07 // sadalp v7.4s, v16.8h
+	WORD $0x4e606953 // sadalp v19.4s, v10.8h
+	FMOVQ 352(R23), F12
+	WORD $0x0e39c192 // smull v18.8h, v12.8b, v25.8b
+	WORD $0x4e39c18f // smull2 v15.8h, v12.16b, v25.16b
+	FMOVQ 368(R23), F3
+	WORD $0x0e3b8072 // smlal v18.8h, v3.8b, v27.8b
+	WORD $0x4e3b806f // smlal2 v15.8h, v3.16b, v27.16b
+	WORD $0x4e606a47 // sadalp v7.4s, v18.8h
+	WORD $0x4e6069f3 // sadalp v19.4s, v15.8h
+	VADDP V19.S4, V7.S4, V7.S4
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4f9f90e7 // fmul v7.4s, v7.4s, v31.s[0]
+	FMOVQ 16(R10), F8
+	FMOVQ 16(R10), F22
+	FMOVQ 384(R23), F29
+	WORD $0x0e2dc3a9 // smull v9.8h, v29.8b, v13.8b
+	WORD $0x4e2dc3a4 // smull2 v4.8h, v29.16b, v13.16b
+	FMOVQ 400(R23), F5
+	WORD $0x0e3a80a9 // smlal v9.8h, v5.8b, v26.8b
+	WORD $0x4e3a80a4 // smlal2 v4.8h, v5.16b, v26.16b
+	WORD $0x4e606928 // sadalp v8.4s, v9.8h
+	WORD $0x4e606896 // sadalp v22.4s, v4.8h
+	FMOVQ 416(R23), F16
+	WORD $0x0e3cc21e // smull v30.8h, v16.8b, v28.8b
+	WORD $0x4e3cc20e // smull2 v14.8h, v16.16b, v28.16b
+	FMOVQ 432(R23), F10
+	WORD $0x0e31815e // smlal v30.8h, v10.8b, v17.8b
+	WORD $0x4e31814e // smlal2 v14.8h, v10.16b, v17.16b
+	WORD $0x4e606bc8 // sadalp v8.4s, v30.8h
+	WORD $0x4e6069d6 // sadalp v22.4s, v14.8h
+	VADDP V22.S4, V8.S4, V8.S4
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4fbf1107 // fmla v7.4s, v8.4s, v31.s[1]
+	FMOVQ 32(R23), F12
+	WORD $0x4e2cccf5 // fmla v21.4s, v7.4s, v12.4s
+	FMOVQ 16(R10), F3
+	FMOVQ 16(R10), F18
+	FMOVQ 448(R23), F29
+	WORD $0x0e38c3af // smull v15.8h, v29.8b, v24.8b
+	WORD $0x4e38c3b3 // smull2 v19.8h, v29.16b, v24.16b
+	FMOVQ 464(R23), F5
+	WORD $0x0e2b80af // smlal v15.8h, v5.8b, v11.8b
+	WORD $0x4e2b80b3 // smlal2 v19.8h, v5.16b, v11.16b
+	WORD $0x4e6069e3 // sadalp v3.4s, v15.8h
+	WORD $0x4e606a72 // sadalp v18.4s, v19.8h
+	FMOVQ 480(R23), F16
+	WORD $0x0e39c209 // smull v9.8h, v16.8b, v25.8b
+	WORD $0x4e39c204 // smull2 v4.8h, v16.16b, v25.16b
+	FMOVQ 496(R23), F10
+	WORD $0x0e3b8149 // smlal v9.8h, v10.8b, v27.8b
+	WORD $0x4e3b8144 // smlal2 v4.8h, v10.16b, v27.16b
+	WORD $0x4e606923 // sadalp v3.4s, v9.8h
+	WORD $0x4e606892 // sadalp v18.4s, v4.8h
+	VADDP V18.S4, V3.S4, V3.S4
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4f9f9063 // fmul v3.4s, v3.4s, v31.s[0]
+	FMOVQ 16(R10), F30
+	FMOVQ 16(R10), F14
+	FMOVQ 512(R23), F7
+	WORD $0x0e2dc0f6 // smull v22.8h, v7.8b, v13.8b
+	WORD $0x4e2dc0e8 // smull2 v8.8h, v7.16b, v13.16b
+	FMOVQ 528(R23), F12
+	WORD $0x0e3a8196 // smlal v22.8h, v12.8b, v26.8b
+	WORD $0x4e3a8188 // smlal2 v8.8h, v12.16b, v26.16b
+	WORD $0x4e606ade // sadalp v30.4s, v22.8h
+	WORD $0x4e60690e // sadalp v14.4s, v8.8h
+	FMOVQ 544(R23), F15
+	WORD $0x0e3cc1fd // smull v29.8h, v15.8b, v28.8b
+	WORD $0x4e3cc1e5 // smull2 v5.8h, v15.16b, v28.16b
+	FMOVQ 560(R23), F19
+	WORD $0x0e31827d // smlal v29.8h, v19.8b, v17.8b
+	WORD $0x4e318265 // smlal2 v5.8h, v19.16b, v17.16b
+	WORD $0x4e606bbe // sadalp v30.4s, v29.8h
+	WORD $0x4e6068ae // sadalp v14.4s, v5.8h
+	VADDP V14.S4, V30.S4, V30.S4
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fbf13c3 // fmla v3.4s, v30.4s, v31.s[1]
+	FMOVQ 48(R23), F16
+	WORD $0x4e30cc77 // fmla v23.4s, v3.4s, v16.4s
 	ADD $64, R21
 	ADD $576, R23
 	SUBS $1, R4
 	BNE tile138
-	FSTPQ (F7, F10), 0(R14)
-	FSTPQ (F11, F12), 32(R14)
+	FSTPQ (F20, F6), 0(R14)
+	FSTPQ (F21, F23), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -13957,8 +14113,12 @@ DATA matmulConsts<>+16(SB)/4, $0x4b400000
 DATA matmulConsts<>+20(SB)/4, $0x00000000
 DATA matmulConsts<>+24(SB)/4, $0x4b400000
 DATA matmulConsts<>+28(SB)/4, $0x00000000
-DATA matmulConsts<>+32(SB)/4, $0xbfad9881
-DATA matmulConsts<>+36(SB)/4, $0xf6eaddcf
-DATA matmulConsts<>+40(SB)/4, $0x26190d01
-DATA matmulConsts<>+44(SB)/4, $0x71594535
-GLOBL matmulConsts<>(SB), RODATA|NOPTR, $48
+DATA matmulConsts<>+32(SB)/4, $0xcb400000
+DATA matmulConsts<>+36(SB)/4, $0xcb400000
+DATA matmulConsts<>+40(SB)/4, $0xcb400000
+DATA matmulConsts<>+44(SB)/4, $0xcb400000
+DATA matmulConsts<>+48(SB)/4, $0xbfad9881
+DATA matmulConsts<>+52(SB)/4, $0xf6eaddcf
+DATA matmulConsts<>+56(SB)/4, $0x26190d01
+DATA matmulConsts<>+60(SB)/4, $0x71594535
+GLOBL matmulConsts<>(SB), RODATA|NOPTR, $64

@@ -340,10 +340,10 @@ last4:
 
 // mulQ4_0Dot multiplies Q4_0 weights with several rows of activations.
 // func mulQ4_0Dot(a *panel.Args)
-TEXT ·mulQ4_0Dot(SB), 0, $4800-8
+TEXT ·mulQ4_0Dot(SB), 0, $4928-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-4800(SP), R11
+	MOVD $buf-4928(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -377,7 +377,7 @@ bunch7:
 	CMP R4, R9
 	CSEL LT, R9, R4, R4
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair8:
 	FMOVQ 64(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
@@ -646,7 +646,7 @@ row10:
 	FMOVQ 32(R20), F25
 	FMOVQ 48(R20), F26
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile11:
 	FMOVQ 0(R21), F27
@@ -1190,10 +1190,10 @@ last15:
 
 // mulQ4_1Dot multiplies Q4_1 weights with several rows of activations.
 // func mulQ4_1Dot(a *panel.Args)
-TEXT ·mulQ4_1Dot(SB), 0, $5312-8
+TEXT ·mulQ4_1Dot(SB), 0, $5440-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-5312(SP), R11
+	MOVD $buf-5440(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -1225,7 +1225,7 @@ bunch18:
 	CMP R4, R9
 	CSEL LT, R9, R4, R4
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair19:
 	FMOVQ 128(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
@@ -1450,7 +1450,7 @@ row21:
 	FMOVQ 32(R20), F12
 	FMOVQ 48(R20), F3
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile22:
 	FMOVQ 0(R21), F22
@@ -2135,10 +2135,10 @@ last26:
 
 // mulQ5_0Dot multiplies Q5_0 weights with several rows of activations.
 // func mulQ5_0Dot(a *panel.Args)
-TEXT ·mulQ5_0Dot(SB), 0, $4800-8
+TEXT ·mulQ5_0Dot(SB), 0, $4928-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-4800(SP), R11
+	MOVD $buf-4928(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -2180,7 +2180,7 @@ bunch29:
 	CMP R4, R9
 	CSEL LT, R9, R4, R4
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair30:
 	FMOVQ 64(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
@@ -2585,7 +2585,7 @@ row32:
 	FMOVQ 32(R20), F13
 	FMOVQ 48(R20), F8
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile33:
 	FMOVQ 0(R21), F18
@@ -3275,10 +3275,10 @@ last37:
 
 // mulQ5_1Dot multiplies Q5_1 weights with several rows of activations.
 // func mulQ5_1Dot(a *panel.Args)
-TEXT ·mulQ5_1Dot(SB), 0, $5312-8
+TEXT ·mulQ5_1Dot(SB), 0, $5440-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-5312(SP), R11
+	MOVD $buf-5440(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -3318,7 +3318,7 @@ bunch40:
 	CMP R4, R9
 	CSEL LT, R9, R4, R4
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair41:
 	FMOVQ 128(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
@@ -3679,7 +3679,7 @@ row43:
 	FMOVQ 32(R20), F23
 	FMOVQ 48(R20), F14
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile44:
 	FMOVQ 0(R21), F21
@@ -4152,10 +4152,10 @@ last48:
 
 // mulQ8_0Dot multiplies Q8_0 weights with several rows of activations.
 // func mulQ8_0Dot(a *panel.Args)
-TEXT ·mulQ8_0Dot(SB), 0, $4800-8
+TEXT ·mulQ8_0Dot(SB), 0, $4928-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-4800(SP), R11
+	MOVD $buf-4928(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -4185,7 +4185,7 @@ bunch51:
 	CMP R4, R9
 	CSEL LT, R9, R4, R4
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair52:
 	FMOVQ 64(R1), F2
 	FMOVQ 128(R1), F3
@@ -4326,7 +4326,7 @@ row54:
 	FMOVQ 32(R20), F19
 	FMOVQ 48(R20), F20
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile55:
 	FMOVQ 0(R21), F21
@@ -4517,10 +4517,10 @@ tile55:
 
 // mulQ2_KDotx1 multiplies Q2_K weights with a few rows of activations, one by one.
 // func mulQ2_KDotx1(a *panel.Args)
-TEXT ·mulQ2_KDotx1(SB), 0, $192-8
+TEXT ·mulQ2_KDotx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -4547,534 +4547,551 @@ row57:
 	MOVD 40(R0), R9
 	LSR $3, R9
 block58:
-	FMOVD 0(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 0(R11)
-	FMOVD 8(R1), F7
+	FMOVQ 32(R10), F6
+	FMOVD 0(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 16(R11)
-	FMOVD 16(R1), F8
+	FMOVQ F7, 0(R11)
+	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
+	FMOVQ F7, 128(R11)
+	FMOVD 8(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 32(R11)
-	FMOVD 24(R1), F9
+	FMOVQ F8, 16(R11)
+	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
+	FMOVQ F8, 144(R11)
+	FMOVD 16(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 48(R11)
-	FMOVD 32(R1), F10
+	FMOVQ F9, 32(R11)
+	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
+	FMOVQ F9, 160(R11)
+	FMOVD 24(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 64(R11)
-	FMOVD 40(R1), F11
+	FMOVQ F10, 48(R11)
+	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
+	FMOVQ F10, 176(R11)
+	FMOVD 32(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 80(R11)
-	FMOVD 48(R1), F12
+	FMOVQ F11, 64(R11)
+	WORD $0x6e26dd6b // fmul v11.4s, v11.4s, v6.4s
+	FMOVQ F11, 192(R11)
+	FMOVD 40(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 96(R11)
-	FMOVD 56(R1), F13
+	FMOVQ F12, 80(R11)
+	WORD $0x6e26dd8c // fmul v12.4s, v12.4s, v6.4s
+	FMOVQ F12, 208(R11)
+	FMOVD 48(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 112(R11)
+	FMOVQ F13, 96(R11)
+	WORD $0x6e26ddad // fmul v13.4s, v13.4s, v6.4s
+	FMOVQ F13, 224(R11)
+	FMOVD 56(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ F14, 112(R11)
+	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
+	FMOVQ F14, 240(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair59:
-	FMOVQ 0(R2), F14
-	FMOVQ 16(R2), F15
-	FMOVQ 32(R2), F16
-	FMOVD 48(R2), F17
-	FMOVQ 0(R10), F18
-	FMOVQ 64(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4f8ee272 // sdot v18.4s, v19.16b, v14.4b[0]
+	FMOVQ 0(R2), F15
+	FMOVQ 16(R2), F16
+	FMOVQ 32(R2), F17
+	FMOVD 48(R2), F18
+	FMOVQ 0(R10), F19
 	FMOVQ 64(R1), F20
-	VUSHR $2, V20.B16, V20.B16
 	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4faee292 // sdot v18.4s, v20.16b, v14.4b[1]
+	WORD $0x4f8fe293 // sdot v19.4s, v20.16b, v15.4b[0]
 	FMOVQ 64(R1), F21
-	VUSHR $4, V21.B16, V21.B16
+	VUSHR $2, V21.B16, V21.B16
 	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4f8eeab2 // sdot v18.4s, v21.16b, v14.4b[2]
+	WORD $0x4fafe2b3 // sdot v19.4s, v21.16b, v15.4b[1]
 	FMOVQ 64(R1), F22
-	VUSHR $6, V22.B16, V22.B16
-	WORD $0x4faeead2 // sdot v18.4s, v22.16b, v14.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f909252 // fmul v18.4s, v18.4s, v16.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 128(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4f8fe317 // sdot v23.4s, v24.16b, v15.4b[0]
+	VUSHR $4, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4f8fead3 // sdot v19.4s, v22.16b, v15.4b[2]
+	FMOVQ 64(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	WORD $0x4fafeaf3 // sdot v19.4s, v23.16b, v15.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f919273 // fmul v19.4s, v19.4s, v17.s[0]
+	FMOVQ 0(R10), F24
 	FMOVQ 128(R1), F25
-	VUSHR $2, V25.B16, V25.B16
 	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4fafe337 // sdot v23.4s, v25.16b, v15.4b[1]
+	WORD $0x4f90e338 // sdot v24.4s, v25.16b, v16.4b[0]
 	FMOVQ 128(R1), F26
-	VUSHR $4, V26.B16, V26.B16
+	VUSHR $2, V26.B16, V26.B16
 	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4f8feb57 // sdot v23.4s, v26.16b, v15.4b[2]
+	WORD $0x4fb0e358 // sdot v24.4s, v26.16b, v16.4b[1]
 	FMOVQ 128(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	WORD $0x4fafeb77 // sdot v23.4s, v27.16b, v15.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fb092f7 // fmul v23.4s, v23.4s, v16.s[1]
-	FMOVD 0(R1), F28
-	VSHL $4, V28.B16, V28.B16
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
-	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 0(R11), F30
-	WORD $0x6e3edfbd // fmul v29.4s, v29.4s, v30.4s
-	WORD $0x4e3dce42 // fmla v2.4s, v18.4s, v29.4s
-	FMOVD 16(R1), F31
-	VSHL $4, V31.B16, V31.B16
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f1006 // saddw v6.4s, v0.4s, v31.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	VUSHR $4, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4f90eb78 // sdot v24.4s, v27.16b, v16.4b[2]
+	FMOVQ 128(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	WORD $0x4fb0eb98 // sdot v24.4s, v28.16b, v16.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fb19318 // fmul v24.4s, v24.4s, v17.s[1]
+	FMOVD 0(R1), F29
+	VSHL $4, V29.B16, V29.B16
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
+	FMOVQ 128(R11), F31
 	FMOVQ 0(R11), F7
-	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
-	WORD $0x4e26cee2 // fmla v2.4s, v23.4s, v6.4s
-	FMOVD 0(R1), F8
+	WORD $0x4e27cfdf // fmla v31.4s, v30.4s, v7.4s
+	WORD $0x4e3fce62 // fmla v2.4s, v19.4s, v31.4s
+	FMOVD 16(R1), F8
+	VSHL $4, V8.B16, V8.B16
 	VUSHR $4, V8.B16, V8.B16
 	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
 	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 64(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	WORD $0x4f915122 // fmls v2.4s, v9.4s, v17.s[0]
-	FMOVD 16(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
-	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 64(R11), F13
-	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
-	WORD $0x4fb15182 // fmls v2.4s, v12.4s, v17.s[1]
+	FMOVQ 128(R11), F10
+	FMOVQ 0(R11), F11
+	WORD $0x4e2bcd2a // fmla v10.4s, v9.4s, v11.4s
+	WORD $0x4e2acf02 // fmla v2.4s, v24.4s, v10.4s
+	FMOVD 0(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
+	WORD $0x0e6c100d // saddw v13.4s, v0.4s, v12.4h
+	FMOVQ 192(R11), F14
+	FMOVQ 64(R11), F6
+	WORD $0x4e26cdae // fmla v14.4s, v13.4s, v6.4s
+	WORD $0x4f9251c2 // fmls v2.4s, v14.4s, v18.s[0]
+	FMOVD 16(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
+	FMOVQ 192(R11), F22
+	FMOVQ 64(R11), F23
+	WORD $0x4e37ceb6 // fmla v22.4s, v21.4s, v23.4s
+	WORD $0x4fb252c2 // fmls v2.4s, v22.4s, v18.s[1]
 	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F19
-	FMOVQ 80(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4f8ee293 // sdot v19.4s, v20.16b, v14.4b[0]
-	FMOVQ 80(R1), F21
-	VUSHR $2, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4faee2b3 // sdot v19.4s, v21.16b, v14.4b[1]
-	FMOVQ 80(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4f8eead3 // sdot v19.4s, v22.16b, v14.4b[2]
-	FMOVQ 80(R1), F24
-	VUSHR $6, V24.B16, V24.B16
-	WORD $0x4faeeb13 // sdot v19.4s, v24.16b, v14.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f909273 // fmul v19.4s, v19.4s, v16.s[0]
 	FMOVQ 0(R10), F25
-	FMOVQ 144(R1), F26
+	FMOVQ 80(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
 	WORD $0x4f8fe359 // sdot v25.4s, v26.16b, v15.4b[0]
-	FMOVQ 144(R1), F27
+	FMOVQ 80(R1), F27
 	VUSHR $2, V27.B16, V27.B16
 	VAND V1.B16, V27.B16, V27.B16
 	WORD $0x4fafe379 // sdot v25.4s, v27.16b, v15.4b[1]
-	FMOVQ 144(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4f8febd9 // sdot v25.4s, v30.16b, v15.4b[2]
-	FMOVQ 144(R1), F18
-	VUSHR $6, V18.B16, V18.B16
-	WORD $0x4fafea59 // sdot v25.4s, v18.16b, v15.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fb09339 // fmul v25.4s, v25.4s, v16.s[1]
-	WORD $0x4e7c101d // saddw2 v29.4s, v0.4s, v28.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 16(R11), F7
-	WORD $0x6e27dfbd // fmul v29.4s, v29.4s, v7.4s
-	WORD $0x4e3dce63 // fmla v3.4s, v19.4s, v29.4s
-	WORD $0x4e7f1017 // saddw2 v23.4s, v0.4s, v31.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 16(R11), F6
-	WORD $0x6e26def7 // fmul v23.4s, v23.4s, v6.4s
-	WORD $0x4e37cf23 // fmla v3.4s, v25.4s, v23.4s
-	WORD $0x4e68100a // saddw2 v10.4s, v0.4s, v8.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 80(R11), F9
-	WORD $0x6e29dd4a // fmul v10.4s, v10.4s, v9.4s
-	WORD $0x4f915143 // fmls v3.4s, v10.4s, v17.s[0]
-	WORD $0x4e6b100d // saddw2 v13.4s, v0.4s, v11.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 80(R11), F12
-	WORD $0x6e2cddad // fmul v13.4s, v13.4s, v12.4s
-	WORD $0x4fb151a3 // fmls v3.4s, v13.4s, v17.s[1]
-	FMOVQ 0(R10), F20
-	FMOVQ 96(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4f8ee2b4 // sdot v20.4s, v21.16b, v14.4b[0]
-	FMOVQ 96(R1), F22
-	VUSHR $2, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4faee2d4 // sdot v20.4s, v22.16b, v14.4b[1]
-	FMOVQ 96(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4f8eeb14 // sdot v20.4s, v24.16b, v14.4b[2]
-	FMOVQ 96(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	WORD $0x4faeeb54 // sdot v20.4s, v26.16b, v14.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f909294 // fmul v20.4s, v20.4s, v16.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 160(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4f8fe3db // sdot v27.4s, v30.16b, v15.4b[0]
-	FMOVQ 160(R1), F18
-	VUSHR $2, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4fafe25b // sdot v27.4s, v18.16b, v15.4b[1]
-	FMOVQ 160(R1), F28
+	FMOVQ 80(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4f8feb9b // sdot v27.4s, v28.16b, v15.4b[2]
-	FMOVQ 160(R1), F7
-	VUSHR $6, V7.B16, V7.B16
-	WORD $0x4fafe8fb // sdot v27.4s, v7.16b, v15.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fb0937b // fmul v27.4s, v27.4s, v16.s[1]
-	FMOVD 8(R1), F19
-	VSHL $4, V19.B16, V19.B16
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e73101d // saddw v29.4s, v0.4s, v19.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 32(R11), F31
-	WORD $0x6e3fdfbd // fmul v29.4s, v29.4s, v31.4s
-	WORD $0x4e3dce84 // fmla v4.4s, v20.4s, v29.4s
-	FMOVD 24(R1), F6
+	WORD $0x4f8feb99 // sdot v25.4s, v28.16b, v15.4b[2]
+	FMOVQ 80(R1), F30
+	VUSHR $6, V30.B16, V30.B16
+	WORD $0x4fafebd9 // sdot v25.4s, v30.16b, v15.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4f919339 // fmul v25.4s, v25.4s, v17.s[0]
+	FMOVQ 0(R10), F7
+	FMOVQ 144(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4f90e267 // sdot v7.4s, v19.16b, v16.4b[0]
+	FMOVQ 144(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4fb0e3e7 // sdot v7.4s, v31.16b, v16.4b[1]
+	FMOVQ 144(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4f90e927 // sdot v7.4s, v9.16b, v16.4b[2]
+	FMOVQ 144(R1), F11
+	VUSHR $6, V11.B16, V11.B16
+	WORD $0x4fb0e967 // sdot v7.4s, v11.16b, v16.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4fb190e7 // fmul v7.4s, v7.4s, v17.s[1]
+	WORD $0x4e7d1018 // saddw2 v24.4s, v0.4s, v29.8h
+	FMOVQ 144(R11), F10
+	FMOVQ 16(R11), F13
+	WORD $0x4e2dcf0a // fmla v10.4s, v24.4s, v13.4s
+	WORD $0x4e2acf23 // fmla v3.4s, v25.4s, v10.4s
+	WORD $0x4e681006 // saddw2 v6.4s, v0.4s, v8.8h
+	FMOVQ 144(R11), F14
+	FMOVQ 16(R11), F21
+	WORD $0x4e35ccce // fmla v14.4s, v6.4s, v21.4s
+	WORD $0x4e2ecce3 // fmla v3.4s, v7.4s, v14.4s
+	WORD $0x4e6c1017 // saddw2 v23.4s, v0.4s, v12.8h
+	FMOVQ 208(R11), F22
+	FMOVQ 80(R11), F26
+	WORD $0x4e3acef6 // fmla v22.4s, v23.4s, v26.4s
+	WORD $0x4f9252c3 // fmls v3.4s, v22.4s, v18.s[0]
+	WORD $0x4e74101b // saddw2 v27.4s, v0.4s, v20.8h
+	FMOVQ 208(R11), F28
+	FMOVQ 80(R11), F30
+	WORD $0x4e3ecf7c // fmla v28.4s, v27.4s, v30.4s
+	WORD $0x4fb25383 // fmls v3.4s, v28.4s, v18.s[1]
+	FMOVQ 0(R10), F19
+	FMOVQ 96(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4f8fe3f3 // sdot v19.4s, v31.16b, v15.4b[0]
+	FMOVQ 96(R1), F9
+	VUSHR $2, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4fafe133 // sdot v19.4s, v9.16b, v15.4b[1]
+	FMOVQ 96(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4f8fe973 // sdot v19.4s, v11.16b, v15.4b[2]
+	FMOVQ 96(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	WORD $0x4fafebb3 // sdot v19.4s, v29.16b, v15.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f919273 // fmul v19.4s, v19.4s, v17.s[0]
+	FMOVQ 0(R10), F24
+	FMOVQ 160(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4f90e1b8 // sdot v24.4s, v13.16b, v16.4b[0]
+	FMOVQ 160(R1), F25
+	VUSHR $2, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4fb0e338 // sdot v24.4s, v25.16b, v16.4b[1]
+	FMOVQ 160(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4f90e958 // sdot v24.4s, v10.16b, v16.4b[2]
+	FMOVQ 160(R1), F8
+	VUSHR $6, V8.B16, V8.B16
+	WORD $0x4fb0e918 // sdot v24.4s, v8.16b, v16.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fb19318 // fmul v24.4s, v24.4s, v17.s[1]
+	FMOVD 8(R1), F6
 	VSHL $4, V6.B16, V6.B16
 	VUSHR $4, V6.B16, V6.B16
 	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
-	WORD $0x0e661019 // saddw v25.4s, v0.4s, v6.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 32(R11), F23
-	WORD $0x6e37df39 // fmul v25.4s, v25.4s, v23.4s
-	WORD $0x4e39cf64 // fmla v4.4s, v27.4s, v25.4s
-	FMOVD 8(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
-	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 96(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	WORD $0x4f915124 // fmls v4.4s, v9.4s, v17.s[0]
-	FMOVD 24(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
-	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 96(R11), F13
-	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
-	WORD $0x4fb15184 // fmls v4.4s, v12.4s, v17.s[1]
+	WORD $0x0e661015 // saddw v21.4s, v0.4s, v6.4h
+	FMOVQ 160(R11), F7
+	FMOVQ 32(R11), F14
+	WORD $0x4e2ecea7 // fmla v7.4s, v21.4s, v14.4s
+	WORD $0x4e27ce64 // fmla v4.4s, v19.4s, v7.4s
+	FMOVD 24(R1), F12
+	VSHL $4, V12.B16, V12.B16
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
+	WORD $0x0e6c1017 // saddw v23.4s, v0.4s, v12.4h
+	FMOVQ 160(R11), F26
+	FMOVQ 32(R11), F22
+	WORD $0x4e36cefa // fmla v26.4s, v23.4s, v22.4s
+	WORD $0x4e3acf04 // fmla v4.4s, v24.4s, v26.4s
+	FMOVD 8(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e74101b // saddw v27.4s, v0.4s, v20.4h
+	FMOVQ 224(R11), F30
+	FMOVQ 96(R11), F28
+	WORD $0x4e3ccf7e // fmla v30.4s, v27.4s, v28.4s
+	WORD $0x4f9253c4 // fmls v4.4s, v30.4s, v18.s[0]
+	FMOVD 24(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
+	WORD $0x0e7f1009 // saddw v9.4s, v0.4s, v31.4h
+	FMOVQ 224(R11), F11
+	FMOVQ 96(R11), F29
+	WORD $0x4e3dcd2b // fmla v11.4s, v9.4s, v29.4s
+	WORD $0x4fb25164 // fmls v4.4s, v11.4s, v18.s[1]
 	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F21
-	FMOVQ 112(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4f8ee2d5 // sdot v21.4s, v22.16b, v14.4b[0]
-	FMOVQ 112(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4faee315 // sdot v21.4s, v24.16b, v14.4b[1]
-	FMOVQ 112(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4f8eeb55 // sdot v21.4s, v26.16b, v14.4b[2]
-	FMOVQ 112(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	WORD $0x4faeebd5 // sdot v21.4s, v30.16b, v14.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
-	FMOVQ 0(R10), F18
-	FMOVQ 176(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4f8fe392 // sdot v18.4s, v28.16b, v15.4b[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 112(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4f8fe32d // sdot v13.4s, v25.16b, v15.4b[0]
+	FMOVQ 112(R1), F10
+	VUSHR $2, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4fafe14d // sdot v13.4s, v10.16b, v15.4b[1]
+	FMOVQ 112(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4f8fe90d // sdot v13.4s, v8.16b, v15.4b[2]
+	FMOVQ 112(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	WORD $0x4fafeaad // sdot v13.4s, v21.16b, v15.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f9191ad // fmul v13.4s, v13.4s, v17.s[0]
+	FMOVQ 0(R10), F14
+	FMOVQ 176(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4f90e26e // sdot v14.4s, v19.16b, v16.4b[0]
 	FMOVQ 176(R1), F7
 	VUSHR $2, V7.B16, V7.B16
 	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4fafe0f2 // sdot v18.4s, v7.16b, v15.4b[1]
-	FMOVQ 176(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4f8febf2 // sdot v18.4s, v31.16b, v15.4b[2]
-	FMOVQ 176(R1), F20
-	VUSHR $6, V20.B16, V20.B16
-	WORD $0x4fafea92 // sdot v18.4s, v20.16b, v15.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fb09252 // fmul v18.4s, v18.4s, v16.s[1]
-	WORD $0x4e73101d // saddw2 v29.4s, v0.4s, v19.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 48(R11), F23
-	WORD $0x6e37dfbd // fmul v29.4s, v29.4s, v23.4s
-	WORD $0x4e3dcea5 // fmla v5.4s, v21.4s, v29.4s
-	WORD $0x4e66101b // saddw2 v27.4s, v0.4s, v6.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 48(R11), F25
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	WORD $0x4e3bce45 // fmla v5.4s, v18.4s, v27.4s
-	WORD $0x4e68100a // saddw2 v10.4s, v0.4s, v8.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 112(R11), F9
-	WORD $0x6e29dd4a // fmul v10.4s, v10.4s, v9.4s
-	WORD $0x4f915145 // fmls v5.4s, v10.4s, v17.s[0]
-	WORD $0x4e6b100d // saddw2 v13.4s, v0.4s, v11.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 112(R11), F12
-	WORD $0x6e2cddad // fmul v13.4s, v13.4s, v12.4s
-	WORD $0x4fb151a5 // fmls v5.4s, v13.4s, v17.s[1]
-	FMOVQ 64(R2), F22
-	FMOVQ 80(R2), F24
-	FMOVQ 96(R2), F26
-	FMOVD 112(R2), F30
+	WORD $0x4fb0e0ee // sdot v14.4s, v7.16b, v16.4b[1]
+	FMOVQ 176(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4f90eaee // sdot v14.4s, v23.16b, v16.4b[2]
+	FMOVQ 176(R1), F22
+	VUSHR $6, V22.B16, V22.B16
+	WORD $0x4fb0eace // sdot v14.4s, v22.16b, v16.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fb191ce // fmul v14.4s, v14.4s, v17.s[1]
+	WORD $0x4e661018 // saddw2 v24.4s, v0.4s, v6.8h
+	FMOVQ 176(R11), F26
+	FMOVQ 48(R11), F27
+	WORD $0x4e3bcf1a // fmla v26.4s, v24.4s, v27.4s
+	WORD $0x4e3acda5 // fmla v5.4s, v13.4s, v26.4s
+	WORD $0x4e6c101c // saddw2 v28.4s, v0.4s, v12.8h
+	FMOVQ 176(R11), F30
+	FMOVQ 48(R11), F9
+	WORD $0x4e29cf9e // fmla v30.4s, v28.4s, v9.4s
+	WORD $0x4e3ecdc5 // fmla v5.4s, v14.4s, v30.4s
+	WORD $0x4e74101d // saddw2 v29.4s, v0.4s, v20.8h
+	FMOVQ 240(R11), F11
+	FMOVQ 112(R11), F25
+	WORD $0x4e39cfab // fmla v11.4s, v29.4s, v25.4s
+	WORD $0x4f925165 // fmls v5.4s, v11.4s, v18.s[0]
+	WORD $0x4e7f100a // saddw2 v10.4s, v0.4s, v31.8h
+	FMOVQ 240(R11), F8
+	FMOVQ 112(R11), F21
+	WORD $0x4e35cd48 // fmla v8.4s, v10.4s, v21.4s
+	WORD $0x4fb25105 // fmls v5.4s, v8.4s, v18.s[1]
+	FMOVQ 64(R2), F19
+	FMOVQ 80(R2), F7
+	FMOVQ 96(R2), F23
+	FMOVD 112(R2), F22
 	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F28
-	FMOVQ 192(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4f96e0fc // sdot v28.4s, v7.16b, v22.4b[0]
-	FMOVQ 192(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4fb6e3fc // sdot v28.4s, v31.16b, v22.4b[1]
-	FMOVQ 192(R1), F20
+	FMOVQ 0(R10), F6
+	FMOVQ 192(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4f93e306 // sdot v6.4s, v24.16b, v19.4b[0]
+	FMOVQ 192(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4fb3e366 // sdot v6.4s, v27.16b, v19.4b[1]
+	FMOVQ 192(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4f93e9a6 // sdot v6.4s, v13.16b, v19.4b[2]
+	FMOVQ 192(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	WORD $0x4fb3eb46 // sdot v6.4s, v26.16b, v19.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4f9790c6 // fmul v6.4s, v6.4s, v23.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 256(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4f87e38c // sdot v12.4s, v28.16b, v7.4b[0]
+	FMOVQ 256(R1), F9
+	VUSHR $2, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4fa7e12c // sdot v12.4s, v9.16b, v7.4b[1]
+	FMOVQ 256(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4f87e9cc // sdot v12.4s, v14.16b, v7.4b[2]
+	FMOVQ 256(R1), F30
+	VUSHR $6, V30.B16, V30.B16
+	WORD $0x4fa7ebcc // sdot v12.4s, v30.16b, v7.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fb7918c // fmul v12.4s, v12.4s, v23.s[1]
+	FMOVD 32(R1), F20
+	VSHL $4, V20.B16, V20.B16
 	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4f96ea9c // sdot v28.4s, v20.16b, v22.4b[2]
-	FMOVQ 192(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	WORD $0x4fb6ea7c // sdot v28.4s, v19.16b, v22.4b[3]
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e74101d // saddw v29.4s, v0.4s, v20.4h
+	FMOVQ 128(R11), F25
+	FMOVQ 0(R11), F11
+	WORD $0x4e2bcfb9 // fmla v25.4s, v29.4s, v11.4s
+	WORD $0x4e39ccc2 // fmla v2.4s, v6.4s, v25.4s
+	FMOVD 48(R1), F31
+	VSHL $4, V31.B16, V31.B16
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
+	WORD $0x0e7f100a // saddw v10.4s, v0.4s, v31.4h
+	FMOVQ 128(R11), F21
+	FMOVQ 0(R11), F8
+	WORD $0x4e28cd55 // fmla v21.4s, v10.4s, v8.4s
+	WORD $0x4e35cd82 // fmla v2.4s, v12.4s, v21.4s
+	FMOVD 32(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
+	FMOVQ 192(R11), F17
+	FMOVQ 64(R11), F18
+	WORD $0x4e32ce11 // fmla v17.4s, v16.4s, v18.4s
+	WORD $0x4f965222 // fmls v2.4s, v17.4s, v22.s[0]
+	FMOVD 48(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
+	WORD $0x0e78101b // saddw v27.4s, v0.4s, v24.4h
+	FMOVQ 192(R11), F13
+	FMOVQ 64(R11), F26
+	WORD $0x4e3acf6d // fmla v13.4s, v27.4s, v26.4s
+	WORD $0x4fb651a2 // fmls v2.4s, v13.4s, v22.s[1]
+	FMOVQ 0(R10), F28
+	FMOVQ 208(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4f93e13c // sdot v28.4s, v9.16b, v19.4b[0]
+	FMOVQ 208(R1), F14
+	VUSHR $2, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4fb3e1dc // sdot v28.4s, v14.16b, v19.4b[1]
+	FMOVQ 208(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4f93ebdc // sdot v28.4s, v30.16b, v19.4b[2]
+	FMOVQ 208(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	WORD $0x4fb3ebbc // sdot v28.4s, v29.16b, v19.4b[3]
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f9a939c // fmul v28.4s, v28.4s, v26.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 256(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4f98e2b7 // sdot v23.4s, v21.16b, v24.4b[0]
-	FMOVQ 256(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4fb8e3b7 // sdot v23.4s, v29.16b, v24.4b[1]
-	FMOVQ 256(R1), F6
-	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4f97939c // fmul v28.4s, v28.4s, v23.s[0]
+	FMOVQ 0(R10), F11
+	FMOVQ 272(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4f98e8d7 // sdot v23.4s, v6.16b, v24.4b[2]
-	FMOVQ 256(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	WORD $0x4fb8eb37 // sdot v23.4s, v25.16b, v24.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fba92f7 // fmul v23.4s, v23.4s, v26.s[1]
-	FMOVD 32(R1), F18
+	WORD $0x4f87e0cb // sdot v11.4s, v6.16b, v7.4b[0]
+	FMOVQ 272(R1), F25
+	VUSHR $2, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4fa7e32b // sdot v11.4s, v25.16b, v7.4b[1]
+	FMOVQ 272(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4f87e94b // sdot v11.4s, v10.16b, v7.4b[2]
+	FMOVQ 272(R1), F8
+	VUSHR $6, V8.B16, V8.B16
+	WORD $0x4fa7e90b // sdot v11.4s, v8.16b, v7.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fb7916b // fmul v11.4s, v11.4s, v23.s[1]
+	WORD $0x4e74100c // saddw2 v12.4s, v0.4s, v20.8h
+	FMOVQ 144(R11), F21
+	FMOVQ 16(R11), F16
+	WORD $0x4e30cd95 // fmla v21.4s, v12.4s, v16.4s
+	WORD $0x4e35cf83 // fmla v3.4s, v28.4s, v21.4s
+	WORD $0x4e7f1012 // saddw2 v18.4s, v0.4s, v31.8h
+	FMOVQ 144(R11), F17
+	FMOVQ 16(R11), F27
+	WORD $0x4e3bce51 // fmla v17.4s, v18.4s, v27.4s
+	WORD $0x4e31cd63 // fmla v3.4s, v11.4s, v17.4s
+	WORD $0x4e6f101a // saddw2 v26.4s, v0.4s, v15.8h
+	FMOVQ 208(R11), F13
+	FMOVQ 80(R11), F9
+	WORD $0x4e29cf4d // fmla v13.4s, v26.4s, v9.4s
+	WORD $0x4f9651a3 // fmls v3.4s, v13.4s, v22.s[0]
+	WORD $0x4e78100e // saddw2 v14.4s, v0.4s, v24.8h
+	FMOVQ 208(R11), F30
+	FMOVQ 80(R11), F29
+	WORD $0x4e3dcdde // fmla v30.4s, v14.4s, v29.4s
+	WORD $0x4fb653c3 // fmls v3.4s, v30.4s, v22.s[1]
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F6
+	FMOVQ 224(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4f93e326 // sdot v6.4s, v25.16b, v19.4b[0]
+	FMOVQ 224(R1), F10
+	VUSHR $2, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4fb3e146 // sdot v6.4s, v10.16b, v19.4b[1]
+	FMOVQ 224(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4f93e906 // sdot v6.4s, v8.16b, v19.4b[2]
+	FMOVQ 224(R1), F20
+	VUSHR $6, V20.B16, V20.B16
+	WORD $0x4fb3ea86 // sdot v6.4s, v20.16b, v19.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4f9790c6 // fmul v6.4s, v6.4s, v23.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 288(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4f87e20c // sdot v12.4s, v16.16b, v7.4b[0]
+	FMOVQ 288(R1), F28
+	VUSHR $2, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4fa7e38c // sdot v12.4s, v28.16b, v7.4b[1]
+	FMOVQ 288(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4f87eaac // sdot v12.4s, v21.16b, v7.4b[2]
+	FMOVQ 288(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	WORD $0x4fa7ebec // sdot v12.4s, v31.16b, v7.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fb7918c // fmul v12.4s, v12.4s, v23.s[1]
+	FMOVD 40(R1), F18
 	VSHL $4, V18.B16, V18.B16
 	VUSHR $4, V18.B16, V18.B16
 	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
 	WORD $0x0e72101b // saddw v27.4s, v0.4s, v18.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 0(R11), F8
-	WORD $0x6e28df7b // fmul v27.4s, v27.4s, v8.4s
-	WORD $0x4e3bcf82 // fmla v2.4s, v28.4s, v27.4s
-	FMOVD 48(R1), F9
-	VSHL $4, V9.B16, V9.B16
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
-	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 0(R11), F11
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
-	WORD $0x4e2acee2 // fmla v2.4s, v23.4s, v10.4s
-	FMOVD 32(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c100d // saddw v13.4s, v0.4s, v12.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 64(R11), F14
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	WORD $0x4f9e51a2 // fmls v2.4s, v13.4s, v30.s[0]
-	FMOVD 48(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 64(R11), F17
-	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	WORD $0x4fbe5202 // fmls v2.4s, v16.4s, v30.s[1]
-	FMOVQ 0(R10), F7
-	FMOVQ 208(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4f96e3e7 // sdot v7.4s, v31.16b, v22.4b[0]
-	FMOVQ 208(R1), F20
-	VUSHR $2, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4fb6e287 // sdot v7.4s, v20.16b, v22.4b[1]
-	FMOVQ 208(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4f96ea67 // sdot v7.4s, v19.16b, v22.4b[2]
-	FMOVQ 208(R1), F21
-	VUSHR $6, V21.B16, V21.B16
-	WORD $0x4fb6eaa7 // sdot v7.4s, v21.16b, v22.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4f9a90e7 // fmul v7.4s, v7.4s, v26.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 272(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4f98e0dd // sdot v29.4s, v6.16b, v24.4b[0]
-	FMOVQ 272(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4fb8e33d // sdot v29.4s, v25.16b, v24.4b[1]
-	FMOVQ 272(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4f98e91d // sdot v29.4s, v8.16b, v24.4b[2]
-	FMOVQ 272(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	WORD $0x4fb8eb9d // sdot v29.4s, v28.16b, v24.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fba93bd // fmul v29.4s, v29.4s, v26.s[1]
-	WORD $0x4e72101b // saddw2 v27.4s, v0.4s, v18.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 16(R11), F11
-	WORD $0x6e2bdf7b // fmul v27.4s, v27.4s, v11.4s
-	WORD $0x4e3bcce3 // fmla v3.4s, v7.4s, v27.4s
-	WORD $0x4e691017 // saddw2 v23.4s, v0.4s, v9.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 16(R11), F10
-	WORD $0x6e2adef7 // fmul v23.4s, v23.4s, v10.4s
-	WORD $0x4e37cfa3 // fmla v3.4s, v29.4s, v23.4s
-	WORD $0x4e6c100e // saddw2 v14.4s, v0.4s, v12.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 80(R11), F13
-	WORD $0x6e2dddce // fmul v14.4s, v14.4s, v13.4s
-	WORD $0x4f9e51c3 // fmls v3.4s, v14.4s, v30.s[0]
-	WORD $0x4e6f1011 // saddw2 v17.4s, v0.4s, v15.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 80(R11), F16
-	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
-	WORD $0x4fbe5223 // fmls v3.4s, v17.4s, v30.s[1]
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F31
-	FMOVQ 224(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4f96e29f // sdot v31.4s, v20.16b, v22.4b[0]
-	FMOVQ 224(R1), F19
-	VUSHR $2, V19.B16, V19.B16
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4fb6e27f // sdot v31.4s, v19.16b, v22.4b[1]
-	FMOVQ 224(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4f96eabf // sdot v31.4s, v21.16b, v22.4b[2]
-	FMOVQ 224(R1), F6
-	VUSHR $6, V6.B16, V6.B16
-	WORD $0x4fb6e8df // sdot v31.4s, v6.16b, v22.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f9a93ff // fmul v31.4s, v31.4s, v26.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 288(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4f98e119 // sdot v25.4s, v8.16b, v24.4b[0]
-	FMOVQ 288(R1), F28
-	VUSHR $2, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4fb8e399 // sdot v25.4s, v28.16b, v24.4b[1]
-	FMOVQ 288(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4f98ea59 // sdot v25.4s, v18.16b, v24.4b[2]
-	FMOVQ 288(R1), F11
-	VUSHR $6, V11.B16, V11.B16
-	WORD $0x4fb8e979 // sdot v25.4s, v11.16b, v24.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fba9339 // fmul v25.4s, v25.4s, v26.s[1]
-	FMOVD 40(R1), F7
-	VSHL $4, V7.B16, V7.B16
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e67101b // saddw v27.4s, v0.4s, v7.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 32(R11), F9
-	WORD $0x6e29df7b // fmul v27.4s, v27.4s, v9.4s
-	WORD $0x4e3bcfe4 // fmla v4.4s, v31.4s, v27.4s
-	FMOVD 56(R1), F10
-	VSHL $4, V10.B16, V10.B16
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a101d // saddw v29.4s, v0.4s, v10.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 32(R11), F23
-	WORD $0x6e37dfbd // fmul v29.4s, v29.4s, v23.4s
-	WORD $0x4e3dcf24 // fmla v4.4s, v25.4s, v29.4s
-	FMOVD 40(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c100d // saddw v13.4s, v0.4s, v12.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 96(R11), F14
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	WORD $0x4f9e51a4 // fmls v4.4s, v13.4s, v30.s[0]
+	FMOVQ 160(R11), F11
+	FMOVQ 32(R11), F17
+	WORD $0x4e31cf6b // fmla v11.4s, v27.4s, v17.4s
+	WORD $0x4e2bccc4 // fmla v4.4s, v6.4s, v11.4s
 	FMOVD 56(R1), F15
+	VSHL $4, V15.B16, V15.B16
 	VUSHR $4, V15.B16, V15.B16
 	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 96(R11), F17
-	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	WORD $0x4fbe5204 // fmls v4.4s, v16.4s, v30.s[1]
+	WORD $0x0e6f101a // saddw v26.4s, v0.4s, v15.4h
+	FMOVQ 160(R11), F9
+	FMOVQ 32(R11), F13
+	WORD $0x4e2dcf49 // fmla v9.4s, v26.4s, v13.4s
+	WORD $0x4e29cd84 // fmla v4.4s, v12.4s, v9.4s
+	FMOVD 40(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
+	WORD $0x0e78100e // saddw v14.4s, v0.4s, v24.4h
+	FMOVQ 224(R11), F29
+	FMOVQ 96(R11), F30
+	WORD $0x4e3ecddd // fmla v29.4s, v14.4s, v30.4s
+	WORD $0x4f9653a4 // fmls v4.4s, v29.4s, v22.s[0]
+	FMOVD 56(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x0e79100a // saddw v10.4s, v0.4s, v25.4h
+	FMOVQ 224(R11), F8
+	FMOVQ 96(R11), F20
+	WORD $0x4e34cd48 // fmla v8.4s, v10.4s, v20.4s
+	WORD $0x4fb65104 // fmls v4.4s, v8.4s, v22.s[1]
 	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F20
-	FMOVQ 240(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4f96e274 // sdot v20.4s, v19.16b, v22.4b[0]
+	FMOVQ 0(R10), F16
+	FMOVQ 240(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4f93e390 // sdot v16.4s, v28.16b, v19.4b[0]
 	FMOVQ 240(R1), F21
 	VUSHR $2, V21.B16, V21.B16
 	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4fb6e2b4 // sdot v20.4s, v21.16b, v22.4b[1]
-	FMOVQ 240(R1), F6
-	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4fb3e2b0 // sdot v16.4s, v21.16b, v19.4b[1]
+	FMOVQ 240(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4f93ebf0 // sdot v16.4s, v31.16b, v19.4b[2]
+	FMOVQ 240(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	WORD $0x4fb3eb70 // sdot v16.4s, v27.16b, v19.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f979210 // fmul v16.4s, v16.4s, v23.s[0]
+	FMOVQ 0(R10), F17
+	FMOVQ 304(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4f96e8d4 // sdot v20.4s, v6.16b, v22.4b[2]
-	FMOVQ 240(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	WORD $0x4fb6e914 // sdot v20.4s, v8.16b, v22.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f9a9294 // fmul v20.4s, v20.4s, v26.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 304(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4f98e25c // sdot v28.4s, v18.16b, v24.4b[0]
+	WORD $0x4f87e0d1 // sdot v17.4s, v6.16b, v7.4b[0]
 	FMOVQ 304(R1), F11
 	VUSHR $2, V11.B16, V11.B16
 	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4fb8e17c // sdot v28.4s, v11.16b, v24.4b[1]
-	FMOVQ 304(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4f98e93c // sdot v28.4s, v9.16b, v24.4b[2]
-	FMOVQ 304(R1), F31
-	VUSHR $6, V31.B16, V31.B16
-	WORD $0x4fb8ebfc // sdot v28.4s, v31.16b, v24.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fba939c // fmul v28.4s, v28.4s, v26.s[1]
-	WORD $0x4e67101b // saddw2 v27.4s, v0.4s, v7.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 48(R11), F23
-	WORD $0x6e37df7b // fmul v27.4s, v27.4s, v23.4s
-	WORD $0x4e3bce85 // fmla v5.4s, v20.4s, v27.4s
-	WORD $0x4e6a1019 // saddw2 v25.4s, v0.4s, v10.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 48(R11), F29
-	WORD $0x6e3ddf39 // fmul v25.4s, v25.4s, v29.4s
-	WORD $0x4e39cf85 // fmla v5.4s, v28.4s, v25.4s
-	WORD $0x4e6c100e // saddw2 v14.4s, v0.4s, v12.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 112(R11), F13
-	WORD $0x6e2dddce // fmul v14.4s, v14.4s, v13.4s
-	WORD $0x4f9e51c5 // fmls v5.4s, v14.4s, v30.s[0]
-	WORD $0x4e6f1011 // saddw2 v17.4s, v0.4s, v15.8h
+	WORD $0x4fa7e171 // sdot v17.4s, v11.16b, v7.4b[1]
+	FMOVQ 304(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4f87eb51 // sdot v17.4s, v26.16b, v7.4b[2]
+	FMOVQ 304(R1), F13
+	VUSHR $6, V13.B16, V13.B16
+	WORD $0x4fa7e9b1 // sdot v17.4s, v13.16b, v7.4b[3]
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 112(R11), F16
-	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
-	WORD $0x4fbe5225 // fmls v5.4s, v17.4s, v30.s[1]
+	WORD $0x4fb79231 // fmul v17.4s, v17.4s, v23.s[1]
+	WORD $0x4e72100c // saddw2 v12.4s, v0.4s, v18.8h
+	FMOVQ 176(R11), F9
+	FMOVQ 48(R11), F14
+	WORD $0x4e2ecd89 // fmla v9.4s, v12.4s, v14.4s
+	WORD $0x4e29ce05 // fmla v5.4s, v16.4s, v9.4s
+	WORD $0x4e6f101e // saddw2 v30.4s, v0.4s, v15.8h
+	FMOVQ 176(R11), F29
+	FMOVQ 48(R11), F10
+	WORD $0x4e2acfdd // fmla v29.4s, v30.4s, v10.4s
+	WORD $0x4e3dce25 // fmla v5.4s, v17.4s, v29.4s
+	WORD $0x4e781014 // saddw2 v20.4s, v0.4s, v24.8h
+	FMOVQ 240(R11), F8
+	FMOVQ 112(R11), F28
+	WORD $0x4e3cce88 // fmla v8.4s, v20.4s, v28.4s
+	WORD $0x4f965105 // fmls v5.4s, v8.4s, v22.s[0]
+	WORD $0x4e791015 // saddw2 v21.4s, v0.4s, v25.8h
+	FMOVQ 240(R11), F31
+	FMOVQ 112(R11), F27
+	WORD $0x4e3bcebf // fmla v31.4s, v21.4s, v27.4s
+	WORD $0x4fb653e5 // fmls v5.4s, v31.4s, v22.s[1]
 	ADD $320, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -5095,10 +5112,10 @@ pair59:
 
 // mulQ2_KDot multiplies Q2_K weights with several rows of activations.
 // func mulQ2_KDot(a *panel.Args)
-TEXT ·mulQ2_KDot(SB), 0, $6336-8
+TEXT ·mulQ2_KDot(SB), 0, $6464-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-6336(SP), R11
+	MOVD $buf-6464(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -5127,427 +5144,444 @@ row62:
 	MOVD 40(R0), R9
 bunch63:
 	MOVD $8, R4
-	FMOVD 0(R1), F3
-	WORD $0x0e217863 // fcvtl v3.4s, v3.4h
-	FMOVQ F3, 0(R11)
-	FMOVD 8(R1), F4
+	FMOVQ 32(R10), F3
+	FMOVD 0(R1), F4
 	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	FMOVQ F4, 16(R11)
-	FMOVD 16(R1), F5
+	FMOVQ F4, 0(R11)
+	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
+	FMOVQ F4, 128(R11)
+	FMOVD 8(R1), F5
 	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 32(R11)
-	FMOVD 24(R1), F6
+	FMOVQ F5, 16(R11)
+	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
+	FMOVQ F5, 144(R11)
+	FMOVD 16(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 48(R11)
-	FMOVD 32(R1), F7
+	FMOVQ F6, 32(R11)
+	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
+	FMOVQ F6, 160(R11)
+	FMOVD 24(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 64(R11)
-	FMOVD 40(R1), F8
+	FMOVQ F7, 48(R11)
+	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
+	FMOVQ F7, 176(R11)
+	FMOVD 32(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 80(R11)
-	FMOVD 48(R1), F9
+	FMOVQ F8, 64(R11)
+	WORD $0x6e23dd08 // fmul v8.4s, v8.4s, v3.4s
+	FMOVQ F8, 192(R11)
+	FMOVD 40(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 96(R11)
-	FMOVD 56(R1), F10
+	FMOVQ F9, 80(R11)
+	WORD $0x6e23dd29 // fmul v9.4s, v9.4s, v3.4s
+	FMOVQ F9, 208(R11)
+	FMOVD 48(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 112(R11)
+	FMOVQ F10, 96(R11)
+	WORD $0x6e23dd4a // fmul v10.4s, v10.4s, v3.4s
+	FMOVQ F10, 224(R11)
+	FMOVD 56(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 112(R11)
+	WORD $0x6e23dd6b // fmul v11.4s, v11.4s, v3.4s
+	FMOVQ F11, 240(R11)
 	ADD $64, R1
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair64:
-	FMOVQ 64(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
 	FMOVQ 64(R1), F12
-	VUSHR $2, V12.B16, V12.B16
 	VAND V1.B16, V12.B16, V12.B16
-	FSTPQ (F11, F12), 256(R23)
 	FMOVQ 64(R1), F13
-	VUSHR $4, V13.B16, V13.B16
+	VUSHR $2, V13.B16, V13.B16
 	VAND V1.B16, V13.B16, V13.B16
+	FSTPQ (F12, F13), 256(R23)
 	FMOVQ 64(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	FSTPQ (F13, F14), 288(R23)
-	FMOVQ 128(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 64(R1), F15
+	VUSHR $6, V15.B16, V15.B16
+	FSTPQ (F14, F15), 288(R23)
 	FMOVQ 128(R1), F16
-	VUSHR $2, V16.B16, V16.B16
 	VAND V1.B16, V16.B16, V16.B16
-	FSTPQ (F15, F16), 320(R23)
 	FMOVQ 128(R1), F17
-	VUSHR $4, V17.B16, V17.B16
+	VUSHR $2, V17.B16, V17.B16
 	VAND V1.B16, V17.B16, V17.B16
+	FSTPQ (F16, F17), 320(R23)
 	FMOVQ 128(R1), F18
-	VUSHR $6, V18.B16, V18.B16
-	FSTPQ (F17, F18), 352(R23)
-	FMOVD 0(R1), F19
-	VSHL $4, V19.B16, V19.B16
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 0(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FMOVD 0(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
-	WORD $0x0e761017 // saddw v23.4s, v0.4s, v22.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 64(R11), F24
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	FMOVD 16(R1), F25
-	VSHL $4, V25.B16, V25.B16
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
-	WORD $0x0e79101a // saddw v26.4s, v0.4s, v25.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 0(R11), F27
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
+	VUSHR $4, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ 128(R1), F19
+	VUSHR $6, V19.B16, V19.B16
+	FSTPQ (F18, F19), 352(R23)
+	FMOVD 0(R1), F20
+	VSHL $4, V20.B16, V20.B16
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
+	FMOVQ 128(R11), F22
+	FMOVQ 0(R11), F23
+	WORD $0x4e37ceb6 // fmla v22.4s, v21.4s, v23.4s
+	FMOVD 0(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
+	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
+	FMOVQ 192(R11), F26
+	FMOVQ 64(R11), F27
+	WORD $0x4e3bcf3a // fmla v26.4s, v25.4s, v27.4s
 	FMOVD 16(R1), F28
+	VSHL $4, V28.B16, V28.B16
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
 	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 64(R11), F30
-	WORD $0x6e3edfbd // fmul v29.4s, v29.4s, v30.4s
-	FMOVQ 80(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ 80(R1), F2
-	VUSHR $2, V2.B16, V2.B16
-	VAND V1.B16, V2.B16, V2.B16
-	FSTPQ (F31, F2), 384(R23)
-	FMOVQ 80(R1), F3
-	VUSHR $4, V3.B16, V3.B16
-	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ 80(R1), F4
-	VUSHR $6, V4.B16, V4.B16
-	FSTPQ (F3, F4), 416(R23)
-	FMOVQ 144(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ 144(R1), F6
-	VUSHR $2, V6.B16, V6.B16
-	VAND V1.B16, V6.B16, V6.B16
-	FSTPQ (F5, F6), 448(R23)
-	FMOVQ 144(R1), F7
-	VUSHR $4, V7.B16, V7.B16
+	FMOVQ 128(R11), F30
+	FMOVQ 0(R11), F31
+	WORD $0x4e3fcfbe // fmla v30.4s, v29.4s, v31.4s
+	FMOVD 16(R1), F2
+	VUSHR $4, V2.B16, V2.B16
+	WORD $0x2f08a442 // ushll v2.8h, v2.8b, #0
+	WORD $0x0e621004 // saddw v4.4s, v0.4s, v2.4h
+	FMOVQ 192(R11), F5
+	FMOVQ 64(R11), F6
+	WORD $0x4e26cc85 // fmla v5.4s, v4.4s, v6.4s
+	FMOVQ 80(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 144(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	FSTPQ (F7, F8), 480(R23)
-	WORD $0x4e731009 // saddw2 v9.4s, v0.4s, v19.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 16(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FSTPQ (F20, F9), 0(R23)
-	WORD $0x4e76100b // saddw2 v11.4s, v0.4s, v22.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 80(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	FSTPQ (F23, F11), 128(R23)
-	WORD $0x4e79100d // saddw2 v13.4s, v0.4s, v25.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 16(R11), F14
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FSTPQ (F26, F13), 64(R23)
-	WORD $0x4e7c100f // saddw2 v15.4s, v0.4s, v28.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 80(R11), F16
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	FSTPQ (F29, F15), 192(R23)
-	FMOVQ 96(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 96(R1), F18
-	VUSHR $2, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	FSTPQ (F17, F18), 512(R23)
-	FMOVQ 96(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 96(R1), F24
-	VUSHR $6, V24.B16, V24.B16
-	FSTPQ (F21, F24), 544(R23)
-	FMOVQ 160(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 160(R1), F30
-	VUSHR $2, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	FSTPQ (F27, F30), 576(R23)
-	FMOVQ 160(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ 160(R1), F2
-	VUSHR $6, V2.B16, V2.B16
-	FSTPQ (F31, F2), 608(R23)
-	FMOVD 8(R1), F3
-	VSHL $4, V3.B16, V3.B16
-	VUSHR $4, V3.B16, V3.B16
-	WORD $0x2f08a463 // ushll v3.8h, v3.8b, #0
-	WORD $0x0e631004 // saddw v4.4s, v0.4s, v3.4h
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	FMOVQ 32(R11), F5
-	WORD $0x6e25dc84 // fmul v4.4s, v4.4s, v5.4s
-	FMOVD 8(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
-	WORD $0x0e661007 // saddw v7.4s, v0.4s, v6.4h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 96(R11), F8
-	WORD $0x6e28dce7 // fmul v7.4s, v7.4s, v8.4s
-	FMOVD 24(R1), F19
-	VSHL $4, V19.B16, V19.B16
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e73100a // saddw v10.4s, v0.4s, v19.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 32(R11), F20
-	WORD $0x6e34dd4a // fmul v10.4s, v10.4s, v20.4s
-	FMOVD 24(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
-	WORD $0x0e691016 // saddw v22.4s, v0.4s, v9.4h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 96(R11), F12
-	WORD $0x6e2cded6 // fmul v22.4s, v22.4s, v12.4s
-	FMOVQ 112(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 112(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	FSTPQ (F23, F11), 640(R23)
-	FMOVQ 112(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 112(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	FSTPQ (F25, F14), 672(R23)
-	FMOVQ 176(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ 176(R1), F13
-	VUSHR $2, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	FSTPQ (F26, F13), 704(R23)
-	FMOVQ 176(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ 176(R1), F16
-	VUSHR $6, V16.B16, V16.B16
-	FSTPQ (F28, F16), 736(R23)
-	WORD $0x4e63101d // saddw2 v29.4s, v0.4s, v3.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 48(R11), F15
-	WORD $0x6e2fdfbd // fmul v29.4s, v29.4s, v15.4s
-	FSTPQ (F4, F29), 32(R23)
-	WORD $0x4e661011 // saddw2 v17.4s, v0.4s, v6.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 112(R11), F18
-	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
-	FSTPQ (F7, F17), 160(R23)
-	WORD $0x4e731015 // saddw2 v21.4s, v0.4s, v19.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 48(R11), F24
-	WORD $0x6e38deb5 // fmul v21.4s, v21.4s, v24.4s
-	FSTPQ (F10, F21), 96(R23)
-	WORD $0x4e69101b // saddw2 v27.4s, v0.4s, v9.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 112(R11), F30
-	WORD $0x6e3edf7b // fmul v27.4s, v27.4s, v30.4s
-	FSTPQ (F22, F27), 224(R23)
-	ADD $768, R23
-	FMOVQ 192(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ 192(R1), F2
-	VUSHR $2, V2.B16, V2.B16
-	VAND V1.B16, V2.B16, V2.B16
-	FSTPQ (F31, F2), 256(R23)
-	FMOVQ 192(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ 192(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	FSTPQ (F5, F8), 288(R23)
-	FMOVQ 256(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ 256(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	FSTPQ (F20, F12), 320(R23)
-	FMOVQ 256(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 256(R1), F11
-	VUSHR $6, V11.B16, V11.B16
-	FSTPQ (F23, F11), 352(R23)
-	FMOVD 32(R1), F25
-	VSHL $4, V25.B16, V25.B16
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
-	WORD $0x0e79100e // saddw v14.4s, v0.4s, v25.4h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 0(R11), F26
-	WORD $0x6e3addce // fmul v14.4s, v14.4s, v26.4s
-	FMOVD 32(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
-	WORD $0x0e6d101c // saddw v28.4s, v0.4s, v13.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 64(R11), F16
-	WORD $0x6e30df9c // fmul v28.4s, v28.4s, v16.4s
-	FMOVD 48(R1), F3
-	VSHL $4, V3.B16, V3.B16
-	VUSHR $4, V3.B16, V3.B16
-	WORD $0x2f08a463 // ushll v3.8h, v3.8b, #0
-	WORD $0x0e63100f // saddw v15.4s, v0.4s, v3.4h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 0(R11), F4
-	WORD $0x6e24ddef // fmul v15.4s, v15.4s, v4.4s
-	FMOVD 48(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
-	WORD $0x0e7d1006 // saddw v6.4s, v0.4s, v29.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 64(R11), F18
-	WORD $0x6e32dcc6 // fmul v6.4s, v6.4s, v18.4s
-	FMOVQ 208(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 208(R1), F17
-	VUSHR $2, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	FSTPQ (F7, F17), 384(R23)
-	FMOVQ 208(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 208(R1), F24
-	VUSHR $6, V24.B16, V24.B16
-	FSTPQ (F19, F24), 416(R23)
-	FMOVQ 272(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 272(R1), F21
-	VUSHR $2, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	FSTPQ (F10, F21), 448(R23)
-	FMOVQ 272(R1), F9
+	FMOVQ 80(R1), F8
+	VUSHR $2, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	FSTPQ (F7, F8), 384(R23)
+	FMOVQ 80(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 80(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	FSTPQ (F9, F10), 416(R23)
+	FMOVQ 144(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 144(R1), F3
+	VUSHR $2, V3.B16, V3.B16
+	VAND V1.B16, V3.B16, V3.B16
+	FSTPQ (F11, F3), 448(R23)
+	FMOVQ 144(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 144(R1), F13
+	VUSHR $6, V13.B16, V13.B16
+	FSTPQ (F12, F13), 480(R23)
+	WORD $0x4e74100e // saddw2 v14.4s, v0.4s, v20.8h
+	FMOVQ 144(R11), F15
+	FMOVQ 16(R11), F16
+	WORD $0x4e30cdcf // fmla v15.4s, v14.4s, v16.4s
+	FSTPQ (F22, F15), 0(R23)
+	WORD $0x4e781011 // saddw2 v17.4s, v0.4s, v24.8h
+	FMOVQ 208(R11), F18
+	FMOVQ 80(R11), F19
+	WORD $0x4e33ce32 // fmla v18.4s, v17.4s, v19.4s
+	FSTPQ (F26, F18), 128(R23)
+	WORD $0x4e7c1015 // saddw2 v21.4s, v0.4s, v28.8h
+	FMOVQ 144(R11), F23
+	FMOVQ 16(R11), F25
+	WORD $0x4e39ceb7 // fmla v23.4s, v21.4s, v25.4s
+	FSTPQ (F30, F23), 64(R23)
+	WORD $0x4e62101b // saddw2 v27.4s, v0.4s, v2.8h
+	FMOVQ 208(R11), F29
+	FMOVQ 80(R11), F31
+	WORD $0x4e3fcf7d // fmla v29.4s, v27.4s, v31.4s
+	FSTPQ (F5, F29), 192(R23)
+	FMOVQ 96(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	FMOVQ 96(R1), F6
+	VUSHR $2, V6.B16, V6.B16
+	VAND V1.B16, V6.B16, V6.B16
+	FSTPQ (F4, F6), 512(R23)
+	FMOVQ 96(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ 96(R1), F8
+	VUSHR $6, V8.B16, V8.B16
+	FSTPQ (F7, F8), 544(R23)
+	FMOVQ 160(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 160(R1), F10
+	VUSHR $2, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	FSTPQ (F9, F10), 576(R23)
+	FMOVQ 160(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 160(R1), F3
+	VUSHR $6, V3.B16, V3.B16
+	FSTPQ (F11, F3), 608(R23)
+	FMOVD 8(R1), F12
+	VSHL $4, V12.B16, V12.B16
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
+	WORD $0x0e6c100d // saddw v13.4s, v0.4s, v12.4h
+	FMOVQ 160(R11), F20
+	FMOVQ 32(R11), F14
+	WORD $0x4e2ecdb4 // fmla v20.4s, v13.4s, v14.4s
+	FMOVD 8(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x0e701016 // saddw v22.4s, v0.4s, v16.4h
+	FMOVQ 224(R11), F15
+	FMOVQ 96(R11), F24
+	WORD $0x4e38cecf // fmla v15.4s, v22.4s, v24.4s
+	FMOVD 24(R1), F17
+	VSHL $4, V17.B16, V17.B16
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
+	WORD $0x0e711013 // saddw v19.4s, v0.4s, v17.4h
+	FMOVQ 160(R11), F26
+	FMOVQ 32(R11), F18
+	WORD $0x4e32ce7a // fmla v26.4s, v19.4s, v18.4s
+	FMOVD 24(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c1015 // saddw v21.4s, v0.4s, v28.4h
+	FMOVQ 224(R11), F25
+	FMOVQ 96(R11), F30
+	WORD $0x4e3eceb9 // fmla v25.4s, v21.4s, v30.4s
+	FMOVQ 112(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 112(R1), F2
+	VUSHR $2, V2.B16, V2.B16
+	VAND V1.B16, V2.B16, V2.B16
+	FSTPQ (F23, F2), 640(R23)
+	FMOVQ 112(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 112(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	FSTPQ (F27, F31), 672(R23)
+	FMOVQ 176(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ 176(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	FSTPQ (F5, F29), 704(R23)
+	FMOVQ 176(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	VAND V1.B16, V4.B16, V4.B16
+	FMOVQ 176(R1), F6
+	VUSHR $6, V6.B16, V6.B16
+	FSTPQ (F4, F6), 736(R23)
+	WORD $0x4e6c1007 // saddw2 v7.4s, v0.4s, v12.8h
+	FMOVQ 176(R11), F8
+	FMOVQ 48(R11), F9
+	WORD $0x4e29cce8 // fmla v8.4s, v7.4s, v9.4s
+	FSTPQ (F20, F8), 32(R23)
+	WORD $0x4e70100a // saddw2 v10.4s, v0.4s, v16.8h
+	FMOVQ 240(R11), F11
+	FMOVQ 112(R11), F3
+	WORD $0x4e23cd4b // fmla v11.4s, v10.4s, v3.4s
+	FSTPQ (F15, F11), 160(R23)
+	WORD $0x4e71100d // saddw2 v13.4s, v0.4s, v17.8h
+	FMOVQ 176(R11), F14
+	FMOVQ 48(R11), F22
+	WORD $0x4e36cdae // fmla v14.4s, v13.4s, v22.4s
+	FSTPQ (F26, F14), 96(R23)
+	WORD $0x4e7c1018 // saddw2 v24.4s, v0.4s, v28.8h
+	FMOVQ 240(R11), F19
+	FMOVQ 112(R11), F18
+	WORD $0x4e32cf13 // fmla v19.4s, v24.4s, v18.4s
+	FSTPQ (F25, F19), 224(R23)
+	ADD $768, R23
+	FMOVQ 192(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 192(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	FSTPQ (F21, F30), 256(R23)
+	FMOVQ 192(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 192(R1), F2
+	VUSHR $6, V2.B16, V2.B16
+	FSTPQ (F23, F2), 288(R23)
+	FMOVQ 256(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 256(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	FSTPQ (F27, F31), 320(R23)
+	FMOVQ 256(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ 256(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	FSTPQ (F5, F29), 352(R23)
+	FMOVD 32(R1), F4
+	VSHL $4, V4.B16, V4.B16
+	VUSHR $4, V4.B16, V4.B16
+	WORD $0x2f08a484 // ushll v4.8h, v4.8b, #0
+	WORD $0x0e641006 // saddw v6.4s, v0.4s, v4.4h
+	FMOVQ 128(R11), F12
+	FMOVQ 0(R11), F7
+	WORD $0x4e27cccc // fmla v12.4s, v6.4s, v7.4s
+	FMOVD 32(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
+	WORD $0x0e691014 // saddw v20.4s, v0.4s, v9.4h
+	FMOVQ 192(R11), F8
+	FMOVQ 64(R11), F16
+	WORD $0x4e30ce88 // fmla v8.4s, v20.4s, v16.4s
+	FMOVD 48(R1), F10
+	VSHL $4, V10.B16, V10.B16
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a1003 // saddw v3.4s, v0.4s, v10.4h
+	FMOVQ 128(R11), F15
+	FMOVQ 0(R11), F11
+	WORD $0x4e2bcc6f // fmla v15.4s, v3.4s, v11.4s
+	FMOVD 48(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
+	WORD $0x0e71100d // saddw v13.4s, v0.4s, v17.4h
+	FMOVQ 192(R11), F22
+	FMOVQ 64(R11), F26
+	WORD $0x4e3acdb6 // fmla v22.4s, v13.4s, v26.4s
+	FMOVQ 208(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 208(R1), F28
+	VUSHR $2, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	FSTPQ (F14, F28), 384(R23)
+	FMOVQ 208(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ 208(R1), F18
+	VUSHR $6, V18.B16, V18.B16
+	FSTPQ (F24, F18), 416(R23)
+	FMOVQ 272(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ 272(R1), F19
+	VUSHR $2, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	FSTPQ (F25, F19), 448(R23)
+	FMOVQ 272(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
 	FMOVQ 272(R1), F30
 	VUSHR $6, V30.B16, V30.B16
-	FSTPQ (F9, F30), 480(R23)
-	WORD $0x4e791016 // saddw2 v22.4s, v0.4s, v25.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	FSTPQ (F21, F30), 480(R23)
+	WORD $0x4e641017 // saddw2 v23.4s, v0.4s, v4.8h
+	FMOVQ 144(R11), F2
 	FMOVQ 16(R11), F27
-	WORD $0x6e3bded6 // fmul v22.4s, v22.4s, v27.4s
-	FSTPQ (F14, F22), 0(R23)
-	WORD $0x4e6d101f // saddw2 v31.4s, v0.4s, v13.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 80(R11), F2
-	WORD $0x6e22dfff // fmul v31.4s, v31.4s, v2.4s
-	FSTPQ (F28, F31), 128(R23)
-	WORD $0x4e631005 // saddw2 v5.4s, v0.4s, v3.8h
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	FMOVQ 16(R11), F8
-	WORD $0x6e28dca5 // fmul v5.4s, v5.4s, v8.4s
-	FSTPQ (F15, F5), 64(R23)
-	WORD $0x4e7d1014 // saddw2 v20.4s, v0.4s, v29.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 80(R11), F12
-	WORD $0x6e2cde94 // fmul v20.4s, v20.4s, v12.4s
-	FSTPQ (F6, F20), 192(R23)
-	FMOVQ 224(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 224(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	FSTPQ (F23, F11), 512(R23)
+	WORD $0x4e3bcee2 // fmla v2.4s, v23.4s, v27.4s
+	FSTPQ (F12, F2), 0(R23)
+	WORD $0x4e69101f // saddw2 v31.4s, v0.4s, v9.8h
+	FMOVQ 208(R11), F5
+	FMOVQ 80(R11), F29
+	WORD $0x4e3dcfe5 // fmla v5.4s, v31.4s, v29.4s
+	FSTPQ (F8, F5), 128(R23)
+	WORD $0x4e6a1006 // saddw2 v6.4s, v0.4s, v10.8h
+	FMOVQ 144(R11), F7
+	FMOVQ 16(R11), F20
+	WORD $0x4e34ccc7 // fmla v7.4s, v6.4s, v20.4s
+	FSTPQ (F15, F7), 64(R23)
+	WORD $0x4e711010 // saddw2 v16.4s, v0.4s, v17.8h
+	FMOVQ 208(R11), F3
+	FMOVQ 80(R11), F11
+	WORD $0x4e2bce03 // fmla v3.4s, v16.4s, v11.4s
+	FSTPQ (F22, F3), 192(R23)
+	FMOVQ 224(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
 	FMOVQ 224(R1), F26
-	VUSHR $4, V26.B16, V26.B16
+	VUSHR $2, V26.B16, V26.B16
 	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ 224(R1), F16
-	VUSHR $6, V16.B16, V16.B16
-	FSTPQ (F26, F16), 544(R23)
-	FMOVQ 288(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
+	FSTPQ (F13, F26), 512(R23)
+	FMOVQ 224(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 224(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	FSTPQ (F14, F28), 544(R23)
+	FMOVQ 288(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
 	FMOVQ 288(R1), F18
 	VUSHR $2, V18.B16, V18.B16
 	VAND V1.B16, V18.B16, V18.B16
-	FSTPQ (F4, F18), 576(R23)
-	FMOVQ 288(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 288(R1), F17
-	VUSHR $6, V17.B16, V17.B16
-	FSTPQ (F7, F17), 608(R23)
-	FMOVD 40(R1), F19
-	VSHL $4, V19.B16, V19.B16
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731018 // saddw v24.4s, v0.4s, v19.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 32(R11), F10
-	WORD $0x6e2adf18 // fmul v24.4s, v24.4s, v10.4s
+	FSTPQ (F24, F18), 576(R23)
+	FMOVQ 288(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ 288(R1), F19
+	VUSHR $6, V19.B16, V19.B16
+	FSTPQ (F25, F19), 608(R23)
 	FMOVD 40(R1), F21
+	VSHL $4, V21.B16, V21.B16
 	VUSHR $4, V21.B16, V21.B16
 	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
-	WORD $0x0e751009 // saddw v9.4s, v0.4s, v21.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 96(R11), F30
-	WORD $0x6e3edd29 // fmul v9.4s, v9.4s, v30.4s
-	FMOVD 56(R1), F25
-	VSHL $4, V25.B16, V25.B16
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
-	WORD $0x0e79101b // saddw v27.4s, v0.4s, v25.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 32(R11), F14
-	WORD $0x6e2edf7b // fmul v27.4s, v27.4s, v14.4s
-	FMOVD 56(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
-	WORD $0x0e76100d // saddw v13.4s, v0.4s, v22.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 96(R11), F2
-	WORD $0x6e22ddad // fmul v13.4s, v13.4s, v2.4s
-	FMOVQ 240(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ 240(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	FSTPQ (F28, F31), 640(R23)
-	FMOVQ 240(R1), F3
-	VUSHR $4, V3.B16, V3.B16
+	WORD $0x0e75101e // saddw v30.4s, v0.4s, v21.4h
+	FMOVQ 160(R11), F4
+	FMOVQ 32(R11), F23
+	WORD $0x4e37cfc4 // fmla v4.4s, v30.4s, v23.4s
+	FMOVD 40(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
+	WORD $0x0e7b100c // saddw v12.4s, v0.4s, v27.4h
+	FMOVQ 224(R11), F2
+	FMOVQ 96(R11), F9
+	WORD $0x4e29cd82 // fmla v2.4s, v12.4s, v9.4s
+	FMOVD 56(R1), F31
+	VSHL $4, V31.B16, V31.B16
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
+	WORD $0x0e7f101d // saddw v29.4s, v0.4s, v31.4h
+	FMOVQ 160(R11), F8
+	FMOVQ 32(R11), F5
+	WORD $0x4e25cfa8 // fmla v8.4s, v29.4s, v5.4s
+	FMOVD 56(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a1006 // saddw v6.4s, v0.4s, v10.4h
+	FMOVQ 224(R11), F20
+	FMOVQ 96(R11), F15
+	WORD $0x4e2fccd4 // fmla v20.4s, v6.4s, v15.4s
+	FMOVQ 240(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ 240(R1), F17
+	VUSHR $2, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	FSTPQ (F7, F17), 640(R23)
+	FMOVQ 240(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 240(R1), F11
+	VUSHR $6, V11.B16, V11.B16
+	FSTPQ (F16, F11), 672(R23)
+	FMOVQ 304(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ 304(R1), F3
+	VUSHR $2, V3.B16, V3.B16
 	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ 240(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	FSTPQ (F3, F8), 672(R23)
-	FMOVQ 304(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 304(R1), F5
-	VUSHR $2, V5.B16, V5.B16
-	VAND V1.B16, V5.B16, V5.B16
-	FSTPQ (F15, F5), 704(R23)
-	FMOVQ 304(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ 304(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	FSTPQ (F29, F12), 736(R23)
-	WORD $0x4e731006 // saddw2 v6.4s, v0.4s, v19.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 48(R11), F20
-	WORD $0x6e34dcc6 // fmul v6.4s, v6.4s, v20.4s
-	FSTPQ (F24, F6), 32(R23)
-	WORD $0x4e751017 // saddw2 v23.4s, v0.4s, v21.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 112(R11), F11
-	WORD $0x6e2bdef7 // fmul v23.4s, v23.4s, v11.4s
-	FSTPQ (F9, F23), 160(R23)
-	WORD $0x4e79101a // saddw2 v26.4s, v0.4s, v25.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 48(R11), F16
-	WORD $0x6e30df5a // fmul v26.4s, v26.4s, v16.4s
-	FSTPQ (F27, F26), 96(R23)
-	WORD $0x4e761004 // saddw2 v4.4s, v0.4s, v22.8h
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	FMOVQ 112(R11), F18
-	WORD $0x6e32dc84 // fmul v4.4s, v4.4s, v18.4s
-	FSTPQ (F13, F4), 224(R23)
+	FSTPQ (F22, F3), 704(R23)
+	FMOVQ 304(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 304(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	FSTPQ (F13, F26), 736(R23)
+	WORD $0x4e75100e // saddw2 v14.4s, v0.4s, v21.8h
+	FMOVQ 176(R11), F28
+	FMOVQ 48(R11), F24
+	WORD $0x4e38cddc // fmla v28.4s, v14.4s, v24.4s
+	FSTPQ (F4, F28), 32(R23)
+	WORD $0x4e7b1012 // saddw2 v18.4s, v0.4s, v27.8h
+	FMOVQ 240(R11), F25
+	FMOVQ 112(R11), F19
+	WORD $0x4e33ce59 // fmla v25.4s, v18.4s, v19.4s
+	FSTPQ (F2, F25), 160(R23)
+	WORD $0x4e7f101e // saddw2 v30.4s, v0.4s, v31.8h
+	FMOVQ 176(R11), F23
+	FMOVQ 48(R11), F12
+	WORD $0x4e2ccfd7 // fmla v23.4s, v30.4s, v12.4s
+	FSTPQ (F8, F23), 96(R23)
+	WORD $0x4e6a1009 // saddw2 v9.4s, v0.4s, v10.8h
+	FMOVQ 240(R11), F29
+	FMOVQ 112(R11), F5
+	WORD $0x4e25cd3d // fmla v29.4s, v9.4s, v5.4s
+	FSTPQ (F20, F29), 224(R23)
 	ADD $768, R23
 	ADD $320, R1
 	SUBS $2, R4
@@ -5558,227 +5592,227 @@ pair64:
 row66:
 	ADD R19, R14, R20
 	ADD R15, R13, R22
-	FMOVQ 0(R14), F7
-	FMOVQ 16(R14), F17
-	FMOVQ 32(R14), F10
-	FMOVQ 48(R14), F30
-	FMOVQ 0(R20), F14
-	FMOVQ 16(R20), F2
-	FMOVQ 32(R20), F28
-	FMOVQ 48(R20), F31
+	FMOVQ 0(R14), F6
+	FMOVQ 16(R14), F15
+	FMOVQ 32(R14), F7
+	FMOVQ 48(R14), F17
+	FMOVQ 0(R20), F16
+	FMOVQ 16(R20), F11
+	FMOVQ 32(R20), F22
+	FMOVQ 48(R20), F3
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile67:
-	FMOVQ 0(R21), F3
-	FMOVQ 16(R21), F8
-	FMOVQ 32(R21), F15
-	FMOVD 48(R21), F5
-	FMOVQ 0(R22), F29
-	FMOVQ 16(R22), F12
-	FMOVQ 32(R22), F19
-	FMOVD 48(R22), F20
-	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F6
-	FMOVQ 256(R23), F21
-	WORD $0x4f83e2b8 // sdot v24.4s, v21.16b, v3.4b[0]
-	WORD $0x4f9de2a6 // sdot v6.4s, v21.16b, v29.4b[0]
-	FMOVQ 272(R23), F11
-	WORD $0x4fa3e178 // sdot v24.4s, v11.16b, v3.4b[1]
-	WORD $0x4fbde166 // sdot v6.4s, v11.16b, v29.4b[1]
-	FMOVQ 288(R23), F9
-	WORD $0x4f83e938 // sdot v24.4s, v9.16b, v3.4b[2]
-	WORD $0x4f9de926 // sdot v6.4s, v9.16b, v29.4b[2]
-	FMOVQ 304(R23), F23
-	WORD $0x4fa3eaf8 // sdot v24.4s, v23.16b, v3.4b[3]
-	WORD $0x4fbdeae6 // sdot v6.4s, v23.16b, v29.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4f8f9318 // fmul v24.4s, v24.4s, v15.s[0]
-	WORD $0x4f9390c6 // fmul v6.4s, v6.4s, v19.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F16
-	FMOVQ 320(R23), F27
-	WORD $0x4f88e379 // sdot v25.4s, v27.16b, v8.4b[0]
-	WORD $0x4f8ce370 // sdot v16.4s, v27.16b, v12.4b[0]
-	FMOVQ 336(R23), F26
-	WORD $0x4fa8e359 // sdot v25.4s, v26.16b, v8.4b[1]
-	WORD $0x4face350 // sdot v16.4s, v26.16b, v12.4b[1]
-	FMOVQ 352(R23), F22
-	WORD $0x4f88ead9 // sdot v25.4s, v22.16b, v8.4b[2]
-	WORD $0x4f8cead0 // sdot v16.4s, v22.16b, v12.4b[2]
-	FMOVQ 368(R23), F18
-	WORD $0x4fa8ea59 // sdot v25.4s, v18.16b, v8.4b[3]
-	WORD $0x4facea50 // sdot v16.4s, v18.16b, v12.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4faf9339 // fmul v25.4s, v25.4s, v15.s[1]
-	WORD $0x4fb39210 // fmul v16.4s, v16.4s, v19.s[1]
-	FMOVQ 0(R23), F13
-	WORD $0x4e2dcf07 // fmla v7.4s, v24.4s, v13.4s
-	WORD $0x4e2dccce // fmla v14.4s, v6.4s, v13.4s
-	FMOVQ 64(R23), F4
-	WORD $0x4e24cf27 // fmla v7.4s, v25.4s, v4.4s
-	WORD $0x4e24ce0e // fmla v14.4s, v16.4s, v4.4s
-	FMOVQ 128(R23), F21
-	WORD $0x4f8552a7 // fmls v7.4s, v21.4s, v5.s[0]
-	WORD $0x4f9452ae // fmls v14.4s, v21.4s, v20.s[0]
-	FMOVQ 192(R23), F11
-	WORD $0x4fa55167 // fmls v7.4s, v11.4s, v5.s[1]
-	WORD $0x4fb4516e // fmls v14.4s, v11.4s, v20.s[1]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F23
-	FMOVQ 384(R23), F27
-	WORD $0x4f83e369 // sdot v9.4s, v27.16b, v3.4b[0]
-	WORD $0x4f9de377 // sdot v23.4s, v27.16b, v29.4b[0]
-	FMOVQ 400(R23), F26
-	WORD $0x4fa3e349 // sdot v9.4s, v26.16b, v3.4b[1]
-	WORD $0x4fbde357 // sdot v23.4s, v26.16b, v29.4b[1]
-	FMOVQ 416(R23), F22
-	WORD $0x4f83eac9 // sdot v9.4s, v22.16b, v3.4b[2]
-	WORD $0x4f9dead7 // sdot v23.4s, v22.16b, v29.4b[2]
-	FMOVQ 432(R23), F18
-	WORD $0x4fa3ea49 // sdot v9.4s, v18.16b, v3.4b[3]
-	WORD $0x4fbdea57 // sdot v23.4s, v18.16b, v29.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f8f9129 // fmul v9.4s, v9.4s, v15.s[0]
-	WORD $0x4f9392f7 // fmul v23.4s, v23.4s, v19.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F6
-	FMOVQ 448(R23), F13
-	WORD $0x4f88e1b8 // sdot v24.4s, v13.16b, v8.4b[0]
-	WORD $0x4f8ce1a6 // sdot v6.4s, v13.16b, v12.4b[0]
-	FMOVQ 464(R23), F25
-	WORD $0x4fa8e338 // sdot v24.4s, v25.16b, v8.4b[1]
-	WORD $0x4face326 // sdot v6.4s, v25.16b, v12.4b[1]
-	FMOVQ 480(R23), F16
-	WORD $0x4f88ea18 // sdot v24.4s, v16.16b, v8.4b[2]
-	WORD $0x4f8cea06 // sdot v6.4s, v16.16b, v12.4b[2]
-	FMOVQ 496(R23), F4
-	WORD $0x4fa8e898 // sdot v24.4s, v4.16b, v8.4b[3]
-	WORD $0x4face886 // sdot v6.4s, v4.16b, v12.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4faf9318 // fmul v24.4s, v24.4s, v15.s[1]
-	WORD $0x4fb390c6 // fmul v6.4s, v6.4s, v19.s[1]
-	FMOVQ 16(R23), F21
-	WORD $0x4e35cd31 // fmla v17.4s, v9.4s, v21.4s
-	WORD $0x4e35cee2 // fmla v2.4s, v23.4s, v21.4s
-	FMOVQ 80(R23), F11
-	WORD $0x4e2bcf11 // fmla v17.4s, v24.4s, v11.4s
-	WORD $0x4e2bccc2 // fmla v2.4s, v6.4s, v11.4s
-	FMOVQ 144(R23), F27
-	WORD $0x4f855371 // fmls v17.4s, v27.4s, v5.s[0]
-	WORD $0x4f945362 // fmls v2.4s, v27.4s, v20.s[0]
-	FMOVQ 208(R23), F26
-	WORD $0x4fa55351 // fmls v17.4s, v26.4s, v5.s[1]
-	WORD $0x4fb45342 // fmls v2.4s, v26.4s, v20.s[1]
-	FMOVQ 0(R10), F22
+	FMOVQ 0(R21), F13
+	FMOVQ 16(R21), F26
+	FMOVQ 32(R21), F21
+	FMOVD 48(R21), F14
+	FMOVQ 0(R22), F24
+	FMOVQ 16(R22), F4
+	FMOVQ 32(R22), F28
+	FMOVD 48(R22), F27
 	FMOVQ 0(R10), F18
-	FMOVQ 512(R23), F13
-	WORD $0x4f83e1b6 // sdot v22.4s, v13.16b, v3.4b[0]
-	WORD $0x4f9de1b2 // sdot v18.4s, v13.16b, v29.4b[0]
-	FMOVQ 528(R23), F25
-	WORD $0x4fa3e336 // sdot v22.4s, v25.16b, v3.4b[1]
-	WORD $0x4fbde332 // sdot v18.4s, v25.16b, v29.4b[1]
-	FMOVQ 544(R23), F16
-	WORD $0x4f83ea16 // sdot v22.4s, v16.16b, v3.4b[2]
-	WORD $0x4f9dea12 // sdot v18.4s, v16.16b, v29.4b[2]
-	FMOVQ 560(R23), F4
-	WORD $0x4fa3e896 // sdot v22.4s, v4.16b, v3.4b[3]
-	WORD $0x4fbde892 // sdot v18.4s, v4.16b, v29.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	FMOVQ 0(R10), F19
+	FMOVQ 256(R23), F2
+	WORD $0x4f8de052 // sdot v18.4s, v2.16b, v13.4b[0]
+	WORD $0x4f98e053 // sdot v19.4s, v2.16b, v24.4b[0]
+	FMOVQ 272(R23), F25
+	WORD $0x4fade332 // sdot v18.4s, v25.16b, v13.4b[1]
+	WORD $0x4fb8e333 // sdot v19.4s, v25.16b, v24.4b[1]
+	FMOVQ 288(R23), F31
+	WORD $0x4f8debf2 // sdot v18.4s, v31.16b, v13.4b[2]
+	WORD $0x4f98ebf3 // sdot v19.4s, v31.16b, v24.4b[2]
+	FMOVQ 304(R23), F30
+	WORD $0x4fadebd2 // sdot v18.4s, v30.16b, v13.4b[3]
+	WORD $0x4fb8ebd3 // sdot v19.4s, v30.16b, v24.4b[3]
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f8f92d6 // fmul v22.4s, v22.4s, v15.s[0]
-	WORD $0x4f939252 // fmul v18.4s, v18.4s, v19.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F23
-	FMOVQ 576(R23), F21
-	WORD $0x4f88e2a9 // sdot v9.4s, v21.16b, v8.4b[0]
-	WORD $0x4f8ce2b7 // sdot v23.4s, v21.16b, v12.4b[0]
-	FMOVQ 592(R23), F24
-	WORD $0x4fa8e309 // sdot v9.4s, v24.16b, v8.4b[1]
-	WORD $0x4face317 // sdot v23.4s, v24.16b, v12.4b[1]
-	FMOVQ 608(R23), F6
-	WORD $0x4f88e8c9 // sdot v9.4s, v6.16b, v8.4b[2]
-	WORD $0x4f8ce8d7 // sdot v23.4s, v6.16b, v12.4b[2]
-	FMOVQ 624(R23), F11
-	WORD $0x4fa8e969 // sdot v9.4s, v11.16b, v8.4b[3]
-	WORD $0x4face977 // sdot v23.4s, v11.16b, v12.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4faf9129 // fmul v9.4s, v9.4s, v15.s[1]
-	WORD $0x4fb392f7 // fmul v23.4s, v23.4s, v19.s[1]
-	FMOVQ 32(R23), F27
-	WORD $0x4e3bceca // fmla v10.4s, v22.4s, v27.4s
-	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
-	FMOVQ 96(R23), F26
-	WORD $0x4e3acd2a // fmla v10.4s, v9.4s, v26.4s
-	WORD $0x4e3acefc // fmla v28.4s, v23.4s, v26.4s
-	FMOVQ 160(R23), F13
-	WORD $0x4f8551aa // fmls v10.4s, v13.4s, v5.s[0]
-	WORD $0x4f9451bc // fmls v28.4s, v13.4s, v20.s[0]
-	FMOVQ 224(R23), F25
-	WORD $0x4fa5532a // fmls v10.4s, v25.4s, v5.s[1]
-	WORD $0x4fb4533c // fmls v28.4s, v25.4s, v20.s[1]
-	FMOVQ 0(R10), F16
-	FMOVQ 0(R10), F4
-	FMOVQ 640(R23), F21
-	WORD $0x4f83e2b0 // sdot v16.4s, v21.16b, v3.4b[0]
-	WORD $0x4f9de2a4 // sdot v4.4s, v21.16b, v29.4b[0]
-	FMOVQ 656(R23), F24
-	WORD $0x4fa3e310 // sdot v16.4s, v24.16b, v3.4b[1]
-	WORD $0x4fbde304 // sdot v4.4s, v24.16b, v29.4b[1]
-	FMOVQ 672(R23), F6
-	WORD $0x4f83e8d0 // sdot v16.4s, v6.16b, v3.4b[2]
-	WORD $0x4f9de8c4 // sdot v4.4s, v6.16b, v29.4b[2]
-	FMOVQ 688(R23), F11
-	WORD $0x4fa3e970 // sdot v16.4s, v11.16b, v3.4b[3]
-	WORD $0x4fbde964 // sdot v4.4s, v11.16b, v29.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4f8f9210 // fmul v16.4s, v16.4s, v15.s[0]
-	WORD $0x4f939084 // fmul v4.4s, v4.4s, v19.s[0]
-	FMOVQ 0(R10), F22
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f959252 // fmul v18.4s, v18.4s, v21.s[0]
+	WORD $0x4f9c9273 // fmul v19.4s, v19.4s, v28.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 0(R10), F8
+	FMOVQ 320(R23), F23
+	WORD $0x4f9ae2ec // sdot v12.4s, v23.16b, v26.4b[0]
+	WORD $0x4f84e2e8 // sdot v8.4s, v23.16b, v4.4b[0]
+	FMOVQ 336(R23), F10
+	WORD $0x4fbae14c // sdot v12.4s, v10.16b, v26.4b[1]
+	WORD $0x4fa4e148 // sdot v8.4s, v10.16b, v4.4b[1]
+	FMOVQ 352(R23), F9
+	WORD $0x4f9ae92c // sdot v12.4s, v9.16b, v26.4b[2]
+	WORD $0x4f84e928 // sdot v8.4s, v9.16b, v4.4b[2]
+	FMOVQ 368(R23), F5
+	WORD $0x4fbae8ac // sdot v12.4s, v5.16b, v26.4b[3]
+	WORD $0x4fa4e8a8 // sdot v8.4s, v5.16b, v4.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4fb5918c // fmul v12.4s, v12.4s, v21.s[1]
+	WORD $0x4fbc9108 // fmul v8.4s, v8.4s, v28.s[1]
+	FMOVQ 0(R23), F20
+	WORD $0x4e34ce46 // fmla v6.4s, v18.4s, v20.4s
+	WORD $0x4e34ce70 // fmla v16.4s, v19.4s, v20.4s
+	FMOVQ 64(R23), F29
+	WORD $0x4e3dcd86 // fmla v6.4s, v12.4s, v29.4s
+	WORD $0x4e3dcd10 // fmla v16.4s, v8.4s, v29.4s
+	FMOVQ 128(R23), F2
+	WORD $0x4f8e5046 // fmls v6.4s, v2.4s, v14.s[0]
+	WORD $0x4f9b5050 // fmls v16.4s, v2.4s, v27.s[0]
+	FMOVQ 192(R23), F25
+	WORD $0x4fae5326 // fmls v6.4s, v25.4s, v14.s[1]
+	WORD $0x4fbb5330 // fmls v16.4s, v25.4s, v27.s[1]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F30
+	FMOVQ 384(R23), F23
+	WORD $0x4f8de2ff // sdot v31.4s, v23.16b, v13.4b[0]
+	WORD $0x4f98e2fe // sdot v30.4s, v23.16b, v24.4b[0]
+	FMOVQ 400(R23), F10
+	WORD $0x4fade15f // sdot v31.4s, v10.16b, v13.4b[1]
+	WORD $0x4fb8e15e // sdot v30.4s, v10.16b, v24.4b[1]
+	FMOVQ 416(R23), F9
+	WORD $0x4f8de93f // sdot v31.4s, v9.16b, v13.4b[2]
+	WORD $0x4f98e93e // sdot v30.4s, v9.16b, v24.4b[2]
+	FMOVQ 432(R23), F5
+	WORD $0x4fade8bf // sdot v31.4s, v5.16b, v13.4b[3]
+	WORD $0x4fb8e8be // sdot v30.4s, v5.16b, v24.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f9593ff // fmul v31.4s, v31.4s, v21.s[0]
+	WORD $0x4f9c93de // fmul v30.4s, v30.4s, v28.s[0]
 	FMOVQ 0(R10), F18
-	FMOVQ 704(R23), F27
-	WORD $0x4f88e376 // sdot v22.4s, v27.16b, v8.4b[0]
-	WORD $0x4f8ce372 // sdot v18.4s, v27.16b, v12.4b[0]
-	FMOVQ 720(R23), F9
-	WORD $0x4fa8e136 // sdot v22.4s, v9.16b, v8.4b[1]
-	WORD $0x4face132 // sdot v18.4s, v9.16b, v12.4b[1]
-	FMOVQ 736(R23), F23
-	WORD $0x4f88eaf6 // sdot v22.4s, v23.16b, v8.4b[2]
-	WORD $0x4f8ceaf2 // sdot v18.4s, v23.16b, v12.4b[2]
-	FMOVQ 752(R23), F26
-	WORD $0x4fa8eb56 // sdot v22.4s, v26.16b, v8.4b[3]
-	WORD $0x4faceb52 // sdot v18.4s, v26.16b, v12.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	FMOVQ 0(R10), F19
+	FMOVQ 448(R23), F20
+	WORD $0x4f9ae292 // sdot v18.4s, v20.16b, v26.4b[0]
+	WORD $0x4f84e293 // sdot v19.4s, v20.16b, v4.4b[0]
+	FMOVQ 464(R23), F12
+	WORD $0x4fbae192 // sdot v18.4s, v12.16b, v26.4b[1]
+	WORD $0x4fa4e193 // sdot v19.4s, v12.16b, v4.4b[1]
+	FMOVQ 480(R23), F8
+	WORD $0x4f9ae912 // sdot v18.4s, v8.16b, v26.4b[2]
+	WORD $0x4f84e913 // sdot v19.4s, v8.16b, v4.4b[2]
+	FMOVQ 496(R23), F29
+	WORD $0x4fbaebb2 // sdot v18.4s, v29.16b, v26.4b[3]
+	WORD $0x4fa4ebb3 // sdot v19.4s, v29.16b, v4.4b[3]
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4faf92d6 // fmul v22.4s, v22.4s, v15.s[1]
-	WORD $0x4fb39252 // fmul v18.4s, v18.4s, v19.s[1]
-	FMOVQ 48(R23), F13
-	WORD $0x4e2dce1e // fmla v30.4s, v16.4s, v13.4s
-	WORD $0x4e2dcc9f // fmla v31.4s, v4.4s, v13.4s
-	FMOVQ 112(R23), F25
-	WORD $0x4e39cede // fmla v30.4s, v22.4s, v25.4s
-	WORD $0x4e39ce5f // fmla v31.4s, v18.4s, v25.4s
-	FMOVQ 176(R23), F21
-	WORD $0x4f8552be // fmls v30.4s, v21.4s, v5.s[0]
-	WORD $0x4f9452bf // fmls v31.4s, v21.4s, v20.s[0]
-	FMOVQ 240(R23), F24
-	WORD $0x4fa5531e // fmls v30.4s, v24.4s, v5.s[1]
-	WORD $0x4fb4531f // fmls v31.4s, v24.4s, v20.s[1]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fb59252 // fmul v18.4s, v18.4s, v21.s[1]
+	WORD $0x4fbc9273 // fmul v19.4s, v19.4s, v28.s[1]
+	FMOVQ 16(R23), F2
+	WORD $0x4e22cfef // fmla v15.4s, v31.4s, v2.4s
+	WORD $0x4e22cfcb // fmla v11.4s, v30.4s, v2.4s
+	FMOVQ 80(R23), F25
+	WORD $0x4e39ce4f // fmla v15.4s, v18.4s, v25.4s
+	WORD $0x4e39ce6b // fmla v11.4s, v19.4s, v25.4s
+	FMOVQ 144(R23), F23
+	WORD $0x4f8e52ef // fmls v15.4s, v23.4s, v14.s[0]
+	WORD $0x4f9b52eb // fmls v11.4s, v23.4s, v27.s[0]
+	FMOVQ 208(R23), F10
+	WORD $0x4fae514f // fmls v15.4s, v10.4s, v14.s[1]
+	WORD $0x4fbb514b // fmls v11.4s, v10.4s, v27.s[1]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F5
+	FMOVQ 512(R23), F20
+	WORD $0x4f8de289 // sdot v9.4s, v20.16b, v13.4b[0]
+	WORD $0x4f98e285 // sdot v5.4s, v20.16b, v24.4b[0]
+	FMOVQ 528(R23), F12
+	WORD $0x4fade189 // sdot v9.4s, v12.16b, v13.4b[1]
+	WORD $0x4fb8e185 // sdot v5.4s, v12.16b, v24.4b[1]
+	FMOVQ 544(R23), F8
+	WORD $0x4f8de909 // sdot v9.4s, v8.16b, v13.4b[2]
+	WORD $0x4f98e905 // sdot v5.4s, v8.16b, v24.4b[2]
+	FMOVQ 560(R23), F29
+	WORD $0x4fadeba9 // sdot v9.4s, v29.16b, v13.4b[3]
+	WORD $0x4fb8eba5 // sdot v5.4s, v29.16b, v24.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4f959129 // fmul v9.4s, v9.4s, v21.s[0]
+	WORD $0x4f9c90a5 // fmul v5.4s, v5.4s, v28.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F30
+	FMOVQ 576(R23), F2
+	WORD $0x4f9ae05f // sdot v31.4s, v2.16b, v26.4b[0]
+	WORD $0x4f84e05e // sdot v30.4s, v2.16b, v4.4b[0]
+	FMOVQ 592(R23), F18
+	WORD $0x4fbae25f // sdot v31.4s, v18.16b, v26.4b[1]
+	WORD $0x4fa4e25e // sdot v30.4s, v18.16b, v4.4b[1]
+	FMOVQ 608(R23), F19
+	WORD $0x4f9aea7f // sdot v31.4s, v19.16b, v26.4b[2]
+	WORD $0x4f84ea7e // sdot v30.4s, v19.16b, v4.4b[2]
+	FMOVQ 624(R23), F25
+	WORD $0x4fbaeb3f // sdot v31.4s, v25.16b, v26.4b[3]
+	WORD $0x4fa4eb3e // sdot v30.4s, v25.16b, v4.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fb593ff // fmul v31.4s, v31.4s, v21.s[1]
+	WORD $0x4fbc93de // fmul v30.4s, v30.4s, v28.s[1]
+	FMOVQ 32(R23), F23
+	WORD $0x4e37cd27 // fmla v7.4s, v9.4s, v23.4s
+	WORD $0x4e37ccb6 // fmla v22.4s, v5.4s, v23.4s
+	FMOVQ 96(R23), F10
+	WORD $0x4e2acfe7 // fmla v7.4s, v31.4s, v10.4s
+	WORD $0x4e2acfd6 // fmla v22.4s, v30.4s, v10.4s
+	FMOVQ 160(R23), F20
+	WORD $0x4f8e5287 // fmls v7.4s, v20.4s, v14.s[0]
+	WORD $0x4f9b5296 // fmls v22.4s, v20.4s, v27.s[0]
+	FMOVQ 224(R23), F12
+	WORD $0x4fae5187 // fmls v7.4s, v12.4s, v14.s[1]
+	WORD $0x4fbb5196 // fmls v22.4s, v12.4s, v27.s[1]
+	FMOVQ 0(R10), F8
+	FMOVQ 0(R10), F29
+	FMOVQ 640(R23), F2
+	WORD $0x4f8de048 // sdot v8.4s, v2.16b, v13.4b[0]
+	WORD $0x4f98e05d // sdot v29.4s, v2.16b, v24.4b[0]
+	FMOVQ 656(R23), F18
+	WORD $0x4fade248 // sdot v8.4s, v18.16b, v13.4b[1]
+	WORD $0x4fb8e25d // sdot v29.4s, v18.16b, v24.4b[1]
+	FMOVQ 672(R23), F19
+	WORD $0x4f8dea68 // sdot v8.4s, v19.16b, v13.4b[2]
+	WORD $0x4f98ea7d // sdot v29.4s, v19.16b, v24.4b[2]
+	FMOVQ 688(R23), F25
+	WORD $0x4fadeb28 // sdot v8.4s, v25.16b, v13.4b[3]
+	WORD $0x4fb8eb3d // sdot v29.4s, v25.16b, v24.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f959108 // fmul v8.4s, v8.4s, v21.s[0]
+	WORD $0x4f9c93bd // fmul v29.4s, v29.4s, v28.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F5
+	FMOVQ 704(R23), F23
+	WORD $0x4f9ae2e9 // sdot v9.4s, v23.16b, v26.4b[0]
+	WORD $0x4f84e2e5 // sdot v5.4s, v23.16b, v4.4b[0]
+	FMOVQ 720(R23), F31
+	WORD $0x4fbae3e9 // sdot v9.4s, v31.16b, v26.4b[1]
+	WORD $0x4fa4e3e5 // sdot v5.4s, v31.16b, v4.4b[1]
+	FMOVQ 736(R23), F30
+	WORD $0x4f9aebc9 // sdot v9.4s, v30.16b, v26.4b[2]
+	WORD $0x4f84ebc5 // sdot v5.4s, v30.16b, v4.4b[2]
+	FMOVQ 752(R23), F10
+	WORD $0x4fbae949 // sdot v9.4s, v10.16b, v26.4b[3]
+	WORD $0x4fa4e945 // sdot v5.4s, v10.16b, v4.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4fb59129 // fmul v9.4s, v9.4s, v21.s[1]
+	WORD $0x4fbc90a5 // fmul v5.4s, v5.4s, v28.s[1]
+	FMOVQ 48(R23), F20
+	WORD $0x4e34cd11 // fmla v17.4s, v8.4s, v20.4s
+	WORD $0x4e34cfa3 // fmla v3.4s, v29.4s, v20.4s
+	FMOVQ 112(R23), F12
+	WORD $0x4e2ccd31 // fmla v17.4s, v9.4s, v12.4s
+	WORD $0x4e2ccca3 // fmla v3.4s, v5.4s, v12.4s
+	FMOVQ 176(R23), F2
+	WORD $0x4f8e5051 // fmls v17.4s, v2.4s, v14.s[0]
+	WORD $0x4f9b5043 // fmls v3.4s, v2.4s, v27.s[0]
+	FMOVQ 240(R23), F18
+	WORD $0x4fae5251 // fmls v17.4s, v18.4s, v14.s[1]
+	WORD $0x4fbb5243 // fmls v3.4s, v18.4s, v27.s[1]
 	ADD $64, R22
 	ADD $64, R21
 	ADD $768, R23
 	SUBS $1, R4
 	BNE tile67
-	FSTPQ (F7, F17), 0(R14)
-	FSTPQ (F10, F30), 32(R14)
-	FSTPQ (F14, F2), 0(R20)
-	FSTPQ (F28, F31), 32(R20)
+	FSTPQ (F6, F15), 0(R14)
+	FSTPQ (F7, F17), 32(R14)
+	FSTPQ (F16, F11), 0(R20)
+	FSTPQ (F22, F3), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -5796,10 +5830,10 @@ tile67:
 
 // mulQ3_KDotx1 multiplies Q3_K weights with a few rows of activations, one by one.
 // func mulQ3_KDotx1(a *panel.Args)
-TEXT ·mulQ3_KDotx1(SB), 0, $192-8
+TEXT ·mulQ3_KDotx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -5834,554 +5868,563 @@ row69:
 	MOVD 40(R0), R9
 	LSR $3, R9
 block70:
-	FMOVD 0(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 0(R11)
-	FMOVD 8(R1), F11
+	FMOVQ 32(R10), F10
+	FMOVD 0(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 16(R11)
-	FMOVD 16(R1), F12
+	FMOVQ F11, 0(R11)
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	FMOVQ F11, 128(R11)
+	FMOVD 8(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 32(R11)
-	FMOVD 24(R1), F13
+	FMOVQ F12, 16(R11)
+	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
+	FMOVQ F12, 144(R11)
+	FMOVD 16(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 48(R11)
+	FMOVQ F13, 32(R11)
+	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
+	FMOVQ F13, 160(R11)
+	FMOVD 24(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ F14, 48(R11)
+	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
+	FMOVQ F14, 176(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair71:
-	FMOVQ 0(R2), F14
-	FMOVQ 16(R2), F15
-	FMOVQ 32(R2), F16
-	WORD $0x4f3b0611 // sshr v17.4s, v16.4s, #5
-	VSUB V17.S4, V0.S4, V17.S4
-	VDUP V17.S[2], V18.S4
-	VDUP V17.S[3], V19.S4
-	FMOVQ 0(R10), F20
-	FMOVQ 64(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 192(R1), F22
-	VSHL $4, V22.B16, V23.B16
-	VAND V2.B16, V23.B16, V24.B16
-	VUSRA $2, V24.B16, V21.B16
-	WORD $0x4f8ee2b4 // sdot v20.4s, v21.16b, v14.4b[0]
-	FMOVQ 64(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V23.B16, V26.B16
-	VUSRA $3, V26.B16, V25.B16
-	WORD $0x4faee334 // sdot v20.4s, v25.16b, v14.4b[1]
-	FMOVQ 64(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V4.B16, V23.B16, V28.B16
-	VUSRA $4, V28.B16, V27.B16
-	WORD $0x4f8eeb74 // sdot v20.4s, v27.16b, v14.4b[2]
-	FMOVQ 64(R1), F29
-	VUSHR $6, V29.B16, V29.B16
-	VAND V5.B16, V23.B16, V30.B16
-	VUSRA $5, V30.B16, V29.B16
-	WORD $0x4faeebb4 // sdot v20.4s, v29.16b, v14.4b[3]
-	WORD $0x4eb2d694 // fsub v20.4s, v20.4s, v18.4s
-	WORD $0x4f909294 // fmul v20.4s, v20.4s, v16.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 128(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V2.B16, V22.B16, V11.B16
-	VUSRA $2, V11.B16, V10.B16
-	WORD $0x4f8fe15f // sdot v31.4s, v10.16b, v15.4b[0]
-	FMOVQ 128(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V22.B16, V13.B16
-	VUSRA $3, V13.B16, V12.B16
-	WORD $0x4fafe19f // sdot v31.4s, v12.16b, v15.4b[1]
-	FMOVQ 128(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V22.B16, V24.B16
-	VUSRA $4, V24.B16, V17.B16
-	WORD $0x4f8fea3f // sdot v31.4s, v17.16b, v15.4b[2]
-	FMOVQ 128(R1), F21
-	VUSHR $6, V21.B16, V21.B16
-	VAND V5.B16, V22.B16, V26.B16
-	VUSRA $5, V26.B16, V21.B16
-	WORD $0x4fafeabf // sdot v31.4s, v21.16b, v15.4b[3]
-	WORD $0x4eb3d7ff // fsub v31.4s, v31.4s, v19.4s
-	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
-	FMOVD 0(R1), F25
-	WORD $0x0f08a739 // sshll v25.8h, v25.8b, #0
-	WORD $0x0e79101c // saddw v28.4s, v0.4s, v25.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 0(R11), F27
-	WORD $0x6e3bdf9c // fmul v28.4s, v28.4s, v27.4s
-	WORD $0x4e3cce86 // fmla v6.4s, v20.4s, v28.4s
-	FMOVD 16(R1), F30
-	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e101d // saddw v29.4s, v0.4s, v30.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 0(R11), F11
-	WORD $0x6e2bdfbd // fmul v29.4s, v29.4s, v11.4s
-	WORD $0x4e3dcfe6 // fmla v6.4s, v31.4s, v29.4s
-	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F10
-	FMOVQ 80(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 208(R1), F12
-	VSHL $4, V12.B16, V24.B16
-	VAND V2.B16, V24.B16, V17.B16
-	VUSRA $2, V17.B16, V13.B16
-	WORD $0x4f8ee1aa // sdot v10.4s, v13.16b, v14.4b[0]
-	FMOVQ 80(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V24.B16, V22.B16
-	VUSRA $3, V22.B16, V23.B16
-	WORD $0x4faee2ea // sdot v10.4s, v23.16b, v14.4b[1]
-	FMOVQ 80(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V24.B16, V21.B16
-	VUSRA $4, V21.B16, V26.B16
-	WORD $0x4f8eeb4a // sdot v10.4s, v26.16b, v14.4b[2]
-	FMOVQ 80(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V24.B16, V20.B16
-	VUSRA $5, V20.B16, V27.B16
-	WORD $0x4faeeb6a // sdot v10.4s, v27.16b, v14.4b[3]
-	WORD $0x4eb2d54a // fsub v10.4s, v10.4s, v18.4s
-	WORD $0x4f90914a // fmul v10.4s, v10.4s, v16.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 144(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V2.B16, V12.B16, V31.B16
-	VUSRA $2, V31.B16, V11.B16
-	WORD $0x4f8fe17c // sdot v28.4s, v11.16b, v15.4b[0]
-	FMOVQ 144(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V12.B16, V17.B16
-	VUSRA $3, V17.B16, V29.B16
-	WORD $0x4fafe3bc // sdot v28.4s, v29.16b, v15.4b[1]
-	FMOVQ 144(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V12.B16, V22.B16
-	VUSRA $4, V22.B16, V13.B16
-	WORD $0x4f8fe9bc // sdot v28.4s, v13.16b, v15.4b[2]
-	FMOVQ 144(R1), F23
-	VUSHR $6, V23.B16, V23.B16
-	VAND V5.B16, V12.B16, V21.B16
-	VUSRA $5, V21.B16, V23.B16
-	WORD $0x4fafeafc // sdot v28.4s, v23.16b, v15.4b[3]
-	WORD $0x4eb3d79c // fsub v28.4s, v28.4s, v19.4s
-	WORD $0x4fb0939c // fmul v28.4s, v28.4s, v16.s[1]
-	WORD $0x4e79101a // saddw2 v26.4s, v0.4s, v25.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 16(R11), F20
-	WORD $0x6e34df5a // fmul v26.4s, v26.4s, v20.4s
-	WORD $0x4e3acd47 // fmla v7.4s, v10.4s, v26.4s
-	WORD $0x4e7e101b // saddw2 v27.4s, v0.4s, v30.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 16(R11), F31
-	WORD $0x6e3fdf7b // fmul v27.4s, v27.4s, v31.4s
-	WORD $0x4e3bcf87 // fmla v7.4s, v28.4s, v27.4s
-	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F11
-	FMOVQ 96(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 224(R1), F29
-	VSHL $4, V29.B16, V22.B16
-	VAND V2.B16, V22.B16, V13.B16
-	VUSRA $2, V13.B16, V17.B16
-	WORD $0x4f8ee22b // sdot v11.4s, v17.16b, v14.4b[0]
-	FMOVQ 96(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V22.B16, V12.B16
-	VUSRA $3, V12.B16, V24.B16
-	WORD $0x4faee30b // sdot v11.4s, v24.16b, v14.4b[1]
-	FMOVQ 96(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V22.B16, V23.B16
-	VUSRA $4, V23.B16, V21.B16
-	WORD $0x4f8eeaab // sdot v11.4s, v21.16b, v14.4b[2]
-	FMOVQ 96(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	VAND V5.B16, V22.B16, V20.B16
-	VUSRA $5, V20.B16, V25.B16
-	WORD $0x4faeeb2b // sdot v11.4s, v25.16b, v14.4b[3]
-	WORD $0x4eb2d56b // fsub v11.4s, v11.4s, v18.4s
-	WORD $0x4f90916b // fmul v11.4s, v11.4s, v16.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 160(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V2.B16, V29.B16, V30.B16
-	VUSRA $2, V30.B16, V26.B16
-	WORD $0x4f8fe34a // sdot v10.4s, v26.16b, v15.4b[0]
-	FMOVQ 160(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V29.B16, V28.B16
-	VUSRA $3, V28.B16, V31.B16
-	WORD $0x4fafe3ea // sdot v10.4s, v31.16b, v15.4b[1]
-	FMOVQ 160(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V4.B16, V29.B16, V13.B16
-	VUSRA $4, V13.B16, V27.B16
-	WORD $0x4f8feb6a // sdot v10.4s, v27.16b, v15.4b[2]
-	FMOVQ 160(R1), F17
-	VUSHR $6, V17.B16, V17.B16
-	VAND V5.B16, V29.B16, V12.B16
-	VUSRA $5, V12.B16, V17.B16
-	WORD $0x4fafea2a // sdot v10.4s, v17.16b, v15.4b[3]
-	WORD $0x4eb3d54a // fsub v10.4s, v10.4s, v19.4s
-	WORD $0x4fb0914a // fmul v10.4s, v10.4s, v16.s[1]
-	FMOVD 8(R1), F24
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x0e781017 // saddw v23.4s, v0.4s, v24.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 32(R11), F21
-	WORD $0x6e35def7 // fmul v23.4s, v23.4s, v21.4s
-	WORD $0x4e37cd68 // fmla v8.4s, v11.4s, v23.4s
-	FMOVD 24(R1), F20
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x0e741019 // saddw v25.4s, v0.4s, v20.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 32(R11), F30
-	WORD $0x6e3edf39 // fmul v25.4s, v25.4s, v30.4s
-	WORD $0x4e39cd48 // fmla v8.4s, v10.4s, v25.4s
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F26
-	FMOVQ 112(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ 240(R1), F31
-	VSHL $4, V31.B16, V13.B16
-	VAND V2.B16, V13.B16, V27.B16
-	VUSRA $2, V27.B16, V28.B16
-	WORD $0x4f8ee39a // sdot v26.4s, v28.16b, v14.4b[0]
-	FMOVQ 112(R1), F22
-	VUSHR $2, V22.B16, V22.B16
+	FMOVQ 0(R2), F15
+	FMOVQ 16(R2), F16
+	FMOVQ 32(R2), F17
+	WORD $0x4f3b0632 // sshr v18.4s, v17.4s, #5
+	VSUB V18.S4, V0.S4, V18.S4
+	VDUP V18.S[2], V19.S4
+	VDUP V18.S[3], V20.S4
+	FMOVQ 0(R10), F21
+	FMOVQ 64(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V13.B16, V29.B16
-	VUSRA $3, V29.B16, V22.B16
-	WORD $0x4faee2da // sdot v26.4s, v22.16b, v14.4b[1]
-	FMOVQ 112(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V4.B16, V13.B16, V17.B16
-	VUSRA $4, V17.B16, V12.B16
-	WORD $0x4f8ee99a // sdot v26.4s, v12.16b, v14.4b[2]
-	FMOVQ 112(R1), F21
-	VUSHR $6, V21.B16, V21.B16
-	VAND V5.B16, V13.B16, V11.B16
-	VUSRA $5, V11.B16, V21.B16
-	WORD $0x4faeeaba // sdot v26.4s, v21.16b, v14.4b[3]
-	WORD $0x4eb2d75a // fsub v26.4s, v26.4s, v18.4s
-	WORD $0x4f90935a // fmul v26.4s, v26.4s, v16.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 176(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V2.B16, V31.B16, V10.B16
-	VUSRA $2, V10.B16, V30.B16
-	WORD $0x4f8fe3d7 // sdot v23.4s, v30.16b, v15.4b[0]
-	FMOVQ 176(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V31.B16, V27.B16
-	VUSRA $3, V27.B16, V25.B16
-	WORD $0x4fafe337 // sdot v23.4s, v25.16b, v15.4b[1]
-	FMOVQ 176(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V4.B16, V31.B16, V29.B16
-	VUSRA $4, V29.B16, V28.B16
-	WORD $0x4f8feb97 // sdot v23.4s, v28.16b, v15.4b[2]
-	FMOVQ 176(R1), F22
-	VUSHR $6, V22.B16, V22.B16
-	VAND V5.B16, V31.B16, V17.B16
-	VUSRA $5, V17.B16, V22.B16
-	WORD $0x4fafead7 // sdot v23.4s, v22.16b, v15.4b[3]
-	WORD $0x4eb3d6f7 // fsub v23.4s, v23.4s, v19.4s
-	WORD $0x4fb092f7 // fmul v23.4s, v23.4s, v16.s[1]
-	WORD $0x4e78100c // saddw2 v12.4s, v0.4s, v24.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 48(R11), F11
-	WORD $0x6e2bdd8c // fmul v12.4s, v12.4s, v11.4s
-	WORD $0x4e2ccf49 // fmla v9.4s, v26.4s, v12.4s
-	WORD $0x4e741015 // saddw2 v21.4s, v0.4s, v20.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 48(R11), F10
-	WORD $0x6e2adeb5 // fmul v21.4s, v21.4s, v10.4s
-	WORD $0x4e35cee9 // fmla v9.4s, v23.4s, v21.4s
-	FMOVQ 64(R2), F30
-	FMOVQ 80(R2), F27
-	FMOVQ 96(R2), F25
-	WORD $0x4f3b073d // sshr v29.4s, v25.4s, #5
-	VSUB V29.S4, V0.S4, V29.S4
-	VDUP V29.S[2], V28.S4
-	VDUP V29.S[3], V13.S4
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F31
-	FMOVQ 256(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 384(R1), F22
-	VSHL $4, V22.B16, V24.B16
-	VAND V2.B16, V24.B16, V11.B16
-	VUSRA $2, V11.B16, V17.B16
-	WORD $0x4f9ee23f // sdot v31.4s, v17.16b, v30.4b[0]
-	FMOVQ 256(R1), F26
+	FMOVQ 192(R1), F23
+	VSHL $4, V23.B16, V24.B16
+	VAND V2.B16, V24.B16, V25.B16
+	VUSRA $2, V25.B16, V22.B16
+	WORD $0x4f8fe2d5 // sdot v21.4s, v22.16b, v15.4b[0]
+	FMOVQ 64(R1), F26
 	VUSHR $2, V26.B16, V26.B16
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V24.B16, V12.B16
-	VUSRA $3, V12.B16, V26.B16
-	WORD $0x4fbee35f // sdot v31.4s, v26.16b, v30.4b[1]
-	FMOVQ 256(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V24.B16, V10.B16
-	VUSRA $4, V10.B16, V20.B16
-	WORD $0x4f9eea9f // sdot v31.4s, v20.16b, v30.4b[2]
-	FMOVQ 256(R1), F23
-	VUSHR $6, V23.B16, V23.B16
-	VAND V5.B16, V24.B16, V21.B16
-	VUSRA $5, V21.B16, V23.B16
-	WORD $0x4fbeeaff // sdot v31.4s, v23.16b, v30.4b[3]
-	WORD $0x4ebcd7ff // fsub v31.4s, v31.4s, v28.4s
-	WORD $0x4f9993ff // fmul v31.4s, v31.4s, v25.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 320(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V2.B16, V22.B16, V16.B16
-	VUSRA $2, V16.B16, V15.B16
-	WORD $0x4f9be1ee // sdot v14.4s, v15.16b, v27.4b[0]
-	FMOVQ 320(R1), F18
-	VUSHR $2, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V22.B16, V19.B16
-	VUSRA $3, V19.B16, V18.B16
-	WORD $0x4fbbe24e // sdot v14.4s, v18.16b, v27.4b[1]
-	FMOVQ 320(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V4.B16, V22.B16, V11.B16
-	VUSRA $4, V11.B16, V29.B16
-	WORD $0x4f9bebae // sdot v14.4s, v29.16b, v27.4b[2]
-	FMOVQ 320(R1), F17
-	VUSHR $6, V17.B16, V17.B16
-	VAND V5.B16, V22.B16, V12.B16
-	VUSRA $5, V12.B16, V17.B16
-	WORD $0x4fbbea2e // sdot v14.4s, v17.16b, v27.4b[3]
-	WORD $0x4eadd5ce // fsub v14.4s, v14.4s, v13.4s
-	WORD $0x4fb991ce // fmul v14.4s, v14.4s, v25.s[1]
-	FMOVD 32(R1), F26
-	WORD $0x0f08a75a // sshll v26.8h, v26.8b, #0
-	WORD $0x0e7a100a // saddw v10.4s, v0.4s, v26.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 0(R11), F20
-	WORD $0x6e34dd4a // fmul v10.4s, v10.4s, v20.4s
-	WORD $0x4e2acfe6 // fmla v6.4s, v31.4s, v10.4s
-	FMOVD 48(R1), F21
-	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
-	WORD $0x0e751017 // saddw v23.4s, v0.4s, v21.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 0(R11), F16
-	WORD $0x6e30def7 // fmul v23.4s, v23.4s, v16.4s
-	WORD $0x4e37cdc6 // fmla v6.4s, v14.4s, v23.4s
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F15
-	FMOVQ 272(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 400(R1), F18
-	VSHL $4, V18.B16, V11.B16
-	VAND V2.B16, V11.B16, V29.B16
-	VUSRA $2, V29.B16, V19.B16
-	WORD $0x4f9ee26f // sdot v15.4s, v19.16b, v30.4b[0]
-	FMOVQ 272(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V11.B16, V22.B16
-	VUSRA $3, V22.B16, V24.B16
-	WORD $0x4fbee30f // sdot v15.4s, v24.16b, v30.4b[1]
-	FMOVQ 272(R1), F12
-	VUSHR $4, V12.B16, V12.B16
+	VAND V3.B16, V24.B16, V27.B16
+	VUSRA $3, V27.B16, V26.B16
+	WORD $0x4fafe355 // sdot v21.4s, v26.16b, v15.4b[1]
+	FMOVQ 64(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V4.B16, V24.B16, V29.B16
+	VUSRA $4, V29.B16, V28.B16
+	WORD $0x4f8feb95 // sdot v21.4s, v28.16b, v15.4b[2]
+	FMOVQ 64(R1), F30
+	VUSHR $6, V30.B16, V30.B16
+	VAND V5.B16, V24.B16, V31.B16
+	VUSRA $5, V31.B16, V30.B16
+	WORD $0x4fafebd5 // sdot v21.4s, v30.16b, v15.4b[3]
+	WORD $0x4eb3d6b5 // fsub v21.4s, v21.4s, v19.4s
+	WORD $0x4f9192b5 // fmul v21.4s, v21.4s, v17.s[0]
+	FMOVQ 0(R10), F11
+	FMOVQ 128(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	VAND V4.B16, V11.B16, V17.B16
-	VUSRA $4, V17.B16, V12.B16
-	WORD $0x4f9ee98f // sdot v15.4s, v12.16b, v30.4b[2]
-	FMOVQ 272(R1), F20
-	VUSHR $6, V20.B16, V20.B16
-	VAND V5.B16, V11.B16, V31.B16
-	VUSRA $5, V31.B16, V20.B16
-	WORD $0x4fbeea8f // sdot v15.4s, v20.16b, v30.4b[3]
-	WORD $0x4ebcd5ef // fsub v15.4s, v15.4s, v28.4s
-	WORD $0x4f9991ef // fmul v15.4s, v15.4s, v25.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 336(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V18.B16, V14.B16
-	VUSRA $2, V14.B16, V16.B16
-	WORD $0x4f9be20a // sdot v10.4s, v16.16b, v27.4b[0]
-	FMOVQ 336(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V18.B16, V29.B16
-	VUSRA $3, V29.B16, V23.B16
-	WORD $0x4fbbe2ea // sdot v10.4s, v23.16b, v27.4b[1]
-	FMOVQ 336(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V4.B16, V18.B16, V22.B16
-	VUSRA $4, V22.B16, V19.B16
-	WORD $0x4f9bea6a // sdot v10.4s, v19.16b, v27.4b[2]
-	FMOVQ 336(R1), F24
-	VUSHR $6, V24.B16, V24.B16
-	VAND V5.B16, V18.B16, V17.B16
-	VUSRA $5, V17.B16, V24.B16
-	WORD $0x4fbbeb0a // sdot v10.4s, v24.16b, v27.4b[3]
-	WORD $0x4eadd54a // fsub v10.4s, v10.4s, v13.4s
-	WORD $0x4fb9914a // fmul v10.4s, v10.4s, v25.s[1]
-	WORD $0x4e7a100c // saddw2 v12.4s, v0.4s, v26.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 16(R11), F31
-	WORD $0x6e3fdd8c // fmul v12.4s, v12.4s, v31.4s
-	WORD $0x4e2ccde7 // fmla v7.4s, v15.4s, v12.4s
-	WORD $0x4e751014 // saddw2 v20.4s, v0.4s, v21.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 16(R11), F14
-	WORD $0x6e2ede94 // fmul v20.4s, v20.4s, v14.4s
-	WORD $0x4e34cd47 // fmla v7.4s, v10.4s, v20.4s
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F16
-	FMOVQ 288(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ 416(R1), F23
-	VSHL $4, V23.B16, V22.B16
-	VAND V2.B16, V22.B16, V19.B16
-	VUSRA $2, V19.B16, V29.B16
-	WORD $0x4f9ee3b0 // sdot v16.4s, v29.16b, v30.4b[0]
-	FMOVQ 288(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V22.B16, V18.B16
-	VUSRA $3, V18.B16, V11.B16
-	WORD $0x4fbee170 // sdot v16.4s, v11.16b, v30.4b[1]
-	FMOVQ 288(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V22.B16, V24.B16
-	VUSRA $4, V24.B16, V17.B16
-	WORD $0x4f9eea30 // sdot v16.4s, v17.16b, v30.4b[2]
-	FMOVQ 288(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	VAND V5.B16, V22.B16, V31.B16
-	VUSRA $5, V31.B16, V26.B16
-	WORD $0x4fbeeb50 // sdot v16.4s, v26.16b, v30.4b[3]
-	WORD $0x4ebcd610 // fsub v16.4s, v16.4s, v28.4s
-	WORD $0x4f999210 // fmul v16.4s, v16.4s, v25.s[0]
-	FMOVQ 0(R10), F15
-	FMOVQ 352(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V2.B16, V23.B16, V21.B16
-	VUSRA $2, V21.B16, V12.B16
-	WORD $0x4f9be18f // sdot v15.4s, v12.16b, v27.4b[0]
-	FMOVQ 352(R1), F14
+	VAND V2.B16, V23.B16, V13.B16
+	VUSRA $2, V13.B16, V12.B16
+	WORD $0x4f90e18b // sdot v11.4s, v12.16b, v16.4b[0]
+	FMOVQ 128(R1), F14
 	VUSHR $2, V14.B16, V14.B16
 	VAND V1.B16, V14.B16, V14.B16
 	VAND V3.B16, V23.B16, V10.B16
 	VUSRA $3, V10.B16, V14.B16
-	WORD $0x4fbbe1cf // sdot v15.4s, v14.16b, v27.4b[1]
+	WORD $0x4fb0e1cb // sdot v11.4s, v14.16b, v16.4b[1]
+	FMOVQ 128(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V4.B16, V23.B16, V25.B16
+	VUSRA $4, V25.B16, V18.B16
+	WORD $0x4f90ea4b // sdot v11.4s, v18.16b, v16.4b[2]
+	FMOVQ 128(R1), F22
+	VUSHR $6, V22.B16, V22.B16
+	VAND V5.B16, V23.B16, V27.B16
+	VUSRA $5, V27.B16, V22.B16
+	WORD $0x4fb0eacb // sdot v11.4s, v22.16b, v16.4b[3]
+	WORD $0x4eb4d56b // fsub v11.4s, v11.4s, v20.4s
+	WORD $0x4fb1916b // fmul v11.4s, v11.4s, v17.s[1]
+	FMOVD 0(R1), F26
+	WORD $0x0f08a75a // sshll v26.8h, v26.8b, #0
+	WORD $0x0e7a101d // saddw v29.4s, v0.4s, v26.4h
+	FMOVQ 128(R11), F28
+	FMOVQ 0(R11), F31
+	WORD $0x4e3fcfbc // fmla v28.4s, v29.4s, v31.4s
+	WORD $0x4e3ccea6 // fmla v6.4s, v21.4s, v28.4s
+	FMOVD 16(R1), F30
+	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
+	WORD $0x0e7e100d // saddw v13.4s, v0.4s, v30.4h
+	FMOVQ 128(R11), F12
+	FMOVQ 0(R11), F10
+	WORD $0x4e2acdac // fmla v12.4s, v13.4s, v10.4s
+	WORD $0x4e2ccd66 // fmla v6.4s, v11.4s, v12.4s
+	PRFM 1024(R1), PLDL1KEEP
+	FMOVQ 0(R10), F14
+	FMOVQ 80(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ 208(R1), F18
+	VSHL $4, V18.B16, V24.B16
+	VAND V2.B16, V24.B16, V23.B16
+	VUSRA $2, V23.B16, V25.B16
+	WORD $0x4f8fe32e // sdot v14.4s, v25.16b, v15.4b[0]
+	FMOVQ 80(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V24.B16, V22.B16
+	VUSRA $3, V22.B16, V27.B16
+	WORD $0x4fafe36e // sdot v14.4s, v27.16b, v15.4b[1]
+	FMOVQ 80(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V4.B16, V24.B16, V31.B16
+	VUSRA $4, V31.B16, V29.B16
+	WORD $0x4f8febae // sdot v14.4s, v29.16b, v15.4b[2]
+	FMOVQ 80(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V24.B16, V28.B16
+	VUSRA $5, V28.B16, V21.B16
+	WORD $0x4fafeaae // sdot v14.4s, v21.16b, v15.4b[3]
+	WORD $0x4eb3d5ce // fsub v14.4s, v14.4s, v19.4s
+	WORD $0x4f9191ce // fmul v14.4s, v14.4s, v17.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 144(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V2.B16, V18.B16, V11.B16
+	VUSRA $2, V11.B16, V10.B16
+	WORD $0x4f90e14d // sdot v13.4s, v10.16b, v16.4b[0]
+	FMOVQ 144(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V18.B16, V23.B16
+	VUSRA $3, V23.B16, V12.B16
+	WORD $0x4fb0e18d // sdot v13.4s, v12.16b, v16.4b[1]
+	FMOVQ 144(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V4.B16, V18.B16, V22.B16
+	VUSRA $4, V22.B16, V25.B16
+	WORD $0x4f90eb2d // sdot v13.4s, v25.16b, v16.4b[2]
+	FMOVQ 144(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	VAND V5.B16, V18.B16, V31.B16
+	VUSRA $5, V31.B16, V27.B16
+	WORD $0x4fb0eb6d // sdot v13.4s, v27.16b, v16.4b[3]
+	WORD $0x4eb4d5ad // fsub v13.4s, v13.4s, v20.4s
+	WORD $0x4fb191ad // fmul v13.4s, v13.4s, v17.s[1]
+	WORD $0x4e7a101d // saddw2 v29.4s, v0.4s, v26.8h
+	FMOVQ 144(R11), F28
+	FMOVQ 16(R11), F21
+	WORD $0x4e35cfbc // fmla v28.4s, v29.4s, v21.4s
+	WORD $0x4e3ccdc7 // fmla v7.4s, v14.4s, v28.4s
+	WORD $0x4e7e100b // saddw2 v11.4s, v0.4s, v30.8h
+	FMOVQ 144(R11), F10
+	FMOVQ 16(R11), F23
+	WORD $0x4e37cd6a // fmla v10.4s, v11.4s, v23.4s
+	WORD $0x4e2acda7 // fmla v7.4s, v13.4s, v10.4s
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 0(R10), F12
+	FMOVQ 96(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ 224(R1), F25
+	VSHL $4, V25.B16, V24.B16
+	VAND V2.B16, V24.B16, V18.B16
+	VUSRA $2, V18.B16, V22.B16
+	WORD $0x4f8fe2cc // sdot v12.4s, v22.16b, v15.4b[0]
+	FMOVQ 96(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V3.B16, V24.B16, V27.B16
+	VUSRA $3, V27.B16, V31.B16
+	WORD $0x4fafe3ec // sdot v12.4s, v31.16b, v15.4b[1]
+	FMOVQ 96(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V4.B16, V24.B16, V29.B16
+	VUSRA $4, V29.B16, V26.B16
+	WORD $0x4f8feb4c // sdot v12.4s, v26.16b, v15.4b[2]
+	FMOVQ 96(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V24.B16, V14.B16
+	VUSRA $5, V14.B16, V21.B16
+	WORD $0x4fafeaac // sdot v12.4s, v21.16b, v15.4b[3]
+	WORD $0x4eb3d58c // fsub v12.4s, v12.4s, v19.4s
+	WORD $0x4f91918c // fmul v12.4s, v12.4s, v17.s[0]
+	FMOVQ 0(R10), F28
+	FMOVQ 160(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V25.B16, V11.B16
+	VUSRA $2, V11.B16, V30.B16
+	WORD $0x4f90e3dc // sdot v28.4s, v30.16b, v16.4b[0]
+	FMOVQ 160(R1), F23
+	VUSHR $2, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V25.B16, V13.B16
+	VUSRA $3, V13.B16, V23.B16
+	WORD $0x4fb0e2fc // sdot v28.4s, v23.16b, v16.4b[1]
+	FMOVQ 160(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V4.B16, V25.B16, V18.B16
+	VUSRA $4, V18.B16, V10.B16
+	WORD $0x4f90e95c // sdot v28.4s, v10.16b, v16.4b[2]
+	FMOVQ 160(R1), F22
+	VUSHR $6, V22.B16, V22.B16
+	VAND V5.B16, V25.B16, V27.B16
+	VUSRA $5, V27.B16, V22.B16
+	WORD $0x4fb0eadc // sdot v28.4s, v22.16b, v16.4b[3]
+	WORD $0x4eb4d79c // fsub v28.4s, v28.4s, v20.4s
+	WORD $0x4fb1939c // fmul v28.4s, v28.4s, v17.s[1]
+	FMOVD 8(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f101d // saddw v29.4s, v0.4s, v31.4h
+	FMOVQ 160(R11), F26
+	FMOVQ 32(R11), F14
+	WORD $0x4e2ecfba // fmla v26.4s, v29.4s, v14.4s
+	WORD $0x4e3acd88 // fmla v8.4s, v12.4s, v26.4s
+	FMOVD 24(R1), F21
+	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
+	WORD $0x0e75100b // saddw v11.4s, v0.4s, v21.4h
+	FMOVQ 160(R11), F30
+	FMOVQ 32(R11), F13
+	WORD $0x4e2dcd7e // fmla v30.4s, v11.4s, v13.4s
+	WORD $0x4e3ecf88 // fmla v8.4s, v28.4s, v30.4s
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 0(R10), F23
+	FMOVQ 112(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ 240(R1), F10
+	VSHL $4, V10.B16, V24.B16
+	VAND V2.B16, V24.B16, V25.B16
+	VUSRA $2, V25.B16, V18.B16
+	WORD $0x4f8fe257 // sdot v23.4s, v18.16b, v15.4b[0]
+	FMOVQ 112(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V24.B16, V22.B16
+	VUSRA $3, V22.B16, V27.B16
+	WORD $0x4fafe377 // sdot v23.4s, v27.16b, v15.4b[1]
+	FMOVQ 112(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V4.B16, V24.B16, V14.B16
+	VUSRA $4, V14.B16, V29.B16
+	WORD $0x4f8febb7 // sdot v23.4s, v29.16b, v15.4b[2]
+	FMOVQ 112(R1), F12
+	VUSHR $6, V12.B16, V12.B16
+	VAND V5.B16, V24.B16, V26.B16
+	VUSRA $5, V26.B16, V12.B16
+	WORD $0x4fafe997 // sdot v23.4s, v12.16b, v15.4b[3]
+	WORD $0x4eb3d6f7 // fsub v23.4s, v23.4s, v19.4s
+	WORD $0x4f9192f7 // fmul v23.4s, v23.4s, v17.s[0]
+	FMOVQ 0(R10), F11
+	FMOVQ 176(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V2.B16, V10.B16, V28.B16
+	VUSRA $2, V28.B16, V13.B16
+	WORD $0x4f90e1ab // sdot v11.4s, v13.16b, v16.4b[0]
+	FMOVQ 176(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V10.B16, V25.B16
+	VUSRA $3, V25.B16, V30.B16
+	WORD $0x4fb0e3cb // sdot v11.4s, v30.16b, v16.4b[1]
+	FMOVQ 176(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V4.B16, V10.B16, V22.B16
+	VUSRA $4, V22.B16, V18.B16
+	WORD $0x4f90ea4b // sdot v11.4s, v18.16b, v16.4b[2]
+	FMOVQ 176(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	VAND V5.B16, V10.B16, V14.B16
+	VUSRA $5, V14.B16, V27.B16
+	WORD $0x4fb0eb6b // sdot v11.4s, v27.16b, v16.4b[3]
+	WORD $0x4eb4d56b // fsub v11.4s, v11.4s, v20.4s
+	WORD $0x4fb1916b // fmul v11.4s, v11.4s, v17.s[1]
+	WORD $0x4e7f101d // saddw2 v29.4s, v0.4s, v31.8h
+	FMOVQ 176(R11), F26
+	FMOVQ 48(R11), F12
+	WORD $0x4e2ccfba // fmla v26.4s, v29.4s, v12.4s
+	WORD $0x4e3acee9 // fmla v9.4s, v23.4s, v26.4s
+	WORD $0x4e75101c // saddw2 v28.4s, v0.4s, v21.8h
+	FMOVQ 176(R11), F13
+	FMOVQ 48(R11), F25
+	WORD $0x4e39cf8d // fmla v13.4s, v28.4s, v25.4s
+	WORD $0x4e2dcd69 // fmla v9.4s, v11.4s, v13.4s
+	FMOVQ 64(R2), F30
+	FMOVQ 80(R2), F22
+	FMOVQ 96(R2), F18
+	WORD $0x4f3b0658 // sshr v24.4s, v18.4s, #5
+	VSUB V24.S4, V0.S4, V24.S4
+	VDUP V24.S[2], V10.S4
+	VDUP V24.S[3], V14.S4
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F27
+	FMOVQ 256(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 384(R1), F29
+	VSHL $4, V29.B16, V12.B16
+	VAND V2.B16, V12.B16, V23.B16
+	VUSRA $2, V23.B16, V31.B16
+	WORD $0x4f9ee3fb // sdot v27.4s, v31.16b, v30.4b[0]
+	FMOVQ 256(R1), F26
+	VUSHR $2, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V12.B16, V21.B16
+	VUSRA $3, V21.B16, V26.B16
+	WORD $0x4fbee35b // sdot v27.4s, v26.16b, v30.4b[1]
+	FMOVQ 256(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V4.B16, V12.B16, V25.B16
+	VUSRA $4, V25.B16, V28.B16
+	WORD $0x4f9eeb9b // sdot v27.4s, v28.16b, v30.4b[2]
+	FMOVQ 256(R1), F11
+	VUSHR $6, V11.B16, V11.B16
+	VAND V5.B16, V12.B16, V13.B16
+	VUSRA $5, V13.B16, V11.B16
+	WORD $0x4fbee97b // sdot v27.4s, v11.16b, v30.4b[3]
+	WORD $0x4eaad77b // fsub v27.4s, v27.4s, v10.4s
+	WORD $0x4f92937b // fmul v27.4s, v27.4s, v18.s[0]
+	FMOVQ 0(R10), F15
+	FMOVQ 320(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V2.B16, V29.B16, V17.B16
+	VUSRA $2, V17.B16, V16.B16
+	WORD $0x4f96e20f // sdot v15.4s, v16.16b, v22.4b[0]
+	FMOVQ 320(R1), F19
+	VUSHR $2, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V29.B16, V20.B16
+	VUSRA $3, V20.B16, V19.B16
+	WORD $0x4fb6e26f // sdot v15.4s, v19.16b, v22.4b[1]
+	FMOVQ 320(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V4.B16, V29.B16, V23.B16
+	VUSRA $4, V23.B16, V24.B16
+	WORD $0x4f96eb0f // sdot v15.4s, v24.16b, v22.4b[2]
+	FMOVQ 320(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	VAND V5.B16, V29.B16, V21.B16
+	VUSRA $5, V21.B16, V31.B16
+	WORD $0x4fb6ebef // sdot v15.4s, v31.16b, v22.4b[3]
+	WORD $0x4eaed5ef // fsub v15.4s, v15.4s, v14.4s
+	WORD $0x4fb291ef // fmul v15.4s, v15.4s, v18.s[1]
+	FMOVD 32(R1), F26
+	WORD $0x0f08a75a // sshll v26.8h, v26.8b, #0
+	WORD $0x0e7a1019 // saddw v25.4s, v0.4s, v26.4h
+	FMOVQ 128(R11), F28
+	FMOVQ 0(R11), F13
+	WORD $0x4e2dcf3c // fmla v28.4s, v25.4s, v13.4s
+	WORD $0x4e3ccf66 // fmla v6.4s, v27.4s, v28.4s
+	FMOVD 48(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b1011 // saddw v17.4s, v0.4s, v11.4h
+	FMOVQ 128(R11), F16
+	FMOVQ 0(R11), F20
+	WORD $0x4e34ce30 // fmla v16.4s, v17.4s, v20.4s
+	WORD $0x4e30cde6 // fmla v6.4s, v15.4s, v16.4s
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 0(R10), F19
+	FMOVQ 272(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 400(R1), F24
+	VSHL $4, V24.B16, V12.B16
+	VAND V2.B16, V12.B16, V29.B16
+	VUSRA $2, V29.B16, V23.B16
+	WORD $0x4f9ee2f3 // sdot v19.4s, v23.16b, v30.4b[0]
+	FMOVQ 272(R1), F21
+	VUSHR $2, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V12.B16, V31.B16
+	VUSRA $3, V31.B16, V21.B16
+	WORD $0x4fbee2b3 // sdot v19.4s, v21.16b, v30.4b[1]
+	FMOVQ 272(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V4.B16, V12.B16, V13.B16
+	VUSRA $4, V13.B16, V25.B16
+	WORD $0x4f9eeb33 // sdot v19.4s, v25.16b, v30.4b[2]
+	FMOVQ 272(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	VAND V5.B16, V12.B16, V28.B16
+	VUSRA $5, V28.B16, V27.B16
+	WORD $0x4fbeeb73 // sdot v19.4s, v27.16b, v30.4b[3]
+	WORD $0x4eaad673 // fsub v19.4s, v19.4s, v10.4s
+	WORD $0x4f929273 // fmul v19.4s, v19.4s, v18.s[0]
+	FMOVQ 0(R10), F17
+	FMOVQ 336(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V2.B16, V24.B16, V15.B16
+	VUSRA $2, V15.B16, V20.B16
+	WORD $0x4f96e291 // sdot v17.4s, v20.16b, v22.4b[0]
+	FMOVQ 336(R1), F16
+	VUSHR $2, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V24.B16, V29.B16
+	VUSRA $3, V29.B16, V16.B16
+	WORD $0x4fb6e211 // sdot v17.4s, v16.16b, v22.4b[1]
+	FMOVQ 336(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V4.B16, V24.B16, V31.B16
+	VUSRA $4, V31.B16, V23.B16
+	WORD $0x4f96eaf1 // sdot v17.4s, v23.16b, v22.4b[2]
+	FMOVQ 336(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V24.B16, V13.B16
+	VUSRA $5, V13.B16, V21.B16
+	WORD $0x4fb6eab1 // sdot v17.4s, v21.16b, v22.4b[3]
+	WORD $0x4eaed631 // fsub v17.4s, v17.4s, v14.4s
+	WORD $0x4fb29231 // fmul v17.4s, v17.4s, v18.s[1]
+	WORD $0x4e7a1019 // saddw2 v25.4s, v0.4s, v26.8h
+	FMOVQ 144(R11), F28
+	FMOVQ 16(R11), F27
+	WORD $0x4e3bcf3c // fmla v28.4s, v25.4s, v27.4s
+	WORD $0x4e3cce67 // fmla v7.4s, v19.4s, v28.4s
+	WORD $0x4e6b100f // saddw2 v15.4s, v0.4s, v11.8h
+	FMOVQ 144(R11), F20
+	FMOVQ 16(R11), F29
+	WORD $0x4e3dcdf4 // fmla v20.4s, v15.4s, v29.4s
+	WORD $0x4e34ce27 // fmla v7.4s, v17.4s, v20.4s
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 0(R10), F16
+	FMOVQ 288(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 416(R1), F23
+	VSHL $4, V23.B16, V12.B16
+	VAND V2.B16, V12.B16, V24.B16
+	VUSRA $2, V24.B16, V31.B16
+	WORD $0x4f9ee3f0 // sdot v16.4s, v31.16b, v30.4b[0]
+	FMOVQ 288(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V3.B16, V12.B16, V21.B16
+	VUSRA $3, V21.B16, V13.B16
+	WORD $0x4fbee1b0 // sdot v16.4s, v13.16b, v30.4b[1]
+	FMOVQ 288(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V4.B16, V12.B16, V25.B16
+	VUSRA $4, V25.B16, V26.B16
+	WORD $0x4f9eeb50 // sdot v16.4s, v26.16b, v30.4b[2]
+	FMOVQ 288(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	VAND V5.B16, V12.B16, V19.B16
+	VUSRA $5, V19.B16, V27.B16
+	WORD $0x4fbeeb70 // sdot v16.4s, v27.16b, v30.4b[3]
+	WORD $0x4eaad610 // fsub v16.4s, v16.4s, v10.4s
+	WORD $0x4f929210 // fmul v16.4s, v16.4s, v18.s[0]
+	FMOVQ 0(R10), F28
+	FMOVQ 352(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V2.B16, V23.B16, V15.B16
+	VUSRA $2, V15.B16, V11.B16
+	WORD $0x4f96e17c // sdot v28.4s, v11.16b, v22.4b[0]
+	FMOVQ 352(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V23.B16, V17.B16
+	VUSRA $3, V17.B16, V29.B16
+	WORD $0x4fb6e3bc // sdot v28.4s, v29.16b, v22.4b[1]
 	FMOVQ 352(R1), F20
 	VUSHR $4, V20.B16, V20.B16
 	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V23.B16, V19.B16
-	VUSRA $4, V19.B16, V20.B16
-	WORD $0x4f9bea8f // sdot v15.4s, v20.16b, v27.4b[2]
-	FMOVQ 352(R1), F29
-	VUSHR $6, V29.B16, V29.B16
-	VAND V5.B16, V23.B16, V18.B16
-	VUSRA $5, V18.B16, V29.B16
-	WORD $0x4fbbebaf // sdot v15.4s, v29.16b, v27.4b[3]
-	WORD $0x4eadd5ef // fsub v15.4s, v15.4s, v13.4s
-	WORD $0x4fb991ef // fmul v15.4s, v15.4s, v25.s[1]
-	FMOVD 40(R1), F11
-	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
-	WORD $0x0e6b1018 // saddw v24.4s, v0.4s, v11.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	VAND V4.B16, V23.B16, V24.B16
+	VUSRA $4, V24.B16, V20.B16
+	WORD $0x4f96ea9c // sdot v28.4s, v20.16b, v22.4b[2]
+	FMOVQ 352(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	VAND V5.B16, V23.B16, V21.B16
+	VUSRA $5, V21.B16, V31.B16
+	WORD $0x4fb6ebfc // sdot v28.4s, v31.16b, v22.4b[3]
+	WORD $0x4eaed79c // fsub v28.4s, v28.4s, v14.4s
+	WORD $0x4fb2939c // fmul v28.4s, v28.4s, v18.s[1]
+	FMOVD 40(R1), F13
+	WORD $0x0f08a5ad // sshll v13.8h, v13.8b, #0
+	WORD $0x0e6d1019 // saddw v25.4s, v0.4s, v13.4h
+	FMOVQ 160(R11), F26
+	FMOVQ 32(R11), F19
+	WORD $0x4e33cf3a // fmla v26.4s, v25.4s, v19.4s
+	WORD $0x4e3ace08 // fmla v8.4s, v16.4s, v26.4s
+	FMOVD 56(R1), F27
+	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
+	WORD $0x0e7b100f // saddw v15.4s, v0.4s, v27.4h
+	FMOVQ 160(R11), F11
 	FMOVQ 32(R11), F17
-	WORD $0x6e31df18 // fmul v24.4s, v24.4s, v17.4s
-	WORD $0x4e38ce08 // fmla v8.4s, v16.4s, v24.4s
-	FMOVD 56(R1), F31
-	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
-	WORD $0x0e7f101a // saddw v26.4s, v0.4s, v31.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 32(R11), F21
-	WORD $0x6e35df5a // fmul v26.4s, v26.4s, v21.4s
-	WORD $0x4e3acde8 // fmla v8.4s, v15.4s, v26.4s
+	WORD $0x4e31cdeb // fmla v11.4s, v15.4s, v17.4s
+	WORD $0x4e2bcf88 // fmla v8.4s, v28.4s, v11.4s
 	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 304(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 432(R1), F14
-	VSHL $4, V14.B16, V19.B16
-	VAND V2.B16, V19.B16, V20.B16
-	VUSRA $2, V20.B16, V10.B16
-	WORD $0x4f9ee14c // sdot v12.4s, v10.16b, v30.4b[0]
-	FMOVQ 304(R1), F22
-	VUSHR $2, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V19.B16, V23.B16
-	VUSRA $3, V23.B16, V22.B16
-	WORD $0x4fbee2cc // sdot v12.4s, v22.16b, v30.4b[1]
-	FMOVQ 304(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V19.B16, V29.B16
-	VUSRA $4, V29.B16, V18.B16
-	WORD $0x4f9eea4c // sdot v12.4s, v18.16b, v30.4b[2]
-	FMOVQ 304(R1), F17
-	VUSHR $6, V17.B16, V17.B16
-	VAND V5.B16, V19.B16, V16.B16
-	VUSRA $5, V16.B16, V17.B16
-	WORD $0x4fbeea2c // sdot v12.4s, v17.16b, v30.4b[3]
-	WORD $0x4ebcd58c // fsub v12.4s, v12.4s, v28.4s
-	WORD $0x4f99918c // fmul v12.4s, v12.4s, v25.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 368(R1), F21
+	FMOVQ 0(R10), F29
+	FMOVQ 304(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ 432(R1), F20
+	VSHL $4, V20.B16, V12.B16
+	VAND V2.B16, V12.B16, V23.B16
+	VUSRA $2, V23.B16, V24.B16
+	WORD $0x4f9ee31d // sdot v29.4s, v24.16b, v30.4b[0]
+	FMOVQ 304(R1), F21
+	VUSHR $2, V21.B16, V21.B16
 	VAND V1.B16, V21.B16, V21.B16
-	VAND V2.B16, V14.B16, V15.B16
-	VUSRA $2, V15.B16, V21.B16
-	WORD $0x4f9be2b8 // sdot v24.4s, v21.16b, v27.4b[0]
-	FMOVQ 368(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V14.B16, V20.B16
-	VUSRA $3, V20.B16, V26.B16
-	WORD $0x4fbbe358 // sdot v24.4s, v26.16b, v27.4b[1]
-	FMOVQ 368(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V4.B16, V14.B16, V23.B16
-	VUSRA $4, V23.B16, V10.B16
-	WORD $0x4f9be958 // sdot v24.4s, v10.16b, v27.4b[2]
-	FMOVQ 368(R1), F22
-	VUSHR $6, V22.B16, V22.B16
-	VAND V5.B16, V14.B16, V29.B16
-	VUSRA $5, V29.B16, V22.B16
-	WORD $0x4fbbead8 // sdot v24.4s, v22.16b, v27.4b[3]
-	WORD $0x4eadd718 // fsub v24.4s, v24.4s, v13.4s
-	WORD $0x4fb99318 // fmul v24.4s, v24.4s, v25.s[1]
-	WORD $0x4e6b1012 // saddw2 v18.4s, v0.4s, v11.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	VAND V3.B16, V12.B16, V31.B16
+	VUSRA $3, V31.B16, V21.B16
+	WORD $0x4fbee2bd // sdot v29.4s, v21.16b, v30.4b[1]
+	FMOVQ 304(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V4.B16, V12.B16, V19.B16
+	VUSRA $4, V19.B16, V25.B16
+	WORD $0x4f9eeb3d // sdot v29.4s, v25.16b, v30.4b[2]
+	FMOVQ 304(R1), F16
+	VUSHR $6, V16.B16, V16.B16
+	VAND V5.B16, V12.B16, V26.B16
+	VUSRA $5, V26.B16, V16.B16
+	WORD $0x4fbeea1d // sdot v29.4s, v16.16b, v30.4b[3]
+	WORD $0x4eaad7bd // fsub v29.4s, v29.4s, v10.4s
+	WORD $0x4f9293bd // fmul v29.4s, v29.4s, v18.s[0]
+	FMOVQ 0(R10), F15
+	FMOVQ 368(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V2.B16, V20.B16, V28.B16
+	VUSRA $2, V28.B16, V17.B16
+	WORD $0x4f96e22f // sdot v15.4s, v17.16b, v22.4b[0]
+	FMOVQ 368(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V20.B16, V23.B16
+	VUSRA $3, V23.B16, V11.B16
+	WORD $0x4fb6e16f // sdot v15.4s, v11.16b, v22.4b[1]
+	FMOVQ 368(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V4.B16, V20.B16, V31.B16
+	VUSRA $4, V31.B16, V24.B16
+	WORD $0x4f96eb0f // sdot v15.4s, v24.16b, v22.4b[2]
+	FMOVQ 368(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V20.B16, V19.B16
+	VUSRA $5, V19.B16, V21.B16
+	WORD $0x4fb6eaaf // sdot v15.4s, v21.16b, v22.4b[3]
+	WORD $0x4eaed5ef // fsub v15.4s, v15.4s, v14.4s
+	WORD $0x4fb291ef // fmul v15.4s, v15.4s, v18.s[1]
+	WORD $0x4e6d1019 // saddw2 v25.4s, v0.4s, v13.8h
+	FMOVQ 176(R11), F26
 	FMOVQ 48(R11), F16
-	WORD $0x6e30de52 // fmul v18.4s, v18.4s, v16.4s
-	WORD $0x4e32cd89 // fmla v9.4s, v12.4s, v18.4s
-	WORD $0x4e7f1011 // saddw2 v17.4s, v0.4s, v31.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 48(R11), F15
-	WORD $0x6e2fde31 // fmul v17.4s, v17.4s, v15.4s
-	WORD $0x4e31cf09 // fmla v9.4s, v24.4s, v17.4s
+	WORD $0x4e30cf3a // fmla v26.4s, v25.4s, v16.4s
+	WORD $0x4e3acfa9 // fmla v9.4s, v29.4s, v26.4s
+	WORD $0x4e7b101c // saddw2 v28.4s, v0.4s, v27.8h
+	FMOVQ 176(R11), F17
+	FMOVQ 48(R11), F23
+	WORD $0x4e37cf91 // fmla v17.4s, v28.4s, v23.4s
+	WORD $0x4e31cde9 // fmla v9.4s, v15.4s, v17.4s
 	ADD $448, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -6402,10 +6445,10 @@ pair71:
 
 // mulQ3_KDot multiplies Q3_K weights with several rows of activations.
 // func mulQ3_KDot(a *panel.Args)
-TEXT ·mulQ3_KDot(SB), 0, $5312-8
+TEXT ·mulQ3_KDot(SB), 0, $5440-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-5312(SP), R11
+	MOVD $buf-5440(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -6444,511 +6487,520 @@ row74:
 	MOVD 40(R0), R9
 bunch75:
 	MOVD $8, R4
-	FMOVD 0(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 0(R11)
-	FMOVD 8(R1), F9
+	FMOVQ 32(R10), F8
+	FMOVD 0(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 16(R11)
-	FMOVD 16(R1), F10
+	FMOVQ F9, 0(R11)
+	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
+	FMOVQ F9, 128(R11)
+	FMOVD 8(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 32(R11)
-	FMOVD 24(R1), F11
+	FMOVQ F10, 16(R11)
+	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
+	FMOVQ F10, 144(R11)
+	FMOVD 16(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 48(R11)
+	FMOVQ F11, 32(R11)
+	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
+	FMOVQ F11, 160(R11)
+	FMOVD 24(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ F12, 48(R11)
+	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
+	FMOVQ F12, 176(R11)
 	ADD $64, R1
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair76:
-	FMOVQ 64(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 192(R1), F13
-	VSHL $4, V13.B16, V14.B16
-	VAND V2.B16, V14.B16, V15.B16
-	VUSRA $2, V15.B16, V12.B16
-	VSUB V6.B16, V12.B16, V12.B16
-	FMOVQ 64(R1), F16
-	VUSHR $2, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V14.B16, V17.B16
-	VUSRA $3, V17.B16, V16.B16
-	VSUB V6.B16, V16.B16, V16.B16
-	FSTPQ (F12, F16), 128(R23)
-	FMOVQ 64(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V14.B16, V19.B16
-	VUSRA $4, V19.B16, V18.B16
-	VSUB V6.B16, V18.B16, V18.B16
-	FMOVQ 64(R1), F20
-	VUSHR $6, V20.B16, V20.B16
-	VAND V5.B16, V14.B16, V21.B16
-	VUSRA $5, V21.B16, V20.B16
-	VSUB V6.B16, V20.B16, V20.B16
-	FSTPQ (F18, F20), 160(R23)
-	FMOVQ 128(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V2.B16, V13.B16, V23.B16
-	VUSRA $2, V23.B16, V22.B16
-	VSUB V6.B16, V22.B16, V22.B16
-	FMOVQ 128(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V13.B16, V25.B16
-	VUSRA $3, V25.B16, V24.B16
-	VSUB V6.B16, V24.B16, V24.B16
-	FSTPQ (F22, F24), 192(R23)
-	FMOVQ 128(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V13.B16, V27.B16
-	VUSRA $4, V27.B16, V26.B16
-	VSUB V6.B16, V26.B16, V26.B16
-	FMOVQ 128(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	VAND V5.B16, V13.B16, V29.B16
-	VUSRA $5, V29.B16, V28.B16
-	VSUB V6.B16, V28.B16, V28.B16
-	FSTPQ (F26, F28), 224(R23)
-	FMOVD 0(R1), F30
-	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e101f // saddw v31.4s, v0.4s, v30.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 0(R11), F7
-	WORD $0x6e27dfff // fmul v31.4s, v31.4s, v7.4s
-	FMOVD 16(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	FMOVQ 64(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 192(R1), F14
+	VSHL $4, V14.B16, V15.B16
+	VAND V2.B16, V15.B16, V16.B16
+	VUSRA $2, V16.B16, V13.B16
+	VSUB V6.B16, V13.B16, V13.B16
+	FMOVQ 64(R1), F17
+	VUSHR $2, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V15.B16, V18.B16
+	VUSRA $3, V18.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FSTPQ (F13, F17), 128(R23)
+	FMOVQ 64(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V15.B16, V20.B16
+	VUSRA $4, V20.B16, V19.B16
+	VSUB V6.B16, V19.B16, V19.B16
+	FMOVQ 64(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V15.B16, V22.B16
+	VUSRA $5, V22.B16, V21.B16
+	VSUB V6.B16, V21.B16, V21.B16
+	FSTPQ (F19, F21), 160(R23)
+	FMOVQ 128(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V2.B16, V14.B16, V24.B16
+	VUSRA $2, V24.B16, V23.B16
+	VSUB V6.B16, V23.B16, V23.B16
+	FMOVQ 128(R1), F25
+	VUSHR $2, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V14.B16, V26.B16
+	VUSRA $3, V26.B16, V25.B16
+	VSUB V6.B16, V25.B16, V25.B16
+	FSTPQ (F23, F25), 192(R23)
+	FMOVQ 128(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V14.B16, V28.B16
+	VUSRA $4, V28.B16, V27.B16
+	VSUB V6.B16, V27.B16, V27.B16
+	FMOVQ 128(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	VAND V5.B16, V14.B16, V30.B16
+	VUSRA $5, V30.B16, V29.B16
+	VSUB V6.B16, V29.B16, V29.B16
+	FSTPQ (F27, F29), 224(R23)
+	FMOVD 0(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f1007 // saddw v7.4s, v0.4s, v31.4h
+	FMOVQ 128(R11), F9
 	FMOVQ 0(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ 80(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 208(R1), F15
-	VSHL $4, V15.B16, V17.B16
-	VAND V2.B16, V17.B16, V12.B16
-	VUSRA $2, V12.B16, V11.B16
-	VSUB V6.B16, V11.B16, V11.B16
-	FMOVQ 80(R1), F16
-	VUSHR $2, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4e2acce9 // fmla v9.4s, v7.4s, v10.4s
+	FMOVD 16(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
+	FMOVQ 128(R11), F8
+	FMOVQ 0(R11), F16
+	WORD $0x4e30cd88 // fmla v8.4s, v12.4s, v16.4s
+	FMOVQ 80(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ 208(R1), F13
+	VSHL $4, V13.B16, V17.B16
+	VAND V2.B16, V17.B16, V20.B16
+	VUSRA $2, V20.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FMOVQ 80(R1), F22
+	VUSHR $2, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
 	VAND V3.B16, V17.B16, V19.B16
-	VUSRA $3, V19.B16, V16.B16
-	VSUB V6.B16, V16.B16, V16.B16
-	FSTPQ (F11, F16), 256(R23)
+	VUSRA $3, V19.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FSTPQ (F18, F22), 256(R23)
 	FMOVQ 80(R1), F21
 	VUSHR $4, V21.B16, V21.B16
 	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V17.B16, V18.B16
-	VUSRA $4, V18.B16, V21.B16
+	VAND V4.B16, V17.B16, V24.B16
+	VUSRA $4, V24.B16, V21.B16
 	VSUB V6.B16, V21.B16, V21.B16
-	FMOVQ 80(R1), F20
-	VUSHR $6, V20.B16, V20.B16
+	FMOVQ 80(R1), F26
+	VUSHR $6, V26.B16, V26.B16
 	VAND V5.B16, V17.B16, V23.B16
-	VUSRA $5, V23.B16, V20.B16
-	VSUB V6.B16, V20.B16, V20.B16
-	FSTPQ (F21, F20), 288(R23)
+	VUSRA $5, V23.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FSTPQ (F21, F26), 288(R23)
 	FMOVQ 144(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	VAND V2.B16, V15.B16, V22.B16
-	VUSRA $2, V22.B16, V25.B16
+	VAND V2.B16, V13.B16, V28.B16
+	VUSRA $2, V28.B16, V25.B16
 	VSUB V6.B16, V25.B16, V25.B16
-	FMOVQ 144(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V15.B16, V27.B16
-	VUSRA $3, V27.B16, V24.B16
-	VSUB V6.B16, V24.B16, V24.B16
-	FSTPQ (F25, F24), 320(R23)
-	FMOVQ 144(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V15.B16, V13.B16
-	VUSRA $4, V13.B16, V14.B16
-	VSUB V6.B16, V14.B16, V14.B16
+	FMOVQ 144(R1), F15
+	VUSHR $2, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V3.B16, V13.B16, V14.B16
+	VUSRA $3, V14.B16, V15.B16
+	VSUB V6.B16, V15.B16, V15.B16
+	FSTPQ (F25, F15), 320(R23)
+	FMOVQ 144(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V4.B16, V13.B16, V27.B16
+	VUSRA $4, V27.B16, V30.B16
+	VSUB V6.B16, V30.B16, V30.B16
 	FMOVQ 144(R1), F29
 	VUSHR $6, V29.B16, V29.B16
-	VAND V5.B16, V15.B16, V26.B16
-	VUSRA $5, V26.B16, V29.B16
+	VAND V5.B16, V13.B16, V7.B16
+	VUSRA $5, V7.B16, V29.B16
 	VSUB V6.B16, V29.B16, V29.B16
-	FSTPQ (F14, F29), 352(R23)
-	WORD $0x4e7e101c // saddw2 v28.4s, v0.4s, v30.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 16(R11), F7
-	WORD $0x6e27df9c // fmul v28.4s, v28.4s, v7.4s
-	FSTPQ (F31, F28), 0(R23)
-	WORD $0x4e68100a // saddw2 v10.4s, v0.4s, v8.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 16(R11), F12
-	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
-	FSTPQ (F9, F10), 64(R23)
-	FMOVQ 96(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 224(R1), F11
-	VSHL $4, V11.B16, V16.B16
-	VAND V2.B16, V16.B16, V18.B16
-	VUSRA $2, V18.B16, V19.B16
-	VSUB V6.B16, V19.B16, V19.B16
-	FMOVQ 96(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V16.B16, V21.B16
-	VUSRA $3, V21.B16, V23.B16
-	VSUB V6.B16, V23.B16, V23.B16
-	FSTPQ (F19, F23), 384(R23)
-	FMOVQ 96(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V16.B16, V22.B16
-	VUSRA $4, V22.B16, V20.B16
-	VSUB V6.B16, V20.B16, V20.B16
-	FMOVQ 96(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V16.B16, V25.B16
-	VUSRA $5, V25.B16, V27.B16
-	VSUB V6.B16, V27.B16, V27.B16
-	FSTPQ (F20, F27), 416(R23)
-	FMOVQ 160(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V2.B16, V11.B16, V13.B16
-	VUSRA $2, V13.B16, V24.B16
-	VSUB V6.B16, V24.B16, V24.B16
-	FMOVQ 160(R1), F17
-	VUSHR $2, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V11.B16, V15.B16
-	VUSRA $3, V15.B16, V17.B16
-	VSUB V6.B16, V17.B16, V17.B16
-	FSTPQ (F24, F17), 448(R23)
-	FMOVQ 160(R1), F26
-	VUSHR $4, V26.B16, V26.B16
+	FSTPQ (F30, F29), 352(R23)
+	WORD $0x4e7f100a // saddw2 v10.4s, v0.4s, v31.8h
+	FMOVQ 144(R11), F12
+	FMOVQ 16(R11), F16
+	WORD $0x4e30cd4c // fmla v12.4s, v10.4s, v16.4s
+	FSTPQ (F9, F12), 0(R23)
+	WORD $0x4e6b1014 // saddw2 v20.4s, v0.4s, v11.8h
+	FMOVQ 144(R11), F19
+	FMOVQ 16(R11), F18
+	WORD $0x4e32ce93 // fmla v19.4s, v20.4s, v18.4s
+	FSTPQ (F8, F19), 64(R23)
+	FMOVQ 96(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ 224(R1), F24
+	VSHL $4, V24.B16, V23.B16
+	VAND V2.B16, V23.B16, V21.B16
+	VUSRA $2, V21.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ 96(R1), F26
+	VUSHR $2, V26.B16, V26.B16
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V11.B16, V14.B16
-	VUSRA $4, V14.B16, V26.B16
+	VAND V3.B16, V23.B16, V28.B16
+	VUSRA $3, V28.B16, V26.B16
 	VSUB V6.B16, V26.B16, V26.B16
+	FSTPQ (F22, F26), 384(R23)
+	FMOVQ 96(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V23.B16, V25.B16
+	VUSRA $4, V25.B16, V14.B16
+	VSUB V6.B16, V14.B16, V14.B16
+	FMOVQ 96(R1), F15
+	VUSHR $6, V15.B16, V15.B16
+	VAND V5.B16, V23.B16, V27.B16
+	VUSRA $5, V27.B16, V15.B16
+	VSUB V6.B16, V15.B16, V15.B16
+	FSTPQ (F14, F15), 416(R23)
+	FMOVQ 160(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V2.B16, V24.B16, V13.B16
+	VUSRA $2, V13.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FMOVQ 160(R1), F7
+	VUSHR $2, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V3.B16, V24.B16, V30.B16
+	VUSRA $3, V30.B16, V7.B16
+	VSUB V6.B16, V7.B16, V7.B16
+	FSTPQ (F17, F7), 448(R23)
 	FMOVQ 160(R1), F29
-	VUSHR $6, V29.B16, V29.B16
-	VAND V5.B16, V11.B16, V30.B16
-	VUSRA $5, V30.B16, V29.B16
+	VUSHR $4, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V4.B16, V24.B16, V31.B16
+	VUSRA $4, V31.B16, V29.B16
 	VSUB V6.B16, V29.B16, V29.B16
-	FSTPQ (F26, F29), 480(R23)
-	FMOVD 8(R1), F7
-	WORD $0x0f08a4e7 // sshll v7.8h, v7.8b, #0
-	WORD $0x0e67101f // saddw v31.4s, v0.4s, v7.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 32(R11), F28
-	WORD $0x6e3cdfff // fmul v31.4s, v31.4s, v28.4s
-	FMOVD 24(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e68100c // saddw v12.4s, v0.4s, v8.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 32(R11), F9
-	WORD $0x6e29dd8c // fmul v12.4s, v12.4s, v9.4s
-	FMOVQ 112(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 240(R1), F18
-	VSHL $4, V18.B16, V21.B16
-	VAND V2.B16, V21.B16, V19.B16
-	VUSRA $2, V19.B16, V10.B16
+	FMOVQ 160(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V24.B16, V16.B16
+	VUSRA $5, V16.B16, V10.B16
 	VSUB V6.B16, V10.B16, V10.B16
-	FMOVQ 112(R1), F23
+	FSTPQ (F29, F10), 480(R23)
+	FMOVD 8(R1), F9
+	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
+	WORD $0x0e69100c // saddw v12.4s, v0.4s, v9.4h
+	FMOVQ 160(R11), F11
+	FMOVQ 32(R11), F20
+	WORD $0x4e34cd8b // fmla v11.4s, v12.4s, v20.4s
+	FMOVD 24(R1), F18
+	WORD $0x0f08a652 // sshll v18.8h, v18.8b, #0
+	WORD $0x0e721008 // saddw v8.4s, v0.4s, v18.4h
+	FMOVQ 160(R11), F19
+	FMOVQ 32(R11), F21
+	WORD $0x4e35cd13 // fmla v19.4s, v8.4s, v21.4s
+	FMOVQ 112(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	FMOVQ 240(R1), F22
+	VSHL $4, V22.B16, V26.B16
+	VAND V2.B16, V26.B16, V25.B16
+	VUSRA $2, V25.B16, V28.B16
+	VSUB V6.B16, V28.B16, V28.B16
+	FMOVQ 112(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V26.B16, V14.B16
+	VUSRA $3, V14.B16, V27.B16
+	VSUB V6.B16, V27.B16, V27.B16
+	FSTPQ (F28, F27), 512(R23)
+	FMOVQ 112(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V4.B16, V26.B16, V13.B16
+	VUSRA $4, V13.B16, V15.B16
+	VSUB V6.B16, V15.B16, V15.B16
+	FMOVQ 112(R1), F30
+	VUSHR $6, V30.B16, V30.B16
+	VAND V5.B16, V26.B16, V17.B16
+	VUSRA $5, V17.B16, V30.B16
+	VSUB V6.B16, V30.B16, V30.B16
+	FSTPQ (F15, F30), 544(R23)
+	FMOVQ 176(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V2.B16, V22.B16, V31.B16
+	VUSRA $2, V31.B16, V7.B16
+	VSUB V6.B16, V7.B16, V7.B16
+	FMOVQ 176(R1), F23
 	VUSHR $2, V23.B16, V23.B16
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V21.B16, V22.B16
-	VUSRA $3, V22.B16, V23.B16
+	VAND V3.B16, V22.B16, V24.B16
+	VUSRA $3, V24.B16, V23.B16
 	VSUB V6.B16, V23.B16, V23.B16
-	FSTPQ (F10, F23), 512(R23)
-	FMOVQ 112(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V21.B16, V20.B16
-	VUSRA $4, V20.B16, V25.B16
-	VSUB V6.B16, V25.B16, V25.B16
-	FMOVQ 112(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V21.B16, V13.B16
-	VUSRA $5, V13.B16, V27.B16
-	VSUB V6.B16, V27.B16, V27.B16
-	FSTPQ (F25, F27), 544(R23)
-	FMOVQ 176(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V2.B16, V18.B16, V24.B16
-	VUSRA $2, V24.B16, V15.B16
-	VSUB V6.B16, V15.B16, V15.B16
-	FMOVQ 176(R1), F17
-	VUSHR $2, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V18.B16, V14.B16
-	VUSRA $3, V14.B16, V17.B16
-	VSUB V6.B16, V17.B16, V17.B16
-	FSTPQ (F15, F17), 576(R23)
+	FSTPQ (F7, F23), 576(R23)
 	FMOVQ 176(R1), F16
 	VUSHR $4, V16.B16, V16.B16
 	VAND V1.B16, V16.B16, V16.B16
-	VAND V4.B16, V18.B16, V11.B16
-	VUSRA $4, V11.B16, V16.B16
+	VAND V4.B16, V22.B16, V29.B16
+	VUSRA $4, V29.B16, V16.B16
 	VSUB V6.B16, V16.B16, V16.B16
-	FMOVQ 176(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	VAND V5.B16, V18.B16, V26.B16
-	VUSRA $5, V26.B16, V30.B16
-	VSUB V6.B16, V30.B16, V30.B16
-	FSTPQ (F16, F30), 608(R23)
-	WORD $0x4e67101d // saddw2 v29.4s, v0.4s, v7.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 176(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V22.B16, V12.B16
+	VUSRA $5, V12.B16, V10.B16
+	VSUB V6.B16, V10.B16, V10.B16
+	FSTPQ (F16, F10), 608(R23)
+	WORD $0x4e691014 // saddw2 v20.4s, v0.4s, v9.8h
+	FMOVQ 176(R11), F8
+	FMOVQ 48(R11), F21
+	WORD $0x4e35ce88 // fmla v8.4s, v20.4s, v21.4s
+	FSTPQ (F11, F8), 32(R23)
+	WORD $0x4e721019 // saddw2 v25.4s, v0.4s, v18.8h
+	FMOVQ 176(R11), F14
 	FMOVQ 48(R11), F28
-	WORD $0x6e3cdfbd // fmul v29.4s, v29.4s, v28.4s
-	FSTPQ (F31, F29), 32(R23)
-	WORD $0x4e681009 // saddw2 v9.4s, v0.4s, v8.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 48(R11), F19
-	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
-	FSTPQ (F12, F9), 96(R23)
+	WORD $0x4e3ccf2e // fmla v14.4s, v25.4s, v28.4s
+	FSTPQ (F19, F14), 96(R23)
 	ADD $640, R23
-	FMOVQ 256(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 384(R1), F10
-	VSHL $4, V10.B16, V23.B16
-	VAND V2.B16, V23.B16, V20.B16
-	VUSRA $2, V20.B16, V22.B16
-	VSUB V6.B16, V22.B16, V22.B16
-	FMOVQ 256(R1), F13
-	VUSHR $2, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V23.B16, V25.B16
-	VUSRA $3, V25.B16, V13.B16
-	VSUB V6.B16, V13.B16, V13.B16
-	FSTPQ (F22, F13), 128(R23)
 	FMOVQ 256(R1), F27
-	VUSHR $4, V27.B16, V27.B16
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V4.B16, V23.B16, V24.B16
-	VUSRA $4, V24.B16, V27.B16
+	FMOVQ 384(R1), F13
+	VSHL $4, V13.B16, V17.B16
+	VAND V2.B16, V17.B16, V15.B16
+	VUSRA $2, V15.B16, V27.B16
 	VSUB V6.B16, V27.B16, V27.B16
-	FMOVQ 256(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	VAND V5.B16, V23.B16, V15.B16
-	VUSRA $5, V15.B16, V14.B16
-	VSUB V6.B16, V14.B16, V14.B16
-	FSTPQ (F27, F14), 160(R23)
-	FMOVQ 320(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V2.B16, V10.B16, V11.B16
-	VUSRA $2, V11.B16, V17.B16
-	VSUB V6.B16, V17.B16, V17.B16
-	FMOVQ 320(R1), F21
-	VUSHR $2, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V10.B16, V18.B16
-	VUSRA $3, V18.B16, V21.B16
-	VSUB V6.B16, V21.B16, V21.B16
-	FSTPQ (F17, F21), 192(R23)
-	FMOVQ 320(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V10.B16, V16.B16
-	VUSRA $4, V16.B16, V26.B16
-	VSUB V6.B16, V26.B16, V26.B16
-	FMOVQ 320(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	VAND V5.B16, V10.B16, V7.B16
-	VUSRA $5, V7.B16, V30.B16
+	FMOVQ 256(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V17.B16, V31.B16
+	VUSRA $3, V31.B16, V30.B16
 	VSUB V6.B16, V30.B16, V30.B16
-	FSTPQ (F26, F30), 224(R23)
-	FMOVD 32(R1), F28
+	FSTPQ (F27, F30), 128(R23)
+	FMOVQ 256(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V4.B16, V17.B16, V7.B16
+	VUSRA $4, V7.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FMOVQ 256(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	VAND V5.B16, V17.B16, V29.B16
+	VUSRA $5, V29.B16, V23.B16
+	VSUB V6.B16, V23.B16, V23.B16
+	FSTPQ (F24, F23), 160(R23)
+	FMOVQ 320(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V2.B16, V13.B16, V22.B16
+	VUSRA $2, V22.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FMOVQ 320(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V13.B16, V16.B16
+	VUSRA $3, V16.B16, V12.B16
+	VSUB V6.B16, V12.B16, V12.B16
+	FSTPQ (F26, F12), 192(R23)
+	FMOVQ 320(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V4.B16, V13.B16, V9.B16
+	VUSRA $4, V9.B16, V10.B16
+	VSUB V6.B16, V10.B16, V10.B16
+	FMOVQ 320(R1), F20
+	VUSHR $6, V20.B16, V20.B16
+	VAND V5.B16, V13.B16, V21.B16
+	VUSRA $5, V21.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FSTPQ (F10, F20), 224(R23)
+	FMOVD 32(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b1008 // saddw v8.4s, v0.4s, v11.4h
+	FMOVQ 128(R11), F18
+	FMOVQ 0(R11), F25
+	WORD $0x4e39cd12 // fmla v18.4s, v8.4s, v25.4s
+	FMOVD 48(R1), F28
 	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
-	WORD $0x0e7c101f // saddw v31.4s, v0.4s, v28.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 0(R11), F29
-	WORD $0x6e3ddfff // fmul v31.4s, v31.4s, v29.4s
-	FMOVD 48(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e681013 // saddw v19.4s, v0.4s, v8.4h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 0(R11), F12
-	WORD $0x6e2cde73 // fmul v19.4s, v19.4s, v12.4s
-	FMOVQ 272(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 400(R1), F20
-	VSHL $4, V20.B16, V25.B16
-	VAND V2.B16, V25.B16, V22.B16
-	VUSRA $2, V22.B16, V9.B16
-	VSUB V6.B16, V9.B16, V9.B16
-	FMOVQ 272(R1), F13
-	VUSHR $2, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V25.B16, V24.B16
-	VUSRA $3, V24.B16, V13.B16
-	VSUB V6.B16, V13.B16, V13.B16
-	FSTPQ (F9, F13), 256(R23)
-	FMOVQ 272(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V4.B16, V25.B16, V27.B16
-	VUSRA $4, V27.B16, V15.B16
-	VSUB V6.B16, V15.B16, V15.B16
-	FMOVQ 272(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	VAND V5.B16, V25.B16, V11.B16
-	VUSRA $5, V11.B16, V14.B16
-	VSUB V6.B16, V14.B16, V14.B16
-	FSTPQ (F15, F14), 288(R23)
-	FMOVQ 336(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V2.B16, V20.B16, V17.B16
-	VUSRA $2, V17.B16, V18.B16
-	VSUB V6.B16, V18.B16, V18.B16
-	FMOVQ 336(R1), F21
-	VUSHR $2, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V20.B16, V16.B16
-	VUSRA $3, V16.B16, V21.B16
-	VSUB V6.B16, V21.B16, V21.B16
-	FSTPQ (F18, F21), 320(R23)
-	FMOVQ 336(R1), F23
+	WORD $0x0e7c1013 // saddw v19.4s, v0.4s, v28.4h
+	FMOVQ 128(R11), F14
+	FMOVQ 0(R11), F15
+	WORD $0x4e2fce6e // fmla v14.4s, v19.4s, v15.4s
+	FMOVQ 272(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 400(R1), F27
+	VSHL $4, V27.B16, V30.B16
+	VAND V2.B16, V30.B16, V7.B16
+	VUSRA $2, V7.B16, V31.B16
+	VSUB V6.B16, V31.B16, V31.B16
+	FMOVQ 272(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V30.B16, V24.B16
+	VUSRA $3, V24.B16, V29.B16
+	VSUB V6.B16, V29.B16, V29.B16
+	FSTPQ (F31, F29), 256(R23)
+	FMOVQ 272(R1), F23
 	VUSHR $4, V23.B16, V23.B16
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V20.B16, V10.B16
-	VUSRA $4, V10.B16, V23.B16
+	VAND V4.B16, V30.B16, V22.B16
+	VUSRA $4, V22.B16, V23.B16
 	VSUB V6.B16, V23.B16, V23.B16
-	FMOVQ 336(R1), F7
-	VUSHR $6, V7.B16, V7.B16
-	VAND V5.B16, V20.B16, V26.B16
-	VUSRA $5, V26.B16, V7.B16
-	VSUB V6.B16, V7.B16, V7.B16
-	FSTPQ (F23, F7), 352(R23)
-	WORD $0x4e7c101e // saddw2 v30.4s, v0.4s, v28.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 16(R11), F29
-	WORD $0x6e3ddfde // fmul v30.4s, v30.4s, v29.4s
-	FSTPQ (F31, F30), 0(R23)
-	WORD $0x4e68100c // saddw2 v12.4s, v0.4s, v8.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 16(R11), F22
-	WORD $0x6e36dd8c // fmul v12.4s, v12.4s, v22.4s
-	FSTPQ (F19, F12), 64(R23)
-	FMOVQ 288(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 416(R1), F9
-	VSHL $4, V9.B16, V13.B16
-	VAND V2.B16, V13.B16, V27.B16
-	VUSRA $2, V27.B16, V24.B16
-	VSUB V6.B16, V24.B16, V24.B16
-	FMOVQ 288(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V13.B16, V15.B16
-	VUSRA $3, V15.B16, V11.B16
-	VSUB V6.B16, V11.B16, V11.B16
-	FSTPQ (F24, F11), 384(R23)
-	FMOVQ 288(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V13.B16, V17.B16
-	VUSRA $4, V17.B16, V14.B16
-	VSUB V6.B16, V14.B16, V14.B16
-	FMOVQ 288(R1), F16
+	FMOVQ 272(R1), F16
 	VUSHR $6, V16.B16, V16.B16
-	VAND V5.B16, V13.B16, V18.B16
-	VUSRA $5, V18.B16, V16.B16
+	VAND V5.B16, V30.B16, V26.B16
+	VUSRA $5, V26.B16, V16.B16
 	VSUB V6.B16, V16.B16, V16.B16
-	FSTPQ (F14, F16), 416(R23)
-	FMOVQ 352(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V2.B16, V9.B16, V10.B16
-	VUSRA $2, V10.B16, V21.B16
-	VSUB V6.B16, V21.B16, V21.B16
-	FMOVQ 352(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V9.B16, V20.B16
-	VUSRA $3, V20.B16, V25.B16
-	VSUB V6.B16, V25.B16, V25.B16
-	FSTPQ (F21, F25), 448(R23)
-	FMOVQ 352(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V9.B16, V23.B16
-	VUSRA $4, V23.B16, V26.B16
-	VSUB V6.B16, V26.B16, V26.B16
-	FMOVQ 352(R1), F7
-	VUSHR $6, V7.B16, V7.B16
-	VAND V5.B16, V9.B16, V28.B16
-	VUSRA $5, V28.B16, V7.B16
-	VSUB V6.B16, V7.B16, V7.B16
-	FSTPQ (F26, F7), 480(R23)
-	FMOVD 40(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d101f // saddw v31.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 32(R11), F30
-	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
-	FMOVD 56(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e681016 // saddw v22.4s, v0.4s, v8.4h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 32(R11), F19
-	WORD $0x6e33ded6 // fmul v22.4s, v22.4s, v19.4s
-	FMOVQ 304(R1), F12
+	FSTPQ (F23, F16), 288(R23)
+	FMOVQ 336(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 432(R1), F27
-	VSHL $4, V27.B16, V15.B16
-	VAND V2.B16, V15.B16, V24.B16
-	VUSRA $2, V24.B16, V12.B16
+	VAND V2.B16, V27.B16, V9.B16
+	VUSRA $2, V9.B16, V12.B16
 	VSUB V6.B16, V12.B16, V12.B16
-	FMOVQ 304(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V15.B16, V17.B16
-	VUSRA $3, V17.B16, V11.B16
-	VSUB V6.B16, V11.B16, V11.B16
-	FSTPQ (F12, F11), 512(R23)
-	FMOVQ 304(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V15.B16, V14.B16
-	VUSRA $4, V14.B16, V18.B16
-	VSUB V6.B16, V18.B16, V18.B16
-	FMOVQ 304(R1), F16
-	VUSHR $6, V16.B16, V16.B16
-	VAND V5.B16, V15.B16, V10.B16
-	VUSRA $5, V10.B16, V16.B16
-	VSUB V6.B16, V16.B16, V16.B16
-	FSTPQ (F18, F16), 544(R23)
-	FMOVQ 368(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V2.B16, V27.B16, V21.B16
-	VUSRA $2, V21.B16, V20.B16
+	FMOVQ 336(R1), F17
+	VUSHR $2, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V27.B16, V13.B16
+	VUSRA $3, V13.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FSTPQ (F12, F17), 320(R23)
+	FMOVQ 336(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V4.B16, V27.B16, V10.B16
+	VUSRA $4, V10.B16, V21.B16
+	VSUB V6.B16, V21.B16, V21.B16
+	FMOVQ 336(R1), F20
+	VUSHR $6, V20.B16, V20.B16
+	VAND V5.B16, V27.B16, V8.B16
+	VUSRA $5, V8.B16, V20.B16
 	VSUB V6.B16, V20.B16, V20.B16
-	FMOVQ 368(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V27.B16, V23.B16
-	VUSRA $3, V23.B16, V25.B16
-	VSUB V6.B16, V25.B16, V25.B16
-	FSTPQ (F20, F25), 576(R23)
-	FMOVQ 368(R1), F13
+	FSTPQ (F21, F20), 352(R23)
+	WORD $0x4e6b1019 // saddw2 v25.4s, v0.4s, v11.8h
+	FMOVQ 144(R11), F19
+	FMOVQ 16(R11), F15
+	WORD $0x4e2fcf33 // fmla v19.4s, v25.4s, v15.4s
+	FSTPQ (F18, F19), 0(R23)
+	WORD $0x4e7c1007 // saddw2 v7.4s, v0.4s, v28.8h
+	FMOVQ 144(R11), F24
+	FMOVQ 16(R11), F31
+	WORD $0x4e3fccf8 // fmla v24.4s, v7.4s, v31.4s
+	FSTPQ (F14, F24), 64(R23)
+	FMOVQ 288(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 416(R1), F22
+	VSHL $4, V22.B16, V26.B16
+	VAND V2.B16, V26.B16, V23.B16
+	VUSRA $2, V23.B16, V29.B16
+	VSUB V6.B16, V29.B16, V29.B16
+	FMOVQ 288(R1), F16
+	VUSHR $2, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V26.B16, V9.B16
+	VUSRA $3, V9.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FSTPQ (F29, F16), 384(R23)
+	FMOVQ 288(R1), F13
 	VUSHR $4, V13.B16, V13.B16
 	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V27.B16, V9.B16
-	VUSRA $4, V9.B16, V13.B16
+	VAND V4.B16, V26.B16, V12.B16
+	VUSRA $4, V12.B16, V13.B16
 	VSUB V6.B16, V13.B16, V13.B16
-	FMOVQ 368(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	VAND V5.B16, V27.B16, V26.B16
-	VUSRA $5, V26.B16, V28.B16
-	VSUB V6.B16, V28.B16, V28.B16
-	FSTPQ (F13, F28), 608(R23)
-	WORD $0x4e7d1007 // saddw2 v7.4s, v0.4s, v29.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 48(R11), F30
-	WORD $0x6e3edce7 // fmul v7.4s, v7.4s, v30.4s
-	FSTPQ (F31, F7), 32(R23)
-	WORD $0x4e681013 // saddw2 v19.4s, v0.4s, v8.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 48(R11), F24
-	WORD $0x6e38de73 // fmul v19.4s, v19.4s, v24.4s
-	FSTPQ (F22, F19), 96(R23)
+	FMOVQ 288(R1), F17
+	VUSHR $6, V17.B16, V17.B16
+	VAND V5.B16, V26.B16, V10.B16
+	VUSRA $5, V10.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FSTPQ (F13, F17), 416(R23)
+	FMOVQ 352(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V22.B16, V27.B16
+	VUSRA $2, V27.B16, V30.B16
+	VSUB V6.B16, V30.B16, V30.B16
+	FMOVQ 352(R1), F8
+	VUSHR $2, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V3.B16, V22.B16, V21.B16
+	VUSRA $3, V21.B16, V8.B16
+	VSUB V6.B16, V8.B16, V8.B16
+	FSTPQ (F30, F8), 448(R23)
+	FMOVQ 352(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V4.B16, V22.B16, V11.B16
+	VUSRA $4, V11.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FMOVQ 352(R1), F25
+	VUSHR $6, V25.B16, V25.B16
+	VAND V5.B16, V22.B16, V15.B16
+	VUSRA $5, V15.B16, V25.B16
+	VSUB V6.B16, V25.B16, V25.B16
+	FSTPQ (F20, F25), 480(R23)
+	FMOVD 40(R1), F18
+	WORD $0x0f08a652 // sshll v18.8h, v18.8b, #0
+	WORD $0x0e721013 // saddw v19.4s, v0.4s, v18.4h
+	FMOVQ 160(R11), F28
+	FMOVQ 32(R11), F7
+	WORD $0x4e27ce7c // fmla v28.4s, v19.4s, v7.4s
+	FMOVD 56(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f100e // saddw v14.4s, v0.4s, v31.4h
+	FMOVQ 160(R11), F24
+	FMOVQ 32(R11), F23
+	WORD $0x4e37cdd8 // fmla v24.4s, v14.4s, v23.4s
+	FMOVQ 304(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 432(R1), F29
+	VSHL $4, V29.B16, V16.B16
+	VAND V2.B16, V16.B16, V12.B16
+	VUSRA $2, V12.B16, V9.B16
+	VSUB V6.B16, V9.B16, V9.B16
+	FMOVQ 304(R1), F10
+	VUSHR $2, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V16.B16, V13.B16
+	VUSRA $3, V13.B16, V10.B16
+	VSUB V6.B16, V10.B16, V10.B16
+	FSTPQ (F9, F10), 512(R23)
+	FMOVQ 304(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V4.B16, V16.B16, V27.B16
+	VUSRA $4, V27.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FMOVQ 304(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V16.B16, V30.B16
+	VUSRA $5, V30.B16, V21.B16
+	VSUB V6.B16, V21.B16, V21.B16
+	FSTPQ (F17, F21), 544(R23)
+	FMOVQ 368(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V2.B16, V29.B16, V11.B16
+	VUSRA $2, V11.B16, V8.B16
+	VSUB V6.B16, V8.B16, V8.B16
+	FMOVQ 368(R1), F26
+	VUSHR $2, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V29.B16, V22.B16
+	VUSRA $3, V22.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FSTPQ (F8, F26), 576(R23)
+	FMOVQ 368(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V4.B16, V29.B16, V20.B16
+	VUSRA $4, V20.B16, V15.B16
+	VSUB V6.B16, V15.B16, V15.B16
+	FMOVQ 368(R1), F25
+	VUSHR $6, V25.B16, V25.B16
+	VAND V5.B16, V29.B16, V19.B16
+	VUSRA $5, V19.B16, V25.B16
+	VSUB V6.B16, V25.B16, V25.B16
+	FSTPQ (F15, F25), 608(R23)
+	WORD $0x4e721007 // saddw2 v7.4s, v0.4s, v18.8h
+	FMOVQ 176(R11), F14
+	FMOVQ 48(R11), F23
+	WORD $0x4e37ccee // fmla v14.4s, v7.4s, v23.4s
+	FSTPQ (F28, F14), 32(R23)
+	WORD $0x4e7f100c // saddw2 v12.4s, v0.4s, v31.8h
+	FMOVQ 176(R11), F13
+	FMOVQ 48(R11), F9
+	WORD $0x4e29cd8d // fmla v13.4s, v12.4s, v9.4s
+	FSTPQ (F24, F13), 96(R23)
 	ADD $640, R23
 	ADD $448, R1
 	SUBS $2, R4
@@ -6959,201 +7011,201 @@ pair76:
 row78:
 	ADD R19, R14, R20
 	ADD R15, R13, R22
-	FMOVQ 0(R14), F17
-	FMOVQ 16(R14), F12
-	FMOVQ 32(R14), F11
-	FMOVQ 48(R14), F14
-	FMOVQ 0(R20), F10
-	FMOVQ 16(R20), F18
-	FMOVQ 32(R20), F16
-	FMOVQ 48(R20), F21
+	FMOVQ 0(R14), F10
+	FMOVQ 16(R14), F27
+	FMOVQ 32(R14), F30
+	FMOVQ 48(R14), F17
+	FMOVQ 0(R20), F21
+	FMOVQ 16(R20), F11
+	FMOVQ 32(R20), F22
+	FMOVQ 48(R20), F8
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile79:
-	FMOVQ 0(R21), F23
+	FMOVQ 0(R21), F26
 	FMOVQ 16(R21), F20
-	FMOVQ 32(R21), F25
-	FMOVQ 0(R22), F9
-	FMOVQ 16(R22), F15
-	FMOVQ 32(R22), F27
-	FMOVQ 0(R10), F26
-	FMOVQ 0(R10), F13
-	FMOVQ 128(R23), F28
-	WORD $0x4f97e39a // sdot v26.4s, v28.16b, v23.4b[0]
-	WORD $0x4f89e38d // sdot v13.4s, v28.16b, v9.4b[0]
-	FMOVQ 144(R23), F29
-	WORD $0x4fb7e3ba // sdot v26.4s, v29.16b, v23.4b[1]
-	WORD $0x4fa9e3ad // sdot v13.4s, v29.16b, v9.4b[1]
-	FMOVQ 160(R23), F30
-	WORD $0x4f97ebda // sdot v26.4s, v30.16b, v23.4b[2]
-	WORD $0x4f89ebcd // sdot v13.4s, v30.16b, v9.4b[2]
-	FMOVQ 176(R23), F31
-	WORD $0x4fb7ebfa // sdot v26.4s, v31.16b, v23.4b[3]
-	WORD $0x4fa9ebed // sdot v13.4s, v31.16b, v9.4b[3]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f99935a // fmul v26.4s, v26.4s, v25.s[0]
-	WORD $0x4f9b91ad // fmul v13.4s, v13.4s, v27.s[0]
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F8
-	FMOVQ 192(R23), F24
-	WORD $0x4f94e307 // sdot v7.4s, v24.16b, v20.4b[0]
-	WORD $0x4f8fe308 // sdot v8.4s, v24.16b, v15.4b[0]
-	FMOVQ 208(R23), F22
-	WORD $0x4fb4e2c7 // sdot v7.4s, v22.16b, v20.4b[1]
-	WORD $0x4fafe2c8 // sdot v8.4s, v22.16b, v15.4b[1]
-	FMOVQ 224(R23), F19
-	WORD $0x4f94ea67 // sdot v7.4s, v19.16b, v20.4b[2]
-	WORD $0x4f8fea68 // sdot v8.4s, v19.16b, v15.4b[2]
-	FMOVQ 240(R23), F28
-	WORD $0x4fb4eb87 // sdot v7.4s, v28.16b, v20.4b[3]
-	WORD $0x4fafeb88 // sdot v8.4s, v28.16b, v15.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fb990e7 // fmul v7.4s, v7.4s, v25.s[1]
-	WORD $0x4fbb9108 // fmul v8.4s, v8.4s, v27.s[1]
-	FMOVQ 0(R23), F29
-	WORD $0x4e3dcf51 // fmla v17.4s, v26.4s, v29.4s
-	WORD $0x4e3dcdaa // fmla v10.4s, v13.4s, v29.4s
-	FMOVQ 64(R23), F30
-	WORD $0x4e3eccf1 // fmla v17.4s, v7.4s, v30.4s
-	WORD $0x4e3ecd0a // fmla v10.4s, v8.4s, v30.4s
+	FMOVQ 32(R21), F16
+	FMOVQ 0(R22), F29
+	FMOVQ 16(R22), F19
+	FMOVQ 32(R22), F15
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F18
+	FMOVQ 128(R23), F7
+	WORD $0x4f9ae0f9 // sdot v25.4s, v7.16b, v26.4b[0]
+	WORD $0x4f9de0f2 // sdot v18.4s, v7.16b, v29.4b[0]
+	FMOVQ 144(R23), F23
+	WORD $0x4fbae2f9 // sdot v25.4s, v23.16b, v26.4b[1]
+	WORD $0x4fbde2f2 // sdot v18.4s, v23.16b, v29.4b[1]
+	FMOVQ 160(R23), F28
+	WORD $0x4f9aeb99 // sdot v25.4s, v28.16b, v26.4b[2]
+	WORD $0x4f9deb92 // sdot v18.4s, v28.16b, v29.4b[2]
+	FMOVQ 176(R23), F14
+	WORD $0x4fbae9d9 // sdot v25.4s, v14.16b, v26.4b[3]
+	WORD $0x4fbde9d2 // sdot v18.4s, v14.16b, v29.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f909339 // fmul v25.4s, v25.4s, v16.s[0]
+	WORD $0x4f8f9252 // fmul v18.4s, v18.4s, v15.s[0]
 	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F24
-	FMOVQ 256(R23), F22
-	WORD $0x4f97e2df // sdot v31.4s, v22.16b, v23.4b[0]
-	WORD $0x4f89e2d8 // sdot v24.4s, v22.16b, v9.4b[0]
-	FMOVQ 272(R23), F19
-	WORD $0x4fb7e27f // sdot v31.4s, v19.16b, v23.4b[1]
-	WORD $0x4fa9e278 // sdot v24.4s, v19.16b, v9.4b[1]
-	FMOVQ 288(R23), F28
-	WORD $0x4f97eb9f // sdot v31.4s, v28.16b, v23.4b[2]
-	WORD $0x4f89eb98 // sdot v24.4s, v28.16b, v9.4b[2]
-	FMOVQ 304(R23), F26
-	WORD $0x4fb7eb5f // sdot v31.4s, v26.16b, v23.4b[3]
-	WORD $0x4fa9eb58 // sdot v24.4s, v26.16b, v9.4b[3]
+	FMOVQ 0(R10), F12
+	FMOVQ 192(R23), F9
+	WORD $0x4f94e13f // sdot v31.4s, v9.16b, v20.4b[0]
+	WORD $0x4f93e12c // sdot v12.4s, v9.16b, v19.4b[0]
+	FMOVQ 208(R23), F24
+	WORD $0x4fb4e31f // sdot v31.4s, v24.16b, v20.4b[1]
+	WORD $0x4fb3e30c // sdot v12.4s, v24.16b, v19.4b[1]
+	FMOVQ 224(R23), F13
+	WORD $0x4f94e9bf // sdot v31.4s, v13.16b, v20.4b[2]
+	WORD $0x4f93e9ac // sdot v12.4s, v13.16b, v19.4b[2]
+	FMOVQ 240(R23), F7
+	WORD $0x4fb4e8ff // sdot v31.4s, v7.16b, v20.4b[3]
+	WORD $0x4fb3e8ec // sdot v12.4s, v7.16b, v19.4b[3]
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f9993ff // fmul v31.4s, v31.4s, v25.s[0]
-	WORD $0x4f9b9318 // fmul v24.4s, v24.4s, v27.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F29
-	FMOVQ 320(R23), F7
-	WORD $0x4f94e0ed // sdot v13.4s, v7.16b, v20.4b[0]
-	WORD $0x4f8fe0fd // sdot v29.4s, v7.16b, v15.4b[0]
-	FMOVQ 336(R23), F8
-	WORD $0x4fb4e10d // sdot v13.4s, v8.16b, v20.4b[1]
-	WORD $0x4fafe11d // sdot v29.4s, v8.16b, v15.4b[1]
-	FMOVQ 352(R23), F30
-	WORD $0x4f94ebcd // sdot v13.4s, v30.16b, v20.4b[2]
-	WORD $0x4f8febdd // sdot v29.4s, v30.16b, v15.4b[2]
-	FMOVQ 368(R23), F22
-	WORD $0x4fb4eacd // sdot v13.4s, v22.16b, v20.4b[3]
-	WORD $0x4fafeadd // sdot v29.4s, v22.16b, v15.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fb991ad // fmul v13.4s, v13.4s, v25.s[1]
-	WORD $0x4fbb93bd // fmul v29.4s, v29.4s, v27.s[1]
-	FMOVQ 16(R23), F19
-	WORD $0x4e33cfec // fmla v12.4s, v31.4s, v19.4s
-	WORD $0x4e33cf12 // fmla v18.4s, v24.4s, v19.4s
-	FMOVQ 80(R23), F28
-	WORD $0x4e3ccdac // fmla v12.4s, v13.4s, v28.4s
-	WORD $0x4e3ccfb2 // fmla v18.4s, v29.4s, v28.4s
-	FMOVQ 0(R10), F26
-	FMOVQ 0(R10), F7
-	FMOVQ 384(R23), F8
-	WORD $0x4f97e11a // sdot v26.4s, v8.16b, v23.4b[0]
-	WORD $0x4f89e107 // sdot v7.4s, v8.16b, v9.4b[0]
-	FMOVQ 400(R23), F30
-	WORD $0x4fb7e3da // sdot v26.4s, v30.16b, v23.4b[1]
-	WORD $0x4fa9e3c7 // sdot v7.4s, v30.16b, v9.4b[1]
-	FMOVQ 416(R23), F22
-	WORD $0x4f97eada // sdot v26.4s, v22.16b, v23.4b[2]
-	WORD $0x4f89eac7 // sdot v7.4s, v22.16b, v9.4b[2]
-	FMOVQ 432(R23), F31
-	WORD $0x4fb7ebfa // sdot v26.4s, v31.16b, v23.4b[3]
-	WORD $0x4fa9ebe7 // sdot v7.4s, v31.16b, v9.4b[3]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4f99935a // fmul v26.4s, v26.4s, v25.s[0]
-	WORD $0x4f9b90e7 // fmul v7.4s, v7.4s, v27.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F19
-	FMOVQ 448(R23), F13
-	WORD $0x4f94e1b8 // sdot v24.4s, v13.16b, v20.4b[0]
-	WORD $0x4f8fe1b3 // sdot v19.4s, v13.16b, v15.4b[0]
-	FMOVQ 464(R23), F29
-	WORD $0x4fb4e3b8 // sdot v24.4s, v29.16b, v20.4b[1]
-	WORD $0x4fafe3b3 // sdot v19.4s, v29.16b, v15.4b[1]
-	FMOVQ 480(R23), F28
-	WORD $0x4f94eb98 // sdot v24.4s, v28.16b, v20.4b[2]
-	WORD $0x4f8feb93 // sdot v19.4s, v28.16b, v15.4b[2]
-	FMOVQ 496(R23), F8
-	WORD $0x4fb4e918 // sdot v24.4s, v8.16b, v20.4b[3]
-	WORD $0x4fafe913 // sdot v19.4s, v8.16b, v15.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fb99318 // fmul v24.4s, v24.4s, v25.s[1]
-	WORD $0x4fbb9273 // fmul v19.4s, v19.4s, v27.s[1]
-	FMOVQ 32(R23), F30
-	WORD $0x4e3ecf4b // fmla v11.4s, v26.4s, v30.4s
-	WORD $0x4e3eccf0 // fmla v16.4s, v7.4s, v30.4s
-	FMOVQ 96(R23), F22
-	WORD $0x4e36cf0b // fmla v11.4s, v24.4s, v22.4s
-	WORD $0x4e36ce70 // fmla v16.4s, v19.4s, v22.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
+	WORD $0x4faf918c // fmul v12.4s, v12.4s, v15.s[1]
+	FMOVQ 0(R23), F23
+	WORD $0x4e37cf2a // fmla v10.4s, v25.4s, v23.4s
+	WORD $0x4e37ce55 // fmla v21.4s, v18.4s, v23.4s
+	FMOVQ 64(R23), F28
+	WORD $0x4e3ccfea // fmla v10.4s, v31.4s, v28.4s
+	WORD $0x4e3ccd95 // fmla v21.4s, v12.4s, v28.4s
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F9
+	FMOVQ 256(R23), F24
+	WORD $0x4f9ae30e // sdot v14.4s, v24.16b, v26.4b[0]
+	WORD $0x4f9de309 // sdot v9.4s, v24.16b, v29.4b[0]
+	FMOVQ 272(R23), F13
+	WORD $0x4fbae1ae // sdot v14.4s, v13.16b, v26.4b[1]
+	WORD $0x4fbde1a9 // sdot v9.4s, v13.16b, v29.4b[1]
+	FMOVQ 288(R23), F7
+	WORD $0x4f9ae8ee // sdot v14.4s, v7.16b, v26.4b[2]
+	WORD $0x4f9de8e9 // sdot v9.4s, v7.16b, v29.4b[2]
+	FMOVQ 304(R23), F25
+	WORD $0x4fbaeb2e // sdot v14.4s, v25.16b, v26.4b[3]
+	WORD $0x4fbdeb29 // sdot v9.4s, v25.16b, v29.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f9091ce // fmul v14.4s, v14.4s, v16.s[0]
+	WORD $0x4f8f9129 // fmul v9.4s, v9.4s, v15.s[0]
+	FMOVQ 0(R10), F18
+	FMOVQ 0(R10), F23
+	FMOVQ 320(R23), F31
+	WORD $0x4f94e3f2 // sdot v18.4s, v31.16b, v20.4b[0]
+	WORD $0x4f93e3f7 // sdot v23.4s, v31.16b, v19.4b[0]
+	FMOVQ 336(R23), F12
+	WORD $0x4fb4e192 // sdot v18.4s, v12.16b, v20.4b[1]
+	WORD $0x4fb3e197 // sdot v23.4s, v12.16b, v19.4b[1]
+	FMOVQ 352(R23), F28
+	WORD $0x4f94eb92 // sdot v18.4s, v28.16b, v20.4b[2]
+	WORD $0x4f93eb97 // sdot v23.4s, v28.16b, v19.4b[2]
+	FMOVQ 368(R23), F24
+	WORD $0x4fb4eb12 // sdot v18.4s, v24.16b, v20.4b[3]
+	WORD $0x4fb3eb17 // sdot v23.4s, v24.16b, v19.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4fb09252 // fmul v18.4s, v18.4s, v16.s[1]
+	WORD $0x4faf92f7 // fmul v23.4s, v23.4s, v15.s[1]
+	FMOVQ 16(R23), F13
+	WORD $0x4e2dcddb // fmla v27.4s, v14.4s, v13.4s
+	WORD $0x4e2dcd2b // fmla v11.4s, v9.4s, v13.4s
+	FMOVQ 80(R23), F7
+	WORD $0x4e27ce5b // fmla v27.4s, v18.4s, v7.4s
+	WORD $0x4e27ceeb // fmla v11.4s, v23.4s, v7.4s
+	FMOVQ 0(R10), F25
 	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F13
-	FMOVQ 512(R23), F29
-	WORD $0x4f97e3bf // sdot v31.4s, v29.16b, v23.4b[0]
-	WORD $0x4f89e3ad // sdot v13.4s, v29.16b, v9.4b[0]
-	FMOVQ 528(R23), F28
-	WORD $0x4fb7e39f // sdot v31.4s, v28.16b, v23.4b[1]
-	WORD $0x4fa9e38d // sdot v13.4s, v28.16b, v9.4b[1]
-	FMOVQ 544(R23), F8
-	WORD $0x4f97e91f // sdot v31.4s, v8.16b, v23.4b[2]
-	WORD $0x4f89e90d // sdot v13.4s, v8.16b, v9.4b[2]
-	FMOVQ 560(R23), F26
-	WORD $0x4fb7eb5f // sdot v31.4s, v26.16b, v23.4b[3]
-	WORD $0x4fa9eb4d // sdot v13.4s, v26.16b, v9.4b[3]
+	FMOVQ 384(R23), F12
+	WORD $0x4f9ae199 // sdot v25.4s, v12.16b, v26.4b[0]
+	WORD $0x4f9de19f // sdot v31.4s, v12.16b, v29.4b[0]
+	FMOVQ 400(R23), F28
+	WORD $0x4fbae399 // sdot v25.4s, v28.16b, v26.4b[1]
+	WORD $0x4fbde39f // sdot v31.4s, v28.16b, v29.4b[1]
+	FMOVQ 416(R23), F24
+	WORD $0x4f9aeb19 // sdot v25.4s, v24.16b, v26.4b[2]
+	WORD $0x4f9deb1f // sdot v31.4s, v24.16b, v29.4b[2]
+	FMOVQ 432(R23), F14
+	WORD $0x4fbae9d9 // sdot v25.4s, v14.16b, v26.4b[3]
+	WORD $0x4fbde9df // sdot v31.4s, v14.16b, v29.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4f909339 // fmul v25.4s, v25.4s, v16.s[0]
+	WORD $0x4f8f93ff // fmul v31.4s, v31.4s, v15.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F13
+	FMOVQ 448(R23), F18
+	WORD $0x4f94e249 // sdot v9.4s, v18.16b, v20.4b[0]
+	WORD $0x4f93e24d // sdot v13.4s, v18.16b, v19.4b[0]
+	FMOVQ 464(R23), F23
+	WORD $0x4fb4e2e9 // sdot v9.4s, v23.16b, v20.4b[1]
+	WORD $0x4fb3e2ed // sdot v13.4s, v23.16b, v19.4b[1]
+	FMOVQ 480(R23), F7
+	WORD $0x4f94e8e9 // sdot v9.4s, v7.16b, v20.4b[2]
+	WORD $0x4f93e8ed // sdot v13.4s, v7.16b, v19.4b[2]
+	FMOVQ 496(R23), F12
+	WORD $0x4fb4e989 // sdot v9.4s, v12.16b, v20.4b[3]
+	WORD $0x4fb3e98d // sdot v13.4s, v12.16b, v19.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9993ff // fmul v31.4s, v31.4s, v25.s[0]
-	WORD $0x4f9b91ad // fmul v13.4s, v13.4s, v27.s[0]
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F30
-	FMOVQ 576(R23), F24
-	WORD $0x4f94e307 // sdot v7.4s, v24.16b, v20.4b[0]
-	WORD $0x4f8fe31e // sdot v30.4s, v24.16b, v15.4b[0]
-	FMOVQ 592(R23), F19
-	WORD $0x4fb4e267 // sdot v7.4s, v19.16b, v20.4b[1]
-	WORD $0x4fafe27e // sdot v30.4s, v19.16b, v15.4b[1]
-	FMOVQ 608(R23), F22
-	WORD $0x4f94eac7 // sdot v7.4s, v22.16b, v20.4b[2]
-	WORD $0x4f8feade // sdot v30.4s, v22.16b, v15.4b[2]
-	FMOVQ 624(R23), F29
-	WORD $0x4fb4eba7 // sdot v7.4s, v29.16b, v20.4b[3]
-	WORD $0x4fafebbe // sdot v30.4s, v29.16b, v15.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb990e7 // fmul v7.4s, v7.4s, v25.s[1]
-	WORD $0x4fbb93de // fmul v30.4s, v30.4s, v27.s[1]
-	FMOVQ 48(R23), F28
-	WORD $0x4e3ccfee // fmla v14.4s, v31.4s, v28.4s
-	WORD $0x4e3ccdb5 // fmla v21.4s, v13.4s, v28.4s
-	FMOVQ 112(R23), F8
-	WORD $0x4e28ccee // fmla v14.4s, v7.4s, v8.4s
-	WORD $0x4e28cfd5 // fmla v21.4s, v30.4s, v8.4s
+	WORD $0x4fb09129 // fmul v9.4s, v9.4s, v16.s[1]
+	WORD $0x4faf91ad // fmul v13.4s, v13.4s, v15.s[1]
+	FMOVQ 32(R23), F28
+	WORD $0x4e3ccf3e // fmla v30.4s, v25.4s, v28.4s
+	WORD $0x4e3ccff6 // fmla v22.4s, v31.4s, v28.4s
+	FMOVQ 96(R23), F24
+	WORD $0x4e38cd3e // fmla v30.4s, v9.4s, v24.4s
+	WORD $0x4e38cdb6 // fmla v22.4s, v13.4s, v24.4s
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F18
+	FMOVQ 512(R23), F23
+	WORD $0x4f9ae2ee // sdot v14.4s, v23.16b, v26.4b[0]
+	WORD $0x4f9de2f2 // sdot v18.4s, v23.16b, v29.4b[0]
+	FMOVQ 528(R23), F7
+	WORD $0x4fbae0ee // sdot v14.4s, v7.16b, v26.4b[1]
+	WORD $0x4fbde0f2 // sdot v18.4s, v7.16b, v29.4b[1]
+	FMOVQ 544(R23), F12
+	WORD $0x4f9ae98e // sdot v14.4s, v12.16b, v26.4b[2]
+	WORD $0x4f9de992 // sdot v18.4s, v12.16b, v29.4b[2]
+	FMOVQ 560(R23), F25
+	WORD $0x4fbaeb2e // sdot v14.4s, v25.16b, v26.4b[3]
+	WORD $0x4fbdeb32 // sdot v18.4s, v25.16b, v29.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f9091ce // fmul v14.4s, v14.4s, v16.s[0]
+	WORD $0x4f8f9252 // fmul v18.4s, v18.4s, v15.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F28
+	FMOVQ 576(R23), F9
+	WORD $0x4f94e13f // sdot v31.4s, v9.16b, v20.4b[0]
+	WORD $0x4f93e13c // sdot v28.4s, v9.16b, v19.4b[0]
+	FMOVQ 592(R23), F13
+	WORD $0x4fb4e1bf // sdot v31.4s, v13.16b, v20.4b[1]
+	WORD $0x4fb3e1bc // sdot v28.4s, v13.16b, v19.4b[1]
+	FMOVQ 608(R23), F24
+	WORD $0x4f94eb1f // sdot v31.4s, v24.16b, v20.4b[2]
+	WORD $0x4f93eb1c // sdot v28.4s, v24.16b, v19.4b[2]
+	FMOVQ 624(R23), F23
+	WORD $0x4fb4eaff // sdot v31.4s, v23.16b, v20.4b[3]
+	WORD $0x4fb3eafc // sdot v28.4s, v23.16b, v19.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
+	WORD $0x4faf939c // fmul v28.4s, v28.4s, v15.s[1]
+	FMOVQ 48(R23), F7
+	WORD $0x4e27cdd1 // fmla v17.4s, v14.4s, v7.4s
+	WORD $0x4e27ce48 // fmla v8.4s, v18.4s, v7.4s
+	FMOVQ 112(R23), F12
+	WORD $0x4e2ccff1 // fmla v17.4s, v31.4s, v12.4s
+	WORD $0x4e2ccf88 // fmla v8.4s, v28.4s, v12.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $640, R23
 	SUBS $1, R4
 	BNE tile79
-	FSTPQ (F17, F12), 0(R14)
-	FSTPQ (F11, F14), 32(R14)
-	FSTPQ (F10, F18), 0(R20)
-	FSTPQ (F16, F21), 32(R20)
+	FSTPQ (F10, F27), 0(R14)
+	FSTPQ (F30, F17), 32(R14)
+	FSTPQ (F21, F11), 0(R20)
+	FSTPQ (F22, F8), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -7171,10 +7223,10 @@ tile79:
 
 // mulQ4_KDotx1 multiplies Q4_K weights with a few rows of activations, one by one.
 // func mulQ4_KDotx1(a *panel.Args)
-TEXT ·mulQ4_KDotx1(SB), 0, $192-8
+TEXT ·mulQ4_KDotx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -7201,386 +7253,403 @@ row81:
 	MOVD 40(R0), R9
 	LSR $3, R9
 block82:
-	FMOVD 0(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 0(R11)
-	FMOVD 8(R1), F7
+	FMOVQ 32(R10), F6
+	FMOVD 0(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 16(R11)
-	FMOVD 16(R1), F8
+	FMOVQ F7, 0(R11)
+	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
+	FMOVQ F7, 128(R11)
+	FMOVD 8(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 32(R11)
-	FMOVD 24(R1), F9
+	FMOVQ F8, 16(R11)
+	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
+	FMOVQ F8, 144(R11)
+	FMOVD 16(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 48(R11)
-	FMOVD 32(R1), F10
+	FMOVQ F9, 32(R11)
+	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
+	FMOVQ F9, 160(R11)
+	FMOVD 24(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 64(R11)
-	FMOVD 40(R1), F11
+	FMOVQ F10, 48(R11)
+	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
+	FMOVQ F10, 176(R11)
+	FMOVD 32(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 80(R11)
-	FMOVD 48(R1), F12
+	FMOVQ F11, 64(R11)
+	WORD $0x6e26dd6b // fmul v11.4s, v11.4s, v6.4s
+	FMOVQ F11, 192(R11)
+	FMOVD 40(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 96(R11)
-	FMOVD 56(R1), F13
+	FMOVQ F12, 80(R11)
+	WORD $0x6e26dd8c // fmul v12.4s, v12.4s, v6.4s
+	FMOVQ F12, 208(R11)
+	FMOVD 48(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 112(R11)
+	FMOVQ F13, 96(R11)
+	WORD $0x6e26ddad // fmul v13.4s, v13.4s, v6.4s
+	FMOVQ F13, 224(R11)
+	FMOVD 56(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ F14, 112(R11)
+	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
+	FMOVQ F14, 240(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair83:
-	FMOVQ 0(R2), F14
-	FMOVQ 16(R2), F15
-	FMOVQ 32(R2), F16
-	FMOVD 56(R2), F17
+	FMOVQ 0(R2), F15
+	FMOVQ 16(R2), F16
+	FMOVQ 32(R2), F17
+	FMOVD 56(R2), F18
 	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F18
-	FMOVQ 64(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4f8ee272 // sdot v18.4s, v19.16b, v14.4b[0]
-	FMOVQ 128(R1), F20
+	FMOVQ 0(R10), F19
+	FMOVQ 64(R1), F20
 	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4faee292 // sdot v18.4s, v20.16b, v14.4b[1]
-	FMOVQ 192(R1), F21
+	WORD $0x4f8fe293 // sdot v19.4s, v20.16b, v15.4b[0]
+	FMOVQ 128(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4f8eeab2 // sdot v18.4s, v21.16b, v14.4b[2]
-	FMOVQ 256(R1), F22
+	WORD $0x4fafe2b3 // sdot v19.4s, v21.16b, v15.4b[1]
+	FMOVQ 192(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4faeead2 // sdot v18.4s, v22.16b, v14.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f909252 // fmul v18.4s, v18.4s, v16.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 64(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4f8fe317 // sdot v23.4s, v24.16b, v15.4b[0]
-	FMOVQ 128(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4fafe337 // sdot v23.4s, v25.16b, v15.4b[1]
-	FMOVQ 192(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x4f8feb57 // sdot v23.4s, v26.16b, v15.4b[2]
-	FMOVQ 256(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4fafeb77 // sdot v23.4s, v27.16b, v15.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fb012f2 // fmla v18.4s, v23.4s, v16.s[1]
-	FMOVD 0(R1), F28
-	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
-	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 0(R11), F30
-	WORD $0x6e3edfbd // fmul v29.4s, v29.4s, v30.4s
-	WORD $0x4e3dce42 // fmla v2.4s, v18.4s, v29.4s
-	FMOVD 16(R1), F31
-	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f1006 // saddw v6.4s, v0.4s, v31.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 64(R11), F7
-	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
-	WORD $0x4f9150c2 // fmls v2.4s, v6.4s, v17.s[0]
-	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F8
-	FMOVQ 80(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4f8ee128 // sdot v8.4s, v9.16b, v14.4b[0]
-	FMOVQ 144(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4faee148 // sdot v8.4s, v10.16b, v14.4b[1]
-	FMOVQ 208(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4f8ee968 // sdot v8.4s, v11.16b, v14.4b[2]
-	FMOVQ 272(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x4faee988 // sdot v8.4s, v12.16b, v14.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f909108 // fmul v8.4s, v8.4s, v16.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 80(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4f8fe26d // sdot v13.4s, v19.16b, v15.4b[0]
-	FMOVQ 144(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4fafe28d // sdot v13.4s, v20.16b, v15.4b[1]
-	FMOVQ 208(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x4f8feaad // sdot v13.4s, v21.16b, v15.4b[2]
-	FMOVQ 272(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4fafeacd // sdot v13.4s, v22.16b, v15.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fb011a8 // fmla v8.4s, v13.4s, v16.s[1]
-	WORD $0x4e7c1018 // saddw2 v24.4s, v0.4s, v28.8h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 16(R11), F25
-	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
-	WORD $0x4e38cd03 // fmla v3.4s, v8.4s, v24.4s
-	WORD $0x4e7f101a // saddw2 v26.4s, v0.4s, v31.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 80(R11), F27
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	WORD $0x4f915343 // fmls v3.4s, v26.4s, v17.s[0]
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F23
-	FMOVQ 96(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4f8ee3d7 // sdot v23.4s, v30.16b, v14.4b[0]
-	FMOVQ 160(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4faee257 // sdot v23.4s, v18.16b, v14.4b[1]
-	FMOVQ 224(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4f8eebb7 // sdot v23.4s, v29.16b, v14.4b[2]
-	FMOVQ 288(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4faee8f7 // sdot v23.4s, v7.16b, v14.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f9092f7 // fmul v23.4s, v23.4s, v16.s[0]
-	FMOVQ 0(R10), F6
-	FMOVQ 96(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4f8fe126 // sdot v6.4s, v9.16b, v15.4b[0]
-	FMOVQ 160(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4fafe146 // sdot v6.4s, v10.16b, v15.4b[1]
-	FMOVQ 224(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4f8fe966 // sdot v6.4s, v11.16b, v15.4b[2]
-	FMOVQ 288(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x4fafe986 // sdot v6.4s, v12.16b, v15.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fb010d7 // fmla v23.4s, v6.4s, v16.s[1]
-	FMOVD 8(R1), F19
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 32(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4e34cee4 // fmla v4.4s, v23.4s, v20.4s
-	FMOVD 24(R1), F22
-	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
-	WORD $0x0e76100d // saddw v13.4s, v0.4s, v22.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 96(R11), F28
-	WORD $0x6e3cddad // fmul v13.4s, v13.4s, v28.4s
-	WORD $0x4f9151a4 // fmls v4.4s, v13.4s, v17.s[0]
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F25
-	FMOVQ 112(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4f8ee119 // sdot v25.4s, v8.16b, v14.4b[0]
-	FMOVQ 176(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4faee319 // sdot v25.4s, v24.16b, v14.4b[1]
-	FMOVQ 240(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4f8eebf9 // sdot v25.4s, v31.16b, v14.4b[2]
-	FMOVQ 304(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4faeeb79 // sdot v25.4s, v27.16b, v14.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f909339 // fmul v25.4s, v25.4s, v16.s[0]
-	FMOVQ 0(R10), F26
-	FMOVQ 112(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4f8fe3da // sdot v26.4s, v30.16b, v15.4b[0]
-	FMOVQ 176(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4fafe25a // sdot v26.4s, v18.16b, v15.4b[1]
-	FMOVQ 240(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x4f8febba // sdot v26.4s, v29.16b, v15.4b[2]
-	FMOVQ 304(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4fafe8fa // sdot v26.4s, v7.16b, v15.4b[3]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fb01359 // fmla v25.4s, v26.4s, v16.s[1]
-	WORD $0x4e731009 // saddw2 v9.4s, v0.4s, v19.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 48(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	WORD $0x4e29cf25 // fmla v5.4s, v25.4s, v9.4s
-	WORD $0x4e76100b // saddw2 v11.4s, v0.4s, v22.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 112(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x4f915165 // fmls v5.4s, v11.4s, v17.s[0]
-	FMOVQ 64(R2), F6
-	FMOVQ 80(R2), F21
-	FMOVQ 96(R2), F23
-	FMOVD 120(R2), F20
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F28
-	FMOVQ 320(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4f86e1bc // sdot v28.4s, v13.16b, v6.4b[0]
-	FMOVQ 384(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4fa6e11c // sdot v28.4s, v8.16b, v6.4b[1]
-	FMOVQ 448(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4f86eb1c // sdot v28.4s, v24.16b, v6.4b[2]
-	FMOVQ 512(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4fa6ebfc // sdot v28.4s, v31.16b, v6.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f97939c // fmul v28.4s, v28.4s, v23.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 320(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4f95e3db // sdot v27.4s, v30.16b, v21.4b[0]
-	FMOVQ 384(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4fb5e25b // sdot v27.4s, v18.16b, v21.4b[1]
-	FMOVQ 448(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x4f95ebbb // sdot v27.4s, v29.16b, v21.4b[2]
-	FMOVQ 512(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4fb5e8fb // sdot v27.4s, v7.16b, v21.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fb7137c // fmla v28.4s, v27.4s, v23.s[1]
-	FMOVD 32(R1), F26
-	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
-	WORD $0x0e7a1013 // saddw v19.4s, v0.4s, v26.4h
+	WORD $0x4f8fead3 // sdot v19.4s, v22.16b, v15.4b[2]
+	FMOVQ 256(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4fafeaf3 // sdot v19.4s, v23.16b, v15.4b[3]
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 0(R11), F10
-	WORD $0x6e2ade73 // fmul v19.4s, v19.4s, v10.4s
-	WORD $0x4e33cf82 // fmla v2.4s, v28.4s, v19.4s
-	FMOVD 48(R1), F25
-	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
-	WORD $0x0e791009 // saddw v9.4s, v0.4s, v25.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 64(R11), F22
-	WORD $0x6e36dd29 // fmul v9.4s, v9.4s, v22.4s
-	WORD $0x4f945122 // fmls v2.4s, v9.4s, v20.s[0]
-	PRFM 1344(R1), PLDL1KEEP
+	WORD $0x4f919273 // fmul v19.4s, v19.4s, v17.s[0]
+	FMOVQ 0(R10), F24
+	FMOVQ 64(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4f90e338 // sdot v24.4s, v25.16b, v16.4b[0]
+	FMOVQ 128(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4fb0e358 // sdot v24.4s, v26.16b, v16.4b[1]
+	FMOVQ 192(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4f90eb78 // sdot v24.4s, v27.16b, v16.4b[2]
+	FMOVQ 256(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4fb0eb98 // sdot v24.4s, v28.16b, v16.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fb11313 // fmla v19.4s, v24.4s, v17.s[1]
+	FMOVD 0(R1), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
+	FMOVQ 128(R11), F31
+	FMOVQ 0(R11), F7
+	WORD $0x4e27cfdf // fmla v31.4s, v30.4s, v7.4s
+	WORD $0x4e3fce62 // fmla v2.4s, v19.4s, v31.4s
+	FMOVD 16(R1), F8
+	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
+	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
+	FMOVQ 192(R11), F10
+	FMOVQ 64(R11), F11
+	WORD $0x4e2bcd2a // fmla v10.4s, v9.4s, v11.4s
+	WORD $0x4f925142 // fmls v2.4s, v10.4s, v18.s[0]
+	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 0(R10), F12
-	FMOVQ 336(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4f86e16c // sdot v12.4s, v11.16b, v6.4b[0]
-	FMOVQ 400(R1), F14
+	FMOVQ 80(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4f8fe1ac // sdot v12.4s, v13.16b, v15.4b[0]
+	FMOVQ 144(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4fa6e1cc // sdot v12.4s, v14.16b, v6.4b[1]
-	FMOVQ 464(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4f86e9ec // sdot v12.4s, v15.16b, v6.4b[2]
-	FMOVQ 528(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x4fa6ea0c // sdot v12.4s, v16.16b, v6.4b[3]
+	WORD $0x4fafe1cc // sdot v12.4s, v14.16b, v15.4b[1]
+	FMOVQ 208(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x4f8fe8cc // sdot v12.4s, v6.16b, v15.4b[2]
+	FMOVQ 272(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4fafea8c // sdot v12.4s, v20.16b, v15.4b[3]
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f97918c // fmul v12.4s, v12.4s, v23.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 336(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x4f95e1b1 // sdot v17.4s, v13.16b, v21.4b[0]
-	FMOVQ 400(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x4fb5e111 // sdot v17.4s, v8.16b, v21.4b[1]
-	FMOVQ 464(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4f95eb11 // sdot v17.4s, v24.16b, v21.4b[2]
-	FMOVQ 528(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4fb5ebf1 // sdot v17.4s, v31.16b, v21.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fb7122c // fmla v12.4s, v17.4s, v23.s[1]
-	WORD $0x4e7a101e // saddw2 v30.4s, v0.4s, v26.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 16(R11), F18
-	WORD $0x6e32dfde // fmul v30.4s, v30.4s, v18.4s
-	WORD $0x4e3ecd83 // fmla v3.4s, v12.4s, v30.4s
-	WORD $0x4e79101d // saddw2 v29.4s, v0.4s, v25.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 80(R11), F7
-	WORD $0x6e27dfbd // fmul v29.4s, v29.4s, v7.4s
-	WORD $0x4f9453a3 // fmls v3.4s, v29.4s, v20.s[0]
-	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 0(R10), F27
-	FMOVQ 352(R1), F10
+	WORD $0x4f91918c // fmul v12.4s, v12.4s, v17.s[0]
+	FMOVQ 0(R10), F21
+	FMOVQ 80(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4f90e2d5 // sdot v21.4s, v22.16b, v16.4b[0]
+	FMOVQ 144(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4fb0e2f5 // sdot v21.4s, v23.16b, v16.4b[1]
+	FMOVQ 208(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4f90eb35 // sdot v21.4s, v25.16b, v16.4b[2]
+	FMOVQ 272(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4fb0eb55 // sdot v21.4s, v26.16b, v16.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fb112ac // fmla v12.4s, v21.4s, v17.s[1]
+	WORD $0x4e7d101b // saddw2 v27.4s, v0.4s, v29.8h
+	FMOVQ 144(R11), F28
+	FMOVQ 16(R11), F24
+	WORD $0x4e38cf7c // fmla v28.4s, v27.4s, v24.4s
+	WORD $0x4e3ccd83 // fmla v3.4s, v12.4s, v28.4s
+	WORD $0x4e68101e // saddw2 v30.4s, v0.4s, v8.8h
+	FMOVQ 208(R11), F7
+	FMOVQ 80(R11), F19
+	WORD $0x4e33cfc7 // fmla v7.4s, v30.4s, v19.4s
+	WORD $0x4f9250e3 // fmls v3.4s, v7.4s, v18.s[0]
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 0(R10), F31
+	FMOVQ 96(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4f8fe13f // sdot v31.4s, v9.16b, v15.4b[0]
+	FMOVQ 160(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4fafe17f // sdot v31.4s, v11.16b, v15.4b[1]
+	FMOVQ 224(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4f86e15b // sdot v27.4s, v10.16b, v6.4b[0]
-	FMOVQ 416(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4fa6e39b // sdot v27.4s, v28.16b, v6.4b[1]
-	FMOVQ 480(R1), F19
+	WORD $0x4f8fe95f // sdot v31.4s, v10.16b, v15.4b[2]
+	FMOVQ 288(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4fafe9bf // sdot v31.4s, v13.16b, v15.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4f9193ff // fmul v31.4s, v31.4s, v17.s[0]
+	FMOVQ 0(R10), F14
+	FMOVQ 96(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4f90e0ce // sdot v14.4s, v6.16b, v16.4b[0]
+	FMOVQ 160(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4fb0e28e // sdot v14.4s, v20.16b, v16.4b[1]
+	FMOVQ 224(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4f90eace // sdot v14.4s, v22.16b, v16.4b[2]
+	FMOVQ 288(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4fb0eaee // sdot v14.4s, v23.16b, v16.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fb111df // fmla v31.4s, v14.4s, v17.s[1]
+	FMOVD 8(R1), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x0e79101a // saddw v26.4s, v0.4s, v25.4h
+	FMOVQ 160(R11), F21
+	FMOVQ 32(R11), F29
+	WORD $0x4e3dcf55 // fmla v21.4s, v26.4s, v29.4s
+	WORD $0x4e35cfe4 // fmla v4.4s, v31.4s, v21.4s
+	FMOVD 24(R1), F27
+	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
+	WORD $0x0e7b1018 // saddw v24.4s, v0.4s, v27.4h
+	FMOVQ 224(R11), F12
+	FMOVQ 96(R11), F28
+	WORD $0x4e3ccf0c // fmla v12.4s, v24.4s, v28.4s
+	WORD $0x4f925184 // fmls v4.4s, v12.4s, v18.s[0]
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F8
+	FMOVQ 112(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4f8fe3c8 // sdot v8.4s, v30.16b, v15.4b[0]
+	FMOVQ 176(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4f86ea7b // sdot v27.4s, v19.16b, v6.4b[2]
-	FMOVQ 544(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4fa6eadb // sdot v27.4s, v22.16b, v6.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f97937b // fmul v27.4s, v27.4s, v23.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 352(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4f95e169 // sdot v9.4s, v11.16b, v21.4b[0]
-	FMOVQ 416(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	WORD $0x4fb5e1c9 // sdot v9.4s, v14.16b, v21.4b[1]
-	FMOVQ 480(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x4f95e9e9 // sdot v9.4s, v15.16b, v21.4b[2]
-	FMOVQ 544(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x4fb5ea09 // sdot v9.4s, v16.16b, v21.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4fb7113b // fmla v27.4s, v9.4s, v23.s[1]
-	FMOVD 40(R1), F13
-	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
-	WORD $0x0e6d1008 // saddw v8.4s, v0.4s, v13.4h
+	WORD $0x4fafe268 // sdot v8.4s, v19.16b, v15.4b[1]
+	FMOVQ 240(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4f8fe8e8 // sdot v8.4s, v7.16b, v15.4b[2]
+	FMOVQ 304(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4fafe928 // sdot v8.4s, v9.16b, v15.4b[3]
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 32(R11), F24
-	WORD $0x6e38dd08 // fmul v8.4s, v8.4s, v24.4s
-	WORD $0x4e28cf64 // fmla v4.4s, v27.4s, v8.4s
-	FMOVD 56(R1), F31
-	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f1011 // saddw v17.4s, v0.4s, v31.4h
+	WORD $0x4f919108 // fmul v8.4s, v8.4s, v17.s[0]
+	FMOVQ 0(R10), F11
+	FMOVQ 112(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4f90e14b // sdot v11.4s, v10.16b, v16.4b[0]
+	FMOVQ 176(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4fb0e1ab // sdot v11.4s, v13.16b, v16.4b[1]
+	FMOVQ 240(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4f90e8cb // sdot v11.4s, v6.16b, v16.4b[2]
+	FMOVQ 304(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4fb0ea8b // sdot v11.4s, v20.16b, v16.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fb11168 // fmla v8.4s, v11.4s, v17.s[1]
+	WORD $0x4e791016 // saddw2 v22.4s, v0.4s, v25.8h
+	FMOVQ 176(R11), F23
+	FMOVQ 48(R11), F14
+	WORD $0x4e2eced7 // fmla v23.4s, v22.4s, v14.4s
+	WORD $0x4e37cd05 // fmla v5.4s, v8.4s, v23.4s
+	WORD $0x4e7b101a // saddw2 v26.4s, v0.4s, v27.8h
+	FMOVQ 240(R11), F29
+	FMOVQ 112(R11), F31
+	WORD $0x4e3fcf5d // fmla v29.4s, v26.4s, v31.4s
+	WORD $0x4f9253a5 // fmls v5.4s, v29.4s, v18.s[0]
+	FMOVQ 64(R2), F21
+	FMOVQ 80(R2), F24
+	FMOVQ 96(R2), F28
+	FMOVD 120(R2), F12
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 0(R10), F30
+	FMOVQ 320(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4f95e27e // sdot v30.4s, v19.16b, v21.4b[0]
+	FMOVQ 384(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4fb5e0fe // sdot v30.4s, v7.16b, v21.4b[1]
+	FMOVQ 448(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4f95e93e // sdot v30.4s, v9.16b, v21.4b[2]
+	FMOVQ 512(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4fb5e95e // sdot v30.4s, v10.16b, v21.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f9c93de // fmul v30.4s, v30.4s, v28.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 320(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4f98e0cd // sdot v13.4s, v6.16b, v24.4b[0]
+	FMOVQ 384(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4fb8e28d // sdot v13.4s, v20.16b, v24.4b[1]
+	FMOVQ 448(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4f98e96d // sdot v13.4s, v11.16b, v24.4b[2]
+	FMOVQ 512(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4fb8eb2d // sdot v13.4s, v25.16b, v24.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fbc11be // fmla v30.4s, v13.4s, v28.s[1]
+	FMOVD 32(R1), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x0e76100e // saddw v14.4s, v0.4s, v22.4h
+	FMOVQ 128(R11), F8
+	FMOVQ 0(R11), F23
+	WORD $0x4e37cdc8 // fmla v8.4s, v14.4s, v23.4s
+	WORD $0x4e28cfc2 // fmla v2.4s, v30.4s, v8.4s
+	FMOVD 48(R1), F27
+	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
+	WORD $0x0e7b101a // saddw v26.4s, v0.4s, v27.4h
+	FMOVQ 192(R11), F31
+	FMOVQ 64(R11), F29
+	WORD $0x4e3dcf5f // fmla v31.4s, v26.4s, v29.4s
+	WORD $0x4f8c53e2 // fmls v2.4s, v31.4s, v12.s[0]
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 0(R10), F15
+	FMOVQ 336(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4f95e20f // sdot v15.4s, v16.16b, v21.4b[0]
+	FMOVQ 400(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4fb5e22f // sdot v15.4s, v17.16b, v21.4b[1]
+	FMOVQ 464(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4f95ea4f // sdot v15.4s, v18.16b, v21.4b[2]
+	FMOVQ 528(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4fb5ea6f // sdot v15.4s, v19.16b, v21.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f9c91ef // fmul v15.4s, v15.4s, v28.s[0]
+	FMOVQ 0(R10), F7
+	FMOVQ 336(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4f98e127 // sdot v7.4s, v9.16b, v24.4b[0]
+	FMOVQ 400(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4fb8e147 // sdot v7.4s, v10.16b, v24.4b[1]
+	FMOVQ 464(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4f98e8c7 // sdot v7.4s, v6.16b, v24.4b[2]
+	FMOVQ 528(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4fb8ea87 // sdot v7.4s, v20.16b, v24.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4fbc10ef // fmla v15.4s, v7.4s, v28.s[1]
+	WORD $0x4e76100b // saddw2 v11.4s, v0.4s, v22.8h
+	FMOVQ 144(R11), F25
+	FMOVQ 16(R11), F13
+	WORD $0x4e2dcd79 // fmla v25.4s, v11.4s, v13.4s
+	WORD $0x4e39cde3 // fmla v3.4s, v15.4s, v25.4s
+	WORD $0x4e7b100e // saddw2 v14.4s, v0.4s, v27.8h
+	FMOVQ 208(R11), F23
+	FMOVQ 80(R11), F30
+	WORD $0x4e3ecdd7 // fmla v23.4s, v14.4s, v30.4s
+	WORD $0x4f8c52e3 // fmls v3.4s, v23.4s, v12.s[0]
+	PRFM 1408(R1), PLDL1KEEP
+	FMOVQ 0(R10), F8
+	FMOVQ 352(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4f95e348 // sdot v8.4s, v26.16b, v21.4b[0]
+	FMOVQ 416(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4fb5e3a8 // sdot v8.4s, v29.16b, v21.4b[1]
+	FMOVQ 480(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4f95ebe8 // sdot v8.4s, v31.16b, v21.4b[2]
+	FMOVQ 544(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4fb5ea08 // sdot v8.4s, v16.16b, v21.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f9c9108 // fmul v8.4s, v8.4s, v28.s[0]
+	FMOVQ 0(R10), F17
+	FMOVQ 352(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4f98e251 // sdot v17.4s, v18.16b, v24.4b[0]
+	FMOVQ 416(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4fb8e271 // sdot v17.4s, v19.16b, v24.4b[1]
+	FMOVQ 480(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4f98e931 // sdot v17.4s, v9.16b, v24.4b[2]
+	FMOVQ 544(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4fb8e951 // sdot v17.4s, v10.16b, v24.4b[3]
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 96(R11), F26
-	WORD $0x6e3ade31 // fmul v17.4s, v17.4s, v26.4s
-	WORD $0x4f945224 // fmls v4.4s, v17.4s, v20.s[0]
+	WORD $0x4fbc1228 // fmla v8.4s, v17.4s, v28.s[1]
+	FMOVD 40(R1), F6
+	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
+	WORD $0x0e661014 // saddw v20.4s, v0.4s, v6.4h
+	FMOVQ 160(R11), F7
+	FMOVQ 32(R11), F22
+	WORD $0x4e36ce87 // fmla v7.4s, v20.4s, v22.4s
+	WORD $0x4e27cd04 // fmla v4.4s, v8.4s, v7.4s
+	FMOVD 56(R1), F11
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x0e6b100d // saddw v13.4s, v0.4s, v11.4h
+	FMOVQ 224(R11), F15
+	FMOVQ 96(R11), F25
+	WORD $0x4e39cdaf // fmla v15.4s, v13.4s, v25.4s
+	WORD $0x4f8c51e4 // fmls v4.4s, v15.4s, v12.s[0]
 	PRFM 1472(R1), PLDL1KEEP
 	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F18
-	FMOVQ 368(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x4f86e192 // sdot v18.4s, v12.16b, v6.4b[0]
+	FMOVQ 0(R10), F27
+	FMOVQ 368(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4f95e1db // sdot v27.4s, v14.16b, v21.4b[0]
 	FMOVQ 432(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4fa6e3d2 // sdot v18.4s, v30.16b, v6.4b[1]
-	FMOVQ 496(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4f86eb32 // sdot v18.4s, v25.16b, v6.4b[2]
-	FMOVQ 560(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4fa6e8f2 // sdot v18.4s, v7.16b, v6.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f979252 // fmul v18.4s, v18.4s, v23.s[0]
+	WORD $0x4fb5e3db // sdot v27.4s, v30.16b, v21.4b[1]
+	FMOVQ 496(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4f95eafb // sdot v27.4s, v23.16b, v21.4b[2]
+	FMOVQ 560(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4fb5eb5b // sdot v27.4s, v26.16b, v21.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4f9c937b // fmul v27.4s, v27.4s, v28.s[0]
 	FMOVQ 0(R10), F29
-	FMOVQ 368(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4f95e15d // sdot v29.4s, v10.16b, v21.4b[0]
-	FMOVQ 432(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4fb5e39d // sdot v29.4s, v28.16b, v21.4b[1]
-	FMOVQ 496(R1), F19
+	FMOVQ 368(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4f98e3fd // sdot v29.4s, v31.16b, v24.4b[0]
+	FMOVQ 432(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4fb8e21d // sdot v29.4s, v16.16b, v24.4b[1]
+	FMOVQ 496(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4f98ea5d // sdot v29.4s, v18.16b, v24.4b[2]
+	FMOVQ 560(R1), F19
 	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4f95ea7d // sdot v29.4s, v19.16b, v21.4b[2]
-	FMOVQ 560(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4fb5eadd // sdot v29.4s, v22.16b, v21.4b[3]
+	WORD $0x4fb8ea7d // sdot v29.4s, v19.16b, v24.4b[3]
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fb713b2 // fmla v18.4s, v29.4s, v23.s[1]
-	WORD $0x4e6d100b // saddw2 v11.4s, v0.4s, v13.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 48(R11), F14
-	WORD $0x6e2edd6b // fmul v11.4s, v11.4s, v14.4s
-	WORD $0x4e2bce45 // fmla v5.4s, v18.4s, v11.4s
-	WORD $0x4e7f100f // saddw2 v15.4s, v0.4s, v31.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 112(R11), F16
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	WORD $0x4f9451e5 // fmls v5.4s, v15.4s, v20.s[0]
+	WORD $0x4fbc13bb // fmla v27.4s, v29.4s, v28.s[1]
+	WORD $0x4e661009 // saddw2 v9.4s, v0.4s, v6.8h
+	FMOVQ 176(R11), F10
+	FMOVQ 48(R11), F17
+	WORD $0x4e31cd2a // fmla v10.4s, v9.4s, v17.4s
+	WORD $0x4e2acf65 // fmla v5.4s, v27.4s, v10.4s
+	WORD $0x4e6b1014 // saddw2 v20.4s, v0.4s, v11.8h
+	FMOVQ 240(R11), F22
+	FMOVQ 112(R11), F8
+	WORD $0x4e28ce96 // fmla v22.4s, v20.4s, v8.4s
+	WORD $0x4f8c52c5 // fmls v5.4s, v22.4s, v12.s[0]
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -7601,10 +7670,10 @@ pair83:
 
 // mulQ4_KDot multiplies Q4_K weights with several rows of activations.
 // func mulQ4_KDot(a *panel.Args)
-TEXT ·mulQ4_KDot(SB), 0, $5312-8
+TEXT ·mulQ4_KDot(SB), 0, $5440-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-5312(SP), R11
+	MOVD $buf-5440(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -7633,283 +7702,300 @@ row86:
 	MOVD 40(R0), R9
 bunch87:
 	MOVD $8, R4
-	FMOVD 0(R1), F3
-	WORD $0x0e217863 // fcvtl v3.4s, v3.4h
-	FMOVQ F3, 0(R11)
-	FMOVD 8(R1), F4
+	FMOVQ 32(R10), F3
+	FMOVD 0(R1), F4
 	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	FMOVQ F4, 16(R11)
-	FMOVD 16(R1), F5
+	FMOVQ F4, 0(R11)
+	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
+	FMOVQ F4, 128(R11)
+	FMOVD 8(R1), F5
 	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 32(R11)
-	FMOVD 24(R1), F6
+	FMOVQ F5, 16(R11)
+	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
+	FMOVQ F5, 144(R11)
+	FMOVD 16(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 48(R11)
-	FMOVD 32(R1), F7
+	FMOVQ F6, 32(R11)
+	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
+	FMOVQ F6, 160(R11)
+	FMOVD 24(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 64(R11)
-	FMOVD 40(R1), F8
+	FMOVQ F7, 48(R11)
+	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
+	FMOVQ F7, 176(R11)
+	FMOVD 32(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 80(R11)
-	FMOVD 48(R1), F9
+	FMOVQ F8, 64(R11)
+	WORD $0x6e23dd08 // fmul v8.4s, v8.4s, v3.4s
+	FMOVQ F8, 192(R11)
+	FMOVD 40(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 96(R11)
-	FMOVD 56(R1), F10
+	FMOVQ F9, 80(R11)
+	WORD $0x6e23dd29 // fmul v9.4s, v9.4s, v3.4s
+	FMOVQ F9, 208(R11)
+	FMOVD 48(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 112(R11)
+	FMOVQ F10, 96(R11)
+	WORD $0x6e23dd4a // fmul v10.4s, v10.4s, v3.4s
+	FMOVQ F10, 224(R11)
+	FMOVD 56(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 112(R11)
+	WORD $0x6e23dd6b // fmul v11.4s, v11.4s, v3.4s
+	FMOVQ F11, 240(R11)
 	ADD $64, R1
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair88:
-	FMOVQ 64(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 128(R1), F12
+	FMOVQ 64(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	FSTPQ (F11, F12), 128(R23)
-	FMOVQ 192(R1), F13
+	FMOVQ 128(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 256(R1), F14
+	FSTPQ (F12, F13), 128(R23)
+	FMOVQ 192(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	FSTPQ (F13, F14), 160(R23)
-	FMOVQ 64(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	FMOVQ 128(R1), F16
+	FMOVQ 256(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FSTPQ (F14, F15), 160(R23)
+	FMOVQ 64(R1), F16
 	VUSHR $4, V16.B16, V16.B16
-	FSTPQ (F15, F16), 192(R23)
-	FMOVQ 192(R1), F17
+	FMOVQ 128(R1), F17
 	VUSHR $4, V17.B16, V17.B16
-	FMOVQ 256(R1), F18
+	FSTPQ (F16, F17), 192(R23)
+	FMOVQ 192(R1), F18
 	VUSHR $4, V18.B16, V18.B16
-	FSTPQ (F17, F18), 224(R23)
-	FMOVD 0(R1), F19
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 0(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FMOVD 16(R1), F22
-	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
-	WORD $0x0e761017 // saddw v23.4s, v0.4s, v22.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 64(R11), F24
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	FMOVQ 80(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 144(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FSTPQ (F25, F26), 256(R23)
-	FMOVQ 208(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 272(R1), F28
+	FMOVQ 256(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FSTPQ (F18, F19), 224(R23)
+	FMOVD 0(R1), F20
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
+	FMOVQ 128(R11), F22
+	FMOVQ 0(R11), F23
+	WORD $0x4e37ceb6 // fmla v22.4s, v21.4s, v23.4s
+	FMOVD 16(R1), F24
+	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
+	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
+	FMOVQ 192(R11), F26
+	FMOVQ 64(R11), F27
+	WORD $0x4e3bcf3a // fmla v26.4s, v25.4s, v27.4s
+	FMOVQ 80(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
-	FSTPQ (F27, F28), 288(R23)
-	FMOVQ 80(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ 144(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	FSTPQ (F29, F30), 320(R23)
-	FMOVQ 208(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ 272(R1), F2
+	FMOVQ 144(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FSTPQ (F28, F29), 256(R23)
+	FMOVQ 208(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ 272(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FSTPQ (F30, F31), 288(R23)
+	FMOVQ 80(R1), F2
 	VUSHR $4, V2.B16, V2.B16
-	FSTPQ (F31, F2), 352(R23)
-	WORD $0x4e731003 // saddw2 v3.4s, v0.4s, v19.8h
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	FMOVQ 16(R11), F4
-	WORD $0x6e24dc63 // fmul v3.4s, v3.4s, v4.4s
-	FSTPQ (F20, F3), 0(R23)
-	WORD $0x4e761005 // saddw2 v5.4s, v0.4s, v22.8h
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	FMOVQ 80(R11), F6
-	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
-	FSTPQ (F23, F5), 64(R23)
-	FMOVQ 96(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 160(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FSTPQ (F7, F8), 384(R23)
-	FMOVQ 224(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 288(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FSTPQ (F9, F10), 416(R23)
-	FMOVQ 96(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	FMOVQ 160(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	FSTPQ (F11, F12), 448(R23)
-	FMOVQ 224(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	FMOVQ 288(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	FSTPQ (F13, F14), 480(R23)
-	FMOVD 8(R1), F15
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 32(R11), F17
-	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	FMOVD 24(R1), F18
-	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
-	WORD $0x0e721015 // saddw v21.4s, v0.4s, v18.4h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 96(R11), F24
-	WORD $0x6e38deb5 // fmul v21.4s, v21.4s, v24.4s
-	FMOVQ 112(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 176(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FSTPQ (F25, F26), 512(R23)
-	FMOVQ 240(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 304(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FSTPQ (F27, F28), 544(R23)
-	FMOVQ 112(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ 176(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	FSTPQ (F29, F30), 576(R23)
-	FMOVQ 240(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ 304(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	FSTPQ (F31, F2), 608(R23)
-	WORD $0x4e6f1013 // saddw2 v19.4s, v0.4s, v15.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 48(R11), F4
-	WORD $0x6e24de73 // fmul v19.4s, v19.4s, v4.4s
-	FSTPQ (F16, F19), 32(R23)
-	WORD $0x4e721014 // saddw2 v20.4s, v0.4s, v18.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 112(R11), F3
-	WORD $0x6e23de94 // fmul v20.4s, v20.4s, v3.4s
-	FSTPQ (F21, F20), 96(R23)
-	ADD $640, R23
-	FMOVQ 320(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 384(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	FSTPQ (F22, F6), 128(R23)
-	FMOVQ 448(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 512(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	FSTPQ (F23, F5), 160(R23)
-	FMOVQ 320(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	FMOVQ 384(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	FSTPQ (F7, F8), 192(R23)
-	FMOVQ 448(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	FMOVQ 512(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	FSTPQ (F9, F10), 224(R23)
-	FMOVD 32(R1), F11
-	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
-	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 0(R11), F13
-	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
-	FMOVD 48(R1), F14
-	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
-	WORD $0x0e6e1011 // saddw v17.4s, v0.4s, v14.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 64(R11), F24
-	WORD $0x6e38de31 // fmul v17.4s, v17.4s, v24.4s
-	FMOVQ 336(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 400(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FSTPQ (F25, F26), 256(R23)
-	FMOVQ 464(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 528(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FSTPQ (F27, F28), 288(R23)
-	FMOVQ 336(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ 400(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	FSTPQ (F29, F30), 320(R23)
-	FMOVQ 464(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ 528(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	FSTPQ (F31, F2), 352(R23)
-	WORD $0x4e6b100f // saddw2 v15.4s, v0.4s, v11.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 16(R11), F4
-	WORD $0x6e24ddef // fmul v15.4s, v15.4s, v4.4s
-	FSTPQ (F12, F15), 0(R23)
-	WORD $0x4e6e1010 // saddw2 v16.4s, v0.4s, v14.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 80(R11), F19
-	WORD $0x6e33de10 // fmul v16.4s, v16.4s, v19.4s
-	FSTPQ (F17, F16), 64(R23)
-	FMOVQ 352(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ 416(R1), F3
-	VAND V1.B16, V3.B16, V3.B16
-	FSTPQ (F18, F3), 384(R23)
-	FMOVQ 480(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 544(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FSTPQ (F21, F20), 416(R23)
-	FMOVQ 352(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	FMOVQ 416(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	FSTPQ (F22, F6), 448(R23)
-	FMOVQ 480(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	FMOVQ 544(R1), F5
+	FMOVQ 144(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	FSTPQ (F2, F4), 320(R23)
+	FMOVQ 208(R1), F5
 	VUSHR $4, V5.B16, V5.B16
-	FSTPQ (F23, F5), 480(R23)
-	FMOVD 40(R1), F7
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e671008 // saddw v8.4s, v0.4s, v7.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 32(R11), F9
-	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
-	FMOVD 56(R1), F10
-	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a100d // saddw v13.4s, v0.4s, v10.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 96(R11), F24
-	WORD $0x6e38ddad // fmul v13.4s, v13.4s, v24.4s
-	FMOVQ 368(R1), F25
+	FMOVQ 272(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	FSTPQ (F5, F6), 352(R23)
+	WORD $0x4e741007 // saddw2 v7.4s, v0.4s, v20.8h
+	FMOVQ 144(R11), F8
+	FMOVQ 16(R11), F9
+	WORD $0x4e29cce8 // fmla v8.4s, v7.4s, v9.4s
+	FSTPQ (F22, F8), 0(R23)
+	WORD $0x4e78100a // saddw2 v10.4s, v0.4s, v24.8h
+	FMOVQ 208(R11), F11
+	FMOVQ 80(R11), F3
+	WORD $0x4e23cd4b // fmla v11.4s, v10.4s, v3.4s
+	FSTPQ (F26, F11), 64(R23)
+	FMOVQ 96(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 160(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FSTPQ (F12, F13), 384(R23)
+	FMOVQ 224(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 288(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FSTPQ (F14, F15), 416(R23)
+	FMOVQ 96(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	FMOVQ 160(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	FSTPQ (F16, F17), 448(R23)
+	FMOVQ 224(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	FMOVQ 288(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FSTPQ (F18, F19), 480(R23)
+	FMOVD 8(R1), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x0e751017 // saddw v23.4s, v0.4s, v21.4h
+	FMOVQ 160(R11), F25
+	FMOVQ 32(R11), F27
+	WORD $0x4e3bcef9 // fmla v25.4s, v23.4s, v27.4s
+	FMOVD 24(R1), F28
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
+	FMOVQ 224(R11), F30
+	FMOVQ 96(R11), F31
+	WORD $0x4e3fcfbe // fmla v30.4s, v29.4s, v31.4s
+	FMOVQ 112(R1), F2
+	VAND V1.B16, V2.B16, V2.B16
+	FMOVQ 176(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	FSTPQ (F2, F4), 512(R23)
+	FMOVQ 240(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ 304(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	FSTPQ (F5, F6), 544(R23)
+	FMOVQ 112(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	FMOVQ 176(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	FSTPQ (F20, F7), 576(R23)
+	FMOVQ 240(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	FMOVQ 304(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	FSTPQ (F9, F22), 608(R23)
+	WORD $0x4e751008 // saddw2 v8.4s, v0.4s, v21.8h
+	FMOVQ 176(R11), F24
+	FMOVQ 48(R11), F10
+	WORD $0x4e2acd18 // fmla v24.4s, v8.4s, v10.4s
+	FSTPQ (F25, F24), 32(R23)
+	WORD $0x4e7c1003 // saddw2 v3.4s, v0.4s, v28.8h
+	FMOVQ 240(R11), F26
+	FMOVQ 112(R11), F11
+	WORD $0x4e2bcc7a // fmla v26.4s, v3.4s, v11.4s
+	FSTPQ (F30, F26), 96(R23)
+	ADD $640, R23
+	FMOVQ 320(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 384(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FSTPQ (F12, F13), 128(R23)
+	FMOVQ 448(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 512(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FSTPQ (F14, F15), 160(R23)
+	FMOVQ 320(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	FMOVQ 384(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	FSTPQ (F16, F17), 192(R23)
+	FMOVQ 448(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	FMOVQ 512(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FSTPQ (F18, F19), 224(R23)
+	FMOVD 32(R1), F23
+	WORD $0x2f08a6f7 // ushll v23.8h, v23.8b, #0
+	WORD $0x0e77101b // saddw v27.4s, v0.4s, v23.4h
+	FMOVQ 128(R11), F29
+	FMOVQ 0(R11), F31
+	WORD $0x4e3fcf7d // fmla v29.4s, v27.4s, v31.4s
+	FMOVD 48(R1), F2
+	WORD $0x2f08a442 // ushll v2.8h, v2.8b, #0
+	WORD $0x0e621004 // saddw v4.4s, v0.4s, v2.4h
+	FMOVQ 192(R11), F5
+	FMOVQ 64(R11), F6
+	WORD $0x4e26cc85 // fmla v5.4s, v4.4s, v6.4s
+	FMOVQ 336(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 400(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	FSTPQ (F20, F7), 256(R23)
+	FMOVQ 464(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 528(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FSTPQ (F9, F22), 288(R23)
+	FMOVQ 336(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	FMOVQ 400(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	FSTPQ (F21, F8), 320(R23)
+	FMOVQ 464(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	FMOVQ 528(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	FSTPQ (F10, F25), 352(R23)
+	WORD $0x4e771018 // saddw2 v24.4s, v0.4s, v23.8h
+	FMOVQ 144(R11), F28
+	FMOVQ 16(R11), F3
+	WORD $0x4e23cf1c // fmla v28.4s, v24.4s, v3.4s
+	FSTPQ (F29, F28), 0(R23)
+	WORD $0x4e62100b // saddw2 v11.4s, v0.4s, v2.8h
+	FMOVQ 208(R11), F30
+	FMOVQ 80(R11), F26
+	WORD $0x4e3acd7e // fmla v30.4s, v11.4s, v26.4s
+	FSTPQ (F5, F30), 64(R23)
+	FMOVQ 352(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 416(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FSTPQ (F12, F13), 384(R23)
+	FMOVQ 480(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 544(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FSTPQ (F14, F15), 416(R23)
+	FMOVQ 352(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	FMOVQ 416(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	FSTPQ (F16, F17), 448(R23)
+	FMOVQ 480(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	FMOVQ 544(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FSTPQ (F18, F19), 480(R23)
+	FMOVD 40(R1), F27
+	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
+	WORD $0x0e7b101f // saddw v31.4s, v0.4s, v27.4h
+	FMOVQ 160(R11), F4
+	FMOVQ 32(R11), F6
+	WORD $0x4e26cfe4 // fmla v4.4s, v31.4s, v6.4s
+	FMOVD 56(R1), F20
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741007 // saddw v7.4s, v0.4s, v20.4h
+	FMOVQ 224(R11), F9
+	FMOVQ 96(R11), F22
+	WORD $0x4e36cce9 // fmla v9.4s, v7.4s, v22.4s
+	FMOVQ 368(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 432(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	FSTPQ (F21, F8), 512(R23)
+	FMOVQ 496(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 560(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 432(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FSTPQ (F25, F26), 512(R23)
-	FMOVQ 496(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 560(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FSTPQ (F27, F28), 544(R23)
-	FMOVQ 368(R1), F29
+	FSTPQ (F10, F25), 544(R23)
+	FMOVQ 368(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	FMOVQ 432(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	FSTPQ (F23, F24), 576(R23)
+	FMOVQ 496(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	FMOVQ 560(R1), F29
 	VUSHR $4, V29.B16, V29.B16
-	FMOVQ 432(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	FSTPQ (F29, F30), 576(R23)
-	FMOVQ 496(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ 560(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	FSTPQ (F31, F2), 608(R23)
-	WORD $0x4e67100b // saddw2 v11.4s, v0.4s, v7.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 48(R11), F4
-	WORD $0x6e24dd6b // fmul v11.4s, v11.4s, v4.4s
-	FSTPQ (F8, F11), 32(R23)
-	WORD $0x4e6a100c // saddw2 v12.4s, v0.4s, v10.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 112(R11), F15
-	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
-	FSTPQ (F13, F12), 96(R23)
+	FSTPQ (F3, F29), 608(R23)
+	WORD $0x4e7b101c // saddw2 v28.4s, v0.4s, v27.8h
+	FMOVQ 176(R11), F2
+	FMOVQ 48(R11), F11
+	WORD $0x4e2bcf82 // fmla v2.4s, v28.4s, v11.4s
+	FSTPQ (F4, F2), 32(R23)
+	WORD $0x4e74101a // saddw2 v26.4s, v0.4s, v20.8h
+	FMOVQ 240(R11), F5
+	FMOVQ 112(R11), F30
+	WORD $0x4e3ecf45 // fmla v5.4s, v26.4s, v30.4s
+	FSTPQ (F9, F5), 96(R23)
 	ADD $640, R23
 	ADD $576, R1
 	SUBS $2, R4
@@ -7920,203 +8006,203 @@ pair88:
 row90:
 	ADD R19, R14, R20
 	ADD R15, R13, R22
-	FMOVQ 0(R14), F14
-	FMOVQ 16(R14), F19
-	FMOVQ 32(R14), F17
-	FMOVQ 48(R14), F16
-	FMOVQ 0(R20), F18
-	FMOVQ 16(R20), F3
-	FMOVQ 32(R20), F21
-	FMOVQ 48(R20), F20
+	FMOVQ 0(R14), F12
+	FMOVQ 16(R14), F13
+	FMOVQ 32(R14), F14
+	FMOVQ 48(R14), F15
+	FMOVQ 0(R20), F16
+	FMOVQ 16(R20), F17
+	FMOVQ 32(R20), F18
+	FMOVQ 48(R20), F19
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile91:
-	FMOVQ 0(R21), F22
+	FMOVQ 0(R21), F31
 	FMOVQ 16(R21), F6
-	FMOVQ 32(R21), F23
-	FMOVD 56(R21), F5
-	FMOVQ 0(R22), F9
-	FMOVQ 16(R22), F24
-	FMOVQ 32(R22), F25
-	FMOVD 56(R22), F26
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F28
-	FMOVQ 128(R23), F29
-	WORD $0x4f96e3bb // sdot v27.4s, v29.16b, v22.4b[0]
-	WORD $0x4f89e3bc // sdot v28.4s, v29.16b, v9.4b[0]
-	FMOVQ 144(R23), F30
-	WORD $0x4fb6e3db // sdot v27.4s, v30.16b, v22.4b[1]
-	WORD $0x4fa9e3dc // sdot v28.4s, v30.16b, v9.4b[1]
-	FMOVQ 160(R23), F31
-	WORD $0x4f96ebfb // sdot v27.4s, v31.16b, v22.4b[2]
-	WORD $0x4f89ebfc // sdot v28.4s, v31.16b, v9.4b[2]
-	FMOVQ 176(R23), F2
-	WORD $0x4fb6e85b // sdot v27.4s, v2.16b, v22.4b[3]
-	WORD $0x4fa9e85c // sdot v28.4s, v2.16b, v9.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f97937b // fmul v27.4s, v27.4s, v23.s[0]
-	WORD $0x4f99939c // fmul v28.4s, v28.4s, v25.s[0]
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F4
-	FMOVQ 192(R23), F8
-	WORD $0x4f86e107 // sdot v7.4s, v8.16b, v6.4b[0]
-	WORD $0x4f98e104 // sdot v4.4s, v8.16b, v24.4b[0]
-	FMOVQ 208(R23), F11
-	WORD $0x4fa6e167 // sdot v7.4s, v11.16b, v6.4b[1]
-	WORD $0x4fb8e164 // sdot v4.4s, v11.16b, v24.4b[1]
-	FMOVQ 224(R23), F10
-	WORD $0x4f86e947 // sdot v7.4s, v10.16b, v6.4b[2]
-	WORD $0x4f98e944 // sdot v4.4s, v10.16b, v24.4b[2]
-	FMOVQ 240(R23), F15
-	WORD $0x4fa6e9e7 // sdot v7.4s, v15.16b, v6.4b[3]
-	WORD $0x4fb8e9e4 // sdot v4.4s, v15.16b, v24.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4fb710fb // fmla v27.4s, v7.4s, v23.s[1]
-	WORD $0x4fb9109c // fmla v28.4s, v4.4s, v25.s[1]
-	FMOVQ 0(R23), F13
-	WORD $0x4e2dcf6e // fmla v14.4s, v27.4s, v13.4s
-	WORD $0x4e2dcf92 // fmla v18.4s, v28.4s, v13.4s
-	FMOVQ 64(R23), F12
-	WORD $0x4f85518e // fmls v14.4s, v12.4s, v5.s[0]
-	WORD $0x4f9a5192 // fmls v18.4s, v12.4s, v26.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F30
-	FMOVQ 256(R23), F31
-	WORD $0x4f96e3fd // sdot v29.4s, v31.16b, v22.4b[0]
-	WORD $0x4f89e3fe // sdot v30.4s, v31.16b, v9.4b[0]
-	FMOVQ 272(R23), F2
-	WORD $0x4fb6e05d // sdot v29.4s, v2.16b, v22.4b[1]
-	WORD $0x4fa9e05e // sdot v30.4s, v2.16b, v9.4b[1]
-	FMOVQ 288(R23), F8
-	WORD $0x4f96e91d // sdot v29.4s, v8.16b, v22.4b[2]
-	WORD $0x4f89e91e // sdot v30.4s, v8.16b, v9.4b[2]
-	FMOVQ 304(R23), F11
-	WORD $0x4fb6e97d // sdot v29.4s, v11.16b, v22.4b[3]
-	WORD $0x4fa9e97e // sdot v30.4s, v11.16b, v9.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f9793bd // fmul v29.4s, v29.4s, v23.s[0]
-	WORD $0x4f9993de // fmul v30.4s, v30.4s, v25.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 0(R10), F15
-	FMOVQ 320(R23), F7
-	WORD $0x4f86e0ea // sdot v10.4s, v7.16b, v6.4b[0]
-	WORD $0x4f98e0ef // sdot v15.4s, v7.16b, v24.4b[0]
-	FMOVQ 336(R23), F4
-	WORD $0x4fa6e08a // sdot v10.4s, v4.16b, v6.4b[1]
-	WORD $0x4fb8e08f // sdot v15.4s, v4.16b, v24.4b[1]
-	FMOVQ 352(R23), F27
-	WORD $0x4f86eb6a // sdot v10.4s, v27.16b, v6.4b[2]
-	WORD $0x4f98eb6f // sdot v15.4s, v27.16b, v24.4b[2]
-	FMOVQ 368(R23), F28
-	WORD $0x4fa6eb8a // sdot v10.4s, v28.16b, v6.4b[3]
-	WORD $0x4fb8eb8f // sdot v15.4s, v28.16b, v24.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fb7115d // fmla v29.4s, v10.4s, v23.s[1]
-	WORD $0x4fb911fe // fmla v30.4s, v15.4s, v25.s[1]
-	FMOVQ 16(R23), F13
-	WORD $0x4e2dcfb3 // fmla v19.4s, v29.4s, v13.4s
-	WORD $0x4e2dcfc3 // fmla v3.4s, v30.4s, v13.4s
-	FMOVQ 80(R23), F12
-	WORD $0x4f855193 // fmls v19.4s, v12.4s, v5.s[0]
-	WORD $0x4f9a5183 // fmls v3.4s, v12.4s, v26.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F2
-	FMOVQ 384(R23), F8
-	WORD $0x4f96e11f // sdot v31.4s, v8.16b, v22.4b[0]
-	WORD $0x4f89e102 // sdot v2.4s, v8.16b, v9.4b[0]
-	FMOVQ 400(R23), F11
-	WORD $0x4fb6e17f // sdot v31.4s, v11.16b, v22.4b[1]
-	WORD $0x4fa9e162 // sdot v2.4s, v11.16b, v9.4b[1]
-	FMOVQ 416(R23), F7
-	WORD $0x4f96e8ff // sdot v31.4s, v7.16b, v22.4b[2]
-	WORD $0x4f89e8e2 // sdot v2.4s, v7.16b, v9.4b[2]
-	FMOVQ 432(R23), F4
-	WORD $0x4fb6e89f // sdot v31.4s, v4.16b, v22.4b[3]
-	WORD $0x4fa9e882 // sdot v2.4s, v4.16b, v9.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4f9793ff // fmul v31.4s, v31.4s, v23.s[0]
-	WORD $0x4f999042 // fmul v2.4s, v2.4s, v25.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F28
-	FMOVQ 448(R23), F10
-	WORD $0x4f86e15b // sdot v27.4s, v10.16b, v6.4b[0]
-	WORD $0x4f98e15c // sdot v28.4s, v10.16b, v24.4b[0]
-	FMOVQ 464(R23), F15
-	WORD $0x4fa6e1fb // sdot v27.4s, v15.16b, v6.4b[1]
-	WORD $0x4fb8e1fc // sdot v28.4s, v15.16b, v24.4b[1]
-	FMOVQ 480(R23), F29
-	WORD $0x4f86ebbb // sdot v27.4s, v29.16b, v6.4b[2]
-	WORD $0x4f98ebbc // sdot v28.4s, v29.16b, v24.4b[2]
-	FMOVQ 496(R23), F30
-	WORD $0x4fa6ebdb // sdot v27.4s, v30.16b, v6.4b[3]
-	WORD $0x4fb8ebdc // sdot v28.4s, v30.16b, v24.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fb7137f // fmla v31.4s, v27.4s, v23.s[1]
-	WORD $0x4fb91382 // fmla v2.4s, v28.4s, v25.s[1]
-	FMOVQ 32(R23), F13
-	WORD $0x4e2dcff1 // fmla v17.4s, v31.4s, v13.4s
-	WORD $0x4e2dcc55 // fmla v21.4s, v2.4s, v13.4s
-	FMOVQ 96(R23), F12
-	WORD $0x4f855191 // fmls v17.4s, v12.4s, v5.s[0]
-	WORD $0x4f9a5195 // fmls v21.4s, v12.4s, v26.s[0]
-	FMOVQ 0(R10), F8
+	FMOVQ 32(R21), F7
+	FMOVD 56(R21), F22
+	FMOVQ 0(R22), F21
+	FMOVQ 16(R22), F8
+	FMOVQ 32(R22), F10
+	FMOVD 56(R22), F25
+	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F24
+	FMOVQ 128(R23), F3
+	WORD $0x4f9fe077 // sdot v23.4s, v3.16b, v31.4b[0]
+	WORD $0x4f95e078 // sdot v24.4s, v3.16b, v21.4b[0]
+	FMOVQ 144(R23), F29
+	WORD $0x4fbfe3b7 // sdot v23.4s, v29.16b, v31.4b[1]
+	WORD $0x4fb5e3b8 // sdot v24.4s, v29.16b, v21.4b[1]
+	FMOVQ 160(R23), F27
+	WORD $0x4f9feb77 // sdot v23.4s, v27.16b, v31.4b[2]
+	WORD $0x4f95eb78 // sdot v24.4s, v27.16b, v21.4b[2]
+	FMOVQ 176(R23), F28
+	WORD $0x4fbfeb97 // sdot v23.4s, v28.16b, v31.4b[3]
+	WORD $0x4fb5eb98 // sdot v24.4s, v28.16b, v21.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f8792f7 // fmul v23.4s, v23.4s, v7.s[0]
+	WORD $0x4f8a9318 // fmul v24.4s, v24.4s, v10.s[0]
 	FMOVQ 0(R10), F11
-	FMOVQ 512(R23), F7
-	WORD $0x4f96e0e8 // sdot v8.4s, v7.16b, v22.4b[0]
-	WORD $0x4f89e0eb // sdot v11.4s, v7.16b, v9.4b[0]
-	FMOVQ 528(R23), F4
-	WORD $0x4fb6e088 // sdot v8.4s, v4.16b, v22.4b[1]
-	WORD $0x4fa9e08b // sdot v11.4s, v4.16b, v9.4b[1]
-	FMOVQ 544(R23), F10
-	WORD $0x4f96e948 // sdot v8.4s, v10.16b, v22.4b[2]
-	WORD $0x4f89e94b // sdot v11.4s, v10.16b, v9.4b[2]
-	FMOVQ 560(R23), F15
-	WORD $0x4fb6e9e8 // sdot v8.4s, v15.16b, v22.4b[3]
-	WORD $0x4fa9e9eb // sdot v11.4s, v15.16b, v9.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 0(R10), F4
+	FMOVQ 192(R23), F2
+	WORD $0x4f86e04b // sdot v11.4s, v2.16b, v6.4b[0]
+	WORD $0x4f88e044 // sdot v4.4s, v2.16b, v8.4b[0]
+	FMOVQ 208(R23), F20
+	WORD $0x4fa6e28b // sdot v11.4s, v20.16b, v6.4b[1]
+	WORD $0x4fa8e284 // sdot v4.4s, v20.16b, v8.4b[1]
+	FMOVQ 224(R23), F26
+	WORD $0x4f86eb4b // sdot v11.4s, v26.16b, v6.4b[2]
+	WORD $0x4f88eb44 // sdot v4.4s, v26.16b, v8.4b[2]
+	FMOVQ 240(R23), F30
+	WORD $0x4fa6ebcb // sdot v11.4s, v30.16b, v6.4b[3]
+	WORD $0x4fa8ebc4 // sdot v4.4s, v30.16b, v8.4b[3]
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f979108 // fmul v8.4s, v8.4s, v23.s[0]
-	WORD $0x4f99916b // fmul v11.4s, v11.4s, v25.s[0]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4fa71177 // fmla v23.4s, v11.4s, v7.s[1]
+	WORD $0x4faa1098 // fmla v24.4s, v4.4s, v10.s[1]
+	FMOVQ 0(R23), F9
+	WORD $0x4e29ceec // fmla v12.4s, v23.4s, v9.4s
+	WORD $0x4e29cf10 // fmla v16.4s, v24.4s, v9.4s
+	FMOVQ 64(R23), F5
+	WORD $0x4f9650ac // fmls v12.4s, v5.4s, v22.s[0]
+	WORD $0x4f9950b0 // fmls v16.4s, v5.4s, v25.s[0]
+	FMOVQ 0(R10), F3
 	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F30
-	FMOVQ 576(R23), F27
-	WORD $0x4f86e37d // sdot v29.4s, v27.16b, v6.4b[0]
-	WORD $0x4f98e37e // sdot v30.4s, v27.16b, v24.4b[0]
-	FMOVQ 592(R23), F28
-	WORD $0x4fa6e39d // sdot v29.4s, v28.16b, v6.4b[1]
-	WORD $0x4fb8e39e // sdot v30.4s, v28.16b, v24.4b[1]
-	FMOVQ 608(R23), F31
-	WORD $0x4f86ebfd // sdot v29.4s, v31.16b, v6.4b[2]
-	WORD $0x4f98ebfe // sdot v30.4s, v31.16b, v24.4b[2]
-	FMOVQ 624(R23), F2
-	WORD $0x4fa6e85d // sdot v29.4s, v2.16b, v6.4b[3]
-	WORD $0x4fb8e85e // sdot v30.4s, v2.16b, v24.4b[3]
+	FMOVQ 256(R23), F27
+	WORD $0x4f9fe363 // sdot v3.4s, v27.16b, v31.4b[0]
+	WORD $0x4f95e37d // sdot v29.4s, v27.16b, v21.4b[0]
+	FMOVQ 272(R23), F28
+	WORD $0x4fbfe383 // sdot v3.4s, v28.16b, v31.4b[1]
+	WORD $0x4fb5e39d // sdot v29.4s, v28.16b, v21.4b[1]
+	FMOVQ 288(R23), F2
+	WORD $0x4f9fe843 // sdot v3.4s, v2.16b, v31.4b[2]
+	WORD $0x4f95e85d // sdot v29.4s, v2.16b, v21.4b[2]
+	FMOVQ 304(R23), F20
+	WORD $0x4fbfea83 // sdot v3.4s, v20.16b, v31.4b[3]
+	WORD $0x4fb5ea9d // sdot v29.4s, v20.16b, v21.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f879063 // fmul v3.4s, v3.4s, v7.s[0]
+	WORD $0x4f8a93bd // fmul v29.4s, v29.4s, v10.s[0]
+	FMOVQ 0(R10), F26
+	FMOVQ 0(R10), F30
+	FMOVQ 320(R23), F11
+	WORD $0x4f86e17a // sdot v26.4s, v11.16b, v6.4b[0]
+	WORD $0x4f88e17e // sdot v30.4s, v11.16b, v8.4b[0]
+	FMOVQ 336(R23), F4
+	WORD $0x4fa6e09a // sdot v26.4s, v4.16b, v6.4b[1]
+	WORD $0x4fa8e09e // sdot v30.4s, v4.16b, v8.4b[1]
+	FMOVQ 352(R23), F23
+	WORD $0x4f86eafa // sdot v26.4s, v23.16b, v6.4b[2]
+	WORD $0x4f88eafe // sdot v30.4s, v23.16b, v8.4b[2]
+	FMOVQ 368(R23), F24
+	WORD $0x4fa6eb1a // sdot v26.4s, v24.16b, v6.4b[3]
+	WORD $0x4fa8eb1e // sdot v30.4s, v24.16b, v8.4b[3]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb713a8 // fmla v8.4s, v29.4s, v23.s[1]
-	WORD $0x4fb913cb // fmla v11.4s, v30.4s, v25.s[1]
-	FMOVQ 48(R23), F13
-	WORD $0x4e2dcd10 // fmla v16.4s, v8.4s, v13.4s
-	WORD $0x4e2dcd74 // fmla v20.4s, v11.4s, v13.4s
-	FMOVQ 112(R23), F12
-	WORD $0x4f855190 // fmls v16.4s, v12.4s, v5.s[0]
-	WORD $0x4f9a5194 // fmls v20.4s, v12.4s, v26.s[0]
+	WORD $0x4fa71343 // fmla v3.4s, v26.4s, v7.s[1]
+	WORD $0x4faa13dd // fmla v29.4s, v30.4s, v10.s[1]
+	FMOVQ 16(R23), F9
+	WORD $0x4e29cc6d // fmla v13.4s, v3.4s, v9.4s
+	WORD $0x4e29cfb1 // fmla v17.4s, v29.4s, v9.4s
+	FMOVQ 80(R23), F5
+	WORD $0x4f9650ad // fmls v13.4s, v5.4s, v22.s[0]
+	WORD $0x4f9950b1 // fmls v17.4s, v5.4s, v25.s[0]
+	FMOVQ 0(R10), F27
+	FMOVQ 0(R10), F28
+	FMOVQ 384(R23), F2
+	WORD $0x4f9fe05b // sdot v27.4s, v2.16b, v31.4b[0]
+	WORD $0x4f95e05c // sdot v28.4s, v2.16b, v21.4b[0]
+	FMOVQ 400(R23), F20
+	WORD $0x4fbfe29b // sdot v27.4s, v20.16b, v31.4b[1]
+	WORD $0x4fb5e29c // sdot v28.4s, v20.16b, v21.4b[1]
+	FMOVQ 416(R23), F11
+	WORD $0x4f9fe97b // sdot v27.4s, v11.16b, v31.4b[2]
+	WORD $0x4f95e97c // sdot v28.4s, v11.16b, v21.4b[2]
+	FMOVQ 432(R23), F4
+	WORD $0x4fbfe89b // sdot v27.4s, v4.16b, v31.4b[3]
+	WORD $0x4fb5e89c // sdot v28.4s, v4.16b, v21.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f87937b // fmul v27.4s, v27.4s, v7.s[0]
+	WORD $0x4f8a939c // fmul v28.4s, v28.4s, v10.s[0]
+	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F24
+	FMOVQ 448(R23), F26
+	WORD $0x4f86e357 // sdot v23.4s, v26.16b, v6.4b[0]
+	WORD $0x4f88e358 // sdot v24.4s, v26.16b, v8.4b[0]
+	FMOVQ 464(R23), F30
+	WORD $0x4fa6e3d7 // sdot v23.4s, v30.16b, v6.4b[1]
+	WORD $0x4fa8e3d8 // sdot v24.4s, v30.16b, v8.4b[1]
+	FMOVQ 480(R23), F3
+	WORD $0x4f86e877 // sdot v23.4s, v3.16b, v6.4b[2]
+	WORD $0x4f88e878 // sdot v24.4s, v3.16b, v8.4b[2]
+	FMOVQ 496(R23), F29
+	WORD $0x4fa6ebb7 // sdot v23.4s, v29.16b, v6.4b[3]
+	WORD $0x4fa8ebb8 // sdot v24.4s, v29.16b, v8.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fa712fb // fmla v27.4s, v23.4s, v7.s[1]
+	WORD $0x4faa131c // fmla v28.4s, v24.4s, v10.s[1]
+	FMOVQ 32(R23), F9
+	WORD $0x4e29cf6e // fmla v14.4s, v27.4s, v9.4s
+	WORD $0x4e29cf92 // fmla v18.4s, v28.4s, v9.4s
+	FMOVQ 96(R23), F5
+	WORD $0x4f9650ae // fmls v14.4s, v5.4s, v22.s[0]
+	WORD $0x4f9950b2 // fmls v18.4s, v5.4s, v25.s[0]
+	FMOVQ 0(R10), F2
+	FMOVQ 0(R10), F20
+	FMOVQ 512(R23), F11
+	WORD $0x4f9fe162 // sdot v2.4s, v11.16b, v31.4b[0]
+	WORD $0x4f95e174 // sdot v20.4s, v11.16b, v21.4b[0]
+	FMOVQ 528(R23), F4
+	WORD $0x4fbfe082 // sdot v2.4s, v4.16b, v31.4b[1]
+	WORD $0x4fb5e094 // sdot v20.4s, v4.16b, v21.4b[1]
+	FMOVQ 544(R23), F26
+	WORD $0x4f9feb42 // sdot v2.4s, v26.16b, v31.4b[2]
+	WORD $0x4f95eb54 // sdot v20.4s, v26.16b, v21.4b[2]
+	FMOVQ 560(R23), F30
+	WORD $0x4fbfebc2 // sdot v2.4s, v30.16b, v31.4b[3]
+	WORD $0x4fb5ebd4 // sdot v20.4s, v30.16b, v21.4b[3]
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f879042 // fmul v2.4s, v2.4s, v7.s[0]
+	WORD $0x4f8a9294 // fmul v20.4s, v20.4s, v10.s[0]
+	FMOVQ 0(R10), F3
+	FMOVQ 0(R10), F29
+	FMOVQ 576(R23), F23
+	WORD $0x4f86e2e3 // sdot v3.4s, v23.16b, v6.4b[0]
+	WORD $0x4f88e2fd // sdot v29.4s, v23.16b, v8.4b[0]
+	FMOVQ 592(R23), F24
+	WORD $0x4fa6e303 // sdot v3.4s, v24.16b, v6.4b[1]
+	WORD $0x4fa8e31d // sdot v29.4s, v24.16b, v8.4b[1]
+	FMOVQ 608(R23), F27
+	WORD $0x4f86eb63 // sdot v3.4s, v27.16b, v6.4b[2]
+	WORD $0x4f88eb7d // sdot v29.4s, v27.16b, v8.4b[2]
+	FMOVQ 624(R23), F28
+	WORD $0x4fa6eb83 // sdot v3.4s, v28.16b, v6.4b[3]
+	WORD $0x4fa8eb9d // sdot v29.4s, v28.16b, v8.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fa71062 // fmla v2.4s, v3.4s, v7.s[1]
+	WORD $0x4faa13b4 // fmla v20.4s, v29.4s, v10.s[1]
+	FMOVQ 48(R23), F9
+	WORD $0x4e29cc4f // fmla v15.4s, v2.4s, v9.4s
+	WORD $0x4e29ce93 // fmla v19.4s, v20.4s, v9.4s
+	FMOVQ 112(R23), F5
+	WORD $0x4f9650af // fmls v15.4s, v5.4s, v22.s[0]
+	WORD $0x4f9950b3 // fmls v19.4s, v5.4s, v25.s[0]
 	ADD $64, R22
 	ADD $64, R21
 	ADD $640, R23
 	SUBS $1, R4
 	BNE tile91
-	FSTPQ (F14, F19), 0(R14)
-	FSTPQ (F17, F16), 32(R14)
-	FSTPQ (F18, F3), 0(R20)
-	FSTPQ (F21, F20), 32(R20)
+	FSTPQ (F12, F13), 0(R14)
+	FSTPQ (F14, F15), 32(R14)
+	FSTPQ (F16, F17), 0(R20)
+	FSTPQ (F18, F19), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -8134,10 +8220,10 @@ tile91:
 
 // mulQ5_KDotx1 multiplies Q5_K weights with a few rows of activations, one by one.
 // func mulQ5_KDotx1(a *panel.Args)
-TEXT ·mulQ5_KDotx1(SB), 0, $192-8
+TEXT ·mulQ5_KDotx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -8172,524 +8258,541 @@ row93:
 	MOVD 40(R0), R9
 	LSR $3, R9
 block94:
-	FMOVD 0(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 0(R11)
-	FMOVD 8(R1), F11
+	FMOVQ 32(R10), F10
+	FMOVD 0(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 16(R11)
-	FMOVD 16(R1), F12
+	FMOVQ F11, 0(R11)
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	FMOVQ F11, 128(R11)
+	FMOVD 8(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 32(R11)
-	FMOVD 24(R1), F13
+	FMOVQ F12, 16(R11)
+	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
+	FMOVQ F12, 144(R11)
+	FMOVD 16(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 48(R11)
-	FMOVD 32(R1), F14
+	FMOVQ F13, 32(R11)
+	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
+	FMOVQ F13, 160(R11)
+	FMOVD 24(R1), F14
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 64(R11)
-	FMOVD 40(R1), F15
+	FMOVQ F14, 48(R11)
+	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
+	FMOVQ F14, 176(R11)
+	FMOVD 32(R1), F15
 	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
-	FMOVQ F15, 80(R11)
-	FMOVD 48(R1), F16
+	FMOVQ F15, 64(R11)
+	WORD $0x6e2addef // fmul v15.4s, v15.4s, v10.4s
+	FMOVQ F15, 192(R11)
+	FMOVD 40(R1), F16
 	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	FMOVQ F16, 96(R11)
-	FMOVD 56(R1), F17
+	FMOVQ F16, 80(R11)
+	WORD $0x6e2ade10 // fmul v16.4s, v16.4s, v10.4s
+	FMOVQ F16, 208(R11)
+	FMOVD 48(R1), F17
 	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	FMOVQ F17, 112(R11)
+	FMOVQ F17, 96(R11)
+	WORD $0x6e2ade31 // fmul v17.4s, v17.4s, v10.4s
+	FMOVQ F17, 224(R11)
+	FMOVD 56(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	FMOVQ F18, 112(R11)
+	WORD $0x6e2ade52 // fmul v18.4s, v18.4s, v10.4s
+	FMOVQ F18, 240(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair95:
-	FMOVQ 0(R2), F18
-	FMOVQ 16(R2), F19
-	FMOVQ 32(R2), F20
-	FMOVD 56(R2), F21
+	FMOVQ 0(R2), F19
+	FMOVQ 16(R2), F20
+	FMOVQ 32(R2), F21
+	FMOVD 56(R2), F22
 	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F22
-	FMOVQ 64(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 320(R1), F24
-	VSHL $4, V24.B16, V25.B16
-	VAND V2.B16, V25.B16, V26.B16
-	VORR V26.B16, V23.B16, V23.B16
-	WORD $0x4f92e2f6 // sdot v22.4s, v23.16b, v18.4b[0]
-	FMOVQ 128(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V25.B16, V28.B16
-	VUSRA $1, V28.B16, V27.B16
-	WORD $0x4fb2e376 // sdot v22.4s, v27.16b, v18.4b[1]
-	FMOVQ 192(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V4.B16, V25.B16, V30.B16
-	VUSRA $2, V30.B16, V29.B16
-	WORD $0x4f92ebb6 // sdot v22.4s, v29.16b, v18.4b[2]
-	FMOVQ 256(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V5.B16, V25.B16, V10.B16
-	VUSRA $3, V10.B16, V31.B16
-	WORD $0x4fb2ebf6 // sdot v22.4s, v31.16b, v18.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 64(R1), F12
-	VAND V2.B16, V24.B16, V13.B16
-	VUSRA $4, V12.B16, V13.B16
-	WORD $0x4f93e1ab // sdot v11.4s, v13.16b, v19.4b[0]
-	FMOVQ 128(R1), F14
-	VAND V3.B16, V24.B16, V15.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $1, V15.B16, V14.B16
-	WORD $0x4fb3e1cb // sdot v11.4s, v14.16b, v19.4b[1]
-	FMOVQ 192(R1), F16
-	VAND V4.B16, V24.B16, V17.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $2, V17.B16, V16.B16
-	WORD $0x4f93ea0b // sdot v11.4s, v16.16b, v19.4b[2]
-	FMOVQ 256(R1), F26
-	VAND V5.B16, V24.B16, V23.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $3, V23.B16, V26.B16
-	WORD $0x4fb3eb4b // sdot v11.4s, v26.16b, v19.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fb41176 // fmla v22.4s, v11.4s, v20.s[1]
-	FMOVD 0(R1), F28
-	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
-	WORD $0x0e7c101b // saddw v27.4s, v0.4s, v28.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 0(R11), F30
-	WORD $0x6e3edf7b // fmul v27.4s, v27.4s, v30.4s
-	WORD $0x4e3bcec6 // fmla v6.4s, v22.4s, v27.4s
-	FMOVD 16(R1), F29
-	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
-	WORD $0x0e7d100a // saddw v10.4s, v0.4s, v29.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 64(R11), F31
-	WORD $0x6e3fdd4a // fmul v10.4s, v10.4s, v31.4s
-	WORD $0x4f955146 // fmls v6.4s, v10.4s, v21.s[0]
-	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 80(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 336(R1), F15
-	VSHL $4, V15.B16, V14.B16
-	VAND V2.B16, V14.B16, V17.B16
-	VORR V17.B16, V13.B16, V13.B16
-	WORD $0x4f92e1ac // sdot v12.4s, v13.16b, v18.4b[0]
-	FMOVQ 144(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V14.B16, V25.B16
-	VUSRA $1, V25.B16, V16.B16
-	WORD $0x4fb2e20c // sdot v12.4s, v16.16b, v18.4b[1]
-	FMOVQ 208(R1), F24
+	FMOVQ 0(R10), F23
+	FMOVQ 64(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V14.B16, V23.B16
-	VUSRA $2, V23.B16, V24.B16
-	WORD $0x4f92eb0c // sdot v12.4s, v24.16b, v18.4b[2]
-	FMOVQ 272(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V5.B16, V14.B16, V11.B16
-	VUSRA $3, V11.B16, V26.B16
-	WORD $0x4fb2eb4c // sdot v12.4s, v26.16b, v18.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f94918c // fmul v12.4s, v12.4s, v20.s[0]
-	FMOVQ 0(R10), F30
-	FMOVQ 80(R1), F22
-	VAND V2.B16, V15.B16, V27.B16
-	VUSRA $4, V22.B16, V27.B16
-	WORD $0x4f93e37e // sdot v30.4s, v27.16b, v19.4b[0]
-	FMOVQ 144(R1), F31
-	VAND V3.B16, V15.B16, V10.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $1, V10.B16, V31.B16
-	WORD $0x4fb3e3fe // sdot v30.4s, v31.16b, v19.4b[1]
-	FMOVQ 208(R1), F17
-	VAND V4.B16, V15.B16, V13.B16
-	VUSHR $4, V17.B16, V17.B16
-	VUSRA $2, V13.B16, V17.B16
-	WORD $0x4f93ea3e // sdot v30.4s, v17.16b, v19.4b[2]
-	FMOVQ 272(R1), F25
-	VAND V5.B16, V15.B16, V16.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $3, V16.B16, V25.B16
-	WORD $0x4fb3eb3e // sdot v30.4s, v25.16b, v19.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb413cc // fmla v12.4s, v30.4s, v20.s[1]
-	WORD $0x4e7c1017 // saddw2 v23.4s, v0.4s, v28.8h
+	FMOVQ 320(R1), F25
+	VSHL $4, V25.B16, V26.B16
+	VAND V2.B16, V26.B16, V27.B16
+	VORR V27.B16, V24.B16, V24.B16
+	WORD $0x4f93e317 // sdot v23.4s, v24.16b, v19.4b[0]
+	FMOVQ 128(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V26.B16, V29.B16
+	VUSRA $1, V29.B16, V28.B16
+	WORD $0x4fb3e397 // sdot v23.4s, v28.16b, v19.4b[1]
+	FMOVQ 192(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V4.B16, V26.B16, V31.B16
+	VUSRA $2, V31.B16, V30.B16
+	WORD $0x4f93ebd7 // sdot v23.4s, v30.16b, v19.4b[2]
+	FMOVQ 256(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V5.B16, V26.B16, V12.B16
+	VUSRA $3, V12.B16, V11.B16
+	WORD $0x4fb3e977 // sdot v23.4s, v11.16b, v19.4b[3]
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 16(R11), F24
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	WORD $0x4e37cd87 // fmla v7.4s, v12.4s, v23.4s
-	WORD $0x4e7d100b // saddw2 v11.4s, v0.4s, v29.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 80(R11), F26
-	WORD $0x6e3add6b // fmul v11.4s, v11.4s, v26.4s
-	WORD $0x4f955167 // fmls v7.4s, v11.4s, v21.s[0]
+	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 64(R1), F14
+	VAND V2.B16, V25.B16, V15.B16
+	VUSRA $4, V14.B16, V15.B16
+	WORD $0x4f94e1ed // sdot v13.4s, v15.16b, v20.4b[0]
+	FMOVQ 128(R1), F16
+	VAND V3.B16, V25.B16, V17.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $1, V17.B16, V16.B16
+	WORD $0x4fb4e20d // sdot v13.4s, v16.16b, v20.4b[1]
+	FMOVQ 192(R1), F18
+	VAND V4.B16, V25.B16, V10.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V10.B16, V18.B16
+	WORD $0x4f94ea4d // sdot v13.4s, v18.16b, v20.4b[2]
+	FMOVQ 256(R1), F27
+	VAND V5.B16, V25.B16, V24.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $3, V24.B16, V27.B16
+	WORD $0x4fb4eb6d // sdot v13.4s, v27.16b, v20.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fb511b7 // fmla v23.4s, v13.4s, v21.s[1]
+	FMOVD 0(R1), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x0e7d101c // saddw v28.4s, v0.4s, v29.4h
+	FMOVQ 128(R11), F31
+	FMOVQ 0(R11), F30
+	WORD $0x4e3ecf9f // fmla v31.4s, v28.4s, v30.4s
+	WORD $0x4e3fcee6 // fmla v6.4s, v23.4s, v31.4s
+	FMOVD 16(R1), F12
+	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
+	WORD $0x0e6c100b // saddw v11.4s, v0.4s, v12.4h
+	FMOVQ 192(R11), F14
+	FMOVQ 64(R11), F15
+	WORD $0x4e2fcd6e // fmla v14.4s, v11.4s, v15.4s
+	WORD $0x4f9651c6 // fmls v6.4s, v14.4s, v22.s[0]
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 0(R10), F17
+	FMOVQ 80(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 336(R1), F10
+	VSHL $4, V10.B16, V18.B16
+	VAND V2.B16, V18.B16, V26.B16
+	VORR V26.B16, V16.B16, V16.B16
+	WORD $0x4f93e211 // sdot v17.4s, v16.16b, v19.4b[0]
+	FMOVQ 144(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V18.B16, V24.B16
+	VUSRA $1, V24.B16, V25.B16
+	WORD $0x4fb3e331 // sdot v17.4s, v25.16b, v19.4b[1]
+	FMOVQ 208(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V18.B16, V13.B16
+	VUSRA $2, V13.B16, V27.B16
+	WORD $0x4f93eb71 // sdot v17.4s, v27.16b, v19.4b[2]
+	FMOVQ 272(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V5.B16, V18.B16, V30.B16
+	VUSRA $3, V30.B16, V28.B16
+	WORD $0x4fb3eb91 // sdot v17.4s, v28.16b, v19.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f959231 // fmul v17.4s, v17.4s, v21.s[0]
+	FMOVQ 0(R10), F23
+	FMOVQ 80(R1), F31
+	VAND V2.B16, V10.B16, V11.B16
+	VUSRA $4, V31.B16, V11.B16
+	WORD $0x4f94e177 // sdot v23.4s, v11.16b, v20.4b[0]
+	FMOVQ 144(R1), F15
+	VAND V3.B16, V10.B16, V14.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $1, V14.B16, V15.B16
+	WORD $0x4fb4e1f7 // sdot v23.4s, v15.16b, v20.4b[1]
+	FMOVQ 208(R1), F26
+	VAND V4.B16, V10.B16, V16.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V16.B16, V26.B16
+	WORD $0x4f94eb57 // sdot v23.4s, v26.16b, v20.4b[2]
+	FMOVQ 272(R1), F24
+	VAND V5.B16, V10.B16, V25.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $3, V25.B16, V24.B16
+	WORD $0x4fb4eb17 // sdot v23.4s, v24.16b, v20.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4fb512f1 // fmla v17.4s, v23.4s, v21.s[1]
+	WORD $0x4e7d100d // saddw2 v13.4s, v0.4s, v29.8h
+	FMOVQ 144(R11), F27
+	FMOVQ 16(R11), F30
+	WORD $0x4e3ecdbb // fmla v27.4s, v13.4s, v30.4s
+	WORD $0x4e3bce27 // fmla v7.4s, v17.4s, v27.4s
+	WORD $0x4e6c101c // saddw2 v28.4s, v0.4s, v12.8h
+	FMOVQ 208(R11), F31
+	FMOVQ 80(R11), F11
+	WORD $0x4e2bcf9f // fmla v31.4s, v28.4s, v11.4s
+	WORD $0x4f9653e7 // fmls v7.4s, v31.4s, v22.s[0]
 	PRFM 1152(R1), PLDL1KEEP
 	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F22
-	FMOVQ 96(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 352(R1), F10
-	VSHL $4, V10.B16, V31.B16
-	VAND V2.B16, V31.B16, V13.B16
-	VORR V13.B16, V27.B16, V27.B16
-	WORD $0x4f92e376 // sdot v22.4s, v27.16b, v18.4b[0]
-	FMOVQ 160(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V31.B16, V14.B16
-	VUSRA $1, V14.B16, V17.B16
-	WORD $0x4fb2e236 // sdot v22.4s, v17.16b, v18.4b[1]
-	FMOVQ 224(R1), F15
+	FMOVQ 0(R10), F14
+	FMOVQ 96(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	VAND V4.B16, V31.B16, V16.B16
-	VUSRA $2, V16.B16, V15.B16
-	WORD $0x4f92e9f6 // sdot v22.4s, v15.16b, v18.4b[2]
-	FMOVQ 288(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V5.B16, V31.B16, V30.B16
-	VUSRA $3, V30.B16, V25.B16
-	WORD $0x4fb2eb36 // sdot v22.4s, v25.16b, v18.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 96(R1), F24
-	VAND V2.B16, V10.B16, V12.B16
-	VUSRA $4, V24.B16, V12.B16
-	WORD $0x4f93e19c // sdot v28.4s, v12.16b, v19.4b[0]
-	FMOVQ 160(R1), F23
-	VAND V3.B16, V10.B16, V29.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $1, V29.B16, V23.B16
-	WORD $0x4fb3e2fc // sdot v28.4s, v23.16b, v19.4b[1]
-	FMOVQ 224(R1), F26
-	VAND V4.B16, V10.B16, V11.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V11.B16, V26.B16
-	WORD $0x4f93eb5c // sdot v28.4s, v26.16b, v19.4b[2]
-	FMOVQ 288(R1), F13
-	VAND V5.B16, V10.B16, V27.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $3, V27.B16, V13.B16
-	WORD $0x4fb3e9bc // sdot v28.4s, v13.16b, v19.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fb41396 // fmla v22.4s, v28.4s, v20.s[1]
-	FMOVD 8(R1), F14
-	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
-	WORD $0x0e6e1011 // saddw v17.4s, v0.4s, v14.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 32(R11), F16
-	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
-	WORD $0x4e31cec8 // fmla v8.4s, v22.4s, v17.4s
-	FMOVD 24(R1), F15
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f101e // saddw v30.4s, v0.4s, v15.4h
+	FMOVQ 352(R1), F16
+	VSHL $4, V16.B16, V26.B16
+	VAND V2.B16, V26.B16, V18.B16
+	VORR V18.B16, V15.B16, V15.B16
+	WORD $0x4f93e1ee // sdot v14.4s, v15.16b, v19.4b[0]
+	FMOVQ 160(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V26.B16, V25.B16
+	VUSRA $1, V25.B16, V10.B16
+	WORD $0x4fb3e14e // sdot v14.4s, v10.16b, v19.4b[1]
+	FMOVQ 224(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V4.B16, V26.B16, V23.B16
+	VUSRA $2, V23.B16, V24.B16
+	WORD $0x4f93eb0e // sdot v14.4s, v24.16b, v19.4b[2]
+	FMOVQ 288(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V5.B16, V26.B16, V13.B16
+	VUSRA $3, V13.B16, V29.B16
+	WORD $0x4fb3ebae // sdot v14.4s, v29.16b, v19.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f9591ce // fmul v14.4s, v14.4s, v21.s[0]
+	FMOVQ 0(R10), F30
+	FMOVQ 96(R1), F17
+	VAND V2.B16, V16.B16, V27.B16
+	VUSRA $4, V17.B16, V27.B16
+	WORD $0x4f94e37e // sdot v30.4s, v27.16b, v20.4b[0]
+	FMOVQ 160(R1), F12
+	VAND V3.B16, V16.B16, V28.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $1, V28.B16, V12.B16
+	WORD $0x4fb4e19e // sdot v30.4s, v12.16b, v20.4b[1]
+	FMOVQ 224(R1), F11
+	VAND V4.B16, V16.B16, V31.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V31.B16, V11.B16
+	WORD $0x4f94e97e // sdot v30.4s, v11.16b, v20.4b[2]
+	FMOVQ 288(R1), F18
+	VAND V5.B16, V16.B16, V15.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $3, V15.B16, V18.B16
+	WORD $0x4fb4ea5e // sdot v30.4s, v18.16b, v20.4b[3]
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 96(R11), F25
-	WORD $0x6e39dfde // fmul v30.4s, v30.4s, v25.4s
-	WORD $0x4f9553c8 // fmls v8.4s, v30.4s, v21.s[0]
+	WORD $0x4fb513ce // fmla v14.4s, v30.4s, v21.s[1]
+	FMOVD 8(R1), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x0e79100a // saddw v10.4s, v0.4s, v25.4h
+	FMOVQ 160(R11), F23
+	FMOVQ 32(R11), F24
+	WORD $0x4e38cd57 // fmla v23.4s, v10.4s, v24.4s
+	WORD $0x4e37cdc8 // fmla v8.4s, v14.4s, v23.4s
+	FMOVD 24(R1), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x0e6d101d // saddw v29.4s, v0.4s, v13.4h
+	FMOVQ 224(R11), F17
+	FMOVQ 96(R11), F27
+	WORD $0x4e3bcfb1 // fmla v17.4s, v29.4s, v27.4s
+	WORD $0x4f965228 // fmls v8.4s, v17.4s, v22.s[0]
 	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F24
+	FMOVQ 0(R10), F28
 	FMOVQ 112(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 368(R1), F29
-	VSHL $4, V29.B16, V23.B16
-	VAND V2.B16, V23.B16, V11.B16
-	VORR V11.B16, V12.B16, V12.B16
-	WORD $0x4f92e198 // sdot v24.4s, v12.16b, v18.4b[0]
-	FMOVQ 176(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V23.B16, V31.B16
-	VUSRA $1, V31.B16, V26.B16
-	WORD $0x4fb2e358 // sdot v24.4s, v26.16b, v18.4b[1]
-	FMOVQ 240(R1), F10
+	FMOVQ 368(R1), F31
+	VSHL $4, V31.B16, V11.B16
+	VAND V2.B16, V11.B16, V26.B16
+	VORR V26.B16, V12.B16, V12.B16
+	WORD $0x4f93e19c // sdot v28.4s, v12.16b, v19.4b[0]
+	FMOVQ 176(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V11.B16, V15.B16
+	VUSRA $1, V15.B16, V16.B16
+	WORD $0x4fb3e21c // sdot v28.4s, v16.16b, v19.4b[1]
+	FMOVQ 240(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V4.B16, V11.B16, V30.B16
+	VUSRA $2, V30.B16, V18.B16
+	WORD $0x4f93ea5c // sdot v28.4s, v18.16b, v19.4b[2]
+	FMOVQ 304(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	VAND V4.B16, V23.B16, V27.B16
-	VUSRA $2, V27.B16, V10.B16
-	WORD $0x4f92e958 // sdot v24.4s, v10.16b, v18.4b[2]
-	FMOVQ 304(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V5.B16, V23.B16, V28.B16
-	VUSRA $3, V28.B16, V13.B16
-	WORD $0x4fb2e9b8 // sdot v24.4s, v13.16b, v18.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
-	FMOVQ 0(R10), F16
-	FMOVQ 112(R1), F22
-	VAND V2.B16, V29.B16, V17.B16
-	VUSRA $4, V22.B16, V17.B16
-	WORD $0x4f93e230 // sdot v16.4s, v17.16b, v19.4b[0]
-	FMOVQ 176(R1), F25
-	VAND V3.B16, V29.B16, V30.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $1, V30.B16, V25.B16
-	WORD $0x4fb3e330 // sdot v16.4s, v25.16b, v19.4b[1]
-	FMOVQ 240(R1), F11
-	VAND V4.B16, V29.B16, V12.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $2, V12.B16, V11.B16
-	WORD $0x4f93e970 // sdot v16.4s, v11.16b, v19.4b[2]
-	FMOVQ 304(R1), F31
-	VAND V5.B16, V29.B16, V26.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $3, V26.B16, V31.B16
-	WORD $0x4fb3ebf0 // sdot v16.4s, v31.16b, v19.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fb41218 // fmla v24.4s, v16.4s, v20.s[1]
-	WORD $0x4e6e101b // saddw2 v27.4s, v0.4s, v14.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 48(R11), F10
-	WORD $0x6e2adf7b // fmul v27.4s, v27.4s, v10.4s
-	WORD $0x4e3bcf09 // fmla v9.4s, v24.4s, v27.4s
-	WORD $0x4e6f101c // saddw2 v28.4s, v0.4s, v15.8h
+	VAND V5.B16, V11.B16, V24.B16
+	VUSRA $3, V24.B16, V10.B16
+	WORD $0x4fb3e95c // sdot v28.4s, v10.16b, v19.4b[3]
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 112(R11), F13
-	WORD $0x6e2ddf9c // fmul v28.4s, v28.4s, v13.4s
-	WORD $0x4f955389 // fmls v9.4s, v28.4s, v21.s[0]
-	FMOVQ 64(R2), F22
-	FMOVQ 80(R2), F17
-	FMOVQ 96(R2), F30
-	FMOVD 120(R2), F25
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 384(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 640(R1), F23
-	VSHL $4, V23.B16, V29.B16
-	VAND V2.B16, V29.B16, V26.B16
-	VORR V26.B16, V11.B16, V11.B16
-	WORD $0x4f96e16c // sdot v12.4s, v11.16b, v22.4b[0]
-	FMOVQ 448(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V29.B16, V16.B16
-	VUSRA $1, V16.B16, V31.B16
-	WORD $0x4fb6e3ec // sdot v12.4s, v31.16b, v22.4b[1]
-	FMOVQ 512(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V29.B16, V10.B16
-	VUSRA $2, V10.B16, V14.B16
-	WORD $0x4f96e9cc // sdot v12.4s, v14.16b, v22.4b[2]
-	FMOVQ 576(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V5.B16, V29.B16, V27.B16
-	VUSRA $3, V27.B16, V24.B16
-	WORD $0x4fb6eb0c // sdot v12.4s, v24.16b, v22.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f9e918c // fmul v12.4s, v12.4s, v30.s[0]
-	FMOVQ 0(R10), F15
-	FMOVQ 384(R1), F13
-	VAND V2.B16, V23.B16, V28.B16
-	VUSRA $4, V13.B16, V28.B16
-	WORD $0x4f91e38f // sdot v15.4s, v28.16b, v17.4b[0]
-	FMOVQ 448(R1), F18
-	VAND V3.B16, V23.B16, V19.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $1, V19.B16, V18.B16
-	WORD $0x4fb1e24f // sdot v15.4s, v18.16b, v17.4b[1]
-	FMOVQ 512(R1), F20
-	VAND V4.B16, V23.B16, V21.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V21.B16, V20.B16
-	WORD $0x4f91ea8f // sdot v15.4s, v20.16b, v17.4b[2]
-	FMOVQ 576(R1), F26
-	VAND V5.B16, V23.B16, V11.B16
+	WORD $0x4f95939c // fmul v28.4s, v28.4s, v21.s[0]
+	FMOVQ 0(R10), F14
+	FMOVQ 112(R1), F23
+	VAND V2.B16, V31.B16, V29.B16
+	VUSRA $4, V23.B16, V29.B16
+	WORD $0x4f94e3ae // sdot v14.4s, v29.16b, v20.4b[0]
+	FMOVQ 176(R1), F27
+	VAND V3.B16, V31.B16, V17.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $1, V17.B16, V27.B16
+	WORD $0x4fb4e36e // sdot v14.4s, v27.16b, v20.4b[1]
+	FMOVQ 240(R1), F26
+	VAND V4.B16, V31.B16, V12.B16
 	VUSHR $4, V26.B16, V26.B16
-	VUSRA $3, V11.B16, V26.B16
-	WORD $0x4fb1eb4f // sdot v15.4s, v26.16b, v17.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fbe11ec // fmla v12.4s, v15.4s, v30.s[1]
-	FMOVD 32(R1), F16
-	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
-	WORD $0x0e70101f // saddw v31.4s, v0.4s, v16.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 0(R11), F10
-	WORD $0x6e2adfff // fmul v31.4s, v31.4s, v10.4s
-	WORD $0x4e3fcd86 // fmla v6.4s, v12.4s, v31.4s
-	FMOVD 48(R1), F14
-	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
-	WORD $0x0e6e101b // saddw v27.4s, v0.4s, v14.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 64(R11), F24
-	WORD $0x6e38df7b // fmul v27.4s, v27.4s, v24.4s
-	WORD $0x4f995366 // fmls v6.4s, v27.4s, v25.s[0]
+	VUSRA $2, V12.B16, V26.B16
+	WORD $0x4f94eb4e // sdot v14.4s, v26.16b, v20.4b[2]
+	FMOVQ 304(R1), F15
+	VAND V5.B16, V31.B16, V16.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $3, V16.B16, V15.B16
+	WORD $0x4fb4e9ee // sdot v14.4s, v15.16b, v20.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fb511dc // fmla v28.4s, v14.4s, v21.s[1]
+	WORD $0x4e79101e // saddw2 v30.4s, v0.4s, v25.8h
+	FMOVQ 176(R11), F18
+	FMOVQ 48(R11), F24
+	WORD $0x4e38cfd2 // fmla v18.4s, v30.4s, v24.4s
+	WORD $0x4e32cf89 // fmla v9.4s, v28.4s, v18.4s
+	WORD $0x4e6d100a // saddw2 v10.4s, v0.4s, v13.8h
+	FMOVQ 240(R11), F23
+	FMOVQ 112(R11), F29
+	WORD $0x4e3dcd57 // fmla v23.4s, v10.4s, v29.4s
+	WORD $0x4f9652e9 // fmls v9.4s, v23.4s, v22.s[0]
+	FMOVQ 64(R2), F17
+	FMOVQ 80(R2), F27
+	FMOVQ 96(R2), F12
+	FMOVD 120(R2), F26
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 0(R10), F11
+	FMOVQ 384(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 640(R1), F16
+	VSHL $4, V16.B16, V15.B16
+	VAND V2.B16, V15.B16, V14.B16
+	VORR V14.B16, V31.B16, V31.B16
+	WORD $0x4f91e3eb // sdot v11.4s, v31.16b, v17.4b[0]
+	FMOVQ 448(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V15.B16, V30.B16
+	VUSRA $1, V30.B16, V25.B16
+	WORD $0x4fb1e32b // sdot v11.4s, v25.16b, v17.4b[1]
+	FMOVQ 512(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V4.B16, V15.B16, V28.B16
+	VUSRA $2, V28.B16, V24.B16
+	WORD $0x4f91eb0b // sdot v11.4s, v24.16b, v17.4b[2]
+	FMOVQ 576(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V5.B16, V15.B16, V13.B16
+	VUSRA $3, V13.B16, V18.B16
+	WORD $0x4fb1ea4b // sdot v11.4s, v18.16b, v17.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f8c916b // fmul v11.4s, v11.4s, v12.s[0]
+	FMOVQ 0(R10), F10
+	FMOVQ 384(R1), F29
+	VAND V2.B16, V16.B16, V23.B16
+	VUSRA $4, V29.B16, V23.B16
+	WORD $0x4f9be2ea // sdot v10.4s, v23.16b, v27.4b[0]
+	FMOVQ 448(R1), F19
+	VAND V3.B16, V16.B16, V20.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $1, V20.B16, V19.B16
+	WORD $0x4fbbe26a // sdot v10.4s, v19.16b, v27.4b[1]
+	FMOVQ 512(R1), F21
+	VAND V4.B16, V16.B16, V22.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $2, V22.B16, V21.B16
+	WORD $0x4f9beaaa // sdot v10.4s, v21.16b, v27.4b[2]
+	FMOVQ 576(R1), F14
+	VAND V5.B16, V16.B16, V31.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $3, V31.B16, V14.B16
+	WORD $0x4fbbe9ca // sdot v10.4s, v14.16b, v27.4b[3]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fac114b // fmla v11.4s, v10.4s, v12.s[1]
+	FMOVD 32(R1), F30
+	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
+	WORD $0x0e7e1019 // saddw v25.4s, v0.4s, v30.4h
+	FMOVQ 128(R11), F28
+	FMOVQ 0(R11), F24
+	WORD $0x4e38cf3c // fmla v28.4s, v25.4s, v24.4s
+	WORD $0x4e3ccd66 // fmla v6.4s, v11.4s, v28.4s
+	FMOVD 48(R1), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x0e6d1012 // saddw v18.4s, v0.4s, v13.4h
+	FMOVQ 192(R11), F29
+	FMOVQ 64(R11), F23
+	WORD $0x4e37ce5d // fmla v29.4s, v18.4s, v23.4s
+	WORD $0x4f9a53a6 // fmls v6.4s, v29.4s, v26.s[0]
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
-	FMOVQ 0(R10), F13
-	FMOVQ 400(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ 656(R1), F19
-	VSHL $4, V19.B16, V18.B16
-	VAND V2.B16, V18.B16, V21.B16
-	VORR V21.B16, V28.B16, V28.B16
-	WORD $0x4f96e38d // sdot v13.4s, v28.16b, v22.4b[0]
-	FMOVQ 464(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V18.B16, V29.B16
-	VUSRA $1, V29.B16, V20.B16
-	WORD $0x4fb6e28d // sdot v13.4s, v20.16b, v22.4b[1]
-	FMOVQ 528(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V18.B16, V11.B16
-	VUSRA $2, V11.B16, V23.B16
-	WORD $0x4f96eaed // sdot v13.4s, v23.16b, v22.4b[2]
-	FMOVQ 592(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V5.B16, V18.B16, V15.B16
-	VUSRA $3, V15.B16, V26.B16
-	WORD $0x4fb6eb4d // sdot v13.4s, v26.16b, v22.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9e91ad // fmul v13.4s, v13.4s, v30.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 400(R1), F12
-	VAND V2.B16, V19.B16, V31.B16
-	VUSRA $4, V12.B16, V31.B16
-	WORD $0x4f91e3ea // sdot v10.4s, v31.16b, v17.4b[0]
-	FMOVQ 464(R1), F24
-	VAND V3.B16, V19.B16, V27.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $1, V27.B16, V24.B16
-	WORD $0x4fb1e30a // sdot v10.4s, v24.16b, v17.4b[1]
-	FMOVQ 528(R1), F21
-	VAND V4.B16, V19.B16, V28.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $2, V28.B16, V21.B16
-	WORD $0x4f91eaaa // sdot v10.4s, v21.16b, v17.4b[2]
-	FMOVQ 592(R1), F29
-	VAND V5.B16, V19.B16, V20.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $3, V20.B16, V29.B16
-	WORD $0x4fb1ebaa // sdot v10.4s, v29.16b, v17.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fbe114d // fmla v13.4s, v10.4s, v30.s[1]
-	WORD $0x4e70100b // saddw2 v11.4s, v0.4s, v16.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 16(R11), F23
-	WORD $0x6e37dd6b // fmul v11.4s, v11.4s, v23.4s
-	WORD $0x4e2bcda7 // fmla v7.4s, v13.4s, v11.4s
-	WORD $0x4e6e100f // saddw2 v15.4s, v0.4s, v14.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 80(R11), F26
-	WORD $0x6e3addef // fmul v15.4s, v15.4s, v26.4s
-	WORD $0x4f9951e7 // fmls v7.4s, v15.4s, v25.s[0]
-	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 416(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ 672(R1), F27
-	VSHL $4, V27.B16, V24.B16
-	VAND V2.B16, V24.B16, V28.B16
-	VORR V28.B16, V31.B16, V31.B16
-	WORD $0x4f96e3ec // sdot v12.4s, v31.16b, v22.4b[0]
-	FMOVQ 480(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V24.B16, V18.B16
-	VUSRA $1, V18.B16, V21.B16
-	WORD $0x4fb6e2ac // sdot v12.4s, v21.16b, v22.4b[1]
-	FMOVQ 544(R1), F19
+	FMOVQ 0(R10), F20
+	FMOVQ 400(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	VAND V4.B16, V24.B16, V20.B16
-	VUSRA $2, V20.B16, V19.B16
-	WORD $0x4f96ea6c // sdot v12.4s, v19.16b, v22.4b[2]
-	FMOVQ 608(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V5.B16, V24.B16, V10.B16
-	VUSRA $3, V10.B16, V29.B16
-	WORD $0x4fb6ebac // sdot v12.4s, v29.16b, v22.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f9e918c // fmul v12.4s, v12.4s, v30.s[0]
-	FMOVQ 0(R10), F16
+	FMOVQ 656(R1), F22
+	VSHL $4, V22.B16, V21.B16
+	VAND V2.B16, V21.B16, V15.B16
+	VORR V15.B16, V19.B16, V19.B16
+	WORD $0x4f91e274 // sdot v20.4s, v19.16b, v17.4b[0]
+	FMOVQ 464(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V21.B16, V31.B16
+	VUSRA $1, V31.B16, V16.B16
+	WORD $0x4fb1e214 // sdot v20.4s, v16.16b, v17.4b[1]
+	FMOVQ 528(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V21.B16, V10.B16
+	VUSRA $2, V10.B16, V14.B16
+	WORD $0x4f91e9d4 // sdot v20.4s, v14.16b, v17.4b[2]
+	FMOVQ 592(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V5.B16, V21.B16, V24.B16
+	VUSRA $3, V24.B16, V25.B16
+	WORD $0x4fb1eb34 // sdot v20.4s, v25.16b, v17.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f8c9294 // fmul v20.4s, v20.4s, v12.s[0]
+	FMOVQ 0(R10), F11
+	FMOVQ 400(R1), F28
+	VAND V2.B16, V22.B16, V18.B16
+	VUSRA $4, V28.B16, V18.B16
+	WORD $0x4f9be24b // sdot v11.4s, v18.16b, v27.4b[0]
+	FMOVQ 464(R1), F23
+	VAND V3.B16, V22.B16, V29.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $1, V29.B16, V23.B16
+	WORD $0x4fbbe2eb // sdot v11.4s, v23.16b, v27.4b[1]
+	FMOVQ 528(R1), F15
+	VAND V4.B16, V22.B16, V19.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $2, V19.B16, V15.B16
+	WORD $0x4f9be9eb // sdot v11.4s, v15.16b, v27.4b[2]
+	FMOVQ 592(R1), F31
+	VAND V5.B16, V22.B16, V16.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $3, V16.B16, V31.B16
+	WORD $0x4fbbebeb // sdot v11.4s, v31.16b, v27.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fac1174 // fmla v20.4s, v11.4s, v12.s[1]
+	WORD $0x4e7e100a // saddw2 v10.4s, v0.4s, v30.8h
+	FMOVQ 144(R11), F14
+	FMOVQ 16(R11), F24
+	WORD $0x4e38cd4e // fmla v14.4s, v10.4s, v24.4s
+	WORD $0x4e2ece87 // fmla v7.4s, v20.4s, v14.4s
+	WORD $0x4e6d1019 // saddw2 v25.4s, v0.4s, v13.8h
+	FMOVQ 208(R11), F28
+	FMOVQ 80(R11), F18
+	WORD $0x4e32cf3c // fmla v28.4s, v25.4s, v18.4s
+	WORD $0x4f9a5387 // fmls v7.4s, v28.4s, v26.s[0]
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 0(R10), F29
 	FMOVQ 416(R1), F23
-	VAND V2.B16, V27.B16, V13.B16
-	VUSRA $4, V23.B16, V13.B16
-	WORD $0x4f91e1b0 // sdot v16.4s, v13.16b, v17.4b[0]
-	FMOVQ 480(R1), F11
-	VAND V3.B16, V27.B16, V14.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $1, V14.B16, V11.B16
-	WORD $0x4fb1e170 // sdot v16.4s, v11.16b, v17.4b[1]
-	FMOVQ 544(R1), F26
-	VAND V4.B16, V27.B16, V15.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V15.B16, V26.B16
-	WORD $0x4f91eb50 // sdot v16.4s, v26.16b, v17.4b[2]
-	FMOVQ 608(R1), F28
-	VAND V5.B16, V27.B16, V31.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $3, V31.B16, V28.B16
-	WORD $0x4fb1eb90 // sdot v16.4s, v28.16b, v17.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fbe120c // fmla v12.4s, v16.4s, v30.s[1]
-	FMOVD 40(R1), F18
-	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
-	WORD $0x0e721015 // saddw v21.4s, v0.4s, v18.4h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 32(R11), F20
-	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
-	WORD $0x4e35cd88 // fmla v8.4s, v12.4s, v21.4s
-	FMOVD 56(R1), F19
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e73100a // saddw v10.4s, v0.4s, v19.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 96(R11), F29
-	WORD $0x6e3ddd4a // fmul v10.4s, v10.4s, v29.4s
-	WORD $0x4f995148 // fmls v8.4s, v10.4s, v25.s[0]
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 672(R1), F19
+	VSHL $4, V19.B16, V15.B16
+	VAND V2.B16, V15.B16, V21.B16
+	VORR V21.B16, V23.B16, V23.B16
+	WORD $0x4f91e2fd // sdot v29.4s, v23.16b, v17.4b[0]
+	FMOVQ 480(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V15.B16, V16.B16
+	VUSRA $1, V16.B16, V22.B16
+	WORD $0x4fb1e2dd // sdot v29.4s, v22.16b, v17.4b[1]
+	FMOVQ 544(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V4.B16, V15.B16, V11.B16
+	VUSRA $2, V11.B16, V31.B16
+	WORD $0x4f91ebfd // sdot v29.4s, v31.16b, v17.4b[2]
+	FMOVQ 608(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V5.B16, V15.B16, V10.B16
+	VUSRA $3, V10.B16, V30.B16
+	WORD $0x4fb1ebdd // sdot v29.4s, v30.16b, v17.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f8c93bd // fmul v29.4s, v29.4s, v12.s[0]
+	FMOVQ 0(R10), F24
+	FMOVQ 416(R1), F20
+	VAND V2.B16, V19.B16, V14.B16
+	VUSRA $4, V20.B16, V14.B16
+	WORD $0x4f9be1d8 // sdot v24.4s, v14.16b, v27.4b[0]
+	FMOVQ 480(R1), F13
+	VAND V3.B16, V19.B16, V25.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $1, V25.B16, V13.B16
+	WORD $0x4fbbe1b8 // sdot v24.4s, v13.16b, v27.4b[1]
+	FMOVQ 544(R1), F18
+	VAND V4.B16, V19.B16, V28.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V28.B16, V18.B16
+	WORD $0x4f9bea58 // sdot v24.4s, v18.16b, v27.4b[2]
+	FMOVQ 608(R1), F21
+	VAND V5.B16, V19.B16, V23.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $3, V23.B16, V21.B16
+	WORD $0x4fbbeab8 // sdot v24.4s, v21.16b, v27.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fac131d // fmla v29.4s, v24.4s, v12.s[1]
+	FMOVD 40(R1), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x0e701016 // saddw v22.4s, v0.4s, v16.4h
+	FMOVQ 160(R11), F11
+	FMOVQ 32(R11), F31
+	WORD $0x4e3fcecb // fmla v11.4s, v22.4s, v31.4s
+	WORD $0x4e2bcfa8 // fmla v8.4s, v29.4s, v11.4s
+	FMOVD 56(R1), F10
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a101e // saddw v30.4s, v0.4s, v10.4h
+	FMOVQ 224(R11), F20
+	FMOVQ 96(R11), F14
+	WORD $0x4e2ecfd4 // fmla v20.4s, v30.4s, v14.4s
+	WORD $0x4f9a5288 // fmls v8.4s, v20.4s, v26.s[0]
 	PRFM 1600(R1), PLDL1KEEP
 	PRFM 1664(R1), PLDL1KEEP
-	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F25
 	FMOVQ 432(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 688(R1), F14
-	VSHL $4, V14.B16, V11.B16
-	VAND V2.B16, V11.B16, V15.B16
+	FMOVQ 688(R1), F28
+	VSHL $4, V28.B16, V18.B16
+	VAND V2.B16, V18.B16, V15.B16
 	VORR V15.B16, V13.B16, V13.B16
-	WORD $0x4f96e1b7 // sdot v23.4s, v13.16b, v22.4b[0]
-	FMOVQ 496(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V11.B16, V24.B16
-	VUSRA $1, V24.B16, V26.B16
-	WORD $0x4fb6e357 // sdot v23.4s, v26.16b, v22.4b[1]
-	FMOVQ 560(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V4.B16, V11.B16, V31.B16
-	VUSRA $2, V31.B16, V27.B16
-	WORD $0x4f96eb77 // sdot v23.4s, v27.16b, v22.4b[2]
-	FMOVQ 624(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V5.B16, V11.B16, V16.B16
-	VUSRA $3, V16.B16, V28.B16
-	WORD $0x4fb6eb97 // sdot v23.4s, v28.16b, v22.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f9e92f7 // fmul v23.4s, v23.4s, v30.s[0]
-	FMOVQ 0(R10), F20
-	FMOVQ 432(R1), F12
-	VAND V2.B16, V14.B16, V21.B16
-	VUSRA $4, V12.B16, V21.B16
-	WORD $0x4f91e2b4 // sdot v20.4s, v21.16b, v17.4b[0]
-	FMOVQ 496(R1), F29
-	VAND V3.B16, V14.B16, V10.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $1, V10.B16, V29.B16
-	WORD $0x4fb1e3b4 // sdot v20.4s, v29.16b, v17.4b[1]
+	WORD $0x4f91e1b9 // sdot v25.4s, v13.16b, v17.4b[0]
+	FMOVQ 496(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V18.B16, V23.B16
+	VUSRA $1, V23.B16, V19.B16
+	WORD $0x4fb1e279 // sdot v25.4s, v19.16b, v17.4b[1]
+	FMOVQ 560(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V4.B16, V18.B16, V24.B16
+	VUSRA $2, V24.B16, V21.B16
+	WORD $0x4f91eab9 // sdot v25.4s, v21.16b, v17.4b[2]
+	FMOVQ 624(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V5.B16, V18.B16, V31.B16
+	VUSRA $3, V31.B16, V22.B16
+	WORD $0x4fb1ead9 // sdot v25.4s, v22.16b, v17.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4f8c9339 // fmul v25.4s, v25.4s, v12.s[0]
+	FMOVQ 0(R10), F29
+	FMOVQ 432(R1), F11
+	VAND V2.B16, V28.B16, V30.B16
+	VUSRA $4, V11.B16, V30.B16
+	WORD $0x4f9be3dd // sdot v29.4s, v30.16b, v27.4b[0]
+	FMOVQ 496(R1), F14
+	VAND V3.B16, V28.B16, V20.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $1, V20.B16, V14.B16
+	WORD $0x4fbbe1dd // sdot v29.4s, v14.16b, v27.4b[1]
 	FMOVQ 560(R1), F15
-	VAND V4.B16, V14.B16, V13.B16
+	VAND V4.B16, V28.B16, V13.B16
 	VUSHR $4, V15.B16, V15.B16
 	VUSRA $2, V13.B16, V15.B16
-	WORD $0x4f91e9f4 // sdot v20.4s, v15.16b, v17.4b[2]
-	FMOVQ 624(R1), F24
-	VAND V5.B16, V14.B16, V26.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $3, V26.B16, V24.B16
-	WORD $0x4fb1eb14 // sdot v20.4s, v24.16b, v17.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fbe1297 // fmla v23.4s, v20.4s, v30.s[1]
-	WORD $0x4e72101f // saddw2 v31.4s, v0.4s, v18.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 48(R11), F27
-	WORD $0x6e3bdfff // fmul v31.4s, v31.4s, v27.4s
-	WORD $0x4e3fcee9 // fmla v9.4s, v23.4s, v31.4s
-	WORD $0x4e731010 // saddw2 v16.4s, v0.4s, v19.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 112(R11), F28
-	WORD $0x6e3cde10 // fmul v16.4s, v16.4s, v28.4s
-	WORD $0x4f995209 // fmls v9.4s, v16.4s, v25.s[0]
+	WORD $0x4f9be9fd // sdot v29.4s, v15.16b, v27.4b[2]
+	FMOVQ 624(R1), F23
+	VAND V5.B16, V28.B16, V19.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $3, V19.B16, V23.B16
+	WORD $0x4fbbeafd // sdot v29.4s, v23.16b, v27.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fac13b9 // fmla v25.4s, v29.4s, v12.s[1]
+	WORD $0x4e701018 // saddw2 v24.4s, v0.4s, v16.8h
+	FMOVQ 176(R11), F21
+	FMOVQ 48(R11), F31
+	WORD $0x4e3fcf15 // fmla v21.4s, v24.4s, v31.4s
+	WORD $0x4e35cf29 // fmla v9.4s, v25.4s, v21.4s
+	WORD $0x4e6a1016 // saddw2 v22.4s, v0.4s, v10.8h
+	FMOVQ 240(R11), F11
+	FMOVQ 112(R11), F30
+	WORD $0x4e3ececb // fmla v11.4s, v22.4s, v30.4s
+	WORD $0x4f9a5169 // fmls v9.4s, v11.4s, v26.s[0]
 	ADD $704, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -8710,10 +8813,10 @@ pair95:
 
 // mulQ5_KDot multiplies Q5_K weights with several rows of activations.
 // func mulQ5_KDot(a *panel.Args)
-TEXT ·mulQ5_KDot(SB), 0, $5312-8
+TEXT ·mulQ5_KDot(SB), 0, $5440-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-5312(SP), R11
+	MOVD $buf-5440(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -8750,419 +8853,436 @@ row98:
 	MOVD 40(R0), R9
 bunch99:
 	MOVD $8, R4
-	FMOVD 0(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 0(R11)
-	FMOVD 8(R1), F8
+	FMOVQ 32(R10), F7
+	FMOVD 0(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 16(R11)
-	FMOVD 16(R1), F9
+	FMOVQ F8, 0(R11)
+	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
+	FMOVQ F8, 128(R11)
+	FMOVD 8(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 32(R11)
-	FMOVD 24(R1), F10
+	FMOVQ F9, 16(R11)
+	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
+	FMOVQ F9, 144(R11)
+	FMOVD 16(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 48(R11)
-	FMOVD 32(R1), F11
+	FMOVQ F10, 32(R11)
+	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
+	FMOVQ F10, 160(R11)
+	FMOVD 24(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 64(R11)
-	FMOVD 40(R1), F12
+	FMOVQ F11, 48(R11)
+	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
+	FMOVQ F11, 176(R11)
+	FMOVD 32(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 80(R11)
-	FMOVD 48(R1), F13
+	FMOVQ F12, 64(R11)
+	WORD $0x6e27dd8c // fmul v12.4s, v12.4s, v7.4s
+	FMOVQ F12, 192(R11)
+	FMOVD 40(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 96(R11)
-	FMOVD 56(R1), F14
+	FMOVQ F13, 80(R11)
+	WORD $0x6e27ddad // fmul v13.4s, v13.4s, v7.4s
+	FMOVQ F13, 208(R11)
+	FMOVD 48(R1), F14
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 112(R11)
+	FMOVQ F14, 96(R11)
+	WORD $0x6e27ddce // fmul v14.4s, v14.4s, v7.4s
+	FMOVQ F14, 224(R11)
+	FMOVD 56(R1), F15
+	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
+	FMOVQ F15, 112(R11)
+	WORD $0x6e27ddef // fmul v15.4s, v15.4s, v7.4s
+	FMOVQ F15, 240(R11)
 	ADD $64, R1
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair100:
-	FMOVQ 64(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 320(R1), F16
-	VSHL $4, V16.B16, V17.B16
-	VAND V2.B16, V17.B16, V18.B16
-	VORR V18.B16, V15.B16, V15.B16
-	FMOVQ 128(R1), F19
+	FMOVQ 64(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 320(R1), F17
+	VSHL $4, V17.B16, V18.B16
+	VAND V2.B16, V18.B16, V19.B16
+	VORR V19.B16, V16.B16, V16.B16
+	FMOVQ 128(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V3.B16, V18.B16, V21.B16
+	VUSRA $1, V21.B16, V20.B16
+	FSTPQ (F16, F20), 128(R23)
+	FMOVQ 192(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V18.B16, V23.B16
+	VUSRA $2, V23.B16, V22.B16
+	FMOVQ 256(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V5.B16, V18.B16, V25.B16
+	VUSRA $3, V25.B16, V24.B16
+	FSTPQ (F22, F24), 160(R23)
+	FMOVQ 64(R1), F26
+	VAND V2.B16, V17.B16, V27.B16
+	VUSRA $4, V26.B16, V27.B16
+	FMOVQ 128(R1), F28
+	VAND V3.B16, V17.B16, V29.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $1, V29.B16, V28.B16
+	FSTPQ (F27, F28), 192(R23)
+	FMOVQ 192(R1), F30
+	VAND V4.B16, V17.B16, V31.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $2, V31.B16, V30.B16
+	FMOVQ 256(R1), F6
+	VAND V5.B16, V17.B16, V8.B16
+	VUSHR $4, V6.B16, V6.B16
+	VUSRA $3, V8.B16, V6.B16
+	FSTPQ (F30, F6), 224(R23)
+	FMOVD 0(R1), F9
+	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
+	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
+	FMOVQ 128(R11), F11
+	FMOVQ 0(R11), F12
+	WORD $0x4e2ccd4b // fmla v11.4s, v10.4s, v12.4s
+	FMOVD 16(R1), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x0e6d100e // saddw v14.4s, v0.4s, v13.4h
+	FMOVQ 192(R11), F15
+	FMOVQ 64(R11), F7
+	WORD $0x4e27cdcf // fmla v15.4s, v14.4s, v7.4s
+	FMOVQ 80(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V17.B16, V20.B16
-	VUSRA $1, V20.B16, V19.B16
-	FSTPQ (F15, F19), 128(R23)
-	FMOVQ 192(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V17.B16, V22.B16
-	VUSRA $2, V22.B16, V21.B16
-	FMOVQ 256(R1), F23
+	FMOVQ 336(R1), F21
+	VSHL $4, V21.B16, V16.B16
+	VAND V2.B16, V16.B16, V20.B16
+	VORR V20.B16, V19.B16, V19.B16
+	FMOVQ 144(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V5.B16, V17.B16, V24.B16
-	VUSRA $3, V24.B16, V23.B16
-	FSTPQ (F21, F23), 160(R23)
-	FMOVQ 64(R1), F25
-	VAND V2.B16, V16.B16, V26.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ 128(R1), F27
-	VAND V3.B16, V16.B16, V28.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $1, V28.B16, V27.B16
-	FSTPQ (F26, F27), 192(R23)
-	FMOVQ 192(R1), F29
-	VAND V4.B16, V16.B16, V30.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V30.B16, V29.B16
-	FMOVQ 256(R1), F31
-	VAND V5.B16, V16.B16, V6.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $3, V6.B16, V31.B16
-	FSTPQ (F29, F31), 224(R23)
-	FMOVD 0(R1), F7
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e671008 // saddw v8.4s, v0.4s, v7.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 0(R11), F9
-	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
-	FMOVD 16(R1), F10
-	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a100b // saddw v11.4s, v0.4s, v10.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 64(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	FMOVQ 80(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 336(R1), F14
-	VSHL $4, V14.B16, V18.B16
-	VAND V2.B16, V18.B16, V20.B16
-	VORR V20.B16, V13.B16, V13.B16
-	FMOVQ 144(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V18.B16, V19.B16
-	VUSRA $1, V19.B16, V15.B16
-	FSTPQ (F13, F15), 256(R23)
+	VAND V3.B16, V16.B16, V25.B16
+	VUSRA $1, V25.B16, V23.B16
+	FSTPQ (F19, F23), 256(R23)
 	FMOVQ 208(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V18.B16, V24.B16
+	VAND V4.B16, V16.B16, V24.B16
 	VUSRA $2, V24.B16, V22.B16
-	FMOVQ 272(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V5.B16, V18.B16, V23.B16
-	VUSRA $3, V23.B16, V21.B16
-	FSTPQ (F22, F21), 288(R23)
-	FMOVQ 80(R1), F25
-	VAND V2.B16, V14.B16, V28.B16
-	VUSRA $4, V25.B16, V28.B16
-	FMOVQ 144(R1), F26
-	VAND V3.B16, V14.B16, V27.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $1, V27.B16, V26.B16
-	FSTPQ (F28, F26), 320(R23)
-	FMOVQ 208(R1), F30
-	VAND V4.B16, V14.B16, V17.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $2, V17.B16, V30.B16
-	FMOVQ 272(R1), F16
-	VAND V5.B16, V14.B16, V6.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $3, V6.B16, V16.B16
-	FSTPQ (F30, F16), 352(R23)
-	WORD $0x4e67101d // saddw2 v29.4s, v0.4s, v7.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 16(R11), F31
-	WORD $0x6e3fdfbd // fmul v29.4s, v29.4s, v31.4s
-	FSTPQ (F8, F29), 0(R23)
-	WORD $0x4e6a1009 // saddw2 v9.4s, v0.4s, v10.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 80(R11), F12
-	WORD $0x6e2cdd29 // fmul v9.4s, v9.4s, v12.4s
-	FSTPQ (F11, F9), 64(R23)
-	FMOVQ 96(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ 352(R1), F19
-	VSHL $4, V19.B16, V13.B16
-	VAND V2.B16, V13.B16, V15.B16
-	VORR V15.B16, V20.B16, V20.B16
-	FMOVQ 160(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V13.B16, V23.B16
-	VUSRA $1, V23.B16, V24.B16
-	FSTPQ (F20, F24), 384(R23)
-	FMOVQ 224(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V13.B16, V21.B16
-	VUSRA $2, V21.B16, V22.B16
-	FMOVQ 288(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V5.B16, V13.B16, V27.B16
-	VUSRA $3, V27.B16, V25.B16
-	FSTPQ (F22, F25), 416(R23)
-	FMOVQ 96(R1), F28
-	VAND V2.B16, V19.B16, V26.B16
-	VUSRA $4, V28.B16, V26.B16
-	FMOVQ 160(R1), F17
-	VAND V3.B16, V19.B16, V18.B16
+	FMOVQ 272(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V5.B16, V16.B16, V29.B16
+	VUSRA $3, V29.B16, V26.B16
+	FSTPQ (F22, F26), 288(R23)
+	FMOVQ 80(R1), F27
+	VAND V2.B16, V21.B16, V28.B16
+	VUSRA $4, V27.B16, V28.B16
+	FMOVQ 144(R1), F31
+	VAND V3.B16, V21.B16, V18.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $1, V18.B16, V31.B16
+	FSTPQ (F28, F31), 320(R23)
+	FMOVQ 208(R1), F17
+	VAND V4.B16, V21.B16, V8.B16
 	VUSHR $4, V17.B16, V17.B16
-	VUSRA $1, V18.B16, V17.B16
-	FSTPQ (F26, F17), 448(R23)
-	FMOVQ 224(R1), F14
-	VAND V4.B16, V19.B16, V6.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $2, V6.B16, V14.B16
-	FMOVQ 288(R1), F30
-	VAND V5.B16, V19.B16, V16.B16
+	VUSRA $2, V8.B16, V17.B16
+	FMOVQ 272(R1), F30
+	VAND V5.B16, V21.B16, V6.B16
 	VUSHR $4, V30.B16, V30.B16
-	VUSRA $3, V16.B16, V30.B16
-	FSTPQ (F14, F30), 480(R23)
-	FMOVD 8(R1), F7
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e67101f // saddw v31.4s, v0.4s, v7.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 32(R11), F8
-	WORD $0x6e28dfff // fmul v31.4s, v31.4s, v8.4s
-	FMOVD 24(R1), F29
-	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
-	WORD $0x0e7d100a // saddw v10.4s, v0.4s, v29.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 96(R11), F12
-	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
-	FMOVQ 112(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 368(R1), F9
-	VSHL $4, V9.B16, V15.B16
-	VAND V2.B16, V15.B16, V23.B16
-	VORR V23.B16, V11.B16, V11.B16
-	FMOVQ 176(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V15.B16, V24.B16
-	VUSRA $1, V24.B16, V20.B16
-	FSTPQ (F11, F20), 512(R23)
-	FMOVQ 240(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V15.B16, V27.B16
-	VUSRA $2, V27.B16, V21.B16
-	FMOVQ 304(R1), F22
+	VUSRA $3, V6.B16, V30.B16
+	FSTPQ (F17, F30), 352(R23)
+	WORD $0x4e69100a // saddw2 v10.4s, v0.4s, v9.8h
+	FMOVQ 144(R11), F12
+	FMOVQ 16(R11), F14
+	WORD $0x4e2ecd4c // fmla v12.4s, v10.4s, v14.4s
+	FSTPQ (F11, F12), 0(R23)
+	WORD $0x4e6d1007 // saddw2 v7.4s, v0.4s, v13.8h
+	FMOVQ 208(R11), F20
+	FMOVQ 80(R11), F25
+	WORD $0x4e39ccf4 // fmla v20.4s, v7.4s, v25.4s
+	FSTPQ (F15, F20), 64(R23)
+	FMOVQ 96(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 352(R1), F23
+	VSHL $4, V23.B16, V24.B16
+	VAND V2.B16, V24.B16, V29.B16
+	VORR V29.B16, V19.B16, V19.B16
+	FMOVQ 160(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V5.B16, V15.B16, V25.B16
-	VUSRA $3, V25.B16, V22.B16
-	FSTPQ (F21, F22), 544(R23)
-	FMOVQ 112(R1), F28
-	VAND V2.B16, V9.B16, V18.B16
-	VUSRA $4, V28.B16, V18.B16
-	FMOVQ 176(R1), F26
-	VAND V3.B16, V9.B16, V17.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $1, V17.B16, V26.B16
-	FSTPQ (F18, F26), 576(R23)
-	FMOVQ 240(R1), F6
-	VAND V4.B16, V9.B16, V13.B16
-	VUSHR $4, V6.B16, V6.B16
-	VUSRA $2, V13.B16, V6.B16
-	FMOVQ 304(R1), F19
-	VAND V5.B16, V9.B16, V16.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $3, V16.B16, V19.B16
-	FSTPQ (F6, F19), 608(R23)
-	WORD $0x4e67100e // saddw2 v14.4s, v0.4s, v7.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 48(R11), F30
-	WORD $0x6e3eddce // fmul v14.4s, v14.4s, v30.4s
-	FSTPQ (F31, F14), 32(R23)
-	WORD $0x4e7d1008 // saddw2 v8.4s, v0.4s, v29.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 112(R11), F12
-	WORD $0x6e2cdd08 // fmul v8.4s, v8.4s, v12.4s
-	FSTPQ (F10, F8), 96(R23)
+	VAND V3.B16, V24.B16, V26.B16
+	VUSRA $1, V26.B16, V22.B16
+	FSTPQ (F19, F22), 384(R23)
+	FMOVQ 224(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V24.B16, V18.B16
+	VUSRA $2, V18.B16, V27.B16
+	FMOVQ 288(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V5.B16, V24.B16, V31.B16
+	VUSRA $3, V31.B16, V28.B16
+	FSTPQ (F27, F28), 416(R23)
+	FMOVQ 96(R1), F8
+	VAND V2.B16, V23.B16, V16.B16
+	VUSRA $4, V8.B16, V16.B16
+	FMOVQ 160(R1), F21
+	VAND V3.B16, V23.B16, V6.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $1, V6.B16, V21.B16
+	FSTPQ (F16, F21), 448(R23)
+	FMOVQ 224(R1), F17
+	VAND V4.B16, V23.B16, V30.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $2, V30.B16, V17.B16
+	FMOVQ 288(R1), F9
+	VAND V5.B16, V23.B16, V10.B16
+	VUSHR $4, V9.B16, V9.B16
+	VUSRA $3, V10.B16, V9.B16
+	FSTPQ (F17, F9), 480(R23)
+	FMOVD 8(R1), F14
+	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
+	WORD $0x0e6e100b // saddw v11.4s, v0.4s, v14.4h
+	FMOVQ 160(R11), F12
+	FMOVQ 32(R11), F13
+	WORD $0x4e2dcd6c // fmla v12.4s, v11.4s, v13.4s
+	FMOVD 24(R1), F7
+	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
+	WORD $0x0e671019 // saddw v25.4s, v0.4s, v7.4h
+	FMOVQ 224(R11), F15
+	FMOVQ 96(R11), F20
+	WORD $0x4e34cf2f // fmla v15.4s, v25.4s, v20.4s
+	FMOVQ 112(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 368(R1), F26
+	VSHL $4, V26.B16, V19.B16
+	VAND V2.B16, V19.B16, V22.B16
+	VORR V22.B16, V29.B16, V29.B16
+	FMOVQ 176(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V3.B16, V19.B16, V31.B16
+	VUSRA $1, V31.B16, V18.B16
+	FSTPQ (F29, F18), 512(R23)
+	FMOVQ 240(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V19.B16, V28.B16
+	VUSRA $2, V28.B16, V27.B16
+	FMOVQ 304(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V5.B16, V19.B16, V6.B16
+	VUSRA $3, V6.B16, V8.B16
+	FSTPQ (F27, F8), 544(R23)
+	FMOVQ 112(R1), F16
+	VAND V2.B16, V26.B16, V21.B16
+	VUSRA $4, V16.B16, V21.B16
+	FMOVQ 176(R1), F30
+	VAND V3.B16, V26.B16, V24.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $1, V24.B16, V30.B16
+	FSTPQ (F21, F30), 576(R23)
+	FMOVQ 240(R1), F23
+	VAND V4.B16, V26.B16, V10.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $2, V10.B16, V23.B16
+	FMOVQ 304(R1), F17
+	VAND V5.B16, V26.B16, V9.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $3, V9.B16, V17.B16
+	FSTPQ (F23, F17), 608(R23)
+	WORD $0x4e6e100b // saddw2 v11.4s, v0.4s, v14.8h
+	FMOVQ 176(R11), F13
+	FMOVQ 48(R11), F25
+	WORD $0x4e39cd6d // fmla v13.4s, v11.4s, v25.4s
+	FSTPQ (F12, F13), 32(R23)
+	WORD $0x4e671014 // saddw2 v20.4s, v0.4s, v7.8h
+	FMOVQ 240(R11), F22
+	FMOVQ 112(R11), F31
+	WORD $0x4e3fce96 // fmla v22.4s, v20.4s, v31.4s
+	FSTPQ (F15, F22), 96(R23)
 	ADD $640, R23
-	FMOVQ 384(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 640(R1), F24
-	VSHL $4, V24.B16, V11.B16
-	VAND V2.B16, V11.B16, V20.B16
-	VORR V20.B16, V23.B16, V23.B16
+	FMOVQ 384(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 640(R1), F18
+	VSHL $4, V18.B16, V28.B16
+	VAND V2.B16, V28.B16, V6.B16
+	VORR V6.B16, V29.B16, V29.B16
 	FMOVQ 448(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V11.B16, V25.B16
-	VUSRA $1, V25.B16, V27.B16
-	FSTPQ (F23, F27), 128(R23)
-	FMOVQ 512(R1), F21
+	VAND V3.B16, V28.B16, V8.B16
+	VUSRA $1, V8.B16, V27.B16
+	FSTPQ (F29, F27), 128(R23)
+	FMOVQ 512(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V4.B16, V28.B16, V24.B16
+	VUSRA $2, V24.B16, V16.B16
+	FMOVQ 576(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V11.B16, V22.B16
-	VUSRA $2, V22.B16, V21.B16
-	FMOVQ 576(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V5.B16, V11.B16, V17.B16
-	VUSRA $3, V17.B16, V28.B16
-	FSTPQ (F21, F28), 160(R23)
-	FMOVQ 384(R1), F18
-	VAND V2.B16, V24.B16, V26.B16
-	VUSRA $4, V18.B16, V26.B16
-	FMOVQ 448(R1), F13
-	VAND V3.B16, V24.B16, V15.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $1, V15.B16, V13.B16
-	FSTPQ (F26, F13), 192(R23)
-	FMOVQ 512(R1), F9
-	VAND V4.B16, V24.B16, V16.B16
-	VUSHR $4, V9.B16, V9.B16
-	VUSRA $2, V16.B16, V9.B16
-	FMOVQ 576(R1), F6
-	VAND V5.B16, V24.B16, V19.B16
-	VUSHR $4, V6.B16, V6.B16
-	VUSRA $3, V19.B16, V6.B16
-	FSTPQ (F9, F6), 224(R23)
-	FMOVD 32(R1), F7
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e67101e // saddw v30.4s, v0.4s, v7.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 0(R11), F31
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	FMOVD 48(R1), F14
-	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
-	WORD $0x0e6e101d // saddw v29.4s, v0.4s, v14.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 64(R11), F12
-	WORD $0x6e2cdfbd // fmul v29.4s, v29.4s, v12.4s
-	FMOVQ 400(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
+	VAND V5.B16, V28.B16, V30.B16
+	VUSRA $3, V30.B16, V21.B16
+	FSTPQ (F16, F21), 160(R23)
+	FMOVQ 384(R1), F10
+	VAND V2.B16, V18.B16, V19.B16
+	VUSRA $4, V10.B16, V19.B16
+	FMOVQ 448(R1), F26
+	VAND V3.B16, V18.B16, V9.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $1, V9.B16, V26.B16
+	FSTPQ (F19, F26), 192(R23)
+	FMOVQ 512(R1), F23
+	VAND V4.B16, V18.B16, V17.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $2, V17.B16, V23.B16
+	FMOVQ 576(R1), F14
+	VAND V5.B16, V18.B16, V11.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $3, V11.B16, V14.B16
+	FSTPQ (F23, F14), 224(R23)
+	FMOVD 32(R1), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x0e79100c // saddw v12.4s, v0.4s, v25.4h
+	FMOVQ 128(R11), F13
+	FMOVQ 0(R11), F7
+	WORD $0x4e27cd8d // fmla v13.4s, v12.4s, v7.4s
+	FMOVD 48(R1), F20
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e74101f // saddw v31.4s, v0.4s, v20.4h
+	FMOVQ 192(R11), F15
+	FMOVQ 64(R11), F22
+	WORD $0x4e36cfef // fmla v15.4s, v31.4s, v22.4s
+	FMOVQ 400(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
 	FMOVQ 656(R1), F8
-	VSHL $4, V8.B16, V20.B16
-	VAND V2.B16, V20.B16, V25.B16
-	VORR V25.B16, V10.B16, V10.B16
-	FMOVQ 464(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V20.B16, V27.B16
-	VUSRA $1, V27.B16, V23.B16
-	FSTPQ (F10, F23), 256(R23)
-	FMOVQ 528(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V20.B16, V17.B16
-	VUSRA $2, V17.B16, V22.B16
-	FMOVQ 592(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V5.B16, V20.B16, V28.B16
-	VUSRA $3, V28.B16, V21.B16
-	FSTPQ (F22, F21), 288(R23)
-	FMOVQ 400(R1), F18
-	VAND V2.B16, V8.B16, V15.B16
-	VUSRA $4, V18.B16, V15.B16
-	FMOVQ 464(R1), F26
-	VAND V3.B16, V8.B16, V13.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $1, V13.B16, V26.B16
-	FSTPQ (F15, F26), 320(R23)
+	VSHL $4, V8.B16, V29.B16
+	VAND V2.B16, V29.B16, V27.B16
+	VORR V27.B16, V6.B16, V6.B16
+	FMOVQ 464(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V29.B16, V30.B16
+	VUSRA $1, V30.B16, V24.B16
+	FSTPQ (F6, F24), 256(R23)
 	FMOVQ 528(R1), F16
-	VAND V4.B16, V8.B16, V11.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $2, V11.B16, V16.B16
-	FMOVQ 592(R1), F24
-	VAND V5.B16, V8.B16, V19.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $3, V19.B16, V24.B16
-	FSTPQ (F16, F24), 352(R23)
-	WORD $0x4e671009 // saddw2 v9.4s, v0.4s, v7.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 16(R11), F6
-	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
-	FSTPQ (F30, F9), 0(R23)
-	WORD $0x4e6e101f // saddw2 v31.4s, v0.4s, v14.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 80(R11), F12
-	WORD $0x6e2cdfff // fmul v31.4s, v31.4s, v12.4s
-	FSTPQ (F29, F31), 64(R23)
-	FMOVQ 416(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 672(R1), F27
-	VSHL $4, V27.B16, V10.B16
-	VAND V2.B16, V10.B16, V23.B16
-	VORR V23.B16, V25.B16, V25.B16
-	FMOVQ 480(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V10.B16, V28.B16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V4.B16, V29.B16, V21.B16
+	VUSRA $2, V21.B16, V16.B16
+	FMOVQ 592(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V5.B16, V29.B16, V9.B16
+	VUSRA $3, V9.B16, V10.B16
+	FSTPQ (F16, F10), 288(R23)
+	FMOVQ 400(R1), F19
+	VAND V2.B16, V8.B16, V26.B16
+	VUSRA $4, V19.B16, V26.B16
+	FMOVQ 464(R1), F17
+	VAND V3.B16, V8.B16, V28.B16
+	VUSHR $4, V17.B16, V17.B16
 	VUSRA $1, V28.B16, V17.B16
-	FSTPQ (F25, F17), 384(R23)
-	FMOVQ 544(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V10.B16, V21.B16
-	VUSRA $2, V21.B16, V22.B16
-	FMOVQ 608(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V5.B16, V10.B16, V13.B16
-	VUSRA $3, V13.B16, V18.B16
-	FSTPQ (F22, F18), 416(R23)
-	FMOVQ 416(R1), F15
-	VAND V2.B16, V27.B16, V26.B16
-	VUSRA $4, V15.B16, V26.B16
-	FMOVQ 480(R1), F11
-	VAND V3.B16, V27.B16, V20.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $1, V20.B16, V11.B16
-	FSTPQ (F26, F11), 448(R23)
-	FMOVQ 544(R1), F8
-	VAND V4.B16, V27.B16, V19.B16
+	FSTPQ (F26, F17), 320(R23)
+	FMOVQ 528(R1), F18
+	VAND V4.B16, V8.B16, V11.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V11.B16, V18.B16
+	FMOVQ 592(R1), F23
+	VAND V5.B16, V8.B16, V14.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $3, V14.B16, V23.B16
+	FSTPQ (F18, F23), 352(R23)
+	WORD $0x4e79100c // saddw2 v12.4s, v0.4s, v25.8h
+	FMOVQ 144(R11), F7
+	FMOVQ 16(R11), F31
+	WORD $0x4e3fcd87 // fmla v7.4s, v12.4s, v31.4s
+	FSTPQ (F13, F7), 0(R23)
+	WORD $0x4e741016 // saddw2 v22.4s, v0.4s, v20.8h
+	FMOVQ 208(R11), F27
+	FMOVQ 80(R11), F30
+	WORD $0x4e3ecedb // fmla v27.4s, v22.4s, v30.4s
+	FSTPQ (F15, F27), 64(R23)
+	FMOVQ 416(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	FMOVQ 672(R1), F24
+	VSHL $4, V24.B16, V21.B16
+	VAND V2.B16, V21.B16, V9.B16
+	VORR V9.B16, V6.B16, V6.B16
+	FMOVQ 480(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V21.B16, V10.B16
+	VUSRA $1, V10.B16, V16.B16
+	FSTPQ (F6, F16), 384(R23)
+	FMOVQ 544(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V21.B16, V28.B16
+	VUSRA $2, V28.B16, V19.B16
+	FMOVQ 608(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V5.B16, V21.B16, V17.B16
+	VUSRA $3, V17.B16, V26.B16
+	FSTPQ (F19, F26), 416(R23)
+	FMOVQ 416(R1), F11
+	VAND V2.B16, V24.B16, V29.B16
+	VUSRA $4, V11.B16, V29.B16
+	FMOVQ 480(R1), F8
+	VAND V3.B16, V24.B16, V14.B16
 	VUSHR $4, V8.B16, V8.B16
-	VUSRA $2, V19.B16, V8.B16
-	FMOVQ 608(R1), F16
-	VAND V5.B16, V27.B16, V24.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $3, V24.B16, V16.B16
-	FSTPQ (F8, F16), 480(R23)
-	FMOVD 40(R1), F7
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e671006 // saddw v6.4s, v0.4s, v7.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 32(R11), F30
-	WORD $0x6e3edcc6 // fmul v6.4s, v6.4s, v30.4s
-	FMOVD 56(R1), F9
-	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
-	WORD $0x0e69100e // saddw v14.4s, v0.4s, v9.4h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 96(R11), F12
-	WORD $0x6e2cddce // fmul v14.4s, v14.4s, v12.4s
-	FMOVQ 432(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ 688(R1), F31
-	VSHL $4, V31.B16, V23.B16
-	VAND V2.B16, V23.B16, V28.B16
-	VORR V28.B16, V29.B16, V29.B16
-	FMOVQ 496(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V23.B16, V17.B16
-	VUSRA $1, V17.B16, V25.B16
-	FSTPQ (F29, F25), 512(R23)
-	FMOVQ 560(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V23.B16, V13.B16
-	VUSRA $2, V13.B16, V21.B16
-	FMOVQ 624(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V5.B16, V23.B16, V18.B16
-	VUSRA $3, V18.B16, V22.B16
-	FSTPQ (F21, F22), 544(R23)
-	FMOVQ 432(R1), F15
-	VAND V2.B16, V31.B16, V20.B16
-	VUSRA $4, V15.B16, V20.B16
-	FMOVQ 496(R1), F26
-	VAND V3.B16, V31.B16, V11.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $1, V11.B16, V26.B16
-	FSTPQ (F20, F26), 576(R23)
+	VUSRA $1, V14.B16, V8.B16
+	FSTPQ (F29, F8), 448(R23)
+	FMOVQ 544(R1), F18
+	VAND V4.B16, V24.B16, V23.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V23.B16, V18.B16
+	FMOVQ 608(R1), F25
+	VAND V5.B16, V24.B16, V12.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $3, V12.B16, V25.B16
+	FSTPQ (F18, F25), 480(R23)
+	FMOVD 40(R1), F31
+	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
+	WORD $0x0e7f100d // saddw v13.4s, v0.4s, v31.4h
+	FMOVQ 160(R11), F7
+	FMOVQ 32(R11), F20
+	WORD $0x4e34cda7 // fmla v7.4s, v13.4s, v20.4s
+	FMOVD 56(R1), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x0e76101e // saddw v30.4s, v0.4s, v22.4h
+	FMOVQ 224(R11), F15
+	FMOVQ 96(R11), F27
+	WORD $0x4e3bcfcf // fmla v15.4s, v30.4s, v27.4s
+	FMOVQ 432(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 688(R1), F10
+	VSHL $4, V10.B16, V6.B16
+	VAND V2.B16, V6.B16, V16.B16
+	VORR V16.B16, V9.B16, V9.B16
+	FMOVQ 496(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V6.B16, V17.B16
+	VUSRA $1, V17.B16, V28.B16
+	FSTPQ (F9, F28), 512(R23)
 	FMOVQ 560(R1), F19
-	VAND V4.B16, V31.B16, V10.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V10.B16, V19.B16
-	FMOVQ 624(R1), F27
-	VAND V5.B16, V31.B16, V24.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $3, V24.B16, V27.B16
-	FSTPQ (F19, F27), 608(R23)
-	WORD $0x4e671008 // saddw2 v8.4s, v0.4s, v7.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 48(R11), F16
-	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
-	FSTPQ (F6, F8), 32(R23)
-	WORD $0x4e69101e // saddw2 v30.4s, v0.4s, v9.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 112(R11), F12
-	WORD $0x6e2cdfde // fmul v30.4s, v30.4s, v12.4s
-	FSTPQ (F14, F30), 96(R23)
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V6.B16, V26.B16
+	VUSRA $2, V26.B16, V19.B16
+	FMOVQ 624(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V5.B16, V6.B16, V14.B16
+	VUSRA $3, V14.B16, V11.B16
+	FSTPQ (F19, F11), 544(R23)
+	FMOVQ 432(R1), F29
+	VAND V2.B16, V10.B16, V8.B16
+	VUSRA $4, V29.B16, V8.B16
+	FMOVQ 496(R1), F23
+	VAND V3.B16, V10.B16, V21.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $1, V21.B16, V23.B16
+	FSTPQ (F8, F23), 576(R23)
+	FMOVQ 560(R1), F24
+	VAND V4.B16, V10.B16, V12.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V12.B16, V24.B16
+	FMOVQ 624(R1), F18
+	VAND V5.B16, V10.B16, V25.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $3, V25.B16, V18.B16
+	FSTPQ (F24, F18), 608(R23)
+	WORD $0x4e7f100d // saddw2 v13.4s, v0.4s, v31.8h
+	FMOVQ 176(R11), F20
+	FMOVQ 48(R11), F30
+	WORD $0x4e3ecdb4 // fmla v20.4s, v13.4s, v30.4s
+	FSTPQ (F7, F20), 32(R23)
+	WORD $0x4e76101b // saddw2 v27.4s, v0.4s, v22.8h
+	FMOVQ 240(R11), F16
+	FMOVQ 112(R11), F17
+	WORD $0x4e31cf70 // fmla v16.4s, v27.4s, v17.4s
+	FSTPQ (F15, F16), 96(R23)
 	ADD $640, R23
 	ADD $704, R1
 	SUBS $2, R4
@@ -9173,203 +9293,203 @@ pair100:
 row102:
 	ADD R19, R14, R20
 	ADD R15, R13, R22
-	FMOVQ 0(R14), F28
-	FMOVQ 16(R14), F17
-	FMOVQ 32(R14), F29
-	FMOVQ 48(R14), F25
-	FMOVQ 0(R20), F13
-	FMOVQ 16(R20), F18
-	FMOVQ 32(R20), F21
-	FMOVQ 48(R20), F22
+	FMOVQ 0(R14), F9
+	FMOVQ 16(R14), F28
+	FMOVQ 32(R14), F26
+	FMOVQ 48(R14), F14
+	FMOVQ 0(R20), F19
+	FMOVQ 16(R20), F11
+	FMOVQ 32(R20), F29
+	FMOVQ 48(R20), F21
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile103:
-	FMOVQ 0(R21), F15
-	FMOVQ 16(R21), F11
-	FMOVQ 32(R21), F20
-	FMOVD 56(R21), F26
+	FMOVQ 0(R21), F8
+	FMOVQ 16(R21), F23
+	FMOVQ 32(R21), F12
+	FMOVD 56(R21), F6
 	FMOVQ 0(R22), F10
-	FMOVQ 16(R22), F23
-	FMOVQ 32(R22), F31
-	FMOVD 56(R22), F24
-	FMOVQ 0(R10), F19
+	FMOVQ 16(R22), F25
+	FMOVQ 32(R22), F24
+	FMOVD 56(R22), F18
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F13
+	FMOVQ 128(R23), F30
+	WORD $0x4f88e3df // sdot v31.4s, v30.16b, v8.4b[0]
+	WORD $0x4f8ae3cd // sdot v13.4s, v30.16b, v10.4b[0]
+	FMOVQ 144(R23), F7
+	WORD $0x4fa8e0ff // sdot v31.4s, v7.16b, v8.4b[1]
+	WORD $0x4faae0ed // sdot v13.4s, v7.16b, v10.4b[1]
+	FMOVQ 160(R23), F20
+	WORD $0x4f88ea9f // sdot v31.4s, v20.16b, v8.4b[2]
+	WORD $0x4f8aea8d // sdot v13.4s, v20.16b, v10.4b[2]
+	FMOVQ 176(R23), F22
+	WORD $0x4fa8eadf // sdot v31.4s, v22.16b, v8.4b[3]
+	WORD $0x4faaeacd // sdot v13.4s, v22.16b, v10.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f8c93ff // fmul v31.4s, v31.4s, v12.s[0]
+	WORD $0x4f9891ad // fmul v13.4s, v13.4s, v24.s[0]
 	FMOVQ 0(R10), F27
-	FMOVQ 128(R23), F7
-	WORD $0x4f8fe0f3 // sdot v19.4s, v7.16b, v15.4b[0]
-	WORD $0x4f8ae0fb // sdot v27.4s, v7.16b, v10.4b[0]
-	FMOVQ 144(R23), F16
-	WORD $0x4fafe213 // sdot v19.4s, v16.16b, v15.4b[1]
-	WORD $0x4faae21b // sdot v27.4s, v16.16b, v10.4b[1]
-	FMOVQ 160(R23), F6
-	WORD $0x4f8fe8d3 // sdot v19.4s, v6.16b, v15.4b[2]
-	WORD $0x4f8ae8db // sdot v27.4s, v6.16b, v10.4b[2]
-	FMOVQ 176(R23), F8
-	WORD $0x4fafe913 // sdot v19.4s, v8.16b, v15.4b[3]
-	WORD $0x4faae91b // sdot v27.4s, v8.16b, v10.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FMOVQ 0(R10), F17
+	FMOVQ 192(R23), F15
+	WORD $0x4f97e1fb // sdot v27.4s, v15.16b, v23.4b[0]
+	WORD $0x4f99e1f1 // sdot v17.4s, v15.16b, v25.4b[0]
+	FMOVQ 208(R23), F16
+	WORD $0x4fb7e21b // sdot v27.4s, v16.16b, v23.4b[1]
+	WORD $0x4fb9e211 // sdot v17.4s, v16.16b, v25.4b[1]
+	FMOVQ 224(R23), F30
+	WORD $0x4f97ebdb // sdot v27.4s, v30.16b, v23.4b[2]
+	WORD $0x4f99ebd1 // sdot v17.4s, v30.16b, v25.4b[2]
+	FMOVQ 240(R23), F7
+	WORD $0x4fb7e8fb // sdot v27.4s, v7.16b, v23.4b[3]
+	WORD $0x4fb9e8f1 // sdot v17.4s, v7.16b, v25.4b[3]
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f949273 // fmul v19.4s, v19.4s, v20.s[0]
-	WORD $0x4f9f937b // fmul v27.4s, v27.4s, v31.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F12
-	FMOVQ 192(R23), F14
-	WORD $0x4f8be1c9 // sdot v9.4s, v14.16b, v11.4b[0]
-	WORD $0x4f97e1cc // sdot v12.4s, v14.16b, v23.4b[0]
-	FMOVQ 208(R23), F30
-	WORD $0x4fabe3c9 // sdot v9.4s, v30.16b, v11.4b[1]
-	WORD $0x4fb7e3cc // sdot v12.4s, v30.16b, v23.4b[1]
-	FMOVQ 224(R23), F7
-	WORD $0x4f8be8e9 // sdot v9.4s, v7.16b, v11.4b[2]
-	WORD $0x4f97e8ec // sdot v12.4s, v7.16b, v23.4b[2]
-	FMOVQ 240(R23), F16
-	WORD $0x4fabea09 // sdot v9.4s, v16.16b, v11.4b[3]
-	WORD $0x4fb7ea0c // sdot v12.4s, v16.16b, v23.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fb41133 // fmla v19.4s, v9.4s, v20.s[1]
-	WORD $0x4fbf119b // fmla v27.4s, v12.4s, v31.s[1]
-	FMOVQ 0(R23), F6
-	WORD $0x4e26ce7c // fmla v28.4s, v19.4s, v6.4s
-	WORD $0x4e26cf6d // fmla v13.4s, v27.4s, v6.4s
-	FMOVQ 64(R23), F8
-	WORD $0x4f9a511c // fmls v28.4s, v8.4s, v26.s[0]
-	WORD $0x4f98510d // fmls v13.4s, v8.4s, v24.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F30
-	FMOVQ 256(R23), F7
-	WORD $0x4f8fe0ee // sdot v14.4s, v7.16b, v15.4b[0]
-	WORD $0x4f8ae0fe // sdot v30.4s, v7.16b, v10.4b[0]
-	FMOVQ 272(R23), F16
-	WORD $0x4fafe20e // sdot v14.4s, v16.16b, v15.4b[1]
-	WORD $0x4faae21e // sdot v30.4s, v16.16b, v10.4b[1]
-	FMOVQ 288(R23), F9
-	WORD $0x4f8fe92e // sdot v14.4s, v9.16b, v15.4b[2]
-	WORD $0x4f8ae93e // sdot v30.4s, v9.16b, v10.4b[2]
-	FMOVQ 304(R23), F12
-	WORD $0x4fafe98e // sdot v14.4s, v12.16b, v15.4b[3]
-	WORD $0x4faae99e // sdot v30.4s, v12.16b, v10.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f9491ce // fmul v14.4s, v14.4s, v20.s[0]
-	WORD $0x4f9f93de // fmul v30.4s, v30.4s, v31.s[0]
-	FMOVQ 0(R10), F19
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4fac137f // fmla v31.4s, v27.4s, v12.s[1]
+	WORD $0x4fb8122d // fmla v13.4s, v17.4s, v24.s[1]
+	FMOVQ 0(R23), F20
+	WORD $0x4e34cfe9 // fmla v9.4s, v31.4s, v20.4s
+	WORD $0x4e34cdb3 // fmla v19.4s, v13.4s, v20.4s
+	FMOVQ 64(R23), F22
+	WORD $0x4f8652c9 // fmls v9.4s, v22.4s, v6.s[0]
+	WORD $0x4f9252d3 // fmls v19.4s, v22.4s, v18.s[0]
+	FMOVQ 0(R10), F15
+	FMOVQ 0(R10), F16
+	FMOVQ 256(R23), F30
+	WORD $0x4f88e3cf // sdot v15.4s, v30.16b, v8.4b[0]
+	WORD $0x4f8ae3d0 // sdot v16.4s, v30.16b, v10.4b[0]
+	FMOVQ 272(R23), F7
+	WORD $0x4fa8e0ef // sdot v15.4s, v7.16b, v8.4b[1]
+	WORD $0x4faae0f0 // sdot v16.4s, v7.16b, v10.4b[1]
+	FMOVQ 288(R23), F27
+	WORD $0x4f88eb6f // sdot v15.4s, v27.16b, v8.4b[2]
+	WORD $0x4f8aeb70 // sdot v16.4s, v27.16b, v10.4b[2]
+	FMOVQ 304(R23), F17
+	WORD $0x4fa8ea2f // sdot v15.4s, v17.16b, v8.4b[3]
+	WORD $0x4faaea30 // sdot v16.4s, v17.16b, v10.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f8c91ef // fmul v15.4s, v15.4s, v12.s[0]
+	WORD $0x4f989210 // fmul v16.4s, v16.4s, v24.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F13
+	FMOVQ 320(R23), F20
+	WORD $0x4f97e29f // sdot v31.4s, v20.16b, v23.4b[0]
+	WORD $0x4f99e28d // sdot v13.4s, v20.16b, v25.4b[0]
+	FMOVQ 336(R23), F22
+	WORD $0x4fb7e2df // sdot v31.4s, v22.16b, v23.4b[1]
+	WORD $0x4fb9e2cd // sdot v13.4s, v22.16b, v25.4b[1]
+	FMOVQ 352(R23), F30
+	WORD $0x4f97ebdf // sdot v31.4s, v30.16b, v23.4b[2]
+	WORD $0x4f99ebcd // sdot v13.4s, v30.16b, v25.4b[2]
+	FMOVQ 368(R23), F7
+	WORD $0x4fb7e8ff // sdot v31.4s, v7.16b, v23.4b[3]
+	WORD $0x4fb9e8ed // sdot v13.4s, v7.16b, v25.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fac13ef // fmla v15.4s, v31.4s, v12.s[1]
+	WORD $0x4fb811b0 // fmla v16.4s, v13.4s, v24.s[1]
+	FMOVQ 16(R23), F27
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	WORD $0x4e3bce0b // fmla v11.4s, v16.4s, v27.4s
+	FMOVQ 80(R23), F17
+	WORD $0x4f86523c // fmls v28.4s, v17.4s, v6.s[0]
+	WORD $0x4f92522b // fmls v11.4s, v17.4s, v18.s[0]
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F22
+	FMOVQ 384(R23), F30
+	WORD $0x4f88e3d4 // sdot v20.4s, v30.16b, v8.4b[0]
+	WORD $0x4f8ae3d6 // sdot v22.4s, v30.16b, v10.4b[0]
+	FMOVQ 400(R23), F7
+	WORD $0x4fa8e0f4 // sdot v20.4s, v7.16b, v8.4b[1]
+	WORD $0x4faae0f6 // sdot v22.4s, v7.16b, v10.4b[1]
+	FMOVQ 416(R23), F31
+	WORD $0x4f88ebf4 // sdot v20.4s, v31.16b, v8.4b[2]
+	WORD $0x4f8aebf6 // sdot v22.4s, v31.16b, v10.4b[2]
+	FMOVQ 432(R23), F13
+	WORD $0x4fa8e9b4 // sdot v20.4s, v13.16b, v8.4b[3]
+	WORD $0x4faae9b6 // sdot v22.4s, v13.16b, v10.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f8c9294 // fmul v20.4s, v20.4s, v12.s[0]
+	WORD $0x4f9892d6 // fmul v22.4s, v22.4s, v24.s[0]
+	FMOVQ 0(R10), F15
+	FMOVQ 0(R10), F16
+	FMOVQ 448(R23), F27
+	WORD $0x4f97e36f // sdot v15.4s, v27.16b, v23.4b[0]
+	WORD $0x4f99e370 // sdot v16.4s, v27.16b, v25.4b[0]
+	FMOVQ 464(R23), F17
+	WORD $0x4fb7e22f // sdot v15.4s, v17.16b, v23.4b[1]
+	WORD $0x4fb9e230 // sdot v16.4s, v17.16b, v25.4b[1]
+	FMOVQ 480(R23), F30
+	WORD $0x4f97ebcf // sdot v15.4s, v30.16b, v23.4b[2]
+	WORD $0x4f99ebd0 // sdot v16.4s, v30.16b, v25.4b[2]
+	FMOVQ 496(R23), F7
+	WORD $0x4fb7e8ef // sdot v15.4s, v7.16b, v23.4b[3]
+	WORD $0x4fb9e8f0 // sdot v16.4s, v7.16b, v25.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4fac11f4 // fmla v20.4s, v15.4s, v12.s[1]
+	WORD $0x4fb81216 // fmla v22.4s, v16.4s, v24.s[1]
+	FMOVQ 32(R23), F31
+	WORD $0x4e3fce9a // fmla v26.4s, v20.4s, v31.4s
+	WORD $0x4e3fcedd // fmla v29.4s, v22.4s, v31.4s
+	FMOVQ 96(R23), F13
+	WORD $0x4f8651ba // fmls v26.4s, v13.4s, v6.s[0]
+	WORD $0x4f9251bd // fmls v29.4s, v13.4s, v18.s[0]
 	FMOVQ 0(R10), F27
-	FMOVQ 320(R23), F6
-	WORD $0x4f8be0d3 // sdot v19.4s, v6.16b, v11.4b[0]
-	WORD $0x4f97e0db // sdot v27.4s, v6.16b, v23.4b[0]
-	FMOVQ 336(R23), F8
-	WORD $0x4fabe113 // sdot v19.4s, v8.16b, v11.4b[1]
-	WORD $0x4fb7e11b // sdot v27.4s, v8.16b, v23.4b[1]
-	FMOVQ 352(R23), F7
-	WORD $0x4f8be8f3 // sdot v19.4s, v7.16b, v11.4b[2]
-	WORD $0x4f97e8fb // sdot v27.4s, v7.16b, v23.4b[2]
-	FMOVQ 368(R23), F16
-	WORD $0x4fabea13 // sdot v19.4s, v16.16b, v11.4b[3]
-	WORD $0x4fb7ea1b // sdot v27.4s, v16.16b, v23.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FMOVQ 0(R10), F17
+	FMOVQ 512(R23), F30
+	WORD $0x4f88e3db // sdot v27.4s, v30.16b, v8.4b[0]
+	WORD $0x4f8ae3d1 // sdot v17.4s, v30.16b, v10.4b[0]
+	FMOVQ 528(R23), F7
+	WORD $0x4fa8e0fb // sdot v27.4s, v7.16b, v8.4b[1]
+	WORD $0x4faae0f1 // sdot v17.4s, v7.16b, v10.4b[1]
+	FMOVQ 544(R23), F15
+	WORD $0x4f88e9fb // sdot v27.4s, v15.16b, v8.4b[2]
+	WORD $0x4f8ae9f1 // sdot v17.4s, v15.16b, v10.4b[2]
+	FMOVQ 560(R23), F16
+	WORD $0x4fa8ea1b // sdot v27.4s, v16.16b, v8.4b[3]
+	WORD $0x4faaea11 // sdot v17.4s, v16.16b, v10.4b[3]
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fb4126e // fmla v14.4s, v19.4s, v20.s[1]
-	WORD $0x4fbf137e // fmla v30.4s, v27.4s, v31.s[1]
-	FMOVQ 16(R23), F9
-	WORD $0x4e29cdd1 // fmla v17.4s, v14.4s, v9.4s
-	WORD $0x4e29cfd2 // fmla v18.4s, v30.4s, v9.4s
-	FMOVQ 80(R23), F12
-	WORD $0x4f9a5191 // fmls v17.4s, v12.4s, v26.s[0]
-	WORD $0x4f985192 // fmls v18.4s, v12.4s, v24.s[0]
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F8
-	FMOVQ 384(R23), F7
-	WORD $0x4f8fe0e6 // sdot v6.4s, v7.16b, v15.4b[0]
-	WORD $0x4f8ae0e8 // sdot v8.4s, v7.16b, v10.4b[0]
-	FMOVQ 400(R23), F16
-	WORD $0x4fafe206 // sdot v6.4s, v16.16b, v15.4b[1]
-	WORD $0x4faae208 // sdot v8.4s, v16.16b, v10.4b[1]
-	FMOVQ 416(R23), F19
-	WORD $0x4f8fea66 // sdot v6.4s, v19.16b, v15.4b[2]
-	WORD $0x4f8aea68 // sdot v8.4s, v19.16b, v10.4b[2]
-	FMOVQ 432(R23), F27
-	WORD $0x4fafeb66 // sdot v6.4s, v27.16b, v15.4b[3]
-	WORD $0x4faaeb68 // sdot v8.4s, v27.16b, v10.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f9490c6 // fmul v6.4s, v6.4s, v20.s[0]
-	WORD $0x4f9f9108 // fmul v8.4s, v8.4s, v31.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F30
-	FMOVQ 448(R23), F9
-	WORD $0x4f8be12e // sdot v14.4s, v9.16b, v11.4b[0]
-	WORD $0x4f97e13e // sdot v30.4s, v9.16b, v23.4b[0]
-	FMOVQ 464(R23), F12
-	WORD $0x4fabe18e // sdot v14.4s, v12.16b, v11.4b[1]
-	WORD $0x4fb7e19e // sdot v30.4s, v12.16b, v23.4b[1]
-	FMOVQ 480(R23), F7
-	WORD $0x4f8be8ee // sdot v14.4s, v7.16b, v11.4b[2]
-	WORD $0x4f97e8fe // sdot v30.4s, v7.16b, v23.4b[2]
-	FMOVQ 496(R23), F16
-	WORD $0x4fabea0e // sdot v14.4s, v16.16b, v11.4b[3]
-	WORD $0x4fb7ea1e // sdot v30.4s, v16.16b, v23.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb411c6 // fmla v6.4s, v14.4s, v20.s[1]
-	WORD $0x4fbf13c8 // fmla v8.4s, v30.4s, v31.s[1]
-	FMOVQ 32(R23), F19
-	WORD $0x4e33ccdd // fmla v29.4s, v6.4s, v19.4s
-	WORD $0x4e33cd15 // fmla v21.4s, v8.4s, v19.4s
-	FMOVQ 96(R23), F27
-	WORD $0x4f9a537d // fmls v29.4s, v27.4s, v26.s[0]
-	WORD $0x4f985375 // fmls v21.4s, v27.4s, v24.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F12
-	FMOVQ 512(R23), F7
-	WORD $0x4f8fe0e9 // sdot v9.4s, v7.16b, v15.4b[0]
-	WORD $0x4f8ae0ec // sdot v12.4s, v7.16b, v10.4b[0]
-	FMOVQ 528(R23), F16
-	WORD $0x4fafe209 // sdot v9.4s, v16.16b, v15.4b[1]
-	WORD $0x4faae20c // sdot v12.4s, v16.16b, v10.4b[1]
-	FMOVQ 544(R23), F14
-	WORD $0x4f8fe9c9 // sdot v9.4s, v14.16b, v15.4b[2]
-	WORD $0x4f8ae9cc // sdot v12.4s, v14.16b, v10.4b[2]
-	FMOVQ 560(R23), F30
-	WORD $0x4fafebc9 // sdot v9.4s, v30.16b, v15.4b[3]
-	WORD $0x4faaebcc // sdot v12.4s, v30.16b, v10.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f949129 // fmul v9.4s, v9.4s, v20.s[0]
-	WORD $0x4f9f918c // fmul v12.4s, v12.4s, v31.s[0]
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F8
-	FMOVQ 576(R23), F19
-	WORD $0x4f8be266 // sdot v6.4s, v19.16b, v11.4b[0]
-	WORD $0x4f97e268 // sdot v8.4s, v19.16b, v23.4b[0]
-	FMOVQ 592(R23), F27
-	WORD $0x4fabe366 // sdot v6.4s, v27.16b, v11.4b[1]
-	WORD $0x4fb7e368 // sdot v8.4s, v27.16b, v23.4b[1]
-	FMOVQ 608(R23), F7
-	WORD $0x4f8be8e6 // sdot v6.4s, v7.16b, v11.4b[2]
-	WORD $0x4f97e8e8 // sdot v8.4s, v7.16b, v23.4b[2]
-	FMOVQ 624(R23), F16
-	WORD $0x4fabea06 // sdot v6.4s, v16.16b, v11.4b[3]
-	WORD $0x4fb7ea08 // sdot v8.4s, v16.16b, v23.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fb410c9 // fmla v9.4s, v6.4s, v20.s[1]
-	WORD $0x4fbf110c // fmla v12.4s, v8.4s, v31.s[1]
-	FMOVQ 48(R23), F14
-	WORD $0x4e2ecd39 // fmla v25.4s, v9.4s, v14.4s
-	WORD $0x4e2ecd96 // fmla v22.4s, v12.4s, v14.4s
-	FMOVQ 112(R23), F30
-	WORD $0x4f9a53d9 // fmls v25.4s, v30.4s, v26.s[0]
-	WORD $0x4f9853d6 // fmls v22.4s, v30.4s, v24.s[0]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f8c937b // fmul v27.4s, v27.4s, v12.s[0]
+	WORD $0x4f989231 // fmul v17.4s, v17.4s, v24.s[0]
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F22
+	FMOVQ 576(R23), F31
+	WORD $0x4f97e3f4 // sdot v20.4s, v31.16b, v23.4b[0]
+	WORD $0x4f99e3f6 // sdot v22.4s, v31.16b, v25.4b[0]
+	FMOVQ 592(R23), F13
+	WORD $0x4fb7e1b4 // sdot v20.4s, v13.16b, v23.4b[1]
+	WORD $0x4fb9e1b6 // sdot v22.4s, v13.16b, v25.4b[1]
+	FMOVQ 608(R23), F30
+	WORD $0x4f97ebd4 // sdot v20.4s, v30.16b, v23.4b[2]
+	WORD $0x4f99ebd6 // sdot v22.4s, v30.16b, v25.4b[2]
+	FMOVQ 624(R23), F7
+	WORD $0x4fb7e8f4 // sdot v20.4s, v7.16b, v23.4b[3]
+	WORD $0x4fb9e8f6 // sdot v22.4s, v7.16b, v25.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4fac129b // fmla v27.4s, v20.4s, v12.s[1]
+	WORD $0x4fb812d1 // fmla v17.4s, v22.4s, v24.s[1]
+	FMOVQ 48(R23), F15
+	WORD $0x4e2fcf6e // fmla v14.4s, v27.4s, v15.4s
+	WORD $0x4e2fce35 // fmla v21.4s, v17.4s, v15.4s
+	FMOVQ 112(R23), F16
+	WORD $0x4f86520e // fmls v14.4s, v16.4s, v6.s[0]
+	WORD $0x4f925215 // fmls v21.4s, v16.4s, v18.s[0]
 	ADD $64, R22
 	ADD $64, R21
 	ADD $640, R23
 	SUBS $1, R4
 	BNE tile103
-	FSTPQ (F28, F17), 0(R14)
-	FSTPQ (F29, F25), 32(R14)
-	FSTPQ (F13, F18), 0(R20)
-	FSTPQ (F21, F22), 32(R20)
+	FSTPQ (F9, F28), 0(R14)
+	FSTPQ (F26, F14), 32(R14)
+	FSTPQ (F19, F11), 0(R20)
+	FSTPQ (F29, F21), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -9387,10 +9507,10 @@ tile103:
 
 // mulQ6_KDotx1 multiplies Q6_K weights with a few rows of activations, one by one.
 // func mulQ6_KDotx1(a *panel.Args)
-TEXT ·mulQ6_KDotx1(SB), 0, $192-8
+TEXT ·mulQ6_KDotx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -9421,528 +9541,537 @@ row105:
 	MOVD 40(R0), R9
 	LSR $3, R9
 block106:
-	FMOVD 0(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 0(R11)
-	FMOVD 8(R1), F9
+	FMOVQ 32(R10), F8
+	FMOVD 0(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 16(R11)
-	FMOVD 16(R1), F10
+	FMOVQ F9, 0(R11)
+	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
+	FMOVQ F9, 128(R11)
+	FMOVD 8(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 32(R11)
-	FMOVD 24(R1), F11
+	FMOVQ F10, 16(R11)
+	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
+	FMOVQ F10, 144(R11)
+	FMOVD 16(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 48(R11)
+	FMOVQ F11, 32(R11)
+	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
+	FMOVQ F11, 160(R11)
+	FMOVD 24(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ F12, 48(R11)
+	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
+	FMOVQ F12, 176(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair107:
-	FMOVQ 0(R2), F12
-	FMOVQ 16(R2), F13
-	FMOVQ 32(R2), F14
-	WORD $0x4f3e05cf // sshr v15.4s, v14.4s, #2
-	VSUB V15.S4, V0.S4, V15.S4
-	VDUP V15.S[2], V16.S4
-	VDUP V15.S[3], V17.S4
+	FMOVQ 0(R2), F13
+	FMOVQ 16(R2), F14
+	FMOVQ 32(R2), F15
+	WORD $0x4f3e05f0 // sshr v16.4s, v15.4s, #2
+	VSUB V16.S4, V0.S4, V16.S4
+	VDUP V16.S[2], V17.S4
+	VDUP V16.S[3], V18.S4
 	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F18
-	FMOVQ 64(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 320(R1), F20
-	VSHL $4, V20.B16, V21.B16
-	VAND V2.B16, V21.B16, V22.B16
-	VORR V22.B16, V19.B16, V19.B16
-	WORD $0x4f8ce272 // sdot v18.4s, v19.16b, v12.4b[0]
-	FMOVQ 128(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V21.B16, V24.B16
-	VUSRA $2, V24.B16, V23.B16
-	WORD $0x4face2f2 // sdot v18.4s, v23.16b, v12.4b[1]
-	FMOVQ 192(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V2.B16, V20.B16, V26.B16
-	VORR V26.B16, V25.B16, V25.B16
-	WORD $0x4f8ceb32 // sdot v18.4s, v25.16b, v12.4b[2]
-	FMOVQ 256(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V20.B16, V28.B16
-	VUSRA $2, V28.B16, V27.B16
-	WORD $0x4faceb72 // sdot v18.4s, v27.16b, v12.4b[3]
-	WORD $0x4eb0d652 // fsub v18.4s, v18.4s, v16.4s
-	WORD $0x4f8e9252 // fmul v18.4s, v18.4s, v14.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 64(R1), F30
-	FMOVQ 384(R1), F31
-	VSHL $4, V31.B16, V8.B16
-	VAND V2.B16, V8.B16, V9.B16
-	VUSRA $4, V30.B16, V9.B16
-	WORD $0x4f8de13d // sdot v29.4s, v9.16b, v13.4b[0]
-	FMOVQ 128(R1), F10
-	VAND V3.B16, V8.B16, V11.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $2, V11.B16, V10.B16
-	WORD $0x4fade15d // sdot v29.4s, v10.16b, v13.4b[1]
-	FMOVQ 192(R1), F15
-	VAND V2.B16, V31.B16, V22.B16
-	VUSRA $4, V15.B16, V22.B16
-	WORD $0x4f8deadd // sdot v29.4s, v22.16b, v13.4b[2]
-	FMOVQ 256(R1), F19
-	VAND V3.B16, V31.B16, V24.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V24.B16, V19.B16
-	WORD $0x4fadea7d // sdot v29.4s, v19.16b, v13.4b[3]
-	WORD $0x4eb1d7bd // fsub v29.4s, v29.4s, v17.4s
-	WORD $0x4fae93bd // fmul v29.4s, v29.4s, v14.s[1]
-	FMOVD 0(R1), F23
-	WORD $0x0f08a6f7 // sshll v23.8h, v23.8b, #0
-	WORD $0x0e77101a // saddw v26.4s, v0.4s, v23.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 0(R11), F25
-	WORD $0x6e39df5a // fmul v26.4s, v26.4s, v25.4s
-	WORD $0x4e3ace44 // fmla v4.4s, v18.4s, v26.4s
+	FMOVQ 0(R10), F19
+	FMOVQ 64(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 320(R1), F21
+	VSHL $4, V21.B16, V22.B16
+	VAND V2.B16, V22.B16, V23.B16
+	VORR V23.B16, V20.B16, V20.B16
+	WORD $0x4f8de293 // sdot v19.4s, v20.16b, v13.4b[0]
+	FMOVQ 128(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V22.B16, V25.B16
+	VUSRA $2, V25.B16, V24.B16
+	WORD $0x4fade313 // sdot v19.4s, v24.16b, v13.4b[1]
+	FMOVQ 192(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V2.B16, V21.B16, V27.B16
+	VORR V27.B16, V26.B16, V26.B16
+	WORD $0x4f8deb53 // sdot v19.4s, v26.16b, v13.4b[2]
+	FMOVQ 256(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V21.B16, V29.B16
+	VUSRA $2, V29.B16, V28.B16
+	WORD $0x4fadeb93 // sdot v19.4s, v28.16b, v13.4b[3]
+	WORD $0x4eb1d673 // fsub v19.4s, v19.4s, v17.4s
+	WORD $0x4f8f9273 // fmul v19.4s, v19.4s, v15.s[0]
+	FMOVQ 0(R10), F30
+	FMOVQ 64(R1), F31
+	FMOVQ 384(R1), F9
+	VSHL $4, V9.B16, V10.B16
+	VAND V2.B16, V10.B16, V11.B16
+	VUSRA $4, V31.B16, V11.B16
+	WORD $0x4f8ee17e // sdot v30.4s, v11.16b, v14.4b[0]
+	FMOVQ 128(R1), F12
+	VAND V3.B16, V10.B16, V8.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $2, V8.B16, V12.B16
+	WORD $0x4faee19e // sdot v30.4s, v12.16b, v14.4b[1]
+	FMOVQ 192(R1), F16
+	VAND V2.B16, V9.B16, V23.B16
+	VUSRA $4, V16.B16, V23.B16
+	WORD $0x4f8eeafe // sdot v30.4s, v23.16b, v14.4b[2]
+	FMOVQ 256(R1), F20
+	VAND V3.B16, V9.B16, V25.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $2, V25.B16, V20.B16
+	WORD $0x4faeea9e // sdot v30.4s, v20.16b, v14.4b[3]
+	WORD $0x4eb2d7de // fsub v30.4s, v30.4s, v18.4s
+	WORD $0x4faf93de // fmul v30.4s, v30.4s, v15.s[1]
+	FMOVD 0(R1), F24
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x0e78101b // saddw v27.4s, v0.4s, v24.4h
+	FMOVQ 128(R11), F26
+	FMOVQ 0(R11), F22
+	WORD $0x4e36cf7a // fmla v26.4s, v27.4s, v22.4s
+	WORD $0x4e3ace64 // fmla v4.4s, v19.4s, v26.4s
 	FMOVD 16(R1), F21
 	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
-	WORD $0x0e751014 // saddw v20.4s, v0.4s, v21.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 0(R11), F28
-	WORD $0x6e3cde94 // fmul v20.4s, v20.4s, v28.4s
-	WORD $0x4e34cfa4 // fmla v4.4s, v29.4s, v20.4s
+	WORD $0x0e75101d // saddw v29.4s, v0.4s, v21.4h
+	FMOVQ 128(R11), F28
+	FMOVQ 0(R11), F31
+	WORD $0x4e3fcfbc // fmla v28.4s, v29.4s, v31.4s
+	WORD $0x4e3ccfc4 // fmla v4.4s, v30.4s, v28.4s
 	PRFM 1088(R1), PLDL1KEEP
 	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F27
-	FMOVQ 80(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 336(R1), F9
-	VSHL $4, V9.B16, V11.B16
-	VAND V2.B16, V11.B16, V10.B16
-	VORR V10.B16, V30.B16, V30.B16
-	WORD $0x4f8ce3db // sdot v27.4s, v30.16b, v12.4b[0]
-	FMOVQ 144(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V11.B16, V22.B16
-	VUSRA $2, V22.B16, V15.B16
-	WORD $0x4face1fb // sdot v27.4s, v15.16b, v12.4b[1]
-	FMOVQ 208(R1), F8
+	FMOVQ 0(R10), F11
+	FMOVQ 80(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
-	VAND V2.B16, V9.B16, V31.B16
-	VORR V31.B16, V8.B16, V8.B16
-	WORD $0x4f8ce91b // sdot v27.4s, v8.16b, v12.4b[2]
-	FMOVQ 272(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V9.B16, V19.B16
-	VUSRA $2, V19.B16, V24.B16
-	WORD $0x4faceb1b // sdot v27.4s, v24.16b, v12.4b[3]
-	WORD $0x4eb0d77b // fsub v27.4s, v27.4s, v16.4s
-	WORD $0x4f8e937b // fmul v27.4s, v27.4s, v14.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 80(R1), F18
-	FMOVQ 400(R1), F26
-	VSHL $4, V26.B16, V28.B16
-	VAND V2.B16, V28.B16, V29.B16
-	VUSRA $4, V18.B16, V29.B16
-	WORD $0x4f8de3b9 // sdot v25.4s, v29.16b, v13.4b[0]
-	FMOVQ 144(R1), F20
-	VAND V3.B16, V28.B16, V10.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V10.B16, V20.B16
-	WORD $0x4fade299 // sdot v25.4s, v20.16b, v13.4b[1]
-	FMOVQ 208(R1), F30
-	VAND V2.B16, V26.B16, V22.B16
-	VUSRA $4, V30.B16, V22.B16
-	WORD $0x4f8dead9 // sdot v25.4s, v22.16b, v13.4b[2]
-	FMOVQ 272(R1), F15
-	VAND V3.B16, V26.B16, V31.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $2, V31.B16, V15.B16
-	WORD $0x4fade9f9 // sdot v25.4s, v15.16b, v13.4b[3]
-	WORD $0x4eb1d739 // fsub v25.4s, v25.4s, v17.4s
-	WORD $0x4fae9339 // fmul v25.4s, v25.4s, v14.s[1]
-	WORD $0x4e771008 // saddw2 v8.4s, v0.4s, v23.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 16(R11), F11
-	WORD $0x6e2bdd08 // fmul v8.4s, v8.4s, v11.4s
-	WORD $0x4e28cf65 // fmla v5.4s, v27.4s, v8.4s
-	WORD $0x4e751009 // saddw2 v9.4s, v0.4s, v21.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 16(R11), F19
-	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
-	WORD $0x4e29cf25 // fmla v5.4s, v25.4s, v9.4s
+	FMOVQ 336(R1), F12
+	VSHL $4, V12.B16, V16.B16
+	VAND V2.B16, V16.B16, V23.B16
+	VORR V23.B16, V8.B16, V8.B16
+	WORD $0x4f8de10b // sdot v11.4s, v8.16b, v13.4b[0]
+	FMOVQ 144(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V16.B16, V9.B16
+	VUSRA $2, V9.B16, V10.B16
+	WORD $0x4fade14b // sdot v11.4s, v10.16b, v13.4b[1]
+	FMOVQ 208(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V2.B16, V12.B16, V20.B16
+	VORR V20.B16, V25.B16, V25.B16
+	WORD $0x4f8deb2b // sdot v11.4s, v25.16b, v13.4b[2]
+	FMOVQ 272(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V12.B16, V22.B16
+	VUSRA $2, V22.B16, V27.B16
+	WORD $0x4fadeb6b // sdot v11.4s, v27.16b, v13.4b[3]
+	WORD $0x4eb1d56b // fsub v11.4s, v11.4s, v17.4s
+	WORD $0x4f8f916b // fmul v11.4s, v11.4s, v15.s[0]
+	FMOVQ 0(R10), F19
+	FMOVQ 80(R1), F26
+	FMOVQ 400(R1), F29
+	VSHL $4, V29.B16, V31.B16
+	VAND V2.B16, V31.B16, V30.B16
+	VUSRA $4, V26.B16, V30.B16
+	WORD $0x4f8ee3d3 // sdot v19.4s, v30.16b, v14.4b[0]
+	FMOVQ 144(R1), F28
+	VAND V3.B16, V31.B16, V23.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $2, V23.B16, V28.B16
+	WORD $0x4faee393 // sdot v19.4s, v28.16b, v14.4b[1]
+	FMOVQ 208(R1), F8
+	VAND V2.B16, V29.B16, V9.B16
+	VUSRA $4, V8.B16, V9.B16
+	WORD $0x4f8ee933 // sdot v19.4s, v9.16b, v14.4b[2]
+	FMOVQ 272(R1), F10
+	VAND V3.B16, V29.B16, V20.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V20.B16, V10.B16
+	WORD $0x4faee953 // sdot v19.4s, v10.16b, v14.4b[3]
+	WORD $0x4eb2d673 // fsub v19.4s, v19.4s, v18.4s
+	WORD $0x4faf9273 // fmul v19.4s, v19.4s, v15.s[1]
+	WORD $0x4e781019 // saddw2 v25.4s, v0.4s, v24.8h
+	FMOVQ 144(R11), F16
+	FMOVQ 16(R11), F12
+	WORD $0x4e2ccf30 // fmla v16.4s, v25.4s, v12.4s
+	WORD $0x4e30cd65 // fmla v5.4s, v11.4s, v16.4s
+	WORD $0x4e751016 // saddw2 v22.4s, v0.4s, v21.8h
+	FMOVQ 144(R11), F27
+	FMOVQ 16(R11), F26
+	WORD $0x4e3acedb // fmla v27.4s, v22.4s, v26.4s
+	WORD $0x4e3bce65 // fmla v5.4s, v19.4s, v27.4s
 	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F24
-	FMOVQ 96(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ 352(R1), F29
-	VSHL $4, V29.B16, V10.B16
-	VAND V2.B16, V10.B16, V20.B16
-	VORR V20.B16, V18.B16, V18.B16
-	WORD $0x4f8ce258 // sdot v24.4s, v18.16b, v12.4b[0]
-	FMOVQ 160(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V10.B16, V22.B16
-	VUSRA $2, V22.B16, V30.B16
-	WORD $0x4face3d8 // sdot v24.4s, v30.16b, v12.4b[1]
-	FMOVQ 224(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V2.B16, V29.B16, V26.B16
-	VORR V26.B16, V28.B16, V28.B16
-	WORD $0x4f8ceb98 // sdot v24.4s, v28.16b, v12.4b[2]
-	FMOVQ 288(R1), F31
+	FMOVQ 0(R10), F30
+	FMOVQ 96(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 352(R1), F28
+	VSHL $4, V28.B16, V8.B16
+	VAND V2.B16, V8.B16, V9.B16
+	VORR V9.B16, V23.B16, V23.B16
+	WORD $0x4f8de2fe // sdot v30.4s, v23.16b, v13.4b[0]
+	FMOVQ 160(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V29.B16, V15.B16
-	VUSRA $2, V15.B16, V31.B16
-	WORD $0x4facebf8 // sdot v24.4s, v31.16b, v12.4b[3]
-	WORD $0x4eb0d718 // fsub v24.4s, v24.4s, v16.4s
-	WORD $0x4f8e9318 // fmul v24.4s, v24.4s, v14.s[0]
-	FMOVQ 0(R10), F23
+	VAND V3.B16, V8.B16, V29.B16
+	VUSRA $2, V29.B16, V31.B16
+	WORD $0x4fade3fe // sdot v30.4s, v31.16b, v13.4b[1]
+	FMOVQ 224(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V2.B16, V28.B16, V10.B16
+	VORR V10.B16, V20.B16, V20.B16
+	WORD $0x4f8dea9e // sdot v30.4s, v20.16b, v13.4b[2]
+	FMOVQ 288(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V28.B16, V25.B16
+	VUSRA $2, V25.B16, V24.B16
+	WORD $0x4fadeb1e // sdot v30.4s, v24.16b, v13.4b[3]
+	WORD $0x4eb1d7de // fsub v30.4s, v30.4s, v17.4s
+	WORD $0x4f8f93de // fmul v30.4s, v30.4s, v15.s[0]
+	FMOVQ 0(R10), F12
 	FMOVQ 96(R1), F11
-	FMOVQ 416(R1), F27
-	VSHL $4, V27.B16, V8.B16
-	VAND V2.B16, V8.B16, V21.B16
-	VUSRA $4, V11.B16, V21.B16
-	WORD $0x4f8de2b7 // sdot v23.4s, v21.16b, v13.4b[0]
-	FMOVQ 160(R1), F19
-	VAND V3.B16, V8.B16, V25.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V25.B16, V19.B16
-	WORD $0x4fade277 // sdot v23.4s, v19.16b, v13.4b[1]
-	FMOVQ 224(R1), F9
-	VAND V2.B16, V27.B16, V20.B16
-	VUSRA $4, V9.B16, V20.B16
-	WORD $0x4f8dea97 // sdot v23.4s, v20.16b, v13.4b[2]
-	FMOVQ 288(R1), F18
-	VAND V3.B16, V27.B16, V22.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $2, V22.B16, V18.B16
-	WORD $0x4fadea57 // sdot v23.4s, v18.16b, v13.4b[3]
-	WORD $0x4eb1d6f7 // fsub v23.4s, v23.4s, v17.4s
-	WORD $0x4fae92f7 // fmul v23.4s, v23.4s, v14.s[1]
-	FMOVD 8(R1), F30
-	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e101a // saddw v26.4s, v0.4s, v30.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 32(R11), F28
-	WORD $0x6e3cdf5a // fmul v26.4s, v26.4s, v28.4s
-	WORD $0x4e3acf06 // fmla v6.4s, v24.4s, v26.4s
-	FMOVD 24(R1), F10
-	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
-	WORD $0x0e6a101d // saddw v29.4s, v0.4s, v10.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 32(R11), F15
-	WORD $0x6e2fdfbd // fmul v29.4s, v29.4s, v15.4s
-	WORD $0x4e3dcee6 // fmla v6.4s, v23.4s, v29.4s
+	FMOVQ 416(R1), F16
+	VSHL $4, V16.B16, V21.B16
+	VAND V2.B16, V21.B16, V22.B16
+	VUSRA $4, V11.B16, V22.B16
+	WORD $0x4f8ee2cc // sdot v12.4s, v22.16b, v14.4b[0]
+	FMOVQ 160(R1), F26
+	VAND V3.B16, V21.B16, V19.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V19.B16, V26.B16
+	WORD $0x4faee34c // sdot v12.4s, v26.16b, v14.4b[1]
+	FMOVQ 224(R1), F27
+	VAND V2.B16, V16.B16, V9.B16
+	VUSRA $4, V27.B16, V9.B16
+	WORD $0x4f8ee92c // sdot v12.4s, v9.16b, v14.4b[2]
+	FMOVQ 288(R1), F23
+	VAND V3.B16, V16.B16, V29.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $2, V29.B16, V23.B16
+	WORD $0x4faeeaec // sdot v12.4s, v23.16b, v14.4b[3]
+	WORD $0x4eb2d58c // fsub v12.4s, v12.4s, v18.4s
+	WORD $0x4faf918c // fmul v12.4s, v12.4s, v15.s[1]
+	FMOVD 8(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f100a // saddw v10.4s, v0.4s, v31.4h
+	FMOVQ 160(R11), F20
+	FMOVQ 32(R11), F8
+	WORD $0x4e28cd54 // fmla v20.4s, v10.4s, v8.4s
+	WORD $0x4e34cfc6 // fmla v6.4s, v30.4s, v20.4s
+	FMOVD 24(R1), F28
+	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
+	WORD $0x0e7c1019 // saddw v25.4s, v0.4s, v28.4h
+	FMOVQ 160(R11), F24
+	FMOVQ 32(R11), F11
+	WORD $0x4e2bcf38 // fmla v24.4s, v25.4s, v11.4s
+	WORD $0x4e38cd86 // fmla v6.4s, v12.4s, v24.4s
 	PRFM 1280(R1), PLDL1KEEP
 	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F31
-	FMOVQ 112(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 368(R1), F21
-	VSHL $4, V21.B16, V25.B16
-	VAND V2.B16, V25.B16, V19.B16
-	VORR V19.B16, V11.B16, V11.B16
-	WORD $0x4f8ce17f // sdot v31.4s, v11.16b, v12.4b[0]
-	FMOVQ 176(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V3.B16, V25.B16, V20.B16
-	VUSRA $2, V20.B16, V9.B16
-	WORD $0x4face13f // sdot v31.4s, v9.16b, v12.4b[1]
-	FMOVQ 240(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V2.B16, V21.B16, V27.B16
-	VORR V27.B16, V8.B16, V8.B16
-	WORD $0x4f8ce91f // sdot v31.4s, v8.16b, v12.4b[2]
-	FMOVQ 304(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V21.B16, V18.B16
-	VUSRA $2, V18.B16, V22.B16
-	WORD $0x4faceadf // sdot v31.4s, v22.16b, v12.4b[3]
-	WORD $0x4eb0d7ff // fsub v31.4s, v31.4s, v16.4s
-	WORD $0x4f8e93ff // fmul v31.4s, v31.4s, v14.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 112(R1), F24
-	FMOVQ 432(R1), F26
-	VSHL $4, V26.B16, V15.B16
-	VAND V2.B16, V15.B16, V23.B16
-	VUSRA $4, V24.B16, V23.B16
-	WORD $0x4f8de2fc // sdot v28.4s, v23.16b, v13.4b[0]
-	FMOVQ 176(R1), F29
-	VAND V3.B16, V15.B16, V19.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V19.B16, V29.B16
-	WORD $0x4fade3bc // sdot v28.4s, v29.16b, v13.4b[1]
-	FMOVQ 240(R1), F11
-	VAND V2.B16, V26.B16, V20.B16
-	VUSRA $4, V11.B16, V20.B16
-	WORD $0x4f8dea9c // sdot v28.4s, v20.16b, v13.4b[2]
-	FMOVQ 304(R1), F9
-	VAND V3.B16, V26.B16, V27.B16
-	VUSHR $4, V9.B16, V9.B16
-	VUSRA $2, V27.B16, V9.B16
-	WORD $0x4fade93c // sdot v28.4s, v9.16b, v13.4b[3]
-	WORD $0x4eb1d79c // fsub v28.4s, v28.4s, v17.4s
-	WORD $0x4fae939c // fmul v28.4s, v28.4s, v14.s[1]
-	WORD $0x4e7e1008 // saddw2 v8.4s, v0.4s, v30.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 48(R11), F25
-	WORD $0x6e39dd08 // fmul v8.4s, v8.4s, v25.4s
-	WORD $0x4e28cfe7 // fmla v7.4s, v31.4s, v8.4s
-	WORD $0x4e6a1015 // saddw2 v21.4s, v0.4s, v10.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 48(R11), F18
-	WORD $0x6e32deb5 // fmul v21.4s, v21.4s, v18.4s
-	WORD $0x4e35cf87 // fmla v7.4s, v28.4s, v21.4s
-	FMOVQ 64(R2), F22
-	FMOVQ 80(R2), F24
-	FMOVQ 96(R2), F23
-	WORD $0x4f3e06f3 // sshr v19.4s, v23.4s, #2
+	FMOVQ 0(R10), F22
+	FMOVQ 112(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 368(R1), F26
+	VSHL $4, V26.B16, V27.B16
+	VAND V2.B16, V27.B16, V9.B16
+	VORR V9.B16, V19.B16, V19.B16
+	WORD $0x4f8de276 // sdot v22.4s, v19.16b, v13.4b[0]
+	FMOVQ 176(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V27.B16, V16.B16
+	VUSRA $2, V16.B16, V21.B16
+	WORD $0x4fade2b6 // sdot v22.4s, v21.16b, v13.4b[1]
+	FMOVQ 240(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V2.B16, V26.B16, V23.B16
+	VORR V23.B16, V29.B16, V29.B16
+	WORD $0x4f8debb6 // sdot v22.4s, v29.16b, v13.4b[2]
+	FMOVQ 304(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V26.B16, V8.B16
+	VUSRA $2, V8.B16, V10.B16
+	WORD $0x4fade956 // sdot v22.4s, v10.16b, v13.4b[3]
+	WORD $0x4eb1d6d6 // fsub v22.4s, v22.4s, v17.4s
+	WORD $0x4f8f92d6 // fmul v22.4s, v22.4s, v15.s[0]
+	FMOVQ 0(R10), F30
+	FMOVQ 112(R1), F20
+	FMOVQ 432(R1), F25
+	VSHL $4, V25.B16, V11.B16
+	VAND V2.B16, V11.B16, V12.B16
+	VUSRA $4, V20.B16, V12.B16
+	WORD $0x4f8ee19e // sdot v30.4s, v12.16b, v14.4b[0]
+	FMOVQ 176(R1), F24
+	VAND V3.B16, V11.B16, V9.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V9.B16, V24.B16
+	WORD $0x4faee31e // sdot v30.4s, v24.16b, v14.4b[1]
+	FMOVQ 240(R1), F19
+	VAND V2.B16, V25.B16, V16.B16
+	VUSRA $4, V19.B16, V16.B16
+	WORD $0x4f8eea1e // sdot v30.4s, v16.16b, v14.4b[2]
+	FMOVQ 304(R1), F21
+	VAND V3.B16, V25.B16, V23.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $2, V23.B16, V21.B16
+	WORD $0x4faeeabe // sdot v30.4s, v21.16b, v14.4b[3]
+	WORD $0x4eb2d7de // fsub v30.4s, v30.4s, v18.4s
+	WORD $0x4faf93de // fmul v30.4s, v30.4s, v15.s[1]
+	WORD $0x4e7f101d // saddw2 v29.4s, v0.4s, v31.8h
+	FMOVQ 176(R11), F27
+	FMOVQ 48(R11), F26
+	WORD $0x4e3acfbb // fmla v27.4s, v29.4s, v26.4s
+	WORD $0x4e3bcec7 // fmla v7.4s, v22.4s, v27.4s
+	WORD $0x4e7c1008 // saddw2 v8.4s, v0.4s, v28.8h
+	FMOVQ 176(R11), F10
+	FMOVQ 48(R11), F20
+	WORD $0x4e34cd0a // fmla v10.4s, v8.4s, v20.4s
+	WORD $0x4e2acfc7 // fmla v7.4s, v30.4s, v10.4s
+	FMOVQ 64(R2), F12
+	FMOVQ 80(R2), F9
+	FMOVQ 96(R2), F24
+	WORD $0x4f3e0713 // sshr v19.4s, v24.4s, #2
 	VSUB V19.S4, V0.S4, V19.S4
-	VDUP V19.S[2], V29.S4
+	VDUP V19.S[2], V16.S4
 	VDUP V19.S[3], V11.S4
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
-	FMOVQ 0(R10), F20
-	FMOVQ 448(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 704(R1), F26
-	VSHL $4, V26.B16, V27.B16
-	VAND V2.B16, V27.B16, V9.B16
-	VORR V9.B16, V15.B16, V15.B16
-	WORD $0x4f96e1f4 // sdot v20.4s, v15.16b, v22.4b[0]
-	FMOVQ 512(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V27.B16, V25.B16
-	VUSRA $2, V25.B16, V30.B16
-	WORD $0x4fb6e3d4 // sdot v20.4s, v30.16b, v22.4b[1]
-	FMOVQ 576(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V2.B16, V26.B16, V8.B16
-	VORR V8.B16, V31.B16, V31.B16
-	WORD $0x4f96ebf4 // sdot v20.4s, v31.16b, v22.4b[2]
-	FMOVQ 640(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V26.B16, V18.B16
-	VUSRA $2, V18.B16, V10.B16
-	WORD $0x4fb6e954 // sdot v20.4s, v10.16b, v22.4b[3]
-	WORD $0x4ebdd694 // fsub v20.4s, v20.4s, v29.4s
-	WORD $0x4f979294 // fmul v20.4s, v20.4s, v23.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 448(R1), F21
-	FMOVQ 768(R1), F12
-	VSHL $4, V12.B16, V13.B16
-	VAND V2.B16, V13.B16, V14.B16
-	VUSRA $4, V21.B16, V14.B16
-	WORD $0x4f98e1dc // sdot v28.4s, v14.16b, v24.4b[0]
-	FMOVQ 512(R1), F16
-	VAND V3.B16, V13.B16, V17.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $2, V17.B16, V16.B16
-	WORD $0x4fb8e21c // sdot v28.4s, v16.16b, v24.4b[1]
+	FMOVQ 0(R10), F25
+	FMOVQ 448(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 704(R1), F21
+	VSHL $4, V21.B16, V31.B16
+	VAND V2.B16, V31.B16, V29.B16
+	VORR V29.B16, V23.B16, V23.B16
+	WORD $0x4f8ce2f9 // sdot v25.4s, v23.16b, v12.4b[0]
+	FMOVQ 512(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V31.B16, V22.B16
+	VUSRA $2, V22.B16, V26.B16
+	WORD $0x4face359 // sdot v25.4s, v26.16b, v12.4b[1]
+	FMOVQ 576(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V2.B16, V21.B16, V28.B16
+	VORR V28.B16, V27.B16, V27.B16
+	WORD $0x4f8ceb79 // sdot v25.4s, v27.16b, v12.4b[2]
+	FMOVQ 640(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V3.B16, V21.B16, V20.B16
+	VUSRA $2, V20.B16, V8.B16
+	WORD $0x4face919 // sdot v25.4s, v8.16b, v12.4b[3]
+	WORD $0x4eb0d739 // fsub v25.4s, v25.4s, v16.4s
+	WORD $0x4f989339 // fmul v25.4s, v25.4s, v24.s[0]
+	FMOVQ 0(R10), F30
+	FMOVQ 448(R1), F10
+	FMOVQ 768(R1), F13
+	VSHL $4, V13.B16, V14.B16
+	VAND V2.B16, V14.B16, V15.B16
+	VUSRA $4, V10.B16, V15.B16
+	WORD $0x4f89e1fe // sdot v30.4s, v15.16b, v9.4b[0]
+	FMOVQ 512(R1), F17
+	VAND V3.B16, V14.B16, V18.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $2, V18.B16, V17.B16
+	WORD $0x4fa9e23e // sdot v30.4s, v17.16b, v9.4b[1]
 	FMOVQ 576(R1), F19
-	VAND V2.B16, V12.B16, V9.B16
-	VUSRA $4, V19.B16, V9.B16
-	WORD $0x4f98e93c // sdot v28.4s, v9.16b, v24.4b[2]
-	FMOVQ 640(R1), F15
-	VAND V3.B16, V12.B16, V25.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $2, V25.B16, V15.B16
-	WORD $0x4fb8e9fc // sdot v28.4s, v15.16b, v24.4b[3]
-	WORD $0x4eabd79c // fsub v28.4s, v28.4s, v11.4s
-	WORD $0x4fb7939c // fmul v28.4s, v28.4s, v23.s[1]
-	FMOVD 32(R1), F30
-	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e1008 // saddw v8.4s, v0.4s, v30.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	VAND V2.B16, V13.B16, V29.B16
+	VUSRA $4, V19.B16, V29.B16
+	WORD $0x4f89ebbe // sdot v30.4s, v29.16b, v9.4b[2]
+	FMOVQ 640(R1), F23
+	VAND V3.B16, V13.B16, V22.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $2, V22.B16, V23.B16
+	WORD $0x4fa9eafe // sdot v30.4s, v23.16b, v9.4b[3]
+	WORD $0x4eabd7de // fsub v30.4s, v30.4s, v11.4s
+	WORD $0x4fb893de // fmul v30.4s, v30.4s, v24.s[1]
+	FMOVD 32(R1), F26
+	WORD $0x0f08a75a // sshll v26.8h, v26.8b, #0
+	WORD $0x0e7a101c // saddw v28.4s, v0.4s, v26.4h
+	FMOVQ 128(R11), F27
 	FMOVQ 0(R11), F31
-	WORD $0x6e3fdd08 // fmul v8.4s, v8.4s, v31.4s
-	WORD $0x4e28ce84 // fmla v4.4s, v20.4s, v8.4s
-	FMOVD 48(R1), F27
-	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
-	WORD $0x0e7b101a // saddw v26.4s, v0.4s, v27.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 0(R11), F18
-	WORD $0x6e32df5a // fmul v26.4s, v26.4s, v18.4s
-	WORD $0x4e3acf84 // fmla v4.4s, v28.4s, v26.4s
+	WORD $0x4e3fcf9b // fmla v27.4s, v28.4s, v31.4s
+	WORD $0x4e3bcf24 // fmla v4.4s, v25.4s, v27.4s
+	FMOVD 48(R1), F21
+	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
+	WORD $0x0e751014 // saddw v20.4s, v0.4s, v21.4h
+	FMOVQ 128(R11), F8
+	FMOVQ 0(R11), F10
+	WORD $0x4e2ace88 // fmla v8.4s, v20.4s, v10.4s
+	WORD $0x4e28cfc4 // fmla v4.4s, v30.4s, v8.4s
 	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F10
-	FMOVQ 464(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 720(R1), F14
-	VSHL $4, V14.B16, V17.B16
-	VAND V2.B16, V17.B16, V16.B16
-	VORR V16.B16, V21.B16, V21.B16
-	WORD $0x4f96e2aa // sdot v10.4s, v21.16b, v22.4b[0]
-	FMOVQ 528(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V17.B16, V9.B16
-	VUSRA $2, V9.B16, V19.B16
-	WORD $0x4fb6e26a // sdot v10.4s, v19.16b, v22.4b[1]
-	FMOVQ 592(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V2.B16, V14.B16, V12.B16
-	VORR V12.B16, V13.B16, V13.B16
-	WORD $0x4f96e9aa // sdot v10.4s, v13.16b, v22.4b[2]
-	FMOVQ 656(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V14.B16, V15.B16
-	VUSRA $2, V15.B16, V25.B16
-	WORD $0x4fb6eb2a // sdot v10.4s, v25.16b, v22.4b[3]
-	WORD $0x4ebdd54a // fsub v10.4s, v10.4s, v29.4s
-	WORD $0x4f97914a // fmul v10.4s, v10.4s, v23.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 464(R1), F20
-	FMOVQ 784(R1), F8
-	VSHL $4, V8.B16, V18.B16
-	VAND V2.B16, V18.B16, V28.B16
-	VUSRA $4, V20.B16, V28.B16
-	WORD $0x4f98e39f // sdot v31.4s, v28.16b, v24.4b[0]
-	FMOVQ 528(R1), F26
-	VAND V3.B16, V18.B16, V16.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V16.B16, V26.B16
-	WORD $0x4fb8e35f // sdot v31.4s, v26.16b, v24.4b[1]
-	FMOVQ 592(R1), F21
-	VAND V2.B16, V8.B16, V9.B16
-	VUSRA $4, V21.B16, V9.B16
-	WORD $0x4f98e93f // sdot v31.4s, v9.16b, v24.4b[2]
-	FMOVQ 656(R1), F19
-	VAND V3.B16, V8.B16, V12.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V12.B16, V19.B16
-	WORD $0x4fb8ea7f // sdot v31.4s, v19.16b, v24.4b[3]
-	WORD $0x4eabd7ff // fsub v31.4s, v31.4s, v11.4s
-	WORD $0x4fb793ff // fmul v31.4s, v31.4s, v23.s[1]
-	WORD $0x4e7e100d // saddw2 v13.4s, v0.4s, v30.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVQ 0(R10), F15
+	FMOVQ 464(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ 720(R1), F17
+	VSHL $4, V17.B16, V19.B16
+	VAND V2.B16, V19.B16, V29.B16
+	VORR V29.B16, V18.B16, V18.B16
+	WORD $0x4f8ce24f // sdot v15.4s, v18.16b, v12.4b[0]
+	FMOVQ 528(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V19.B16, V13.B16
+	VUSRA $2, V13.B16, V14.B16
+	WORD $0x4face1cf // sdot v15.4s, v14.16b, v12.4b[1]
+	FMOVQ 592(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V2.B16, V17.B16, V23.B16
+	VORR V23.B16, V22.B16, V22.B16
+	WORD $0x4f8ceacf // sdot v15.4s, v22.16b, v12.4b[2]
+	FMOVQ 656(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V17.B16, V31.B16
+	VUSRA $2, V31.B16, V28.B16
+	WORD $0x4faceb8f // sdot v15.4s, v28.16b, v12.4b[3]
+	WORD $0x4eb0d5ef // fsub v15.4s, v15.4s, v16.4s
+	WORD $0x4f9891ef // fmul v15.4s, v15.4s, v24.s[0]
+	FMOVQ 0(R10), F25
+	FMOVQ 464(R1), F27
+	FMOVQ 784(R1), F20
+	VSHL $4, V20.B16, V10.B16
+	VAND V2.B16, V10.B16, V30.B16
+	VUSRA $4, V27.B16, V30.B16
+	WORD $0x4f89e3d9 // sdot v25.4s, v30.16b, v9.4b[0]
+	FMOVQ 528(R1), F8
+	VAND V3.B16, V10.B16, V29.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $2, V29.B16, V8.B16
+	WORD $0x4fa9e119 // sdot v25.4s, v8.16b, v9.4b[1]
+	FMOVQ 592(R1), F18
+	VAND V2.B16, V20.B16, V13.B16
+	VUSRA $4, V18.B16, V13.B16
+	WORD $0x4f89e9b9 // sdot v25.4s, v13.16b, v9.4b[2]
+	FMOVQ 656(R1), F14
+	VAND V3.B16, V20.B16, V23.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $2, V23.B16, V14.B16
+	WORD $0x4fa9e9d9 // sdot v25.4s, v14.16b, v9.4b[3]
+	WORD $0x4eabd739 // fsub v25.4s, v25.4s, v11.4s
+	WORD $0x4fb89339 // fmul v25.4s, v25.4s, v24.s[1]
+	WORD $0x4e7a1016 // saddw2 v22.4s, v0.4s, v26.8h
+	FMOVQ 144(R11), F19
 	FMOVQ 16(R11), F17
-	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
-	WORD $0x4e2dcd45 // fmla v5.4s, v10.4s, v13.4s
-	WORD $0x4e7b100e // saddw2 v14.4s, v0.4s, v27.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 16(R11), F15
-	WORD $0x6e2fddce // fmul v14.4s, v14.4s, v15.4s
-	WORD $0x4e2ecfe5 // fmla v5.4s, v31.4s, v14.4s
+	WORD $0x4e31ced3 // fmla v19.4s, v22.4s, v17.4s
+	WORD $0x4e33cde5 // fmla v5.4s, v15.4s, v19.4s
+	WORD $0x4e75101f // saddw2 v31.4s, v0.4s, v21.8h
+	FMOVQ 144(R11), F28
+	FMOVQ 16(R11), F27
+	WORD $0x4e3bcffc // fmla v28.4s, v31.4s, v27.4s
+	WORD $0x4e3ccf25 // fmla v5.4s, v25.4s, v28.4s
 	PRFM 1600(R1), PLDL1KEEP
 	PRFM 1664(R1), PLDL1KEEP
-	FMOVQ 0(R10), F25
-	FMOVQ 480(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ 736(R1), F28
-	VSHL $4, V28.B16, V16.B16
-	VAND V2.B16, V16.B16, V26.B16
-	VORR V26.B16, V20.B16, V20.B16
-	WORD $0x4f96e299 // sdot v25.4s, v20.16b, v22.4b[0]
-	FMOVQ 544(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V16.B16, V9.B16
-	VUSRA $2, V9.B16, V21.B16
-	WORD $0x4fb6e2b9 // sdot v25.4s, v21.16b, v22.4b[1]
-	FMOVQ 608(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V2.B16, V28.B16, V8.B16
-	VORR V8.B16, V18.B16, V18.B16
-	WORD $0x4f96ea59 // sdot v25.4s, v18.16b, v22.4b[2]
-	FMOVQ 672(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V28.B16, V19.B16
-	VUSRA $2, V19.B16, V12.B16
-	WORD $0x4fb6e999 // sdot v25.4s, v12.16b, v22.4b[3]
-	WORD $0x4ebdd739 // fsub v25.4s, v25.4s, v29.4s
-	WORD $0x4f979339 // fmul v25.4s, v25.4s, v23.s[0]
 	FMOVQ 0(R10), F30
-	FMOVQ 480(R1), F17
-	FMOVQ 800(R1), F10
-	VSHL $4, V10.B16, V13.B16
-	VAND V2.B16, V13.B16, V27.B16
-	VUSRA $4, V17.B16, V27.B16
-	WORD $0x4f98e37e // sdot v30.4s, v27.16b, v24.4b[0]
-	FMOVQ 544(R1), F15
-	VAND V3.B16, V13.B16, V31.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $2, V31.B16, V15.B16
-	WORD $0x4fb8e1fe // sdot v30.4s, v15.16b, v24.4b[1]
-	FMOVQ 608(R1), F14
-	VAND V2.B16, V10.B16, V26.B16
-	VUSRA $4, V14.B16, V26.B16
-	WORD $0x4f98eb5e // sdot v30.4s, v26.16b, v24.4b[2]
-	FMOVQ 672(R1), F20
-	VAND V3.B16, V10.B16, V9.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V9.B16, V20.B16
-	WORD $0x4fb8ea9e // sdot v30.4s, v20.16b, v24.4b[3]
-	WORD $0x4eabd7de // fsub v30.4s, v30.4s, v11.4s
-	WORD $0x4fb793de // fmul v30.4s, v30.4s, v23.s[1]
-	FMOVD 40(R1), F21
-	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
-	WORD $0x0e751008 // saddw v8.4s, v0.4s, v21.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 480(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 736(R1), F8
+	VSHL $4, V8.B16, V18.B16
+	VAND V2.B16, V18.B16, V13.B16
+	VORR V13.B16, V29.B16, V29.B16
+	WORD $0x4f8ce3be // sdot v30.4s, v29.16b, v12.4b[0]
+	FMOVQ 544(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V18.B16, V20.B16
+	VUSRA $2, V20.B16, V10.B16
+	WORD $0x4face15e // sdot v30.4s, v10.16b, v12.4b[1]
+	FMOVQ 608(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V2.B16, V8.B16, V14.B16
+	VORR V14.B16, V23.B16, V23.B16
+	WORD $0x4f8ceafe // sdot v30.4s, v23.16b, v12.4b[2]
+	FMOVQ 672(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V8.B16, V22.B16
+	VUSRA $2, V22.B16, V26.B16
+	WORD $0x4faceb5e // sdot v30.4s, v26.16b, v12.4b[3]
+	WORD $0x4eb0d7de // fsub v30.4s, v30.4s, v16.4s
+	WORD $0x4f9893de // fmul v30.4s, v30.4s, v24.s[0]
+	FMOVQ 0(R10), F17
+	FMOVQ 480(R1), F15
+	FMOVQ 800(R1), F19
+	VSHL $4, V19.B16, V21.B16
+	VAND V2.B16, V21.B16, V31.B16
+	VUSRA $4, V15.B16, V31.B16
+	WORD $0x4f89e3f1 // sdot v17.4s, v31.16b, v9.4b[0]
+	FMOVQ 544(R1), F27
+	VAND V3.B16, V21.B16, V25.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $2, V25.B16, V27.B16
+	WORD $0x4fa9e371 // sdot v17.4s, v27.16b, v9.4b[1]
+	FMOVQ 608(R1), F28
+	VAND V2.B16, V19.B16, V13.B16
+	VUSRA $4, V28.B16, V13.B16
+	WORD $0x4f89e9b1 // sdot v17.4s, v13.16b, v9.4b[2]
+	FMOVQ 672(R1), F29
+	VAND V3.B16, V19.B16, V20.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V20.B16, V29.B16
+	WORD $0x4fa9ebb1 // sdot v17.4s, v29.16b, v9.4b[3]
+	WORD $0x4eabd631 // fsub v17.4s, v17.4s, v11.4s
+	WORD $0x4fb89231 // fmul v17.4s, v17.4s, v24.s[1]
+	FMOVD 40(R1), F10
+	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
+	WORD $0x0e6a100e // saddw v14.4s, v0.4s, v10.4h
+	FMOVQ 160(R11), F23
 	FMOVQ 32(R11), F18
-	WORD $0x6e32dd08 // fmul v8.4s, v8.4s, v18.4s
-	WORD $0x4e28cf26 // fmla v6.4s, v25.4s, v8.4s
-	FMOVD 56(R1), F16
-	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
-	WORD $0x0e70101c // saddw v28.4s, v0.4s, v16.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 32(R11), F19
-	WORD $0x6e33df9c // fmul v28.4s, v28.4s, v19.4s
-	WORD $0x4e3ccfc6 // fmla v6.4s, v30.4s, v28.4s
+	WORD $0x4e32cdd7 // fmla v23.4s, v14.4s, v18.4s
+	WORD $0x4e37cfc6 // fmla v6.4s, v30.4s, v23.4s
+	FMOVD 56(R1), F8
+	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
+	WORD $0x0e681016 // saddw v22.4s, v0.4s, v8.4h
+	FMOVQ 160(R11), F26
+	FMOVQ 32(R11), F15
+	WORD $0x4e2fceda // fmla v26.4s, v22.4s, v15.4s
+	WORD $0x4e3ace26 // fmla v6.4s, v17.4s, v26.4s
 	PRFM 1728(R1), PLDL1KEEP
 	PRFM 1792(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 496(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 752(R1), F27
-	VSHL $4, V27.B16, V31.B16
-	VAND V2.B16, V31.B16, V15.B16
-	VORR V15.B16, V17.B16, V17.B16
-	WORD $0x4f96e22c // sdot v12.4s, v17.16b, v22.4b[0]
-	FMOVQ 560(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V31.B16, V26.B16
-	VUSRA $2, V26.B16, V14.B16
-	WORD $0x4fb6e1cc // sdot v12.4s, v14.16b, v22.4b[1]
-	FMOVQ 624(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V2.B16, V27.B16, V10.B16
-	VORR V10.B16, V13.B16, V13.B16
-	WORD $0x4f96e9ac // sdot v12.4s, v13.16b, v22.4b[2]
-	FMOVQ 688(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V3.B16, V27.B16, V20.B16
-	VUSRA $2, V20.B16, V9.B16
-	WORD $0x4fb6e92c // sdot v12.4s, v9.16b, v22.4b[3]
-	WORD $0x4ebdd58c // fsub v12.4s, v12.4s, v29.4s
-	WORD $0x4f97918c // fmul v12.4s, v12.4s, v23.s[0]
-	FMOVQ 0(R10), F18
+	FMOVQ 0(R10), F31
 	FMOVQ 496(R1), F25
-	FMOVQ 816(R1), F8
-	VSHL $4, V8.B16, V19.B16
-	VAND V2.B16, V19.B16, V30.B16
-	VUSRA $4, V25.B16, V30.B16
-	WORD $0x4f98e3d2 // sdot v18.4s, v30.16b, v24.4b[0]
-	FMOVQ 560(R1), F28
-	VAND V3.B16, V19.B16, V15.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $2, V15.B16, V28.B16
-	WORD $0x4fb8e392 // sdot v18.4s, v28.16b, v24.4b[1]
-	FMOVQ 624(R1), F17
-	VAND V2.B16, V8.B16, V26.B16
-	VUSRA $4, V17.B16, V26.B16
-	WORD $0x4f98eb52 // sdot v18.4s, v26.16b, v24.4b[2]
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ 752(R1), F27
+	VSHL $4, V27.B16, V28.B16
+	VAND V2.B16, V28.B16, V13.B16
+	VORR V13.B16, V25.B16, V25.B16
+	WORD $0x4f8ce33f // sdot v31.4s, v25.16b, v12.4b[0]
+	FMOVQ 560(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V28.B16, V19.B16
+	VUSRA $2, V19.B16, V21.B16
+	WORD $0x4face2bf // sdot v31.4s, v21.16b, v12.4b[1]
+	FMOVQ 624(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V2.B16, V27.B16, V29.B16
+	VORR V29.B16, V20.B16, V20.B16
+	WORD $0x4f8cea9f // sdot v31.4s, v20.16b, v12.4b[2]
 	FMOVQ 688(R1), F14
-	VAND V3.B16, V8.B16, V10.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $2, V10.B16, V14.B16
-	WORD $0x4fb8e9d2 // sdot v18.4s, v14.16b, v24.4b[3]
-	WORD $0x4eabd652 // fsub v18.4s, v18.4s, v11.4s
-	WORD $0x4fb79252 // fmul v18.4s, v18.4s, v23.s[1]
-	WORD $0x4e75100d // saddw2 v13.4s, v0.4s, v21.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 48(R11), F31
-	WORD $0x6e3fddad // fmul v13.4s, v13.4s, v31.4s
-	WORD $0x4e2dcd87 // fmla v7.4s, v12.4s, v13.4s
-	WORD $0x4e70101b // saddw2 v27.4s, v0.4s, v16.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 48(R11), F20
-	WORD $0x6e34df7b // fmul v27.4s, v27.4s, v20.4s
-	WORD $0x4e3bce47 // fmla v7.4s, v18.4s, v27.4s
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V27.B16, V18.B16
+	VUSRA $2, V18.B16, V14.B16
+	WORD $0x4face9df // sdot v31.4s, v14.16b, v12.4b[3]
+	WORD $0x4eb0d7ff // fsub v31.4s, v31.4s, v16.4s
+	WORD $0x4f9893ff // fmul v31.4s, v31.4s, v24.s[0]
+	FMOVQ 0(R10), F30
+	FMOVQ 496(R1), F23
+	FMOVQ 816(R1), F22
+	VSHL $4, V22.B16, V15.B16
+	VAND V2.B16, V15.B16, V17.B16
+	VUSRA $4, V23.B16, V17.B16
+	WORD $0x4f89e23e // sdot v30.4s, v17.16b, v9.4b[0]
+	FMOVQ 560(R1), F26
+	VAND V3.B16, V15.B16, V13.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V13.B16, V26.B16
+	WORD $0x4fa9e35e // sdot v30.4s, v26.16b, v9.4b[1]
+	FMOVQ 624(R1), F25
+	VAND V2.B16, V22.B16, V19.B16
+	VUSRA $4, V25.B16, V19.B16
+	WORD $0x4f89ea7e // sdot v30.4s, v19.16b, v9.4b[2]
+	FMOVQ 688(R1), F21
+	VAND V3.B16, V22.B16, V29.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $2, V29.B16, V21.B16
+	WORD $0x4fa9eabe // sdot v30.4s, v21.16b, v9.4b[3]
+	WORD $0x4eabd7de // fsub v30.4s, v30.4s, v11.4s
+	WORD $0x4fb893de // fmul v30.4s, v30.4s, v24.s[1]
+	WORD $0x4e6a1014 // saddw2 v20.4s, v0.4s, v10.8h
+	FMOVQ 176(R11), F28
+	FMOVQ 48(R11), F27
+	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
+	WORD $0x4e3ccfe7 // fmla v7.4s, v31.4s, v28.4s
+	WORD $0x4e681012 // saddw2 v18.4s, v0.4s, v8.8h
+	FMOVQ 176(R11), F14
+	FMOVQ 48(R11), F23
+	WORD $0x4e37ce4e // fmla v14.4s, v18.4s, v23.4s
+	WORD $0x4e2ecfc7 // fmla v7.4s, v30.4s, v14.4s
 	ADD $832, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -9963,10 +10092,10 @@ pair107:
 
 // mulQ6_KDot multiplies Q6_K weights with several rows of activations.
 // func mulQ6_KDot(a *panel.Args)
-TEXT ·mulQ6_KDot(SB), 0, $5312-8
+TEXT ·mulQ6_KDot(SB), 0, $5440-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-5312(SP), R11
+	MOVD $buf-5440(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -10001,479 +10130,488 @@ row110:
 	MOVD 40(R0), R9
 bunch111:
 	MOVD $8, R4
-	FMOVD 0(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 0(R11)
-	FMOVD 8(R1), F7
+	FMOVQ 32(R10), F6
+	FMOVD 0(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 16(R11)
-	FMOVD 16(R1), F8
+	FMOVQ F7, 0(R11)
+	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
+	FMOVQ F7, 128(R11)
+	FMOVD 8(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 32(R11)
-	FMOVD 24(R1), F9
+	FMOVQ F8, 16(R11)
+	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
+	FMOVQ F8, 144(R11)
+	FMOVD 16(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 48(R11)
+	FMOVQ F9, 32(R11)
+	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
+	FMOVQ F9, 160(R11)
+	FMOVD 24(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ F10, 48(R11)
+	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
+	FMOVQ F10, 176(R11)
 	ADD $64, R1
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair112:
-	FMOVQ 64(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 320(R1), F11
-	VSHL $4, V11.B16, V12.B16
-	VAND V2.B16, V12.B16, V13.B16
-	VORR V13.B16, V10.B16, V10.B16
-	VSUB V4.B16, V10.B16, V10.B16
-	FMOVQ 128(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V12.B16, V15.B16
-	VUSRA $2, V15.B16, V14.B16
-	VSUB V4.B16, V14.B16, V14.B16
-	FSTPQ (F10, F14), 128(R23)
-	FMOVQ 192(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V11.B16, V17.B16
-	VORR V17.B16, V16.B16, V16.B16
-	VSUB V4.B16, V16.B16, V16.B16
-	FMOVQ 256(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V11.B16, V19.B16
-	VUSRA $2, V19.B16, V18.B16
-	VSUB V4.B16, V18.B16, V18.B16
-	FSTPQ (F16, F18), 160(R23)
-	FMOVQ 64(R1), F20
-	FMOVQ 384(R1), F21
-	VSHL $4, V21.B16, V22.B16
-	VAND V2.B16, V22.B16, V23.B16
-	VUSRA $4, V20.B16, V23.B16
-	VSUB V4.B16, V23.B16, V23.B16
-	FMOVQ 128(R1), F24
-	VAND V3.B16, V22.B16, V25.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V25.B16, V24.B16
-	VSUB V4.B16, V24.B16, V24.B16
-	FSTPQ (F23, F24), 192(R23)
-	FMOVQ 192(R1), F26
-	VAND V2.B16, V21.B16, V27.B16
-	VUSRA $4, V26.B16, V27.B16
-	VSUB V4.B16, V27.B16, V27.B16
-	FMOVQ 256(R1), F28
-	VAND V3.B16, V21.B16, V29.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $2, V29.B16, V28.B16
-	VSUB V4.B16, V28.B16, V28.B16
-	FSTPQ (F27, F28), 224(R23)
-	FMOVD 0(R1), F30
-	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e101f // saddw v31.4s, v0.4s, v30.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 0(R11), F5
-	WORD $0x6e25dfff // fmul v31.4s, v31.4s, v5.4s
-	FMOVD 16(R1), F6
-	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
-	WORD $0x0e661007 // saddw v7.4s, v0.4s, v6.4h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 0(R11), F8
-	WORD $0x6e28dce7 // fmul v7.4s, v7.4s, v8.4s
-	FMOVQ 80(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 336(R1), F13
-	VSHL $4, V13.B16, V15.B16
-	VAND V2.B16, V15.B16, V10.B16
-	VORR V10.B16, V9.B16, V9.B16
-	VSUB V4.B16, V9.B16, V9.B16
-	FMOVQ 144(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V15.B16, V17.B16
-	VUSRA $2, V17.B16, V14.B16
-	VSUB V4.B16, V14.B16, V14.B16
-	FSTPQ (F9, F14), 256(R23)
-	FMOVQ 208(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V2.B16, V13.B16, V11.B16
-	VORR V11.B16, V12.B16, V12.B16
-	VSUB V4.B16, V12.B16, V12.B16
-	FMOVQ 272(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V13.B16, V16.B16
-	VUSRA $2, V16.B16, V19.B16
-	VSUB V4.B16, V19.B16, V19.B16
-	FSTPQ (F12, F19), 288(R23)
-	FMOVQ 80(R1), F18
-	FMOVQ 400(R1), F20
-	VSHL $4, V20.B16, V25.B16
-	VAND V2.B16, V25.B16, V23.B16
-	VUSRA $4, V18.B16, V23.B16
-	VSUB V4.B16, V23.B16, V23.B16
-	FMOVQ 144(R1), F24
-	VAND V3.B16, V25.B16, V26.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V26.B16, V24.B16
-	VSUB V4.B16, V24.B16, V24.B16
-	FSTPQ (F23, F24), 320(R23)
-	FMOVQ 208(R1), F22
-	VAND V2.B16, V20.B16, V21.B16
-	VUSRA $4, V22.B16, V21.B16
-	VSUB V4.B16, V21.B16, V21.B16
-	FMOVQ 272(R1), F29
-	VAND V3.B16, V20.B16, V27.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V27.B16, V29.B16
-	VSUB V4.B16, V29.B16, V29.B16
-	FSTPQ (F21, F29), 352(R23)
-	WORD $0x4e7e101c // saddw2 v28.4s, v0.4s, v30.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 16(R11), F5
-	WORD $0x6e25df9c // fmul v28.4s, v28.4s, v5.4s
-	FSTPQ (F31, F28), 0(R23)
-	WORD $0x4e661008 // saddw2 v8.4s, v0.4s, v6.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 16(R11), F10
-	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
-	FSTPQ (F7, F8), 64(R23)
-	FMOVQ 96(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 352(R1), F9
-	VSHL $4, V9.B16, V14.B16
-	VAND V2.B16, V14.B16, V11.B16
-	VORR V11.B16, V17.B16, V17.B16
-	VSUB V4.B16, V17.B16, V17.B16
-	FMOVQ 160(R1), F15
+	FMOVQ 64(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 320(R1), F12
+	VSHL $4, V12.B16, V13.B16
+	VAND V2.B16, V13.B16, V14.B16
+	VORR V14.B16, V11.B16, V11.B16
+	VSUB V4.B16, V11.B16, V11.B16
+	FMOVQ 128(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V14.B16, V13.B16
-	VUSRA $2, V13.B16, V15.B16
+	VAND V3.B16, V13.B16, V16.B16
+	VUSRA $2, V16.B16, V15.B16
 	VSUB V4.B16, V15.B16, V15.B16
-	FSTPQ (F17, F15), 384(R23)
-	FMOVQ 224(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V9.B16, V12.B16
-	VORR V12.B16, V16.B16, V16.B16
-	VSUB V4.B16, V16.B16, V16.B16
-	FMOVQ 288(R1), F19
+	FSTPQ (F11, F15), 128(R23)
+	FMOVQ 192(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V2.B16, V12.B16, V18.B16
+	VORR V18.B16, V17.B16, V17.B16
+	VSUB V4.B16, V17.B16, V17.B16
+	FMOVQ 256(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V9.B16, V18.B16
-	VUSRA $2, V18.B16, V19.B16
+	VAND V3.B16, V12.B16, V20.B16
+	VUSRA $2, V20.B16, V19.B16
 	VSUB V4.B16, V19.B16, V19.B16
-	FSTPQ (F16, F19), 416(R23)
-	FMOVQ 96(R1), F26
-	FMOVQ 416(R1), F23
-	VSHL $4, V23.B16, V24.B16
-	VAND V2.B16, V24.B16, V22.B16
-	VUSRA $4, V26.B16, V22.B16
-	VSUB V4.B16, V22.B16, V22.B16
-	FMOVQ 160(R1), F25
-	VAND V3.B16, V24.B16, V20.B16
+	FSTPQ (F17, F19), 160(R23)
+	FMOVQ 64(R1), F21
+	FMOVQ 384(R1), F22
+	VSHL $4, V22.B16, V23.B16
+	VAND V2.B16, V23.B16, V24.B16
+	VUSRA $4, V21.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FMOVQ 128(R1), F25
+	VAND V3.B16, V23.B16, V26.B16
 	VUSHR $4, V25.B16, V25.B16
-	VUSRA $2, V20.B16, V25.B16
+	VUSRA $2, V26.B16, V25.B16
 	VSUB V4.B16, V25.B16, V25.B16
-	FSTPQ (F22, F25), 448(R23)
-	FMOVQ 224(R1), F27
-	VAND V2.B16, V23.B16, V21.B16
-	VUSRA $4, V27.B16, V21.B16
-	VSUB V4.B16, V21.B16, V21.B16
-	FMOVQ 288(R1), F29
-	VAND V3.B16, V23.B16, V30.B16
+	FSTPQ (F24, F25), 192(R23)
+	FMOVQ 192(R1), F27
+	VAND V2.B16, V22.B16, V28.B16
+	VUSRA $4, V27.B16, V28.B16
+	VSUB V4.B16, V28.B16, V28.B16
+	FMOVQ 256(R1), F29
+	VAND V3.B16, V22.B16, V30.B16
 	VUSHR $4, V29.B16, V29.B16
 	VUSRA $2, V30.B16, V29.B16
 	VSUB V4.B16, V29.B16, V29.B16
-	FSTPQ (F21, F29), 480(R23)
-	FMOVD 8(R1), F5
-	WORD $0x0f08a4a5 // sshll v5.8h, v5.8b, #0
-	WORD $0x0e65101f // saddw v31.4s, v0.4s, v5.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 32(R11), F28
-	WORD $0x6e3cdfff // fmul v31.4s, v31.4s, v28.4s
-	FMOVD 24(R1), F6
-	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
-	WORD $0x0e66100a // saddw v10.4s, v0.4s, v6.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 32(R11), F7
-	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
-	FMOVQ 112(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ 368(R1), F11
-	VSHL $4, V11.B16, V13.B16
-	VAND V2.B16, V13.B16, V17.B16
-	VORR V17.B16, V8.B16, V8.B16
-	VSUB V4.B16, V8.B16, V8.B16
-	FMOVQ 176(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V13.B16, V12.B16
-	VUSRA $2, V12.B16, V15.B16
-	VSUB V4.B16, V15.B16, V15.B16
-	FSTPQ (F8, F15), 512(R23)
-	FMOVQ 240(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V2.B16, V11.B16, V9.B16
-	VORR V9.B16, V14.B16, V14.B16
-	VSUB V4.B16, V14.B16, V14.B16
-	FMOVQ 304(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V11.B16, V16.B16
-	VUSRA $2, V16.B16, V18.B16
-	VSUB V4.B16, V18.B16, V18.B16
-	FSTPQ (F14, F18), 544(R23)
-	FMOVQ 112(R1), F19
-	FMOVQ 432(R1), F26
-	VSHL $4, V26.B16, V20.B16
-	VAND V2.B16, V20.B16, V22.B16
-	VUSRA $4, V19.B16, V22.B16
-	VSUB V4.B16, V22.B16, V22.B16
-	FMOVQ 176(R1), F25
-	VAND V3.B16, V20.B16, V27.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $2, V27.B16, V25.B16
-	VSUB V4.B16, V25.B16, V25.B16
-	FSTPQ (F22, F25), 576(R23)
-	FMOVQ 240(R1), F24
-	VAND V2.B16, V26.B16, V23.B16
-	VUSRA $4, V24.B16, V23.B16
-	VSUB V4.B16, V23.B16, V23.B16
-	FMOVQ 304(R1), F30
-	VAND V3.B16, V26.B16, V21.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $2, V21.B16, V30.B16
-	VSUB V4.B16, V30.B16, V30.B16
-	FSTPQ (F23, F30), 608(R23)
-	WORD $0x4e65101d // saddw2 v29.4s, v0.4s, v5.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 48(R11), F28
-	WORD $0x6e3cdfbd // fmul v29.4s, v29.4s, v28.4s
-	FSTPQ (F31, F29), 32(R23)
-	WORD $0x4e661007 // saddw2 v7.4s, v0.4s, v6.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 48(R11), F17
-	WORD $0x6e31dce7 // fmul v7.4s, v7.4s, v17.4s
-	FSTPQ (F10, F7), 96(R23)
-	ADD $640, R23
-	FMOVQ 448(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 704(R1), F8
-	VSHL $4, V8.B16, V15.B16
-	VAND V2.B16, V15.B16, V9.B16
-	VORR V9.B16, V12.B16, V12.B16
-	VSUB V4.B16, V12.B16, V12.B16
-	FMOVQ 512(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V15.B16, V11.B16
-	VUSRA $2, V11.B16, V13.B16
-	VSUB V4.B16, V13.B16, V13.B16
-	FSTPQ (F12, F13), 128(R23)
-	FMOVQ 576(R1), F16
+	FSTPQ (F28, F29), 224(R23)
+	FMOVD 0(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f1005 // saddw v5.4s, v0.4s, v31.4h
+	FMOVQ 128(R11), F7
+	FMOVQ 0(R11), F8
+	WORD $0x4e28cca7 // fmla v7.4s, v5.4s, v8.4s
+	FMOVD 16(R1), F9
+	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
+	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
+	FMOVQ 128(R11), F6
+	FMOVQ 0(R11), F14
+	WORD $0x4e2ecd46 // fmla v6.4s, v10.4s, v14.4s
+	FMOVQ 80(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V8.B16, V14.B16
-	VORR V14.B16, V16.B16, V16.B16
+	FMOVQ 336(R1), F11
+	VSHL $4, V11.B16, V15.B16
+	VAND V2.B16, V15.B16, V18.B16
+	VORR V18.B16, V16.B16, V16.B16
 	VSUB V4.B16, V16.B16, V16.B16
-	FMOVQ 640(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V8.B16, V19.B16
-	VUSRA $2, V19.B16, V18.B16
-	VSUB V4.B16, V18.B16, V18.B16
-	FSTPQ (F16, F18), 160(R23)
-	FMOVQ 448(R1), F27
-	FMOVQ 768(R1), F22
-	VSHL $4, V22.B16, V25.B16
+	FMOVQ 144(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V3.B16, V15.B16, V12.B16
+	VUSRA $2, V12.B16, V13.B16
+	VSUB V4.B16, V13.B16, V13.B16
+	FSTPQ (F16, F13), 256(R23)
+	FMOVQ 208(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V2.B16, V11.B16, V17.B16
+	VORR V17.B16, V20.B16, V20.B16
+	VSUB V4.B16, V20.B16, V20.B16
+	FMOVQ 272(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V11.B16, V21.B16
+	VUSRA $2, V21.B16, V19.B16
+	VSUB V4.B16, V19.B16, V19.B16
+	FSTPQ (F20, F19), 288(R23)
+	FMOVQ 80(R1), F26
+	FMOVQ 400(R1), F24
+	VSHL $4, V24.B16, V25.B16
+	VAND V2.B16, V25.B16, V27.B16
+	VUSRA $4, V26.B16, V27.B16
+	VSUB V4.B16, V27.B16, V27.B16
+	FMOVQ 144(R1), F23
+	VAND V3.B16, V25.B16, V22.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $2, V22.B16, V23.B16
+	VSUB V4.B16, V23.B16, V23.B16
+	FSTPQ (F27, F23), 320(R23)
+	FMOVQ 208(R1), F30
+	VAND V2.B16, V24.B16, V28.B16
+	VUSRA $4, V30.B16, V28.B16
+	VSUB V4.B16, V28.B16, V28.B16
+	FMOVQ 272(R1), F29
+	VAND V3.B16, V24.B16, V5.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V5.B16, V29.B16
+	VSUB V4.B16, V29.B16, V29.B16
+	FSTPQ (F28, F29), 352(R23)
+	WORD $0x4e7f1008 // saddw2 v8.4s, v0.4s, v31.8h
+	FMOVQ 144(R11), F10
+	FMOVQ 16(R11), F14
+	WORD $0x4e2ecd0a // fmla v10.4s, v8.4s, v14.4s
+	FSTPQ (F7, F10), 0(R23)
+	WORD $0x4e691012 // saddw2 v18.4s, v0.4s, v9.8h
+	FMOVQ 144(R11), F12
+	FMOVQ 16(R11), F16
+	WORD $0x4e30ce4c // fmla v12.4s, v18.4s, v16.4s
+	FSTPQ (F6, F12), 64(R23)
+	FMOVQ 96(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 352(R1), F17
+	VSHL $4, V17.B16, V15.B16
+	VAND V2.B16, V15.B16, V11.B16
+	VORR V11.B16, V13.B16, V13.B16
+	VSUB V4.B16, V13.B16, V13.B16
+	FMOVQ 160(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V15.B16, V20.B16
+	VUSRA $2, V20.B16, V21.B16
+	VSUB V4.B16, V21.B16, V21.B16
+	FSTPQ (F13, F21), 384(R23)
+	FMOVQ 224(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V2.B16, V17.B16, V26.B16
+	VORR V26.B16, V19.B16, V19.B16
+	VSUB V4.B16, V19.B16, V19.B16
+	FMOVQ 288(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V17.B16, V27.B16
+	VUSRA $2, V27.B16, V22.B16
+	VSUB V4.B16, V22.B16, V22.B16
+	FSTPQ (F19, F22), 416(R23)
+	FMOVQ 96(R1), F23
+	FMOVQ 416(R1), F30
+	VSHL $4, V30.B16, V25.B16
 	VAND V2.B16, V25.B16, V24.B16
-	VUSRA $4, V27.B16, V24.B16
+	VUSRA $4, V23.B16, V24.B16
 	VSUB V4.B16, V24.B16, V24.B16
-	FMOVQ 512(R1), F20
-	VAND V3.B16, V25.B16, V26.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V26.B16, V20.B16
-	VSUB V4.B16, V20.B16, V20.B16
-	FSTPQ (F24, F20), 192(R23)
-	FMOVQ 576(R1), F21
-	VAND V2.B16, V22.B16, V23.B16
-	VUSRA $4, V21.B16, V23.B16
-	VSUB V4.B16, V23.B16, V23.B16
-	FMOVQ 640(R1), F30
-	VAND V3.B16, V22.B16, V5.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $2, V5.B16, V30.B16
-	VSUB V4.B16, V30.B16, V30.B16
-	FSTPQ (F23, F30), 224(R23)
-	FMOVD 32(R1), F28
-	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
-	WORD $0x0e7c101f // saddw v31.4s, v0.4s, v28.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 0(R11), F29
-	WORD $0x6e3ddfff // fmul v31.4s, v31.4s, v29.4s
-	FMOVD 48(R1), F6
-	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
-	WORD $0x0e661011 // saddw v17.4s, v0.4s, v6.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 0(R11), F10
-	WORD $0x6e2ade31 // fmul v17.4s, v17.4s, v10.4s
-	FMOVQ 464(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 720(R1), F9
-	VSHL $4, V9.B16, V11.B16
-	VAND V2.B16, V11.B16, V12.B16
-	VORR V12.B16, V7.B16, V7.B16
-	VSUB V4.B16, V7.B16, V7.B16
-	FMOVQ 528(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V11.B16, V14.B16
-	VUSRA $2, V14.B16, V13.B16
-	VSUB V4.B16, V13.B16, V13.B16
-	FSTPQ (F7, F13), 256(R23)
-	FMOVQ 592(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V2.B16, V9.B16, V8.B16
-	VORR V8.B16, V15.B16, V15.B16
-	VSUB V4.B16, V15.B16, V15.B16
-	FMOVQ 656(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V9.B16, V16.B16
-	VUSRA $2, V16.B16, V19.B16
-	VSUB V4.B16, V19.B16, V19.B16
-	FSTPQ (F15, F19), 288(R23)
-	FMOVQ 464(R1), F18
-	FMOVQ 784(R1), F27
-	VSHL $4, V27.B16, V26.B16
-	VAND V2.B16, V26.B16, V24.B16
-	VUSRA $4, V18.B16, V24.B16
-	VSUB V4.B16, V24.B16, V24.B16
-	FMOVQ 528(R1), F20
-	VAND V3.B16, V26.B16, V21.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V21.B16, V20.B16
-	VSUB V4.B16, V20.B16, V20.B16
-	FSTPQ (F24, F20), 320(R23)
-	FMOVQ 592(R1), F25
-	VAND V2.B16, V27.B16, V22.B16
-	VUSRA $4, V25.B16, V22.B16
-	VSUB V4.B16, V22.B16, V22.B16
-	FMOVQ 656(R1), F5
-	VAND V3.B16, V27.B16, V23.B16
-	VUSHR $4, V5.B16, V5.B16
-	VUSRA $2, V23.B16, V5.B16
-	VSUB V4.B16, V5.B16, V5.B16
-	FSTPQ (F22, F5), 352(R23)
-	WORD $0x4e7c101e // saddw2 v30.4s, v0.4s, v28.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 16(R11), F29
-	WORD $0x6e3ddfde // fmul v30.4s, v30.4s, v29.4s
-	FSTPQ (F31, F30), 0(R23)
-	WORD $0x4e66100a // saddw2 v10.4s, v0.4s, v6.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 16(R11), F12
-	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
-	FSTPQ (F17, F10), 64(R23)
-	FMOVQ 480(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ 736(R1), F7
-	VSHL $4, V7.B16, V13.B16
-	VAND V2.B16, V13.B16, V8.B16
-	VORR V8.B16, V14.B16, V14.B16
-	VSUB V4.B16, V14.B16, V14.B16
-	FMOVQ 544(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V13.B16, V9.B16
-	VUSRA $2, V9.B16, V11.B16
-	VSUB V4.B16, V11.B16, V11.B16
-	FSTPQ (F14, F11), 384(R23)
-	FMOVQ 608(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V7.B16, V15.B16
-	VORR V15.B16, V16.B16, V16.B16
-	VSUB V4.B16, V16.B16, V16.B16
-	FMOVQ 672(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V7.B16, V18.B16
-	VUSRA $2, V18.B16, V19.B16
-	VSUB V4.B16, V19.B16, V19.B16
-	FSTPQ (F16, F19), 416(R23)
-	FMOVQ 480(R1), F21
-	FMOVQ 800(R1), F24
-	VSHL $4, V24.B16, V20.B16
-	VAND V2.B16, V20.B16, V25.B16
-	VUSRA $4, V21.B16, V25.B16
-	VSUB V4.B16, V25.B16, V25.B16
-	FMOVQ 544(R1), F26
-	VAND V3.B16, V20.B16, V27.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V27.B16, V26.B16
-	VSUB V4.B16, V26.B16, V26.B16
-	FSTPQ (F25, F26), 448(R23)
-	FMOVQ 608(R1), F23
-	VAND V2.B16, V24.B16, V22.B16
-	VUSRA $4, V23.B16, V22.B16
-	VSUB V4.B16, V22.B16, V22.B16
-	FMOVQ 672(R1), F5
-	VAND V3.B16, V24.B16, V28.B16
+	FMOVQ 160(R1), F5
+	VAND V3.B16, V25.B16, V28.B16
 	VUSHR $4, V5.B16, V5.B16
 	VUSRA $2, V28.B16, V5.B16
 	VSUB V4.B16, V5.B16, V5.B16
-	FSTPQ (F22, F5), 480(R23)
-	FMOVD 40(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d101f // saddw v31.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 32(R11), F30
-	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
-	FMOVD 56(R1), F6
-	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
-	WORD $0x0e66100c // saddw v12.4s, v0.4s, v6.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 32(R11), F17
-	WORD $0x6e31dd8c // fmul v12.4s, v12.4s, v17.4s
-	FMOVQ 496(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 752(R1), F8
-	VSHL $4, V8.B16, V9.B16
-	VAND V2.B16, V9.B16, V14.B16
-	VORR V14.B16, V10.B16, V10.B16
-	VSUB V4.B16, V10.B16, V10.B16
-	FMOVQ 560(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V9.B16, V15.B16
-	VUSRA $2, V15.B16, V11.B16
-	VSUB V4.B16, V11.B16, V11.B16
-	FSTPQ (F10, F11), 512(R23)
-	FMOVQ 624(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V2.B16, V8.B16, V7.B16
-	VORR V7.B16, V13.B16, V13.B16
-	VSUB V4.B16, V13.B16, V13.B16
-	FMOVQ 688(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V8.B16, V16.B16
-	VUSRA $2, V16.B16, V18.B16
-	VSUB V4.B16, V18.B16, V18.B16
-	FSTPQ (F13, F18), 544(R23)
-	FMOVQ 496(R1), F19
-	FMOVQ 816(R1), F21
-	VSHL $4, V21.B16, V27.B16
-	VAND V2.B16, V27.B16, V25.B16
-	VUSRA $4, V19.B16, V25.B16
+	FSTPQ (F24, F5), 448(R23)
+	FMOVQ 224(R1), F29
+	VAND V2.B16, V30.B16, V31.B16
+	VUSRA $4, V29.B16, V31.B16
+	VSUB V4.B16, V31.B16, V31.B16
+	FMOVQ 288(R1), F8
+	VAND V3.B16, V30.B16, V14.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $2, V14.B16, V8.B16
+	VSUB V4.B16, V8.B16, V8.B16
+	FSTPQ (F31, F8), 480(R23)
+	FMOVD 8(R1), F7
+	WORD $0x0f08a4e7 // sshll v7.8h, v7.8b, #0
+	WORD $0x0e67100a // saddw v10.4s, v0.4s, v7.4h
+	FMOVQ 160(R11), F9
+	FMOVQ 32(R11), F18
+	WORD $0x4e32cd49 // fmla v9.4s, v10.4s, v18.4s
+	FMOVD 24(R1), F16
+	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
+	WORD $0x0e701006 // saddw v6.4s, v0.4s, v16.4h
+	FMOVQ 160(R11), F12
+	FMOVQ 32(R11), F11
+	WORD $0x4e2bcccc // fmla v12.4s, v6.4s, v11.4s
+	FMOVQ 112(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 368(R1), F13
+	VSHL $4, V13.B16, V21.B16
+	VAND V2.B16, V21.B16, V26.B16
+	VORR V26.B16, V20.B16, V20.B16
+	VSUB V4.B16, V20.B16, V20.B16
+	FMOVQ 176(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V3.B16, V21.B16, V17.B16
+	VUSRA $2, V17.B16, V15.B16
+	VSUB V4.B16, V15.B16, V15.B16
+	FSTPQ (F20, F15), 512(R23)
+	FMOVQ 240(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V2.B16, V13.B16, V19.B16
+	VORR V19.B16, V27.B16, V27.B16
+	VSUB V4.B16, V27.B16, V27.B16
+	FMOVQ 304(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V13.B16, V23.B16
+	VUSRA $2, V23.B16, V22.B16
+	VSUB V4.B16, V22.B16, V22.B16
+	FSTPQ (F27, F22), 544(R23)
+	FMOVQ 112(R1), F28
+	FMOVQ 432(R1), F24
+	VSHL $4, V24.B16, V5.B16
+	VAND V2.B16, V5.B16, V29.B16
+	VUSRA $4, V28.B16, V29.B16
+	VSUB V4.B16, V29.B16, V29.B16
+	FMOVQ 176(R1), F25
+	VAND V3.B16, V5.B16, V30.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V30.B16, V25.B16
 	VSUB V4.B16, V25.B16, V25.B16
-	FMOVQ 560(R1), F26
-	VAND V3.B16, V27.B16, V23.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V23.B16, V26.B16
-	VSUB V4.B16, V26.B16, V26.B16
-	FSTPQ (F25, F26), 576(R23)
-	FMOVQ 624(R1), F20
-	VAND V2.B16, V21.B16, V24.B16
-	VUSRA $4, V20.B16, V24.B16
-	VSUB V4.B16, V24.B16, V24.B16
-	FMOVQ 688(R1), F28
-	VAND V3.B16, V21.B16, V22.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $2, V22.B16, V28.B16
-	VSUB V4.B16, V28.B16, V28.B16
-	FSTPQ (F24, F28), 608(R23)
-	WORD $0x4e7d1005 // saddw2 v5.4s, v0.4s, v29.8h
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	FMOVQ 48(R11), F30
-	WORD $0x6e3edca5 // fmul v5.4s, v5.4s, v30.4s
-	FSTPQ (F31, F5), 32(R23)
-	WORD $0x4e661011 // saddw2 v17.4s, v0.4s, v6.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 48(R11), F14
-	WORD $0x6e2ede31 // fmul v17.4s, v17.4s, v14.4s
+	FSTPQ (F29, F25), 576(R23)
+	FMOVQ 240(R1), F14
+	VAND V2.B16, V24.B16, V31.B16
+	VUSRA $4, V14.B16, V31.B16
+	VSUB V4.B16, V31.B16, V31.B16
+	FMOVQ 304(R1), F8
+	VAND V3.B16, V24.B16, V10.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $2, V10.B16, V8.B16
+	VSUB V4.B16, V8.B16, V8.B16
+	FSTPQ (F31, F8), 608(R23)
+	WORD $0x4e671012 // saddw2 v18.4s, v0.4s, v7.8h
+	FMOVQ 176(R11), F6
+	FMOVQ 48(R11), F11
+	WORD $0x4e2bce46 // fmla v6.4s, v18.4s, v11.4s
+	FSTPQ (F9, F6), 32(R23)
+	WORD $0x4e70101a // saddw2 v26.4s, v0.4s, v16.8h
+	FMOVQ 176(R11), F17
+	FMOVQ 48(R11), F20
+	WORD $0x4e34cf51 // fmla v17.4s, v26.4s, v20.4s
 	FSTPQ (F12, F17), 96(R23)
+	ADD $640, R23
+	FMOVQ 448(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ 704(R1), F19
+	VSHL $4, V19.B16, V21.B16
+	VAND V2.B16, V21.B16, V13.B16
+	VORR V13.B16, V15.B16, V15.B16
+	VSUB V4.B16, V15.B16, V15.B16
+	FMOVQ 512(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V21.B16, V27.B16
+	VUSRA $2, V27.B16, V23.B16
+	VSUB V4.B16, V23.B16, V23.B16
+	FSTPQ (F15, F23), 128(R23)
+	FMOVQ 576(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V2.B16, V19.B16, V28.B16
+	VORR V28.B16, V22.B16, V22.B16
+	VSUB V4.B16, V22.B16, V22.B16
+	FMOVQ 640(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V19.B16, V29.B16
+	VUSRA $2, V29.B16, V30.B16
+	VSUB V4.B16, V30.B16, V30.B16
+	FSTPQ (F22, F30), 160(R23)
+	FMOVQ 448(R1), F25
+	FMOVQ 768(R1), F14
+	VSHL $4, V14.B16, V5.B16
+	VAND V2.B16, V5.B16, V24.B16
+	VUSRA $4, V25.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FMOVQ 512(R1), F10
+	VAND V3.B16, V5.B16, V31.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V31.B16, V10.B16
+	VSUB V4.B16, V10.B16, V10.B16
+	FSTPQ (F24, F10), 192(R23)
+	FMOVQ 576(R1), F8
+	VAND V2.B16, V14.B16, V7.B16
+	VUSRA $4, V8.B16, V7.B16
+	VSUB V4.B16, V7.B16, V7.B16
+	FMOVQ 640(R1), F18
+	VAND V3.B16, V14.B16, V11.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V11.B16, V18.B16
+	VSUB V4.B16, V18.B16, V18.B16
+	FSTPQ (F7, F18), 224(R23)
+	FMOVD 32(R1), F9
+	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
+	WORD $0x0e691006 // saddw v6.4s, v0.4s, v9.4h
+	FMOVQ 128(R11), F16
+	FMOVQ 0(R11), F26
+	WORD $0x4e3accd0 // fmla v16.4s, v6.4s, v26.4s
+	FMOVD 48(R1), F20
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x0e74100c // saddw v12.4s, v0.4s, v20.4h
+	FMOVQ 128(R11), F17
+	FMOVQ 0(R11), F13
+	WORD $0x4e2dcd91 // fmla v17.4s, v12.4s, v13.4s
+	FMOVQ 464(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 720(R1), F15
+	VSHL $4, V15.B16, V23.B16
+	VAND V2.B16, V23.B16, V28.B16
+	VORR V28.B16, V27.B16, V27.B16
+	VSUB V4.B16, V27.B16, V27.B16
+	FMOVQ 528(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V23.B16, V19.B16
+	VUSRA $2, V19.B16, V21.B16
+	VSUB V4.B16, V21.B16, V21.B16
+	FSTPQ (F27, F21), 256(R23)
+	FMOVQ 592(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V2.B16, V15.B16, V22.B16
+	VORR V22.B16, V29.B16, V29.B16
+	VSUB V4.B16, V29.B16, V29.B16
+	FMOVQ 656(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V15.B16, V25.B16
+	VUSRA $2, V25.B16, V30.B16
+	VSUB V4.B16, V30.B16, V30.B16
+	FSTPQ (F29, F30), 288(R23)
+	FMOVQ 464(R1), F31
+	FMOVQ 784(R1), F24
+	VSHL $4, V24.B16, V10.B16
+	VAND V2.B16, V10.B16, V8.B16
+	VUSRA $4, V31.B16, V8.B16
+	VSUB V4.B16, V8.B16, V8.B16
+	FMOVQ 528(R1), F5
+	VAND V3.B16, V10.B16, V14.B16
+	VUSHR $4, V5.B16, V5.B16
+	VUSRA $2, V14.B16, V5.B16
+	VSUB V4.B16, V5.B16, V5.B16
+	FSTPQ (F8, F5), 320(R23)
+	FMOVQ 592(R1), F11
+	VAND V2.B16, V24.B16, V7.B16
+	VUSRA $4, V11.B16, V7.B16
+	VSUB V4.B16, V7.B16, V7.B16
+	FMOVQ 656(R1), F18
+	VAND V3.B16, V24.B16, V6.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V6.B16, V18.B16
+	VSUB V4.B16, V18.B16, V18.B16
+	FSTPQ (F7, F18), 352(R23)
+	WORD $0x4e69101a // saddw2 v26.4s, v0.4s, v9.8h
+	FMOVQ 144(R11), F12
+	FMOVQ 16(R11), F13
+	WORD $0x4e2dcf4c // fmla v12.4s, v26.4s, v13.4s
+	FSTPQ (F16, F12), 0(R23)
+	WORD $0x4e74101c // saddw2 v28.4s, v0.4s, v20.8h
+	FMOVQ 144(R11), F19
+	FMOVQ 16(R11), F27
+	WORD $0x4e3bcf93 // fmla v19.4s, v28.4s, v27.4s
+	FSTPQ (F17, F19), 64(R23)
+	FMOVQ 480(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 736(R1), F22
+	VSHL $4, V22.B16, V23.B16
+	VAND V2.B16, V23.B16, V15.B16
+	VORR V15.B16, V21.B16, V21.B16
+	VSUB V4.B16, V21.B16, V21.B16
+	FMOVQ 544(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V23.B16, V29.B16
+	VUSRA $2, V29.B16, V25.B16
+	VSUB V4.B16, V25.B16, V25.B16
+	FSTPQ (F21, F25), 384(R23)
+	FMOVQ 608(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V22.B16, V31.B16
+	VORR V31.B16, V30.B16, V30.B16
+	VSUB V4.B16, V30.B16, V30.B16
+	FMOVQ 672(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V22.B16, V8.B16
+	VUSRA $2, V8.B16, V14.B16
+	VSUB V4.B16, V14.B16, V14.B16
+	FSTPQ (F30, F14), 416(R23)
+	FMOVQ 480(R1), F5
+	FMOVQ 800(R1), F11
+	VSHL $4, V11.B16, V10.B16
+	VAND V2.B16, V10.B16, V24.B16
+	VUSRA $4, V5.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FMOVQ 544(R1), F6
+	VAND V3.B16, V10.B16, V7.B16
+	VUSHR $4, V6.B16, V6.B16
+	VUSRA $2, V7.B16, V6.B16
+	VSUB V4.B16, V6.B16, V6.B16
+	FSTPQ (F24, F6), 448(R23)
+	FMOVQ 608(R1), F18
+	VAND V2.B16, V11.B16, V9.B16
+	VUSRA $4, V18.B16, V9.B16
+	VSUB V4.B16, V9.B16, V9.B16
+	FMOVQ 672(R1), F26
+	VAND V3.B16, V11.B16, V13.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V13.B16, V26.B16
+	VSUB V4.B16, V26.B16, V26.B16
+	FSTPQ (F9, F26), 480(R23)
+	FMOVD 40(R1), F16
+	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
+	WORD $0x0e70100c // saddw v12.4s, v0.4s, v16.4h
+	FMOVQ 160(R11), F20
+	FMOVQ 32(R11), F28
+	WORD $0x4e3ccd94 // fmla v20.4s, v12.4s, v28.4s
+	FMOVD 56(R1), F27
+	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
+	WORD $0x0e7b1011 // saddw v17.4s, v0.4s, v27.4h
+	FMOVQ 160(R11), F19
+	FMOVQ 32(R11), F15
+	WORD $0x4e2fce33 // fmla v19.4s, v17.4s, v15.4s
+	FMOVQ 496(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 752(R1), F21
+	VSHL $4, V21.B16, V25.B16
+	VAND V2.B16, V25.B16, V31.B16
+	VORR V31.B16, V29.B16, V29.B16
+	VSUB V4.B16, V29.B16, V29.B16
+	FMOVQ 560(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V25.B16, V22.B16
+	VUSRA $2, V22.B16, V23.B16
+	VSUB V4.B16, V23.B16, V23.B16
+	FSTPQ (F29, F23), 512(R23)
+	FMOVQ 624(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V2.B16, V21.B16, V30.B16
+	VORR V30.B16, V8.B16, V8.B16
+	VSUB V4.B16, V8.B16, V8.B16
+	FMOVQ 688(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V21.B16, V5.B16
+	VUSRA $2, V5.B16, V14.B16
+	VSUB V4.B16, V14.B16, V14.B16
+	FSTPQ (F8, F14), 544(R23)
+	FMOVQ 496(R1), F7
+	FMOVQ 816(R1), F24
+	VSHL $4, V24.B16, V6.B16
+	VAND V2.B16, V6.B16, V18.B16
+	VUSRA $4, V7.B16, V18.B16
+	VSUB V4.B16, V18.B16, V18.B16
+	FMOVQ 560(R1), F10
+	VAND V3.B16, V6.B16, V11.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V11.B16, V10.B16
+	VSUB V4.B16, V10.B16, V10.B16
+	FSTPQ (F18, F10), 576(R23)
+	FMOVQ 624(R1), F13
+	VAND V2.B16, V24.B16, V9.B16
+	VUSRA $4, V13.B16, V9.B16
+	VSUB V4.B16, V9.B16, V9.B16
+	FMOVQ 688(R1), F26
+	VAND V3.B16, V24.B16, V12.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V12.B16, V26.B16
+	VSUB V4.B16, V26.B16, V26.B16
+	FSTPQ (F9, F26), 608(R23)
+	WORD $0x4e70101c // saddw2 v28.4s, v0.4s, v16.8h
+	FMOVQ 176(R11), F17
+	FMOVQ 48(R11), F15
+	WORD $0x4e2fcf91 // fmla v17.4s, v28.4s, v15.4s
+	FSTPQ (F20, F17), 32(R23)
+	WORD $0x4e7b101f // saddw2 v31.4s, v0.4s, v27.8h
+	FMOVQ 176(R11), F22
+	FMOVQ 48(R11), F29
+	WORD $0x4e3dcff6 // fmla v22.4s, v31.4s, v29.4s
+	FSTPQ (F19, F22), 96(R23)
 	ADD $640, R23
 	ADD $832, R1
 	SUBS $2, R4
@@ -10484,201 +10622,201 @@ pair112:
 row114:
 	ADD R19, R14, R20
 	ADD R15, R13, R22
-	FMOVQ 0(R14), F15
-	FMOVQ 16(R14), F10
-	FMOVQ 32(R14), F11
-	FMOVQ 48(R14), F7
-	FMOVQ 0(R20), F9
+	FMOVQ 0(R14), F23
+	FMOVQ 16(R14), F30
+	FMOVQ 32(R14), F25
+	FMOVQ 48(R14), F21
+	FMOVQ 0(R20), F5
 	FMOVQ 16(R20), F8
-	FMOVQ 32(R20), F16
-	FMOVQ 48(R20), F13
+	FMOVQ 32(R20), F14
+	FMOVQ 48(R20), F7
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile115:
-	FMOVQ 0(R21), F18
-	FMOVQ 16(R21), F19
-	FMOVQ 32(R21), F23
-	FMOVQ 0(R22), F25
-	FMOVQ 16(R22), F26
-	FMOVQ 32(R22), F20
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F21
-	FMOVQ 128(R23), F22
-	WORD $0x4f92e2db // sdot v27.4s, v22.16b, v18.4b[0]
-	WORD $0x4f99e2d5 // sdot v21.4s, v22.16b, v25.4b[0]
-	FMOVQ 144(R23), F24
-	WORD $0x4fb2e31b // sdot v27.4s, v24.16b, v18.4b[1]
-	WORD $0x4fb9e315 // sdot v21.4s, v24.16b, v25.4b[1]
+	FMOVQ 0(R21), F11
+	FMOVQ 16(R21), F18
+	FMOVQ 32(R21), F10
+	FMOVQ 0(R22), F13
+	FMOVQ 16(R22), F6
+	FMOVQ 32(R22), F24
+	FMOVQ 0(R10), F12
+	FMOVQ 0(R10), F9
+	FMOVQ 128(R23), F26
+	WORD $0x4f8be34c // sdot v12.4s, v26.16b, v11.4b[0]
+	WORD $0x4f8de349 // sdot v9.4s, v26.16b, v13.4b[0]
+	FMOVQ 144(R23), F16
+	WORD $0x4fabe20c // sdot v12.4s, v16.16b, v11.4b[1]
+	WORD $0x4fade209 // sdot v9.4s, v16.16b, v13.4b[1]
 	FMOVQ 160(R23), F28
-	WORD $0x4f92eb9b // sdot v27.4s, v28.16b, v18.4b[2]
-	WORD $0x4f99eb95 // sdot v21.4s, v28.16b, v25.4b[2]
-	FMOVQ 176(R23), F29
-	WORD $0x4fb2ebbb // sdot v27.4s, v29.16b, v18.4b[3]
-	WORD $0x4fb9ebb5 // sdot v21.4s, v29.16b, v25.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f97937b // fmul v27.4s, v27.4s, v23.s[0]
-	WORD $0x4f9492b5 // fmul v21.4s, v21.4s, v20.s[0]
-	FMOVQ 0(R10), F30
-	FMOVQ 0(R10), F31
-	FMOVQ 192(R23), F5
-	WORD $0x4f93e0be // sdot v30.4s, v5.16b, v19.4b[0]
-	WORD $0x4f9ae0bf // sdot v31.4s, v5.16b, v26.4b[0]
-	FMOVQ 208(R23), F6
-	WORD $0x4fb3e0de // sdot v30.4s, v6.16b, v19.4b[1]
-	WORD $0x4fbae0df // sdot v31.4s, v6.16b, v26.4b[1]
-	FMOVQ 224(R23), F14
-	WORD $0x4f93e9de // sdot v30.4s, v14.16b, v19.4b[2]
-	WORD $0x4f9ae9df // sdot v31.4s, v14.16b, v26.4b[2]
-	FMOVQ 240(R23), F12
-	WORD $0x4fb3e99e // sdot v30.4s, v12.16b, v19.4b[3]
-	WORD $0x4fbae99f // sdot v31.4s, v12.16b, v26.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb793de // fmul v30.4s, v30.4s, v23.s[1]
-	WORD $0x4fb493ff // fmul v31.4s, v31.4s, v20.s[1]
-	FMOVQ 0(R23), F17
-	WORD $0x4e31cf6f // fmla v15.4s, v27.4s, v17.4s
-	WORD $0x4e31cea9 // fmla v9.4s, v21.4s, v17.4s
-	FMOVQ 64(R23), F22
-	WORD $0x4e36cfcf // fmla v15.4s, v30.4s, v22.4s
-	WORD $0x4e36cfe9 // fmla v9.4s, v31.4s, v22.4s
-	FMOVQ 0(R10), F24
+	WORD $0x4f8beb8c // sdot v12.4s, v28.16b, v11.4b[2]
+	WORD $0x4f8deb89 // sdot v9.4s, v28.16b, v13.4b[2]
+	FMOVQ 176(R23), F15
+	WORD $0x4fabe9ec // sdot v12.4s, v15.16b, v11.4b[3]
+	WORD $0x4fade9e9 // sdot v9.4s, v15.16b, v13.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f8a918c // fmul v12.4s, v12.4s, v10.s[0]
+	WORD $0x4f989129 // fmul v9.4s, v9.4s, v24.s[0]
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F17
+	FMOVQ 192(R23), F27
+	WORD $0x4f92e374 // sdot v20.4s, v27.16b, v18.4b[0]
+	WORD $0x4f86e371 // sdot v17.4s, v27.16b, v6.4b[0]
+	FMOVQ 208(R23), F31
+	WORD $0x4fb2e3f4 // sdot v20.4s, v31.16b, v18.4b[1]
+	WORD $0x4fa6e3f1 // sdot v17.4s, v31.16b, v6.4b[1]
+	FMOVQ 224(R23), F29
+	WORD $0x4f92ebb4 // sdot v20.4s, v29.16b, v18.4b[2]
+	WORD $0x4f86ebb1 // sdot v17.4s, v29.16b, v6.4b[2]
+	FMOVQ 240(R23), F19
+	WORD $0x4fb2ea74 // sdot v20.4s, v19.16b, v18.4b[3]
+	WORD $0x4fa6ea71 // sdot v17.4s, v19.16b, v6.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4faa9294 // fmul v20.4s, v20.4s, v10.s[1]
+	WORD $0x4fb89231 // fmul v17.4s, v17.4s, v24.s[1]
+	FMOVQ 0(R23), F22
+	WORD $0x4e36cd97 // fmla v23.4s, v12.4s, v22.4s
+	WORD $0x4e36cd25 // fmla v5.4s, v9.4s, v22.4s
+	FMOVQ 64(R23), F26
+	WORD $0x4e3ace97 // fmla v23.4s, v20.4s, v26.4s
+	WORD $0x4e3ace25 // fmla v5.4s, v17.4s, v26.4s
+	FMOVQ 0(R10), F16
 	FMOVQ 0(R10), F28
-	FMOVQ 256(R23), F29
-	WORD $0x4f92e3b8 // sdot v24.4s, v29.16b, v18.4b[0]
-	WORD $0x4f99e3bc // sdot v28.4s, v29.16b, v25.4b[0]
-	FMOVQ 272(R23), F5
-	WORD $0x4fb2e0b8 // sdot v24.4s, v5.16b, v18.4b[1]
-	WORD $0x4fb9e0bc // sdot v28.4s, v5.16b, v25.4b[1]
-	FMOVQ 288(R23), F6
-	WORD $0x4f92e8d8 // sdot v24.4s, v6.16b, v18.4b[2]
-	WORD $0x4f99e8dc // sdot v28.4s, v6.16b, v25.4b[2]
-	FMOVQ 304(R23), F14
-	WORD $0x4fb2e9d8 // sdot v24.4s, v14.16b, v18.4b[3]
-	WORD $0x4fb9e9dc // sdot v28.4s, v14.16b, v25.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	FMOVQ 256(R23), F15
+	WORD $0x4f8be1f0 // sdot v16.4s, v15.16b, v11.4b[0]
+	WORD $0x4f8de1fc // sdot v28.4s, v15.16b, v13.4b[0]
+	FMOVQ 272(R23), F27
+	WORD $0x4fabe370 // sdot v16.4s, v27.16b, v11.4b[1]
+	WORD $0x4fade37c // sdot v28.4s, v27.16b, v13.4b[1]
+	FMOVQ 288(R23), F31
+	WORD $0x4f8bebf0 // sdot v16.4s, v31.16b, v11.4b[2]
+	WORD $0x4f8debfc // sdot v28.4s, v31.16b, v13.4b[2]
+	FMOVQ 304(R23), F29
+	WORD $0x4fabebb0 // sdot v16.4s, v29.16b, v11.4b[3]
+	WORD $0x4fadebbc // sdot v28.4s, v29.16b, v13.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f979318 // fmul v24.4s, v24.4s, v23.s[0]
-	WORD $0x4f94939c // fmul v28.4s, v28.4s, v20.s[0]
+	WORD $0x4f8a9210 // fmul v16.4s, v16.4s, v10.s[0]
+	WORD $0x4f98939c // fmul v28.4s, v28.4s, v24.s[0]
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F12
+	FMOVQ 320(R23), F9
+	WORD $0x4f92e133 // sdot v19.4s, v9.16b, v18.4b[0]
+	WORD $0x4f86e12c // sdot v12.4s, v9.16b, v6.4b[0]
+	FMOVQ 336(R23), F22
+	WORD $0x4fb2e2d3 // sdot v19.4s, v22.16b, v18.4b[1]
+	WORD $0x4fa6e2cc // sdot v12.4s, v22.16b, v6.4b[1]
+	FMOVQ 352(R23), F20
+	WORD $0x4f92ea93 // sdot v19.4s, v20.16b, v18.4b[2]
+	WORD $0x4f86ea8c // sdot v12.4s, v20.16b, v6.4b[2]
+	FMOVQ 368(R23), F17
+	WORD $0x4fb2ea33 // sdot v19.4s, v17.16b, v18.4b[3]
+	WORD $0x4fa6ea2c // sdot v12.4s, v17.16b, v6.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4faa9273 // fmul v19.4s, v19.4s, v10.s[1]
+	WORD $0x4fb8918c // fmul v12.4s, v12.4s, v24.s[1]
+	FMOVQ 16(R23), F26
+	WORD $0x4e3ace1e // fmla v30.4s, v16.4s, v26.4s
+	WORD $0x4e3acf88 // fmla v8.4s, v28.4s, v26.4s
+	FMOVQ 80(R23), F15
+	WORD $0x4e2fce7e // fmla v30.4s, v19.4s, v15.4s
+	WORD $0x4e2fcd88 // fmla v8.4s, v12.4s, v15.4s
+	FMOVQ 0(R10), F27
+	FMOVQ 0(R10), F31
+	FMOVQ 384(R23), F29
+	WORD $0x4f8be3bb // sdot v27.4s, v29.16b, v11.4b[0]
+	WORD $0x4f8de3bf // sdot v31.4s, v29.16b, v13.4b[0]
+	FMOVQ 400(R23), F9
+	WORD $0x4fabe13b // sdot v27.4s, v9.16b, v11.4b[1]
+	WORD $0x4fade13f // sdot v31.4s, v9.16b, v13.4b[1]
+	FMOVQ 416(R23), F22
+	WORD $0x4f8beadb // sdot v27.4s, v22.16b, v11.4b[2]
+	WORD $0x4f8deadf // sdot v31.4s, v22.16b, v13.4b[2]
+	FMOVQ 432(R23), F20
+	WORD $0x4fabea9b // sdot v27.4s, v20.16b, v11.4b[3]
+	WORD $0x4fadea9f // sdot v31.4s, v20.16b, v13.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4f8a937b // fmul v27.4s, v27.4s, v10.s[0]
+	WORD $0x4f9893ff // fmul v31.4s, v31.4s, v24.s[0]
+	FMOVQ 0(R10), F17
+	FMOVQ 0(R10), F16
+	FMOVQ 448(R23), F28
+	WORD $0x4f92e391 // sdot v17.4s, v28.16b, v18.4b[0]
+	WORD $0x4f86e390 // sdot v16.4s, v28.16b, v6.4b[0]
+	FMOVQ 464(R23), F26
+	WORD $0x4fb2e351 // sdot v17.4s, v26.16b, v18.4b[1]
+	WORD $0x4fa6e350 // sdot v16.4s, v26.16b, v6.4b[1]
+	FMOVQ 480(R23), F19
+	WORD $0x4f92ea71 // sdot v17.4s, v19.16b, v18.4b[2]
+	WORD $0x4f86ea70 // sdot v16.4s, v19.16b, v6.4b[2]
+	FMOVQ 496(R23), F12
+	WORD $0x4fb2e991 // sdot v17.4s, v12.16b, v18.4b[3]
+	WORD $0x4fa6e990 // sdot v16.4s, v12.16b, v6.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4faa9231 // fmul v17.4s, v17.4s, v10.s[1]
+	WORD $0x4fb89210 // fmul v16.4s, v16.4s, v24.s[1]
+	FMOVQ 32(R23), F15
+	WORD $0x4e2fcf79 // fmla v25.4s, v27.4s, v15.4s
+	WORD $0x4e2fcfee // fmla v14.4s, v31.4s, v15.4s
+	FMOVQ 96(R23), F29
+	WORD $0x4e3dce39 // fmla v25.4s, v17.4s, v29.4s
+	WORD $0x4e3dce0e // fmla v14.4s, v16.4s, v29.4s
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F22
+	FMOVQ 512(R23), F20
+	WORD $0x4f8be289 // sdot v9.4s, v20.16b, v11.4b[0]
+	WORD $0x4f8de296 // sdot v22.4s, v20.16b, v13.4b[0]
+	FMOVQ 528(R23), F28
+	WORD $0x4fabe389 // sdot v9.4s, v28.16b, v11.4b[1]
+	WORD $0x4fade396 // sdot v22.4s, v28.16b, v13.4b[1]
+	FMOVQ 544(R23), F26
+	WORD $0x4f8beb49 // sdot v9.4s, v26.16b, v11.4b[2]
+	WORD $0x4f8deb56 // sdot v22.4s, v26.16b, v13.4b[2]
+	FMOVQ 560(R23), F19
+	WORD $0x4fabea69 // sdot v9.4s, v19.16b, v11.4b[3]
+	WORD $0x4fadea76 // sdot v22.4s, v19.16b, v13.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f8a9129 // fmul v9.4s, v9.4s, v10.s[0]
+	WORD $0x4f9892d6 // fmul v22.4s, v22.4s, v24.s[0]
 	FMOVQ 0(R10), F12
 	FMOVQ 0(R10), F27
-	FMOVQ 320(R23), F21
-	WORD $0x4f93e2ac // sdot v12.4s, v21.16b, v19.4b[0]
-	WORD $0x4f9ae2bb // sdot v27.4s, v21.16b, v26.4b[0]
-	FMOVQ 336(R23), F17
-	WORD $0x4fb3e22c // sdot v12.4s, v17.16b, v19.4b[1]
-	WORD $0x4fbae23b // sdot v27.4s, v17.16b, v26.4b[1]
-	FMOVQ 352(R23), F30
-	WORD $0x4f93ebcc // sdot v12.4s, v30.16b, v19.4b[2]
-	WORD $0x4f9aebdb // sdot v27.4s, v30.16b, v26.4b[2]
-	FMOVQ 368(R23), F31
-	WORD $0x4fb3ebec // sdot v12.4s, v31.16b, v19.4b[3]
-	WORD $0x4fbaebfb // sdot v27.4s, v31.16b, v26.4b[3]
+	FMOVQ 576(R23), F31
+	WORD $0x4f92e3ec // sdot v12.4s, v31.16b, v18.4b[0]
+	WORD $0x4f86e3fb // sdot v27.4s, v31.16b, v6.4b[0]
+	FMOVQ 592(R23), F15
+	WORD $0x4fb2e1ec // sdot v12.4s, v15.16b, v18.4b[1]
+	WORD $0x4fa6e1fb // sdot v27.4s, v15.16b, v6.4b[1]
+	FMOVQ 608(R23), F17
+	WORD $0x4f92ea2c // sdot v12.4s, v17.16b, v18.4b[2]
+	WORD $0x4f86ea3b // sdot v27.4s, v17.16b, v6.4b[2]
+	FMOVQ 624(R23), F16
+	WORD $0x4fb2ea0c // sdot v12.4s, v16.16b, v18.4b[3]
+	WORD $0x4fa6ea1b // sdot v27.4s, v16.16b, v6.4b[3]
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fb7918c // fmul v12.4s, v12.4s, v23.s[1]
-	WORD $0x4fb4937b // fmul v27.4s, v27.4s, v20.s[1]
-	FMOVQ 16(R23), F22
-	WORD $0x4e36cf0a // fmla v10.4s, v24.4s, v22.4s
-	WORD $0x4e36cf88 // fmla v8.4s, v28.4s, v22.4s
-	FMOVQ 80(R23), F29
-	WORD $0x4e3dcd8a // fmla v10.4s, v12.4s, v29.4s
-	WORD $0x4e3dcf68 // fmla v8.4s, v27.4s, v29.4s
-	FMOVQ 0(R10), F5
-	FMOVQ 0(R10), F6
-	FMOVQ 384(R23), F14
-	WORD $0x4f92e1c5 // sdot v5.4s, v14.16b, v18.4b[0]
-	WORD $0x4f99e1c6 // sdot v6.4s, v14.16b, v25.4b[0]
-	FMOVQ 400(R23), F21
-	WORD $0x4fb2e2a5 // sdot v5.4s, v21.16b, v18.4b[1]
-	WORD $0x4fb9e2a6 // sdot v6.4s, v21.16b, v25.4b[1]
-	FMOVQ 416(R23), F17
-	WORD $0x4f92ea25 // sdot v5.4s, v17.16b, v18.4b[2]
-	WORD $0x4f99ea26 // sdot v6.4s, v17.16b, v25.4b[2]
-	FMOVQ 432(R23), F30
-	WORD $0x4fb2ebc5 // sdot v5.4s, v30.16b, v18.4b[3]
-	WORD $0x4fb9ebc6 // sdot v6.4s, v30.16b, v25.4b[3]
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4f9790a5 // fmul v5.4s, v5.4s, v23.s[0]
-	WORD $0x4f9490c6 // fmul v6.4s, v6.4s, v20.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F24
-	FMOVQ 448(R23), F28
-	WORD $0x4f93e39f // sdot v31.4s, v28.16b, v19.4b[0]
-	WORD $0x4f9ae398 // sdot v24.4s, v28.16b, v26.4b[0]
-	FMOVQ 464(R23), F22
-	WORD $0x4fb3e2df // sdot v31.4s, v22.16b, v19.4b[1]
-	WORD $0x4fbae2d8 // sdot v24.4s, v22.16b, v26.4b[1]
-	FMOVQ 480(R23), F12
-	WORD $0x4f93e99f // sdot v31.4s, v12.16b, v19.4b[2]
-	WORD $0x4f9ae998 // sdot v24.4s, v12.16b, v26.4b[2]
-	FMOVQ 496(R23), F27
-	WORD $0x4fb3eb7f // sdot v31.4s, v27.16b, v19.4b[3]
-	WORD $0x4fbaeb78 // sdot v24.4s, v27.16b, v26.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fb793ff // fmul v31.4s, v31.4s, v23.s[1]
-	WORD $0x4fb49318 // fmul v24.4s, v24.4s, v20.s[1]
-	FMOVQ 32(R23), F29
-	WORD $0x4e3dccab // fmla v11.4s, v5.4s, v29.4s
-	WORD $0x4e3dccd0 // fmla v16.4s, v6.4s, v29.4s
-	FMOVQ 96(R23), F14
-	WORD $0x4e2ecfeb // fmla v11.4s, v31.4s, v14.4s
-	WORD $0x4e2ecf10 // fmla v16.4s, v24.4s, v14.4s
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F17
-	FMOVQ 512(R23), F30
-	WORD $0x4f92e3d5 // sdot v21.4s, v30.16b, v18.4b[0]
-	WORD $0x4f99e3d1 // sdot v17.4s, v30.16b, v25.4b[0]
-	FMOVQ 528(R23), F28
-	WORD $0x4fb2e395 // sdot v21.4s, v28.16b, v18.4b[1]
-	WORD $0x4fb9e391 // sdot v17.4s, v28.16b, v25.4b[1]
-	FMOVQ 544(R23), F22
-	WORD $0x4f92ead5 // sdot v21.4s, v22.16b, v18.4b[2]
-	WORD $0x4f99ead1 // sdot v17.4s, v22.16b, v25.4b[2]
-	FMOVQ 560(R23), F12
-	WORD $0x4fb2e995 // sdot v21.4s, v12.16b, v18.4b[3]
-	WORD $0x4fb9e991 // sdot v17.4s, v12.16b, v25.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f9792b5 // fmul v21.4s, v21.4s, v23.s[0]
-	WORD $0x4f949231 // fmul v17.4s, v17.4s, v20.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F5
-	FMOVQ 576(R23), F6
-	WORD $0x4f93e0db // sdot v27.4s, v6.16b, v19.4b[0]
-	WORD $0x4f9ae0c5 // sdot v5.4s, v6.16b, v26.4b[0]
-	FMOVQ 592(R23), F29
-	WORD $0x4fb3e3bb // sdot v27.4s, v29.16b, v19.4b[1]
-	WORD $0x4fbae3a5 // sdot v5.4s, v29.16b, v26.4b[1]
-	FMOVQ 608(R23), F31
-	WORD $0x4f93ebfb // sdot v27.4s, v31.16b, v19.4b[2]
-	WORD $0x4f9aebe5 // sdot v5.4s, v31.16b, v26.4b[2]
-	FMOVQ 624(R23), F24
-	WORD $0x4fb3eb1b // sdot v27.4s, v24.16b, v19.4b[3]
-	WORD $0x4fbaeb05 // sdot v5.4s, v24.16b, v26.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4fb7937b // fmul v27.4s, v27.4s, v23.s[1]
-	WORD $0x4fb490a5 // fmul v5.4s, v5.4s, v20.s[1]
-	FMOVQ 48(R23), F14
-	WORD $0x4e2ecea7 // fmla v7.4s, v21.4s, v14.4s
-	WORD $0x4e2ece2d // fmla v13.4s, v17.4s, v14.4s
-	FMOVQ 112(R23), F30
-	WORD $0x4e3ecf67 // fmla v7.4s, v27.4s, v30.4s
-	WORD $0x4e3eccad // fmla v13.4s, v5.4s, v30.4s
+	WORD $0x4faa918c // fmul v12.4s, v12.4s, v10.s[1]
+	WORD $0x4fb8937b // fmul v27.4s, v27.4s, v24.s[1]
+	FMOVQ 48(R23), F29
+	WORD $0x4e3dcd35 // fmla v21.4s, v9.4s, v29.4s
+	WORD $0x4e3dcec7 // fmla v7.4s, v22.4s, v29.4s
+	FMOVQ 112(R23), F20
+	WORD $0x4e34cd95 // fmla v21.4s, v12.4s, v20.4s
+	WORD $0x4e34cf67 // fmla v7.4s, v27.4s, v20.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $640, R23
 	SUBS $1, R4
 	BNE tile115
-	FSTPQ (F15, F10), 0(R14)
-	FSTPQ (F11, F7), 32(R14)
-	FSTPQ (F9, F8), 0(R20)
-	FSTPQ (F16, F13), 32(R20)
+	FSTPQ (F23, F30), 0(R14)
+	FSTPQ (F25, F21), 32(R14)
+	FSTPQ (F5, F8), 0(R20)
+	FSTPQ (F14, F7), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -10702,7 +10840,7 @@ TEXT ·mulIQ4_NLDotx1(SB), NOSPLIT, $0-8
 	FMOVQ 0(R10), F0
 	MOVW $0xf0f0f0f, R5
 	VDUP R5, V1.S4
-	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F2
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
@@ -11087,16 +11225,16 @@ last119:
 
 // mulIQ4_NLDot multiplies IQ4_NL weights with several rows of activations.
 // func mulIQ4_NLDot(a *panel.Args)
-TEXT ·mulIQ4_NLDot(SB), 0, $4800-8
+TEXT ·mulIQ4_NLDot(SB), 0, $4928-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-4800(SP), R11
+	MOVD $buf-4928(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
 	MOVW $0xf0f0f0f, R5
 	VDUP R5, V1.S4
-	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F2
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
@@ -11123,7 +11261,7 @@ bunch122:
 	CMP R4, R9
 	CSEL LT, R9, R4, R4
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair123:
 	FMOVQ 64(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
@@ -11392,7 +11530,7 @@ row125:
 	FMOVQ 32(R20), F25
 	FMOVQ 48(R20), F26
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile126:
 	FMOVQ 0(R21), F27
@@ -11583,16 +11721,16 @@ tile126:
 
 // mulIQ4_XSDotx1 multiplies IQ4_XS weights with a few rows of activations, one by one.
 // func mulIQ4_XSDotx1(a *panel.Args)
-TEXT ·mulIQ4_XSDotx1(SB), 0, $192-8
+TEXT ·mulIQ4_XSDotx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
 	MOVW $0xf0f0f0f, R5
 	VDUP R5, V1.S4
-	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F2
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
@@ -11614,388 +11752,397 @@ row128:
 	MOVD 40(R0), R9
 	LSR $3, R9
 block129:
-	FMOVD 0(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 0(R11)
-	FMOVD 8(R1), F8
+	FMOVQ 32(R10), F7
+	FMOVD 0(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 16(R11)
-	FMOVD 16(R1), F9
+	FMOVQ F8, 0(R11)
+	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
+	FMOVQ F8, 128(R11)
+	FMOVD 8(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 32(R11)
-	FMOVD 24(R1), F10
+	FMOVQ F9, 16(R11)
+	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
+	FMOVQ F9, 144(R11)
+	FMOVD 16(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 48(R11)
+	FMOVQ F10, 32(R11)
+	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
+	FMOVQ F10, 160(R11)
+	FMOVD 24(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVQ F11, 48(R11)
+	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
+	FMOVQ F11, 176(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair130:
-	FMOVQ 0(R2), F11
-	FMOVQ 16(R2), F12
-	FMOVQ 32(R2), F13
+	FMOVQ 0(R2), F12
+	FMOVQ 16(R2), F13
+	FMOVQ 32(R2), F14
 	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F14
-	FMOVQ 64(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x4f8be1ee // sdot v14.4s, v15.16b, v11.4b[0]
-	FMOVQ 128(R1), F16
+	FMOVQ 0(R10), F15
+	FMOVQ 64(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
 	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	WORD $0x4fabe20e // sdot v14.4s, v16.16b, v11.4b[1]
-	FMOVQ 192(R1), F17
+	WORD $0x4f8ce20f // sdot v15.4s, v16.16b, v12.4b[0]
+	FMOVQ 128(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
 	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	WORD $0x4f8bea2e // sdot v14.4s, v17.16b, v11.4b[2]
-	FMOVQ 256(R1), F18
+	WORD $0x4face22f // sdot v15.4s, v17.16b, v12.4b[1]
+	FMOVQ 192(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
 	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	WORD $0x4fabea4e // sdot v14.4s, v18.16b, v11.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f8d91ce // fmul v14.4s, v14.4s, v13.s[0]
-	FMOVQ 0(R10), F19
-	FMOVQ 64(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x4f8ce293 // sdot v19.4s, v20.16b, v12.4b[0]
-	FMOVQ 128(R1), F21
+	WORD $0x4f8cea4f // sdot v15.4s, v18.16b, v12.4b[2]
+	FMOVQ 256(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	WORD $0x4facea6f // sdot v15.4s, v19.16b, v12.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f8e91ef // fmul v15.4s, v15.4s, v14.s[0]
+	FMOVQ 0(R10), F20
+	FMOVQ 64(R1), F21
 	VUSHR $4, V21.B16, V21.B16
 	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	WORD $0x4face2b3 // sdot v19.4s, v21.16b, v12.4b[1]
-	FMOVQ 192(R1), F22
+	WORD $0x4f8de2b4 // sdot v20.4s, v21.16b, v13.4b[0]
+	FMOVQ 128(R1), F22
 	VUSHR $4, V22.B16, V22.B16
 	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x4f8cead3 // sdot v19.4s, v22.16b, v12.4b[2]
-	FMOVQ 256(R1), F23
+	WORD $0x4fade2d4 // sdot v20.4s, v22.16b, v13.4b[1]
+	FMOVQ 192(R1), F23
 	VUSHR $4, V23.B16, V23.B16
 	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	WORD $0x4faceaf3 // sdot v19.4s, v23.16b, v12.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fad126e // fmla v14.4s, v19.4s, v13.s[1]
-	FMOVD 0(R1), F24
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 0(R11), F26
-	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
-	WORD $0x4e39cdc3 // fmla v3.4s, v14.4s, v25.4s
+	WORD $0x4f8deaf4 // sdot v20.4s, v23.16b, v13.4b[2]
+	FMOVQ 256(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	WORD $0x4fadeb14 // sdot v20.4s, v24.16b, v13.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fae128f // fmla v15.4s, v20.4s, v14.s[1]
+	FMOVD 0(R1), F25
+	WORD $0x0f08a739 // sshll v25.8h, v25.8b, #0
+	WORD $0x0e79101a // saddw v26.4s, v0.4s, v25.4h
+	FMOVQ 128(R11), F27
+	FMOVQ 0(R11), F28
+	WORD $0x4e3ccf5b // fmla v27.4s, v26.4s, v28.4s
+	WORD $0x4e3bcde3 // fmla v3.4s, v15.4s, v27.4s
 	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F27
-	FMOVQ 80(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x4f8be39b // sdot v27.4s, v28.16b, v11.4b[0]
-	FMOVQ 144(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	WORD $0x4fabe3bb // sdot v27.4s, v29.16b, v11.4b[1]
-	FMOVQ 208(R1), F30
+	FMOVQ 0(R10), F29
+	FMOVQ 80(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
 	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	WORD $0x4f8bebdb // sdot v27.4s, v30.16b, v11.4b[2]
-	FMOVQ 272(R1), F31
+	WORD $0x4f8ce3dd // sdot v29.4s, v30.16b, v12.4b[0]
+	FMOVQ 144(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x4fabebfb // sdot v27.4s, v31.16b, v11.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f8d937b // fmul v27.4s, v27.4s, v13.s[0]
-	FMOVQ 0(R10), F7
-	FMOVQ 80(R1), F8
-	VUSHR $4, V8.B16, V8.B16
+	WORD $0x4face3fd // sdot v29.4s, v31.16b, v12.4b[1]
+	FMOVQ 208(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	WORD $0x4f8ce107 // sdot v7.4s, v8.16b, v12.4b[0]
-	FMOVQ 144(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x4face127 // sdot v7.4s, v9.16b, v12.4b[1]
-	FMOVQ 208(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x4f8ce947 // sdot v7.4s, v10.16b, v12.4b[2]
-	FMOVQ 272(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x4face9e7 // sdot v7.4s, v15.16b, v12.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fad10fb // fmla v27.4s, v7.4s, v13.s[1]
-	WORD $0x4e781010 // saddw2 v16.4s, v0.4s, v24.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 16(R11), F17
-	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	WORD $0x4e30cf64 // fmla v4.4s, v27.4s, v16.4s
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F18
-	FMOVQ 96(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x4f8be292 // sdot v18.4s, v20.16b, v11.4b[0]
-	FMOVQ 160(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	WORD $0x4fabe2b2 // sdot v18.4s, v21.16b, v11.4b[1]
-	FMOVQ 224(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x4f8bead2 // sdot v18.4s, v22.16b, v11.4b[2]
-	FMOVQ 288(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	WORD $0x4fabeaf2 // sdot v18.4s, v23.16b, v11.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f8d9252 // fmul v18.4s, v18.4s, v13.s[0]
-	FMOVQ 0(R10), F19
-	FMOVQ 96(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x4f8ce353 // sdot v19.4s, v26.16b, v12.4b[0]
-	FMOVQ 160(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	WORD $0x4face1d3 // sdot v19.4s, v14.16b, v12.4b[1]
-	FMOVQ 224(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	WORD $0x4f8ceb33 // sdot v19.4s, v25.16b, v12.4b[2]
-	FMOVQ 288(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x4faceb93 // sdot v19.4s, v28.16b, v12.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fad1272 // fmla v18.4s, v19.4s, v13.s[1]
-	FMOVD 8(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 32(R11), F31
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	WORD $0x4e3ece45 // fmla v5.4s, v18.4s, v30.4s
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F8
-	FMOVQ 112(R1), F9
+	WORD $0x4f8ce91d // sdot v29.4s, v8.16b, v12.4b[2]
+	FMOVQ 272(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x4f8be128 // sdot v8.4s, v9.16b, v11.4b[0]
+	WORD $0x4face93d // sdot v29.4s, v9.16b, v12.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f8e93bd // fmul v29.4s, v29.4s, v14.s[0]
+	FMOVQ 0(R10), F10
+	FMOVQ 80(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	WORD $0x4f8de16a // sdot v10.4s, v11.16b, v13.4b[0]
+	FMOVQ 144(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	WORD $0x4fade0ea // sdot v10.4s, v7.16b, v13.4b[1]
+	FMOVQ 208(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x4f8dea0a // sdot v10.4s, v16.16b, v13.4b[2]
+	FMOVQ 272(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x4fadea2a // sdot v10.4s, v17.16b, v13.4b[3]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fae115d // fmla v29.4s, v10.4s, v14.s[1]
+	WORD $0x4e791012 // saddw2 v18.4s, v0.4s, v25.8h
+	FMOVQ 144(R11), F19
+	FMOVQ 16(R11), F21
+	WORD $0x4e35ce53 // fmla v19.4s, v18.4s, v21.4s
+	WORD $0x4e33cfa4 // fmla v4.4s, v29.4s, v19.4s
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 0(R10), F22
+	FMOVQ 96(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	WORD $0x4f8ce2f6 // sdot v22.4s, v23.16b, v12.4b[0]
+	FMOVQ 160(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	WORD $0x4face316 // sdot v22.4s, v24.16b, v12.4b[1]
+	FMOVQ 224(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x4f8cea96 // sdot v22.4s, v20.16b, v12.4b[2]
+	FMOVQ 288(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x4faceb56 // sdot v22.4s, v26.16b, v12.4b[3]
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f8e92d6 // fmul v22.4s, v22.4s, v14.s[0]
+	FMOVQ 0(R10), F28
+	FMOVQ 96(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	WORD $0x4f8de1fc // sdot v28.4s, v15.16b, v13.4b[0]
+	FMOVQ 160(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	WORD $0x4fade37c // sdot v28.4s, v27.16b, v13.4b[1]
+	FMOVQ 224(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	WORD $0x4f8debdc // sdot v28.4s, v30.16b, v13.4b[2]
+	FMOVQ 288(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x4fadebfc // sdot v28.4s, v31.16b, v13.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fae1396 // fmla v22.4s, v28.4s, v14.s[1]
+	FMOVD 8(R1), F8
+	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
+	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
+	FMOVQ 160(R11), F11
+	FMOVQ 32(R11), F7
+	WORD $0x4e27cd2b // fmla v11.4s, v9.4s, v7.4s
+	WORD $0x4e2bcec5 // fmla v5.4s, v22.4s, v11.4s
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F16
+	FMOVQ 112(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x4f8ce230 // sdot v16.4s, v17.16b, v12.4b[0]
 	FMOVQ 176(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x4fabe148 // sdot v8.4s, v10.16b, v11.4b[1]
-	FMOVQ 240(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x4f8be9e8 // sdot v8.4s, v15.16b, v11.4b[2]
-	FMOVQ 304(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	WORD $0x4fabe8e8 // sdot v8.4s, v7.16b, v11.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f8d9108 // fmul v8.4s, v8.4s, v13.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 112(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	WORD $0x4f8ce238 // sdot v24.4s, v17.16b, v12.4b[0]
-	FMOVQ 176(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x4face378 // sdot v24.4s, v27.16b, v12.4b[1]
-	FMOVQ 240(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	WORD $0x4f8cea18 // sdot v24.4s, v16.16b, v12.4b[2]
-	FMOVQ 304(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x4facea98 // sdot v24.4s, v20.16b, v12.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fad1308 // fmla v8.4s, v24.4s, v13.s[1]
-	WORD $0x4e7d1015 // saddw2 v21.4s, v0.4s, v29.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 48(R11), F22
-	WORD $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
-	WORD $0x4e35cd06 // fmla v6.4s, v8.4s, v21.4s
-	FMOVQ 64(R2), F23
-	FMOVQ 80(R2), F26
-	FMOVQ 96(R2), F14
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F25
-	FMOVQ 320(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x4f97e399 // sdot v25.4s, v28.16b, v23.4b[0]
-	FMOVQ 384(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	WORD $0x4fb7e279 // sdot v25.4s, v19.16b, v23.4b[1]
-	FMOVQ 448(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x4f97ebf9 // sdot v25.4s, v31.16b, v23.4b[2]
-	FMOVQ 512(R1), F18
+	WORD $0x4face150 // sdot v16.4s, v10.16b, v12.4b[1]
+	FMOVQ 240(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	WORD $0x4f8ceb30 // sdot v16.4s, v25.16b, v12.4b[2]
+	FMOVQ 304(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
 	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	WORD $0x4fb7ea59 // sdot v25.4s, v18.16b, v23.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f8e9339 // fmul v25.4s, v25.4s, v14.s[0]
-	FMOVQ 0(R10), F30
-	FMOVQ 320(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x4f9ae13e // sdot v30.4s, v9.16b, v26.4b[0]
-	FMOVQ 384(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x4fbae15e // sdot v30.4s, v10.16b, v26.4b[1]
-	FMOVQ 448(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x4f9ae9fe // sdot v30.4s, v15.16b, v26.4b[2]
-	FMOVQ 512(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	WORD $0x4fbae8fe // sdot v30.4s, v7.16b, v26.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fae13d9 // fmla v25.4s, v30.4s, v14.s[1]
-	FMOVD 32(R1), F17
-	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
-	WORD $0x0e71101b // saddw v27.4s, v0.4s, v17.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 0(R11), F16
-	WORD $0x6e30df7b // fmul v27.4s, v27.4s, v16.4s
-	WORD $0x4e3bcf23 // fmla v3.4s, v25.4s, v27.4s
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F20
-	FMOVQ 336(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	WORD $0x4f97e314 // sdot v20.4s, v24.16b, v23.4b[0]
-	FMOVQ 400(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	WORD $0x4fb7e3b4 // sdot v20.4s, v29.16b, v23.4b[1]
-	FMOVQ 464(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x4f97ead4 // sdot v20.4s, v22.16b, v23.4b[2]
-	FMOVQ 528(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	WORD $0x4fb7e914 // sdot v20.4s, v8.16b, v23.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f8e9294 // fmul v20.4s, v20.4s, v14.s[0]
+	WORD $0x4facea50 // sdot v16.4s, v18.16b, v12.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
 	FMOVQ 0(R10), F21
-	FMOVQ 336(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	WORD $0x4f9ae175 // sdot v21.4s, v11.16b, v26.4b[0]
-	FMOVQ 400(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	WORD $0x4fbae195 // sdot v21.4s, v12.16b, v26.4b[1]
-	FMOVQ 464(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	WORD $0x4f9ae9b5 // sdot v21.4s, v13.16b, v26.4b[2]
-	FMOVQ 528(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x4fbaeb95 // sdot v21.4s, v28.16b, v26.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fae12b4 // fmla v20.4s, v21.4s, v14.s[1]
-	WORD $0x4e711013 // saddw2 v19.4s, v0.4s, v17.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 16(R11), F31
-	WORD $0x6e3fde73 // fmul v19.4s, v19.4s, v31.4s
-	WORD $0x4e33ce84 // fmla v4.4s, v20.4s, v19.4s
-	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 0(R10), F18
-	FMOVQ 352(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x4f97e132 // sdot v18.4s, v9.16b, v23.4b[0]
-	FMOVQ 416(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x4fb7e152 // sdot v18.4s, v10.16b, v23.4b[1]
-	FMOVQ 480(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x4f97e9f2 // sdot v18.4s, v15.16b, v23.4b[2]
-	FMOVQ 544(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	WORD $0x4fb7e8f2 // sdot v18.4s, v7.16b, v23.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f8e9252 // fmul v18.4s, v18.4s, v14.s[0]
-	FMOVQ 0(R10), F30
-	FMOVQ 352(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	WORD $0x4f9ae21e // sdot v30.4s, v16.16b, v26.4b[0]
-	FMOVQ 416(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	WORD $0x4fbae33e // sdot v30.4s, v25.16b, v26.4b[1]
-	FMOVQ 480(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x4f9aeb7e // sdot v30.4s, v27.16b, v26.4b[2]
-	FMOVQ 544(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	WORD $0x4fbaeb1e // sdot v30.4s, v24.16b, v26.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fae13d2 // fmla v18.4s, v30.4s, v14.s[1]
-	FMOVD 40(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d1016 // saddw v22.4s, v0.4s, v29.4h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 32(R11), F8
-	WORD $0x6e28ded6 // fmul v22.4s, v22.4s, v8.4s
-	WORD $0x4e36ce45 // fmla v5.4s, v18.4s, v22.4s
-	PRFM 1472(R1), PLDL1KEEP
-	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F11
-	FMOVQ 368(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	WORD $0x4f97e18b // sdot v11.4s, v12.16b, v23.4b[0]
-	FMOVQ 432(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	WORD $0x4fb7e1ab // sdot v11.4s, v13.16b, v23.4b[1]
-	FMOVQ 496(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x4f97eb8b // sdot v11.4s, v28.16b, v23.4b[2]
-	FMOVQ 560(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	WORD $0x4fb7eaab // sdot v11.4s, v21.16b, v23.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f8e916b // fmul v11.4s, v11.4s, v14.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 368(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x4f9ae3f1 // sdot v17.4s, v31.16b, v26.4b[0]
-	FMOVQ 432(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x4fbae291 // sdot v17.4s, v20.16b, v26.4b[1]
-	FMOVQ 496(R1), F19
+	FMOVQ 112(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	WORD $0x4f8de3b5 // sdot v21.4s, v29.16b, v13.4b[0]
+	FMOVQ 176(R1), F19
 	VUSHR $4, V19.B16, V19.B16
 	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	WORD $0x4f9aea71 // sdot v17.4s, v19.16b, v26.4b[2]
-	FMOVQ 560(R1), F9
+	WORD $0x4fade275 // sdot v21.4s, v19.16b, v13.4b[1]
+	FMOVQ 240(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	WORD $0x4f8deaf5 // sdot v21.4s, v23.16b, v13.4b[2]
+	FMOVQ 304(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	WORD $0x4fadeb15 // sdot v21.4s, v24.16b, v13.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fae12b0 // fmla v16.4s, v21.4s, v14.s[1]
+	WORD $0x4e681014 // saddw2 v20.4s, v0.4s, v8.8h
+	FMOVQ 176(R11), F26
+	FMOVQ 48(R11), F15
+	WORD $0x4e2fce9a // fmla v26.4s, v20.4s, v15.4s
+	WORD $0x4e3ace06 // fmla v6.4s, v16.4s, v26.4s
+	FMOVQ 64(R2), F27
+	FMOVQ 80(R2), F30
+	FMOVQ 96(R2), F31
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 0(R10), F28
+	FMOVQ 320(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	WORD $0x4f9be13c // sdot v28.4s, v9.16b, v27.4b[0]
+	FMOVQ 384(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	WORD $0x4fbbe0fc // sdot v28.4s, v7.16b, v27.4b[1]
+	FMOVQ 448(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x4f9beadc // sdot v28.4s, v22.16b, v27.4b[2]
+	FMOVQ 512(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	WORD $0x4fbbe97c // sdot v28.4s, v11.16b, v27.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f9f939c // fmul v28.4s, v28.4s, v31.s[0]
+	FMOVQ 0(R10), F17
+	FMOVQ 320(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	WORD $0x4f9ee151 // sdot v17.4s, v10.16b, v30.4b[0]
+	FMOVQ 384(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	WORD $0x4fbee331 // sdot v17.4s, v25.16b, v30.4b[1]
+	FMOVQ 448(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	WORD $0x4f9eea51 // sdot v17.4s, v18.16b, v30.4b[2]
+	FMOVQ 512(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	WORD $0x4fbeebb1 // sdot v17.4s, v29.16b, v30.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4fbf123c // fmla v28.4s, v17.4s, v31.s[1]
+	FMOVD 32(R1), F19
+	WORD $0x0f08a673 // sshll v19.8h, v19.8b, #0
+	WORD $0x0e731017 // saddw v23.4s, v0.4s, v19.4h
+	FMOVQ 128(R11), F24
+	FMOVQ 0(R11), F21
+	WORD $0x4e35cef8 // fmla v24.4s, v23.4s, v21.4s
+	WORD $0x4e38cf83 // fmla v3.4s, v28.4s, v24.4s
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 0(R10), F8
+	FMOVQ 336(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x4f9be288 // sdot v8.4s, v20.16b, v27.4b[0]
+	FMOVQ 400(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	WORD $0x4fbbe1e8 // sdot v8.4s, v15.16b, v27.4b[1]
+	FMOVQ 464(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x4f9bea08 // sdot v8.4s, v16.16b, v27.4b[2]
+	FMOVQ 528(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x4fbbeb48 // sdot v8.4s, v26.16b, v27.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f9f9108 // fmul v8.4s, v8.4s, v31.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 336(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	WORD $0x4f9ee1ac // sdot v12.4s, v13.16b, v30.4b[0]
+	FMOVQ 400(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	WORD $0x4fbee1cc // sdot v12.4s, v14.16b, v30.4b[1]
+	FMOVQ 464(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x4fbae931 // sdot v17.4s, v9.16b, v26.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fae122b // fmla v11.4s, v17.4s, v14.s[1]
-	WORD $0x4e7d100a // saddw2 v10.4s, v0.4s, v29.8h
+	WORD $0x4f9ee92c // sdot v12.4s, v9.16b, v30.4b[2]
+	FMOVQ 528(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	WORD $0x4fbee8ec // sdot v12.4s, v7.16b, v30.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fbf1188 // fmla v8.4s, v12.4s, v31.s[1]
+	WORD $0x4e731016 // saddw2 v22.4s, v0.4s, v19.8h
+	FMOVQ 144(R11), F11
+	FMOVQ 16(R11), F10
+	WORD $0x4e2acecb // fmla v11.4s, v22.4s, v10.4s
+	WORD $0x4e2bcd04 // fmla v4.4s, v8.4s, v11.4s
+	PRFM 1408(R1), PLDL1KEEP
+	FMOVQ 0(R10), F25
+	FMOVQ 352(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	WORD $0x4f9be259 // sdot v25.4s, v18.16b, v27.4b[0]
+	FMOVQ 416(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	WORD $0x4fbbe3b9 // sdot v25.4s, v29.16b, v27.4b[1]
+	FMOVQ 480(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x4f9bea39 // sdot v25.4s, v17.16b, v27.4b[2]
+	FMOVQ 544(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	WORD $0x4fbbeaf9 // sdot v25.4s, v23.16b, v27.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4f9f9339 // fmul v25.4s, v25.4s, v31.s[0]
+	FMOVQ 0(R10), F21
+	FMOVQ 352(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	WORD $0x4f9ee395 // sdot v21.4s, v28.16b, v30.4b[0]
+	FMOVQ 416(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	WORD $0x4fbee315 // sdot v21.4s, v24.16b, v30.4b[1]
+	FMOVQ 480(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x4f9eea95 // sdot v21.4s, v20.16b, v30.4b[2]
+	FMOVQ 544(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	WORD $0x4fbee9f5 // sdot v21.4s, v15.16b, v30.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fbf12b9 // fmla v25.4s, v21.4s, v31.s[1]
+	FMOVD 40(R1), F16
+	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
+	WORD $0x0e70101a // saddw v26.4s, v0.4s, v16.4h
+	FMOVQ 160(R11), F13
+	FMOVQ 32(R11), F14
+	WORD $0x4e2ecf4d // fmla v13.4s, v26.4s, v14.4s
+	WORD $0x4e2dcf25 // fmla v5.4s, v25.4s, v13.4s
+	PRFM 1472(R1), PLDL1KEEP
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 0(R10), F9
+	FMOVQ 368(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	WORD $0x4f9be0e9 // sdot v9.4s, v7.16b, v27.4b[0]
+	FMOVQ 432(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	WORD $0x4fbbe189 // sdot v9.4s, v12.16b, v27.4b[1]
+	FMOVQ 496(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	WORD $0x4f9bea69 // sdot v9.4s, v19.16b, v27.4b[2]
+	FMOVQ 560(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x4fbbeac9 // sdot v9.4s, v22.16b, v27.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f9f9129 // fmul v9.4s, v9.4s, v31.s[0]
+	FMOVQ 0(R10), F10
+	FMOVQ 368(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	WORD $0x4f9ee10a // sdot v10.4s, v8.16b, v30.4b[0]
+	FMOVQ 432(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	WORD $0x4fbee16a // sdot v10.4s, v11.16b, v30.4b[1]
+	FMOVQ 496(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	WORD $0x4f9eea4a // sdot v10.4s, v18.16b, v30.4b[2]
+	FMOVQ 560(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	WORD $0x4fbeebaa // sdot v10.4s, v29.16b, v30.4b[3]
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 48(R11), F15
-	WORD $0x6e2fdd4a // fmul v10.4s, v10.4s, v15.4s
-	WORD $0x4e2acd66 // fmla v6.4s, v11.4s, v10.4s
+	WORD $0x4fbf1149 // fmla v9.4s, v10.4s, v31.s[1]
+	WORD $0x4e701011 // saddw2 v17.4s, v0.4s, v16.8h
+	FMOVQ 176(R11), F23
+	FMOVQ 48(R11), F28
+	WORD $0x4e3cce37 // fmla v23.4s, v17.4s, v28.4s
+	WORD $0x4e37cd26 // fmla v6.4s, v9.4s, v23.4s
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -12016,16 +12163,16 @@ pair130:
 
 // mulIQ4_XSDot multiplies IQ4_XS weights with several rows of activations.
 // func mulIQ4_XSDot(a *panel.Args)
-TEXT ·mulIQ4_XSDot(SB), 0, $4800-8
+TEXT ·mulIQ4_XSDot(SB), 0, $4928-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-4800(SP), R11
+	MOVD $buf-4928(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
 	MOVW $0xf0f0f0f, R5
 	VDUP R5, V1.S4
-	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F2
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
@@ -12049,291 +12196,300 @@ row133:
 	MOVD 40(R0), R9
 bunch134:
 	MOVD $8, R4
-	FMOVD 0(R1), F4
-	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	FMOVQ F4, 0(R11)
-	FMOVD 8(R1), F5
+	FMOVQ 32(R10), F4
+	FMOVD 0(R1), F5
 	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 16(R11)
-	FMOVD 16(R1), F6
+	FMOVQ F5, 0(R11)
+	WORD $0x6e24dca5 // fmul v5.4s, v5.4s, v4.4s
+	FMOVQ F5, 128(R11)
+	FMOVD 8(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 32(R11)
-	FMOVD 24(R1), F7
+	FMOVQ F6, 16(R11)
+	WORD $0x6e24dcc6 // fmul v6.4s, v6.4s, v4.4s
+	FMOVQ F6, 144(R11)
+	FMOVD 16(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 48(R11)
+	FMOVQ F7, 32(R11)
+	WORD $0x6e24dce7 // fmul v7.4s, v7.4s, v4.4s
+	FMOVQ F7, 160(R11)
+	FMOVD 24(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVQ F8, 48(R11)
+	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
+	FMOVQ F8, 176(R11)
 	ADD $64, R1
 	MOVD R4, R24
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 pair135:
-	FMOVQ 64(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ 128(R1), F9
+	FMOVQ 64(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FSTPQ (F8, F9), 64(R23)
-	FMOVQ 192(R1), F10
+	FMOVQ 128(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ 256(R1), F11
+	FSTPQ (F9, F10), 64(R23)
+	FMOVQ 192(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FSTPQ (F10, F11), 96(R23)
-	FMOVQ 64(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FMOVQ 128(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FSTPQ (F12, F13), 128(R23)
-	FMOVQ 192(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	FMOVQ 256(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FSTPQ (F14, F15), 160(R23)
-	FMOVD 0(R1), F16
-	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
-	WORD $0x0e701011 // saddw v17.4s, v0.4s, v16.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 0(R11), F18
-	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
-	FMOVQ 80(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ 144(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	FSTPQ (F19, F20), 192(R23)
-	FMOVQ 208(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	FMOVQ 272(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	FSTPQ (F21, F22), 224(R23)
-	FMOVQ 80(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ 144(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	FSTPQ (F23, F24), 256(R23)
-	FMOVQ 208(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	FMOVQ 272(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FSTPQ (F25, F26), 288(R23)
-	WORD $0x4e70101b // saddw2 v27.4s, v0.4s, v16.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 16(R11), F28
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
-	FSTPQ (F17, F27), 0(R23)
-	FMOVQ 96(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ 160(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FSTPQ (F29, F30), 320(R23)
-	FMOVQ 224(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ 288(R1), F3
-	VAND V1.B16, V3.B16, V3.B16
-	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	FSTPQ (F31, F3), 352(R23)
-	FMOVQ 96(R1), F4
-	VUSHR $4, V4.B16, V4.B16
-	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ 160(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FSTPQ (F4, F5), 384(R23)
-	FMOVQ 224(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ 288(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FSTPQ (F6, F7), 416(R23)
-	FMOVD 8(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 32(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ 112(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ 176(R1), F12
+	FMOVQ 256(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
 	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FSTPQ (F11, F12), 448(R23)
-	FMOVQ 240(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
+	FSTPQ (F11, F12), 96(R23)
+	FMOVQ 64(R1), F13
+	VUSHR $4, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FMOVQ 304(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 128(R1), F14
+	VUSHR $4, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	FSTPQ (F13, F14), 480(R23)
-	FMOVQ 112(R1), F15
+	FSTPQ (F13, F14), 128(R23)
+	FMOVQ 192(R1), F15
 	VUSHR $4, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ 176(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	FSTPQ (F15, F18), 512(R23)
-	FMOVQ 240(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ 304(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	FSTPQ (F19, F20), 544(R23)
-	WORD $0x4e681015 // saddw2 v21.4s, v0.4s, v8.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 48(R11), F22
-	WORD $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
-	FSTPQ (F9, F21), 32(R23)
-	ADD $576, R23
-	FMOVQ 320(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ 384(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	FSTPQ (F23, F24), 64(R23)
-	FMOVQ 448(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	FMOVQ 512(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FSTPQ (F25, F26), 96(R23)
-	FMOVQ 320(R1), F16
+	FMOVQ 256(R1), F16
 	VUSHR $4, V16.B16, V16.B16
 	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	FMOVQ 384(R1), F28
+	FSTPQ (F15, F16), 160(R23)
+	FMOVD 0(R1), F17
+	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
+	WORD $0x0e711012 // saddw v18.4s, v0.4s, v17.4h
+	FMOVQ 128(R11), F19
+	FMOVQ 0(R11), F20
+	WORD $0x4e34ce53 // fmla v19.4s, v18.4s, v20.4s
+	FMOVQ 80(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	FMOVQ 144(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	FSTPQ (F21, F22), 192(R23)
+	FMOVQ 208(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	FMOVQ 272(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	FSTPQ (F23, F24), 224(R23)
+	FMOVQ 80(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	FMOVQ 144(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	FSTPQ (F25, F26), 256(R23)
+	FMOVQ 208(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	FMOVQ 272(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FSTPQ (F16, F28), 128(R23)
-	FMOVQ 448(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FMOVQ 512(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	FSTPQ (F17, F27), 160(R23)
-	FMOVD 32(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 0(R11), F31
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	FMOVQ 336(R1), F3
+	FSTPQ (F27, F28), 288(R23)
+	WORD $0x4e71101d // saddw2 v29.4s, v0.4s, v17.8h
+	FMOVQ 144(R11), F30
+	FMOVQ 16(R11), F31
+	WORD $0x4e3fcfbe // fmla v30.4s, v29.4s, v31.4s
+	FSTPQ (F19, F30), 0(R23)
+	FMOVQ 96(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
 	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	FMOVQ 400(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
-	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FSTPQ (F3, F4), 192(R23)
-	FMOVQ 464(R1), F5
+	FMOVQ 160(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
 	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FMOVQ 528(R1), F6
+	FSTPQ (F3, F5), 320(R23)
+	FMOVQ 224(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
 	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FSTPQ (F5, F6), 224(R23)
-	FMOVQ 336(R1), F7
-	VUSHR $4, V7.B16, V7.B16
+	FMOVQ 288(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ 400(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FSTPQ (F7, F10), 256(R23)
-	FMOVQ 464(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ 528(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FSTPQ (F11, F12), 288(R23)
-	WORD $0x4e7d100d // saddw2 v13.4s, v0.4s, v29.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 16(R11), F14
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FSTPQ (F30, F13), 0(R23)
-	FMOVQ 352(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ 416(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	FSTPQ (F15, F18), 320(R23)
-	FMOVQ 480(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ 544(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	FSTPQ (F19, F20), 352(R23)
-	FMOVQ 352(R1), F8
+	FSTPQ (F6, F7), 352(R23)
+	FMOVQ 96(R1), F8
 	VUSHR $4, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ 416(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	FSTPQ (F8, F22), 384(R23)
-	FMOVQ 480(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ 544(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	FSTPQ (F9, F21), 416(R23)
-	FMOVD 40(R1), F23
-	WORD $0x0f08a6f7 // sshll v23.8h, v23.8b, #0
-	WORD $0x0e771018 // saddw v24.4s, v0.4s, v23.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 32(R11), F25
-	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
-	FMOVQ 368(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FMOVQ 432(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	FSTPQ (F26, F16), 448(R23)
-	FMOVQ 496(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ 560(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FSTPQ (F28, F17), 480(R23)
-	FMOVQ 368(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	FMOVQ 432(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FSTPQ (F27, F31), 512(R23)
-	FMOVQ 496(R1), F3
-	VUSHR $4, V3.B16, V3.B16
-	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	FMOVQ 560(R1), F4
+	FMOVQ 160(R1), F4
 	VUSHR $4, V4.B16, V4.B16
 	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FSTPQ (F3, F4), 544(R23)
-	WORD $0x4e771005 // saddw2 v5.4s, v0.4s, v23.8h
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	FMOVQ 48(R11), F6
-	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
-	FSTPQ (F24, F5), 32(R23)
+	FSTPQ (F8, F4), 384(R23)
+	FMOVQ 224(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ 288(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	FSTPQ (F9, F10), 416(R23)
+	FMOVD 8(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
+	FMOVQ 160(R11), F13
+	FMOVQ 32(R11), F14
+	WORD $0x4e2ecd8d // fmla v13.4s, v12.4s, v14.4s
+	FMOVQ 112(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ 176(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	FSTPQ (F15, F16), 448(R23)
+	FMOVQ 240(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	FMOVQ 304(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	FSTPQ (F18, F20), 480(R23)
+	FMOVQ 112(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	FMOVQ 176(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	FSTPQ (F21, F22), 512(R23)
+	FMOVQ 240(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	FMOVQ 304(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	FSTPQ (F23, F24), 544(R23)
+	WORD $0x4e6b1019 // saddw2 v25.4s, v0.4s, v11.8h
+	FMOVQ 176(R11), F26
+	FMOVQ 48(R11), F27
+	WORD $0x4e3bcf3a // fmla v26.4s, v25.4s, v27.4s
+	FSTPQ (F13, F26), 32(R23)
+	ADD $576, R23
+	FMOVQ 320(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	FMOVQ 384(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FSTPQ (F28, F17), 64(R23)
+	FMOVQ 448(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	FMOVQ 512(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	FSTPQ (F29, F31), 96(R23)
+	FMOVQ 320(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	FMOVQ 384(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	FSTPQ (F19, F30), 128(R23)
+	FMOVQ 448(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
+	FMOVQ 512(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FSTPQ (F3, F5), 160(R23)
+	FMOVD 32(R1), F6
+	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
+	WORD $0x0e661007 // saddw v7.4s, v0.4s, v6.4h
+	FMOVQ 128(R11), F8
+	FMOVQ 0(R11), F4
+	WORD $0x4e24cce8 // fmla v8.4s, v7.4s, v4.4s
+	FMOVQ 336(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ 400(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	FSTPQ (F9, F10), 192(R23)
+	FMOVQ 464(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ 528(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FSTPQ (F12, F14), 224(R23)
+	FMOVQ 336(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ 400(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	FSTPQ (F15, F16), 256(R23)
+	FMOVQ 464(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	FMOVQ 528(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	FSTPQ (F18, F20), 288(R23)
+	WORD $0x4e661015 // saddw2 v21.4s, v0.4s, v6.8h
+	FMOVQ 144(R11), F22
+	FMOVQ 16(R11), F23
+	WORD $0x4e37ceb6 // fmla v22.4s, v21.4s, v23.4s
+	FSTPQ (F8, F22), 0(R23)
+	FMOVQ 352(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	FMOVQ 416(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	FSTPQ (F24, F11), 320(R23)
+	FMOVQ 480(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	FMOVQ 544(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	FSTPQ (F25, F27), 352(R23)
+	FMOVQ 352(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	FMOVQ 416(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	FSTPQ (F13, F26), 384(R23)
+	FMOVQ 480(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	FMOVQ 544(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FSTPQ (F28, F17), 416(R23)
+	FMOVD 40(R1), F29
+	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
+	WORD $0x0e7d101f // saddw v31.4s, v0.4s, v29.4h
+	FMOVQ 160(R11), F19
+	FMOVQ 32(R11), F30
+	WORD $0x4e3ecff3 // fmla v19.4s, v31.4s, v30.4s
+	FMOVQ 368(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
+	FMOVQ 432(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FSTPQ (F3, F5), 448(R23)
+	FMOVQ 496(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	FMOVQ 560(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
+	FSTPQ (F7, F4), 480(R23)
+	FMOVQ 368(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ 432(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	FSTPQ (F9, F10), 512(R23)
+	FMOVQ 496(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ 560(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FSTPQ (F12, F14), 544(R23)
+	WORD $0x4e7d100f // saddw2 v15.4s, v0.4s, v29.8h
+	FMOVQ 176(R11), F16
+	FMOVQ 48(R11), F18
+	WORD $0x4e32cdf0 // fmla v16.4s, v15.4s, v18.4s
+	FSTPQ (F19, F16), 32(R23)
 	ADD $576, R23
 	ADD $576, R1
 	SUBS $2, R4
@@ -12344,189 +12500,189 @@ pair135:
 row137:
 	ADD R19, R14, R20
 	ADD R15, R13, R22
-	FMOVQ 0(R14), F7
-	FMOVQ 16(R14), F10
-	FMOVQ 32(R14), F11
-	FMOVQ 48(R14), F12
-	FMOVQ 0(R20), F29
-	FMOVQ 16(R20), F14
-	FMOVQ 32(R20), F30
-	FMOVQ 48(R20), F13
+	FMOVQ 0(R14), F20
+	FMOVQ 16(R14), F6
+	FMOVQ 32(R14), F21
+	FMOVQ 48(R14), F23
+	FMOVQ 0(R20), F8
+	FMOVQ 16(R20), F22
+	FMOVQ 32(R20), F24
+	FMOVQ 48(R20), F11
 	MOVD R13, R21
-	ADD $128, R11, R23
+	ADD $256, R11, R23
 	MOVD R24, R4
 tile138:
-	FMOVQ 0(R21), F15
-	FMOVQ 16(R21), F18
-	FMOVQ 32(R21), F19
-	FMOVQ 0(R22), F20
-	FMOVQ 16(R22), F8
-	FMOVQ 32(R22), F22
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F21
-	FMOVQ 64(R23), F25
-	WORD $0x4f8fe329 // sdot v9.4s, v25.16b, v15.4b[0]
-	WORD $0x4f94e335 // sdot v21.4s, v25.16b, v20.4b[0]
-	FMOVQ 80(R23), F26
-	WORD $0x4fafe349 // sdot v9.4s, v26.16b, v15.4b[1]
-	WORD $0x4fb4e355 // sdot v21.4s, v26.16b, v20.4b[1]
-	FMOVQ 96(R23), F16
-	WORD $0x4f8fea09 // sdot v9.4s, v16.16b, v15.4b[2]
-	WORD $0x4f94ea15 // sdot v21.4s, v16.16b, v20.4b[2]
-	FMOVQ 112(R23), F28
-	WORD $0x4fafeb89 // sdot v9.4s, v28.16b, v15.4b[3]
-	WORD $0x4fb4eb95 // sdot v21.4s, v28.16b, v20.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f939129 // fmul v9.4s, v9.4s, v19.s[0]
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 0(R10), F27
-	FMOVQ 128(R23), F31
-	WORD $0x4f92e3f1 // sdot v17.4s, v31.16b, v18.4b[0]
-	WORD $0x4f88e3fb // sdot v27.4s, v31.16b, v8.4b[0]
-	FMOVQ 144(R23), F3
-	WORD $0x4fb2e071 // sdot v17.4s, v3.16b, v18.4b[1]
-	WORD $0x4fa8e07b // sdot v27.4s, v3.16b, v8.4b[1]
-	FMOVQ 160(R23), F4
-	WORD $0x4f92e891 // sdot v17.4s, v4.16b, v18.4b[2]
-	WORD $0x4f88e89b // sdot v27.4s, v4.16b, v8.4b[2]
-	FMOVQ 176(R23), F23
-	WORD $0x4fb2eaf1 // sdot v17.4s, v23.16b, v18.4b[3]
-	WORD $0x4fa8eafb // sdot v27.4s, v23.16b, v8.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fb31229 // fmla v9.4s, v17.4s, v19.s[1]
-	WORD $0x4fb61375 // fmla v21.4s, v27.4s, v22.s[1]
-	FMOVQ 0(R23), F6
-	WORD $0x4e26cd27 // fmla v7.4s, v9.4s, v6.4s
-	WORD $0x4e26cebd // fmla v29.4s, v21.4s, v6.4s
-	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F5
-	FMOVQ 192(R23), F25
-	WORD $0x4f8fe338 // sdot v24.4s, v25.16b, v15.4b[0]
-	WORD $0x4f94e325 // sdot v5.4s, v25.16b, v20.4b[0]
-	FMOVQ 208(R23), F26
-	WORD $0x4fafe358 // sdot v24.4s, v26.16b, v15.4b[1]
-	WORD $0x4fb4e345 // sdot v5.4s, v26.16b, v20.4b[1]
-	FMOVQ 224(R23), F16
-	WORD $0x4f8fea18 // sdot v24.4s, v16.16b, v15.4b[2]
-	WORD $0x4f94ea05 // sdot v5.4s, v16.16b, v20.4b[2]
-	FMOVQ 240(R23), F28
-	WORD $0x4fafeb98 // sdot v24.4s, v28.16b, v15.4b[3]
-	WORD $0x4fb4eb85 // sdot v5.4s, v28.16b, v20.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4f939318 // fmul v24.4s, v24.4s, v19.s[0]
-	WORD $0x4f9690a5 // fmul v5.4s, v5.4s, v22.s[0]
+	FMOVQ 0(R21), F25
+	FMOVQ 16(R21), F27
+	FMOVQ 32(R21), F13
+	FMOVQ 0(R22), F26
+	FMOVQ 16(R22), F28
+	FMOVQ 32(R22), F17
 	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F3
-	FMOVQ 256(R23), F4
-	WORD $0x4f92e09f // sdot v31.4s, v4.16b, v18.4b[0]
-	WORD $0x4f88e083 // sdot v3.4s, v4.16b, v8.4b[0]
-	FMOVQ 272(R23), F23
-	WORD $0x4fb2e2ff // sdot v31.4s, v23.16b, v18.4b[1]
-	WORD $0x4fa8e2e3 // sdot v3.4s, v23.16b, v8.4b[1]
-	FMOVQ 288(R23), F17
-	WORD $0x4f92ea3f // sdot v31.4s, v17.16b, v18.4b[2]
-	WORD $0x4f88ea23 // sdot v3.4s, v17.16b, v8.4b[2]
-	FMOVQ 304(R23), F27
-	WORD $0x4fb2eb7f // sdot v31.4s, v27.16b, v18.4b[3]
-	WORD $0x4fa8eb63 // sdot v3.4s, v27.16b, v8.4b[3]
+	FMOVQ 0(R10), F30
+	FMOVQ 64(R23), F3
+	WORD $0x4f99e07f // sdot v31.4s, v3.16b, v25.4b[0]
+	WORD $0x4f9ae07e // sdot v30.4s, v3.16b, v26.4b[0]
+	FMOVQ 80(R23), F5
+	WORD $0x4fb9e0bf // sdot v31.4s, v5.16b, v25.4b[1]
+	WORD $0x4fbae0be // sdot v30.4s, v5.16b, v26.4b[1]
+	FMOVQ 96(R23), F7
+	WORD $0x4f99e8ff // sdot v31.4s, v7.16b, v25.4b[2]
+	WORD $0x4f9ae8fe // sdot v30.4s, v7.16b, v26.4b[2]
+	FMOVQ 112(R23), F4
+	WORD $0x4fb9e89f // sdot v31.4s, v4.16b, v25.4b[3]
+	WORD $0x4fbae89e // sdot v30.4s, v4.16b, v26.4b[3]
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4fb313f8 // fmla v24.4s, v31.4s, v19.s[1]
-	WORD $0x4fb61065 // fmla v5.4s, v3.4s, v22.s[1]
-	FMOVQ 16(R23), F9
-	WORD $0x4e29cf0a // fmla v10.4s, v24.4s, v9.4s
-	WORD $0x4e29ccae // fmla v14.4s, v5.4s, v9.4s
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F6
-	FMOVQ 320(R23), F25
-	WORD $0x4f8fe335 // sdot v21.4s, v25.16b, v15.4b[0]
-	WORD $0x4f94e326 // sdot v6.4s, v25.16b, v20.4b[0]
-	FMOVQ 336(R23), F26
-	WORD $0x4fafe355 // sdot v21.4s, v26.16b, v15.4b[1]
-	WORD $0x4fb4e346 // sdot v6.4s, v26.16b, v20.4b[1]
-	FMOVQ 352(R23), F16
-	WORD $0x4f8fea15 // sdot v21.4s, v16.16b, v15.4b[2]
-	WORD $0x4f94ea06 // sdot v6.4s, v16.16b, v20.4b[2]
-	FMOVQ 368(R23), F28
-	WORD $0x4fafeb95 // sdot v21.4s, v28.16b, v15.4b[3]
-	WORD $0x4fb4eb86 // sdot v6.4s, v28.16b, v20.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4f9392b5 // fmul v21.4s, v21.4s, v19.s[0]
-	WORD $0x4f9690c6 // fmul v6.4s, v6.4s, v22.s[0]
-	FMOVQ 0(R10), F4
-	FMOVQ 0(R10), F23
-	FMOVQ 384(R23), F17
-	WORD $0x4f92e224 // sdot v4.4s, v17.16b, v18.4b[0]
-	WORD $0x4f88e237 // sdot v23.4s, v17.16b, v8.4b[0]
-	FMOVQ 400(R23), F27
-	WORD $0x4fb2e364 // sdot v4.4s, v27.16b, v18.4b[1]
-	WORD $0x4fa8e377 // sdot v23.4s, v27.16b, v8.4b[1]
-	FMOVQ 416(R23), F31
-	WORD $0x4f92ebe4 // sdot v4.4s, v31.16b, v18.4b[2]
-	WORD $0x4f88ebf7 // sdot v23.4s, v31.16b, v8.4b[2]
-	FMOVQ 432(R23), F3
-	WORD $0x4fb2e864 // sdot v4.4s, v3.16b, v18.4b[3]
-	WORD $0x4fa8e877 // sdot v23.4s, v3.16b, v8.4b[3]
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fb31095 // fmla v21.4s, v4.4s, v19.s[1]
-	WORD $0x4fb612e6 // fmla v6.4s, v23.4s, v22.s[1]
-	FMOVQ 32(R23), F24
-	WORD $0x4e38ceab // fmla v11.4s, v21.4s, v24.4s
-	WORD $0x4e38ccde // fmla v30.4s, v6.4s, v24.4s
-	FMOVQ 0(R10), F5
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f8d93ff // fmul v31.4s, v31.4s, v13.s[0]
+	WORD $0x4f9193de // fmul v30.4s, v30.4s, v17.s[0]
 	FMOVQ 0(R10), F9
-	FMOVQ 448(R23), F25
-	WORD $0x4f8fe325 // sdot v5.4s, v25.16b, v15.4b[0]
-	WORD $0x4f94e329 // sdot v9.4s, v25.16b, v20.4b[0]
-	FMOVQ 464(R23), F26
-	WORD $0x4fafe345 // sdot v5.4s, v26.16b, v15.4b[1]
-	WORD $0x4fb4e349 // sdot v9.4s, v26.16b, v20.4b[1]
-	FMOVQ 480(R23), F16
-	WORD $0x4f8fea05 // sdot v5.4s, v16.16b, v15.4b[2]
-	WORD $0x4f94ea09 // sdot v9.4s, v16.16b, v20.4b[2]
-	FMOVQ 496(R23), F28
-	WORD $0x4fafeb85 // sdot v5.4s, v28.16b, v15.4b[3]
-	WORD $0x4fb4eb89 // sdot v9.4s, v28.16b, v20.4b[3]
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	FMOVQ 0(R10), F10
+	FMOVQ 128(R23), F12
+	WORD $0x4f9be189 // sdot v9.4s, v12.16b, v27.4b[0]
+	WORD $0x4f9ce18a // sdot v10.4s, v12.16b, v28.4b[0]
+	FMOVQ 144(R23), F14
+	WORD $0x4fbbe1c9 // sdot v9.4s, v14.16b, v27.4b[1]
+	WORD $0x4fbce1ca // sdot v10.4s, v14.16b, v28.4b[1]
+	FMOVQ 160(R23), F29
+	WORD $0x4f9beba9 // sdot v9.4s, v29.16b, v27.4b[2]
+	WORD $0x4f9cebaa // sdot v10.4s, v29.16b, v28.4b[2]
+	FMOVQ 176(R23), F15
+	WORD $0x4fbbe9e9 // sdot v9.4s, v15.16b, v27.4b[3]
+	WORD $0x4fbce9ea // sdot v10.4s, v15.16b, v28.4b[3]
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f9390a5 // fmul v5.4s, v5.4s, v19.s[0]
-	WORD $0x4f969129 // fmul v9.4s, v9.4s, v22.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 0(R10), F27
-	FMOVQ 512(R23), F31
-	WORD $0x4f92e3f1 // sdot v17.4s, v31.16b, v18.4b[0]
-	WORD $0x4f88e3fb // sdot v27.4s, v31.16b, v8.4b[0]
-	FMOVQ 528(R23), F3
-	WORD $0x4fb2e071 // sdot v17.4s, v3.16b, v18.4b[1]
-	WORD $0x4fa8e07b // sdot v27.4s, v3.16b, v8.4b[1]
-	FMOVQ 544(R23), F4
-	WORD $0x4f92e891 // sdot v17.4s, v4.16b, v18.4b[2]
-	WORD $0x4f88e89b // sdot v27.4s, v4.16b, v8.4b[2]
-	FMOVQ 560(R23), F23
-	WORD $0x4fb2eaf1 // sdot v17.4s, v23.16b, v18.4b[3]
-	WORD $0x4fa8eafb // sdot v27.4s, v23.16b, v8.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fb31225 // fmla v5.4s, v17.4s, v19.s[1]
-	WORD $0x4fb61369 // fmla v9.4s, v27.4s, v22.s[1]
-	FMOVQ 48(R23), F21
-	WORD $0x4e35ccac // fmla v12.4s, v5.4s, v21.4s
-	WORD $0x4e35cd2d // fmla v13.4s, v9.4s, v21.4s
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fad113f // fmla v31.4s, v9.4s, v13.s[1]
+	WORD $0x4fb1115e // fmla v30.4s, v10.4s, v17.s[1]
+	FMOVQ 0(R23), F18
+	WORD $0x4e32cff4 // fmla v20.4s, v31.4s, v18.4s
+	WORD $0x4e32cfc8 // fmla v8.4s, v30.4s, v18.4s
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F16
+	FMOVQ 192(R23), F3
+	WORD $0x4f99e073 // sdot v19.4s, v3.16b, v25.4b[0]
+	WORD $0x4f9ae070 // sdot v16.4s, v3.16b, v26.4b[0]
+	FMOVQ 208(R23), F5
+	WORD $0x4fb9e0b3 // sdot v19.4s, v5.16b, v25.4b[1]
+	WORD $0x4fbae0b0 // sdot v16.4s, v5.16b, v26.4b[1]
+	FMOVQ 224(R23), F7
+	WORD $0x4f99e8f3 // sdot v19.4s, v7.16b, v25.4b[2]
+	WORD $0x4f9ae8f0 // sdot v16.4s, v7.16b, v26.4b[2]
+	FMOVQ 240(R23), F4
+	WORD $0x4fb9e893 // sdot v19.4s, v4.16b, v25.4b[3]
+	WORD $0x4fbae890 // sdot v16.4s, v4.16b, v26.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f8d9273 // fmul v19.4s, v19.4s, v13.s[0]
+	WORD $0x4f919210 // fmul v16.4s, v16.4s, v17.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 0(R10), F14
+	FMOVQ 256(R23), F29
+	WORD $0x4f9be3ac // sdot v12.4s, v29.16b, v27.4b[0]
+	WORD $0x4f9ce3ae // sdot v14.4s, v29.16b, v28.4b[0]
+	FMOVQ 272(R23), F15
+	WORD $0x4fbbe1ec // sdot v12.4s, v15.16b, v27.4b[1]
+	WORD $0x4fbce1ee // sdot v14.4s, v15.16b, v28.4b[1]
+	FMOVQ 288(R23), F9
+	WORD $0x4f9be92c // sdot v12.4s, v9.16b, v27.4b[2]
+	WORD $0x4f9ce92e // sdot v14.4s, v9.16b, v28.4b[2]
+	FMOVQ 304(R23), F10
+	WORD $0x4fbbe94c // sdot v12.4s, v10.16b, v27.4b[3]
+	WORD $0x4fbce94e // sdot v14.4s, v10.16b, v28.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fad1193 // fmla v19.4s, v12.4s, v13.s[1]
+	WORD $0x4fb111d0 // fmla v16.4s, v14.4s, v17.s[1]
+	FMOVQ 16(R23), F31
+	WORD $0x4e3fce66 // fmla v6.4s, v19.4s, v31.4s
+	WORD $0x4e3fce16 // fmla v22.4s, v16.4s, v31.4s
+	FMOVQ 0(R10), F30
+	FMOVQ 0(R10), F18
+	FMOVQ 320(R23), F3
+	WORD $0x4f99e07e // sdot v30.4s, v3.16b, v25.4b[0]
+	WORD $0x4f9ae072 // sdot v18.4s, v3.16b, v26.4b[0]
+	FMOVQ 336(R23), F5
+	WORD $0x4fb9e0be // sdot v30.4s, v5.16b, v25.4b[1]
+	WORD $0x4fbae0b2 // sdot v18.4s, v5.16b, v26.4b[1]
+	FMOVQ 352(R23), F7
+	WORD $0x4f99e8fe // sdot v30.4s, v7.16b, v25.4b[2]
+	WORD $0x4f9ae8f2 // sdot v18.4s, v7.16b, v26.4b[2]
+	FMOVQ 368(R23), F4
+	WORD $0x4fb9e89e // sdot v30.4s, v4.16b, v25.4b[3]
+	WORD $0x4fbae892 // sdot v18.4s, v4.16b, v26.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f8d93de // fmul v30.4s, v30.4s, v13.s[0]
+	WORD $0x4f919252 // fmul v18.4s, v18.4s, v17.s[0]
+	FMOVQ 0(R10), F29
+	FMOVQ 0(R10), F15
+	FMOVQ 384(R23), F9
+	WORD $0x4f9be13d // sdot v29.4s, v9.16b, v27.4b[0]
+	WORD $0x4f9ce12f // sdot v15.4s, v9.16b, v28.4b[0]
+	FMOVQ 400(R23), F10
+	WORD $0x4fbbe15d // sdot v29.4s, v10.16b, v27.4b[1]
+	WORD $0x4fbce14f // sdot v15.4s, v10.16b, v28.4b[1]
+	FMOVQ 416(R23), F12
+	WORD $0x4f9be99d // sdot v29.4s, v12.16b, v27.4b[2]
+	WORD $0x4f9ce98f // sdot v15.4s, v12.16b, v28.4b[2]
+	FMOVQ 432(R23), F14
+	WORD $0x4fbbe9dd // sdot v29.4s, v14.16b, v27.4b[3]
+	WORD $0x4fbce9cf // sdot v15.4s, v14.16b, v28.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4fad13be // fmla v30.4s, v29.4s, v13.s[1]
+	WORD $0x4fb111f2 // fmla v18.4s, v15.4s, v17.s[1]
+	FMOVQ 32(R23), F19
+	WORD $0x4e33cfd5 // fmla v21.4s, v30.4s, v19.4s
+	WORD $0x4e33ce58 // fmla v24.4s, v18.4s, v19.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 0(R10), F31
+	FMOVQ 448(R23), F3
+	WORD $0x4f99e070 // sdot v16.4s, v3.16b, v25.4b[0]
+	WORD $0x4f9ae07f // sdot v31.4s, v3.16b, v26.4b[0]
+	FMOVQ 464(R23), F5
+	WORD $0x4fb9e0b0 // sdot v16.4s, v5.16b, v25.4b[1]
+	WORD $0x4fbae0bf // sdot v31.4s, v5.16b, v26.4b[1]
+	FMOVQ 480(R23), F7
+	WORD $0x4f99e8f0 // sdot v16.4s, v7.16b, v25.4b[2]
+	WORD $0x4f9ae8ff // sdot v31.4s, v7.16b, v26.4b[2]
+	FMOVQ 496(R23), F4
+	WORD $0x4fb9e890 // sdot v16.4s, v4.16b, v25.4b[3]
+	WORD $0x4fbae89f // sdot v31.4s, v4.16b, v26.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4f8d9210 // fmul v16.4s, v16.4s, v13.s[0]
+	WORD $0x4f9193ff // fmul v31.4s, v31.4s, v17.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F10
+	FMOVQ 512(R23), F12
+	WORD $0x4f9be189 // sdot v9.4s, v12.16b, v27.4b[0]
+	WORD $0x4f9ce18a // sdot v10.4s, v12.16b, v28.4b[0]
+	FMOVQ 528(R23), F14
+	WORD $0x4fbbe1c9 // sdot v9.4s, v14.16b, v27.4b[1]
+	WORD $0x4fbce1ca // sdot v10.4s, v14.16b, v28.4b[1]
+	FMOVQ 544(R23), F29
+	WORD $0x4f9beba9 // sdot v9.4s, v29.16b, v27.4b[2]
+	WORD $0x4f9cebaa // sdot v10.4s, v29.16b, v28.4b[2]
+	FMOVQ 560(R23), F15
+	WORD $0x4fbbe9e9 // sdot v9.4s, v15.16b, v27.4b[3]
+	WORD $0x4fbce9ea // sdot v10.4s, v15.16b, v28.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fad1130 // fmla v16.4s, v9.4s, v13.s[1]
+	WORD $0x4fb1115f // fmla v31.4s, v10.4s, v17.s[1]
+	FMOVQ 48(R23), F30
+	WORD $0x4e3ece17 // fmla v23.4s, v16.4s, v30.4s
+	WORD $0x4e3ecfeb // fmla v11.4s, v31.4s, v30.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $576, R23
 	SUBS $1, R4
 	BNE tile138
-	FSTPQ (F7, F10), 0(R14)
-	FSTPQ (F11, F12), 32(R14)
-	FSTPQ (F29, F14), 0(R20)
-	FSTPQ (F30, F13), 32(R20)
+	FSTPQ (F20, F6), 0(R14)
+	FSTPQ (F21, F23), 32(R14)
+	FSTPQ (F8, F22), 0(R20)
+	FSTPQ (F24, F11), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -12550,8 +12706,12 @@ DATA matmulConsts<>+16(SB)/4, $0x4b400000
 DATA matmulConsts<>+20(SB)/4, $0x00000000
 DATA matmulConsts<>+24(SB)/4, $0x4b400000
 DATA matmulConsts<>+28(SB)/4, $0x00000000
-DATA matmulConsts<>+32(SB)/4, $0xbfad9881
-DATA matmulConsts<>+36(SB)/4, $0xf6eaddcf
-DATA matmulConsts<>+40(SB)/4, $0x26190d01
-DATA matmulConsts<>+44(SB)/4, $0x71594535
-GLOBL matmulConsts<>(SB), RODATA|NOPTR, $48
+DATA matmulConsts<>+32(SB)/4, $0xcb400000
+DATA matmulConsts<>+36(SB)/4, $0xcb400000
+DATA matmulConsts<>+40(SB)/4, $0xcb400000
+DATA matmulConsts<>+44(SB)/4, $0xcb400000
+DATA matmulConsts<>+48(SB)/4, $0xbfad9881
+DATA matmulConsts<>+52(SB)/4, $0xf6eaddcf
+DATA matmulConsts<>+56(SB)/4, $0x26190d01
+DATA matmulConsts<>+60(SB)/4, $0x71594535
+GLOBL matmulConsts<>(SB), RODATA|NOPTR, $64

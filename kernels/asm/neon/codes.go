@@ -180,7 +180,7 @@ func (k *kernel) loadScale(i, n int) arm64.V {
 	if !k.Super {
 		return k.float16(k.scaleAt(8 * i))
 	}
-	return k.small(n, i, bufHead, n)
+	return k.small(n, i, 0, n)
 }
 
 // loadMin does so for the minima.
@@ -192,7 +192,7 @@ func (k *kernel) loadMin(i, n int) arm64.V {
 	if k.Group == 32 {
 		at = 1
 	}
-	return k.small(at, i, bufHead+64, 2+n)
+	return k.small(at, i, 64, 2+n)
 }
 
 func (k *kernel) float16(at int) arm64.V {
@@ -203,8 +203,13 @@ func (k *kernel) float16(at int) arm64.V {
 }
 
 // small converts small integers, of which each row has one at number at behind
-// the tile's begin, and multiplies them with what heads the block. Eight of
-// them are widened together, and are kept under the number slot.
+// the tile's begin, and multiplies them with what heads the block, head bytes
+// behind its begin in local memory. Eight of them are widened together, and are
+// kept under the number slot.
+//
+// With magic added they are multiplied already, and magic times the head is taken
+// away. That leaves the product as it is, since a float16 number times magic is
+// exact, unless the head is infinite: what is infinite then is no number here.
 func (k *kernel) small(at, i, head, slot int) arm64.V {
 	if i%2 == 0 {
 		h := k.Vec()
@@ -223,17 +228,16 @@ func (k *kernel) small(at, i, head, slot int) arm64.V {
 		}
 		k.half[slot] = h
 	}
-	h, v := k.half[slot], k.Vec()
+	h, t := k.half[slot], k.Vec()
 	if i%2 == 0 {
-		k.I("saddw %.4s, %.4s, %.4h", v, k.magic, h)
+		k.I("saddw %.4s, %.4s, %.4h", t, k.magic, h)
 	} else {
-		k.I("saddw2 %.4s, %.4s, %.8h", v, k.magic, h)
+		k.I("saddw2 %.4s, %.4s, %.8h", t, k.magic, h)
 		k.Free(h)
 	}
-	k.I("fsub %.4s, %.4s, %.4s", v, v, k.magic)
-	scale := k.Loaded(rBuf, head+i*quadBytes)
-	k.I("fmul %.4s, %.4s, %.4s", v, v, scale)
-	k.Free(scale)
+	v, scale := k.Loaded(rBuf, bufMinus+head+i*quadBytes), k.Loaded(rBuf, bufHead+head+i*quadBytes)
+	k.I("fmla %.4s, %.4s, %.4s", v, t, scale)
+	k.Free(t, scale)
 	return v
 }
 

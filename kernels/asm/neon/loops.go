@@ -175,13 +175,17 @@ func (k *kernel) head() {
 	if k.Minima {
 		n = 2
 	}
+	minus := k.Loaded(rConst, constMinus)
 	for part := range n {
 		for i := range rowQuads {
-			v, at := k.Vec(), bufHead+64*part+quadBytes*i
+			v, at := k.Vec(), 64*part+quadBytes*i
 			k.G("FMOVD %d(%v), F%d", panels.HalfBytes*part+8*i, rPair, v)
 			k.I("fcvtl %.4s, %.4h", v, v)
-			k.Store(v, rBuf, at)
+			k.Store(v, rBuf, bufHead+at)
+			k.I("fmul %.4s, %.4s, %.4s", v, v, minus)
+			k.Store(v, rBuf, bufMinus+at)
 			k.Free(v)
 		}
 	}
+	k.Free(minus)
 }

@@ -38,8 +38,9 @@ const (
 
 // Local memory.
 const (
-	bufHead  = 0      // a K-quant's 16 scales and 16 minima as float32
-	bufTiles = 2 * 64 // unpacked tiles
+	bufHead  = 0      // a K-quant's 16 scales and 16 minima as float32,
+	bufMinus = 2 * 64 // and each times -magic
+	bufTiles = 4 * 64 // unpacked tiles
 )
 
 // bunch is the number of tiles that are unpacked together: those under a head of a
@@ -56,7 +57,8 @@ const magic = 0x4b400000
 const (
 	constMagic = 0  // four of them
 	constEven  = 16 // in lanes 0 and 2
-	constTable = 32 // levels, 16 for each table of them
+	constMinus = 32 // -magic, four times
+	constTable = 48 // levels, 16 for each table of them
 )
 
 const (
@@ -165,7 +167,8 @@ func (k *kernel) shift() int {
 func (k *kernel) begins() bool { return k.shift() > 0 && !k.many }
 
 func consts(a *arm64.Asm) {
-	data := words([]uint32{magic, magic, magic, magic, magic, 0, magic, 0})
+	const minus = 1<<31 | magic
+	data := words([]uint32{magic, magic, magic, magic, magic, 0, magic, 0, minus, minus, minus, minus})
 	for _, levels := range tables() {
 		for _, v := range levels {
 			data = append(data, byte(v))
