@@ -4550,44 +4550,36 @@ block58:
 	FMOVQ 32(R10), F6
 	FMOVD 0(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 0(R11)
-	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
-	FMOVQ F7, 128(R11)
 	FMOVD 8(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 16(R11)
+	FSTPQ (F7, F8), 0(R11)
+	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
 	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	FMOVQ F8, 144(R11)
+	FSTPQ (F7, F8), 128(R11)
 	FMOVD 16(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 32(R11)
-	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
-	FMOVQ F9, 160(R11)
 	FMOVD 24(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 48(R11)
+	FSTPQ (F9, F10), 32(R11)
+	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
 	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
-	FMOVQ F10, 176(R11)
+	FSTPQ (F9, F10), 160(R11)
 	FMOVD 32(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 64(R11)
-	WORD $0x6e26dd6b // fmul v11.4s, v11.4s, v6.4s
-	FMOVQ F11, 192(R11)
 	FMOVD 40(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 80(R11)
+	FSTPQ (F11, F12), 64(R11)
+	WORD $0x6e26dd6b // fmul v11.4s, v11.4s, v6.4s
 	WORD $0x6e26dd8c // fmul v12.4s, v12.4s, v6.4s
-	FMOVQ F12, 208(R11)
+	FSTPQ (F11, F12), 192(R11)
 	FMOVD 48(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 96(R11)
-	WORD $0x6e26ddad // fmul v13.4s, v13.4s, v6.4s
-	FMOVQ F13, 224(R11)
 	FMOVD 56(R1), F14
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 112(R11)
+	FSTPQ (F13, F14), 96(R11)
+	WORD $0x6e26ddad // fmul v13.4s, v13.4s, v6.4s
 	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
-	FMOVQ F14, 240(R11)
+	FSTPQ (F13, F14), 224(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair59:
@@ -5147,44 +5139,36 @@ bunch63:
 	FMOVQ 32(R10), F3
 	FMOVD 0(R1), F4
 	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	FMOVQ F4, 0(R11)
-	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
-	FMOVQ F4, 128(R11)
 	FMOVD 8(R1), F5
 	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 16(R11)
+	FSTPQ (F4, F5), 0(R11)
+	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
 	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
-	FMOVQ F5, 144(R11)
+	FSTPQ (F4, F5), 128(R11)
 	FMOVD 16(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 32(R11)
-	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
-	FMOVQ F6, 160(R11)
 	FMOVD 24(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 48(R11)
+	FSTPQ (F6, F7), 32(R11)
+	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
 	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
-	FMOVQ F7, 176(R11)
+	FSTPQ (F6, F7), 160(R11)
 	FMOVD 32(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 64(R11)
-	WORD $0x6e23dd08 // fmul v8.4s, v8.4s, v3.4s
-	FMOVQ F8, 192(R11)
 	FMOVD 40(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 80(R11)
+	FSTPQ (F8, F9), 64(R11)
+	WORD $0x6e23dd08 // fmul v8.4s, v8.4s, v3.4s
 	WORD $0x6e23dd29 // fmul v9.4s, v9.4s, v3.4s
-	FMOVQ F9, 208(R11)
+	FSTPQ (F8, F9), 192(R11)
 	FMOVD 48(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 96(R11)
-	WORD $0x6e23dd4a // fmul v10.4s, v10.4s, v3.4s
-	FMOVQ F10, 224(R11)
 	FMOVD 56(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 112(R11)
+	FSTPQ (F10, F11), 96(R11)
+	WORD $0x6e23dd4a // fmul v10.4s, v10.4s, v3.4s
 	WORD $0x6e23dd6b // fmul v11.4s, v11.4s, v3.4s
-	FMOVQ F11, 240(R11)
+	FSTPQ (F10, F11), 224(R11)
 	ADD $64, R1
 	MOVD R4, R24
 	ADD $256, R11, R23
@@ -5871,24 +5855,20 @@ block70:
 	FMOVQ 32(R10), F10
 	FMOVD 0(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 0(R11)
-	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
-	FMOVQ F11, 128(R11)
 	FMOVD 8(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 16(R11)
+	FSTPQ (F11, F12), 0(R11)
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
 	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
-	FMOVQ F12, 144(R11)
+	FSTPQ (F11, F12), 128(R11)
 	FMOVD 16(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 32(R11)
-	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
-	FMOVQ F13, 160(R11)
 	FMOVD 24(R1), F14
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 48(R11)
+	FSTPQ (F13, F14), 32(R11)
+	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
 	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
-	FMOVQ F14, 176(R11)
+	FSTPQ (F13, F14), 160(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair71:
@@ -6490,24 +6470,20 @@ bunch75:
 	FMOVQ 32(R10), F8
 	FMOVD 0(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 0(R11)
-	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
-	FMOVQ F9, 128(R11)
 	FMOVD 8(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 16(R11)
+	FSTPQ (F9, F10), 0(R11)
+	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
 	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
-	FMOVQ F10, 144(R11)
+	FSTPQ (F9, F10), 128(R11)
 	FMOVD 16(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 32(R11)
-	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
-	FMOVQ F11, 160(R11)
 	FMOVD 24(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 48(R11)
+	FSTPQ (F11, F12), 32(R11)
+	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
 	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
-	FMOVQ F12, 176(R11)
+	FSTPQ (F11, F12), 160(R11)
 	ADD $64, R1
 	MOVD R4, R24
 	ADD $256, R11, R23
@@ -7256,44 +7232,36 @@ block82:
 	FMOVQ 32(R10), F6
 	FMOVD 0(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 0(R11)
-	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
-	FMOVQ F7, 128(R11)
 	FMOVD 8(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 16(R11)
+	FSTPQ (F7, F8), 0(R11)
+	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
 	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	FMOVQ F8, 144(R11)
+	FSTPQ (F7, F8), 128(R11)
 	FMOVD 16(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 32(R11)
-	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
-	FMOVQ F9, 160(R11)
 	FMOVD 24(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 48(R11)
+	FSTPQ (F9, F10), 32(R11)
+	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
 	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
-	FMOVQ F10, 176(R11)
+	FSTPQ (F9, F10), 160(R11)
 	FMOVD 32(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 64(R11)
-	WORD $0x6e26dd6b // fmul v11.4s, v11.4s, v6.4s
-	FMOVQ F11, 192(R11)
 	FMOVD 40(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 80(R11)
+	FSTPQ (F11, F12), 64(R11)
+	WORD $0x6e26dd6b // fmul v11.4s, v11.4s, v6.4s
 	WORD $0x6e26dd8c // fmul v12.4s, v12.4s, v6.4s
-	FMOVQ F12, 208(R11)
+	FSTPQ (F11, F12), 192(R11)
 	FMOVD 48(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 96(R11)
-	WORD $0x6e26ddad // fmul v13.4s, v13.4s, v6.4s
-	FMOVQ F13, 224(R11)
 	FMOVD 56(R1), F14
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 112(R11)
+	FSTPQ (F13, F14), 96(R11)
+	WORD $0x6e26ddad // fmul v13.4s, v13.4s, v6.4s
 	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
-	FMOVQ F14, 240(R11)
+	FSTPQ (F13, F14), 224(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair83:
@@ -7705,44 +7673,36 @@ bunch87:
 	FMOVQ 32(R10), F3
 	FMOVD 0(R1), F4
 	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	FMOVQ F4, 0(R11)
-	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
-	FMOVQ F4, 128(R11)
 	FMOVD 8(R1), F5
 	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 16(R11)
+	FSTPQ (F4, F5), 0(R11)
+	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
 	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
-	FMOVQ F5, 144(R11)
+	FSTPQ (F4, F5), 128(R11)
 	FMOVD 16(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 32(R11)
-	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
-	FMOVQ F6, 160(R11)
 	FMOVD 24(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 48(R11)
+	FSTPQ (F6, F7), 32(R11)
+	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
 	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
-	FMOVQ F7, 176(R11)
+	FSTPQ (F6, F7), 160(R11)
 	FMOVD 32(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 64(R11)
-	WORD $0x6e23dd08 // fmul v8.4s, v8.4s, v3.4s
-	FMOVQ F8, 192(R11)
 	FMOVD 40(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 80(R11)
+	FSTPQ (F8, F9), 64(R11)
+	WORD $0x6e23dd08 // fmul v8.4s, v8.4s, v3.4s
 	WORD $0x6e23dd29 // fmul v9.4s, v9.4s, v3.4s
-	FMOVQ F9, 208(R11)
+	FSTPQ (F8, F9), 192(R11)
 	FMOVD 48(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 96(R11)
-	WORD $0x6e23dd4a // fmul v10.4s, v10.4s, v3.4s
-	FMOVQ F10, 224(R11)
 	FMOVD 56(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 112(R11)
+	FSTPQ (F10, F11), 96(R11)
+	WORD $0x6e23dd4a // fmul v10.4s, v10.4s, v3.4s
 	WORD $0x6e23dd6b // fmul v11.4s, v11.4s, v3.4s
-	FMOVQ F11, 240(R11)
+	FSTPQ (F10, F11), 224(R11)
 	ADD $64, R1
 	MOVD R4, R24
 	ADD $256, R11, R23
@@ -8261,44 +8221,36 @@ block94:
 	FMOVQ 32(R10), F10
 	FMOVD 0(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 0(R11)
-	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
-	FMOVQ F11, 128(R11)
 	FMOVD 8(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 16(R11)
+	FSTPQ (F11, F12), 0(R11)
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
 	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
-	FMOVQ F12, 144(R11)
+	FSTPQ (F11, F12), 128(R11)
 	FMOVD 16(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 32(R11)
-	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
-	FMOVQ F13, 160(R11)
 	FMOVD 24(R1), F14
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 48(R11)
+	FSTPQ (F13, F14), 32(R11)
+	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
 	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
-	FMOVQ F14, 176(R11)
+	FSTPQ (F13, F14), 160(R11)
 	FMOVD 32(R1), F15
 	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
-	FMOVQ F15, 64(R11)
-	WORD $0x6e2addef // fmul v15.4s, v15.4s, v10.4s
-	FMOVQ F15, 192(R11)
 	FMOVD 40(R1), F16
 	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	FMOVQ F16, 80(R11)
+	FSTPQ (F15, F16), 64(R11)
+	WORD $0x6e2addef // fmul v15.4s, v15.4s, v10.4s
 	WORD $0x6e2ade10 // fmul v16.4s, v16.4s, v10.4s
-	FMOVQ F16, 208(R11)
+	FSTPQ (F15, F16), 192(R11)
 	FMOVD 48(R1), F17
 	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	FMOVQ F17, 96(R11)
-	WORD $0x6e2ade31 // fmul v17.4s, v17.4s, v10.4s
-	FMOVQ F17, 224(R11)
 	FMOVD 56(R1), F18
 	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	FMOVQ F18, 112(R11)
+	FSTPQ (F17, F18), 96(R11)
+	WORD $0x6e2ade31 // fmul v17.4s, v17.4s, v10.4s
 	WORD $0x6e2ade52 // fmul v18.4s, v18.4s, v10.4s
-	FMOVQ F18, 240(R11)
+	FSTPQ (F17, F18), 224(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair95:
@@ -8856,44 +8808,36 @@ bunch99:
 	FMOVQ 32(R10), F7
 	FMOVD 0(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 0(R11)
-	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
-	FMOVQ F8, 128(R11)
 	FMOVD 8(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 16(R11)
+	FSTPQ (F8, F9), 0(R11)
+	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
 	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
-	FMOVQ F9, 144(R11)
+	FSTPQ (F8, F9), 128(R11)
 	FMOVD 16(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 32(R11)
-	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
-	FMOVQ F10, 160(R11)
 	FMOVD 24(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 48(R11)
+	FSTPQ (F10, F11), 32(R11)
+	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
 	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
-	FMOVQ F11, 176(R11)
+	FSTPQ (F10, F11), 160(R11)
 	FMOVD 32(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 64(R11)
-	WORD $0x6e27dd8c // fmul v12.4s, v12.4s, v7.4s
-	FMOVQ F12, 192(R11)
 	FMOVD 40(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 80(R11)
+	FSTPQ (F12, F13), 64(R11)
+	WORD $0x6e27dd8c // fmul v12.4s, v12.4s, v7.4s
 	WORD $0x6e27ddad // fmul v13.4s, v13.4s, v7.4s
-	FMOVQ F13, 208(R11)
+	FSTPQ (F12, F13), 192(R11)
 	FMOVD 48(R1), F14
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 96(R11)
-	WORD $0x6e27ddce // fmul v14.4s, v14.4s, v7.4s
-	FMOVQ F14, 224(R11)
 	FMOVD 56(R1), F15
 	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
-	FMOVQ F15, 112(R11)
+	FSTPQ (F14, F15), 96(R11)
+	WORD $0x6e27ddce // fmul v14.4s, v14.4s, v7.4s
 	WORD $0x6e27ddef // fmul v15.4s, v15.4s, v7.4s
-	FMOVQ F15, 240(R11)
+	FSTPQ (F14, F15), 224(R11)
 	ADD $64, R1
 	MOVD R4, R24
 	ADD $256, R11, R23
@@ -9544,24 +9488,20 @@ block106:
 	FMOVQ 32(R10), F8
 	FMOVD 0(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 0(R11)
-	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
-	FMOVQ F9, 128(R11)
 	FMOVD 8(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 16(R11)
+	FSTPQ (F9, F10), 0(R11)
+	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
 	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
-	FMOVQ F10, 144(R11)
+	FSTPQ (F9, F10), 128(R11)
 	FMOVD 16(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 32(R11)
-	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
-	FMOVQ F11, 160(R11)
 	FMOVD 24(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 48(R11)
+	FSTPQ (F11, F12), 32(R11)
+	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
 	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
-	FMOVQ F12, 176(R11)
+	FSTPQ (F11, F12), 160(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair107:
@@ -10133,24 +10073,20 @@ bunch111:
 	FMOVQ 32(R10), F6
 	FMOVD 0(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 0(R11)
-	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
-	FMOVQ F7, 128(R11)
 	FMOVD 8(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 16(R11)
+	FSTPQ (F7, F8), 0(R11)
+	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
 	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	FMOVQ F8, 144(R11)
+	FSTPQ (F7, F8), 128(R11)
 	FMOVD 16(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 32(R11)
-	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
-	FMOVQ F9, 160(R11)
 	FMOVD 24(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 48(R11)
+	FSTPQ (F9, F10), 32(R11)
+	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
 	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
-	FMOVQ F10, 176(R11)
+	FSTPQ (F9, F10), 160(R11)
 	ADD $64, R1
 	MOVD R4, R24
 	ADD $256, R11, R23
@@ -11755,24 +11691,20 @@ block129:
 	FMOVQ 32(R10), F7
 	FMOVD 0(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 0(R11)
-	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
-	FMOVQ F8, 128(R11)
 	FMOVD 8(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 16(R11)
+	FSTPQ (F8, F9), 0(R11)
+	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
 	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
-	FMOVQ F9, 144(R11)
+	FSTPQ (F8, F9), 128(R11)
 	FMOVD 16(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 32(R11)
-	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
-	FMOVQ F10, 160(R11)
 	FMOVD 24(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 48(R11)
+	FSTPQ (F10, F11), 32(R11)
+	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
 	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
-	FMOVQ F11, 176(R11)
+	FSTPQ (F10, F11), 160(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair130:
@@ -12199,24 +12131,20 @@ bunch134:
 	FMOVQ 32(R10), F4
 	FMOVD 0(R1), F5
 	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 0(R11)
-	WORD $0x6e24dca5 // fmul v5.4s, v5.4s, v4.4s
-	FMOVQ F5, 128(R11)
 	FMOVD 8(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 16(R11)
+	FSTPQ (F5, F6), 0(R11)
+	WORD $0x6e24dca5 // fmul v5.4s, v5.4s, v4.4s
 	WORD $0x6e24dcc6 // fmul v6.4s, v6.4s, v4.4s
-	FMOVQ F6, 144(R11)
+	FSTPQ (F5, F6), 128(R11)
 	FMOVD 16(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 32(R11)
-	WORD $0x6e24dce7 // fmul v7.4s, v7.4s, v4.4s
-	FMOVQ F7, 160(R11)
 	FMOVD 24(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 48(R11)
+	FSTPQ (F7, F8), 32(R11)
+	WORD $0x6e24dce7 // fmul v7.4s, v7.4s, v4.4s
 	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
-	FMOVQ F8, 176(R11)
+	FSTPQ (F7, F8), 160(R11)
 	ADD $64, R1
 	MOVD R4, R24
 	ADD $256, R11, R23

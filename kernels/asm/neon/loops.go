@@ -177,14 +177,18 @@ func (k *kernel) head() {
 	}
 	minus := k.Loaded(rConst, constMinus)
 	for part := range n {
-		for i := range rowQuads {
-			v, at := k.Vec(), 64*part+quadBytes*i
-			k.G("FMOVD %d(%v), F%d", panels.HalfBytes*part+8*i, rPair, v)
-			k.I("fcvtl %.4s, %.4h", v, v)
-			k.Store(v, rBuf, bufHead+at)
-			k.I("fmul %.4s, %.4s, %.4s", v, v, minus)
-			k.Store(v, rBuf, bufMinus+at)
-			k.Free(v)
+		for i := 0; i < rowQuads; i += 2 {
+			v, at := k.Vecs(2), 64*part+quadBytes*i
+			for j, v := range v {
+				k.G("FMOVD %d(%v), F%d", panels.HalfBytes*part+8*(i+j), rPair, v)
+				k.I("fcvtl %.4s, %.4h", v, v)
+			}
+			k.Store2(v[0], v[1], rBuf, bufHead+at)
+			for _, v := range v {
+				k.I("fmul %.4s, %.4s, %.4s", v, v, minus)
+			}
+			k.Store2(v[0], v[1], rBuf, bufMinus+at)
+			k.Free(v...)
 		}
 	}
 	k.Free(minus)
