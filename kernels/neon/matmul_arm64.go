@@ -11,18 +11,18 @@ import (
 
 // Mul are the kernels for integer weights on every CPU.
 var Mul = panel.Kernels{
-	quant.Q4_0:   {mulQ4_0x1, mulQ4_0x1, mulQ4_0, mulQ4_0, mulQ4_0},
-	quant.Q4_1:   {mulQ4_1x1, mulQ4_1x1, mulQ4_1, mulQ4_1, mulQ4_1},
-	quant.Q5_0:   {mulQ5_0x1, mulQ5_0x1, mulQ5_0, mulQ5_0, mulQ5_0},
-	quant.Q5_1:   {mulQ5_1x1, mulQ5_1x1, mulQ5_1, mulQ5_1, mulQ5_1},
-	quant.Q8_0:   {mulQ8_0x1, mulQ8_0x1, mulQ8_0, mulQ8_0, mulQ8_0},
-	quant.Q2_K:   {mulQ2_Kx1, mulQ2_Kx1, mulQ2_K, mulQ2_K, mulQ2_K},
-	quant.Q3_K:   {mulQ3_Kx1, mulQ3_Kx1, mulQ3_K, mulQ3_K, mulQ3_K},
-	quant.Q4_K:   {mulQ4_Kx1, mulQ4_Kx1, mulQ4_K, mulQ4_K, mulQ4_K},
-	quant.Q5_K:   {mulQ5_Kx1, mulQ5_Kx1, mulQ5_K, mulQ5_K, mulQ5_K},
-	quant.Q6_K:   {mulQ6_Kx1, mulQ6_Kx1, mulQ6_K, mulQ6_K, mulQ6_K},
-	quant.IQ4_NL: {mulIQ4_NLx1, mulIQ4_NLx1, mulIQ4_NL, mulIQ4_NL, mulIQ4_NL},
-	quant.IQ4_XS: {mulIQ4_XSx1, mulIQ4_XSx1, mulIQ4_XS, mulIQ4_XS, mulIQ4_XS},
+	quant.Q4_0:   {mulQ4_0x1, mulQ4_0x1, mulQ4_0, mulQ4_0, mulQ4_0, mulQ4_0, mulQ4_0},
+	quant.Q4_1:   {mulQ4_1x1, mulQ4_1x1, mulQ4_1, mulQ4_1, mulQ4_1, mulQ4_1, mulQ4_1},
+	quant.Q5_0:   {mulQ5_0x1, mulQ5_0x1, mulQ5_0, mulQ5_0, mulQ5_0, mulQ5_0, mulQ5_0},
+	quant.Q5_1:   {mulQ5_1x1, mulQ5_1x1, mulQ5_1, mulQ5_1, mulQ5_1, mulQ5_1, mulQ5_1},
+	quant.Q8_0:   {mulQ8_0x1, mulQ8_0x1, mulQ8_0, mulQ8_0, mulQ8_0, mulQ8_0, mulQ8_0},
+	quant.Q2_K:   {mulQ2_Kx1, mulQ2_Kx1, mulQ2_K, mulQ2_K, mulQ2_K, mulQ2_K, mulQ2_K},
+	quant.Q3_K:   {mulQ3_Kx1, mulQ3_Kx1, mulQ3_K, mulQ3_K, mulQ3_K, mulQ3_K, mulQ3_K},
+	quant.Q4_K:   {mulQ4_Kx1, mulQ4_Kx1, mulQ4_K, mulQ4_K, mulQ4_K, mulQ4_K, mulQ4_K},
+	quant.Q5_K:   {mulQ5_Kx1, mulQ5_Kx1, mulQ5_K, mulQ5_K, mulQ5_K, mulQ5_K, mulQ5_K},
+	quant.Q6_K:   {mulQ6_Kx1, mulQ6_Kx1, mulQ6_K, mulQ6_K, mulQ6_K, mulQ6_K, mulQ6_K},
+	quant.IQ4_NL: {mulIQ4_NLx1, mulIQ4_NLx1, mulIQ4_NL, mulIQ4_NL, mulIQ4_NL, mulIQ4_NL, mulIQ4_NL},
+	quant.IQ4_XS: {mulIQ4_XSx1, mulIQ4_XSx1, mulIQ4_XS, mulIQ4_XS, mulIQ4_XS, mulIQ4_XS, mulIQ4_XS},
 }
 
 // mulQ4_0x1 multiplies Q4_0 weights with a few rows of activations, one by one.

@@ -11,18 +11,18 @@ import (
 
 // DotMul are the kernels for integer weights on CPUs with SDOT.
 var DotMul = panel.Kernels{
-	quant.Q4_0:   {mulQ4_0Dotx1, mulQ4_0Dotx1, mulQ4_0Dot, mulQ4_0Dot, mulQ4_0Dot},
-	quant.Q4_1:   {mulQ4_1Dotx1, mulQ4_1Dotx1, mulQ4_1Dot, mulQ4_1Dot, mulQ4_1Dot},
-	quant.Q5_0:   {mulQ5_0Dotx1, mulQ5_0Dotx1, mulQ5_0Dot, mulQ5_0Dot, mulQ5_0Dot},
-	quant.Q5_1:   {mulQ5_1Dotx1, mulQ5_1Dotx1, mulQ5_1Dot, mulQ5_1Dot, mulQ5_1Dot},
-	quant.Q8_0:   {mulQ8_0Dotx1, mulQ8_0Dotx1, mulQ8_0Dot, mulQ8_0Dot, mulQ8_0Dot},
-	quant.Q2_K:   {mulQ2_KDotx1, mulQ2_KDotx1, mulQ2_KDot, mulQ2_KDot, mulQ2_KDot},
-	quant.Q3_K:   {mulQ3_KDotx1, mulQ3_KDotx1, mulQ3_KDot, mulQ3_KDot, mulQ3_KDot},
-	quant.Q4_K:   {mulQ4_KDotx1, mulQ4_KDotx1, mulQ4_KDot, mulQ4_KDot, mulQ4_KDot},
-	quant.Q5_K:   {mulQ5_KDotx1, mulQ5_KDotx1, mulQ5_KDot, mulQ5_KDot, mulQ5_KDot},
-	quant.Q6_K:   {mulQ6_KDotx1, mulQ6_KDotx1, mulQ6_KDot, mulQ6_KDot, mulQ6_KDot},
-	quant.IQ4_NL: {mulIQ4_NLDotx1, mulIQ4_NLDotx1, mulIQ4_NLDot, mulIQ4_NLDot, mulIQ4_NLDot},
-	quant.IQ4_XS: {mulIQ4_XSDotx1, mulIQ4_XSDotx1, mulIQ4_XSDot, mulIQ4_XSDot, mulIQ4_XSDot},
+	quant.Q4_0:   {mulQ4_0Dotx1, mulQ4_0Dotx1, mulQ4_0Dot, mulQ4_0Dot, mulQ4_0Dot, mulQ4_0Dot, mulQ4_0Dot},
+	quant.Q4_1:   {mulQ4_1Dotx1, mulQ4_1Dotx1, mulQ4_1Dot, mulQ4_1Dot, mulQ4_1Dot, mulQ4_1Dot, mulQ4_1Dot},
+	quant.Q5_0:   {mulQ5_0Dotx1, mulQ5_0Dotx1, mulQ5_0Dot, mulQ5_0Dot, mulQ5_0Dot, mulQ5_0Dot, mulQ5_0Dot},
+	quant.Q5_1:   {mulQ5_1Dotx1, mulQ5_1Dotx1, mulQ5_1Dot, mulQ5_1Dot, mulQ5_1Dot, mulQ5_1Dot, mulQ5_1Dot},
+	quant.Q8_0:   {mulQ8_0Dotx1, mulQ8_0Dotx1, mulQ8_0Dot, mulQ8_0Dot, mulQ8_0Dot, mulQ8_0Dot, mulQ8_0Dot},
+	quant.Q2_K:   {mulQ2_KDotx1, mulQ2_KDotx1, mulQ2_KDot, mulQ2_KDot, mulQ2_KDot, mulQ2_KDot, mulQ2_KDot},
+	quant.Q3_K:   {mulQ3_KDotx1, mulQ3_KDotx1, mulQ3_KDot, mulQ3_KDot, mulQ3_KDot, mulQ3_KDot, mulQ3_KDot},
+	quant.Q4_K:   {mulQ4_KDotx1, mulQ4_KDotx1, mulQ4_KDot, mulQ4_KDot, mulQ4_KDot, mulQ4_KDot, mulQ4_KDot},
+	quant.Q5_K:   {mulQ5_KDotx1, mulQ5_KDotx1, mulQ5_KDot, mulQ5_KDot, mulQ5_KDot, mulQ5_KDot, mulQ5_KDot},
+	quant.Q6_K:   {mulQ6_KDotx1, mulQ6_KDotx1, mulQ6_KDot, mulQ6_KDot, mulQ6_KDot, mulQ6_KDot, mulQ6_KDot},
+	quant.IQ4_NL: {mulIQ4_NLDotx1, mulIQ4_NLDotx1, mulIQ4_NLDot, mulIQ4_NLDot, mulIQ4_NLDot, mulIQ4_NLDot, mulIQ4_NLDot},
+	quant.IQ4_XS: {mulIQ4_XSDotx1, mulIQ4_XSDotx1, mulIQ4_XSDot, mulIQ4_XSDot, mulIQ4_XSDot, mulIQ4_XSDot, mulIQ4_XSDot},
 }
 
 // mulQ4_0Dotx1 multiplies Q4_0 weights with a few rows of activations, one by one.

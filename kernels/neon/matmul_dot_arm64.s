@@ -326,10 +326,8 @@ pair3:
 	SUBS $1, R4
 	BNE pair3
 last4:
-	FMOVQ F2, 0(R14)
-	FMOVQ F3, 16(R14)
-	FMOVQ F4, 32(R14)
-	FMOVQ F5, 48(R14)
+	FSTPQ (F2, F3), 0(R14)
+	FSTPQ (F4, F5), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
@@ -342,15 +340,17 @@ last4:
 
 // mulQ4_0Dot multiplies Q4_0 weights with several rows of activations.
 // func mulQ4_0Dot(a *panel.Args)
-TEXT ·mulQ4_0Dot(SB), 0, $960-8
+TEXT ·mulQ4_0Dot(SB), 0, $4928-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-4928(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
 	MOVW $0xf0f0f0f, R5
 	VDUP R5, V1.S4
+	MOVW $0x8080808, R5
+	VDUP R5, V2.S4
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
@@ -358,638 +358,477 @@ TEXT ·mulQ4_0Dot(SB), 0, $960-8
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
 panel5:
-	MOVD R6, R1
 	MOVD 8(R0), R2
-	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
 row6:
-	FMOVQ F2, 0(R14)
-	FMOVQ F2, 16(R14)
-	FMOVQ F2, 32(R14)
-	FMOVQ F2, 48(R14)
+	FSTPQ (F3, F3), 0(R14)
+	FSTPQ (F3, F3), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
 	BNE row6
-	MOVD 40(R0), R4
-pair7:
-	FMOVQ 64(R1), F3
-	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 384(R11)
-	FMOVQ 128(R1), F4
+	MOVD R6, R1
+	MOVD 40(R0), R9
+bunch7:
+	MOVD $8, R4
+	CMP R4, R9
+	CSEL LT, R9, R4, R4
+	MOVD R4, R24
+	ADD $256, R11, R23
+pair8:
+	FMOVQ 64(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 400(R11)
-	FMOVQ 192(R1), F5
+	VSUB V2.B16, V4.B16, V4.B16
+	FMOVQ 128(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 416(R11)
-	FMOVQ 256(R1), F6
+	VSUB V2.B16, V5.B16, V5.B16
+	FSTPQ (F4, F5), 64(R23)
+	FMOVQ 192(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 432(R11)
-	FMOVQ 64(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 448(R11)
-	FMOVQ 128(R1), F8
+	VSUB V2.B16, V6.B16, V6.B16
+	FMOVQ 256(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	VSUB V2.B16, V7.B16, V7.B16
+	FSTPQ (F6, F7), 96(R23)
+	FMOVQ 64(R1), F8
 	VUSHR $4, V8.B16, V8.B16
-	FMOVQ F8, 464(R11)
-	FMOVQ 192(R1), F9
+	VSUB V2.B16, V8.B16, V8.B16
+	FMOVQ 128(R1), F9
 	VUSHR $4, V9.B16, V9.B16
-	FMOVQ F9, 480(R11)
-	FMOVQ 256(R1), F10
+	VSUB V2.B16, V9.B16, V9.B16
+	FSTPQ (F8, F9), 128(R23)
+	FMOVQ 192(R1), F10
 	VUSHR $4, V10.B16, V10.B16
-	FMOVQ F10, 496(R11)
-	FMOVD 0(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 128(R11)
-	FMOVQ 80(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 512(R11)
-	FMOVQ 144(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 528(R11)
-	FMOVQ 208(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 544(R11)
-	FMOVQ 272(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 560(R11)
-	FMOVQ 80(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	FMOVQ F16, 576(R11)
-	FMOVQ 144(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 592(R11)
-	FMOVQ 208(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 608(R11)
-	FMOVQ 272(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	FMOVQ F19, 624(R11)
-	FMOVD 8(R1), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	FMOVQ F20, 144(R11)
-	FMOVQ 96(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 640(R11)
-	FMOVQ 160(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 656(R11)
-	FMOVQ 224(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 672(R11)
-	FMOVQ 288(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 688(R11)
-	FMOVQ 96(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	FMOVQ F25, 704(R11)
-	FMOVQ 160(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	FMOVQ F26, 720(R11)
-	FMOVQ 224(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 736(R11)
-	FMOVQ 288(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 752(R11)
-	FMOVD 16(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	FMOVQ F29, 160(R11)
-	FMOVQ 112(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 768(R11)
-	FMOVQ 176(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 784(R11)
-	FMOVQ 240(R1), F2
-	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 800(R11)
-	FMOVQ 304(R1), F3
-	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 816(R11)
-	FMOVQ 112(R1), F4
-	VUSHR $4, V4.B16, V4.B16
-	FMOVQ F4, 832(R11)
-	FMOVQ 176(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	FMOVQ F5, 848(R11)
-	FMOVQ 240(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	FMOVQ F6, 864(R11)
-	FMOVQ 304(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 880(R11)
-	FMOVD 24(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 176(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair9:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F9
-	FMOVQ 16(R13), F10
-	FMOVQ 32(R13), F11
-	WORD $0x4f3c056c // sshr v12.4s, v11.4s, #4
-	VSUB V12.S4, V0.S4, V12.S4
-	VDUP V12.S[2], V13.S4
-	VDUP V12.S[3], V14.S4
-	FMOVQ 0(R20), F15
-	FMOVQ 16(R20), F16
-	FMOVQ 32(R20), F17
-	WORD $0x4f3c0632 // sshr v18.4s, v17.4s, #4
-	VSUB V18.S4, V0.S4, V18.S4
-	VDUP V18.S[2], V19.S4
-	VDUP V18.S[3], V20.S4
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F22
-	FMOVQ 384(R11), F23
-	WORD $0x4f89e2f5 // sdot v21.4s, v23.16b, v9.4b[0]
-	WORD $0x4f8fe2f6 // sdot v22.4s, v23.16b, v15.4b[0]
-	FMOVQ 400(R11), F24
-	WORD $0x4fa9e315 // sdot v21.4s, v24.16b, v9.4b[1]
-	WORD $0x4fafe316 // sdot v22.4s, v24.16b, v15.4b[1]
-	FMOVQ 416(R11), F25
-	WORD $0x4f89eb35 // sdot v21.4s, v25.16b, v9.4b[2]
-	WORD $0x4f8feb36 // sdot v22.4s, v25.16b, v15.4b[2]
-	FMOVQ 432(R11), F26
-	WORD $0x4fa9eb55 // sdot v21.4s, v26.16b, v9.4b[3]
-	WORD $0x4fafeb56 // sdot v22.4s, v26.16b, v15.4b[3]
-	WORD $0x4eadd6b5 // fsub v21.4s, v21.4s, v13.4s
-	WORD $0x4eb3d6d6 // fsub v22.4s, v22.4s, v19.4s
-	WORD $0x4f8b92b5 // fmul v21.4s, v21.4s, v11.s[0]
-	WORD $0x4f9192d6 // fmul v22.4s, v22.4s, v17.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F28
-	FMOVQ 448(R11), F29
-	WORD $0x4f8ae3bb // sdot v27.4s, v29.16b, v10.4b[0]
-	WORD $0x4f90e3bc // sdot v28.4s, v29.16b, v16.4b[0]
-	FMOVQ 464(R11), F30
-	WORD $0x4faae3db // sdot v27.4s, v30.16b, v10.4b[1]
-	WORD $0x4fb0e3dc // sdot v28.4s, v30.16b, v16.4b[1]
-	FMOVQ 480(R11), F31
-	WORD $0x4f8aebfb // sdot v27.4s, v31.16b, v10.4b[2]
-	WORD $0x4f90ebfc // sdot v28.4s, v31.16b, v16.4b[2]
-	FMOVQ 496(R11), F2
-	WORD $0x4faae85b // sdot v27.4s, v2.16b, v10.4b[3]
-	WORD $0x4fb0e85c // sdot v28.4s, v2.16b, v16.4b[3]
-	WORD $0x4eaed77b // fsub v27.4s, v27.4s, v14.4s
-	WORD $0x4eb4d79c // fsub v28.4s, v28.4s, v20.4s
-	WORD $0x4fab1375 // fmla v21.4s, v27.4s, v11.s[1]
-	WORD $0x4fb11396 // fmla v22.4s, v28.4s, v17.s[1]
-	FMOVQ 0(R14), F3
-	FMOVQ 0(R21), F4
-	FMOVQ 128(R11), F5
-	WORD $0x4e25cea3 // fmla v3.4s, v21.4s, v5.4s
-	WORD $0x4e25cec4 // fmla v4.4s, v22.4s, v5.4s
-	FMOVQ F3, 0(R14)
-	FMOVQ F4, 0(R21)
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F7
-	FMOVQ 512(R11), F8
-	WORD $0x4f89e106 // sdot v6.4s, v8.16b, v9.4b[0]
-	WORD $0x4f8fe107 // sdot v7.4s, v8.16b, v15.4b[0]
-	FMOVQ 528(R11), F12
-	WORD $0x4fa9e186 // sdot v6.4s, v12.16b, v9.4b[1]
-	WORD $0x4fafe187 // sdot v7.4s, v12.16b, v15.4b[1]
-	FMOVQ 544(R11), F18
-	WORD $0x4f89ea46 // sdot v6.4s, v18.16b, v9.4b[2]
-	WORD $0x4f8fea47 // sdot v7.4s, v18.16b, v15.4b[2]
-	FMOVQ 560(R11), F23
-	WORD $0x4fa9eae6 // sdot v6.4s, v23.16b, v9.4b[3]
-	WORD $0x4fafeae7 // sdot v7.4s, v23.16b, v15.4b[3]
-	WORD $0x4eadd4c6 // fsub v6.4s, v6.4s, v13.4s
-	WORD $0x4eb3d4e7 // fsub v7.4s, v7.4s, v19.4s
-	WORD $0x4f8b90c6 // fmul v6.4s, v6.4s, v11.s[0]
-	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F25
-	FMOVQ 576(R11), F26
-	WORD $0x4f8ae358 // sdot v24.4s, v26.16b, v10.4b[0]
-	WORD $0x4f90e359 // sdot v25.4s, v26.16b, v16.4b[0]
-	FMOVQ 592(R11), F29
-	WORD $0x4faae3b8 // sdot v24.4s, v29.16b, v10.4b[1]
-	WORD $0x4fb0e3b9 // sdot v25.4s, v29.16b, v16.4b[1]
-	FMOVQ 608(R11), F30
-	WORD $0x4f8aebd8 // sdot v24.4s, v30.16b, v10.4b[2]
-	WORD $0x4f90ebd9 // sdot v25.4s, v30.16b, v16.4b[2]
-	FMOVQ 624(R11), F31
-	WORD $0x4faaebf8 // sdot v24.4s, v31.16b, v10.4b[3]
-	WORD $0x4fb0ebf9 // sdot v25.4s, v31.16b, v16.4b[3]
-	WORD $0x4eaed718 // fsub v24.4s, v24.4s, v14.4s
-	WORD $0x4eb4d739 // fsub v25.4s, v25.4s, v20.4s
-	WORD $0x4fab1306 // fmla v6.4s, v24.4s, v11.s[1]
-	WORD $0x4fb11327 // fmla v7.4s, v25.4s, v17.s[1]
-	FMOVQ 16(R14), F2
-	FMOVQ 16(R21), F27
-	FMOVQ 144(R11), F28
-	WORD $0x4e3cccc2 // fmla v2.4s, v6.4s, v28.4s
-	WORD $0x4e3cccfb // fmla v27.4s, v7.4s, v28.4s
-	FMOVQ F2, 16(R14)
-	FMOVQ F27, 16(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F22
-	FMOVQ 640(R11), F5
-	WORD $0x4f89e0b5 // sdot v21.4s, v5.16b, v9.4b[0]
-	WORD $0x4f8fe0b6 // sdot v22.4s, v5.16b, v15.4b[0]
-	FMOVQ 656(R11), F3
-	WORD $0x4fa9e075 // sdot v21.4s, v3.16b, v9.4b[1]
-	WORD $0x4fafe076 // sdot v22.4s, v3.16b, v15.4b[1]
-	FMOVQ 672(R11), F4
-	WORD $0x4f89e895 // sdot v21.4s, v4.16b, v9.4b[2]
-	WORD $0x4f8fe896 // sdot v22.4s, v4.16b, v15.4b[2]
-	FMOVQ 688(R11), F8
-	WORD $0x4fa9e915 // sdot v21.4s, v8.16b, v9.4b[3]
-	WORD $0x4fafe916 // sdot v22.4s, v8.16b, v15.4b[3]
-	WORD $0x4eadd6b5 // fsub v21.4s, v21.4s, v13.4s
-	WORD $0x4eb3d6d6 // fsub v22.4s, v22.4s, v19.4s
-	WORD $0x4f8b92b5 // fmul v21.4s, v21.4s, v11.s[0]
-	WORD $0x4f9192d6 // fmul v22.4s, v22.4s, v17.s[0]
-	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F18
-	FMOVQ 704(R11), F23
-	WORD $0x4f8ae2ec // sdot v12.4s, v23.16b, v10.4b[0]
-	WORD $0x4f90e2f2 // sdot v18.4s, v23.16b, v16.4b[0]
-	FMOVQ 720(R11), F26
-	WORD $0x4faae34c // sdot v12.4s, v26.16b, v10.4b[1]
-	WORD $0x4fb0e352 // sdot v18.4s, v26.16b, v16.4b[1]
-	FMOVQ 736(R11), F29
-	WORD $0x4f8aebac // sdot v12.4s, v29.16b, v10.4b[2]
-	WORD $0x4f90ebb2 // sdot v18.4s, v29.16b, v16.4b[2]
-	FMOVQ 752(R11), F30
-	WORD $0x4faaebcc // sdot v12.4s, v30.16b, v10.4b[3]
-	WORD $0x4fb0ebd2 // sdot v18.4s, v30.16b, v16.4b[3]
-	WORD $0x4eaed58c // fsub v12.4s, v12.4s, v14.4s
-	WORD $0x4eb4d652 // fsub v18.4s, v18.4s, v20.4s
-	WORD $0x4fab1195 // fmla v21.4s, v12.4s, v11.s[1]
-	WORD $0x4fb11256 // fmla v22.4s, v18.4s, v17.s[1]
-	FMOVQ 32(R14), F31
-	FMOVQ 32(R21), F24
-	FMOVQ 160(R11), F25
-	WORD $0x4e39cebf // fmla v31.4s, v21.4s, v25.4s
-	WORD $0x4e39ced8 // fmla v24.4s, v22.4s, v25.4s
-	FMOVQ F31, 32(R14)
-	FMOVQ F24, 32(R21)
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F7
-	FMOVQ 768(R11), F28
-	WORD $0x4f89e386 // sdot v6.4s, v28.16b, v9.4b[0]
-	WORD $0x4f8fe387 // sdot v7.4s, v28.16b, v15.4b[0]
-	FMOVQ 784(R11), F2
-	WORD $0x4fa9e046 // sdot v6.4s, v2.16b, v9.4b[1]
-	WORD $0x4fafe047 // sdot v7.4s, v2.16b, v15.4b[1]
-	FMOVQ 800(R11), F27
-	WORD $0x4f89eb66 // sdot v6.4s, v27.16b, v9.4b[2]
-	WORD $0x4f8feb67 // sdot v7.4s, v27.16b, v15.4b[2]
-	FMOVQ 816(R11), F5
-	WORD $0x4fa9e8a6 // sdot v6.4s, v5.16b, v9.4b[3]
-	WORD $0x4fafe8a7 // sdot v7.4s, v5.16b, v15.4b[3]
-	WORD $0x4eadd4c6 // fsub v6.4s, v6.4s, v13.4s
-	WORD $0x4eb3d4e7 // fsub v7.4s, v7.4s, v19.4s
-	WORD $0x4f8b90c6 // fmul v6.4s, v6.4s, v11.s[0]
-	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
-	FMOVQ 0(R10), F3
-	FMOVQ 0(R10), F4
-	FMOVQ 832(R11), F8
-	WORD $0x4f8ae103 // sdot v3.4s, v8.16b, v10.4b[0]
-	WORD $0x4f90e104 // sdot v4.4s, v8.16b, v16.4b[0]
-	FMOVQ 848(R11), F23
-	WORD $0x4faae2e3 // sdot v3.4s, v23.16b, v10.4b[1]
-	WORD $0x4fb0e2e4 // sdot v4.4s, v23.16b, v16.4b[1]
-	FMOVQ 864(R11), F26
-	WORD $0x4f8aeb43 // sdot v3.4s, v26.16b, v10.4b[2]
-	WORD $0x4f90eb44 // sdot v4.4s, v26.16b, v16.4b[2]
-	FMOVQ 880(R11), F29
-	WORD $0x4faaeba3 // sdot v3.4s, v29.16b, v10.4b[3]
-	WORD $0x4fb0eba4 // sdot v4.4s, v29.16b, v16.4b[3]
-	WORD $0x4eaed463 // fsub v3.4s, v3.4s, v14.4s
-	WORD $0x4eb4d484 // fsub v4.4s, v4.4s, v20.4s
-	WORD $0x4fab1066 // fmla v6.4s, v3.4s, v11.s[1]
-	WORD $0x4fb11087 // fmla v7.4s, v4.4s, v17.s[1]
-	FMOVQ 48(R14), F30
-	FMOVQ 48(R21), F12
-	FMOVQ 176(R11), F18
-	WORD $0x4e32ccde // fmla v30.4s, v6.4s, v18.4s
-	WORD $0x4e32ccec // fmla v12.4s, v7.4s, v18.4s
-	FMOVQ F30, 48(R14)
-	FMOVQ F12, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair9
-	SUBS $1, R4
-	BEQ last8
-	FMOVQ 320(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 384(R11)
-	FMOVQ 384(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 400(R11)
-	FMOVQ 448(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 416(R11)
-	FMOVQ 512(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 432(R11)
-	FMOVQ 320(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	FMOVQ F24, 448(R11)
-	FMOVQ 384(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 464(R11)
-	FMOVQ 448(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	FMOVQ F2, 480(R11)
-	FMOVQ 512(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 496(R11)
-	FMOVD 32(R1), F5
-	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 128(R11)
-	FMOVQ 336(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 512(R11)
-	FMOVQ 400(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 528(R11)
-	FMOVQ 464(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 544(R11)
-	FMOVQ 528(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ F29, 560(R11)
-	FMOVQ 336(R1), F3
-	VUSHR $4, V3.B16, V3.B16
-	FMOVQ F3, 576(R11)
-	FMOVQ 400(R1), F4
-	VUSHR $4, V4.B16, V4.B16
-	FMOVQ F4, 592(R11)
-	FMOVQ 464(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	FMOVQ F6, 608(R11)
-	FMOVQ 528(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 624(R11)
-	FMOVD 40(R1), F18
-	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	FMOVQ F18, 144(R11)
-	FMOVQ 352(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 640(R11)
-	FMOVQ 416(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 656(R11)
-	FMOVQ 480(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 672(R11)
-	FMOVQ 544(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 688(R11)
-	FMOVQ 352(R1), F11
+	VSUB V2.B16, V10.B16, V10.B16
+	FMOVQ 256(R1), F11
 	VUSHR $4, V11.B16, V11.B16
-	FMOVQ F11, 704(R11)
-	FMOVQ 416(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	FMOVQ F13, 720(R11)
-	FMOVQ 480(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	FMOVQ F14, 736(R11)
-	FMOVQ 544(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	FMOVQ F15, 752(R11)
-	FMOVD 48(R1), F16
-	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	FMOVQ F16, 160(R11)
-	FMOVQ 368(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 768(R11)
-	FMOVQ 432(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 784(R11)
-	FMOVQ 496(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ F20, 800(R11)
-	FMOVQ 560(R1), F21
+	VSUB V2.B16, V11.B16, V11.B16
+	FSTPQ (F10, F11), 160(R23)
+	FMOVD 0(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ 80(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VSUB V2.B16, V13.B16, V13.B16
+	FMOVQ 144(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VSUB V2.B16, V14.B16, V14.B16
+	FSTPQ (F13, F14), 192(R23)
+	FMOVQ 208(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VSUB V2.B16, V15.B16, V15.B16
+	FMOVQ 272(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VSUB V2.B16, V16.B16, V16.B16
+	FSTPQ (F15, F16), 224(R23)
+	FMOVQ 80(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	VSUB V2.B16, V17.B16, V17.B16
+	FMOVQ 144(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VSUB V2.B16, V18.B16, V18.B16
+	FSTPQ (F17, F18), 256(R23)
+	FMOVQ 208(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VSUB V2.B16, V19.B16, V19.B16
+	FMOVQ 272(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	VSUB V2.B16, V20.B16, V20.B16
+	FSTPQ (F19, F20), 288(R23)
+	FMOVD 8(R1), F21
+	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
+	FSTPQ (F12, F21), 0(R23)
+	FMOVQ 96(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VSUB V2.B16, V22.B16, V22.B16
+	FMOVQ 160(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VSUB V2.B16, V23.B16, V23.B16
+	FSTPQ (F22, F23), 320(R23)
+	FMOVQ 224(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VSUB V2.B16, V24.B16, V24.B16
+	FMOVQ 288(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VSUB V2.B16, V25.B16, V25.B16
+	FSTPQ (F24, F25), 352(R23)
+	FMOVQ 96(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VSUB V2.B16, V26.B16, V26.B16
+	FMOVQ 160(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	VSUB V2.B16, V27.B16, V27.B16
+	FSTPQ (F26, F27), 384(R23)
+	FMOVQ 224(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	VSUB V2.B16, V28.B16, V28.B16
+	FMOVQ 288(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	VSUB V2.B16, V29.B16, V29.B16
+	FSTPQ (F28, F29), 416(R23)
+	FMOVD 16(R1), F30
+	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
+	FMOVQ 112(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VSUB V2.B16, V31.B16, V31.B16
+	FMOVQ 176(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	VSUB V2.B16, V3.B16, V3.B16
+	FSTPQ (F31, F3), 448(R23)
+	FMOVQ 240(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	VSUB V2.B16, V4.B16, V4.B16
+	FMOVQ 304(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	VSUB V2.B16, V5.B16, V5.B16
+	FSTPQ (F4, F5), 480(R23)
+	FMOVQ 112(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	VSUB V2.B16, V6.B16, V6.B16
+	FMOVQ 176(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	VSUB V2.B16, V7.B16, V7.B16
+	FSTPQ (F6, F7), 512(R23)
+	FMOVQ 240(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	VSUB V2.B16, V8.B16, V8.B16
+	FMOVQ 304(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	VSUB V2.B16, V9.B16, V9.B16
+	FSTPQ (F8, F9), 544(R23)
+	FMOVD 24(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FSTPQ (F30, F10), 32(R23)
+	ADD $576, R23
+	SUBS $1, R4
+	BEQ last9
+	FMOVQ 320(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VSUB V2.B16, V11.B16, V11.B16
+	FMOVQ 384(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VSUB V2.B16, V13.B16, V13.B16
+	FSTPQ (F11, F13), 64(R23)
+	FMOVQ 448(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VSUB V2.B16, V14.B16, V14.B16
+	FMOVQ 512(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VSUB V2.B16, V15.B16, V15.B16
+	FSTPQ (F14, F15), 96(R23)
+	FMOVQ 320(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	VSUB V2.B16, V16.B16, V16.B16
+	FMOVQ 384(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	VSUB V2.B16, V17.B16, V17.B16
+	FSTPQ (F16, F17), 128(R23)
+	FMOVQ 448(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VSUB V2.B16, V18.B16, V18.B16
+	FMOVQ 512(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VSUB V2.B16, V19.B16, V19.B16
+	FSTPQ (F18, F19), 160(R23)
+	FMOVD 32(R1), F20
+	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
+	FMOVQ 336(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VSUB V2.B16, V12.B16, V12.B16
+	FMOVQ 400(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 816(R11)
-	FMOVQ 368(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	FMOVQ F22, 832(R11)
-	FMOVQ 432(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	FMOVQ F25, 848(R11)
-	FMOVQ 496(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ F31, 864(R11)
-	FMOVQ 560(R1), F24
+	VSUB V2.B16, V21.B16, V21.B16
+	FSTPQ (F12, F21), 192(R23)
+	FMOVQ 464(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VSUB V2.B16, V22.B16, V22.B16
+	FMOVQ 528(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VSUB V2.B16, V23.B16, V23.B16
+	FSTPQ (F22, F23), 224(R23)
+	FMOVQ 336(R1), F24
 	VUSHR $4, V24.B16, V24.B16
-	FMOVQ F24, 880(R11)
-	FMOVD 56(R1), F28
+	VSUB V2.B16, V24.B16, V24.B16
+	FMOVQ 400(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	VSUB V2.B16, V25.B16, V25.B16
+	FSTPQ (F24, F25), 256(R23)
+	FMOVQ 464(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VSUB V2.B16, V26.B16, V26.B16
+	FMOVQ 528(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	VSUB V2.B16, V27.B16, V27.B16
+	FSTPQ (F26, F27), 288(R23)
+	FMOVD 40(R1), F28
 	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
-	FMOVQ F28, 176(R11)
+	FSTPQ (F20, F28), 0(R23)
+	FMOVQ 352(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VSUB V2.B16, V29.B16, V29.B16
+	FMOVQ 416(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VSUB V2.B16, V31.B16, V31.B16
+	FSTPQ (F29, F31), 320(R23)
+	FMOVQ 480(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	VSUB V2.B16, V3.B16, V3.B16
+	FMOVQ 544(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	VSUB V2.B16, V4.B16, V4.B16
+	FSTPQ (F3, F4), 352(R23)
+	FMOVQ 352(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	VSUB V2.B16, V5.B16, V5.B16
+	FMOVQ 416(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	VSUB V2.B16, V6.B16, V6.B16
+	FSTPQ (F5, F6), 384(R23)
+	FMOVQ 480(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	VSUB V2.B16, V7.B16, V7.B16
+	FMOVQ 544(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	VSUB V2.B16, V8.B16, V8.B16
+	FSTPQ (F7, F8), 416(R23)
+	FMOVD 48(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FMOVQ 368(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VSUB V2.B16, V30.B16, V30.B16
+	FMOVQ 432(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VSUB V2.B16, V10.B16, V10.B16
+	FSTPQ (F30, F10), 448(R23)
+	FMOVQ 496(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VSUB V2.B16, V11.B16, V11.B16
+	FMOVQ 560(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VSUB V2.B16, V13.B16, V13.B16
+	FSTPQ (F11, F13), 480(R23)
+	FMOVQ 368(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VSUB V2.B16, V14.B16, V14.B16
+	FMOVQ 432(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	VSUB V2.B16, V15.B16, V15.B16
+	FSTPQ (F14, F15), 512(R23)
+	FMOVQ 496(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	VSUB V2.B16, V16.B16, V16.B16
+	FMOVQ 560(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	VSUB V2.B16, V17.B16, V17.B16
+	FSTPQ (F16, F17), 544(R23)
+	FMOVD 56(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	FSTPQ (F9, F18), 32(R23)
+	ADD $576, R23
+	ADD $576, R1
+	SUBS $1, R4
+	BNE pair8
+last9:
 	MOVD 64(R0), R12
-	ADD $64, R2, R13
+	MOVD R2, R13
 	MOVD R3, R14
-pair10:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F2
-	FMOVQ 16(R13), F27
-	FMOVQ 32(R13), F5
-	WORD $0x4f3c04a8 // sshr v8.4s, v5.4s, #4
-	VSUB V8.S4, V0.S4, V8.S4
-	VDUP V8.S[2], V23.S4
-	VDUP V8.S[3], V26.S4
-	FMOVQ 0(R20), F29
-	FMOVQ 16(R20), F3
-	FMOVQ 32(R20), F4
-	WORD $0x4f3c0486 // sshr v6.4s, v4.4s, #4
-	VSUB V6.S4, V0.S4, V6.S4
-	VDUP V6.S[2], V7.S4
-	VDUP V6.S[3], V18.S4
-	FMOVQ 0(R10), F30
-	FMOVQ 0(R10), F12
-	FMOVQ 384(R11), F9
-	WORD $0x4f82e13e // sdot v30.4s, v9.16b, v2.4b[0]
-	WORD $0x4f9de12c // sdot v12.4s, v9.16b, v29.4b[0]
-	FMOVQ 400(R11), F10
-	WORD $0x4fa2e15e // sdot v30.4s, v10.16b, v2.4b[1]
-	WORD $0x4fbde14c // sdot v12.4s, v10.16b, v29.4b[1]
-	FMOVQ 416(R11), F11
-	WORD $0x4f82e97e // sdot v30.4s, v11.16b, v2.4b[2]
-	WORD $0x4f9de96c // sdot v12.4s, v11.16b, v29.4b[2]
-	FMOVQ 432(R11), F13
-	WORD $0x4fa2e9be // sdot v30.4s, v13.16b, v2.4b[3]
-	WORD $0x4fbde9ac // sdot v12.4s, v13.16b, v29.4b[3]
-	WORD $0x4eb7d7de // fsub v30.4s, v30.4s, v23.4s
-	WORD $0x4ea7d58c // fsub v12.4s, v12.4s, v7.4s
-	WORD $0x4f8593de // fmul v30.4s, v30.4s, v5.s[0]
-	WORD $0x4f84918c // fmul v12.4s, v12.4s, v4.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F15
-	FMOVQ 448(R11), F16
-	WORD $0x4f9be20e // sdot v14.4s, v16.16b, v27.4b[0]
-	WORD $0x4f83e20f // sdot v15.4s, v16.16b, v3.4b[0]
-	FMOVQ 464(R11), F17
-	WORD $0x4fbbe22e // sdot v14.4s, v17.16b, v27.4b[1]
-	WORD $0x4fa3e22f // sdot v15.4s, v17.16b, v3.4b[1]
-	FMOVQ 480(R11), F19
-	WORD $0x4f9bea6e // sdot v14.4s, v19.16b, v27.4b[2]
-	WORD $0x4f83ea6f // sdot v15.4s, v19.16b, v3.4b[2]
-	FMOVQ 496(R11), F20
-	WORD $0x4fbbea8e // sdot v14.4s, v20.16b, v27.4b[3]
-	WORD $0x4fa3ea8f // sdot v15.4s, v20.16b, v3.4b[3]
-	WORD $0x4ebad5ce // fsub v14.4s, v14.4s, v26.4s
-	WORD $0x4eb2d5ef // fsub v15.4s, v15.4s, v18.4s
-	WORD $0x4fa511de // fmla v30.4s, v14.4s, v5.s[1]
-	WORD $0x4fa411ec // fmla v12.4s, v15.4s, v4.s[1]
-	FMOVQ 0(R14), F21
-	FMOVQ 0(R21), F22
-	FMOVQ 128(R11), F25
-	WORD $0x4e39cfd5 // fmla v21.4s, v30.4s, v25.4s
-	WORD $0x4e39cd96 // fmla v22.4s, v12.4s, v25.4s
-	FMOVQ F21, 0(R14)
-	FMOVQ F22, 0(R21)
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F24
-	FMOVQ 512(R11), F28
-	WORD $0x4f82e39f // sdot v31.4s, v28.16b, v2.4b[0]
-	WORD $0x4f9de398 // sdot v24.4s, v28.16b, v29.4b[0]
-	FMOVQ 528(R11), F8
-	WORD $0x4fa2e11f // sdot v31.4s, v8.16b, v2.4b[1]
-	WORD $0x4fbde118 // sdot v24.4s, v8.16b, v29.4b[1]
-	FMOVQ 544(R11), F6
-	WORD $0x4f82e8df // sdot v31.4s, v6.16b, v2.4b[2]
-	WORD $0x4f9de8d8 // sdot v24.4s, v6.16b, v29.4b[2]
-	FMOVQ 560(R11), F9
-	WORD $0x4fa2e93f // sdot v31.4s, v9.16b, v2.4b[3]
-	WORD $0x4fbde938 // sdot v24.4s, v9.16b, v29.4b[3]
-	WORD $0x4eb7d7ff // fsub v31.4s, v31.4s, v23.4s
-	WORD $0x4ea7d718 // fsub v24.4s, v24.4s, v7.4s
-	WORD $0x4f8593ff // fmul v31.4s, v31.4s, v5.s[0]
-	WORD $0x4f849318 // fmul v24.4s, v24.4s, v4.s[0]
+row10:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F19
+	FMOVQ 16(R14), F12
+	FMOVQ 32(R14), F21
+	FMOVQ 48(R14), F22
+	FMOVQ 0(R20), F23
+	FMOVQ 16(R20), F24
+	FMOVQ 32(R20), F25
+	FMOVQ 48(R20), F26
+	MOVD R13, R21
+	ADD $256, R11, R23
+	MOVD R24, R4
+tile11:
+	FMOVQ 0(R21), F27
+	FMOVQ 16(R21), F20
+	FMOVQ 32(R21), F28
+	FMOVQ 0(R22), F29
+	FMOVQ 16(R22), F31
+	FMOVQ 32(R22), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 0(R10), F5
+	FMOVQ 64(R23), F6
+	WORD $0x4f9be0c4 // sdot v4.4s, v6.16b, v27.4b[0]
+	WORD $0x4f9de0c5 // sdot v5.4s, v6.16b, v29.4b[0]
+	FMOVQ 80(R23), F7
+	WORD $0x4fbbe0e4 // sdot v4.4s, v7.16b, v27.4b[1]
+	WORD $0x4fbde0e5 // sdot v5.4s, v7.16b, v29.4b[1]
+	FMOVQ 96(R23), F8
+	WORD $0x4f9be904 // sdot v4.4s, v8.16b, v27.4b[2]
+	WORD $0x4f9de905 // sdot v5.4s, v8.16b, v29.4b[2]
+	FMOVQ 112(R23), F30
+	WORD $0x4fbbebc4 // sdot v4.4s, v30.16b, v27.4b[3]
+	WORD $0x4fbdebc5 // sdot v5.4s, v30.16b, v29.4b[3]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4f9c9084 // fmul v4.4s, v4.4s, v28.s[0]
+	WORD $0x4f8390a5 // fmul v5.4s, v5.4s, v3.s[0]
 	FMOVQ 0(R10), F10
 	FMOVQ 0(R10), F11
-	FMOVQ 576(R11), F13
-	WORD $0x4f9be1aa // sdot v10.4s, v13.16b, v27.4b[0]
-	WORD $0x4f83e1ab // sdot v11.4s, v13.16b, v3.4b[0]
-	FMOVQ 592(R11), F16
-	WORD $0x4fbbe20a // sdot v10.4s, v16.16b, v27.4b[1]
-	WORD $0x4fa3e20b // sdot v11.4s, v16.16b, v3.4b[1]
-	FMOVQ 608(R11), F17
-	WORD $0x4f9bea2a // sdot v10.4s, v17.16b, v27.4b[2]
-	WORD $0x4f83ea2b // sdot v11.4s, v17.16b, v3.4b[2]
-	FMOVQ 624(R11), F19
-	WORD $0x4fbbea6a // sdot v10.4s, v19.16b, v27.4b[3]
-	WORD $0x4fa3ea6b // sdot v11.4s, v19.16b, v3.4b[3]
-	WORD $0x4ebad54a // fsub v10.4s, v10.4s, v26.4s
-	WORD $0x4eb2d56b // fsub v11.4s, v11.4s, v18.4s
-	WORD $0x4fa5115f // fmla v31.4s, v10.4s, v5.s[1]
-	WORD $0x4fa41178 // fmla v24.4s, v11.4s, v4.s[1]
-	FMOVQ 16(R14), F20
-	FMOVQ 16(R21), F14
-	FMOVQ 144(R11), F15
-	WORD $0x4e2fcff4 // fmla v20.4s, v31.4s, v15.4s
-	WORD $0x4e2fcf0e // fmla v14.4s, v24.4s, v15.4s
-	FMOVQ F20, 16(R14)
-	FMOVQ F14, 16(R21)
-	FMOVQ 0(R10), F30
-	FMOVQ 0(R10), F12
-	FMOVQ 640(R11), F25
-	WORD $0x4f82e33e // sdot v30.4s, v25.16b, v2.4b[0]
-	WORD $0x4f9de32c // sdot v12.4s, v25.16b, v29.4b[0]
-	FMOVQ 656(R11), F21
-	WORD $0x4fa2e2be // sdot v30.4s, v21.16b, v2.4b[1]
-	WORD $0x4fbde2ac // sdot v12.4s, v21.16b, v29.4b[1]
-	FMOVQ 672(R11), F22
-	WORD $0x4f82eade // sdot v30.4s, v22.16b, v2.4b[2]
-	WORD $0x4f9deacc // sdot v12.4s, v22.16b, v29.4b[2]
-	FMOVQ 688(R11), F28
-	WORD $0x4fa2eb9e // sdot v30.4s, v28.16b, v2.4b[3]
-	WORD $0x4fbdeb8c // sdot v12.4s, v28.16b, v29.4b[3]
-	WORD $0x4eb7d7de // fsub v30.4s, v30.4s, v23.4s
-	WORD $0x4ea7d58c // fsub v12.4s, v12.4s, v7.4s
-	WORD $0x4f8593de // fmul v30.4s, v30.4s, v5.s[0]
-	WORD $0x4f84918c // fmul v12.4s, v12.4s, v4.s[0]
-	FMOVQ 0(R10), F8
-	FMOVQ 0(R10), F6
-	FMOVQ 704(R11), F9
-	WORD $0x4f9be128 // sdot v8.4s, v9.16b, v27.4b[0]
-	WORD $0x4f83e126 // sdot v6.4s, v9.16b, v3.4b[0]
-	FMOVQ 720(R11), F13
-	WORD $0x4fbbe1a8 // sdot v8.4s, v13.16b, v27.4b[1]
-	WORD $0x4fa3e1a6 // sdot v6.4s, v13.16b, v3.4b[1]
-	FMOVQ 736(R11), F16
-	WORD $0x4f9bea08 // sdot v8.4s, v16.16b, v27.4b[2]
-	WORD $0x4f83ea06 // sdot v6.4s, v16.16b, v3.4b[2]
-	FMOVQ 752(R11), F17
-	WORD $0x4fbbea28 // sdot v8.4s, v17.16b, v27.4b[3]
-	WORD $0x4fa3ea26 // sdot v6.4s, v17.16b, v3.4b[3]
-	WORD $0x4ebad508 // fsub v8.4s, v8.4s, v26.4s
-	WORD $0x4eb2d4c6 // fsub v6.4s, v6.4s, v18.4s
-	WORD $0x4fa5111e // fmla v30.4s, v8.4s, v5.s[1]
-	WORD $0x4fa410cc // fmla v12.4s, v6.4s, v4.s[1]
-	FMOVQ 32(R14), F19
-	FMOVQ 32(R21), F10
-	FMOVQ 160(R11), F11
-	WORD $0x4e2bcfd3 // fmla v19.4s, v30.4s, v11.4s
-	WORD $0x4e2bcd8a // fmla v10.4s, v12.4s, v11.4s
-	FMOVQ F19, 32(R14)
-	FMOVQ F10, 32(R21)
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F24
-	FMOVQ 768(R11), F15
-	WORD $0x4f82e1ff // sdot v31.4s, v15.16b, v2.4b[0]
-	WORD $0x4f9de1f8 // sdot v24.4s, v15.16b, v29.4b[0]
-	FMOVQ 784(R11), F20
-	WORD $0x4fa2e29f // sdot v31.4s, v20.16b, v2.4b[1]
-	WORD $0x4fbde298 // sdot v24.4s, v20.16b, v29.4b[1]
-	FMOVQ 800(R11), F14
-	WORD $0x4f82e9df // sdot v31.4s, v14.16b, v2.4b[2]
-	WORD $0x4f9de9d8 // sdot v24.4s, v14.16b, v29.4b[2]
-	FMOVQ 816(R11), F25
-	WORD $0x4fa2eb3f // sdot v31.4s, v25.16b, v2.4b[3]
-	WORD $0x4fbdeb38 // sdot v24.4s, v25.16b, v29.4b[3]
-	WORD $0x4eb7d7ff // fsub v31.4s, v31.4s, v23.4s
-	WORD $0x4ea7d718 // fsub v24.4s, v24.4s, v7.4s
-	WORD $0x4f8593ff // fmul v31.4s, v31.4s, v5.s[0]
-	WORD $0x4f849318 // fmul v24.4s, v24.4s, v4.s[0]
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F22
-	FMOVQ 832(R11), F28
-	WORD $0x4f9be395 // sdot v21.4s, v28.16b, v27.4b[0]
-	WORD $0x4f83e396 // sdot v22.4s, v28.16b, v3.4b[0]
-	FMOVQ 848(R11), F9
-	WORD $0x4fbbe135 // sdot v21.4s, v9.16b, v27.4b[1]
-	WORD $0x4fa3e136 // sdot v22.4s, v9.16b, v3.4b[1]
-	FMOVQ 864(R11), F13
-	WORD $0x4f9be9b5 // sdot v21.4s, v13.16b, v27.4b[2]
-	WORD $0x4f83e9b6 // sdot v22.4s, v13.16b, v3.4b[2]
-	FMOVQ 880(R11), F16
-	WORD $0x4fbbea15 // sdot v21.4s, v16.16b, v27.4b[3]
-	WORD $0x4fa3ea16 // sdot v22.4s, v16.16b, v3.4b[3]
-	WORD $0x4ebad6b5 // fsub v21.4s, v21.4s, v26.4s
-	WORD $0x4eb2d6d6 // fsub v22.4s, v22.4s, v18.4s
-	WORD $0x4fa512bf // fmla v31.4s, v21.4s, v5.s[1]
-	WORD $0x4fa412d8 // fmla v24.4s, v22.4s, v4.s[1]
-	FMOVQ 48(R14), F17
-	FMOVQ 48(R21), F8
-	FMOVQ 176(R11), F6
-	WORD $0x4e26cff1 // fmla v17.4s, v31.4s, v6.4s
-	WORD $0x4e26cf08 // fmla v8.4s, v24.4s, v6.4s
-	FMOVQ F17, 48(R14)
-	FMOVQ F8, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair10
-	ADD $576, R1
-	ADD $128, R2
+	FMOVQ 128(R23), F13
+	WORD $0x4f94e1aa // sdot v10.4s, v13.16b, v20.4b[0]
+	WORD $0x4f9fe1ab // sdot v11.4s, v13.16b, v31.4b[0]
+	FMOVQ 144(R23), F14
+	WORD $0x4fb4e1ca // sdot v10.4s, v14.16b, v20.4b[1]
+	WORD $0x4fbfe1cb // sdot v11.4s, v14.16b, v31.4b[1]
+	FMOVQ 160(R23), F15
+	WORD $0x4f94e9ea // sdot v10.4s, v15.16b, v20.4b[2]
+	WORD $0x4f9fe9eb // sdot v11.4s, v15.16b, v31.4b[2]
+	FMOVQ 176(R23), F16
+	WORD $0x4fb4ea0a // sdot v10.4s, v16.16b, v20.4b[3]
+	WORD $0x4fbfea0b // sdot v11.4s, v16.16b, v31.4b[3]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fbc1144 // fmla v4.4s, v10.4s, v28.s[1]
+	WORD $0x4fa31165 // fmla v5.4s, v11.4s, v3.s[1]
+	FMOVQ 0(R23), F17
+	WORD $0x4e31cc93 // fmla v19.4s, v4.4s, v17.4s
+	WORD $0x4e31ccb7 // fmla v23.4s, v5.4s, v17.4s
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F18
+	FMOVQ 192(R23), F6
+	WORD $0x4f9be0c9 // sdot v9.4s, v6.16b, v27.4b[0]
+	WORD $0x4f9de0d2 // sdot v18.4s, v6.16b, v29.4b[0]
+	FMOVQ 208(R23), F7
+	WORD $0x4fbbe0e9 // sdot v9.4s, v7.16b, v27.4b[1]
+	WORD $0x4fbde0f2 // sdot v18.4s, v7.16b, v29.4b[1]
+	FMOVQ 224(R23), F8
+	WORD $0x4f9be909 // sdot v9.4s, v8.16b, v27.4b[2]
+	WORD $0x4f9de912 // sdot v18.4s, v8.16b, v29.4b[2]
+	FMOVQ 240(R23), F30
+	WORD $0x4fbbebc9 // sdot v9.4s, v30.16b, v27.4b[3]
+	WORD $0x4fbdebd2 // sdot v18.4s, v30.16b, v29.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f9c9129 // fmul v9.4s, v9.4s, v28.s[0]
+	WORD $0x4f839252 // fmul v18.4s, v18.4s, v3.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F14
+	FMOVQ 256(R23), F15
+	WORD $0x4f94e1ed // sdot v13.4s, v15.16b, v20.4b[0]
+	WORD $0x4f9fe1ee // sdot v14.4s, v15.16b, v31.4b[0]
+	FMOVQ 272(R23), F16
+	WORD $0x4fb4e20d // sdot v13.4s, v16.16b, v20.4b[1]
+	WORD $0x4fbfe20e // sdot v14.4s, v16.16b, v31.4b[1]
+	FMOVQ 288(R23), F10
+	WORD $0x4f94e94d // sdot v13.4s, v10.16b, v20.4b[2]
+	WORD $0x4f9fe94e // sdot v14.4s, v10.16b, v31.4b[2]
+	FMOVQ 304(R23), F11
+	WORD $0x4fb4e96d // sdot v13.4s, v11.16b, v20.4b[3]
+	WORD $0x4fbfe96e // sdot v14.4s, v11.16b, v31.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fbc11a9 // fmla v9.4s, v13.4s, v28.s[1]
+	WORD $0x4fa311d2 // fmla v18.4s, v14.4s, v3.s[1]
+	FMOVQ 16(R23), F4
+	WORD $0x4e24cd2c // fmla v12.4s, v9.4s, v4.4s
+	WORD $0x4e24ce58 // fmla v24.4s, v18.4s, v4.4s
+	FMOVQ 0(R10), F5
+	FMOVQ 0(R10), F17
+	FMOVQ 320(R23), F6
+	WORD $0x4f9be0c5 // sdot v5.4s, v6.16b, v27.4b[0]
+	WORD $0x4f9de0d1 // sdot v17.4s, v6.16b, v29.4b[0]
+	FMOVQ 336(R23), F7
+	WORD $0x4fbbe0e5 // sdot v5.4s, v7.16b, v27.4b[1]
+	WORD $0x4fbde0f1 // sdot v17.4s, v7.16b, v29.4b[1]
+	FMOVQ 352(R23), F8
+	WORD $0x4f9be905 // sdot v5.4s, v8.16b, v27.4b[2]
+	WORD $0x4f9de911 // sdot v17.4s, v8.16b, v29.4b[2]
+	FMOVQ 368(R23), F30
+	WORD $0x4fbbebc5 // sdot v5.4s, v30.16b, v27.4b[3]
+	WORD $0x4fbdebd1 // sdot v17.4s, v30.16b, v29.4b[3]
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f9c90a5 // fmul v5.4s, v5.4s, v28.s[0]
+	WORD $0x4f839231 // fmul v17.4s, v17.4s, v3.s[0]
+	FMOVQ 0(R10), F15
+	FMOVQ 0(R10), F16
+	FMOVQ 384(R23), F10
+	WORD $0x4f94e14f // sdot v15.4s, v10.16b, v20.4b[0]
+	WORD $0x4f9fe150 // sdot v16.4s, v10.16b, v31.4b[0]
+	FMOVQ 400(R23), F11
+	WORD $0x4fb4e16f // sdot v15.4s, v11.16b, v20.4b[1]
+	WORD $0x4fbfe170 // sdot v16.4s, v11.16b, v31.4b[1]
+	FMOVQ 416(R23), F13
+	WORD $0x4f94e9af // sdot v15.4s, v13.16b, v20.4b[2]
+	WORD $0x4f9fe9b0 // sdot v16.4s, v13.16b, v31.4b[2]
+	FMOVQ 432(R23), F14
+	WORD $0x4fb4e9cf // sdot v15.4s, v14.16b, v20.4b[3]
+	WORD $0x4fbfe9d0 // sdot v16.4s, v14.16b, v31.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4fbc11e5 // fmla v5.4s, v15.4s, v28.s[1]
+	WORD $0x4fa31211 // fmla v17.4s, v16.4s, v3.s[1]
+	FMOVQ 32(R23), F9
+	WORD $0x4e29ccb5 // fmla v21.4s, v5.4s, v9.4s
+	WORD $0x4e29ce39 // fmla v25.4s, v17.4s, v9.4s
+	FMOVQ 0(R10), F18
+	FMOVQ 0(R10), F4
+	FMOVQ 448(R23), F6
+	WORD $0x4f9be0d2 // sdot v18.4s, v6.16b, v27.4b[0]
+	WORD $0x4f9de0c4 // sdot v4.4s, v6.16b, v29.4b[0]
+	FMOVQ 464(R23), F7
+	WORD $0x4fbbe0f2 // sdot v18.4s, v7.16b, v27.4b[1]
+	WORD $0x4fbde0e4 // sdot v4.4s, v7.16b, v29.4b[1]
+	FMOVQ 480(R23), F8
+	WORD $0x4f9be912 // sdot v18.4s, v8.16b, v27.4b[2]
+	WORD $0x4f9de904 // sdot v4.4s, v8.16b, v29.4b[2]
+	FMOVQ 496(R23), F30
+	WORD $0x4fbbebd2 // sdot v18.4s, v30.16b, v27.4b[3]
+	WORD $0x4fbdebc4 // sdot v4.4s, v30.16b, v29.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4f9c9252 // fmul v18.4s, v18.4s, v28.s[0]
+	WORD $0x4f839084 // fmul v4.4s, v4.4s, v3.s[0]
+	FMOVQ 0(R10), F10
+	FMOVQ 0(R10), F11
+	FMOVQ 512(R23), F13
+	WORD $0x4f94e1aa // sdot v10.4s, v13.16b, v20.4b[0]
+	WORD $0x4f9fe1ab // sdot v11.4s, v13.16b, v31.4b[0]
+	FMOVQ 528(R23), F14
+	WORD $0x4fb4e1ca // sdot v10.4s, v14.16b, v20.4b[1]
+	WORD $0x4fbfe1cb // sdot v11.4s, v14.16b, v31.4b[1]
+	FMOVQ 544(R23), F15
+	WORD $0x4f94e9ea // sdot v10.4s, v15.16b, v20.4b[2]
+	WORD $0x4f9fe9eb // sdot v11.4s, v15.16b, v31.4b[2]
+	FMOVQ 560(R23), F16
+	WORD $0x4fb4ea0a // sdot v10.4s, v16.16b, v20.4b[3]
+	WORD $0x4fbfea0b // sdot v11.4s, v16.16b, v31.4b[3]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fbc1152 // fmla v18.4s, v10.4s, v28.s[1]
+	WORD $0x4fa31164 // fmla v4.4s, v11.4s, v3.s[1]
+	FMOVQ 48(R23), F5
+	WORD $0x4e25ce56 // fmla v22.4s, v18.4s, v5.4s
+	WORD $0x4e25cc9a // fmla v26.4s, v4.4s, v5.4s
+	ADD $64, R22
+	ADD $64, R21
+	ADD $576, R23
 	SUBS $1, R4
-	BNE pair7
-last8:
+	BNE tile11
+	FSTPQ (F19, F12), 0(R14)
+	FSTPQ (F21, F22), 32(R14)
+	FSTPQ (F23, F24), 0(R20)
+	FSTPQ (F25, F26), 32(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row10
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch7
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
@@ -1010,12 +849,12 @@ TEXT ·mulQ4_1Dotx1(SB), NOSPLIT, $0-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel11:
+panel12:
 	MOVD 8(R0), R2
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row12:
+row13:
 	MOVD R6, R1
 	MOVD R13, R2
 	VEOR V2.B16, V2.B16, V2.B16
@@ -1023,7 +862,7 @@ row12:
 	VEOR V4.B16, V4.B16, V4.B16
 	VEOR V5.B16, V5.B16, V5.B16
 	MOVD 40(R0), R4
-pair13:
+pair14:
 	FMOVQ 0(R2), F6
 	FMOVQ 16(R2), F7
 	FMOVQ 32(R2), F8
@@ -1178,7 +1017,7 @@ pair13:
 	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
 	WORD $0x4f891205 // fmla v5.4s, v16.4s, v9.s[0]
 	SUBS $1, R4
-	BEQ last14
+	BEQ last15
 	FMOVQ 64(R2), F17
 	FMOVQ 80(R2), F18
 	FMOVQ 96(R2), F15
@@ -1335,28 +1174,26 @@ pair13:
 	ADD $640, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair13
-last14:
-	FMOVQ F2, 0(R14)
-	FMOVQ F3, 16(R14)
-	FMOVQ F4, 32(R14)
-	FMOVQ F5, 48(R14)
+	BNE pair14
+last15:
+	FSTPQ (F2, F3), 0(R14)
+	FSTPQ (F4, F5), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row12
+	BNE row13
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel11
+	BNE panel12
 	RET
 
 // mulQ4_1Dot multiplies Q4_1 weights with several rows of activations.
 // func mulQ4_1Dot(a *panel.Args)
-TEXT ·mulQ4_1Dot(SB), 0, $960-8
+TEXT ·mulQ4_1Dot(SB), 0, $5440-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-5440(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -1368,679 +1205,452 @@ TEXT ·mulQ4_1Dot(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel15:
-	MOVD R6, R1
+panel16:
 	MOVD 8(R0), R2
 	VEOR V2.B16, V2.B16, V2.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row16:
-	FMOVQ F2, 0(R14)
-	FMOVQ F2, 16(R14)
-	FMOVQ F2, 32(R14)
-	FMOVQ F2, 48(R14)
+row17:
+	FSTPQ (F2, F2), 0(R14)
+	FSTPQ (F2, F2), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row16
-	MOVD 40(R0), R4
-pair17:
+	BNE row17
+	MOVD R6, R1
+	MOVD 40(R0), R9
+bunch18:
+	MOVD $8, R4
+	CMP R4, R9
+	CSEL LT, R9, R4, R4
+	MOVD R4, R24
+	ADD $256, R11, R23
+pair19:
 	FMOVQ 128(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 384(R11)
 	FMOVQ 192(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 400(R11)
+	FSTPQ (F3, F4), 128(R23)
 	FMOVQ 256(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 416(R11)
 	FMOVQ 320(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 432(R11)
+	FSTPQ (F5, F6), 160(R23)
 	FMOVQ 128(R1), F7
 	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 448(R11)
 	FMOVQ 192(R1), F8
 	VUSHR $4, V8.B16, V8.B16
-	FMOVQ F8, 464(R11)
+	FSTPQ (F7, F8), 192(R23)
 	FMOVQ 256(R1), F9
 	VUSHR $4, V9.B16, V9.B16
-	FMOVQ F9, 480(R11)
 	FMOVQ 320(R1), F10
 	VUSHR $4, V10.B16, V10.B16
-	FMOVQ F10, 496(R11)
+	FSTPQ (F9, F10), 224(R23)
 	FMOVD 0(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 128(R11)
 	FMOVD 32(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 256(R11)
 	FMOVQ 144(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 512(R11)
 	FMOVQ 208(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 528(R11)
+	FSTPQ (F13, F14), 256(R23)
 	FMOVQ 272(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 544(R11)
 	FMOVQ 336(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 560(R11)
+	FSTPQ (F15, F16), 288(R23)
 	FMOVQ 144(R1), F17
 	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 576(R11)
 	FMOVQ 208(R1), F18
 	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 592(R11)
+	FSTPQ (F17, F18), 320(R23)
 	FMOVQ 272(R1), F19
 	VUSHR $4, V19.B16, V19.B16
-	FMOVQ F19, 608(R11)
 	FMOVQ 336(R1), F20
 	VUSHR $4, V20.B16, V20.B16
-	FMOVQ F20, 624(R11)
+	FSTPQ (F19, F20), 352(R23)
 	FMOVD 8(R1), F21
 	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	FMOVQ F21, 144(R11)
+	FSTPQ (F11, F21), 0(R23)
 	FMOVD 40(R1), F22
 	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	FMOVQ F22, 272(R11)
+	FSTPQ (F12, F22), 64(R23)
 	FMOVQ 160(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 640(R11)
 	FMOVQ 224(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 656(R11)
+	FSTPQ (F23, F24), 384(R23)
 	FMOVQ 288(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 672(R11)
 	FMOVQ 352(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 688(R11)
+	FSTPQ (F25, F26), 416(R23)
 	FMOVQ 160(R1), F27
 	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 704(R11)
 	FMOVQ 224(R1), F28
 	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 720(R11)
+	FSTPQ (F27, F28), 448(R23)
 	FMOVQ 288(R1), F29
 	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 736(R11)
 	FMOVQ 352(R1), F30
 	VUSHR $4, V30.B16, V30.B16
-	FMOVQ F30, 752(R11)
+	FSTPQ (F29, F30), 480(R23)
 	FMOVD 16(R1), F31
 	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	FMOVQ F31, 160(R11)
 	FMOVD 48(R1), F2
 	WORD $0x0e217842 // fcvtl v2.4s, v2.4h
-	FMOVQ F2, 288(R11)
 	FMOVQ 176(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 768(R11)
 	FMOVQ 240(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 784(R11)
+	FSTPQ (F3, F4), 512(R23)
 	FMOVQ 304(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 800(R11)
 	FMOVQ 368(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 816(R11)
+	FSTPQ (F5, F6), 544(R23)
 	FMOVQ 176(R1), F7
 	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 832(R11)
 	FMOVQ 240(R1), F8
 	VUSHR $4, V8.B16, V8.B16
-	FMOVQ F8, 848(R11)
+	FSTPQ (F7, F8), 576(R23)
 	FMOVQ 304(R1), F9
 	VUSHR $4, V9.B16, V9.B16
-	FMOVQ F9, 864(R11)
 	FMOVQ 368(R1), F10
 	VUSHR $4, V10.B16, V10.B16
-	FMOVQ F10, 880(R11)
-	FMOVD 24(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 176(R11)
-	FMOVD 56(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 304(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair19:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F13
-	FMOVQ 16(R13), F14
-	FMOVQ 32(R13), F15
-	FMOVD 56(R13), F16
-	FMOVQ 0(R20), F17
-	FMOVQ 16(R20), F18
-	FMOVQ 32(R20), F19
-	FMOVD 56(R20), F20
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F22
-	FMOVQ 384(R11), F23
-	WORD $0x4f8de2f5 // sdot v21.4s, v23.16b, v13.4b[0]
-	WORD $0x4f91e2f6 // sdot v22.4s, v23.16b, v17.4b[0]
-	FMOVQ 400(R11), F24
-	WORD $0x4fade315 // sdot v21.4s, v24.16b, v13.4b[1]
-	WORD $0x4fb1e316 // sdot v22.4s, v24.16b, v17.4b[1]
-	FMOVQ 416(R11), F25
-	WORD $0x4f8deb35 // sdot v21.4s, v25.16b, v13.4b[2]
-	WORD $0x4f91eb36 // sdot v22.4s, v25.16b, v17.4b[2]
-	FMOVQ 432(R11), F26
-	WORD $0x4fadeb55 // sdot v21.4s, v26.16b, v13.4b[3]
-	WORD $0x4fb1eb56 // sdot v22.4s, v26.16b, v17.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f8f92b5 // fmul v21.4s, v21.4s, v15.s[0]
-	WORD $0x4f9392d6 // fmul v22.4s, v22.4s, v19.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F28
-	FMOVQ 448(R11), F29
-	WORD $0x4f8ee3bb // sdot v27.4s, v29.16b, v14.4b[0]
-	WORD $0x4f92e3bc // sdot v28.4s, v29.16b, v18.4b[0]
-	FMOVQ 464(R11), F30
-	WORD $0x4faee3db // sdot v27.4s, v30.16b, v14.4b[1]
-	WORD $0x4fb2e3dc // sdot v28.4s, v30.16b, v18.4b[1]
-	FMOVQ 480(R11), F31
-	WORD $0x4f8eebfb // sdot v27.4s, v31.16b, v14.4b[2]
-	WORD $0x4f92ebfc // sdot v28.4s, v31.16b, v18.4b[2]
-	FMOVQ 496(R11), F2
-	WORD $0x4faee85b // sdot v27.4s, v2.16b, v14.4b[3]
-	WORD $0x4fb2e85c // sdot v28.4s, v2.16b, v18.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4faf1375 // fmla v21.4s, v27.4s, v15.s[1]
-	WORD $0x4fb31396 // fmla v22.4s, v28.4s, v19.s[1]
-	FMOVQ 0(R14), F3
-	FMOVQ 0(R21), F4
-	FMOVQ 128(R11), F5
-	WORD $0x4e25cea3 // fmla v3.4s, v21.4s, v5.4s
-	WORD $0x4e25cec4 // fmla v4.4s, v22.4s, v5.4s
-	FMOVQ 256(R11), F6
-	WORD $0x4f9010c3 // fmla v3.4s, v6.4s, v16.s[0]
-	WORD $0x4f9410c4 // fmla v4.4s, v6.4s, v20.s[0]
-	FMOVQ F3, 0(R14)
-	FMOVQ F4, 0(R21)
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F8
-	FMOVQ 512(R11), F9
-	WORD $0x4f8de127 // sdot v7.4s, v9.16b, v13.4b[0]
-	WORD $0x4f91e128 // sdot v8.4s, v9.16b, v17.4b[0]
-	FMOVQ 528(R11), F10
-	WORD $0x4fade147 // sdot v7.4s, v10.16b, v13.4b[1]
-	WORD $0x4fb1e148 // sdot v8.4s, v10.16b, v17.4b[1]
-	FMOVQ 544(R11), F11
-	WORD $0x4f8de967 // sdot v7.4s, v11.16b, v13.4b[2]
-	WORD $0x4f91e968 // sdot v8.4s, v11.16b, v17.4b[2]
-	FMOVQ 560(R11), F12
-	WORD $0x4fade987 // sdot v7.4s, v12.16b, v13.4b[3]
-	WORD $0x4fb1e988 // sdot v8.4s, v12.16b, v17.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f8f90e7 // fmul v7.4s, v7.4s, v15.s[0]
-	WORD $0x4f939108 // fmul v8.4s, v8.4s, v19.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F24
-	FMOVQ 576(R11), F25
-	WORD $0x4f8ee337 // sdot v23.4s, v25.16b, v14.4b[0]
-	WORD $0x4f92e338 // sdot v24.4s, v25.16b, v18.4b[0]
-	FMOVQ 592(R11), F26
-	WORD $0x4faee357 // sdot v23.4s, v26.16b, v14.4b[1]
-	WORD $0x4fb2e358 // sdot v24.4s, v26.16b, v18.4b[1]
-	FMOVQ 608(R11), F29
-	WORD $0x4f8eebb7 // sdot v23.4s, v29.16b, v14.4b[2]
-	WORD $0x4f92ebb8 // sdot v24.4s, v29.16b, v18.4b[2]
-	FMOVQ 624(R11), F30
-	WORD $0x4faeebd7 // sdot v23.4s, v30.16b, v14.4b[3]
-	WORD $0x4fb2ebd8 // sdot v24.4s, v30.16b, v18.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4faf12e7 // fmla v7.4s, v23.4s, v15.s[1]
-	WORD $0x4fb31308 // fmla v8.4s, v24.4s, v19.s[1]
-	FMOVQ 16(R14), F31
-	FMOVQ 16(R21), F2
-	FMOVQ 144(R11), F27
-	WORD $0x4e3bccff // fmla v31.4s, v7.4s, v27.4s
-	WORD $0x4e3bcd02 // fmla v2.4s, v8.4s, v27.4s
-	FMOVQ 272(R11), F28
-	WORD $0x4f90139f // fmla v31.4s, v28.4s, v16.s[0]
-	WORD $0x4f941382 // fmla v2.4s, v28.4s, v20.s[0]
-	FMOVQ F31, 16(R14)
-	FMOVQ F2, 16(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F22
-	FMOVQ 640(R11), F5
-	WORD $0x4f8de0b5 // sdot v21.4s, v5.16b, v13.4b[0]
-	WORD $0x4f91e0b6 // sdot v22.4s, v5.16b, v17.4b[0]
-	FMOVQ 656(R11), F6
-	WORD $0x4fade0d5 // sdot v21.4s, v6.16b, v13.4b[1]
-	WORD $0x4fb1e0d6 // sdot v22.4s, v6.16b, v17.4b[1]
-	FMOVQ 672(R11), F3
-	WORD $0x4f8de875 // sdot v21.4s, v3.16b, v13.4b[2]
-	WORD $0x4f91e876 // sdot v22.4s, v3.16b, v17.4b[2]
-	FMOVQ 688(R11), F4
-	WORD $0x4fade895 // sdot v21.4s, v4.16b, v13.4b[3]
-	WORD $0x4fb1e896 // sdot v22.4s, v4.16b, v17.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f8f92b5 // fmul v21.4s, v21.4s, v15.s[0]
-	WORD $0x4f9392d6 // fmul v22.4s, v22.4s, v19.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F10
-	FMOVQ 704(R11), F11
-	WORD $0x4f8ee169 // sdot v9.4s, v11.16b, v14.4b[0]
-	WORD $0x4f92e16a // sdot v10.4s, v11.16b, v18.4b[0]
-	FMOVQ 720(R11), F12
-	WORD $0x4faee189 // sdot v9.4s, v12.16b, v14.4b[1]
-	WORD $0x4fb2e18a // sdot v10.4s, v12.16b, v18.4b[1]
-	FMOVQ 736(R11), F25
-	WORD $0x4f8eeb29 // sdot v9.4s, v25.16b, v14.4b[2]
-	WORD $0x4f92eb2a // sdot v10.4s, v25.16b, v18.4b[2]
-	FMOVQ 752(R11), F26
-	WORD $0x4faeeb49 // sdot v9.4s, v26.16b, v14.4b[3]
-	WORD $0x4fb2eb4a // sdot v10.4s, v26.16b, v18.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4faf1135 // fmla v21.4s, v9.4s, v15.s[1]
-	WORD $0x4fb31156 // fmla v22.4s, v10.4s, v19.s[1]
-	FMOVQ 32(R14), F29
-	FMOVQ 32(R21), F30
-	FMOVQ 160(R11), F23
-	WORD $0x4e37cebd // fmla v29.4s, v21.4s, v23.4s
-	WORD $0x4e37cede // fmla v30.4s, v22.4s, v23.4s
-	FMOVQ 288(R11), F24
-	WORD $0x4f90131d // fmla v29.4s, v24.4s, v16.s[0]
-	WORD $0x4f94131e // fmla v30.4s, v24.4s, v20.s[0]
-	FMOVQ F29, 32(R14)
-	FMOVQ F30, 32(R21)
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F8
-	FMOVQ 768(R11), F27
-	WORD $0x4f8de367 // sdot v7.4s, v27.16b, v13.4b[0]
-	WORD $0x4f91e368 // sdot v8.4s, v27.16b, v17.4b[0]
-	FMOVQ 784(R11), F28
-	WORD $0x4fade387 // sdot v7.4s, v28.16b, v13.4b[1]
-	WORD $0x4fb1e388 // sdot v8.4s, v28.16b, v17.4b[1]
-	FMOVQ 800(R11), F31
-	WORD $0x4f8debe7 // sdot v7.4s, v31.16b, v13.4b[2]
-	WORD $0x4f91ebe8 // sdot v8.4s, v31.16b, v17.4b[2]
-	FMOVQ 816(R11), F2
-	WORD $0x4fade847 // sdot v7.4s, v2.16b, v13.4b[3]
-	WORD $0x4fb1e848 // sdot v8.4s, v2.16b, v17.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f8f90e7 // fmul v7.4s, v7.4s, v15.s[0]
-	WORD $0x4f939108 // fmul v8.4s, v8.4s, v19.s[0]
-	FMOVQ 0(R10), F5
-	FMOVQ 0(R10), F6
-	FMOVQ 832(R11), F3
-	WORD $0x4f8ee065 // sdot v5.4s, v3.16b, v14.4b[0]
-	WORD $0x4f92e066 // sdot v6.4s, v3.16b, v18.4b[0]
-	FMOVQ 848(R11), F4
-	WORD $0x4faee085 // sdot v5.4s, v4.16b, v14.4b[1]
-	WORD $0x4fb2e086 // sdot v6.4s, v4.16b, v18.4b[1]
-	FMOVQ 864(R11), F11
-	WORD $0x4f8ee965 // sdot v5.4s, v11.16b, v14.4b[2]
-	WORD $0x4f92e966 // sdot v6.4s, v11.16b, v18.4b[2]
-	FMOVQ 880(R11), F12
-	WORD $0x4faee985 // sdot v5.4s, v12.16b, v14.4b[3]
-	WORD $0x4fb2e986 // sdot v6.4s, v12.16b, v18.4b[3]
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4faf10a7 // fmla v7.4s, v5.4s, v15.s[1]
-	WORD $0x4fb310c8 // fmla v8.4s, v6.4s, v19.s[1]
-	FMOVQ 48(R14), F25
-	FMOVQ 48(R21), F26
-	FMOVQ 176(R11), F9
-	WORD $0x4e29ccf9 // fmla v25.4s, v7.4s, v9.4s
-	WORD $0x4e29cd1a // fmla v26.4s, v8.4s, v9.4s
-	FMOVQ 304(R11), F10
-	WORD $0x4f901159 // fmla v25.4s, v10.4s, v16.s[0]
-	WORD $0x4f94115a // fmla v26.4s, v10.4s, v20.s[0]
-	FMOVQ F25, 48(R14)
-	FMOVQ F26, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair19
+	FSTPQ (F9, F10), 608(R23)
+	FMOVD 24(R1), F13
+	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
+	FSTPQ (F31, F13), 32(R23)
+	FMOVD 56(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FSTPQ (F2, F14), 96(R23)
+	ADD $640, R23
 	SUBS $1, R4
-	BEQ last18
-	FMOVQ 384(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 384(R11)
-	FMOVQ 448(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 400(R11)
-	FMOVQ 512(R1), F23
+	BEQ last20
+	FMOVQ 384(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ 448(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FSTPQ (F15, F16), 128(R23)
+	FMOVQ 512(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	FMOVQ 576(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FSTPQ (F17, F18), 160(R23)
+	FMOVQ 384(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FMOVQ 448(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	FSTPQ (F19, F20), 192(R23)
+	FMOVQ 512(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	FMOVQ 576(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	FSTPQ (F11, F21), 224(R23)
+	FMOVD 64(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVD 96(R1), F22
+	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
+	FMOVQ 400(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 416(R11)
-	FMOVQ 576(R1), F24
+	FMOVQ 464(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 432(R11)
-	FMOVQ 384(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 448(R11)
-	FMOVQ 448(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	FMOVQ F30, 464(R11)
-	FMOVQ 512(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 480(R11)
-	FMOVQ 576(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 496(R11)
-	FMOVD 64(R1), F31
-	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	FMOVQ F31, 128(R11)
-	FMOVD 96(R1), F2
-	WORD $0x0e217842 // fcvtl v2.4s, v2.4h
-	FMOVQ F2, 256(R11)
-	FMOVQ 400(R1), F3
-	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 512(R11)
-	FMOVQ 464(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 528(R11)
-	FMOVQ 528(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 544(R11)
-	FMOVQ 592(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 560(R11)
-	FMOVQ 400(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	FMOVQ F5, 576(R11)
-	FMOVQ 464(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	FMOVQ F6, 592(R11)
-	FMOVQ 528(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	FMOVQ F7, 608(R11)
-	FMOVQ 592(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	FMOVQ F8, 624(R11)
-	FMOVD 72(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 144(R11)
-	FMOVD 104(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 272(R11)
-	FMOVQ 416(R1), F25
+	FSTPQ (F23, F24), 256(R23)
+	FMOVQ 528(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 640(R11)
-	FMOVQ 480(R1), F26
+	FMOVQ 592(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 656(R11)
-	FMOVQ 544(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 672(R11)
-	FMOVQ 608(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 688(R11)
-	FMOVQ 416(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	FMOVQ F15, 704(R11)
-	FMOVQ 480(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	FMOVQ F16, 720(R11)
-	FMOVQ 544(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 736(R11)
-	FMOVQ 608(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 752(R11)
-	FMOVD 80(R1), F19
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	FMOVQ F19, 160(R11)
-	FMOVD 112(R1), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	FMOVQ F20, 288(R11)
-	FMOVQ 432(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 768(R11)
-	FMOVQ 496(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 784(R11)
-	FMOVQ 560(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 800(R11)
-	FMOVQ 624(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 816(R11)
-	FMOVQ 432(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 832(R11)
-	FMOVQ 496(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	FMOVQ F30, 848(R11)
-	FMOVQ 560(R1), F27
+	FSTPQ (F25, F26), 288(R23)
+	FMOVQ 400(R1), F27
 	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 864(R11)
-	FMOVQ 624(R1), F28
+	FMOVQ 464(R1), F28
 	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 880(R11)
-	FMOVD 88(R1), F31
-	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	FMOVQ F31, 176(R11)
-	FMOVD 120(R1), F2
+	FSTPQ (F27, F28), 320(R23)
+	FMOVQ 528(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	FMOVQ 592(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	FSTPQ (F29, F30), 352(R23)
+	FMOVD 72(R1), F3
+	WORD $0x0e217863 // fcvtl v3.4s, v3.4h
+	FSTPQ (F12, F3), 0(R23)
+	FMOVD 104(R1), F4
+	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
+	FSTPQ (F22, F4), 64(R23)
+	FMOVQ 416(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ 480(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	FSTPQ (F5, F6), 384(R23)
+	FMOVQ 544(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ 608(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	FSTPQ (F7, F8), 416(R23)
+	FMOVQ 416(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	FMOVQ 480(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	FSTPQ (F9, F10), 448(R23)
+	FMOVQ 544(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	FMOVQ 608(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	FSTPQ (F31, F13), 480(R23)
+	FMOVD 80(R1), F2
 	WORD $0x0e217842 // fcvtl v2.4s, v2.4h
-	FMOVQ F2, 304(R11)
+	FMOVD 112(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ 432(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ 496(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FSTPQ (F15, F16), 512(R23)
+	FMOVQ 560(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	FMOVQ 624(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FSTPQ (F17, F18), 544(R23)
+	FMOVQ 432(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FMOVQ 496(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	FSTPQ (F19, F20), 576(R23)
+	FMOVQ 560(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	FMOVQ 624(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	FSTPQ (F11, F21), 608(R23)
+	FMOVD 88(R1), F23
+	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
+	FSTPQ (F2, F23), 32(R23)
+	FMOVD 120(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FSTPQ (F14, F24), 96(R23)
+	ADD $640, R23
+	ADD $640, R1
+	SUBS $1, R4
+	BNE pair19
+last20:
 	MOVD 64(R0), R12
-	ADD $64, R2, R13
+	MOVD R2, R13
 	MOVD R3, R14
-pair20:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F3
-	FMOVQ 16(R13), F4
-	FMOVQ 32(R13), F11
-	FMOVD 56(R13), F12
-	FMOVQ 0(R20), F5
-	FMOVQ 16(R20), F6
-	FMOVQ 32(R20), F7
-	FMOVD 56(R20), F8
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F10
-	FMOVQ 384(R11), F25
-	WORD $0x4f83e329 // sdot v9.4s, v25.16b, v3.4b[0]
-	WORD $0x4f85e32a // sdot v10.4s, v25.16b, v5.4b[0]
-	FMOVQ 400(R11), F26
-	WORD $0x4fa3e349 // sdot v9.4s, v26.16b, v3.4b[1]
-	WORD $0x4fa5e34a // sdot v10.4s, v26.16b, v5.4b[1]
-	FMOVQ 416(R11), F13
-	WORD $0x4f83e9a9 // sdot v9.4s, v13.16b, v3.4b[2]
-	WORD $0x4f85e9aa // sdot v10.4s, v13.16b, v5.4b[2]
-	FMOVQ 432(R11), F14
-	WORD $0x4fa3e9c9 // sdot v9.4s, v14.16b, v3.4b[3]
-	WORD $0x4fa5e9ca // sdot v10.4s, v14.16b, v5.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4f8b9129 // fmul v9.4s, v9.4s, v11.s[0]
-	WORD $0x4f87914a // fmul v10.4s, v10.4s, v7.s[0]
+row21:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F25
+	FMOVQ 16(R14), F26
+	FMOVQ 32(R14), F27
+	FMOVQ 48(R14), F28
+	FMOVQ 0(R20), F29
+	FMOVQ 16(R20), F30
+	FMOVQ 32(R20), F12
+	FMOVQ 48(R20), F3
+	MOVD R13, R21
+	ADD $256, R11, R23
+	MOVD R24, R4
+tile22:
+	FMOVQ 0(R21), F22
+	FMOVQ 16(R21), F4
+	FMOVQ 32(R21), F5
+	FMOVD 56(R21), F6
+	FMOVQ 0(R22), F7
+	FMOVQ 16(R22), F8
+	FMOVQ 32(R22), F9
+	FMOVD 56(R22), F10
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F13
+	FMOVQ 128(R23), F15
+	WORD $0x4f96e1ff // sdot v31.4s, v15.16b, v22.4b[0]
+	WORD $0x4f87e1ed // sdot v13.4s, v15.16b, v7.4b[0]
+	FMOVQ 144(R23), F16
+	WORD $0x4fb6e21f // sdot v31.4s, v16.16b, v22.4b[1]
+	WORD $0x4fa7e20d // sdot v13.4s, v16.16b, v7.4b[1]
+	FMOVQ 160(R23), F17
+	WORD $0x4f96ea3f // sdot v31.4s, v17.16b, v22.4b[2]
+	WORD $0x4f87ea2d // sdot v13.4s, v17.16b, v7.4b[2]
+	FMOVQ 176(R23), F18
+	WORD $0x4fb6ea5f // sdot v31.4s, v18.16b, v22.4b[3]
+	WORD $0x4fa7ea4d // sdot v13.4s, v18.16b, v7.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f8593ff // fmul v31.4s, v31.4s, v5.s[0]
+	WORD $0x4f8991ad // fmul v13.4s, v13.4s, v9.s[0]
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F20
+	FMOVQ 192(R23), F11
+	WORD $0x4f84e173 // sdot v19.4s, v11.16b, v4.4b[0]
+	WORD $0x4f88e174 // sdot v20.4s, v11.16b, v8.4b[0]
+	FMOVQ 208(R23), F21
+	WORD $0x4fa4e2b3 // sdot v19.4s, v21.16b, v4.4b[1]
+	WORD $0x4fa8e2b4 // sdot v20.4s, v21.16b, v8.4b[1]
+	FMOVQ 224(R23), F2
+	WORD $0x4f84e853 // sdot v19.4s, v2.16b, v4.4b[2]
+	WORD $0x4f88e854 // sdot v20.4s, v2.16b, v8.4b[2]
+	FMOVQ 240(R23), F23
+	WORD $0x4fa4eaf3 // sdot v19.4s, v23.16b, v4.4b[3]
+	WORD $0x4fa8eaf4 // sdot v20.4s, v23.16b, v8.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fa5127f // fmla v31.4s, v19.4s, v5.s[1]
+	WORD $0x4fa9128d // fmla v13.4s, v20.4s, v9.s[1]
+	FMOVQ 0(R23), F14
+	WORD $0x4e2ecff9 // fmla v25.4s, v31.4s, v14.4s
+	WORD $0x4e2ecdbd // fmla v29.4s, v13.4s, v14.4s
+	FMOVQ 64(R23), F24
+	WORD $0x4f861319 // fmla v25.4s, v24.4s, v6.s[0]
+	WORD $0x4f8a131d // fmla v29.4s, v24.4s, v10.s[0]
 	FMOVQ 0(R10), F15
 	FMOVQ 0(R10), F16
-	FMOVQ 448(R11), F17
-	WORD $0x4f84e22f // sdot v15.4s, v17.16b, v4.4b[0]
-	WORD $0x4f86e230 // sdot v16.4s, v17.16b, v6.4b[0]
-	FMOVQ 464(R11), F18
-	WORD $0x4fa4e24f // sdot v15.4s, v18.16b, v4.4b[1]
-	WORD $0x4fa6e250 // sdot v16.4s, v18.16b, v6.4b[1]
-	FMOVQ 480(R11), F19
-	WORD $0x4f84ea6f // sdot v15.4s, v19.16b, v4.4b[2]
-	WORD $0x4f86ea70 // sdot v16.4s, v19.16b, v6.4b[2]
-	FMOVQ 496(R11), F20
-	WORD $0x4fa4ea8f // sdot v15.4s, v20.16b, v4.4b[3]
-	WORD $0x4fa6ea90 // sdot v16.4s, v20.16b, v6.4b[3]
+	FMOVQ 256(R23), F17
+	WORD $0x4f96e22f // sdot v15.4s, v17.16b, v22.4b[0]
+	WORD $0x4f87e230 // sdot v16.4s, v17.16b, v7.4b[0]
+	FMOVQ 272(R23), F18
+	WORD $0x4fb6e24f // sdot v15.4s, v18.16b, v22.4b[1]
+	WORD $0x4fa7e250 // sdot v16.4s, v18.16b, v7.4b[1]
+	FMOVQ 288(R23), F11
+	WORD $0x4f96e96f // sdot v15.4s, v11.16b, v22.4b[2]
+	WORD $0x4f87e970 // sdot v16.4s, v11.16b, v7.4b[2]
+	FMOVQ 304(R23), F21
+	WORD $0x4fb6eaaf // sdot v15.4s, v21.16b, v22.4b[3]
+	WORD $0x4fa7eab0 // sdot v16.4s, v21.16b, v7.4b[3]
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fab11e9 // fmla v9.4s, v15.4s, v11.s[1]
-	WORD $0x4fa7120a // fmla v10.4s, v16.4s, v7.s[1]
-	FMOVQ 0(R14), F21
-	FMOVQ 0(R21), F22
-	FMOVQ 128(R11), F23
-	WORD $0x4e37cd35 // fmla v21.4s, v9.4s, v23.4s
-	WORD $0x4e37cd56 // fmla v22.4s, v10.4s, v23.4s
-	FMOVQ 256(R11), F24
-	WORD $0x4f8c1315 // fmla v21.4s, v24.4s, v12.s[0]
-	WORD $0x4f881316 // fmla v22.4s, v24.4s, v8.s[0]
-	FMOVQ F21, 0(R14)
-	FMOVQ F22, 0(R21)
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F30
-	FMOVQ 512(R11), F27
-	WORD $0x4f83e37d // sdot v29.4s, v27.16b, v3.4b[0]
-	WORD $0x4f85e37e // sdot v30.4s, v27.16b, v5.4b[0]
-	FMOVQ 528(R11), F28
-	WORD $0x4fa3e39d // sdot v29.4s, v28.16b, v3.4b[1]
-	WORD $0x4fa5e39e // sdot v30.4s, v28.16b, v5.4b[1]
-	FMOVQ 544(R11), F31
-	WORD $0x4f83ebfd // sdot v29.4s, v31.16b, v3.4b[2]
-	WORD $0x4f85ebfe // sdot v30.4s, v31.16b, v5.4b[2]
-	FMOVQ 560(R11), F2
-	WORD $0x4fa3e85d // sdot v29.4s, v2.16b, v3.4b[3]
-	WORD $0x4fa5e85e // sdot v30.4s, v2.16b, v5.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f8b93bd // fmul v29.4s, v29.4s, v11.s[0]
-	WORD $0x4f8793de // fmul v30.4s, v30.4s, v7.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F26
-	FMOVQ 576(R11), F13
-	WORD $0x4f84e1b9 // sdot v25.4s, v13.16b, v4.4b[0]
-	WORD $0x4f86e1ba // sdot v26.4s, v13.16b, v6.4b[0]
-	FMOVQ 592(R11), F14
-	WORD $0x4fa4e1d9 // sdot v25.4s, v14.16b, v4.4b[1]
-	WORD $0x4fa6e1da // sdot v26.4s, v14.16b, v6.4b[1]
-	FMOVQ 608(R11), F17
-	WORD $0x4f84ea39 // sdot v25.4s, v17.16b, v4.4b[2]
-	WORD $0x4f86ea3a // sdot v26.4s, v17.16b, v6.4b[2]
-	FMOVQ 624(R11), F18
-	WORD $0x4fa4ea59 // sdot v25.4s, v18.16b, v4.4b[3]
-	WORD $0x4fa6ea5a // sdot v26.4s, v18.16b, v6.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fab133d // fmla v29.4s, v25.4s, v11.s[1]
-	WORD $0x4fa7135e // fmla v30.4s, v26.4s, v7.s[1]
-	FMOVQ 16(R14), F19
-	FMOVQ 16(R21), F20
-	FMOVQ 144(R11), F15
-	WORD $0x4e2fcfb3 // fmla v19.4s, v29.4s, v15.4s
-	WORD $0x4e2fcfd4 // fmla v20.4s, v30.4s, v15.4s
-	FMOVQ 272(R11), F16
-	WORD $0x4f8c1213 // fmla v19.4s, v16.4s, v12.s[0]
-	WORD $0x4f881214 // fmla v20.4s, v16.4s, v8.s[0]
-	FMOVQ F19, 16(R14)
-	FMOVQ F20, 16(R21)
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F10
-	FMOVQ 640(R11), F23
-	WORD $0x4f83e2e9 // sdot v9.4s, v23.16b, v3.4b[0]
-	WORD $0x4f85e2ea // sdot v10.4s, v23.16b, v5.4b[0]
-	FMOVQ 656(R11), F24
-	WORD $0x4fa3e309 // sdot v9.4s, v24.16b, v3.4b[1]
-	WORD $0x4fa5e30a // sdot v10.4s, v24.16b, v5.4b[1]
-	FMOVQ 672(R11), F21
-	WORD $0x4f83eaa9 // sdot v9.4s, v21.16b, v3.4b[2]
-	WORD $0x4f85eaaa // sdot v10.4s, v21.16b, v5.4b[2]
-	FMOVQ 688(R11), F22
-	WORD $0x4fa3eac9 // sdot v9.4s, v22.16b, v3.4b[3]
-	WORD $0x4fa5eaca // sdot v10.4s, v22.16b, v5.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4f8b9129 // fmul v9.4s, v9.4s, v11.s[0]
-	WORD $0x4f87914a // fmul v10.4s, v10.4s, v7.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F28
-	FMOVQ 704(R11), F31
-	WORD $0x4f84e3fb // sdot v27.4s, v31.16b, v4.4b[0]
-	WORD $0x4f86e3fc // sdot v28.4s, v31.16b, v6.4b[0]
-	FMOVQ 720(R11), F2
-	WORD $0x4fa4e05b // sdot v27.4s, v2.16b, v4.4b[1]
-	WORD $0x4fa6e05c // sdot v28.4s, v2.16b, v6.4b[1]
-	FMOVQ 736(R11), F13
-	WORD $0x4f84e9bb // sdot v27.4s, v13.16b, v4.4b[2]
-	WORD $0x4f86e9bc // sdot v28.4s, v13.16b, v6.4b[2]
-	FMOVQ 752(R11), F14
-	WORD $0x4fa4e9db // sdot v27.4s, v14.16b, v4.4b[3]
-	WORD $0x4fa6e9dc // sdot v28.4s, v14.16b, v6.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fab1369 // fmla v9.4s, v27.4s, v11.s[1]
-	WORD $0x4fa7138a // fmla v10.4s, v28.4s, v7.s[1]
-	FMOVQ 32(R14), F17
-	FMOVQ 32(R21), F18
-	FMOVQ 160(R11), F25
-	WORD $0x4e39cd31 // fmla v17.4s, v9.4s, v25.4s
-	WORD $0x4e39cd52 // fmla v18.4s, v10.4s, v25.4s
-	FMOVQ 288(R11), F26
-	WORD $0x4f8c1351 // fmla v17.4s, v26.4s, v12.s[0]
-	WORD $0x4f881352 // fmla v18.4s, v26.4s, v8.s[0]
-	FMOVQ F17, 32(R14)
-	FMOVQ F18, 32(R21)
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F30
-	FMOVQ 768(R11), F15
-	WORD $0x4f83e1fd // sdot v29.4s, v15.16b, v3.4b[0]
-	WORD $0x4f85e1fe // sdot v30.4s, v15.16b, v5.4b[0]
-	FMOVQ 784(R11), F16
-	WORD $0x4fa3e21d // sdot v29.4s, v16.16b, v3.4b[1]
-	WORD $0x4fa5e21e // sdot v30.4s, v16.16b, v5.4b[1]
-	FMOVQ 800(R11), F19
-	WORD $0x4f83ea7d // sdot v29.4s, v19.16b, v3.4b[2]
-	WORD $0x4f85ea7e // sdot v30.4s, v19.16b, v5.4b[2]
-	FMOVQ 816(R11), F20
-	WORD $0x4fa3ea9d // sdot v29.4s, v20.16b, v3.4b[3]
-	WORD $0x4fa5ea9e // sdot v30.4s, v20.16b, v5.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f8b93bd // fmul v29.4s, v29.4s, v11.s[0]
-	WORD $0x4f8793de // fmul v30.4s, v30.4s, v7.s[0]
+	WORD $0x4f8591ef // fmul v15.4s, v15.4s, v5.s[0]
+	WORD $0x4f899210 // fmul v16.4s, v16.4s, v9.s[0]
+	FMOVQ 0(R10), F2
 	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F24
-	FMOVQ 832(R11), F21
-	WORD $0x4f84e2b7 // sdot v23.4s, v21.16b, v4.4b[0]
-	WORD $0x4f86e2b8 // sdot v24.4s, v21.16b, v6.4b[0]
-	FMOVQ 848(R11), F22
-	WORD $0x4fa4e2d7 // sdot v23.4s, v22.16b, v4.4b[1]
-	WORD $0x4fa6e2d8 // sdot v24.4s, v22.16b, v6.4b[1]
-	FMOVQ 864(R11), F31
-	WORD $0x4f84ebf7 // sdot v23.4s, v31.16b, v4.4b[2]
-	WORD $0x4f86ebf8 // sdot v24.4s, v31.16b, v6.4b[2]
-	FMOVQ 880(R11), F2
-	WORD $0x4fa4e857 // sdot v23.4s, v2.16b, v4.4b[3]
-	WORD $0x4fa6e858 // sdot v24.4s, v2.16b, v6.4b[3]
+	FMOVQ 320(R23), F19
+	WORD $0x4f84e262 // sdot v2.4s, v19.16b, v4.4b[0]
+	WORD $0x4f88e277 // sdot v23.4s, v19.16b, v8.4b[0]
+	FMOVQ 336(R23), F20
+	WORD $0x4fa4e282 // sdot v2.4s, v20.16b, v4.4b[1]
+	WORD $0x4fa8e297 // sdot v23.4s, v20.16b, v8.4b[1]
+	FMOVQ 352(R23), F31
+	WORD $0x4f84ebe2 // sdot v2.4s, v31.16b, v4.4b[2]
+	WORD $0x4f88ebf7 // sdot v23.4s, v31.16b, v8.4b[2]
+	FMOVQ 368(R23), F13
+	WORD $0x4fa4e9a2 // sdot v2.4s, v13.16b, v4.4b[3]
+	WORD $0x4fa8e9b7 // sdot v23.4s, v13.16b, v8.4b[3]
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fab12fd // fmla v29.4s, v23.4s, v11.s[1]
-	WORD $0x4fa7131e // fmla v30.4s, v24.4s, v7.s[1]
-	FMOVQ 48(R14), F13
-	FMOVQ 48(R21), F14
-	FMOVQ 176(R11), F27
-	WORD $0x4e3bcfad // fmla v13.4s, v29.4s, v27.4s
-	WORD $0x4e3bcfce // fmla v14.4s, v30.4s, v27.4s
-	FMOVQ 304(R11), F28
-	WORD $0x4f8c138d // fmla v13.4s, v28.4s, v12.s[0]
-	WORD $0x4f88138e // fmla v14.4s, v28.4s, v8.s[0]
-	FMOVQ F13, 48(R14)
-	FMOVQ F14, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair20
-	ADD $640, R1
-	ADD $128, R2
+	WORD $0x4fa5104f // fmla v15.4s, v2.4s, v5.s[1]
+	WORD $0x4fa912f0 // fmla v16.4s, v23.4s, v9.s[1]
+	FMOVQ 16(R23), F14
+	WORD $0x4e2ecdfa // fmla v26.4s, v15.4s, v14.4s
+	WORD $0x4e2ece1e // fmla v30.4s, v16.4s, v14.4s
+	FMOVQ 80(R23), F24
+	WORD $0x4f86131a // fmla v26.4s, v24.4s, v6.s[0]
+	WORD $0x4f8a131e // fmla v30.4s, v24.4s, v10.s[0]
+	FMOVQ 0(R10), F17
+	FMOVQ 0(R10), F18
+	FMOVQ 384(R23), F11
+	WORD $0x4f96e171 // sdot v17.4s, v11.16b, v22.4b[0]
+	WORD $0x4f87e172 // sdot v18.4s, v11.16b, v7.4b[0]
+	FMOVQ 400(R23), F21
+	WORD $0x4fb6e2b1 // sdot v17.4s, v21.16b, v22.4b[1]
+	WORD $0x4fa7e2b2 // sdot v18.4s, v21.16b, v7.4b[1]
+	FMOVQ 416(R23), F19
+	WORD $0x4f96ea71 // sdot v17.4s, v19.16b, v22.4b[2]
+	WORD $0x4f87ea72 // sdot v18.4s, v19.16b, v7.4b[2]
+	FMOVQ 432(R23), F20
+	WORD $0x4fb6ea91 // sdot v17.4s, v20.16b, v22.4b[3]
+	WORD $0x4fa7ea92 // sdot v18.4s, v20.16b, v7.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f859231 // fmul v17.4s, v17.4s, v5.s[0]
+	WORD $0x4f899252 // fmul v18.4s, v18.4s, v9.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F13
+	FMOVQ 448(R23), F2
+	WORD $0x4f84e05f // sdot v31.4s, v2.16b, v4.4b[0]
+	WORD $0x4f88e04d // sdot v13.4s, v2.16b, v8.4b[0]
+	FMOVQ 464(R23), F23
+	WORD $0x4fa4e2ff // sdot v31.4s, v23.16b, v4.4b[1]
+	WORD $0x4fa8e2ed // sdot v13.4s, v23.16b, v8.4b[1]
+	FMOVQ 480(R23), F15
+	WORD $0x4f84e9ff // sdot v31.4s, v15.16b, v4.4b[2]
+	WORD $0x4f88e9ed // sdot v13.4s, v15.16b, v8.4b[2]
+	FMOVQ 496(R23), F16
+	WORD $0x4fa4ea1f // sdot v31.4s, v16.16b, v4.4b[3]
+	WORD $0x4fa8ea0d // sdot v13.4s, v16.16b, v8.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fa513f1 // fmla v17.4s, v31.4s, v5.s[1]
+	WORD $0x4fa911b2 // fmla v18.4s, v13.4s, v9.s[1]
+	FMOVQ 32(R23), F14
+	WORD $0x4e2ece3b // fmla v27.4s, v17.4s, v14.4s
+	WORD $0x4e2ece4c // fmla v12.4s, v18.4s, v14.4s
+	FMOVQ 96(R23), F24
+	WORD $0x4f86131b // fmla v27.4s, v24.4s, v6.s[0]
+	WORD $0x4f8a130c // fmla v12.4s, v24.4s, v10.s[0]
+	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F21
+	FMOVQ 512(R23), F19
+	WORD $0x4f96e26b // sdot v11.4s, v19.16b, v22.4b[0]
+	WORD $0x4f87e275 // sdot v21.4s, v19.16b, v7.4b[0]
+	FMOVQ 528(R23), F20
+	WORD $0x4fb6e28b // sdot v11.4s, v20.16b, v22.4b[1]
+	WORD $0x4fa7e295 // sdot v21.4s, v20.16b, v7.4b[1]
+	FMOVQ 544(R23), F2
+	WORD $0x4f96e84b // sdot v11.4s, v2.16b, v22.4b[2]
+	WORD $0x4f87e855 // sdot v21.4s, v2.16b, v7.4b[2]
+	FMOVQ 560(R23), F23
+	WORD $0x4fb6eaeb // sdot v11.4s, v23.16b, v22.4b[3]
+	WORD $0x4fa7eaf5 // sdot v21.4s, v23.16b, v7.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4f85916b // fmul v11.4s, v11.4s, v5.s[0]
+	WORD $0x4f8992b5 // fmul v21.4s, v21.4s, v9.s[0]
+	FMOVQ 0(R10), F15
+	FMOVQ 0(R10), F16
+	FMOVQ 576(R23), F31
+	WORD $0x4f84e3ef // sdot v15.4s, v31.16b, v4.4b[0]
+	WORD $0x4f88e3f0 // sdot v16.4s, v31.16b, v8.4b[0]
+	FMOVQ 592(R23), F13
+	WORD $0x4fa4e1af // sdot v15.4s, v13.16b, v4.4b[1]
+	WORD $0x4fa8e1b0 // sdot v16.4s, v13.16b, v8.4b[1]
+	FMOVQ 608(R23), F17
+	WORD $0x4f84ea2f // sdot v15.4s, v17.16b, v4.4b[2]
+	WORD $0x4f88ea30 // sdot v16.4s, v17.16b, v8.4b[2]
+	FMOVQ 624(R23), F18
+	WORD $0x4fa4ea4f // sdot v15.4s, v18.16b, v4.4b[3]
+	WORD $0x4fa8ea50 // sdot v16.4s, v18.16b, v8.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4fa511eb // fmla v11.4s, v15.4s, v5.s[1]
+	WORD $0x4fa91215 // fmla v21.4s, v16.4s, v9.s[1]
+	FMOVQ 48(R23), F14
+	WORD $0x4e2ecd7c // fmla v28.4s, v11.4s, v14.4s
+	WORD $0x4e2ecea3 // fmla v3.4s, v21.4s, v14.4s
+	FMOVQ 112(R23), F24
+	WORD $0x4f86131c // fmla v28.4s, v24.4s, v6.s[0]
+	WORD $0x4f8a1303 // fmla v3.4s, v24.4s, v10.s[0]
+	ADD $64, R22
+	ADD $64, R21
+	ADD $640, R23
 	SUBS $1, R4
-	BNE pair17
-last18:
+	BNE tile22
+	FSTPQ (F25, F26), 0(R14)
+	FSTPQ (F27, F28), 32(R14)
+	FSTPQ (F29, F30), 0(R20)
+	FSTPQ (F12, F3), 32(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row21
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch18
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel15
+	BNE panel16
 	RET
 
 // mulQ5_0Dotx1 multiplies Q5_0 weights with a few rows of activations, one by one.
@@ -2065,12 +1675,12 @@ TEXT ·mulQ5_0Dotx1(SB), NOSPLIT, $0-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel21:
+panel23:
 	MOVD 8(R0), R2
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row22:
+row24:
 	MOVD R6, R1
 	MOVD R13, R2
 	VEOR V6.B16, V6.B16, V6.B16
@@ -2078,7 +1688,7 @@ row22:
 	VEOR V8.B16, V8.B16, V8.B16
 	VEOR V9.B16, V9.B16, V9.B16
 	MOVD 40(R0), R4
-pair23:
+pair25:
 	FMOVQ 0(R2), F10
 	FMOVQ 16(R2), F11
 	FMOVQ 32(R2), F12
@@ -2292,7 +1902,7 @@ pair23:
 	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
 	WORD $0x4e37cf89 // fmla v9.4s, v28.4s, v23.4s
 	SUBS $1, R4
-	BEQ last24
+	BEQ last26
 	FMOVQ 64(R2), F22
 	FMOVQ 80(R2), F18
 	FMOVQ 96(R2), F13
@@ -2509,28 +2119,26 @@ pair23:
 	ADD $704, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair23
-last24:
-	FMOVQ F6, 0(R14)
-	FMOVQ F7, 16(R14)
-	FMOVQ F8, 32(R14)
-	FMOVQ F9, 48(R14)
+	BNE pair25
+last26:
+	FSTPQ (F6, F7), 0(R14)
+	FSTPQ (F8, F9), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row22
+	BNE row24
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel21
+	BNE panel23
 	RET
 
 // mulQ5_0Dot multiplies Q5_0 weights with several rows of activations.
 // func mulQ5_0Dot(a *panel.Args)
-TEXT ·mulQ5_0Dot(SB), 0, $960-8
+TEXT ·mulQ5_0Dot(SB), 0, $4928-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-4928(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -2544,785 +2152,626 @@ TEXT ·mulQ5_0Dot(SB), 0, $960-8
 	VDUP R5, V4.S4
 	MOVW $0x80808080, R5
 	VDUP R5, V5.S4
+	MOVW $0x10101010, R5
+	VDUP R5, V6.S4
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel25:
-	MOVD R6, R1
+panel27:
 	MOVD 8(R0), R2
-	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row26:
-	FMOVQ F6, 0(R14)
-	FMOVQ F6, 16(R14)
-	FMOVQ F6, 32(R14)
-	FMOVQ F6, 48(R14)
+row28:
+	FSTPQ (F7, F7), 0(R14)
+	FSTPQ (F7, F7), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row26
-	MOVD 40(R0), R4
-pair27:
-	FMOVQ 64(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 320(R1), F8
-	VSHL $4, V8.B16, V9.B16
-	VAND V2.B16, V9.B16, V10.B16
-	VORR V10.B16, V7.B16, V7.B16
-	FMOVQ F7, 384(R11)
-	FMOVQ 128(R1), F11
+	BNE row28
+	MOVD R6, R1
+	MOVD 40(R0), R9
+bunch29:
+	MOVD $8, R4
+	CMP R4, R9
+	CSEL LT, R9, R4, R4
+	MOVD R4, R24
+	ADD $256, R11, R23
+pair30:
+	FMOVQ 64(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	FMOVQ 320(R1), F9
+	VSHL $4, V9.B16, V10.B16
+	VAND V2.B16, V10.B16, V11.B16
+	VORR V11.B16, V8.B16, V8.B16
+	VSUB V6.B16, V8.B16, V8.B16
+	FMOVQ 128(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V10.B16, V13.B16
+	VUSRA $1, V13.B16, V12.B16
+	VSUB V6.B16, V12.B16, V12.B16
+	FSTPQ (F8, F12), 64(R23)
+	FMOVQ 192(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V10.B16, V15.B16
+	VUSRA $2, V15.B16, V14.B16
+	VSUB V6.B16, V14.B16, V14.B16
+	FMOVQ 256(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V5.B16, V10.B16, V17.B16
+	VUSRA $3, V17.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FSTPQ (F14, F16), 96(R23)
+	FMOVQ 64(R1), F18
+	VAND V2.B16, V9.B16, V19.B16
+	VUSRA $4, V18.B16, V19.B16
+	VSUB V6.B16, V19.B16, V19.B16
+	FMOVQ 128(R1), F20
+	VAND V3.B16, V9.B16, V21.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $1, V21.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FSTPQ (F19, F20), 128(R23)
+	FMOVQ 192(R1), F22
+	VAND V4.B16, V9.B16, V23.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $2, V23.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ 256(R1), F24
+	VAND V5.B16, V9.B16, V25.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $3, V25.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FSTPQ (F22, F24), 160(R23)
+	FMOVD 0(R1), F26
+	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
+	FMOVQ 80(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 336(R1), F28
+	VSHL $4, V28.B16, V29.B16
+	VAND V2.B16, V29.B16, V30.B16
+	VORR V30.B16, V27.B16, V27.B16
+	VSUB V6.B16, V27.B16, V27.B16
+	FMOVQ 144(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V3.B16, V29.B16, V7.B16
+	VUSRA $1, V7.B16, V31.B16
+	VSUB V6.B16, V31.B16, V31.B16
+	FSTPQ (F27, F31), 192(R23)
+	FMOVQ 208(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V9.B16, V12.B16
-	VUSRA $1, V12.B16, V11.B16
-	FMOVQ F11, 400(R11)
-	FMOVQ 192(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V9.B16, V14.B16
-	VUSRA $2, V14.B16, V13.B16
-	FMOVQ F13, 416(R11)
-	FMOVQ 256(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V5.B16, V9.B16, V16.B16
-	VUSRA $3, V16.B16, V15.B16
-	FMOVQ F15, 432(R11)
-	FMOVQ 64(R1), F17
-	VAND V2.B16, V8.B16, V18.B16
-	VUSRA $4, V17.B16, V18.B16
-	FMOVQ F18, 448(R11)
-	FMOVQ 128(R1), F19
-	VAND V3.B16, V8.B16, V20.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $1, V20.B16, V19.B16
-	FMOVQ F19, 464(R11)
-	FMOVQ 192(R1), F21
-	VAND V4.B16, V8.B16, V22.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 480(R11)
-	FMOVQ 256(R1), F23
-	VAND V5.B16, V8.B16, V24.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 496(R11)
-	FMOVD 0(R1), F25
-	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	FMOVQ F25, 128(R11)
-	FMOVQ 80(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ 336(R1), F27
-	VSHL $4, V27.B16, V28.B16
-	VAND V2.B16, V28.B16, V29.B16
-	VORR V29.B16, V26.B16, V26.B16
-	FMOVQ F26, 512(R11)
-	FMOVQ 144(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V28.B16, V31.B16
-	VUSRA $1, V31.B16, V30.B16
-	FMOVQ F30, 528(R11)
-	FMOVQ 208(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	VAND V4.B16, V28.B16, V10.B16
-	VUSRA $2, V10.B16, V6.B16
-	FMOVQ F6, 544(R11)
-	FMOVQ 272(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	VAND V5.B16, V28.B16, V12.B16
-	VUSRA $3, V12.B16, V7.B16
-	FMOVQ F7, 560(R11)
-	FMOVQ 80(R1), F11
-	VAND V2.B16, V27.B16, V14.B16
-	VUSRA $4, V11.B16, V14.B16
-	FMOVQ F14, 576(R11)
-	FMOVQ 144(R1), F13
-	VAND V3.B16, V27.B16, V16.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $1, V16.B16, V13.B16
-	FMOVQ F13, 592(R11)
-	FMOVQ 208(R1), F15
-	VAND V4.B16, V27.B16, V17.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $2, V17.B16, V15.B16
-	FMOVQ F15, 608(R11)
-	FMOVQ 272(R1), F18
-	VAND V5.B16, V27.B16, V20.B16
+	VAND V4.B16, V29.B16, V13.B16
+	VUSRA $2, V13.B16, V11.B16
+	VSUB V6.B16, V11.B16, V11.B16
+	FMOVQ 272(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V5.B16, V29.B16, V12.B16
+	VUSRA $3, V12.B16, V8.B16
+	VSUB V6.B16, V8.B16, V8.B16
+	FSTPQ (F11, F8), 224(R23)
+	FMOVQ 80(R1), F15
+	VAND V2.B16, V28.B16, V17.B16
+	VUSRA $4, V15.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FMOVQ 144(R1), F14
+	VAND V3.B16, V28.B16, V16.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $1, V16.B16, V14.B16
+	VSUB V6.B16, V14.B16, V14.B16
+	FSTPQ (F17, F14), 256(R23)
+	FMOVQ 208(R1), F18
+	VAND V4.B16, V28.B16, V21.B16
 	VUSHR $4, V18.B16, V18.B16
-	VUSRA $3, V20.B16, V18.B16
-	FMOVQ F18, 624(R11)
-	FMOVD 8(R1), F19
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	FMOVQ F19, 144(R11)
-	FMOVQ 96(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 352(R1), F21
-	VSHL $4, V21.B16, V9.B16
-	VAND V2.B16, V9.B16, V8.B16
-	VORR V8.B16, V22.B16, V22.B16
-	FMOVQ F22, 640(R11)
+	VUSRA $2, V21.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FMOVQ 272(R1), F19
+	VAND V5.B16, V28.B16, V20.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $3, V20.B16, V19.B16
+	VSUB V6.B16, V19.B16, V19.B16
+	FSTPQ (F18, F19), 288(R23)
+	FMOVD 8(R1), F23
+	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
+	FSTPQ (F26, F23), 0(R23)
+	FMOVQ 96(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 352(R1), F9
+	VSHL $4, V9.B16, V25.B16
+	VAND V2.B16, V25.B16, V22.B16
+	VORR V22.B16, V10.B16, V10.B16
+	VSUB V6.B16, V10.B16, V10.B16
 	FMOVQ 160(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V9.B16, V23.B16
-	VUSRA $1, V23.B16, V24.B16
-	FMOVQ F24, 656(R11)
-	FMOVQ 224(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V9.B16, V29.B16
-	VUSRA $2, V29.B16, V25.B16
-	FMOVQ F25, 672(R11)
-	FMOVQ 288(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V5.B16, V9.B16, V31.B16
-	VUSRA $3, V31.B16, V26.B16
-	FMOVQ F26, 688(R11)
-	FMOVQ 96(R1), F30
-	VAND V2.B16, V21.B16, V10.B16
-	VUSRA $4, V30.B16, V10.B16
-	FMOVQ F10, 704(R11)
-	FMOVQ 160(R1), F6
-	VAND V3.B16, V21.B16, V12.B16
-	VUSHR $4, V6.B16, V6.B16
-	VUSRA $1, V12.B16, V6.B16
-	FMOVQ F6, 720(R11)
+	VAND V3.B16, V25.B16, V30.B16
+	VUSRA $1, V30.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FSTPQ (F10, F24), 320(R23)
 	FMOVQ 224(R1), F7
-	VAND V4.B16, V21.B16, V11.B16
-	VUSHR $4, V7.B16, V7.B16
-	VUSRA $2, V11.B16, V7.B16
-	FMOVQ F7, 736(R11)
-	FMOVQ 288(R1), F14
-	VAND V5.B16, V21.B16, V16.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $3, V16.B16, V14.B16
-	FMOVQ F14, 752(R11)
-	FMOVD 16(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 160(R11)
-	FMOVQ 112(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 368(R1), F15
-	VSHL $4, V15.B16, V28.B16
-	VAND V2.B16, V28.B16, V27.B16
-	VORR V27.B16, V17.B16, V17.B16
-	FMOVQ F17, 768(R11)
-	FMOVQ 176(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V28.B16, V18.B16
-	VUSRA $1, V18.B16, V20.B16
-	FMOVQ F20, 784(R11)
-	FMOVQ 240(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V4.B16, V28.B16, V8.B16
-	VUSRA $2, V8.B16, V19.B16
-	FMOVQ F19, 800(R11)
-	FMOVQ 304(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V5.B16, V28.B16, V23.B16
-	VUSRA $3, V23.B16, V22.B16
-	FMOVQ F22, 816(R11)
-	FMOVQ 112(R1), F24
-	VAND V2.B16, V15.B16, V29.B16
-	VUSRA $4, V24.B16, V29.B16
-	FMOVQ F29, 832(R11)
-	FMOVQ 176(R1), F25
-	VAND V3.B16, V15.B16, V31.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $1, V31.B16, V25.B16
-	FMOVQ F25, 848(R11)
-	FMOVQ 240(R1), F26
-	VAND V4.B16, V15.B16, V30.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V30.B16, V26.B16
-	FMOVQ F26, 864(R11)
-	FMOVQ 304(R1), F10
-	VAND V5.B16, V15.B16, V12.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $3, V12.B16, V10.B16
-	FMOVQ F10, 880(R11)
-	FMOVD 24(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 176(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair29:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F11
-	FMOVQ 16(R13), F7
-	FMOVQ 32(R13), F9
-	WORD $0x4f3d0535 // sshr v21.4s, v9.4s, #3
-	VSUB V21.S4, V0.S4, V21.S4
-	VDUP V21.S[2], V16.S4
-	VDUP V21.S[3], V14.S4
-	FMOVQ 0(R20), F13
-	FMOVQ 16(R20), F27
-	FMOVQ 32(R20), F17
-	WORD $0x4f3d0632 // sshr v18.4s, v17.4s, #3
-	VSUB V18.S4, V0.S4, V18.S4
-	VDUP V18.S[2], V20.S4
-	VDUP V18.S[3], V8.S4
-	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F23
-	FMOVQ 384(R11), F22
-	WORD $0x4f8be2d3 // sdot v19.4s, v22.16b, v11.4b[0]
-	WORD $0x4f8de2d7 // sdot v23.4s, v22.16b, v13.4b[0]
-	FMOVQ 400(R11), F24
-	WORD $0x4fabe313 // sdot v19.4s, v24.16b, v11.4b[1]
-	WORD $0x4fade317 // sdot v23.4s, v24.16b, v13.4b[1]
-	FMOVQ 416(R11), F29
-	WORD $0x4f8bebb3 // sdot v19.4s, v29.16b, v11.4b[2]
-	WORD $0x4f8debb7 // sdot v23.4s, v29.16b, v13.4b[2]
-	FMOVQ 432(R11), F31
-	WORD $0x4fabebf3 // sdot v19.4s, v31.16b, v11.4b[3]
-	WORD $0x4fadebf7 // sdot v23.4s, v31.16b, v13.4b[3]
-	WORD $0x4eb0d673 // fsub v19.4s, v19.4s, v16.4s
-	WORD $0x4eb4d6f7 // fsub v23.4s, v23.4s, v20.4s
-	WORD $0x4f899273 // fmul v19.4s, v19.4s, v9.s[0]
-	WORD $0x4f9192f7 // fmul v23.4s, v23.4s, v17.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F30
-	FMOVQ 448(R11), F26
-	WORD $0x4f87e359 // sdot v25.4s, v26.16b, v7.4b[0]
-	WORD $0x4f9be35e // sdot v30.4s, v26.16b, v27.4b[0]
-	FMOVQ 464(R11), F28
-	WORD $0x4fa7e399 // sdot v25.4s, v28.16b, v7.4b[1]
-	WORD $0x4fbbe39e // sdot v30.4s, v28.16b, v27.4b[1]
-	FMOVQ 480(R11), F15
-	WORD $0x4f87e9f9 // sdot v25.4s, v15.16b, v7.4b[2]
-	WORD $0x4f9be9fe // sdot v30.4s, v15.16b, v27.4b[2]
-	FMOVQ 496(R11), F12
-	WORD $0x4fa7e999 // sdot v25.4s, v12.16b, v7.4b[3]
-	WORD $0x4fbbe99e // sdot v30.4s, v12.16b, v27.4b[3]
-	WORD $0x4eaed739 // fsub v25.4s, v25.4s, v14.4s
-	WORD $0x4ea8d7de // fsub v30.4s, v30.4s, v8.4s
-	WORD $0x4fa91333 // fmla v19.4s, v25.4s, v9.s[1]
-	WORD $0x4fb113d7 // fmla v23.4s, v30.4s, v17.s[1]
-	FMOVQ 0(R14), F10
-	FMOVQ 0(R21), F6
-	FMOVQ 128(R11), F21
-	WORD $0x4e35ce6a // fmla v10.4s, v19.4s, v21.4s
-	WORD $0x4e35cee6 // fmla v6.4s, v23.4s, v21.4s
-	FMOVQ F10, 0(R14)
-	FMOVQ F6, 0(R21)
-	FMOVQ 0(R10), F18
-	FMOVQ 0(R10), F22
-	FMOVQ 512(R11), F24
-	WORD $0x4f8be312 // sdot v18.4s, v24.16b, v11.4b[0]
-	WORD $0x4f8de316 // sdot v22.4s, v24.16b, v13.4b[0]
-	FMOVQ 528(R11), F29
-	WORD $0x4fabe3b2 // sdot v18.4s, v29.16b, v11.4b[1]
-	WORD $0x4fade3b6 // sdot v22.4s, v29.16b, v13.4b[1]
-	FMOVQ 544(R11), F31
-	WORD $0x4f8bebf2 // sdot v18.4s, v31.16b, v11.4b[2]
-	WORD $0x4f8debf6 // sdot v22.4s, v31.16b, v13.4b[2]
-	FMOVQ 560(R11), F26
-	WORD $0x4fabeb52 // sdot v18.4s, v26.16b, v11.4b[3]
-	WORD $0x4fadeb56 // sdot v22.4s, v26.16b, v13.4b[3]
-	WORD $0x4eb0d652 // fsub v18.4s, v18.4s, v16.4s
-	WORD $0x4eb4d6d6 // fsub v22.4s, v22.4s, v20.4s
-	WORD $0x4f899252 // fmul v18.4s, v18.4s, v9.s[0]
-	WORD $0x4f9192d6 // fmul v22.4s, v22.4s, v17.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 0(R10), F15
-	FMOVQ 576(R11), F12
-	WORD $0x4f87e19c // sdot v28.4s, v12.16b, v7.4b[0]
-	WORD $0x4f9be18f // sdot v15.4s, v12.16b, v27.4b[0]
-	FMOVQ 592(R11), F25
-	WORD $0x4fa7e33c // sdot v28.4s, v25.16b, v7.4b[1]
-	WORD $0x4fbbe32f // sdot v15.4s, v25.16b, v27.4b[1]
-	FMOVQ 608(R11), F30
-	WORD $0x4f87ebdc // sdot v28.4s, v30.16b, v7.4b[2]
-	WORD $0x4f9bebcf // sdot v15.4s, v30.16b, v27.4b[2]
-	FMOVQ 624(R11), F19
-	WORD $0x4fa7ea7c // sdot v28.4s, v19.16b, v7.4b[3]
-	WORD $0x4fbbea6f // sdot v15.4s, v19.16b, v27.4b[3]
-	WORD $0x4eaed79c // fsub v28.4s, v28.4s, v14.4s
-	WORD $0x4ea8d5ef // fsub v15.4s, v15.4s, v8.4s
-	WORD $0x4fa91392 // fmla v18.4s, v28.4s, v9.s[1]
-	WORD $0x4fb111f6 // fmla v22.4s, v15.4s, v17.s[1]
-	FMOVQ 16(R14), F23
-	FMOVQ 16(R21), F21
-	FMOVQ 144(R11), F10
-	WORD $0x4e2ace57 // fmla v23.4s, v18.4s, v10.4s
-	WORD $0x4e2aced5 // fmla v21.4s, v22.4s, v10.4s
-	FMOVQ F23, 16(R14)
-	FMOVQ F21, 16(R21)
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F24
-	FMOVQ 640(R11), F29
-	WORD $0x4f8be3a6 // sdot v6.4s, v29.16b, v11.4b[0]
-	WORD $0x4f8de3b8 // sdot v24.4s, v29.16b, v13.4b[0]
-	FMOVQ 656(R11), F31
-	WORD $0x4fabe3e6 // sdot v6.4s, v31.16b, v11.4b[1]
-	WORD $0x4fade3f8 // sdot v24.4s, v31.16b, v13.4b[1]
-	FMOVQ 672(R11), F26
-	WORD $0x4f8beb46 // sdot v6.4s, v26.16b, v11.4b[2]
-	WORD $0x4f8deb58 // sdot v24.4s, v26.16b, v13.4b[2]
-	FMOVQ 688(R11), F12
-	WORD $0x4fabe986 // sdot v6.4s, v12.16b, v11.4b[3]
-	WORD $0x4fade998 // sdot v24.4s, v12.16b, v13.4b[3]
-	WORD $0x4eb0d4c6 // fsub v6.4s, v6.4s, v16.4s
-	WORD $0x4eb4d718 // fsub v24.4s, v24.4s, v20.4s
-	WORD $0x4f8990c6 // fmul v6.4s, v6.4s, v9.s[0]
-	WORD $0x4f919318 // fmul v24.4s, v24.4s, v17.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F30
-	FMOVQ 704(R11), F19
-	WORD $0x4f87e279 // sdot v25.4s, v19.16b, v7.4b[0]
-	WORD $0x4f9be27e // sdot v30.4s, v19.16b, v27.4b[0]
-	FMOVQ 720(R11), F28
-	WORD $0x4fa7e399 // sdot v25.4s, v28.16b, v7.4b[1]
-	WORD $0x4fbbe39e // sdot v30.4s, v28.16b, v27.4b[1]
-	FMOVQ 736(R11), F15
-	WORD $0x4f87e9f9 // sdot v25.4s, v15.16b, v7.4b[2]
-	WORD $0x4f9be9fe // sdot v30.4s, v15.16b, v27.4b[2]
-	FMOVQ 752(R11), F18
-	WORD $0x4fa7ea59 // sdot v25.4s, v18.16b, v7.4b[3]
-	WORD $0x4fbbea5e // sdot v30.4s, v18.16b, v27.4b[3]
-	WORD $0x4eaed739 // fsub v25.4s, v25.4s, v14.4s
-	WORD $0x4ea8d7de // fsub v30.4s, v30.4s, v8.4s
-	WORD $0x4fa91326 // fmla v6.4s, v25.4s, v9.s[1]
-	WORD $0x4fb113d8 // fmla v24.4s, v30.4s, v17.s[1]
-	FMOVQ 32(R14), F22
-	FMOVQ 32(R21), F10
-	FMOVQ 160(R11), F23
-	WORD $0x4e37ccd6 // fmla v22.4s, v6.4s, v23.4s
-	WORD $0x4e37cf0a // fmla v10.4s, v24.4s, v23.4s
-	FMOVQ F22, 32(R14)
-	FMOVQ F10, 32(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F29
-	FMOVQ 768(R11), F31
-	WORD $0x4f8be3f5 // sdot v21.4s, v31.16b, v11.4b[0]
-	WORD $0x4f8de3fd // sdot v29.4s, v31.16b, v13.4b[0]
-	FMOVQ 784(R11), F26
-	WORD $0x4fabe355 // sdot v21.4s, v26.16b, v11.4b[1]
-	WORD $0x4fade35d // sdot v29.4s, v26.16b, v13.4b[1]
-	FMOVQ 800(R11), F12
-	WORD $0x4f8be995 // sdot v21.4s, v12.16b, v11.4b[2]
-	WORD $0x4f8de99d // sdot v29.4s, v12.16b, v13.4b[2]
-	FMOVQ 816(R11), F19
-	WORD $0x4fabea75 // sdot v21.4s, v19.16b, v11.4b[3]
-	WORD $0x4fadea7d // sdot v29.4s, v19.16b, v13.4b[3]
-	WORD $0x4eb0d6b5 // fsub v21.4s, v21.4s, v16.4s
-	WORD $0x4eb4d7bd // fsub v29.4s, v29.4s, v20.4s
-	WORD $0x4f8992b5 // fmul v21.4s, v21.4s, v9.s[0]
-	WORD $0x4f9193bd // fmul v29.4s, v29.4s, v17.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 0(R10), F15
-	FMOVQ 832(R11), F18
-	WORD $0x4f87e25c // sdot v28.4s, v18.16b, v7.4b[0]
-	WORD $0x4f9be24f // sdot v15.4s, v18.16b, v27.4b[0]
-	FMOVQ 848(R11), F25
-	WORD $0x4fa7e33c // sdot v28.4s, v25.16b, v7.4b[1]
-	WORD $0x4fbbe32f // sdot v15.4s, v25.16b, v27.4b[1]
-	FMOVQ 864(R11), F30
-	WORD $0x4f87ebdc // sdot v28.4s, v30.16b, v7.4b[2]
-	WORD $0x4f9bebcf // sdot v15.4s, v30.16b, v27.4b[2]
-	FMOVQ 880(R11), F6
-	WORD $0x4fa7e8dc // sdot v28.4s, v6.16b, v7.4b[3]
-	WORD $0x4fbbe8cf // sdot v15.4s, v6.16b, v27.4b[3]
-	WORD $0x4eaed79c // fsub v28.4s, v28.4s, v14.4s
-	WORD $0x4ea8d5ef // fsub v15.4s, v15.4s, v8.4s
-	WORD $0x4fa91395 // fmla v21.4s, v28.4s, v9.s[1]
-	WORD $0x4fb111fd // fmla v29.4s, v15.4s, v17.s[1]
-	FMOVQ 48(R14), F24
-	FMOVQ 48(R21), F23
-	FMOVQ 176(R11), F22
-	WORD $0x4e36ceb8 // fmla v24.4s, v21.4s, v22.4s
-	WORD $0x4e36cfb7 // fmla v23.4s, v29.4s, v22.4s
-	FMOVQ F24, 48(R14)
-	FMOVQ F23, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair29
-	SUBS $1, R4
-	BEQ last28
-	FMOVQ 384(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 640(R1), F31
-	VSHL $4, V31.B16, V26.B16
-	VAND V2.B16, V26.B16, V12.B16
-	VORR V12.B16, V10.B16, V10.B16
-	FMOVQ F10, 384(R11)
-	FMOVQ 448(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V26.B16, V18.B16
-	VUSRA $1, V18.B16, V19.B16
-	FMOVQ F19, 400(R11)
-	FMOVQ 512(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V26.B16, V30.B16
-	VUSRA $2, V30.B16, V25.B16
-	FMOVQ F25, 416(R11)
-	FMOVQ 576(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	VAND V5.B16, V26.B16, V28.B16
-	VUSRA $3, V28.B16, V6.B16
-	FMOVQ F6, 432(R11)
-	FMOVQ 384(R1), F15
-	VAND V2.B16, V31.B16, V21.B16
-	VUSRA $4, V15.B16, V21.B16
-	FMOVQ F21, 448(R11)
-	FMOVQ 448(R1), F29
-	VAND V3.B16, V31.B16, V22.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $1, V22.B16, V29.B16
-	FMOVQ F29, 464(R11)
-	FMOVQ 512(R1), F24
-	VAND V4.B16, V31.B16, V23.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V23.B16, V24.B16
-	FMOVQ F24, 480(R11)
-	FMOVQ 576(R1), F11
-	VAND V5.B16, V31.B16, V7.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $3, V7.B16, V11.B16
-	FMOVQ F11, 496(R11)
-	FMOVD 32(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 128(R11)
-	FMOVQ 400(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ 656(R1), F14
-	VSHL $4, V14.B16, V13.B16
-	VAND V2.B16, V13.B16, V27.B16
-	VORR V27.B16, V16.B16, V16.B16
-	FMOVQ F16, 512(R11)
-	FMOVQ 464(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V13.B16, V20.B16
-	VUSRA $1, V20.B16, V17.B16
-	FMOVQ F17, 528(R11)
-	FMOVQ 528(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V4.B16, V13.B16, V12.B16
-	VUSRA $2, V12.B16, V8.B16
-	FMOVQ F8, 544(R11)
-	FMOVQ 592(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V5.B16, V13.B16, V18.B16
-	VUSRA $3, V18.B16, V10.B16
-	FMOVQ F10, 560(R11)
-	FMOVQ 400(R1), F19
-	VAND V2.B16, V14.B16, V30.B16
-	VUSRA $4, V19.B16, V30.B16
-	FMOVQ F30, 576(R11)
-	FMOVQ 464(R1), F25
-	VAND V3.B16, V14.B16, V28.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $1, V28.B16, V25.B16
-	FMOVQ F25, 592(R11)
-	FMOVQ 528(R1), F6
-	VAND V4.B16, V14.B16, V15.B16
-	VUSHR $4, V6.B16, V6.B16
-	VUSRA $2, V15.B16, V6.B16
-	FMOVQ F6, 608(R11)
-	FMOVQ 592(R1), F21
-	VAND V5.B16, V14.B16, V22.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $3, V22.B16, V21.B16
-	FMOVQ F21, 624(R11)
-	FMOVD 40(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	FMOVQ F29, 144(R11)
-	FMOVQ 416(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 672(R1), F24
-	VSHL $4, V24.B16, V26.B16
-	VAND V2.B16, V26.B16, V31.B16
-	VORR V31.B16, V23.B16, V23.B16
-	FMOVQ F23, 640(R11)
-	FMOVQ 480(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
-	VAND V3.B16, V26.B16, V11.B16
-	VUSRA $1, V11.B16, V7.B16
-	FMOVQ F7, 656(R11)
-	FMOVQ 544(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V4.B16, V26.B16, V27.B16
-	VUSRA $2, V27.B16, V9.B16
-	FMOVQ F9, 672(R11)
-	FMOVQ 608(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V5.B16, V26.B16, V20.B16
-	VUSRA $3, V20.B16, V16.B16
-	FMOVQ F16, 688(R11)
-	FMOVQ 416(R1), F17
-	VAND V2.B16, V24.B16, V12.B16
-	VUSRA $4, V17.B16, V12.B16
-	FMOVQ F12, 704(R11)
-	FMOVQ 480(R1), F8
-	VAND V3.B16, V24.B16, V18.B16
+	VAND V4.B16, V25.B16, V27.B16
+	VUSRA $2, V27.B16, V7.B16
+	VSUB V6.B16, V7.B16, V7.B16
+	FMOVQ 288(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V5.B16, V25.B16, V13.B16
+	VUSRA $3, V13.B16, V31.B16
+	VSUB V6.B16, V31.B16, V31.B16
+	FSTPQ (F7, F31), 352(R23)
+	FMOVQ 96(R1), F12
+	VAND V2.B16, V9.B16, V11.B16
+	VUSRA $4, V12.B16, V11.B16
+	VSUB V6.B16, V11.B16, V11.B16
+	FMOVQ 160(R1), F8
+	VAND V3.B16, V9.B16, V15.B16
 	VUSHR $4, V8.B16, V8.B16
-	VUSRA $1, V18.B16, V8.B16
-	FMOVQ F8, 720(R11)
-	FMOVQ 544(R1), F10
-	VAND V4.B16, V24.B16, V19.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $2, V19.B16, V10.B16
-	FMOVQ F10, 736(R11)
-	FMOVQ 608(R1), F30
-	VAND V5.B16, V24.B16, V28.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $3, V28.B16, V30.B16
-	FMOVQ F30, 752(R11)
-	FMOVD 48(R1), F25
-	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	FMOVQ F25, 160(R11)
-	FMOVQ 432(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 688(R1), F6
-	VSHL $4, V6.B16, V13.B16
-	VAND V2.B16, V13.B16, V14.B16
-	VORR V14.B16, V15.B16, V15.B16
-	FMOVQ F15, 768(R11)
-	FMOVQ 496(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V13.B16, V21.B16
-	VUSRA $1, V21.B16, V22.B16
-	FMOVQ F22, 784(R11)
-	FMOVQ 560(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V4.B16, V13.B16, V31.B16
-	VUSRA $2, V31.B16, V29.B16
-	FMOVQ F29, 800(R11)
-	FMOVQ 624(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V5.B16, V13.B16, V11.B16
-	VUSRA $3, V11.B16, V23.B16
-	FMOVQ F23, 816(R11)
-	FMOVQ 432(R1), F7
-	VAND V2.B16, V6.B16, V27.B16
-	VUSRA $4, V7.B16, V27.B16
-	FMOVQ F27, 832(R11)
-	FMOVQ 496(R1), F9
-	VAND V3.B16, V6.B16, V20.B16
-	VUSHR $4, V9.B16, V9.B16
-	VUSRA $1, V20.B16, V9.B16
-	FMOVQ F9, 848(R11)
-	FMOVQ 560(R1), F16
-	VAND V4.B16, V6.B16, V17.B16
+	VUSRA $1, V15.B16, V8.B16
+	VSUB V6.B16, V8.B16, V8.B16
+	FSTPQ (F11, F8), 384(R23)
+	FMOVQ 224(R1), F16
+	VAND V4.B16, V9.B16, V17.B16
 	VUSHR $4, V16.B16, V16.B16
 	VUSRA $2, V17.B16, V16.B16
-	FMOVQ F16, 864(R11)
-	FMOVQ 624(R1), F12
-	VAND V5.B16, V6.B16, V18.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FMOVQ 288(R1), F14
+	VAND V5.B16, V9.B16, V21.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $3, V21.B16, V14.B16
+	VSUB V6.B16, V14.B16, V14.B16
+	FSTPQ (F16, F14), 416(R23)
+	FMOVD 16(R1), F29
+	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
+	FMOVQ 112(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	FMOVQ 368(R1), F20
+	VSHL $4, V20.B16, V18.B16
+	VAND V2.B16, V18.B16, V19.B16
+	VORR V19.B16, V28.B16, V28.B16
+	VSUB V6.B16, V28.B16, V28.B16
+	FMOVQ 176(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V18.B16, V23.B16
+	VUSRA $1, V23.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FSTPQ (F28, F26), 448(R23)
+	FMOVQ 240(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V18.B16, V30.B16
+	VUSRA $2, V30.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ 304(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V5.B16, V18.B16, V24.B16
+	VUSRA $3, V24.B16, V10.B16
+	VSUB V6.B16, V10.B16, V10.B16
+	FSTPQ (F22, F10), 480(R23)
+	FMOVQ 112(R1), F27
+	VAND V2.B16, V20.B16, V13.B16
+	VUSRA $4, V27.B16, V13.B16
+	VSUB V6.B16, V13.B16, V13.B16
+	FMOVQ 176(R1), F7
+	VAND V3.B16, V20.B16, V31.B16
+	VUSHR $4, V7.B16, V7.B16
+	VUSRA $1, V31.B16, V7.B16
+	VSUB V6.B16, V7.B16, V7.B16
+	FSTPQ (F13, F7), 512(R23)
+	FMOVQ 240(R1), F12
+	VAND V4.B16, V20.B16, V15.B16
 	VUSHR $4, V12.B16, V12.B16
-	VUSRA $3, V18.B16, V12.B16
-	FMOVQ F12, 880(R11)
-	FMOVD 56(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 176(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-pair30:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F19
-	FMOVQ 16(R13), F10
-	FMOVQ 32(R13), F26
-	WORD $0x4f3d0758 // sshr v24.4s, v26.4s, #3
-	VSUB V24.S4, V0.S4, V24.S4
-	VDUP V24.S[2], V28.S4
-	VDUP V24.S[3], V30.S4
-	FMOVQ 0(R20), F25
-	FMOVQ 16(R20), F14
-	FMOVQ 32(R20), F15
-	WORD $0x4f3d05f5 // sshr v21.4s, v15.4s, #3
-	VSUB V21.S4, V0.S4, V21.S4
-	VDUP V21.S[2], V22.S4
-	VDUP V21.S[3], V31.S4
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F11
-	FMOVQ 384(R11), F23
-	WORD $0x4f93e2fd // sdot v29.4s, v23.16b, v19.4b[0]
-	WORD $0x4f99e2eb // sdot v11.4s, v23.16b, v25.4b[0]
-	FMOVQ 400(R11), F7
-	WORD $0x4fb3e0fd // sdot v29.4s, v7.16b, v19.4b[1]
-	WORD $0x4fb9e0eb // sdot v11.4s, v7.16b, v25.4b[1]
-	FMOVQ 416(R11), F27
-	WORD $0x4f93eb7d // sdot v29.4s, v27.16b, v19.4b[2]
-	WORD $0x4f99eb6b // sdot v11.4s, v27.16b, v25.4b[2]
-	FMOVQ 432(R11), F20
-	WORD $0x4fb3ea9d // sdot v29.4s, v20.16b, v19.4b[3]
-	WORD $0x4fb9ea8b // sdot v11.4s, v20.16b, v25.4b[3]
-	WORD $0x4ebcd7bd // fsub v29.4s, v29.4s, v28.4s
-	WORD $0x4eb6d56b // fsub v11.4s, v11.4s, v22.4s
-	WORD $0x4f9a93bd // fmul v29.4s, v29.4s, v26.s[0]
-	WORD $0x4f8f916b // fmul v11.4s, v11.4s, v15.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F17
-	FMOVQ 448(R11), F16
-	WORD $0x4f8ae209 // sdot v9.4s, v16.16b, v10.4b[0]
-	WORD $0x4f8ee211 // sdot v17.4s, v16.16b, v14.4b[0]
-	FMOVQ 464(R11), F13
-	WORD $0x4faae1a9 // sdot v9.4s, v13.16b, v10.4b[1]
-	WORD $0x4faee1b1 // sdot v17.4s, v13.16b, v14.4b[1]
-	FMOVQ 480(R11), F6
-	WORD $0x4f8ae8c9 // sdot v9.4s, v6.16b, v10.4b[2]
-	WORD $0x4f8ee8d1 // sdot v17.4s, v6.16b, v14.4b[2]
-	FMOVQ 496(R11), F18
-	WORD $0x4faaea49 // sdot v9.4s, v18.16b, v10.4b[3]
-	WORD $0x4faeea51 // sdot v17.4s, v18.16b, v14.4b[3]
-	WORD $0x4ebed529 // fsub v9.4s, v9.4s, v30.4s
-	WORD $0x4ebfd631 // fsub v17.4s, v17.4s, v31.4s
-	WORD $0x4fba113d // fmla v29.4s, v9.4s, v26.s[1]
-	WORD $0x4faf122b // fmla v11.4s, v17.4s, v15.s[1]
-	FMOVQ 0(R14), F12
-	FMOVQ 0(R21), F8
-	FMOVQ 128(R11), F24
-	WORD $0x4e38cfac // fmla v12.4s, v29.4s, v24.4s
-	WORD $0x4e38cd68 // fmla v8.4s, v11.4s, v24.4s
-	FMOVQ F12, 0(R14)
-	FMOVQ F8, 0(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F23
-	FMOVQ 512(R11), F7
-	WORD $0x4f93e0f5 // sdot v21.4s, v7.16b, v19.4b[0]
-	WORD $0x4f99e0f7 // sdot v23.4s, v7.16b, v25.4b[0]
-	FMOVQ 528(R11), F27
-	WORD $0x4fb3e375 // sdot v21.4s, v27.16b, v19.4b[1]
-	WORD $0x4fb9e377 // sdot v23.4s, v27.16b, v25.4b[1]
-	FMOVQ 544(R11), F20
-	WORD $0x4f93ea95 // sdot v21.4s, v20.16b, v19.4b[2]
-	WORD $0x4f99ea97 // sdot v23.4s, v20.16b, v25.4b[2]
-	FMOVQ 560(R11), F16
-	WORD $0x4fb3ea15 // sdot v21.4s, v16.16b, v19.4b[3]
-	WORD $0x4fb9ea17 // sdot v23.4s, v16.16b, v25.4b[3]
-	WORD $0x4ebcd6b5 // fsub v21.4s, v21.4s, v28.4s
-	WORD $0x4eb6d6f7 // fsub v23.4s, v23.4s, v22.4s
-	WORD $0x4f9a92b5 // fmul v21.4s, v21.4s, v26.s[0]
-	WORD $0x4f8f92f7 // fmul v23.4s, v23.4s, v15.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F6
-	FMOVQ 576(R11), F18
-	WORD $0x4f8ae24d // sdot v13.4s, v18.16b, v10.4b[0]
-	WORD $0x4f8ee246 // sdot v6.4s, v18.16b, v14.4b[0]
-	FMOVQ 592(R11), F9
-	WORD $0x4faae12d // sdot v13.4s, v9.16b, v10.4b[1]
-	WORD $0x4faee126 // sdot v6.4s, v9.16b, v14.4b[1]
-	FMOVQ 608(R11), F17
-	WORD $0x4f8aea2d // sdot v13.4s, v17.16b, v10.4b[2]
-	WORD $0x4f8eea26 // sdot v6.4s, v17.16b, v14.4b[2]
-	FMOVQ 624(R11), F29
-	WORD $0x4faaebad // sdot v13.4s, v29.16b, v10.4b[3]
-	WORD $0x4faeeba6 // sdot v6.4s, v29.16b, v14.4b[3]
-	WORD $0x4ebed5ad // fsub v13.4s, v13.4s, v30.4s
-	WORD $0x4ebfd4c6 // fsub v6.4s, v6.4s, v31.4s
-	WORD $0x4fba11b5 // fmla v21.4s, v13.4s, v26.s[1]
-	WORD $0x4faf10d7 // fmla v23.4s, v6.4s, v15.s[1]
-	FMOVQ 16(R14), F11
-	FMOVQ 16(R21), F24
-	FMOVQ 144(R11), F12
-	WORD $0x4e2cceab // fmla v11.4s, v21.4s, v12.4s
-	WORD $0x4e2ccef8 // fmla v24.4s, v23.4s, v12.4s
-	FMOVQ F11, 16(R14)
-	FMOVQ F24, 16(R21)
-	FMOVQ 0(R10), F8
-	FMOVQ 0(R10), F7
-	FMOVQ 640(R11), F27
-	WORD $0x4f93e368 // sdot v8.4s, v27.16b, v19.4b[0]
-	WORD $0x4f99e367 // sdot v7.4s, v27.16b, v25.4b[0]
-	FMOVQ 656(R11), F20
-	WORD $0x4fb3e288 // sdot v8.4s, v20.16b, v19.4b[1]
-	WORD $0x4fb9e287 // sdot v7.4s, v20.16b, v25.4b[1]
-	FMOVQ 672(R11), F16
-	WORD $0x4f93ea08 // sdot v8.4s, v16.16b, v19.4b[2]
-	WORD $0x4f99ea07 // sdot v7.4s, v16.16b, v25.4b[2]
-	FMOVQ 688(R11), F18
-	WORD $0x4fb3ea48 // sdot v8.4s, v18.16b, v19.4b[3]
-	WORD $0x4fb9ea47 // sdot v7.4s, v18.16b, v25.4b[3]
-	WORD $0x4ebcd508 // fsub v8.4s, v8.4s, v28.4s
-	WORD $0x4eb6d4e7 // fsub v7.4s, v7.4s, v22.4s
-	WORD $0x4f9a9108 // fmul v8.4s, v8.4s, v26.s[0]
-	WORD $0x4f8f90e7 // fmul v7.4s, v7.4s, v15.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F17
-	FMOVQ 704(R11), F29
-	WORD $0x4f8ae3a9 // sdot v9.4s, v29.16b, v10.4b[0]
-	WORD $0x4f8ee3b1 // sdot v17.4s, v29.16b, v14.4b[0]
-	FMOVQ 720(R11), F13
-	WORD $0x4faae1a9 // sdot v9.4s, v13.16b, v10.4b[1]
-	WORD $0x4faee1b1 // sdot v17.4s, v13.16b, v14.4b[1]
-	FMOVQ 736(R11), F6
-	WORD $0x4f8ae8c9 // sdot v9.4s, v6.16b, v10.4b[2]
-	WORD $0x4f8ee8d1 // sdot v17.4s, v6.16b, v14.4b[2]
-	FMOVQ 752(R11), F21
-	WORD $0x4faaeaa9 // sdot v9.4s, v21.16b, v10.4b[3]
-	WORD $0x4faeeab1 // sdot v17.4s, v21.16b, v14.4b[3]
-	WORD $0x4ebed529 // fsub v9.4s, v9.4s, v30.4s
-	WORD $0x4ebfd631 // fsub v17.4s, v17.4s, v31.4s
-	WORD $0x4fba1128 // fmla v8.4s, v9.4s, v26.s[1]
-	WORD $0x4faf1227 // fmla v7.4s, v17.4s, v15.s[1]
-	FMOVQ 32(R14), F23
-	FMOVQ 32(R21), F12
-	FMOVQ 160(R11), F11
-	WORD $0x4e2bcd17 // fmla v23.4s, v8.4s, v11.4s
-	WORD $0x4e2bccec // fmla v12.4s, v7.4s, v11.4s
-	FMOVQ F23, 32(R14)
-	FMOVQ F12, 32(R21)
-	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F27
-	FMOVQ 768(R11), F20
-	WORD $0x4f93e298 // sdot v24.4s, v20.16b, v19.4b[0]
-	WORD $0x4f99e29b // sdot v27.4s, v20.16b, v25.4b[0]
-	FMOVQ 784(R11), F16
-	WORD $0x4fb3e218 // sdot v24.4s, v16.16b, v19.4b[1]
-	WORD $0x4fb9e21b // sdot v27.4s, v16.16b, v25.4b[1]
-	FMOVQ 800(R11), F18
-	WORD $0x4f93ea58 // sdot v24.4s, v18.16b, v19.4b[2]
-	WORD $0x4f99ea5b // sdot v27.4s, v18.16b, v25.4b[2]
-	FMOVQ 816(R11), F29
-	WORD $0x4fb3ebb8 // sdot v24.4s, v29.16b, v19.4b[3]
-	WORD $0x4fb9ebbb // sdot v27.4s, v29.16b, v25.4b[3]
-	WORD $0x4ebcd718 // fsub v24.4s, v24.4s, v28.4s
-	WORD $0x4eb6d77b // fsub v27.4s, v27.4s, v22.4s
-	WORD $0x4f9a9318 // fmul v24.4s, v24.4s, v26.s[0]
-	WORD $0x4f8f937b // fmul v27.4s, v27.4s, v15.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F6
-	FMOVQ 832(R11), F21
-	WORD $0x4f8ae2ad // sdot v13.4s, v21.16b, v10.4b[0]
-	WORD $0x4f8ee2a6 // sdot v6.4s, v21.16b, v14.4b[0]
-	FMOVQ 848(R11), F9
-	WORD $0x4faae12d // sdot v13.4s, v9.16b, v10.4b[1]
-	WORD $0x4faee126 // sdot v6.4s, v9.16b, v14.4b[1]
-	FMOVQ 864(R11), F17
-	WORD $0x4f8aea2d // sdot v13.4s, v17.16b, v10.4b[2]
-	WORD $0x4f8eea26 // sdot v6.4s, v17.16b, v14.4b[2]
-	FMOVQ 880(R11), F8
-	WORD $0x4faae90d // sdot v13.4s, v8.16b, v10.4b[3]
-	WORD $0x4faee906 // sdot v6.4s, v8.16b, v14.4b[3]
-	WORD $0x4ebed5ad // fsub v13.4s, v13.4s, v30.4s
-	WORD $0x4ebfd4c6 // fsub v6.4s, v6.4s, v31.4s
-	WORD $0x4fba11b8 // fmla v24.4s, v13.4s, v26.s[1]
-	WORD $0x4faf10db // fmla v27.4s, v6.4s, v15.s[1]
-	FMOVQ 48(R14), F7
-	FMOVQ 48(R21), F11
-	FMOVQ 176(R11), F23
-	WORD $0x4e37cf07 // fmla v7.4s, v24.4s, v23.4s
-	WORD $0x4e37cf6b // fmla v11.4s, v27.4s, v23.4s
-	FMOVQ F7, 48(R14)
-	FMOVQ F11, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair30
-	ADD $704, R1
-	ADD $128, R2
+	VUSRA $2, V15.B16, V12.B16
+	VSUB V6.B16, V12.B16, V12.B16
+	FMOVQ 304(R1), F11
+	VAND V5.B16, V20.B16, V8.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $3, V8.B16, V11.B16
+	VSUB V6.B16, V11.B16, V11.B16
+	FSTPQ (F12, F11), 544(R23)
+	FMOVD 24(R1), F17
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	FSTPQ (F29, F17), 32(R23)
+	ADD $576, R23
 	SUBS $1, R4
-	BNE pair27
-last28:
+	BEQ last31
+	FMOVQ 384(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ 640(R1), F9
+	VSHL $4, V9.B16, V21.B16
+	VAND V2.B16, V21.B16, V16.B16
+	VORR V16.B16, V25.B16, V25.B16
+	VSUB V6.B16, V25.B16, V25.B16
+	FMOVQ 448(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V21.B16, V19.B16
+	VUSRA $1, V19.B16, V14.B16
+	VSUB V6.B16, V14.B16, V14.B16
+	FSTPQ (F25, F14), 64(R23)
+	FMOVQ 512(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V4.B16, V21.B16, V28.B16
+	VUSRA $2, V28.B16, V23.B16
+	VSUB V6.B16, V23.B16, V23.B16
+	FMOVQ 576(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V5.B16, V21.B16, V30.B16
+	VUSRA $3, V30.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FSTPQ (F23, F26), 96(R23)
+	FMOVQ 384(R1), F24
+	VAND V2.B16, V9.B16, V22.B16
+	VUSRA $4, V24.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ 448(R1), F10
+	VAND V3.B16, V9.B16, V27.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $1, V27.B16, V10.B16
+	VSUB V6.B16, V10.B16, V10.B16
+	FSTPQ (F22, F10), 128(R23)
+	FMOVQ 512(R1), F31
+	VAND V4.B16, V9.B16, V13.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $2, V13.B16, V31.B16
+	VSUB V6.B16, V31.B16, V31.B16
+	FMOVQ 576(R1), F7
+	VAND V5.B16, V9.B16, V15.B16
+	VUSHR $4, V7.B16, V7.B16
+	VUSRA $3, V15.B16, V7.B16
+	VSUB V6.B16, V7.B16, V7.B16
+	FSTPQ (F31, F7), 160(R23)
+	FMOVD 32(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	FMOVQ 400(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 656(R1), F8
+	VSHL $4, V8.B16, V12.B16
+	VAND V2.B16, V12.B16, V11.B16
+	VORR V11.B16, V20.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FMOVQ 464(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V12.B16, V17.B16
+	VUSRA $1, V17.B16, V29.B16
+	VSUB V6.B16, V29.B16, V29.B16
+	FSTPQ (F20, F29), 192(R23)
+	FMOVQ 528(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V4.B16, V12.B16, V19.B16
+	VUSRA $2, V19.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FMOVQ 592(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V5.B16, V12.B16, V14.B16
+	VUSRA $3, V14.B16, V25.B16
+	VSUB V6.B16, V25.B16, V25.B16
+	FSTPQ (F16, F25), 224(R23)
+	FMOVQ 400(R1), F28
+	VAND V2.B16, V8.B16, V30.B16
+	VUSRA $4, V28.B16, V30.B16
+	VSUB V6.B16, V30.B16, V30.B16
+	FMOVQ 464(R1), F23
+	VAND V3.B16, V8.B16, V26.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $1, V26.B16, V23.B16
+	VSUB V6.B16, V23.B16, V23.B16
+	FSTPQ (F30, F23), 256(R23)
+	FMOVQ 528(R1), F24
+	VAND V4.B16, V8.B16, V27.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V27.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FMOVQ 592(R1), F22
+	VAND V5.B16, V8.B16, V10.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $3, V10.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FSTPQ (F24, F22), 288(R23)
+	FMOVD 40(R1), F13
+	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
+	FSTPQ (F18, F13), 0(R23)
+	FMOVQ 416(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 672(R1), F9
+	VSHL $4, V9.B16, V15.B16
+	VAND V2.B16, V15.B16, V31.B16
+	VORR V31.B16, V21.B16, V21.B16
+	VSUB V6.B16, V21.B16, V21.B16
+	FMOVQ 480(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V3.B16, V15.B16, V11.B16
+	VUSRA $1, V11.B16, V7.B16
+	VSUB V6.B16, V7.B16, V7.B16
+	FSTPQ (F21, F7), 320(R23)
+	FMOVQ 544(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V4.B16, V15.B16, V20.B16
+	VUSRA $2, V20.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FMOVQ 608(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V5.B16, V15.B16, V19.B16
+	VUSRA $3, V19.B16, V29.B16
+	VSUB V6.B16, V29.B16, V29.B16
+	FSTPQ (F17, F29), 352(R23)
+	FMOVQ 416(R1), F14
+	VAND V2.B16, V9.B16, V16.B16
+	VUSRA $4, V14.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FMOVQ 480(R1), F25
+	VAND V3.B16, V9.B16, V28.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $1, V28.B16, V25.B16
+	VSUB V6.B16, V25.B16, V25.B16
+	FSTPQ (F16, F25), 384(R23)
+	FMOVQ 544(R1), F26
+	VAND V4.B16, V9.B16, V30.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V30.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FMOVQ 608(R1), F23
+	VAND V5.B16, V9.B16, V27.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $3, V27.B16, V23.B16
+	VSUB V6.B16, V23.B16, V23.B16
+	FSTPQ (F26, F23), 416(R23)
+	FMOVD 48(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVQ 432(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	FMOVQ 688(R1), F10
+	VSHL $4, V10.B16, V24.B16
+	VAND V2.B16, V24.B16, V22.B16
+	VORR V22.B16, V8.B16, V8.B16
+	VSUB V6.B16, V8.B16, V8.B16
+	FMOVQ 496(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V3.B16, V24.B16, V13.B16
+	VUSRA $1, V13.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FSTPQ (F8, F18), 448(R23)
+	FMOVQ 560(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V4.B16, V24.B16, V11.B16
+	VUSRA $2, V11.B16, V31.B16
+	VSUB V6.B16, V31.B16, V31.B16
+	FMOVQ 624(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V5.B16, V24.B16, V7.B16
+	VUSRA $3, V7.B16, V21.B16
+	VSUB V6.B16, V21.B16, V21.B16
+	FSTPQ (F31, F21), 480(R23)
+	FMOVQ 432(R1), F20
+	VAND V2.B16, V10.B16, V19.B16
+	VUSRA $4, V20.B16, V19.B16
+	VSUB V6.B16, V19.B16, V19.B16
+	FMOVQ 496(R1), F17
+	VAND V3.B16, V10.B16, V29.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $1, V29.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FSTPQ (F19, F17), 512(R23)
+	FMOVQ 560(R1), F14
+	VAND V4.B16, V10.B16, V28.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $2, V28.B16, V14.B16
+	VSUB V6.B16, V14.B16, V14.B16
+	FMOVQ 624(R1), F16
+	VAND V5.B16, V10.B16, V25.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $3, V25.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FSTPQ (F14, F16), 544(R23)
+	FMOVD 56(R1), F30
+	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
+	FSTPQ (F12, F30), 32(R23)
+	ADD $576, R23
+	ADD $704, R1
+	SUBS $1, R4
+	BNE pair30
+last31:
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row32:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F15
+	FMOVQ 16(R14), F9
+	FMOVQ 32(R14), F27
+	FMOVQ 48(R14), F26
+	FMOVQ 0(R20), F23
+	FMOVQ 16(R20), F22
+	FMOVQ 32(R20), F13
+	FMOVQ 48(R20), F8
+	MOVD R13, R21
+	ADD $256, R11, R23
+	MOVD R24, R4
+tile33:
+	FMOVQ 0(R21), F18
+	FMOVQ 16(R21), F11
+	FMOVQ 32(R21), F7
+	FMOVQ 0(R22), F31
+	FMOVQ 16(R22), F21
+	FMOVQ 32(R22), F20
+	FMOVQ 0(R10), F29
+	FMOVQ 0(R10), F19
+	FMOVQ 64(R23), F17
+	WORD $0x4f92e23d // sdot v29.4s, v17.16b, v18.4b[0]
+	WORD $0x4f9fe233 // sdot v19.4s, v17.16b, v31.4b[0]
+	FMOVQ 80(R23), F28
+	WORD $0x4fb2e39d // sdot v29.4s, v28.16b, v18.4b[1]
+	WORD $0x4fbfe393 // sdot v19.4s, v28.16b, v31.4b[1]
+	FMOVQ 96(R23), F24
+	WORD $0x4f92eb1d // sdot v29.4s, v24.16b, v18.4b[2]
+	WORD $0x4f9feb13 // sdot v19.4s, v24.16b, v31.4b[2]
+	FMOVQ 112(R23), F10
+	WORD $0x4fb2e95d // sdot v29.4s, v10.16b, v18.4b[3]
+	WORD $0x4fbfe953 // sdot v19.4s, v10.16b, v31.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f8793bd // fmul v29.4s, v29.4s, v7.s[0]
+	WORD $0x4f949273 // fmul v19.4s, v19.4s, v20.s[0]
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F14
+	FMOVQ 128(R23), F16
+	WORD $0x4f8be219 // sdot v25.4s, v16.16b, v11.4b[0]
+	WORD $0x4f95e20e // sdot v14.4s, v16.16b, v21.4b[0]
+	FMOVQ 144(R23), F12
+	WORD $0x4fabe199 // sdot v25.4s, v12.16b, v11.4b[1]
+	WORD $0x4fb5e18e // sdot v14.4s, v12.16b, v21.4b[1]
+	FMOVQ 160(R23), F30
+	WORD $0x4f8bebd9 // sdot v25.4s, v30.16b, v11.4b[2]
+	WORD $0x4f95ebce // sdot v14.4s, v30.16b, v21.4b[2]
+	FMOVQ 176(R23), F17
+	WORD $0x4fabea39 // sdot v25.4s, v17.16b, v11.4b[3]
+	WORD $0x4fb5ea2e // sdot v14.4s, v17.16b, v21.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fa7133d // fmla v29.4s, v25.4s, v7.s[1]
+	WORD $0x4fb411d3 // fmla v19.4s, v14.4s, v20.s[1]
+	FMOVQ 0(R23), F28
+	WORD $0x4e3ccfaf // fmla v15.4s, v29.4s, v28.4s
+	WORD $0x4e3cce77 // fmla v23.4s, v19.4s, v28.4s
+	FMOVQ 0(R10), F24
+	FMOVQ 0(R10), F10
+	FMOVQ 192(R23), F16
+	WORD $0x4f92e218 // sdot v24.4s, v16.16b, v18.4b[0]
+	WORD $0x4f9fe20a // sdot v10.4s, v16.16b, v31.4b[0]
+	FMOVQ 208(R23), F12
+	WORD $0x4fb2e198 // sdot v24.4s, v12.16b, v18.4b[1]
+	WORD $0x4fbfe18a // sdot v10.4s, v12.16b, v31.4b[1]
+	FMOVQ 224(R23), F30
+	WORD $0x4f92ebd8 // sdot v24.4s, v30.16b, v18.4b[2]
+	WORD $0x4f9febca // sdot v10.4s, v30.16b, v31.4b[2]
+	FMOVQ 240(R23), F17
+	WORD $0x4fb2ea38 // sdot v24.4s, v17.16b, v18.4b[3]
+	WORD $0x4fbfea2a // sdot v10.4s, v17.16b, v31.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4f879318 // fmul v24.4s, v24.4s, v7.s[0]
+	WORD $0x4f94914a // fmul v10.4s, v10.4s, v20.s[0]
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F14
+	FMOVQ 256(R23), F29
+	WORD $0x4f8be3b9 // sdot v25.4s, v29.16b, v11.4b[0]
+	WORD $0x4f95e3ae // sdot v14.4s, v29.16b, v21.4b[0]
+	FMOVQ 272(R23), F19
+	WORD $0x4fabe279 // sdot v25.4s, v19.16b, v11.4b[1]
+	WORD $0x4fb5e26e // sdot v14.4s, v19.16b, v21.4b[1]
+	FMOVQ 288(R23), F28
+	WORD $0x4f8beb99 // sdot v25.4s, v28.16b, v11.4b[2]
+	WORD $0x4f95eb8e // sdot v14.4s, v28.16b, v21.4b[2]
+	FMOVQ 304(R23), F16
+	WORD $0x4fabea19 // sdot v25.4s, v16.16b, v11.4b[3]
+	WORD $0x4fb5ea0e // sdot v14.4s, v16.16b, v21.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fa71338 // fmla v24.4s, v25.4s, v7.s[1]
+	WORD $0x4fb411ca // fmla v10.4s, v14.4s, v20.s[1]
+	FMOVQ 16(R23), F12
+	WORD $0x4e2ccf09 // fmla v9.4s, v24.4s, v12.4s
+	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
+	FMOVQ 0(R10), F30
+	FMOVQ 0(R10), F17
+	FMOVQ 320(R23), F29
+	WORD $0x4f92e3be // sdot v30.4s, v29.16b, v18.4b[0]
+	WORD $0x4f9fe3b1 // sdot v17.4s, v29.16b, v31.4b[0]
+	FMOVQ 336(R23), F19
+	WORD $0x4fb2e27e // sdot v30.4s, v19.16b, v18.4b[1]
+	WORD $0x4fbfe271 // sdot v17.4s, v19.16b, v31.4b[1]
+	FMOVQ 352(R23), F28
+	WORD $0x4f92eb9e // sdot v30.4s, v28.16b, v18.4b[2]
+	WORD $0x4f9feb91 // sdot v17.4s, v28.16b, v31.4b[2]
+	FMOVQ 368(R23), F16
+	WORD $0x4fb2ea1e // sdot v30.4s, v16.16b, v18.4b[3]
+	WORD $0x4fbfea11 // sdot v17.4s, v16.16b, v31.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f8793de // fmul v30.4s, v30.4s, v7.s[0]
+	WORD $0x4f949231 // fmul v17.4s, v17.4s, v20.s[0]
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F14
+	FMOVQ 384(R23), F24
+	WORD $0x4f8be319 // sdot v25.4s, v24.16b, v11.4b[0]
+	WORD $0x4f95e30e // sdot v14.4s, v24.16b, v21.4b[0]
+	FMOVQ 400(R23), F10
+	WORD $0x4fabe159 // sdot v25.4s, v10.16b, v11.4b[1]
+	WORD $0x4fb5e14e // sdot v14.4s, v10.16b, v21.4b[1]
+	FMOVQ 416(R23), F12
+	WORD $0x4f8be999 // sdot v25.4s, v12.16b, v11.4b[2]
+	WORD $0x4f95e98e // sdot v14.4s, v12.16b, v21.4b[2]
+	FMOVQ 432(R23), F29
+	WORD $0x4fabebb9 // sdot v25.4s, v29.16b, v11.4b[3]
+	WORD $0x4fb5ebae // sdot v14.4s, v29.16b, v21.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fa7133e // fmla v30.4s, v25.4s, v7.s[1]
+	WORD $0x4fb411d1 // fmla v17.4s, v14.4s, v20.s[1]
+	FMOVQ 32(R23), F19
+	WORD $0x4e33cfdb // fmla v27.4s, v30.4s, v19.4s
+	WORD $0x4e33ce2d // fmla v13.4s, v17.4s, v19.4s
+	FMOVQ 0(R10), F28
+	FMOVQ 0(R10), F16
+	FMOVQ 448(R23), F24
+	WORD $0x4f92e31c // sdot v28.4s, v24.16b, v18.4b[0]
+	WORD $0x4f9fe310 // sdot v16.4s, v24.16b, v31.4b[0]
+	FMOVQ 464(R23), F10
+	WORD $0x4fb2e15c // sdot v28.4s, v10.16b, v18.4b[1]
+	WORD $0x4fbfe150 // sdot v16.4s, v10.16b, v31.4b[1]
+	FMOVQ 480(R23), F12
+	WORD $0x4f92e99c // sdot v28.4s, v12.16b, v18.4b[2]
+	WORD $0x4f9fe990 // sdot v16.4s, v12.16b, v31.4b[2]
+	FMOVQ 496(R23), F29
+	WORD $0x4fb2ebbc // sdot v28.4s, v29.16b, v18.4b[3]
+	WORD $0x4fbfebb0 // sdot v16.4s, v29.16b, v31.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f87939c // fmul v28.4s, v28.4s, v7.s[0]
+	WORD $0x4f949210 // fmul v16.4s, v16.4s, v20.s[0]
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F14
+	FMOVQ 512(R23), F30
+	WORD $0x4f8be3d9 // sdot v25.4s, v30.16b, v11.4b[0]
+	WORD $0x4f95e3ce // sdot v14.4s, v30.16b, v21.4b[0]
+	FMOVQ 528(R23), F17
+	WORD $0x4fabe239 // sdot v25.4s, v17.16b, v11.4b[1]
+	WORD $0x4fb5e22e // sdot v14.4s, v17.16b, v21.4b[1]
+	FMOVQ 544(R23), F19
+	WORD $0x4f8bea79 // sdot v25.4s, v19.16b, v11.4b[2]
+	WORD $0x4f95ea6e // sdot v14.4s, v19.16b, v21.4b[2]
+	FMOVQ 560(R23), F24
+	WORD $0x4fabeb19 // sdot v25.4s, v24.16b, v11.4b[3]
+	WORD $0x4fb5eb0e // sdot v14.4s, v24.16b, v21.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fa7133c // fmla v28.4s, v25.4s, v7.s[1]
+	WORD $0x4fb411d0 // fmla v16.4s, v14.4s, v20.s[1]
+	FMOVQ 48(R23), F10
+	WORD $0x4e2acf9a // fmla v26.4s, v28.4s, v10.4s
+	WORD $0x4e2ace08 // fmla v8.4s, v16.4s, v10.4s
+	ADD $64, R22
+	ADD $64, R21
+	ADD $576, R23
+	SUBS $1, R4
+	BNE tile33
+	FSTPQ (F15, F9), 0(R14)
+	FSTPQ (F27, F26), 32(R14)
+	FSTPQ (F23, F22), 0(R20)
+	FSTPQ (F13, F8), 32(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row32
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch29
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel25
+	BNE panel27
 	RET
 
 // mulQ5_1Dotx1 multiplies Q5_1 weights with a few rows of activations, one by one.
@@ -3347,12 +2796,12 @@ TEXT ·mulQ5_1Dotx1(SB), NOSPLIT, $0-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel31:
+panel34:
 	MOVD 8(R0), R2
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row32:
+row35:
 	MOVD R6, R1
 	MOVD R13, R2
 	VEOR V6.B16, V6.B16, V6.B16
@@ -3360,7 +2809,7 @@ row32:
 	VEOR V8.B16, V8.B16, V8.B16
 	VEOR V9.B16, V9.B16, V9.B16
 	MOVD 40(R0), R4
-pair33:
+pair36:
 	FMOVQ 0(R2), F10
 	FMOVQ 16(R2), F11
 	FMOVQ 32(R2), F12
@@ -3584,7 +3033,7 @@ pair33:
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
 	WORD $0x4f8d1349 // fmla v9.4s, v26.4s, v13.s[0]
 	SUBS $1, R4
-	BEQ last34
+	BEQ last37
 	FMOVQ 64(R2), F27
 	FMOVQ 80(R2), F16
 	FMOVQ 96(R2), F30
@@ -3810,28 +3259,26 @@ pair33:
 	ADD $768, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair33
-last34:
-	FMOVQ F6, 0(R14)
-	FMOVQ F7, 16(R14)
-	FMOVQ F8, 32(R14)
-	FMOVQ F9, 48(R14)
+	BNE pair36
+last37:
+	FSTPQ (F6, F7), 0(R14)
+	FSTPQ (F8, F9), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row32
+	BNE row35
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel31
+	BNE panel34
 	RET
 
 // mulQ5_1Dot multiplies Q5_1 weights with several rows of activations.
 // func mulQ5_1Dot(a *panel.Args)
-TEXT ·mulQ5_1Dot(SB), 0, $960-8
+TEXT ·mulQ5_1Dot(SB), 0, $5440-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-5440(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -3851,815 +3298,588 @@ TEXT ·mulQ5_1Dot(SB), 0, $960-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel35:
-	MOVD R6, R1
+panel38:
 	MOVD 8(R0), R2
 	VEOR V6.B16, V6.B16, V6.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row36:
-	FMOVQ F6, 0(R14)
-	FMOVQ F6, 16(R14)
-	FMOVQ F6, 32(R14)
-	FMOVQ F6, 48(R14)
+row39:
+	FSTPQ (F6, F6), 0(R14)
+	FSTPQ (F6, F6), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row36
-	MOVD 40(R0), R4
-pair37:
+	BNE row39
+	MOVD R6, R1
+	MOVD 40(R0), R9
+bunch40:
+	MOVD $8, R4
+	CMP R4, R9
+	CSEL LT, R9, R4, R4
+	MOVD R4, R24
+	ADD $256, R11, R23
+pair41:
 	FMOVQ 128(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	FMOVQ 384(R1), F8
 	VSHL $4, V8.B16, V9.B16
 	VAND V2.B16, V9.B16, V10.B16
 	VORR V10.B16, V7.B16, V7.B16
-	FMOVQ F7, 384(R11)
 	FMOVQ 192(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
 	VAND V3.B16, V9.B16, V12.B16
 	VUSRA $1, V12.B16, V11.B16
-	FMOVQ F11, 400(R11)
+	FSTPQ (F7, F11), 128(R23)
 	FMOVQ 256(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	VAND V4.B16, V9.B16, V14.B16
 	VUSRA $2, V14.B16, V13.B16
-	FMOVQ F13, 416(R11)
 	FMOVQ 320(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
 	VAND V5.B16, V9.B16, V16.B16
 	VUSRA $3, V16.B16, V15.B16
-	FMOVQ F15, 432(R11)
+	FSTPQ (F13, F15), 160(R23)
 	FMOVQ 128(R1), F17
 	VAND V2.B16, V8.B16, V18.B16
 	VUSRA $4, V17.B16, V18.B16
-	FMOVQ F18, 448(R11)
 	FMOVQ 192(R1), F19
 	VAND V3.B16, V8.B16, V20.B16
 	VUSHR $4, V19.B16, V19.B16
 	VUSRA $1, V20.B16, V19.B16
-	FMOVQ F19, 464(R11)
+	FSTPQ (F18, F19), 192(R23)
 	FMOVQ 256(R1), F21
 	VAND V4.B16, V8.B16, V22.B16
 	VUSHR $4, V21.B16, V21.B16
 	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 480(R11)
 	FMOVQ 320(R1), F23
 	VAND V5.B16, V8.B16, V24.B16
 	VUSHR $4, V23.B16, V23.B16
 	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 496(R11)
+	FSTPQ (F21, F23), 224(R23)
 	FMOVD 0(R1), F25
 	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	FMOVQ F25, 128(R11)
 	FMOVD 32(R1), F26
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	FMOVQ F26, 256(R11)
 	FMOVQ 144(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
 	FMOVQ 400(R1), F28
 	VSHL $4, V28.B16, V29.B16
 	VAND V2.B16, V29.B16, V30.B16
 	VORR V30.B16, V27.B16, V27.B16
-	FMOVQ F27, 512(R11)
 	FMOVQ 208(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
 	VAND V3.B16, V29.B16, V6.B16
 	VUSRA $1, V6.B16, V31.B16
-	FMOVQ F31, 528(R11)
+	FSTPQ (F27, F31), 256(R23)
 	FMOVQ 272(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	VAND V4.B16, V29.B16, V7.B16
-	VUSRA $2, V7.B16, V10.B16
-	FMOVQ F10, 544(R11)
-	FMOVQ 336(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
+	VAND V4.B16, V29.B16, V12.B16
+	VUSRA $2, V12.B16, V10.B16
+	FMOVQ 336(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
 	VAND V5.B16, V29.B16, V11.B16
-	VUSRA $3, V11.B16, V12.B16
-	FMOVQ F12, 560(R11)
+	VUSRA $3, V11.B16, V7.B16
+	FSTPQ (F10, F7), 288(R23)
 	FMOVQ 144(R1), F14
-	VAND V2.B16, V28.B16, V13.B16
-	VUSRA $4, V14.B16, V13.B16
-	FMOVQ F13, 576(R11)
-	FMOVQ 208(R1), F16
+	VAND V2.B16, V28.B16, V16.B16
+	VUSRA $4, V14.B16, V16.B16
+	FMOVQ 208(R1), F13
 	VAND V3.B16, V28.B16, V15.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $1, V15.B16, V16.B16
-	FMOVQ F16, 592(R11)
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $1, V15.B16, V13.B16
+	FSTPQ (F16, F13), 320(R23)
 	FMOVQ 272(R1), F17
-	VAND V4.B16, V28.B16, V18.B16
+	VAND V4.B16, V28.B16, V20.B16
 	VUSHR $4, V17.B16, V17.B16
-	VUSRA $2, V18.B16, V17.B16
-	FMOVQ F17, 608(R11)
-	FMOVQ 336(R1), F20
+	VUSRA $2, V20.B16, V17.B16
+	FMOVQ 336(R1), F18
 	VAND V5.B16, V28.B16, V19.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $3, V19.B16, V20.B16
-	FMOVQ F20, 624(R11)
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $3, V19.B16, V18.B16
+	FSTPQ (F17, F18), 352(R23)
 	FMOVD 8(R1), F22
 	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	FMOVQ F22, 144(R11)
-	FMOVD 40(R1), F21
-	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	FMOVQ F21, 272(R11)
-	FMOVQ 160(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 416(R1), F8
-	VSHL $4, V8.B16, V24.B16
-	VAND V2.B16, V24.B16, V23.B16
-	VORR V23.B16, V9.B16, V9.B16
-	FMOVQ F9, 640(R11)
-	FMOVQ 224(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V24.B16, V26.B16
-	VUSRA $1, V26.B16, V25.B16
-	FMOVQ F25, 656(R11)
-	FMOVQ 288(R1), F30
+	FSTPQ (F25, F22), 0(R23)
+	FMOVD 40(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FSTPQ (F26, F9), 64(R23)
+	FMOVQ 160(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	FMOVQ 416(R1), F24
+	VSHL $4, V24.B16, V21.B16
+	VAND V2.B16, V21.B16, V23.B16
+	VORR V23.B16, V8.B16, V8.B16
+	FMOVQ 224(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
-	VAND V4.B16, V24.B16, V27.B16
-	VUSRA $2, V27.B16, V30.B16
-	FMOVQ F30, 672(R11)
-	FMOVQ 352(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	VAND V5.B16, V24.B16, V31.B16
-	VUSRA $3, V31.B16, V6.B16
-	FMOVQ F6, 688(R11)
-	FMOVQ 160(R1), F7
-	VAND V2.B16, V8.B16, V10.B16
-	VUSRA $4, V7.B16, V10.B16
-	FMOVQ F10, 704(R11)
-	FMOVQ 224(R1), F11
-	VAND V3.B16, V8.B16, V12.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $1, V12.B16, V11.B16
-	FMOVQ F11, 720(R11)
-	FMOVQ 288(R1), F14
-	VAND V4.B16, V8.B16, V13.B16
+	VAND V3.B16, V21.B16, V6.B16
+	VUSRA $1, V6.B16, V30.B16
+	FSTPQ (F8, F30), 384(R23)
+	FMOVQ 288(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V21.B16, V31.B16
+	VUSRA $2, V31.B16, V27.B16
+	FMOVQ 352(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V5.B16, V21.B16, V11.B16
+	VUSRA $3, V11.B16, V12.B16
+	FSTPQ (F27, F12), 416(R23)
+	FMOVQ 160(R1), F10
+	VAND V2.B16, V24.B16, V7.B16
+	VUSRA $4, V10.B16, V7.B16
+	FMOVQ 224(R1), F14
+	VAND V3.B16, V24.B16, V15.B16
 	VUSHR $4, V14.B16, V14.B16
-	VUSRA $2, V13.B16, V14.B16
-	FMOVQ F14, 736(R11)
-	FMOVQ 352(R1), F15
-	VAND V5.B16, V8.B16, V16.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $3, V16.B16, V15.B16
-	FMOVQ F15, 752(R11)
-	FMOVD 16(R1), F18
-	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	FMOVQ F18, 160(R11)
-	FMOVD 48(R1), F17
-	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	FMOVQ F17, 288(R11)
-	FMOVQ 176(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ 432(R1), F28
-	VSHL $4, V28.B16, V19.B16
-	VAND V2.B16, V19.B16, V20.B16
-	VORR V20.B16, V29.B16, V29.B16
-	FMOVQ F29, 768(R11)
-	FMOVQ 240(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V19.B16, V21.B16
-	VUSRA $1, V21.B16, V22.B16
-	FMOVQ F22, 784(R11)
+	VUSRA $1, V15.B16, V14.B16
+	FSTPQ (F7, F14), 448(R23)
+	FMOVQ 288(R1), F16
+	VAND V4.B16, V24.B16, V13.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $2, V13.B16, V16.B16
+	FMOVQ 352(R1), F20
+	VAND V5.B16, V24.B16, V29.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $3, V29.B16, V20.B16
+	FSTPQ (F16, F20), 480(R23)
+	FMOVD 16(R1), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	FMOVD 48(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	FMOVQ 176(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	FMOVQ 432(R1), F18
+	VSHL $4, V18.B16, V25.B16
+	VAND V2.B16, V25.B16, V22.B16
+	VORR V22.B16, V17.B16, V17.B16
+	FMOVQ 240(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V25.B16, V9.B16
+	VUSRA $1, V9.B16, V26.B16
+	FSTPQ (F17, F26), 512(R23)
 	FMOVQ 304(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V19.B16, V9.B16
-	VUSRA $2, V9.B16, V23.B16
-	FMOVQ F23, 800(R11)
-	FMOVQ 368(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V5.B16, V19.B16, V25.B16
-	VUSRA $3, V25.B16, V26.B16
-	FMOVQ F26, 816(R11)
-	FMOVQ 176(R1), F27
-	VAND V2.B16, V28.B16, V30.B16
-	VUSRA $4, V27.B16, V30.B16
-	FMOVQ F30, 832(R11)
-	FMOVQ 240(R1), F31
-	VAND V3.B16, V28.B16, V6.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $1, V6.B16, V31.B16
-	FMOVQ F31, 848(R11)
-	FMOVQ 304(R1), F7
-	VAND V4.B16, V28.B16, V10.B16
+	VAND V4.B16, V25.B16, V6.B16
+	VUSRA $2, V6.B16, V23.B16
+	FMOVQ 368(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V5.B16, V25.B16, V30.B16
+	VUSRA $3, V30.B16, V8.B16
+	FSTPQ (F23, F8), 544(R23)
+	FMOVQ 176(R1), F31
+	VAND V2.B16, V18.B16, V11.B16
+	VUSRA $4, V31.B16, V11.B16
+	FMOVQ 240(R1), F27
+	VAND V3.B16, V18.B16, V12.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $1, V12.B16, V27.B16
+	FSTPQ (F11, F27), 576(R23)
+	FMOVQ 304(R1), F10
+	VAND V4.B16, V18.B16, V15.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V15.B16, V10.B16
+	FMOVQ 368(R1), F7
+	VAND V5.B16, V18.B16, V14.B16
 	VUSHR $4, V7.B16, V7.B16
-	VUSRA $2, V10.B16, V7.B16
-	FMOVQ F7, 864(R11)
-	FMOVQ 368(R1), F12
-	VAND V5.B16, V28.B16, V11.B16
-	VUSHR $4, V12.B16, V12.B16
-	VUSRA $3, V11.B16, V12.B16
-	FMOVQ F12, 880(R11)
+	VUSRA $3, V14.B16, V7.B16
+	FSTPQ (F10, F7), 608(R23)
 	FMOVD 24(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 176(R11)
-	FMOVD 56(R1), F14
-	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 304(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair39:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F24
-	FMOVQ 16(R13), F8
-	FMOVQ 32(R13), F16
-	FMOVD 56(R13), F15
-	FMOVQ 0(R20), F18
-	FMOVQ 16(R20), F17
-	FMOVQ 32(R20), F20
-	FMOVD 56(R20), F29
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F22
-	FMOVQ 384(R11), F9
-	WORD $0x4f98e135 // sdot v21.4s, v9.16b, v24.4b[0]
-	WORD $0x4f92e136 // sdot v22.4s, v9.16b, v18.4b[0]
-	FMOVQ 400(R11), F23
-	WORD $0x4fb8e2f5 // sdot v21.4s, v23.16b, v24.4b[1]
-	WORD $0x4fb2e2f6 // sdot v22.4s, v23.16b, v18.4b[1]
-	FMOVQ 416(R11), F25
-	WORD $0x4f98eb35 // sdot v21.4s, v25.16b, v24.4b[2]
-	WORD $0x4f92eb36 // sdot v22.4s, v25.16b, v18.4b[2]
-	FMOVQ 432(R11), F26
-	WORD $0x4fb8eb55 // sdot v21.4s, v26.16b, v24.4b[3]
-	WORD $0x4fb2eb56 // sdot v22.4s, v26.16b, v18.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F30
-	FMOVQ 448(R11), F6
-	WORD $0x4f88e0db // sdot v27.4s, v6.16b, v8.4b[0]
-	WORD $0x4f91e0de // sdot v30.4s, v6.16b, v17.4b[0]
-	FMOVQ 464(R11), F31
-	WORD $0x4fa8e3fb // sdot v27.4s, v31.16b, v8.4b[1]
-	WORD $0x4fb1e3fe // sdot v30.4s, v31.16b, v17.4b[1]
-	FMOVQ 480(R11), F10
-	WORD $0x4f88e95b // sdot v27.4s, v10.16b, v8.4b[2]
-	WORD $0x4f91e95e // sdot v30.4s, v10.16b, v17.4b[2]
-	FMOVQ 496(R11), F7
-	WORD $0x4fa8e8fb // sdot v27.4s, v7.16b, v8.4b[3]
-	WORD $0x4fb1e8fe // sdot v30.4s, v7.16b, v17.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb01375 // fmla v21.4s, v27.4s, v16.s[1]
-	WORD $0x4fb413d6 // fmla v22.4s, v30.4s, v20.s[1]
-	FMOVQ 0(R14), F19
-	FMOVQ 0(R21), F28
-	FMOVQ 128(R11), F11
-	WORD $0x4e2bceb3 // fmla v19.4s, v21.4s, v11.4s
-	WORD $0x4e2bcedc // fmla v28.4s, v22.4s, v11.4s
-	FMOVQ 256(R11), F12
-	WORD $0x4f8f1193 // fmla v19.4s, v12.4s, v15.s[0]
-	WORD $0x4f9d119c // fmla v28.4s, v12.4s, v29.s[0]
-	FMOVQ F19, 0(R14)
-	FMOVQ F28, 0(R21)
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F14
-	FMOVQ 512(R11), F9
-	WORD $0x4f98e12d // sdot v13.4s, v9.16b, v24.4b[0]
-	WORD $0x4f92e12e // sdot v14.4s, v9.16b, v18.4b[0]
-	FMOVQ 528(R11), F23
-	WORD $0x4fb8e2ed // sdot v13.4s, v23.16b, v24.4b[1]
-	WORD $0x4fb2e2ee // sdot v14.4s, v23.16b, v18.4b[1]
-	FMOVQ 544(R11), F25
-	WORD $0x4f98eb2d // sdot v13.4s, v25.16b, v24.4b[2]
-	WORD $0x4f92eb2e // sdot v14.4s, v25.16b, v18.4b[2]
-	FMOVQ 560(R11), F26
-	WORD $0x4fb8eb4d // sdot v13.4s, v26.16b, v24.4b[3]
-	WORD $0x4fb2eb4e // sdot v14.4s, v26.16b, v18.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f9091ad // fmul v13.4s, v13.4s, v16.s[0]
-	WORD $0x4f9491ce // fmul v14.4s, v14.4s, v20.s[0]
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F31
-	FMOVQ 576(R11), F10
-	WORD $0x4f88e146 // sdot v6.4s, v10.16b, v8.4b[0]
-	WORD $0x4f91e15f // sdot v31.4s, v10.16b, v17.4b[0]
-	FMOVQ 592(R11), F7
-	WORD $0x4fa8e0e6 // sdot v6.4s, v7.16b, v8.4b[1]
-	WORD $0x4fb1e0ff // sdot v31.4s, v7.16b, v17.4b[1]
-	FMOVQ 608(R11), F27
-	WORD $0x4f88eb66 // sdot v6.4s, v27.16b, v8.4b[2]
-	WORD $0x4f91eb7f // sdot v31.4s, v27.16b, v17.4b[2]
-	FMOVQ 624(R11), F30
-	WORD $0x4fa8ebc6 // sdot v6.4s, v30.16b, v8.4b[3]
-	WORD $0x4fb1ebdf // sdot v31.4s, v30.16b, v17.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb010cd // fmla v13.4s, v6.4s, v16.s[1]
-	WORD $0x4fb413ee // fmla v14.4s, v31.4s, v20.s[1]
-	FMOVQ 16(R14), F21
-	FMOVQ 16(R21), F22
-	FMOVQ 144(R11), F11
-	WORD $0x4e2bcdb5 // fmla v21.4s, v13.4s, v11.4s
-	WORD $0x4e2bcdd6 // fmla v22.4s, v14.4s, v11.4s
-	FMOVQ 272(R11), F12
-	WORD $0x4f8f1195 // fmla v21.4s, v12.4s, v15.s[0]
-	WORD $0x4f9d1196 // fmla v22.4s, v12.4s, v29.s[0]
-	FMOVQ F21, 16(R14)
-	FMOVQ F22, 16(R21)
-	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F28
-	FMOVQ 640(R11), F9
-	WORD $0x4f98e133 // sdot v19.4s, v9.16b, v24.4b[0]
-	WORD $0x4f92e13c // sdot v28.4s, v9.16b, v18.4b[0]
-	FMOVQ 656(R11), F23
-	WORD $0x4fb8e2f3 // sdot v19.4s, v23.16b, v24.4b[1]
-	WORD $0x4fb2e2fc // sdot v28.4s, v23.16b, v18.4b[1]
-	FMOVQ 672(R11), F25
-	WORD $0x4f98eb33 // sdot v19.4s, v25.16b, v24.4b[2]
-	WORD $0x4f92eb3c // sdot v28.4s, v25.16b, v18.4b[2]
-	FMOVQ 688(R11), F26
-	WORD $0x4fb8eb53 // sdot v19.4s, v26.16b, v24.4b[3]
-	WORD $0x4fb2eb5c // sdot v28.4s, v26.16b, v18.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f909273 // fmul v19.4s, v19.4s, v16.s[0]
-	WORD $0x4f94939c // fmul v28.4s, v28.4s, v20.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 0(R10), F7
-	FMOVQ 704(R11), F27
-	WORD $0x4f88e36a // sdot v10.4s, v27.16b, v8.4b[0]
-	WORD $0x4f91e367 // sdot v7.4s, v27.16b, v17.4b[0]
-	FMOVQ 720(R11), F30
-	WORD $0x4fa8e3ca // sdot v10.4s, v30.16b, v8.4b[1]
-	WORD $0x4fb1e3c7 // sdot v7.4s, v30.16b, v17.4b[1]
-	FMOVQ 736(R11), F6
-	WORD $0x4f88e8ca // sdot v10.4s, v6.16b, v8.4b[2]
-	WORD $0x4f91e8c7 // sdot v7.4s, v6.16b, v17.4b[2]
-	FMOVQ 752(R11), F31
-	WORD $0x4fa8ebea // sdot v10.4s, v31.16b, v8.4b[3]
-	WORD $0x4fb1ebe7 // sdot v7.4s, v31.16b, v17.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fb01153 // fmla v19.4s, v10.4s, v16.s[1]
-	WORD $0x4fb410fc // fmla v28.4s, v7.4s, v20.s[1]
-	FMOVQ 32(R14), F13
-	FMOVQ 32(R21), F14
-	FMOVQ 160(R11), F11
-	WORD $0x4e2bce6d // fmla v13.4s, v19.4s, v11.4s
-	WORD $0x4e2bcf8e // fmla v14.4s, v28.4s, v11.4s
-	FMOVQ 288(R11), F12
-	WORD $0x4f8f118d // fmla v13.4s, v12.4s, v15.s[0]
-	WORD $0x4f9d118e // fmla v14.4s, v12.4s, v29.s[0]
-	FMOVQ F13, 32(R14)
-	FMOVQ F14, 32(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F22
-	FMOVQ 768(R11), F9
-	WORD $0x4f98e135 // sdot v21.4s, v9.16b, v24.4b[0]
-	WORD $0x4f92e136 // sdot v22.4s, v9.16b, v18.4b[0]
-	FMOVQ 784(R11), F23
-	WORD $0x4fb8e2f5 // sdot v21.4s, v23.16b, v24.4b[1]
-	WORD $0x4fb2e2f6 // sdot v22.4s, v23.16b, v18.4b[1]
-	FMOVQ 800(R11), F25
-	WORD $0x4f98eb35 // sdot v21.4s, v25.16b, v24.4b[2]
-	WORD $0x4f92eb36 // sdot v22.4s, v25.16b, v18.4b[2]
-	FMOVQ 816(R11), F26
-	WORD $0x4fb8eb55 // sdot v21.4s, v26.16b, v24.4b[3]
-	WORD $0x4fb2eb56 // sdot v22.4s, v26.16b, v18.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F30
-	FMOVQ 832(R11), F6
-	WORD $0x4f88e0db // sdot v27.4s, v6.16b, v8.4b[0]
-	WORD $0x4f91e0de // sdot v30.4s, v6.16b, v17.4b[0]
-	FMOVQ 848(R11), F31
-	WORD $0x4fa8e3fb // sdot v27.4s, v31.16b, v8.4b[1]
-	WORD $0x4fb1e3fe // sdot v30.4s, v31.16b, v17.4b[1]
-	FMOVQ 864(R11), F10
-	WORD $0x4f88e95b // sdot v27.4s, v10.16b, v8.4b[2]
-	WORD $0x4f91e95e // sdot v30.4s, v10.16b, v17.4b[2]
-	FMOVQ 880(R11), F7
-	WORD $0x4fa8e8fb // sdot v27.4s, v7.16b, v8.4b[3]
-	WORD $0x4fb1e8fe // sdot v30.4s, v7.16b, v17.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb01375 // fmla v21.4s, v27.4s, v16.s[1]
-	WORD $0x4fb413d6 // fmla v22.4s, v30.4s, v20.s[1]
-	FMOVQ 48(R14), F19
-	FMOVQ 48(R21), F28
-	FMOVQ 176(R11), F11
-	WORD $0x4e2bceb3 // fmla v19.4s, v21.4s, v11.4s
-	WORD $0x4e2bcedc // fmla v28.4s, v22.4s, v11.4s
-	FMOVQ 304(R11), F12
-	WORD $0x4f8f1193 // fmla v19.4s, v12.4s, v15.s[0]
-	WORD $0x4f9d119c // fmla v28.4s, v12.4s, v29.s[0]
-	FMOVQ F19, 48(R14)
-	FMOVQ F28, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair39
+	FSTPQ (F28, F13), 32(R23)
+	FMOVD 56(R1), F21
+	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
+	FSTPQ (F19, F21), 96(R23)
+	ADD $640, R23
 	SUBS $1, R4
-	BEQ last38
-	FMOVQ 448(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 704(R1), F14
-	VSHL $4, V14.B16, V9.B16
-	VAND V2.B16, V9.B16, V23.B16
-	VORR V23.B16, V13.B16, V13.B16
-	FMOVQ F13, 384(R11)
-	FMOVQ 512(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V9.B16, V26.B16
-	VUSRA $1, V26.B16, V25.B16
-	FMOVQ F25, 400(R11)
-	FMOVQ 576(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	VAND V4.B16, V9.B16, V31.B16
-	VUSRA $2, V31.B16, V6.B16
-	FMOVQ F6, 416(R11)
-	FMOVQ 640(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V5.B16, V9.B16, V7.B16
-	VUSRA $3, V7.B16, V10.B16
-	FMOVQ F10, 432(R11)
-	FMOVQ 448(R1), F27
-	VAND V2.B16, V14.B16, V30.B16
-	VUSRA $4, V27.B16, V30.B16
-	FMOVQ F30, 448(R11)
-	FMOVQ 512(R1), F21
-	VAND V3.B16, V14.B16, V22.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $1, V22.B16, V21.B16
-	FMOVQ F21, 464(R11)
-	FMOVQ 576(R1), F11
-	VAND V4.B16, V14.B16, V12.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $2, V12.B16, V11.B16
-	FMOVQ F11, 480(R11)
-	FMOVQ 640(R1), F19
-	VAND V5.B16, V14.B16, V28.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $3, V28.B16, V19.B16
-	FMOVQ F19, 496(R11)
-	FMOVD 64(R1), F24
-	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
-	FMOVQ F24, 128(R11)
-	FMOVD 96(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 256(R11)
-	FMOVQ 464(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ 720(R1), F15
-	VSHL $4, V15.B16, V18.B16
-	VAND V2.B16, V18.B16, V17.B16
-	VORR V17.B16, V16.B16, V16.B16
-	FMOVQ F16, 512(R11)
-	FMOVQ 528(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V18.B16, V29.B16
-	VUSRA $1, V29.B16, V20.B16
-	FMOVQ F20, 528(R11)
-	FMOVQ 592(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V18.B16, V13.B16
-	VUSRA $2, V13.B16, V23.B16
-	FMOVQ F23, 544(R11)
-	FMOVQ 656(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V5.B16, V18.B16, V25.B16
-	VUSRA $3, V25.B16, V26.B16
-	FMOVQ F26, 560(R11)
-	FMOVQ 464(R1), F31
-	VAND V2.B16, V15.B16, V6.B16
-	VUSRA $4, V31.B16, V6.B16
-	FMOVQ F6, 576(R11)
-	FMOVQ 528(R1), F7
-	VAND V3.B16, V15.B16, V10.B16
-	VUSHR $4, V7.B16, V7.B16
-	VUSRA $1, V10.B16, V7.B16
-	FMOVQ F7, 592(R11)
-	FMOVQ 592(R1), F27
-	VAND V4.B16, V15.B16, V30.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $2, V30.B16, V27.B16
-	FMOVQ F27, 608(R11)
-	FMOVQ 656(R1), F22
-	VAND V5.B16, V15.B16, V21.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $3, V21.B16, V22.B16
-	FMOVQ F22, 624(R11)
-	FMOVD 72(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 144(R11)
-	FMOVD 104(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 272(R11)
-	FMOVQ 480(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 736(R1), F14
-	VSHL $4, V14.B16, V28.B16
-	VAND V2.B16, V28.B16, V19.B16
-	VORR V19.B16, V9.B16, V9.B16
-	FMOVQ F9, 640(R11)
-	FMOVQ 544(R1), F24
+	BEQ last42
+	FMOVQ 448(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V28.B16, V8.B16
-	VUSRA $1, V8.B16, V24.B16
-	FMOVQ F24, 656(R11)
-	FMOVQ 608(R1), F17
+	FMOVQ 704(R1), F29
+	VSHL $4, V29.B16, V16.B16
+	VAND V2.B16, V16.B16, V20.B16
+	VORR V20.B16, V24.B16, V24.B16
+	FMOVQ 512(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V16.B16, V9.B16
+	VUSRA $1, V9.B16, V22.B16
+	FSTPQ (F24, F22), 128(R23)
+	FMOVQ 576(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V28.B16, V16.B16
-	VUSRA $2, V16.B16, V17.B16
-	FMOVQ F17, 672(R11)
-	FMOVQ 672(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V5.B16, V28.B16, V20.B16
-	VUSRA $3, V20.B16, V29.B16
-	FMOVQ F29, 688(R11)
-	FMOVQ 480(R1), F13
-	VAND V2.B16, V14.B16, V23.B16
-	VUSRA $4, V13.B16, V23.B16
-	FMOVQ F23, 704(R11)
-	FMOVQ 544(R1), F25
-	VAND V3.B16, V14.B16, V26.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $1, V26.B16, V25.B16
-	FMOVQ F25, 720(R11)
-	FMOVQ 608(R1), F31
-	VAND V4.B16, V14.B16, V6.B16
+	VAND V4.B16, V16.B16, V26.B16
+	VUSRA $2, V26.B16, V17.B16
+	FMOVQ 640(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	VAND V5.B16, V16.B16, V30.B16
+	VUSRA $3, V30.B16, V6.B16
+	FSTPQ (F17, F6), 160(R23)
+	FMOVQ 448(R1), F23
+	VAND V2.B16, V29.B16, V8.B16
+	VUSRA $4, V23.B16, V8.B16
+	FMOVQ 512(R1), F31
+	VAND V3.B16, V29.B16, V12.B16
 	VUSHR $4, V31.B16, V31.B16
-	VUSRA $2, V6.B16, V31.B16
-	FMOVQ F31, 736(R11)
-	FMOVQ 672(R1), F10
-	VAND V5.B16, V14.B16, V7.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $3, V7.B16, V10.B16
-	FMOVQ F10, 752(R11)
-	FMOVD 80(R1), F30
-	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	FMOVQ F30, 160(R11)
-	FMOVD 112(R1), F27
-	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	FMOVQ F27, 288(R11)
-	FMOVQ 496(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ 752(R1), F15
-	VSHL $4, V15.B16, V21.B16
-	VAND V2.B16, V21.B16, V22.B16
-	VORR V22.B16, V18.B16, V18.B16
-	FMOVQ F18, 768(R11)
-	FMOVQ 560(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V21.B16, V11.B16
-	VUSRA $1, V11.B16, V12.B16
-	FMOVQ F12, 784(R11)
-	FMOVQ 624(R1), F19
+	VUSRA $1, V12.B16, V31.B16
+	FSTPQ (F8, F31), 192(R23)
+	FMOVQ 576(R1), F11
+	VAND V4.B16, V29.B16, V27.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V27.B16, V11.B16
+	FMOVQ 640(R1), F15
+	VAND V5.B16, V29.B16, V25.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $3, V25.B16, V15.B16
+	FSTPQ (F11, F15), 224(R23)
+	FMOVD 64(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	FMOVD 96(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVQ 464(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 720(R1), F7
+	VSHL $4, V7.B16, V28.B16
+	VAND V2.B16, V28.B16, V13.B16
+	VORR V13.B16, V10.B16, V10.B16
+	FMOVQ 528(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	VAND V4.B16, V21.B16, V9.B16
-	VUSRA $2, V9.B16, V19.B16
-	FMOVQ F19, 800(R11)
-	FMOVQ 688(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V5.B16, V21.B16, V24.B16
-	VUSRA $3, V24.B16, V8.B16
-	FMOVQ F8, 816(R11)
-	FMOVQ 496(R1), F16
-	VAND V2.B16, V15.B16, V17.B16
-	VUSRA $4, V16.B16, V17.B16
-	FMOVQ F17, 832(R11)
-	FMOVQ 560(R1), F20
-	VAND V3.B16, V15.B16, V29.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $1, V29.B16, V20.B16
-	FMOVQ F20, 848(R11)
-	FMOVQ 624(R1), F13
-	VAND V4.B16, V15.B16, V23.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $2, V23.B16, V13.B16
-	FMOVQ F13, 864(R11)
-	FMOVQ 688(R1), F26
-	VAND V5.B16, V15.B16, V25.B16
+	VAND V3.B16, V28.B16, V21.B16
+	VUSRA $1, V21.B16, V19.B16
+	FSTPQ (F10, F19), 256(R23)
+	FMOVQ 592(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V4.B16, V28.B16, V9.B16
+	VUSRA $2, V9.B16, V20.B16
+	FMOVQ 656(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V5.B16, V28.B16, V22.B16
+	VUSRA $3, V22.B16, V24.B16
+	FSTPQ (F20, F24), 288(R23)
+	FMOVQ 464(R1), F26
+	VAND V2.B16, V7.B16, V30.B16
+	VUSRA $4, V26.B16, V30.B16
+	FMOVQ 528(R1), F17
+	VAND V3.B16, V7.B16, V6.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $1, V6.B16, V17.B16
+	FSTPQ (F30, F17), 320(R23)
+	FMOVQ 592(R1), F23
+	VAND V4.B16, V7.B16, V12.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $2, V12.B16, V23.B16
+	FMOVQ 656(R1), F8
+	VAND V5.B16, V7.B16, V31.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $3, V31.B16, V8.B16
+	FSTPQ (F23, F8), 352(R23)
+	FMOVD 72(R1), F27
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	FSTPQ (F18, F27), 0(R23)
+	FMOVD 104(R1), F16
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	FSTPQ (F14, F16), 64(R23)
+	FMOVQ 480(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 736(R1), F25
+	VSHL $4, V25.B16, V11.B16
+	VAND V2.B16, V11.B16, V15.B16
+	VORR V15.B16, V29.B16, V29.B16
+	FMOVQ 544(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V3.B16, V11.B16, V21.B16
+	VUSRA $1, V21.B16, V13.B16
+	FSTPQ (F29, F13), 384(R23)
+	FMOVQ 608(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V4.B16, V11.B16, V19.B16
+	VUSRA $2, V19.B16, V10.B16
+	FMOVQ 672(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V5.B16, V11.B16, V22.B16
+	VUSRA $3, V22.B16, V9.B16
+	FSTPQ (F10, F9), 416(R23)
+	FMOVQ 480(R1), F20
+	VAND V2.B16, V25.B16, V24.B16
+	VUSRA $4, V20.B16, V24.B16
+	FMOVQ 544(R1), F26
+	VAND V3.B16, V25.B16, V6.B16
 	VUSHR $4, V26.B16, V26.B16
-	VUSRA $3, V25.B16, V26.B16
-	FMOVQ F26, 880(R11)
-	FMOVD 88(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 176(R11)
-	FMOVD 120(R1), F31
+	VUSRA $1, V6.B16, V26.B16
+	FSTPQ (F24, F26), 448(R23)
+	FMOVQ 608(R1), F30
+	VAND V4.B16, V25.B16, V17.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $2, V17.B16, V30.B16
+	FMOVQ 672(R1), F12
+	VAND V5.B16, V25.B16, V28.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $3, V28.B16, V12.B16
+	FSTPQ (F30, F12), 480(R23)
+	FMOVD 80(R1), F7
+	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
+	FMOVD 112(R1), F31
 	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	FMOVQ F31, 304(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-pair40:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F28
-	FMOVQ 16(R13), F14
-	FMOVQ 32(R13), F7
-	FMOVD 56(R13), F10
-	FMOVQ 0(R20), F30
-	FMOVQ 16(R20), F27
-	FMOVQ 32(R20), F22
-	FMOVD 56(R20), F18
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F12
-	FMOVQ 384(R11), F9
-	WORD $0x4f9ce12b // sdot v11.4s, v9.16b, v28.4b[0]
-	WORD $0x4f9ee12c // sdot v12.4s, v9.16b, v30.4b[0]
-	FMOVQ 400(R11), F19
-	WORD $0x4fbce26b // sdot v11.4s, v19.16b, v28.4b[1]
-	WORD $0x4fbee26c // sdot v12.4s, v19.16b, v30.4b[1]
-	FMOVQ 416(R11), F24
-	WORD $0x4f9ceb0b // sdot v11.4s, v24.16b, v28.4b[2]
-	WORD $0x4f9eeb0c // sdot v12.4s, v24.16b, v30.4b[2]
-	FMOVQ 432(R11), F8
-	WORD $0x4fbce90b // sdot v11.4s, v8.16b, v28.4b[3]
-	WORD $0x4fbee90c // sdot v12.4s, v8.16b, v30.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f87916b // fmul v11.4s, v11.4s, v7.s[0]
-	WORD $0x4f96918c // fmul v12.4s, v12.4s, v22.s[0]
-	FMOVQ 0(R10), F16
-	FMOVQ 0(R10), F17
-	FMOVQ 448(R11), F29
-	WORD $0x4f8ee3b0 // sdot v16.4s, v29.16b, v14.4b[0]
-	WORD $0x4f9be3b1 // sdot v17.4s, v29.16b, v27.4b[0]
-	FMOVQ 464(R11), F20
-	WORD $0x4faee290 // sdot v16.4s, v20.16b, v14.4b[1]
-	WORD $0x4fbbe291 // sdot v17.4s, v20.16b, v27.4b[1]
-	FMOVQ 480(R11), F23
-	WORD $0x4f8eeaf0 // sdot v16.4s, v23.16b, v14.4b[2]
-	WORD $0x4f9beaf1 // sdot v17.4s, v23.16b, v27.4b[2]
-	FMOVQ 496(R11), F13
-	WORD $0x4faee9b0 // sdot v16.4s, v13.16b, v14.4b[3]
-	WORD $0x4fbbe9b1 // sdot v17.4s, v13.16b, v27.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fa7120b // fmla v11.4s, v16.4s, v7.s[1]
-	WORD $0x4fb6122c // fmla v12.4s, v17.4s, v22.s[1]
-	FMOVQ 0(R14), F21
-	FMOVQ 0(R21), F15
-	FMOVQ 128(R11), F25
-	WORD $0x4e39cd75 // fmla v21.4s, v11.4s, v25.4s
-	WORD $0x4e39cd8f // fmla v15.4s, v12.4s, v25.4s
-	FMOVQ 256(R11), F26
-	WORD $0x4f8a1355 // fmla v21.4s, v26.4s, v10.s[0]
-	WORD $0x4f92134f // fmla v15.4s, v26.4s, v18.s[0]
-	FMOVQ F21, 0(R14)
-	FMOVQ F15, 0(R21)
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F31
-	FMOVQ 512(R11), F9
-	WORD $0x4f9ce126 // sdot v6.4s, v9.16b, v28.4b[0]
-	WORD $0x4f9ee13f // sdot v31.4s, v9.16b, v30.4b[0]
-	FMOVQ 528(R11), F19
-	WORD $0x4fbce266 // sdot v6.4s, v19.16b, v28.4b[1]
-	WORD $0x4fbee27f // sdot v31.4s, v19.16b, v30.4b[1]
-	FMOVQ 544(R11), F24
-	WORD $0x4f9ceb06 // sdot v6.4s, v24.16b, v28.4b[2]
-	WORD $0x4f9eeb1f // sdot v31.4s, v24.16b, v30.4b[2]
-	FMOVQ 560(R11), F8
-	WORD $0x4fbce906 // sdot v6.4s, v8.16b, v28.4b[3]
-	WORD $0x4fbee91f // sdot v31.4s, v8.16b, v30.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f8790c6 // fmul v6.4s, v6.4s, v7.s[0]
-	WORD $0x4f9693ff // fmul v31.4s, v31.4s, v22.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F20
-	FMOVQ 576(R11), F23
-	WORD $0x4f8ee2fd // sdot v29.4s, v23.16b, v14.4b[0]
-	WORD $0x4f9be2f4 // sdot v20.4s, v23.16b, v27.4b[0]
-	FMOVQ 592(R11), F13
-	WORD $0x4faee1bd // sdot v29.4s, v13.16b, v14.4b[1]
-	WORD $0x4fbbe1b4 // sdot v20.4s, v13.16b, v27.4b[1]
-	FMOVQ 608(R11), F16
-	WORD $0x4f8eea1d // sdot v29.4s, v16.16b, v14.4b[2]
-	WORD $0x4f9bea14 // sdot v20.4s, v16.16b, v27.4b[2]
-	FMOVQ 624(R11), F17
-	WORD $0x4faeea3d // sdot v29.4s, v17.16b, v14.4b[3]
-	WORD $0x4fbbea34 // sdot v20.4s, v17.16b, v27.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fa713a6 // fmla v6.4s, v29.4s, v7.s[1]
-	WORD $0x4fb6129f // fmla v31.4s, v20.4s, v22.s[1]
-	FMOVQ 16(R14), F11
-	FMOVQ 16(R21), F12
-	FMOVQ 144(R11), F25
-	WORD $0x4e39cccb // fmla v11.4s, v6.4s, v25.4s
-	WORD $0x4e39cfec // fmla v12.4s, v31.4s, v25.4s
-	FMOVQ 272(R11), F26
-	WORD $0x4f8a134b // fmla v11.4s, v26.4s, v10.s[0]
-	WORD $0x4f92134c // fmla v12.4s, v26.4s, v18.s[0]
-	FMOVQ F11, 16(R14)
-	FMOVQ F12, 16(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F15
-	FMOVQ 640(R11), F9
-	WORD $0x4f9ce135 // sdot v21.4s, v9.16b, v28.4b[0]
-	WORD $0x4f9ee12f // sdot v15.4s, v9.16b, v30.4b[0]
-	FMOVQ 656(R11), F19
-	WORD $0x4fbce275 // sdot v21.4s, v19.16b, v28.4b[1]
-	WORD $0x4fbee26f // sdot v15.4s, v19.16b, v30.4b[1]
-	FMOVQ 672(R11), F24
-	WORD $0x4f9ceb15 // sdot v21.4s, v24.16b, v28.4b[2]
-	WORD $0x4f9eeb0f // sdot v15.4s, v24.16b, v30.4b[2]
-	FMOVQ 688(R11), F8
-	WORD $0x4fbce915 // sdot v21.4s, v8.16b, v28.4b[3]
-	WORD $0x4fbee90f // sdot v15.4s, v8.16b, v30.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f8792b5 // fmul v21.4s, v21.4s, v7.s[0]
-	WORD $0x4f9691ef // fmul v15.4s, v15.4s, v22.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F13
-	FMOVQ 704(R11), F16
-	WORD $0x4f8ee217 // sdot v23.4s, v16.16b, v14.4b[0]
-	WORD $0x4f9be20d // sdot v13.4s, v16.16b, v27.4b[0]
-	FMOVQ 720(R11), F17
-	WORD $0x4faee237 // sdot v23.4s, v17.16b, v14.4b[1]
-	WORD $0x4fbbe22d // sdot v13.4s, v17.16b, v27.4b[1]
-	FMOVQ 736(R11), F29
-	WORD $0x4f8eebb7 // sdot v23.4s, v29.16b, v14.4b[2]
-	WORD $0x4f9bebad // sdot v13.4s, v29.16b, v27.4b[2]
-	FMOVQ 752(R11), F20
-	WORD $0x4faeea97 // sdot v23.4s, v20.16b, v14.4b[3]
-	WORD $0x4fbbea8d // sdot v13.4s, v20.16b, v27.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fa712f5 // fmla v21.4s, v23.4s, v7.s[1]
-	WORD $0x4fb611af // fmla v15.4s, v13.4s, v22.s[1]
-	FMOVQ 32(R14), F6
-	FMOVQ 32(R21), F31
-	FMOVQ 160(R11), F25
-	WORD $0x4e39cea6 // fmla v6.4s, v21.4s, v25.4s
-	WORD $0x4e39cdff // fmla v31.4s, v15.4s, v25.4s
-	FMOVQ 288(R11), F26
-	WORD $0x4f8a1346 // fmla v6.4s, v26.4s, v10.s[0]
-	WORD $0x4f92135f // fmla v31.4s, v26.4s, v18.s[0]
-	FMOVQ F6, 32(R14)
-	FMOVQ F31, 32(R21)
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F12
-	FMOVQ 768(R11), F9
-	WORD $0x4f9ce12b // sdot v11.4s, v9.16b, v28.4b[0]
-	WORD $0x4f9ee12c // sdot v12.4s, v9.16b, v30.4b[0]
-	FMOVQ 784(R11), F19
-	WORD $0x4fbce26b // sdot v11.4s, v19.16b, v28.4b[1]
-	WORD $0x4fbee26c // sdot v12.4s, v19.16b, v30.4b[1]
-	FMOVQ 800(R11), F24
-	WORD $0x4f9ceb0b // sdot v11.4s, v24.16b, v28.4b[2]
-	WORD $0x4f9eeb0c // sdot v12.4s, v24.16b, v30.4b[2]
-	FMOVQ 816(R11), F8
-	WORD $0x4fbce90b // sdot v11.4s, v8.16b, v28.4b[3]
-	WORD $0x4fbee90c // sdot v12.4s, v8.16b, v30.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f87916b // fmul v11.4s, v11.4s, v7.s[0]
-	WORD $0x4f96918c // fmul v12.4s, v12.4s, v22.s[0]
-	FMOVQ 0(R10), F16
-	FMOVQ 0(R10), F17
-	FMOVQ 832(R11), F29
-	WORD $0x4f8ee3b0 // sdot v16.4s, v29.16b, v14.4b[0]
-	WORD $0x4f9be3b1 // sdot v17.4s, v29.16b, v27.4b[0]
-	FMOVQ 848(R11), F20
-	WORD $0x4faee290 // sdot v16.4s, v20.16b, v14.4b[1]
-	WORD $0x4fbbe291 // sdot v17.4s, v20.16b, v27.4b[1]
-	FMOVQ 864(R11), F23
-	WORD $0x4f8eeaf0 // sdot v16.4s, v23.16b, v14.4b[2]
-	WORD $0x4f9beaf1 // sdot v17.4s, v23.16b, v27.4b[2]
-	FMOVQ 880(R11), F13
-	WORD $0x4faee9b0 // sdot v16.4s, v13.16b, v14.4b[3]
-	WORD $0x4fbbe9b1 // sdot v17.4s, v13.16b, v27.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fa7120b // fmla v11.4s, v16.4s, v7.s[1]
-	WORD $0x4fb6122c // fmla v12.4s, v17.4s, v22.s[1]
-	FMOVQ 48(R14), F21
-	FMOVQ 48(R21), F15
-	FMOVQ 176(R11), F25
-	WORD $0x4e39cd75 // fmla v21.4s, v11.4s, v25.4s
-	WORD $0x4e39cd8f // fmla v15.4s, v12.4s, v25.4s
-	FMOVQ 304(R11), F26
-	WORD $0x4f8a1355 // fmla v21.4s, v26.4s, v10.s[0]
-	WORD $0x4f92134f // fmla v15.4s, v26.4s, v18.s[0]
-	FMOVQ F21, 48(R14)
-	FMOVQ F15, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair40
+	FMOVQ 496(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 752(R1), F8
+	VSHL $4, V8.B16, V18.B16
+	VAND V2.B16, V18.B16, V27.B16
+	VORR V27.B16, V23.B16, V23.B16
+	FMOVQ 560(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V18.B16, V16.B16
+	VUSRA $1, V16.B16, V14.B16
+	FSTPQ (F23, F14), 512(R23)
+	FMOVQ 624(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V4.B16, V18.B16, V21.B16
+	VUSRA $2, V21.B16, V15.B16
+	FMOVQ 688(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V5.B16, V18.B16, V13.B16
+	VUSRA $3, V13.B16, V29.B16
+	FSTPQ (F15, F29), 544(R23)
+	FMOVQ 496(R1), F19
+	VAND V2.B16, V8.B16, V22.B16
+	VUSRA $4, V19.B16, V22.B16
+	FMOVQ 560(R1), F10
+	VAND V3.B16, V8.B16, V9.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $1, V9.B16, V10.B16
+	FSTPQ (F22, F10), 576(R23)
+	FMOVQ 624(R1), F20
+	VAND V4.B16, V8.B16, V6.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $2, V6.B16, V20.B16
+	FMOVQ 688(R1), F24
+	VAND V5.B16, V8.B16, V26.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $3, V26.B16, V24.B16
+	FSTPQ (F20, F24), 608(R23)
+	FMOVD 88(R1), F17
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	FSTPQ (F7, F17), 32(R23)
+	FMOVD 120(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FSTPQ (F31, F11), 96(R23)
+	ADD $640, R23
 	ADD $768, R1
-	ADD $128, R2
 	SUBS $1, R4
-	BNE pair37
-last38:
+	BNE pair41
+last42:
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row43:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F25
+	FMOVQ 16(R14), F28
+	FMOVQ 32(R14), F30
+	FMOVQ 48(R14), F12
+	FMOVQ 0(R20), F27
+	FMOVQ 16(R20), F16
+	FMOVQ 32(R20), F23
+	FMOVQ 48(R20), F14
+	MOVD R13, R21
+	ADD $256, R11, R23
+	MOVD R24, R4
+tile44:
+	FMOVQ 0(R21), F21
+	FMOVQ 16(R21), F13
+	FMOVQ 32(R21), F15
+	FMOVD 56(R21), F29
+	FMOVQ 0(R22), F19
+	FMOVQ 16(R22), F9
+	FMOVQ 32(R22), F22
+	FMOVD 56(R22), F10
+	FMOVQ 0(R10), F6
+	FMOVQ 0(R10), F18
+	FMOVQ 128(R23), F8
+	WORD $0x4f95e106 // sdot v6.4s, v8.16b, v21.4b[0]
+	WORD $0x4f93e112 // sdot v18.4s, v8.16b, v19.4b[0]
+	FMOVQ 144(R23), F26
+	WORD $0x4fb5e346 // sdot v6.4s, v26.16b, v21.4b[1]
+	WORD $0x4fb3e352 // sdot v18.4s, v26.16b, v19.4b[1]
+	FMOVQ 160(R23), F20
+	WORD $0x4f95ea86 // sdot v6.4s, v20.16b, v21.4b[2]
+	WORD $0x4f93ea92 // sdot v18.4s, v20.16b, v19.4b[2]
+	FMOVQ 176(R23), F24
+	WORD $0x4fb5eb06 // sdot v6.4s, v24.16b, v21.4b[3]
+	WORD $0x4fb3eb12 // sdot v18.4s, v24.16b, v19.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f8f90c6 // fmul v6.4s, v6.4s, v15.s[0]
+	WORD $0x4f969252 // fmul v18.4s, v18.4s, v22.s[0]
+	FMOVQ 0(R10), F7
+	FMOVQ 0(R10), F17
+	FMOVQ 192(R23), F31
+	WORD $0x4f8de3e7 // sdot v7.4s, v31.16b, v13.4b[0]
+	WORD $0x4f89e3f1 // sdot v17.4s, v31.16b, v9.4b[0]
+	FMOVQ 208(R23), F11
+	WORD $0x4fade167 // sdot v7.4s, v11.16b, v13.4b[1]
+	WORD $0x4fa9e171 // sdot v17.4s, v11.16b, v9.4b[1]
+	FMOVQ 224(R23), F8
+	WORD $0x4f8de907 // sdot v7.4s, v8.16b, v13.4b[2]
+	WORD $0x4f89e911 // sdot v17.4s, v8.16b, v9.4b[2]
+	FMOVQ 240(R23), F26
+	WORD $0x4fadeb47 // sdot v7.4s, v26.16b, v13.4b[3]
+	WORD $0x4fa9eb51 // sdot v17.4s, v26.16b, v9.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4faf10e6 // fmla v6.4s, v7.4s, v15.s[1]
+	WORD $0x4fb61232 // fmla v18.4s, v17.4s, v22.s[1]
+	FMOVQ 0(R23), F20
+	WORD $0x4e34ccd9 // fmla v25.4s, v6.4s, v20.4s
+	WORD $0x4e34ce5b // fmla v27.4s, v18.4s, v20.4s
+	FMOVQ 64(R23), F24
+	WORD $0x4f9d1319 // fmla v25.4s, v24.4s, v29.s[0]
+	WORD $0x4f8a131b // fmla v27.4s, v24.4s, v10.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F11
+	FMOVQ 256(R23), F8
+	WORD $0x4f95e11f // sdot v31.4s, v8.16b, v21.4b[0]
+	WORD $0x4f93e10b // sdot v11.4s, v8.16b, v19.4b[0]
+	FMOVQ 272(R23), F26
+	WORD $0x4fb5e35f // sdot v31.4s, v26.16b, v21.4b[1]
+	WORD $0x4fb3e34b // sdot v11.4s, v26.16b, v19.4b[1]
+	FMOVQ 288(R23), F7
+	WORD $0x4f95e8ff // sdot v31.4s, v7.16b, v21.4b[2]
+	WORD $0x4f93e8eb // sdot v11.4s, v7.16b, v19.4b[2]
+	FMOVQ 304(R23), F17
+	WORD $0x4fb5ea3f // sdot v31.4s, v17.16b, v21.4b[3]
+	WORD $0x4fb3ea2b // sdot v11.4s, v17.16b, v19.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f8f93ff // fmul v31.4s, v31.4s, v15.s[0]
+	WORD $0x4f96916b // fmul v11.4s, v11.4s, v22.s[0]
+	FMOVQ 0(R10), F6
+	FMOVQ 0(R10), F18
+	FMOVQ 320(R23), F20
+	WORD $0x4f8de286 // sdot v6.4s, v20.16b, v13.4b[0]
+	WORD $0x4f89e292 // sdot v18.4s, v20.16b, v9.4b[0]
+	FMOVQ 336(R23), F24
+	WORD $0x4fade306 // sdot v6.4s, v24.16b, v13.4b[1]
+	WORD $0x4fa9e312 // sdot v18.4s, v24.16b, v9.4b[1]
+	FMOVQ 352(R23), F8
+	WORD $0x4f8de906 // sdot v6.4s, v8.16b, v13.4b[2]
+	WORD $0x4f89e912 // sdot v18.4s, v8.16b, v9.4b[2]
+	FMOVQ 368(R23), F26
+	WORD $0x4fadeb46 // sdot v6.4s, v26.16b, v13.4b[3]
+	WORD $0x4fa9eb52 // sdot v18.4s, v26.16b, v9.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4faf10df // fmla v31.4s, v6.4s, v15.s[1]
+	WORD $0x4fb6124b // fmla v11.4s, v18.4s, v22.s[1]
+	FMOVQ 16(R23), F7
+	WORD $0x4e27cffc // fmla v28.4s, v31.4s, v7.4s
+	WORD $0x4e27cd70 // fmla v16.4s, v11.4s, v7.4s
+	FMOVQ 80(R23), F17
+	WORD $0x4f9d123c // fmla v28.4s, v17.4s, v29.s[0]
+	WORD $0x4f8a1230 // fmla v16.4s, v17.4s, v10.s[0]
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F24
+	FMOVQ 384(R23), F8
+	WORD $0x4f95e114 // sdot v20.4s, v8.16b, v21.4b[0]
+	WORD $0x4f93e118 // sdot v24.4s, v8.16b, v19.4b[0]
+	FMOVQ 400(R23), F26
+	WORD $0x4fb5e354 // sdot v20.4s, v26.16b, v21.4b[1]
+	WORD $0x4fb3e358 // sdot v24.4s, v26.16b, v19.4b[1]
+	FMOVQ 416(R23), F6
+	WORD $0x4f95e8d4 // sdot v20.4s, v6.16b, v21.4b[2]
+	WORD $0x4f93e8d8 // sdot v24.4s, v6.16b, v19.4b[2]
+	FMOVQ 432(R23), F18
+	WORD $0x4fb5ea54 // sdot v20.4s, v18.16b, v21.4b[3]
+	WORD $0x4fb3ea58 // sdot v24.4s, v18.16b, v19.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f8f9294 // fmul v20.4s, v20.4s, v15.s[0]
+	WORD $0x4f969318 // fmul v24.4s, v24.4s, v22.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F11
+	FMOVQ 448(R23), F7
+	WORD $0x4f8de0ff // sdot v31.4s, v7.16b, v13.4b[0]
+	WORD $0x4f89e0eb // sdot v11.4s, v7.16b, v9.4b[0]
+	FMOVQ 464(R23), F17
+	WORD $0x4fade23f // sdot v31.4s, v17.16b, v13.4b[1]
+	WORD $0x4fa9e22b // sdot v11.4s, v17.16b, v9.4b[1]
+	FMOVQ 480(R23), F8
+	WORD $0x4f8de91f // sdot v31.4s, v8.16b, v13.4b[2]
+	WORD $0x4f89e90b // sdot v11.4s, v8.16b, v9.4b[2]
+	FMOVQ 496(R23), F26
+	WORD $0x4fadeb5f // sdot v31.4s, v26.16b, v13.4b[3]
+	WORD $0x4fa9eb4b // sdot v11.4s, v26.16b, v9.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4faf13f4 // fmla v20.4s, v31.4s, v15.s[1]
+	WORD $0x4fb61178 // fmla v24.4s, v11.4s, v22.s[1]
+	FMOVQ 32(R23), F6
+	WORD $0x4e26ce9e // fmla v30.4s, v20.4s, v6.4s
+	WORD $0x4e26cf17 // fmla v23.4s, v24.4s, v6.4s
+	FMOVQ 96(R23), F18
+	WORD $0x4f9d125e // fmla v30.4s, v18.4s, v29.s[0]
+	WORD $0x4f8a1257 // fmla v23.4s, v18.4s, v10.s[0]
+	FMOVQ 0(R10), F7
+	FMOVQ 0(R10), F17
+	FMOVQ 512(R23), F8
+	WORD $0x4f95e107 // sdot v7.4s, v8.16b, v21.4b[0]
+	WORD $0x4f93e111 // sdot v17.4s, v8.16b, v19.4b[0]
+	FMOVQ 528(R23), F26
+	WORD $0x4fb5e347 // sdot v7.4s, v26.16b, v21.4b[1]
+	WORD $0x4fb3e351 // sdot v17.4s, v26.16b, v19.4b[1]
+	FMOVQ 544(R23), F31
+	WORD $0x4f95ebe7 // sdot v7.4s, v31.16b, v21.4b[2]
+	WORD $0x4f93ebf1 // sdot v17.4s, v31.16b, v19.4b[2]
+	FMOVQ 560(R23), F11
+	WORD $0x4fb5e967 // sdot v7.4s, v11.16b, v21.4b[3]
+	WORD $0x4fb3e971 // sdot v17.4s, v11.16b, v19.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f8f90e7 // fmul v7.4s, v7.4s, v15.s[0]
+	WORD $0x4f969231 // fmul v17.4s, v17.4s, v22.s[0]
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F24
+	FMOVQ 576(R23), F6
+	WORD $0x4f8de0d4 // sdot v20.4s, v6.16b, v13.4b[0]
+	WORD $0x4f89e0d8 // sdot v24.4s, v6.16b, v9.4b[0]
+	FMOVQ 592(R23), F18
+	WORD $0x4fade254 // sdot v20.4s, v18.16b, v13.4b[1]
+	WORD $0x4fa9e258 // sdot v24.4s, v18.16b, v9.4b[1]
+	FMOVQ 608(R23), F8
+	WORD $0x4f8de914 // sdot v20.4s, v8.16b, v13.4b[2]
+	WORD $0x4f89e918 // sdot v24.4s, v8.16b, v9.4b[2]
+	FMOVQ 624(R23), F26
+	WORD $0x4fadeb54 // sdot v20.4s, v26.16b, v13.4b[3]
+	WORD $0x4fa9eb58 // sdot v24.4s, v26.16b, v9.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4faf1287 // fmla v7.4s, v20.4s, v15.s[1]
+	WORD $0x4fb61311 // fmla v17.4s, v24.4s, v22.s[1]
+	FMOVQ 48(R23), F31
+	WORD $0x4e3fccec // fmla v12.4s, v7.4s, v31.4s
+	WORD $0x4e3fce2e // fmla v14.4s, v17.4s, v31.4s
+	FMOVQ 112(R23), F11
+	WORD $0x4f9d116c // fmla v12.4s, v11.4s, v29.s[0]
+	WORD $0x4f8a116e // fmla v14.4s, v11.4s, v10.s[0]
+	ADD $64, R22
+	ADD $64, R21
+	ADD $640, R23
+	SUBS $1, R4
+	BNE tile44
+	FSTPQ (F25, F28), 0(R14)
+	FSTPQ (F30, F12), 32(R14)
+	FSTPQ (F27, F16), 0(R20)
+	FSTPQ (F23, F14), 32(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row43
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch40
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel35
+	BNE panel38
 	RET
 
 // mulQ8_0Dotx1 multiplies Q8_0 weights with a few rows of activations, one by one.
@@ -4674,12 +3894,12 @@ TEXT ·mulQ8_0Dotx1(SB), NOSPLIT, $0-8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel41:
+panel45:
 	MOVD 8(R0), R2
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row42:
+row46:
 	MOVD R6, R1
 	MOVD R13, R2
 	VEOR V1.B16, V1.B16, V1.B16
@@ -4687,7 +3907,7 @@ row42:
 	VEOR V3.B16, V3.B16, V3.B16
 	VEOR V4.B16, V4.B16, V4.B16
 	MOVD 40(R0), R4
-pair43:
+pair47:
 	FMOVQ 0(R2), F5
 	FMOVQ 16(R2), F6
 	FMOVQ 32(R2), F7
@@ -4800,7 +4020,7 @@ pair43:
 	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
 	WORD $0x4e38cd04 // fmla v4.4s, v8.4s, v24.4s
 	SUBS $1, R4
-	BEQ last44
+	BEQ last48
 	FMOVQ 64(R2), F19
 	FMOVQ 80(R2), F29
 	FMOVQ 96(R2), F31
@@ -4916,1182 +4136,391 @@ pair43:
 	ADD $1088, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair43
-last44:
-	FMOVQ F1, 0(R14)
-	FMOVQ F2, 16(R14)
-	FMOVQ F3, 32(R14)
-	FMOVQ F4, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row42
-	ADD $64, R3
-	ADD R7, R6
-	SUBS $1, R8
-	BNE panel41
-	RET
-
-// mulQ8_0Dot multiplies Q8_0 weights with several rows of activations.
-// func mulQ8_0Dot(a *panel.Args)
-TEXT ·mulQ8_0Dot(SB), 0, $960-8
-	MOVD a+0(FP), R0
-	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
-	ADD $63, R11
-	AND $~63, R11
-	FMOVQ 0(R10), F0
-	MOVD 0(R0), R6
-	MOVD 16(R0), R3
-	MOVD 48(R0), R8
-	MOVD 56(R0), R7
-	MOVD 24(R0), R15
-	MOVD 32(R0), R19
-panel45:
-	MOVD R6, R1
-	MOVD 8(R0), R2
-	VEOR V1.B16, V1.B16, V1.B16
-	MOVD 64(R0), R12
-	MOVD R2, R13
-	MOVD R3, R14
-row46:
-	FMOVQ F1, 0(R14)
-	FMOVQ F1, 16(R14)
-	FMOVQ F1, 32(R14)
-	FMOVQ F1, 48(R14)
+	BNE pair47
+last48:
+	FSTPQ (F1, F2), 0(R14)
+	FSTPQ (F3, F4), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
 	BNE row46
-	MOVD 40(R0), R4
-pair47:
-	FMOVQ 64(R1), F2
-	FMOVQ F2, 384(R11)
-	FMOVQ 128(R1), F3
-	FMOVQ F3, 400(R11)
-	FMOVQ 192(R1), F4
-	FMOVQ F4, 416(R11)
-	FMOVQ 256(R1), F5
-	FMOVQ F5, 432(R11)
-	FMOVQ 320(R1), F6
-	FMOVQ F6, 448(R11)
-	FMOVQ 384(R1), F7
-	FMOVQ F7, 464(R11)
-	FMOVQ 448(R1), F8
-	FMOVQ F8, 480(R11)
-	FMOVQ 512(R1), F9
-	FMOVQ F9, 496(R11)
-	FMOVD 0(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 128(R11)
-	FMOVQ 80(R1), F11
-	FMOVQ F11, 512(R11)
-	FMOVQ 144(R1), F12
-	FMOVQ F12, 528(R11)
-	FMOVQ 208(R1), F13
-	FMOVQ F13, 544(R11)
-	FMOVQ 272(R1), F14
-	FMOVQ F14, 560(R11)
-	FMOVQ 336(R1), F15
-	FMOVQ F15, 576(R11)
-	FMOVQ 400(R1), F16
-	FMOVQ F16, 592(R11)
-	FMOVQ 464(R1), F17
-	FMOVQ F17, 608(R11)
-	FMOVQ 528(R1), F18
-	FMOVQ F18, 624(R11)
-	FMOVD 8(R1), F19
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	FMOVQ F19, 144(R11)
-	FMOVQ 96(R1), F20
-	FMOVQ F20, 640(R11)
-	FMOVQ 160(R1), F21
-	FMOVQ F21, 656(R11)
-	FMOVQ 224(R1), F22
-	FMOVQ F22, 672(R11)
-	FMOVQ 288(R1), F23
-	FMOVQ F23, 688(R11)
-	FMOVQ 352(R1), F24
-	FMOVQ F24, 704(R11)
-	FMOVQ 416(R1), F25
-	FMOVQ F25, 720(R11)
-	FMOVQ 480(R1), F26
-	FMOVQ F26, 736(R11)
-	FMOVQ 544(R1), F27
-	FMOVQ F27, 752(R11)
-	FMOVD 16(R1), F28
-	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
-	FMOVQ F28, 160(R11)
-	FMOVQ 112(R1), F29
-	FMOVQ F29, 768(R11)
-	FMOVQ 176(R1), F30
-	FMOVQ F30, 784(R11)
-	FMOVQ 240(R1), F31
-	FMOVQ F31, 800(R11)
-	FMOVQ 304(R1), F1
-	FMOVQ F1, 816(R11)
-	FMOVQ 368(R1), F2
-	FMOVQ F2, 832(R11)
-	FMOVQ 432(R1), F3
-	FMOVQ F3, 848(R11)
-	FMOVQ 496(R1), F4
-	FMOVQ F4, 864(R11)
-	FMOVQ 560(R1), F5
-	FMOVQ F5, 880(R11)
-	FMOVD 24(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 176(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair49:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F7
-	FMOVQ 16(R13), F8
-	FMOVQ 32(R13), F9
-	FMOVQ 0(R20), F10
-	FMOVQ 16(R20), F11
-	FMOVQ 32(R20), F12
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F14
-	FMOVQ 384(R11), F15
-	WORD $0x4f87e1ed // sdot v13.4s, v15.16b, v7.4b[0]
-	WORD $0x4f8ae1ee // sdot v14.4s, v15.16b, v10.4b[0]
-	FMOVQ 400(R11), F16
-	WORD $0x4fa7e20d // sdot v13.4s, v16.16b, v7.4b[1]
-	WORD $0x4faae20e // sdot v14.4s, v16.16b, v10.4b[1]
-	FMOVQ 416(R11), F17
-	WORD $0x4f87ea2d // sdot v13.4s, v17.16b, v7.4b[2]
-	WORD $0x4f8aea2e // sdot v14.4s, v17.16b, v10.4b[2]
-	FMOVQ 432(R11), F18
-	WORD $0x4fa7ea4d // sdot v13.4s, v18.16b, v7.4b[3]
-	WORD $0x4faaea4e // sdot v14.4s, v18.16b, v10.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f8991ad // fmul v13.4s, v13.4s, v9.s[0]
-	WORD $0x4f8c91ce // fmul v14.4s, v14.4s, v12.s[0]
-	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F20
-	FMOVQ 448(R11), F21
-	WORD $0x4f88e2b3 // sdot v19.4s, v21.16b, v8.4b[0]
-	WORD $0x4f8be2b4 // sdot v20.4s, v21.16b, v11.4b[0]
-	FMOVQ 464(R11), F22
-	WORD $0x4fa8e2d3 // sdot v19.4s, v22.16b, v8.4b[1]
-	WORD $0x4fabe2d4 // sdot v20.4s, v22.16b, v11.4b[1]
-	FMOVQ 480(R11), F23
-	WORD $0x4f88eaf3 // sdot v19.4s, v23.16b, v8.4b[2]
-	WORD $0x4f8beaf4 // sdot v20.4s, v23.16b, v11.4b[2]
-	FMOVQ 496(R11), F24
-	WORD $0x4fa8eb13 // sdot v19.4s, v24.16b, v8.4b[3]
-	WORD $0x4fabeb14 // sdot v20.4s, v24.16b, v11.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fa9126d // fmla v13.4s, v19.4s, v9.s[1]
-	WORD $0x4fac128e // fmla v14.4s, v20.4s, v12.s[1]
-	FMOVQ 0(R14), F25
-	FMOVQ 0(R21), F26
-	FMOVQ 128(R11), F27
-	WORD $0x4e3bcdb9 // fmla v25.4s, v13.4s, v27.4s
-	WORD $0x4e3bcdda // fmla v26.4s, v14.4s, v27.4s
-	FMOVQ F25, 0(R14)
-	FMOVQ F26, 0(R21)
-	FMOVQ 0(R10), F28
-	FMOVQ 0(R10), F29
-	FMOVQ 512(R11), F30
-	WORD $0x4f87e3dc // sdot v28.4s, v30.16b, v7.4b[0]
-	WORD $0x4f8ae3dd // sdot v29.4s, v30.16b, v10.4b[0]
-	FMOVQ 528(R11), F31
-	WORD $0x4fa7e3fc // sdot v28.4s, v31.16b, v7.4b[1]
-	WORD $0x4faae3fd // sdot v29.4s, v31.16b, v10.4b[1]
-	FMOVQ 544(R11), F1
-	WORD $0x4f87e83c // sdot v28.4s, v1.16b, v7.4b[2]
-	WORD $0x4f8ae83d // sdot v29.4s, v1.16b, v10.4b[2]
-	FMOVQ 560(R11), F2
-	WORD $0x4fa7e85c // sdot v28.4s, v2.16b, v7.4b[3]
-	WORD $0x4faae85d // sdot v29.4s, v2.16b, v10.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4f89939c // fmul v28.4s, v28.4s, v9.s[0]
-	WORD $0x4f8c93bd // fmul v29.4s, v29.4s, v12.s[0]
-	FMOVQ 0(R10), F3
-	FMOVQ 0(R10), F4
-	FMOVQ 576(R11), F5
-	WORD $0x4f88e0a3 // sdot v3.4s, v5.16b, v8.4b[0]
-	WORD $0x4f8be0a4 // sdot v4.4s, v5.16b, v11.4b[0]
-	FMOVQ 592(R11), F6
-	WORD $0x4fa8e0c3 // sdot v3.4s, v6.16b, v8.4b[1]
-	WORD $0x4fabe0c4 // sdot v4.4s, v6.16b, v11.4b[1]
-	FMOVQ 608(R11), F15
-	WORD $0x4f88e9e3 // sdot v3.4s, v15.16b, v8.4b[2]
-	WORD $0x4f8be9e4 // sdot v4.4s, v15.16b, v11.4b[2]
-	FMOVQ 624(R11), F16
-	WORD $0x4fa8ea03 // sdot v3.4s, v16.16b, v8.4b[3]
-	WORD $0x4fabea04 // sdot v4.4s, v16.16b, v11.4b[3]
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4fa9107c // fmla v28.4s, v3.4s, v9.s[1]
-	WORD $0x4fac109d // fmla v29.4s, v4.4s, v12.s[1]
-	FMOVQ 16(R14), F17
-	FMOVQ 16(R21), F18
-	FMOVQ 144(R11), F21
-	WORD $0x4e35cf91 // fmla v17.4s, v28.4s, v21.4s
-	WORD $0x4e35cfb2 // fmla v18.4s, v29.4s, v21.4s
-	FMOVQ F17, 16(R14)
-	FMOVQ F18, 16(R21)
-	FMOVQ 0(R10), F22
-	FMOVQ 0(R10), F23
-	FMOVQ 640(R11), F24
-	WORD $0x4f87e316 // sdot v22.4s, v24.16b, v7.4b[0]
-	WORD $0x4f8ae317 // sdot v23.4s, v24.16b, v10.4b[0]
-	FMOVQ 656(R11), F19
-	WORD $0x4fa7e276 // sdot v22.4s, v19.16b, v7.4b[1]
-	WORD $0x4faae277 // sdot v23.4s, v19.16b, v10.4b[1]
-	FMOVQ 672(R11), F20
-	WORD $0x4f87ea96 // sdot v22.4s, v20.16b, v7.4b[2]
-	WORD $0x4f8aea97 // sdot v23.4s, v20.16b, v10.4b[2]
-	FMOVQ 688(R11), F13
-	WORD $0x4fa7e9b6 // sdot v22.4s, v13.16b, v7.4b[3]
-	WORD $0x4faae9b7 // sdot v23.4s, v13.16b, v10.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f8992d6 // fmul v22.4s, v22.4s, v9.s[0]
-	WORD $0x4f8c92f7 // fmul v23.4s, v23.4s, v12.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F27
-	FMOVQ 704(R11), F25
-	WORD $0x4f88e32e // sdot v14.4s, v25.16b, v8.4b[0]
-	WORD $0x4f8be33b // sdot v27.4s, v25.16b, v11.4b[0]
-	FMOVQ 720(R11), F26
-	WORD $0x4fa8e34e // sdot v14.4s, v26.16b, v8.4b[1]
-	WORD $0x4fabe35b // sdot v27.4s, v26.16b, v11.4b[1]
-	FMOVQ 736(R11), F30
-	WORD $0x4f88ebce // sdot v14.4s, v30.16b, v8.4b[2]
-	WORD $0x4f8bebdb // sdot v27.4s, v30.16b, v11.4b[2]
-	FMOVQ 752(R11), F31
-	WORD $0x4fa8ebee // sdot v14.4s, v31.16b, v8.4b[3]
-	WORD $0x4fabebfb // sdot v27.4s, v31.16b, v11.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fa911d6 // fmla v22.4s, v14.4s, v9.s[1]
-	WORD $0x4fac1377 // fmla v23.4s, v27.4s, v12.s[1]
-	FMOVQ 32(R14), F1
-	FMOVQ 32(R21), F2
-	FMOVQ 160(R11), F5
-	WORD $0x4e25cec1 // fmla v1.4s, v22.4s, v5.4s
-	WORD $0x4e25cee2 // fmla v2.4s, v23.4s, v5.4s
-	FMOVQ F1, 32(R14)
-	FMOVQ F2, 32(R21)
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F15
-	FMOVQ 768(R11), F16
-	WORD $0x4f87e206 // sdot v6.4s, v16.16b, v7.4b[0]
-	WORD $0x4f8ae20f // sdot v15.4s, v16.16b, v10.4b[0]
-	FMOVQ 784(R11), F3
-	WORD $0x4fa7e066 // sdot v6.4s, v3.16b, v7.4b[1]
-	WORD $0x4faae06f // sdot v15.4s, v3.16b, v10.4b[1]
-	FMOVQ 800(R11), F4
-	WORD $0x4f87e886 // sdot v6.4s, v4.16b, v7.4b[2]
-	WORD $0x4f8ae88f // sdot v15.4s, v4.16b, v10.4b[2]
-	FMOVQ 816(R11), F28
-	WORD $0x4fa7eb86 // sdot v6.4s, v28.16b, v7.4b[3]
-	WORD $0x4faaeb8f // sdot v15.4s, v28.16b, v10.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f8990c6 // fmul v6.4s, v6.4s, v9.s[0]
-	WORD $0x4f8c91ef // fmul v15.4s, v15.4s, v12.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F21
-	FMOVQ 832(R11), F17
-	WORD $0x4f88e23d // sdot v29.4s, v17.16b, v8.4b[0]
-	WORD $0x4f8be235 // sdot v21.4s, v17.16b, v11.4b[0]
-	FMOVQ 848(R11), F18
-	WORD $0x4fa8e25d // sdot v29.4s, v18.16b, v8.4b[1]
-	WORD $0x4fabe255 // sdot v21.4s, v18.16b, v11.4b[1]
-	FMOVQ 864(R11), F24
-	WORD $0x4f88eb1d // sdot v29.4s, v24.16b, v8.4b[2]
-	WORD $0x4f8beb15 // sdot v21.4s, v24.16b, v11.4b[2]
-	FMOVQ 880(R11), F19
-	WORD $0x4fa8ea7d // sdot v29.4s, v19.16b, v8.4b[3]
-	WORD $0x4fabea75 // sdot v21.4s, v19.16b, v11.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fa913a6 // fmla v6.4s, v29.4s, v9.s[1]
-	WORD $0x4fac12af // fmla v15.4s, v21.4s, v12.s[1]
-	FMOVQ 48(R14), F20
-	FMOVQ 48(R21), F13
-	FMOVQ 176(R11), F25
-	WORD $0x4e39ccd4 // fmla v20.4s, v6.4s, v25.4s
-	WORD $0x4e39cded // fmla v13.4s, v15.4s, v25.4s
-	FMOVQ F20, 48(R14)
-	FMOVQ F13, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair49
-	SUBS $1, R4
-	BEQ last48
-	FMOVQ 576(R1), F26
-	FMOVQ F26, 384(R11)
-	FMOVQ 640(R1), F30
-	FMOVQ F30, 400(R11)
-	FMOVQ 704(R1), F31
-	FMOVQ F31, 416(R11)
-	FMOVQ 768(R1), F14
-	FMOVQ F14, 432(R11)
-	FMOVQ 832(R1), F27
-	FMOVQ F27, 448(R11)
-	FMOVQ 896(R1), F22
-	FMOVQ F22, 464(R11)
-	FMOVQ 960(R1), F23
-	FMOVQ F23, 480(R11)
-	FMOVQ 1024(R1), F5
-	FMOVQ F5, 496(R11)
-	FMOVD 32(R1), F1
-	WORD $0x0e217821 // fcvtl v1.4s, v1.4h
-	FMOVQ F1, 128(R11)
-	FMOVQ 592(R1), F2
-	FMOVQ F2, 512(R11)
-	FMOVQ 656(R1), F16
-	FMOVQ F16, 528(R11)
-	FMOVQ 720(R1), F3
-	FMOVQ F3, 544(R11)
-	FMOVQ 784(R1), F4
-	FMOVQ F4, 560(R11)
-	FMOVQ 848(R1), F28
-	FMOVQ F28, 576(R11)
-	FMOVQ 912(R1), F17
-	FMOVQ F17, 592(R11)
-	FMOVQ 976(R1), F18
-	FMOVQ F18, 608(R11)
-	FMOVQ 1040(R1), F24
-	FMOVQ F24, 624(R11)
-	FMOVD 40(R1), F19
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	FMOVQ F19, 144(R11)
-	FMOVQ 608(R1), F29
-	FMOVQ F29, 640(R11)
-	FMOVQ 672(R1), F21
-	FMOVQ F21, 656(R11)
-	FMOVQ 736(R1), F6
-	FMOVQ F6, 672(R11)
-	FMOVQ 800(R1), F15
-	FMOVQ F15, 688(R11)
-	FMOVQ 864(R1), F25
-	FMOVQ F25, 704(R11)
-	FMOVQ 928(R1), F20
-	FMOVQ F20, 720(R11)
-	FMOVQ 992(R1), F13
-	FMOVQ F13, 736(R11)
-	FMOVQ 1056(R1), F7
-	FMOVQ F7, 752(R11)
-	FMOVD 48(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 160(R11)
-	FMOVQ 624(R1), F9
-	FMOVQ F9, 768(R11)
-	FMOVQ 688(R1), F10
-	FMOVQ F10, 784(R11)
-	FMOVQ 752(R1), F11
-	FMOVQ F11, 800(R11)
-	FMOVQ 816(R1), F12
-	FMOVQ F12, 816(R11)
-	FMOVQ 880(R1), F26
-	FMOVQ F26, 832(R11)
-	FMOVQ 944(R1), F30
-	FMOVQ F30, 848(R11)
-	FMOVQ 1008(R1), F31
-	FMOVQ F31, 864(R11)
-	FMOVQ 1072(R1), F14
-	FMOVQ F14, 880(R11)
-	FMOVD 56(R1), F27
-	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	FMOVQ F27, 176(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-pair50:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F22
-	FMOVQ 16(R13), F23
-	FMOVQ 32(R13), F5
-	FMOVQ 0(R20), F1
-	FMOVQ 16(R20), F2
-	FMOVQ 32(R20), F16
-	FMOVQ 0(R10), F3
-	FMOVQ 0(R10), F4
-	FMOVQ 384(R11), F28
-	WORD $0x4f96e383 // sdot v3.4s, v28.16b, v22.4b[0]
-	WORD $0x4f81e384 // sdot v4.4s, v28.16b, v1.4b[0]
-	FMOVQ 400(R11), F17
-	WORD $0x4fb6e223 // sdot v3.4s, v17.16b, v22.4b[1]
-	WORD $0x4fa1e224 // sdot v4.4s, v17.16b, v1.4b[1]
-	FMOVQ 416(R11), F18
-	WORD $0x4f96ea43 // sdot v3.4s, v18.16b, v22.4b[2]
-	WORD $0x4f81ea44 // sdot v4.4s, v18.16b, v1.4b[2]
-	FMOVQ 432(R11), F24
-	WORD $0x4fb6eb03 // sdot v3.4s, v24.16b, v22.4b[3]
-	WORD $0x4fa1eb04 // sdot v4.4s, v24.16b, v1.4b[3]
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4f859063 // fmul v3.4s, v3.4s, v5.s[0]
-	WORD $0x4f909084 // fmul v4.4s, v4.4s, v16.s[0]
-	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F29
-	FMOVQ 448(R11), F21
-	WORD $0x4f97e2b3 // sdot v19.4s, v21.16b, v23.4b[0]
-	WORD $0x4f82e2bd // sdot v29.4s, v21.16b, v2.4b[0]
-	FMOVQ 464(R11), F6
-	WORD $0x4fb7e0d3 // sdot v19.4s, v6.16b, v23.4b[1]
-	WORD $0x4fa2e0dd // sdot v29.4s, v6.16b, v2.4b[1]
-	FMOVQ 480(R11), F15
-	WORD $0x4f97e9f3 // sdot v19.4s, v15.16b, v23.4b[2]
-	WORD $0x4f82e9fd // sdot v29.4s, v15.16b, v2.4b[2]
-	FMOVQ 496(R11), F25
-	WORD $0x4fb7eb33 // sdot v19.4s, v25.16b, v23.4b[3]
-	WORD $0x4fa2eb3d // sdot v29.4s, v25.16b, v2.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fa51263 // fmla v3.4s, v19.4s, v5.s[1]
-	WORD $0x4fb013a4 // fmla v4.4s, v29.4s, v16.s[1]
-	FMOVQ 0(R14), F20
-	FMOVQ 0(R21), F13
-	FMOVQ 128(R11), F7
-	WORD $0x4e27cc74 // fmla v20.4s, v3.4s, v7.4s
-	WORD $0x4e27cc8d // fmla v13.4s, v4.4s, v7.4s
-	FMOVQ F20, 0(R14)
-	FMOVQ F13, 0(R21)
-	FMOVQ 0(R10), F8
-	FMOVQ 0(R10), F9
-	FMOVQ 512(R11), F10
-	WORD $0x4f96e148 // sdot v8.4s, v10.16b, v22.4b[0]
-	WORD $0x4f81e149 // sdot v9.4s, v10.16b, v1.4b[0]
-	FMOVQ 528(R11), F11
-	WORD $0x4fb6e168 // sdot v8.4s, v11.16b, v22.4b[1]
-	WORD $0x4fa1e169 // sdot v9.4s, v11.16b, v1.4b[1]
-	FMOVQ 544(R11), F12
-	WORD $0x4f96e988 // sdot v8.4s, v12.16b, v22.4b[2]
-	WORD $0x4f81e989 // sdot v9.4s, v12.16b, v1.4b[2]
-	FMOVQ 560(R11), F26
-	WORD $0x4fb6eb48 // sdot v8.4s, v26.16b, v22.4b[3]
-	WORD $0x4fa1eb49 // sdot v9.4s, v26.16b, v1.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f859108 // fmul v8.4s, v8.4s, v5.s[0]
-	WORD $0x4f909129 // fmul v9.4s, v9.4s, v16.s[0]
-	FMOVQ 0(R10), F30
-	FMOVQ 0(R10), F31
-	FMOVQ 576(R11), F14
-	WORD $0x4f97e1de // sdot v30.4s, v14.16b, v23.4b[0]
-	WORD $0x4f82e1df // sdot v31.4s, v14.16b, v2.4b[0]
-	FMOVQ 592(R11), F27
-	WORD $0x4fb7e37e // sdot v30.4s, v27.16b, v23.4b[1]
-	WORD $0x4fa2e37f // sdot v31.4s, v27.16b, v2.4b[1]
-	FMOVQ 608(R11), F28
-	WORD $0x4f97eb9e // sdot v30.4s, v28.16b, v23.4b[2]
-	WORD $0x4f82eb9f // sdot v31.4s, v28.16b, v2.4b[2]
-	FMOVQ 624(R11), F17
-	WORD $0x4fb7ea3e // sdot v30.4s, v17.16b, v23.4b[3]
-	WORD $0x4fa2ea3f // sdot v31.4s, v17.16b, v2.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fa513c8 // fmla v8.4s, v30.4s, v5.s[1]
-	WORD $0x4fb013e9 // fmla v9.4s, v31.4s, v16.s[1]
-	FMOVQ 16(R14), F18
-	FMOVQ 16(R21), F24
-	FMOVQ 144(R11), F21
-	WORD $0x4e35cd12 // fmla v18.4s, v8.4s, v21.4s
-	WORD $0x4e35cd38 // fmla v24.4s, v9.4s, v21.4s
-	FMOVQ F18, 16(R14)
-	FMOVQ F24, 16(R21)
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F15
-	FMOVQ 640(R11), F25
-	WORD $0x4f96e326 // sdot v6.4s, v25.16b, v22.4b[0]
-	WORD $0x4f81e32f // sdot v15.4s, v25.16b, v1.4b[0]
-	FMOVQ 656(R11), F19
-	WORD $0x4fb6e266 // sdot v6.4s, v19.16b, v22.4b[1]
-	WORD $0x4fa1e26f // sdot v15.4s, v19.16b, v1.4b[1]
-	FMOVQ 672(R11), F29
-	WORD $0x4f96eba6 // sdot v6.4s, v29.16b, v22.4b[2]
-	WORD $0x4f81ebaf // sdot v15.4s, v29.16b, v1.4b[2]
-	FMOVQ 688(R11), F3
-	WORD $0x4fb6e866 // sdot v6.4s, v3.16b, v22.4b[3]
-	WORD $0x4fa1e86f // sdot v15.4s, v3.16b, v1.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f8590c6 // fmul v6.4s, v6.4s, v5.s[0]
-	WORD $0x4f9091ef // fmul v15.4s, v15.4s, v16.s[0]
-	FMOVQ 0(R10), F4
-	FMOVQ 0(R10), F7
-	FMOVQ 704(R11), F20
-	WORD $0x4f97e284 // sdot v4.4s, v20.16b, v23.4b[0]
-	WORD $0x4f82e287 // sdot v7.4s, v20.16b, v2.4b[0]
-	FMOVQ 720(R11), F13
-	WORD $0x4fb7e1a4 // sdot v4.4s, v13.16b, v23.4b[1]
-	WORD $0x4fa2e1a7 // sdot v7.4s, v13.16b, v2.4b[1]
-	FMOVQ 736(R11), F10
-	WORD $0x4f97e944 // sdot v4.4s, v10.16b, v23.4b[2]
-	WORD $0x4f82e947 // sdot v7.4s, v10.16b, v2.4b[2]
-	FMOVQ 752(R11), F11
-	WORD $0x4fb7e964 // sdot v4.4s, v11.16b, v23.4b[3]
-	WORD $0x4fa2e967 // sdot v7.4s, v11.16b, v2.4b[3]
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fa51086 // fmla v6.4s, v4.4s, v5.s[1]
-	WORD $0x4fb010ef // fmla v15.4s, v7.4s, v16.s[1]
-	FMOVQ 32(R14), F12
-	FMOVQ 32(R21), F26
-	FMOVQ 160(R11), F14
-	WORD $0x4e2ecccc // fmla v12.4s, v6.4s, v14.4s
-	WORD $0x4e2ecdfa // fmla v26.4s, v15.4s, v14.4s
-	FMOVQ F12, 32(R14)
-	FMOVQ F26, 32(R21)
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F28
-	FMOVQ 768(R11), F17
-	WORD $0x4f96e23b // sdot v27.4s, v17.16b, v22.4b[0]
-	WORD $0x4f81e23c // sdot v28.4s, v17.16b, v1.4b[0]
-	FMOVQ 784(R11), F30
-	WORD $0x4fb6e3db // sdot v27.4s, v30.16b, v22.4b[1]
-	WORD $0x4fa1e3dc // sdot v28.4s, v30.16b, v1.4b[1]
-	FMOVQ 800(R11), F31
-	WORD $0x4f96ebfb // sdot v27.4s, v31.16b, v22.4b[2]
-	WORD $0x4f81ebfc // sdot v28.4s, v31.16b, v1.4b[2]
-	FMOVQ 816(R11), F8
-	WORD $0x4fb6e91b // sdot v27.4s, v8.16b, v22.4b[3]
-	WORD $0x4fa1e91c // sdot v28.4s, v8.16b, v1.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f85937b // fmul v27.4s, v27.4s, v5.s[0]
-	WORD $0x4f90939c // fmul v28.4s, v28.4s, v16.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F21
-	FMOVQ 832(R11), F18
-	WORD $0x4f97e249 // sdot v9.4s, v18.16b, v23.4b[0]
-	WORD $0x4f82e255 // sdot v21.4s, v18.16b, v2.4b[0]
-	FMOVQ 848(R11), F24
-	WORD $0x4fb7e309 // sdot v9.4s, v24.16b, v23.4b[1]
-	WORD $0x4fa2e315 // sdot v21.4s, v24.16b, v2.4b[1]
-	FMOVQ 864(R11), F25
-	WORD $0x4f97eb29 // sdot v9.4s, v25.16b, v23.4b[2]
-	WORD $0x4f82eb35 // sdot v21.4s, v25.16b, v2.4b[2]
-	FMOVQ 880(R11), F19
-	WORD $0x4fb7ea69 // sdot v9.4s, v19.16b, v23.4b[3]
-	WORD $0x4fa2ea75 // sdot v21.4s, v19.16b, v2.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fa5113b // fmla v27.4s, v9.4s, v5.s[1]
-	WORD $0x4fb012bc // fmla v28.4s, v21.4s, v16.s[1]
-	FMOVQ 48(R14), F29
-	FMOVQ 48(R21), F3
-	FMOVQ 176(R11), F20
-	WORD $0x4e34cf7d // fmla v29.4s, v27.4s, v20.4s
-	WORD $0x4e34cf83 // fmla v3.4s, v28.4s, v20.4s
-	FMOVQ F29, 48(R14)
-	FMOVQ F3, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair50
-	ADD $1088, R1
-	ADD $128, R2
-	SUBS $1, R4
-	BNE pair47
-last48:
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
 	BNE panel45
 	RET
 
-// mulQ2_KDotx1 multiplies Q2_K weights with a few rows of activations, one by one.
-// func mulQ2_KDotx1(a *panel.Args)
-TEXT ·mulQ2_KDotx1(SB), 0, $192-8
+// mulQ8_0Dot multiplies Q8_0 weights with several rows of activations.
+// func mulQ8_0Dot(a *panel.Args)
+TEXT ·mulQ8_0Dot(SB), 0, $4928-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
+	MOVD $buf-4928(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
-	MOVW $0x3030303, R5
-	VDUP R5, V1.S4
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel51:
+panel49:
 	MOVD 8(R0), R2
+	VEOR V1.B16, V1.B16, V1.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row52:
-	MOVD R6, R1
-	MOVD R13, R2
-	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V3.B16, V3.B16, V3.B16
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	MOVD 40(R0), R9
-	LSR $3, R9
-block53:
-	FMOVD 0(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 0(R11)
-	FMOVD 8(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 16(R11)
-	FMOVD 16(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 32(R11)
-	FMOVD 24(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 48(R11)
-	FMOVD 32(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 64(R11)
-	FMOVD 40(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 80(R11)
-	FMOVD 48(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 96(R11)
-	FMOVD 56(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 112(R11)
-	ADD $64, R1
-	MOVD $8, R4
-pair54:
-	FMOVQ 0(R2), F14
-	FMOVQ 16(R2), F15
-	FMOVQ 32(R2), F16
-	FMOVD 48(R2), F17
-	FMOVQ 0(R10), F18
-	FMOVQ 64(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4f8ee272 // sdot v18.4s, v19.16b, v14.4b[0]
-	FMOVQ 64(R1), F20
-	VUSHR $2, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4faee292 // sdot v18.4s, v20.16b, v14.4b[1]
-	FMOVQ 64(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4f8eeab2 // sdot v18.4s, v21.16b, v14.4b[2]
-	FMOVQ 64(R1), F22
-	VUSHR $6, V22.B16, V22.B16
-	WORD $0x4faeead2 // sdot v18.4s, v22.16b, v14.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f909252 // fmul v18.4s, v18.4s, v16.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 128(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4f8fe317 // sdot v23.4s, v24.16b, v15.4b[0]
-	FMOVQ 128(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4fafe337 // sdot v23.4s, v25.16b, v15.4b[1]
-	FMOVQ 128(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4f8feb57 // sdot v23.4s, v26.16b, v15.4b[2]
-	FMOVQ 128(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	WORD $0x4fafeb77 // sdot v23.4s, v27.16b, v15.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fb092f7 // fmul v23.4s, v23.4s, v16.s[1]
-	FMOVD 0(R1), F28
-	VSHL $4, V28.B16, V28.B16
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
-	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 0(R11), F30
-	WORD $0x6e3edfbd // fmul v29.4s, v29.4s, v30.4s
-	WORD $0x4e3dce42 // fmla v2.4s, v18.4s, v29.4s
-	FMOVD 16(R1), F31
-	VSHL $4, V31.B16, V31.B16
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f1006 // saddw v6.4s, v0.4s, v31.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 0(R11), F7
-	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
-	WORD $0x4e26cee2 // fmla v2.4s, v23.4s, v6.4s
-	FMOVD 0(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
-	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 64(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	WORD $0x4f915122 // fmls v2.4s, v9.4s, v17.s[0]
-	FMOVD 16(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
-	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 64(R11), F13
-	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
-	WORD $0x4fb15182 // fmls v2.4s, v12.4s, v17.s[1]
-	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F19
-	FMOVQ 80(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4f8ee293 // sdot v19.4s, v20.16b, v14.4b[0]
-	FMOVQ 80(R1), F21
-	VUSHR $2, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4faee2b3 // sdot v19.4s, v21.16b, v14.4b[1]
-	FMOVQ 80(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4f8eead3 // sdot v19.4s, v22.16b, v14.4b[2]
-	FMOVQ 80(R1), F24
-	VUSHR $6, V24.B16, V24.B16
-	WORD $0x4faeeb13 // sdot v19.4s, v24.16b, v14.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f909273 // fmul v19.4s, v19.4s, v16.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 144(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4f8fe359 // sdot v25.4s, v26.16b, v15.4b[0]
-	FMOVQ 144(R1), F27
-	VUSHR $2, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4fafe379 // sdot v25.4s, v27.16b, v15.4b[1]
-	FMOVQ 144(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4f8febd9 // sdot v25.4s, v30.16b, v15.4b[2]
-	FMOVQ 144(R1), F18
-	VUSHR $6, V18.B16, V18.B16
-	WORD $0x4fafea59 // sdot v25.4s, v18.16b, v15.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fb09339 // fmul v25.4s, v25.4s, v16.s[1]
-	WORD $0x4e7c101d // saddw2 v29.4s, v0.4s, v28.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 16(R11), F7
-	WORD $0x6e27dfbd // fmul v29.4s, v29.4s, v7.4s
-	WORD $0x4e3dce63 // fmla v3.4s, v19.4s, v29.4s
-	WORD $0x4e7f1017 // saddw2 v23.4s, v0.4s, v31.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 16(R11), F6
-	WORD $0x6e26def7 // fmul v23.4s, v23.4s, v6.4s
-	WORD $0x4e37cf23 // fmla v3.4s, v25.4s, v23.4s
-	WORD $0x4e68100a // saddw2 v10.4s, v0.4s, v8.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 80(R11), F9
-	WORD $0x6e29dd4a // fmul v10.4s, v10.4s, v9.4s
-	WORD $0x4f915143 // fmls v3.4s, v10.4s, v17.s[0]
-	WORD $0x4e6b100d // saddw2 v13.4s, v0.4s, v11.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 80(R11), F12
-	WORD $0x6e2cddad // fmul v13.4s, v13.4s, v12.4s
-	WORD $0x4fb151a3 // fmls v3.4s, v13.4s, v17.s[1]
-	FMOVQ 0(R10), F20
-	FMOVQ 96(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4f8ee2b4 // sdot v20.4s, v21.16b, v14.4b[0]
-	FMOVQ 96(R1), F22
-	VUSHR $2, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4faee2d4 // sdot v20.4s, v22.16b, v14.4b[1]
-	FMOVQ 96(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4f8eeb14 // sdot v20.4s, v24.16b, v14.4b[2]
-	FMOVQ 96(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	WORD $0x4faeeb54 // sdot v20.4s, v26.16b, v14.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f909294 // fmul v20.4s, v20.4s, v16.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 160(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4f8fe3db // sdot v27.4s, v30.16b, v15.4b[0]
-	FMOVQ 160(R1), F18
-	VUSHR $2, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4fafe25b // sdot v27.4s, v18.16b, v15.4b[1]
-	FMOVQ 160(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4f8feb9b // sdot v27.4s, v28.16b, v15.4b[2]
-	FMOVQ 160(R1), F7
-	VUSHR $6, V7.B16, V7.B16
-	WORD $0x4fafe8fb // sdot v27.4s, v7.16b, v15.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fb0937b // fmul v27.4s, v27.4s, v16.s[1]
-	FMOVD 8(R1), F19
-	VSHL $4, V19.B16, V19.B16
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e73101d // saddw v29.4s, v0.4s, v19.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 32(R11), F31
-	WORD $0x6e3fdfbd // fmul v29.4s, v29.4s, v31.4s
-	WORD $0x4e3dce84 // fmla v4.4s, v20.4s, v29.4s
-	FMOVD 24(R1), F6
-	VSHL $4, V6.B16, V6.B16
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
-	WORD $0x0e661019 // saddw v25.4s, v0.4s, v6.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 32(R11), F23
-	WORD $0x6e37df39 // fmul v25.4s, v25.4s, v23.4s
-	WORD $0x4e39cf64 // fmla v4.4s, v27.4s, v25.4s
-	FMOVD 8(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
-	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 96(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	WORD $0x4f915124 // fmls v4.4s, v9.4s, v17.s[0]
-	FMOVD 24(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
-	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 96(R11), F13
-	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
-	WORD $0x4fb15184 // fmls v4.4s, v12.4s, v17.s[1]
-	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F21
-	FMOVQ 112(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4f8ee2d5 // sdot v21.4s, v22.16b, v14.4b[0]
-	FMOVQ 112(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4faee315 // sdot v21.4s, v24.16b, v14.4b[1]
-	FMOVQ 112(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4f8eeb55 // sdot v21.4s, v26.16b, v14.4b[2]
-	FMOVQ 112(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	WORD $0x4faeebd5 // sdot v21.4s, v30.16b, v14.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
-	FMOVQ 0(R10), F18
-	FMOVQ 176(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4f8fe392 // sdot v18.4s, v28.16b, v15.4b[0]
-	FMOVQ 176(R1), F7
-	VUSHR $2, V7.B16, V7.B16
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4fafe0f2 // sdot v18.4s, v7.16b, v15.4b[1]
-	FMOVQ 176(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4f8febf2 // sdot v18.4s, v31.16b, v15.4b[2]
-	FMOVQ 176(R1), F20
-	VUSHR $6, V20.B16, V20.B16
-	WORD $0x4fafea92 // sdot v18.4s, v20.16b, v15.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fb09252 // fmul v18.4s, v18.4s, v16.s[1]
-	WORD $0x4e73101d // saddw2 v29.4s, v0.4s, v19.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 48(R11), F23
-	WORD $0x6e37dfbd // fmul v29.4s, v29.4s, v23.4s
-	WORD $0x4e3dcea5 // fmla v5.4s, v21.4s, v29.4s
-	WORD $0x4e66101b // saddw2 v27.4s, v0.4s, v6.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 48(R11), F25
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	WORD $0x4e3bce45 // fmla v5.4s, v18.4s, v27.4s
-	WORD $0x4e68100a // saddw2 v10.4s, v0.4s, v8.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 112(R11), F9
-	WORD $0x6e29dd4a // fmul v10.4s, v10.4s, v9.4s
-	WORD $0x4f915145 // fmls v5.4s, v10.4s, v17.s[0]
-	WORD $0x4e6b100d // saddw2 v13.4s, v0.4s, v11.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 112(R11), F12
-	WORD $0x6e2cddad // fmul v13.4s, v13.4s, v12.4s
-	WORD $0x4fb151a5 // fmls v5.4s, v13.4s, v17.s[1]
-	FMOVQ 64(R2), F22
-	FMOVQ 80(R2), F24
-	FMOVQ 96(R2), F26
-	FMOVD 112(R2), F30
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F28
-	FMOVQ 192(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4f96e0fc // sdot v28.4s, v7.16b, v22.4b[0]
-	FMOVQ 192(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4fb6e3fc // sdot v28.4s, v31.16b, v22.4b[1]
-	FMOVQ 192(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4f96ea9c // sdot v28.4s, v20.16b, v22.4b[2]
-	FMOVQ 192(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	WORD $0x4fb6ea7c // sdot v28.4s, v19.16b, v22.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f9a939c // fmul v28.4s, v28.4s, v26.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 256(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4f98e2b7 // sdot v23.4s, v21.16b, v24.4b[0]
-	FMOVQ 256(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4fb8e3b7 // sdot v23.4s, v29.16b, v24.4b[1]
-	FMOVQ 256(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4f98e8d7 // sdot v23.4s, v6.16b, v24.4b[2]
-	FMOVQ 256(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	WORD $0x4fb8eb37 // sdot v23.4s, v25.16b, v24.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fba92f7 // fmul v23.4s, v23.4s, v26.s[1]
-	FMOVD 32(R1), F18
-	VSHL $4, V18.B16, V18.B16
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
-	WORD $0x0e72101b // saddw v27.4s, v0.4s, v18.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 0(R11), F8
-	WORD $0x6e28df7b // fmul v27.4s, v27.4s, v8.4s
-	WORD $0x4e3bcf82 // fmla v2.4s, v28.4s, v27.4s
-	FMOVD 48(R1), F9
-	VSHL $4, V9.B16, V9.B16
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
-	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 0(R11), F11
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
-	WORD $0x4e2acee2 // fmla v2.4s, v23.4s, v10.4s
-	FMOVD 32(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c100d // saddw v13.4s, v0.4s, v12.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 64(R11), F14
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	WORD $0x4f9e51a2 // fmls v2.4s, v13.4s, v30.s[0]
-	FMOVD 48(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 64(R11), F17
-	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	WORD $0x4fbe5202 // fmls v2.4s, v16.4s, v30.s[1]
-	FMOVQ 0(R10), F7
-	FMOVQ 208(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4f96e3e7 // sdot v7.4s, v31.16b, v22.4b[0]
-	FMOVQ 208(R1), F20
-	VUSHR $2, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4fb6e287 // sdot v7.4s, v20.16b, v22.4b[1]
-	FMOVQ 208(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4f96ea67 // sdot v7.4s, v19.16b, v22.4b[2]
-	FMOVQ 208(R1), F21
-	VUSHR $6, V21.B16, V21.B16
-	WORD $0x4fb6eaa7 // sdot v7.4s, v21.16b, v22.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4f9a90e7 // fmul v7.4s, v7.4s, v26.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 272(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4f98e0dd // sdot v29.4s, v6.16b, v24.4b[0]
-	FMOVQ 272(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4fb8e33d // sdot v29.4s, v25.16b, v24.4b[1]
-	FMOVQ 272(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4f98e91d // sdot v29.4s, v8.16b, v24.4b[2]
-	FMOVQ 272(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	WORD $0x4fb8eb9d // sdot v29.4s, v28.16b, v24.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fba93bd // fmul v29.4s, v29.4s, v26.s[1]
-	WORD $0x4e72101b // saddw2 v27.4s, v0.4s, v18.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 16(R11), F11
-	WORD $0x6e2bdf7b // fmul v27.4s, v27.4s, v11.4s
-	WORD $0x4e3bcce3 // fmla v3.4s, v7.4s, v27.4s
-	WORD $0x4e691017 // saddw2 v23.4s, v0.4s, v9.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 16(R11), F10
-	WORD $0x6e2adef7 // fmul v23.4s, v23.4s, v10.4s
-	WORD $0x4e37cfa3 // fmla v3.4s, v29.4s, v23.4s
-	WORD $0x4e6c100e // saddw2 v14.4s, v0.4s, v12.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 80(R11), F13
-	WORD $0x6e2dddce // fmul v14.4s, v14.4s, v13.4s
-	WORD $0x4f9e51c3 // fmls v3.4s, v14.4s, v30.s[0]
-	WORD $0x4e6f1011 // saddw2 v17.4s, v0.4s, v15.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 80(R11), F16
-	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
-	WORD $0x4fbe5223 // fmls v3.4s, v17.4s, v30.s[1]
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F31
-	FMOVQ 224(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4f96e29f // sdot v31.4s, v20.16b, v22.4b[0]
-	FMOVQ 224(R1), F19
-	VUSHR $2, V19.B16, V19.B16
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4fb6e27f // sdot v31.4s, v19.16b, v22.4b[1]
-	FMOVQ 224(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4f96eabf // sdot v31.4s, v21.16b, v22.4b[2]
-	FMOVQ 224(R1), F6
-	VUSHR $6, V6.B16, V6.B16
-	WORD $0x4fb6e8df // sdot v31.4s, v6.16b, v22.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f9a93ff // fmul v31.4s, v31.4s, v26.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 288(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4f98e119 // sdot v25.4s, v8.16b, v24.4b[0]
-	FMOVQ 288(R1), F28
-	VUSHR $2, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4fb8e399 // sdot v25.4s, v28.16b, v24.4b[1]
-	FMOVQ 288(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4f98ea59 // sdot v25.4s, v18.16b, v24.4b[2]
-	FMOVQ 288(R1), F11
-	VUSHR $6, V11.B16, V11.B16
-	WORD $0x4fb8e979 // sdot v25.4s, v11.16b, v24.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fba9339 // fmul v25.4s, v25.4s, v26.s[1]
-	FMOVD 40(R1), F7
-	VSHL $4, V7.B16, V7.B16
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e67101b // saddw v27.4s, v0.4s, v7.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 32(R11), F9
-	WORD $0x6e29df7b // fmul v27.4s, v27.4s, v9.4s
-	WORD $0x4e3bcfe4 // fmla v4.4s, v31.4s, v27.4s
-	FMOVD 56(R1), F10
-	VSHL $4, V10.B16, V10.B16
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a101d // saddw v29.4s, v0.4s, v10.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 32(R11), F23
-	WORD $0x6e37dfbd // fmul v29.4s, v29.4s, v23.4s
-	WORD $0x4e3dcf24 // fmla v4.4s, v25.4s, v29.4s
-	FMOVD 40(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c100d // saddw v13.4s, v0.4s, v12.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 96(R11), F14
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	WORD $0x4f9e51a4 // fmls v4.4s, v13.4s, v30.s[0]
-	FMOVD 56(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 96(R11), F17
-	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	WORD $0x4fbe5204 // fmls v4.4s, v16.4s, v30.s[1]
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F20
-	FMOVQ 240(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4f96e274 // sdot v20.4s, v19.16b, v22.4b[0]
-	FMOVQ 240(R1), F21
-	VUSHR $2, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4fb6e2b4 // sdot v20.4s, v21.16b, v22.4b[1]
-	FMOVQ 240(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4f96e8d4 // sdot v20.4s, v6.16b, v22.4b[2]
-	FMOVQ 240(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	WORD $0x4fb6e914 // sdot v20.4s, v8.16b, v22.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f9a9294 // fmul v20.4s, v20.4s, v26.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 304(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4f98e25c // sdot v28.4s, v18.16b, v24.4b[0]
-	FMOVQ 304(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4fb8e17c // sdot v28.4s, v11.16b, v24.4b[1]
-	FMOVQ 304(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4f98e93c // sdot v28.4s, v9.16b, v24.4b[2]
-	FMOVQ 304(R1), F31
-	VUSHR $6, V31.B16, V31.B16
-	WORD $0x4fb8ebfc // sdot v28.4s, v31.16b, v24.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fba939c // fmul v28.4s, v28.4s, v26.s[1]
-	WORD $0x4e67101b // saddw2 v27.4s, v0.4s, v7.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 48(R11), F23
-	WORD $0x6e37df7b // fmul v27.4s, v27.4s, v23.4s
-	WORD $0x4e3bce85 // fmla v5.4s, v20.4s, v27.4s
-	WORD $0x4e6a1019 // saddw2 v25.4s, v0.4s, v10.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 48(R11), F29
-	WORD $0x6e3ddf39 // fmul v25.4s, v25.4s, v29.4s
-	WORD $0x4e39cf85 // fmla v5.4s, v28.4s, v25.4s
-	WORD $0x4e6c100e // saddw2 v14.4s, v0.4s, v12.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 112(R11), F13
-	WORD $0x6e2dddce // fmul v14.4s, v14.4s, v13.4s
-	WORD $0x4f9e51c5 // fmls v5.4s, v14.4s, v30.s[0]
-	WORD $0x4e6f1011 // saddw2 v17.4s, v0.4s, v15.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 112(R11), F16
-	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
-	WORD $0x4fbe5225 // fmls v5.4s, v17.4s, v30.s[1]
-	ADD $320, R1
-	ADD $128, R2
-	SUBS $2, R4
-	BNE pair54
-	SUBS $1, R9
-	BNE block53
-	FMOVQ F2, 0(R14)
-	FMOVQ F3, 16(R14)
-	FMOVQ F4, 32(R14)
-	FMOVQ F5, 48(R14)
+row50:
+	FSTPQ (F1, F1), 0(R14)
+	FSTPQ (F1, F1), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row52
+	BNE row50
+	MOVD R6, R1
+	MOVD 40(R0), R9
+bunch51:
+	MOVD $8, R4
+	CMP R4, R9
+	CSEL LT, R9, R4, R4
+	MOVD R4, R24
+	ADD $256, R11, R23
+pair52:
+	FMOVQ 64(R1), F2
+	FMOVQ 128(R1), F3
+	FSTPQ (F2, F3), 64(R23)
+	FMOVQ 192(R1), F4
+	FMOVQ 256(R1), F5
+	FSTPQ (F4, F5), 96(R23)
+	FMOVQ 320(R1), F6
+	FMOVQ 384(R1), F7
+	FSTPQ (F6, F7), 128(R23)
+	FMOVQ 448(R1), F8
+	FMOVQ 512(R1), F9
+	FSTPQ (F8, F9), 160(R23)
+	FMOVD 0(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVQ 80(R1), F11
+	FMOVQ 144(R1), F12
+	FSTPQ (F11, F12), 192(R23)
+	FMOVQ 208(R1), F13
+	FMOVQ 272(R1), F14
+	FSTPQ (F13, F14), 224(R23)
+	FMOVQ 336(R1), F15
+	FMOVQ 400(R1), F16
+	FSTPQ (F15, F16), 256(R23)
+	FMOVQ 464(R1), F17
+	FMOVQ 528(R1), F18
+	FSTPQ (F17, F18), 288(R23)
+	FMOVD 8(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	FSTPQ (F10, F19), 0(R23)
+	FMOVQ 96(R1), F20
+	FMOVQ 160(R1), F21
+	FSTPQ (F20, F21), 320(R23)
+	FMOVQ 224(R1), F22
+	FMOVQ 288(R1), F23
+	FSTPQ (F22, F23), 352(R23)
+	FMOVQ 352(R1), F24
+	FMOVQ 416(R1), F25
+	FSTPQ (F24, F25), 384(R23)
+	FMOVQ 480(R1), F26
+	FMOVQ 544(R1), F27
+	FSTPQ (F26, F27), 416(R23)
+	FMOVD 16(R1), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	FMOVQ 112(R1), F29
+	FMOVQ 176(R1), F30
+	FSTPQ (F29, F30), 448(R23)
+	FMOVQ 240(R1), F31
+	FMOVQ 304(R1), F1
+	FSTPQ (F31, F1), 480(R23)
+	FMOVQ 368(R1), F2
+	FMOVQ 432(R1), F3
+	FSTPQ (F2, F3), 512(R23)
+	FMOVQ 496(R1), F4
+	FMOVQ 560(R1), F5
+	FSTPQ (F4, F5), 544(R23)
+	FMOVD 24(R1), F6
+	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
+	FSTPQ (F28, F6), 32(R23)
+	ADD $576, R23
+	SUBS $1, R4
+	BEQ last53
+	FMOVQ 576(R1), F7
+	FMOVQ 640(R1), F8
+	FSTPQ (F7, F8), 64(R23)
+	FMOVQ 704(R1), F9
+	FMOVQ 768(R1), F11
+	FSTPQ (F9, F11), 96(R23)
+	FMOVQ 832(R1), F12
+	FMOVQ 896(R1), F13
+	FSTPQ (F12, F13), 128(R23)
+	FMOVQ 960(R1), F14
+	FMOVQ 1024(R1), F15
+	FSTPQ (F14, F15), 160(R23)
+	FMOVD 32(R1), F16
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	FMOVQ 592(R1), F17
+	FMOVQ 656(R1), F18
+	FSTPQ (F17, F18), 192(R23)
+	FMOVQ 720(R1), F10
+	FMOVQ 784(R1), F19
+	FSTPQ (F10, F19), 224(R23)
+	FMOVQ 848(R1), F20
+	FMOVQ 912(R1), F21
+	FSTPQ (F20, F21), 256(R23)
+	FMOVQ 976(R1), F22
+	FMOVQ 1040(R1), F23
+	FSTPQ (F22, F23), 288(R23)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FSTPQ (F16, F24), 0(R23)
+	FMOVQ 608(R1), F25
+	FMOVQ 672(R1), F26
+	FSTPQ (F25, F26), 320(R23)
+	FMOVQ 736(R1), F27
+	FMOVQ 800(R1), F29
+	FSTPQ (F27, F29), 352(R23)
+	FMOVQ 864(R1), F30
+	FMOVQ 928(R1), F31
+	FSTPQ (F30, F31), 384(R23)
+	FMOVQ 992(R1), F1
+	FMOVQ 1056(R1), F2
+	FSTPQ (F1, F2), 416(R23)
+	FMOVD 48(R1), F3
+	WORD $0x0e217863 // fcvtl v3.4s, v3.4h
+	FMOVQ 624(R1), F4
+	FMOVQ 688(R1), F5
+	FSTPQ (F4, F5), 448(R23)
+	FMOVQ 752(R1), F28
+	FMOVQ 816(R1), F6
+	FSTPQ (F28, F6), 480(R23)
+	FMOVQ 880(R1), F7
+	FMOVQ 944(R1), F8
+	FSTPQ (F7, F8), 512(R23)
+	FMOVQ 1008(R1), F9
+	FMOVQ 1072(R1), F11
+	FSTPQ (F9, F11), 544(R23)
+	FMOVD 56(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FSTPQ (F3, F12), 32(R23)
+	ADD $576, R23
+	ADD $1088, R1
+	SUBS $1, R4
+	BNE pair52
+last53:
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row54:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F13
+	FMOVQ 16(R14), F14
+	FMOVQ 32(R14), F15
+	FMOVQ 48(R14), F17
+	FMOVQ 0(R20), F18
+	FMOVQ 16(R20), F10
+	FMOVQ 32(R20), F19
+	FMOVQ 48(R20), F20
+	MOVD R13, R21
+	ADD $256, R11, R23
+	MOVD R24, R4
+tile55:
+	FMOVQ 0(R21), F21
+	FMOVQ 16(R21), F22
+	FMOVQ 32(R21), F23
+	FMOVQ 0(R22), F16
+	FMOVQ 16(R22), F24
+	FMOVQ 32(R22), F25
+	FMOVQ 0(R10), F26
+	FMOVQ 0(R10), F27
+	FMOVQ 64(R23), F29
+	WORD $0x4f95e3ba // sdot v26.4s, v29.16b, v21.4b[0]
+	WORD $0x4f90e3bb // sdot v27.4s, v29.16b, v16.4b[0]
+	FMOVQ 80(R23), F30
+	WORD $0x4fb5e3da // sdot v26.4s, v30.16b, v21.4b[1]
+	WORD $0x4fb0e3db // sdot v27.4s, v30.16b, v16.4b[1]
+	FMOVQ 96(R23), F31
+	WORD $0x4f95ebfa // sdot v26.4s, v31.16b, v21.4b[2]
+	WORD $0x4f90ebfb // sdot v27.4s, v31.16b, v16.4b[2]
+	FMOVQ 112(R23), F1
+	WORD $0x4fb5e83a // sdot v26.4s, v1.16b, v21.4b[3]
+	WORD $0x4fb0e83b // sdot v27.4s, v1.16b, v16.4b[3]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4f97935a // fmul v26.4s, v26.4s, v23.s[0]
+	WORD $0x4f99937b // fmul v27.4s, v27.4s, v25.s[0]
+	FMOVQ 0(R10), F2
+	FMOVQ 0(R10), F4
+	FMOVQ 128(R23), F5
+	WORD $0x4f96e0a2 // sdot v2.4s, v5.16b, v22.4b[0]
+	WORD $0x4f98e0a4 // sdot v4.4s, v5.16b, v24.4b[0]
+	FMOVQ 144(R23), F28
+	WORD $0x4fb6e382 // sdot v2.4s, v28.16b, v22.4b[1]
+	WORD $0x4fb8e384 // sdot v4.4s, v28.16b, v24.4b[1]
+	FMOVQ 160(R23), F6
+	WORD $0x4f96e8c2 // sdot v2.4s, v6.16b, v22.4b[2]
+	WORD $0x4f98e8c4 // sdot v4.4s, v6.16b, v24.4b[2]
+	FMOVQ 176(R23), F7
+	WORD $0x4fb6e8e2 // sdot v2.4s, v7.16b, v22.4b[3]
+	WORD $0x4fb8e8e4 // sdot v4.4s, v7.16b, v24.4b[3]
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4fb7105a // fmla v26.4s, v2.4s, v23.s[1]
+	WORD $0x4fb9109b // fmla v27.4s, v4.4s, v25.s[1]
+	FMOVQ 0(R23), F8
+	WORD $0x4e28cf4d // fmla v13.4s, v26.4s, v8.4s
+	WORD $0x4e28cf72 // fmla v18.4s, v27.4s, v8.4s
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F11
+	FMOVQ 192(R23), F3
+	WORD $0x4f95e069 // sdot v9.4s, v3.16b, v21.4b[0]
+	WORD $0x4f90e06b // sdot v11.4s, v3.16b, v16.4b[0]
+	FMOVQ 208(R23), F12
+	WORD $0x4fb5e189 // sdot v9.4s, v12.16b, v21.4b[1]
+	WORD $0x4fb0e18b // sdot v11.4s, v12.16b, v16.4b[1]
+	FMOVQ 224(R23), F29
+	WORD $0x4f95eba9 // sdot v9.4s, v29.16b, v21.4b[2]
+	WORD $0x4f90ebab // sdot v11.4s, v29.16b, v16.4b[2]
+	FMOVQ 240(R23), F30
+	WORD $0x4fb5ebc9 // sdot v9.4s, v30.16b, v21.4b[3]
+	WORD $0x4fb0ebcb // sdot v11.4s, v30.16b, v16.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f979129 // fmul v9.4s, v9.4s, v23.s[0]
+	WORD $0x4f99916b // fmul v11.4s, v11.4s, v25.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F1
+	FMOVQ 256(R23), F5
+	WORD $0x4f96e0bf // sdot v31.4s, v5.16b, v22.4b[0]
+	WORD $0x4f98e0a1 // sdot v1.4s, v5.16b, v24.4b[0]
+	FMOVQ 272(R23), F28
+	WORD $0x4fb6e39f // sdot v31.4s, v28.16b, v22.4b[1]
+	WORD $0x4fb8e381 // sdot v1.4s, v28.16b, v24.4b[1]
+	FMOVQ 288(R23), F6
+	WORD $0x4f96e8df // sdot v31.4s, v6.16b, v22.4b[2]
+	WORD $0x4f98e8c1 // sdot v1.4s, v6.16b, v24.4b[2]
+	FMOVQ 304(R23), F7
+	WORD $0x4fb6e8ff // sdot v31.4s, v7.16b, v22.4b[3]
+	WORD $0x4fb8e8e1 // sdot v1.4s, v7.16b, v24.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d421 // fsub v1.4s, v1.4s, v0.4s
+	WORD $0x4fb713e9 // fmla v9.4s, v31.4s, v23.s[1]
+	WORD $0x4fb9102b // fmla v11.4s, v1.4s, v25.s[1]
+	FMOVQ 16(R23), F2
+	WORD $0x4e22cd2e // fmla v14.4s, v9.4s, v2.4s
+	WORD $0x4e22cd6a // fmla v10.4s, v11.4s, v2.4s
+	FMOVQ 0(R10), F4
+	FMOVQ 0(R10), F26
+	FMOVQ 320(R23), F27
+	WORD $0x4f95e364 // sdot v4.4s, v27.16b, v21.4b[0]
+	WORD $0x4f90e37a // sdot v26.4s, v27.16b, v16.4b[0]
+	FMOVQ 336(R23), F8
+	WORD $0x4fb5e104 // sdot v4.4s, v8.16b, v21.4b[1]
+	WORD $0x4fb0e11a // sdot v26.4s, v8.16b, v16.4b[1]
+	FMOVQ 352(R23), F3
+	WORD $0x4f95e864 // sdot v4.4s, v3.16b, v21.4b[2]
+	WORD $0x4f90e87a // sdot v26.4s, v3.16b, v16.4b[2]
+	FMOVQ 368(R23), F12
+	WORD $0x4fb5e984 // sdot v4.4s, v12.16b, v21.4b[3]
+	WORD $0x4fb0e99a // sdot v26.4s, v12.16b, v16.4b[3]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f979084 // fmul v4.4s, v4.4s, v23.s[0]
+	WORD $0x4f99935a // fmul v26.4s, v26.4s, v25.s[0]
+	FMOVQ 0(R10), F29
+	FMOVQ 0(R10), F30
+	FMOVQ 384(R23), F5
+	WORD $0x4f96e0bd // sdot v29.4s, v5.16b, v22.4b[0]
+	WORD $0x4f98e0be // sdot v30.4s, v5.16b, v24.4b[0]
+	FMOVQ 400(R23), F28
+	WORD $0x4fb6e39d // sdot v29.4s, v28.16b, v22.4b[1]
+	WORD $0x4fb8e39e // sdot v30.4s, v28.16b, v24.4b[1]
+	FMOVQ 416(R23), F6
+	WORD $0x4f96e8dd // sdot v29.4s, v6.16b, v22.4b[2]
+	WORD $0x4f98e8de // sdot v30.4s, v6.16b, v24.4b[2]
+	FMOVQ 432(R23), F7
+	WORD $0x4fb6e8fd // sdot v29.4s, v7.16b, v22.4b[3]
+	WORD $0x4fb8e8fe // sdot v30.4s, v7.16b, v24.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fb713a4 // fmla v4.4s, v29.4s, v23.s[1]
+	WORD $0x4fb913da // fmla v26.4s, v30.4s, v25.s[1]
+	FMOVQ 32(R23), F31
+	WORD $0x4e3fcc8f // fmla v15.4s, v4.4s, v31.4s
+	WORD $0x4e3fcf53 // fmla v19.4s, v26.4s, v31.4s
+	FMOVQ 0(R10), F1
+	FMOVQ 0(R10), F9
+	FMOVQ 448(R23), F11
+	WORD $0x4f95e161 // sdot v1.4s, v11.16b, v21.4b[0]
+	WORD $0x4f90e169 // sdot v9.4s, v11.16b, v16.4b[0]
+	FMOVQ 464(R23), F2
+	WORD $0x4fb5e041 // sdot v1.4s, v2.16b, v21.4b[1]
+	WORD $0x4fb0e049 // sdot v9.4s, v2.16b, v16.4b[1]
+	FMOVQ 480(R23), F27
+	WORD $0x4f95eb61 // sdot v1.4s, v27.16b, v21.4b[2]
+	WORD $0x4f90eb69 // sdot v9.4s, v27.16b, v16.4b[2]
+	FMOVQ 496(R23), F8
+	WORD $0x4fb5e901 // sdot v1.4s, v8.16b, v21.4b[3]
+	WORD $0x4fb0e909 // sdot v9.4s, v8.16b, v16.4b[3]
+	WORD $0x4ea0d421 // fsub v1.4s, v1.4s, v0.4s
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f979021 // fmul v1.4s, v1.4s, v23.s[0]
+	WORD $0x4f999129 // fmul v9.4s, v9.4s, v25.s[0]
+	FMOVQ 0(R10), F3
+	FMOVQ 0(R10), F12
+	FMOVQ 512(R23), F5
+	WORD $0x4f96e0a3 // sdot v3.4s, v5.16b, v22.4b[0]
+	WORD $0x4f98e0ac // sdot v12.4s, v5.16b, v24.4b[0]
+	FMOVQ 528(R23), F28
+	WORD $0x4fb6e383 // sdot v3.4s, v28.16b, v22.4b[1]
+	WORD $0x4fb8e38c // sdot v12.4s, v28.16b, v24.4b[1]
+	FMOVQ 544(R23), F6
+	WORD $0x4f96e8c3 // sdot v3.4s, v6.16b, v22.4b[2]
+	WORD $0x4f98e8cc // sdot v12.4s, v6.16b, v24.4b[2]
+	FMOVQ 560(R23), F7
+	WORD $0x4fb6e8e3 // sdot v3.4s, v7.16b, v22.4b[3]
+	WORD $0x4fb8e8ec // sdot v12.4s, v7.16b, v24.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fb71061 // fmla v1.4s, v3.4s, v23.s[1]
+	WORD $0x4fb91189 // fmla v9.4s, v12.4s, v25.s[1]
+	FMOVQ 48(R23), F29
+	WORD $0x4e3dcc31 // fmla v17.4s, v1.4s, v29.4s
+	WORD $0x4e3dcd34 // fmla v20.4s, v9.4s, v29.4s
+	ADD $64, R22
+	ADD $64, R21
+	ADD $576, R23
+	SUBS $1, R4
+	BNE tile55
+	FSTPQ (F13, F14), 0(R14)
+	FSTPQ (F15, F17), 32(R14)
+	FSTPQ (F18, F10), 0(R20)
+	FSTPQ (F19, F20), 32(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row54
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch51
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel51
+	BNE panel49
 	RET
 
-// mulQ2_KDot multiplies Q2_K weights with several rows of activations.
-// func mulQ2_KDot(a *panel.Args)
-TEXT ·mulQ2_KDot(SB), 0, $960-8
+// mulQ2_KDotx1 multiplies Q2_K weights with a few rows of activations, one by one.
+// func mulQ2_KDotx1(a *panel.Args)
+TEXT ·mulQ2_KDotx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -6104,1569 +4533,1291 @@ TEXT ·mulQ2_KDot(SB), 0, $960-8
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
 panel56:
-	MOVD R6, R1
 	MOVD 8(R0), R2
-	VEOR V2.B16, V2.B16, V2.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
 row57:
-	FMOVQ F2, 0(R14)
-	FMOVQ F2, 16(R14)
-	FMOVQ F2, 32(R14)
-	FMOVQ F2, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row57
+	MOVD R6, R1
+	MOVD R13, R2
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
 	MOVD 40(R0), R9
 	LSR $3, R9
 block58:
-	FMOVD 0(R1), F3
-	WORD $0x0e217863 // fcvtl v3.4s, v3.4h
-	FMOVQ F3, 0(R11)
-	FMOVD 8(R1), F4
-	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	FMOVQ F4, 16(R11)
-	FMOVD 16(R1), F5
-	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 32(R11)
-	FMOVD 24(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 48(R11)
-	FMOVD 32(R1), F7
+	FMOVQ 32(R10), F6
+	FMOVD 0(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 64(R11)
-	FMOVD 40(R1), F8
+	FMOVD 8(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 80(R11)
-	FMOVD 48(R1), F9
+	FSTPQ (F7, F8), 0(R11)
+	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
+	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
+	FSTPQ (F7, F8), 128(R11)
+	FMOVD 16(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 96(R11)
-	FMOVD 56(R1), F10
+	FMOVD 24(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 112(R11)
+	FSTPQ (F9, F10), 32(R11)
+	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
+	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
+	FSTPQ (F9, F10), 160(R11)
+	FMOVD 32(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVD 40(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FSTPQ (F11, F12), 64(R11)
+	WORD $0x6e26dd6b // fmul v11.4s, v11.4s, v6.4s
+	WORD $0x6e26dd8c // fmul v12.4s, v12.4s, v6.4s
+	FSTPQ (F11, F12), 192(R11)
+	FMOVD 48(R1), F13
+	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
+	FMOVD 56(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FSTPQ (F13, F14), 96(R11)
+	WORD $0x6e26ddad // fmul v13.4s, v13.4s, v6.4s
+	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
+	FSTPQ (F13, F14), 224(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair59:
-	FMOVQ 64(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 384(R11)
-	FMOVQ 64(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 400(R11)
-	FMOVQ 64(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 416(R11)
-	FMOVQ 64(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	FMOVQ F14, 432(R11)
-	FMOVQ 128(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 448(R11)
-	FMOVQ 128(R1), F16
-	VUSHR $2, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 464(R11)
-	FMOVQ 128(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 480(R11)
-	FMOVQ 128(R1), F18
-	VUSHR $6, V18.B16, V18.B16
-	FMOVQ F18, 496(R11)
-	FMOVD 0(R1), F19
-	VSHL $4, V19.B16, V19.B16
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 0(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FMOVQ F20, 128(R11)
-	FMOVD 0(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
-	WORD $0x0e761017 // saddw v23.4s, v0.4s, v22.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 64(R11), F24
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	FMOVQ F23, 256(R11)
-	FMOVD 16(R1), F25
-	VSHL $4, V25.B16, V25.B16
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
-	WORD $0x0e79101a // saddw v26.4s, v0.4s, v25.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 0(R11), F27
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 192(R11)
-	FMOVD 16(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
-	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 64(R11), F30
-	WORD $0x6e3edfbd // fmul v29.4s, v29.4s, v30.4s
-	FMOVQ F29, 320(R11)
-	FMOVQ 80(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 512(R11)
-	FMOVQ 80(R1), F2
-	VUSHR $2, V2.B16, V2.B16
-	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 528(R11)
-	FMOVQ 80(R1), F3
-	VUSHR $4, V3.B16, V3.B16
-	VAND V1.B16, V3.B16, V3.B16
-	FMOVQ F3, 544(R11)
-	FMOVQ 80(R1), F4
-	VUSHR $6, V4.B16, V4.B16
-	FMOVQ F4, 560(R11)
-	FMOVQ 144(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 576(R11)
-	FMOVQ 144(R1), F6
-	VUSHR $2, V6.B16, V6.B16
-	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ F6, 592(R11)
-	FMOVQ 144(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 608(R11)
-	FMOVQ 144(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	FMOVQ F8, 624(R11)
-	WORD $0x4e731009 // saddw2 v9.4s, v0.4s, v19.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 16(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ F9, 144(R11)
-	WORD $0x4e76100b // saddw2 v11.4s, v0.4s, v22.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 80(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	FMOVQ F11, 272(R11)
-	WORD $0x4e79100d // saddw2 v13.4s, v0.4s, v25.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 16(R11), F14
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 208(R11)
-	WORD $0x4e7c100f // saddw2 v15.4s, v0.4s, v28.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 80(R11), F16
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	FMOVQ F15, 336(R11)
-	FMOVQ 96(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 640(R11)
-	FMOVQ 96(R1), F18
-	VUSHR $2, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ F18, 656(R11)
-	FMOVQ 96(R1), F21
-	VUSHR $4, V21.B16, V21.B16
+	FMOVQ 0(R2), F15
+	FMOVQ 16(R2), F16
+	FMOVQ 32(R2), F17
+	FMOVD 48(R2), F18
+	FMOVQ 0(R10), F19
+	FMOVQ 64(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4f8fe293 // sdot v19.4s, v20.16b, v15.4b[0]
+	FMOVQ 64(R1), F21
+	VUSHR $2, V21.B16, V21.B16
 	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 672(R11)
-	FMOVQ 96(R1), F20
-	VUSHR $6, V20.B16, V20.B16
-	FMOVQ F20, 688(R11)
-	FMOVQ 160(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 704(R11)
-	FMOVQ 160(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 720(R11)
-	FMOVQ 160(R1), F27
+	WORD $0x4fafe2b3 // sdot v19.4s, v21.16b, v15.4b[1]
+	FMOVQ 64(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4f8fead3 // sdot v19.4s, v22.16b, v15.4b[2]
+	FMOVQ 64(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	WORD $0x4fafeaf3 // sdot v19.4s, v23.16b, v15.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f919273 // fmul v19.4s, v19.4s, v17.s[0]
+	FMOVQ 0(R10), F24
+	FMOVQ 128(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4f90e338 // sdot v24.4s, v25.16b, v16.4b[0]
+	FMOVQ 128(R1), F26
+	VUSHR $2, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4fb0e358 // sdot v24.4s, v26.16b, v16.4b[1]
+	FMOVQ 128(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 736(R11)
-	FMOVQ 160(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	FMOVQ F26, 752(R11)
-	FMOVD 8(R1), F30
-	VSHL $4, V30.B16, V30.B16
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
-	WORD $0x0e7e101d // saddw v29.4s, v0.4s, v30.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 32(R11), F31
-	WORD $0x6e3fdfbd // fmul v29.4s, v29.4s, v31.4s
-	FMOVQ F29, 160(R11)
-	FMOVD 8(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	WORD $0x2f08a442 // ushll v2.8h, v2.8b, #0
-	WORD $0x0e621003 // saddw v3.4s, v0.4s, v2.4h
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	FMOVQ 96(R11), F4
-	WORD $0x6e24dc63 // fmul v3.4s, v3.4s, v4.4s
-	FMOVQ F3, 288(R11)
-	FMOVD 24(R1), F5
-	VSHL $4, V5.B16, V5.B16
-	VUSHR $4, V5.B16, V5.B16
-	WORD $0x2f08a4a5 // ushll v5.8h, v5.8b, #0
-	WORD $0x0e651006 // saddw v6.4s, v0.4s, v5.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 32(R11), F7
-	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
-	FMOVQ F6, 224(R11)
-	FMOVD 24(R1), F8
+	WORD $0x4f90eb78 // sdot v24.4s, v27.16b, v16.4b[2]
+	FMOVQ 128(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	WORD $0x4fb0eb98 // sdot v24.4s, v28.16b, v16.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fb19318 // fmul v24.4s, v24.4s, v17.s[1]
+	FMOVD 0(R1), F29
+	VSHL $4, V29.B16, V29.B16
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
+	FMOVQ 128(R11), F31
+	FMOVQ 0(R11), F7
+	WORD $0x4e27cfdf // fmla v31.4s, v30.4s, v7.4s
+	WORD $0x4e3fce62 // fmla v2.4s, v19.4s, v31.4s
+	FMOVD 16(R1), F8
+	VSHL $4, V8.B16, V8.B16
 	VUSHR $4, V8.B16, V8.B16
 	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
-	WORD $0x0e681013 // saddw v19.4s, v0.4s, v8.4h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 96(R11), F10
-	WORD $0x6e2ade73 // fmul v19.4s, v19.4s, v10.4s
-	FMOVQ F19, 352(R11)
-	FMOVQ 112(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 768(R11)
-	FMOVQ 112(R1), F22
-	VUSHR $2, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ F22, 784(R11)
-	FMOVQ 112(R1), F12
+	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
+	FMOVQ 128(R11), F10
+	FMOVQ 0(R11), F11
+	WORD $0x4e2bcd2a // fmla v10.4s, v9.4s, v11.4s
+	WORD $0x4e2acf02 // fmla v2.4s, v24.4s, v10.4s
+	FMOVD 0(R1), F12
 	VUSHR $4, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 800(R11)
-	FMOVQ 112(R1), F11
-	VUSHR $6, V11.B16, V11.B16
-	FMOVQ F11, 816(R11)
-	FMOVQ 176(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 832(R11)
-	FMOVQ 176(R1), F14
-	VUSHR $2, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 848(R11)
-	FMOVQ 176(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 864(R11)
-	FMOVQ 176(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	FMOVQ F28, 880(R11)
-	WORD $0x4e7e1010 // saddw2 v16.4s, v0.4s, v30.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 48(R11), F15
-	WORD $0x6e2fde10 // fmul v16.4s, v16.4s, v15.4s
-	FMOVQ F16, 176(R11)
-	WORD $0x4e621011 // saddw2 v17.4s, v0.4s, v2.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 112(R11), F18
-	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
-	FMOVQ F17, 304(R11)
-	WORD $0x4e651015 // saddw2 v21.4s, v0.4s, v5.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 48(R11), F20
-	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
-	FMOVQ F21, 240(R11)
-	WORD $0x4e681018 // saddw2 v24.4s, v0.4s, v8.8h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 112(R11), F23
-	WORD $0x6e37df18 // fmul v24.4s, v24.4s, v23.4s
-	FMOVQ F24, 368(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair61:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F27
-	FMOVQ 16(R13), F26
-	FMOVQ 32(R13), F31
-	FMOVD 48(R13), F29
-	FMOVQ 0(R20), F4
-	FMOVQ 16(R20), F3
-	FMOVQ 32(R20), F7
-	FMOVD 48(R20), F6
-	FMOVQ 0(R10), F10
-	FMOVQ 0(R10), F19
-	FMOVQ 384(R11), F9
-	WORD $0x4f9be12a // sdot v10.4s, v9.16b, v27.4b[0]
-	WORD $0x4f84e133 // sdot v19.4s, v9.16b, v4.4b[0]
-	FMOVQ 400(R11), F22
-	WORD $0x4fbbe2ca // sdot v10.4s, v22.16b, v27.4b[1]
-	WORD $0x4fa4e2d3 // sdot v19.4s, v22.16b, v4.4b[1]
-	FMOVQ 416(R11), F12
-	WORD $0x4f9be98a // sdot v10.4s, v12.16b, v27.4b[2]
-	WORD $0x4f84e993 // sdot v19.4s, v12.16b, v4.4b[2]
-	FMOVQ 432(R11), F11
-	WORD $0x4fbbe96a // sdot v10.4s, v11.16b, v27.4b[3]
-	WORD $0x4fa4e973 // sdot v19.4s, v11.16b, v4.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f9f914a // fmul v10.4s, v10.4s, v31.s[0]
-	WORD $0x4f879273 // fmul v19.4s, v19.4s, v7.s[0]
+	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
+	WORD $0x0e6c100d // saddw v13.4s, v0.4s, v12.4h
+	FMOVQ 192(R11), F14
+	FMOVQ 64(R11), F6
+	WORD $0x4e26cdae // fmla v14.4s, v13.4s, v6.4s
+	WORD $0x4f9251c2 // fmls v2.4s, v14.4s, v18.s[0]
+	FMOVD 16(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
+	FMOVQ 192(R11), F22
+	FMOVQ 64(R11), F23
+	WORD $0x4e37ceb6 // fmla v22.4s, v21.4s, v23.4s
+	WORD $0x4fb252c2 // fmls v2.4s, v22.4s, v18.s[1]
+	PRFM 1024(R1), PLDL1KEEP
 	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F14
-	FMOVQ 448(R11), F13
-	WORD $0x4f9ae1b9 // sdot v25.4s, v13.16b, v26.4b[0]
-	WORD $0x4f83e1ae // sdot v14.4s, v13.16b, v3.4b[0]
-	FMOVQ 464(R11), F28
-	WORD $0x4fbae399 // sdot v25.4s, v28.16b, v26.4b[1]
-	WORD $0x4fa3e38e // sdot v14.4s, v28.16b, v3.4b[1]
-	FMOVQ 480(R11), F30
-	WORD $0x4f9aebd9 // sdot v25.4s, v30.16b, v26.4b[2]
-	WORD $0x4f83ebce // sdot v14.4s, v30.16b, v3.4b[2]
-	FMOVQ 496(R11), F15
-	WORD $0x4fbae9f9 // sdot v25.4s, v15.16b, v26.4b[3]
-	WORD $0x4fa3e9ee // sdot v14.4s, v15.16b, v3.4b[3]
+	FMOVQ 80(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4f8fe359 // sdot v25.4s, v26.16b, v15.4b[0]
+	FMOVQ 80(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4fafe379 // sdot v25.4s, v27.16b, v15.4b[1]
+	FMOVQ 80(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4f8feb99 // sdot v25.4s, v28.16b, v15.4b[2]
+	FMOVQ 80(R1), F30
+	VUSHR $6, V30.B16, V30.B16
+	WORD $0x4fafebd9 // sdot v25.4s, v30.16b, v15.4b[3]
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fbf9339 // fmul v25.4s, v25.4s, v31.s[1]
-	WORD $0x4fa791ce // fmul v14.4s, v14.4s, v7.s[1]
-	FMOVQ 0(R14), F16
-	FMOVQ 0(R21), F2
-	FMOVQ 128(R11), F18
-	WORD $0x4e32cd50 // fmla v16.4s, v10.4s, v18.4s
-	WORD $0x4e32ce62 // fmla v2.4s, v19.4s, v18.4s
-	FMOVQ 192(R11), F17
-	WORD $0x4e31cf30 // fmla v16.4s, v25.4s, v17.4s
-	WORD $0x4e31cdc2 // fmla v2.4s, v14.4s, v17.4s
-	FMOVQ 256(R11), F5
-	WORD $0x4f9d50b0 // fmls v16.4s, v5.4s, v29.s[0]
-	WORD $0x4f8650a2 // fmls v2.4s, v5.4s, v6.s[0]
-	FMOVQ 320(R11), F20
-	WORD $0x4fbd5290 // fmls v16.4s, v20.4s, v29.s[1]
-	WORD $0x4fa65282 // fmls v2.4s, v20.4s, v6.s[1]
-	FMOVQ F16, 0(R14)
-	FMOVQ F2, 0(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F8
-	FMOVQ 512(R11), F23
-	WORD $0x4f9be2f5 // sdot v21.4s, v23.16b, v27.4b[0]
-	WORD $0x4f84e2e8 // sdot v8.4s, v23.16b, v4.4b[0]
-	FMOVQ 528(R11), F24
-	WORD $0x4fbbe315 // sdot v21.4s, v24.16b, v27.4b[1]
-	WORD $0x4fa4e308 // sdot v8.4s, v24.16b, v4.4b[1]
-	FMOVQ 544(R11), F9
-	WORD $0x4f9be935 // sdot v21.4s, v9.16b, v27.4b[2]
-	WORD $0x4f84e928 // sdot v8.4s, v9.16b, v4.4b[2]
-	FMOVQ 560(R11), F22
-	WORD $0x4fbbead5 // sdot v21.4s, v22.16b, v27.4b[3]
-	WORD $0x4fa4eac8 // sdot v8.4s, v22.16b, v4.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f9f92b5 // fmul v21.4s, v21.4s, v31.s[0]
-	WORD $0x4f879108 // fmul v8.4s, v8.4s, v7.s[0]
-	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F11
-	FMOVQ 576(R11), F13
-	WORD $0x4f9ae1ac // sdot v12.4s, v13.16b, v26.4b[0]
-	WORD $0x4f83e1ab // sdot v11.4s, v13.16b, v3.4b[0]
-	FMOVQ 592(R11), F28
-	WORD $0x4fbae38c // sdot v12.4s, v28.16b, v26.4b[1]
-	WORD $0x4fa3e38b // sdot v11.4s, v28.16b, v3.4b[1]
-	FMOVQ 608(R11), F30
-	WORD $0x4f9aebcc // sdot v12.4s, v30.16b, v26.4b[2]
-	WORD $0x4f83ebcb // sdot v11.4s, v30.16b, v3.4b[2]
-	FMOVQ 624(R11), F15
-	WORD $0x4fbae9ec // sdot v12.4s, v15.16b, v26.4b[3]
-	WORD $0x4fa3e9eb // sdot v11.4s, v15.16b, v3.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fbf918c // fmul v12.4s, v12.4s, v31.s[1]
-	WORD $0x4fa7916b // fmul v11.4s, v11.4s, v7.s[1]
-	FMOVQ 16(R14), F10
-	FMOVQ 16(R21), F19
-	FMOVQ 144(R11), F18
-	WORD $0x4e32ceaa // fmla v10.4s, v21.4s, v18.4s
-	WORD $0x4e32cd13 // fmla v19.4s, v8.4s, v18.4s
-	FMOVQ 208(R11), F25
-	WORD $0x4e39cd8a // fmla v10.4s, v12.4s, v25.4s
-	WORD $0x4e39cd73 // fmla v19.4s, v11.4s, v25.4s
-	FMOVQ 272(R11), F14
-	WORD $0x4f9d51ca // fmls v10.4s, v14.4s, v29.s[0]
-	WORD $0x4f8651d3 // fmls v19.4s, v14.4s, v6.s[0]
-	FMOVQ 336(R11), F17
-	WORD $0x4fbd522a // fmls v10.4s, v17.4s, v29.s[1]
-	WORD $0x4fa65233 // fmls v19.4s, v17.4s, v6.s[1]
-	FMOVQ F10, 16(R14)
-	FMOVQ F19, 16(R21)
-	FMOVQ 0(R10), F5
-	FMOVQ 0(R10), F20
-	FMOVQ 640(R11), F16
-	WORD $0x4f9be205 // sdot v5.4s, v16.16b, v27.4b[0]
-	WORD $0x4f84e214 // sdot v20.4s, v16.16b, v4.4b[0]
-	FMOVQ 656(R11), F2
-	WORD $0x4fbbe045 // sdot v5.4s, v2.16b, v27.4b[1]
-	WORD $0x4fa4e054 // sdot v20.4s, v2.16b, v4.4b[1]
-	FMOVQ 672(R11), F23
-	WORD $0x4f9beae5 // sdot v5.4s, v23.16b, v27.4b[2]
-	WORD $0x4f84eaf4 // sdot v20.4s, v23.16b, v4.4b[2]
-	FMOVQ 688(R11), F24
-	WORD $0x4fbbeb05 // sdot v5.4s, v24.16b, v27.4b[3]
-	WORD $0x4fa4eb14 // sdot v20.4s, v24.16b, v4.4b[3]
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f9f90a5 // fmul v5.4s, v5.4s, v31.s[0]
-	WORD $0x4f879294 // fmul v20.4s, v20.4s, v7.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F22
-	FMOVQ 704(R11), F13
-	WORD $0x4f9ae1a9 // sdot v9.4s, v13.16b, v26.4b[0]
-	WORD $0x4f83e1b6 // sdot v22.4s, v13.16b, v3.4b[0]
-	FMOVQ 720(R11), F28
-	WORD $0x4fbae389 // sdot v9.4s, v28.16b, v26.4b[1]
-	WORD $0x4fa3e396 // sdot v22.4s, v28.16b, v3.4b[1]
-	FMOVQ 736(R11), F30
-	WORD $0x4f9aebc9 // sdot v9.4s, v30.16b, v26.4b[2]
-	WORD $0x4f83ebd6 // sdot v22.4s, v30.16b, v3.4b[2]
-	FMOVQ 752(R11), F15
-	WORD $0x4fbae9e9 // sdot v9.4s, v15.16b, v26.4b[3]
-	WORD $0x4fa3e9f6 // sdot v22.4s, v15.16b, v3.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4fbf9129 // fmul v9.4s, v9.4s, v31.s[1]
-	WORD $0x4fa792d6 // fmul v22.4s, v22.4s, v7.s[1]
-	FMOVQ 32(R14), F21
-	FMOVQ 32(R21), F8
-	FMOVQ 160(R11), F18
-	WORD $0x4e32ccb5 // fmla v21.4s, v5.4s, v18.4s
-	WORD $0x4e32ce88 // fmla v8.4s, v20.4s, v18.4s
-	FMOVQ 224(R11), F12
-	WORD $0x4e2ccd35 // fmla v21.4s, v9.4s, v12.4s
-	WORD $0x4e2ccec8 // fmla v8.4s, v22.4s, v12.4s
-	FMOVQ 288(R11), F11
-	WORD $0x4f9d5175 // fmls v21.4s, v11.4s, v29.s[0]
-	WORD $0x4f865168 // fmls v8.4s, v11.4s, v6.s[0]
-	FMOVQ 352(R11), F25
-	WORD $0x4fbd5335 // fmls v21.4s, v25.4s, v29.s[1]
-	WORD $0x4fa65328 // fmls v8.4s, v25.4s, v6.s[1]
-	FMOVQ F21, 32(R14)
-	FMOVQ F8, 32(R21)
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F17
-	FMOVQ 768(R11), F10
-	WORD $0x4f9be14e // sdot v14.4s, v10.16b, v27.4b[0]
-	WORD $0x4f84e151 // sdot v17.4s, v10.16b, v4.4b[0]
-	FMOVQ 784(R11), F19
-	WORD $0x4fbbe26e // sdot v14.4s, v19.16b, v27.4b[1]
-	WORD $0x4fa4e271 // sdot v17.4s, v19.16b, v4.4b[1]
-	FMOVQ 800(R11), F16
-	WORD $0x4f9bea0e // sdot v14.4s, v16.16b, v27.4b[2]
-	WORD $0x4f84ea11 // sdot v17.4s, v16.16b, v4.4b[2]
-	FMOVQ 816(R11), F2
-	WORD $0x4fbbe84e // sdot v14.4s, v2.16b, v27.4b[3]
-	WORD $0x4fa4e851 // sdot v17.4s, v2.16b, v4.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f9f91ce // fmul v14.4s, v14.4s, v31.s[0]
-	WORD $0x4f879231 // fmul v17.4s, v17.4s, v7.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F24
-	FMOVQ 832(R11), F13
-	WORD $0x4f9ae1b7 // sdot v23.4s, v13.16b, v26.4b[0]
-	WORD $0x4f83e1b8 // sdot v24.4s, v13.16b, v3.4b[0]
-	FMOVQ 848(R11), F28
-	WORD $0x4fbae397 // sdot v23.4s, v28.16b, v26.4b[1]
-	WORD $0x4fa3e398 // sdot v24.4s, v28.16b, v3.4b[1]
-	FMOVQ 864(R11), F30
-	WORD $0x4f9aebd7 // sdot v23.4s, v30.16b, v26.4b[2]
-	WORD $0x4f83ebd8 // sdot v24.4s, v30.16b, v3.4b[2]
-	FMOVQ 880(R11), F15
-	WORD $0x4fbae9f7 // sdot v23.4s, v15.16b, v26.4b[3]
-	WORD $0x4fa3e9f8 // sdot v24.4s, v15.16b, v3.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fbf92f7 // fmul v23.4s, v23.4s, v31.s[1]
-	WORD $0x4fa79318 // fmul v24.4s, v24.4s, v7.s[1]
-	FMOVQ 48(R14), F5
-	FMOVQ 48(R21), F20
-	FMOVQ 176(R11), F18
-	WORD $0x4e32cdc5 // fmla v5.4s, v14.4s, v18.4s
-	WORD $0x4e32ce34 // fmla v20.4s, v17.4s, v18.4s
-	FMOVQ 240(R11), F9
-	WORD $0x4e29cee5 // fmla v5.4s, v23.4s, v9.4s
-	WORD $0x4e29cf14 // fmla v20.4s, v24.4s, v9.4s
-	FMOVQ 304(R11), F22
-	WORD $0x4f9d52c5 // fmls v5.4s, v22.4s, v29.s[0]
-	WORD $0x4f8652d4 // fmls v20.4s, v22.4s, v6.s[0]
-	FMOVQ 368(R11), F12
-	WORD $0x4fbd5185 // fmls v5.4s, v12.4s, v29.s[1]
-	WORD $0x4fa65194 // fmls v20.4s, v12.4s, v6.s[1]
-	FMOVQ F5, 48(R14)
-	FMOVQ F20, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair61
-	FMOVQ 192(R1), F11
+	WORD $0x4f919339 // fmul v25.4s, v25.4s, v17.s[0]
+	FMOVQ 0(R10), F7
+	FMOVQ 144(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4f90e267 // sdot v7.4s, v19.16b, v16.4b[0]
+	FMOVQ 144(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4fb0e3e7 // sdot v7.4s, v31.16b, v16.4b[1]
+	FMOVQ 144(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4f90e927 // sdot v7.4s, v9.16b, v16.4b[2]
+	FMOVQ 144(R1), F11
+	VUSHR $6, V11.B16, V11.B16
+	WORD $0x4fb0e967 // sdot v7.4s, v11.16b, v16.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4fb190e7 // fmul v7.4s, v7.4s, v17.s[1]
+	WORD $0x4e7d1018 // saddw2 v24.4s, v0.4s, v29.8h
+	FMOVQ 144(R11), F10
+	FMOVQ 16(R11), F13
+	WORD $0x4e2dcf0a // fmla v10.4s, v24.4s, v13.4s
+	WORD $0x4e2acf23 // fmla v3.4s, v25.4s, v10.4s
+	WORD $0x4e681006 // saddw2 v6.4s, v0.4s, v8.8h
+	FMOVQ 144(R11), F14
+	FMOVQ 16(R11), F21
+	WORD $0x4e35ccce // fmla v14.4s, v6.4s, v21.4s
+	WORD $0x4e2ecce3 // fmla v3.4s, v7.4s, v14.4s
+	WORD $0x4e6c1017 // saddw2 v23.4s, v0.4s, v12.8h
+	FMOVQ 208(R11), F22
+	FMOVQ 80(R11), F26
+	WORD $0x4e3acef6 // fmla v22.4s, v23.4s, v26.4s
+	WORD $0x4f9252c3 // fmls v3.4s, v22.4s, v18.s[0]
+	WORD $0x4e74101b // saddw2 v27.4s, v0.4s, v20.8h
+	FMOVQ 208(R11), F28
+	FMOVQ 80(R11), F30
+	WORD $0x4e3ecf7c // fmla v28.4s, v27.4s, v30.4s
+	WORD $0x4fb25383 // fmls v3.4s, v28.4s, v18.s[1]
+	FMOVQ 0(R10), F19
+	FMOVQ 96(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4f8fe3f3 // sdot v19.4s, v31.16b, v15.4b[0]
+	FMOVQ 96(R1), F9
+	VUSHR $2, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4fafe133 // sdot v19.4s, v9.16b, v15.4b[1]
+	FMOVQ 96(R1), F11
+	VUSHR $4, V11.B16, V11.B16
 	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 384(R11)
-	FMOVQ 192(R1), F25
+	WORD $0x4f8fe973 // sdot v19.4s, v11.16b, v15.4b[2]
+	FMOVQ 96(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	WORD $0x4fafebb3 // sdot v19.4s, v29.16b, v15.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f919273 // fmul v19.4s, v19.4s, v17.s[0]
+	FMOVQ 0(R10), F24
+	FMOVQ 160(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4f90e1b8 // sdot v24.4s, v13.16b, v16.4b[0]
+	FMOVQ 160(R1), F25
 	VUSHR $2, V25.B16, V25.B16
 	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 400(R11)
-	FMOVQ 192(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 416(R11)
-	FMOVQ 192(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	FMOVQ F8, 432(R11)
-	FMOVQ 256(R1), F10
+	WORD $0x4fb0e338 // sdot v24.4s, v25.16b, v16.4b[1]
+	FMOVQ 160(R1), F10
+	VUSHR $4, V10.B16, V10.B16
 	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 448(R11)
-	FMOVQ 256(R1), F19
-	VUSHR $2, V19.B16, V19.B16
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 464(R11)
-	FMOVQ 256(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 480(R11)
-	FMOVQ 256(R1), F2
-	VUSHR $6, V2.B16, V2.B16
-	FMOVQ F2, 496(R11)
-	FMOVD 32(R1), F13
-	VSHL $4, V13.B16, V13.B16
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
-	WORD $0x0e6d101c // saddw v28.4s, v0.4s, v13.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 0(R11), F30
-	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
-	FMOVQ F28, 128(R11)
-	FMOVD 32(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f100e // saddw v14.4s, v0.4s, v15.4h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 64(R11), F17
-	WORD $0x6e31ddce // fmul v14.4s, v14.4s, v17.4s
-	FMOVQ F14, 256(R11)
-	FMOVD 48(R1), F18
-	VSHL $4, V18.B16, V18.B16
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
-	WORD $0x0e721017 // saddw v23.4s, v0.4s, v18.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 0(R11), F24
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	FMOVQ F23, 192(R11)
-	FMOVD 48(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
-	WORD $0x0e691016 // saddw v22.4s, v0.4s, v9.4h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 64(R11), F12
-	WORD $0x6e2cded6 // fmul v22.4s, v22.4s, v12.4s
-	FMOVQ F22, 320(R11)
-	FMOVQ 208(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ F5, 512(R11)
-	FMOVQ 208(R1), F20
-	VUSHR $2, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ F20, 528(R11)
-	FMOVQ 208(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 544(R11)
-	FMOVQ 208(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	FMOVQ F26, 560(R11)
-	FMOVQ 272(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ F31, 576(R11)
-	FMOVQ 272(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ F29, 592(R11)
-	FMOVQ 272(R1), F4
-	VUSHR $4, V4.B16, V4.B16
-	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 608(R11)
-	FMOVQ 272(R1), F3
-	VUSHR $6, V3.B16, V3.B16
-	FMOVQ F3, 624(R11)
-	WORD $0x4e6d1007 // saddw2 v7.4s, v0.4s, v13.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 16(R11), F6
-	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
-	FMOVQ F7, 144(R11)
-	WORD $0x4e6f100b // saddw2 v11.4s, v0.4s, v15.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 80(R11), F25
-	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
-	FMOVQ F11, 272(R11)
-	WORD $0x4e721015 // saddw2 v21.4s, v0.4s, v18.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 16(R11), F8
-	WORD $0x6e28deb5 // fmul v21.4s, v21.4s, v8.4s
-	FMOVQ F21, 208(R11)
-	WORD $0x4e69100a // saddw2 v10.4s, v0.4s, v9.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 80(R11), F19
-	WORD $0x6e33dd4a // fmul v10.4s, v10.4s, v19.4s
-	FMOVQ F10, 336(R11)
-	FMOVQ 224(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ F16, 640(R11)
-	FMOVQ 224(R1), F2
-	VUSHR $2, V2.B16, V2.B16
-	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 656(R11)
-	FMOVQ 224(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 672(R11)
-	FMOVQ 224(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	FMOVQ F28, 688(R11)
-	FMOVQ 288(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ F17, 704(R11)
-	FMOVQ 288(R1), F14
-	VUSHR $2, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 720(R11)
-	FMOVQ 288(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 736(R11)
-	FMOVQ 288(R1), F23
-	VUSHR $6, V23.B16, V23.B16
-	FMOVQ F23, 752(R11)
-	FMOVD 40(R1), F12
+	WORD $0x4f90e958 // sdot v24.4s, v10.16b, v16.4b[2]
+	FMOVQ 160(R1), F8
+	VUSHR $6, V8.B16, V8.B16
+	WORD $0x4fb0e918 // sdot v24.4s, v8.16b, v16.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fb19318 // fmul v24.4s, v24.4s, v17.s[1]
+	FMOVD 8(R1), F6
+	VSHL $4, V6.B16, V6.B16
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
+	WORD $0x0e661015 // saddw v21.4s, v0.4s, v6.4h
+	FMOVQ 160(R11), F7
+	FMOVQ 32(R11), F14
+	WORD $0x4e2ecea7 // fmla v7.4s, v21.4s, v14.4s
+	WORD $0x4e27ce64 // fmla v4.4s, v19.4s, v7.4s
+	FMOVD 24(R1), F12
 	VSHL $4, V12.B16, V12.B16
 	VUSHR $4, V12.B16, V12.B16
 	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c1016 // saddw v22.4s, v0.4s, v12.4h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 32(R11), F5
-	WORD $0x6e25ded6 // fmul v22.4s, v22.4s, v5.4s
-	FMOVQ F22, 160(R11)
-	FMOVD 40(R1), F20
+	WORD $0x0e6c1017 // saddw v23.4s, v0.4s, v12.4h
+	FMOVQ 160(R11), F26
+	FMOVQ 32(R11), F22
+	WORD $0x4e36cefa // fmla v26.4s, v23.4s, v22.4s
+	WORD $0x4e3acf04 // fmla v4.4s, v24.4s, v26.4s
+	FMOVD 8(R1), F20
 	VUSHR $4, V20.B16, V20.B16
 	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
 	WORD $0x0e74101b // saddw v27.4s, v0.4s, v20.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 96(R11), F26
-	WORD $0x6e3adf7b // fmul v27.4s, v27.4s, v26.4s
-	FMOVQ F27, 288(R11)
-	FMOVD 56(R1), F31
+	FMOVQ 224(R11), F30
+	FMOVQ 96(R11), F28
+	WORD $0x4e3ccf7e // fmla v30.4s, v27.4s, v28.4s
+	WORD $0x4f9253c4 // fmls v4.4s, v30.4s, v18.s[0]
+	FMOVD 24(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
+	WORD $0x0e7f1009 // saddw v9.4s, v0.4s, v31.4h
+	FMOVQ 224(R11), F11
+	FMOVQ 96(R11), F29
+	WORD $0x4e3dcd2b // fmla v11.4s, v9.4s, v29.4s
+	WORD $0x4fb25164 // fmls v4.4s, v11.4s, v18.s[1]
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 0(R10), F13
+	FMOVQ 112(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4f8fe32d // sdot v13.4s, v25.16b, v15.4b[0]
+	FMOVQ 112(R1), F10
+	VUSHR $2, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4fafe14d // sdot v13.4s, v10.16b, v15.4b[1]
+	FMOVQ 112(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4f8fe90d // sdot v13.4s, v8.16b, v15.4b[2]
+	FMOVQ 112(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	WORD $0x4fafeaad // sdot v13.4s, v21.16b, v15.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f9191ad // fmul v13.4s, v13.4s, v17.s[0]
+	FMOVQ 0(R10), F14
+	FMOVQ 176(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4f90e26e // sdot v14.4s, v19.16b, v16.4b[0]
+	FMOVQ 176(R1), F7
+	VUSHR $2, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4fb0e0ee // sdot v14.4s, v7.16b, v16.4b[1]
+	FMOVQ 176(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4f90eaee // sdot v14.4s, v23.16b, v16.4b[2]
+	FMOVQ 176(R1), F22
+	VUSHR $6, V22.B16, V22.B16
+	WORD $0x4fb0eace // sdot v14.4s, v22.16b, v16.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fb191ce // fmul v14.4s, v14.4s, v17.s[1]
+	WORD $0x4e661018 // saddw2 v24.4s, v0.4s, v6.8h
+	FMOVQ 176(R11), F26
+	FMOVQ 48(R11), F27
+	WORD $0x4e3bcf1a // fmla v26.4s, v24.4s, v27.4s
+	WORD $0x4e3acda5 // fmla v5.4s, v13.4s, v26.4s
+	WORD $0x4e6c101c // saddw2 v28.4s, v0.4s, v12.8h
+	FMOVQ 176(R11), F30
+	FMOVQ 48(R11), F9
+	WORD $0x4e29cf9e // fmla v30.4s, v28.4s, v9.4s
+	WORD $0x4e3ecdc5 // fmla v5.4s, v14.4s, v30.4s
+	WORD $0x4e74101d // saddw2 v29.4s, v0.4s, v20.8h
+	FMOVQ 240(R11), F11
+	FMOVQ 112(R11), F25
+	WORD $0x4e39cfab // fmla v11.4s, v29.4s, v25.4s
+	WORD $0x4f925165 // fmls v5.4s, v11.4s, v18.s[0]
+	WORD $0x4e7f100a // saddw2 v10.4s, v0.4s, v31.8h
+	FMOVQ 240(R11), F8
+	FMOVQ 112(R11), F21
+	WORD $0x4e35cd48 // fmla v8.4s, v10.4s, v21.4s
+	WORD $0x4fb25105 // fmls v5.4s, v8.4s, v18.s[1]
+	FMOVQ 64(R2), F19
+	FMOVQ 80(R2), F7
+	FMOVQ 96(R2), F23
+	FMOVD 112(R2), F22
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 0(R10), F6
+	FMOVQ 192(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4f93e306 // sdot v6.4s, v24.16b, v19.4b[0]
+	FMOVQ 192(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4fb3e366 // sdot v6.4s, v27.16b, v19.4b[1]
+	FMOVQ 192(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4f93e9a6 // sdot v6.4s, v13.16b, v19.4b[2]
+	FMOVQ 192(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	WORD $0x4fb3eb46 // sdot v6.4s, v26.16b, v19.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4f9790c6 // fmul v6.4s, v6.4s, v23.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 256(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4f87e38c // sdot v12.4s, v28.16b, v7.4b[0]
+	FMOVQ 256(R1), F9
+	VUSHR $2, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4fa7e12c // sdot v12.4s, v9.16b, v7.4b[1]
+	FMOVQ 256(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4f87e9cc // sdot v12.4s, v14.16b, v7.4b[2]
+	FMOVQ 256(R1), F30
+	VUSHR $6, V30.B16, V30.B16
+	WORD $0x4fa7ebcc // sdot v12.4s, v30.16b, v7.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fb7918c // fmul v12.4s, v12.4s, v23.s[1]
+	FMOVD 32(R1), F20
+	VSHL $4, V20.B16, V20.B16
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e74101d // saddw v29.4s, v0.4s, v20.4h
+	FMOVQ 128(R11), F25
+	FMOVQ 0(R11), F11
+	WORD $0x4e2bcfb9 // fmla v25.4s, v29.4s, v11.4s
+	WORD $0x4e39ccc2 // fmla v2.4s, v6.4s, v25.4s
+	FMOVD 48(R1), F31
 	VSHL $4, V31.B16, V31.B16
 	VUSHR $4, V31.B16, V31.B16
 	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f101d // saddw v29.4s, v0.4s, v31.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 32(R11), F4
-	WORD $0x6e24dfbd // fmul v29.4s, v29.4s, v4.4s
-	FMOVQ F29, 224(R11)
-	FMOVD 56(R1), F3
-	VUSHR $4, V3.B16, V3.B16
-	WORD $0x2f08a463 // ushll v3.8h, v3.8b, #0
-	WORD $0x0e63100d // saddw v13.4s, v0.4s, v3.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 96(R11), F6
-	WORD $0x6e26ddad // fmul v13.4s, v13.4s, v6.4s
-	FMOVQ F13, 352(R11)
-	FMOVQ 240(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 768(R11)
-	FMOVQ 240(R1), F15
-	VUSHR $2, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 784(R11)
-	FMOVQ 240(R1), F25
-	VUSHR $4, V25.B16, V25.B16
+	WORD $0x0e7f100a // saddw v10.4s, v0.4s, v31.4h
+	FMOVQ 128(R11), F21
+	FMOVQ 0(R11), F8
+	WORD $0x4e28cd55 // fmla v21.4s, v10.4s, v8.4s
+	WORD $0x4e35cd82 // fmla v2.4s, v12.4s, v21.4s
+	FMOVD 32(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
+	FMOVQ 192(R11), F17
+	FMOVQ 64(R11), F18
+	WORD $0x4e32ce11 // fmla v17.4s, v16.4s, v18.4s
+	WORD $0x4f965222 // fmls v2.4s, v17.4s, v22.s[0]
+	FMOVD 48(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
+	WORD $0x0e78101b // saddw v27.4s, v0.4s, v24.4h
+	FMOVQ 192(R11), F13
+	FMOVQ 64(R11), F26
+	WORD $0x4e3acf6d // fmla v13.4s, v27.4s, v26.4s
+	WORD $0x4fb651a2 // fmls v2.4s, v13.4s, v22.s[1]
+	FMOVQ 0(R10), F28
+	FMOVQ 208(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4f93e13c // sdot v28.4s, v9.16b, v19.4b[0]
+	FMOVQ 208(R1), F14
+	VUSHR $2, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4fb3e1dc // sdot v28.4s, v14.16b, v19.4b[1]
+	FMOVQ 208(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4f93ebdc // sdot v28.4s, v30.16b, v19.4b[2]
+	FMOVQ 208(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	WORD $0x4fb3ebbc // sdot v28.4s, v29.16b, v19.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f97939c // fmul v28.4s, v28.4s, v23.s[0]
+	FMOVQ 0(R10), F11
+	FMOVQ 272(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x4f87e0cb // sdot v11.4s, v6.16b, v7.4b[0]
+	FMOVQ 272(R1), F25
+	VUSHR $2, V25.B16, V25.B16
 	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 800(R11)
-	FMOVQ 240(R1), F11
-	VUSHR $6, V11.B16, V11.B16
-	FMOVQ F11, 816(R11)
-	FMOVQ 304(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ F18, 832(R11)
-	FMOVQ 304(R1), F8
-	VUSHR $2, V8.B16, V8.B16
+	WORD $0x4fa7e32b // sdot v11.4s, v25.16b, v7.4b[1]
+	FMOVQ 272(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4f87e94b // sdot v11.4s, v10.16b, v7.4b[2]
+	FMOVQ 272(R1), F8
+	VUSHR $6, V8.B16, V8.B16
+	WORD $0x4fa7e90b // sdot v11.4s, v8.16b, v7.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fb7916b // fmul v11.4s, v11.4s, v23.s[1]
+	WORD $0x4e74100c // saddw2 v12.4s, v0.4s, v20.8h
+	FMOVQ 144(R11), F21
+	FMOVQ 16(R11), F16
+	WORD $0x4e30cd95 // fmla v21.4s, v12.4s, v16.4s
+	WORD $0x4e35cf83 // fmla v3.4s, v28.4s, v21.4s
+	WORD $0x4e7f1012 // saddw2 v18.4s, v0.4s, v31.8h
+	FMOVQ 144(R11), F17
+	FMOVQ 16(R11), F27
+	WORD $0x4e3bce51 // fmla v17.4s, v18.4s, v27.4s
+	WORD $0x4e31cd63 // fmla v3.4s, v11.4s, v17.4s
+	WORD $0x4e6f101a // saddw2 v26.4s, v0.4s, v15.8h
+	FMOVQ 208(R11), F13
+	FMOVQ 80(R11), F9
+	WORD $0x4e29cf4d // fmla v13.4s, v26.4s, v9.4s
+	WORD $0x4f9651a3 // fmls v3.4s, v13.4s, v22.s[0]
+	WORD $0x4e78100e // saddw2 v14.4s, v0.4s, v24.8h
+	FMOVQ 208(R11), F30
+	FMOVQ 80(R11), F29
+	WORD $0x4e3dcdde // fmla v30.4s, v14.4s, v29.4s
+	WORD $0x4fb653c3 // fmls v3.4s, v30.4s, v22.s[1]
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F6
+	FMOVQ 224(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4f93e326 // sdot v6.4s, v25.16b, v19.4b[0]
+	FMOVQ 224(R1), F10
+	VUSHR $2, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4fb3e146 // sdot v6.4s, v10.16b, v19.4b[1]
+	FMOVQ 224(R1), F8
+	VUSHR $4, V8.B16, V8.B16
 	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 848(R11)
-	FMOVQ 304(R1), F21
+	WORD $0x4f93e906 // sdot v6.4s, v8.16b, v19.4b[2]
+	FMOVQ 224(R1), F20
+	VUSHR $6, V20.B16, V20.B16
+	WORD $0x4fb3ea86 // sdot v6.4s, v20.16b, v19.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4f9790c6 // fmul v6.4s, v6.4s, v23.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 288(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4f87e20c // sdot v12.4s, v16.16b, v7.4b[0]
+	FMOVQ 288(R1), F28
+	VUSHR $2, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4fa7e38c // sdot v12.4s, v28.16b, v7.4b[1]
+	FMOVQ 288(R1), F21
 	VUSHR $4, V21.B16, V21.B16
 	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ F21, 864(R11)
-	FMOVQ 304(R1), F9
-	VUSHR $6, V9.B16, V9.B16
-	FMOVQ F9, 880(R11)
-	WORD $0x4e6c1013 // saddw2 v19.4s, v0.4s, v12.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 48(R11), F10
-	WORD $0x6e2ade73 // fmul v19.4s, v19.4s, v10.4s
-	FMOVQ F19, 176(R11)
-	WORD $0x4e741010 // saddw2 v16.4s, v0.4s, v20.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 112(R11), F2
-	WORD $0x6e22de10 // fmul v16.4s, v16.4s, v2.4s
-	FMOVQ F16, 304(R11)
-	WORD $0x4e7f101e // saddw2 v30.4s, v0.4s, v31.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 48(R11), F28
-	WORD $0x6e3cdfde // fmul v30.4s, v30.4s, v28.4s
-	FMOVQ F30, 240(R11)
-	WORD $0x4e631011 // saddw2 v17.4s, v0.4s, v3.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 112(R11), F14
-	WORD $0x6e2ede31 // fmul v17.4s, v17.4s, v14.4s
-	FMOVQ F17, 368(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-pair62:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F24
-	FMOVQ 16(R13), F23
-	FMOVQ 32(R13), F5
-	FMOVD 48(R13), F22
-	FMOVQ 0(R20), F26
-	FMOVQ 16(R20), F27
-	FMOVQ 32(R20), F4
-	FMOVD 48(R20), F29
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F13
-	FMOVQ 384(R11), F7
-	WORD $0x4f98e0e6 // sdot v6.4s, v7.16b, v24.4b[0]
-	WORD $0x4f9ae0ed // sdot v13.4s, v7.16b, v26.4b[0]
-	FMOVQ 400(R11), F15
-	WORD $0x4fb8e1e6 // sdot v6.4s, v15.16b, v24.4b[1]
-	WORD $0x4fbae1ed // sdot v13.4s, v15.16b, v26.4b[1]
-	FMOVQ 416(R11), F25
-	WORD $0x4f98eb26 // sdot v6.4s, v25.16b, v24.4b[2]
-	WORD $0x4f9aeb2d // sdot v13.4s, v25.16b, v26.4b[2]
-	FMOVQ 432(R11), F11
-	WORD $0x4fb8e966 // sdot v6.4s, v11.16b, v24.4b[3]
-	WORD $0x4fbae96d // sdot v13.4s, v11.16b, v26.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f8590c6 // fmul v6.4s, v6.4s, v5.s[0]
-	WORD $0x4f8491ad // fmul v13.4s, v13.4s, v4.s[0]
-	FMOVQ 0(R10), F18
-	FMOVQ 0(R10), F8
-	FMOVQ 448(R11), F21
-	WORD $0x4f97e2b2 // sdot v18.4s, v21.16b, v23.4b[0]
-	WORD $0x4f9be2a8 // sdot v8.4s, v21.16b, v27.4b[0]
-	FMOVQ 464(R11), F9
-	WORD $0x4fb7e132 // sdot v18.4s, v9.16b, v23.4b[1]
-	WORD $0x4fbbe128 // sdot v8.4s, v9.16b, v27.4b[1]
-	FMOVQ 480(R11), F12
-	WORD $0x4f97e992 // sdot v18.4s, v12.16b, v23.4b[2]
-	WORD $0x4f9be988 // sdot v8.4s, v12.16b, v27.4b[2]
-	FMOVQ 496(R11), F10
-	WORD $0x4fb7e952 // sdot v18.4s, v10.16b, v23.4b[3]
-	WORD $0x4fbbe948 // sdot v8.4s, v10.16b, v27.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fa59252 // fmul v18.4s, v18.4s, v5.s[1]
-	WORD $0x4fa49108 // fmul v8.4s, v8.4s, v4.s[1]
-	FMOVQ 0(R14), F19
-	FMOVQ 0(R21), F20
-	FMOVQ 128(R11), F2
-	WORD $0x4e22ccd3 // fmla v19.4s, v6.4s, v2.4s
-	WORD $0x4e22cdb4 // fmla v20.4s, v13.4s, v2.4s
-	FMOVQ 192(R11), F16
-	WORD $0x4e30ce53 // fmla v19.4s, v18.4s, v16.4s
-	WORD $0x4e30cd14 // fmla v20.4s, v8.4s, v16.4s
-	FMOVQ 256(R11), F31
-	WORD $0x4f9653f3 // fmls v19.4s, v31.4s, v22.s[0]
-	WORD $0x4f9d53f4 // fmls v20.4s, v31.4s, v29.s[0]
-	FMOVQ 320(R11), F28
-	WORD $0x4fb65393 // fmls v19.4s, v28.4s, v22.s[1]
-	WORD $0x4fbd5394 // fmls v20.4s, v28.4s, v29.s[1]
-	FMOVQ F19, 0(R14)
-	FMOVQ F20, 0(R21)
-	FMOVQ 0(R10), F30
-	FMOVQ 0(R10), F3
-	FMOVQ 512(R11), F14
-	WORD $0x4f98e1de // sdot v30.4s, v14.16b, v24.4b[0]
-	WORD $0x4f9ae1c3 // sdot v3.4s, v14.16b, v26.4b[0]
-	FMOVQ 528(R11), F17
-	WORD $0x4fb8e23e // sdot v30.4s, v17.16b, v24.4b[1]
-	WORD $0x4fbae223 // sdot v3.4s, v17.16b, v26.4b[1]
-	FMOVQ 544(R11), F7
-	WORD $0x4f98e8fe // sdot v30.4s, v7.16b, v24.4b[2]
-	WORD $0x4f9ae8e3 // sdot v3.4s, v7.16b, v26.4b[2]
-	FMOVQ 560(R11), F15
-	WORD $0x4fb8e9fe // sdot v30.4s, v15.16b, v24.4b[3]
-	WORD $0x4fbae9e3 // sdot v3.4s, v15.16b, v26.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4f8593de // fmul v30.4s, v30.4s, v5.s[0]
-	WORD $0x4f849063 // fmul v3.4s, v3.4s, v4.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F11
-	FMOVQ 576(R11), F21
-	WORD $0x4f97e2b9 // sdot v25.4s, v21.16b, v23.4b[0]
-	WORD $0x4f9be2ab // sdot v11.4s, v21.16b, v27.4b[0]
-	FMOVQ 592(R11), F9
-	WORD $0x4fb7e139 // sdot v25.4s, v9.16b, v23.4b[1]
-	WORD $0x4fbbe12b // sdot v11.4s, v9.16b, v27.4b[1]
-	FMOVQ 608(R11), F12
-	WORD $0x4f97e999 // sdot v25.4s, v12.16b, v23.4b[2]
-	WORD $0x4f9be98b // sdot v11.4s, v12.16b, v27.4b[2]
-	FMOVQ 624(R11), F10
-	WORD $0x4fb7e959 // sdot v25.4s, v10.16b, v23.4b[3]
-	WORD $0x4fbbe94b // sdot v11.4s, v10.16b, v27.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fa59339 // fmul v25.4s, v25.4s, v5.s[1]
-	WORD $0x4fa4916b // fmul v11.4s, v11.4s, v4.s[1]
-	FMOVQ 16(R14), F6
-	FMOVQ 16(R21), F13
-	FMOVQ 144(R11), F2
-	WORD $0x4e22cfc6 // fmla v6.4s, v30.4s, v2.4s
-	WORD $0x4e22cc6d // fmla v13.4s, v3.4s, v2.4s
-	FMOVQ 208(R11), F18
-	WORD $0x4e32cf26 // fmla v6.4s, v25.4s, v18.4s
-	WORD $0x4e32cd6d // fmla v13.4s, v11.4s, v18.4s
-	FMOVQ 272(R11), F8
-	WORD $0x4f965106 // fmls v6.4s, v8.4s, v22.s[0]
-	WORD $0x4f9d510d // fmls v13.4s, v8.4s, v29.s[0]
-	FMOVQ 336(R11), F16
-	WORD $0x4fb65206 // fmls v6.4s, v16.4s, v22.s[1]
-	WORD $0x4fbd520d // fmls v13.4s, v16.4s, v29.s[1]
-	FMOVQ F6, 16(R14)
-	FMOVQ F13, 16(R21)
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F28
-	FMOVQ 640(R11), F19
-	WORD $0x4f98e27f // sdot v31.4s, v19.16b, v24.4b[0]
-	WORD $0x4f9ae27c // sdot v28.4s, v19.16b, v26.4b[0]
-	FMOVQ 656(R11), F20
-	WORD $0x4fb8e29f // sdot v31.4s, v20.16b, v24.4b[1]
-	WORD $0x4fbae29c // sdot v28.4s, v20.16b, v26.4b[1]
-	FMOVQ 672(R11), F14
-	WORD $0x4f98e9df // sdot v31.4s, v14.16b, v24.4b[2]
-	WORD $0x4f9ae9dc // sdot v28.4s, v14.16b, v26.4b[2]
-	FMOVQ 688(R11), F17
-	WORD $0x4fb8ea3f // sdot v31.4s, v17.16b, v24.4b[3]
-	WORD $0x4fbaea3c // sdot v28.4s, v17.16b, v26.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f8593ff // fmul v31.4s, v31.4s, v5.s[0]
-	WORD $0x4f84939c // fmul v28.4s, v28.4s, v4.s[0]
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F15
-	FMOVQ 704(R11), F21
-	WORD $0x4f97e2a7 // sdot v7.4s, v21.16b, v23.4b[0]
-	WORD $0x4f9be2af // sdot v15.4s, v21.16b, v27.4b[0]
-	FMOVQ 720(R11), F9
-	WORD $0x4fb7e127 // sdot v7.4s, v9.16b, v23.4b[1]
-	WORD $0x4fbbe12f // sdot v15.4s, v9.16b, v27.4b[1]
-	FMOVQ 736(R11), F12
-	WORD $0x4f97e987 // sdot v7.4s, v12.16b, v23.4b[2]
-	WORD $0x4f9be98f // sdot v15.4s, v12.16b, v27.4b[2]
-	FMOVQ 752(R11), F10
-	WORD $0x4fb7e947 // sdot v7.4s, v10.16b, v23.4b[3]
-	WORD $0x4fbbe94f // sdot v15.4s, v10.16b, v27.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fa590e7 // fmul v7.4s, v7.4s, v5.s[1]
-	WORD $0x4fa491ef // fmul v15.4s, v15.4s, v4.s[1]
-	FMOVQ 32(R14), F30
-	FMOVQ 32(R21), F3
-	FMOVQ 160(R11), F2
-	WORD $0x4e22cffe // fmla v30.4s, v31.4s, v2.4s
-	WORD $0x4e22cf83 // fmla v3.4s, v28.4s, v2.4s
-	FMOVQ 224(R11), F25
-	WORD $0x4e39ccfe // fmla v30.4s, v7.4s, v25.4s
-	WORD $0x4e39cde3 // fmla v3.4s, v15.4s, v25.4s
-	FMOVQ 288(R11), F11
-	WORD $0x4f96517e // fmls v30.4s, v11.4s, v22.s[0]
-	WORD $0x4f9d5163 // fmls v3.4s, v11.4s, v29.s[0]
-	FMOVQ 352(R11), F18
-	WORD $0x4fb6525e // fmls v30.4s, v18.4s, v22.s[1]
-	WORD $0x4fbd5243 // fmls v3.4s, v18.4s, v29.s[1]
-	FMOVQ F30, 32(R14)
-	FMOVQ F3, 32(R21)
-	FMOVQ 0(R10), F8
+	WORD $0x4f87eaac // sdot v12.4s, v21.16b, v7.4b[2]
+	FMOVQ 288(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	WORD $0x4fa7ebec // sdot v12.4s, v31.16b, v7.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fb7918c // fmul v12.4s, v12.4s, v23.s[1]
+	FMOVD 40(R1), F18
+	VSHL $4, V18.B16, V18.B16
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
+	WORD $0x0e72101b // saddw v27.4s, v0.4s, v18.4h
+	FMOVQ 160(R11), F11
+	FMOVQ 32(R11), F17
+	WORD $0x4e31cf6b // fmla v11.4s, v27.4s, v17.4s
+	WORD $0x4e2bccc4 // fmla v4.4s, v6.4s, v11.4s
+	FMOVD 56(R1), F15
+	VSHL $4, V15.B16, V15.B16
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x0e6f101a // saddw v26.4s, v0.4s, v15.4h
+	FMOVQ 160(R11), F9
+	FMOVQ 32(R11), F13
+	WORD $0x4e2dcf49 // fmla v9.4s, v26.4s, v13.4s
+	WORD $0x4e29cd84 // fmla v4.4s, v12.4s, v9.4s
+	FMOVD 40(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
+	WORD $0x0e78100e // saddw v14.4s, v0.4s, v24.4h
+	FMOVQ 224(R11), F29
+	FMOVQ 96(R11), F30
+	WORD $0x4e3ecddd // fmla v29.4s, v14.4s, v30.4s
+	WORD $0x4f9653a4 // fmls v4.4s, v29.4s, v22.s[0]
+	FMOVD 56(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x0e79100a // saddw v10.4s, v0.4s, v25.4h
+	FMOVQ 224(R11), F8
+	FMOVQ 96(R11), F20
+	WORD $0x4e34cd48 // fmla v8.4s, v10.4s, v20.4s
+	WORD $0x4fb65104 // fmls v4.4s, v8.4s, v22.s[1]
+	PRFM 1280(R1), PLDL1KEEP
 	FMOVQ 0(R10), F16
-	FMOVQ 768(R11), F6
-	WORD $0x4f98e0c8 // sdot v8.4s, v6.16b, v24.4b[0]
-	WORD $0x4f9ae0d0 // sdot v16.4s, v6.16b, v26.4b[0]
-	FMOVQ 784(R11), F13
-	WORD $0x4fb8e1a8 // sdot v8.4s, v13.16b, v24.4b[1]
-	WORD $0x4fbae1b0 // sdot v16.4s, v13.16b, v26.4b[1]
-	FMOVQ 800(R11), F19
-	WORD $0x4f98ea68 // sdot v8.4s, v19.16b, v24.4b[2]
-	WORD $0x4f9aea70 // sdot v16.4s, v19.16b, v26.4b[2]
-	FMOVQ 816(R11), F20
-	WORD $0x4fb8ea88 // sdot v8.4s, v20.16b, v24.4b[3]
-	WORD $0x4fbaea90 // sdot v16.4s, v20.16b, v26.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 240(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4f93e390 // sdot v16.4s, v28.16b, v19.4b[0]
+	FMOVQ 240(R1), F21
+	VUSHR $2, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4fb3e2b0 // sdot v16.4s, v21.16b, v19.4b[1]
+	FMOVQ 240(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4f93ebf0 // sdot v16.4s, v31.16b, v19.4b[2]
+	FMOVQ 240(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	WORD $0x4fb3eb70 // sdot v16.4s, v27.16b, v19.4b[3]
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f859108 // fmul v8.4s, v8.4s, v5.s[0]
-	WORD $0x4f849210 // fmul v16.4s, v16.4s, v4.s[0]
-	FMOVQ 0(R10), F14
+	WORD $0x4f979210 // fmul v16.4s, v16.4s, v23.s[0]
 	FMOVQ 0(R10), F17
-	FMOVQ 832(R11), F21
-	WORD $0x4f97e2ae // sdot v14.4s, v21.16b, v23.4b[0]
-	WORD $0x4f9be2b1 // sdot v17.4s, v21.16b, v27.4b[0]
-	FMOVQ 848(R11), F9
-	WORD $0x4fb7e12e // sdot v14.4s, v9.16b, v23.4b[1]
-	WORD $0x4fbbe131 // sdot v17.4s, v9.16b, v27.4b[1]
-	FMOVQ 864(R11), F12
-	WORD $0x4f97e98e // sdot v14.4s, v12.16b, v23.4b[2]
-	WORD $0x4f9be991 // sdot v17.4s, v12.16b, v27.4b[2]
-	FMOVQ 880(R11), F10
-	WORD $0x4fb7e94e // sdot v14.4s, v10.16b, v23.4b[3]
-	WORD $0x4fbbe951 // sdot v17.4s, v10.16b, v27.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	FMOVQ 304(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x4f87e0d1 // sdot v17.4s, v6.16b, v7.4b[0]
+	FMOVQ 304(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4fa7e171 // sdot v17.4s, v11.16b, v7.4b[1]
+	FMOVQ 304(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4f87eb51 // sdot v17.4s, v26.16b, v7.4b[2]
+	FMOVQ 304(R1), F13
+	VUSHR $6, V13.B16, V13.B16
+	WORD $0x4fa7e9b1 // sdot v17.4s, v13.16b, v7.4b[3]
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fa591ce // fmul v14.4s, v14.4s, v5.s[1]
-	WORD $0x4fa49231 // fmul v17.4s, v17.4s, v4.s[1]
-	FMOVQ 48(R14), F31
-	FMOVQ 48(R21), F28
-	FMOVQ 176(R11), F2
-	WORD $0x4e22cd1f // fmla v31.4s, v8.4s, v2.4s
-	WORD $0x4e22ce1c // fmla v28.4s, v16.4s, v2.4s
-	FMOVQ 240(R11), F7
-	WORD $0x4e27cddf // fmla v31.4s, v14.4s, v7.4s
-	WORD $0x4e27ce3c // fmla v28.4s, v17.4s, v7.4s
-	FMOVQ 304(R11), F15
-	WORD $0x4f9651ff // fmls v31.4s, v15.4s, v22.s[0]
-	WORD $0x4f9d51fc // fmls v28.4s, v15.4s, v29.s[0]
-	FMOVQ 368(R11), F25
-	WORD $0x4fb6533f // fmls v31.4s, v25.4s, v22.s[1]
-	WORD $0x4fbd533c // fmls v28.4s, v25.4s, v29.s[1]
-	FMOVQ F31, 48(R14)
-	FMOVQ F28, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair62
+	WORD $0x4fb79231 // fmul v17.4s, v17.4s, v23.s[1]
+	WORD $0x4e72100c // saddw2 v12.4s, v0.4s, v18.8h
+	FMOVQ 176(R11), F9
+	FMOVQ 48(R11), F14
+	WORD $0x4e2ecd89 // fmla v9.4s, v12.4s, v14.4s
+	WORD $0x4e29ce05 // fmla v5.4s, v16.4s, v9.4s
+	WORD $0x4e6f101e // saddw2 v30.4s, v0.4s, v15.8h
+	FMOVQ 176(R11), F29
+	FMOVQ 48(R11), F10
+	WORD $0x4e2acfdd // fmla v29.4s, v30.4s, v10.4s
+	WORD $0x4e3dce25 // fmla v5.4s, v17.4s, v29.4s
+	WORD $0x4e781014 // saddw2 v20.4s, v0.4s, v24.8h
+	FMOVQ 240(R11), F8
+	FMOVQ 112(R11), F28
+	WORD $0x4e3cce88 // fmla v8.4s, v20.4s, v28.4s
+	WORD $0x4f965105 // fmls v5.4s, v8.4s, v22.s[0]
+	WORD $0x4e791015 // saddw2 v21.4s, v0.4s, v25.8h
+	FMOVQ 240(R11), F31
+	FMOVQ 112(R11), F27
+	WORD $0x4e3bcebf // fmla v31.4s, v21.4s, v27.4s
+	WORD $0x4fb653e5 // fmls v5.4s, v31.4s, v22.s[1]
 	ADD $320, R1
 	ADD $128, R2
 	SUBS $2, R4
 	BNE pair59
 	SUBS $1, R9
 	BNE block58
+	FSTPQ (F2, F3), 0(R14)
+	FSTPQ (F4, F5), 32(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row57
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
 	BNE panel56
 	RET
 
-// mulQ3_KDotx1 multiplies Q3_K weights with a few rows of activations, one by one.
-// func mulQ3_KDotx1(a *panel.Args)
-TEXT ·mulQ3_KDotx1(SB), 0, $192-8
+// mulQ2_KDot multiplies Q2_K weights with several rows of activations.
+// func mulQ2_KDot(a *panel.Args)
+TEXT ·mulQ2_KDot(SB), 0, $6464-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
+	MOVD $buf-6464(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
 	MOVW $0x3030303, R5
 	VDUP R5, V1.S4
-	MOVW $0x10101010, R5
-	VDUP R5, V2.S4
-	MOVW $0x20202020, R5
-	VDUP R5, V3.S4
-	MOVW $0x40404040, R5
-	VDUP R5, V4.S4
-	MOVW $0x80808080, R5
-	VDUP R5, V5.S4
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel63:
+panel61:
 	MOVD 8(R0), R2
+	VEOR V2.B16, V2.B16, V2.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row64:
-	MOVD R6, R1
-	MOVD R13, R2
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	MOVD 40(R0), R9
-	LSR $3, R9
-block65:
-	FMOVD 0(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 0(R11)
-	FMOVD 8(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 16(R11)
-	FMOVD 16(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 32(R11)
-	FMOVD 24(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 48(R11)
-	ADD $64, R1
-	MOVD $8, R4
-pair66:
-	FMOVQ 0(R2), F14
-	FMOVQ 16(R2), F15
-	FMOVQ 32(R2), F16
-	WORD $0x4f3b0611 // sshr v17.4s, v16.4s, #5
-	VSUB V17.S4, V0.S4, V17.S4
-	VDUP V17.S[2], V18.S4
-	VDUP V17.S[3], V19.S4
-	FMOVQ 0(R10), F20
-	FMOVQ 64(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 192(R1), F22
-	VSHL $4, V22.B16, V23.B16
-	VAND V2.B16, V23.B16, V24.B16
-	VUSRA $2, V24.B16, V21.B16
-	WORD $0x4f8ee2b4 // sdot v20.4s, v21.16b, v14.4b[0]
-	FMOVQ 64(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V23.B16, V26.B16
-	VUSRA $3, V26.B16, V25.B16
-	WORD $0x4faee334 // sdot v20.4s, v25.16b, v14.4b[1]
-	FMOVQ 64(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V4.B16, V23.B16, V28.B16
-	VUSRA $4, V28.B16, V27.B16
-	WORD $0x4f8eeb74 // sdot v20.4s, v27.16b, v14.4b[2]
-	FMOVQ 64(R1), F29
-	VUSHR $6, V29.B16, V29.B16
-	VAND V5.B16, V23.B16, V30.B16
-	VUSRA $5, V30.B16, V29.B16
-	WORD $0x4faeebb4 // sdot v20.4s, v29.16b, v14.4b[3]
-	WORD $0x4eb2d694 // fsub v20.4s, v20.4s, v18.4s
-	WORD $0x4f909294 // fmul v20.4s, v20.4s, v16.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 128(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V2.B16, V22.B16, V11.B16
-	VUSRA $2, V11.B16, V10.B16
-	WORD $0x4f8fe15f // sdot v31.4s, v10.16b, v15.4b[0]
-	FMOVQ 128(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V22.B16, V13.B16
-	VUSRA $3, V13.B16, V12.B16
-	WORD $0x4fafe19f // sdot v31.4s, v12.16b, v15.4b[1]
-	FMOVQ 128(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V22.B16, V24.B16
-	VUSRA $4, V24.B16, V17.B16
-	WORD $0x4f8fea3f // sdot v31.4s, v17.16b, v15.4b[2]
-	FMOVQ 128(R1), F21
-	VUSHR $6, V21.B16, V21.B16
-	VAND V5.B16, V22.B16, V26.B16
-	VUSRA $5, V26.B16, V21.B16
-	WORD $0x4fafeabf // sdot v31.4s, v21.16b, v15.4b[3]
-	WORD $0x4eb3d7ff // fsub v31.4s, v31.4s, v19.4s
-	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
-	FMOVD 0(R1), F25
-	WORD $0x0f08a739 // sshll v25.8h, v25.8b, #0
-	WORD $0x0e79101c // saddw v28.4s, v0.4s, v25.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 0(R11), F27
-	WORD $0x6e3bdf9c // fmul v28.4s, v28.4s, v27.4s
-	WORD $0x4e3cce86 // fmla v6.4s, v20.4s, v28.4s
-	FMOVD 16(R1), F30
-	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e101d // saddw v29.4s, v0.4s, v30.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 0(R11), F11
-	WORD $0x6e2bdfbd // fmul v29.4s, v29.4s, v11.4s
-	WORD $0x4e3dcfe6 // fmla v6.4s, v31.4s, v29.4s
-	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F10
-	FMOVQ 80(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 208(R1), F12
-	VSHL $4, V12.B16, V24.B16
-	VAND V2.B16, V24.B16, V17.B16
-	VUSRA $2, V17.B16, V13.B16
-	WORD $0x4f8ee1aa // sdot v10.4s, v13.16b, v14.4b[0]
-	FMOVQ 80(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V24.B16, V22.B16
-	VUSRA $3, V22.B16, V23.B16
-	WORD $0x4faee2ea // sdot v10.4s, v23.16b, v14.4b[1]
-	FMOVQ 80(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V24.B16, V21.B16
-	VUSRA $4, V21.B16, V26.B16
-	WORD $0x4f8eeb4a // sdot v10.4s, v26.16b, v14.4b[2]
-	FMOVQ 80(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V24.B16, V20.B16
-	VUSRA $5, V20.B16, V27.B16
-	WORD $0x4faeeb6a // sdot v10.4s, v27.16b, v14.4b[3]
-	WORD $0x4eb2d54a // fsub v10.4s, v10.4s, v18.4s
-	WORD $0x4f90914a // fmul v10.4s, v10.4s, v16.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 144(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V2.B16, V12.B16, V31.B16
-	VUSRA $2, V31.B16, V11.B16
-	WORD $0x4f8fe17c // sdot v28.4s, v11.16b, v15.4b[0]
-	FMOVQ 144(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V12.B16, V17.B16
-	VUSRA $3, V17.B16, V29.B16
-	WORD $0x4fafe3bc // sdot v28.4s, v29.16b, v15.4b[1]
-	FMOVQ 144(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V12.B16, V22.B16
-	VUSRA $4, V22.B16, V13.B16
-	WORD $0x4f8fe9bc // sdot v28.4s, v13.16b, v15.4b[2]
-	FMOVQ 144(R1), F23
-	VUSHR $6, V23.B16, V23.B16
-	VAND V5.B16, V12.B16, V21.B16
-	VUSRA $5, V21.B16, V23.B16
-	WORD $0x4fafeafc // sdot v28.4s, v23.16b, v15.4b[3]
-	WORD $0x4eb3d79c // fsub v28.4s, v28.4s, v19.4s
-	WORD $0x4fb0939c // fmul v28.4s, v28.4s, v16.s[1]
-	WORD $0x4e79101a // saddw2 v26.4s, v0.4s, v25.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 16(R11), F20
-	WORD $0x6e34df5a // fmul v26.4s, v26.4s, v20.4s
-	WORD $0x4e3acd47 // fmla v7.4s, v10.4s, v26.4s
-	WORD $0x4e7e101b // saddw2 v27.4s, v0.4s, v30.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 16(R11), F31
-	WORD $0x6e3fdf7b // fmul v27.4s, v27.4s, v31.4s
-	WORD $0x4e3bcf87 // fmla v7.4s, v28.4s, v27.4s
-	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F11
-	FMOVQ 96(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 224(R1), F29
-	VSHL $4, V29.B16, V22.B16
-	VAND V2.B16, V22.B16, V13.B16
-	VUSRA $2, V13.B16, V17.B16
-	WORD $0x4f8ee22b // sdot v11.4s, v17.16b, v14.4b[0]
-	FMOVQ 96(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V22.B16, V12.B16
-	VUSRA $3, V12.B16, V24.B16
-	WORD $0x4faee30b // sdot v11.4s, v24.16b, v14.4b[1]
-	FMOVQ 96(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V22.B16, V23.B16
-	VUSRA $4, V23.B16, V21.B16
-	WORD $0x4f8eeaab // sdot v11.4s, v21.16b, v14.4b[2]
-	FMOVQ 96(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	VAND V5.B16, V22.B16, V20.B16
-	VUSRA $5, V20.B16, V25.B16
-	WORD $0x4faeeb2b // sdot v11.4s, v25.16b, v14.4b[3]
-	WORD $0x4eb2d56b // fsub v11.4s, v11.4s, v18.4s
-	WORD $0x4f90916b // fmul v11.4s, v11.4s, v16.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 160(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V2.B16, V29.B16, V30.B16
-	VUSRA $2, V30.B16, V26.B16
-	WORD $0x4f8fe34a // sdot v10.4s, v26.16b, v15.4b[0]
-	FMOVQ 160(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V29.B16, V28.B16
-	VUSRA $3, V28.B16, V31.B16
-	WORD $0x4fafe3ea // sdot v10.4s, v31.16b, v15.4b[1]
-	FMOVQ 160(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V4.B16, V29.B16, V13.B16
-	VUSRA $4, V13.B16, V27.B16
-	WORD $0x4f8feb6a // sdot v10.4s, v27.16b, v15.4b[2]
-	FMOVQ 160(R1), F17
-	VUSHR $6, V17.B16, V17.B16
-	VAND V5.B16, V29.B16, V12.B16
-	VUSRA $5, V12.B16, V17.B16
-	WORD $0x4fafea2a // sdot v10.4s, v17.16b, v15.4b[3]
-	WORD $0x4eb3d54a // fsub v10.4s, v10.4s, v19.4s
-	WORD $0x4fb0914a // fmul v10.4s, v10.4s, v16.s[1]
-	FMOVD 8(R1), F24
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x0e781017 // saddw v23.4s, v0.4s, v24.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 32(R11), F21
-	WORD $0x6e35def7 // fmul v23.4s, v23.4s, v21.4s
-	WORD $0x4e37cd68 // fmla v8.4s, v11.4s, v23.4s
-	FMOVD 24(R1), F20
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x0e741019 // saddw v25.4s, v0.4s, v20.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 32(R11), F30
-	WORD $0x6e3edf39 // fmul v25.4s, v25.4s, v30.4s
-	WORD $0x4e39cd48 // fmla v8.4s, v10.4s, v25.4s
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F26
-	FMOVQ 112(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ 240(R1), F31
-	VSHL $4, V31.B16, V13.B16
-	VAND V2.B16, V13.B16, V27.B16
-	VUSRA $2, V27.B16, V28.B16
-	WORD $0x4f8ee39a // sdot v26.4s, v28.16b, v14.4b[0]
-	FMOVQ 112(R1), F22
-	VUSHR $2, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V13.B16, V29.B16
-	VUSRA $3, V29.B16, V22.B16
-	WORD $0x4faee2da // sdot v26.4s, v22.16b, v14.4b[1]
-	FMOVQ 112(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V4.B16, V13.B16, V17.B16
-	VUSRA $4, V17.B16, V12.B16
-	WORD $0x4f8ee99a // sdot v26.4s, v12.16b, v14.4b[2]
-	FMOVQ 112(R1), F21
-	VUSHR $6, V21.B16, V21.B16
-	VAND V5.B16, V13.B16, V11.B16
-	VUSRA $5, V11.B16, V21.B16
-	WORD $0x4faeeaba // sdot v26.4s, v21.16b, v14.4b[3]
-	WORD $0x4eb2d75a // fsub v26.4s, v26.4s, v18.4s
-	WORD $0x4f90935a // fmul v26.4s, v26.4s, v16.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 176(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V2.B16, V31.B16, V10.B16
-	VUSRA $2, V10.B16, V30.B16
-	WORD $0x4f8fe3d7 // sdot v23.4s, v30.16b, v15.4b[0]
-	FMOVQ 176(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V31.B16, V27.B16
-	VUSRA $3, V27.B16, V25.B16
-	WORD $0x4fafe337 // sdot v23.4s, v25.16b, v15.4b[1]
-	FMOVQ 176(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V4.B16, V31.B16, V29.B16
-	VUSRA $4, V29.B16, V28.B16
-	WORD $0x4f8feb97 // sdot v23.4s, v28.16b, v15.4b[2]
-	FMOVQ 176(R1), F22
-	VUSHR $6, V22.B16, V22.B16
-	VAND V5.B16, V31.B16, V17.B16
-	VUSRA $5, V17.B16, V22.B16
-	WORD $0x4fafead7 // sdot v23.4s, v22.16b, v15.4b[3]
-	WORD $0x4eb3d6f7 // fsub v23.4s, v23.4s, v19.4s
-	WORD $0x4fb092f7 // fmul v23.4s, v23.4s, v16.s[1]
-	WORD $0x4e78100c // saddw2 v12.4s, v0.4s, v24.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 48(R11), F11
-	WORD $0x6e2bdd8c // fmul v12.4s, v12.4s, v11.4s
-	WORD $0x4e2ccf49 // fmla v9.4s, v26.4s, v12.4s
-	WORD $0x4e741015 // saddw2 v21.4s, v0.4s, v20.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 48(R11), F10
-	WORD $0x6e2adeb5 // fmul v21.4s, v21.4s, v10.4s
-	WORD $0x4e35cee9 // fmla v9.4s, v23.4s, v21.4s
-	FMOVQ 64(R2), F30
-	FMOVQ 80(R2), F27
-	FMOVQ 96(R2), F25
-	WORD $0x4f3b073d // sshr v29.4s, v25.4s, #5
-	VSUB V29.S4, V0.S4, V29.S4
-	VDUP V29.S[2], V28.S4
-	VDUP V29.S[3], V13.S4
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F31
-	FMOVQ 256(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 384(R1), F22
-	VSHL $4, V22.B16, V24.B16
-	VAND V2.B16, V24.B16, V11.B16
-	VUSRA $2, V11.B16, V17.B16
-	WORD $0x4f9ee23f // sdot v31.4s, v17.16b, v30.4b[0]
-	FMOVQ 256(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V24.B16, V12.B16
-	VUSRA $3, V12.B16, V26.B16
-	WORD $0x4fbee35f // sdot v31.4s, v26.16b, v30.4b[1]
-	FMOVQ 256(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V24.B16, V10.B16
-	VUSRA $4, V10.B16, V20.B16
-	WORD $0x4f9eea9f // sdot v31.4s, v20.16b, v30.4b[2]
-	FMOVQ 256(R1), F23
-	VUSHR $6, V23.B16, V23.B16
-	VAND V5.B16, V24.B16, V21.B16
-	VUSRA $5, V21.B16, V23.B16
-	WORD $0x4fbeeaff // sdot v31.4s, v23.16b, v30.4b[3]
-	WORD $0x4ebcd7ff // fsub v31.4s, v31.4s, v28.4s
-	WORD $0x4f9993ff // fmul v31.4s, v31.4s, v25.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 320(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V2.B16, V22.B16, V16.B16
-	VUSRA $2, V16.B16, V15.B16
-	WORD $0x4f9be1ee // sdot v14.4s, v15.16b, v27.4b[0]
-	FMOVQ 320(R1), F18
-	VUSHR $2, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V22.B16, V19.B16
-	VUSRA $3, V19.B16, V18.B16
-	WORD $0x4fbbe24e // sdot v14.4s, v18.16b, v27.4b[1]
-	FMOVQ 320(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V4.B16, V22.B16, V11.B16
-	VUSRA $4, V11.B16, V29.B16
-	WORD $0x4f9bebae // sdot v14.4s, v29.16b, v27.4b[2]
-	FMOVQ 320(R1), F17
-	VUSHR $6, V17.B16, V17.B16
-	VAND V5.B16, V22.B16, V12.B16
-	VUSRA $5, V12.B16, V17.B16
-	WORD $0x4fbbea2e // sdot v14.4s, v17.16b, v27.4b[3]
-	WORD $0x4eadd5ce // fsub v14.4s, v14.4s, v13.4s
-	WORD $0x4fb991ce // fmul v14.4s, v14.4s, v25.s[1]
-	FMOVD 32(R1), F26
-	WORD $0x0f08a75a // sshll v26.8h, v26.8b, #0
-	WORD $0x0e7a100a // saddw v10.4s, v0.4s, v26.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 0(R11), F20
-	WORD $0x6e34dd4a // fmul v10.4s, v10.4s, v20.4s
-	WORD $0x4e2acfe6 // fmla v6.4s, v31.4s, v10.4s
-	FMOVD 48(R1), F21
-	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
-	WORD $0x0e751017 // saddw v23.4s, v0.4s, v21.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 0(R11), F16
-	WORD $0x6e30def7 // fmul v23.4s, v23.4s, v16.4s
-	WORD $0x4e37cdc6 // fmla v6.4s, v14.4s, v23.4s
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F15
-	FMOVQ 272(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 400(R1), F18
-	VSHL $4, V18.B16, V11.B16
-	VAND V2.B16, V11.B16, V29.B16
-	VUSRA $2, V29.B16, V19.B16
-	WORD $0x4f9ee26f // sdot v15.4s, v19.16b, v30.4b[0]
-	FMOVQ 272(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V11.B16, V22.B16
-	VUSRA $3, V22.B16, V24.B16
-	WORD $0x4fbee30f // sdot v15.4s, v24.16b, v30.4b[1]
-	FMOVQ 272(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V4.B16, V11.B16, V17.B16
-	VUSRA $4, V17.B16, V12.B16
-	WORD $0x4f9ee98f // sdot v15.4s, v12.16b, v30.4b[2]
-	FMOVQ 272(R1), F20
-	VUSHR $6, V20.B16, V20.B16
-	VAND V5.B16, V11.B16, V31.B16
-	VUSRA $5, V31.B16, V20.B16
-	WORD $0x4fbeea8f // sdot v15.4s, v20.16b, v30.4b[3]
-	WORD $0x4ebcd5ef // fsub v15.4s, v15.4s, v28.4s
-	WORD $0x4f9991ef // fmul v15.4s, v15.4s, v25.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 336(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V18.B16, V14.B16
-	VUSRA $2, V14.B16, V16.B16
-	WORD $0x4f9be20a // sdot v10.4s, v16.16b, v27.4b[0]
-	FMOVQ 336(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V18.B16, V29.B16
-	VUSRA $3, V29.B16, V23.B16
-	WORD $0x4fbbe2ea // sdot v10.4s, v23.16b, v27.4b[1]
-	FMOVQ 336(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V4.B16, V18.B16, V22.B16
-	VUSRA $4, V22.B16, V19.B16
-	WORD $0x4f9bea6a // sdot v10.4s, v19.16b, v27.4b[2]
-	FMOVQ 336(R1), F24
-	VUSHR $6, V24.B16, V24.B16
-	VAND V5.B16, V18.B16, V17.B16
-	VUSRA $5, V17.B16, V24.B16
-	WORD $0x4fbbeb0a // sdot v10.4s, v24.16b, v27.4b[3]
-	WORD $0x4eadd54a // fsub v10.4s, v10.4s, v13.4s
-	WORD $0x4fb9914a // fmul v10.4s, v10.4s, v25.s[1]
-	WORD $0x4e7a100c // saddw2 v12.4s, v0.4s, v26.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 16(R11), F31
-	WORD $0x6e3fdd8c // fmul v12.4s, v12.4s, v31.4s
-	WORD $0x4e2ccde7 // fmla v7.4s, v15.4s, v12.4s
-	WORD $0x4e751014 // saddw2 v20.4s, v0.4s, v21.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 16(R11), F14
-	WORD $0x6e2ede94 // fmul v20.4s, v20.4s, v14.4s
-	WORD $0x4e34cd47 // fmla v7.4s, v10.4s, v20.4s
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F16
-	FMOVQ 288(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ 416(R1), F23
-	VSHL $4, V23.B16, V22.B16
-	VAND V2.B16, V22.B16, V19.B16
-	VUSRA $2, V19.B16, V29.B16
-	WORD $0x4f9ee3b0 // sdot v16.4s, v29.16b, v30.4b[0]
-	FMOVQ 288(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V22.B16, V18.B16
-	VUSRA $3, V18.B16, V11.B16
-	WORD $0x4fbee170 // sdot v16.4s, v11.16b, v30.4b[1]
-	FMOVQ 288(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V22.B16, V24.B16
-	VUSRA $4, V24.B16, V17.B16
-	WORD $0x4f9eea30 // sdot v16.4s, v17.16b, v30.4b[2]
-	FMOVQ 288(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	VAND V5.B16, V22.B16, V31.B16
-	VUSRA $5, V31.B16, V26.B16
-	WORD $0x4fbeeb50 // sdot v16.4s, v26.16b, v30.4b[3]
-	WORD $0x4ebcd610 // fsub v16.4s, v16.4s, v28.4s
-	WORD $0x4f999210 // fmul v16.4s, v16.4s, v25.s[0]
-	FMOVQ 0(R10), F15
-	FMOVQ 352(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V2.B16, V23.B16, V21.B16
-	VUSRA $2, V21.B16, V12.B16
-	WORD $0x4f9be18f // sdot v15.4s, v12.16b, v27.4b[0]
-	FMOVQ 352(R1), F14
-	VUSHR $2, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V23.B16, V10.B16
-	VUSRA $3, V10.B16, V14.B16
-	WORD $0x4fbbe1cf // sdot v15.4s, v14.16b, v27.4b[1]
-	FMOVQ 352(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V23.B16, V19.B16
-	VUSRA $4, V19.B16, V20.B16
-	WORD $0x4f9bea8f // sdot v15.4s, v20.16b, v27.4b[2]
-	FMOVQ 352(R1), F29
-	VUSHR $6, V29.B16, V29.B16
-	VAND V5.B16, V23.B16, V18.B16
-	VUSRA $5, V18.B16, V29.B16
-	WORD $0x4fbbebaf // sdot v15.4s, v29.16b, v27.4b[3]
-	WORD $0x4eadd5ef // fsub v15.4s, v15.4s, v13.4s
-	WORD $0x4fb991ef // fmul v15.4s, v15.4s, v25.s[1]
-	FMOVD 40(R1), F11
-	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
-	WORD $0x0e6b1018 // saddw v24.4s, v0.4s, v11.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 32(R11), F17
-	WORD $0x6e31df18 // fmul v24.4s, v24.4s, v17.4s
-	WORD $0x4e38ce08 // fmla v8.4s, v16.4s, v24.4s
-	FMOVD 56(R1), F31
-	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
-	WORD $0x0e7f101a // saddw v26.4s, v0.4s, v31.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 32(R11), F21
-	WORD $0x6e35df5a // fmul v26.4s, v26.4s, v21.4s
-	WORD $0x4e3acde8 // fmla v8.4s, v15.4s, v26.4s
-	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 304(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 432(R1), F14
-	VSHL $4, V14.B16, V19.B16
-	VAND V2.B16, V19.B16, V20.B16
-	VUSRA $2, V20.B16, V10.B16
-	WORD $0x4f9ee14c // sdot v12.4s, v10.16b, v30.4b[0]
-	FMOVQ 304(R1), F22
-	VUSHR $2, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V19.B16, V23.B16
-	VUSRA $3, V23.B16, V22.B16
-	WORD $0x4fbee2cc // sdot v12.4s, v22.16b, v30.4b[1]
-	FMOVQ 304(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V19.B16, V29.B16
-	VUSRA $4, V29.B16, V18.B16
-	WORD $0x4f9eea4c // sdot v12.4s, v18.16b, v30.4b[2]
-	FMOVQ 304(R1), F17
-	VUSHR $6, V17.B16, V17.B16
-	VAND V5.B16, V19.B16, V16.B16
-	VUSRA $5, V16.B16, V17.B16
-	WORD $0x4fbeea2c // sdot v12.4s, v17.16b, v30.4b[3]
-	WORD $0x4ebcd58c // fsub v12.4s, v12.4s, v28.4s
-	WORD $0x4f99918c // fmul v12.4s, v12.4s, v25.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 368(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V2.B16, V14.B16, V15.B16
-	VUSRA $2, V15.B16, V21.B16
-	WORD $0x4f9be2b8 // sdot v24.4s, v21.16b, v27.4b[0]
-	FMOVQ 368(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V14.B16, V20.B16
-	VUSRA $3, V20.B16, V26.B16
-	WORD $0x4fbbe358 // sdot v24.4s, v26.16b, v27.4b[1]
-	FMOVQ 368(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V4.B16, V14.B16, V23.B16
-	VUSRA $4, V23.B16, V10.B16
-	WORD $0x4f9be958 // sdot v24.4s, v10.16b, v27.4b[2]
-	FMOVQ 368(R1), F22
-	VUSHR $6, V22.B16, V22.B16
-	VAND V5.B16, V14.B16, V29.B16
-	VUSRA $5, V29.B16, V22.B16
-	WORD $0x4fbbead8 // sdot v24.4s, v22.16b, v27.4b[3]
-	WORD $0x4eadd718 // fsub v24.4s, v24.4s, v13.4s
-	WORD $0x4fb99318 // fmul v24.4s, v24.4s, v25.s[1]
-	WORD $0x4e6b1012 // saddw2 v18.4s, v0.4s, v11.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 48(R11), F16
-	WORD $0x6e30de52 // fmul v18.4s, v18.4s, v16.4s
-	WORD $0x4e32cd89 // fmla v9.4s, v12.4s, v18.4s
-	WORD $0x4e7f1011 // saddw2 v17.4s, v0.4s, v31.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 48(R11), F15
-	WORD $0x6e2fde31 // fmul v17.4s, v17.4s, v15.4s
-	WORD $0x4e31cf09 // fmla v9.4s, v24.4s, v17.4s
-	ADD $448, R1
-	ADD $128, R2
-	SUBS $2, R4
-	BNE pair66
-	SUBS $1, R9
-	BNE block65
-	FMOVQ F6, 0(R14)
-	FMOVQ F7, 16(R14)
-	FMOVQ F8, 32(R14)
-	FMOVQ F9, 48(R14)
+row62:
+	FSTPQ (F2, F2), 0(R14)
+	FSTPQ (F2, F2), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row64
+	BNE row62
+	MOVD R6, R1
+	MOVD 40(R0), R9
+bunch63:
+	MOVD $8, R4
+	FMOVQ 32(R10), F3
+	FMOVD 0(R1), F4
+	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
+	FMOVD 8(R1), F5
+	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
+	FSTPQ (F4, F5), 0(R11)
+	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
+	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
+	FSTPQ (F4, F5), 128(R11)
+	FMOVD 16(R1), F6
+	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
+	FMOVD 24(R1), F7
+	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
+	FSTPQ (F6, F7), 32(R11)
+	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
+	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
+	FSTPQ (F6, F7), 160(R11)
+	FMOVD 32(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVD 40(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FSTPQ (F8, F9), 64(R11)
+	WORD $0x6e23dd08 // fmul v8.4s, v8.4s, v3.4s
+	WORD $0x6e23dd29 // fmul v9.4s, v9.4s, v3.4s
+	FSTPQ (F8, F9), 192(R11)
+	FMOVD 48(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVD 56(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FSTPQ (F10, F11), 96(R11)
+	WORD $0x6e23dd4a // fmul v10.4s, v10.4s, v3.4s
+	WORD $0x6e23dd6b // fmul v11.4s, v11.4s, v3.4s
+	FSTPQ (F10, F11), 224(R11)
+	ADD $64, R1
+	MOVD R4, R24
+	ADD $256, R11, R23
+pair64:
+	FMOVQ 64(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 64(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	FSTPQ (F12, F13), 256(R23)
+	FMOVQ 64(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 64(R1), F15
+	VUSHR $6, V15.B16, V15.B16
+	FSTPQ (F14, F15), 288(R23)
+	FMOVQ 128(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 128(R1), F17
+	VUSHR $2, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	FSTPQ (F16, F17), 320(R23)
+	FMOVQ 128(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ 128(R1), F19
+	VUSHR $6, V19.B16, V19.B16
+	FSTPQ (F18, F19), 352(R23)
+	FMOVD 0(R1), F20
+	VSHL $4, V20.B16, V20.B16
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
+	FMOVQ 128(R11), F22
+	FMOVQ 0(R11), F23
+	WORD $0x4e37ceb6 // fmla v22.4s, v21.4s, v23.4s
+	FMOVD 0(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
+	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
+	FMOVQ 192(R11), F26
+	FMOVQ 64(R11), F27
+	WORD $0x4e3bcf3a // fmla v26.4s, v25.4s, v27.4s
+	FMOVD 16(R1), F28
+	VSHL $4, V28.B16, V28.B16
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
+	FMOVQ 128(R11), F30
+	FMOVQ 0(R11), F31
+	WORD $0x4e3fcfbe // fmla v30.4s, v29.4s, v31.4s
+	FMOVD 16(R1), F2
+	VUSHR $4, V2.B16, V2.B16
+	WORD $0x2f08a442 // ushll v2.8h, v2.8b, #0
+	WORD $0x0e621004 // saddw v4.4s, v0.4s, v2.4h
+	FMOVQ 192(R11), F5
+	FMOVQ 64(R11), F6
+	WORD $0x4e26cc85 // fmla v5.4s, v4.4s, v6.4s
+	FMOVQ 80(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ 80(R1), F8
+	VUSHR $2, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	FSTPQ (F7, F8), 384(R23)
+	FMOVQ 80(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 80(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	FSTPQ (F9, F10), 416(R23)
+	FMOVQ 144(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 144(R1), F3
+	VUSHR $2, V3.B16, V3.B16
+	VAND V1.B16, V3.B16, V3.B16
+	FSTPQ (F11, F3), 448(R23)
+	FMOVQ 144(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 144(R1), F13
+	VUSHR $6, V13.B16, V13.B16
+	FSTPQ (F12, F13), 480(R23)
+	WORD $0x4e74100e // saddw2 v14.4s, v0.4s, v20.8h
+	FMOVQ 144(R11), F15
+	FMOVQ 16(R11), F16
+	WORD $0x4e30cdcf // fmla v15.4s, v14.4s, v16.4s
+	FSTPQ (F22, F15), 0(R23)
+	WORD $0x4e781011 // saddw2 v17.4s, v0.4s, v24.8h
+	FMOVQ 208(R11), F18
+	FMOVQ 80(R11), F19
+	WORD $0x4e33ce32 // fmla v18.4s, v17.4s, v19.4s
+	FSTPQ (F26, F18), 128(R23)
+	WORD $0x4e7c1015 // saddw2 v21.4s, v0.4s, v28.8h
+	FMOVQ 144(R11), F23
+	FMOVQ 16(R11), F25
+	WORD $0x4e39ceb7 // fmla v23.4s, v21.4s, v25.4s
+	FSTPQ (F30, F23), 64(R23)
+	WORD $0x4e62101b // saddw2 v27.4s, v0.4s, v2.8h
+	FMOVQ 208(R11), F29
+	FMOVQ 80(R11), F31
+	WORD $0x4e3fcf7d // fmla v29.4s, v27.4s, v31.4s
+	FSTPQ (F5, F29), 192(R23)
+	FMOVQ 96(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	FMOVQ 96(R1), F6
+	VUSHR $2, V6.B16, V6.B16
+	VAND V1.B16, V6.B16, V6.B16
+	FSTPQ (F4, F6), 512(R23)
+	FMOVQ 96(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ 96(R1), F8
+	VUSHR $6, V8.B16, V8.B16
+	FSTPQ (F7, F8), 544(R23)
+	FMOVQ 160(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 160(R1), F10
+	VUSHR $2, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	FSTPQ (F9, F10), 576(R23)
+	FMOVQ 160(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 160(R1), F3
+	VUSHR $6, V3.B16, V3.B16
+	FSTPQ (F11, F3), 608(R23)
+	FMOVD 8(R1), F12
+	VSHL $4, V12.B16, V12.B16
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
+	WORD $0x0e6c100d // saddw v13.4s, v0.4s, v12.4h
+	FMOVQ 160(R11), F20
+	FMOVQ 32(R11), F14
+	WORD $0x4e2ecdb4 // fmla v20.4s, v13.4s, v14.4s
+	FMOVD 8(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x0e701016 // saddw v22.4s, v0.4s, v16.4h
+	FMOVQ 224(R11), F15
+	FMOVQ 96(R11), F24
+	WORD $0x4e38cecf // fmla v15.4s, v22.4s, v24.4s
+	FMOVD 24(R1), F17
+	VSHL $4, V17.B16, V17.B16
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
+	WORD $0x0e711013 // saddw v19.4s, v0.4s, v17.4h
+	FMOVQ 160(R11), F26
+	FMOVQ 32(R11), F18
+	WORD $0x4e32ce7a // fmla v26.4s, v19.4s, v18.4s
+	FMOVD 24(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c1015 // saddw v21.4s, v0.4s, v28.4h
+	FMOVQ 224(R11), F25
+	FMOVQ 96(R11), F30
+	WORD $0x4e3eceb9 // fmla v25.4s, v21.4s, v30.4s
+	FMOVQ 112(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 112(R1), F2
+	VUSHR $2, V2.B16, V2.B16
+	VAND V1.B16, V2.B16, V2.B16
+	FSTPQ (F23, F2), 640(R23)
+	FMOVQ 112(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 112(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	FSTPQ (F27, F31), 672(R23)
+	FMOVQ 176(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ 176(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	FSTPQ (F5, F29), 704(R23)
+	FMOVQ 176(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	VAND V1.B16, V4.B16, V4.B16
+	FMOVQ 176(R1), F6
+	VUSHR $6, V6.B16, V6.B16
+	FSTPQ (F4, F6), 736(R23)
+	WORD $0x4e6c1007 // saddw2 v7.4s, v0.4s, v12.8h
+	FMOVQ 176(R11), F8
+	FMOVQ 48(R11), F9
+	WORD $0x4e29cce8 // fmla v8.4s, v7.4s, v9.4s
+	FSTPQ (F20, F8), 32(R23)
+	WORD $0x4e70100a // saddw2 v10.4s, v0.4s, v16.8h
+	FMOVQ 240(R11), F11
+	FMOVQ 112(R11), F3
+	WORD $0x4e23cd4b // fmla v11.4s, v10.4s, v3.4s
+	FSTPQ (F15, F11), 160(R23)
+	WORD $0x4e71100d // saddw2 v13.4s, v0.4s, v17.8h
+	FMOVQ 176(R11), F14
+	FMOVQ 48(R11), F22
+	WORD $0x4e36cdae // fmla v14.4s, v13.4s, v22.4s
+	FSTPQ (F26, F14), 96(R23)
+	WORD $0x4e7c1018 // saddw2 v24.4s, v0.4s, v28.8h
+	FMOVQ 240(R11), F19
+	FMOVQ 112(R11), F18
+	WORD $0x4e32cf13 // fmla v19.4s, v24.4s, v18.4s
+	FSTPQ (F25, F19), 224(R23)
+	ADD $768, R23
+	FMOVQ 192(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 192(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	FSTPQ (F21, F30), 256(R23)
+	FMOVQ 192(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 192(R1), F2
+	VUSHR $6, V2.B16, V2.B16
+	FSTPQ (F23, F2), 288(R23)
+	FMOVQ 256(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 256(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	FSTPQ (F27, F31), 320(R23)
+	FMOVQ 256(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ 256(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	FSTPQ (F5, F29), 352(R23)
+	FMOVD 32(R1), F4
+	VSHL $4, V4.B16, V4.B16
+	VUSHR $4, V4.B16, V4.B16
+	WORD $0x2f08a484 // ushll v4.8h, v4.8b, #0
+	WORD $0x0e641006 // saddw v6.4s, v0.4s, v4.4h
+	FMOVQ 128(R11), F12
+	FMOVQ 0(R11), F7
+	WORD $0x4e27cccc // fmla v12.4s, v6.4s, v7.4s
+	FMOVD 32(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
+	WORD $0x0e691014 // saddw v20.4s, v0.4s, v9.4h
+	FMOVQ 192(R11), F8
+	FMOVQ 64(R11), F16
+	WORD $0x4e30ce88 // fmla v8.4s, v20.4s, v16.4s
+	FMOVD 48(R1), F10
+	VSHL $4, V10.B16, V10.B16
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a1003 // saddw v3.4s, v0.4s, v10.4h
+	FMOVQ 128(R11), F15
+	FMOVQ 0(R11), F11
+	WORD $0x4e2bcc6f // fmla v15.4s, v3.4s, v11.4s
+	FMOVD 48(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
+	WORD $0x0e71100d // saddw v13.4s, v0.4s, v17.4h
+	FMOVQ 192(R11), F22
+	FMOVQ 64(R11), F26
+	WORD $0x4e3acdb6 // fmla v22.4s, v13.4s, v26.4s
+	FMOVQ 208(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 208(R1), F28
+	VUSHR $2, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	FSTPQ (F14, F28), 384(R23)
+	FMOVQ 208(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ 208(R1), F18
+	VUSHR $6, V18.B16, V18.B16
+	FSTPQ (F24, F18), 416(R23)
+	FMOVQ 272(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ 272(R1), F19
+	VUSHR $2, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	FSTPQ (F25, F19), 448(R23)
+	FMOVQ 272(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 272(R1), F30
+	VUSHR $6, V30.B16, V30.B16
+	FSTPQ (F21, F30), 480(R23)
+	WORD $0x4e641017 // saddw2 v23.4s, v0.4s, v4.8h
+	FMOVQ 144(R11), F2
+	FMOVQ 16(R11), F27
+	WORD $0x4e3bcee2 // fmla v2.4s, v23.4s, v27.4s
+	FSTPQ (F12, F2), 0(R23)
+	WORD $0x4e69101f // saddw2 v31.4s, v0.4s, v9.8h
+	FMOVQ 208(R11), F5
+	FMOVQ 80(R11), F29
+	WORD $0x4e3dcfe5 // fmla v5.4s, v31.4s, v29.4s
+	FSTPQ (F8, F5), 128(R23)
+	WORD $0x4e6a1006 // saddw2 v6.4s, v0.4s, v10.8h
+	FMOVQ 144(R11), F7
+	FMOVQ 16(R11), F20
+	WORD $0x4e34ccc7 // fmla v7.4s, v6.4s, v20.4s
+	FSTPQ (F15, F7), 64(R23)
+	WORD $0x4e711010 // saddw2 v16.4s, v0.4s, v17.8h
+	FMOVQ 208(R11), F3
+	FMOVQ 80(R11), F11
+	WORD $0x4e2bce03 // fmla v3.4s, v16.4s, v11.4s
+	FSTPQ (F22, F3), 192(R23)
+	FMOVQ 224(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 224(R1), F26
+	VUSHR $2, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	FSTPQ (F13, F26), 512(R23)
+	FMOVQ 224(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 224(R1), F28
+	VUSHR $6, V28.B16, V28.B16
+	FSTPQ (F14, F28), 544(R23)
+	FMOVQ 288(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ 288(R1), F18
+	VUSHR $2, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	FSTPQ (F24, F18), 576(R23)
+	FMOVQ 288(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ 288(R1), F19
+	VUSHR $6, V19.B16, V19.B16
+	FSTPQ (F25, F19), 608(R23)
+	FMOVD 40(R1), F21
+	VSHL $4, V21.B16, V21.B16
+	VUSHR $4, V21.B16, V21.B16
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x0e75101e // saddw v30.4s, v0.4s, v21.4h
+	FMOVQ 160(R11), F4
+	FMOVQ 32(R11), F23
+	WORD $0x4e37cfc4 // fmla v4.4s, v30.4s, v23.4s
+	FMOVD 40(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
+	WORD $0x0e7b100c // saddw v12.4s, v0.4s, v27.4h
+	FMOVQ 224(R11), F2
+	FMOVQ 96(R11), F9
+	WORD $0x4e29cd82 // fmla v2.4s, v12.4s, v9.4s
+	FMOVD 56(R1), F31
+	VSHL $4, V31.B16, V31.B16
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
+	WORD $0x0e7f101d // saddw v29.4s, v0.4s, v31.4h
+	FMOVQ 160(R11), F8
+	FMOVQ 32(R11), F5
+	WORD $0x4e25cfa8 // fmla v8.4s, v29.4s, v5.4s
+	FMOVD 56(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a1006 // saddw v6.4s, v0.4s, v10.4h
+	FMOVQ 224(R11), F20
+	FMOVQ 96(R11), F15
+	WORD $0x4e2fccd4 // fmla v20.4s, v6.4s, v15.4s
+	FMOVQ 240(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ 240(R1), F17
+	VUSHR $2, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	FSTPQ (F7, F17), 640(R23)
+	FMOVQ 240(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 240(R1), F11
+	VUSHR $6, V11.B16, V11.B16
+	FSTPQ (F16, F11), 672(R23)
+	FMOVQ 304(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ 304(R1), F3
+	VUSHR $2, V3.B16, V3.B16
+	VAND V1.B16, V3.B16, V3.B16
+	FSTPQ (F22, F3), 704(R23)
+	FMOVQ 304(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 304(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	FSTPQ (F13, F26), 736(R23)
+	WORD $0x4e75100e // saddw2 v14.4s, v0.4s, v21.8h
+	FMOVQ 176(R11), F28
+	FMOVQ 48(R11), F24
+	WORD $0x4e38cddc // fmla v28.4s, v14.4s, v24.4s
+	FSTPQ (F4, F28), 32(R23)
+	WORD $0x4e7b1012 // saddw2 v18.4s, v0.4s, v27.8h
+	FMOVQ 240(R11), F25
+	FMOVQ 112(R11), F19
+	WORD $0x4e33ce59 // fmla v25.4s, v18.4s, v19.4s
+	FSTPQ (F2, F25), 160(R23)
+	WORD $0x4e7f101e // saddw2 v30.4s, v0.4s, v31.8h
+	FMOVQ 176(R11), F23
+	FMOVQ 48(R11), F12
+	WORD $0x4e2ccfd7 // fmla v23.4s, v30.4s, v12.4s
+	FSTPQ (F8, F23), 96(R23)
+	WORD $0x4e6a1009 // saddw2 v9.4s, v0.4s, v10.8h
+	FMOVQ 240(R11), F29
+	FMOVQ 112(R11), F5
+	WORD $0x4e25cd3d // fmla v29.4s, v9.4s, v5.4s
+	FSTPQ (F20, F29), 224(R23)
+	ADD $768, R23
+	ADD $320, R1
+	SUBS $2, R4
+	BNE pair64
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row66:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F6
+	FMOVQ 16(R14), F15
+	FMOVQ 32(R14), F7
+	FMOVQ 48(R14), F17
+	FMOVQ 0(R20), F16
+	FMOVQ 16(R20), F11
+	FMOVQ 32(R20), F22
+	FMOVQ 48(R20), F3
+	MOVD R13, R21
+	ADD $256, R11, R23
+	MOVD R24, R4
+tile67:
+	FMOVQ 0(R21), F13
+	FMOVQ 16(R21), F26
+	FMOVQ 32(R21), F21
+	FMOVD 48(R21), F14
+	FMOVQ 0(R22), F24
+	FMOVQ 16(R22), F4
+	FMOVQ 32(R22), F28
+	FMOVD 48(R22), F27
+	FMOVQ 0(R10), F18
+	FMOVQ 0(R10), F19
+	FMOVQ 256(R23), F2
+	WORD $0x4f8de052 // sdot v18.4s, v2.16b, v13.4b[0]
+	WORD $0x4f98e053 // sdot v19.4s, v2.16b, v24.4b[0]
+	FMOVQ 272(R23), F25
+	WORD $0x4fade332 // sdot v18.4s, v25.16b, v13.4b[1]
+	WORD $0x4fb8e333 // sdot v19.4s, v25.16b, v24.4b[1]
+	FMOVQ 288(R23), F31
+	WORD $0x4f8debf2 // sdot v18.4s, v31.16b, v13.4b[2]
+	WORD $0x4f98ebf3 // sdot v19.4s, v31.16b, v24.4b[2]
+	FMOVQ 304(R23), F30
+	WORD $0x4fadebd2 // sdot v18.4s, v30.16b, v13.4b[3]
+	WORD $0x4fb8ebd3 // sdot v19.4s, v30.16b, v24.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f959252 // fmul v18.4s, v18.4s, v21.s[0]
+	WORD $0x4f9c9273 // fmul v19.4s, v19.4s, v28.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 0(R10), F8
+	FMOVQ 320(R23), F23
+	WORD $0x4f9ae2ec // sdot v12.4s, v23.16b, v26.4b[0]
+	WORD $0x4f84e2e8 // sdot v8.4s, v23.16b, v4.4b[0]
+	FMOVQ 336(R23), F10
+	WORD $0x4fbae14c // sdot v12.4s, v10.16b, v26.4b[1]
+	WORD $0x4fa4e148 // sdot v8.4s, v10.16b, v4.4b[1]
+	FMOVQ 352(R23), F9
+	WORD $0x4f9ae92c // sdot v12.4s, v9.16b, v26.4b[2]
+	WORD $0x4f84e928 // sdot v8.4s, v9.16b, v4.4b[2]
+	FMOVQ 368(R23), F5
+	WORD $0x4fbae8ac // sdot v12.4s, v5.16b, v26.4b[3]
+	WORD $0x4fa4e8a8 // sdot v8.4s, v5.16b, v4.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4fb5918c // fmul v12.4s, v12.4s, v21.s[1]
+	WORD $0x4fbc9108 // fmul v8.4s, v8.4s, v28.s[1]
+	FMOVQ 0(R23), F20
+	WORD $0x4e34ce46 // fmla v6.4s, v18.4s, v20.4s
+	WORD $0x4e34ce70 // fmla v16.4s, v19.4s, v20.4s
+	FMOVQ 64(R23), F29
+	WORD $0x4e3dcd86 // fmla v6.4s, v12.4s, v29.4s
+	WORD $0x4e3dcd10 // fmla v16.4s, v8.4s, v29.4s
+	FMOVQ 128(R23), F2
+	WORD $0x4f8e5046 // fmls v6.4s, v2.4s, v14.s[0]
+	WORD $0x4f9b5050 // fmls v16.4s, v2.4s, v27.s[0]
+	FMOVQ 192(R23), F25
+	WORD $0x4fae5326 // fmls v6.4s, v25.4s, v14.s[1]
+	WORD $0x4fbb5330 // fmls v16.4s, v25.4s, v27.s[1]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F30
+	FMOVQ 384(R23), F23
+	WORD $0x4f8de2ff // sdot v31.4s, v23.16b, v13.4b[0]
+	WORD $0x4f98e2fe // sdot v30.4s, v23.16b, v24.4b[0]
+	FMOVQ 400(R23), F10
+	WORD $0x4fade15f // sdot v31.4s, v10.16b, v13.4b[1]
+	WORD $0x4fb8e15e // sdot v30.4s, v10.16b, v24.4b[1]
+	FMOVQ 416(R23), F9
+	WORD $0x4f8de93f // sdot v31.4s, v9.16b, v13.4b[2]
+	WORD $0x4f98e93e // sdot v30.4s, v9.16b, v24.4b[2]
+	FMOVQ 432(R23), F5
+	WORD $0x4fade8bf // sdot v31.4s, v5.16b, v13.4b[3]
+	WORD $0x4fb8e8be // sdot v30.4s, v5.16b, v24.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f9593ff // fmul v31.4s, v31.4s, v21.s[0]
+	WORD $0x4f9c93de // fmul v30.4s, v30.4s, v28.s[0]
+	FMOVQ 0(R10), F18
+	FMOVQ 0(R10), F19
+	FMOVQ 448(R23), F20
+	WORD $0x4f9ae292 // sdot v18.4s, v20.16b, v26.4b[0]
+	WORD $0x4f84e293 // sdot v19.4s, v20.16b, v4.4b[0]
+	FMOVQ 464(R23), F12
+	WORD $0x4fbae192 // sdot v18.4s, v12.16b, v26.4b[1]
+	WORD $0x4fa4e193 // sdot v19.4s, v12.16b, v4.4b[1]
+	FMOVQ 480(R23), F8
+	WORD $0x4f9ae912 // sdot v18.4s, v8.16b, v26.4b[2]
+	WORD $0x4f84e913 // sdot v19.4s, v8.16b, v4.4b[2]
+	FMOVQ 496(R23), F29
+	WORD $0x4fbaebb2 // sdot v18.4s, v29.16b, v26.4b[3]
+	WORD $0x4fa4ebb3 // sdot v19.4s, v29.16b, v4.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4fb59252 // fmul v18.4s, v18.4s, v21.s[1]
+	WORD $0x4fbc9273 // fmul v19.4s, v19.4s, v28.s[1]
+	FMOVQ 16(R23), F2
+	WORD $0x4e22cfef // fmla v15.4s, v31.4s, v2.4s
+	WORD $0x4e22cfcb // fmla v11.4s, v30.4s, v2.4s
+	FMOVQ 80(R23), F25
+	WORD $0x4e39ce4f // fmla v15.4s, v18.4s, v25.4s
+	WORD $0x4e39ce6b // fmla v11.4s, v19.4s, v25.4s
+	FMOVQ 144(R23), F23
+	WORD $0x4f8e52ef // fmls v15.4s, v23.4s, v14.s[0]
+	WORD $0x4f9b52eb // fmls v11.4s, v23.4s, v27.s[0]
+	FMOVQ 208(R23), F10
+	WORD $0x4fae514f // fmls v15.4s, v10.4s, v14.s[1]
+	WORD $0x4fbb514b // fmls v11.4s, v10.4s, v27.s[1]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F5
+	FMOVQ 512(R23), F20
+	WORD $0x4f8de289 // sdot v9.4s, v20.16b, v13.4b[0]
+	WORD $0x4f98e285 // sdot v5.4s, v20.16b, v24.4b[0]
+	FMOVQ 528(R23), F12
+	WORD $0x4fade189 // sdot v9.4s, v12.16b, v13.4b[1]
+	WORD $0x4fb8e185 // sdot v5.4s, v12.16b, v24.4b[1]
+	FMOVQ 544(R23), F8
+	WORD $0x4f8de909 // sdot v9.4s, v8.16b, v13.4b[2]
+	WORD $0x4f98e905 // sdot v5.4s, v8.16b, v24.4b[2]
+	FMOVQ 560(R23), F29
+	WORD $0x4fadeba9 // sdot v9.4s, v29.16b, v13.4b[3]
+	WORD $0x4fb8eba5 // sdot v5.4s, v29.16b, v24.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4f959129 // fmul v9.4s, v9.4s, v21.s[0]
+	WORD $0x4f9c90a5 // fmul v5.4s, v5.4s, v28.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F30
+	FMOVQ 576(R23), F2
+	WORD $0x4f9ae05f // sdot v31.4s, v2.16b, v26.4b[0]
+	WORD $0x4f84e05e // sdot v30.4s, v2.16b, v4.4b[0]
+	FMOVQ 592(R23), F18
+	WORD $0x4fbae25f // sdot v31.4s, v18.16b, v26.4b[1]
+	WORD $0x4fa4e25e // sdot v30.4s, v18.16b, v4.4b[1]
+	FMOVQ 608(R23), F19
+	WORD $0x4f9aea7f // sdot v31.4s, v19.16b, v26.4b[2]
+	WORD $0x4f84ea7e // sdot v30.4s, v19.16b, v4.4b[2]
+	FMOVQ 624(R23), F25
+	WORD $0x4fbaeb3f // sdot v31.4s, v25.16b, v26.4b[3]
+	WORD $0x4fa4eb3e // sdot v30.4s, v25.16b, v4.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fb593ff // fmul v31.4s, v31.4s, v21.s[1]
+	WORD $0x4fbc93de // fmul v30.4s, v30.4s, v28.s[1]
+	FMOVQ 32(R23), F23
+	WORD $0x4e37cd27 // fmla v7.4s, v9.4s, v23.4s
+	WORD $0x4e37ccb6 // fmla v22.4s, v5.4s, v23.4s
+	FMOVQ 96(R23), F10
+	WORD $0x4e2acfe7 // fmla v7.4s, v31.4s, v10.4s
+	WORD $0x4e2acfd6 // fmla v22.4s, v30.4s, v10.4s
+	FMOVQ 160(R23), F20
+	WORD $0x4f8e5287 // fmls v7.4s, v20.4s, v14.s[0]
+	WORD $0x4f9b5296 // fmls v22.4s, v20.4s, v27.s[0]
+	FMOVQ 224(R23), F12
+	WORD $0x4fae5187 // fmls v7.4s, v12.4s, v14.s[1]
+	WORD $0x4fbb5196 // fmls v22.4s, v12.4s, v27.s[1]
+	FMOVQ 0(R10), F8
+	FMOVQ 0(R10), F29
+	FMOVQ 640(R23), F2
+	WORD $0x4f8de048 // sdot v8.4s, v2.16b, v13.4b[0]
+	WORD $0x4f98e05d // sdot v29.4s, v2.16b, v24.4b[0]
+	FMOVQ 656(R23), F18
+	WORD $0x4fade248 // sdot v8.4s, v18.16b, v13.4b[1]
+	WORD $0x4fb8e25d // sdot v29.4s, v18.16b, v24.4b[1]
+	FMOVQ 672(R23), F19
+	WORD $0x4f8dea68 // sdot v8.4s, v19.16b, v13.4b[2]
+	WORD $0x4f98ea7d // sdot v29.4s, v19.16b, v24.4b[2]
+	FMOVQ 688(R23), F25
+	WORD $0x4fadeb28 // sdot v8.4s, v25.16b, v13.4b[3]
+	WORD $0x4fb8eb3d // sdot v29.4s, v25.16b, v24.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f959108 // fmul v8.4s, v8.4s, v21.s[0]
+	WORD $0x4f9c93bd // fmul v29.4s, v29.4s, v28.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F5
+	FMOVQ 704(R23), F23
+	WORD $0x4f9ae2e9 // sdot v9.4s, v23.16b, v26.4b[0]
+	WORD $0x4f84e2e5 // sdot v5.4s, v23.16b, v4.4b[0]
+	FMOVQ 720(R23), F31
+	WORD $0x4fbae3e9 // sdot v9.4s, v31.16b, v26.4b[1]
+	WORD $0x4fa4e3e5 // sdot v5.4s, v31.16b, v4.4b[1]
+	FMOVQ 736(R23), F30
+	WORD $0x4f9aebc9 // sdot v9.4s, v30.16b, v26.4b[2]
+	WORD $0x4f84ebc5 // sdot v5.4s, v30.16b, v4.4b[2]
+	FMOVQ 752(R23), F10
+	WORD $0x4fbae949 // sdot v9.4s, v10.16b, v26.4b[3]
+	WORD $0x4fa4e945 // sdot v5.4s, v10.16b, v4.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4fb59129 // fmul v9.4s, v9.4s, v21.s[1]
+	WORD $0x4fbc90a5 // fmul v5.4s, v5.4s, v28.s[1]
+	FMOVQ 48(R23), F20
+	WORD $0x4e34cd11 // fmla v17.4s, v8.4s, v20.4s
+	WORD $0x4e34cfa3 // fmla v3.4s, v29.4s, v20.4s
+	FMOVQ 112(R23), F12
+	WORD $0x4e2ccd31 // fmla v17.4s, v9.4s, v12.4s
+	WORD $0x4e2ccca3 // fmla v3.4s, v5.4s, v12.4s
+	FMOVQ 176(R23), F2
+	WORD $0x4f8e5051 // fmls v17.4s, v2.4s, v14.s[0]
+	WORD $0x4f9b5043 // fmls v3.4s, v2.4s, v27.s[0]
+	FMOVQ 240(R23), F18
+	WORD $0x4fae5251 // fmls v17.4s, v18.4s, v14.s[1]
+	WORD $0x4fbb5243 // fmls v3.4s, v18.4s, v27.s[1]
+	ADD $64, R22
+	ADD $64, R21
+	ADD $768, R23
+	SUBS $1, R4
+	BNE tile67
+	FSTPQ (F6, F15), 0(R14)
+	FSTPQ (F7, F17), 32(R14)
+	FSTPQ (F16, F11), 0(R20)
+	FSTPQ (F22, F3), 32(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row66
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch63
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel63
+	BNE panel61
 	RET
 
-// mulQ3_KDot multiplies Q3_K weights with several rows of activations.
-// func mulQ3_KDot(a *panel.Args)
-TEXT ·mulQ3_KDot(SB), 0, $960-8
+// mulQ3_KDotx1 multiplies Q3_K weights with a few rows of activations, one by one.
+// func mulQ3_KDotx1(a *panel.Args)
+TEXT ·mulQ3_KDotx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -7687,1369 +5838,1371 @@ TEXT ·mulQ3_KDot(SB), 0, $960-8
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
 panel68:
-	MOVD R6, R1
 	MOVD 8(R0), R2
-	VEOR V6.B16, V6.B16, V6.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
 row69:
-	FMOVQ F6, 0(R14)
-	FMOVQ F6, 16(R14)
-	FMOVQ F6, 32(R14)
-	FMOVQ F6, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row69
+	MOVD R6, R1
+	MOVD R13, R2
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
 	MOVD 40(R0), R9
 	LSR $3, R9
 block70:
-	FMOVD 0(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 0(R11)
-	FMOVD 8(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 16(R11)
-	FMOVD 16(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 32(R11)
-	FMOVD 24(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 48(R11)
+	FMOVQ 32(R10), F10
+	FMOVD 0(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVD 8(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FSTPQ (F11, F12), 0(R11)
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
+	FSTPQ (F11, F12), 128(R11)
+	FMOVD 16(R1), F13
+	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
+	FMOVD 24(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FSTPQ (F13, F14), 32(R11)
+	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
+	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
+	FSTPQ (F13, F14), 160(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair71:
-	FMOVQ 64(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 192(R1), F12
-	VSHL $4, V12.B16, V13.B16
-	VAND V2.B16, V13.B16, V14.B16
-	VUSRA $2, V14.B16, V11.B16
-	FMOVQ F11, 384(R11)
-	FMOVQ 64(R1), F15
-	VUSHR $2, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V13.B16, V16.B16
-	VUSRA $3, V16.B16, V15.B16
-	FMOVQ F15, 400(R11)
-	FMOVQ 64(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V13.B16, V18.B16
-	VUSRA $4, V18.B16, V17.B16
-	FMOVQ F17, 416(R11)
-	FMOVQ 64(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	VAND V5.B16, V13.B16, V20.B16
-	VUSRA $5, V20.B16, V19.B16
-	FMOVQ F19, 432(R11)
-	FMOVQ 128(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V2.B16, V12.B16, V22.B16
-	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 448(R11)
-	FMOVQ 128(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V12.B16, V24.B16
-	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 464(R11)
-	FMOVQ 128(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V12.B16, V26.B16
-	VUSRA $4, V26.B16, V25.B16
-	FMOVQ F25, 480(R11)
-	FMOVQ 128(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V12.B16, V28.B16
-	VUSRA $5, V28.B16, V27.B16
-	FMOVQ F27, 496(R11)
-	FMOVD 0(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 0(R11), F31
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	FMOVQ F30, 128(R11)
-	FMOVD 16(R1), F6
-	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
-	WORD $0x0e661007 // saddw v7.4s, v0.4s, v6.4h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 0(R11), F8
-	WORD $0x6e28dce7 // fmul v7.4s, v7.4s, v8.4s
-	FMOVQ F7, 192(R11)
-	FMOVQ 80(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 208(R1), F10
-	VSHL $4, V10.B16, V14.B16
-	VAND V2.B16, V14.B16, V11.B16
-	VUSRA $2, V11.B16, V9.B16
-	FMOVQ F9, 512(R11)
-	FMOVQ 80(R1), F16
-	VUSHR $2, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V14.B16, V15.B16
-	VUSRA $3, V15.B16, V16.B16
-	FMOVQ F16, 528(R11)
-	FMOVQ 80(R1), F18
+	FMOVQ 0(R2), F15
+	FMOVQ 16(R2), F16
+	FMOVQ 32(R2), F17
+	WORD $0x4f3b0632 // sshr v18.4s, v17.4s, #5
+	VSUB V18.S4, V0.S4, V18.S4
+	VDUP V18.S[2], V19.S4
+	VDUP V18.S[3], V20.S4
+	FMOVQ 0(R10), F21
+	FMOVQ 64(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ 192(R1), F23
+	VSHL $4, V23.B16, V24.B16
+	VAND V2.B16, V24.B16, V25.B16
+	VUSRA $2, V25.B16, V22.B16
+	WORD $0x4f8fe2d5 // sdot v21.4s, v22.16b, v15.4b[0]
+	FMOVQ 64(R1), F26
+	VUSHR $2, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V24.B16, V27.B16
+	VUSRA $3, V27.B16, V26.B16
+	WORD $0x4fafe355 // sdot v21.4s, v26.16b, v15.4b[1]
+	FMOVQ 64(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V4.B16, V24.B16, V29.B16
+	VUSRA $4, V29.B16, V28.B16
+	WORD $0x4f8feb95 // sdot v21.4s, v28.16b, v15.4b[2]
+	FMOVQ 64(R1), F30
+	VUSHR $6, V30.B16, V30.B16
+	VAND V5.B16, V24.B16, V31.B16
+	VUSRA $5, V31.B16, V30.B16
+	WORD $0x4fafebd5 // sdot v21.4s, v30.16b, v15.4b[3]
+	WORD $0x4eb3d6b5 // fsub v21.4s, v21.4s, v19.4s
+	WORD $0x4f9192b5 // fmul v21.4s, v21.4s, v17.s[0]
+	FMOVQ 0(R10), F11
+	FMOVQ 128(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V2.B16, V23.B16, V13.B16
+	VUSRA $2, V13.B16, V12.B16
+	WORD $0x4f90e18b // sdot v11.4s, v12.16b, v16.4b[0]
+	FMOVQ 128(R1), F14
+	VUSHR $2, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V23.B16, V10.B16
+	VUSRA $3, V10.B16, V14.B16
+	WORD $0x4fb0e1cb // sdot v11.4s, v14.16b, v16.4b[1]
+	FMOVQ 128(R1), F18
 	VUSHR $4, V18.B16, V18.B16
 	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V14.B16, V17.B16
-	VUSRA $4, V17.B16, V18.B16
-	FMOVQ F18, 544(R11)
-	FMOVQ 80(R1), F20
-	VUSHR $6, V20.B16, V20.B16
-	VAND V5.B16, V14.B16, V19.B16
-	VUSRA $5, V19.B16, V20.B16
-	FMOVQ F20, 560(R11)
-	FMOVQ 144(R1), F22
+	VAND V4.B16, V23.B16, V25.B16
+	VUSRA $4, V25.B16, V18.B16
+	WORD $0x4f90ea4b // sdot v11.4s, v18.16b, v16.4b[2]
+	FMOVQ 128(R1), F22
+	VUSHR $6, V22.B16, V22.B16
+	VAND V5.B16, V23.B16, V27.B16
+	VUSRA $5, V27.B16, V22.B16
+	WORD $0x4fb0eacb // sdot v11.4s, v22.16b, v16.4b[3]
+	WORD $0x4eb4d56b // fsub v11.4s, v11.4s, v20.4s
+	WORD $0x4fb1916b // fmul v11.4s, v11.4s, v17.s[1]
+	FMOVD 0(R1), F26
+	WORD $0x0f08a75a // sshll v26.8h, v26.8b, #0
+	WORD $0x0e7a101d // saddw v29.4s, v0.4s, v26.4h
+	FMOVQ 128(R11), F28
+	FMOVQ 0(R11), F31
+	WORD $0x4e3fcfbc // fmla v28.4s, v29.4s, v31.4s
+	WORD $0x4e3ccea6 // fmla v6.4s, v21.4s, v28.4s
+	FMOVD 16(R1), F30
+	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
+	WORD $0x0e7e100d // saddw v13.4s, v0.4s, v30.4h
+	FMOVQ 128(R11), F12
+	FMOVQ 0(R11), F10
+	WORD $0x4e2acdac // fmla v12.4s, v13.4s, v10.4s
+	WORD $0x4e2ccd66 // fmla v6.4s, v11.4s, v12.4s
+	PRFM 1024(R1), PLDL1KEEP
+	FMOVQ 0(R10), F14
+	FMOVQ 80(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ 208(R1), F18
+	VSHL $4, V18.B16, V24.B16
+	VAND V2.B16, V24.B16, V23.B16
+	VUSRA $2, V23.B16, V25.B16
+	WORD $0x4f8fe32e // sdot v14.4s, v25.16b, v15.4b[0]
+	FMOVQ 80(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V24.B16, V22.B16
+	VUSRA $3, V22.B16, V27.B16
+	WORD $0x4fafe36e // sdot v14.4s, v27.16b, v15.4b[1]
+	FMOVQ 80(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V4.B16, V24.B16, V31.B16
+	VUSRA $4, V31.B16, V29.B16
+	WORD $0x4f8febae // sdot v14.4s, v29.16b, v15.4b[2]
+	FMOVQ 80(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V24.B16, V28.B16
+	VUSRA $5, V28.B16, V21.B16
+	WORD $0x4fafeaae // sdot v14.4s, v21.16b, v15.4b[3]
+	WORD $0x4eb3d5ce // fsub v14.4s, v14.4s, v19.4s
+	WORD $0x4f9191ce // fmul v14.4s, v14.4s, v17.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 144(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V2.B16, V18.B16, V11.B16
+	VUSRA $2, V11.B16, V10.B16
+	WORD $0x4f90e14d // sdot v13.4s, v10.16b, v16.4b[0]
+	FMOVQ 144(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V18.B16, V23.B16
+	VUSRA $3, V23.B16, V12.B16
+	WORD $0x4fb0e18d // sdot v13.4s, v12.16b, v16.4b[1]
+	FMOVQ 144(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V4.B16, V18.B16, V22.B16
+	VUSRA $4, V22.B16, V25.B16
+	WORD $0x4f90eb2d // sdot v13.4s, v25.16b, v16.4b[2]
+	FMOVQ 144(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	VAND V5.B16, V18.B16, V31.B16
+	VUSRA $5, V31.B16, V27.B16
+	WORD $0x4fb0eb6d // sdot v13.4s, v27.16b, v16.4b[3]
+	WORD $0x4eb4d5ad // fsub v13.4s, v13.4s, v20.4s
+	WORD $0x4fb191ad // fmul v13.4s, v13.4s, v17.s[1]
+	WORD $0x4e7a101d // saddw2 v29.4s, v0.4s, v26.8h
+	FMOVQ 144(R11), F28
+	FMOVQ 16(R11), F21
+	WORD $0x4e35cfbc // fmla v28.4s, v29.4s, v21.4s
+	WORD $0x4e3ccdc7 // fmla v7.4s, v14.4s, v28.4s
+	WORD $0x4e7e100b // saddw2 v11.4s, v0.4s, v30.8h
+	FMOVQ 144(R11), F10
+	FMOVQ 16(R11), F23
+	WORD $0x4e37cd6a // fmla v10.4s, v11.4s, v23.4s
+	WORD $0x4e2acda7 // fmla v7.4s, v13.4s, v10.4s
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 0(R10), F12
+	FMOVQ 96(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V2.B16, V10.B16, V21.B16
-	VUSRA $2, V21.B16, V22.B16
-	FMOVQ F22, 576(R11)
-	FMOVQ 144(R1), F24
-	VUSHR $2, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V10.B16, V23.B16
-	VUSRA $3, V23.B16, V24.B16
-	FMOVQ F24, 592(R11)
-	FMOVQ 144(R1), F26
+	FMOVQ 224(R1), F25
+	VSHL $4, V25.B16, V24.B16
+	VAND V2.B16, V24.B16, V18.B16
+	VUSRA $2, V18.B16, V22.B16
+	WORD $0x4f8fe2cc // sdot v12.4s, v22.16b, v15.4b[0]
+	FMOVQ 96(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V3.B16, V24.B16, V27.B16
+	VUSRA $3, V27.B16, V31.B16
+	WORD $0x4fafe3ec // sdot v12.4s, v31.16b, v15.4b[1]
+	FMOVQ 96(R1), F26
 	VUSHR $4, V26.B16, V26.B16
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V10.B16, V25.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 608(R11)
-	FMOVQ 144(R1), F13
-	VUSHR $6, V13.B16, V13.B16
-	VAND V5.B16, V10.B16, V12.B16
-	VUSRA $5, V12.B16, V13.B16
-	FMOVQ F13, 624(R11)
-	WORD $0x4e7d101c // saddw2 v28.4s, v0.4s, v29.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 16(R11), F27
-	WORD $0x6e3bdf9c // fmul v28.4s, v28.4s, v27.4s
-	FMOVQ F28, 144(R11)
-	WORD $0x4e66101f // saddw2 v31.4s, v0.4s, v6.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 16(R11), F30
-	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
-	FMOVQ F31, 208(R11)
-	FMOVQ 96(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ 224(R1), F7
-	VSHL $4, V7.B16, V11.B16
-	VAND V2.B16, V11.B16, V9.B16
-	VUSRA $2, V9.B16, V8.B16
-	FMOVQ F8, 640(R11)
-	FMOVQ 96(R1), F15
-	VUSHR $2, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V11.B16, V16.B16
-	VUSRA $3, V16.B16, V15.B16
-	FMOVQ F15, 656(R11)
-	FMOVQ 96(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V11.B16, V18.B16
-	VUSRA $4, V18.B16, V17.B16
-	FMOVQ F17, 672(R11)
-	FMOVQ 96(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	VAND V5.B16, V11.B16, V20.B16
-	VUSRA $5, V20.B16, V19.B16
-	FMOVQ F19, 688(R11)
-	FMOVQ 160(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V2.B16, V7.B16, V22.B16
-	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 704(R11)
+	VAND V4.B16, V24.B16, V29.B16
+	VUSRA $4, V29.B16, V26.B16
+	WORD $0x4f8feb4c // sdot v12.4s, v26.16b, v15.4b[2]
+	FMOVQ 96(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V24.B16, V14.B16
+	VUSRA $5, V14.B16, V21.B16
+	WORD $0x4fafeaac // sdot v12.4s, v21.16b, v15.4b[3]
+	WORD $0x4eb3d58c // fsub v12.4s, v12.4s, v19.4s
+	WORD $0x4f91918c // fmul v12.4s, v12.4s, v17.s[0]
+	FMOVQ 0(R10), F28
+	FMOVQ 160(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V25.B16, V11.B16
+	VUSRA $2, V11.B16, V30.B16
+	WORD $0x4f90e3dc // sdot v28.4s, v30.16b, v16.4b[0]
 	FMOVQ 160(R1), F23
 	VUSHR $2, V23.B16, V23.B16
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V7.B16, V24.B16
-	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 720(R11)
-	FMOVQ 160(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V7.B16, V26.B16
-	VUSRA $4, V26.B16, V25.B16
-	FMOVQ F25, 736(R11)
-	FMOVQ 160(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	VAND V5.B16, V7.B16, V10.B16
-	VUSRA $5, V10.B16, V14.B16
-	FMOVQ F14, 752(R11)
-	FMOVD 8(R1), F12
-	WORD $0x0f08a58c // sshll v12.8h, v12.8b, #0
-	WORD $0x0e6c100d // saddw v13.4s, v0.4s, v12.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 32(R11), F29
-	WORD $0x6e3dddad // fmul v13.4s, v13.4s, v29.4s
-	FMOVQ F13, 160(R11)
-	FMOVD 24(R1), F27
-	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
-	WORD $0x0e7b101c // saddw v28.4s, v0.4s, v27.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 32(R11), F6
-	WORD $0x6e26df9c // fmul v28.4s, v28.4s, v6.4s
-	FMOVQ F28, 224(R11)
-	FMOVQ 112(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 240(R1), F31
-	VSHL $4, V31.B16, V9.B16
-	VAND V2.B16, V9.B16, V8.B16
-	VUSRA $2, V8.B16, V30.B16
-	FMOVQ F30, 768(R11)
-	FMOVQ 112(R1), F16
-	VUSHR $2, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V9.B16, V15.B16
-	VUSRA $3, V15.B16, V16.B16
-	FMOVQ F16, 784(R11)
+	VAND V3.B16, V25.B16, V13.B16
+	VUSRA $3, V13.B16, V23.B16
+	WORD $0x4fb0e2fc // sdot v28.4s, v23.16b, v16.4b[1]
+	FMOVQ 160(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V4.B16, V25.B16, V18.B16
+	VUSRA $4, V18.B16, V10.B16
+	WORD $0x4f90e95c // sdot v28.4s, v10.16b, v16.4b[2]
+	FMOVQ 160(R1), F22
+	VUSHR $6, V22.B16, V22.B16
+	VAND V5.B16, V25.B16, V27.B16
+	VUSRA $5, V27.B16, V22.B16
+	WORD $0x4fb0eadc // sdot v28.4s, v22.16b, v16.4b[3]
+	WORD $0x4eb4d79c // fsub v28.4s, v28.4s, v20.4s
+	WORD $0x4fb1939c // fmul v28.4s, v28.4s, v17.s[1]
+	FMOVD 8(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f101d // saddw v29.4s, v0.4s, v31.4h
+	FMOVQ 160(R11), F26
+	FMOVQ 32(R11), F14
+	WORD $0x4e2ecfba // fmla v26.4s, v29.4s, v14.4s
+	WORD $0x4e3acd88 // fmla v8.4s, v12.4s, v26.4s
+	FMOVD 24(R1), F21
+	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
+	WORD $0x0e75100b // saddw v11.4s, v0.4s, v21.4h
+	FMOVQ 160(R11), F30
+	FMOVQ 32(R11), F13
+	WORD $0x4e2dcd7e // fmla v30.4s, v11.4s, v13.4s
+	WORD $0x4e3ecf88 // fmla v8.4s, v28.4s, v30.4s
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 0(R10), F23
 	FMOVQ 112(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ 240(R1), F10
+	VSHL $4, V10.B16, V24.B16
+	VAND V2.B16, V24.B16, V25.B16
+	VUSRA $2, V25.B16, V18.B16
+	WORD $0x4f8fe257 // sdot v23.4s, v18.16b, v15.4b[0]
+	FMOVQ 112(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V24.B16, V22.B16
+	VUSRA $3, V22.B16, V27.B16
+	WORD $0x4fafe377 // sdot v23.4s, v27.16b, v15.4b[1]
+	FMOVQ 112(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V4.B16, V24.B16, V14.B16
+	VUSRA $4, V14.B16, V29.B16
+	WORD $0x4f8febb7 // sdot v23.4s, v29.16b, v15.4b[2]
+	FMOVQ 112(R1), F12
+	VUSHR $6, V12.B16, V12.B16
+	VAND V5.B16, V24.B16, V26.B16
+	VUSRA $5, V26.B16, V12.B16
+	WORD $0x4fafe997 // sdot v23.4s, v12.16b, v15.4b[3]
+	WORD $0x4eb3d6f7 // fsub v23.4s, v23.4s, v19.4s
+	WORD $0x4f9192f7 // fmul v23.4s, v23.4s, v17.s[0]
+	FMOVQ 0(R10), F11
+	FMOVQ 176(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V2.B16, V10.B16, V28.B16
+	VUSRA $2, V28.B16, V13.B16
+	WORD $0x4f90e1ab // sdot v11.4s, v13.16b, v16.4b[0]
+	FMOVQ 176(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V10.B16, V25.B16
+	VUSRA $3, V25.B16, V30.B16
+	WORD $0x4fb0e3cb // sdot v11.4s, v30.16b, v16.4b[1]
+	FMOVQ 176(R1), F18
 	VUSHR $4, V18.B16, V18.B16
 	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V9.B16, V17.B16
-	VUSRA $4, V17.B16, V18.B16
-	FMOVQ F18, 800(R11)
-	FMOVQ 112(R1), F20
-	VUSHR $6, V20.B16, V20.B16
-	VAND V5.B16, V9.B16, V19.B16
-	VUSRA $5, V19.B16, V20.B16
-	FMOVQ F20, 816(R11)
-	FMOVQ 176(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V2.B16, V31.B16, V21.B16
-	VUSRA $2, V21.B16, V22.B16
-	FMOVQ F22, 832(R11)
-	FMOVQ 176(R1), F24
-	VUSHR $2, V24.B16, V24.B16
+	VAND V4.B16, V10.B16, V22.B16
+	VUSRA $4, V22.B16, V18.B16
+	WORD $0x4f90ea4b // sdot v11.4s, v18.16b, v16.4b[2]
+	FMOVQ 176(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	VAND V5.B16, V10.B16, V14.B16
+	VUSRA $5, V14.B16, V27.B16
+	WORD $0x4fb0eb6b // sdot v11.4s, v27.16b, v16.4b[3]
+	WORD $0x4eb4d56b // fsub v11.4s, v11.4s, v20.4s
+	WORD $0x4fb1916b // fmul v11.4s, v11.4s, v17.s[1]
+	WORD $0x4e7f101d // saddw2 v29.4s, v0.4s, v31.8h
+	FMOVQ 176(R11), F26
+	FMOVQ 48(R11), F12
+	WORD $0x4e2ccfba // fmla v26.4s, v29.4s, v12.4s
+	WORD $0x4e3acee9 // fmla v9.4s, v23.4s, v26.4s
+	WORD $0x4e75101c // saddw2 v28.4s, v0.4s, v21.8h
+	FMOVQ 176(R11), F13
+	FMOVQ 48(R11), F25
+	WORD $0x4e39cf8d // fmla v13.4s, v28.4s, v25.4s
+	WORD $0x4e2dcd69 // fmla v9.4s, v11.4s, v13.4s
+	FMOVQ 64(R2), F30
+	FMOVQ 80(R2), F22
+	FMOVQ 96(R2), F18
+	WORD $0x4f3b0658 // sshr v24.4s, v18.4s, #5
+	VSUB V24.S4, V0.S4, V24.S4
+	VDUP V24.S[2], V10.S4
+	VDUP V24.S[3], V14.S4
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F27
+	FMOVQ 256(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 384(R1), F29
+	VSHL $4, V29.B16, V12.B16
+	VAND V2.B16, V12.B16, V23.B16
+	VUSRA $2, V23.B16, V31.B16
+	WORD $0x4f9ee3fb // sdot v27.4s, v31.16b, v30.4b[0]
+	FMOVQ 256(R1), F26
+	VUSHR $2, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V12.B16, V21.B16
+	VUSRA $3, V21.B16, V26.B16
+	WORD $0x4fbee35b // sdot v27.4s, v26.16b, v30.4b[1]
+	FMOVQ 256(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V4.B16, V12.B16, V25.B16
+	VUSRA $4, V25.B16, V28.B16
+	WORD $0x4f9eeb9b // sdot v27.4s, v28.16b, v30.4b[2]
+	FMOVQ 256(R1), F11
+	VUSHR $6, V11.B16, V11.B16
+	VAND V5.B16, V12.B16, V13.B16
+	VUSRA $5, V13.B16, V11.B16
+	WORD $0x4fbee97b // sdot v27.4s, v11.16b, v30.4b[3]
+	WORD $0x4eaad77b // fsub v27.4s, v27.4s, v10.4s
+	WORD $0x4f92937b // fmul v27.4s, v27.4s, v18.s[0]
+	FMOVQ 0(R10), F15
+	FMOVQ 320(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V2.B16, V29.B16, V17.B16
+	VUSRA $2, V17.B16, V16.B16
+	WORD $0x4f96e20f // sdot v15.4s, v16.16b, v22.4b[0]
+	FMOVQ 320(R1), F19
+	VUSHR $2, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V29.B16, V20.B16
+	VUSRA $3, V20.B16, V19.B16
+	WORD $0x4fb6e26f // sdot v15.4s, v19.16b, v22.4b[1]
+	FMOVQ 320(R1), F24
+	VUSHR $4, V24.B16, V24.B16
 	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V31.B16, V23.B16
-	VUSRA $3, V23.B16, V24.B16
-	FMOVQ F24, 848(R11)
-	FMOVQ 176(R1), F26
+	VAND V4.B16, V29.B16, V23.B16
+	VUSRA $4, V23.B16, V24.B16
+	WORD $0x4f96eb0f // sdot v15.4s, v24.16b, v22.4b[2]
+	FMOVQ 320(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	VAND V5.B16, V29.B16, V21.B16
+	VUSRA $5, V21.B16, V31.B16
+	WORD $0x4fb6ebef // sdot v15.4s, v31.16b, v22.4b[3]
+	WORD $0x4eaed5ef // fsub v15.4s, v15.4s, v14.4s
+	WORD $0x4fb291ef // fmul v15.4s, v15.4s, v18.s[1]
+	FMOVD 32(R1), F26
+	WORD $0x0f08a75a // sshll v26.8h, v26.8b, #0
+	WORD $0x0e7a1019 // saddw v25.4s, v0.4s, v26.4h
+	FMOVQ 128(R11), F28
+	FMOVQ 0(R11), F13
+	WORD $0x4e2dcf3c // fmla v28.4s, v25.4s, v13.4s
+	WORD $0x4e3ccf66 // fmla v6.4s, v27.4s, v28.4s
+	FMOVD 48(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b1011 // saddw v17.4s, v0.4s, v11.4h
+	FMOVQ 128(R11), F16
+	FMOVQ 0(R11), F20
+	WORD $0x4e34ce30 // fmla v16.4s, v17.4s, v20.4s
+	WORD $0x4e30cde6 // fmla v6.4s, v15.4s, v16.4s
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 0(R10), F19
+	FMOVQ 272(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 400(R1), F24
+	VSHL $4, V24.B16, V12.B16
+	VAND V2.B16, V12.B16, V29.B16
+	VUSRA $2, V29.B16, V23.B16
+	WORD $0x4f9ee2f3 // sdot v19.4s, v23.16b, v30.4b[0]
+	FMOVQ 272(R1), F21
+	VUSHR $2, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V12.B16, V31.B16
+	VUSRA $3, V31.B16, V21.B16
+	WORD $0x4fbee2b3 // sdot v19.4s, v21.16b, v30.4b[1]
+	FMOVQ 272(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V4.B16, V12.B16, V13.B16
+	VUSRA $4, V13.B16, V25.B16
+	WORD $0x4f9eeb33 // sdot v19.4s, v25.16b, v30.4b[2]
+	FMOVQ 272(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	VAND V5.B16, V12.B16, V28.B16
+	VUSRA $5, V28.B16, V27.B16
+	WORD $0x4fbeeb73 // sdot v19.4s, v27.16b, v30.4b[3]
+	WORD $0x4eaad673 // fsub v19.4s, v19.4s, v10.4s
+	WORD $0x4f929273 // fmul v19.4s, v19.4s, v18.s[0]
+	FMOVQ 0(R10), F17
+	FMOVQ 336(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V2.B16, V24.B16, V15.B16
+	VUSRA $2, V15.B16, V20.B16
+	WORD $0x4f96e291 // sdot v17.4s, v20.16b, v22.4b[0]
+	FMOVQ 336(R1), F16
+	VUSHR $2, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V24.B16, V29.B16
+	VUSRA $3, V29.B16, V16.B16
+	WORD $0x4fb6e211 // sdot v17.4s, v16.16b, v22.4b[1]
+	FMOVQ 336(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V4.B16, V24.B16, V31.B16
+	VUSRA $4, V31.B16, V23.B16
+	WORD $0x4f96eaf1 // sdot v17.4s, v23.16b, v22.4b[2]
+	FMOVQ 336(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V24.B16, V13.B16
+	VUSRA $5, V13.B16, V21.B16
+	WORD $0x4fb6eab1 // sdot v17.4s, v21.16b, v22.4b[3]
+	WORD $0x4eaed631 // fsub v17.4s, v17.4s, v14.4s
+	WORD $0x4fb29231 // fmul v17.4s, v17.4s, v18.s[1]
+	WORD $0x4e7a1019 // saddw2 v25.4s, v0.4s, v26.8h
+	FMOVQ 144(R11), F28
+	FMOVQ 16(R11), F27
+	WORD $0x4e3bcf3c // fmla v28.4s, v25.4s, v27.4s
+	WORD $0x4e3cce67 // fmla v7.4s, v19.4s, v28.4s
+	WORD $0x4e6b100f // saddw2 v15.4s, v0.4s, v11.8h
+	FMOVQ 144(R11), F20
+	FMOVQ 16(R11), F29
+	WORD $0x4e3dcdf4 // fmla v20.4s, v15.4s, v29.4s
+	WORD $0x4e34ce27 // fmla v7.4s, v17.4s, v20.4s
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 0(R10), F16
+	FMOVQ 288(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 416(R1), F23
+	VSHL $4, V23.B16, V12.B16
+	VAND V2.B16, V12.B16, V24.B16
+	VUSRA $2, V24.B16, V31.B16
+	WORD $0x4f9ee3f0 // sdot v16.4s, v31.16b, v30.4b[0]
+	FMOVQ 288(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V3.B16, V12.B16, V21.B16
+	VUSRA $3, V21.B16, V13.B16
+	WORD $0x4fbee1b0 // sdot v16.4s, v13.16b, v30.4b[1]
+	FMOVQ 288(R1), F26
 	VUSHR $4, V26.B16, V26.B16
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V31.B16, V25.B16
+	VAND V4.B16, V12.B16, V25.B16
 	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 864(R11)
-	FMOVQ 176(R1), F11
-	VUSHR $6, V11.B16, V11.B16
-	VAND V5.B16, V31.B16, V7.B16
-	VUSRA $5, V7.B16, V11.B16
-	FMOVQ F11, 880(R11)
-	WORD $0x4e6c100a // saddw2 v10.4s, v0.4s, v12.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 48(R11), F14
-	WORD $0x6e2edd4a // fmul v10.4s, v10.4s, v14.4s
-	FMOVQ F10, 176(R11)
-	WORD $0x4e7b101d // saddw2 v29.4s, v0.4s, v27.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 48(R11), F13
-	WORD $0x6e2ddfbd // fmul v29.4s, v29.4s, v13.4s
-	FMOVQ F29, 240(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair73:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F6
-	FMOVQ 16(R13), F28
-	FMOVQ 32(R13), F8
-	WORD $0x4f3b051e // sshr v30.4s, v8.4s, #5
-	VSUB V30.S4, V0.S4, V30.S4
-	VDUP V30.S[2], V15.S4
-	VDUP V30.S[3], V16.S4
-	FMOVQ 0(R20), F17
-	FMOVQ 16(R20), F18
-	FMOVQ 32(R20), F19
-	WORD $0x4f3b0674 // sshr v20.4s, v19.4s, #5
-	VSUB V20.S4, V0.S4, V20.S4
-	VDUP V20.S[2], V21.S4
-	VDUP V20.S[3], V22.S4
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F24
-	FMOVQ 384(R11), F25
-	WORD $0x4f86e337 // sdot v23.4s, v25.16b, v6.4b[0]
-	WORD $0x4f91e338 // sdot v24.4s, v25.16b, v17.4b[0]
-	FMOVQ 400(R11), F26
-	WORD $0x4fa6e357 // sdot v23.4s, v26.16b, v6.4b[1]
-	WORD $0x4fb1e358 // sdot v24.4s, v26.16b, v17.4b[1]
-	FMOVQ 416(R11), F9
-	WORD $0x4f86e937 // sdot v23.4s, v9.16b, v6.4b[2]
-	WORD $0x4f91e938 // sdot v24.4s, v9.16b, v17.4b[2]
-	FMOVQ 432(R11), F31
-	WORD $0x4fa6ebf7 // sdot v23.4s, v31.16b, v6.4b[3]
-	WORD $0x4fb1ebf8 // sdot v24.4s, v31.16b, v17.4b[3]
-	WORD $0x4eafd6f7 // fsub v23.4s, v23.4s, v15.4s
-	WORD $0x4eb5d718 // fsub v24.4s, v24.4s, v21.4s
-	WORD $0x4f8892f7 // fmul v23.4s, v23.4s, v8.s[0]
-	WORD $0x4f939318 // fmul v24.4s, v24.4s, v19.s[0]
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F11
-	FMOVQ 448(R11), F12
-	WORD $0x4f9ce187 // sdot v7.4s, v12.16b, v28.4b[0]
-	WORD $0x4f92e18b // sdot v11.4s, v12.16b, v18.4b[0]
-	FMOVQ 464(R11), F14
-	WORD $0x4fbce1c7 // sdot v7.4s, v14.16b, v28.4b[1]
-	WORD $0x4fb2e1cb // sdot v11.4s, v14.16b, v18.4b[1]
-	FMOVQ 480(R11), F10
-	WORD $0x4f9ce947 // sdot v7.4s, v10.16b, v28.4b[2]
-	WORD $0x4f92e94b // sdot v11.4s, v10.16b, v18.4b[2]
-	FMOVQ 496(R11), F27
-	WORD $0x4fbceb67 // sdot v7.4s, v27.16b, v28.4b[3]
-	WORD $0x4fb2eb6b // sdot v11.4s, v27.16b, v18.4b[3]
-	WORD $0x4eb0d4e7 // fsub v7.4s, v7.4s, v16.4s
-	WORD $0x4eb6d56b // fsub v11.4s, v11.4s, v22.4s
-	WORD $0x4fa890e7 // fmul v7.4s, v7.4s, v8.s[1]
-	WORD $0x4fb3916b // fmul v11.4s, v11.4s, v19.s[1]
-	FMOVQ 0(R14), F13
-	FMOVQ 0(R21), F29
-	FMOVQ 128(R11), F30
-	WORD $0x4e3eceed // fmla v13.4s, v23.4s, v30.4s
-	WORD $0x4e3ecf1d // fmla v29.4s, v24.4s, v30.4s
-	FMOVQ 192(R11), F20
-	WORD $0x4e34cced // fmla v13.4s, v7.4s, v20.4s
-	WORD $0x4e34cd7d // fmla v29.4s, v11.4s, v20.4s
-	FMOVQ F13, 0(R14)
-	FMOVQ F29, 0(R21)
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F26
-	FMOVQ 512(R11), F9
-	WORD $0x4f86e139 // sdot v25.4s, v9.16b, v6.4b[0]
-	WORD $0x4f91e13a // sdot v26.4s, v9.16b, v17.4b[0]
-	FMOVQ 528(R11), F31
-	WORD $0x4fa6e3f9 // sdot v25.4s, v31.16b, v6.4b[1]
-	WORD $0x4fb1e3fa // sdot v26.4s, v31.16b, v17.4b[1]
-	FMOVQ 544(R11), F12
-	WORD $0x4f86e999 // sdot v25.4s, v12.16b, v6.4b[2]
-	WORD $0x4f91e99a // sdot v26.4s, v12.16b, v17.4b[2]
-	FMOVQ 560(R11), F14
-	WORD $0x4fa6e9d9 // sdot v25.4s, v14.16b, v6.4b[3]
-	WORD $0x4fb1e9da // sdot v26.4s, v14.16b, v17.4b[3]
-	WORD $0x4eafd739 // fsub v25.4s, v25.4s, v15.4s
-	WORD $0x4eb5d75a // fsub v26.4s, v26.4s, v21.4s
-	WORD $0x4f889339 // fmul v25.4s, v25.4s, v8.s[0]
-	WORD $0x4f93935a // fmul v26.4s, v26.4s, v19.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 0(R10), F27
-	FMOVQ 576(R11), F23
-	WORD $0x4f9ce2ea // sdot v10.4s, v23.16b, v28.4b[0]
-	WORD $0x4f92e2fb // sdot v27.4s, v23.16b, v18.4b[0]
-	FMOVQ 592(R11), F24
-	WORD $0x4fbce30a // sdot v10.4s, v24.16b, v28.4b[1]
-	WORD $0x4fb2e31b // sdot v27.4s, v24.16b, v18.4b[1]
-	FMOVQ 608(R11), F30
-	WORD $0x4f9cebca // sdot v10.4s, v30.16b, v28.4b[2]
-	WORD $0x4f92ebdb // sdot v27.4s, v30.16b, v18.4b[2]
-	FMOVQ 624(R11), F7
-	WORD $0x4fbce8ea // sdot v10.4s, v7.16b, v28.4b[3]
-	WORD $0x4fb2e8fb // sdot v27.4s, v7.16b, v18.4b[3]
-	WORD $0x4eb0d54a // fsub v10.4s, v10.4s, v16.4s
-	WORD $0x4eb6d77b // fsub v27.4s, v27.4s, v22.4s
-	WORD $0x4fa8914a // fmul v10.4s, v10.4s, v8.s[1]
-	WORD $0x4fb3937b // fmul v27.4s, v27.4s, v19.s[1]
-	FMOVQ 16(R14), F11
-	FMOVQ 16(R21), F20
-	FMOVQ 144(R11), F13
-	WORD $0x4e2dcf2b // fmla v11.4s, v25.4s, v13.4s
-	WORD $0x4e2dcf54 // fmla v20.4s, v26.4s, v13.4s
-	FMOVQ 208(R11), F29
-	WORD $0x4e3dcd4b // fmla v11.4s, v10.4s, v29.4s
-	WORD $0x4e3dcf74 // fmla v20.4s, v27.4s, v29.4s
-	FMOVQ F11, 16(R14)
-	FMOVQ F20, 16(R21)
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F31
-	FMOVQ 640(R11), F12
-	WORD $0x4f86e189 // sdot v9.4s, v12.16b, v6.4b[0]
-	WORD $0x4f91e19f // sdot v31.4s, v12.16b, v17.4b[0]
-	FMOVQ 656(R11), F14
-	WORD $0x4fa6e1c9 // sdot v9.4s, v14.16b, v6.4b[1]
-	WORD $0x4fb1e1df // sdot v31.4s, v14.16b, v17.4b[1]
-	FMOVQ 672(R11), F23
-	WORD $0x4f86eae9 // sdot v9.4s, v23.16b, v6.4b[2]
-	WORD $0x4f91eaff // sdot v31.4s, v23.16b, v17.4b[2]
-	FMOVQ 688(R11), F24
-	WORD $0x4fa6eb09 // sdot v9.4s, v24.16b, v6.4b[3]
-	WORD $0x4fb1eb1f // sdot v31.4s, v24.16b, v17.4b[3]
-	WORD $0x4eafd529 // fsub v9.4s, v9.4s, v15.4s
-	WORD $0x4eb5d7ff // fsub v31.4s, v31.4s, v21.4s
-	WORD $0x4f889129 // fmul v9.4s, v9.4s, v8.s[0]
-	WORD $0x4f9393ff // fmul v31.4s, v31.4s, v19.s[0]
-	FMOVQ 0(R10), F30
-	FMOVQ 0(R10), F7
-	FMOVQ 704(R11), F25
-	WORD $0x4f9ce33e // sdot v30.4s, v25.16b, v28.4b[0]
-	WORD $0x4f92e327 // sdot v7.4s, v25.16b, v18.4b[0]
-	FMOVQ 720(R11), F26
-	WORD $0x4fbce35e // sdot v30.4s, v26.16b, v28.4b[1]
-	WORD $0x4fb2e347 // sdot v7.4s, v26.16b, v18.4b[1]
-	FMOVQ 736(R11), F13
-	WORD $0x4f9ce9be // sdot v30.4s, v13.16b, v28.4b[2]
-	WORD $0x4f92e9a7 // sdot v7.4s, v13.16b, v18.4b[2]
-	FMOVQ 752(R11), F10
-	WORD $0x4fbce95e // sdot v30.4s, v10.16b, v28.4b[3]
-	WORD $0x4fb2e947 // sdot v7.4s, v10.16b, v18.4b[3]
-	WORD $0x4eb0d7de // fsub v30.4s, v30.4s, v16.4s
-	WORD $0x4eb6d4e7 // fsub v7.4s, v7.4s, v22.4s
-	WORD $0x4fa893de // fmul v30.4s, v30.4s, v8.s[1]
-	WORD $0x4fb390e7 // fmul v7.4s, v7.4s, v19.s[1]
-	FMOVQ 32(R14), F27
-	FMOVQ 32(R21), F29
+	WORD $0x4f9eeb50 // sdot v16.4s, v26.16b, v30.4b[2]
+	FMOVQ 288(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	VAND V5.B16, V12.B16, V19.B16
+	VUSRA $5, V19.B16, V27.B16
+	WORD $0x4fbeeb70 // sdot v16.4s, v27.16b, v30.4b[3]
+	WORD $0x4eaad610 // fsub v16.4s, v16.4s, v10.4s
+	WORD $0x4f929210 // fmul v16.4s, v16.4s, v18.s[0]
+	FMOVQ 0(R10), F28
+	FMOVQ 352(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V2.B16, V23.B16, V15.B16
+	VUSRA $2, V15.B16, V11.B16
+	WORD $0x4f96e17c // sdot v28.4s, v11.16b, v22.4b[0]
+	FMOVQ 352(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V23.B16, V17.B16
+	VUSRA $3, V17.B16, V29.B16
+	WORD $0x4fb6e3bc // sdot v28.4s, v29.16b, v22.4b[1]
+	FMOVQ 352(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V4.B16, V23.B16, V24.B16
+	VUSRA $4, V24.B16, V20.B16
+	WORD $0x4f96ea9c // sdot v28.4s, v20.16b, v22.4b[2]
+	FMOVQ 352(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	VAND V5.B16, V23.B16, V21.B16
+	VUSRA $5, V21.B16, V31.B16
+	WORD $0x4fb6ebfc // sdot v28.4s, v31.16b, v22.4b[3]
+	WORD $0x4eaed79c // fsub v28.4s, v28.4s, v14.4s
+	WORD $0x4fb2939c // fmul v28.4s, v28.4s, v18.s[1]
+	FMOVD 40(R1), F13
+	WORD $0x0f08a5ad // sshll v13.8h, v13.8b, #0
+	WORD $0x0e6d1019 // saddw v25.4s, v0.4s, v13.4h
+	FMOVQ 160(R11), F26
+	FMOVQ 32(R11), F19
+	WORD $0x4e33cf3a // fmla v26.4s, v25.4s, v19.4s
+	WORD $0x4e3ace08 // fmla v8.4s, v16.4s, v26.4s
+	FMOVD 56(R1), F27
+	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
+	WORD $0x0e7b100f // saddw v15.4s, v0.4s, v27.4h
 	FMOVQ 160(R11), F11
-	WORD $0x4e2bcd3b // fmla v27.4s, v9.4s, v11.4s
-	WORD $0x4e2bcffd // fmla v29.4s, v31.4s, v11.4s
-	FMOVQ 224(R11), F20
-	WORD $0x4e34cfdb // fmla v27.4s, v30.4s, v20.4s
-	WORD $0x4e34ccfd // fmla v29.4s, v7.4s, v20.4s
-	FMOVQ F27, 32(R14)
-	FMOVQ F29, 32(R21)
-	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F14
-	FMOVQ 768(R11), F23
-	WORD $0x4f86e2ec // sdot v12.4s, v23.16b, v6.4b[0]
-	WORD $0x4f91e2ee // sdot v14.4s, v23.16b, v17.4b[0]
-	FMOVQ 784(R11), F24
-	WORD $0x4fa6e30c // sdot v12.4s, v24.16b, v6.4b[1]
-	WORD $0x4fb1e30e // sdot v14.4s, v24.16b, v17.4b[1]
-	FMOVQ 800(R11), F25
-	WORD $0x4f86eb2c // sdot v12.4s, v25.16b, v6.4b[2]
-	WORD $0x4f91eb2e // sdot v14.4s, v25.16b, v17.4b[2]
-	FMOVQ 816(R11), F26
-	WORD $0x4fa6eb4c // sdot v12.4s, v26.16b, v6.4b[3]
-	WORD $0x4fb1eb4e // sdot v14.4s, v26.16b, v17.4b[3]
-	WORD $0x4eafd58c // fsub v12.4s, v12.4s, v15.4s
-	WORD $0x4eb5d5ce // fsub v14.4s, v14.4s, v21.4s
-	WORD $0x4f88918c // fmul v12.4s, v12.4s, v8.s[0]
-	WORD $0x4f9391ce // fmul v14.4s, v14.4s, v19.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F10
-	FMOVQ 832(R11), F9
-	WORD $0x4f9ce12d // sdot v13.4s, v9.16b, v28.4b[0]
-	WORD $0x4f92e12a // sdot v10.4s, v9.16b, v18.4b[0]
-	FMOVQ 848(R11), F31
-	WORD $0x4fbce3ed // sdot v13.4s, v31.16b, v28.4b[1]
-	WORD $0x4fb2e3ea // sdot v10.4s, v31.16b, v18.4b[1]
-	FMOVQ 864(R11), F11
-	WORD $0x4f9ce96d // sdot v13.4s, v11.16b, v28.4b[2]
-	WORD $0x4f92e96a // sdot v10.4s, v11.16b, v18.4b[2]
-	FMOVQ 880(R11), F30
-	WORD $0x4fbcebcd // sdot v13.4s, v30.16b, v28.4b[3]
-	WORD $0x4fb2ebca // sdot v10.4s, v30.16b, v18.4b[3]
-	WORD $0x4eb0d5ad // fsub v13.4s, v13.4s, v16.4s
-	WORD $0x4eb6d54a // fsub v10.4s, v10.4s, v22.4s
-	WORD $0x4fa891ad // fmul v13.4s, v13.4s, v8.s[1]
-	WORD $0x4fb3914a // fmul v10.4s, v10.4s, v19.s[1]
-	FMOVQ 48(R14), F7
-	FMOVQ 48(R21), F20
-	FMOVQ 176(R11), F27
-	WORD $0x4e3bcd87 // fmla v7.4s, v12.4s, v27.4s
-	WORD $0x4e3bcdd4 // fmla v20.4s, v14.4s, v27.4s
-	FMOVQ 240(R11), F29
-	WORD $0x4e3dcda7 // fmla v7.4s, v13.4s, v29.4s
-	WORD $0x4e3dcd54 // fmla v20.4s, v10.4s, v29.4s
-	FMOVQ F7, 48(R14)
-	FMOVQ F20, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair73
-	FMOVQ 256(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 384(R1), F24
-	VSHL $4, V24.B16, V25.B16
-	VAND V2.B16, V25.B16, V26.B16
-	VUSRA $2, V26.B16, V23.B16
-	FMOVQ F23, 384(R11)
-	FMOVQ 256(R1), F9
-	VUSHR $2, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V3.B16, V25.B16, V31.B16
-	VUSRA $3, V31.B16, V9.B16
-	FMOVQ F9, 400(R11)
-	FMOVQ 256(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V4.B16, V25.B16, V30.B16
-	VUSRA $4, V30.B16, V11.B16
-	FMOVQ F11, 416(R11)
-	FMOVQ 256(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	VAND V5.B16, V25.B16, V14.B16
-	VUSRA $5, V14.B16, V12.B16
-	FMOVQ F12, 432(R11)
-	FMOVQ 320(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V2.B16, V24.B16, V13.B16
-	VUSRA $2, V13.B16, V27.B16
-	FMOVQ F27, 448(R11)
-	FMOVQ 320(R1), F10
-	VUSHR $2, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V24.B16, V29.B16
-	VUSRA $3, V29.B16, V10.B16
-	FMOVQ F10, 464(R11)
-	FMOVQ 320(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	VAND V1.B16, V7.B16, V7.B16
-	VAND V4.B16, V24.B16, V20.B16
-	VUSRA $4, V20.B16, V7.B16
-	FMOVQ F7, 480(R11)
-	FMOVQ 320(R1), F6
-	VUSHR $6, V6.B16, V6.B16
-	VAND V5.B16, V24.B16, V28.B16
-	VUSRA $5, V28.B16, V6.B16
-	FMOVQ F6, 496(R11)
-	FMOVD 32(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e68100f // saddw v15.4s, v0.4s, v8.4h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 0(R11), F16
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	FMOVQ F15, 128(R11)
-	FMOVD 48(R1), F17
-	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
-	WORD $0x0e711012 // saddw v18.4s, v0.4s, v17.4h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 0(R11), F19
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
-	FMOVQ F18, 192(R11)
-	FMOVQ 272(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 400(R1), F22
-	VSHL $4, V22.B16, V26.B16
-	VAND V2.B16, V26.B16, V23.B16
-	VUSRA $2, V23.B16, V21.B16
-	FMOVQ F21, 512(R11)
-	FMOVQ 272(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V26.B16, V9.B16
-	VUSRA $3, V9.B16, V31.B16
-	FMOVQ F31, 528(R11)
-	FMOVQ 272(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V4.B16, V26.B16, V11.B16
-	VUSRA $4, V11.B16, V30.B16
-	FMOVQ F30, 544(R11)
-	FMOVQ 272(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	VAND V5.B16, V26.B16, V12.B16
-	VUSRA $5, V12.B16, V14.B16
-	FMOVQ F14, 560(R11)
-	FMOVQ 336(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V2.B16, V22.B16, V27.B16
-	VUSRA $2, V27.B16, V13.B16
-	FMOVQ F13, 576(R11)
-	FMOVQ 336(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V22.B16, V10.B16
-	VUSRA $3, V10.B16, V29.B16
-	FMOVQ F29, 592(R11)
-	FMOVQ 336(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V22.B16, V7.B16
-	VUSRA $4, V7.B16, V20.B16
-	FMOVQ F20, 608(R11)
-	FMOVQ 336(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	VAND V5.B16, V22.B16, V24.B16
-	VUSRA $5, V24.B16, V25.B16
-	FMOVQ F25, 624(R11)
-	WORD $0x4e68101c // saddw2 v28.4s, v0.4s, v8.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 16(R11), F6
-	WORD $0x6e26df9c // fmul v28.4s, v28.4s, v6.4s
-	FMOVQ F28, 144(R11)
-	WORD $0x4e711010 // saddw2 v16.4s, v0.4s, v17.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 16(R11), F15
-	WORD $0x6e2fde10 // fmul v16.4s, v16.4s, v15.4s
-	FMOVQ F16, 208(R11)
-	FMOVQ 288(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 416(R1), F18
-	VSHL $4, V18.B16, V23.B16
-	VAND V2.B16, V23.B16, V21.B16
-	VUSRA $2, V21.B16, V19.B16
-	FMOVQ F19, 640(R11)
-	FMOVQ 288(R1), F9
-	VUSHR $2, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V3.B16, V23.B16, V31.B16
-	VUSRA $3, V31.B16, V9.B16
-	FMOVQ F9, 656(R11)
-	FMOVQ 288(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V4.B16, V23.B16, V30.B16
-	VUSRA $4, V30.B16, V11.B16
-	FMOVQ F11, 672(R11)
-	FMOVQ 288(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	VAND V5.B16, V23.B16, V14.B16
-	VUSRA $5, V14.B16, V12.B16
-	FMOVQ F12, 688(R11)
-	FMOVQ 352(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V2.B16, V18.B16, V13.B16
-	VUSRA $2, V13.B16, V27.B16
-	FMOVQ F27, 704(R11)
-	FMOVQ 352(R1), F10
-	VUSHR $2, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V18.B16, V29.B16
-	VUSRA $3, V29.B16, V10.B16
-	FMOVQ F10, 720(R11)
-	FMOVQ 352(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	VAND V1.B16, V7.B16, V7.B16
-	VAND V4.B16, V18.B16, V20.B16
-	VUSRA $4, V20.B16, V7.B16
-	FMOVQ F7, 736(R11)
-	FMOVQ 352(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	VAND V5.B16, V18.B16, V22.B16
-	VUSRA $5, V22.B16, V26.B16
-	FMOVQ F26, 752(R11)
-	FMOVD 40(R1), F24
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 32(R11), F8
-	WORD $0x6e28df39 // fmul v25.4s, v25.4s, v8.4s
-	FMOVQ F25, 160(R11)
-	FMOVD 56(R1), F6
-	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
-	WORD $0x0e66101c // saddw v28.4s, v0.4s, v6.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
 	FMOVQ 32(R11), F17
-	WORD $0x6e31df9c // fmul v28.4s, v28.4s, v17.4s
-	FMOVQ F28, 224(R11)
-	FMOVQ 304(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 432(R1), F16
-	VSHL $4, V16.B16, V21.B16
-	VAND V2.B16, V21.B16, V19.B16
-	VUSRA $2, V19.B16, V15.B16
-	FMOVQ F15, 768(R11)
-	FMOVQ 304(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V21.B16, V9.B16
-	VUSRA $3, V9.B16, V31.B16
-	FMOVQ F31, 784(R11)
-	FMOVQ 304(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V4.B16, V21.B16, V11.B16
-	VUSRA $4, V11.B16, V30.B16
-	FMOVQ F30, 800(R11)
-	FMOVQ 304(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	VAND V5.B16, V21.B16, V12.B16
-	VUSRA $5, V12.B16, V14.B16
-	FMOVQ F14, 816(R11)
-	FMOVQ 368(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V2.B16, V16.B16, V27.B16
-	VUSRA $2, V27.B16, V13.B16
-	FMOVQ F13, 832(R11)
-	FMOVQ 368(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V16.B16, V10.B16
-	VUSRA $3, V10.B16, V29.B16
-	FMOVQ F29, 848(R11)
-	FMOVQ 368(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V16.B16, V7.B16
-	VUSRA $4, V7.B16, V20.B16
-	FMOVQ F20, 864(R11)
-	FMOVQ 368(R1), F23
-	VUSHR $6, V23.B16, V23.B16
-	VAND V5.B16, V16.B16, V18.B16
-	VUSRA $5, V18.B16, V23.B16
-	FMOVQ F23, 880(R11)
-	WORD $0x4e781016 // saddw2 v22.4s, v0.4s, v24.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 48(R11), F26
-	WORD $0x6e3aded6 // fmul v22.4s, v22.4s, v26.4s
-	FMOVQ F22, 176(R11)
-	WORD $0x4e661008 // saddw2 v8.4s, v0.4s, v6.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 48(R11), F25
-	WORD $0x6e39dd08 // fmul v8.4s, v8.4s, v25.4s
-	FMOVQ F8, 240(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-pair74:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F17
-	FMOVQ 16(R13), F28
-	FMOVQ 32(R13), F19
-	WORD $0x4f3b066f // sshr v15.4s, v19.4s, #5
-	VSUB V15.S4, V0.S4, V15.S4
-	VDUP V15.S[2], V9.S4
-	VDUP V15.S[3], V31.S4
-	FMOVQ 0(R20), F11
-	FMOVQ 16(R20), F30
-	FMOVQ 32(R20), F12
-	WORD $0x4f3b058e // sshr v14.4s, v12.4s, #5
-	VSUB V14.S4, V0.S4, V14.S4
-	VDUP V14.S[2], V27.S4
-	VDUP V14.S[3], V13.S4
-	FMOVQ 0(R10), F10
+	WORD $0x4e31cdeb // fmla v11.4s, v15.4s, v17.4s
+	WORD $0x4e2bcf88 // fmla v8.4s, v28.4s, v11.4s
+	PRFM 1408(R1), PLDL1KEEP
 	FMOVQ 0(R10), F29
-	FMOVQ 384(R11), F7
-	WORD $0x4f91e0ea // sdot v10.4s, v7.16b, v17.4b[0]
-	WORD $0x4f8be0fd // sdot v29.4s, v7.16b, v11.4b[0]
-	FMOVQ 400(R11), F20
-	WORD $0x4fb1e28a // sdot v10.4s, v20.16b, v17.4b[1]
-	WORD $0x4fabe29d // sdot v29.4s, v20.16b, v11.4b[1]
-	FMOVQ 416(R11), F21
-	WORD $0x4f91eaaa // sdot v10.4s, v21.16b, v17.4b[2]
-	WORD $0x4f8beabd // sdot v29.4s, v21.16b, v11.4b[2]
-	FMOVQ 432(R11), F16
-	WORD $0x4fb1ea0a // sdot v10.4s, v16.16b, v17.4b[3]
-	WORD $0x4fabea1d // sdot v29.4s, v16.16b, v11.4b[3]
-	WORD $0x4ea9d54a // fsub v10.4s, v10.4s, v9.4s
-	WORD $0x4ebbd7bd // fsub v29.4s, v29.4s, v27.4s
-	WORD $0x4f93914a // fmul v10.4s, v10.4s, v19.s[0]
-	WORD $0x4f8c93bd // fmul v29.4s, v29.4s, v12.s[0]
-	FMOVQ 0(R10), F18
-	FMOVQ 0(R10), F23
-	FMOVQ 448(R11), F24
-	WORD $0x4f9ce312 // sdot v18.4s, v24.16b, v28.4b[0]
-	WORD $0x4f9ee317 // sdot v23.4s, v24.16b, v30.4b[0]
-	FMOVQ 464(R11), F26
-	WORD $0x4fbce352 // sdot v18.4s, v26.16b, v28.4b[1]
-	WORD $0x4fbee357 // sdot v23.4s, v26.16b, v30.4b[1]
-	FMOVQ 480(R11), F22
-	WORD $0x4f9cead2 // sdot v18.4s, v22.16b, v28.4b[2]
-	WORD $0x4f9eead7 // sdot v23.4s, v22.16b, v30.4b[2]
-	FMOVQ 496(R11), F6
-	WORD $0x4fbce8d2 // sdot v18.4s, v6.16b, v28.4b[3]
-	WORD $0x4fbee8d7 // sdot v23.4s, v6.16b, v30.4b[3]
-	WORD $0x4ebfd652 // fsub v18.4s, v18.4s, v31.4s
-	WORD $0x4eadd6f7 // fsub v23.4s, v23.4s, v13.4s
-	WORD $0x4fb39252 // fmul v18.4s, v18.4s, v19.s[1]
-	WORD $0x4fac92f7 // fmul v23.4s, v23.4s, v12.s[1]
-	FMOVQ 0(R14), F25
-	FMOVQ 0(R21), F8
-	FMOVQ 128(R11), F15
-	WORD $0x4e2fcd59 // fmla v25.4s, v10.4s, v15.4s
-	WORD $0x4e2fcfa8 // fmla v8.4s, v29.4s, v15.4s
-	FMOVQ 192(R11), F14
-	WORD $0x4e2ece59 // fmla v25.4s, v18.4s, v14.4s
-	WORD $0x4e2ecee8 // fmla v8.4s, v23.4s, v14.4s
-	FMOVQ F25, 0(R14)
-	FMOVQ F8, 0(R21)
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F20
-	FMOVQ 512(R11), F21
-	WORD $0x4f91e2a7 // sdot v7.4s, v21.16b, v17.4b[0]
-	WORD $0x4f8be2b4 // sdot v20.4s, v21.16b, v11.4b[0]
-	FMOVQ 528(R11), F16
-	WORD $0x4fb1e207 // sdot v7.4s, v16.16b, v17.4b[1]
-	WORD $0x4fabe214 // sdot v20.4s, v16.16b, v11.4b[1]
-	FMOVQ 544(R11), F24
-	WORD $0x4f91eb07 // sdot v7.4s, v24.16b, v17.4b[2]
-	WORD $0x4f8beb14 // sdot v20.4s, v24.16b, v11.4b[2]
-	FMOVQ 560(R11), F26
-	WORD $0x4fb1eb47 // sdot v7.4s, v26.16b, v17.4b[3]
-	WORD $0x4fabeb54 // sdot v20.4s, v26.16b, v11.4b[3]
-	WORD $0x4ea9d4e7 // fsub v7.4s, v7.4s, v9.4s
-	WORD $0x4ebbd694 // fsub v20.4s, v20.4s, v27.4s
-	WORD $0x4f9390e7 // fmul v7.4s, v7.4s, v19.s[0]
-	WORD $0x4f8c9294 // fmul v20.4s, v20.4s, v12.s[0]
-	FMOVQ 0(R10), F22
-	FMOVQ 0(R10), F6
-	FMOVQ 576(R11), F10
-	WORD $0x4f9ce156 // sdot v22.4s, v10.16b, v28.4b[0]
-	WORD $0x4f9ee146 // sdot v6.4s, v10.16b, v30.4b[0]
-	FMOVQ 592(R11), F29
-	WORD $0x4fbce3b6 // sdot v22.4s, v29.16b, v28.4b[1]
-	WORD $0x4fbee3a6 // sdot v6.4s, v29.16b, v30.4b[1]
-	FMOVQ 608(R11), F15
-	WORD $0x4f9ce9f6 // sdot v22.4s, v15.16b, v28.4b[2]
-	WORD $0x4f9ee9e6 // sdot v6.4s, v15.16b, v30.4b[2]
-	FMOVQ 624(R11), F18
-	WORD $0x4fbcea56 // sdot v22.4s, v18.16b, v28.4b[3]
-	WORD $0x4fbeea46 // sdot v6.4s, v18.16b, v30.4b[3]
-	WORD $0x4ebfd6d6 // fsub v22.4s, v22.4s, v31.4s
-	WORD $0x4eadd4c6 // fsub v6.4s, v6.4s, v13.4s
-	WORD $0x4fb392d6 // fmul v22.4s, v22.4s, v19.s[1]
-	WORD $0x4fac90c6 // fmul v6.4s, v6.4s, v12.s[1]
-	FMOVQ 16(R14), F23
-	FMOVQ 16(R21), F14
-	FMOVQ 144(R11), F25
-	WORD $0x4e39ccf7 // fmla v23.4s, v7.4s, v25.4s
-	WORD $0x4e39ce8e // fmla v14.4s, v20.4s, v25.4s
-	FMOVQ 208(R11), F8
-	WORD $0x4e28ced7 // fmla v23.4s, v22.4s, v8.4s
-	WORD $0x4e28ccce // fmla v14.4s, v6.4s, v8.4s
-	FMOVQ F23, 16(R14)
-	FMOVQ F14, 16(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F16
-	FMOVQ 640(R11), F24
-	WORD $0x4f91e315 // sdot v21.4s, v24.16b, v17.4b[0]
-	WORD $0x4f8be310 // sdot v16.4s, v24.16b, v11.4b[0]
-	FMOVQ 656(R11), F26
-	WORD $0x4fb1e355 // sdot v21.4s, v26.16b, v17.4b[1]
-	WORD $0x4fabe350 // sdot v16.4s, v26.16b, v11.4b[1]
-	FMOVQ 672(R11), F10
-	WORD $0x4f91e955 // sdot v21.4s, v10.16b, v17.4b[2]
-	WORD $0x4f8be950 // sdot v16.4s, v10.16b, v11.4b[2]
-	FMOVQ 688(R11), F29
-	WORD $0x4fb1ebb5 // sdot v21.4s, v29.16b, v17.4b[3]
-	WORD $0x4fabebb0 // sdot v16.4s, v29.16b, v11.4b[3]
-	WORD $0x4ea9d6b5 // fsub v21.4s, v21.4s, v9.4s
-	WORD $0x4ebbd610 // fsub v16.4s, v16.4s, v27.4s
-	WORD $0x4f9392b5 // fmul v21.4s, v21.4s, v19.s[0]
-	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
+	FMOVQ 304(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ 432(R1), F20
+	VSHL $4, V20.B16, V12.B16
+	VAND V2.B16, V12.B16, V23.B16
+	VUSRA $2, V23.B16, V24.B16
+	WORD $0x4f9ee31d // sdot v29.4s, v24.16b, v30.4b[0]
+	FMOVQ 304(R1), F21
+	VUSHR $2, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V12.B16, V31.B16
+	VUSRA $3, V31.B16, V21.B16
+	WORD $0x4fbee2bd // sdot v29.4s, v21.16b, v30.4b[1]
+	FMOVQ 304(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V4.B16, V12.B16, V19.B16
+	VUSRA $4, V19.B16, V25.B16
+	WORD $0x4f9eeb3d // sdot v29.4s, v25.16b, v30.4b[2]
+	FMOVQ 304(R1), F16
+	VUSHR $6, V16.B16, V16.B16
+	VAND V5.B16, V12.B16, V26.B16
+	VUSRA $5, V26.B16, V16.B16
+	WORD $0x4fbeea1d // sdot v29.4s, v16.16b, v30.4b[3]
+	WORD $0x4eaad7bd // fsub v29.4s, v29.4s, v10.4s
+	WORD $0x4f9293bd // fmul v29.4s, v29.4s, v18.s[0]
 	FMOVQ 0(R10), F15
-	FMOVQ 0(R10), F18
-	FMOVQ 704(R11), F7
-	WORD $0x4f9ce0ef // sdot v15.4s, v7.16b, v28.4b[0]
-	WORD $0x4f9ee0f2 // sdot v18.4s, v7.16b, v30.4b[0]
-	FMOVQ 720(R11), F20
-	WORD $0x4fbce28f // sdot v15.4s, v20.16b, v28.4b[1]
-	WORD $0x4fbee292 // sdot v18.4s, v20.16b, v30.4b[1]
-	FMOVQ 736(R11), F25
-	WORD $0x4f9ceb2f // sdot v15.4s, v25.16b, v28.4b[2]
-	WORD $0x4f9eeb32 // sdot v18.4s, v25.16b, v30.4b[2]
-	FMOVQ 752(R11), F22
-	WORD $0x4fbceacf // sdot v15.4s, v22.16b, v28.4b[3]
-	WORD $0x4fbeead2 // sdot v18.4s, v22.16b, v30.4b[3]
-	WORD $0x4ebfd5ef // fsub v15.4s, v15.4s, v31.4s
-	WORD $0x4eadd652 // fsub v18.4s, v18.4s, v13.4s
-	WORD $0x4fb391ef // fmul v15.4s, v15.4s, v19.s[1]
-	WORD $0x4fac9252 // fmul v18.4s, v18.4s, v12.s[1]
-	FMOVQ 32(R14), F6
-	FMOVQ 32(R21), F8
-	FMOVQ 160(R11), F23
-	WORD $0x4e37cea6 // fmla v6.4s, v21.4s, v23.4s
-	WORD $0x4e37ce08 // fmla v8.4s, v16.4s, v23.4s
-	FMOVQ 224(R11), F14
-	WORD $0x4e2ecde6 // fmla v6.4s, v15.4s, v14.4s
-	WORD $0x4e2ece48 // fmla v8.4s, v18.4s, v14.4s
-	FMOVQ F6, 32(R14)
-	FMOVQ F8, 32(R21)
-	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F26
-	FMOVQ 768(R11), F10
-	WORD $0x4f91e158 // sdot v24.4s, v10.16b, v17.4b[0]
-	WORD $0x4f8be15a // sdot v26.4s, v10.16b, v11.4b[0]
-	FMOVQ 784(R11), F29
-	WORD $0x4fb1e3b8 // sdot v24.4s, v29.16b, v17.4b[1]
-	WORD $0x4fabe3ba // sdot v26.4s, v29.16b, v11.4b[1]
-	FMOVQ 800(R11), F7
-	WORD $0x4f91e8f8 // sdot v24.4s, v7.16b, v17.4b[2]
-	WORD $0x4f8be8fa // sdot v26.4s, v7.16b, v11.4b[2]
-	FMOVQ 816(R11), F20
-	WORD $0x4fb1ea98 // sdot v24.4s, v20.16b, v17.4b[3]
-	WORD $0x4fabea9a // sdot v26.4s, v20.16b, v11.4b[3]
-	WORD $0x4ea9d718 // fsub v24.4s, v24.4s, v9.4s
-	WORD $0x4ebbd75a // fsub v26.4s, v26.4s, v27.4s
-	WORD $0x4f939318 // fmul v24.4s, v24.4s, v19.s[0]
-	WORD $0x4f8c935a // fmul v26.4s, v26.4s, v12.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F22
-	FMOVQ 832(R11), F21
-	WORD $0x4f9ce2b9 // sdot v25.4s, v21.16b, v28.4b[0]
-	WORD $0x4f9ee2b6 // sdot v22.4s, v21.16b, v30.4b[0]
-	FMOVQ 848(R11), F16
-	WORD $0x4fbce219 // sdot v25.4s, v16.16b, v28.4b[1]
-	WORD $0x4fbee216 // sdot v22.4s, v16.16b, v30.4b[1]
-	FMOVQ 864(R11), F23
-	WORD $0x4f9ceaf9 // sdot v25.4s, v23.16b, v28.4b[2]
-	WORD $0x4f9eeaf6 // sdot v22.4s, v23.16b, v30.4b[2]
-	FMOVQ 880(R11), F15
-	WORD $0x4fbce9f9 // sdot v25.4s, v15.16b, v28.4b[3]
-	WORD $0x4fbee9f6 // sdot v22.4s, v15.16b, v30.4b[3]
-	WORD $0x4ebfd739 // fsub v25.4s, v25.4s, v31.4s
-	WORD $0x4eadd6d6 // fsub v22.4s, v22.4s, v13.4s
-	WORD $0x4fb39339 // fmul v25.4s, v25.4s, v19.s[1]
-	WORD $0x4fac92d6 // fmul v22.4s, v22.4s, v12.s[1]
-	FMOVQ 48(R14), F18
-	FMOVQ 48(R21), F14
-	FMOVQ 176(R11), F6
-	WORD $0x4e26cf12 // fmla v18.4s, v24.4s, v6.4s
-	WORD $0x4e26cf4e // fmla v14.4s, v26.4s, v6.4s
-	FMOVQ 240(R11), F8
-	WORD $0x4e28cf32 // fmla v18.4s, v25.4s, v8.4s
-	WORD $0x4e28cece // fmla v14.4s, v22.4s, v8.4s
-	FMOVQ F18, 48(R14)
-	FMOVQ F14, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair74
+	FMOVQ 368(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V2.B16, V20.B16, V28.B16
+	VUSRA $2, V28.B16, V17.B16
+	WORD $0x4f96e22f // sdot v15.4s, v17.16b, v22.4b[0]
+	FMOVQ 368(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V20.B16, V23.B16
+	VUSRA $3, V23.B16, V11.B16
+	WORD $0x4fb6e16f // sdot v15.4s, v11.16b, v22.4b[1]
+	FMOVQ 368(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V4.B16, V20.B16, V31.B16
+	VUSRA $4, V31.B16, V24.B16
+	WORD $0x4f96eb0f // sdot v15.4s, v24.16b, v22.4b[2]
+	FMOVQ 368(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V20.B16, V19.B16
+	VUSRA $5, V19.B16, V21.B16
+	WORD $0x4fb6eaaf // sdot v15.4s, v21.16b, v22.4b[3]
+	WORD $0x4eaed5ef // fsub v15.4s, v15.4s, v14.4s
+	WORD $0x4fb291ef // fmul v15.4s, v15.4s, v18.s[1]
+	WORD $0x4e6d1019 // saddw2 v25.4s, v0.4s, v13.8h
+	FMOVQ 176(R11), F26
+	FMOVQ 48(R11), F16
+	WORD $0x4e30cf3a // fmla v26.4s, v25.4s, v16.4s
+	WORD $0x4e3acfa9 // fmla v9.4s, v29.4s, v26.4s
+	WORD $0x4e7b101c // saddw2 v28.4s, v0.4s, v27.8h
+	FMOVQ 176(R11), F17
+	FMOVQ 48(R11), F23
+	WORD $0x4e37cf91 // fmla v17.4s, v28.4s, v23.4s
+	WORD $0x4e31cde9 // fmla v9.4s, v15.4s, v17.4s
 	ADD $448, R1
 	ADD $128, R2
 	SUBS $2, R4
 	BNE pair71
 	SUBS $1, R9
 	BNE block70
+	FSTPQ (F6, F7), 0(R14)
+	FSTPQ (F8, F9), 32(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row69
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
 	BNE panel68
 	RET
 
-// mulQ4_KDotx1 multiplies Q4_K weights with a few rows of activations, one by one.
-// func mulQ4_KDotx1(a *panel.Args)
-TEXT ·mulQ4_KDotx1(SB), 0, $192-8
+// mulQ3_KDot multiplies Q3_K weights with several rows of activations.
+// func mulQ3_KDot(a *panel.Args)
+TEXT ·mulQ3_KDot(SB), 0, $5440-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
+	MOVD $buf-5440(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
-	MOVW $0xf0f0f0f, R5
+	MOVW $0x3030303, R5
 	VDUP R5, V1.S4
+	MOVW $0x10101010, R5
+	VDUP R5, V2.S4
+	MOVW $0x20202020, R5
+	VDUP R5, V3.S4
+	MOVW $0x40404040, R5
+	VDUP R5, V4.S4
+	MOVW $0x80808080, R5
+	VDUP R5, V5.S4
+	MOVW $0x4040404, R5
+	VDUP R5, V6.S4
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel75:
+panel73:
 	MOVD 8(R0), R2
+	VEOR V7.B16, V7.B16, V7.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row76:
-	MOVD R6, R1
-	MOVD R13, R2
-	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V3.B16, V3.B16, V3.B16
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	MOVD 40(R0), R9
-	LSR $3, R9
-block77:
-	FMOVD 0(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 0(R11)
-	FMOVD 8(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 16(R11)
-	FMOVD 16(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 32(R11)
-	FMOVD 24(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 48(R11)
-	FMOVD 32(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 64(R11)
-	FMOVD 40(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 80(R11)
-	FMOVD 48(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 96(R11)
-	FMOVD 56(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 112(R11)
-	ADD $64, R1
-	MOVD $8, R4
-pair78:
-	FMOVQ 0(R2), F14
-	FMOVQ 16(R2), F15
-	FMOVQ 32(R2), F16
-	FMOVD 56(R2), F17
-	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F18
-	FMOVQ 64(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4f8ee272 // sdot v18.4s, v19.16b, v14.4b[0]
-	FMOVQ 128(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4faee292 // sdot v18.4s, v20.16b, v14.4b[1]
-	FMOVQ 192(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4f8eeab2 // sdot v18.4s, v21.16b, v14.4b[2]
-	FMOVQ 256(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4faeead2 // sdot v18.4s, v22.16b, v14.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f909252 // fmul v18.4s, v18.4s, v16.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 64(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4f8fe317 // sdot v23.4s, v24.16b, v15.4b[0]
-	FMOVQ 128(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4fafe337 // sdot v23.4s, v25.16b, v15.4b[1]
-	FMOVQ 192(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x4f8feb57 // sdot v23.4s, v26.16b, v15.4b[2]
-	FMOVQ 256(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4fafeb77 // sdot v23.4s, v27.16b, v15.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fb012f2 // fmla v18.4s, v23.4s, v16.s[1]
-	FMOVD 0(R1), F28
-	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
-	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 0(R11), F30
-	WORD $0x6e3edfbd // fmul v29.4s, v29.4s, v30.4s
-	WORD $0x4e3dce42 // fmla v2.4s, v18.4s, v29.4s
-	FMOVD 16(R1), F31
-	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f1006 // saddw v6.4s, v0.4s, v31.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 64(R11), F7
-	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
-	WORD $0x4f9150c2 // fmls v2.4s, v6.4s, v17.s[0]
-	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F8
-	FMOVQ 80(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4f8ee128 // sdot v8.4s, v9.16b, v14.4b[0]
-	FMOVQ 144(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4faee148 // sdot v8.4s, v10.16b, v14.4b[1]
-	FMOVQ 208(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4f8ee968 // sdot v8.4s, v11.16b, v14.4b[2]
-	FMOVQ 272(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x4faee988 // sdot v8.4s, v12.16b, v14.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f909108 // fmul v8.4s, v8.4s, v16.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 80(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4f8fe26d // sdot v13.4s, v19.16b, v15.4b[0]
-	FMOVQ 144(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4fafe28d // sdot v13.4s, v20.16b, v15.4b[1]
-	FMOVQ 208(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x4f8feaad // sdot v13.4s, v21.16b, v15.4b[2]
-	FMOVQ 272(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4fafeacd // sdot v13.4s, v22.16b, v15.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fb011a8 // fmla v8.4s, v13.4s, v16.s[1]
-	WORD $0x4e7c1018 // saddw2 v24.4s, v0.4s, v28.8h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 16(R11), F25
-	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
-	WORD $0x4e38cd03 // fmla v3.4s, v8.4s, v24.4s
-	WORD $0x4e7f101a // saddw2 v26.4s, v0.4s, v31.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 80(R11), F27
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	WORD $0x4f915343 // fmls v3.4s, v26.4s, v17.s[0]
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F23
-	FMOVQ 96(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4f8ee3d7 // sdot v23.4s, v30.16b, v14.4b[0]
-	FMOVQ 160(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4faee257 // sdot v23.4s, v18.16b, v14.4b[1]
-	FMOVQ 224(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4f8eebb7 // sdot v23.4s, v29.16b, v14.4b[2]
-	FMOVQ 288(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4faee8f7 // sdot v23.4s, v7.16b, v14.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f9092f7 // fmul v23.4s, v23.4s, v16.s[0]
-	FMOVQ 0(R10), F6
-	FMOVQ 96(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4f8fe126 // sdot v6.4s, v9.16b, v15.4b[0]
-	FMOVQ 160(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4fafe146 // sdot v6.4s, v10.16b, v15.4b[1]
-	FMOVQ 224(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4f8fe966 // sdot v6.4s, v11.16b, v15.4b[2]
-	FMOVQ 288(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x4fafe986 // sdot v6.4s, v12.16b, v15.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fb010d7 // fmla v23.4s, v6.4s, v16.s[1]
-	FMOVD 8(R1), F19
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 32(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4e34cee4 // fmla v4.4s, v23.4s, v20.4s
-	FMOVD 24(R1), F22
-	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
-	WORD $0x0e76100d // saddw v13.4s, v0.4s, v22.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 96(R11), F28
-	WORD $0x6e3cddad // fmul v13.4s, v13.4s, v28.4s
-	WORD $0x4f9151a4 // fmls v4.4s, v13.4s, v17.s[0]
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F25
-	FMOVQ 112(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4f8ee119 // sdot v25.4s, v8.16b, v14.4b[0]
-	FMOVQ 176(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4faee319 // sdot v25.4s, v24.16b, v14.4b[1]
-	FMOVQ 240(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4f8eebf9 // sdot v25.4s, v31.16b, v14.4b[2]
-	FMOVQ 304(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4faeeb79 // sdot v25.4s, v27.16b, v14.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f909339 // fmul v25.4s, v25.4s, v16.s[0]
-	FMOVQ 0(R10), F26
-	FMOVQ 112(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4f8fe3da // sdot v26.4s, v30.16b, v15.4b[0]
-	FMOVQ 176(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4fafe25a // sdot v26.4s, v18.16b, v15.4b[1]
-	FMOVQ 240(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x4f8febba // sdot v26.4s, v29.16b, v15.4b[2]
-	FMOVQ 304(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4fafe8fa // sdot v26.4s, v7.16b, v15.4b[3]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fb01359 // fmla v25.4s, v26.4s, v16.s[1]
-	WORD $0x4e731009 // saddw2 v9.4s, v0.4s, v19.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 48(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	WORD $0x4e29cf25 // fmla v5.4s, v25.4s, v9.4s
-	WORD $0x4e76100b // saddw2 v11.4s, v0.4s, v22.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 112(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x4f915165 // fmls v5.4s, v11.4s, v17.s[0]
-	FMOVQ 64(R2), F6
-	FMOVQ 80(R2), F21
-	FMOVQ 96(R2), F23
-	FMOVD 120(R2), F20
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F28
-	FMOVQ 320(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4f86e1bc // sdot v28.4s, v13.16b, v6.4b[0]
-	FMOVQ 384(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4fa6e11c // sdot v28.4s, v8.16b, v6.4b[1]
-	FMOVQ 448(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4f86eb1c // sdot v28.4s, v24.16b, v6.4b[2]
-	FMOVQ 512(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4fa6ebfc // sdot v28.4s, v31.16b, v6.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f97939c // fmul v28.4s, v28.4s, v23.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 320(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4f95e3db // sdot v27.4s, v30.16b, v21.4b[0]
-	FMOVQ 384(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4fb5e25b // sdot v27.4s, v18.16b, v21.4b[1]
-	FMOVQ 448(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x4f95ebbb // sdot v27.4s, v29.16b, v21.4b[2]
-	FMOVQ 512(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4fb5e8fb // sdot v27.4s, v7.16b, v21.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fb7137c // fmla v28.4s, v27.4s, v23.s[1]
-	FMOVD 32(R1), F26
-	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
-	WORD $0x0e7a1013 // saddw v19.4s, v0.4s, v26.4h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 0(R11), F10
-	WORD $0x6e2ade73 // fmul v19.4s, v19.4s, v10.4s
-	WORD $0x4e33cf82 // fmla v2.4s, v28.4s, v19.4s
-	FMOVD 48(R1), F25
-	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
-	WORD $0x0e791009 // saddw v9.4s, v0.4s, v25.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 64(R11), F22
-	WORD $0x6e36dd29 // fmul v9.4s, v9.4s, v22.4s
-	WORD $0x4f945122 // fmls v2.4s, v9.4s, v20.s[0]
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 336(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4f86e16c // sdot v12.4s, v11.16b, v6.4b[0]
-	FMOVQ 400(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4fa6e1cc // sdot v12.4s, v14.16b, v6.4b[1]
-	FMOVQ 464(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4f86e9ec // sdot v12.4s, v15.16b, v6.4b[2]
-	FMOVQ 528(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x4fa6ea0c // sdot v12.4s, v16.16b, v6.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f97918c // fmul v12.4s, v12.4s, v23.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 336(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x4f95e1b1 // sdot v17.4s, v13.16b, v21.4b[0]
-	FMOVQ 400(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x4fb5e111 // sdot v17.4s, v8.16b, v21.4b[1]
-	FMOVQ 464(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4f95eb11 // sdot v17.4s, v24.16b, v21.4b[2]
-	FMOVQ 528(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4fb5ebf1 // sdot v17.4s, v31.16b, v21.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fb7122c // fmla v12.4s, v17.4s, v23.s[1]
-	WORD $0x4e7a101e // saddw2 v30.4s, v0.4s, v26.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 16(R11), F18
-	WORD $0x6e32dfde // fmul v30.4s, v30.4s, v18.4s
-	WORD $0x4e3ecd83 // fmla v3.4s, v12.4s, v30.4s
-	WORD $0x4e79101d // saddw2 v29.4s, v0.4s, v25.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 80(R11), F7
-	WORD $0x6e27dfbd // fmul v29.4s, v29.4s, v7.4s
-	WORD $0x4f9453a3 // fmls v3.4s, v29.4s, v20.s[0]
-	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 0(R10), F27
-	FMOVQ 352(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4f86e15b // sdot v27.4s, v10.16b, v6.4b[0]
-	FMOVQ 416(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4fa6e39b // sdot v27.4s, v28.16b, v6.4b[1]
-	FMOVQ 480(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4f86ea7b // sdot v27.4s, v19.16b, v6.4b[2]
-	FMOVQ 544(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4fa6eadb // sdot v27.4s, v22.16b, v6.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f97937b // fmul v27.4s, v27.4s, v23.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 352(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4f95e169 // sdot v9.4s, v11.16b, v21.4b[0]
-	FMOVQ 416(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	WORD $0x4fb5e1c9 // sdot v9.4s, v14.16b, v21.4b[1]
-	FMOVQ 480(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x4f95e9e9 // sdot v9.4s, v15.16b, v21.4b[2]
-	FMOVQ 544(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x4fb5ea09 // sdot v9.4s, v16.16b, v21.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4fb7113b // fmla v27.4s, v9.4s, v23.s[1]
-	FMOVD 40(R1), F13
-	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
-	WORD $0x0e6d1008 // saddw v8.4s, v0.4s, v13.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 32(R11), F24
-	WORD $0x6e38dd08 // fmul v8.4s, v8.4s, v24.4s
-	WORD $0x4e28cf64 // fmla v4.4s, v27.4s, v8.4s
-	FMOVD 56(R1), F31
-	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f1011 // saddw v17.4s, v0.4s, v31.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 96(R11), F26
-	WORD $0x6e3ade31 // fmul v17.4s, v17.4s, v26.4s
-	WORD $0x4f945224 // fmls v4.4s, v17.4s, v20.s[0]
-	PRFM 1472(R1), PLDL1KEEP
-	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F18
-	FMOVQ 368(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x4f86e192 // sdot v18.4s, v12.16b, v6.4b[0]
-	FMOVQ 432(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4fa6e3d2 // sdot v18.4s, v30.16b, v6.4b[1]
-	FMOVQ 496(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4f86eb32 // sdot v18.4s, v25.16b, v6.4b[2]
-	FMOVQ 560(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4fa6e8f2 // sdot v18.4s, v7.16b, v6.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f979252 // fmul v18.4s, v18.4s, v23.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 368(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4f95e15d // sdot v29.4s, v10.16b, v21.4b[0]
-	FMOVQ 432(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4fb5e39d // sdot v29.4s, v28.16b, v21.4b[1]
-	FMOVQ 496(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4f95ea7d // sdot v29.4s, v19.16b, v21.4b[2]
-	FMOVQ 560(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4fb5eadd // sdot v29.4s, v22.16b, v21.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fb713b2 // fmla v18.4s, v29.4s, v23.s[1]
-	WORD $0x4e6d100b // saddw2 v11.4s, v0.4s, v13.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 48(R11), F14
-	WORD $0x6e2edd6b // fmul v11.4s, v11.4s, v14.4s
-	WORD $0x4e2bce45 // fmla v5.4s, v18.4s, v11.4s
-	WORD $0x4e7f100f // saddw2 v15.4s, v0.4s, v31.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 112(R11), F16
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	WORD $0x4f9451e5 // fmls v5.4s, v15.4s, v20.s[0]
-	ADD $576, R1
-	ADD $128, R2
-	SUBS $2, R4
-	BNE pair78
-	SUBS $1, R9
-	BNE block77
-	FMOVQ F2, 0(R14)
-	FMOVQ F3, 16(R14)
-	FMOVQ F4, 32(R14)
-	FMOVQ F5, 48(R14)
+row74:
+	FSTPQ (F7, F7), 0(R14)
+	FSTPQ (F7, F7), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row76
+	BNE row74
+	MOVD R6, R1
+	MOVD 40(R0), R9
+bunch75:
+	MOVD $8, R4
+	FMOVQ 32(R10), F8
+	FMOVD 0(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FMOVD 8(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FSTPQ (F9, F10), 0(R11)
+	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
+	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
+	FSTPQ (F9, F10), 128(R11)
+	FMOVD 16(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVD 24(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FSTPQ (F11, F12), 32(R11)
+	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
+	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
+	FSTPQ (F11, F12), 160(R11)
+	ADD $64, R1
+	MOVD R4, R24
+	ADD $256, R11, R23
+pair76:
+	FMOVQ 64(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 192(R1), F14
+	VSHL $4, V14.B16, V15.B16
+	VAND V2.B16, V15.B16, V16.B16
+	VUSRA $2, V16.B16, V13.B16
+	VSUB V6.B16, V13.B16, V13.B16
+	FMOVQ 64(R1), F17
+	VUSHR $2, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V15.B16, V18.B16
+	VUSRA $3, V18.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FSTPQ (F13, F17), 128(R23)
+	FMOVQ 64(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V15.B16, V20.B16
+	VUSRA $4, V20.B16, V19.B16
+	VSUB V6.B16, V19.B16, V19.B16
+	FMOVQ 64(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V15.B16, V22.B16
+	VUSRA $5, V22.B16, V21.B16
+	VSUB V6.B16, V21.B16, V21.B16
+	FSTPQ (F19, F21), 160(R23)
+	FMOVQ 128(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V2.B16, V14.B16, V24.B16
+	VUSRA $2, V24.B16, V23.B16
+	VSUB V6.B16, V23.B16, V23.B16
+	FMOVQ 128(R1), F25
+	VUSHR $2, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V14.B16, V26.B16
+	VUSRA $3, V26.B16, V25.B16
+	VSUB V6.B16, V25.B16, V25.B16
+	FSTPQ (F23, F25), 192(R23)
+	FMOVQ 128(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V14.B16, V28.B16
+	VUSRA $4, V28.B16, V27.B16
+	VSUB V6.B16, V27.B16, V27.B16
+	FMOVQ 128(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	VAND V5.B16, V14.B16, V30.B16
+	VUSRA $5, V30.B16, V29.B16
+	VSUB V6.B16, V29.B16, V29.B16
+	FSTPQ (F27, F29), 224(R23)
+	FMOVD 0(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f1007 // saddw v7.4s, v0.4s, v31.4h
+	FMOVQ 128(R11), F9
+	FMOVQ 0(R11), F10
+	WORD $0x4e2acce9 // fmla v9.4s, v7.4s, v10.4s
+	FMOVD 16(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
+	FMOVQ 128(R11), F8
+	FMOVQ 0(R11), F16
+	WORD $0x4e30cd88 // fmla v8.4s, v12.4s, v16.4s
+	FMOVQ 80(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ 208(R1), F13
+	VSHL $4, V13.B16, V17.B16
+	VAND V2.B16, V17.B16, V20.B16
+	VUSRA $2, V20.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FMOVQ 80(R1), F22
+	VUSHR $2, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V17.B16, V19.B16
+	VUSRA $3, V19.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FSTPQ (F18, F22), 256(R23)
+	FMOVQ 80(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V4.B16, V17.B16, V24.B16
+	VUSRA $4, V24.B16, V21.B16
+	VSUB V6.B16, V21.B16, V21.B16
+	FMOVQ 80(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	VAND V5.B16, V17.B16, V23.B16
+	VUSRA $5, V23.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FSTPQ (F21, F26), 288(R23)
+	FMOVQ 144(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V2.B16, V13.B16, V28.B16
+	VUSRA $2, V28.B16, V25.B16
+	VSUB V6.B16, V25.B16, V25.B16
+	FMOVQ 144(R1), F15
+	VUSHR $2, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V3.B16, V13.B16, V14.B16
+	VUSRA $3, V14.B16, V15.B16
+	VSUB V6.B16, V15.B16, V15.B16
+	FSTPQ (F25, F15), 320(R23)
+	FMOVQ 144(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V4.B16, V13.B16, V27.B16
+	VUSRA $4, V27.B16, V30.B16
+	VSUB V6.B16, V30.B16, V30.B16
+	FMOVQ 144(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	VAND V5.B16, V13.B16, V7.B16
+	VUSRA $5, V7.B16, V29.B16
+	VSUB V6.B16, V29.B16, V29.B16
+	FSTPQ (F30, F29), 352(R23)
+	WORD $0x4e7f100a // saddw2 v10.4s, v0.4s, v31.8h
+	FMOVQ 144(R11), F12
+	FMOVQ 16(R11), F16
+	WORD $0x4e30cd4c // fmla v12.4s, v10.4s, v16.4s
+	FSTPQ (F9, F12), 0(R23)
+	WORD $0x4e6b1014 // saddw2 v20.4s, v0.4s, v11.8h
+	FMOVQ 144(R11), F19
+	FMOVQ 16(R11), F18
+	WORD $0x4e32ce93 // fmla v19.4s, v20.4s, v18.4s
+	FSTPQ (F8, F19), 64(R23)
+	FMOVQ 96(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ 224(R1), F24
+	VSHL $4, V24.B16, V23.B16
+	VAND V2.B16, V23.B16, V21.B16
+	VUSRA $2, V21.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ 96(R1), F26
+	VUSHR $2, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V23.B16, V28.B16
+	VUSRA $3, V28.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FSTPQ (F22, F26), 384(R23)
+	FMOVQ 96(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V23.B16, V25.B16
+	VUSRA $4, V25.B16, V14.B16
+	VSUB V6.B16, V14.B16, V14.B16
+	FMOVQ 96(R1), F15
+	VUSHR $6, V15.B16, V15.B16
+	VAND V5.B16, V23.B16, V27.B16
+	VUSRA $5, V27.B16, V15.B16
+	VSUB V6.B16, V15.B16, V15.B16
+	FSTPQ (F14, F15), 416(R23)
+	FMOVQ 160(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V2.B16, V24.B16, V13.B16
+	VUSRA $2, V13.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FMOVQ 160(R1), F7
+	VUSHR $2, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V3.B16, V24.B16, V30.B16
+	VUSRA $3, V30.B16, V7.B16
+	VSUB V6.B16, V7.B16, V7.B16
+	FSTPQ (F17, F7), 448(R23)
+	FMOVQ 160(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V4.B16, V24.B16, V31.B16
+	VUSRA $4, V31.B16, V29.B16
+	VSUB V6.B16, V29.B16, V29.B16
+	FMOVQ 160(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V24.B16, V16.B16
+	VUSRA $5, V16.B16, V10.B16
+	VSUB V6.B16, V10.B16, V10.B16
+	FSTPQ (F29, F10), 480(R23)
+	FMOVD 8(R1), F9
+	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
+	WORD $0x0e69100c // saddw v12.4s, v0.4s, v9.4h
+	FMOVQ 160(R11), F11
+	FMOVQ 32(R11), F20
+	WORD $0x4e34cd8b // fmla v11.4s, v12.4s, v20.4s
+	FMOVD 24(R1), F18
+	WORD $0x0f08a652 // sshll v18.8h, v18.8b, #0
+	WORD $0x0e721008 // saddw v8.4s, v0.4s, v18.4h
+	FMOVQ 160(R11), F19
+	FMOVQ 32(R11), F21
+	WORD $0x4e35cd13 // fmla v19.4s, v8.4s, v21.4s
+	FMOVQ 112(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	FMOVQ 240(R1), F22
+	VSHL $4, V22.B16, V26.B16
+	VAND V2.B16, V26.B16, V25.B16
+	VUSRA $2, V25.B16, V28.B16
+	VSUB V6.B16, V28.B16, V28.B16
+	FMOVQ 112(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V26.B16, V14.B16
+	VUSRA $3, V14.B16, V27.B16
+	VSUB V6.B16, V27.B16, V27.B16
+	FSTPQ (F28, F27), 512(R23)
+	FMOVQ 112(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V4.B16, V26.B16, V13.B16
+	VUSRA $4, V13.B16, V15.B16
+	VSUB V6.B16, V15.B16, V15.B16
+	FMOVQ 112(R1), F30
+	VUSHR $6, V30.B16, V30.B16
+	VAND V5.B16, V26.B16, V17.B16
+	VUSRA $5, V17.B16, V30.B16
+	VSUB V6.B16, V30.B16, V30.B16
+	FSTPQ (F15, F30), 544(R23)
+	FMOVQ 176(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	VAND V2.B16, V22.B16, V31.B16
+	VUSRA $2, V31.B16, V7.B16
+	VSUB V6.B16, V7.B16, V7.B16
+	FMOVQ 176(R1), F23
+	VUSHR $2, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V22.B16, V24.B16
+	VUSRA $3, V24.B16, V23.B16
+	VSUB V6.B16, V23.B16, V23.B16
+	FSTPQ (F7, F23), 576(R23)
+	FMOVQ 176(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V4.B16, V22.B16, V29.B16
+	VUSRA $4, V29.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FMOVQ 176(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V22.B16, V12.B16
+	VUSRA $5, V12.B16, V10.B16
+	VSUB V6.B16, V10.B16, V10.B16
+	FSTPQ (F16, F10), 608(R23)
+	WORD $0x4e691014 // saddw2 v20.4s, v0.4s, v9.8h
+	FMOVQ 176(R11), F8
+	FMOVQ 48(R11), F21
+	WORD $0x4e35ce88 // fmla v8.4s, v20.4s, v21.4s
+	FSTPQ (F11, F8), 32(R23)
+	WORD $0x4e721019 // saddw2 v25.4s, v0.4s, v18.8h
+	FMOVQ 176(R11), F14
+	FMOVQ 48(R11), F28
+	WORD $0x4e3ccf2e // fmla v14.4s, v25.4s, v28.4s
+	FSTPQ (F19, F14), 96(R23)
+	ADD $640, R23
+	FMOVQ 256(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 384(R1), F13
+	VSHL $4, V13.B16, V17.B16
+	VAND V2.B16, V17.B16, V15.B16
+	VUSRA $2, V15.B16, V27.B16
+	VSUB V6.B16, V27.B16, V27.B16
+	FMOVQ 256(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V17.B16, V31.B16
+	VUSRA $3, V31.B16, V30.B16
+	VSUB V6.B16, V30.B16, V30.B16
+	FSTPQ (F27, F30), 128(R23)
+	FMOVQ 256(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V4.B16, V17.B16, V7.B16
+	VUSRA $4, V7.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FMOVQ 256(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	VAND V5.B16, V17.B16, V29.B16
+	VUSRA $5, V29.B16, V23.B16
+	VSUB V6.B16, V23.B16, V23.B16
+	FSTPQ (F24, F23), 160(R23)
+	FMOVQ 320(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V2.B16, V13.B16, V22.B16
+	VUSRA $2, V22.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FMOVQ 320(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V13.B16, V16.B16
+	VUSRA $3, V16.B16, V12.B16
+	VSUB V6.B16, V12.B16, V12.B16
+	FSTPQ (F26, F12), 192(R23)
+	FMOVQ 320(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V4.B16, V13.B16, V9.B16
+	VUSRA $4, V9.B16, V10.B16
+	VSUB V6.B16, V10.B16, V10.B16
+	FMOVQ 320(R1), F20
+	VUSHR $6, V20.B16, V20.B16
+	VAND V5.B16, V13.B16, V21.B16
+	VUSRA $5, V21.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FSTPQ (F10, F20), 224(R23)
+	FMOVD 32(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b1008 // saddw v8.4s, v0.4s, v11.4h
+	FMOVQ 128(R11), F18
+	FMOVQ 0(R11), F25
+	WORD $0x4e39cd12 // fmla v18.4s, v8.4s, v25.4s
+	FMOVD 48(R1), F28
+	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
+	WORD $0x0e7c1013 // saddw v19.4s, v0.4s, v28.4h
+	FMOVQ 128(R11), F14
+	FMOVQ 0(R11), F15
+	WORD $0x4e2fce6e // fmla v14.4s, v19.4s, v15.4s
+	FMOVQ 272(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 400(R1), F27
+	VSHL $4, V27.B16, V30.B16
+	VAND V2.B16, V30.B16, V7.B16
+	VUSRA $2, V7.B16, V31.B16
+	VSUB V6.B16, V31.B16, V31.B16
+	FMOVQ 272(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V30.B16, V24.B16
+	VUSRA $3, V24.B16, V29.B16
+	VSUB V6.B16, V29.B16, V29.B16
+	FSTPQ (F31, F29), 256(R23)
+	FMOVQ 272(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V4.B16, V30.B16, V22.B16
+	VUSRA $4, V22.B16, V23.B16
+	VSUB V6.B16, V23.B16, V23.B16
+	FMOVQ 272(R1), F16
+	VUSHR $6, V16.B16, V16.B16
+	VAND V5.B16, V30.B16, V26.B16
+	VUSRA $5, V26.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FSTPQ (F23, F16), 288(R23)
+	FMOVQ 336(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V2.B16, V27.B16, V9.B16
+	VUSRA $2, V9.B16, V12.B16
+	VSUB V6.B16, V12.B16, V12.B16
+	FMOVQ 336(R1), F17
+	VUSHR $2, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V27.B16, V13.B16
+	VUSRA $3, V13.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FSTPQ (F12, F17), 320(R23)
+	FMOVQ 336(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V4.B16, V27.B16, V10.B16
+	VUSRA $4, V10.B16, V21.B16
+	VSUB V6.B16, V21.B16, V21.B16
+	FMOVQ 336(R1), F20
+	VUSHR $6, V20.B16, V20.B16
+	VAND V5.B16, V27.B16, V8.B16
+	VUSRA $5, V8.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FSTPQ (F21, F20), 352(R23)
+	WORD $0x4e6b1019 // saddw2 v25.4s, v0.4s, v11.8h
+	FMOVQ 144(R11), F19
+	FMOVQ 16(R11), F15
+	WORD $0x4e2fcf33 // fmla v19.4s, v25.4s, v15.4s
+	FSTPQ (F18, F19), 0(R23)
+	WORD $0x4e7c1007 // saddw2 v7.4s, v0.4s, v28.8h
+	FMOVQ 144(R11), F24
+	FMOVQ 16(R11), F31
+	WORD $0x4e3fccf8 // fmla v24.4s, v7.4s, v31.4s
+	FSTPQ (F14, F24), 64(R23)
+	FMOVQ 288(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 416(R1), F22
+	VSHL $4, V22.B16, V26.B16
+	VAND V2.B16, V26.B16, V23.B16
+	VUSRA $2, V23.B16, V29.B16
+	VSUB V6.B16, V29.B16, V29.B16
+	FMOVQ 288(R1), F16
+	VUSHR $2, V16.B16, V16.B16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V26.B16, V9.B16
+	VUSRA $3, V9.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FSTPQ (F29, F16), 384(R23)
+	FMOVQ 288(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V4.B16, V26.B16, V12.B16
+	VUSRA $4, V12.B16, V13.B16
+	VSUB V6.B16, V13.B16, V13.B16
+	FMOVQ 288(R1), F17
+	VUSHR $6, V17.B16, V17.B16
+	VAND V5.B16, V26.B16, V10.B16
+	VUSRA $5, V10.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FSTPQ (F13, F17), 416(R23)
+	FMOVQ 352(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V22.B16, V27.B16
+	VUSRA $2, V27.B16, V30.B16
+	VSUB V6.B16, V30.B16, V30.B16
+	FMOVQ 352(R1), F8
+	VUSHR $2, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V3.B16, V22.B16, V21.B16
+	VUSRA $3, V21.B16, V8.B16
+	VSUB V6.B16, V8.B16, V8.B16
+	FSTPQ (F30, F8), 448(R23)
+	FMOVQ 352(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V4.B16, V22.B16, V11.B16
+	VUSRA $4, V11.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FMOVQ 352(R1), F25
+	VUSHR $6, V25.B16, V25.B16
+	VAND V5.B16, V22.B16, V15.B16
+	VUSRA $5, V15.B16, V25.B16
+	VSUB V6.B16, V25.B16, V25.B16
+	FSTPQ (F20, F25), 480(R23)
+	FMOVD 40(R1), F18
+	WORD $0x0f08a652 // sshll v18.8h, v18.8b, #0
+	WORD $0x0e721013 // saddw v19.4s, v0.4s, v18.4h
+	FMOVQ 160(R11), F28
+	FMOVQ 32(R11), F7
+	WORD $0x4e27ce7c // fmla v28.4s, v19.4s, v7.4s
+	FMOVD 56(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f100e // saddw v14.4s, v0.4s, v31.4h
+	FMOVQ 160(R11), F24
+	FMOVQ 32(R11), F23
+	WORD $0x4e37cdd8 // fmla v24.4s, v14.4s, v23.4s
+	FMOVQ 304(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 432(R1), F29
+	VSHL $4, V29.B16, V16.B16
+	VAND V2.B16, V16.B16, V12.B16
+	VUSRA $2, V12.B16, V9.B16
+	VSUB V6.B16, V9.B16, V9.B16
+	FMOVQ 304(R1), F10
+	VUSHR $2, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V16.B16, V13.B16
+	VUSRA $3, V13.B16, V10.B16
+	VSUB V6.B16, V10.B16, V10.B16
+	FSTPQ (F9, F10), 512(R23)
+	FMOVQ 304(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V4.B16, V16.B16, V27.B16
+	VUSRA $4, V27.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FMOVQ 304(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V16.B16, V30.B16
+	VUSRA $5, V30.B16, V21.B16
+	VSUB V6.B16, V21.B16, V21.B16
+	FSTPQ (F17, F21), 544(R23)
+	FMOVQ 368(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V2.B16, V29.B16, V11.B16
+	VUSRA $2, V11.B16, V8.B16
+	VSUB V6.B16, V8.B16, V8.B16
+	FMOVQ 368(R1), F26
+	VUSHR $2, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V29.B16, V22.B16
+	VUSRA $3, V22.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FSTPQ (F8, F26), 576(R23)
+	FMOVQ 368(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V4.B16, V29.B16, V20.B16
+	VUSRA $4, V20.B16, V15.B16
+	VSUB V6.B16, V15.B16, V15.B16
+	FMOVQ 368(R1), F25
+	VUSHR $6, V25.B16, V25.B16
+	VAND V5.B16, V29.B16, V19.B16
+	VUSRA $5, V19.B16, V25.B16
+	VSUB V6.B16, V25.B16, V25.B16
+	FSTPQ (F15, F25), 608(R23)
+	WORD $0x4e721007 // saddw2 v7.4s, v0.4s, v18.8h
+	FMOVQ 176(R11), F14
+	FMOVQ 48(R11), F23
+	WORD $0x4e37ccee // fmla v14.4s, v7.4s, v23.4s
+	FSTPQ (F28, F14), 32(R23)
+	WORD $0x4e7f100c // saddw2 v12.4s, v0.4s, v31.8h
+	FMOVQ 176(R11), F13
+	FMOVQ 48(R11), F9
+	WORD $0x4e29cd8d // fmla v13.4s, v12.4s, v9.4s
+	FSTPQ (F24, F13), 96(R23)
+	ADD $640, R23
+	ADD $448, R1
+	SUBS $2, R4
+	BNE pair76
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row78:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F10
+	FMOVQ 16(R14), F27
+	FMOVQ 32(R14), F30
+	FMOVQ 48(R14), F17
+	FMOVQ 0(R20), F21
+	FMOVQ 16(R20), F11
+	FMOVQ 32(R20), F22
+	FMOVQ 48(R20), F8
+	MOVD R13, R21
+	ADD $256, R11, R23
+	MOVD R24, R4
+tile79:
+	FMOVQ 0(R21), F26
+	FMOVQ 16(R21), F20
+	FMOVQ 32(R21), F16
+	FMOVQ 0(R22), F29
+	FMOVQ 16(R22), F19
+	FMOVQ 32(R22), F15
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F18
+	FMOVQ 128(R23), F7
+	WORD $0x4f9ae0f9 // sdot v25.4s, v7.16b, v26.4b[0]
+	WORD $0x4f9de0f2 // sdot v18.4s, v7.16b, v29.4b[0]
+	FMOVQ 144(R23), F23
+	WORD $0x4fbae2f9 // sdot v25.4s, v23.16b, v26.4b[1]
+	WORD $0x4fbde2f2 // sdot v18.4s, v23.16b, v29.4b[1]
+	FMOVQ 160(R23), F28
+	WORD $0x4f9aeb99 // sdot v25.4s, v28.16b, v26.4b[2]
+	WORD $0x4f9deb92 // sdot v18.4s, v28.16b, v29.4b[2]
+	FMOVQ 176(R23), F14
+	WORD $0x4fbae9d9 // sdot v25.4s, v14.16b, v26.4b[3]
+	WORD $0x4fbde9d2 // sdot v18.4s, v14.16b, v29.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f909339 // fmul v25.4s, v25.4s, v16.s[0]
+	WORD $0x4f8f9252 // fmul v18.4s, v18.4s, v15.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F12
+	FMOVQ 192(R23), F9
+	WORD $0x4f94e13f // sdot v31.4s, v9.16b, v20.4b[0]
+	WORD $0x4f93e12c // sdot v12.4s, v9.16b, v19.4b[0]
+	FMOVQ 208(R23), F24
+	WORD $0x4fb4e31f // sdot v31.4s, v24.16b, v20.4b[1]
+	WORD $0x4fb3e30c // sdot v12.4s, v24.16b, v19.4b[1]
+	FMOVQ 224(R23), F13
+	WORD $0x4f94e9bf // sdot v31.4s, v13.16b, v20.4b[2]
+	WORD $0x4f93e9ac // sdot v12.4s, v13.16b, v19.4b[2]
+	FMOVQ 240(R23), F7
+	WORD $0x4fb4e8ff // sdot v31.4s, v7.16b, v20.4b[3]
+	WORD $0x4fb3e8ec // sdot v12.4s, v7.16b, v19.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
+	WORD $0x4faf918c // fmul v12.4s, v12.4s, v15.s[1]
+	FMOVQ 0(R23), F23
+	WORD $0x4e37cf2a // fmla v10.4s, v25.4s, v23.4s
+	WORD $0x4e37ce55 // fmla v21.4s, v18.4s, v23.4s
+	FMOVQ 64(R23), F28
+	WORD $0x4e3ccfea // fmla v10.4s, v31.4s, v28.4s
+	WORD $0x4e3ccd95 // fmla v21.4s, v12.4s, v28.4s
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F9
+	FMOVQ 256(R23), F24
+	WORD $0x4f9ae30e // sdot v14.4s, v24.16b, v26.4b[0]
+	WORD $0x4f9de309 // sdot v9.4s, v24.16b, v29.4b[0]
+	FMOVQ 272(R23), F13
+	WORD $0x4fbae1ae // sdot v14.4s, v13.16b, v26.4b[1]
+	WORD $0x4fbde1a9 // sdot v9.4s, v13.16b, v29.4b[1]
+	FMOVQ 288(R23), F7
+	WORD $0x4f9ae8ee // sdot v14.4s, v7.16b, v26.4b[2]
+	WORD $0x4f9de8e9 // sdot v9.4s, v7.16b, v29.4b[2]
+	FMOVQ 304(R23), F25
+	WORD $0x4fbaeb2e // sdot v14.4s, v25.16b, v26.4b[3]
+	WORD $0x4fbdeb29 // sdot v9.4s, v25.16b, v29.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f9091ce // fmul v14.4s, v14.4s, v16.s[0]
+	WORD $0x4f8f9129 // fmul v9.4s, v9.4s, v15.s[0]
+	FMOVQ 0(R10), F18
+	FMOVQ 0(R10), F23
+	FMOVQ 320(R23), F31
+	WORD $0x4f94e3f2 // sdot v18.4s, v31.16b, v20.4b[0]
+	WORD $0x4f93e3f7 // sdot v23.4s, v31.16b, v19.4b[0]
+	FMOVQ 336(R23), F12
+	WORD $0x4fb4e192 // sdot v18.4s, v12.16b, v20.4b[1]
+	WORD $0x4fb3e197 // sdot v23.4s, v12.16b, v19.4b[1]
+	FMOVQ 352(R23), F28
+	WORD $0x4f94eb92 // sdot v18.4s, v28.16b, v20.4b[2]
+	WORD $0x4f93eb97 // sdot v23.4s, v28.16b, v19.4b[2]
+	FMOVQ 368(R23), F24
+	WORD $0x4fb4eb12 // sdot v18.4s, v24.16b, v20.4b[3]
+	WORD $0x4fb3eb17 // sdot v23.4s, v24.16b, v19.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4fb09252 // fmul v18.4s, v18.4s, v16.s[1]
+	WORD $0x4faf92f7 // fmul v23.4s, v23.4s, v15.s[1]
+	FMOVQ 16(R23), F13
+	WORD $0x4e2dcddb // fmla v27.4s, v14.4s, v13.4s
+	WORD $0x4e2dcd2b // fmla v11.4s, v9.4s, v13.4s
+	FMOVQ 80(R23), F7
+	WORD $0x4e27ce5b // fmla v27.4s, v18.4s, v7.4s
+	WORD $0x4e27ceeb // fmla v11.4s, v23.4s, v7.4s
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F31
+	FMOVQ 384(R23), F12
+	WORD $0x4f9ae199 // sdot v25.4s, v12.16b, v26.4b[0]
+	WORD $0x4f9de19f // sdot v31.4s, v12.16b, v29.4b[0]
+	FMOVQ 400(R23), F28
+	WORD $0x4fbae399 // sdot v25.4s, v28.16b, v26.4b[1]
+	WORD $0x4fbde39f // sdot v31.4s, v28.16b, v29.4b[1]
+	FMOVQ 416(R23), F24
+	WORD $0x4f9aeb19 // sdot v25.4s, v24.16b, v26.4b[2]
+	WORD $0x4f9deb1f // sdot v31.4s, v24.16b, v29.4b[2]
+	FMOVQ 432(R23), F14
+	WORD $0x4fbae9d9 // sdot v25.4s, v14.16b, v26.4b[3]
+	WORD $0x4fbde9df // sdot v31.4s, v14.16b, v29.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4f909339 // fmul v25.4s, v25.4s, v16.s[0]
+	WORD $0x4f8f93ff // fmul v31.4s, v31.4s, v15.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F13
+	FMOVQ 448(R23), F18
+	WORD $0x4f94e249 // sdot v9.4s, v18.16b, v20.4b[0]
+	WORD $0x4f93e24d // sdot v13.4s, v18.16b, v19.4b[0]
+	FMOVQ 464(R23), F23
+	WORD $0x4fb4e2e9 // sdot v9.4s, v23.16b, v20.4b[1]
+	WORD $0x4fb3e2ed // sdot v13.4s, v23.16b, v19.4b[1]
+	FMOVQ 480(R23), F7
+	WORD $0x4f94e8e9 // sdot v9.4s, v7.16b, v20.4b[2]
+	WORD $0x4f93e8ed // sdot v13.4s, v7.16b, v19.4b[2]
+	FMOVQ 496(R23), F12
+	WORD $0x4fb4e989 // sdot v9.4s, v12.16b, v20.4b[3]
+	WORD $0x4fb3e98d // sdot v13.4s, v12.16b, v19.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fb09129 // fmul v9.4s, v9.4s, v16.s[1]
+	WORD $0x4faf91ad // fmul v13.4s, v13.4s, v15.s[1]
+	FMOVQ 32(R23), F28
+	WORD $0x4e3ccf3e // fmla v30.4s, v25.4s, v28.4s
+	WORD $0x4e3ccff6 // fmla v22.4s, v31.4s, v28.4s
+	FMOVQ 96(R23), F24
+	WORD $0x4e38cd3e // fmla v30.4s, v9.4s, v24.4s
+	WORD $0x4e38cdb6 // fmla v22.4s, v13.4s, v24.4s
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F18
+	FMOVQ 512(R23), F23
+	WORD $0x4f9ae2ee // sdot v14.4s, v23.16b, v26.4b[0]
+	WORD $0x4f9de2f2 // sdot v18.4s, v23.16b, v29.4b[0]
+	FMOVQ 528(R23), F7
+	WORD $0x4fbae0ee // sdot v14.4s, v7.16b, v26.4b[1]
+	WORD $0x4fbde0f2 // sdot v18.4s, v7.16b, v29.4b[1]
+	FMOVQ 544(R23), F12
+	WORD $0x4f9ae98e // sdot v14.4s, v12.16b, v26.4b[2]
+	WORD $0x4f9de992 // sdot v18.4s, v12.16b, v29.4b[2]
+	FMOVQ 560(R23), F25
+	WORD $0x4fbaeb2e // sdot v14.4s, v25.16b, v26.4b[3]
+	WORD $0x4fbdeb32 // sdot v18.4s, v25.16b, v29.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f9091ce // fmul v14.4s, v14.4s, v16.s[0]
+	WORD $0x4f8f9252 // fmul v18.4s, v18.4s, v15.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F28
+	FMOVQ 576(R23), F9
+	WORD $0x4f94e13f // sdot v31.4s, v9.16b, v20.4b[0]
+	WORD $0x4f93e13c // sdot v28.4s, v9.16b, v19.4b[0]
+	FMOVQ 592(R23), F13
+	WORD $0x4fb4e1bf // sdot v31.4s, v13.16b, v20.4b[1]
+	WORD $0x4fb3e1bc // sdot v28.4s, v13.16b, v19.4b[1]
+	FMOVQ 608(R23), F24
+	WORD $0x4f94eb1f // sdot v31.4s, v24.16b, v20.4b[2]
+	WORD $0x4f93eb1c // sdot v28.4s, v24.16b, v19.4b[2]
+	FMOVQ 624(R23), F23
+	WORD $0x4fb4eaff // sdot v31.4s, v23.16b, v20.4b[3]
+	WORD $0x4fb3eafc // sdot v28.4s, v23.16b, v19.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
+	WORD $0x4faf939c // fmul v28.4s, v28.4s, v15.s[1]
+	FMOVQ 48(R23), F7
+	WORD $0x4e27cdd1 // fmla v17.4s, v14.4s, v7.4s
+	WORD $0x4e27ce48 // fmla v8.4s, v18.4s, v7.4s
+	FMOVQ 112(R23), F12
+	WORD $0x4e2ccff1 // fmla v17.4s, v31.4s, v12.4s
+	WORD $0x4e2ccf88 // fmla v8.4s, v28.4s, v12.4s
+	ADD $64, R22
+	ADD $64, R21
+	ADD $640, R23
+	SUBS $1, R4
+	BNE tile79
+	FSTPQ (F10, F27), 0(R14)
+	FSTPQ (F30, F17), 32(R14)
+	FSTPQ (F21, F11), 0(R20)
+	FSTPQ (F22, F8), 32(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row78
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch75
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel75
+	BNE panel73
 	RET
 
-// mulQ4_KDot multiplies Q4_K weights with several rows of activations.
-// func mulQ4_KDot(a *panel.Args)
-TEXT ·mulQ4_KDot(SB), 0, $960-8
+// mulQ4_KDotx1 multiplies Q4_K weights with a few rows of activations, one by one.
+// func mulQ4_KDotx1(a *panel.Args)
+TEXT ·mulQ4_KDotx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -9062,1339 +7215,975 @@ TEXT ·mulQ4_KDot(SB), 0, $960-8
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
 panel80:
-	MOVD R6, R1
 	MOVD 8(R0), R2
-	VEOR V2.B16, V2.B16, V2.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
 row81:
-	FMOVQ F2, 0(R14)
-	FMOVQ F2, 16(R14)
-	FMOVQ F2, 32(R14)
-	FMOVQ F2, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row81
+	MOVD R6, R1
+	MOVD R13, R2
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
 	MOVD 40(R0), R9
 	LSR $3, R9
 block82:
-	FMOVD 0(R1), F3
-	WORD $0x0e217863 // fcvtl v3.4s, v3.4h
-	FMOVQ F3, 0(R11)
-	FMOVD 8(R1), F4
-	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	FMOVQ F4, 16(R11)
-	FMOVD 16(R1), F5
-	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 32(R11)
-	FMOVD 24(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 48(R11)
-	FMOVD 32(R1), F7
+	FMOVQ 32(R10), F6
+	FMOVD 0(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 64(R11)
-	FMOVD 40(R1), F8
+	FMOVD 8(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 80(R11)
-	FMOVD 48(R1), F9
+	FSTPQ (F7, F8), 0(R11)
+	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
+	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
+	FSTPQ (F7, F8), 128(R11)
+	FMOVD 16(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 96(R11)
-	FMOVD 56(R1), F10
+	FMOVD 24(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 112(R11)
+	FSTPQ (F9, F10), 32(R11)
+	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
+	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
+	FSTPQ (F9, F10), 160(R11)
+	FMOVD 32(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVD 40(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FSTPQ (F11, F12), 64(R11)
+	WORD $0x6e26dd6b // fmul v11.4s, v11.4s, v6.4s
+	WORD $0x6e26dd8c // fmul v12.4s, v12.4s, v6.4s
+	FSTPQ (F11, F12), 192(R11)
+	FMOVD 48(R1), F13
+	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
+	FMOVD 56(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FSTPQ (F13, F14), 96(R11)
+	WORD $0x6e26ddad // fmul v13.4s, v13.4s, v6.4s
+	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
+	FSTPQ (F13, F14), 224(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair83:
-	FMOVQ 64(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 384(R11)
-	FMOVQ 128(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 400(R11)
-	FMOVQ 192(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 416(R11)
-	FMOVQ 256(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 432(R11)
-	FMOVQ 64(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	FMOVQ F15, 448(R11)
-	FMOVQ 128(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	FMOVQ F16, 464(R11)
-	FMOVQ 192(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 480(R11)
-	FMOVQ 256(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 496(R11)
-	FMOVD 0(R1), F19
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 0(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FMOVQ F20, 128(R11)
-	FMOVD 16(R1), F22
-	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
-	WORD $0x0e761017 // saddw v23.4s, v0.4s, v22.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 64(R11), F24
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	FMOVQ F23, 256(R11)
-	FMOVQ 80(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 512(R11)
-	FMOVQ 144(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 528(R11)
-	FMOVQ 208(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ F27, 544(R11)
-	FMOVQ 272(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ F28, 560(R11)
-	FMOVQ 80(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 576(R11)
-	FMOVQ 144(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	FMOVQ F30, 592(R11)
-	FMOVQ 208(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ F31, 608(R11)
-	FMOVQ 272(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	FMOVQ F2, 624(R11)
-	WORD $0x4e731003 // saddw2 v3.4s, v0.4s, v19.8h
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	FMOVQ 16(R11), F4
-	WORD $0x6e24dc63 // fmul v3.4s, v3.4s, v4.4s
-	FMOVQ F3, 144(R11)
-	WORD $0x4e761005 // saddw2 v5.4s, v0.4s, v22.8h
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	FMOVQ 80(R11), F6
-	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
-	FMOVQ F5, 272(R11)
-	FMOVQ 96(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 640(R11)
-	FMOVQ 160(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 656(R11)
-	FMOVQ 224(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 672(R11)
-	FMOVQ 288(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 688(R11)
-	FMOVQ 96(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	FMOVQ F11, 704(R11)
-	FMOVQ 160(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	FMOVQ F12, 720(R11)
-	FMOVQ 224(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	FMOVQ F13, 736(R11)
-	FMOVQ 288(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	FMOVQ F14, 752(R11)
-	FMOVD 8(R1), F15
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 32(R11), F17
-	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	FMOVQ F16, 160(R11)
-	FMOVD 24(R1), F18
-	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
-	WORD $0x0e721015 // saddw v21.4s, v0.4s, v18.4h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 96(R11), F20
-	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
-	FMOVQ F21, 288(R11)
-	FMOVQ 112(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ F24, 768(R11)
-	FMOVQ 176(R1), F23
+	FMOVQ 0(R2), F15
+	FMOVQ 16(R2), F16
+	FMOVQ 32(R2), F17
+	FMOVD 56(R2), F18
+	PRFM 1024(R1), PLDL1KEEP
+	FMOVQ 0(R10), F19
+	FMOVQ 64(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4f8fe293 // sdot v19.4s, v20.16b, v15.4b[0]
+	FMOVQ 128(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4fafe2b3 // sdot v19.4s, v21.16b, v15.4b[1]
+	FMOVQ 192(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4f8fead3 // sdot v19.4s, v22.16b, v15.4b[2]
+	FMOVQ 256(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ F23, 784(R11)
-	FMOVQ 240(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ F25, 800(R11)
-	FMOVQ 304(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ F26, 816(R11)
-	FMOVQ 112(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	FMOVQ F27, 832(R11)
-	FMOVQ 176(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	FMOVQ F28, 848(R11)
-	FMOVQ 240(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	FMOVQ F29, 864(R11)
-	FMOVQ 304(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	FMOVQ F30, 880(R11)
-	WORD $0x4e6f101f // saddw2 v31.4s, v0.4s, v15.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 48(R11), F2
-	WORD $0x6e22dfff // fmul v31.4s, v31.4s, v2.4s
-	FMOVQ F31, 176(R11)
-	WORD $0x4e721013 // saddw2 v19.4s, v0.4s, v18.8h
+	WORD $0x4fafeaf3 // sdot v19.4s, v23.16b, v15.4b[3]
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 112(R11), F4
-	WORD $0x6e24de73 // fmul v19.4s, v19.4s, v4.4s
-	FMOVQ F19, 304(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair85:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F3
-	FMOVQ 16(R13), F22
-	FMOVQ 32(R13), F6
-	FMOVD 56(R13), F5
-	FMOVQ 0(R20), F7
-	FMOVQ 16(R20), F8
-	FMOVQ 32(R20), F9
-	FMOVD 56(R20), F10
-	FMOVQ 0(R10), F11
+	WORD $0x4f919273 // fmul v19.4s, v19.4s, v17.s[0]
+	FMOVQ 0(R10), F24
+	FMOVQ 64(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4f90e338 // sdot v24.4s, v25.16b, v16.4b[0]
+	FMOVQ 128(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4fb0e358 // sdot v24.4s, v26.16b, v16.4b[1]
+	FMOVQ 192(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4f90eb78 // sdot v24.4s, v27.16b, v16.4b[2]
+	FMOVQ 256(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4fb0eb98 // sdot v24.4s, v28.16b, v16.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fb11313 // fmla v19.4s, v24.4s, v17.s[1]
+	FMOVD 0(R1), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
+	FMOVQ 128(R11), F31
+	FMOVQ 0(R11), F7
+	WORD $0x4e27cfdf // fmla v31.4s, v30.4s, v7.4s
+	WORD $0x4e3fce62 // fmla v2.4s, v19.4s, v31.4s
+	FMOVD 16(R1), F8
+	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
+	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
+	FMOVQ 192(R11), F10
+	FMOVQ 64(R11), F11
+	WORD $0x4e2bcd2a // fmla v10.4s, v9.4s, v11.4s
+	WORD $0x4f925142 // fmls v2.4s, v10.4s, v18.s[0]
+	PRFM 1088(R1), PLDL1KEEP
 	FMOVQ 0(R10), F12
-	FMOVQ 384(R11), F13
-	WORD $0x4f83e1ab // sdot v11.4s, v13.16b, v3.4b[0]
-	WORD $0x4f87e1ac // sdot v12.4s, v13.16b, v7.4b[0]
-	FMOVQ 400(R11), F14
-	WORD $0x4fa3e1cb // sdot v11.4s, v14.16b, v3.4b[1]
-	WORD $0x4fa7e1cc // sdot v12.4s, v14.16b, v7.4b[1]
-	FMOVQ 416(R11), F17
-	WORD $0x4f83ea2b // sdot v11.4s, v17.16b, v3.4b[2]
-	WORD $0x4f87ea2c // sdot v12.4s, v17.16b, v7.4b[2]
-	FMOVQ 432(R11), F16
-	WORD $0x4fa3ea0b // sdot v11.4s, v16.16b, v3.4b[3]
-	WORD $0x4fa7ea0c // sdot v12.4s, v16.16b, v7.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f86916b // fmul v11.4s, v11.4s, v6.s[0]
-	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
-	FMOVQ 0(R10), F20
-	FMOVQ 0(R10), F21
-	FMOVQ 448(R11), F24
-	WORD $0x4f96e314 // sdot v20.4s, v24.16b, v22.4b[0]
-	WORD $0x4f88e315 // sdot v21.4s, v24.16b, v8.4b[0]
-	FMOVQ 464(R11), F23
-	WORD $0x4fb6e2f4 // sdot v20.4s, v23.16b, v22.4b[1]
-	WORD $0x4fa8e2f5 // sdot v21.4s, v23.16b, v8.4b[1]
-	FMOVQ 480(R11), F25
-	WORD $0x4f96eb34 // sdot v20.4s, v25.16b, v22.4b[2]
-	WORD $0x4f88eb35 // sdot v21.4s, v25.16b, v8.4b[2]
-	FMOVQ 496(R11), F26
-	WORD $0x4fb6eb54 // sdot v20.4s, v26.16b, v22.4b[3]
-	WORD $0x4fa8eb55 // sdot v21.4s, v26.16b, v8.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fa6128b // fmla v11.4s, v20.4s, v6.s[1]
-	WORD $0x4fa912ac // fmla v12.4s, v21.4s, v9.s[1]
-	FMOVQ 0(R14), F27
-	FMOVQ 0(R21), F28
-	FMOVQ 128(R11), F29
-	WORD $0x4e3dcd7b // fmla v27.4s, v11.4s, v29.4s
-	WORD $0x4e3dcd9c // fmla v28.4s, v12.4s, v29.4s
-	FMOVQ 256(R11), F30
-	WORD $0x4f8553db // fmls v27.4s, v30.4s, v5.s[0]
-	WORD $0x4f8a53dc // fmls v28.4s, v30.4s, v10.s[0]
-	FMOVQ F27, 0(R14)
-	FMOVQ F28, 0(R21)
-	FMOVQ 0(R10), F15
-	FMOVQ 0(R10), F2
-	FMOVQ 512(R11), F31
-	WORD $0x4f83e3ef // sdot v15.4s, v31.16b, v3.4b[0]
-	WORD $0x4f87e3e2 // sdot v2.4s, v31.16b, v7.4b[0]
-	FMOVQ 528(R11), F18
-	WORD $0x4fa3e24f // sdot v15.4s, v18.16b, v3.4b[1]
-	WORD $0x4fa7e242 // sdot v2.4s, v18.16b, v7.4b[1]
-	FMOVQ 544(R11), F4
-	WORD $0x4f83e88f // sdot v15.4s, v4.16b, v3.4b[2]
-	WORD $0x4f87e882 // sdot v2.4s, v4.16b, v7.4b[2]
-	FMOVQ 560(R11), F19
-	WORD $0x4fa3ea6f // sdot v15.4s, v19.16b, v3.4b[3]
-	WORD $0x4fa7ea62 // sdot v2.4s, v19.16b, v7.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4f8691ef // fmul v15.4s, v15.4s, v6.s[0]
-	WORD $0x4f899042 // fmul v2.4s, v2.4s, v9.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F14
-	FMOVQ 576(R11), F17
-	WORD $0x4f96e22d // sdot v13.4s, v17.16b, v22.4b[0]
-	WORD $0x4f88e22e // sdot v14.4s, v17.16b, v8.4b[0]
-	FMOVQ 592(R11), F16
-	WORD $0x4fb6e20d // sdot v13.4s, v16.16b, v22.4b[1]
-	WORD $0x4fa8e20e // sdot v14.4s, v16.16b, v8.4b[1]
-	FMOVQ 608(R11), F24
-	WORD $0x4f96eb0d // sdot v13.4s, v24.16b, v22.4b[2]
-	WORD $0x4f88eb0e // sdot v14.4s, v24.16b, v8.4b[2]
-	FMOVQ 624(R11), F23
-	WORD $0x4fb6eaed // sdot v13.4s, v23.16b, v22.4b[3]
-	WORD $0x4fa8eaee // sdot v14.4s, v23.16b, v8.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fa611af // fmla v15.4s, v13.4s, v6.s[1]
-	WORD $0x4fa911c2 // fmla v2.4s, v14.4s, v9.s[1]
-	FMOVQ 16(R14), F25
-	FMOVQ 16(R21), F26
-	FMOVQ 144(R11), F20
-	WORD $0x4e34cdf9 // fmla v25.4s, v15.4s, v20.4s
-	WORD $0x4e34cc5a // fmla v26.4s, v2.4s, v20.4s
-	FMOVQ 272(R11), F21
-	WORD $0x4f8552b9 // fmls v25.4s, v21.4s, v5.s[0]
-	WORD $0x4f8a52ba // fmls v26.4s, v21.4s, v10.s[0]
-	FMOVQ F25, 16(R14)
-	FMOVQ F26, 16(R21)
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F12
-	FMOVQ 640(R11), F29
-	WORD $0x4f83e3ab // sdot v11.4s, v29.16b, v3.4b[0]
-	WORD $0x4f87e3ac // sdot v12.4s, v29.16b, v7.4b[0]
-	FMOVQ 656(R11), F30
-	WORD $0x4fa3e3cb // sdot v11.4s, v30.16b, v3.4b[1]
-	WORD $0x4fa7e3cc // sdot v12.4s, v30.16b, v7.4b[1]
-	FMOVQ 672(R11), F27
-	WORD $0x4f83eb6b // sdot v11.4s, v27.16b, v3.4b[2]
-	WORD $0x4f87eb6c // sdot v12.4s, v27.16b, v7.4b[2]
-	FMOVQ 688(R11), F28
-	WORD $0x4fa3eb8b // sdot v11.4s, v28.16b, v3.4b[3]
-	WORD $0x4fa7eb8c // sdot v12.4s, v28.16b, v7.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f86916b // fmul v11.4s, v11.4s, v6.s[0]
-	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F18
-	FMOVQ 704(R11), F4
-	WORD $0x4f96e09f // sdot v31.4s, v4.16b, v22.4b[0]
-	WORD $0x4f88e092 // sdot v18.4s, v4.16b, v8.4b[0]
-	FMOVQ 720(R11), F19
-	WORD $0x4fb6e27f // sdot v31.4s, v19.16b, v22.4b[1]
-	WORD $0x4fa8e272 // sdot v18.4s, v19.16b, v8.4b[1]
-	FMOVQ 736(R11), F17
-	WORD $0x4f96ea3f // sdot v31.4s, v17.16b, v22.4b[2]
-	WORD $0x4f88ea32 // sdot v18.4s, v17.16b, v8.4b[2]
-	FMOVQ 752(R11), F16
-	WORD $0x4fb6ea1f // sdot v31.4s, v16.16b, v22.4b[3]
-	WORD $0x4fa8ea12 // sdot v18.4s, v16.16b, v8.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fa613eb // fmla v11.4s, v31.4s, v6.s[1]
-	WORD $0x4fa9124c // fmla v12.4s, v18.4s, v9.s[1]
-	FMOVQ 32(R14), F24
-	FMOVQ 32(R21), F23
-	FMOVQ 160(R11), F13
-	WORD $0x4e2dcd78 // fmla v24.4s, v11.4s, v13.4s
-	WORD $0x4e2dcd97 // fmla v23.4s, v12.4s, v13.4s
-	FMOVQ 288(R11), F14
-	WORD $0x4f8551d8 // fmls v24.4s, v14.4s, v5.s[0]
-	WORD $0x4f8a51d7 // fmls v23.4s, v14.4s, v10.s[0]
-	FMOVQ F24, 32(R14)
-	FMOVQ F23, 32(R21)
-	FMOVQ 0(R10), F15
-	FMOVQ 0(R10), F2
-	FMOVQ 768(R11), F20
-	WORD $0x4f83e28f // sdot v15.4s, v20.16b, v3.4b[0]
-	WORD $0x4f87e282 // sdot v2.4s, v20.16b, v7.4b[0]
-	FMOVQ 784(R11), F21
-	WORD $0x4fa3e2af // sdot v15.4s, v21.16b, v3.4b[1]
-	WORD $0x4fa7e2a2 // sdot v2.4s, v21.16b, v7.4b[1]
-	FMOVQ 800(R11), F25
-	WORD $0x4f83eb2f // sdot v15.4s, v25.16b, v3.4b[2]
-	WORD $0x4f87eb22 // sdot v2.4s, v25.16b, v7.4b[2]
-	FMOVQ 816(R11), F26
-	WORD $0x4fa3eb4f // sdot v15.4s, v26.16b, v3.4b[3]
-	WORD $0x4fa7eb42 // sdot v2.4s, v26.16b, v7.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4f8691ef // fmul v15.4s, v15.4s, v6.s[0]
-	WORD $0x4f899042 // fmul v2.4s, v2.4s, v9.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F30
-	FMOVQ 832(R11), F27
-	WORD $0x4f96e37d // sdot v29.4s, v27.16b, v22.4b[0]
-	WORD $0x4f88e37e // sdot v30.4s, v27.16b, v8.4b[0]
-	FMOVQ 848(R11), F28
-	WORD $0x4fb6e39d // sdot v29.4s, v28.16b, v22.4b[1]
-	WORD $0x4fa8e39e // sdot v30.4s, v28.16b, v8.4b[1]
-	FMOVQ 864(R11), F4
-	WORD $0x4f96e89d // sdot v29.4s, v4.16b, v22.4b[2]
-	WORD $0x4f88e89e // sdot v30.4s, v4.16b, v8.4b[2]
-	FMOVQ 880(R11), F19
-	WORD $0x4fb6ea7d // sdot v29.4s, v19.16b, v22.4b[3]
-	WORD $0x4fa8ea7e // sdot v30.4s, v19.16b, v8.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fa613af // fmla v15.4s, v29.4s, v6.s[1]
-	WORD $0x4fa913c2 // fmla v2.4s, v30.4s, v9.s[1]
-	FMOVQ 48(R14), F17
-	FMOVQ 48(R21), F16
-	FMOVQ 176(R11), F31
-	WORD $0x4e3fcdf1 // fmla v17.4s, v15.4s, v31.4s
-	WORD $0x4e3fcc50 // fmla v16.4s, v2.4s, v31.4s
-	FMOVQ 304(R11), F18
-	WORD $0x4f855251 // fmls v17.4s, v18.4s, v5.s[0]
-	WORD $0x4f8a5250 // fmls v16.4s, v18.4s, v10.s[0]
-	FMOVQ F17, 48(R14)
-	FMOVQ F16, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair85
-	FMOVQ 320(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ F11, 384(R11)
-	FMOVQ 384(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ F12, 400(R11)
-	FMOVQ 448(R1), F13
+	FMOVQ 80(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ F13, 416(R11)
-	FMOVQ 512(R1), F14
+	WORD $0x4f8fe1ac // sdot v12.4s, v13.16b, v15.4b[0]
+	FMOVQ 144(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ F14, 432(R11)
-	FMOVQ 320(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	FMOVQ F24, 448(R11)
-	FMOVQ 384(R1), F23
+	WORD $0x4fafe1cc // sdot v12.4s, v14.16b, v15.4b[1]
+	FMOVQ 208(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x4f8fe8cc // sdot v12.4s, v6.16b, v15.4b[2]
+	FMOVQ 272(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4fafea8c // sdot v12.4s, v20.16b, v15.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f91918c // fmul v12.4s, v12.4s, v17.s[0]
+	FMOVQ 0(R10), F21
+	FMOVQ 80(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4f90e2d5 // sdot v21.4s, v22.16b, v16.4b[0]
+	FMOVQ 144(R1), F23
 	VUSHR $4, V23.B16, V23.B16
-	FMOVQ F23, 464(R11)
-	FMOVQ 448(R1), F20
+	WORD $0x4fb0e2f5 // sdot v21.4s, v23.16b, v16.4b[1]
+	FMOVQ 208(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4f90eb35 // sdot v21.4s, v25.16b, v16.4b[2]
+	FMOVQ 272(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4fb0eb55 // sdot v21.4s, v26.16b, v16.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fb112ac // fmla v12.4s, v21.4s, v17.s[1]
+	WORD $0x4e7d101b // saddw2 v27.4s, v0.4s, v29.8h
+	FMOVQ 144(R11), F28
+	FMOVQ 16(R11), F24
+	WORD $0x4e38cf7c // fmla v28.4s, v27.4s, v24.4s
+	WORD $0x4e3ccd83 // fmla v3.4s, v12.4s, v28.4s
+	WORD $0x4e68101e // saddw2 v30.4s, v0.4s, v8.8h
+	FMOVQ 208(R11), F7
+	FMOVQ 80(R11), F19
+	WORD $0x4e33cfc7 // fmla v7.4s, v30.4s, v19.4s
+	WORD $0x4f9250e3 // fmls v3.4s, v7.4s, v18.s[0]
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 0(R10), F31
+	FMOVQ 96(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4f8fe13f // sdot v31.4s, v9.16b, v15.4b[0]
+	FMOVQ 160(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4fafe17f // sdot v31.4s, v11.16b, v15.4b[1]
+	FMOVQ 224(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4f8fe95f // sdot v31.4s, v10.16b, v15.4b[2]
+	FMOVQ 288(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4fafe9bf // sdot v31.4s, v13.16b, v15.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4f9193ff // fmul v31.4s, v31.4s, v17.s[0]
+	FMOVQ 0(R10), F14
+	FMOVQ 96(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4f90e0ce // sdot v14.4s, v6.16b, v16.4b[0]
+	FMOVQ 160(R1), F20
 	VUSHR $4, V20.B16, V20.B16
-	FMOVQ F20, 480(R11)
-	FMOVQ 512(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	FMOVQ F21, 496(R11)
-	FMOVD 32(R1), F25
+	WORD $0x4fb0e28e // sdot v14.4s, v20.16b, v16.4b[1]
+	FMOVQ 224(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4f90eace // sdot v14.4s, v22.16b, v16.4b[2]
+	FMOVQ 288(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4fb0eaee // sdot v14.4s, v23.16b, v16.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fb111df // fmla v31.4s, v14.4s, v17.s[1]
+	FMOVD 8(R1), F25
 	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
 	WORD $0x0e79101a // saddw v26.4s, v0.4s, v25.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 0(R11), F27
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 128(R11)
-	FMOVD 48(R1), F28
-	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
-	WORD $0x0e7c1004 // saddw v4.4s, v0.4s, v28.4h
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	FMOVQ 64(R11), F19
-	WORD $0x6e33dc84 // fmul v4.4s, v4.4s, v19.4s
-	FMOVQ F4, 256(R11)
-	FMOVQ 336(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ F29, 512(R11)
-	FMOVQ 400(R1), F30
+	FMOVQ 160(R11), F21
+	FMOVQ 32(R11), F29
+	WORD $0x4e3dcf55 // fmla v21.4s, v26.4s, v29.4s
+	WORD $0x4e35cfe4 // fmla v4.4s, v31.4s, v21.4s
+	FMOVD 24(R1), F27
+	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
+	WORD $0x0e7b1018 // saddw v24.4s, v0.4s, v27.4h
+	FMOVQ 224(R11), F12
+	FMOVQ 96(R11), F28
+	WORD $0x4e3ccf0c // fmla v12.4s, v24.4s, v28.4s
+	WORD $0x4f925184 // fmls v4.4s, v12.4s, v18.s[0]
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F8
+	FMOVQ 112(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 528(R11)
-	FMOVQ 464(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ F15, 544(R11)
-	FMOVQ 528(R1), F2
-	VAND V1.B16, V2.B16, V2.B16
-	FMOVQ F2, 560(R11)
-	FMOVQ 336(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ F31, 576(R11)
-	FMOVQ 400(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 592(R11)
-	FMOVQ 464(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	FMOVQ F17, 608(R11)
-	FMOVQ 528(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	FMOVQ F16, 624(R11)
-	WORD $0x4e791003 // saddw2 v3.4s, v0.4s, v25.8h
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	FMOVQ 16(R11), F22
-	WORD $0x6e36dc63 // fmul v3.4s, v3.4s, v22.4s
-	FMOVQ F3, 144(R11)
-	WORD $0x4e7c1006 // saddw2 v6.4s, v0.4s, v28.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 80(R11), F5
-	WORD $0x6e25dcc6 // fmul v6.4s, v6.4s, v5.4s
-	FMOVQ F6, 272(R11)
-	FMOVQ 352(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ F7, 640(R11)
-	FMOVQ 416(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ F8, 656(R11)
-	FMOVQ 480(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ F9, 672(R11)
-	FMOVQ 544(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ F10, 688(R11)
-	FMOVQ 352(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	FMOVQ F11, 704(R11)
-	FMOVQ 416(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	FMOVQ F12, 720(R11)
-	FMOVQ 480(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	FMOVQ F13, 736(R11)
-	FMOVQ 544(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	FMOVQ F14, 752(R11)
-	FMOVD 40(R1), F24
-	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
-	WORD $0x0e781017 // saddw v23.4s, v0.4s, v24.4h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 32(R11), F20
-	WORD $0x6e34def7 // fmul v23.4s, v23.4s, v20.4s
-	FMOVQ F23, 160(R11)
-	FMOVD 56(R1), F21
-	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
-	WORD $0x0e75101b // saddw v27.4s, v0.4s, v21.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 96(R11), F26
-	WORD $0x6e3adf7b // fmul v27.4s, v27.4s, v26.4s
-	FMOVQ F27, 288(R11)
-	FMOVQ 368(R1), F19
+	WORD $0x4f8fe3c8 // sdot v8.4s, v30.16b, v15.4b[0]
+	FMOVQ 176(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ F19, 768(R11)
-	FMOVQ 432(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ F4, 784(R11)
-	FMOVQ 496(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ F29, 800(R11)
-	FMOVQ 560(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ F30, 816(R11)
-	FMOVQ 368(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	FMOVQ F15, 832(R11)
-	FMOVQ 432(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	FMOVQ F2, 848(R11)
-	FMOVQ 496(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	FMOVQ F31, 864(R11)
-	FMOVQ 560(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	FMOVQ F18, 880(R11)
-	WORD $0x4e781011 // saddw2 v17.4s, v0.4s, v24.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 48(R11), F16
-	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
-	FMOVQ F17, 176(R11)
-	WORD $0x4e751019 // saddw2 v25.4s, v0.4s, v21.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 112(R11), F22
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	FMOVQ F25, 304(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-pair86:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F3
-	FMOVQ 16(R13), F28
-	FMOVQ 32(R13), F5
-	FMOVD 56(R13), F6
-	FMOVQ 0(R20), F7
-	FMOVQ 16(R20), F8
-	FMOVQ 32(R20), F9
-	FMOVD 56(R20), F10
+	WORD $0x4fafe268 // sdot v8.4s, v19.16b, v15.4b[1]
+	FMOVQ 240(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4f8fe8e8 // sdot v8.4s, v7.16b, v15.4b[2]
+	FMOVQ 304(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4fafe928 // sdot v8.4s, v9.16b, v15.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f919108 // fmul v8.4s, v8.4s, v17.s[0]
 	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F12
-	FMOVQ 384(R11), F13
-	WORD $0x4f83e1ab // sdot v11.4s, v13.16b, v3.4b[0]
-	WORD $0x4f87e1ac // sdot v12.4s, v13.16b, v7.4b[0]
-	FMOVQ 400(R11), F14
-	WORD $0x4fa3e1cb // sdot v11.4s, v14.16b, v3.4b[1]
-	WORD $0x4fa7e1cc // sdot v12.4s, v14.16b, v7.4b[1]
-	FMOVQ 416(R11), F20
-	WORD $0x4f83ea8b // sdot v11.4s, v20.16b, v3.4b[2]
-	WORD $0x4f87ea8c // sdot v12.4s, v20.16b, v7.4b[2]
-	FMOVQ 432(R11), F23
-	WORD $0x4fa3eaeb // sdot v11.4s, v23.16b, v3.4b[3]
-	WORD $0x4fa7eaec // sdot v12.4s, v23.16b, v7.4b[3]
+	FMOVQ 112(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4f90e14b // sdot v11.4s, v10.16b, v16.4b[0]
+	FMOVQ 176(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4fb0e1ab // sdot v11.4s, v13.16b, v16.4b[1]
+	FMOVQ 240(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4f90e8cb // sdot v11.4s, v6.16b, v16.4b[2]
+	FMOVQ 304(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4fb0ea8b // sdot v11.4s, v20.16b, v16.4b[3]
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f85916b // fmul v11.4s, v11.4s, v5.s[0]
-	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
-	FMOVQ 0(R10), F26
-	FMOVQ 0(R10), F27
-	FMOVQ 448(R11), F19
-	WORD $0x4f9ce27a // sdot v26.4s, v19.16b, v28.4b[0]
-	WORD $0x4f88e27b // sdot v27.4s, v19.16b, v8.4b[0]
-	FMOVQ 464(R11), F4
-	WORD $0x4fbce09a // sdot v26.4s, v4.16b, v28.4b[1]
-	WORD $0x4fa8e09b // sdot v27.4s, v4.16b, v8.4b[1]
-	FMOVQ 480(R11), F29
-	WORD $0x4f9cebba // sdot v26.4s, v29.16b, v28.4b[2]
-	WORD $0x4f88ebbb // sdot v27.4s, v29.16b, v8.4b[2]
-	FMOVQ 496(R11), F30
-	WORD $0x4fbcebda // sdot v26.4s, v30.16b, v28.4b[3]
-	WORD $0x4fa8ebdb // sdot v27.4s, v30.16b, v8.4b[3]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fa5134b // fmla v11.4s, v26.4s, v5.s[1]
-	WORD $0x4fa9136c // fmla v12.4s, v27.4s, v9.s[1]
-	FMOVQ 0(R14), F15
-	FMOVQ 0(R21), F2
-	FMOVQ 128(R11), F31
-	WORD $0x4e3fcd6f // fmla v15.4s, v11.4s, v31.4s
-	WORD $0x4e3fcd82 // fmla v2.4s, v12.4s, v31.4s
-	FMOVQ 256(R11), F18
-	WORD $0x4f86524f // fmls v15.4s, v18.4s, v6.s[0]
-	WORD $0x4f8a5242 // fmls v2.4s, v18.4s, v10.s[0]
-	FMOVQ F15, 0(R14)
-	FMOVQ F2, 0(R21)
-	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F16
-	FMOVQ 512(R11), F17
-	WORD $0x4f83e238 // sdot v24.4s, v17.16b, v3.4b[0]
-	WORD $0x4f87e230 // sdot v16.4s, v17.16b, v7.4b[0]
-	FMOVQ 528(R11), F21
-	WORD $0x4fa3e2b8 // sdot v24.4s, v21.16b, v3.4b[1]
-	WORD $0x4fa7e2b0 // sdot v16.4s, v21.16b, v7.4b[1]
-	FMOVQ 544(R11), F22
-	WORD $0x4f83ead8 // sdot v24.4s, v22.16b, v3.4b[2]
-	WORD $0x4f87ead0 // sdot v16.4s, v22.16b, v7.4b[2]
-	FMOVQ 560(R11), F25
-	WORD $0x4fa3eb38 // sdot v24.4s, v25.16b, v3.4b[3]
-	WORD $0x4fa7eb30 // sdot v16.4s, v25.16b, v7.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f859318 // fmul v24.4s, v24.4s, v5.s[0]
-	WORD $0x4f899210 // fmul v16.4s, v16.4s, v9.s[0]
+	WORD $0x4fb11168 // fmla v8.4s, v11.4s, v17.s[1]
+	WORD $0x4e791016 // saddw2 v22.4s, v0.4s, v25.8h
+	FMOVQ 176(R11), F23
+	FMOVQ 48(R11), F14
+	WORD $0x4e2eced7 // fmla v23.4s, v22.4s, v14.4s
+	WORD $0x4e37cd05 // fmla v5.4s, v8.4s, v23.4s
+	WORD $0x4e7b101a // saddw2 v26.4s, v0.4s, v27.8h
+	FMOVQ 240(R11), F29
+	FMOVQ 112(R11), F31
+	WORD $0x4e3fcf5d // fmla v29.4s, v26.4s, v31.4s
+	WORD $0x4f9253a5 // fmls v5.4s, v29.4s, v18.s[0]
+	FMOVQ 64(R2), F21
+	FMOVQ 80(R2), F24
+	FMOVQ 96(R2), F28
+	FMOVD 120(R2), F12
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 0(R10), F30
+	FMOVQ 320(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4f95e27e // sdot v30.4s, v19.16b, v21.4b[0]
+	FMOVQ 384(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4fb5e0fe // sdot v30.4s, v7.16b, v21.4b[1]
+	FMOVQ 448(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4f95e93e // sdot v30.4s, v9.16b, v21.4b[2]
+	FMOVQ 512(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4fb5e95e // sdot v30.4s, v10.16b, v21.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f9c93de // fmul v30.4s, v30.4s, v28.s[0]
 	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F14
-	FMOVQ 576(R11), F20
-	WORD $0x4f9ce28d // sdot v13.4s, v20.16b, v28.4b[0]
-	WORD $0x4f88e28e // sdot v14.4s, v20.16b, v8.4b[0]
-	FMOVQ 592(R11), F23
-	WORD $0x4fbce2ed // sdot v13.4s, v23.16b, v28.4b[1]
-	WORD $0x4fa8e2ee // sdot v14.4s, v23.16b, v8.4b[1]
-	FMOVQ 608(R11), F19
-	WORD $0x4f9cea6d // sdot v13.4s, v19.16b, v28.4b[2]
-	WORD $0x4f88ea6e // sdot v14.4s, v19.16b, v8.4b[2]
-	FMOVQ 624(R11), F4
-	WORD $0x4fbce88d // sdot v13.4s, v4.16b, v28.4b[3]
-	WORD $0x4fa8e88e // sdot v14.4s, v4.16b, v8.4b[3]
+	FMOVQ 320(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4f98e0cd // sdot v13.4s, v6.16b, v24.4b[0]
+	FMOVQ 384(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4fb8e28d // sdot v13.4s, v20.16b, v24.4b[1]
+	FMOVQ 448(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4f98e96d // sdot v13.4s, v11.16b, v24.4b[2]
+	FMOVQ 512(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4fb8eb2d // sdot v13.4s, v25.16b, v24.4b[3]
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fa511b8 // fmla v24.4s, v13.4s, v5.s[1]
-	WORD $0x4fa911d0 // fmla v16.4s, v14.4s, v9.s[1]
-	FMOVQ 16(R14), F29
-	FMOVQ 16(R21), F30
-	FMOVQ 144(R11), F26
-	WORD $0x4e3acf1d // fmla v29.4s, v24.4s, v26.4s
-	WORD $0x4e3ace1e // fmla v30.4s, v16.4s, v26.4s
-	FMOVQ 272(R11), F27
-	WORD $0x4f86537d // fmls v29.4s, v27.4s, v6.s[0]
-	WORD $0x4f8a537e // fmls v30.4s, v27.4s, v10.s[0]
-	FMOVQ F29, 16(R14)
-	FMOVQ F30, 16(R21)
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F12
-	FMOVQ 640(R11), F31
-	WORD $0x4f83e3eb // sdot v11.4s, v31.16b, v3.4b[0]
-	WORD $0x4f87e3ec // sdot v12.4s, v31.16b, v7.4b[0]
-	FMOVQ 656(R11), F18
-	WORD $0x4fa3e24b // sdot v11.4s, v18.16b, v3.4b[1]
-	WORD $0x4fa7e24c // sdot v12.4s, v18.16b, v7.4b[1]
-	FMOVQ 672(R11), F15
-	WORD $0x4f83e9eb // sdot v11.4s, v15.16b, v3.4b[2]
-	WORD $0x4f87e9ec // sdot v12.4s, v15.16b, v7.4b[2]
-	FMOVQ 688(R11), F2
-	WORD $0x4fa3e84b // sdot v11.4s, v2.16b, v3.4b[3]
-	WORD $0x4fa7e84c // sdot v12.4s, v2.16b, v7.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f85916b // fmul v11.4s, v11.4s, v5.s[0]
-	WORD $0x4f89918c // fmul v12.4s, v12.4s, v9.s[0]
+	WORD $0x4fbc11be // fmla v30.4s, v13.4s, v28.s[1]
+	FMOVD 32(R1), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x0e76100e // saddw v14.4s, v0.4s, v22.4h
+	FMOVQ 128(R11), F8
+	FMOVQ 0(R11), F23
+	WORD $0x4e37cdc8 // fmla v8.4s, v14.4s, v23.4s
+	WORD $0x4e28cfc2 // fmla v2.4s, v30.4s, v8.4s
+	FMOVD 48(R1), F27
+	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
+	WORD $0x0e7b101a // saddw v26.4s, v0.4s, v27.4h
+	FMOVQ 192(R11), F31
+	FMOVQ 64(R11), F29
+	WORD $0x4e3dcf5f // fmla v31.4s, v26.4s, v29.4s
+	WORD $0x4f8c53e2 // fmls v2.4s, v31.4s, v12.s[0]
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 0(R10), F15
+	FMOVQ 336(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4f95e20f // sdot v15.4s, v16.16b, v21.4b[0]
+	FMOVQ 400(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4fb5e22f // sdot v15.4s, v17.16b, v21.4b[1]
+	FMOVQ 464(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4f95ea4f // sdot v15.4s, v18.16b, v21.4b[2]
+	FMOVQ 528(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4fb5ea6f // sdot v15.4s, v19.16b, v21.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f9c91ef // fmul v15.4s, v15.4s, v28.s[0]
+	FMOVQ 0(R10), F7
+	FMOVQ 336(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4f98e127 // sdot v7.4s, v9.16b, v24.4b[0]
+	FMOVQ 400(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4fb8e147 // sdot v7.4s, v10.16b, v24.4b[1]
+	FMOVQ 464(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4f98e8c7 // sdot v7.4s, v6.16b, v24.4b[2]
+	FMOVQ 528(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4fb8ea87 // sdot v7.4s, v20.16b, v24.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4fbc10ef // fmla v15.4s, v7.4s, v28.s[1]
+	WORD $0x4e76100b // saddw2 v11.4s, v0.4s, v22.8h
+	FMOVQ 144(R11), F25
+	FMOVQ 16(R11), F13
+	WORD $0x4e2dcd79 // fmla v25.4s, v11.4s, v13.4s
+	WORD $0x4e39cde3 // fmla v3.4s, v15.4s, v25.4s
+	WORD $0x4e7b100e // saddw2 v14.4s, v0.4s, v27.8h
+	FMOVQ 208(R11), F23
+	FMOVQ 80(R11), F30
+	WORD $0x4e3ecdd7 // fmla v23.4s, v14.4s, v30.4s
+	WORD $0x4f8c52e3 // fmls v3.4s, v23.4s, v12.s[0]
+	PRFM 1408(R1), PLDL1KEEP
+	FMOVQ 0(R10), F8
+	FMOVQ 352(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4f95e348 // sdot v8.4s, v26.16b, v21.4b[0]
+	FMOVQ 416(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4fb5e3a8 // sdot v8.4s, v29.16b, v21.4b[1]
+	FMOVQ 480(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4f95ebe8 // sdot v8.4s, v31.16b, v21.4b[2]
+	FMOVQ 544(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4fb5ea08 // sdot v8.4s, v16.16b, v21.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f9c9108 // fmul v8.4s, v8.4s, v28.s[0]
 	FMOVQ 0(R10), F17
-	FMOVQ 0(R10), F21
-	FMOVQ 704(R11), F22
-	WORD $0x4f9ce2d1 // sdot v17.4s, v22.16b, v28.4b[0]
-	WORD $0x4f88e2d5 // sdot v21.4s, v22.16b, v8.4b[0]
-	FMOVQ 720(R11), F25
-	WORD $0x4fbce331 // sdot v17.4s, v25.16b, v28.4b[1]
-	WORD $0x4fa8e335 // sdot v21.4s, v25.16b, v8.4b[1]
-	FMOVQ 736(R11), F20
-	WORD $0x4f9cea91 // sdot v17.4s, v20.16b, v28.4b[2]
-	WORD $0x4f88ea95 // sdot v21.4s, v20.16b, v8.4b[2]
-	FMOVQ 752(R11), F23
-	WORD $0x4fbceaf1 // sdot v17.4s, v23.16b, v28.4b[3]
-	WORD $0x4fa8eaf5 // sdot v21.4s, v23.16b, v8.4b[3]
+	FMOVQ 352(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4f98e251 // sdot v17.4s, v18.16b, v24.4b[0]
+	FMOVQ 416(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4fb8e271 // sdot v17.4s, v19.16b, v24.4b[1]
+	FMOVQ 480(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4f98e931 // sdot v17.4s, v9.16b, v24.4b[2]
+	FMOVQ 544(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4fb8e951 // sdot v17.4s, v10.16b, v24.4b[3]
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fa5122b // fmla v11.4s, v17.4s, v5.s[1]
-	WORD $0x4fa912ac // fmla v12.4s, v21.4s, v9.s[1]
-	FMOVQ 32(R14), F19
-	FMOVQ 32(R21), F4
-	FMOVQ 160(R11), F13
-	WORD $0x4e2dcd73 // fmla v19.4s, v11.4s, v13.4s
-	WORD $0x4e2dcd84 // fmla v4.4s, v12.4s, v13.4s
-	FMOVQ 288(R11), F14
-	WORD $0x4f8651d3 // fmls v19.4s, v14.4s, v6.s[0]
-	WORD $0x4f8a51c4 // fmls v4.4s, v14.4s, v10.s[0]
-	FMOVQ F19, 32(R14)
-	FMOVQ F4, 32(R21)
-	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F16
-	FMOVQ 768(R11), F26
-	WORD $0x4f83e358 // sdot v24.4s, v26.16b, v3.4b[0]
-	WORD $0x4f87e350 // sdot v16.4s, v26.16b, v7.4b[0]
-	FMOVQ 784(R11), F27
-	WORD $0x4fa3e378 // sdot v24.4s, v27.16b, v3.4b[1]
-	WORD $0x4fa7e370 // sdot v16.4s, v27.16b, v7.4b[1]
-	FMOVQ 800(R11), F29
-	WORD $0x4f83ebb8 // sdot v24.4s, v29.16b, v3.4b[2]
-	WORD $0x4f87ebb0 // sdot v16.4s, v29.16b, v7.4b[2]
-	FMOVQ 816(R11), F30
-	WORD $0x4fa3ebd8 // sdot v24.4s, v30.16b, v3.4b[3]
-	WORD $0x4fa7ebd0 // sdot v16.4s, v30.16b, v7.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f859318 // fmul v24.4s, v24.4s, v5.s[0]
-	WORD $0x4f899210 // fmul v16.4s, v16.4s, v9.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F18
-	FMOVQ 832(R11), F15
-	WORD $0x4f9ce1ff // sdot v31.4s, v15.16b, v28.4b[0]
-	WORD $0x4f88e1f2 // sdot v18.4s, v15.16b, v8.4b[0]
-	FMOVQ 848(R11), F2
-	WORD $0x4fbce05f // sdot v31.4s, v2.16b, v28.4b[1]
-	WORD $0x4fa8e052 // sdot v18.4s, v2.16b, v8.4b[1]
-	FMOVQ 864(R11), F22
-	WORD $0x4f9ceadf // sdot v31.4s, v22.16b, v28.4b[2]
-	WORD $0x4f88ead2 // sdot v18.4s, v22.16b, v8.4b[2]
-	FMOVQ 880(R11), F25
-	WORD $0x4fbceb3f // sdot v31.4s, v25.16b, v28.4b[3]
-	WORD $0x4fa8eb32 // sdot v18.4s, v25.16b, v8.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4fa513f8 // fmla v24.4s, v31.4s, v5.s[1]
-	WORD $0x4fa91250 // fmla v16.4s, v18.4s, v9.s[1]
-	FMOVQ 48(R14), F20
-	FMOVQ 48(R21), F23
-	FMOVQ 176(R11), F17
-	WORD $0x4e31cf14 // fmla v20.4s, v24.4s, v17.4s
-	WORD $0x4e31ce17 // fmla v23.4s, v16.4s, v17.4s
-	FMOVQ 304(R11), F21
-	WORD $0x4f8652b4 // fmls v20.4s, v21.4s, v6.s[0]
-	WORD $0x4f8a52b7 // fmls v23.4s, v21.4s, v10.s[0]
-	FMOVQ F20, 48(R14)
-	FMOVQ F23, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair86
+	WORD $0x4fbc1228 // fmla v8.4s, v17.4s, v28.s[1]
+	FMOVD 40(R1), F6
+	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
+	WORD $0x0e661014 // saddw v20.4s, v0.4s, v6.4h
+	FMOVQ 160(R11), F7
+	FMOVQ 32(R11), F22
+	WORD $0x4e36ce87 // fmla v7.4s, v20.4s, v22.4s
+	WORD $0x4e27cd04 // fmla v4.4s, v8.4s, v7.4s
+	FMOVD 56(R1), F11
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x0e6b100d // saddw v13.4s, v0.4s, v11.4h
+	FMOVQ 224(R11), F15
+	FMOVQ 96(R11), F25
+	WORD $0x4e39cdaf // fmla v15.4s, v13.4s, v25.4s
+	WORD $0x4f8c51e4 // fmls v4.4s, v15.4s, v12.s[0]
+	PRFM 1472(R1), PLDL1KEEP
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 0(R10), F27
+	FMOVQ 368(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4f95e1db // sdot v27.4s, v14.16b, v21.4b[0]
+	FMOVQ 432(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4fb5e3db // sdot v27.4s, v30.16b, v21.4b[1]
+	FMOVQ 496(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4f95eafb // sdot v27.4s, v23.16b, v21.4b[2]
+	FMOVQ 560(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4fb5eb5b // sdot v27.4s, v26.16b, v21.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4f9c937b // fmul v27.4s, v27.4s, v28.s[0]
+	FMOVQ 0(R10), F29
+	FMOVQ 368(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4f98e3fd // sdot v29.4s, v31.16b, v24.4b[0]
+	FMOVQ 432(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4fb8e21d // sdot v29.4s, v16.16b, v24.4b[1]
+	FMOVQ 496(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4f98ea5d // sdot v29.4s, v18.16b, v24.4b[2]
+	FMOVQ 560(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4fb8ea7d // sdot v29.4s, v19.16b, v24.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fbc13bb // fmla v27.4s, v29.4s, v28.s[1]
+	WORD $0x4e661009 // saddw2 v9.4s, v0.4s, v6.8h
+	FMOVQ 176(R11), F10
+	FMOVQ 48(R11), F17
+	WORD $0x4e31cd2a // fmla v10.4s, v9.4s, v17.4s
+	WORD $0x4e2acf65 // fmla v5.4s, v27.4s, v10.4s
+	WORD $0x4e6b1014 // saddw2 v20.4s, v0.4s, v11.8h
+	FMOVQ 240(R11), F22
+	FMOVQ 112(R11), F8
+	WORD $0x4e28ce96 // fmla v22.4s, v20.4s, v8.4s
+	WORD $0x4f8c52c5 // fmls v5.4s, v22.4s, v12.s[0]
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $2, R4
 	BNE pair83
 	SUBS $1, R9
 	BNE block82
+	FSTPQ (F2, F3), 0(R14)
+	FSTPQ (F4, F5), 32(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row81
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
 	BNE panel80
 	RET
 
-// mulQ5_KDotx1 multiplies Q5_K weights with a few rows of activations, one by one.
-// func mulQ5_KDotx1(a *panel.Args)
-TEXT ·mulQ5_KDotx1(SB), 0, $192-8
+// mulQ4_KDot multiplies Q4_K weights with several rows of activations.
+// func mulQ4_KDot(a *panel.Args)
+TEXT ·mulQ4_KDot(SB), 0, $5440-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
+	MOVD $buf-5440(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
 	MOVW $0xf0f0f0f, R5
 	VDUP R5, V1.S4
-	MOVW $0x10101010, R5
-	VDUP R5, V2.S4
-	MOVW $0x20202020, R5
-	VDUP R5, V3.S4
-	MOVW $0x40404040, R5
-	VDUP R5, V4.S4
-	MOVW $0x80808080, R5
-	VDUP R5, V5.S4
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel87:
+panel85:
 	MOVD 8(R0), R2
+	VEOR V2.B16, V2.B16, V2.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row88:
-	MOVD R6, R1
-	MOVD R13, R2
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	MOVD 40(R0), R9
-	LSR $3, R9
-block89:
-	FMOVD 0(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 0(R11)
-	FMOVD 8(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 16(R11)
-	FMOVD 16(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 32(R11)
-	FMOVD 24(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 48(R11)
-	FMOVD 32(R1), F14
-	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 64(R11)
-	FMOVD 40(R1), F15
-	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
-	FMOVQ F15, 80(R11)
-	FMOVD 48(R1), F16
-	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	FMOVQ F16, 96(R11)
-	FMOVD 56(R1), F17
-	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	FMOVQ F17, 112(R11)
-	ADD $64, R1
-	MOVD $8, R4
-pair90:
-	FMOVQ 0(R2), F18
-	FMOVQ 16(R2), F19
-	FMOVQ 32(R2), F20
-	FMOVD 56(R2), F21
-	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F22
-	FMOVQ 64(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 320(R1), F24
-	VSHL $4, V24.B16, V25.B16
-	VAND V2.B16, V25.B16, V26.B16
-	VORR V26.B16, V23.B16, V23.B16
-	WORD $0x4f92e2f6 // sdot v22.4s, v23.16b, v18.4b[0]
-	FMOVQ 128(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V25.B16, V28.B16
-	VUSRA $1, V28.B16, V27.B16
-	WORD $0x4fb2e376 // sdot v22.4s, v27.16b, v18.4b[1]
-	FMOVQ 192(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V4.B16, V25.B16, V30.B16
-	VUSRA $2, V30.B16, V29.B16
-	WORD $0x4f92ebb6 // sdot v22.4s, v29.16b, v18.4b[2]
-	FMOVQ 256(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V5.B16, V25.B16, V10.B16
-	VUSRA $3, V10.B16, V31.B16
-	WORD $0x4fb2ebf6 // sdot v22.4s, v31.16b, v18.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 64(R1), F12
-	VAND V2.B16, V24.B16, V13.B16
-	VUSRA $4, V12.B16, V13.B16
-	WORD $0x4f93e1ab // sdot v11.4s, v13.16b, v19.4b[0]
-	FMOVQ 128(R1), F14
-	VAND V3.B16, V24.B16, V15.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $1, V15.B16, V14.B16
-	WORD $0x4fb3e1cb // sdot v11.4s, v14.16b, v19.4b[1]
-	FMOVQ 192(R1), F16
-	VAND V4.B16, V24.B16, V17.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $2, V17.B16, V16.B16
-	WORD $0x4f93ea0b // sdot v11.4s, v16.16b, v19.4b[2]
-	FMOVQ 256(R1), F26
-	VAND V5.B16, V24.B16, V23.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $3, V23.B16, V26.B16
-	WORD $0x4fb3eb4b // sdot v11.4s, v26.16b, v19.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fb41176 // fmla v22.4s, v11.4s, v20.s[1]
-	FMOVD 0(R1), F28
-	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
-	WORD $0x0e7c101b // saddw v27.4s, v0.4s, v28.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 0(R11), F30
-	WORD $0x6e3edf7b // fmul v27.4s, v27.4s, v30.4s
-	WORD $0x4e3bcec6 // fmla v6.4s, v22.4s, v27.4s
-	FMOVD 16(R1), F29
-	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
-	WORD $0x0e7d100a // saddw v10.4s, v0.4s, v29.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 64(R11), F31
-	WORD $0x6e3fdd4a // fmul v10.4s, v10.4s, v31.4s
-	WORD $0x4f955146 // fmls v6.4s, v10.4s, v21.s[0]
-	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 80(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 336(R1), F15
-	VSHL $4, V15.B16, V14.B16
-	VAND V2.B16, V14.B16, V17.B16
-	VORR V17.B16, V13.B16, V13.B16
-	WORD $0x4f92e1ac // sdot v12.4s, v13.16b, v18.4b[0]
-	FMOVQ 144(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V14.B16, V25.B16
-	VUSRA $1, V25.B16, V16.B16
-	WORD $0x4fb2e20c // sdot v12.4s, v16.16b, v18.4b[1]
-	FMOVQ 208(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V14.B16, V23.B16
-	VUSRA $2, V23.B16, V24.B16
-	WORD $0x4f92eb0c // sdot v12.4s, v24.16b, v18.4b[2]
-	FMOVQ 272(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V5.B16, V14.B16, V11.B16
-	VUSRA $3, V11.B16, V26.B16
-	WORD $0x4fb2eb4c // sdot v12.4s, v26.16b, v18.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f94918c // fmul v12.4s, v12.4s, v20.s[0]
-	FMOVQ 0(R10), F30
-	FMOVQ 80(R1), F22
-	VAND V2.B16, V15.B16, V27.B16
-	VUSRA $4, V22.B16, V27.B16
-	WORD $0x4f93e37e // sdot v30.4s, v27.16b, v19.4b[0]
-	FMOVQ 144(R1), F31
-	VAND V3.B16, V15.B16, V10.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $1, V10.B16, V31.B16
-	WORD $0x4fb3e3fe // sdot v30.4s, v31.16b, v19.4b[1]
-	FMOVQ 208(R1), F17
-	VAND V4.B16, V15.B16, V13.B16
-	VUSHR $4, V17.B16, V17.B16
-	VUSRA $2, V13.B16, V17.B16
-	WORD $0x4f93ea3e // sdot v30.4s, v17.16b, v19.4b[2]
-	FMOVQ 272(R1), F25
-	VAND V5.B16, V15.B16, V16.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $3, V16.B16, V25.B16
-	WORD $0x4fb3eb3e // sdot v30.4s, v25.16b, v19.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb413cc // fmla v12.4s, v30.4s, v20.s[1]
-	WORD $0x4e7c1017 // saddw2 v23.4s, v0.4s, v28.8h
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 16(R11), F24
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	WORD $0x4e37cd87 // fmla v7.4s, v12.4s, v23.4s
-	WORD $0x4e7d100b // saddw2 v11.4s, v0.4s, v29.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 80(R11), F26
-	WORD $0x6e3add6b // fmul v11.4s, v11.4s, v26.4s
-	WORD $0x4f955167 // fmls v7.4s, v11.4s, v21.s[0]
-	PRFM 1152(R1), PLDL1KEEP
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F22
-	FMOVQ 96(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 352(R1), F10
-	VSHL $4, V10.B16, V31.B16
-	VAND V2.B16, V31.B16, V13.B16
-	VORR V13.B16, V27.B16, V27.B16
-	WORD $0x4f92e376 // sdot v22.4s, v27.16b, v18.4b[0]
-	FMOVQ 160(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V31.B16, V14.B16
-	VUSRA $1, V14.B16, V17.B16
-	WORD $0x4fb2e236 // sdot v22.4s, v17.16b, v18.4b[1]
-	FMOVQ 224(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V4.B16, V31.B16, V16.B16
-	VUSRA $2, V16.B16, V15.B16
-	WORD $0x4f92e9f6 // sdot v22.4s, v15.16b, v18.4b[2]
-	FMOVQ 288(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V5.B16, V31.B16, V30.B16
-	VUSRA $3, V30.B16, V25.B16
-	WORD $0x4fb2eb36 // sdot v22.4s, v25.16b, v18.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 96(R1), F24
-	VAND V2.B16, V10.B16, V12.B16
-	VUSRA $4, V24.B16, V12.B16
-	WORD $0x4f93e19c // sdot v28.4s, v12.16b, v19.4b[0]
-	FMOVQ 160(R1), F23
-	VAND V3.B16, V10.B16, V29.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $1, V29.B16, V23.B16
-	WORD $0x4fb3e2fc // sdot v28.4s, v23.16b, v19.4b[1]
-	FMOVQ 224(R1), F26
-	VAND V4.B16, V10.B16, V11.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V11.B16, V26.B16
-	WORD $0x4f93eb5c // sdot v28.4s, v26.16b, v19.4b[2]
-	FMOVQ 288(R1), F13
-	VAND V5.B16, V10.B16, V27.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $3, V27.B16, V13.B16
-	WORD $0x4fb3e9bc // sdot v28.4s, v13.16b, v19.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fb41396 // fmla v22.4s, v28.4s, v20.s[1]
-	FMOVD 8(R1), F14
-	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
-	WORD $0x0e6e1011 // saddw v17.4s, v0.4s, v14.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 32(R11), F16
-	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
-	WORD $0x4e31cec8 // fmla v8.4s, v22.4s, v17.4s
-	FMOVD 24(R1), F15
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f101e // saddw v30.4s, v0.4s, v15.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 96(R11), F25
-	WORD $0x6e39dfde // fmul v30.4s, v30.4s, v25.4s
-	WORD $0x4f9553c8 // fmls v8.4s, v30.4s, v21.s[0]
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F24
-	FMOVQ 112(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 368(R1), F29
-	VSHL $4, V29.B16, V23.B16
-	VAND V2.B16, V23.B16, V11.B16
-	VORR V11.B16, V12.B16, V12.B16
-	WORD $0x4f92e198 // sdot v24.4s, v12.16b, v18.4b[0]
-	FMOVQ 176(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V23.B16, V31.B16
-	VUSRA $1, V31.B16, V26.B16
-	WORD $0x4fb2e358 // sdot v24.4s, v26.16b, v18.4b[1]
-	FMOVQ 240(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V4.B16, V23.B16, V27.B16
-	VUSRA $2, V27.B16, V10.B16
-	WORD $0x4f92e958 // sdot v24.4s, v10.16b, v18.4b[2]
-	FMOVQ 304(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V5.B16, V23.B16, V28.B16
-	VUSRA $3, V28.B16, V13.B16
-	WORD $0x4fb2e9b8 // sdot v24.4s, v13.16b, v18.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
-	FMOVQ 0(R10), F16
-	FMOVQ 112(R1), F22
-	VAND V2.B16, V29.B16, V17.B16
-	VUSRA $4, V22.B16, V17.B16
-	WORD $0x4f93e230 // sdot v16.4s, v17.16b, v19.4b[0]
-	FMOVQ 176(R1), F25
-	VAND V3.B16, V29.B16, V30.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $1, V30.B16, V25.B16
-	WORD $0x4fb3e330 // sdot v16.4s, v25.16b, v19.4b[1]
-	FMOVQ 240(R1), F11
-	VAND V4.B16, V29.B16, V12.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $2, V12.B16, V11.B16
-	WORD $0x4f93e970 // sdot v16.4s, v11.16b, v19.4b[2]
-	FMOVQ 304(R1), F31
-	VAND V5.B16, V29.B16, V26.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $3, V26.B16, V31.B16
-	WORD $0x4fb3ebf0 // sdot v16.4s, v31.16b, v19.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fb41218 // fmla v24.4s, v16.4s, v20.s[1]
-	WORD $0x4e6e101b // saddw2 v27.4s, v0.4s, v14.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 48(R11), F10
-	WORD $0x6e2adf7b // fmul v27.4s, v27.4s, v10.4s
-	WORD $0x4e3bcf09 // fmla v9.4s, v24.4s, v27.4s
-	WORD $0x4e6f101c // saddw2 v28.4s, v0.4s, v15.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 112(R11), F13
-	WORD $0x6e2ddf9c // fmul v28.4s, v28.4s, v13.4s
-	WORD $0x4f955389 // fmls v9.4s, v28.4s, v21.s[0]
-	FMOVQ 64(R2), F22
-	FMOVQ 80(R2), F17
-	FMOVQ 96(R2), F30
-	FMOVD 120(R2), F25
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 384(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 640(R1), F23
-	VSHL $4, V23.B16, V29.B16
-	VAND V2.B16, V29.B16, V26.B16
-	VORR V26.B16, V11.B16, V11.B16
-	WORD $0x4f96e16c // sdot v12.4s, v11.16b, v22.4b[0]
-	FMOVQ 448(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V29.B16, V16.B16
-	VUSRA $1, V16.B16, V31.B16
-	WORD $0x4fb6e3ec // sdot v12.4s, v31.16b, v22.4b[1]
-	FMOVQ 512(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V29.B16, V10.B16
-	VUSRA $2, V10.B16, V14.B16
-	WORD $0x4f96e9cc // sdot v12.4s, v14.16b, v22.4b[2]
-	FMOVQ 576(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V5.B16, V29.B16, V27.B16
-	VUSRA $3, V27.B16, V24.B16
-	WORD $0x4fb6eb0c // sdot v12.4s, v24.16b, v22.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f9e918c // fmul v12.4s, v12.4s, v30.s[0]
-	FMOVQ 0(R10), F15
-	FMOVQ 384(R1), F13
-	VAND V2.B16, V23.B16, V28.B16
-	VUSRA $4, V13.B16, V28.B16
-	WORD $0x4f91e38f // sdot v15.4s, v28.16b, v17.4b[0]
-	FMOVQ 448(R1), F18
-	VAND V3.B16, V23.B16, V19.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $1, V19.B16, V18.B16
-	WORD $0x4fb1e24f // sdot v15.4s, v18.16b, v17.4b[1]
-	FMOVQ 512(R1), F20
-	VAND V4.B16, V23.B16, V21.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V21.B16, V20.B16
-	WORD $0x4f91ea8f // sdot v15.4s, v20.16b, v17.4b[2]
-	FMOVQ 576(R1), F26
-	VAND V5.B16, V23.B16, V11.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $3, V11.B16, V26.B16
-	WORD $0x4fb1eb4f // sdot v15.4s, v26.16b, v17.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fbe11ec // fmla v12.4s, v15.4s, v30.s[1]
-	FMOVD 32(R1), F16
-	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
-	WORD $0x0e70101f // saddw v31.4s, v0.4s, v16.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 0(R11), F10
-	WORD $0x6e2adfff // fmul v31.4s, v31.4s, v10.4s
-	WORD $0x4e3fcd86 // fmla v6.4s, v12.4s, v31.4s
-	FMOVD 48(R1), F14
-	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
-	WORD $0x0e6e101b // saddw v27.4s, v0.4s, v14.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 64(R11), F24
-	WORD $0x6e38df7b // fmul v27.4s, v27.4s, v24.4s
-	WORD $0x4f995366 // fmls v6.4s, v27.4s, v25.s[0]
-	PRFM 1408(R1), PLDL1KEEP
-	PRFM 1472(R1), PLDL1KEEP
-	FMOVQ 0(R10), F13
-	FMOVQ 400(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ 656(R1), F19
-	VSHL $4, V19.B16, V18.B16
-	VAND V2.B16, V18.B16, V21.B16
-	VORR V21.B16, V28.B16, V28.B16
-	WORD $0x4f96e38d // sdot v13.4s, v28.16b, v22.4b[0]
-	FMOVQ 464(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V18.B16, V29.B16
-	VUSRA $1, V29.B16, V20.B16
-	WORD $0x4fb6e28d // sdot v13.4s, v20.16b, v22.4b[1]
-	FMOVQ 528(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V18.B16, V11.B16
-	VUSRA $2, V11.B16, V23.B16
-	WORD $0x4f96eaed // sdot v13.4s, v23.16b, v22.4b[2]
-	FMOVQ 592(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V5.B16, V18.B16, V15.B16
-	VUSRA $3, V15.B16, V26.B16
-	WORD $0x4fb6eb4d // sdot v13.4s, v26.16b, v22.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9e91ad // fmul v13.4s, v13.4s, v30.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 400(R1), F12
-	VAND V2.B16, V19.B16, V31.B16
-	VUSRA $4, V12.B16, V31.B16
-	WORD $0x4f91e3ea // sdot v10.4s, v31.16b, v17.4b[0]
-	FMOVQ 464(R1), F24
-	VAND V3.B16, V19.B16, V27.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $1, V27.B16, V24.B16
-	WORD $0x4fb1e30a // sdot v10.4s, v24.16b, v17.4b[1]
-	FMOVQ 528(R1), F21
-	VAND V4.B16, V19.B16, V28.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $2, V28.B16, V21.B16
-	WORD $0x4f91eaaa // sdot v10.4s, v21.16b, v17.4b[2]
-	FMOVQ 592(R1), F29
-	VAND V5.B16, V19.B16, V20.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $3, V20.B16, V29.B16
-	WORD $0x4fb1ebaa // sdot v10.4s, v29.16b, v17.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fbe114d // fmla v13.4s, v10.4s, v30.s[1]
-	WORD $0x4e70100b // saddw2 v11.4s, v0.4s, v16.8h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 16(R11), F23
-	WORD $0x6e37dd6b // fmul v11.4s, v11.4s, v23.4s
-	WORD $0x4e2bcda7 // fmla v7.4s, v13.4s, v11.4s
-	WORD $0x4e6e100f // saddw2 v15.4s, v0.4s, v14.8h
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 80(R11), F26
-	WORD $0x6e3addef // fmul v15.4s, v15.4s, v26.4s
-	WORD $0x4f9951e7 // fmls v7.4s, v15.4s, v25.s[0]
-	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 416(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ 672(R1), F27
-	VSHL $4, V27.B16, V24.B16
-	VAND V2.B16, V24.B16, V28.B16
-	VORR V28.B16, V31.B16, V31.B16
-	WORD $0x4f96e3ec // sdot v12.4s, v31.16b, v22.4b[0]
-	FMOVQ 480(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V24.B16, V18.B16
-	VUSRA $1, V18.B16, V21.B16
-	WORD $0x4fb6e2ac // sdot v12.4s, v21.16b, v22.4b[1]
-	FMOVQ 544(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V4.B16, V24.B16, V20.B16
-	VUSRA $2, V20.B16, V19.B16
-	WORD $0x4f96ea6c // sdot v12.4s, v19.16b, v22.4b[2]
-	FMOVQ 608(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V5.B16, V24.B16, V10.B16
-	VUSRA $3, V10.B16, V29.B16
-	WORD $0x4fb6ebac // sdot v12.4s, v29.16b, v22.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f9e918c // fmul v12.4s, v12.4s, v30.s[0]
-	FMOVQ 0(R10), F16
-	FMOVQ 416(R1), F23
-	VAND V2.B16, V27.B16, V13.B16
-	VUSRA $4, V23.B16, V13.B16
-	WORD $0x4f91e1b0 // sdot v16.4s, v13.16b, v17.4b[0]
-	FMOVQ 480(R1), F11
-	VAND V3.B16, V27.B16, V14.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $1, V14.B16, V11.B16
-	WORD $0x4fb1e170 // sdot v16.4s, v11.16b, v17.4b[1]
-	FMOVQ 544(R1), F26
-	VAND V4.B16, V27.B16, V15.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V15.B16, V26.B16
-	WORD $0x4f91eb50 // sdot v16.4s, v26.16b, v17.4b[2]
-	FMOVQ 608(R1), F28
-	VAND V5.B16, V27.B16, V31.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $3, V31.B16, V28.B16
-	WORD $0x4fb1eb90 // sdot v16.4s, v28.16b, v17.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fbe120c // fmla v12.4s, v16.4s, v30.s[1]
-	FMOVD 40(R1), F18
-	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
-	WORD $0x0e721015 // saddw v21.4s, v0.4s, v18.4h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 32(R11), F20
-	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
-	WORD $0x4e35cd88 // fmla v8.4s, v12.4s, v21.4s
-	FMOVD 56(R1), F19
-	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
-	WORD $0x0e73100a // saddw v10.4s, v0.4s, v19.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 96(R11), F29
-	WORD $0x6e3ddd4a // fmul v10.4s, v10.4s, v29.4s
-	WORD $0x4f995148 // fmls v8.4s, v10.4s, v25.s[0]
-	PRFM 1600(R1), PLDL1KEEP
-	PRFM 1664(R1), PLDL1KEEP
-	FMOVQ 0(R10), F23
-	FMOVQ 432(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 688(R1), F14
-	VSHL $4, V14.B16, V11.B16
-	VAND V2.B16, V11.B16, V15.B16
-	VORR V15.B16, V13.B16, V13.B16
-	WORD $0x4f96e1b7 // sdot v23.4s, v13.16b, v22.4b[0]
-	FMOVQ 496(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V11.B16, V24.B16
-	VUSRA $1, V24.B16, V26.B16
-	WORD $0x4fb6e357 // sdot v23.4s, v26.16b, v22.4b[1]
-	FMOVQ 560(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V4.B16, V11.B16, V31.B16
-	VUSRA $2, V31.B16, V27.B16
-	WORD $0x4f96eb77 // sdot v23.4s, v27.16b, v22.4b[2]
-	FMOVQ 624(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V5.B16, V11.B16, V16.B16
-	VUSRA $3, V16.B16, V28.B16
-	WORD $0x4fb6eb97 // sdot v23.4s, v28.16b, v22.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f9e92f7 // fmul v23.4s, v23.4s, v30.s[0]
-	FMOVQ 0(R10), F20
-	FMOVQ 432(R1), F12
-	VAND V2.B16, V14.B16, V21.B16
-	VUSRA $4, V12.B16, V21.B16
-	WORD $0x4f91e2b4 // sdot v20.4s, v21.16b, v17.4b[0]
-	FMOVQ 496(R1), F29
-	VAND V3.B16, V14.B16, V10.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $1, V10.B16, V29.B16
-	WORD $0x4fb1e3b4 // sdot v20.4s, v29.16b, v17.4b[1]
-	FMOVQ 560(R1), F15
-	VAND V4.B16, V14.B16, V13.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $2, V13.B16, V15.B16
-	WORD $0x4f91e9f4 // sdot v20.4s, v15.16b, v17.4b[2]
-	FMOVQ 624(R1), F24
-	VAND V5.B16, V14.B16, V26.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $3, V26.B16, V24.B16
-	WORD $0x4fb1eb14 // sdot v20.4s, v24.16b, v17.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fbe1297 // fmla v23.4s, v20.4s, v30.s[1]
-	WORD $0x4e72101f // saddw2 v31.4s, v0.4s, v18.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 48(R11), F27
-	WORD $0x6e3bdfff // fmul v31.4s, v31.4s, v27.4s
-	WORD $0x4e3fcee9 // fmla v9.4s, v23.4s, v31.4s
-	WORD $0x4e731010 // saddw2 v16.4s, v0.4s, v19.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 112(R11), F28
-	WORD $0x6e3cde10 // fmul v16.4s, v16.4s, v28.4s
-	WORD $0x4f995209 // fmls v9.4s, v16.4s, v25.s[0]
-	ADD $704, R1
-	ADD $128, R2
-	SUBS $2, R4
-	BNE pair90
-	SUBS $1, R9
-	BNE block89
-	FMOVQ F6, 0(R14)
-	FMOVQ F7, 16(R14)
-	FMOVQ F8, 32(R14)
-	FMOVQ F9, 48(R14)
+row86:
+	FSTPQ (F2, F2), 0(R14)
+	FSTPQ (F2, F2), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row88
+	BNE row86
+	MOVD R6, R1
+	MOVD 40(R0), R9
+bunch87:
+	MOVD $8, R4
+	FMOVQ 32(R10), F3
+	FMOVD 0(R1), F4
+	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
+	FMOVD 8(R1), F5
+	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
+	FSTPQ (F4, F5), 0(R11)
+	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
+	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
+	FSTPQ (F4, F5), 128(R11)
+	FMOVD 16(R1), F6
+	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
+	FMOVD 24(R1), F7
+	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
+	FSTPQ (F6, F7), 32(R11)
+	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
+	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
+	FSTPQ (F6, F7), 160(R11)
+	FMOVD 32(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVD 40(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FSTPQ (F8, F9), 64(R11)
+	WORD $0x6e23dd08 // fmul v8.4s, v8.4s, v3.4s
+	WORD $0x6e23dd29 // fmul v9.4s, v9.4s, v3.4s
+	FSTPQ (F8, F9), 192(R11)
+	FMOVD 48(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVD 56(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FSTPQ (F10, F11), 96(R11)
+	WORD $0x6e23dd4a // fmul v10.4s, v10.4s, v3.4s
+	WORD $0x6e23dd6b // fmul v11.4s, v11.4s, v3.4s
+	FSTPQ (F10, F11), 224(R11)
+	ADD $64, R1
+	MOVD R4, R24
+	ADD $256, R11, R23
+pair88:
+	FMOVQ 64(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 128(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FSTPQ (F12, F13), 128(R23)
+	FMOVQ 192(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 256(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FSTPQ (F14, F15), 160(R23)
+	FMOVQ 64(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	FMOVQ 128(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	FSTPQ (F16, F17), 192(R23)
+	FMOVQ 192(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	FMOVQ 256(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FSTPQ (F18, F19), 224(R23)
+	FMOVD 0(R1), F20
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
+	FMOVQ 128(R11), F22
+	FMOVQ 0(R11), F23
+	WORD $0x4e37ceb6 // fmla v22.4s, v21.4s, v23.4s
+	FMOVD 16(R1), F24
+	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
+	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
+	FMOVQ 192(R11), F26
+	FMOVQ 64(R11), F27
+	WORD $0x4e3bcf3a // fmla v26.4s, v25.4s, v27.4s
+	FMOVQ 80(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	FMOVQ 144(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FSTPQ (F28, F29), 256(R23)
+	FMOVQ 208(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ 272(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FSTPQ (F30, F31), 288(R23)
+	FMOVQ 80(R1), F2
+	VUSHR $4, V2.B16, V2.B16
+	FMOVQ 144(R1), F4
+	VUSHR $4, V4.B16, V4.B16
+	FSTPQ (F2, F4), 320(R23)
+	FMOVQ 208(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	FMOVQ 272(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	FSTPQ (F5, F6), 352(R23)
+	WORD $0x4e741007 // saddw2 v7.4s, v0.4s, v20.8h
+	FMOVQ 144(R11), F8
+	FMOVQ 16(R11), F9
+	WORD $0x4e29cce8 // fmla v8.4s, v7.4s, v9.4s
+	FSTPQ (F22, F8), 0(R23)
+	WORD $0x4e78100a // saddw2 v10.4s, v0.4s, v24.8h
+	FMOVQ 208(R11), F11
+	FMOVQ 80(R11), F3
+	WORD $0x4e23cd4b // fmla v11.4s, v10.4s, v3.4s
+	FSTPQ (F26, F11), 64(R23)
+	FMOVQ 96(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 160(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FSTPQ (F12, F13), 384(R23)
+	FMOVQ 224(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 288(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FSTPQ (F14, F15), 416(R23)
+	FMOVQ 96(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	FMOVQ 160(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	FSTPQ (F16, F17), 448(R23)
+	FMOVQ 224(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	FMOVQ 288(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FSTPQ (F18, F19), 480(R23)
+	FMOVD 8(R1), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x0e751017 // saddw v23.4s, v0.4s, v21.4h
+	FMOVQ 160(R11), F25
+	FMOVQ 32(R11), F27
+	WORD $0x4e3bcef9 // fmla v25.4s, v23.4s, v27.4s
+	FMOVD 24(R1), F28
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
+	FMOVQ 224(R11), F30
+	FMOVQ 96(R11), F31
+	WORD $0x4e3fcfbe // fmla v30.4s, v29.4s, v31.4s
+	FMOVQ 112(R1), F2
+	VAND V1.B16, V2.B16, V2.B16
+	FMOVQ 176(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	FSTPQ (F2, F4), 512(R23)
+	FMOVQ 240(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ 304(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	FSTPQ (F5, F6), 544(R23)
+	FMOVQ 112(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	FMOVQ 176(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	FSTPQ (F20, F7), 576(R23)
+	FMOVQ 240(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	FMOVQ 304(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	FSTPQ (F9, F22), 608(R23)
+	WORD $0x4e751008 // saddw2 v8.4s, v0.4s, v21.8h
+	FMOVQ 176(R11), F24
+	FMOVQ 48(R11), F10
+	WORD $0x4e2acd18 // fmla v24.4s, v8.4s, v10.4s
+	FSTPQ (F25, F24), 32(R23)
+	WORD $0x4e7c1003 // saddw2 v3.4s, v0.4s, v28.8h
+	FMOVQ 240(R11), F26
+	FMOVQ 112(R11), F11
+	WORD $0x4e2bcc7a // fmla v26.4s, v3.4s, v11.4s
+	FSTPQ (F30, F26), 96(R23)
+	ADD $640, R23
+	FMOVQ 320(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 384(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FSTPQ (F12, F13), 128(R23)
+	FMOVQ 448(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 512(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FSTPQ (F14, F15), 160(R23)
+	FMOVQ 320(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	FMOVQ 384(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	FSTPQ (F16, F17), 192(R23)
+	FMOVQ 448(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	FMOVQ 512(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FSTPQ (F18, F19), 224(R23)
+	FMOVD 32(R1), F23
+	WORD $0x2f08a6f7 // ushll v23.8h, v23.8b, #0
+	WORD $0x0e77101b // saddw v27.4s, v0.4s, v23.4h
+	FMOVQ 128(R11), F29
+	FMOVQ 0(R11), F31
+	WORD $0x4e3fcf7d // fmla v29.4s, v27.4s, v31.4s
+	FMOVD 48(R1), F2
+	WORD $0x2f08a442 // ushll v2.8h, v2.8b, #0
+	WORD $0x0e621004 // saddw v4.4s, v0.4s, v2.4h
+	FMOVQ 192(R11), F5
+	FMOVQ 64(R11), F6
+	WORD $0x4e26cc85 // fmla v5.4s, v4.4s, v6.4s
+	FMOVQ 336(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 400(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	FSTPQ (F20, F7), 256(R23)
+	FMOVQ 464(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 528(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FSTPQ (F9, F22), 288(R23)
+	FMOVQ 336(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	FMOVQ 400(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	FSTPQ (F21, F8), 320(R23)
+	FMOVQ 464(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	FMOVQ 528(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	FSTPQ (F10, F25), 352(R23)
+	WORD $0x4e771018 // saddw2 v24.4s, v0.4s, v23.8h
+	FMOVQ 144(R11), F28
+	FMOVQ 16(R11), F3
+	WORD $0x4e23cf1c // fmla v28.4s, v24.4s, v3.4s
+	FSTPQ (F29, F28), 0(R23)
+	WORD $0x4e62100b // saddw2 v11.4s, v0.4s, v2.8h
+	FMOVQ 208(R11), F30
+	FMOVQ 80(R11), F26
+	WORD $0x4e3acd7e // fmla v30.4s, v11.4s, v26.4s
+	FSTPQ (F5, F30), 64(R23)
+	FMOVQ 352(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 416(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FSTPQ (F12, F13), 384(R23)
+	FMOVQ 480(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 544(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FSTPQ (F14, F15), 416(R23)
+	FMOVQ 352(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	FMOVQ 416(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	FSTPQ (F16, F17), 448(R23)
+	FMOVQ 480(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	FMOVQ 544(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	FSTPQ (F18, F19), 480(R23)
+	FMOVD 40(R1), F27
+	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
+	WORD $0x0e7b101f // saddw v31.4s, v0.4s, v27.4h
+	FMOVQ 160(R11), F4
+	FMOVQ 32(R11), F6
+	WORD $0x4e26cfe4 // fmla v4.4s, v31.4s, v6.4s
+	FMOVD 56(R1), F20
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741007 // saddw v7.4s, v0.4s, v20.4h
+	FMOVQ 224(R11), F9
+	FMOVQ 96(R11), F22
+	WORD $0x4e36cce9 // fmla v9.4s, v7.4s, v22.4s
+	FMOVQ 368(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 432(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	FSTPQ (F21, F8), 512(R23)
+	FMOVQ 496(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 560(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	FSTPQ (F10, F25), 544(R23)
+	FMOVQ 368(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	FMOVQ 432(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	FSTPQ (F23, F24), 576(R23)
+	FMOVQ 496(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	FMOVQ 560(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	FSTPQ (F3, F29), 608(R23)
+	WORD $0x4e7b101c // saddw2 v28.4s, v0.4s, v27.8h
+	FMOVQ 176(R11), F2
+	FMOVQ 48(R11), F11
+	WORD $0x4e2bcf82 // fmla v2.4s, v28.4s, v11.4s
+	FSTPQ (F4, F2), 32(R23)
+	WORD $0x4e74101a // saddw2 v26.4s, v0.4s, v20.8h
+	FMOVQ 240(R11), F5
+	FMOVQ 112(R11), F30
+	WORD $0x4e3ecf45 // fmla v5.4s, v26.4s, v30.4s
+	FSTPQ (F9, F5), 96(R23)
+	ADD $640, R23
+	ADD $576, R1
+	SUBS $2, R4
+	BNE pair88
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row90:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F12
+	FMOVQ 16(R14), F13
+	FMOVQ 32(R14), F14
+	FMOVQ 48(R14), F15
+	FMOVQ 0(R20), F16
+	FMOVQ 16(R20), F17
+	FMOVQ 32(R20), F18
+	FMOVQ 48(R20), F19
+	MOVD R13, R21
+	ADD $256, R11, R23
+	MOVD R24, R4
+tile91:
+	FMOVQ 0(R21), F31
+	FMOVQ 16(R21), F6
+	FMOVQ 32(R21), F7
+	FMOVD 56(R21), F22
+	FMOVQ 0(R22), F21
+	FMOVQ 16(R22), F8
+	FMOVQ 32(R22), F10
+	FMOVD 56(R22), F25
+	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F24
+	FMOVQ 128(R23), F3
+	WORD $0x4f9fe077 // sdot v23.4s, v3.16b, v31.4b[0]
+	WORD $0x4f95e078 // sdot v24.4s, v3.16b, v21.4b[0]
+	FMOVQ 144(R23), F29
+	WORD $0x4fbfe3b7 // sdot v23.4s, v29.16b, v31.4b[1]
+	WORD $0x4fb5e3b8 // sdot v24.4s, v29.16b, v21.4b[1]
+	FMOVQ 160(R23), F27
+	WORD $0x4f9feb77 // sdot v23.4s, v27.16b, v31.4b[2]
+	WORD $0x4f95eb78 // sdot v24.4s, v27.16b, v21.4b[2]
+	FMOVQ 176(R23), F28
+	WORD $0x4fbfeb97 // sdot v23.4s, v28.16b, v31.4b[3]
+	WORD $0x4fb5eb98 // sdot v24.4s, v28.16b, v21.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f8792f7 // fmul v23.4s, v23.4s, v7.s[0]
+	WORD $0x4f8a9318 // fmul v24.4s, v24.4s, v10.s[0]
+	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F4
+	FMOVQ 192(R23), F2
+	WORD $0x4f86e04b // sdot v11.4s, v2.16b, v6.4b[0]
+	WORD $0x4f88e044 // sdot v4.4s, v2.16b, v8.4b[0]
+	FMOVQ 208(R23), F20
+	WORD $0x4fa6e28b // sdot v11.4s, v20.16b, v6.4b[1]
+	WORD $0x4fa8e284 // sdot v4.4s, v20.16b, v8.4b[1]
+	FMOVQ 224(R23), F26
+	WORD $0x4f86eb4b // sdot v11.4s, v26.16b, v6.4b[2]
+	WORD $0x4f88eb44 // sdot v4.4s, v26.16b, v8.4b[2]
+	FMOVQ 240(R23), F30
+	WORD $0x4fa6ebcb // sdot v11.4s, v30.16b, v6.4b[3]
+	WORD $0x4fa8ebc4 // sdot v4.4s, v30.16b, v8.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4fa71177 // fmla v23.4s, v11.4s, v7.s[1]
+	WORD $0x4faa1098 // fmla v24.4s, v4.4s, v10.s[1]
+	FMOVQ 0(R23), F9
+	WORD $0x4e29ceec // fmla v12.4s, v23.4s, v9.4s
+	WORD $0x4e29cf10 // fmla v16.4s, v24.4s, v9.4s
+	FMOVQ 64(R23), F5
+	WORD $0x4f9650ac // fmls v12.4s, v5.4s, v22.s[0]
+	WORD $0x4f9950b0 // fmls v16.4s, v5.4s, v25.s[0]
+	FMOVQ 0(R10), F3
+	FMOVQ 0(R10), F29
+	FMOVQ 256(R23), F27
+	WORD $0x4f9fe363 // sdot v3.4s, v27.16b, v31.4b[0]
+	WORD $0x4f95e37d // sdot v29.4s, v27.16b, v21.4b[0]
+	FMOVQ 272(R23), F28
+	WORD $0x4fbfe383 // sdot v3.4s, v28.16b, v31.4b[1]
+	WORD $0x4fb5e39d // sdot v29.4s, v28.16b, v21.4b[1]
+	FMOVQ 288(R23), F2
+	WORD $0x4f9fe843 // sdot v3.4s, v2.16b, v31.4b[2]
+	WORD $0x4f95e85d // sdot v29.4s, v2.16b, v21.4b[2]
+	FMOVQ 304(R23), F20
+	WORD $0x4fbfea83 // sdot v3.4s, v20.16b, v31.4b[3]
+	WORD $0x4fb5ea9d // sdot v29.4s, v20.16b, v21.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f879063 // fmul v3.4s, v3.4s, v7.s[0]
+	WORD $0x4f8a93bd // fmul v29.4s, v29.4s, v10.s[0]
+	FMOVQ 0(R10), F26
+	FMOVQ 0(R10), F30
+	FMOVQ 320(R23), F11
+	WORD $0x4f86e17a // sdot v26.4s, v11.16b, v6.4b[0]
+	WORD $0x4f88e17e // sdot v30.4s, v11.16b, v8.4b[0]
+	FMOVQ 336(R23), F4
+	WORD $0x4fa6e09a // sdot v26.4s, v4.16b, v6.4b[1]
+	WORD $0x4fa8e09e // sdot v30.4s, v4.16b, v8.4b[1]
+	FMOVQ 352(R23), F23
+	WORD $0x4f86eafa // sdot v26.4s, v23.16b, v6.4b[2]
+	WORD $0x4f88eafe // sdot v30.4s, v23.16b, v8.4b[2]
+	FMOVQ 368(R23), F24
+	WORD $0x4fa6eb1a // sdot v26.4s, v24.16b, v6.4b[3]
+	WORD $0x4fa8eb1e // sdot v30.4s, v24.16b, v8.4b[3]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fa71343 // fmla v3.4s, v26.4s, v7.s[1]
+	WORD $0x4faa13dd // fmla v29.4s, v30.4s, v10.s[1]
+	FMOVQ 16(R23), F9
+	WORD $0x4e29cc6d // fmla v13.4s, v3.4s, v9.4s
+	WORD $0x4e29cfb1 // fmla v17.4s, v29.4s, v9.4s
+	FMOVQ 80(R23), F5
+	WORD $0x4f9650ad // fmls v13.4s, v5.4s, v22.s[0]
+	WORD $0x4f9950b1 // fmls v17.4s, v5.4s, v25.s[0]
+	FMOVQ 0(R10), F27
+	FMOVQ 0(R10), F28
+	FMOVQ 384(R23), F2
+	WORD $0x4f9fe05b // sdot v27.4s, v2.16b, v31.4b[0]
+	WORD $0x4f95e05c // sdot v28.4s, v2.16b, v21.4b[0]
+	FMOVQ 400(R23), F20
+	WORD $0x4fbfe29b // sdot v27.4s, v20.16b, v31.4b[1]
+	WORD $0x4fb5e29c // sdot v28.4s, v20.16b, v21.4b[1]
+	FMOVQ 416(R23), F11
+	WORD $0x4f9fe97b // sdot v27.4s, v11.16b, v31.4b[2]
+	WORD $0x4f95e97c // sdot v28.4s, v11.16b, v21.4b[2]
+	FMOVQ 432(R23), F4
+	WORD $0x4fbfe89b // sdot v27.4s, v4.16b, v31.4b[3]
+	WORD $0x4fb5e89c // sdot v28.4s, v4.16b, v21.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f87937b // fmul v27.4s, v27.4s, v7.s[0]
+	WORD $0x4f8a939c // fmul v28.4s, v28.4s, v10.s[0]
+	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F24
+	FMOVQ 448(R23), F26
+	WORD $0x4f86e357 // sdot v23.4s, v26.16b, v6.4b[0]
+	WORD $0x4f88e358 // sdot v24.4s, v26.16b, v8.4b[0]
+	FMOVQ 464(R23), F30
+	WORD $0x4fa6e3d7 // sdot v23.4s, v30.16b, v6.4b[1]
+	WORD $0x4fa8e3d8 // sdot v24.4s, v30.16b, v8.4b[1]
+	FMOVQ 480(R23), F3
+	WORD $0x4f86e877 // sdot v23.4s, v3.16b, v6.4b[2]
+	WORD $0x4f88e878 // sdot v24.4s, v3.16b, v8.4b[2]
+	FMOVQ 496(R23), F29
+	WORD $0x4fa6ebb7 // sdot v23.4s, v29.16b, v6.4b[3]
+	WORD $0x4fa8ebb8 // sdot v24.4s, v29.16b, v8.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fa712fb // fmla v27.4s, v23.4s, v7.s[1]
+	WORD $0x4faa131c // fmla v28.4s, v24.4s, v10.s[1]
+	FMOVQ 32(R23), F9
+	WORD $0x4e29cf6e // fmla v14.4s, v27.4s, v9.4s
+	WORD $0x4e29cf92 // fmla v18.4s, v28.4s, v9.4s
+	FMOVQ 96(R23), F5
+	WORD $0x4f9650ae // fmls v14.4s, v5.4s, v22.s[0]
+	WORD $0x4f9950b2 // fmls v18.4s, v5.4s, v25.s[0]
+	FMOVQ 0(R10), F2
+	FMOVQ 0(R10), F20
+	FMOVQ 512(R23), F11
+	WORD $0x4f9fe162 // sdot v2.4s, v11.16b, v31.4b[0]
+	WORD $0x4f95e174 // sdot v20.4s, v11.16b, v21.4b[0]
+	FMOVQ 528(R23), F4
+	WORD $0x4fbfe082 // sdot v2.4s, v4.16b, v31.4b[1]
+	WORD $0x4fb5e094 // sdot v20.4s, v4.16b, v21.4b[1]
+	FMOVQ 544(R23), F26
+	WORD $0x4f9feb42 // sdot v2.4s, v26.16b, v31.4b[2]
+	WORD $0x4f95eb54 // sdot v20.4s, v26.16b, v21.4b[2]
+	FMOVQ 560(R23), F30
+	WORD $0x4fbfebc2 // sdot v2.4s, v30.16b, v31.4b[3]
+	WORD $0x4fb5ebd4 // sdot v20.4s, v30.16b, v21.4b[3]
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f879042 // fmul v2.4s, v2.4s, v7.s[0]
+	WORD $0x4f8a9294 // fmul v20.4s, v20.4s, v10.s[0]
+	FMOVQ 0(R10), F3
+	FMOVQ 0(R10), F29
+	FMOVQ 576(R23), F23
+	WORD $0x4f86e2e3 // sdot v3.4s, v23.16b, v6.4b[0]
+	WORD $0x4f88e2fd // sdot v29.4s, v23.16b, v8.4b[0]
+	FMOVQ 592(R23), F24
+	WORD $0x4fa6e303 // sdot v3.4s, v24.16b, v6.4b[1]
+	WORD $0x4fa8e31d // sdot v29.4s, v24.16b, v8.4b[1]
+	FMOVQ 608(R23), F27
+	WORD $0x4f86eb63 // sdot v3.4s, v27.16b, v6.4b[2]
+	WORD $0x4f88eb7d // sdot v29.4s, v27.16b, v8.4b[2]
+	FMOVQ 624(R23), F28
+	WORD $0x4fa6eb83 // sdot v3.4s, v28.16b, v6.4b[3]
+	WORD $0x4fa8eb9d // sdot v29.4s, v28.16b, v8.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fa71062 // fmla v2.4s, v3.4s, v7.s[1]
+	WORD $0x4faa13b4 // fmla v20.4s, v29.4s, v10.s[1]
+	FMOVQ 48(R23), F9
+	WORD $0x4e29cc4f // fmla v15.4s, v2.4s, v9.4s
+	WORD $0x4e29ce93 // fmla v19.4s, v20.4s, v9.4s
+	FMOVQ 112(R23), F5
+	WORD $0x4f9650af // fmls v15.4s, v5.4s, v22.s[0]
+	WORD $0x4f9950b3 // fmls v19.4s, v5.4s, v25.s[0]
+	ADD $64, R22
+	ADD $64, R21
+	ADD $640, R23
+	SUBS $1, R4
+	BNE tile91
+	FSTPQ (F12, F13), 0(R14)
+	FSTPQ (F14, F15), 32(R14)
+	FSTPQ (F16, F17), 0(R20)
+	FSTPQ (F18, F19), 32(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row90
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch87
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel87
+	BNE panel85
 	RET
 
-// mulQ5_KDot multiplies Q5_K weights with several rows of activations.
-// func mulQ5_KDot(a *panel.Args)
-TEXT ·mulQ5_KDot(SB), 0, $960-8
+// mulQ5_KDotx1 multiplies Q5_K weights with a few rows of activations, one by one.
+// func mulQ5_KDotx1(a *panel.Args)
+TEXT ·mulQ5_KDotx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -10415,1475 +8204,1257 @@ TEXT ·mulQ5_KDot(SB), 0, $960-8
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
 panel92:
-	MOVD R6, R1
 	MOVD 8(R0), R2
-	VEOR V6.B16, V6.B16, V6.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
 row93:
-	FMOVQ F6, 0(R14)
-	FMOVQ F6, 16(R14)
-	FMOVQ F6, 32(R14)
-	FMOVQ F6, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row93
+	MOVD R6, R1
+	MOVD R13, R2
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
 	MOVD 40(R0), R9
 	LSR $3, R9
 block94:
-	FMOVD 0(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 0(R11)
-	FMOVD 8(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 16(R11)
-	FMOVD 16(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 32(R11)
-	FMOVD 24(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 48(R11)
-	FMOVD 32(R1), F11
+	FMOVQ 32(R10), F10
+	FMOVD 0(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 64(R11)
-	FMOVD 40(R1), F12
+	FMOVD 8(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 80(R11)
-	FMOVD 48(R1), F13
+	FSTPQ (F11, F12), 0(R11)
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
+	FSTPQ (F11, F12), 128(R11)
+	FMOVD 16(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	FMOVQ F13, 96(R11)
-	FMOVD 56(R1), F14
+	FMOVD 24(R1), F14
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 112(R11)
+	FSTPQ (F13, F14), 32(R11)
+	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
+	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
+	FSTPQ (F13, F14), 160(R11)
+	FMOVD 32(R1), F15
+	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
+	FMOVD 40(R1), F16
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	FSTPQ (F15, F16), 64(R11)
+	WORD $0x6e2addef // fmul v15.4s, v15.4s, v10.4s
+	WORD $0x6e2ade10 // fmul v16.4s, v16.4s, v10.4s
+	FSTPQ (F15, F16), 192(R11)
+	FMOVD 48(R1), F17
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	FMOVD 56(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	FSTPQ (F17, F18), 96(R11)
+	WORD $0x6e2ade31 // fmul v17.4s, v17.4s, v10.4s
+	WORD $0x6e2ade52 // fmul v18.4s, v18.4s, v10.4s
+	FSTPQ (F17, F18), 224(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair95:
-	FMOVQ 64(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 320(R1), F16
-	VSHL $4, V16.B16, V17.B16
-	VAND V2.B16, V17.B16, V18.B16
-	VORR V18.B16, V15.B16, V15.B16
-	FMOVQ F15, 384(R11)
-	FMOVQ 128(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V17.B16, V20.B16
-	VUSRA $1, V20.B16, V19.B16
-	FMOVQ F19, 400(R11)
-	FMOVQ 192(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V17.B16, V22.B16
-	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 416(R11)
-	FMOVQ 256(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V5.B16, V17.B16, V24.B16
-	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 432(R11)
-	FMOVQ 64(R1), F25
-	VAND V2.B16, V16.B16, V26.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 448(R11)
-	FMOVQ 128(R1), F27
-	VAND V3.B16, V16.B16, V28.B16
+	FMOVQ 0(R2), F19
+	FMOVQ 16(R2), F20
+	FMOVQ 32(R2), F21
+	FMOVD 56(R2), F22
+	PRFM 1024(R1), PLDL1KEEP
+	FMOVQ 0(R10), F23
+	FMOVQ 64(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ 320(R1), F25
+	VSHL $4, V25.B16, V26.B16
+	VAND V2.B16, V26.B16, V27.B16
+	VORR V27.B16, V24.B16, V24.B16
+	WORD $0x4f93e317 // sdot v23.4s, v24.16b, v19.4b[0]
+	FMOVQ 128(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V26.B16, V29.B16
+	VUSRA $1, V29.B16, V28.B16
+	WORD $0x4fb3e397 // sdot v23.4s, v28.16b, v19.4b[1]
+	FMOVQ 192(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V4.B16, V26.B16, V31.B16
+	VUSRA $2, V31.B16, V30.B16
+	WORD $0x4f93ebd7 // sdot v23.4s, v30.16b, v19.4b[2]
+	FMOVQ 256(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V5.B16, V26.B16, V12.B16
+	VUSRA $3, V12.B16, V11.B16
+	WORD $0x4fb3e977 // sdot v23.4s, v11.16b, v19.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 64(R1), F14
+	VAND V2.B16, V25.B16, V15.B16
+	VUSRA $4, V14.B16, V15.B16
+	WORD $0x4f94e1ed // sdot v13.4s, v15.16b, v20.4b[0]
+	FMOVQ 128(R1), F16
+	VAND V3.B16, V25.B16, V17.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $1, V17.B16, V16.B16
+	WORD $0x4fb4e20d // sdot v13.4s, v16.16b, v20.4b[1]
+	FMOVQ 192(R1), F18
+	VAND V4.B16, V25.B16, V10.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V10.B16, V18.B16
+	WORD $0x4f94ea4d // sdot v13.4s, v18.16b, v20.4b[2]
+	FMOVQ 256(R1), F27
+	VAND V5.B16, V25.B16, V24.B16
 	VUSHR $4, V27.B16, V27.B16
-	VUSRA $1, V28.B16, V27.B16
-	FMOVQ F27, 464(R11)
-	FMOVQ 192(R1), F29
-	VAND V4.B16, V16.B16, V30.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V30.B16, V29.B16
-	FMOVQ F29, 480(R11)
-	FMOVQ 256(R1), F31
-	VAND V5.B16, V16.B16, V6.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $3, V6.B16, V31.B16
-	FMOVQ F31, 496(R11)
-	FMOVD 0(R1), F7
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e671008 // saddw v8.4s, v0.4s, v7.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 0(R11), F9
-	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
-	FMOVQ F8, 128(R11)
-	FMOVD 16(R1), F10
-	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a100b // saddw v11.4s, v0.4s, v10.4h
+	VUSRA $3, V24.B16, V27.B16
+	WORD $0x4fb4eb6d // sdot v13.4s, v27.16b, v20.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fb511b7 // fmla v23.4s, v13.4s, v21.s[1]
+	FMOVD 0(R1), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x0e7d101c // saddw v28.4s, v0.4s, v29.4h
+	FMOVQ 128(R11), F31
+	FMOVQ 0(R11), F30
+	WORD $0x4e3ecf9f // fmla v31.4s, v28.4s, v30.4s
+	WORD $0x4e3fcee6 // fmla v6.4s, v23.4s, v31.4s
+	FMOVD 16(R1), F12
+	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
+	WORD $0x0e6c100b // saddw v11.4s, v0.4s, v12.4h
+	FMOVQ 192(R11), F14
+	FMOVQ 64(R11), F15
+	WORD $0x4e2fcd6e // fmla v14.4s, v11.4s, v15.4s
+	WORD $0x4f9651c6 // fmls v6.4s, v14.4s, v22.s[0]
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 0(R10), F17
+	FMOVQ 80(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 336(R1), F10
+	VSHL $4, V10.B16, V18.B16
+	VAND V2.B16, V18.B16, V26.B16
+	VORR V26.B16, V16.B16, V16.B16
+	WORD $0x4f93e211 // sdot v17.4s, v16.16b, v19.4b[0]
+	FMOVQ 144(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V18.B16, V24.B16
+	VUSRA $1, V24.B16, V25.B16
+	WORD $0x4fb3e331 // sdot v17.4s, v25.16b, v19.4b[1]
+	FMOVQ 208(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V18.B16, V13.B16
+	VUSRA $2, V13.B16, V27.B16
+	WORD $0x4f93eb71 // sdot v17.4s, v27.16b, v19.4b[2]
+	FMOVQ 272(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V5.B16, V18.B16, V30.B16
+	VUSRA $3, V30.B16, V28.B16
+	WORD $0x4fb3eb91 // sdot v17.4s, v28.16b, v19.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f959231 // fmul v17.4s, v17.4s, v21.s[0]
+	FMOVQ 0(R10), F23
+	FMOVQ 80(R1), F31
+	VAND V2.B16, V10.B16, V11.B16
+	VUSRA $4, V31.B16, V11.B16
+	WORD $0x4f94e177 // sdot v23.4s, v11.16b, v20.4b[0]
+	FMOVQ 144(R1), F15
+	VAND V3.B16, V10.B16, V14.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $1, V14.B16, V15.B16
+	WORD $0x4fb4e1f7 // sdot v23.4s, v15.16b, v20.4b[1]
+	FMOVQ 208(R1), F26
+	VAND V4.B16, V10.B16, V16.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V16.B16, V26.B16
+	WORD $0x4f94eb57 // sdot v23.4s, v26.16b, v20.4b[2]
+	FMOVQ 272(R1), F24
+	VAND V5.B16, V10.B16, V25.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $3, V25.B16, V24.B16
+	WORD $0x4fb4eb17 // sdot v23.4s, v24.16b, v20.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4fb512f1 // fmla v17.4s, v23.4s, v21.s[1]
+	WORD $0x4e7d100d // saddw2 v13.4s, v0.4s, v29.8h
+	FMOVQ 144(R11), F27
+	FMOVQ 16(R11), F30
+	WORD $0x4e3ecdbb // fmla v27.4s, v13.4s, v30.4s
+	WORD $0x4e3bce27 // fmla v7.4s, v17.4s, v27.4s
+	WORD $0x4e6c101c // saddw2 v28.4s, v0.4s, v12.8h
+	FMOVQ 208(R11), F31
+	FMOVQ 80(R11), F11
+	WORD $0x4e2bcf9f // fmla v31.4s, v28.4s, v11.4s
+	WORD $0x4f9653e7 // fmls v7.4s, v31.4s, v22.s[0]
+	PRFM 1152(R1), PLDL1KEEP
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F14
+	FMOVQ 96(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ 352(R1), F16
+	VSHL $4, V16.B16, V26.B16
+	VAND V2.B16, V26.B16, V18.B16
+	VORR V18.B16, V15.B16, V15.B16
+	WORD $0x4f93e1ee // sdot v14.4s, v15.16b, v19.4b[0]
+	FMOVQ 160(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V26.B16, V25.B16
+	VUSRA $1, V25.B16, V10.B16
+	WORD $0x4fb3e14e // sdot v14.4s, v10.16b, v19.4b[1]
+	FMOVQ 224(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V4.B16, V26.B16, V23.B16
+	VUSRA $2, V23.B16, V24.B16
+	WORD $0x4f93eb0e // sdot v14.4s, v24.16b, v19.4b[2]
+	FMOVQ 288(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V5.B16, V26.B16, V13.B16
+	VUSRA $3, V13.B16, V29.B16
+	WORD $0x4fb3ebae // sdot v14.4s, v29.16b, v19.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f9591ce // fmul v14.4s, v14.4s, v21.s[0]
+	FMOVQ 0(R10), F30
+	FMOVQ 96(R1), F17
+	VAND V2.B16, V16.B16, V27.B16
+	VUSRA $4, V17.B16, V27.B16
+	WORD $0x4f94e37e // sdot v30.4s, v27.16b, v20.4b[0]
+	FMOVQ 160(R1), F12
+	VAND V3.B16, V16.B16, V28.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $1, V28.B16, V12.B16
+	WORD $0x4fb4e19e // sdot v30.4s, v12.16b, v20.4b[1]
+	FMOVQ 224(R1), F11
+	VAND V4.B16, V16.B16, V31.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V31.B16, V11.B16
+	WORD $0x4f94e97e // sdot v30.4s, v11.16b, v20.4b[2]
+	FMOVQ 288(R1), F18
+	VAND V5.B16, V16.B16, V15.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $3, V15.B16, V18.B16
+	WORD $0x4fb4ea5e // sdot v30.4s, v18.16b, v20.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4fb513ce // fmla v14.4s, v30.4s, v21.s[1]
+	FMOVD 8(R1), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x0e79100a // saddw v10.4s, v0.4s, v25.4h
+	FMOVQ 160(R11), F23
+	FMOVQ 32(R11), F24
+	WORD $0x4e38cd57 // fmla v23.4s, v10.4s, v24.4s
+	WORD $0x4e37cdc8 // fmla v8.4s, v14.4s, v23.4s
+	FMOVD 24(R1), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x0e6d101d // saddw v29.4s, v0.4s, v13.4h
+	FMOVQ 224(R11), F17
+	FMOVQ 96(R11), F27
+	WORD $0x4e3bcfb1 // fmla v17.4s, v29.4s, v27.4s
+	WORD $0x4f965228 // fmls v8.4s, v17.4s, v22.s[0]
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 0(R10), F28
+	FMOVQ 112(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 368(R1), F31
+	VSHL $4, V31.B16, V11.B16
+	VAND V2.B16, V11.B16, V26.B16
+	VORR V26.B16, V12.B16, V12.B16
+	WORD $0x4f93e19c // sdot v28.4s, v12.16b, v19.4b[0]
+	FMOVQ 176(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V11.B16, V15.B16
+	VUSRA $1, V15.B16, V16.B16
+	WORD $0x4fb3e21c // sdot v28.4s, v16.16b, v19.4b[1]
+	FMOVQ 240(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V4.B16, V11.B16, V30.B16
+	VUSRA $2, V30.B16, V18.B16
+	WORD $0x4f93ea5c // sdot v28.4s, v18.16b, v19.4b[2]
+	FMOVQ 304(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V5.B16, V11.B16, V24.B16
+	VUSRA $3, V24.B16, V10.B16
+	WORD $0x4fb3e95c // sdot v28.4s, v10.16b, v19.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f95939c // fmul v28.4s, v28.4s, v21.s[0]
+	FMOVQ 0(R10), F14
+	FMOVQ 112(R1), F23
+	VAND V2.B16, V31.B16, V29.B16
+	VUSRA $4, V23.B16, V29.B16
+	WORD $0x4f94e3ae // sdot v14.4s, v29.16b, v20.4b[0]
+	FMOVQ 176(R1), F27
+	VAND V3.B16, V31.B16, V17.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $1, V17.B16, V27.B16
+	WORD $0x4fb4e36e // sdot v14.4s, v27.16b, v20.4b[1]
+	FMOVQ 240(R1), F26
+	VAND V4.B16, V31.B16, V12.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V12.B16, V26.B16
+	WORD $0x4f94eb4e // sdot v14.4s, v26.16b, v20.4b[2]
+	FMOVQ 304(R1), F15
+	VAND V5.B16, V31.B16, V16.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $3, V16.B16, V15.B16
+	WORD $0x4fb4e9ee // sdot v14.4s, v15.16b, v20.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fb511dc // fmla v28.4s, v14.4s, v21.s[1]
+	WORD $0x4e79101e // saddw2 v30.4s, v0.4s, v25.8h
+	FMOVQ 176(R11), F18
+	FMOVQ 48(R11), F24
+	WORD $0x4e38cfd2 // fmla v18.4s, v30.4s, v24.4s
+	WORD $0x4e32cf89 // fmla v9.4s, v28.4s, v18.4s
+	WORD $0x4e6d100a // saddw2 v10.4s, v0.4s, v13.8h
+	FMOVQ 240(R11), F23
+	FMOVQ 112(R11), F29
+	WORD $0x4e3dcd57 // fmla v23.4s, v10.4s, v29.4s
+	WORD $0x4f9652e9 // fmls v9.4s, v23.4s, v22.s[0]
+	FMOVQ 64(R2), F17
+	FMOVQ 80(R2), F27
+	FMOVQ 96(R2), F12
+	FMOVD 120(R2), F26
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 0(R10), F11
+	FMOVQ 384(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 640(R1), F16
+	VSHL $4, V16.B16, V15.B16
+	VAND V2.B16, V15.B16, V14.B16
+	VORR V14.B16, V31.B16, V31.B16
+	WORD $0x4f91e3eb // sdot v11.4s, v31.16b, v17.4b[0]
+	FMOVQ 448(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V15.B16, V30.B16
+	VUSRA $1, V30.B16, V25.B16
+	WORD $0x4fb1e32b // sdot v11.4s, v25.16b, v17.4b[1]
+	FMOVQ 512(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V4.B16, V15.B16, V28.B16
+	VUSRA $2, V28.B16, V24.B16
+	WORD $0x4f91eb0b // sdot v11.4s, v24.16b, v17.4b[2]
+	FMOVQ 576(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V5.B16, V15.B16, V13.B16
+	VUSRA $3, V13.B16, V18.B16
+	WORD $0x4fb1ea4b // sdot v11.4s, v18.16b, v17.4b[3]
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 64(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	FMOVQ F11, 256(R11)
-	FMOVQ 80(R1), F13
+	WORD $0x4f8c916b // fmul v11.4s, v11.4s, v12.s[0]
+	FMOVQ 0(R10), F10
+	FMOVQ 384(R1), F29
+	VAND V2.B16, V16.B16, V23.B16
+	VUSRA $4, V29.B16, V23.B16
+	WORD $0x4f9be2ea // sdot v10.4s, v23.16b, v27.4b[0]
+	FMOVQ 448(R1), F19
+	VAND V3.B16, V16.B16, V20.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $1, V20.B16, V19.B16
+	WORD $0x4fbbe26a // sdot v10.4s, v19.16b, v27.4b[1]
+	FMOVQ 512(R1), F21
+	VAND V4.B16, V16.B16, V22.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $2, V22.B16, V21.B16
+	WORD $0x4f9beaaa // sdot v10.4s, v21.16b, v27.4b[2]
+	FMOVQ 576(R1), F14
+	VAND V5.B16, V16.B16, V31.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $3, V31.B16, V14.B16
+	WORD $0x4fbbe9ca // sdot v10.4s, v14.16b, v27.4b[3]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fac114b // fmla v11.4s, v10.4s, v12.s[1]
+	FMOVD 32(R1), F30
+	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
+	WORD $0x0e7e1019 // saddw v25.4s, v0.4s, v30.4h
+	FMOVQ 128(R11), F28
+	FMOVQ 0(R11), F24
+	WORD $0x4e38cf3c // fmla v28.4s, v25.4s, v24.4s
+	WORD $0x4e3ccd66 // fmla v6.4s, v11.4s, v28.4s
+	FMOVD 48(R1), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x0e6d1012 // saddw v18.4s, v0.4s, v13.4h
+	FMOVQ 192(R11), F29
+	FMOVQ 64(R11), F23
+	WORD $0x4e37ce5d // fmla v29.4s, v18.4s, v23.4s
+	WORD $0x4f9a53a6 // fmls v6.4s, v29.4s, v26.s[0]
+	PRFM 1408(R1), PLDL1KEEP
+	PRFM 1472(R1), PLDL1KEEP
+	FMOVQ 0(R10), F20
+	FMOVQ 400(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 656(R1), F22
+	VSHL $4, V22.B16, V21.B16
+	VAND V2.B16, V21.B16, V15.B16
+	VORR V15.B16, V19.B16, V19.B16
+	WORD $0x4f91e274 // sdot v20.4s, v19.16b, v17.4b[0]
+	FMOVQ 464(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V21.B16, V31.B16
+	VUSRA $1, V31.B16, V16.B16
+	WORD $0x4fb1e214 // sdot v20.4s, v16.16b, v17.4b[1]
+	FMOVQ 528(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V21.B16, V10.B16
+	VUSRA $2, V10.B16, V14.B16
+	WORD $0x4f91e9d4 // sdot v20.4s, v14.16b, v17.4b[2]
+	FMOVQ 592(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V5.B16, V21.B16, V24.B16
+	VUSRA $3, V24.B16, V25.B16
+	WORD $0x4fb1eb34 // sdot v20.4s, v25.16b, v17.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f8c9294 // fmul v20.4s, v20.4s, v12.s[0]
+	FMOVQ 0(R10), F11
+	FMOVQ 400(R1), F28
+	VAND V2.B16, V22.B16, V18.B16
+	VUSRA $4, V28.B16, V18.B16
+	WORD $0x4f9be24b // sdot v11.4s, v18.16b, v27.4b[0]
+	FMOVQ 464(R1), F23
+	VAND V3.B16, V22.B16, V29.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $1, V29.B16, V23.B16
+	WORD $0x4fbbe2eb // sdot v11.4s, v23.16b, v27.4b[1]
+	FMOVQ 528(R1), F15
+	VAND V4.B16, V22.B16, V19.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $2, V19.B16, V15.B16
+	WORD $0x4f9be9eb // sdot v11.4s, v15.16b, v27.4b[2]
+	FMOVQ 592(R1), F31
+	VAND V5.B16, V22.B16, V16.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $3, V16.B16, V31.B16
+	WORD $0x4fbbebeb // sdot v11.4s, v31.16b, v27.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fac1174 // fmla v20.4s, v11.4s, v12.s[1]
+	WORD $0x4e7e100a // saddw2 v10.4s, v0.4s, v30.8h
+	FMOVQ 144(R11), F14
+	FMOVQ 16(R11), F24
+	WORD $0x4e38cd4e // fmla v14.4s, v10.4s, v24.4s
+	WORD $0x4e2ece87 // fmla v7.4s, v20.4s, v14.4s
+	WORD $0x4e6d1019 // saddw2 v25.4s, v0.4s, v13.8h
+	FMOVQ 208(R11), F28
+	FMOVQ 80(R11), F18
+	WORD $0x4e32cf3c // fmla v28.4s, v25.4s, v18.4s
+	WORD $0x4f9a5387 // fmls v7.4s, v28.4s, v26.s[0]
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 0(R10), F29
+	FMOVQ 416(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 672(R1), F19
+	VSHL $4, V19.B16, V15.B16
+	VAND V2.B16, V15.B16, V21.B16
+	VORR V21.B16, V23.B16, V23.B16
+	WORD $0x4f91e2fd // sdot v29.4s, v23.16b, v17.4b[0]
+	FMOVQ 480(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V15.B16, V16.B16
+	VUSRA $1, V16.B16, V22.B16
+	WORD $0x4fb1e2dd // sdot v29.4s, v22.16b, v17.4b[1]
+	FMOVQ 544(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V4.B16, V15.B16, V11.B16
+	VUSRA $2, V11.B16, V31.B16
+	WORD $0x4f91ebfd // sdot v29.4s, v31.16b, v17.4b[2]
+	FMOVQ 608(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V5.B16, V15.B16, V10.B16
+	VUSRA $3, V10.B16, V30.B16
+	WORD $0x4fb1ebdd // sdot v29.4s, v30.16b, v17.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f8c93bd // fmul v29.4s, v29.4s, v12.s[0]
+	FMOVQ 0(R10), F24
+	FMOVQ 416(R1), F20
+	VAND V2.B16, V19.B16, V14.B16
+	VUSRA $4, V20.B16, V14.B16
+	WORD $0x4f9be1d8 // sdot v24.4s, v14.16b, v27.4b[0]
+	FMOVQ 480(R1), F13
+	VAND V3.B16, V19.B16, V25.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $1, V25.B16, V13.B16
+	WORD $0x4fbbe1b8 // sdot v24.4s, v13.16b, v27.4b[1]
+	FMOVQ 544(R1), F18
+	VAND V4.B16, V19.B16, V28.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V28.B16, V18.B16
+	WORD $0x4f9bea58 // sdot v24.4s, v18.16b, v27.4b[2]
+	FMOVQ 608(R1), F21
+	VAND V5.B16, V19.B16, V23.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $3, V23.B16, V21.B16
+	WORD $0x4fbbeab8 // sdot v24.4s, v21.16b, v27.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4fac131d // fmla v29.4s, v24.4s, v12.s[1]
+	FMOVD 40(R1), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x0e701016 // saddw v22.4s, v0.4s, v16.4h
+	FMOVQ 160(R11), F11
+	FMOVQ 32(R11), F31
+	WORD $0x4e3fcecb // fmla v11.4s, v22.4s, v31.4s
+	WORD $0x4e2bcfa8 // fmla v8.4s, v29.4s, v11.4s
+	FMOVD 56(R1), F10
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a101e // saddw v30.4s, v0.4s, v10.4h
+	FMOVQ 224(R11), F20
+	FMOVQ 96(R11), F14
+	WORD $0x4e2ecfd4 // fmla v20.4s, v30.4s, v14.4s
+	WORD $0x4f9a5288 // fmls v8.4s, v20.4s, v26.s[0]
+	PRFM 1600(R1), PLDL1KEEP
+	PRFM 1664(R1), PLDL1KEEP
+	FMOVQ 0(R10), F25
+	FMOVQ 432(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 336(R1), F14
-	VSHL $4, V14.B16, V18.B16
+	FMOVQ 688(R1), F28
+	VSHL $4, V28.B16, V18.B16
 	VAND V2.B16, V18.B16, V15.B16
 	VORR V15.B16, V13.B16, V13.B16
-	FMOVQ F13, 512(R11)
-	FMOVQ 144(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V18.B16, V19.B16
-	VUSRA $1, V19.B16, V20.B16
-	FMOVQ F20, 528(R11)
-	FMOVQ 208(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V18.B16, V21.B16
-	VUSRA $2, V21.B16, V22.B16
-	FMOVQ F22, 544(R11)
-	FMOVQ 272(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V5.B16, V18.B16, V23.B16
-	VUSRA $3, V23.B16, V24.B16
-	FMOVQ F24, 560(R11)
-	FMOVQ 80(R1), F25
-	VAND V2.B16, V14.B16, V26.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 576(R11)
-	FMOVQ 144(R1), F28
-	VAND V3.B16, V14.B16, V27.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $1, V27.B16, V28.B16
-	FMOVQ F28, 592(R11)
-	FMOVQ 208(R1), F30
-	VAND V4.B16, V14.B16, V29.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $2, V29.B16, V30.B16
-	FMOVQ F30, 608(R11)
-	FMOVQ 272(R1), F17
-	VAND V5.B16, V14.B16, V16.B16
-	VUSHR $4, V17.B16, V17.B16
-	VUSRA $3, V16.B16, V17.B16
-	FMOVQ F17, 624(R11)
-	WORD $0x4e671006 // saddw2 v6.4s, v0.4s, v7.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 16(R11), F31
-	WORD $0x6e3fdcc6 // fmul v6.4s, v6.4s, v31.4s
-	FMOVQ F6, 144(R11)
-	WORD $0x4e6a1009 // saddw2 v9.4s, v0.4s, v10.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 80(R11), F8
-	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
-	FMOVQ F9, 272(R11)
-	FMOVQ 96(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 352(R1), F11
-	VSHL $4, V11.B16, V15.B16
-	VAND V2.B16, V15.B16, V13.B16
-	VORR V13.B16, V12.B16, V12.B16
-	FMOVQ F12, 640(R11)
-	FMOVQ 160(R1), F19
+	WORD $0x4f91e1b9 // sdot v25.4s, v13.16b, v17.4b[0]
+	FMOVQ 496(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V15.B16, V20.B16
-	VUSRA $1, V20.B16, V19.B16
-	FMOVQ F19, 656(R11)
-	FMOVQ 224(R1), F21
+	VAND V3.B16, V18.B16, V23.B16
+	VUSRA $1, V23.B16, V19.B16
+	WORD $0x4fb1e279 // sdot v25.4s, v19.16b, v17.4b[1]
+	FMOVQ 560(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V15.B16, V22.B16
-	VUSRA $2, V22.B16, V21.B16
-	FMOVQ F21, 672(R11)
-	FMOVQ 288(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V5.B16, V15.B16, V24.B16
-	VUSRA $3, V24.B16, V23.B16
-	FMOVQ F23, 688(R11)
-	FMOVQ 96(R1), F25
-	VAND V2.B16, V11.B16, V26.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 704(R11)
-	FMOVQ 160(R1), F27
-	VAND V3.B16, V11.B16, V28.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $1, V28.B16, V27.B16
-	FMOVQ F27, 720(R11)
-	FMOVQ 224(R1), F29
-	VAND V4.B16, V11.B16, V30.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V30.B16, V29.B16
-	FMOVQ F29, 736(R11)
-	FMOVQ 288(R1), F18
-	VAND V5.B16, V11.B16, V14.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $3, V14.B16, V18.B16
-	FMOVQ F18, 752(R11)
-	FMOVD 8(R1), F16
-	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
-	WORD $0x0e701011 // saddw v17.4s, v0.4s, v16.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 32(R11), F7
-	WORD $0x6e27de31 // fmul v17.4s, v17.4s, v7.4s
-	FMOVQ F17, 160(R11)
-	FMOVD 24(R1), F31
-	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f1006 // saddw v6.4s, v0.4s, v31.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 96(R11), F10
-	WORD $0x6e2adcc6 // fmul v6.4s, v6.4s, v10.4s
-	FMOVQ F6, 288(R11)
-	FMOVQ 112(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ 368(R1), F9
-	VSHL $4, V9.B16, V13.B16
-	VAND V2.B16, V13.B16, V12.B16
-	VORR V12.B16, V8.B16, V8.B16
-	FMOVQ F8, 768(R11)
-	FMOVQ 176(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V3.B16, V13.B16, V19.B16
-	VUSRA $1, V19.B16, V20.B16
-	FMOVQ F20, 784(R11)
-	FMOVQ 240(R1), F22
+	VAND V4.B16, V18.B16, V24.B16
+	VUSRA $2, V24.B16, V21.B16
+	WORD $0x4f91eab9 // sdot v25.4s, v21.16b, v17.4b[2]
+	FMOVQ 624(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V13.B16, V21.B16
-	VUSRA $2, V21.B16, V22.B16
-	FMOVQ F22, 800(R11)
-	FMOVQ 304(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V5.B16, V13.B16, V23.B16
-	VUSRA $3, V23.B16, V24.B16
-	FMOVQ F24, 816(R11)
-	FMOVQ 112(R1), F25
-	VAND V2.B16, V9.B16, V26.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 832(R11)
-	FMOVQ 176(R1), F28
-	VAND V3.B16, V9.B16, V27.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $1, V27.B16, V28.B16
-	FMOVQ F28, 848(R11)
-	FMOVQ 240(R1), F30
-	VAND V4.B16, V9.B16, V29.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $2, V29.B16, V30.B16
-	FMOVQ F30, 864(R11)
-	FMOVQ 304(R1), F15
-	VAND V5.B16, V9.B16, V11.B16
+	VAND V5.B16, V18.B16, V31.B16
+	VUSRA $3, V31.B16, V22.B16
+	WORD $0x4fb1ead9 // sdot v25.4s, v22.16b, v17.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4f8c9339 // fmul v25.4s, v25.4s, v12.s[0]
+	FMOVQ 0(R10), F29
+	FMOVQ 432(R1), F11
+	VAND V2.B16, V28.B16, V30.B16
+	VUSRA $4, V11.B16, V30.B16
+	WORD $0x4f9be3dd // sdot v29.4s, v30.16b, v27.4b[0]
+	FMOVQ 496(R1), F14
+	VAND V3.B16, V28.B16, V20.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $1, V20.B16, V14.B16
+	WORD $0x4fbbe1dd // sdot v29.4s, v14.16b, v27.4b[1]
+	FMOVQ 560(R1), F15
+	VAND V4.B16, V28.B16, V13.B16
 	VUSHR $4, V15.B16, V15.B16
-	VUSRA $3, V11.B16, V15.B16
-	FMOVQ F15, 880(R11)
-	WORD $0x4e70100e // saddw2 v14.4s, v0.4s, v16.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 48(R11), F18
-	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
-	FMOVQ F14, 176(R11)
-	WORD $0x4e7f1007 // saddw2 v7.4s, v0.4s, v31.8h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 112(R11), F17
-	WORD $0x6e31dce7 // fmul v7.4s, v7.4s, v17.4s
-	FMOVQ F7, 304(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair97:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F10
-	FMOVQ 16(R13), F6
-	FMOVQ 32(R13), F12
-	FMOVD 56(R13), F8
-	FMOVQ 0(R20), F19
-	FMOVQ 16(R20), F20
-	FMOVQ 32(R20), F21
-	FMOVD 56(R20), F22
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F24
-	FMOVQ 384(R11), F25
-	WORD $0x4f8ae337 // sdot v23.4s, v25.16b, v10.4b[0]
-	WORD $0x4f93e338 // sdot v24.4s, v25.16b, v19.4b[0]
-	FMOVQ 400(R11), F26
-	WORD $0x4faae357 // sdot v23.4s, v26.16b, v10.4b[1]
-	WORD $0x4fb3e358 // sdot v24.4s, v26.16b, v19.4b[1]
-	FMOVQ 416(R11), F27
-	WORD $0x4f8aeb77 // sdot v23.4s, v27.16b, v10.4b[2]
-	WORD $0x4f93eb78 // sdot v24.4s, v27.16b, v19.4b[2]
-	FMOVQ 432(R11), F28
-	WORD $0x4faaeb97 // sdot v23.4s, v28.16b, v10.4b[3]
-	WORD $0x4fb3eb98 // sdot v24.4s, v28.16b, v19.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f8c92f7 // fmul v23.4s, v23.4s, v12.s[0]
-	WORD $0x4f959318 // fmul v24.4s, v24.4s, v21.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F30
-	FMOVQ 448(R11), F13
-	WORD $0x4f86e1bd // sdot v29.4s, v13.16b, v6.4b[0]
-	WORD $0x4f94e1be // sdot v30.4s, v13.16b, v20.4b[0]
-	FMOVQ 464(R11), F9
-	WORD $0x4fa6e13d // sdot v29.4s, v9.16b, v6.4b[1]
-	WORD $0x4fb4e13e // sdot v30.4s, v9.16b, v20.4b[1]
-	FMOVQ 480(R11), F11
-	WORD $0x4f86e97d // sdot v29.4s, v11.16b, v6.4b[2]
-	WORD $0x4f94e97e // sdot v30.4s, v11.16b, v20.4b[2]
-	FMOVQ 496(R11), F15
-	WORD $0x4fa6e9fd // sdot v29.4s, v15.16b, v6.4b[3]
-	WORD $0x4fb4e9fe // sdot v30.4s, v15.16b, v20.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fac13b7 // fmla v23.4s, v29.4s, v12.s[1]
-	WORD $0x4fb513d8 // fmla v24.4s, v30.4s, v21.s[1]
-	FMOVQ 0(R14), F16
-	FMOVQ 0(R21), F18
-	FMOVQ 128(R11), F14
-	WORD $0x4e2ecef0 // fmla v16.4s, v23.4s, v14.4s
-	WORD $0x4e2ecf12 // fmla v18.4s, v24.4s, v14.4s
-	FMOVQ 256(R11), F31
-	WORD $0x4f8853f0 // fmls v16.4s, v31.4s, v8.s[0]
-	WORD $0x4f9653f2 // fmls v18.4s, v31.4s, v22.s[0]
-	FMOVQ F16, 0(R14)
-	FMOVQ F18, 0(R21)
-	FMOVQ 0(R10), F17
-	FMOVQ 0(R10), F7
-	FMOVQ 512(R11), F25
-	WORD $0x4f8ae331 // sdot v17.4s, v25.16b, v10.4b[0]
-	WORD $0x4f93e327 // sdot v7.4s, v25.16b, v19.4b[0]
-	FMOVQ 528(R11), F26
-	WORD $0x4faae351 // sdot v17.4s, v26.16b, v10.4b[1]
-	WORD $0x4fb3e347 // sdot v7.4s, v26.16b, v19.4b[1]
-	FMOVQ 544(R11), F27
-	WORD $0x4f8aeb71 // sdot v17.4s, v27.16b, v10.4b[2]
-	WORD $0x4f93eb67 // sdot v7.4s, v27.16b, v19.4b[2]
-	FMOVQ 560(R11), F28
-	WORD $0x4faaeb91 // sdot v17.4s, v28.16b, v10.4b[3]
-	WORD $0x4fb3eb87 // sdot v7.4s, v28.16b, v19.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
-	WORD $0x4f9590e7 // fmul v7.4s, v7.4s, v21.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F9
-	FMOVQ 576(R11), F11
-	WORD $0x4f86e16d // sdot v13.4s, v11.16b, v6.4b[0]
-	WORD $0x4f94e169 // sdot v9.4s, v11.16b, v20.4b[0]
-	FMOVQ 592(R11), F15
-	WORD $0x4fa6e1ed // sdot v13.4s, v15.16b, v6.4b[1]
-	WORD $0x4fb4e1e9 // sdot v9.4s, v15.16b, v20.4b[1]
-	FMOVQ 608(R11), F29
-	WORD $0x4f86ebad // sdot v13.4s, v29.16b, v6.4b[2]
-	WORD $0x4f94eba9 // sdot v9.4s, v29.16b, v20.4b[2]
-	FMOVQ 624(R11), F30
-	WORD $0x4fa6ebcd // sdot v13.4s, v30.16b, v6.4b[3]
-	WORD $0x4fb4ebc9 // sdot v9.4s, v30.16b, v20.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4fac11b1 // fmla v17.4s, v13.4s, v12.s[1]
-	WORD $0x4fb51127 // fmla v7.4s, v9.4s, v21.s[1]
-	FMOVQ 16(R14), F23
-	FMOVQ 16(R21), F24
-	FMOVQ 144(R11), F14
-	WORD $0x4e2ece37 // fmla v23.4s, v17.4s, v14.4s
-	WORD $0x4e2eccf8 // fmla v24.4s, v7.4s, v14.4s
-	FMOVQ 272(R11), F31
-	WORD $0x4f8853f7 // fmls v23.4s, v31.4s, v8.s[0]
-	WORD $0x4f9653f8 // fmls v24.4s, v31.4s, v22.s[0]
-	FMOVQ F23, 16(R14)
-	FMOVQ F24, 16(R21)
-	FMOVQ 0(R10), F16
-	FMOVQ 0(R10), F18
-	FMOVQ 640(R11), F25
-	WORD $0x4f8ae330 // sdot v16.4s, v25.16b, v10.4b[0]
-	WORD $0x4f93e332 // sdot v18.4s, v25.16b, v19.4b[0]
-	FMOVQ 656(R11), F26
-	WORD $0x4faae350 // sdot v16.4s, v26.16b, v10.4b[1]
-	WORD $0x4fb3e352 // sdot v18.4s, v26.16b, v19.4b[1]
-	FMOVQ 672(R11), F27
-	WORD $0x4f8aeb70 // sdot v16.4s, v27.16b, v10.4b[2]
-	WORD $0x4f93eb72 // sdot v18.4s, v27.16b, v19.4b[2]
-	FMOVQ 688(R11), F28
-	WORD $0x4faaeb90 // sdot v16.4s, v28.16b, v10.4b[3]
-	WORD $0x4fb3eb92 // sdot v18.4s, v28.16b, v19.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
-	WORD $0x4f959252 // fmul v18.4s, v18.4s, v21.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F15
-	FMOVQ 704(R11), F29
-	WORD $0x4f86e3ab // sdot v11.4s, v29.16b, v6.4b[0]
-	WORD $0x4f94e3af // sdot v15.4s, v29.16b, v20.4b[0]
-	FMOVQ 720(R11), F30
-	WORD $0x4fa6e3cb // sdot v11.4s, v30.16b, v6.4b[1]
-	WORD $0x4fb4e3cf // sdot v15.4s, v30.16b, v20.4b[1]
-	FMOVQ 736(R11), F13
-	WORD $0x4f86e9ab // sdot v11.4s, v13.16b, v6.4b[2]
-	WORD $0x4f94e9af // sdot v15.4s, v13.16b, v20.4b[2]
-	FMOVQ 752(R11), F9
-	WORD $0x4fa6e92b // sdot v11.4s, v9.16b, v6.4b[3]
-	WORD $0x4fb4e92f // sdot v15.4s, v9.16b, v20.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fac1170 // fmla v16.4s, v11.4s, v12.s[1]
-	WORD $0x4fb511f2 // fmla v18.4s, v15.4s, v21.s[1]
-	FMOVQ 32(R14), F17
-	FMOVQ 32(R21), F7
-	FMOVQ 160(R11), F14
-	WORD $0x4e2ece11 // fmla v17.4s, v16.4s, v14.4s
-	WORD $0x4e2ece47 // fmla v7.4s, v18.4s, v14.4s
-	FMOVQ 288(R11), F31
-	WORD $0x4f8853f1 // fmls v17.4s, v31.4s, v8.s[0]
-	WORD $0x4f9653e7 // fmls v7.4s, v31.4s, v22.s[0]
-	FMOVQ F17, 32(R14)
-	FMOVQ F7, 32(R21)
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F24
-	FMOVQ 768(R11), F25
-	WORD $0x4f8ae337 // sdot v23.4s, v25.16b, v10.4b[0]
-	WORD $0x4f93e338 // sdot v24.4s, v25.16b, v19.4b[0]
-	FMOVQ 784(R11), F26
-	WORD $0x4faae357 // sdot v23.4s, v26.16b, v10.4b[1]
-	WORD $0x4fb3e358 // sdot v24.4s, v26.16b, v19.4b[1]
-	FMOVQ 800(R11), F27
-	WORD $0x4f8aeb77 // sdot v23.4s, v27.16b, v10.4b[2]
-	WORD $0x4f93eb78 // sdot v24.4s, v27.16b, v19.4b[2]
-	FMOVQ 816(R11), F28
-	WORD $0x4faaeb97 // sdot v23.4s, v28.16b, v10.4b[3]
-	WORD $0x4fb3eb98 // sdot v24.4s, v28.16b, v19.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f8c92f7 // fmul v23.4s, v23.4s, v12.s[0]
-	WORD $0x4f959318 // fmul v24.4s, v24.4s, v21.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F30
-	FMOVQ 832(R11), F13
-	WORD $0x4f86e1bd // sdot v29.4s, v13.16b, v6.4b[0]
-	WORD $0x4f94e1be // sdot v30.4s, v13.16b, v20.4b[0]
-	FMOVQ 848(R11), F9
-	WORD $0x4fa6e13d // sdot v29.4s, v9.16b, v6.4b[1]
-	WORD $0x4fb4e13e // sdot v30.4s, v9.16b, v20.4b[1]
-	FMOVQ 864(R11), F11
-	WORD $0x4f86e97d // sdot v29.4s, v11.16b, v6.4b[2]
-	WORD $0x4f94e97e // sdot v30.4s, v11.16b, v20.4b[2]
-	FMOVQ 880(R11), F15
-	WORD $0x4fa6e9fd // sdot v29.4s, v15.16b, v6.4b[3]
-	WORD $0x4fb4e9fe // sdot v30.4s, v15.16b, v20.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fac13b7 // fmla v23.4s, v29.4s, v12.s[1]
-	WORD $0x4fb513d8 // fmla v24.4s, v30.4s, v21.s[1]
-	FMOVQ 48(R14), F16
-	FMOVQ 48(R21), F18
-	FMOVQ 176(R11), F14
-	WORD $0x4e2ecef0 // fmla v16.4s, v23.4s, v14.4s
-	WORD $0x4e2ecf12 // fmla v18.4s, v24.4s, v14.4s
-	FMOVQ 304(R11), F31
-	WORD $0x4f8853f0 // fmls v16.4s, v31.4s, v8.s[0]
-	WORD $0x4f9653f2 // fmls v18.4s, v31.4s, v22.s[0]
-	FMOVQ F16, 48(R14)
-	FMOVQ F18, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair97
-	FMOVQ 384(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 640(R1), F7
-	VSHL $4, V7.B16, V25.B16
-	VAND V2.B16, V25.B16, V26.B16
-	VORR V26.B16, V17.B16, V17.B16
-	FMOVQ F17, 384(R11)
-	FMOVQ 448(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V25.B16, V28.B16
-	VUSRA $1, V28.B16, V27.B16
-	FMOVQ F27, 400(R11)
-	FMOVQ 512(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V25.B16, V9.B16
-	VUSRA $2, V9.B16, V13.B16
-	FMOVQ F13, 416(R11)
-	FMOVQ 576(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V5.B16, V25.B16, V15.B16
-	VUSRA $3, V15.B16, V11.B16
-	FMOVQ F11, 432(R11)
-	FMOVQ 384(R1), F29
-	VAND V2.B16, V7.B16, V30.B16
-	VUSRA $4, V29.B16, V30.B16
-	FMOVQ F30, 448(R11)
-	FMOVQ 448(R1), F23
-	VAND V3.B16, V7.B16, V24.B16
+	VUSRA $2, V13.B16, V15.B16
+	WORD $0x4f9be9fd // sdot v29.4s, v15.16b, v27.4b[2]
+	FMOVQ 624(R1), F23
+	VAND V5.B16, V28.B16, V19.B16
 	VUSHR $4, V23.B16, V23.B16
-	VUSRA $1, V24.B16, V23.B16
-	FMOVQ F23, 464(R11)
-	FMOVQ 512(R1), F14
-	VAND V4.B16, V7.B16, V31.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $2, V31.B16, V14.B16
-	FMOVQ F14, 480(R11)
-	FMOVQ 576(R1), F16
-	VAND V5.B16, V7.B16, V18.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $3, V18.B16, V16.B16
-	FMOVQ F16, 496(R11)
-	FMOVD 32(R1), F10
-	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a1006 // saddw v6.4s, v0.4s, v10.4h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 0(R11), F12
-	WORD $0x6e2cdcc6 // fmul v6.4s, v6.4s, v12.4s
-	FMOVQ F6, 128(R11)
-	FMOVD 48(R1), F8
-	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
-	WORD $0x0e681013 // saddw v19.4s, v0.4s, v8.4h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 64(R11), F20
-	WORD $0x6e34de73 // fmul v19.4s, v19.4s, v20.4s
-	FMOVQ F19, 256(R11)
-	FMOVQ 400(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 656(R1), F22
-	VSHL $4, V22.B16, V26.B16
-	VAND V2.B16, V26.B16, V17.B16
-	VORR V17.B16, V21.B16, V21.B16
-	FMOVQ F21, 512(R11)
-	FMOVQ 464(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V3.B16, V26.B16, V27.B16
-	VUSRA $1, V27.B16, V28.B16
-	FMOVQ F28, 528(R11)
-	FMOVQ 528(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V4.B16, V26.B16, V13.B16
-	VUSRA $2, V13.B16, V9.B16
-	FMOVQ F9, 544(R11)
-	FMOVQ 592(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V5.B16, V26.B16, V11.B16
-	VUSRA $3, V11.B16, V15.B16
-	FMOVQ F15, 560(R11)
-	FMOVQ 400(R1), F29
-	VAND V2.B16, V22.B16, V30.B16
-	VUSRA $4, V29.B16, V30.B16
-	FMOVQ F30, 576(R11)
-	FMOVQ 464(R1), F24
-	VAND V3.B16, V22.B16, V23.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $1, V23.B16, V24.B16
-	FMOVQ F24, 592(R11)
-	FMOVQ 528(R1), F31
-	VAND V4.B16, V22.B16, V14.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $2, V14.B16, V31.B16
-	FMOVQ F31, 608(R11)
-	FMOVQ 592(R1), F25
-	VAND V5.B16, V22.B16, V7.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $3, V7.B16, V25.B16
-	FMOVQ F25, 624(R11)
-	WORD $0x4e6a1012 // saddw2 v18.4s, v0.4s, v10.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 16(R11), F16
-	WORD $0x6e30de52 // fmul v18.4s, v18.4s, v16.4s
-	FMOVQ F18, 144(R11)
-	WORD $0x4e68100c // saddw2 v12.4s, v0.4s, v8.8h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 80(R11), F6
-	WORD $0x6e26dd8c // fmul v12.4s, v12.4s, v6.4s
-	FMOVQ F12, 272(R11)
-	FMOVQ 416(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ 672(R1), F19
-	VSHL $4, V19.B16, V17.B16
-	VAND V2.B16, V17.B16, V21.B16
-	VORR V21.B16, V20.B16, V20.B16
-	FMOVQ F20, 640(R11)
-	FMOVQ 480(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V17.B16, V28.B16
-	VUSRA $1, V28.B16, V27.B16
-	FMOVQ F27, 656(R11)
-	FMOVQ 544(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V17.B16, V9.B16
-	VUSRA $2, V9.B16, V13.B16
-	FMOVQ F13, 672(R11)
-	FMOVQ 608(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V5.B16, V17.B16, V15.B16
-	VUSRA $3, V15.B16, V11.B16
-	FMOVQ F11, 688(R11)
-	FMOVQ 416(R1), F29
-	VAND V2.B16, V19.B16, V30.B16
-	VUSRA $4, V29.B16, V30.B16
-	FMOVQ F30, 704(R11)
-	FMOVQ 480(R1), F23
-	VAND V3.B16, V19.B16, V24.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $1, V24.B16, V23.B16
-	FMOVQ F23, 720(R11)
-	FMOVQ 544(R1), F14
-	VAND V4.B16, V19.B16, V31.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $2, V31.B16, V14.B16
-	FMOVQ F14, 736(R11)
-	FMOVQ 608(R1), F26
-	VAND V5.B16, V19.B16, V22.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $3, V22.B16, V26.B16
-	FMOVQ F26, 752(R11)
-	FMOVD 40(R1), F7
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e671019 // saddw v25.4s, v0.4s, v7.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 32(R11), F10
-	WORD $0x6e2adf39 // fmul v25.4s, v25.4s, v10.4s
-	FMOVQ F25, 160(R11)
-	FMOVD 56(R1), F16
-	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
-	WORD $0x0e701012 // saddw v18.4s, v0.4s, v16.4h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	FMOVQ 96(R11), F8
-	WORD $0x6e28de52 // fmul v18.4s, v18.4s, v8.4s
-	FMOVQ F18, 288(R11)
-	FMOVQ 432(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ 688(R1), F12
-	VSHL $4, V12.B16, V21.B16
-	VAND V2.B16, V21.B16, V20.B16
-	VORR V20.B16, V6.B16, V6.B16
-	FMOVQ F6, 768(R11)
-	FMOVQ 496(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V3.B16, V21.B16, V27.B16
-	VUSRA $1, V27.B16, V28.B16
-	FMOVQ F28, 784(R11)
-	FMOVQ 560(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V4.B16, V21.B16, V13.B16
-	VUSRA $2, V13.B16, V9.B16
-	FMOVQ F9, 800(R11)
-	FMOVQ 624(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V5.B16, V21.B16, V11.B16
-	VUSRA $3, V11.B16, V15.B16
-	FMOVQ F15, 816(R11)
-	FMOVQ 432(R1), F29
-	VAND V2.B16, V12.B16, V30.B16
-	VUSRA $4, V29.B16, V30.B16
-	FMOVQ F30, 832(R11)
-	FMOVQ 496(R1), F24
-	VAND V3.B16, V12.B16, V23.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $1, V23.B16, V24.B16
-	FMOVQ F24, 848(R11)
-	FMOVQ 560(R1), F31
-	VAND V4.B16, V12.B16, V14.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $2, V14.B16, V31.B16
-	FMOVQ F31, 864(R11)
-	FMOVQ 624(R1), F17
-	VAND V5.B16, V12.B16, V19.B16
-	VUSHR $4, V17.B16, V17.B16
-	VUSRA $3, V19.B16, V17.B16
-	FMOVQ F17, 880(R11)
-	WORD $0x4e671016 // saddw2 v22.4s, v0.4s, v7.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 48(R11), F26
-	WORD $0x6e3aded6 // fmul v22.4s, v22.4s, v26.4s
-	FMOVQ F22, 176(R11)
-	WORD $0x4e70100a // saddw2 v10.4s, v0.4s, v16.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 112(R11), F25
-	WORD $0x6e39dd4a // fmul v10.4s, v10.4s, v25.4s
-	FMOVQ F10, 304(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-pair98:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F8
-	FMOVQ 16(R13), F18
-	FMOVQ 32(R13), F20
-	FMOVD 56(R13), F6
-	FMOVQ 0(R20), F27
-	FMOVQ 16(R20), F28
-	FMOVQ 32(R20), F13
-	FMOVD 56(R20), F9
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F15
-	FMOVQ 384(R11), F29
-	WORD $0x4f88e3ab // sdot v11.4s, v29.16b, v8.4b[0]
-	WORD $0x4f9be3af // sdot v15.4s, v29.16b, v27.4b[0]
-	FMOVQ 400(R11), F30
-	WORD $0x4fa8e3cb // sdot v11.4s, v30.16b, v8.4b[1]
-	WORD $0x4fbbe3cf // sdot v15.4s, v30.16b, v27.4b[1]
-	FMOVQ 416(R11), F23
-	WORD $0x4f88eaeb // sdot v11.4s, v23.16b, v8.4b[2]
-	WORD $0x4f9beaef // sdot v15.4s, v23.16b, v27.4b[2]
-	FMOVQ 432(R11), F24
-	WORD $0x4fa8eb0b // sdot v11.4s, v24.16b, v8.4b[3]
-	WORD $0x4fbbeb0f // sdot v15.4s, v24.16b, v27.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f94916b // fmul v11.4s, v11.4s, v20.s[0]
-	WORD $0x4f8d91ef // fmul v15.4s, v15.4s, v13.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F31
-	FMOVQ 448(R11), F21
-	WORD $0x4f92e2ae // sdot v14.4s, v21.16b, v18.4b[0]
-	WORD $0x4f9ce2bf // sdot v31.4s, v21.16b, v28.4b[0]
-	FMOVQ 464(R11), F12
-	WORD $0x4fb2e18e // sdot v14.4s, v12.16b, v18.4b[1]
-	WORD $0x4fbce19f // sdot v31.4s, v12.16b, v28.4b[1]
-	FMOVQ 480(R11), F19
-	WORD $0x4f92ea6e // sdot v14.4s, v19.16b, v18.4b[2]
-	WORD $0x4f9cea7f // sdot v31.4s, v19.16b, v28.4b[2]
-	FMOVQ 496(R11), F17
-	WORD $0x4fb2ea2e // sdot v14.4s, v17.16b, v18.4b[3]
-	WORD $0x4fbcea3f // sdot v31.4s, v17.16b, v28.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb411cb // fmla v11.4s, v14.4s, v20.s[1]
-	WORD $0x4fad13ef // fmla v15.4s, v31.4s, v13.s[1]
-	FMOVQ 0(R14), F7
-	FMOVQ 0(R21), F26
-	FMOVQ 128(R11), F22
-	WORD $0x4e36cd67 // fmla v7.4s, v11.4s, v22.4s
-	WORD $0x4e36cdfa // fmla v26.4s, v15.4s, v22.4s
-	FMOVQ 256(R11), F16
-	WORD $0x4f865207 // fmls v7.4s, v16.4s, v6.s[0]
-	WORD $0x4f89521a // fmls v26.4s, v16.4s, v9.s[0]
-	FMOVQ F7, 0(R14)
-	FMOVQ F26, 0(R21)
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F10
-	FMOVQ 512(R11), F29
-	WORD $0x4f88e3b9 // sdot v25.4s, v29.16b, v8.4b[0]
-	WORD $0x4f9be3aa // sdot v10.4s, v29.16b, v27.4b[0]
-	FMOVQ 528(R11), F30
-	WORD $0x4fa8e3d9 // sdot v25.4s, v30.16b, v8.4b[1]
-	WORD $0x4fbbe3ca // sdot v10.4s, v30.16b, v27.4b[1]
-	FMOVQ 544(R11), F23
-	WORD $0x4f88eaf9 // sdot v25.4s, v23.16b, v8.4b[2]
-	WORD $0x4f9beaea // sdot v10.4s, v23.16b, v27.4b[2]
-	FMOVQ 560(R11), F24
-	WORD $0x4fa8eb19 // sdot v25.4s, v24.16b, v8.4b[3]
-	WORD $0x4fbbeb0a // sdot v10.4s, v24.16b, v27.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4f949339 // fmul v25.4s, v25.4s, v20.s[0]
-	WORD $0x4f8d914a // fmul v10.4s, v10.4s, v13.s[0]
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F12
-	FMOVQ 576(R11), F19
-	WORD $0x4f92e275 // sdot v21.4s, v19.16b, v18.4b[0]
-	WORD $0x4f9ce26c // sdot v12.4s, v19.16b, v28.4b[0]
-	FMOVQ 592(R11), F17
-	WORD $0x4fb2e235 // sdot v21.4s, v17.16b, v18.4b[1]
-	WORD $0x4fbce22c // sdot v12.4s, v17.16b, v28.4b[1]
-	FMOVQ 608(R11), F14
-	WORD $0x4f92e9d5 // sdot v21.4s, v14.16b, v18.4b[2]
-	WORD $0x4f9ce9cc // sdot v12.4s, v14.16b, v28.4b[2]
-	FMOVQ 624(R11), F31
-	WORD $0x4fb2ebf5 // sdot v21.4s, v31.16b, v18.4b[3]
-	WORD $0x4fbcebec // sdot v12.4s, v31.16b, v28.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fb412b9 // fmla v25.4s, v21.4s, v20.s[1]
-	WORD $0x4fad118a // fmla v10.4s, v12.4s, v13.s[1]
-	FMOVQ 16(R14), F11
-	FMOVQ 16(R21), F15
-	FMOVQ 144(R11), F22
-	WORD $0x4e36cf2b // fmla v11.4s, v25.4s, v22.4s
-	WORD $0x4e36cd4f // fmla v15.4s, v10.4s, v22.4s
-	FMOVQ 272(R11), F16
-	WORD $0x4f86520b // fmls v11.4s, v16.4s, v6.s[0]
-	WORD $0x4f89520f // fmls v15.4s, v16.4s, v9.s[0]
-	FMOVQ F11, 16(R14)
-	FMOVQ F15, 16(R21)
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F26
-	FMOVQ 640(R11), F29
-	WORD $0x4f88e3a7 // sdot v7.4s, v29.16b, v8.4b[0]
-	WORD $0x4f9be3ba // sdot v26.4s, v29.16b, v27.4b[0]
-	FMOVQ 656(R11), F30
-	WORD $0x4fa8e3c7 // sdot v7.4s, v30.16b, v8.4b[1]
-	WORD $0x4fbbe3da // sdot v26.4s, v30.16b, v27.4b[1]
-	FMOVQ 672(R11), F23
-	WORD $0x4f88eae7 // sdot v7.4s, v23.16b, v8.4b[2]
-	WORD $0x4f9beafa // sdot v26.4s, v23.16b, v27.4b[2]
-	FMOVQ 688(R11), F24
-	WORD $0x4fa8eb07 // sdot v7.4s, v24.16b, v8.4b[3]
-	WORD $0x4fbbeb1a // sdot v26.4s, v24.16b, v27.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4f9490e7 // fmul v7.4s, v7.4s, v20.s[0]
-	WORD $0x4f8d935a // fmul v26.4s, v26.4s, v13.s[0]
-	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F17
-	FMOVQ 704(R11), F14
-	WORD $0x4f92e1d3 // sdot v19.4s, v14.16b, v18.4b[0]
-	WORD $0x4f9ce1d1 // sdot v17.4s, v14.16b, v28.4b[0]
-	FMOVQ 720(R11), F31
-	WORD $0x4fb2e3f3 // sdot v19.4s, v31.16b, v18.4b[1]
-	WORD $0x4fbce3f1 // sdot v17.4s, v31.16b, v28.4b[1]
-	FMOVQ 736(R11), F21
-	WORD $0x4f92eab3 // sdot v19.4s, v21.16b, v18.4b[2]
-	WORD $0x4f9ceab1 // sdot v17.4s, v21.16b, v28.4b[2]
-	FMOVQ 752(R11), F12
-	WORD $0x4fb2e993 // sdot v19.4s, v12.16b, v18.4b[3]
-	WORD $0x4fbce991 // sdot v17.4s, v12.16b, v28.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fb41267 // fmla v7.4s, v19.4s, v20.s[1]
-	WORD $0x4fad123a // fmla v26.4s, v17.4s, v13.s[1]
-	FMOVQ 32(R14), F25
-	FMOVQ 32(R21), F10
-	FMOVQ 160(R11), F22
-	WORD $0x4e36ccf9 // fmla v25.4s, v7.4s, v22.4s
-	WORD $0x4e36cf4a // fmla v10.4s, v26.4s, v22.4s
-	FMOVQ 288(R11), F16
-	WORD $0x4f865219 // fmls v25.4s, v16.4s, v6.s[0]
-	WORD $0x4f89520a // fmls v10.4s, v16.4s, v9.s[0]
-	FMOVQ F25, 32(R14)
-	FMOVQ F10, 32(R21)
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F15
-	FMOVQ 768(R11), F29
-	WORD $0x4f88e3ab // sdot v11.4s, v29.16b, v8.4b[0]
-	WORD $0x4f9be3af // sdot v15.4s, v29.16b, v27.4b[0]
-	FMOVQ 784(R11), F30
-	WORD $0x4fa8e3cb // sdot v11.4s, v30.16b, v8.4b[1]
-	WORD $0x4fbbe3cf // sdot v15.4s, v30.16b, v27.4b[1]
-	FMOVQ 800(R11), F23
-	WORD $0x4f88eaeb // sdot v11.4s, v23.16b, v8.4b[2]
-	WORD $0x4f9beaef // sdot v15.4s, v23.16b, v27.4b[2]
-	FMOVQ 816(R11), F24
-	WORD $0x4fa8eb0b // sdot v11.4s, v24.16b, v8.4b[3]
-	WORD $0x4fbbeb0f // sdot v15.4s, v24.16b, v27.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f94916b // fmul v11.4s, v11.4s, v20.s[0]
-	WORD $0x4f8d91ef // fmul v15.4s, v15.4s, v13.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F31
-	FMOVQ 832(R11), F21
-	WORD $0x4f92e2ae // sdot v14.4s, v21.16b, v18.4b[0]
-	WORD $0x4f9ce2bf // sdot v31.4s, v21.16b, v28.4b[0]
-	FMOVQ 848(R11), F12
-	WORD $0x4fb2e18e // sdot v14.4s, v12.16b, v18.4b[1]
-	WORD $0x4fbce19f // sdot v31.4s, v12.16b, v28.4b[1]
-	FMOVQ 864(R11), F19
-	WORD $0x4f92ea6e // sdot v14.4s, v19.16b, v18.4b[2]
-	WORD $0x4f9cea7f // sdot v31.4s, v19.16b, v28.4b[2]
-	FMOVQ 880(R11), F17
-	WORD $0x4fb2ea2e // sdot v14.4s, v17.16b, v18.4b[3]
-	WORD $0x4fbcea3f // sdot v31.4s, v17.16b, v28.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fb411cb // fmla v11.4s, v14.4s, v20.s[1]
-	WORD $0x4fad13ef // fmla v15.4s, v31.4s, v13.s[1]
-	FMOVQ 48(R14), F7
-	FMOVQ 48(R21), F26
-	FMOVQ 176(R11), F22
-	WORD $0x4e36cd67 // fmla v7.4s, v11.4s, v22.4s
-	WORD $0x4e36cdfa // fmla v26.4s, v15.4s, v22.4s
-	FMOVQ 304(R11), F16
-	WORD $0x4f865207 // fmls v7.4s, v16.4s, v6.s[0]
-	WORD $0x4f89521a // fmls v26.4s, v16.4s, v9.s[0]
-	FMOVQ F7, 48(R14)
-	FMOVQ F26, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair98
+	VUSRA $3, V19.B16, V23.B16
+	WORD $0x4fbbeafd // sdot v29.4s, v23.16b, v27.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4fac13b9 // fmla v25.4s, v29.4s, v12.s[1]
+	WORD $0x4e701018 // saddw2 v24.4s, v0.4s, v16.8h
+	FMOVQ 176(R11), F21
+	FMOVQ 48(R11), F31
+	WORD $0x4e3fcf15 // fmla v21.4s, v24.4s, v31.4s
+	WORD $0x4e35cf29 // fmla v9.4s, v25.4s, v21.4s
+	WORD $0x4e6a1016 // saddw2 v22.4s, v0.4s, v10.8h
+	FMOVQ 240(R11), F11
+	FMOVQ 112(R11), F30
+	WORD $0x4e3ececb // fmla v11.4s, v22.4s, v30.4s
+	WORD $0x4f9a5169 // fmls v9.4s, v11.4s, v26.s[0]
 	ADD $704, R1
 	ADD $128, R2
 	SUBS $2, R4
 	BNE pair95
 	SUBS $1, R9
 	BNE block94
+	FSTPQ (F6, F7), 0(R14)
+	FSTPQ (F8, F9), 32(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row93
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
 	BNE panel92
 	RET
 
-// mulQ6_KDotx1 multiplies Q6_K weights with a few rows of activations, one by one.
-// func mulQ6_KDotx1(a *panel.Args)
-TEXT ·mulQ6_KDotx1(SB), 0, $192-8
+// mulQ5_KDot multiplies Q5_K weights with several rows of activations.
+// func mulQ5_KDot(a *panel.Args)
+TEXT ·mulQ5_KDot(SB), 0, $5440-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
+	MOVD $buf-5440(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
 	MOVW $0xf0f0f0f, R5
 	VDUP R5, V1.S4
-	MOVW $0x30303030, R5
+	MOVW $0x10101010, R5
 	VDUP R5, V2.S4
-	MOVW $0xc0c0c0c0, R5
+	MOVW $0x20202020, R5
 	VDUP R5, V3.S4
+	MOVW $0x40404040, R5
+	VDUP R5, V4.S4
+	MOVW $0x80808080, R5
+	VDUP R5, V5.S4
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel99:
+panel97:
 	MOVD 8(R0), R2
+	VEOR V6.B16, V6.B16, V6.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row100:
-	MOVD R6, R1
-	MOVD R13, R2
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	MOVD 40(R0), R9
-	LSR $3, R9
-block101:
-	FMOVD 0(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 0(R11)
-	FMOVD 8(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 16(R11)
-	FMOVD 16(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 32(R11)
-	FMOVD 24(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	FMOVQ F11, 48(R11)
-	ADD $64, R1
-	MOVD $8, R4
-pair102:
-	FMOVQ 0(R2), F12
-	FMOVQ 16(R2), F13
-	FMOVQ 32(R2), F14
-	WORD $0x4f3e05cf // sshr v15.4s, v14.4s, #2
-	VSUB V15.S4, V0.S4, V15.S4
-	VDUP V15.S[2], V16.S4
-	VDUP V15.S[3], V17.S4
-	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F18
-	FMOVQ 64(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 320(R1), F20
-	VSHL $4, V20.B16, V21.B16
-	VAND V2.B16, V21.B16, V22.B16
-	VORR V22.B16, V19.B16, V19.B16
-	WORD $0x4f8ce272 // sdot v18.4s, v19.16b, v12.4b[0]
-	FMOVQ 128(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V21.B16, V24.B16
-	VUSRA $2, V24.B16, V23.B16
-	WORD $0x4face2f2 // sdot v18.4s, v23.16b, v12.4b[1]
-	FMOVQ 192(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V2.B16, V20.B16, V26.B16
-	VORR V26.B16, V25.B16, V25.B16
-	WORD $0x4f8ceb32 // sdot v18.4s, v25.16b, v12.4b[2]
-	FMOVQ 256(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V20.B16, V28.B16
-	VUSRA $2, V28.B16, V27.B16
-	WORD $0x4faceb72 // sdot v18.4s, v27.16b, v12.4b[3]
-	WORD $0x4eb0d652 // fsub v18.4s, v18.4s, v16.4s
-	WORD $0x4f8e9252 // fmul v18.4s, v18.4s, v14.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 64(R1), F30
-	FMOVQ 384(R1), F31
-	VSHL $4, V31.B16, V8.B16
-	VAND V2.B16, V8.B16, V9.B16
-	VUSRA $4, V30.B16, V9.B16
-	WORD $0x4f8de13d // sdot v29.4s, v9.16b, v13.4b[0]
-	FMOVQ 128(R1), F10
-	VAND V3.B16, V8.B16, V11.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $2, V11.B16, V10.B16
-	WORD $0x4fade15d // sdot v29.4s, v10.16b, v13.4b[1]
-	FMOVQ 192(R1), F15
-	VAND V2.B16, V31.B16, V22.B16
-	VUSRA $4, V15.B16, V22.B16
-	WORD $0x4f8deadd // sdot v29.4s, v22.16b, v13.4b[2]
-	FMOVQ 256(R1), F19
-	VAND V3.B16, V31.B16, V24.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V24.B16, V19.B16
-	WORD $0x4fadea7d // sdot v29.4s, v19.16b, v13.4b[3]
-	WORD $0x4eb1d7bd // fsub v29.4s, v29.4s, v17.4s
-	WORD $0x4fae93bd // fmul v29.4s, v29.4s, v14.s[1]
-	FMOVD 0(R1), F23
-	WORD $0x0f08a6f7 // sshll v23.8h, v23.8b, #0
-	WORD $0x0e77101a // saddw v26.4s, v0.4s, v23.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 0(R11), F25
-	WORD $0x6e39df5a // fmul v26.4s, v26.4s, v25.4s
-	WORD $0x4e3ace44 // fmla v4.4s, v18.4s, v26.4s
-	FMOVD 16(R1), F21
-	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
-	WORD $0x0e751014 // saddw v20.4s, v0.4s, v21.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 0(R11), F28
-	WORD $0x6e3cde94 // fmul v20.4s, v20.4s, v28.4s
-	WORD $0x4e34cfa4 // fmla v4.4s, v29.4s, v20.4s
-	PRFM 1088(R1), PLDL1KEEP
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F27
-	FMOVQ 80(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 336(R1), F9
-	VSHL $4, V9.B16, V11.B16
-	VAND V2.B16, V11.B16, V10.B16
-	VORR V10.B16, V30.B16, V30.B16
-	WORD $0x4f8ce3db // sdot v27.4s, v30.16b, v12.4b[0]
-	FMOVQ 144(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V11.B16, V22.B16
-	VUSRA $2, V22.B16, V15.B16
-	WORD $0x4face1fb // sdot v27.4s, v15.16b, v12.4b[1]
-	FMOVQ 208(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V2.B16, V9.B16, V31.B16
-	VORR V31.B16, V8.B16, V8.B16
-	WORD $0x4f8ce91b // sdot v27.4s, v8.16b, v12.4b[2]
-	FMOVQ 272(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V9.B16, V19.B16
-	VUSRA $2, V19.B16, V24.B16
-	WORD $0x4faceb1b // sdot v27.4s, v24.16b, v12.4b[3]
-	WORD $0x4eb0d77b // fsub v27.4s, v27.4s, v16.4s
-	WORD $0x4f8e937b // fmul v27.4s, v27.4s, v14.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 80(R1), F18
-	FMOVQ 400(R1), F26
-	VSHL $4, V26.B16, V28.B16
-	VAND V2.B16, V28.B16, V29.B16
-	VUSRA $4, V18.B16, V29.B16
-	WORD $0x4f8de3b9 // sdot v25.4s, v29.16b, v13.4b[0]
-	FMOVQ 144(R1), F20
-	VAND V3.B16, V28.B16, V10.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V10.B16, V20.B16
-	WORD $0x4fade299 // sdot v25.4s, v20.16b, v13.4b[1]
-	FMOVQ 208(R1), F30
-	VAND V2.B16, V26.B16, V22.B16
-	VUSRA $4, V30.B16, V22.B16
-	WORD $0x4f8dead9 // sdot v25.4s, v22.16b, v13.4b[2]
-	FMOVQ 272(R1), F15
-	VAND V3.B16, V26.B16, V31.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $2, V31.B16, V15.B16
-	WORD $0x4fade9f9 // sdot v25.4s, v15.16b, v13.4b[3]
-	WORD $0x4eb1d739 // fsub v25.4s, v25.4s, v17.4s
-	WORD $0x4fae9339 // fmul v25.4s, v25.4s, v14.s[1]
-	WORD $0x4e771008 // saddw2 v8.4s, v0.4s, v23.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 16(R11), F11
-	WORD $0x6e2bdd08 // fmul v8.4s, v8.4s, v11.4s
-	WORD $0x4e28cf65 // fmla v5.4s, v27.4s, v8.4s
-	WORD $0x4e751009 // saddw2 v9.4s, v0.4s, v21.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 16(R11), F19
-	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
-	WORD $0x4e29cf25 // fmla v5.4s, v25.4s, v9.4s
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F24
-	FMOVQ 96(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ 352(R1), F29
-	VSHL $4, V29.B16, V10.B16
-	VAND V2.B16, V10.B16, V20.B16
-	VORR V20.B16, V18.B16, V18.B16
-	WORD $0x4f8ce258 // sdot v24.4s, v18.16b, v12.4b[0]
-	FMOVQ 160(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V10.B16, V22.B16
-	VUSRA $2, V22.B16, V30.B16
-	WORD $0x4face3d8 // sdot v24.4s, v30.16b, v12.4b[1]
-	FMOVQ 224(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V2.B16, V29.B16, V26.B16
-	VORR V26.B16, V28.B16, V28.B16
-	WORD $0x4f8ceb98 // sdot v24.4s, v28.16b, v12.4b[2]
-	FMOVQ 288(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V29.B16, V15.B16
-	VUSRA $2, V15.B16, V31.B16
-	WORD $0x4facebf8 // sdot v24.4s, v31.16b, v12.4b[3]
-	WORD $0x4eb0d718 // fsub v24.4s, v24.4s, v16.4s
-	WORD $0x4f8e9318 // fmul v24.4s, v24.4s, v14.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 96(R1), F11
-	FMOVQ 416(R1), F27
-	VSHL $4, V27.B16, V8.B16
-	VAND V2.B16, V8.B16, V21.B16
-	VUSRA $4, V11.B16, V21.B16
-	WORD $0x4f8de2b7 // sdot v23.4s, v21.16b, v13.4b[0]
-	FMOVQ 160(R1), F19
-	VAND V3.B16, V8.B16, V25.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V25.B16, V19.B16
-	WORD $0x4fade277 // sdot v23.4s, v19.16b, v13.4b[1]
-	FMOVQ 224(R1), F9
-	VAND V2.B16, V27.B16, V20.B16
-	VUSRA $4, V9.B16, V20.B16
-	WORD $0x4f8dea97 // sdot v23.4s, v20.16b, v13.4b[2]
-	FMOVQ 288(R1), F18
-	VAND V3.B16, V27.B16, V22.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $2, V22.B16, V18.B16
-	WORD $0x4fadea57 // sdot v23.4s, v18.16b, v13.4b[3]
-	WORD $0x4eb1d6f7 // fsub v23.4s, v23.4s, v17.4s
-	WORD $0x4fae92f7 // fmul v23.4s, v23.4s, v14.s[1]
-	FMOVD 8(R1), F30
-	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e101a // saddw v26.4s, v0.4s, v30.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 32(R11), F28
-	WORD $0x6e3cdf5a // fmul v26.4s, v26.4s, v28.4s
-	WORD $0x4e3acf06 // fmla v6.4s, v24.4s, v26.4s
-	FMOVD 24(R1), F10
-	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
-	WORD $0x0e6a101d // saddw v29.4s, v0.4s, v10.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 32(R11), F15
-	WORD $0x6e2fdfbd // fmul v29.4s, v29.4s, v15.4s
-	WORD $0x4e3dcee6 // fmla v6.4s, v23.4s, v29.4s
-	PRFM 1280(R1), PLDL1KEEP
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F31
-	FMOVQ 112(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 368(R1), F21
-	VSHL $4, V21.B16, V25.B16
-	VAND V2.B16, V25.B16, V19.B16
-	VORR V19.B16, V11.B16, V11.B16
-	WORD $0x4f8ce17f // sdot v31.4s, v11.16b, v12.4b[0]
-	FMOVQ 176(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V3.B16, V25.B16, V20.B16
-	VUSRA $2, V20.B16, V9.B16
-	WORD $0x4face13f // sdot v31.4s, v9.16b, v12.4b[1]
-	FMOVQ 240(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V2.B16, V21.B16, V27.B16
-	VORR V27.B16, V8.B16, V8.B16
-	WORD $0x4f8ce91f // sdot v31.4s, v8.16b, v12.4b[2]
-	FMOVQ 304(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V21.B16, V18.B16
-	VUSRA $2, V18.B16, V22.B16
-	WORD $0x4faceadf // sdot v31.4s, v22.16b, v12.4b[3]
-	WORD $0x4eb0d7ff // fsub v31.4s, v31.4s, v16.4s
-	WORD $0x4f8e93ff // fmul v31.4s, v31.4s, v14.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 112(R1), F24
-	FMOVQ 432(R1), F26
-	VSHL $4, V26.B16, V15.B16
-	VAND V2.B16, V15.B16, V23.B16
-	VUSRA $4, V24.B16, V23.B16
-	WORD $0x4f8de2fc // sdot v28.4s, v23.16b, v13.4b[0]
-	FMOVQ 176(R1), F29
-	VAND V3.B16, V15.B16, V19.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V19.B16, V29.B16
-	WORD $0x4fade3bc // sdot v28.4s, v29.16b, v13.4b[1]
-	FMOVQ 240(R1), F11
-	VAND V2.B16, V26.B16, V20.B16
-	VUSRA $4, V11.B16, V20.B16
-	WORD $0x4f8dea9c // sdot v28.4s, v20.16b, v13.4b[2]
-	FMOVQ 304(R1), F9
-	VAND V3.B16, V26.B16, V27.B16
-	VUSHR $4, V9.B16, V9.B16
-	VUSRA $2, V27.B16, V9.B16
-	WORD $0x4fade93c // sdot v28.4s, v9.16b, v13.4b[3]
-	WORD $0x4eb1d79c // fsub v28.4s, v28.4s, v17.4s
-	WORD $0x4fae939c // fmul v28.4s, v28.4s, v14.s[1]
-	WORD $0x4e7e1008 // saddw2 v8.4s, v0.4s, v30.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 48(R11), F25
-	WORD $0x6e39dd08 // fmul v8.4s, v8.4s, v25.4s
-	WORD $0x4e28cfe7 // fmla v7.4s, v31.4s, v8.4s
-	WORD $0x4e6a1015 // saddw2 v21.4s, v0.4s, v10.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 48(R11), F18
-	WORD $0x6e32deb5 // fmul v21.4s, v21.4s, v18.4s
-	WORD $0x4e35cf87 // fmla v7.4s, v28.4s, v21.4s
-	FMOVQ 64(R2), F22
-	FMOVQ 80(R2), F24
-	FMOVQ 96(R2), F23
-	WORD $0x4f3e06f3 // sshr v19.4s, v23.4s, #2
-	VSUB V19.S4, V0.S4, V19.S4
-	VDUP V19.S[2], V29.S4
-	VDUP V19.S[3], V11.S4
-	PRFM 1408(R1), PLDL1KEEP
-	PRFM 1472(R1), PLDL1KEEP
-	FMOVQ 0(R10), F20
-	FMOVQ 448(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 704(R1), F26
-	VSHL $4, V26.B16, V27.B16
-	VAND V2.B16, V27.B16, V9.B16
-	VORR V9.B16, V15.B16, V15.B16
-	WORD $0x4f96e1f4 // sdot v20.4s, v15.16b, v22.4b[0]
-	FMOVQ 512(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V27.B16, V25.B16
-	VUSRA $2, V25.B16, V30.B16
-	WORD $0x4fb6e3d4 // sdot v20.4s, v30.16b, v22.4b[1]
-	FMOVQ 576(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V2.B16, V26.B16, V8.B16
-	VORR V8.B16, V31.B16, V31.B16
-	WORD $0x4f96ebf4 // sdot v20.4s, v31.16b, v22.4b[2]
-	FMOVQ 640(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V26.B16, V18.B16
-	VUSRA $2, V18.B16, V10.B16
-	WORD $0x4fb6e954 // sdot v20.4s, v10.16b, v22.4b[3]
-	WORD $0x4ebdd694 // fsub v20.4s, v20.4s, v29.4s
-	WORD $0x4f979294 // fmul v20.4s, v20.4s, v23.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 448(R1), F21
-	FMOVQ 768(R1), F12
-	VSHL $4, V12.B16, V13.B16
-	VAND V2.B16, V13.B16, V14.B16
-	VUSRA $4, V21.B16, V14.B16
-	WORD $0x4f98e1dc // sdot v28.4s, v14.16b, v24.4b[0]
-	FMOVQ 512(R1), F16
-	VAND V3.B16, V13.B16, V17.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $2, V17.B16, V16.B16
-	WORD $0x4fb8e21c // sdot v28.4s, v16.16b, v24.4b[1]
-	FMOVQ 576(R1), F19
-	VAND V2.B16, V12.B16, V9.B16
-	VUSRA $4, V19.B16, V9.B16
-	WORD $0x4f98e93c // sdot v28.4s, v9.16b, v24.4b[2]
-	FMOVQ 640(R1), F15
-	VAND V3.B16, V12.B16, V25.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $2, V25.B16, V15.B16
-	WORD $0x4fb8e9fc // sdot v28.4s, v15.16b, v24.4b[3]
-	WORD $0x4eabd79c // fsub v28.4s, v28.4s, v11.4s
-	WORD $0x4fb7939c // fmul v28.4s, v28.4s, v23.s[1]
-	FMOVD 32(R1), F30
-	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e1008 // saddw v8.4s, v0.4s, v30.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 0(R11), F31
-	WORD $0x6e3fdd08 // fmul v8.4s, v8.4s, v31.4s
-	WORD $0x4e28ce84 // fmla v4.4s, v20.4s, v8.4s
-	FMOVD 48(R1), F27
-	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
-	WORD $0x0e7b101a // saddw v26.4s, v0.4s, v27.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 0(R11), F18
-	WORD $0x6e32df5a // fmul v26.4s, v26.4s, v18.4s
-	WORD $0x4e3acf84 // fmla v4.4s, v28.4s, v26.4s
-	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F10
-	FMOVQ 464(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 720(R1), F14
-	VSHL $4, V14.B16, V17.B16
-	VAND V2.B16, V17.B16, V16.B16
-	VORR V16.B16, V21.B16, V21.B16
-	WORD $0x4f96e2aa // sdot v10.4s, v21.16b, v22.4b[0]
-	FMOVQ 528(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V17.B16, V9.B16
-	VUSRA $2, V9.B16, V19.B16
-	WORD $0x4fb6e26a // sdot v10.4s, v19.16b, v22.4b[1]
-	FMOVQ 592(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V2.B16, V14.B16, V12.B16
-	VORR V12.B16, V13.B16, V13.B16
-	WORD $0x4f96e9aa // sdot v10.4s, v13.16b, v22.4b[2]
-	FMOVQ 656(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V14.B16, V15.B16
-	VUSRA $2, V15.B16, V25.B16
-	WORD $0x4fb6eb2a // sdot v10.4s, v25.16b, v22.4b[3]
-	WORD $0x4ebdd54a // fsub v10.4s, v10.4s, v29.4s
-	WORD $0x4f97914a // fmul v10.4s, v10.4s, v23.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 464(R1), F20
-	FMOVQ 784(R1), F8
-	VSHL $4, V8.B16, V18.B16
-	VAND V2.B16, V18.B16, V28.B16
-	VUSRA $4, V20.B16, V28.B16
-	WORD $0x4f98e39f // sdot v31.4s, v28.16b, v24.4b[0]
-	FMOVQ 528(R1), F26
-	VAND V3.B16, V18.B16, V16.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V16.B16, V26.B16
-	WORD $0x4fb8e35f // sdot v31.4s, v26.16b, v24.4b[1]
-	FMOVQ 592(R1), F21
-	VAND V2.B16, V8.B16, V9.B16
-	VUSRA $4, V21.B16, V9.B16
-	WORD $0x4f98e93f // sdot v31.4s, v9.16b, v24.4b[2]
-	FMOVQ 656(R1), F19
-	VAND V3.B16, V8.B16, V12.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V12.B16, V19.B16
-	WORD $0x4fb8ea7f // sdot v31.4s, v19.16b, v24.4b[3]
-	WORD $0x4eabd7ff // fsub v31.4s, v31.4s, v11.4s
-	WORD $0x4fb793ff // fmul v31.4s, v31.4s, v23.s[1]
-	WORD $0x4e7e100d // saddw2 v13.4s, v0.4s, v30.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 16(R11), F17
-	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
-	WORD $0x4e2dcd45 // fmla v5.4s, v10.4s, v13.4s
-	WORD $0x4e7b100e // saddw2 v14.4s, v0.4s, v27.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 16(R11), F15
-	WORD $0x6e2fddce // fmul v14.4s, v14.4s, v15.4s
-	WORD $0x4e2ecfe5 // fmla v5.4s, v31.4s, v14.4s
-	PRFM 1600(R1), PLDL1KEEP
-	PRFM 1664(R1), PLDL1KEEP
-	FMOVQ 0(R10), F25
-	FMOVQ 480(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ 736(R1), F28
-	VSHL $4, V28.B16, V16.B16
-	VAND V2.B16, V16.B16, V26.B16
-	VORR V26.B16, V20.B16, V20.B16
-	WORD $0x4f96e299 // sdot v25.4s, v20.16b, v22.4b[0]
-	FMOVQ 544(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V16.B16, V9.B16
-	VUSRA $2, V9.B16, V21.B16
-	WORD $0x4fb6e2b9 // sdot v25.4s, v21.16b, v22.4b[1]
-	FMOVQ 608(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V2.B16, V28.B16, V8.B16
-	VORR V8.B16, V18.B16, V18.B16
-	WORD $0x4f96ea59 // sdot v25.4s, v18.16b, v22.4b[2]
-	FMOVQ 672(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V28.B16, V19.B16
-	VUSRA $2, V19.B16, V12.B16
-	WORD $0x4fb6e999 // sdot v25.4s, v12.16b, v22.4b[3]
-	WORD $0x4ebdd739 // fsub v25.4s, v25.4s, v29.4s
-	WORD $0x4f979339 // fmul v25.4s, v25.4s, v23.s[0]
-	FMOVQ 0(R10), F30
-	FMOVQ 480(R1), F17
-	FMOVQ 800(R1), F10
-	VSHL $4, V10.B16, V13.B16
-	VAND V2.B16, V13.B16, V27.B16
-	VUSRA $4, V17.B16, V27.B16
-	WORD $0x4f98e37e // sdot v30.4s, v27.16b, v24.4b[0]
-	FMOVQ 544(R1), F15
-	VAND V3.B16, V13.B16, V31.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $2, V31.B16, V15.B16
-	WORD $0x4fb8e1fe // sdot v30.4s, v15.16b, v24.4b[1]
-	FMOVQ 608(R1), F14
-	VAND V2.B16, V10.B16, V26.B16
-	VUSRA $4, V14.B16, V26.B16
-	WORD $0x4f98eb5e // sdot v30.4s, v26.16b, v24.4b[2]
-	FMOVQ 672(R1), F20
-	VAND V3.B16, V10.B16, V9.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V9.B16, V20.B16
-	WORD $0x4fb8ea9e // sdot v30.4s, v20.16b, v24.4b[3]
-	WORD $0x4eabd7de // fsub v30.4s, v30.4s, v11.4s
-	WORD $0x4fb793de // fmul v30.4s, v30.4s, v23.s[1]
-	FMOVD 40(R1), F21
-	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
-	WORD $0x0e751008 // saddw v8.4s, v0.4s, v21.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	FMOVQ 32(R11), F18
-	WORD $0x6e32dd08 // fmul v8.4s, v8.4s, v18.4s
-	WORD $0x4e28cf26 // fmla v6.4s, v25.4s, v8.4s
-	FMOVD 56(R1), F16
-	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
-	WORD $0x0e70101c // saddw v28.4s, v0.4s, v16.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 32(R11), F19
-	WORD $0x6e33df9c // fmul v28.4s, v28.4s, v19.4s
-	WORD $0x4e3ccfc6 // fmla v6.4s, v30.4s, v28.4s
-	PRFM 1728(R1), PLDL1KEEP
-	PRFM 1792(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 496(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 752(R1), F27
-	VSHL $4, V27.B16, V31.B16
-	VAND V2.B16, V31.B16, V15.B16
-	VORR V15.B16, V17.B16, V17.B16
-	WORD $0x4f96e22c // sdot v12.4s, v17.16b, v22.4b[0]
-	FMOVQ 560(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V31.B16, V26.B16
-	VUSRA $2, V26.B16, V14.B16
-	WORD $0x4fb6e1cc // sdot v12.4s, v14.16b, v22.4b[1]
-	FMOVQ 624(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V2.B16, V27.B16, V10.B16
-	VORR V10.B16, V13.B16, V13.B16
-	WORD $0x4f96e9ac // sdot v12.4s, v13.16b, v22.4b[2]
-	FMOVQ 688(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V3.B16, V27.B16, V20.B16
-	VUSRA $2, V20.B16, V9.B16
-	WORD $0x4fb6e92c // sdot v12.4s, v9.16b, v22.4b[3]
-	WORD $0x4ebdd58c // fsub v12.4s, v12.4s, v29.4s
-	WORD $0x4f97918c // fmul v12.4s, v12.4s, v23.s[0]
-	FMOVQ 0(R10), F18
-	FMOVQ 496(R1), F25
-	FMOVQ 816(R1), F8
-	VSHL $4, V8.B16, V19.B16
-	VAND V2.B16, V19.B16, V30.B16
-	VUSRA $4, V25.B16, V30.B16
-	WORD $0x4f98e3d2 // sdot v18.4s, v30.16b, v24.4b[0]
-	FMOVQ 560(R1), F28
-	VAND V3.B16, V19.B16, V15.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $2, V15.B16, V28.B16
-	WORD $0x4fb8e392 // sdot v18.4s, v28.16b, v24.4b[1]
-	FMOVQ 624(R1), F17
-	VAND V2.B16, V8.B16, V26.B16
-	VUSRA $4, V17.B16, V26.B16
-	WORD $0x4f98eb52 // sdot v18.4s, v26.16b, v24.4b[2]
-	FMOVQ 688(R1), F14
-	VAND V3.B16, V8.B16, V10.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $2, V10.B16, V14.B16
-	WORD $0x4fb8e9d2 // sdot v18.4s, v14.16b, v24.4b[3]
-	WORD $0x4eabd652 // fsub v18.4s, v18.4s, v11.4s
-	WORD $0x4fb79252 // fmul v18.4s, v18.4s, v23.s[1]
-	WORD $0x4e75100d // saddw2 v13.4s, v0.4s, v21.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 48(R11), F31
-	WORD $0x6e3fddad // fmul v13.4s, v13.4s, v31.4s
-	WORD $0x4e2dcd87 // fmla v7.4s, v12.4s, v13.4s
-	WORD $0x4e70101b // saddw2 v27.4s, v0.4s, v16.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 48(R11), F20
-	WORD $0x6e34df7b // fmul v27.4s, v27.4s, v20.4s
-	WORD $0x4e3bce47 // fmla v7.4s, v18.4s, v27.4s
-	ADD $832, R1
-	ADD $128, R2
-	SUBS $2, R4
-	BNE pair102
-	SUBS $1, R9
-	BNE block101
-	FMOVQ F4, 0(R14)
-	FMOVQ F5, 16(R14)
-	FMOVQ F6, 32(R14)
-	FMOVQ F7, 48(R14)
+row98:
+	FSTPQ (F6, F6), 0(R14)
+	FSTPQ (F6, F6), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row100
+	BNE row98
+	MOVD R6, R1
+	MOVD 40(R0), R9
+bunch99:
+	MOVD $8, R4
+	FMOVQ 32(R10), F7
+	FMOVD 0(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FMOVD 8(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FSTPQ (F8, F9), 0(R11)
+	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
+	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
+	FSTPQ (F8, F9), 128(R11)
+	FMOVD 16(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FMOVD 24(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FSTPQ (F10, F11), 32(R11)
+	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
+	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
+	FSTPQ (F10, F11), 160(R11)
+	FMOVD 32(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FMOVD 40(R1), F13
+	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
+	FSTPQ (F12, F13), 64(R11)
+	WORD $0x6e27dd8c // fmul v12.4s, v12.4s, v7.4s
+	WORD $0x6e27ddad // fmul v13.4s, v13.4s, v7.4s
+	FSTPQ (F12, F13), 192(R11)
+	FMOVD 48(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	FMOVD 56(R1), F15
+	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
+	FSTPQ (F14, F15), 96(R11)
+	WORD $0x6e27ddce // fmul v14.4s, v14.4s, v7.4s
+	WORD $0x6e27ddef // fmul v15.4s, v15.4s, v7.4s
+	FSTPQ (F14, F15), 224(R11)
+	ADD $64, R1
+	MOVD R4, R24
+	ADD $256, R11, R23
+pair100:
+	FMOVQ 64(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 320(R1), F17
+	VSHL $4, V17.B16, V18.B16
+	VAND V2.B16, V18.B16, V19.B16
+	VORR V19.B16, V16.B16, V16.B16
+	FMOVQ 128(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V3.B16, V18.B16, V21.B16
+	VUSRA $1, V21.B16, V20.B16
+	FSTPQ (F16, F20), 128(R23)
+	FMOVQ 192(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V18.B16, V23.B16
+	VUSRA $2, V23.B16, V22.B16
+	FMOVQ 256(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V5.B16, V18.B16, V25.B16
+	VUSRA $3, V25.B16, V24.B16
+	FSTPQ (F22, F24), 160(R23)
+	FMOVQ 64(R1), F26
+	VAND V2.B16, V17.B16, V27.B16
+	VUSRA $4, V26.B16, V27.B16
+	FMOVQ 128(R1), F28
+	VAND V3.B16, V17.B16, V29.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $1, V29.B16, V28.B16
+	FSTPQ (F27, F28), 192(R23)
+	FMOVQ 192(R1), F30
+	VAND V4.B16, V17.B16, V31.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $2, V31.B16, V30.B16
+	FMOVQ 256(R1), F6
+	VAND V5.B16, V17.B16, V8.B16
+	VUSHR $4, V6.B16, V6.B16
+	VUSRA $3, V8.B16, V6.B16
+	FSTPQ (F30, F6), 224(R23)
+	FMOVD 0(R1), F9
+	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
+	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
+	FMOVQ 128(R11), F11
+	FMOVQ 0(R11), F12
+	WORD $0x4e2ccd4b // fmla v11.4s, v10.4s, v12.4s
+	FMOVD 16(R1), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x0e6d100e // saddw v14.4s, v0.4s, v13.4h
+	FMOVQ 192(R11), F15
+	FMOVQ 64(R11), F7
+	WORD $0x4e27cdcf // fmla v15.4s, v14.4s, v7.4s
+	FMOVQ 80(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 336(R1), F21
+	VSHL $4, V21.B16, V16.B16
+	VAND V2.B16, V16.B16, V20.B16
+	VORR V20.B16, V19.B16, V19.B16
+	FMOVQ 144(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V16.B16, V25.B16
+	VUSRA $1, V25.B16, V23.B16
+	FSTPQ (F19, F23), 256(R23)
+	FMOVQ 208(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V16.B16, V24.B16
+	VUSRA $2, V24.B16, V22.B16
+	FMOVQ 272(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V5.B16, V16.B16, V29.B16
+	VUSRA $3, V29.B16, V26.B16
+	FSTPQ (F22, F26), 288(R23)
+	FMOVQ 80(R1), F27
+	VAND V2.B16, V21.B16, V28.B16
+	VUSRA $4, V27.B16, V28.B16
+	FMOVQ 144(R1), F31
+	VAND V3.B16, V21.B16, V18.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $1, V18.B16, V31.B16
+	FSTPQ (F28, F31), 320(R23)
+	FMOVQ 208(R1), F17
+	VAND V4.B16, V21.B16, V8.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $2, V8.B16, V17.B16
+	FMOVQ 272(R1), F30
+	VAND V5.B16, V21.B16, V6.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $3, V6.B16, V30.B16
+	FSTPQ (F17, F30), 352(R23)
+	WORD $0x4e69100a // saddw2 v10.4s, v0.4s, v9.8h
+	FMOVQ 144(R11), F12
+	FMOVQ 16(R11), F14
+	WORD $0x4e2ecd4c // fmla v12.4s, v10.4s, v14.4s
+	FSTPQ (F11, F12), 0(R23)
+	WORD $0x4e6d1007 // saddw2 v7.4s, v0.4s, v13.8h
+	FMOVQ 208(R11), F20
+	FMOVQ 80(R11), F25
+	WORD $0x4e39ccf4 // fmla v20.4s, v7.4s, v25.4s
+	FSTPQ (F15, F20), 64(R23)
+	FMOVQ 96(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 352(R1), F23
+	VSHL $4, V23.B16, V24.B16
+	VAND V2.B16, V24.B16, V29.B16
+	VORR V29.B16, V19.B16, V19.B16
+	FMOVQ 160(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V24.B16, V26.B16
+	VUSRA $1, V26.B16, V22.B16
+	FSTPQ (F19, F22), 384(R23)
+	FMOVQ 224(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V24.B16, V18.B16
+	VUSRA $2, V18.B16, V27.B16
+	FMOVQ 288(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V5.B16, V24.B16, V31.B16
+	VUSRA $3, V31.B16, V28.B16
+	FSTPQ (F27, F28), 416(R23)
+	FMOVQ 96(R1), F8
+	VAND V2.B16, V23.B16, V16.B16
+	VUSRA $4, V8.B16, V16.B16
+	FMOVQ 160(R1), F21
+	VAND V3.B16, V23.B16, V6.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $1, V6.B16, V21.B16
+	FSTPQ (F16, F21), 448(R23)
+	FMOVQ 224(R1), F17
+	VAND V4.B16, V23.B16, V30.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $2, V30.B16, V17.B16
+	FMOVQ 288(R1), F9
+	VAND V5.B16, V23.B16, V10.B16
+	VUSHR $4, V9.B16, V9.B16
+	VUSRA $3, V10.B16, V9.B16
+	FSTPQ (F17, F9), 480(R23)
+	FMOVD 8(R1), F14
+	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
+	WORD $0x0e6e100b // saddw v11.4s, v0.4s, v14.4h
+	FMOVQ 160(R11), F12
+	FMOVQ 32(R11), F13
+	WORD $0x4e2dcd6c // fmla v12.4s, v11.4s, v13.4s
+	FMOVD 24(R1), F7
+	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
+	WORD $0x0e671019 // saddw v25.4s, v0.4s, v7.4h
+	FMOVQ 224(R11), F15
+	FMOVQ 96(R11), F20
+	WORD $0x4e34cf2f // fmla v15.4s, v25.4s, v20.4s
+	FMOVQ 112(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 368(R1), F26
+	VSHL $4, V26.B16, V19.B16
+	VAND V2.B16, V19.B16, V22.B16
+	VORR V22.B16, V29.B16, V29.B16
+	FMOVQ 176(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V3.B16, V19.B16, V31.B16
+	VUSRA $1, V31.B16, V18.B16
+	FSTPQ (F29, F18), 512(R23)
+	FMOVQ 240(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V19.B16, V28.B16
+	VUSRA $2, V28.B16, V27.B16
+	FMOVQ 304(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V5.B16, V19.B16, V6.B16
+	VUSRA $3, V6.B16, V8.B16
+	FSTPQ (F27, F8), 544(R23)
+	FMOVQ 112(R1), F16
+	VAND V2.B16, V26.B16, V21.B16
+	VUSRA $4, V16.B16, V21.B16
+	FMOVQ 176(R1), F30
+	VAND V3.B16, V26.B16, V24.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $1, V24.B16, V30.B16
+	FSTPQ (F21, F30), 576(R23)
+	FMOVQ 240(R1), F23
+	VAND V4.B16, V26.B16, V10.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $2, V10.B16, V23.B16
+	FMOVQ 304(R1), F17
+	VAND V5.B16, V26.B16, V9.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $3, V9.B16, V17.B16
+	FSTPQ (F23, F17), 608(R23)
+	WORD $0x4e6e100b // saddw2 v11.4s, v0.4s, v14.8h
+	FMOVQ 176(R11), F13
+	FMOVQ 48(R11), F25
+	WORD $0x4e39cd6d // fmla v13.4s, v11.4s, v25.4s
+	FSTPQ (F12, F13), 32(R23)
+	WORD $0x4e671014 // saddw2 v20.4s, v0.4s, v7.8h
+	FMOVQ 240(R11), F22
+	FMOVQ 112(R11), F31
+	WORD $0x4e3fce96 // fmla v22.4s, v20.4s, v31.4s
+	FSTPQ (F15, F22), 96(R23)
+	ADD $640, R23
+	FMOVQ 384(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 640(R1), F18
+	VSHL $4, V18.B16, V28.B16
+	VAND V2.B16, V28.B16, V6.B16
+	VORR V6.B16, V29.B16, V29.B16
+	FMOVQ 448(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V28.B16, V8.B16
+	VUSRA $1, V8.B16, V27.B16
+	FSTPQ (F29, F27), 128(R23)
+	FMOVQ 512(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V4.B16, V28.B16, V24.B16
+	VUSRA $2, V24.B16, V16.B16
+	FMOVQ 576(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V5.B16, V28.B16, V30.B16
+	VUSRA $3, V30.B16, V21.B16
+	FSTPQ (F16, F21), 160(R23)
+	FMOVQ 384(R1), F10
+	VAND V2.B16, V18.B16, V19.B16
+	VUSRA $4, V10.B16, V19.B16
+	FMOVQ 448(R1), F26
+	VAND V3.B16, V18.B16, V9.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $1, V9.B16, V26.B16
+	FSTPQ (F19, F26), 192(R23)
+	FMOVQ 512(R1), F23
+	VAND V4.B16, V18.B16, V17.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $2, V17.B16, V23.B16
+	FMOVQ 576(R1), F14
+	VAND V5.B16, V18.B16, V11.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $3, V11.B16, V14.B16
+	FSTPQ (F23, F14), 224(R23)
+	FMOVD 32(R1), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x0e79100c // saddw v12.4s, v0.4s, v25.4h
+	FMOVQ 128(R11), F13
+	FMOVQ 0(R11), F7
+	WORD $0x4e27cd8d // fmla v13.4s, v12.4s, v7.4s
+	FMOVD 48(R1), F20
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e74101f // saddw v31.4s, v0.4s, v20.4h
+	FMOVQ 192(R11), F15
+	FMOVQ 64(R11), F22
+	WORD $0x4e36cfef // fmla v15.4s, v31.4s, v22.4s
+	FMOVQ 400(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	FMOVQ 656(R1), F8
+	VSHL $4, V8.B16, V29.B16
+	VAND V2.B16, V29.B16, V27.B16
+	VORR V27.B16, V6.B16, V6.B16
+	FMOVQ 464(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V29.B16, V30.B16
+	VUSRA $1, V30.B16, V24.B16
+	FSTPQ (F6, F24), 256(R23)
+	FMOVQ 528(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V4.B16, V29.B16, V21.B16
+	VUSRA $2, V21.B16, V16.B16
+	FMOVQ 592(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V5.B16, V29.B16, V9.B16
+	VUSRA $3, V9.B16, V10.B16
+	FSTPQ (F16, F10), 288(R23)
+	FMOVQ 400(R1), F19
+	VAND V2.B16, V8.B16, V26.B16
+	VUSRA $4, V19.B16, V26.B16
+	FMOVQ 464(R1), F17
+	VAND V3.B16, V8.B16, V28.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $1, V28.B16, V17.B16
+	FSTPQ (F26, F17), 320(R23)
+	FMOVQ 528(R1), F18
+	VAND V4.B16, V8.B16, V11.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V11.B16, V18.B16
+	FMOVQ 592(R1), F23
+	VAND V5.B16, V8.B16, V14.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $3, V14.B16, V23.B16
+	FSTPQ (F18, F23), 352(R23)
+	WORD $0x4e79100c // saddw2 v12.4s, v0.4s, v25.8h
+	FMOVQ 144(R11), F7
+	FMOVQ 16(R11), F31
+	WORD $0x4e3fcd87 // fmla v7.4s, v12.4s, v31.4s
+	FSTPQ (F13, F7), 0(R23)
+	WORD $0x4e741016 // saddw2 v22.4s, v0.4s, v20.8h
+	FMOVQ 208(R11), F27
+	FMOVQ 80(R11), F30
+	WORD $0x4e3ecedb // fmla v27.4s, v22.4s, v30.4s
+	FSTPQ (F15, F27), 64(R23)
+	FMOVQ 416(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	FMOVQ 672(R1), F24
+	VSHL $4, V24.B16, V21.B16
+	VAND V2.B16, V21.B16, V9.B16
+	VORR V9.B16, V6.B16, V6.B16
+	FMOVQ 480(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V21.B16, V10.B16
+	VUSRA $1, V10.B16, V16.B16
+	FSTPQ (F6, F16), 384(R23)
+	FMOVQ 544(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V21.B16, V28.B16
+	VUSRA $2, V28.B16, V19.B16
+	FMOVQ 608(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V5.B16, V21.B16, V17.B16
+	VUSRA $3, V17.B16, V26.B16
+	FSTPQ (F19, F26), 416(R23)
+	FMOVQ 416(R1), F11
+	VAND V2.B16, V24.B16, V29.B16
+	VUSRA $4, V11.B16, V29.B16
+	FMOVQ 480(R1), F8
+	VAND V3.B16, V24.B16, V14.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $1, V14.B16, V8.B16
+	FSTPQ (F29, F8), 448(R23)
+	FMOVQ 544(R1), F18
+	VAND V4.B16, V24.B16, V23.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V23.B16, V18.B16
+	FMOVQ 608(R1), F25
+	VAND V5.B16, V24.B16, V12.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $3, V12.B16, V25.B16
+	FSTPQ (F18, F25), 480(R23)
+	FMOVD 40(R1), F31
+	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
+	WORD $0x0e7f100d // saddw v13.4s, v0.4s, v31.4h
+	FMOVQ 160(R11), F7
+	FMOVQ 32(R11), F20
+	WORD $0x4e34cda7 // fmla v7.4s, v13.4s, v20.4s
+	FMOVD 56(R1), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x0e76101e // saddw v30.4s, v0.4s, v22.4h
+	FMOVQ 224(R11), F15
+	FMOVQ 96(R11), F27
+	WORD $0x4e3bcfcf // fmla v15.4s, v30.4s, v27.4s
+	FMOVQ 432(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 688(R1), F10
+	VSHL $4, V10.B16, V6.B16
+	VAND V2.B16, V6.B16, V16.B16
+	VORR V16.B16, V9.B16, V9.B16
+	FMOVQ 496(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V6.B16, V17.B16
+	VUSRA $1, V17.B16, V28.B16
+	FSTPQ (F9, F28), 512(R23)
+	FMOVQ 560(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V6.B16, V26.B16
+	VUSRA $2, V26.B16, V19.B16
+	FMOVQ 624(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V5.B16, V6.B16, V14.B16
+	VUSRA $3, V14.B16, V11.B16
+	FSTPQ (F19, F11), 544(R23)
+	FMOVQ 432(R1), F29
+	VAND V2.B16, V10.B16, V8.B16
+	VUSRA $4, V29.B16, V8.B16
+	FMOVQ 496(R1), F23
+	VAND V3.B16, V10.B16, V21.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $1, V21.B16, V23.B16
+	FSTPQ (F8, F23), 576(R23)
+	FMOVQ 560(R1), F24
+	VAND V4.B16, V10.B16, V12.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V12.B16, V24.B16
+	FMOVQ 624(R1), F18
+	VAND V5.B16, V10.B16, V25.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $3, V25.B16, V18.B16
+	FSTPQ (F24, F18), 608(R23)
+	WORD $0x4e7f100d // saddw2 v13.4s, v0.4s, v31.8h
+	FMOVQ 176(R11), F20
+	FMOVQ 48(R11), F30
+	WORD $0x4e3ecdb4 // fmla v20.4s, v13.4s, v30.4s
+	FSTPQ (F7, F20), 32(R23)
+	WORD $0x4e76101b // saddw2 v27.4s, v0.4s, v22.8h
+	FMOVQ 240(R11), F16
+	FMOVQ 112(R11), F17
+	WORD $0x4e31cf70 // fmla v16.4s, v27.4s, v17.4s
+	FSTPQ (F15, F16), 96(R23)
+	ADD $640, R23
+	ADD $704, R1
+	SUBS $2, R4
+	BNE pair100
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row102:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F9
+	FMOVQ 16(R14), F28
+	FMOVQ 32(R14), F26
+	FMOVQ 48(R14), F14
+	FMOVQ 0(R20), F19
+	FMOVQ 16(R20), F11
+	FMOVQ 32(R20), F29
+	FMOVQ 48(R20), F21
+	MOVD R13, R21
+	ADD $256, R11, R23
+	MOVD R24, R4
+tile103:
+	FMOVQ 0(R21), F8
+	FMOVQ 16(R21), F23
+	FMOVQ 32(R21), F12
+	FMOVD 56(R21), F6
+	FMOVQ 0(R22), F10
+	FMOVQ 16(R22), F25
+	FMOVQ 32(R22), F24
+	FMOVD 56(R22), F18
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F13
+	FMOVQ 128(R23), F30
+	WORD $0x4f88e3df // sdot v31.4s, v30.16b, v8.4b[0]
+	WORD $0x4f8ae3cd // sdot v13.4s, v30.16b, v10.4b[0]
+	FMOVQ 144(R23), F7
+	WORD $0x4fa8e0ff // sdot v31.4s, v7.16b, v8.4b[1]
+	WORD $0x4faae0ed // sdot v13.4s, v7.16b, v10.4b[1]
+	FMOVQ 160(R23), F20
+	WORD $0x4f88ea9f // sdot v31.4s, v20.16b, v8.4b[2]
+	WORD $0x4f8aea8d // sdot v13.4s, v20.16b, v10.4b[2]
+	FMOVQ 176(R23), F22
+	WORD $0x4fa8eadf // sdot v31.4s, v22.16b, v8.4b[3]
+	WORD $0x4faaeacd // sdot v13.4s, v22.16b, v10.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f8c93ff // fmul v31.4s, v31.4s, v12.s[0]
+	WORD $0x4f9891ad // fmul v13.4s, v13.4s, v24.s[0]
+	FMOVQ 0(R10), F27
+	FMOVQ 0(R10), F17
+	FMOVQ 192(R23), F15
+	WORD $0x4f97e1fb // sdot v27.4s, v15.16b, v23.4b[0]
+	WORD $0x4f99e1f1 // sdot v17.4s, v15.16b, v25.4b[0]
+	FMOVQ 208(R23), F16
+	WORD $0x4fb7e21b // sdot v27.4s, v16.16b, v23.4b[1]
+	WORD $0x4fb9e211 // sdot v17.4s, v16.16b, v25.4b[1]
+	FMOVQ 224(R23), F30
+	WORD $0x4f97ebdb // sdot v27.4s, v30.16b, v23.4b[2]
+	WORD $0x4f99ebd1 // sdot v17.4s, v30.16b, v25.4b[2]
+	FMOVQ 240(R23), F7
+	WORD $0x4fb7e8fb // sdot v27.4s, v7.16b, v23.4b[3]
+	WORD $0x4fb9e8f1 // sdot v17.4s, v7.16b, v25.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4fac137f // fmla v31.4s, v27.4s, v12.s[1]
+	WORD $0x4fb8122d // fmla v13.4s, v17.4s, v24.s[1]
+	FMOVQ 0(R23), F20
+	WORD $0x4e34cfe9 // fmla v9.4s, v31.4s, v20.4s
+	WORD $0x4e34cdb3 // fmla v19.4s, v13.4s, v20.4s
+	FMOVQ 64(R23), F22
+	WORD $0x4f8652c9 // fmls v9.4s, v22.4s, v6.s[0]
+	WORD $0x4f9252d3 // fmls v19.4s, v22.4s, v18.s[0]
+	FMOVQ 0(R10), F15
+	FMOVQ 0(R10), F16
+	FMOVQ 256(R23), F30
+	WORD $0x4f88e3cf // sdot v15.4s, v30.16b, v8.4b[0]
+	WORD $0x4f8ae3d0 // sdot v16.4s, v30.16b, v10.4b[0]
+	FMOVQ 272(R23), F7
+	WORD $0x4fa8e0ef // sdot v15.4s, v7.16b, v8.4b[1]
+	WORD $0x4faae0f0 // sdot v16.4s, v7.16b, v10.4b[1]
+	FMOVQ 288(R23), F27
+	WORD $0x4f88eb6f // sdot v15.4s, v27.16b, v8.4b[2]
+	WORD $0x4f8aeb70 // sdot v16.4s, v27.16b, v10.4b[2]
+	FMOVQ 304(R23), F17
+	WORD $0x4fa8ea2f // sdot v15.4s, v17.16b, v8.4b[3]
+	WORD $0x4faaea30 // sdot v16.4s, v17.16b, v10.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f8c91ef // fmul v15.4s, v15.4s, v12.s[0]
+	WORD $0x4f989210 // fmul v16.4s, v16.4s, v24.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F13
+	FMOVQ 320(R23), F20
+	WORD $0x4f97e29f // sdot v31.4s, v20.16b, v23.4b[0]
+	WORD $0x4f99e28d // sdot v13.4s, v20.16b, v25.4b[0]
+	FMOVQ 336(R23), F22
+	WORD $0x4fb7e2df // sdot v31.4s, v22.16b, v23.4b[1]
+	WORD $0x4fb9e2cd // sdot v13.4s, v22.16b, v25.4b[1]
+	FMOVQ 352(R23), F30
+	WORD $0x4f97ebdf // sdot v31.4s, v30.16b, v23.4b[2]
+	WORD $0x4f99ebcd // sdot v13.4s, v30.16b, v25.4b[2]
+	FMOVQ 368(R23), F7
+	WORD $0x4fb7e8ff // sdot v31.4s, v7.16b, v23.4b[3]
+	WORD $0x4fb9e8ed // sdot v13.4s, v7.16b, v25.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4fac13ef // fmla v15.4s, v31.4s, v12.s[1]
+	WORD $0x4fb811b0 // fmla v16.4s, v13.4s, v24.s[1]
+	FMOVQ 16(R23), F27
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	WORD $0x4e3bce0b // fmla v11.4s, v16.4s, v27.4s
+	FMOVQ 80(R23), F17
+	WORD $0x4f86523c // fmls v28.4s, v17.4s, v6.s[0]
+	WORD $0x4f92522b // fmls v11.4s, v17.4s, v18.s[0]
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F22
+	FMOVQ 384(R23), F30
+	WORD $0x4f88e3d4 // sdot v20.4s, v30.16b, v8.4b[0]
+	WORD $0x4f8ae3d6 // sdot v22.4s, v30.16b, v10.4b[0]
+	FMOVQ 400(R23), F7
+	WORD $0x4fa8e0f4 // sdot v20.4s, v7.16b, v8.4b[1]
+	WORD $0x4faae0f6 // sdot v22.4s, v7.16b, v10.4b[1]
+	FMOVQ 416(R23), F31
+	WORD $0x4f88ebf4 // sdot v20.4s, v31.16b, v8.4b[2]
+	WORD $0x4f8aebf6 // sdot v22.4s, v31.16b, v10.4b[2]
+	FMOVQ 432(R23), F13
+	WORD $0x4fa8e9b4 // sdot v20.4s, v13.16b, v8.4b[3]
+	WORD $0x4faae9b6 // sdot v22.4s, v13.16b, v10.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f8c9294 // fmul v20.4s, v20.4s, v12.s[0]
+	WORD $0x4f9892d6 // fmul v22.4s, v22.4s, v24.s[0]
+	FMOVQ 0(R10), F15
+	FMOVQ 0(R10), F16
+	FMOVQ 448(R23), F27
+	WORD $0x4f97e36f // sdot v15.4s, v27.16b, v23.4b[0]
+	WORD $0x4f99e370 // sdot v16.4s, v27.16b, v25.4b[0]
+	FMOVQ 464(R23), F17
+	WORD $0x4fb7e22f // sdot v15.4s, v17.16b, v23.4b[1]
+	WORD $0x4fb9e230 // sdot v16.4s, v17.16b, v25.4b[1]
+	FMOVQ 480(R23), F30
+	WORD $0x4f97ebcf // sdot v15.4s, v30.16b, v23.4b[2]
+	WORD $0x4f99ebd0 // sdot v16.4s, v30.16b, v25.4b[2]
+	FMOVQ 496(R23), F7
+	WORD $0x4fb7e8ef // sdot v15.4s, v7.16b, v23.4b[3]
+	WORD $0x4fb9e8f0 // sdot v16.4s, v7.16b, v25.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4fac11f4 // fmla v20.4s, v15.4s, v12.s[1]
+	WORD $0x4fb81216 // fmla v22.4s, v16.4s, v24.s[1]
+	FMOVQ 32(R23), F31
+	WORD $0x4e3fce9a // fmla v26.4s, v20.4s, v31.4s
+	WORD $0x4e3fcedd // fmla v29.4s, v22.4s, v31.4s
+	FMOVQ 96(R23), F13
+	WORD $0x4f8651ba // fmls v26.4s, v13.4s, v6.s[0]
+	WORD $0x4f9251bd // fmls v29.4s, v13.4s, v18.s[0]
+	FMOVQ 0(R10), F27
+	FMOVQ 0(R10), F17
+	FMOVQ 512(R23), F30
+	WORD $0x4f88e3db // sdot v27.4s, v30.16b, v8.4b[0]
+	WORD $0x4f8ae3d1 // sdot v17.4s, v30.16b, v10.4b[0]
+	FMOVQ 528(R23), F7
+	WORD $0x4fa8e0fb // sdot v27.4s, v7.16b, v8.4b[1]
+	WORD $0x4faae0f1 // sdot v17.4s, v7.16b, v10.4b[1]
+	FMOVQ 544(R23), F15
+	WORD $0x4f88e9fb // sdot v27.4s, v15.16b, v8.4b[2]
+	WORD $0x4f8ae9f1 // sdot v17.4s, v15.16b, v10.4b[2]
+	FMOVQ 560(R23), F16
+	WORD $0x4fa8ea1b // sdot v27.4s, v16.16b, v8.4b[3]
+	WORD $0x4faaea11 // sdot v17.4s, v16.16b, v10.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f8c937b // fmul v27.4s, v27.4s, v12.s[0]
+	WORD $0x4f989231 // fmul v17.4s, v17.4s, v24.s[0]
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F22
+	FMOVQ 576(R23), F31
+	WORD $0x4f97e3f4 // sdot v20.4s, v31.16b, v23.4b[0]
+	WORD $0x4f99e3f6 // sdot v22.4s, v31.16b, v25.4b[0]
+	FMOVQ 592(R23), F13
+	WORD $0x4fb7e1b4 // sdot v20.4s, v13.16b, v23.4b[1]
+	WORD $0x4fb9e1b6 // sdot v22.4s, v13.16b, v25.4b[1]
+	FMOVQ 608(R23), F30
+	WORD $0x4f97ebd4 // sdot v20.4s, v30.16b, v23.4b[2]
+	WORD $0x4f99ebd6 // sdot v22.4s, v30.16b, v25.4b[2]
+	FMOVQ 624(R23), F7
+	WORD $0x4fb7e8f4 // sdot v20.4s, v7.16b, v23.4b[3]
+	WORD $0x4fb9e8f6 // sdot v22.4s, v7.16b, v25.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4fac129b // fmla v27.4s, v20.4s, v12.s[1]
+	WORD $0x4fb812d1 // fmla v17.4s, v22.4s, v24.s[1]
+	FMOVQ 48(R23), F15
+	WORD $0x4e2fcf6e // fmla v14.4s, v27.4s, v15.4s
+	WORD $0x4e2fce35 // fmla v21.4s, v17.4s, v15.4s
+	FMOVQ 112(R23), F16
+	WORD $0x4f86520e // fmls v14.4s, v16.4s, v6.s[0]
+	WORD $0x4f925215 // fmls v21.4s, v16.4s, v18.s[0]
+	ADD $64, R22
+	ADD $64, R21
+	ADD $640, R23
+	SUBS $1, R4
+	BNE tile103
+	FSTPQ (F9, F28), 0(R14)
+	FSTPQ (F26, F14), 32(R14)
+	FSTPQ (F19, F11), 0(R20)
+	FSTPQ (F29, F21), 32(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row102
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch99
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel99
+	BNE panel97
 	RET
 
-// mulQ6_KDot multiplies Q6_K weights with several rows of activations.
-// func mulQ6_KDot(a *panel.Args)
-TEXT ·mulQ6_KDot(SB), 0, $960-8
+// mulQ6_KDotx1 multiplies Q6_K weights with a few rows of activations, one by one.
+// func mulQ6_KDotx1(a *panel.Args)
+TEXT ·mulQ6_KDotx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
@@ -11900,897 +9471,1301 @@ TEXT ·mulQ6_KDot(SB), 0, $960-8
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
 panel104:
-	MOVD R6, R1
 	MOVD 8(R0), R2
-	VEOR V4.B16, V4.B16, V4.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
 row105:
-	FMOVQ F4, 0(R14)
-	FMOVQ F4, 16(R14)
-	FMOVQ F4, 32(R14)
-	FMOVQ F4, 48(R14)
-	ADD R15, R13
-	ADD R19, R14
-	SUBS $1, R12
-	BNE row105
+	MOVD R6, R1
+	MOVD R13, R2
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
 	MOVD 40(R0), R9
 	LSR $3, R9
 block106:
-	FMOVD 0(R1), F5
-	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 0(R11)
-	FMOVD 8(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 16(R11)
-	FMOVD 16(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 32(R11)
-	FMOVD 24(R1), F8
-	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 48(R11)
+	FMOVQ 32(R10), F8
+	FMOVD 0(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FMOVD 8(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FSTPQ (F9, F10), 0(R11)
+	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
+	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
+	FSTPQ (F9, F10), 128(R11)
+	FMOVD 16(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FMOVD 24(R1), F12
+	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
+	FSTPQ (F11, F12), 32(R11)
+	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
+	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
+	FSTPQ (F11, F12), 160(R11)
 	ADD $64, R1
 	MOVD $8, R4
 pair107:
-	FMOVQ 64(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 320(R1), F10
-	VSHL $4, V10.B16, V11.B16
-	VAND V2.B16, V11.B16, V12.B16
-	VORR V12.B16, V9.B16, V9.B16
-	FMOVQ F9, 384(R11)
-	FMOVQ 128(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V11.B16, V14.B16
-	VUSRA $2, V14.B16, V13.B16
-	FMOVQ F13, 400(R11)
-	FMOVQ 192(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V2.B16, V10.B16, V16.B16
-	VORR V16.B16, V15.B16, V15.B16
-	FMOVQ F15, 416(R11)
-	FMOVQ 256(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V10.B16, V18.B16
-	VUSRA $2, V18.B16, V17.B16
-	FMOVQ F17, 432(R11)
-	FMOVQ 64(R1), F19
-	FMOVQ 384(R1), F20
-	VSHL $4, V20.B16, V21.B16
-	VAND V2.B16, V21.B16, V22.B16
-	VUSRA $4, V19.B16, V22.B16
-	FMOVQ F22, 448(R11)
-	FMOVQ 128(R1), F23
-	VAND V3.B16, V21.B16, V24.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $2, V24.B16, V23.B16
-	FMOVQ F23, 464(R11)
-	FMOVQ 192(R1), F25
-	VAND V2.B16, V20.B16, V26.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 480(R11)
-	FMOVQ 256(R1), F27
-	VAND V3.B16, V20.B16, V28.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $2, V28.B16, V27.B16
-	FMOVQ F27, 496(R11)
-	FMOVD 0(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 0(R11), F31
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	FMOVQ F30, 128(R11)
-	FMOVD 16(R1), F4
-	WORD $0x0f08a484 // sshll v4.8h, v4.8b, #0
-	WORD $0x0e641005 // saddw v5.4s, v0.4s, v4.4h
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	FMOVQ 0(R11), F6
-	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
-	FMOVQ F5, 192(R11)
-	FMOVQ 80(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 336(R1), F8
-	VSHL $4, V8.B16, V12.B16
-	VAND V2.B16, V12.B16, V9.B16
-	VORR V9.B16, V7.B16, V7.B16
-	FMOVQ F7, 512(R11)
-	FMOVQ 144(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V12.B16, V13.B16
-	VUSRA $2, V13.B16, V14.B16
-	FMOVQ F14, 528(R11)
-	FMOVQ 208(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V8.B16, V15.B16
-	VORR V15.B16, V16.B16, V16.B16
-	FMOVQ F16, 544(R11)
-	FMOVQ 272(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V8.B16, V10.B16
-	VUSRA $2, V10.B16, V11.B16
-	FMOVQ F11, 560(R11)
-	FMOVQ 80(R1), F18
-	FMOVQ 400(R1), F17
-	VSHL $4, V17.B16, V19.B16
-	VAND V2.B16, V19.B16, V22.B16
-	VUSRA $4, V18.B16, V22.B16
-	FMOVQ F22, 576(R11)
-	FMOVQ 144(R1), F24
-	VAND V3.B16, V19.B16, V23.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V23.B16, V24.B16
-	FMOVQ F24, 592(R11)
-	FMOVQ 208(R1), F25
-	VAND V2.B16, V17.B16, V26.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 608(R11)
-	FMOVQ 272(R1), F21
-	VAND V3.B16, V17.B16, V20.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $2, V20.B16, V21.B16
-	FMOVQ F21, 624(R11)
-	WORD $0x4e7d101c // saddw2 v28.4s, v0.4s, v29.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 16(R11), F27
-	WORD $0x6e3bdf9c // fmul v28.4s, v28.4s, v27.4s
-	FMOVQ F28, 144(R11)
-	WORD $0x4e64101f // saddw2 v31.4s, v0.4s, v4.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVQ 16(R11), F30
-	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
-	FMOVQ F31, 208(R11)
-	FMOVQ 96(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	FMOVQ 352(R1), F5
-	VSHL $4, V5.B16, V9.B16
-	VAND V2.B16, V9.B16, V7.B16
-	VORR V7.B16, V6.B16, V6.B16
-	FMOVQ F6, 640(R11)
-	FMOVQ 160(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V9.B16, V14.B16
-	VUSRA $2, V14.B16, V13.B16
-	FMOVQ F13, 656(R11)
-	FMOVQ 224(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V2.B16, V5.B16, V16.B16
-	VORR V16.B16, V15.B16, V15.B16
-	FMOVQ F15, 672(R11)
-	FMOVQ 288(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V5.B16, V8.B16
-	VUSRA $2, V8.B16, V12.B16
-	FMOVQ F12, 688(R11)
-	FMOVQ 96(R1), F10
-	FMOVQ 416(R1), F11
-	VSHL $4, V11.B16, V18.B16
-	VAND V2.B16, V18.B16, V22.B16
-	VUSRA $4, V10.B16, V22.B16
-	FMOVQ F22, 704(R11)
-	FMOVQ 160(R1), F23
-	VAND V3.B16, V18.B16, V24.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $2, V24.B16, V23.B16
-	FMOVQ F23, 720(R11)
-	FMOVQ 224(R1), F25
-	VAND V2.B16, V11.B16, V26.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 736(R11)
-	FMOVQ 288(R1), F19
-	VAND V3.B16, V11.B16, V17.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V17.B16, V19.B16
-	FMOVQ F19, 752(R11)
-	FMOVD 8(R1), F20
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 32(R11), F29
-	WORD $0x6e3ddeb5 // fmul v21.4s, v21.4s, v29.4s
-	FMOVQ F21, 160(R11)
-	FMOVD 24(R1), F27
-	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
-	WORD $0x0e7b101c // saddw v28.4s, v0.4s, v27.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 32(R11), F4
-	WORD $0x6e24df9c // fmul v28.4s, v28.4s, v4.4s
-	FMOVQ F28, 224(R11)
-	FMOVQ 112(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 368(R1), F31
-	VSHL $4, V31.B16, V7.B16
-	VAND V2.B16, V7.B16, V6.B16
-	VORR V6.B16, V30.B16, V30.B16
-	FMOVQ F30, 768(R11)
-	FMOVQ 176(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V7.B16, V13.B16
-	VUSRA $2, V13.B16, V14.B16
-	FMOVQ F14, 784(R11)
-	FMOVQ 240(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V31.B16, V15.B16
-	VORR V15.B16, V16.B16, V16.B16
-	FMOVQ F16, 800(R11)
-	FMOVQ 304(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V3.B16, V31.B16, V5.B16
-	VUSRA $2, V5.B16, V9.B16
-	FMOVQ F9, 816(R11)
-	FMOVQ 112(R1), F8
-	FMOVQ 432(R1), F12
-	VSHL $4, V12.B16, V10.B16
-	VAND V2.B16, V10.B16, V22.B16
-	VUSRA $4, V8.B16, V22.B16
-	FMOVQ F22, 832(R11)
-	FMOVQ 176(R1), F24
-	VAND V3.B16, V10.B16, V23.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V23.B16, V24.B16
-	FMOVQ F24, 848(R11)
-	FMOVQ 240(R1), F25
-	VAND V2.B16, V12.B16, V26.B16
-	VUSRA $4, V25.B16, V26.B16
-	FMOVQ F26, 864(R11)
-	FMOVQ 304(R1), F18
-	VAND V3.B16, V12.B16, V11.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $2, V11.B16, V18.B16
-	FMOVQ F18, 880(R11)
-	WORD $0x4e741011 // saddw2 v17.4s, v0.4s, v20.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 48(R11), F19
-	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
-	FMOVQ F17, 176(R11)
-	WORD $0x4e7b101d // saddw2 v29.4s, v0.4s, v27.8h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	FMOVQ 48(R11), F21
-	WORD $0x6e35dfbd // fmul v29.4s, v29.4s, v21.4s
-	FMOVQ F29, 240(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair109:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F4
-	FMOVQ 16(R13), F28
-	FMOVQ 32(R13), F6
-	WORD $0x4f3e04de // sshr v30.4s, v6.4s, #2
-	VSUB V30.S4, V0.S4, V30.S4
-	VDUP V30.S[2], V13.S4
-	VDUP V30.S[3], V14.S4
-	FMOVQ 0(R20), F15
-	FMOVQ 16(R20), F16
-	FMOVQ 32(R20), F7
-	WORD $0x4f3e04ff // sshr v31.4s, v7.4s, #2
-	VSUB V31.S4, V0.S4, V31.S4
-	VDUP V31.S[2], V5.S4
-	VDUP V31.S[3], V9.S4
-	FMOVQ 0(R10), F8
-	FMOVQ 0(R10), F22
-	FMOVQ 384(R11), F23
-	WORD $0x4f84e2e8 // sdot v8.4s, v23.16b, v4.4b[0]
-	WORD $0x4f8fe2f6 // sdot v22.4s, v23.16b, v15.4b[0]
-	FMOVQ 400(R11), F24
-	WORD $0x4fa4e308 // sdot v8.4s, v24.16b, v4.4b[1]
-	WORD $0x4fafe316 // sdot v22.4s, v24.16b, v15.4b[1]
-	FMOVQ 416(R11), F25
-	WORD $0x4f84eb28 // sdot v8.4s, v25.16b, v4.4b[2]
-	WORD $0x4f8feb36 // sdot v22.4s, v25.16b, v15.4b[2]
-	FMOVQ 432(R11), F26
-	WORD $0x4fa4eb48 // sdot v8.4s, v26.16b, v4.4b[3]
-	WORD $0x4fafeb56 // sdot v22.4s, v26.16b, v15.4b[3]
-	WORD $0x4eadd508 // fsub v8.4s, v8.4s, v13.4s
-	WORD $0x4ea5d6d6 // fsub v22.4s, v22.4s, v5.4s
-	WORD $0x4f869108 // fmul v8.4s, v8.4s, v6.s[0]
-	WORD $0x4f8792d6 // fmul v22.4s, v22.4s, v7.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 0(R10), F12
-	FMOVQ 448(R11), F11
-	WORD $0x4f9ce16a // sdot v10.4s, v11.16b, v28.4b[0]
-	WORD $0x4f90e16c // sdot v12.4s, v11.16b, v16.4b[0]
-	FMOVQ 464(R11), F18
-	WORD $0x4fbce24a // sdot v10.4s, v18.16b, v28.4b[1]
-	WORD $0x4fb0e24c // sdot v12.4s, v18.16b, v16.4b[1]
-	FMOVQ 480(R11), F20
-	WORD $0x4f9cea8a // sdot v10.4s, v20.16b, v28.4b[2]
-	WORD $0x4f90ea8c // sdot v12.4s, v20.16b, v16.4b[2]
-	FMOVQ 496(R11), F19
-	WORD $0x4fbcea6a // sdot v10.4s, v19.16b, v28.4b[3]
-	WORD $0x4fb0ea6c // sdot v12.4s, v19.16b, v16.4b[3]
-	WORD $0x4eaed54a // fsub v10.4s, v10.4s, v14.4s
-	WORD $0x4ea9d58c // fsub v12.4s, v12.4s, v9.4s
-	WORD $0x4fa6914a // fmul v10.4s, v10.4s, v6.s[1]
-	WORD $0x4fa7918c // fmul v12.4s, v12.4s, v7.s[1]
-	FMOVQ 0(R14), F17
-	FMOVQ 0(R21), F27
-	FMOVQ 128(R11), F21
-	WORD $0x4e35cd11 // fmla v17.4s, v8.4s, v21.4s
-	WORD $0x4e35cedb // fmla v27.4s, v22.4s, v21.4s
-	FMOVQ 192(R11), F29
-	WORD $0x4e3dcd51 // fmla v17.4s, v10.4s, v29.4s
-	WORD $0x4e3dcd9b // fmla v27.4s, v12.4s, v29.4s
-	FMOVQ F17, 0(R14)
-	FMOVQ F27, 0(R21)
-	FMOVQ 0(R10), F30
-	FMOVQ 0(R10), F31
-	FMOVQ 512(R11), F23
-	WORD $0x4f84e2fe // sdot v30.4s, v23.16b, v4.4b[0]
-	WORD $0x4f8fe2ff // sdot v31.4s, v23.16b, v15.4b[0]
-	FMOVQ 528(R11), F24
-	WORD $0x4fa4e31e // sdot v30.4s, v24.16b, v4.4b[1]
-	WORD $0x4fafe31f // sdot v31.4s, v24.16b, v15.4b[1]
-	FMOVQ 544(R11), F25
-	WORD $0x4f84eb3e // sdot v30.4s, v25.16b, v4.4b[2]
-	WORD $0x4f8feb3f // sdot v31.4s, v25.16b, v15.4b[2]
-	FMOVQ 560(R11), F26
-	WORD $0x4fa4eb5e // sdot v30.4s, v26.16b, v4.4b[3]
-	WORD $0x4fafeb5f // sdot v31.4s, v26.16b, v15.4b[3]
-	WORD $0x4eadd7de // fsub v30.4s, v30.4s, v13.4s
-	WORD $0x4ea5d7ff // fsub v31.4s, v31.4s, v5.4s
-	WORD $0x4f8693de // fmul v30.4s, v30.4s, v6.s[0]
-	WORD $0x4f8793ff // fmul v31.4s, v31.4s, v7.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F18
-	FMOVQ 576(R11), F20
-	WORD $0x4f9ce28b // sdot v11.4s, v20.16b, v28.4b[0]
-	WORD $0x4f90e292 // sdot v18.4s, v20.16b, v16.4b[0]
-	FMOVQ 592(R11), F19
-	WORD $0x4fbce26b // sdot v11.4s, v19.16b, v28.4b[1]
-	WORD $0x4fb0e272 // sdot v18.4s, v19.16b, v16.4b[1]
-	FMOVQ 608(R11), F8
-	WORD $0x4f9ce90b // sdot v11.4s, v8.16b, v28.4b[2]
-	WORD $0x4f90e912 // sdot v18.4s, v8.16b, v16.4b[2]
-	FMOVQ 624(R11), F22
-	WORD $0x4fbceacb // sdot v11.4s, v22.16b, v28.4b[3]
-	WORD $0x4fb0ead2 // sdot v18.4s, v22.16b, v16.4b[3]
-	WORD $0x4eaed56b // fsub v11.4s, v11.4s, v14.4s
-	WORD $0x4ea9d652 // fsub v18.4s, v18.4s, v9.4s
-	WORD $0x4fa6916b // fmul v11.4s, v11.4s, v6.s[1]
-	WORD $0x4fa79252 // fmul v18.4s, v18.4s, v7.s[1]
-	FMOVQ 16(R14), F21
-	FMOVQ 16(R21), F10
-	FMOVQ 144(R11), F12
-	WORD $0x4e2ccfd5 // fmla v21.4s, v30.4s, v12.4s
-	WORD $0x4e2ccfea // fmla v10.4s, v31.4s, v12.4s
-	FMOVQ 208(R11), F29
-	WORD $0x4e3dcd75 // fmla v21.4s, v11.4s, v29.4s
-	WORD $0x4e3dce4a // fmla v10.4s, v18.4s, v29.4s
-	FMOVQ F21, 16(R14)
-	FMOVQ F10, 16(R21)
-	FMOVQ 0(R10), F17
-	FMOVQ 0(R10), F27
-	FMOVQ 640(R11), F23
-	WORD $0x4f84e2f1 // sdot v17.4s, v23.16b, v4.4b[0]
-	WORD $0x4f8fe2fb // sdot v27.4s, v23.16b, v15.4b[0]
-	FMOVQ 656(R11), F24
-	WORD $0x4fa4e311 // sdot v17.4s, v24.16b, v4.4b[1]
-	WORD $0x4fafe31b // sdot v27.4s, v24.16b, v15.4b[1]
-	FMOVQ 672(R11), F25
-	WORD $0x4f84eb31 // sdot v17.4s, v25.16b, v4.4b[2]
-	WORD $0x4f8feb3b // sdot v27.4s, v25.16b, v15.4b[2]
-	FMOVQ 688(R11), F26
-	WORD $0x4fa4eb51 // sdot v17.4s, v26.16b, v4.4b[3]
-	WORD $0x4fafeb5b // sdot v27.4s, v26.16b, v15.4b[3]
-	WORD $0x4eadd631 // fsub v17.4s, v17.4s, v13.4s
-	WORD $0x4ea5d77b // fsub v27.4s, v27.4s, v5.4s
-	WORD $0x4f869231 // fmul v17.4s, v17.4s, v6.s[0]
-	WORD $0x4f87937b // fmul v27.4s, v27.4s, v7.s[0]
-	FMOVQ 0(R10), F20
+	FMOVQ 0(R2), F13
+	FMOVQ 16(R2), F14
+	FMOVQ 32(R2), F15
+	WORD $0x4f3e05f0 // sshr v16.4s, v15.4s, #2
+	VSUB V16.S4, V0.S4, V16.S4
+	VDUP V16.S[2], V17.S4
+	VDUP V16.S[3], V18.S4
+	PRFM 1024(R1), PLDL1KEEP
 	FMOVQ 0(R10), F19
-	FMOVQ 704(R11), F8
-	WORD $0x4f9ce114 // sdot v20.4s, v8.16b, v28.4b[0]
-	WORD $0x4f90e113 // sdot v19.4s, v8.16b, v16.4b[0]
-	FMOVQ 720(R11), F22
-	WORD $0x4fbce2d4 // sdot v20.4s, v22.16b, v28.4b[1]
-	WORD $0x4fb0e2d3 // sdot v19.4s, v22.16b, v16.4b[1]
-	FMOVQ 736(R11), F30
-	WORD $0x4f9cebd4 // sdot v20.4s, v30.16b, v28.4b[2]
-	WORD $0x4f90ebd3 // sdot v19.4s, v30.16b, v16.4b[2]
-	FMOVQ 752(R11), F31
-	WORD $0x4fbcebf4 // sdot v20.4s, v31.16b, v28.4b[3]
-	WORD $0x4fb0ebf3 // sdot v19.4s, v31.16b, v16.4b[3]
-	WORD $0x4eaed694 // fsub v20.4s, v20.4s, v14.4s
-	WORD $0x4ea9d673 // fsub v19.4s, v19.4s, v9.4s
-	WORD $0x4fa69294 // fmul v20.4s, v20.4s, v6.s[1]
-	WORD $0x4fa79273 // fmul v19.4s, v19.4s, v7.s[1]
-	FMOVQ 32(R14), F12
-	FMOVQ 32(R21), F11
-	FMOVQ 160(R11), F18
-	WORD $0x4e32ce2c // fmla v12.4s, v17.4s, v18.4s
-	WORD $0x4e32cf6b // fmla v11.4s, v27.4s, v18.4s
-	FMOVQ 224(R11), F29
-	WORD $0x4e3dce8c // fmla v12.4s, v20.4s, v29.4s
-	WORD $0x4e3dce6b // fmla v11.4s, v19.4s, v29.4s
-	FMOVQ F12, 32(R14)
-	FMOVQ F11, 32(R21)
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F10
-	FMOVQ 768(R11), F23
-	WORD $0x4f84e2f5 // sdot v21.4s, v23.16b, v4.4b[0]
-	WORD $0x4f8fe2ea // sdot v10.4s, v23.16b, v15.4b[0]
-	FMOVQ 784(R11), F24
-	WORD $0x4fa4e315 // sdot v21.4s, v24.16b, v4.4b[1]
-	WORD $0x4fafe30a // sdot v10.4s, v24.16b, v15.4b[1]
-	FMOVQ 800(R11), F25
-	WORD $0x4f84eb35 // sdot v21.4s, v25.16b, v4.4b[2]
-	WORD $0x4f8feb2a // sdot v10.4s, v25.16b, v15.4b[2]
-	FMOVQ 816(R11), F26
-	WORD $0x4fa4eb55 // sdot v21.4s, v26.16b, v4.4b[3]
-	WORD $0x4fafeb4a // sdot v10.4s, v26.16b, v15.4b[3]
-	WORD $0x4eadd6b5 // fsub v21.4s, v21.4s, v13.4s
-	WORD $0x4ea5d54a // fsub v10.4s, v10.4s, v5.4s
-	WORD $0x4f8692b5 // fmul v21.4s, v21.4s, v6.s[0]
-	WORD $0x4f87914a // fmul v10.4s, v10.4s, v7.s[0]
-	FMOVQ 0(R10), F8
-	FMOVQ 0(R10), F22
-	FMOVQ 832(R11), F30
-	WORD $0x4f9ce3c8 // sdot v8.4s, v30.16b, v28.4b[0]
-	WORD $0x4f90e3d6 // sdot v22.4s, v30.16b, v16.4b[0]
-	FMOVQ 848(R11), F31
-	WORD $0x4fbce3e8 // sdot v8.4s, v31.16b, v28.4b[1]
-	WORD $0x4fb0e3f6 // sdot v22.4s, v31.16b, v16.4b[1]
-	FMOVQ 864(R11), F17
-	WORD $0x4f9cea28 // sdot v8.4s, v17.16b, v28.4b[2]
-	WORD $0x4f90ea36 // sdot v22.4s, v17.16b, v16.4b[2]
-	FMOVQ 880(R11), F27
-	WORD $0x4fbceb68 // sdot v8.4s, v27.16b, v28.4b[3]
-	WORD $0x4fb0eb76 // sdot v22.4s, v27.16b, v16.4b[3]
-	WORD $0x4eaed508 // fsub v8.4s, v8.4s, v14.4s
-	WORD $0x4ea9d6d6 // fsub v22.4s, v22.4s, v9.4s
-	WORD $0x4fa69108 // fmul v8.4s, v8.4s, v6.s[1]
-	WORD $0x4fa792d6 // fmul v22.4s, v22.4s, v7.s[1]
-	FMOVQ 48(R14), F18
-	FMOVQ 48(R21), F20
-	FMOVQ 176(R11), F19
-	WORD $0x4e33ceb2 // fmla v18.4s, v21.4s, v19.4s
-	WORD $0x4e33cd54 // fmla v20.4s, v10.4s, v19.4s
-	FMOVQ 240(R11), F29
-	WORD $0x4e3dcd12 // fmla v18.4s, v8.4s, v29.4s
-	WORD $0x4e3dced4 // fmla v20.4s, v22.4s, v29.4s
-	FMOVQ F18, 48(R14)
-	FMOVQ F20, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair109
-	FMOVQ 448(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 704(R1), F11
-	VSHL $4, V11.B16, V23.B16
-	VAND V2.B16, V23.B16, V24.B16
-	VORR V24.B16, V12.B16, V12.B16
-	FMOVQ F12, 384(R11)
-	FMOVQ 512(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V23.B16, V26.B16
-	VUSRA $2, V26.B16, V25.B16
-	FMOVQ F25, 400(R11)
-	FMOVQ 576(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V2.B16, V11.B16, V31.B16
-	VORR V31.B16, V30.B16, V30.B16
-	FMOVQ F30, 416(R11)
-	FMOVQ 640(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V11.B16, V27.B16
-	VUSRA $2, V27.B16, V17.B16
-	FMOVQ F17, 432(R11)
-	FMOVQ 448(R1), F21
-	FMOVQ 768(R1), F10
-	VSHL $4, V10.B16, V19.B16
-	VAND V2.B16, V19.B16, V8.B16
-	VUSRA $4, V21.B16, V8.B16
-	FMOVQ F8, 448(R11)
-	FMOVQ 512(R1), F22
-	VAND V3.B16, V19.B16, V29.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $2, V29.B16, V22.B16
-	FMOVQ F22, 464(R11)
-	FMOVQ 576(R1), F18
-	VAND V2.B16, V10.B16, V20.B16
-	VUSRA $4, V18.B16, V20.B16
-	FMOVQ F20, 480(R11)
-	FMOVQ 640(R1), F4
-	VAND V3.B16, V10.B16, V28.B16
-	VUSHR $4, V4.B16, V4.B16
-	VUSRA $2, V28.B16, V4.B16
-	FMOVQ F4, 496(R11)
-	FMOVD 32(R1), F6
-	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
-	WORD $0x0e66100d // saddw v13.4s, v0.4s, v6.4h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 0(R11), F14
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 128(R11)
-	FMOVD 48(R1), F15
-	WORD $0x0f08a5ef // sshll v15.8h, v15.8b, #0
-	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 0(R11), F7
-	WORD $0x6e27de10 // fmul v16.4s, v16.4s, v7.4s
-	FMOVQ F16, 192(R11)
-	FMOVQ 464(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ 720(R1), F9
-	VSHL $4, V9.B16, V24.B16
-	VAND V2.B16, V24.B16, V12.B16
-	VORR V12.B16, V5.B16, V5.B16
-	FMOVQ F5, 512(R11)
-	FMOVQ 528(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V24.B16, V25.B16
-	VUSRA $2, V25.B16, V26.B16
-	FMOVQ F26, 528(R11)
-	FMOVQ 592(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V2.B16, V9.B16, V30.B16
-	VORR V30.B16, V31.B16, V31.B16
-	FMOVQ F31, 544(R11)
-	FMOVQ 656(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V9.B16, V11.B16
-	VUSRA $2, V11.B16, V23.B16
-	FMOVQ F23, 560(R11)
-	FMOVQ 464(R1), F27
-	FMOVQ 784(R1), F17
-	VSHL $4, V17.B16, V21.B16
-	VAND V2.B16, V21.B16, V8.B16
-	VUSRA $4, V27.B16, V8.B16
-	FMOVQ F8, 576(R11)
-	FMOVQ 528(R1), F29
-	VAND V3.B16, V21.B16, V22.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V22.B16, V29.B16
-	FMOVQ F29, 592(R11)
-	FMOVQ 592(R1), F18
-	VAND V2.B16, V17.B16, V20.B16
-	VUSRA $4, V18.B16, V20.B16
-	FMOVQ F20, 608(R11)
-	FMOVQ 656(R1), F19
-	VAND V3.B16, V17.B16, V10.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $2, V10.B16, V19.B16
-	FMOVQ F19, 624(R11)
-	WORD $0x4e66101c // saddw2 v28.4s, v0.4s, v6.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 16(R11), F4
-	WORD $0x6e24df9c // fmul v28.4s, v28.4s, v4.4s
-	FMOVQ F28, 144(R11)
-	WORD $0x4e6f100e // saddw2 v14.4s, v0.4s, v15.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 16(R11), F13
-	WORD $0x6e2dddce // fmul v14.4s, v14.4s, v13.4s
-	FMOVQ F14, 208(R11)
-	FMOVQ 480(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 736(R1), F16
-	VSHL $4, V16.B16, V12.B16
-	VAND V2.B16, V12.B16, V5.B16
-	VORR V5.B16, V7.B16, V7.B16
-	FMOVQ F7, 640(R11)
-	FMOVQ 544(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V12.B16, V26.B16
-	VUSRA $2, V26.B16, V25.B16
-	FMOVQ F25, 656(R11)
-	FMOVQ 608(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V2.B16, V16.B16, V31.B16
-	VORR V31.B16, V30.B16, V30.B16
-	FMOVQ F30, 672(R11)
-	FMOVQ 672(R1), F24
+	FMOVQ 64(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 320(R1), F21
+	VSHL $4, V21.B16, V22.B16
+	VAND V2.B16, V22.B16, V23.B16
+	VORR V23.B16, V20.B16, V20.B16
+	WORD $0x4f8de293 // sdot v19.4s, v20.16b, v13.4b[0]
+	FMOVQ 128(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V22.B16, V25.B16
+	VUSRA $2, V25.B16, V24.B16
+	WORD $0x4fade313 // sdot v19.4s, v24.16b, v13.4b[1]
+	FMOVQ 192(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V2.B16, V21.B16, V27.B16
+	VORR V27.B16, V26.B16, V26.B16
+	WORD $0x4f8deb53 // sdot v19.4s, v26.16b, v13.4b[2]
+	FMOVQ 256(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V21.B16, V29.B16
+	VUSRA $2, V29.B16, V28.B16
+	WORD $0x4fadeb93 // sdot v19.4s, v28.16b, v13.4b[3]
+	WORD $0x4eb1d673 // fsub v19.4s, v19.4s, v17.4s
+	WORD $0x4f8f9273 // fmul v19.4s, v19.4s, v15.s[0]
+	FMOVQ 0(R10), F30
+	FMOVQ 64(R1), F31
+	FMOVQ 384(R1), F9
+	VSHL $4, V9.B16, V10.B16
+	VAND V2.B16, V10.B16, V11.B16
+	VUSRA $4, V31.B16, V11.B16
+	WORD $0x4f8ee17e // sdot v30.4s, v11.16b, v14.4b[0]
+	FMOVQ 128(R1), F12
+	VAND V3.B16, V10.B16, V8.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $2, V8.B16, V12.B16
+	WORD $0x4faee19e // sdot v30.4s, v12.16b, v14.4b[1]
+	FMOVQ 192(R1), F16
+	VAND V2.B16, V9.B16, V23.B16
+	VUSRA $4, V16.B16, V23.B16
+	WORD $0x4f8eeafe // sdot v30.4s, v23.16b, v14.4b[2]
+	FMOVQ 256(R1), F20
+	VAND V3.B16, V9.B16, V25.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $2, V25.B16, V20.B16
+	WORD $0x4faeea9e // sdot v30.4s, v20.16b, v14.4b[3]
+	WORD $0x4eb2d7de // fsub v30.4s, v30.4s, v18.4s
+	WORD $0x4faf93de // fmul v30.4s, v30.4s, v15.s[1]
+	FMOVD 0(R1), F24
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x0e78101b // saddw v27.4s, v0.4s, v24.4h
+	FMOVQ 128(R11), F26
+	FMOVQ 0(R11), F22
+	WORD $0x4e36cf7a // fmla v26.4s, v27.4s, v22.4s
+	WORD $0x4e3ace64 // fmla v4.4s, v19.4s, v26.4s
+	FMOVD 16(R1), F21
+	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
+	WORD $0x0e75101d // saddw v29.4s, v0.4s, v21.4h
+	FMOVQ 128(R11), F28
+	FMOVQ 0(R11), F31
+	WORD $0x4e3fcfbc // fmla v28.4s, v29.4s, v31.4s
+	WORD $0x4e3ccfc4 // fmla v4.4s, v30.4s, v28.4s
+	PRFM 1088(R1), PLDL1KEEP
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 0(R10), F11
+	FMOVQ 80(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	FMOVQ 336(R1), F12
+	VSHL $4, V12.B16, V16.B16
+	VAND V2.B16, V16.B16, V23.B16
+	VORR V23.B16, V8.B16, V8.B16
+	WORD $0x4f8de10b // sdot v11.4s, v8.16b, v13.4b[0]
+	FMOVQ 144(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
 	VAND V3.B16, V16.B16, V9.B16
+	VUSRA $2, V9.B16, V10.B16
+	WORD $0x4fade14b // sdot v11.4s, v10.16b, v13.4b[1]
+	FMOVQ 208(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V2.B16, V12.B16, V20.B16
+	VORR V20.B16, V25.B16, V25.B16
+	WORD $0x4f8deb2b // sdot v11.4s, v25.16b, v13.4b[2]
+	FMOVQ 272(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V12.B16, V22.B16
+	VUSRA $2, V22.B16, V27.B16
+	WORD $0x4fadeb6b // sdot v11.4s, v27.16b, v13.4b[3]
+	WORD $0x4eb1d56b // fsub v11.4s, v11.4s, v17.4s
+	WORD $0x4f8f916b // fmul v11.4s, v11.4s, v15.s[0]
+	FMOVQ 0(R10), F19
+	FMOVQ 80(R1), F26
+	FMOVQ 400(R1), F29
+	VSHL $4, V29.B16, V31.B16
+	VAND V2.B16, V31.B16, V30.B16
+	VUSRA $4, V26.B16, V30.B16
+	WORD $0x4f8ee3d3 // sdot v19.4s, v30.16b, v14.4b[0]
+	FMOVQ 144(R1), F28
+	VAND V3.B16, V31.B16, V23.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $2, V23.B16, V28.B16
+	WORD $0x4faee393 // sdot v19.4s, v28.16b, v14.4b[1]
+	FMOVQ 208(R1), F8
+	VAND V2.B16, V29.B16, V9.B16
+	VUSRA $4, V8.B16, V9.B16
+	WORD $0x4f8ee933 // sdot v19.4s, v9.16b, v14.4b[2]
+	FMOVQ 272(R1), F10
+	VAND V3.B16, V29.B16, V20.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V20.B16, V10.B16
+	WORD $0x4faee953 // sdot v19.4s, v10.16b, v14.4b[3]
+	WORD $0x4eb2d673 // fsub v19.4s, v19.4s, v18.4s
+	WORD $0x4faf9273 // fmul v19.4s, v19.4s, v15.s[1]
+	WORD $0x4e781019 // saddw2 v25.4s, v0.4s, v24.8h
+	FMOVQ 144(R11), F16
+	FMOVQ 16(R11), F12
+	WORD $0x4e2ccf30 // fmla v16.4s, v25.4s, v12.4s
+	WORD $0x4e30cd65 // fmla v5.4s, v11.4s, v16.4s
+	WORD $0x4e751016 // saddw2 v22.4s, v0.4s, v21.8h
+	FMOVQ 144(R11), F27
+	FMOVQ 16(R11), F26
+	WORD $0x4e3acedb // fmla v27.4s, v22.4s, v26.4s
+	WORD $0x4e3bce65 // fmla v5.4s, v19.4s, v27.4s
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F30
+	FMOVQ 96(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 352(R1), F28
+	VSHL $4, V28.B16, V8.B16
+	VAND V2.B16, V8.B16, V9.B16
+	VORR V9.B16, V23.B16, V23.B16
+	WORD $0x4f8de2fe // sdot v30.4s, v23.16b, v13.4b[0]
+	FMOVQ 160(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V3.B16, V8.B16, V29.B16
+	VUSRA $2, V29.B16, V31.B16
+	WORD $0x4fade3fe // sdot v30.4s, v31.16b, v13.4b[1]
+	FMOVQ 224(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V2.B16, V28.B16, V10.B16
+	VORR V10.B16, V20.B16, V20.B16
+	WORD $0x4f8dea9e // sdot v30.4s, v20.16b, v13.4b[2]
+	FMOVQ 288(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V28.B16, V25.B16
+	VUSRA $2, V25.B16, V24.B16
+	WORD $0x4fadeb1e // sdot v30.4s, v24.16b, v13.4b[3]
+	WORD $0x4eb1d7de // fsub v30.4s, v30.4s, v17.4s
+	WORD $0x4f8f93de // fmul v30.4s, v30.4s, v15.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 96(R1), F11
+	FMOVQ 416(R1), F16
+	VSHL $4, V16.B16, V21.B16
+	VAND V2.B16, V21.B16, V22.B16
+	VUSRA $4, V11.B16, V22.B16
+	WORD $0x4f8ee2cc // sdot v12.4s, v22.16b, v14.4b[0]
+	FMOVQ 160(R1), F26
+	VAND V3.B16, V21.B16, V19.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V19.B16, V26.B16
+	WORD $0x4faee34c // sdot v12.4s, v26.16b, v14.4b[1]
+	FMOVQ 224(R1), F27
+	VAND V2.B16, V16.B16, V9.B16
+	VUSRA $4, V27.B16, V9.B16
+	WORD $0x4f8ee92c // sdot v12.4s, v9.16b, v14.4b[2]
+	FMOVQ 288(R1), F23
+	VAND V3.B16, V16.B16, V29.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $2, V29.B16, V23.B16
+	WORD $0x4faeeaec // sdot v12.4s, v23.16b, v14.4b[3]
+	WORD $0x4eb2d58c // fsub v12.4s, v12.4s, v18.4s
+	WORD $0x4faf918c // fmul v12.4s, v12.4s, v15.s[1]
+	FMOVD 8(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f100a // saddw v10.4s, v0.4s, v31.4h
+	FMOVQ 160(R11), F20
+	FMOVQ 32(R11), F8
+	WORD $0x4e28cd54 // fmla v20.4s, v10.4s, v8.4s
+	WORD $0x4e34cfc6 // fmla v6.4s, v30.4s, v20.4s
+	FMOVD 24(R1), F28
+	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
+	WORD $0x0e7c1019 // saddw v25.4s, v0.4s, v28.4h
+	FMOVQ 160(R11), F24
+	FMOVQ 32(R11), F11
+	WORD $0x4e2bcf38 // fmla v24.4s, v25.4s, v11.4s
+	WORD $0x4e38cd86 // fmla v6.4s, v12.4s, v24.4s
+	PRFM 1280(R1), PLDL1KEEP
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 0(R10), F22
+	FMOVQ 112(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 368(R1), F26
+	VSHL $4, V26.B16, V27.B16
+	VAND V2.B16, V27.B16, V9.B16
+	VORR V9.B16, V19.B16, V19.B16
+	WORD $0x4f8de276 // sdot v22.4s, v19.16b, v13.4b[0]
+	FMOVQ 176(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V27.B16, V16.B16
+	VUSRA $2, V16.B16, V21.B16
+	WORD $0x4fade2b6 // sdot v22.4s, v21.16b, v13.4b[1]
+	FMOVQ 240(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V2.B16, V26.B16, V23.B16
+	VORR V23.B16, V29.B16, V29.B16
+	WORD $0x4f8debb6 // sdot v22.4s, v29.16b, v13.4b[2]
+	FMOVQ 304(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V26.B16, V8.B16
+	VUSRA $2, V8.B16, V10.B16
+	WORD $0x4fade956 // sdot v22.4s, v10.16b, v13.4b[3]
+	WORD $0x4eb1d6d6 // fsub v22.4s, v22.4s, v17.4s
+	WORD $0x4f8f92d6 // fmul v22.4s, v22.4s, v15.s[0]
+	FMOVQ 0(R10), F30
+	FMOVQ 112(R1), F20
+	FMOVQ 432(R1), F25
+	VSHL $4, V25.B16, V11.B16
+	VAND V2.B16, V11.B16, V12.B16
+	VUSRA $4, V20.B16, V12.B16
+	WORD $0x4f8ee19e // sdot v30.4s, v12.16b, v14.4b[0]
+	FMOVQ 176(R1), F24
+	VAND V3.B16, V11.B16, V9.B16
+	VUSHR $4, V24.B16, V24.B16
 	VUSRA $2, V9.B16, V24.B16
-	FMOVQ F24, 688(R11)
-	FMOVQ 480(R1), F11
-	FMOVQ 800(R1), F23
-	VSHL $4, V23.B16, V27.B16
-	VAND V2.B16, V27.B16, V8.B16
-	VUSRA $4, V11.B16, V8.B16
-	FMOVQ F8, 704(R11)
-	FMOVQ 544(R1), F22
-	VAND V3.B16, V27.B16, V29.B16
-	VUSHR $4, V22.B16, V22.B16
-	VUSRA $2, V29.B16, V22.B16
-	FMOVQ F22, 720(R11)
-	FMOVQ 608(R1), F18
-	VAND V2.B16, V23.B16, V20.B16
-	VUSRA $4, V18.B16, V20.B16
-	FMOVQ F20, 736(R11)
-	FMOVQ 672(R1), F21
-	VAND V3.B16, V23.B16, V17.B16
+	WORD $0x4faee31e // sdot v30.4s, v24.16b, v14.4b[1]
+	FMOVQ 240(R1), F19
+	VAND V2.B16, V25.B16, V16.B16
+	VUSRA $4, V19.B16, V16.B16
+	WORD $0x4f8eea1e // sdot v30.4s, v16.16b, v14.4b[2]
+	FMOVQ 304(R1), F21
+	VAND V3.B16, V25.B16, V23.B16
 	VUSHR $4, V21.B16, V21.B16
-	VUSRA $2, V17.B16, V21.B16
-	FMOVQ F21, 752(R11)
+	VUSRA $2, V23.B16, V21.B16
+	WORD $0x4faeeabe // sdot v30.4s, v21.16b, v14.4b[3]
+	WORD $0x4eb2d7de // fsub v30.4s, v30.4s, v18.4s
+	WORD $0x4faf93de // fmul v30.4s, v30.4s, v15.s[1]
+	WORD $0x4e7f101d // saddw2 v29.4s, v0.4s, v31.8h
+	FMOVQ 176(R11), F27
+	FMOVQ 48(R11), F26
+	WORD $0x4e3acfbb // fmla v27.4s, v29.4s, v26.4s
+	WORD $0x4e3bcec7 // fmla v7.4s, v22.4s, v27.4s
+	WORD $0x4e7c1008 // saddw2 v8.4s, v0.4s, v28.8h
+	FMOVQ 176(R11), F10
+	FMOVQ 48(R11), F20
+	WORD $0x4e34cd0a // fmla v10.4s, v8.4s, v20.4s
+	WORD $0x4e2acfc7 // fmla v7.4s, v30.4s, v10.4s
+	FMOVQ 64(R2), F12
+	FMOVQ 80(R2), F9
+	FMOVQ 96(R2), F24
+	WORD $0x4f3e0713 // sshr v19.4s, v24.4s, #2
+	VSUB V19.S4, V0.S4, V19.S4
+	VDUP V19.S[2], V16.S4
+	VDUP V19.S[3], V11.S4
+	PRFM 1408(R1), PLDL1KEEP
+	PRFM 1472(R1), PLDL1KEEP
+	FMOVQ 0(R10), F25
+	FMOVQ 448(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 704(R1), F21
+	VSHL $4, V21.B16, V31.B16
+	VAND V2.B16, V31.B16, V29.B16
+	VORR V29.B16, V23.B16, V23.B16
+	WORD $0x4f8ce2f9 // sdot v25.4s, v23.16b, v12.4b[0]
+	FMOVQ 512(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V31.B16, V22.B16
+	VUSRA $2, V22.B16, V26.B16
+	WORD $0x4face359 // sdot v25.4s, v26.16b, v12.4b[1]
+	FMOVQ 576(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V2.B16, V21.B16, V28.B16
+	VORR V28.B16, V27.B16, V27.B16
+	WORD $0x4f8ceb79 // sdot v25.4s, v27.16b, v12.4b[2]
+	FMOVQ 640(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V3.B16, V21.B16, V20.B16
+	VUSRA $2, V20.B16, V8.B16
+	WORD $0x4face919 // sdot v25.4s, v8.16b, v12.4b[3]
+	WORD $0x4eb0d739 // fsub v25.4s, v25.4s, v16.4s
+	WORD $0x4f989339 // fmul v25.4s, v25.4s, v24.s[0]
+	FMOVQ 0(R10), F30
+	FMOVQ 448(R1), F10
+	FMOVQ 768(R1), F13
+	VSHL $4, V13.B16, V14.B16
+	VAND V2.B16, V14.B16, V15.B16
+	VUSRA $4, V10.B16, V15.B16
+	WORD $0x4f89e1fe // sdot v30.4s, v15.16b, v9.4b[0]
+	FMOVQ 512(R1), F17
+	VAND V3.B16, V14.B16, V18.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $2, V18.B16, V17.B16
+	WORD $0x4fa9e23e // sdot v30.4s, v17.16b, v9.4b[1]
+	FMOVQ 576(R1), F19
+	VAND V2.B16, V13.B16, V29.B16
+	VUSRA $4, V19.B16, V29.B16
+	WORD $0x4f89ebbe // sdot v30.4s, v29.16b, v9.4b[2]
+	FMOVQ 640(R1), F23
+	VAND V3.B16, V13.B16, V22.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $2, V22.B16, V23.B16
+	WORD $0x4fa9eafe // sdot v30.4s, v23.16b, v9.4b[3]
+	WORD $0x4eabd7de // fsub v30.4s, v30.4s, v11.4s
+	WORD $0x4fb893de // fmul v30.4s, v30.4s, v24.s[1]
+	FMOVD 32(R1), F26
+	WORD $0x0f08a75a // sshll v26.8h, v26.8b, #0
+	WORD $0x0e7a101c // saddw v28.4s, v0.4s, v26.4h
+	FMOVQ 128(R11), F27
+	FMOVQ 0(R11), F31
+	WORD $0x4e3fcf9b // fmla v27.4s, v28.4s, v31.4s
+	WORD $0x4e3bcf24 // fmla v4.4s, v25.4s, v27.4s
+	FMOVD 48(R1), F21
+	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
+	WORD $0x0e751014 // saddw v20.4s, v0.4s, v21.4h
+	FMOVQ 128(R11), F8
+	FMOVQ 0(R11), F10
+	WORD $0x4e2ace88 // fmla v8.4s, v20.4s, v10.4s
+	WORD $0x4e28cfc4 // fmla v4.4s, v30.4s, v8.4s
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 0(R10), F15
+	FMOVQ 464(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ 720(R1), F17
+	VSHL $4, V17.B16, V19.B16
+	VAND V2.B16, V19.B16, V29.B16
+	VORR V29.B16, V18.B16, V18.B16
+	WORD $0x4f8ce24f // sdot v15.4s, v18.16b, v12.4b[0]
+	FMOVQ 528(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V19.B16, V13.B16
+	VUSRA $2, V13.B16, V14.B16
+	WORD $0x4face1cf // sdot v15.4s, v14.16b, v12.4b[1]
+	FMOVQ 592(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V2.B16, V17.B16, V23.B16
+	VORR V23.B16, V22.B16, V22.B16
+	WORD $0x4f8ceacf // sdot v15.4s, v22.16b, v12.4b[2]
+	FMOVQ 656(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V17.B16, V31.B16
+	VUSRA $2, V31.B16, V28.B16
+	WORD $0x4faceb8f // sdot v15.4s, v28.16b, v12.4b[3]
+	WORD $0x4eb0d5ef // fsub v15.4s, v15.4s, v16.4s
+	WORD $0x4f9891ef // fmul v15.4s, v15.4s, v24.s[0]
+	FMOVQ 0(R10), F25
+	FMOVQ 464(R1), F27
+	FMOVQ 784(R1), F20
+	VSHL $4, V20.B16, V10.B16
+	VAND V2.B16, V10.B16, V30.B16
+	VUSRA $4, V27.B16, V30.B16
+	WORD $0x4f89e3d9 // sdot v25.4s, v30.16b, v9.4b[0]
+	FMOVQ 528(R1), F8
+	VAND V3.B16, V10.B16, V29.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $2, V29.B16, V8.B16
+	WORD $0x4fa9e119 // sdot v25.4s, v8.16b, v9.4b[1]
+	FMOVQ 592(R1), F18
+	VAND V2.B16, V20.B16, V13.B16
+	VUSRA $4, V18.B16, V13.B16
+	WORD $0x4f89e9b9 // sdot v25.4s, v13.16b, v9.4b[2]
+	FMOVQ 656(R1), F14
+	VAND V3.B16, V20.B16, V23.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $2, V23.B16, V14.B16
+	WORD $0x4fa9e9d9 // sdot v25.4s, v14.16b, v9.4b[3]
+	WORD $0x4eabd739 // fsub v25.4s, v25.4s, v11.4s
+	WORD $0x4fb89339 // fmul v25.4s, v25.4s, v24.s[1]
+	WORD $0x4e7a1016 // saddw2 v22.4s, v0.4s, v26.8h
+	FMOVQ 144(R11), F19
+	FMOVQ 16(R11), F17
+	WORD $0x4e31ced3 // fmla v19.4s, v22.4s, v17.4s
+	WORD $0x4e33cde5 // fmla v5.4s, v15.4s, v19.4s
+	WORD $0x4e75101f // saddw2 v31.4s, v0.4s, v21.8h
+	FMOVQ 144(R11), F28
+	FMOVQ 16(R11), F27
+	WORD $0x4e3bcffc // fmla v28.4s, v31.4s, v27.4s
+	WORD $0x4e3ccf25 // fmla v5.4s, v25.4s, v28.4s
+	PRFM 1600(R1), PLDL1KEEP
+	PRFM 1664(R1), PLDL1KEEP
+	FMOVQ 0(R10), F30
+	FMOVQ 480(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 736(R1), F8
+	VSHL $4, V8.B16, V18.B16
+	VAND V2.B16, V18.B16, V13.B16
+	VORR V13.B16, V29.B16, V29.B16
+	WORD $0x4f8ce3be // sdot v30.4s, v29.16b, v12.4b[0]
+	FMOVQ 544(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V18.B16, V20.B16
+	VUSRA $2, V20.B16, V10.B16
+	WORD $0x4face15e // sdot v30.4s, v10.16b, v12.4b[1]
+	FMOVQ 608(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V2.B16, V8.B16, V14.B16
+	VORR V14.B16, V23.B16, V23.B16
+	WORD $0x4f8ceafe // sdot v30.4s, v23.16b, v12.4b[2]
+	FMOVQ 672(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V8.B16, V22.B16
+	VUSRA $2, V22.B16, V26.B16
+	WORD $0x4faceb5e // sdot v30.4s, v26.16b, v12.4b[3]
+	WORD $0x4eb0d7de // fsub v30.4s, v30.4s, v16.4s
+	WORD $0x4f9893de // fmul v30.4s, v30.4s, v24.s[0]
+	FMOVQ 0(R10), F17
+	FMOVQ 480(R1), F15
+	FMOVQ 800(R1), F19
+	VSHL $4, V19.B16, V21.B16
+	VAND V2.B16, V21.B16, V31.B16
+	VUSRA $4, V15.B16, V31.B16
+	WORD $0x4f89e3f1 // sdot v17.4s, v31.16b, v9.4b[0]
+	FMOVQ 544(R1), F27
+	VAND V3.B16, V21.B16, V25.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $2, V25.B16, V27.B16
+	WORD $0x4fa9e371 // sdot v17.4s, v27.16b, v9.4b[1]
+	FMOVQ 608(R1), F28
+	VAND V2.B16, V19.B16, V13.B16
+	VUSRA $4, V28.B16, V13.B16
+	WORD $0x4f89e9b1 // sdot v17.4s, v13.16b, v9.4b[2]
+	FMOVQ 672(R1), F29
+	VAND V3.B16, V19.B16, V20.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V20.B16, V29.B16
+	WORD $0x4fa9ebb1 // sdot v17.4s, v29.16b, v9.4b[3]
+	WORD $0x4eabd631 // fsub v17.4s, v17.4s, v11.4s
+	WORD $0x4fb89231 // fmul v17.4s, v17.4s, v24.s[1]
 	FMOVD 40(R1), F10
 	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
-	WORD $0x0e6a1013 // saddw v19.4s, v0.4s, v10.4h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 32(R11), F6
-	WORD $0x6e26de73 // fmul v19.4s, v19.4s, v6.4s
-	FMOVQ F19, 160(R11)
-	FMOVD 56(R1), F4
-	WORD $0x0f08a484 // sshll v4.8h, v4.8b, #0
-	WORD $0x0e64101c // saddw v28.4s, v0.4s, v4.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x0e6a100e // saddw v14.4s, v0.4s, v10.4h
+	FMOVQ 160(R11), F23
+	FMOVQ 32(R11), F18
+	WORD $0x4e32cdd7 // fmla v23.4s, v14.4s, v18.4s
+	WORD $0x4e37cfc6 // fmla v6.4s, v30.4s, v23.4s
+	FMOVD 56(R1), F8
+	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
+	WORD $0x0e681016 // saddw v22.4s, v0.4s, v8.4h
+	FMOVQ 160(R11), F26
 	FMOVQ 32(R11), F15
-	WORD $0x6e2fdf9c // fmul v28.4s, v28.4s, v15.4s
-	FMOVQ F28, 224(R11)
-	FMOVQ 496(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 752(R1), F14
-	VSHL $4, V14.B16, V5.B16
-	VAND V2.B16, V5.B16, V7.B16
-	VORR V7.B16, V13.B16, V13.B16
-	FMOVQ F13, 768(R11)
+	WORD $0x4e2fceda // fmla v26.4s, v22.4s, v15.4s
+	WORD $0x4e3ace26 // fmla v6.4s, v17.4s, v26.4s
+	PRFM 1728(R1), PLDL1KEEP
+	PRFM 1792(R1), PLDL1KEEP
+	FMOVQ 0(R10), F31
+	FMOVQ 496(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	FMOVQ 752(R1), F27
+	VSHL $4, V27.B16, V28.B16
+	VAND V2.B16, V28.B16, V13.B16
+	VORR V13.B16, V25.B16, V25.B16
+	WORD $0x4f8ce33f // sdot v31.4s, v25.16b, v12.4b[0]
+	FMOVQ 560(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V28.B16, V19.B16
+	VUSRA $2, V19.B16, V21.B16
+	WORD $0x4face2bf // sdot v31.4s, v21.16b, v12.4b[1]
+	FMOVQ 624(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V2.B16, V27.B16, V29.B16
+	VORR V29.B16, V20.B16, V20.B16
+	WORD $0x4f8cea9f // sdot v31.4s, v20.16b, v12.4b[2]
+	FMOVQ 688(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V27.B16, V18.B16
+	VUSRA $2, V18.B16, V14.B16
+	WORD $0x4face9df // sdot v31.4s, v14.16b, v12.4b[3]
+	WORD $0x4eb0d7ff // fsub v31.4s, v31.4s, v16.4s
+	WORD $0x4f9893ff // fmul v31.4s, v31.4s, v24.s[0]
+	FMOVQ 0(R10), F30
+	FMOVQ 496(R1), F23
+	FMOVQ 816(R1), F22
+	VSHL $4, V22.B16, V15.B16
+	VAND V2.B16, V15.B16, V17.B16
+	VUSRA $4, V23.B16, V17.B16
+	WORD $0x4f89e23e // sdot v30.4s, v17.16b, v9.4b[0]
 	FMOVQ 560(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V5.B16, V25.B16
-	VUSRA $2, V25.B16, V26.B16
-	FMOVQ F26, 784(R11)
-	FMOVQ 624(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V2.B16, V14.B16, V30.B16
-	VORR V30.B16, V31.B16, V31.B16
-	FMOVQ F31, 800(R11)
-	FMOVQ 688(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V14.B16, V16.B16
-	VUSRA $2, V16.B16, V12.B16
-	FMOVQ F12, 816(R11)
-	FMOVQ 496(R1), F9
-	FMOVQ 816(R1), F24
-	VSHL $4, V24.B16, V11.B16
-	VAND V2.B16, V11.B16, V8.B16
-	VUSRA $4, V9.B16, V8.B16
-	FMOVQ F8, 832(R11)
-	FMOVQ 560(R1), F29
-	VAND V3.B16, V11.B16, V22.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V22.B16, V29.B16
-	FMOVQ F29, 848(R11)
-	FMOVQ 624(R1), F18
-	VAND V2.B16, V24.B16, V20.B16
-	VUSRA $4, V18.B16, V20.B16
-	FMOVQ F20, 864(R11)
-	FMOVQ 688(R1), F27
-	VAND V3.B16, V24.B16, V23.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $2, V23.B16, V27.B16
-	FMOVQ F27, 880(R11)
-	WORD $0x4e6a1011 // saddw2 v17.4s, v0.4s, v10.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 48(R11), F21
-	WORD $0x6e35de31 // fmul v17.4s, v17.4s, v21.4s
-	FMOVQ F17, 176(R11)
-	WORD $0x4e641006 // saddw2 v6.4s, v0.4s, v4.8h
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	FMOVQ 48(R11), F19
-	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
-	FMOVQ F6, 240(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-pair110:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F15
-	FMOVQ 16(R13), F28
-	FMOVQ 32(R13), F7
-	WORD $0x4f3e04ed // sshr v13.4s, v7.4s, #2
-	VSUB V13.S4, V0.S4, V13.S4
-	VDUP V13.S[2], V25.S4
-	VDUP V13.S[3], V26.S4
-	FMOVQ 0(R20), F30
-	FMOVQ 16(R20), F31
-	FMOVQ 32(R20), F5
-	WORD $0x4f3e04ae // sshr v14.4s, v5.4s, #2
-	VSUB V14.S4, V0.S4, V14.S4
-	VDUP V14.S[2], V16.S4
-	VDUP V14.S[3], V12.S4
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F8
-	FMOVQ 384(R11), F22
-	WORD $0x4f8fe2c9 // sdot v9.4s, v22.16b, v15.4b[0]
-	WORD $0x4f9ee2c8 // sdot v8.4s, v22.16b, v30.4b[0]
-	FMOVQ 400(R11), F29
-	WORD $0x4fafe3a9 // sdot v9.4s, v29.16b, v15.4b[1]
-	WORD $0x4fbee3a8 // sdot v8.4s, v29.16b, v30.4b[1]
-	FMOVQ 416(R11), F18
-	WORD $0x4f8fea49 // sdot v9.4s, v18.16b, v15.4b[2]
-	WORD $0x4f9eea48 // sdot v8.4s, v18.16b, v30.4b[2]
-	FMOVQ 432(R11), F20
-	WORD $0x4fafea89 // sdot v9.4s, v20.16b, v15.4b[3]
-	WORD $0x4fbeea88 // sdot v8.4s, v20.16b, v30.4b[3]
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	WORD $0x4eb0d508 // fsub v8.4s, v8.4s, v16.4s
-	WORD $0x4f879129 // fmul v9.4s, v9.4s, v7.s[0]
-	WORD $0x4f859108 // fmul v8.4s, v8.4s, v5.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F24
-	FMOVQ 448(R11), F23
-	WORD $0x4f9ce2eb // sdot v11.4s, v23.16b, v28.4b[0]
-	WORD $0x4f9fe2f8 // sdot v24.4s, v23.16b, v31.4b[0]
-	FMOVQ 464(R11), F27
-	WORD $0x4fbce36b // sdot v11.4s, v27.16b, v28.4b[1]
-	WORD $0x4fbfe378 // sdot v24.4s, v27.16b, v31.4b[1]
-	FMOVQ 480(R11), F10
-	WORD $0x4f9ce94b // sdot v11.4s, v10.16b, v28.4b[2]
-	WORD $0x4f9fe958 // sdot v24.4s, v10.16b, v31.4b[2]
-	FMOVQ 496(R11), F21
-	WORD $0x4fbceaab // sdot v11.4s, v21.16b, v28.4b[3]
-	WORD $0x4fbfeab8 // sdot v24.4s, v21.16b, v31.4b[3]
-	WORD $0x4ebad56b // fsub v11.4s, v11.4s, v26.4s
-	WORD $0x4eacd718 // fsub v24.4s, v24.4s, v12.4s
-	WORD $0x4fa7916b // fmul v11.4s, v11.4s, v7.s[1]
-	WORD $0x4fa59318 // fmul v24.4s, v24.4s, v5.s[1]
-	FMOVQ 0(R14), F17
-	FMOVQ 0(R21), F4
-	FMOVQ 128(R11), F19
-	WORD $0x4e33cd31 // fmla v17.4s, v9.4s, v19.4s
-	WORD $0x4e33cd04 // fmla v4.4s, v8.4s, v19.4s
-	FMOVQ 192(R11), F6
-	WORD $0x4e26cd71 // fmla v17.4s, v11.4s, v6.4s
-	WORD $0x4e26cf04 // fmla v4.4s, v24.4s, v6.4s
-	FMOVQ F17, 0(R14)
-	FMOVQ F4, 0(R21)
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F14
-	FMOVQ 512(R11), F22
-	WORD $0x4f8fe2cd // sdot v13.4s, v22.16b, v15.4b[0]
-	WORD $0x4f9ee2ce // sdot v14.4s, v22.16b, v30.4b[0]
-	FMOVQ 528(R11), F29
-	WORD $0x4fafe3ad // sdot v13.4s, v29.16b, v15.4b[1]
-	WORD $0x4fbee3ae // sdot v14.4s, v29.16b, v30.4b[1]
-	FMOVQ 544(R11), F18
-	WORD $0x4f8fea4d // sdot v13.4s, v18.16b, v15.4b[2]
-	WORD $0x4f9eea4e // sdot v14.4s, v18.16b, v30.4b[2]
-	FMOVQ 560(R11), F20
-	WORD $0x4fafea8d // sdot v13.4s, v20.16b, v15.4b[3]
-	WORD $0x4fbeea8e // sdot v14.4s, v20.16b, v30.4b[3]
-	WORD $0x4eb9d5ad // fsub v13.4s, v13.4s, v25.4s
-	WORD $0x4eb0d5ce // fsub v14.4s, v14.4s, v16.4s
-	WORD $0x4f8791ad // fmul v13.4s, v13.4s, v7.s[0]
-	WORD $0x4f8591ce // fmul v14.4s, v14.4s, v5.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F27
-	FMOVQ 576(R11), F10
-	WORD $0x4f9ce157 // sdot v23.4s, v10.16b, v28.4b[0]
-	WORD $0x4f9fe15b // sdot v27.4s, v10.16b, v31.4b[0]
-	FMOVQ 592(R11), F21
-	WORD $0x4fbce2b7 // sdot v23.4s, v21.16b, v28.4b[1]
-	WORD $0x4fbfe2bb // sdot v27.4s, v21.16b, v31.4b[1]
-	FMOVQ 608(R11), F9
-	WORD $0x4f9ce937 // sdot v23.4s, v9.16b, v28.4b[2]
-	WORD $0x4f9fe93b // sdot v27.4s, v9.16b, v31.4b[2]
-	FMOVQ 624(R11), F8
-	WORD $0x4fbce917 // sdot v23.4s, v8.16b, v28.4b[3]
-	WORD $0x4fbfe91b // sdot v27.4s, v8.16b, v31.4b[3]
-	WORD $0x4ebad6f7 // fsub v23.4s, v23.4s, v26.4s
-	WORD $0x4eacd77b // fsub v27.4s, v27.4s, v12.4s
-	WORD $0x4fa792f7 // fmul v23.4s, v23.4s, v7.s[1]
-	WORD $0x4fa5937b // fmul v27.4s, v27.4s, v5.s[1]
-	FMOVQ 16(R14), F19
-	FMOVQ 16(R21), F11
-	FMOVQ 144(R11), F24
-	WORD $0x4e38cdb3 // fmla v19.4s, v13.4s, v24.4s
-	WORD $0x4e38cdcb // fmla v11.4s, v14.4s, v24.4s
-	FMOVQ 208(R11), F6
-	WORD $0x4e26cef3 // fmla v19.4s, v23.4s, v6.4s
-	WORD $0x4e26cf6b // fmla v11.4s, v27.4s, v6.4s
-	FMOVQ F19, 16(R14)
-	FMOVQ F11, 16(R21)
-	FMOVQ 0(R10), F17
-	FMOVQ 0(R10), F4
-	FMOVQ 640(R11), F22
-	WORD $0x4f8fe2d1 // sdot v17.4s, v22.16b, v15.4b[0]
-	WORD $0x4f9ee2c4 // sdot v4.4s, v22.16b, v30.4b[0]
-	FMOVQ 656(R11), F29
-	WORD $0x4fafe3b1 // sdot v17.4s, v29.16b, v15.4b[1]
-	WORD $0x4fbee3a4 // sdot v4.4s, v29.16b, v30.4b[1]
-	FMOVQ 672(R11), F18
-	WORD $0x4f8fea51 // sdot v17.4s, v18.16b, v15.4b[2]
-	WORD $0x4f9eea44 // sdot v4.4s, v18.16b, v30.4b[2]
-	FMOVQ 688(R11), F20
-	WORD $0x4fafea91 // sdot v17.4s, v20.16b, v15.4b[3]
-	WORD $0x4fbeea84 // sdot v4.4s, v20.16b, v30.4b[3]
-	WORD $0x4eb9d631 // fsub v17.4s, v17.4s, v25.4s
-	WORD $0x4eb0d484 // fsub v4.4s, v4.4s, v16.4s
-	WORD $0x4f879231 // fmul v17.4s, v17.4s, v7.s[0]
-	WORD $0x4f859084 // fmul v4.4s, v4.4s, v5.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 0(R10), F21
-	FMOVQ 704(R11), F9
-	WORD $0x4f9ce12a // sdot v10.4s, v9.16b, v28.4b[0]
-	WORD $0x4f9fe135 // sdot v21.4s, v9.16b, v31.4b[0]
-	FMOVQ 720(R11), F8
-	WORD $0x4fbce10a // sdot v10.4s, v8.16b, v28.4b[1]
-	WORD $0x4fbfe115 // sdot v21.4s, v8.16b, v31.4b[1]
-	FMOVQ 736(R11), F13
-	WORD $0x4f9ce9aa // sdot v10.4s, v13.16b, v28.4b[2]
-	WORD $0x4f9fe9b5 // sdot v21.4s, v13.16b, v31.4b[2]
-	FMOVQ 752(R11), F14
-	WORD $0x4fbce9ca // sdot v10.4s, v14.16b, v28.4b[3]
-	WORD $0x4fbfe9d5 // sdot v21.4s, v14.16b, v31.4b[3]
-	WORD $0x4ebad54a // fsub v10.4s, v10.4s, v26.4s
-	WORD $0x4eacd6b5 // fsub v21.4s, v21.4s, v12.4s
-	WORD $0x4fa7914a // fmul v10.4s, v10.4s, v7.s[1]
-	WORD $0x4fa592b5 // fmul v21.4s, v21.4s, v5.s[1]
-	FMOVQ 32(R14), F24
-	FMOVQ 32(R21), F23
-	FMOVQ 160(R11), F27
-	WORD $0x4e3bce38 // fmla v24.4s, v17.4s, v27.4s
-	WORD $0x4e3bcc97 // fmla v23.4s, v4.4s, v27.4s
-	FMOVQ 224(R11), F6
-	WORD $0x4e26cd58 // fmla v24.4s, v10.4s, v6.4s
-	WORD $0x4e26ceb7 // fmla v23.4s, v21.4s, v6.4s
-	FMOVQ F24, 32(R14)
-	FMOVQ F23, 32(R21)
-	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F11
-	FMOVQ 768(R11), F22
-	WORD $0x4f8fe2d3 // sdot v19.4s, v22.16b, v15.4b[0]
-	WORD $0x4f9ee2cb // sdot v11.4s, v22.16b, v30.4b[0]
-	FMOVQ 784(R11), F29
-	WORD $0x4fafe3b3 // sdot v19.4s, v29.16b, v15.4b[1]
-	WORD $0x4fbee3ab // sdot v11.4s, v29.16b, v30.4b[1]
-	FMOVQ 800(R11), F18
-	WORD $0x4f8fea53 // sdot v19.4s, v18.16b, v15.4b[2]
-	WORD $0x4f9eea4b // sdot v11.4s, v18.16b, v30.4b[2]
-	FMOVQ 816(R11), F20
-	WORD $0x4fafea93 // sdot v19.4s, v20.16b, v15.4b[3]
-	WORD $0x4fbeea8b // sdot v11.4s, v20.16b, v30.4b[3]
-	WORD $0x4eb9d673 // fsub v19.4s, v19.4s, v25.4s
-	WORD $0x4eb0d56b // fsub v11.4s, v11.4s, v16.4s
-	WORD $0x4f879273 // fmul v19.4s, v19.4s, v7.s[0]
-	WORD $0x4f85916b // fmul v11.4s, v11.4s, v5.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F8
-	FMOVQ 832(R11), F13
-	WORD $0x4f9ce1a9 // sdot v9.4s, v13.16b, v28.4b[0]
-	WORD $0x4f9fe1a8 // sdot v8.4s, v13.16b, v31.4b[0]
-	FMOVQ 848(R11), F14
-	WORD $0x4fbce1c9 // sdot v9.4s, v14.16b, v28.4b[1]
-	WORD $0x4fbfe1c8 // sdot v8.4s, v14.16b, v31.4b[1]
-	FMOVQ 864(R11), F17
-	WORD $0x4f9cea29 // sdot v9.4s, v17.16b, v28.4b[2]
-	WORD $0x4f9fea28 // sdot v8.4s, v17.16b, v31.4b[2]
-	FMOVQ 880(R11), F4
-	WORD $0x4fbce889 // sdot v9.4s, v4.16b, v28.4b[3]
-	WORD $0x4fbfe888 // sdot v8.4s, v4.16b, v31.4b[3]
-	WORD $0x4ebad529 // fsub v9.4s, v9.4s, v26.4s
-	WORD $0x4eacd508 // fsub v8.4s, v8.4s, v12.4s
-	WORD $0x4fa79129 // fmul v9.4s, v9.4s, v7.s[1]
-	WORD $0x4fa59108 // fmul v8.4s, v8.4s, v5.s[1]
-	FMOVQ 48(R14), F27
-	FMOVQ 48(R21), F10
-	FMOVQ 176(R11), F21
-	WORD $0x4e35ce7b // fmla v27.4s, v19.4s, v21.4s
-	WORD $0x4e35cd6a // fmla v10.4s, v11.4s, v21.4s
-	FMOVQ 240(R11), F6
-	WORD $0x4e26cd3b // fmla v27.4s, v9.4s, v6.4s
-	WORD $0x4e26cd0a // fmla v10.4s, v8.4s, v6.4s
-	FMOVQ F27, 48(R14)
-	FMOVQ F10, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair110
+	VAND V3.B16, V15.B16, V13.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V13.B16, V26.B16
+	WORD $0x4fa9e35e // sdot v30.4s, v26.16b, v9.4b[1]
+	FMOVQ 624(R1), F25
+	VAND V2.B16, V22.B16, V19.B16
+	VUSRA $4, V25.B16, V19.B16
+	WORD $0x4f89ea7e // sdot v30.4s, v19.16b, v9.4b[2]
+	FMOVQ 688(R1), F21
+	VAND V3.B16, V22.B16, V29.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $2, V29.B16, V21.B16
+	WORD $0x4fa9eabe // sdot v30.4s, v21.16b, v9.4b[3]
+	WORD $0x4eabd7de // fsub v30.4s, v30.4s, v11.4s
+	WORD $0x4fb893de // fmul v30.4s, v30.4s, v24.s[1]
+	WORD $0x4e6a1014 // saddw2 v20.4s, v0.4s, v10.8h
+	FMOVQ 176(R11), F28
+	FMOVQ 48(R11), F27
+	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
+	WORD $0x4e3ccfe7 // fmla v7.4s, v31.4s, v28.4s
+	WORD $0x4e681012 // saddw2 v18.4s, v0.4s, v8.8h
+	FMOVQ 176(R11), F14
+	FMOVQ 48(R11), F23
+	WORD $0x4e37ce4e // fmla v14.4s, v18.4s, v23.4s
+	WORD $0x4e2ecfc7 // fmla v7.4s, v30.4s, v14.4s
 	ADD $832, R1
 	ADD $128, R2
 	SUBS $2, R4
 	BNE pair107
 	SUBS $1, R9
 	BNE block106
+	FSTPQ (F4, F5), 0(R14)
+	FSTPQ (F6, F7), 32(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row105
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
 	BNE panel104
+	RET
+
+// mulQ6_KDot multiplies Q6_K weights with several rows of activations.
+// func mulQ6_KDot(a *panel.Args)
+TEXT ·mulQ6_KDot(SB), 0, $5440-8
+	MOVD a+0(FP), R0
+	MOVD $matmulConsts<>(SB), R10
+	MOVD $buf-5440(SP), R11
+	ADD $63, R11
+	AND $~63, R11
+	FMOVQ 0(R10), F0
+	MOVW $0xf0f0f0f, R5
+	VDUP R5, V1.S4
+	MOVW $0x30303030, R5
+	VDUP R5, V2.S4
+	MOVW $0xc0c0c0c0, R5
+	VDUP R5, V3.S4
+	MOVW $0x20202020, R5
+	VDUP R5, V4.S4
+	MOVD 0(R0), R6
+	MOVD 16(R0), R3
+	MOVD 48(R0), R8
+	MOVD 56(R0), R7
+	MOVD 24(R0), R15
+	MOVD 32(R0), R19
+panel109:
+	MOVD 8(R0), R2
+	VEOR V5.B16, V5.B16, V5.B16
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row110:
+	FSTPQ (F5, F5), 0(R14)
+	FSTPQ (F5, F5), 32(R14)
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $1, R12
+	BNE row110
+	MOVD R6, R1
+	MOVD 40(R0), R9
+bunch111:
+	MOVD $8, R4
+	FMOVQ 32(R10), F6
+	FMOVD 0(R1), F7
+	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
+	FMOVD 8(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FSTPQ (F7, F8), 0(R11)
+	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
+	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
+	FSTPQ (F7, F8), 128(R11)
+	FMOVD 16(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	FMOVD 24(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	FSTPQ (F9, F10), 32(R11)
+	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
+	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
+	FSTPQ (F9, F10), 160(R11)
+	ADD $64, R1
+	MOVD R4, R24
+	ADD $256, R11, R23
+pair112:
+	FMOVQ 64(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 320(R1), F12
+	VSHL $4, V12.B16, V13.B16
+	VAND V2.B16, V13.B16, V14.B16
+	VORR V14.B16, V11.B16, V11.B16
+	VSUB V4.B16, V11.B16, V11.B16
+	FMOVQ 128(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V3.B16, V13.B16, V16.B16
+	VUSRA $2, V16.B16, V15.B16
+	VSUB V4.B16, V15.B16, V15.B16
+	FSTPQ (F11, F15), 128(R23)
+	FMOVQ 192(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V2.B16, V12.B16, V18.B16
+	VORR V18.B16, V17.B16, V17.B16
+	VSUB V4.B16, V17.B16, V17.B16
+	FMOVQ 256(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V12.B16, V20.B16
+	VUSRA $2, V20.B16, V19.B16
+	VSUB V4.B16, V19.B16, V19.B16
+	FSTPQ (F17, F19), 160(R23)
+	FMOVQ 64(R1), F21
+	FMOVQ 384(R1), F22
+	VSHL $4, V22.B16, V23.B16
+	VAND V2.B16, V23.B16, V24.B16
+	VUSRA $4, V21.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FMOVQ 128(R1), F25
+	VAND V3.B16, V23.B16, V26.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V26.B16, V25.B16
+	VSUB V4.B16, V25.B16, V25.B16
+	FSTPQ (F24, F25), 192(R23)
+	FMOVQ 192(R1), F27
+	VAND V2.B16, V22.B16, V28.B16
+	VUSRA $4, V27.B16, V28.B16
+	VSUB V4.B16, V28.B16, V28.B16
+	FMOVQ 256(R1), F29
+	VAND V3.B16, V22.B16, V30.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V30.B16, V29.B16
+	VSUB V4.B16, V29.B16, V29.B16
+	FSTPQ (F28, F29), 224(R23)
+	FMOVD 0(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f1005 // saddw v5.4s, v0.4s, v31.4h
+	FMOVQ 128(R11), F7
+	FMOVQ 0(R11), F8
+	WORD $0x4e28cca7 // fmla v7.4s, v5.4s, v8.4s
+	FMOVD 16(R1), F9
+	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
+	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
+	FMOVQ 128(R11), F6
+	FMOVQ 0(R11), F14
+	WORD $0x4e2ecd46 // fmla v6.4s, v10.4s, v14.4s
+	FMOVQ 80(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 336(R1), F11
+	VSHL $4, V11.B16, V15.B16
+	VAND V2.B16, V15.B16, V18.B16
+	VORR V18.B16, V16.B16, V16.B16
+	VSUB V4.B16, V16.B16, V16.B16
+	FMOVQ 144(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V3.B16, V15.B16, V12.B16
+	VUSRA $2, V12.B16, V13.B16
+	VSUB V4.B16, V13.B16, V13.B16
+	FSTPQ (F16, F13), 256(R23)
+	FMOVQ 208(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V2.B16, V11.B16, V17.B16
+	VORR V17.B16, V20.B16, V20.B16
+	VSUB V4.B16, V20.B16, V20.B16
+	FMOVQ 272(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V11.B16, V21.B16
+	VUSRA $2, V21.B16, V19.B16
+	VSUB V4.B16, V19.B16, V19.B16
+	FSTPQ (F20, F19), 288(R23)
+	FMOVQ 80(R1), F26
+	FMOVQ 400(R1), F24
+	VSHL $4, V24.B16, V25.B16
+	VAND V2.B16, V25.B16, V27.B16
+	VUSRA $4, V26.B16, V27.B16
+	VSUB V4.B16, V27.B16, V27.B16
+	FMOVQ 144(R1), F23
+	VAND V3.B16, V25.B16, V22.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $2, V22.B16, V23.B16
+	VSUB V4.B16, V23.B16, V23.B16
+	FSTPQ (F27, F23), 320(R23)
+	FMOVQ 208(R1), F30
+	VAND V2.B16, V24.B16, V28.B16
+	VUSRA $4, V30.B16, V28.B16
+	VSUB V4.B16, V28.B16, V28.B16
+	FMOVQ 272(R1), F29
+	VAND V3.B16, V24.B16, V5.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V5.B16, V29.B16
+	VSUB V4.B16, V29.B16, V29.B16
+	FSTPQ (F28, F29), 352(R23)
+	WORD $0x4e7f1008 // saddw2 v8.4s, v0.4s, v31.8h
+	FMOVQ 144(R11), F10
+	FMOVQ 16(R11), F14
+	WORD $0x4e2ecd0a // fmla v10.4s, v8.4s, v14.4s
+	FSTPQ (F7, F10), 0(R23)
+	WORD $0x4e691012 // saddw2 v18.4s, v0.4s, v9.8h
+	FMOVQ 144(R11), F12
+	FMOVQ 16(R11), F16
+	WORD $0x4e30ce4c // fmla v12.4s, v18.4s, v16.4s
+	FSTPQ (F6, F12), 64(R23)
+	FMOVQ 96(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 352(R1), F17
+	VSHL $4, V17.B16, V15.B16
+	VAND V2.B16, V15.B16, V11.B16
+	VORR V11.B16, V13.B16, V13.B16
+	VSUB V4.B16, V13.B16, V13.B16
+	FMOVQ 160(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V15.B16, V20.B16
+	VUSRA $2, V20.B16, V21.B16
+	VSUB V4.B16, V21.B16, V21.B16
+	FSTPQ (F13, F21), 384(R23)
+	FMOVQ 224(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V2.B16, V17.B16, V26.B16
+	VORR V26.B16, V19.B16, V19.B16
+	VSUB V4.B16, V19.B16, V19.B16
+	FMOVQ 288(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V17.B16, V27.B16
+	VUSRA $2, V27.B16, V22.B16
+	VSUB V4.B16, V22.B16, V22.B16
+	FSTPQ (F19, F22), 416(R23)
+	FMOVQ 96(R1), F23
+	FMOVQ 416(R1), F30
+	VSHL $4, V30.B16, V25.B16
+	VAND V2.B16, V25.B16, V24.B16
+	VUSRA $4, V23.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FMOVQ 160(R1), F5
+	VAND V3.B16, V25.B16, V28.B16
+	VUSHR $4, V5.B16, V5.B16
+	VUSRA $2, V28.B16, V5.B16
+	VSUB V4.B16, V5.B16, V5.B16
+	FSTPQ (F24, F5), 448(R23)
+	FMOVQ 224(R1), F29
+	VAND V2.B16, V30.B16, V31.B16
+	VUSRA $4, V29.B16, V31.B16
+	VSUB V4.B16, V31.B16, V31.B16
+	FMOVQ 288(R1), F8
+	VAND V3.B16, V30.B16, V14.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $2, V14.B16, V8.B16
+	VSUB V4.B16, V8.B16, V8.B16
+	FSTPQ (F31, F8), 480(R23)
+	FMOVD 8(R1), F7
+	WORD $0x0f08a4e7 // sshll v7.8h, v7.8b, #0
+	WORD $0x0e67100a // saddw v10.4s, v0.4s, v7.4h
+	FMOVQ 160(R11), F9
+	FMOVQ 32(R11), F18
+	WORD $0x4e32cd49 // fmla v9.4s, v10.4s, v18.4s
+	FMOVD 24(R1), F16
+	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
+	WORD $0x0e701006 // saddw v6.4s, v0.4s, v16.4h
+	FMOVQ 160(R11), F12
+	FMOVQ 32(R11), F11
+	WORD $0x4e2bcccc // fmla v12.4s, v6.4s, v11.4s
+	FMOVQ 112(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 368(R1), F13
+	VSHL $4, V13.B16, V21.B16
+	VAND V2.B16, V21.B16, V26.B16
+	VORR V26.B16, V20.B16, V20.B16
+	VSUB V4.B16, V20.B16, V20.B16
+	FMOVQ 176(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V3.B16, V21.B16, V17.B16
+	VUSRA $2, V17.B16, V15.B16
+	VSUB V4.B16, V15.B16, V15.B16
+	FSTPQ (F20, F15), 512(R23)
+	FMOVQ 240(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V2.B16, V13.B16, V19.B16
+	VORR V19.B16, V27.B16, V27.B16
+	VSUB V4.B16, V27.B16, V27.B16
+	FMOVQ 304(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V13.B16, V23.B16
+	VUSRA $2, V23.B16, V22.B16
+	VSUB V4.B16, V22.B16, V22.B16
+	FSTPQ (F27, F22), 544(R23)
+	FMOVQ 112(R1), F28
+	FMOVQ 432(R1), F24
+	VSHL $4, V24.B16, V5.B16
+	VAND V2.B16, V5.B16, V29.B16
+	VUSRA $4, V28.B16, V29.B16
+	VSUB V4.B16, V29.B16, V29.B16
+	FMOVQ 176(R1), F25
+	VAND V3.B16, V5.B16, V30.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V30.B16, V25.B16
+	VSUB V4.B16, V25.B16, V25.B16
+	FSTPQ (F29, F25), 576(R23)
+	FMOVQ 240(R1), F14
+	VAND V2.B16, V24.B16, V31.B16
+	VUSRA $4, V14.B16, V31.B16
+	VSUB V4.B16, V31.B16, V31.B16
+	FMOVQ 304(R1), F8
+	VAND V3.B16, V24.B16, V10.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $2, V10.B16, V8.B16
+	VSUB V4.B16, V8.B16, V8.B16
+	FSTPQ (F31, F8), 608(R23)
+	WORD $0x4e671012 // saddw2 v18.4s, v0.4s, v7.8h
+	FMOVQ 176(R11), F6
+	FMOVQ 48(R11), F11
+	WORD $0x4e2bce46 // fmla v6.4s, v18.4s, v11.4s
+	FSTPQ (F9, F6), 32(R23)
+	WORD $0x4e70101a // saddw2 v26.4s, v0.4s, v16.8h
+	FMOVQ 176(R11), F17
+	FMOVQ 48(R11), F20
+	WORD $0x4e34cf51 // fmla v17.4s, v26.4s, v20.4s
+	FSTPQ (F12, F17), 96(R23)
+	ADD $640, R23
+	FMOVQ 448(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ 704(R1), F19
+	VSHL $4, V19.B16, V21.B16
+	VAND V2.B16, V21.B16, V13.B16
+	VORR V13.B16, V15.B16, V15.B16
+	VSUB V4.B16, V15.B16, V15.B16
+	FMOVQ 512(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V21.B16, V27.B16
+	VUSRA $2, V27.B16, V23.B16
+	VSUB V4.B16, V23.B16, V23.B16
+	FSTPQ (F15, F23), 128(R23)
+	FMOVQ 576(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V2.B16, V19.B16, V28.B16
+	VORR V28.B16, V22.B16, V22.B16
+	VSUB V4.B16, V22.B16, V22.B16
+	FMOVQ 640(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V19.B16, V29.B16
+	VUSRA $2, V29.B16, V30.B16
+	VSUB V4.B16, V30.B16, V30.B16
+	FSTPQ (F22, F30), 160(R23)
+	FMOVQ 448(R1), F25
+	FMOVQ 768(R1), F14
+	VSHL $4, V14.B16, V5.B16
+	VAND V2.B16, V5.B16, V24.B16
+	VUSRA $4, V25.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FMOVQ 512(R1), F10
+	VAND V3.B16, V5.B16, V31.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V31.B16, V10.B16
+	VSUB V4.B16, V10.B16, V10.B16
+	FSTPQ (F24, F10), 192(R23)
+	FMOVQ 576(R1), F8
+	VAND V2.B16, V14.B16, V7.B16
+	VUSRA $4, V8.B16, V7.B16
+	VSUB V4.B16, V7.B16, V7.B16
+	FMOVQ 640(R1), F18
+	VAND V3.B16, V14.B16, V11.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V11.B16, V18.B16
+	VSUB V4.B16, V18.B16, V18.B16
+	FSTPQ (F7, F18), 224(R23)
+	FMOVD 32(R1), F9
+	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
+	WORD $0x0e691006 // saddw v6.4s, v0.4s, v9.4h
+	FMOVQ 128(R11), F16
+	FMOVQ 0(R11), F26
+	WORD $0x4e3accd0 // fmla v16.4s, v6.4s, v26.4s
+	FMOVD 48(R1), F20
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x0e74100c // saddw v12.4s, v0.4s, v20.4h
+	FMOVQ 128(R11), F17
+	FMOVQ 0(R11), F13
+	WORD $0x4e2dcd91 // fmla v17.4s, v12.4s, v13.4s
+	FMOVQ 464(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 720(R1), F15
+	VSHL $4, V15.B16, V23.B16
+	VAND V2.B16, V23.B16, V28.B16
+	VORR V28.B16, V27.B16, V27.B16
+	VSUB V4.B16, V27.B16, V27.B16
+	FMOVQ 528(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V23.B16, V19.B16
+	VUSRA $2, V19.B16, V21.B16
+	VSUB V4.B16, V21.B16, V21.B16
+	FSTPQ (F27, F21), 256(R23)
+	FMOVQ 592(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V2.B16, V15.B16, V22.B16
+	VORR V22.B16, V29.B16, V29.B16
+	VSUB V4.B16, V29.B16, V29.B16
+	FMOVQ 656(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V15.B16, V25.B16
+	VUSRA $2, V25.B16, V30.B16
+	VSUB V4.B16, V30.B16, V30.B16
+	FSTPQ (F29, F30), 288(R23)
+	FMOVQ 464(R1), F31
+	FMOVQ 784(R1), F24
+	VSHL $4, V24.B16, V10.B16
+	VAND V2.B16, V10.B16, V8.B16
+	VUSRA $4, V31.B16, V8.B16
+	VSUB V4.B16, V8.B16, V8.B16
+	FMOVQ 528(R1), F5
+	VAND V3.B16, V10.B16, V14.B16
+	VUSHR $4, V5.B16, V5.B16
+	VUSRA $2, V14.B16, V5.B16
+	VSUB V4.B16, V5.B16, V5.B16
+	FSTPQ (F8, F5), 320(R23)
+	FMOVQ 592(R1), F11
+	VAND V2.B16, V24.B16, V7.B16
+	VUSRA $4, V11.B16, V7.B16
+	VSUB V4.B16, V7.B16, V7.B16
+	FMOVQ 656(R1), F18
+	VAND V3.B16, V24.B16, V6.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V6.B16, V18.B16
+	VSUB V4.B16, V18.B16, V18.B16
+	FSTPQ (F7, F18), 352(R23)
+	WORD $0x4e69101a // saddw2 v26.4s, v0.4s, v9.8h
+	FMOVQ 144(R11), F12
+	FMOVQ 16(R11), F13
+	WORD $0x4e2dcf4c // fmla v12.4s, v26.4s, v13.4s
+	FSTPQ (F16, F12), 0(R23)
+	WORD $0x4e74101c // saddw2 v28.4s, v0.4s, v20.8h
+	FMOVQ 144(R11), F19
+	FMOVQ 16(R11), F27
+	WORD $0x4e3bcf93 // fmla v19.4s, v28.4s, v27.4s
+	FSTPQ (F17, F19), 64(R23)
+	FMOVQ 480(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 736(R1), F22
+	VSHL $4, V22.B16, V23.B16
+	VAND V2.B16, V23.B16, V15.B16
+	VORR V15.B16, V21.B16, V21.B16
+	VSUB V4.B16, V21.B16, V21.B16
+	FMOVQ 544(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V23.B16, V29.B16
+	VUSRA $2, V29.B16, V25.B16
+	VSUB V4.B16, V25.B16, V25.B16
+	FSTPQ (F21, F25), 384(R23)
+	FMOVQ 608(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V22.B16, V31.B16
+	VORR V31.B16, V30.B16, V30.B16
+	VSUB V4.B16, V30.B16, V30.B16
+	FMOVQ 672(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V22.B16, V8.B16
+	VUSRA $2, V8.B16, V14.B16
+	VSUB V4.B16, V14.B16, V14.B16
+	FSTPQ (F30, F14), 416(R23)
+	FMOVQ 480(R1), F5
+	FMOVQ 800(R1), F11
+	VSHL $4, V11.B16, V10.B16
+	VAND V2.B16, V10.B16, V24.B16
+	VUSRA $4, V5.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FMOVQ 544(R1), F6
+	VAND V3.B16, V10.B16, V7.B16
+	VUSHR $4, V6.B16, V6.B16
+	VUSRA $2, V7.B16, V6.B16
+	VSUB V4.B16, V6.B16, V6.B16
+	FSTPQ (F24, F6), 448(R23)
+	FMOVQ 608(R1), F18
+	VAND V2.B16, V11.B16, V9.B16
+	VUSRA $4, V18.B16, V9.B16
+	VSUB V4.B16, V9.B16, V9.B16
+	FMOVQ 672(R1), F26
+	VAND V3.B16, V11.B16, V13.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V13.B16, V26.B16
+	VSUB V4.B16, V26.B16, V26.B16
+	FSTPQ (F9, F26), 480(R23)
+	FMOVD 40(R1), F16
+	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
+	WORD $0x0e70100c // saddw v12.4s, v0.4s, v16.4h
+	FMOVQ 160(R11), F20
+	FMOVQ 32(R11), F28
+	WORD $0x4e3ccd94 // fmla v20.4s, v12.4s, v28.4s
+	FMOVD 56(R1), F27
+	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
+	WORD $0x0e7b1011 // saddw v17.4s, v0.4s, v27.4h
+	FMOVQ 160(R11), F19
+	FMOVQ 32(R11), F15
+	WORD $0x4e2fce33 // fmla v19.4s, v17.4s, v15.4s
+	FMOVQ 496(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 752(R1), F21
+	VSHL $4, V21.B16, V25.B16
+	VAND V2.B16, V25.B16, V31.B16
+	VORR V31.B16, V29.B16, V29.B16
+	VSUB V4.B16, V29.B16, V29.B16
+	FMOVQ 560(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V3.B16, V25.B16, V22.B16
+	VUSRA $2, V22.B16, V23.B16
+	VSUB V4.B16, V23.B16, V23.B16
+	FSTPQ (F29, F23), 512(R23)
+	FMOVQ 624(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V2.B16, V21.B16, V30.B16
+	VORR V30.B16, V8.B16, V8.B16
+	VSUB V4.B16, V8.B16, V8.B16
+	FMOVQ 688(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V3.B16, V21.B16, V5.B16
+	VUSRA $2, V5.B16, V14.B16
+	VSUB V4.B16, V14.B16, V14.B16
+	FSTPQ (F8, F14), 544(R23)
+	FMOVQ 496(R1), F7
+	FMOVQ 816(R1), F24
+	VSHL $4, V24.B16, V6.B16
+	VAND V2.B16, V6.B16, V18.B16
+	VUSRA $4, V7.B16, V18.B16
+	VSUB V4.B16, V18.B16, V18.B16
+	FMOVQ 560(R1), F10
+	VAND V3.B16, V6.B16, V11.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V11.B16, V10.B16
+	VSUB V4.B16, V10.B16, V10.B16
+	FSTPQ (F18, F10), 576(R23)
+	FMOVQ 624(R1), F13
+	VAND V2.B16, V24.B16, V9.B16
+	VUSRA $4, V13.B16, V9.B16
+	VSUB V4.B16, V9.B16, V9.B16
+	FMOVQ 688(R1), F26
+	VAND V3.B16, V24.B16, V12.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V12.B16, V26.B16
+	VSUB V4.B16, V26.B16, V26.B16
+	FSTPQ (F9, F26), 608(R23)
+	WORD $0x4e70101c // saddw2 v28.4s, v0.4s, v16.8h
+	FMOVQ 176(R11), F17
+	FMOVQ 48(R11), F15
+	WORD $0x4e2fcf91 // fmla v17.4s, v28.4s, v15.4s
+	FSTPQ (F20, F17), 32(R23)
+	WORD $0x4e7b101f // saddw2 v31.4s, v0.4s, v27.8h
+	FMOVQ 176(R11), F22
+	FMOVQ 48(R11), F29
+	WORD $0x4e3dcff6 // fmla v22.4s, v31.4s, v29.4s
+	FSTPQ (F19, F22), 96(R23)
+	ADD $640, R23
+	ADD $832, R1
+	SUBS $2, R4
+	BNE pair112
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row114:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F23
+	FMOVQ 16(R14), F30
+	FMOVQ 32(R14), F25
+	FMOVQ 48(R14), F21
+	FMOVQ 0(R20), F5
+	FMOVQ 16(R20), F8
+	FMOVQ 32(R20), F14
+	FMOVQ 48(R20), F7
+	MOVD R13, R21
+	ADD $256, R11, R23
+	MOVD R24, R4
+tile115:
+	FMOVQ 0(R21), F11
+	FMOVQ 16(R21), F18
+	FMOVQ 32(R21), F10
+	FMOVQ 0(R22), F13
+	FMOVQ 16(R22), F6
+	FMOVQ 32(R22), F24
+	FMOVQ 0(R10), F12
+	FMOVQ 0(R10), F9
+	FMOVQ 128(R23), F26
+	WORD $0x4f8be34c // sdot v12.4s, v26.16b, v11.4b[0]
+	WORD $0x4f8de349 // sdot v9.4s, v26.16b, v13.4b[0]
+	FMOVQ 144(R23), F16
+	WORD $0x4fabe20c // sdot v12.4s, v16.16b, v11.4b[1]
+	WORD $0x4fade209 // sdot v9.4s, v16.16b, v13.4b[1]
+	FMOVQ 160(R23), F28
+	WORD $0x4f8beb8c // sdot v12.4s, v28.16b, v11.4b[2]
+	WORD $0x4f8deb89 // sdot v9.4s, v28.16b, v13.4b[2]
+	FMOVQ 176(R23), F15
+	WORD $0x4fabe9ec // sdot v12.4s, v15.16b, v11.4b[3]
+	WORD $0x4fade9e9 // sdot v9.4s, v15.16b, v13.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f8a918c // fmul v12.4s, v12.4s, v10.s[0]
+	WORD $0x4f989129 // fmul v9.4s, v9.4s, v24.s[0]
+	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F17
+	FMOVQ 192(R23), F27
+	WORD $0x4f92e374 // sdot v20.4s, v27.16b, v18.4b[0]
+	WORD $0x4f86e371 // sdot v17.4s, v27.16b, v6.4b[0]
+	FMOVQ 208(R23), F31
+	WORD $0x4fb2e3f4 // sdot v20.4s, v31.16b, v18.4b[1]
+	WORD $0x4fa6e3f1 // sdot v17.4s, v31.16b, v6.4b[1]
+	FMOVQ 224(R23), F29
+	WORD $0x4f92ebb4 // sdot v20.4s, v29.16b, v18.4b[2]
+	WORD $0x4f86ebb1 // sdot v17.4s, v29.16b, v6.4b[2]
+	FMOVQ 240(R23), F19
+	WORD $0x4fb2ea74 // sdot v20.4s, v19.16b, v18.4b[3]
+	WORD $0x4fa6ea71 // sdot v17.4s, v19.16b, v6.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4faa9294 // fmul v20.4s, v20.4s, v10.s[1]
+	WORD $0x4fb89231 // fmul v17.4s, v17.4s, v24.s[1]
+	FMOVQ 0(R23), F22
+	WORD $0x4e36cd97 // fmla v23.4s, v12.4s, v22.4s
+	WORD $0x4e36cd25 // fmla v5.4s, v9.4s, v22.4s
+	FMOVQ 64(R23), F26
+	WORD $0x4e3ace97 // fmla v23.4s, v20.4s, v26.4s
+	WORD $0x4e3ace25 // fmla v5.4s, v17.4s, v26.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 0(R10), F28
+	FMOVQ 256(R23), F15
+	WORD $0x4f8be1f0 // sdot v16.4s, v15.16b, v11.4b[0]
+	WORD $0x4f8de1fc // sdot v28.4s, v15.16b, v13.4b[0]
+	FMOVQ 272(R23), F27
+	WORD $0x4fabe370 // sdot v16.4s, v27.16b, v11.4b[1]
+	WORD $0x4fade37c // sdot v28.4s, v27.16b, v13.4b[1]
+	FMOVQ 288(R23), F31
+	WORD $0x4f8bebf0 // sdot v16.4s, v31.16b, v11.4b[2]
+	WORD $0x4f8debfc // sdot v28.4s, v31.16b, v13.4b[2]
+	FMOVQ 304(R23), F29
+	WORD $0x4fabebb0 // sdot v16.4s, v29.16b, v11.4b[3]
+	WORD $0x4fadebbc // sdot v28.4s, v29.16b, v13.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f8a9210 // fmul v16.4s, v16.4s, v10.s[0]
+	WORD $0x4f98939c // fmul v28.4s, v28.4s, v24.s[0]
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F12
+	FMOVQ 320(R23), F9
+	WORD $0x4f92e133 // sdot v19.4s, v9.16b, v18.4b[0]
+	WORD $0x4f86e12c // sdot v12.4s, v9.16b, v6.4b[0]
+	FMOVQ 336(R23), F22
+	WORD $0x4fb2e2d3 // sdot v19.4s, v22.16b, v18.4b[1]
+	WORD $0x4fa6e2cc // sdot v12.4s, v22.16b, v6.4b[1]
+	FMOVQ 352(R23), F20
+	WORD $0x4f92ea93 // sdot v19.4s, v20.16b, v18.4b[2]
+	WORD $0x4f86ea8c // sdot v12.4s, v20.16b, v6.4b[2]
+	FMOVQ 368(R23), F17
+	WORD $0x4fb2ea33 // sdot v19.4s, v17.16b, v18.4b[3]
+	WORD $0x4fa6ea2c // sdot v12.4s, v17.16b, v6.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4faa9273 // fmul v19.4s, v19.4s, v10.s[1]
+	WORD $0x4fb8918c // fmul v12.4s, v12.4s, v24.s[1]
+	FMOVQ 16(R23), F26
+	WORD $0x4e3ace1e // fmla v30.4s, v16.4s, v26.4s
+	WORD $0x4e3acf88 // fmla v8.4s, v28.4s, v26.4s
+	FMOVQ 80(R23), F15
+	WORD $0x4e2fce7e // fmla v30.4s, v19.4s, v15.4s
+	WORD $0x4e2fcd88 // fmla v8.4s, v12.4s, v15.4s
+	FMOVQ 0(R10), F27
+	FMOVQ 0(R10), F31
+	FMOVQ 384(R23), F29
+	WORD $0x4f8be3bb // sdot v27.4s, v29.16b, v11.4b[0]
+	WORD $0x4f8de3bf // sdot v31.4s, v29.16b, v13.4b[0]
+	FMOVQ 400(R23), F9
+	WORD $0x4fabe13b // sdot v27.4s, v9.16b, v11.4b[1]
+	WORD $0x4fade13f // sdot v31.4s, v9.16b, v13.4b[1]
+	FMOVQ 416(R23), F22
+	WORD $0x4f8beadb // sdot v27.4s, v22.16b, v11.4b[2]
+	WORD $0x4f8deadf // sdot v31.4s, v22.16b, v13.4b[2]
+	FMOVQ 432(R23), F20
+	WORD $0x4fabea9b // sdot v27.4s, v20.16b, v11.4b[3]
+	WORD $0x4fadea9f // sdot v31.4s, v20.16b, v13.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4f8a937b // fmul v27.4s, v27.4s, v10.s[0]
+	WORD $0x4f9893ff // fmul v31.4s, v31.4s, v24.s[0]
+	FMOVQ 0(R10), F17
+	FMOVQ 0(R10), F16
+	FMOVQ 448(R23), F28
+	WORD $0x4f92e391 // sdot v17.4s, v28.16b, v18.4b[0]
+	WORD $0x4f86e390 // sdot v16.4s, v28.16b, v6.4b[0]
+	FMOVQ 464(R23), F26
+	WORD $0x4fb2e351 // sdot v17.4s, v26.16b, v18.4b[1]
+	WORD $0x4fa6e350 // sdot v16.4s, v26.16b, v6.4b[1]
+	FMOVQ 480(R23), F19
+	WORD $0x4f92ea71 // sdot v17.4s, v19.16b, v18.4b[2]
+	WORD $0x4f86ea70 // sdot v16.4s, v19.16b, v6.4b[2]
+	FMOVQ 496(R23), F12
+	WORD $0x4fb2e991 // sdot v17.4s, v12.16b, v18.4b[3]
+	WORD $0x4fa6e990 // sdot v16.4s, v12.16b, v6.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4faa9231 // fmul v17.4s, v17.4s, v10.s[1]
+	WORD $0x4fb89210 // fmul v16.4s, v16.4s, v24.s[1]
+	FMOVQ 32(R23), F15
+	WORD $0x4e2fcf79 // fmla v25.4s, v27.4s, v15.4s
+	WORD $0x4e2fcfee // fmla v14.4s, v31.4s, v15.4s
+	FMOVQ 96(R23), F29
+	WORD $0x4e3dce39 // fmla v25.4s, v17.4s, v29.4s
+	WORD $0x4e3dce0e // fmla v14.4s, v16.4s, v29.4s
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F22
+	FMOVQ 512(R23), F20
+	WORD $0x4f8be289 // sdot v9.4s, v20.16b, v11.4b[0]
+	WORD $0x4f8de296 // sdot v22.4s, v20.16b, v13.4b[0]
+	FMOVQ 528(R23), F28
+	WORD $0x4fabe389 // sdot v9.4s, v28.16b, v11.4b[1]
+	WORD $0x4fade396 // sdot v22.4s, v28.16b, v13.4b[1]
+	FMOVQ 544(R23), F26
+	WORD $0x4f8beb49 // sdot v9.4s, v26.16b, v11.4b[2]
+	WORD $0x4f8deb56 // sdot v22.4s, v26.16b, v13.4b[2]
+	FMOVQ 560(R23), F19
+	WORD $0x4fabea69 // sdot v9.4s, v19.16b, v11.4b[3]
+	WORD $0x4fadea76 // sdot v22.4s, v19.16b, v13.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f8a9129 // fmul v9.4s, v9.4s, v10.s[0]
+	WORD $0x4f9892d6 // fmul v22.4s, v22.4s, v24.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 0(R10), F27
+	FMOVQ 576(R23), F31
+	WORD $0x4f92e3ec // sdot v12.4s, v31.16b, v18.4b[0]
+	WORD $0x4f86e3fb // sdot v27.4s, v31.16b, v6.4b[0]
+	FMOVQ 592(R23), F15
+	WORD $0x4fb2e1ec // sdot v12.4s, v15.16b, v18.4b[1]
+	WORD $0x4fa6e1fb // sdot v27.4s, v15.16b, v6.4b[1]
+	FMOVQ 608(R23), F17
+	WORD $0x4f92ea2c // sdot v12.4s, v17.16b, v18.4b[2]
+	WORD $0x4f86ea3b // sdot v27.4s, v17.16b, v6.4b[2]
+	FMOVQ 624(R23), F16
+	WORD $0x4fb2ea0c // sdot v12.4s, v16.16b, v18.4b[3]
+	WORD $0x4fa6ea1b // sdot v27.4s, v16.16b, v6.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4faa918c // fmul v12.4s, v12.4s, v10.s[1]
+	WORD $0x4fb8937b // fmul v27.4s, v27.4s, v24.s[1]
+	FMOVQ 48(R23), F29
+	WORD $0x4e3dcd35 // fmla v21.4s, v9.4s, v29.4s
+	WORD $0x4e3dcec7 // fmla v7.4s, v22.4s, v29.4s
+	FMOVQ 112(R23), F20
+	WORD $0x4e34cd95 // fmla v21.4s, v12.4s, v20.4s
+	WORD $0x4e34cf67 // fmla v7.4s, v27.4s, v20.4s
+	ADD $64, R22
+	ADD $64, R21
+	ADD $640, R23
+	SUBS $1, R4
+	BNE tile115
+	FSTPQ (F23, F30), 0(R14)
+	FSTPQ (F25, F21), 32(R14)
+	FSTPQ (F5, F8), 0(R20)
+	FSTPQ (F14, F7), 32(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row114
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch111
+	ADD $64, R3
+	ADD R7, R6
+	SUBS $1, R8
+	BNE panel109
 	RET
 
 // mulIQ4_NLDotx1 multiplies IQ4_NL weights with a few rows of activations, one by one.
@@ -12801,19 +10776,19 @@ TEXT ·mulIQ4_NLDotx1(SB), NOSPLIT, $0-8
 	FMOVQ 0(R10), F0
 	MOVW $0xf0f0f0f, R5
 	VDUP R5, V1.S4
-	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F2
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel111:
+panel116:
 	MOVD 8(R0), R2
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row112:
+row117:
 	MOVD R6, R1
 	MOVD R13, R2
 	VEOR V3.B16, V3.B16, V3.B16
@@ -12821,7 +10796,7 @@ row112:
 	VEOR V5.B16, V5.B16, V5.B16
 	VEOR V6.B16, V6.B16, V6.B16
 	MOVD 40(R0), R4
-pair113:
+pair118:
 	FMOVQ 0(R2), F7
 	FMOVQ 16(R2), F8
 	FMOVQ 32(R2), F9
@@ -12994,7 +10969,7 @@ pair113:
 	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
 	WORD $0x4e3fcec6 // fmla v6.4s, v22.4s, v31.4s
 	SUBS $1, R4
-	BEQ last114
+	BEQ last119
 	FMOVQ 64(R2), F12
 	FMOVQ 80(R2), F13
 	FMOVQ 96(R2), F14
@@ -13170,751 +11145,540 @@ pair113:
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $1, R4
-	BNE pair113
-last114:
-	FMOVQ F3, 0(R14)
-	FMOVQ F4, 16(R14)
-	FMOVQ F5, 32(R14)
-	FMOVQ F6, 48(R14)
+	BNE pair118
+last119:
+	FSTPQ (F3, F4), 0(R14)
+	FSTPQ (F5, F6), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row112
+	BNE row117
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel111
+	BNE panel116
 	RET
 
 // mulIQ4_NLDot multiplies IQ4_NL weights with several rows of activations.
 // func mulIQ4_NLDot(a *panel.Args)
-TEXT ·mulIQ4_NLDot(SB), 0, $960-8
+TEXT ·mulIQ4_NLDot(SB), 0, $4928-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-4928(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
 	MOVW $0xf0f0f0f, R5
 	VDUP R5, V1.S4
-	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F2
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel115:
-	MOVD R6, R1
+panel120:
 	MOVD 8(R0), R2
 	VEOR V3.B16, V3.B16, V3.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row116:
-	FMOVQ F3, 0(R14)
-	FMOVQ F3, 16(R14)
-	FMOVQ F3, 32(R14)
-	FMOVQ F3, 48(R14)
+row121:
+	FSTPQ (F3, F3), 0(R14)
+	FSTPQ (F3, F3), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row116
-	MOVD 40(R0), R4
-pair117:
+	BNE row121
+	MOVD R6, R1
+	MOVD 40(R0), R9
+bunch122:
+	MOVD $8, R4
+	CMP R4, R9
+	CSEL LT, R9, R4, R4
+	MOVD R4, R24
+	ADD $256, R11, R23
+pair123:
 	FMOVQ 64(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
 	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 384(R11)
 	FMOVQ 128(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
 	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FMOVQ F5, 400(R11)
+	FSTPQ (F4, F5), 64(R23)
 	FMOVQ 192(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
 	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ F6, 416(R11)
 	FMOVQ 256(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 432(R11)
+	FSTPQ (F6, F7), 96(R23)
 	FMOVQ 64(R1), F8
 	VUSHR $4, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 448(R11)
 	FMOVQ 128(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 464(R11)
+	FSTPQ (F8, F9), 128(R23)
 	FMOVQ 192(R1), F10
 	VUSHR $4, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ F10, 480(R11)
 	FMOVQ 256(R1), F11
 	VUSHR $4, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ F11, 496(R11)
+	FSTPQ (F10, F11), 160(R23)
 	FMOVD 0(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	FMOVQ F12, 128(R11)
 	FMOVQ 80(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FMOVQ F13, 512(R11)
 	FMOVQ 144(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	FMOVQ F14, 528(R11)
+	FSTPQ (F13, F14), 192(R23)
 	FMOVQ 208(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ F15, 544(R11)
 	FMOVQ 272(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
 	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	FMOVQ F16, 560(R11)
+	FSTPQ (F15, F16), 224(R23)
 	FMOVQ 80(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FMOVQ F17, 576(R11)
 	FMOVQ 144(R1), F18
 	VUSHR $4, V18.B16, V18.B16
 	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	FMOVQ F18, 592(R11)
+	FSTPQ (F17, F18), 256(R23)
 	FMOVQ 208(R1), F19
 	VUSHR $4, V19.B16, V19.B16
 	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ F19, 608(R11)
 	FMOVQ 272(R1), F20
 	VUSHR $4, V20.B16, V20.B16
 	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	FMOVQ F20, 624(R11)
+	FSTPQ (F19, F20), 288(R23)
 	FMOVD 8(R1), F21
 	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	FMOVQ F21, 144(R11)
+	FSTPQ (F12, F21), 0(R23)
 	FMOVQ 96(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	FMOVQ F22, 640(R11)
 	FMOVQ 160(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
 	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ F23, 656(R11)
+	FSTPQ (F22, F23), 320(R23)
 	FMOVQ 224(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
 	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	FMOVQ F24, 672(R11)
 	FMOVQ 288(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
 	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	FMOVQ F25, 688(R11)
+	FSTPQ (F24, F25), 352(R23)
 	FMOVQ 96(R1), F26
 	VUSHR $4, V26.B16, V26.B16
 	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FMOVQ F26, 704(R11)
 	FMOVQ 160(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	FMOVQ F27, 720(R11)
+	FSTPQ (F26, F27), 384(R23)
 	FMOVQ 224(R1), F28
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ F28, 736(R11)
 	FMOVQ 288(R1), F29
 	VUSHR $4, V29.B16, V29.B16
 	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ F29, 752(R11)
+	FSTPQ (F28, F29), 416(R23)
 	FMOVD 16(R1), F30
 	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
-	FMOVQ F30, 160(R11)
 	FMOVQ 112(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ F31, 768(R11)
 	FMOVQ 176(R1), F3
 	VAND V1.B16, V3.B16, V3.B16
 	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	FMOVQ F3, 784(R11)
+	FSTPQ (F31, F3), 448(R23)
 	FMOVQ 240(R1), F4
 	VAND V1.B16, V4.B16, V4.B16
 	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 800(R11)
 	FMOVQ 304(R1), F5
 	VAND V1.B16, V5.B16, V5.B16
 	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FMOVQ F5, 816(R11)
+	FSTPQ (F4, F5), 480(R23)
 	FMOVQ 112(R1), F6
 	VUSHR $4, V6.B16, V6.B16
 	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ F6, 832(R11)
 	FMOVQ 176(R1), F7
 	VUSHR $4, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 848(R11)
+	FSTPQ (F6, F7), 512(R23)
 	FMOVQ 240(R1), F8
 	VUSHR $4, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 864(R11)
 	FMOVQ 304(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 880(R11)
+	FSTPQ (F8, F9), 544(R23)
 	FMOVD 24(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 176(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair119:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F11
-	FMOVQ 16(R13), F12
-	FMOVQ 32(R13), F13
-	FMOVQ 0(R20), F14
-	FMOVQ 16(R20), F15
-	FMOVQ 32(R20), F16
-	FMOVQ 0(R10), F17
-	FMOVQ 0(R10), F18
-	FMOVQ 384(R11), F19
-	WORD $0x4f8be271 // sdot v17.4s, v19.16b, v11.4b[0]
-	WORD $0x4f8ee272 // sdot v18.4s, v19.16b, v14.4b[0]
-	FMOVQ 400(R11), F20
-	WORD $0x4fabe291 // sdot v17.4s, v20.16b, v11.4b[1]
-	WORD $0x4faee292 // sdot v18.4s, v20.16b, v14.4b[1]
-	FMOVQ 416(R11), F21
-	WORD $0x4f8beab1 // sdot v17.4s, v21.16b, v11.4b[2]
-	WORD $0x4f8eeab2 // sdot v18.4s, v21.16b, v14.4b[2]
-	FMOVQ 432(R11), F22
-	WORD $0x4fabead1 // sdot v17.4s, v22.16b, v11.4b[3]
-	WORD $0x4faeead2 // sdot v18.4s, v22.16b, v14.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f8d9231 // fmul v17.4s, v17.4s, v13.s[0]
-	WORD $0x4f909252 // fmul v18.4s, v18.4s, v16.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F24
-	FMOVQ 448(R11), F25
-	WORD $0x4f8ce337 // sdot v23.4s, v25.16b, v12.4b[0]
-	WORD $0x4f8fe338 // sdot v24.4s, v25.16b, v15.4b[0]
-	FMOVQ 464(R11), F26
-	WORD $0x4face357 // sdot v23.4s, v26.16b, v12.4b[1]
-	WORD $0x4fafe358 // sdot v24.4s, v26.16b, v15.4b[1]
-	FMOVQ 480(R11), F27
-	WORD $0x4f8ceb77 // sdot v23.4s, v27.16b, v12.4b[2]
-	WORD $0x4f8feb78 // sdot v24.4s, v27.16b, v15.4b[2]
-	FMOVQ 496(R11), F28
-	WORD $0x4faceb97 // sdot v23.4s, v28.16b, v12.4b[3]
-	WORD $0x4fafeb98 // sdot v24.4s, v28.16b, v15.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fad12f1 // fmla v17.4s, v23.4s, v13.s[1]
-	WORD $0x4fb01312 // fmla v18.4s, v24.4s, v16.s[1]
-	FMOVQ 0(R14), F29
-	FMOVQ 0(R21), F30
-	FMOVQ 128(R11), F31
-	WORD $0x4e3fce3d // fmla v29.4s, v17.4s, v31.4s
-	WORD $0x4e3fce5e // fmla v30.4s, v18.4s, v31.4s
-	FMOVQ F29, 0(R14)
-	FMOVQ F30, 0(R21)
-	FMOVQ 0(R10), F3
-	FMOVQ 0(R10), F4
-	FMOVQ 512(R11), F5
-	WORD $0x4f8be0a3 // sdot v3.4s, v5.16b, v11.4b[0]
-	WORD $0x4f8ee0a4 // sdot v4.4s, v5.16b, v14.4b[0]
-	FMOVQ 528(R11), F6
-	WORD $0x4fabe0c3 // sdot v3.4s, v6.16b, v11.4b[1]
-	WORD $0x4faee0c4 // sdot v4.4s, v6.16b, v14.4b[1]
-	FMOVQ 544(R11), F7
-	WORD $0x4f8be8e3 // sdot v3.4s, v7.16b, v11.4b[2]
-	WORD $0x4f8ee8e4 // sdot v4.4s, v7.16b, v14.4b[2]
-	FMOVQ 560(R11), F8
-	WORD $0x4fabe903 // sdot v3.4s, v8.16b, v11.4b[3]
-	WORD $0x4faee904 // sdot v4.4s, v8.16b, v14.4b[3]
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4f8d9063 // fmul v3.4s, v3.4s, v13.s[0]
-	WORD $0x4f909084 // fmul v4.4s, v4.4s, v16.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F10
-	FMOVQ 576(R11), F19
-	WORD $0x4f8ce269 // sdot v9.4s, v19.16b, v12.4b[0]
-	WORD $0x4f8fe26a // sdot v10.4s, v19.16b, v15.4b[0]
-	FMOVQ 592(R11), F20
-	WORD $0x4face289 // sdot v9.4s, v20.16b, v12.4b[1]
-	WORD $0x4fafe28a // sdot v10.4s, v20.16b, v15.4b[1]
-	FMOVQ 608(R11), F21
-	WORD $0x4f8ceaa9 // sdot v9.4s, v21.16b, v12.4b[2]
-	WORD $0x4f8feaaa // sdot v10.4s, v21.16b, v15.4b[2]
-	FMOVQ 624(R11), F22
-	WORD $0x4faceac9 // sdot v9.4s, v22.16b, v12.4b[3]
-	WORD $0x4fafeaca // sdot v10.4s, v22.16b, v15.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fad1123 // fmla v3.4s, v9.4s, v13.s[1]
-	WORD $0x4fb01144 // fmla v4.4s, v10.4s, v16.s[1]
-	FMOVQ 16(R14), F25
-	FMOVQ 16(R21), F26
-	FMOVQ 144(R11), F27
-	WORD $0x4e3bcc79 // fmla v25.4s, v3.4s, v27.4s
-	WORD $0x4e3bcc9a // fmla v26.4s, v4.4s, v27.4s
-	FMOVQ F25, 16(R14)
-	FMOVQ F26, 16(R21)
-	FMOVQ 0(R10), F28
-	FMOVQ 0(R10), F23
-	FMOVQ 640(R11), F24
-	WORD $0x4f8be31c // sdot v28.4s, v24.16b, v11.4b[0]
-	WORD $0x4f8ee317 // sdot v23.4s, v24.16b, v14.4b[0]
-	FMOVQ 656(R11), F17
-	WORD $0x4fabe23c // sdot v28.4s, v17.16b, v11.4b[1]
-	WORD $0x4faee237 // sdot v23.4s, v17.16b, v14.4b[1]
-	FMOVQ 672(R11), F18
-	WORD $0x4f8bea5c // sdot v28.4s, v18.16b, v11.4b[2]
-	WORD $0x4f8eea57 // sdot v23.4s, v18.16b, v14.4b[2]
-	FMOVQ 688(R11), F31
-	WORD $0x4fabebfc // sdot v28.4s, v31.16b, v11.4b[3]
-	WORD $0x4faeebf7 // sdot v23.4s, v31.16b, v14.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4f8d939c // fmul v28.4s, v28.4s, v13.s[0]
-	WORD $0x4f9092f7 // fmul v23.4s, v23.4s, v16.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F30
-	FMOVQ 704(R11), F5
-	WORD $0x4f8ce0bd // sdot v29.4s, v5.16b, v12.4b[0]
-	WORD $0x4f8fe0be // sdot v30.4s, v5.16b, v15.4b[0]
-	FMOVQ 720(R11), F6
-	WORD $0x4face0dd // sdot v29.4s, v6.16b, v12.4b[1]
-	WORD $0x4fafe0de // sdot v30.4s, v6.16b, v15.4b[1]
-	FMOVQ 736(R11), F7
-	WORD $0x4f8ce8fd // sdot v29.4s, v7.16b, v12.4b[2]
-	WORD $0x4f8fe8fe // sdot v30.4s, v7.16b, v15.4b[2]
-	FMOVQ 752(R11), F8
-	WORD $0x4face91d // sdot v29.4s, v8.16b, v12.4b[3]
-	WORD $0x4fafe91e // sdot v30.4s, v8.16b, v15.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fad13bc // fmla v28.4s, v29.4s, v13.s[1]
-	WORD $0x4fb013d7 // fmla v23.4s, v30.4s, v16.s[1]
-	FMOVQ 32(R14), F19
-	FMOVQ 32(R21), F20
-	FMOVQ 160(R11), F21
-	WORD $0x4e35cf93 // fmla v19.4s, v28.4s, v21.4s
-	WORD $0x4e35cef4 // fmla v20.4s, v23.4s, v21.4s
-	FMOVQ F19, 32(R14)
-	FMOVQ F20, 32(R21)
-	FMOVQ 0(R10), F22
-	FMOVQ 0(R10), F9
-	FMOVQ 768(R11), F10
-	WORD $0x4f8be156 // sdot v22.4s, v10.16b, v11.4b[0]
-	WORD $0x4f8ee149 // sdot v9.4s, v10.16b, v14.4b[0]
-	FMOVQ 784(R11), F3
-	WORD $0x4fabe076 // sdot v22.4s, v3.16b, v11.4b[1]
-	WORD $0x4faee069 // sdot v9.4s, v3.16b, v14.4b[1]
-	FMOVQ 800(R11), F4
-	WORD $0x4f8be896 // sdot v22.4s, v4.16b, v11.4b[2]
-	WORD $0x4f8ee889 // sdot v9.4s, v4.16b, v14.4b[2]
-	FMOVQ 816(R11), F27
-	WORD $0x4fabeb76 // sdot v22.4s, v27.16b, v11.4b[3]
-	WORD $0x4faeeb69 // sdot v9.4s, v27.16b, v14.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f8d92d6 // fmul v22.4s, v22.4s, v13.s[0]
-	WORD $0x4f909129 // fmul v9.4s, v9.4s, v16.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F26
-	FMOVQ 832(R11), F24
-	WORD $0x4f8ce319 // sdot v25.4s, v24.16b, v12.4b[0]
-	WORD $0x4f8fe31a // sdot v26.4s, v24.16b, v15.4b[0]
-	FMOVQ 848(R11), F17
-	WORD $0x4face239 // sdot v25.4s, v17.16b, v12.4b[1]
-	WORD $0x4fafe23a // sdot v26.4s, v17.16b, v15.4b[1]
-	FMOVQ 864(R11), F18
-	WORD $0x4f8cea59 // sdot v25.4s, v18.16b, v12.4b[2]
-	WORD $0x4f8fea5a // sdot v26.4s, v18.16b, v15.4b[2]
-	FMOVQ 880(R11), F31
-	WORD $0x4facebf9 // sdot v25.4s, v31.16b, v12.4b[3]
-	WORD $0x4fafebfa // sdot v26.4s, v31.16b, v15.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fad1336 // fmla v22.4s, v25.4s, v13.s[1]
-	WORD $0x4fb01349 // fmla v9.4s, v26.4s, v16.s[1]
-	FMOVQ 48(R14), F5
-	FMOVQ 48(R21), F6
-	FMOVQ 176(R11), F7
-	WORD $0x4e27cec5 // fmla v5.4s, v22.4s, v7.4s
-	WORD $0x4e27cd26 // fmla v6.4s, v9.4s, v7.4s
-	FMOVQ F5, 48(R14)
-	FMOVQ F6, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair119
+	FSTPQ (F30, F10), 32(R23)
+	ADD $576, R23
 	SUBS $1, R4
-	BEQ last118
-	FMOVQ 320(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 384(R11)
-	FMOVQ 384(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ F29, 400(R11)
-	FMOVQ 448(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FMOVQ F30, 416(R11)
-	FMOVQ 512(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ F28, 432(R11)
-	FMOVQ 320(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ F23, 448(R11)
-	FMOVQ 384(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	FMOVQ F21, 464(R11)
-	FMOVQ 448(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ F19, 480(R11)
-	FMOVQ 512(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	FMOVQ F20, 496(R11)
-	FMOVD 32(R1), F10
-	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 128(R11)
-	FMOVQ 336(R1), F3
-	VAND V1.B16, V3.B16, V3.B16
-	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	FMOVQ F3, 512(R11)
-	FMOVQ 400(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
-	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 528(R11)
-	FMOVQ 464(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	FMOVQ F27, 544(R11)
-	FMOVQ 528(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	FMOVQ F24, 560(R11)
-	FMOVQ 336(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FMOVQ F17, 576(R11)
-	FMOVQ 400(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	FMOVQ F18, 592(R11)
-	FMOVQ 464(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ F31, 608(R11)
-	FMOVQ 528(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	FMOVQ F25, 624(R11)
-	FMOVD 40(R1), F26
-	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	FMOVQ F26, 144(R11)
-	FMOVQ 352(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	FMOVQ F22, 640(R11)
-	FMOVQ 416(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 656(R11)
-	FMOVQ 480(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 672(R11)
-	FMOVQ 544(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FMOVQ F5, 688(R11)
-	FMOVQ 352(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ F6, 704(R11)
-	FMOVQ 416(R1), F11
-	VUSHR $4, V11.B16, V11.B16
+	BEQ last124
+	FMOVQ 320(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ F11, 720(R11)
-	FMOVQ 480(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FMOVQ F12, 736(R11)
-	FMOVQ 544(R1), F13
-	VUSHR $4, V13.B16, V13.B16
+	FMOVQ 384(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FMOVQ F13, 752(R11)
-	FMOVD 48(R1), F14
-	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	FMOVQ F14, 160(R11)
-	FMOVQ 368(R1), F15
+	FSTPQ (F11, F13), 64(R23)
+	FMOVQ 448(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FMOVQ 512(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ F15, 768(R11)
-	FMOVQ 432(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
+	FSTPQ (F14, F15), 96(R23)
+	FMOVQ 320(R1), F16
+	VUSHR $4, V16.B16, V16.B16
 	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	FMOVQ F16, 784(R11)
-	FMOVQ 496(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 800(R11)
-	FMOVQ 560(R1), F29
+	FMOVQ 384(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FSTPQ (F16, F17), 128(R23)
+	FMOVQ 448(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	FMOVQ 512(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	FSTPQ (F18, F19), 160(R23)
+	FMOVD 32(R1), F20
+	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
+	FMOVQ 336(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ 400(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	FSTPQ (F12, F21), 192(R23)
+	FMOVQ 464(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	FMOVQ 528(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	FSTPQ (F22, F23), 224(R23)
+	FMOVQ 336(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	FMOVQ 400(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	FSTPQ (F24, F25), 256(R23)
+	FMOVQ 464(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	FMOVQ 528(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	FSTPQ (F26, F27), 288(R23)
+	FMOVD 40(R1), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	FSTPQ (F20, F28), 0(R23)
+	FMOVQ 352(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
 	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ F29, 816(R11)
+	FMOVQ 416(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	FSTPQ (F29, F31), 320(R23)
+	FMOVQ 480(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
+	FMOVQ 544(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
+	FSTPQ (F3, F4), 352(R23)
+	FMOVQ 352(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FMOVQ 416(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
+	FSTPQ (F5, F6), 384(R23)
+	FMOVQ 480(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	FMOVQ 544(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	FSTPQ (F7, F8), 416(R23)
+	FMOVD 48(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
 	FMOVQ 368(R1), F30
-	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
 	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FMOVQ F30, 832(R11)
-	FMOVQ 432(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ F28, 848(R11)
-	FMOVQ 496(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ F23, 864(R11)
-	FMOVQ 560(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	FMOVQ F21, 880(R11)
-	FMOVD 56(R1), F19
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	FMOVQ F19, 176(R11)
+	FMOVQ 432(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	FSTPQ (F30, F10), 448(R23)
+	FMOVQ 496(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	FMOVQ 560(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	FSTPQ (F11, F13), 480(R23)
+	FMOVQ 368(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FMOVQ 432(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FSTPQ (F14, F15), 512(R23)
+	FMOVQ 496(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	FMOVQ 560(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FSTPQ (F16, F17), 544(R23)
+	FMOVD 56(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	FSTPQ (F9, F18), 32(R23)
+	ADD $576, R23
+	ADD $576, R1
+	SUBS $1, R4
+	BNE pair123
+last124:
 	MOVD 64(R0), R12
-	ADD $64, R2, R13
+	MOVD R2, R13
 	MOVD R3, R14
-pair120:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F20
-	FMOVQ 16(R13), F10
-	FMOVQ 32(R13), F3
-	FMOVQ 0(R20), F4
-	FMOVQ 16(R20), F27
-	FMOVQ 32(R20), F24
-	FMOVQ 0(R10), F17
+row125:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F19
+	FMOVQ 16(R14), F12
+	FMOVQ 32(R14), F21
+	FMOVQ 48(R14), F22
+	FMOVQ 0(R20), F23
+	FMOVQ 16(R20), F24
+	FMOVQ 32(R20), F25
+	FMOVQ 48(R20), F26
+	MOVD R13, R21
+	ADD $256, R11, R23
+	MOVD R24, R4
+tile126:
+	FMOVQ 0(R21), F27
+	FMOVQ 16(R21), F20
+	FMOVQ 32(R21), F28
+	FMOVQ 0(R22), F29
+	FMOVQ 16(R22), F31
+	FMOVQ 32(R22), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 0(R10), F5
+	FMOVQ 64(R23), F6
+	WORD $0x4f9be0c4 // sdot v4.4s, v6.16b, v27.4b[0]
+	WORD $0x4f9de0c5 // sdot v5.4s, v6.16b, v29.4b[0]
+	FMOVQ 80(R23), F7
+	WORD $0x4fbbe0e4 // sdot v4.4s, v7.16b, v27.4b[1]
+	WORD $0x4fbde0e5 // sdot v5.4s, v7.16b, v29.4b[1]
+	FMOVQ 96(R23), F8
+	WORD $0x4f9be904 // sdot v4.4s, v8.16b, v27.4b[2]
+	WORD $0x4f9de905 // sdot v5.4s, v8.16b, v29.4b[2]
+	FMOVQ 112(R23), F30
+	WORD $0x4fbbebc4 // sdot v4.4s, v30.16b, v27.4b[3]
+	WORD $0x4fbdebc5 // sdot v5.4s, v30.16b, v29.4b[3]
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4f9c9084 // fmul v4.4s, v4.4s, v28.s[0]
+	WORD $0x4f8390a5 // fmul v5.4s, v5.4s, v3.s[0]
+	FMOVQ 0(R10), F10
+	FMOVQ 0(R10), F11
+	FMOVQ 128(R23), F13
+	WORD $0x4f94e1aa // sdot v10.4s, v13.16b, v20.4b[0]
+	WORD $0x4f9fe1ab // sdot v11.4s, v13.16b, v31.4b[0]
+	FMOVQ 144(R23), F14
+	WORD $0x4fb4e1ca // sdot v10.4s, v14.16b, v20.4b[1]
+	WORD $0x4fbfe1cb // sdot v11.4s, v14.16b, v31.4b[1]
+	FMOVQ 160(R23), F15
+	WORD $0x4f94e9ea // sdot v10.4s, v15.16b, v20.4b[2]
+	WORD $0x4f9fe9eb // sdot v11.4s, v15.16b, v31.4b[2]
+	FMOVQ 176(R23), F16
+	WORD $0x4fb4ea0a // sdot v10.4s, v16.16b, v20.4b[3]
+	WORD $0x4fbfea0b // sdot v11.4s, v16.16b, v31.4b[3]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fbc1144 // fmla v4.4s, v10.4s, v28.s[1]
+	WORD $0x4fa31165 // fmla v5.4s, v11.4s, v3.s[1]
+	FMOVQ 0(R23), F17
+	WORD $0x4e31cc93 // fmla v19.4s, v4.4s, v17.4s
+	WORD $0x4e31ccb7 // fmla v23.4s, v5.4s, v17.4s
+	FMOVQ 0(R10), F9
 	FMOVQ 0(R10), F18
-	FMOVQ 384(R11), F31
-	WORD $0x4f94e3f1 // sdot v17.4s, v31.16b, v20.4b[0]
-	WORD $0x4f84e3f2 // sdot v18.4s, v31.16b, v4.4b[0]
-	FMOVQ 400(R11), F25
-	WORD $0x4fb4e331 // sdot v17.4s, v25.16b, v20.4b[1]
-	WORD $0x4fa4e332 // sdot v18.4s, v25.16b, v4.4b[1]
-	FMOVQ 416(R11), F26
-	WORD $0x4f94eb51 // sdot v17.4s, v26.16b, v20.4b[2]
-	WORD $0x4f84eb52 // sdot v18.4s, v26.16b, v4.4b[2]
-	FMOVQ 432(R11), F22
-	WORD $0x4fb4ead1 // sdot v17.4s, v22.16b, v20.4b[3]
-	WORD $0x4fa4ead2 // sdot v18.4s, v22.16b, v4.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 192(R23), F6
+	WORD $0x4f9be0c9 // sdot v9.4s, v6.16b, v27.4b[0]
+	WORD $0x4f9de0d2 // sdot v18.4s, v6.16b, v29.4b[0]
+	FMOVQ 208(R23), F7
+	WORD $0x4fbbe0e9 // sdot v9.4s, v7.16b, v27.4b[1]
+	WORD $0x4fbde0f2 // sdot v18.4s, v7.16b, v29.4b[1]
+	FMOVQ 224(R23), F8
+	WORD $0x4f9be909 // sdot v9.4s, v8.16b, v27.4b[2]
+	WORD $0x4f9de912 // sdot v18.4s, v8.16b, v29.4b[2]
+	FMOVQ 240(R23), F30
+	WORD $0x4fbbebc9 // sdot v9.4s, v30.16b, v27.4b[3]
+	WORD $0x4fbdebd2 // sdot v18.4s, v30.16b, v29.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f839231 // fmul v17.4s, v17.4s, v3.s[0]
-	WORD $0x4f989252 // fmul v18.4s, v18.4s, v24.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F7
-	FMOVQ 448(R11), F5
-	WORD $0x4f8ae0a9 // sdot v9.4s, v5.16b, v10.4b[0]
-	WORD $0x4f9be0a7 // sdot v7.4s, v5.16b, v27.4b[0]
-	FMOVQ 464(R11), F6
-	WORD $0x4faae0c9 // sdot v9.4s, v6.16b, v10.4b[1]
-	WORD $0x4fbbe0c7 // sdot v7.4s, v6.16b, v27.4b[1]
-	FMOVQ 480(R11), F11
-	WORD $0x4f8ae969 // sdot v9.4s, v11.16b, v10.4b[2]
-	WORD $0x4f9be967 // sdot v7.4s, v11.16b, v27.4b[2]
-	FMOVQ 496(R11), F12
-	WORD $0x4faae989 // sdot v9.4s, v12.16b, v10.4b[3]
-	WORD $0x4fbbe987 // sdot v7.4s, v12.16b, v27.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fa31131 // fmla v17.4s, v9.4s, v3.s[1]
-	WORD $0x4fb810f2 // fmla v18.4s, v7.4s, v24.s[1]
-	FMOVQ 0(R14), F13
-	FMOVQ 0(R21), F14
-	FMOVQ 128(R11), F15
-	WORD $0x4e2fce2d // fmla v13.4s, v17.4s, v15.4s
-	WORD $0x4e2fce4e // fmla v14.4s, v18.4s, v15.4s
-	FMOVQ F13, 0(R14)
-	FMOVQ F14, 0(R21)
-	FMOVQ 0(R10), F16
-	FMOVQ 0(R10), F8
-	FMOVQ 512(R11), F29
-	WORD $0x4f94e3b0 // sdot v16.4s, v29.16b, v20.4b[0]
-	WORD $0x4f84e3a8 // sdot v8.4s, v29.16b, v4.4b[0]
-	FMOVQ 528(R11), F30
-	WORD $0x4fb4e3d0 // sdot v16.4s, v30.16b, v20.4b[1]
-	WORD $0x4fa4e3c8 // sdot v8.4s, v30.16b, v4.4b[1]
-	FMOVQ 544(R11), F28
-	WORD $0x4f94eb90 // sdot v16.4s, v28.16b, v20.4b[2]
-	WORD $0x4f84eb88 // sdot v8.4s, v28.16b, v4.4b[2]
-	FMOVQ 560(R11), F23
-	WORD $0x4fb4eaf0 // sdot v16.4s, v23.16b, v20.4b[3]
-	WORD $0x4fa4eae8 // sdot v8.4s, v23.16b, v4.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f839210 // fmul v16.4s, v16.4s, v3.s[0]
-	WORD $0x4f989108 // fmul v8.4s, v8.4s, v24.s[0]
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F19
-	FMOVQ 576(R11), F31
-	WORD $0x4f8ae3f5 // sdot v21.4s, v31.16b, v10.4b[0]
-	WORD $0x4f9be3f3 // sdot v19.4s, v31.16b, v27.4b[0]
-	FMOVQ 592(R11), F25
-	WORD $0x4faae335 // sdot v21.4s, v25.16b, v10.4b[1]
-	WORD $0x4fbbe333 // sdot v19.4s, v25.16b, v27.4b[1]
-	FMOVQ 608(R11), F26
-	WORD $0x4f8aeb55 // sdot v21.4s, v26.16b, v10.4b[2]
-	WORD $0x4f9beb53 // sdot v19.4s, v26.16b, v27.4b[2]
-	FMOVQ 624(R11), F22
-	WORD $0x4faaead5 // sdot v21.4s, v22.16b, v10.4b[3]
-	WORD $0x4fbbead3 // sdot v19.4s, v22.16b, v27.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fa312b0 // fmla v16.4s, v21.4s, v3.s[1]
-	WORD $0x4fb81268 // fmla v8.4s, v19.4s, v24.s[1]
-	FMOVQ 16(R14), F5
-	FMOVQ 16(R21), F6
-	FMOVQ 144(R11), F11
-	WORD $0x4e2bce05 // fmla v5.4s, v16.4s, v11.4s
-	WORD $0x4e2bcd06 // fmla v6.4s, v8.4s, v11.4s
-	FMOVQ F5, 16(R14)
-	FMOVQ F6, 16(R21)
-	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F9
-	FMOVQ 640(R11), F7
-	WORD $0x4f94e0ec // sdot v12.4s, v7.16b, v20.4b[0]
-	WORD $0x4f84e0e9 // sdot v9.4s, v7.16b, v4.4b[0]
-	FMOVQ 656(R11), F17
-	WORD $0x4fb4e22c // sdot v12.4s, v17.16b, v20.4b[1]
-	WORD $0x4fa4e229 // sdot v9.4s, v17.16b, v4.4b[1]
-	FMOVQ 672(R11), F18
-	WORD $0x4f94ea4c // sdot v12.4s, v18.16b, v20.4b[2]
-	WORD $0x4f84ea49 // sdot v9.4s, v18.16b, v4.4b[2]
-	FMOVQ 688(R11), F15
-	WORD $0x4fb4e9ec // sdot v12.4s, v15.16b, v20.4b[3]
-	WORD $0x4fa4e9e9 // sdot v9.4s, v15.16b, v4.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f83918c // fmul v12.4s, v12.4s, v3.s[0]
-	WORD $0x4f989129 // fmul v9.4s, v9.4s, v24.s[0]
+	WORD $0x4f9c9129 // fmul v9.4s, v9.4s, v28.s[0]
+	WORD $0x4f839252 // fmul v18.4s, v18.4s, v3.s[0]
 	FMOVQ 0(R10), F13
 	FMOVQ 0(R10), F14
-	FMOVQ 704(R11), F29
-	WORD $0x4f8ae3ad // sdot v13.4s, v29.16b, v10.4b[0]
-	WORD $0x4f9be3ae // sdot v14.4s, v29.16b, v27.4b[0]
-	FMOVQ 720(R11), F30
-	WORD $0x4faae3cd // sdot v13.4s, v30.16b, v10.4b[1]
-	WORD $0x4fbbe3ce // sdot v14.4s, v30.16b, v27.4b[1]
-	FMOVQ 736(R11), F28
-	WORD $0x4f8aeb8d // sdot v13.4s, v28.16b, v10.4b[2]
-	WORD $0x4f9beb8e // sdot v14.4s, v28.16b, v27.4b[2]
-	FMOVQ 752(R11), F23
-	WORD $0x4faaeaed // sdot v13.4s, v23.16b, v10.4b[3]
-	WORD $0x4fbbeaee // sdot v14.4s, v23.16b, v27.4b[3]
+	FMOVQ 256(R23), F15
+	WORD $0x4f94e1ed // sdot v13.4s, v15.16b, v20.4b[0]
+	WORD $0x4f9fe1ee // sdot v14.4s, v15.16b, v31.4b[0]
+	FMOVQ 272(R23), F16
+	WORD $0x4fb4e20d // sdot v13.4s, v16.16b, v20.4b[1]
+	WORD $0x4fbfe20e // sdot v14.4s, v16.16b, v31.4b[1]
+	FMOVQ 288(R23), F10
+	WORD $0x4f94e94d // sdot v13.4s, v10.16b, v20.4b[2]
+	WORD $0x4f9fe94e // sdot v14.4s, v10.16b, v31.4b[2]
+	FMOVQ 304(R23), F11
+	WORD $0x4fb4e96d // sdot v13.4s, v11.16b, v20.4b[3]
+	WORD $0x4fbfe96e // sdot v14.4s, v11.16b, v31.4b[3]
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fa311ac // fmla v12.4s, v13.4s, v3.s[1]
-	WORD $0x4fb811c9 // fmla v9.4s, v14.4s, v24.s[1]
-	FMOVQ 32(R14), F31
-	FMOVQ 32(R21), F25
-	FMOVQ 160(R11), F26
-	WORD $0x4e3acd9f // fmla v31.4s, v12.4s, v26.4s
-	WORD $0x4e3acd39 // fmla v25.4s, v9.4s, v26.4s
-	FMOVQ F31, 32(R14)
-	FMOVQ F25, 32(R21)
-	FMOVQ 0(R10), F22
-	FMOVQ 0(R10), F21
-	FMOVQ 768(R11), F19
-	WORD $0x4f94e276 // sdot v22.4s, v19.16b, v20.4b[0]
-	WORD $0x4f84e275 // sdot v21.4s, v19.16b, v4.4b[0]
-	FMOVQ 784(R11), F16
-	WORD $0x4fb4e216 // sdot v22.4s, v16.16b, v20.4b[1]
-	WORD $0x4fa4e215 // sdot v21.4s, v16.16b, v4.4b[1]
-	FMOVQ 800(R11), F8
-	WORD $0x4f94e916 // sdot v22.4s, v8.16b, v20.4b[2]
-	WORD $0x4f84e915 // sdot v21.4s, v8.16b, v4.4b[2]
-	FMOVQ 816(R11), F11
-	WORD $0x4fb4e976 // sdot v22.4s, v11.16b, v20.4b[3]
-	WORD $0x4fa4e975 // sdot v21.4s, v11.16b, v4.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f8392d6 // fmul v22.4s, v22.4s, v3.s[0]
-	WORD $0x4f9892b5 // fmul v21.4s, v21.4s, v24.s[0]
+	WORD $0x4fbc11a9 // fmla v9.4s, v13.4s, v28.s[1]
+	WORD $0x4fa311d2 // fmla v18.4s, v14.4s, v3.s[1]
+	FMOVQ 16(R23), F4
+	WORD $0x4e24cd2c // fmla v12.4s, v9.4s, v4.4s
+	WORD $0x4e24ce58 // fmla v24.4s, v18.4s, v4.4s
 	FMOVQ 0(R10), F5
-	FMOVQ 0(R10), F6
-	FMOVQ 832(R11), F7
-	WORD $0x4f8ae0e5 // sdot v5.4s, v7.16b, v10.4b[0]
-	WORD $0x4f9be0e6 // sdot v6.4s, v7.16b, v27.4b[0]
-	FMOVQ 848(R11), F17
-	WORD $0x4faae225 // sdot v5.4s, v17.16b, v10.4b[1]
-	WORD $0x4fbbe226 // sdot v6.4s, v17.16b, v27.4b[1]
-	FMOVQ 864(R11), F18
-	WORD $0x4f8aea45 // sdot v5.4s, v18.16b, v10.4b[2]
-	WORD $0x4f9bea46 // sdot v6.4s, v18.16b, v27.4b[2]
-	FMOVQ 880(R11), F15
-	WORD $0x4faae9e5 // sdot v5.4s, v15.16b, v10.4b[3]
-	WORD $0x4fbbe9e6 // sdot v6.4s, v15.16b, v27.4b[3]
+	FMOVQ 0(R10), F17
+	FMOVQ 320(R23), F6
+	WORD $0x4f9be0c5 // sdot v5.4s, v6.16b, v27.4b[0]
+	WORD $0x4f9de0d1 // sdot v17.4s, v6.16b, v29.4b[0]
+	FMOVQ 336(R23), F7
+	WORD $0x4fbbe0e5 // sdot v5.4s, v7.16b, v27.4b[1]
+	WORD $0x4fbde0f1 // sdot v17.4s, v7.16b, v29.4b[1]
+	FMOVQ 352(R23), F8
+	WORD $0x4f9be905 // sdot v5.4s, v8.16b, v27.4b[2]
+	WORD $0x4f9de911 // sdot v17.4s, v8.16b, v29.4b[2]
+	FMOVQ 368(R23), F30
+	WORD $0x4fbbebc5 // sdot v5.4s, v30.16b, v27.4b[3]
+	WORD $0x4fbdebd1 // sdot v17.4s, v30.16b, v29.4b[3]
 	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4fa310b6 // fmla v22.4s, v5.4s, v3.s[1]
-	WORD $0x4fb810d5 // fmla v21.4s, v6.4s, v24.s[1]
-	FMOVQ 48(R14), F29
-	FMOVQ 48(R21), F30
-	FMOVQ 176(R11), F28
-	WORD $0x4e3ccedd // fmla v29.4s, v22.4s, v28.4s
-	WORD $0x4e3ccebe // fmla v30.4s, v21.4s, v28.4s
-	FMOVQ F29, 48(R14)
-	FMOVQ F30, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair120
-	ADD $576, R1
-	ADD $128, R2
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f9c90a5 // fmul v5.4s, v5.4s, v28.s[0]
+	WORD $0x4f839231 // fmul v17.4s, v17.4s, v3.s[0]
+	FMOVQ 0(R10), F15
+	FMOVQ 0(R10), F16
+	FMOVQ 384(R23), F10
+	WORD $0x4f94e14f // sdot v15.4s, v10.16b, v20.4b[0]
+	WORD $0x4f9fe150 // sdot v16.4s, v10.16b, v31.4b[0]
+	FMOVQ 400(R23), F11
+	WORD $0x4fb4e16f // sdot v15.4s, v11.16b, v20.4b[1]
+	WORD $0x4fbfe170 // sdot v16.4s, v11.16b, v31.4b[1]
+	FMOVQ 416(R23), F13
+	WORD $0x4f94e9af // sdot v15.4s, v13.16b, v20.4b[2]
+	WORD $0x4f9fe9b0 // sdot v16.4s, v13.16b, v31.4b[2]
+	FMOVQ 432(R23), F14
+	WORD $0x4fb4e9cf // sdot v15.4s, v14.16b, v20.4b[3]
+	WORD $0x4fbfe9d0 // sdot v16.4s, v14.16b, v31.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4fbc11e5 // fmla v5.4s, v15.4s, v28.s[1]
+	WORD $0x4fa31211 // fmla v17.4s, v16.4s, v3.s[1]
+	FMOVQ 32(R23), F9
+	WORD $0x4e29ccb5 // fmla v21.4s, v5.4s, v9.4s
+	WORD $0x4e29ce39 // fmla v25.4s, v17.4s, v9.4s
+	FMOVQ 0(R10), F18
+	FMOVQ 0(R10), F4
+	FMOVQ 448(R23), F6
+	WORD $0x4f9be0d2 // sdot v18.4s, v6.16b, v27.4b[0]
+	WORD $0x4f9de0c4 // sdot v4.4s, v6.16b, v29.4b[0]
+	FMOVQ 464(R23), F7
+	WORD $0x4fbbe0f2 // sdot v18.4s, v7.16b, v27.4b[1]
+	WORD $0x4fbde0e4 // sdot v4.4s, v7.16b, v29.4b[1]
+	FMOVQ 480(R23), F8
+	WORD $0x4f9be912 // sdot v18.4s, v8.16b, v27.4b[2]
+	WORD $0x4f9de904 // sdot v4.4s, v8.16b, v29.4b[2]
+	FMOVQ 496(R23), F30
+	WORD $0x4fbbebd2 // sdot v18.4s, v30.16b, v27.4b[3]
+	WORD $0x4fbdebc4 // sdot v4.4s, v30.16b, v29.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4f9c9252 // fmul v18.4s, v18.4s, v28.s[0]
+	WORD $0x4f839084 // fmul v4.4s, v4.4s, v3.s[0]
+	FMOVQ 0(R10), F10
+	FMOVQ 0(R10), F11
+	FMOVQ 512(R23), F13
+	WORD $0x4f94e1aa // sdot v10.4s, v13.16b, v20.4b[0]
+	WORD $0x4f9fe1ab // sdot v11.4s, v13.16b, v31.4b[0]
+	FMOVQ 528(R23), F14
+	WORD $0x4fb4e1ca // sdot v10.4s, v14.16b, v20.4b[1]
+	WORD $0x4fbfe1cb // sdot v11.4s, v14.16b, v31.4b[1]
+	FMOVQ 544(R23), F15
+	WORD $0x4f94e9ea // sdot v10.4s, v15.16b, v20.4b[2]
+	WORD $0x4f9fe9eb // sdot v11.4s, v15.16b, v31.4b[2]
+	FMOVQ 560(R23), F16
+	WORD $0x4fb4ea0a // sdot v10.4s, v16.16b, v20.4b[3]
+	WORD $0x4fbfea0b // sdot v11.4s, v16.16b, v31.4b[3]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4fbc1152 // fmla v18.4s, v10.4s, v28.s[1]
+	WORD $0x4fa31164 // fmla v4.4s, v11.4s, v3.s[1]
+	FMOVQ 48(R23), F5
+	WORD $0x4e25ce56 // fmla v22.4s, v18.4s, v5.4s
+	WORD $0x4e25cc9a // fmla v26.4s, v4.4s, v5.4s
+	ADD $64, R22
+	ADD $64, R21
+	ADD $576, R23
 	SUBS $1, R4
-	BNE pair117
-last118:
+	BNE tile126
+	FSTPQ (F19, F12), 0(R14)
+	FSTPQ (F21, F22), 32(R14)
+	FSTPQ (F23, F24), 0(R20)
+	FSTPQ (F25, F26), 32(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row125
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch122
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel115
+	BNE panel120
 	RET
 
 // mulIQ4_XSDotx1 multiplies IQ4_XS weights with a few rows of activations, one by one.
 // func mulIQ4_XSDotx1(a *panel.Args)
-TEXT ·mulIQ4_XSDotx1(SB), 0, $192-8
+TEXT ·mulIQ4_XSDotx1(SB), 0, $320-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-192(SP), R11
+	MOVD $buf-320(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
 	MOVW $0xf0f0f0f, R5
 	VDUP R5, V1.S4
-	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F2
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel121:
+panel127:
 	MOVD 8(R0), R2
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row122:
+row128:
 	MOVD R6, R1
 	MOVD R13, R2
 	VEOR V3.B16, V3.B16, V3.B16
@@ -13923,1151 +11687,943 @@ row122:
 	VEOR V6.B16, V6.B16, V6.B16
 	MOVD 40(R0), R9
 	LSR $3, R9
-block123:
-	FMOVD 0(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 0(R11)
-	FMOVD 8(R1), F8
+block129:
+	FMOVQ 32(R10), F7
+	FMOVD 0(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
-	FMOVQ F8, 16(R11)
-	FMOVD 16(R1), F9
+	FMOVD 8(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	FMOVQ F9, 32(R11)
-	FMOVD 24(R1), F10
+	FSTPQ (F8, F9), 0(R11)
+	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
+	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
+	FSTPQ (F8, F9), 128(R11)
+	FMOVD 16(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
-	FMOVQ F10, 48(R11)
+	FMOVD 24(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	FSTPQ (F10, F11), 32(R11)
+	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
+	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
+	FSTPQ (F10, F11), 160(R11)
 	ADD $64, R1
 	MOVD $8, R4
-pair124:
-	FMOVQ 0(R2), F11
-	FMOVQ 16(R2), F12
-	FMOVQ 32(R2), F13
+pair130:
+	FMOVQ 0(R2), F12
+	FMOVQ 16(R2), F13
+	FMOVQ 32(R2), F14
 	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F14
-	FMOVQ 64(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x4f8be1ee // sdot v14.4s, v15.16b, v11.4b[0]
-	FMOVQ 128(R1), F16
+	FMOVQ 0(R10), F15
+	FMOVQ 64(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
 	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	WORD $0x4fabe20e // sdot v14.4s, v16.16b, v11.4b[1]
-	FMOVQ 192(R1), F17
+	WORD $0x4f8ce20f // sdot v15.4s, v16.16b, v12.4b[0]
+	FMOVQ 128(R1), F17
 	VAND V1.B16, V17.B16, V17.B16
 	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	WORD $0x4f8bea2e // sdot v14.4s, v17.16b, v11.4b[2]
-	FMOVQ 256(R1), F18
+	WORD $0x4face22f // sdot v15.4s, v17.16b, v12.4b[1]
+	FMOVQ 192(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
 	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	WORD $0x4fabea4e // sdot v14.4s, v18.16b, v11.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f8d91ce // fmul v14.4s, v14.4s, v13.s[0]
-	FMOVQ 0(R10), F19
-	FMOVQ 64(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x4f8ce293 // sdot v19.4s, v20.16b, v12.4b[0]
-	FMOVQ 128(R1), F21
+	WORD $0x4f8cea4f // sdot v15.4s, v18.16b, v12.4b[2]
+	FMOVQ 256(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	WORD $0x4facea6f // sdot v15.4s, v19.16b, v12.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f8e91ef // fmul v15.4s, v15.4s, v14.s[0]
+	FMOVQ 0(R10), F20
+	FMOVQ 64(R1), F21
 	VUSHR $4, V21.B16, V21.B16
 	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	WORD $0x4face2b3 // sdot v19.4s, v21.16b, v12.4b[1]
-	FMOVQ 192(R1), F22
+	WORD $0x4f8de2b4 // sdot v20.4s, v21.16b, v13.4b[0]
+	FMOVQ 128(R1), F22
 	VUSHR $4, V22.B16, V22.B16
 	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x4f8cead3 // sdot v19.4s, v22.16b, v12.4b[2]
-	FMOVQ 256(R1), F23
+	WORD $0x4fade2d4 // sdot v20.4s, v22.16b, v13.4b[1]
+	FMOVQ 192(R1), F23
 	VUSHR $4, V23.B16, V23.B16
 	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	WORD $0x4faceaf3 // sdot v19.4s, v23.16b, v12.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fad126e // fmla v14.4s, v19.4s, v13.s[1]
-	FMOVD 0(R1), F24
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 0(R11), F26
-	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
-	WORD $0x4e39cdc3 // fmla v3.4s, v14.4s, v25.4s
+	WORD $0x4f8deaf4 // sdot v20.4s, v23.16b, v13.4b[2]
+	FMOVQ 256(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	WORD $0x4fadeb14 // sdot v20.4s, v24.16b, v13.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4fae128f // fmla v15.4s, v20.4s, v14.s[1]
+	FMOVD 0(R1), F25
+	WORD $0x0f08a739 // sshll v25.8h, v25.8b, #0
+	WORD $0x0e79101a // saddw v26.4s, v0.4s, v25.4h
+	FMOVQ 128(R11), F27
+	FMOVQ 0(R11), F28
+	WORD $0x4e3ccf5b // fmla v27.4s, v26.4s, v28.4s
+	WORD $0x4e3bcde3 // fmla v3.4s, v15.4s, v27.4s
 	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F27
-	FMOVQ 80(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x4f8be39b // sdot v27.4s, v28.16b, v11.4b[0]
-	FMOVQ 144(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	WORD $0x4fabe3bb // sdot v27.4s, v29.16b, v11.4b[1]
-	FMOVQ 208(R1), F30
+	FMOVQ 0(R10), F29
+	FMOVQ 80(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
 	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	WORD $0x4f8bebdb // sdot v27.4s, v30.16b, v11.4b[2]
-	FMOVQ 272(R1), F31
+	WORD $0x4f8ce3dd // sdot v29.4s, v30.16b, v12.4b[0]
+	FMOVQ 144(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x4fabebfb // sdot v27.4s, v31.16b, v11.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f8d937b // fmul v27.4s, v27.4s, v13.s[0]
-	FMOVQ 0(R10), F7
-	FMOVQ 80(R1), F8
-	VUSHR $4, V8.B16, V8.B16
+	WORD $0x4face3fd // sdot v29.4s, v31.16b, v12.4b[1]
+	FMOVQ 208(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	WORD $0x4f8ce107 // sdot v7.4s, v8.16b, v12.4b[0]
-	FMOVQ 144(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x4face127 // sdot v7.4s, v9.16b, v12.4b[1]
-	FMOVQ 208(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x4f8ce947 // sdot v7.4s, v10.16b, v12.4b[2]
-	FMOVQ 272(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x4face9e7 // sdot v7.4s, v15.16b, v12.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fad10fb // fmla v27.4s, v7.4s, v13.s[1]
-	WORD $0x4e781010 // saddw2 v16.4s, v0.4s, v24.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	FMOVQ 16(R11), F17
-	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
-	WORD $0x4e30cf64 // fmla v4.4s, v27.4s, v16.4s
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F18
-	FMOVQ 96(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x4f8be292 // sdot v18.4s, v20.16b, v11.4b[0]
-	FMOVQ 160(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	WORD $0x4fabe2b2 // sdot v18.4s, v21.16b, v11.4b[1]
-	FMOVQ 224(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x4f8bead2 // sdot v18.4s, v22.16b, v11.4b[2]
-	FMOVQ 288(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	WORD $0x4fabeaf2 // sdot v18.4s, v23.16b, v11.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f8d9252 // fmul v18.4s, v18.4s, v13.s[0]
-	FMOVQ 0(R10), F19
-	FMOVQ 96(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x4f8ce353 // sdot v19.4s, v26.16b, v12.4b[0]
-	FMOVQ 160(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	WORD $0x4face1d3 // sdot v19.4s, v14.16b, v12.4b[1]
-	FMOVQ 224(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	WORD $0x4f8ceb33 // sdot v19.4s, v25.16b, v12.4b[2]
-	FMOVQ 288(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x4faceb93 // sdot v19.4s, v28.16b, v12.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fad1272 // fmla v18.4s, v19.4s, v13.s[1]
-	FMOVD 8(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 32(R11), F31
-	WORD $0x6e3fdfde // fmul v30.4s, v30.4s, v31.4s
-	WORD $0x4e3ece45 // fmla v5.4s, v18.4s, v30.4s
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F8
-	FMOVQ 112(R1), F9
+	WORD $0x4f8ce91d // sdot v29.4s, v8.16b, v12.4b[2]
+	FMOVQ 272(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x4f8be128 // sdot v8.4s, v9.16b, v11.4b[0]
+	WORD $0x4face93d // sdot v29.4s, v9.16b, v12.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4f8e93bd // fmul v29.4s, v29.4s, v14.s[0]
+	FMOVQ 0(R10), F10
+	FMOVQ 80(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	WORD $0x4f8de16a // sdot v10.4s, v11.16b, v13.4b[0]
+	FMOVQ 144(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	WORD $0x4fade0ea // sdot v10.4s, v7.16b, v13.4b[1]
+	FMOVQ 208(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x4f8dea0a // sdot v10.4s, v16.16b, v13.4b[2]
+	FMOVQ 272(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x4fadea2a // sdot v10.4s, v17.16b, v13.4b[3]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fae115d // fmla v29.4s, v10.4s, v14.s[1]
+	WORD $0x4e791012 // saddw2 v18.4s, v0.4s, v25.8h
+	FMOVQ 144(R11), F19
+	FMOVQ 16(R11), F21
+	WORD $0x4e35ce53 // fmla v19.4s, v18.4s, v21.4s
+	WORD $0x4e33cfa4 // fmla v4.4s, v29.4s, v19.4s
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 0(R10), F22
+	FMOVQ 96(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	WORD $0x4f8ce2f6 // sdot v22.4s, v23.16b, v12.4b[0]
+	FMOVQ 160(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	WORD $0x4face316 // sdot v22.4s, v24.16b, v12.4b[1]
+	FMOVQ 224(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x4f8cea96 // sdot v22.4s, v20.16b, v12.4b[2]
+	FMOVQ 288(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x4faceb56 // sdot v22.4s, v26.16b, v12.4b[3]
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f8e92d6 // fmul v22.4s, v22.4s, v14.s[0]
+	FMOVQ 0(R10), F28
+	FMOVQ 96(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	WORD $0x4f8de1fc // sdot v28.4s, v15.16b, v13.4b[0]
+	FMOVQ 160(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	WORD $0x4fade37c // sdot v28.4s, v27.16b, v13.4b[1]
+	FMOVQ 224(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	WORD $0x4f8debdc // sdot v28.4s, v30.16b, v13.4b[2]
+	FMOVQ 288(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x4fadebfc // sdot v28.4s, v31.16b, v13.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4fae1396 // fmla v22.4s, v28.4s, v14.s[1]
+	FMOVD 8(R1), F8
+	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
+	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
+	FMOVQ 160(R11), F11
+	FMOVQ 32(R11), F7
+	WORD $0x4e27cd2b // fmla v11.4s, v9.4s, v7.4s
+	WORD $0x4e2bcec5 // fmla v5.4s, v22.4s, v11.4s
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F16
+	FMOVQ 112(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x4f8ce230 // sdot v16.4s, v17.16b, v12.4b[0]
 	FMOVQ 176(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x4fabe148 // sdot v8.4s, v10.16b, v11.4b[1]
-	FMOVQ 240(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x4f8be9e8 // sdot v8.4s, v15.16b, v11.4b[2]
-	FMOVQ 304(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	WORD $0x4fabe8e8 // sdot v8.4s, v7.16b, v11.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f8d9108 // fmul v8.4s, v8.4s, v13.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 112(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	WORD $0x4f8ce238 // sdot v24.4s, v17.16b, v12.4b[0]
-	FMOVQ 176(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x4face378 // sdot v24.4s, v27.16b, v12.4b[1]
-	FMOVQ 240(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	WORD $0x4f8cea18 // sdot v24.4s, v16.16b, v12.4b[2]
-	FMOVQ 304(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x4facea98 // sdot v24.4s, v20.16b, v12.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fad1308 // fmla v8.4s, v24.4s, v13.s[1]
-	WORD $0x4e7d1015 // saddw2 v21.4s, v0.4s, v29.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 48(R11), F22
-	WORD $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
-	WORD $0x4e35cd06 // fmla v6.4s, v8.4s, v21.4s
-	FMOVQ 64(R2), F23
-	FMOVQ 80(R2), F26
-	FMOVQ 96(R2), F14
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F25
-	FMOVQ 320(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x4f97e399 // sdot v25.4s, v28.16b, v23.4b[0]
-	FMOVQ 384(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	WORD $0x4fb7e279 // sdot v25.4s, v19.16b, v23.4b[1]
-	FMOVQ 448(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x4f97ebf9 // sdot v25.4s, v31.16b, v23.4b[2]
-	FMOVQ 512(R1), F18
+	WORD $0x4face150 // sdot v16.4s, v10.16b, v12.4b[1]
+	FMOVQ 240(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	WORD $0x4f8ceb30 // sdot v16.4s, v25.16b, v12.4b[2]
+	FMOVQ 304(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
 	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	WORD $0x4fb7ea59 // sdot v25.4s, v18.16b, v23.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f8e9339 // fmul v25.4s, v25.4s, v14.s[0]
-	FMOVQ 0(R10), F30
-	FMOVQ 320(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x4f9ae13e // sdot v30.4s, v9.16b, v26.4b[0]
-	FMOVQ 384(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x4fbae15e // sdot v30.4s, v10.16b, v26.4b[1]
-	FMOVQ 448(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x4f9ae9fe // sdot v30.4s, v15.16b, v26.4b[2]
-	FMOVQ 512(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	WORD $0x4fbae8fe // sdot v30.4s, v7.16b, v26.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fae13d9 // fmla v25.4s, v30.4s, v14.s[1]
-	FMOVD 32(R1), F17
-	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
-	WORD $0x0e71101b // saddw v27.4s, v0.4s, v17.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 0(R11), F16
-	WORD $0x6e30df7b // fmul v27.4s, v27.4s, v16.4s
-	WORD $0x4e3bcf23 // fmla v3.4s, v25.4s, v27.4s
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F20
-	FMOVQ 336(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	WORD $0x4f97e314 // sdot v20.4s, v24.16b, v23.4b[0]
-	FMOVQ 400(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	WORD $0x4fb7e3b4 // sdot v20.4s, v29.16b, v23.4b[1]
-	FMOVQ 464(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x4f97ead4 // sdot v20.4s, v22.16b, v23.4b[2]
-	FMOVQ 528(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	WORD $0x4fb7e914 // sdot v20.4s, v8.16b, v23.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f8e9294 // fmul v20.4s, v20.4s, v14.s[0]
+	WORD $0x4facea50 // sdot v16.4s, v18.16b, v12.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
 	FMOVQ 0(R10), F21
-	FMOVQ 336(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	WORD $0x4f9ae175 // sdot v21.4s, v11.16b, v26.4b[0]
-	FMOVQ 400(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	WORD $0x4fbae195 // sdot v21.4s, v12.16b, v26.4b[1]
-	FMOVQ 464(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	WORD $0x4f9ae9b5 // sdot v21.4s, v13.16b, v26.4b[2]
-	FMOVQ 528(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x4fbaeb95 // sdot v21.4s, v28.16b, v26.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fae12b4 // fmla v20.4s, v21.4s, v14.s[1]
-	WORD $0x4e711013 // saddw2 v19.4s, v0.4s, v17.8h
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 16(R11), F31
-	WORD $0x6e3fde73 // fmul v19.4s, v19.4s, v31.4s
-	WORD $0x4e33ce84 // fmla v4.4s, v20.4s, v19.4s
-	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 0(R10), F18
-	FMOVQ 352(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x4f97e132 // sdot v18.4s, v9.16b, v23.4b[0]
-	FMOVQ 416(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x4fb7e152 // sdot v18.4s, v10.16b, v23.4b[1]
-	FMOVQ 480(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x4f97e9f2 // sdot v18.4s, v15.16b, v23.4b[2]
-	FMOVQ 544(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	WORD $0x4fb7e8f2 // sdot v18.4s, v7.16b, v23.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f8e9252 // fmul v18.4s, v18.4s, v14.s[0]
-	FMOVQ 0(R10), F30
-	FMOVQ 352(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	WORD $0x4f9ae21e // sdot v30.4s, v16.16b, v26.4b[0]
-	FMOVQ 416(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	WORD $0x4fbae33e // sdot v30.4s, v25.16b, v26.4b[1]
-	FMOVQ 480(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x4f9aeb7e // sdot v30.4s, v27.16b, v26.4b[2]
-	FMOVQ 544(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	WORD $0x4fbaeb1e // sdot v30.4s, v24.16b, v26.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fae13d2 // fmla v18.4s, v30.4s, v14.s[1]
-	FMOVD 40(R1), F29
-	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
-	WORD $0x0e7d1016 // saddw v22.4s, v0.4s, v29.4h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 32(R11), F8
-	WORD $0x6e28ded6 // fmul v22.4s, v22.4s, v8.4s
-	WORD $0x4e36ce45 // fmla v5.4s, v18.4s, v22.4s
-	PRFM 1472(R1), PLDL1KEEP
-	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F11
-	FMOVQ 368(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	WORD $0x4f97e18b // sdot v11.4s, v12.16b, v23.4b[0]
-	FMOVQ 432(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	WORD $0x4fb7e1ab // sdot v11.4s, v13.16b, v23.4b[1]
-	FMOVQ 496(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x4f97eb8b // sdot v11.4s, v28.16b, v23.4b[2]
-	FMOVQ 560(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	WORD $0x4fb7eaab // sdot v11.4s, v21.16b, v23.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f8e916b // fmul v11.4s, v11.4s, v14.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 368(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x4f9ae3f1 // sdot v17.4s, v31.16b, v26.4b[0]
-	FMOVQ 432(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x4fbae291 // sdot v17.4s, v20.16b, v26.4b[1]
-	FMOVQ 496(R1), F19
+	FMOVQ 112(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	WORD $0x4f8de3b5 // sdot v21.4s, v29.16b, v13.4b[0]
+	FMOVQ 176(R1), F19
 	VUSHR $4, V19.B16, V19.B16
 	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	WORD $0x4f9aea71 // sdot v17.4s, v19.16b, v26.4b[2]
-	FMOVQ 560(R1), F9
+	WORD $0x4fade275 // sdot v21.4s, v19.16b, v13.4b[1]
+	FMOVQ 240(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	WORD $0x4f8deaf5 // sdot v21.4s, v23.16b, v13.4b[2]
+	FMOVQ 304(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	WORD $0x4fadeb15 // sdot v21.4s, v24.16b, v13.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fae12b0 // fmla v16.4s, v21.4s, v14.s[1]
+	WORD $0x4e681014 // saddw2 v20.4s, v0.4s, v8.8h
+	FMOVQ 176(R11), F26
+	FMOVQ 48(R11), F15
+	WORD $0x4e2fce9a // fmla v26.4s, v20.4s, v15.4s
+	WORD $0x4e3ace06 // fmla v6.4s, v16.4s, v26.4s
+	FMOVQ 64(R2), F27
+	FMOVQ 80(R2), F30
+	FMOVQ 96(R2), F31
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 0(R10), F28
+	FMOVQ 320(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	WORD $0x4f9be13c // sdot v28.4s, v9.16b, v27.4b[0]
+	FMOVQ 384(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	WORD $0x4fbbe0fc // sdot v28.4s, v7.16b, v27.4b[1]
+	FMOVQ 448(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x4f9beadc // sdot v28.4s, v22.16b, v27.4b[2]
+	FMOVQ 512(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	WORD $0x4fbbe97c // sdot v28.4s, v11.16b, v27.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f9f939c // fmul v28.4s, v28.4s, v31.s[0]
+	FMOVQ 0(R10), F17
+	FMOVQ 320(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	WORD $0x4f9ee151 // sdot v17.4s, v10.16b, v30.4b[0]
+	FMOVQ 384(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	WORD $0x4fbee331 // sdot v17.4s, v25.16b, v30.4b[1]
+	FMOVQ 448(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	WORD $0x4f9eea51 // sdot v17.4s, v18.16b, v30.4b[2]
+	FMOVQ 512(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	WORD $0x4fbeebb1 // sdot v17.4s, v29.16b, v30.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4fbf123c // fmla v28.4s, v17.4s, v31.s[1]
+	FMOVD 32(R1), F19
+	WORD $0x0f08a673 // sshll v19.8h, v19.8b, #0
+	WORD $0x0e731017 // saddw v23.4s, v0.4s, v19.4h
+	FMOVQ 128(R11), F24
+	FMOVQ 0(R11), F21
+	WORD $0x4e35cef8 // fmla v24.4s, v23.4s, v21.4s
+	WORD $0x4e38cf83 // fmla v3.4s, v28.4s, v24.4s
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 0(R10), F8
+	FMOVQ 336(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x4f9be288 // sdot v8.4s, v20.16b, v27.4b[0]
+	FMOVQ 400(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	WORD $0x4fbbe1e8 // sdot v8.4s, v15.16b, v27.4b[1]
+	FMOVQ 464(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x4f9bea08 // sdot v8.4s, v16.16b, v27.4b[2]
+	FMOVQ 528(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x4fbbeb48 // sdot v8.4s, v26.16b, v27.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f9f9108 // fmul v8.4s, v8.4s, v31.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 336(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	WORD $0x4f9ee1ac // sdot v12.4s, v13.16b, v30.4b[0]
+	FMOVQ 400(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	WORD $0x4fbee1cc // sdot v12.4s, v14.16b, v30.4b[1]
+	FMOVQ 464(R1), F9
 	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x4fbae931 // sdot v17.4s, v9.16b, v26.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fae122b // fmla v11.4s, v17.4s, v14.s[1]
-	WORD $0x4e7d100a // saddw2 v10.4s, v0.4s, v29.8h
+	WORD $0x4f9ee92c // sdot v12.4s, v9.16b, v30.4b[2]
+	FMOVQ 528(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	WORD $0x4fbee8ec // sdot v12.4s, v7.16b, v30.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4fbf1188 // fmla v8.4s, v12.4s, v31.s[1]
+	WORD $0x4e731016 // saddw2 v22.4s, v0.4s, v19.8h
+	FMOVQ 144(R11), F11
+	FMOVQ 16(R11), F10
+	WORD $0x4e2acecb // fmla v11.4s, v22.4s, v10.4s
+	WORD $0x4e2bcd04 // fmla v4.4s, v8.4s, v11.4s
+	PRFM 1408(R1), PLDL1KEEP
+	FMOVQ 0(R10), F25
+	FMOVQ 352(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	WORD $0x4f9be259 // sdot v25.4s, v18.16b, v27.4b[0]
+	FMOVQ 416(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	WORD $0x4fbbe3b9 // sdot v25.4s, v29.16b, v27.4b[1]
+	FMOVQ 480(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x4f9bea39 // sdot v25.4s, v17.16b, v27.4b[2]
+	FMOVQ 544(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	WORD $0x4fbbeaf9 // sdot v25.4s, v23.16b, v27.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4f9f9339 // fmul v25.4s, v25.4s, v31.s[0]
+	FMOVQ 0(R10), F21
+	FMOVQ 352(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	WORD $0x4f9ee395 // sdot v21.4s, v28.16b, v30.4b[0]
+	FMOVQ 416(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	WORD $0x4fbee315 // sdot v21.4s, v24.16b, v30.4b[1]
+	FMOVQ 480(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x4f9eea95 // sdot v21.4s, v20.16b, v30.4b[2]
+	FMOVQ 544(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	WORD $0x4fbee9f5 // sdot v21.4s, v15.16b, v30.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4fbf12b9 // fmla v25.4s, v21.4s, v31.s[1]
+	FMOVD 40(R1), F16
+	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
+	WORD $0x0e70101a // saddw v26.4s, v0.4s, v16.4h
+	FMOVQ 160(R11), F13
+	FMOVQ 32(R11), F14
+	WORD $0x4e2ecf4d // fmla v13.4s, v26.4s, v14.4s
+	WORD $0x4e2dcf25 // fmla v5.4s, v25.4s, v13.4s
+	PRFM 1472(R1), PLDL1KEEP
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 0(R10), F9
+	FMOVQ 368(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	WORD $0x4f9be0e9 // sdot v9.4s, v7.16b, v27.4b[0]
+	FMOVQ 432(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	WORD $0x4fbbe189 // sdot v9.4s, v12.16b, v27.4b[1]
+	FMOVQ 496(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	WORD $0x4f9bea69 // sdot v9.4s, v19.16b, v27.4b[2]
+	FMOVQ 560(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x4fbbeac9 // sdot v9.4s, v22.16b, v27.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f9f9129 // fmul v9.4s, v9.4s, v31.s[0]
+	FMOVQ 0(R10), F10
+	FMOVQ 368(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	WORD $0x4f9ee10a // sdot v10.4s, v8.16b, v30.4b[0]
+	FMOVQ 432(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	WORD $0x4fbee16a // sdot v10.4s, v11.16b, v30.4b[1]
+	FMOVQ 496(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	WORD $0x4f9eea4a // sdot v10.4s, v18.16b, v30.4b[2]
+	FMOVQ 560(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	WORD $0x4fbeebaa // sdot v10.4s, v29.16b, v30.4b[3]
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 48(R11), F15
-	WORD $0x6e2fdd4a // fmul v10.4s, v10.4s, v15.4s
-	WORD $0x4e2acd66 // fmla v6.4s, v11.4s, v10.4s
+	WORD $0x4fbf1149 // fmla v9.4s, v10.4s, v31.s[1]
+	WORD $0x4e701011 // saddw2 v17.4s, v0.4s, v16.8h
+	FMOVQ 176(R11), F23
+	FMOVQ 48(R11), F28
+	WORD $0x4e3cce37 // fmla v23.4s, v17.4s, v28.4s
+	WORD $0x4e37cd26 // fmla v6.4s, v9.4s, v23.4s
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $2, R4
-	BNE pair124
+	BNE pair130
 	SUBS $1, R9
-	BNE block123
-	FMOVQ F3, 0(R14)
-	FMOVQ F4, 16(R14)
-	FMOVQ F5, 32(R14)
-	FMOVQ F6, 48(R14)
+	BNE block129
+	FSTPQ (F3, F4), 0(R14)
+	FSTPQ (F5, F6), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row122
+	BNE row128
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel121
+	BNE panel127
 	RET
 
 // mulIQ4_XSDot multiplies IQ4_XS weights with several rows of activations.
 // func mulIQ4_XSDot(a *panel.Args)
-TEXT ·mulIQ4_XSDot(SB), 0, $960-8
+TEXT ·mulIQ4_XSDot(SB), 0, $4928-8
 	MOVD a+0(FP), R0
 	MOVD $matmulConsts<>(SB), R10
-	MOVD $buf-960(SP), R11
+	MOVD $buf-4928(SP), R11
 	ADD $63, R11
 	AND $~63, R11
 	FMOVQ 0(R10), F0
 	MOVW $0xf0f0f0f, R5
 	VDUP R5, V1.S4
-	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F2
 	MOVD 0(R0), R6
 	MOVD 16(R0), R3
 	MOVD 48(R0), R8
 	MOVD 56(R0), R7
 	MOVD 24(R0), R15
 	MOVD 32(R0), R19
-panel126:
-	MOVD R6, R1
+panel132:
 	MOVD 8(R0), R2
 	VEOR V3.B16, V3.B16, V3.B16
 	MOVD 64(R0), R12
 	MOVD R2, R13
 	MOVD R3, R14
-row127:
-	FMOVQ F3, 0(R14)
-	FMOVQ F3, 16(R14)
-	FMOVQ F3, 32(R14)
-	FMOVQ F3, 48(R14)
+row133:
+	FSTPQ (F3, F3), 0(R14)
+	FSTPQ (F3, F3), 32(R14)
 	ADD R15, R13
 	ADD R19, R14
 	SUBS $1, R12
-	BNE row127
+	BNE row133
+	MOVD R6, R1
 	MOVD 40(R0), R9
-	LSR $3, R9
-block128:
-	FMOVD 0(R1), F4
-	WORD $0x0e217884 // fcvtl v4.4s, v4.4h
-	FMOVQ F4, 0(R11)
-	FMOVD 8(R1), F5
-	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	FMOVQ F5, 16(R11)
-	FMOVD 16(R1), F6
-	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
-	FMOVQ F6, 32(R11)
-	FMOVD 24(R1), F7
-	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
-	FMOVQ F7, 48(R11)
-	ADD $64, R1
+bunch134:
 	MOVD $8, R4
-pair129:
-	FMOVQ 64(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 384(R11)
-	FMOVQ 128(R1), F9
+	FMOVQ 32(R10), F4
+	FMOVD 0(R1), F5
+	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
+	FMOVD 8(R1), F6
+	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
+	FSTPQ (F5, F6), 0(R11)
+	WORD $0x6e24dca5 // fmul v5.4s, v5.4s, v4.4s
+	WORD $0x6e24dcc6 // fmul v6.4s, v6.4s, v4.4s
+	FSTPQ (F5, F6), 128(R11)
+	FMOVD 16(R1), F7
+	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
+	FMOVD 24(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	FSTPQ (F7, F8), 32(R11)
+	WORD $0x6e24dce7 // fmul v7.4s, v7.4s, v4.4s
+	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
+	FSTPQ (F7, F8), 160(R11)
+	ADD $64, R1
+	MOVD R4, R24
+	ADD $256, R11, R23
+pair135:
+	FMOVQ 64(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 400(R11)
-	FMOVQ 192(R1), F10
+	FMOVQ 128(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ F10, 416(R11)
-	FMOVQ 256(R1), F11
+	FSTPQ (F9, F10), 64(R23)
+	FMOVQ 192(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ F11, 432(R11)
-	FMOVQ 64(R1), F12
-	VUSHR $4, V12.B16, V12.B16
+	FMOVQ 256(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
 	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FMOVQ F12, 448(R11)
-	FMOVQ 128(R1), F13
+	FSTPQ (F11, F12), 96(R23)
+	FMOVQ 64(R1), F13
 	VUSHR $4, V13.B16, V13.B16
 	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FMOVQ F13, 464(R11)
-	FMOVQ 192(R1), F14
+	FMOVQ 128(R1), F14
 	VUSHR $4, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	FMOVQ F14, 480(R11)
-	FMOVQ 256(R1), F15
+	FSTPQ (F13, F14), 128(R23)
+	FMOVQ 192(R1), F15
 	VUSHR $4, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ F15, 496(R11)
-	FMOVD 0(R1), F16
-	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
-	WORD $0x0e701011 // saddw v17.4s, v0.4s, v16.4h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 0(R11), F18
-	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
-	FMOVQ F17, 128(R11)
-	FMOVQ 80(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ F19, 512(R11)
-	FMOVQ 144(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	FMOVQ F20, 528(R11)
-	FMOVQ 208(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	FMOVQ F21, 544(R11)
-	FMOVQ 272(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	FMOVQ F22, 560(R11)
-	FMOVQ 80(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ F23, 576(R11)
-	FMOVQ 144(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	FMOVQ F24, 592(R11)
-	FMOVQ 208(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	FMOVQ F25, 608(R11)
-	FMOVQ 272(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FMOVQ F26, 624(R11)
-	WORD $0x4e70101b // saddw2 v27.4s, v0.4s, v16.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 16(R11), F28
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
-	FMOVQ F27, 144(R11)
-	FMOVQ 96(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ F29, 640(R11)
-	FMOVQ 160(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FMOVQ F30, 656(R11)
-	FMOVQ 224(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ F31, 672(R11)
-	FMOVQ 288(R1), F3
-	VAND V1.B16, V3.B16, V3.B16
-	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	FMOVQ F3, 688(R11)
-	FMOVQ 96(R1), F4
-	VUSHR $4, V4.B16, V4.B16
-	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 704(R11)
-	FMOVQ 160(R1), F5
-	VUSHR $4, V5.B16, V5.B16
-	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FMOVQ F5, 720(R11)
-	FMOVQ 224(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ F6, 736(R11)
-	FMOVQ 288(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 752(R11)
-	FMOVD 8(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVQ 32(R11), F10
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ F9, 160(R11)
-	FMOVQ 112(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ F11, 768(R11)
-	FMOVQ 176(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FMOVQ F12, 784(R11)
-	FMOVQ 240(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FMOVQ F13, 800(R11)
-	FMOVQ 304(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	FMOVQ F14, 816(R11)
-	FMOVQ 112(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ F15, 832(R11)
-	FMOVQ 176(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	FMOVQ F18, 848(R11)
-	FMOVQ 240(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FMOVQ F17, 864(R11)
-	FMOVQ 304(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	FMOVQ F19, 880(R11)
-	WORD $0x4e681014 // saddw2 v20.4s, v0.4s, v8.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	FMOVQ 48(R11), F21
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FMOVQ F20, 176(R11)
-	MOVD 64(R0), R12
-	ADD $0, R2, R13
-	MOVD R3, R14
-pair131:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F22
-	FMOVQ 16(R13), F23
-	FMOVQ 32(R13), F24
-	FMOVQ 0(R20), F25
-	FMOVQ 16(R20), F26
-	FMOVQ 32(R20), F16
-	FMOVQ 0(R10), F28
-	FMOVQ 0(R10), F27
-	FMOVQ 384(R11), F29
-	WORD $0x4f96e3bc // sdot v28.4s, v29.16b, v22.4b[0]
-	WORD $0x4f99e3bb // sdot v27.4s, v29.16b, v25.4b[0]
-	FMOVQ 400(R11), F30
-	WORD $0x4fb6e3dc // sdot v28.4s, v30.16b, v22.4b[1]
-	WORD $0x4fb9e3db // sdot v27.4s, v30.16b, v25.4b[1]
-	FMOVQ 416(R11), F31
-	WORD $0x4f96ebfc // sdot v28.4s, v31.16b, v22.4b[2]
-	WORD $0x4f99ebfb // sdot v27.4s, v31.16b, v25.4b[2]
-	FMOVQ 432(R11), F3
-	WORD $0x4fb6e87c // sdot v28.4s, v3.16b, v22.4b[3]
-	WORD $0x4fb9e87b // sdot v27.4s, v3.16b, v25.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f98939c // fmul v28.4s, v28.4s, v24.s[0]
-	WORD $0x4f90937b // fmul v27.4s, v27.4s, v16.s[0]
-	FMOVQ 0(R10), F4
-	FMOVQ 0(R10), F5
-	FMOVQ 448(R11), F6
-	WORD $0x4f97e0c4 // sdot v4.4s, v6.16b, v23.4b[0]
-	WORD $0x4f9ae0c5 // sdot v5.4s, v6.16b, v26.4b[0]
-	FMOVQ 464(R11), F7
-	WORD $0x4fb7e0e4 // sdot v4.4s, v7.16b, v23.4b[1]
-	WORD $0x4fbae0e5 // sdot v5.4s, v7.16b, v26.4b[1]
-	FMOVQ 480(R11), F10
-	WORD $0x4f97e944 // sdot v4.4s, v10.16b, v23.4b[2]
-	WORD $0x4f9ae945 // sdot v5.4s, v10.16b, v26.4b[2]
-	FMOVQ 496(R11), F9
-	WORD $0x4fb7e924 // sdot v4.4s, v9.16b, v23.4b[3]
-	WORD $0x4fbae925 // sdot v5.4s, v9.16b, v26.4b[3]
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4fb8109c // fmla v28.4s, v4.4s, v24.s[1]
-	WORD $0x4fb010bb // fmla v27.4s, v5.4s, v16.s[1]
-	FMOVQ 0(R14), F11
-	FMOVQ 0(R21), F12
-	FMOVQ 128(R11), F13
-	WORD $0x4e2dcf8b // fmla v11.4s, v28.4s, v13.4s
-	WORD $0x4e2dcf6c // fmla v12.4s, v27.4s, v13.4s
-	FMOVQ F11, 0(R14)
-	FMOVQ F12, 0(R21)
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F15
-	FMOVQ 512(R11), F18
-	WORD $0x4f96e24e // sdot v14.4s, v18.16b, v22.4b[0]
-	WORD $0x4f99e24f // sdot v15.4s, v18.16b, v25.4b[0]
-	FMOVQ 528(R11), F17
-	WORD $0x4fb6e22e // sdot v14.4s, v17.16b, v22.4b[1]
-	WORD $0x4fb9e22f // sdot v15.4s, v17.16b, v25.4b[1]
-	FMOVQ 544(R11), F19
-	WORD $0x4f96ea6e // sdot v14.4s, v19.16b, v22.4b[2]
-	WORD $0x4f99ea6f // sdot v15.4s, v19.16b, v25.4b[2]
-	FMOVQ 560(R11), F8
-	WORD $0x4fb6e90e // sdot v14.4s, v8.16b, v22.4b[3]
-	WORD $0x4fb9e90f // sdot v15.4s, v8.16b, v25.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f9891ce // fmul v14.4s, v14.4s, v24.s[0]
-	WORD $0x4f9091ef // fmul v15.4s, v15.4s, v16.s[0]
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F20
-	FMOVQ 576(R11), F29
-	WORD $0x4f97e3b5 // sdot v21.4s, v29.16b, v23.4b[0]
-	WORD $0x4f9ae3b4 // sdot v20.4s, v29.16b, v26.4b[0]
-	FMOVQ 592(R11), F30
-	WORD $0x4fb7e3d5 // sdot v21.4s, v30.16b, v23.4b[1]
-	WORD $0x4fbae3d4 // sdot v20.4s, v30.16b, v26.4b[1]
-	FMOVQ 608(R11), F31
-	WORD $0x4f97ebf5 // sdot v21.4s, v31.16b, v23.4b[2]
-	WORD $0x4f9aebf4 // sdot v20.4s, v31.16b, v26.4b[2]
-	FMOVQ 624(R11), F3
-	WORD $0x4fb7e875 // sdot v21.4s, v3.16b, v23.4b[3]
-	WORD $0x4fbae874 // sdot v20.4s, v3.16b, v26.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fb812ae // fmla v14.4s, v21.4s, v24.s[1]
-	WORD $0x4fb0128f // fmla v15.4s, v20.4s, v16.s[1]
-	FMOVQ 16(R14), F6
-	FMOVQ 16(R21), F7
-	FMOVQ 144(R11), F10
-	WORD $0x4e2acdc6 // fmla v6.4s, v14.4s, v10.4s
-	WORD $0x4e2acde7 // fmla v7.4s, v15.4s, v10.4s
-	FMOVQ F6, 16(R14)
-	FMOVQ F7, 16(R21)
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F4
-	FMOVQ 640(R11), F5
-	WORD $0x4f96e0a9 // sdot v9.4s, v5.16b, v22.4b[0]
-	WORD $0x4f99e0a4 // sdot v4.4s, v5.16b, v25.4b[0]
-	FMOVQ 656(R11), F28
-	WORD $0x4fb6e389 // sdot v9.4s, v28.16b, v22.4b[1]
-	WORD $0x4fb9e384 // sdot v4.4s, v28.16b, v25.4b[1]
-	FMOVQ 672(R11), F27
-	WORD $0x4f96eb69 // sdot v9.4s, v27.16b, v22.4b[2]
-	WORD $0x4f99eb64 // sdot v4.4s, v27.16b, v25.4b[2]
-	FMOVQ 688(R11), F13
-	WORD $0x4fb6e9a9 // sdot v9.4s, v13.16b, v22.4b[3]
-	WORD $0x4fb9e9a4 // sdot v4.4s, v13.16b, v25.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4f989129 // fmul v9.4s, v9.4s, v24.s[0]
-	WORD $0x4f909084 // fmul v4.4s, v4.4s, v16.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F12
-	FMOVQ 704(R11), F18
-	WORD $0x4f97e24b // sdot v11.4s, v18.16b, v23.4b[0]
-	WORD $0x4f9ae24c // sdot v12.4s, v18.16b, v26.4b[0]
-	FMOVQ 720(R11), F17
-	WORD $0x4fb7e22b // sdot v11.4s, v17.16b, v23.4b[1]
-	WORD $0x4fbae22c // sdot v12.4s, v17.16b, v26.4b[1]
-	FMOVQ 736(R11), F19
-	WORD $0x4f97ea6b // sdot v11.4s, v19.16b, v23.4b[2]
-	WORD $0x4f9aea6c // sdot v12.4s, v19.16b, v26.4b[2]
-	FMOVQ 752(R11), F8
-	WORD $0x4fb7e90b // sdot v11.4s, v8.16b, v23.4b[3]
-	WORD $0x4fbae90c // sdot v12.4s, v8.16b, v26.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fb81169 // fmla v9.4s, v11.4s, v24.s[1]
-	WORD $0x4fb01184 // fmla v4.4s, v12.4s, v16.s[1]
-	FMOVQ 32(R14), F29
-	FMOVQ 32(R21), F30
-	FMOVQ 160(R11), F31
-	WORD $0x4e3fcd3d // fmla v29.4s, v9.4s, v31.4s
-	WORD $0x4e3fcc9e // fmla v30.4s, v4.4s, v31.4s
-	FMOVQ F29, 32(R14)
-	FMOVQ F30, 32(R21)
-	FMOVQ 0(R10), F3
-	FMOVQ 0(R10), F21
-	FMOVQ 768(R11), F20
-	WORD $0x4f96e283 // sdot v3.4s, v20.16b, v22.4b[0]
-	WORD $0x4f99e295 // sdot v21.4s, v20.16b, v25.4b[0]
-	FMOVQ 784(R11), F14
-	WORD $0x4fb6e1c3 // sdot v3.4s, v14.16b, v22.4b[1]
-	WORD $0x4fb9e1d5 // sdot v21.4s, v14.16b, v25.4b[1]
-	FMOVQ 800(R11), F15
-	WORD $0x4f96e9e3 // sdot v3.4s, v15.16b, v22.4b[2]
-	WORD $0x4f99e9f5 // sdot v21.4s, v15.16b, v25.4b[2]
-	FMOVQ 816(R11), F10
-	WORD $0x4fb6e943 // sdot v3.4s, v10.16b, v22.4b[3]
-	WORD $0x4fb9e955 // sdot v21.4s, v10.16b, v25.4b[3]
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f989063 // fmul v3.4s, v3.4s, v24.s[0]
-	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F7
-	FMOVQ 832(R11), F5
-	WORD $0x4f97e0a6 // sdot v6.4s, v5.16b, v23.4b[0]
-	WORD $0x4f9ae0a7 // sdot v7.4s, v5.16b, v26.4b[0]
-	FMOVQ 848(R11), F28
-	WORD $0x4fb7e386 // sdot v6.4s, v28.16b, v23.4b[1]
-	WORD $0x4fbae387 // sdot v7.4s, v28.16b, v26.4b[1]
-	FMOVQ 864(R11), F27
-	WORD $0x4f97eb66 // sdot v6.4s, v27.16b, v23.4b[2]
-	WORD $0x4f9aeb67 // sdot v7.4s, v27.16b, v26.4b[2]
-	FMOVQ 880(R11), F13
-	WORD $0x4fb7e9a6 // sdot v6.4s, v13.16b, v23.4b[3]
-	WORD $0x4fbae9a7 // sdot v7.4s, v13.16b, v26.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fb810c3 // fmla v3.4s, v6.4s, v24.s[1]
-	WORD $0x4fb010f5 // fmla v21.4s, v7.4s, v16.s[1]
-	FMOVQ 48(R14), F18
-	FMOVQ 48(R21), F17
-	FMOVQ 176(R11), F19
-	WORD $0x4e33cc72 // fmla v18.4s, v3.4s, v19.4s
-	WORD $0x4e33ceb1 // fmla v17.4s, v21.4s, v19.4s
-	FMOVQ F18, 48(R14)
-	FMOVQ F17, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair131
-	FMOVQ 320(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	FMOVQ F8, 384(R11)
-	FMOVQ 384(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	FMOVQ F11, 400(R11)
-	FMOVQ 448(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	FMOVQ F12, 416(R11)
-	FMOVQ 512(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 432(R11)
-	FMOVQ 320(R1), F4
-	VUSHR $4, V4.B16, V4.B16
-	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 448(R11)
-	FMOVQ 384(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ F31, 464(R11)
-	FMOVQ 448(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ F29, 480(R11)
-	FMOVQ 512(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FMOVQ F30, 496(R11)
-	FMOVD 32(R1), F20
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x0e74100e // saddw v14.4s, v0.4s, v20.4h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 0(R11), F15
-	WORD $0x6e2fddce // fmul v14.4s, v14.4s, v15.4s
-	FMOVQ F14, 128(R11)
-	FMOVQ 336(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ F10, 512(R11)
-	FMOVQ 400(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
-	FMOVQ F5, 528(R11)
-	FMOVQ 464(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	FMOVQ F28, 544(R11)
-	FMOVQ 528(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	FMOVQ F27, 560(R11)
-	FMOVQ 336(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	FMOVQ F13, 576(R11)
-	FMOVQ 400(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
-	FMOVQ F6, 592(R11)
-	FMOVQ 464(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	FMOVQ F7, 608(R11)
-	FMOVQ 528(R1), F3
-	VUSHR $4, V3.B16, V3.B16
-	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
-	FMOVQ F3, 624(R11)
-	WORD $0x4e741015 // saddw2 v21.4s, v0.4s, v20.8h
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 16(R11), F19
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	FMOVQ F21, 144(R11)
-	FMOVQ 352(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	FMOVQ F18, 640(R11)
-	FMOVQ 416(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	FMOVQ F17, 656(R11)
-	FMOVQ 480(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	FMOVQ F22, 672(R11)
-	FMOVQ 544(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	FMOVQ F23, 688(R11)
-	FMOVQ 352(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	FMOVQ F24, 704(R11)
-	FMOVQ 416(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	FMOVQ F25, 720(R11)
-	FMOVQ 480(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	FMOVQ F26, 736(R11)
-	FMOVQ 544(R1), F16
+	FMOVQ 256(R1), F16
 	VUSHR $4, V16.B16, V16.B16
 	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	FMOVQ F16, 752(R11)
-	FMOVD 40(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e68100b // saddw v11.4s, v0.4s, v8.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVQ 32(R11), F12
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	FMOVQ F11, 160(R11)
-	FMOVQ 368(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	FMOVQ F9, 768(R11)
-	FMOVQ 432(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
+	FSTPQ (F15, F16), 160(R23)
+	FMOVD 0(R1), F17
+	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
+	WORD $0x0e711012 // saddw v18.4s, v0.4s, v17.4h
+	FMOVQ 128(R11), F19
+	FMOVQ 0(R11), F20
+	WORD $0x4e34ce53 // fmla v19.4s, v18.4s, v20.4s
+	FMOVQ 80(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	FMOVQ 144(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	FSTPQ (F21, F22), 192(R23)
+	FMOVQ 208(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	FMOVQ 272(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	FSTPQ (F23, F24), 224(R23)
+	FMOVQ 80(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	FMOVQ 144(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	FSTPQ (F25, F26), 256(R23)
+	FMOVQ 208(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	FMOVQ 272(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	FSTPQ (F27, F28), 288(R23)
+	WORD $0x4e71101d // saddw2 v29.4s, v0.4s, v17.8h
+	FMOVQ 144(R11), F30
+	FMOVQ 16(R11), F31
+	WORD $0x4e3fcfbe // fmla v30.4s, v29.4s, v31.4s
+	FSTPQ (F19, F30), 0(R23)
+	FMOVQ 96(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
+	FMOVQ 160(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FSTPQ (F3, F5), 320(R23)
+	FMOVQ 224(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x4e060046 // tbl v6.16b, {v2.16b}, v6.16b
+	FMOVQ 288(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	FSTPQ (F6, F7), 352(R23)
+	FMOVQ 96(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	FMOVQ 160(R1), F4
+	VUSHR $4, V4.B16, V4.B16
 	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
-	FMOVQ F4, 784(R11)
-	FMOVQ 496(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	FMOVQ F31, 800(R11)
-	FMOVQ 560(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	FMOVQ F29, 816(R11)
-	FMOVQ 368(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	FMOVQ F30, 832(R11)
-	FMOVQ 432(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	FMOVQ F15, 848(R11)
-	FMOVQ 496(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	FMOVQ F14, 864(R11)
-	FMOVQ 560(R1), F10
+	FSTPQ (F8, F4), 384(R23)
+	FMOVQ 224(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ 288(R1), F10
 	VUSHR $4, V10.B16, V10.B16
 	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	FMOVQ F10, 880(R11)
-	WORD $0x4e681005 // saddw2 v5.4s, v0.4s, v8.8h
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	FMOVQ 48(R11), F28
-	WORD $0x6e3cdca5 // fmul v5.4s, v5.4s, v28.4s
-	FMOVQ F5, 176(R11)
-	MOVD 64(R0), R12
-	ADD $64, R2, R13
-	MOVD R3, R14
-pair132:
-	ADD R15, R13, R20
-	ADD R19, R14, R21
-	FMOVQ 0(R13), F27
-	FMOVQ 16(R13), F13
-	FMOVQ 32(R13), F6
-	FMOVQ 0(R20), F7
-	FMOVQ 16(R20), F3
-	FMOVQ 32(R20), F20
-	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F21
-	FMOVQ 384(R11), F18
-	WORD $0x4f9be253 // sdot v19.4s, v18.16b, v27.4b[0]
-	WORD $0x4f87e255 // sdot v21.4s, v18.16b, v7.4b[0]
-	FMOVQ 400(R11), F17
-	WORD $0x4fbbe233 // sdot v19.4s, v17.16b, v27.4b[1]
-	WORD $0x4fa7e235 // sdot v21.4s, v17.16b, v7.4b[1]
-	FMOVQ 416(R11), F22
-	WORD $0x4f9bead3 // sdot v19.4s, v22.16b, v27.4b[2]
-	WORD $0x4f87ead5 // sdot v21.4s, v22.16b, v7.4b[2]
-	FMOVQ 432(R11), F23
-	WORD $0x4fbbeaf3 // sdot v19.4s, v23.16b, v27.4b[3]
-	WORD $0x4fa7eaf5 // sdot v21.4s, v23.16b, v7.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f869273 // fmul v19.4s, v19.4s, v6.s[0]
-	WORD $0x4f9492b5 // fmul v21.4s, v21.4s, v20.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F25
-	FMOVQ 448(R11), F26
-	WORD $0x4f8de358 // sdot v24.4s, v26.16b, v13.4b[0]
-	WORD $0x4f83e359 // sdot v25.4s, v26.16b, v3.4b[0]
-	FMOVQ 464(R11), F16
-	WORD $0x4fade218 // sdot v24.4s, v16.16b, v13.4b[1]
-	WORD $0x4fa3e219 // sdot v25.4s, v16.16b, v3.4b[1]
-	FMOVQ 480(R11), F12
-	WORD $0x4f8de998 // sdot v24.4s, v12.16b, v13.4b[2]
-	WORD $0x4f83e999 // sdot v25.4s, v12.16b, v3.4b[2]
-	FMOVQ 496(R11), F11
-	WORD $0x4fade978 // sdot v24.4s, v11.16b, v13.4b[3]
-	WORD $0x4fa3e979 // sdot v25.4s, v11.16b, v3.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fa61313 // fmla v19.4s, v24.4s, v6.s[1]
-	WORD $0x4fb41335 // fmla v21.4s, v25.4s, v20.s[1]
-	FMOVQ 0(R14), F9
-	FMOVQ 0(R21), F4
-	FMOVQ 128(R11), F31
-	WORD $0x4e3fce69 // fmla v9.4s, v19.4s, v31.4s
-	WORD $0x4e3fcea4 // fmla v4.4s, v21.4s, v31.4s
-	FMOVQ F9, 0(R14)
-	FMOVQ F4, 0(R21)
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F30
-	FMOVQ 512(R11), F15
-	WORD $0x4f9be1fd // sdot v29.4s, v15.16b, v27.4b[0]
-	WORD $0x4f87e1fe // sdot v30.4s, v15.16b, v7.4b[0]
-	FMOVQ 528(R11), F14
-	WORD $0x4fbbe1dd // sdot v29.4s, v14.16b, v27.4b[1]
-	WORD $0x4fa7e1de // sdot v30.4s, v14.16b, v7.4b[1]
-	FMOVQ 544(R11), F10
-	WORD $0x4f9be95d // sdot v29.4s, v10.16b, v27.4b[2]
-	WORD $0x4f87e95e // sdot v30.4s, v10.16b, v7.4b[2]
-	FMOVQ 560(R11), F8
-	WORD $0x4fbbe91d // sdot v29.4s, v8.16b, v27.4b[3]
-	WORD $0x4fa7e91e // sdot v30.4s, v8.16b, v7.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f8693bd // fmul v29.4s, v29.4s, v6.s[0]
-	WORD $0x4f9493de // fmul v30.4s, v30.4s, v20.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 0(R10), F5
-	FMOVQ 576(R11), F18
-	WORD $0x4f8de25c // sdot v28.4s, v18.16b, v13.4b[0]
-	WORD $0x4f83e245 // sdot v5.4s, v18.16b, v3.4b[0]
-	FMOVQ 592(R11), F17
-	WORD $0x4fade23c // sdot v28.4s, v17.16b, v13.4b[1]
-	WORD $0x4fa3e225 // sdot v5.4s, v17.16b, v3.4b[1]
-	FMOVQ 608(R11), F22
-	WORD $0x4f8deadc // sdot v28.4s, v22.16b, v13.4b[2]
-	WORD $0x4f83eac5 // sdot v5.4s, v22.16b, v3.4b[2]
-	FMOVQ 624(R11), F23
-	WORD $0x4fadeafc // sdot v28.4s, v23.16b, v13.4b[3]
-	WORD $0x4fa3eae5 // sdot v5.4s, v23.16b, v3.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4fa6139d // fmla v29.4s, v28.4s, v6.s[1]
-	WORD $0x4fb410be // fmla v30.4s, v5.4s, v20.s[1]
-	FMOVQ 16(R14), F26
-	FMOVQ 16(R21), F16
-	FMOVQ 144(R11), F12
-	WORD $0x4e2ccfba // fmla v26.4s, v29.4s, v12.4s
-	WORD $0x4e2ccfd0 // fmla v16.4s, v30.4s, v12.4s
-	FMOVQ F26, 16(R14)
-	FMOVQ F16, 16(R21)
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F24
-	FMOVQ 640(R11), F25
-	WORD $0x4f9be32b // sdot v11.4s, v25.16b, v27.4b[0]
-	WORD $0x4f87e338 // sdot v24.4s, v25.16b, v7.4b[0]
-	FMOVQ 656(R11), F19
-	WORD $0x4fbbe26b // sdot v11.4s, v19.16b, v27.4b[1]
-	WORD $0x4fa7e278 // sdot v24.4s, v19.16b, v7.4b[1]
-	FMOVQ 672(R11), F21
-	WORD $0x4f9beaab // sdot v11.4s, v21.16b, v27.4b[2]
-	WORD $0x4f87eab8 // sdot v24.4s, v21.16b, v7.4b[2]
-	FMOVQ 688(R11), F31
-	WORD $0x4fbbebeb // sdot v11.4s, v31.16b, v27.4b[3]
-	WORD $0x4fa7ebf8 // sdot v24.4s, v31.16b, v7.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f86916b // fmul v11.4s, v11.4s, v6.s[0]
-	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F4
-	FMOVQ 704(R11), F15
-	WORD $0x4f8de1e9 // sdot v9.4s, v15.16b, v13.4b[0]
-	WORD $0x4f83e1e4 // sdot v4.4s, v15.16b, v3.4b[0]
-	FMOVQ 720(R11), F14
-	WORD $0x4fade1c9 // sdot v9.4s, v14.16b, v13.4b[1]
-	WORD $0x4fa3e1c4 // sdot v4.4s, v14.16b, v3.4b[1]
-	FMOVQ 736(R11), F10
-	WORD $0x4f8de949 // sdot v9.4s, v10.16b, v13.4b[2]
-	WORD $0x4f83e944 // sdot v4.4s, v10.16b, v3.4b[2]
-	FMOVQ 752(R11), F8
-	WORD $0x4fade909 // sdot v9.4s, v8.16b, v13.4b[3]
-	WORD $0x4fa3e904 // sdot v4.4s, v8.16b, v3.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4fa6112b // fmla v11.4s, v9.4s, v6.s[1]
-	WORD $0x4fb41098 // fmla v24.4s, v4.4s, v20.s[1]
-	FMOVQ 32(R14), F18
-	FMOVQ 32(R21), F17
-	FMOVQ 160(R11), F22
-	WORD $0x4e36cd72 // fmla v18.4s, v11.4s, v22.4s
-	WORD $0x4e36cf11 // fmla v17.4s, v24.4s, v22.4s
-	FMOVQ F18, 32(R14)
-	FMOVQ F17, 32(R21)
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F28
-	FMOVQ 768(R11), F5
-	WORD $0x4f9be0b7 // sdot v23.4s, v5.16b, v27.4b[0]
-	WORD $0x4f87e0bc // sdot v28.4s, v5.16b, v7.4b[0]
-	FMOVQ 784(R11), F29
-	WORD $0x4fbbe3b7 // sdot v23.4s, v29.16b, v27.4b[1]
-	WORD $0x4fa7e3bc // sdot v28.4s, v29.16b, v7.4b[1]
-	FMOVQ 800(R11), F30
-	WORD $0x4f9bebd7 // sdot v23.4s, v30.16b, v27.4b[2]
-	WORD $0x4f87ebdc // sdot v28.4s, v30.16b, v7.4b[2]
-	FMOVQ 816(R11), F12
-	WORD $0x4fbbe997 // sdot v23.4s, v12.16b, v27.4b[3]
-	WORD $0x4fa7e99c // sdot v28.4s, v12.16b, v7.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f8692f7 // fmul v23.4s, v23.4s, v6.s[0]
-	WORD $0x4f94939c // fmul v28.4s, v28.4s, v20.s[0]
-	FMOVQ 0(R10), F26
-	FMOVQ 0(R10), F16
-	FMOVQ 832(R11), F25
-	WORD $0x4f8de33a // sdot v26.4s, v25.16b, v13.4b[0]
-	WORD $0x4f83e330 // sdot v16.4s, v25.16b, v3.4b[0]
-	FMOVQ 848(R11), F19
-	WORD $0x4fade27a // sdot v26.4s, v19.16b, v13.4b[1]
-	WORD $0x4fa3e270 // sdot v16.4s, v19.16b, v3.4b[1]
-	FMOVQ 864(R11), F21
-	WORD $0x4f8deaba // sdot v26.4s, v21.16b, v13.4b[2]
-	WORD $0x4f83eab0 // sdot v16.4s, v21.16b, v3.4b[2]
-	FMOVQ 880(R11), F31
-	WORD $0x4fadebfa // sdot v26.4s, v31.16b, v13.4b[3]
-	WORD $0x4fa3ebf0 // sdot v16.4s, v31.16b, v3.4b[3]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fa61357 // fmla v23.4s, v26.4s, v6.s[1]
-	WORD $0x4fb4121c // fmla v28.4s, v16.4s, v20.s[1]
-	FMOVQ 48(R14), F15
-	FMOVQ 48(R21), F14
-	FMOVQ 176(R11), F10
-	WORD $0x4e2aceef // fmla v15.4s, v23.4s, v10.4s
-	WORD $0x4e2acf8e // fmla v14.4s, v28.4s, v10.4s
-	FMOVQ F15, 48(R14)
-	FMOVQ F14, 48(R21)
-	ADD R15, R20, R13
-	ADD R19, R21, R14
-	SUBS $2, R12
-	BNE pair132
+	FSTPQ (F9, F10), 416(R23)
+	FMOVD 8(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
+	FMOVQ 160(R11), F13
+	FMOVQ 32(R11), F14
+	WORD $0x4e2ecd8d // fmla v13.4s, v12.4s, v14.4s
+	FMOVQ 112(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ 176(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	FSTPQ (F15, F16), 448(R23)
+	FMOVQ 240(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	FMOVQ 304(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	FSTPQ (F18, F20), 480(R23)
+	FMOVQ 112(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	FMOVQ 176(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	FSTPQ (F21, F22), 512(R23)
+	FMOVQ 240(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	FMOVQ 304(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	FSTPQ (F23, F24), 544(R23)
+	WORD $0x4e6b1019 // saddw2 v25.4s, v0.4s, v11.8h
+	FMOVQ 176(R11), F26
+	FMOVQ 48(R11), F27
+	WORD $0x4e3bcf3a // fmla v26.4s, v25.4s, v27.4s
+	FSTPQ (F13, F26), 32(R23)
+	ADD $576, R23
+	FMOVQ 320(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	FMOVQ 384(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FSTPQ (F28, F17), 64(R23)
+	FMOVQ 448(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	FMOVQ 512(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	FSTPQ (F29, F31), 96(R23)
+	FMOVQ 320(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	FMOVQ 384(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	FSTPQ (F19, F30), 128(R23)
+	FMOVQ 448(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
+	FMOVQ 512(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FSTPQ (F3, F5), 160(R23)
+	FMOVD 32(R1), F6
+	WORD $0x0f08a4c6 // sshll v6.8h, v6.8b, #0
+	WORD $0x0e661007 // saddw v7.4s, v0.4s, v6.4h
+	FMOVQ 128(R11), F8
+	FMOVQ 0(R11), F4
+	WORD $0x4e24cce8 // fmla v8.4s, v7.4s, v4.4s
+	FMOVQ 336(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ 400(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	FSTPQ (F9, F10), 192(R23)
+	FMOVQ 464(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ 528(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FSTPQ (F12, F14), 224(R23)
+	FMOVQ 336(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	FMOVQ 400(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	FSTPQ (F15, F16), 256(R23)
+	FMOVQ 464(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	FMOVQ 528(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	FSTPQ (F18, F20), 288(R23)
+	WORD $0x4e661015 // saddw2 v21.4s, v0.4s, v6.8h
+	FMOVQ 144(R11), F22
+	FMOVQ 16(R11), F23
+	WORD $0x4e37ceb6 // fmla v22.4s, v21.4s, v23.4s
+	FSTPQ (F8, F22), 0(R23)
+	FMOVQ 352(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	FMOVQ 416(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	FSTPQ (F24, F11), 320(R23)
+	FMOVQ 480(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	FMOVQ 544(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	FSTPQ (F25, F27), 352(R23)
+	FMOVQ 352(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	FMOVQ 416(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	FSTPQ (F13, F26), 384(R23)
+	FMOVQ 480(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	FMOVQ 544(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	FSTPQ (F28, F17), 416(R23)
+	FMOVD 40(R1), F29
+	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
+	WORD $0x0e7d101f // saddw v31.4s, v0.4s, v29.4h
+	FMOVQ 160(R11), F19
+	FMOVQ 32(R11), F30
+	WORD $0x4e3ecff3 // fmla v19.4s, v31.4s, v30.4s
+	FMOVQ 368(R1), F3
+	VAND V1.B16, V3.B16, V3.B16
+	WORD $0x4e030043 // tbl v3.16b, {v2.16b}, v3.16b
+	FMOVQ 432(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	WORD $0x4e050045 // tbl v5.16b, {v2.16b}, v5.16b
+	FSTPQ (F3, F5), 448(R23)
+	FMOVQ 496(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	FMOVQ 560(R1), F4
+	VAND V1.B16, V4.B16, V4.B16
+	WORD $0x4e040044 // tbl v4.16b, {v2.16b}, v4.16b
+	FSTPQ (F7, F4), 480(R23)
+	FMOVQ 368(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	FMOVQ 432(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	FSTPQ (F9, F10), 512(R23)
+	FMOVQ 496(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	FMOVQ 560(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	FSTPQ (F12, F14), 544(R23)
+	WORD $0x4e7d100f // saddw2 v15.4s, v0.4s, v29.8h
+	FMOVQ 176(R11), F16
+	FMOVQ 48(R11), F18
+	WORD $0x4e32cdf0 // fmla v16.4s, v15.4s, v18.4s
+	FSTPQ (F19, F16), 32(R23)
+	ADD $576, R23
 	ADD $576, R1
-	ADD $128, R2
 	SUBS $2, R4
-	BNE pair129
-	SUBS $1, R9
-	BNE block128
+	BNE pair135
+	MOVD 64(R0), R12
+	MOVD R2, R13
+	MOVD R3, R14
+row137:
+	ADD R19, R14, R20
+	ADD R15, R13, R22
+	FMOVQ 0(R14), F20
+	FMOVQ 16(R14), F6
+	FMOVQ 32(R14), F21
+	FMOVQ 48(R14), F23
+	FMOVQ 0(R20), F8
+	FMOVQ 16(R20), F22
+	FMOVQ 32(R20), F24
+	FMOVQ 48(R20), F11
+	MOVD R13, R21
+	ADD $256, R11, R23
+	MOVD R24, R4
+tile138:
+	FMOVQ 0(R21), F25
+	FMOVQ 16(R21), F27
+	FMOVQ 32(R21), F13
+	FMOVQ 0(R22), F26
+	FMOVQ 16(R22), F28
+	FMOVQ 32(R22), F17
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F30
+	FMOVQ 64(R23), F3
+	WORD $0x4f99e07f // sdot v31.4s, v3.16b, v25.4b[0]
+	WORD $0x4f9ae07e // sdot v30.4s, v3.16b, v26.4b[0]
+	FMOVQ 80(R23), F5
+	WORD $0x4fb9e0bf // sdot v31.4s, v5.16b, v25.4b[1]
+	WORD $0x4fbae0be // sdot v30.4s, v5.16b, v26.4b[1]
+	FMOVQ 96(R23), F7
+	WORD $0x4f99e8ff // sdot v31.4s, v7.16b, v25.4b[2]
+	WORD $0x4f9ae8fe // sdot v30.4s, v7.16b, v26.4b[2]
+	FMOVQ 112(R23), F4
+	WORD $0x4fb9e89f // sdot v31.4s, v4.16b, v25.4b[3]
+	WORD $0x4fbae89e // sdot v30.4s, v4.16b, v26.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f8d93ff // fmul v31.4s, v31.4s, v13.s[0]
+	WORD $0x4f9193de // fmul v30.4s, v30.4s, v17.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F10
+	FMOVQ 128(R23), F12
+	WORD $0x4f9be189 // sdot v9.4s, v12.16b, v27.4b[0]
+	WORD $0x4f9ce18a // sdot v10.4s, v12.16b, v28.4b[0]
+	FMOVQ 144(R23), F14
+	WORD $0x4fbbe1c9 // sdot v9.4s, v14.16b, v27.4b[1]
+	WORD $0x4fbce1ca // sdot v10.4s, v14.16b, v28.4b[1]
+	FMOVQ 160(R23), F29
+	WORD $0x4f9beba9 // sdot v9.4s, v29.16b, v27.4b[2]
+	WORD $0x4f9cebaa // sdot v10.4s, v29.16b, v28.4b[2]
+	FMOVQ 176(R23), F15
+	WORD $0x4fbbe9e9 // sdot v9.4s, v15.16b, v27.4b[3]
+	WORD $0x4fbce9ea // sdot v10.4s, v15.16b, v28.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fad113f // fmla v31.4s, v9.4s, v13.s[1]
+	WORD $0x4fb1115e // fmla v30.4s, v10.4s, v17.s[1]
+	FMOVQ 0(R23), F18
+	WORD $0x4e32cff4 // fmla v20.4s, v31.4s, v18.4s
+	WORD $0x4e32cfc8 // fmla v8.4s, v30.4s, v18.4s
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F16
+	FMOVQ 192(R23), F3
+	WORD $0x4f99e073 // sdot v19.4s, v3.16b, v25.4b[0]
+	WORD $0x4f9ae070 // sdot v16.4s, v3.16b, v26.4b[0]
+	FMOVQ 208(R23), F5
+	WORD $0x4fb9e0b3 // sdot v19.4s, v5.16b, v25.4b[1]
+	WORD $0x4fbae0b0 // sdot v16.4s, v5.16b, v26.4b[1]
+	FMOVQ 224(R23), F7
+	WORD $0x4f99e8f3 // sdot v19.4s, v7.16b, v25.4b[2]
+	WORD $0x4f9ae8f0 // sdot v16.4s, v7.16b, v26.4b[2]
+	FMOVQ 240(R23), F4
+	WORD $0x4fb9e893 // sdot v19.4s, v4.16b, v25.4b[3]
+	WORD $0x4fbae890 // sdot v16.4s, v4.16b, v26.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f8d9273 // fmul v19.4s, v19.4s, v13.s[0]
+	WORD $0x4f919210 // fmul v16.4s, v16.4s, v17.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 0(R10), F14
+	FMOVQ 256(R23), F29
+	WORD $0x4f9be3ac // sdot v12.4s, v29.16b, v27.4b[0]
+	WORD $0x4f9ce3ae // sdot v14.4s, v29.16b, v28.4b[0]
+	FMOVQ 272(R23), F15
+	WORD $0x4fbbe1ec // sdot v12.4s, v15.16b, v27.4b[1]
+	WORD $0x4fbce1ee // sdot v14.4s, v15.16b, v28.4b[1]
+	FMOVQ 288(R23), F9
+	WORD $0x4f9be92c // sdot v12.4s, v9.16b, v27.4b[2]
+	WORD $0x4f9ce92e // sdot v14.4s, v9.16b, v28.4b[2]
+	FMOVQ 304(R23), F10
+	WORD $0x4fbbe94c // sdot v12.4s, v10.16b, v27.4b[3]
+	WORD $0x4fbce94e // sdot v14.4s, v10.16b, v28.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4fad1193 // fmla v19.4s, v12.4s, v13.s[1]
+	WORD $0x4fb111d0 // fmla v16.4s, v14.4s, v17.s[1]
+	FMOVQ 16(R23), F31
+	WORD $0x4e3fce66 // fmla v6.4s, v19.4s, v31.4s
+	WORD $0x4e3fce16 // fmla v22.4s, v16.4s, v31.4s
+	FMOVQ 0(R10), F30
+	FMOVQ 0(R10), F18
+	FMOVQ 320(R23), F3
+	WORD $0x4f99e07e // sdot v30.4s, v3.16b, v25.4b[0]
+	WORD $0x4f9ae072 // sdot v18.4s, v3.16b, v26.4b[0]
+	FMOVQ 336(R23), F5
+	WORD $0x4fb9e0be // sdot v30.4s, v5.16b, v25.4b[1]
+	WORD $0x4fbae0b2 // sdot v18.4s, v5.16b, v26.4b[1]
+	FMOVQ 352(R23), F7
+	WORD $0x4f99e8fe // sdot v30.4s, v7.16b, v25.4b[2]
+	WORD $0x4f9ae8f2 // sdot v18.4s, v7.16b, v26.4b[2]
+	FMOVQ 368(R23), F4
+	WORD $0x4fb9e89e // sdot v30.4s, v4.16b, v25.4b[3]
+	WORD $0x4fbae892 // sdot v18.4s, v4.16b, v26.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f8d93de // fmul v30.4s, v30.4s, v13.s[0]
+	WORD $0x4f919252 // fmul v18.4s, v18.4s, v17.s[0]
+	FMOVQ 0(R10), F29
+	FMOVQ 0(R10), F15
+	FMOVQ 384(R23), F9
+	WORD $0x4f9be13d // sdot v29.4s, v9.16b, v27.4b[0]
+	WORD $0x4f9ce12f // sdot v15.4s, v9.16b, v28.4b[0]
+	FMOVQ 400(R23), F10
+	WORD $0x4fbbe15d // sdot v29.4s, v10.16b, v27.4b[1]
+	WORD $0x4fbce14f // sdot v15.4s, v10.16b, v28.4b[1]
+	FMOVQ 416(R23), F12
+	WORD $0x4f9be99d // sdot v29.4s, v12.16b, v27.4b[2]
+	WORD $0x4f9ce98f // sdot v15.4s, v12.16b, v28.4b[2]
+	FMOVQ 432(R23), F14
+	WORD $0x4fbbe9dd // sdot v29.4s, v14.16b, v27.4b[3]
+	WORD $0x4fbce9cf // sdot v15.4s, v14.16b, v28.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4fad13be // fmla v30.4s, v29.4s, v13.s[1]
+	WORD $0x4fb111f2 // fmla v18.4s, v15.4s, v17.s[1]
+	FMOVQ 32(R23), F19
+	WORD $0x4e33cfd5 // fmla v21.4s, v30.4s, v19.4s
+	WORD $0x4e33ce58 // fmla v24.4s, v18.4s, v19.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 0(R10), F31
+	FMOVQ 448(R23), F3
+	WORD $0x4f99e070 // sdot v16.4s, v3.16b, v25.4b[0]
+	WORD $0x4f9ae07f // sdot v31.4s, v3.16b, v26.4b[0]
+	FMOVQ 464(R23), F5
+	WORD $0x4fb9e0b0 // sdot v16.4s, v5.16b, v25.4b[1]
+	WORD $0x4fbae0bf // sdot v31.4s, v5.16b, v26.4b[1]
+	FMOVQ 480(R23), F7
+	WORD $0x4f99e8f0 // sdot v16.4s, v7.16b, v25.4b[2]
+	WORD $0x4f9ae8ff // sdot v31.4s, v7.16b, v26.4b[2]
+	FMOVQ 496(R23), F4
+	WORD $0x4fb9e890 // sdot v16.4s, v4.16b, v25.4b[3]
+	WORD $0x4fbae89f // sdot v31.4s, v4.16b, v26.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4f8d9210 // fmul v16.4s, v16.4s, v13.s[0]
+	WORD $0x4f9193ff // fmul v31.4s, v31.4s, v17.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F10
+	FMOVQ 512(R23), F12
+	WORD $0x4f9be189 // sdot v9.4s, v12.16b, v27.4b[0]
+	WORD $0x4f9ce18a // sdot v10.4s, v12.16b, v28.4b[0]
+	FMOVQ 528(R23), F14
+	WORD $0x4fbbe1c9 // sdot v9.4s, v14.16b, v27.4b[1]
+	WORD $0x4fbce1ca // sdot v10.4s, v14.16b, v28.4b[1]
+	FMOVQ 544(R23), F29
+	WORD $0x4f9beba9 // sdot v9.4s, v29.16b, v27.4b[2]
+	WORD $0x4f9cebaa // sdot v10.4s, v29.16b, v28.4b[2]
+	FMOVQ 560(R23), F15
+	WORD $0x4fbbe9e9 // sdot v9.4s, v15.16b, v27.4b[3]
+	WORD $0x4fbce9ea // sdot v10.4s, v15.16b, v28.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4fad1130 // fmla v16.4s, v9.4s, v13.s[1]
+	WORD $0x4fb1115f // fmla v31.4s, v10.4s, v17.s[1]
+	FMOVQ 48(R23), F30
+	WORD $0x4e3ece17 // fmla v23.4s, v16.4s, v30.4s
+	WORD $0x4e3ecfeb // fmla v11.4s, v31.4s, v30.4s
+	ADD $64, R22
+	ADD $64, R21
+	ADD $576, R23
+	SUBS $1, R4
+	BNE tile138
+	FSTPQ (F20, F6), 0(R14)
+	FSTPQ (F21, F23), 32(R14)
+	FSTPQ (F8, F22), 0(R20)
+	FSTPQ (F24, F11), 32(R20)
+	ADD R15, R13
+	ADD R19, R14
+	ADD R15, R13
+	ADD R19, R14
+	SUBS $2, R12
+	BNE row137
+	ADD R24<<6, R2
+	SUBS R24, R9
+	BNE bunch134
 	ADD $64, R3
 	ADD R7, R6
 	SUBS $1, R8
-	BNE panel126
+	BNE panel132
 	RET
 
 DATA matmulConsts<>+0(SB)/4, $0x4b400000
@@ -15078,8 +12634,12 @@ DATA matmulConsts<>+16(SB)/4, $0x4b400000
 DATA matmulConsts<>+20(SB)/4, $0x00000000
 DATA matmulConsts<>+24(SB)/4, $0x4b400000
 DATA matmulConsts<>+28(SB)/4, $0x00000000
-DATA matmulConsts<>+32(SB)/4, $0xbfad9881
-DATA matmulConsts<>+36(SB)/4, $0xf6eaddcf
-DATA matmulConsts<>+40(SB)/4, $0x26190d01
-DATA matmulConsts<>+44(SB)/4, $0x71594535
-GLOBL matmulConsts<>(SB), RODATA|NOPTR, $48
+DATA matmulConsts<>+32(SB)/4, $0xcb400000
+DATA matmulConsts<>+36(SB)/4, $0xcb400000
+DATA matmulConsts<>+40(SB)/4, $0xcb400000
+DATA matmulConsts<>+44(SB)/4, $0xcb400000
+DATA matmulConsts<>+48(SB)/4, $0xbfad9881
+DATA matmulConsts<>+52(SB)/4, $0xf6eaddcf
+DATA matmulConsts<>+56(SB)/4, $0x26190d01
+DATA matmulConsts<>+60(SB)/4, $0x71594535
+GLOBL matmulConsts<>(SB), RODATA|NOPTR, $64

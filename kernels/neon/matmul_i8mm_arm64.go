@@ -11,18 +11,18 @@ import (
 
 // I8mmMul are the kernels for integer weights on CPUs with SDOT and SMMLA.
 var I8mmMul = panel.Kernels{
-	quant.Q4_0:   {mulQ4_0Dotx1, mulQ4_0Dotx1, mulQ4_0I8mm, mulQ4_0I8mm, mulQ4_0I8mm},
-	quant.Q4_1:   {mulQ4_1Dotx1, mulQ4_1Dotx1, mulQ4_1I8mm, mulQ4_1I8mm, mulQ4_1I8mm},
-	quant.Q5_0:   {mulQ5_0Dotx1, mulQ5_0Dotx1, mulQ5_0I8mm, mulQ5_0I8mm, mulQ5_0I8mm},
-	quant.Q5_1:   {mulQ5_1Dotx1, mulQ5_1Dotx1, mulQ5_1I8mm, mulQ5_1I8mm, mulQ5_1I8mm},
-	quant.Q8_0:   {mulQ8_0Dotx1, mulQ8_0Dotx1, mulQ8_0I8mm, mulQ8_0I8mm, mulQ8_0I8mm},
-	quant.Q2_K:   {mulQ2_KDotx1, mulQ2_KDotx1, mulQ2_KI8mm, mulQ2_KI8mm, mulQ2_KI8mm},
-	quant.Q3_K:   {mulQ3_KDotx1, mulQ3_KDotx1, mulQ3_KI8mm, mulQ3_KI8mm, mulQ3_KI8mm},
-	quant.Q4_K:   {mulQ4_KDotx1, mulQ4_KDotx1, mulQ4_KI8mm, mulQ4_KI8mm, mulQ4_KI8mm},
-	quant.Q5_K:   {mulQ5_KDotx1, mulQ5_KDotx1, mulQ5_KI8mm, mulQ5_KI8mm, mulQ5_KI8mm},
-	quant.Q6_K:   {mulQ6_KDotx1, mulQ6_KDotx1, mulQ6_KI8mm, mulQ6_KI8mm, mulQ6_KI8mm},
-	quant.IQ4_NL: {mulIQ4_NLDotx1, mulIQ4_NLDotx1, mulIQ4_NLI8mm, mulIQ4_NLI8mm, mulIQ4_NLI8mm},
-	quant.IQ4_XS: {mulIQ4_XSDotx1, mulIQ4_XSDotx1, mulIQ4_XSI8mm, mulIQ4_XSI8mm, mulIQ4_XSI8mm},
+	quant.Q4_0:   {mulQ4_0Dotx1, mulQ4_0Dotx1, mulQ4_0I8mm, mulQ4_0I8mm, mulQ4_0I8mm, mulQ4_0I8mm, mulQ4_0I8mm},
+	quant.Q4_1:   {mulQ4_1Dotx1, mulQ4_1Dotx1, mulQ4_1I8mm, mulQ4_1I8mm, mulQ4_1I8mm, mulQ4_1I8mm, mulQ4_1I8mm},
+	quant.Q5_0:   {mulQ5_0Dotx1, mulQ5_0Dotx1, mulQ5_0I8mm, mulQ5_0I8mm, mulQ5_0I8mm, mulQ5_0I8mm, mulQ5_0I8mm},
+	quant.Q5_1:   {mulQ5_1Dotx1, mulQ5_1Dotx1, mulQ5_1I8mm, mulQ5_1I8mm, mulQ5_1I8mm, mulQ5_1I8mm, mulQ5_1I8mm},
+	quant.Q8_0:   {mulQ8_0Dotx1, mulQ8_0Dotx1, mulQ8_0I8mm, mulQ8_0I8mm, mulQ8_0I8mm, mulQ8_0I8mm, mulQ8_0I8mm},
+	quant.Q2_K:   {mulQ2_KDotx1, mulQ2_KDotx1, mulQ2_KI8mm, mulQ2_KI8mm, mulQ2_KI8mm, mulQ2_KI8mm, mulQ2_KI8mm},
+	quant.Q3_K:   {mulQ3_KDotx1, mulQ3_KDotx1, mulQ3_KI8mm, mulQ3_KI8mm, mulQ3_KI8mm, mulQ3_KI8mm, mulQ3_KI8mm},
+	quant.Q4_K:   {mulQ4_KDotx1, mulQ4_KDotx1, mulQ4_KI8mm, mulQ4_KI8mm, mulQ4_KI8mm, mulQ4_KI8mm, mulQ4_KI8mm},
+	quant.Q5_K:   {mulQ5_KDotx1, mulQ5_KDotx1, mulQ5_KI8mm, mulQ5_KI8mm, mulQ5_KI8mm, mulQ5_KI8mm, mulQ5_KI8mm},
+	quant.Q6_K:   {mulQ6_KDotx1, mulQ6_KDotx1, mulQ6_KI8mm, mulQ6_KI8mm, mulQ6_KI8mm, mulQ6_KI8mm, mulQ6_KI8mm},
+	quant.IQ4_NL: {mulIQ4_NLDotx1, mulIQ4_NLDotx1, mulIQ4_NLI8mm, mulIQ4_NLI8mm, mulIQ4_NLI8mm, mulIQ4_NLI8mm, mulIQ4_NLI8mm},
+	quant.IQ4_XS: {mulIQ4_XSDotx1, mulIQ4_XSDotx1, mulIQ4_XSI8mm, mulIQ4_XSI8mm, mulIQ4_XSI8mm, mulIQ4_XSI8mm, mulIQ4_XSI8mm},
 }
 
 // mulQ4_0I8mm multiplies Q4_0 weights with several rows of activations.

@@ -21,7 +21,7 @@ type Args struct {
 	Ahead      int // bytes from the weights that are multiplied to those that are asked for
 }
 
-// Kernels holds for each type the kernels for 1, 2, 4, 8 and 16 activation
+// Kernels holds for each type the kernels for 1, 2, 4 and so on up to 64 activation
 // rows, as far as there are any.
 type Kernels [quant.Count][]func(*Args)
 

@@ -47,12 +47,20 @@ func TestMatMul(t *testing.T) {
 				continue
 			}
 			t.Run(typ.String(), func(t *testing.T) {
-				for _, size := range [][2]int{{16, 1}, {33, 3}, {80, 5}} {
-					rows, cols := size[0], size[1]*max(32, typ.BlockLen())
-					w := weights(rng, typ, rows, cols)
+				block := max(32, typ.BlockLen())
+				for _, c := range []struct {
+					rows, cols int
+					inputs     []int
+				}{
+					{16, block, []int{1, 2, 3, 7, 16, 31}},
+					{33, 3 * block, []int{1, 2, 3, 7, 16, 31}},
+					{80, 5 * block, []int{1, 2, 3, 7, 16, 31}},
+					{17, (19*32 + block - 1) / block * block, []int{6, 96}}, // more than two eights of tiles
+				} {
+					w := weights(rng, typ, c.rows, c.cols)
 					m := paneltest.Pack(l, w)
-					for _, n := range []int{1, 2, 3, 7, 16, 31} {
-						x := misaligned(n, cols)
+					for _, n := range c.inputs {
+						x := misaligned(n, c.cols)
 						for i := range x.F {
 							x.F[i] = float32(rng.NormFloat64())
 						}

@@ -237,6 +237,9 @@ func (a *Asm) Load(v V, base R, disp int) { a.G("FMOVQ %d(%v), F%d", disp, base,
 // Store stores a register.
 func (a *Asm) Store(v V, base R, disp int) { a.G("FMOVQ F%d, %d(%v)", v, disp, base) }
 
+// Store2 stores two registers behind each other.
+func (a *Asm) Store2(v, w V, base R, disp int) { a.G("FSTPQ (F%d, F%d), %d(%v)", v, w, disp, base) }
+
 // Move copies a register.
 func (a *Asm) Move(dst, src V) { a.I("orr %.16b, %.16b, %.16b", dst, src, src) }
 

@@ -48,6 +48,7 @@ var table = map[string]instruction{
 	"addp %.4s, %.4s, %.4s":       inGo("VADDP"),
 	"add %.4s, %.4s, %.4s":        inGo("VADD"),
 	"sub %.4s, %.4s, %.4s":        inGo("VSUB"),
+	"sub %.16b, %.16b, %.16b":     inGo("VSUB"),
 	"neg %.4s, %.4s":              two(0x6ea0b800),
 	"rev64 %.4s, %.4s":            two(0x4ea00800),
 	"and %.16b, %.16b, %.16b":     inGo("VAND"),

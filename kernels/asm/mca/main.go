@@ -31,11 +31,14 @@ import (
 
 const tileWeights = 16 * 32 // see package panel
 
+// manyRows is the number of rows of activations of a call in prefill.
+const manyRows = 64
+
 func main() {
 	log.SetFlags(0)
 	cpu := flag.String("cpu", "cortex-a57", "the CPU")
 	weights := flag.Int("weights", 0, "weights, times rows of activations, that a path goes through")
-	rows := flag.Int("rows", 16, "rows of activations of the kernels for several")
+	rows := flag.Int("rows", manyRows, "rows of activations of the kernels for several")
 	suffix := flag.String("suffix", "", "of the kernels' names: Dot for those with SDOT, I8mm for those with SMMLA")
 	parts := flag.String("path", "", "instructions of a function that is named: FIRST-LAST,FIRST-LAST and so on")
 	predicts := flag.Bool("predict", false, "predict the speeds of the models on the standard input, outputs of qgo roofline -o json")
@@ -109,24 +112,27 @@ func kernel(cpu, path, typ, suffix string, rows int) (*result, error) {
 	if rows == 1 { // in the loop of rows
 		l = loop.Longest(l.Inner)
 	}
-	// It is the main loop: of pairs of tiles or, with super-blocks, of those.
-	tiles := 2.0
 	t, err := quant.ParseType(typ)
 	if err != nil {
 		return nil, err
 	}
-	super := t.Format().Super
-	if super {
+	// It is the main loop: of pairs of tiles or, with super-blocks or several
+	// rows, of SuperTiles tiles. Several rows have a loop that unpacks pairs of
+	// tiles and one over rows with those tiles inside.
+	tiles := 2.0
+	if rows > 1 || t.Format().Super {
 		tiles = panels.SuperTiles
 	}
 	times := func(in *loop.Loop) int {
-		if super && in == loop.Longest(l.Inner) {
+		switch {
+		case len(in.Inner) > 0 && pairs:
+			return rows / 2
+		case len(in.Inner) > 0:
+			return rows
+		case slices.Contains(l.Inner, in):
 			return panels.SuperTiles / 2
 		}
-		if pairs {
-			return rows / 2
-		}
-		return rows
+		return panels.SuperTiles
 	}
 	lines := loop.Trace(code, l, times)
 	r, err := analyse(cpu, lines, max(2, 20000/len(lines)))

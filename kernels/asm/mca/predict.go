@@ -42,7 +42,7 @@ func predict(m machine, cpu, program, suffix string, models io.Reader) error {
 		if err != nil {
 			return err
 		}
-		many, err := kernel(cpu, program, t, suffix, 16)
+		many, err := kernel(cpu, program, t, suffix, manyRows)
 		if err != nil {
 			return err
 		}

@@ -96,7 +96,7 @@ func (k *kernel) shiftToHigh(c arm64.V, i, v int) arm64.V {
 // code returns vector v of the codes of row quad i.
 func (k *kernel) code(i, v int) arm64.V {
 	if k.many {
-		return k.Loaded(rBuf, bufCodes+(i*panels.TileQuads+v)*quadBytes)
+		return k.Loaded(rTile, k.localCode(i, v))
 	}
 	return k.unpack(i, v)
 }
@@ -127,9 +127,10 @@ func (k *kernel) dotProducts(rows []*acts, i, g int) []arm64.V {
 			k.Free(c)
 		}
 		return sums
-	case k.CodeBits() <= 5:
+	case k.CodeBits() <= 5 || k.many && k.CodeBits() == 6:
 		a, b := k.mulAdd(rows[0].x, i, 4*g, 4)
-		// Two times four products of 31 and 127 fit in 16 bits.
+		// Two times four products of 31 and 127 fit in 16 bits, and of
+		// -32 and 127.
 		k.I("addp %.8h, %.8h, %.8h", a, a, b)
 		k.Free(b)
 		r := k.Loaded(rConst, constMagic)
@@ -179,7 +180,7 @@ func (k *kernel) loadScale(i, n int) arm64.V {
 	if !k.Super {
 		return k.float16(k.scaleAt(8 * i))
 	}
-	return k.small(n, i, bufHead, n)
+	return k.small(n, i, 0, n)
 }
 
 // loadMin does so for the minima.
@@ -191,7 +192,7 @@ func (k *kernel) loadMin(i, n int) arm64.V {
 	if k.Group == 32 {
 		at = 1
 	}
-	return k.small(at, i, bufHead+64, 2+n)
+	return k.small(at, i, 64, 2+n)
 }
 
 func (k *kernel) float16(at int) arm64.V {
@@ -202,8 +203,13 @@ func (k *kernel) float16(at int) arm64.V {
 }
 
 // small converts small integers, of which each row has one at number at behind
-// the tile's begin, and multiplies them with what heads the block. Eight of
-// them are widened together, and are kept under the number slot.
+// the tile's begin, and multiplies them with what heads the block, head bytes
+// behind its begin in local memory. Eight of them are widened together, and are
+// kept under the number slot.
+//
+// With magic added they are multiplied already, and magic times the head is taken
+// away. That leaves the product as it is, since a float16 number times magic is
+// exact, unless the head is infinite: what is infinite then is no number here.
 func (k *kernel) small(at, i, head, slot int) arm64.V {
 	if i%2 == 0 {
 		h := k.Vec()
@@ -222,17 +228,16 @@ func (k *kernel) small(at, i, head, slot int) arm64.V {
 		}
 		k.half[slot] = h
 	}
-	h, v := k.half[slot], k.Vec()
+	h, t := k.half[slot], k.Vec()
 	if i%2 == 0 {
-		k.I("saddw %.4s, %.4s, %.4h", v, k.magic, h)
+		k.I("saddw %.4s, %.4s, %.4h", t, k.magic, h)
 	} else {
-		k.I("saddw2 %.4s, %.4s, %.8h", v, k.magic, h)
+		k.I("saddw2 %.4s, %.4s, %.8h", t, k.magic, h)
 		k.Free(h)
 	}
-	k.I("fsub %.4s, %.4s, %.4s", v, v, k.magic)
-	scale := k.Loaded(rBuf, head+i*quadBytes)
-	k.I("fmul %.4s, %.4s, %.4s", v, v, scale)
-	k.Free(scale)
+	v, scale := k.Loaded(rBuf, bufMinus+head+i*quadBytes), k.Loaded(rBuf, bufHead+head+i*quadBytes)
+	k.I("fmla %.4s, %.4s, %.4s", v, t, scale)
+	k.Free(t, scale)
 	return v
 }
 

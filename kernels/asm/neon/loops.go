@@ -1,63 +1,129 @@
 package main
 
-import "qgo/kernels/asm/panels"
+import (
+	"qgo/kernels/asm/arm64"
+	"qgo/kernels/asm/panels"
+)
 
 // row multiplies a panel with one row of activations.
 func (k *kernel) row() {
 	k.G("MOVD %v, %v", rPanel, rPair)
 	k.G("MOVD %v, %v", rRowX, rX)
-	k.y = k.Zeros(rowQuads)
+	k.y = [][]arm64.V{k.Zeros(rowQuads)}
 	k.tiles(func() { k.multiply(k.tile*panels.BlockBytes, rX) })
-	for i, y := range k.y {
-		k.Store(y, rRowDst, quadBytes*i)
-	}
-	k.Free(k.y...)
+	k.storeResults()
 }
 
 // clear begins the results of several rows of activations.
 func (k *kernel) clear() {
 	zero := k.Vec()
 	k.Zero(zero)
-	k.rows(func() {
-		for i := range rowQuads {
-			k.Store(zero, rRowDst, quadBytes*i)
+	k.rows(1, func() {
+		for i := 0; i < rowQuads; i += 2 {
+			k.Store2(zero, zero, rRowDst, quadBytes*i)
 		}
 	})
 	k.Free(zero)
 }
 
-// rows repeats body for every row of activations.
-func (k *kernel) rows(body func()) {
+// rows repeats body for every row of activations, or every two of them: rRowX and
+// rRowDst are those of the first.
+func (k *kernel) rows(step int, body func()) {
 	k.arg(panels.ArgRows, rRow)
-	if k.tile == 0 {
-		k.G("MOVD %v, %v", rX, rRowX)
+	k.G("MOVD %v, %v", rX, rRowX)
+	k.G("MOVD %v, %v", rDst, rRowDst)
+	k.Repeat("row", rRow, step, func() {
+		body()
+		for range step {
+			k.G("ADD %v, %v", rXStride, rRowX)
+			k.G("ADD %v, %v", rDstStride, rRowDst)
+		}
+	})
+}
+
+// bunches multiplies a panel with many rows of activations, a bunch of tiles at a
+// time.
+func (k *kernel) bunches() {
+	k.G("MOVD %v, %v", rPanel, rPair)
+	k.arg(panels.ArgTiles, rBlock)
+	again := k.NewLabel("bunch")
+	k.Label(again)
+	k.G("MOVD $%d, %v", bunch, rLeft)
+	if k.Super {
+		k.head()
+		k.G("ADD $%d, %v", panels.HeadBytes, rPair)
 	} else {
-		k.G("ADD $%d, %v, %v", k.tile*panels.BlockBytes, rX, rRowX)
+		k.G("CMP %v, %v", rLeft, rBlock)
+		k.G("CSEL LT, %v, %v, %v", rBlock, rLeft, rLeft)
 	}
-	k.G("MOVD %v, %v", rDst, rRowDst)
-	k.Repeat("row", rRow, 1, func() {
-		body()
-		k.G("ADD %v, %v", rXStride, rRowX)
-		k.G("ADD %v, %v", rDstStride, rRowDst)
+	k.G("MOVD %v, %v", rLeft, rTiles)
+	k.G("ADD $%d, %v, %v", bufTiles, rBuf, rTile)
+	k.pairs(func() {
+		k.prepare()
+		k.G("ADD $%d, %v", k.localBytes(), rTile)
 	})
+	if k.isa == smull {
+		k.rows(1, func() { k.bunch(func() { k.multiply(0, rTileX) }) })
+	} else {
+		k.rows(2, func() {
+			k.G("ADD %v, %v, %v", rDstStride, rRowDst, rRowDst2)
+			k.G("ADD %v, %v, %v", rXStride, rRowX, rTileX2)
+			k.bunch(func() {
+				if k.isa == smmla {
+					k.multiplyPair()
+				} else {
+					k.multiply(0, rTileX, rTileX2)
+				}
+				k.G("ADD $%d, %v", panels.BlockBytes, rTileX2)
+			})
+		})
+	}
+	k.G("ADD %v<<6, %v", rTiles, rX) // blocks of 64 bytes
+	k.G("SUBS %v, %v", rTiles, rBlock)
+	k.G("BNE %s", again)
 }
 
-// rowPairs repeats body for every two rows of activations, of which there are
-// an even number.
-func (k *kernel) rowPairs(body func()) {
-	k.arg(panels.ArgRows, rRow)
-	k.G("ADD $%d, %v, %v", k.tile*panels.BlockBytes, rX, rRowX)
-	k.G("MOVD %v, %v", rDst, rRowDst)
-	k.Repeat("pair", rRow, 2, func() {
-		k.G("ADD %v, %v, %v", rXStride, rRowX, rRowX2)
-		k.G("ADD %v, %v, %v", rDstStride, rRowDst, rRowDst2)
+// bunch repeats body for the tiles in local memory.
+func (k *kernel) bunch(body func()) {
+	k.loadResults()
+	k.G("MOVD %v, %v", rRowX, rTileX)
+	k.G("ADD $%d, %v, %v", bufTiles, rBuf, rTile)
+	k.G("MOVD %v, %v", rTiles, rLeft)
+	k.Repeat("tile", rLeft, 1, func() {
 		body()
-		k.G("ADD %v, %v, %v", rXStride, rRowX2, rRowX)
-		k.G("ADD %v, %v, %v", rDstStride, rRowDst2, rRowDst)
+		k.G("ADD $%d, %v", panels.BlockBytes, rTileX)
+		k.G("ADD $%d, %v", k.localBytes(), rTile)
 	})
+	k.storeResults()
 }
 
-// tiles repeats body for every tile of a panel.
+// resultsOf are the addresses of the results of up to two rows of activations.
+var resultsOf = [2]arm64.R{rRowDst, rRowDst2}
+
+// loadResults loads those of one row of activations or of two.
+func (k *kernel) loadResults() {
+	k.y = make([][]arm64.V, 1)
+	if k.isa != smull {
+		k.y = make([][]arm64.V, 2)
+	}
+	for r := range k.y {
+		for i := range rowQuads {
+			k.y[r] = append(k.y[r], k.Loaded(resultsOf[r], quadBytes*i))
+		}
+	}
+}
+
+// storeResults stores and frees them.
+func (k *kernel) storeResults() {
+	for r, y := range k.y {
+		for i := 0; i < rowQuads; i += 2 {
+			k.Store2(y[i], y[i+1], resultsOf[r], quadBytes*i)
+		}
+		k.Free(y...)
+	}
+}
+
+// tiles repeats body for every tile of a panel, whose activations are at rX.
 func (k *kernel) tiles(body func()) {
 	if !k.Super {
 		k.arg(panels.ArgTiles, rLeft)
@@ -89,7 +155,9 @@ func (k *kernel) pairs(body func()) {
 	body()
 	k.tile = 0
 	k.G("ADD $%d, %v", k.PairBytes(), rPair)
-	k.G("ADD $%d, %v", 2*panels.BlockBytes, rX)
+	if !k.many {
+		k.G("ADD $%d, %v", 2*panels.BlockBytes, rX)
+	}
 	if k.Super {
 		k.G("SUBS $2, %v", rLeft)
 	} else {
@@ -107,13 +175,21 @@ func (k *kernel) head() {
 	if k.Minima {
 		n = 2
 	}
+	minus := k.Loaded(rConst, constMinus)
 	for part := range n {
-		for i := range rowQuads {
-			v, at := k.Vec(), bufHead+64*part+quadBytes*i
-			k.G("FMOVD %d(%v), F%d", panels.HalfBytes*part+8*i, rPair, v)
-			k.I("fcvtl %.4s, %.4h", v, v)
-			k.Store(v, rBuf, at)
-			k.Free(v)
+		for i := 0; i < rowQuads; i += 2 {
+			v, at := k.Vecs(2), 64*part+quadBytes*i
+			for j, v := range v {
+				k.G("FMOVD %d(%v), F%d", panels.HalfBytes*part+8*(i+j), rPair, v)
+				k.I("fcvtl %.4s, %.4h", v, v)
+			}
+			k.Store2(v[0], v[1], rBuf, bufHead+at)
+			for _, v := range v {
+				k.I("fmul %.4s, %.4s, %.4s", v, v, minus)
+			}
+			k.Store2(v[0], v[1], rBuf, bufMinus+at)
+			k.Free(v...)
 		}
 	}
+	k.Free(minus)
 }

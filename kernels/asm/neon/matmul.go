@@ -27,17 +27,26 @@ const (
 	rRowDst    = arm64.R(14)
 	rXStride   = arm64.R(15)
 	rDstStride = arm64.R(19)
-	rRowX2     = arm64.R(20) // of a pair of rows, the second
-	rRowDst2   = arm64.R(21)
+
+	// Kernels for many rows.
+	rRowDst2 = arm64.R(20) // of a pair of rows, the second
+	rTileX   = arm64.R(21) // activations of the tile that is multiplied
+	rTileX2  = arm64.R(22)
+	rTile    = arm64.R(23) // it, in local memory
+	rTiles   = arm64.R(24) // tiles there
 )
 
 // Local memory.
 const (
-	bufHead   = 0      // a K-quant's 16 scales and 16 minima as float32
-	bufScales = 2 * 64 // of the tile: 16 for each group, and as many minima
-	bufCodes  = bufScales + 4*64
-	bufBytes  = bufCodes + panels.TileQuads*panels.PlaneBytes
+	bufHead  = 0      // a K-quant's 16 scales and 16 minima as float32,
+	bufMinus = 2 * 64 // and each times -magic
+	bufTiles = 4 * 64 // unpacked tiles
 )
+
+// bunch is the number of tiles that are unpacked together: those under a head of a
+// K-quant. What stays in registers for a bunch is loaded and stored as rarely, and
+// a bunch and its activations fit in a first-level cache.
+const bunch = panels.SuperTiles
 
 // magic is 1.5·2^23, as float32 and as the integer with the same bits: added to
 // a small integer, it makes the bits of the float32 of magic plus that number.
@@ -48,7 +57,8 @@ const magic = 0x4b400000
 const (
 	constMagic = 0  // four of them
 	constEven  = 16 // in lanes 0 and 2
-	constTable = 32 // levels, 16 for each table of them
+	constMinus = 32 // -magic, four times
+	constTable = 48 // levels, 16 for each table of them
 )
 
 const (
@@ -95,11 +105,13 @@ type kernel struct {
 	tile int  // of two: the one that is being computed
 
 	magic, mask, table arm64.V
+	offset             arm64.V         // what codes have added, in kernels for many rows
 	bits               map[int]arm64.V // masks of high bits by position
 
-	planes [2]arm64.V // high bits, shifted and as they are
-	half   [4]arm64.V // scales, then minima, of the groups as 16-bit integers
-	y      []arm64.V
+	planes [2]arm64.V      // high bits, shifted and as they are
+	half   [4]arm64.V      // scales, then minima, of the groups as 16-bit integers
+	kept   map[int]arm64.V // what waits to be stored in the unpacked tile, by offset
+	y      [][]arm64.V     // results of each row of activations; with smmla see file pairs.go
 }
 
 // acts is a row's block of activations.
@@ -120,9 +132,9 @@ func matmul(i isa, table, doc string) func(a *arm64.Asm) string {
 				k := &kernel{panelKernel: panelKernel{f, a}, isa: i}
 				k.generate(one, "multiplies "+f.Name+" weights with a few rows of activations, one by one.")
 			}
-			k := &kernel{panelKernel: panelKernel{f, a}, isa: i, many: true}
+			k := &kernel{panelKernel: panelKernel{f, a}, isa: i, many: true, kept: map[int]arm64.V{}}
 			k.generate(name, "multiplies "+f.Name+" weights with several rows of activations.")
-			return []string{one, one, name, name, name}
+			return []string{one, one, name, name, name, name, name}
 		})
 	}
 }
@@ -140,7 +152,7 @@ func tables() (all []*[16]int8) {
 	return all
 }
 
-// shift is [panels.Format.Shift] of codes as they are multiplied: those of 8 bits
+// shift is [panels.Format.Shift] of codes as they are unpacked: those of 8 bits
 // are signed.
 func (k *kernel) shift() int {
 	if k.CodeBits() == 8 {
@@ -149,8 +161,14 @@ func (k *kernel) shift() int {
 	return k.Shift()
 }
 
+// begins reports whether codes are multiplied with an offset added, so that sums of
+// products begin with numbers of their own. For many rows it pays to subtract it
+// from codes.
+func (k *kernel) begins() bool { return k.shift() > 0 && !k.many }
+
 func consts(a *arm64.Asm) {
-	data := words([]uint32{magic, magic, magic, magic, magic, 0, magic, 0})
+	const minus = 1<<31 | magic
+	data := words([]uint32{magic, magic, magic, magic, magic, 0, magic, 0, minus, minus, minus, minus})
 	for _, levels := range tables() {
 		for _, v := range levels {
 			data = append(data, byte(v))
@@ -163,9 +181,9 @@ func (k *kernel) generate(name, doc string) {
 	frame := 0
 	switch {
 	case k.many:
-		frame = bufBytes + 64
+		frame = bufTiles + bunch*k.localBytes() + 64
 	case k.Super:
-		frame = bufScales + 64
+		frame = bufTiles + 64
 	}
 	k.Func(name, frame, "(a *panel.Args)", name+" "+doc)
 	k.G("MOVD %s, %v", k.Param("a"), rArgs)
@@ -184,28 +202,19 @@ func (k *kernel) generate(name, doc string) {
 	k.arg(panels.ArgXStride, rXStride)
 	k.arg(panels.ArgDstStride, rDstStride)
 	k.panels(func() {
+		k.arg(panels.ArgX, rX)
 		if k.many {
-			k.G("MOVD %v, %v", rPanel, rPair)
-			k.arg(panels.ArgX, rX)
 			k.clear()
-			k.tiles(func() {
-				k.prepare()
-				switch k.isa {
-				case smull:
-					k.rows(func() { k.multiply(0, rRowX) })
-				case sdot:
-					k.rowPairs(func() { k.multiply(0, rRowX, rRowX2) })
-				case smmla:
-					k.rowPairs(k.multiplyPair)
-				}
-			})
+			k.bunches()
+			if k.isa == smmla {
+				k.sort()
+			}
 		} else {
-			k.arg(panels.ArgX, rX)
-			k.rows(k.row)
+			k.rows(1, k.row)
 		}
 	})
 	k.Free(k.magic)
-	for _, v := range []arm64.V{k.mask, k.table} {
+	for _, v := range []arm64.V{k.mask, k.table, k.offset} {
 		if v >= 0 {
 			k.Free(v)
 		}
@@ -223,7 +232,7 @@ func (k *kernel) constants() {
 		return v
 	}
 	k.magic = k.Loaded(rConst, constMagic)
-	k.mask, k.table = -1, -1
+	k.mask, k.table, k.offset = -1, -1, -1
 	if k.Low < 8 {
 		k.mask = bytes4(1<<k.Low - 1)
 	}
@@ -233,5 +242,8 @@ func (k *kernel) constants() {
 	}
 	if k.Levels != nil {
 		k.table = k.Loaded(rConst, constTable+16*slices.Index(tables(), k.Levels))
+	}
+	if k.many && k.shift() > 0 {
+		k.offset = bytes4(1 << k.shift())
 	}
 }

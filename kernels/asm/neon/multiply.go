@@ -11,6 +11,35 @@ func (k *kernel) codeAt(offset int) int {
 	return 2*k.ScaleBytes() + k.tile*k.TileBytes() + offset
 }
 
+// localScales is the size of 16 scales in local memory: SMMLA takes each twice.
+func (k *kernel) localScales() int {
+	if k.isa == smmla {
+		return 2 * panels.PlaneBytes
+	}
+	return panels.PlaneBytes
+}
+
+// localScale is where an unpacked tile has scales n of row quad i; minima have
+// numbers from 2 on. With SMMLA, half h has those of the first or the last two rows.
+func (k *kernel) localScale(n, i, h int) int {
+	if n >= 2 {
+		n += k.Groups() - 2
+	}
+	return n*k.localScales() + i*k.localScales()/rowQuads + h*quadBytes
+}
+
+// localCode is where it has vector v of the codes of row quad i.
+func (k *kernel) localCode(i, v int) int {
+	n := k.Groups()
+	if k.Minima {
+		n *= 2
+	}
+	return n*k.localScales() + (i*panels.TileQuads+v)*quadBytes
+}
+
+// localBytes is the size of an unpacked tile.
+func (k *kernel) localBytes() int { return k.localCode(rowQuads, 0) }
+
 // prepare unpacks the codes and the scales of a tile to local memory.
 func (k *kernel) prepare() {
 	for i := range rowQuads {
@@ -18,36 +47,62 @@ func (k *kernel) prepare() {
 			k.preparePairs(i)
 		} else {
 			for v := range panels.TileQuads {
-				c := k.unpack(i, v)
-				k.storeCode(c, i, v)
+				k.keep(k.signed(i, v), k.localCode(i, v))
 			}
 		}
 		for n := range k.Groups() {
-			s := k.loadScale(i, n)
-			k.Store(s, rBuf, bufScales+n*64+i*quadBytes)
-			k.Free(s)
+			k.keepScale(k.loadScale(i, n), n, i)
 			if k.Minima {
-				m := k.loadMin(i, n)
-				k.Store(m, rBuf, bufScales+(2+n)*64+i*quadBytes)
-				k.Free(m)
+				k.keepScale(k.loadMin(i, n), 2+n, i)
 			}
 		}
 	}
+	if len(k.kept) > 0 {
+		panic("neon: something is not stored")
+	}
 }
 
-// storeCode keeps vector v of the codes of row quad i.
-func (k *kernel) storeCode(c arm64.V, i, v int) {
-	k.Store(c, rBuf, bufCodes+(i*panels.TileQuads+v)*quadBytes)
-	k.Free(c)
+// signed is unpack without an offset.
+func (k *kernel) signed(i, v int) arm64.V {
+	c := k.unpack(i, v)
+	if k.shift() > 0 {
+		k.I("sub %.16b, %.16b, %.16b", c, c, k.offset)
+	}
+	return c
+}
+
+// keepScale stores scales n of row quad i.
+func (k *kernel) keepScale(s arm64.V, n, i int) {
+	if k.isa == smmla {
+		t := k.Vec()
+		k.I("zip1 %.4s, %.4s, %.4s", t, s, s)
+		k.I("zip2 %.4s, %.4s, %.4s", s, s, s)
+		k.keep(t, k.localScale(n, i, 0))
+		k.keep(s, k.localScale(n, i, 1))
+	} else {
+		k.keep(s, k.localScale(n, i, 0))
+	}
+}
+
+// keep stores a register at an offset in the tile together with the one before it,
+// and frees them: a store of two is half the work of two.
+func (k *kernel) keep(v arm64.V, at int) {
+	before, ok := k.kept[at-quadBytes]
+	if !ok {
+		k.kept[at] = v
+		return
+	}
+	delete(k.kept, at-quadBytes)
+	k.Store2(before, v, rTile, at-quadBytes)
+	k.Free(before, v)
 }
 
 // multiply multiplies the tile with a block of each row of activations, at bytes
 // behind x. Codes and scales are loaded once for all of them.
 func (k *kernel) multiply(at int, x ...arm64.R) {
-	rows, sums := make([]*acts, len(x)), make([]arm64.V, len(x))
+	rows := make([]*acts, len(x))
 	for r := range rows {
 		rows[r] = k.activations(x[r], at)
-		sums[r] = rows[r].sums
 	}
 	for i := range rowQuads {
 		if !k.many {
@@ -55,7 +110,9 @@ func (k *kernel) multiply(at int, x ...arm64.R) {
 		}
 		k.quad(i, func(g int) []arm64.V { return k.products(rows, i, g) }, func(op string, to, v arm64.V, r, g int) {
 			k.I(op+" %.4s, %.4s, %.s[%]", to, v, rows[r].block, g)
-		}, sums)
+		}, func(op string, to, m arm64.V, r, g int) {
+			k.I(op+" %.4s, %.4s, %.s[%]", to, m, rows[r].sums, g)
+		})
 	}
 	for _, a := range rows {
 		k.freeActivations(a)
@@ -68,7 +125,7 @@ func (k *kernel) freeActivations(a *acts) {
 	if k.Minima {
 		k.Free(a.sums)
 	}
-	if k.shift() > 0 {
+	if k.begins() {
 		k.Free(a.start[:]...)
 	}
 }
@@ -88,7 +145,7 @@ func (k *kernel) activations(x arm64.R, at int) *acts {
 		k.Free(codes...)
 	}
 	a.block = k.Loaded(x, at+panels.OffD)
-	if k.shift() > 0 {
+	if k.begins() {
 		// The codes have 1<<offset added: so many times the sum of
 		// activations is too much.
 		t := k.Vec()
@@ -100,16 +157,15 @@ func (k *kernel) activations(x arm64.R, at int) *acts {
 		}
 		k.Free(t)
 	}
-	a.sums = k.scaledSums(x, at)
+	if k.Minima {
+		a.sums = k.scaledSums(x, at)
+	}
 	return a
 }
 
 // scaledSums loads what minima are multiplied with, a number for each group of
 // weights.
 func (k *kernel) scaledSums(x arm64.R, at int) arm64.V {
-	if !k.Minima {
-		return -1
-	}
 	from := panels.OffSum
 	if k.Group == 32 {
 		from = panels.OffBoth
@@ -128,41 +184,33 @@ func (k *kernel) prefetch(part int) {
 	}
 }
 
+// timesFunc multiplies v with a number of each row of activations r and group g, or
+// adds it times that.
+type timesFunc func(op string, to, v arm64.V, r, g int)
+
 // quad computes rows 4i to 4i+3. products returns dot products of group g with each
-// row of activations r; times multiplies v of them with the scale of the
-// activations, or adds them times that; sums are the rows' scaled sums.
-func (k *kernel) quad(i int, products func(g int) []arm64.V, times func(op string, to, v arm64.V, r, g int), sums []arm64.V) {
+// row of activations; the numbers are scales of activations and scaled sums.
+func (k *kernel) quad(i int, products func(g int) []arm64.V, scale, sum timesFunc) {
 	scaled := make([][]arm64.V, k.Groups())
 	for g := range 2 {
-		sum := products(g)
+		sums := products(g)
 		if g < len(scaled) {
-			for r, v := range sum {
-				times("fmul", v, v, r, g)
+			for r, v := range sums {
+				scale("fmul", v, v, r, g)
 			}
-			scaled[g] = sum
+			scaled[g] = sums
 			continue
 		}
-		for r, v := range sum {
-			times("fmla", scaled[0][r], v, r, g)
+		for r, v := range sums {
+			scale("fmla", scaled[0][r], v, r, g)
 			k.Free(v)
 		}
-	}
-	if k.isa == smmla {
-		for g, v := range scaled {
-			scaled[g] = k.sort(v)
-		}
-	}
-	y := make([]arm64.V, len(sums))
-	for r := range sums {
-		y[r] = k.result(i, r)
 	}
 	for g, products := range scaled {
-		scale := k.scale(i, g)
-		for r, v := range products {
-			k.I("fmla %.4s, %.4s, %.4s", y[r], v, scale)
-			k.Free(v)
-		}
-		k.Free(scale)
+		k.scales(i, g, func(r int, s arm64.V) {
+			k.I("fmla %.4s, %.4s, %.4s", k.y[r][i], products[r], s)
+			k.Free(products[r])
+		})
 	}
 	if k.Minima {
 		op := "fmla"
@@ -170,43 +218,27 @@ func (k *kernel) quad(i int, products func(g int) []arm64.V, times func(op strin
 			op = "fmls"
 		}
 		for g := range k.Groups() {
-			m := k.minimum(i, g)
-			for r, sum := range sums {
-				k.I(op+" %.4s, %.4s, %.s[%]", y[r], m, sum, g)
-			}
-			k.Free(m)
-		}
-	}
-	if k.many {
-		for r, v := range y {
-			k.Store(v, resultsOf[r], quadBytes*i)
-			k.Free(v)
+			k.scales(i, 2+g, func(r int, m arm64.V) { sum(op, k.y[r][i], m, r, g) })
 		}
 	}
 }
 
-// resultsOf are the addresses of the results of up to two rows of activations.
-var resultsOf = [2]arm64.R{rRowDst, rRowDst2}
-
-// result is the register of the results of four rows.
-func (k *kernel) result(i, row int) arm64.V {
-	if !k.many {
-		return k.y[i]
+// scales runs body for the results of each row of activations with scales n of four
+// rows of weights.
+func (k *kernel) scales(i, n int, body func(r int, s arm64.V)) {
+	var s arm64.V
+	for r := range k.y {
+		switch {
+		case k.isa == smmla || k.many && r == 0: // of other instructions, one loads for all
+			s = k.Loaded(rTile, k.localScale(n, i, r))
+		case r == 0 && n >= 2:
+			s = k.loadMin(i, n-2)
+		case r == 0:
+			s = k.loadScale(i, n)
+		}
+		body(r, s)
+		if k.isa == smmla || r == len(k.y)-1 {
+			k.Free(s)
+		}
 	}
-	return k.Loaded(resultsOf[row], quadBytes*i)
-}
-
-// scale returns the scales of a group of four rows.
-func (k *kernel) scale(i, g int) arm64.V {
-	if k.many {
-		return k.Loaded(rBuf, bufScales+g*64+i*quadBytes)
-	}
-	return k.loadScale(i, g)
-}
-
-func (k *kernel) minimum(i, g int) arm64.V {
-	if k.many {
-		return k.Loaded(rBuf, bufScales+(2+g)*64+i*quadBytes)
-	}
-	return k.loadMin(i, g)
 }

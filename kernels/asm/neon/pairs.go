@@ -7,76 +7,71 @@ import (
 
 // SMMLA multiplies two rows of activations at a time. A register has eight
 // columns of two rows, and the products of two of them are those of two rows of
-// weights and two of activations, in the order 00, 01, 10, 11. They are scaled
-// like that and then sorted by rows of activations.
+// weights and two of activations, in the order 00, 01, 10, 11. They are scaled and
+// added up like that, and sorted at the end of a panel. Until then k.y[0][i], which is
+// stored where the results of the first row of activations belong, has those of the
+// first two rows of row quad i, and k.y[1][i] those of the others.
 
 // preparePairs unpacks the codes of row quad i: eight columns of its first two
 // rows, the same of the others, then the next columns.
 func (k *kernel) preparePairs(i int) {
 	for v := 0; v < panels.TileQuads; v += 2 {
-		a := k.unpack(i, v)
-		b := k.unpack(i, v+1)
+		a := k.signed(i, v)
+		b := k.signed(i, v+1)
 		t := k.Vec()
 		k.I("zip1 %.4s, %.4s, %.4s", t, a, b)
 		k.I("zip2 %.4s, %.4s, %.4s", b, a, b)
 		k.Free(a)
-		k.storeCode(t, i, v)
-		k.storeCode(b, i, v+1)
+		k.keep(t, k.localCode(i, v))
+		k.keep(b, k.localCode(i, v+1))
 	}
 }
 
-// pair is two blocks of activations.
+// pair is two blocks of activations. Numbers of a group are those of the first row,
+// the second, and again.
 type pair struct {
 	x     []arm64.V  // eight columns of both
-	scale [2]arm64.V // scales of a group: of the first row, the second, and again
-	start [2]arm64.V // what is subtracted from sums of products
-	sums  []arm64.V  // of each row: see scaledSums
+	scale [2]arm64.V // of each group
+	sums  []arm64.V  // of each group of weights: see scaledSums
 }
 
 // multiplyPair multiplies the tile with two blocks of activations.
 func (k *kernel) multiplyPair() {
-	p := k.loadPair()
+	p := k.loadPair(rTileX, rTileX2)
 	for i := range rowQuads {
 		k.quad(i, func(g int) []arm64.V { return k.pairProducts(p, i, g) }, func(op string, to, v arm64.V, _, g int) {
 			k.I(op+" %.4s, %.4s, %.4s", to, v, p.scale[g])
-		}, p.sums)
+		}, func(op string, to, m arm64.V, _, g int) {
+			k.I(op+" %.4s, %.4s, %.4s", to, m, p.sums[g])
+		})
 	}
-	k.Free(p.x...)
-	k.Free(p.scale[:]...)
-	if k.shift() > 0 {
-		k.Free(p.start[:]...)
-	}
-	if k.Minima {
-		k.Free(p.sums...)
-	}
+	k.FreeAll(p.x, p.scale[:], p.sums)
 }
 
-func (k *kernel) loadPair() *pair {
-	rows := [2]arm64.R{rRowX, rRowX2}
-	p := &pair{start: [2]arm64.V{k.magic, k.magic}}
+func (k *kernel) loadPair(first, second arm64.R) *pair {
+	p := &pair{}
 	for h := range 2 {
-		a, b := k.Loaded(rows[0], 16*h), k.Loaded(rows[1], 16*h)
+		a, b := k.Loaded(first, 16*h), k.Loaded(second, 16*h)
 		t := k.Vec()
 		k.I("zip1 %.2d, %.2d, %.2d", t, a, b)
 		k.I("zip2 %.2d, %.2d, %.2d", b, a, b)
 		k.Free(a)
 		p.x = append(p.x, t, b)
 	}
-	a, b := k.Loaded(rows[0], panels.OffD), k.Loaded(rows[1], panels.OffD)
-	scales, starts := k.Vec(), k.Vec()
-	k.I("zip1 %.4s, %.4s, %.4s", scales, a, b)
-	k.I("zip2 %.4s, %.4s, %.4s", starts, a, b)
-	k.Free(a, b)
-	p.scale = k.twice(scales)
-	if k.shift() > 0 {
-		k.I("sshr %.4s, %.4s, #%", starts, starts, 7-k.shift())
-		k.I("sub %.4s, %.4s, %.4s", starts, k.magic, starts)
-		p.start = k.twice(starts)
-	} else {
-		k.Free(starts)
+	both := func(a, b arm64.V) arm64.V {
+		k.I("zip1 %.4s, %.4s, %.4s", a, a, b)
+		k.Free(b)
+		return a
 	}
-	for _, x := range rows {
-		p.sums = append(p.sums, k.scaledSums(x, 0))
+	p.scale = k.twice(both(k.Loaded(first, panels.OffD), k.Loaded(second, panels.OffD)))
+	if k.Minima {
+		sums := both(k.scaledSums(first, 0), k.scaledSums(second, 0))
+		if k.Group == 32 {
+			p.sums = []arm64.V{sums} // it has them twice
+		} else {
+			t := k.twice(sums)
+			p.sums = t[:]
+		}
 	}
 	return p
 }
@@ -102,16 +97,23 @@ func (k *kernel) pairProducts(p *pair, i, g int) []arm64.V {
 		}
 	}
 	for _, r := range products {
-		k.I("fsub %.4s, %.4s, %.4s", r, r, p.start[g])
+		k.I("fsub %.4s, %.4s, %.4s", r, r, k.magic)
 	}
 	return products
 }
 
-// sort returns the results of each row of activations. It frees v.
-func (k *kernel) sort(v []arm64.V) []arm64.V {
-	t := k.Vec()
-	k.I("uzp1 %.4s, %.4s, %.4s", t, v[0], v[1])
-	k.I("uzp2 %.4s, %.4s, %.4s", v[1], v[0], v[1])
-	k.Free(v[0])
-	return []arm64.V{t, v[1]}
+// sort puts results in the order of rows.
+func (k *kernel) sort() {
+	k.rows(2, func() {
+		k.G("ADD %v, %v, %v", rDstStride, rRowDst, rRowDst2)
+		k.loadResults()
+		for i, a := range k.y[0] {
+			b, t := k.y[1][i], k.Vec()
+			k.I("uzp1 %.4s, %.4s, %.4s", t, a, b)
+			k.I("uzp2 %.4s, %.4s, %.4s", b, a, b)
+			k.Free(a)
+			k.y[0][i] = t
+		}
+		k.storeResults()
+	})
 }
