@@ -9,9 +9,8 @@ import (
 
 // What a call of a kernel reads should stay in the caches that it shares with
 // nobody: all rows of activations that are multiplied with a panel before the
-// next one is read fit in half of a second-level cache of 512 KB, if they are more
-// than one call takes.
-const chunkBytes = 256 << 10
+// next one is read fit in a second-level cache of 512 KB, with room for the weights.
+const chunkBytes = 320 << 10
 
 // callWork is about the number of multiplications that one call of a kernel
 // may do, some 100 µs: assembler cannot be interrupted.
@@ -38,8 +37,7 @@ func (mul *multiplier) MatMul(dst []float32, stride int, m *Matrix, r0, r1 int, 
 	}
 	full := r1 / Rows // panels that have all rows
 	rowBytes := mul.start(m, x)
-	most := max(16, 1<<(len(mul.kernels[m.Type])-1)) // rows of a call
-	chunk := max(most, chunkBytes/rowBytes/most*most)
+	chunk := max(16, chunkBytes/rowBytes/16*16)
 	for first := 0; first < x.N; first += chunk {
 		n := min(chunk, x.N-first)
 		if n <= 16 {
