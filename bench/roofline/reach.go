@@ -13,9 +13,9 @@ var (
 	manyCores = Reach{0.55, 0.2, "measured on 8 and 16 cores of an Intel Xeon (Sapphire Rapids): decode at 57 to 60 % of its bound, prefill at 20 to 22 %"}
 	largeGPU  = Reach{0.5, 0.2, "measured on an H100, with a 0.5B (docs/cuda.md)"}
 	nanoGPU   = Reach{0.5, 0.35, "a prediction from counts of instructions (docs/maxwell.md), not a measurement"}
-	piFour    = Reach{0.35, 0.65, "a prediction from cycles, with 4.5 GB/s of the memory's 12.8 (docs/boards.md), not a measurement"}
-	piFive    = Reach{0.55, 0.4, "a prediction from cycles, with 10 GB/s of the memory's 17.1 (docs/boards.md), not a measurement"}
-	nanoCPU   = Reach{0.4, 0.65, "a prediction from cycles, with 10 GB/s of the memory's 25.6 (docs/arm64.md), not a measurement"}
+	piFour    = Reach{0.35, 0.8, "a prediction from cycles, with 4.5 GB/s of the memory's 12.8 (docs/boards.md), not a measurement"}
+	piFive    = Reach{0.55, 0.55, "a prediction from cycles, with 10 GB/s of the memory's 17.1 (docs/boards.md), not a measurement"}
+	nanoCPU   = Reach{0.4, 0.8, "a prediction from cycles, with 10 GB/s of the memory's 25.6 (docs/arm64.md), not a measurement"}
 )
 
 // fewThreads is the number of threads up to which a machine is one of few cores.
