@@ -18,10 +18,9 @@ import (
 //
 // What bounds them on a Zen 4, for an activation row and a tile (1024
 // operations): products and multiplications need the first two of the four
-// pipes. Q4_0 has 16 VPMADDUBSW, 4 VPMADDWD and 6 multiplications, 13 cycles,
-// and all that goes to the pipes, 52 instructions, takes 13 as well: 291 GOP/s
-// at 3.7 GHz (VPMADDUBSW alone would be 8 cycles, 473 GOP/s). 209 are reached
-// with 16 rows, 72 %. Q6_K needs 16 cycles, and reaches 75 %; Q8_0, which
+// pipes. Q4_0 has 16 VPMADDUBSW, 4 VPMADDWD and 6 multiplications, fused or not:
+// 13 cycles, 291 GOP/s at 3.7 GHz (VPMADDUBSW alone would be 8 cycles, 473 GOP/s).
+// 209 were reached with 16 rows, 72 %, before additions were fused. Q6_K needs 16 cycles, and reaches 75 %; Q8_0, which
 // VPSIGNB keeps on the same pipes, 27 cycles, and reaches 92 %. docs/kernels.md
 // has the other formats.
 
