@@ -258,14 +258,14 @@ func (k *kernel) unpack2(s *isa.ISA, g int) {
 					VPAND(k.plane2(v, half), mask, w)
 				} else {
 					VMOVDQU(k.plane2(v, half), w)
-					VPAND(shifted2(w, shift, w), mask, w)
+					VPAND(shifted(w, shift, w), mask, w)
 				}
 				continue
 			}
 			if v == 0 {
 				VMOVDQU(k.plane2(g, half), yTmp)
 			}
-			VPAND(shifted2(yTmp, k.left-2*v, w), mask, w)
+			VPAND(shifted(yTmp, k.left-2*v, w), mask, w)
 		}
 	}
 	if k.High == 0 {
@@ -280,24 +280,10 @@ func (k *kernel) unpack2(s *isa.ISA, g int) {
 	for half := range 2 {
 		VMOVDQU(k.plane2(plane, half), yX[0])
 		for v, w := range yW {
-			VPAND(mask, shifted2(yX[0], left-k.High*v, yTmp), yTmp)
+			VPAND(mask, shifted(yX[0], left-k.High*v, yTmp), yTmp)
 			VPOR(yTmp, w[half], w[half])
 		}
 	}
-}
-
-// shifted2 returns bits shifted to the left by shift, which may be negative, in to,
-// or where they are.
-func shifted2(bits reg.Register, shift int, to reg.Register) reg.Register {
-	switch {
-	case shift > 0:
-		VPSLLD(U8(shift), bits, to)
-	case shift < 0:
-		VPSRLD(U8(-shift), bits, to)
-	default:
-		return bits
-	}
-	return to
 }
 
 // scaled2 scales the sums of group g of activation rows and adds them to the rows'

@@ -165,28 +165,14 @@ func (k *kernel) unpack512() {
 	}
 }
 
-// shifted512 returns bits shifted to the left by shift, which may be negative, in
-// to, or where they are.
-func shifted512(bits reg.Register, shift int, to reg.Register) reg.Register {
-	switch {
-	case shift > 0:
-		VPSLLD(U8(shift), bits, to)
-	case shift < 0:
-		VPSRLD(U8(-shift), bits, to)
-	default:
-		return bits
-	}
-	return to
-}
-
 // part512 takes the low bits of codes w from a plane, shifted to the left.
 func (k *kernel) part512(plane reg.Register, shift int, w reg.Register) {
-	VPANDD(zMask, shifted512(plane, shift, w), w)
+	VPANDD(zMask, shifted(plane, shift, w), w)
 }
 
 // merge512 puts high bits, shifted to the left, into codes.
 func (k *kernel) merge512(bits reg.Register, shift int, w reg.Register) {
-	bits = shifted512(bits, shift, zLo)
+	bits = shifted(bits, shift, zLo)
 	const orAnd = 0xf8 // w | bits & mask
 	VPTERNLOGD(U8(orAnd), zMask2, bits, w)
 }

@@ -327,6 +327,20 @@ func (k *kernel) code(offset int) Mem {
 // at is the address offset bytes into a row's current block.
 func (k *kernel) at(row, offset int) Mem { return k.x[row].Offset(k.tile*panels.BlockBytes + offset) }
 
+// shifted returns bits shifted to the left by shift, which may be negative, in to,
+// or where they are.
+func shifted(bits reg.Register, shift int, to reg.Register) reg.Register {
+	switch {
+	case shift > 0:
+		VPSLLD(U8(shift), bits, to)
+	case shift < 0:
+		VPSRLD(U8(-shift), bits, to)
+	default:
+		return bits
+	}
+	return to
+}
+
 // leftmost is how far codes with an offset are shifted to the left, as far as a byte
 // has room: what is subtracted from each of them becomes 128 then, and sums of
 // products begin with the same number in all formats, which stands with the
