@@ -100,6 +100,16 @@ func (a *Acts) QuantRow(i int) []Block {
 	return a.Q[i : i+a.Cols/BlockLen]
 }
 
+// SetSums sets what follows from the sums of the groups' codes and their scales.
+func (b *Block) SetSums(sums [2]int32) {
+	for h, sum := range sums {
+		b.Start[h] = -128 * sum
+		b.Sum[h] = b.D[h] * float32(sum)
+	}
+	both := b.Sum[0] + b.Sum[1]
+	b.Both = [2]float32{both, both}
+}
+
 // Bfloats are the 32 values of a block in bfloat16, which take as much room as
 // the 8-bit form.
 func (b *Block) Bfloats() *[BlockLen]uint16 { return (*[BlockLen]uint16)(unsafe.Pointer(b)) }

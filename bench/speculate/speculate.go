@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"qgo/bench"
@@ -50,14 +51,15 @@ func (p *Plan) Context() (int, error) {
 	return need, nil
 }
 
-func demoVocabulary() (*tokenizer.Tokenizer, error) {
+// demoVocabulary is the demonstration model's.
+var demoVocabulary = sync.OnceValues(func() (*tokenizer.Tokenizer, error) {
 	f, err := demo.Open()
 	if err != nil {
 		return nil, err
 	}
 	t, err := tokenizer.FromGGUF(f)
 	return t, errors.Join(err, f.Close())
-}
+})
 
 // vocabulary is the model's own, unless the demonstration model's makes fewer tokens
 // of the texts: it is small, so the model's is one that was made up.

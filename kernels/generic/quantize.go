@@ -22,16 +22,13 @@ var steps = [...]float32{127, 124, 121, 118}
 func Quantize(x []float32, dst []tensor.Block) {
 	for i := range dst {
 		b := &dst[i]
+		var sums [2]int32
 		for h := range b.D {
 			in := (*[tensor.GroupLen]float32)(x[i*tensor.BlockLen+h*tensor.GroupLen:])
 			out := (*[tensor.GroupLen]int8)(b.Q[h*tensor.GroupLen:])
-			var sum int32
-			b.D[h], sum = quantizeGroup(in, out)
-			b.Start[h] = -128 * sum
-			b.Sum[h] = b.D[h] * float32(sum)
+			b.D[h], sums[h] = quantizeGroup(in, out)
 		}
-		both := b.Sum[0] + b.Sum[1]
-		b.Both = [2]float32{both, both}
+		b.SetSums(sums)
 	}
 }
 

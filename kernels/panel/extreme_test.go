@@ -92,17 +92,14 @@ func fill(row []tensor.Block, code func(int) int8, rng *rand.Rand) {
 		for i := range b.Q {
 			b.Q[i] = code(i)
 		}
+		var sums [2]int32
 		for h := range b.D {
 			b.D[h] = float32(math.Ldexp(rng.NormFloat64(), rng.IntN(60)-30))
-			sum := int32(0)
 			for _, q := range b.Q[h*tensor.GroupLen:][:tensor.GroupLen] {
-				sum += int32(q)
+				sums[h] += int32(q)
 			}
-			b.Start[h] = -128 * sum
-			b.Sum[h] = b.D[h] * float32(sum)
 		}
-		both := b.Sum[0] + b.Sum[1]
-		b.Both = [2]float32{both, both}
+		b.SetSums(sums)
 	}
 }
 

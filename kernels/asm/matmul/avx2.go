@@ -331,12 +331,8 @@ func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
 
 // minimum2 adds an activation row's sums times the minima to its results.
 func (k *kernel) minimum2(f *frame2, r row2) {
-	at := panels.OffSum
-	if k.Group == 32 {
-		at = panels.OffBoth
-	}
 	for g := range k.Groups() {
-		VBROADCASTSS(r.x.Offset(at+4*g), yX[0])
+		VBROADCASTSS(r.x.Offset(k.OffSums()+4*g), yX[0])
 		for half, sum := range r.sum {
 			minimum := f.at(f.minima + (2*g+half)*yBytes)
 			if k.Super {

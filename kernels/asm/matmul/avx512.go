@@ -206,15 +206,11 @@ func (k *kernel) row512(i int) {
 	if !k.Minima {
 		return
 	}
-	at := panels.OffSum
-	if k.Group == 32 {
-		at = panels.OffBoth
-	}
 	for g := range k.Groups() {
 		if k.Super {
-			VFNMADD231PS_BCST(k.at(i, at+4*g), zMin[g], zY[i])
+			VFNMADD231PS_BCST(k.at(i, k.OffSums()+4*g), zMin[g], zY[i])
 		} else {
-			VFMADD231PS_BCST(k.at(i, at+4*g), zMin[g], zY[i])
+			VFMADD231PS_BCST(k.at(i, k.OffSums()+4*g), zMin[g], zY[i])
 		}
 	}
 }

@@ -166,12 +166,8 @@ func (k *kernel) activations(x arm64.R, at int) *acts {
 // scaledSums loads what minima are multiplied with, a number for each group of
 // weights.
 func (k *kernel) scaledSums(x arm64.R, at int) arm64.V {
-	from := panels.OffSum
-	if k.Group == 32 {
-		from = panels.OffBoth
-	}
 	v := k.Vec()
-	k.G("FMOVD %d(%v), F%d", at+from, x, v)
+	k.G("FMOVD %d(%v), F%d", at+k.OffSums(), x, v)
 	return v
 }
 

@@ -76,6 +76,15 @@ func (f Format) Shift() int { return max(bits.Len(uint(f.Offset))-1, 0) }
 // Groups is the number of groups in the columns of a tile.
 func (f Format) Groups() int { return 32 / f.Group }
 
+// OffSums is where in a block the scaled sums are that minima are multiplied with, one
+// for each group of weights.
+func (f Format) OffSums() int {
+	if f.Group == 32 {
+		return OffBoth
+	}
+	return OffSum
+}
+
 // TileBytes is the size of a tile of codes.
 func (f Format) TileBytes() int { return (f.Low + f.High) * PlaneBytes }
 
