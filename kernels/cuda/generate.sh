@@ -20,5 +20,6 @@ for type in $(sed -n "s/^struct \([A-Z0-9_]*\) .*/\1/p" src/formats.h); do
 	compile $type -DTYPE=$type
 done
 compile_for sm_80 ptx70 tensor src/tensor.cu
+compile_for sm_80 ptx70 prefill -DPREFILL src/kernels.cu
 go -C ../asm run ./maxwell -counts >counts.new
 mv counts.new ../asm/maxwell/counts.txt

@@ -247,7 +247,7 @@ func TestBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	used, want := context.Used(), stageBytes(p, o)
+	used, want := context.Used(), dev.Bytes(p, o)-kvBytes(p.Dims, len(p.Blocks), o.MaxCtx, o.KV)
 	if used > want || float64(used) < 0.98*float64(want) {
 		t.Errorf("%d bytes are in use, %d were announced", used, want)
 	}
@@ -268,7 +268,7 @@ func TestBytes(t *testing.T) {
 func TestNoMemory(t *testing.T) {
 	p := shape(t, 64, 2, quant.Q8_0)
 	o := plan.Options{MaxRows: 16, MaxCtx: 100}
-	need := stageBytes(p, o)
+	need := stageBytes(p, o, false)
 	for _, share := range []int64{0, 10, 50, 90} {
 		dev, context := emulated(t, emulator.Options{Memory: max(1, need*share/100)})
 		_, err := load(p, dev, o)

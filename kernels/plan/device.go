@@ -89,6 +89,7 @@ type Options struct {
 	MaxRows int        // rows of the largest batch
 	MaxCtx  int        // positions of the longest sequence
 	KV      quant.Type // of keys and values, for Bytes
+	Exact   bool       // nothing is rounded to less than float32
 	// Release is called with weights that have been copied and will not be
 	// read again.
 	Release func(weights []byte)
