@@ -48,11 +48,15 @@ const (
 	flashRows        = 64
 )
 
-// prefillModule is the module of these kernels.
-const prefillModule = "prefill"
+// tensorModule is the module of these kernels and of one that measures such units,
+// tensorCapability that from which on GPUs have them.
+const (
+	tensorModule     = "tensor"
+	tensorCapability = 80
+)
 
-var prefillKernels = func() []string {
-	names := []string{"rmsnorm_halves", "swiglu_halves", "tensor128", "tensor64"}
+var tensorKernels = func() []string {
+	names := []string{tensorKernel, "rmsnorm_halves", "swiglu_halves", "tensor128", "tensor64"}
 	for _, kv := range []quant.Type{quant.F32, quant.F16, quant.Q8_0} {
 		names = append(names, "flash64_"+kv.String(), "flash128_"+kv.String())
 	}
@@ -92,6 +96,14 @@ func partOf(p plan.Plan) int64 {
 	return int64(largest)
 }
 
+// needTensor loads the kernels if they are not there.
+func (d *Device) needTensor() error {
+	if d.functions[tensorKernel] != nil {
+		return nil
+	}
+	return d.loadModuleFor(tensorCapability, tensorModule, tensorKernels)
+}
+
 // halves are the buffers of prefill in float16.
 type halves struct {
 	part   driver.Ptr // of weights
@@ -102,10 +114,8 @@ type halves struct {
 
 // allocHalves allocates them.
 func (s *Stage) allocHalves(z sizes) (err error) {
-	if s.dev.functions[prefillKernels[0]] == nil {
-		if err := s.dev.loadModuleFor(tensorCapability, prefillModule, prefillKernels); err != nil {
-			return err
-		}
+	if err := s.dev.needTensor(); err != nil {
+		return err
 	}
 	s.halves.room = z.part
 	for _, b := range []struct {

@@ -6,12 +6,10 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"qgo/kernels/cuda/driver"
 	"qgo/kernels/cuda/emulator"
 	"qgo/kernels/plan"
 	"qgo/quant"
 	"qgo/quant/codec"
-	"qgo/tensor"
 )
 
 // tensorGPU is a GPU with units for products of matrices, or nil where the one that tests
@@ -172,27 +170,28 @@ func TestTensorMatmul(t *testing.T) {
 }
 
 // TestPrefill compares logits after prefill in float16 with those of the CPU in exact
-// arithmetic; TestStage has the other kernels' bars.
+// arithmetic; TestStage has the bars of the other kernels. Some tiles of attention have
+// rows of two sequences, some more keys than one tile.
 func TestPrefill(t *testing.T) {
 	dev := tensorGPU(t, 3)
 	batches := [][]sequence{
-		{{70, true}, {3, true}},
+		{{3, true}, {40, true}},
 		{{1, true}, {1, true}},
-		{{33, true}, {40, true}},
-		{{5, true}, {11, true}},
+		{{35, true}, {33, true}},
 	}
-	for _, c := range []struct {
+	for i, c := range []struct {
 		headDim, group int
 		types          []quant.Type
 	}{
-		{64, 7, []quant.Type{quant.Q4_0, quant.Q8_0, quant.F16}},
-		{128, 8, []quant.Type{quant.Q4_K, quant.Q6_K, quant.F32}},
+		{64, 3, []quant.Type{quant.Q4_0, quant.Q8_0, quant.F16}},
+		{128, 2, []quant.Type{quant.Q4_K, quant.Q6_K, quant.F32}},
+		{64, 1, []quant.Type{quant.Q5_1}},
 	} {
-		if testing.Short() && *realGPU < 0 && c.group != 7 {
-			continue // takes long in the emulator
-		}
 		p := shape(t, c.headDim, c.group, c.types...)
-		for _, typ := range kvTypes {
+		for j, typ := range kvTypes {
+			if *realGPU < 0 && i != j {
+				continue // takes long in the emulator
+			}
 			t.Run(fmt.Sprintf("%d heads of %d, %v", p.Heads, c.headDim, typ), func(t *testing.T) {
 				want := logits(t, []plan.Stage{exact(t, p, 128, 200)}, p, typ, batches)
 				s, err := load(p, dev, plan.Options{MaxRows: 128, MaxCtx: 200})
@@ -200,11 +199,9 @@ func TestPrefill(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer s.Close()
-				closeTo(t, logits(t, []plan.Stage{s}, p, typ, batches), want, 4e-3)
+				bar := map[quant.Type]float64{quant.F32: 1e-3, quant.F16: 1e-3, quant.Q8_0: 8e-3}[typ]
+				closeTo(t, logits(t, []plan.Stage{s}, p, typ, batches), want, bar)
 			})
 		}
 	}
 }
-
-var _ = driver.Ptr(0)
-var _ tensor.Tensor

@@ -177,7 +177,7 @@ func TestStage(t *testing.T) {
 			continue // takes long in the emulator
 		}
 		p := shape(t, c.headDim, c.group, c.types...)
-		o := plan.Options{MaxRows: 128, MaxCtx: 200}
+		o := plan.Options{MaxRows: 128, MaxCtx: 200, Exact: true}
 		for _, typ := range kvTypes {
 			t.Run(fmt.Sprintf("%d heads of %d, %v", p.Heads, c.headDim, typ), func(t *testing.T) {
 				want := logits(t, []plan.Stage{exact(t, p, 128, 200)}, p, typ, batches)
@@ -213,7 +213,7 @@ func TestSplits(t *testing.T) {
 					continue
 				}
 				if (i == 0) == gpuFirst {
-					s, err := load(part, dev, plan.Options{MaxRows: 128, MaxCtx: 200})
+					s, err := load(part, dev, plan.Options{MaxRows: 128, MaxCtx: 200, Exact: true})
 					if err != nil {
 						t.Fatal(err)
 					}

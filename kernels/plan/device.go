@@ -122,6 +122,12 @@ const (
 	Barriers = "barriers" // of all blocks that run at a time
 )
 
+// Names of peaks.
+const (
+	Singles  = "fp32"
+	Matrices = "fp16 matrices" // added up in float32
+)
+
 // Features are what only some models ask of a device.
 type Features uint
 

@@ -13,13 +13,16 @@ struct FlashArgs {
 };
 
 constexpr int kFlashThreads = 128;
-constexpr int kFlashRows = 64, kFlashKeys = 64; // of a block, and at a time
+constexpr int kFlashRows = 64; // of a block
+
+// The keys at a time; there are registers for so many.
+template <int D> constexpr int kFlashKeys = D == 64 ? 64 : 32;
 
 // flash computes one head of kFlashRows rows: block (rows, head). A warp does 16 rows.
 template <class K, int D> DEVICE void flash(const FlashArgs &a) {
-	constexpr int quads = D / 8; // pieces of 16 bytes of a row
-	SHARED(uint4v, keys, kFlashKeys * quads);
-	SHARED(uint4v, values, kFlashKeys * quads);
+	constexpr int tile = kFlashKeys<D>, quads = D / 8; // pieces of 16 bytes of a row
+	SHARED(uint4v, keys, tile * quads);
+	SHARED(uint4v, values, tile * quads);
 	// As in quadOf.
 	auto at = [](int row, int i) { return row * quads + (i ^ (row & 7)); };
 	int head = block() % a.heads, first = block() / a.heads * kFlashRows, end = minimum(first + kFlashRows, a.n);
@@ -50,7 +53,7 @@ template <class K, int D> DEVICE void flash(const FlashArgs &a) {
 		}
 		int depth = a.rows[next - 1].pos + 1;
 		auto copy = [&](uint4v *to, const Cache<K> &cache, int from) {
-			for (int t = thread(); t < kFlashKeys * quads; t += kFlashThreads) {
+			for (int t = thread(); t < tile * quads; t += kFlashThreads) {
 				int row = t / quads, i = t % quads;
 				cache.copyOctet(to + at(row, i), minimum(from + row, depth - 1), i * 8);
 			}
@@ -59,14 +62,14 @@ template <class K, int D> DEVICE void flash(const FlashArgs &a) {
 		barrier(); // the run before has used its keys and values
 		copy(keys, keyCache, 0);
 		copy(values, valueCache, 0);
-		for (int from = 0; from < depth; from += kFlashKeys) {
+		for (int from = 0; from < depth; from += tile) {
 			waitGroups<1>();
 			barrier(); // keys are there
-			float s[kFlashKeys / 8][4] = {};
+			float s[tile / 8][4] = {};
 #pragma unroll
 			for (int i = 0; i < D / 16; i++)
 #pragma unroll
-				for (int j = 0; j < kFlashKeys / 16; j++) {
+				for (int j = 0; j < tile / 16; j++) {
 					u32 k[4];
 					loadTiles(k, keys + at(j * 16 + lane() % 8 + lane() / 16 * 8, i * 2 + lane() / 8 % 2));
 #pragma unroll
@@ -76,14 +79,14 @@ template <class K, int D> DEVICE void flash(const FlashArgs &a) {
 					}
 				}
 			barrier(); // keys have been used
-			if (from + kFlashKeys < depth) copy(keys, keyCache, from + kFlashKeys);
+			if (from + tile < depth) copy(keys, keyCache, from + tile);
 			else endGroup();
-			u32 p[kFlashKeys / 16][4]; // as the left factor of values
+			u32 p[tile / 16][4]; // as the left factor of values
 #pragma unroll
 			for (int h = 0; h < 2; h++) {
 				float most = top[h];
 #pragma unroll
-				for (int j = 0; j < kFlashKeys / 8; j++)
+				for (int j = 0; j < tile / 8; j++)
 #pragma unroll
 					for (int k = 0; k < 2; k++) {
 						float &v = s[j][2 * h + k];
@@ -96,7 +99,7 @@ template <class K, int D> DEVICE void flash(const FlashArgs &a) {
 				float factor = exp2(top[h] - base), add = 0;
 				top[h] = most;
 #pragma unroll
-				for (int j = 0; j < kFlashKeys / 8; j++) {
+				for (int j = 0; j < tile / 8; j++) {
 					float u = exp2(s[j][2 * h] - base), v = exp2(s[j][2 * h + 1] - base);
 					add += u + v;
 					p[j / 2][j % 2 * 2 + h] = halves(u, v);
@@ -108,7 +111,7 @@ template <class K, int D> DEVICE void flash(const FlashArgs &a) {
 			waitGroups<1>();
 			barrier(); // values are there
 #pragma unroll
-			for (int i = 0; i < kFlashKeys / 16; i++)
+			for (int i = 0; i < tile / 16; i++)
 #pragma unroll
 				for (int j = 0; j < D / 16; j++) {
 					u32 v[4];
@@ -117,7 +120,7 @@ template <class K, int D> DEVICE void flash(const FlashArgs &a) {
 					multiplyTiles(out[2 * j + 1], p[i], v[2], v[3]);
 				}
 			barrier(); // values have been used
-			if (from + kFlashKeys < depth) copy(values, valueCache, from + kFlashKeys);
+			if (from + tile < depth) copy(values, valueCache, from + tile);
 			else endGroup();
 		}
 	}

@@ -1,9 +1,9 @@
 // The kernels of one module. TYPE selects those for a format of weights, CEILINGS those
-// that measure the GPU, PREFILL those for GPUs with units for products of matrices;
+// that measure the GPU, TENSOR those for GPUs with units for products of matrices;
 // without any they are those for everything else. The emulator wants all.
 #ifdef CEILINGS
 #include "ceilings.h"
-#elif defined(PREFILL)
+#elif defined(TENSOR)
 #include "flash.h"
 FORMATS(EXPAND_KERNEL)
 #elif defined(TYPE)

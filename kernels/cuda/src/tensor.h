@@ -1,5 +1,5 @@
 // Products of matrices by the units that GPUs have for them from compute capability 8.0
-// on: prefill. Weights become float16 numbers first. Rows of x are float16 numbers, too,
+// on, for prefill, and what measures those units. Weights become float16 numbers first. Rows of x are float16 numbers, too,
 // multiplied by a power of two that brings the largest of a row near the end of their
 // range: a model's may be beyond it.
 #pragma once
@@ -182,3 +182,26 @@ constexpr int kTensor128Threads = 256, kTensor64Threads = 128;
 
 KERNEL(tensor128, TensorArgs, kTensor128Threads) { gemmTensor<128, 128, 64, 32, 3>(a); }
 KERNEL(tensor64, TensorArgs, kTensor64Threads) { gemmTensor<64, 64, 32, 32, 6>(a); }
+
+constexpr int kTensorThreads = 256;
+constexpr int kTiles = 8; // independent ones: a product must wait for the one before it in its tile
+
+struct TensorProbeArgs {
+	float *out; // [blocks()][threads()]
+	u32 a, b;   // pairs of float16 numbers
+	int rounds;
+};
+
+// probe_tensor has each warp add a product of 16x16 and 16x8 numbers to each of its
+// tiles, again and again, and stores what a thread's parts of the tiles add up to.
+KERNEL(probe_tensor, TensorProbeArgs, kTensorThreads) {
+	float tile[kTiles][4] = {}, sum = 0;
+	u32 x[4] = {a.a, a.a, a.a, a.a};
+	for (int r = 0; r < a.rounds; r++) {
+#pragma unroll
+		for (int j = 0; j < kTiles; j++) multiplyTiles(tile[j], x, a.b, a.b);
+	}
+#pragma unroll
+	for (int j = 0; j < kTiles; j++) sum += tile[j][0] + tile[j][1] + tile[j][2] + tile[j][3];
+	a.out[(u64)block() * threads() + thread()] = sum;
+}
