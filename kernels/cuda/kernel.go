@@ -39,8 +39,8 @@ type (
 		eps                             float32
 	}
 	swigluArgs struct {
-		gate, up driver.Ptr
-		n        int32
+		gateUp      driver.Ptr
+		rows, width int32
 	}
 	attentionArgs struct {
 		qkv, rows, out, parts, tops, sums driver.Ptr

@@ -61,9 +61,9 @@ const (
 	splitRows, maxSplits = 8, 64
 )
 
-// sizes are those of a stage's buffers in numbers: of float16 those of halves and part,
-// which are 0 where nothing is multiplied in float16, of float32 the others.
-type sizes struct{ hidden, qkv, attn, ffn, parts, logits, rope, halves, part int64 }
+// sizes are those of a stage's buffers in numbers: of float16 those of halves, gated and
+// part, which are 0 where nothing is multiplied in float16, of float32 the others.
+type sizes struct{ hidden, qkv, attn, ffn, parts, logits, rope, halves, gated, part int64 }
 
 func sizesOf(p plan.Plan, o plan.Options, halves bool) (s sizes) {
 	rows := int64(o.MaxRows)
@@ -77,7 +77,8 @@ func sizesOf(p plan.Plan, o plan.Options, halves bool) (s sizes) {
 	}
 	s.rope = int64(o.MaxCtx) * int64(p.HeadDim)
 	if halves {
-		s.halves = rows * int64(max(p.Width, p.QDim(), p.FFN))
+		s.halves = rows * int64(max(p.Width, p.QDim()))
+		s.gated = rows * int64(p.FFN)
 		s.part = partOf(p)
 	}
 	return s
@@ -98,12 +99,15 @@ func stageBytes(p plan.Plan, o plan.Options, halves bool) int64 {
 	}
 	var n int64
 	for i := range p.Blocks {
-		for _, l := range p.Blocks[i].Linears() {
-			n += matrix(l.W)
-		}
 		b := &p.Blocks[i]
-		for _, together := range [][]plan.Linear{{b.Q, b.K, b.V}, {b.O}, {b.Gate}, {b.Up}, {b.Down}} {
-			n += aligned(4 * int64(len(biasesOf(together))))
+		for _, all := range togetherIn(b) {
+			for len(all) > 0 {
+				same := sameType(all)
+				w := all[0].W
+				w.Rows = rowsOf(all[:same])
+				n += matrix(w) + aligned(4*int64(len(biasesOf(all[:same]))))
+				all = all[same:]
+			}
 		}
 		n += 2*aligned(4*int64(p.Width)) + aligned(4*int64(len(b.QNorm))) + aligned(4*int64(len(b.KNorm)))
 	}
@@ -118,9 +122,15 @@ func stageBytes(p plan.Plan, o plan.Options, halves bool) int64 {
 	s := sizesOf(p, o, halves)
 	floats := 2*s.hidden + s.qkv + s.attn + 2*s.ffn + s.parts*int64(p.HeadDim+2) + s.logits + s.rope
 	if halves {
-		n += 2*(s.halves+s.part) + 4*int64(o.MaxRows)
+		n += 2*(s.halves+s.gated+s.part) + 4*int64(o.MaxRows)
 	}
 	return n + 4*floats + int64(o.MaxRows)*batchBytes + 16*align
+}
+
+// togetherIn are the matrices of a block, those together that are multiplied with the same
+// activations.
+func togetherIn(b *plan.Block) [][]plan.Linear {
+	return [][]plan.Linear{{b.Q, b.K, b.V}, {b.O}, {b.Gate, b.Up}, {b.Down}}
 }
 
 // tables are the embedding and the head, which may be the same tensor.

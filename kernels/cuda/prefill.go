@@ -1,6 +1,8 @@
 package cuda
 
 import (
+	"cmp"
+
 	"qgo/kernels/cuda/driver"
 	"qgo/kernels/plan"
 	"qgo/quant"
@@ -13,24 +15,20 @@ import (
 // The parameters of the kernels.
 type (
 	expandArgs struct {
-		w           matrixArgs
-		y           driver.Ptr
-		first, rows int32
+		w                   matrixArgs
+		y                   driver.Ptr
+		first, rows, spread int32
+		_                   int32
 	}
 	normHalvesArgs struct {
 		x, weight, y, scales driver.Ptr
 		width                int32
 		eps                  float32
 	}
-	swigluHalvesArgs struct {
-		gateUp, y, scales driver.Ptr
-		width             int32
-		_                 int32
-	}
 	tensorMatmulArgs struct {
-		x, scales, w, bias, y         driver.Ptr
-		n, rows, cols, yStride, added int32
-		_                             int32
+		x, scales, w, bias, y       driver.Ptr
+		scale                       float32
+		n, rows, cols, yStride, add int32
 	}
 	flashArgs struct {
 		qkv, rows, out                   driver.Ptr
@@ -41,11 +39,23 @@ type (
 
 // What the kernels are written for.
 const (
-	expandThreads    = 256
-	tensor128Threads = 256
-	tensor64Threads  = 128
-	flashThreads     = 128
-	flashRows        = 64
+	expandThreads = 256
+	flashThreads  = 256
+	flashRows     = 64
+	spread        = 8        // rows of gates, and of ups, that stand together
+	gated         = 1.0 / 64 // what gates times ups are multiplied with
+)
+
+// tile is the part of a product that a block computes.
+type tile struct {
+	name          string
+	size, threads int
+	shared        int // bytes of memory that a block needs
+}
+
+var (
+	largeTile = tile{"large", 128, 256, 96 << 10}
+	smallTile = tile{"small", 64, 512, 96 << 10}
 )
 
 // tensorModule is the module of these kernels and of one that measures such units,
@@ -56,7 +66,10 @@ const (
 )
 
 var tensorKernels = func() []string {
-	names := []string{tensorKernel, "rmsnorm_halves", "swiglu_halves", "tensor128", "tensor64"}
+	names := []string{tensorKernel, "rmsnorm_halves"}
+	for _, t := range []tile{largeTile, smallTile} {
+		names = append(names, "tensor_"+t.name, "gated_"+t.name)
+	}
 	for _, kv := range []quant.Type{quant.F32, quant.F16, quant.Q8_0} {
 		names = append(names, "flash64_"+kv.String(), "flash128_"+kv.String())
 	}
@@ -84,13 +97,9 @@ func (d *Device) hasTensor(o plan.Options) bool {
 func partOf(p plan.Plan) int64 {
 	largest := 0
 	for i := range p.Blocks {
-		b := &p.Blocks[i]
-		for _, together := range [][]plan.Linear{{b.Q, b.K, b.V}, {b.O}, {b.Gate, b.Up}, {b.Down}} {
-			n := 0
-			for _, l := range together {
-				n += l.W.Rows * l.W.Cols
-			}
-			largest = max(largest, min(n, max(partBytes/2, together[0].W.Cols)))
+		for _, all := range togetherIn(&p.Blocks[i]) {
+			cols := all[0].W.Cols
+			largest = max(largest, min(rowsOf(all)*cols, max(partBytes/2, 2*spread*cols)))
 		}
 	}
 	return int64(largest)
@@ -101,15 +110,26 @@ func (d *Device) needTensor() error {
 	if d.functions[tensorKernel] != nil {
 		return nil
 	}
-	return d.loadModuleFor(tensorCapability, tensorModule, tensorKernels)
+	if err := d.loadModuleFor(tensorCapability, tensorModule, tensorKernels); err != nil {
+		return err
+	}
+	for _, t := range []tile{largeTile, smallTile} {
+		for _, kernel := range []string{"tensor_", "gated_"} {
+			if err := d.functions[kernel+t.name].Share(t.shared); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // halves are the buffers of prefill in float16.
 type halves struct {
 	part   driver.Ptr // of weights
 	room   int64      // numbers
-	x      driver.Ptr // activations
+	x      driver.Ptr // normed rows, or results of attention
 	scales driver.Ptr // of their rows
+	gated  driver.Ptr // results of gate and up
 }
 
 // allocHalves allocates them.
@@ -121,7 +141,7 @@ func (s *Stage) allocHalves(z sizes) (err error) {
 	for _, b := range []struct {
 		p *driver.Ptr
 		n int64
-	}{{&s.halves.part, 2 * z.part}, {&s.halves.x, 2 * z.halves}, {&s.halves.scales, 4 * int64(s.options.MaxRows)}} {
+	}{{&s.halves.part, 2 * z.part}, {&s.halves.x, 2 * z.halves}, {&s.halves.gated, 2 * z.gated}, {&s.halves.scales, 4 * int64(s.options.MaxRows)}} {
 		if *b.p, err = s.memory.alloc(b.n); err != nil {
 			return err
 		}
@@ -132,12 +152,11 @@ func (s *Stage) allocHalves(z sizes) (err error) {
 // tensorBlock is block for many rows of a sequence.
 func (p *pass) tensorBlock(i int) {
 	l, n := &p.layers[i], p.rows
-	q, kv := p.QDim(), p.KVDim()
-	stride := q + 2*kv
+	stride := p.QDim() + 2*p.KVDim()
 
 	p.normaliseHalves(l.attnNorm)
 	p.starts(plan.OpQKV)
-	p.multiplyHalves(p.halves.scales, p.qkv, stride, false, &l.q, &l.k, &l.v)
+	p.multiplyHalves(l.qkv, tensorMatmulArgs{scales: p.halves.scales, y: p.qkv, yStride: int32(stride)})
 	p.turn(i, stride)
 	p.starts(plan.OpAttention)
 	kernel := "flash64_"
@@ -149,14 +168,13 @@ func (p *pass) tensorBlock(i int) {
 		n: int32(n), layer: int32(i), heads: int32(p.Heads), kvHeads: int32(p.KVHeads), stride: int32(stride),
 	})
 	p.starts(plan.OpOutput)
-	p.multiplyHalves(0, p.hidden, p.Width, true, &l.o)
+	p.multiplyHalves(joined{l.o}, tensorMatmulArgs{y: p.hidden, yStride: int32(p.Width), add: 1})
 
 	p.normaliseHalves(l.ffnNorm)
 	p.starts(plan.OpGateUp)
-	p.multiplyHalves(p.halves.scales, p.gate, 2*p.FFN, false, &l.gate, &l.up)
-	call(p, "swiglu_halves", n, vectorThreads, swigluHalvesArgs{gateUp: p.gate, y: p.halves.x, scales: p.halves.scales, width: int32(p.FFN)})
+	p.multiplyGated(l.gateUp)
 	p.starts(plan.OpDown)
-	p.multiplyHalves(p.halves.scales, p.hidden, p.Width, true, &l.down)
+	p.multiplyHalves(joined{l.down}, tensorMatmulArgs{x: p.halves.gated, scale: 1 / gated, y: p.hidden, yStride: int32(p.Width), add: 1})
 }
 
 // normaliseHalves writes the normed rows of the hidden states to the activations in
@@ -168,50 +186,67 @@ func (p *pass) normaliseHalves(weight driver.Ptr) {
 	})
 }
 
-// multiplyHalves multiplies the activations with matrices of equal rows, whose results
-// stand side by side in y. Their biases stand one after the other.
-func (p *pass) multiplyHalves(scales, y driver.Ptr, yStride int, add bool, all ...*linear) {
+// expand turns rows of a matrix into float16 numbers, row at of the part of the weights
+// and those behind it; see src/tensor.h for spread ones.
+func (p *pass) expand(l *linear, first, rows, at int, spread bool) {
+	cols := int(l.w.cols)
+	args := expandArgs{w: l.w, y: p.halves.part + driver.Ptr(2*at*cols), first: int32(first), rows: int32(rows)}
+	if spread {
+		args.spread = 1
+	}
+	call(p, "expand_"+l.typ.String(), ceil(rows*cols/groupLen, expandThreads), expandThreads, args)
+}
+
+// multiplyHalves multiplies float16 activations, those of halves.x if args name no others,
+// with matrices whose results stand side by side in y. Where args have no scale, it is 1.
+func (p *pass) multiplyHalves(all joined, args tensorMatmulArgs) {
 	cols := int(all[0].w.cols)
-	args := tensorMatmulArgs{x: p.halves.x, scales: scales, w: p.halves.part, n: int32(p.rows), cols: int32(cols), yStride: int32(yStride)}
-	if add {
-		args.added = 1
-	}
-	room, done := int(p.halves.room)/cols, 0
-	flush := func() {
-		args.y = y + driver.Ptr(4*done)
-		if all[0].bias != 0 {
-			args.bias = all[0].bias + driver.Ptr(4*done)
-		}
-		p.tensorGemm(args)
-		done += int(args.rows)
-		args.rows = 0
-	}
-	for _, l := range all {
+	args.x, args.scale = cmp.Or(args.x, p.halves.x), cmp.Or(args.scale, 1)
+	for i := range all {
+		l, room := &all[i], int(p.halves.room)/cols
 		for first := 0; first < int(l.w.rows); {
-			rows := min(int(l.w.rows)-first, room-int(args.rows))
-			call(p, "expand_"+l.typ.String(), ceil(rows*cols/groupLen, expandThreads), expandThreads, expandArgs{
-				w: l.w, y: p.halves.part + driver.Ptr(2*int(args.rows)*cols), first: int32(first), rows: int32(rows),
-			})
-			first += rows
-			if args.rows += int32(rows); int(args.rows) == room {
-				flush()
+			rows := min(int(l.w.rows)-first, room)
+			p.expand(l, first, rows, 0, false)
+			if l.bias != 0 {
+				args.bias = l.bias + driver.Ptr(4*first)
 			}
+			p.tensorGemm("tensor_", args, rows, cols)
+			args.y += driver.Ptr(4 * rows)
+			args.bias = 0
+			first += rows
 		}
-	}
-	if args.rows > 0 {
-		flush()
 	}
 }
 
-// tensorGemm chooses the larger tiles, which read less, where they keep all
-// multiprocessors busy.
-func (p *pass) tensorGemm(args tensorMatmulArgs) {
-	n, rows := int(args.n), int(args.rows)
-	if blocks := ceil(n, 128) * ceil(rows, 128); blocks >= p.dev.info.SMs {
-		call(p, "tensor128", blocks, tensor128Threads, args)
-		return
+// multiplyGated multiplies them with gates and ups, and writes silu(gate)*up, multiplied
+// with gated, to halves.gated.
+func (p *pass) multiplyGated(all joined) {
+	gate, up, ups := &all[0], &all[len(all)-1], 0
+	if len(all) == 1 {
+		ups = p.FFN // in one piece, ups are behind gates
 	}
-	call(p, "tensor64", ceil(n, 64)*ceil(rows, 64), tensor64Threads, args)
+	args := tensorMatmulArgs{x: p.halves.x, scales: p.halves.scales, scale: 1, y: p.halves.gated, yStride: int32(p.FFN)}
+	room := int(p.halves.room) / p.Width / (2 * spread) * spread
+	for first := 0; first < p.FFN; {
+		rows := min(p.FFN-first, room)
+		p.expand(gate, first, rows, 0, true)
+		p.expand(up, ups+first, rows, spread, true)
+		p.tensorGemm("gated_", args, 2*rows, p.Width)
+		args.y += driver.Ptr(2 * rows)
+		first += rows
+	}
+}
+
+// tensorGemm multiplies with the part of the weights. It chooses the larger tiles, which
+// read less, where they keep all multiprocessors busy.
+func (p *pass) tensorGemm(kernel string, args tensorMatmulArgs, rows, cols int) {
+	args.w, args.n, args.rows, args.cols = p.halves.part, int32(p.rows), int32(rows), int32(cols)
+	blocks := func(t tile) int { return ceil(p.rows, t.size) * ceil(rows, t.size) }
+	t := largeTile
+	if blocks(t) < p.dev.info.SMs {
+		t = smallTile
+	}
+	call(p, kernel+t.name, blocks(t), t.threads, args)
 }
 
 // longest is the number of rows of the sequence that has most of them in a batch.

@@ -58,7 +58,7 @@ func TestExpand(t *testing.T) {
 			const rows, first, n = 13, 3, 8
 			cols := lens(typ)[len(lens(typ))-1]
 			w := matrix(t, rand.New(rand.NewPCG(uint64(typ), 1)), typ, rows, cols)
-			s := tensorStage(t, dev, 1, sizes{halves: 1, part: n * int64(cols)})
+			s := tensorStage(t, dev, 1, sizes{halves: 1, gated: 1, part: n * int64(cols)})
 			got := make([]byte, 2*n*cols)
 			err := dev.do(func() error {
 				l, err := s.linear(planLinear(w, nil))
@@ -95,10 +95,10 @@ func TestExpand(t *testing.T) {
 func TestTensorMatmul(t *testing.T) {
 	dev := tensorGPU(t, 2)
 	for _, c := range []struct{ n, rows, cols int }{{1, 1, 32}, {33, 71, 64}, {64, 64, 256}, {130, 129, 96}, {129, 255, 512}} {
-		for _, kernel := range []string{"tensor64", "tensor128"} {
-			t.Run(fmt.Sprintf("%s/%dx%dx%d", kernel, c.n, c.rows, c.cols), func(t *testing.T) {
+		for _, tile := range []tile{smallTile, largeTile} {
+			t.Run(fmt.Sprintf("%s/%dx%dx%d", tile.name, c.n, c.rows, c.cols), func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(uint64(c.n), uint64(c.rows)))
-				s := tensorStage(t, dev, c.n, sizes{halves: int64(c.n * c.cols), part: int64(c.rows * c.cols)})
+				s := tensorStage(t, dev, c.n, sizes{halves: int64(c.n * c.cols), gated: 1, part: int64(c.rows * c.cols)})
 				x, w := toHalves(randoms(rng, c.n*c.cols)), toHalves(randoms(rng, c.rows*c.cols))
 				bias, stride := randoms(rng, c.rows), c.rows+5
 				scales := make([]float32, c.n)
@@ -111,11 +111,11 @@ func TestTensorMatmul(t *testing.T) {
 					err := dev.do(func() error {
 						args := tensorMatmulArgs{
 							x: s.halves.x, scales: s.halves.scales, w: s.halves.part,
-							n: int32(c.n), rows: int32(c.rows), cols: int32(c.cols), yStride: int32(stride),
+							scale: 2, n: int32(c.n), rows: int32(c.rows), cols: int32(c.cols), yStride: int32(stride),
 						}
 						var err error
 						if added {
-							args.added = 1
+							args.add = 1
 						} else if args.bias, err = upload(&s.memory, bias); err != nil {
 							return err
 						}
@@ -126,11 +126,7 @@ func TestTensorMatmul(t *testing.T) {
 						p.copyIn(args.x, x)
 						p.copyIn(args.w, w)
 						p.copyIn(args.scales, bytesOf(scales))
-						tile, threads := 64, tensor64Threads
-						if kernel == "tensor128" {
-							tile, threads = 128, tensor128Threads
-						}
-						call(p, kernel, ceil(c.n, tile)*ceil(c.rows, tile), threads, args)
+						call(p, "tensor_"+tile.name, ceil(c.n, tile.size)*ceil(c.rows, tile.size), tile.threads, args)
 						if p.err == nil {
 							p.err = dev.ctx.CopyOut(bytesOf(got), args.y)
 						}
@@ -151,8 +147,8 @@ func TestTensorMatmul(t *testing.T) {
 									sum += v
 									size += math.Abs(v)
 								}
-								size *= float64(scales[i])
-								if sum *= float64(scales[i]); added {
+								size *= 2 * float64(scales[i])
+								if sum *= 2 * float64(scales[i]); added {
 									want += sum
 								} else {
 									want = sum + float64(bias[r])

@@ -111,15 +111,12 @@ func call[T any](p *pass, kernel string, grid, threads int, args T) {
 // exactBlock runs one transformer block in float32.
 func (p *pass) exactBlock(i int) {
 	l, n := &p.layers[i], p.rows
-	q, kv := p.QDim(), p.KVDim()
-	stride := q + 2*kv
-	at := func(base driver.Ptr, values int) driver.Ptr { return base + driver.Ptr(4*values) }
+	q := p.QDim()
+	stride := q + 2*p.KVDim()
 
 	p.normalise(l.attnNorm, 0, n)
 	p.starts(plan.OpQKV)
-	p.multiply(&l.q, p.norm, p.Width, p.qkv, stride, n, false)
-	p.multiply(&l.k, p.norm, p.Width, at(p.qkv, q), stride, n, false)
-	p.multiply(&l.v, p.norm, p.Width, at(p.qkv, q+kv), stride, n, false)
+	p.multiplyJoined(l.qkv, p.qkv, stride)
 	p.turn(i, stride)
 	p.starts(plan.OpAttention)
 	p.attend(i, stride)
@@ -128,12 +125,19 @@ func (p *pass) exactBlock(i int) {
 
 	p.normalise(l.ffnNorm, 0, n)
 	p.starts(plan.OpGateUp)
-	p.multiply(&l.gate, p.norm, p.Width, p.gate, p.FFN, n, false)
-	p.multiply(&l.up, p.norm, p.Width, p.up, p.FFN, n, false)
-	values := n * p.FFN
-	call(p, "swiglu", ceil(values, vectorThreads), vectorThreads, swigluArgs{p.gate, p.up, int32(values)})
+	p.multiplyJoined(l.gateUp, p.gateUp, 2*p.FFN)
+	call(p, "swiglu", ceil(n*p.FFN, vectorThreads), vectorThreads, swigluArgs{p.gateUp, int32(n), int32(p.FFN)})
 	p.starts(plan.OpDown)
-	p.multiply(&l.down, p.gate, p.FFN, p.hidden, p.Width, n, true)
+	p.multiply(&l.down, p.gateUp, 2*p.FFN, p.hidden, p.Width, n, true)
+}
+
+// multiplyJoined multiplies the normed rows with matrices whose results stand side by side
+// in y.
+func (p *pass) multiplyJoined(all joined, y driver.Ptr, yStride int) {
+	for i := range all {
+		p.multiply(&all[i], p.norm, p.Width, y, yStride, p.rows, false)
+		y += driver.Ptr(4 * all[i].w.rows)
+	}
 }
 
 // turn norms the heads if the model does, turns queries and keys, and stores keys and

@@ -26,12 +26,12 @@ type Stage struct {
 	headNorm        driver.Ptr
 	layers          []layers
 
-	hidden, norm, qkv, attn, gate, up driver.Ptr
-	parts, tops, sums                 driver.Ptr
-	logits, rope                      driver.Ptr
-	halves                            halves
-	batch                             driver.Ptr // as staging
-	staging                           []byte     // pinned: tokens, outputs and rows of a batch
+	hidden, norm, qkv, attn, gateUp driver.Ptr
+	parts, tops, sums               driver.Ptr
+	logits, rope                    driver.Ptr
+	halves                          halves
+	batch                           driver.Ptr // as staging
+	staging                         []byte     // pinned: tokens, outputs and rows of a batch
 }
 
 // linear is a matrix on the GPU, with its bias or 0.
@@ -43,10 +43,15 @@ type linear struct {
 
 // layers are a block's weights on the GPU.
 type layers struct {
-	attnNorm, ffnNorm          driver.Ptr
-	qNorm, kNorm               driver.Ptr // 0 if there are none
-	q, k, v, o, gate, up, down linear
+	attnNorm, ffnNorm driver.Ptr
+	qNorm, kNorm      driver.Ptr // 0 if there are none
+	qkv, gateUp       joined
+	o, down           linear
 }
+
+// joined are matrices that are multiplied with the same activations, and whose results
+// stand side by side: those of one type in one piece.
+type joined []linear
 
 // batchBytes is what a row of a batch takes of the staging memory: its token,
 // its number if it is an output, and its cacheRow.
@@ -124,14 +129,13 @@ func (s *Stage) load() (err error) {
 		p *driver.Ptr
 		n int64
 	}{
-		{&s.hidden, z.hidden}, {&s.norm, z.hidden}, {&s.qkv, z.qkv}, {&s.attn, z.attn}, {&s.gate, 2 * z.ffn},
+		{&s.hidden, z.hidden}, {&s.norm, z.hidden}, {&s.qkv, z.qkv}, {&s.attn, z.attn}, {&s.gateUp, 2 * z.ffn},
 		{&s.parts, z.parts * int64(s.HeadDim)}, {&s.tops, z.parts}, {&s.sums, z.parts}, {&s.logits, z.logits},
 	} {
 		if *b.p, err = s.memory.alloc(4 * b.n); err != nil {
 			return err
 		}
 	}
-	s.up = s.gate + driver.Ptr(4*z.ffn)
 	if tensor {
 		if err := s.allocHalves(z); err != nil {
 			return err
@@ -173,8 +177,6 @@ func (s *Stage) loadWeights() (err error) {
 	s.layers = make([]layers, len(s.Blocks))
 	for i := range s.Blocks {
 		b, l := &s.Blocks[i], &s.layers[i]
-		q, k, v := b.Q, b.K, b.V
-		q.Bias, k.Bias, v.Bias = nil, nil, nil
 		for _, v := range []struct {
 			dst *driver.Ptr
 			src []float32
@@ -187,14 +189,17 @@ func (s *Stage) loadWeights() (err error) {
 			}
 		}
 		for _, m := range []struct {
-			dst *linear
-			src plan.Linear
-		}{{&l.q, q}, {&l.k, k}, {&l.v, v}, {&l.o, b.O}, {&l.gate, b.Gate}, {&l.up, b.Up}, {&l.down, b.Down}} {
-			if *m.dst, err = s.linear(m.src); err != nil {
+			dst *joined
+			src []plan.Linear
+		}{{&l.qkv, []plan.Linear{b.Q, b.K, b.V}}, {&l.gateUp, []plan.Linear{b.Gate, b.Up}}} {
+			if *m.dst, err = s.join(m.src); err != nil {
 				return err
 			}
 		}
-		if err := s.biases([]*linear{&l.q, &l.k, &l.v}, b.Q, b.K, b.V); err != nil {
+		if l.o, err = s.linear(b.O); err != nil {
+			return err
+		}
+		if l.down, err = s.linear(b.Down); err != nil {
 			return err
 		}
 	}
@@ -212,68 +217,90 @@ func (s *Stage) loadWeights() (err error) {
 	return err
 }
 
-// biases copies the biases of matrices that are multiplied together, one after the other;
-// if some have one, that of the others is 0.
-func (s *Stage) biases(to []*linear, from ...plan.Linear) error {
-	all := biasesOf(from)
-	if all == nil {
-		return nil
+// join copies matrices that are multiplied with the same activations.
+func (s *Stage) join(all []plan.Linear) (out joined, err error) {
+	for len(all) > 0 {
+		n := sameType(all)
+		l, err := s.linear(all[:n]...)
+		if err != nil {
+			return nil, err
+		}
+		out, all = append(out, l), all[n:]
 	}
-	p, err := upload(&s.memory, all)
-	for i, l := range from {
-		to[i].bias = p
-		p += driver.Ptr(4 * l.W.Rows)
-	}
-	return err
+	return out, nil
 }
 
-// biasesOf are the values that biases copies.
-func biasesOf(together []plan.Linear) (all []float32) {
-	if !slices.ContainsFunc(together, func(l plan.Linear) bool { return l.Bias != nil }) {
+// sameType is how many matrices from the first on are of its type.
+func sameType(all []plan.Linear) int {
+	n := slices.IndexFunc(all, func(l plan.Linear) bool { return l.W.Type != all[0].W.Type })
+	if n < 0 {
+		return len(all)
+	}
+	return n
+}
+
+// rowsOf is the number of rows of matrices.
+func rowsOf(all []plan.Linear) (rows int) {
+	for _, l := range all {
+		rows += l.W.Rows
+	}
+	return rows
+}
+
+// biasesOf are the biases of matrices, one after the other; if some have one, those of
+// the others are 0.
+func biasesOf(all []plan.Linear) (bias []float32) {
+	if !slices.ContainsFunc(all, func(l plan.Linear) bool { return l.Bias != nil }) {
 		return nil
 	}
-	for _, l := range together {
-		all = append(all, l.Bias...)
-		all = append(all, make([]float32, l.W.Rows-len(l.Bias))...)
+	for _, l := range all {
+		bias = append(bias, l.Bias...)
+		bias = append(bias, make([]float32, l.W.Rows-len(l.Bias))...)
 	}
-	return all
+	return bias
 }
 
 // slabBytes is about the size of the pieces that weights are copied in.
 const slabBytes = 4 << 20
 
-// linear copies a matrix and its bias.
-func (s *Stage) linear(l plan.Linear) (out linear, err error) {
-	if err := s.dev.need(l.W.Type); err != nil {
+// linear copies matrices of one type, the rows of one behind those of the other, and
+// their biases.
+func (s *Stage) linear(all ...plan.Linear) (out linear, err error) {
+	first := all[0].W
+	if err := s.dev.need(first.Type); err != nil {
 		return out, err
 	}
-	at := layout(l.W.Type, l.W.Rows, l.W.Cols)
+	rows := rowsOf(all)
+	at := layout(first.Type, rows, first.Cols)
 	p, err := s.memory.alloc(at.size)
 	if err != nil {
 		return out, err
 	}
 	add := func(n int64) driver.Ptr { return p + driver.Ptr(n) }
-	out = linear{typ: l.W.Type, w: matrixArgs{
+	out = linear{typ: first.Type, w: matrixArgs{
 		codes: add(at.codes), high: add(at.high), scales: add(at.scales), supers: add(at.supers),
-		rows: int32(l.W.Rows), cols: int32(l.W.Cols),
+		rows: int32(rows), cols: int32(first.Cols),
 	}}
-	step := max(1, slabBytes/l.W.RowBytes())
-	for r := 0; r < l.W.Rows; r += step {
-		if s.options.Stop != nil {
-			if err := s.options.Stop(); err != nil {
+	row, step := 0, max(1, slabBytes/first.RowBytes())
+	for _, l := range all {
+		for r := 0; r < l.W.Rows; r += step {
+			if s.options.Stop != nil {
+				if err := s.options.Stop(); err != nil {
+					return out, err
+				}
+			}
+			part := l.W.Slice(r, min(r+step, l.W.Rows))
+			if err := s.copyRows(out.w, l.W.Type, part, row+r); err != nil {
 				return out, err
 			}
+			if s.options.Release != nil {
+				s.options.Release(part.Data)
+			}
 		}
-		part := l.W.Slice(r, min(r+step, l.W.Rows))
-		if err := s.copyRows(out.w, l.W.Type, part, r); err != nil {
-			return out, err
-		}
-		if s.options.Release != nil {
-			s.options.Release(part.Data)
-		}
+		row += l.W.Rows
 	}
-	if l.Bias != nil {
-		out.bias, err = upload(&s.memory, l.Bias)
+	if bias := biasesOf(all); bias != nil {
+		out.bias, err = upload(&s.memory, bias)
 	}
 	return out, err
 }

@@ -12,9 +12,9 @@ package driver
 // extern const char *qgo_cuda_reason;
 //
 // // A launch with one parameter, which cu's Launch limits to 8 bytes.
-// static CUresult qgo_launch(CUfunction f, unsigned grid, unsigned threads, const void *args) {
+// static CUresult qgo_launch(CUfunction f, unsigned grid, unsigned threads, unsigned shared, const void *args) {
 // 	void *params[] = {(void *)args};
-// 	return cuLaunchKernel(f, grid, 1, 1, threads, 1, 1, 0, NULL, params, NULL);
+// 	return cuLaunchKernel(f, grid, 1, 1, threads, 1, 1, shared, NULL, params, NULL);
 // }
 import "C"
 
@@ -225,24 +225,32 @@ func (m *module) Function(name string) (Function, error) {
 	if err != nil {
 		return nil, failed("cuModuleGetFunction", name, err)
 	}
-	return &function{name, f}, nil
+	return &function{name: name, f: f}, nil
 }
 
 type function struct {
-	name string
-	f    cu.Function
+	name   string
+	f      cu.Function
+	shared int
 }
 
+// handle is the driver's; cu's Function is that and nothing else.
+func (f *function) handle() C.CUfunction { return *(*C.CUfunction)(unsafe.Pointer(&f.f)) }
+
 func (f *function) Occupancy(threads int) (int, error) {
-	n, err := f.f.MaxActiveBlocksPerMultiProcessor(threads, 0)
+	n, err := f.f.MaxActiveBlocksPerMultiProcessor(threads, int64(f.shared))
 	return n, failed("cuOccupancyMaxActiveBlocksPerMultiprocessor", f.name, err)
+}
+
+func (f *function) Share(bytes int) error {
+	f.shared = bytes
+	r := C.cuFuncSetAttribute(f.handle(), C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, C.int(bytes))
+	return status("cuFuncSetAttribute", fmt.Sprintf("%s, %d bytes of shared memory", f.name, bytes), r)
 }
 
 func (c *context) Launch(f Function, grid, threads int, args []byte) error {
 	k := f.(*function)
-	// cu's Function is the driver's handle and nothing else.
-	handle := *(*C.CUfunction)(unsafe.Pointer(&k.f))
-	r := C.qgo_launch(handle, C.uint(grid), C.uint(threads), unsafe.Pointer(unsafe.SliceData(args)))
+	r := C.qgo_launch(k.handle(), C.uint(grid), C.uint(threads), C.uint(k.shared), unsafe.Pointer(unsafe.SliceData(args)))
 	if r == C.CUDA_SUCCESS {
 		return nil
 	}

@@ -58,6 +58,9 @@ type Function interface {
 	// Occupancy returns how many blocks of threads threads one multiprocessor
 	// runs at a time.
 	Occupancy(threads int) (int, error)
+	// Share gives each block of later launches that many bytes of shared memory, beside
+	// what the kernel has of its own.
+	Share(bytes int) error
 }
 
 // Error is a failed call of the driver.

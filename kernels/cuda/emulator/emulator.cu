@@ -28,7 +28,9 @@ Kernel::Kernel(const char *name, int argsSize, int maxThreads, void (*run)(const
 }
 
 constexpr int kMaxThreads = 1024, kResident = 4, kSharedArrays = 64, kStack = 64 << 10;
-constexpr int kMaxShared = 48 << 10; // bytes a block may have on every GPU
+constexpr int kMaxShared = 48 << 10; // bytes a block may have on every GPU,
+constexpr int kMaxGiven = 99 << 10; // and by its launch on those of capability 8.0 and more
+constexpr int kBarriers = 16;
 
 struct Gate { // a barrier
 	int arrived;
@@ -37,7 +39,7 @@ struct Gate { // a barrier
 
 struct Block {
 	int id, running;
-	Gate gate, warpGates[kMaxThreads / 32];
+	Gate gates[kBarriers], warpGates[kMaxThreads / 32];
 	void *shared[kSharedArrays];
 	int sharedBytes[kSharedArrays], sharedTotal;
 	u32 lanes[2][kMaxThreads * kWords]; // of one exchange and the next
@@ -59,7 +61,7 @@ static Fiber *current;
 static void *scheduler; // its stack's pointer while a fiber runs
 static Kernel *kernel;
 static char args[4096];
-static int gridBlocks, blockThreads;
+static int gridBlocks, blockThreads, givenShared;
 
 int thread() { return current->thread; }
 int threads() { return blockThreads; }
@@ -104,7 +106,8 @@ static void wait(Gate *g, int of) {
 	toScheduler();
 }
 
-void barrier() { wait(&current->block->gate, blockThreads); }
+void barrier() { wait(&current->block->gates[0], blockThreads); }
+void barrierOf(int which, int n) { wait(&current->block->gates[which], n); }
 
 const u32 *gather(const u32 *words, int n) {
 	Block *b = current->block;
@@ -127,11 +130,13 @@ void *sharedMemory(int id, int bytes) {
 		b->sharedBytes[id] = bytes;
 		b->sharedTotal += bytes;
 		memset(b->shared[id], 0xff, bytes);
-		if (b->sharedTotal > kMaxShared) fail("too much shared memory");
+		if (b->sharedTotal > (givenShared > 0 ? kMaxGiven : kMaxShared)) fail("too much shared memory");
 	}
 	if (b->sharedBytes[id] != bytes) fail("a shared array of two sizes");
 	return b->shared[id];
 }
+
+uint4v *blockMemory() { return (uint4v *)sharedMemory(kSharedArrays - 1, givenShared); }
 
 // Where a fiber begins. It runs the kernel for one block after the other.
 static void enter() {
@@ -231,9 +236,9 @@ int main(int, char **argv) {
 			for (kernel = kernels; kernel && strcmp(kernel->name, name); kernel = kernel->next) {}
 			answer(kernel ? 0 : 1, kernel ? "" : "no such kernel");
 			break;
-		case 2: // launch the kernel found last: b blocks of c threads; a bytes of arguments follow
+		case 2: // launch the kernel found last: b blocks of c % 2^32 threads that have c / 2^32 bytes; a bytes of arguments follow
 			if (r.a > sizeof args || !get(args, r.a)) return 1;
-			gridBlocks = r.b, blockThreads = r.c;
+			gridBlocks = r.b, blockThreads = (u32)r.c, givenShared = r.c >> 32;
 			if ((int)r.a != kernel->argsSize) fail("arguments of another size");
 			if (gridBlocks < 1 || blockThreads < 1 || blockThreads > kernel->maxThreads || blockThreads % 32) fail("bad launch");
 			launch();

@@ -229,7 +229,7 @@ func (m module) Function(name string) (driver.Function, error) {
 	if err := m.c.find(name); err != nil {
 		return nil, &driver.Error{Call: "cuModuleGetFunction", What: name, Err: err}
 	}
-	return function(name), nil
+	return &function{name: name}, nil
 }
 
 func (c *Context) find(name string) error {
@@ -237,13 +237,21 @@ func (c *Context) find(name string) error {
 	return c.ask(1, uint64(len(name)), 0, 0, []byte(name))
 }
 
-type function string
+type function struct {
+	name   string
+	shared int
+}
 
-func (f function) Occupancy(int) (int, error) { return resident, nil }
+func (f *function) Occupancy(int) (int, error) { return resident, nil }
+
+func (f *function) Share(bytes int) error {
+	f.shared = bytes
+	return nil
+}
 
 // Launch runs a kernel to its end.
 func (c *Context) Launch(f driver.Function, grid, threads int, args []byte) error {
-	name := string(f.(function))
+	name, shared := f.(*function).name, f.(*function).shared
 	c.Launches++
 	c.Kernels[name]++
 	var err error
@@ -254,7 +262,7 @@ func (c *Context) Launch(f driver.Function, grid, threads int, args []byte) erro
 		err = c.find(name)
 	}
 	if err == nil {
-		err = c.ask(2, uint64(len(args)), uint64(grid), uint64(threads), args)
+		err = c.ask(2, uint64(len(args)), uint64(grid), uint64(threads)|uint64(shared)<<32, args)
 	}
 	if err != nil && c.lost == nil {
 		c.lost = &driver.Error{Call: "cuLaunchKernel", What: name, Err: err}

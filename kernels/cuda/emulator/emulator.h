@@ -32,7 +32,9 @@ u32 exchangeBits(u32 x, int mask);
 // steps of kWords; they stand until a lane calls it for the second time from then on.
 constexpr int kWords = 6;
 const u32 *gather(const u32 *words, int n);
+void barrierOf(int which, int n);
 void *sharedMemory(int id, int bytes);
+uint4v *blockMemory();
 // relax lets the other threads run, in a loop that waits for one of them.
 void relax();
 

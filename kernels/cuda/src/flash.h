@@ -12,22 +12,27 @@ struct FlashArgs {
 	int n, layer, heads, kvHeads, stride;
 };
 
-constexpr int kFlashThreads = 128;
+constexpr int kFlashGroups = 2, kFlashThreads = 128 * kFlashGroups;
 constexpr int kFlashRows = 64; // of a block
 
 // The keys at a time; there are registers for so many.
 template <int D> constexpr int kFlashKeys = D == 64 ? 64 : 32;
 
 // flash computes one head of kFlashRows rows: block (rows, head). A warp does 16 rows.
+// Two groups of warps take turns with keys, and what they have is merged in the end.
 template <class K, int D> DEVICE void flash(const FlashArgs &a) {
 	constexpr int tile = kFlashKeys<D>, quads = D / 8; // pieces of 16 bytes of a row
-	SHARED(uint4v, keys, tile * quads);
-	SHARED(uint4v, values, tile * quads);
+	SHARED(uint4v, memory, kFlashGroups * 2 * tile * quads);
+	SHARED(float2v, ends, 2 * kFlashThreads / kFlashGroups);
+	constexpr int count = kFlashThreads / kFlashGroups; // threads of a group
+	int group = warp() / (count / kWarp), thread_ = thread() % count;
+	uint4v *keys = memory + group * 2 * tile * quads, *values = keys + tile * quads;
+	auto wait = [&]() { barrierOf(1 + group, count); };
 	// As in quadOf.
 	auto at = [](int row, int i) { return row * quads + (i ^ (row & 7)); };
 	int head = block() % a.heads, first = block() / a.heads * kFlashRows, end = minimum(first + kFlashRows, a.n);
 	int kvHead = head / (a.heads / a.kvHeads);
-	int mine = first + warp() * 16 + lane() / 4; // and the eighth after it
+	int mine = first + thread_ / kWarp * 16 + lane() / 4; // and the eighth after it
 
 	u32 q[2][D / 16][4]; // large parts and small ones
 #pragma unroll
@@ -53,18 +58,19 @@ template <class K, int D> DEVICE void flash(const FlashArgs &a) {
 		}
 		int depth = a.rows[next - 1].pos + 1;
 		auto copy = [&](uint4v *to, const Cache<K> &cache, int from) {
-			for (int t = thread(); t < tile * quads; t += kFlashThreads) {
+			for (int t = thread_; t < tile * quads; t += count) {
 				int row = t / quads, i = t % quads;
 				cache.copyOctet(to + at(row, i), minimum(from + row, depth - 1), i * 8);
 			}
 			endGroup();
 		};
-		barrier(); // the run before has used its keys and values
-		copy(keys, keyCache, 0);
-		copy(values, valueCache, 0);
-		for (int from = 0; from < depth; from += tile) {
+		waitGroups<0>();
+		wait(); // the run before has used its keys and values
+		copy(keys, keyCache, group * tile);
+		copy(values, valueCache, group * tile);
+		for (int from = group * tile; from < depth; from += kFlashGroups * tile) {
 			waitGroups<1>();
-			barrier(); // keys are there
+			wait(); // keys are there
 			float s[tile / 8][4] = {};
 #pragma unroll
 			for (int i = 0; i < D / 16; i++)
@@ -78,8 +84,8 @@ template <class K, int D> DEVICE void flash(const FlashArgs &a) {
 						multiplyTiles(s[2 * j + t], q[0][i], k[2 * t], k[2 * t + 1]);
 					}
 				}
-			barrier(); // keys have been used
-			if (from + tile < depth) copy(keys, keyCache, from + tile);
+			wait(); // keys have been used
+			if (from + kFlashGroups * tile < depth) copy(keys, keyCache, from + kFlashGroups * tile);
 			else endGroup();
 			u32 p[tile / 16][4]; // as the left factor of values
 #pragma unroll
@@ -109,7 +115,7 @@ template <class K, int D> DEVICE void flash(const FlashArgs &a) {
 				for (int j = 0; j < D / 8; j++) out[j][2 * h] *= factor, out[j][2 * h + 1] *= factor;
 			}
 			waitGroups<1>();
-			barrier(); // values are there
+			wait(); // values are there
 #pragma unroll
 			for (int i = 0; i < tile / 16; i++)
 #pragma unroll
@@ -119,9 +125,33 @@ template <class K, int D> DEVICE void flash(const FlashArgs &a) {
 					multiplyTiles(out[2 * j], p[i], v[0], v[1]);
 					multiplyTiles(out[2 * j + 1], p[i], v[2], v[3]);
 				}
-			barrier(); // values have been used
-			if (from + tile < depth) copy(values, valueCache, from + tile);
+			wait(); // values have been used
+			if (from + kFlashGroups * tile < depth) copy(values, valueCache, from + kFlashGroups * tile);
 			else endGroup();
+		}
+	}
+	// The second group hands over what it has.
+	waitGroups<0>();
+	barrier();
+	float4v *parts = (float4v *)memory + thread_;
+	if (group == 1) {
+#pragma unroll
+		for (int j = 0; j < D / 8; j++) parts[j * count] = float4v{out[j][0], out[j][1], out[j][2], out[j][3]};
+		for (int h = 0; h < 2; h++) ends[2 * thread_ + h] = float2v{top[h], sum[h]};
+	}
+	barrier();
+	if (group == 1) return;
+#pragma unroll
+	for (int h = 0; h < 2; h++) {
+		float2v other = ends[2 * thread_ + h];
+		float most = maximum(top[h], other[0]), base = most == -kInfinity ? 0 : most;
+		float factor = exp2(top[h] - base), factor1 = exp2(other[0] - base);
+		sum[h] = sum[h] * factor + other[1] * factor1;
+#pragma unroll
+		for (int j = 0; j < D / 8; j++) {
+			float4v v = parts[j * count];
+#pragma unroll
+			for (int k = 2 * h; k < 2 * h + 2; k++) out[j][k] = out[j][k] * factor + v[k] * factor1;
 		}
 	}
 #pragma unroll

@@ -94,6 +94,14 @@ DEVICE void relax() {}
 
 // What follows needs compute capability 8.0.
 
+// blockMemory is the shared memory that a launch gives a block beside SHARED.
+extern __attribute__((shared, aligned(16))) uint4v launchMemory[];
+DEVICE uint4v *blockMemory() { return launchMemory; }
+
+// barrierOf waits for all of n threads of the block, whole warps, that name the same
+// barrier, 1 to 15.
+DEVICE void barrierOf(int which, int n) { asm volatile("bar.sync %0, %1;" ::"r"(which), "r"(n) : "memory"); }
+
 // sharedAddress is the address of shared memory that some instructions want.
 DEVICE u32 sharedAddress(const void *p) {
 	u32 a;

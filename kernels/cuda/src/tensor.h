@@ -7,28 +7,41 @@
 
 struct ExpandArgs {
 	Matrix w;
-	u16 *y; // [rows][w.cols]
-	int first, rows;
+	u16 *y;                 // [rows][w.cols], or with twice the rows if they are spread
+	int first, rows, spread;
 };
 
 constexpr int kExpandThreads = 256;
 
-// expand turns rows [first, first+rows) of a matrix into float16 numbers; a thread does a
-// group.
+// expand turns rows [first, first+rows) of a matrix into float16 numbers. If spread is
+// set, every eight of them have room for eight others behind them. A thread does a group,
+// and a warp writes what all its lanes have as one piece.
 template <class F> DEVICE void expand(const ExpandArgs &a) {
-	u32 groups = a.w.cols / kGroup, i = block() * threads() + thread();
-	if (i >= groups * a.rows) return;
-	u32 g = i % groups, chunk = g & -kChunk;
+	constexpr int quads = kGroup / 8; // pieces of 16 bytes of a group
+	SHARED(uint4v, pieces, kExpandThreads * quads);
+	u32 groups = a.w.cols / kGroup, all = groups * a.rows, first = block() * threads() + warp() * kWarp;
+	u32 i = first + lane() < all ? first + lane() : all - 1, g = i % groups, chunk = g & -kChunk;
 	Row row = rowOf<F>(a.w, a.first + i / groups);
 	Group<F> w = groupOf<F>(row, groups, chunk, g - chunk);
 	Scale s = scaleOf<F>(row, g);
-	uint4v *y = (uint4v *)(a.y + (u64)i * kGroup);
+	uint4v *mine = pieces + warp() * kWarp * quads;
+	// Eight lanes' pieces are in different banks, when written and when read.
+	auto at = [](int lane, int quad) { return lane * quads + (quad ^ (lane >> 1 & 3)); };
 #pragma unroll
-	for (int j = 0; j < kGroup; j += 8) {
+	for (int j = 0; j < quads; j++) {
 		uint4v v;
 #pragma unroll
-		for (int k = 0; k < 4; k++) v[k] = halves(scaled(w, s, j + 2 * k), scaled(w, s, j + 2 * k + 1));
-		y[j / 8] = v;
+		for (int k = 0; k < 4; k++) v[k] = halves(scaled(w, s, 8 * j + 2 * k), scaled(w, s, 8 * j + 2 * k + 1));
+		mine[at(lane(), j)] = v;
+	}
+	barrier();
+#pragma unroll
+	for (int j = 0; j < quads; j++) {
+		u32 from = j * (kWarp / quads) + lane() / quads, quad = lane() % quads;
+		if (first + from >= all) continue;
+		u32 r = (first + from) / groups, group = (first + from) % groups;
+		if (a.spread) r = r / 8 * 16 + r % 8;
+		((uint4v *)a.y)[((u64)r * groups + group) * quads + quad] = mine[at(from, quad)];
 	}
 }
 
@@ -69,33 +82,19 @@ KERNEL(rmsnorm_halves, NormHalvesArgs, kVectorThreads) {
 	if (thread() == 0) a.scales[block()] = power(-e);
 }
 
-struct SwigluHalvesArgs {
-	float *gateUp; // [blocks()][gates, ups][width]; gates are overwritten
-	u16 *y;        // [blocks()][width]
-	float *scales; // [blocks()]
-	int width;
-};
-
-// swiglu_halves computes silu(gate)*up of a row by each block.
-KERNEL(swiglu_halves, SwigluHalvesArgs, kVectorThreads) {
-	float *gate = a.gateUp + (u64)block() * 2 * a.width, top = 0;
-	const float *up = gate + a.width;
-	for (int i = thread(); i < a.width; i += threads()) {
-		gate[i] = gate[i] / (1 + exponential(-gate[i])) * up[i];
-		top = maximum(top, magnitude(gate[i]));
-	}
-	int e = powerOf(blockMax(top));
-	u16 *y = a.y + (u64)block() * a.width;
-	for (int i = thread(); i < a.width; i += threads()) y[i] = toHalf(gate[i] * power(e));
-	if (thread() == 0) a.scales[block()] = power(-e);
-}
+// What gates times ups are multiplied with before they become float16 numbers. They come
+// from normed rows, and so are far from that range's ends in all rows, but larger than it
+// in some models.
+constexpr float kGated = 0x1p-6f;
+constexpr float kLargestHalf = 65504;
 
 struct TensorArgs {
 	const u16 *x;        // [n][cols]
 	const float *scales; // of the rows of x, [n]; null for ones
 	const u16 *w;        // [rows][cols]
 	const float *bias;   // [rows], may be null
-	float *y;            // [n][yStride]
+	void *y;             // [n][yStride], float32, or float16 numbers of tensorGated
+	float scale;         // of all rows
 	int n, rows, cols, yStride, add;
 };
 
@@ -106,82 +105,183 @@ constexpr int kQuads = kStageCols * 2 / 16; // pieces of 16 bytes of a row of it
 // different banks of shared memory.
 DEVICE int quadOf(int row, int i) { return row * kQuads + (i ^ (row >> 1 & 3)); }
 
-// gemmTensor writes products like gemm. A block computes TileX x TileW outputs, a warp
-// WarpX x WarpW of them; columns go through shared memory, some Stages on the way.
-template <int TileX, int TileW, int WarpX, int WarpW, int Stages> DEVICE void gemmTensor(const TensorArgs &a) {
-	constexpr int across = TileW / WarpW, count = TileX / WarpX * across * kWarp;
-	constexpr int rows = TileX + TileW, copies = rows * kQuads / count;
-	SHARED(uint4v, tiles, Stages * rows * kQuads);
-	int tilesX = (a.n + TileX - 1) / TileX;
-	int row0 = block() / tilesX * TileW, i0 = block() % tilesX * TileX;
-	// Past the end rows are read again, for nothing.
-	const u16 *from[copies];
-	int to[copies];
+// A block's part of a product: TileX x TileW outputs, of which a warp computes WarpX x
+// WarpW. Columns go through shared memory, some Stages on the way. The warps are in
+// Groups that take turns with columns, and whose sums are added up in the end: what waits
+// for shared memory or for a product leaves the units to others.
+template <int TileX, int TileW, int WarpX, int WarpW, int Groups, int Stages> struct Tile {
+	static constexpr int kAcross = TileW / WarpW, kCount = TileX / WarpX * kAcross * kWarp; // threads of a group
+	static constexpr int kThreads = kCount * Groups, kRows = TileX + TileW;
+	static constexpr int kBytes = Groups * Stages * kRows * kStageCols * 2;
+	static constexpr int kPartsX = WarpX / 16, kPartsW = WarpW / 8;
+	static_assert(kBytes >= (Groups - 1) * TileX * TileW * 4, "sums fit where columns were");
+
+	int row0, i0; // of the block
+	int x0, w0;   // and of the warp in it
+	float sums[kPartsX][kPartsW][4];
+
+	// compute returns whether this thread has results.
+	DEVICE_METHOD bool compute(const TensorArgs &a) {
+		constexpr int copies = kRows * kQuads / kCount;
+		int group = warp() / (kCount / kWarp), thread_ = thread() % kCount, warp_ = thread_ / kWarp;
+		uint4v *memory = blockMemory(), *tiles = memory + group * Stages * kRows * kQuads;
+		int tilesX = (a.n + TileX - 1) / TileX;
+		row0 = block() / tilesX * TileW, i0 = block() % tilesX * TileX;
+		x0 = warp_ / kAcross * WarpX, w0 = warp_ % kAcross * WarpW;
+		// Past the end rows are read again, for nothing.
+		const u16 *from[copies];
+		int to[copies];
 #pragma unroll
-	for (int j = 0; j < copies; j++) {
-		int t = thread() + j * count, row = t / kQuads, quad = t % kQuads;
-		from[j] = row < TileX ? a.x + (u64)minimum(i0 + row, a.n - 1) * a.cols
-			: a.w + (u64)minimum(row0 + row - TileX, a.rows - 1) * a.cols;
-		from[j] += quad * 8;
-		to[j] = quadOf(row, quad);
-	}
-	int steps = a.cols / kStageCols;
-	auto copy = [&](int step) {
-		if (step < steps) {
-			uint4v *stage = tiles + step % Stages * rows * kQuads;
-#pragma unroll
-			for (int j = 0; j < copies; j++) copyAsync(stage + to[j], from[j] + step * kStageCols);
+		for (int j = 0; j < copies; j++) {
+			int t = thread_ + j * kCount, row = t / kQuads, quad = t % kQuads;
+			from[j] = row < TileX ? a.x + (u64)minimum(i0 + row, a.n - 1) * a.cols
+				: a.w + (u64)minimum(row0 + row - TileX, a.rows - 1) * a.cols;
+			from[j] += group * kStageCols + quad * 8;
+			to[j] = quadOf(row, quad);
 		}
-		endGroup();
-	};
+		int steps = (a.cols / kStageCols - group + Groups - 1) / Groups;
+		auto copy = [&](int step) {
+			if (step < steps) {
+				uint4v *stage = tiles + step % Stages * kRows * kQuads;
 #pragma unroll
-	for (int step = 0; step < Stages - 1; step++) copy(step);
-	int x0 = warp() / across * WarpX, w0 = warp() % across * WarpW;
-	float sums[WarpX / 16][WarpW / 8][4] = {};
-	for (int step = 0; step < steps; step++) {
-		waitGroups<Stages - 2>();
-		barrier(); // the stage is there for all threads, and the one before has been used
-		copy(step + Stages - 1);
-		const uint4v *stage = tiles + step % Stages * rows * kQuads;
+				for (int j = 0; j < copies; j++) copyAsync(stage + to[j], from[j] + step * (Groups * kStageCols));
+			}
+			endGroup();
+		};
 #pragma unroll
-		for (int k = 0; k < kQuads; k += 2) {
-			u32 x[WarpX / 16][4], w[WarpW / 16][4];
+		for (int step = 0; step < Stages - 1; step++) copy(step);
 #pragma unroll
-			for (int i = 0; i < WarpX / 16; i++) loadTiles(x[i], stage + quadOf(x0 + i * 16 + lane() % 16, k + lane() / 16));
+		for (int i = 0; i < kPartsX; i++)
 #pragma unroll
-			for (int i = 0; i < WarpW / 16; i++)
-				loadTiles(w[i], stage + quadOf(TileX + w0 + i * 16 + lane() % 8 + lane() / 16 * 8, k + lane() / 8 % 2));
+			for (int j = 0; j < kPartsW; j++)
 #pragma unroll
-			for (int i = 0; i < WarpX / 16; i++)
+				for (int k = 0; k < 4; k++) sums[i][j][k] = 0;
+		for (int step = 0; step < steps; step++) {
+			waitGroups<Stages - 2>();
+			barrierOf(1 + group, kCount); // the stage is there for all threads, and the one before has been used
+			copy(step + Stages - 1);
+			const uint4v *stage = tiles + step % Stages * kRows * kQuads;
 #pragma unroll
-				for (int j = 0; j < WarpW / 8; j++) multiplyTiles(sums[i][j], x[i], w[j / 2][j % 2 * 2], w[j / 2][j % 2 * 2 + 1]);
+			for (int k = 0; k < kQuads; k += 2) {
+				u32 x[kPartsX][4], w[kPartsW / 2][4];
+#pragma unroll
+				for (int i = 0; i < kPartsX; i++) loadTiles(x[i], stage + quadOf(x0 + i * 16 + lane() % 16, k + lane() / 16));
+#pragma unroll
+				for (int i = 0; i < kPartsW / 2; i++)
+					loadTiles(w[i], stage + quadOf(TileX + w0 + i * 16 + lane() % 8 + lane() / 16 * 8, k + lane() / 8 % 2));
+#pragma unroll
+				for (int i = 0; i < kPartsX; i++)
+#pragma unroll
+					for (int j = 0; j < kPartsW; j++) multiplyTiles(sums[i][j], x[i], w[j / 2][j % 2 * 2], w[j / 2][j % 2 * 2 + 1]);
+			}
 		}
-	}
+		if constexpr (Groups > 1) {
+			barrier(); // columns have been used
+			float4v *parts = (float4v *)memory + thread_;
+			if (group > 0) {
+				float4v *mine = parts + (group - 1) * kPartsX * kPartsW * kCount;
 #pragma unroll
-	for (int i = 0; i < WarpX / 16; i++)
+				for (int i = 0; i < kPartsX; i++)
+#pragma unroll
+					for (int j = 0; j < kPartsW; j++) {
+						float *s = sums[i][j];
+						mine[(i * kPartsW + j) * kCount] = float4v{s[0], s[1], s[2], s[3]};
+					}
+			}
+			barrier();
+			if (group > 0) return false;
+			for (int g = 0; g < Groups - 1; g++)
+#pragma unroll
+				for (int i = 0; i < kPartsX; i++)
+#pragma unroll
+					for (int j = 0; j < kPartsW; j++) {
+						float4v v = parts[((g * kPartsX + i) * kPartsW + j) * kCount];
+#pragma unroll
+						for (int k = 0; k < 4; k++) sums[i][j][k] += v[k];
+					}
+		}
+		return true;
+	}
+
+	// row returns the row of x that sums[i][..][2*h] is of, or -1 past the end.
+	DEVICE_METHOD int row(const TensorArgs &a, int i, int h) const {
+		int r = i0 + x0 + i * 16 + lane() / 4 + h * 8;
+		return r < a.n ? r : -1;
+	}
+};
+
+DEVICE float scaleOfRow(const TensorArgs &a, int row) { return a.scales ? a.scale * a.scales[row] : a.scale; }
+
+// gemmTensor writes products like gemm.
+template <class T> DEVICE void gemmTensor(const TensorArgs &a) {
+	T tile;
+	if (!tile.compute(a)) return;
+	bool pairs = ((u64)a.y & 7) == 0 && a.yStride % 2 == 0; // outputs can be written by two
+#pragma unroll
+	for (int i = 0; i < T::kPartsX; i++)
 #pragma unroll
 		for (int h = 0; h < 2; h++) {
-			int row = i0 + x0 + i * 16 + lane() / 4 + h * 8;
-			if (row >= a.n) continue;
-			float scale = a.scales ? a.scales[row] : 1;
-			float *y = a.y + (u64)row * a.yStride;
+			int row = tile.row(a, i, h);
+			if (row < 0) continue;
+			float scale = scaleOfRow(a, row);
+			float *y = (float *)a.y + (u64)row * a.yStride;
 #pragma unroll
-			for (int j = 0; j < WarpW / 8; j++)
-#pragma unroll
-				for (int k = 0; k < 2; k++) {
-					int r = row0 + w0 + j * 8 + lane() % 4 * 2 + k;
-					if (r >= a.rows) continue;
-					float sum = sums[i][j][h * 2 + k] * scale;
-					if (a.bias) sum += a.bias[r];
-					y[r] = a.add ? y[r] + sum : sum;
+			for (int j = 0; j < T::kPartsW; j++) {
+				int r = tile.row0 + tile.w0 + j * 8 + lane() % 4 * 2;
+				float2v v = {tile.sums[i][j][2 * h] * scale, tile.sums[i][j][2 * h + 1] * scale};
+				if (pairs && r + 1 < a.rows) {
+					if (a.bias) v += float2v{a.bias[r], a.bias[r + 1]};
+					float2v *to = (float2v *)(y + r);
+					*to = a.add ? *to + v : v;
+					continue;
 				}
+#pragma unroll
+				for (int k = 0; k < 2; k++)
+					if (r + k < a.rows) {
+						if (a.bias) v[k] += a.bias[r + k];
+						y[r + k] = a.add ? y[r + k] + v[k] : v[k];
+					}
+			}
 		}
 }
 
-constexpr int kTensor128Threads = 256, kTensor64Threads = 128;
+// gatedTensor multiplies with eight rows of gates and eight of ups in turns, and writes
+// silu(gate)*up as float16 numbers, multiplied with kGated.
+template <class T> DEVICE void gatedTensor(const TensorArgs &a) {
+	T tile;
+	if (!tile.compute(a)) return;
+#pragma unroll
+	for (int i = 0; i < T::kPartsX; i++)
+#pragma unroll
+		for (int h = 0; h < 2; h++) {
+			int row = tile.row(a, i, h);
+			if (row < 0) continue;
+			float scale = scaleOfRow(a, row);
+			u32 *y = (u32 *)((u16 *)a.y + (u64)row * a.yStride);
+#pragma unroll
+			for (int j = 0; j < T::kPartsW; j += 2) {
+				int r = (tile.row0 + tile.w0 + j * 8) / 2 + lane() % 4 * 2; // of gates
+				if (2 * r >= a.rows) continue;
+				float v[2];
+#pragma unroll
+				for (int k = 0; k < 2; k++) {
+					float gate = tile.sums[i][j][2 * h + k] * scale, up = tile.sums[i][j + 1][2 * h + k] * scale;
+					v[k] = gate / (1 + exponential(-gate)) * up * kGated;
+					v[k] = v[k] > kLargestHalf ? kLargestHalf : v[k] < -kLargestHalf ? -kLargestHalf : v[k];
+				}
+				y[r / 2] = halves(v[0], v[1]);
+			}
+		}
+}
 
-KERNEL(tensor128, TensorArgs, kTensor128Threads) { gemmTensor<128, 128, 64, 32, 3>(a); }
-KERNEL(tensor64, TensorArgs, kTensor64Threads) { gemmTensor<64, 64, 32, 32, 6>(a); }
+// For many outputs, and for so few that there are not enough of the larger tiles.
+using LargeTile = Tile<128, 128, 64, 32, 1, 6>;
+using SmallTile = Tile<64, 64, 32, 32, 4, 3>;
+
+KERNEL(tensor_large, TensorArgs, LargeTile::kThreads) { gemmTensor<LargeTile>(a); }
+KERNEL(tensor_small, TensorArgs, SmallTile::kThreads) { gemmTensor<SmallTile>(a); }
+KERNEL(gated_large, TensorArgs, LargeTile::kThreads) { gatedTensor<LargeTile>(a); }
+KERNEL(gated_small, TensorArgs, SmallTile::kThreads) { gatedTensor<SmallTile>(a); }
 
 constexpr int kTensorThreads = 256;
 constexpr int kTiles = 8; // independent ones: a product must wait for the one before it in its tile

@@ -83,15 +83,16 @@ KERNEL(rope_F16, RopeArgs, kVectorThreads) { ropeStore<CacheF16>(a); }
 KERNEL(rope_Q8_0, RopeArgs, kVectorThreads) { ropeStore<CacheQ8>(a); }
 
 struct SwigluArgs {
-	float *gate;
-	const float *up;
-	int n;
+	float *gateUp; // [rows][gates, ups][width]
+	int rows, width;
 };
 
 // swiglu writes silu(gate)*up to gate.
 KERNEL(swiglu, SwigluArgs, kVectorThreads) {
 	int i = block() * threads() + thread();
-	if (i < a.n) a.gate[i] = a.gate[i] / (1 + exponential(-a.gate[i])) * a.up[i];
+	if (i >= a.rows * a.width) return;
+	float *gate = a.gateUp + (u64)(i / a.width) * 2 * a.width + i % a.width;
+	*gate = *gate / (1 + exponential(-*gate)) * gate[a.width];
 }
 
 struct ArgmaxArgs {
