@@ -20,8 +20,8 @@ var (
 
 func init() {
 	tier.Register(Vectors.Tier("neon", &ISA, panel.Join(&Mul, &FloatMul)))
-	tier.Register(Vectors.Tier("dotprod", &DotProd, panel.Join(&DotMul, &FloatMul)))
-	tier.Register(Vectors.Tier("i8mm", &I8MM, panel.Join(&I8mmMul, &FloatMul)))
+	tier.Register(Vectors.Tier32("dotprod", &DotProd, panel.Join(&DotMul, &FloatMul)))
+	tier.Register(Vectors.Tier32("i8mm", &I8MM, panel.Join(&I8mmMul, &FloatMul)))
 }
 
 // Vectors are the kernels on vectors and of attention.
@@ -36,6 +36,7 @@ var Vectors = simd.Ops{
 	Halves:  halves,
 
 	Quantize:       quantize,
+	Quantize32:     quantize32,
 	QuantizeBlocks: 2,
 
 	Queries: 4,
