@@ -23,9 +23,11 @@ type Ops struct {
 	Rope    func(x *float32, heads, half int, cos, sin *float32)
 	Halves  func(dst *byte, x *float32, n int) // n a positive multiple of 16
 
-	// Quantize quantises n times QuantizeBlocks blocks, Quantize32 with groups of 32.
-	Quantize, Quantize32 func(x *float32, dst *tensor.Block, n int)
-	QuantizeBlocks       int
+	// Plain is the tier that defines the bits of Quantize and of kernels for panels.
+	Plain *tier.Tier
+	// Quantize quantises n times QuantizeBlocks blocks.
+	Quantize       func(x *float32, dst *tensor.Block, n int)
+	QuantizeBlocks int
 
 	// Those of attention, for up to Queries queries, a number that
 	// generic.AttnQueries is not below: see [Attention].
@@ -58,28 +60,11 @@ func run(n int, do func(i, n int)) {
 // Tier returns a tier of assembler functions, and of kernels for panels. What
 // follows are the functions of the same names in package generic.
 func (o *Ops) Tier(name string, isa *tier.ISA, l panel.Layout) *tier.Tier {
-	return o.tier(tier.Go, o.Quantize, name, isa, l)
-}
-
-// Tier32 returns one with activations in groups of 32.
-func (o *Ops) Tier32(name string, isa *tier.ISA, l panel.Layout) *tier.Tier {
-	return o.tier(tier.Go32, o.Quantize32, name, isa, l)
-}
-
-// tier returns one whose bits are those of a plain one.
-func (o *Ops) tier(plain *tier.Tier, quantize func(x *float32, dst *tensor.Block, n int), name string, isa *tier.ISA, l panel.Layout) *tier.Tier {
-	t := *plain
+	t := *o.Plain
 	t.Name, t.ISA, t.Panels, t.Fused = name, isa, l, o.Fused
 	t.RMSNorm, t.Rope, t.SwiGLU = o.rmsNorm, o.rope, o.swiGLU
 	t.Add, t.Scale, t.Halves = o.add, o.scale, o.halves
-	t.Attend, t.Merge = o.attend, o.merge
-	t.Quantize = func(x []float32, dst []tensor.Block) {
-		if len(dst) < o.QuantizeBlocks {
-			plain.Quantize(x, dst)
-		} else {
-			inUnits(quantize, o.QuantizeBlocks, x, dst)
-		}
-	}
+	t.Quantize, t.Attend, t.Merge = o.quantize, o.attend, o.merge
 	return &t
 }
 
@@ -133,13 +118,16 @@ func (o *Ops) halves(dst []byte, x []float32) {
 	generic.Halves(dst[2*n:], x[n:])
 }
 
-// inUnits quantises blocks, so many of them at a time and no fewer.
-func inUnits(quantize func(x *float32, dst *tensor.Block, n int), unit int, x []float32, dst []tensor.Block) {
-	n := len(dst)
+func (o *Ops) quantize(x []float32, dst []tensor.Block) {
+	n, unit := len(dst), o.QuantizeBlocks
+	if n < unit {
+		o.Plain.Quantize(x, dst)
+		return
+	}
 	x = x[:n*tensor.BlockLen]
-	quantize(&x[0], &dst[0], n/unit)
+	o.Quantize(&x[0], &dst[0], n/unit)
 	if n%unit != 0 { // the last ones, some of them once more
 		n -= unit
-		quantize(&x[n*tensor.BlockLen], &dst[n], 1)
+		o.Quantize(&x[n*tensor.BlockLen], &dst[n], 1)
 	}
 }
