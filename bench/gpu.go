@@ -28,19 +28,19 @@ type GPUCeilings struct {
 	PowerMode machine.PowerMode `json:"power_mode,omitempty"`
 }
 
-// Peak is the peak of float32 numbers, in which the kernels compute.
-func (c *GPUCeilings) Peak() float64 {
+// Peak is the highest of the peaks that the kernels can use, which add up in float32.
+func (c *GPUCeilings) Peak() (best PeakRate) {
 	for _, p := range c.Peaks {
-		if p.Type == "fp32" {
-			return p.Best
+		if p.Best > best.Best && (p.Type == plan.Singles || p.Type == plan.Matrices) {
+			best = p
 		}
 	}
-	return 0
+	return best
 }
 
 // limits are the ceilings that bound a model.
 func (c *GPUCeilings) limits() roofline.Limits {
-	return roofline.Limits{Bandwidth: c.Read.Best, Peak: c.Peak(), Launch: 1 / c.Launches.Best}
+	return roofline.Limits{Bandwidth: c.Read.Best, Peak: c.Peak().Best, Launch: 1 / c.Launches.Best}
 }
 
 // MeasureGPU measures the ceilings of a GPU, each for at least the given time.

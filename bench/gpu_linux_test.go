@@ -36,7 +36,7 @@ func TestGPUCeilings(t *testing.T) {
 	if c.Used() != before {
 		t.Errorf("%d bytes are not freed", c.Used()-before)
 	}
-	if g.Device != "cuda:0" || g.Name != "emulated GPU" || len(g.Peaks) != 2 || g.Peak() != g.Peaks[0].Best {
+	if g.Device != "cuda:0" || g.Name != "emulated GPU" || len(g.Peaks) != 2 || g.Peak() != g.Peaks[0] {
 		t.Errorf("%+v", g)
 	}
 	for _, r := range []Rate{g.Read, g.Copy, g.Peaks[0].Rate, g.Peaks[1].Rate, g.Launches, g.Barriers} {
@@ -44,7 +44,7 @@ func TestGPUCeilings(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	if l := g.limits(); l.Bandwidth != g.Read.Best || l.Peak != g.Peak() || l.Launch != 1/g.Launches.Best {
+	if l := g.limits(); l.Bandwidth != g.Read.Best || l.Peak != g.Peak().Best || l.Launch != 1/g.Launches.Best {
 		t.Errorf("limits %+v of %+v", l, g)
 	}
 	lost, _ := emulated(t, emulator.Options{Memory: 8 << 20, FailLaunch: 3})

@@ -133,7 +133,7 @@ func (r *Result) BoundBy() string {
 	case b.Binds == roofline.Compute && len(b.Parts) > 0:
 		return "what GPU and CPU multiply"
 	case b.Binds == roofline.Compute && r.OnGPU():
-		return "what the GPU multiplies in float32"
+		return "what the GPU multiplies"
 	case b.Binds == roofline.Compute:
 		return "what the CPU multiplies"
 	case len(b.Parts) > 0:

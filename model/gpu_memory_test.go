@@ -67,5 +67,5 @@ func outlined(t *testing.T, size, mix string, o Options) *Model {
 	}
 	// That two tensors are one shows in their data, of which there is none.
 	p.Embedding.Data, p.Head.W.Data = []byte{0}, []byte{0}
-	return &Model{Config: *c, File: f, plan: p, maxRows: set.maxRows, maxCtx: set.context, kvType: set.kv}
+	return &Model{Config: *c, File: f, plan: p, maxRows: set.maxRows, maxCtx: set.context, kvType: set.kv, tier: set.tier}
 }

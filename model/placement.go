@@ -86,7 +86,7 @@ func roomOn(dev plan.Device) (int64, error) {
 
 // gpuPlan is that of the whole model.
 func (m *Model) gpuPlan() gpuPlan {
-	return gpuPlan{m.plan, plan.Options{MaxRows: m.maxRows, MaxCtx: m.maxCtx, KV: m.kvType}}
+	return gpuPlan{m.plan, plan.Options{MaxRows: m.maxRows, MaxCtx: m.maxCtx, KV: m.kvType, Exact: m.tier.Exact()}}
 }
 
 // place loads the plan: its last layers on the GPU of the options, if there is
@@ -250,7 +250,7 @@ func Place(f *gguf.File, o Options) (Placement, error) {
 	if err != nil {
 		return Placement{}, err
 	}
-	g := gpuPlan{p, plan.Options{MaxRows: set.maxRows, MaxCtx: set.context, KV: set.kv}}
+	g := gpuPlan{p, plan.Options{MaxRows: set.maxRows, MaxCtx: set.context, KV: set.kv, Exact: set.tier.Exact()}}
 	layers := 0
 	if o.Device != nil {
 		layers, _, err = g.fit(o.Device, o.GPULayers)

@@ -216,7 +216,7 @@ func TestGPUFamilies(t *testing.T) {
 	dev := anyGPU(t)
 	for _, mix := range []string{"f32", "q8_0"} {
 		eachFamily(t, mix, func(t *testing.T, check func(*testing.T, Options, float64)) {
-			check(t, Options{KV: "f32", Device: dev, GPULayers: AllLayers}, 1e-6)
+			check(t, Options{Exact: true, Device: dev, GPULayers: AllLayers}, 1e-6)
 		})
 	}
 }

@@ -83,7 +83,8 @@ func (c *chart) roofs(report *bench.Report) {
 	}
 	const most = 12
 	if g := report.GPU; g != nil {
-		roof(fmt.Sprintf("%s: fp32 %s GFLOP/s, %s GB/s", show.Text(g.Name), number(g.Peak()/1e9), number(g.Read.Best/1e9)), false, g.Read.Best, g.Peak())
+		peak := g.Peak()
+		roof(fmt.Sprintf("%s: %s %s GFLOP/s, %s GB/s", show.Text(g.Name), show.Text(peak.Type), number(peak.Best/1e9), number(g.Read.Best/1e9)), false, g.Read.Best, peak.Best)
 	}
 	ceilings := slices.Clone(report.Ceilings) // that of the most threads has the labels
 	slices.SortStableFunc(ceilings, func(a, b *bench.Ceilings) int { return b.Threads - a.Threads })

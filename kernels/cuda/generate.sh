@@ -1,6 +1,6 @@
 #!/bin/sh
 # Compiles the kernels to PTX: a module for each format of weights, one that
-# measures the GPU, one that measures what newer GPUs have, and one for all else.
+# measures the GPU, one for what newer GPUs have, and one for all else.
 # The path keeps clang from looking for a CUDA installation, so that the result is
 # the same with and without one. Last come the counts of what Maxwell executes.
 set -e
@@ -19,6 +19,6 @@ compile ceilings -DCEILINGS
 for type in $(sed -n "s/^struct \([A-Z0-9_]*\) .*/\1/p" src/formats.h); do
 	compile $type -DTYPE=$type
 done
-compile_for sm_80 ptx70 tensor src/tensor.cu
+compile_for sm_80 ptx70 tensor -DTENSOR src/kernels.cu
 go -C ../asm run ./maxwell -counts >counts.new
 mv counts.new ../asm/maxwell/counts.txt

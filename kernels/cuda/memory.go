@@ -61,11 +61,11 @@ const (
 	splitRows, maxSplits = 8, 64
 )
 
-// sizes are those of a stage's buffers, in float32 values a row but for parts,
-// which is for all.
-type sizes struct{ hidden, qkv, attn, ffn, parts, logits, rope int64 }
+// sizes are those of a stage's buffers in numbers: of float16 those of halves and part,
+// which are 0 where nothing is multiplied in float16, of float32 the others.
+type sizes struct{ hidden, qkv, attn, ffn, parts, logits, rope, halves, part int64 }
 
-func sizesOf(p plan.Plan, o plan.Options) (s sizes) {
+func sizesOf(p plan.Plan, o plan.Options, halves bool) (s sizes) {
 	rows := int64(o.MaxRows)
 	s.hidden = rows * int64(p.Width)
 	s.qkv = rows * int64(p.QDim()+2*p.KVDim())
@@ -76,16 +76,20 @@ func sizesOf(p plan.Plan, o plan.Options) (s sizes) {
 		s.logits = int64(min(headRows, o.MaxRows)) * int64(p.Vocab)
 	}
 	s.rope = int64(o.MaxCtx) * int64(p.HeadDim)
+	if halves {
+		s.halves = rows * int64(max(p.Width, p.QDim(), p.FFN))
+		s.part = partOf(p)
+	}
 	return s
 }
 
 // Bytes is the memory on the GPU that Load takes, and that of a sequence.
 func (d *Device) Bytes(p plan.Plan, o plan.Options) int64 {
-	return stageBytes(p, o) + kvBytes(p.Dims, len(p.Blocks), o.MaxCtx, o.KV)
+	return stageBytes(p, o, d.hasTensor(o)) + kvBytes(p.Dims, len(p.Blocks), o.MaxCtx, o.KV)
 }
 
 // stageBytes is the memory of a stage without sequences.
-func stageBytes(p plan.Plan, o plan.Options) int64 {
+func stageBytes(p plan.Plan, o plan.Options, halves bool) int64 {
 	matrix := func(w tensor.Tensor) int64 {
 		if fits(w) != nil {
 			return 0
@@ -95,9 +99,12 @@ func stageBytes(p plan.Plan, o plan.Options) int64 {
 	var n int64
 	for i := range p.Blocks {
 		for _, l := range p.Blocks[i].Linears() {
-			n += matrix(l.W) + aligned(4*int64(len(l.Bias)))
+			n += matrix(l.W)
 		}
 		b := &p.Blocks[i]
+		for _, together := range [][]plan.Linear{{b.Q, b.K, b.V}, {b.O}, {b.Gate}, {b.Up}, {b.Down}} {
+			n += aligned(4 * int64(len(biasesOf(together))))
+		}
 		n += 2*aligned(4*int64(p.Width)) + aligned(4*int64(len(b.QNorm))) + aligned(4*int64(len(b.KNorm)))
 	}
 	if p.Head != nil {
@@ -108,8 +115,11 @@ func stageBytes(p plan.Plan, o plan.Options) int64 {
 			n += matrix(w)
 		}
 	}
-	s := sizesOf(p, o)
+	s := sizesOf(p, o, halves)
 	floats := 2*s.hidden + s.qkv + s.attn + 2*s.ffn + s.parts*int64(p.HeadDim+2) + s.logits + s.rope
+	if halves {
+		n += 2*(s.halves+s.part) + 4*int64(o.MaxRows)
+	}
 	return n + 4*floats + int64(o.MaxRows)*batchBytes + 16*align
 }
 

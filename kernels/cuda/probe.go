@@ -26,7 +26,7 @@ type (
 		rounds  int32
 		_       int32
 	}
-	// tensorArgs are those of src/tensor.cu.
+	// tensorArgs are those of probe_tensor in src/tensor.h.
 	tensorArgs struct {
 		out    driver.Ptr
 		a, b   uint32
@@ -52,13 +52,8 @@ var ceilingKernels = []string{
 	"probe_fill", "probe_read", "probe_copy", "probe_fp32", "probe_fp16", "probe_launch", "probe_barrier",
 }
 
-// tensorModule is the module of probe_tensor, tensorCapability that from which on GPUs
-// have what it measures.
-const (
-	tensorModule     = "tensor"
-	tensorKernel     = "probe_tensor"
-	tensorCapability = 80
-)
+// tensorKernel is a kernel of [tensorModule].
+const tensorKernel = "probe_tensor"
 
 // Bounds of the size of an array of a Probe: more than the largest L2 caches
 // hold, and no more than a part of what the GPU's memory has left.
@@ -119,10 +114,8 @@ func (p *Probe) open(writes bool) error {
 	}
 	names := ceilingKernels
 	if capability(p.dev.info) >= tensorCapability {
-		if p.dev.functions[tensorKernel] == nil {
-			if err := p.dev.loadModuleFor(tensorCapability, tensorModule, []string{tensorKernel}); err != nil {
-				return err
-			}
+		if err := p.dev.needTensor(); err != nil {
+			return err
 		}
 		names = append(slices.Clone(names), tensorKernel)
 	}
@@ -173,11 +166,11 @@ func (p *Probe) Ceilings() []plan.Ceiling {
 		{Name: plan.Copies, Amount: 2 * float64(p.size), Run: p.Copy},
 		{Name: plan.Launched, Amount: 1, Run: p.Launch},
 		{Name: plan.Barriers, Amount: barrierRounds, Run: p.Barriers},
-		{Name: "fp32", Instruction: "fma.rn.f32", Amount: p.Ops(), Run: p.FP32},
+		{Name: plan.Singles, Instruction: "fma.rn.f32", Amount: p.Ops(), Run: p.FP32},
 		{Name: "fp16", Instruction: "fma.rn.f16x2", Amount: 2 * p.Ops(), Run: p.FP16},
 	}
 	if p.HasTensor() {
-		all = append(all, plan.Ceiling{Name: "fp16 matrices", Instruction: "mma.m16n8k16", Amount: p.TensorOps(), Run: p.Tensor})
+		all = append(all, plan.Ceiling{Name: plan.Matrices, Instruction: "mma.m16n8k16", Amount: p.TensorOps(), Run: p.Tensor})
 	}
 	return all
 }

@@ -16,13 +16,18 @@ type pass struct {
 	*Stage
 	rows           int
 	kv             quant.Type
-	depth          int        // positions of the longest sequence
+	depth          int // positions of the longest sequence
+	block          func(i int)
 	outputs, spans driver.Ptr // numbers of rows, cacheRows
 	err            error
 }
 
 func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type) error {
 	p := &pass{Stage: s, rows: rows, kv: kv}
+	p.block = p.exactBlock
+	if p.halves.x != 0 && longest(b) >= tensorRows {
+		p.block = p.tensorBlock
+	}
 	p.opens()
 	p.begin(b)
 	for i := range s.layers {
@@ -103,8 +108,8 @@ func call[T any](p *pass, kernel string, grid, threads int, args T) {
 	}
 }
 
-// block runs one transformer block.
-func (p *pass) block(i int) {
+// exactBlock runs one transformer block in float32.
+func (p *pass) exactBlock(i int) {
 	l, n := &p.layers[i], p.rows
 	q, kv := p.QDim(), p.KVDim()
 	stride := q + 2*kv
@@ -115,18 +120,7 @@ func (p *pass) block(i int) {
 	p.multiply(&l.q, p.norm, p.Width, p.qkv, stride, n, false)
 	p.multiply(&l.k, p.norm, p.Width, at(p.qkv, q), stride, n, false)
 	p.multiply(&l.v, p.norm, p.Width, at(p.qkv, q+kv), stride, n, false)
-	p.starts(plan.OpRope)
-	if l.qNorm != 0 {
-		call(p, "headnorm", n*(p.Heads+p.KVHeads), warpLen, headNormArgs{
-			qkv: p.qkv, q: l.qNorm, k: l.kNorm,
-			heads: int32(p.Heads), kvHeads: int32(p.KVHeads), headDim: int32(p.HeadDim), stride: int32(stride), eps: p.Eps,
-		})
-	}
-	call(p, "rope_"+p.kv.String(), n, vectorThreads, ropeArgs{
-		qkv: p.qkv, rope: p.rope, rows: p.spans,
-		layer: int32(i), heads: int32(p.Heads), kvHeads: int32(p.KVHeads), headDim: int32(p.HeadDim), stride: int32(stride),
-		scale: float32(1 / math.Sqrt(float64(p.HeadDim))),
-	})
+	p.turn(i, stride)
 	p.starts(plan.OpAttention)
 	p.attend(i, stride)
 	p.starts(plan.OpOutput)
@@ -140,6 +134,24 @@ func (p *pass) block(i int) {
 	call(p, "swiglu", ceil(values, vectorThreads), vectorThreads, swigluArgs{p.gate, p.up, int32(values)})
 	p.starts(plan.OpDown)
 	p.multiply(&l.down, p.gate, p.FFN, p.hidden, p.Width, n, true)
+}
+
+// turn norms the heads if the model does, turns queries and keys, and stores keys and
+// values.
+func (p *pass) turn(i, stride int) {
+	l, n := &p.layers[i], p.rows
+	p.starts(plan.OpRope)
+	if l.qNorm != 0 {
+		call(p, "headnorm", n*(p.Heads+p.KVHeads), warpLen, headNormArgs{
+			qkv: p.qkv, q: l.qNorm, k: l.kNorm,
+			heads: int32(p.Heads), kvHeads: int32(p.KVHeads), headDim: int32(p.HeadDim), stride: int32(stride), eps: p.Eps,
+		})
+	}
+	call(p, "rope_"+p.kv.String(), n, vectorThreads, ropeArgs{
+		qkv: p.qkv, rope: p.rope, rows: p.spans,
+		layer: int32(i), heads: int32(p.Heads), kvHeads: int32(p.KVHeads), headDim: int32(p.HeadDim), stride: int32(stride),
+		scale: float32(1 / math.Sqrt(float64(p.HeadDim))),
+	})
 }
 
 func ceil(a, b int) int { return (a + b - 1) / b }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"unsafe"
 
 	"qgo/kernels/cuda/driver"
@@ -28,6 +29,7 @@ type Stage struct {
 	hidden, norm, qkv, attn, gate, up driver.Ptr
 	parts, tops, sums                 driver.Ptr
 	logits, rope                      driver.Ptr
+	halves                            halves
 	batch                             driver.Ptr // as staging
 	staging                           []byte     // pinned: tokens, outputs and rows of a batch
 }
@@ -116,15 +118,22 @@ func (s *Stage) MaxRows() int { return s.options.MaxRows }
 
 // load allocates buffers and copies weights.
 func (s *Stage) load() (err error) {
-	z := sizesOf(s.Plan, s.options)
+	tensor := s.dev.hasTensor(s.options)
+	z := sizesOf(s.Plan, s.options, tensor)
 	for _, b := range []struct {
 		p *driver.Ptr
 		n int64
 	}{
-		{&s.hidden, z.hidden}, {&s.norm, z.hidden}, {&s.qkv, z.qkv}, {&s.attn, z.attn}, {&s.gate, z.ffn}, {&s.up, z.ffn},
+		{&s.hidden, z.hidden}, {&s.norm, z.hidden}, {&s.qkv, z.qkv}, {&s.attn, z.attn}, {&s.gate, 2 * z.ffn},
 		{&s.parts, z.parts * int64(s.HeadDim)}, {&s.tops, z.parts}, {&s.sums, z.parts}, {&s.logits, z.logits},
 	} {
 		if *b.p, err = s.memory.alloc(4 * b.n); err != nil {
+			return err
+		}
+	}
+	s.up = s.gate + driver.Ptr(4*z.ffn)
+	if tensor {
+		if err := s.allocHalves(z); err != nil {
 			return err
 		}
 	}
@@ -164,6 +173,8 @@ func (s *Stage) loadWeights() (err error) {
 	s.layers = make([]layers, len(s.Blocks))
 	for i := range s.Blocks {
 		b, l := &s.Blocks[i], &s.layers[i]
+		q, k, v := b.Q, b.K, b.V
+		q.Bias, k.Bias, v.Bias = nil, nil, nil
 		for _, v := range []struct {
 			dst *driver.Ptr
 			src []float32
@@ -178,10 +189,13 @@ func (s *Stage) loadWeights() (err error) {
 		for _, m := range []struct {
 			dst *linear
 			src plan.Linear
-		}{{&l.q, b.Q}, {&l.k, b.K}, {&l.v, b.V}, {&l.o, b.O}, {&l.gate, b.Gate}, {&l.up, b.Up}, {&l.down, b.Down}} {
+		}{{&l.q, q}, {&l.k, k}, {&l.v, v}, {&l.o, b.O}, {&l.gate, b.Gate}, {&l.up, b.Up}, {&l.down, b.Down}} {
 			if *m.dst, err = s.linear(m.src); err != nil {
 				return err
 			}
+		}
+		if err := s.biases([]*linear{&l.q, &l.k, &l.v}, b.Q, b.K, b.V); err != nil {
+			return err
 		}
 	}
 	if s.Head == nil {
@@ -196,6 +210,33 @@ func (s *Stage) loadWeights() (err error) {
 	}
 	s.head, err = s.linear(plan.Linear{W: s.Head.W})
 	return err
+}
+
+// biases copies the biases of matrices that are multiplied together, one after the other;
+// if some have one, that of the others is 0.
+func (s *Stage) biases(to []*linear, from ...plan.Linear) error {
+	all := biasesOf(from)
+	if all == nil {
+		return nil
+	}
+	p, err := upload(&s.memory, all)
+	for i, l := range from {
+		to[i].bias = p
+		p += driver.Ptr(4 * l.W.Rows)
+	}
+	return err
+}
+
+// biasesOf are the values that biases copies.
+func biasesOf(together []plan.Linear) (all []float32) {
+	if !slices.ContainsFunc(together, func(l plan.Linear) bool { return l.Bias != nil }) {
+		return nil
+	}
+	for _, l := range together {
+		all = append(all, l.Bias...)
+		all = append(all, make([]float32, l.W.Rows-len(l.Bias))...)
+	}
+	return all
 }
 
 // slabBytes is about the size of the pieces that weights are copied in.

@@ -177,7 +177,7 @@ func TestStage(t *testing.T) {
 			continue // takes long in the emulator
 		}
 		p := shape(t, c.headDim, c.group, c.types...)
-		o := plan.Options{MaxRows: 128, MaxCtx: 200}
+		o := plan.Options{MaxRows: 128, MaxCtx: 200, Exact: true}
 		for _, typ := range kvTypes {
 			t.Run(fmt.Sprintf("%d heads of %d, %v", p.Heads, c.headDim, typ), func(t *testing.T) {
 				want := logits(t, []plan.Stage{exact(t, p, 128, 200)}, p, typ, batches)
@@ -213,7 +213,7 @@ func TestSplits(t *testing.T) {
 					continue
 				}
 				if (i == 0) == gpuFirst {
-					s, err := load(part, dev, plan.Options{MaxRows: 128, MaxCtx: 200})
+					s, err := load(part, dev, plan.Options{MaxRows: 128, MaxCtx: 200, Exact: true})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -247,7 +247,7 @@ func TestBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	used, want := context.Used(), stageBytes(p, o)
+	used, want := context.Used(), dev.Bytes(p, o)-kvBytes(p.Dims, len(p.Blocks), o.MaxCtx, o.KV)
 	if used > want || float64(used) < 0.98*float64(want) {
 		t.Errorf("%d bytes are in use, %d were announced", used, want)
 	}
@@ -268,7 +268,7 @@ func TestBytes(t *testing.T) {
 func TestNoMemory(t *testing.T) {
 	p := shape(t, 64, 2, quant.Q8_0)
 	o := plan.Options{MaxRows: 16, MaxCtx: 100}
-	need := stageBytes(p, o)
+	need := stageBytes(p, o, false)
 	for _, share := range []int64{0, 10, 50, 90} {
 		dev, context := emulated(t, emulator.Options{Memory: max(1, need*share/100)})
 		_, err := load(p, dev, o)

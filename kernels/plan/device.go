@@ -89,6 +89,7 @@ type Options struct {
 	MaxRows int        // rows of the largest batch
 	MaxCtx  int        // positions of the longest sequence
 	KV      quant.Type // of keys and values, for Bytes
+	Exact   bool       // nothing is rounded to less than float32
 	// Release is called with weights that have been copied and will not be
 	// read again.
 	Release func(weights []byte)
@@ -119,6 +120,12 @@ const (
 	Copies   = "copy"     // bytes, read and written
 	Launched = "launches" // kernels that do nothing
 	Barriers = "barriers" // of all blocks that run at a time
+)
+
+// Names of peaks.
+const (
+	Singles  = "fp32"
+	Matrices = "fp16 matrices" // added up in float32
 )
 
 // Features are what only some models ask of a device.

@@ -103,11 +103,16 @@ func Register(t *Tier) { registered = append([]*Tier{t}, registered...) }
 // What is not a product of a matrix gives the same bits in all tiers.
 func Exact() *Tier {
 	t := *All()[0]
-	t.Name = "exact"
+	t.Name = exact
 	t.MatMul, t.Panels = generic.MatMulExact, nil
 	t.Integer, t.Bfloat, t.Fast = false, nil, nil
 	return &t
 }
+
+const exact = "exact"
+
+// Exact reports whether the tier is that of --exact.
+func (t *Tier) Exact() bool { return t.Name == exact }
 
 // Repacks reports whether the tier multiplies w in panels.
 func (t *Tier) Repacks(w tensor.Tensor) bool { return t.Panels != nil && t.Panels.Fits(w.Type, w.Cols) }

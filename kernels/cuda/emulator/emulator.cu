@@ -6,6 +6,7 @@
 // The threads of a block are fibers, switched at barriers and exchanges only.
 // Their order turns round with every launch, so that what depends on it shows.
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,9 +38,9 @@ struct Gate { // a barrier
 struct Block {
 	int id, running;
 	Gate gate, warpGates[kMaxThreads / 32];
-	u32 lanes[2][kMaxThreads]; // of one exchange and the next
 	void *shared[kSharedArrays];
 	int sharedBytes[kSharedArrays], sharedTotal;
+	u32 lanes[2][kMaxThreads * kWords]; // of one exchange and the next
 };
 
 struct Fiber {
@@ -105,16 +106,18 @@ static void wait(Gate *g, int of) {
 
 void barrier() { wait(&current->block->gate, blockThreads); }
 
-u32 exchangeBits(u32 x, int mask) {
+const u32 *gather(const u32 *words, int n) {
 	Block *b = current->block;
 	int t = current->thread;
 	Gate *g = &b->warpGates[t / 32];
 	// The lane that is ahead is so by one exchange at most.
 	u32 *lanes = b->lanes[g->generation % 2];
-	lanes[t] = x;
+	memcpy(lanes + t * kWords, words, n * sizeof *words);
 	wait(g, 32);
-	return lanes[t ^ mask];
+	return lanes + t / 32 * 32 * kWords;
 }
+
+u32 exchangeBits(u32 x, int mask) { return gather(&x, 1)[(thread() % 32 ^ mask) * kWords]; }
 
 void *sharedMemory(int id, int bytes) {
 	Block *b = current->block;
@@ -143,7 +146,7 @@ static void enter() {
 
 static void begin(Block *b, Fiber *f, int id) {
 	for (int i = 0; i < kSharedArrays; i++) free(b->shared[i]);
-	memset(b, 0, sizeof *b);
+	memset(b, 0, offsetof(Block, lanes));
 	b->id = id;
 	b->running = blockThreads;
 	for (int t = 0; t < blockThreads; t++, f++) {

@@ -6,6 +6,7 @@ package emulator
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -26,6 +27,9 @@ import (
 type Options struct {
 	Memory int64 // bytes; 0 means 1 GiB
 	SMs    int   // 0 means 2
+	// Capability is the compute capability, ten times that of its first number plus the
+	// second; 0 means 53.
+	Capability int
 	// FailLaunch makes that launch, counted from 1, and all that follows
 	// fail, as on a GPU that is lost.
 	FailLaunch int
@@ -70,9 +74,8 @@ func New(t testing.TB, o Options) *Context {
 	if o.Memory == 0 {
 		o.Memory = 1 << 30
 	}
-	if o.SMs == 0 {
-		o.SMs = 2
-	}
+	o.SMs = cmp.Or(o.SMs, 2)
+	o.Capability = cmp.Or(o.Capability, 53)
 	c, err := start(path, o)
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +139,7 @@ func (c *Context) ask(op, a, b, d uint64, data []byte) error {
 
 // Info describes the emulated GPU.
 func (c *Context) Info() plan.DeviceInfo {
-	return plan.DeviceInfo{Name: "emulated GPU", Major: 5, Minor: 3, SMs: c.o.SMs, Memory: c.o.Memory}
+	return plan.DeviceInfo{Name: "emulated GPU", Major: c.o.Capability / 10, Minor: c.o.Capability % 10, SMs: c.o.SMs, Memory: c.o.Memory}
 }
 
 // MemInfo returns free and total memory.

@@ -28,6 +28,10 @@ int block();
 int blocks();
 void barrier();
 u32 exchangeBits(u32 x, int mask);
+// gather returns the words that the lanes of a warp call it with, lane by lane in
+// steps of kWords; they stand until a lane calls it for the second time from then on.
+constexpr int kWords = 6;
+const u32 *gather(const u32 *words, int n);
 void *sharedMemory(int id, int bytes);
 // relax lets the other threads run, in a loop that waits for one of them.
 void relax();
@@ -71,3 +75,37 @@ static inline u32 multiplyAddHalves(u32 x, u32 y, u32 z) {
 }
 static inline void fetchAdd(u32 *p, u32 n) { *p += n; }
 static inline u32 latest(const u32 *p) { return *(const volatile u32 *)p; }
+
+static inline void copyAsync(void *shared, const void *global) { __builtin_memcpy(shared, global, 16); }
+static inline void endGroup() {}
+template <int N> static inline void waitGroups() {}
+
+static inline void loadTilesAs(u32 (&r)[4], const void *row, bool transposed) {
+	const u32 *all = gather((const u32 *)&row, 2);
+	int lane = thread() % kWarp;
+	for (int t = 0; t < 4; t++) {
+		u16 two[2];
+		for (int k = 0; k < 2; k++) {
+			int i = lane / 4, j = lane % 4 * 2 + k;
+			const u16 *from;
+			__builtin_memcpy(&from, all + (8 * t + (transposed ? j : i)) * kWords, sizeof from);
+			two[k] = from[transposed ? i : j];
+		}
+		r[t] = two[0] | (u32)two[1] << 16;
+	}
+}
+static inline void loadTiles(u32 (&r)[4], const void *row) { loadTilesAs(r, row, false); }
+static inline void loadTransposed(u32 (&r)[4], const void *row) { loadTilesAs(r, row, true); }
+static inline void multiplyTiles(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+	u32 mine[6] = {a[0], a[1], a[2], a[3], b0, b1};
+	const u32 *all = gather(mine, 6);
+	int lane = thread() % kWarp;
+	for (int i = 0; i < 4; i++) {
+		int row = lane / 4, column = lane % 4 * 2 + i % 2;
+		for (int k = 0; k < 16; k++) {
+			u32 x = all[(row * 4 + k % 8 / 2) * kWords + i / 2 + k / 8 * 2];
+			u32 y = all[(column * 4 + k % 8 / 2) * kWords + 4 + k / 8];
+			c[i] += fromHalf(x >> 16 * (k % 2)) * fromHalf(y >> 16 * (k % 2));
+		}
+	}
+}

@@ -1,8 +1,11 @@
-// The kernels of one module. TYPE selects those for a format of weights,
-// CEILINGS those that measure the GPU; without either they are those for
-// everything else. The emulator wants all.
+// The kernels of one module. TYPE selects those for a format of weights, CEILINGS those
+// that measure the GPU, TENSOR those for GPUs with units for products of matrices;
+// without any they are those for everything else. The emulator wants all.
 #ifdef CEILINGS
 #include "ceilings.h"
+#elif defined(TENSOR)
+#include "flash.h"
+FORMATS(EXPAND_KERNEL)
 #elif defined(TYPE)
 #include "matmul.h"
 MATRIX_KERNELS(TYPE)
@@ -11,7 +14,9 @@ MATRIX_KERNELS(TYPE)
 #include "vector.h"
 #ifdef EMULATOR
 #include "ceilings.h"
+#include "flash.h"
 #include "matmul.h"
+FORMATS(EXPAND_KERNEL)
 FORMATS(MATRIX_KERNELS)
 #endif
 #endif

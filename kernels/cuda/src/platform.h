@@ -91,6 +91,50 @@ DEVICE void fetchAdd(u32 *p, u32 n) {
 }
 DEVICE u32 latest(const u32 *p) { return *(const volatile u32 *)p; }
 DEVICE void relax() {}
+
+// What follows needs compute capability 8.0.
+
+// sharedAddress is the address of shared memory that some instructions want.
+DEVICE u32 sharedAddress(const void *p) {
+	u32 a;
+	asm("{ .reg .u64 t; cvta.to.shared.u64 t, %1; cvt.u32.u64 %0, t; }" : "=r"(a) : "l"(p));
+	return a;
+}
+
+// copyAsync starts a copy of 16 bytes from global to shared memory. endGroup ends a
+// group of such copies, and waitGroups waits for this thread's but the latest N.
+DEVICE void copyAsync(void *shared, const void *global) {
+	asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(sharedAddress(shared)), "l"(global) : "memory");
+}
+DEVICE void endGroup() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+template <int N> DEVICE void waitGroups() { asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory"); }
+
+// loadTiles loads four tiles of 8 rows of 8 float16 numbers from shared memory for a
+// warp. Lane i has the address of row i%8 of tile i/8, and gets in word t numbers
+// 2*(i%4) and 2*(i%4)+1 of row i/4 of tile t; loadTransposed gives it those of the
+// transposed tile.
+DEVICE void loadTiles(u32 (&r)[4], const void *row) {
+	asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+		: "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+		: "r"(sharedAddress(row))
+		: "memory");
+}
+DEVICE void loadTransposed(u32 (&r)[4], const void *row) {
+	asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+		: "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+		: "r"(sharedAddress(row))
+		: "memory");
+}
+
+// multiplyTiles adds a product of 16x16 and 16x8 float16 numbers to 16x8 numbers that a
+// warp has: lane i has two of row i/4 in c[0] and c[1], and two of row i/4 + 8 in the
+// others. The tiles of a are the left upper, left lower, right upper and right lower
+// one; those of b, whose columns are rows, the upper and the lower one.
+DEVICE void multiplyTiles(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+	asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+		: "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+		: "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
 #endif
 
 DEVICE int lane() { return thread() & (kWarp - 1); }
@@ -117,6 +161,14 @@ DEVICE float fromBits(u32 b) {
 	__builtin_memcpy(&f, &b, 4);
 	return f;
 }
+DEVICE u32 bitsOf(float f) {
+	u32 b;
+	__builtin_memcpy(&b, &f, 4);
+	return b;
+}
+
+// halves returns two float16 numbers in a word, the first in the lower half.
+DEVICE u32 halves(float a, float b) { return toHalf(a) | (u32)toHalf(b) << 16; }
 
 DEVICE int minimum(int a, int b) { return a < b ? a : b; }
 DEVICE int larger(int a, int b) { return a > b ? a : b; }

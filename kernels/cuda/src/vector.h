@@ -1,17 +1,6 @@
 // What a transformer block does beside products of matrices and attention.
 #pragma once
-#include "cache.h"
-
-constexpr int kVectorThreads = 256;
-
-// blockSum returns the sum over all threads of a block, in all of them.
-DEVICE float blockSum(float x) {
-	SHARED(float, sums, kWarp);
-	x = warpSum(x);
-	if (lane() == 0) sums[warp()] = x;
-	barrier();
-	return warpSum(lane() < warps() ? sums[lane()] : 0);
-}
+#include "reduce.h"
 
 struct NormArgs {
 	const float *x, *weight; // [rows][width], [width]
