@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"qgo/kernels/generic"
 	"qgo/kernels/tier"
 	"qgo/kernels/tier/tiertest"
 	"qgo/tensor"
@@ -38,7 +37,7 @@ func TestQuantize(t *testing.T) {
 					clear(x[16:32])
 				}
 				want, got := make([]tensor.Block, blocks), make([]tensor.Block, blocks+1)
-				generic.Quantize(x, want)
+				tier.Plain().Quantize(x, want)
 				tier.Quantize(x, got[:blocks])
 				for i, b := range want {
 					g := got[i]

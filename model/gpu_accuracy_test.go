@@ -54,7 +54,7 @@ func TestGPUDivergence(t *testing.T) {
 	if *realGPU < 0 {
 		t.Skip("takes minutes in the emulator; kernels/cuda tests prefill in it")
 	}
-	diverges(t, 1, Options{Device: anyGPU(t), GPULayers: AllLayers})
+	diverges(t, way{name: "on the GPU", options: Options{Device: anyGPU(t), GPULayers: AllLayers}, most: 1, less: 0.5})
 }
 
 // decoded computes the first half of a text in batches of different sizes and

@@ -32,12 +32,16 @@ func TestTypesWithoutKernels(t *testing.T) {
 					x.Type, x.Data = typ, bytes.Repeat(blocks, n/len(blocks)+1)[:n]
 				}))
 			}
+			limit := 0.03
 			run := func(o Options) []float32 {
 				m, err := Load(context.Background(), f(), o)
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer m.Close()
+				if m.tier.Group == 32 {
+					limit = 0.045 // half as much again
+				}
 				return append([]float32(nil), logits(t, m, tokens, WantAll)...)
 			}
 			got, want := run(Options{}), run(Options{Exact: true})
@@ -46,8 +50,8 @@ func TestTypesWithoutKernels(t *testing.T) {
 				diff += math.Pow(float64(got[i])-float64(v), 2)
 				size += math.Pow(float64(v), 2)
 			}
-			if e := math.Sqrt(diff / size); !(e < 0.03) {
-				t.Errorf("the logits differ by %.4f of their size", e)
+			if e := math.Sqrt(diff / size); !(e < limit) {
+				t.Errorf("the logits differ by %.4f of their size, want less than %g", e, limit)
 			}
 		})
 	}

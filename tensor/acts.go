@@ -2,24 +2,25 @@ package tensor
 
 import "unsafe"
 
-// GroupLen is the number of activations that share a scale: that of the
-// finest sub-blocks of the K-quants. Groups of 32, as llama.cpp has them,
-// would save one operation in ten in prefill, and diverge from exact
-// arithmetic by half as much again.
+// GroupLen is the number of activations of which a [Block] has a scale and a sum: that
+// of the finest sub-blocks of the K-quants. On most tiers that is what is quantised
+// together. Groups of 32, as llama.cpp has them, save one operation in ten of prefill
+// there, and diverge from exact arithmetic by half as much again. Tiers in which they
+// save more, up to a fifth of the time, have them: see package tier.
 const GroupLen = 16
 
 // BlockLen is the number of activations in a [Block]: that of the smallest
 // blocks of quantised weights.
 const BlockLen = 32
 
-// Block is the 8-bit form of 32 activations, two groups of 16: value j is
-// about D[j/16] * Q[j]. What kernels need beside the codes stands with them,
-// so that a block is one cache line.
+// Block is the 8-bit form of 32 activations, two groups of 16 or one whose scale it has
+// twice: value j is about D[j/16] * Q[j]. What kernels need beside the codes stands with
+// them, so that a block is one cache line.
 type Block struct {
 	Q     [BlockLen]int8
 	D     [2]float32 // scales
-	Start [2]int32   // -128*ΣQ of each group: where sums of products begin whose codes have 128 added
-	Sum   [2]float32 // D*ΣQ of each group, for weights with a minimum
+	Start [2]int32   // -128*ΣQ of each half: where sums of products begin whose codes have 128 added
+	Sum   [2]float32 // D*ΣQ of each half, for weights with a minimum
 	Both  [2]float32 // Sum[0]+Sum[1], twice
 }
 

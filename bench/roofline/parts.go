@@ -13,6 +13,7 @@ type Part struct {
 	Name    string `json:"name"` // without the number of the block
 	Type    string `json:"type"`
 	Tensors int    `json:"tensors"`
+	Cols    int    `json:"cols"` // of a row
 	Weights int64  `json:"weights"`
 	Bytes   int64  `json:"bytes"`        // in the file
 	Read    int64  `json:"read"`         // bytes that a decoded token reads
@@ -39,7 +40,7 @@ func Parts(f *gguf.File, c *model.Config) []Part {
 		if !ok {
 			at = len(parts)
 			index[k] = at
-			parts = append(parts, Part{Name: name, Type: k.typ})
+			parts = append(parts, Part{Name: name, Type: k.typ, Cols: int(t.Dims[0])})
 		}
 		p := &parts[at]
 		p.Tensors++

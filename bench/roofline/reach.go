@@ -14,7 +14,7 @@ var (
 	largeGPU  = Reach{0.5, 0.2, "measured on an H100, with a 0.5B (docs/cuda.md)"}
 	nanoGPU   = Reach{0.5, 0.35, "a prediction from counts of instructions (docs/maxwell.md), not a measurement"}
 	piFour    = Reach{0.35, 0.8, "a prediction from cycles, with 4.5 GB/s of the memory's 12.8 (docs/boards.md), not a measurement"}
-	piFive    = Reach{0.55, 0.55, "a prediction from cycles, with 10 GB/s of the memory's 17.1 (docs/boards.md), not a measurement"}
+	piFive    = Reach{0.55, 0.62, "a prediction from cycles, with 10 GB/s of the memory's 17.1 (docs/boards.md), not a measurement"}
 	nanoCPU   = Reach{0.4, 0.8, "a prediction from cycles, with 10 GB/s of the memory's 25.6 (docs/arm64.md), not a measurement"}
 )
 

@@ -64,6 +64,16 @@ func TestParts(t *testing.T) {
 		var read, flop, prefill, file int64
 		for _, p := range s.Parts {
 			read, flop, prefill, file = read+p.Read, flop+p.FLOP, prefill+p.Prefill, file+p.Bytes
+			want := s.Config.Width
+			switch {
+			case p.Name == "ffn_down.weight":
+				want = s.Config.FFN
+			case p.Prefill == 0 && !p.Head && !p.Row, p.Name == "attn_output.weight":
+				want = p.Cols // a vector of some kind, or as long as all heads
+			}
+			if p.Cols != want {
+				t.Errorf("%s: %s has %d columns, want %d", name, p.Name, p.Cols, want)
+			}
 		}
 		if read != s.Cost.Weights || flop != 2*s.Cost.MACs || prefill != 2*(s.Cost.MACs-s.Cost.Head) || file > s.Size() {
 			t.Errorf("%s: parts read %d bytes and compute %d (%d in prefill), the whole %+v", name, read, flop, prefill, s.Cost)

@@ -42,6 +42,7 @@ var Vectors = simd.Ops{
 	F16:            simd.Attention{Scores: scoresF16, Values: valuesF16},
 	Q8:             simd.Attention{Scores: scoresQ8, Values: valuesQ8},
 	Softmax:        softmax,
+	Plain:          tier.Go,
 	Quantize:       quantize,
 	QuantizeBlocks: 8,
 }

@@ -29,10 +29,11 @@ const (
 
 var le = binary.LittleEndian
 
-// packedGroup is two groups of activations ready to be multiplied with a block
-// of 32 weights: see above.
+// packedGroup is a block of activations ready to be multiplied with one of 32 weights:
+// see above.
 type packedGroup struct {
 	scale [2]float32
+	whole bool       // the block is one group: the scales are equal
 	sum   [2]float32 // of the activations,
 	both  float32    // and of all
 	start [2]uint64  // what the sums of products begin with
@@ -43,13 +44,14 @@ type packedGroup struct {
 // 16 · 15 · 127 < 2^15.
 func narrow(w *codec.Codes) bool { return w.Bits <= 4 }
 
-// pack writes row i of x to dst, for multiplication with rows like w.
-func pack(dst []packedGroup, x *tensor.Acts, i int, w *codec.Codes) {
+// pack writes row i of x to dst, for multiplication with rows like w. Blocks are whole
+// groups or two.
+func pack(dst []packedGroup, x *tensor.Acts, i int, w *codec.Codes, whole bool) {
 	row := x.QuantRow(i)
 	narrow := narrow(w)
 	for g := range dst {
 		p, b := &dst[g], &row[g]
-		p.scale, p.sum, p.both = b.D, b.Sum, b.Both[0]
+		p.scale, p.whole, p.sum, p.both = b.D, whole, b.Sum, b.Both[0]
 		for h, start := range b.Start {
 			offset := int64(w.Offset) * int64(start) / 128
 			if narrow {
@@ -92,13 +94,17 @@ func dot(w *codec.Codes, x []packedGroup) float32 {
 // every other operation is a multiplication or a fused multiply-add and rounds to
 // float32.
 
-// pair adds up the scaled dot products of two groups.
+// pair adds up the scaled dot products of both halves of a block. Those of one group
+// are added as integers.
 func pair(x *packedGroup, lo, hi int32) float32 {
+	if x.whole {
+		return x.scale[0] * float32(lo+hi)
+	}
 	return FMA(x.scale[1], float32(hi), x.scale[0]*float32(lo))
 }
 
-// add2 adds the dot products of two groups to y, for weights with a scale for each
-// of them.
+// add2 adds the dot products of both halves to y, for weights with a scale for each of
+// them.
 func add2(y float32, scale [2]float32, x *packedGroup, lo, hi int32) float32 {
 	y = FMA(scale[0], x.scale[0]*float32(lo), y)
 	return FMA(scale[1], x.scale[1]*float32(hi), y)

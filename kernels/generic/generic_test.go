@@ -22,6 +22,12 @@ func randoms(rng *rand.Rand, n int) []float32 {
 }
 
 func TestQuantizeActivations(t *testing.T) {
+	quantizeActivations(t, 16, Quantize)
+	quantizeActivations(t, 32, Quantize32)
+}
+
+// quantizeActivations quantises in groups of so many.
+func quantizeActivations(t *testing.T, group int, f func(x []float32, dst []tensor.Block)) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	x := randoms(rng, 64)
 	clear(x[16:32])
@@ -31,7 +37,7 @@ func TestQuantizeActivations(t *testing.T) {
 	var s [4]int32
 	quantize := func() {
 		var blocks [2]tensor.Block
-		Quantize(x, blocks[:])
+		f(x, blocks[:])
 		for i, b := range blocks {
 			copy(q[32*i:], b.Q[:])
 			copy(d[2*i:], b.D[:])
@@ -43,42 +49,54 @@ func TestQuantizeActivations(t *testing.T) {
 	for g := range d {
 		var sum int
 		var top, xq, qq float64
-		for i := g * 16; i < g*16+16; i++ {
-			sum += int(q[i])
+		for _, q := range q[g*16:][:16] {
+			sum += int(q)
+		}
+		for i := range x {
+			if i/group != g*16/group {
+				continue
+			}
 			top = max(top, math.Abs(float64(x[i])))
 			xq += float64(x[i]) * float64(q[i])
 			qq += float64(q[i]) * float64(q[i])
 		}
 		for i := g * 16; i < g*16+16; i++ {
 			if diff := math.Abs(float64(x[i]) - float64(q[i])*float64(d[g])); diff > top/118 {
-				t.Errorf("value %d: %g became %d times %g", i, x[i], q[i], d[g])
+				t.Errorf("groups of %d: value %d: %g became %d times %g", group, i, x[i], q[i], d[g])
 			}
 		}
 		if int(s[g]) != -128*sum || sums[g] != d[g]*float32(sum) {
-			t.Errorf("of sum %d: %d and %g, want %d and %g", g, s[g], sums[g], -128*sum, d[g]*float32(sum))
+			t.Errorf("groups of %d: of sum %d: %d and %g, want %d and %g", group, g, s[g], sums[g], -128*sum, d[g]*float32(sum))
 		}
 		if want := xq / max(qq, 1); math.Abs(float64(d[g])-want) > 1e-6*want {
-			t.Errorf("scale %d is %g, want %g", g, d[g], want)
+			t.Errorf("groups of %d: scale %d is %g, want %g", group, g, d[g], want)
 		}
 	}
 	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
 		x[5] = bad
 		quantize()
-		if d[0] == d[0] || d[1] != 0 || d[2] != d[2] {
-			t.Errorf("%g: scales %v, want NaN in its group only", bad, d)
+		if d[0] == d[0] || (d[1] != d[1]) != (group == 32) || d[2] != d[2] {
+			t.Errorf("%g in a group of %d: scales %v, want NaN in its group only", bad, group, d)
 		}
 	}
 	for i := range 16 {
 		x[i] = 1e-44
 	}
 	if quantize(); d[0] != 0 || q[0] != 0 {
-		t.Errorf("subnormals: scale %g, code %d, want zeros", d[0], q[0])
+		t.Errorf("subnormals in a group of %d: scale %g, code %d, want zeros", group, d[0], q[0])
 	}
 }
 
 // TestMatMul compares the integer path with float64 arithmetic on the
 // dequantised weights and activations: they differ by rounding only.
 func TestMatMul(t *testing.T) {
+	matMulNear(t, 16, Quantize, MatMul)
+	matMulNear(t, 32, Quantize32, MatMul32)
+}
+
+// matMulNear multiplies with activations in groups of so many.
+func matMulNear(t *testing.T, group int, quantize func([]float32, []tensor.Block),
+	mul func([]float32, int, tensor.Tensor, int, int, *tensor.Acts, *Scratch)) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, typ := range quant.Types() {
 		const rows, n = 5, 3
@@ -94,10 +112,10 @@ func TestMatMul(t *testing.T) {
 		x := tensor.NewActs(n, cols)
 		copy(x.F, randoms(rng, n*cols))
 		for i := range n {
-			Quantize(x.Row(i), x.QuantRow(i))
+			quantize(x.Row(i), x.QuantRow(i))
 		}
 		got := make([]float32, n*rows)
-		MatMul(got, rows, w, 0, rows, x, &Scratch{})
+		mul(got, rows, w, 0, rows, x, &Scratch{})
 		exact := make([]float32, n*rows)
 		MatMulExact(exact, rows, w, 0, rows, x, &Scratch{})
 		for i := range n {
@@ -115,7 +133,7 @@ func TestMatMul(t *testing.T) {
 					size += math.Abs(float64(v) * a)
 				}
 				if diff := math.Abs(want - float64(got[i*rows+r])); diff > 1e-6*size {
-					t.Errorf("%v: row %d of input %d is %g, want %g", typ, r, i, got[i*rows+r], want)
+					t.Errorf("%v, groups of %d: row %d of input %d is %g, want %g", typ, group, r, i, got[i*rows+r], want)
 				}
 				if diff := math.Abs(wantExact - float64(exact[i*rows+r])); diff > 1e-6*size {
 					t.Errorf("%v: exact row %d of input %d is %g, want %g", typ, r, i, exact[i*rows+r], wantExact)

@@ -51,6 +51,16 @@ func (s *Scratch) grow(cols int) {
 // that is rounded to bfloat16; weights that are floating-point numbers with the
 // activations as they are.
 func MatMul(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Acts, s *Scratch) {
+	matMul(dst, stride, w, r0, r1, x, s, false)
+}
+
+// MatMul32 is [MatMul] with activations of [Quantize32].
+func MatMul32(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Acts, s *Scratch) {
+	matMul(dst, stride, w, r0, r1, x, s, true)
+}
+
+// matMul multiplies with activations whose blocks are whole groups or two.
+func matMul(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Acts, s *Scratch, whole bool) {
 	s.grow(w.Cols)
 	if !w.Type.Integer() {
 		MatMulExact(dst, stride, w, r0, r1, x, s)
@@ -65,7 +75,7 @@ func MatMul(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Ac
 		s.codes.Unpack(w.Type, w.Row(r0)) // tells how wide the codes are
 		groups := w.Cols / blockLen
 		for i := range n {
-			pack(s.packed[i*groups:(i+1)*groups], x, first+i, &s.codes)
+			pack(s.packed[i*groups:(i+1)*groups], x, first+i, &s.codes, whole)
 		}
 		for r := r0; r < r1; r++ {
 			s.codes.Unpack(w.Type, w.Row(r))

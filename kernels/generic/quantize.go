@@ -2,6 +2,7 @@ package generic
 
 import (
 	"math"
+	"unsafe"
 
 	"qgo/tensor"
 )
@@ -19,41 +20,58 @@ var steps = [...]float32{127, 124, 121, 118}
 // of the divergence from exact arithmetic. A group with an infinity or a NaN
 // gets the scale NaN, so that what is computed from it shows as NaN and not as
 // a plausible number.
-func Quantize(x []float32, dst []tensor.Block) {
+func Quantize(x []float32, dst []tensor.Block) { quantize(x, dst, 1) }
+
+// Quantize32 is [Quantize] with groups of 32: both scales of a block are that of all
+// its values.
+func Quantize32(x []float32, dst []tensor.Block) { quantize(x, dst, 2) }
+
+// quantize quantises with a scale for so many halves of a block.
+func quantize(x []float32, dst []tensor.Block, halves int) {
+	const n = tensor.BlockLen / tensor.GroupLen
+	x = x[:len(dst)*tensor.BlockLen]
+	in := unsafe.Slice((*[tensor.GroupLen]float32)(unsafe.Pointer(unsafe.SliceData(x))), n*len(dst))
 	for i := range dst {
 		b := &dst[i]
-		var sums [2]int32
-		for h := range b.D {
-			in := (*[tensor.GroupLen]float32)(x[i*tensor.BlockLen+h*tensor.GroupLen:])
-			out := (*[tensor.GroupLen]int8)(b.Q[h*tensor.GroupLen:])
-			b.D[h], sums[h] = quantizeGroup(in, out)
+		out := unsafe.Slice((*[tensor.GroupLen]int8)(b.Q[:]), n)
+		var sums [n]int32
+		for h := 0; h < n; h += halves {
+			d := quantizeGroup(in[n*i+h:][:halves], out[h:h+halves])
+			for j := range halves {
+				b.D[h+j] = d
+				for _, q := range out[h+j] {
+					sums[h+j] += int32(q)
+				}
+			}
 		}
 		b.SetSums(sums)
 	}
 }
 
-// quantizeGroup quantises one group and returns its scale and Σq. All sums
-// are of 16 terms in order, rounded to float32 after every operation.
-func quantizeGroup(in *[tensor.GroupLen]float32, out *[tensor.GroupLen]int8) (d float32, sum int32) {
-	*out = [tensor.GroupLen]int8{}
+// quantizeGroup quantises one group, of one half of a block or of two, and returns its
+// scale. All sums are of 16 terms in order, and then of both halves, rounded to
+// float32 after every operation.
+func quantizeGroup(in [][tensor.GroupLen]float32, out [][tensor.GroupLen]int8) (d float32) {
+	clear(out)
 	var top float32
-	for _, v := range in {
-		top = max(top, float32(math.Abs(float64(v)))) // a NaN stays
+	for h := range in {
+		for _, v := range in[h] {
+			top = max(top, float32(math.Abs(float64(v)))) // a NaN stays
+		}
 	}
 	switch {
 	case !(top <= maxTop):
-		return float32(math.NaN()), 0
+		return float32(math.NaN())
 	case top < minTop:
-		return 0, 0
+		return 0
 	}
 	best, step := float32(0), float32(0)
 	for _, s := range steps {
 		inv := s / top
-		var xq, qq float32
-		for _, v := range in {
-			c := roundToEven(float32(v * inv))
-			xq += float32(v * c)
-			qq += float32(c * c)
+		xq, qq := fit(&in[0], inv)
+		if len(in) > 1 {
+			xq2, qq2 := fit(&in[1], inv)
+			xq, qq = xq+xq2, qq+qq2
 		}
 		// Σx² less the squared error; xq is divided first so that it stays
 		// finite.
@@ -62,12 +80,22 @@ func quantizeGroup(in *[tensor.GroupLen]float32, out *[tensor.GroupLen]int8) (d 
 		}
 	}
 	inv := step / top
-	for i, v := range in {
-		c := int32(roundToEven(float32(v * inv)))
-		out[i] = int8(c)
-		sum += c
+	for h := range in {
+		for i, v := range in[h] {
+			out[h][i] = int8(int32(roundToEven(float32(v * inv))))
+		}
 	}
-	return d, sum
+	return d
+}
+
+// fit returns Σxq and Σq² of the codes q = x·inv.
+func fit(x *[tensor.GroupLen]float32, inv float32) (xq, qq float32) {
+	for _, v := range x {
+		c := roundToEven(float32(v * inv))
+		xq += float32(v * c)
+		qq += float32(c * c)
+	}
+	return xq, qq
 }
 
 // roundToEven rounds to the nearest integer, ties to even. Adding and taking

@@ -36,291 +36,267 @@ pair3:
 	FMOVQ 16(R2), F7
 	FMOVQ 32(R2), F8
 	WORD $0x4f3c0509 // sshr v9.4s, v8.4s, #4
+	VADDP V9.S4, V9.S4, V9.S4
 	VSUB V9.S4, V0.S4, V9.S4
-	VDUP V9.S[2], V10.S4
-	VDUP V9.S[3], V11.S4
+	VDUP V9.S[3], V10.S4
 	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 64(R1), F13
+	FMOVQ 0(R10), F11
+	FMOVQ 64(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4f86e18b // sdot v11.4s, v12.16b, v6.4b[0]
+	FMOVQ 128(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4f86e1ac // sdot v12.4s, v13.16b, v6.4b[0]
-	FMOVQ 128(R1), F14
+	WORD $0x4fa6e1ab // sdot v11.4s, v13.16b, v6.4b[1]
+	FMOVQ 192(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4fa6e1cc // sdot v12.4s, v14.16b, v6.4b[1]
-	FMOVQ 192(R1), F15
+	WORD $0x4f86e9cb // sdot v11.4s, v14.16b, v6.4b[2]
+	FMOVQ 256(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4f86e9ec // sdot v12.4s, v15.16b, v6.4b[2]
-	FMOVQ 256(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x4fa6ea0c // sdot v12.4s, v16.16b, v6.4b[3]
-	WORD $0x4eaad58c // fsub v12.4s, v12.4s, v10.4s
-	WORD $0x4f88918c // fmul v12.4s, v12.4s, v8.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 64(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4f87e251 // sdot v17.4s, v18.16b, v7.4b[0]
-	FMOVQ 128(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4fa7e271 // sdot v17.4s, v19.16b, v7.4b[1]
-	FMOVQ 192(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4f87ea91 // sdot v17.4s, v20.16b, v7.4b[2]
-	FMOVQ 256(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x4fa7eab1 // sdot v17.4s, v21.16b, v7.4b[3]
-	WORD $0x4eabd631 // fsub v17.4s, v17.4s, v11.4s
-	WORD $0x4fa8122c // fmla v12.4s, v17.4s, v8.s[1]
-	FMOVD 0(R1), F22
-	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	WORD $0x4e36cd82 // fmla v2.4s, v12.4s, v22.4s
-	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F23
-	FMOVQ 80(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4f86e317 // sdot v23.4s, v24.16b, v6.4b[0]
-	FMOVQ 144(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4fa6e337 // sdot v23.4s, v25.16b, v6.4b[1]
-	FMOVQ 208(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4f86eb57 // sdot v23.4s, v26.16b, v6.4b[2]
-	FMOVQ 272(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4fa6eb77 // sdot v23.4s, v27.16b, v6.4b[3]
-	WORD $0x4eaad6f7 // fsub v23.4s, v23.4s, v10.4s
-	WORD $0x4f8892f7 // fmul v23.4s, v23.4s, v8.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 80(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x4f87e3bc // sdot v28.4s, v29.16b, v7.4b[0]
-	FMOVQ 144(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4fa7e3dc // sdot v28.4s, v30.16b, v7.4b[1]
-	FMOVQ 208(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4f87ebfc // sdot v28.4s, v31.16b, v7.4b[2]
-	FMOVQ 272(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4fa7e93c // sdot v28.4s, v9.16b, v7.4b[3]
-	WORD $0x4eabd79c // fsub v28.4s, v28.4s, v11.4s
-	WORD $0x4fa81397 // fmla v23.4s, v28.4s, v8.s[1]
-	FMOVD 8(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	WORD $0x4e2dcee3 // fmla v3.4s, v23.4s, v13.4s
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F14
-	FMOVQ 96(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4f86e1ee // sdot v14.4s, v15.16b, v6.4b[0]
-	FMOVQ 160(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x4fa6e20e // sdot v14.4s, v16.16b, v6.4b[1]
-	FMOVQ 224(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4f86ea4e // sdot v14.4s, v18.16b, v6.4b[2]
-	FMOVQ 288(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4fa6ea6e // sdot v14.4s, v19.16b, v6.4b[3]
-	WORD $0x4eaad5ce // fsub v14.4s, v14.4s, v10.4s
-	WORD $0x4f8891ce // fmul v14.4s, v14.4s, v8.s[0]
-	FMOVQ 0(R10), F20
-	FMOVQ 96(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x4f87e2b4 // sdot v20.4s, v21.16b, v7.4b[0]
-	FMOVQ 160(R1), F17
+	WORD $0x4fa6e9eb // sdot v11.4s, v15.16b, v6.4b[3]
+	FMOVQ 64(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4f87e20b // sdot v11.4s, v16.16b, v7.4b[0]
+	FMOVQ 128(R1), F17
 	VUSHR $4, V17.B16, V17.B16
-	WORD $0x4fa7e234 // sdot v20.4s, v17.16b, v7.4b[1]
-	FMOVQ 224(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x4f87e994 // sdot v20.4s, v12.16b, v7.4b[2]
-	FMOVQ 288(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4fa7ead4 // sdot v20.4s, v22.16b, v7.4b[3]
-	WORD $0x4eabd694 // fsub v20.4s, v20.4s, v11.4s
-	WORD $0x4fa8128e // fmla v14.4s, v20.4s, v8.s[1]
-	FMOVD 16(R1), F24
-	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
-	WORD $0x4e38cdc4 // fmla v4.4s, v14.4s, v24.4s
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F25
-	FMOVQ 112(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4f86e359 // sdot v25.4s, v26.16b, v6.4b[0]
-	FMOVQ 176(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4fa6e379 // sdot v25.4s, v27.16b, v6.4b[1]
-	FMOVQ 240(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4f86ebb9 // sdot v25.4s, v29.16b, v6.4b[2]
-	FMOVQ 304(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4fa6ebd9 // sdot v25.4s, v30.16b, v6.4b[3]
-	WORD $0x4eaad739 // fsub v25.4s, v25.4s, v10.4s
-	WORD $0x4f889339 // fmul v25.4s, v25.4s, v8.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 112(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4f87e13f // sdot v31.4s, v9.16b, v7.4b[0]
-	FMOVQ 176(R1), F28
+	WORD $0x4fa7e22b // sdot v11.4s, v17.16b, v7.4b[1]
+	FMOVQ 192(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4f87ea4b // sdot v11.4s, v18.16b, v7.4b[2]
+	FMOVQ 256(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4fa7ea6b // sdot v11.4s, v19.16b, v7.4b[3]
+	WORD $0x4eaad56b // fsub v11.4s, v11.4s, v10.4s
+	WORD $0x4f88916b // fmul v11.4s, v11.4s, v8.s[0]
+	FMOVD 0(R1), F20
+	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
+	WORD $0x4e34cd62 // fmla v2.4s, v11.4s, v20.4s
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 0(R10), F21
+	FMOVQ 80(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4f86e2d5 // sdot v21.4s, v22.16b, v6.4b[0]
+	FMOVQ 144(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4fa6e2f5 // sdot v21.4s, v23.16b, v6.4b[1]
+	FMOVQ 208(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4f86eb15 // sdot v21.4s, v24.16b, v6.4b[2]
+	FMOVQ 272(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4fa6eb35 // sdot v21.4s, v25.16b, v6.4b[3]
+	FMOVQ 80(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4f87e355 // sdot v21.4s, v26.16b, v7.4b[0]
+	FMOVQ 144(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4fa7e375 // sdot v21.4s, v27.16b, v7.4b[1]
+	FMOVQ 208(R1), F28
 	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4fa7e39f // sdot v31.4s, v28.16b, v7.4b[1]
+	WORD $0x4f87eb95 // sdot v21.4s, v28.16b, v7.4b[2]
+	FMOVQ 272(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4fa7ebb5 // sdot v21.4s, v29.16b, v7.4b[3]
+	WORD $0x4eaad6b5 // fsub v21.4s, v21.4s, v10.4s
+	WORD $0x4f8892b5 // fmul v21.4s, v21.4s, v8.s[0]
+	FMOVD 8(R1), F30
+	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
+	WORD $0x4e3ecea3 // fmla v3.4s, v21.4s, v30.4s
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 0(R10), F31
+	FMOVQ 96(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4f86e13f // sdot v31.4s, v9.16b, v6.4b[0]
+	FMOVQ 160(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4fa6e19f // sdot v31.4s, v12.16b, v6.4b[1]
+	FMOVQ 224(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4f86e9bf // sdot v31.4s, v13.16b, v6.4b[2]
+	FMOVQ 288(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4fa6e9df // sdot v31.4s, v14.16b, v6.4b[3]
+	FMOVQ 96(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4f87e1ff // sdot v31.4s, v15.16b, v7.4b[0]
+	FMOVQ 160(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4fa7e21f // sdot v31.4s, v16.16b, v7.4b[1]
+	FMOVQ 224(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4f87ea3f // sdot v31.4s, v17.16b, v7.4b[2]
+	FMOVQ 288(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4fa7ea5f // sdot v31.4s, v18.16b, v7.4b[3]
+	WORD $0x4eaad7ff // fsub v31.4s, v31.4s, v10.4s
+	WORD $0x4f8893ff // fmul v31.4s, v31.4s, v8.s[0]
+	FMOVD 16(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	WORD $0x4e33cfe4 // fmla v4.4s, v31.4s, v19.4s
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F11
+	FMOVQ 112(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4f86e28b // sdot v11.4s, v20.16b, v6.4b[0]
+	FMOVQ 176(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4fa6e2cb // sdot v11.4s, v22.16b, v6.4b[1]
 	FMOVQ 240(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x4f87eaff // sdot v31.4s, v23.16b, v7.4b[2]
-	FMOVQ 304(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x4fa7e9bf // sdot v31.4s, v13.16b, v7.4b[3]
-	WORD $0x4eabd7ff // fsub v31.4s, v31.4s, v11.4s
-	WORD $0x4fa813f9 // fmla v25.4s, v31.4s, v8.s[1]
-	FMOVD 24(R1), F15
-	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
-	WORD $0x4e2fcf25 // fmla v5.4s, v25.4s, v15.4s
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4f86eaeb // sdot v11.4s, v23.16b, v6.4b[2]
+	FMOVQ 304(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4fa6eb0b // sdot v11.4s, v24.16b, v6.4b[3]
+	FMOVQ 112(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4f87e32b // sdot v11.4s, v25.16b, v7.4b[0]
+	FMOVQ 176(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4fa7e34b // sdot v11.4s, v26.16b, v7.4b[1]
+	FMOVQ 240(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4f87eb6b // sdot v11.4s, v27.16b, v7.4b[2]
+	FMOVQ 304(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4fa7eb8b // sdot v11.4s, v28.16b, v7.4b[3]
+	WORD $0x4eaad56b // fsub v11.4s, v11.4s, v10.4s
+	WORD $0x4f88916b // fmul v11.4s, v11.4s, v8.s[0]
+	FMOVD 24(R1), F29
+	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
+	WORD $0x4e3dcd65 // fmla v5.4s, v11.4s, v29.4s
 	SUBS $1, R4
 	BEQ last4
-	FMOVQ 64(R2), F16
-	FMOVQ 80(R2), F18
-	FMOVQ 96(R2), F19
-	WORD $0x4f3c0675 // sshr v21.4s, v19.4s, #4
-	VSUB V21.S4, V0.S4, V21.S4
-	VDUP V21.S[2], V17.S4
-	VDUP V21.S[3], V12.S4
+	FMOVQ 64(R2), F21
+	FMOVQ 80(R2), F30
+	FMOVQ 96(R2), F9
+	WORD $0x4f3c052c // sshr v12.4s, v9.4s, #4
+	VADDP V12.S4, V12.S4, V12.S4
+	VSUB V12.S4, V0.S4, V12.S4
+	VDUP V12.S[3], V13.S4
 	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F22
-	FMOVQ 320(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4f90e296 // sdot v22.4s, v20.16b, v16.4b[0]
-	FMOVQ 384(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4fb0e1d6 // sdot v22.4s, v14.16b, v16.4b[1]
-	FMOVQ 448(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4f90eb16 // sdot v22.4s, v24.16b, v16.4b[2]
-	FMOVQ 512(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4fb0eb56 // sdot v22.4s, v26.16b, v16.4b[3]
-	WORD $0x4eb1d6d6 // fsub v22.4s, v22.4s, v17.4s
-	WORD $0x4f9392d6 // fmul v22.4s, v22.4s, v19.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 320(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x4f92e3bb // sdot v27.4s, v29.16b, v18.4b[0]
-	FMOVQ 384(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4fb2e3db // sdot v27.4s, v30.16b, v18.4b[1]
-	FMOVQ 448(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4f92e93b // sdot v27.4s, v9.16b, v18.4b[2]
-	FMOVQ 512(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4fb2eb9b // sdot v27.4s, v28.16b, v18.4b[3]
-	WORD $0x4eacd77b // fsub v27.4s, v27.4s, v12.4s
-	WORD $0x4fb31376 // fmla v22.4s, v27.4s, v19.s[1]
+	FMOVQ 0(R10), F14
+	FMOVQ 320(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x4f95e1ee // sdot v14.4s, v15.16b, v21.4b[0]
+	FMOVQ 384(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4fb5e20e // sdot v14.4s, v16.16b, v21.4b[1]
+	FMOVQ 448(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4f95ea2e // sdot v14.4s, v17.16b, v21.4b[2]
+	FMOVQ 512(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4fb5ea4e // sdot v14.4s, v18.16b, v21.4b[3]
+	FMOVQ 320(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4f9ee3ee // sdot v14.4s, v31.16b, v30.4b[0]
+	FMOVQ 384(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4fbee26e // sdot v14.4s, v19.16b, v30.4b[1]
+	FMOVQ 448(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4f9eea8e // sdot v14.4s, v20.16b, v30.4b[2]
+	FMOVQ 512(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x4fbeeace // sdot v14.4s, v22.16b, v30.4b[3]
+	WORD $0x4eadd5ce // fsub v14.4s, v14.4s, v13.4s
+	WORD $0x4f8991ce // fmul v14.4s, v14.4s, v9.s[0]
 	FMOVD 32(R1), F23
 	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	WORD $0x4e37cec2 // fmla v2.4s, v22.4s, v23.4s
+	WORD $0x4e37cdc2 // fmla v2.4s, v14.4s, v23.4s
 	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F13
-	FMOVQ 336(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4f90e3ed // sdot v13.4s, v31.16b, v16.4b[0]
-	FMOVQ 400(R1), F25
+	FMOVQ 0(R10), F24
+	FMOVQ 336(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4fb0e32d // sdot v13.4s, v25.16b, v16.4b[1]
-	FMOVQ 464(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4f90e9ed // sdot v13.4s, v15.16b, v16.4b[2]
-	FMOVQ 528(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4fb0e8cd // sdot v13.4s, v6.16b, v16.4b[3]
-	WORD $0x4eb1d5ad // fsub v13.4s, v13.4s, v17.4s
-	WORD $0x4f9391ad // fmul v13.4s, v13.4s, v19.s[0]
-	FMOVQ 0(R10), F7
-	FMOVQ 336(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x4f92e107 // sdot v7.4s, v8.16b, v18.4b[0]
-	FMOVQ 400(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4fb2e147 // sdot v7.4s, v10.16b, v18.4b[1]
-	FMOVQ 464(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4f92e967 // sdot v7.4s, v11.16b, v18.4b[2]
-	FMOVQ 528(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x4fb2eaa7 // sdot v7.4s, v21.16b, v18.4b[3]
-	WORD $0x4eacd4e7 // fsub v7.4s, v7.4s, v12.4s
-	WORD $0x4fb310ed // fmla v13.4s, v7.4s, v19.s[1]
-	FMOVD 40(R1), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x4e34cda3 // fmla v3.4s, v13.4s, v20.4s
-	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 0(R10), F14
-	FMOVQ 352(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4f90e30e // sdot v14.4s, v24.16b, v16.4b[0]
-	FMOVQ 416(R1), F26
+	WORD $0x4f95e338 // sdot v24.4s, v25.16b, v21.4b[0]
+	FMOVQ 400(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4fb0e34e // sdot v14.4s, v26.16b, v16.4b[1]
-	FMOVQ 480(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4f90ebae // sdot v14.4s, v29.16b, v16.4b[2]
-	FMOVQ 544(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4fb0ebce // sdot v14.4s, v30.16b, v16.4b[3]
-	WORD $0x4eb1d5ce // fsub v14.4s, v14.4s, v17.4s
-	WORD $0x4f9391ce // fmul v14.4s, v14.4s, v19.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 352(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4f92e389 // sdot v9.4s, v28.16b, v18.4b[0]
-	FMOVQ 416(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4fb2e369 // sdot v9.4s, v27.16b, v18.4b[1]
-	FMOVQ 480(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4f92eac9 // sdot v9.4s, v22.16b, v18.4b[2]
-	FMOVQ 544(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x4fb2eae9 // sdot v9.4s, v23.16b, v18.4b[3]
-	WORD $0x4eacd529 // fsub v9.4s, v9.4s, v12.4s
-	WORD $0x4fb3112e // fmla v14.4s, v9.4s, v19.s[1]
-	FMOVD 48(R1), F31
-	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	WORD $0x4e3fcdc4 // fmla v4.4s, v14.4s, v31.4s
+	WORD $0x4fb5e358 // sdot v24.4s, v26.16b, v21.4b[1]
+	FMOVQ 464(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4f95eb78 // sdot v24.4s, v27.16b, v21.4b[2]
+	FMOVQ 528(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4fb5eb98 // sdot v24.4s, v28.16b, v21.4b[3]
+	FMOVQ 336(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4f9ee178 // sdot v24.4s, v11.16b, v30.4b[0]
+	FMOVQ 400(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4fbee3b8 // sdot v24.4s, v29.16b, v30.4b[1]
+	FMOVQ 464(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4f9ee8d8 // sdot v24.4s, v6.16b, v30.4b[2]
+	FMOVQ 528(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4fbee8f8 // sdot v24.4s, v7.16b, v30.4b[3]
+	WORD $0x4eadd718 // fsub v24.4s, v24.4s, v13.4s
+	WORD $0x4f899318 // fmul v24.4s, v24.4s, v9.s[0]
+	FMOVD 40(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	WORD $0x4e28cf03 // fmla v3.4s, v24.4s, v8.4s
+	PRFM 1408(R1), PLDL1KEEP
+	FMOVQ 0(R10), F10
+	FMOVQ 352(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4f95e18a // sdot v10.4s, v12.16b, v21.4b[0]
+	FMOVQ 416(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x4fb5e1ea // sdot v10.4s, v15.16b, v21.4b[1]
+	FMOVQ 480(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4f95ea0a // sdot v10.4s, v16.16b, v21.4b[2]
+	FMOVQ 544(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4fb5ea2a // sdot v10.4s, v17.16b, v21.4b[3]
+	FMOVQ 352(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4f9ee24a // sdot v10.4s, v18.16b, v30.4b[0]
+	FMOVQ 416(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4fbee3ea // sdot v10.4s, v31.16b, v30.4b[1]
+	FMOVQ 480(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4f9eea6a // sdot v10.4s, v19.16b, v30.4b[2]
+	FMOVQ 544(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4fbeea8a // sdot v10.4s, v20.16b, v30.4b[3]
+	WORD $0x4eadd54a // fsub v10.4s, v10.4s, v13.4s
+	WORD $0x4f89914a // fmul v10.4s, v10.4s, v9.s[0]
+	FMOVD 48(R1), F22
+	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
+	WORD $0x4e36cd44 // fmla v4.4s, v10.4s, v22.4s
 	PRFM 1472(R1), PLDL1KEEP
 	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F25
-	FMOVQ 368(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4f90e1f9 // sdot v25.4s, v15.16b, v16.4b[0]
-	FMOVQ 432(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4fb0e0d9 // sdot v25.4s, v6.16b, v16.4b[1]
-	FMOVQ 496(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4f90e919 // sdot v25.4s, v8.16b, v16.4b[2]
-	FMOVQ 560(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4fb0e959 // sdot v25.4s, v10.16b, v16.4b[3]
-	WORD $0x4eb1d739 // fsub v25.4s, v25.4s, v17.4s
-	WORD $0x4f939339 // fmul v25.4s, v25.4s, v19.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 368(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x4f92e2ab // sdot v11.4s, v21.16b, v18.4b[0]
-	FMOVQ 432(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4fb2e0eb // sdot v11.4s, v7.16b, v18.4b[1]
-	FMOVQ 496(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x4f92e9ab // sdot v11.4s, v13.16b, v18.4b[2]
-	FMOVQ 560(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4fb2ea8b // sdot v11.4s, v20.16b, v18.4b[3]
-	WORD $0x4eacd56b // fsub v11.4s, v11.4s, v12.4s
-	WORD $0x4fb31179 // fmla v25.4s, v11.4s, v19.s[1]
-	FMOVD 56(R1), F24
-	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
-	WORD $0x4e38cf25 // fmla v5.4s, v25.4s, v24.4s
+	FMOVQ 0(R10), F14
+	FMOVQ 368(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4f95e2ee // sdot v14.4s, v23.16b, v21.4b[0]
+	FMOVQ 432(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4fb5e32e // sdot v14.4s, v25.16b, v21.4b[1]
+	FMOVQ 496(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4f95eb4e // sdot v14.4s, v26.16b, v21.4b[2]
+	FMOVQ 560(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4fb5eb6e // sdot v14.4s, v27.16b, v21.4b[3]
+	FMOVQ 368(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4f9ee38e // sdot v14.4s, v28.16b, v30.4b[0]
+	FMOVQ 432(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4fbee16e // sdot v14.4s, v11.16b, v30.4b[1]
+	FMOVQ 496(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4f9eebae // sdot v14.4s, v29.16b, v30.4b[2]
+	FMOVQ 560(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4fbee8ce // sdot v14.4s, v6.16b, v30.4b[3]
+	WORD $0x4eadd5ce // fsub v14.4s, v14.4s, v13.4s
+	WORD $0x4f8991ce // fmul v14.4s, v14.4s, v9.s[0]
+	FMOVD 56(R1), F7
+	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
+	WORD $0x4e27cdc5 // fmla v5.4s, v14.4s, v7.4s
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -669,148 +645,124 @@ tile11:
 	FMOVQ 112(R23), F30
 	WORD $0x4fbbebc4 // sdot v4.4s, v30.16b, v27.4b[3]
 	WORD $0x4fbdebc5 // sdot v5.4s, v30.16b, v29.4b[3]
+	FMOVQ 128(R23), F10
+	WORD $0x4f94e144 // sdot v4.4s, v10.16b, v20.4b[0]
+	WORD $0x4f9fe145 // sdot v5.4s, v10.16b, v31.4b[0]
+	FMOVQ 144(R23), F11
+	WORD $0x4fb4e164 // sdot v4.4s, v11.16b, v20.4b[1]
+	WORD $0x4fbfe165 // sdot v5.4s, v11.16b, v31.4b[1]
+	FMOVQ 160(R23), F13
+	WORD $0x4f94e9a4 // sdot v4.4s, v13.16b, v20.4b[2]
+	WORD $0x4f9fe9a5 // sdot v5.4s, v13.16b, v31.4b[2]
+	FMOVQ 176(R23), F14
+	WORD $0x4fb4e9c4 // sdot v4.4s, v14.16b, v20.4b[3]
+	WORD $0x4fbfe9c5 // sdot v5.4s, v14.16b, v31.4b[3]
 	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
 	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
 	WORD $0x4f9c9084 // fmul v4.4s, v4.4s, v28.s[0]
 	WORD $0x4f8390a5 // fmul v5.4s, v5.4s, v3.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 0(R10), F11
-	FMOVQ 128(R23), F13
-	WORD $0x4f94e1aa // sdot v10.4s, v13.16b, v20.4b[0]
-	WORD $0x4f9fe1ab // sdot v11.4s, v13.16b, v31.4b[0]
-	FMOVQ 144(R23), F14
-	WORD $0x4fb4e1ca // sdot v10.4s, v14.16b, v20.4b[1]
-	WORD $0x4fbfe1cb // sdot v11.4s, v14.16b, v31.4b[1]
-	FMOVQ 160(R23), F15
-	WORD $0x4f94e9ea // sdot v10.4s, v15.16b, v20.4b[2]
-	WORD $0x4f9fe9eb // sdot v11.4s, v15.16b, v31.4b[2]
-	FMOVQ 176(R23), F16
-	WORD $0x4fb4ea0a // sdot v10.4s, v16.16b, v20.4b[3]
-	WORD $0x4fbfea0b // sdot v11.4s, v16.16b, v31.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fbc1144 // fmla v4.4s, v10.4s, v28.s[1]
-	WORD $0x4fa31165 // fmla v5.4s, v11.4s, v3.s[1]
-	FMOVQ 0(R23), F17
-	WORD $0x4e31cc93 // fmla v19.4s, v4.4s, v17.4s
-	WORD $0x4e31ccb7 // fmla v23.4s, v5.4s, v17.4s
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F18
-	FMOVQ 192(R23), F6
-	WORD $0x4f9be0c9 // sdot v9.4s, v6.16b, v27.4b[0]
-	WORD $0x4f9de0d2 // sdot v18.4s, v6.16b, v29.4b[0]
-	FMOVQ 208(R23), F7
-	WORD $0x4fbbe0e9 // sdot v9.4s, v7.16b, v27.4b[1]
-	WORD $0x4fbde0f2 // sdot v18.4s, v7.16b, v29.4b[1]
-	FMOVQ 224(R23), F8
-	WORD $0x4f9be909 // sdot v9.4s, v8.16b, v27.4b[2]
-	WORD $0x4f9de912 // sdot v18.4s, v8.16b, v29.4b[2]
-	FMOVQ 240(R23), F30
-	WORD $0x4fbbebc9 // sdot v9.4s, v30.16b, v27.4b[3]
-	WORD $0x4fbdebd2 // sdot v18.4s, v30.16b, v29.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f9c9129 // fmul v9.4s, v9.4s, v28.s[0]
-	WORD $0x4f839252 // fmul v18.4s, v18.4s, v3.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F14
-	FMOVQ 256(R23), F15
-	WORD $0x4f94e1ed // sdot v13.4s, v15.16b, v20.4b[0]
-	WORD $0x4f9fe1ee // sdot v14.4s, v15.16b, v31.4b[0]
-	FMOVQ 272(R23), F16
-	WORD $0x4fb4e20d // sdot v13.4s, v16.16b, v20.4b[1]
-	WORD $0x4fbfe20e // sdot v14.4s, v16.16b, v31.4b[1]
-	FMOVQ 288(R23), F10
-	WORD $0x4f94e94d // sdot v13.4s, v10.16b, v20.4b[2]
-	WORD $0x4f9fe94e // sdot v14.4s, v10.16b, v31.4b[2]
-	FMOVQ 304(R23), F11
-	WORD $0x4fb4e96d // sdot v13.4s, v11.16b, v20.4b[3]
-	WORD $0x4fbfe96e // sdot v14.4s, v11.16b, v31.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fbc11a9 // fmla v9.4s, v13.4s, v28.s[1]
-	WORD $0x4fa311d2 // fmla v18.4s, v14.4s, v3.s[1]
-	FMOVQ 16(R23), F4
-	WORD $0x4e24cd2c // fmla v12.4s, v9.4s, v4.4s
-	WORD $0x4e24ce58 // fmla v24.4s, v18.4s, v4.4s
-	FMOVQ 0(R10), F5
-	FMOVQ 0(R10), F17
-	FMOVQ 320(R23), F6
-	WORD $0x4f9be0c5 // sdot v5.4s, v6.16b, v27.4b[0]
-	WORD $0x4f9de0d1 // sdot v17.4s, v6.16b, v29.4b[0]
-	FMOVQ 336(R23), F7
-	WORD $0x4fbbe0e5 // sdot v5.4s, v7.16b, v27.4b[1]
-	WORD $0x4fbde0f1 // sdot v17.4s, v7.16b, v29.4b[1]
-	FMOVQ 352(R23), F8
-	WORD $0x4f9be905 // sdot v5.4s, v8.16b, v27.4b[2]
-	WORD $0x4f9de911 // sdot v17.4s, v8.16b, v29.4b[2]
-	FMOVQ 368(R23), F30
-	WORD $0x4fbbebc5 // sdot v5.4s, v30.16b, v27.4b[3]
-	WORD $0x4fbdebd1 // sdot v17.4s, v30.16b, v29.4b[3]
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f9c90a5 // fmul v5.4s, v5.4s, v28.s[0]
-	WORD $0x4f839231 // fmul v17.4s, v17.4s, v3.s[0]
-	FMOVQ 0(R10), F15
+	FMOVQ 0(R23), F15
+	WORD $0x4e2fcc93 // fmla v19.4s, v4.4s, v15.4s
+	WORD $0x4e2fccb7 // fmla v23.4s, v5.4s, v15.4s
 	FMOVQ 0(R10), F16
-	FMOVQ 384(R23), F10
-	WORD $0x4f94e14f // sdot v15.4s, v10.16b, v20.4b[0]
-	WORD $0x4f9fe150 // sdot v16.4s, v10.16b, v31.4b[0]
-	FMOVQ 400(R23), F11
-	WORD $0x4fb4e16f // sdot v15.4s, v11.16b, v20.4b[1]
-	WORD $0x4fbfe170 // sdot v16.4s, v11.16b, v31.4b[1]
-	FMOVQ 416(R23), F13
-	WORD $0x4f94e9af // sdot v15.4s, v13.16b, v20.4b[2]
-	WORD $0x4f9fe9b0 // sdot v16.4s, v13.16b, v31.4b[2]
-	FMOVQ 432(R23), F14
-	WORD $0x4fb4e9cf // sdot v15.4s, v14.16b, v20.4b[3]
-	WORD $0x4fbfe9d0 // sdot v16.4s, v14.16b, v31.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	FMOVQ 0(R10), F17
+	FMOVQ 192(R23), F9
+	WORD $0x4f9be130 // sdot v16.4s, v9.16b, v27.4b[0]
+	WORD $0x4f9de131 // sdot v17.4s, v9.16b, v29.4b[0]
+	FMOVQ 208(R23), F18
+	WORD $0x4fbbe250 // sdot v16.4s, v18.16b, v27.4b[1]
+	WORD $0x4fbde251 // sdot v17.4s, v18.16b, v29.4b[1]
+	FMOVQ 224(R23), F6
+	WORD $0x4f9be8d0 // sdot v16.4s, v6.16b, v27.4b[2]
+	WORD $0x4f9de8d1 // sdot v17.4s, v6.16b, v29.4b[2]
+	FMOVQ 240(R23), F7
+	WORD $0x4fbbe8f0 // sdot v16.4s, v7.16b, v27.4b[3]
+	WORD $0x4fbde8f1 // sdot v17.4s, v7.16b, v29.4b[3]
+	FMOVQ 256(R23), F8
+	WORD $0x4f94e110 // sdot v16.4s, v8.16b, v20.4b[0]
+	WORD $0x4f9fe111 // sdot v17.4s, v8.16b, v31.4b[0]
+	FMOVQ 272(R23), F30
+	WORD $0x4fb4e3d0 // sdot v16.4s, v30.16b, v20.4b[1]
+	WORD $0x4fbfe3d1 // sdot v17.4s, v30.16b, v31.4b[1]
+	FMOVQ 288(R23), F10
+	WORD $0x4f94e950 // sdot v16.4s, v10.16b, v20.4b[2]
+	WORD $0x4f9fe951 // sdot v17.4s, v10.16b, v31.4b[2]
+	FMOVQ 304(R23), F11
+	WORD $0x4fb4e970 // sdot v16.4s, v11.16b, v20.4b[3]
+	WORD $0x4fbfe971 // sdot v17.4s, v11.16b, v31.4b[3]
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fbc11e5 // fmla v5.4s, v15.4s, v28.s[1]
-	WORD $0x4fa31211 // fmla v17.4s, v16.4s, v3.s[1]
-	FMOVQ 32(R23), F9
-	WORD $0x4e29ccb5 // fmla v21.4s, v5.4s, v9.4s
-	WORD $0x4e29ce39 // fmla v25.4s, v17.4s, v9.4s
-	FMOVQ 0(R10), F18
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f9c9210 // fmul v16.4s, v16.4s, v28.s[0]
+	WORD $0x4f839231 // fmul v17.4s, v17.4s, v3.s[0]
+	FMOVQ 16(R23), F13
+	WORD $0x4e2dce0c // fmla v12.4s, v16.4s, v13.4s
+	WORD $0x4e2dce38 // fmla v24.4s, v17.4s, v13.4s
+	FMOVQ 0(R10), F14
 	FMOVQ 0(R10), F4
-	FMOVQ 448(R23), F6
-	WORD $0x4f9be0d2 // sdot v18.4s, v6.16b, v27.4b[0]
-	WORD $0x4f9de0c4 // sdot v4.4s, v6.16b, v29.4b[0]
-	FMOVQ 464(R23), F7
-	WORD $0x4fbbe0f2 // sdot v18.4s, v7.16b, v27.4b[1]
-	WORD $0x4fbde0e4 // sdot v4.4s, v7.16b, v29.4b[1]
-	FMOVQ 480(R23), F8
-	WORD $0x4f9be912 // sdot v18.4s, v8.16b, v27.4b[2]
-	WORD $0x4f9de904 // sdot v4.4s, v8.16b, v29.4b[2]
-	FMOVQ 496(R23), F30
-	WORD $0x4fbbebd2 // sdot v18.4s, v30.16b, v27.4b[3]
-	WORD $0x4fbdebc4 // sdot v4.4s, v30.16b, v29.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	FMOVQ 320(R23), F5
+	WORD $0x4f9be0ae // sdot v14.4s, v5.16b, v27.4b[0]
+	WORD $0x4f9de0a4 // sdot v4.4s, v5.16b, v29.4b[0]
+	FMOVQ 336(R23), F15
+	WORD $0x4fbbe1ee // sdot v14.4s, v15.16b, v27.4b[1]
+	WORD $0x4fbde1e4 // sdot v4.4s, v15.16b, v29.4b[1]
+	FMOVQ 352(R23), F9
+	WORD $0x4f9be92e // sdot v14.4s, v9.16b, v27.4b[2]
+	WORD $0x4f9de924 // sdot v4.4s, v9.16b, v29.4b[2]
+	FMOVQ 368(R23), F18
+	WORD $0x4fbbea4e // sdot v14.4s, v18.16b, v27.4b[3]
+	WORD $0x4fbdea44 // sdot v4.4s, v18.16b, v29.4b[3]
+	FMOVQ 384(R23), F6
+	WORD $0x4f94e0ce // sdot v14.4s, v6.16b, v20.4b[0]
+	WORD $0x4f9fe0c4 // sdot v4.4s, v6.16b, v31.4b[0]
+	FMOVQ 400(R23), F7
+	WORD $0x4fb4e0ee // sdot v14.4s, v7.16b, v20.4b[1]
+	WORD $0x4fbfe0e4 // sdot v4.4s, v7.16b, v31.4b[1]
+	FMOVQ 416(R23), F8
+	WORD $0x4f94e90e // sdot v14.4s, v8.16b, v20.4b[2]
+	WORD $0x4f9fe904 // sdot v4.4s, v8.16b, v31.4b[2]
+	FMOVQ 432(R23), F30
+	WORD $0x4fb4ebce // sdot v14.4s, v30.16b, v20.4b[3]
+	WORD $0x4fbfebc4 // sdot v4.4s, v30.16b, v31.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
 	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4f9c9252 // fmul v18.4s, v18.4s, v28.s[0]
+	WORD $0x4f9c91ce // fmul v14.4s, v14.4s, v28.s[0]
 	WORD $0x4f839084 // fmul v4.4s, v4.4s, v3.s[0]
-	FMOVQ 0(R10), F10
+	FMOVQ 32(R23), F10
+	WORD $0x4e2acdd5 // fmla v21.4s, v14.4s, v10.4s
+	WORD $0x4e2acc99 // fmla v25.4s, v4.4s, v10.4s
 	FMOVQ 0(R10), F11
-	FMOVQ 512(R23), F13
-	WORD $0x4f94e1aa // sdot v10.4s, v13.16b, v20.4b[0]
-	WORD $0x4f9fe1ab // sdot v11.4s, v13.16b, v31.4b[0]
-	FMOVQ 528(R23), F14
-	WORD $0x4fb4e1ca // sdot v10.4s, v14.16b, v20.4b[1]
-	WORD $0x4fbfe1cb // sdot v11.4s, v14.16b, v31.4b[1]
-	FMOVQ 544(R23), F15
-	WORD $0x4f94e9ea // sdot v10.4s, v15.16b, v20.4b[2]
-	WORD $0x4f9fe9eb // sdot v11.4s, v15.16b, v31.4b[2]
-	FMOVQ 560(R23), F16
-	WORD $0x4fb4ea0a // sdot v10.4s, v16.16b, v20.4b[3]
-	WORD $0x4fbfea0b // sdot v11.4s, v16.16b, v31.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 448(R23), F17
+	WORD $0x4f9be22b // sdot v11.4s, v17.16b, v27.4b[0]
+	WORD $0x4f9de230 // sdot v16.4s, v17.16b, v29.4b[0]
+	FMOVQ 464(R23), F13
+	WORD $0x4fbbe1ab // sdot v11.4s, v13.16b, v27.4b[1]
+	WORD $0x4fbde1b0 // sdot v16.4s, v13.16b, v29.4b[1]
+	FMOVQ 480(R23), F5
+	WORD $0x4f9be8ab // sdot v11.4s, v5.16b, v27.4b[2]
+	WORD $0x4f9de8b0 // sdot v16.4s, v5.16b, v29.4b[2]
+	FMOVQ 496(R23), F15
+	WORD $0x4fbbe9eb // sdot v11.4s, v15.16b, v27.4b[3]
+	WORD $0x4fbde9f0 // sdot v16.4s, v15.16b, v29.4b[3]
+	FMOVQ 512(R23), F9
+	WORD $0x4f94e12b // sdot v11.4s, v9.16b, v20.4b[0]
+	WORD $0x4f9fe130 // sdot v16.4s, v9.16b, v31.4b[0]
+	FMOVQ 528(R23), F18
+	WORD $0x4fb4e24b // sdot v11.4s, v18.16b, v20.4b[1]
+	WORD $0x4fbfe250 // sdot v16.4s, v18.16b, v31.4b[1]
+	FMOVQ 544(R23), F6
+	WORD $0x4f94e8cb // sdot v11.4s, v6.16b, v20.4b[2]
+	WORD $0x4f9fe8d0 // sdot v16.4s, v6.16b, v31.4b[2]
+	FMOVQ 560(R23), F7
+	WORD $0x4fb4e8eb // sdot v11.4s, v7.16b, v20.4b[3]
+	WORD $0x4fbfe8f0 // sdot v16.4s, v7.16b, v31.4b[3]
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fbc1152 // fmla v18.4s, v10.4s, v28.s[1]
-	WORD $0x4fa31164 // fmla v4.4s, v11.4s, v3.s[1]
-	FMOVQ 48(R23), F5
-	WORD $0x4e25ce56 // fmla v22.4s, v18.4s, v5.4s
-	WORD $0x4e25cc9a // fmla v26.4s, v4.4s, v5.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f9c916b // fmul v11.4s, v11.4s, v28.s[0]
+	WORD $0x4f839210 // fmul v16.4s, v16.4s, v3.s[0]
+	FMOVQ 48(R23), F8
+	WORD $0x4e28cd76 // fmla v22.4s, v11.4s, v8.4s
+	WORD $0x4e28ce1a // fmla v26.4s, v16.4s, v8.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $576, R23
@@ -881,296 +833,272 @@ pair14:
 	FMOVQ 320(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
 	WORD $0x4fa6e9ca // sdot v10.4s, v14.16b, v6.4b[3]
+	FMOVQ 128(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4f87e1ea // sdot v10.4s, v15.16b, v7.4b[0]
+	FMOVQ 192(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4fa7e20a // sdot v10.4s, v16.16b, v7.4b[1]
+	FMOVQ 256(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4f87ea2a // sdot v10.4s, v17.16b, v7.4b[2]
+	FMOVQ 320(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4fa7ea4a // sdot v10.4s, v18.16b, v7.4b[3]
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
 	WORD $0x4f88914a // fmul v10.4s, v10.4s, v8.s[0]
-	FMOVQ 0(R10), F15
-	FMOVQ 128(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x4f87e20f // sdot v15.4s, v16.16b, v7.4b[0]
-	FMOVQ 192(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x4fa7e22f // sdot v15.4s, v17.16b, v7.4b[1]
-	FMOVQ 256(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4f87ea4f // sdot v15.4s, v18.16b, v7.4b[2]
-	FMOVQ 320(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4fa7ea6f // sdot v15.4s, v19.16b, v7.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fa811ea // fmla v10.4s, v15.4s, v8.s[1]
-	FMOVD 0(R1), F20
+	FMOVD 0(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	WORD $0x4e33cd42 // fmla v2.4s, v10.4s, v19.4s
+	FMOVD 32(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x4e34cd42 // fmla v2.4s, v10.4s, v20.4s
-	FMOVD 32(R1), F21
-	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	WORD $0x4f8912a2 // fmla v2.4s, v21.4s, v9.s[0]
+	WORD $0x4f891282 // fmla v2.4s, v20.4s, v9.s[0]
 	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F22
-	FMOVQ 144(R1), F23
+	FMOVQ 0(R10), F21
+	FMOVQ 144(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4f86e2d5 // sdot v21.4s, v22.16b, v6.4b[0]
+	FMOVQ 208(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x4f86e2f6 // sdot v22.4s, v23.16b, v6.4b[0]
-	FMOVQ 208(R1), F24
+	WORD $0x4fa6e2f5 // sdot v21.4s, v23.16b, v6.4b[1]
+	FMOVQ 272(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4fa6e316 // sdot v22.4s, v24.16b, v6.4b[1]
-	FMOVQ 272(R1), F25
+	WORD $0x4f86eb15 // sdot v21.4s, v24.16b, v6.4b[2]
+	FMOVQ 336(R1), F25
 	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4f86eb36 // sdot v22.4s, v25.16b, v6.4b[2]
-	FMOVQ 336(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4fa6eb56 // sdot v22.4s, v26.16b, v6.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f8892d6 // fmul v22.4s, v22.4s, v8.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 144(R1), F28
+	WORD $0x4fa6eb35 // sdot v21.4s, v25.16b, v6.4b[3]
+	FMOVQ 144(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4f87e355 // sdot v21.4s, v26.16b, v7.4b[0]
+	FMOVQ 208(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4fa7e375 // sdot v21.4s, v27.16b, v7.4b[1]
+	FMOVQ 272(R1), F28
 	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4f87e39b // sdot v27.4s, v28.16b, v7.4b[0]
-	FMOVQ 208(R1), F29
+	WORD $0x4f87eb95 // sdot v21.4s, v28.16b, v7.4b[2]
+	FMOVQ 336(R1), F29
 	VUSHR $4, V29.B16, V29.B16
-	WORD $0x4fa7e3bb // sdot v27.4s, v29.16b, v7.4b[1]
-	FMOVQ 272(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4f87ebdb // sdot v27.4s, v30.16b, v7.4b[2]
-	FMOVQ 336(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4fa7ebfb // sdot v27.4s, v31.16b, v7.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fa81376 // fmla v22.4s, v27.4s, v8.s[1]
-	FMOVD 8(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	WORD $0x4e2bcec3 // fmla v3.4s, v22.4s, v11.4s
-	FMOVD 40(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	WORD $0x4f891183 // fmla v3.4s, v12.4s, v9.s[0]
+	WORD $0x4fa7ebb5 // sdot v21.4s, v29.16b, v7.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4f8892b5 // fmul v21.4s, v21.4s, v8.s[0]
+	FMOVD 8(R1), F30
+	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
+	WORD $0x4e3ecea3 // fmla v3.4s, v21.4s, v30.4s
+	FMOVD 40(R1), F31
+	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
+	WORD $0x4f8913e3 // fmla v3.4s, v31.4s, v9.s[0]
 	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F13
-	FMOVQ 160(R1), F14
+	FMOVQ 0(R10), F11
+	FMOVQ 160(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4f86e18b // sdot v11.4s, v12.16b, v6.4b[0]
+	FMOVQ 224(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4fa6e1ab // sdot v11.4s, v13.16b, v6.4b[1]
+	FMOVQ 288(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4f86e1cd // sdot v13.4s, v14.16b, v6.4b[0]
-	FMOVQ 224(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x4fa6e20d // sdot v13.4s, v16.16b, v6.4b[1]
-	FMOVQ 288(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x4f86ea2d // sdot v13.4s, v17.16b, v6.4b[2]
-	FMOVQ 352(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4fa6ea4d // sdot v13.4s, v18.16b, v6.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f8891ad // fmul v13.4s, v13.4s, v8.s[0]
-	FMOVQ 0(R10), F19
-	FMOVQ 160(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x4f87e1f3 // sdot v19.4s, v15.16b, v7.4b[0]
-	FMOVQ 224(R1), F10
+	WORD $0x4f86e9cb // sdot v11.4s, v14.16b, v6.4b[2]
+	FMOVQ 352(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x4fa6e9eb // sdot v11.4s, v15.16b, v6.4b[3]
+	FMOVQ 160(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4f87e20b // sdot v11.4s, v16.16b, v7.4b[0]
+	FMOVQ 224(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4fa7e22b // sdot v11.4s, v17.16b, v7.4b[1]
+	FMOVQ 288(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4f87ea4b // sdot v11.4s, v18.16b, v7.4b[2]
+	FMOVQ 352(R1), F10
 	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4fa7e153 // sdot v19.4s, v10.16b, v7.4b[1]
-	FMOVQ 288(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4f87ea93 // sdot v19.4s, v20.16b, v7.4b[2]
-	FMOVQ 352(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x4fa7eab3 // sdot v19.4s, v21.16b, v7.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fa8126d // fmla v13.4s, v19.4s, v8.s[1]
-	FMOVD 16(R1), F23
-	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	WORD $0x4e37cda4 // fmla v4.4s, v13.4s, v23.4s
-	FMOVD 48(R1), F24
-	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
-	WORD $0x4f891304 // fmla v4.4s, v24.4s, v9.s[0]
+	WORD $0x4fa7e94b // sdot v11.4s, v10.16b, v7.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f88916b // fmul v11.4s, v11.4s, v8.s[0]
+	FMOVD 16(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	WORD $0x4e33cd64 // fmla v4.4s, v11.4s, v19.4s
+	FMOVD 48(R1), F20
+	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
+	WORD $0x4f891284 // fmla v4.4s, v20.4s, v9.s[0]
 	PRFM 1216(R1), PLDL1KEEP
 	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F25
-	FMOVQ 176(R1), F26
+	FMOVQ 0(R10), F22
+	FMOVQ 176(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4f86e2f6 // sdot v22.4s, v23.16b, v6.4b[0]
+	FMOVQ 240(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4fa6e316 // sdot v22.4s, v24.16b, v6.4b[1]
+	FMOVQ 304(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4f86eb36 // sdot v22.4s, v25.16b, v6.4b[2]
+	FMOVQ 368(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4f86e359 // sdot v25.4s, v26.16b, v6.4b[0]
-	FMOVQ 240(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4fa6e399 // sdot v25.4s, v28.16b, v6.4b[1]
-	FMOVQ 304(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4f86ebb9 // sdot v25.4s, v29.16b, v6.4b[2]
-	FMOVQ 368(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4fa6ebd9 // sdot v25.4s, v30.16b, v6.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f889339 // fmul v25.4s, v25.4s, v8.s[0]
-	FMOVQ 0(R10), F31
+	WORD $0x4fa6eb56 // sdot v22.4s, v26.16b, v6.4b[3]
 	FMOVQ 176(R1), F27
 	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4f87e37f // sdot v31.4s, v27.16b, v7.4b[0]
-	FMOVQ 240(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4fa7e2df // sdot v31.4s, v22.16b, v7.4b[1]
-	FMOVQ 304(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4f87e97f // sdot v31.4s, v11.16b, v7.4b[2]
-	FMOVQ 368(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x4fa7e99f // sdot v31.4s, v12.16b, v7.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fa813f9 // fmla v25.4s, v31.4s, v8.s[1]
-	FMOVD 24(R1), F14
-	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	WORD $0x4e2ecf25 // fmla v5.4s, v25.4s, v14.4s
-	FMOVD 56(R1), F16
-	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	WORD $0x4f891205 // fmla v5.4s, v16.4s, v9.s[0]
+	WORD $0x4f87e376 // sdot v22.4s, v27.16b, v7.4b[0]
+	FMOVQ 240(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4fa7e396 // sdot v22.4s, v28.16b, v7.4b[1]
+	FMOVQ 304(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4f87ebb6 // sdot v22.4s, v29.16b, v7.4b[2]
+	FMOVQ 368(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	WORD $0x4fa7eab6 // sdot v22.4s, v21.16b, v7.4b[3]
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f8892d6 // fmul v22.4s, v22.4s, v8.s[0]
+	FMOVD 24(R1), F30
+	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
+	WORD $0x4e3ecec5 // fmla v5.4s, v22.4s, v30.4s
+	FMOVD 56(R1), F31
+	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
+	WORD $0x4f8913e5 // fmla v5.4s, v31.4s, v9.s[0]
 	SUBS $1, R4
 	BEQ last15
-	FMOVQ 64(R2), F17
-	FMOVQ 80(R2), F18
-	FMOVQ 96(R2), F15
-	FMOVD 120(R2), F10
+	FMOVQ 64(R2), F12
+	FMOVQ 80(R2), F13
+	FMOVQ 96(R2), F14
+	FMOVD 120(R2), F15
 	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F20
-	FMOVQ 384(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4f91e2b4 // sdot v20.4s, v21.16b, v17.4b[0]
-	FMOVQ 448(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4fb1e274 // sdot v20.4s, v19.16b, v17.4b[1]
-	FMOVQ 512(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4f91e9b4 // sdot v20.4s, v13.16b, v17.4b[2]
-	FMOVQ 576(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x4fb1eaf4 // sdot v20.4s, v23.16b, v17.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f8f9294 // fmul v20.4s, v20.4s, v15.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 384(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x4f92e358 // sdot v24.4s, v26.16b, v18.4b[0]
-	FMOVQ 448(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4fb2e398 // sdot v24.4s, v28.16b, v18.4b[1]
-	FMOVQ 512(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x4f92ebb8 // sdot v24.4s, v29.16b, v18.4b[2]
-	FMOVQ 576(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4fb2ebd8 // sdot v24.4s, v30.16b, v18.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4faf1314 // fmla v20.4s, v24.4s, v15.s[1]
-	FMOVD 64(R1), F27
-	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	WORD $0x4e3bce82 // fmla v2.4s, v20.4s, v27.4s
-	FMOVD 96(R1), F22
-	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	WORD $0x4f8a12c2 // fmla v2.4s, v22.4s, v10.s[0]
-	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 0(R10), F11
-	FMOVQ 400(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x4f91e18b // sdot v11.4s, v12.16b, v17.4b[0]
-	FMOVQ 464(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4fb1e3eb // sdot v11.4s, v31.16b, v17.4b[1]
-	FMOVQ 528(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4f91eb2b // sdot v11.4s, v25.16b, v17.4b[2]
-	FMOVQ 592(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4fb1e9cb // sdot v11.4s, v14.16b, v17.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f8f916b // fmul v11.4s, v11.4s, v15.s[0]
 	FMOVQ 0(R10), F16
-	FMOVQ 400(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x4f92e0d0 // sdot v16.4s, v6.16b, v18.4b[0]
-	FMOVQ 464(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4fb2e0f0 // sdot v16.4s, v7.16b, v18.4b[1]
-	FMOVQ 528(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x4f92e910 // sdot v16.4s, v8.16b, v18.4b[2]
-	FMOVQ 592(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4fb2e930 // sdot v16.4s, v9.16b, v18.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4faf120b // fmla v11.4s, v16.4s, v15.s[1]
-	FMOVD 72(R1), F21
-	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	WORD $0x4e35cd63 // fmla v3.4s, v11.4s, v21.4s
-	FMOVD 104(R1), F19
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	WORD $0x4f8a1263 // fmla v3.4s, v19.4s, v10.s[0]
-	PRFM 1472(R1), PLDL1KEEP
-	FMOVQ 0(R10), F13
-	FMOVQ 416(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x4f91e2ed // sdot v13.4s, v23.16b, v17.4b[0]
-	FMOVQ 480(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4fb1e34d // sdot v13.4s, v26.16b, v17.4b[1]
-	FMOVQ 544(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4f91eb8d // sdot v13.4s, v28.16b, v17.4b[2]
-	FMOVQ 608(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4fb1ebad // sdot v13.4s, v29.16b, v17.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f8f91ad // fmul v13.4s, v13.4s, v15.s[0]
-	FMOVQ 0(R10), F30
-	FMOVQ 416(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4f92e31e // sdot v30.4s, v24.16b, v18.4b[0]
-	FMOVQ 480(R1), F20
+	FMOVQ 384(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4f8ce230 // sdot v16.4s, v17.16b, v12.4b[0]
+	FMOVQ 448(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4face250 // sdot v16.4s, v18.16b, v12.4b[1]
+	FMOVQ 512(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4f8ce950 // sdot v16.4s, v10.16b, v12.4b[2]
+	FMOVQ 576(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4face970 // sdot v16.4s, v11.16b, v12.4b[3]
+	FMOVQ 384(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x4f8de270 // sdot v16.4s, v19.16b, v13.4b[0]
+	FMOVQ 448(R1), F20
 	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4fb2e29e // sdot v30.4s, v20.16b, v18.4b[1]
-	FMOVQ 544(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4f92eb7e // sdot v30.4s, v27.16b, v18.4b[2]
-	FMOVQ 608(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4fb2eade // sdot v30.4s, v22.16b, v18.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4faf13cd // fmla v13.4s, v30.4s, v15.s[1]
-	FMOVD 80(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	WORD $0x4e2ccda4 // fmla v4.4s, v13.4s, v12.4s
-	FMOVD 112(R1), F31
-	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	WORD $0x4f8a13e4 // fmla v4.4s, v31.4s, v10.s[0]
+	WORD $0x4fade290 // sdot v16.4s, v20.16b, v13.4b[1]
+	FMOVQ 512(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4f8deaf0 // sdot v16.4s, v23.16b, v13.4b[2]
+	FMOVQ 576(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4fadeb10 // sdot v16.4s, v24.16b, v13.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
+	FMOVD 64(R1), F25
+	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
+	WORD $0x4e39ce02 // fmla v2.4s, v16.4s, v25.4s
+	FMOVD 96(R1), F26
+	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
+	WORD $0x4f8f1342 // fmla v2.4s, v26.4s, v15.s[0]
+	PRFM 1408(R1), PLDL1KEEP
+	FMOVQ 0(R10), F27
+	FMOVQ 400(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4f8ce39b // sdot v27.4s, v28.16b, v12.4b[0]
+	FMOVQ 464(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4face3bb // sdot v27.4s, v29.16b, v12.4b[1]
+	FMOVQ 528(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4f8ceabb // sdot v27.4s, v21.16b, v12.4b[2]
+	FMOVQ 592(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4faceadb // sdot v27.4s, v22.16b, v12.4b[3]
+	FMOVQ 400(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4f8de3db // sdot v27.4s, v30.16b, v13.4b[0]
+	FMOVQ 464(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4fade3fb // sdot v27.4s, v31.16b, v13.4b[1]
+	FMOVQ 528(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4f8de8db // sdot v27.4s, v6.16b, v13.4b[2]
+	FMOVQ 592(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4fade8fb // sdot v27.4s, v7.16b, v13.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4f8e937b // fmul v27.4s, v27.4s, v14.s[0]
+	FMOVD 72(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	WORD $0x4e28cf63 // fmla v3.4s, v27.4s, v8.4s
+	FMOVD 104(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	WORD $0x4f8f1123 // fmla v3.4s, v9.4s, v15.s[0]
+	PRFM 1472(R1), PLDL1KEEP
+	FMOVQ 0(R10), F17
+	FMOVQ 416(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4f8ce251 // sdot v17.4s, v18.16b, v12.4b[0]
+	FMOVQ 480(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4face151 // sdot v17.4s, v10.16b, v12.4b[1]
+	FMOVQ 544(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4f8ce971 // sdot v17.4s, v11.16b, v12.4b[2]
+	FMOVQ 608(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4facea71 // sdot v17.4s, v19.16b, v12.4b[3]
+	FMOVQ 416(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4f8de291 // sdot v17.4s, v20.16b, v13.4b[0]
+	FMOVQ 480(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4fade2f1 // sdot v17.4s, v23.16b, v13.4b[1]
+	FMOVQ 544(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4f8deb11 // sdot v17.4s, v24.16b, v13.4b[2]
+	FMOVQ 608(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4fadea11 // sdot v17.4s, v16.16b, v13.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f8e9231 // fmul v17.4s, v17.4s, v14.s[0]
+	FMOVD 80(R1), F25
+	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
+	WORD $0x4e39ce24 // fmla v4.4s, v17.4s, v25.4s
+	FMOVD 112(R1), F26
+	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
+	WORD $0x4f8f1344 // fmla v4.4s, v26.4s, v15.s[0]
 	PRFM 1536(R1), PLDL1KEEP
 	PRFM 1600(R1), PLDL1KEEP
-	FMOVQ 0(R10), F25
-	FMOVQ 432(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4f91e1d9 // sdot v25.4s, v14.16b, v17.4b[0]
+	FMOVQ 0(R10), F28
+	FMOVQ 432(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4f8ce3bc // sdot v28.4s, v29.16b, v12.4b[0]
+	FMOVQ 496(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4face2bc // sdot v28.4s, v21.16b, v12.4b[1]
+	FMOVQ 560(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4f8ceadc // sdot v28.4s, v22.16b, v12.4b[2]
+	FMOVQ 624(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4facebdc // sdot v28.4s, v30.16b, v12.4b[3]
+	FMOVQ 432(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4f8de3fc // sdot v28.4s, v31.16b, v13.4b[0]
 	FMOVQ 496(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4fb1e0d9 // sdot v25.4s, v6.16b, v17.4b[1]
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4fade0dc // sdot v28.4s, v6.16b, v13.4b[1]
 	FMOVQ 560(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4f91e8f9 // sdot v25.4s, v7.16b, v17.4b[2]
-	FMOVQ 624(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4fb1e919 // sdot v25.4s, v8.16b, v17.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f8f9339 // fmul v25.4s, v25.4s, v15.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 432(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x4f92e209 // sdot v9.4s, v16.16b, v18.4b[0]
-	FMOVQ 496(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4fb2e169 // sdot v9.4s, v11.16b, v18.4b[1]
-	FMOVQ 560(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x4f92eaa9 // sdot v9.4s, v21.16b, v18.4b[2]
-	FMOVQ 624(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4fb2ea69 // sdot v9.4s, v19.16b, v18.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4faf1139 // fmla v25.4s, v9.4s, v15.s[1]
-	FMOVD 88(R1), F23
-	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	WORD $0x4e37cf25 // fmla v5.4s, v25.4s, v23.4s
-	FMOVD 120(R1), F26
-	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	WORD $0x4f8a1345 // fmla v5.4s, v26.4s, v10.s[0]
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4f8de8fc // sdot v28.4s, v7.16b, v13.4b[2]
+	FMOVQ 624(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4fadeb7c // sdot v28.4s, v27.16b, v13.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f8e939c // fmul v28.4s, v28.4s, v14.s[0]
+	FMOVD 88(R1), F8
+	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
+	WORD $0x4e28cf85 // fmla v5.4s, v28.4s, v8.4s
+	FMOVD 120(R1), F9
+	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
+	WORD $0x4f8f1125 // fmla v5.4s, v9.4s, v15.s[0]
 	ADD $640, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -1475,160 +1403,136 @@ tile22:
 	FMOVQ 176(R23), F18
 	WORD $0x4fb6ea5f // sdot v31.4s, v18.16b, v22.4b[3]
 	WORD $0x4fa7ea4d // sdot v13.4s, v18.16b, v7.4b[3]
+	FMOVQ 192(R23), F19
+	WORD $0x4f84e27f // sdot v31.4s, v19.16b, v4.4b[0]
+	WORD $0x4f88e26d // sdot v13.4s, v19.16b, v8.4b[0]
+	FMOVQ 208(R23), F20
+	WORD $0x4fa4e29f // sdot v31.4s, v20.16b, v4.4b[1]
+	WORD $0x4fa8e28d // sdot v13.4s, v20.16b, v8.4b[1]
+	FMOVQ 224(R23), F11
+	WORD $0x4f84e97f // sdot v31.4s, v11.16b, v4.4b[2]
+	WORD $0x4f88e96d // sdot v13.4s, v11.16b, v8.4b[2]
+	FMOVQ 240(R23), F21
+	WORD $0x4fa4eabf // sdot v31.4s, v21.16b, v4.4b[3]
+	WORD $0x4fa8eaad // sdot v13.4s, v21.16b, v8.4b[3]
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	WORD $0x4f8593ff // fmul v31.4s, v31.4s, v5.s[0]
 	WORD $0x4f8991ad // fmul v13.4s, v13.4s, v9.s[0]
-	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F20
-	FMOVQ 192(R23), F11
-	WORD $0x4f84e173 // sdot v19.4s, v11.16b, v4.4b[0]
-	WORD $0x4f88e174 // sdot v20.4s, v11.16b, v8.4b[0]
-	FMOVQ 208(R23), F21
-	WORD $0x4fa4e2b3 // sdot v19.4s, v21.16b, v4.4b[1]
-	WORD $0x4fa8e2b4 // sdot v20.4s, v21.16b, v8.4b[1]
-	FMOVQ 224(R23), F2
-	WORD $0x4f84e853 // sdot v19.4s, v2.16b, v4.4b[2]
-	WORD $0x4f88e854 // sdot v20.4s, v2.16b, v8.4b[2]
-	FMOVQ 240(R23), F23
-	WORD $0x4fa4eaf3 // sdot v19.4s, v23.16b, v4.4b[3]
-	WORD $0x4fa8eaf4 // sdot v20.4s, v23.16b, v8.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fa5127f // fmla v31.4s, v19.4s, v5.s[1]
-	WORD $0x4fa9128d // fmla v13.4s, v20.4s, v9.s[1]
-	FMOVQ 0(R23), F14
-	WORD $0x4e2ecff9 // fmla v25.4s, v31.4s, v14.4s
-	WORD $0x4e2ecdbd // fmla v29.4s, v13.4s, v14.4s
-	FMOVQ 64(R23), F24
-	WORD $0x4f861319 // fmla v25.4s, v24.4s, v6.s[0]
-	WORD $0x4f8a131d // fmla v29.4s, v24.4s, v10.s[0]
-	FMOVQ 0(R10), F15
-	FMOVQ 0(R10), F16
-	FMOVQ 256(R23), F17
-	WORD $0x4f96e22f // sdot v15.4s, v17.16b, v22.4b[0]
-	WORD $0x4f87e230 // sdot v16.4s, v17.16b, v7.4b[0]
-	FMOVQ 272(R23), F18
-	WORD $0x4fb6e24f // sdot v15.4s, v18.16b, v22.4b[1]
-	WORD $0x4fa7e250 // sdot v16.4s, v18.16b, v7.4b[1]
-	FMOVQ 288(R23), F11
-	WORD $0x4f96e96f // sdot v15.4s, v11.16b, v22.4b[2]
-	WORD $0x4f87e970 // sdot v16.4s, v11.16b, v7.4b[2]
-	FMOVQ 304(R23), F21
-	WORD $0x4fb6eaaf // sdot v15.4s, v21.16b, v22.4b[3]
-	WORD $0x4fa7eab0 // sdot v16.4s, v21.16b, v7.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f8591ef // fmul v15.4s, v15.4s, v5.s[0]
-	WORD $0x4f899210 // fmul v16.4s, v16.4s, v9.s[0]
+	FMOVQ 0(R23), F2
+	WORD $0x4e22cff9 // fmla v25.4s, v31.4s, v2.4s
+	WORD $0x4e22cdbd // fmla v29.4s, v13.4s, v2.4s
+	FMOVQ 64(R23), F23
+	WORD $0x4f8612f9 // fmla v25.4s, v23.4s, v6.s[0]
+	WORD $0x4f8a12fd // fmla v29.4s, v23.4s, v10.s[0]
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F24
+	FMOVQ 256(R23), F15
+	WORD $0x4f96e1ee // sdot v14.4s, v15.16b, v22.4b[0]
+	WORD $0x4f87e1f8 // sdot v24.4s, v15.16b, v7.4b[0]
+	FMOVQ 272(R23), F16
+	WORD $0x4fb6e20e // sdot v14.4s, v16.16b, v22.4b[1]
+	WORD $0x4fa7e218 // sdot v24.4s, v16.16b, v7.4b[1]
+	FMOVQ 288(R23), F17
+	WORD $0x4f96ea2e // sdot v14.4s, v17.16b, v22.4b[2]
+	WORD $0x4f87ea38 // sdot v24.4s, v17.16b, v7.4b[2]
+	FMOVQ 304(R23), F18
+	WORD $0x4fb6ea4e // sdot v14.4s, v18.16b, v22.4b[3]
+	WORD $0x4fa7ea58 // sdot v24.4s, v18.16b, v7.4b[3]
+	FMOVQ 320(R23), F19
+	WORD $0x4f84e26e // sdot v14.4s, v19.16b, v4.4b[0]
+	WORD $0x4f88e278 // sdot v24.4s, v19.16b, v8.4b[0]
+	FMOVQ 336(R23), F20
+	WORD $0x4fa4e28e // sdot v14.4s, v20.16b, v4.4b[1]
+	WORD $0x4fa8e298 // sdot v24.4s, v20.16b, v8.4b[1]
+	FMOVQ 352(R23), F11
+	WORD $0x4f84e96e // sdot v14.4s, v11.16b, v4.4b[2]
+	WORD $0x4f88e978 // sdot v24.4s, v11.16b, v8.4b[2]
+	FMOVQ 368(R23), F21
+	WORD $0x4fa4eaae // sdot v14.4s, v21.16b, v4.4b[3]
+	WORD $0x4fa8eab8 // sdot v24.4s, v21.16b, v8.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f8591ce // fmul v14.4s, v14.4s, v5.s[0]
+	WORD $0x4f899318 // fmul v24.4s, v24.4s, v9.s[0]
+	FMOVQ 16(R23), F31
+	WORD $0x4e3fcdda // fmla v26.4s, v14.4s, v31.4s
+	WORD $0x4e3fcf1e // fmla v30.4s, v24.4s, v31.4s
+	FMOVQ 80(R23), F13
+	WORD $0x4f8611ba // fmla v26.4s, v13.4s, v6.s[0]
+	WORD $0x4f8a11be // fmla v30.4s, v13.4s, v10.s[0]
 	FMOVQ 0(R10), F2
 	FMOVQ 0(R10), F23
-	FMOVQ 320(R23), F19
+	FMOVQ 384(R23), F15
+	WORD $0x4f96e1e2 // sdot v2.4s, v15.16b, v22.4b[0]
+	WORD $0x4f87e1f7 // sdot v23.4s, v15.16b, v7.4b[0]
+	FMOVQ 400(R23), F16
+	WORD $0x4fb6e202 // sdot v2.4s, v16.16b, v22.4b[1]
+	WORD $0x4fa7e217 // sdot v23.4s, v16.16b, v7.4b[1]
+	FMOVQ 416(R23), F17
+	WORD $0x4f96ea22 // sdot v2.4s, v17.16b, v22.4b[2]
+	WORD $0x4f87ea37 // sdot v23.4s, v17.16b, v7.4b[2]
+	FMOVQ 432(R23), F18
+	WORD $0x4fb6ea42 // sdot v2.4s, v18.16b, v22.4b[3]
+	WORD $0x4fa7ea57 // sdot v23.4s, v18.16b, v7.4b[3]
+	FMOVQ 448(R23), F19
 	WORD $0x4f84e262 // sdot v2.4s, v19.16b, v4.4b[0]
 	WORD $0x4f88e277 // sdot v23.4s, v19.16b, v8.4b[0]
-	FMOVQ 336(R23), F20
+	FMOVQ 464(R23), F20
 	WORD $0x4fa4e282 // sdot v2.4s, v20.16b, v4.4b[1]
 	WORD $0x4fa8e297 // sdot v23.4s, v20.16b, v8.4b[1]
-	FMOVQ 352(R23), F31
-	WORD $0x4f84ebe2 // sdot v2.4s, v31.16b, v4.4b[2]
-	WORD $0x4f88ebf7 // sdot v23.4s, v31.16b, v8.4b[2]
-	FMOVQ 368(R23), F13
-	WORD $0x4fa4e9a2 // sdot v2.4s, v13.16b, v4.4b[3]
-	WORD $0x4fa8e9b7 // sdot v23.4s, v13.16b, v8.4b[3]
+	FMOVQ 480(R23), F11
+	WORD $0x4f84e962 // sdot v2.4s, v11.16b, v4.4b[2]
+	WORD $0x4f88e977 // sdot v23.4s, v11.16b, v8.4b[2]
+	FMOVQ 496(R23), F21
+	WORD $0x4fa4eaa2 // sdot v2.4s, v21.16b, v4.4b[3]
+	WORD $0x4fa8eab7 // sdot v23.4s, v21.16b, v8.4b[3]
 	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fa5104f // fmla v15.4s, v2.4s, v5.s[1]
-	WORD $0x4fa912f0 // fmla v16.4s, v23.4s, v9.s[1]
-	FMOVQ 16(R23), F14
-	WORD $0x4e2ecdfa // fmla v26.4s, v15.4s, v14.4s
-	WORD $0x4e2ece1e // fmla v30.4s, v16.4s, v14.4s
-	FMOVQ 80(R23), F24
-	WORD $0x4f86131a // fmla v26.4s, v24.4s, v6.s[0]
-	WORD $0x4f8a131e // fmla v30.4s, v24.4s, v10.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 0(R10), F18
-	FMOVQ 384(R23), F11
-	WORD $0x4f96e171 // sdot v17.4s, v11.16b, v22.4b[0]
-	WORD $0x4f87e172 // sdot v18.4s, v11.16b, v7.4b[0]
-	FMOVQ 400(R23), F21
-	WORD $0x4fb6e2b1 // sdot v17.4s, v21.16b, v22.4b[1]
-	WORD $0x4fa7e2b2 // sdot v18.4s, v21.16b, v7.4b[1]
-	FMOVQ 416(R23), F19
-	WORD $0x4f96ea71 // sdot v17.4s, v19.16b, v22.4b[2]
-	WORD $0x4f87ea72 // sdot v18.4s, v19.16b, v7.4b[2]
-	FMOVQ 432(R23), F20
-	WORD $0x4fb6ea91 // sdot v17.4s, v20.16b, v22.4b[3]
-	WORD $0x4fa7ea92 // sdot v18.4s, v20.16b, v7.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f859231 // fmul v17.4s, v17.4s, v5.s[0]
-	WORD $0x4f899252 // fmul v18.4s, v18.4s, v9.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F13
-	FMOVQ 448(R23), F2
-	WORD $0x4f84e05f // sdot v31.4s, v2.16b, v4.4b[0]
-	WORD $0x4f88e04d // sdot v13.4s, v2.16b, v8.4b[0]
-	FMOVQ 464(R23), F23
-	WORD $0x4fa4e2ff // sdot v31.4s, v23.16b, v4.4b[1]
-	WORD $0x4fa8e2ed // sdot v13.4s, v23.16b, v8.4b[1]
-	FMOVQ 480(R23), F15
-	WORD $0x4f84e9ff // sdot v31.4s, v15.16b, v4.4b[2]
-	WORD $0x4f88e9ed // sdot v13.4s, v15.16b, v8.4b[2]
-	FMOVQ 496(R23), F16
-	WORD $0x4fa4ea1f // sdot v31.4s, v16.16b, v4.4b[3]
-	WORD $0x4fa8ea0d // sdot v13.4s, v16.16b, v8.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fa513f1 // fmla v17.4s, v31.4s, v5.s[1]
-	WORD $0x4fa911b2 // fmla v18.4s, v13.4s, v9.s[1]
+	WORD $0x4f859042 // fmul v2.4s, v2.4s, v5.s[0]
+	WORD $0x4f8992f7 // fmul v23.4s, v23.4s, v9.s[0]
 	FMOVQ 32(R23), F14
-	WORD $0x4e2ece3b // fmla v27.4s, v17.4s, v14.4s
-	WORD $0x4e2ece4c // fmla v12.4s, v18.4s, v14.4s
+	WORD $0x4e2ecc5b // fmla v27.4s, v2.4s, v14.4s
+	WORD $0x4e2eceec // fmla v12.4s, v23.4s, v14.4s
 	FMOVQ 96(R23), F24
 	WORD $0x4f86131b // fmla v27.4s, v24.4s, v6.s[0]
 	WORD $0x4f8a130c // fmla v12.4s, v24.4s, v10.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F21
-	FMOVQ 512(R23), F19
-	WORD $0x4f96e26b // sdot v11.4s, v19.16b, v22.4b[0]
-	WORD $0x4f87e275 // sdot v21.4s, v19.16b, v7.4b[0]
-	FMOVQ 528(R23), F20
-	WORD $0x4fb6e28b // sdot v11.4s, v20.16b, v22.4b[1]
-	WORD $0x4fa7e295 // sdot v21.4s, v20.16b, v7.4b[1]
-	FMOVQ 544(R23), F2
-	WORD $0x4f96e84b // sdot v11.4s, v2.16b, v22.4b[2]
-	WORD $0x4f87e855 // sdot v21.4s, v2.16b, v7.4b[2]
-	FMOVQ 560(R23), F23
-	WORD $0x4fb6eaeb // sdot v11.4s, v23.16b, v22.4b[3]
-	WORD $0x4fa7eaf5 // sdot v21.4s, v23.16b, v7.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f85916b // fmul v11.4s, v11.4s, v5.s[0]
-	WORD $0x4f8992b5 // fmul v21.4s, v21.4s, v9.s[0]
-	FMOVQ 0(R10), F15
-	FMOVQ 0(R10), F16
-	FMOVQ 576(R23), F31
-	WORD $0x4f84e3ef // sdot v15.4s, v31.16b, v4.4b[0]
-	WORD $0x4f88e3f0 // sdot v16.4s, v31.16b, v8.4b[0]
-	FMOVQ 592(R23), F13
-	WORD $0x4fa4e1af // sdot v15.4s, v13.16b, v4.4b[1]
-	WORD $0x4fa8e1b0 // sdot v16.4s, v13.16b, v8.4b[1]
-	FMOVQ 608(R23), F17
-	WORD $0x4f84ea2f // sdot v15.4s, v17.16b, v4.4b[2]
-	WORD $0x4f88ea30 // sdot v16.4s, v17.16b, v8.4b[2]
-	FMOVQ 624(R23), F18
-	WORD $0x4fa4ea4f // sdot v15.4s, v18.16b, v4.4b[3]
-	WORD $0x4fa8ea50 // sdot v16.4s, v18.16b, v8.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fa511eb // fmla v11.4s, v15.4s, v5.s[1]
-	WORD $0x4fa91215 // fmla v21.4s, v16.4s, v9.s[1]
-	FMOVQ 48(R23), F14
-	WORD $0x4e2ecd7c // fmla v28.4s, v11.4s, v14.4s
-	WORD $0x4e2ecea3 // fmla v3.4s, v21.4s, v14.4s
-	FMOVQ 112(R23), F24
-	WORD $0x4f86131c // fmla v28.4s, v24.4s, v6.s[0]
-	WORD $0x4f8a1303 // fmla v3.4s, v24.4s, v10.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F13
+	FMOVQ 512(R23), F15
+	WORD $0x4f96e1ff // sdot v31.4s, v15.16b, v22.4b[0]
+	WORD $0x4f87e1ed // sdot v13.4s, v15.16b, v7.4b[0]
+	FMOVQ 528(R23), F16
+	WORD $0x4fb6e21f // sdot v31.4s, v16.16b, v22.4b[1]
+	WORD $0x4fa7e20d // sdot v13.4s, v16.16b, v7.4b[1]
+	FMOVQ 544(R23), F17
+	WORD $0x4f96ea3f // sdot v31.4s, v17.16b, v22.4b[2]
+	WORD $0x4f87ea2d // sdot v13.4s, v17.16b, v7.4b[2]
+	FMOVQ 560(R23), F18
+	WORD $0x4fb6ea5f // sdot v31.4s, v18.16b, v22.4b[3]
+	WORD $0x4fa7ea4d // sdot v13.4s, v18.16b, v7.4b[3]
+	FMOVQ 576(R23), F19
+	WORD $0x4f84e27f // sdot v31.4s, v19.16b, v4.4b[0]
+	WORD $0x4f88e26d // sdot v13.4s, v19.16b, v8.4b[0]
+	FMOVQ 592(R23), F20
+	WORD $0x4fa4e29f // sdot v31.4s, v20.16b, v4.4b[1]
+	WORD $0x4fa8e28d // sdot v13.4s, v20.16b, v8.4b[1]
+	FMOVQ 608(R23), F11
+	WORD $0x4f84e97f // sdot v31.4s, v11.16b, v4.4b[2]
+	WORD $0x4f88e96d // sdot v13.4s, v11.16b, v8.4b[2]
+	FMOVQ 624(R23), F21
+	WORD $0x4fa4eabf // sdot v31.4s, v21.16b, v4.4b[3]
+	WORD $0x4fa8eaad // sdot v13.4s, v21.16b, v8.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f8593ff // fmul v31.4s, v31.4s, v5.s[0]
+	WORD $0x4f8991ad // fmul v13.4s, v13.4s, v9.s[0]
+	FMOVQ 48(R23), F2
+	WORD $0x4e22cffc // fmla v28.4s, v31.4s, v2.4s
+	WORD $0x4e22cda3 // fmla v3.4s, v13.4s, v2.4s
+	FMOVQ 112(R23), F23
+	WORD $0x4f8612fc // fmla v28.4s, v23.4s, v6.s[0]
+	WORD $0x4f8a12e3 // fmla v3.4s, v23.4s, v10.s[0]
 	ADD $64, R22
 	ADD $64, R21
 	ADD $640, R23
@@ -1693,429 +1597,405 @@ pair25:
 	FMOVQ 16(R2), F11
 	FMOVQ 32(R2), F12
 	WORD $0x4f3d058d // sshr v13.4s, v12.4s, #3
+	VADDP V13.S4, V13.S4, V13.S4
 	VSUB V13.S4, V0.S4, V13.S4
-	VDUP V13.S[2], V14.S4
-	VDUP V13.S[3], V15.S4
+	VDUP V13.S[3], V14.S4
 	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F16
-	FMOVQ 64(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 320(R1), F18
-	VSHL $4, V18.B16, V19.B16
-	VAND V2.B16, V19.B16, V20.B16
-	VORR V20.B16, V17.B16, V17.B16
-	WORD $0x4f8ae230 // sdot v16.4s, v17.16b, v10.4b[0]
-	FMOVQ 128(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V19.B16, V22.B16
-	VUSRA $1, V22.B16, V21.B16
-	WORD $0x4faae2b0 // sdot v16.4s, v21.16b, v10.4b[1]
-	FMOVQ 192(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V19.B16, V24.B16
-	VUSRA $2, V24.B16, V23.B16
-	WORD $0x4f8aeaf0 // sdot v16.4s, v23.16b, v10.4b[2]
-	FMOVQ 256(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V5.B16, V19.B16, V26.B16
-	VUSRA $3, V26.B16, V25.B16
-	WORD $0x4faaeb30 // sdot v16.4s, v25.16b, v10.4b[3]
-	WORD $0x4eaed610 // fsub v16.4s, v16.4s, v14.4s
-	WORD $0x4f8c9210 // fmul v16.4s, v16.4s, v12.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 64(R1), F28
-	VAND V2.B16, V18.B16, V29.B16
-	VUSRA $4, V28.B16, V29.B16
-	WORD $0x4f8be3bb // sdot v27.4s, v29.16b, v11.4b[0]
-	FMOVQ 128(R1), F30
-	VAND V3.B16, V18.B16, V31.B16
+	FMOVQ 0(R10), F15
+	FMOVQ 64(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 320(R1), F17
+	VSHL $4, V17.B16, V18.B16
+	VAND V2.B16, V18.B16, V19.B16
+	VORR V19.B16, V16.B16, V16.B16
+	WORD $0x4f8ae20f // sdot v15.4s, v16.16b, v10.4b[0]
+	FMOVQ 128(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V3.B16, V18.B16, V21.B16
+	VUSRA $1, V21.B16, V20.B16
+	WORD $0x4faae28f // sdot v15.4s, v20.16b, v10.4b[1]
+	FMOVQ 192(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V18.B16, V23.B16
+	VUSRA $2, V23.B16, V22.B16
+	WORD $0x4f8aeacf // sdot v15.4s, v22.16b, v10.4b[2]
+	FMOVQ 256(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V5.B16, V18.B16, V25.B16
+	VUSRA $3, V25.B16, V24.B16
+	WORD $0x4faaeb0f // sdot v15.4s, v24.16b, v10.4b[3]
+	FMOVQ 64(R1), F26
+	VAND V2.B16, V17.B16, V27.B16
+	VUSRA $4, V26.B16, V27.B16
+	WORD $0x4f8be36f // sdot v15.4s, v27.16b, v11.4b[0]
+	FMOVQ 128(R1), F28
+	VAND V3.B16, V17.B16, V29.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $1, V29.B16, V28.B16
+	WORD $0x4fabe38f // sdot v15.4s, v28.16b, v11.4b[1]
+	FMOVQ 192(R1), F30
+	VAND V4.B16, V17.B16, V31.B16
 	VUSHR $4, V30.B16, V30.B16
-	VUSRA $1, V31.B16, V30.B16
-	WORD $0x4fabe3db // sdot v27.4s, v30.16b, v11.4b[1]
-	FMOVQ 192(R1), F13
-	VAND V4.B16, V18.B16, V20.B16
+	VUSRA $2, V31.B16, V30.B16
+	WORD $0x4f8bebcf // sdot v15.4s, v30.16b, v11.4b[2]
+	FMOVQ 256(R1), F13
+	VAND V5.B16, V17.B16, V19.B16
 	VUSHR $4, V13.B16, V13.B16
-	VUSRA $2, V20.B16, V13.B16
-	WORD $0x4f8be9bb // sdot v27.4s, v13.16b, v11.4b[2]
-	FMOVQ 256(R1), F17
-	VAND V5.B16, V18.B16, V22.B16
-	VUSHR $4, V17.B16, V17.B16
-	VUSRA $3, V22.B16, V17.B16
-	WORD $0x4fabea3b // sdot v27.4s, v17.16b, v11.4b[3]
-	WORD $0x4eafd77b // fsub v27.4s, v27.4s, v15.4s
-	WORD $0x4fac1370 // fmla v16.4s, v27.4s, v12.s[1]
-	FMOVD 0(R1), F21
-	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
-	WORD $0x4e35ce06 // fmla v6.4s, v16.4s, v21.4s
-	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F24
-	FMOVQ 80(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 336(R1), F26
-	VSHL $4, V26.B16, V25.B16
-	VAND V2.B16, V25.B16, V28.B16
-	VORR V28.B16, V23.B16, V23.B16
-	WORD $0x4f8ae2f8 // sdot v24.4s, v23.16b, v10.4b[0]
-	FMOVQ 144(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V25.B16, V31.B16
-	VUSRA $1, V31.B16, V29.B16
-	WORD $0x4faae3b8 // sdot v24.4s, v29.16b, v10.4b[1]
-	FMOVQ 208(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V4.B16, V25.B16, V20.B16
-	VUSRA $2, V20.B16, V30.B16
-	WORD $0x4f8aebd8 // sdot v24.4s, v30.16b, v10.4b[2]
-	FMOVQ 272(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V5.B16, V25.B16, V19.B16
 	VUSRA $3, V19.B16, V13.B16
-	WORD $0x4faae9b8 // sdot v24.4s, v13.16b, v10.4b[3]
-	WORD $0x4eaed718 // fsub v24.4s, v24.4s, v14.4s
-	WORD $0x4f8c9318 // fmul v24.4s, v24.4s, v12.s[0]
-	FMOVQ 0(R10), F18
-	FMOVQ 80(R1), F22
-	VAND V2.B16, V26.B16, V17.B16
-	VUSRA $4, V22.B16, V17.B16
-	WORD $0x4f8be232 // sdot v18.4s, v17.16b, v11.4b[0]
-	FMOVQ 144(R1), F27
-	VAND V3.B16, V26.B16, V16.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $1, V16.B16, V27.B16
-	WORD $0x4fabe372 // sdot v18.4s, v27.16b, v11.4b[1]
-	FMOVQ 208(R1), F21
-	VAND V4.B16, V26.B16, V28.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $2, V28.B16, V21.B16
-	WORD $0x4f8beab2 // sdot v18.4s, v21.16b, v11.4b[2]
-	FMOVQ 272(R1), F23
-	VAND V5.B16, V26.B16, V31.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $3, V31.B16, V23.B16
-	WORD $0x4fabeaf2 // sdot v18.4s, v23.16b, v11.4b[3]
-	WORD $0x4eafd652 // fsub v18.4s, v18.4s, v15.4s
-	WORD $0x4fac1258 // fmla v24.4s, v18.4s, v12.s[1]
-	FMOVD 8(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	WORD $0x4e3dcf07 // fmla v7.4s, v24.4s, v29.4s
+	WORD $0x4fabe9af // sdot v15.4s, v13.16b, v11.4b[3]
+	WORD $0x4eaed5ef // fsub v15.4s, v15.4s, v14.4s
+	WORD $0x4f8c91ef // fmul v15.4s, v15.4s, v12.s[0]
+	FMOVD 0(R1), F16
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	WORD $0x4e30cde6 // fmla v6.4s, v15.4s, v16.4s
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 0(R10), F21
+	FMOVQ 80(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 336(R1), F23
+	VSHL $4, V23.B16, V22.B16
+	VAND V2.B16, V22.B16, V25.B16
+	VORR V25.B16, V20.B16, V20.B16
+	WORD $0x4f8ae295 // sdot v21.4s, v20.16b, v10.4b[0]
+	FMOVQ 144(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V22.B16, V26.B16
+	VUSRA $1, V26.B16, V24.B16
+	WORD $0x4faae315 // sdot v21.4s, v24.16b, v10.4b[1]
+	FMOVQ 208(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V22.B16, V29.B16
+	VUSRA $2, V29.B16, V27.B16
+	WORD $0x4f8aeb75 // sdot v21.4s, v27.16b, v10.4b[2]
+	FMOVQ 272(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V5.B16, V22.B16, V31.B16
+	VUSRA $3, V31.B16, V28.B16
+	WORD $0x4faaeb95 // sdot v21.4s, v28.16b, v10.4b[3]
+	FMOVQ 80(R1), F30
+	VAND V2.B16, V23.B16, V18.B16
+	VUSRA $4, V30.B16, V18.B16
+	WORD $0x4f8be255 // sdot v21.4s, v18.16b, v11.4b[0]
+	FMOVQ 144(R1), F17
+	VAND V3.B16, V23.B16, V19.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $1, V19.B16, V17.B16
+	WORD $0x4fabe235 // sdot v21.4s, v17.16b, v11.4b[1]
+	FMOVQ 208(R1), F13
+	VAND V4.B16, V23.B16, V15.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $2, V15.B16, V13.B16
+	WORD $0x4f8be9b5 // sdot v21.4s, v13.16b, v11.4b[2]
+	FMOVQ 272(R1), F16
+	VAND V5.B16, V23.B16, V25.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $3, V25.B16, V16.B16
+	WORD $0x4fabea15 // sdot v21.4s, v16.16b, v11.4b[3]
+	WORD $0x4eaed6b5 // fsub v21.4s, v21.4s, v14.4s
+	WORD $0x4f8c92b5 // fmul v21.4s, v21.4s, v12.s[0]
+	FMOVD 8(R1), F20
+	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
+	WORD $0x4e34cea7 // fmla v7.4s, v21.4s, v20.4s
 	PRFM 1152(R1), PLDL1KEEP
 	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F20
-	FMOVQ 96(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	FMOVQ 352(R1), F19
-	VSHL $4, V19.B16, V13.B16
-	VAND V2.B16, V13.B16, V22.B16
-	VORR V22.B16, V30.B16, V30.B16
-	WORD $0x4f8ae3d4 // sdot v20.4s, v30.16b, v10.4b[0]
-	FMOVQ 160(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V13.B16, V16.B16
-	VUSRA $1, V16.B16, V17.B16
-	WORD $0x4faae234 // sdot v20.4s, v17.16b, v10.4b[1]
-	FMOVQ 224(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V4.B16, V13.B16, V28.B16
-	VUSRA $2, V28.B16, V27.B16
-	WORD $0x4f8aeb74 // sdot v20.4s, v27.16b, v10.4b[2]
-	FMOVQ 288(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V5.B16, V13.B16, V25.B16
-	VUSRA $3, V25.B16, V21.B16
-	WORD $0x4faaeab4 // sdot v20.4s, v21.16b, v10.4b[3]
-	WORD $0x4eaed694 // fsub v20.4s, v20.4s, v14.4s
-	WORD $0x4f8c9294 // fmul v20.4s, v20.4s, v12.s[0]
 	FMOVQ 0(R10), F26
-	FMOVQ 96(R1), F31
-	VAND V2.B16, V19.B16, V23.B16
-	VUSRA $4, V31.B16, V23.B16
-	WORD $0x4f8be2fa // sdot v26.4s, v23.16b, v11.4b[0]
-	FMOVQ 160(R1), F18
-	VAND V3.B16, V19.B16, V24.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $1, V24.B16, V18.B16
-	WORD $0x4fabe25a // sdot v26.4s, v18.16b, v11.4b[1]
-	FMOVQ 224(R1), F29
-	VAND V4.B16, V19.B16, V22.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V22.B16, V29.B16
-	WORD $0x4f8bebba // sdot v26.4s, v29.16b, v11.4b[2]
-	FMOVQ 288(R1), F30
-	VAND V5.B16, V19.B16, V16.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $3, V16.B16, V30.B16
-	WORD $0x4fabebda // sdot v26.4s, v30.16b, v11.4b[3]
-	WORD $0x4eafd75a // fsub v26.4s, v26.4s, v15.4s
-	WORD $0x4fac1354 // fmla v20.4s, v26.4s, v12.s[1]
-	FMOVD 16(R1), F17
-	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
-	WORD $0x4e31ce88 // fmla v8.4s, v20.4s, v17.4s
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F28
-	FMOVQ 112(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 368(R1), F25
-	VSHL $4, V25.B16, V21.B16
-	VAND V2.B16, V21.B16, V31.B16
-	VORR V31.B16, V27.B16, V27.B16
-	WORD $0x4f8ae37c // sdot v28.4s, v27.16b, v10.4b[0]
-	FMOVQ 176(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V21.B16, V24.B16
-	VUSRA $1, V24.B16, V23.B16
-	WORD $0x4faae2fc // sdot v28.4s, v23.16b, v10.4b[1]
-	FMOVQ 240(R1), F18
+	FMOVQ 96(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ 352(R1), F29
+	VSHL $4, V29.B16, V27.B16
+	VAND V2.B16, V27.B16, V31.B16
+	VORR V31.B16, V24.B16, V24.B16
+	WORD $0x4f8ae31a // sdot v26.4s, v24.16b, v10.4b[0]
+	FMOVQ 160(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V27.B16, V30.B16
+	VUSRA $1, V30.B16, V28.B16
+	WORD $0x4faae39a // sdot v26.4s, v28.16b, v10.4b[1]
+	FMOVQ 224(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V21.B16, V22.B16
-	VUSRA $2, V22.B16, V18.B16
-	WORD $0x4f8aea5c // sdot v28.4s, v18.16b, v10.4b[2]
-	FMOVQ 304(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V5.B16, V21.B16, V13.B16
-	VUSRA $3, V13.B16, V29.B16
-	WORD $0x4faaebbc // sdot v28.4s, v29.16b, v10.4b[3]
-	WORD $0x4eaed79c // fsub v28.4s, v28.4s, v14.4s
-	WORD $0x4f8c939c // fmul v28.4s, v28.4s, v12.s[0]
-	FMOVQ 0(R10), F19
+	VAND V4.B16, V27.B16, V19.B16
+	VUSRA $2, V19.B16, V18.B16
+	WORD $0x4f8aea5a // sdot v26.4s, v18.16b, v10.4b[2]
+	FMOVQ 288(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V5.B16, V27.B16, V15.B16
+	VUSRA $3, V15.B16, V17.B16
+	WORD $0x4faaea3a // sdot v26.4s, v17.16b, v10.4b[3]
+	FMOVQ 96(R1), F13
+	VAND V2.B16, V29.B16, V22.B16
+	VUSRA $4, V13.B16, V22.B16
+	WORD $0x4f8be2da // sdot v26.4s, v22.16b, v11.4b[0]
+	FMOVQ 160(R1), F23
+	VAND V3.B16, V29.B16, V25.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $1, V25.B16, V23.B16
+	WORD $0x4fabe2fa // sdot v26.4s, v23.16b, v11.4b[1]
+	FMOVQ 224(R1), F16
+	VAND V4.B16, V29.B16, V21.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $2, V21.B16, V16.B16
+	WORD $0x4f8bea1a // sdot v26.4s, v16.16b, v11.4b[2]
+	FMOVQ 288(R1), F20
+	VAND V5.B16, V29.B16, V31.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $3, V31.B16, V20.B16
+	WORD $0x4fabea9a // sdot v26.4s, v20.16b, v11.4b[3]
+	WORD $0x4eaed75a // fsub v26.4s, v26.4s, v14.4s
+	WORD $0x4f8c935a // fmul v26.4s, v26.4s, v12.s[0]
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e38cf48 // fmla v8.4s, v26.4s, v24.4s
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 0(R10), F30
+	FMOVQ 112(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	FMOVQ 368(R1), F19
+	VSHL $4, V19.B16, V18.B16
+	VAND V2.B16, V18.B16, V15.B16
+	VORR V15.B16, V28.B16, V28.B16
+	WORD $0x4f8ae39e // sdot v30.4s, v28.16b, v10.4b[0]
+	FMOVQ 176(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V18.B16, V13.B16
+	VUSRA $1, V13.B16, V17.B16
+	WORD $0x4faae23e // sdot v30.4s, v17.16b, v10.4b[1]
+	FMOVQ 240(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V18.B16, V25.B16
+	VUSRA $2, V25.B16, V22.B16
+	WORD $0x4f8aeade // sdot v30.4s, v22.16b, v10.4b[2]
+	FMOVQ 304(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V5.B16, V18.B16, V21.B16
+	VUSRA $3, V21.B16, V23.B16
+	WORD $0x4faaeafe // sdot v30.4s, v23.16b, v10.4b[3]
 	FMOVQ 112(R1), F16
-	VAND V2.B16, V25.B16, V30.B16
-	VUSRA $4, V16.B16, V30.B16
-	WORD $0x4f8be3d3 // sdot v19.4s, v30.16b, v11.4b[0]
-	FMOVQ 176(R1), F26
-	VAND V3.B16, V25.B16, V20.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $1, V20.B16, V26.B16
-	WORD $0x4fabe353 // sdot v19.4s, v26.16b, v11.4b[1]
-	FMOVQ 240(R1), F17
-	VAND V4.B16, V25.B16, V31.B16
-	VUSHR $4, V17.B16, V17.B16
-	VUSRA $2, V31.B16, V17.B16
-	WORD $0x4f8bea33 // sdot v19.4s, v17.16b, v11.4b[2]
-	FMOVQ 304(R1), F27
-	VAND V5.B16, V25.B16, V24.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $3, V24.B16, V27.B16
-	WORD $0x4fabeb73 // sdot v19.4s, v27.16b, v11.4b[3]
-	WORD $0x4eafd673 // fsub v19.4s, v19.4s, v15.4s
-	WORD $0x4fac127c // fmla v28.4s, v19.4s, v12.s[1]
-	FMOVD 24(R1), F23
-	WORD $0x0e217af7 // fcvtl v23.4s, v23.4h
-	WORD $0x4e37cf89 // fmla v9.4s, v28.4s, v23.4s
+	VAND V2.B16, V19.B16, V27.B16
+	VUSRA $4, V16.B16, V27.B16
+	WORD $0x4f8be37e // sdot v30.4s, v27.16b, v11.4b[0]
+	FMOVQ 176(R1), F29
+	VAND V3.B16, V19.B16, V31.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $1, V31.B16, V29.B16
+	WORD $0x4fabe3be // sdot v30.4s, v29.16b, v11.4b[1]
+	FMOVQ 240(R1), F20
+	VAND V4.B16, V19.B16, V26.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $2, V26.B16, V20.B16
+	WORD $0x4f8bea9e // sdot v30.4s, v20.16b, v11.4b[2]
+	FMOVQ 304(R1), F24
+	VAND V5.B16, V19.B16, V15.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $3, V15.B16, V24.B16
+	WORD $0x4fabeb1e // sdot v30.4s, v24.16b, v11.4b[3]
+	WORD $0x4eaed7de // fsub v30.4s, v30.4s, v14.4s
+	WORD $0x4f8c93de // fmul v30.4s, v30.4s, v12.s[0]
+	FMOVD 24(R1), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	WORD $0x4e3ccfc9 // fmla v9.4s, v30.4s, v28.4s
 	SUBS $1, R4
 	BEQ last26
-	FMOVQ 64(R2), F22
-	FMOVQ 80(R2), F18
-	FMOVQ 96(R2), F13
-	WORD $0x4f3d05bd // sshr v29.4s, v13.4s, #3
-	VSUB V29.S4, V0.S4, V29.S4
-	VDUP V29.S[2], V16.S4
-	VDUP V29.S[3], V30.S4
+	FMOVQ 64(R2), F13
+	FMOVQ 80(R2), F17
+	FMOVQ 96(R2), F25
+	WORD $0x4f3d0736 // sshr v22.4s, v25.4s, #3
+	VADDP V22.S4, V22.S4, V22.S4
+	VSUB V22.S4, V0.S4, V22.S4
+	VDUP V22.S[3], V21.S4
 	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F20
-	FMOVQ 384(R1), F26
+	FMOVQ 0(R10), F23
+	FMOVQ 384(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 640(R1), F27
+	VSHL $4, V27.B16, V31.B16
+	VAND V2.B16, V31.B16, V29.B16
+	VORR V29.B16, V16.B16, V16.B16
+	WORD $0x4f8de217 // sdot v23.4s, v16.16b, v13.4b[0]
+	FMOVQ 448(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	FMOVQ 640(R1), F31
-	VSHL $4, V31.B16, V17.B16
-	VAND V2.B16, V17.B16, V21.B16
-	VORR V21.B16, V26.B16, V26.B16
-	WORD $0x4f96e354 // sdot v20.4s, v26.16b, v22.4b[0]
-	FMOVQ 448(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V17.B16, V24.B16
-	VUSRA $1, V24.B16, V25.B16
-	WORD $0x4fb6e334 // sdot v20.4s, v25.16b, v22.4b[1]
-	FMOVQ 512(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V4.B16, V17.B16, V19.B16
-	VUSRA $2, V19.B16, V27.B16
-	WORD $0x4f96eb74 // sdot v20.4s, v27.16b, v22.4b[2]
-	FMOVQ 576(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V5.B16, V17.B16, V23.B16
-	VUSRA $3, V23.B16, V28.B16
-	WORD $0x4fb6eb94 // sdot v20.4s, v28.16b, v22.4b[3]
-	WORD $0x4eb0d694 // fsub v20.4s, v20.4s, v16.4s
-	WORD $0x4f8d9294 // fmul v20.4s, v20.4s, v13.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 384(R1), F11
-	VAND V2.B16, V31.B16, V12.B16
-	VUSRA $4, V11.B16, V12.B16
-	WORD $0x4f92e18a // sdot v10.4s, v12.16b, v18.4b[0]
-	FMOVQ 448(R1), F14
-	VAND V3.B16, V31.B16, V15.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $1, V15.B16, V14.B16
-	WORD $0x4fb2e1ca // sdot v10.4s, v14.16b, v18.4b[1]
-	FMOVQ 512(R1), F29
-	VAND V4.B16, V31.B16, V21.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V21.B16, V29.B16
-	WORD $0x4f92ebaa // sdot v10.4s, v29.16b, v18.4b[2]
-	FMOVQ 576(R1), F26
+	VAND V3.B16, V31.B16, V20.B16
+	VUSRA $1, V20.B16, V26.B16
+	WORD $0x4fade357 // sdot v23.4s, v26.16b, v13.4b[1]
+	FMOVQ 512(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V4.B16, V31.B16, V19.B16
+	VUSRA $2, V19.B16, V18.B16
+	WORD $0x4f8dea57 // sdot v23.4s, v18.16b, v13.4b[2]
+	FMOVQ 576(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
 	VAND V5.B16, V31.B16, V24.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $3, V24.B16, V26.B16
-	WORD $0x4fb2eb4a // sdot v10.4s, v26.16b, v18.4b[3]
-	WORD $0x4ebed54a // fsub v10.4s, v10.4s, v30.4s
-	WORD $0x4fad1154 // fmla v20.4s, v10.4s, v13.s[1]
-	FMOVD 32(R1), F25
-	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	WORD $0x4e39ce86 // fmla v6.4s, v20.4s, v25.4s
+	VUSRA $3, V24.B16, V15.B16
+	WORD $0x4fade9f7 // sdot v23.4s, v15.16b, v13.4b[3]
+	FMOVQ 384(R1), F30
+	VAND V2.B16, V27.B16, V28.B16
+	VUSRA $4, V30.B16, V28.B16
+	WORD $0x4f91e397 // sdot v23.4s, v28.16b, v17.4b[0]
+	FMOVQ 448(R1), F10
+	VAND V3.B16, V27.B16, V11.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $1, V11.B16, V10.B16
+	WORD $0x4fb1e157 // sdot v23.4s, v10.16b, v17.4b[1]
+	FMOVQ 512(R1), F12
+	VAND V4.B16, V27.B16, V14.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $2, V14.B16, V12.B16
+	WORD $0x4f91e997 // sdot v23.4s, v12.16b, v17.4b[2]
+	FMOVQ 576(R1), F22
+	VAND V5.B16, V27.B16, V29.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $3, V29.B16, V22.B16
+	WORD $0x4fb1ead7 // sdot v23.4s, v22.16b, v17.4b[3]
+	WORD $0x4eb5d6f7 // fsub v23.4s, v23.4s, v21.4s
+	WORD $0x4f9992f7 // fmul v23.4s, v23.4s, v25.s[0]
+	FMOVD 32(R1), F16
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	WORD $0x4e30cee6 // fmla v6.4s, v23.4s, v16.4s
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
-	FMOVQ 0(R10), F19
-	FMOVQ 400(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 656(R1), F23
-	VSHL $4, V23.B16, V28.B16
-	VAND V2.B16, V28.B16, V11.B16
-	VORR V11.B16, V27.B16, V27.B16
-	WORD $0x4f96e373 // sdot v19.4s, v27.16b, v22.4b[0]
-	FMOVQ 464(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V28.B16, V15.B16
-	VUSRA $1, V15.B16, V12.B16
-	WORD $0x4fb6e193 // sdot v19.4s, v12.16b, v22.4b[1]
-	FMOVQ 528(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V28.B16, V21.B16
-	VUSRA $2, V21.B16, V14.B16
-	WORD $0x4f96e9d3 // sdot v19.4s, v14.16b, v22.4b[2]
-	FMOVQ 592(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V5.B16, V28.B16, V17.B16
-	VUSRA $3, V17.B16, V29.B16
-	WORD $0x4fb6ebb3 // sdot v19.4s, v29.16b, v22.4b[3]
-	WORD $0x4eb0d673 // fsub v19.4s, v19.4s, v16.4s
-	WORD $0x4f8d9273 // fmul v19.4s, v19.4s, v13.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 400(R1), F24
-	VAND V2.B16, V23.B16, V26.B16
-	VUSRA $4, V24.B16, V26.B16
-	WORD $0x4f92e35f // sdot v31.4s, v26.16b, v18.4b[0]
-	FMOVQ 464(R1), F10
-	VAND V3.B16, V23.B16, V20.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $1, V20.B16, V10.B16
-	WORD $0x4fb2e15f // sdot v31.4s, v10.16b, v18.4b[1]
-	FMOVQ 528(R1), F25
-	VAND V4.B16, V23.B16, V11.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $2, V11.B16, V25.B16
-	WORD $0x4f92eb3f // sdot v31.4s, v25.16b, v18.4b[2]
-	FMOVQ 592(R1), F27
-	VAND V5.B16, V23.B16, V15.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $3, V15.B16, V27.B16
-	WORD $0x4fb2eb7f // sdot v31.4s, v27.16b, v18.4b[3]
-	WORD $0x4ebed7ff // fsub v31.4s, v31.4s, v30.4s
-	WORD $0x4fad13f3 // fmla v19.4s, v31.4s, v13.s[1]
-	FMOVD 40(R1), F12
-	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
-	WORD $0x4e2cce67 // fmla v7.4s, v19.4s, v12.4s
-	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F21
-	FMOVQ 416(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ 672(R1), F17
-	VSHL $4, V17.B16, V29.B16
-	VAND V2.B16, V29.B16, V24.B16
-	VORR V24.B16, V14.B16, V14.B16
-	WORD $0x4f96e1d5 // sdot v21.4s, v14.16b, v22.4b[0]
-	FMOVQ 480(R1), F26
+	FMOVQ 0(R10), F20
+	FMOVQ 400(R1), F26
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V29.B16, V20.B16
-	VUSRA $1, V20.B16, V26.B16
-	WORD $0x4fb6e355 // sdot v21.4s, v26.16b, v22.4b[1]
-	FMOVQ 544(R1), F10
+	FMOVQ 656(R1), F19
+	VSHL $4, V19.B16, V18.B16
+	VAND V2.B16, V18.B16, V24.B16
+	VORR V24.B16, V26.B16, V26.B16
+	WORD $0x4f8de354 // sdot v20.4s, v26.16b, v13.4b[0]
+	FMOVQ 464(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V3.B16, V18.B16, V30.B16
+	VUSRA $1, V30.B16, V15.B16
+	WORD $0x4fade1f4 // sdot v20.4s, v15.16b, v13.4b[1]
+	FMOVQ 528(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V4.B16, V18.B16, V11.B16
+	VUSRA $2, V11.B16, V28.B16
+	WORD $0x4f8deb94 // sdot v20.4s, v28.16b, v13.4b[2]
+	FMOVQ 592(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	VAND V4.B16, V29.B16, V11.B16
-	VUSRA $2, V11.B16, V10.B16
-	WORD $0x4f96e955 // sdot v21.4s, v10.16b, v22.4b[2]
-	FMOVQ 608(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V5.B16, V29.B16, V28.B16
-	VUSRA $3, V28.B16, V25.B16
-	WORD $0x4fb6eb35 // sdot v21.4s, v25.16b, v22.4b[3]
-	WORD $0x4eb0d6b5 // fsub v21.4s, v21.4s, v16.4s
-	WORD $0x4f8d92b5 // fmul v21.4s, v21.4s, v13.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 416(R1), F15
-	VAND V2.B16, V17.B16, V27.B16
-	VUSRA $4, V15.B16, V27.B16
-	WORD $0x4f92e377 // sdot v23.4s, v27.16b, v18.4b[0]
-	FMOVQ 480(R1), F31
-	VAND V3.B16, V17.B16, V19.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $1, V19.B16, V31.B16
-	WORD $0x4fb2e3f7 // sdot v23.4s, v31.16b, v18.4b[1]
-	FMOVQ 544(R1), F12
-	VAND V4.B16, V17.B16, V24.B16
-	VUSHR $4, V12.B16, V12.B16
-	VUSRA $2, V24.B16, V12.B16
-	WORD $0x4f92e997 // sdot v23.4s, v12.16b, v18.4b[2]
-	FMOVQ 608(R1), F14
-	VAND V5.B16, V17.B16, V20.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $3, V20.B16, V14.B16
-	WORD $0x4fb2e9d7 // sdot v23.4s, v14.16b, v18.4b[3]
-	WORD $0x4ebed6f7 // fsub v23.4s, v23.4s, v30.4s
-	WORD $0x4fad12f5 // fmla v21.4s, v23.4s, v13.s[1]
-	FMOVD 48(R1), F26
+	VAND V5.B16, V18.B16, V14.B16
+	VUSRA $3, V14.B16, V10.B16
+	WORD $0x4fade954 // sdot v20.4s, v10.16b, v13.4b[3]
+	FMOVQ 400(R1), F12
+	VAND V2.B16, V19.B16, V31.B16
+	VUSRA $4, V12.B16, V31.B16
+	WORD $0x4f91e3f4 // sdot v20.4s, v31.16b, v17.4b[0]
+	FMOVQ 464(R1), F27
+	VAND V3.B16, V19.B16, V29.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $1, V29.B16, V27.B16
+	WORD $0x4fb1e374 // sdot v20.4s, v27.16b, v17.4b[1]
+	FMOVQ 528(R1), F22
+	VAND V4.B16, V19.B16, V23.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $2, V23.B16, V22.B16
+	WORD $0x4f91ead4 // sdot v20.4s, v22.16b, v17.4b[2]
+	FMOVQ 592(R1), F16
+	VAND V5.B16, V19.B16, V24.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $3, V24.B16, V16.B16
+	WORD $0x4fb1ea14 // sdot v20.4s, v16.16b, v17.4b[3]
+	WORD $0x4eb5d694 // fsub v20.4s, v20.4s, v21.4s
+	WORD $0x4f999294 // fmul v20.4s, v20.4s, v25.s[0]
+	FMOVD 40(R1), F26
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	WORD $0x4e3acea8 // fmla v8.4s, v21.4s, v26.4s
+	WORD $0x4e3ace87 // fmla v7.4s, v20.4s, v26.4s
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 0(R10), F30
+	FMOVQ 416(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ 672(R1), F11
+	VSHL $4, V11.B16, V28.B16
+	VAND V2.B16, V28.B16, V14.B16
+	VORR V14.B16, V15.B16, V15.B16
+	WORD $0x4f8de1fe // sdot v30.4s, v15.16b, v13.4b[0]
+	FMOVQ 480(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V28.B16, V12.B16
+	VUSRA $1, V12.B16, V10.B16
+	WORD $0x4fade15e // sdot v30.4s, v10.16b, v13.4b[1]
+	FMOVQ 544(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V4.B16, V28.B16, V29.B16
+	VUSRA $2, V29.B16, V31.B16
+	WORD $0x4f8debfe // sdot v30.4s, v31.16b, v13.4b[2]
+	FMOVQ 608(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V5.B16, V28.B16, V23.B16
+	VUSRA $3, V23.B16, V27.B16
+	WORD $0x4fadeb7e // sdot v30.4s, v27.16b, v13.4b[3]
+	FMOVQ 416(R1), F22
+	VAND V2.B16, V11.B16, V18.B16
+	VUSRA $4, V22.B16, V18.B16
+	WORD $0x4f91e25e // sdot v30.4s, v18.16b, v17.4b[0]
+	FMOVQ 480(R1), F19
+	VAND V3.B16, V11.B16, V24.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $1, V24.B16, V19.B16
+	WORD $0x4fb1e27e // sdot v30.4s, v19.16b, v17.4b[1]
+	FMOVQ 544(R1), F16
+	VAND V4.B16, V11.B16, V20.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $2, V20.B16, V16.B16
+	WORD $0x4f91ea1e // sdot v30.4s, v16.16b, v17.4b[2]
+	FMOVQ 608(R1), F26
+	VAND V5.B16, V11.B16, V14.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $3, V14.B16, V26.B16
+	WORD $0x4fb1eb5e // sdot v30.4s, v26.16b, v17.4b[3]
+	WORD $0x4eb5d7de // fsub v30.4s, v30.4s, v21.4s
+	WORD $0x4f9993de // fmul v30.4s, v30.4s, v25.s[0]
+	FMOVD 48(R1), F15
+	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
+	WORD $0x4e2fcfc8 // fmla v8.4s, v30.4s, v15.4s
 	PRFM 1600(R1), PLDL1KEEP
 	PRFM 1664(R1), PLDL1KEEP
-	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F12
 	FMOVQ 432(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 688(R1), F28
-	VSHL $4, V28.B16, V25.B16
-	VAND V2.B16, V25.B16, V15.B16
-	VORR V15.B16, V10.B16, V10.B16
-	WORD $0x4f96e14b // sdot v11.4s, v10.16b, v22.4b[0]
+	FMOVQ 688(R1), F29
+	VSHL $4, V29.B16, V31.B16
+	VAND V2.B16, V31.B16, V23.B16
+	VORR V23.B16, V10.B16, V10.B16
+	WORD $0x4f8de14c // sdot v12.4s, v10.16b, v13.4b[0]
 	FMOVQ 496(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V25.B16, V19.B16
-	VUSRA $1, V19.B16, V27.B16
-	WORD $0x4fb6e36b // sdot v11.4s, v27.16b, v22.4b[1]
-	FMOVQ 560(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V4.B16, V25.B16, V24.B16
-	VUSRA $2, V24.B16, V31.B16
-	WORD $0x4f96ebeb // sdot v11.4s, v31.16b, v22.4b[2]
-	FMOVQ 624(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V5.B16, V25.B16, V29.B16
-	VUSRA $3, V29.B16, V12.B16
-	WORD $0x4fb6e98b // sdot v11.4s, v12.16b, v22.4b[3]
-	WORD $0x4eb0d56b // fsub v11.4s, v11.4s, v16.4s
-	WORD $0x4f8d916b // fmul v11.4s, v11.4s, v13.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 432(R1), F20
-	VAND V2.B16, V28.B16, V14.B16
-	VUSRA $4, V20.B16, V14.B16
-	WORD $0x4f92e1d1 // sdot v17.4s, v14.16b, v18.4b[0]
-	FMOVQ 496(R1), F23
-	VAND V3.B16, V28.B16, V21.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $1, V21.B16, V23.B16
-	WORD $0x4fb2e2f1 // sdot v17.4s, v23.16b, v18.4b[1]
+	VAND V3.B16, V31.B16, V22.B16
+	VUSRA $1, V22.B16, V27.B16
+	WORD $0x4fade36c // sdot v12.4s, v27.16b, v13.4b[1]
+	FMOVQ 560(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V4.B16, V31.B16, V24.B16
+	VUSRA $2, V24.B16, V18.B16
+	WORD $0x4f8dea4c // sdot v12.4s, v18.16b, v13.4b[2]
+	FMOVQ 624(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V5.B16, V31.B16, V20.B16
+	VUSRA $3, V20.B16, V19.B16
+	WORD $0x4fadea6c // sdot v12.4s, v19.16b, v13.4b[3]
+	FMOVQ 432(R1), F16
+	VAND V2.B16, V29.B16, V28.B16
+	VUSRA $4, V16.B16, V28.B16
+	WORD $0x4f91e38c // sdot v12.4s, v28.16b, v17.4b[0]
+	FMOVQ 496(R1), F11
+	VAND V3.B16, V29.B16, V14.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $1, V14.B16, V11.B16
+	WORD $0x4fb1e16c // sdot v12.4s, v11.16b, v17.4b[1]
 	FMOVQ 560(R1), F26
-	VAND V4.B16, V28.B16, V15.B16
+	VAND V4.B16, V29.B16, V30.B16
 	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V15.B16, V26.B16
-	WORD $0x4f92eb51 // sdot v17.4s, v26.16b, v18.4b[2]
-	FMOVQ 624(R1), F10
-	VAND V5.B16, V28.B16, V19.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $3, V19.B16, V10.B16
-	WORD $0x4fb2e951 // sdot v17.4s, v10.16b, v18.4b[3]
-	WORD $0x4ebed631 // fsub v17.4s, v17.4s, v30.4s
-	WORD $0x4fad122b // fmla v11.4s, v17.4s, v13.s[1]
-	FMOVD 56(R1), F27
-	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	WORD $0x4e3bcd69 // fmla v9.4s, v11.4s, v27.4s
+	VUSRA $2, V30.B16, V26.B16
+	WORD $0x4f91eb4c // sdot v12.4s, v26.16b, v17.4b[2]
+	FMOVQ 624(R1), F15
+	VAND V5.B16, V29.B16, V23.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $3, V23.B16, V15.B16
+	WORD $0x4fb1e9ec // sdot v12.4s, v15.16b, v17.4b[3]
+	WORD $0x4eb5d58c // fsub v12.4s, v12.4s, v21.4s
+	WORD $0x4f99918c // fmul v12.4s, v12.4s, v25.s[0]
+	FMOVD 56(R1), F10
+	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
+	WORD $0x4e2acd89 // fmla v9.4s, v12.4s, v10.4s
 	ADD $704, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -2608,148 +2488,124 @@ tile33:
 	FMOVQ 112(R23), F10
 	WORD $0x4fb2e95d // sdot v29.4s, v10.16b, v18.4b[3]
 	WORD $0x4fbfe953 // sdot v19.4s, v10.16b, v31.4b[3]
+	FMOVQ 128(R23), F25
+	WORD $0x4f8be33d // sdot v29.4s, v25.16b, v11.4b[0]
+	WORD $0x4f95e333 // sdot v19.4s, v25.16b, v21.4b[0]
+	FMOVQ 144(R23), F14
+	WORD $0x4fabe1dd // sdot v29.4s, v14.16b, v11.4b[1]
+	WORD $0x4fb5e1d3 // sdot v19.4s, v14.16b, v21.4b[1]
+	FMOVQ 160(R23), F16
+	WORD $0x4f8bea1d // sdot v29.4s, v16.16b, v11.4b[2]
+	WORD $0x4f95ea13 // sdot v19.4s, v16.16b, v21.4b[2]
+	FMOVQ 176(R23), F12
+	WORD $0x4fabe99d // sdot v29.4s, v12.16b, v11.4b[3]
+	WORD $0x4fb5e993 // sdot v19.4s, v12.16b, v21.4b[3]
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
 	WORD $0x4f8793bd // fmul v29.4s, v29.4s, v7.s[0]
 	WORD $0x4f949273 // fmul v19.4s, v19.4s, v20.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F14
-	FMOVQ 128(R23), F16
-	WORD $0x4f8be219 // sdot v25.4s, v16.16b, v11.4b[0]
-	WORD $0x4f95e20e // sdot v14.4s, v16.16b, v21.4b[0]
-	FMOVQ 144(R23), F12
-	WORD $0x4fabe199 // sdot v25.4s, v12.16b, v11.4b[1]
-	WORD $0x4fb5e18e // sdot v14.4s, v12.16b, v21.4b[1]
-	FMOVQ 160(R23), F30
-	WORD $0x4f8bebd9 // sdot v25.4s, v30.16b, v11.4b[2]
-	WORD $0x4f95ebce // sdot v14.4s, v30.16b, v21.4b[2]
-	FMOVQ 176(R23), F17
-	WORD $0x4fabea39 // sdot v25.4s, v17.16b, v11.4b[3]
-	WORD $0x4fb5ea2e // sdot v14.4s, v17.16b, v21.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fa7133d // fmla v29.4s, v25.4s, v7.s[1]
-	WORD $0x4fb411d3 // fmla v19.4s, v14.4s, v20.s[1]
-	FMOVQ 0(R23), F28
-	WORD $0x4e3ccfaf // fmla v15.4s, v29.4s, v28.4s
-	WORD $0x4e3cce77 // fmla v23.4s, v19.4s, v28.4s
+	FMOVQ 0(R23), F30
+	WORD $0x4e3ecfaf // fmla v15.4s, v29.4s, v30.4s
+	WORD $0x4e3ece77 // fmla v23.4s, v19.4s, v30.4s
+	FMOVQ 0(R10), F17
+	FMOVQ 0(R10), F28
+	FMOVQ 192(R23), F24
+	WORD $0x4f92e311 // sdot v17.4s, v24.16b, v18.4b[0]
+	WORD $0x4f9fe31c // sdot v28.4s, v24.16b, v31.4b[0]
+	FMOVQ 208(R23), F10
+	WORD $0x4fb2e151 // sdot v17.4s, v10.16b, v18.4b[1]
+	WORD $0x4fbfe15c // sdot v28.4s, v10.16b, v31.4b[1]
+	FMOVQ 224(R23), F25
+	WORD $0x4f92eb31 // sdot v17.4s, v25.16b, v18.4b[2]
+	WORD $0x4f9feb3c // sdot v28.4s, v25.16b, v31.4b[2]
+	FMOVQ 240(R23), F14
+	WORD $0x4fb2e9d1 // sdot v17.4s, v14.16b, v18.4b[3]
+	WORD $0x4fbfe9dc // sdot v28.4s, v14.16b, v31.4b[3]
+	FMOVQ 256(R23), F16
+	WORD $0x4f8be211 // sdot v17.4s, v16.16b, v11.4b[0]
+	WORD $0x4f95e21c // sdot v28.4s, v16.16b, v21.4b[0]
+	FMOVQ 272(R23), F12
+	WORD $0x4fabe191 // sdot v17.4s, v12.16b, v11.4b[1]
+	WORD $0x4fb5e19c // sdot v28.4s, v12.16b, v21.4b[1]
+	FMOVQ 288(R23), F29
+	WORD $0x4f8bebb1 // sdot v17.4s, v29.16b, v11.4b[2]
+	WORD $0x4f95ebbc // sdot v28.4s, v29.16b, v21.4b[2]
+	FMOVQ 304(R23), F19
+	WORD $0x4fabea71 // sdot v17.4s, v19.16b, v11.4b[3]
+	WORD $0x4fb5ea7c // sdot v28.4s, v19.16b, v21.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f879231 // fmul v17.4s, v17.4s, v7.s[0]
+	WORD $0x4f94939c // fmul v28.4s, v28.4s, v20.s[0]
+	FMOVQ 16(R23), F30
+	WORD $0x4e3ece29 // fmla v9.4s, v17.4s, v30.4s
+	WORD $0x4e3ecf96 // fmla v22.4s, v28.4s, v30.4s
 	FMOVQ 0(R10), F24
 	FMOVQ 0(R10), F10
-	FMOVQ 192(R23), F16
-	WORD $0x4f92e218 // sdot v24.4s, v16.16b, v18.4b[0]
-	WORD $0x4f9fe20a // sdot v10.4s, v16.16b, v31.4b[0]
-	FMOVQ 208(R23), F12
-	WORD $0x4fb2e198 // sdot v24.4s, v12.16b, v18.4b[1]
-	WORD $0x4fbfe18a // sdot v10.4s, v12.16b, v31.4b[1]
-	FMOVQ 224(R23), F30
-	WORD $0x4f92ebd8 // sdot v24.4s, v30.16b, v18.4b[2]
-	WORD $0x4f9febca // sdot v10.4s, v30.16b, v31.4b[2]
-	FMOVQ 240(R23), F17
-	WORD $0x4fb2ea38 // sdot v24.4s, v17.16b, v18.4b[3]
-	WORD $0x4fbfea2a // sdot v10.4s, v17.16b, v31.4b[3]
+	FMOVQ 320(R23), F25
+	WORD $0x4f92e338 // sdot v24.4s, v25.16b, v18.4b[0]
+	WORD $0x4f9fe32a // sdot v10.4s, v25.16b, v31.4b[0]
+	FMOVQ 336(R23), F14
+	WORD $0x4fb2e1d8 // sdot v24.4s, v14.16b, v18.4b[1]
+	WORD $0x4fbfe1ca // sdot v10.4s, v14.16b, v31.4b[1]
+	FMOVQ 352(R23), F16
+	WORD $0x4f92ea18 // sdot v24.4s, v16.16b, v18.4b[2]
+	WORD $0x4f9fea0a // sdot v10.4s, v16.16b, v31.4b[2]
+	FMOVQ 368(R23), F12
+	WORD $0x4fb2e998 // sdot v24.4s, v12.16b, v18.4b[3]
+	WORD $0x4fbfe98a // sdot v10.4s, v12.16b, v31.4b[3]
+	FMOVQ 384(R23), F29
+	WORD $0x4f8be3b8 // sdot v24.4s, v29.16b, v11.4b[0]
+	WORD $0x4f95e3aa // sdot v10.4s, v29.16b, v21.4b[0]
+	FMOVQ 400(R23), F19
+	WORD $0x4fabe278 // sdot v24.4s, v19.16b, v11.4b[1]
+	WORD $0x4fb5e26a // sdot v10.4s, v19.16b, v21.4b[1]
+	FMOVQ 416(R23), F17
+	WORD $0x4f8bea38 // sdot v24.4s, v17.16b, v11.4b[2]
+	WORD $0x4f95ea2a // sdot v10.4s, v17.16b, v21.4b[2]
+	FMOVQ 432(R23), F28
+	WORD $0x4fabeb98 // sdot v24.4s, v28.16b, v11.4b[3]
+	WORD $0x4fb5eb8a // sdot v10.4s, v28.16b, v21.4b[3]
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
 	WORD $0x4f879318 // fmul v24.4s, v24.4s, v7.s[0]
 	WORD $0x4f94914a // fmul v10.4s, v10.4s, v20.s[0]
+	FMOVQ 32(R23), F30
+	WORD $0x4e3ecf1b // fmla v27.4s, v24.4s, v30.4s
+	WORD $0x4e3ecd4d // fmla v13.4s, v10.4s, v30.4s
 	FMOVQ 0(R10), F25
 	FMOVQ 0(R10), F14
-	FMOVQ 256(R23), F29
-	WORD $0x4f8be3b9 // sdot v25.4s, v29.16b, v11.4b[0]
-	WORD $0x4f95e3ae // sdot v14.4s, v29.16b, v21.4b[0]
-	FMOVQ 272(R23), F19
-	WORD $0x4fabe279 // sdot v25.4s, v19.16b, v11.4b[1]
-	WORD $0x4fb5e26e // sdot v14.4s, v19.16b, v21.4b[1]
-	FMOVQ 288(R23), F28
-	WORD $0x4f8beb99 // sdot v25.4s, v28.16b, v11.4b[2]
-	WORD $0x4f95eb8e // sdot v14.4s, v28.16b, v21.4b[2]
-	FMOVQ 304(R23), F16
-	WORD $0x4fabea19 // sdot v25.4s, v16.16b, v11.4b[3]
-	WORD $0x4fb5ea0e // sdot v14.4s, v16.16b, v21.4b[3]
+	FMOVQ 448(R23), F16
+	WORD $0x4f92e219 // sdot v25.4s, v16.16b, v18.4b[0]
+	WORD $0x4f9fe20e // sdot v14.4s, v16.16b, v31.4b[0]
+	FMOVQ 464(R23), F12
+	WORD $0x4fb2e199 // sdot v25.4s, v12.16b, v18.4b[1]
+	WORD $0x4fbfe18e // sdot v14.4s, v12.16b, v31.4b[1]
+	FMOVQ 480(R23), F29
+	WORD $0x4f92ebb9 // sdot v25.4s, v29.16b, v18.4b[2]
+	WORD $0x4f9febae // sdot v14.4s, v29.16b, v31.4b[2]
+	FMOVQ 496(R23), F19
+	WORD $0x4fb2ea79 // sdot v25.4s, v19.16b, v18.4b[3]
+	WORD $0x4fbfea6e // sdot v14.4s, v19.16b, v31.4b[3]
+	FMOVQ 512(R23), F17
+	WORD $0x4f8be239 // sdot v25.4s, v17.16b, v11.4b[0]
+	WORD $0x4f95e22e // sdot v14.4s, v17.16b, v21.4b[0]
+	FMOVQ 528(R23), F28
+	WORD $0x4fabe399 // sdot v25.4s, v28.16b, v11.4b[1]
+	WORD $0x4fb5e38e // sdot v14.4s, v28.16b, v21.4b[1]
+	FMOVQ 544(R23), F24
+	WORD $0x4f8beb19 // sdot v25.4s, v24.16b, v11.4b[2]
+	WORD $0x4f95eb0e // sdot v14.4s, v24.16b, v21.4b[2]
+	FMOVQ 560(R23), F10
+	WORD $0x4fabe959 // sdot v25.4s, v10.16b, v11.4b[3]
+	WORD $0x4fb5e94e // sdot v14.4s, v10.16b, v21.4b[3]
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fa71338 // fmla v24.4s, v25.4s, v7.s[1]
-	WORD $0x4fb411ca // fmla v10.4s, v14.4s, v20.s[1]
-	FMOVQ 16(R23), F12
-	WORD $0x4e2ccf09 // fmla v9.4s, v24.4s, v12.4s
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	FMOVQ 0(R10), F30
-	FMOVQ 0(R10), F17
-	FMOVQ 320(R23), F29
-	WORD $0x4f92e3be // sdot v30.4s, v29.16b, v18.4b[0]
-	WORD $0x4f9fe3b1 // sdot v17.4s, v29.16b, v31.4b[0]
-	FMOVQ 336(R23), F19
-	WORD $0x4fb2e27e // sdot v30.4s, v19.16b, v18.4b[1]
-	WORD $0x4fbfe271 // sdot v17.4s, v19.16b, v31.4b[1]
-	FMOVQ 352(R23), F28
-	WORD $0x4f92eb9e // sdot v30.4s, v28.16b, v18.4b[2]
-	WORD $0x4f9feb91 // sdot v17.4s, v28.16b, v31.4b[2]
-	FMOVQ 368(R23), F16
-	WORD $0x4fb2ea1e // sdot v30.4s, v16.16b, v18.4b[3]
-	WORD $0x4fbfea11 // sdot v17.4s, v16.16b, v31.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f8793de // fmul v30.4s, v30.4s, v7.s[0]
-	WORD $0x4f949231 // fmul v17.4s, v17.4s, v20.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F14
-	FMOVQ 384(R23), F24
-	WORD $0x4f8be319 // sdot v25.4s, v24.16b, v11.4b[0]
-	WORD $0x4f95e30e // sdot v14.4s, v24.16b, v21.4b[0]
-	FMOVQ 400(R23), F10
-	WORD $0x4fabe159 // sdot v25.4s, v10.16b, v11.4b[1]
-	WORD $0x4fb5e14e // sdot v14.4s, v10.16b, v21.4b[1]
-	FMOVQ 416(R23), F12
-	WORD $0x4f8be999 // sdot v25.4s, v12.16b, v11.4b[2]
-	WORD $0x4f95e98e // sdot v14.4s, v12.16b, v21.4b[2]
-	FMOVQ 432(R23), F29
-	WORD $0x4fabebb9 // sdot v25.4s, v29.16b, v11.4b[3]
-	WORD $0x4fb5ebae // sdot v14.4s, v29.16b, v21.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fa7133e // fmla v30.4s, v25.4s, v7.s[1]
-	WORD $0x4fb411d1 // fmla v17.4s, v14.4s, v20.s[1]
-	FMOVQ 32(R23), F19
-	WORD $0x4e33cfdb // fmla v27.4s, v30.4s, v19.4s
-	WORD $0x4e33ce2d // fmla v13.4s, v17.4s, v19.4s
-	FMOVQ 0(R10), F28
-	FMOVQ 0(R10), F16
-	FMOVQ 448(R23), F24
-	WORD $0x4f92e31c // sdot v28.4s, v24.16b, v18.4b[0]
-	WORD $0x4f9fe310 // sdot v16.4s, v24.16b, v31.4b[0]
-	FMOVQ 464(R23), F10
-	WORD $0x4fb2e15c // sdot v28.4s, v10.16b, v18.4b[1]
-	WORD $0x4fbfe150 // sdot v16.4s, v10.16b, v31.4b[1]
-	FMOVQ 480(R23), F12
-	WORD $0x4f92e99c // sdot v28.4s, v12.16b, v18.4b[2]
-	WORD $0x4f9fe990 // sdot v16.4s, v12.16b, v31.4b[2]
-	FMOVQ 496(R23), F29
-	WORD $0x4fb2ebbc // sdot v28.4s, v29.16b, v18.4b[3]
-	WORD $0x4fbfebb0 // sdot v16.4s, v29.16b, v31.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f87939c // fmul v28.4s, v28.4s, v7.s[0]
-	WORD $0x4f949210 // fmul v16.4s, v16.4s, v20.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F14
-	FMOVQ 512(R23), F30
-	WORD $0x4f8be3d9 // sdot v25.4s, v30.16b, v11.4b[0]
-	WORD $0x4f95e3ce // sdot v14.4s, v30.16b, v21.4b[0]
-	FMOVQ 528(R23), F17
-	WORD $0x4fabe239 // sdot v25.4s, v17.16b, v11.4b[1]
-	WORD $0x4fb5e22e // sdot v14.4s, v17.16b, v21.4b[1]
-	FMOVQ 544(R23), F19
-	WORD $0x4f8bea79 // sdot v25.4s, v19.16b, v11.4b[2]
-	WORD $0x4f95ea6e // sdot v14.4s, v19.16b, v21.4b[2]
-	FMOVQ 560(R23), F24
-	WORD $0x4fabeb19 // sdot v25.4s, v24.16b, v11.4b[3]
-	WORD $0x4fb5eb0e // sdot v14.4s, v24.16b, v21.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fa7133c // fmla v28.4s, v25.4s, v7.s[1]
-	WORD $0x4fb411d0 // fmla v16.4s, v14.4s, v20.s[1]
-	FMOVQ 48(R23), F10
-	WORD $0x4e2acf9a // fmla v26.4s, v28.4s, v10.4s
-	WORD $0x4e2ace08 // fmla v8.4s, v16.4s, v10.4s
+	WORD $0x4f879339 // fmul v25.4s, v25.4s, v7.s[0]
+	WORD $0x4f9491ce // fmul v14.4s, v14.4s, v20.s[0]
+	FMOVQ 48(R23), F30
+	WORD $0x4e3ecf3a // fmla v26.4s, v25.4s, v30.4s
+	WORD $0x4e3ecdc8 // fmla v8.4s, v14.4s, v30.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $576, R23
@@ -2838,424 +2694,400 @@ pair36:
 	VAND V5.B16, V17.B16, V24.B16
 	VUSRA $3, V24.B16, V23.B16
 	WORD $0x4faaeaee // sdot v14.4s, v23.16b, v10.4b[3]
+	FMOVQ 128(R1), F25
+	VAND V2.B16, V16.B16, V26.B16
+	VUSRA $4, V25.B16, V26.B16
+	WORD $0x4f8be34e // sdot v14.4s, v26.16b, v11.4b[0]
+	FMOVQ 192(R1), F27
+	VAND V3.B16, V16.B16, V28.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $1, V28.B16, V27.B16
+	WORD $0x4fabe36e // sdot v14.4s, v27.16b, v11.4b[1]
+	FMOVQ 256(R1), F29
+	VAND V4.B16, V16.B16, V30.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V30.B16, V29.B16
+	WORD $0x4f8bebae // sdot v14.4s, v29.16b, v11.4b[2]
+	FMOVQ 320(R1), F31
+	VAND V5.B16, V16.B16, V18.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $3, V18.B16, V31.B16
+	WORD $0x4fabebee // sdot v14.4s, v31.16b, v11.4b[3]
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
 	WORD $0x4f8c91ce // fmul v14.4s, v14.4s, v12.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 128(R1), F26
-	VAND V2.B16, V16.B16, V27.B16
-	VUSRA $4, V26.B16, V27.B16
-	WORD $0x4f8be379 // sdot v25.4s, v27.16b, v11.4b[0]
-	FMOVQ 192(R1), F28
-	VAND V3.B16, V16.B16, V29.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $1, V29.B16, V28.B16
-	WORD $0x4fabe399 // sdot v25.4s, v28.16b, v11.4b[1]
-	FMOVQ 256(R1), F30
-	VAND V4.B16, V16.B16, V31.B16
-	VUSHR $4, V30.B16, V30.B16
-	VUSRA $2, V31.B16, V30.B16
-	WORD $0x4f8bebd9 // sdot v25.4s, v30.16b, v11.4b[2]
-	FMOVQ 320(R1), F18
-	VAND V5.B16, V16.B16, V15.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $3, V15.B16, V18.B16
-	WORD $0x4fabea59 // sdot v25.4s, v18.16b, v11.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4fac132e // fmla v14.4s, v25.4s, v12.s[1]
-	FMOVD 0(R1), F20
+	FMOVD 0(R1), F15
+	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
+	WORD $0x4e2fcdc6 // fmla v6.4s, v14.4s, v15.4s
+	FMOVD 32(R1), F20
 	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x4e34cdc6 // fmla v6.4s, v14.4s, v20.4s
-	FMOVD 32(R1), F19
-	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
-	WORD $0x4f8d1266 // fmla v6.4s, v19.4s, v13.s[0]
+	WORD $0x4f8d1286 // fmla v6.4s, v20.4s, v13.s[0]
 	PRFM 1088(R1), PLDL1KEEP
 	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F22
-	FMOVQ 144(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 400(R1), F24
-	VSHL $4, V24.B16, V23.B16
-	VAND V2.B16, V23.B16, V26.B16
-	VORR V26.B16, V21.B16, V21.B16
-	WORD $0x4f8ae2b6 // sdot v22.4s, v21.16b, v10.4b[0]
-	FMOVQ 208(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V23.B16, V29.B16
-	VUSRA $1, V29.B16, V27.B16
-	WORD $0x4faae376 // sdot v22.4s, v27.16b, v10.4b[1]
+	FMOVQ 0(R10), F19
+	FMOVQ 144(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ 400(R1), F21
+	VSHL $4, V21.B16, V24.B16
+	VAND V2.B16, V24.B16, V23.B16
+	VORR V23.B16, V22.B16, V22.B16
+	WORD $0x4f8ae2d3 // sdot v19.4s, v22.16b, v10.4b[0]
+	FMOVQ 208(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V24.B16, V26.B16
+	VUSRA $1, V26.B16, V25.B16
+	WORD $0x4faae333 // sdot v19.4s, v25.16b, v10.4b[1]
 	FMOVQ 272(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
-	VAND V4.B16, V23.B16, V31.B16
-	VUSRA $2, V31.B16, V28.B16
-	WORD $0x4f8aeb96 // sdot v22.4s, v28.16b, v10.4b[2]
+	VAND V4.B16, V24.B16, V27.B16
+	VUSRA $2, V27.B16, V28.B16
+	WORD $0x4f8aeb93 // sdot v19.4s, v28.16b, v10.4b[2]
 	FMOVQ 336(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
-	VAND V5.B16, V23.B16, V17.B16
-	VUSRA $3, V17.B16, V30.B16
-	WORD $0x4faaebd6 // sdot v22.4s, v30.16b, v10.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f8c92d6 // fmul v22.4s, v22.4s, v12.s[0]
-	FMOVQ 0(R10), F16
-	FMOVQ 144(R1), F15
-	VAND V2.B16, V24.B16, V18.B16
-	VUSRA $4, V15.B16, V18.B16
-	WORD $0x4f8be250 // sdot v16.4s, v18.16b, v11.4b[0]
-	FMOVQ 208(R1), F25
-	VAND V3.B16, V24.B16, V14.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $1, V14.B16, V25.B16
-	WORD $0x4fabe330 // sdot v16.4s, v25.16b, v11.4b[1]
-	FMOVQ 272(R1), F20
-	VAND V4.B16, V24.B16, V19.B16
+	VAND V5.B16, V24.B16, V29.B16
+	VUSRA $3, V29.B16, V30.B16
+	WORD $0x4faaebd3 // sdot v19.4s, v30.16b, v10.4b[3]
+	FMOVQ 144(R1), F17
+	VAND V2.B16, V21.B16, V16.B16
+	VUSRA $4, V17.B16, V16.B16
+	WORD $0x4f8be213 // sdot v19.4s, v16.16b, v11.4b[0]
+	FMOVQ 208(R1), F18
+	VAND V3.B16, V21.B16, V31.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $1, V31.B16, V18.B16
+	WORD $0x4fabe253 // sdot v19.4s, v18.16b, v11.4b[1]
+	FMOVQ 272(R1), F14
+	VAND V4.B16, V21.B16, V15.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $2, V15.B16, V14.B16
+	WORD $0x4f8be9d3 // sdot v19.4s, v14.16b, v11.4b[2]
+	FMOVQ 336(R1), F20
+	VAND V5.B16, V21.B16, V23.B16
 	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V19.B16, V20.B16
-	WORD $0x4f8bea90 // sdot v16.4s, v20.16b, v11.4b[2]
-	FMOVQ 336(R1), F26
-	VAND V5.B16, V24.B16, V21.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $3, V21.B16, V26.B16
-	WORD $0x4fabeb50 // sdot v16.4s, v26.16b, v11.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fac1216 // fmla v22.4s, v16.4s, v12.s[1]
-	FMOVD 8(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	WORD $0x4e3dcec7 // fmla v7.4s, v22.4s, v29.4s
-	FMOVD 40(R1), F27
-	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	WORD $0x4f8d1367 // fmla v7.4s, v27.4s, v13.s[0]
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F31
-	FMOVQ 160(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ 416(R1), F17
-	VSHL $4, V17.B16, V30.B16
-	VAND V2.B16, V30.B16, V15.B16
-	VORR V15.B16, V28.B16, V28.B16
-	WORD $0x4f8ae39f // sdot v31.4s, v28.16b, v10.4b[0]
-	FMOVQ 224(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V30.B16, V14.B16
-	VUSRA $1, V14.B16, V18.B16
-	WORD $0x4faae25f // sdot v31.4s, v18.16b, v10.4b[1]
-	FMOVQ 288(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V30.B16, V19.B16
-	VUSRA $2, V19.B16, V25.B16
-	WORD $0x4f8aeb3f // sdot v31.4s, v25.16b, v10.4b[2]
-	FMOVQ 352(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V5.B16, V30.B16, V23.B16
 	VUSRA $3, V23.B16, V20.B16
-	WORD $0x4faaea9f // sdot v31.4s, v20.16b, v10.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f8c93ff // fmul v31.4s, v31.4s, v12.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 160(R1), F21
-	VAND V2.B16, V17.B16, V26.B16
-	VUSRA $4, V21.B16, V26.B16
-	WORD $0x4f8be358 // sdot v24.4s, v26.16b, v11.4b[0]
-	FMOVQ 224(R1), F16
-	VAND V3.B16, V17.B16, V22.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $1, V22.B16, V16.B16
-	WORD $0x4fabe218 // sdot v24.4s, v16.16b, v11.4b[1]
-	FMOVQ 288(R1), F29
-	VAND V4.B16, V17.B16, V27.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V27.B16, V29.B16
-	WORD $0x4f8bebb8 // sdot v24.4s, v29.16b, v11.4b[2]
-	FMOVQ 352(R1), F15
-	VAND V5.B16, V17.B16, V28.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $3, V28.B16, V15.B16
-	WORD $0x4fabe9f8 // sdot v24.4s, v15.16b, v11.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fac131f // fmla v31.4s, v24.4s, v12.s[1]
-	FMOVD 16(R1), F14
-	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	WORD $0x4e2ecfe8 // fmla v8.4s, v31.4s, v14.4s
-	FMOVD 48(R1), F18
-	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	WORD $0x4f8d1248 // fmla v8.4s, v18.4s, v13.s[0]
-	PRFM 1280(R1), PLDL1KEEP
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F19
-	FMOVQ 176(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 432(R1), F23
-	VSHL $4, V23.B16, V20.B16
-	VAND V2.B16, V20.B16, V21.B16
-	VORR V21.B16, V25.B16, V25.B16
-	WORD $0x4f8ae333 // sdot v19.4s, v25.16b, v10.4b[0]
-	FMOVQ 240(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V20.B16, V22.B16
-	VUSRA $1, V22.B16, V26.B16
-	WORD $0x4faae353 // sdot v19.4s, v26.16b, v10.4b[1]
-	FMOVQ 304(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V4.B16, V20.B16, V27.B16
-	VUSRA $2, V27.B16, V16.B16
-	WORD $0x4f8aea13 // sdot v19.4s, v16.16b, v10.4b[2]
-	FMOVQ 368(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V5.B16, V20.B16, V30.B16
-	VUSRA $3, V30.B16, V29.B16
-	WORD $0x4faaebb3 // sdot v19.4s, v29.16b, v10.4b[3]
+	WORD $0x4fabea93 // sdot v19.4s, v20.16b, v11.4b[3]
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
 	WORD $0x4f8c9273 // fmul v19.4s, v19.4s, v12.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 176(R1), F28
-	VAND V2.B16, V23.B16, V15.B16
-	VUSRA $4, V28.B16, V15.B16
-	WORD $0x4f8be1f1 // sdot v17.4s, v15.16b, v11.4b[0]
-	FMOVQ 240(R1), F24
-	VAND V3.B16, V23.B16, V31.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $1, V31.B16, V24.B16
-	WORD $0x4fabe311 // sdot v17.4s, v24.16b, v11.4b[1]
-	FMOVQ 304(R1), F14
-	VAND V4.B16, V23.B16, V18.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $2, V18.B16, V14.B16
-	WORD $0x4f8be9d1 // sdot v17.4s, v14.16b, v11.4b[2]
-	FMOVQ 368(R1), F21
-	VAND V5.B16, V23.B16, V25.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $3, V25.B16, V21.B16
-	WORD $0x4fabeab1 // sdot v17.4s, v21.16b, v11.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fac1233 // fmla v19.4s, v17.4s, v12.s[1]
-	FMOVD 24(R1), F22
+	FMOVD 8(R1), F22
 	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	WORD $0x4e36ce69 // fmla v9.4s, v19.4s, v22.4s
-	FMOVD 56(R1), F26
+	WORD $0x4e36ce67 // fmla v7.4s, v19.4s, v22.4s
+	FMOVD 40(R1), F26
 	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	WORD $0x4f8d1349 // fmla v9.4s, v26.4s, v13.s[0]
+	WORD $0x4f8d1347 // fmla v7.4s, v26.4s, v13.s[0]
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F25
+	FMOVQ 160(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	FMOVQ 416(R1), F28
+	VSHL $4, V28.B16, V29.B16
+	VAND V2.B16, V29.B16, V30.B16
+	VORR V30.B16, V27.B16, V27.B16
+	WORD $0x4f8ae379 // sdot v25.4s, v27.16b, v10.4b[0]
+	FMOVQ 224(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V29.B16, V16.B16
+	VUSRA $1, V16.B16, V17.B16
+	WORD $0x4faae239 // sdot v25.4s, v17.16b, v10.4b[1]
+	FMOVQ 288(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V4.B16, V29.B16, V18.B16
+	VUSRA $2, V18.B16, V31.B16
+	WORD $0x4f8aebf9 // sdot v25.4s, v31.16b, v10.4b[2]
+	FMOVQ 352(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V5.B16, V29.B16, V14.B16
+	VUSRA $3, V14.B16, V15.B16
+	WORD $0x4faae9f9 // sdot v25.4s, v15.16b, v10.4b[3]
+	FMOVQ 160(R1), F24
+	VAND V2.B16, V28.B16, V21.B16
+	VUSRA $4, V24.B16, V21.B16
+	WORD $0x4f8be2b9 // sdot v25.4s, v21.16b, v11.4b[0]
+	FMOVQ 224(R1), F23
+	VAND V3.B16, V28.B16, V20.B16
+	VUSHR $4, V23.B16, V23.B16
+	VUSRA $1, V20.B16, V23.B16
+	WORD $0x4fabe2f9 // sdot v25.4s, v23.16b, v11.4b[1]
+	FMOVQ 288(R1), F19
+	VAND V4.B16, V28.B16, V22.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $2, V22.B16, V19.B16
+	WORD $0x4f8bea79 // sdot v25.4s, v19.16b, v11.4b[2]
+	FMOVQ 352(R1), F26
+	VAND V5.B16, V28.B16, V30.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $3, V30.B16, V26.B16
+	WORD $0x4fabeb59 // sdot v25.4s, v26.16b, v11.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4f8c9339 // fmul v25.4s, v25.4s, v12.s[0]
+	FMOVD 16(R1), F27
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	WORD $0x4e3bcf28 // fmla v8.4s, v25.4s, v27.4s
+	FMOVD 48(R1), F16
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	WORD $0x4f8d1208 // fmla v8.4s, v16.4s, v13.s[0]
+	PRFM 1280(R1), PLDL1KEEP
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 0(R10), F17
+	FMOVQ 176(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ 432(R1), F31
+	VSHL $4, V31.B16, V14.B16
+	VAND V2.B16, V14.B16, V15.B16
+	VORR V15.B16, V18.B16, V18.B16
+	WORD $0x4f8ae251 // sdot v17.4s, v18.16b, v10.4b[0]
+	FMOVQ 240(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V3.B16, V14.B16, V21.B16
+	VUSRA $1, V21.B16, V24.B16
+	WORD $0x4faae311 // sdot v17.4s, v24.16b, v10.4b[1]
+	FMOVQ 304(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V4.B16, V14.B16, V23.B16
+	VUSRA $2, V23.B16, V20.B16
+	WORD $0x4f8aea91 // sdot v17.4s, v20.16b, v10.4b[2]
+	FMOVQ 368(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V5.B16, V14.B16, V19.B16
+	VUSRA $3, V19.B16, V22.B16
+	WORD $0x4faaead1 // sdot v17.4s, v22.16b, v10.4b[3]
+	FMOVQ 176(R1), F29
+	VAND V2.B16, V31.B16, V28.B16
+	VUSRA $4, V29.B16, V28.B16
+	WORD $0x4f8be391 // sdot v17.4s, v28.16b, v11.4b[0]
+	FMOVQ 240(R1), F30
+	VAND V3.B16, V31.B16, V26.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $1, V26.B16, V30.B16
+	WORD $0x4fabe3d1 // sdot v17.4s, v30.16b, v11.4b[1]
+	FMOVQ 304(R1), F25
+	VAND V4.B16, V31.B16, V27.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V27.B16, V25.B16
+	WORD $0x4f8beb31 // sdot v17.4s, v25.16b, v11.4b[2]
+	FMOVQ 368(R1), F16
+	VAND V5.B16, V31.B16, V15.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $3, V15.B16, V16.B16
+	WORD $0x4fabea11 // sdot v17.4s, v16.16b, v11.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f8c9231 // fmul v17.4s, v17.4s, v12.s[0]
+	FMOVD 24(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	WORD $0x4e32ce29 // fmla v9.4s, v17.4s, v18.4s
+	FMOVD 56(R1), F21
+	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
+	WORD $0x4f8d12a9 // fmla v9.4s, v21.4s, v13.s[0]
 	SUBS $1, R4
 	BEQ last37
-	FMOVQ 64(R2), F27
-	FMOVQ 80(R2), F16
-	FMOVQ 96(R2), F30
-	FMOVD 120(R2), F29
+	FMOVQ 64(R2), F24
+	FMOVQ 80(R2), F23
+	FMOVQ 96(R2), F20
+	FMOVD 120(R2), F19
 	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 0(R10), F28
-	FMOVQ 448(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 704(R1), F31
-	VSHL $4, V31.B16, V24.B16
-	VAND V2.B16, V24.B16, V18.B16
-	VORR V18.B16, V15.B16, V15.B16
-	WORD $0x4f9be1fc // sdot v28.4s, v15.16b, v27.4b[0]
-	FMOVQ 512(R1), F14
+	FMOVQ 0(R10), F22
+	FMOVQ 448(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 704(R1), F28
+	VSHL $4, V28.B16, V26.B16
+	VAND V2.B16, V26.B16, V30.B16
+	VORR V30.B16, V29.B16, V29.B16
+	WORD $0x4f98e3b6 // sdot v22.4s, v29.16b, v24.4b[0]
+	FMOVQ 512(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V26.B16, V25.B16
+	VUSRA $1, V25.B16, V27.B16
+	WORD $0x4fb8e376 // sdot v22.4s, v27.16b, v24.4b[1]
+	FMOVQ 576(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V24.B16, V20.B16
-	VUSRA $1, V20.B16, V14.B16
-	WORD $0x4fbbe1dc // sdot v28.4s, v14.16b, v27.4b[1]
-	FMOVQ 576(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V24.B16, V25.B16
-	VUSRA $2, V25.B16, V23.B16
-	WORD $0x4f9beafc // sdot v28.4s, v23.16b, v27.4b[2]
-	FMOVQ 640(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V5.B16, V24.B16, V17.B16
-	VUSRA $3, V17.B16, V21.B16
-	WORD $0x4fbbeabc // sdot v28.4s, v21.16b, v27.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f9e939c // fmul v28.4s, v28.4s, v30.s[0]
-	FMOVQ 0(R10), F19
-	FMOVQ 448(R1), F22
-	VAND V2.B16, V31.B16, V26.B16
-	VUSRA $4, V22.B16, V26.B16
-	WORD $0x4f90e353 // sdot v19.4s, v26.16b, v16.4b[0]
-	FMOVQ 512(R1), F10
-	VAND V3.B16, V31.B16, V11.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $1, V11.B16, V10.B16
-	WORD $0x4fb0e153 // sdot v19.4s, v10.16b, v16.4b[1]
-	FMOVQ 576(R1), F12
-	VAND V4.B16, V31.B16, V13.B16
-	VUSHR $4, V12.B16, V12.B16
-	VUSRA $2, V13.B16, V12.B16
-	WORD $0x4f90e993 // sdot v19.4s, v12.16b, v16.4b[2]
-	FMOVQ 640(R1), F18
-	VAND V5.B16, V31.B16, V15.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $3, V15.B16, V18.B16
-	WORD $0x4fb0ea53 // sdot v19.4s, v18.16b, v16.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fbe127c // fmla v28.4s, v19.4s, v30.s[1]
-	FMOVD 64(R1), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x4e34cf86 // fmla v6.4s, v28.4s, v20.4s
-	FMOVD 96(R1), F14
-	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
-	WORD $0x4f9d11c6 // fmla v6.4s, v14.4s, v29.s[0]
+	VAND V4.B16, V26.B16, V31.B16
+	VUSRA $2, V31.B16, V14.B16
+	WORD $0x4f98e9d6 // sdot v22.4s, v14.16b, v24.4b[2]
+	FMOVQ 640(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V5.B16, V26.B16, V16.B16
+	VUSRA $3, V16.B16, V15.B16
+	WORD $0x4fb8e9f6 // sdot v22.4s, v15.16b, v24.4b[3]
+	FMOVQ 448(R1), F17
+	VAND V2.B16, V28.B16, V18.B16
+	VUSRA $4, V17.B16, V18.B16
+	WORD $0x4f97e256 // sdot v22.4s, v18.16b, v23.4b[0]
+	FMOVQ 512(R1), F21
+	VAND V3.B16, V28.B16, V10.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $1, V10.B16, V21.B16
+	WORD $0x4fb7e2b6 // sdot v22.4s, v21.16b, v23.4b[1]
+	FMOVQ 576(R1), F11
+	VAND V4.B16, V28.B16, V12.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V12.B16, V11.B16
+	WORD $0x4f97e976 // sdot v22.4s, v11.16b, v23.4b[2]
+	FMOVQ 640(R1), F13
+	VAND V5.B16, V28.B16, V30.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $3, V30.B16, V13.B16
+	WORD $0x4fb7e9b6 // sdot v22.4s, v13.16b, v23.4b[3]
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	FMOVD 64(R1), F29
+	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
+	WORD $0x4e3dcec6 // fmla v6.4s, v22.4s, v29.4s
+	FMOVD 96(R1), F25
+	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
+	WORD $0x4f931326 // fmla v6.4s, v25.4s, v19.s[0]
 	PRFM 1472(R1), PLDL1KEEP
 	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F25
-	FMOVQ 464(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 720(R1), F17
-	VSHL $4, V17.B16, V21.B16
-	VAND V2.B16, V21.B16, V22.B16
-	VORR V22.B16, V23.B16, V23.B16
-	WORD $0x4f9be2f9 // sdot v25.4s, v23.16b, v27.4b[0]
-	FMOVQ 528(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V21.B16, V11.B16
-	VUSRA $1, V11.B16, V26.B16
-	WORD $0x4fbbe359 // sdot v25.4s, v26.16b, v27.4b[1]
+	FMOVQ 0(R10), F27
+	FMOVQ 464(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 720(R1), F14
+	VSHL $4, V14.B16, V16.B16
+	VAND V2.B16, V16.B16, V15.B16
+	VORR V15.B16, V31.B16, V31.B16
+	WORD $0x4f98e3fb // sdot v27.4s, v31.16b, v24.4b[0]
+	FMOVQ 528(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V16.B16, V18.B16
+	VUSRA $1, V18.B16, V17.B16
+	WORD $0x4fb8e23b // sdot v27.4s, v17.16b, v24.4b[1]
 	FMOVQ 592(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	VAND V4.B16, V21.B16, V13.B16
-	VUSRA $2, V13.B16, V10.B16
-	WORD $0x4f9be959 // sdot v25.4s, v10.16b, v27.4b[2]
+	VAND V4.B16, V16.B16, V21.B16
+	VUSRA $2, V21.B16, V10.B16
+	WORD $0x4f98e95b // sdot v27.4s, v10.16b, v24.4b[2]
 	FMOVQ 656(R1), F12
 	VAND V1.B16, V12.B16, V12.B16
-	VAND V5.B16, V21.B16, V24.B16
-	VUSRA $3, V24.B16, V12.B16
-	WORD $0x4fbbe999 // sdot v25.4s, v12.16b, v27.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f9e9339 // fmul v25.4s, v25.4s, v30.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 464(R1), F15
-	VAND V2.B16, V17.B16, V18.B16
-	VUSRA $4, V15.B16, V18.B16
-	WORD $0x4f90e25f // sdot v31.4s, v18.16b, v16.4b[0]
-	FMOVQ 528(R1), F19
-	VAND V3.B16, V17.B16, V28.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $1, V28.B16, V19.B16
-	WORD $0x4fb0e27f // sdot v31.4s, v19.16b, v16.4b[1]
-	FMOVQ 592(R1), F20
-	VAND V4.B16, V17.B16, V14.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V14.B16, V20.B16
-	WORD $0x4f90ea9f // sdot v31.4s, v20.16b, v16.4b[2]
-	FMOVQ 656(R1), F22
-	VAND V5.B16, V17.B16, V23.B16
+	VAND V5.B16, V16.B16, V11.B16
+	VUSRA $3, V11.B16, V12.B16
+	WORD $0x4fb8e99b // sdot v27.4s, v12.16b, v24.4b[3]
+	FMOVQ 464(R1), F26
+	VAND V2.B16, V14.B16, V28.B16
+	VUSRA $4, V26.B16, V28.B16
+	WORD $0x4f97e39b // sdot v27.4s, v28.16b, v23.4b[0]
+	FMOVQ 528(R1), F30
+	VAND V3.B16, V14.B16, V13.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $1, V13.B16, V30.B16
+	WORD $0x4fb7e3db // sdot v27.4s, v30.16b, v23.4b[1]
+	FMOVQ 592(R1), F22
+	VAND V4.B16, V14.B16, V29.B16
 	VUSHR $4, V22.B16, V22.B16
-	VUSRA $3, V23.B16, V22.B16
-	WORD $0x4fb0eadf // sdot v31.4s, v22.16b, v16.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fbe13f9 // fmla v25.4s, v31.4s, v30.s[1]
-	FMOVD 72(R1), F11
-	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
-	WORD $0x4e2bcf27 // fmla v7.4s, v25.4s, v11.4s
-	FMOVD 104(R1), F26
-	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	WORD $0x4f9d1347 // fmla v7.4s, v26.4s, v29.s[0]
-	PRFM 1600(R1), PLDL1KEEP
-	FMOVQ 0(R10), F13
-	FMOVQ 480(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	FMOVQ 736(R1), F24
-	VSHL $4, V24.B16, V12.B16
-	VAND V2.B16, V12.B16, V15.B16
-	VORR V15.B16, V10.B16, V10.B16
-	WORD $0x4f9be14d // sdot v13.4s, v10.16b, v27.4b[0]
-	FMOVQ 544(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V12.B16, V28.B16
-	VUSRA $1, V28.B16, V18.B16
-	WORD $0x4fbbe24d // sdot v13.4s, v18.16b, v27.4b[1]
-	FMOVQ 608(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V4.B16, V12.B16, V14.B16
-	VUSRA $2, V14.B16, V19.B16
-	WORD $0x4f9bea6d // sdot v13.4s, v19.16b, v27.4b[2]
-	FMOVQ 672(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V5.B16, V12.B16, V21.B16
-	VUSRA $3, V21.B16, V20.B16
-	WORD $0x4fbbea8d // sdot v13.4s, v20.16b, v27.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9e91ad // fmul v13.4s, v13.4s, v30.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 480(R1), F23
-	VAND V2.B16, V24.B16, V22.B16
-	VUSRA $4, V23.B16, V22.B16
-	WORD $0x4f90e2d1 // sdot v17.4s, v22.16b, v16.4b[0]
-	FMOVQ 544(R1), F31
-	VAND V3.B16, V24.B16, V25.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $1, V25.B16, V31.B16
-	WORD $0x4fb0e3f1 // sdot v17.4s, v31.16b, v16.4b[1]
-	FMOVQ 608(R1), F11
-	VAND V4.B16, V24.B16, V26.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $2, V26.B16, V11.B16
-	WORD $0x4f90e971 // sdot v17.4s, v11.16b, v16.4b[2]
-	FMOVQ 672(R1), F15
-	VAND V5.B16, V24.B16, V10.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $3, V10.B16, V15.B16
-	WORD $0x4fb0e9f1 // sdot v17.4s, v15.16b, v16.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fbe122d // fmla v13.4s, v17.4s, v30.s[1]
-	FMOVD 80(R1), F28
-	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
-	WORD $0x4e3ccda8 // fmla v8.4s, v13.4s, v28.4s
-	FMOVD 112(R1), F18
+	VUSRA $2, V29.B16, V22.B16
+	WORD $0x4f97eadb // sdot v27.4s, v22.16b, v23.4b[2]
+	FMOVQ 656(R1), F25
+	VAND V5.B16, V14.B16, V15.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $3, V15.B16, V25.B16
+	WORD $0x4fb7eb3b // sdot v27.4s, v25.16b, v23.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4f94937b // fmul v27.4s, v27.4s, v20.s[0]
+	FMOVD 72(R1), F31
+	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
+	WORD $0x4e3fcf67 // fmla v7.4s, v27.4s, v31.4s
+	FMOVD 104(R1), F18
 	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	WORD $0x4f9d1248 // fmla v8.4s, v18.4s, v29.s[0]
+	WORD $0x4f931247 // fmla v7.4s, v18.4s, v19.s[0]
+	PRFM 1600(R1), PLDL1KEEP
+	FMOVQ 0(R10), F17
+	FMOVQ 480(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 736(R1), F10
+	VSHL $4, V10.B16, V11.B16
+	VAND V2.B16, V11.B16, V12.B16
+	VORR V12.B16, V21.B16, V21.B16
+	WORD $0x4f98e2b1 // sdot v17.4s, v21.16b, v24.4b[0]
+	FMOVQ 544(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V11.B16, V28.B16
+	VUSRA $1, V28.B16, V26.B16
+	WORD $0x4fb8e351 // sdot v17.4s, v26.16b, v24.4b[1]
+	FMOVQ 608(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V4.B16, V11.B16, V30.B16
+	VUSRA $2, V30.B16, V13.B16
+	WORD $0x4f98e9b1 // sdot v17.4s, v13.16b, v24.4b[2]
+	FMOVQ 672(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V5.B16, V11.B16, V22.B16
+	VUSRA $3, V22.B16, V29.B16
+	WORD $0x4fb8ebb1 // sdot v17.4s, v29.16b, v24.4b[3]
+	FMOVQ 480(R1), F16
+	VAND V2.B16, V10.B16, V14.B16
+	VUSRA $4, V16.B16, V14.B16
+	WORD $0x4f97e1d1 // sdot v17.4s, v14.16b, v23.4b[0]
+	FMOVQ 544(R1), F15
+	VAND V3.B16, V10.B16, V25.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $1, V25.B16, V15.B16
+	WORD $0x4fb7e1f1 // sdot v17.4s, v15.16b, v23.4b[1]
+	FMOVQ 608(R1), F27
+	VAND V4.B16, V10.B16, V31.B16
+	VUSHR $4, V27.B16, V27.B16
+	VUSRA $2, V31.B16, V27.B16
+	WORD $0x4f97eb71 // sdot v17.4s, v27.16b, v23.4b[2]
+	FMOVQ 672(R1), F18
+	VAND V5.B16, V10.B16, V12.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $3, V12.B16, V18.B16
+	WORD $0x4fb7ea51 // sdot v17.4s, v18.16b, v23.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f949231 // fmul v17.4s, v17.4s, v20.s[0]
+	FMOVD 80(R1), F21
+	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
+	WORD $0x4e35ce28 // fmla v8.4s, v17.4s, v21.4s
+	FMOVD 112(R1), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	WORD $0x4f931388 // fmla v8.4s, v28.4s, v19.s[0]
 	PRFM 1664(R1), PLDL1KEEP
 	PRFM 1728(R1), PLDL1KEEP
-	FMOVQ 0(R10), F14
-	FMOVQ 496(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 752(R1), F21
-	VSHL $4, V21.B16, V20.B16
-	VAND V2.B16, V20.B16, V23.B16
-	VORR V23.B16, V19.B16, V19.B16
-	WORD $0x4f9be26e // sdot v14.4s, v19.16b, v27.4b[0]
-	FMOVQ 560(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V20.B16, V25.B16
-	VUSRA $1, V25.B16, V22.B16
-	WORD $0x4fbbe2ce // sdot v14.4s, v22.16b, v27.4b[1]
-	FMOVQ 624(R1), F31
+	FMOVQ 0(R10), F26
+	FMOVQ 496(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ 752(R1), F13
+	VSHL $4, V13.B16, V22.B16
+	VAND V2.B16, V22.B16, V29.B16
+	VORR V29.B16, V30.B16, V30.B16
+	WORD $0x4f98e3da // sdot v26.4s, v30.16b, v24.4b[0]
+	FMOVQ 560(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V22.B16, V14.B16
+	VUSRA $1, V14.B16, V16.B16
+	WORD $0x4fb8e21a // sdot v26.4s, v16.16b, v24.4b[1]
+	FMOVQ 624(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V4.B16, V22.B16, V15.B16
+	VUSRA $2, V15.B16, V25.B16
+	WORD $0x4f98eb3a // sdot v26.4s, v25.16b, v24.4b[2]
+	FMOVQ 688(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	VAND V4.B16, V20.B16, V26.B16
-	VUSRA $2, V26.B16, V31.B16
-	WORD $0x4f9bebee // sdot v14.4s, v31.16b, v27.4b[2]
-	FMOVQ 688(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V5.B16, V20.B16, V12.B16
-	VUSRA $3, V12.B16, V11.B16
-	WORD $0x4fbbe96e // sdot v14.4s, v11.16b, v27.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4f9e91ce // fmul v14.4s, v14.4s, v30.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 496(R1), F10
-	VAND V2.B16, V21.B16, V15.B16
-	VUSRA $4, V10.B16, V15.B16
-	WORD $0x4f90e1f8 // sdot v24.4s, v15.16b, v16.4b[0]
-	FMOVQ 560(R1), F17
-	VAND V3.B16, V21.B16, V13.B16
+	VAND V5.B16, V22.B16, V27.B16
+	VUSRA $3, V27.B16, V31.B16
+	WORD $0x4fb8ebfa // sdot v26.4s, v31.16b, v24.4b[3]
+	FMOVQ 496(R1), F11
+	VAND V2.B16, V13.B16, V10.B16
+	VUSRA $4, V11.B16, V10.B16
+	WORD $0x4f97e15a // sdot v26.4s, v10.16b, v23.4b[0]
+	FMOVQ 560(R1), F12
+	VAND V3.B16, V13.B16, V18.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $1, V18.B16, V12.B16
+	WORD $0x4fb7e19a // sdot v26.4s, v12.16b, v23.4b[1]
+	FMOVQ 624(R1), F17
+	VAND V4.B16, V13.B16, V21.B16
 	VUSHR $4, V17.B16, V17.B16
-	VUSRA $1, V13.B16, V17.B16
-	WORD $0x4fb0e238 // sdot v24.4s, v17.16b, v16.4b[1]
-	FMOVQ 624(R1), F28
-	VAND V4.B16, V21.B16, V18.B16
+	VUSRA $2, V21.B16, V17.B16
+	WORD $0x4f97ea3a // sdot v26.4s, v17.16b, v23.4b[2]
+	FMOVQ 688(R1), F28
+	VAND V5.B16, V13.B16, V29.B16
 	VUSHR $4, V28.B16, V28.B16
-	VUSRA $2, V18.B16, V28.B16
-	WORD $0x4f90eb98 // sdot v24.4s, v28.16b, v16.4b[2]
-	FMOVQ 688(R1), F23
-	VAND V5.B16, V21.B16, V19.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $3, V19.B16, V23.B16
-	WORD $0x4fb0eaf8 // sdot v24.4s, v23.16b, v16.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fbe130e // fmla v14.4s, v24.4s, v30.s[1]
-	FMOVD 88(R1), F25
-	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	WORD $0x4e39cdc9 // fmla v9.4s, v14.4s, v25.4s
-	FMOVD 120(R1), F22
-	WORD $0x0e217ad6 // fcvtl v22.4s, v22.4h
-	WORD $0x4f9d12c9 // fmla v9.4s, v22.4s, v29.s[0]
+	VUSRA $3, V29.B16, V28.B16
+	WORD $0x4fb7eb9a // sdot v26.4s, v28.16b, v23.4b[3]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f94935a // fmul v26.4s, v26.4s, v20.s[0]
+	FMOVD 88(R1), F30
+	WORD $0x0e217bde // fcvtl v30.4s, v30.4h
+	WORD $0x4e3ecf49 // fmla v9.4s, v26.4s, v30.4s
+	FMOVD 120(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	WORD $0x4f9311c9 // fmla v9.4s, v14.4s, v19.s[0]
 	ADD $768, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -3704,160 +3536,136 @@ tile44:
 	FMOVQ 176(R23), F24
 	WORD $0x4fb5eb06 // sdot v6.4s, v24.16b, v21.4b[3]
 	WORD $0x4fb3eb12 // sdot v18.4s, v24.16b, v19.4b[3]
+	FMOVQ 192(R23), F7
+	WORD $0x4f8de0e6 // sdot v6.4s, v7.16b, v13.4b[0]
+	WORD $0x4f89e0f2 // sdot v18.4s, v7.16b, v9.4b[0]
+	FMOVQ 208(R23), F17
+	WORD $0x4fade226 // sdot v6.4s, v17.16b, v13.4b[1]
+	WORD $0x4fa9e232 // sdot v18.4s, v17.16b, v9.4b[1]
+	FMOVQ 224(R23), F31
+	WORD $0x4f8debe6 // sdot v6.4s, v31.16b, v13.4b[2]
+	WORD $0x4f89ebf2 // sdot v18.4s, v31.16b, v9.4b[2]
+	FMOVQ 240(R23), F11
+	WORD $0x4fade966 // sdot v6.4s, v11.16b, v13.4b[3]
+	WORD $0x4fa9e972 // sdot v18.4s, v11.16b, v9.4b[3]
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
 	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
 	WORD $0x4f8f90c6 // fmul v6.4s, v6.4s, v15.s[0]
 	WORD $0x4f969252 // fmul v18.4s, v18.4s, v22.s[0]
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F17
-	FMOVQ 192(R23), F31
-	WORD $0x4f8de3e7 // sdot v7.4s, v31.16b, v13.4b[0]
-	WORD $0x4f89e3f1 // sdot v17.4s, v31.16b, v9.4b[0]
-	FMOVQ 208(R23), F11
-	WORD $0x4fade167 // sdot v7.4s, v11.16b, v13.4b[1]
-	WORD $0x4fa9e171 // sdot v17.4s, v11.16b, v9.4b[1]
-	FMOVQ 224(R23), F8
-	WORD $0x4f8de907 // sdot v7.4s, v8.16b, v13.4b[2]
-	WORD $0x4f89e911 // sdot v17.4s, v8.16b, v9.4b[2]
-	FMOVQ 240(R23), F26
-	WORD $0x4fadeb47 // sdot v7.4s, v26.16b, v13.4b[3]
-	WORD $0x4fa9eb51 // sdot v17.4s, v26.16b, v9.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4faf10e6 // fmla v6.4s, v7.4s, v15.s[1]
-	WORD $0x4fb61232 // fmla v18.4s, v17.4s, v22.s[1]
-	FMOVQ 0(R23), F20
-	WORD $0x4e34ccd9 // fmla v25.4s, v6.4s, v20.4s
-	WORD $0x4e34ce5b // fmla v27.4s, v18.4s, v20.4s
-	FMOVQ 64(R23), F24
-	WORD $0x4f9d1319 // fmla v25.4s, v24.4s, v29.s[0]
-	WORD $0x4f8a131b // fmla v27.4s, v24.4s, v10.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F11
-	FMOVQ 256(R23), F8
-	WORD $0x4f95e11f // sdot v31.4s, v8.16b, v21.4b[0]
-	WORD $0x4f93e10b // sdot v11.4s, v8.16b, v19.4b[0]
-	FMOVQ 272(R23), F26
-	WORD $0x4fb5e35f // sdot v31.4s, v26.16b, v21.4b[1]
-	WORD $0x4fb3e34b // sdot v11.4s, v26.16b, v19.4b[1]
-	FMOVQ 288(R23), F7
-	WORD $0x4f95e8ff // sdot v31.4s, v7.16b, v21.4b[2]
-	WORD $0x4f93e8eb // sdot v11.4s, v7.16b, v19.4b[2]
-	FMOVQ 304(R23), F17
-	WORD $0x4fb5ea3f // sdot v31.4s, v17.16b, v21.4b[3]
-	WORD $0x4fb3ea2b // sdot v11.4s, v17.16b, v19.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f8f93ff // fmul v31.4s, v31.4s, v15.s[0]
-	WORD $0x4f96916b // fmul v11.4s, v11.4s, v22.s[0]
-	FMOVQ 0(R10), F6
-	FMOVQ 0(R10), F18
-	FMOVQ 320(R23), F20
-	WORD $0x4f8de286 // sdot v6.4s, v20.16b, v13.4b[0]
-	WORD $0x4f89e292 // sdot v18.4s, v20.16b, v9.4b[0]
-	FMOVQ 336(R23), F24
-	WORD $0x4fade306 // sdot v6.4s, v24.16b, v13.4b[1]
-	WORD $0x4fa9e312 // sdot v18.4s, v24.16b, v9.4b[1]
-	FMOVQ 352(R23), F8
-	WORD $0x4f8de906 // sdot v6.4s, v8.16b, v13.4b[2]
-	WORD $0x4f89e912 // sdot v18.4s, v8.16b, v9.4b[2]
-	FMOVQ 368(R23), F26
-	WORD $0x4fadeb46 // sdot v6.4s, v26.16b, v13.4b[3]
-	WORD $0x4fa9eb52 // sdot v18.4s, v26.16b, v9.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4faf10df // fmla v31.4s, v6.4s, v15.s[1]
-	WORD $0x4fb6124b // fmla v11.4s, v18.4s, v22.s[1]
-	FMOVQ 16(R23), F7
-	WORD $0x4e27cffc // fmla v28.4s, v31.4s, v7.4s
-	WORD $0x4e27cd70 // fmla v16.4s, v11.4s, v7.4s
-	FMOVQ 80(R23), F17
-	WORD $0x4f9d123c // fmla v28.4s, v17.4s, v29.s[0]
-	WORD $0x4f8a1230 // fmla v16.4s, v17.4s, v10.s[0]
+	FMOVQ 0(R23), F8
+	WORD $0x4e28ccd9 // fmla v25.4s, v6.4s, v8.4s
+	WORD $0x4e28ce5b // fmla v27.4s, v18.4s, v8.4s
+	FMOVQ 64(R23), F26
+	WORD $0x4f9d1359 // fmla v25.4s, v26.4s, v29.s[0]
+	WORD $0x4f8a135b // fmla v27.4s, v26.4s, v10.s[0]
 	FMOVQ 0(R10), F20
 	FMOVQ 0(R10), F24
-	FMOVQ 384(R23), F8
-	WORD $0x4f95e114 // sdot v20.4s, v8.16b, v21.4b[0]
-	WORD $0x4f93e118 // sdot v24.4s, v8.16b, v19.4b[0]
-	FMOVQ 400(R23), F26
-	WORD $0x4fb5e354 // sdot v20.4s, v26.16b, v21.4b[1]
-	WORD $0x4fb3e358 // sdot v24.4s, v26.16b, v19.4b[1]
-	FMOVQ 416(R23), F6
-	WORD $0x4f95e8d4 // sdot v20.4s, v6.16b, v21.4b[2]
-	WORD $0x4f93e8d8 // sdot v24.4s, v6.16b, v19.4b[2]
-	FMOVQ 432(R23), F18
-	WORD $0x4fb5ea54 // sdot v20.4s, v18.16b, v21.4b[3]
-	WORD $0x4fb3ea58 // sdot v24.4s, v18.16b, v19.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4f8f9294 // fmul v20.4s, v20.4s, v15.s[0]
-	WORD $0x4f969318 // fmul v24.4s, v24.4s, v22.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F11
-	FMOVQ 448(R23), F7
-	WORD $0x4f8de0ff // sdot v31.4s, v7.16b, v13.4b[0]
-	WORD $0x4f89e0eb // sdot v11.4s, v7.16b, v9.4b[0]
-	FMOVQ 464(R23), F17
-	WORD $0x4fade23f // sdot v31.4s, v17.16b, v13.4b[1]
-	WORD $0x4fa9e22b // sdot v11.4s, v17.16b, v9.4b[1]
-	FMOVQ 480(R23), F8
-	WORD $0x4f8de91f // sdot v31.4s, v8.16b, v13.4b[2]
-	WORD $0x4f89e90b // sdot v11.4s, v8.16b, v9.4b[2]
-	FMOVQ 496(R23), F26
-	WORD $0x4fadeb5f // sdot v31.4s, v26.16b, v13.4b[3]
-	WORD $0x4fa9eb4b // sdot v11.4s, v26.16b, v9.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4faf13f4 // fmla v20.4s, v31.4s, v15.s[1]
-	WORD $0x4fb61178 // fmla v24.4s, v11.4s, v22.s[1]
-	FMOVQ 32(R23), F6
-	WORD $0x4e26ce9e // fmla v30.4s, v20.4s, v6.4s
-	WORD $0x4e26cf17 // fmla v23.4s, v24.4s, v6.4s
-	FMOVQ 96(R23), F18
-	WORD $0x4f9d125e // fmla v30.4s, v18.4s, v29.s[0]
-	WORD $0x4f8a1257 // fmla v23.4s, v18.4s, v10.s[0]
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F17
-	FMOVQ 512(R23), F8
-	WORD $0x4f95e107 // sdot v7.4s, v8.16b, v21.4b[0]
-	WORD $0x4f93e111 // sdot v17.4s, v8.16b, v19.4b[0]
-	FMOVQ 528(R23), F26
-	WORD $0x4fb5e347 // sdot v7.4s, v26.16b, v21.4b[1]
-	WORD $0x4fb3e351 // sdot v17.4s, v26.16b, v19.4b[1]
-	FMOVQ 544(R23), F31
-	WORD $0x4f95ebe7 // sdot v7.4s, v31.16b, v21.4b[2]
-	WORD $0x4f93ebf1 // sdot v17.4s, v31.16b, v19.4b[2]
-	FMOVQ 560(R23), F11
-	WORD $0x4fb5e967 // sdot v7.4s, v11.16b, v21.4b[3]
-	WORD $0x4fb3e971 // sdot v17.4s, v11.16b, v19.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f8f90e7 // fmul v7.4s, v7.4s, v15.s[0]
-	WORD $0x4f969231 // fmul v17.4s, v17.4s, v22.s[0]
-	FMOVQ 0(R10), F20
-	FMOVQ 0(R10), F24
-	FMOVQ 576(R23), F6
+	FMOVQ 256(R23), F7
+	WORD $0x4f95e0f4 // sdot v20.4s, v7.16b, v21.4b[0]
+	WORD $0x4f93e0f8 // sdot v24.4s, v7.16b, v19.4b[0]
+	FMOVQ 272(R23), F17
+	WORD $0x4fb5e234 // sdot v20.4s, v17.16b, v21.4b[1]
+	WORD $0x4fb3e238 // sdot v24.4s, v17.16b, v19.4b[1]
+	FMOVQ 288(R23), F31
+	WORD $0x4f95ebf4 // sdot v20.4s, v31.16b, v21.4b[2]
+	WORD $0x4f93ebf8 // sdot v24.4s, v31.16b, v19.4b[2]
+	FMOVQ 304(R23), F11
+	WORD $0x4fb5e974 // sdot v20.4s, v11.16b, v21.4b[3]
+	WORD $0x4fb3e978 // sdot v24.4s, v11.16b, v19.4b[3]
+	FMOVQ 320(R23), F6
 	WORD $0x4f8de0d4 // sdot v20.4s, v6.16b, v13.4b[0]
 	WORD $0x4f89e0d8 // sdot v24.4s, v6.16b, v9.4b[0]
-	FMOVQ 592(R23), F18
+	FMOVQ 336(R23), F18
 	WORD $0x4fade254 // sdot v20.4s, v18.16b, v13.4b[1]
 	WORD $0x4fa9e258 // sdot v24.4s, v18.16b, v9.4b[1]
-	FMOVQ 608(R23), F8
+	FMOVQ 352(R23), F8
 	WORD $0x4f8de914 // sdot v20.4s, v8.16b, v13.4b[2]
 	WORD $0x4f89e918 // sdot v24.4s, v8.16b, v9.4b[2]
-	FMOVQ 624(R23), F26
+	FMOVQ 368(R23), F26
 	WORD $0x4fadeb54 // sdot v20.4s, v26.16b, v13.4b[3]
 	WORD $0x4fa9eb58 // sdot v24.4s, v26.16b, v9.4b[3]
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4faf1287 // fmla v7.4s, v20.4s, v15.s[1]
-	WORD $0x4fb61311 // fmla v17.4s, v24.4s, v22.s[1]
-	FMOVQ 48(R23), F31
-	WORD $0x4e3fccec // fmla v12.4s, v7.4s, v31.4s
-	WORD $0x4e3fce2e // fmla v14.4s, v17.4s, v31.4s
-	FMOVQ 112(R23), F11
-	WORD $0x4f9d116c // fmla v12.4s, v11.4s, v29.s[0]
-	WORD $0x4f8a116e // fmla v14.4s, v11.4s, v10.s[0]
+	WORD $0x4f8f9294 // fmul v20.4s, v20.4s, v15.s[0]
+	WORD $0x4f969318 // fmul v24.4s, v24.4s, v22.s[0]
+	FMOVQ 16(R23), F7
+	WORD $0x4e27ce9c // fmla v28.4s, v20.4s, v7.4s
+	WORD $0x4e27cf10 // fmla v16.4s, v24.4s, v7.4s
+	FMOVQ 80(R23), F17
+	WORD $0x4f9d123c // fmla v28.4s, v17.4s, v29.s[0]
+	WORD $0x4f8a1230 // fmla v16.4s, v17.4s, v10.s[0]
+	FMOVQ 0(R10), F31
+	FMOVQ 0(R10), F11
+	FMOVQ 384(R23), F6
+	WORD $0x4f95e0df // sdot v31.4s, v6.16b, v21.4b[0]
+	WORD $0x4f93e0cb // sdot v11.4s, v6.16b, v19.4b[0]
+	FMOVQ 400(R23), F18
+	WORD $0x4fb5e25f // sdot v31.4s, v18.16b, v21.4b[1]
+	WORD $0x4fb3e24b // sdot v11.4s, v18.16b, v19.4b[1]
+	FMOVQ 416(R23), F8
+	WORD $0x4f95e91f // sdot v31.4s, v8.16b, v21.4b[2]
+	WORD $0x4f93e90b // sdot v11.4s, v8.16b, v19.4b[2]
+	FMOVQ 432(R23), F26
+	WORD $0x4fb5eb5f // sdot v31.4s, v26.16b, v21.4b[3]
+	WORD $0x4fb3eb4b // sdot v11.4s, v26.16b, v19.4b[3]
+	FMOVQ 448(R23), F20
+	WORD $0x4f8de29f // sdot v31.4s, v20.16b, v13.4b[0]
+	WORD $0x4f89e28b // sdot v11.4s, v20.16b, v9.4b[0]
+	FMOVQ 464(R23), F24
+	WORD $0x4fade31f // sdot v31.4s, v24.16b, v13.4b[1]
+	WORD $0x4fa9e30b // sdot v11.4s, v24.16b, v9.4b[1]
+	FMOVQ 480(R23), F7
+	WORD $0x4f8de8ff // sdot v31.4s, v7.16b, v13.4b[2]
+	WORD $0x4f89e8eb // sdot v11.4s, v7.16b, v9.4b[2]
+	FMOVQ 496(R23), F17
+	WORD $0x4fadea3f // sdot v31.4s, v17.16b, v13.4b[3]
+	WORD $0x4fa9ea2b // sdot v11.4s, v17.16b, v9.4b[3]
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f8f93ff // fmul v31.4s, v31.4s, v15.s[0]
+	WORD $0x4f96916b // fmul v11.4s, v11.4s, v22.s[0]
+	FMOVQ 32(R23), F6
+	WORD $0x4e26cffe // fmla v30.4s, v31.4s, v6.4s
+	WORD $0x4e26cd77 // fmla v23.4s, v11.4s, v6.4s
+	FMOVQ 96(R23), F18
+	WORD $0x4f9d125e // fmla v30.4s, v18.4s, v29.s[0]
+	WORD $0x4f8a1257 // fmla v23.4s, v18.4s, v10.s[0]
+	FMOVQ 0(R10), F8
+	FMOVQ 0(R10), F26
+	FMOVQ 512(R23), F20
+	WORD $0x4f95e288 // sdot v8.4s, v20.16b, v21.4b[0]
+	WORD $0x4f93e29a // sdot v26.4s, v20.16b, v19.4b[0]
+	FMOVQ 528(R23), F24
+	WORD $0x4fb5e308 // sdot v8.4s, v24.16b, v21.4b[1]
+	WORD $0x4fb3e31a // sdot v26.4s, v24.16b, v19.4b[1]
+	FMOVQ 544(R23), F7
+	WORD $0x4f95e8e8 // sdot v8.4s, v7.16b, v21.4b[2]
+	WORD $0x4f93e8fa // sdot v26.4s, v7.16b, v19.4b[2]
+	FMOVQ 560(R23), F17
+	WORD $0x4fb5ea28 // sdot v8.4s, v17.16b, v21.4b[3]
+	WORD $0x4fb3ea3a // sdot v26.4s, v17.16b, v19.4b[3]
+	FMOVQ 576(R23), F31
+	WORD $0x4f8de3e8 // sdot v8.4s, v31.16b, v13.4b[0]
+	WORD $0x4f89e3fa // sdot v26.4s, v31.16b, v9.4b[0]
+	FMOVQ 592(R23), F11
+	WORD $0x4fade168 // sdot v8.4s, v11.16b, v13.4b[1]
+	WORD $0x4fa9e17a // sdot v26.4s, v11.16b, v9.4b[1]
+	FMOVQ 608(R23), F6
+	WORD $0x4f8de8c8 // sdot v8.4s, v6.16b, v13.4b[2]
+	WORD $0x4f89e8da // sdot v26.4s, v6.16b, v9.4b[2]
+	FMOVQ 624(R23), F18
+	WORD $0x4fadea48 // sdot v8.4s, v18.16b, v13.4b[3]
+	WORD $0x4fa9ea5a // sdot v26.4s, v18.16b, v9.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f8f9108 // fmul v8.4s, v8.4s, v15.s[0]
+	WORD $0x4f96935a // fmul v26.4s, v26.4s, v22.s[0]
+	FMOVQ 48(R23), F20
+	WORD $0x4e34cd0c // fmla v12.4s, v8.4s, v20.4s
+	WORD $0x4e34cf4e // fmla v14.4s, v26.4s, v20.4s
+	FMOVQ 112(R23), F24
+	WORD $0x4f9d130c // fmla v12.4s, v24.4s, v29.s[0]
+	WORD $0x4f8a130e // fmla v14.4s, v24.4s, v10.s[0]
 	ADD $64, R22
 	ADD $64, R21
 	ADD $640, R23
@@ -3922,217 +3730,193 @@ pair47:
 	WORD $0x4f85e968 // sdot v8.4s, v11.16b, v5.4b[2]
 	FMOVQ 256(R1), F12
 	WORD $0x4fa5e988 // sdot v8.4s, v12.16b, v5.4b[3]
+	FMOVQ 320(R1), F13
+	WORD $0x4f86e1a8 // sdot v8.4s, v13.16b, v6.4b[0]
+	FMOVQ 384(R1), F14
+	WORD $0x4fa6e1c8 // sdot v8.4s, v14.16b, v6.4b[1]
+	FMOVQ 448(R1), F15
+	WORD $0x4f86e9e8 // sdot v8.4s, v15.16b, v6.4b[2]
+	FMOVQ 512(R1), F16
+	WORD $0x4fa6ea08 // sdot v8.4s, v16.16b, v6.4b[3]
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
 	WORD $0x4f879108 // fmul v8.4s, v8.4s, v7.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 320(R1), F14
-	WORD $0x4f86e1cd // sdot v13.4s, v14.16b, v6.4b[0]
-	FMOVQ 384(R1), F15
-	WORD $0x4fa6e1ed // sdot v13.4s, v15.16b, v6.4b[1]
-	FMOVQ 448(R1), F16
-	WORD $0x4f86ea0d // sdot v13.4s, v16.16b, v6.4b[2]
-	FMOVQ 512(R1), F17
-	WORD $0x4fa6ea2d // sdot v13.4s, v17.16b, v6.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fa711a8 // fmla v8.4s, v13.4s, v7.s[1]
-	FMOVD 0(R1), F18
-	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	WORD $0x4e32cd01 // fmla v1.4s, v8.4s, v18.4s
+	FMOVD 0(R1), F17
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	WORD $0x4e31cd01 // fmla v1.4s, v8.4s, v17.4s
 	PRFM 1152(R1), PLDL1KEEP
 	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F19
-	FMOVQ 80(R1), F20
-	WORD $0x4f85e293 // sdot v19.4s, v20.16b, v5.4b[0]
-	FMOVQ 144(R1), F21
-	WORD $0x4fa5e2b3 // sdot v19.4s, v21.16b, v5.4b[1]
-	FMOVQ 208(R1), F22
-	WORD $0x4f85ead3 // sdot v19.4s, v22.16b, v5.4b[2]
-	FMOVQ 272(R1), F23
-	WORD $0x4fa5eaf3 // sdot v19.4s, v23.16b, v5.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f879273 // fmul v19.4s, v19.4s, v7.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 336(R1), F25
-	WORD $0x4f86e338 // sdot v24.4s, v25.16b, v6.4b[0]
-	FMOVQ 400(R1), F26
-	WORD $0x4fa6e358 // sdot v24.4s, v26.16b, v6.4b[1]
-	FMOVQ 464(R1), F27
-	WORD $0x4f86eb78 // sdot v24.4s, v27.16b, v6.4b[2]
-	FMOVQ 528(R1), F28
-	WORD $0x4fa6eb98 // sdot v24.4s, v28.16b, v6.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fa71313 // fmla v19.4s, v24.4s, v7.s[1]
-	FMOVD 8(R1), F29
-	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
-	WORD $0x4e3dce62 // fmla v2.4s, v19.4s, v29.4s
+	FMOVQ 0(R10), F18
+	FMOVQ 80(R1), F19
+	WORD $0x4f85e272 // sdot v18.4s, v19.16b, v5.4b[0]
+	FMOVQ 144(R1), F20
+	WORD $0x4fa5e292 // sdot v18.4s, v20.16b, v5.4b[1]
+	FMOVQ 208(R1), F21
+	WORD $0x4f85eab2 // sdot v18.4s, v21.16b, v5.4b[2]
+	FMOVQ 272(R1), F22
+	WORD $0x4fa5ead2 // sdot v18.4s, v22.16b, v5.4b[3]
+	FMOVQ 336(R1), F23
+	WORD $0x4f86e2f2 // sdot v18.4s, v23.16b, v6.4b[0]
+	FMOVQ 400(R1), F24
+	WORD $0x4fa6e312 // sdot v18.4s, v24.16b, v6.4b[1]
+	FMOVQ 464(R1), F25
+	WORD $0x4f86eb32 // sdot v18.4s, v25.16b, v6.4b[2]
+	FMOVQ 528(R1), F26
+	WORD $0x4fa6eb52 // sdot v18.4s, v26.16b, v6.4b[3]
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f879252 // fmul v18.4s, v18.4s, v7.s[0]
+	FMOVD 8(R1), F27
+	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
+	WORD $0x4e3bce42 // fmla v2.4s, v18.4s, v27.4s
 	PRFM 1280(R1), PLDL1KEEP
 	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F30
-	FMOVQ 96(R1), F31
-	WORD $0x4f85e3fe // sdot v30.4s, v31.16b, v5.4b[0]
-	FMOVQ 160(R1), F9
-	WORD $0x4fa5e13e // sdot v30.4s, v9.16b, v5.4b[1]
-	FMOVQ 224(R1), F10
-	WORD $0x4f85e95e // sdot v30.4s, v10.16b, v5.4b[2]
-	FMOVQ 288(R1), F11
-	WORD $0x4fa5e97e // sdot v30.4s, v11.16b, v5.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f8793de // fmul v30.4s, v30.4s, v7.s[0]
-	FMOVQ 0(R10), F12
-	FMOVQ 352(R1), F14
-	WORD $0x4f86e1cc // sdot v12.4s, v14.16b, v6.4b[0]
-	FMOVQ 416(R1), F15
-	WORD $0x4fa6e1ec // sdot v12.4s, v15.16b, v6.4b[1]
-	FMOVQ 480(R1), F16
-	WORD $0x4f86ea0c // sdot v12.4s, v16.16b, v6.4b[2]
-	FMOVQ 544(R1), F17
-	WORD $0x4fa6ea2c // sdot v12.4s, v17.16b, v6.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fa7119e // fmla v30.4s, v12.4s, v7.s[1]
-	FMOVD 16(R1), F13
-	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
-	WORD $0x4e2dcfc3 // fmla v3.4s, v30.4s, v13.4s
+	FMOVQ 0(R10), F28
+	FMOVQ 96(R1), F29
+	WORD $0x4f85e3bc // sdot v28.4s, v29.16b, v5.4b[0]
+	FMOVQ 160(R1), F30
+	WORD $0x4fa5e3dc // sdot v28.4s, v30.16b, v5.4b[1]
+	FMOVQ 224(R1), F31
+	WORD $0x4f85ebfc // sdot v28.4s, v31.16b, v5.4b[2]
+	FMOVQ 288(R1), F9
+	WORD $0x4fa5e93c // sdot v28.4s, v9.16b, v5.4b[3]
+	FMOVQ 352(R1), F10
+	WORD $0x4f86e15c // sdot v28.4s, v10.16b, v6.4b[0]
+	FMOVQ 416(R1), F11
+	WORD $0x4fa6e17c // sdot v28.4s, v11.16b, v6.4b[1]
+	FMOVQ 480(R1), F12
+	WORD $0x4f86e99c // sdot v28.4s, v12.16b, v6.4b[2]
+	FMOVQ 544(R1), F13
+	WORD $0x4fa6e9bc // sdot v28.4s, v13.16b, v6.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f87939c // fmul v28.4s, v28.4s, v7.s[0]
+	FMOVD 16(R1), F14
+	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
+	WORD $0x4e2ecf83 // fmla v3.4s, v28.4s, v14.4s
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
-	FMOVQ 0(R10), F8
-	FMOVQ 112(R1), F18
-	WORD $0x4f85e248 // sdot v8.4s, v18.16b, v5.4b[0]
-	FMOVQ 176(R1), F20
-	WORD $0x4fa5e288 // sdot v8.4s, v20.16b, v5.4b[1]
-	FMOVQ 240(R1), F21
-	WORD $0x4f85eaa8 // sdot v8.4s, v21.16b, v5.4b[2]
-	FMOVQ 304(R1), F22
-	WORD $0x4fa5eac8 // sdot v8.4s, v22.16b, v5.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f879108 // fmul v8.4s, v8.4s, v7.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 368(R1), F25
-	WORD $0x4f86e337 // sdot v23.4s, v25.16b, v6.4b[0]
-	FMOVQ 432(R1), F26
-	WORD $0x4fa6e357 // sdot v23.4s, v26.16b, v6.4b[1]
-	FMOVQ 496(R1), F27
-	WORD $0x4f86eb77 // sdot v23.4s, v27.16b, v6.4b[2]
-	FMOVQ 560(R1), F28
-	WORD $0x4fa6eb97 // sdot v23.4s, v28.16b, v6.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fa712e8 // fmla v8.4s, v23.4s, v7.s[1]
+	FMOVQ 0(R10), F15
+	FMOVQ 112(R1), F16
+	WORD $0x4f85e20f // sdot v15.4s, v16.16b, v5.4b[0]
+	FMOVQ 176(R1), F8
+	WORD $0x4fa5e10f // sdot v15.4s, v8.16b, v5.4b[1]
+	FMOVQ 240(R1), F17
+	WORD $0x4f85ea2f // sdot v15.4s, v17.16b, v5.4b[2]
+	FMOVQ 304(R1), F19
+	WORD $0x4fa5ea6f // sdot v15.4s, v19.16b, v5.4b[3]
+	FMOVQ 368(R1), F20
+	WORD $0x4f86e28f // sdot v15.4s, v20.16b, v6.4b[0]
+	FMOVQ 432(R1), F21
+	WORD $0x4fa6e2af // sdot v15.4s, v21.16b, v6.4b[1]
+	FMOVQ 496(R1), F22
+	WORD $0x4f86eacf // sdot v15.4s, v22.16b, v6.4b[2]
+	FMOVQ 560(R1), F23
+	WORD $0x4fa6eaef // sdot v15.4s, v23.16b, v6.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f8791ef // fmul v15.4s, v15.4s, v7.s[0]
 	FMOVD 24(R1), F24
 	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
-	WORD $0x4e38cd04 // fmla v4.4s, v8.4s, v24.4s
+	WORD $0x4e38cde4 // fmla v4.4s, v15.4s, v24.4s
 	SUBS $1, R4
 	BEQ last48
-	FMOVQ 64(R2), F19
-	FMOVQ 80(R2), F29
-	FMOVQ 96(R2), F31
+	FMOVQ 64(R2), F25
+	FMOVQ 80(R2), F26
+	FMOVQ 96(R2), F18
 	PRFM 1536(R1), PLDL1KEEP
 	PRFM 1600(R1), PLDL1KEEP
-	FMOVQ 0(R10), F9
-	FMOVQ 576(R1), F10
-	WORD $0x4f93e149 // sdot v9.4s, v10.16b, v19.4b[0]
-	FMOVQ 640(R1), F11
-	WORD $0x4fb3e169 // sdot v9.4s, v11.16b, v19.4b[1]
-	FMOVQ 704(R1), F14
-	WORD $0x4f93e9c9 // sdot v9.4s, v14.16b, v19.4b[2]
-	FMOVQ 768(R1), F15
-	WORD $0x4fb3e9e9 // sdot v9.4s, v15.16b, v19.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f9f9129 // fmul v9.4s, v9.4s, v31.s[0]
-	FMOVQ 0(R10), F16
-	FMOVQ 832(R1), F17
-	WORD $0x4f9de230 // sdot v16.4s, v17.16b, v29.4b[0]
-	FMOVQ 896(R1), F12
-	WORD $0x4fbde190 // sdot v16.4s, v12.16b, v29.4b[1]
-	FMOVQ 960(R1), F30
-	WORD $0x4f9debd0 // sdot v16.4s, v30.16b, v29.4b[2]
+	FMOVQ 0(R10), F27
+	FMOVQ 576(R1), F29
+	WORD $0x4f99e3bb // sdot v27.4s, v29.16b, v25.4b[0]
+	FMOVQ 640(R1), F30
+	WORD $0x4fb9e3db // sdot v27.4s, v30.16b, v25.4b[1]
+	FMOVQ 704(R1), F31
+	WORD $0x4f99ebfb // sdot v27.4s, v31.16b, v25.4b[2]
+	FMOVQ 768(R1), F9
+	WORD $0x4fb9e93b // sdot v27.4s, v9.16b, v25.4b[3]
+	FMOVQ 832(R1), F10
+	WORD $0x4f9ae15b // sdot v27.4s, v10.16b, v26.4b[0]
+	FMOVQ 896(R1), F11
+	WORD $0x4fbae17b // sdot v27.4s, v11.16b, v26.4b[1]
+	FMOVQ 960(R1), F12
+	WORD $0x4f9ae99b // sdot v27.4s, v12.16b, v26.4b[2]
 	FMOVQ 1024(R1), F13
-	WORD $0x4fbde9b0 // sdot v16.4s, v13.16b, v29.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fbf1209 // fmla v9.4s, v16.4s, v31.s[1]
-	FMOVD 32(R1), F18
-	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
-	WORD $0x4e32cd21 // fmla v1.4s, v9.4s, v18.4s
+	WORD $0x4fbae9bb // sdot v27.4s, v13.16b, v26.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4f92937b // fmul v27.4s, v27.4s, v18.s[0]
+	FMOVD 32(R1), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	WORD $0x4e3ccf61 // fmla v1.4s, v27.4s, v28.4s
 	PRFM 1664(R1), PLDL1KEEP
 	PRFM 1728(R1), PLDL1KEEP
-	FMOVQ 0(R10), F20
-	FMOVQ 592(R1), F21
-	WORD $0x4f93e2b4 // sdot v20.4s, v21.16b, v19.4b[0]
-	FMOVQ 656(R1), F22
-	WORD $0x4fb3e2d4 // sdot v20.4s, v22.16b, v19.4b[1]
-	FMOVQ 720(R1), F25
-	WORD $0x4f93eb34 // sdot v20.4s, v25.16b, v19.4b[2]
-	FMOVQ 784(R1), F26
-	WORD $0x4fb3eb54 // sdot v20.4s, v26.16b, v19.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f9f9294 // fmul v20.4s, v20.4s, v31.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 848(R1), F28
-	WORD $0x4f9de39b // sdot v27.4s, v28.16b, v29.4b[0]
-	FMOVQ 912(R1), F23
-	WORD $0x4fbde2fb // sdot v27.4s, v23.16b, v29.4b[1]
-	FMOVQ 976(R1), F8
-	WORD $0x4f9de91b // sdot v27.4s, v8.16b, v29.4b[2]
-	FMOVQ 1040(R1), F24
-	WORD $0x4fbdeb1b // sdot v27.4s, v24.16b, v29.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4fbf1374 // fmla v20.4s, v27.4s, v31.s[1]
-	FMOVD 40(R1), F5
-	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
-	WORD $0x4e25ce82 // fmla v2.4s, v20.4s, v5.4s
+	FMOVQ 0(R10), F14
+	FMOVQ 592(R1), F16
+	WORD $0x4f99e20e // sdot v14.4s, v16.16b, v25.4b[0]
+	FMOVQ 656(R1), F8
+	WORD $0x4fb9e10e // sdot v14.4s, v8.16b, v25.4b[1]
+	FMOVQ 720(R1), F17
+	WORD $0x4f99ea2e // sdot v14.4s, v17.16b, v25.4b[2]
+	FMOVQ 784(R1), F19
+	WORD $0x4fb9ea6e // sdot v14.4s, v19.16b, v25.4b[3]
+	FMOVQ 848(R1), F20
+	WORD $0x4f9ae28e // sdot v14.4s, v20.16b, v26.4b[0]
+	FMOVQ 912(R1), F21
+	WORD $0x4fbae2ae // sdot v14.4s, v21.16b, v26.4b[1]
+	FMOVQ 976(R1), F22
+	WORD $0x4f9aeace // sdot v14.4s, v22.16b, v26.4b[2]
+	FMOVQ 1040(R1), F23
+	WORD $0x4fbaeaee // sdot v14.4s, v23.16b, v26.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	FMOVD 40(R1), F15
+	WORD $0x0e2179ef // fcvtl v15.4s, v15.4h
+	WORD $0x4e2fcdc2 // fmla v2.4s, v14.4s, v15.4s
 	PRFM 1792(R1), PLDL1KEEP
 	PRFM 1856(R1), PLDL1KEEP
-	FMOVQ 0(R10), F6
-	FMOVQ 608(R1), F7
-	WORD $0x4f93e0e6 // sdot v6.4s, v7.16b, v19.4b[0]
-	FMOVQ 672(R1), F10
-	WORD $0x4fb3e146 // sdot v6.4s, v10.16b, v19.4b[1]
-	FMOVQ 736(R1), F11
-	WORD $0x4f93e966 // sdot v6.4s, v11.16b, v19.4b[2]
-	FMOVQ 800(R1), F14
-	WORD $0x4fb3e9c6 // sdot v6.4s, v14.16b, v19.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4f9f90c6 // fmul v6.4s, v6.4s, v31.s[0]
-	FMOVQ 0(R10), F15
-	FMOVQ 864(R1), F17
-	WORD $0x4f9de22f // sdot v15.4s, v17.16b, v29.4b[0]
-	FMOVQ 928(R1), F12
-	WORD $0x4fbde18f // sdot v15.4s, v12.16b, v29.4b[1]
-	FMOVQ 992(R1), F30
-	WORD $0x4f9debcf // sdot v15.4s, v30.16b, v29.4b[2]
-	FMOVQ 1056(R1), F13
-	WORD $0x4fbde9af // sdot v15.4s, v13.16b, v29.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fbf11e6 // fmla v6.4s, v15.4s, v31.s[1]
-	FMOVD 48(R1), F16
-	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	WORD $0x4e30ccc3 // fmla v3.4s, v6.4s, v16.4s
+	FMOVQ 0(R10), F24
+	FMOVQ 608(R1), F5
+	WORD $0x4f99e0b8 // sdot v24.4s, v5.16b, v25.4b[0]
+	FMOVQ 672(R1), F6
+	WORD $0x4fb9e0d8 // sdot v24.4s, v6.16b, v25.4b[1]
+	FMOVQ 736(R1), F7
+	WORD $0x4f99e8f8 // sdot v24.4s, v7.16b, v25.4b[2]
+	FMOVQ 800(R1), F29
+	WORD $0x4fb9ebb8 // sdot v24.4s, v29.16b, v25.4b[3]
+	FMOVQ 864(R1), F30
+	WORD $0x4f9ae3d8 // sdot v24.4s, v30.16b, v26.4b[0]
+	FMOVQ 928(R1), F31
+	WORD $0x4fbae3f8 // sdot v24.4s, v31.16b, v26.4b[1]
+	FMOVQ 992(R1), F9
+	WORD $0x4f9ae938 // sdot v24.4s, v9.16b, v26.4b[2]
+	FMOVQ 1056(R1), F10
+	WORD $0x4fbae958 // sdot v24.4s, v10.16b, v26.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
+	FMOVD 48(R1), F11
+	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
+	WORD $0x4e2bcf03 // fmla v3.4s, v24.4s, v11.4s
 	PRFM 1920(R1), PLDL1KEEP
 	PRFM 1984(R1), PLDL1KEEP
 	PRFM 2048(R1), PLDL1KEEP
-	FMOVQ 0(R10), F9
-	FMOVQ 624(R1), F18
-	WORD $0x4f93e249 // sdot v9.4s, v18.16b, v19.4b[0]
-	FMOVQ 688(R1), F21
-	WORD $0x4fb3e2a9 // sdot v9.4s, v21.16b, v19.4b[1]
-	FMOVQ 752(R1), F22
-	WORD $0x4f93eac9 // sdot v9.4s, v22.16b, v19.4b[2]
-	FMOVQ 816(R1), F25
-	WORD $0x4fb3eb29 // sdot v9.4s, v25.16b, v19.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f9f9129 // fmul v9.4s, v9.4s, v31.s[0]
-	FMOVQ 0(R10), F26
-	FMOVQ 880(R1), F28
-	WORD $0x4f9de39a // sdot v26.4s, v28.16b, v29.4b[0]
-	FMOVQ 944(R1), F23
-	WORD $0x4fbde2fa // sdot v26.4s, v23.16b, v29.4b[1]
-	FMOVQ 1008(R1), F8
-	WORD $0x4f9de91a // sdot v26.4s, v8.16b, v29.4b[2]
-	FMOVQ 1072(R1), F24
-	WORD $0x4fbdeb1a // sdot v26.4s, v24.16b, v29.4b[3]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fbf1349 // fmla v9.4s, v26.4s, v31.s[1]
-	FMOVD 56(R1), F27
-	WORD $0x0e217b7b // fcvtl v27.4s, v27.4h
-	WORD $0x4e3bcd24 // fmla v4.4s, v9.4s, v27.4s
+	FMOVQ 0(R10), F12
+	FMOVQ 624(R1), F13
+	WORD $0x4f99e1ac // sdot v12.4s, v13.16b, v25.4b[0]
+	FMOVQ 688(R1), F27
+	WORD $0x4fb9e36c // sdot v12.4s, v27.16b, v25.4b[1]
+	FMOVQ 752(R1), F28
+	WORD $0x4f99eb8c // sdot v12.4s, v28.16b, v25.4b[2]
+	FMOVQ 816(R1), F16
+	WORD $0x4fb9ea0c // sdot v12.4s, v16.16b, v25.4b[3]
+	FMOVQ 880(R1), F8
+	WORD $0x4f9ae10c // sdot v12.4s, v8.16b, v26.4b[0]
+	FMOVQ 944(R1), F17
+	WORD $0x4fbae22c // sdot v12.4s, v17.16b, v26.4b[1]
+	FMOVQ 1008(R1), F19
+	WORD $0x4f9aea6c // sdot v12.4s, v19.16b, v26.4b[2]
+	FMOVQ 1072(R1), F20
+	WORD $0x4fbaea8c // sdot v12.4s, v20.16b, v26.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4f92918c // fmul v12.4s, v12.4s, v18.s[0]
+	FMOVD 56(R1), F21
+	WORD $0x0e217ab5 // fcvtl v21.4s, v21.4h
+	WORD $0x4e35cd84 // fmla v4.4s, v12.4s, v21.4s
 	ADD $1088, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -4349,148 +4133,124 @@ tile55:
 	FMOVQ 112(R23), F1
 	WORD $0x4fb5e83a // sdot v26.4s, v1.16b, v21.4b[3]
 	WORD $0x4fb0e83b // sdot v27.4s, v1.16b, v16.4b[3]
+	FMOVQ 128(R23), F2
+	WORD $0x4f96e05a // sdot v26.4s, v2.16b, v22.4b[0]
+	WORD $0x4f98e05b // sdot v27.4s, v2.16b, v24.4b[0]
+	FMOVQ 144(R23), F4
+	WORD $0x4fb6e09a // sdot v26.4s, v4.16b, v22.4b[1]
+	WORD $0x4fb8e09b // sdot v27.4s, v4.16b, v24.4b[1]
+	FMOVQ 160(R23), F5
+	WORD $0x4f96e8ba // sdot v26.4s, v5.16b, v22.4b[2]
+	WORD $0x4f98e8bb // sdot v27.4s, v5.16b, v24.4b[2]
+	FMOVQ 176(R23), F28
+	WORD $0x4fb6eb9a // sdot v26.4s, v28.16b, v22.4b[3]
+	WORD $0x4fb8eb9b // sdot v27.4s, v28.16b, v24.4b[3]
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
 	WORD $0x4f97935a // fmul v26.4s, v26.4s, v23.s[0]
 	WORD $0x4f99937b // fmul v27.4s, v27.4s, v25.s[0]
-	FMOVQ 0(R10), F2
-	FMOVQ 0(R10), F4
-	FMOVQ 128(R23), F5
-	WORD $0x4f96e0a2 // sdot v2.4s, v5.16b, v22.4b[0]
-	WORD $0x4f98e0a4 // sdot v4.4s, v5.16b, v24.4b[0]
-	FMOVQ 144(R23), F28
-	WORD $0x4fb6e382 // sdot v2.4s, v28.16b, v22.4b[1]
-	WORD $0x4fb8e384 // sdot v4.4s, v28.16b, v24.4b[1]
-	FMOVQ 160(R23), F6
-	WORD $0x4f96e8c2 // sdot v2.4s, v6.16b, v22.4b[2]
-	WORD $0x4f98e8c4 // sdot v4.4s, v6.16b, v24.4b[2]
-	FMOVQ 176(R23), F7
-	WORD $0x4fb6e8e2 // sdot v2.4s, v7.16b, v22.4b[3]
-	WORD $0x4fb8e8e4 // sdot v4.4s, v7.16b, v24.4b[3]
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4fb7105a // fmla v26.4s, v2.4s, v23.s[1]
-	WORD $0x4fb9109b // fmla v27.4s, v4.4s, v25.s[1]
-	FMOVQ 0(R23), F8
-	WORD $0x4e28cf4d // fmla v13.4s, v26.4s, v8.4s
-	WORD $0x4e28cf72 // fmla v18.4s, v27.4s, v8.4s
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F11
-	FMOVQ 192(R23), F3
-	WORD $0x4f95e069 // sdot v9.4s, v3.16b, v21.4b[0]
-	WORD $0x4f90e06b // sdot v11.4s, v3.16b, v16.4b[0]
-	FMOVQ 208(R23), F12
-	WORD $0x4fb5e189 // sdot v9.4s, v12.16b, v21.4b[1]
-	WORD $0x4fb0e18b // sdot v11.4s, v12.16b, v16.4b[1]
-	FMOVQ 224(R23), F29
-	WORD $0x4f95eba9 // sdot v9.4s, v29.16b, v21.4b[2]
-	WORD $0x4f90ebab // sdot v11.4s, v29.16b, v16.4b[2]
-	FMOVQ 240(R23), F30
-	WORD $0x4fb5ebc9 // sdot v9.4s, v30.16b, v21.4b[3]
-	WORD $0x4fb0ebcb // sdot v11.4s, v30.16b, v16.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f979129 // fmul v9.4s, v9.4s, v23.s[0]
-	WORD $0x4f99916b // fmul v11.4s, v11.4s, v25.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F1
-	FMOVQ 256(R23), F5
-	WORD $0x4f96e0bf // sdot v31.4s, v5.16b, v22.4b[0]
-	WORD $0x4f98e0a1 // sdot v1.4s, v5.16b, v24.4b[0]
-	FMOVQ 272(R23), F28
-	WORD $0x4fb6e39f // sdot v31.4s, v28.16b, v22.4b[1]
-	WORD $0x4fb8e381 // sdot v1.4s, v28.16b, v24.4b[1]
-	FMOVQ 288(R23), F6
-	WORD $0x4f96e8df // sdot v31.4s, v6.16b, v22.4b[2]
-	WORD $0x4f98e8c1 // sdot v1.4s, v6.16b, v24.4b[2]
-	FMOVQ 304(R23), F7
-	WORD $0x4fb6e8ff // sdot v31.4s, v7.16b, v22.4b[3]
-	WORD $0x4fb8e8e1 // sdot v1.4s, v7.16b, v24.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d421 // fsub v1.4s, v1.4s, v0.4s
-	WORD $0x4fb713e9 // fmla v9.4s, v31.4s, v23.s[1]
-	WORD $0x4fb9102b // fmla v11.4s, v1.4s, v25.s[1]
+	FMOVQ 0(R23), F6
+	WORD $0x4e26cf4d // fmla v13.4s, v26.4s, v6.4s
+	WORD $0x4e26cf72 // fmla v18.4s, v27.4s, v6.4s
+	FMOVQ 0(R10), F7
+	FMOVQ 0(R10), F8
+	FMOVQ 192(R23), F9
+	WORD $0x4f95e127 // sdot v7.4s, v9.16b, v21.4b[0]
+	WORD $0x4f90e128 // sdot v8.4s, v9.16b, v16.4b[0]
+	FMOVQ 208(R23), F11
+	WORD $0x4fb5e167 // sdot v7.4s, v11.16b, v21.4b[1]
+	WORD $0x4fb0e168 // sdot v8.4s, v11.16b, v16.4b[1]
+	FMOVQ 224(R23), F3
+	WORD $0x4f95e867 // sdot v7.4s, v3.16b, v21.4b[2]
+	WORD $0x4f90e868 // sdot v8.4s, v3.16b, v16.4b[2]
+	FMOVQ 240(R23), F12
+	WORD $0x4fb5e987 // sdot v7.4s, v12.16b, v21.4b[3]
+	WORD $0x4fb0e988 // sdot v8.4s, v12.16b, v16.4b[3]
+	FMOVQ 256(R23), F29
+	WORD $0x4f96e3a7 // sdot v7.4s, v29.16b, v22.4b[0]
+	WORD $0x4f98e3a8 // sdot v8.4s, v29.16b, v24.4b[0]
+	FMOVQ 272(R23), F30
+	WORD $0x4fb6e3c7 // sdot v7.4s, v30.16b, v22.4b[1]
+	WORD $0x4fb8e3c8 // sdot v8.4s, v30.16b, v24.4b[1]
+	FMOVQ 288(R23), F31
+	WORD $0x4f96ebe7 // sdot v7.4s, v31.16b, v22.4b[2]
+	WORD $0x4f98ebe8 // sdot v8.4s, v31.16b, v24.4b[2]
+	FMOVQ 304(R23), F1
+	WORD $0x4fb6e827 // sdot v7.4s, v1.16b, v22.4b[3]
+	WORD $0x4fb8e828 // sdot v8.4s, v1.16b, v24.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f9790e7 // fmul v7.4s, v7.4s, v23.s[0]
+	WORD $0x4f999108 // fmul v8.4s, v8.4s, v25.s[0]
 	FMOVQ 16(R23), F2
-	WORD $0x4e22cd2e // fmla v14.4s, v9.4s, v2.4s
-	WORD $0x4e22cd6a // fmla v10.4s, v11.4s, v2.4s
+	WORD $0x4e22ccee // fmla v14.4s, v7.4s, v2.4s
+	WORD $0x4e22cd0a // fmla v10.4s, v8.4s, v2.4s
 	FMOVQ 0(R10), F4
-	FMOVQ 0(R10), F26
-	FMOVQ 320(R23), F27
-	WORD $0x4f95e364 // sdot v4.4s, v27.16b, v21.4b[0]
-	WORD $0x4f90e37a // sdot v26.4s, v27.16b, v16.4b[0]
-	FMOVQ 336(R23), F8
-	WORD $0x4fb5e104 // sdot v4.4s, v8.16b, v21.4b[1]
-	WORD $0x4fb0e11a // sdot v26.4s, v8.16b, v16.4b[1]
-	FMOVQ 352(R23), F3
-	WORD $0x4f95e864 // sdot v4.4s, v3.16b, v21.4b[2]
-	WORD $0x4f90e87a // sdot v26.4s, v3.16b, v16.4b[2]
-	FMOVQ 368(R23), F12
-	WORD $0x4fb5e984 // sdot v4.4s, v12.16b, v21.4b[3]
-	WORD $0x4fb0e99a // sdot v26.4s, v12.16b, v16.4b[3]
+	FMOVQ 0(R10), F5
+	FMOVQ 320(R23), F28
+	WORD $0x4f95e384 // sdot v4.4s, v28.16b, v21.4b[0]
+	WORD $0x4f90e385 // sdot v5.4s, v28.16b, v16.4b[0]
+	FMOVQ 336(R23), F26
+	WORD $0x4fb5e344 // sdot v4.4s, v26.16b, v21.4b[1]
+	WORD $0x4fb0e345 // sdot v5.4s, v26.16b, v16.4b[1]
+	FMOVQ 352(R23), F27
+	WORD $0x4f95eb64 // sdot v4.4s, v27.16b, v21.4b[2]
+	WORD $0x4f90eb65 // sdot v5.4s, v27.16b, v16.4b[2]
+	FMOVQ 368(R23), F6
+	WORD $0x4fb5e8c4 // sdot v4.4s, v6.16b, v21.4b[3]
+	WORD $0x4fb0e8c5 // sdot v5.4s, v6.16b, v16.4b[3]
+	FMOVQ 384(R23), F9
+	WORD $0x4f96e124 // sdot v4.4s, v9.16b, v22.4b[0]
+	WORD $0x4f98e125 // sdot v5.4s, v9.16b, v24.4b[0]
+	FMOVQ 400(R23), F11
+	WORD $0x4fb6e164 // sdot v4.4s, v11.16b, v22.4b[1]
+	WORD $0x4fb8e165 // sdot v5.4s, v11.16b, v24.4b[1]
+	FMOVQ 416(R23), F3
+	WORD $0x4f96e864 // sdot v4.4s, v3.16b, v22.4b[2]
+	WORD $0x4f98e865 // sdot v5.4s, v3.16b, v24.4b[2]
+	FMOVQ 432(R23), F12
+	WORD $0x4fb6e984 // sdot v4.4s, v12.16b, v22.4b[3]
+	WORD $0x4fb8e985 // sdot v5.4s, v12.16b, v24.4b[3]
 	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
 	WORD $0x4f979084 // fmul v4.4s, v4.4s, v23.s[0]
-	WORD $0x4f99935a // fmul v26.4s, v26.4s, v25.s[0]
-	FMOVQ 0(R10), F29
+	WORD $0x4f9990a5 // fmul v5.4s, v5.4s, v25.s[0]
+	FMOVQ 32(R23), F29
+	WORD $0x4e3dcc8f // fmla v15.4s, v4.4s, v29.4s
+	WORD $0x4e3dccb3 // fmla v19.4s, v5.4s, v29.4s
 	FMOVQ 0(R10), F30
-	FMOVQ 384(R23), F5
-	WORD $0x4f96e0bd // sdot v29.4s, v5.16b, v22.4b[0]
-	WORD $0x4f98e0be // sdot v30.4s, v5.16b, v24.4b[0]
-	FMOVQ 400(R23), F28
-	WORD $0x4fb6e39d // sdot v29.4s, v28.16b, v22.4b[1]
-	WORD $0x4fb8e39e // sdot v30.4s, v28.16b, v24.4b[1]
-	FMOVQ 416(R23), F6
-	WORD $0x4f96e8dd // sdot v29.4s, v6.16b, v22.4b[2]
-	WORD $0x4f98e8de // sdot v30.4s, v6.16b, v24.4b[2]
-	FMOVQ 432(R23), F7
-	WORD $0x4fb6e8fd // sdot v29.4s, v7.16b, v22.4b[3]
-	WORD $0x4fb8e8fe // sdot v30.4s, v7.16b, v24.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 0(R10), F31
+	FMOVQ 448(R23), F1
+	WORD $0x4f95e03e // sdot v30.4s, v1.16b, v21.4b[0]
+	WORD $0x4f90e03f // sdot v31.4s, v1.16b, v16.4b[0]
+	FMOVQ 464(R23), F7
+	WORD $0x4fb5e0fe // sdot v30.4s, v7.16b, v21.4b[1]
+	WORD $0x4fb0e0ff // sdot v31.4s, v7.16b, v16.4b[1]
+	FMOVQ 480(R23), F8
+	WORD $0x4f95e91e // sdot v30.4s, v8.16b, v21.4b[2]
+	WORD $0x4f90e91f // sdot v31.4s, v8.16b, v16.4b[2]
+	FMOVQ 496(R23), F2
+	WORD $0x4fb5e85e // sdot v30.4s, v2.16b, v21.4b[3]
+	WORD $0x4fb0e85f // sdot v31.4s, v2.16b, v16.4b[3]
+	FMOVQ 512(R23), F28
+	WORD $0x4f96e39e // sdot v30.4s, v28.16b, v22.4b[0]
+	WORD $0x4f98e39f // sdot v31.4s, v28.16b, v24.4b[0]
+	FMOVQ 528(R23), F26
+	WORD $0x4fb6e35e // sdot v30.4s, v26.16b, v22.4b[1]
+	WORD $0x4fb8e35f // sdot v31.4s, v26.16b, v24.4b[1]
+	FMOVQ 544(R23), F27
+	WORD $0x4f96eb7e // sdot v30.4s, v27.16b, v22.4b[2]
+	WORD $0x4f98eb7f // sdot v31.4s, v27.16b, v24.4b[2]
+	FMOVQ 560(R23), F6
+	WORD $0x4fb6e8de // sdot v30.4s, v6.16b, v22.4b[3]
+	WORD $0x4fb8e8df // sdot v31.4s, v6.16b, v24.4b[3]
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb713a4 // fmla v4.4s, v29.4s, v23.s[1]
-	WORD $0x4fb913da // fmla v26.4s, v30.4s, v25.s[1]
-	FMOVQ 32(R23), F31
-	WORD $0x4e3fcc8f // fmla v15.4s, v4.4s, v31.4s
-	WORD $0x4e3fcf53 // fmla v19.4s, v26.4s, v31.4s
-	FMOVQ 0(R10), F1
-	FMOVQ 0(R10), F9
-	FMOVQ 448(R23), F11
-	WORD $0x4f95e161 // sdot v1.4s, v11.16b, v21.4b[0]
-	WORD $0x4f90e169 // sdot v9.4s, v11.16b, v16.4b[0]
-	FMOVQ 464(R23), F2
-	WORD $0x4fb5e041 // sdot v1.4s, v2.16b, v21.4b[1]
-	WORD $0x4fb0e049 // sdot v9.4s, v2.16b, v16.4b[1]
-	FMOVQ 480(R23), F27
-	WORD $0x4f95eb61 // sdot v1.4s, v27.16b, v21.4b[2]
-	WORD $0x4f90eb69 // sdot v9.4s, v27.16b, v16.4b[2]
-	FMOVQ 496(R23), F8
-	WORD $0x4fb5e901 // sdot v1.4s, v8.16b, v21.4b[3]
-	WORD $0x4fb0e909 // sdot v9.4s, v8.16b, v16.4b[3]
-	WORD $0x4ea0d421 // fsub v1.4s, v1.4s, v0.4s
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f979021 // fmul v1.4s, v1.4s, v23.s[0]
-	WORD $0x4f999129 // fmul v9.4s, v9.4s, v25.s[0]
-	FMOVQ 0(R10), F3
-	FMOVQ 0(R10), F12
-	FMOVQ 512(R23), F5
-	WORD $0x4f96e0a3 // sdot v3.4s, v5.16b, v22.4b[0]
-	WORD $0x4f98e0ac // sdot v12.4s, v5.16b, v24.4b[0]
-	FMOVQ 528(R23), F28
-	WORD $0x4fb6e383 // sdot v3.4s, v28.16b, v22.4b[1]
-	WORD $0x4fb8e38c // sdot v12.4s, v28.16b, v24.4b[1]
-	FMOVQ 544(R23), F6
-	WORD $0x4f96e8c3 // sdot v3.4s, v6.16b, v22.4b[2]
-	WORD $0x4f98e8cc // sdot v12.4s, v6.16b, v24.4b[2]
-	FMOVQ 560(R23), F7
-	WORD $0x4fb6e8e3 // sdot v3.4s, v7.16b, v22.4b[3]
-	WORD $0x4fb8e8ec // sdot v12.4s, v7.16b, v24.4b[3]
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fb71061 // fmla v1.4s, v3.4s, v23.s[1]
-	WORD $0x4fb91189 // fmla v9.4s, v12.4s, v25.s[1]
-	FMOVQ 48(R23), F29
-	WORD $0x4e3dcc31 // fmla v17.4s, v1.4s, v29.4s
-	WORD $0x4e3dcd34 // fmla v20.4s, v9.4s, v29.4s
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4f9793de // fmul v30.4s, v30.4s, v23.s[0]
+	WORD $0x4f9993ff // fmul v31.4s, v31.4s, v25.s[0]
+	FMOVQ 48(R23), F9
+	WORD $0x4e29cfd1 // fmla v17.4s, v30.4s, v9.4s
+	WORD $0x4e29cff4 // fmla v20.4s, v31.4s, v9.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $576, R23
@@ -7283,341 +7043,317 @@ pair83:
 	FMOVQ 256(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
 	WORD $0x4fafeaf3 // sdot v19.4s, v23.16b, v15.4b[3]
+	FMOVQ 64(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4f90e313 // sdot v19.4s, v24.16b, v16.4b[0]
+	FMOVQ 128(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4fb0e333 // sdot v19.4s, v25.16b, v16.4b[1]
+	FMOVQ 192(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4f90eb53 // sdot v19.4s, v26.16b, v16.4b[2]
+	FMOVQ 256(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4fb0eb73 // sdot v19.4s, v27.16b, v16.4b[3]
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
 	WORD $0x4f919273 // fmul v19.4s, v19.4s, v17.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 64(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4f90e338 // sdot v24.4s, v25.16b, v16.4b[0]
-	FMOVQ 128(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x4fb0e358 // sdot v24.4s, v26.16b, v16.4b[1]
-	FMOVQ 192(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4f90eb78 // sdot v24.4s, v27.16b, v16.4b[2]
-	FMOVQ 256(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4fb0eb98 // sdot v24.4s, v28.16b, v16.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fb11313 // fmla v19.4s, v24.4s, v17.s[1]
-	FMOVD 0(R1), F29
-	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
-	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
-	FMOVQ 128(R11), F31
-	FMOVQ 0(R11), F7
-	WORD $0x4e27cfdf // fmla v31.4s, v30.4s, v7.4s
-	WORD $0x4e3fce62 // fmla v2.4s, v19.4s, v31.4s
-	FMOVD 16(R1), F8
-	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
-	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
-	FMOVQ 192(R11), F10
-	FMOVQ 64(R11), F11
-	WORD $0x4e2bcd2a // fmla v10.4s, v9.4s, v11.4s
-	WORD $0x4f925142 // fmls v2.4s, v10.4s, v18.s[0]
+	FMOVD 0(R1), F28
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
+	FMOVQ 128(R11), F30
+	FMOVQ 0(R11), F31
+	WORD $0x4e3fcfbe // fmla v30.4s, v29.4s, v31.4s
+	WORD $0x4e3ece62 // fmla v2.4s, v19.4s, v30.4s
+	FMOVD 16(R1), F7
+	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
+	WORD $0x0e671008 // saddw v8.4s, v0.4s, v7.4h
+	FMOVQ 192(R11), F9
+	FMOVQ 64(R11), F10
+	WORD $0x4e2acd09 // fmla v9.4s, v8.4s, v10.4s
+	WORD $0x4f925122 // fmls v2.4s, v9.4s, v18.s[0]
 	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 80(R1), F13
+	FMOVQ 0(R10), F11
+	FMOVQ 80(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4f8fe18b // sdot v11.4s, v12.16b, v15.4b[0]
+	FMOVQ 144(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4f8fe1ac // sdot v12.4s, v13.16b, v15.4b[0]
-	FMOVQ 144(R1), F14
+	WORD $0x4fafe1ab // sdot v11.4s, v13.16b, v15.4b[1]
+	FMOVQ 208(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4fafe1cc // sdot v12.4s, v14.16b, v15.4b[1]
-	FMOVQ 208(R1), F6
+	WORD $0x4f8fe9cb // sdot v11.4s, v14.16b, v15.4b[2]
+	FMOVQ 272(R1), F6
 	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4f8fe8cc // sdot v12.4s, v6.16b, v15.4b[2]
-	FMOVQ 272(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4fafea8c // sdot v12.4s, v20.16b, v15.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4f91918c // fmul v12.4s, v12.4s, v17.s[0]
-	FMOVQ 0(R10), F21
-	FMOVQ 80(R1), F22
+	WORD $0x4fafe8cb // sdot v11.4s, v6.16b, v15.4b[3]
+	FMOVQ 80(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4f90e28b // sdot v11.4s, v20.16b, v16.4b[0]
+	FMOVQ 144(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	WORD $0x4fb0e2ab // sdot v11.4s, v21.16b, v16.4b[1]
+	FMOVQ 208(R1), F22
 	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4f90e2d5 // sdot v21.4s, v22.16b, v16.4b[0]
-	FMOVQ 144(R1), F23
+	WORD $0x4f90eacb // sdot v11.4s, v22.16b, v16.4b[2]
+	FMOVQ 272(R1), F23
 	VUSHR $4, V23.B16, V23.B16
-	WORD $0x4fb0e2f5 // sdot v21.4s, v23.16b, v16.4b[1]
-	FMOVQ 208(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4f90eb35 // sdot v21.4s, v25.16b, v16.4b[2]
-	FMOVQ 272(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	WORD $0x4fb0eb55 // sdot v21.4s, v26.16b, v16.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fb112ac // fmla v12.4s, v21.4s, v17.s[1]
-	WORD $0x4e7d101b // saddw2 v27.4s, v0.4s, v29.8h
-	FMOVQ 144(R11), F28
-	FMOVQ 16(R11), F24
-	WORD $0x4e38cf7c // fmla v28.4s, v27.4s, v24.4s
-	WORD $0x4e3ccd83 // fmla v3.4s, v12.4s, v28.4s
-	WORD $0x4e68101e // saddw2 v30.4s, v0.4s, v8.8h
-	FMOVQ 208(R11), F7
-	FMOVQ 80(R11), F19
-	WORD $0x4e33cfc7 // fmla v7.4s, v30.4s, v19.4s
-	WORD $0x4f9250e3 // fmls v3.4s, v7.4s, v18.s[0]
+	WORD $0x4fb0eaeb // sdot v11.4s, v23.16b, v16.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f91916b // fmul v11.4s, v11.4s, v17.s[0]
+	WORD $0x4e7c1018 // saddw2 v24.4s, v0.4s, v28.8h
+	FMOVQ 144(R11), F25
+	FMOVQ 16(R11), F26
+	WORD $0x4e3acf19 // fmla v25.4s, v24.4s, v26.4s
+	WORD $0x4e39cd63 // fmla v3.4s, v11.4s, v25.4s
+	WORD $0x4e67101b // saddw2 v27.4s, v0.4s, v7.8h
+	FMOVQ 208(R11), F29
+	FMOVQ 80(R11), F31
+	WORD $0x4e3fcf7d // fmla v29.4s, v27.4s, v31.4s
+	WORD $0x4f9253a3 // fmls v3.4s, v29.4s, v18.s[0]
 	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F31
-	FMOVQ 96(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4f8fe13f // sdot v31.4s, v9.16b, v15.4b[0]
-	FMOVQ 160(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4fafe17f // sdot v31.4s, v11.16b, v15.4b[1]
+	FMOVQ 0(R10), F19
+	FMOVQ 96(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4f8fe3d3 // sdot v19.4s, v30.16b, v15.4b[0]
+	FMOVQ 160(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4fafe113 // sdot v19.4s, v8.16b, v15.4b[1]
 	FMOVQ 224(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4f8fe95f // sdot v31.4s, v10.16b, v15.4b[2]
-	FMOVQ 288(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4fafe9bf // sdot v31.4s, v13.16b, v15.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f9193ff // fmul v31.4s, v31.4s, v17.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 96(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x4f90e0ce // sdot v14.4s, v6.16b, v16.4b[0]
-	FMOVQ 160(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4fb0e28e // sdot v14.4s, v20.16b, v16.4b[1]
-	FMOVQ 224(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x4f90eace // sdot v14.4s, v22.16b, v16.4b[2]
-	FMOVQ 288(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x4fb0eaee // sdot v14.4s, v23.16b, v16.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fb111df // fmla v31.4s, v14.4s, v17.s[1]
-	FMOVD 8(R1), F25
-	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
-	WORD $0x0e79101a // saddw v26.4s, v0.4s, v25.4h
-	FMOVQ 160(R11), F21
-	FMOVQ 32(R11), F29
-	WORD $0x4e3dcf55 // fmla v21.4s, v26.4s, v29.4s
-	WORD $0x4e35cfe4 // fmla v4.4s, v31.4s, v21.4s
-	FMOVD 24(R1), F27
-	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
-	WORD $0x0e7b1018 // saddw v24.4s, v0.4s, v27.4h
-	FMOVQ 224(R11), F12
-	FMOVQ 96(R11), F28
-	WORD $0x4e3ccf0c // fmla v12.4s, v24.4s, v28.4s
-	WORD $0x4f925184 // fmls v4.4s, v12.4s, v18.s[0]
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F8
-	FMOVQ 112(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4f8fe3c8 // sdot v8.4s, v30.16b, v15.4b[0]
-	FMOVQ 176(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4fafe268 // sdot v8.4s, v19.16b, v15.4b[1]
-	FMOVQ 240(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4f8fe8e8 // sdot v8.4s, v7.16b, v15.4b[2]
-	FMOVQ 304(R1), F9
+	WORD $0x4f8fe953 // sdot v19.4s, v10.16b, v15.4b[2]
+	FMOVQ 288(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4fafe928 // sdot v8.4s, v9.16b, v15.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f919108 // fmul v8.4s, v8.4s, v17.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 112(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4f90e14b // sdot v11.4s, v10.16b, v16.4b[0]
-	FMOVQ 176(R1), F13
+	WORD $0x4fafe933 // sdot v19.4s, v9.16b, v15.4b[3]
+	FMOVQ 96(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x4f90e193 // sdot v19.4s, v12.16b, v16.4b[0]
+	FMOVQ 160(R1), F13
 	VUSHR $4, V13.B16, V13.B16
-	WORD $0x4fb0e1ab // sdot v11.4s, v13.16b, v16.4b[1]
-	FMOVQ 240(R1), F6
+	WORD $0x4fb0e1b3 // sdot v19.4s, v13.16b, v16.4b[1]
+	FMOVQ 224(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4f90e9d3 // sdot v19.4s, v14.16b, v16.4b[2]
+	FMOVQ 288(R1), F6
 	VUSHR $4, V6.B16, V6.B16
-	WORD $0x4f90e8cb // sdot v11.4s, v6.16b, v16.4b[2]
-	FMOVQ 304(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4fb0ea8b // sdot v11.4s, v20.16b, v16.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fb11168 // fmla v8.4s, v11.4s, v17.s[1]
-	WORD $0x4e791016 // saddw2 v22.4s, v0.4s, v25.8h
-	FMOVQ 176(R11), F23
-	FMOVQ 48(R11), F14
-	WORD $0x4e2eced7 // fmla v23.4s, v22.4s, v14.4s
-	WORD $0x4e37cd05 // fmla v5.4s, v8.4s, v23.4s
-	WORD $0x4e7b101a // saddw2 v26.4s, v0.4s, v27.8h
-	FMOVQ 240(R11), F29
-	FMOVQ 112(R11), F31
-	WORD $0x4e3fcf5d // fmla v29.4s, v26.4s, v31.4s
-	WORD $0x4f9253a5 // fmls v5.4s, v29.4s, v18.s[0]
-	FMOVQ 64(R2), F21
-	FMOVQ 80(R2), F24
-	FMOVQ 96(R2), F28
-	FMOVD 120(R2), F12
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F30
-	FMOVQ 320(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4f95e27e // sdot v30.4s, v19.16b, v21.4b[0]
-	FMOVQ 384(R1), F7
+	WORD $0x4fb0e8d3 // sdot v19.4s, v6.16b, v16.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f919273 // fmul v19.4s, v19.4s, v17.s[0]
+	FMOVD 8(R1), F20
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
+	FMOVQ 160(R11), F22
+	FMOVQ 32(R11), F23
+	WORD $0x4e37ceb6 // fmla v22.4s, v21.4s, v23.4s
+	WORD $0x4e36ce64 // fmla v4.4s, v19.4s, v22.4s
+	FMOVD 24(R1), F28
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c1018 // saddw v24.4s, v0.4s, v28.4h
+	FMOVQ 224(R11), F26
+	FMOVQ 96(R11), F11
+	WORD $0x4e2bcf1a // fmla v26.4s, v24.4s, v11.4s
+	WORD $0x4f925344 // fmls v4.4s, v26.4s, v18.s[0]
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F25
+	FMOVQ 112(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4fb5e0fe // sdot v30.4s, v7.16b, v21.4b[1]
-	FMOVQ 448(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4f95e93e // sdot v30.4s, v9.16b, v21.4b[2]
-	FMOVQ 512(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4fb5e95e // sdot v30.4s, v10.16b, v21.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f9c93de // fmul v30.4s, v30.4s, v28.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 320(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x4f98e0cd // sdot v13.4s, v6.16b, v24.4b[0]
-	FMOVQ 384(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4fb8e28d // sdot v13.4s, v20.16b, v24.4b[1]
-	FMOVQ 448(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4f98e96d // sdot v13.4s, v11.16b, v24.4b[2]
-	FMOVQ 512(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4fb8eb2d // sdot v13.4s, v25.16b, v24.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fbc11be // fmla v30.4s, v13.4s, v28.s[1]
-	FMOVD 32(R1), F22
-	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
-	WORD $0x0e76100e // saddw v14.4s, v0.4s, v22.4h
-	FMOVQ 128(R11), F8
-	FMOVQ 0(R11), F23
-	WORD $0x4e37cdc8 // fmla v8.4s, v14.4s, v23.4s
-	WORD $0x4e28cfc2 // fmla v2.4s, v30.4s, v8.4s
-	FMOVD 48(R1), F27
-	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
-	WORD $0x0e7b101a // saddw v26.4s, v0.4s, v27.4h
-	FMOVQ 192(R11), F31
-	FMOVQ 64(R11), F29
-	WORD $0x4e3dcf5f // fmla v31.4s, v26.4s, v29.4s
-	WORD $0x4f8c53e2 // fmls v2.4s, v31.4s, v12.s[0]
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F15
-	FMOVQ 336(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x4f95e20f // sdot v15.4s, v16.16b, v21.4b[0]
-	FMOVQ 400(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x4fb5e22f // sdot v15.4s, v17.16b, v21.4b[1]
-	FMOVQ 464(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4f95ea4f // sdot v15.4s, v18.16b, v21.4b[2]
-	FMOVQ 528(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4fb5ea6f // sdot v15.4s, v19.16b, v21.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f9c91ef // fmul v15.4s, v15.4s, v28.s[0]
-	FMOVQ 0(R10), F7
-	FMOVQ 336(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4f98e127 // sdot v7.4s, v9.16b, v24.4b[0]
-	FMOVQ 400(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4fb8e147 // sdot v7.4s, v10.16b, v24.4b[1]
-	FMOVQ 464(R1), F6
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x4f98e8c7 // sdot v7.4s, v6.16b, v24.4b[2]
-	FMOVQ 528(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4fb8ea87 // sdot v7.4s, v20.16b, v24.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fbc10ef // fmla v15.4s, v7.4s, v28.s[1]
-	WORD $0x4e76100b // saddw2 v11.4s, v0.4s, v22.8h
-	FMOVQ 144(R11), F25
-	FMOVQ 16(R11), F13
-	WORD $0x4e2dcd79 // fmla v25.4s, v11.4s, v13.4s
-	WORD $0x4e39cde3 // fmla v3.4s, v15.4s, v25.4s
-	WORD $0x4e7b100e // saddw2 v14.4s, v0.4s, v27.8h
-	FMOVQ 208(R11), F23
-	FMOVQ 80(R11), F30
-	WORD $0x4e3ecdd7 // fmla v23.4s, v14.4s, v30.4s
-	WORD $0x4f8c52e3 // fmls v3.4s, v23.4s, v12.s[0]
-	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 0(R10), F8
-	FMOVQ 352(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4f95e348 // sdot v8.4s, v26.16b, v21.4b[0]
-	FMOVQ 416(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4fb5e3a8 // sdot v8.4s, v29.16b, v21.4b[1]
-	FMOVQ 480(R1), F31
+	WORD $0x4f8fe0f9 // sdot v25.4s, v7.16b, v15.4b[0]
+	FMOVQ 176(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4fafe379 // sdot v25.4s, v27.16b, v15.4b[1]
+	FMOVQ 240(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4f95ebe8 // sdot v8.4s, v31.16b, v21.4b[2]
-	FMOVQ 544(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x4fb5ea08 // sdot v8.4s, v16.16b, v21.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f9c9108 // fmul v8.4s, v8.4s, v28.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 352(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4f98e251 // sdot v17.4s, v18.16b, v24.4b[0]
-	FMOVQ 416(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4fb8e271 // sdot v17.4s, v19.16b, v24.4b[1]
-	FMOVQ 480(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4f98e931 // sdot v17.4s, v9.16b, v24.4b[2]
-	FMOVQ 544(R1), F10
+	WORD $0x4f8febf9 // sdot v25.4s, v31.16b, v15.4b[2]
+	FMOVQ 304(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4fafebb9 // sdot v25.4s, v29.16b, v15.4b[3]
+	FMOVQ 112(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4f90e3d9 // sdot v25.4s, v30.16b, v16.4b[0]
+	FMOVQ 176(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x4fb0e119 // sdot v25.4s, v8.16b, v16.4b[1]
+	FMOVQ 240(R1), F10
 	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4fb8e951 // sdot v17.4s, v10.16b, v24.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fbc1228 // fmla v8.4s, v17.4s, v28.s[1]
-	FMOVD 40(R1), F6
-	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
-	WORD $0x0e661014 // saddw v20.4s, v0.4s, v6.4h
-	FMOVQ 160(R11), F7
-	FMOVQ 32(R11), F22
-	WORD $0x4e36ce87 // fmla v7.4s, v20.4s, v22.4s
-	WORD $0x4e27cd04 // fmla v4.4s, v8.4s, v7.4s
-	FMOVD 56(R1), F11
-	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
-	WORD $0x0e6b100d // saddw v13.4s, v0.4s, v11.4h
-	FMOVQ 224(R11), F15
-	FMOVQ 96(R11), F25
-	WORD $0x4e39cdaf // fmla v15.4s, v13.4s, v25.4s
-	WORD $0x4f8c51e4 // fmls v4.4s, v15.4s, v12.s[0]
+	WORD $0x4f90e959 // sdot v25.4s, v10.16b, v16.4b[2]
+	FMOVQ 304(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4fb0e939 // sdot v25.4s, v9.16b, v16.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4f919339 // fmul v25.4s, v25.4s, v17.s[0]
+	WORD $0x4e74100c // saddw2 v12.4s, v0.4s, v20.8h
+	FMOVQ 176(R11), F13
+	FMOVQ 48(R11), F14
+	WORD $0x4e2ecd8d // fmla v13.4s, v12.4s, v14.4s
+	WORD $0x4e2dcf25 // fmla v5.4s, v25.4s, v13.4s
+	WORD $0x4e7c1006 // saddw2 v6.4s, v0.4s, v28.8h
+	FMOVQ 240(R11), F21
+	FMOVQ 112(R11), F23
+	WORD $0x4e37ccd5 // fmla v21.4s, v6.4s, v23.4s
+	WORD $0x4f9252a5 // fmls v5.4s, v21.4s, v18.s[0]
+	FMOVQ 64(R2), F19
+	FMOVQ 80(R2), F22
+	FMOVQ 96(R2), F24
+	FMOVD 120(R2), F11
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 0(R10), F26
+	FMOVQ 320(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4f93e0fa // sdot v26.4s, v7.16b, v19.4b[0]
+	FMOVQ 384(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4fb3e37a // sdot v26.4s, v27.16b, v19.4b[1]
+	FMOVQ 448(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4f93ebfa // sdot v26.4s, v31.16b, v19.4b[2]
+	FMOVQ 512(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4fb3ebba // sdot v26.4s, v29.16b, v19.4b[3]
+	FMOVQ 320(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4f96e3da // sdot v26.4s, v30.16b, v22.4b[0]
+	FMOVQ 384(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x4fb6e11a // sdot v26.4s, v8.16b, v22.4b[1]
+	FMOVQ 448(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4f96e95a // sdot v26.4s, v10.16b, v22.4b[2]
+	FMOVQ 512(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x4fb6e93a // sdot v26.4s, v9.16b, v22.4b[3]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f98935a // fmul v26.4s, v26.4s, v24.s[0]
+	FMOVD 32(R1), F20
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e74100c // saddw v12.4s, v0.4s, v20.4h
+	FMOVQ 128(R11), F14
+	FMOVQ 0(R11), F25
+	WORD $0x4e39cd8e // fmla v14.4s, v12.4s, v25.4s
+	WORD $0x4e2ecf42 // fmla v2.4s, v26.4s, v14.4s
+	FMOVD 48(R1), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x0e6d101c // saddw v28.4s, v0.4s, v13.4h
+	FMOVQ 192(R11), F6
+	FMOVQ 64(R11), F23
+	WORD $0x4e37cf86 // fmla v6.4s, v28.4s, v23.4s
+	WORD $0x4f8b50c2 // fmls v2.4s, v6.4s, v11.s[0]
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 0(R10), F21
+	FMOVQ 336(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	WORD $0x4f93e1f5 // sdot v21.4s, v15.16b, v19.4b[0]
+	FMOVQ 400(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	WORD $0x4fb3e215 // sdot v21.4s, v16.16b, v19.4b[1]
+	FMOVQ 464(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	WORD $0x4f93ea35 // sdot v21.4s, v17.16b, v19.4b[2]
+	FMOVQ 528(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	WORD $0x4fb3ea55 // sdot v21.4s, v18.16b, v19.4b[3]
+	FMOVQ 336(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4f96e0f5 // sdot v21.4s, v7.16b, v22.4b[0]
+	FMOVQ 400(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4fb6e375 // sdot v21.4s, v27.16b, v22.4b[1]
+	FMOVQ 464(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4f96ebf5 // sdot v21.4s, v31.16b, v22.4b[2]
+	FMOVQ 528(R1), F29
+	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4fb6ebb5 // sdot v21.4s, v29.16b, v22.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4f9892b5 // fmul v21.4s, v21.4s, v24.s[0]
+	WORD $0x4e74101e // saddw2 v30.4s, v0.4s, v20.8h
+	FMOVQ 144(R11), F8
+	FMOVQ 16(R11), F10
+	WORD $0x4e2acfc8 // fmla v8.4s, v30.4s, v10.4s
+	WORD $0x4e28cea3 // fmla v3.4s, v21.4s, v8.4s
+	WORD $0x4e6d1009 // saddw2 v9.4s, v0.4s, v13.8h
+	FMOVQ 208(R11), F12
+	FMOVQ 80(R11), F25
+	WORD $0x4e39cd2c // fmla v12.4s, v9.4s, v25.4s
+	WORD $0x4f8b5183 // fmls v3.4s, v12.4s, v11.s[0]
+	PRFM 1408(R1), PLDL1KEEP
+	FMOVQ 0(R10), F26
+	FMOVQ 352(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4f93e1da // sdot v26.4s, v14.16b, v19.4b[0]
+	FMOVQ 416(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4fb3e39a // sdot v26.4s, v28.16b, v19.4b[1]
+	FMOVQ 480(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4f93eafa // sdot v26.4s, v23.16b, v19.4b[2]
+	FMOVQ 544(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x4fb3e8da // sdot v26.4s, v6.16b, v19.4b[3]
+	FMOVQ 352(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4f96e1fa // sdot v26.4s, v15.16b, v22.4b[0]
+	FMOVQ 416(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4fb6e21a // sdot v26.4s, v16.16b, v22.4b[1]
+	FMOVQ 480(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4f96ea3a // sdot v26.4s, v17.16b, v22.4b[2]
+	FMOVQ 544(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4fb6ea5a // sdot v26.4s, v18.16b, v22.4b[3]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4f98935a // fmul v26.4s, v26.4s, v24.s[0]
+	FMOVD 40(R1), F7
+	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
+	WORD $0x0e67101b // saddw v27.4s, v0.4s, v7.4h
+	FMOVQ 160(R11), F31
+	FMOVQ 32(R11), F29
+	WORD $0x4e3dcf7f // fmla v31.4s, v27.4s, v29.4s
+	WORD $0x4e3fcf44 // fmla v4.4s, v26.4s, v31.4s
+	FMOVD 56(R1), F20
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e74101e // saddw v30.4s, v0.4s, v20.4h
+	FMOVQ 224(R11), F10
+	FMOVQ 96(R11), F21
+	WORD $0x4e35cfca // fmla v10.4s, v30.4s, v21.4s
+	WORD $0x4f8b5144 // fmls v4.4s, v10.4s, v11.s[0]
 	PRFM 1472(R1), PLDL1KEEP
 	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F27
+	FMOVQ 0(R10), F8
+	FMOVQ 368(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4f93e1a8 // sdot v8.4s, v13.16b, v19.4b[0]
+	FMOVQ 432(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4fb3e128 // sdot v8.4s, v9.16b, v19.4b[1]
+	FMOVQ 496(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4f93eb28 // sdot v8.4s, v25.16b, v19.4b[2]
+	FMOVQ 560(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4fb3e988 // sdot v8.4s, v12.16b, v19.4b[3]
 	FMOVQ 368(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4f95e1db // sdot v27.4s, v14.16b, v21.4b[0]
-	FMOVQ 432(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4fb5e3db // sdot v27.4s, v30.16b, v21.4b[1]
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4f96e1c8 // sdot v8.4s, v14.16b, v22.4b[0]
+	FMOVQ 432(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4fb6e388 // sdot v8.4s, v28.16b, v22.4b[1]
 	FMOVQ 496(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x4f95eafb // sdot v27.4s, v23.16b, v21.4b[2]
-	FMOVQ 560(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4fb5eb5b // sdot v27.4s, v26.16b, v21.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f9c937b // fmul v27.4s, v27.4s, v28.s[0]
-	FMOVQ 0(R10), F29
-	FMOVQ 368(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4f98e3fd // sdot v29.4s, v31.16b, v24.4b[0]
-	FMOVQ 432(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x4fb8e21d // sdot v29.4s, v16.16b, v24.4b[1]
-	FMOVQ 496(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4f98ea5d // sdot v29.4s, v18.16b, v24.4b[2]
-	FMOVQ 560(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4fb8ea7d // sdot v29.4s, v19.16b, v24.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fbc13bb // fmla v27.4s, v29.4s, v28.s[1]
-	WORD $0x4e661009 // saddw2 v9.4s, v0.4s, v6.8h
-	FMOVQ 176(R11), F10
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4f96eae8 // sdot v8.4s, v23.16b, v22.4b[2]
+	FMOVQ 560(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x4fb6e8c8 // sdot v8.4s, v6.16b, v22.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f989108 // fmul v8.4s, v8.4s, v24.s[0]
+	WORD $0x4e67100f // saddw2 v15.4s, v0.4s, v7.8h
+	FMOVQ 176(R11), F16
 	FMOVQ 48(R11), F17
-	WORD $0x4e31cd2a // fmla v10.4s, v9.4s, v17.4s
-	WORD $0x4e2acf65 // fmla v5.4s, v27.4s, v10.4s
-	WORD $0x4e6b1014 // saddw2 v20.4s, v0.4s, v11.8h
-	FMOVQ 240(R11), F22
-	FMOVQ 112(R11), F8
-	WORD $0x4e28ce96 // fmla v22.4s, v20.4s, v8.4s
-	WORD $0x4f8c52c5 // fmls v5.4s, v22.4s, v12.s[0]
+	WORD $0x4e31cdf0 // fmla v16.4s, v15.4s, v17.4s
+	WORD $0x4e30cd05 // fmla v5.4s, v8.4s, v16.4s
+	WORD $0x4e741012 // saddw2 v18.4s, v0.4s, v20.8h
+	FMOVQ 240(R11), F27
+	FMOVQ 112(R11), F29
+	WORD $0x4e3dce5b // fmla v27.4s, v18.4s, v29.4s
+	WORD $0x4f8b5365 // fmls v5.4s, v27.4s, v11.s[0]
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -8000,160 +7736,136 @@ tile91:
 	FMOVQ 176(R23), F28
 	WORD $0x4fbfeb97 // sdot v23.4s, v28.16b, v31.4b[3]
 	WORD $0x4fb5eb98 // sdot v24.4s, v28.16b, v21.4b[3]
+	FMOVQ 192(R23), F11
+	WORD $0x4f86e177 // sdot v23.4s, v11.16b, v6.4b[0]
+	WORD $0x4f88e178 // sdot v24.4s, v11.16b, v8.4b[0]
+	FMOVQ 208(R23), F4
+	WORD $0x4fa6e097 // sdot v23.4s, v4.16b, v6.4b[1]
+	WORD $0x4fa8e098 // sdot v24.4s, v4.16b, v8.4b[1]
+	FMOVQ 224(R23), F2
+	WORD $0x4f86e857 // sdot v23.4s, v2.16b, v6.4b[2]
+	WORD $0x4f88e858 // sdot v24.4s, v2.16b, v8.4b[2]
+	FMOVQ 240(R23), F20
+	WORD $0x4fa6ea97 // sdot v23.4s, v20.16b, v6.4b[3]
+	WORD $0x4fa8ea98 // sdot v24.4s, v20.16b, v8.4b[3]
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
 	WORD $0x4f8792f7 // fmul v23.4s, v23.4s, v7.s[0]
 	WORD $0x4f8a9318 // fmul v24.4s, v24.4s, v10.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 0(R10), F4
-	FMOVQ 192(R23), F2
-	WORD $0x4f86e04b // sdot v11.4s, v2.16b, v6.4b[0]
-	WORD $0x4f88e044 // sdot v4.4s, v2.16b, v8.4b[0]
-	FMOVQ 208(R23), F20
-	WORD $0x4fa6e28b // sdot v11.4s, v20.16b, v6.4b[1]
-	WORD $0x4fa8e284 // sdot v4.4s, v20.16b, v8.4b[1]
-	FMOVQ 224(R23), F26
-	WORD $0x4f86eb4b // sdot v11.4s, v26.16b, v6.4b[2]
-	WORD $0x4f88eb44 // sdot v4.4s, v26.16b, v8.4b[2]
-	FMOVQ 240(R23), F30
-	WORD $0x4fa6ebcb // sdot v11.4s, v30.16b, v6.4b[3]
-	WORD $0x4fa8ebc4 // sdot v4.4s, v30.16b, v8.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4fa71177 // fmla v23.4s, v11.4s, v7.s[1]
-	WORD $0x4faa1098 // fmla v24.4s, v4.4s, v10.s[1]
-	FMOVQ 0(R23), F9
-	WORD $0x4e29ceec // fmla v12.4s, v23.4s, v9.4s
-	WORD $0x4e29cf10 // fmla v16.4s, v24.4s, v9.4s
-	FMOVQ 64(R23), F5
-	WORD $0x4f9650ac // fmls v12.4s, v5.4s, v22.s[0]
-	WORD $0x4f9950b0 // fmls v16.4s, v5.4s, v25.s[0]
-	FMOVQ 0(R10), F3
-	FMOVQ 0(R10), F29
-	FMOVQ 256(R23), F27
-	WORD $0x4f9fe363 // sdot v3.4s, v27.16b, v31.4b[0]
-	WORD $0x4f95e37d // sdot v29.4s, v27.16b, v21.4b[0]
-	FMOVQ 272(R23), F28
-	WORD $0x4fbfe383 // sdot v3.4s, v28.16b, v31.4b[1]
-	WORD $0x4fb5e39d // sdot v29.4s, v28.16b, v21.4b[1]
-	FMOVQ 288(R23), F2
-	WORD $0x4f9fe843 // sdot v3.4s, v2.16b, v31.4b[2]
-	WORD $0x4f95e85d // sdot v29.4s, v2.16b, v21.4b[2]
-	FMOVQ 304(R23), F20
-	WORD $0x4fbfea83 // sdot v3.4s, v20.16b, v31.4b[3]
-	WORD $0x4fb5ea9d // sdot v29.4s, v20.16b, v21.4b[3]
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4f879063 // fmul v3.4s, v3.4s, v7.s[0]
-	WORD $0x4f8a93bd // fmul v29.4s, v29.4s, v10.s[0]
+	FMOVQ 0(R23), F26
+	WORD $0x4e3aceec // fmla v12.4s, v23.4s, v26.4s
+	WORD $0x4e3acf10 // fmla v16.4s, v24.4s, v26.4s
+	FMOVQ 64(R23), F30
+	WORD $0x4f9653cc // fmls v12.4s, v30.4s, v22.s[0]
+	WORD $0x4f9953d0 // fmls v16.4s, v30.4s, v25.s[0]
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F5
+	FMOVQ 256(R23), F3
+	WORD $0x4f9fe069 // sdot v9.4s, v3.16b, v31.4b[0]
+	WORD $0x4f95e065 // sdot v5.4s, v3.16b, v21.4b[0]
+	FMOVQ 272(R23), F29
+	WORD $0x4fbfe3a9 // sdot v9.4s, v29.16b, v31.4b[1]
+	WORD $0x4fb5e3a5 // sdot v5.4s, v29.16b, v21.4b[1]
+	FMOVQ 288(R23), F27
+	WORD $0x4f9feb69 // sdot v9.4s, v27.16b, v31.4b[2]
+	WORD $0x4f95eb65 // sdot v5.4s, v27.16b, v21.4b[2]
+	FMOVQ 304(R23), F28
+	WORD $0x4fbfeb89 // sdot v9.4s, v28.16b, v31.4b[3]
+	WORD $0x4fb5eb85 // sdot v5.4s, v28.16b, v21.4b[3]
+	FMOVQ 320(R23), F11
+	WORD $0x4f86e169 // sdot v9.4s, v11.16b, v6.4b[0]
+	WORD $0x4f88e165 // sdot v5.4s, v11.16b, v8.4b[0]
+	FMOVQ 336(R23), F4
+	WORD $0x4fa6e089 // sdot v9.4s, v4.16b, v6.4b[1]
+	WORD $0x4fa8e085 // sdot v5.4s, v4.16b, v8.4b[1]
+	FMOVQ 352(R23), F2
+	WORD $0x4f86e849 // sdot v9.4s, v2.16b, v6.4b[2]
+	WORD $0x4f88e845 // sdot v5.4s, v2.16b, v8.4b[2]
+	FMOVQ 368(R23), F20
+	WORD $0x4fa6ea89 // sdot v9.4s, v20.16b, v6.4b[3]
+	WORD $0x4fa8ea85 // sdot v5.4s, v20.16b, v8.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4f879129 // fmul v9.4s, v9.4s, v7.s[0]
+	WORD $0x4f8a90a5 // fmul v5.4s, v5.4s, v10.s[0]
+	FMOVQ 16(R23), F23
+	WORD $0x4e37cd2d // fmla v13.4s, v9.4s, v23.4s
+	WORD $0x4e37ccb1 // fmla v17.4s, v5.4s, v23.4s
+	FMOVQ 80(R23), F24
+	WORD $0x4f96530d // fmls v13.4s, v24.4s, v22.s[0]
+	WORD $0x4f995311 // fmls v17.4s, v24.4s, v25.s[0]
 	FMOVQ 0(R10), F26
 	FMOVQ 0(R10), F30
-	FMOVQ 320(R23), F11
+	FMOVQ 384(R23), F3
+	WORD $0x4f9fe07a // sdot v26.4s, v3.16b, v31.4b[0]
+	WORD $0x4f95e07e // sdot v30.4s, v3.16b, v21.4b[0]
+	FMOVQ 400(R23), F29
+	WORD $0x4fbfe3ba // sdot v26.4s, v29.16b, v31.4b[1]
+	WORD $0x4fb5e3be // sdot v30.4s, v29.16b, v21.4b[1]
+	FMOVQ 416(R23), F27
+	WORD $0x4f9feb7a // sdot v26.4s, v27.16b, v31.4b[2]
+	WORD $0x4f95eb7e // sdot v30.4s, v27.16b, v21.4b[2]
+	FMOVQ 432(R23), F28
+	WORD $0x4fbfeb9a // sdot v26.4s, v28.16b, v31.4b[3]
+	WORD $0x4fb5eb9e // sdot v30.4s, v28.16b, v21.4b[3]
+	FMOVQ 448(R23), F11
 	WORD $0x4f86e17a // sdot v26.4s, v11.16b, v6.4b[0]
 	WORD $0x4f88e17e // sdot v30.4s, v11.16b, v8.4b[0]
-	FMOVQ 336(R23), F4
+	FMOVQ 464(R23), F4
 	WORD $0x4fa6e09a // sdot v26.4s, v4.16b, v6.4b[1]
 	WORD $0x4fa8e09e // sdot v30.4s, v4.16b, v8.4b[1]
-	FMOVQ 352(R23), F23
-	WORD $0x4f86eafa // sdot v26.4s, v23.16b, v6.4b[2]
-	WORD $0x4f88eafe // sdot v30.4s, v23.16b, v8.4b[2]
-	FMOVQ 368(R23), F24
-	WORD $0x4fa6eb1a // sdot v26.4s, v24.16b, v6.4b[3]
-	WORD $0x4fa8eb1e // sdot v30.4s, v24.16b, v8.4b[3]
+	FMOVQ 480(R23), F2
+	WORD $0x4f86e85a // sdot v26.4s, v2.16b, v6.4b[2]
+	WORD $0x4f88e85e // sdot v30.4s, v2.16b, v8.4b[2]
+	FMOVQ 496(R23), F20
+	WORD $0x4fa6ea9a // sdot v26.4s, v20.16b, v6.4b[3]
+	WORD $0x4fa8ea9e // sdot v30.4s, v20.16b, v8.4b[3]
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fa71343 // fmla v3.4s, v26.4s, v7.s[1]
-	WORD $0x4faa13dd // fmla v29.4s, v30.4s, v10.s[1]
-	FMOVQ 16(R23), F9
-	WORD $0x4e29cc6d // fmla v13.4s, v3.4s, v9.4s
-	WORD $0x4e29cfb1 // fmla v17.4s, v29.4s, v9.4s
-	FMOVQ 80(R23), F5
-	WORD $0x4f9650ad // fmls v13.4s, v5.4s, v22.s[0]
-	WORD $0x4f9950b1 // fmls v17.4s, v5.4s, v25.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F28
-	FMOVQ 384(R23), F2
-	WORD $0x4f9fe05b // sdot v27.4s, v2.16b, v31.4b[0]
-	WORD $0x4f95e05c // sdot v28.4s, v2.16b, v21.4b[0]
-	FMOVQ 400(R23), F20
-	WORD $0x4fbfe29b // sdot v27.4s, v20.16b, v31.4b[1]
-	WORD $0x4fb5e29c // sdot v28.4s, v20.16b, v21.4b[1]
-	FMOVQ 416(R23), F11
-	WORD $0x4f9fe97b // sdot v27.4s, v11.16b, v31.4b[2]
-	WORD $0x4f95e97c // sdot v28.4s, v11.16b, v21.4b[2]
-	FMOVQ 432(R23), F4
-	WORD $0x4fbfe89b // sdot v27.4s, v4.16b, v31.4b[3]
-	WORD $0x4fb5e89c // sdot v28.4s, v4.16b, v21.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f87937b // fmul v27.4s, v27.4s, v7.s[0]
-	WORD $0x4f8a939c // fmul v28.4s, v28.4s, v10.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F24
-	FMOVQ 448(R23), F26
-	WORD $0x4f86e357 // sdot v23.4s, v26.16b, v6.4b[0]
-	WORD $0x4f88e358 // sdot v24.4s, v26.16b, v8.4b[0]
-	FMOVQ 464(R23), F30
-	WORD $0x4fa6e3d7 // sdot v23.4s, v30.16b, v6.4b[1]
-	WORD $0x4fa8e3d8 // sdot v24.4s, v30.16b, v8.4b[1]
-	FMOVQ 480(R23), F3
-	WORD $0x4f86e877 // sdot v23.4s, v3.16b, v6.4b[2]
-	WORD $0x4f88e878 // sdot v24.4s, v3.16b, v8.4b[2]
-	FMOVQ 496(R23), F29
-	WORD $0x4fa6ebb7 // sdot v23.4s, v29.16b, v6.4b[3]
-	WORD $0x4fa8ebb8 // sdot v24.4s, v29.16b, v8.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fa712fb // fmla v27.4s, v23.4s, v7.s[1]
-	WORD $0x4faa131c // fmla v28.4s, v24.4s, v10.s[1]
+	WORD $0x4f87935a // fmul v26.4s, v26.4s, v7.s[0]
+	WORD $0x4f8a93de // fmul v30.4s, v30.4s, v10.s[0]
 	FMOVQ 32(R23), F9
-	WORD $0x4e29cf6e // fmla v14.4s, v27.4s, v9.4s
-	WORD $0x4e29cf92 // fmla v18.4s, v28.4s, v9.4s
+	WORD $0x4e29cf4e // fmla v14.4s, v26.4s, v9.4s
+	WORD $0x4e29cfd2 // fmla v18.4s, v30.4s, v9.4s
 	FMOVQ 96(R23), F5
 	WORD $0x4f9650ae // fmls v14.4s, v5.4s, v22.s[0]
 	WORD $0x4f9950b2 // fmls v18.4s, v5.4s, v25.s[0]
-	FMOVQ 0(R10), F2
-	FMOVQ 0(R10), F20
-	FMOVQ 512(R23), F11
-	WORD $0x4f9fe162 // sdot v2.4s, v11.16b, v31.4b[0]
-	WORD $0x4f95e174 // sdot v20.4s, v11.16b, v21.4b[0]
-	FMOVQ 528(R23), F4
-	WORD $0x4fbfe082 // sdot v2.4s, v4.16b, v31.4b[1]
-	WORD $0x4fb5e094 // sdot v20.4s, v4.16b, v21.4b[1]
-	FMOVQ 544(R23), F26
-	WORD $0x4f9feb42 // sdot v2.4s, v26.16b, v31.4b[2]
-	WORD $0x4f95eb54 // sdot v20.4s, v26.16b, v21.4b[2]
-	FMOVQ 560(R23), F30
-	WORD $0x4fbfebc2 // sdot v2.4s, v30.16b, v31.4b[3]
-	WORD $0x4fb5ebd4 // sdot v20.4s, v30.16b, v21.4b[3]
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f879042 // fmul v2.4s, v2.4s, v7.s[0]
-	WORD $0x4f8a9294 // fmul v20.4s, v20.4s, v10.s[0]
-	FMOVQ 0(R10), F3
-	FMOVQ 0(R10), F29
-	FMOVQ 576(R23), F23
-	WORD $0x4f86e2e3 // sdot v3.4s, v23.16b, v6.4b[0]
-	WORD $0x4f88e2fd // sdot v29.4s, v23.16b, v8.4b[0]
-	FMOVQ 592(R23), F24
-	WORD $0x4fa6e303 // sdot v3.4s, v24.16b, v6.4b[1]
-	WORD $0x4fa8e31d // sdot v29.4s, v24.16b, v8.4b[1]
-	FMOVQ 608(R23), F27
-	WORD $0x4f86eb63 // sdot v3.4s, v27.16b, v6.4b[2]
-	WORD $0x4f88eb7d // sdot v29.4s, v27.16b, v8.4b[2]
-	FMOVQ 624(R23), F28
-	WORD $0x4fa6eb83 // sdot v3.4s, v28.16b, v6.4b[3]
-	WORD $0x4fa8eb9d // sdot v29.4s, v28.16b, v8.4b[3]
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fa71062 // fmla v2.4s, v3.4s, v7.s[1]
-	WORD $0x4faa13b4 // fmla v20.4s, v29.4s, v10.s[1]
-	FMOVQ 48(R23), F9
-	WORD $0x4e29cc4f // fmla v15.4s, v2.4s, v9.4s
-	WORD $0x4e29ce93 // fmla v19.4s, v20.4s, v9.4s
-	FMOVQ 112(R23), F5
-	WORD $0x4f9650af // fmls v15.4s, v5.4s, v22.s[0]
-	WORD $0x4f9950b3 // fmls v19.4s, v5.4s, v25.s[0]
+	FMOVQ 0(R10), F23
+	FMOVQ 0(R10), F24
+	FMOVQ 512(R23), F3
+	WORD $0x4f9fe077 // sdot v23.4s, v3.16b, v31.4b[0]
+	WORD $0x4f95e078 // sdot v24.4s, v3.16b, v21.4b[0]
+	FMOVQ 528(R23), F29
+	WORD $0x4fbfe3b7 // sdot v23.4s, v29.16b, v31.4b[1]
+	WORD $0x4fb5e3b8 // sdot v24.4s, v29.16b, v21.4b[1]
+	FMOVQ 544(R23), F27
+	WORD $0x4f9feb77 // sdot v23.4s, v27.16b, v31.4b[2]
+	WORD $0x4f95eb78 // sdot v24.4s, v27.16b, v21.4b[2]
+	FMOVQ 560(R23), F28
+	WORD $0x4fbfeb97 // sdot v23.4s, v28.16b, v31.4b[3]
+	WORD $0x4fb5eb98 // sdot v24.4s, v28.16b, v21.4b[3]
+	FMOVQ 576(R23), F11
+	WORD $0x4f86e177 // sdot v23.4s, v11.16b, v6.4b[0]
+	WORD $0x4f88e178 // sdot v24.4s, v11.16b, v8.4b[0]
+	FMOVQ 592(R23), F4
+	WORD $0x4fa6e097 // sdot v23.4s, v4.16b, v6.4b[1]
+	WORD $0x4fa8e098 // sdot v24.4s, v4.16b, v8.4b[1]
+	FMOVQ 608(R23), F2
+	WORD $0x4f86e857 // sdot v23.4s, v2.16b, v6.4b[2]
+	WORD $0x4f88e858 // sdot v24.4s, v2.16b, v8.4b[2]
+	FMOVQ 624(R23), F20
+	WORD $0x4fa6ea97 // sdot v23.4s, v20.16b, v6.4b[3]
+	WORD $0x4fa8ea98 // sdot v24.4s, v20.16b, v8.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f8792f7 // fmul v23.4s, v23.4s, v7.s[0]
+	WORD $0x4f8a9318 // fmul v24.4s, v24.4s, v10.s[0]
+	FMOVQ 48(R23), F26
+	WORD $0x4e3aceef // fmla v15.4s, v23.4s, v26.4s
+	WORD $0x4e3acf13 // fmla v19.4s, v24.4s, v26.4s
+	FMOVQ 112(R23), F30
+	WORD $0x4f9653cf // fmls v15.4s, v30.4s, v22.s[0]
+	WORD $0x4f9953d3 // fmls v19.4s, v30.4s, v25.s[0]
 	ADD $64, R22
 	ADD $64, R21
 	ADD $640, R23
@@ -8282,469 +7994,445 @@ pair95:
 	VAND V5.B16, V26.B16, V12.B16
 	VUSRA $3, V12.B16, V11.B16
 	WORD $0x4fb3e977 // sdot v23.4s, v11.16b, v19.4b[3]
+	FMOVQ 64(R1), F13
+	VAND V2.B16, V25.B16, V14.B16
+	VUSRA $4, V13.B16, V14.B16
+	WORD $0x4f94e1d7 // sdot v23.4s, v14.16b, v20.4b[0]
+	FMOVQ 128(R1), F15
+	VAND V3.B16, V25.B16, V16.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $1, V16.B16, V15.B16
+	WORD $0x4fb4e1f7 // sdot v23.4s, v15.16b, v20.4b[1]
+	FMOVQ 192(R1), F17
+	VAND V4.B16, V25.B16, V18.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $2, V18.B16, V17.B16
+	WORD $0x4f94ea37 // sdot v23.4s, v17.16b, v20.4b[2]
+	FMOVQ 256(R1), F10
+	VAND V5.B16, V25.B16, V27.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $3, V27.B16, V10.B16
+	WORD $0x4fb4e957 // sdot v23.4s, v10.16b, v20.4b[3]
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
 	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 64(R1), F14
-	VAND V2.B16, V25.B16, V15.B16
-	VUSRA $4, V14.B16, V15.B16
-	WORD $0x4f94e1ed // sdot v13.4s, v15.16b, v20.4b[0]
-	FMOVQ 128(R1), F16
-	VAND V3.B16, V25.B16, V17.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $1, V17.B16, V16.B16
-	WORD $0x4fb4e20d // sdot v13.4s, v16.16b, v20.4b[1]
-	FMOVQ 192(R1), F18
-	VAND V4.B16, V25.B16, V10.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $2, V10.B16, V18.B16
-	WORD $0x4f94ea4d // sdot v13.4s, v18.16b, v20.4b[2]
-	FMOVQ 256(R1), F27
-	VAND V5.B16, V25.B16, V24.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $3, V24.B16, V27.B16
-	WORD $0x4fb4eb6d // sdot v13.4s, v27.16b, v20.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fb511b7 // fmla v23.4s, v13.4s, v21.s[1]
-	FMOVD 0(R1), F29
-	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
-	WORD $0x0e7d101c // saddw v28.4s, v0.4s, v29.4h
-	FMOVQ 128(R11), F31
-	FMOVQ 0(R11), F30
-	WORD $0x4e3ecf9f // fmla v31.4s, v28.4s, v30.4s
-	WORD $0x4e3fcee6 // fmla v6.4s, v23.4s, v31.4s
-	FMOVD 16(R1), F12
-	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c100b // saddw v11.4s, v0.4s, v12.4h
-	FMOVQ 192(R11), F14
-	FMOVQ 64(R11), F15
-	WORD $0x4e2fcd6e // fmla v14.4s, v11.4s, v15.4s
-	WORD $0x4f9651c6 // fmls v6.4s, v14.4s, v22.s[0]
+	FMOVD 0(R1), F24
+	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
+	WORD $0x0e78101d // saddw v29.4s, v0.4s, v24.4h
+	FMOVQ 128(R11), F28
+	FMOVQ 0(R11), F31
+	WORD $0x4e3fcfbc // fmla v28.4s, v29.4s, v31.4s
+	WORD $0x4e3ccee6 // fmla v6.4s, v23.4s, v28.4s
+	FMOVD 16(R1), F30
+	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
+	WORD $0x0e7e100c // saddw v12.4s, v0.4s, v30.4h
+	FMOVQ 192(R11), F11
+	FMOVQ 64(R11), F13
+	WORD $0x4e2dcd8b // fmla v11.4s, v12.4s, v13.4s
+	WORD $0x4f965166 // fmls v6.4s, v11.4s, v22.s[0]
 	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F17
+	FMOVQ 0(R10), F14
 	FMOVQ 80(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ 336(R1), F10
-	VSHL $4, V10.B16, V18.B16
-	VAND V2.B16, V18.B16, V26.B16
-	VORR V26.B16, V16.B16, V16.B16
-	WORD $0x4f93e211 // sdot v17.4s, v16.16b, v19.4b[0]
-	FMOVQ 144(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V18.B16, V24.B16
-	VUSRA $1, V24.B16, V25.B16
-	WORD $0x4fb3e331 // sdot v17.4s, v25.16b, v19.4b[1]
+	FMOVQ 336(R1), F15
+	VSHL $4, V15.B16, V18.B16
+	VAND V2.B16, V18.B16, V17.B16
+	VORR V17.B16, V16.B16, V16.B16
+	WORD $0x4f93e20e // sdot v14.4s, v16.16b, v19.4b[0]
+	FMOVQ 144(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V18.B16, V25.B16
+	VUSRA $1, V25.B16, V26.B16
+	WORD $0x4fb3e34e // sdot v14.4s, v26.16b, v19.4b[1]
 	FMOVQ 208(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V4.B16, V18.B16, V13.B16
-	VUSRA $2, V13.B16, V27.B16
-	WORD $0x4f93eb71 // sdot v17.4s, v27.16b, v19.4b[2]
-	FMOVQ 272(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V5.B16, V18.B16, V30.B16
-	VUSRA $3, V30.B16, V28.B16
-	WORD $0x4fb3eb91 // sdot v17.4s, v28.16b, v19.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f959231 // fmul v17.4s, v17.4s, v21.s[0]
-	FMOVQ 0(R10), F23
-	FMOVQ 80(R1), F31
-	VAND V2.B16, V10.B16, V11.B16
-	VUSRA $4, V31.B16, V11.B16
-	WORD $0x4f94e177 // sdot v23.4s, v11.16b, v20.4b[0]
-	FMOVQ 144(R1), F15
-	VAND V3.B16, V10.B16, V14.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $1, V14.B16, V15.B16
-	WORD $0x4fb4e1f7 // sdot v23.4s, v15.16b, v20.4b[1]
-	FMOVQ 208(R1), F26
-	VAND V4.B16, V10.B16, V16.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V16.B16, V26.B16
-	WORD $0x4f94eb57 // sdot v23.4s, v26.16b, v20.4b[2]
-	FMOVQ 272(R1), F24
-	VAND V5.B16, V10.B16, V25.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $3, V25.B16, V24.B16
-	WORD $0x4fb4eb17 // sdot v23.4s, v24.16b, v20.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fb512f1 // fmla v17.4s, v23.4s, v21.s[1]
-	WORD $0x4e7d100d // saddw2 v13.4s, v0.4s, v29.8h
-	FMOVQ 144(R11), F27
-	FMOVQ 16(R11), F30
-	WORD $0x4e3ecdbb // fmla v27.4s, v13.4s, v30.4s
-	WORD $0x4e3bce27 // fmla v7.4s, v17.4s, v27.4s
-	WORD $0x4e6c101c // saddw2 v28.4s, v0.4s, v12.8h
-	FMOVQ 208(R11), F31
-	FMOVQ 80(R11), F11
-	WORD $0x4e2bcf9f // fmla v31.4s, v28.4s, v11.4s
-	WORD $0x4f9653e7 // fmls v7.4s, v31.4s, v22.s[0]
-	PRFM 1152(R1), PLDL1KEEP
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F14
-	FMOVQ 96(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 352(R1), F16
-	VSHL $4, V16.B16, V26.B16
-	VAND V2.B16, V26.B16, V18.B16
-	VORR V18.B16, V15.B16, V15.B16
-	WORD $0x4f93e1ee // sdot v14.4s, v15.16b, v19.4b[0]
-	FMOVQ 160(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V26.B16, V25.B16
-	VUSRA $1, V25.B16, V10.B16
-	WORD $0x4fb3e14e // sdot v14.4s, v10.16b, v19.4b[1]
-	FMOVQ 224(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V26.B16, V23.B16
-	VUSRA $2, V23.B16, V24.B16
-	WORD $0x4f93eb0e // sdot v14.4s, v24.16b, v19.4b[2]
-	FMOVQ 288(R1), F29
+	VAND V4.B16, V18.B16, V10.B16
+	VUSRA $2, V10.B16, V27.B16
+	WORD $0x4f93eb6e // sdot v14.4s, v27.16b, v19.4b[2]
+	FMOVQ 272(R1), F29
 	VAND V1.B16, V29.B16, V29.B16
-	VAND V5.B16, V26.B16, V13.B16
-	VUSRA $3, V13.B16, V29.B16
+	VAND V5.B16, V18.B16, V31.B16
+	VUSRA $3, V31.B16, V29.B16
 	WORD $0x4fb3ebae // sdot v14.4s, v29.16b, v19.4b[3]
+	FMOVQ 80(R1), F23
+	VAND V2.B16, V15.B16, V28.B16
+	VUSRA $4, V23.B16, V28.B16
+	WORD $0x4f94e38e // sdot v14.4s, v28.16b, v20.4b[0]
+	FMOVQ 144(R1), F12
+	VAND V3.B16, V15.B16, V13.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $1, V13.B16, V12.B16
+	WORD $0x4fb4e18e // sdot v14.4s, v12.16b, v20.4b[1]
+	FMOVQ 208(R1), F11
+	VAND V4.B16, V15.B16, V17.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V17.B16, V11.B16
+	WORD $0x4f94e96e // sdot v14.4s, v11.16b, v20.4b[2]
+	FMOVQ 272(R1), F16
+	VAND V5.B16, V15.B16, V25.B16
+	VUSHR $4, V16.B16, V16.B16
+	VUSRA $3, V25.B16, V16.B16
+	WORD $0x4fb4ea0e // sdot v14.4s, v16.16b, v20.4b[3]
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
 	WORD $0x4f9591ce // fmul v14.4s, v14.4s, v21.s[0]
-	FMOVQ 0(R10), F30
-	FMOVQ 96(R1), F17
-	VAND V2.B16, V16.B16, V27.B16
-	VUSRA $4, V17.B16, V27.B16
-	WORD $0x4f94e37e // sdot v30.4s, v27.16b, v20.4b[0]
-	FMOVQ 160(R1), F12
-	VAND V3.B16, V16.B16, V28.B16
-	VUSHR $4, V12.B16, V12.B16
-	VUSRA $1, V28.B16, V12.B16
-	WORD $0x4fb4e19e // sdot v30.4s, v12.16b, v20.4b[1]
-	FMOVQ 224(R1), F11
-	VAND V4.B16, V16.B16, V31.B16
-	VUSHR $4, V11.B16, V11.B16
-	VUSRA $2, V31.B16, V11.B16
-	WORD $0x4f94e97e // sdot v30.4s, v11.16b, v20.4b[2]
-	FMOVQ 288(R1), F18
-	VAND V5.B16, V16.B16, V15.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $3, V15.B16, V18.B16
-	WORD $0x4fb4ea5e // sdot v30.4s, v18.16b, v20.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb513ce // fmla v14.4s, v30.4s, v21.s[1]
-	FMOVD 8(R1), F25
-	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
-	WORD $0x0e79100a // saddw v10.4s, v0.4s, v25.4h
-	FMOVQ 160(R11), F23
-	FMOVQ 32(R11), F24
-	WORD $0x4e38cd57 // fmla v23.4s, v10.4s, v24.4s
-	WORD $0x4e37cdc8 // fmla v8.4s, v14.4s, v23.4s
-	FMOVD 24(R1), F13
-	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
-	WORD $0x0e6d101d // saddw v29.4s, v0.4s, v13.4h
-	FMOVQ 224(R11), F17
-	FMOVQ 96(R11), F27
-	WORD $0x4e3bcfb1 // fmla v17.4s, v29.4s, v27.4s
-	WORD $0x4f965228 // fmls v8.4s, v17.4s, v22.s[0]
-	PRFM 1280(R1), PLDL1KEEP
+	WORD $0x4e78101a // saddw2 v26.4s, v0.4s, v24.8h
+	FMOVQ 144(R11), F10
+	FMOVQ 16(R11), F27
+	WORD $0x4e3bcf4a // fmla v10.4s, v26.4s, v27.4s
+	WORD $0x4e2acdc7 // fmla v7.4s, v14.4s, v10.4s
+	WORD $0x4e7e101f // saddw2 v31.4s, v0.4s, v30.8h
+	FMOVQ 208(R11), F29
+	FMOVQ 80(R11), F23
+	WORD $0x4e37cffd // fmla v29.4s, v31.4s, v23.4s
+	WORD $0x4f9653a7 // fmls v7.4s, v29.4s, v22.s[0]
+	PRFM 1152(R1), PLDL1KEEP
+	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 0(R10), F28
-	FMOVQ 112(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 368(R1), F31
-	VSHL $4, V31.B16, V11.B16
-	VAND V2.B16, V11.B16, V26.B16
-	VORR V26.B16, V12.B16, V12.B16
-	WORD $0x4f93e19c // sdot v28.4s, v12.16b, v19.4b[0]
-	FMOVQ 176(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V11.B16, V15.B16
-	VUSRA $1, V15.B16, V16.B16
-	WORD $0x4fb3e21c // sdot v28.4s, v16.16b, v19.4b[1]
-	FMOVQ 240(R1), F18
+	FMOVQ 96(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	FMOVQ 352(R1), F12
+	VSHL $4, V12.B16, V17.B16
+	VAND V2.B16, V17.B16, V11.B16
+	VORR V11.B16, V13.B16, V13.B16
+	WORD $0x4f93e1bc // sdot v28.4s, v13.16b, v19.4b[0]
+	FMOVQ 160(R1), F18
 	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V11.B16, V30.B16
-	VUSRA $2, V30.B16, V18.B16
-	WORD $0x4f93ea5c // sdot v28.4s, v18.16b, v19.4b[2]
-	FMOVQ 304(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V5.B16, V11.B16, V24.B16
-	VUSRA $3, V24.B16, V10.B16
-	WORD $0x4fb3e95c // sdot v28.4s, v10.16b, v19.4b[3]
+	VAND V3.B16, V17.B16, V15.B16
+	VUSRA $1, V15.B16, V18.B16
+	WORD $0x4fb3e25c // sdot v28.4s, v18.16b, v19.4b[1]
+	FMOVQ 224(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V4.B16, V17.B16, V16.B16
+	VUSRA $2, V16.B16, V25.B16
+	WORD $0x4f93eb3c // sdot v28.4s, v25.16b, v19.4b[2]
+	FMOVQ 288(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V5.B16, V17.B16, V26.B16
+	VUSRA $3, V26.B16, V24.B16
+	WORD $0x4fb3eb1c // sdot v28.4s, v24.16b, v19.4b[3]
+	FMOVQ 96(R1), F27
+	VAND V2.B16, V12.B16, V14.B16
+	VUSRA $4, V27.B16, V14.B16
+	WORD $0x4f94e1dc // sdot v28.4s, v14.16b, v20.4b[0]
+	FMOVQ 160(R1), F10
+	VAND V3.B16, V12.B16, V30.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $1, V30.B16, V10.B16
+	WORD $0x4fb4e15c // sdot v28.4s, v10.16b, v20.4b[1]
+	FMOVQ 224(R1), F31
+	VAND V4.B16, V12.B16, V23.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $2, V23.B16, V31.B16
+	WORD $0x4f94ebfc // sdot v28.4s, v31.16b, v20.4b[2]
+	FMOVQ 288(R1), F29
+	VAND V5.B16, V12.B16, V11.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $3, V11.B16, V29.B16
+	WORD $0x4fb4ebbc // sdot v28.4s, v29.16b, v20.4b[3]
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
 	WORD $0x4f95939c // fmul v28.4s, v28.4s, v21.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 112(R1), F23
-	VAND V2.B16, V31.B16, V29.B16
-	VUSRA $4, V23.B16, V29.B16
-	WORD $0x4f94e3ae // sdot v14.4s, v29.16b, v20.4b[0]
-	FMOVQ 176(R1), F27
-	VAND V3.B16, V31.B16, V17.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $1, V17.B16, V27.B16
-	WORD $0x4fb4e36e // sdot v14.4s, v27.16b, v20.4b[1]
-	FMOVQ 240(R1), F26
-	VAND V4.B16, V31.B16, V12.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V12.B16, V26.B16
-	WORD $0x4f94eb4e // sdot v14.4s, v26.16b, v20.4b[2]
-	FMOVQ 304(R1), F15
-	VAND V5.B16, V31.B16, V16.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $3, V16.B16, V15.B16
-	WORD $0x4fb4e9ee // sdot v14.4s, v15.16b, v20.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fb511dc // fmla v28.4s, v14.4s, v21.s[1]
-	WORD $0x4e79101e // saddw2 v30.4s, v0.4s, v25.8h
-	FMOVQ 176(R11), F18
-	FMOVQ 48(R11), F24
-	WORD $0x4e38cfd2 // fmla v18.4s, v30.4s, v24.4s
-	WORD $0x4e32cf89 // fmla v9.4s, v28.4s, v18.4s
-	WORD $0x4e6d100a // saddw2 v10.4s, v0.4s, v13.8h
-	FMOVQ 240(R11), F23
-	FMOVQ 112(R11), F29
-	WORD $0x4e3dcd57 // fmla v23.4s, v10.4s, v29.4s
-	WORD $0x4f9652e9 // fmls v9.4s, v23.4s, v22.s[0]
-	FMOVQ 64(R2), F17
-	FMOVQ 80(R2), F27
-	FMOVQ 96(R2), F12
-	FMOVD 120(R2), F26
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F11
-	FMOVQ 384(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ 640(R1), F16
-	VSHL $4, V16.B16, V15.B16
-	VAND V2.B16, V15.B16, V14.B16
-	VORR V14.B16, V31.B16, V31.B16
-	WORD $0x4f91e3eb // sdot v11.4s, v31.16b, v17.4b[0]
-	FMOVQ 448(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V15.B16, V30.B16
-	VUSRA $1, V30.B16, V25.B16
-	WORD $0x4fb1e32b // sdot v11.4s, v25.16b, v17.4b[1]
-	FMOVQ 512(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V15.B16, V28.B16
-	VUSRA $2, V28.B16, V24.B16
-	WORD $0x4f91eb0b // sdot v11.4s, v24.16b, v17.4b[2]
-	FMOVQ 576(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V5.B16, V15.B16, V13.B16
-	VUSRA $3, V13.B16, V18.B16
-	WORD $0x4fb1ea4b // sdot v11.4s, v18.16b, v17.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f8c916b // fmul v11.4s, v11.4s, v12.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 384(R1), F29
-	VAND V2.B16, V16.B16, V23.B16
-	VUSRA $4, V29.B16, V23.B16
-	WORD $0x4f9be2ea // sdot v10.4s, v23.16b, v27.4b[0]
-	FMOVQ 448(R1), F19
-	VAND V3.B16, V16.B16, V20.B16
-	VUSHR $4, V19.B16, V19.B16
-	VUSRA $1, V20.B16, V19.B16
-	WORD $0x4fbbe26a // sdot v10.4s, v19.16b, v27.4b[1]
-	FMOVQ 512(R1), F21
-	VAND V4.B16, V16.B16, V22.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $2, V22.B16, V21.B16
-	WORD $0x4f9beaaa // sdot v10.4s, v21.16b, v27.4b[2]
-	FMOVQ 576(R1), F14
-	VAND V5.B16, V16.B16, V31.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $3, V31.B16, V14.B16
-	WORD $0x4fbbe9ca // sdot v10.4s, v14.16b, v27.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fac114b // fmla v11.4s, v10.4s, v12.s[1]
-	FMOVD 32(R1), F30
-	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
-	WORD $0x0e7e1019 // saddw v25.4s, v0.4s, v30.4h
-	FMOVQ 128(R11), F28
-	FMOVQ 0(R11), F24
-	WORD $0x4e38cf3c // fmla v28.4s, v25.4s, v24.4s
-	WORD $0x4e3ccd66 // fmla v6.4s, v11.4s, v28.4s
-	FMOVD 48(R1), F13
+	FMOVD 8(R1), F13
 	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
-	WORD $0x0e6d1012 // saddw v18.4s, v0.4s, v13.4h
+	WORD $0x0e6d100f // saddw v15.4s, v0.4s, v13.4h
+	FMOVQ 160(R11), F18
+	FMOVQ 32(R11), F16
+	WORD $0x4e30cdf2 // fmla v18.4s, v15.4s, v16.4s
+	WORD $0x4e32cf88 // fmla v8.4s, v28.4s, v18.4s
+	FMOVD 24(R1), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x0e79101a // saddw v26.4s, v0.4s, v25.4h
+	FMOVQ 224(R11), F24
+	FMOVQ 96(R11), F27
+	WORD $0x4e3bcf58 // fmla v24.4s, v26.4s, v27.4s
+	WORD $0x4f965308 // fmls v8.4s, v24.4s, v22.s[0]
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 0(R10), F14
+	FMOVQ 112(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ 368(R1), F10
+	VSHL $4, V10.B16, V23.B16
+	VAND V2.B16, V23.B16, V31.B16
+	VORR V31.B16, V30.B16, V30.B16
+	WORD $0x4f93e3ce // sdot v14.4s, v30.16b, v19.4b[0]
+	FMOVQ 176(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V23.B16, V12.B16
+	VUSRA $1, V12.B16, V17.B16
+	WORD $0x4fb3e22e // sdot v14.4s, v17.16b, v19.4b[1]
+	FMOVQ 240(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V4.B16, V23.B16, V29.B16
+	VUSRA $2, V29.B16, V11.B16
+	WORD $0x4f93e96e // sdot v14.4s, v11.16b, v19.4b[2]
+	FMOVQ 304(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V5.B16, V23.B16, V16.B16
+	VUSRA $3, V16.B16, V15.B16
+	WORD $0x4fb3e9ee // sdot v14.4s, v15.16b, v19.4b[3]
+	FMOVQ 112(R1), F28
+	VAND V2.B16, V10.B16, V18.B16
+	VUSRA $4, V28.B16, V18.B16
+	WORD $0x4f94e24e // sdot v14.4s, v18.16b, v20.4b[0]
+	FMOVQ 176(R1), F26
+	VAND V3.B16, V10.B16, V27.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $1, V27.B16, V26.B16
+	WORD $0x4fb4e34e // sdot v14.4s, v26.16b, v20.4b[1]
+	FMOVQ 240(R1), F24
+	VAND V4.B16, V10.B16, V31.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V31.B16, V24.B16
+	WORD $0x4f94eb0e // sdot v14.4s, v24.16b, v20.4b[2]
+	FMOVQ 304(R1), F30
+	VAND V5.B16, V10.B16, V12.B16
+	VUSHR $4, V30.B16, V30.B16
+	VUSRA $3, V12.B16, V30.B16
+	WORD $0x4fb4ebce // sdot v14.4s, v30.16b, v20.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4f9591ce // fmul v14.4s, v14.4s, v21.s[0]
+	WORD $0x4e6d1011 // saddw2 v17.4s, v0.4s, v13.8h
+	FMOVQ 176(R11), F29
+	FMOVQ 48(R11), F11
+	WORD $0x4e2bce3d // fmla v29.4s, v17.4s, v11.4s
+	WORD $0x4e3dcdc9 // fmla v9.4s, v14.4s, v29.4s
+	WORD $0x4e791010 // saddw2 v16.4s, v0.4s, v25.8h
+	FMOVQ 240(R11), F15
+	FMOVQ 112(R11), F28
+	WORD $0x4e3cce0f // fmla v15.4s, v16.4s, v28.4s
+	WORD $0x4f9651e9 // fmls v9.4s, v15.4s, v22.s[0]
+	FMOVQ 64(R2), F18
+	FMOVQ 80(R2), F27
+	FMOVQ 96(R2), F26
+	FMOVD 120(R2), F31
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 0(R10), F24
+	FMOVQ 384(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 640(R1), F10
+	VSHL $4, V10.B16, V12.B16
+	VAND V2.B16, V12.B16, V30.B16
+	VORR V30.B16, V23.B16, V23.B16
+	WORD $0x4f92e2f8 // sdot v24.4s, v23.16b, v18.4b[0]
+	FMOVQ 448(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V3.B16, V12.B16, V17.B16
+	VUSRA $1, V17.B16, V13.B16
+	WORD $0x4fb2e1b8 // sdot v24.4s, v13.16b, v18.4b[1]
+	FMOVQ 512(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V4.B16, V12.B16, V14.B16
+	VUSRA $2, V14.B16, V11.B16
+	WORD $0x4f92e978 // sdot v24.4s, v11.16b, v18.4b[2]
+	FMOVQ 576(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V5.B16, V12.B16, V25.B16
+	VUSRA $3, V25.B16, V29.B16
+	WORD $0x4fb2ebb8 // sdot v24.4s, v29.16b, v18.4b[3]
+	FMOVQ 384(R1), F16
+	VAND V2.B16, V10.B16, V28.B16
+	VUSRA $4, V16.B16, V28.B16
+	WORD $0x4f9be398 // sdot v24.4s, v28.16b, v27.4b[0]
+	FMOVQ 448(R1), F15
+	VAND V3.B16, V10.B16, V19.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $1, V19.B16, V15.B16
+	WORD $0x4fbbe1f8 // sdot v24.4s, v15.16b, v27.4b[1]
+	FMOVQ 512(R1), F20
+	VAND V4.B16, V10.B16, V21.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $2, V21.B16, V20.B16
+	WORD $0x4f9bea98 // sdot v24.4s, v20.16b, v27.4b[2]
+	FMOVQ 576(R1), F22
+	VAND V5.B16, V10.B16, V30.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $3, V30.B16, V22.B16
+	WORD $0x4fbbead8 // sdot v24.4s, v22.16b, v27.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4f9a9318 // fmul v24.4s, v24.4s, v26.s[0]
+	FMOVD 32(R1), F23
+	WORD $0x2f08a6f7 // ushll v23.8h, v23.8b, #0
+	WORD $0x0e771011 // saddw v17.4s, v0.4s, v23.4h
+	FMOVQ 128(R11), F13
+	FMOVQ 0(R11), F14
+	WORD $0x4e2ece2d // fmla v13.4s, v17.4s, v14.4s
+	WORD $0x4e2dcf06 // fmla v6.4s, v24.4s, v13.4s
+	FMOVD 48(R1), F11
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x0e6b1019 // saddw v25.4s, v0.4s, v11.4h
 	FMOVQ 192(R11), F29
-	FMOVQ 64(R11), F23
-	WORD $0x4e37ce5d // fmla v29.4s, v18.4s, v23.4s
-	WORD $0x4f9a53a6 // fmls v6.4s, v29.4s, v26.s[0]
+	FMOVQ 64(R11), F16
+	WORD $0x4e30cf3d // fmla v29.4s, v25.4s, v16.4s
+	WORD $0x4f9f53a6 // fmls v6.4s, v29.4s, v31.s[0]
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
-	FMOVQ 0(R10), F20
+	FMOVQ 0(R10), F28
 	FMOVQ 400(R1), F19
 	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 656(R1), F22
-	VSHL $4, V22.B16, V21.B16
-	VAND V2.B16, V21.B16, V15.B16
-	VORR V15.B16, V19.B16, V19.B16
-	WORD $0x4f91e274 // sdot v20.4s, v19.16b, v17.4b[0]
-	FMOVQ 464(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V21.B16, V31.B16
-	VUSRA $1, V31.B16, V16.B16
-	WORD $0x4fb1e214 // sdot v20.4s, v16.16b, v17.4b[1]
-	FMOVQ 528(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V21.B16, V10.B16
-	VUSRA $2, V10.B16, V14.B16
-	WORD $0x4f91e9d4 // sdot v20.4s, v14.16b, v17.4b[2]
-	FMOVQ 592(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V5.B16, V21.B16, V24.B16
-	VUSRA $3, V24.B16, V25.B16
-	WORD $0x4fb1eb34 // sdot v20.4s, v25.16b, v17.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4f8c9294 // fmul v20.4s, v20.4s, v12.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 400(R1), F28
-	VAND V2.B16, V22.B16, V18.B16
-	VUSRA $4, V28.B16, V18.B16
-	WORD $0x4f9be24b // sdot v11.4s, v18.16b, v27.4b[0]
-	FMOVQ 464(R1), F23
-	VAND V3.B16, V22.B16, V29.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $1, V29.B16, V23.B16
-	WORD $0x4fbbe2eb // sdot v11.4s, v23.16b, v27.4b[1]
-	FMOVQ 528(R1), F15
-	VAND V4.B16, V22.B16, V19.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $2, V19.B16, V15.B16
-	WORD $0x4f9be9eb // sdot v11.4s, v15.16b, v27.4b[2]
-	FMOVQ 592(R1), F31
-	VAND V5.B16, V22.B16, V16.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $3, V16.B16, V31.B16
-	WORD $0x4fbbebeb // sdot v11.4s, v31.16b, v27.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fac1174 // fmla v20.4s, v11.4s, v12.s[1]
-	WORD $0x4e7e100a // saddw2 v10.4s, v0.4s, v30.8h
-	FMOVQ 144(R11), F14
-	FMOVQ 16(R11), F24
-	WORD $0x4e38cd4e // fmla v14.4s, v10.4s, v24.4s
-	WORD $0x4e2ece87 // fmla v7.4s, v20.4s, v14.4s
-	WORD $0x4e6d1019 // saddw2 v25.4s, v0.4s, v13.8h
-	FMOVQ 208(R11), F28
-	FMOVQ 80(R11), F18
-	WORD $0x4e32cf3c // fmla v28.4s, v25.4s, v18.4s
-	WORD $0x4f9a5387 // fmls v7.4s, v28.4s, v26.s[0]
-	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F29
-	FMOVQ 416(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 672(R1), F19
-	VSHL $4, V19.B16, V15.B16
-	VAND V2.B16, V15.B16, V21.B16
-	VORR V21.B16, V23.B16, V23.B16
-	WORD $0x4f91e2fd // sdot v29.4s, v23.16b, v17.4b[0]
-	FMOVQ 480(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V15.B16, V16.B16
-	VUSRA $1, V16.B16, V22.B16
-	WORD $0x4fb1e2dd // sdot v29.4s, v22.16b, v17.4b[1]
-	FMOVQ 544(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V4.B16, V15.B16, V11.B16
-	VUSRA $2, V11.B16, V31.B16
-	WORD $0x4f91ebfd // sdot v29.4s, v31.16b, v17.4b[2]
-	FMOVQ 608(R1), F30
+	FMOVQ 656(R1), F15
+	VSHL $4, V15.B16, V21.B16
+	VAND V2.B16, V21.B16, V20.B16
+	VORR V20.B16, V19.B16, V19.B16
+	WORD $0x4f92e27c // sdot v28.4s, v19.16b, v18.4b[0]
+	FMOVQ 464(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V21.B16, V10.B16
+	VUSRA $1, V10.B16, V12.B16
+	WORD $0x4fb2e19c // sdot v28.4s, v12.16b, v18.4b[1]
+	FMOVQ 528(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
+	VAND V4.B16, V21.B16, V22.B16
+	VUSRA $2, V22.B16, V30.B16
+	WORD $0x4f92ebdc // sdot v28.4s, v30.16b, v18.4b[2]
+	FMOVQ 592(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V5.B16, V21.B16, V14.B16
+	VUSRA $3, V14.B16, V17.B16
+	WORD $0x4fb2ea3c // sdot v28.4s, v17.16b, v18.4b[3]
+	FMOVQ 400(R1), F24
+	VAND V2.B16, V15.B16, V13.B16
+	VUSRA $4, V24.B16, V13.B16
+	WORD $0x4f9be1bc // sdot v28.4s, v13.16b, v27.4b[0]
+	FMOVQ 464(R1), F25
+	VAND V3.B16, V15.B16, V16.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $1, V16.B16, V25.B16
+	WORD $0x4fbbe33c // sdot v28.4s, v25.16b, v27.4b[1]
+	FMOVQ 528(R1), F29
+	VAND V4.B16, V15.B16, V20.B16
+	VUSHR $4, V29.B16, V29.B16
+	VUSRA $2, V20.B16, V29.B16
+	WORD $0x4f9bebbc // sdot v28.4s, v29.16b, v27.4b[2]
+	FMOVQ 592(R1), F19
 	VAND V5.B16, V15.B16, V10.B16
-	VUSRA $3, V10.B16, V30.B16
-	WORD $0x4fb1ebdd // sdot v29.4s, v30.16b, v17.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4f8c93bd // fmul v29.4s, v29.4s, v12.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 416(R1), F20
-	VAND V2.B16, V19.B16, V14.B16
-	VUSRA $4, V20.B16, V14.B16
-	WORD $0x4f9be1d8 // sdot v24.4s, v14.16b, v27.4b[0]
-	FMOVQ 480(R1), F13
-	VAND V3.B16, V19.B16, V25.B16
-	VUSHR $4, V13.B16, V13.B16
-	VUSRA $1, V25.B16, V13.B16
-	WORD $0x4fbbe1b8 // sdot v24.4s, v13.16b, v27.4b[1]
-	FMOVQ 544(R1), F18
-	VAND V4.B16, V19.B16, V28.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $2, V28.B16, V18.B16
-	WORD $0x4f9bea58 // sdot v24.4s, v18.16b, v27.4b[2]
-	FMOVQ 608(R1), F21
-	VAND V5.B16, V19.B16, V23.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $3, V23.B16, V21.B16
-	WORD $0x4fbbeab8 // sdot v24.4s, v21.16b, v27.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fac131d // fmla v29.4s, v24.4s, v12.s[1]
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $3, V10.B16, V19.B16
+	WORD $0x4fbbea7c // sdot v28.4s, v19.16b, v27.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f9a939c // fmul v28.4s, v28.4s, v26.s[0]
+	WORD $0x4e77100c // saddw2 v12.4s, v0.4s, v23.8h
+	FMOVQ 144(R11), F22
+	FMOVQ 16(R11), F30
+	WORD $0x4e3ecd96 // fmla v22.4s, v12.4s, v30.4s
+	WORD $0x4e36cf87 // fmla v7.4s, v28.4s, v22.4s
+	WORD $0x4e6b100e // saddw2 v14.4s, v0.4s, v11.8h
+	FMOVQ 208(R11), F17
+	FMOVQ 80(R11), F24
+	WORD $0x4e38cdd1 // fmla v17.4s, v14.4s, v24.4s
+	WORD $0x4f9f5227 // fmls v7.4s, v17.4s, v31.s[0]
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 0(R10), F13
+	FMOVQ 416(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 672(R1), F25
+	VSHL $4, V25.B16, V20.B16
+	VAND V2.B16, V20.B16, V29.B16
+	VORR V29.B16, V16.B16, V16.B16
+	WORD $0x4f92e20d // sdot v13.4s, v16.16b, v18.4b[0]
+	FMOVQ 480(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V3.B16, V20.B16, V15.B16
+	VUSRA $1, V15.B16, V21.B16
+	WORD $0x4fb2e2ad // sdot v13.4s, v21.16b, v18.4b[1]
+	FMOVQ 544(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V4.B16, V20.B16, V19.B16
+	VUSRA $2, V19.B16, V10.B16
+	WORD $0x4f92e94d // sdot v13.4s, v10.16b, v18.4b[2]
+	FMOVQ 608(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V5.B16, V20.B16, V12.B16
+	VUSRA $3, V12.B16, V23.B16
+	WORD $0x4fb2eaed // sdot v13.4s, v23.16b, v18.4b[3]
+	FMOVQ 416(R1), F30
+	VAND V2.B16, V25.B16, V28.B16
+	VUSRA $4, V30.B16, V28.B16
+	WORD $0x4f9be38d // sdot v13.4s, v28.16b, v27.4b[0]
+	FMOVQ 480(R1), F22
+	VAND V3.B16, V25.B16, V11.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $1, V11.B16, V22.B16
+	WORD $0x4fbbe2cd // sdot v13.4s, v22.16b, v27.4b[1]
+	FMOVQ 544(R1), F14
+	VAND V4.B16, V25.B16, V24.B16
+	VUSHR $4, V14.B16, V14.B16
+	VUSRA $2, V24.B16, V14.B16
+	WORD $0x4f9be9cd // sdot v13.4s, v14.16b, v27.4b[2]
+	FMOVQ 608(R1), F17
+	VAND V5.B16, V25.B16, V29.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSRA $3, V29.B16, V17.B16
+	WORD $0x4fbbea2d // sdot v13.4s, v17.16b, v27.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4f9a91ad // fmul v13.4s, v13.4s, v26.s[0]
 	FMOVD 40(R1), F16
 	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
-	WORD $0x0e701016 // saddw v22.4s, v0.4s, v16.4h
-	FMOVQ 160(R11), F11
-	FMOVQ 32(R11), F31
-	WORD $0x4e3fcecb // fmla v11.4s, v22.4s, v31.4s
-	WORD $0x4e2bcfa8 // fmla v8.4s, v29.4s, v11.4s
+	WORD $0x0e70100f // saddw v15.4s, v0.4s, v16.4h
+	FMOVQ 160(R11), F21
+	FMOVQ 32(R11), F19
+	WORD $0x4e33cdf5 // fmla v21.4s, v15.4s, v19.4s
+	WORD $0x4e35cda8 // fmla v8.4s, v13.4s, v21.4s
 	FMOVD 56(R1), F10
 	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a101e // saddw v30.4s, v0.4s, v10.4h
-	FMOVQ 224(R11), F20
-	FMOVQ 96(R11), F14
-	WORD $0x4e2ecfd4 // fmla v20.4s, v30.4s, v14.4s
-	WORD $0x4f9a5288 // fmls v8.4s, v20.4s, v26.s[0]
+	WORD $0x0e6a100c // saddw v12.4s, v0.4s, v10.4h
+	FMOVQ 224(R11), F23
+	FMOVQ 96(R11), F30
+	WORD $0x4e3ecd97 // fmla v23.4s, v12.4s, v30.4s
+	WORD $0x4f9f52e8 // fmls v8.4s, v23.4s, v31.s[0]
 	PRFM 1600(R1), PLDL1KEEP
 	PRFM 1664(R1), PLDL1KEEP
-	FMOVQ 0(R10), F25
-	FMOVQ 432(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 688(R1), F28
-	VSHL $4, V28.B16, V18.B16
-	VAND V2.B16, V18.B16, V15.B16
-	VORR V15.B16, V13.B16, V13.B16
-	WORD $0x4f91e1b9 // sdot v25.4s, v13.16b, v17.4b[0]
-	FMOVQ 496(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V18.B16, V23.B16
-	VUSRA $1, V23.B16, V19.B16
-	WORD $0x4fb1e279 // sdot v25.4s, v19.16b, v17.4b[1]
-	FMOVQ 560(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V18.B16, V24.B16
-	VUSRA $2, V24.B16, V21.B16
-	WORD $0x4f91eab9 // sdot v25.4s, v21.16b, v17.4b[2]
-	FMOVQ 624(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V5.B16, V18.B16, V31.B16
-	VUSRA $3, V31.B16, V22.B16
-	WORD $0x4fb1ead9 // sdot v25.4s, v22.16b, v17.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f8c9339 // fmul v25.4s, v25.4s, v12.s[0]
-	FMOVQ 0(R10), F29
+	FMOVQ 0(R10), F28
 	FMOVQ 432(R1), F11
-	VAND V2.B16, V28.B16, V30.B16
-	VUSRA $4, V11.B16, V30.B16
-	WORD $0x4f9be3dd // sdot v29.4s, v30.16b, v27.4b[0]
-	FMOVQ 496(R1), F14
-	VAND V3.B16, V28.B16, V20.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $1, V20.B16, V14.B16
-	WORD $0x4fbbe1dd // sdot v29.4s, v14.16b, v27.4b[1]
-	FMOVQ 560(R1), F15
-	VAND V4.B16, V28.B16, V13.B16
-	VUSHR $4, V15.B16, V15.B16
-	VUSRA $2, V13.B16, V15.B16
-	WORD $0x4f9be9fd // sdot v29.4s, v15.16b, v27.4b[2]
-	FMOVQ 624(R1), F23
-	VAND V5.B16, V28.B16, V19.B16
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 688(R1), F22
+	VSHL $4, V22.B16, V24.B16
+	VAND V2.B16, V24.B16, V14.B16
+	VORR V14.B16, V11.B16, V11.B16
+	WORD $0x4f92e17c // sdot v28.4s, v11.16b, v18.4b[0]
+	FMOVQ 496(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V3.B16, V24.B16, V25.B16
+	VUSRA $1, V25.B16, V20.B16
+	WORD $0x4fb2e29c // sdot v28.4s, v20.16b, v18.4b[1]
+	FMOVQ 560(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V4.B16, V24.B16, V17.B16
+	VUSRA $2, V17.B16, V29.B16
+	WORD $0x4f92ebbc // sdot v28.4s, v29.16b, v18.4b[2]
+	FMOVQ 624(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V5.B16, V24.B16, V19.B16
+	VUSRA $3, V19.B16, V15.B16
+	WORD $0x4fb2e9fc // sdot v28.4s, v15.16b, v18.4b[3]
+	FMOVQ 432(R1), F13
+	VAND V2.B16, V22.B16, V21.B16
+	VUSRA $4, V13.B16, V21.B16
+	WORD $0x4f9be2bc // sdot v28.4s, v21.16b, v27.4b[0]
+	FMOVQ 496(R1), F12
+	VAND V3.B16, V22.B16, V30.B16
+	VUSHR $4, V12.B16, V12.B16
+	VUSRA $1, V30.B16, V12.B16
+	WORD $0x4fbbe19c // sdot v28.4s, v12.16b, v27.4b[1]
+	FMOVQ 560(R1), F23
+	VAND V4.B16, V22.B16, V14.B16
 	VUSHR $4, V23.B16, V23.B16
-	VUSRA $3, V19.B16, V23.B16
-	WORD $0x4fbbeafd // sdot v29.4s, v23.16b, v27.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4fac13b9 // fmla v25.4s, v29.4s, v12.s[1]
-	WORD $0x4e701018 // saddw2 v24.4s, v0.4s, v16.8h
-	FMOVQ 176(R11), F21
-	FMOVQ 48(R11), F31
-	WORD $0x4e3fcf15 // fmla v21.4s, v24.4s, v31.4s
-	WORD $0x4e35cf29 // fmla v9.4s, v25.4s, v21.4s
-	WORD $0x4e6a1016 // saddw2 v22.4s, v0.4s, v10.8h
-	FMOVQ 240(R11), F11
-	FMOVQ 112(R11), F30
-	WORD $0x4e3ececb // fmla v11.4s, v22.4s, v30.4s
-	WORD $0x4f9a5169 // fmls v9.4s, v11.4s, v26.s[0]
+	VUSRA $2, V14.B16, V23.B16
+	WORD $0x4f9beafc // sdot v28.4s, v23.16b, v27.4b[2]
+	FMOVQ 624(R1), F11
+	VAND V5.B16, V22.B16, V25.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $3, V25.B16, V11.B16
+	WORD $0x4fbbe97c // sdot v28.4s, v11.16b, v27.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f9a939c // fmul v28.4s, v28.4s, v26.s[0]
+	WORD $0x4e701014 // saddw2 v20.4s, v0.4s, v16.8h
+	FMOVQ 176(R11), F17
+	FMOVQ 48(R11), F29
+	WORD $0x4e3dce91 // fmla v17.4s, v20.4s, v29.4s
+	WORD $0x4e31cf89 // fmla v9.4s, v28.4s, v17.4s
+	WORD $0x4e6a1013 // saddw2 v19.4s, v0.4s, v10.8h
+	FMOVQ 240(R11), F15
+	FMOVQ 112(R11), F13
+	WORD $0x4e2dce6f // fmla v15.4s, v19.4s, v13.4s
+	WORD $0x4f9f51e9 // fmls v9.4s, v15.4s, v31.s[0]
 	ADD $704, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -9271,160 +8959,136 @@ tile103:
 	FMOVQ 176(R23), F22
 	WORD $0x4fa8eadf // sdot v31.4s, v22.16b, v8.4b[3]
 	WORD $0x4faaeacd // sdot v13.4s, v22.16b, v10.4b[3]
+	FMOVQ 192(R23), F27
+	WORD $0x4f97e37f // sdot v31.4s, v27.16b, v23.4b[0]
+	WORD $0x4f99e36d // sdot v13.4s, v27.16b, v25.4b[0]
+	FMOVQ 208(R23), F17
+	WORD $0x4fb7e23f // sdot v31.4s, v17.16b, v23.4b[1]
+	WORD $0x4fb9e22d // sdot v13.4s, v17.16b, v25.4b[1]
+	FMOVQ 224(R23), F15
+	WORD $0x4f97e9ff // sdot v31.4s, v15.16b, v23.4b[2]
+	WORD $0x4f99e9ed // sdot v13.4s, v15.16b, v25.4b[2]
+	FMOVQ 240(R23), F16
+	WORD $0x4fb7ea1f // sdot v31.4s, v16.16b, v23.4b[3]
+	WORD $0x4fb9ea0d // sdot v13.4s, v16.16b, v25.4b[3]
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
 	WORD $0x4f8c93ff // fmul v31.4s, v31.4s, v12.s[0]
 	WORD $0x4f9891ad // fmul v13.4s, v13.4s, v24.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F17
-	FMOVQ 192(R23), F15
-	WORD $0x4f97e1fb // sdot v27.4s, v15.16b, v23.4b[0]
-	WORD $0x4f99e1f1 // sdot v17.4s, v15.16b, v25.4b[0]
-	FMOVQ 208(R23), F16
-	WORD $0x4fb7e21b // sdot v27.4s, v16.16b, v23.4b[1]
-	WORD $0x4fb9e211 // sdot v17.4s, v16.16b, v25.4b[1]
-	FMOVQ 224(R23), F30
-	WORD $0x4f97ebdb // sdot v27.4s, v30.16b, v23.4b[2]
-	WORD $0x4f99ebd1 // sdot v17.4s, v30.16b, v25.4b[2]
-	FMOVQ 240(R23), F7
-	WORD $0x4fb7e8fb // sdot v27.4s, v7.16b, v23.4b[3]
-	WORD $0x4fb9e8f1 // sdot v17.4s, v7.16b, v25.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fac137f // fmla v31.4s, v27.4s, v12.s[1]
-	WORD $0x4fb8122d // fmla v13.4s, v17.4s, v24.s[1]
-	FMOVQ 0(R23), F20
-	WORD $0x4e34cfe9 // fmla v9.4s, v31.4s, v20.4s
-	WORD $0x4e34cdb3 // fmla v19.4s, v13.4s, v20.4s
-	FMOVQ 64(R23), F22
-	WORD $0x4f8652c9 // fmls v9.4s, v22.4s, v6.s[0]
-	WORD $0x4f9252d3 // fmls v19.4s, v22.4s, v18.s[0]
-	FMOVQ 0(R10), F15
-	FMOVQ 0(R10), F16
-	FMOVQ 256(R23), F30
-	WORD $0x4f88e3cf // sdot v15.4s, v30.16b, v8.4b[0]
-	WORD $0x4f8ae3d0 // sdot v16.4s, v30.16b, v10.4b[0]
-	FMOVQ 272(R23), F7
-	WORD $0x4fa8e0ef // sdot v15.4s, v7.16b, v8.4b[1]
-	WORD $0x4faae0f0 // sdot v16.4s, v7.16b, v10.4b[1]
-	FMOVQ 288(R23), F27
-	WORD $0x4f88eb6f // sdot v15.4s, v27.16b, v8.4b[2]
-	WORD $0x4f8aeb70 // sdot v16.4s, v27.16b, v10.4b[2]
-	FMOVQ 304(R23), F17
-	WORD $0x4fa8ea2f // sdot v15.4s, v17.16b, v8.4b[3]
-	WORD $0x4faaea30 // sdot v16.4s, v17.16b, v10.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f8c91ef // fmul v15.4s, v15.4s, v12.s[0]
-	WORD $0x4f989210 // fmul v16.4s, v16.4s, v24.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F13
-	FMOVQ 320(R23), F20
-	WORD $0x4f97e29f // sdot v31.4s, v20.16b, v23.4b[0]
-	WORD $0x4f99e28d // sdot v13.4s, v20.16b, v25.4b[0]
-	FMOVQ 336(R23), F22
-	WORD $0x4fb7e2df // sdot v31.4s, v22.16b, v23.4b[1]
-	WORD $0x4fb9e2cd // sdot v13.4s, v22.16b, v25.4b[1]
-	FMOVQ 352(R23), F30
-	WORD $0x4f97ebdf // sdot v31.4s, v30.16b, v23.4b[2]
-	WORD $0x4f99ebcd // sdot v13.4s, v30.16b, v25.4b[2]
-	FMOVQ 368(R23), F7
-	WORD $0x4fb7e8ff // sdot v31.4s, v7.16b, v23.4b[3]
-	WORD $0x4fb9e8ed // sdot v13.4s, v7.16b, v25.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fac13ef // fmla v15.4s, v31.4s, v12.s[1]
-	WORD $0x4fb811b0 // fmla v16.4s, v13.4s, v24.s[1]
-	FMOVQ 16(R23), F27
-	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
-	WORD $0x4e3bce0b // fmla v11.4s, v16.4s, v27.4s
-	FMOVQ 80(R23), F17
-	WORD $0x4f86523c // fmls v28.4s, v17.4s, v6.s[0]
-	WORD $0x4f92522b // fmls v11.4s, v17.4s, v18.s[0]
+	FMOVQ 0(R23), F30
+	WORD $0x4e3ecfe9 // fmla v9.4s, v31.4s, v30.4s
+	WORD $0x4e3ecdb3 // fmla v19.4s, v13.4s, v30.4s
+	FMOVQ 64(R23), F7
+	WORD $0x4f8650e9 // fmls v9.4s, v7.4s, v6.s[0]
+	WORD $0x4f9250f3 // fmls v19.4s, v7.4s, v18.s[0]
 	FMOVQ 0(R10), F20
 	FMOVQ 0(R10), F22
-	FMOVQ 384(R23), F30
-	WORD $0x4f88e3d4 // sdot v20.4s, v30.16b, v8.4b[0]
-	WORD $0x4f8ae3d6 // sdot v22.4s, v30.16b, v10.4b[0]
-	FMOVQ 400(R23), F7
-	WORD $0x4fa8e0f4 // sdot v20.4s, v7.16b, v8.4b[1]
-	WORD $0x4faae0f6 // sdot v22.4s, v7.16b, v10.4b[1]
-	FMOVQ 416(R23), F31
-	WORD $0x4f88ebf4 // sdot v20.4s, v31.16b, v8.4b[2]
-	WORD $0x4f8aebf6 // sdot v22.4s, v31.16b, v10.4b[2]
-	FMOVQ 432(R23), F13
-	WORD $0x4fa8e9b4 // sdot v20.4s, v13.16b, v8.4b[3]
-	WORD $0x4faae9b6 // sdot v22.4s, v13.16b, v10.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f8c9294 // fmul v20.4s, v20.4s, v12.s[0]
-	WORD $0x4f9892d6 // fmul v22.4s, v22.4s, v24.s[0]
-	FMOVQ 0(R10), F15
-	FMOVQ 0(R10), F16
-	FMOVQ 448(R23), F27
-	WORD $0x4f97e36f // sdot v15.4s, v27.16b, v23.4b[0]
-	WORD $0x4f99e370 // sdot v16.4s, v27.16b, v25.4b[0]
-	FMOVQ 464(R23), F17
-	WORD $0x4fb7e22f // sdot v15.4s, v17.16b, v23.4b[1]
-	WORD $0x4fb9e230 // sdot v16.4s, v17.16b, v25.4b[1]
-	FMOVQ 480(R23), F30
-	WORD $0x4f97ebcf // sdot v15.4s, v30.16b, v23.4b[2]
-	WORD $0x4f99ebd0 // sdot v16.4s, v30.16b, v25.4b[2]
-	FMOVQ 496(R23), F7
-	WORD $0x4fb7e8ef // sdot v15.4s, v7.16b, v23.4b[3]
-	WORD $0x4fb9e8f0 // sdot v16.4s, v7.16b, v25.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fac11f4 // fmla v20.4s, v15.4s, v12.s[1]
-	WORD $0x4fb81216 // fmla v22.4s, v16.4s, v24.s[1]
-	FMOVQ 32(R23), F31
-	WORD $0x4e3fce9a // fmla v26.4s, v20.4s, v31.4s
-	WORD $0x4e3fcedd // fmla v29.4s, v22.4s, v31.4s
-	FMOVQ 96(R23), F13
-	WORD $0x4f8651ba // fmls v26.4s, v13.4s, v6.s[0]
-	WORD $0x4f9251bd // fmls v29.4s, v13.4s, v18.s[0]
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F17
-	FMOVQ 512(R23), F30
-	WORD $0x4f88e3db // sdot v27.4s, v30.16b, v8.4b[0]
-	WORD $0x4f8ae3d1 // sdot v17.4s, v30.16b, v10.4b[0]
-	FMOVQ 528(R23), F7
-	WORD $0x4fa8e0fb // sdot v27.4s, v7.16b, v8.4b[1]
-	WORD $0x4faae0f1 // sdot v17.4s, v7.16b, v10.4b[1]
-	FMOVQ 544(R23), F15
-	WORD $0x4f88e9fb // sdot v27.4s, v15.16b, v8.4b[2]
-	WORD $0x4f8ae9f1 // sdot v17.4s, v15.16b, v10.4b[2]
-	FMOVQ 560(R23), F16
-	WORD $0x4fa8ea1b // sdot v27.4s, v16.16b, v8.4b[3]
-	WORD $0x4faaea11 // sdot v17.4s, v16.16b, v10.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f8c937b // fmul v27.4s, v27.4s, v12.s[0]
-	WORD $0x4f989231 // fmul v17.4s, v17.4s, v24.s[0]
-	FMOVQ 0(R10), F20
-	FMOVQ 0(R10), F22
-	FMOVQ 576(R23), F31
+	FMOVQ 256(R23), F27
+	WORD $0x4f88e374 // sdot v20.4s, v27.16b, v8.4b[0]
+	WORD $0x4f8ae376 // sdot v22.4s, v27.16b, v10.4b[0]
+	FMOVQ 272(R23), F17
+	WORD $0x4fa8e234 // sdot v20.4s, v17.16b, v8.4b[1]
+	WORD $0x4faae236 // sdot v22.4s, v17.16b, v10.4b[1]
+	FMOVQ 288(R23), F15
+	WORD $0x4f88e9f4 // sdot v20.4s, v15.16b, v8.4b[2]
+	WORD $0x4f8ae9f6 // sdot v22.4s, v15.16b, v10.4b[2]
+	FMOVQ 304(R23), F16
+	WORD $0x4fa8ea14 // sdot v20.4s, v16.16b, v8.4b[3]
+	WORD $0x4faaea16 // sdot v22.4s, v16.16b, v10.4b[3]
+	FMOVQ 320(R23), F31
 	WORD $0x4f97e3f4 // sdot v20.4s, v31.16b, v23.4b[0]
 	WORD $0x4f99e3f6 // sdot v22.4s, v31.16b, v25.4b[0]
-	FMOVQ 592(R23), F13
+	FMOVQ 336(R23), F13
 	WORD $0x4fb7e1b4 // sdot v20.4s, v13.16b, v23.4b[1]
 	WORD $0x4fb9e1b6 // sdot v22.4s, v13.16b, v25.4b[1]
-	FMOVQ 608(R23), F30
+	FMOVQ 352(R23), F30
 	WORD $0x4f97ebd4 // sdot v20.4s, v30.16b, v23.4b[2]
 	WORD $0x4f99ebd6 // sdot v22.4s, v30.16b, v25.4b[2]
-	FMOVQ 624(R23), F7
+	FMOVQ 368(R23), F7
 	WORD $0x4fb7e8f4 // sdot v20.4s, v7.16b, v23.4b[3]
 	WORD $0x4fb9e8f6 // sdot v22.4s, v7.16b, v25.4b[3]
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4fac129b // fmla v27.4s, v20.4s, v12.s[1]
-	WORD $0x4fb812d1 // fmla v17.4s, v22.4s, v24.s[1]
-	FMOVQ 48(R23), F15
-	WORD $0x4e2fcf6e // fmla v14.4s, v27.4s, v15.4s
-	WORD $0x4e2fce35 // fmla v21.4s, v17.4s, v15.4s
-	FMOVQ 112(R23), F16
-	WORD $0x4f86520e // fmls v14.4s, v16.4s, v6.s[0]
-	WORD $0x4f925215 // fmls v21.4s, v16.4s, v18.s[0]
+	WORD $0x4f8c9294 // fmul v20.4s, v20.4s, v12.s[0]
+	WORD $0x4f9892d6 // fmul v22.4s, v22.4s, v24.s[0]
+	FMOVQ 16(R23), F27
+	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
+	WORD $0x4e3bcecb // fmla v11.4s, v22.4s, v27.4s
+	FMOVQ 80(R23), F17
+	WORD $0x4f86523c // fmls v28.4s, v17.4s, v6.s[0]
+	WORD $0x4f92522b // fmls v11.4s, v17.4s, v18.s[0]
+	FMOVQ 0(R10), F15
+	FMOVQ 0(R10), F16
+	FMOVQ 384(R23), F31
+	WORD $0x4f88e3ef // sdot v15.4s, v31.16b, v8.4b[0]
+	WORD $0x4f8ae3f0 // sdot v16.4s, v31.16b, v10.4b[0]
+	FMOVQ 400(R23), F13
+	WORD $0x4fa8e1af // sdot v15.4s, v13.16b, v8.4b[1]
+	WORD $0x4faae1b0 // sdot v16.4s, v13.16b, v10.4b[1]
+	FMOVQ 416(R23), F30
+	WORD $0x4f88ebcf // sdot v15.4s, v30.16b, v8.4b[2]
+	WORD $0x4f8aebd0 // sdot v16.4s, v30.16b, v10.4b[2]
+	FMOVQ 432(R23), F7
+	WORD $0x4fa8e8ef // sdot v15.4s, v7.16b, v8.4b[3]
+	WORD $0x4faae8f0 // sdot v16.4s, v7.16b, v10.4b[3]
+	FMOVQ 448(R23), F20
+	WORD $0x4f97e28f // sdot v15.4s, v20.16b, v23.4b[0]
+	WORD $0x4f99e290 // sdot v16.4s, v20.16b, v25.4b[0]
+	FMOVQ 464(R23), F22
+	WORD $0x4fb7e2cf // sdot v15.4s, v22.16b, v23.4b[1]
+	WORD $0x4fb9e2d0 // sdot v16.4s, v22.16b, v25.4b[1]
+	FMOVQ 480(R23), F27
+	WORD $0x4f97eb6f // sdot v15.4s, v27.16b, v23.4b[2]
+	WORD $0x4f99eb70 // sdot v16.4s, v27.16b, v25.4b[2]
+	FMOVQ 496(R23), F17
+	WORD $0x4fb7ea2f // sdot v15.4s, v17.16b, v23.4b[3]
+	WORD $0x4fb9ea30 // sdot v16.4s, v17.16b, v25.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f8c91ef // fmul v15.4s, v15.4s, v12.s[0]
+	WORD $0x4f989210 // fmul v16.4s, v16.4s, v24.s[0]
+	FMOVQ 32(R23), F31
+	WORD $0x4e3fcdfa // fmla v26.4s, v15.4s, v31.4s
+	WORD $0x4e3fce1d // fmla v29.4s, v16.4s, v31.4s
+	FMOVQ 96(R23), F13
+	WORD $0x4f8651ba // fmls v26.4s, v13.4s, v6.s[0]
+	WORD $0x4f9251bd // fmls v29.4s, v13.4s, v18.s[0]
+	FMOVQ 0(R10), F30
+	FMOVQ 0(R10), F7
+	FMOVQ 512(R23), F20
+	WORD $0x4f88e29e // sdot v30.4s, v20.16b, v8.4b[0]
+	WORD $0x4f8ae287 // sdot v7.4s, v20.16b, v10.4b[0]
+	FMOVQ 528(R23), F22
+	WORD $0x4fa8e2de // sdot v30.4s, v22.16b, v8.4b[1]
+	WORD $0x4faae2c7 // sdot v7.4s, v22.16b, v10.4b[1]
+	FMOVQ 544(R23), F27
+	WORD $0x4f88eb7e // sdot v30.4s, v27.16b, v8.4b[2]
+	WORD $0x4f8aeb67 // sdot v7.4s, v27.16b, v10.4b[2]
+	FMOVQ 560(R23), F17
+	WORD $0x4fa8ea3e // sdot v30.4s, v17.16b, v8.4b[3]
+	WORD $0x4faaea27 // sdot v7.4s, v17.16b, v10.4b[3]
+	FMOVQ 576(R23), F15
+	WORD $0x4f97e1fe // sdot v30.4s, v15.16b, v23.4b[0]
+	WORD $0x4f99e1e7 // sdot v7.4s, v15.16b, v25.4b[0]
+	FMOVQ 592(R23), F16
+	WORD $0x4fb7e21e // sdot v30.4s, v16.16b, v23.4b[1]
+	WORD $0x4fb9e207 // sdot v7.4s, v16.16b, v25.4b[1]
+	FMOVQ 608(R23), F31
+	WORD $0x4f97ebfe // sdot v30.4s, v31.16b, v23.4b[2]
+	WORD $0x4f99ebe7 // sdot v7.4s, v31.16b, v25.4b[2]
+	FMOVQ 624(R23), F13
+	WORD $0x4fb7e9be // sdot v30.4s, v13.16b, v23.4b[3]
+	WORD $0x4fb9e9a7 // sdot v7.4s, v13.16b, v25.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4f8c93de // fmul v30.4s, v30.4s, v12.s[0]
+	WORD $0x4f9890e7 // fmul v7.4s, v7.4s, v24.s[0]
+	FMOVQ 48(R23), F20
+	WORD $0x4e34cfce // fmla v14.4s, v30.4s, v20.4s
+	WORD $0x4e34ccf5 // fmla v21.4s, v7.4s, v20.4s
+	FMOVQ 112(R23), F22
+	WORD $0x4f8652ce // fmls v14.4s, v22.4s, v6.s[0]
+	WORD $0x4f9252d5 // fmls v21.4s, v22.4s, v18.s[0]
 	ADD $64, R22
 	ADD $64, R21
 	ADD $640, R23
@@ -10818,330 +10482,306 @@ pair118:
 	VAND V1.B16, V14.B16, V14.B16
 	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
 	WORD $0x4fa7e9ca // sdot v10.4s, v14.16b, v7.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4f89914a // fmul v10.4s, v10.4s, v9.s[0]
-	FMOVQ 0(R10), F15
-	FMOVQ 64(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	WORD $0x4f88e20f // sdot v15.4s, v16.16b, v8.4b[0]
-	FMOVQ 128(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	WORD $0x4fa8e22f // sdot v15.4s, v17.16b, v8.4b[1]
-	FMOVQ 192(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	WORD $0x4f88ea4f // sdot v15.4s, v18.16b, v8.4b[2]
-	FMOVQ 256(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	WORD $0x4fa8ea6f // sdot v15.4s, v19.16b, v8.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fa911ea // fmla v10.4s, v15.4s, v9.s[1]
-	FMOVD 0(R1), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x4e34cd43 // fmla v3.4s, v10.4s, v20.4s
-	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F21
-	FMOVQ 80(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x4f87e2d5 // sdot v21.4s, v22.16b, v7.4b[0]
-	FMOVQ 144(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	WORD $0x4fa7e2f5 // sdot v21.4s, v23.16b, v7.4b[1]
-	FMOVQ 208(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	WORD $0x4f87eb15 // sdot v21.4s, v24.16b, v7.4b[2]
-	FMOVQ 272(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	WORD $0x4fa7eb35 // sdot v21.4s, v25.16b, v7.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4f8992b5 // fmul v21.4s, v21.4s, v9.s[0]
-	FMOVQ 0(R10), F26
-	FMOVQ 80(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x4f88e37a // sdot v26.4s, v27.16b, v8.4b[0]
-	FMOVQ 144(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x4fa8e39a // sdot v26.4s, v28.16b, v8.4b[1]
-	FMOVQ 208(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	WORD $0x4f88ebba // sdot v26.4s, v29.16b, v8.4b[2]
-	FMOVQ 272(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	WORD $0x4fa8ebda // sdot v26.4s, v30.16b, v8.4b[3]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4fa91355 // fmla v21.4s, v26.4s, v9.s[1]
-	FMOVD 8(R1), F31
-	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	WORD $0x4e3fcea4 // fmla v4.4s, v21.4s, v31.4s
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F11
-	FMOVQ 96(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	WORD $0x4f87e18b // sdot v11.4s, v12.16b, v7.4b[0]
-	FMOVQ 160(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	WORD $0x4fa7e1ab // sdot v11.4s, v13.16b, v7.4b[1]
-	FMOVQ 224(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	WORD $0x4f87e9cb // sdot v11.4s, v14.16b, v7.4b[2]
-	FMOVQ 288(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	WORD $0x4fa7ea0b // sdot v11.4s, v16.16b, v7.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4f89916b // fmul v11.4s, v11.4s, v9.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 96(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	WORD $0x4f88e251 // sdot v17.4s, v18.16b, v8.4b[0]
-	FMOVQ 160(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	WORD $0x4fa8e271 // sdot v17.4s, v19.16b, v8.4b[1]
-	FMOVQ 224(R1), F15
+	FMOVQ 64(R1), F15
 	VUSHR $4, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x4f88e9f1 // sdot v17.4s, v15.16b, v8.4b[2]
-	FMOVQ 288(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x4fa8e951 // sdot v17.4s, v10.16b, v8.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fa9122b // fmla v11.4s, v17.4s, v9.s[1]
-	FMOVD 16(R1), F20
-	WORD $0x0e217a94 // fcvtl v20.4s, v20.4h
-	WORD $0x4e34cd65 // fmla v5.4s, v11.4s, v20.4s
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F22
-	FMOVQ 112(R1), F23
+	WORD $0x4f88e1ea // sdot v10.4s, v15.16b, v8.4b[0]
+	FMOVQ 128(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x4fa8e20a // sdot v10.4s, v16.16b, v8.4b[1]
+	FMOVQ 192(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x4f88ea2a // sdot v10.4s, v17.16b, v8.4b[2]
+	FMOVQ 256(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	WORD $0x4fa8ea4a // sdot v10.4s, v18.16b, v8.4b[3]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4f89914a // fmul v10.4s, v10.4s, v9.s[0]
+	FMOVD 0(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	WORD $0x4e33cd43 // fmla v3.4s, v10.4s, v19.4s
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 0(R10), F20
+	FMOVQ 80(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	WORD $0x4f87e2b4 // sdot v20.4s, v21.16b, v7.4b[0]
+	FMOVQ 144(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x4fa7e2d4 // sdot v20.4s, v22.16b, v7.4b[1]
+	FMOVQ 208(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
 	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	WORD $0x4f87e2f6 // sdot v22.4s, v23.16b, v7.4b[0]
-	FMOVQ 176(R1), F24
+	WORD $0x4f87eaf4 // sdot v20.4s, v23.16b, v7.4b[2]
+	FMOVQ 272(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
 	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	WORD $0x4fa7e316 // sdot v22.4s, v24.16b, v7.4b[1]
-	FMOVQ 240(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4fa7eb14 // sdot v20.4s, v24.16b, v7.4b[3]
+	FMOVQ 80(R1), F25
+	VUSHR $4, V25.B16, V25.B16
 	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	WORD $0x4f87eb36 // sdot v22.4s, v25.16b, v7.4b[2]
-	FMOVQ 304(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
+	WORD $0x4f88e334 // sdot v20.4s, v25.16b, v8.4b[0]
+	FMOVQ 144(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x4fa8e354 // sdot v20.4s, v26.16b, v8.4b[1]
+	FMOVQ 208(R1), F27
+	VUSHR $4, V27.B16, V27.B16
 	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x4fa7eb76 // sdot v22.4s, v27.16b, v7.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f8992d6 // fmul v22.4s, v22.4s, v9.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 112(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	WORD $0x4f88e3bc // sdot v28.4s, v29.16b, v8.4b[0]
-	FMOVQ 176(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	WORD $0x4fa8e3dc // sdot v28.4s, v30.16b, v8.4b[1]
+	WORD $0x4f88eb74 // sdot v20.4s, v27.16b, v8.4b[2]
+	FMOVQ 272(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	WORD $0x4fa8eb94 // sdot v20.4s, v28.16b, v8.4b[3]
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4f899294 // fmul v20.4s, v20.4s, v9.s[0]
+	FMOVD 8(R1), F29
+	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
+	WORD $0x4e3dce84 // fmla v4.4s, v20.4s, v29.4s
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 0(R10), F30
+	FMOVQ 96(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x4f87e3fe // sdot v30.4s, v31.16b, v7.4b[0]
+	FMOVQ 160(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	WORD $0x4fa7e17e // sdot v30.4s, v11.16b, v7.4b[1]
+	FMOVQ 224(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	WORD $0x4f87e99e // sdot v30.4s, v12.16b, v7.4b[2]
+	FMOVQ 288(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	WORD $0x4fa7e9be // sdot v30.4s, v13.16b, v7.4b[3]
+	FMOVQ 96(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	WORD $0x4f88e1de // sdot v30.4s, v14.16b, v8.4b[0]
+	FMOVQ 160(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	WORD $0x4fa8e1fe // sdot v30.4s, v15.16b, v8.4b[1]
+	FMOVQ 224(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x4f88ea1e // sdot v30.4s, v16.16b, v8.4b[2]
+	FMOVQ 288(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x4fa8ea3e // sdot v30.4s, v17.16b, v8.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4f8993de // fmul v30.4s, v30.4s, v9.s[0]
+	FMOVD 16(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	WORD $0x4e32cfc5 // fmla v5.4s, v30.4s, v18.4s
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F10
+	FMOVQ 112(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	WORD $0x4f87e26a // sdot v10.4s, v19.16b, v7.4b[0]
+	FMOVQ 176(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	WORD $0x4fa7e2aa // sdot v10.4s, v21.16b, v7.4b[1]
+	FMOVQ 240(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x4f87eaca // sdot v10.4s, v22.16b, v7.4b[2]
+	FMOVQ 304(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	WORD $0x4fa7eaea // sdot v10.4s, v23.16b, v7.4b[3]
+	FMOVQ 112(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	WORD $0x4f88e30a // sdot v10.4s, v24.16b, v8.4b[0]
+	FMOVQ 176(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	WORD $0x4fa8e32a // sdot v10.4s, v25.16b, v8.4b[1]
 	FMOVQ 240(R1), F26
 	VUSHR $4, V26.B16, V26.B16
 	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x4f88eb5c // sdot v28.4s, v26.16b, v8.4b[2]
-	FMOVQ 304(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	WORD $0x4fa8eabc // sdot v28.4s, v21.16b, v8.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fa91396 // fmla v22.4s, v28.4s, v9.s[1]
-	FMOVD 24(R1), F31
-	WORD $0x0e217bff // fcvtl v31.4s, v31.4h
-	WORD $0x4e3fcec6 // fmla v6.4s, v22.4s, v31.4s
+	WORD $0x4f88eb4a // sdot v10.4s, v26.16b, v8.4b[2]
+	FMOVQ 304(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	WORD $0x4fa8eb6a // sdot v10.4s, v27.16b, v8.4b[3]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4f89914a // fmul v10.4s, v10.4s, v9.s[0]
+	FMOVD 24(R1), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	WORD $0x4e3ccd46 // fmla v6.4s, v10.4s, v28.4s
 	SUBS $1, R4
 	BEQ last119
-	FMOVQ 64(R2), F12
-	FMOVQ 80(R2), F13
-	FMOVQ 96(R2), F14
+	FMOVQ 64(R2), F20
+	FMOVQ 80(R2), F29
+	FMOVQ 96(R2), F31
 	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F16
-	FMOVQ 320(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	WORD $0x4f8ce250 // sdot v16.4s, v18.16b, v12.4b[0]
-	FMOVQ 384(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	WORD $0x4face270 // sdot v16.4s, v19.16b, v12.4b[1]
-	FMOVQ 448(R1), F15
+	FMOVQ 0(R10), F11
+	FMOVQ 320(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	WORD $0x4f94e18b // sdot v11.4s, v12.16b, v20.4b[0]
+	FMOVQ 384(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	WORD $0x4fb4e1ab // sdot v11.4s, v13.16b, v20.4b[1]
+	FMOVQ 448(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	WORD $0x4f94e9cb // sdot v11.4s, v14.16b, v20.4b[2]
+	FMOVQ 512(R1), F15
 	VAND V1.B16, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x4f8ce9f0 // sdot v16.4s, v15.16b, v12.4b[2]
-	FMOVQ 512(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x4face950 // sdot v16.4s, v10.16b, v12.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 320(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	WORD $0x4f8de171 // sdot v17.4s, v11.16b, v13.4b[0]
-	FMOVQ 384(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x4fade291 // sdot v17.4s, v20.16b, v13.4b[1]
-	FMOVQ 448(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	WORD $0x4f8deaf1 // sdot v17.4s, v23.16b, v13.4b[2]
-	FMOVQ 512(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	WORD $0x4fadeb11 // sdot v17.4s, v24.16b, v13.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fae1230 // fmla v16.4s, v17.4s, v14.s[1]
-	FMOVD 32(R1), F25
-	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	WORD $0x4e39ce03 // fmla v3.4s, v16.4s, v25.4s
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F27
-	FMOVQ 336(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	WORD $0x4f8ce3bb // sdot v27.4s, v29.16b, v12.4b[0]
-	FMOVQ 400(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4fb4e9eb // sdot v11.4s, v15.16b, v20.4b[3]
+	FMOVQ 320(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x4f9de20b // sdot v11.4s, v16.16b, v29.4b[0]
+	FMOVQ 384(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x4fbde22b // sdot v11.4s, v17.16b, v29.4b[1]
+	FMOVQ 448(R1), F30
+	VUSHR $4, V30.B16, V30.B16
 	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	WORD $0x4face3db // sdot v27.4s, v30.16b, v12.4b[1]
-	FMOVQ 464(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x4f8ceb5b // sdot v27.4s, v26.16b, v12.4b[2]
-	FMOVQ 528(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	WORD $0x4faceabb // sdot v27.4s, v21.16b, v12.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4f8e937b // fmul v27.4s, v27.4s, v14.s[0]
-	FMOVQ 0(R10), F28
+	WORD $0x4f9debcb // sdot v11.4s, v30.16b, v29.4b[2]
+	FMOVQ 512(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	WORD $0x4fbdea4b // sdot v11.4s, v18.16b, v29.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f9f916b // fmul v11.4s, v11.4s, v31.s[0]
+	FMOVD 32(R1), F19
+	WORD $0x0e217a73 // fcvtl v19.4s, v19.4h
+	WORD $0x4e33cd63 // fmla v3.4s, v11.4s, v19.4s
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 0(R10), F21
 	FMOVQ 336(R1), F22
-	VUSHR $4, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x4f8de2dc // sdot v28.4s, v22.16b, v13.4b[0]
-	FMOVQ 400(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x4fade3fc // sdot v28.4s, v31.16b, v13.4b[1]
-	FMOVQ 464(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	WORD $0x4f8de8fc // sdot v28.4s, v7.16b, v13.4b[2]
-	FMOVQ 528(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	WORD $0x4fade91c // sdot v28.4s, v8.16b, v13.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fae139b // fmla v27.4s, v28.4s, v14.s[1]
-	FMOVD 40(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	WORD $0x4e29cf64 // fmla v4.4s, v27.4s, v9.4s
-	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 0(R10), F18
-	FMOVQ 352(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	WORD $0x4f8ce272 // sdot v18.4s, v19.16b, v12.4b[0]
-	FMOVQ 416(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x4face1f2 // sdot v18.4s, v15.16b, v12.4b[1]
-	FMOVQ 480(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x4f8ce952 // sdot v18.4s, v10.16b, v12.4b[2]
-	FMOVQ 544(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	WORD $0x4face972 // sdot v18.4s, v11.16b, v12.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f8e9252 // fmul v18.4s, v18.4s, v14.s[0]
-	FMOVQ 0(R10), F20
-	FMOVQ 352(R1), F23
-	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4f94e2d5 // sdot v21.4s, v22.16b, v20.4b[0]
+	FMOVQ 400(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
 	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	WORD $0x4f8de2f4 // sdot v20.4s, v23.16b, v13.4b[0]
-	FMOVQ 416(R1), F24
-	VUSHR $4, V24.B16, V24.B16
+	WORD $0x4fb4e2f5 // sdot v21.4s, v23.16b, v20.4b[1]
+	FMOVQ 464(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
 	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	WORD $0x4fade314 // sdot v20.4s, v24.16b, v13.4b[1]
+	WORD $0x4f94eb15 // sdot v21.4s, v24.16b, v20.4b[2]
+	FMOVQ 528(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	WORD $0x4fb4eb35 // sdot v21.4s, v25.16b, v20.4b[3]
+	FMOVQ 336(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x4f9de355 // sdot v21.4s, v26.16b, v29.4b[0]
+	FMOVQ 400(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
+	WORD $0x4fbde375 // sdot v21.4s, v27.16b, v29.4b[1]
+	FMOVQ 464(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	WORD $0x4f9de955 // sdot v21.4s, v10.16b, v29.4b[2]
+	FMOVQ 528(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	WORD $0x4fbdeb95 // sdot v21.4s, v28.16b, v29.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4f9f92b5 // fmul v21.4s, v21.4s, v31.s[0]
+	FMOVD 40(R1), F7
+	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
+	WORD $0x4e27cea4 // fmla v4.4s, v21.4s, v7.4s
+	PRFM 1408(R1), PLDL1KEEP
+	FMOVQ 0(R10), F8
+	FMOVQ 352(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	WORD $0x4f94e128 // sdot v8.4s, v9.16b, v20.4b[0]
+	FMOVQ 416(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	WORD $0x4fb4e188 // sdot v8.4s, v12.16b, v20.4b[1]
+	FMOVQ 480(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	WORD $0x4f94e9a8 // sdot v8.4s, v13.16b, v20.4b[2]
+	FMOVQ 544(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	WORD $0x4fb4e9c8 // sdot v8.4s, v14.16b, v20.4b[3]
+	FMOVQ 352(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	WORD $0x4f9de1e8 // sdot v8.4s, v15.16b, v29.4b[0]
+	FMOVQ 416(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x4fbde208 // sdot v8.4s, v16.16b, v29.4b[1]
 	FMOVQ 480(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	WORD $0x4f8dea34 // sdot v20.4s, v17.16b, v13.4b[2]
-	FMOVQ 544(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	WORD $0x4fadea14 // sdot v20.4s, v16.16b, v13.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fae1292 // fmla v18.4s, v20.4s, v14.s[1]
-	FMOVD 48(R1), F25
-	WORD $0x0e217b39 // fcvtl v25.4s, v25.4h
-	WORD $0x4e39ce45 // fmla v5.4s, v18.4s, v25.4s
+	WORD $0x4f9dea28 // sdot v8.4s, v17.16b, v29.4b[2]
+	FMOVQ 544(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	WORD $0x4fbdebc8 // sdot v8.4s, v30.16b, v29.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4f9f9108 // fmul v8.4s, v8.4s, v31.s[0]
+	FMOVD 48(R1), F18
+	WORD $0x0e217a52 // fcvtl v18.4s, v18.4h
+	WORD $0x4e32cd05 // fmla v5.4s, v8.4s, v18.4s
 	PRFM 1472(R1), PLDL1KEEP
 	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F29
-	FMOVQ 368(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	WORD $0x4f8ce3dd // sdot v29.4s, v30.16b, v12.4b[0]
-	FMOVQ 432(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x4face35d // sdot v29.4s, v26.16b, v12.4b[1]
-	FMOVQ 496(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	WORD $0x4f8ceabd // sdot v29.4s, v21.16b, v12.4b[2]
-	FMOVQ 560(R1), F22
+	FMOVQ 0(R10), F11
+	FMOVQ 368(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	WORD $0x4f94e26b // sdot v11.4s, v19.16b, v20.4b[0]
+	FMOVQ 432(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
 	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x4faceadd // sdot v29.4s, v22.16b, v12.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4f8e93bd // fmul v29.4s, v29.4s, v14.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 368(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	WORD $0x4f8de0ff // sdot v31.4s, v7.16b, v13.4b[0]
-	FMOVQ 432(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	WORD $0x4fade11f // sdot v31.4s, v8.16b, v13.4b[1]
-	FMOVQ 496(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x4f8deb9f // sdot v31.4s, v28.16b, v13.4b[2]
-	FMOVQ 560(R1), F27
+	WORD $0x4fb4e2cb // sdot v11.4s, v22.16b, v20.4b[1]
+	FMOVQ 496(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	WORD $0x4f94eaeb // sdot v11.4s, v23.16b, v20.4b[2]
+	FMOVQ 560(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	WORD $0x4fb4eb0b // sdot v11.4s, v24.16b, v20.4b[3]
+	FMOVQ 368(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	WORD $0x4f9de32b // sdot v11.4s, v25.16b, v29.4b[0]
+	FMOVQ 432(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x4fbde34b // sdot v11.4s, v26.16b, v29.4b[1]
+	FMOVQ 496(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x4fadeb7f // sdot v31.4s, v27.16b, v13.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4fae13fd // fmla v29.4s, v31.4s, v14.s[1]
-	FMOVD 56(R1), F9
-	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
-	WORD $0x4e29cfa6 // fmla v6.4s, v29.4s, v9.4s
+	WORD $0x4f9deb6b // sdot v11.4s, v27.16b, v29.4b[2]
+	FMOVQ 560(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	WORD $0x4fbde94b // sdot v11.4s, v10.16b, v29.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4f9f916b // fmul v11.4s, v11.4s, v31.s[0]
+	FMOVD 56(R1), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	WORD $0x4e3ccd66 // fmla v6.4s, v11.4s, v28.4s
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $1, R4
@@ -11489,148 +11129,124 @@ tile126:
 	FMOVQ 112(R23), F30
 	WORD $0x4fbbebc4 // sdot v4.4s, v30.16b, v27.4b[3]
 	WORD $0x4fbdebc5 // sdot v5.4s, v30.16b, v29.4b[3]
+	FMOVQ 128(R23), F10
+	WORD $0x4f94e144 // sdot v4.4s, v10.16b, v20.4b[0]
+	WORD $0x4f9fe145 // sdot v5.4s, v10.16b, v31.4b[0]
+	FMOVQ 144(R23), F11
+	WORD $0x4fb4e164 // sdot v4.4s, v11.16b, v20.4b[1]
+	WORD $0x4fbfe165 // sdot v5.4s, v11.16b, v31.4b[1]
+	FMOVQ 160(R23), F13
+	WORD $0x4f94e9a4 // sdot v4.4s, v13.16b, v20.4b[2]
+	WORD $0x4f9fe9a5 // sdot v5.4s, v13.16b, v31.4b[2]
+	FMOVQ 176(R23), F14
+	WORD $0x4fb4e9c4 // sdot v4.4s, v14.16b, v20.4b[3]
+	WORD $0x4fbfe9c5 // sdot v5.4s, v14.16b, v31.4b[3]
 	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
 	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
 	WORD $0x4f9c9084 // fmul v4.4s, v4.4s, v28.s[0]
 	WORD $0x4f8390a5 // fmul v5.4s, v5.4s, v3.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 0(R10), F11
-	FMOVQ 128(R23), F13
-	WORD $0x4f94e1aa // sdot v10.4s, v13.16b, v20.4b[0]
-	WORD $0x4f9fe1ab // sdot v11.4s, v13.16b, v31.4b[0]
-	FMOVQ 144(R23), F14
-	WORD $0x4fb4e1ca // sdot v10.4s, v14.16b, v20.4b[1]
-	WORD $0x4fbfe1cb // sdot v11.4s, v14.16b, v31.4b[1]
-	FMOVQ 160(R23), F15
-	WORD $0x4f94e9ea // sdot v10.4s, v15.16b, v20.4b[2]
-	WORD $0x4f9fe9eb // sdot v11.4s, v15.16b, v31.4b[2]
-	FMOVQ 176(R23), F16
-	WORD $0x4fb4ea0a // sdot v10.4s, v16.16b, v20.4b[3]
-	WORD $0x4fbfea0b // sdot v11.4s, v16.16b, v31.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fbc1144 // fmla v4.4s, v10.4s, v28.s[1]
-	WORD $0x4fa31165 // fmla v5.4s, v11.4s, v3.s[1]
-	FMOVQ 0(R23), F17
-	WORD $0x4e31cc93 // fmla v19.4s, v4.4s, v17.4s
-	WORD $0x4e31ccb7 // fmla v23.4s, v5.4s, v17.4s
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F18
-	FMOVQ 192(R23), F6
-	WORD $0x4f9be0c9 // sdot v9.4s, v6.16b, v27.4b[0]
-	WORD $0x4f9de0d2 // sdot v18.4s, v6.16b, v29.4b[0]
-	FMOVQ 208(R23), F7
-	WORD $0x4fbbe0e9 // sdot v9.4s, v7.16b, v27.4b[1]
-	WORD $0x4fbde0f2 // sdot v18.4s, v7.16b, v29.4b[1]
-	FMOVQ 224(R23), F8
-	WORD $0x4f9be909 // sdot v9.4s, v8.16b, v27.4b[2]
-	WORD $0x4f9de912 // sdot v18.4s, v8.16b, v29.4b[2]
-	FMOVQ 240(R23), F30
-	WORD $0x4fbbebc9 // sdot v9.4s, v30.16b, v27.4b[3]
-	WORD $0x4fbdebd2 // sdot v18.4s, v30.16b, v29.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f9c9129 // fmul v9.4s, v9.4s, v28.s[0]
-	WORD $0x4f839252 // fmul v18.4s, v18.4s, v3.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F14
-	FMOVQ 256(R23), F15
-	WORD $0x4f94e1ed // sdot v13.4s, v15.16b, v20.4b[0]
-	WORD $0x4f9fe1ee // sdot v14.4s, v15.16b, v31.4b[0]
-	FMOVQ 272(R23), F16
-	WORD $0x4fb4e20d // sdot v13.4s, v16.16b, v20.4b[1]
-	WORD $0x4fbfe20e // sdot v14.4s, v16.16b, v31.4b[1]
-	FMOVQ 288(R23), F10
-	WORD $0x4f94e94d // sdot v13.4s, v10.16b, v20.4b[2]
-	WORD $0x4f9fe94e // sdot v14.4s, v10.16b, v31.4b[2]
-	FMOVQ 304(R23), F11
-	WORD $0x4fb4e96d // sdot v13.4s, v11.16b, v20.4b[3]
-	WORD $0x4fbfe96e // sdot v14.4s, v11.16b, v31.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fbc11a9 // fmla v9.4s, v13.4s, v28.s[1]
-	WORD $0x4fa311d2 // fmla v18.4s, v14.4s, v3.s[1]
-	FMOVQ 16(R23), F4
-	WORD $0x4e24cd2c // fmla v12.4s, v9.4s, v4.4s
-	WORD $0x4e24ce58 // fmla v24.4s, v18.4s, v4.4s
-	FMOVQ 0(R10), F5
-	FMOVQ 0(R10), F17
-	FMOVQ 320(R23), F6
-	WORD $0x4f9be0c5 // sdot v5.4s, v6.16b, v27.4b[0]
-	WORD $0x4f9de0d1 // sdot v17.4s, v6.16b, v29.4b[0]
-	FMOVQ 336(R23), F7
-	WORD $0x4fbbe0e5 // sdot v5.4s, v7.16b, v27.4b[1]
-	WORD $0x4fbde0f1 // sdot v17.4s, v7.16b, v29.4b[1]
-	FMOVQ 352(R23), F8
-	WORD $0x4f9be905 // sdot v5.4s, v8.16b, v27.4b[2]
-	WORD $0x4f9de911 // sdot v17.4s, v8.16b, v29.4b[2]
-	FMOVQ 368(R23), F30
-	WORD $0x4fbbebc5 // sdot v5.4s, v30.16b, v27.4b[3]
-	WORD $0x4fbdebd1 // sdot v17.4s, v30.16b, v29.4b[3]
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4f9c90a5 // fmul v5.4s, v5.4s, v28.s[0]
-	WORD $0x4f839231 // fmul v17.4s, v17.4s, v3.s[0]
-	FMOVQ 0(R10), F15
+	FMOVQ 0(R23), F15
+	WORD $0x4e2fcc93 // fmla v19.4s, v4.4s, v15.4s
+	WORD $0x4e2fccb7 // fmla v23.4s, v5.4s, v15.4s
 	FMOVQ 0(R10), F16
-	FMOVQ 384(R23), F10
-	WORD $0x4f94e14f // sdot v15.4s, v10.16b, v20.4b[0]
-	WORD $0x4f9fe150 // sdot v16.4s, v10.16b, v31.4b[0]
-	FMOVQ 400(R23), F11
-	WORD $0x4fb4e16f // sdot v15.4s, v11.16b, v20.4b[1]
-	WORD $0x4fbfe170 // sdot v16.4s, v11.16b, v31.4b[1]
-	FMOVQ 416(R23), F13
-	WORD $0x4f94e9af // sdot v15.4s, v13.16b, v20.4b[2]
-	WORD $0x4f9fe9b0 // sdot v16.4s, v13.16b, v31.4b[2]
-	FMOVQ 432(R23), F14
-	WORD $0x4fb4e9cf // sdot v15.4s, v14.16b, v20.4b[3]
-	WORD $0x4fbfe9d0 // sdot v16.4s, v14.16b, v31.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	FMOVQ 0(R10), F17
+	FMOVQ 192(R23), F9
+	WORD $0x4f9be130 // sdot v16.4s, v9.16b, v27.4b[0]
+	WORD $0x4f9de131 // sdot v17.4s, v9.16b, v29.4b[0]
+	FMOVQ 208(R23), F18
+	WORD $0x4fbbe250 // sdot v16.4s, v18.16b, v27.4b[1]
+	WORD $0x4fbde251 // sdot v17.4s, v18.16b, v29.4b[1]
+	FMOVQ 224(R23), F6
+	WORD $0x4f9be8d0 // sdot v16.4s, v6.16b, v27.4b[2]
+	WORD $0x4f9de8d1 // sdot v17.4s, v6.16b, v29.4b[2]
+	FMOVQ 240(R23), F7
+	WORD $0x4fbbe8f0 // sdot v16.4s, v7.16b, v27.4b[3]
+	WORD $0x4fbde8f1 // sdot v17.4s, v7.16b, v29.4b[3]
+	FMOVQ 256(R23), F8
+	WORD $0x4f94e110 // sdot v16.4s, v8.16b, v20.4b[0]
+	WORD $0x4f9fe111 // sdot v17.4s, v8.16b, v31.4b[0]
+	FMOVQ 272(R23), F30
+	WORD $0x4fb4e3d0 // sdot v16.4s, v30.16b, v20.4b[1]
+	WORD $0x4fbfe3d1 // sdot v17.4s, v30.16b, v31.4b[1]
+	FMOVQ 288(R23), F10
+	WORD $0x4f94e950 // sdot v16.4s, v10.16b, v20.4b[2]
+	WORD $0x4f9fe951 // sdot v17.4s, v10.16b, v31.4b[2]
+	FMOVQ 304(R23), F11
+	WORD $0x4fb4e970 // sdot v16.4s, v11.16b, v20.4b[3]
+	WORD $0x4fbfe971 // sdot v17.4s, v11.16b, v31.4b[3]
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4fbc11e5 // fmla v5.4s, v15.4s, v28.s[1]
-	WORD $0x4fa31211 // fmla v17.4s, v16.4s, v3.s[1]
-	FMOVQ 32(R23), F9
-	WORD $0x4e29ccb5 // fmla v21.4s, v5.4s, v9.4s
-	WORD $0x4e29ce39 // fmla v25.4s, v17.4s, v9.4s
-	FMOVQ 0(R10), F18
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f9c9210 // fmul v16.4s, v16.4s, v28.s[0]
+	WORD $0x4f839231 // fmul v17.4s, v17.4s, v3.s[0]
+	FMOVQ 16(R23), F13
+	WORD $0x4e2dce0c // fmla v12.4s, v16.4s, v13.4s
+	WORD $0x4e2dce38 // fmla v24.4s, v17.4s, v13.4s
+	FMOVQ 0(R10), F14
 	FMOVQ 0(R10), F4
-	FMOVQ 448(R23), F6
-	WORD $0x4f9be0d2 // sdot v18.4s, v6.16b, v27.4b[0]
-	WORD $0x4f9de0c4 // sdot v4.4s, v6.16b, v29.4b[0]
-	FMOVQ 464(R23), F7
-	WORD $0x4fbbe0f2 // sdot v18.4s, v7.16b, v27.4b[1]
-	WORD $0x4fbde0e4 // sdot v4.4s, v7.16b, v29.4b[1]
-	FMOVQ 480(R23), F8
-	WORD $0x4f9be912 // sdot v18.4s, v8.16b, v27.4b[2]
-	WORD $0x4f9de904 // sdot v4.4s, v8.16b, v29.4b[2]
-	FMOVQ 496(R23), F30
-	WORD $0x4fbbebd2 // sdot v18.4s, v30.16b, v27.4b[3]
-	WORD $0x4fbdebc4 // sdot v4.4s, v30.16b, v29.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	FMOVQ 320(R23), F5
+	WORD $0x4f9be0ae // sdot v14.4s, v5.16b, v27.4b[0]
+	WORD $0x4f9de0a4 // sdot v4.4s, v5.16b, v29.4b[0]
+	FMOVQ 336(R23), F15
+	WORD $0x4fbbe1ee // sdot v14.4s, v15.16b, v27.4b[1]
+	WORD $0x4fbde1e4 // sdot v4.4s, v15.16b, v29.4b[1]
+	FMOVQ 352(R23), F9
+	WORD $0x4f9be92e // sdot v14.4s, v9.16b, v27.4b[2]
+	WORD $0x4f9de924 // sdot v4.4s, v9.16b, v29.4b[2]
+	FMOVQ 368(R23), F18
+	WORD $0x4fbbea4e // sdot v14.4s, v18.16b, v27.4b[3]
+	WORD $0x4fbdea44 // sdot v4.4s, v18.16b, v29.4b[3]
+	FMOVQ 384(R23), F6
+	WORD $0x4f94e0ce // sdot v14.4s, v6.16b, v20.4b[0]
+	WORD $0x4f9fe0c4 // sdot v4.4s, v6.16b, v31.4b[0]
+	FMOVQ 400(R23), F7
+	WORD $0x4fb4e0ee // sdot v14.4s, v7.16b, v20.4b[1]
+	WORD $0x4fbfe0e4 // sdot v4.4s, v7.16b, v31.4b[1]
+	FMOVQ 416(R23), F8
+	WORD $0x4f94e90e // sdot v14.4s, v8.16b, v20.4b[2]
+	WORD $0x4f9fe904 // sdot v4.4s, v8.16b, v31.4b[2]
+	FMOVQ 432(R23), F30
+	WORD $0x4fb4ebce // sdot v14.4s, v30.16b, v20.4b[3]
+	WORD $0x4fbfebc4 // sdot v4.4s, v30.16b, v31.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
 	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4f9c9252 // fmul v18.4s, v18.4s, v28.s[0]
+	WORD $0x4f9c91ce // fmul v14.4s, v14.4s, v28.s[0]
 	WORD $0x4f839084 // fmul v4.4s, v4.4s, v3.s[0]
-	FMOVQ 0(R10), F10
+	FMOVQ 32(R23), F10
+	WORD $0x4e2acdd5 // fmla v21.4s, v14.4s, v10.4s
+	WORD $0x4e2acc99 // fmla v25.4s, v4.4s, v10.4s
 	FMOVQ 0(R10), F11
-	FMOVQ 512(R23), F13
-	WORD $0x4f94e1aa // sdot v10.4s, v13.16b, v20.4b[0]
-	WORD $0x4f9fe1ab // sdot v11.4s, v13.16b, v31.4b[0]
-	FMOVQ 528(R23), F14
-	WORD $0x4fb4e1ca // sdot v10.4s, v14.16b, v20.4b[1]
-	WORD $0x4fbfe1cb // sdot v11.4s, v14.16b, v31.4b[1]
-	FMOVQ 544(R23), F15
-	WORD $0x4f94e9ea // sdot v10.4s, v15.16b, v20.4b[2]
-	WORD $0x4f9fe9eb // sdot v11.4s, v15.16b, v31.4b[2]
-	FMOVQ 560(R23), F16
-	WORD $0x4fb4ea0a // sdot v10.4s, v16.16b, v20.4b[3]
-	WORD $0x4fbfea0b // sdot v11.4s, v16.16b, v31.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 448(R23), F17
+	WORD $0x4f9be22b // sdot v11.4s, v17.16b, v27.4b[0]
+	WORD $0x4f9de230 // sdot v16.4s, v17.16b, v29.4b[0]
+	FMOVQ 464(R23), F13
+	WORD $0x4fbbe1ab // sdot v11.4s, v13.16b, v27.4b[1]
+	WORD $0x4fbde1b0 // sdot v16.4s, v13.16b, v29.4b[1]
+	FMOVQ 480(R23), F5
+	WORD $0x4f9be8ab // sdot v11.4s, v5.16b, v27.4b[2]
+	WORD $0x4f9de8b0 // sdot v16.4s, v5.16b, v29.4b[2]
+	FMOVQ 496(R23), F15
+	WORD $0x4fbbe9eb // sdot v11.4s, v15.16b, v27.4b[3]
+	WORD $0x4fbde9f0 // sdot v16.4s, v15.16b, v29.4b[3]
+	FMOVQ 512(R23), F9
+	WORD $0x4f94e12b // sdot v11.4s, v9.16b, v20.4b[0]
+	WORD $0x4f9fe130 // sdot v16.4s, v9.16b, v31.4b[0]
+	FMOVQ 528(R23), F18
+	WORD $0x4fb4e24b // sdot v11.4s, v18.16b, v20.4b[1]
+	WORD $0x4fbfe250 // sdot v16.4s, v18.16b, v31.4b[1]
+	FMOVQ 544(R23), F6
+	WORD $0x4f94e8cb // sdot v11.4s, v6.16b, v20.4b[2]
+	WORD $0x4f9fe8d0 // sdot v16.4s, v6.16b, v31.4b[2]
+	FMOVQ 560(R23), F7
+	WORD $0x4fb4e8eb // sdot v11.4s, v7.16b, v20.4b[3]
+	WORD $0x4fbfe8f0 // sdot v16.4s, v7.16b, v31.4b[3]
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fbc1152 // fmla v18.4s, v10.4s, v28.s[1]
-	WORD $0x4fa31164 // fmla v4.4s, v11.4s, v3.s[1]
-	FMOVQ 48(R23), F5
-	WORD $0x4e25ce56 // fmla v22.4s, v18.4s, v5.4s
-	WORD $0x4e25cc9a // fmla v26.4s, v4.4s, v5.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4f9c916b // fmul v11.4s, v11.4s, v28.s[0]
+	WORD $0x4f839210 // fmul v16.4s, v16.4s, v3.s[0]
+	FMOVQ 48(R23), F8
+	WORD $0x4e28cd76 // fmla v22.4s, v11.4s, v8.4s
+	WORD $0x4e28ce1a // fmla v26.4s, v16.4s, v8.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $576, R23
@@ -11729,352 +11345,328 @@ pair130:
 	VAND V1.B16, V19.B16, V19.B16
 	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
 	WORD $0x4facea6f // sdot v15.4s, v19.16b, v12.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4f8e91ef // fmul v15.4s, v15.4s, v14.s[0]
-	FMOVQ 0(R10), F20
-	FMOVQ 64(R1), F21
+	FMOVQ 64(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x4f8de28f // sdot v15.4s, v20.16b, v13.4b[0]
+	FMOVQ 128(R1), F21
 	VUSHR $4, V21.B16, V21.B16
 	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
-	WORD $0x4f8de2b4 // sdot v20.4s, v21.16b, v13.4b[0]
-	FMOVQ 128(R1), F22
+	WORD $0x4fade2af // sdot v15.4s, v21.16b, v13.4b[1]
+	FMOVQ 192(R1), F22
 	VUSHR $4, V22.B16, V22.B16
 	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x4fade2d4 // sdot v20.4s, v22.16b, v13.4b[1]
-	FMOVQ 192(R1), F23
+	WORD $0x4f8deacf // sdot v15.4s, v22.16b, v13.4b[2]
+	FMOVQ 256(R1), F23
 	VUSHR $4, V23.B16, V23.B16
 	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	WORD $0x4f8deaf4 // sdot v20.4s, v23.16b, v13.4b[2]
-	FMOVQ 256(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	WORD $0x4fadeb14 // sdot v20.4s, v24.16b, v13.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4fae128f // fmla v15.4s, v20.4s, v14.s[1]
-	FMOVD 0(R1), F25
-	WORD $0x0f08a739 // sshll v25.8h, v25.8b, #0
-	WORD $0x0e79101a // saddw v26.4s, v0.4s, v25.4h
-	FMOVQ 128(R11), F27
-	FMOVQ 0(R11), F28
-	WORD $0x4e3ccf5b // fmla v27.4s, v26.4s, v28.4s
-	WORD $0x4e3bcde3 // fmla v3.4s, v15.4s, v27.4s
+	WORD $0x4fadeaef // sdot v15.4s, v23.16b, v13.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f8e91ef // fmul v15.4s, v15.4s, v14.s[0]
+	FMOVD 0(R1), F24
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
+	FMOVQ 128(R11), F26
+	FMOVQ 0(R11), F27
+	WORD $0x4e3bcf3a // fmla v26.4s, v25.4s, v27.4s
+	WORD $0x4e3acde3 // fmla v3.4s, v15.4s, v26.4s
 	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F29
-	FMOVQ 80(R1), F30
+	FMOVQ 0(R10), F28
+	FMOVQ 80(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
+	WORD $0x4f8ce3bc // sdot v28.4s, v29.16b, v12.4b[0]
+	FMOVQ 144(R1), F30
 	VAND V1.B16, V30.B16, V30.B16
 	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	WORD $0x4f8ce3dd // sdot v29.4s, v30.16b, v12.4b[0]
-	FMOVQ 144(R1), F31
+	WORD $0x4face3dc // sdot v28.4s, v30.16b, v12.4b[1]
+	FMOVQ 208(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
 	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x4face3fd // sdot v29.4s, v31.16b, v12.4b[1]
-	FMOVQ 208(R1), F8
+	WORD $0x4f8cebfc // sdot v28.4s, v31.16b, v12.4b[2]
+	FMOVQ 272(R1), F8
 	VAND V1.B16, V8.B16, V8.B16
 	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	WORD $0x4f8ce91d // sdot v29.4s, v8.16b, v12.4b[2]
-	FMOVQ 272(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4face91c // sdot v28.4s, v8.16b, v12.4b[3]
+	FMOVQ 80(R1), F9
+	VUSHR $4, V9.B16, V9.B16
 	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x4face93d // sdot v29.4s, v9.16b, v12.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4f8e93bd // fmul v29.4s, v29.4s, v14.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 80(R1), F11
+	WORD $0x4f8de13c // sdot v28.4s, v9.16b, v13.4b[0]
+	FMOVQ 144(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	WORD $0x4fade15c // sdot v28.4s, v10.16b, v13.4b[1]
+	FMOVQ 208(R1), F11
 	VUSHR $4, V11.B16, V11.B16
 	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	WORD $0x4f8de16a // sdot v10.4s, v11.16b, v13.4b[0]
-	FMOVQ 144(R1), F7
+	WORD $0x4f8de97c // sdot v28.4s, v11.16b, v13.4b[2]
+	FMOVQ 272(R1), F7
 	VUSHR $4, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	WORD $0x4fade0ea // sdot v10.4s, v7.16b, v13.4b[1]
-	FMOVQ 208(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	WORD $0x4f8dea0a // sdot v10.4s, v16.16b, v13.4b[2]
-	FMOVQ 272(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	WORD $0x4fadea2a // sdot v10.4s, v17.16b, v13.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fae115d // fmla v29.4s, v10.4s, v14.s[1]
-	WORD $0x4e791012 // saddw2 v18.4s, v0.4s, v25.8h
-	FMOVQ 144(R11), F19
-	FMOVQ 16(R11), F21
-	WORD $0x4e35ce53 // fmla v19.4s, v18.4s, v21.4s
-	WORD $0x4e33cfa4 // fmla v4.4s, v29.4s, v19.4s
+	WORD $0x4fade8fc // sdot v28.4s, v7.16b, v13.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4f8e939c // fmul v28.4s, v28.4s, v14.s[0]
+	WORD $0x4e781010 // saddw2 v16.4s, v0.4s, v24.8h
+	FMOVQ 144(R11), F17
+	FMOVQ 16(R11), F18
+	WORD $0x4e32ce11 // fmla v17.4s, v16.4s, v18.4s
+	WORD $0x4e31cf84 // fmla v4.4s, v28.4s, v17.4s
 	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F22
-	FMOVQ 96(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	WORD $0x4f8ce2f6 // sdot v22.4s, v23.16b, v12.4b[0]
-	FMOVQ 160(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	WORD $0x4face316 // sdot v22.4s, v24.16b, v12.4b[1]
-	FMOVQ 224(R1), F20
+	FMOVQ 0(R10), F19
+	FMOVQ 96(R1), F20
 	VAND V1.B16, V20.B16, V20.B16
 	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x4f8cea96 // sdot v22.4s, v20.16b, v12.4b[2]
-	FMOVQ 288(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x4faceb56 // sdot v22.4s, v26.16b, v12.4b[3]
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f8e92d6 // fmul v22.4s, v22.4s, v14.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 96(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x4f8de1fc // sdot v28.4s, v15.16b, v13.4b[0]
+	WORD $0x4f8ce293 // sdot v19.4s, v20.16b, v12.4b[0]
+	FMOVQ 160(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	WORD $0x4face2b3 // sdot v19.4s, v21.16b, v12.4b[1]
+	FMOVQ 224(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x4f8cead3 // sdot v19.4s, v22.16b, v12.4b[2]
+	FMOVQ 288(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
+	WORD $0x4faceaf3 // sdot v19.4s, v23.16b, v12.4b[3]
+	FMOVQ 96(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
+	WORD $0x4f8de333 // sdot v19.4s, v25.16b, v13.4b[0]
 	FMOVQ 160(R1), F27
 	VUSHR $4, V27.B16, V27.B16
 	WORD $0x4e1b005b // tbl v27.16b, {v2.16b}, v27.16b
-	WORD $0x4fade37c // sdot v28.4s, v27.16b, v13.4b[1]
-	FMOVQ 224(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
-	WORD $0x4f8debdc // sdot v28.4s, v30.16b, v13.4b[2]
-	FMOVQ 288(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
-	WORD $0x4fadebfc // sdot v28.4s, v31.16b, v13.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fae1396 // fmla v22.4s, v28.4s, v14.s[1]
-	FMOVD 8(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
-	FMOVQ 160(R11), F11
-	FMOVQ 32(R11), F7
-	WORD $0x4e27cd2b // fmla v11.4s, v9.4s, v7.4s
-	WORD $0x4e2bcec5 // fmla v5.4s, v22.4s, v11.4s
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F16
-	FMOVQ 112(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	WORD $0x4f8ce230 // sdot v16.4s, v17.16b, v12.4b[0]
-	FMOVQ 176(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x4face150 // sdot v16.4s, v10.16b, v12.4b[1]
-	FMOVQ 240(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	WORD $0x4f8ceb30 // sdot v16.4s, v25.16b, v12.4b[2]
-	FMOVQ 304(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	WORD $0x4facea50 // sdot v16.4s, v18.16b, v12.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
-	FMOVQ 0(R10), F21
-	FMOVQ 112(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	WORD $0x4f8de3b5 // sdot v21.4s, v29.16b, v13.4b[0]
-	FMOVQ 176(R1), F19
-	VUSHR $4, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	WORD $0x4fade275 // sdot v21.4s, v19.16b, v13.4b[1]
-	FMOVQ 240(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	WORD $0x4f8deaf5 // sdot v21.4s, v23.16b, v13.4b[2]
-	FMOVQ 304(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	WORD $0x4fadeb15 // sdot v21.4s, v24.16b, v13.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fae12b0 // fmla v16.4s, v21.4s, v14.s[1]
-	WORD $0x4e681014 // saddw2 v20.4s, v0.4s, v8.8h
-	FMOVQ 176(R11), F26
-	FMOVQ 48(R11), F15
-	WORD $0x4e2fce9a // fmla v26.4s, v20.4s, v15.4s
-	WORD $0x4e3ace06 // fmla v6.4s, v16.4s, v26.4s
-	FMOVQ 64(R2), F27
-	FMOVQ 80(R2), F30
-	FMOVQ 96(R2), F31
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F28
-	FMOVQ 320(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x4f9be13c // sdot v28.4s, v9.16b, v27.4b[0]
-	FMOVQ 384(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	WORD $0x4fbbe0fc // sdot v28.4s, v7.16b, v27.4b[1]
-	FMOVQ 448(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x4f9beadc // sdot v28.4s, v22.16b, v27.4b[2]
-	FMOVQ 512(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	WORD $0x4fbbe97c // sdot v28.4s, v11.16b, v27.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f9f939c // fmul v28.4s, v28.4s, v31.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 320(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
-	WORD $0x4f9ee151 // sdot v17.4s, v10.16b, v30.4b[0]
-	FMOVQ 384(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x4e190059 // tbl v25.16b, {v2.16b}, v25.16b
-	WORD $0x4fbee331 // sdot v17.4s, v25.16b, v30.4b[1]
-	FMOVQ 448(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	WORD $0x4f9eea51 // sdot v17.4s, v18.16b, v30.4b[2]
-	FMOVQ 512(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	WORD $0x4fbeebb1 // sdot v17.4s, v29.16b, v30.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fbf123c // fmla v28.4s, v17.4s, v31.s[1]
-	FMOVD 32(R1), F19
-	WORD $0x0f08a673 // sshll v19.8h, v19.8b, #0
-	WORD $0x0e731017 // saddw v23.4s, v0.4s, v19.4h
-	FMOVQ 128(R11), F24
-	FMOVQ 0(R11), F21
-	WORD $0x4e35cef8 // fmla v24.4s, v23.4s, v21.4s
-	WORD $0x4e38cf83 // fmla v3.4s, v28.4s, v24.4s
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F8
-	FMOVQ 336(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x4f9be288 // sdot v8.4s, v20.16b, v27.4b[0]
-	FMOVQ 400(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x4fbbe1e8 // sdot v8.4s, v15.16b, v27.4b[1]
-	FMOVQ 464(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
-	WORD $0x4f9bea08 // sdot v8.4s, v16.16b, v27.4b[2]
-	FMOVQ 528(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
-	WORD $0x4fbbeb48 // sdot v8.4s, v26.16b, v27.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4f9f9108 // fmul v8.4s, v8.4s, v31.s[0]
-	FMOVQ 0(R10), F12
-	FMOVQ 336(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
-	WORD $0x4f9ee1ac // sdot v12.4s, v13.16b, v30.4b[0]
-	FMOVQ 400(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
-	WORD $0x4fbee1cc // sdot v12.4s, v14.16b, v30.4b[1]
-	FMOVQ 464(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
-	WORD $0x4f9ee92c // sdot v12.4s, v9.16b, v30.4b[2]
-	FMOVQ 528(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	WORD $0x4fbee8ec // sdot v12.4s, v7.16b, v30.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fbf1188 // fmla v8.4s, v12.4s, v31.s[1]
-	WORD $0x4e731016 // saddw2 v22.4s, v0.4s, v19.8h
-	FMOVQ 144(R11), F11
-	FMOVQ 16(R11), F10
-	WORD $0x4e2acecb // fmla v11.4s, v22.4s, v10.4s
-	WORD $0x4e2bcd04 // fmla v4.4s, v8.4s, v11.4s
-	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 0(R10), F25
-	FMOVQ 352(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	WORD $0x4f9be259 // sdot v25.4s, v18.16b, v27.4b[0]
-	FMOVQ 416(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	WORD $0x4fbbe3b9 // sdot v25.4s, v29.16b, v27.4b[1]
-	FMOVQ 480(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
-	WORD $0x4f9bea39 // sdot v25.4s, v17.16b, v27.4b[2]
-	FMOVQ 544(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x4e170057 // tbl v23.16b, {v2.16b}, v23.16b
-	WORD $0x4fbbeaf9 // sdot v25.4s, v23.16b, v27.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f9f9339 // fmul v25.4s, v25.4s, v31.s[0]
-	FMOVQ 0(R10), F21
-	FMOVQ 352(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
-	WORD $0x4f9ee395 // sdot v21.4s, v28.16b, v30.4b[0]
-	FMOVQ 416(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
-	WORD $0x4fbee315 // sdot v21.4s, v24.16b, v30.4b[1]
-	FMOVQ 480(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
-	WORD $0x4f9eea95 // sdot v21.4s, v20.16b, v30.4b[2]
-	FMOVQ 544(R1), F15
+	WORD $0x4fade373 // sdot v19.4s, v27.16b, v13.4b[1]
+	FMOVQ 224(R1), F15
 	VUSHR $4, V15.B16, V15.B16
 	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
-	WORD $0x4fbee9f5 // sdot v21.4s, v15.16b, v30.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4fbf12b9 // fmla v25.4s, v21.4s, v31.s[1]
-	FMOVD 40(R1), F16
-	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
-	WORD $0x0e70101a // saddw v26.4s, v0.4s, v16.4h
-	FMOVQ 160(R11), F13
-	FMOVQ 32(R11), F14
-	WORD $0x4e2ecf4d // fmla v13.4s, v26.4s, v14.4s
-	WORD $0x4e2dcf25 // fmla v5.4s, v25.4s, v13.4s
-	PRFM 1472(R1), PLDL1KEEP
-	PRFM 1536(R1), PLDL1KEEP
+	WORD $0x4f8de9f3 // sdot v19.4s, v15.16b, v13.4b[2]
+	FMOVQ 288(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x4fadeb53 // sdot v19.4s, v26.16b, v13.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f8e9273 // fmul v19.4s, v19.4s, v14.s[0]
+	FMOVD 8(R1), F29
+	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
+	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
+	FMOVQ 160(R11), F31
+	FMOVQ 32(R11), F8
+	WORD $0x4e28cfdf // fmla v31.4s, v30.4s, v8.4s
+	WORD $0x4e3fce65 // fmla v5.4s, v19.4s, v31.4s
+	PRFM 1216(R1), PLDL1KEEP
 	FMOVQ 0(R10), F9
-	FMOVQ 368(R1), F7
+	FMOVQ 112(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	WORD $0x4f8ce149 // sdot v9.4s, v10.16b, v12.4b[0]
+	FMOVQ 176(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	WORD $0x4face169 // sdot v9.4s, v11.16b, v12.4b[1]
+	FMOVQ 240(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
 	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
-	WORD $0x4f9be0e9 // sdot v9.4s, v7.16b, v27.4b[0]
-	FMOVQ 432(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
-	WORD $0x4fbbe189 // sdot v9.4s, v12.16b, v27.4b[1]
-	FMOVQ 496(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
-	WORD $0x4f9bea69 // sdot v9.4s, v19.16b, v27.4b[2]
-	FMOVQ 560(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
-	WORD $0x4fbbeac9 // sdot v9.4s, v22.16b, v27.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f9f9129 // fmul v9.4s, v9.4s, v31.s[0]
-	FMOVQ 0(R10), F10
-	FMOVQ 368(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
-	WORD $0x4f9ee10a // sdot v10.4s, v8.16b, v30.4b[0]
-	FMOVQ 432(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
-	WORD $0x4fbee16a // sdot v10.4s, v11.16b, v30.4b[1]
-	FMOVQ 496(R1), F18
+	WORD $0x4f8ce8e9 // sdot v9.4s, v7.16b, v12.4b[2]
+	FMOVQ 304(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	WORD $0x4faceb09 // sdot v9.4s, v24.16b, v12.4b[3]
+	FMOVQ 112(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x4f8de209 // sdot v9.4s, v16.16b, v13.4b[0]
+	FMOVQ 176(R1), F18
 	VUSHR $4, V18.B16, V18.B16
 	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
-	WORD $0x4f9eea4a // sdot v10.4s, v18.16b, v30.4b[2]
-	FMOVQ 560(R1), F29
-	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4fade249 // sdot v9.4s, v18.16b, v13.4b[1]
+	FMOVQ 240(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	WORD $0x4f8deb89 // sdot v9.4s, v28.16b, v13.4b[2]
+	FMOVQ 304(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x4fadea29 // sdot v9.4s, v17.16b, v13.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4f8e9129 // fmul v9.4s, v9.4s, v14.s[0]
+	WORD $0x4e7d1014 // saddw2 v20.4s, v0.4s, v29.8h
+	FMOVQ 176(R11), F21
+	FMOVQ 48(R11), F22
+	WORD $0x4e36ce95 // fmla v21.4s, v20.4s, v22.4s
+	WORD $0x4e35cd26 // fmla v6.4s, v9.4s, v21.4s
+	FMOVQ 64(R2), F23
+	FMOVQ 80(R2), F25
+	FMOVQ 96(R2), F27
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 0(R10), F15
+	FMOVQ 320(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x4f97e34f // sdot v15.4s, v26.16b, v23.4b[0]
+	FMOVQ 384(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	WORD $0x4fb7e3cf // sdot v15.4s, v30.16b, v23.4b[1]
+	FMOVQ 448(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	WORD $0x4f97e90f // sdot v15.4s, v8.16b, v23.4b[2]
+	FMOVQ 512(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4e130053 // tbl v19.16b, {v2.16b}, v19.16b
+	WORD $0x4fb7ea6f // sdot v15.4s, v19.16b, v23.4b[3]
+	FMOVQ 320(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x4f99e3ef // sdot v15.4s, v31.16b, v25.4b[0]
+	FMOVQ 384(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	WORD $0x4fb9e14f // sdot v15.4s, v10.16b, v25.4b[1]
+	FMOVQ 448(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	WORD $0x4f99e96f // sdot v15.4s, v11.16b, v25.4b[2]
+	FMOVQ 512(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	WORD $0x4fb9e8ef // sdot v15.4s, v7.16b, v25.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f9b91ef // fmul v15.4s, v15.4s, v27.s[0]
+	FMOVD 32(R1), F24
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x0e781010 // saddw v16.4s, v0.4s, v24.4h
+	FMOVQ 128(R11), F18
+	FMOVQ 0(R11), F28
+	WORD $0x4e3cce12 // fmla v18.4s, v16.4s, v28.4s
+	WORD $0x4e32cde3 // fmla v3.4s, v15.4s, v18.4s
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 0(R10), F17
+	FMOVQ 336(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
 	WORD $0x4e1d005d // tbl v29.16b, {v2.16b}, v29.16b
-	WORD $0x4fbeebaa // sdot v10.4s, v29.16b, v30.4b[3]
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fbf1149 // fmla v9.4s, v10.4s, v31.s[1]
-	WORD $0x4e701011 // saddw2 v17.4s, v0.4s, v16.8h
-	FMOVQ 176(R11), F23
-	FMOVQ 48(R11), F28
-	WORD $0x4e3cce37 // fmla v23.4s, v17.4s, v28.4s
-	WORD $0x4e37cd26 // fmla v6.4s, v9.4s, v23.4s
+	WORD $0x4f97e3b1 // sdot v17.4s, v29.16b, v23.4b[0]
+	FMOVQ 400(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4e140054 // tbl v20.16b, {v2.16b}, v20.16b
+	WORD $0x4fb7e291 // sdot v17.4s, v20.16b, v23.4b[1]
+	FMOVQ 464(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4e160056 // tbl v22.16b, {v2.16b}, v22.16b
+	WORD $0x4f97ead1 // sdot v17.4s, v22.16b, v23.4b[2]
+	FMOVQ 528(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4e090049 // tbl v9.16b, {v2.16b}, v9.16b
+	WORD $0x4fb7e931 // sdot v17.4s, v9.16b, v23.4b[3]
+	FMOVQ 336(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	WORD $0x4e150055 // tbl v21.16b, {v2.16b}, v21.16b
+	WORD $0x4f99e2b1 // sdot v17.4s, v21.16b, v25.4b[0]
+	FMOVQ 400(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	WORD $0x4fb9e191 // sdot v17.4s, v12.16b, v25.4b[1]
+	FMOVQ 464(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	WORD $0x4f99e9b1 // sdot v17.4s, v13.16b, v25.4b[2]
+	FMOVQ 528(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	WORD $0x4fb9e9d1 // sdot v17.4s, v14.16b, v25.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4f9b9231 // fmul v17.4s, v17.4s, v27.s[0]
+	WORD $0x4e78101a // saddw2 v26.4s, v0.4s, v24.8h
+	FMOVQ 144(R11), F30
+	FMOVQ 16(R11), F8
+	WORD $0x4e28cf5e // fmla v30.4s, v26.4s, v8.4s
+	WORD $0x4e3ece24 // fmla v4.4s, v17.4s, v30.4s
+	PRFM 1408(R1), PLDL1KEEP
+	FMOVQ 0(R10), F19
+	FMOVQ 352(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4e1f005f // tbl v31.16b, {v2.16b}, v31.16b
+	WORD $0x4f97e3f3 // sdot v19.4s, v31.16b, v23.4b[0]
+	FMOVQ 416(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4e0a004a // tbl v10.16b, {v2.16b}, v10.16b
+	WORD $0x4fb7e153 // sdot v19.4s, v10.16b, v23.4b[1]
+	FMOVQ 480(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	WORD $0x4e0b004b // tbl v11.16b, {v2.16b}, v11.16b
+	WORD $0x4f97e973 // sdot v19.4s, v11.16b, v23.4b[2]
+	FMOVQ 544(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4e070047 // tbl v7.16b, {v2.16b}, v7.16b
+	WORD $0x4fb7e8f3 // sdot v19.4s, v7.16b, v23.4b[3]
+	FMOVQ 352(R1), F16
+	VUSHR $4, V16.B16, V16.B16
+	WORD $0x4e100050 // tbl v16.16b, {v2.16b}, v16.16b
+	WORD $0x4f99e213 // sdot v19.4s, v16.16b, v25.4b[0]
+	FMOVQ 416(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x4e1c005c // tbl v28.16b, {v2.16b}, v28.16b
+	WORD $0x4fb9e393 // sdot v19.4s, v28.16b, v25.4b[1]
+	FMOVQ 480(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	WORD $0x4e0f004f // tbl v15.16b, {v2.16b}, v15.16b
+	WORD $0x4f99e9f3 // sdot v19.4s, v15.16b, v25.4b[2]
+	FMOVQ 544(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	WORD $0x4e120052 // tbl v18.16b, {v2.16b}, v18.16b
+	WORD $0x4fb9ea53 // sdot v19.4s, v18.16b, v25.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4f9b9273 // fmul v19.4s, v19.4s, v27.s[0]
+	FMOVD 40(R1), F29
+	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
+	WORD $0x0e7d1014 // saddw v20.4s, v0.4s, v29.4h
+	FMOVQ 160(R11), F22
+	FMOVQ 32(R11), F9
+	WORD $0x4e29ce96 // fmla v22.4s, v20.4s, v9.4s
+	WORD $0x4e36ce65 // fmla v5.4s, v19.4s, v22.4s
+	PRFM 1472(R1), PLDL1KEEP
+	PRFM 1536(R1), PLDL1KEEP
+	FMOVQ 0(R10), F21
+	FMOVQ 368(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4e0c004c // tbl v12.16b, {v2.16b}, v12.16b
+	WORD $0x4f97e195 // sdot v21.4s, v12.16b, v23.4b[0]
+	FMOVQ 432(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4e0d004d // tbl v13.16b, {v2.16b}, v13.16b
+	WORD $0x4fb7e1b5 // sdot v21.4s, v13.16b, v23.4b[1]
+	FMOVQ 496(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	WORD $0x4e0e004e // tbl v14.16b, {v2.16b}, v14.16b
+	WORD $0x4f97e9d5 // sdot v21.4s, v14.16b, v23.4b[2]
+	FMOVQ 560(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4e180058 // tbl v24.16b, {v2.16b}, v24.16b
+	WORD $0x4fb7eb15 // sdot v21.4s, v24.16b, v23.4b[3]
+	FMOVQ 368(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x4e1a005a // tbl v26.16b, {v2.16b}, v26.16b
+	WORD $0x4f99e355 // sdot v21.4s, v26.16b, v25.4b[0]
+	FMOVQ 432(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	WORD $0x4e080048 // tbl v8.16b, {v2.16b}, v8.16b
+	WORD $0x4fb9e115 // sdot v21.4s, v8.16b, v25.4b[1]
+	FMOVQ 496(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	WORD $0x4e110051 // tbl v17.16b, {v2.16b}, v17.16b
+	WORD $0x4f99ea35 // sdot v21.4s, v17.16b, v25.4b[2]
+	FMOVQ 560(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x4e1e005e // tbl v30.16b, {v2.16b}, v30.16b
+	WORD $0x4fb9ebd5 // sdot v21.4s, v30.16b, v25.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4f9b92b5 // fmul v21.4s, v21.4s, v27.s[0]
+	WORD $0x4e7d101f // saddw2 v31.4s, v0.4s, v29.8h
+	FMOVQ 176(R11), F10
+	FMOVQ 48(R11), F11
+	WORD $0x4e2bcfea // fmla v10.4s, v31.4s, v11.4s
+	WORD $0x4e2acea6 // fmla v6.4s, v21.4s, v10.4s
 	ADD $576, R1
 	ADD $128, R2
 	SUBS $2, R4
@@ -12460,148 +12052,124 @@ tile138:
 	FMOVQ 112(R23), F4
 	WORD $0x4fb9e89f // sdot v31.4s, v4.16b, v25.4b[3]
 	WORD $0x4fbae89e // sdot v30.4s, v4.16b, v26.4b[3]
+	FMOVQ 128(R23), F9
+	WORD $0x4f9be13f // sdot v31.4s, v9.16b, v27.4b[0]
+	WORD $0x4f9ce13e // sdot v30.4s, v9.16b, v28.4b[0]
+	FMOVQ 144(R23), F10
+	WORD $0x4fbbe15f // sdot v31.4s, v10.16b, v27.4b[1]
+	WORD $0x4fbce15e // sdot v30.4s, v10.16b, v28.4b[1]
+	FMOVQ 160(R23), F12
+	WORD $0x4f9be99f // sdot v31.4s, v12.16b, v27.4b[2]
+	WORD $0x4f9ce99e // sdot v30.4s, v12.16b, v28.4b[2]
+	FMOVQ 176(R23), F14
+	WORD $0x4fbbe9df // sdot v31.4s, v14.16b, v27.4b[3]
+	WORD $0x4fbce9de // sdot v30.4s, v14.16b, v28.4b[3]
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
 	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
 	WORD $0x4f8d93ff // fmul v31.4s, v31.4s, v13.s[0]
 	WORD $0x4f9193de // fmul v30.4s, v30.4s, v17.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F10
-	FMOVQ 128(R23), F12
-	WORD $0x4f9be189 // sdot v9.4s, v12.16b, v27.4b[0]
-	WORD $0x4f9ce18a // sdot v10.4s, v12.16b, v28.4b[0]
-	FMOVQ 144(R23), F14
-	WORD $0x4fbbe1c9 // sdot v9.4s, v14.16b, v27.4b[1]
-	WORD $0x4fbce1ca // sdot v10.4s, v14.16b, v28.4b[1]
-	FMOVQ 160(R23), F29
-	WORD $0x4f9beba9 // sdot v9.4s, v29.16b, v27.4b[2]
-	WORD $0x4f9cebaa // sdot v10.4s, v29.16b, v28.4b[2]
-	FMOVQ 176(R23), F15
-	WORD $0x4fbbe9e9 // sdot v9.4s, v15.16b, v27.4b[3]
-	WORD $0x4fbce9ea // sdot v10.4s, v15.16b, v28.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fad113f // fmla v31.4s, v9.4s, v13.s[1]
-	WORD $0x4fb1115e // fmla v30.4s, v10.4s, v17.s[1]
-	FMOVQ 0(R23), F18
-	WORD $0x4e32cff4 // fmla v20.4s, v31.4s, v18.4s
-	WORD $0x4e32cfc8 // fmla v8.4s, v30.4s, v18.4s
-	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F16
-	FMOVQ 192(R23), F3
-	WORD $0x4f99e073 // sdot v19.4s, v3.16b, v25.4b[0]
-	WORD $0x4f9ae070 // sdot v16.4s, v3.16b, v26.4b[0]
-	FMOVQ 208(R23), F5
-	WORD $0x4fb9e0b3 // sdot v19.4s, v5.16b, v25.4b[1]
-	WORD $0x4fbae0b0 // sdot v16.4s, v5.16b, v26.4b[1]
-	FMOVQ 224(R23), F7
-	WORD $0x4f99e8f3 // sdot v19.4s, v7.16b, v25.4b[2]
-	WORD $0x4f9ae8f0 // sdot v16.4s, v7.16b, v26.4b[2]
-	FMOVQ 240(R23), F4
-	WORD $0x4fb9e893 // sdot v19.4s, v4.16b, v25.4b[3]
-	WORD $0x4fbae890 // sdot v16.4s, v4.16b, v26.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f8d9273 // fmul v19.4s, v19.4s, v13.s[0]
-	WORD $0x4f919210 // fmul v16.4s, v16.4s, v17.s[0]
-	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F14
-	FMOVQ 256(R23), F29
-	WORD $0x4f9be3ac // sdot v12.4s, v29.16b, v27.4b[0]
-	WORD $0x4f9ce3ae // sdot v14.4s, v29.16b, v28.4b[0]
-	FMOVQ 272(R23), F15
-	WORD $0x4fbbe1ec // sdot v12.4s, v15.16b, v27.4b[1]
-	WORD $0x4fbce1ee // sdot v14.4s, v15.16b, v28.4b[1]
-	FMOVQ 288(R23), F9
-	WORD $0x4f9be92c // sdot v12.4s, v9.16b, v27.4b[2]
-	WORD $0x4f9ce92e // sdot v14.4s, v9.16b, v28.4b[2]
-	FMOVQ 304(R23), F10
-	WORD $0x4fbbe94c // sdot v12.4s, v10.16b, v27.4b[3]
-	WORD $0x4fbce94e // sdot v14.4s, v10.16b, v28.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fad1193 // fmla v19.4s, v12.4s, v13.s[1]
-	WORD $0x4fb111d0 // fmla v16.4s, v14.4s, v17.s[1]
-	FMOVQ 16(R23), F31
-	WORD $0x4e3fce66 // fmla v6.4s, v19.4s, v31.4s
-	WORD $0x4e3fce16 // fmla v22.4s, v16.4s, v31.4s
-	FMOVQ 0(R10), F30
-	FMOVQ 0(R10), F18
-	FMOVQ 320(R23), F3
-	WORD $0x4f99e07e // sdot v30.4s, v3.16b, v25.4b[0]
-	WORD $0x4f9ae072 // sdot v18.4s, v3.16b, v26.4b[0]
-	FMOVQ 336(R23), F5
-	WORD $0x4fb9e0be // sdot v30.4s, v5.16b, v25.4b[1]
-	WORD $0x4fbae0b2 // sdot v18.4s, v5.16b, v26.4b[1]
-	FMOVQ 352(R23), F7
-	WORD $0x4f99e8fe // sdot v30.4s, v7.16b, v25.4b[2]
-	WORD $0x4f9ae8f2 // sdot v18.4s, v7.16b, v26.4b[2]
-	FMOVQ 368(R23), F4
-	WORD $0x4fb9e89e // sdot v30.4s, v4.16b, v25.4b[3]
-	WORD $0x4fbae892 // sdot v18.4s, v4.16b, v26.4b[3]
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f8d93de // fmul v30.4s, v30.4s, v13.s[0]
-	WORD $0x4f919252 // fmul v18.4s, v18.4s, v17.s[0]
-	FMOVQ 0(R10), F29
+	FMOVQ 0(R23), F29
+	WORD $0x4e3dcff4 // fmla v20.4s, v31.4s, v29.4s
+	WORD $0x4e3dcfc8 // fmla v8.4s, v30.4s, v29.4s
 	FMOVQ 0(R10), F15
-	FMOVQ 384(R23), F9
-	WORD $0x4f9be13d // sdot v29.4s, v9.16b, v27.4b[0]
-	WORD $0x4f9ce12f // sdot v15.4s, v9.16b, v28.4b[0]
-	FMOVQ 400(R23), F10
-	WORD $0x4fbbe15d // sdot v29.4s, v10.16b, v27.4b[1]
-	WORD $0x4fbce14f // sdot v15.4s, v10.16b, v28.4b[1]
-	FMOVQ 416(R23), F12
-	WORD $0x4f9be99d // sdot v29.4s, v12.16b, v27.4b[2]
-	WORD $0x4f9ce98f // sdot v15.4s, v12.16b, v28.4b[2]
-	FMOVQ 432(R23), F14
-	WORD $0x4fbbe9dd // sdot v29.4s, v14.16b, v27.4b[3]
-	WORD $0x4fbce9cf // sdot v15.4s, v14.16b, v28.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 0(R10), F18
+	FMOVQ 192(R23), F19
+	WORD $0x4f99e26f // sdot v15.4s, v19.16b, v25.4b[0]
+	WORD $0x4f9ae272 // sdot v18.4s, v19.16b, v26.4b[0]
+	FMOVQ 208(R23), F16
+	WORD $0x4fb9e20f // sdot v15.4s, v16.16b, v25.4b[1]
+	WORD $0x4fbae212 // sdot v18.4s, v16.16b, v26.4b[1]
+	FMOVQ 224(R23), F3
+	WORD $0x4f99e86f // sdot v15.4s, v3.16b, v25.4b[2]
+	WORD $0x4f9ae872 // sdot v18.4s, v3.16b, v26.4b[2]
+	FMOVQ 240(R23), F5
+	WORD $0x4fb9e8af // sdot v15.4s, v5.16b, v25.4b[3]
+	WORD $0x4fbae8b2 // sdot v18.4s, v5.16b, v26.4b[3]
+	FMOVQ 256(R23), F7
+	WORD $0x4f9be0ef // sdot v15.4s, v7.16b, v27.4b[0]
+	WORD $0x4f9ce0f2 // sdot v18.4s, v7.16b, v28.4b[0]
+	FMOVQ 272(R23), F4
+	WORD $0x4fbbe08f // sdot v15.4s, v4.16b, v27.4b[1]
+	WORD $0x4fbce092 // sdot v18.4s, v4.16b, v28.4b[1]
+	FMOVQ 288(R23), F9
+	WORD $0x4f9be92f // sdot v15.4s, v9.16b, v27.4b[2]
+	WORD $0x4f9ce932 // sdot v18.4s, v9.16b, v28.4b[2]
+	FMOVQ 304(R23), F10
+	WORD $0x4fbbe94f // sdot v15.4s, v10.16b, v27.4b[3]
+	WORD $0x4fbce952 // sdot v18.4s, v10.16b, v28.4b[3]
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4fad13be // fmla v30.4s, v29.4s, v13.s[1]
-	WORD $0x4fb111f2 // fmla v18.4s, v15.4s, v17.s[1]
-	FMOVQ 32(R23), F19
-	WORD $0x4e33cfd5 // fmla v21.4s, v30.4s, v19.4s
-	WORD $0x4e33ce58 // fmla v24.4s, v18.4s, v19.4s
-	FMOVQ 0(R10), F16
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4f8d91ef // fmul v15.4s, v15.4s, v13.s[0]
+	WORD $0x4f919252 // fmul v18.4s, v18.4s, v17.s[0]
+	FMOVQ 16(R23), F12
+	WORD $0x4e2ccde6 // fmla v6.4s, v15.4s, v12.4s
+	WORD $0x4e2cce56 // fmla v22.4s, v18.4s, v12.4s
+	FMOVQ 0(R10), F14
 	FMOVQ 0(R10), F31
-	FMOVQ 448(R23), F3
-	WORD $0x4f99e070 // sdot v16.4s, v3.16b, v25.4b[0]
-	WORD $0x4f9ae07f // sdot v31.4s, v3.16b, v26.4b[0]
-	FMOVQ 464(R23), F5
-	WORD $0x4fb9e0b0 // sdot v16.4s, v5.16b, v25.4b[1]
-	WORD $0x4fbae0bf // sdot v31.4s, v5.16b, v26.4b[1]
-	FMOVQ 480(R23), F7
-	WORD $0x4f99e8f0 // sdot v16.4s, v7.16b, v25.4b[2]
-	WORD $0x4f9ae8ff // sdot v31.4s, v7.16b, v26.4b[2]
-	FMOVQ 496(R23), F4
-	WORD $0x4fb9e890 // sdot v16.4s, v4.16b, v25.4b[3]
-	WORD $0x4fbae89f // sdot v31.4s, v4.16b, v26.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	FMOVQ 320(R23), F30
+	WORD $0x4f99e3ce // sdot v14.4s, v30.16b, v25.4b[0]
+	WORD $0x4f9ae3df // sdot v31.4s, v30.16b, v26.4b[0]
+	FMOVQ 336(R23), F29
+	WORD $0x4fb9e3ae // sdot v14.4s, v29.16b, v25.4b[1]
+	WORD $0x4fbae3bf // sdot v31.4s, v29.16b, v26.4b[1]
+	FMOVQ 352(R23), F19
+	WORD $0x4f99ea6e // sdot v14.4s, v19.16b, v25.4b[2]
+	WORD $0x4f9aea7f // sdot v31.4s, v19.16b, v26.4b[2]
+	FMOVQ 368(R23), F16
+	WORD $0x4fb9ea0e // sdot v14.4s, v16.16b, v25.4b[3]
+	WORD $0x4fbaea1f // sdot v31.4s, v16.16b, v26.4b[3]
+	FMOVQ 384(R23), F3
+	WORD $0x4f9be06e // sdot v14.4s, v3.16b, v27.4b[0]
+	WORD $0x4f9ce07f // sdot v31.4s, v3.16b, v28.4b[0]
+	FMOVQ 400(R23), F5
+	WORD $0x4fbbe0ae // sdot v14.4s, v5.16b, v27.4b[1]
+	WORD $0x4fbce0bf // sdot v31.4s, v5.16b, v28.4b[1]
+	FMOVQ 416(R23), F7
+	WORD $0x4f9be8ee // sdot v14.4s, v7.16b, v27.4b[2]
+	WORD $0x4f9ce8ff // sdot v31.4s, v7.16b, v28.4b[2]
+	FMOVQ 432(R23), F4
+	WORD $0x4fbbe88e // sdot v14.4s, v4.16b, v27.4b[3]
+	WORD $0x4fbce89f // sdot v31.4s, v4.16b, v28.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f8d9210 // fmul v16.4s, v16.4s, v13.s[0]
+	WORD $0x4f8d91ce // fmul v14.4s, v14.4s, v13.s[0]
 	WORD $0x4f9193ff // fmul v31.4s, v31.4s, v17.s[0]
-	FMOVQ 0(R10), F9
+	FMOVQ 32(R23), F9
+	WORD $0x4e29cdd5 // fmla v21.4s, v14.4s, v9.4s
+	WORD $0x4e29cff8 // fmla v24.4s, v31.4s, v9.4s
 	FMOVQ 0(R10), F10
-	FMOVQ 512(R23), F12
-	WORD $0x4f9be189 // sdot v9.4s, v12.16b, v27.4b[0]
-	WORD $0x4f9ce18a // sdot v10.4s, v12.16b, v28.4b[0]
-	FMOVQ 528(R23), F14
-	WORD $0x4fbbe1c9 // sdot v9.4s, v14.16b, v27.4b[1]
-	WORD $0x4fbce1ca // sdot v10.4s, v14.16b, v28.4b[1]
-	FMOVQ 544(R23), F29
-	WORD $0x4f9beba9 // sdot v9.4s, v29.16b, v27.4b[2]
-	WORD $0x4f9cebaa // sdot v10.4s, v29.16b, v28.4b[2]
-	FMOVQ 560(R23), F15
-	WORD $0x4fbbe9e9 // sdot v9.4s, v15.16b, v27.4b[3]
-	WORD $0x4fbce9ea // sdot v10.4s, v15.16b, v28.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	FMOVQ 0(R10), F15
+	FMOVQ 448(R23), F18
+	WORD $0x4f99e24a // sdot v10.4s, v18.16b, v25.4b[0]
+	WORD $0x4f9ae24f // sdot v15.4s, v18.16b, v26.4b[0]
+	FMOVQ 464(R23), F12
+	WORD $0x4fb9e18a // sdot v10.4s, v12.16b, v25.4b[1]
+	WORD $0x4fbae18f // sdot v15.4s, v12.16b, v26.4b[1]
+	FMOVQ 480(R23), F30
+	WORD $0x4f99ebca // sdot v10.4s, v30.16b, v25.4b[2]
+	WORD $0x4f9aebcf // sdot v15.4s, v30.16b, v26.4b[2]
+	FMOVQ 496(R23), F29
+	WORD $0x4fb9ebaa // sdot v10.4s, v29.16b, v25.4b[3]
+	WORD $0x4fbaebaf // sdot v15.4s, v29.16b, v26.4b[3]
+	FMOVQ 512(R23), F19
+	WORD $0x4f9be26a // sdot v10.4s, v19.16b, v27.4b[0]
+	WORD $0x4f9ce26f // sdot v15.4s, v19.16b, v28.4b[0]
+	FMOVQ 528(R23), F16
+	WORD $0x4fbbe20a // sdot v10.4s, v16.16b, v27.4b[1]
+	WORD $0x4fbce20f // sdot v15.4s, v16.16b, v28.4b[1]
+	FMOVQ 544(R23), F3
+	WORD $0x4f9be86a // sdot v10.4s, v3.16b, v27.4b[2]
+	WORD $0x4f9ce86f // sdot v15.4s, v3.16b, v28.4b[2]
+	FMOVQ 560(R23), F5
+	WORD $0x4fbbe8aa // sdot v10.4s, v5.16b, v27.4b[3]
+	WORD $0x4fbce8af // sdot v15.4s, v5.16b, v28.4b[3]
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4fad1130 // fmla v16.4s, v9.4s, v13.s[1]
-	WORD $0x4fb1115f // fmla v31.4s, v10.4s, v17.s[1]
-	FMOVQ 48(R23), F30
-	WORD $0x4e3ece17 // fmla v23.4s, v16.4s, v30.4s
-	WORD $0x4e3ecfeb // fmla v11.4s, v31.4s, v30.4s
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4f8d914a // fmul v10.4s, v10.4s, v13.s[0]
+	WORD $0x4f9191ef // fmul v15.4s, v15.4s, v17.s[0]
+	FMOVQ 48(R23), F7
+	WORD $0x4e27cd57 // fmla v23.4s, v10.4s, v7.4s
+	WORD $0x4e27cdeb // fmla v11.4s, v15.4s, v7.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $576, R23

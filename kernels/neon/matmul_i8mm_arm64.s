@@ -410,136 +410,110 @@ tile7:
 	FMOVQ 32(R21), F11
 	FMOVQ 32(R22), F13
 	VZIP1 V13.S4, V11.S4, V11.S4
-	VZIP1 V11.D2, V11.D2, V20.D2
-	VZIP2 V11.D2, V11.D2, V11.D2
+	FMOVQ 0(R10), F20
+	FMOVQ 128(R23), F16
+	WORD $0x4e88a614 // smmla v20.4s, v16.16b, v8.16b
+	FMOVQ 160(R23), F23
+	WORD $0x4e87a6f4 // smmla v20.4s, v23.16b, v7.16b
+	FMOVQ 192(R23), F18
+	WORD $0x4e91a654 // smmla v20.4s, v18.16b, v17.16b
+	FMOVQ 224(R23), F19
+	WORD $0x4e8aa674 // smmla v20.4s, v19.16b, v10.16b
 	FMOVQ 0(R10), F14
-	FMOVQ 128(R23), F23
-	WORD $0x4e88a6ee // smmla v14.4s, v23.16b, v8.16b
-	FMOVQ 160(R23), F18
-	WORD $0x4e87a64e // smmla v14.4s, v18.16b, v7.16b
-	FMOVQ 0(R10), F16
-	FMOVQ 144(R23), F19
-	WORD $0x4e88a670 // smmla v16.4s, v19.16b, v8.16b
-	FMOVQ 176(R23), F26
-	WORD $0x4e87a750 // smmla v16.4s, v26.16b, v7.16b
+	FMOVQ 144(R23), F26
+	WORD $0x4e88a74e // smmla v14.4s, v26.16b, v8.16b
+	FMOVQ 176(R23), F21
+	WORD $0x4e87a6ae // smmla v14.4s, v21.16b, v7.16b
+	FMOVQ 208(R23), F22
+	WORD $0x4e91a6ce // smmla v14.4s, v22.16b, v17.16b
+	FMOVQ 240(R23), F29
+	WORD $0x4e8aa7ae // smmla v14.4s, v29.16b, v10.16b
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x6e34ddce // fmul v14.4s, v14.4s, v20.4s
-	WORD $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
-	FMOVQ 0(R10), F21
-	FMOVQ 192(R23), F29
-	WORD $0x4e91a7b5 // smmla v21.4s, v29.16b, v17.16b
-	FMOVQ 224(R23), F24
-	WORD $0x4e8aa715 // smmla v21.4s, v24.16b, v10.16b
-	FMOVQ 0(R10), F22
-	FMOVQ 208(R23), F31
-	WORD $0x4e91a7f6 // smmla v22.4s, v31.16b, v17.16b
-	FMOVQ 240(R23), F25
-	WORD $0x4e8aa736 // smmla v22.4s, v25.16b, v10.16b
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4e2bceae // fmla v14.4s, v21.4s, v11.4s
-	WORD $0x4e2bced0 // fmla v16.4s, v22.4s, v11.4s
-	FMOVQ 0(R23), F12
-	WORD $0x4e2ccddb // fmla v27.4s, v14.4s, v12.4s
-	FMOVQ 16(R23), F15
-	WORD $0x4e2fce03 // fmla v3.4s, v16.4s, v15.4s
-	FMOVQ 0(R10), F13
-	FMOVQ 256(R23), F18
-	WORD $0x4e88a64d // smmla v13.4s, v18.16b, v8.16b
-	FMOVQ 288(R23), F19
-	WORD $0x4e87a66d // smmla v13.4s, v19.16b, v7.16b
-	FMOVQ 0(R10), F23
-	FMOVQ 272(R23), F26
-	WORD $0x4e88a757 // smmla v23.4s, v26.16b, v8.16b
-	FMOVQ 304(R23), F29
-	WORD $0x4e87a7b7 // smmla v23.4s, v29.16b, v7.16b
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x6e34ddad // fmul v13.4s, v13.4s, v20.4s
-	WORD $0x6e34def7 // fmul v23.4s, v23.4s, v20.4s
+	WORD $0x6e2bde94 // fmul v20.4s, v20.4s, v11.4s
+	WORD $0x6e2bddce // fmul v14.4s, v14.4s, v11.4s
+	FMOVQ 0(R23), F24
+	WORD $0x4e38ce9b // fmla v27.4s, v20.4s, v24.4s
+	FMOVQ 16(R23), F31
+	WORD $0x4e3fcdc3 // fmla v3.4s, v14.4s, v31.4s
+	FMOVQ 0(R10), F25
+	FMOVQ 256(R23), F15
+	WORD $0x4e88a5f9 // smmla v25.4s, v15.16b, v8.16b
+	FMOVQ 288(R23), F13
+	WORD $0x4e87a5b9 // smmla v25.4s, v13.16b, v7.16b
+	FMOVQ 320(R23), F16
+	WORD $0x4e91a619 // smmla v25.4s, v16.16b, v17.16b
+	FMOVQ 352(R23), F23
+	WORD $0x4e8aa6f9 // smmla v25.4s, v23.16b, v10.16b
+	FMOVQ 0(R10), F12
+	FMOVQ 272(R23), F18
+	WORD $0x4e88a64c // smmla v12.4s, v18.16b, v8.16b
+	FMOVQ 304(R23), F19
+	WORD $0x4e87a66c // smmla v12.4s, v19.16b, v7.16b
+	FMOVQ 336(R23), F26
+	WORD $0x4e91a74c // smmla v12.4s, v26.16b, v17.16b
+	FMOVQ 368(R23), F21
+	WORD $0x4e8aa6ac // smmla v12.4s, v21.16b, v10.16b
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x6e2bdf39 // fmul v25.4s, v25.4s, v11.4s
+	WORD $0x6e2bdd8c // fmul v12.4s, v12.4s, v11.4s
+	FMOVQ 32(R23), F22
+	WORD $0x4e36cf3c // fmla v28.4s, v25.4s, v22.4s
+	FMOVQ 48(R23), F29
+	WORD $0x4e3dcd89 // fmla v9.4s, v12.4s, v29.4s
+	FMOVQ 0(R10), F20
+	FMOVQ 384(R23), F14
+	WORD $0x4e88a5d4 // smmla v20.4s, v14.16b, v8.16b
+	FMOVQ 416(R23), F31
+	WORD $0x4e87a7f4 // smmla v20.4s, v31.16b, v7.16b
+	FMOVQ 448(R23), F15
+	WORD $0x4e91a5f4 // smmla v20.4s, v15.16b, v17.16b
+	FMOVQ 480(R23), F13
+	WORD $0x4e8aa5b4 // smmla v20.4s, v13.16b, v10.16b
 	FMOVQ 0(R10), F24
-	FMOVQ 320(R23), F25
-	WORD $0x4e91a738 // smmla v24.4s, v25.16b, v17.16b
-	FMOVQ 352(R23), F21
-	WORD $0x4e8aa6b8 // smmla v24.4s, v21.16b, v10.16b
-	FMOVQ 0(R10), F31
-	FMOVQ 336(R23), F22
-	WORD $0x4e91a6df // smmla v31.4s, v22.16b, v17.16b
-	FMOVQ 368(R23), F14
-	WORD $0x4e8aa5df // smmla v31.4s, v14.16b, v10.16b
+	FMOVQ 400(R23), F16
+	WORD $0x4e88a618 // smmla v24.4s, v16.16b, v8.16b
+	FMOVQ 432(R23), F23
+	WORD $0x4e87a6f8 // smmla v24.4s, v23.16b, v7.16b
+	FMOVQ 464(R23), F18
+	WORD $0x4e91a658 // smmla v24.4s, v18.16b, v17.16b
+	FMOVQ 496(R23), F19
+	WORD $0x4e8aa678 // smmla v24.4s, v19.16b, v10.16b
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4e2bcf0d // fmla v13.4s, v24.4s, v11.4s
-	WORD $0x4e2bcff7 // fmla v23.4s, v31.4s, v11.4s
-	FMOVQ 32(R23), F12
-	WORD $0x4e2ccdbc // fmla v28.4s, v13.4s, v12.4s
-	FMOVQ 48(R23), F16
-	WORD $0x4e30cee9 // fmla v9.4s, v23.4s, v16.4s
-	FMOVQ 0(R10), F15
-	FMOVQ 384(R23), F19
-	WORD $0x4e88a66f // smmla v15.4s, v19.16b, v8.16b
-	FMOVQ 416(R23), F26
-	WORD $0x4e87a74f // smmla v15.4s, v26.16b, v7.16b
-	FMOVQ 0(R10), F18
-	FMOVQ 400(R23), F29
-	WORD $0x4e88a7b2 // smmla v18.4s, v29.16b, v8.16b
-	FMOVQ 432(R23), F25
-	WORD $0x4e87a732 // smmla v18.4s, v25.16b, v7.16b
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x6e34ddef // fmul v15.4s, v15.4s, v20.4s
-	WORD $0x6e34de52 // fmul v18.4s, v18.4s, v20.4s
-	FMOVQ 0(R10), F21
-	FMOVQ 448(R23), F14
-	WORD $0x4e91a5d5 // smmla v21.4s, v14.16b, v17.16b
-	FMOVQ 480(R23), F24
-	WORD $0x4e8aa715 // smmla v21.4s, v24.16b, v10.16b
-	FMOVQ 0(R10), F22
-	FMOVQ 464(R23), F31
-	WORD $0x4e91a7f6 // smmla v22.4s, v31.16b, v17.16b
-	FMOVQ 496(R23), F13
-	WORD $0x4e8aa5b6 // smmla v22.4s, v13.16b, v10.16b
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4e2bceaf // fmla v15.4s, v21.4s, v11.4s
-	WORD $0x4e2bced2 // fmla v18.4s, v22.4s, v11.4s
-	FMOVQ 64(R23), F12
-	WORD $0x4e2ccde6 // fmla v6.4s, v15.4s, v12.4s
-	FMOVQ 80(R23), F23
-	WORD $0x4e37ce44 // fmla v4.4s, v18.4s, v23.4s
-	FMOVQ 0(R10), F16
-	FMOVQ 512(R23), F26
-	WORD $0x4e88a750 // smmla v16.4s, v26.16b, v8.16b
+	WORD $0x6e2bde94 // fmul v20.4s, v20.4s, v11.4s
+	WORD $0x6e2bdf18 // fmul v24.4s, v24.4s, v11.4s
+	FMOVQ 64(R23), F26
+	WORD $0x4e3ace86 // fmla v6.4s, v20.4s, v26.4s
+	FMOVQ 80(R23), F21
+	WORD $0x4e35cf04 // fmla v4.4s, v24.4s, v21.4s
+	FMOVQ 0(R10), F25
+	FMOVQ 512(R23), F12
+	WORD $0x4e88a599 // smmla v25.4s, v12.16b, v8.16b
 	FMOVQ 544(R23), F29
-	WORD $0x4e87a7b0 // smmla v16.4s, v29.16b, v7.16b
-	FMOVQ 0(R10), F19
-	FMOVQ 528(R23), F25
-	WORD $0x4e88a733 // smmla v19.4s, v25.16b, v8.16b
-	FMOVQ 560(R23), F14
-	WORD $0x4e87a5d3 // smmla v19.4s, v14.16b, v7.16b
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
-	WORD $0x6e34de73 // fmul v19.4s, v19.4s, v20.4s
-	FMOVQ 0(R10), F24
-	FMOVQ 576(R23), F13
-	WORD $0x4e91a5b8 // smmla v24.4s, v13.16b, v17.16b
-	FMOVQ 608(R23), F21
-	WORD $0x4e8aa6b8 // smmla v24.4s, v21.16b, v10.16b
-	FMOVQ 0(R10), F31
-	FMOVQ 592(R23), F22
-	WORD $0x4e91a6df // smmla v31.4s, v22.16b, v17.16b
-	FMOVQ 624(R23), F15
-	WORD $0x4e8aa5ff // smmla v31.4s, v15.16b, v10.16b
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4e2bcf10 // fmla v16.4s, v24.4s, v11.4s
-	WORD $0x4e2bcff3 // fmla v19.4s, v31.4s, v11.4s
-	FMOVQ 96(R23), F12
-	WORD $0x4e2cce1e // fmla v30.4s, v16.4s, v12.4s
-	FMOVQ 112(R23), F18
-	WORD $0x4e32ce65 // fmla v5.4s, v19.4s, v18.4s
+	WORD $0x4e87a7b9 // smmla v25.4s, v29.16b, v7.16b
+	FMOVQ 576(R23), F14
+	WORD $0x4e91a5d9 // smmla v25.4s, v14.16b, v17.16b
+	FMOVQ 608(R23), F31
+	WORD $0x4e8aa7f9 // smmla v25.4s, v31.16b, v10.16b
+	FMOVQ 0(R10), F22
+	FMOVQ 528(R23), F15
+	WORD $0x4e88a5f6 // smmla v22.4s, v15.16b, v8.16b
+	FMOVQ 560(R23), F13
+	WORD $0x4e87a5b6 // smmla v22.4s, v13.16b, v7.16b
+	FMOVQ 592(R23), F16
+	WORD $0x4e91a616 // smmla v22.4s, v16.16b, v17.16b
+	FMOVQ 624(R23), F23
+	WORD $0x4e8aa6f6 // smmla v22.4s, v23.16b, v10.16b
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x6e2bdf39 // fmul v25.4s, v25.4s, v11.4s
+	WORD $0x6e2bded6 // fmul v22.4s, v22.4s, v11.4s
+	FMOVQ 96(R23), F18
+	WORD $0x4e32cf3e // fmla v30.4s, v25.4s, v18.4s
+	FMOVQ 112(R23), F19
+	WORD $0x4e33cec5 // fmla v5.4s, v22.4s, v19.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $640, R23
@@ -563,26 +537,26 @@ tile7:
 	MOVD R3, R14
 row8:
 	ADD R19, R14, R20
-	FMOVQ 0(R14), F23
+	FMOVQ 0(R14), F20
 	FMOVQ 16(R14), F26
-	FMOVQ 32(R14), F29
-	FMOVQ 48(R14), F25
-	FMOVQ 0(R20), F14
-	FMOVQ 16(R20), F13
-	FMOVQ 32(R20), F21
-	FMOVQ 48(R20), F22
-	VUZP1 V14.S4, V23.S4, V15.S4
-	VUZP2 V14.S4, V23.S4, V14.S4
-	VUZP1 V13.S4, V26.S4, V24.S4
-	VUZP2 V13.S4, V26.S4, V13.S4
-	VUZP1 V21.S4, V29.S4, V31.S4
-	VUZP2 V21.S4, V29.S4, V21.S4
-	VUZP1 V22.S4, V25.S4, V16.S4
-	VUZP2 V22.S4, V25.S4, V22.S4
-	FSTPQ (F15, F24), 0(R14)
-	FSTPQ (F31, F16), 32(R14)
-	FSTPQ (F14, F13), 0(R20)
-	FSTPQ (F21, F22), 32(R20)
+	FMOVQ 32(R14), F24
+	FMOVQ 48(R14), F21
+	FMOVQ 0(R20), F12
+	FMOVQ 16(R20), F29
+	FMOVQ 32(R20), F14
+	FMOVQ 48(R20), F31
+	VUZP1 V12.S4, V20.S4, V15.S4
+	VUZP2 V12.S4, V20.S4, V12.S4
+	VUZP1 V29.S4, V26.S4, V13.S4
+	VUZP2 V29.S4, V26.S4, V29.S4
+	VUZP1 V14.S4, V24.S4, V16.S4
+	VUZP2 V14.S4, V24.S4, V14.S4
+	VUZP1 V31.S4, V21.S4, V23.S4
+	VUZP2 V31.S4, V21.S4, V31.S4
+	FSTPQ (F15, F13), 0(R14)
+	FSTPQ (F16, F23), 32(R14)
+	FSTPQ (F12, F29), 0(R20)
+	FSTPQ (F14, F31), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -975,155 +949,129 @@ tile15:
 	FMOVQ 32(R21), F23
 	FMOVQ 32(R22), F30
 	VZIP1 V30.S4, V23.S4, V23.S4
-	VZIP1 V23.D2, V23.D2, V25.D2
-	VZIP2 V23.D2, V23.D2, V23.D2
-	FMOVD 56(R21), F26
-	FMOVD 56(R22), F31
-	VZIP1 V31.S4, V26.S4, V26.S4
+	FMOVD 56(R21), F25
+	FMOVD 56(R22), F26
+	VZIP1 V26.S4, V25.S4, V25.S4
+	FMOVQ 0(R10), F31
+	FMOVQ 256(R23), F29
+	WORD $0x4e94a7bf // smmla v31.4s, v29.16b, v20.16b
+	FMOVQ 288(R23), F5
+	WORD $0x4e93a4bf // smmla v31.4s, v5.16b, v19.16b
+	FMOVQ 320(R23), F2
+	WORD $0x4e96a45f // smmla v31.4s, v2.16b, v22.16b
+	FMOVQ 352(R23), F3
+	WORD $0x4e9ba47f // smmla v31.4s, v3.16b, v27.16b
 	FMOVQ 0(R10), F28
-	FMOVQ 256(R23), F5
-	WORD $0x4e94a4bc // smmla v28.4s, v5.16b, v20.16b
-	FMOVQ 288(R23), F2
-	WORD $0x4e93a45c // smmla v28.4s, v2.16b, v19.16b
-	FMOVQ 0(R10), F29
-	FMOVQ 272(R23), F3
-	WORD $0x4e94a47d // smmla v29.4s, v3.16b, v20.16b
-	FMOVQ 304(R23), F8
-	WORD $0x4e93a51d // smmla v29.4s, v8.16b, v19.16b
+	FMOVQ 272(R23), F8
+	WORD $0x4e94a51c // smmla v28.4s, v8.16b, v20.16b
+	FMOVQ 304(R23), F4
+	WORD $0x4e93a49c // smmla v28.4s, v4.16b, v19.16b
+	FMOVQ 336(R23), F6
+	WORD $0x4e96a4dc // smmla v28.4s, v6.16b, v22.16b
+	FMOVQ 368(R23), F11
+	WORD $0x4e9ba57c // smmla v28.4s, v11.16b, v27.16b
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x6e39df9c // fmul v28.4s, v28.4s, v25.4s
-	WORD $0x6e39dfbd // fmul v29.4s, v29.4s, v25.4s
-	FMOVQ 0(R10), F4
-	FMOVQ 320(R23), F11
-	WORD $0x4e96a564 // smmla v4.4s, v11.16b, v22.16b
-	FMOVQ 352(R23), F14
-	WORD $0x4e9ba5c4 // smmla v4.4s, v14.16b, v27.16b
-	FMOVQ 0(R10), F6
-	FMOVQ 336(R23), F7
-	WORD $0x4e96a4e6 // smmla v6.4s, v7.16b, v22.16b
-	FMOVQ 368(R23), F21
-	WORD $0x4e9ba6a6 // smmla v6.4s, v21.16b, v27.16b
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4e37cc9c // fmla v28.4s, v4.4s, v23.4s
-	WORD $0x4e37ccdd // fmla v29.4s, v6.4s, v23.4s
-	FMOVQ 0(R23), F24
-	WORD $0x4e38cf89 // fmla v9.4s, v28.4s, v24.4s
-	FMOVQ 16(R23), F30
-	WORD $0x4e3ecfad // fmla v13.4s, v29.4s, v30.4s
-	FMOVQ 128(R23), F31
-	WORD $0x4e3acfe9 // fmla v9.4s, v31.4s, v26.4s
-	FMOVQ 144(R23), F5
-	WORD $0x4e3accad // fmla v13.4s, v5.4s, v26.4s
-	FMOVQ 0(R10), F2
-	FMOVQ 384(R23), F8
-	WORD $0x4e94a502 // smmla v2.4s, v8.16b, v20.16b
-	FMOVQ 416(R23), F11
-	WORD $0x4e93a562 // smmla v2.4s, v11.16b, v19.16b
-	FMOVQ 0(R10), F3
-	FMOVQ 400(R23), F14
-	WORD $0x4e94a5c3 // smmla v3.4s, v14.16b, v20.16b
-	FMOVQ 432(R23), F7
-	WORD $0x4e93a4e3 // smmla v3.4s, v7.16b, v19.16b
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x6e39dc42 // fmul v2.4s, v2.4s, v25.4s
-	WORD $0x6e39dc63 // fmul v3.4s, v3.4s, v25.4s
+	WORD $0x6e37dfff // fmul v31.4s, v31.4s, v23.4s
+	WORD $0x6e37df9c // fmul v28.4s, v28.4s, v23.4s
+	FMOVQ 0(R23), F14
+	WORD $0x4e2ecfe9 // fmla v9.4s, v31.4s, v14.4s
+	FMOVQ 16(R23), F7
+	WORD $0x4e27cf8d // fmla v13.4s, v28.4s, v7.4s
+	FMOVQ 128(R23), F21
+	WORD $0x4e39cea9 // fmla v9.4s, v21.4s, v25.4s
+	FMOVQ 144(R23), F24
+	WORD $0x4e39cf0d // fmla v13.4s, v24.4s, v25.4s
+	FMOVQ 0(R10), F30
+	FMOVQ 384(R23), F29
+	WORD $0x4e94a7be // smmla v30.4s, v29.16b, v20.16b
+	FMOVQ 416(R23), F5
+	WORD $0x4e93a4be // smmla v30.4s, v5.16b, v19.16b
+	FMOVQ 448(R23), F2
+	WORD $0x4e96a45e // smmla v30.4s, v2.16b, v22.16b
+	FMOVQ 480(R23), F3
+	WORD $0x4e9ba47e // smmla v30.4s, v3.16b, v27.16b
+	FMOVQ 0(R10), F26
+	FMOVQ 400(R23), F8
+	WORD $0x4e94a51a // smmla v26.4s, v8.16b, v20.16b
+	FMOVQ 432(R23), F4
+	WORD $0x4e93a49a // smmla v26.4s, v4.16b, v19.16b
+	FMOVQ 464(R23), F6
+	WORD $0x4e96a4da // smmla v26.4s, v6.16b, v22.16b
+	FMOVQ 496(R23), F11
+	WORD $0x4e9ba57a // smmla v26.4s, v11.16b, v27.16b
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x6e37dfde // fmul v30.4s, v30.4s, v23.4s
+	WORD $0x6e37df5a // fmul v26.4s, v26.4s, v23.4s
+	FMOVQ 32(R23), F31
+	WORD $0x4e3fcfca // fmla v10.4s, v30.4s, v31.4s
+	FMOVQ 48(R23), F14
+	WORD $0x4e2ecf52 // fmla v18.4s, v26.4s, v14.4s
+	FMOVQ 160(R23), F28
+	WORD $0x4e39cf8a // fmla v10.4s, v28.4s, v25.4s
+	FMOVQ 176(R23), F7
+	WORD $0x4e39ccf2 // fmla v18.4s, v7.4s, v25.4s
 	FMOVQ 0(R10), F21
-	FMOVQ 448(R23), F6
-	WORD $0x4e96a4d5 // smmla v21.4s, v6.16b, v22.16b
-	FMOVQ 480(R23), F28
-	WORD $0x4e9ba795 // smmla v21.4s, v28.16b, v27.16b
-	FMOVQ 0(R10), F4
-	FMOVQ 464(R23), F24
-	WORD $0x4e96a704 // smmla v4.4s, v24.16b, v22.16b
-	FMOVQ 496(R23), F29
-	WORD $0x4e9ba7a4 // smmla v4.4s, v29.16b, v27.16b
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4e37cea2 // fmla v2.4s, v21.4s, v23.4s
-	WORD $0x4e37cc83 // fmla v3.4s, v4.4s, v23.4s
-	FMOVQ 32(R23), F30
-	WORD $0x4e3ecc4a // fmla v10.4s, v2.4s, v30.4s
-	FMOVQ 48(R23), F31
-	WORD $0x4e3fcc72 // fmla v18.4s, v3.4s, v31.4s
-	FMOVQ 160(R23), F5
-	WORD $0x4e3accaa // fmla v10.4s, v5.4s, v26.4s
-	FMOVQ 176(R23), F8
-	WORD $0x4e3acd12 // fmla v18.4s, v8.4s, v26.4s
-	FMOVQ 0(R10), F11
-	FMOVQ 512(R23), F7
-	WORD $0x4e94a4eb // smmla v11.4s, v7.16b, v20.16b
-	FMOVQ 544(R23), F6
-	WORD $0x4e93a4cb // smmla v11.4s, v6.16b, v19.16b
-	FMOVQ 0(R10), F14
-	FMOVQ 528(R23), F28
-	WORD $0x4e94a78e // smmla v14.4s, v28.16b, v20.16b
-	FMOVQ 560(R23), F24
-	WORD $0x4e93a70e // smmla v14.4s, v24.16b, v19.16b
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
-	WORD $0x6e39ddce // fmul v14.4s, v14.4s, v25.4s
-	FMOVQ 0(R10), F29
-	FMOVQ 576(R23), F4
-	WORD $0x4e96a49d // smmla v29.4s, v4.16b, v22.16b
-	FMOVQ 608(R23), F2
-	WORD $0x4e9ba45d // smmla v29.4s, v2.16b, v27.16b
-	FMOVQ 0(R10), F21
-	FMOVQ 592(R23), F30
-	WORD $0x4e96a7d5 // smmla v21.4s, v30.16b, v22.16b
-	FMOVQ 624(R23), F3
+	FMOVQ 512(R23), F29
+	WORD $0x4e94a7b5 // smmla v21.4s, v29.16b, v20.16b
+	FMOVQ 544(R23), F5
+	WORD $0x4e93a4b5 // smmla v21.4s, v5.16b, v19.16b
+	FMOVQ 576(R23), F2
+	WORD $0x4e96a455 // smmla v21.4s, v2.16b, v22.16b
+	FMOVQ 608(R23), F3
 	WORD $0x4e9ba475 // smmla v21.4s, v3.16b, v27.16b
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 0(R10), F24
+	FMOVQ 528(R23), F8
+	WORD $0x4e94a518 // smmla v24.4s, v8.16b, v20.16b
+	FMOVQ 560(R23), F4
+	WORD $0x4e93a498 // smmla v24.4s, v4.16b, v19.16b
+	FMOVQ 592(R23), F6
+	WORD $0x4e96a4d8 // smmla v24.4s, v6.16b, v22.16b
+	FMOVQ 624(R23), F11
+	WORD $0x4e9ba578 // smmla v24.4s, v11.16b, v27.16b
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4e37cfab // fmla v11.4s, v29.4s, v23.4s
-	WORD $0x4e37ceae // fmla v14.4s, v21.4s, v23.4s
-	FMOVQ 64(R23), F31
-	WORD $0x4e3fcd6f // fmla v15.4s, v11.4s, v31.4s
-	FMOVQ 80(R23), F5
-	WORD $0x4e25cdd0 // fmla v16.4s, v14.4s, v5.4s
-	FMOVQ 192(R23), F8
-	WORD $0x4e3acd0f // fmla v15.4s, v8.4s, v26.4s
-	FMOVQ 208(R23), F7
-	WORD $0x4e3accf0 // fmla v16.4s, v7.4s, v26.4s
-	FMOVQ 0(R10), F6
-	FMOVQ 640(R23), F24
-	WORD $0x4e94a706 // smmla v6.4s, v24.16b, v20.16b
-	FMOVQ 672(R23), F4
-	WORD $0x4e93a486 // smmla v6.4s, v4.16b, v19.16b
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x6e37deb5 // fmul v21.4s, v21.4s, v23.4s
+	WORD $0x6e37df18 // fmul v24.4s, v24.4s, v23.4s
+	FMOVQ 64(R23), F30
+	WORD $0x4e3eceaf // fmla v15.4s, v21.4s, v30.4s
+	FMOVQ 80(R23), F31
+	WORD $0x4e3fcf10 // fmla v16.4s, v24.4s, v31.4s
+	FMOVQ 192(R23), F26
+	WORD $0x4e39cf4f // fmla v15.4s, v26.4s, v25.4s
+	FMOVQ 208(R23), F14
+	WORD $0x4e39cdd0 // fmla v16.4s, v14.4s, v25.4s
 	FMOVQ 0(R10), F28
-	FMOVQ 656(R23), F2
-	WORD $0x4e94a45c // smmla v28.4s, v2.16b, v20.16b
-	FMOVQ 688(R23), F30
-	WORD $0x4e93a7dc // smmla v28.4s, v30.16b, v19.16b
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	FMOVQ 640(R23), F29
+	WORD $0x4e94a7bc // smmla v28.4s, v29.16b, v20.16b
+	FMOVQ 672(R23), F5
+	WORD $0x4e93a4bc // smmla v28.4s, v5.16b, v19.16b
+	FMOVQ 704(R23), F2
+	WORD $0x4e96a45c // smmla v28.4s, v2.16b, v22.16b
+	FMOVQ 736(R23), F3
+	WORD $0x4e9ba47c // smmla v28.4s, v3.16b, v27.16b
+	FMOVQ 0(R10), F7
+	FMOVQ 656(R23), F8
+	WORD $0x4e94a507 // smmla v7.4s, v8.16b, v20.16b
+	FMOVQ 688(R23), F4
+	WORD $0x4e93a487 // smmla v7.4s, v4.16b, v19.16b
+	FMOVQ 720(R23), F6
+	WORD $0x4e96a4c7 // smmla v7.4s, v6.16b, v22.16b
+	FMOVQ 752(R23), F11
+	WORD $0x4e9ba567 // smmla v7.4s, v11.16b, v27.16b
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x6e39dcc6 // fmul v6.4s, v6.4s, v25.4s
-	WORD $0x6e39df9c // fmul v28.4s, v28.4s, v25.4s
-	FMOVQ 0(R10), F3
-	FMOVQ 704(R23), F21
-	WORD $0x4e96a6a3 // smmla v3.4s, v21.16b, v22.16b
-	FMOVQ 736(R23), F11
-	WORD $0x4e9ba563 // smmla v3.4s, v11.16b, v27.16b
-	FMOVQ 0(R10), F29
-	FMOVQ 720(R23), F31
-	WORD $0x4e96a7fd // smmla v29.4s, v31.16b, v22.16b
-	FMOVQ 752(R23), F14
-	WORD $0x4e9ba5dd // smmla v29.4s, v14.16b, v27.16b
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4e37cc66 // fmla v6.4s, v3.4s, v23.4s
-	WORD $0x4e37cfbc // fmla v28.4s, v29.4s, v23.4s
-	FMOVQ 96(R23), F5
-	WORD $0x4e25cccc // fmla v12.4s, v6.4s, v5.4s
-	FMOVQ 112(R23), F8
-	WORD $0x4e28cf91 // fmla v17.4s, v28.4s, v8.4s
-	FMOVQ 224(R23), F7
-	WORD $0x4e3accec // fmla v12.4s, v7.4s, v26.4s
-	FMOVQ 240(R23), F24
-	WORD $0x4e3acf11 // fmla v17.4s, v24.4s, v26.4s
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x6e37df9c // fmul v28.4s, v28.4s, v23.4s
+	WORD $0x6e37dce7 // fmul v7.4s, v7.4s, v23.4s
+	FMOVQ 96(R23), F21
+	WORD $0x4e35cf8c // fmla v12.4s, v28.4s, v21.4s
+	FMOVQ 112(R23), F30
+	WORD $0x4e3eccf1 // fmla v17.4s, v7.4s, v30.4s
+	FMOVQ 224(R23), F24
+	WORD $0x4e39cf0c // fmla v12.4s, v24.4s, v25.4s
+	FMOVQ 240(R23), F31
+	WORD $0x4e39cff1 // fmla v17.4s, v31.4s, v25.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $768, R23
@@ -1147,26 +1095,26 @@ tile15:
 	MOVD R3, R14
 row16:
 	ADD R19, R14, R20
-	FMOVQ 0(R14), F4
-	FMOVQ 16(R14), F2
-	FMOVQ 32(R14), F30
-	FMOVQ 48(R14), F21
-	FMOVQ 0(R20), F11
-	FMOVQ 16(R20), F31
-	FMOVQ 32(R20), F14
-	FMOVQ 48(R20), F3
-	VUZP1 V11.S4, V4.S4, V29.S4
-	VUZP2 V11.S4, V4.S4, V11.S4
-	VUZP1 V31.S4, V2.S4, V6.S4
-	VUZP2 V31.S4, V2.S4, V31.S4
-	VUZP1 V14.S4, V30.S4, V5.S4
-	VUZP2 V14.S4, V30.S4, V14.S4
-	VUZP1 V3.S4, V21.S4, V28.S4
-	VUZP2 V3.S4, V21.S4, V3.S4
-	FSTPQ (F29, F6), 0(R14)
-	FSTPQ (F5, F28), 32(R14)
-	FSTPQ (F11, F31), 0(R20)
-	FSTPQ (F14, F3), 32(R20)
+	FMOVQ 0(R14), F26
+	FMOVQ 16(R14), F14
+	FMOVQ 32(R14), F29
+	FMOVQ 48(R14), F5
+	FMOVQ 0(R20), F2
+	FMOVQ 16(R20), F3
+	FMOVQ 32(R20), F8
+	FMOVQ 48(R20), F4
+	VUZP1 V2.S4, V26.S4, V6.S4
+	VUZP2 V2.S4, V26.S4, V2.S4
+	VUZP1 V3.S4, V14.S4, V11.S4
+	VUZP2 V3.S4, V14.S4, V3.S4
+	VUZP1 V8.S4, V29.S4, V28.S4
+	VUZP2 V8.S4, V29.S4, V8.S4
+	VUZP1 V4.S4, V5.S4, V21.S4
+	VUZP2 V4.S4, V5.S4, V4.S4
+	FSTPQ (F6, F11), 0(R14)
+	FSTPQ (F28, F21), 32(R14)
+	FSTPQ (F2, F3), 0(R20)
+	FSTPQ (F8, F4), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -1729,136 +1677,110 @@ tile23:
 	FMOVQ 32(R21), F27
 	FMOVQ 32(R22), F30
 	VZIP1 V30.S4, V27.S4, V27.S4
-	VZIP1 V27.D2, V27.D2, V28.D2
-	VZIP2 V27.D2, V27.D2, V27.D2
+	FMOVQ 0(R10), F28
+	FMOVQ 128(R23), F25
+	WORD $0x4e89a73c // smmla v28.4s, v25.16b, v9.16b
+	FMOVQ 160(R23), F15
+	WORD $0x4e8ba5fc // smmla v28.4s, v15.16b, v11.16b
+	FMOVQ 192(R23), F18
+	WORD $0x4e95a65c // smmla v28.4s, v18.16b, v21.16b
+	FMOVQ 224(R23), F29
+	WORD $0x4e87a7bc // smmla v28.4s, v29.16b, v7.16b
 	FMOVQ 0(R10), F17
-	FMOVQ 128(R23), F15
-	WORD $0x4e89a5f1 // smmla v17.4s, v15.16b, v9.16b
-	FMOVQ 160(R23), F18
-	WORD $0x4e8ba651 // smmla v17.4s, v18.16b, v11.16b
-	FMOVQ 0(R10), F25
-	FMOVQ 144(R23), F29
-	WORD $0x4e89a7b9 // smmla v25.4s, v29.16b, v9.16b
-	FMOVQ 176(R23), F16
-	WORD $0x4e8ba619 // smmla v25.4s, v16.16b, v11.16b
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x6e3cde31 // fmul v17.4s, v17.4s, v28.4s
-	WORD $0x6e3cdf39 // fmul v25.4s, v25.4s, v28.4s
-	FMOVQ 0(R10), F31
-	FMOVQ 192(R23), F24
-	WORD $0x4e95a71f // smmla v31.4s, v24.16b, v21.16b
-	FMOVQ 224(R23), F8
-	WORD $0x4e87a51f // smmla v31.4s, v8.16b, v7.16b
-	FMOVQ 0(R10), F14
-	FMOVQ 208(R23), F30
-	WORD $0x4e95a7ce // smmla v14.4s, v30.16b, v21.16b
-	FMOVQ 240(R23), F15
-	WORD $0x4e87a5ee // smmla v14.4s, v15.16b, v7.16b
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4e3bcff1 // fmla v17.4s, v31.4s, v27.4s
-	WORD $0x4e3bcdd9 // fmla v25.4s, v14.4s, v27.4s
-	FMOVQ 0(R23), F18
-	WORD $0x4e32ce2c // fmla v12.4s, v17.4s, v18.4s
-	FMOVQ 16(R23), F29
-	WORD $0x4e3dcf37 // fmla v23.4s, v25.4s, v29.4s
-	FMOVQ 0(R10), F16
-	FMOVQ 256(R23), F8
-	WORD $0x4e89a510 // smmla v16.4s, v8.16b, v9.16b
-	FMOVQ 288(R23), F30
-	WORD $0x4e8ba7d0 // smmla v16.4s, v30.16b, v11.16b
-	FMOVQ 0(R10), F24
-	FMOVQ 272(R23), F15
-	WORD $0x4e89a5f8 // smmla v24.4s, v15.16b, v9.16b
-	FMOVQ 304(R23), F31
-	WORD $0x4e8ba7f8 // smmla v24.4s, v31.16b, v11.16b
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x6e3cde10 // fmul v16.4s, v16.4s, v28.4s
-	WORD $0x6e3cdf18 // fmul v24.4s, v24.4s, v28.4s
-	FMOVQ 0(R10), F14
-	FMOVQ 320(R23), F18
-	WORD $0x4e95a64e // smmla v14.4s, v18.16b, v21.16b
-	FMOVQ 352(R23), F25
-	WORD $0x4e87a72e // smmla v14.4s, v25.16b, v7.16b
-	FMOVQ 0(R10), F17
-	FMOVQ 336(R23), F29
-	WORD $0x4e95a7b1 // smmla v17.4s, v29.16b, v21.16b
-	FMOVQ 368(R23), F8
-	WORD $0x4e87a511 // smmla v17.4s, v8.16b, v7.16b
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4e3bcdd0 // fmla v16.4s, v14.4s, v27.4s
-	WORD $0x4e3bce38 // fmla v24.4s, v17.4s, v27.4s
-	FMOVQ 32(R23), F30
-	WORD $0x4e3ece0a // fmla v10.4s, v16.4s, v30.4s
-	FMOVQ 48(R23), F15
-	WORD $0x4e2fcf14 // fmla v20.4s, v24.4s, v15.4s
-	FMOVQ 0(R10), F31
-	FMOVQ 384(R23), F25
-	WORD $0x4e89a73f // smmla v31.4s, v25.16b, v9.16b
-	FMOVQ 416(R23), F29
-	WORD $0x4e8ba7bf // smmla v31.4s, v29.16b, v11.16b
-	FMOVQ 0(R10), F18
-	FMOVQ 400(R23), F8
-	WORD $0x4e89a512 // smmla v18.4s, v8.16b, v9.16b
-	FMOVQ 432(R23), F14
-	WORD $0x4e8ba5d2 // smmla v18.4s, v14.16b, v11.16b
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x6e3cdfff // fmul v31.4s, v31.4s, v28.4s
-	WORD $0x6e3cde52 // fmul v18.4s, v18.4s, v28.4s
-	FMOVQ 0(R10), F17
-	FMOVQ 448(R23), F30
-	WORD $0x4e95a7d1 // smmla v17.4s, v30.16b, v21.16b
-	FMOVQ 480(R23), F24
+	FMOVQ 144(R23), F16
+	WORD $0x4e89a611 // smmla v17.4s, v16.16b, v9.16b
+	FMOVQ 176(R23), F31
+	WORD $0x4e8ba7f1 // smmla v17.4s, v31.16b, v11.16b
+	FMOVQ 208(R23), F14
+	WORD $0x4e95a5d1 // smmla v17.4s, v14.16b, v21.16b
+	FMOVQ 240(R23), F24
 	WORD $0x4e87a711 // smmla v17.4s, v24.16b, v7.16b
-	FMOVQ 0(R10), F16
-	FMOVQ 464(R23), F15
-	WORD $0x4e95a5f0 // smmla v16.4s, v15.16b, v21.16b
-	FMOVQ 496(R23), F25
-	WORD $0x4e87a730 // smmla v16.4s, v25.16b, v7.16b
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4e3bce3f // fmla v31.4s, v17.4s, v27.4s
-	WORD $0x4e3bce12 // fmla v18.4s, v16.4s, v27.4s
-	FMOVQ 64(R23), F29
-	WORD $0x4e3dcff3 // fmla v19.4s, v31.4s, v29.4s
-	FMOVQ 80(R23), F8
-	WORD $0x4e28ce56 // fmla v22.4s, v18.4s, v8.4s
-	FMOVQ 0(R10), F14
-	FMOVQ 512(R23), F24
-	WORD $0x4e89a70e // smmla v14.4s, v24.16b, v9.16b
-	FMOVQ 544(R23), F15
-	WORD $0x4e8ba5ee // smmla v14.4s, v15.16b, v11.16b
-	FMOVQ 0(R10), F30
-	FMOVQ 528(R23), F25
-	WORD $0x4e89a73e // smmla v30.4s, v25.16b, v9.16b
-	FMOVQ 560(R23), F17
-	WORD $0x4e8ba63e // smmla v30.4s, v17.16b, v11.16b
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x6e3cddce // fmul v14.4s, v14.4s, v28.4s
-	WORD $0x6e3cdfde // fmul v30.4s, v30.4s, v28.4s
+	WORD $0x6e3bdf9c // fmul v28.4s, v28.4s, v27.4s
+	WORD $0x6e3bde31 // fmul v17.4s, v17.4s, v27.4s
+	FMOVQ 0(R23), F8
+	WORD $0x4e28cf8c // fmla v12.4s, v28.4s, v8.4s
+	FMOVQ 16(R23), F30
+	WORD $0x4e3ece37 // fmla v23.4s, v17.4s, v30.4s
+	FMOVQ 0(R10), F25
+	FMOVQ 256(R23), F18
+	WORD $0x4e89a659 // smmla v25.4s, v18.16b, v9.16b
+	FMOVQ 288(R23), F29
+	WORD $0x4e8ba7b9 // smmla v25.4s, v29.16b, v11.16b
+	FMOVQ 320(R23), F16
+	WORD $0x4e95a619 // smmla v25.4s, v16.16b, v21.16b
+	FMOVQ 352(R23), F31
+	WORD $0x4e87a7f9 // smmla v25.4s, v31.16b, v7.16b
+	FMOVQ 0(R10), F15
+	FMOVQ 272(R23), F14
+	WORD $0x4e89a5cf // smmla v15.4s, v14.16b, v9.16b
+	FMOVQ 304(R23), F24
+	WORD $0x4e8ba70f // smmla v15.4s, v24.16b, v11.16b
+	FMOVQ 336(R23), F28
+	WORD $0x4e95a78f // smmla v15.4s, v28.16b, v21.16b
+	FMOVQ 368(R23), F8
+	WORD $0x4e87a50f // smmla v15.4s, v8.16b, v7.16b
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x6e3bdf39 // fmul v25.4s, v25.4s, v27.4s
+	WORD $0x6e3bddef // fmul v15.4s, v15.4s, v27.4s
+	FMOVQ 32(R23), F17
+	WORD $0x4e31cf2a // fmla v10.4s, v25.4s, v17.4s
+	FMOVQ 48(R23), F30
+	WORD $0x4e3ecdf4 // fmla v20.4s, v15.4s, v30.4s
+	FMOVQ 0(R10), F18
+	FMOVQ 384(R23), F16
+	WORD $0x4e89a612 // smmla v18.4s, v16.16b, v9.16b
+	FMOVQ 416(R23), F31
+	WORD $0x4e8ba7f2 // smmla v18.4s, v31.16b, v11.16b
+	FMOVQ 448(R23), F14
+	WORD $0x4e95a5d2 // smmla v18.4s, v14.16b, v21.16b
+	FMOVQ 480(R23), F24
+	WORD $0x4e87a712 // smmla v18.4s, v24.16b, v7.16b
+	FMOVQ 0(R10), F29
+	FMOVQ 400(R23), F28
+	WORD $0x4e89a79d // smmla v29.4s, v28.16b, v9.16b
+	FMOVQ 432(R23), F8
+	WORD $0x4e8ba51d // smmla v29.4s, v8.16b, v11.16b
+	FMOVQ 464(R23), F25
+	WORD $0x4e95a73d // smmla v29.4s, v25.16b, v21.16b
+	FMOVQ 496(R23), F17
+	WORD $0x4e87a63d // smmla v29.4s, v17.16b, v7.16b
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x6e3bde52 // fmul v18.4s, v18.4s, v27.4s
+	WORD $0x6e3bdfbd // fmul v29.4s, v29.4s, v27.4s
+	FMOVQ 64(R23), F15
+	WORD $0x4e2fce53 // fmla v19.4s, v18.4s, v15.4s
+	FMOVQ 80(R23), F30
+	WORD $0x4e3ecfb6 // fmla v22.4s, v29.4s, v30.4s
 	FMOVQ 0(R10), F16
-	FMOVQ 576(R23), F29
-	WORD $0x4e95a7b0 // smmla v16.4s, v29.16b, v21.16b
-	FMOVQ 608(R23), F18
-	WORD $0x4e87a650 // smmla v16.4s, v18.16b, v7.16b
+	FMOVQ 512(R23), F14
+	WORD $0x4e89a5d0 // smmla v16.4s, v14.16b, v9.16b
+	FMOVQ 544(R23), F24
+	WORD $0x4e8ba710 // smmla v16.4s, v24.16b, v11.16b
+	FMOVQ 576(R23), F28
+	WORD $0x4e95a790 // smmla v16.4s, v28.16b, v21.16b
+	FMOVQ 608(R23), F8
+	WORD $0x4e87a510 // smmla v16.4s, v8.16b, v7.16b
 	FMOVQ 0(R10), F31
-	FMOVQ 592(R23), F8
-	WORD $0x4e95a51f // smmla v31.4s, v8.16b, v21.16b
-	FMOVQ 624(R23), F24
-	WORD $0x4e87a71f // smmla v31.4s, v24.16b, v7.16b
+	FMOVQ 528(R23), F25
+	WORD $0x4e89a73f // smmla v31.4s, v25.16b, v9.16b
+	FMOVQ 560(R23), F17
+	WORD $0x4e8ba63f // smmla v31.4s, v17.16b, v11.16b
+	FMOVQ 592(R23), F18
+	WORD $0x4e95a65f // smmla v31.4s, v18.16b, v21.16b
+	FMOVQ 624(R23), F15
+	WORD $0x4e87a5ff // smmla v31.4s, v15.16b, v7.16b
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4e3bce0e // fmla v14.4s, v16.4s, v27.4s
-	WORD $0x4e3bcffe // fmla v30.4s, v31.4s, v27.4s
-	FMOVQ 96(R23), F15
-	WORD $0x4e2fcdcd // fmla v13.4s, v14.4s, v15.4s
-	FMOVQ 112(R23), F25
-	WORD $0x4e39cfda // fmla v26.4s, v30.4s, v25.4s
+	WORD $0x6e3bde10 // fmul v16.4s, v16.4s, v27.4s
+	WORD $0x6e3bdfff // fmul v31.4s, v31.4s, v27.4s
+	FMOVQ 96(R23), F29
+	WORD $0x4e3dce0d // fmla v13.4s, v16.4s, v29.4s
+	FMOVQ 112(R23), F30
+	WORD $0x4e3ecffa // fmla v26.4s, v31.4s, v30.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $640, R23
@@ -1882,26 +1804,26 @@ tile23:
 	MOVD R3, R14
 row24:
 	ADD R19, R14, R20
-	FMOVQ 0(R14), F17
-	FMOVQ 16(R14), F29
-	FMOVQ 32(R14), F18
+	FMOVQ 0(R14), F14
+	FMOVQ 16(R14), F24
+	FMOVQ 32(R14), F28
 	FMOVQ 48(R14), F8
-	FMOVQ 0(R20), F24
-	FMOVQ 16(R20), F16
-	FMOVQ 32(R20), F31
-	FMOVQ 48(R20), F14
-	VUZP1 V24.S4, V17.S4, V15.S4
-	VUZP2 V24.S4, V17.S4, V24.S4
-	VUZP1 V16.S4, V29.S4, V30.S4
-	VUZP2 V16.S4, V29.S4, V16.S4
-	VUZP1 V31.S4, V18.S4, V25.S4
-	VUZP2 V31.S4, V18.S4, V31.S4
-	VUZP1 V14.S4, V8.S4, V9.S4
-	VUZP2 V14.S4, V8.S4, V14.S4
-	FSTPQ (F15, F30), 0(R14)
-	FSTPQ (F25, F9), 32(R14)
-	FSTPQ (F24, F16), 0(R20)
-	FSTPQ (F31, F14), 32(R20)
+	FMOVQ 0(R20), F25
+	FMOVQ 16(R20), F17
+	FMOVQ 32(R20), F18
+	FMOVQ 48(R20), F15
+	VUZP1 V25.S4, V14.S4, V16.S4
+	VUZP2 V25.S4, V14.S4, V25.S4
+	VUZP1 V17.S4, V24.S4, V29.S4
+	VUZP2 V17.S4, V24.S4, V17.S4
+	VUZP1 V18.S4, V28.S4, V31.S4
+	VUZP2 V18.S4, V28.S4, V18.S4
+	VUZP1 V15.S4, V8.S4, V30.S4
+	VUZP2 V15.S4, V8.S4, V15.S4
+	FSTPQ (F16, F29), 0(R14)
+	FSTPQ (F31, F30), 32(R14)
+	FSTPQ (F25, F17), 0(R20)
+	FSTPQ (F18, F15), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -2438,155 +2360,129 @@ tile31:
 	FMOVQ 32(R21), F21
 	FMOVQ 32(R22), F15
 	VZIP1 V15.S4, V21.S4, V21.S4
-	VZIP1 V21.D2, V21.D2, V23.D2
-	VZIP2 V21.D2, V21.D2, V21.D2
-	FMOVD 56(R21), F28
-	FMOVD 56(R22), F18
-	VZIP1 V18.S4, V28.S4, V28.S4
-	FMOVQ 0(R10), F27
-	FMOVQ 256(R23), F25
-	WORD $0x4e91a73b // smmla v27.4s, v25.16b, v17.16b
-	FMOVQ 288(R23), F29
-	WORD $0x4e90a7bb // smmla v27.4s, v29.16b, v16.16b
-	FMOVQ 0(R10), F22
-	FMOVQ 272(R23), F30
-	WORD $0x4e91a7d6 // smmla v22.4s, v30.16b, v17.16b
-	FMOVQ 304(R23), F31
-	WORD $0x4e90a7f6 // smmla v22.4s, v31.16b, v16.16b
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x6e37df7b // fmul v27.4s, v27.4s, v23.4s
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	FMOVQ 0(R10), F6
-	FMOVQ 320(R23), F12
-	WORD $0x4e94a586 // smmla v6.4s, v12.16b, v20.16b
-	FMOVQ 352(R23), F15
-	WORD $0x4e93a5e6 // smmla v6.4s, v15.16b, v19.16b
-	FMOVQ 0(R10), F8
-	FMOVQ 336(R23), F18
-	WORD $0x4e94a648 // smmla v8.4s, v18.16b, v20.16b
-	FMOVQ 368(R23), F25
-	WORD $0x4e93a728 // smmla v8.4s, v25.16b, v19.16b
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4e35ccdb // fmla v27.4s, v6.4s, v21.4s
-	WORD $0x4e35cd16 // fmla v22.4s, v8.4s, v21.4s
-	FMOVQ 0(R23), F29
-	WORD $0x4e3dcf67 // fmla v7.4s, v27.4s, v29.4s
-	FMOVQ 16(R23), F30
-	WORD $0x4e3ececb // fmla v11.4s, v22.4s, v30.4s
-	FMOVQ 128(R23), F31
-	WORD $0x4e3ccfe7 // fmla v7.4s, v31.4s, v28.4s
-	FMOVQ 144(R23), F12
-	WORD $0x4e3ccd8b // fmla v11.4s, v12.4s, v28.4s
-	FMOVQ 0(R10), F15
-	FMOVQ 384(R23), F25
-	WORD $0x4e91a72f // smmla v15.4s, v25.16b, v17.16b
-	FMOVQ 416(R23), F6
-	WORD $0x4e90a4cf // smmla v15.4s, v6.16b, v16.16b
+	FMOVD 56(R21), F23
+	FMOVD 56(R22), F28
+	VZIP1 V28.S4, V23.S4, V23.S4
 	FMOVQ 0(R10), F18
-	FMOVQ 400(R23), F8
-	WORD $0x4e91a512 // smmla v18.4s, v8.16b, v17.16b
-	FMOVQ 432(R23), F27
-	WORD $0x4e90a772 // smmla v18.4s, v27.16b, v16.16b
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x6e37ddef // fmul v15.4s, v15.4s, v23.4s
-	WORD $0x6e37de52 // fmul v18.4s, v18.4s, v23.4s
-	FMOVQ 0(R10), F29
-	FMOVQ 448(R23), F30
-	WORD $0x4e94a7dd // smmla v29.4s, v30.16b, v20.16b
-	FMOVQ 480(R23), F31
-	WORD $0x4e93a7fd // smmla v29.4s, v31.16b, v19.16b
-	FMOVQ 0(R10), F22
-	FMOVQ 464(R23), F12
-	WORD $0x4e94a596 // smmla v22.4s, v12.16b, v20.16b
-	FMOVQ 496(R23), F25
-	WORD $0x4e93a736 // smmla v22.4s, v25.16b, v19.16b
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4e35cfaf // fmla v15.4s, v29.4s, v21.4s
-	WORD $0x4e35ced2 // fmla v18.4s, v22.4s, v21.4s
-	FMOVQ 32(R23), F6
-	WORD $0x4e26cdfa // fmla v26.4s, v15.4s, v6.4s
-	FMOVQ 48(R23), F8
-	WORD $0x4e28ce58 // fmla v24.4s, v18.4s, v8.4s
-	FMOVQ 160(R23), F27
-	WORD $0x4e3ccf7a // fmla v26.4s, v27.4s, v28.4s
-	FMOVQ 176(R23), F30
-	WORD $0x4e3ccfd8 // fmla v24.4s, v30.4s, v28.4s
-	FMOVQ 0(R10), F31
-	FMOVQ 512(R23), F25
-	WORD $0x4e91a73f // smmla v31.4s, v25.16b, v17.16b
-	FMOVQ 544(R23), F29
-	WORD $0x4e90a7bf // smmla v31.4s, v29.16b, v16.16b
-	FMOVQ 0(R10), F12
-	FMOVQ 528(R23), F22
-	WORD $0x4e91a6cc // smmla v12.4s, v22.16b, v17.16b
-	FMOVQ 560(R23), F15
-	WORD $0x4e90a5ec // smmla v12.4s, v15.16b, v16.16b
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x6e37dfff // fmul v31.4s, v31.4s, v23.4s
-	WORD $0x6e37dd8c // fmul v12.4s, v12.4s, v23.4s
-	FMOVQ 0(R10), F6
-	FMOVQ 576(R23), F8
-	WORD $0x4e94a506 // smmla v6.4s, v8.16b, v20.16b
-	FMOVQ 608(R23), F27
-	WORD $0x4e93a766 // smmla v6.4s, v27.16b, v19.16b
-	FMOVQ 0(R10), F18
-	FMOVQ 592(R23), F30
-	WORD $0x4e94a7d2 // smmla v18.4s, v30.16b, v20.16b
-	FMOVQ 624(R23), F25
-	WORD $0x4e93a732 // smmla v18.4s, v25.16b, v19.16b
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4e35ccdf // fmla v31.4s, v6.4s, v21.4s
-	WORD $0x4e35ce4c // fmla v12.4s, v18.4s, v21.4s
-	FMOVQ 64(R23), F29
-	WORD $0x4e3dcfe9 // fmla v9.4s, v31.4s, v29.4s
-	FMOVQ 80(R23), F22
-	WORD $0x4e36cd8d // fmla v13.4s, v12.4s, v22.4s
-	FMOVQ 192(R23), F15
-	WORD $0x4e3ccde9 // fmla v9.4s, v15.4s, v28.4s
-	FMOVQ 208(R23), F8
-	WORD $0x4e3ccd0d // fmla v13.4s, v8.4s, v28.4s
+	FMOVQ 256(R23), F22
+	WORD $0x4e91a6d2 // smmla v18.4s, v22.16b, v17.16b
+	FMOVQ 288(R23), F25
+	WORD $0x4e90a732 // smmla v18.4s, v25.16b, v16.16b
+	FMOVQ 320(R23), F29
+	WORD $0x4e94a7b2 // smmla v18.4s, v29.16b, v20.16b
+	FMOVQ 352(R23), F30
+	WORD $0x4e93a7d2 // smmla v18.4s, v30.16b, v19.16b
 	FMOVQ 0(R10), F27
-	FMOVQ 640(R23), F25
-	WORD $0x4e91a73b // smmla v27.4s, v25.16b, v17.16b
-	FMOVQ 672(R23), F6
+	FMOVQ 272(R23), F31
+	WORD $0x4e91a7fb // smmla v27.4s, v31.16b, v17.16b
+	FMOVQ 304(R23), F6
 	WORD $0x4e90a4db // smmla v27.4s, v6.16b, v16.16b
-	FMOVQ 0(R10), F30
-	FMOVQ 656(R23), F18
-	WORD $0x4e91a65e // smmla v30.4s, v18.16b, v17.16b
-	FMOVQ 688(R23), F31
-	WORD $0x4e90a7fe // smmla v30.4s, v31.16b, v16.16b
+	FMOVQ 336(R23), F8
+	WORD $0x4e94a51b // smmla v27.4s, v8.16b, v20.16b
+	FMOVQ 368(R23), F12
+	WORD $0x4e93a59b // smmla v27.4s, v12.16b, v19.16b
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x6e37df7b // fmul v27.4s, v27.4s, v23.4s
-	WORD $0x6e37dfde // fmul v30.4s, v30.4s, v23.4s
+	WORD $0x6e35de52 // fmul v18.4s, v18.4s, v21.4s
+	WORD $0x6e35df7b // fmul v27.4s, v27.4s, v21.4s
+	FMOVQ 0(R23), F15
+	WORD $0x4e2fce47 // fmla v7.4s, v18.4s, v15.4s
+	FMOVQ 16(R23), F28
+	WORD $0x4e3ccf6b // fmla v11.4s, v27.4s, v28.4s
+	FMOVQ 128(R23), F22
+	WORD $0x4e37cec7 // fmla v7.4s, v22.4s, v23.4s
+	FMOVQ 144(R23), F25
+	WORD $0x4e37cf2b // fmla v11.4s, v25.4s, v23.4s
 	FMOVQ 0(R10), F29
-	FMOVQ 704(R23), F22
-	WORD $0x4e94a6dd // smmla v29.4s, v22.16b, v20.16b
-	FMOVQ 736(R23), F15
-	WORD $0x4e93a5fd // smmla v29.4s, v15.16b, v19.16b
-	FMOVQ 0(R10), F12
-	FMOVQ 720(R23), F8
-	WORD $0x4e94a50c // smmla v12.4s, v8.16b, v20.16b
-	FMOVQ 752(R23), F25
-	WORD $0x4e93a72c // smmla v12.4s, v25.16b, v19.16b
+	FMOVQ 384(R23), F31
+	WORD $0x4e91a7fd // smmla v29.4s, v31.16b, v17.16b
+	FMOVQ 416(R23), F6
+	WORD $0x4e90a4dd // smmla v29.4s, v6.16b, v16.16b
+	FMOVQ 448(R23), F8
+	WORD $0x4e94a51d // smmla v29.4s, v8.16b, v20.16b
+	FMOVQ 480(R23), F12
+	WORD $0x4e93a59d // smmla v29.4s, v12.16b, v19.16b
+	FMOVQ 0(R10), F30
+	FMOVQ 400(R23), F18
+	WORD $0x4e91a65e // smmla v30.4s, v18.16b, v17.16b
+	FMOVQ 432(R23), F15
+	WORD $0x4e90a5fe // smmla v30.4s, v15.16b, v16.16b
+	FMOVQ 464(R23), F27
+	WORD $0x4e94a77e // smmla v30.4s, v27.16b, v20.16b
+	FMOVQ 496(R23), F28
+	WORD $0x4e93a79e // smmla v30.4s, v28.16b, v19.16b
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x6e35dfbd // fmul v29.4s, v29.4s, v21.4s
+	WORD $0x6e35dfde // fmul v30.4s, v30.4s, v21.4s
+	FMOVQ 32(R23), F22
+	WORD $0x4e36cfba // fmla v26.4s, v29.4s, v22.4s
+	FMOVQ 48(R23), F25
+	WORD $0x4e39cfd8 // fmla v24.4s, v30.4s, v25.4s
+	FMOVQ 160(R23), F31
+	WORD $0x4e37cffa // fmla v26.4s, v31.4s, v23.4s
+	FMOVQ 176(R23), F6
+	WORD $0x4e37ccd8 // fmla v24.4s, v6.4s, v23.4s
+	FMOVQ 0(R10), F8
+	FMOVQ 512(R23), F18
+	WORD $0x4e91a648 // smmla v8.4s, v18.16b, v17.16b
+	FMOVQ 544(R23), F15
+	WORD $0x4e90a5e8 // smmla v8.4s, v15.16b, v16.16b
+	FMOVQ 576(R23), F27
+	WORD $0x4e94a768 // smmla v8.4s, v27.16b, v20.16b
+	FMOVQ 608(R23), F28
+	WORD $0x4e93a788 // smmla v8.4s, v28.16b, v19.16b
+	FMOVQ 0(R10), F12
+	FMOVQ 528(R23), F29
+	WORD $0x4e91a7ac // smmla v12.4s, v29.16b, v17.16b
+	FMOVQ 560(R23), F22
+	WORD $0x4e90a6cc // smmla v12.4s, v22.16b, v16.16b
+	FMOVQ 592(R23), F30
+	WORD $0x4e94a7cc // smmla v12.4s, v30.16b, v20.16b
+	FMOVQ 624(R23), F25
+	WORD $0x4e93a72c // smmla v12.4s, v25.16b, v19.16b
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4e35cfbb // fmla v27.4s, v29.4s, v21.4s
-	WORD $0x4e35cd9e // fmla v30.4s, v12.4s, v21.4s
-	FMOVQ 96(R23), F6
-	WORD $0x4e26cf6a // fmla v10.4s, v27.4s, v6.4s
-	FMOVQ 112(R23), F18
-	WORD $0x4e32cfce // fmla v14.4s, v30.4s, v18.4s
-	FMOVQ 224(R23), F31
-	WORD $0x4e3ccfea // fmla v10.4s, v31.4s, v28.4s
+	WORD $0x6e35dd08 // fmul v8.4s, v8.4s, v21.4s
+	WORD $0x6e35dd8c // fmul v12.4s, v12.4s, v21.4s
+	FMOVQ 64(R23), F31
+	WORD $0x4e3fcd09 // fmla v9.4s, v8.4s, v31.4s
+	FMOVQ 80(R23), F6
+	WORD $0x4e26cd8d // fmla v13.4s, v12.4s, v6.4s
+	FMOVQ 192(R23), F18
+	WORD $0x4e37ce49 // fmla v9.4s, v18.4s, v23.4s
+	FMOVQ 208(R23), F15
+	WORD $0x4e37cded // fmla v13.4s, v15.4s, v23.4s
+	FMOVQ 0(R10), F27
+	FMOVQ 640(R23), F29
+	WORD $0x4e91a7bb // smmla v27.4s, v29.16b, v17.16b
+	FMOVQ 672(R23), F22
+	WORD $0x4e90a6db // smmla v27.4s, v22.16b, v16.16b
+	FMOVQ 704(R23), F30
+	WORD $0x4e94a7db // smmla v27.4s, v30.16b, v20.16b
+	FMOVQ 736(R23), F25
+	WORD $0x4e93a73b // smmla v27.4s, v25.16b, v19.16b
+	FMOVQ 0(R10), F28
+	FMOVQ 656(R23), F8
+	WORD $0x4e91a51c // smmla v28.4s, v8.16b, v17.16b
+	FMOVQ 688(R23), F31
+	WORD $0x4e90a7fc // smmla v28.4s, v31.16b, v16.16b
+	FMOVQ 720(R23), F12
+	WORD $0x4e94a59c // smmla v28.4s, v12.16b, v20.16b
+	FMOVQ 752(R23), F6
+	WORD $0x4e93a4dc // smmla v28.4s, v6.16b, v19.16b
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x6e35df7b // fmul v27.4s, v27.4s, v21.4s
+	WORD $0x6e35df9c // fmul v28.4s, v28.4s, v21.4s
+	FMOVQ 96(R23), F18
+	WORD $0x4e32cf6a // fmla v10.4s, v27.4s, v18.4s
+	FMOVQ 112(R23), F15
+	WORD $0x4e2fcf8e // fmla v14.4s, v28.4s, v15.4s
+	FMOVQ 224(R23), F29
+	WORD $0x4e37cfaa // fmla v10.4s, v29.4s, v23.4s
 	FMOVQ 240(R23), F22
-	WORD $0x4e3ccece // fmla v14.4s, v22.4s, v28.4s
+	WORD $0x4e37cece // fmla v14.4s, v22.4s, v23.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $768, R23
@@ -2610,26 +2506,26 @@ tile31:
 	MOVD R3, R14
 row32:
 	ADD R19, R14, R20
-	FMOVQ 0(R14), F15
-	FMOVQ 16(R14), F8
-	FMOVQ 32(R14), F25
-	FMOVQ 48(R14), F29
+	FMOVQ 0(R14), F30
+	FMOVQ 16(R14), F25
+	FMOVQ 32(R14), F8
+	FMOVQ 48(R14), F31
 	FMOVQ 0(R20), F12
-	FMOVQ 16(R20), F27
-	FMOVQ 32(R20), F6
-	FMOVQ 48(R20), F30
-	VUZP1 V12.S4, V15.S4, V18.S4
-	VUZP2 V12.S4, V15.S4, V12.S4
-	VUZP1 V27.S4, V8.S4, V31.S4
-	VUZP2 V27.S4, V8.S4, V27.S4
-	VUZP1 V6.S4, V25.S4, V22.S4
+	FMOVQ 16(R20), F6
+	FMOVQ 32(R20), F27
+	FMOVQ 48(R20), F18
+	VUZP1 V12.S4, V30.S4, V28.S4
+	VUZP2 V12.S4, V30.S4, V12.S4
+	VUZP1 V6.S4, V25.S4, V15.S4
 	VUZP2 V6.S4, V25.S4, V6.S4
-	VUZP1 V30.S4, V29.S4, V17.S4
-	VUZP2 V30.S4, V29.S4, V30.S4
-	FSTPQ (F18, F31), 0(R14)
-	FSTPQ (F22, F17), 32(R14)
-	FSTPQ (F12, F27), 0(R20)
-	FSTPQ (F6, F30), 32(R20)
+	VUZP1 V27.S4, V8.S4, V29.S4
+	VUZP2 V27.S4, V8.S4, V27.S4
+	VUZP1 V18.S4, V31.S4, V22.S4
+	VUZP2 V18.S4, V31.S4, V18.S4
+	FSTPQ (F28, F15), 0(R14)
+	FSTPQ (F29, F22), 32(R14)
+	FSTPQ (F12, F6), 0(R20)
+	FSTPQ (F27, F18), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -2916,136 +2812,110 @@ tile39:
 	FMOVQ 32(R21), F4
 	FMOVQ 32(R22), F7
 	VZIP1 V7.S4, V4.S4, V4.S4
-	VZIP1 V4.D2, V4.D2, V5.D2
-	VZIP2 V4.D2, V4.D2, V4.D2
+	FMOVQ 0(R10), F5
+	FMOVQ 128(R23), F8
+	WORD $0x4e81a505 // smmla v5.4s, v8.16b, v1.16b
+	FMOVQ 160(R23), F9
+	WORD $0x4e9ea525 // smmla v5.4s, v9.16b, v30.16b
+	FMOVQ 192(R23), F10
+	WORD $0x4e83a545 // smmla v5.4s, v10.16b, v3.16b
+	FMOVQ 224(R23), F13
+	WORD $0x4e82a5a5 // smmla v5.4s, v13.16b, v2.16b
 	FMOVQ 0(R10), F6
-	FMOVQ 128(R23), F9
-	WORD $0x4e81a526 // smmla v6.4s, v9.16b, v1.16b
-	FMOVQ 160(R23), F10
-	WORD $0x4e9ea546 // smmla v6.4s, v10.16b, v30.16b
-	FMOVQ 0(R10), F8
-	FMOVQ 144(R23), F13
-	WORD $0x4e81a5a8 // smmla v8.4s, v13.16b, v1.16b
-	FMOVQ 176(R23), F11
-	WORD $0x4e9ea568 // smmla v8.4s, v11.16b, v30.16b
+	FMOVQ 144(R23), F11
+	WORD $0x4e81a566 // smmla v6.4s, v11.16b, v1.16b
+	FMOVQ 176(R23), F12
+	WORD $0x4e9ea586 // smmla v6.4s, v12.16b, v30.16b
+	FMOVQ 208(R23), F14
+	WORD $0x4e83a5c6 // smmla v6.4s, v14.16b, v3.16b
+	FMOVQ 240(R23), F15
+	WORD $0x4e82a5e6 // smmla v6.4s, v15.16b, v2.16b
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x6e25dcc6 // fmul v6.4s, v6.4s, v5.4s
-	WORD $0x6e25dd08 // fmul v8.4s, v8.4s, v5.4s
-	FMOVQ 0(R10), F12
-	FMOVQ 192(R23), F15
-	WORD $0x4e83a5ec // smmla v12.4s, v15.16b, v3.16b
-	FMOVQ 224(R23), F16
-	WORD $0x4e82a60c // smmla v12.4s, v16.16b, v2.16b
-	FMOVQ 0(R10), F14
-	FMOVQ 208(R23), F17
-	WORD $0x4e83a62e // smmla v14.4s, v17.16b, v3.16b
-	FMOVQ 240(R23), F18
-	WORD $0x4e82a64e // smmla v14.4s, v18.16b, v2.16b
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4e24cd86 // fmla v6.4s, v12.4s, v4.4s
-	WORD $0x4e24cdc8 // fmla v8.4s, v14.4s, v4.4s
-	FMOVQ 0(R23), F21
-	WORD $0x4e35ccd4 // fmla v20.4s, v6.4s, v21.4s
-	FMOVQ 16(R23), F19
-	WORD $0x4e33cd19 // fmla v25.4s, v8.4s, v19.4s
-	FMOVQ 0(R10), F28
-	FMOVQ 256(R23), F7
-	WORD $0x4e81a4fc // smmla v28.4s, v7.16b, v1.16b
-	FMOVQ 288(R23), F9
-	WORD $0x4e9ea53c // smmla v28.4s, v9.16b, v30.16b
-	FMOVQ 0(R10), F31
-	FMOVQ 272(R23), F10
-	WORD $0x4e81a55f // smmla v31.4s, v10.16b, v1.16b
-	FMOVQ 304(R23), F13
-	WORD $0x4e9ea5bf // smmla v31.4s, v13.16b, v30.16b
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x6e25df9c // fmul v28.4s, v28.4s, v5.4s
-	WORD $0x6e25dfff // fmul v31.4s, v31.4s, v5.4s
-	FMOVQ 0(R10), F11
-	FMOVQ 320(R23), F16
-	WORD $0x4e83a60b // smmla v11.4s, v16.16b, v3.16b
-	FMOVQ 352(R23), F17
-	WORD $0x4e82a62b // smmla v11.4s, v17.16b, v2.16b
-	FMOVQ 0(R10), F15
-	FMOVQ 336(R23), F18
-	WORD $0x4e83a64f // smmla v15.4s, v18.16b, v3.16b
-	FMOVQ 368(R23), F12
-	WORD $0x4e82a58f // smmla v15.4s, v12.16b, v2.16b
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4e24cd7c // fmla v28.4s, v11.4s, v4.4s
-	WORD $0x4e24cdff // fmla v31.4s, v15.4s, v4.4s
-	FMOVQ 32(R23), F14
-	WORD $0x4e2ecf97 // fmla v23.4s, v28.4s, v14.4s
-	FMOVQ 48(R23), F6
-	WORD $0x4e26cffb // fmla v27.4s, v31.4s, v6.4s
+	WORD $0x6e24dca5 // fmul v5.4s, v5.4s, v4.4s
+	WORD $0x6e24dcc6 // fmul v6.4s, v6.4s, v4.4s
+	FMOVQ 0(R23), F16
+	WORD $0x4e30ccb4 // fmla v20.4s, v5.4s, v16.4s
+	FMOVQ 16(R23), F17
+	WORD $0x4e31ccd9 // fmla v25.4s, v6.4s, v17.4s
+	FMOVQ 0(R10), F18
+	FMOVQ 256(R23), F19
+	WORD $0x4e81a672 // smmla v18.4s, v19.16b, v1.16b
+	FMOVQ 288(R23), F28
+	WORD $0x4e9ea792 // smmla v18.4s, v28.16b, v30.16b
+	FMOVQ 320(R23), F31
+	WORD $0x4e83a7f2 // smmla v18.4s, v31.16b, v3.16b
+	FMOVQ 352(R23), F7
+	WORD $0x4e82a4f2 // smmla v18.4s, v7.16b, v2.16b
 	FMOVQ 0(R10), F21
-	FMOVQ 384(R23), F19
-	WORD $0x4e81a675 // smmla v21.4s, v19.16b, v1.16b
-	FMOVQ 416(R23), F7
-	WORD $0x4e9ea4f5 // smmla v21.4s, v7.16b, v30.16b
-	FMOVQ 0(R10), F8
-	FMOVQ 400(R23), F9
-	WORD $0x4e81a528 // smmla v8.4s, v9.16b, v1.16b
-	FMOVQ 432(R23), F10
-	WORD $0x4e9ea548 // smmla v8.4s, v10.16b, v30.16b
+	FMOVQ 272(R23), F8
+	WORD $0x4e81a515 // smmla v21.4s, v8.16b, v1.16b
+	FMOVQ 304(R23), F9
+	WORD $0x4e9ea535 // smmla v21.4s, v9.16b, v30.16b
+	FMOVQ 336(R23), F10
+	WORD $0x4e83a555 // smmla v21.4s, v10.16b, v3.16b
+	FMOVQ 368(R23), F13
+	WORD $0x4e82a5b5 // smmla v21.4s, v13.16b, v2.16b
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x6e25deb5 // fmul v21.4s, v21.4s, v5.4s
-	WORD $0x6e25dd08 // fmul v8.4s, v8.4s, v5.4s
-	FMOVQ 0(R10), F13
-	FMOVQ 448(R23), F17
-	WORD $0x4e83a62d // smmla v13.4s, v17.16b, v3.16b
-	FMOVQ 480(R23), F18
-	WORD $0x4e82a64d // smmla v13.4s, v18.16b, v2.16b
-	FMOVQ 0(R10), F16
-	FMOVQ 464(R23), F12
-	WORD $0x4e83a590 // smmla v16.4s, v12.16b, v3.16b
-	FMOVQ 496(R23), F11
-	WORD $0x4e82a570 // smmla v16.4s, v11.16b, v2.16b
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4e24cdb5 // fmla v21.4s, v13.4s, v4.4s
-	WORD $0x4e24ce08 // fmla v8.4s, v16.4s, v4.4s
-	FMOVQ 64(R23), F15
-	WORD $0x4e2fceb6 // fmla v22.4s, v21.4s, v15.4s
-	FMOVQ 80(R23), F28
-	WORD $0x4e3ccd1a // fmla v26.4s, v8.4s, v28.4s
+	WORD $0x6e24de52 // fmul v18.4s, v18.4s, v4.4s
+	WORD $0x6e24deb5 // fmul v21.4s, v21.4s, v4.4s
+	FMOVQ 32(R23), F11
+	WORD $0x4e2bce57 // fmla v23.4s, v18.4s, v11.4s
+	FMOVQ 48(R23), F12
+	WORD $0x4e2ccebb // fmla v27.4s, v21.4s, v12.4s
 	FMOVQ 0(R10), F14
-	FMOVQ 512(R23), F6
-	WORD $0x4e81a4ce // smmla v14.4s, v6.16b, v1.16b
-	FMOVQ 544(R23), F19
-	WORD $0x4e9ea66e // smmla v14.4s, v19.16b, v30.16b
-	FMOVQ 0(R10), F31
-	FMOVQ 528(R23), F7
-	WORD $0x4e81a4ff // smmla v31.4s, v7.16b, v1.16b
-	FMOVQ 560(R23), F9
-	WORD $0x4e9ea53f // smmla v31.4s, v9.16b, v30.16b
+	FMOVQ 384(R23), F5
+	WORD $0x4e81a4ae // smmla v14.4s, v5.16b, v1.16b
+	FMOVQ 416(R23), F16
+	WORD $0x4e9ea60e // smmla v14.4s, v16.16b, v30.16b
+	FMOVQ 448(R23), F6
+	WORD $0x4e83a4ce // smmla v14.4s, v6.16b, v3.16b
+	FMOVQ 480(R23), F17
+	WORD $0x4e82a62e // smmla v14.4s, v17.16b, v2.16b
+	FMOVQ 0(R10), F15
+	FMOVQ 400(R23), F19
+	WORD $0x4e81a66f // smmla v15.4s, v19.16b, v1.16b
+	FMOVQ 432(R23), F28
+	WORD $0x4e9ea78f // smmla v15.4s, v28.16b, v30.16b
+	FMOVQ 464(R23), F31
+	WORD $0x4e83a7ef // smmla v15.4s, v31.16b, v3.16b
+	FMOVQ 496(R23), F7
+	WORD $0x4e82a4ef // smmla v15.4s, v7.16b, v2.16b
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x6e25ddce // fmul v14.4s, v14.4s, v5.4s
-	WORD $0x6e25dfff // fmul v31.4s, v31.4s, v5.4s
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x6e24ddce // fmul v14.4s, v14.4s, v4.4s
+	WORD $0x6e24ddef // fmul v15.4s, v15.4s, v4.4s
+	FMOVQ 64(R23), F8
+	WORD $0x4e28cdd6 // fmla v22.4s, v14.4s, v8.4s
+	FMOVQ 80(R23), F9
+	WORD $0x4e29cdfa // fmla v26.4s, v15.4s, v9.4s
 	FMOVQ 0(R10), F10
-	FMOVQ 576(R23), F18
-	WORD $0x4e83a64a // smmla v10.4s, v18.16b, v3.16b
+	FMOVQ 512(R23), F18
+	WORD $0x4e81a64a // smmla v10.4s, v18.16b, v1.16b
+	FMOVQ 544(R23), F11
+	WORD $0x4e9ea56a // smmla v10.4s, v11.16b, v30.16b
+	FMOVQ 576(R23), F21
+	WORD $0x4e83a6aa // smmla v10.4s, v21.16b, v3.16b
 	FMOVQ 608(R23), F12
 	WORD $0x4e82a58a // smmla v10.4s, v12.16b, v2.16b
-	FMOVQ 0(R10), F17
-	FMOVQ 592(R23), F11
-	WORD $0x4e83a571 // smmla v17.4s, v11.16b, v3.16b
-	FMOVQ 624(R23), F13
-	WORD $0x4e82a5b1 // smmla v17.4s, v13.16b, v2.16b
+	FMOVQ 0(R10), F13
+	FMOVQ 528(R23), F5
+	WORD $0x4e81a4ad // smmla v13.4s, v5.16b, v1.16b
+	FMOVQ 560(R23), F16
+	WORD $0x4e9ea60d // smmla v13.4s, v16.16b, v30.16b
+	FMOVQ 592(R23), F6
+	WORD $0x4e83a4cd // smmla v13.4s, v6.16b, v3.16b
+	FMOVQ 624(R23), F17
+	WORD $0x4e82a62d // smmla v13.4s, v17.16b, v2.16b
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4e24cd4e // fmla v14.4s, v10.4s, v4.4s
-	WORD $0x4e24ce3f // fmla v31.4s, v17.4s, v4.4s
-	FMOVQ 96(R23), F16
-	WORD $0x4e30cdd8 // fmla v24.4s, v14.4s, v16.4s
-	FMOVQ 112(R23), F21
-	WORD $0x4e35cffd // fmla v29.4s, v31.4s, v21.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x6e24dd4a // fmul v10.4s, v10.4s, v4.4s
+	WORD $0x6e24ddad // fmul v13.4s, v13.4s, v4.4s
+	FMOVQ 96(R23), F19
+	WORD $0x4e33cd58 // fmla v24.4s, v10.4s, v19.4s
+	FMOVQ 112(R23), F28
+	WORD $0x4e3ccdbd // fmla v29.4s, v13.4s, v28.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $640, R23
@@ -3069,26 +2939,26 @@ tile39:
 	MOVD R3, R14
 row40:
 	ADD R19, R14, R20
-	FMOVQ 0(R14), F15
-	FMOVQ 16(R14), F8
-	FMOVQ 32(R14), F28
-	FMOVQ 48(R14), F6
-	FMOVQ 0(R20), F19
-	FMOVQ 16(R20), F7
-	FMOVQ 32(R20), F9
-	FMOVQ 48(R20), F18
-	VUZP1 V19.S4, V15.S4, V12.S4
-	VUZP2 V19.S4, V15.S4, V19.S4
-	VUZP1 V7.S4, V8.S4, V11.S4
-	VUZP2 V7.S4, V8.S4, V7.S4
-	VUZP1 V9.S4, V28.S4, V13.S4
-	VUZP2 V9.S4, V28.S4, V9.S4
-	VUZP1 V18.S4, V6.S4, V10.S4
-	VUZP2 V18.S4, V6.S4, V18.S4
-	FSTPQ (F12, F11), 0(R14)
-	FSTPQ (F13, F10), 32(R14)
-	FSTPQ (F19, F7), 0(R20)
-	FSTPQ (F9, F18), 32(R20)
+	FMOVQ 0(R14), F31
+	FMOVQ 16(R14), F7
+	FMOVQ 32(R14), F14
+	FMOVQ 48(R14), F8
+	FMOVQ 0(R20), F15
+	FMOVQ 16(R20), F9
+	FMOVQ 32(R20), F18
+	FMOVQ 48(R20), F11
+	VUZP1 V15.S4, V31.S4, V21.S4
+	VUZP2 V15.S4, V31.S4, V15.S4
+	VUZP1 V9.S4, V7.S4, V12.S4
+	VUZP2 V9.S4, V7.S4, V9.S4
+	VUZP1 V18.S4, V14.S4, V5.S4
+	VUZP2 V18.S4, V14.S4, V18.S4
+	VUZP1 V11.S4, V8.S4, V16.S4
+	VUZP2 V11.S4, V8.S4, V11.S4
+	FSTPQ (F21, F12), 0(R14)
+	FSTPQ (F5, F16), 32(R14)
+	FSTPQ (F15, F9), 0(R20)
+	FSTPQ (F18, F11), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -5329,155 +5199,129 @@ tile63:
 	FMOVQ 32(R21), F20
 	FMOVQ 32(R22), F19
 	VZIP1 V19.S4, V20.S4, V20.S4
-	VZIP1 V20.D2, V20.D2, V16.D2
-	VZIP2 V20.D2, V20.D2, V20.D2
-	FMOVD 56(R21), F21
-	FMOVD 56(R22), F22
-	VZIP1 V22.S4, V21.S4, V21.S4
+	FMOVD 56(R21), F16
+	FMOVD 56(R22), F21
+	VZIP1 V21.S4, V16.S4, V16.S4
+	FMOVQ 0(R10), F22
+	FMOVQ 256(R23), F8
+	WORD $0x4e92a516 // smmla v22.4s, v8.16b, v18.16b
+	FMOVQ 288(R23), F10
+	WORD $0x4e8fa556 // smmla v22.4s, v10.16b, v15.16b
+	FMOVQ 320(R23), F2
+	WORD $0x4e8da456 // smmla v22.4s, v2.16b, v13.16b
+	FMOVQ 352(R23), F4
+	WORD $0x4e9da496 // smmla v22.4s, v4.16b, v29.16b
 	FMOVQ 0(R10), F25
-	FMOVQ 256(R23), F10
-	WORD $0x4e92a559 // smmla v25.4s, v10.16b, v18.16b
-	FMOVQ 288(R23), F2
-	WORD $0x4e8fa459 // smmla v25.4s, v2.16b, v15.16b
-	FMOVQ 0(R10), F8
-	FMOVQ 272(R23), F4
-	WORD $0x4e92a488 // smmla v8.4s, v4.16b, v18.16b
-	FMOVQ 304(R23), F26
-	WORD $0x4e8fa748 // smmla v8.4s, v26.16b, v15.16b
+	FMOVQ 272(R23), F26
+	WORD $0x4e92a759 // smmla v25.4s, v26.16b, v18.16b
+	FMOVQ 304(R23), F3
+	WORD $0x4e8fa479 // smmla v25.4s, v3.16b, v15.16b
+	FMOVQ 336(R23), F27
+	WORD $0x4e8da779 // smmla v25.4s, v27.16b, v13.16b
+	FMOVQ 368(R23), F14
+	WORD $0x4e9da5d9 // smmla v25.4s, v14.16b, v29.16b
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x6e30df39 // fmul v25.4s, v25.4s, v16.4s
-	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
-	FMOVQ 0(R10), F3
-	FMOVQ 320(R23), F14
-	WORD $0x4e8da5c3 // smmla v3.4s, v14.16b, v13.16b
-	FMOVQ 352(R23), F5
-	WORD $0x4e9da4a3 // smmla v3.4s, v5.16b, v29.16b
-	FMOVQ 0(R10), F27
-	FMOVQ 336(R23), F30
-	WORD $0x4e8da7db // smmla v27.4s, v30.16b, v13.16b
-	FMOVQ 368(R23), F17
-	WORD $0x4e9da63b // smmla v27.4s, v17.16b, v29.16b
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4e34cc79 // fmla v25.4s, v3.4s, v20.4s
-	WORD $0x4e34cf68 // fmla v8.4s, v27.4s, v20.4s
-	FMOVQ 0(R23), F28
-	WORD $0x4e3ccf3f // fmla v31.4s, v25.4s, v28.4s
-	FMOVQ 16(R23), F19
-	WORD $0x4e33cd0b // fmla v11.4s, v8.4s, v19.4s
-	FMOVQ 128(R23), F22
-	WORD $0x4eb5cedf // fmls v31.4s, v22.4s, v21.4s
-	FMOVQ 144(R23), F10
-	WORD $0x4eb5cd4b // fmls v11.4s, v10.4s, v21.4s
-	FMOVQ 0(R10), F2
-	FMOVQ 384(R23), F26
-	WORD $0x4e92a742 // smmla v2.4s, v26.16b, v18.16b
-	FMOVQ 416(R23), F14
-	WORD $0x4e8fa5c2 // smmla v2.4s, v14.16b, v15.16b
-	FMOVQ 0(R10), F4
-	FMOVQ 400(R23), F5
-	WORD $0x4e92a4a4 // smmla v4.4s, v5.16b, v18.16b
-	FMOVQ 432(R23), F30
-	WORD $0x4e8fa7c4 // smmla v4.4s, v30.16b, v15.16b
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x6e30dc42 // fmul v2.4s, v2.4s, v16.4s
-	WORD $0x6e30dc84 // fmul v4.4s, v4.4s, v16.4s
+	WORD $0x6e34ded6 // fmul v22.4s, v22.4s, v20.4s
+	WORD $0x6e34df39 // fmul v25.4s, v25.4s, v20.4s
+	FMOVQ 0(R23), F5
+	WORD $0x4e25cedf // fmla v31.4s, v22.4s, v5.4s
+	FMOVQ 16(R23), F30
+	WORD $0x4e3ecf2b // fmla v11.4s, v25.4s, v30.4s
+	FMOVQ 128(R23), F17
+	WORD $0x4eb0ce3f // fmls v31.4s, v17.4s, v16.4s
+	FMOVQ 144(R23), F28
+	WORD $0x4eb0cf8b // fmls v11.4s, v28.4s, v16.4s
+	FMOVQ 0(R10), F19
+	FMOVQ 384(R23), F8
+	WORD $0x4e92a513 // smmla v19.4s, v8.16b, v18.16b
+	FMOVQ 416(R23), F10
+	WORD $0x4e8fa553 // smmla v19.4s, v10.16b, v15.16b
+	FMOVQ 448(R23), F2
+	WORD $0x4e8da453 // smmla v19.4s, v2.16b, v13.16b
+	FMOVQ 480(R23), F4
+	WORD $0x4e9da493 // smmla v19.4s, v4.16b, v29.16b
+	FMOVQ 0(R10), F21
+	FMOVQ 400(R23), F26
+	WORD $0x4e92a755 // smmla v21.4s, v26.16b, v18.16b
+	FMOVQ 432(R23), F3
+	WORD $0x4e8fa475 // smmla v21.4s, v3.16b, v15.16b
+	FMOVQ 464(R23), F27
+	WORD $0x4e8da775 // smmla v21.4s, v27.16b, v13.16b
+	FMOVQ 496(R23), F14
+	WORD $0x4e9da5d5 // smmla v21.4s, v14.16b, v29.16b
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x6e34de73 // fmul v19.4s, v19.4s, v20.4s
+	WORD $0x6e34deb5 // fmul v21.4s, v21.4s, v20.4s
+	FMOVQ 32(R23), F22
+	WORD $0x4e36ce69 // fmla v9.4s, v19.4s, v22.4s
+	FMOVQ 48(R23), F5
+	WORD $0x4e25ceb7 // fmla v23.4s, v21.4s, v5.4s
+	FMOVQ 160(R23), F25
+	WORD $0x4eb0cf29 // fmls v9.4s, v25.4s, v16.4s
+	FMOVQ 176(R23), F30
+	WORD $0x4eb0cfd7 // fmls v23.4s, v30.4s, v16.4s
 	FMOVQ 0(R10), F17
-	FMOVQ 448(R23), F27
-	WORD $0x4e8da771 // smmla v17.4s, v27.16b, v13.16b
-	FMOVQ 480(R23), F25
-	WORD $0x4e9da731 // smmla v17.4s, v25.16b, v29.16b
-	FMOVQ 0(R10), F3
-	FMOVQ 464(R23), F28
-	WORD $0x4e8da783 // smmla v3.4s, v28.16b, v13.16b
-	FMOVQ 496(R23), F8
-	WORD $0x4e9da503 // smmla v3.4s, v8.16b, v29.16b
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
-	WORD $0x4e34ce22 // fmla v2.4s, v17.4s, v20.4s
-	WORD $0x4e34cc64 // fmla v4.4s, v3.4s, v20.4s
-	FMOVQ 32(R23), F19
-	WORD $0x4e33cc49 // fmla v9.4s, v2.4s, v19.4s
-	FMOVQ 48(R23), F22
-	WORD $0x4e36cc97 // fmla v23.4s, v4.4s, v22.4s
-	FMOVQ 160(R23), F10
-	WORD $0x4eb5cd49 // fmls v9.4s, v10.4s, v21.4s
-	FMOVQ 176(R23), F26
-	WORD $0x4eb5cf57 // fmls v23.4s, v26.4s, v21.4s
-	FMOVQ 0(R10), F14
-	FMOVQ 512(R23), F30
-	WORD $0x4e92a7ce // smmla v14.4s, v30.16b, v18.16b
-	FMOVQ 544(R23), F27
-	WORD $0x4e8fa76e // smmla v14.4s, v27.16b, v15.16b
-	FMOVQ 0(R10), F5
-	FMOVQ 528(R23), F25
-	WORD $0x4e92a725 // smmla v5.4s, v25.16b, v18.16b
-	FMOVQ 560(R23), F28
-	WORD $0x4e8fa785 // smmla v5.4s, v28.16b, v15.16b
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
-	WORD $0x6e30dca5 // fmul v5.4s, v5.4s, v16.4s
-	FMOVQ 0(R10), F8
-	FMOVQ 576(R23), F3
-	WORD $0x4e8da468 // smmla v8.4s, v3.16b, v13.16b
-	FMOVQ 608(R23), F2
-	WORD $0x4e9da448 // smmla v8.4s, v2.16b, v29.16b
-	FMOVQ 0(R10), F17
-	FMOVQ 592(R23), F19
-	WORD $0x4e8da671 // smmla v17.4s, v19.16b, v13.16b
-	FMOVQ 624(R23), F4
+	FMOVQ 512(R23), F8
+	WORD $0x4e92a511 // smmla v17.4s, v8.16b, v18.16b
+	FMOVQ 544(R23), F10
+	WORD $0x4e8fa551 // smmla v17.4s, v10.16b, v15.16b
+	FMOVQ 576(R23), F2
+	WORD $0x4e8da451 // smmla v17.4s, v2.16b, v13.16b
+	FMOVQ 608(R23), F4
 	WORD $0x4e9da491 // smmla v17.4s, v4.16b, v29.16b
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 0(R10), F28
+	FMOVQ 528(R23), F26
+	WORD $0x4e92a75c // smmla v28.4s, v26.16b, v18.16b
+	FMOVQ 560(R23), F3
+	WORD $0x4e8fa47c // smmla v28.4s, v3.16b, v15.16b
+	FMOVQ 592(R23), F27
+	WORD $0x4e8da77c // smmla v28.4s, v27.16b, v13.16b
+	FMOVQ 624(R23), F14
+	WORD $0x4e9da5dc // smmla v28.4s, v14.16b, v29.16b
 	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4e34cd0e // fmla v14.4s, v8.4s, v20.4s
-	WORD $0x4e34ce25 // fmla v5.4s, v17.4s, v20.4s
-	FMOVQ 64(R23), F22
-	WORD $0x4e36cdc7 // fmla v7.4s, v14.4s, v22.4s
-	FMOVQ 80(R23), F10
-	WORD $0x4e2accb8 // fmla v24.4s, v5.4s, v10.4s
-	FMOVQ 192(R23), F26
-	WORD $0x4eb5cf47 // fmls v7.4s, v26.4s, v21.4s
-	FMOVQ 208(R23), F30
-	WORD $0x4eb5cfd8 // fmls v24.4s, v30.4s, v21.4s
-	FMOVQ 0(R10), F27
-	FMOVQ 640(R23), F28
-	WORD $0x4e92a79b // smmla v27.4s, v28.16b, v18.16b
-	FMOVQ 672(R23), F3
-	WORD $0x4e8fa47b // smmla v27.4s, v3.16b, v15.16b
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x6e34de31 // fmul v17.4s, v17.4s, v20.4s
+	WORD $0x6e34df9c // fmul v28.4s, v28.4s, v20.4s
+	FMOVQ 64(R23), F19
+	WORD $0x4e33ce27 // fmla v7.4s, v17.4s, v19.4s
+	FMOVQ 80(R23), F22
+	WORD $0x4e36cf98 // fmla v24.4s, v28.4s, v22.4s
+	FMOVQ 192(R23), F21
+	WORD $0x4eb0cea7 // fmls v7.4s, v21.4s, v16.4s
+	FMOVQ 208(R23), F5
+	WORD $0x4eb0ccb8 // fmls v24.4s, v5.4s, v16.4s
 	FMOVQ 0(R10), F25
-	FMOVQ 656(R23), F2
-	WORD $0x4e92a459 // smmla v25.4s, v2.16b, v18.16b
-	FMOVQ 688(R23), F19
-	WORD $0x4e8fa679 // smmla v25.4s, v19.16b, v15.16b
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 640(R23), F8
+	WORD $0x4e92a519 // smmla v25.4s, v8.16b, v18.16b
+	FMOVQ 672(R23), F10
+	WORD $0x4e8fa559 // smmla v25.4s, v10.16b, v15.16b
+	FMOVQ 704(R23), F2
+	WORD $0x4e8da459 // smmla v25.4s, v2.16b, v13.16b
+	FMOVQ 736(R23), F4
+	WORD $0x4e9da499 // smmla v25.4s, v4.16b, v29.16b
+	FMOVQ 0(R10), F30
+	FMOVQ 656(R23), F26
+	WORD $0x4e92a75e // smmla v30.4s, v26.16b, v18.16b
+	FMOVQ 688(R23), F3
+	WORD $0x4e8fa47e // smmla v30.4s, v3.16b, v15.16b
+	FMOVQ 720(R23), F27
+	WORD $0x4e8da77e // smmla v30.4s, v27.16b, v13.16b
+	FMOVQ 752(R23), F14
+	WORD $0x4e9da5de // smmla v30.4s, v14.16b, v29.16b
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x6e30df7b // fmul v27.4s, v27.4s, v16.4s
-	WORD $0x6e30df39 // fmul v25.4s, v25.4s, v16.4s
-	FMOVQ 0(R10), F4
-	FMOVQ 704(R23), F17
-	WORD $0x4e8da624 // smmla v4.4s, v17.16b, v13.16b
-	FMOVQ 736(R23), F14
-	WORD $0x4e9da5c4 // smmla v4.4s, v14.16b, v29.16b
-	FMOVQ 0(R10), F8
-	FMOVQ 720(R23), F22
-	WORD $0x4e8da6c8 // smmla v8.4s, v22.16b, v13.16b
-	FMOVQ 752(R23), F5
-	WORD $0x4e9da4a8 // smmla v8.4s, v5.16b, v29.16b
-	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4e34cc9b // fmla v27.4s, v4.4s, v20.4s
-	WORD $0x4e34cd19 // fmla v25.4s, v8.4s, v20.4s
-	FMOVQ 96(R23), F10
-	WORD $0x4e2acf66 // fmla v6.4s, v27.4s, v10.4s
-	FMOVQ 112(R23), F26
-	WORD $0x4e3acf2c // fmla v12.4s, v25.4s, v26.4s
-	FMOVQ 224(R23), F30
-	WORD $0x4eb5cfc6 // fmls v6.4s, v30.4s, v21.4s
-	FMOVQ 240(R23), F28
-	WORD $0x4eb5cf8c // fmls v12.4s, v28.4s, v21.4s
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x6e34df39 // fmul v25.4s, v25.4s, v20.4s
+	WORD $0x6e34dfde // fmul v30.4s, v30.4s, v20.4s
+	FMOVQ 96(R23), F17
+	WORD $0x4e31cf26 // fmla v6.4s, v25.4s, v17.4s
+	FMOVQ 112(R23), F19
+	WORD $0x4e33cfcc // fmla v12.4s, v30.4s, v19.4s
+	FMOVQ 224(R23), F28
+	WORD $0x4eb0cf86 // fmls v6.4s, v28.4s, v16.4s
+	FMOVQ 240(R23), F22
+	WORD $0x4eb0cecc // fmls v12.4s, v22.4s, v16.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $768, R23
@@ -5501,26 +5345,26 @@ tile63:
 	MOVD R3, R14
 row64:
 	ADD R19, R14, R20
-	FMOVQ 0(R14), F3
-	FMOVQ 16(R14), F2
-	FMOVQ 32(R14), F19
-	FMOVQ 48(R14), F17
-	FMOVQ 0(R20), F14
-	FMOVQ 16(R20), F22
-	FMOVQ 32(R20), F5
-	FMOVQ 48(R20), F4
-	VUZP1 V14.S4, V3.S4, V8.S4
-	VUZP2 V14.S4, V3.S4, V14.S4
-	VUZP1 V22.S4, V2.S4, V27.S4
-	VUZP2 V22.S4, V2.S4, V22.S4
-	VUZP1 V5.S4, V19.S4, V10.S4
-	VUZP2 V5.S4, V19.S4, V5.S4
-	VUZP1 V4.S4, V17.S4, V25.S4
-	VUZP2 V4.S4, V17.S4, V4.S4
-	FSTPQ (F8, F27), 0(R14)
-	FSTPQ (F10, F25), 32(R14)
-	FSTPQ (F14, F22), 0(R20)
-	FSTPQ (F5, F4), 32(R20)
+	FMOVQ 0(R14), F21
+	FMOVQ 16(R14), F5
+	FMOVQ 32(R14), F8
+	FMOVQ 48(R14), F10
+	FMOVQ 0(R20), F2
+	FMOVQ 16(R20), F4
+	FMOVQ 32(R20), F26
+	FMOVQ 48(R20), F3
+	VUZP1 V2.S4, V21.S4, V27.S4
+	VUZP2 V2.S4, V21.S4, V2.S4
+	VUZP1 V4.S4, V5.S4, V14.S4
+	VUZP2 V4.S4, V5.S4, V4.S4
+	VUZP1 V26.S4, V8.S4, V25.S4
+	VUZP2 V26.S4, V8.S4, V26.S4
+	VUZP1 V3.S4, V10.S4, V17.S4
+	VUZP2 V3.S4, V10.S4, V3.S4
+	FSTPQ (F27, F14), 0(R14)
+	FSTPQ (F25, F17), 32(R14)
+	FSTPQ (F2, F4), 0(R20)
+	FSTPQ (F26, F3), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -6134,155 +5978,129 @@ tile71:
 	FMOVQ 32(R21), F8
 	FMOVQ 32(R22), F11
 	VZIP1 V11.S4, V8.S4, V8.S4
-	VZIP1 V8.D2, V8.D2, V23.D2
-	VZIP2 V8.D2, V8.D2, V8.D2
-	FMOVD 56(R21), F10
-	FMOVD 56(R22), F25
-	VZIP1 V25.S4, V10.S4, V10.S4
-	FMOVQ 0(R10), F20
-	FMOVQ 256(R23), F15
-	WORD $0x4e9ca5f4 // smmla v20.4s, v15.16b, v28.16b
-	FMOVQ 288(R23), F14
-	WORD $0x4e93a5d4 // smmla v20.4s, v14.16b, v19.16b
-	FMOVQ 0(R10), F12
-	FMOVQ 272(R23), F17
-	WORD $0x4e9ca62c // smmla v12.4s, v17.16b, v28.16b
-	FMOVQ 304(R23), F22
-	WORD $0x4e93a6cc // smmla v12.4s, v22.16b, v19.16b
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x6e37de94 // fmul v20.4s, v20.4s, v23.4s
-	WORD $0x6e37dd8c // fmul v12.4s, v12.4s, v23.4s
-	FMOVQ 0(R10), F7
-	FMOVQ 320(R23), F16
-	WORD $0x4e9da607 // smmla v7.4s, v16.16b, v29.16b
-	FMOVQ 352(R23), F11
-	WORD $0x4e86a567 // smmla v7.4s, v11.16b, v6.16b
-	FMOVQ 0(R10), F31
-	FMOVQ 336(R23), F25
-	WORD $0x4e9da73f // smmla v31.4s, v25.16b, v29.16b
-	FMOVQ 368(R23), F15
-	WORD $0x4e86a5ff // smmla v31.4s, v15.16b, v6.16b
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4e28ccf4 // fmla v20.4s, v7.4s, v8.4s
-	WORD $0x4e28cfec // fmla v12.4s, v31.4s, v8.4s
-	FMOVQ 0(R23), F14
-	WORD $0x4e2ece8d // fmla v13.4s, v20.4s, v14.4s
-	FMOVQ 16(R23), F17
-	WORD $0x4e31cd98 // fmla v24.4s, v12.4s, v17.4s
-	FMOVQ 128(R23), F22
-	WORD $0x4eaacecd // fmls v13.4s, v22.4s, v10.4s
-	FMOVQ 144(R23), F16
-	WORD $0x4eaace18 // fmls v24.4s, v16.4s, v10.4s
-	FMOVQ 0(R10), F11
-	FMOVQ 384(R23), F15
-	WORD $0x4e9ca5eb // smmla v11.4s, v15.16b, v28.16b
-	FMOVQ 416(R23), F7
-	WORD $0x4e93a4eb // smmla v11.4s, v7.16b, v19.16b
+	FMOVD 56(R21), F23
+	FMOVD 56(R22), F10
+	VZIP1 V10.S4, V23.S4, V23.S4
 	FMOVQ 0(R10), F25
-	FMOVQ 400(R23), F31
-	WORD $0x4e9ca7f9 // smmla v25.4s, v31.16b, v28.16b
-	FMOVQ 432(R23), F20
-	WORD $0x4e93a699 // smmla v25.4s, v20.16b, v19.16b
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x6e37dd6b // fmul v11.4s, v11.4s, v23.4s
-	WORD $0x6e37df39 // fmul v25.4s, v25.4s, v23.4s
-	FMOVQ 0(R10), F14
-	FMOVQ 448(R23), F17
-	WORD $0x4e9da62e // smmla v14.4s, v17.16b, v29.16b
-	FMOVQ 480(R23), F22
-	WORD $0x4e86a6ce // smmla v14.4s, v22.16b, v6.16b
-	FMOVQ 0(R10), F12
-	FMOVQ 464(R23), F16
-	WORD $0x4e9da60c // smmla v12.4s, v16.16b, v29.16b
-	FMOVQ 496(R23), F15
-	WORD $0x4e86a5ec // smmla v12.4s, v15.16b, v6.16b
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4e28cdcb // fmla v11.4s, v14.4s, v8.4s
-	WORD $0x4e28cd99 // fmla v25.4s, v12.4s, v8.4s
-	FMOVQ 32(R23), F7
-	WORD $0x4e27cd7b // fmla v27.4s, v11.4s, v7.4s
-	FMOVQ 48(R23), F31
-	WORD $0x4e3fcf3e // fmla v30.4s, v25.4s, v31.4s
-	FMOVQ 160(R23), F20
-	WORD $0x4eaace9b // fmls v27.4s, v20.4s, v10.4s
-	FMOVQ 176(R23), F17
-	WORD $0x4eaace3e // fmls v30.4s, v17.4s, v10.4s
-	FMOVQ 0(R10), F22
-	FMOVQ 512(R23), F15
-	WORD $0x4e9ca5f6 // smmla v22.4s, v15.16b, v28.16b
-	FMOVQ 544(R23), F14
-	WORD $0x4e93a5d6 // smmla v22.4s, v14.16b, v19.16b
-	FMOVQ 0(R10), F16
-	FMOVQ 528(R23), F12
-	WORD $0x4e9ca590 // smmla v16.4s, v12.16b, v28.16b
-	FMOVQ 560(R23), F11
-	WORD $0x4e93a570 // smmla v16.4s, v11.16b, v19.16b
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x6e37de10 // fmul v16.4s, v16.4s, v23.4s
-	FMOVQ 0(R10), F7
-	FMOVQ 576(R23), F31
-	WORD $0x4e9da7e7 // smmla v7.4s, v31.16b, v29.16b
-	FMOVQ 608(R23), F20
-	WORD $0x4e86a687 // smmla v7.4s, v20.16b, v6.16b
-	FMOVQ 0(R10), F25
-	FMOVQ 592(R23), F17
-	WORD $0x4e9da639 // smmla v25.4s, v17.16b, v29.16b
-	FMOVQ 624(R23), F15
-	WORD $0x4e86a5f9 // smmla v25.4s, v15.16b, v6.16b
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4e28ccf6 // fmla v22.4s, v7.4s, v8.4s
-	WORD $0x4e28cf30 // fmla v16.4s, v25.4s, v8.4s
-	FMOVQ 64(R23), F14
-	WORD $0x4e2eceda // fmla v26.4s, v22.4s, v14.4s
-	FMOVQ 80(R23), F12
-	WORD $0x4e2cce15 // fmla v21.4s, v16.4s, v12.4s
-	FMOVQ 192(R23), F11
-	WORD $0x4eaacd7a // fmls v26.4s, v11.4s, v10.4s
-	FMOVQ 208(R23), F31
-	WORD $0x4eaacff5 // fmls v21.4s, v31.4s, v10.4s
+	FMOVQ 256(R23), F12
+	WORD $0x4e9ca599 // smmla v25.4s, v12.16b, v28.16b
+	FMOVQ 288(R23), F15
+	WORD $0x4e93a5f9 // smmla v25.4s, v15.16b, v19.16b
+	FMOVQ 320(R23), F14
+	WORD $0x4e9da5d9 // smmla v25.4s, v14.16b, v29.16b
+	FMOVQ 352(R23), F17
+	WORD $0x4e86a639 // smmla v25.4s, v17.16b, v6.16b
 	FMOVQ 0(R10), F20
-	FMOVQ 640(R23), F15
-	WORD $0x4e9ca5f4 // smmla v20.4s, v15.16b, v28.16b
-	FMOVQ 672(R23), F7
+	FMOVQ 272(R23), F22
+	WORD $0x4e9ca6d4 // smmla v20.4s, v22.16b, v28.16b
+	FMOVQ 304(R23), F7
 	WORD $0x4e93a4f4 // smmla v20.4s, v7.16b, v19.16b
-	FMOVQ 0(R10), F17
-	FMOVQ 656(R23), F25
-	WORD $0x4e9ca731 // smmla v17.4s, v25.16b, v28.16b
-	FMOVQ 688(R23), F22
-	WORD $0x4e93a6d1 // smmla v17.4s, v22.16b, v19.16b
+	FMOVQ 336(R23), F31
+	WORD $0x4e9da7f4 // smmla v20.4s, v31.16b, v29.16b
+	FMOVQ 368(R23), F16
+	WORD $0x4e86a614 // smmla v20.4s, v16.16b, v6.16b
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x6e37de94 // fmul v20.4s, v20.4s, v23.4s
-	WORD $0x6e37de31 // fmul v17.4s, v17.4s, v23.4s
+	WORD $0x6e28df39 // fmul v25.4s, v25.4s, v8.4s
+	WORD $0x6e28de94 // fmul v20.4s, v20.4s, v8.4s
+	FMOVQ 0(R23), F11
+	WORD $0x4e2bcf2d // fmla v13.4s, v25.4s, v11.4s
+	FMOVQ 16(R23), F10
+	WORD $0x4e2ace98 // fmla v24.4s, v20.4s, v10.4s
+	FMOVQ 128(R23), F12
+	WORD $0x4eb7cd8d // fmls v13.4s, v12.4s, v23.4s
+	FMOVQ 144(R23), F15
+	WORD $0x4eb7cdf8 // fmls v24.4s, v15.4s, v23.4s
 	FMOVQ 0(R10), F14
-	FMOVQ 704(R23), F12
-	WORD $0x4e9da58e // smmla v14.4s, v12.16b, v29.16b
-	FMOVQ 736(R23), F11
-	WORD $0x4e86a56e // smmla v14.4s, v11.16b, v6.16b
-	FMOVQ 0(R10), F16
-	FMOVQ 720(R23), F31
-	WORD $0x4e9da7f0 // smmla v16.4s, v31.16b, v29.16b
-	FMOVQ 752(R23), F15
-	WORD $0x4e86a5f0 // smmla v16.4s, v15.16b, v6.16b
+	FMOVQ 384(R23), F22
+	WORD $0x4e9ca6ce // smmla v14.4s, v22.16b, v28.16b
+	FMOVQ 416(R23), F7
+	WORD $0x4e93a4ee // smmla v14.4s, v7.16b, v19.16b
+	FMOVQ 448(R23), F31
+	WORD $0x4e9da7ee // smmla v14.4s, v31.16b, v29.16b
+	FMOVQ 480(R23), F16
+	WORD $0x4e86a60e // smmla v14.4s, v16.16b, v6.16b
+	FMOVQ 0(R10), F17
+	FMOVQ 400(R23), F25
+	WORD $0x4e9ca731 // smmla v17.4s, v25.16b, v28.16b
+	FMOVQ 432(R23), F11
+	WORD $0x4e93a571 // smmla v17.4s, v11.16b, v19.16b
+	FMOVQ 464(R23), F20
+	WORD $0x4e9da691 // smmla v17.4s, v20.16b, v29.16b
+	FMOVQ 496(R23), F10
+	WORD $0x4e86a551 // smmla v17.4s, v10.16b, v6.16b
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x6e28ddce // fmul v14.4s, v14.4s, v8.4s
+	WORD $0x6e28de31 // fmul v17.4s, v17.4s, v8.4s
+	FMOVQ 32(R23), F12
+	WORD $0x4e2ccddb // fmla v27.4s, v14.4s, v12.4s
+	FMOVQ 48(R23), F15
+	WORD $0x4e2fce3e // fmla v30.4s, v17.4s, v15.4s
+	FMOVQ 160(R23), F22
+	WORD $0x4eb7cedb // fmls v27.4s, v22.4s, v23.4s
+	FMOVQ 176(R23), F7
+	WORD $0x4eb7ccfe // fmls v30.4s, v7.4s, v23.4s
+	FMOVQ 0(R10), F31
+	FMOVQ 512(R23), F25
+	WORD $0x4e9ca73f // smmla v31.4s, v25.16b, v28.16b
+	FMOVQ 544(R23), F11
+	WORD $0x4e93a57f // smmla v31.4s, v11.16b, v19.16b
+	FMOVQ 576(R23), F20
+	WORD $0x4e9da69f // smmla v31.4s, v20.16b, v29.16b
+	FMOVQ 608(R23), F10
+	WORD $0x4e86a55f // smmla v31.4s, v10.16b, v6.16b
+	FMOVQ 0(R10), F16
+	FMOVQ 528(R23), F14
+	WORD $0x4e9ca5d0 // smmla v16.4s, v14.16b, v28.16b
+	FMOVQ 560(R23), F12
+	WORD $0x4e93a590 // smmla v16.4s, v12.16b, v19.16b
+	FMOVQ 592(R23), F17
+	WORD $0x4e9da630 // smmla v16.4s, v17.16b, v29.16b
+	FMOVQ 624(R23), F15
+	WORD $0x4e86a5f0 // smmla v16.4s, v15.16b, v6.16b
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4e28cdd4 // fmla v20.4s, v14.4s, v8.4s
-	WORD $0x4e28ce11 // fmla v17.4s, v16.4s, v8.4s
-	FMOVQ 96(R23), F7
-	WORD $0x4e27ce89 // fmla v9.4s, v20.4s, v7.4s
-	FMOVQ 112(R23), F25
-	WORD $0x4e39ce32 // fmla v18.4s, v17.4s, v25.4s
-	FMOVQ 224(R23), F22
-	WORD $0x4eaacec9 // fmls v9.4s, v22.4s, v10.4s
+	WORD $0x6e28dfff // fmul v31.4s, v31.4s, v8.4s
+	WORD $0x6e28de10 // fmul v16.4s, v16.4s, v8.4s
+	FMOVQ 64(R23), F22
+	WORD $0x4e36cffa // fmla v26.4s, v31.4s, v22.4s
+	FMOVQ 80(R23), F7
+	WORD $0x4e27ce15 // fmla v21.4s, v16.4s, v7.4s
+	FMOVQ 192(R23), F25
+	WORD $0x4eb7cf3a // fmls v26.4s, v25.4s, v23.4s
+	FMOVQ 208(R23), F11
+	WORD $0x4eb7cd75 // fmls v21.4s, v11.4s, v23.4s
+	FMOVQ 0(R10), F20
+	FMOVQ 640(R23), F14
+	WORD $0x4e9ca5d4 // smmla v20.4s, v14.16b, v28.16b
+	FMOVQ 672(R23), F12
+	WORD $0x4e93a594 // smmla v20.4s, v12.16b, v19.16b
+	FMOVQ 704(R23), F17
+	WORD $0x4e9da634 // smmla v20.4s, v17.16b, v29.16b
+	FMOVQ 736(R23), F15
+	WORD $0x4e86a5f4 // smmla v20.4s, v15.16b, v6.16b
+	FMOVQ 0(R10), F10
+	FMOVQ 656(R23), F31
+	WORD $0x4e9ca7ea // smmla v10.4s, v31.16b, v28.16b
+	FMOVQ 688(R23), F22
+	WORD $0x4e93a6ca // smmla v10.4s, v22.16b, v19.16b
+	FMOVQ 720(R23), F16
+	WORD $0x4e9da60a // smmla v10.4s, v16.16b, v29.16b
+	FMOVQ 752(R23), F7
+	WORD $0x4e86a4ea // smmla v10.4s, v7.16b, v6.16b
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x6e28de94 // fmul v20.4s, v20.4s, v8.4s
+	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
+	FMOVQ 96(R23), F25
+	WORD $0x4e39ce89 // fmla v9.4s, v20.4s, v25.4s
+	FMOVQ 112(R23), F11
+	WORD $0x4e2bcd52 // fmla v18.4s, v10.4s, v11.4s
+	FMOVQ 224(R23), F14
+	WORD $0x4eb7cdc9 // fmls v9.4s, v14.4s, v23.4s
 	FMOVQ 240(R23), F12
-	WORD $0x4eaacd92 // fmls v18.4s, v12.4s, v10.4s
+	WORD $0x4eb7cd92 // fmls v18.4s, v12.4s, v23.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $768, R23
@@ -6306,26 +6124,26 @@ tile71:
 	MOVD R3, R14
 row72:
 	ADD R19, R14, R20
-	FMOVQ 0(R14), F11
-	FMOVQ 16(R14), F31
-	FMOVQ 32(R14), F15
-	FMOVQ 48(R14), F14
+	FMOVQ 0(R14), F17
+	FMOVQ 16(R14), F15
+	FMOVQ 32(R14), F31
+	FMOVQ 48(R14), F22
 	FMOVQ 0(R20), F16
-	FMOVQ 16(R20), F20
-	FMOVQ 32(R20), F7
-	FMOVQ 48(R20), F17
-	VUZP1 V16.S4, V11.S4, V25.S4
-	VUZP2 V16.S4, V11.S4, V16.S4
-	VUZP1 V20.S4, V31.S4, V22.S4
-	VUZP2 V20.S4, V31.S4, V20.S4
-	VUZP1 V7.S4, V15.S4, V12.S4
+	FMOVQ 16(R20), F7
+	FMOVQ 32(R20), F20
+	FMOVQ 48(R20), F25
+	VUZP1 V16.S4, V17.S4, V10.S4
+	VUZP2 V16.S4, V17.S4, V16.S4
+	VUZP1 V7.S4, V15.S4, V11.S4
 	VUZP2 V7.S4, V15.S4, V7.S4
-	VUZP1 V17.S4, V14.S4, V28.S4
-	VUZP2 V17.S4, V14.S4, V17.S4
-	FSTPQ (F25, F22), 0(R14)
-	FSTPQ (F12, F28), 32(R14)
-	FSTPQ (F16, F20), 0(R20)
-	FSTPQ (F7, F17), 32(R20)
+	VUZP1 V20.S4, V31.S4, V14.S4
+	VUZP2 V20.S4, V31.S4, V20.S4
+	VUZP1 V25.S4, V22.S4, V12.S4
+	VUZP2 V25.S4, V22.S4, V25.S4
+	FSTPQ (F10, F11), 0(R14)
+	FSTPQ (F14, F12), 32(R14)
+	FSTPQ (F16, F7), 0(R20)
+	FSTPQ (F20, F25), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -7599,136 +7417,110 @@ tile87:
 	FMOVQ 32(R21), F11
 	FMOVQ 32(R22), F13
 	VZIP1 V13.S4, V11.S4, V11.S4
-	VZIP1 V11.D2, V11.D2, V20.D2
-	VZIP2 V11.D2, V11.D2, V11.D2
+	FMOVQ 0(R10), F20
+	FMOVQ 128(R23), F16
+	WORD $0x4e88a614 // smmla v20.4s, v16.16b, v8.16b
+	FMOVQ 160(R23), F23
+	WORD $0x4e87a6f4 // smmla v20.4s, v23.16b, v7.16b
+	FMOVQ 192(R23), F18
+	WORD $0x4e91a654 // smmla v20.4s, v18.16b, v17.16b
+	FMOVQ 224(R23), F19
+	WORD $0x4e8aa674 // smmla v20.4s, v19.16b, v10.16b
 	FMOVQ 0(R10), F14
-	FMOVQ 128(R23), F23
-	WORD $0x4e88a6ee // smmla v14.4s, v23.16b, v8.16b
-	FMOVQ 160(R23), F18
-	WORD $0x4e87a64e // smmla v14.4s, v18.16b, v7.16b
-	FMOVQ 0(R10), F16
-	FMOVQ 144(R23), F19
-	WORD $0x4e88a670 // smmla v16.4s, v19.16b, v8.16b
-	FMOVQ 176(R23), F26
-	WORD $0x4e87a750 // smmla v16.4s, v26.16b, v7.16b
+	FMOVQ 144(R23), F26
+	WORD $0x4e88a74e // smmla v14.4s, v26.16b, v8.16b
+	FMOVQ 176(R23), F21
+	WORD $0x4e87a6ae // smmla v14.4s, v21.16b, v7.16b
+	FMOVQ 208(R23), F22
+	WORD $0x4e91a6ce // smmla v14.4s, v22.16b, v17.16b
+	FMOVQ 240(R23), F29
+	WORD $0x4e8aa7ae // smmla v14.4s, v29.16b, v10.16b
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x6e34ddce // fmul v14.4s, v14.4s, v20.4s
-	WORD $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
-	FMOVQ 0(R10), F21
-	FMOVQ 192(R23), F29
-	WORD $0x4e91a7b5 // smmla v21.4s, v29.16b, v17.16b
-	FMOVQ 224(R23), F24
-	WORD $0x4e8aa715 // smmla v21.4s, v24.16b, v10.16b
-	FMOVQ 0(R10), F22
-	FMOVQ 208(R23), F31
-	WORD $0x4e91a7f6 // smmla v22.4s, v31.16b, v17.16b
-	FMOVQ 240(R23), F25
-	WORD $0x4e8aa736 // smmla v22.4s, v25.16b, v10.16b
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4e2bceae // fmla v14.4s, v21.4s, v11.4s
-	WORD $0x4e2bced0 // fmla v16.4s, v22.4s, v11.4s
-	FMOVQ 0(R23), F12
-	WORD $0x4e2ccddb // fmla v27.4s, v14.4s, v12.4s
-	FMOVQ 16(R23), F15
-	WORD $0x4e2fce03 // fmla v3.4s, v16.4s, v15.4s
-	FMOVQ 0(R10), F13
-	FMOVQ 256(R23), F18
-	WORD $0x4e88a64d // smmla v13.4s, v18.16b, v8.16b
-	FMOVQ 288(R23), F19
-	WORD $0x4e87a66d // smmla v13.4s, v19.16b, v7.16b
-	FMOVQ 0(R10), F23
-	FMOVQ 272(R23), F26
-	WORD $0x4e88a757 // smmla v23.4s, v26.16b, v8.16b
-	FMOVQ 304(R23), F29
-	WORD $0x4e87a7b7 // smmla v23.4s, v29.16b, v7.16b
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x6e34ddad // fmul v13.4s, v13.4s, v20.4s
-	WORD $0x6e34def7 // fmul v23.4s, v23.4s, v20.4s
+	WORD $0x6e2bde94 // fmul v20.4s, v20.4s, v11.4s
+	WORD $0x6e2bddce // fmul v14.4s, v14.4s, v11.4s
+	FMOVQ 0(R23), F24
+	WORD $0x4e38ce9b // fmla v27.4s, v20.4s, v24.4s
+	FMOVQ 16(R23), F31
+	WORD $0x4e3fcdc3 // fmla v3.4s, v14.4s, v31.4s
+	FMOVQ 0(R10), F25
+	FMOVQ 256(R23), F15
+	WORD $0x4e88a5f9 // smmla v25.4s, v15.16b, v8.16b
+	FMOVQ 288(R23), F13
+	WORD $0x4e87a5b9 // smmla v25.4s, v13.16b, v7.16b
+	FMOVQ 320(R23), F16
+	WORD $0x4e91a619 // smmla v25.4s, v16.16b, v17.16b
+	FMOVQ 352(R23), F23
+	WORD $0x4e8aa6f9 // smmla v25.4s, v23.16b, v10.16b
+	FMOVQ 0(R10), F12
+	FMOVQ 272(R23), F18
+	WORD $0x4e88a64c // smmla v12.4s, v18.16b, v8.16b
+	FMOVQ 304(R23), F19
+	WORD $0x4e87a66c // smmla v12.4s, v19.16b, v7.16b
+	FMOVQ 336(R23), F26
+	WORD $0x4e91a74c // smmla v12.4s, v26.16b, v17.16b
+	FMOVQ 368(R23), F21
+	WORD $0x4e8aa6ac // smmla v12.4s, v21.16b, v10.16b
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x6e2bdf39 // fmul v25.4s, v25.4s, v11.4s
+	WORD $0x6e2bdd8c // fmul v12.4s, v12.4s, v11.4s
+	FMOVQ 32(R23), F22
+	WORD $0x4e36cf3c // fmla v28.4s, v25.4s, v22.4s
+	FMOVQ 48(R23), F29
+	WORD $0x4e3dcd89 // fmla v9.4s, v12.4s, v29.4s
+	FMOVQ 0(R10), F20
+	FMOVQ 384(R23), F14
+	WORD $0x4e88a5d4 // smmla v20.4s, v14.16b, v8.16b
+	FMOVQ 416(R23), F31
+	WORD $0x4e87a7f4 // smmla v20.4s, v31.16b, v7.16b
+	FMOVQ 448(R23), F15
+	WORD $0x4e91a5f4 // smmla v20.4s, v15.16b, v17.16b
+	FMOVQ 480(R23), F13
+	WORD $0x4e8aa5b4 // smmla v20.4s, v13.16b, v10.16b
 	FMOVQ 0(R10), F24
-	FMOVQ 320(R23), F25
-	WORD $0x4e91a738 // smmla v24.4s, v25.16b, v17.16b
-	FMOVQ 352(R23), F21
-	WORD $0x4e8aa6b8 // smmla v24.4s, v21.16b, v10.16b
-	FMOVQ 0(R10), F31
-	FMOVQ 336(R23), F22
-	WORD $0x4e91a6df // smmla v31.4s, v22.16b, v17.16b
-	FMOVQ 368(R23), F14
-	WORD $0x4e8aa5df // smmla v31.4s, v14.16b, v10.16b
+	FMOVQ 400(R23), F16
+	WORD $0x4e88a618 // smmla v24.4s, v16.16b, v8.16b
+	FMOVQ 432(R23), F23
+	WORD $0x4e87a6f8 // smmla v24.4s, v23.16b, v7.16b
+	FMOVQ 464(R23), F18
+	WORD $0x4e91a658 // smmla v24.4s, v18.16b, v17.16b
+	FMOVQ 496(R23), F19
+	WORD $0x4e8aa678 // smmla v24.4s, v19.16b, v10.16b
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4e2bcf0d // fmla v13.4s, v24.4s, v11.4s
-	WORD $0x4e2bcff7 // fmla v23.4s, v31.4s, v11.4s
-	FMOVQ 32(R23), F12
-	WORD $0x4e2ccdbc // fmla v28.4s, v13.4s, v12.4s
-	FMOVQ 48(R23), F16
-	WORD $0x4e30cee9 // fmla v9.4s, v23.4s, v16.4s
-	FMOVQ 0(R10), F15
-	FMOVQ 384(R23), F19
-	WORD $0x4e88a66f // smmla v15.4s, v19.16b, v8.16b
-	FMOVQ 416(R23), F26
-	WORD $0x4e87a74f // smmla v15.4s, v26.16b, v7.16b
-	FMOVQ 0(R10), F18
-	FMOVQ 400(R23), F29
-	WORD $0x4e88a7b2 // smmla v18.4s, v29.16b, v8.16b
-	FMOVQ 432(R23), F25
-	WORD $0x4e87a732 // smmla v18.4s, v25.16b, v7.16b
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x6e34ddef // fmul v15.4s, v15.4s, v20.4s
-	WORD $0x6e34de52 // fmul v18.4s, v18.4s, v20.4s
-	FMOVQ 0(R10), F21
-	FMOVQ 448(R23), F14
-	WORD $0x4e91a5d5 // smmla v21.4s, v14.16b, v17.16b
-	FMOVQ 480(R23), F24
-	WORD $0x4e8aa715 // smmla v21.4s, v24.16b, v10.16b
-	FMOVQ 0(R10), F22
-	FMOVQ 464(R23), F31
-	WORD $0x4e91a7f6 // smmla v22.4s, v31.16b, v17.16b
-	FMOVQ 496(R23), F13
-	WORD $0x4e8aa5b6 // smmla v22.4s, v13.16b, v10.16b
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4e2bceaf // fmla v15.4s, v21.4s, v11.4s
-	WORD $0x4e2bced2 // fmla v18.4s, v22.4s, v11.4s
-	FMOVQ 64(R23), F12
-	WORD $0x4e2ccde6 // fmla v6.4s, v15.4s, v12.4s
-	FMOVQ 80(R23), F23
-	WORD $0x4e37ce44 // fmla v4.4s, v18.4s, v23.4s
-	FMOVQ 0(R10), F16
-	FMOVQ 512(R23), F26
-	WORD $0x4e88a750 // smmla v16.4s, v26.16b, v8.16b
+	WORD $0x6e2bde94 // fmul v20.4s, v20.4s, v11.4s
+	WORD $0x6e2bdf18 // fmul v24.4s, v24.4s, v11.4s
+	FMOVQ 64(R23), F26
+	WORD $0x4e3ace86 // fmla v6.4s, v20.4s, v26.4s
+	FMOVQ 80(R23), F21
+	WORD $0x4e35cf04 // fmla v4.4s, v24.4s, v21.4s
+	FMOVQ 0(R10), F25
+	FMOVQ 512(R23), F12
+	WORD $0x4e88a599 // smmla v25.4s, v12.16b, v8.16b
 	FMOVQ 544(R23), F29
-	WORD $0x4e87a7b0 // smmla v16.4s, v29.16b, v7.16b
-	FMOVQ 0(R10), F19
-	FMOVQ 528(R23), F25
-	WORD $0x4e88a733 // smmla v19.4s, v25.16b, v8.16b
-	FMOVQ 560(R23), F14
-	WORD $0x4e87a5d3 // smmla v19.4s, v14.16b, v7.16b
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
-	WORD $0x6e34de73 // fmul v19.4s, v19.4s, v20.4s
-	FMOVQ 0(R10), F24
-	FMOVQ 576(R23), F13
-	WORD $0x4e91a5b8 // smmla v24.4s, v13.16b, v17.16b
-	FMOVQ 608(R23), F21
-	WORD $0x4e8aa6b8 // smmla v24.4s, v21.16b, v10.16b
-	FMOVQ 0(R10), F31
-	FMOVQ 592(R23), F22
-	WORD $0x4e91a6df // smmla v31.4s, v22.16b, v17.16b
-	FMOVQ 624(R23), F15
-	WORD $0x4e8aa5ff // smmla v31.4s, v15.16b, v10.16b
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4e2bcf10 // fmla v16.4s, v24.4s, v11.4s
-	WORD $0x4e2bcff3 // fmla v19.4s, v31.4s, v11.4s
-	FMOVQ 96(R23), F12
-	WORD $0x4e2cce1e // fmla v30.4s, v16.4s, v12.4s
-	FMOVQ 112(R23), F18
-	WORD $0x4e32ce65 // fmla v5.4s, v19.4s, v18.4s
+	WORD $0x4e87a7b9 // smmla v25.4s, v29.16b, v7.16b
+	FMOVQ 576(R23), F14
+	WORD $0x4e91a5d9 // smmla v25.4s, v14.16b, v17.16b
+	FMOVQ 608(R23), F31
+	WORD $0x4e8aa7f9 // smmla v25.4s, v31.16b, v10.16b
+	FMOVQ 0(R10), F22
+	FMOVQ 528(R23), F15
+	WORD $0x4e88a5f6 // smmla v22.4s, v15.16b, v8.16b
+	FMOVQ 560(R23), F13
+	WORD $0x4e87a5b6 // smmla v22.4s, v13.16b, v7.16b
+	FMOVQ 592(R23), F16
+	WORD $0x4e91a616 // smmla v22.4s, v16.16b, v17.16b
+	FMOVQ 624(R23), F23
+	WORD $0x4e8aa6f6 // smmla v22.4s, v23.16b, v10.16b
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x6e2bdf39 // fmul v25.4s, v25.4s, v11.4s
+	WORD $0x6e2bded6 // fmul v22.4s, v22.4s, v11.4s
+	FMOVQ 96(R23), F18
+	WORD $0x4e32cf3e // fmla v30.4s, v25.4s, v18.4s
+	FMOVQ 112(R23), F19
+	WORD $0x4e33cec5 // fmla v5.4s, v22.4s, v19.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $640, R23
@@ -7752,26 +7544,26 @@ tile87:
 	MOVD R3, R14
 row88:
 	ADD R19, R14, R20
-	FMOVQ 0(R14), F23
+	FMOVQ 0(R14), F20
 	FMOVQ 16(R14), F26
-	FMOVQ 32(R14), F29
-	FMOVQ 48(R14), F25
-	FMOVQ 0(R20), F14
-	FMOVQ 16(R20), F13
-	FMOVQ 32(R20), F21
-	FMOVQ 48(R20), F22
-	VUZP1 V14.S4, V23.S4, V15.S4
-	VUZP2 V14.S4, V23.S4, V14.S4
-	VUZP1 V13.S4, V26.S4, V24.S4
-	VUZP2 V13.S4, V26.S4, V13.S4
-	VUZP1 V21.S4, V29.S4, V31.S4
-	VUZP2 V21.S4, V29.S4, V21.S4
-	VUZP1 V22.S4, V25.S4, V16.S4
-	VUZP2 V22.S4, V25.S4, V22.S4
-	FSTPQ (F15, F24), 0(R14)
-	FSTPQ (F31, F16), 32(R14)
-	FSTPQ (F14, F13), 0(R20)
-	FSTPQ (F21, F22), 32(R20)
+	FMOVQ 32(R14), F24
+	FMOVQ 48(R14), F21
+	FMOVQ 0(R20), F12
+	FMOVQ 16(R20), F29
+	FMOVQ 32(R20), F14
+	FMOVQ 48(R20), F31
+	VUZP1 V12.S4, V20.S4, V15.S4
+	VUZP2 V12.S4, V20.S4, V12.S4
+	VUZP1 V29.S4, V26.S4, V13.S4
+	VUZP2 V29.S4, V26.S4, V29.S4
+	VUZP1 V14.S4, V24.S4, V16.S4
+	VUZP2 V14.S4, V24.S4, V14.S4
+	VUZP1 V31.S4, V21.S4, V23.S4
+	VUZP2 V31.S4, V21.S4, V31.S4
+	FSTPQ (F15, F13), 0(R14)
+	FSTPQ (F16, F23), 32(R14)
+	FSTPQ (F12, F29), 0(R20)
+	FSTPQ (F14, F31), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -8226,136 +8018,110 @@ tile95:
 	FMOVQ 32(R21), F12
 	FMOVQ 32(R22), F26
 	VZIP1 V26.S4, V12.S4, V12.S4
-	VZIP1 V12.D2, V12.D2, V15.D2
-	VZIP2 V12.D2, V12.D2, V12.D2
+	FMOVQ 0(R10), F15
+	FMOVQ 128(R23), F17
+	WORD $0x4e8ba62f // smmla v15.4s, v17.16b, v11.16b
+	FMOVQ 160(R23), F18
+	WORD $0x4e95a64f // smmla v15.4s, v18.16b, v21.16b
+	FMOVQ 192(R23), F30
+	WORD $0x4e8ea7cf // smmla v15.4s, v30.16b, v14.16b
+	FMOVQ 224(R23), F16
+	WORD $0x4e8aa60f // smmla v15.4s, v16.16b, v10.16b
 	FMOVQ 0(R10), F13
-	FMOVQ 128(R23), F18
-	WORD $0x4e8ba64d // smmla v13.4s, v18.16b, v11.16b
-	FMOVQ 160(R23), F30
-	WORD $0x4e95a7cd // smmla v13.4s, v30.16b, v21.16b
-	FMOVQ 0(R10), F17
-	FMOVQ 144(R23), F16
-	WORD $0x4e8ba611 // smmla v17.4s, v16.16b, v11.16b
-	FMOVQ 176(R23), F20
-	WORD $0x4e95a691 // smmla v17.4s, v20.16b, v21.16b
+	FMOVQ 144(R23), F20
+	WORD $0x4e8ba68d // smmla v13.4s, v20.16b, v11.16b
+	FMOVQ 176(R23), F22
+	WORD $0x4e95a6cd // smmla v13.4s, v22.16b, v21.16b
+	FMOVQ 208(R23), F7
+	WORD $0x4e8ea4ed // smmla v13.4s, v7.16b, v14.16b
+	FMOVQ 240(R23), F24
+	WORD $0x4e8aa70d // smmla v13.4s, v24.16b, v10.16b
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
-	WORD $0x6e2fde31 // fmul v17.4s, v17.4s, v15.4s
-	FMOVQ 0(R10), F22
-	FMOVQ 192(R23), F24
-	WORD $0x4e8ea716 // smmla v22.4s, v24.16b, v14.16b
-	FMOVQ 224(R23), F19
-	WORD $0x4e8aa676 // smmla v22.4s, v19.16b, v10.16b
-	FMOVQ 0(R10), F7
-	FMOVQ 208(R23), F28
-	WORD $0x4e8ea787 // smmla v7.4s, v28.16b, v14.16b
-	FMOVQ 240(R23), F23
-	WORD $0x4e8aa6e7 // smmla v7.4s, v23.16b, v10.16b
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4e2ccecd // fmla v13.4s, v22.4s, v12.4s
-	WORD $0x4e2cccf1 // fmla v17.4s, v7.4s, v12.4s
-	FMOVQ 0(R23), F9
-	WORD $0x4e29cdbd // fmla v29.4s, v13.4s, v9.4s
-	FMOVQ 16(R23), F8
-	WORD $0x4e28ce3f // fmla v31.4s, v17.4s, v8.4s
-	FMOVQ 0(R10), F26
-	FMOVQ 256(R23), F30
-	WORD $0x4e8ba7da // smmla v26.4s, v30.16b, v11.16b
-	FMOVQ 288(R23), F16
-	WORD $0x4e95a61a // smmla v26.4s, v16.16b, v21.16b
-	FMOVQ 0(R10), F18
-	FMOVQ 272(R23), F20
-	WORD $0x4e8ba692 // smmla v18.4s, v20.16b, v11.16b
-	FMOVQ 304(R23), F24
-	WORD $0x4e95a712 // smmla v18.4s, v24.16b, v21.16b
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x6e2fdf5a // fmul v26.4s, v26.4s, v15.4s
-	WORD $0x6e2fde52 // fmul v18.4s, v18.4s, v15.4s
+	WORD $0x6e2cddef // fmul v15.4s, v15.4s, v12.4s
+	WORD $0x6e2cddad // fmul v13.4s, v13.4s, v12.4s
+	FMOVQ 0(R23), F19
+	WORD $0x4e33cdfd // fmla v29.4s, v15.4s, v19.4s
+	FMOVQ 16(R23), F28
+	WORD $0x4e3ccdbf // fmla v31.4s, v13.4s, v28.4s
+	FMOVQ 0(R10), F23
+	FMOVQ 256(R23), F8
+	WORD $0x4e8ba517 // smmla v23.4s, v8.16b, v11.16b
+	FMOVQ 288(R23), F26
+	WORD $0x4e95a757 // smmla v23.4s, v26.16b, v21.16b
+	FMOVQ 320(R23), F17
+	WORD $0x4e8ea637 // smmla v23.4s, v17.16b, v14.16b
+	FMOVQ 352(R23), F18
+	WORD $0x4e8aa657 // smmla v23.4s, v18.16b, v10.16b
+	FMOVQ 0(R10), F9
+	FMOVQ 272(R23), F30
+	WORD $0x4e8ba7c9 // smmla v9.4s, v30.16b, v11.16b
+	FMOVQ 304(R23), F16
+	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
+	FMOVQ 336(R23), F20
+	WORD $0x4e8ea689 // smmla v9.4s, v20.16b, v14.16b
+	FMOVQ 368(R23), F22
+	WORD $0x4e8aa6c9 // smmla v9.4s, v22.16b, v10.16b
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x6e2cdef7 // fmul v23.4s, v23.4s, v12.4s
+	WORD $0x6e2cdd29 // fmul v9.4s, v9.4s, v12.4s
+	FMOVQ 32(R23), F7
+	WORD $0x4e27cef9 // fmla v25.4s, v23.4s, v7.4s
+	FMOVQ 48(R23), F24
+	WORD $0x4e38cd25 // fmla v5.4s, v9.4s, v24.4s
+	FMOVQ 0(R10), F15
+	FMOVQ 384(R23), F13
+	WORD $0x4e8ba5af // smmla v15.4s, v13.16b, v11.16b
+	FMOVQ 416(R23), F28
+	WORD $0x4e95a78f // smmla v15.4s, v28.16b, v21.16b
+	FMOVQ 448(R23), F8
+	WORD $0x4e8ea50f // smmla v15.4s, v8.16b, v14.16b
+	FMOVQ 480(R23), F26
+	WORD $0x4e8aa74f // smmla v15.4s, v26.16b, v10.16b
 	FMOVQ 0(R10), F19
-	FMOVQ 320(R23), F23
-	WORD $0x4e8ea6f3 // smmla v19.4s, v23.16b, v14.16b
-	FMOVQ 352(R23), F22
-	WORD $0x4e8aa6d3 // smmla v19.4s, v22.16b, v10.16b
-	FMOVQ 0(R10), F28
-	FMOVQ 336(R23), F7
-	WORD $0x4e8ea4fc // smmla v28.4s, v7.16b, v14.16b
-	FMOVQ 368(R23), F13
-	WORD $0x4e8aa5bc // smmla v28.4s, v13.16b, v10.16b
+	FMOVQ 400(R23), F17
+	WORD $0x4e8ba633 // smmla v19.4s, v17.16b, v11.16b
+	FMOVQ 432(R23), F18
+	WORD $0x4e95a653 // smmla v19.4s, v18.16b, v21.16b
+	FMOVQ 464(R23), F30
+	WORD $0x4e8ea7d3 // smmla v19.4s, v30.16b, v14.16b
+	FMOVQ 496(R23), F16
+	WORD $0x4e8aa613 // smmla v19.4s, v16.16b, v10.16b
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4e2cce7a // fmla v26.4s, v19.4s, v12.4s
-	WORD $0x4e2ccf92 // fmla v18.4s, v28.4s, v12.4s
-	FMOVQ 32(R23), F9
-	WORD $0x4e29cf59 // fmla v25.4s, v26.4s, v9.4s
-	FMOVQ 48(R23), F17
-	WORD $0x4e31ce45 // fmla v5.4s, v18.4s, v17.4s
-	FMOVQ 0(R10), F8
-	FMOVQ 384(R23), F16
-	WORD $0x4e8ba608 // smmla v8.4s, v16.16b, v11.16b
-	FMOVQ 416(R23), F20
-	WORD $0x4e95a688 // smmla v8.4s, v20.16b, v21.16b
-	FMOVQ 0(R10), F30
-	FMOVQ 400(R23), F24
-	WORD $0x4e8ba71e // smmla v30.4s, v24.16b, v11.16b
-	FMOVQ 432(R23), F23
-	WORD $0x4e95a6fe // smmla v30.4s, v23.16b, v21.16b
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x6e2fdd08 // fmul v8.4s, v8.4s, v15.4s
-	WORD $0x6e2fdfde // fmul v30.4s, v30.4s, v15.4s
-	FMOVQ 0(R10), F22
-	FMOVQ 448(R23), F13
-	WORD $0x4e8ea5b6 // smmla v22.4s, v13.16b, v14.16b
-	FMOVQ 480(R23), F19
-	WORD $0x4e8aa676 // smmla v22.4s, v19.16b, v10.16b
-	FMOVQ 0(R10), F7
-	FMOVQ 464(R23), F28
-	WORD $0x4e8ea787 // smmla v7.4s, v28.16b, v14.16b
-	FMOVQ 496(R23), F26
-	WORD $0x4e8aa747 // smmla v7.4s, v26.16b, v10.16b
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4e2ccec8 // fmla v8.4s, v22.4s, v12.4s
-	WORD $0x4e2cccfe // fmla v30.4s, v7.4s, v12.4s
-	FMOVQ 64(R23), F9
-	WORD $0x4e29cd1b // fmla v27.4s, v8.4s, v9.4s
-	FMOVQ 80(R23), F18
-	WORD $0x4e32cfc3 // fmla v3.4s, v30.4s, v18.4s
-	FMOVQ 0(R10), F17
-	FMOVQ 512(R23), F20
-	WORD $0x4e8ba691 // smmla v17.4s, v20.16b, v11.16b
+	WORD $0x6e2cddef // fmul v15.4s, v15.4s, v12.4s
+	WORD $0x6e2cde73 // fmul v19.4s, v19.4s, v12.4s
+	FMOVQ 64(R23), F20
+	WORD $0x4e34cdfb // fmla v27.4s, v15.4s, v20.4s
+	FMOVQ 80(R23), F22
+	WORD $0x4e36ce63 // fmla v3.4s, v19.4s, v22.4s
+	FMOVQ 0(R10), F23
+	FMOVQ 512(R23), F9
+	WORD $0x4e8ba537 // smmla v23.4s, v9.16b, v11.16b
 	FMOVQ 544(R23), F24
-	WORD $0x4e95a711 // smmla v17.4s, v24.16b, v21.16b
-	FMOVQ 0(R10), F16
-	FMOVQ 528(R23), F23
-	WORD $0x4e8ba6f0 // smmla v16.4s, v23.16b, v11.16b
-	FMOVQ 560(R23), F13
-	WORD $0x4e95a5b0 // smmla v16.4s, v13.16b, v21.16b
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x6e2fde31 // fmul v17.4s, v17.4s, v15.4s
-	WORD $0x6e2fde10 // fmul v16.4s, v16.4s, v15.4s
-	FMOVQ 0(R10), F19
-	FMOVQ 576(R23), F26
-	WORD $0x4e8ea753 // smmla v19.4s, v26.16b, v14.16b
-	FMOVQ 608(R23), F22
-	WORD $0x4e8aa6d3 // smmla v19.4s, v22.16b, v10.16b
-	FMOVQ 0(R10), F28
-	FMOVQ 592(R23), F7
-	WORD $0x4e8ea4fc // smmla v28.4s, v7.16b, v14.16b
-	FMOVQ 624(R23), F8
-	WORD $0x4e8aa51c // smmla v28.4s, v8.16b, v10.16b
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4e2cce71 // fmla v17.4s, v19.4s, v12.4s
-	WORD $0x4e2ccf90 // fmla v16.4s, v28.4s, v12.4s
-	FMOVQ 96(R23), F9
-	WORD $0x4e29ce26 // fmla v6.4s, v17.4s, v9.4s
-	FMOVQ 112(R23), F30
-	WORD $0x4e3ece04 // fmla v4.4s, v16.4s, v30.4s
+	WORD $0x4e95a717 // smmla v23.4s, v24.16b, v21.16b
+	FMOVQ 576(R23), F13
+	WORD $0x4e8ea5b7 // smmla v23.4s, v13.16b, v14.16b
+	FMOVQ 608(R23), F28
+	WORD $0x4e8aa797 // smmla v23.4s, v28.16b, v10.16b
+	FMOVQ 0(R10), F7
+	FMOVQ 528(R23), F8
+	WORD $0x4e8ba507 // smmla v7.4s, v8.16b, v11.16b
+	FMOVQ 560(R23), F26
+	WORD $0x4e95a747 // smmla v7.4s, v26.16b, v21.16b
+	FMOVQ 592(R23), F17
+	WORD $0x4e8ea627 // smmla v7.4s, v17.16b, v14.16b
+	FMOVQ 624(R23), F18
+	WORD $0x4e8aa647 // smmla v7.4s, v18.16b, v10.16b
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x6e2cdef7 // fmul v23.4s, v23.4s, v12.4s
+	WORD $0x6e2cdce7 // fmul v7.4s, v7.4s, v12.4s
+	FMOVQ 96(R23), F30
+	WORD $0x4e3ecee6 // fmla v6.4s, v23.4s, v30.4s
+	FMOVQ 112(R23), F16
+	WORD $0x4e30cce4 // fmla v4.4s, v7.4s, v16.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $640, R23
@@ -8379,26 +8145,26 @@ tile95:
 	MOVD R3, R14
 row96:
 	ADD R19, R14, R20
-	FMOVQ 0(R14), F18
+	FMOVQ 0(R14), F15
 	FMOVQ 16(R14), F20
-	FMOVQ 32(R14), F24
-	FMOVQ 48(R14), F23
-	FMOVQ 0(R20), F13
-	FMOVQ 16(R20), F26
-	FMOVQ 32(R20), F22
-	FMOVQ 48(R20), F7
-	VUZP1 V13.S4, V18.S4, V8.S4
-	VUZP2 V13.S4, V18.S4, V13.S4
-	VUZP1 V26.S4, V20.S4, V19.S4
-	VUZP2 V26.S4, V20.S4, V26.S4
-	VUZP1 V22.S4, V24.S4, V28.S4
-	VUZP2 V22.S4, V24.S4, V22.S4
-	VUZP1 V7.S4, V23.S4, V17.S4
-	VUZP2 V7.S4, V23.S4, V7.S4
-	FSTPQ (F8, F19), 0(R14)
-	FSTPQ (F28, F17), 32(R14)
-	FSTPQ (F13, F26), 0(R20)
-	FSTPQ (F22, F7), 32(R20)
+	FMOVQ 32(R14), F19
+	FMOVQ 48(R14), F22
+	FMOVQ 0(R20), F9
+	FMOVQ 16(R20), F24
+	FMOVQ 32(R20), F13
+	FMOVQ 48(R20), F28
+	VUZP1 V9.S4, V15.S4, V8.S4
+	VUZP2 V9.S4, V15.S4, V9.S4
+	VUZP1 V24.S4, V20.S4, V26.S4
+	VUZP2 V24.S4, V20.S4, V24.S4
+	VUZP1 V13.S4, V19.S4, V17.S4
+	VUZP2 V13.S4, V19.S4, V13.S4
+	VUZP1 V28.S4, V22.S4, V18.S4
+	VUZP2 V28.S4, V22.S4, V28.S4
+	FSTPQ (F8, F26), 0(R14)
+	FSTPQ (F17, F18), 32(R14)
+	FSTPQ (F9, F24), 0(R20)
+	FSTPQ (F13, F28), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13

@@ -10,3 +10,8 @@ import "qgo/tensor"
 //
 //go:noescape
 func quantize(x *float32, dst *tensor.Block, n int)
+
+// quantize32 quantises n times two blocks, each with one scale.
+//
+//go:noescape
+func quantize32(x *float32, dst *tensor.Block, n int)

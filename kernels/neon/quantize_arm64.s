@@ -580,3 +580,598 @@ next1:
 	SUBS $1, R2
 	BNE next1
 	RET
+
+// quantize32 quantises n times two blocks, each with one scale.
+// func quantize32(x *float32, dst *tensor.Block, n int)
+TEXT ·quantize32(SB), NOSPLIT, $0-24
+	MOVD x+0(FP), R0
+	MOVD dst+8(FP), R1
+	MOVD n+16(FP), R2
+next2:
+	FMOVQ 0(R0), F0
+	FMOVQ 64(R0), F1
+	FMOVQ 128(R0), F2
+	FMOVQ 192(R0), F3
+	VZIP1 V2.S4, V0.S4, V4.S4
+	VZIP2 V2.S4, V0.S4, V5.S4
+	VZIP1 V3.S4, V1.S4, V6.S4
+	VZIP2 V3.S4, V1.S4, V7.S4
+	VZIP1 V6.S4, V4.S4, V0.S4
+	VZIP2 V6.S4, V4.S4, V1.S4
+	VZIP1 V7.S4, V5.S4, V2.S4
+	VZIP2 V7.S4, V5.S4, V3.S4
+	FMOVQ 16(R0), F8
+	FMOVQ 80(R0), F9
+	FMOVQ 144(R0), F10
+	FMOVQ 208(R0), F11
+	VZIP1 V10.S4, V8.S4, V12.S4
+	VZIP2 V10.S4, V8.S4, V13.S4
+	VZIP1 V11.S4, V9.S4, V14.S4
+	VZIP2 V11.S4, V9.S4, V15.S4
+	VZIP1 V14.S4, V12.S4, V8.S4
+	VZIP2 V14.S4, V12.S4, V9.S4
+	VZIP1 V15.S4, V13.S4, V10.S4
+	VZIP2 V15.S4, V13.S4, V11.S4
+	FMOVQ 32(R0), F16
+	FMOVQ 96(R0), F17
+	FMOVQ 160(R0), F18
+	FMOVQ 224(R0), F19
+	VZIP1 V18.S4, V16.S4, V20.S4
+	VZIP2 V18.S4, V16.S4, V21.S4
+	VZIP1 V19.S4, V17.S4, V22.S4
+	VZIP2 V19.S4, V17.S4, V23.S4
+	VZIP1 V22.S4, V20.S4, V16.S4
+	VZIP2 V22.S4, V20.S4, V17.S4
+	VZIP1 V23.S4, V21.S4, V18.S4
+	VZIP2 V23.S4, V21.S4, V19.S4
+	FMOVQ 48(R0), F24
+	FMOVQ 112(R0), F25
+	FMOVQ 176(R0), F26
+	FMOVQ 240(R0), F27
+	VZIP1 V26.S4, V24.S4, V28.S4
+	VZIP2 V26.S4, V24.S4, V29.S4
+	VZIP1 V27.S4, V25.S4, V30.S4
+	VZIP2 V27.S4, V25.S4, V31.S4
+	VZIP1 V30.S4, V28.S4, V24.S4
+	VZIP2 V30.S4, V28.S4, V25.S4
+	VZIP1 V31.S4, V29.S4, V26.S4
+	VZIP2 V31.S4, V29.S4, V27.S4
+	WORD $0x4ea0f804 // fabs v4.4s, v0.4s
+	WORD $0x4ea0f825 // fabs v5.4s, v1.4s
+	WORD $0x4ea56484 // smax v4.4s, v4.4s, v5.4s
+	WORD $0x4ea0f846 // fabs v6.4s, v2.4s
+	WORD $0x4ea66484 // smax v4.4s, v4.4s, v6.4s
+	WORD $0x4ea0f867 // fabs v7.4s, v3.4s
+	WORD $0x4ea76484 // smax v4.4s, v4.4s, v7.4s
+	WORD $0x4ea0f90c // fabs v12.4s, v8.4s
+	WORD $0x4eac6484 // smax v4.4s, v4.4s, v12.4s
+	WORD $0x4ea0f92d // fabs v13.4s, v9.4s
+	WORD $0x4ead6484 // smax v4.4s, v4.4s, v13.4s
+	WORD $0x4ea0f94e // fabs v14.4s, v10.4s
+	WORD $0x4eae6484 // smax v4.4s, v4.4s, v14.4s
+	WORD $0x4ea0f96f // fabs v15.4s, v11.4s
+	WORD $0x4eaf6484 // smax v4.4s, v4.4s, v15.4s
+	WORD $0x4ea0fa14 // fabs v20.4s, v16.4s
+	WORD $0x4eb46484 // smax v4.4s, v4.4s, v20.4s
+	WORD $0x4ea0fa35 // fabs v21.4s, v17.4s
+	WORD $0x4eb56484 // smax v4.4s, v4.4s, v21.4s
+	WORD $0x4ea0fa56 // fabs v22.4s, v18.4s
+	WORD $0x4eb66484 // smax v4.4s, v4.4s, v22.4s
+	WORD $0x4ea0fa77 // fabs v23.4s, v19.4s
+	WORD $0x4eb76484 // smax v4.4s, v4.4s, v23.4s
+	WORD $0x4ea0fb1c // fabs v28.4s, v24.4s
+	WORD $0x4ebc6484 // smax v4.4s, v4.4s, v28.4s
+	WORD $0x4ea0fb3d // fabs v29.4s, v25.4s
+	WORD $0x4ebd6484 // smax v4.4s, v4.4s, v29.4s
+	WORD $0x4ea0fb5e // fabs v30.4s, v26.4s
+	WORD $0x4ebe6484 // smax v4.4s, v4.4s, v30.4s
+	WORD $0x4ea0fb7f // fabs v31.4s, v27.4s
+	WORD $0x4ebf6484 // smax v4.4s, v4.4s, v31.4s
+	WORD $0x4ea00885 // rev64 v5.4s, v4.4s
+	WORD $0x4ea56484 // smax v4.4s, v4.4s, v5.4s
+	MOVW $0x42fe0000, R16
+	VDUP R16, V23.S4
+	WORD $0x6e24feed // fdiv v13.4s, v23.4s, v4.4s
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	MOVW $0x42f80000, R16
+	VDUP R16, V28.S4
+	WORD $0x6e24ff8e // fdiv v14.4s, v28.4s, v4.4s
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	WORD $0x6e2ddc1d // fmul v29.4s, v0.4s, v13.4s
+	WORD $0x4e218bbd // frintn v29.4s, v29.4s
+	WORD $0x4e3dcfb5 // fmla v21.4s, v29.4s, v29.4s
+	WORD $0x6e20dfbd // fmul v29.4s, v29.4s, v0.4s
+	WORD $0x4e3dd5ef // fadd v15.4s, v15.4s, v29.4s
+	WORD $0x6e2edc1e // fmul v30.4s, v0.4s, v14.4s
+	WORD $0x4e218bde // frintn v30.4s, v30.4s
+	WORD $0x4e3ecfd6 // fmla v22.4s, v30.4s, v30.4s
+	WORD $0x6e20dfde // fmul v30.4s, v30.4s, v0.4s
+	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
+	WORD $0x6e2ddc3f // fmul v31.4s, v1.4s, v13.4s
+	WORD $0x4e218bff // frintn v31.4s, v31.4s
+	WORD $0x4e3fcff5 // fmla v21.4s, v31.4s, v31.4s
+	WORD $0x6e21dfff // fmul v31.4s, v31.4s, v1.4s
+	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x6e2edc25 // fmul v5.4s, v1.4s, v14.4s
+	WORD $0x4e2188a5 // frintn v5.4s, v5.4s
+	WORD $0x4e25ccb6 // fmla v22.4s, v5.4s, v5.4s
+	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
+	WORD $0x4e25d694 // fadd v20.4s, v20.4s, v5.4s
+	WORD $0x6e2ddc57 // fmul v23.4s, v2.4s, v13.4s
+	WORD $0x4e218af7 // frintn v23.4s, v23.4s
+	WORD $0x4e37cef5 // fmla v21.4s, v23.4s, v23.4s
+	WORD $0x6e22def7 // fmul v23.4s, v23.4s, v2.4s
+	WORD $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+	WORD $0x6e2edc5c // fmul v28.4s, v2.4s, v14.4s
+	WORD $0x4e218b9c // frintn v28.4s, v28.4s
+	WORD $0x4e3ccf96 // fmla v22.4s, v28.4s, v28.4s
+	WORD $0x6e22df9c // fmul v28.4s, v28.4s, v2.4s
+	WORD $0x4e3cd694 // fadd v20.4s, v20.4s, v28.4s
+	WORD $0x6e2ddc7d // fmul v29.4s, v3.4s, v13.4s
+	WORD $0x4e218bbd // frintn v29.4s, v29.4s
+	WORD $0x4e3dcfb5 // fmla v21.4s, v29.4s, v29.4s
+	WORD $0x6e23dfbd // fmul v29.4s, v29.4s, v3.4s
+	WORD $0x4e3dd5ef // fadd v15.4s, v15.4s, v29.4s
+	WORD $0x6e2edc7e // fmul v30.4s, v3.4s, v14.4s
+	WORD $0x4e218bde // frintn v30.4s, v30.4s
+	WORD $0x4e3ecfd6 // fmla v22.4s, v30.4s, v30.4s
+	WORD $0x6e23dfde // fmul v30.4s, v30.4s, v3.4s
+	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
+	WORD $0x6e2ddd1f // fmul v31.4s, v8.4s, v13.4s
+	WORD $0x4e218bff // frintn v31.4s, v31.4s
+	WORD $0x4e3fcff5 // fmla v21.4s, v31.4s, v31.4s
+	WORD $0x6e28dfff // fmul v31.4s, v31.4s, v8.4s
+	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x6e2edd05 // fmul v5.4s, v8.4s, v14.4s
+	WORD $0x4e2188a5 // frintn v5.4s, v5.4s
+	WORD $0x4e25ccb6 // fmla v22.4s, v5.4s, v5.4s
+	WORD $0x6e28dca5 // fmul v5.4s, v5.4s, v8.4s
+	WORD $0x4e25d694 // fadd v20.4s, v20.4s, v5.4s
+	WORD $0x6e2ddd37 // fmul v23.4s, v9.4s, v13.4s
+	WORD $0x4e218af7 // frintn v23.4s, v23.4s
+	WORD $0x4e37cef5 // fmla v21.4s, v23.4s, v23.4s
+	WORD $0x6e29def7 // fmul v23.4s, v23.4s, v9.4s
+	WORD $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+	WORD $0x6e2edd3c // fmul v28.4s, v9.4s, v14.4s
+	WORD $0x4e218b9c // frintn v28.4s, v28.4s
+	WORD $0x4e3ccf96 // fmla v22.4s, v28.4s, v28.4s
+	WORD $0x6e29df9c // fmul v28.4s, v28.4s, v9.4s
+	WORD $0x4e3cd694 // fadd v20.4s, v20.4s, v28.4s
+	WORD $0x6e2ddd5d // fmul v29.4s, v10.4s, v13.4s
+	WORD $0x4e218bbd // frintn v29.4s, v29.4s
+	WORD $0x4e3dcfb5 // fmla v21.4s, v29.4s, v29.4s
+	WORD $0x6e2adfbd // fmul v29.4s, v29.4s, v10.4s
+	WORD $0x4e3dd5ef // fadd v15.4s, v15.4s, v29.4s
+	WORD $0x6e2edd5e // fmul v30.4s, v10.4s, v14.4s
+	WORD $0x4e218bde // frintn v30.4s, v30.4s
+	WORD $0x4e3ecfd6 // fmla v22.4s, v30.4s, v30.4s
+	WORD $0x6e2adfde // fmul v30.4s, v30.4s, v10.4s
+	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
+	WORD $0x6e2ddd7f // fmul v31.4s, v11.4s, v13.4s
+	WORD $0x4e218bff // frintn v31.4s, v31.4s
+	WORD $0x4e3fcff5 // fmla v21.4s, v31.4s, v31.4s
+	WORD $0x6e2bdfff // fmul v31.4s, v31.4s, v11.4s
+	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x6e2edd65 // fmul v5.4s, v11.4s, v14.4s
+	WORD $0x4e2188a5 // frintn v5.4s, v5.4s
+	WORD $0x4e25ccb6 // fmla v22.4s, v5.4s, v5.4s
+	WORD $0x6e2bdca5 // fmul v5.4s, v5.4s, v11.4s
+	WORD $0x4e25d694 // fadd v20.4s, v20.4s, v5.4s
+	WORD $0x6e2dde17 // fmul v23.4s, v16.4s, v13.4s
+	WORD $0x4e218af7 // frintn v23.4s, v23.4s
+	WORD $0x4e37cef5 // fmla v21.4s, v23.4s, v23.4s
+	WORD $0x6e30def7 // fmul v23.4s, v23.4s, v16.4s
+	WORD $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+	WORD $0x6e2ede1c // fmul v28.4s, v16.4s, v14.4s
+	WORD $0x4e218b9c // frintn v28.4s, v28.4s
+	WORD $0x4e3ccf96 // fmla v22.4s, v28.4s, v28.4s
+	WORD $0x6e30df9c // fmul v28.4s, v28.4s, v16.4s
+	WORD $0x4e3cd694 // fadd v20.4s, v20.4s, v28.4s
+	WORD $0x6e2dde3d // fmul v29.4s, v17.4s, v13.4s
+	WORD $0x4e218bbd // frintn v29.4s, v29.4s
+	WORD $0x4e3dcfb5 // fmla v21.4s, v29.4s, v29.4s
+	WORD $0x6e31dfbd // fmul v29.4s, v29.4s, v17.4s
+	WORD $0x4e3dd5ef // fadd v15.4s, v15.4s, v29.4s
+	WORD $0x6e2ede3e // fmul v30.4s, v17.4s, v14.4s
+	WORD $0x4e218bde // frintn v30.4s, v30.4s
+	WORD $0x4e3ecfd6 // fmla v22.4s, v30.4s, v30.4s
+	WORD $0x6e31dfde // fmul v30.4s, v30.4s, v17.4s
+	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
+	WORD $0x6e2dde5f // fmul v31.4s, v18.4s, v13.4s
+	WORD $0x4e218bff // frintn v31.4s, v31.4s
+	WORD $0x4e3fcff5 // fmla v21.4s, v31.4s, v31.4s
+	WORD $0x6e32dfff // fmul v31.4s, v31.4s, v18.4s
+	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x6e2ede45 // fmul v5.4s, v18.4s, v14.4s
+	WORD $0x4e2188a5 // frintn v5.4s, v5.4s
+	WORD $0x4e25ccb6 // fmla v22.4s, v5.4s, v5.4s
+	WORD $0x6e32dca5 // fmul v5.4s, v5.4s, v18.4s
+	WORD $0x4e25d694 // fadd v20.4s, v20.4s, v5.4s
+	WORD $0x6e2dde77 // fmul v23.4s, v19.4s, v13.4s
+	WORD $0x4e218af7 // frintn v23.4s, v23.4s
+	WORD $0x4e37cef5 // fmla v21.4s, v23.4s, v23.4s
+	WORD $0x6e33def7 // fmul v23.4s, v23.4s, v19.4s
+	WORD $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+	WORD $0x6e2ede7c // fmul v28.4s, v19.4s, v14.4s
+	WORD $0x4e218b9c // frintn v28.4s, v28.4s
+	WORD $0x4e3ccf96 // fmla v22.4s, v28.4s, v28.4s
+	WORD $0x6e33df9c // fmul v28.4s, v28.4s, v19.4s
+	WORD $0x4e3cd694 // fadd v20.4s, v20.4s, v28.4s
+	WORD $0x6e2ddf1d // fmul v29.4s, v24.4s, v13.4s
+	WORD $0x4e218bbd // frintn v29.4s, v29.4s
+	WORD $0x4e3dcfb5 // fmla v21.4s, v29.4s, v29.4s
+	WORD $0x6e38dfbd // fmul v29.4s, v29.4s, v24.4s
+	WORD $0x4e3dd5ef // fadd v15.4s, v15.4s, v29.4s
+	WORD $0x6e2edf1e // fmul v30.4s, v24.4s, v14.4s
+	WORD $0x4e218bde // frintn v30.4s, v30.4s
+	WORD $0x4e3ecfd6 // fmla v22.4s, v30.4s, v30.4s
+	WORD $0x6e38dfde // fmul v30.4s, v30.4s, v24.4s
+	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
+	WORD $0x6e2ddf3f // fmul v31.4s, v25.4s, v13.4s
+	WORD $0x4e218bff // frintn v31.4s, v31.4s
+	WORD $0x4e3fcff5 // fmla v21.4s, v31.4s, v31.4s
+	WORD $0x6e39dfff // fmul v31.4s, v31.4s, v25.4s
+	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x6e2edf25 // fmul v5.4s, v25.4s, v14.4s
+	WORD $0x4e2188a5 // frintn v5.4s, v5.4s
+	WORD $0x4e25ccb6 // fmla v22.4s, v5.4s, v5.4s
+	WORD $0x6e39dca5 // fmul v5.4s, v5.4s, v25.4s
+	WORD $0x4e25d694 // fadd v20.4s, v20.4s, v5.4s
+	WORD $0x6e2ddf57 // fmul v23.4s, v26.4s, v13.4s
+	WORD $0x4e218af7 // frintn v23.4s, v23.4s
+	WORD $0x4e37cef5 // fmla v21.4s, v23.4s, v23.4s
+	WORD $0x6e3adef7 // fmul v23.4s, v23.4s, v26.4s
+	WORD $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+	WORD $0x6e2edf5c // fmul v28.4s, v26.4s, v14.4s
+	WORD $0x4e218b9c // frintn v28.4s, v28.4s
+	WORD $0x4e3ccf96 // fmla v22.4s, v28.4s, v28.4s
+	WORD $0x6e3adf9c // fmul v28.4s, v28.4s, v26.4s
+	WORD $0x4e3cd694 // fadd v20.4s, v20.4s, v28.4s
+	WORD $0x6e2ddf7d // fmul v29.4s, v27.4s, v13.4s
+	WORD $0x4e218bbd // frintn v29.4s, v29.4s
+	WORD $0x4e3dcfb5 // fmla v21.4s, v29.4s, v29.4s
+	WORD $0x6e3bdfbd // fmul v29.4s, v29.4s, v27.4s
+	WORD $0x4e3dd5ef // fadd v15.4s, v15.4s, v29.4s
+	WORD $0x6e2edf7e // fmul v30.4s, v27.4s, v14.4s
+	WORD $0x4e218bde // frintn v30.4s, v30.4s
+	WORD $0x4e3ecfd6 // fmla v22.4s, v30.4s, v30.4s
+	WORD $0x6e3bdfde // fmul v30.4s, v30.4s, v27.4s
+	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
+	WORD $0x4ea009ff // rev64 v31.4s, v15.4s
+	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x4ea00aa5 // rev64 v5.4s, v21.4s
+	WORD $0x4e25d6b5 // fadd v21.4s, v21.4s, v5.4s
+	MOVW $0x42fe0000, R16
+	VDUP R16, V23.S4
+	WORD $0x6e35fdf5 // fdiv v21.4s, v15.4s, v21.4s
+	WORD $0x6e2fdeaf // fmul v15.4s, v21.4s, v15.4s
+	VORR V15.B16, V15.B16, V6.B16
+	VORR V23.B16, V23.B16, V7.B16
+	VORR V21.B16, V21.B16, V12.B16
+	WORD $0x4ea00a9c // rev64 v28.4s, v20.4s
+	WORD $0x4e3cd694 // fadd v20.4s, v20.4s, v28.4s
+	WORD $0x4ea00add // rev64 v29.4s, v22.4s
+	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
+	MOVW $0x42f80000, R16
+	VDUP R16, V30.S4
+	WORD $0x6e36fe96 // fdiv v22.4s, v20.4s, v22.4s
+	WORD $0x6e34ded4 // fmul v20.4s, v22.4s, v20.4s
+	WORD $0x6ea6e68e // fcmgt v14.4s, v20.4s, v6.4s
+	VBIT V14.B16, V20.B16, V6.B16
+	VBIT V14.B16, V30.B16, V7.B16
+	VBIT V14.B16, V22.B16, V12.B16
+	MOVW $0x42f20000, R16
+	VDUP R16, V13.S4
+	WORD $0x6e24fdbf // fdiv v31.4s, v13.4s, v4.4s
+	VEOR V23.B16, V23.B16, V23.B16
+	VEOR V29.B16, V29.B16, V29.B16
+	MOVW $0x42ec0000, R16
+	VDUP R16, V14.S4
+	WORD $0x6e24fdc5 // fdiv v5.4s, v14.4s, v4.4s
+	VEOR V28.B16, V28.B16, V28.B16
+	VEOR V30.B16, V30.B16, V30.B16
+	WORD $0x6e3fdc0f // fmul v15.4s, v0.4s, v31.4s
+	WORD $0x4e2189ef // frintn v15.4s, v15.4s
+	WORD $0x4e2fcdfd // fmla v29.4s, v15.4s, v15.4s
+	WORD $0x6e20ddef // fmul v15.4s, v15.4s, v0.4s
+	WORD $0x4e2fd6f7 // fadd v23.4s, v23.4s, v15.4s
+	WORD $0x6e25dc14 // fmul v20.4s, v0.4s, v5.4s
+	WORD $0x4e218a94 // frintn v20.4s, v20.4s
+	WORD $0x4e34ce9e // fmla v30.4s, v20.4s, v20.4s
+	WORD $0x6e20de94 // fmul v20.4s, v20.4s, v0.4s
+	WORD $0x4e34d79c // fadd v28.4s, v28.4s, v20.4s
+	WORD $0x6e3fdc35 // fmul v21.4s, v1.4s, v31.4s
+	WORD $0x4e218ab5 // frintn v21.4s, v21.4s
+	WORD $0x4e35cebd // fmla v29.4s, v21.4s, v21.4s
+	WORD $0x6e21deb5 // fmul v21.4s, v21.4s, v1.4s
+	WORD $0x4e35d6f7 // fadd v23.4s, v23.4s, v21.4s
+	WORD $0x6e25dc36 // fmul v22.4s, v1.4s, v5.4s
+	WORD $0x4e218ad6 // frintn v22.4s, v22.4s
+	WORD $0x4e36cede // fmla v30.4s, v22.4s, v22.4s
+	WORD $0x6e21ded6 // fmul v22.4s, v22.4s, v1.4s
+	WORD $0x4e36d79c // fadd v28.4s, v28.4s, v22.4s
+	WORD $0x6e3fdc4d // fmul v13.4s, v2.4s, v31.4s
+	WORD $0x4e2189ad // frintn v13.4s, v13.4s
+	WORD $0x4e2dcdbd // fmla v29.4s, v13.4s, v13.4s
+	WORD $0x6e22ddad // fmul v13.4s, v13.4s, v2.4s
+	WORD $0x4e2dd6f7 // fadd v23.4s, v23.4s, v13.4s
+	WORD $0x6e25dc4e // fmul v14.4s, v2.4s, v5.4s
+	WORD $0x4e2189ce // frintn v14.4s, v14.4s
+	WORD $0x4e2ecdde // fmla v30.4s, v14.4s, v14.4s
+	WORD $0x6e22ddce // fmul v14.4s, v14.4s, v2.4s
+	WORD $0x4e2ed79c // fadd v28.4s, v28.4s, v14.4s
+	WORD $0x6e3fdc6f // fmul v15.4s, v3.4s, v31.4s
+	WORD $0x4e2189ef // frintn v15.4s, v15.4s
+	WORD $0x4e2fcdfd // fmla v29.4s, v15.4s, v15.4s
+	WORD $0x6e23ddef // fmul v15.4s, v15.4s, v3.4s
+	WORD $0x4e2fd6f7 // fadd v23.4s, v23.4s, v15.4s
+	WORD $0x6e25dc74 // fmul v20.4s, v3.4s, v5.4s
+	WORD $0x4e218a94 // frintn v20.4s, v20.4s
+	WORD $0x4e34ce9e // fmla v30.4s, v20.4s, v20.4s
+	WORD $0x6e23de94 // fmul v20.4s, v20.4s, v3.4s
+	WORD $0x4e34d79c // fadd v28.4s, v28.4s, v20.4s
+	WORD $0x6e3fdd15 // fmul v21.4s, v8.4s, v31.4s
+	WORD $0x4e218ab5 // frintn v21.4s, v21.4s
+	WORD $0x4e35cebd // fmla v29.4s, v21.4s, v21.4s
+	WORD $0x6e28deb5 // fmul v21.4s, v21.4s, v8.4s
+	WORD $0x4e35d6f7 // fadd v23.4s, v23.4s, v21.4s
+	WORD $0x6e25dd16 // fmul v22.4s, v8.4s, v5.4s
+	WORD $0x4e218ad6 // frintn v22.4s, v22.4s
+	WORD $0x4e36cede // fmla v30.4s, v22.4s, v22.4s
+	WORD $0x6e28ded6 // fmul v22.4s, v22.4s, v8.4s
+	WORD $0x4e36d79c // fadd v28.4s, v28.4s, v22.4s
+	WORD $0x6e3fdd2d // fmul v13.4s, v9.4s, v31.4s
+	WORD $0x4e2189ad // frintn v13.4s, v13.4s
+	WORD $0x4e2dcdbd // fmla v29.4s, v13.4s, v13.4s
+	WORD $0x6e29ddad // fmul v13.4s, v13.4s, v9.4s
+	WORD $0x4e2dd6f7 // fadd v23.4s, v23.4s, v13.4s
+	WORD $0x6e25dd2e // fmul v14.4s, v9.4s, v5.4s
+	WORD $0x4e2189ce // frintn v14.4s, v14.4s
+	WORD $0x4e2ecdde // fmla v30.4s, v14.4s, v14.4s
+	WORD $0x6e29ddce // fmul v14.4s, v14.4s, v9.4s
+	WORD $0x4e2ed79c // fadd v28.4s, v28.4s, v14.4s
+	WORD $0x6e3fdd4f // fmul v15.4s, v10.4s, v31.4s
+	WORD $0x4e2189ef // frintn v15.4s, v15.4s
+	WORD $0x4e2fcdfd // fmla v29.4s, v15.4s, v15.4s
+	WORD $0x6e2addef // fmul v15.4s, v15.4s, v10.4s
+	WORD $0x4e2fd6f7 // fadd v23.4s, v23.4s, v15.4s
+	WORD $0x6e25dd54 // fmul v20.4s, v10.4s, v5.4s
+	WORD $0x4e218a94 // frintn v20.4s, v20.4s
+	WORD $0x4e34ce9e // fmla v30.4s, v20.4s, v20.4s
+	WORD $0x6e2ade94 // fmul v20.4s, v20.4s, v10.4s
+	WORD $0x4e34d79c // fadd v28.4s, v28.4s, v20.4s
+	WORD $0x6e3fdd75 // fmul v21.4s, v11.4s, v31.4s
+	WORD $0x4e218ab5 // frintn v21.4s, v21.4s
+	WORD $0x4e35cebd // fmla v29.4s, v21.4s, v21.4s
+	WORD $0x6e2bdeb5 // fmul v21.4s, v21.4s, v11.4s
+	WORD $0x4e35d6f7 // fadd v23.4s, v23.4s, v21.4s
+	WORD $0x6e25dd76 // fmul v22.4s, v11.4s, v5.4s
+	WORD $0x4e218ad6 // frintn v22.4s, v22.4s
+	WORD $0x4e36cede // fmla v30.4s, v22.4s, v22.4s
+	WORD $0x6e2bded6 // fmul v22.4s, v22.4s, v11.4s
+	WORD $0x4e36d79c // fadd v28.4s, v28.4s, v22.4s
+	WORD $0x6e3fde0d // fmul v13.4s, v16.4s, v31.4s
+	WORD $0x4e2189ad // frintn v13.4s, v13.4s
+	WORD $0x4e2dcdbd // fmla v29.4s, v13.4s, v13.4s
+	WORD $0x6e30ddad // fmul v13.4s, v13.4s, v16.4s
+	WORD $0x4e2dd6f7 // fadd v23.4s, v23.4s, v13.4s
+	WORD $0x6e25de0e // fmul v14.4s, v16.4s, v5.4s
+	WORD $0x4e2189ce // frintn v14.4s, v14.4s
+	WORD $0x4e2ecdde // fmla v30.4s, v14.4s, v14.4s
+	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
+	WORD $0x4e2ed79c // fadd v28.4s, v28.4s, v14.4s
+	WORD $0x6e3fde2f // fmul v15.4s, v17.4s, v31.4s
+	WORD $0x4e2189ef // frintn v15.4s, v15.4s
+	WORD $0x4e2fcdfd // fmla v29.4s, v15.4s, v15.4s
+	WORD $0x6e31ddef // fmul v15.4s, v15.4s, v17.4s
+	WORD $0x4e2fd6f7 // fadd v23.4s, v23.4s, v15.4s
+	WORD $0x6e25de34 // fmul v20.4s, v17.4s, v5.4s
+	WORD $0x4e218a94 // frintn v20.4s, v20.4s
+	WORD $0x4e34ce9e // fmla v30.4s, v20.4s, v20.4s
+	WORD $0x6e31de94 // fmul v20.4s, v20.4s, v17.4s
+	WORD $0x4e34d79c // fadd v28.4s, v28.4s, v20.4s
+	WORD $0x6e3fde55 // fmul v21.4s, v18.4s, v31.4s
+	WORD $0x4e218ab5 // frintn v21.4s, v21.4s
+	WORD $0x4e35cebd // fmla v29.4s, v21.4s, v21.4s
+	WORD $0x6e32deb5 // fmul v21.4s, v21.4s, v18.4s
+	WORD $0x4e35d6f7 // fadd v23.4s, v23.4s, v21.4s
+	WORD $0x6e25de56 // fmul v22.4s, v18.4s, v5.4s
+	WORD $0x4e218ad6 // frintn v22.4s, v22.4s
+	WORD $0x4e36cede // fmla v30.4s, v22.4s, v22.4s
+	WORD $0x6e32ded6 // fmul v22.4s, v22.4s, v18.4s
+	WORD $0x4e36d79c // fadd v28.4s, v28.4s, v22.4s
+	WORD $0x6e3fde6d // fmul v13.4s, v19.4s, v31.4s
+	WORD $0x4e2189ad // frintn v13.4s, v13.4s
+	WORD $0x4e2dcdbd // fmla v29.4s, v13.4s, v13.4s
+	WORD $0x6e33ddad // fmul v13.4s, v13.4s, v19.4s
+	WORD $0x4e2dd6f7 // fadd v23.4s, v23.4s, v13.4s
+	WORD $0x6e25de6e // fmul v14.4s, v19.4s, v5.4s
+	WORD $0x4e2189ce // frintn v14.4s, v14.4s
+	WORD $0x4e2ecdde // fmla v30.4s, v14.4s, v14.4s
+	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
+	WORD $0x4e2ed79c // fadd v28.4s, v28.4s, v14.4s
+	WORD $0x6e3fdf0f // fmul v15.4s, v24.4s, v31.4s
+	WORD $0x4e2189ef // frintn v15.4s, v15.4s
+	WORD $0x4e2fcdfd // fmla v29.4s, v15.4s, v15.4s
+	WORD $0x6e38ddef // fmul v15.4s, v15.4s, v24.4s
+	WORD $0x4e2fd6f7 // fadd v23.4s, v23.4s, v15.4s
+	WORD $0x6e25df14 // fmul v20.4s, v24.4s, v5.4s
+	WORD $0x4e218a94 // frintn v20.4s, v20.4s
+	WORD $0x4e34ce9e // fmla v30.4s, v20.4s, v20.4s
+	WORD $0x6e38de94 // fmul v20.4s, v20.4s, v24.4s
+	WORD $0x4e34d79c // fadd v28.4s, v28.4s, v20.4s
+	WORD $0x6e3fdf35 // fmul v21.4s, v25.4s, v31.4s
+	WORD $0x4e218ab5 // frintn v21.4s, v21.4s
+	WORD $0x4e35cebd // fmla v29.4s, v21.4s, v21.4s
+	WORD $0x6e39deb5 // fmul v21.4s, v21.4s, v25.4s
+	WORD $0x4e35d6f7 // fadd v23.4s, v23.4s, v21.4s
+	WORD $0x6e25df36 // fmul v22.4s, v25.4s, v5.4s
+	WORD $0x4e218ad6 // frintn v22.4s, v22.4s
+	WORD $0x4e36cede // fmla v30.4s, v22.4s, v22.4s
+	WORD $0x6e39ded6 // fmul v22.4s, v22.4s, v25.4s
+	WORD $0x4e36d79c // fadd v28.4s, v28.4s, v22.4s
+	WORD $0x6e3fdf4d // fmul v13.4s, v26.4s, v31.4s
+	WORD $0x4e2189ad // frintn v13.4s, v13.4s
+	WORD $0x4e2dcdbd // fmla v29.4s, v13.4s, v13.4s
+	WORD $0x6e3addad // fmul v13.4s, v13.4s, v26.4s
+	WORD $0x4e2dd6f7 // fadd v23.4s, v23.4s, v13.4s
+	WORD $0x6e25df4e // fmul v14.4s, v26.4s, v5.4s
+	WORD $0x4e2189ce // frintn v14.4s, v14.4s
+	WORD $0x4e2ecdde // fmla v30.4s, v14.4s, v14.4s
+	WORD $0x6e3addce // fmul v14.4s, v14.4s, v26.4s
+	WORD $0x4e2ed79c // fadd v28.4s, v28.4s, v14.4s
+	WORD $0x6e3fdf6f // fmul v15.4s, v27.4s, v31.4s
+	WORD $0x4e2189ef // frintn v15.4s, v15.4s
+	WORD $0x4e2fcdfd // fmla v29.4s, v15.4s, v15.4s
+	WORD $0x6e3bddef // fmul v15.4s, v15.4s, v27.4s
+	WORD $0x4e2fd6f7 // fadd v23.4s, v23.4s, v15.4s
+	WORD $0x6e25df74 // fmul v20.4s, v27.4s, v5.4s
+	WORD $0x4e218a94 // frintn v20.4s, v20.4s
+	WORD $0x4e34ce9e // fmla v30.4s, v20.4s, v20.4s
+	WORD $0x6e3bde94 // fmul v20.4s, v20.4s, v27.4s
+	WORD $0x4e34d79c // fadd v28.4s, v28.4s, v20.4s
+	WORD $0x4ea00af5 // rev64 v21.4s, v23.4s
+	WORD $0x4e35d6f7 // fadd v23.4s, v23.4s, v21.4s
+	WORD $0x4ea00bb6 // rev64 v22.4s, v29.4s
+	WORD $0x4e36d7bd // fadd v29.4s, v29.4s, v22.4s
+	MOVW $0x42f20000, R16
+	VDUP R16, V13.S4
+	WORD $0x6e3dfefd // fdiv v29.4s, v23.4s, v29.4s
+	WORD $0x6e37dfb7 // fmul v23.4s, v29.4s, v23.4s
+	WORD $0x6ea6e6ff // fcmgt v31.4s, v23.4s, v6.4s
+	VBIT V31.B16, V23.B16, V6.B16
+	VBIT V31.B16, V13.B16, V7.B16
+	VBIT V31.B16, V29.B16, V12.B16
+	WORD $0x4ea00b8e // rev64 v14.4s, v28.4s
+	WORD $0x4e2ed79c // fadd v28.4s, v28.4s, v14.4s
+	WORD $0x4ea00bcf // rev64 v15.4s, v30.4s
+	WORD $0x4e2fd7de // fadd v30.4s, v30.4s, v15.4s
+	MOVW $0x42ec0000, R16
+	VDUP R16, V20.S4
+	WORD $0x6e3eff9e // fdiv v30.4s, v28.4s, v30.4s
+	WORD $0x6e3cdfdc // fmul v28.4s, v30.4s, v28.4s
+	WORD $0x6ea6e785 // fcmgt v5.4s, v28.4s, v6.4s
+	VBIT V5.B16, V28.B16, V6.B16
+	VBIT V5.B16, V20.B16, V7.B16
+	VBIT V5.B16, V30.B16, V12.B16
+	WORD $0x6e24fce7 // fdiv v7.4s, v7.4s, v4.4s
+	MOVW $0x58800000, R16
+	VDUP R16, V14.S4
+	WORD $0x4eae3496 // cmgt v22.4s, v4.4s, v14.4s
+	MOVW $0x26800000, R16
+	VDUP R16, V14.S4
+	WORD $0x4ea435cd // cmgt v13.4s, v14.4s, v4.4s
+	VORR V13.B16, V22.B16, V4.B16
+	WORD $0x6e27dc00 // fmul v0.4s, v0.4s, v7.4s
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e641c00 // bic v0.16b, v0.16b, v4.16b
+	VORR V0.B16, V0.B16, V21.B16
+	WORD $0x6e27dc21 // fmul v1.4s, v1.4s, v7.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e641c21 // bic v1.16b, v1.16b, v4.16b
+	VADD V1.S4, V21.S4, V21.S4
+	VSLI $8, V1.S4, V0.S4
+	WORD $0x6e27dc42 // fmul v2.4s, v2.4s, v7.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e641c42 // bic v2.16b, v2.16b, v4.16b
+	VADD V2.S4, V21.S4, V21.S4
+	VSLI $16, V2.S4, V0.S4
+	WORD $0x6e27dc63 // fmul v3.4s, v3.4s, v7.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4e641c63 // bic v3.16b, v3.16b, v4.16b
+	VADD V3.S4, V21.S4, V21.S4
+	VSLI $24, V3.S4, V0.S4
+	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e641d08 // bic v8.16b, v8.16b, v4.16b
+	VADD V8.S4, V21.S4, V21.S4
+	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4e641d29 // bic v9.16b, v9.16b, v4.16b
+	VADD V9.S4, V21.S4, V21.S4
+	VSLI $8, V9.S4, V8.S4
+	WORD $0x6e27dd4a // fmul v10.4s, v10.4s, v7.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e641d4a // bic v10.16b, v10.16b, v4.16b
+	VADD V10.S4, V21.S4, V21.S4
+	VSLI $16, V10.S4, V8.S4
+	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x4e641d6b // bic v11.16b, v11.16b, v4.16b
+	VADD V11.S4, V21.S4, V21.S4
+	VSLI $24, V11.S4, V8.S4
+	WORD $0x6e27de10 // fmul v16.4s, v16.4s, v7.4s
+	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD $0x4e641e10 // bic v16.16b, v16.16b, v4.16b
+	VADD V16.S4, V21.S4, V21.S4
+	WORD $0x6e27de31 // fmul v17.4s, v17.4s, v7.4s
+	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD $0x4e641e31 // bic v17.16b, v17.16b, v4.16b
+	VADD V17.S4, V21.S4, V21.S4
+	VSLI $8, V17.S4, V16.S4
+	WORD $0x6e27de52 // fmul v18.4s, v18.4s, v7.4s
+	WORD $0x4e21aa52 // fcvtns v18.4s, v18.4s
+	WORD $0x4e641e52 // bic v18.16b, v18.16b, v4.16b
+	VADD V18.S4, V21.S4, V21.S4
+	VSLI $16, V18.S4, V16.S4
+	WORD $0x6e27de73 // fmul v19.4s, v19.4s, v7.4s
+	WORD $0x4e21aa73 // fcvtns v19.4s, v19.4s
+	WORD $0x4e641e73 // bic v19.16b, v19.16b, v4.16b
+	VADD V19.S4, V21.S4, V21.S4
+	VSLI $24, V19.S4, V16.S4
+	WORD $0x6e27df18 // fmul v24.4s, v24.4s, v7.4s
+	WORD $0x4e21ab18 // fcvtns v24.4s, v24.4s
+	WORD $0x4e641f18 // bic v24.16b, v24.16b, v4.16b
+	VADD V24.S4, V21.S4, V21.S4
+	WORD $0x6e27df39 // fmul v25.4s, v25.4s, v7.4s
+	WORD $0x4e21ab39 // fcvtns v25.4s, v25.4s
+	WORD $0x4e641f39 // bic v25.16b, v25.16b, v4.16b
+	VADD V25.S4, V21.S4, V21.S4
+	VSLI $8, V25.S4, V24.S4
+	WORD $0x6e27df5a // fmul v26.4s, v26.4s, v7.4s
+	WORD $0x4e21ab5a // fcvtns v26.4s, v26.4s
+	WORD $0x4e641f5a // bic v26.16b, v26.16b, v4.16b
+	VADD V26.S4, V21.S4, V21.S4
+	VSLI $16, V26.S4, V24.S4
+	WORD $0x6e27df7b // fmul v27.4s, v27.4s, v7.4s
+	WORD $0x4e21ab7b // fcvtns v27.4s, v27.4s
+	WORD $0x4e641f7b // bic v27.16b, v27.16b, v4.16b
+	VADD V27.S4, V21.S4, V21.S4
+	VSLI $24, V27.S4, V24.S4
+	VZIP1 V16.S4, V0.S4, V15.S4
+	VZIP2 V16.S4, V0.S4, V20.S4
+	VZIP1 V24.S4, V8.S4, V31.S4
+	VZIP2 V24.S4, V8.S4, V5.S4
+	VZIP1 V31.S4, V15.S4, V0.S4
+	VZIP2 V31.S4, V15.S4, V8.S4
+	VZIP1 V5.S4, V20.S4, V16.S4
+	VZIP2 V5.S4, V20.S4, V24.S4
+	FMOVQ F0, 0(R1)
+	FMOVQ F8, 16(R1)
+	FMOVQ F16, 64(R1)
+	FMOVQ F24, 80(R1)
+	WORD $0x4e6d1d8c // bic v12.16b, v12.16b, v13.16b
+	MOVW $0x7fc00000, R16
+	VDUP R16, V23.S4
+	VBIT V22.B16, V23.B16, V12.B16
+	WORD $0x4e21dab6 // scvtf v22.4s, v21.4s
+	WORD $0x6e2cded6 // fmul v22.4s, v22.4s, v12.4s
+	WORD $0x6ea0baad // neg v13.4s, v21.4s
+	VSHL $7, V13.S4, V13.S4
+	WORD $0x4ea00ad7 // rev64 v23.4s, v22.4s
+	WORD $0x4e36d6f7 // fadd v23.4s, v23.4s, v22.4s
+	VZIP1 V13.D2, V12.D2, V4.D2
+	FMOVQ F4, 32(R1)
+	VZIP2 V13.D2, V12.D2, V4.D2
+	FMOVQ F4, 96(R1)
+	VZIP1 V23.D2, V22.D2, V4.D2
+	FMOVQ F4, 48(R1)
+	VZIP2 V23.D2, V22.D2, V4.D2
+	FMOVQ F4, 112(R1)
+	ADD $256, R0
+	ADD $128, R1
+	SUBS $1, R2
+	BNE next2
+	RET

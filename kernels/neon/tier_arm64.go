@@ -19,9 +19,11 @@ var (
 )
 
 func init() {
+	of32 := Vectors
+	of32.Plain, of32.Quantize = tier.Go32, quantize32
 	tier.Register(Vectors.Tier("neon", &ISA, panel.Join(&Mul, &FloatMul)))
-	tier.Register(Vectors.Tier("dotprod", &DotProd, panel.Join(&DotMul, &FloatMul)))
-	tier.Register(Vectors.Tier("i8mm", &I8MM, panel.Join(&I8mmMul, &FloatMul)))
+	tier.Register(of32.Tier("dotprod", &DotProd, panel.Join(&DotMul, &FloatMul)))
+	tier.Register(of32.Tier("i8mm", &I8MM, panel.Join(&I8mmMul, &FloatMul)))
 }
 
 // Vectors are the kernels on vectors and of attention.
@@ -35,6 +37,7 @@ var Vectors = simd.Ops{
 	Rope:    rope,
 	Halves:  halves,
 
+	Plain:          tier.Go,
 	Quantize:       quantize,
 	QuantizeBlocks: 2,
 

@@ -12,6 +12,7 @@ import (
 	"qgo/kernels/generic"
 	"qgo/kernels/panel"
 	"qgo/kernels/panel/paneltest"
+	"qgo/kernels/tier"
 	"qgo/quant"
 	"qgo/quant/codec"
 	"qgo/tensor"
@@ -54,7 +55,7 @@ func TestExtremes(t *testing.T) {
 		},
 	}
 	const rows = 33
-	each(t, func(t *testing.T, l panel.Layout) {
+	each(t, func(t *testing.T, l panel.Layout, plain *tier.Tier) {
 		for _, typ := range quant.Types() {
 			if !l.Fits(typ, 256) || !typ.Integer() {
 				continue
@@ -74,9 +75,9 @@ func TestExtremes(t *testing.T) {
 						for _, n := range []int{1, 5, 16} {
 							x := misaligned(n, cols)
 							for i := range n {
-								fill(x.QuantRow(i), act, rng)
+								fill(x.QuantRow(i), act, plain.Group, rng)
 							}
-							compare(t, fmt.Sprintf("%v: codes %s, scales %s, activations %s", typ, c, s, a), l, w, m, x)
+							compare(t, fmt.Sprintf("%v: codes %s, scales %s, activations %s", typ, c, s, a), l, plain, w, m, x)
 						}
 					}
 				}
@@ -85,8 +86,8 @@ func TestExtremes(t *testing.T) {
 	})
 }
 
-// fill makes blocks of codes with scales of many sizes.
-func fill(row []tensor.Block, code func(int) int8, rng *rand.Rand) {
+// fill makes blocks of codes, in groups of so many, with scales of many sizes.
+func fill(row []tensor.Block, code func(int) int8, group int, rng *rand.Rand) {
 	for j := range row {
 		b := &row[j]
 		for i := range b.Q {
@@ -94,7 +95,9 @@ func fill(row []tensor.Block, code func(int) int8, rng *rand.Rand) {
 		}
 		var sums [2]int32
 		for h := range b.D {
-			b.D[h] = float32(math.Ldexp(rng.NormFloat64(), rng.IntN(60)-30))
+			if b.D[h] = b.D[0]; h*tensor.GroupLen%group == 0 {
+				b.D[h] = float32(math.Ldexp(rng.NormFloat64(), rng.IntN(60)-30))
+			}
 			for _, q := range b.Q[h*tensor.GroupLen:][:tensor.GroupLen] {
 				sums[h] += int32(q)
 			}
@@ -104,13 +107,13 @@ func fill(row []tensor.Block, code func(int) int8, rng *rand.Rand) {
 }
 
 // compare multiplies in panels and with plain Go.
-func compare(t *testing.T, what string, l panel.Layout, w tensor.Tensor, m *panel.Matrix, x *tensor.Acts) {
+func compare(t *testing.T, what string, l panel.Layout, plain *tier.Tier, w tensor.Tensor, m *panel.Matrix, x *tensor.Acts) {
 	t.Helper()
 	const guard = 42
 	n, rows := x.N, w.Rows
 	want, got := make([]float32, n*rows), make([]float32, n*rows+1)
 	got[n*rows] = guard
-	generic.MatMul(want, rows, w, 0, rows, x, &generic.Scratch{})
+	plain.MatMul(want, rows, w, 0, rows, x, &generic.Scratch{})
 	l.NewMultiplier(x.N).MatMul(got, rows, m, 0, rows, x)
 	for i, v := range want {
 		// A NaN is one NaN or another: what the operands' order makes it. From
@@ -129,15 +132,15 @@ func compare(t *testing.T, what string, l panel.Layout, w tensor.Tensor, m *pane
 // those with large frames must make it grow.
 func TestStack(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 14))
-	each(t, func(t *testing.T, l panel.Layout) {
+	each(t, func(t *testing.T, l panel.Layout, plain *tier.Tier) {
 		for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0, quant.Q2_K} {
 			w := weights(rng, typ, 16, typ.BlockLen())
 			m := paneltest.Pack(l, w)
 			x := tensor.NewActs(16, w.Cols)
 			for i := range x.N {
-				fill(x.QuantRow(i), func(int) int8 { return int8(rng.IntN(255) - 127) }, rng)
+				fill(x.QuantRow(i), func(int) int8 { return int8(rng.IntN(255) - 127) }, plain.Group, rng)
 			}
-			compare(t, typ.String(), l, w, m, x)
+			compare(t, typ.String(), l, plain, w, m, x)
 			want, got := make([]float32, x.N*w.Rows), make([]float32, x.N*w.Rows)
 			mul := l.NewMultiplier(x.N)
 			mul.MatMul(want, w.Rows, m, 0, w.Rows, x)

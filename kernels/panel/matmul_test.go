@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"qgo/kernels/generic"
 	"qgo/kernels/panel"
 	"qgo/kernels/panel/paneltest"
 	"qgo/kernels/tier"
@@ -16,20 +15,21 @@ import (
 	"qgo/tensor"
 )
 
-// each runs f for the layouts of this machine's tiers. Plain Go has none.
-func each(t *testing.T, f func(t *testing.T, l panel.Layout)) {
+// each runs f for the layouts of this machine's tiers, and the plain Go that defines
+// their bits. Plain Go has no layout.
+func each(t *testing.T, f func(t *testing.T, l panel.Layout, plain *tier.Tier)) {
 	tiertest.ForAll(t, func(t *testing.T, tier *tier.Tier) {
 		if tier.Panels != nil {
-			f(t, tier.Panels)
+			f(t, tier.Panels, tier.Plain())
 		}
 	})
 }
 
-// bench runs f for the layouts of this machine's tiers.
-func bench(b *testing.B, f func(b *testing.B, l panel.Layout)) {
+// bench does so for benchmarks.
+func bench(b *testing.B, f func(b *testing.B, l panel.Layout, plain *tier.Tier)) {
 	for _, tier := range tier.All() {
 		if tier.Panels != nil {
-			b.Run(tier.Name, func(b *testing.B) { f(b, tier.Panels) })
+			b.Run(tier.Name, func(b *testing.B) { f(b, tier.Panels, tier.Plain()) })
 		}
 	}
 }
@@ -41,7 +41,7 @@ func weights(rng *rand.Rand, t quant.Type, rows, cols int) tensor.Tensor {
 
 func TestMatMul(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	each(t, func(t *testing.T, l panel.Layout) {
+	each(t, func(t *testing.T, l panel.Layout, plain *tier.Tier) {
 		for _, typ := range quant.Types() {
 			if !l.Fits(typ, 256) || !typ.Integer() {
 				continue
@@ -65,9 +65,9 @@ func TestMatMul(t *testing.T) {
 							x.F[i] = float32(rng.NormFloat64())
 						}
 						for i := range n {
-							generic.Quantize(x.Row(i), x.QuantRow(i))
+							plain.Quantize(x.Row(i), x.QuantRow(i))
 						}
-						compare(t, "random codes", l, w, m, x)
+						compare(t, "random codes", l, plain, w, m, x)
 					}
 				}
 			})
@@ -79,7 +79,7 @@ func TestMatMul(t *testing.T) {
 // arithmetic: the order of their sums is their own.
 func TestFloats(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	each(t, func(t *testing.T, l panel.Layout) {
+	each(t, func(t *testing.T, l panel.Layout, _ *tier.Tier) {
 		for _, typ := range []quant.Type{quant.F32, quant.F16, quant.BF16} {
 			if !l.Fits(typ, 256) {
 				continue
@@ -126,7 +126,7 @@ func TestFloats(t *testing.T) {
 
 func BenchmarkMatMul(b *testing.B) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	bench(b, func(b *testing.B, l panel.Layout) {
+	bench(b, func(b *testing.B, l panel.Layout, plain *tier.Tier) {
 		for _, typ := range quant.Types() {
 			if !l.Fits(typ, 256) {
 				continue
@@ -140,7 +140,7 @@ func BenchmarkMatMul(b *testing.B) {
 			for _, n := range []int{1, 2, 4, 8, 16, 128} {
 				x := tensor.NewActs(n, cols)
 				for i := range n {
-					generic.Quantize(x.Row(i), x.QuantRow(i))
+					plain.Quantize(x.Row(i), x.QuantRow(i))
 				}
 				dst, mul := make([]float32, n*rows), l.NewMultiplier(x.N)
 				b.Run(fmt.Sprintf("%v/n=%d", typ, n), func(b *testing.B) {
@@ -158,14 +158,14 @@ func BenchmarkMatMul(b *testing.B) {
 // BenchmarkMemory multiplies a matrix that no cache holds with one row.
 func BenchmarkMemory(b *testing.B) {
 	rng := rand.New(rand.NewPCG(7, 8))
-	bench(b, func(b *testing.B, l panel.Layout) {
+	bench(b, func(b *testing.B, l panel.Layout, plain *tier.Tier) {
 		for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0, quant.Q6_K} {
 			const rows, cols = 1 << 17, 1024
 			w := weights(rng, typ, Rows, cols)
 			m := paneltest.Pack(l, w)
 			m.Rows, m.Data = rows, bigData(m.Data, rows/Rows)
 			x := tensor.NewActs(1, cols)
-			generic.Quantize(x.Row(0), x.QuantRow(0))
+			plain.Quantize(x.Row(0), x.QuantRow(0))
 			dst, mul := make([]float32, rows), l.NewMultiplier(x.N)
 			b.Run(typ.String(), func(b *testing.B) {
 				b.SetBytes(int64(len(m.Data)))
@@ -194,7 +194,7 @@ func bigData(one []byte, n int) []byte {
 
 func BenchmarkPack(b *testing.B) {
 	rng := rand.New(rand.NewPCG(9, 10))
-	bench(b, func(b *testing.B, l panel.Layout) {
+	bench(b, func(b *testing.B, l panel.Layout, _ *tier.Tier) {
 		for _, typ := range quant.Types() {
 			const rows, cols = 256, 1024
 			if !l.Fits(typ, cols) {

@@ -23,6 +23,8 @@ type Ops struct {
 	Rope    func(x *float32, heads, half int, cos, sin *float32)
 	Halves  func(dst *byte, x *float32, n int) // n a positive multiple of 16
 
+	// Plain is the tier that defines the bits of Quantize and of kernels for panels.
+	Plain *tier.Tier
 	// Quantize quantises n times QuantizeBlocks blocks.
 	Quantize       func(x *float32, dst *tensor.Block, n int)
 	QuantizeBlocks int
@@ -58,7 +60,7 @@ func run(n int, do func(i, n int)) {
 // Tier returns a tier of assembler functions, and of kernels for panels. What
 // follows are the functions of the same names in package generic.
 func (o *Ops) Tier(name string, isa *tier.ISA, l panel.Layout) *tier.Tier {
-	t := *tier.Go
+	t := *o.Plain
 	t.Name, t.ISA, t.Panels, t.Fused = name, isa, l, o.Fused
 	t.RMSNorm, t.Rope, t.SwiGLU = o.rmsNorm, o.rope, o.swiGLU
 	t.Add, t.Scale, t.Halves = o.add, o.scale, o.halves
@@ -119,7 +121,7 @@ func (o *Ops) halves(dst []byte, x []float32) {
 func (o *Ops) quantize(x []float32, dst []tensor.Block) {
 	n, unit := len(dst), o.QuantizeBlocks
 	if n < unit {
-		generic.Quantize(x, dst)
+		o.Plain.Quantize(x, dst)
 		return
 	}
 	x = x[:n*tensor.BlockLen]

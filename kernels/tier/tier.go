@@ -17,13 +17,17 @@ import (
 )
 
 // Tier is a set of kernels for one level of instruction set. Every function
-// does what the function of that name in package generic does. Tiers are
-// values: one process may use several, as the tests do.
+// does what the function of that name in package generic does, or the one that
+// [Tier.Plain] has in its place. Tiers are values: one process may use several, as
+// the tests do.
 type Tier struct {
 	Name     string
 	ISA      *ISA // nil for what every CPU has
 	MatMul   func(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Acts, s *generic.Scratch)
 	Quantize func(x []float32, dst []tensor.Block)
+	// Group is the number of activations that share a scale, 16 or 32: what Quantize
+	// makes, and MatMul and Panels rely on.
+	Group int
 	// Bfloat rounds activations to bfloat16 for Panels, where many rows are
 	// multiplied faster so; otherwise nil. InBfloat reports for which types of
 	// weights they are. Those that are integers MatMul multiplies so too.
@@ -58,6 +62,7 @@ var Go = &Tier{
 	Name:     "go",
 	MatMul:   generic.MatMul,
 	Quantize: generic.Quantize,
+	Group:    16,
 	RMSNorm:  generic.RMSNorm,
 	Rope:     generic.Rope,
 	SwiGLU:   generic.SwiGLU,
@@ -67,6 +72,23 @@ var Go = &Tier{
 	Attend:   generic.Attend,
 	Merge:    generic.Merge,
 	Integer:  true,
+}
+
+// Go32 is plain Go with activations in groups of 32, the arithmetic of tiers in which
+// those of 16 take more than a tenth of the time. It is none of [All].
+var Go32 = func() *Tier {
+	t := *Go
+	t.Name, t.Group = "go32", 32
+	t.MatMul, t.Quantize = generic.MatMul32, generic.Quantize32
+	return &t
+}()
+
+// Plain returns the plain-Go tier that defines the bits of t.
+func (t *Tier) Plain() *Tier {
+	if t.Group == Go32.Group {
+		return Go32
+	}
+	return Go
 }
 
 // registered are all tiers of the program, fastest first.

@@ -21,6 +21,7 @@ type roofline struct {
 	Model string
 	Parts []struct {
 		Type    string
+		Cols    int
 		Weights float64
 		Read    float64 // bytes a token
 		Head    bool
@@ -35,18 +36,16 @@ const prompt = 512
 // takes for those of a type as long as reading them or multiplying them,
 // whichever is longer. Attention and the rest come on top.
 func predict(m machine, cpu, program, suffix string, models io.Reader) error {
-	cycles := map[string][2]float64{} // per 32 weights: of one row, of each of many
+	cycles := map[string]map[int]float64{} // by type and rows of a call, of each row, for 32 weights
 	for _, f := range panels.Integers() {
-		t := f.Name
-		one, err := kernel(cpu, program, t, suffix, 1)
-		if err != nil {
-			return err
+		cycles[f.Name] = map[int]float64{}
+		for _, rows := range []int{1, 16, 32, 64} {
+			r, err := kernel(cpu, program, f.Name, suffix, rows)
+			if err != nil {
+				return err
+			}
+			cycles[f.Name][rows] = r.cycles
 		}
-		many, err := kernel(cpu, program, t, suffix, manyRows)
-		if err != nil {
-			return err
-		}
-		cycles[t] = [2]float64{one.cycles, many.cycles}
 	}
 	fmt.Printf("prediction for %d x %s at %.2f GHz reading %.1f GB/s, tokens/s: decode, the share of it that memory takes; prefill of %d\n",
 		m.cores, cpu, m.clock/1e9, m.bandwidth/1e9, prompt)
@@ -70,10 +69,10 @@ func predict(m machine, cpu, program, suffix string, models io.Reader) error {
 			if p.Head {
 				planes = 2 // of its activations: see docs/architecture.md
 			}
-			compute[p.Type] += clocks * c[0] * planes
+			compute[p.Type] += clocks * c[1] * planes
 			prefill += p.Read / m.bandwidth / prompt
 			if !p.Head {
-				prefill += clocks * c[1]
+				prefill += clocks * c[panels.CallRows(p.Cols)]
 			}
 		}
 		decode, reading := 0.0, 0.0

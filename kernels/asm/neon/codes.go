@@ -101,7 +101,7 @@ func (k *kernel) code(i, v int) arm64.V {
 	return k.unpack(i, v)
 }
 
-// products returns the dot products of group g and rows 4i to 4i+3.
+// products returns the dot products of rows 4i to 4i+3, with the columns of sum g.
 func (k *kernel) products(rows []*acts, i, g int) []arm64.V {
 	sums := k.dotProducts(rows, i, g)
 	for r, v := range sums {
@@ -119,10 +119,11 @@ func (k *kernel) dotProducts(rows []*acts, i, g int) []arm64.V {
 		for r := range sums {
 			sums[r] = k.Loaded(rConst, constMagic)
 		}
-		for j := range 4 {
-			c := k.code(i, 4*g+j)
+		n := panels.TileQuads / k.sums()
+		for j := n * g; j < n*(g+1); j++ {
+			c := k.code(i, j)
 			for r, v := range sums {
-				k.I("sdot %.4s, %.16b, %.4b[%]", v, c, rows[r].x[g], j)
+				k.I("sdot %.4s, %.16b, %.4b[%]", v, c, rows[r].x[j/4], j%4)
 			}
 			k.Free(c)
 		}

@@ -116,10 +116,10 @@ type kernel struct {
 
 // acts is a row's block of activations.
 type acts struct {
-	x     []arm64.V  // codes: each four of them as often as there are rows, or as they are
-	block arm64.V    // their scales, and negated sums of codes
-	sums  arm64.V    // scaled sums
-	start [2]arm64.V // what is subtracted from sums of products
+	x     []arm64.V // codes: each four of them as often as there are rows, or as they are
+	block arm64.V   // their scales, and negated sums of codes
+	sums  arm64.V   // scaled sums
+	start []arm64.V // what is subtracted from sums of products
 }
 
 // matmul writes the functions for all formats and the table of them.
@@ -159,6 +159,15 @@ func (k *kernel) shift() int {
 		return 0
 	}
 	return k.Shift()
+}
+
+// sums is the number of sums of products of a tile's columns: without SDOT two,
+// because activations are in groups of 16 then, and for weights in groups of 16.
+func (k *kernel) sums() int {
+	if k.isa == smull {
+		return 2
+	}
+	return k.Groups()
 }
 
 // begins reports whether codes are multiplied with an offset added, so that sums of

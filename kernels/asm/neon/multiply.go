@@ -126,7 +126,7 @@ func (k *kernel) freeActivations(a *acts) {
 		k.Free(a.sums)
 	}
 	if k.begins() {
-		k.Free(a.start[:]...)
+		k.Free(a.start...)
 	}
 }
 
@@ -136,7 +136,7 @@ func (k *kernel) activations(x arm64.R, at int) *acts {
 	for g, v := range codes {
 		k.Load(v, x, at+16*g)
 	}
-	a := &acts{x: codes, start: [2]arm64.V{k.magic, k.magic}}
+	a := &acts{x: codes, start: []arm64.V{k.magic, k.magic}}
 	if k.isa == smull {
 		a.x = k.Vecs(panels.TileQuads)
 		for v := range a.x {
@@ -150,10 +150,14 @@ func (k *kernel) activations(x arm64.R, at int) *acts {
 		// activations is too much.
 		t := k.Vec()
 		k.I("sshr %.4s, %.4s, #%", t, a.block, 7-k.shift())
+		a.start = a.start[:k.sums()]
+		if len(a.start) == 1 { // that of both halves, to the last number
+			k.I("addp %.4s, %.4s, %.4s", t, t, t)
+		}
 		k.I("sub %.4s, %.4s, %.4s", t, k.magic, t)
 		for g := range a.start {
 			a.start[g] = k.Vec()
-			k.I("dup %.4s, %.s[%]", a.start[g], t, 2+g)
+			k.I("dup %.4s, %.s[%]", a.start[g], t, 4-len(a.start)+g)
 		}
 		k.Free(t)
 	}
@@ -188,7 +192,7 @@ type timesFunc func(op string, to, v arm64.V, r, g int)
 // row of activations; the numbers are scales of activations and scaled sums.
 func (k *kernel) quad(i int, products func(g int) []arm64.V, scale, sum timesFunc) {
 	scaled := make([][]arm64.V, k.Groups())
-	for g := range 2 {
+	for g := range k.sums() {
 		sums := products(g)
 		if g < len(scaled) {
 			for r, v := range sums {

@@ -30,9 +30,9 @@ func (k *kernel) preparePairs(i int) {
 // pair is two blocks of activations. Numbers of a group are those of the first row,
 // the second, and again.
 type pair struct {
-	x     []arm64.V  // eight columns of both
-	scale [2]arm64.V // of each group
-	sums  []arm64.V  // of each group of weights: see scaledSums
+	x     []arm64.V // eight columns of both
+	scale []arm64.V // for each sum of products
+	sums  []arm64.V // of each group of weights: see scaledSums
 }
 
 // multiplyPair multiplies the tile with two blocks of activations.
@@ -45,7 +45,7 @@ func (k *kernel) multiplyPair() {
 			k.I(op+" %.4s, %.4s, %.4s", to, m, p.sums[g])
 		})
 	}
-	k.FreeAll(p.x, p.scale[:], p.sums)
+	k.FreeAll(p.x, p.scale, p.sums)
 }
 
 func (k *kernel) loadPair(first, second arm64.R) *pair {
@@ -65,34 +65,32 @@ func (k *kernel) loadPair(first, second arm64.R) *pair {
 	}
 	p.scale = k.twice(both(k.Loaded(first, panels.OffD), k.Loaded(second, panels.OffD)))
 	if k.Minima {
-		sums := both(k.scaledSums(first, 0), k.scaledSums(second, 0))
-		if k.Group == 32 {
-			p.sums = []arm64.V{sums} // it has them twice
-		} else {
-			t := k.twice(sums)
-			p.sums = t[:]
-		}
+		p.sums = k.twice(both(k.scaledSums(first, 0), k.scaledSums(second, 0)))
 	}
 	return p
 }
 
-// twice returns each half of v twice. It frees v.
-func (k *kernel) twice(v arm64.V) [2]arm64.V {
+// twice returns each half of v twice, or v where weights are in groups of 32: it has the
+// same numbers twice then. It frees v.
+func (k *kernel) twice(v arm64.V) []arm64.V {
+	if k.Group == 32 {
+		return []arm64.V{v}
+	}
 	t := k.Vec()
 	k.I("zip1 %.2d, %.2d, %.2d", t, v, v)
 	k.I("zip2 %.2d, %.2d, %.2d", v, v, v)
-	return [2]arm64.V{t, v}
+	return []arm64.V{t, v}
 }
 
-// pairProducts returns the dot products of group g: of rows 4i and 4i+1, and of the
-// next two.
+// pairProducts returns the dot products of rows 4i and 4i+1, and of the next two, with
+// the columns of sum g.
 func (k *kernel) pairProducts(p *pair, i, g int) []arm64.V {
-	products := k.Vecs(2)
+	products, n := k.Vecs(2), panels.TileQuads/2/k.sums()
 	for h, r := range products {
 		k.Load(r, rConst, constMagic)
-		for j := range 2 {
-			c := k.code(i, 4*g+2*j+h)
-			k.I("smmla %.4s, %.16b, %.16b", r, c, p.x[2*g+j])
+		for j := n * g; j < n*(g+1); j++ {
+			c := k.code(i, 2*j+h)
+			k.I("smmla %.4s, %.16b, %.16b", r, c, p.x[j])
 			k.Free(c)
 		}
 	}

@@ -10,17 +10,29 @@ import (
 // quantSteps are those of generic.Quantize.
 var quantSteps = [...]float64{127, 124, 121, 118}
 
-// quantize writes the kernel that quantises activations. A lane is a group of
-// 16 values: those of four groups are transposed, so that register i holds
-// value i of each group and sums need no shuffles.
+// quantize writes the kernels that quantise activations, in groups of 16 and of 32.
 func quantize(a *arm64.Asm) string {
-	g := vec{a}
-	g.Func("quantize", 0, "(x *float32, dst *tensor.Block, n int)", "quantize quantises n times two blocks.")
+	g := quantizer{vec{a}, false}
+	g.generate("quantize", "quantises n times two blocks.")
+	g.whole = true
+	g.generate("quantize32", "quantises n times two blocks, each with one scale.")
+	return "import \"qgo/tensor\"\n"
+}
+
+type quantizer struct {
+	vec
+	whole bool // a block is one group
+}
+
+// generate writes a kernel. A lane is half a block: those of two blocks are
+// transposed, so that register i holds value i of each half and sums need no shuffles.
+func (g quantizer) generate(name, doc string) {
+	g.Func(name, 0, "(x *float32, dst *tensor.Block, n int)", name+" "+doc)
 	g.params(r0, "x", "dst", "n")
 	g.Repeat("next", r2, 1, func() {
-		var v [16]arm64.V // value i of the four groups
+		var v [16]arm64.V // value i of the four halves
 		for i := range 4 {
-			var rows [4]arm64.V // values 4i to 4i+3 of each group
+			var rows [4]arm64.V // values 4i to 4i+3 of each half
 			for j := range rows {
 				rows[j] = g.Loaded(r0, 64*j+16*i)
 			}
@@ -33,7 +45,17 @@ func quantize(a *arm64.Asm) string {
 		g.G("ADD $%d, %v", 2*panels.BlockBytes, r1)
 	})
 	g.G("RET")
-	return "import \"qgo/tensor\"\n"
+}
+
+// join combines the numbers of both halves of a block, where it is one group. The
+// result of op does not depend on their order.
+func (g quantizer) join(op string, v arm64.V) {
+	if g.whole {
+		t := g.Vec()
+		g.I("rev64 %.4s, %.4s", t, v)
+		g.I(op+" %.4s, %.4s, %.4s", v, v, t)
+		g.Free(t)
+	}
 }
 
 // transpose makes register i hold lane i of all. It frees the rows.
@@ -53,7 +75,7 @@ func (g vec) transpose(rows [4]arm64.V) []arm64.V {
 
 // largest returns the largest absolute value of each group. As integers,
 // infinities and then NaNs are larger than all numbers.
-func (g vec) largest(v []arm64.V) arm64.V {
+func (g quantizer) largest(v []arm64.V) arm64.V {
 	top := g.Vec()
 	g.I("fabs %.4s, %.4s", top, v[0])
 	for _, x := range v[1:] {
@@ -62,12 +84,13 @@ func (g vec) largest(v []arm64.V) arm64.V {
 		g.I("smax %.4s, %.4s, %.4s", top, top, t)
 		g.Free(t)
 	}
+	g.join("smax", top)
 	return top
 }
 
 // choose returns the best step of each group and the scale that goes with it.
 // Two steps are tried at a time, for their sums are long chains.
-func (g vec) choose(v []arm64.V, top arm64.V) (step, d arm64.V) {
+func (g quantizer) choose(v []arm64.V, top arm64.V) (step, d arm64.V) {
 	best := g.Vec()
 	step, d = g.Vec(), g.Vec()
 	for first := 0; first < len(quantSteps); first += 2 {
@@ -91,6 +114,8 @@ func (g vec) choose(v []arm64.V, top arm64.V) (step, d arm64.V) {
 			}
 		}
 		for s := range inv {
+			g.join("fadd", xq[s])
+			g.join("fadd", qq[s])
 			length := g.constant(quantSteps[first+s])[0]
 			ratio, gain := qq[s], xq[s]
 			g.I("fdiv %.4s, %.4s, %.4s", ratio, xq[s], qq[s])
@@ -115,7 +140,7 @@ func (g vec) choose(v []arm64.V, top arm64.V) (step, d arm64.V) {
 }
 
 // storeBlocks writes codes, scales and sums. It frees its arguments.
-func (g vec) storeBlocks(v []arm64.V, top, step, d arm64.V) {
+func (g quantizer) storeBlocks(v []arm64.V, top, step, d arm64.V) {
 	inv, sum := step, g.Vec()
 	g.I("fdiv %.4s, %.4s, %.4s", inv, step, top)
 	// Groups that are too large, or no numbers, and those that are too small.

@@ -25,6 +25,17 @@ const (
 	OffBoth    = 56 // and those of both groups together
 )
 
+// chunkBytes are those of the activations that stay in the caches: see package panel.
+const chunkBytes = 320 << 10
+
+// CallRows is the number of rows of activations that most calls of a kernel take in
+// prefill for a matrix of so many columns.
+func CallRows(cols int) int {
+	blocks := cols/32 | 1 // the distance of rows
+	rows := max(16, chunkBytes/(blocks*BlockBytes))
+	return 1 << min(6, bits.Len(uint(rows))-1)
+}
+
 // Fields of panel.Args by offset.
 const (
 	ArgPanel = 8 * iota
