@@ -48,14 +48,14 @@ const (
 
 // tile is the part of a product that a block computes.
 type tile struct {
-	name          string
-	size, threads int
-	shared        int // bytes of memory that a block needs
+	name           string
+	rows, outputs  int // of x, and of each
+	threads, bytes int // of a block, and of the shared memory that its launch gives it
 }
 
 var (
-	largeTile = tile{"large", 128, 256, 96 << 10}
-	smallTile = tile{"small", 64, 512, 96 << 10}
+	largeTile = tile{"large", 64, 128, 128, 60 << 10}
+	smallTile = tile{"small", 64, 64, 512, 96 << 10}
 )
 
 // tensorModule is the module of these kernels and of one that measures such units,
@@ -115,7 +115,7 @@ func (d *Device) needTensor() error {
 	}
 	for _, t := range []tile{largeTile, smallTile} {
 		for _, kernel := range []string{"tensor_", "gated_"} {
-			if err := d.functions[kernel+t.name].Share(t.shared); err != nil {
+			if err := d.functions[kernel+t.name].Share(t.bytes); err != nil {
 				return err
 			}
 		}
@@ -241,7 +241,7 @@ func (p *pass) multiplyGated(all joined) {
 // read less, where they keep all multiprocessors busy.
 func (p *pass) tensorGemm(kernel string, args tensorMatmulArgs, rows, cols int) {
 	args.w, args.n, args.rows, args.cols = p.halves.part, int32(p.rows), int32(rows), int32(cols)
-	blocks := func(t tile) int { return ceil(p.rows, t.size) * ceil(rows, t.size) }
+	blocks := func(t tile) int { return ceil(p.rows, t.rows) * ceil(rows, t.outputs) }
 	t := largeTile
 	if blocks(t) < p.dev.info.SMs {
 		t = smallTile

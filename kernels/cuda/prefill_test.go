@@ -126,7 +126,7 @@ func TestTensorMatmul(t *testing.T) {
 						p.copyIn(args.x, x)
 						p.copyIn(args.w, w)
 						p.copyIn(args.scales, bytesOf(scales))
-						call(p, "tensor_"+tile.name, ceil(c.n, tile.size)*ceil(c.rows, tile.size), tile.threads, args)
+						call(p, "tensor_"+tile.name, ceil(c.n, tile.rows)*ceil(c.rows, tile.outputs), tile.threads, args)
 						if p.err == nil {
 							p.err = dev.ctx.CopyOut(bytesOf(got), args.y)
 						}

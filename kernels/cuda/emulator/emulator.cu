@@ -30,7 +30,7 @@ Kernel::Kernel(const char *name, int argsSize, int maxThreads, void (*run)(const
 constexpr int kMaxThreads = 1024, kResident = 4, kSharedArrays = 64, kStack = 64 << 10;
 constexpr int kMaxShared = 48 << 10; // bytes a block may have on every GPU,
 constexpr int kMaxGiven = 99 << 10; // and by its launch on those of capability 8.0 and more
-constexpr int kBarriers = 16;
+constexpr int kBarriers = 1 + 4; // that of all threads, and those of groups
 
 struct Gate { // a barrier
 	int arrived;
@@ -107,7 +107,7 @@ static void wait(Gate *g, int of) {
 }
 
 void barrier() { wait(&current->block->gates[0], blockThreads); }
-void barrierOf(int which, int n) { wait(&current->block->gates[which], n); }
+void barrierOfGroup(int group, int n) { wait(&current->block->gates[1 + group], n); }
 
 const u32 *gather(const u32 *words, int n) {
 	Block *b = current->block;

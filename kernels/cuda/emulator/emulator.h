@@ -32,7 +32,8 @@ u32 exchangeBits(u32 x, int mask);
 // steps of kWords; they stand until a lane calls it for the second time from then on.
 constexpr int kWords = 6;
 const u32 *gather(const u32 *words, int n);
-void barrierOf(int which, int n);
+void barrierOfGroup(int group, int n);
+template <int N> static inline void barrierOf(int group) { barrierOfGroup(group, N); }
 void *sharedMemory(int id, int bytes);
 uint4v *blockMemory();
 // relax lets the other threads run, in a loop that waits for one of them.
@@ -78,11 +79,14 @@ static inline u32 multiplyAddHalves(u32 x, u32 y, u32 z) {
 static inline void fetchAdd(u32 *p, u32 n) { *p += n; }
 static inline u32 latest(const u32 *p) { return *(const volatile u32 *)p; }
 
-static inline void copyAsync(void *shared, const void *global) { __builtin_memcpy(shared, global, 16); }
+typedef u64 Shared;
+static inline Shared sharedAddress(const void *p) { return (Shared)p; }
+static inline void storeShared(Shared to, uint4v v) { *(uint4v *)to = v; }
+static inline void copyAsync(Shared to, const void *global) { __builtin_memcpy((void *)to, global, 16); }
 static inline void endGroup() {}
 template <int N> static inline void waitGroups() {}
 
-static inline void loadTilesAs(u32 (&r)[4], const void *row, bool transposed) {
+static inline void loadTilesAs(u32 (&r)[4], Shared row, bool transposed) {
 	const u32 *all = gather((const u32 *)&row, 2);
 	int lane = thread() % kWarp;
 	for (int t = 0; t < 4; t++) {
@@ -96,8 +100,8 @@ static inline void loadTilesAs(u32 (&r)[4], const void *row, bool transposed) {
 		r[t] = two[0] | (u32)two[1] << 16;
 	}
 }
-static inline void loadTiles(u32 (&r)[4], const void *row) { loadTilesAs(r, row, false); }
-static inline void loadTransposed(u32 (&r)[4], const void *row) { loadTilesAs(r, row, true); }
+static inline void loadTiles(u32 (&r)[4], Shared row) { loadTilesAs(r, row, false); }
+static inline void loadTransposed(u32 (&r)[4], Shared row) { loadTilesAs(r, row, true); }
 static inline void multiplyTiles(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
 	u32 mine[6] = {a[0], a[1], a[2], a[3], b0, b1};
 	const u32 *all = gather(mine, 6);

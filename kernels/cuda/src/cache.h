@@ -66,7 +66,7 @@ template <class K> struct Cache {
 
 	// copyOctet copies values i to i+7 of a position to shared memory, as float16
 	// numbers. It may do so later: see copyAsync.
-	DEVICE_METHOD void copyOctet(uint4v *to, int pos, int i) const {
+	DEVICE_METHOD void copyOctet(Shared to, int pos, int i) const {
 		if constexpr (same<K, CacheF16>) {
 			copyAsync(to, data + ((u64)pos * headDim + i) * 2);
 		} else {
@@ -74,7 +74,7 @@ template <class K> struct Cache {
 			octet(pos, i, v);
 			uint4v w;
 			for (int k = 0; k < 4; k++) w[k] = halves(v[2 * k], v[2 * k + 1]);
-			*to = w;
+			storeShared(to, w);
 		}
 	}
 

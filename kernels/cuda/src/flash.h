@@ -26,10 +26,12 @@ template <class K, int D> DEVICE void flash(const FlashArgs &a) {
 	SHARED(float2v, ends, 2 * kFlashThreads / kFlashGroups);
 	constexpr int count = kFlashThreads / kFlashGroups; // threads of a group
 	int group = warp() / (count / kWarp), thread_ = thread() % count;
-	uint4v *keys = memory + group * 2 * tile * quads, *values = keys + tile * quads;
-	auto wait = [&]() { barrierOf(1 + group, count); };
+	Shared keys = sharedAddress(memory + group * 2 * tile * quads), values = keys + tile * quads * 16;
+	auto wait = [&]() { barrierOf<count>(group); };
 	// As in quadOf.
-	auto at = [](int row, int i) { return row * quads + (i ^ (row & 7)); };
+	auto at = [](int row, int i) { return (row * quads + (i ^ (row & 7))) * 16; };
+	constexpr int part = 16 * quads * 16; // bytes of 16 rows
+	Shared ofKey = at(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2), ofValue = at(lane() % 16, lane() / 16);
 	int head = block() % a.heads, first = block() / a.heads * kFlashRows, end = minimum(first + kFlashRows, a.n);
 	int kvHead = head / (a.heads / a.kvHeads);
 	int mine = first + thread_ / kWarp * 16 + lane() / 4; // and the eighth after it
@@ -57,7 +59,7 @@ template <class K, int D> DEVICE void flash(const FlashArgs &a) {
 			see[h] = r >= begin && r < next ? a.rows[r].pos + 1 : 0;
 		}
 		int depth = a.rows[next - 1].pos + 1;
-		auto copy = [&](uint4v *to, const Cache<K> &cache, int from) {
+		auto copy = [&](Shared to, const Cache<K> &cache, int from) {
 			for (int t = thread_; t < tile * quads; t += count) {
 				int row = t / quads, i = t % quads;
 				cache.copyOctet(to + at(row, i), minimum(from + row, depth - 1), i * 8);
@@ -77,7 +79,7 @@ template <class K, int D> DEVICE void flash(const FlashArgs &a) {
 #pragma unroll
 				for (int j = 0; j < tile / 16; j++) {
 					u32 k[4];
-					loadTiles(k, keys + at(j * 16 + lane() % 8 + lane() / 16 * 8, i * 2 + lane() / 8 % 2));
+					loadTiles(k, keys + (ofKey ^ i * 32) + j * part);
 #pragma unroll
 					for (int t = 0; t < 2; t++) {
 						multiplyTiles(s[2 * j + t], q[1][i], k[2 * t], k[2 * t + 1]);
@@ -90,15 +92,16 @@ template <class K, int D> DEVICE void flash(const FlashArgs &a) {
 			u32 p[tile / 16][4]; // as the left factor of values
 #pragma unroll
 			for (int h = 0; h < 2; h++) {
+				if (from + tile > see[h]) {
+#pragma unroll
+					for (int j = 0; j < tile / 8; j++)
+#pragma unroll
+						for (int k = 0; k < 2; k++)
+							if (from + j * 8 + lane() % 4 * 2 + k >= see[h]) s[j][2 * h + k] = -kInfinity;
+				}
 				float most = top[h];
 #pragma unroll
-				for (int j = 0; j < tile / 8; j++)
-#pragma unroll
-					for (int k = 0; k < 2; k++) {
-						float &v = s[j][2 * h + k];
-						if (from + j * 8 + lane() % 4 * 2 + k >= see[h]) v = -kInfinity;
-						most = maximum(most, v);
-					}
+				for (int j = 0; j < tile / 8; j++) most = maximum(most, maximum(s[j][2 * h], s[j][2 * h + 1]));
 				most = maximum(most, exchange(most, 1));
 				most = maximum(most, exchange(most, 2));
 				float base = most == -kInfinity ? 0 : most; // a row may see nothing yet
@@ -121,7 +124,7 @@ template <class K, int D> DEVICE void flash(const FlashArgs &a) {
 #pragma unroll
 				for (int j = 0; j < D / 16; j++) {
 					u32 v[4];
-					loadTransposed(v, values + at(i * 16 + lane() % 16, j * 2 + lane() / 16));
+					loadTransposed(v, values + (ofValue ^ j * 32) + i * part);
 					multiplyTiles(out[2 * j], p[i], v[0], v[1]);
 					multiplyTiles(out[2 * j + 1], p[i], v[2], v[3]);
 				}

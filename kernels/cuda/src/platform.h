@@ -98,21 +98,32 @@ DEVICE void relax() {}
 extern __attribute__((shared, aligned(16))) uint4v launchMemory[];
 DEVICE uint4v *blockMemory() { return launchMemory; }
 
-// barrierOf waits for all of n threads of the block, whole warps, that name the same
-// barrier, 1 to 15.
-DEVICE void barrierOf(int which, int n) { asm volatile("bar.sync %0, %1;" ::"r"(which), "r"(n) : "memory"); }
+// barrierOf waits for all N threads, whole warps, of one of up to four groups of a block.
+// Which barrier it is stands in the instruction: else a block would take all sixteen that
+// there are, and keep others out.
+template <int N> DEVICE void barrierOf(int group) {
+	if (group == 0) asm volatile("bar.sync 1, %0;" ::"n"(N) : "memory");
+	else if (group == 1) asm volatile("bar.sync 2, %0;" ::"n"(N) : "memory");
+	else if (group == 2) asm volatile("bar.sync 3, %0;" ::"n"(N) : "memory");
+	else asm volatile("bar.sync 4, %0;" ::"n"(N) : "memory");
+}
 
-// sharedAddress is the address of shared memory that some instructions want.
-DEVICE u32 sharedAddress(const void *p) {
-	u32 a;
+// An address in shared memory, in bytes. It has half the bits of a pointer, which
+// matters where addresses take as long as what is done with what is there.
+typedef u32 Shared;
+DEVICE Shared sharedAddress(const void *p) {
+	Shared a;
 	asm("{ .reg .u64 t; cvta.to.shared.u64 t, %1; cvt.u32.u64 %0, t; }" : "=r"(a) : "l"(p));
 	return a;
+}
+DEVICE void storeShared(Shared to, uint4v v) {
+	asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(v[0]), "r"(v[1]), "r"(v[2]), "r"(v[3]) : "memory");
 }
 
 // copyAsync starts a copy of 16 bytes from global to shared memory. endGroup ends a
 // group of such copies, and waitGroups waits for this thread's but the latest N.
-DEVICE void copyAsync(void *shared, const void *global) {
-	asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(sharedAddress(shared)), "l"(global) : "memory");
+DEVICE void copyAsync(Shared to, const void *global) {
+	asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global) : "memory");
 }
 DEVICE void endGroup() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int N> DEVICE void waitGroups() { asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory"); }
@@ -121,16 +132,16 @@ template <int N> DEVICE void waitGroups() { asm volatile("cp.async.wait_group %0
 // warp. Lane i has the address of row i%8 of tile i/8, and gets in word t numbers
 // 2*(i%4) and 2*(i%4)+1 of row i/4 of tile t; loadTransposed gives it those of the
 // transposed tile.
-DEVICE void loadTiles(u32 (&r)[4], const void *row) {
+DEVICE void loadTiles(u32 (&r)[4], Shared row) {
 	asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
 		: "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-		: "r"(sharedAddress(row))
+		: "r"(row)
 		: "memory");
 }
-DEVICE void loadTransposed(u32 (&r)[4], const void *row) {
+DEVICE void loadTransposed(u32 (&r)[4], Shared row) {
 	asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
 		: "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-		: "r"(sharedAddress(row))
+		: "r"(row)
 		: "memory");
 }
 

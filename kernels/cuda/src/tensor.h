@@ -123,52 +123,58 @@ template <int TileX, int TileW, int WarpX, int WarpW, int Groups, int Stages> st
 	// compute returns whether this thread has results.
 	DEVICE_METHOD bool compute(const TensorArgs &a) {
 		constexpr int copies = kRows * kQuads / kCount;
-		int group = warp() / (kCount / kWarp), thread_ = thread() % kCount, warp_ = thread_ / kWarp;
-		uint4v *memory = blockMemory(), *tiles = memory + group * Stages * kRows * kQuads;
+		int group = Groups == 1 ? 0 : warp() / (kCount / kWarp), thread_ = thread() % kCount, warp_ = thread_ / kWarp;
+		uint4v *memory = blockMemory();
+		constexpr int stageBytes = kRows * kStageCols * 2, partBytes = 16 * kStageCols * 2; // of 16 rows
+		Shared stages = sharedAddress(memory) + group * Stages * stageBytes;
 		int tilesX = (a.n + TileX - 1) / TileX;
 		row0 = block() / tilesX * TileW, i0 = block() % tilesX * TileX;
 		x0 = warp_ / kAcross * WarpX, w0 = warp_ % kAcross * WarpW;
 		// Past the end rows are read again, for nothing.
 		const u16 *from[copies];
-		int to[copies];
+		Shared to[copies];
 #pragma unroll
 		for (int j = 0; j < copies; j++) {
 			int t = thread_ + j * kCount, row = t / kQuads, quad = t % kQuads;
 			from[j] = row < TileX ? a.x + (u64)minimum(i0 + row, a.n - 1) * a.cols
 				: a.w + (u64)minimum(row0 + row - TileX, a.rows - 1) * a.cols;
 			from[j] += group * kStageCols + quad * 8;
-			to[j] = quadOf(row, quad);
+			to[j] = stages + quadOf(row, quad) * 16;
 		}
 		int steps = (a.cols / kStageCols - group + Groups - 1) / Groups;
-		auto copy = [&](int step) {
+		auto copy = [&](int step, int stage) {
 			if (step < steps) {
-				uint4v *stage = tiles + step % Stages * kRows * kQuads;
 #pragma unroll
-				for (int j = 0; j < copies; j++) copyAsync(stage + to[j], from[j] + step * (Groups * kStageCols));
+				for (int j = 0; j < copies; j++) copyAsync(to[j] + stage * stageBytes, from[j] + step * (Groups * kStageCols));
 			}
 			endGroup();
 		};
 #pragma unroll
-		for (int step = 0; step < Stages - 1; step++) copy(step);
+		for (int step = 0; step < Stages - 1; step++) copy(step, step);
+		// Where the lane reads its first row of x and of the weights: in every pair of
+		// quads, as far away.
+		Shared ofX = quadOf(x0 + lane() % 16, lane() / 16) * 16;
+		Shared ofW = quadOf(TileX + w0 + lane() % 8 + lane() / 16 * 8, lane() / 8 % 2) * 16;
 #pragma unroll
 		for (int i = 0; i < kPartsX; i++)
 #pragma unroll
 			for (int j = 0; j < kPartsW; j++)
 #pragma unroll
 				for (int k = 0; k < 4; k++) sums[i][j][k] = 0;
+		int stage = 0;
 		for (int step = 0; step < steps; step++) {
 			waitGroups<Stages - 2>();
-			barrierOf(1 + group, kCount); // the stage is there for all threads, and the one before has been used
-			copy(step + Stages - 1);
-			const uint4v *stage = tiles + step % Stages * kRows * kQuads;
+			barrierOf<kCount>(group); // the stage is there for all threads, and the one before has been used
+			copy(step + Stages - 1, stage == 0 ? Stages - 1 : stage - 1);
+			Shared base = stages + stage * stageBytes;
+			if (++stage == Stages) stage = 0;
 #pragma unroll
 			for (int k = 0; k < kQuads; k += 2) {
 				u32 x[kPartsX][4], w[kPartsW / 2][4];
 #pragma unroll
-				for (int i = 0; i < kPartsX; i++) loadTiles(x[i], stage + quadOf(x0 + i * 16 + lane() % 16, k + lane() / 16));
+				for (int i = 0; i < kPartsX; i++) loadTiles(x[i], base + (ofX ^ k * 16) + i * partBytes);
 #pragma unroll
-				for (int i = 0; i < kPartsW / 2; i++)
-					loadTiles(w[i], stage + quadOf(TileX + w0 + i * 16 + lane() % 8 + lane() / 16 * 8, k + lane() / 8 % 2));
+				for (int i = 0; i < kPartsW / 2; i++) loadTiles(w[i], base + (ofW ^ k * 16) + i * partBytes);
 #pragma unroll
 				for (int i = 0; i < kPartsX; i++)
 #pragma unroll
@@ -275,7 +281,7 @@ template <class T> DEVICE void gatedTensor(const TensorArgs &a) {
 }
 
 // For many outputs, and for so few that there are not enough of the larger tiles.
-using LargeTile = Tile<128, 128, 64, 32, 1, 6>;
+using LargeTile = Tile<64, 128, 64, 32, 1, 5>;
 using SmallTile = Tile<64, 64, 32, 32, 4, 3>;
 
 KERNEL(tensor_large, TensorArgs, LargeTile::kThreads) { gemmTensor<LargeTile>(a); }
