@@ -19,6 +19,7 @@ compile ceilings -DCEILINGS
 for type in $(sed -n "s/^struct \([A-Z0-9_]*\) .*/\1/p" src/formats.h); do
 	compile $type -DTYPE=$type
 done
+compile_for sm_70 ptx60 token -DTOKEN src/kernels.cu
 compile_for sm_80 ptx70 tensor -DTENSOR src/kernels.cu
 go -C ../asm run ./maxwell -counts >counts.new
 mv counts.new ../asm/maxwell/counts.txt

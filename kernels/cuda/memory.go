@@ -86,11 +86,11 @@ func sizesOf(p plan.Plan, o plan.Options, halves bool) (s sizes) {
 
 // Bytes is the memory on the GPU that Load takes, and that of a sequence.
 func (d *Device) Bytes(p plan.Plan, o plan.Options) int64 {
-	return stageBytes(p, o, d.hasTensor(o)) + kvBytes(p.Dims, len(p.Blocks), o.MaxCtx, o.KV)
+	return d.stageBytes(p, o) + kvBytes(p.Dims, len(p.Blocks), o.MaxCtx, o.KV)
 }
 
 // stageBytes is the memory of a stage without sequences.
-func stageBytes(p plan.Plan, o plan.Options, halves bool) int64 {
+func (d *Device) stageBytes(p plan.Plan, o plan.Options) int64 {
 	matrix := func(w tensor.Tensor) int64 {
 		if fits(w) != nil {
 			return 0
@@ -119,10 +119,14 @@ func stageBytes(p plan.Plan, o plan.Options, halves bool) int64 {
 			n += matrix(w)
 		}
 	}
+	halves := d.hasTensor(o)
 	s := sizesOf(p, o, halves)
 	floats := 2*s.hidden + s.qkv + s.attn + 2*s.ffn + s.parts*int64(p.HeadDim+2) + s.logits + s.rope
 	if halves {
 		n += 2*(s.halves+s.gated+s.part) + 4*int64(o.MaxRows)
+	}
+	if d.hasToken(p) {
+		n += tokenSize(p)
 	}
 	return n + 4*floats + int64(o.MaxRows)*batchBytes + 16*align
 }

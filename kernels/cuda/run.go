@@ -30,12 +30,10 @@ func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type)
 	}
 	p.opens()
 	p.begin(b)
-	for i := range s.layers {
-		if p.err == nil {
-			p.err = context.Cause(ctx)
-		}
-		p.enters(i)
-		p.block(i)
+	if rows == 1 && p.token.layers != 0 && !p.profile.carries {
+		p.tokenBlocks()
+	} else {
+		p.eachBlock(ctx)
 	}
 	p.leaves()
 	p.end(b)
@@ -45,6 +43,17 @@ func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type)
 		_ = s.dev.ctx.Sync()
 	}
 	return p.err
+}
+
+// eachBlock runs one transformer block after the other.
+func (p *pass) eachBlock(ctx context.Context) {
+	for i := range p.layers {
+		if p.err == nil {
+			p.err = context.Cause(ctx)
+		}
+		p.enters(i)
+		p.block(i)
+	}
 }
 
 // begin copies what the kernels need to know of the batch, and makes or copies

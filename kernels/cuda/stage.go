@@ -30,6 +30,7 @@ type Stage struct {
 	parts, tops, sums               driver.Ptr
 	logits, rope                    driver.Ptr
 	halves                          halves
+	token                           token
 	batch                           driver.Ptr // as staging
 	staging                         []byte     // pinned: tokens, outputs and rows of a batch
 }
@@ -151,7 +152,10 @@ func (s *Stage) load() (err error) {
 	if s.rope, err = upload(&s.memory, ropeTable(s.Rope, s.options.MaxCtx)); err != nil {
 		return err
 	}
-	return s.loadWeights()
+	if err := s.loadWeights(); err != nil {
+		return err
+	}
+	return s.loadToken()
 }
 
 // ropeTable returns [ctx] rows of cosines and sines.

@@ -268,7 +268,8 @@ func TestBytes(t *testing.T) {
 func TestNoMemory(t *testing.T) {
 	p := shape(t, 64, 2, quant.Q8_0)
 	o := plan.Options{MaxRows: 16, MaxCtx: 100}
-	need := stageBytes(p, o, false)
+	var old Device
+	need := old.stageBytes(p, o)
 	for _, share := range []int64{0, 10, 50, 90} {
 		dev, context := emulated(t, emulator.Options{Memory: max(1, need*share/100)})
 		_, err := load(p, dev, o)

@@ -3,6 +3,7 @@
 
 #define DEVICE static inline __attribute__((always_inline))
 #define DEVICE_METHOD inline __attribute__((always_inline))
+#define FUNCTION static __attribute__((noinline))
 #define KERNEL(name, Args, threads) \
 	static void name##_body(Args a); \
 	static void name##_run(const void *args) { name##_body(*(const Args *)args); } \
@@ -48,6 +49,14 @@ static inline float exchange(float x, int mask) {
 }
 static inline int exchange(int x, int mask) { return (int)exchangeBits((u32)x, mask); }
 
+static inline float broadcast(float x, int lane) {
+	u32 b;
+	__builtin_memcpy(&b, &x, 4);
+	b = gather(&b, 1)[lane * kWords];
+	__builtin_memcpy(&x, &b, 4);
+	return x;
+}
+
 static inline float exp2(float x) { return __builtin_exp2f(x); }
 static inline float rsqrt(float x) { return 1.0f / __builtin_sqrtf(x); }
 static inline int nearest(float x) { return (int)__builtin_rintf(x); }
@@ -77,6 +86,8 @@ static inline u32 multiplyAddHalves(u32 x, u32 y, u32 z) {
 	return r;
 }
 static inline void fetchAdd(u32 *p, u32 n) { *p += n; }
+static inline void fence() {}
+static inline void fetchAhead(const void *) {}
 static inline u32 latest(const u32 *p) { return *(const volatile u32 *)p; }
 
 typedef u64 Shared;

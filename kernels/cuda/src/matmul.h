@@ -54,6 +54,48 @@ DEVICE float sumOfRows(const float (&s)[4]) {
 	return sum;
 }
 
+// addChunk adds the products of a group of each of R rows with those of N rows of x to
+// sums. Quad q of a row of x is at q*pitch.
+template <class F, int N, int R>
+DEVICE void addChunk(const Group<F> (&w)[R], const Scale (&scales)[R], const float4v *x, int xStride, int pitch, float (&sums)[N][R]) {
+	constexpr int quads = kGroup / 4;
+	constexpr int parts = oneScale<F> ? 1 : 2; // of a group, each with a scale
+#pragma unroll
+	for (int p = 0; p < parts; p++) {
+		float sum[N][R] = {}, total[N] = {};
+#pragma unroll
+		for (int q = p * quads / parts; q < (p + 1) * quads / parts; q++) {
+			float v[R][4];
+#pragma unroll
+			for (int r = 0; r < R; r++)
+#pragma unroll
+				for (int k = 0; k < 4; k++) {
+					if constexpr (kSubnormal<F>) v[r][k] = w[r].subnormal(4 * q + k);
+					else v[r][k] = w[r].number(4 * q + k);
+				}
+#pragma unroll
+			for (int i = 0; i < N; i++) {
+				float4v four = x[i * xStride + q * pitch];
+#pragma unroll
+				for (int k = 0; k < 4; k++) {
+					if (kSubnormal<F>) total[i] += four[k] * fromBits(unitOf<F>(4 * q + k));
+#pragma unroll
+					for (int r = 0; r < R; r++) sum[i][r] += v[r][k] * four[k];
+				}
+			}
+		}
+#pragma unroll
+		for (int i = 0; i < N; i++) {
+#pragma unroll
+			for (int r = 0; r < R; r++) {
+				if (kSubnormal<F> && F::kOffset > 0) sum[i][r] -= F::kOffset * total[i];
+				sums[i][r] += scales[r].scale[p] * sum[i][r];
+				if (hasMin<F>) sums[i][r] += scales[r].min[p] * total[i];
+			}
+		}
+	}
+}
+
 // matvec multiplies up to N rows of x: decode, and small batches. A warp takes
 // R rows of weights, a lane one group in every kChunk. x goes through shared
 // memory, laid out so that the lanes of a warp, which want the values of
@@ -96,41 +138,7 @@ template <class F, int N, int R> DEVICE void matvec(const MatmulArgs &a) {
 			}
 		}
 		barrier();
-		constexpr int parts = oneScale<F> ? 1 : 2; // of a group, each with a scale
-#pragma unroll
-		for (int p = 0; p < parts; p++) {
-			float sum[N][R] = {}, total[N] = {};
-#pragma unroll
-			for (int q = p * quads / parts; q < (p + 1) * quads / parts; q++) {
-				float v[R][4];
-#pragma unroll
-				for (int r = 0; r < R; r++)
-#pragma unroll
-					for (int k = 0; k < 4; k++) {
-						if constexpr (kSubnormal<F>) v[r][k] = w[r].subnormal(4 * q + k);
-						else v[r][k] = w[r].number(4 * q + k);
-					}
-#pragma unroll
-				for (int i = 0; i < N; i++) {
-					float4v x = from[(i * quads + q) * pitch];
-#pragma unroll
-					for (int k = 0; k < 4; k++) {
-						if (kSubnormal<F>) total[i] += x[k] * fromBits(unitOf<F>(4 * q + k));
-#pragma unroll
-						for (int r = 0; r < R; r++) sum[i][r] += v[r][k] * x[k];
-					}
-				}
-			}
-#pragma unroll
-			for (int i = 0; i < N; i++) {
-#pragma unroll
-				for (int r = 0; r < R; r++) {
-					if (kSubnormal<F> && F::kOffset > 0) sum[i][r] -= F::kOffset * total[i];
-					sums[i][r] += scales[r].scale[p] * sum[i][r];
-					if (hasMin<F>) sums[i][r] += scales[r].min[p] * total[i];
-				}
-			}
-		}
+		addChunk<F>(w, scales, from, quads * pitch, pitch, sums);
 	}
 	int mine = (lane() & 1) * (R / 2) + (R == 4 ? lane() >> 1 & 1 : 0); // the row of this lane's sum
 #pragma unroll

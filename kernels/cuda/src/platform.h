@@ -22,6 +22,8 @@ constexpr int kWarp = 32;
 
 #define DEVICE static __attribute__((device, always_inline)) inline
 #define DEVICE_METHOD __attribute__((device, always_inline)) inline
+// A function of which there is to be one copy.
+#define FUNCTION static __attribute__((device, noinline))
 #define KERNEL(name, Args, threads) \
 	extern "C" __attribute__((global, launch_bounds(threads))) void name(Args a)
 // A table in constant memory.
@@ -43,6 +45,9 @@ DEVICE float exchange(float x, int mask) {
 	return __nvvm_shfl_sync_bfly_f32(0xffffffff, x, mask, 31);
 }
 DEVICE int exchange(int x, int mask) { return __nvvm_shfl_sync_bfly_i32(0xffffffff, x, mask, 31); }
+
+// broadcast returns the value of a lane.
+DEVICE float broadcast(float x, int lane) { return __nvvm_shfl_sync_idx_f32(0xffffffff, x, lane, 31); }
 
 DEVICE float exp2(float x) { return __nvvm_ex2_approx_f(x); }
 DEVICE float rsqrt(float x) { return 1.0f / __nvvm_sqrt_rn_f(x); }
@@ -89,14 +94,20 @@ DEVICE void fetchAdd(u32 *p, u32 n) {
 	__nvvm_membar_gl();
 	__nvvm_atom_add_gen_i((int *)p, (int)n);
 }
+// fence makes what other blocks wrote before they added to a number that was seen be
+// seen, too.
+DEVICE void fence() { __nvvm_membar_gl(); }
 DEVICE u32 latest(const u32 *p) { return *(const volatile u32 *)p; }
 DEVICE void relax() {}
 
-// What follows needs compute capability 8.0.
+// fetchAhead has the second-level cache fetch 128 bytes.
+DEVICE void fetchAhead(const void *p) { asm volatile("prefetch.global.L2 [%0];" ::"l"(p)); }
 
 // blockMemory is the shared memory that a launch gives a block beside SHARED.
 extern __attribute__((shared, aligned(16))) uint4v launchMemory[];
 DEVICE uint4v *blockMemory() { return launchMemory; }
+
+// What follows needs compute capability 8.0.
 
 // barrierOf waits for all N threads, whole warps, of one of up to four groups of a block.
 // Which barrier it is stands in the instruction: else a block would take all sixteen that

@@ -1,0 +1,174 @@
+package cuda
+
+import (
+	"math"
+	"slices"
+	"unsafe"
+
+	"qgo/kernels/cuda/driver"
+	"qgo/kernels/plan"
+	"qgo/quant"
+)
+
+// Decode of one token in one launch, but for the embedding and the head: see src/token.h.
+
+// The parameters of the kernels, and what they find in the GPU's memory.
+type (
+	weightsArgs struct {
+		w                                   matrixArgs
+		bias                                driver.Ptr
+		format, codes, high, scales, supers int32
+		_                                   int32
+	}
+	tokenLayer struct {
+		attnNorm, ffnNorm driver.Ptr
+		qkv               [3]weightsArgs
+		o, gateUp, down   weightsArgs
+		pieces            int32
+		_                 int32
+	}
+	tokenArgs struct {
+		layers, hidden, qkv, attn, ffn                       driver.Ptr
+		parts, tops, sums, rope, row, arrived                driver.Ptr
+		before                                               uint32
+		count, width, ffnWidth, heads, kvHeads, splits, span int32
+		eps, scale                                           float32
+	}
+)
+
+// What the kernels are written for.
+const (
+	tokenThreads    = 512
+	tokenChunkBytes = (chunkLen + 1) * groupLen * 4 // of a block's memory for a chunk of x
+	tokenMemory     = 64 << 10                      // that a block may have for them
+	tokenBarriers   = 5                             // of a transformer block
+	tokenSpan       = 256                           // positions that a multiprocessor takes at the least
+)
+
+// tokenModule is the module of these kernels, tokenCapability that from which on GPUs
+// give a block so much memory.
+const (
+	tokenModule     = "token"
+	tokenCapability = 70
+)
+
+// token is what these kernels need.
+type token struct {
+	layers  driver.Ptr // 0 if the stage computes tokens by launches
+	arrived driver.Ptr
+	before  uint32 // blocks at barriers so far
+}
+
+// tokenKernel is the name of the kernel for heads and a KV cache.
+func tokenKernelOf(headDim int, kv quant.Type) string {
+	if headDim == 128 {
+		return "token128_" + kv.String()
+	}
+	return "token64_" + kv.String()
+}
+
+// tokenBytes is the memory of a block for activations.
+func tokenBytes(p plan.Plan) int {
+	return ceil(max(p.Width, p.QDim(), p.FFN)/groupLen, chunkLen) * tokenChunkBytes
+}
+
+// hasToken reports whether a plan's tokens can be computed in one launch.
+func (d *Device) hasToken(p plan.Plan) bool {
+	if capability(d.info) < tokenCapability || len(p.Blocks) == 0 || tokenBytes(p) > tokenMemory {
+		return false
+	}
+	return !slices.ContainsFunc(p.Blocks, func(b plan.Block) bool {
+		return b.QNorm != nil || b.KNorm != nil || b.Gate.W.Type != b.Up.W.Type ||
+			slices.ContainsFunc(b.Linears(), func(l *plan.Linear) bool { return l.W.Rows%2 != 0 }) ||
+			slices.ContainsFunc([]plan.Linear{b.O, b.Gate, b.Up, b.Down}, func(l plan.Linear) bool { return l.Bias != nil })
+	})
+}
+
+// tokenSize is the memory that they take in all.
+func tokenSize(p plan.Plan) int64 {
+	return aligned(int64(len(p.Blocks))*int64(unsafe.Sizeof(tokenLayer{}))) + align
+}
+
+// loadToken describes the layers to the kernels, once they are on the GPU.
+func (s *Stage) loadToken() error {
+	if !s.dev.hasToken(s.Plan) {
+		return nil
+	}
+	if err := s.dev.needToken(); err != nil {
+		return err
+	}
+	all := make([]tokenLayer, len(s.layers))
+	for i := range s.layers {
+		l := &s.layers[i]
+		t := &all[i]
+		*t = tokenLayer{
+			attnNorm: l.attnNorm, ffnNorm: l.ffnNorm, pieces: int32(len(l.qkv)),
+			o: weightsOf(&l.o), gateUp: weightsOf(&l.gateUp[0]), down: weightsOf(&l.down),
+		}
+		for j := range l.qkv {
+			t.qkv[j] = weightsOf(&l.qkv[j])
+		}
+	}
+	var err error
+	if s.token.arrived, err = upload(&s.memory, []uint32{0}); err != nil {
+		return err
+	}
+	s.token.layers, err = upload(&s.memory, all)
+	return err
+}
+
+// needToken loads the kernels if they are not there.
+func (d *Device) needToken() error {
+	var names []string
+	for _, kv := range plan.KVTypes {
+		for _, headDim := range []int{64, 128} {
+			names = append(names, tokenKernelOf(headDim, kv))
+		}
+	}
+	if d.functions[names[0]] != nil {
+		return nil
+	}
+	if err := d.loadModuleFor(tokenCapability, tokenModule, names); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := d.functions[name].Share(tokenMemory); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// formats are the types in the order in which src/formats.h has them.
+var formats = func() (all []quant.Type) {
+	for _, t := range quant.Types() {
+		if t.HasKernels() {
+			all = append(all, t)
+		}
+	}
+	return all
+}()
+
+func weightsOf(l *linear) weightsArgs {
+	f, groups := formatOf(l.typ), int(l.w.cols)/groupLen
+	return weightsArgs{
+		w: l.w, bias: l.bias, format: int32(slices.Index(formats, l.typ)),
+		codes: int32(groups * groupLen * f.low / 8), high: int32(groups * groupLen * f.high / 8),
+		scales: int32(groups * f.scales), supers: int32(groups / superLen * f.supers),
+	}
+}
+
+// tokenBlocks runs all transformer blocks for a batch of one row.
+func (p *pass) tokenBlocks() {
+	grid := p.dev.info.SMs
+	splits := min(max(1, ceil(p.depth, tokenSpan)), max(1, grid/p.Heads), maxSplits)
+	args := tokenArgs{
+		layers: p.token.layers, hidden: p.hidden, qkv: p.qkv, attn: p.attn, ffn: p.gateUp,
+		parts: p.parts, tops: p.tops, sums: p.sums, rope: p.rope, row: p.spans, arrived: p.token.arrived, before: p.token.before,
+		count: int32(len(p.layers)), width: int32(p.Width), ffnWidth: int32(p.FFN), heads: int32(p.Heads), kvHeads: int32(p.KVHeads),
+		splits: int32(splits), span: int32(ceil(p.depth, splits)),
+		eps: p.Eps, scale: float32(1 / math.Sqrt(float64(p.HeadDim))),
+	}
+	p.token.before += uint32(grid * tokenBarriers * len(p.layers))
+	call(p, tokenKernelOf(p.HeadDim, p.kv), grid, tokenThreads, args)
+}
