@@ -2,15 +2,15 @@ package kernels
 
 import "unsafe"
 
-// aheadParts is the largest number of parts that [Worker.Ahead] takes.
-const aheadParts = 4
+// AheadParts is the largest number of parts that [Worker.Ahead] takes.
+const AheadParts = 6
 
-// Ahead names memory that the worker will read in the next phase, the first
-// part first. While it waits for the end of this one it asks for that memory, so
-// that it is in the core's cache by then: where reading memory is what takes the
-// time, waiting costs little. What was named before is forgotten.
+// Ahead names memory that the worker will read in the next phases, the first
+// part first. While it waits for others it asks for that memory, so that it is in
+// the core's cache by then: where reading memory is what takes the time, waiting
+// costs little. What was named before is forgotten.
 func (w *Worker) Ahead(parts ...[]byte) {
-	w.ahead = [aheadParts][]byte{}
+	w.ahead = [AheadParts][]byte{}
 	copy(w.ahead[:], parts)
 }
 
@@ -20,14 +20,16 @@ const (
 	fetchLines = 8
 )
 
-// fetch asks for a little of what lies ahead.
-func (w *Worker) fetch() {
+// fetch asks for a little of what lies ahead, if there is anything left. It takes
+// as long as a pause, since a core can wait for only so many lines.
+func (w *Worker) fetch() bool {
 	for i := range w.ahead {
 		if part := w.ahead[i]; len(part) > 0 {
 			lines := min((len(part)+lineBytes-1)/lineBytes, fetchLines)
 			prefetch(unsafe.Pointer(unsafe.SliceData(part)), lines)
 			w.ahead[i] = part[min(lines*lineBytes, len(part)):]
-			return
+			return true
 		}
 	}
+	return false
 }

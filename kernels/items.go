@@ -291,11 +291,14 @@ func (it *Items) settle() {
 	}
 }
 
-// steal moves half of what another worker has left to w's own desk.
+// steal moves half of what another worker has left to w's own desk. To look at a
+// desk takes as long as a line comes from another core, so that it fetches what
+// lies ahead meanwhile.
 func (it *Items) steal() bool {
 	w := it.w
 	all := w.pool.workers
-	for i := 1; i < len(all); i++ {
+	for i := 1; i < len(all) && !it.ended(); i++ {
+		w.fetch()
 		victim := all[(w.ID+i)%len(all)]
 		for {
 			s, lo, hi := it.unclaimed(victim)
@@ -335,13 +338,15 @@ const hedgeAfter = 20 * time.Microsecond
 // look reports whether the phase is over, now or in the next moment, in which
 // the worker fetches what lies ahead.
 func (it *Items) look() bool {
-	return it.w.pool.look(func() bool {
+	for range it.w.pool.looks() {
 		if it.ended() {
 			return true
 		}
-		it.w.fetch()
-		return false
-	})
+		if !it.w.fetch() {
+			pause()
+		}
+	}
+	return false
 }
 
 // unhurried is how often it looks before it looks at the clock at all.

@@ -3,40 +3,58 @@ package cpu
 import (
 	"qgo/kernels"
 	"qgo/kernels/panel"
+	"qgo/kernels/plan"
 )
 
-// aheadBytes is how much a worker asks for of the weights of a matrix that it
-// will read next. With two matrices that is less than any core's second-level
-// cache, and more than comes from memory while a worker waits, as a rule.
-const aheadBytes = 128 << 10
+// aheadBytes is how much a worker asks for at most of the weights that it will
+// read next: no more than most cores' second-level caches hold, and more than
+// comes from memory while a worker waits, as a rule.
+const aheadBytes = 256 << 10
 
-// ahead has a worker that waits ask for the first weights of its share of
-// matrices that are multiplied side by side, in items of unit panels. For many
-// rows it is not the memory that takes the time.
-func (p *pass) ahead(w *kernels.Worker, unit int, ls ...*linear) {
+// ahead has a worker that waits ask for the first weights of its shares of the
+// matrices that are multiplied next, from an operation of a layer on, in the
+// order in which it will read them. More than those of one phase are named: some
+// phases read little, such as attention, for which most workers only wait. For
+// many rows it is not the memory that takes the time.
+func (p *pass) ahead(w *kernels.Worker, layer int, op plan.Op) {
 	if p.rows() > fewRows {
+		w.Ahead()
 		return
 	}
-	var parts [2][]byte
-	for i, l := range ls {
-		lo, hi := w.Share((panels(l) + unit - 1) / unit)
-		parts[i] = l.weights(lo*unit, hi*unit)
+	var all [kernels.AheadParts][]byte
+	parts := all[:0]
+	switch {
+	case layer < len(p.layers):
+		l := &p.layers[layer]
+		switch op {
+		case plan.OpQKV:
+			q, k, v := panels(&l.Q), panels(&l.K), panels(&l.V)
+			lo, hi := w.Share(q + k + v)
+			parts = append(parts, l.Q.weights(lo, hi), l.K.weights(lo-q, hi-q), l.V.weights(lo-q-k, hi-q-k))
+			fallthrough
+		case plan.OpOutput:
+			parts = append(parts, l.O.weights(w.Share(panels(&l.O))))
+			fallthrough
+		case plan.OpGateUp:
+			// The worker's first chunk is half of its share; see [kernels.Items].
+			lo, hi := w.Share((panels(&l.Gate) + blockPanels - 1) / blockPanels)
+			hi = lo + (hi-lo+1)/2
+			parts = append(parts, l.Gate.weights(lo*blockPanels, hi*blockPanels), l.Up.weights(lo*blockPanels, hi*blockPanels))
+		case plan.OpDown:
+			parts = append(parts, l.Down.weights(w.Share(panels(&l.Down))))
+		}
+	case p.Head != nil:
+		parts = append(parts, p.headLayer.weights(w.Share(panels(&p.headLayer))))
 	}
-	w.Ahead(parts[:]...)
+	left := aheadBytes
+	for i, part := range parts {
+		parts[i] = part[:min(len(part), left)]
+		left -= len(parts[i])
+	}
+	w.Ahead(parts...)
 }
 
-// aheadQKV is ahead for the matrices of a block that are multiplied one after
-// another.
-func (p *pass) aheadQKV(w *kernels.Worker, l *layers) {
-	if p.rows() > fewRows {
-		return
-	}
-	q, k, v := panels(&l.Q), panels(&l.K), panels(&l.V)
-	lo, hi := w.Share(q + k + v)
-	w.Ahead(l.Q.weights(lo, hi), l.K.weights(lo-q, hi-q), l.V.weights(lo-q-k, hi-q-k))
-}
-
-// weights returns the first bytes of those of panels [lo, hi) that there are.
+// weights returns those of panels [lo, hi) that there are.
 func (l *linear) weights(lo, hi int) []byte {
 	n := panels(l)
 	lo, hi = max(lo, 0), min(hi, n)
@@ -48,6 +66,5 @@ func (l *linear) weights(lo, hi int) []byte {
 		data = l.panels.Data
 		size = len(data) / n
 	}
-	data = data[lo*size : min(hi*size, len(data))]
-	return data[:min(len(data), aheadBytes)]
+	return data[lo*size : min(hi*size, len(data))]
 }

@@ -104,9 +104,7 @@ func (p *pass) run(w *kernels.Worker) {
 	if p.profile.on {
 		p.workers[w.ID].Clock.enter(p.offset)
 	}
-	if len(p.layers) > 0 {
-		p.aheadQKV(w, &p.layers[0])
-	}
+	p.ahead(w, 0, plan.OpQKV)
 	p.embed(w)
 	p.ropeTable(w)
 	for i := range p.Blocks {
@@ -170,20 +168,16 @@ func (p *pass) ropeTable(w *kernels.Worker) {
 func (p *pass) block(w *kernels.Worker, layer int) {
 	b, l := &p.Blocks[layer], &p.layers[layer]
 	p.normalise(w, b.AttnNorm, p.reduced(b.Q.W, b.K.W, b.V.W), p.planes(b.K.W, b.V.W))
-	p.ahead(w, 1, &l.O)
+	p.ahead(w, layer, plan.OpOutput)
 	p.queriesKeysValues(w, layer)
 	p.attend(w, layer)
 	p.quantise(w, layer)
-	p.ahead(w, blockPanels, &l.Gate, &l.Up)
+	p.ahead(w, layer, plan.OpGateUp)
 	p.addProduct(w, plan.OpOutput, &l.O, &p.acts.attn)
 	p.normalise(w, b.FFNNorm, p.reduced(b.Gate.W, b.Up.W), false)
-	p.ahead(w, 1, &l.Down)
+	p.ahead(w, layer, plan.OpDown)
 	p.gateAndUp(w, l)
-	if layer+1 < len(p.layers) {
-		p.aheadQKV(w, &p.layers[layer+1])
-	} else if p.Head != nil {
-		p.ahead(w, 1, &p.headLayer)
-	}
+	p.ahead(w, layer+1, plan.OpQKV)
 	p.addProduct(w, plan.OpDown, &l.Down, &p.acts.ffn)
 }
 
@@ -219,6 +213,9 @@ func (p *pass) head(w *kernels.Worker) {
 					copyRow(norm, it.Lo*planes+1, t.Rest, 0)
 				}
 			}
+		}
+		if first+room >= len(p.outputs) {
+			p.ahead(w, 0, plan.OpQKV) // of the next token
 		}
 		p.multiplyHead(w, first, len(part), planes)
 	}
