@@ -14,6 +14,15 @@ func (w *Worker) Ahead(parts ...[]byte) {
 	copy(w.ahead[:], parts)
 }
 
+// Skip forgets the first n of the parts that were named last.
+func (w *Worker) Skip(n int) { clear(w.ahead[:n]) }
+
+// Fetch asks for about that many bytes of what lies ahead.
+func (w *Worker) Fetch(bytes int) {
+	for ; bytes > 0 && w.fetch(); bytes -= lineBytes * fetchLines {
+	}
+}
+
 // What is fetched at a time, so that the end of a phase is soon seen.
 const (
 	lineBytes  = 64

@@ -104,7 +104,7 @@ func (p *pass) run(w *kernels.Worker) {
 	if p.profile.on {
 		p.workers[w.ID].Clock.enter(p.offset)
 	}
-	p.ahead(w, 0, plan.OpQKV)
+	p.aheadBlock(w, 0)
 	p.embed(w)
 	p.ropeTable(w)
 	for i := range p.Blocks {
@@ -167,17 +167,15 @@ func (p *pass) ropeTable(w *kernels.Worker) {
 // block runs one transformer block over the batch.
 func (p *pass) block(w *kernels.Worker, layer int) {
 	b, l := &p.Blocks[layer], &p.layers[layer]
-	p.normalise(w, b.AttnNorm, p.reduced(b.Q.W, b.K.W, b.V.W), p.planes(b.K.W, b.V.W))
-	p.ahead(w, layer, plan.OpOutput)
+	p.normalise(w, b.AttnNorm, p.reduced(b.Q.W, b.K.W, b.V.W), p.planes(b.K.W, b.V.W), nil)
 	p.queriesKeysValues(w, layer)
 	p.attend(w, layer)
 	p.quantise(w, layer)
-	p.ahead(w, layer, plan.OpGateUp)
+	w.Skip(aheadGate)
 	p.addProduct(w, plan.OpOutput, &l.O, &p.acts.attn)
-	p.normalise(w, b.FFNNorm, p.reduced(b.Gate.W, b.Up.W), false)
-	p.ahead(w, layer, plan.OpDown)
+	p.normalise(w, b.FFNNorm, p.reduced(b.Gate.W, b.Up.W), false, &l.Down)
 	p.gateAndUp(w, l)
-	p.ahead(w, layer+1, plan.OpQKV)
+	p.aheadBlock(w, layer+1)
 	p.addProduct(w, plan.OpDown, &l.Down, &p.acts.ffn)
 }
 
@@ -206,7 +204,10 @@ func (p *pass) head(w *kernels.Worker) {
 		t.Norm.Bfloat = false
 		for it := p.items(w, plan.OpNorm, len(part), 1); it.Next(); {
 			i := part[it.Lo]
-			p.normRow(t, 0, p.x[i*p.Width:(i+1)*p.Width], p.Head.Norm, integer, planes > 1)
+			p.normRow(w, 0, p.x[i*p.Width:(i+1)*p.Width], p.Head.Norm, integer)
+			if planes > 1 {
+				p.restRow(w, 0)
+			}
 			if it.Commit() {
 				copyRow(norm, it.Lo*planes, t.Norm, 0)
 				if planes > 1 {
@@ -215,7 +216,7 @@ func (p *pass) head(w *kernels.Worker) {
 			}
 		}
 		if first+room >= len(p.outputs) {
-			p.ahead(w, 0, plan.OpQKV) // of the next token
+			p.aheadBlock(w, 0) // of the next token
 		}
 		p.multiplyHead(w, first, len(part), planes)
 	}

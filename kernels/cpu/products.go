@@ -128,7 +128,7 @@ func (p *pass) queriesKeysValues(w *kernels.Worker, layer int) {
 		at := -lo
 		for i, l := range three {
 			if from, to := max(-at, 0), min(m-at, l.W.Rows); from < to {
-				p.productPlanes(t, t.Out[0][from+at:], m, l, from, to, row, n, i > 0 && p.planes(l.W))
+				p.productPlanes(w, t.Out[0][from+at:], m, l, from, to, row, n, i > 0 && p.planes(l.W))
 			}
 			at += panels(l) * panel.Rows
 		}
@@ -151,15 +151,15 @@ func (p *pass) queriesKeysValues(w *kernels.Worker, layer int) {
 
 // productPlanes is product for n normed rows from number row on. With planes,
 // what quantising the rows took is multiplied too.
-func (p *pass) productPlanes(t *scratch, dst []float32, stride int, l *linear, lo, hi, row, n int, planes bool) {
-	norm, rest := p.normed(t)
-	t.Acts.Slice(norm, row, n)
+func (p *pass) productPlanes(w *kernels.Worker, dst []float32, stride int, l *linear, lo, hi, row, n int, planes bool) {
+	t := p.workers[w.ID]
+	t.Acts.Slice(p.normed(w), row, n)
 	p.product(t, dst, stride, l, lo, hi, &t.Acts)
 	if !planes {
 		return
 	}
 	m := hi - lo
-	t.Acts.Slice(rest, row, n)
+	t.Acts.Slice(p.rested(w), row, n)
 	p.multiply(t, t.Out[1], m, l, lo, hi, &t.Acts)
 	for i := range n {
 		p.tier.Add(dst[i*stride:][:m], t.Out[1][i*m:(i+1)*m])
@@ -180,8 +180,7 @@ func (p *pass) gateAndUp(w *kernels.Worker, l *layers) {
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
 		hi = min(hi, p.FFN)
 		m := hi - lo
-		norm, _ := p.normed(t)
-		t.Acts.Slice(norm, row, n)
+		t.Acts.Slice(p.normed(w), row, n)
 		p.product(t, t.Out[0], m, &l.Gate, lo, hi, &t.Acts)
 		p.product(t, t.Out[1], m, &l.Up, lo, hi, &t.Acts)
 		out := t.Out[0][:n*m]
