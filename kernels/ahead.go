@@ -23,6 +23,13 @@ func (w *Worker) Fetch(bytes int) {
 	}
 }
 
+// Prefetch asks for memory that the caller is about to read.
+func Prefetch(part []byte) {
+	if len(part) > 0 {
+		prefetch(unsafe.Pointer(unsafe.SliceData(part)), (len(part)+lineBytes-1)/lineBytes)
+	}
+}
+
 // What is fetched at a time, so that the end of a phase is soon seen.
 const (
 	lineBytes  = 64

@@ -1,8 +1,11 @@
 package cpu
 
 import (
+	"unsafe"
+
 	"qgo/kernels"
 	"qgo/kernels/panel"
+	"qgo/tensor"
 )
 
 // aheadBytes is how much a worker asks for at most of the weights that it will
@@ -53,6 +56,24 @@ func (p *pass) aheadShare(w *kernels.Worker, l *linear) {
 	if p.rows() <= fewRows {
 		part := l.weights(w.Share(panels(l)))
 		w.Ahead(part[:min(len(part), aheadBytes)])
+	}
+}
+
+// gather asks for a few rows of activations that are read next. Other workers have
+// just written them, so that each line comes from another core's cache: all at
+// once that takes a fraction of what it takes a kernel, one after another.
+func gather(x *tensor.Acts) {
+	if x.N > ownRows {
+		return
+	}
+	for i := range x.N {
+		if x.Q != nil {
+			row := x.QuantRow(i)
+			kernels.Prefetch(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(row))), len(row)*tensor.BlockBytes))
+		} else {
+			row := x.Row(i)
+			kernels.Prefetch(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(row))), len(row)*4))
+		}
 	}
 }
 

@@ -208,8 +208,13 @@ func (p *pass) addProduct(w *kernels.Worker, op plan.Op, l *linear, x *tensor.Ac
 	t := p.workers[w.ID]
 	out := t.Out[0]
 	g := newGrid(w.Of, panels(l), 1, p.rows(), p.bfloat)
+	gathered := false
 	for it := p.items(w, op, g.items, g.most); it.Next(); {
 		p.look(w, op, it.Lo, g.items)
+		if !gathered {
+			gathered = true
+			gather(x)
+		}
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
 		hi = min(hi, p.Width)
 		m := hi - lo
