@@ -31,8 +31,9 @@ func (p *pass) aheadBlock(w *kernels.Worker, layer int) {
 			aheadOutput: l.O.weights(w.Share(panels(&l.O))),
 		}
 		// The worker's first chunk is half of its share; see [kernels.Items].
-		lo, hi = w.Share((panels(&l.Gate) + blockPanels - 1) / blockPanels)
-		lo, hi = lo*blockPanels, (lo+(hi-lo+1)/2)*blockPanels
+		unit := p.gateUnit()
+		lo, hi = w.Share((panels(&l.Gate) + unit - 1) / unit)
+		lo, hi = lo*unit, (lo+(hi-lo+1)/2)*unit
 		parts[aheadGate], parts[aheadGate+1] = l.Gate.weights(lo, hi), l.Up.weights(lo, hi)
 		left := aheadBytes
 		for i, part := range parts {

@@ -31,9 +31,12 @@ type pass struct {
 	rowsAt  []place        // [rows]
 	outputs []int          // rows whose logits are wanted
 	heads   []atomic.Int32 // how much of each head is computed: see computed
-	bfloat  bool           // blocks multiply in bfloat16
-	hidden  []float32      // [rows][Width], for the next stage
-	logits  []float32      // [len(outputs)][Vocab]
+
+	halfCounts []atomic.Int32 // [FFN/BlockLen]: half blocks that are written
+	halves     []float32      // [ownRows][FFN]: see halfBlock
+	bfloat     bool           // blocks multiply in bfloat16
+	hidden     []float32      // [rows][Width], for the next stage
+	logits     []float32      // [len(outputs)][Vocab]
 	schedule
 	course
 }
@@ -53,10 +56,14 @@ func (p *pass) init(s *Stage) {
 	p.tiles = make([]tile, 0, s.maxRows)
 	p.first = make([]int, 0, s.maxRows+1)
 	p.heads = make([]atomic.Int32, headCounts(s.Dims, s.maxRows))
+	p.halves = tensor.Make[float32](ownRows * s.FFN)
+	p.halfCounts = make([]atomic.Int32, (s.FFN+tensor.BlockLen-1)/tensor.BlockLen)
 }
 
 // passBytes is the memory of a stage's passes.
-func passBytes(maxRows int) int64 { return 2 * int64(maxRows) * (4 + 16 + 8 + 32 + 8) }
+func passBytes(maxRows, ffn int) int64 {
+	return 2 * (int64(maxRows)*(4+16+8+32+8) + int64(ffn)*4*ownRows + int64(ffn/tensor.BlockLen+1)*4)
+}
 
 func (p *pass) prepare(ctx context.Context, b *plan.Batch, rows int) {
 	p.ctx = ctx
@@ -86,6 +93,9 @@ func (p *pass) prepare(ctx context.Context, b *plan.Batch, rows int) {
 	}
 	for i := range headCounts(p.Dims, rows) {
 		p.heads[i].Store(0)
+	}
+	for i := range p.halfCounts {
+		p.halfCounts[i].Store(0)
 	}
 	p.rowsAt = p.rowsAt[:0]
 	for _, span := range b.Spans {
