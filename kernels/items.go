@@ -52,10 +52,13 @@ const (
 	stateBits = 64 - 32 - itemBits - chunkBits
 )
 
-// desk is what the others may see and change of a worker's state.
+// desk is what the others may see and change of a worker's state. Who looks for
+// something to steal reads spans only: what its worker writes several times a
+// chunk stands in another cache line.
 type desk struct {
 	_      [128]byte
 	span   atomic.Uint64 // the items that nobody has claimed; see span
+	_      [128]byte
 	chunk  atomic.Uint64 // the one that the worker computes, or 0; see chunk
 	done   atomic.Uint64 // phase (32 bits) | items done in it that are not in the pool's count
 	inside atomic.Uint64 // turn of the job that the worker is in, or 0
