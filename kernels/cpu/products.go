@@ -249,10 +249,19 @@ func (p *pass) halfBlock(t *scratch, column, n int, out []float32, m int) {
 		return
 	}
 	for i := range n {
-		copy(t.Out[1], p.halves[i*p.FFN+block*tensor.BlockLen:][:tensor.BlockLen])
-		p.reduce(t.Out[1][:quantUnit*tensor.BlockLen], t.Blocks[:quantUnit], p.bfloat)
-		p.acts.ffn.QuantRow(i)[block] = t.Blocks[0]
+		p.reduceFew(t, p.halves[i*p.FFN+block*tensor.BlockLen:][:tensor.BlockLen], p.acts.ffn.QuantRow(i)[block:block+1])
 	}
+}
+
+// reduceFew is reduce where there may be fewer blocks than suit the kernels.
+func (p *pass) reduceFew(t *scratch, x []float32, dst []tensor.Block) {
+	if len(dst) >= quantUnit {
+		p.reduce(x, dst, p.bfloat)
+		return
+	}
+	copy(t.Out[1], x)
+	p.reduce(t.Out[1][:quantUnit*tensor.BlockLen], t.Blocks[:quantUnit], p.bfloat)
+	copy(dst, t.Blocks)
 }
 
 // addProduct adds the products of l with x to the hidden states.
