@@ -24,9 +24,9 @@ func (w *Worker) Fetch(bytes int) {
 }
 
 // Prefetch asks for memory that the caller is about to read.
-func Prefetch(part []byte) {
-	if len(part) > 0 {
-		prefetch(unsafe.Pointer(unsafe.SliceData(part)), (len(part)+lineBytes-1)/lineBytes)
+func Prefetch(p unsafe.Pointer, bytes int) {
+	if lines := (bytes + lineBytes - 1) / lineBytes; lines > 0 {
+		prefetch(p, lines)
 	}
 }
 

@@ -23,34 +23,38 @@ func (p *pass) aheadBlock(w *kernels.Worker, layer int) {
 	case p.rows() > fewRows:
 		w.Ahead()
 	case layer < len(p.layers):
-		l := &p.layers[layer]
-		q, k, v := panels(&l.Q), panels(&l.K), panels(&l.V)
-		lo, hi := w.Share(q + k + v)
-		parts := [kernels.AheadParts][]byte{
-			l.Q.weights(lo, hi), l.K.weights(lo-q, hi-q), l.V.weights(lo-q-k, hi-q-k),
-			aheadOutput: l.O.weights(w.Share(panels(&l.O))),
-		}
-		// The worker's first chunk is half of its share; see [kernels.Items].
-		unit := p.gateUnit()
-		lo, hi = w.Share((panels(&l.Gate) + unit - 1) / unit)
-		lo, hi = lo*unit, (lo+(hi-lo+1)/2)*unit
-		parts[aheadGate], parts[aheadGate+1] = l.Gate.weights(lo, hi), l.Up.weights(lo, hi)
-		left := aheadBytes
-		for i, part := range parts {
-			parts[i] = part[:min(len(part), left)]
-			left -= len(parts[i])
-		}
+		parts := p.layers[layer].ahead(w.Share, p.gateUnit())
 		w.Ahead(parts[:]...)
 	case p.Head != nil:
 		p.aheadShare(w, &p.headLayer)
 	}
 }
 
-// Where the parts of aheadBlock are that follow queries, keys and values.
+// Which parts of a block follow queries, keys and values.
 const (
 	aheadOutput = 3
 	aheadGate   = 4
+	aheadUp     = 5
 )
+
+// ahead returns the parts of a block that a worker names, where share deals out
+// items, and gate and up have items of gateUnit panels.
+func (l *layers) ahead(share func(n int) (lo, hi int), gateUnit int) (parts [kernels.AheadParts][]byte) {
+	q, k, v := panels(&l.Q), panels(&l.K), panels(&l.V)
+	lo, hi := share(q + k + v)
+	parts[0], parts[1], parts[2] = l.Q.weights(lo, hi), l.K.weights(lo-q, hi-q), l.V.weights(lo-q-k, hi-q-k)
+	parts[aheadOutput] = l.O.weights(share(panels(&l.O)))
+	// The worker's first chunk is half of its share; see [kernels.Items].
+	lo, hi = share((panels(&l.Gate) + gateUnit - 1) / gateUnit)
+	lo, hi = lo*gateUnit, (lo+(hi-lo+1)/2)*gateUnit
+	parts[aheadGate], parts[aheadUp] = l.Gate.weights(lo, hi), l.Up.weights(lo, hi)
+	left := aheadBytes
+	for i, part := range parts {
+		parts[i] = part[:min(len(part), left)]
+		left -= len(parts[i])
+	}
+	return parts
+}
 
 // aheadShare is aheadBlock for one matrix.
 func (p *pass) aheadShare(w *kernels.Worker, l *linear) {
@@ -60,20 +64,21 @@ func (p *pass) aheadShare(w *kernels.Worker, l *linear) {
 	}
 }
 
-// gather asks for a few rows of activations that are read next. Other workers have
-// just written them, so that each line comes from another core's cache: all at
-// once that takes a fraction of what it takes a kernel, one after another.
-func gather(x *tensor.Acts) {
-	if x.N > ownRows {
+// gather asks for a few rows of activations that are read next, in the form that l
+// is multiplied with. Other workers have just written them, so that each line comes
+// from another core's cache: all at once that takes a fraction of what it takes a
+// kernel, one after another.
+func (p *pass) gather(x *tensor.Acts, l *linear) {
+	if p.rows() > ownRows {
 		return
 	}
 	for i := range x.N {
-		if x.Q != nil {
+		if p.reduced(l.W) {
 			row := x.QuantRow(i)
-			kernels.Prefetch(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(row))), len(row)*tensor.BlockBytes))
+			kernels.Prefetch(unsafe.Pointer(unsafe.SliceData(row)), len(row)*tensor.BlockBytes)
 		} else {
 			row := x.Row(i)
-			kernels.Prefetch(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(row))), len(row)*4))
+			kernels.Prefetch(unsafe.Pointer(unsafe.SliceData(row)), len(row)*4)
 		}
 	}
 }

@@ -274,7 +274,7 @@ func (p *pass) addProduct(w *kernels.Worker, op plan.Op, l *linear, x *tensor.Ac
 		p.look(w, op, it.Lo, g.items)
 		if !gathered {
 			gathered = true
-			gather(x)
+			p.gather(x, l)
 		}
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
 		hi = min(hi, p.Width)
