@@ -49,6 +49,26 @@ func TestFetch(t *testing.T) {
 		if want := (n + lineBytes*fetchLines - 1) / (lineBytes * fetchLines); calls != want {
 			t.Errorf("%d bytes in %d calls, not %d", n, calls, want)
 		}
-		w.fetch() // nothing is left
+		if w.fetch() {
+			t.Errorf("%d bytes: more than there are", n)
+		}
+	}
+}
+
+// TestSkip forgets the first parts, and goes on where the third one was left.
+func TestSkip(t *testing.T) {
+	w := &Worker{}
+	w.Ahead(nil, nil, make([]byte, 3000), make([]byte, 100))
+	w.Fetch(2 * lineBytes * fetchLines)
+	w.Skip(2)
+	if left := len(w.ahead[2]); left != 3000-2*lineBytes*fetchLines {
+		t.Errorf("%d bytes of the third part left", left)
+	}
+	w.Skip(3)
+	w.Fetch(1 << 20)
+	for i, part := range w.ahead {
+		if len(part) > 0 {
+			t.Errorf("%d bytes of part %d left", len(part), i)
+		}
 	}
 }

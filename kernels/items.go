@@ -52,10 +52,13 @@ const (
 	stateBits = 64 - 32 - itemBits - chunkBits
 )
 
-// desk is what the others may see and change of a worker's state.
+// desk is what the others may see and change of a worker's state. Who looks for
+// something to steal reads spans only: what its worker writes several times a
+// chunk stands in another cache line.
 type desk struct {
 	_      [128]byte
 	span   atomic.Uint64 // the items that nobody has claimed; see span
+	_      [128]byte
 	chunk  atomic.Uint64 // the one that the worker computes, or 0; see chunk
 	done   atomic.Uint64 // phase (32 bits) | items done in it that are not in the pool's count
 	inside atomic.Uint64 // turn of the job that the worker is in, or 0
@@ -291,11 +294,14 @@ func (it *Items) settle() {
 	}
 }
 
-// steal moves half of what another worker has left to w's own desk.
+// steal moves half of what another worker has left to w's own desk. To look at a
+// desk takes as long as a line comes from another core, so that it fetches what
+// lies ahead meanwhile.
 func (it *Items) steal() bool {
 	w := it.w
 	all := w.pool.workers
-	for i := 1; i < len(all); i++ {
+	for i := 1; i < len(all) && !it.ended(); i++ {
+		w.fetch()
 		victim := all[(w.ID+i)%len(all)]
 		for {
 			s, lo, hi := it.unclaimed(victim)
@@ -335,13 +341,15 @@ const hedgeAfter = 20 * time.Microsecond
 // look reports whether the phase is over, now or in the next moment, in which
 // the worker fetches what lies ahead.
 func (it *Items) look() bool {
-	return it.w.pool.look(func() bool {
+	for range it.w.pool.looks() {
 		if it.ended() {
 			return true
 		}
-		it.w.fetch()
-		return false
-	})
+		if !it.w.fetch() {
+			pause()
+		}
+	}
+	return false
 }
 
 // unhurried is how often it looks before it looks at the clock at all.

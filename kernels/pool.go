@@ -72,7 +72,7 @@ type Worker struct {
 	cpu    int    // that it is pinned to, or -1
 	turn   uint64 // of the job that it is in
 	phase  uint32 // its next one
-	ahead  [aheadParts][]byte
+	ahead  [AheadParts][]byte
 	desk   desk
 }
 
@@ -251,7 +251,10 @@ func (w *Worker) loop() {
 	w.cpu = -1 // The thread is new; it stays locked and pinned to its end.
 	for {
 		w.takeRest()
-		p.wait(func() bool { return p.turn.Load() != w.turn || !w.seated() })
+		p.wait(func() bool {
+			w.fetch()
+			return p.turn.Load() != w.turn || !w.seated()
+		})
 		turn := p.turn.Load()
 		if turn == w.turn {
 			continue

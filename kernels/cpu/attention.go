@@ -84,12 +84,14 @@ func (a *schedule) make(spans []plan.Span, s *Stage) {
 func (p *pass) attend(w *kernels.Worker, layer int) {
 	t := p.workers[w.ID]
 	if !p.split {
-		for it := p.items(w, plan.OpAttention, len(p.tiles)*p.KVHeads, 1); it.Next(); {
-			p.look(w, plan.OpAttention, it.Lo, len(p.tiles)*p.KVHeads)
-			tile, head := &p.tiles[it.Lo/p.KVHeads], it.Lo%p.KVHeads
-			sum := p.attendTile(t, layer, tile, head)
+		parts := p.headParts(w.Of)
+		n := len(p.tiles) * p.KVHeads * parts
+		for it := p.items(w, plan.OpAttention, n, 1); it.Next(); {
+			p.look(w, plan.OpAttention, it.Lo, n)
+			tile, heads := &p.tiles[it.Lo/(p.KVHeads*parts)], p.headsOf(it.Lo%(p.KVHeads*parts), parts)
+			sum := p.attendTile(t, layer, tile, heads)
 			if it.Commit() {
-				p.finish(layer, tile, head, sum)
+				p.finish(t, layer, tile, heads, sum)
 			}
 		}
 		return
@@ -100,7 +102,7 @@ func (p *pass) attend(w *kernels.Worker, layer int) {
 		for i := it.Lo; i < it.Hi; i++ {
 			head, chunk := i/chunks, i%chunks
 			n := sort.Search(len(p.tiles), func(n int) bool { return p.first[n+1] > chunk })
-			p.attendChunk(t, layer, &p.tiles[n], head, chunk-p.first[n], t.Partial.at((i-it.Lo)*group, group, d))
+			p.attendChunk(t, layer, &p.tiles[n], p.headsOf(head, 1), chunk-p.first[n], t.Partial.at((i-it.Lo)*group, group, d))
 		}
 		if it.Commit() {
 			n := (it.Hi - it.Lo) * group
@@ -116,33 +118,54 @@ func (p *pass) attend(w *kernels.Worker, layer int) {
 			sum.merge(p.tier, p.parts.at((base+c)*group, group, d), d)
 		}
 		if it.Commit() {
-			p.finish(layer, &p.tiles[tile], head, sum)
+			p.finish(t, layer, &p.tiles[tile], p.headsOf(head, 1), sum)
 		}
 	}
 }
 
+// heads are query heads [from, to), which share a KV head.
+type heads struct{ kv, from, to int }
+
+func (h heads) n() int { return h.to - h.from }
+
+// headParts is into how many parts the heads that share a KV head are cut where
+// that gives more workers something to do: a phase takes as long as its longest
+// item.
+func (p *pass) headParts(workers int) int {
+	if p.HeadDim%tensor.BlockLen != 0 {
+		return 1
+	}
+	return min(max(workers/(len(p.tiles)*p.KVHeads), 1), p.Group())
+}
+
+// headsOf returns the heads of part i when those of each KV head are cut into so
+// many parts.
+func (p *pass) headsOf(i, parts int) heads {
+	kv, i, group := i/parts, i%parts, p.Group()
+	return heads{kv, kv*group + i*group/parts, kv*group + (i+1)*group/parts}
+}
+
 // attendTile computes one item from the first chunk to the last.
-func (p *pass) attendTile(t *scratch, layer int, tile *tile, head int) results {
-	n := tile.n * p.Group()
+func (p *pass) attendTile(t *scratch, layer int, tile *tile, heads heads) results {
+	n := tile.n * heads.n()
 	sum, part := t.Partial.at(0, n, p.HeadDim), t.Partial.at(attnRows*p.Group(), n, p.HeadDim)
-	p.attendChunk(t, layer, tile, head, 0, sum)
+	p.attendChunk(t, layer, tile, heads, 0, sum)
 	for c := 1; c < tile.chunks(); c++ {
-		p.attendChunk(t, layer, tile, head, c, part)
+		p.attendChunk(t, layer, tile, heads, c, part)
 		sum.merge(p.tier, part, p.HeadDim)
 	}
 	return sum
 }
 
 // attendChunk computes the results of a tile's queries on one chunk.
-func (p *pass) attendChunk(scratch *scratch, layer int, t *tile, head, chunk int, out results) {
-	group, d := p.Group(), p.HeadDim
+func (p *pass) attendChunk(scratch *scratch, layer int, t *tile, heads heads, chunk int, out results) {
+	d := p.HeadDim
 	stride := p.QDim() + 2*p.KVDim()
 	n := 0
 	for i := range t.n {
 		seen := min(t.pos+i+1-chunk*generic.AttnChunk, generic.AttnChunk)
-		q := p.qkv[(t.row+i)*stride+head*group*d:]
-		copy(scratch.Q[n*d:], q[:group*d])
-		for range group {
+		copy(scratch.Q[n*d:], p.qkv[(t.row+i)*stride:][heads.from*d:heads.to*d])
+		for range heads.n() {
 			scratch.Visible[n] = max(seen, 0)
 			n++
 		}
@@ -150,26 +173,26 @@ func (p *pass) attendChunk(scratch *scratch, layer int, t *tile, head, chunk int
 	from := chunk * generic.AttnChunk * t.kv.row
 	scratch.Tile = generic.AttnTile{
 		KV: t.kv.typ, HeadDim: d, Q: scratch.Q[:n*d], Visible: scratch.Visible[:n],
-		K: t.kv.head(layer, 0, head)[from:], V: t.kv.head(layer, 1, head)[from:],
+		K: t.kv.head(layer, 0, heads.kv)[from:], V: t.kv.head(layer, 1, heads.kv)[from:],
 		Acc: out.acc, Max: out.max, Sum: out.sum,
 	}
 	p.tier.Attend(&scratch.Tile, scratch.Attn)
 }
 
-// finish divides by the sums and writes the output rows of a tile's head, in the
+// finish divides by the sums and writes the output rows of a tile's heads, in the
 // form that the next matrix wants.
-func (p *pass) finish(layer int, t *tile, head int, r results) {
-	group, d := p.Group(), p.HeadDim
-	from, to := head*group*d, (head+1)*group*d
+func (p *pass) finish(s *scratch, layer int, t *tile, heads heads, r results) {
+	d := p.HeadDim
+	from, to := heads.from*d, heads.to*d
 	quantised := p.wholeBlocks() && p.reduced(p.Blocks[layer].O.W)
 	for i := range t.n {
 		out := p.acts.attn.Row(t.row + i)[from:to]
-		for j := range group {
-			n := i*group + j
+		for j := range heads.n() {
+			n := i*heads.n() + j
 			p.tier.Scale(out[j*d:(j+1)*d], r.acc[n*d:(n+1)*d], 1/r.sum[n])
 		}
 		if quantised {
-			p.reduce(out, p.acts.attn.QuantRow(t.row + i)[from/tensor.BlockLen:to/tensor.BlockLen], p.bfloat)
+			p.reduceFew(s, out, p.acts.attn.QuantRow(t.row + i)[from/tensor.BlockLen:to/tensor.BlockLen])
 		}
 	}
 }

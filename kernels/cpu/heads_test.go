@@ -21,11 +21,12 @@ func TestRows(t *testing.T) {
 	}
 	for _, d := range []plan.Dims{
 		{Heads: 4, KVHeads: 2, HeadDim: 64},
+		{Heads: 7, KVHeads: 1, HeadDim: 64}, // parts of 3, 2 and 2 heads for 3 workers
 		{Heads: 4, KVHeads: 4, HeadDim: 48}, // heads end within panels, and within blocks
 		{Heads: 12, KVHeads: 6, HeadDim: 16},
 		{Heads: 16, KVHeads: 16, HeadDim: 10},
 	} {
-		d.Width, d.FFN, d.Vocab, d.Eps = 64, 96, 50, 1e-6
+		d.Width, d.FFN, d.Vocab, d.Eps = 64, 160, 50, 1e-6 // 10 panels of gate and up: shares end within blocks
 		var want []float32
 		for _, workers := range []int{1, 3} {
 			if testing.Short() && workers == 1 {

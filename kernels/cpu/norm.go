@@ -12,24 +12,30 @@ const ownRows = 4
 
 // norms are what a worker is to norm the hidden states with.
 type norms struct {
-	weight        []float32
-	reduced, rest bool
-	due           bool // not done yet
+	weight  []float32
+	reduced bool
+	due     bool    // not done yet
+	restDue bool    // nor what quantising takes
+	down    *linear // see [pass.normalise]
 }
 
-// normalise norms the hidden states, in the forms that the matrices need: as
-// they are, and with reduced in 8 bits or bfloat16 too, to which rest adds what
-// quantising took. See [pass.normed] for where they are.
-func (p *pass) normalise(w *kernels.Worker, weight []float32, reduced, rest bool) {
+// normalise norms the hidden states, in the forms that the matrices need: as they
+// are, and with reduced in 8 bits or bfloat16 too, to which rest adds what
+// quantising took. See [pass.normed] and [pass.rested] for where they are.
+// Afterwards workers look ahead to down, or if it is nil to the output's matrix.
+func (p *pass) normalise(w *kernels.Worker, weight []float32, reduced, rest bool, down *linear) {
 	t := p.workers[w.ID]
 	t.Norm.Bfloat = p.bfloat
 	if p.rows() <= ownRows {
-		t.Norms = norms{weight, reduced, rest, true}
+		t.Norms = norms{weight, reduced, true, rest, down}
 		return
 	}
 	for it := p.items(w, plan.OpNorm, p.rows(), rowsAtOnce); it.Next(); {
 		for i := it.Lo; i < it.Hi; i++ {
-			p.normRow(t, i-it.Lo, p.x[i*p.Width:(i+1)*p.Width], weight, reduced, rest)
+			p.normRow(w, i-it.Lo, p.x[i*p.Width:(i+1)*p.Width], weight, reduced)
+			if rest {
+				p.restRow(w, i-it.Lo)
+			}
 		}
 		if !it.Commit() {
 			continue
@@ -41,43 +47,91 @@ func (p *pass) normalise(w *kernels.Worker, weight []float32, reduced, rest bool
 			}
 		}
 	}
+	p.aheadOfNormed(w, down)
 }
 
-// normed returns the normed hidden states, and what their quantisation took. A
-// worker may ask for them when it has an item: then the hidden states stay as
-// they are.
-func (p *pass) normed(t *scratch) (norm, rest *tensor.Acts) {
+// aheadOfNormed looks ahead to what is read after the products of normed rows.
+func (p *pass) aheadOfNormed(w *kernels.Worker, down *linear) {
+	if down != nil {
+		p.aheadShare(w, down)
+	} else {
+		w.Skip(aheadOutput)
+	}
+}
+
+// normed returns the normed hidden states. A worker may ask for them when it has
+// an item: then the hidden states stay as they are. What it named to be read
+// ahead is still that of its operation when it norms for itself, and fetched
+// meanwhile: everybody norms, so that the memory would be idle.
+func (p *pass) normed(w *kernels.Worker) *tensor.Acts {
+	t := p.workers[w.ID]
 	if p.rows() > ownRows {
-		return &p.acts.norm, &p.acts.rest
+		return &p.acts.norm
 	}
 	if n := &t.Norms; n.due {
 		n.due = false
 		for i := range p.rows() {
-			p.normRow(t, i, p.x[i*p.Width:(i+1)*p.Width], n.weight, n.reduced, n.rest)
+			p.normRow(w, i, p.x[i*p.Width:(i+1)*p.Width], n.weight, n.reduced)
+		}
+		w.Fetch(normFetch)
+		p.aheadOfNormed(w, n.down)
+		p.lap(t, plan.OpNorm)
+	}
+	return t.Norm
+}
+
+// rested returns what quantising the normed hidden states took. A worker may ask
+// for it after [pass.normed].
+func (p *pass) rested(w *kernels.Worker) *tensor.Acts {
+	t := p.workers[w.ID]
+	if p.rows() > ownRows {
+		return &p.acts.rest
+	}
+	if n := &t.Norms; n.restDue {
+		n.restDue = false
+		for i := range p.rows() {
+			p.restRow(w, i)
 		}
 		p.lap(t, plan.OpNorm)
 	}
-	return t.Norm, t.Rest
+	return t.Rest
 }
 
-// normRow makes row i of t.Norm, and of t.Rest with rest.
-func (p *pass) normRow(t *scratch, i int, x, weight []float32, reduced, rest bool) {
+// normFetch is how much of what is multiplied next a worker asks for at a time
+// while it norms: about as much as comes meanwhile.
+const normFetch = 2 << 10
+
+// normRow makes row i of the worker's Norm.
+func (p *pass) normRow(w *kernels.Worker, i int, x, weight []float32, reduced bool) {
+	t := p.workers[w.ID]
 	row := t.Norm.Row(i)
 	p.tier.RMSNorm(row, x, weight, p.Eps)
+	w.Fetch(normFetch)
 	if reduced {
 		p.reduce(row, t.Norm.QuantRow(i), t.Norm.Bfloat)
 	}
-	if !rest {
-		return
-	}
+}
+
+// restRow makes row i of the worker's Rest of that of its Norm.
+func (p *pass) restRow(w *kernels.Worker, i int) {
+	t := p.workers[w.ID]
 	left := t.Rest.Row(i)
-	copy(left, row)
-	for g, b := range t.Norm.QuantRow(i) {
-		for k, q := range b.Q {
-			left[g*tensor.BlockLen+k] -= float32(b.D[k/tensor.GroupLen] * float32(q))
+	subtract(left, t.Norm.Row(i), t.Norm.QuantRow(i))
+	p.tier.Quantize(left, t.Rest.QuantRow(i))
+}
+
+// subtract writes to left what the quantised form of a row lacks.
+func subtract(left, row []float32, blocks []tensor.Block) {
+	for g := range blocks {
+		b := &blocks[g]
+		from := (*[tensor.BlockLen]float32)(row[g*tensor.BlockLen:])
+		to := (*[tensor.BlockLen]float32)(left[g*tensor.BlockLen:])
+		d0, d1 := b.D[0], b.D[1]
+		for k := range tensor.GroupLen {
+			to[k] = from[k] - float32(d0*float32(b.Q[k]))
+			to[k+tensor.GroupLen] = from[k+tensor.GroupLen] - float32(d1*float32(b.Q[k+tensor.GroupLen]))
 		}
 	}
-	p.tier.Quantize(left, t.Rest.QuantRow(i))
 }
 
 // reduce quantises values to 8 bits, or rounds them to bfloat16.

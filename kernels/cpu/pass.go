@@ -31,9 +31,12 @@ type pass struct {
 	rowsAt  []place        // [rows]
 	outputs []int          // rows whose logits are wanted
 	heads   []atomic.Int32 // how much of each head is computed: see computed
-	bfloat  bool           // blocks multiply in bfloat16
-	hidden  []float32      // [rows][Width], for the next stage
-	logits  []float32      // [len(outputs)][Vocab]
+
+	halfCounts []atomic.Int32 // [FFN/BlockLen]: half blocks that are written
+	halves     []float32      // [ownRows][FFN]: see halfBlock
+	bfloat     bool           // blocks multiply in bfloat16
+	hidden     []float32      // [rows][Width], for the next stage
+	logits     []float32      // [len(outputs)][Vocab]
 	schedule
 	course
 }
@@ -53,10 +56,14 @@ func (p *pass) init(s *Stage) {
 	p.tiles = make([]tile, 0, s.maxRows)
 	p.first = make([]int, 0, s.maxRows+1)
 	p.heads = make([]atomic.Int32, headCounts(s.Dims, s.maxRows))
+	p.halves = tensor.Make[float32](ownRows * s.FFN)
+	p.halfCounts = make([]atomic.Int32, (s.FFN+tensor.BlockLen-1)/tensor.BlockLen)
 }
 
 // passBytes is the memory of a stage's passes.
-func passBytes(maxRows int) int64 { return 2 * int64(maxRows) * (4 + 16 + 8 + 32 + 8) }
+func passBytes(maxRows, ffn int) int64 {
+	return 2 * (int64(maxRows)*(4+16+8+32+8) + int64(ffn)*4*ownRows + int64(ffn/tensor.BlockLen+1)*4)
+}
 
 func (p *pass) prepare(ctx context.Context, b *plan.Batch, rows int) {
 	p.ctx = ctx
@@ -87,6 +94,9 @@ func (p *pass) prepare(ctx context.Context, b *plan.Batch, rows int) {
 	for i := range headCounts(p.Dims, rows) {
 		p.heads[i].Store(0)
 	}
+	for i := range p.halfCounts {
+		p.halfCounts[i].Store(0)
+	}
 	p.rowsAt = p.rowsAt[:0]
 	for _, span := range b.Spans {
 		for i := range span.N {
@@ -104,9 +114,7 @@ func (p *pass) run(w *kernels.Worker) {
 	if p.profile.on {
 		p.workers[w.ID].Clock.enter(p.offset)
 	}
-	if len(p.layers) > 0 {
-		p.aheadQKV(w, &p.layers[0])
-	}
+	p.aheadBlock(w, 0)
 	p.embed(w)
 	p.ropeTable(w)
 	for i := range p.Blocks {
@@ -169,21 +177,15 @@ func (p *pass) ropeTable(w *kernels.Worker) {
 // block runs one transformer block over the batch.
 func (p *pass) block(w *kernels.Worker, layer int) {
 	b, l := &p.Blocks[layer], &p.layers[layer]
-	p.normalise(w, b.AttnNorm, p.reduced(b.Q.W, b.K.W, b.V.W), p.planes(b.K.W, b.V.W))
-	p.ahead(w, 1, &l.O)
+	p.normalise(w, b.AttnNorm, p.reduced(b.Q.W, b.K.W, b.V.W), p.planes(b.K.W, b.V.W), nil)
 	p.queriesKeysValues(w, layer)
 	p.attend(w, layer)
 	p.quantise(w, layer)
-	p.ahead(w, blockPanels, &l.Gate, &l.Up)
+	w.Skip(aheadGate)
 	p.addProduct(w, plan.OpOutput, &l.O, &p.acts.attn)
-	p.normalise(w, b.FFNNorm, p.reduced(b.Gate.W, b.Up.W), false)
-	p.ahead(w, 1, &l.Down)
+	p.normalise(w, b.FFNNorm, p.reduced(b.Gate.W, b.Up.W), false, &l.Down)
 	p.gateAndUp(w, l)
-	if layer+1 < len(p.layers) {
-		p.aheadQKV(w, &p.layers[layer+1])
-	} else if p.Head != nil {
-		p.ahead(w, 1, &p.headLayer)
-	}
+	p.aheadBlock(w, layer+1)
 	p.addProduct(w, plan.OpDown, &l.Down, &p.acts.ffn)
 }
 
@@ -212,13 +214,19 @@ func (p *pass) head(w *kernels.Worker) {
 		t.Norm.Bfloat = false
 		for it := p.items(w, plan.OpNorm, len(part), 1); it.Next(); {
 			i := part[it.Lo]
-			p.normRow(t, 0, p.x[i*p.Width:(i+1)*p.Width], p.Head.Norm, integer, planes > 1)
+			p.normRow(w, 0, p.x[i*p.Width:(i+1)*p.Width], p.Head.Norm, integer)
+			if planes > 1 {
+				p.restRow(w, 0)
+			}
 			if it.Commit() {
 				copyRow(norm, it.Lo*planes, t.Norm, 0)
 				if planes > 1 {
 					copyRow(norm, it.Lo*planes+1, t.Rest, 0)
 				}
 			}
+		}
+		if first+room >= len(p.outputs) {
+			p.aheadBlock(w, 0) // of the next token
 		}
 		p.multiplyHead(w, first, len(part), planes)
 	}

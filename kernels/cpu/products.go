@@ -128,7 +128,7 @@ func (p *pass) queriesKeysValues(w *kernels.Worker, layer int) {
 		at := -lo
 		for i, l := range three {
 			if from, to := max(-at, 0), min(m-at, l.W.Rows); from < to {
-				p.productPlanes(t, t.Out[0][from+at:], m, l, from, to, row, n, i > 0 && p.planes(l.W))
+				p.productPlanes(w, t.Out[0][from+at:], m, l, from, to, row, n, i > 0 && p.planes(l.W))
 			}
 			at += panels(l) * panel.Rows
 		}
@@ -151,15 +151,15 @@ func (p *pass) queriesKeysValues(w *kernels.Worker, layer int) {
 
 // productPlanes is product for n normed rows from number row on. With planes,
 // what quantising the rows took is multiplied too.
-func (p *pass) productPlanes(t *scratch, dst []float32, stride int, l *linear, lo, hi, row, n int, planes bool) {
-	norm, rest := p.normed(t)
-	t.Acts.Slice(norm, row, n)
+func (p *pass) productPlanes(w *kernels.Worker, dst []float32, stride int, l *linear, lo, hi, row, n int, planes bool) {
+	t := p.workers[w.ID]
+	t.Acts.Slice(p.normed(w), row, n)
 	p.product(t, dst, stride, l, lo, hi, &t.Acts)
 	if !planes {
 		return
 	}
 	m := hi - lo
-	t.Acts.Slice(rest, row, n)
+	t.Acts.Slice(p.rested(w), row, n)
 	p.multiply(t, t.Out[1], m, l, lo, hi, &t.Acts)
 	for i := range n {
 		p.tier.Add(dst[i*stride:][:m], t.Out[1][i*m:(i+1)*m])
@@ -169,39 +169,99 @@ func (p *pass) productPlanes(t *scratch, dst []float32, stride int, l *linear, l
 // quantUnit is a number of blocks that suits the kernels that quantise.
 const quantUnit = 8
 
+// gateUnit is the number of panels of gate and of up that stay together: a block
+// of activations, or for a few rows a single one, so that workers end together;
+// see [pass.halfBlock].
+func (p *pass) gateUnit() int {
+	if p.rows() <= ownRows {
+		return 1
+	}
+	return blockPanels
+}
+
 // gateAndUp computes silu(gate)*up of the normed rows in the form that the next
 // matrix wants.
 func (p *pass) gateAndUp(w *kernels.Worker, l *layers) {
 	t := p.workers[w.ID]
 	reduced := p.reduced(l.Down.W)
-	g := newGrid(w.Of, panels(&l.Gate), blockPanels, p.rows(), p.bfloat)
+	g := newGrid(w.Of, panels(&l.Gate), p.gateUnit(), p.rows(), p.bfloat)
 	for it := p.items(w, plan.OpGateUp, g.items, g.most); it.Next(); {
 		p.look(w, plan.OpGateUp, it.Lo, g.items)
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
 		hi = min(hi, p.FFN)
 		m := hi - lo
-		norm, _ := p.normed(t)
-		t.Acts.Slice(norm, row, n)
+		t.Acts.Slice(p.normed(w), row, n)
 		p.product(t, t.Out[0], m, &l.Gate, lo, hi, &t.Acts)
 		p.product(t, t.Out[1], m, &l.Up, lo, hi, &t.Acts)
 		out := t.Out[0][:n*m]
 		p.tier.SwiGLU(out, t.Out[1][:n*m])
-		blocks := m / tensor.BlockLen // of a row
-		if reduced {
-			all := (n*blocks + quantUnit - 1) / quantUnit * quantUnit // what comes too much stays here
-			p.reduce(t.Out[0][:all*tensor.BlockLen], t.Blocks[:all], p.bfloat)
+		if !reduced {
+			if it.Commit() {
+				for i := range n {
+					copy(p.acts.ffn.Row(row + i)[lo:], out[i*m:(i+1)*m])
+				}
+			}
+			continue
+		}
+		// The whole blocks are [from, to) of a row; a half one may come before them
+		// and behind.
+		from := (lo + tensor.BlockLen - 1) / tensor.BlockLen
+		to := max(hi/tensor.BlockLen, from)
+		blocks := to - from
+		if blocks*tensor.BlockLen == m {
+			p.reduceUnits(t, 0, n*blocks, 0)
+		} else {
+			for i := 0; blocks > 0 && i < n; i++ {
+				p.reduceUnits(t, i*blocks, blocks, i*m+from*tensor.BlockLen-lo)
+			}
 		}
 		if !it.Commit() {
 			continue
 		}
 		for i := range n {
-			if reduced {
-				copy(p.acts.ffn.QuantRow(row + i)[lo/tensor.BlockLen:], t.Blocks[i*blocks:(i+1)*blocks])
-			} else {
-				copy(p.acts.ffn.Row(row + i)[lo:], out[i*m:(i+1)*m])
-			}
+			copy(p.acts.ffn.QuantRow(row + i)[from:], t.Blocks[i*blocks:(i+1)*blocks])
+		}
+		if lo%tensor.BlockLen != 0 {
+			p.halfBlock(t, lo, n, out, m)
+		}
+		if hi%tensor.BlockLen != 0 {
+			p.halfBlock(t, hi-panel.Rows, n, out[m-panel.Rows:], m)
 		}
 	}
+}
+
+// reduceUnits reduces n blocks of a tile, from value number from on, to t.Blocks
+// from number first on. What comes too much stays there.
+func (p *pass) reduceUnits(t *scratch, first, n, from int) {
+	n = (n + quantUnit - 1) / quantUnit * quantUnit
+	p.reduce(t.Out[0][from:from+n*tensor.BlockLen], t.Blocks[first:first+n], p.bfloat)
+}
+
+// halfBlock writes the outputs of gate and up from a column on, those of one
+// panel of n rows, m values from one row to the next, where the other half of
+// their blocks is written, too. Who comes second quantises both.
+func (p *pass) halfBlock(t *scratch, column, n int, out []float32, m int) {
+	for i := range n {
+		copy(p.halves[i*p.FFN+column:][:panel.Rows], out[i*m:])
+	}
+	block := column / tensor.BlockLen
+	if p.halfCounts[block].Add(1)%blockPanels != 0 {
+		return
+	}
+	for i := range n {
+		p.reduceFew(t, p.halves[i*p.FFN+block*tensor.BlockLen:][:tensor.BlockLen], p.acts.ffn.QuantRow(i)[block:block+1])
+	}
+}
+
+// reduceFew is reduce where there may be fewer blocks than suit the kernels.
+func (p *pass) reduceFew(t *scratch, x []float32, dst []tensor.Block) {
+	if len(dst) >= quantUnit {
+		p.reduce(x, dst, p.bfloat)
+		return
+	}
+	copy(t.Out[1], x)
+	p.reduce(t.Out[1][:quantUnit*tensor.BlockLen], t.Blocks[:quantUnit], p.bfloat)
+	copy(dst, t.Blocks)
 }
 
 // addProduct adds the products of l with x to the hidden states.
@@ -209,8 +269,13 @@ func (p *pass) addProduct(w *kernels.Worker, op plan.Op, l *linear, x *tensor.Ac
 	t := p.workers[w.ID]
 	out := t.Out[0]
 	g := newGrid(w.Of, panels(l), 1, p.rows(), p.bfloat)
+	gathered := false
 	for it := p.items(w, op, g.items, g.most); it.Next(); {
 		p.look(w, op, it.Lo, g.items)
+		if !gathered {
+			gathered = true
+			p.gather(x, l)
+		}
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
 		hi = min(hi, p.Width)
 		m := hi - lo

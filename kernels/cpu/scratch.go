@@ -37,9 +37,11 @@ type scratch struct {
 	Clock   opClock
 }
 
-// outValues is the size of a scratch's Out: a tile, and any row.
+// outValues is the size of a scratch's Out: a tile, and any row, and the blocks that
+// are quantised too much.
 func outValues(d plan.Dims) int {
-	return max(tileValues, (max(d.Width, d.QDim()+2*d.KVDim())+tensor.BlockLen-1)/tensor.BlockLen*tensor.BlockLen)
+	row := (max(d.Width, d.QDim()+2*d.KVDim()) + tensor.BlockLen - 1) / tensor.BlockLen * tensor.BlockLen
+	return max(tileValues, row) + quantUnit*tensor.BlockLen
 }
 
 // multiplierRows is the number of rows of the largest tile.
@@ -102,7 +104,7 @@ func Bytes(p plan.Plan, o Options) int64 {
 	}
 	both := tensor.Forms{Float: true, Quantised: true}
 	total += both.Bytes(normRows(o.MaxRows), p.Width) + tensor.Forms{Quantised: true}.Bytes(o.MaxRows, p.Width) + both.Bytes(o.MaxRows, p.QDim()) + ffnForms(p, o.Tier).Bytes(o.MaxRows, p.FFN)
-	return total + passBytes(o.MaxRows) + attentionBytes(p.Dims, o) + scratchBytes(p, o)*int64(o.Workers)
+	return total + passBytes(o.MaxRows, p.FFN) + attentionBytes(p.Dims, o) + scratchBytes(p, o)*int64(o.Workers)
 }
 
 // integer reports whether a tier multiplies one of the matrices with quantised
