@@ -42,7 +42,6 @@ const (
 	tokenChunkBytes = (chunkLen + 1) * groupLen * 4 // of a block's memory for a chunk of x
 	tokenMemory     = 64 << 10                      // that a block may have for them
 	tokenBarriers   = 5                             // of a transformer block
-	tokenSpan       = 256                           // positions that a multiprocessor takes at the least
 )
 
 // tokenModule is the module of these kernels, tokenCapability that from which on GPUs
@@ -57,6 +56,7 @@ type token struct {
 	layers  driver.Ptr // 0 if the stage computes tokens by launches
 	arrived driver.Ptr
 	before  uint32 // blocks at barriers so far
+	span    int    // positions of attention that a multiprocessor takes at the least
 }
 
 // tokenKernel is the name of the kernel for heads and a KV cache.
@@ -97,6 +97,7 @@ func (s *Stage) loadToken() error {
 	if err := s.dev.needToken(); err != nil {
 		return err
 	}
+	s.token.span = 256 // so many take hardly longer than one
 	all := make([]tokenLayer, len(s.layers))
 	for i := range s.layers {
 		l := &s.layers[i]
@@ -161,7 +162,7 @@ func weightsOf(l *linear) weightsArgs {
 // tokenBlocks runs all transformer blocks for a batch of one row.
 func (p *pass) tokenBlocks() {
 	grid := p.dev.info.SMs
-	splits := min(max(1, ceil(p.depth, tokenSpan)), max(1, grid/p.Heads), maxSplits)
+	splits := min(max(1, ceil(p.depth, p.token.span)), max(1, grid/p.Heads), maxSplits)
 	args := tokenArgs{
 		layers: p.token.layers, hidden: p.hidden, qkv: p.qkv, attn: p.attn, ffn: p.gateUp,
 		parts: p.parts, tops: p.tops, sums: p.sums, rope: p.rope, row: p.spans, arrived: p.token.arrived, before: p.token.before,
