@@ -30,7 +30,7 @@ func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type)
 	}
 	p.opens()
 	p.begin(b)
-	if rows == 1 && p.token.layers != 0 && !p.profile.carries {
+	if rows == 1 && p.token.layers != 0 && !p.profile.on {
 		p.tokenBlocks()
 	} else {
 		p.eachBlock(ctx)
@@ -253,6 +253,22 @@ func (p *pass) split() (splits, span int) {
 	return ceil(tiles, perSplit), perSplit * attnTile
 }
 
+// copyLogits copies rows of logits out: one, which every token of decode has, by way of
+// pinned memory.
+func (p *pass) copyLogits(to []float32) {
+	if p.err != nil {
+		return
+	}
+	out := bytesOf(to)
+	if len(out) == len(p.pinned) {
+		if p.err = p.dev.ctx.CopyOut(p.pinned, p.logits); p.err == nil {
+			copy(out, p.pinned)
+		}
+		return
+	}
+	p.err = p.dev.ctx.CopyOut(out, p.logits)
+}
+
 // logitsOf computes the wanted logits, as many rows at a time as there is room
 // for, and copies them out.
 func (p *pass) logitsOf(b *plan.Batch) {
@@ -262,9 +278,7 @@ func (p *pass) logitsOf(b *plan.Batch) {
 		p.starts(plan.OpHead)
 		p.multiply(&p.head, p.norm, p.Width, p.logits, p.Vocab, n, false)
 		p.starts(plan.OpOther)
-		if p.err == nil {
-			p.err = p.dev.ctx.CopyOut(bytesOf(b.Logits[first*p.Vocab:][:n*p.Vocab]), p.logits)
-		}
+		p.copyLogits(b.Logits[first*p.Vocab:][:n*p.Vocab])
 		first += n
 	}
 }

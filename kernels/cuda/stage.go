@@ -33,6 +33,7 @@ type Stage struct {
 	token                           token
 	batch                           driver.Ptr // as staging
 	staging                         []byte     // pinned: tokens, outputs and rows of a batch
+	pinned                          []byte     // a row of logits, if there is a head
 }
 
 // linear is a matrix on the GPU, with its bias or 0.
@@ -109,9 +110,11 @@ func (d *Device) Load(p plan.Plan, o plan.Options) (plan.Stage, error) {
 // free gives all memory back; the device's thread calls it.
 func (s *Stage) free() error {
 	var err error
-	if s.staging != nil {
-		err = s.dev.ctx.HostFree(s.staging)
-		s.staging = nil
+	for _, b := range []*[]byte{&s.staging, &s.pinned} {
+		if *b != nil {
+			err = errors.Join(err, s.dev.ctx.HostFree(*b))
+			*b = nil
+		}
 	}
 	return errors.Join(err, s.memory.free())
 }
@@ -148,6 +151,11 @@ func (s *Stage) load() (err error) {
 	}
 	if s.staging, err = s.dev.ctx.HostAlloc(int(n)); err != nil {
 		return err
+	}
+	if s.Head != nil {
+		if s.pinned, err = s.dev.ctx.HostAlloc(4 * s.Vocab); err != nil {
+			return err
+		}
 	}
 	if s.rope, err = upload(&s.memory, ropeTable(s.Rope, s.options.MaxCtx)); err != nil {
 		return err

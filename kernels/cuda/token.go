@@ -15,10 +15,9 @@ import (
 // The parameters of the kernels, and what they find in the GPU's memory.
 type (
 	weightsArgs struct {
-		w                                   matrixArgs
-		bias                                driver.Ptr
-		format, codes, high, scales, supers int32
-		_                                   int32
+		w                                            matrixArgs
+		bias                                         driver.Ptr
+		format, codes, high, scales, supers, sharing int32
 	}
 	tokenLayer struct {
 		attnNorm, ffnNorm driver.Ptr
@@ -28,11 +27,11 @@ type (
 		_                 int32
 	}
 	tokenArgs struct {
-		layers, hidden, qkv, attn, ffn                       driver.Ptr
-		parts, tops, sums, rope, row, arrived                driver.Ptr
-		before                                               uint32
-		count, width, ffnWidth, heads, kvHeads, splits, span int32
-		eps, scale                                           float32
+		layers, hidden, qkv, attn, ffn                     driver.Ptr
+		parts, tops, sums, rope, row, arrived              driver.Ptr
+		before                                             uint32
+		count, width, ffnWidth, heads, group, splits, span int32
+		eps, scale                                         float32
 	}
 )
 
@@ -41,7 +40,8 @@ const (
 	tokenThreads    = 512
 	tokenChunkBytes = (chunkLen + 1) * groupLen * 4 // of a block's memory for a chunk of x
 	tokenMemory     = 64 << 10                      // that a block may have for them
-	tokenBarriers   = 5                             // of a transformer block
+	tokenWidest     = 8192
+	tokenBarriers   = 5 // after each transformer block but one after the last
 )
 
 // tokenModule is the module of these kernels, tokenCapability that from which on GPUs
@@ -59,7 +59,7 @@ type token struct {
 	span    int    // positions of attention that a multiprocessor takes at the least
 }
 
-// tokenKernel is the name of the kernel for heads and a KV cache.
+// tokenKernelOf is the name of the kernel for heads and a KV cache.
 func tokenKernelOf(headDim int, kv quant.Type) string {
 	if headDim == 128 {
 		return "token128_" + kv.String()
@@ -74,7 +74,7 @@ func tokenBytes(p plan.Plan) int {
 
 // hasToken reports whether a plan's tokens can be computed in one launch.
 func (d *Device) hasToken(p plan.Plan) bool {
-	if capability(d.info) < tokenCapability || len(p.Blocks) == 0 || tokenBytes(p) > tokenMemory {
+	if capability(d.info) < tokenCapability || len(p.Blocks) == 0 || tokenBytes(p) > tokenMemory || p.Width > tokenWidest {
 		return false
 	}
 	return !slices.ContainsFunc(p.Blocks, func(b plan.Block) bool {
@@ -97,6 +97,13 @@ func (s *Stage) loadToken() error {
 	if err := s.dev.needToken(); err != nil {
 		return err
 	}
+	// All blocks of a grid must be there at a time, or they would wait for ever.
+	for _, kv := range plan.KVTypes {
+		n, err := s.dev.functions[tokenKernelOf(s.HeadDim, kv)].Occupancy(tokenThreads)
+		if err != nil || n == 0 {
+			return err
+		}
+	}
 	s.token.span = 256 // so many take hardly longer than one
 	all := make([]tokenLayer, len(s.layers))
 	for i := range s.layers {
@@ -104,10 +111,10 @@ func (s *Stage) loadToken() error {
 		t := &all[i]
 		*t = tokenLayer{
 			attnNorm: l.attnNorm, ffnNorm: l.ffnNorm, pieces: int32(len(l.qkv)),
-			o: weightsOf(&l.o), gateUp: weightsOf(&l.gateUp[0]), down: weightsOf(&l.down),
+			o: s.weightsOf(&l.o), gateUp: s.weightsOf(&l.gateUp[0]), down: s.weightsOf(&l.down),
 		}
 		for j := range l.qkv {
-			t.qkv[j] = weightsOf(&l.qkv[j])
+			t.qkv[j] = s.weightsOf(&l.qkv[j])
 		}
 	}
 	var err error
@@ -150,12 +157,23 @@ var formats = func() (all []quant.Type) {
 	return all
 }()
 
-func weightsOf(l *linear) weightsArgs {
+// sharing is the power of two of the warps that share the columns of two rows: as many as
+// keep all warps busy, if there are parts for them.
+func (d *Device) sharing(l *linear) (n int32) {
+	const warps, most = tokenThreads / warpLen, 4
+	pairs, chunks := int(l.w.rows)/2, ceil(int(l.w.cols)/groupLen, chunkLen)
+	for n < most && 2<<n <= chunks && pairs*(2<<n) <= d.info.SMs*warps {
+		n++
+	}
+	return n
+}
+
+func (s *Stage) weightsOf(l *linear) weightsArgs {
 	f, groups := formatOf(l.typ), int(l.w.cols)/groupLen
 	return weightsArgs{
 		w: l.w, bias: l.bias, format: int32(slices.Index(formats, l.typ)),
 		codes: int32(groups * groupLen * f.low / 8), high: int32(groups * groupLen * f.high / 8),
-		scales: int32(groups * f.scales), supers: int32(groups / superLen * f.supers),
+		scales: int32(groups * f.scales), supers: int32(groups / superLen * f.supers), sharing: s.dev.sharing(l),
 	}
 }
 
@@ -166,10 +184,10 @@ func (p *pass) tokenBlocks() {
 	args := tokenArgs{
 		layers: p.token.layers, hidden: p.hidden, qkv: p.qkv, attn: p.attn, ffn: p.gateUp,
 		parts: p.parts, tops: p.tops, sums: p.sums, rope: p.rope, row: p.spans, arrived: p.token.arrived, before: p.token.before,
-		count: int32(len(p.layers)), width: int32(p.Width), ffnWidth: int32(p.FFN), heads: int32(p.Heads), kvHeads: int32(p.KVHeads),
+		count: int32(len(p.layers)), width: int32(p.Width), ffnWidth: int32(p.FFN), heads: int32(p.Heads), group: int32(p.Group()),
 		splits: int32(splits), span: int32(ceil(p.depth, splits)),
 		eps: p.Eps, scale: float32(1 / math.Sqrt(float64(p.HeadDim))),
 	}
-	p.token.before += uint32(grid * tokenBarriers * len(p.layers))
+	p.token.before += uint32(grid * (tokenBarriers*len(p.layers) - 1))
 	call(p, tokenKernelOf(p.HeadDim, p.kv), grid, tokenThreads, args)
 }

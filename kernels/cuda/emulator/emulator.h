@@ -86,7 +86,8 @@ static inline u32 multiplyAddHalves(u32 x, u32 y, u32 z) {
 	return r;
 }
 static inline void fetchAdd(u32 *p, u32 n) { *p += n; }
-static inline void fence() {}
+static inline void release(u32 *p, u32 n) { *p += n; }
+static inline u32 acquire(const u32 *p) { return *(const volatile u32 *)p; }
 static inline void fetchAhead(const void *) {}
 static inline u32 latest(const u32 *p) { return *(const volatile u32 *)p; }
 

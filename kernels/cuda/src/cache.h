@@ -86,10 +86,3 @@ template <class K> struct Cache {
 		else return fromHalf(scales[at / kGroup]) * ((const i8 *)data)[at];
 	}
 };
-
-// rotated returns value i of a head turned by its position's angles.
-DEVICE float rotated(const float *head, const float *rope, int i, int half) {
-	int j = i % half;
-	float c = rope[j], s = rope[half + j];
-	return i < half ? head[i] * c - head[i + half] * s : head[i] * c + head[i - half] * s;
-}

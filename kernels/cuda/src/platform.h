@@ -94,11 +94,20 @@ DEVICE void fetchAdd(u32 *p, u32 n) {
 	__nvvm_membar_gl();
 	__nvvm_atom_add_gen_i((int *)p, (int)n);
 }
-// fence makes what other blocks wrote before they added to a number that was seen be
-// seen, too.
-DEVICE void fence() { __nvvm_membar_gl(); }
 DEVICE u32 latest(const u32 *p) { return *(const volatile u32 *)p; }
 DEVICE void relax() {}
+
+// What follows needs compute capability 7.0.
+
+// release adds to a number that other blocks wait for, after all that the block has
+// written. acquire is what such a number is now; what was written before it became that
+// is seen after.
+DEVICE void release(u32 *p, u32 n) { asm volatile("red.release.gpu.global.add.u32 [%0], %1;" ::"l"(p), "r"(n) : "memory"); }
+DEVICE u32 acquire(const u32 *p) {
+	u32 v;
+	asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(v) : "l"(p) : "memory");
+	return v;
+}
 
 // fetchAhead has the second-level cache fetch 128 bytes.
 DEVICE void fetchAhead(const void *p) { asm volatile("prefetch.global.L2 [%0];" ::"l"(p)); }

@@ -9,7 +9,7 @@
 // The formats by number, in the order of FORMATS.
 enum {
 #define FORMAT_NUMBER(F) kFormat_##F,
-	FORMATS(FORMAT_NUMBER)
+	FORMATS(FORMAT_NUMBER) kFormats
 };
 
 // A matrix, or several in one piece, with what fetching it ahead needs to know.
@@ -17,6 +17,7 @@ struct Weights {
 	Matrix w;
 	const float *bias;                         // [w.rows], may be null
 	int format, codes, high, scales, supers; // bytes of a row in each plane
+	int sharing; // 2^sharing warps of a block share the columns of two rows
 };
 
 struct TokenLayer {
@@ -33,7 +34,7 @@ struct TokenArgs {
 	const CacheRow *row;
 	u32 *arrived; // blocks at barriers, over all launches
 	u32 before;   // what it is when this launch begins
-	int count, width, ffnWidth, heads, kvHeads, splits, span;
+	int count, width, ffnWidth, heads, group, splits, span; // group: heads on a KV head
 	float eps, scale; // of norms, and of queries
 };
 
@@ -58,75 +59,97 @@ template <class F> FUNCTION float dots(const Matrix *m, int row0, int row1, int 
 	return sumOfRows(sums[0]) * (kSubnormal<F> ? kProducts : 1);
 }
 
-DEVICE float dotsOf(const Weights &w, int row0, int row1, int chunk, int end) {
-	switch (w.format) {
-#define DOTS_OF(F) case kFormat_##F: return dots<F>(&w.w, row0, row1, chunk, end);
+FUNCTION float dotsOf(const Weights *w, int row0, int row1, int chunk, int end) {
+	switch (w->format) {
+#define DOTS_OF(F) case kFormat_##F: return dots<F>(&w->w, row0, row1, chunk, end);
 		FORMATS(DOTS_OF)
 	}
 	return 0;
 }
 
-// factorOf is what four values of x at that place of a group are multiplied with before
-// they meet codes of a format.
-DEVICE float4v factorOf(int format, int quad) {
+// The factors that x is multiplied with before it meets codes: for each format, of the
+// eight quads of a group.
+DEVICE float4v *factors() {
+	SHARED(float4v, all, kFormats * kGroup / 4);
+	return all;
+}
+
+// makeFactors fills them.
+DEVICE void makeFactors() {
+	constexpr int quads = kGroup / 4;
+	int format = thread() / quads, quad = thread() % quads;
+	if (format >= kFormats) return;
+	float4v v = 1;
 	switch (format) {
 #define FACTOR_OF(F) \
 	case kFormat_##F: \
-		if constexpr (kSubnormal<F>) return ((const float4v *)kFactors<F>.of)[quad]; \
+		if constexpr (kSubnormal<F>) v = ((const float4v *)kFactors<F>.of)[quad]; \
 		break;
 		FORMATS(FACTOR_OF)
 	}
-	return 1;
+	factors()[thread()] = v;
+}
+
+DEVICE float4v factorOf(int format) {
+	constexpr int quads = kGroup / 4;
+	return factors()[format * quads + thread() % quads];
 }
 
 DEVICE int chunksOf(int cols) { return (cols / kGroup + kChunk - 1) / kChunk; }
 
-// prepare brings x into the block's memory, for weights of a format. value(i) returns
-// values 4*i to 4*i+3.
+// storeX brings values 4*i to 4*i+3 of x into the block's memory.
+DEVICE void storeX(int i, float4v v) {
+	constexpr int quads = kGroup / 4;
+	int g = i / quads;
+	((float4v *)blockMemory())[(g / kChunk * quads + i % quads) * kTokenPitch + g % kChunk] = v;
+}
+
+// prepare brings x into the block's memory, for weights of a format. value(j, i) returns
+// values 4*i to 4*i+3, the thread's jth ones.
 template <class V> DEVICE void prepare(int format, int cols, V value) {
 	constexpr int quads = kGroup / 4;
-	float4v factor = factorOf(format, thread() % quads), *x = (float4v *)blockMemory();
-	for (int i = thread(); i < chunksOf(cols) * kChunk * quads; i += kTokenThreads) {
-		int g = i / quads;
+	float4v factor = factorOf(format);
+	for (int j = 0, i = thread(); i < chunksOf(cols) * kChunk * quads; j++, i += kTokenThreads) {
 		float4v v = 0; // past the end
-		if (i < cols / 4) v = value(i) * factor;
-		x[(g / kChunk * quads + i % quads) * kTokenPitch + g % kChunk] = v;
+		if (i < cols / 4) v = value(j, i) * factor;
+		storeX(i, v);
 	}
 	barrier();
 }
 
 // The products of pairs of rows are dealt out to warps, pair by pair over all blocks. If
 // there are fewer than warps, several warps of a block share one, each with a part of the
-// columns. Pair i has rows first(i) and second(i); write(i, sum) is called by an even and
-// an odd lane, with the sum of either.
-template <class Second, class Write>
-DEVICE void products(const Weights &w, int pairs, Second rowsOfPair, Write write) {
-	SHARED(float2v, shares, kTokenWarps);
-	int chunks = chunksOf(w.w.cols), share = 1;
-	while (share * 2 <= minimum(chunks, kTokenWarps) && pairs * share * 2 <= blocks() * kTokenWarps) share *= 2;
-	int teams = kTokenWarps / share, part = warp() % share, team = warp() / share;
-	int chunk = chunks * part / share, end = chunks * (part + 1) / share;
-	for (int base = 0; base < pairs; base += teams * blocks()) {
+// columns. rowsOfPair says which rows a pair has. before(i, rows) is called before the
+// product, and what it returns passed to write(i, sum, it), which an even and an odd lane
+// call with the sum of either row.
+template <class Rows, class Before, class Write>
+DEVICE void products(const Weights &w, int pairs, Rows rowsOfPair, Before before, Write write) {
+	SHARED(float, shares, 2 * kTokenWarps);
+	int chunks = chunksOf(w.w.cols), sharing = w.sharing, part = warp() & ((1 << sharing) - 1), team = warp() >> sharing;
+	int chunk = chunks * part >> sharing, end = chunks * (part + 1) >> sharing;
+	int step = (kTokenWarps >> sharing) * blocks();
+	for (int base = 0; base < pairs; base += step) {
 		int pair = base + team * blocks() + block();
-		float sum = 0;
+		float sum = 0, more = 0;
 		if (pair < pairs) {
 			int rows[2];
 			rowsOfPair(pair, rows);
-			sum = dotsOf(w, rows[0], rows[1], chunk, end);
+			if (part == 0 && lane() < 2) more = before(rows[lane()]);
+			sum = dotsOf(&w, rows[0], rows[1], chunk, end);
 		}
-		if (share > 1) {
-			if (lane() < 2) ((float *)&shares[warp()])[lane()] = sum;
+		if (sharing > 0) {
+			if (lane() < 2) shares[2 * warp() + lane()] = sum;
 			barrier();
 			if (part == 0 && lane() < 2)
-				for (int p = 1; p < share; p++) sum += ((float *)&shares[warp() + p])[lane()];
-			barrier();
+				for (int p = 1; p < 1 << sharing; p++) sum += shares[2 * (warp() + p) + lane()];
+			if (base + step < pairs) barrier();
 		}
-		if (pair < pairs && part == 0) write(pair, sum);
+		if (pair < pairs && part == 0) write(pair, sum, more);
 	}
 }
 
 // ahead has the cache fetch the rows of pairs that products gives to this warp.
-template <class Second> DEVICE void ahead(const Weights &w, int pairs, Second rowsOfPair) {
+template <class Rows> DEVICE void ahead(const Weights &w, int pairs, Rows rowsOfPair) {
 	constexpr int line = 128;
 	int all = blocks() * kTokenWarps;
 	for (int pair = warp() * blocks() + block(); pair < pairs; pair += all) {
@@ -135,6 +158,7 @@ template <class Second> DEVICE void ahead(const Weights &w, int pairs, Second ro
 		for (int k = 0; k < 2; k++) {
 			u64 r = rows[k];
 			for (int i = lane() * line; i < w.codes; i += kWarp * line) fetchAhead(w.w.codes + r * w.codes + i);
+			if (k == 0 && w.bias && lane() == 0) fetchAhead(w.bias + r);
 			if (w.high) fetchAhead(w.w.high + r * w.high + minimum(lane() * line, w.high - 1));
 			if (lane() * line < w.scales) fetchAhead(w.w.scales + r * w.scales + lane() * line);
 		}
@@ -149,82 +173,145 @@ struct Grid {
 	DEVICE_METHOD void arrive() {
 		barrier();
 		target += blocks();
-		if (thread() == 0) fetchAdd(arrived, 1);
+		if (thread() == 0) release(arrived, 1);
 	}
 	DEVICE_METHOD void wait() {
-		if (thread() == 0) {
-			while ((int)(latest(arrived) - target) < 0) relax();
-			fence();
-		}
+		if (thread() == 0)
+			while ((int)(acquire(arrived) - target) < 0) relax();
 		barrier();
 	}
 };
 
-// normed returns the scale of a norm of the hidden state.
-DEVICE float normOf(const TokenArgs &a) {
+// What a thread holds of a vector as wide as the hidden state: four values at a time.
+constexpr int kHeld = 4;
+constexpr int kWidest = kHeld * kTokenThreads * 4;
+struct Held {
+	float4v v[kHeld];
+
+	// each calls f(j, i) for the values that a thread holds, i being their place in the
+	// vector in fours. Code that is not wanted is not even fetched.
+	template <class F> static DEVICE_METHOD void each(int width, F f) {
+		f(0, thread());
+		if (width <= 4 * kTokenThreads) return;
+#pragma unroll
+		for (int j = 1; j < kHeld; j++) f(j, thread() + j * kTokenThreads);
+	}
+
+	DEVICE_METHOD void load(const float *x, int width) {
+		each(width, [&](int j, int i) {
+			v[j] = 0;
+			if (i < width / 4) v[j] = ((const float4v *)x)[i];
+		});
+	}
+};
+
+// normed makes of a norm's weights the normed hidden state.
+DEVICE void normed(const TokenArgs &a, Held &weight) {
+	Held x;
+	x.load(a.hidden, a.width);
 	float sum = 0;
-	for (int i = thread(); i < a.width; i += kTokenThreads) sum += a.hidden[i] * a.hidden[i];
-	return rsqrt(blockSum(sum) / a.width + a.eps);
+	Held::each(a.width, [&](int j, int) {
+		for (int k = 0; k < 4; k++) sum += x.v[j][k] * x.v[j][k];
+	});
+	float scale = rsqrt(blockSum(sum) / a.width + a.eps);
+	Held::each(a.width, [&](int j, int) { weight.v[j] *= x.v[j] * scale; });
 }
+
+// prepareHeld is prepare for what the threads hold.
+DEVICE void prepareHeld(int format, int width, const Held &x) {
+	constexpr int quads = kGroup / 4;
+	float4v factor = factorOf(format);
+	Held::each(width, [&](int j, int i) {
+		if (i < chunksOf(width) * kChunk * quads) storeX(i, x.v[j] * factor);
+	});
+	barrier();
+}
+
+// The sequence and the place in it that the token has, and what turns value thread() of
+// its queries and keys.
+struct Place {
+	CacheRow row;
+	float cosine, sine;
+	int head, split; // of attention that the block computes first
+
+	template <int D> DEVICE_METHOD float turned(const float *head) const {
+		int i = thread(), half = D / 2;
+		return i < half ? head[i] * cosine - head[i + half] * sine : head[i] * cosine + head[i - half] * sine;
+	}
+};
 
 // tokenAttention computes the heads over spans of positions, a block one head over one
 // span. Blocks that see the token's own position store its key and value first: those
-// that share a KV head write the same.
-template <class K, int D> DEVICE void tokenAttention(const TokenArgs &a, int layer) {
-	constexpr int perLane = D / kWarp;
+// that share a KV head write the same. As many lanes as have 8 values each take a
+// position, with a softmax of their own; all are merged in the end.
+template <class K, int D> DEVICE void tokenAttention(const TokenArgs &a, const Place &place, int layer) {
+	constexpr int lanes = D / 8, atOnce = kTokenThreads / lanes; // positions
 	SHARED(float, q, D);
 	SHARED(float, outs, kTokenWarps * D);
 	SHARED(float, tops, kTokenWarps);
 	SHARED(float, sums, kTokenWarps);
-	CacheRow row = *a.row;
-	const float *rope = a.rope + (u64)row.pos * D;
+	const CacheRow &row = place.row;
+	int head = place.head, split = place.split;
 	for (int item = block(); item < a.heads * a.splits; item += blocks()) {
-		int head = item % a.heads, split = item / a.heads, kvHead = head / (a.heads / a.kvHeads);
-		int begin = split * a.span, end = minimum(row.pos + 1, begin + a.span);
-		Cache<K> keys(row, layer, 0, kvHead, a.kvHeads, D), values(row, layer, 1, kvHead, a.kvHeads, D);
-		barrier(); // the head before has been used
-		if (thread() < D) q[thread()] = rotated(a.qkv + head * D, rope, thread(), D / 2) * a.scale;
-		if (begin <= row.pos && row.pos < end && warp() < 2 * perLane) {
-			int part = warp() / perLane, i = warp() % perLane * kWarp + lane();
-			const float *x = a.qkv + (a.heads + part * a.kvHeads + kvHead) * D;
-			if (part == 0) keys.store(row.pos, i, rotated(x, rope, i, D / 2));
+		if (item != block()) head = item % a.heads, split = item / a.heads;
+		int kvHead = head / a.group, begin = split * a.span, end = minimum(row.pos + 1, begin + a.span);
+		Cache<K> keys(row, layer, 0, kvHead, a.heads / a.group, D), values(row, layer, 1, kvHead, a.heads / a.group, D);
+		if (item != block()) barrier(); // the head before has been used
+		if (thread() < D) q[thread()] = place.turned<D>(a.qkv + head * D) * a.scale;
+		if (end == row.pos + 1 && thread() < 2 * D) {
+			int part = thread() / D, i = thread() % D;
+			const float *x = a.qkv + (a.heads + part * (a.heads / a.group) + kvHead) * D;
+			if (part == 0) keys.store(row.pos, i, place.turned<D>(x));
 			else values.store(row.pos, i, x[i]);
 		}
 		barrier();
-		float top = -kInfinity, sum = 0, acc[perLane] = {};
-		for (int first = begin + warp() * kWarp; first < end; first += kTokenThreads) {
-			int p = minimum(first + lane(), end - 1), n = minimum(kWarp, end - first);
-			float s = 0;
+		int first = begin + thread() / lanes, i = thread() % lanes * 8;
+		float top = -kInfinity, sum = 0, acc[8] = {}, mine[8];
 #pragma unroll
-			for (int i = 0; i < D; i += 8) {
-				float k[8];
-				keys.octet(p, i, k);
+		for (int j = 0; j < 8; j++) mine[j] = q[i + j];
+		constexpr int some = 2; // positions that a lane reads before it looks at one
+		for (; first - thread() / lanes < end; first += some * atOnce) {
+			float k[some][8], v[some][8], s[some] = {};
 #pragma unroll
-				for (int j = 0; j < 8; j++) s += k[j] * q[i + j];
+			for (int n = 0; n < some; n++) {
+				int p = minimum(first + n * atOnce, end - 1);
+				keys.octet(p, i, k[n]);
+				values.octet(p, i, v[n]);
 			}
-			if (lane() >= n) s = -kInfinity;
-			float next = maximum(top, warpMax(s)), e = exponential(s - next), factor = exponential(top - next);
-			sum = sum * factor + warpSum(e);
-			top = next;
-			for (int d = 0; d < perLane; d++) acc[d] *= factor;
-			constexpr int some = 8; // positions at a time
-			for (int j = 0; j < n; j += some)
 #pragma unroll
-				for (int k = 0; k < some; k++) {
-					float w = broadcast(e, j + k); // 0 past the end
-					int v = minimum(first + j + k, end - 1);
+			for (int n = 0; n < some; n++) {
 #pragma unroll
-					for (int d = 0; d < perLane; d++) acc[d] += w * values.at(v, d * kWarp + lane());
-				}
+				for (int j = 0; j < 8; j++) s[n] += k[n][j] * mine[j];
+#pragma unroll
+				for (int m = 1; m < lanes; m *= 2) s[n] += exchange(s[n], m);
+				if (first + n * atOnce >= end) s[n] = -kInfinity;
+				float next = maximum(top, s[n]), origin = next == -kInfinity ? 0 : next;
+				float e = exponential(s[n] - origin), factor = exponential(top - origin);
+				sum = sum * factor + e;
+				top = next;
+#pragma unroll
+				for (int j = 0; j < 8; j++) acc[j] = acc[j] * factor + e * v[n][j];
+			}
 		}
-		for (int d = 0; d < perLane; d++) outs[warp() * D + d * kWarp + lane()] = acc[d];
+#pragma unroll
+		for (int m = lanes; m < kWarp; m *= 2) {
+			float other = exchange(top, m), next = maximum(top, other), origin = next == -kInfinity ? 0 : next;
+			float factor = exponential(top - origin);
+			top = next;
+			sum *= factor;
+			sum += exchange(sum, m);
+#pragma unroll
+			for (int j = 0; j < 8; j++) acc[j] *= factor, acc[j] += exchange(acc[j], m);
+		}
+		if (lane() < lanes)
+#pragma unroll
+			for (int j = 0; j < 8; j++) outs[warp() * D + i + j] = acc[j];
 		if (lane() == 0) tops[warp()] = top, sums[warp()] = sum;
 		barrier();
 		if (thread() >= D) continue;
 		float most = -kInfinity, all = 0, out = 0;
 		for (int w = 0; w < kTokenWarps; w++) most = maximum(most, tops[w]);
 		for (int w = 0; w < kTokenWarps; w++) {
-			if (!(sums[w] > 0)) continue;
 			float factor = exponential(tops[w] - most);
 			all += sums[w] * factor;
 			out += outs[w * D + thread()] * factor;
@@ -255,60 +342,94 @@ template <int D> DEVICE float4v attended(const TokenArgs &a, int i) {
 	return out / sum;
 }
 
+// attentionAhead has the cache fetch the keys and values that tokenAttention gives to this
+// block first.
+template <class K, int D> DEVICE void attentionAhead(const TokenArgs &a, const Place &place, int layer) {
+	if (place.split >= a.splits) return;
+	int p = place.split * a.span + thread(), end = minimum(place.row.pos, (place.split + 1) * a.span);
+	for (; p < end; p += kTokenThreads)
+		for (int part = 0; part < 2; part++) {
+			Cache<K> cache(place.row, layer, part, place.head / a.group, a.heads / a.group, D);
+			for (int i = 0; i < D * K::kBytes; i += 128) fetchAhead(cache.data + (u64)p * D * K::kBytes + i);
+		}
+}
+
 template <class K, int D> DEVICE void tokenBlocks(const TokenArgs &a) {
+	// Those of this layer and the next.
+	SHARED(TokenLayer, layers, 2);
+	auto copyLayer = [&](int i) {
+		if (i < a.count && thread() < (int)sizeof(TokenLayer) / 4) ((u32 *)&layers[i % 2])[thread()] = ((const u32 *)&a.layers[i])[thread()];
+	};
 	Grid grid = {a.arrived, a.before};
+	Place place = {*a.row, 0, 0, block() % a.heads, block() / a.heads};
+	if (thread() < D) {
+		const float *rope = a.rope + (u64)place.row.pos * D + thread() % (D / 2);
+		place.cosine = rope[0], place.sine = rope[D / 2];
+	}
 	auto neighbours = [](int pair, int (&rows)[2]) { rows[0] = 2 * pair, rows[1] = 2 * pair + 1; };
 	auto gateAndUp = [&](int pair, int (&rows)[2]) { rows[0] = pair, rows[1] = a.ffnWidth + pair; };
-	auto addToHidden = [&](int pair, float sum) {
-		if (lane() < 2) a.hidden[2 * pair + lane()] += sum;
+	auto hiddenOf = [&](int row) { return a.hidden[row]; };
+	auto addToHidden = [&](int pair, float sum, float before) {
+		if (lane() < 2) a.hidden[2 * pair + lane()] = before + sum;
 	};
+	makeFactors();
+	copyLayer(0);
+	barrier();
+	Held x;
+	x.load(layers[0].attnNorm, a.width);
 	for (int layer = 0; layer < a.count; layer++) {
-		const TokenLayer &l = a.layers[layer];
-		auto normed = [&](const float *weight, float scale) {
-			return [=](int i) { return ((const float4v *)a.hidden)[i] * scale * ((const float4v *)weight)[i]; };
-		};
-
-		float scale = normOf(a);
+		const TokenLayer &l = layers[layer % 2];
+		normed(a, x);
 		int at = 0; // of a piece's results
 		for (int piece = 0; piece < l.pieces; piece++) {
 			const Weights &w = l.qkv[piece];
 			if (piece > 0) barrier(); // x has been used
-			prepare(w.format, a.width, normed(l.attnNorm, scale));
-			products(w, w.w.rows / 2, neighbours, [&](int pair, float sum) {
-				int r = 2 * pair + lane();
-				if (lane() < 2) a.qkv[at + r] = w.bias ? sum + w.bias[r] : sum;
-			});
+			prepareHeld(w.format, a.width, x);
+			products(
+				w, w.w.rows / 2, neighbours, [&](int row) { return w.bias ? w.bias[row] : 0; },
+				[&](int pair, float sum, float bias) {
+					if (lane() < 2) a.qkv[at + 2 * pair + lane()] = sum + bias;
+				});
 			at += w.w.rows;
 		}
 		grid.arrive();
-		ahead(l.o, l.o.w.rows / 2, neighbours);
+		attentionAhead<K, D>(a, place, layer);
+		ahead(l.o, a.width / 2, neighbours);
+		copyLayer(layer + 1);
 		grid.wait();
 
-		tokenAttention<K, D>(a, layer);
+		tokenAttention<K, D>(a, place, layer);
 		grid.arrive();
 		ahead(l.gateUp, a.ffnWidth, gateAndUp);
 		grid.wait();
 
-		prepare(l.o.format, a.heads * D, [&](int i) { return attended<D>(a, i); });
-		products(l.o, a.width / 2, neighbours, addToHidden);
+		prepare(l.o.format, a.heads * D, [&](int, int i) { return attended<D>(a, i); });
+		products(l.o, a.width / 2, neighbours, hiddenOf, addToHidden);
 		grid.arrive();
-		ahead(l.down, l.down.w.rows / 2, neighbours);
+		x.load(l.ffnNorm, a.width);
+		ahead(l.down, a.width / 2, neighbours);
 		grid.wait();
 
-		scale = normOf(a);
-		prepare(l.gateUp.format, a.width, normed(l.ffnNorm, scale));
-		products(l.gateUp, a.ffnWidth, gateAndUp, [&](int pair, float sum) {
-			float up = exchange(sum, 1);
-			if (lane() == 0) a.ffn[pair] = sum / (1 + exponential(-sum)) * up;
-		});
+		normed(a, x);
+		prepareHeld(l.gateUp.format, a.width, x);
+		products(
+			l.gateUp, a.ffnWidth, gateAndUp, [](int) { return 0; },
+			[&](int pair, float sum, float) {
+				float up = exchange(sum, 1);
+				if (lane() == 0) a.ffn[pair] = sum / (1 + exponential(-sum)) * up;
+			});
 		grid.arrive();
-		if (layer + 1 < a.count)
-			for (int piece = 0; piece < a.layers[layer + 1].pieces; piece++)
-				ahead(a.layers[layer + 1].qkv[piece], a.layers[layer + 1].qkv[piece].w.rows / 2, neighbours);
+		bool more = layer + 1 < a.count;
+		const TokenLayer &next = layers[(layer + 1) % 2];
+		if (more) {
+			x.load(next.attnNorm, a.width);
+			for (int piece = 0; piece < next.pieces; piece++) ahead(next.qkv[piece], next.qkv[piece].w.rows / 2, neighbours);
+		}
 		grid.wait();
 
-		prepare(l.down.format, a.ffnWidth, [&](int i) { return ((const float4v *)a.ffn)[i]; });
-		products(l.down, a.width / 2, neighbours, addToHidden);
+		prepare(l.down.format, a.ffnWidth, [&](int, int i) { return ((const float4v *)a.ffn)[i]; });
+		products(l.down, a.width / 2, neighbours, hiddenOf, addToHidden);
+		if (!more) break;
 		grid.arrive();
 		grid.wait();
 	}

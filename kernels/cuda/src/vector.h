@@ -48,6 +48,13 @@ struct RopeArgs {
 	float scale;            // of queries
 };
 
+// rotated returns value i of a head turned by its position's angles.
+DEVICE float rotated(const float *head, const float *rope, int i, int half) {
+	int j = i % half;
+	float c = rope[j], s = rope[half + j];
+	return i < half ? head[i] * c - head[i + half] * s : head[i] * c + head[i - half] * s;
+}
+
 // ropeStore turns the queries of a row and gives them the scale of the softmax,
 // and stores its keys, turned, and its values. A block does one row.
 template <class K> DEVICE void ropeStore(const RopeArgs &a) {
