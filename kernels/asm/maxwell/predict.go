@@ -18,7 +18,7 @@ const (
 // What predictions assume.
 const (
 	launchSeconds  = 8e-6 // from the end of a kernel to the begin of the next
-	layerLaunches  = 13   // kernels of a block, in decode with the merging of attention
+	layerLaunches  = 11   // kernels of a block, in decode with the merging of attention, where V is of another type than Q and K
 	otherLaunches  = 3
 	decodeDepth    = 64 // tokens before, of a decoded token: the mean of tg128
 	kernelAttend64 = "attend64_F16"

@@ -54,10 +54,14 @@ DEVICE float sumOfRows(const float (&s)[4]) {
 	return sum;
 }
 
+// The quads of one place of the groups of a chunk, and one that keeps those of different
+// places in different banks of shared memory.
+constexpr int kPitch = kChunk + 1;
+
 // addChunk adds the products of a group of each of R rows with those of N rows of x to
-// sums. Quad q of a row of x is at q*pitch.
+// sums. Quad q of row i of x is at (i*quads + q)*kPitch.
 template <class F, int N, int R>
-DEVICE void addChunk(const Group<F> (&w)[R], const Scale (&scales)[R], const float4v *x, int xStride, int pitch, float (&sums)[N][R]) {
+DEVICE void addChunk(const Group<F> (&w)[R], const Scale (&scales)[R], const float4v *x, float (&sums)[N][R]) {
 	constexpr int quads = kGroup / 4;
 	constexpr int parts = oneScale<F> ? 1 : 2; // of a group, each with a scale
 #pragma unroll
@@ -75,7 +79,7 @@ DEVICE void addChunk(const Group<F> (&w)[R], const Scale (&scales)[R], const flo
 				}
 #pragma unroll
 			for (int i = 0; i < N; i++) {
-				float4v four = x[i * xStride + q * pitch];
+				float4v four = x[(i * quads + q) * kPitch];
 #pragma unroll
 				for (int k = 0; k < 4; k++) {
 					if (kSubnormal<F>) total[i] += four[k] * fromBits(unitOf<F>(4 * q + k));
@@ -101,7 +105,7 @@ DEVICE void addChunk(const Group<F> (&w)[R], const Scale (&scales)[R], const flo
 // memory, laid out so that the lanes of a warp, which want the values of
 // different groups, find them side by side.
 template <class F, int N, int R> DEVICE void matvec(const MatmulArgs &a) {
-	constexpr int quads = kGroup / 4, pitch = kChunk + 1;
+	constexpr int quads = kGroup / 4, pitch = kPitch;
 	static_assert(kVecThreads % quads == 0, "a thread loads the same place of groups");
 	SHARED(float4v, xs, N * quads * pitch);
 	int row = (block() * (kVecThreads / kWarp) + warp()) * R, last = a.w.rows - 1;
@@ -138,7 +142,7 @@ template <class F, int N, int R> DEVICE void matvec(const MatmulArgs &a) {
 			}
 		}
 		barrier();
-		addChunk<F>(w, scales, from, quads * pitch, pitch, sums);
+		addChunk<F>(w, scales, from, sums);
 	}
 	int mine = (lane() & 1) * (R / 2) + (R == 4 ? lane() >> 1 & 1 : 0); // the row of this lane's sum
 #pragma unroll

@@ -40,7 +40,6 @@ struct TokenArgs {
 
 constexpr int kTokenThreads = 512;
 constexpr int kTokenWarps = kTokenThreads / kWarp;
-constexpr int kTokenPitch = kChunk + 1; // as in matvec
 
 // The part [chunk, end) of the products of two rows of weights with x, which is in the
 // block's memory: in even lanes of the first, in odd lanes of the second.
@@ -48,13 +47,13 @@ template <class F> FUNCTION float dots(const Matrix *m, int row0, int row1, int 
 	constexpr int quads = kGroup / 4;
 	u32 groups = m->cols / kGroup;
 	Row rows[2] = {rowOf<F>(*m, row0), rowOf<F>(*m, row1)};
-	const float4v *x = (const float4v *)blockMemory() + chunk * quads * kTokenPitch + lane();
+	const float4v *x = (const float4v *)blockMemory() + chunk * quads * kPitch + lane();
 	float sums[1][2] = {};
-	for (; chunk < end; chunk++, x += quads * kTokenPitch) {
+	for (; chunk < end; chunk++, x += quads * kPitch) {
 		u32 first = chunk * kChunk, mine = groups - first <= (u32)lane() ? groups - first - 1 : lane();
 		Group<F> w[2] = {groupOf<F>(rows[0], groups, first, mine), groupOf<F>(rows[1], groups, first, mine)};
 		Scale scales[2] = {scaleOf<F>(rows[0], first + mine), scaleOf<F>(rows[1], first + mine)};
-		addChunk<F>(w, scales, x, 0, kTokenPitch, sums);
+		addChunk<F>(w, scales, x, sums);
 	}
 	return sumOfRows(sums[0]) * (kSubnormal<F> ? kProducts : 1);
 }
@@ -101,7 +100,7 @@ DEVICE int chunksOf(int cols) { return (cols / kGroup + kChunk - 1) / kChunk; }
 DEVICE void storeX(int i, float4v v) {
 	constexpr int quads = kGroup / 4;
 	int g = i / quads;
-	((float4v *)blockMemory())[(g / kChunk * quads + i % quads) * kTokenPitch + g % kChunk] = v;
+	((float4v *)blockMemory())[(g / kChunk * quads + i % quads) * kPitch + g % kChunk] = v;
 }
 
 // prepare brings x into the block's memory, for weights of a format. value(j, i) returns
