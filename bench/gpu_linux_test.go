@@ -92,11 +92,11 @@ func TestRunGPU(t *testing.T) {
 				t.Errorf("%s: %+v", name, res.Measured)
 			}
 		}
-		// 12 kernels a block (13 where attention is cut, which it is not so
+		// 9 kernels a block (10 where attention is cut, which it is not so
 		// early), two of the head, and the embedding's: 6 blocks and 3 of them.
-		want := 6.0*12 + 2 + 1
+		want := 6.0*9 + 2 + 1
 		if split {
-			want = 3*12 + 2
+			want = 3*9 + 2
 		}
 		for _, res := range r.Results {
 			got := res.Launches

@@ -123,7 +123,7 @@ func TestGPUFit(t *testing.T) {
 func TestGPULost(t *testing.T) {
 	g := readGolden(t).Prompts[0]
 	const n = 6
-	for _, launch := range []int{1, 90, 130, 290} {
+	for _, launch := range []int{1, 70, 100, 220} {
 		var warnings []string
 		o := Options{Context: 64, MaxRows: 32, Notify: func(text string) { warnings = append(warnings, text) }}
 		o.Device, o.GPULayers = emulated(t, emulator.Options{FailLaunch: launch}), 3

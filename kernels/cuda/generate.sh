@@ -1,6 +1,6 @@
 #!/bin/sh
 # Compiles the kernels to PTX: a module for each format of weights, one that
-# measures the GPU, one for what newer GPUs have, and one for all else.
+# measures the GPU, those for what newer GPUs have, and one for all else.
 # The path keeps clang from looking for a CUDA installation, so that the result is
 # the same with and without one. Last come the counts of what Maxwell executes.
 set -e
@@ -19,7 +19,12 @@ compile ceilings -DCEILINGS
 for type in $(sed -n "s/^struct \([A-Z0-9_]*\) .*/\1/p" src/formats.h); do
 	compile $type -DTYPE=$type
 done
-compile_for sm_70 ptx60 token -DTOKEN src/kernels.cu
 compile_for sm_80 ptx70 tensor -DTENSOR src/kernels.cu
+for head in 64 128; do
+	for cache in F32 F16 Q8_0; do
+		compile_for sm_70 ptx60 token${head}_$cache -DTOKEN -DHEAD=$head -DCACHE=$cache src/kernels.cu
+		compile_for sm_80 ptx70 flash${head}_$cache -DFLASH -DHEAD=$head -DCACHE=$cache src/kernels.cu
+	done
+done
 go -C ../asm run ./maxwell -counts >counts.new
 mv counts.new ../asm/maxwell/counts.txt

@@ -93,7 +93,7 @@ var (
 		"rmsnorm", "headnorm", "swiglu", "argmax", "merge", "rope_F32", "rope_F16", "rope_Q8_0",
 		"attend64_F32", "attend64_F16", "attend64_Q8_0", "attend128_F32", "attend128_F16", "attend128_Q8_0",
 	}
-	matrixKernels = []string{"matvec1_", "matvec4_", "gemm16_", "gemm32_", "gemm64_", "embed_"}
+	matrixKernels = []string{"matvec1_", "matvec4_", "gemm16_", "gemm32_", "gemm64_", "embed_", "expand_"}
 )
 
 // need loads the kernels for a type of weights if they are not there.

@@ -5,7 +5,6 @@ import (
 
 	"qgo/kernels/cuda/driver"
 	"qgo/kernels/plan"
-	"qgo/quant"
 )
 
 // Prefill on GPUs that have units for products of matrices: see src/tensor.h and
@@ -58,28 +57,14 @@ var (
 	smallTile = tile{"small", 64, 64, 512, 96 << 10}
 )
 
-// tensorModule is the module of these kernels and of one that measures such units,
-// tensorCapability that from which on GPUs have them.
+// tensorModule is the module of these kernels, but for attention's, and of one that
+// measures such units; tensorCapability is that from which on GPUs have them.
 const (
 	tensorModule     = "tensor"
 	tensorCapability = 80
 )
 
-var tensorKernels = func() []string {
-	names := []string{tensorKernel, "rmsnorm_halves"}
-	for _, t := range []tile{largeTile, smallTile} {
-		names = append(names, "tensor_"+t.name, "gated_"+t.name)
-	}
-	for _, kv := range []quant.Type{quant.F32, quant.F16, quant.Q8_0} {
-		names = append(names, "flash64_"+kv.String(), "flash128_"+kv.String())
-	}
-	for _, t := range quant.Types() {
-		if t.HasKernels() {
-			names = append(names, "expand_"+t.String())
-		}
-	}
-	return names
-}()
+var tensorKernels = []string{tensorKernel, "rmsnorm_halves", "tensor_large", "tensor_small", "gated_large", "gated_small"}
 
 // tensorRows is the number of rows of one sequence from which on they are multiplied in
 // float16: a text's numbers do not depend on what else is in a batch.
@@ -159,11 +144,7 @@ func (p *pass) tensorBlock(i int) {
 	p.multiplyHalves(l.qkv, tensorMatmulArgs{scales: p.halves.scales, y: p.qkv, yStride: int32(stride)})
 	p.turn(i, stride)
 	p.starts(plan.OpAttention)
-	kernel := "flash64_"
-	if p.HeadDim == 128 {
-		kernel = "flash128_"
-	}
-	call(p, kernel+p.kv.String(), p.Heads*ceil(n, flashRows), flashThreads, flashArgs{
+	call(p, p.flashKernel(), p.Heads*ceil(n, flashRows), flashThreads, flashArgs{
 		qkv: p.qkv, rows: p.spans, out: p.halves.x,
 		n: int32(n), layer: int32(i), heads: int32(p.Heads), kvHeads: int32(p.KVHeads), stride: int32(stride),
 	})
@@ -176,6 +157,8 @@ func (p *pass) tensorBlock(i int) {
 	p.starts(plan.OpDown)
 	p.multiplyHalves(joined{l.down}, tensorMatmulArgs{x: p.halves.gated, scale: 1 / gated, y: p.hidden, yStride: int32(p.Width), add: 1})
 }
+
+func (p *pass) flashKernel() string { return p.ofCache("flash", tensorCapability, 0) }
 
 // normaliseHalves writes the normed rows of the hidden states to the activations in
 // float16.

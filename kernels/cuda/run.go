@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"unsafe"
 
@@ -30,7 +31,7 @@ func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type)
 	}
 	p.opens()
 	p.begin(b)
-	if rows == 1 && p.token.layers != 0 && !p.profile.on {
+	if p.inOneLaunch() {
 		p.tokenBlocks()
 	} else {
 		p.eachBlock(ctx)
@@ -43,6 +44,20 @@ func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type)
 		_ = s.dev.ctx.Sync()
 	}
 	return p.err
+}
+
+// ofCache returns the name of the kernel for the pass's heads and type of keys and values,
+// which it loads if it is not there: it is a module of its own. Blocks of its launches
+// have so many bytes of shared memory beside the kernel's own.
+func (p *pass) ofCache(kernel string, capability, bytes int) string {
+	name := fmt.Sprintf("%s%d_%v", kernel, p.HeadDim, p.kv)
+	if p.err != nil || p.dev.functions[name] != nil {
+		return name
+	}
+	if p.err = p.dev.loadModuleFor(capability, name, []string{name}); p.err == nil && bytes > 0 {
+		p.err = p.dev.functions[name].Share(bytes)
+	}
+	return name
 }
 
 // eachBlock runs one transformer block after the other.

@@ -163,7 +163,18 @@ func (s *Stage) load() (err error) {
 	if err := s.loadWeights(); err != nil {
 		return err
 	}
-	return s.loadToken()
+	if err := s.loadToken(); err != nil {
+		return err
+	}
+	// What the driver would else compile when the first prompt comes.
+	p := &pass{Stage: s, kv: s.options.KV}
+	if s.token.layers != 0 {
+		p.tokenKernel()
+	}
+	if s.halves.x != 0 {
+		p.flashKernel()
+	}
+	return p.err
 }
 
 // ropeTable returns [ctx] rows of cosines and sines.

@@ -108,8 +108,8 @@ func newClocked(t *testing.T, unit time.Duration) (c *clocked, s *Stage, run fun
 func unitsOf(passes int) (all plan.OpTimes) {
 	const layers = clockedLayers
 	all = plan.OpTimes{
-		plan.OpEmbedding: 4, plan.OpNorm: layers*2*5 + 5, plan.OpQKV: layers * 3 * 7, plan.OpRope: layers * 3, plan.OpAttention: layers * 10,
-		plan.OpOutput: layers * 7, plan.OpGateUp: layers * (2*7 + 2), plan.OpDown: layers * 7, plan.OpHead: 7,
+		plan.OpEmbedding: 4, plan.OpNorm: layers*2*5 + 5, plan.OpQKV: layers * 7, plan.OpRope: layers * 3, plan.OpAttention: layers * 10,
+		plan.OpOutput: layers * 7, plan.OpGateUp: layers * (7 + 2), plan.OpDown: layers * 7, plan.OpHead: 7,
 	}
 	for op := range all {
 		all[op] *= time.Duration(passes)

@@ -39,17 +39,14 @@ type (
 const (
 	tokenThreads    = 512
 	tokenChunkBytes = (chunkLen + 1) * groupLen * 4 // of a block's memory for a chunk of x
-	tokenMemory     = 64 << 10                      // that a block may have for them
+	tokenMemory     = 48 << 10                      // that a block has for them
 	tokenWidest     = 8192
 	tokenBarriers   = 5 // after each transformer block but one after the last
 )
 
-// tokenModule is the module of these kernels, tokenCapability that from which on GPUs
-// give a block so much memory.
-const (
-	tokenModule     = "token"
-	tokenCapability = 70
-)
+// tokenCapability is that from which on GPUs give a block so much memory, and order what
+// blocks write as the kernels need it.
+const tokenCapability = 70
 
 // token is what these kernels need.
 type token struct {
@@ -57,14 +54,6 @@ type token struct {
 	arrived driver.Ptr
 	before  uint32 // blocks at barriers so far
 	span    int    // positions of attention that a multiprocessor takes at the least
-}
-
-// tokenKernelOf is the name of the kernel for heads and a KV cache.
-func tokenKernelOf(headDim int, kv quant.Type) string {
-	if headDim == 128 {
-		return "token128_" + kv.String()
-	}
-	return "token64_" + kv.String()
 }
 
 // tokenBytes is the memory of a block for activations.
@@ -94,18 +83,8 @@ func (s *Stage) loadToken() error {
 	if !s.dev.hasToken(s.Plan) {
 		return nil
 	}
-	if err := s.dev.needToken(); err != nil {
-		return err
-	}
-	// All blocks of a grid must be there at a time, or they would wait for ever.
-	for _, kv := range plan.KVTypes {
-		n, err := s.dev.functions[tokenKernelOf(s.HeadDim, kv)].Occupancy(tokenThreads)
-		if err != nil || n == 0 {
-			return err
-		}
-	}
-	s.token.span = 256 // so many take hardly longer than one
 	all := make([]tokenLayer, len(s.layers))
+	s.token.span = 256 // so many take hardly longer than one
 	for i := range s.layers {
 		l := &s.layers[i]
 		t := &all[i]
@@ -123,28 +102,6 @@ func (s *Stage) loadToken() error {
 	}
 	s.token.layers, err = upload(&s.memory, all)
 	return err
-}
-
-// needToken loads the kernels if they are not there.
-func (d *Device) needToken() error {
-	var names []string
-	for _, kv := range plan.KVTypes {
-		for _, headDim := range []int{64, 128} {
-			names = append(names, tokenKernelOf(headDim, kv))
-		}
-	}
-	if d.functions[names[0]] != nil {
-		return nil
-	}
-	if err := d.loadModuleFor(tokenCapability, tokenModule, names); err != nil {
-		return err
-	}
-	for _, name := range names {
-		if err := d.functions[name].Share(tokenMemory); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // formats are the types in the order in which src/formats.h has them.
@@ -177,6 +134,21 @@ func (s *Stage) weightsOf(l *linear) weightsArgs {
 	}
 }
 
+func (p *pass) tokenKernel() string { return p.ofCache("token", tokenCapability, tokenMemory) }
+
+// inOneLaunch reports whether a batch is computed so.
+func (p *pass) inOneLaunch() bool {
+	if p.rows != 1 || p.token.layers == 0 || p.profile.on || p.err != nil {
+		return false
+	}
+	// All blocks of the grid must be there at a time, or they would wait for ever.
+	kernel, n := p.tokenKernel(), 0
+	if p.err == nil {
+		n, p.err = p.dev.functions[kernel].Occupancy(tokenThreads)
+	}
+	return n > 0
+}
+
 // tokenBlocks runs all transformer blocks for a batch of one row.
 func (p *pass) tokenBlocks() {
 	grid := p.dev.info.SMs
@@ -188,6 +160,8 @@ func (p *pass) tokenBlocks() {
 		splits: int32(splits), span: int32(ceil(p.depth, splits)),
 		eps: p.Eps, scale: float32(1 / math.Sqrt(float64(p.HeadDim))),
 	}
-	p.token.before += uint32(grid * (tokenBarriers*len(p.layers) - 1))
-	call(p, tokenKernelOf(p.HeadDim, p.kv), grid, tokenThreads, args)
+	call(p, p.tokenKernel(), grid, tokenThreads, args)
+	if p.err == nil {
+		p.token.before += uint32(grid * (tokenBarriers*len(p.layers) - 1))
+	}
 }

@@ -21,6 +21,12 @@ struct CacheQ8 {
 	static constexpr int kBytes = 1;
 };
 
+// By the names of their types, and with the lengths of heads that there are kernels for.
+using CacheOf_F32 = CacheF32;
+using CacheOf_F16 = CacheF16;
+using CacheOf_Q8_0 = CacheQ8;
+#define HEADS_AND_CACHES(X) X(64, F32) X(64, F16) X(64, Q8_0) X(128, F32) X(128, F16) X(128, Q8_0)
+
 // The keys (part 0) or values (part 1) of a head.
 template <class K> struct Cache {
 	u8 *data;

@@ -3,7 +3,7 @@
 // queries and keys are in the hundreds, and the softmax takes them absolutely. Keys and
 // values are as the cache has them, or rounded to float16.
 #pragma once
-#include "tensor.h"
+#include "cache.h"
 
 struct FlashArgs {
 	const float *qkv;     // [n][stride]; queries with the scale of the softmax in them
@@ -169,10 +169,6 @@ template <class K, int D> DEVICE void flash(const FlashArgs &a) {
 	}
 }
 
-#define FLASH_KERNELS(K, name) \
-	KERNEL(flash64_##name, FlashArgs, kFlashThreads) { flash<K, 64>(a); } \
-	KERNEL(flash128_##name, FlashArgs, kFlashThreads) { flash<K, 128>(a); }
-
-FLASH_KERNELS(CacheF32, F32)
-FLASH_KERNELS(CacheF16, F16)
-FLASH_KERNELS(CacheQ8, Q8_0)
+#define FLASH_KERNEL(D, type) FLASH_KERNEL_(D, type)
+#define FLASH_KERNEL_(D, type) \
+	KERNEL(flash##D##_##type, FlashArgs, kFlashThreads) { flash<CacheOf_##type, D>(a); }

@@ -1,24 +1,34 @@
 // The kernels of one module. TYPE selects those for a format of weights, CEILINGS those
-// that measure the GPU, TENSOR those for GPUs with units for products of matrices, TOKEN
-// those that compute a token in one launch;
-// without any they are those for everything else. The emulator wants all.
+// that measure the GPU, TENSOR those for GPUs with units for products of matrices, FLASH
+// and TOKEN, with HEAD and CACHE, attention by such units and what computes a token in one
+// launch; without any they are those for everything else. The driver compiles a module
+// when it is loaded, which takes a second for the larger ones. The emulator wants all.
 #ifdef CEILINGS
 #include "ceilings.h"
 #elif defined(TENSOR)
+#include "tensor.h"
+#elif defined(FLASH)
 #include "flash.h"
-FORMATS(EXPAND_KERNEL)
+FLASH_KERNEL(HEAD, CACHE)
 #elif defined(TOKEN)
 #include "token.h"
+TOKEN_KERNEL(HEAD, CACHE)
 #elif defined(TYPE)
+#include "expand.h"
 #include "matmul.h"
+EXPAND_KERNEL(TYPE)
 MATRIX_KERNELS(TYPE)
 #else
 #include "attention.h"
 #include "vector.h"
 #ifdef EMULATOR
 #include "ceilings.h"
+#include "expand.h"
 #include "flash.h"
+#include "tensor.h"
 #include "token.h"
+HEADS_AND_CACHES(FLASH_KERNEL)
+HEADS_AND_CACHES(TOKEN_KERNEL)
 FORMATS(EXPAND_KERNEL)
 FORMATS(MATRIX_KERNELS)
 #endif

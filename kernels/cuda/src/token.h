@@ -434,10 +434,6 @@ template <class K, int D> DEVICE void tokenBlocks(const TokenArgs &a) {
 	}
 }
 
-#define TOKEN_KERNELS(K, name) \
-	KERNEL(token64_##name, TokenArgs, kTokenThreads) { tokenBlocks<K, 64>(a); } \
-	KERNEL(token128_##name, TokenArgs, kTokenThreads) { tokenBlocks<K, 128>(a); }
-
-TOKEN_KERNELS(CacheF32, F32)
-TOKEN_KERNELS(CacheF16, F16)
-TOKEN_KERNELS(CacheQ8, Q8_0)
+#define TOKEN_KERNEL(D, type) TOKEN_KERNEL_(D, type)
+#define TOKEN_KERNEL_(D, type) \
+	KERNEL(token##D##_##type, TokenArgs, kTokenThreads) { tokenBlocks<CacheOf_##type, D>(a); }
