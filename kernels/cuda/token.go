@@ -153,11 +153,13 @@ func (p *pass) inOneLaunch() bool {
 func (p *pass) tokenBlocks() {
 	grid := p.dev.info.SMs
 	splits := min(max(1, ceil(p.depth, p.token.span)), max(1, grid/p.Heads), maxSplits)
+	span := ceil(p.depth, splits)
+	splits = ceil(p.depth, span) // none without positions
 	args := tokenArgs{
 		layers: p.token.layers, hidden: p.hidden, qkv: p.qkv, attn: p.attn, ffn: p.gateUp,
 		parts: p.parts, tops: p.tops, sums: p.sums, rope: p.rope, row: p.spans, arrived: p.token.arrived, before: p.token.before,
 		count: int32(len(p.layers)), width: int32(p.Width), ffnWidth: int32(p.FFN), heads: int32(p.Heads), group: int32(p.Group()),
-		splits: int32(splits), span: int32(ceil(p.depth, splits)),
+		splits: int32(splits), span: int32(span),
 		eps: p.Eps, scale: float32(1 / math.Sqrt(float64(p.HeadDim))),
 	}
 	call(p, p.tokenKernel(), grid, tokenThreads, args)

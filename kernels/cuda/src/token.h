@@ -15,9 +15,10 @@ enum {
 // A matrix, or several in one piece, with what fetching it ahead needs to know.
 struct Weights {
 	Matrix w;
-	const float *bias;                         // [w.rows], may be null
-	int format, codes, high, scales, supers; // bytes of a row in each plane
-	int sharing; // 2^sharing warps of a block share the columns of two rows
+	const float *bias; // [w.rows], may be null
+	int format;
+	int codes, high, scales, supers; // bytes of a row in each plane
+	int sharing;                     // 2^sharing warps of a block share the columns of two rows
 };
 
 struct TokenLayer {
@@ -103,14 +104,14 @@ DEVICE void storeX(int i, float4v v) {
 	((float4v *)blockMemory())[(g / kChunk * quads + i % quads) * kPitch + g % kChunk] = v;
 }
 
-// prepare brings x into the block's memory, for weights of a format. value(j, i) returns
-// values 4*i to 4*i+3, the thread's jth ones.
+// prepare brings x into the block's memory, for weights of a format. value(i) returns
+// values 4*i to 4*i+3.
 template <class V> DEVICE void prepare(int format, int cols, V value) {
 	constexpr int quads = kGroup / 4;
 	float4v factor = factorOf(format);
-	for (int j = 0, i = thread(); i < chunksOf(cols) * kChunk * quads; j++, i += kTokenThreads) {
+	for (int i = thread(); i < chunksOf(cols) * kChunk * quads; i += kTokenThreads) {
 		float4v v = 0; // past the end
-		if (i < cols / 4) v = value(j, i) * factor;
+		if (i < cols / 4) v = value(i) * factor;
 		storeX(i, v);
 	}
 	barrier();
@@ -118,9 +119,9 @@ template <class V> DEVICE void prepare(int format, int cols, V value) {
 
 // The products of pairs of rows are dealt out to warps, pair by pair over all blocks. If
 // there are fewer than warps, several warps of a block share one, each with a part of the
-// columns. rowsOfPair says which rows a pair has. before(i, rows) is called before the
-// product, and what it returns passed to write(i, sum, it), which an even and an odd lane
-// call with the sum of either row.
+// columns. rowsOfPair(pair, rows) says which rows a pair has. What before(row) returns is
+// read while the product is computed, and goes to write(pair, sum, it), which even lanes
+// call with the sum of the first row and odd lanes with that of the second.
 template <class Rows, class Before, class Write>
 DEVICE void products(const Weights &w, int pairs, Rows rowsOfPair, Before before, Write write) {
 	SHARED(float, shares, 2 * kTokenWarps);
@@ -158,8 +159,9 @@ template <class Rows> DEVICE void ahead(const Weights &w, int pairs, Rows rowsOf
 			u64 r = rows[k];
 			for (int i = lane() * line; i < w.codes; i += kWarp * line) fetchAhead(w.w.codes + r * w.codes + i);
 			if (k == 0 && w.bias && lane() == 0) fetchAhead(w.bias + r);
-			if (w.high) fetchAhead(w.w.high + r * w.high + minimum(lane() * line, w.high - 1));
+			if (lane() * line < w.high) fetchAhead(w.w.high + r * w.high + lane() * line);
 			if (lane() * line < w.scales) fetchAhead(w.w.scales + r * w.scales + lane() * line);
+			if (lane() * line < w.supers) fetchAhead(w.w.supers + r * w.supers + lane() * line);
 		}
 	}
 }
@@ -181,9 +183,9 @@ struct Grid {
 	}
 };
 
-// What a thread holds of a vector as wide as the hidden state: four values at a time.
+// What a thread holds of a vector as wide as the hidden state, at most kHeld times four
+// values.
 constexpr int kHeld = 4;
-constexpr int kWidest = kHeld * kTokenThreads * 4;
 struct Held {
 	float4v v[kHeld];
 
@@ -402,7 +404,7 @@ template <class K, int D> DEVICE void tokenBlocks(const TokenArgs &a) {
 		ahead(l.gateUp, a.ffnWidth, gateAndUp);
 		grid.wait();
 
-		prepare(l.o.format, a.heads * D, [&](int, int i) { return attended<D>(a, i); });
+		prepare(l.o.format, a.heads * D, [&](int i) { return attended<D>(a, i); });
 		products(l.o, a.width / 2, neighbours, hiddenOf, addToHidden);
 		grid.arrive();
 		x.load(l.ffnNorm, a.width);
@@ -426,7 +428,7 @@ template <class K, int D> DEVICE void tokenBlocks(const TokenArgs &a) {
 		}
 		grid.wait();
 
-		prepare(l.down.format, a.ffnWidth, [&](int, int i) { return ((const float4v *)a.ffn)[i]; });
+		prepare(l.down.format, a.ffnWidth, [&](int i) { return ((const float4v *)a.ffn)[i]; });
 		products(l.down, a.width / 2, neighbours, hiddenOf, addToHidden);
 		if (!more) break;
 		grid.arrive();
