@@ -182,7 +182,7 @@ func TestOpsHeldUp(t *testing.T) {
 	}
 	took := time.Since(start)
 	times := s.OpTimes()
-	if sum := times.Sum(); sum > took || sum < took/10 {
+	if sum := times.Sum(); sum > took || sum <= 0 {
 		t.Errorf("the operations take %v of %v", sum, took)
 	}
 	all := unitsOf(1)
