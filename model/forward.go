@@ -3,6 +3,7 @@ package model
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"qgo/kernels/plan"
@@ -187,6 +188,7 @@ type slice struct {
 
 // advance computes m.runs to their ends, in batches.
 func (m *Model) advance(ctx context.Context, seqs []Seq) error {
+	apart := slices.ContainsFunc(m.stages, plan.Stage.Apart)
 	for first := 0; first < len(m.runs); {
 		b := &m.batch
 		b.Spans, b.Tokens, b.Outputs = b.Spans[:0], b.Tokens[:0], b.Outputs[:0]
@@ -195,7 +197,7 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 		wanting := 0 // runs with logits in this batch
 		for i := first; i < len(m.runs) && len(b.Tokens) < m.maxRows; i++ {
 			r := &m.runs[i]
-			if r.many != b.Many && m.tier.Bfloat != nil && m.OnCPU() {
+			if apart && r.many != b.Many {
 				break // few tokens and many are computed in different ways
 			}
 			s := &seqs[r.seq]

@@ -5,16 +5,18 @@ import (
 	"slices"
 	"testing"
 
-	"qgo/kernels/generic"
 	"qgo/kernels/plan"
 )
 
 // recorder notes the batches that a stage is to compute, and computes nothing.
 type recorder struct {
 	plan.Stage
+	apart bool
 	many  []bool
 	spans [][]int // rows of the spans of each batch
 }
+
+func (r *recorder) Apart() bool { return r.apart }
 
 func (r *recorder) Run(_ context.Context, b *plan.Batch) error {
 	var rows []int
@@ -26,7 +28,7 @@ func (r *recorder) Run(_ context.Context, b *plan.Batch) error {
 }
 
 // TestMany checks what is in a batch together: few tokens of a sequence and many
-// only where the tier computes both in the same way. The last ones of many are
+// only where the stage computes both in the same way. The last ones of many are
 // still many.
 func TestMany(t *testing.T) {
 	ids := text(t, 100)
@@ -40,12 +42,9 @@ func TestMany(t *testing.T) {
 	} {
 		m := tiny(t, Options{Tier: "go", Context: 128, MaxRows: 48})
 		if c.apart {
-			different := *m.tier
-			different.Bfloat = generic.Bfloat
-			m.tier = &different
 			c.many, c.spans = append(c.many, true), append(c.spans, []int{6})
 		}
-		r := &recorder{Stage: m.stages[0]}
+		r := &recorder{Stage: m.stages[0], apart: c.apart}
 		m.stages[0] = r
 		var seqs []Seq
 		for _, n := range []int{1, plan.Many - 1, 70, plan.Many} {

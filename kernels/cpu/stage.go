@@ -122,6 +122,9 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 // MaxRows is the number of rows of the largest batch.
 func (s *Stage) MaxRows() int { return s.maxRows }
 
+// Apart reports whether batches with Many are multiplied in bfloat16.
+func (s *Stage) Apart() bool { return s.bfloat }
+
 // Close frees what the stage holds beside Go memory.
 func (s *Stage) Close() error {
 	s.pool.Drain()

@@ -25,7 +25,7 @@ type (
 		eps                  float32
 	}
 	tensorMatmulArgs struct {
-		x, scales, w, bias, y       driver.Ptr
+		x, scales, w, bias, ups, y  driver.Ptr
 		scale                       float32
 		n, rows, cols, yStride, add int32
 	}
@@ -66,16 +66,12 @@ const (
 
 var tensorKernels = []string{tensorKernel, "rmsnorm_halves", "tensor_large", "tensor_small", "gated_large", "gated_small"}
 
-// tensorRows is the number of rows of one sequence from which on they are multiplied in
-// float16: a text's numbers do not depend on what else is in a batch.
-const tensorRows = 32
-
 // partBytes is about the size of the part of the weights that is expanded at a time.
 const partBytes = 24 << 20
 
 // hasTensor reports whether a stage with these options multiplies in float16.
 func (d *Device) hasTensor(o plan.Options) bool {
-	return capability(d.info) >= tensorCapability && !o.Exact && o.MaxRows >= tensorRows
+	return capability(d.info) >= tensorCapability && !o.Exact && o.MaxRows >= plan.Many
 }
 
 // partOf is the number of float16 numbers of the largest part.
@@ -170,7 +166,7 @@ func (p *pass) normaliseHalves(weight driver.Ptr) {
 }
 
 // expand turns rows of a matrix into float16 numbers, row at of the part of the weights
-// and those behind it; see src/tensor.h for spread ones.
+// and those behind it; see src/expand.h for spread ones.
 func (p *pass) expand(l *linear, first, rows, at int, spread bool) {
 	cols := int(l.w.cols)
 	args := expandArgs{w: l.w, y: p.halves.part + driver.Ptr(2*at*cols), first: int32(first), rows: int32(rows)}
@@ -190,12 +186,9 @@ func (p *pass) multiplyHalves(all joined, args tensorMatmulArgs) {
 		for first := 0; first < int(l.w.rows); {
 			rows := min(int(l.w.rows)-first, room)
 			p.expand(l, first, rows, 0, false)
-			if l.bias != 0 {
-				args.bias = l.bias + driver.Ptr(4*first)
-			}
+			args.bias = l.biasOf(first)
 			p.tensorGemm("tensor_", args, rows, cols)
 			args.y += driver.Ptr(4 * rows)
-			args.bias = 0
 			first += rows
 		}
 	}
@@ -212,6 +205,7 @@ func (p *pass) multiplyGated(all joined) {
 	room := int(p.halves.room) / p.Width / (2 * spread) * spread
 	for first := 0; first < p.FFN; {
 		rows := min(p.FFN-first, room)
+		args.bias, args.ups = gate.biasOf(first), up.biasOf(ups+first)
 		p.expand(gate, first, rows, 0, true)
 		p.expand(up, ups+first, rows, spread, true)
 		p.tensorGemm("gated_", args, 2*rows, p.Width)
@@ -230,12 +224,4 @@ func (p *pass) tensorGemm(kernel string, args tensorMatmulArgs, rows, cols int) 
 		t = smallTile
 	}
 	call(p, kernel+t.name, blocks(t), t.threads, args)
-}
-
-// longest is the number of rows of the sequence that has most of them in a batch.
-func longest(b *plan.Batch) (n int) {
-	for _, s := range b.Spans {
-		n = max(n, s.N)
-	}
-	return n
 }

@@ -17,18 +17,14 @@ type pass struct {
 	*Stage
 	rows           int
 	kv             quant.Type
-	depth          int // positions of the longest sequence
-	block          func(i int)
+	depth          int        // positions of the longest sequence
+	many           bool       // rows are multiplied in float16
 	outputs, spans driver.Ptr // numbers of rows, cacheRows
 	err            error
 }
 
 func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type) error {
-	p := &pass{Stage: s, rows: rows, kv: kv}
-	p.block = p.exactBlock
-	if p.halves.x != 0 && longest(b) >= tensorRows {
-		p.block = p.tensorBlock
-	}
+	p := &pass{Stage: s, rows: rows, kv: kv, many: b.Many && s.Apart()}
 	p.opens()
 	p.begin(b)
 	if p.inOneLaunch() {
@@ -67,7 +63,11 @@ func (p *pass) eachBlock(ctx context.Context) {
 			p.err = context.Cause(ctx)
 		}
 		p.enters(i)
-		p.block(i)
+		if p.many {
+			p.tensorBlock(i)
+		} else {
+			p.exactBlock(i)
+		}
 	}
 }
 

@@ -43,6 +43,14 @@ type linear struct {
 	bias driver.Ptr
 }
 
+// biasOf is where the biases of rows from that one on are, or 0.
+func (l *linear) biasOf(row int) driver.Ptr {
+	if l.bias == 0 {
+		return 0
+	}
+	return l.bias + driver.Ptr(4*row)
+}
+
 // layers are a block's weights on the GPU.
 type layers struct {
 	attnNorm, ffnNorm driver.Ptr
@@ -125,6 +133,9 @@ func (s *Stage) Close() error { return s.dev.do(s.free) }
 // MaxRows is the number of rows of the largest batch.
 func (s *Stage) MaxRows() int { return s.options.MaxRows }
 
+// Apart reports whether batches with Many are multiplied in float16.
+func (s *Stage) Apart() bool { return s.halves.x != 0 }
+
 // load allocates buffers and copies weights.
 func (s *Stage) load() (err error) {
 	tensor := s.dev.hasTensor(s.options)
@@ -171,7 +182,7 @@ func (s *Stage) load() (err error) {
 	if s.token.layers != 0 {
 		p.tokenKernel()
 	}
-	if s.halves.x != 0 {
+	if s.Apart() {
 		p.flashKernel()
 	}
 	return p.err

@@ -107,7 +107,7 @@ func logits(t testing.TB, stages []plan.Stage, p plan.Plan, typ quant.Type, batc
 		}
 	}
 	for _, batch := range batches {
-		b := &plan.Batch{}
+		b := &plan.Batch{Many: !slices.ContainsFunc(batch, func(s sequence) bool { return s.n > 0 && s.n < plan.Many })}
 		for _, s := range batch {
 			for range s.n {
 				b.Tokens = append(b.Tokens, rng.Int32N(int32(p.Vocab)))

@@ -138,18 +138,12 @@ func (p *pass) tokenKernel() string { return p.ofCache("token", tokenCapability,
 
 // inOneLaunch reports whether a batch is computed so.
 func (p *pass) inOneLaunch() bool {
-	if p.rows != 1 || p.token.layers == 0 || p.profile.on || p.err != nil {
-		return false
-	}
-	// All blocks of the grid must be there at a time, or they would wait for ever.
-	kernel, n := p.tokenKernel(), 0
-	if p.err == nil {
-		n, p.err = p.dev.functions[kernel].Occupancy(tokenThreads)
-	}
-	return n > 0
+	return p.rows == 1 && p.token.layers != 0 && !p.many && !p.profile.on
 }
 
-// tokenBlocks runs all transformer blocks for a batch of one row.
+// tokenBlocks runs all transformer blocks for a batch of one row. All blocks of its grid are
+// there at a time, or they would wait for ever: there is one for each multiprocessor, and
+// a launch of which a multiprocessor cannot hold one fails.
 func (p *pass) tokenBlocks() {
 	grid := p.dev.info.SMs
 	splits := min(max(1, ceil(p.depth, p.token.span)), max(1, grid/p.Heads), maxSplits)

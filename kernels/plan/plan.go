@@ -175,5 +175,7 @@ type Stage interface {
 	// values. On an error what it stored is not to be used.
 	Run(ctx context.Context, b *Batch) error
 	MaxRows() int
+	// Apart reports whether the stage computes batches with Many in another way.
+	Apart() bool
 	Close() error
 }

@@ -27,6 +27,11 @@ using CacheOf_F16 = CacheF16;
 using CacheOf_Q8_0 = CacheQ8;
 #define HEADS_AND_CACHES(X) X(64, F32) X(64, F16) X(64, Q8_0) X(128, F32) X(128, F16) X(128, Q8_0)
 
+// turned returns value i of a head turned by the angle of that cosine and sine.
+DEVICE float turned(const float *head, float cosine, float sine, int i, int half) {
+	return i < half ? head[i] * cosine - head[i + half] * sine : head[i] * cosine + head[i - half] * sine;
+}
+
 // The keys (part 0) or values (part 1) of a head.
 template <class K> struct Cache {
 	u8 *data;

@@ -1,7 +1,7 @@
 // Products of matrices by the units that GPUs have for them from compute capability 8.0
-// on, for prefill, and what measures those units. Weights become float16 numbers first. Rows of x are float16 numbers, too,
-// multiplied by a power of two that brings the largest of a row near the end of their
-// range: a model's may be beyond it.
+// on, for prefill, and what measures those units. Weights become float16 numbers first, see
+// expand.h. Normed rows of x are float16 numbers, too, multiplied by a power of two that
+// brings the largest of a row near the end of their range: a model's may be beyond it.
 #pragma once
 #include "reduce.h"
 
@@ -49,8 +49,9 @@ struct TensorArgs {
 	const u16 *x;        // [n][cols]
 	const float *scales; // of the rows of x, [n]; null for ones
 	const u16 *w;        // [rows][cols]
-	const float *bias;   // [rows], may be null
-	void *y;             // [n][yStride], float32, or float16 numbers of tensorGated
+	const float *bias;   // [rows], may be null; those of gates for gatedTensor,
+	const float *ups;    // and there of ups
+	void *y;             // [n][yStride], float32, or float16 numbers of gatedTensor
 	float scale;         // of all rows
 	int n, rows, cols, yStride, add;
 };
@@ -166,46 +167,46 @@ template <int TileX, int TileW, int WarpX, int WarpW, int Groups, int Stages> st
 		return true;
 	}
 
-	// row returns the row of x that sums[i][..][2*h] is of, or -1 past the end.
-	DEVICE_METHOD int row(const TensorArgs &a, int i, int h) const {
-		int r = i0 + x0 + i * 16 + lane() / 4 + h * 8;
-		return r < a.n ? r : -1;
+	// eachPair calls f(row, r, v, w) for the results that the thread has of two outputs, r
+	// and the next one, with a row of x; w are those of what is eight outputs further on.
+	// Step is 8, or 16 where f takes both.
+	template <int Step, class F> DEVICE_METHOD void eachPair(const TensorArgs &a, F f) const {
+#pragma unroll
+		for (int i = 0; i < kPartsX; i++)
+#pragma unroll
+			for (int h = 0; h < 2; h++) {
+				int row = i0 + x0 + i * 16 + lane() / 4 + h * 8;
+				if (row >= a.n) continue;
+				float scale = a.scales ? a.scale * a.scales[row] : a.scale;
+#pragma unroll
+				for (int j = 0; j < kPartsW; j += Step / 8) {
+					const float *s = &sums[i][j][2 * h], *t = &sums[i][j + Step / 8 - 1][2 * h];
+					f(row, row0 + w0 + j * 8 + lane() % 4 * 2, float2v{s[0], s[1]} * scale, float2v{t[0], t[1]} * scale);
+				}
+			}
 	}
 };
-
-DEVICE float scaleOfRow(const TensorArgs &a, int row) { return a.scales ? a.scale * a.scales[row] : a.scale; }
 
 // gemmTensor writes products like gemm.
 template <class T> DEVICE void gemmTensor(const TensorArgs &a) {
 	T tile;
 	if (!tile.compute(a)) return;
 	bool pairs = ((u64)a.y & 7) == 0 && a.yStride % 2 == 0; // outputs can be written by two
-#pragma unroll
-	for (int i = 0; i < T::kPartsX; i++)
-#pragma unroll
-		for (int h = 0; h < 2; h++) {
-			int row = tile.row(a, i, h);
-			if (row < 0) continue;
-			float scale = scaleOfRow(a, row);
-			float *y = (float *)a.y + (u64)row * a.yStride;
-#pragma unroll
-			for (int j = 0; j < T::kPartsW; j++) {
-				int r = tile.row0 + tile.w0 + j * 8 + lane() % 4 * 2;
-				float2v v = {tile.sums[i][j][2 * h] * scale, tile.sums[i][j][2 * h + 1] * scale};
-				if (pairs && r + 1 < a.rows) {
-					if (a.bias) v += float2v{a.bias[r], a.bias[r + 1]};
-					float2v *to = (float2v *)(y + r);
-					*to = a.add ? *to + v : v;
-					continue;
-				}
-#pragma unroll
-				for (int k = 0; k < 2; k++)
-					if (r + k < a.rows) {
-						if (a.bias) v[k] += a.bias[r + k];
-						y[r + k] = a.add ? y[r + k] + v[k] : v[k];
-					}
-			}
+	tile.template eachPair<8>(a, [&](int row, int r, float2v v, float2v) {
+		float *y = (float *)a.y + (u64)row * a.yStride + r;
+		if (pairs && r + 1 < a.rows) {
+			if (a.bias) v += float2v{a.bias[r], a.bias[r + 1]};
+			float2v *to = (float2v *)y;
+			*to = a.add ? *to + v : v;
+			return;
 		}
+#pragma unroll
+		for (int k = 0; k < 2; k++)
+			if (r + k < a.rows) {
+				if (a.bias) v[k] += a.bias[r + k];
+				y[k] = a.add ? y[k] + v[k] : v[k];
+			}
+	});
 }
 
 // gatedTensor multiplies with eight rows of gates and eight of ups in turns, and writes
@@ -213,28 +214,20 @@ template <class T> DEVICE void gemmTensor(const TensorArgs &a) {
 template <class T> DEVICE void gatedTensor(const TensorArgs &a) {
 	T tile;
 	if (!tile.compute(a)) return;
+	tile.template eachPair<16>(a, [&](int row, int r, float2v gates, float2v ups) {
+		if (r >= a.rows) return;
+		int at = r / 16 * 8 + r % 8; // of the gates
+		float v[2];
 #pragma unroll
-	for (int i = 0; i < T::kPartsX; i++)
-#pragma unroll
-		for (int h = 0; h < 2; h++) {
-			int row = tile.row(a, i, h);
-			if (row < 0) continue;
-			float scale = scaleOfRow(a, row);
-			u32 *y = (u32 *)((u16 *)a.y + (u64)row * a.yStride);
-#pragma unroll
-			for (int j = 0; j < T::kPartsW; j += 2) {
-				int r = (tile.row0 + tile.w0 + j * 8) / 2 + lane() % 4 * 2; // of gates
-				if (2 * r >= a.rows) continue;
-				float v[2];
-#pragma unroll
-				for (int k = 0; k < 2; k++) {
-					float gate = tile.sums[i][j][2 * h + k] * scale, up = tile.sums[i][j + 1][2 * h + k] * scale;
-					v[k] = gate / (1 + exponential(-gate)) * up * kGated;
-					v[k] = v[k] > kLargestHalf ? kLargestHalf : v[k] < -kLargestHalf ? -kLargestHalf : v[k];
-				}
-				y[r / 2] = halves(v[0], v[1]);
-			}
+		for (int k = 0; k < 2; k++) {
+			float gate = gates[k], up = ups[k];
+			if (a.bias) gate += a.bias[at + k];
+			if (a.ups) up += a.ups[at + k];
+			v[k] = gate / (1 + exponential(-gate)) * up * kGated;
+			v[k] = v[k] > kLargestHalf ? kLargestHalf : v[k] < -kLargestHalf ? -kLargestHalf : v[k];
 		}
+		*(u32 *)((u16 *)a.y + (u64)row * a.yStride + at) = halves(v[0], v[1]);
+	});
 }
 
 // For many outputs, and for so few that there are not enough of the larger tiles.

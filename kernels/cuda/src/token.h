@@ -134,7 +134,7 @@ DEVICE void products(const Weights &w, int pairs, Rows rowsOfPair, Before before
 		if (pair < pairs) {
 			int rows[2];
 			rowsOfPair(pair, rows);
-			if (part == 0 && lane() < 2) more = before(rows[lane()]);
+			if (part == 0 && lane() < 2) more = before(lane() == 0 ? rows[0] : rows[1]);
 			sum = dotsOf(&w, rows[0], rows[1], chunk, end);
 		}
 		if (sharing > 0) {
@@ -235,10 +235,7 @@ struct Place {
 	float cosine, sine;
 	int head, split; // of attention that the block computes first
 
-	template <int D> DEVICE_METHOD float turned(const float *head) const {
-		int i = thread(), half = D / 2;
-		return i < half ? head[i] * cosine - head[i + half] * sine : head[i] * cosine + head[i - half] * sine;
-	}
+	template <int D> DEVICE_METHOD float value(const float *head) const { return turned(head, cosine, sine, thread(), D / 2); }
 };
 
 // tokenAttention computes the heads over spans of positions, a block one head over one
@@ -258,11 +255,11 @@ template <class K, int D> DEVICE void tokenAttention(const TokenArgs &a, const P
 		int kvHead = head / a.group, begin = split * a.span, end = minimum(row.pos + 1, begin + a.span);
 		Cache<K> keys(row, layer, 0, kvHead, a.heads / a.group, D), values(row, layer, 1, kvHead, a.heads / a.group, D);
 		if (item != block()) barrier(); // the head before has been used
-		if (thread() < D) q[thread()] = place.turned<D>(a.qkv + head * D) * a.scale;
+		if (thread() < D) q[thread()] = place.value<D>(a.qkv + head * D) * a.scale;
 		if (end == row.pos + 1 && thread() < 2 * D) {
 			int part = thread() / D, i = thread() % D;
 			const float *x = a.qkv + (a.heads + part * (a.heads / a.group) + kvHead) * D;
-			if (part == 0) keys.store(row.pos, i, place.turned<D>(x));
+			if (part == 0) keys.store(row.pos, i, place.value<D>(x));
 			else values.store(row.pos, i, x[i]);
 		}
 		barrier();

@@ -48,13 +48,6 @@ struct RopeArgs {
 	float scale;            // of queries
 };
 
-// rotated returns value i of a head turned by its position's angles.
-DEVICE float rotated(const float *head, const float *rope, int i, int half) {
-	int j = i % half;
-	float c = rope[j], s = rope[half + j];
-	return i < half ? head[i] * c - head[i + half] * s : head[i] * c + head[i - half] * s;
-}
-
 // ropeStore turns the queries of a row and gives them the scale of the softmax,
 // and stores its keys, turned, and its values. A block does one row.
 template <class K> DEVICE void ropeStore(const RopeArgs &a) {
@@ -70,9 +63,9 @@ template <class K> DEVICE void ropeStore(const RopeArgs &a) {
 	}
 	// Keys and values in groups of 32, a lane to a value.
 	for (int g = warp(); g < 2 * kvDim / kGroup; g += warps()) {
-		int part = g >= kvDim / kGroup, i = g * kGroup - part * kvDim + lane();
+		int part = g >= kvDim / kGroup, i = g * kGroup - part * kvDim + lane(), j = i % half;
 		const float *head = x + qDim + part * kvDim + i / a.headDim * a.headDim;
-		float v = part ? head[i % a.headDim] : rotated(head, rope, i % a.headDim, half);
+		float v = part ? head[i % a.headDim] : turned(head, rope[j], rope[half + j], i % a.headDim, half);
 		Cache<K> cache(row, a.layer, part, i / a.headDim, a.kvHeads, a.headDim);
 		cache.store(row.pos, i % a.headDim, v);
 	}
