@@ -25,7 +25,8 @@ type Seq struct {
 	Want   Want
 
 	// Greedy asks for that many further tokens, each the most likely one
-	// after those before it. The last of them is not in KV afterwards.
+	// after those before it. The last of them is not in KV afterwards. Logits
+	// are then written with WantLast only.
 	Greedy int
 
 	// Logits receives the wanted logits, [1 or len(Tokens)][Vocab]. Its
@@ -91,30 +92,16 @@ func (m *Model) compute(ctx context.Context, seqs []Seq) (err error) {
 	}
 }
 
-// nextGreedy takes the most likely token of every sequence that is to have
-// one more, and appends the run that computes the token after it.
+// nextGreedy appends the runs that compute the token after the latest one of every
+// sequence that is to have more.
 func nextGreedy(runs []run, seqs []Seq) []run {
 	for i := range seqs {
 		s := &seqs[i]
-		if len(s.Out) == s.Greedy {
-			continue
-		}
-		s.Out = append(s.Out, argmax(s.Logits))
-		if n := len(s.Out); n < s.Greedy {
+		if n := len(s.Out); n > 0 && n < s.Greedy {
 			runs = append(runs, run{seq: i, tokens: s.Out[n-1:]})
 		}
 	}
 	return runs
-}
-
-func argmax(x []float32) int32 {
-	best, top := 0, x[0]
-	for i, v := range x {
-		if v > top {
-			best, top = i, v
-		}
-	}
-	return int32(best)
 }
 
 // wanted is the number of rows of logits that s is to have.
@@ -194,7 +181,7 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 		b.Spans, b.Tokens, b.Outputs = b.Spans[:0], b.Tokens[:0], b.Outputs[:0]
 		b.Many = m.runs[first].many
 		m.slices = m.slices[:0]
-		wanting := 0 // runs with logits in this batch
+		wanting, best := 0, true // runs with logits in this batch; whether nothing else is wanted than the best
 		for i := first; i < len(m.runs) && len(b.Tokens) < m.maxRows; i++ {
 			r := &m.runs[i]
 			if apart && r.many != b.Many {
@@ -214,11 +201,18 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 				b.Outputs = append(b.Outputs, j)
 			}
 			wanting += min(sl.outputs, 1)
+			best = best && (sl.outputs == 0 || s.Want == WantNone)
 			m.slices = append(m.slices, sl)
+		}
+		b.Best = nil
+		if best && wanting > 0 {
+			m.best = resize(m.best, len(b.Outputs))
+			b.Best = m.best
 		}
 		if err := m.runBatch(ctx, seqs, wanting == 1); err != nil {
 			return err
 		}
+		m.takeGreedy(seqs)
 		m.finished += len(b.Tokens)
 		m.within(0)
 		for _, sl := range m.slices {
@@ -232,6 +226,23 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 		}
 	}
 	return nil
+}
+
+// takeGreedy appends the most likely token to every sequence that is to have greedy ones
+// and whose tokens end in the batch.
+func (m *Model) takeGreedy(seqs []Seq) {
+	at := 0
+	for _, sl := range m.slices {
+		s := &seqs[m.runs[sl.run].seq]
+		switch {
+		case sl.outputs == 0 || s.Greedy == 0:
+		case m.batch.Best != nil:
+			s.Out = append(s.Out, m.batch.Best[at])
+		default:
+			s.Out = append(s.Out, plan.Largest(s.Logits))
+		}
+		at += sl.outputs
+	}
 }
 
 // within reports the tokens that are done, with a share of a batch of those
@@ -273,7 +284,7 @@ func (m *Model) runBatch(ctx context.Context, seqs []Seq, direct bool) error {
 			return err
 		}
 	}
-	if direct {
+	if direct || b.Best != nil {
 		return nil
 	}
 	from := b.Logits

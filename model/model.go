@@ -178,6 +178,7 @@ type Model struct {
 	slices []slice
 	before []int
 	logits []float32
+	best   []int32
 	hidden []float32 // between stages
 }
 

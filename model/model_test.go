@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"qgo/kernels/plan"
 	"qgo/kernels/tier"
 	"qgo/kernels/tier/tiertest"
 	"qgo/model/demo"
@@ -264,7 +265,7 @@ func divergence(t testing.TB, got, exact []float32, vocab int) (kl, top float64)
 		for j := range p {
 			kl += math.Exp(p[j]) * (p[j] - q[j])
 		}
-		if argmax(a) == argmax(b) {
+		if plan.Largest(a) == plan.Largest(b) {
 			top++
 		}
 	}

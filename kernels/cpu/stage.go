@@ -147,5 +147,8 @@ func (s *Stage) Run(ctx context.Context, b *plan.Batch) error {
 	if s.profile.on {
 		s.profile.wall = now() + p.offset
 	}
+	if err == nil && s.Head != nil {
+		b.Choose()
+	}
 	return err
 }

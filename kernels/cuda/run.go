@@ -43,14 +43,15 @@ func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type)
 }
 
 // ofCache returns the name of the kernel for the pass's heads and type of keys and values,
-// which it loads if it is not there: it is a module of its own. Blocks of its launches
-// have so many bytes of shared memory beside the kernel's own.
+// which it loads if it is not there: it is a module of its own. Blocks of its next launches
+// have so many bytes of shared memory beside the kernel's own, which stages of one GPU may
+// want different numbers of.
 func (p *pass) ofCache(kernel string, capability, bytes int) string {
 	name := fmt.Sprintf("%s%d_%v", kernel, p.HeadDim, p.kv)
-	if p.err != nil || p.dev.functions[name] != nil {
-		return name
+	if p.err == nil && p.dev.functions[name] == nil {
+		p.err = p.dev.loadModuleFor(capability, name, []string{name})
 	}
-	if p.err = p.dev.loadModuleFor(capability, name, []string{name}); p.err == nil && bytes > 0 {
+	if p.err == nil && bytes > 0 {
 		p.err = p.dev.functions[name].Share(bytes)
 	}
 	return name
@@ -284,8 +285,21 @@ func (p *pass) copyLogits(to []float32) {
 	p.err = p.dev.ctx.CopyOut(out, p.logits)
 }
 
-// logitsOf computes the wanted logits, as many rows at a time as there is room
-// for, and copies them out.
+// best finds the most likely tokens of the first rows of logits.
+func (p *pass) best(to []int32) {
+	n := len(to)
+	parts := min(maxSplits, min(splitRows, p.options.MaxRows)*p.Heads*maxSplits/n) // for which attention has memory
+	call(p, "largest", n*parts, vectorThreads, largestArgs{p.logits, p.tops, p.sums, int32(p.Vocab), int32(parts)})
+	call(p, "argmax", n, warpLen, argmaxArgs{p.tops, p.sums, p.parts, int32(parts)})
+	if p.err == nil {
+		pinned := p.pinned[:len(bytesOf(to))]
+		p.err = p.dev.ctx.CopyOut(pinned, p.parts)
+		copy(bytesOf(to), pinned)
+	}
+}
+
+// logitsOf computes the wanted logits, as many rows at a time as there is room for, and
+// copies them or the most likely tokens out.
 func (p *pass) logitsOf(b *plan.Batch) {
 	for first := 0; first < len(b.Outputs) && p.err == nil; {
 		n := min(len(b.Outputs)-first, headRows, p.options.MaxRows)
@@ -293,7 +307,11 @@ func (p *pass) logitsOf(b *plan.Batch) {
 		p.starts(plan.OpHead)
 		p.multiply(&p.head, p.norm, p.Width, p.logits, p.Vocab, n, false)
 		p.starts(plan.OpOther)
-		p.copyLogits(b.Logits[first*p.Vocab:][:n*p.Vocab])
+		if b.Best != nil {
+			p.best(b.Best[first:][:n])
+		} else {
+			p.copyLogits(b.Logits[first*p.Vocab:][:n*p.Vocab])
+		}
 		first += n
 	}
 }

@@ -146,6 +146,29 @@ type Batch struct {
 	Hidden  []float32 // [rows][Width], between stages
 	Outputs []int     // the rows whose logits are wanted, rising
 	Logits  []float32 // [len(Outputs)][Vocab] out
+	// Best, if it is not nil, receives the most likely token of each output instead: the
+	// first one of those with the largest logit. Logits is then room that a stage may use.
+	Best []int32
+}
+
+// Choose fills Best from Logits.
+func (b *Batch) Choose() {
+	for i := range b.Best {
+		n := len(b.Logits) / len(b.Best)
+		b.Best[i] = Largest(b.Logits[i*n:][:n])
+	}
+}
+
+// Largest returns the place of the first of the largest values, of which there is at
+// least one.
+func Largest(x []float32) int32 {
+	best, top := 0, x[0]
+	for i, v := range x {
+		if v > top {
+			best, top = i, v
+		}
+	}
+	return int32(best)
 }
 
 // KV is a sequence's keys and values of one stage's blocks. It belongs to the

@@ -88,13 +88,22 @@ KERNEL(swiglu, SwigluArgs, kVectorThreads) {
 	*gate = *gate / (1 + exponential(-*gate)) * gate[a.width];
 }
 
-struct ArgmaxArgs {
-	const float *logits; // [blocks()][n]
-	int *out;            // [blocks()]
-	int n;
+struct LargestArgs {
+	const float *logits; // [rows][n]
+	float *values;       // [rows][parts]
+	int *places;         // [rows][parts]
+	int n, parts;
 };
 
-// A value of a row and where it stands; a place of n or more is none.
+struct ArgmaxArgs {
+	const float *values;
+	const int *places;
+	int *out; // [rows]
+	int parts;
+};
+
+// A value of a row and where it stands, which may be nowhere.
+constexpr int kNowhere = 0x7fffffff;
 struct Candidate {
 	float value;
 	int place;
@@ -102,32 +111,45 @@ struct Candidate {
 
 // firstLargest returns the best of the candidates of a warp, in all lanes: the
 // first of the largest values.
-DEVICE Candidate firstLargest(Candidate c, int n) {
+DEVICE Candidate firstLargest(Candidate c) {
 #pragma unroll
 	for (int m = kWarp / 2; m > 0; m /= 2) {
 		float v = exchange(c.value, m);
 		int p = exchange(c.place, m);
-		bool better = p < n && (c.place == n || v > c.value || (v == c.value && p < c.place));
+		bool better = p != kNowhere && (c.place == kNowhere || v > c.value || (v == c.value && p < c.place));
 		c.value = better ? v : c.value;
 		c.place = better ? p : c.place;
 	}
 	return c;
 }
 
-// argmax finds the first of the largest values of a row; a block does one.
-KERNEL(argmax, ArgmaxArgs, kVectorThreads) {
+// largest finds the first of the largest values of a part of a row; a block does one.
+KERNEL(largest, LargestArgs, kVectorThreads) {
 	SHARED(float, tops, kWarp);
 	SHARED(int, places, kWarp);
-	const float *x = a.logits + (u64)block() * a.n;
-	const int n = a.n;
-	Candidate c = {-kInfinity, n};
-	for (int i = thread(); i < n; i += threads())
-		if (c.place == n || x[i] > c.value) c.value = x[i], c.place = i;
-	c = firstLargest(c, n);
+	int row = block() / a.parts, part = block() % a.parts, n = a.n;
+	const float *x = a.logits + (u64)row * n;
+	Candidate c = {-kInfinity, kNowhere};
+	int end = (u64)n * (part + 1) / a.parts;
+	for (int i = (u64)n * part / a.parts + thread(); i < end; i += threads())
+		if (c.place == kNowhere || x[i] > c.value) c.value = x[i], c.place = i;
+	c = firstLargest(c);
 	if (lane() == 0) tops[warp()] = c.value, places[warp()] = c.place;
 	barrier();
-	c = {-kInfinity, n};
+	c = {-kInfinity, kNowhere};
 	if (lane() < warps()) c = {tops[lane()], places[lane()]};
-	c = firstLargest(c, n);
-	if (thread() == 0) a.out[block()] = c.place;
+	c = firstLargest(c);
+	if (thread() == 0) a.values[block()] = c.value, a.places[block()] = c.place;
+}
+
+// argmax finds the first of the largest values of a row among those of its parts; a warp
+// does one.
+KERNEL(argmax, ArgmaxArgs, kWarp) {
+	const float *values = a.values + (u64)block() * a.parts;
+	const int *places = a.places + (u64)block() * a.parts;
+	Candidate c = {-kInfinity, kNowhere};
+	for (int i = lane(); i < a.parts; i += kWarp)
+		if (c.place == kNowhere || values[i] > c.value) c = {values[i], places[i]};
+	c = firstLargest(c);
+	if (lane() == 0) a.out[block()] = c.place;
 }
