@@ -168,7 +168,7 @@ func (w *walk) fields(at string, typ reflect.Type, s schemaType) {
 	known := map[string]bool{}
 	for _, f := range reflect.VisibleFields(typ) {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.Anonymous || !f.IsExported() {
+		if f.Anonymous || !f.IsExported() || name == "-" {
 			continue
 		}
 		if name == "" {

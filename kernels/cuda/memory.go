@@ -126,7 +126,7 @@ func (d *Device) stageBytes(p plan.Plan, o plan.Options) int64 {
 		n += 2*(s.halves+s.gated+s.part) + 4*int64(o.MaxRows)
 	}
 	if d.hasToken(p) {
-		n += tokenSize(p)
+		n += d.tokenSize(p)
 	}
 	return n + 4*floats + int64(o.MaxRows)*batchBytes + 16*align
 }

@@ -19,17 +19,22 @@ import (
 func TestOpsOnGPU(t *testing.T) {
 	for _, capability := range []int{minCapability, tokenCapability} {
 		t.Run(fmt.Sprint("capability ", capability), func(t *testing.T) {
-			testOps(t, anyGPU(t, emulator.Options{Capability: capability}))
+			dev := anyGPU(t, emulator.Options{Capability: capability})
+			dev.info.Major, dev.info.Minor = capability/10, capability%10 // of a GPU, too
+			testOps(t, dev, capability >= tokenCapability)
 		})
 	}
 }
 
-func testOps(t *testing.T, dev *Device) {
+func testOps(t *testing.T, dev *Device, hasToken bool) {
 	s, err := load(shape(t, 64, 2, quant.Q8_0), dev, plan.Options{MaxRows: 16, MaxCtx: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
+	if (s.token.layers != 0) != hasToken {
+		t.Fatalf("tokens in one launch: %v", !hasToken)
+	}
 	kv, err := s.NewKV(100, quant.F16)
 	if err != nil {
 		t.Fatal(err)

@@ -7,75 +7,83 @@ import (
 
 	"qgo/kernels/cuda/driver"
 	"qgo/kernels/plan"
-	"qgo/quant"
 )
 
 // Decode of one token in one launch, but for the embedding and the head: see src/token.h.
 
-// The parameters of the kernels, and what they find in the GPU's memory.
-type (
-	weightsArgs struct {
-		w                                            matrixArgs
-		bias                                         driver.Ptr
-		format, codes, high, scales, supers, sharing int32
-	}
-	tokenLayer struct {
-		attnNorm, ffnNorm driver.Ptr
-		qkv               [3]weightsArgs
-		o, gateUp, down   weightsArgs
-		pieces            int32
-		_                 int32
-	}
-	tokenArgs struct {
-		layers, hidden, qkv, attn, ffn                     driver.Ptr
-		parts, tops, sums, rope, row, arrived              driver.Ptr
-		before                                             uint32
-		count, width, ffnWidth, heads, group, splits, span int32
-		eps, scale                                         float32
-	}
-)
+// The parameters of the kernels.
+type tokenArgs struct {
+	layers, hidden                                     driver.Ptr
+	vector, qkv, attn, ffn, parts, softmax             driver.Ptr
+	rope, row                                          driver.Ptr
+	before                                             uint32
+	rest, sums, own                                    int32
+	count, width, ffnWidth, heads, group, splits, span int32
+	eps, scale                                         float32
+}
 
 // What the kernels are written for.
 const (
-	tokenThreads    = 512
-	tokenChunkBytes = (chunkLen + 1) * groupLen * 4 // of a block's memory for a chunk of x
-	tokenMemory     = 48 << 10                      // that a block has for them
-	tokenWidest     = 8192
-	tokenBarriers   = 5 // after each transformer block but one after the last
+	tokenThreads = 512
+	tokenWarps   = tokenThreads/warpLen - 1 // that compute
+	tokenSteps   = 5                        // of a transformer block
+	tokenStatic  = 16 << 10                 // bytes of a block's memory that the kernels have of their own
 )
 
-// tokenCapability is that from which on GPUs give a block so much memory, and order what
-// blocks write as the kernels need it.
-const tokenCapability = 70
+// The capability from which on GPUs have what the kernels need, and that from which on they
+// copy to shared memory while they compute. Those before have weights fetched into the
+// second-level cache ahead, not into shared memory.
+const (
+	tokenCapability = 70
+	asyncCapability = 80
+)
 
 // token is what these kernels need.
 type token struct {
-	layers  driver.Ptr // 0 if the stage computes tokens by launches
-	arrived driver.Ptr
-	before  uint32 // blocks at barriers so far
-	span    int    // positions of attention that a multiprocessor takes at the least
+	layers driver.Ptr // 0 if the stage computes tokens by launches
+	words  tokenWords
+	memory blockMemory
+	before uint32 // steps so far
+	span   int    // positions of attention that a multiprocessor takes at the least
 }
 
-// tokenBytes is the memory of a block for activations.
-func tokenBytes(p plan.Plan) int {
-	return ceil(max(p.Width, p.QDim(), p.FFN)/groupLen, chunkLen) * tokenChunkBytes
+// tokenWords are the vectors that blocks hand to each other: see src/exchange.h.
+type tokenWords struct{ vector, qkv, attn, ffn, parts, softmax driver.Ptr }
+
+// wordBytes is what a value takes of them.
+const wordBytes = 8
+
+// each calls f for all of them, with the number of their values.
+func (w *tokenWords) each(d *Device, p plan.Plan, f func(at *driver.Ptr, n int)) {
+	items := max(d.info.SMs, p.Heads) // heads times spans, at most: see attentionSpans
+	f(&w.vector, p.Width)
+	f(&w.qkv, p.QDim()+2*p.KVDim())
+	f(&w.attn, p.QDim())
+	f(&w.ffn, p.FFN)
+	f(&w.parts, items*p.HeadDim)
+	f(&w.softmax, items*2)
 }
 
 // hasToken reports whether a plan's tokens can be computed in one launch.
 func (d *Device) hasToken(p plan.Plan) bool {
-	if capability(d.info) < tokenCapability || len(p.Blocks) == 0 || tokenBytes(p) > tokenMemory || p.Width > tokenWidest {
+	if capability(d.info) < tokenCapability || len(p.Blocks) == 0 {
 		return false
 	}
-	return !slices.ContainsFunc(p.Blocks, func(b plan.Block) bool {
-		return b.QNorm != nil || b.KNorm != nil || b.Gate.W.Type != b.Up.W.Type ||
+	if slices.ContainsFunc(p.Blocks, func(b plan.Block) bool {
+		return b.QNorm != nil || b.KNorm != nil || b.Gate.W.Type != b.Up.W.Type || p.FFN%2 != 0 ||
 			slices.ContainsFunc(b.Linears(), func(l *plan.Linear) bool { return l.W.Rows%2 != 0 }) ||
 			slices.ContainsFunc([]plan.Linear{b.O, b.Gate, b.Up, b.Down}, func(l plan.Linear) bool { return l.Bias != nil })
-	})
+	}) {
+		return false
+	}
+	return d.blockMemoryOf(p).weights <= d.info.BlockMemory-tokenStatic
 }
 
-// tokenSize is the memory that they take in all.
-func tokenSize(p plan.Plan) int64 {
-	return aligned(int64(len(p.Blocks))*int64(unsafe.Sizeof(tokenLayer{}))) + align
+// tokenSize is the memory of the GPU that they take in all.
+func (d *Device) tokenSize(p plan.Plan) int64 {
+	n := aligned(int64(len(p.Blocks)) * int64(unsafe.Sizeof(tokenLayer{})))
+	new(tokenWords).each(d, p, func(_ *driver.Ptr, values int) { n += aligned(int64(wordBytes * values)) })
+	return n
 }
 
 // loadToken describes the layers to the kernels, once they are on the GPU.
@@ -83,81 +91,63 @@ func (s *Stage) loadToken() error {
 	if !s.dev.hasToken(s.Plan) {
 		return nil
 	}
-	all := make([]tokenLayer, len(s.layers))
 	s.token.span = 256 // so many take hardly longer than one
+	s.token.memory = s.dev.blockMemoryOf(s.Plan)
+	all := make([]tokenLayer, len(s.layers))
 	for i := range s.layers {
-		l := &s.layers[i]
-		t := &all[i]
-		*t = tokenLayer{
-			attnNorm: l.attnNorm, ffnNorm: l.ffnNorm, pieces: int32(len(l.qkv)),
-			o: s.weightsOf(&l.o), gateUp: s.weightsOf(&l.gateUp[0]), down: s.weightsOf(&l.down),
-		}
-		for j := range l.qkv {
-			t.qkv[j] = s.weightsOf(&l.qkv[j])
-		}
+		all[i] = s.tokenLayer(i)
 	}
+	s.dev.station(all, &s.token.memory)
 	var err error
-	if s.token.arrived, err = upload(&s.memory, []uint32{0}); err != nil {
-		return err
+	s.token.words.each(s.dev, s.Plan, func(at *driver.Ptr, n int) {
+		if err == nil { // a step of number 0 there is not
+			*at, err = upload(&s.memory, make([]uint64, n))
+		}
+	})
+	if err == nil {
+		s.token.layers, err = upload(&s.memory, all)
 	}
-	s.token.layers, err = upload(&s.memory, all)
 	return err
 }
 
-// formats are the types in the order in which src/formats.h has them.
-var formats = func() (all []quant.Type) {
-	for _, t := range quant.Types() {
-		if t.HasKernels() {
-			all = append(all, t)
-		}
+func (p *pass) tokenKernel() string {
+	built := tokenCapability
+	if capability(p.dev.info) >= asyncCapability {
+		built = asyncCapability
 	}
-	return all
-}()
-
-// sharing is the power of two of the warps that share the columns of two rows: as many as
-// keep all warps busy, if there are parts for them.
-func (d *Device) sharing(l *linear) (n int32) {
-	const warps, most = tokenThreads / warpLen, 4
-	pairs, chunks := int(l.w.rows)/2, ceil(int(l.w.cols)/groupLen, chunkLen)
-	for n < most && 2<<n <= chunks && pairs*(2<<n) <= d.info.SMs*warps {
-		n++
-	}
-	return n
+	return p.ofCache("token", built, p.token.memory.size)
 }
-
-func (s *Stage) weightsOf(l *linear) weightsArgs {
-	f, groups := formatOf(l.typ), int(l.w.cols)/groupLen
-	return weightsArgs{
-		w: l.w, bias: l.bias, format: int32(slices.Index(formats, l.typ)),
-		codes: int32(groups * groupLen * f.low / 8), high: int32(groups * groupLen * f.high / 8),
-		scales: int32(groups * f.scales), supers: int32(groups / superLen * f.supers), sharing: s.dev.sharing(l),
-	}
-}
-
-func (p *pass) tokenKernel() string { return p.ofCache("token", tokenCapability, tokenMemory) }
 
 // inOneLaunch reports whether a batch is computed so.
 func (p *pass) inOneLaunch() bool {
 	return p.rows == 1 && p.token.layers != 0 && !p.many && !p.profile.on
 }
 
+// attentionSpans returns how the positions of a head are shared between blocks: for each head at
+// most as many spans as leave each block one of a head.
+func (p *pass) attentionSpans() (splits, span int) {
+	splits = min(max(1, ceil(p.depth, p.token.span)), max(1, p.dev.info.SMs/p.Heads), maxSplits)
+	span = ceil(p.depth, splits)
+	return ceil(p.depth, span), span // none without positions
+}
+
 // tokenBlocks runs all transformer blocks for a batch of one row. All blocks of its grid are
 // there at a time, or they would wait for ever: there is one for each multiprocessor, and
 // a launch of which a multiprocessor cannot hold one fails.
 func (p *pass) tokenBlocks() {
-	grid := p.dev.info.SMs
-	splits := min(max(1, ceil(p.depth, p.token.span)), max(1, grid/p.Heads), maxSplits)
-	span := ceil(p.depth, splits)
-	splits = ceil(p.depth, span) // none without positions
+	splits, span := p.attentionSpans()
+	t := &p.token
 	args := tokenArgs{
-		layers: p.token.layers, hidden: p.hidden, qkv: p.qkv, attn: p.attn, ffn: p.gateUp,
-		parts: p.parts, tops: p.tops, sums: p.sums, rope: p.rope, row: p.spans, arrived: p.token.arrived, before: p.token.before,
+		layers: t.layers, hidden: p.hidden,
+		vector: t.words.vector, qkv: t.words.qkv, attn: t.words.attn, ffn: t.words.ffn, parts: t.words.parts, softmax: t.words.softmax,
+		rope: p.rope, row: p.spans, before: t.before,
+		rest: t.memory.rest, sums: int32(t.memory.sums), own: int32(t.memory.own),
 		count: int32(len(p.layers)), width: int32(p.Width), ffnWidth: int32(p.FFN), heads: int32(p.Heads), group: int32(p.Group()),
 		splits: int32(splits), span: int32(span),
 		eps: p.Eps, scale: float32(1 / math.Sqrt(float64(p.HeadDim))),
 	}
-	call(p, p.tokenKernel(), grid, tokenThreads, args)
+	call(p, p.tokenKernel(), p.dev.info.SMs, tokenThreads, args)
 	if p.err == nil {
-		p.token.before += uint32(grid * (tokenBarriers*len(p.layers) - 1))
+		t.before += uint32(tokenSteps * len(p.layers))
 	}
 }

@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"qgo/kernels/cuda/emulator"
@@ -9,21 +10,26 @@ import (
 	"qgo/quant"
 )
 
-// tokenGPU is a GPU that computes tokens in one launch.
-func tokenGPU(t testing.TB) *Device {
+// tokenGPU is a GPU that computes tokens in one launch, with a capability that it has or
+// one before, or (0) the latest that makes a difference.
+func tokenGPU(t testing.TB, want, sms int) *Device {
 	t.Helper()
-	dev := anyGPU(t, emulator.Options{SMs: 4, Capability: tokenCapability})
-	if capability(dev.info) < tokenCapability {
-		t.Skipf("%s has too little shared memory", dev.info.Name)
+	if want == 0 {
+		want = asyncCapability
 	}
+	dev := anyGPU(t, emulator.Options{SMs: sms, Capability: want})
+	if capability(dev.info) < want {
+		t.Skipf("%s has no compute capability %d.%d", dev.info.Name, want/10, want%10)
+	}
+	dev.info.Major, dev.info.Minor = want/10, want%10
 	return dev
 }
 
 // TestToken compares logits of tokens that are computed in one launch with those of the
 // CPU in exact arithmetic, for all heads, types of keys and values, and types of weights,
-// with matrices of one type that lie in one piece and others.
+// with matrices of one type that lie in one piece and others, rows of more than one
+// chunk, and heads of more spans than are asked for at a time.
 func TestToken(t *testing.T) {
-	dev := tokenGPU(t)
 	batches := [][]sequence{
 		{{1, true}, {0, false}},
 		{{3, false}, {0, false}},
@@ -38,29 +44,105 @@ func TestToken(t *testing.T) {
 		types          []quant.Type
 	}{
 		{64, 7, []quant.Type{quant.Q4_0}},
-		{128, 2, []quant.Type{quant.Q4_K, quant.Q6_K, quant.F32, quant.Q8_0, quant.IQ4_NL, quant.IQ4_NL, quant.Q2_K}},
+		{128, 5, []quant.Type{quant.Q4_K, quant.Q6_K, quant.F32, quant.Q8_0, quant.IQ4_NL, quant.IQ4_NL, quant.Q2_K}},
 		{64, 1, []quant.Type{quant.Q5_0, quant.Q3_K, quant.IQ4_XS, quant.Q8_0, quant.F16, quant.F16, quant.BF16}},
 		{64, 3, []quant.Type{quant.Q5_1, quant.Q5_1, quant.Q5_1, quant.Q5_K, quant.Q4_1, quant.Q4_1, quant.F16}},
 	} {
 		p := shape(t, c.headDim, c.group, c.types...)
-		if !dev.hasToken(p) {
-			t.Fatalf("%v: this plan is not for one launch", c.types)
-		}
 		for j, typ := range kvTypes {
 			if *realGPU < 0 && i%len(kvTypes) != j {
 				continue // takes long in the emulator
 			}
 			t.Run(fmt.Sprintf("%d heads of %d, %v", p.Heads, c.headDim, typ), func(t *testing.T) {
 				want := logits(t, []plan.Stage{exact(t, p, 128, 200)}, p, typ, batches)
-				s, err := load(p, dev, plan.Options{MaxRows: 64, MaxCtx: 200, Exact: true})
-				if err != nil {
-					t.Fatal(err)
+				sms := 4
+				if p.Heads == 2 {
+					sms = 12 // as many as the emulator runs at a time: six spans
 				}
-				defer s.Close()
-				s.token.span = 40 // more than one in the end
+				s := tokenStage(t, tokenGPU(t, 0, sms), p)
 				bar := map[quant.Type]float64{quant.F32: 5e-6, quant.F16: 2e-4, quant.Q8_0: 4e-3}[typ]
 				closeTo(t, logits(t, []plan.Stage{s}, p, typ, batches), want, bar)
 			})
+		}
+	}
+}
+
+// tokenStage is a stage with so few positions a multiprocessor that tests have more than one.
+func tokenStage(t *testing.T, dev *Device, p plan.Plan) *Stage {
+	t.Helper()
+	s, err := load(p, dev, plan.Options{MaxRows: 64, MaxCtx: 200, Exact: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if s.token.layers == 0 {
+		t.Fatal("this plan is not for one launch")
+	}
+	s.token.span = 12
+	return s
+}
+
+// TestTokenPlaces compares logits where all weights are in shared memory when they are
+// wanted, a part of them, and none: not a bit may differ. There are more layers than
+// descriptions that are kept at a time.
+func TestTokenPlaces(t *testing.T) {
+	p := shape(t, 64, 1, quant.Q4_K, quant.Q4_K, quant.Q5_0, quant.Q8_0, quant.Q4_0, quant.Q4_0, quant.Q3_K)
+	p.Blocks = append(p.Blocks, p.Blocks...)
+	batches := [][]sequence{{{1, true}}, {{50, false}}, {{1, true}}}
+	var want []float32
+	for _, c := range []struct {
+		name        string
+		capability  int
+		room        int // for weights, in bytes; 0 means as much as there is
+		least, most int // bytes of weights
+	}{
+		{"all", asyncCapability, 0, 60 << 10, 70 << 10},
+		{"a part", asyncCapability, 20 << 10, 16 << 10, 20 << 10},
+		{"none", asyncCapability, 1, 0, 0},
+		{"none on an older GPU", tokenCapability, 0, 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dev := tokenGPU(t, c.capability, 4)
+			if c.room > 0 {
+				dev.info.BlockMemory = tokenStatic + dev.blockMemoryOf(p).weights + c.room
+			}
+			s := tokenStage(t, dev, p)
+			if n := s.token.memory.size - s.token.memory.weights; *realGPU < 0 && (n < c.least || n > c.most) {
+				t.Errorf("%d bytes of weights in a block's memory; want %d to %d", n, c.least, c.most)
+			}
+			got := logits(t, []plan.Stage{s}, p, quant.F16, batches)
+			if want == nil {
+				want = got
+			}
+			if !slices.Equal(got, want) {
+				t.Error("the logits are not those of weights that are all there")
+			}
+		})
+	}
+}
+
+// TestTokenStages computes tokens of two models of different sizes in turns on one GPU: each
+// launch must have the shared memory of its own stage.
+func TestTokenStages(t *testing.T) {
+	dev := tokenGPU(t, 0, 4)
+	batches := [][]sequence{{{1, true}}, {{1, true}}}
+	var stages []*Stage
+	var plans []plan.Plan
+	var want [][]float32
+	for _, typ := range []quant.Type{quant.Q2_K, quant.F16} {
+		p := shape(t, 64, 2, typ)
+		s := tokenStage(t, dev, p)
+		stages, plans = append(stages, s), append(plans, p)
+		want = append(want, logits(t, []plan.Stage{s}, p, quant.F16, batches))
+	}
+	if stages[0].token.memory.size == stages[1].token.memory.size {
+		t.Fatal("both stages want as much shared memory")
+	}
+	for range 2 {
+		for i, s := range stages {
+			if got := logits(t, []plan.Stage{s}, plans[i], quant.F16, batches); !slices.Equal(got, want[i]) {
+				t.Errorf("stage %d computes other logits after the other", i)
+			}
 		}
 	}
 }

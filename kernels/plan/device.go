@@ -82,6 +82,8 @@ type DeviceInfo struct {
 	Memory     int64  `json:"memory"`        // bytes
 	Integrated bool   `json:"integrated"`    // shares its memory with the CPU
 	PCI        string `json:"pci,omitempty"` // address on the bus, such as 0000:01:00.0
+	// BlockMemory is the shared memory that a block of threads can have, in bytes.
+	BlockMemory int `json:"-"`
 }
 
 // Options say how a device loads a plan.

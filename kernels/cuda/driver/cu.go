@@ -112,6 +112,7 @@ func info(index int) (plan.DeviceInfo, error) {
 	}{
 		{&i.Major, cu.ComputeCapabilityMajor}, {&i.Minor, cu.ComputeCapabilityMinor},
 		{&i.SMs, cu.MultiprocessorCount}, {&integrated, cu.Integrated},
+		{&i.BlockMemory, cu.DeviceAttribute(C.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)},
 		{&domain, cu.PciDomainID}, {&bus, cu.PciBusID}, {&device, cu.PciDeviceID},
 	} {
 		if *a.value, err = d.Attribute(a.id); err != nil {
@@ -243,6 +244,9 @@ func (f *function) Occupancy(threads int) (int, error) {
 }
 
 func (f *function) Share(bytes int) error {
+	if f.shared == bytes {
+		return nil
+	}
 	f.shared = bytes
 	r := C.cuFuncSetAttribute(f.handle(), C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, C.int(bytes))
 	return status("cuFuncSetAttribute", fmt.Sprintf("%s, %d bytes of shared memory", f.name, bytes), r)

@@ -27,7 +27,7 @@ Kernel::Kernel(const char *name, int argsSize, int maxThreads, void (*run)(const
 	kernels = this;
 }
 
-constexpr int kMaxThreads = 1024, kResident = 4, kSharedArrays = 64, kStack = 64 << 10;
+constexpr int kMaxThreads = 1024, kResident = 12, kSharedArrays = 64, kStack = 64 << 10;
 constexpr int kMaxShared = 48 << 10; // bytes a block may have on every GPU,
 constexpr int kMaxGiven = 99 << 10; // and by its launch on those of capability 8.0 and more
 constexpr int kBarriers = 1 + 4; // that of all threads, and those of groups
@@ -94,20 +94,26 @@ static bool moved; // something happened in this round of the scheduler
 
 void relax() { toScheduler(); }
 
-static void wait(Gate *g, int of) {
+// arrive reports whether the last one has.
+static bool arrive(Gate *g, int of) {
 	moved = true;
-	if (++g->arrived == of) {
-		g->arrived = 0;
-		g->generation++;
-		return;
-	}
+	if (++g->arrived < of) return false;
+	g->arrived = 0;
+	g->generation++;
+	return true;
+}
+
+static void wait(Gate *g, int of) {
+	unsigned generation = g->generation;
+	if (arrive(g, of)) return;
 	current->gate = g;
-	current->generation = g->generation;
+	current->generation = generation;
 	toScheduler();
 }
 
 void barrier() { wait(&current->block->gates[0], blockThreads); }
 void barrierOfGroup(int group, int n) { wait(&current->block->gates[1 + group], n); }
+void arriveAtGroup(int group, int n) { arrive(&current->block->gates[1 + group], n); }
 
 const u32 *gather(const u32 *words, int n) {
 	Block *b = current->block;

@@ -39,7 +39,9 @@ const (
 	base     = 0x2000_0000_0000 // of device memory
 	space    = 64 << 30         // addresses
 	page     = 4096
-	resident = 2 // blocks a multiprocessor: kResident of emulator.cu for 2 SMs
+	resident = 2 // blocks a multiprocessor; kResident of emulator.cu is for all
+
+	blockMemory = 99 << 10 // kMaxGiven of emulator.cu
 )
 
 // Context is an emulated GPU.
@@ -139,7 +141,10 @@ func (c *Context) ask(op, a, b, d uint64, data []byte) error {
 
 // Info describes the emulated GPU.
 func (c *Context) Info() plan.DeviceInfo {
-	return plan.DeviceInfo{Name: "emulated GPU", Major: c.o.Capability / 10, Minor: c.o.Capability % 10, SMs: c.o.SMs, Memory: c.o.Memory}
+	return plan.DeviceInfo{
+		Name: "emulated GPU", Major: c.o.Capability / 10, Minor: c.o.Capability % 10,
+		SMs: c.o.SMs, Memory: c.o.Memory, BlockMemory: blockMemory,
+	}
 }
 
 // MemInfo returns free and total memory.

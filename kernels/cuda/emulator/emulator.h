@@ -4,6 +4,7 @@
 #define DEVICE static inline __attribute__((always_inline))
 #define DEVICE_METHOD inline __attribute__((always_inline))
 #define FUNCTION static __attribute__((noinline))
+#define INLINED __attribute__((always_inline))
 #define KERNEL(name, Args, threads) \
 	static void name##_body(Args a); \
 	static void name##_run(const void *args) { name##_body(*(const Args *)args); } \
@@ -34,7 +35,9 @@ u32 exchangeBits(u32 x, int mask);
 constexpr int kWords = 6;
 const u32 *gather(const u32 *words, int n);
 void barrierOfGroup(int group, int n);
+void arriveAtGroup(int group, int n);
 template <int N> static inline void barrierOf(int group) { barrierOfGroup(group, N); }
+template <int N> static inline void arriveAt(int group) { arriveAtGroup(group, N); }
 void *sharedMemory(int id, int bytes);
 uint4v *blockMemory();
 // relax lets the other threads run, in a loop that waits for one of them.
@@ -49,16 +52,16 @@ static inline float exchange(float x, int mask) {
 }
 static inline int exchange(int x, int mask) { return (int)exchangeBits((u32)x, mask); }
 
-static inline float broadcast(float x, int lane) {
-	u32 b;
-	__builtin_memcpy(&b, &x, 4);
-	b = gather(&b, 1)[lane * kWords];
-	__builtin_memcpy(&x, &b, 4);
+template <class T> static inline T broadcast(T x, int lane) {
+	u32 words[2] = {};
+	__builtin_memcpy(words, &x, sizeof x);
+	__builtin_memcpy(&x, gather(words, sizeof x / 4) + lane * kWords, sizeof x);
 	return x;
 }
 
 static inline float exp2(float x) { return __builtin_exp2f(x); }
 static inline float rsqrt(float x) { return 1.0f / __builtin_sqrtf(x); }
+static inline float divide(float x, float y) { return x / y; }
 static inline int nearest(float x) { return (int)__builtin_rintf(x); }
 static inline float maximum(float a, float b) { return __builtin_fmaxf(a, b); }
 static inline u32 andOr(u32 a, u32 b, u32 c) { return (a & b) | c; }
@@ -86,8 +89,11 @@ static inline u32 multiplyAddHalves(u32 x, u32 y, u32 z) {
 	return r;
 }
 static inline void fetchAdd(u32 *p, u32 n) { *p += n; }
-static inline void release(u32 *p, u32 n) { *p += n; }
-static inline u32 acquire(const u32 *p) { return *(const volatile u32 *)p; }
+static inline void storeWord(u64 *p, u64 v) { *(volatile u64 *)p = v; }
+static inline uint4v loadWords(const u64 *p) {
+	u64 a = ((const volatile u64 *)p)[0], b = ((const volatile u64 *)p)[1];
+	return {(u32)a, (u32)(a >> 32), (u32)b, (u32)(b >> 32)};
+}
 static inline void fetchAhead(const void *) {}
 static inline u32 latest(const u32 *p) { return *(const volatile u32 *)p; }
 

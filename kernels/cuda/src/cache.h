@@ -45,18 +45,24 @@ template <class K> struct Cache {
 		scales = (u16 *)(data + (u64)r.ctx * headDim);
 	}
 
-	// store writes value i of a position. All lanes of a warp store the 32
-	// values of one group.
-	DEVICE_METHOD void store(int pos, int i, float v) {
+	// store writes value i of a position, and returns it as it will be read. All lanes
+	// of a warp store the 32 values of one group.
+	DEVICE_METHOD float store(int pos, int i, float v) {
 		u64 at = (u64)pos * headDim + i;
 		if constexpr (same<K, CacheF32>) {
 			((float *)data)[at] = v;
+			return v;
 		} else if constexpr (same<K, CacheF16>) {
-			((u16 *)data)[at] = toHalf(v);
+			u16 h = toHalf(v);
+			((u16 *)data)[at] = h;
+			return fromHalf(h);
 		} else {
 			float d = warpMax(v < 0 ? -v : v) / 127;
-			if (lane() == 0) scales[at / kGroup] = toHalf(d);
-			((i8 *)data)[at] = (i8)nearest(d > 0 ? v / d : 0);
+			u16 h = toHalf(d);
+			if (lane() == 0) scales[at / kGroup] = h;
+			int code = nearest(d > 0 ? v / d : 0);
+			((i8 *)data)[at] = (i8)code;
+			return fromHalf(h) * code;
 		}
 	}
 

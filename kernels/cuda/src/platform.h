@@ -24,6 +24,7 @@ constexpr int kWarp = 32;
 #define DEVICE_METHOD __attribute__((device, always_inline)) inline
 // A function of which there is to be one copy.
 #define FUNCTION static __attribute__((device, noinline))
+#define INLINED __attribute__((always_inline)) // of lambdas
 #define KERNEL(name, Args, threads) \
 	extern "C" __attribute__((global, launch_bounds(threads))) void name(Args a)
 // A table in constant memory.
@@ -48,9 +49,17 @@ DEVICE int exchange(int x, int mask) { return __nvvm_shfl_sync_bfly_i32(0xffffff
 
 // broadcast returns the value of a lane.
 DEVICE float broadcast(float x, int lane) { return __nvvm_shfl_sync_idx_f32(0xffffffff, x, lane, 31); }
+DEVICE int broadcast(int x, int lane) { return __nvvm_shfl_sync_idx_i32(0xffffffff, x, lane, 31); }
+DEVICE u64 broadcast(u64 x, int lane) { return (u64)(u32)broadcast((int)(x >> 32), lane) << 32 | (u32)broadcast((int)x, lane); }
 
 DEVICE float exp2(float x) { return __nvvm_ex2_approx_f(x); }
-DEVICE float rsqrt(float x) { return 1.0f / __nvvm_sqrt_rn_f(x); }
+// rsqrt is within two units in the last place, for x far from the ends of float32's range,
+// as divide is.
+DEVICE float rsqrt(float x) {
+	float y = __nvvm_rsqrt_approx_f(x);
+	return y * (1.5f - 0.5f * x * y * y);
+}
+DEVICE float divide(float x, float y) { return __nvvm_div_approx_f(x, y); }
 DEVICE int nearest(float x) { return __nvvm_f2i_rn(x); } // ties to even
 DEVICE float maximum(float a, float b) { return __nvvm_fmax_f(a, b); }
 
@@ -99,14 +108,13 @@ DEVICE void relax() {}
 
 // What follows needs compute capability 7.0.
 
-// release adds to a number that other blocks wait for, after all that the block has
-// written. acquire is what such a number is now; what was written before it became that
-// is seen after.
-DEVICE void release(u32 *p, u32 n) { asm volatile("red.release.gpu.global.add.u32 [%0], %1;" ::"l"(p), "r"(n) : "memory"); }
-DEVICE u32 acquire(const u32 *p) {
-	u32 v;
-	asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(v) : "l"(p) : "memory");
-	return v;
+// A word of 64 bits that other blocks read while it changes, and two that follow each
+// other, in four halves.
+DEVICE void storeWord(u64 *p, u64 v) { asm volatile("st.relaxed.gpu.global.b64 [%0], %1;" ::"l"(p), "l"(v)); }
+DEVICE uint4v loadWords(const u64 *p) {
+	u64 a, b;
+	asm volatile("ld.relaxed.gpu.global.v2.b64 {%0, %1}, [%2];" : "=l"(a), "=l"(b) : "l"(p));
+	return {(u32)a, (u32)(a >> 32), (u32)b, (u32)(b >> 32)};
 }
 
 // fetchAhead has the second-level cache fetch 128 bytes.
@@ -116,16 +124,20 @@ DEVICE void fetchAhead(const void *p) { asm volatile("prefetch.global.L2 [%0];" 
 extern __attribute__((shared, aligned(16))) uint4v launchMemory[];
 DEVICE uint4v *blockMemory() { return launchMemory; }
 
-// What follows needs compute capability 8.0.
-
-// barrierOf waits for all N threads, whole warps, of one of up to four groups of a block.
-// Which barrier it is stands in the instruction: else a block would take all sixteen that
-// there are, and keep others out.
+// barrierOf waits for all N threads, whole warps, of one of up to four groups of a block;
+// arriveAt is for those of them that do not wait. Which barrier it is stands in the
+// instruction: else a block would take all sixteen that there are, and keep others out.
 template <int N> DEVICE void barrierOf(int group) {
 	if (group == 0) asm volatile("bar.sync 1, %0;" ::"n"(N) : "memory");
 	else if (group == 1) asm volatile("bar.sync 2, %0;" ::"n"(N) : "memory");
 	else if (group == 2) asm volatile("bar.sync 3, %0;" ::"n"(N) : "memory");
 	else asm volatile("bar.sync 4, %0;" ::"n"(N) : "memory");
+}
+template <int N> DEVICE void arriveAt(int group) {
+	if (group == 0) asm volatile("bar.arrive 1, %0;" ::"n"(N) : "memory");
+	else if (group == 1) asm volatile("bar.arrive 2, %0;" ::"n"(N) : "memory");
+	else if (group == 2) asm volatile("bar.arrive 3, %0;" ::"n"(N) : "memory");
+	else asm volatile("bar.arrive 4, %0;" ::"n"(N) : "memory");
 }
 
 // An address in shared memory, in bytes. It has half the bits of a pointer, which
@@ -141,12 +153,21 @@ DEVICE void storeShared(Shared to, uint4v v) {
 }
 
 // copyAsync starts a copy of 16 bytes from global to shared memory. endGroup ends a
-// group of such copies, and waitGroups waits for this thread's but the latest N.
+// group of such copies, and waitGroups waits for this thread's but the latest N. Before
+// compute capability 8.0 they are made at once.
+#if __CUDA_ARCH__ >= 800
 DEVICE void copyAsync(Shared to, const void *global) {
 	asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global) : "memory");
 }
 DEVICE void endGroup() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int N> DEVICE void waitGroups() { asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory"); }
+#else
+DEVICE void copyAsync(Shared to, const void *global) { storeShared(to, *(const uint4v *)global); }
+DEVICE void endGroup() {}
+template <int N> DEVICE void waitGroups() {}
+#endif
+
+// What follows needs compute capability 8.0.
 
 // loadTiles loads four tiles of 8 rows of 8 float16 numbers from shared memory for a
 // warp. Lane i has the address of row i%8 of tile i/8, and gets in word t numbers

@@ -1,295 +1,147 @@
-// All transformer blocks of one token in one launch: decode. The blocks of the grid, one
-// on each multiprocessor, wait for each other between the steps of a transformer block,
-// which takes less time than launches do, and meanwhile fetch weights of later steps. The
-// arithmetic is that of matvec, in float32.
+// All transformer blocks of one token in one launch: decode. Each multiprocessor has one
+// block of threads; they hand on what they compute by words (exchange.h), and their weights
+// come ahead (stationed.h).
 #pragma once
-#include "matmul.h"
+#include "exchange.h"
 #include "reduce.h"
-
-// The formats by number, in the order of FORMATS.
-enum {
-#define FORMAT_NUMBER(F) kFormat_##F,
-	FORMATS(FORMAT_NUMBER) kFormats
-};
-
-// A matrix, or several in one piece, with what fetching it ahead needs to know.
-struct Weights {
-	Matrix w;
-	const float *bias; // [w.rows], may be null
-	int format;
-	int codes, high, scales, supers; // bytes of a row in each plane
-	int sharing;                     // 2^sharing warps of a block share the columns of two rows
-};
-
-struct TokenLayer {
-	const float *attnNorm, *ffnNorm; // [width]
-	Weights qkv[3], o, gateUp, down;
-	int pieces; // of qkv
-};
+#include "stationed.h"
 
 struct TokenArgs {
 	const TokenLayer *layers;
-	float *hidden, *qkv, *attn, *ffn;
-	float *parts, *tops, *sums; // of attention, as attend writes them
-	const float *rope;          // [position][cosines, sines][headDim/2]
+	float *hidden;                // [width], before and after
+	Words vector, qkv, attn, ffn; // the hidden state, and what their names say
+	Words parts, softmax;         // of attention over spans: [heads][splits][headDim], [heads][splits][maximum, sum]
+	const float *rope;            // [position][cosines, sines][headDim/2]
 	const CacheRow *row;
-	u32 *arrived; // blocks at barriers, over all launches
-	u32 before;   // what it is when this launch begins
+	u32 before;                   // the number of the last step there was
+	int rest;                     // 0 if all weights fit into blocks' memory
+	int sums, own;                // where they begin in a block's memory, in bytes; before them is x, behind them weights
 	int count, width, ffnWidth, heads, group, splits, span; // group: heads on a KV head
-	float eps, scale; // of norms, and of queries
+	float eps, scale;             // of norms, and of queries
 };
 
-constexpr int kTokenThreads = 512;
-constexpr int kTokenWarps = kTokenThreads / kWarp;
+// What the steps of a transformer block hand on, and how many there are.
+enum Step { kQKVStep, kAttentionStep, kOutputStep, kGateUpStep, kDownStep, kSteps };
 
-// The part [chunk, end) of the products of two rows of weights with x, which is in the
-// block's memory: in even lanes of the first, in odd lanes of the second.
-template <class F> FUNCTION float dots(const Matrix *m, int row0, int row1, int chunk, int end) {
-	constexpr int quads = kGroup / 4;
-	u32 groups = m->cols / kGroup;
-	Row rows[2] = {rowOf<F>(*m, row0), rowOf<F>(*m, row1)};
-	const float4v *x = (const float4v *)blockMemory() + chunk * quads * kPitch + lane();
-	float sums[1][2] = {};
-	for (; chunk < end; chunk++, x += quads * kPitch) {
-		u32 first = chunk * kChunk, mine = groups - first <= (u32)lane() ? groups - first - 1 : lane();
-		Group<F> w[2] = {groupOf<F>(rows[0], groups, first, mine), groupOf<F>(rows[1], groups, first, mine)};
-		Scale scales[2] = {scaleOf<F>(rows[0], first + mine), scaleOf<F>(rows[1], first + mine)};
-		addChunk<F>(w, scales, x, sums);
-	}
-	return sumOfRows(sums[0]) * (kSubnormal<F> ? kProducts : 1);
-}
-
-FUNCTION float dotsOf(const Weights *w, int row0, int row1, int chunk, int end) {
-	switch (w->format) {
-#define DOTS_OF(F) case kFormat_##F: return dots<F>(&w->w, row0, row1, chunk, end);
-		FORMATS(DOTS_OF)
-	}
-	return 0;
-}
-
-// The factors that x is multiplied with before it meets codes: for each format, of the
-// eight quads of a group.
-DEVICE float4v *factors() {
-	SHARED(float4v, all, kFormats * kGroup / 4);
-	return all;
-}
-
-// makeFactors fills them.
-DEVICE void makeFactors() {
-	constexpr int quads = kGroup / 4;
-	int format = thread() / quads, quad = thread() % quads;
-	if (format >= kFormats) return;
-	float4v v = 1;
-	switch (format) {
-#define FACTOR_OF(F) \
-	case kFormat_##F: \
-		if constexpr (kSubnormal<F>) v = ((const float4v *)kFactors<F>.of)[quad]; \
-		break;
-		FORMATS(FACTOR_OF)
-	}
-	factors()[thread()] = v;
-}
-
-DEVICE float4v factorOf(int format) {
-	constexpr int quads = kGroup / 4;
-	return factors()[format * quads + thread() % quads];
-}
-
-DEVICE int chunksOf(int cols) { return (cols / kGroup + kChunk - 1) / kChunk; }
-
-// storeX brings values 4*i to 4*i+3 of x into the block's memory.
-DEVICE void storeX(int i, float4v v) {
-	constexpr int quads = kGroup / 4;
-	int g = i / quads;
-	((float4v *)blockMemory())[(g / kChunk * quads + i % quads) * kPitch + g % kChunk] = v;
-}
-
-// prepare brings x into the block's memory, for weights of a format. value(i) returns
-// values 4*i to 4*i+3.
-template <class V> DEVICE void prepare(int format, int cols, V value) {
-	constexpr int quads = kGroup / 4;
-	float4v factor = factorOf(format);
-	for (int i = thread(); i < chunksOf(cols) * kChunk * quads; i += kTokenThreads) {
-		float4v v = 0; // past the end
-		if (i < cols / 4) v = value(i) * factor;
-		storeX(i, v);
-	}
-	barrier();
-}
-
-// The products of pairs of rows are dealt out to warps, pair by pair over all blocks. If
-// there are fewer than warps, several warps of a block share one, each with a part of the
-// columns. rowsOfPair(pair, rows) says which rows a pair has. What before(row) returns is
-// read while the product is computed, and goes to write(pair, sum, it), which even lanes
-// call with the sum of the first row and odd lanes with that of the second.
-template <class Rows, class Before, class Write>
-DEVICE void products(const Weights &w, int pairs, Rows rowsOfPair, Before before, Write write) {
-	SHARED(float, shares, 2 * kTokenWarps);
-	int chunks = chunksOf(w.w.cols), sharing = w.sharing, part = warp() & ((1 << sharing) - 1), team = warp() >> sharing;
-	int chunk = chunks * part >> sharing, end = chunks * (part + 1) >> sharing;
-	int step = (kTokenWarps >> sharing) * blocks();
-	for (int base = 0; base < pairs; base += step) {
-		int pair = base + team * blocks() + block();
-		float sum = 0, more = 0;
-		if (pair < pairs) {
-			int rows[2];
-			rowsOfPair(pair, rows);
-			if (part == 0 && lane() < 2) more = before(lane() == 0 ? rows[0] : rows[1]);
-			sum = dotsOf(&w, rows[0], rows[1], chunk, end);
-		}
-		if (sharing > 0) {
-			if (lane() < 2) shares[2 * warp() + lane()] = sum;
-			barrier();
-			if (part == 0 && lane() < 2)
-				for (int p = 1; p < 1 << sharing; p++) sum += shares[2 * (warp() + p) + lane()];
-			if (base + step < pairs) barrier();
-		}
-		if (pair < pairs && part == 0) write(pair, sum, more);
-	}
-}
-
-// ahead has the cache fetch the rows of pairs that products gives to this warp.
-template <class Rows> DEVICE void ahead(const Weights &w, int pairs, Rows rowsOfPair) {
-	constexpr int line = 128;
-	int all = blocks() * kTokenWarps;
-	for (int pair = warp() * blocks() + block(); pair < pairs; pair += all) {
-		int rows[2];
-		rowsOfPair(pair, rows);
-		for (int k = 0; k < 2; k++) {
-			u64 r = rows[k];
-			for (int i = lane() * line; i < w.codes; i += kWarp * line) fetchAhead(w.w.codes + r * w.codes + i);
-			if (k == 0 && w.bias && lane() == 0) fetchAhead(w.bias + r);
-			if (lane() * line < w.high) fetchAhead(w.w.high + r * w.high + lane() * line);
-			if (lane() * line < w.scales) fetchAhead(w.w.scales + r * w.scales + lane() * line);
-			if (lane() * line < w.supers) fetchAhead(w.w.supers + r * w.supers + lane() * line);
-		}
-	}
-}
-
-// The barrier of the grid. Between arrive and wait a block may do what does not depend on
-// others.
-struct Grid {
-	u32 *arrived, target;
-
-	DEVICE_METHOD void arrive() {
-		barrier();
-		target += blocks();
-		if (thread() == 0) release(arrived, 1);
-	}
-	DEVICE_METHOD void wait() {
-		if (thread() == 0)
-			while ((int)(acquire(arrived) - target) < 0) relax();
-		barrier();
-	}
-};
-
-// What a thread holds of a vector as wide as the hidden state, at most kHeld times four
-// values.
-constexpr int kHeld = 4;
-struct Held {
-	float4v v[kHeld];
-
-	// each calls f(j, i) for the values that a thread holds, i being their place in the
-	// vector in fours. Code that is not wanted is not even fetched.
-	template <class F> static DEVICE_METHOD void each(int width, F f) {
-		f(0, thread());
-		if (width <= 4 * kTokenThreads) return;
-#pragma unroll
-		for (int j = 1; j < kHeld; j++) f(j, thread() + j * kTokenThreads);
-	}
-
-	DEVICE_METHOD void load(const float *x, int width) {
-		each(width, [&](int j, int i) {
-			v[j] = 0;
-			if (i < width / 4) v[j] = ((const float4v *)x)[i];
-		});
-	}
-};
-
-// normed makes of a norm's weights the normed hidden state.
-DEVICE void normed(const TokenArgs &a, Held &weight) {
-	Held x;
-	x.load(a.hidden, a.width);
-	float sum = 0;
-	Held::each(a.width, [&](int j, int) {
-		for (int k = 0; k < 4; k++) sum += x.v[j][k] * x.v[j][k];
-	});
-	float scale = rsqrt(blockSum(sum) / a.width + a.eps);
-	Held::each(a.width, [&](int j, int) { weight.v[j] *= x.v[j] * scale; });
-}
-
-// prepareHeld is prepare for what the threads hold.
-DEVICE void prepareHeld(int format, int width, const Held &x) {
-	constexpr int quads = kGroup / 4;
-	float4v factor = factorOf(format);
-	Held::each(width, [&](int j, int i) {
-		if (i < chunksOf(width) * kChunk * quads) storeX(i, x.v[j] * factor);
-	});
-	barrier();
-}
-
-// The sequence and the place in it that the token has, and what turns value thread() of
-// its queries and keys.
+// The sequence and the place in it that the token has, and what turns value
+// thread() % headDim of its queries and keys.
 struct Place {
 	CacheRow row;
 	float cosine, sine;
 	int head, split; // of attention that the block computes first
-
-	template <int D> DEVICE_METHOD float value(const float *head) const { return turned(head, cosine, sine, thread(), D / 2); }
 };
 
+// What a span of positions makes of a value of a head: the largest score, the sum of the
+// exponentials, from that on, and the sum of values weighted with those.
+struct Span {
+	float top, sum, out;
+};
+
+// merged returns value thread() of a head whose first span is mine and whose others are
+// published, from part number first on.
+template <int D> FUNCTION float merged(Words parts, Words softmax, int first, int splits, Span mine, u32 step) {
+	constexpr int together = 4;
+#pragma unroll 1
+	for (int s = 1; s < splits; s += together) {
+		uint4v out[together], scale[together];
+#pragma unroll
+		for (int j = 0; j < together; j++)
+			if (s + j < splits) {
+				scale[j] = softmax.read(first + s + j);
+				out[j] = parts.read(((first + s + j) * D + thread()) / 2);
+			}
+#pragma unroll
+		for (int j = 0; j < together; j++) {
+			if (s + j >= splits) continue;
+			float2v other = softmax.await(first + s + j, scale[j], step);
+			float value = parts.await(((first + s + j) * D + thread()) / 2, out[j], step)[thread() % 2];
+			float top = maximum(mine.top, other[0]), before = exponential(mine.top - top), factor = exponential(other[0] - top);
+			mine = {top, mine.sum * before + other[1] * factor, mine.out * before + value * factor};
+		}
+	}
+	return divide(mine.out, mine.sum);
+}
+
 // tokenAttention computes the heads over spans of positions, a block one head over one
-// span. Blocks that see the token's own position store its key and value first: those
-// that share a KV head write the same. As many lanes as have 8 values each take a
-// position, with a softmax of their own; all are merged in the end.
-template <class K, int D> DEVICE void tokenAttention(const TokenArgs &a, const Place &place, int layer) {
+// span; that of a head's first span merges what the others make. Blocks that see the
+// token's own position store its key and value: those that share a KV head write the same.
+// As many lanes as have 8 values each take a position, with a softmax of their own; all are
+// merged in the end.
+template <class K, int D> DEVICE void tokenAttention(const TokenArgs &a, const Place &place, int layer, u32 step) {
 	constexpr int lanes = D / 8, atOnce = kTokenThreads / lanes; // positions
-	SHARED(float, q, D);
+	SHARED(float, own, 3 * D); // query, key and value of the token
 	SHARED(float, outs, kTokenWarps * D);
 	SHARED(float, tops, kTokenWarps);
 	SHARED(float, sums, kTokenWarps);
 	const CacheRow &row = place.row;
-	int head = place.head, split = place.split;
+	int head = place.head, split = place.split, kvHeads = a.heads / a.group;
 	for (int item = block(); item < a.heads * a.splits; item += blocks()) {
 		if (item != block()) head = item % a.heads, split = item / a.heads;
 		int kvHead = head / a.group, begin = split * a.span, end = minimum(row.pos + 1, begin + a.span);
-		Cache<K> keys(row, layer, 0, kvHead, a.heads / a.group, D), values(row, layer, 1, kvHead, a.heads / a.group, D);
-		if (item != block()) barrier(); // the head before has been used
-		if (thread() < D) q[thread()] = place.value<D>(a.qkv + head * D) * a.scale;
-		if (end == row.pos + 1 && thread() < 2 * D) {
-			int part = thread() / D, i = thread() % D;
-			const float *x = a.qkv + (a.heads + part * (a.heads / a.group) + kvHead) * D;
-			if (part == 0) keys.store(row.pos, i, place.value<D>(x));
-			else values.store(row.pos, i, x[i]);
-		}
-		barrier();
-		int first = begin + thread() / lanes, i = thread() % lanes * 8;
-		float top = -kInfinity, sum = 0, acc[8] = {}, mine[8];
-#pragma unroll
-		for (int j = 0; j < 8; j++) mine[j] = q[i + j];
+		Cache<K> keys(row, layer, 0, kvHead, kvHeads, D), values(row, layer, 1, kvHead, kvHeads, D);
 		constexpr int some = 2; // positions that a lane reads before it looks at one
-		for (; first - thread() / lanes < end; first += some * atOnce) {
-			float k[some][8], v[some][8], s[some] = {};
+		int first = begin + thread() / lanes, i = thread() % lanes * 8;
+		float k[some][8], v[some][8];
+		auto load = [&]() INLINED {
 #pragma unroll
 			for (int n = 0; n < some; n++) {
 				int p = minimum(first + n * atOnce, end - 1);
 				keys.octet(p, i, k[n]);
 				values.octet(p, i, v[n]);
 			}
+		};
+		load(); // of the token's own position, for nothing
+		if (item != block()) computing(); // the head before has been used
+		int part = thread() / D, at = thread() % D, other = at ^ D / 2;
+		if (part == 0 || (part < 3 && end == row.pos + 1)) {
+			int x = (part == 0 ? head : a.heads + (part - 1) * kvHeads + kvHead) * D;
+			uint4v seen = a.qkv.read((x + at) / 2), seenOther = a.qkv.read((x + other) / 2);
+			float mine = a.qkv.await((x + at) / 2, seen, step + kQKVStep)[at % 2];
+			float turns = a.qkv.await((x + other) / 2, seenOther, step + kQKVStep)[other % 2];
+			if (part < 2) mine = mine * place.cosine + (at < D / 2 ? -turns : turns) * place.sine;
+			if (part == 0) mine *= a.scale;
+			else mine = (part == 1 ? keys : values).store(row.pos, at, mine);
+			own[thread()] = mine;
+		}
+		computing();
+		float top = -kInfinity, sum = 0, acc[8] = {}, mine[8];
+#pragma unroll
+		for (int j = 0; j < 8; j++) mine[j] = own[i + j];
+		for (;;) {
+			float scores[some], next = top;
+#pragma unroll
+			for (int n = 0; n < some; n++) {
+				int p = first + n * atOnce;
+				if (minimum(p, end - 1) == row.pos)
+#pragma unroll
+					for (int j = 0; j < 8; j++) k[n][j] = own[D + i + j], v[n][j] = own[2 * D + i + j];
+				float s = 0;
+#pragma unroll
+				for (int j = 0; j < 8; j++) s += k[n][j] * mine[j];
+				scores[n] = s;
+			}
 #pragma unroll
 			for (int n = 0; n < some; n++) {
 #pragma unroll
-				for (int j = 0; j < 8; j++) s[n] += k[n][j] * mine[j];
-#pragma unroll
-				for (int m = 1; m < lanes; m *= 2) s[n] += exchange(s[n], m);
-				if (first + n * atOnce >= end) s[n] = -kInfinity;
-				float next = maximum(top, s[n]), origin = next == -kInfinity ? 0 : next;
-				float e = exponential(s[n] - origin), factor = exponential(top - origin);
-				sum = sum * factor + e;
-				top = next;
-#pragma unroll
-				for (int j = 0; j < 8; j++) acc[j] = acc[j] * factor + e * v[n][j];
+				for (int m = 1; m < lanes; m *= 2) scores[n] += exchange(scores[n], m);
+				if (first + n * atOnce >= end) scores[n] = -kInfinity;
+				next = maximum(next, scores[n]);
 			}
+			float origin = next == -kInfinity ? 0 : next, factor = exponential(top - origin);
+			top = next;
+			sum *= factor;
+#pragma unroll
+			for (int j = 0; j < 8; j++) acc[j] *= factor;
+#pragma unroll
+			for (int n = 0; n < some; n++) {
+				float e = exponential(scores[n] - origin);
+				sum += e;
+#pragma unroll
+				for (int j = 0; j < 8; j++) acc[j] += e * v[n][j];
+			}
+			first += some * atOnce;
+			if (first - thread() / lanes >= end) break;
+			load();
 		}
 #pragma unroll
 		for (int m = lanes; m < kWarp; m *= 2) {
@@ -305,134 +157,140 @@ template <class K, int D> DEVICE void tokenAttention(const TokenArgs &a, const P
 #pragma unroll
 			for (int j = 0; j < 8; j++) outs[warp() * D + i + j] = acc[j];
 		if (lane() == 0) tops[warp()] = top, sums[warp()] = sum;
-		barrier();
+		computing();
 		if (thread() >= D) continue;
-		float most = -kInfinity, all = 0, out = 0;
-		for (int w = 0; w < kTokenWarps; w++) most = maximum(most, tops[w]);
+		float most = tops[0], all = 0, out = 0;
+#pragma unroll
+		for (int w = 1; w < kTokenWarps; w++) most = maximum(most, tops[w]);
+#pragma unroll
 		for (int w = 0; w < kTokenWarps; w++) {
-			float factor = exponential(tops[w] - most);
+			float factor = exponential(tops[w] - most); // 0 of a warp that had no positions
 			all += sums[w] * factor;
 			out += outs[w * D + thread()] * factor;
 		}
-		if (a.splits == 1) {
-			a.attn[head * D + thread()] = out / all;
+		int to = head * a.splits + split;
+		if (split > 0) {
+			a.parts.publish(to * D + thread(), out, step + kAttentionStep);
+			if (thread() < 2) a.softmax.publish(2 * to + thread(), thread() == 0 ? most : all, step + kAttentionStep);
 			continue;
 		}
-		u64 at = (u64)head * a.splits + split;
-		a.parts[at * D + thread()] = out;
-		if (thread() == 0) a.tops[at] = most, a.sums[at] = all;
+		out = merged<D>(a.parts, a.softmax, to, a.splits, {most, all, out}, step + kAttentionStep);
+		a.attn.publish(head * D + thread(), out, step + kAttentionStep);
 	}
 }
 
-// attended returns values 4*i to 4*i+3 of the result of attention.
-template <int D> DEVICE float4v attended(const TokenArgs &a, int i) {
-	if (a.splits == 1) return ((const float4v *)a.attn)[i];
-	int head = i * 4 / D;
-	const float *tops = a.tops + head * a.splits, *sums = a.sums + head * a.splits;
-	float top = -kInfinity, sum = 0;
-	float4v out = 0;
-	for (int s = 0; s < a.splits; s++) top = maximum(top, tops[s]);
-	for (int s = 0; s < a.splits; s++) {
-		float factor = exponential(tops[s] - top);
-		sum += sums[s] * factor;
-		out += ((const float4v *)a.parts)[(head * a.splits + s) * (D / 4) + i % (D / 4)] * factor;
-	}
-	return out / sum;
-}
-
-// attentionAhead has the cache fetch the keys and values that tokenAttention gives to this
-// block first.
-template <class K, int D> DEVICE void attentionAhead(const TokenArgs &a, const Place &place, int layer) {
-	if (place.split >= a.splits) return;
-	int p = place.split * a.span + thread(), end = minimum(place.row.pos, (place.split + 1) * a.span);
-	for (; p < end; p += kTokenThreads)
-		for (int part = 0; part < 2; part++) {
-			Cache<K> cache(place.row, layer, part, place.head / a.group, a.heads / a.group, D);
-			for (int i = 0; i < D * K::kBytes; i += 128) fetchAhead(cache.data + (u64)p * D * K::kBytes + i);
-		}
+// awaited brings a vector, times a factor and, if there is one, a norm's weights, into the
+// block's memory. It returns the sum of the squares of what a thread has brought.
+FUNCTION float awaited(Words from, int pairs, u32 step, float2v factor, const float2v *norm) {
+	float square = 0;
+	float2v first = factor;
+	if (norm && thread() < pairs) first *= norm[thread()];
+	awaitAll<kTokenThreads>(from, pairs, step, [&](int i, float2v v) {
+		square += v[0] * v[0] + v[1] * v[1];
+		if (norm && i != thread()) first = norm[i] * factor;
+		storeX(i, v * first);
+	});
+	return square;
 }
 
 template <class K, int D> DEVICE void tokenBlocks(const TokenArgs &a) {
-	// Those of this layer and the next.
-	SHARED(TokenLayer, layers, 2);
-	auto copyLayer = [&](int i) {
-		if (i < a.count && thread() < (int)sizeof(TokenLayer) / 4) ((u32 *)&layers[i % 2])[thread()] = ((const u32 *)&a.layers[i])[thread()];
-	};
-	Grid grid = {a.arrived, a.before};
+	SHARED(float, squares, kTokenWarps);
+	if (warp() == kTokenWarps) return bringAll(a.layers, a.count, a.rest);
+	u8 *memory = (u8 *)blockMemory();
+	float *sums = (float *)(memory + a.sums), *own = (float *)(memory + a.own); // own: the block's rows of the hidden state, each a thread's
 	Place place = {*a.row, 0, 0, block() % a.heads, block() / a.heads};
-	if (thread() < D) {
-		const float *rope = a.rope + (u64)place.row.pos * D + thread() % (D / 2);
-		place.cosine = rope[0], place.sine = rope[D / 2];
-	}
-	auto neighbours = [](int pair, int (&rows)[2]) { rows[0] = 2 * pair, rows[1] = 2 * pair + 1; };
-	auto gateAndUp = [&](int pair, int (&rows)[2]) { rows[0] = pair, rows[1] = a.ffnWidth + pair; };
-	auto hiddenOf = [&](int row) { return a.hidden[row]; };
-	auto addToHidden = [&](int pair, float sum, float before) {
-		if (lane() < 2) a.hidden[2 * pair + lane()] = before + sum;
-	};
+	const float *rope = a.rope + (u64)place.row.pos * D + thread() % (D / 2);
+	place.cosine = rope[0], place.sine = rope[D / 2];
+	float inverseWidth = 1.0f / a.width;
 	makeFactors();
-	copyLayer(0);
 	barrier();
-	Held x;
-	x.load(layers[0].attnNorm, a.width);
-	for (int layer = 0; layer < a.count; layer++) {
-		const TokenLayer &l = layers[layer % 2];
-		normed(a, x);
-		int at = 0; // of a piece's results
-		for (int piece = 0; piece < l.pieces; piece++) {
-			const Weights &w = l.qkv[piece];
-			if (piece > 0) barrier(); // x has been used
-			prepareHeld(w.format, a.width, x);
-			products(
-				w, w.w.rows / 2, neighbours, [&](int row) { return w.bias ? w.bias[row] : 0; },
-				[&](int pair, float sum, float bias) {
-					if (lane() < 2) a.qkv[at + 2 * pair + lane()] = sum + bias;
-				});
-			at += w.w.rows;
+	int firstRow = 2 * layers()[0].pieces[3].first, rows = 2 * layers()[0].pieces[3].count;
+	for (int t = thread(); t < rows; t += kTokenThreads) own[t] = a.hidden[firstRow + t];
+
+	// normed brings the hidden state of a step, times the norm's weights, into the block's
+	// memory, and the sum of its squares to squares. What the norm divides by, the
+	// results of products are divided by.
+	auto normed = [&](const float *norm, int format, u32 step) INLINED {
+		float2v factor = factorOf(format);
+		float square = 0;
+		if (step != a.before) square = awaited(a.vector, a.width / 2, step, factor, (const float2v *)norm);
+		else
+			for (int i = thread(); i < a.width / 2; i += kTokenThreads) {
+				float2v v = ((const float2v *)a.hidden)[i];
+				square += v[0] * v[0] + v[1] * v[1];
+				storeX(i, v * factor * ((const float2v *)norm)[i]);
+			}
+		square = warpSum(square);
+		if (lane() == 0) squares[warp()] = square;
+	};
+	auto normScale = [&]() INLINED {
+		float sum = 0;
+#pragma unroll
+		for (int w = 0; w < kTokenWarps; w++) sum += squares[w];
+		return rsqrt(sum * inverseWidth + a.eps);
+	};
+	// multiply computes products with x, once all threads have brought their part.
+	auto multiply = [&](int layer, int matrix) INLINED {
+		const Piece &p = layers()[layer % 2].pieces[matrix];
+		barrierOf<kAllThreads>(kThere);
+		if (warp() < p.count * p.parts) products(layer, matrix, a.sums);
+		arriveAt<kAllThreads>(kUsed);
+		computing();
+	};
+	auto addToHidden = [&](int parts, u32 step, bool last) INLINED {
+		for (int t = thread(); t < rows; t += kTokenThreads) {
+			float v = own[t] += product(sums, parts, t / 2, t % 2);
+			if (last) a.hidden[firstRow + t] = v;
+			else a.vector.publish(firstRow + t, v, step);
 		}
-		grid.arrive();
-		attentionAhead<K, D>(a, place, layer);
-		ahead(l.o, a.width / 2, neighbours);
-		copyLayer(layer + 1);
-		grid.wait();
+	};
 
-		tokenAttention<K, D>(a, place, layer);
-		grid.arrive();
-		ahead(l.gateUp, a.ffnWidth, gateAndUp);
-		grid.wait();
-
-		prepare(l.o.format, a.heads * D, [&](int i) { return attended<D>(a, i); });
-		products(l.o, a.width / 2, neighbours, hiddenOf, addToHidden);
-		grid.arrive();
-		x.load(l.ffnNorm, a.width);
-		ahead(l.down, a.width / 2, neighbours);
-		grid.wait();
-
-		normed(a, x);
-		prepareHeld(l.gateUp.format, a.width, x);
-		products(
-			l.gateUp, a.ffnWidth, gateAndUp, [](int) { return 0; },
-			[&](int pair, float sum, float) {
-				float up = exchange(sum, 1);
-				if (lane() == 0) a.ffn[pair] = sum / (1 + exponential(-sum)) * up;
-			});
-		grid.arrive();
-		bool more = layer + 1 < a.count;
-		const TokenLayer &next = layers[(layer + 1) % 2];
-		if (more) {
-			x.load(next.attnNorm, a.width);
-			for (int piece = 0; piece < next.pieces; piece++) ahead(next.qkv[piece], next.qkv[piece].w.rows / 2, neighbours);
+	u32 step = a.before + 1; // of the layer's first one
+#pragma unroll 1
+	for (int layer = 0; layer < a.count; layer++, step += kSteps) {
+		const Layer &l = layers()[layer % 2];
+		int pieces = l.qkv;
+#pragma unroll 1
+		for (int i = 0; i < pieces; i++) {
+			const Piece &p = l.pieces[i];
+			int n = 2 * p.count;
+			if (n > 0) normed(l.attnNorm, p.format, step - 1);
+			float bias = p.bias && thread() < n ? p.bias[thread()] : 0;
+			if (i == 0) barrierOf<kAllThreads>(kThere);
+			else computing();
+			if (warp() < p.count * p.parts) products(layer, i, a.sums);
+			if (i == pieces - 1) arriveAt<kAllThreads>(kUsed);
+			computing();
+			for (int t = thread(); t < n; t += kTokenThreads) {
+				if (p.bias && t >= kTokenThreads) bias = p.bias[t];
+				a.qkv.publish(2 * p.first + t, product(sums, p.parts, t / 2, t % 2) * normScale() + bias, step + kQKVStep);
+			}
 		}
-		grid.wait();
 
-		prepare(l.down.format, a.ffnWidth, [&](int i) { return ((const float4v *)a.ffn)[i]; });
-		products(l.down, a.width / 2, neighbours, hiddenOf, addToHidden);
-		if (!more) break;
-		grid.arrive();
-		grid.wait();
+		if (block() < a.heads * a.splits) tokenAttention<K, D>(a, place, layer, step);
+
+		if (rows > 0) {
+			float2v factor = factorOf(l.pieces[3].format);
+			awaited(a.attn, a.heads * D / 2, step + kAttentionStep, factor, 0);
+		}
+		multiply(layer, 3);
+		addToHidden(l.pieces[3].parts, step + kOutputStep, false);
+
+		const Piece &gateUp = l.pieces[4];
+		if (gateUp.count > 0) normed(l.ffnNorm, gateUp.format, step + kOutputStep);
+		multiply(layer, 4);
+		for (int t = thread(); t < gateUp.count; t += kTokenThreads) {
+			float scale = normScale();
+			float gate = product(sums, gateUp.parts, t, 0) * scale, up = product(sums, gateUp.parts, t, 1) * scale;
+			a.ffn.publish(gateUp.first + t, divide(gate, 1 + exponential(-gate)) * up, step + kGateUpStep);
+		}
+
+		if (rows > 0) awaited(a.ffn, a.ffnWidth / 2, step + kGateUpStep, factorOf(l.pieces[5].format), 0);
+		multiply(layer, 5);
+		addToHidden(l.pieces[5].parts, step + kDownStep, layer == a.count - 1);
 	}
 }
 
 #define TOKEN_KERNEL(D, type) TOKEN_KERNEL_(D, type)
 #define TOKEN_KERNEL_(D, type) \
-	KERNEL(token##D##_##type, TokenArgs, kTokenThreads) { tokenBlocks<CacheOf_##type, D>(a); }
+	KERNEL(token##D##_##type, TokenArgs, kAllThreads) { tokenBlocks<CacheOf_##type, D>(a); }

@@ -1,0 +1,49 @@
+// How the blocks of a grid that is resident as a whole hand vectors to each other without
+// a barrier: every value stands in a word of 64 bits beside the number of the step that
+// made it, and whoever wants it reads the word until that number is there. A word is
+// written and read as one, so nothing has to be ordered with anything else.
+#pragma once
+#include "platform.h"
+
+// What the steps hand on. Words are written again only by a step whose inputs depend on
+// all who have read them: whoever reads a vector has a part of what is made of it.
+struct Words {
+	u64 *w; // a multiple of 16 bytes
+
+	DEVICE_METHOD void publish(int i, float v, u32 step) const { storeWord(w + i, (u64)step << 32 | bitsOf(v)); }
+
+	// read returns words 2*i and 2*i+1, and arrived whether both are of that step.
+	DEVICE_METHOD uint4v read(int i) const { return loadWords(w + 2 * i); }
+	static DEVICE_METHOD bool arrived(const uint4v &v, u32 step) { return v[1] == step && v[3] == step; }
+	static DEVICE_METHOD float2v values(const uint4v &v) { return {fromBits(v[0]), fromBits(v[2])}; }
+
+	// await returns values 2*i and 2*i+1. seen is what read returned before.
+	DEVICE_METHOD float2v await(int i, uint4v seen, u32 step) const {
+		while (!arrived(seen, step)) {
+			relax();
+			seen = read(i);
+		}
+		return values(seen);
+	}
+};
+
+// awaitAll calls use(i, values 2*i and 2*i+1) for the pairs of a vector, which the first
+// Threads threads of a block share. A thread waits for one before it asks for the others,
+// which were made at about the same time: all of a long vector, asked for again and again
+// by every block, would take what the second-level cache can deliver.
+template <int Threads, class F> DEVICE void awaitAll(const Words &from, int pairs, u32 step, F use) {
+	constexpr int together = 6;
+	for (int base = thread(); base < pairs; base += together * Threads) {
+		use(base, from.await(base, from.read(base), step));
+		uint4v seen[together];
+#pragma unroll
+		for (int j = 1; j < together; j++)
+			if (base + j * Threads < pairs) seen[j] = from.read(base + j * Threads);
+#pragma unroll
+		for (int j = 1; j < together; j++) {
+			int i = base + j * Threads;
+			if (i >= pairs) break;
+			use(i, from.await(i, seen[j], step));
+		}
+	}
+}

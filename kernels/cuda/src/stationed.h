@@ -1,0 +1,286 @@
+// Products of matrices for one vector, by a grid that is resident as a whole. Each block
+// has a share of the rows of every matrix, and as many of them as there is room for come
+// into its shared memory long before they are wanted: one warp does nothing but bring them.
+// The arithmetic is that of matvec.
+#pragma once
+#include "exchange.h"
+#include "matmul.h"
+
+// The formats by number, in the order of FORMATS.
+enum {
+#define FORMAT_NUMBER(F) kFormat_##F,
+	FORMATS(FORMAT_NUMBER) kFormats
+};
+
+// A matrix, or several in one piece, whose rows are taken in pairs.
+struct Weights {
+	Matrix w;
+	const float *bias;      // [w.rows], may be null
+	int bytes[4];           // of a row in each plane: codes, high, scales, supers
+	int format;
+	int pairs, before, all; // of the matrix, of those before it in the same product, and of the product
+	int step, apart;        // pair i is rows step*i and step*i + apart
+	int at, room;           // where in the block's memory its pairs come, and how many there is room for
+	int length, unused;     // chunks of columns of a pair that a warp takes at a time
+};
+
+struct TokenLayer {
+	const float *attnNorm, *ffnNorm; // [width]
+	Weights matrices[6];             // up to three of Q, K and V, O, gate and up, down
+	int pieces, unused[3];           // of the first
+};
+
+// The products of a layer, the matrices that each has begin at, and the first one past all.
+enum Product { kQKV, kOutput, kGateUp, kDown, kProductsOfLayer };
+DEVICE int matrixOf(int product) { return product == 0 ? 0 : product + 2; }
+
+constexpr int kTokenWarps = 15; // that compute
+constexpr int kTokenThreads = kTokenWarps * kWarp;
+constexpr int kAllThreads = kTokenThreads + kWarp; // with those of the warp that brings weights
+
+// The barriers: of those that compute; of all, where the weights of the next product are
+// there, for which the warp that brings them does not wait; and where a product's have been
+// used, for which the others do not wait.
+enum Barrier { kComputing, kThere, kUsed };
+DEVICE void computing() { barrierOf<kTokenThreads>(kComputing); }
+
+// The pairs of a matrix that a block has.
+struct Share {
+	int first, count;
+};
+DEVICE Share shareOf(const Weights &w) {
+	int begin = (u32)(w.all * block()) / blocks() - w.before, end = (u32)(w.all * (block() + 1)) / blocks() - w.before;
+	begin = larger(begin, 0), end = minimum(end, w.pairs);
+	return {begin, larger(end - begin, 0)};
+}
+
+// What a block has of a matrix.
+struct Piece {
+	const u8 *planes[2][4];    // of the rows of its first pair
+	int there[2][4];           // and where they come in the block's memory, in bytes
+	const float *bias;         // of its first row
+	int first, count, room;    // pairs: the first one of the product, and as many as there are, and come
+	int format, groups, step;  // groups of a row, and from a pair to the next
+	int chunks, length, parts; // of a row, of what a warp takes at a time, and how many of those a row has
+	int pairs, odd;            // from what a warp takes to what it takes next: pairs, and parts
+};
+
+struct Layer {
+	Piece pieces[6];
+	const float *attnNorm, *ffnNorm;
+	int qkv; // pieces of them
+};
+
+// This layer and the next one, in turn.
+DEVICE Layer *layers() {
+	SHARED(Layer, two, 2);
+	return two;
+}
+
+// productsOf writes the products of a block's pairs of a matrix of a layer with x to its
+// memory from byte sums on: [pair][part of the columns][row].
+template <class F> FUNCTION void productsOf(int layer, int matrix, int sums) {
+	constexpr int quads = kGroup / 4;
+	const Piece &p = layers()[layer % 2].pieces[matrix];
+	u8 *memory = (u8 *)blockMemory();
+	int groups = p.groups, parts = p.parts, items = p.count * parts, room = p.room, pair = 0, part = warp();
+	while (part >= parts) part -= parts, pair++;
+#pragma unroll 1
+	for (int item = warp(); item < items; item += kTokenWarps) {
+		float both[2] = {};
+		int chunk = part * p.length, end = minimum(chunk + p.length, p.chunks);
+#pragma unroll 1
+		for (; chunk < end; chunk++) {
+			// Past the end a group is read again, for nothing.
+			u32 first = chunk * kChunk, left = groups - first, mine = left <= (u32)lane() ? left - 1 : lane();
+			Group<F> g[2];
+			Scale scales[2];
+#pragma unroll
+			for (int k = 0; k < 2; k++) {
+				auto load = [&](const Row &begin) INLINED {
+					Row row = after<F>(begin, pair * p.step);
+					g[k] = groupOf<F>(row, groups, first, mine);
+					scales[k] = scaleOf<F>(row, first + mine);
+				};
+				const int *there = p.there[k];
+				const u8 *const *planes = p.planes[k];
+				if (pair < room) load({memory + there[0], memory + there[1], memory + there[2], memory + there[3]});
+				else load({planes[0], planes[1], planes[2], planes[3]});
+			}
+			float more[1][2] = {};
+			addChunk<F>(g, scales, (const float4v *)memory + chunk * quads * kPitch + lane(), more);
+			if (left > (u32)lane()) both[0] += more[0][0], both[1] += more[0][1];
+		}
+		float sum = sumOfRows(both) * (kSubnormal<F> ? kProducts : 1);
+		if (lane() < 2) ((float *)(memory + sums))[2 * item + lane()] = sum;
+		pair += p.pairs, part += p.odd;
+		if (part >= parts) part -= parts, pair++;
+	}
+}
+
+FUNCTION void products(int layer, int matrix, int sums) {
+	switch (layers()[layer % 2].pieces[matrix].format) {
+#define PRODUCTS_OF(F) case kFormat_##F: return productsOf<F>(layer, matrix, sums);
+		FORMATS(PRODUCTS_OF)
+	}
+}
+
+// Of a plane of a matrix: what comes, and what follows it, which is too much to come. The
+// lanes of the warp that brings weights have one each, for every plane of a layer.
+struct Runs {
+	u64 from[2]; // two runs where the rows of a pair are apart
+	int to[2];   // in the block's memory, of the 16 bytes that the first is in
+	int bytes, more;
+};
+
+// describe writes what a block has of a layer, and returns a lane's runs.
+DEVICE Runs describe(const TokenLayer *from, Layer &to) {
+	int m = lane() / 4, k = lane() % 4;
+	Runs r = {};
+	if (m >= 6) return r;
+	Piece &p = to.pieces[m];
+	int pieces = from->pieces;
+	if (lane() == 0) to.attnNorm = from->attnNorm, to.ffnNorm = from->ffnNorm, to.qkv = pieces;
+	if (m < 3 && m >= pieces) return r;
+	const Weights &w = from->matrices[m];
+	Share s = shareOf(w);
+	int room = w.room, step = w.step, apart = w.apart, mine = 0, at = w.at, all = 0;
+#pragma unroll
+	for (int j = 0; j < 4; j++) {
+		int bytes = w.bytes[j], space = bytes == 0 ? 0 : (room * step * bytes + 30) & -16;
+		if (j < k) at += space;
+		if (j == k) mine = bytes;
+		all += space;
+	}
+	const u8 *plane = k == 0 ? w.w.codes : k == 1 ? w.w.high : k == 2 ? w.w.scales : w.w.supers;
+	int staged = minimum(s.count, room);
+	r.bytes = staged * step * mine, r.more = (s.count - staged) * step * mine;
+#pragma unroll
+	for (int i = 0; i < 2; i++) {
+		const u8 *row = plane + (u64)(step * s.first + i * apart) * mine;
+		p.planes[i][k] = row;
+		if (i == 0 || apart != 1) {
+			r.from[i] = (u64)row;
+			r.to[i] = at + i * all;
+			p.there[i][k] = at + i * all + ((u64)row & 15);
+		} else {
+			p.there[i][k] = p.there[0][k] + mine;
+		}
+	}
+	if (k != 0) return r;
+	p.bias = w.bias ? w.bias + step * s.first : 0;
+	p.first = w.before + s.first, p.count = s.count, p.room = room;
+	p.format = w.format, p.groups = (u32)w.w.cols / kGroup, p.step = step * p.groups;
+	p.chunks = (u32)(p.groups + kChunk - 1) / kChunk;
+	p.length = w.length, p.parts = (u32)(p.chunks + p.length - 1) / p.length;
+	p.pairs = (u32)kTokenWarps / p.parts, p.odd = kTokenWarps - p.pairs * p.parts;
+	return r;
+}
+
+// bring starts copying what a block has of a product to its memory.
+DEVICE void bring(int product, const Runs &mine) {
+	Shared memory = sharedAddress(blockMemory());
+#pragma unroll 1
+	for (int i = 4 * matrixOf(product); i < 4 * matrixOf(product + 1); i++) {
+#pragma unroll
+		for (int j = 0; j < 2; j++) {
+			const u8 *from = (const u8 *)broadcast(mine.from[j], i);
+			int bytes = broadcast(mine.bytes, i), before = (u64)from & 15;
+			if (from == 0 || bytes == 0) break;
+			Shared to = memory + (Shared)broadcast(mine.to[j], i);
+			for (int n = lane() * 16; n < before + bytes; n += kWarp * 16) copyAsync(to + n, from - before + n);
+		}
+	}
+	endGroup();
+}
+
+// fetchRest has the cache fetch what there is no room for, but no more than the cache will
+// keep until it is wanted.
+DEVICE void fetchRest(int product, const Runs &mine) {
+	constexpr int line = 128, most = 96 << 10;
+#pragma unroll 1
+	for (int i = 4 * matrixOf(product); i < 4 * matrixOf(product + 1); i++) {
+		int more = minimum(broadcast(mine.more, i), most), bytes = broadcast(mine.bytes, i);
+#pragma unroll
+		for (int j = 0; j < 2; j++) {
+			const u8 *from = (const u8 *)broadcast(mine.from[j], i) + bytes;
+			if (j == 1 && broadcast(mine.from[1], i) == 0) break;
+			for (int n = lane() * line; n < more; n += kWarp * line) fetchAhead(from + n);
+		}
+	}
+}
+
+// bringAll is what the warp does that brings weights: those that a block has room for when
+// the same product of the layer before has been computed, the rest of a product while the
+// one before it is. rest says whether there is any.
+DEVICE void bringAll(const TokenLayer *from, int count, bool rest) {
+	Runs now = describe(from, layers()[0]), next = now;
+	for (int p = 0; p < kProductsOfLayer; p++) bring(p, now);
+	if (rest) fetchRest(0, now), fetchRest(1, now);
+	barrier();
+	waitGroups<3>();
+	arriveAt<kAllThreads>(kThere);
+	for (int i = 0; i < count; i++, now = next)
+#pragma unroll 1
+		for (int p = 0; p < kProductsOfLayer; p++) {
+			barrierOf<kAllThreads>(kUsed);
+			bool more = i + 1 < count;
+			if (!more && p == kDown) return;
+			// Three groups of copies are on the way: the first is what is wanted next.
+			waitGroups<2>();
+			arriveAt<kAllThreads>(kThere);
+			if (more && p == kQKV) next = describe(from + i + 1, layers()[(i + 1) % 2]);
+			if (more) bring(p, next);
+			else endGroup();
+			if (!rest) continue;
+			if (p + 2 < kProductsOfLayer) fetchRest(p + 2, now);
+			else if (more) fetchRest(p + 2 - kProductsOfLayer, next);
+		}
+}
+
+// The factors that x is multiplied with before it meets codes: for each format, of the
+// eight quads of a group.
+DEVICE float4v *factors() {
+	SHARED(float4v, all, kFormats * kGroup / 4);
+	return all;
+}
+
+// makeFactors fills them.
+DEVICE void makeFactors() {
+	constexpr int quads = kGroup / 4;
+	int format = thread() / quads, quad = thread() % quads;
+	if (format >= kFormats) return;
+	float4v v = 1;
+	switch (format) {
+#define FACTOR_OF(F) \
+	case kFormat_##F: \
+		if constexpr (kSubnormal<F>) v = ((const float4v *)kFactors<F>.of)[quad]; \
+		break;
+		FORMATS(FACTOR_OF)
+	}
+	factors()[thread()] = v;
+}
+
+// factorOf returns those of pairs of x that a thread brings: thread(), and others a
+// multiple of 16 further on.
+DEVICE float2v factorOf(int format) {
+	constexpr int pairs = kGroup / 2;
+	return ((const float2v *)factors())[format * pairs + thread() % pairs];
+}
+
+// storeX brings values 2*i and 2*i+1 of x, with their factor, into the block's memory.
+DEVICE void storeX(int i, float2v v) {
+	constexpr int quads = kGroup / 4;
+	int q = i / 2, g = q / quads;
+	((float2v *)blockMemory())[2 * ((g / kChunk * quads + q % quads) * kPitch + g % kChunk) + i % 2] = v;
+}
+
+// product returns the product of row k of a block's pair i.
+DEVICE float product(const float *sums, int parts, int i, int k) {
+	sums += 2 * i * parts + k;
+	float sum = sums[0];
+#pragma unroll 4
+	for (int c = 1; c < parts; c++) sum += sums[2 * c];
+	return sum;
+}
+

@@ -1,0 +1,193 @@
+package cuda
+
+import (
+	"math"
+	"slices"
+	"unsafe"
+
+	"qgo/kernels/cuda/driver"
+	"qgo/kernels/plan"
+	"qgo/quant"
+)
+
+// Which rows of weights the blocks of a token's launch have, and where in their shared
+// memory: see src/stationed.h.
+
+type (
+	weightsArgs struct {
+		w                          matrixArgs
+		bias                       driver.Ptr
+		bytes                      [4]int32
+		format, pairs, before, all int32
+		step, apart, at, room      int32
+		length                     int32
+		_                          int32
+	}
+	tokenLayer struct {
+		attnNorm, ffnNorm driver.Ptr
+		qkv               [3]weightsArgs
+		o, gateUp, down   weightsArgs
+		pieces            int32
+		_                 [3]int32
+	}
+)
+
+// blockMemory is how a block's shared memory is laid out: x first, then sums of products
+// from byte sums on, the rows of the hidden state that it keeps, and weights.
+type blockMemory struct {
+	sums, own, weights, size int
+	rest                     int32 // 0 if all weights fit
+}
+
+// formats are the types in the order in which src/formats.h has them.
+var formats = func() (all []quant.Type) {
+	for _, t := range quant.Types() {
+		if t.HasKernels() {
+			all = append(all, t)
+		}
+	}
+	return all
+}()
+
+func chunksOf(cols int) int { return ceil(cols/groupLen, chunkLen) }
+
+// blockMemoryOf is that of a plan, as yet without weights.
+func (d *Device) blockMemoryOf(p plan.Plan) (m blockMemory) {
+	up := func(n int) int { return (n + 15) &^ 15 }
+	share := func(pairs int) int { return ceil(pairs, d.info.SMs) }
+	m.sums = chunksOf(max(p.Width, p.QDim(), p.FFN)) * (chunkLen + 1) * groupLen * 4
+	const pairBytes = 2 * 4
+	m.own = m.sums + up(pairBytes*max(
+		share((p.QDim()+2*p.KVDim())/2)*chunksOf(p.Width), share(p.Width/2)*chunksOf(p.QDim()),
+		share(p.FFN)*chunksOf(p.Width), share(p.Width/2)*chunksOf(p.FFN)))
+	m.weights = m.own + up(pairBytes*share(p.Width/2))
+	m.size = m.weights
+	return m
+}
+
+func (s *Stage) tokenLayer(i int) tokenLayer {
+	l := &s.layers[i]
+	t := tokenLayer{
+		attnNorm: l.attnNorm, ffnNorm: l.ffnNorm, pieces: int32(len(l.qkv)),
+		o: weightsOf(&l.o), gateUp: weightsOf(&l.gateUp[0]), down: weightsOf(&l.down),
+	}
+	t.gateUp.pairs, t.gateUp.all = int32(s.FFN), int32(s.FFN)
+	t.gateUp.step, t.gateUp.apart = 1, int32(s.FFN)
+	var all int32
+	for j := range l.qkv {
+		t.qkv[j] = weightsOf(&l.qkv[j])
+		t.qkv[j].before = all
+		all += t.qkv[j].pairs
+	}
+	for j := range l.qkv {
+		t.qkv[j].all = all
+	}
+	for _, all := range t.products() {
+		for _, w := range all {
+			w.length = int32(s.dev.lengthOf(w))
+		}
+	}
+	return t
+}
+
+// weightsOf describes a matrix whose pairs are of rows that follow each other.
+func weightsOf(l *linear) weightsArgs {
+	f, groups := formatOf(l.typ), int(l.w.cols)/groupLen
+	return weightsArgs{
+		w: l.w, bias: l.bias, format: int32(slices.Index(formats, l.typ)),
+		bytes: [4]int32{
+			int32(groups * groupLen * f.low / 8), int32(groups * groupLen * f.high / 8),
+			int32(groups * f.scales), int32(groups / superLen * f.supers),
+		},
+		pairs: l.w.rows / 2, all: l.w.rows / 2, step: 2, apart: 1,
+	}
+}
+
+// space is what so many pairs take of a block's memory: of each plane, the bytes from the
+// 16 on that the first is in.
+func (w *weightsArgs) space(pairs int) (n int) {
+	for _, b := range w.bytes {
+		if b > 0 {
+			n += (pairs*int(w.step)*int(b) + 30) &^ 15
+		}
+	}
+	if w.apart != 1 {
+		n *= 2
+	}
+	return n
+}
+
+// share is how many pairs a block has at the most.
+func (d *Device) share(w *weightsArgs) int { return min(int(w.pairs), ceil(int(w.all), d.info.SMs)) }
+
+// lengthOf is how many chunks of a pair's columns a warp takes at a time so that all warps
+// are done soonest: what it does before and after takes about as long as 0.4 chunks.
+func (d *Device) lengthOf(w *weightsArgs) (best int) {
+	chunks, pairs := chunksOf(int(w.w.cols)), d.share(w)
+	least := math.MaxInt
+	for n := 1; n <= chunks; n++ {
+		if time := ceil(pairs*ceil(chunks, n), tokenWarps) * (10*n + 4); time < least {
+			best, least = n, time
+		}
+	}
+	return best
+}
+
+// products are the matrices of each product of a layer.
+func (t *tokenLayer) products() [4][]*weightsArgs {
+	var qkv []*weightsArgs
+	for i := range t.pieces {
+		qkv = append(qkv, &t.qkv[i])
+	}
+	return [4][]*weightsArgs{qkv, {&t.o}, {&t.gateUp}, {&t.down}}
+}
+
+// station gives each product a place in a block's memory, the same one in all layers: the
+// weights of a layer come when those of the same product in the layer before have been
+// used. If there is too little memory for all, each product has a part of its weights there.
+func (d *Device) station(layers []tokenLayer, m *blockMemory) {
+	if capability(d.info) < asyncCapability {
+		m.rest = 1
+		return
+	}
+	var wanted [4]int
+	for i := range layers {
+		for j, all := range layers[i].products() {
+			n := 0
+			for _, w := range all {
+				n += w.space(d.share(w))
+			}
+			wanted[j] = max(wanted[j], n)
+		}
+	}
+	total := wanted[0] + wanted[1] + wanted[2] + wanted[3]
+	there := min(total, d.info.BlockMemory-tokenStatic-m.weights)
+	if there < total {
+		m.rest = 1
+	}
+	for j, n := range wanted {
+		room := n * there / total &^ 15
+		for i := range layers {
+			at, left := m.size, room
+			for _, w := range layers[i].products()[j] {
+				w.at = int32(at)
+				w.room = int32(d.pairsIn(left, w))
+				n := w.space(int(w.room))
+				at, left = at+n, left-n
+			}
+		}
+		m.size += room
+	}
+}
+
+// pairsIn is how many of a block's pairs so many bytes hold.
+func (d *Device) pairsIn(bytes int, w *weightsArgs) int {
+	n := d.share(w)
+	for n > 0 && w.space(n) > bytes {
+		n--
+	}
+	return n
+}
+
+// Layers are copied by 16 bytes.
+var _ [0]struct{} = [unsafe.Sizeof(tokenLayer{}) % 16]struct{}{}
