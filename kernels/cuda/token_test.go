@@ -146,3 +146,24 @@ func TestTokenStages(t *testing.T) {
 		}
 	}
 }
+
+// TestLengthOf checks how a block's warps share the columns of its pairs on a GPU of 132
+// multiprocessors, for Qwen2.5's shapes.
+func TestLengthOf(t *testing.T) {
+	d := &Device{info: plan.DeviceInfo{SMs: 132}}
+	for _, c := range []struct {
+		name              string
+		pairs, cols, want int
+	}{
+		{"QKV of 0.5B: fewer pairs than warps, one chunk", 576, 896, 1},
+		{"gate and up of 0.5B", 4864, 896, 1},
+		{"down of 0.5B: 4 pairs of 5 chunks in one round of 12 parts", 448, 4864, 2},
+		{"gate and up of 3B: whole pairs", 11008, 2048, 2},
+		{"down of 3B: 8 pairs of 11 chunks", 1024, 11008, 1},
+	} {
+		w := &weightsArgs{w: matrixArgs{cols: int32(c.cols)}, pairs: int32(c.pairs), all: int32(c.pairs)}
+		if got := d.lengthOf(w); got != c.want {
+			t.Errorf("%s: %d chunks at a time, want %d", c.name, got, c.want)
+		}
+	}
+}

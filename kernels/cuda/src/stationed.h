@@ -118,6 +118,7 @@ template <class F> FUNCTION void productsOf(int layer, int matrix, int sums) {
 	}
 }
 
+// products calls that of the matrix's format.
 FUNCTION void products(int layer, int matrix, int sums) {
 	switch (layers()[layer % 2].pieces[matrix].format) {
 #define PRODUCTS_OF(F) case kFormat_##F: return productsOf<F>(layer, matrix, sums);

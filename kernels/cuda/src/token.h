@@ -197,7 +197,8 @@ template <class K, int D> DEVICE void tokenBlocks(const TokenArgs &a) {
 	SHARED(float, squares, kTokenWarps);
 	if (warp() == kTokenWarps) return bringAll(a.layers, a.count, a.rest);
 	u8 *memory = (u8 *)blockMemory();
-	float *sums = (float *)(memory + a.sums), *own = (float *)(memory + a.own); // own: the block's rows of the hidden state, each a thread's
+	float *sums = (float *)(memory + a.sums);
+	float *own = (float *)(memory + a.own); // the block's rows of the hidden state, each a thread's
 	Place place = {*a.row, 0, 0, block() % a.heads, block() / a.heads};
 	const float *rope = a.rope + (u64)place.row.pos * D + thread() % (D / 2);
 	place.cosine = rope[0], place.sine = rope[D / 2];
