@@ -2,7 +2,7 @@ package tokenizer
 
 import (
 	"slices"
-	"sync"
+	"sync/atomic"
 )
 
 // shortPiece is the length in bytes up to which a piece is merged by scanning
@@ -83,8 +83,11 @@ func (t *Tokenizer) mergeShort(dst []int32, piece string) []int32 {
 // first byte and linked to their neighbours.
 func (t *Tokenizer) mergeLong(dst []int32, piece string) []int32 {
 	n := int32(len(piece)) // no text that comes here has 2 GB
-	s := longPieces.Get().(*longPiece)
-	defer longPieces.Put(s)
+	s := workspace.Swap(nil)
+	if s == nil {
+		s = new(longPiece)
+	}
+	defer workspace.Store(s)
 	tokens := slices.Grow(s.tokens[:0], len(piece))[:n]
 	queue := slices.Grow(s.queue[:0], len(piece))
 	for i := range n {
@@ -145,7 +148,9 @@ type longToken struct {
 	prev, next int32
 }
 
-var longPieces = sync.Pool{New: func() any { return new(longPiece) }}
+// workspace is one that nobody works in, or nil. Each encode drops it in the end. A
+// sync.Pool has one for each processor, and so may hold several times what a text takes.
+var workspace atomic.Pointer[longPiece]
 
 // mergeQueue is a binary min-heap of merges: the rank above the position, so
 // that the leftmost of equal merges comes first.

@@ -83,6 +83,7 @@ type span struct{ start, end int }
 // order and apart. It puts BOS before the text if the model expects it, unless
 // the text begins with it.
 func (t *Tokenizer) encode(dst []int32, text string, trusted []span) []int32 {
+	defer workspace.Store(nil)
 	// Room for the most ids that there can be: what stays unused takes no
 	// memory (slices.Grow would write to it), while ids that grow leave several
 	// copies of themselves behind.
