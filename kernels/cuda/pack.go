@@ -60,24 +60,25 @@ func formatOf(t quant.Type) format {
 	return f
 }
 
+// planeBytes are what so many groups take in each plane: codes, high, scales, supers.
+func (f format) planeBytes(groups int64) [4]int64 {
+	return [4]int64{
+		groups * groupLen * int64(f.low) / 8, groups * groupLen * int64(f.high) / 8,
+		groups * int64(f.scales), groups / superLen * int64(f.supers),
+	}
+}
+
 // planes are the offsets of a matrix's planes, and its size, in bytes.
 type planes struct{ codes, high, scales, supers, size int64 }
 
 // layout returns where the planes of a matrix stand.
 func layout(t quant.Type, rows, cols int) planes {
-	f := formatOf(t)
-	groups := int64(rows) * int64(cols/groupLen)
+	bytes := formatOf(t).planeBytes(int64(rows) * int64(cols/groupLen))
 	var p planes
 	next := int64(0)
-	for _, plane := range []struct {
-		at    *int64
-		bytes int64
-	}{
-		{&p.codes, groups * groupLen * int64(f.low) / 8}, {&p.high, groups * groupLen * int64(f.high) / 8},
-		{&p.scales, groups * int64(f.scales)}, {&p.supers, groups / superLen * int64(f.supers)},
-	} {
-		*plane.at = next
-		next += (plane.bytes + planeSize - 1) / planeSize * planeSize
+	for i, at := range []*int64{&p.codes, &p.high, &p.scales, &p.supers} {
+		*at = next
+		next += (bytes[i] + planeSize - 1) / planeSize * planeSize
 	}
 	p.size = next
 	return p

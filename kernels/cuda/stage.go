@@ -342,17 +342,13 @@ func (s *Stage) linear(all ...plan.Linear) (out linear, err error) {
 // copyRows copies rows of a matrix that begin with row first of it.
 func (s *Stage) copyRows(m matrixArgs, t quant.Type, part tensor.Tensor, first int) error {
 	data, at := packMatrix(part), layout(t, part.Rows, part.Cols)
-	f, groups := formatOf(t), int64(part.Cols/groupLen)
-	for _, plane := range []struct {
-		dst      driver.Ptr
-		from     int64
-		rowBytes int64
-	}{
-		{m.codes, at.codes, groups * groupLen * int64(f.low) / 8}, {m.high, at.high, groups * groupLen * int64(f.high) / 8},
-		{m.scales, at.scales, groups * int64(f.scales)}, {m.supers, at.supers, groups / superLen * int64(f.supers)},
-	} {
-		src := data[plane.from:][:int64(part.Rows)*plane.rowBytes]
-		if err := s.dev.ctx.CopyIn(plane.dst+driver.Ptr(int64(first)*plane.rowBytes), src); err != nil {
+	rowBytes := formatOf(t).planeBytes(int64(part.Cols / groupLen))
+	for i, plane := range []struct {
+		dst  driver.Ptr
+		from int64
+	}{{m.codes, at.codes}, {m.high, at.high}, {m.scales, at.scales}, {m.supers, at.supers}} {
+		src := data[plane.from:][:int64(part.Rows)*rowBytes[i]]
+		if err := s.dev.ctx.CopyIn(plane.dst+driver.Ptr(int64(first)*rowBytes[i]), src); err != nil {
 			return err
 		}
 	}

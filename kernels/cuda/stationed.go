@@ -92,15 +92,14 @@ func (s *Stage) tokenLayer(i int) tokenLayer {
 
 // weightsOf describes a matrix whose pairs are of rows that follow each other.
 func weightsOf(l *linear) weightsArgs {
-	f, groups := formatOf(l.typ), int(l.w.cols)/groupLen
-	return weightsArgs{
+	w := weightsArgs{
 		w: l.w, bias: l.bias, format: int32(slices.Index(formats, l.typ)),
-		bytes: [4]int32{
-			int32(groups * groupLen * f.low / 8), int32(groups * groupLen * f.high / 8),
-			int32(groups * f.scales), int32(groups / superLen * f.supers),
-		},
 		pairs: l.w.rows / 2, all: l.w.rows / 2, step: 2, apart: 1,
 	}
+	for i, n := range formatOf(l.typ).planeBytes(int64(l.w.cols / groupLen)) {
+		w.bytes[i] = int32(n)
+	}
+	return w
 }
 
 // space is what so many pairs take of a block's memory: of each plane, the bytes from the

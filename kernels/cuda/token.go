@@ -66,11 +66,11 @@ func (w *tokenWords) each(d *Device, p plan.Plan, f func(at *driver.Ptr, n int))
 
 // hasToken reports whether a plan's tokens can be computed in one launch.
 func (d *Device) hasToken(p plan.Plan) bool {
-	if capability(d.info) < tokenCapability || len(p.Blocks) == 0 {
+	if capability(d.info) < tokenCapability || len(p.Blocks) == 0 || p.FFN%2 != 0 {
 		return false
 	}
 	if slices.ContainsFunc(p.Blocks, func(b plan.Block) bool {
-		return b.QNorm != nil || b.KNorm != nil || b.Gate.W.Type != b.Up.W.Type || p.FFN%2 != 0 ||
+		return b.QNorm != nil || b.KNorm != nil || b.Gate.W.Type != b.Up.W.Type ||
 			slices.ContainsFunc(b.Linears(), func(l *plan.Linear) bool { return l.W.Rows%2 != 0 }) ||
 			slices.ContainsFunc([]plan.Linear{b.O, b.Gate, b.Up, b.Down}, func(l plan.Linear) bool { return l.Bias != nil })
 	}) {
@@ -123,8 +123,8 @@ func (p *pass) inOneLaunch() bool {
 	return p.rows == 1 && p.token.layers != 0 && !p.many && !p.profile.on
 }
 
-// attentionSpans returns how the positions of a head are shared between blocks: for each head at
-// most as many spans as leave each block one of a head.
+// attentionSpans returns how the positions of a head are shared between blocks: each head
+// has at most so many spans that each block has one.
 func (p *pass) attentionSpans() (splits, span int) {
 	splits = min(max(1, ceil(p.depth, p.token.span)), max(1, p.dev.info.SMs/p.Heads), maxSplits)
 	span = ceil(p.depth, splits)
