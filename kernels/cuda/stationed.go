@@ -49,17 +49,30 @@ var formats = func() (all []quant.Type) {
 	return all
 }()
 
-func chunksOf(cols int) int { return ceil(cols/groupLen, chunkLen) }
+// What the kernels multiply at a time, a step, and a group of x in a block's memory.
+const (
+	tilePairs  = 4
+	tileGroups = 4
+	slotBytes  = 144
+)
+
+func stepsOf(cols int) int { return ceil(cols/groupLen, tileGroups) }
 
 // blockMemoryOf is that of a plan, as yet without weights.
 func (d *Device) blockMemoryOf(p plan.Plan) (m blockMemory) {
 	up := func(n int) int { return (n + 15) &^ 15 }
 	share := func(pairs int) int { return ceil(pairs, d.info.SMs) }
-	m.sums = chunksOf(max(p.Width, p.QDim(), p.FFN)) * (chunkLen + 1) * groupLen * 4
+	m.sums = max(p.Width, p.QDim(), p.FFN) / groupLen * slotBytes
+	// Of one product, whose matrices may be multiplied one by one.
+	sums := func(pairs, cols int) (n int) {
+		for i := range share(pairs) {
+			n = max(n, ceil(i+1, tilePairs)*tilePairs*ceil(stepsOf(cols), lengthOf(i+1, cols)))
+		}
+		return n
+	}
 	const pairBytes = 2 * 4
 	m.own = m.sums + up(pairBytes*max(
-		share((p.QDim()+2*p.KVDim())/2)*chunksOf(p.Width), share(p.Width/2)*chunksOf(p.QDim()),
-		share(p.FFN)*chunksOf(p.Width), share(p.Width/2)*chunksOf(p.FFN)))
+		sums((p.QDim()+2*p.KVDim())/2, p.Width), sums(p.Width/2, p.QDim()), sums(p.FFN, p.Width), sums(p.Width/2, p.FFN)))
 	m.weights = m.own + up(pairBytes*share(p.Width/2))
 	m.size = m.weights
 	return m
@@ -84,7 +97,7 @@ func (s *Stage) tokenLayer(i int) tokenLayer {
 	}
 	for _, all := range t.products() {
 		for _, w := range all {
-			w.length = int32(s.dev.lengthOf(w))
+			w.length = int32(lengthOf(s.dev.share(w), int(w.w.cols)))
 		}
 	}
 	return t
@@ -119,13 +132,13 @@ func (w *weightsArgs) space(pairs int) (n int) {
 // share is how many pairs a block has at the most.
 func (d *Device) share(w *weightsArgs) int { return min(int(w.pairs), ceil(int(w.all), d.info.SMs)) }
 
-// lengthOf is how many chunks of a pair's columns a warp takes at a time so that all warps
-// are done soonest: what it does before and after takes about as long as 0.4 chunks.
-func (d *Device) lengthOf(w *weightsArgs) (best int) {
-	chunks, pairs := chunksOf(int(w.w.cols)), d.share(w)
+// lengthOf is how many steps a warp takes at a time of the rows of so many pairs, so that all
+// warps are done soonest: what it does before and after takes about as long as a step.
+func lengthOf(pairs, cols int) (best int) {
+	steps := stepsOf(cols)
 	least := math.MaxInt
-	for n := 1; n <= chunks; n++ {
-		if time := ceil(pairs*ceil(chunks, n), tokenWarps) * (10*n + 4); time < least {
+	for n := 1; n <= steps; n++ {
+		if time := ceil(ceil(pairs, tilePairs)*ceil(steps, n), tokenWarps) * (n + 1); time < least {
 			best, least = n, time
 		}
 	}

@@ -31,8 +31,8 @@ const (
 )
 
 // The capability from which on GPUs have what the kernels need, and that from which on they
-// copy to shared memory while they compute. Those before have weights fetched into the
-// second-level cache ahead, not into shared memory.
+// have units for products of matrices, and copy to shared memory while they compute. Those
+// before have weights fetched into the second-level cache ahead, not into shared memory.
 const (
 	tokenCapability = 70
 	asyncCapability = 80
@@ -111,11 +111,10 @@ func (s *Stage) loadToken() error {
 }
 
 func (p *pass) tokenKernel() string {
-	built := tokenCapability
-	if capability(p.dev.info) >= asyncCapability {
-		built = asyncCapability
+	if capability(p.dev.info) < asyncCapability {
+		return p.ofCache("plainToken", tokenCapability, p.token.memory.size)
 	}
-	return p.ofCache("token", built, p.token.memory.size)
+	return p.ofCache("token", asyncCapability, p.token.memory.size)
 }
 
 // inOneLaunch reports whether a batch is computed so.

@@ -88,6 +88,7 @@ static inline u32 multiplyAddHalves(u32 x, u32 y, u32 z) {
 	for (int i = 0; i < 32; i += 16) r |= (u32)toHalf(multiplyAdd(fromHalf(x >> i), fromHalf(y >> i), fromHalf(z >> i))) << i;
 	return r;
 }
+static inline u32 addHalves(u32 x, u32 y) { return multiplyAddHalves(x, 0x3c003c00, y); }
 static inline void fetchAdd(u32 *p, u32 n) { *p += n; }
 static inline void storeWord(u64 *p, u64 v) { *(volatile u64 *)p = v; }
 static inline uint4v loadWords(const u64 *p) {

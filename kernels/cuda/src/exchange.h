@@ -27,14 +27,21 @@ struct Words {
 	}
 };
 
-// awaitAll calls use(i, values 2*i and 2*i+1) for the pairs of a vector, which the first
-// Threads threads of a block share. A thread waits for one before it asks for the others,
-// which were made at about the same time: all of a long vector, asked for again and again
-// by every block, would take what the second-level cache can deliver.
+// valueOf returns value i of those that stand in pairs, of which these are i/2's. With an
+// index a vector would be put into memory for it.
+DEVICE float valueOf(float2v pair, int i) { return i % 2 ? pair[1] : pair[0]; }
+
+// awaitAll calls use(i, i < pairs, values 2*i and 2*i+1 or zeros) for the pairs of a vector,
+// which the first Threads threads of a block share, and for those past its end that a warp
+// has besides. A thread waits for one pair before it asks for the others, which were made at
+// about the same time: all of a long vector, asked for again and again by every block, would
+// take what the second-level cache can deliver.
 template <int Threads, class F> DEVICE void awaitAll(const Words &from, int pairs, u32 step, F use) {
 	constexpr int together = 6;
-	for (int base = thread(); base < pairs; base += together * Threads) {
-		use(base, from.await(base, from.read(base), step));
+	for (int base = thread(); (base & -kWarp) < pairs; base += together * Threads) {
+		float2v v = 0;
+		if (base < pairs) v = from.await(base, from.read(base), step);
+		use(base, base < pairs, v);
 		uint4v seen[together];
 #pragma unroll
 		for (int j = 1; j < together; j++)
@@ -42,8 +49,10 @@ template <int Threads, class F> DEVICE void awaitAll(const Words &from, int pair
 #pragma unroll
 		for (int j = 1; j < together; j++) {
 			int i = base + j * Threads;
-			if (i >= pairs) break;
-			use(i, from.await(i, seen[j], step));
+			if ((i & -kWarp) >= pairs) break;
+			v = 0;
+			if (i < pairs) v = from.await(i, seen[j], step);
+			use(i, i < pairs, v);
 		}
 	}
 }

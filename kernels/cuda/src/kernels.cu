@@ -1,8 +1,9 @@
 // The kernels of one module. TYPE selects those for a format of weights, CEILINGS those
-// that measure the GPU, TENSOR those for GPUs with units for products of matrices, FLASH
-// and TOKEN, with HEAD and CACHE, attention by such units and what computes a token in one
-// launch; without any they are those for everything else. The driver compiles a module
-// when it is loaded, which takes a second for the larger ones. The emulator wants all.
+// that measure the GPU, TENSOR those for GPUs with units for products of matrices, FLASH,
+// with HEAD and CACHE, attention by such units, and TOKEN and PLAIN_TOKEN, with the same,
+// what computes a token in one launch with and without them; without any they are those for
+// everything else. The driver compiles a module when it is loaded, which takes a second for
+// the larger ones. The emulator wants all.
 #ifdef CEILINGS
 #include "ceilings.h"
 #elif defined(TENSOR)
@@ -13,6 +14,9 @@ FLASH_KERNEL(HEAD, CACHE)
 #elif defined(TOKEN)
 #include "token.h"
 TOKEN_KERNEL(HEAD, CACHE)
+#elif defined(PLAIN_TOKEN)
+#include "token.h"
+PLAIN_TOKEN_KERNEL(HEAD, CACHE)
 #elif defined(TYPE)
 #include "expand.h"
 #include "matmul.h"
@@ -29,6 +33,7 @@ MATRIX_KERNELS(TYPE)
 #include "token.h"
 HEADS_AND_CACHES(FLASH_KERNEL)
 HEADS_AND_CACHES(TOKEN_KERNEL)
+HEADS_AND_CACHES(PLAIN_TOKEN_KERNEL)
 FORMATS(EXPAND_KERNEL)
 FORMATS(MATRIX_KERNELS)
 #endif

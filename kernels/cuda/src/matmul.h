@@ -59,8 +59,8 @@ DEVICE float sumOfRows(const float (&s)[4]) {
 constexpr int kPitch = kChunk + 1;
 
 // addChunk adds the products of a group of each of R rows with those of N rows of x to
-// sums. Quad q of row i of x is at (i*quads + q)*kPitch.
-template <class F, int N, int R>
+// sums. Quad q of row i of x is at (i*quads + q)*Pitch.
+template <class F, int N, int R, int Pitch = kPitch>
 DEVICE void addChunk(const Group<F> (&w)[R], const Scale (&scales)[R], const float4v *x, float (&sums)[N][R]) {
 	constexpr int quads = kGroup / 4;
 	constexpr int parts = oneScale<F> ? 1 : 2; // of a group, each with a scale
@@ -79,7 +79,7 @@ DEVICE void addChunk(const Group<F> (&w)[R], const Scale (&scales)[R], const flo
 				}
 #pragma unroll
 			for (int i = 0; i < N; i++) {
-				float4v four = x[(i * quads + q) * kPitch];
+				float4v four = x[(i * quads + q) * Pitch];
 #pragma unroll
 				for (int k = 0; k < 4; k++) {
 					if (kSubnormal<F>) total[i] += four[k] * fromBits(unitOf<F>(4 * q + k));

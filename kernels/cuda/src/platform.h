@@ -89,11 +89,16 @@ DEVICE u16 toHalf(float f) {
 }
 
 // multiplyAdd returns x*y + z, rounded once; multiplyAddHalves does so for both
-// halves of its arguments, which are float16 numbers.
+// halves of its arguments, which are float16 numbers, and addHalves adds them.
 DEVICE float multiplyAdd(float x, float y, float z) { return __nvvm_fma_rn_f(x, y, z); }
 DEVICE u32 multiplyAddHalves(u32 x, u32 y, u32 z) {
 	u32 r;
 	asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(r) : "r"(x), "r"(y), "r"(z));
+	return r;
+}
+DEVICE u32 addHalves(u32 x, u32 y) {
+	u32 r;
+	asm("add.rn.f16x2 %0, %1, %2;" : "=r"(r) : "r"(x), "r"(y));
 	return r;
 }
 

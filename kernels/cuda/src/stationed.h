@@ -1,10 +1,9 @@
 // Products of matrices for one vector, by a grid that is resident as a whole. Each block
 // has a share of the rows of every matrix, and as many of them as there is room for come
 // into its shared memory long before they are wanted: one warp does nothing but bring them.
-// The arithmetic is that of matvec.
 #pragma once
 #include "exchange.h"
-#include "matmul.h"
+#include "tiles.h"
 
 // The formats by number, in the order of FORMATS.
 enum {
@@ -21,7 +20,7 @@ struct Weights {
 	int pairs, before, all; // of the matrix, of those before it in the same product, and of the product
 	int step, apart;        // pair i is rows step*i and step*i + apart
 	int at, room;           // where in the block's memory its pairs come, and how many there is room for
-	int length, unused;     // chunks of columns of a pair that a warp takes at a time
+	int length, unused;     // steps of kTileGroups groups of a tile of rows that a warp takes at a time
 };
 
 struct TokenLayer {
@@ -61,8 +60,8 @@ struct Piece {
 	const float *bias;         // of its first row
 	int first, count, room;    // pairs: the first one of the product, and as many as there are, and come
 	int format, groups, step;  // groups of a row, and from a pair to the next
-	int chunks, length, parts; // of a row, of what a warp takes at a time, and how many of those a row has
-	int pairs, odd;            // from what a warp takes to what it takes next: pairs, and parts
+	int length, parts;         // steps of a tile that a warp takes at a time, and how many of those a tile has
+	int items, tiles, odd;     // of all tiles, and from one that a warp takes to the next: tiles, and parts
 };
 
 struct Layer {
@@ -77,51 +76,54 @@ DEVICE Layer *layers() {
 	return two;
 }
 
+// x of a product stands first in a block's memory.
+DEVICE Slot *slots() { return (Slot *)blockMemory(); }
+
+// What lanes read that have no group of x.
+DEVICE Slot *zeros() {
+	SHARED(Slot, one, 1);
+	return one;
+}
+
+constexpr int kTilePairs = kTileRows / 2;
+
 // productsOf writes the products of a block's pairs of a matrix of a layer with x to its
-// memory from byte sums on: [pair][part of the columns][row].
-template <class F> FUNCTION void productsOf(int layer, int matrix, int sums) {
-	constexpr int quads = kGroup / 4;
+// memory from byte sums on: [pair][part of the columns][row], all pairs of a tile.
+template <class F, bool Tiles> FUNCTION void productsOf(int layer, int matrix, int sums) {
 	const Piece &p = layers()[layer % 2].pieces[matrix];
 	u8 *memory = (u8 *)blockMemory();
-	int groups = p.groups, parts = p.parts, items = p.count * parts, room = p.room, pair = 0, part = warp();
-	while (part >= parts) part -= parts, pair++;
+	int groups = p.groups, parts = p.parts, items = p.items, last = p.count - 1;
+	int row = lane() / kTileGroups, mine = lane() % kTileGroups, tile = 0, part = warp();
+	while (part >= parts) part -= parts, tile++;
 #pragma unroll 1
 	for (int item = warp(); item < items; item += kTokenWarps) {
-		float both[2] = {};
-		int chunk = part * p.length, end = minimum(chunk + p.length, p.chunks);
+		// Past the end rows and groups are read again, for nothing.
+		int pair = minimum(tile * kTilePairs + row / 2, last), k = row % 2;
+		const int *there = p.there[k];
+		const u8 *const *planes = p.planes[k];
+		Row begin = {planes[0], planes[1], planes[2], planes[3]};
+		if (pair < p.room) begin = {memory + there[0], memory + there[1], memory + there[2], memory + there[3]};
+		begin = after<F>(begin, pair * p.step);
+		Products<F, Tiles> products;
+		int first = part * p.length * kTileGroups, end = minimum(first + p.length * kTileGroups, groups);
 #pragma unroll 1
-		for (; chunk < end; chunk++) {
-			// Past the end a group is read again, for nothing.
-			u32 first = chunk * kChunk, left = groups - first, mine = left <= (u32)lane() ? left - 1 : lane();
-			Group<F> g[2];
-			Scale scales[2];
-#pragma unroll
-			for (int k = 0; k < 2; k++) {
-				auto load = [&](const Row &begin) INLINED {
-					Row row = after<F>(begin, pair * p.step);
-					g[k] = groupOf<F>(row, groups, first, mine);
-					scales[k] = scaleOf<F>(row, first + mine);
-				};
-				const int *there = p.there[k];
-				const u8 *const *planes = p.planes[k];
-				if (pair < room) load({memory + there[0], memory + there[1], memory + there[2], memory + there[3]});
-				else load({planes[0], planes[1], planes[2], planes[3]});
-			}
-			float more[1][2] = {};
-			addChunk<F>(g, scales, (const float4v *)memory + chunk * quads * kPitch + lane(), more);
-			if (left > (u32)lane()) both[0] += more[0][0], both[1] += more[0][1];
+		for (; first < end; first += kTileGroups) {
+			u32 g = minimum(first + mine, groups - 1);
+			Group<F> w = groupOf<F>(begin, groups, g & -kChunk, g % kChunk);
+			products.add(w, scaleOf<F>(begin, g), slots(), first, groups, zeros());
 		}
-		float sum = sumOfRows(both) * (kSubnormal<F> ? kProducts : 1);
-		if (lane() < 2) ((float *)(memory + sums))[2 * item + lane()] = sum;
-		pair += p.pairs, part += p.odd;
-		if (part >= parts) part -= parts, pair++;
+		float2v sum = products.finish();
+		if (lane() < kTilePairs) ((float2v *)(memory + sums))[(tile * kTilePairs + lane()) * parts + part] = sum;
+		tile += p.tiles, part += p.odd;
+		if (part >= parts) part -= parts, tile++;
 	}
 }
 
-// products calls that of the matrix's format.
-FUNCTION void products(int layer, int matrix, int sums) {
+// products calls that of the matrix's format. It is part of its callers: a function that calls
+// others keeps what it has in memory.
+template <bool Tiles> DEVICE void products(int layer, int matrix, int sums) {
 	switch (layers()[layer % 2].pieces[matrix].format) {
-#define PRODUCTS_OF(F) case kFormat_##F: return productsOf<F>(layer, matrix, sums);
+#define PRODUCTS_OF(F) case kFormat_##F: return productsOf<F, Tiles>(layer, matrix, sums);
 		FORMATS(PRODUCTS_OF)
 	}
 }
@@ -172,9 +174,9 @@ DEVICE Runs describe(const TokenLayer *from, Layer &to) {
 	p.bias = w.bias ? w.bias + step * s.first : 0;
 	p.first = w.before + s.first, p.count = s.count, p.room = room;
 	p.format = w.format, p.groups = (u32)w.w.cols / kGroup, p.step = step * p.groups;
-	p.chunks = (u32)(p.groups + kChunk - 1) / kChunk;
-	p.length = w.length, p.parts = (u32)(p.chunks + p.length - 1) / p.length;
-	p.pairs = (u32)kTokenWarps / p.parts, p.odd = kTokenWarps - p.pairs * p.parts;
+	p.length = w.length, p.parts = (u32)(p.groups + p.length * kTileGroups - 1) / (p.length * kTileGroups);
+	p.items = (u32)(p.count + kTilePairs - 1) / kTilePairs * p.parts;
+	p.tiles = (u32)kTokenWarps / p.parts, p.odd = kTokenWarps - p.tiles * p.parts;
 	return r;
 }
 
@@ -239,41 +241,34 @@ DEVICE void bringAll(const TokenLayer *from, int count, bool rest) {
 		}
 }
 
-// The factors that x is multiplied with before it meets codes: for each format, of the
-// eight quads of a group.
-DEVICE float4v *factors() {
-	SHARED(float4v, all, kFormats * kGroup / 4);
+// What each format wants of x, for the pairs of a group.
+DEVICE Form *forms() {
+	SHARED(Form, all, kFormats * kGroup / 2);
 	return all;
 }
 
-// makeFactors fills them.
-DEVICE void makeFactors() {
-	constexpr int quads = kGroup / 4;
-	int format = thread() / quads, quad = thread() % quads;
-	if (format >= kFormats) return;
-	float4v v = 1;
-	switch (format) {
-#define FACTOR_OF(F) \
-	case kFormat_##F: \
-		if constexpr (kSubnormal<F>) v = ((const float4v *)kFactors<F>.of)[quad]; \
-		break;
-		FORMATS(FACTOR_OF)
-	}
-	factors()[thread()] = v;
-}
-
-// factorOf returns those of pairs of x that a thread brings: thread(), and others a
-// multiple of 16 further on.
-DEVICE float2v factorOf(int format) {
+// makeForms fills them, and zeros.
+template <bool Tiles> DEVICE void makeForms() {
 	constexpr int pairs = kGroup / 2;
-	return ((const float2v *)factors())[format * pairs + thread() % pairs];
+	int format = thread() / pairs, pair = thread() % pairs;
+	if (thread() < (int)sizeof(Slot) / 16) ((uint4v *)zeros())[thread()] = 0;
+	if (format >= kFormats) return;
+	Form f = {};
+	switch (format) {
+#define FORM_OF(F) \
+	case kFormat_##F: \
+		f = formOf<F, Tiles>(pair); \
+		break;
+		FORMATS(FORM_OF)
+	}
+	forms()[thread()] = f;
 }
 
-// storeX brings values 2*i and 2*i+1 of x, with their factor, into the block's memory.
-DEVICE void storeX(int i, float2v v) {
-	constexpr int quads = kGroup / 4;
-	int q = i / 2, g = q / quads;
-	((float2v *)blockMemory())[2 * ((g / kChunk * quads + q % quads) * kPitch + g % kChunk) + i % 2] = v;
+// formFor returns that of pairs of x that a thread brings: thread(), and others a multiple
+// of 16 further on.
+DEVICE Form formFor(int format) {
+	constexpr int pairs = kGroup / 2;
+	return forms()[format * pairs + thread() % pairs];
 }
 
 // product returns the product of row k of a block's pair i.

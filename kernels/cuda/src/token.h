@@ -27,9 +27,17 @@ enum Step { kQKVStep, kAttentionStep, kOutputStep, kGateUpStep, kDownStep, kStep
 // thread() % headDim of its queries and keys.
 struct Place {
 	CacheRow row;
-	float cosine, sine;
 	int head, split; // of attention that the block computes first
 };
+
+DEVICE Place *thePlace() {
+	SHARED(Place, one, 1);
+	return one;
+}
+DEVICE TokenArgs *theArgs() {
+	SHARED(TokenArgs, one, 1);
+	return one;
+}
 
 // What a span of positions makes of a value of a head: the largest score, the sum of the
 // exponentials, from that on, and the sum of values weighted with those.
@@ -39,7 +47,7 @@ struct Span {
 
 // merged returns value thread() of a head whose first span is mine and whose others are
 // published, from part number first on.
-template <int D> FUNCTION float merged(Words parts, Words softmax, int first, int splits, Span mine, u32 step) {
+template <int D> DEVICE float merged(Words parts, Words softmax, int first, int splits, Span mine, u32 step) {
 	constexpr int together = 4;
 #pragma unroll 1
 	for (int s = 1; s < splits; s += together) {
@@ -54,7 +62,7 @@ template <int D> FUNCTION float merged(Words parts, Words softmax, int first, in
 		for (int j = 0; j < together; j++) {
 			if (s + j >= splits) continue;
 			float2v other = softmax.await(first + s + j, scale[j], step);
-			float value = parts.await(((first + s + j) * D + thread()) / 2, out[j], step)[thread() % 2];
+			float value = valueOf(parts.await(((first + s + j) * D + thread()) / 2, out[j], step), thread());
 			float top = maximum(mine.top, other[0]), before = exponential(mine.top - top), factor = exponential(other[0] - top);
 			mine = {top, mine.sum * before + other[1] * factor, mine.out * before + value * factor};
 		}
@@ -67,7 +75,9 @@ template <int D> FUNCTION float merged(Words parts, Words softmax, int first, in
 // token's own position store its key and value: those that share a KV head write the same.
 // As many lanes as have 8 values each take a position, with a softmax of their own; all are
 // merged in the end.
-template <class K, int D> DEVICE void tokenAttention(const TokenArgs &a, const Place &place, int layer, u32 step) {
+template <class K, int D> FUNCTION void tokenAttention(int layer, u32 step, float cosine, float sine) {
+	const TokenArgs &a = *theArgs();
+	const Place &place = *thePlace();
 	constexpr int lanes = D / 8, atOnce = kTokenThreads / lanes; // positions
 	SHARED(float, own, 3 * D); // query, key and value of the token
 	SHARED(float, outs, kTokenWarps * D);
@@ -96,9 +106,9 @@ template <class K, int D> DEVICE void tokenAttention(const TokenArgs &a, const P
 		if (part == 0 || (part < 3 && end == row.pos + 1)) {
 			int x = (part == 0 ? head : a.heads + (part - 1) * kvHeads + kvHead) * D;
 			uint4v seen = a.qkv.read((x + at) / 2), seenOther = a.qkv.read((x + other) / 2);
-			float mine = a.qkv.await((x + at) / 2, seen, step + kQKVStep)[at % 2];
-			float turns = a.qkv.await((x + other) / 2, seenOther, step + kQKVStep)[other % 2];
-			if (part < 2) mine = mine * place.cosine + (at < D / 2 ? -turns : turns) * place.sine;
+			float mine = valueOf(a.qkv.await((x + at) / 2, seen, step + kQKVStep), at);
+			float turns = valueOf(a.qkv.await((x + other) / 2, seenOther, step + kQKVStep), other);
+			if (part < 2) mine = mine * cosine + (at < D / 2 ? -turns : turns) * sine;
 			if (part == 0) mine *= a.scale;
 			else mine = (part == 1 ? keys : values).store(row.pos, at, mine);
 			own[thread()] = mine;
@@ -181,29 +191,31 @@ template <class K, int D> DEVICE void tokenAttention(const TokenArgs &a, const P
 
 // awaited brings a vector, times a factor and, if there is one, a norm's weights, into the
 // block's memory. It returns the sum of the squares of what a thread has brought.
-FUNCTION float awaited(Words from, int pairs, u32 step, float2v factor, const float2v *norm) {
+template <bool Tiles> FUNCTION float awaited(const u64 *words, int pairs, u32 step, int format, const float2v *norm) {
+	Words from = {(u64 *)words};
+	Form form = formFor(format);
 	float square = 0;
-	float2v first = factor;
+	float2v first = form.factor;
 	if (norm && thread() < pairs) first *= norm[thread()];
-	awaitAll<kTokenThreads>(from, pairs, step, [&](int i, float2v v) {
+	awaitAll<kTokenThreads>(from, pairs, step, [&](int i, bool there, float2v v) {
 		square += v[0] * v[0] + v[1] * v[1];
-		if (norm && i != thread()) first = norm[i] * factor;
-		storeX(i, v * first);
+		if (norm && there && i != thread()) first = norm[i] * form.factor;
+		store<Tiles>(slots(), i, there, v * first, form.places);
 	});
 	return square;
 }
 
-template <class K, int D> DEVICE void tokenBlocks(const TokenArgs &a) {
+template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a) {
 	SHARED(float, squares, kTokenWarps);
 	if (warp() == kTokenWarps) return bringAll(a.layers, a.count, a.rest);
 	u8 *memory = (u8 *)blockMemory();
 	float *sums = (float *)(memory + a.sums);
 	float *own = (float *)(memory + a.own); // the block's rows of the hidden state, each a thread's
-	Place place = {*a.row, 0, 0, block() % a.heads, block() / a.heads};
-	const float *rope = a.rope + (u64)place.row.pos * D + thread() % (D / 2);
-	place.cosine = rope[0], place.sine = rope[D / 2];
+	if (thread() == 0) *thePlace() = {*a.row, block() % a.heads, block() / a.heads}, *theArgs() = a;
+	const float *rope = a.rope + (u64)a.row->pos * D + thread() % (D / 2);
+	float cosine = rope[0], sine = rope[D / 2];
 	float inverseWidth = 1.0f / a.width;
-	makeFactors();
+	makeForms<Tiles>();
 	barrier();
 	int firstRow = 2 * layers()[0].pieces[3].first, rows = 2 * layers()[0].pieces[3].count;
 	for (int t = thread(); t < rows; t += kTokenThreads) own[t] = a.hidden[firstRow + t];
@@ -212,14 +224,16 @@ template <class K, int D> DEVICE void tokenBlocks(const TokenArgs &a) {
 	// memory, and the sum of its squares to squares. What the norm divides by, the
 	// results of products are divided by.
 	auto normed = [&](const float *norm, int format, u32 step) INLINED {
-		float2v factor = factorOf(format);
+		Form form = formFor(format);
 		float square = 0;
-		if (step != a.before) square = awaited(a.vector, a.width / 2, step, factor, (const float2v *)norm);
+		if (step != a.before) square = awaited<Tiles>(a.vector.w, a.width / 2, step, format, (const float2v *)norm);
 		else
-			for (int i = thread(); i < a.width / 2; i += kTokenThreads) {
-				float2v v = ((const float2v *)a.hidden)[i];
+			for (int i = thread(); (i & -kWarp) < a.width / 2; i += kTokenThreads) {
+				bool there = i < a.width / 2;
+				float2v v = 0, x = 0;
+				if (there) v = ((const float2v *)a.hidden)[i], x = v * form.factor * ((const float2v *)norm)[i];
 				square += v[0] * v[0] + v[1] * v[1];
-				storeX(i, v * factor * ((const float2v *)norm)[i]);
+				store<Tiles>(slots(), i, there, x, form.places);
 			}
 		square = warpSum(square);
 		if (lane() == 0) squares[warp()] = square;
@@ -234,7 +248,7 @@ template <class K, int D> DEVICE void tokenBlocks(const TokenArgs &a) {
 	auto multiply = [&](int layer, int matrix) INLINED {
 		const Piece &p = layers()[layer % 2].pieces[matrix];
 		barrierOf<kAllThreads>(kThere);
-		if (warp() < p.count * p.parts) products(layer, matrix, a.sums);
+		if (warp() < p.items) products<Tiles>(layer, matrix, a.sums);
 		arriveAt<kAllThreads>(kUsed);
 		computing();
 	};
@@ -259,7 +273,7 @@ template <class K, int D> DEVICE void tokenBlocks(const TokenArgs &a) {
 			float bias = p.bias && thread() < n ? p.bias[thread()] : 0;
 			if (i == 0) barrierOf<kAllThreads>(kThere);
 			else computing();
-			if (warp() < p.count * p.parts) products(layer, i, a.sums);
+			if (warp() < p.items) products<Tiles>(layer, i, a.sums);
 			if (i == pieces - 1) arriveAt<kAllThreads>(kUsed);
 			computing();
 			for (int t = thread(); t < n; t += kTokenThreads) {
@@ -268,12 +282,9 @@ template <class K, int D> DEVICE void tokenBlocks(const TokenArgs &a) {
 			}
 		}
 
-		if (block() < a.heads * a.splits) tokenAttention<K, D>(a, place, layer, step);
+		if (block() < a.heads * a.splits) tokenAttention<K, D>(layer, step, cosine, sine);
 
-		if (rows > 0) {
-			float2v factor = factorOf(l.pieces[3].format);
-			awaited(a.attn, a.heads * D / 2, step + kAttentionStep, factor, 0);
-		}
+		if (rows > 0) awaited<Tiles>(a.attn.w, a.heads * D / 2, step + kAttentionStep, l.pieces[3].format, 0);
 		multiply(layer, 3);
 		addToHidden(l.pieces[3].parts, step + kOutputStep, false);
 
@@ -286,12 +297,16 @@ template <class K, int D> DEVICE void tokenBlocks(const TokenArgs &a) {
 			a.ffn.publish(gateUp.first + t, divide(gate, 1 + exponential(-gate)) * up, step + kGateUpStep);
 		}
 
-		if (rows > 0) awaited(a.ffn, a.ffnWidth / 2, step + kGateUpStep, factorOf(l.pieces[5].format), 0);
+		if (rows > 0) awaited<Tiles>(a.ffn.w, a.ffnWidth / 2, step + kGateUpStep, l.pieces[5].format, 0);
 		multiply(layer, 5);
 		addToHidden(l.pieces[5].parts, step + kDownStep, layer == a.count - 1);
 	}
 }
 
+// token with units for products of matrices, plainToken without.
 #define TOKEN_KERNEL(D, type) TOKEN_KERNEL_(D, type)
 #define TOKEN_KERNEL_(D, type) \
-	KERNEL(token##D##_##type, TokenArgs, kAllThreads) { tokenBlocks<CacheOf_##type, D>(a); }
+	KERNEL(token##D##_##type, TokenArgs, kAllThreads) { tokenBlocks<CacheOf_##type, D, true>(a); }
+#define PLAIN_TOKEN_KERNEL(D, type) PLAIN_TOKEN_KERNEL_(D, type)
+#define PLAIN_TOKEN_KERNEL_(D, type) \
+	KERNEL(plainToken##D##_##type, TokenArgs, kAllThreads) { tokenBlocks<CacheOf_##type, D, false>(a); }
