@@ -51,7 +51,7 @@ var formats = func() (all []quant.Type) {
 
 // What the kernels multiply at a time, a step, and a group of x in a block's memory.
 const (
-	tilePairs  = 4
+	tilePairs  = 8
 	tileGroups = 4
 	slotBytes  = 144
 )

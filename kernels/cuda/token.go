@@ -147,6 +147,6 @@ func (p *pass) tokenBlocks() {
 	}
 	call(p, p.tokenKernel(), p.dev.info.SMs, tokenThreads, args)
 	if p.err == nil {
-		t.before += uint32(tokenSteps * len(p.layers))
+		t.before += 1 + uint32(tokenSteps*len(p.layers))
 	}
 }

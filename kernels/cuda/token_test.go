@@ -153,11 +153,11 @@ func TestLengthOf(t *testing.T) {
 		name              string
 		pairs, cols, want int
 	}{
-		{"QKV of 0.5B: 2 tiles of 7 steps in one round", 5, 896, 1},
-		{"gate and up of 0.5B: 10 tiles of 7 steps in two rounds of 3", 37, 896, 3},
+		{"QKV of 0.5B: a tile of 7 steps in one round", 5, 896, 1},
+		{"gate and up of 0.5B: 5 tiles of 7 steps in one round of 15 parts", 37, 896, 3},
 		{"down of 0.5B: a tile of 38 steps in one round of 13 parts", 4, 4864, 3},
-		{"gate and up of 3B: 21 tiles of 16 steps, each by two warps", 84, 2048, 8},
-		{"down of 3B: 2 tiles of 86 steps in two rounds", 8, 11008, 6},
+		{"gate and up of 3B: 11 tiles of 16 steps, each by four warps", 84, 2048, 4},
+		{"down of 3B: a tile of 86 steps in one round", 8, 11008, 6},
 	} {
 		if got := lengthOf(c.pairs, c.cols); got != c.want {
 			t.Errorf("%s: %d steps at a time, want %d", c.name, got, c.want)

@@ -48,12 +48,11 @@ template <class K, int D> DEVICE void attend(const AttentionArgs &a) {
 		float s[kMaxGroup / 2] = {};
 		if (p < n) {
 			for (int i = 0; i < D; i += 8) {
-				float k[8];
-				keys.octet(first + p, i, k);
+				Octet<K> k = keys.octet(first + p, i);
 				for (int h = 0; h < kMaxGroup / 2; h++) {
 					if (2 * h + odd >= group) continue;
 					const float *x = &qs[(2 * h + odd) * D + i];
-					for (int j = 0; j < 8; j++) s[h] += k[j] * x[j];
+					for (int j = 0; j < 8; j++) s[h] += k.value(j) * x[j];
 				}
 			}
 		}

@@ -11,14 +11,18 @@ struct CacheRow {
 	int ctx; // positions there is room for
 };
 
+// A type of cache, and how eight values are read.
 struct CacheF32 {
 	static constexpr int kBytes = 4;
+	typedef float Words __attribute__((ext_vector_type(8)));
 };
 struct CacheF16 {
 	static constexpr int kBytes = 2;
+	typedef uint4v Words;
 };
 struct CacheQ8 {
 	static constexpr int kBytes = 1;
+	typedef uint2v Words;
 };
 
 // By the names of their types, and with the lengths of heads that there are kernels for.
@@ -31,6 +35,18 @@ using CacheOf_Q8_0 = CacheQ8;
 DEVICE float turned(const float *head, float cosine, float sine, int i, int half) {
 	return i < half ? head[i] * cosine - head[i + half] * sine : head[i] * cosine + head[i - half] * sine;
 }
+
+// Eight values as the cache has them.
+template <class K> struct Octet {
+	typename K::Words words;
+	float scale; // of CacheQ8
+
+	DEVICE_METHOD float value(int i) const {
+		if constexpr (same<K, CacheF32>) return words[i];
+		else if constexpr (same<K, CacheF16>) return fromHalf(words[i / 2] >> 16 * (i % 2));
+		else return scale * (i8)(words[i / 4] >> 8 * (i % 4));
+	}
+};
 
 // The keys (part 0) or values (part 1) of a head.
 template <class K> struct Cache {
@@ -66,19 +82,13 @@ template <class K> struct Cache {
 		}
 	}
 
-	// octet reads values i to i+7 of a position.
-	DEVICE_METHOD void octet(int pos, int i, float v[8]) const {
+	// octet reads values i to i+7 of a position, a multiple of 8.
+	DEVICE_METHOD Octet<K> octet(int pos, int i) const {
 		u64 at = (u64)pos * headDim + i;
-		if constexpr (same<K, CacheF32>) {
-			for (int k = 0; k < 8; k++) v[k] = ((const float4v *)data)[at / 4 + k / 4][k % 4];
-		} else if constexpr (same<K, CacheF16>) {
-			uint4v w = ((const uint4v *)data)[at / 8];
-			for (int k = 0; k < 8; k++) v[k] = fromHalf(w[k / 2] >> 16 * (k % 2));
-		} else {
-			uint2v w = ((const uint2v *)data)[at / 8];
-			float d = fromHalf(scales[at / kGroup]);
-			for (int k = 0; k < 8; k++) v[k] = d * (i8)(w[k / 4] >> 8 * (k % 4));
-		}
+		Octet<K> o;
+		o.words = ((const typename K::Words *)data)[at / 8];
+		if constexpr (same<K, CacheQ8>) o.scale = fromHalf(scales[at / kGroup]);
+		return o;
 	}
 
 	// copyOctet copies values i to i+7 of a position to shared memory, as float16
@@ -87,10 +97,9 @@ template <class K> struct Cache {
 		if constexpr (same<K, CacheF16>) {
 			copyAsync(to, data + ((u64)pos * headDim + i) * 2);
 		} else {
-			float v[8];
-			octet(pos, i, v);
+			Octet<K> v = octet(pos, i);
 			uint4v w;
-			for (int k = 0; k < 4; k++) w[k] = halves(v[2 * k], v[2 * k + 1]);
+			for (int k = 0; k < 4; k++) w[k] = halves(v.value(2 * k), v.value(2 * k + 1));
 			storeShared(to, w);
 		}
 	}

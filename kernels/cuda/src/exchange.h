@@ -31,28 +31,29 @@ struct Words {
 // index a vector would be put into memory for it.
 DEVICE float valueOf(float2v pair, int i) { return i % 2 ? pair[1] : pair[0]; }
 
-// awaitAll calls use(i, i < pairs, values 2*i and 2*i+1 or zeros) for the pairs of a vector,
-// which the first Threads threads of a block share, and for those past its end that a warp
-// has besides. A thread waits for one pair before it asks for the others, which were made at
-// about the same time: all of a long vector, asked for again and again by every block, would
-// take what the second-level cache can deliver.
-template <int Threads, class F> DEVICE void awaitAll(const Words &from, int pairs, u32 step, F use) {
-	constexpr int together = 6;
-	for (int base = thread(); (base & -kWarp) < pairs; base += together * Threads) {
-		float2v v = 0;
-		if (base < pairs) v = from.await(base, from.read(base), step);
-		use(base, base < pairs, v);
-		uint4v seen[together];
+// awaitAll calls use(what ahead(i) returned, i, i < pairs, values 2*i and 2*i+1 or zeros) for
+// the pairs of a vector, which the first Threads threads of a block share, and for those past
+// its end that a warp has besides. A thread calls ahead for Together of its pairs at a time
+// and waits for one of those before it asks for the others, which were made at about the same
+// time: all of a long vector, asked for again and again by every block, would take what the
+// second-level cache can deliver.
+template <int Threads, int Together, class A, class F> DEVICE void awaitAll(const Words &from, int pairs, u32 step, A ahead, F use) {
+	for (int base = thread(); (base & -kWarp) < pairs; base += Together * Threads) {
+		auto at = [&](int j) INLINED { return minimum(base + j * Threads, pairs - 1); };
+		float2v held[Together];
 #pragma unroll
-		for (int j = 1; j < together; j++)
-			if (base + j * Threads < pairs) seen[j] = from.read(base + j * Threads);
+		for (int j = 0; j < Together; j++) held[j] = ahead(at(j));
+		uint4v seen[Together];
+		float2v first = from.await(at(0), from.read(at(0)), step);
 #pragma unroll
-		for (int j = 1; j < together; j++) {
+		for (int j = 1; j < Together; j++) seen[j] = from.read(at(j));
+#pragma unroll
+		for (int j = 0; j < Together; j++) {
 			int i = base + j * Threads;
 			if ((i & -kWarp) >= pairs) break;
-			v = 0;
-			if (i < pairs) v = from.await(i, seen[j], step);
-			use(i, i < pairs, v);
+			float2v v = j == 0 ? first : from.await(at(j), seen[j], step);
+			if (i >= pairs) v = 0;
+			use(held[j], i, i < pairs, v);
 		}
 	}
 }

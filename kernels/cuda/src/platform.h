@@ -233,7 +233,15 @@ DEVICE u32 bitsOf(float f) {
 }
 
 // halves returns two float16 numbers in a word, the first in the lower half.
+#if !defined(EMULATOR) && __CUDA_ARCH__ >= 800
+DEVICE u32 halves(float a, float b) {
+	u32 r;
+	asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(b), "f"(a));
+	return r;
+}
+#else
 DEVICE u32 halves(float a, float b) { return toHalf(a) | (u32)toHalf(b) << 16; }
+#endif
 
 DEVICE int minimum(int a, int b) { return a < b ? a : b; }
 DEVICE int larger(int a, int b) { return a > b ? a : b; }

@@ -23,15 +23,18 @@ struct Weights {
 	int length, unused;     // steps of kTileGroups groups of a tile of rows that a warp takes at a time
 };
 
+// The matrices of a layer, of which there may be one or two for Q, K and V, and its products.
+enum Matrices { kQKVMatrices, kOutputMatrix = 3, kGateUpMatrix, kDownMatrix, kMatrices };
+enum Product { kQKV, kOutput, kGateUp, kDown, kProductsOfLayer };
+
+// matrixOf returns the first matrix of a product.
+DEVICE int matrixOf(int product) { return product == kQKV ? kQKVMatrices : product + kOutputMatrix - 1; }
+
 struct TokenLayer {
 	const float *attnNorm, *ffnNorm; // [width]
-	Weights matrices[6];             // up to three of Q, K and V, O, gate and up, down
+	Weights matrices[kMatrices];
 	int pieces, unused[3];           // of the first
 };
-
-// The products of a layer, the matrices that each has begin at, and the first one past all.
-enum Product { kQKV, kOutput, kGateUp, kDown, kProductsOfLayer };
-DEVICE int matrixOf(int product) { return product == 0 ? 0 : product + 2; }
 
 constexpr int kTokenWarps = 15; // that compute
 constexpr int kTokenThreads = kTokenWarps * kWarp;
@@ -65,7 +68,7 @@ struct Piece {
 };
 
 struct Layer {
-	Piece pieces[6];
+	Piece pieces[kMatrices];
 	const float *attnNorm, *ffnNorm;
 	int qkv; // pieces of them
 };
@@ -87,6 +90,11 @@ DEVICE Slot *zeros() {
 
 constexpr int kTilePairs = kTileRows / 2;
 
+// A number that a lambda takes as part of its type.
+template <int N> struct Constant {
+	static constexpr int value = N;
+};
+
 // productsOf writes the products of a block's pairs of a matrix of a layer with x to its
 // memory from byte sums on: [pair][part of the columns][row], all pairs of a tile.
 template <class F, bool Tiles> FUNCTION void productsOf(int layer, int matrix, int sums) {
@@ -98,22 +106,38 @@ template <class F, bool Tiles> FUNCTION void productsOf(int layer, int matrix, i
 #pragma unroll 1
 	for (int item = warp(); item < items; item += kTokenWarps) {
 		// Past the end rows and groups are read again, for nothing.
-		int pair = minimum(tile * kTilePairs + row / 2, last), k = row % 2;
+		int pair = tile * kTilePairs + row / 2, k = row % 2;
 		const int *there = p.there[k];
 		const u8 *const *planes = p.planes[k];
-		Row begin = {planes[0], planes[1], planes[2], planes[3]};
-		if (pair < p.room) begin = {memory + there[0], memory + there[1], memory + there[2], memory + there[3]};
-		begin = after<F>(begin, pair * p.step);
+		auto rowOfPair = [&](int pair) INLINED {
+			Row begin = {planes[0], planes[1], planes[2], planes[3]};
+			if (pair < p.room) begin = {memory + there[0], memory + there[1], memory + there[2], memory + there[3]};
+			return after<F>(begin, pair * p.step);
+		};
 		Products<F, Tiles> products;
-		int first = part * p.length * kTileGroups, end = minimum(first + p.length * kTileGroups, groups);
+		auto multiply = [&](auto count) INLINED {
+			constexpr int n = decltype(count)::value;
+			Row rows[n];
+#pragma unroll
+			for (int r = 0; r < n; r++) rows[r] = rowOfPair(minimum(pair + r * kTilePairs / 2, last));
+			int first = part * p.length * kTileGroups, end = minimum(first + p.length * kTileGroups, groups);
 #pragma unroll 1
-		for (; first < end; first += kTileGroups) {
-			u32 g = minimum(first + mine, groups - 1);
-			Group<F> w = groupOf<F>(begin, groups, g & -kChunk, g % kChunk);
-			products.add(w, scaleOf<F>(begin, g), slots(), first, groups, zeros());
-		}
-		float2v sum = products.finish();
-		if (lane() < kTilePairs) ((float2v *)(memory + sums))[(tile * kTilePairs + lane()) * parts + part] = sum;
+			for (; first < end; first += kTileGroups) {
+				u32 g = minimum(first + mine, groups - 1);
+				Group<F> w[n];
+				Scale scales[n];
+#pragma unroll
+				for (int r = 0; r < n; r++) {
+					w[r] = groupOf<F>(rows[r], groups, g & -kChunk, g % kChunk);
+					scales[r] = scaleOf<F>(rows[r], g);
+				}
+				products.template add<n>(w, scales, slots(), first, groups, zeros());
+			}
+		};
+		if (tile * kTilePairs + kTilePairs / 2 <= last) multiply(Constant<2>());
+		else multiply(Constant<1>());
+		float sum = products.finish();
+		if (mine < 2) ((float *)(memory + sums))[2 * ((pair + mine * kTilePairs / 2) * parts + part) + k] = sum;
 		tile += p.tiles, part += p.odd;
 		if (part >= parts) part -= parts, tile++;
 	}
@@ -140,11 +164,11 @@ struct Runs {
 DEVICE Runs describe(const TokenLayer *from, Layer &to) {
 	int m = lane() / 4, k = lane() % 4;
 	Runs r = {};
-	if (m >= 6) return r;
+	if (m >= kMatrices) return r;
 	Piece &p = to.pieces[m];
 	int pieces = from->pieces;
 	if (lane() == 0) to.attnNorm = from->attnNorm, to.ffnNorm = from->ffnNorm, to.qkv = pieces;
-	if (m < 3 && m >= pieces) return r;
+	if (m < kOutputMatrix && m >= pieces) return r;
 	const Weights &w = from->matrices[m];
 	Share s = shareOf(w);
 	int room = w.room, step = w.step, apart = w.apart, mine = 0, at = w.at, all = 0;
@@ -213,13 +237,24 @@ DEVICE void fetchRest(int product, const Runs &mine) {
 	}
 }
 
+// fetchNorms has the cache fetch a layer's norms of so many bytes.
+DEVICE void fetchNorms(const Layer &l, int bytes) {
+	constexpr int line = 128;
+#pragma unroll 1
+	for (int n = lane() * line; n < bytes; n += kWarp * line) {
+		fetchAhead((const u8 *)l.attnNorm + n);
+		fetchAhead((const u8 *)l.ffnNorm + n);
+	}
+}
+
 // bringAll is what the warp does that brings weights: those that a block has room for when
 // the same product of the layer before has been computed, the rest of a product while the
 // one before it is. rest says whether there is any.
-DEVICE void bringAll(const TokenLayer *from, int count, bool rest) {
+DEVICE void bringAll(const TokenLayer *from, int count, int width, bool rest) {
 	Runs now = describe(from, layers()[0]), next = now;
 	for (int p = 0; p < kProductsOfLayer; p++) bring(p, now);
 	if (rest) fetchRest(0, now), fetchRest(1, now);
+	fetchNorms(layers()[0], 4 * width);
 	barrier();
 	waitGroups<3>();
 	arriveAt<kAllThreads>(kThere);
@@ -235,6 +270,7 @@ DEVICE void bringAll(const TokenLayer *from, int count, bool rest) {
 			if (more && p == kQKV) next = describe(from + i + 1, layers()[(i + 1) % 2]);
 			if (more) bring(p, next);
 			else endGroup();
+			if (more && p == kGateUp) fetchNorms(layers()[(i + 1) % 2], 4 * width);
 			if (!rest) continue;
 			if (p + 2 < kProductsOfLayer) fetchRest(p + 2, now);
 			else if (more) fetchRest(p + 2 - kProductsOfLayer, next);

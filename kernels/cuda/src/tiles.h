@@ -1,4 +1,4 @@
-// A vector of float32 numbers by 8 rows of weights, with the units for products of matrices
+// A vector of float32 numbers by 16 rows of weights, with the units for products of matrices
 // or without. The units take float16 numbers. Codes are such numbers as they are; of the
 // vector, each number is two, the second what the first leaves, once its group has been given
 // a power of two that brings the group's largest near the end of their range: 22 bits of that.
@@ -6,8 +6,8 @@
 #include "matmul.h"
 
 // The rows that are multiplied at a time, and the groups of their columns: a lane has one
-// group of one row.
-constexpr int kTileRows = 8, kTileGroups = kWarp / kTileRows;
+// group of row lane()/4 and one of the eighth row after it.
+constexpr int kTileRows = 16, kTileGroups = 2 * kWarp / kTileRows;
 
 // Formats whose numbers are float16 numbers, but for their scales.
 template <class F> constexpr bool kInHalves = !same<F, F32> && !same<F, BF16>;
@@ -110,55 +110,54 @@ template <bool Tiles> DEVICE void store(Slot *slots, int i, bool there, float2v 
 	int exponent = larger(most >> 23, top + 1);
 	if (!there) return;
 	v *= fromBits((2 * 127 + top - exponent) << 23);
+	u32 large = halves(v[0], v[1]), small = halves(v[0] - fromHalf(large), v[1] - fromHalf(large >> 16));
 	u8 *to = (u8 *)slot.halves;
-#pragma unroll
-	for (int k = 0; k < 2; k++) {
-		u16 large = toHalf(v[k]);
-		u16 *place = (u16 *)(to + (k ? places >> 16 : places & 0xffff));
-		place[0] = large, place[kGroup] = toHalf(v[k] - fromHalf(large));
-	}
+	u16 *first = (u16 *)(to + (places & 0xffff)), *second = (u16 *)(to + (places >> 16));
+	first[0] = large, first[kGroup] = small;
+	second[0] = large >> 16, second[kGroup] = small >> 16;
 	if (i % pairs == 0) slot.scale = fromBits((exponent - top) << 23);
 }
 
-// The products of a row's groups with a vector, as a lane has them.
+// The products of rows with a vector, as a lane has them.
 template <class F, bool Tiles> struct Products {
 	static constexpr bool kHalves = Tiles && kInHalves<F>;
-	float sums[2] = {}; // of rows 2*(lane()%4) and the next, or of row lane()/4
+	float sums[2] = {}; // of rows lane()/4 and lane()/4 + 8
 
-	// add adds that of one group of each of 8 rows for each of the four groups of a vector
-	// from number first on, of which lane() has that of row lane()/4 and group lane()%4.
-	// Past the end of the vector slots are zeros.
+	// add adds those of groups first + lane()%4 of the two rows, or of the first one if Rows is
+	// 1. Past the end of the vector there are zeros.
 	//
-	// The units multiply four of a lane's weights at a time. Rows 0 to 3 of the left factor
-	// are the large parts of the four groups, each with zeros in the columns of the others,
-	// and rows 4 to 7 the small ones, so groups' sums remain apart.
-	DEVICE_METHOD void add(const Group<F> &w, const Scale &scale, const Slot *slots, int first, int groups, const Slot *zeros) {
+	// The units multiply four weights of each of a row's groups at a time. The right factor
+	// has two columns for each group, the large parts and the small ones, with zeros in the
+	// rows of the others; so groups' sums remain apart, and a lane gets those of its own.
+	template <int Rows> DEVICE_METHOD void add(const Group<F> (&w)[Rows], const Scale (&scales)[Rows], const Slot *slots, int first, int groups, const Slot *zeros) {
 		int mine = first + lane() % kTileGroups;
 		if constexpr (!kHalves) {
 			const Slot *slot = mine < groups ? slots + mine : zeros;
-			addChunk<F, 1, 1, 1>({w}, {scale}, slot->floats, *(float(*)[1][1])sums);
+			addChunk<F, 1, Rows, 1>(w, scales, slot->floats, *(float(*)[1][Rows])sums);
 		} else {
-			constexpr int parts = oneScale<F> ? 1 : 2;
-			int group = lane() / 4 % kTileGroups;
-			const Slot *slot = group == lane() % kTileGroups && first + group < groups ? slots + first + group : zeros;
-			const uint4v *x = slot->halves[lane() / 16];
+			constexpr int parts = oneScale<F> ? 1 : 2, each = kGroup / 4 / parts;
+			int column = lane() / 4;
+			bool has = column / 2 == lane() % kTileGroups && mine < groups;
+			const uint4v *x = (has ? slots + mine : zeros)->halves[column % 2];
 			float by = mine < groups ? slots[mine].scale : 0;
 #pragma unroll
 			for (int part = 0; part < parts; part++) {
 				float c[2][4] = {}, totals[4] = {};
 #pragma unroll
-				for (int j = part * 8 / parts; j < (part + 1) * 8 / parts; j++) {
+				for (int j = part * each; j < (part + 1) * each; j++) {
 					uint4v four = x[j / 2];
-					u32 a[4] = {four[j % 2 * 2], 0, four[j % 2 * 2 + 1], 0};
-					multiplyTiles(c[j % 2], a, pairOf<F>(w, 2 * j), pairOf<F>(w, 2 * j + 1));
-					if constexpr (hasMin<F>) multiplyTiles(totals, a, unitsOf(2 * j), unitsOf(2 * j + 1));
+					u32 a[4] = {pairOf<F>(w[0], 2 * j), 0, pairOf<F>(w[0], 2 * j + 1), 0};
+					if constexpr (Rows == 2) a[1] = pairOf<F>(w[1], 2 * j), a[3] = pairOf<F>(w[1], 2 * j + 1);
+					multiplyTiles(c[j % 2], a, four[j % 2 * 2], four[j % 2 * 2 + 1]);
+					if constexpr (hasMin<F>) {
+						u32 ones[4] = {unitsOf(2 * j), 0, unitsOf(2 * j + 1), 0};
+						multiplyTiles(totals, ones, four[j % 2 * 2], four[j % 2 * 2 + 1]);
+					}
 				}
-				// Lane 4*r + g has the scales of row r and group g.
-				int from = lane() % 4 * 8 + group;
 #pragma unroll
-				for (int k = 0; k < 2; k++) {
-					sums[k] += broadcast(scale.scale[part] * by, from + 4 * k) * (c[0][k] + c[1][k]);
-					if constexpr (hasMin<F>) sums[k] += broadcast(scale.min[part] * by, from + 4 * k) * totals[k];
+				for (int r = 0; r < Rows; r++) {
+					sums[r] += scales[r].scale[part] * by * (c[0][2 * r] + c[0][2 * r + 1] + c[1][2 * r] + c[1][2 * r + 1]);
+					if constexpr (hasMin<F>) sums[r] += scales[r].min[part] * by * (totals[0] + totals[1]);
 				}
 			}
 		}
@@ -167,19 +166,13 @@ template <class F, bool Tiles> struct Products {
 	// unitsOf returns what the weights at places 2*p and 2*p+1 are read in units of.
 	static DEVICE_METHOD u32 unitsOf(int p) { return (0x3c00 + (bitOf<F>(p) << 10)) * 0x10001; }
 
-	// finish adds what the lanes have. Lane r then has the sums of rows 2*r and 2*r+1 for r
-	// below 4.
-	DEVICE_METHOD float2v finish() {
-		if constexpr (kHalves) {
+	// finish adds what lanes have, and returns the sum of row lane()/4 in lanes of number 0 of
+	// four, and that of the eighth after it in those of number 1.
+	DEVICE_METHOD float finish() {
 #pragma unroll
-			for (int k = 0; k < 2; k++)
+		for (int r = 0; r < 2; r++)
 #pragma unroll
-				for (int m = 4; m < kWarp; m *= 2) sums[k] += exchange(sums[k], m);
-			return {sums[0], sums[1]};
-		} else {
-			float sum = sums[0] * (kSubnormal<F> ? kProducts : 1);
-			for (int m = 1; m < kTileGroups; m *= 2) sum += exchange(sum, m);
-			return {broadcast(sum, lane() % 4 * 8), broadcast(sum, lane() % 4 * 8 + 4)};
-		}
+			for (int m = 1; m < kTileGroups; m *= 2) sums[r] += exchange(sums[r], m);
+		return (lane() % kTileGroups ? sums[1] : sums[0]) * (!kHalves && kSubnormal<F> ? kProducts : 1);
 	}
 };

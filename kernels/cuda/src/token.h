@@ -91,13 +91,12 @@ template <class K, int D> FUNCTION void tokenAttention(int layer, u32 step, floa
 		Cache<K> keys(row, layer, 0, kvHead, kvHeads, D), values(row, layer, 1, kvHead, kvHeads, D);
 		constexpr int some = 2; // positions that a lane reads before it looks at one
 		int first = begin + thread() / lanes, i = thread() % lanes * 8;
-		float k[some][8], v[some][8];
+		Octet<K> k[some], v[some];
 		auto load = [&]() INLINED {
 #pragma unroll
 			for (int n = 0; n < some; n++) {
 				int p = minimum(first + n * atOnce, end - 1);
-				keys.octet(p, i, k[n]);
-				values.octet(p, i, v[n]);
+				k[n] = keys.octet(p, i), v[n] = values.octet(p, i);
 			}
 		};
 		load(); // of the token's own position, for nothing
@@ -119,15 +118,21 @@ template <class K, int D> FUNCTION void tokenAttention(int layer, u32 step, floa
 		for (int j = 0; j < 8; j++) mine[j] = own[i + j];
 		for (;;) {
 			float scores[some], next = top;
+			// That of the token is not in the cache yet.
+			auto isOwn = [&](int n) INLINED { return minimum(first + n * atOnce, end - 1) == row.pos; };
+			auto eight = [&](float (&to)[8], const Octet<K> &o, bool isOwn, const float *own) INLINED {
+#pragma unroll
+				for (int j = 0; j < 8; j++) to[j] = o.value(j);
+				if (isOwn)
+#pragma unroll
+					for (int j = 0; j < 8; j++) to[j] = own[i + j];
+			};
 #pragma unroll
 			for (int n = 0; n < some; n++) {
-				int p = first + n * atOnce;
-				if (minimum(p, end - 1) == row.pos)
+				float key[8], s = 0;
+				eight(key, k[n], isOwn(n), own + D);
 #pragma unroll
-					for (int j = 0; j < 8; j++) k[n][j] = own[D + i + j], v[n][j] = own[2 * D + i + j];
-				float s = 0;
-#pragma unroll
-				for (int j = 0; j < 8; j++) s += k[n][j] * mine[j];
+				for (int j = 0; j < 8; j++) s += key[j] * mine[j];
 				scores[n] = s;
 			}
 #pragma unroll
@@ -144,10 +149,11 @@ template <class K, int D> FUNCTION void tokenAttention(int layer, u32 step, floa
 			for (int j = 0; j < 8; j++) acc[j] *= factor;
 #pragma unroll
 			for (int n = 0; n < some; n++) {
-				float e = exponential(scores[n] - origin);
+				float e = exponential(scores[n] - origin), value[8];
 				sum += e;
+				eight(value, v[n], isOwn(n), own + 2 * D);
 #pragma unroll
-				for (int j = 0; j < 8; j++) acc[j] += e * v[n][j];
+				for (int j = 0; j < 8; j++) acc[j] += e * value[j];
 			}
 			first += some * atOnce;
 			if (first - thread() / lanes >= end) break;
@@ -191,23 +197,22 @@ template <class K, int D> FUNCTION void tokenAttention(int layer, u32 step, floa
 
 // awaited brings a vector, times a factor and, if there is one, a norm's weights, into the
 // block's memory. It returns the sum of the squares of what a thread has brought.
-template <bool Tiles> FUNCTION float awaited(const u64 *words, int pairs, u32 step, int format, const float2v *norm) {
-	Words from = {(u64 *)words};
+template <bool Tiles, bool Normed> FUNCTION float awaited(const u64 *words, int pairs, u32 step, int format, const float2v *norm) {
+	constexpr int together = Normed ? 4 : 6;
 	Form form = formFor(format);
 	float square = 0;
-	float2v first = form.factor;
-	if (norm && thread() < pairs) first *= norm[thread()];
-	awaitAll<kTokenThreads>(from, pairs, step, [&](int i, bool there, float2v v) {
-		square += v[0] * v[0] + v[1] * v[1];
-		if (norm && there && i != thread()) first = norm[i] * form.factor;
-		store<Tiles>(slots(), i, there, v * first, form.places);
+	// A norm's weights may come from the GPU's memory.
+	auto ahead = [&](int i) INLINED { return Normed ? norm[i] : float2v(1); };
+	awaitAll<kTokenThreads, together>({(u64 *)words}, pairs, step, ahead, [&](float2v weights, int i, bool there, float2v v) INLINED {
+		if (Normed) square += v[0] * v[0] + v[1] * v[1];
+		store<Tiles>(slots(), i, there, v * weights * form.factor, form.places);
 	});
 	return square;
 }
 
 template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a) {
 	SHARED(float, squares, kTokenWarps);
-	if (warp() == kTokenWarps) return bringAll(a.layers, a.count, a.rest);
+	if (warp() == kTokenWarps) return bringAll(a.layers, a.count, a.width, a.rest);
 	u8 *memory = (u8 *)blockMemory();
 	float *sums = (float *)(memory + a.sums);
 	float *own = (float *)(memory + a.own); // the block's rows of the hidden state, each a thread's
@@ -217,89 +222,80 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 	float inverseWidth = 1.0f / a.width;
 	makeForms<Tiles>();
 	barrier();
-	int firstRow = 2 * layers()[0].pieces[3].first, rows = 2 * layers()[0].pieces[3].count;
-	for (int t = thread(); t < rows; t += kTokenThreads) own[t] = a.hidden[firstRow + t];
-
-	// normed brings the hidden state of a step, times the norm's weights, into the block's
-	// memory, and the sum of its squares to squares. What the norm divides by, the
-	// results of products are divided by.
-	auto normed = [&](const float *norm, int format, u32 step) INLINED {
-		Form form = formFor(format);
-		float square = 0;
-		if (step != a.before) square = awaited<Tiles>(a.vector.w, a.width / 2, step, format, (const float2v *)norm);
-		else
-			for (int i = thread(); (i & -kWarp) < a.width / 2; i += kTokenThreads) {
-				bool there = i < a.width / 2;
-				float2v v = 0, x = 0;
-				if (there) v = ((const float2v *)a.hidden)[i], x = v * form.factor * ((const float2v *)norm)[i];
-				square += v[0] * v[0] + v[1] * v[1];
-				store<Tiles>(slots(), i, there, x, form.places);
-			}
-		square = warpSum(square);
-		if (lane() == 0) squares[warp()] = square;
-	};
+	u32 step = a.before + 1; // that hands on the hidden state as it is
+	{
+		const Piece &o = layers()[0].pieces[kOutputMatrix];
+		for (int t = thread(); t < 2 * o.count; t += kTokenThreads) {
+			float v = own[t] = a.hidden[2 * o.first + t];
+			a.vector.publish(2 * o.first + t, v, step);
+		}
+	}
 	auto normScale = [&]() INLINED {
 		float sum = 0;
 #pragma unroll
 		for (int w = 0; w < kTokenWarps; w++) sum += squares[w];
 		return rsqrt(sum * inverseWidth + a.eps);
 	};
-	// multiply computes products with x, once all threads have brought their part.
-	auto multiply = [&](int layer, int matrix) INLINED {
-		const Piece &p = layers()[layer % 2].pieces[matrix];
-		barrierOf<kAllThreads>(kThere);
-		if (warp() < p.items) products<Tiles>(layer, matrix, a.sums);
-		arriveAt<kAllThreads>(kUsed);
-		computing();
-	};
-	auto addToHidden = [&](int parts, u32 step, bool last) INLINED {
-		for (int t = thread(); t < rows; t += kTokenThreads) {
-			float v = own[t] += product(sums, parts, t / 2, t % 2);
-			if (last) a.hidden[firstRow + t] = v;
-			else a.vector.publish(firstRow + t, v, step);
-		}
-	};
 
-	u32 step = a.before + 1; // of the layer's first one
+	step++;
+	// All matrices are gone through by the same code: what each call of a function keeps
+	// registers for, all others have to do without.
 #pragma unroll 1
 	for (int layer = 0; layer < a.count; layer++, step += kSteps) {
 		const Layer &l = layers()[layer % 2];
-		int pieces = l.qkv;
+		int next;
 #pragma unroll 1
-		for (int i = 0; i < pieces; i++) {
-			const Piece &p = l.pieces[i];
-			int n = 2 * p.count;
-			if (n > 0) normed(l.attnNorm, p.format, step - 1);
-			float bias = p.bias && thread() < n ? p.bias[thread()] : 0;
-			if (i == 0) barrierOf<kAllThreads>(kThere);
+		for (int m = 0; m < kMatrices; m = next) {
+			const Piece &p = l.pieces[m];
+			int rows = 2 * p.count;
+			bool ofQKV = m < kOutputMatrix, normed = ofQKV || m == kGateUpMatrix;
+			next = ofQKV && m + 1 == l.qkv ? kOutputMatrix : m + 1;
+			if (m == kOutputMatrix && block() < a.heads * a.splits) tokenAttention<K, D>(layer, step, cosine, sine);
+
+			// The hidden state, times the norm's weights, and the sum of its squares, or what
+			// attention or SwiGLU made. What the norm divides by, the results of products are
+			// divided by.
+			if (rows == 0) {
+			} else if (normed) {
+				float square = awaited<Tiles, true>(a.vector.w, a.width / 2, ofQKV ? step - 1 : step + kOutputStep, p.format,
+					(const float2v *)(ofQKV ? l.attnNorm : l.ffnNorm));
+				square = warpSum(square);
+				if (lane() == 0) squares[warp()] = square;
+			} else {
+				bool attn = m == kOutputMatrix;
+				awaited<Tiles, false>(attn ? a.attn.w : a.ffn.w, attn ? a.heads * D / 2 : a.ffnWidth / 2,
+					step + (attn ? kAttentionStep : kGateUpStep), p.format, 0);
+			}
+			float bias = p.bias && thread() < rows ? p.bias[thread()] : 0;
+
+			// The weights of all of Q, K and V are there at the same time, and used.
+			if (m == 0 || !ofQKV) barrierOf<kAllThreads>(kThere);
 			else computing();
-			if (warp() < p.items) products<Tiles>(layer, i, a.sums);
-			if (i == pieces - 1) arriveAt<kAllThreads>(kUsed);
+			if (warp() < p.items) products<Tiles>(layer, m, a.sums);
+			if (!ofQKV || next == kOutputMatrix) arriveAt<kAllThreads>(kUsed);
 			computing();
-			for (int t = thread(); t < n; t += kTokenThreads) {
-				if (p.bias && t >= kTokenThreads) bias = p.bias[t];
-				a.qkv.publish(2 * p.first + t, product(sums, p.parts, t / 2, t % 2) * normScale() + bias, step + kQKVStep);
+
+			int results = m == kGateUpMatrix ? p.count : rows;
+			for (int t = thread(); t < results; t += kTokenThreads) {
+				if (m == kGateUpMatrix) {
+					float scale = normScale();
+					float gate = product(sums, p.parts, t, 0) * scale, up = product(sums, p.parts, t, 1) * scale;
+					a.ffn.publish(p.first + t, divide(gate, 1 + exponential(-gate)) * up, step + kGateUpStep);
+					continue;
+				}
+				float v = product(sums, p.parts, t / 2, t % 2);
+				int row = 2 * p.first + t;
+				if (ofQKV) {
+					if (p.bias && t >= kTokenThreads) bias = p.bias[t];
+					a.qkv.publish(row, v * normScale() + bias, step + kQKVStep);
+					continue;
+				}
+				v = own[t] += v;
+				bool last = m == kDownMatrix && layer == a.count - 1;
+				if (last) a.hidden[row] = v;
+				else a.vector.publish(row, v, step + (m == kOutputMatrix ? kOutputStep : kDownStep));
 			}
 		}
-
-		if (block() < a.heads * a.splits) tokenAttention<K, D>(layer, step, cosine, sine);
-
-		if (rows > 0) awaited<Tiles>(a.attn.w, a.heads * D / 2, step + kAttentionStep, l.pieces[3].format, 0);
-		multiply(layer, 3);
-		addToHidden(l.pieces[3].parts, step + kOutputStep, false);
-
-		const Piece &gateUp = l.pieces[4];
-		if (gateUp.count > 0) normed(l.ffnNorm, gateUp.format, step + kOutputStep);
-		multiply(layer, 4);
-		for (int t = thread(); t < gateUp.count; t += kTokenThreads) {
-			float scale = normScale();
-			float gate = product(sums, gateUp.parts, t, 0) * scale, up = product(sums, gateUp.parts, t, 1) * scale;
-			a.ffn.publish(gateUp.first + t, divide(gate, 1 + exponential(-gate)) * up, step + kGateUpStep);
-		}
-
-		if (rows > 0) awaited<Tiles>(a.ffn.w, a.ffnWidth / 2, step + kGateUpStep, l.pieces[5].format, 0);
-		multiply(layer, 5);
-		addToHidden(l.pieces[5].parts, step + kDownStep, layer == a.count - 1);
 	}
 }
 
