@@ -39,21 +39,27 @@ DEVICE float valueOf(float2v pair, int i) { return i % 2 ? pair[1] : pair[0]; }
 // second-level cache can deliver.
 template <int Threads, int Together, class A, class F> DEVICE void awaitAll(const Words &from, int pairs, u32 step, A ahead, F use) {
 	for (int base = thread(); (base & -kWarp) < pairs; base += Together * Threads) {
-		auto at = [&](int j) INLINED { return minimum(base + j * Threads, pairs - 1); };
-		float2v held[Together];
+		auto has = [&](int j) INLINED { return base + j * Threads < pairs; };
+		float2v held[Together] = {};
 #pragma unroll
-		for (int j = 0; j < Together; j++) held[j] = ahead(at(j));
-		uint4v seen[Together];
-		float2v first = from.await(at(0), from.read(at(0)), step);
+		for (int j = 0; j < Together; j++)
+			if (has(j)) held[j] = ahead(base + j * Threads);
+		uint4v seen[Together] = {};
+		float2v first = 0;
+		if (has(0)) first = from.await(base, from.read(base), step);
 #pragma unroll
-		for (int j = 1; j < Together; j++) seen[j] = from.read(at(j));
+		for (int j = 1; j < Together; j++)
+			if (has(j)) seen[j] = from.read(base + j * Threads);
 #pragma unroll
 		for (int j = 0; j < Together; j++) {
 			int i = base + j * Threads;
 			if ((i & -kWarp) >= pairs) break;
-			float2v v = j == 0 ? first : from.await(at(j), seen[j], step);
-			if (i >= pairs) v = 0;
-			use(held[j], i, i < pairs, v);
+			float2v v = first;
+			if (j > 0) {
+				v = 0;
+				if (has(j)) v = from.await(i, seen[j], step);
+			}
+			use(held[j], i, has(j), v);
 		}
 	}
 }
