@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"qgo/kernels/cuda/emulator"
 	"qgo/kernels/plan"
 	"qgo/quant"
+	"qgo/quant/codec"
+	"qgo/tensor"
 )
 
 // tokenGPU is a GPU that computes tokens in one launch, as one of that capability would.
@@ -118,6 +121,47 @@ func TestTokenPlaces(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTokenRange has hidden states that float16 has no numbers for, large and small, and one
+// with a value that is much larger than all others.
+func TestTokenRange(t *testing.T) {
+	batches := [][]sequence{{{1, true}}, {{1, true}}}
+	for _, c := range []struct {
+		name  string
+		scale func(i int) float32
+	}{
+		{"large", func(int) float32 { return 1e12 }},
+		{"small", func(int) float32 { return 1e-12 }},
+		{"one large", func(i int) float32 {
+			if i == 100 {
+				return 1e5
+			}
+			return 1
+		}},
+		{"many zeros", func(i int) float32 { return float32(i % 40 / 39) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := shape(t, 64, 2, quant.Q4_K, quant.Q8_0, quant.F16, quant.Q6_K, quant.Q4_0, quant.Q4_0, quant.BF16)
+			e := inFloats(*p.Embedding)
+			x := unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(e.Data))), e.Rows*e.Cols)
+			for i := range x {
+				x[i] *= c.scale(i % e.Cols)
+			}
+			p.Embedding = &e
+			want := logits(t, []plan.Stage{exact(t, p, 128, 200)}, p, quant.F32, batches)
+			s := tokenStage(t, tokenGPU(t, asyncCapability, 4), p)
+			closeTo(t, logits(t, []plan.Stage{s}, p, quant.F32, batches), want, 5e-6)
+		})
+	}
+}
+
+// inFloats are the same numbers in float32.
+func inFloats(w tensor.Tensor) tensor.Tensor {
+	x := make([]float32, w.Rows*w.Cols)
+	codec.Dequantize(w.Type, x, w.Data)
+	w.Type, w.Data = quant.F32, bytesOf(x)
+	return w
 }
 
 // TestTokenStages computes tokens of two models of different sizes in turns on one GPU: each
