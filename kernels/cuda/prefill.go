@@ -5,6 +5,7 @@ import (
 
 	"qgo/kernels/cuda/driver"
 	"qgo/kernels/plan"
+	"qgo/quant"
 )
 
 // Prefill on GPUs that have units for products of matrices: see src/tensor.h and
@@ -25,9 +26,9 @@ type (
 		eps                  float32
 	}
 	tensorMatmulArgs struct {
-		x, scales, w, bias, ups, y  driver.Ptr
-		scale                       float32
-		n, rows, cols, yStride, add int32
+		x, scales, w, wUps, bias, ups, y driver.Ptr
+		scale                            float32
+		n, rows, cols, yStride, add      int32
 	}
 	flashArgs struct {
 		qkv, rows, out                   driver.Ptr
@@ -183,10 +184,16 @@ func (p *pass) multiplyHalves(all joined, args tensorMatmulArgs) {
 	args.x, args.scale = cmp.Or(args.x, p.halves.x), cmp.Or(args.scale, 1)
 	for i := range all {
 		l, room := &all[i], int(p.halves.room)/cols
+		if l.typ == quant.F16 {
+			args.w, args.bias = l.w.codes, l.bias
+			p.tensorGemm("tensor_", args, int(l.w.rows), cols)
+			args.y += driver.Ptr(4 * l.w.rows)
+			continue
+		}
 		for first := 0; first < int(l.w.rows); {
 			rows := min(int(l.w.rows)-first, room)
 			p.expand(l, first, rows, 0, false)
-			args.bias = l.biasOf(first)
+			args.w, args.bias = p.halves.part, l.biasOf(first)
 			p.tensorGemm("tensor_", args, rows, cols)
 			args.y += driver.Ptr(4 * rows)
 			first += rows
@@ -202,6 +209,13 @@ func (p *pass) multiplyGated(all joined) {
 		ups = p.FFN // in one piece, ups are behind gates
 	}
 	args := tensorMatmulArgs{x: p.halves.x, scales: p.halves.scales, scale: 1, y: p.halves.gated, yStride: int32(p.FFN)}
+	if gate.typ == quant.F16 && up.typ == quant.F16 {
+		args.w, args.wUps = gate.w.codes, up.w.codes+driver.Ptr(2*ups*p.Width)
+		args.bias, args.ups = gate.biasOf(0), up.biasOf(ups)
+		p.tensorGemm("gated_", args, 2*p.FFN, p.Width)
+		return
+	}
+	args.w = p.halves.part
 	room := int(p.halves.room) / p.Width / (2 * spread) * spread
 	for first := 0; first < p.FFN; {
 		rows := min(p.FFN-first, room)
@@ -209,15 +223,15 @@ func (p *pass) multiplyGated(all joined) {
 		p.expand(gate, first, rows, 0, true)
 		p.expand(up, ups+first, rows, spread, true)
 		p.tensorGemm("gated_", args, 2*rows, p.Width)
-		args.y += driver.Ptr(2 * rows)
 		first += rows
+		args.add = int32(first)
 	}
 }
 
-// tensorGemm multiplies with the part of the weights. It chooses the larger tiles, which
+// tensorGemm multiplies with float16 numbers. It chooses the larger tiles, which
 // read less, where they keep all multiprocessors busy.
 func (p *pass) tensorGemm(kernel string, args tensorMatmulArgs, rows, cols int) {
-	args.w, args.n, args.rows, args.cols = p.halves.part, int32(p.rows), int32(rows), int32(cols)
+	args.n, args.rows, args.cols = int32(p.rows), int32(rows), int32(cols)
 	blocks := func(t tile) int { return ceil(p.rows, t.rows) * ceil(rows, t.outputs) }
 	t := largeTile
 	if blocks(t) < p.dev.info.SMs {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"qgo/kernels/cuda/emulator"
@@ -80,14 +81,24 @@ func TestExpand(t *testing.T) {
 			for r := range n {
 				codec.Dequantize(typ, row, w.Row(first+r))
 				want := fromHalves(toHalves(row))
-				for c, v := range fromHalves(got[2*r*cols:][:2*cols]) {
-					if v != want[c] {
-						t.Fatalf("value %d of row %d is %g, want %g", c, first+r, v, want[c])
+				values := fromHalves(got[2*r*cols:][:2*cols])
+				for c, w := range want {
+					if v := values[interleaved(c, cols)]; v != w {
+						t.Fatalf("value %d of row %d is %g, want %g", c, first+r, v, w)
 					}
 				}
 			}
 		})
 	}
+}
+
+// interleaved is where a value of a row of float16 weights stands on the GPU: see pack.go.
+func interleaved(i, cols int) int {
+	const piece = pieceLen / 2
+	g := i / groupLen
+	first := g / chunkLen * chunkLen
+	n := min(chunkLen, cols/groupLen-first)
+	return first*groupLen + (i%groupLen/piece*n+g-first)*piece + i%piece
 }
 
 // TestTensorMatmul multiplies float16 numbers with both kinds of tiles, and compares with
@@ -203,5 +214,33 @@ func TestPrefill(t *testing.T) {
 				closeTo(t, logits(t, []plan.Stage{s}, p, typ, batches), want, bar)
 			})
 		}
+	}
+}
+
+// TestPrefillHalves checks that float16 weights are multiplied where they are as if they
+// had been copied: to the bit like the same numbers in float32, which are. Rows have whole
+// chunks of groups and parts of one.
+func TestPrefillHalves(t *testing.T) {
+	dev := tensorGPU(t, 3)
+	p := shape(t, 128, 5, quant.F16)
+	q := p
+	q.Blocks = slices.Clone(p.Blocks)
+	for i := range q.Blocks {
+		for _, l := range q.Blocks[i].Linears() {
+			l.W = inFloats(l.W)
+		}
+	}
+	batches := [][]sequence{{{33, true}, {40, true}}, {{35, true}, {70, true}}}
+	var all [][]float32
+	for _, p := range []plan.Plan{p, q} {
+		s, err := load(p, dev, plan.Options{MaxRows: 128, MaxCtx: 200})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		all = append(all, logits(t, []plan.Stage{s}, p, quant.F16, batches))
+	}
+	if !slices.Equal(all[0], all[1]) {
+		t.Error("float16 weights and the same in float32 make different logits")
 	}
 }

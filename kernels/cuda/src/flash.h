@@ -8,7 +8,7 @@
 struct FlashArgs {
 	const float *qkv;     // [n][stride]; queries with the scale of the softmax in them
 	const CacheRow *rows; // [n]
-	u16 *out;             // float16 [n][heads][headDim]
+	u16 *out;             // float16 [n][heads*headDim], interleaved
 	int n, layer, heads, kvHeads, stride;
 };
 
@@ -163,9 +163,10 @@ template <class K, int D> DEVICE void flash(const FlashArgs &a) {
 		all += exchange(all, 2);
 		int r = mine + h * 8;
 		if (r >= a.n) continue;
-		u32 *y = (u32 *)(a.out + ((u64)r * a.heads + head) * D);
+		u16 *y = a.out + (u64)r * a.heads * D;
 #pragma unroll
-		for (int j = 0; j < D / 8; j++) y[j * 4 + lane() % 4] = halves(out[j][2 * h] / all, out[j][2 * h + 1] / all);
+		for (int j = 0; j < D / 8; j++)
+			*(u32 *)(y + interleaved(head * D + j * 8 + lane() % 4 * 2, a.heads * D / kGroup)) = halves(out[j][2 * h] / all, out[j][2 * h + 1] / all);
 	}
 }
 

@@ -1,9 +1,11 @@
 // Products of matrices by the units that GPUs have for them from compute capability 8.0
 // on, for prefill, and what measures those units. Weights become float16 numbers first, see
-// expand.h. Normed rows of x are float16 numbers, too, multiplied by a power of two that
+// expand.h, or are such. Columns of both factors are in the order in which those have them.
+// Normed rows of x are float16 numbers, too, multiplied by a power of two that
 // brings the largest of a row near the end of their range: a model's may be beyond it.
 #pragma once
 #include "reduce.h"
+#include "weights.h"
 
 DEVICE float magnitude(float x) { return fromBits(bitsOf(x) & 0x7fffffff); }
 
@@ -35,7 +37,8 @@ KERNEL(rmsnorm_halves, NormHalvesArgs, kVectorThreads) {
 	int e = powerOf(blockMax(top) * scale);
 	scale *= power(e);
 	u16 *y = a.y + (u64)block() * a.width;
-	for (int i = thread(); i < a.width; i += threads()) y[i] = toHalf(x[i] * a.weight[i] * scale);
+	for (int i = thread(); i < a.width; i += threads()) 
+		y[interleaved(i, (u32)a.width / kGroup)] = toHalf(x[i] * a.weight[i] * scale);
 	if (thread() == 0) a.scales[block()] = power(-e);
 }
 
@@ -48,12 +51,14 @@ constexpr float kLargestHalf = 65504;
 struct TensorArgs {
 	const u16 *x;        // [n][cols]
 	const float *scales; // of the rows of x, [n]; null for ones
-	const u16 *w;        // [rows][cols]
+	const u16 *w;        // [rows][cols]; of gatedTensor eight gates and eight ups in turns,
+	const u16 *wUps;     // or gates alone, and here the ups; else null
 	const float *bias;   // [rows], may be null; those of gates for gatedTensor,
 	const float *ups;    // and there of ups
 	void *y;             // [n][yStride], float32, or float16 numbers of gatedTensor
 	float scale;         // of all rows
-	int n, rows, cols, yStride, add;
+	int n, rows, cols, yStride;
+	int add;             // to y, or for gatedTensor the first of its columns
 };
 
 constexpr int kStageCols = 32; // of both matrices that a stage of shared memory has
@@ -94,9 +99,13 @@ template <int TileX, int TileW, int WarpX, int WarpW, int Groups, int Stages> st
 #pragma unroll
 		for (int j = 0; j < copies; j++) {
 			int t = thread_ + j * kCount, row = t / kQuads, quad = t % kQuads;
-			from[j] = row < TileX ? a.x + (u64)minimum(i0 + row, a.n - 1) * a.cols
-				: a.w + (u64)minimum(row0 + row - TileX, a.rows - 1) * a.cols;
-			from[j] += group * kStageCols + quad * 8;
+			const u16 *factor = a.x;
+			int r = minimum(i0 + row, a.n - 1);
+			if (row >= TileX) {
+				factor = a.w, r = minimum(row0 + row - TileX, a.rows - 1);
+				if (a.wUps) factor = r & 8 ? a.wUps : a.w, r = r / 16 * 8 + r % 8;
+			}
+			from[j] = factor + (u64)r * a.cols + group * kStageCols + quad * 8;
 			to[j] = stages + quadOf(row, quad) * 16;
 		}
 		int steps = (a.cols / kStageCols - group + Groups - 1) / Groups;
@@ -226,7 +235,8 @@ template <class T> DEVICE void gatedTensor(const TensorArgs &a) {
 			v[k] = gate / (1 + exponential(-gate)) * up * kGated;
 			v[k] = v[k] > kLargestHalf ? kLargestHalf : v[k] < -kLargestHalf ? -kLargestHalf : v[k];
 		}
-		*(u32 *)((u16 *)a.y + (u64)row * a.yStride + at) = halves(v[0], v[1]);
+		u16 *y = (u16 *)a.y + (u64)row * a.yStride;
+		*(u32 *)(y + interleaved(a.add + at, (u32)a.yStride / kGroup)) = halves(v[0], v[1]);
 	});
 }
 

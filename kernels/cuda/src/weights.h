@@ -220,6 +220,14 @@ template <class F> DEVICE Group<F> groupOf(const Row &m, u32 groups, u32 first, 
 	return r;
 }
 
+// interleaved returns where value i of a row of so many groups stands if the row, of numbers
+// of 16 bits, is in the order that float16 weights have.
+DEVICE u32 interleaved(u32 i, u32 groups) {
+	constexpr u32 piece = 8;
+	u32 g = i / kGroup, first = g & -kChunk, n = groups - first < kChunk ? groups - first : kChunk;
+	return first * kGroup + (i % kGroup / piece * n + g - first) * piece + i % piece;
+}
+
 // scaled returns weight i of a group as the format defines it.
 template <class F> DEVICE float scaled(const Group<F> &w, const Scale &s, int i) {
 	if constexpr (F::kScales == kNone) return w.number(i);
