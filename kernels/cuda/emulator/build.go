@@ -21,7 +21,7 @@ var build = sync.OnceValues(func() (string, error) {
 	}
 	_, self, _, _ := runtime.Caller(0)
 	here := filepath.Dir(self)
-	hash, err := hashOf(filepath.Join(here, "*.[ch]*"), filepath.Join(here, "..", "src", "*"))
+	hash, err := hashOf(filepath.Join(here, "*.[ch]*"), filepath.Join(here, "build.go"), filepath.Join(here, "..", "src", "*"))
 	if err != nil {
 		return "", err
 	}
@@ -35,9 +35,13 @@ var build = sync.OnceValues(func() (string, error) {
 	}
 	// It gets its name when it is complete: another process may be at it too.
 	draft := fmt.Sprintf("%s-%d", path, os.Getpid())
+	args := []string{"-std=c++17", "-O2", "-Wall", "-fno-exceptions"}
+	if runtime.GOARCH == "amd64" {
+		args = append(args, "-mf16c") // else a library converts each float16 number
+	}
 	// The program is linked without a C++ library: it needs none.
-	out, err := exec.Command(compiler, "-std=c++17", "-O2", "-Wall", "-fno-exceptions", "-x", "c++", "-o", draft,
-		filepath.Join(here, "emulator.cu"), "-lm").CombinedOutput()
+	args = append(args, "-x", "c++", "-o", draft, filepath.Join(here, "emulator.cu"), "-lm")
+	out, err := exec.Command(compiler, args...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
