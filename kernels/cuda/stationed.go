@@ -158,7 +158,7 @@ func (t *tokenLayer) products() [4][]*weightsArgs {
 // weights of a layer come when those of the same product in the layer before have been
 // used. If there is too little memory for all, each product has a part of its weights there.
 func (d *Device) station(layers []tokenLayer, m *blockMemory) {
-	if capability(d.info) < asyncCapability {
+	if capability(d.info) < tensorCapability {
 		m.rest = 1
 		return
 	}

@@ -30,13 +30,10 @@ const (
 	tokenStatic  = 16 << 10                 // bytes of a block's memory that the kernels have of their own
 )
 
-// The capability from which on GPUs have what the kernels need, and that from which on they
-// have units for products of matrices, and copy to shared memory while they compute. Those
-// before have weights fetched into the second-level cache ahead, not into shared memory.
-const (
-	tokenCapability = 70
-	asyncCapability = 80
-)
+// The capability from which on GPUs have what the kernels need. Those from tensorCapability
+// on also copy to shared memory while they compute; those before have weights fetched into
+// the second-level cache ahead, not into shared memory.
+const tokenCapability = 70
 
 // token is what these kernels need.
 type token struct {
@@ -111,10 +108,10 @@ func (s *Stage) loadToken() error {
 }
 
 func (p *pass) tokenKernel() string {
-	if capability(p.dev.info) < asyncCapability {
+	if capability(p.dev.info) < tensorCapability {
 		return p.ofCache("plainToken", tokenCapability, p.token.memory.size)
 	}
-	return p.ofCache("token", asyncCapability, p.token.memory.size)
+	return p.ofCache("token", tensorCapability, p.token.memory.size)
 }
 
 // inOneLaunch reports whether a batch is computed so.

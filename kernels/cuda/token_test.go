@@ -58,7 +58,7 @@ func TestToken(t *testing.T) {
 				if p.Heads == 2 {
 					sms = 12 // as many as the emulator runs at a time: six spans
 				}
-				s := tokenStage(t, tokenGPU(t, asyncCapability, sms), p)
+				s := tokenStage(t, tokenGPU(t, tensorCapability, sms), p)
 				bar := map[quant.Type]float64{quant.F32: 5e-6, quant.F16: 2e-4, quant.Q8_0: 4e-3}[typ]
 				closeTo(t, logits(t, []plan.Stage{s}, p, typ, batches), want, bar)
 			})
@@ -96,9 +96,9 @@ func TestTokenPlaces(t *testing.T) {
 		room        int // for weights, in bytes; 0 means as much as there is
 		least, most int // bytes of weights
 	}{
-		{"all", asyncCapability, 0, 60 << 10, 70 << 10},
-		{"a part", asyncCapability, 20 << 10, 16 << 10, 20 << 10},
-		{"none", asyncCapability, 1, 0, 0},
+		{"all", tensorCapability, 0, 60 << 10, 70 << 10},
+		{"a part", tensorCapability, 20 << 10, 16 << 10, 20 << 10},
+		{"none", tensorCapability, 1, 0, 0},
 		{"none on an older GPU", tokenCapability, 0, 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -114,7 +114,7 @@ func TestTokenPlaces(t *testing.T) {
 			if want == nil {
 				want = got
 			}
-			if c.capability < asyncCapability { // other arithmetic
+			if c.capability < tensorCapability { // other arithmetic
 				closeTo(t, got, want, 1e-4)
 			} else if !slices.Equal(got, want) {
 				t.Error("the logits are not those of weights that are all there")
@@ -150,7 +150,7 @@ func TestTokenRange(t *testing.T) {
 			}
 			p.Embedding = &e
 			want := logits(t, []plan.Stage{exact(t, p, 128, 200)}, p, quant.F32, batches)
-			s := tokenStage(t, tokenGPU(t, asyncCapability, 4), p)
+			s := tokenStage(t, tokenGPU(t, tensorCapability, 4), p)
 			closeTo(t, logits(t, []plan.Stage{s}, p, quant.F32, batches), want, 5e-6)
 		})
 	}
@@ -167,7 +167,7 @@ func inFloats(w tensor.Tensor) tensor.Tensor {
 // TestTokenStages computes tokens of two models of different sizes in turns on one GPU: each
 // launch must have the shared memory of its own stage.
 func TestTokenStages(t *testing.T) {
-	dev := tokenGPU(t, asyncCapability, 4)
+	dev := tokenGPU(t, tensorCapability, 4)
 	batches := [][]sequence{{{1, true}}, {{1, true}}}
 	var stages []*Stage
 	var plans []plan.Plan

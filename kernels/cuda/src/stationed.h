@@ -23,7 +23,7 @@ struct Weights {
 	int length, unused;     // steps of kTileGroups groups of a tile of rows that a warp takes at a time
 };
 
-// The matrices of a layer, of which there may be one or two for Q, K and V, and its products.
+// The matrices of a layer, one to three of which are Q, K and V, and its products.
 enum Matrices { kQKVMatrices, kOutputMatrix = 3, kGateUpMatrix, kDownMatrix, kMatrices };
 enum Product { kQKV, kOutput, kGateUp, kDown, kProductsOfLayer };
 

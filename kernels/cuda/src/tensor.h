@@ -1,8 +1,8 @@
 // Products of matrices by the units that GPUs have for them from compute capability 8.0
 // on, for prefill, and what measures those units. Weights become float16 numbers first, see
 // expand.h, or are such. Columns of both factors are in the order in which those have them.
-// Normed rows of x are float16 numbers, too, multiplied by a power of two that
-// brings the largest of a row near the end of their range: a model's may be beyond it.
+// Normed rows of x are float16 numbers, too, multiplied by a power of two that brings the
+// largest of a row near the end of their range: a model's may be beyond it.
 #pragma once
 #include "reduce.h"
 #include "weights.h"
@@ -37,7 +37,7 @@ KERNEL(rmsnorm_halves, NormHalvesArgs, kVectorThreads) {
 	int e = powerOf(blockMax(top) * scale);
 	scale *= power(e);
 	u16 *y = a.y + (u64)block() * a.width;
-	for (int i = thread(); i < a.width; i += threads()) 
+	for (int i = thread(); i < a.width; i += threads())
 		y[interleaved(i, (u32)a.width / kGroup)] = toHalf(x[i] * a.weight[i] * scale);
 	if (thread() == 0) a.scales[block()] = power(-e);
 }

@@ -23,8 +23,8 @@ struct TokenArgs {
 // What the steps of a transformer block hand on, and how many there are.
 enum Step { kQKVStep, kAttentionStep, kOutputStep, kGateUpStep, kDownStep, kSteps };
 
-// The sequence and the place in it that the token has, and what turns value
-// thread() % headDim of its queries and keys.
+// The sequence and the place in it that the token has. It stands in shared memory, as the
+// arguments do, for functions that are not part of their callers.
 struct Place {
 	CacheRow row;
 	int head, split; // of attention that the block computes first
