@@ -14,9 +14,9 @@ import (
 // The parameters of the kernels.
 type tokenArgs struct {
 	layers, hidden                                     driver.Ptr
-	vector, qkv, attn, ffn, parts, softmax             driver.Ptr
+	before, between, qkv, attn, ffn, parts, softmax    driver.Ptr
 	rope, row                                          driver.Ptr
-	before                                             uint32
+	layer                                              uint32
 	rest, sums, own                                    int32
 	count, width, ffnWidth, heads, group, splits, span int32
 	eps, scale                                         float32
@@ -26,7 +26,6 @@ type tokenArgs struct {
 const (
 	tokenThreads = 512
 	tokenWarps   = tokenThreads/warpLen - 1 // that compute
-	tokenSteps   = 5                        // of a transformer block
 	tokenStatic  = 16 << 10                 // bytes of a block's memory that the kernels have of their own
 )
 
@@ -40,25 +39,25 @@ type token struct {
 	layers driver.Ptr // 0 if the stage computes tokens by launches
 	words  tokenWords
 	memory blockMemory
-	before uint32 // steps so far
+	count  uint32 // layers so far
 	span   int    // positions of attention that a multiprocessor takes at the least
 }
 
 // tokenWords are the vectors that blocks hand to each other: see src/exchange.h.
-type tokenWords struct{ vector, qkv, attn, ffn, parts, softmax driver.Ptr }
+type tokenWords struct{ before, between, qkv, attn, ffn, parts, softmax driver.Ptr }
 
-// wordBytes is what a value takes of them.
-const wordBytes = 8
-
-// each calls f for all of them, with the number of their values.
-func (w *tokenWords) each(d *Device, p plan.Plan, f func(at *driver.Ptr, n int)) {
+// each calls f for all of them, with the number of their words of 32 bits.
+func (w *tokenWords) each(d *Device, p plan.Plan, f func(at *driver.Ptr, words int)) {
 	items := max(d.info.SMs, p.Heads) // heads times spans, at most: see attentionSpans
-	f(&w.vector, p.Width)
-	f(&w.qkv, p.QDim()+2*p.KVDim())
-	f(&w.attn, p.QDim())
-	f(&w.ffn, p.FFN)
-	f(&w.parts, items*p.HeadDim)
-	f(&w.softmax, items*2)
+	for _, v := range []struct {
+		at *driver.Ptr
+		n  int
+	}{
+		{&w.before, p.Width}, {&w.between, p.Width}, {&w.qkv, p.QDim() + 2*p.KVDim()}, {&w.attn, p.QDim()}, {&w.ffn, p.FFN},
+		{&w.parts, 2 * items * p.HeadDim}, {&w.softmax, 2 * items * 2},
+	} {
+		f(v.at, v.n)
+	}
 }
 
 // hasToken reports whether a plan's tokens can be computed in one launch.
@@ -79,7 +78,7 @@ func (d *Device) hasToken(p plan.Plan) bool {
 // tokenSize is the memory of the GPU that they take in all.
 func (d *Device) tokenSize(p plan.Plan) int64 {
 	n := aligned(int64(len(p.Blocks)) * int64(unsafe.Sizeof(tokenLayer{})))
-	new(tokenWords).each(d, p, func(_ *driver.Ptr, values int) { n += aligned(int64(wordBytes * values)) })
+	new(tokenWords).each(d, p, func(_ *driver.Ptr, words int) { n += aligned(4 * int64(words)) })
 	return n
 }
 
@@ -97,8 +96,8 @@ func (s *Stage) loadToken() error {
 	s.dev.station(all, &s.token.memory)
 	var err error
 	s.token.words.each(s.dev, s.Plan, func(at *driver.Ptr, n int) {
-		if err == nil { // a step of number 0 there is not
-			*at, err = upload(&s.memory, make([]uint64, n))
+		if err == nil { // none is of the first layer, which has number 1
+			*at, err = upload(&s.memory, make([]uint32, n))
 		}
 	})
 	if err == nil {
@@ -135,8 +134,8 @@ func (p *pass) tokenBlocks() {
 	t := &p.token
 	args := tokenArgs{
 		layers: t.layers, hidden: p.hidden,
-		vector: t.words.vector, qkv: t.words.qkv, attn: t.words.attn, ffn: t.words.ffn, parts: t.words.parts, softmax: t.words.softmax,
-		rope: p.rope, row: p.spans, before: t.before,
+		before: t.words.before, between: t.words.between, qkv: t.words.qkv, attn: t.words.attn, ffn: t.words.ffn, parts: t.words.parts, softmax: t.words.softmax,
+		rope: p.rope, row: p.spans, layer: t.count + 1,
 		rest: t.memory.rest, sums: int32(t.memory.sums), own: int32(t.memory.own),
 		count: int32(len(p.layers)), width: int32(p.Width), ffnWidth: int32(p.FFN), heads: int32(p.Heads), group: int32(p.Group()),
 		splits: int32(splits), span: int32(span),
@@ -144,6 +143,6 @@ func (p *pass) tokenBlocks() {
 	}
 	call(p, p.tokenKernel(), p.dev.info.SMs, tokenThreads, args)
 	if p.err == nil {
-		t.before += 1 + uint32(tokenSteps*len(p.layers))
+		t.count += uint32(len(p.layers))
 	}
 }

@@ -90,6 +90,12 @@ static inline u32 multiplyAddHalves(u32 x, u32 y, u32 z) {
 }
 static inline u32 addHalves(u32 x, u32 y) { return multiplyAddHalves(x, 0x3c003c00, y); }
 static inline void fetchAdd(u32 *p, u32 n) { *p += n; }
+static inline void storeNumber(u32 *p, u32 v) { *(volatile u32 *)p = v; }
+static inline u32 loadNumber(const u32 *p) { return *(const volatile u32 *)p; }
+static inline uint4v loadNumbers(const uint4v *p) {
+	const u32 *w = (const u32 *)p;
+	return {loadNumber(w), loadNumber(w + 1), loadNumber(w + 2), loadNumber(w + 3)};
+}
 static inline void storeWord(u64 *p, u64 v) { *(volatile u64 *)p = v; }
 static inline uint4v loadWords(const u64 *p) {
 	u64 a = ((const volatile u64 *)p)[0], b = ((const volatile u64 *)p)[1];

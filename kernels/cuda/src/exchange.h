@@ -1,29 +1,65 @@
-// How the blocks of a grid that is resident as a whole hand vectors to each other without
-// a barrier: every value stands in a word of 64 bits beside the number of the step that
-// made it, and whoever wants it reads the word until that number is there. A word is
-// written and read as one, so nothing has to be ordered with anything else.
+// How the blocks of a grid that is resident as a whole hand numbers to each other without
+// a barrier: a number says itself who made it, and whoever wants it reads it until it is
+// there. Numbers are written and read as one, so nothing has to be ordered with anything
+// else. They are written again only by a step whose inputs depend on all who have read
+// them: whoever reads a vector has a part of what is made of it.
 #pragma once
 #include "platform.h"
 
-// What the steps hand on. Words are written again only by a step whose inputs depend on
-// all who have read them: whoever reads a vector has a part of what is made of it.
-struct Words {
-	u64 *w; // a multiple of 16 bytes
+// A vector that every layer writes as a whole, once: so whoever has read a layer's numbers
+// finds those or the next layer's. The lowest bit of a number says whether its layer's is an
+// even one, 0 or 1, which is its phase; 23 bits are the number's own.
+struct Vector {
+	u32 *w; // a multiple of 16 bytes
 
-	DEVICE_METHOD void publish(int i, float v, u32 step) const { storeWord(w + i, (u64)step << 32 | bitsOf(v)); }
+	DEVICE_METHOD void publish(int i, float v, u32 phase) const {
+		u32 bits = bitsOf(v);
+		storeNumber(w + i, ((bits + (bits >> 1 & 1)) & -2) | phase); // ties to even
+	}
 
-	// read returns words 2*i and 2*i+1, and arrived whether both are of that step.
-	DEVICE_METHOD uint4v read(int i) const { return loadWords(w + 2 * i); }
-	static DEVICE_METHOD bool arrived(const uint4v &v, u32 step) { return v[1] == step && v[3] == step; }
-	static DEVICE_METHOD float2v values(const uint4v &v) { return {fromBits(v[0]), fromBits(v[2])}; }
+	// read returns numbers 4*i to 4*i+3, and arrived whether all are of that phase.
+	DEVICE_METHOD uint4v read(int i) const { return loadNumbers((const uint4v *)w + i); }
+	static DEVICE_METHOD bool arrived(const uint4v &v, u32 phase) {
+		u32 even = ~(v[0] | v[1] | v[2] | v[3]), odd = v[0] & v[1] & v[2] & v[3];
+		return (phase ? odd : even) & 1;
+	}
 
-	// await returns values 2*i and 2*i+1. seen is what read returned before.
-	DEVICE_METHOD float2v await(int i, uint4v seen, u32 step) const {
-		while (!arrived(seen, step)) {
+	// await returns numbers 4*i to 4*i+3. seen is what read returned before.
+	DEVICE_METHOD float4v await(int i, uint4v seen, u32 phase) const {
+		while (!arrived(seen, phase)) {
 			relax();
 			seen = read(i);
 		}
-		return values(seen);
+		return {fromBits(seen[0] & -2), fromBits(seen[1] & -2), fromBits(seen[2] & -2), fromBits(seen[3] & -2)};
+	}
+
+	// awaitOne returns number i. seen is what readOne returned before.
+	DEVICE_METHOD u32 readOne(int i) const { return loadNumber(w + i); }
+	DEVICE_METHOD float awaitOne(int i, u32 seen, u32 phase) const {
+		while ((seen & 1) != phase) {
+			relax();
+			seen = readOne(i);
+		}
+		return fromBits(seen & -2);
+	}
+};
+
+// What not every layer writes: a number stands in a word of 64 bits beside that of its layer.
+struct Words {
+	u64 *w; // a multiple of 16 bytes
+
+	DEVICE_METHOD void publish(int i, float v, u32 layer) const { storeWord(w + i, (u64)layer << 32 | bitsOf(v)); }
+
+	// read returns words 2*i and 2*i+1.
+	DEVICE_METHOD uint4v read(int i) const { return loadWords(w + 2 * i); }
+
+	// await returns values 2*i and 2*i+1. seen is what read returned before.
+	DEVICE_METHOD float2v await(int i, uint4v seen, u32 layer) const {
+		while (seen[1] != layer || seen[3] != layer) {
+			relax();
+			seen = read(i);
+		}
+		return {fromBits(seen[0]), fromBits(seen[2])};
 	}
 };
 
@@ -31,33 +67,33 @@ struct Words {
 // index a vector would be put into memory for it.
 DEVICE float valueOf(float2v pair, int i) { return i % 2 ? pair[1] : pair[0]; }
 
-// awaitAll calls use(what ahead(i) returned, i, i < pairs, values 2*i and 2*i+1 or zeros) for
-// the pairs of a vector, which the first Threads threads of a block share, and for those past
-// its end that a warp has besides. A thread calls ahead for Together of its pairs at a time
+// awaitAll calls use(what ahead(i) returned, i, i < quads, numbers 4*i to 4*i+3 or zeros) for
+// the quads of a vector, which the first Threads threads of a block share, and for those past
+// its end that a warp has besides. A thread calls ahead for Together of its quads at a time
 // and waits for one of those before it asks for the others, which were made at about the same
 // time: all of a long vector, asked for again and again by every block, would take what the
 // second-level cache can deliver.
-template <int Threads, int Together, class A, class F> DEVICE void awaitAll(const Words &from, int pairs, u32 step, A ahead, F use) {
-	for (int base = thread(); (base & -kWarp) < pairs; base += Together * Threads) {
-		auto has = [&](int j) INLINED { return base + j * Threads < pairs; };
-		float2v held[Together] = {};
+template <int Threads, int Together, class A, class F> DEVICE void awaitAll(const Vector &from, int quads, u32 phase, A ahead, F use) {
+	for (int base = thread(); (base & -kWarp) < quads; base += Together * Threads) {
+		auto has = [&](int j) INLINED { return base + j * Threads < quads; };
+		float4v held[Together] = {};
 #pragma unroll
 		for (int j = 0; j < Together; j++)
 			if (has(j)) held[j] = ahead(base + j * Threads);
 		uint4v seen[Together] = {};
-		float2v first = 0;
-		if (has(0)) first = from.await(base, from.read(base), step);
+		float4v first = 0;
+		if (has(0)) first = from.await(base, from.read(base), phase);
 #pragma unroll
 		for (int j = 1; j < Together; j++)
 			if (has(j)) seen[j] = from.read(base + j * Threads);
 #pragma unroll
 		for (int j = 0; j < Together; j++) {
 			int i = base + j * Threads;
-			if ((i & -kWarp) >= pairs) break;
-			float2v v = first;
+			if ((i & -kWarp) >= quads) break;
+			float4v v = first;
 			if (j > 0) {
 				v = 0;
-				if (has(j)) v = from.await(i, seen[j], step);
+				if (has(j)) v = from.await(i, seen[j], phase);
 			}
 			use(held[j], i, has(j), v);
 		}

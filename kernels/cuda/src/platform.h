@@ -113,8 +113,19 @@ DEVICE void relax() {}
 
 // What follows needs compute capability 7.0.
 
-// A word of 64 bits that other blocks read while it changes, and two that follow each
-// other, in four halves.
+// Numbers of 32 bits that other blocks read while they change, one or four that follow each
+// other, and words of 64 bits, of which two are read in four halves.
+DEVICE void storeNumber(u32 *p, u32 v) { asm volatile("st.relaxed.gpu.global.b32 [%0], %1;" ::"l"(p), "r"(v)); }
+DEVICE u32 loadNumber(const u32 *p) {
+	u32 v;
+	asm volatile("ld.relaxed.gpu.global.b32 %0, [%1];" : "=r"(v) : "l"(p));
+	return v;
+}
+DEVICE uint4v loadNumbers(const uint4v *p) {
+	uint4v v;
+	asm volatile("ld.relaxed.gpu.global.v4.b32 {%0, %1, %2, %3}, [%4];" : "=r"(v[0]), "=r"(v[1]), "=r"(v[2]), "=r"(v[3]) : "l"(p));
+	return v;
+}
 DEVICE void storeWord(u64 *p, u64 v) { asm volatile("st.relaxed.gpu.global.b64 [%0], %1;" ::"l"(p), "l"(v)); }
 DEVICE uint4v loadWords(const u64 *p) {
 	u64 a, b;

@@ -277,34 +277,34 @@ DEVICE void bringAll(const TokenLayer *from, int count, int width, bool rest) {
 		}
 }
 
-// What each format wants of x, for the pairs of a group.
+// What each format wants of x, for the quads of a group.
 DEVICE Form *forms() {
-	SHARED(Form, all, kFormats * kGroup / 2);
+	SHARED(Form, all, kFormats * kGroup / 4);
 	return all;
 }
 
 // makeForms fills them, and zeros.
 template <bool Tiles> DEVICE void makeForms() {
-	constexpr int pairs = kGroup / 2;
-	int format = thread() / pairs, pair = thread() % pairs;
+	constexpr int quads = kGroup / 4;
+	int format = thread() / quads, quad = thread() % quads;
 	if (thread() < (int)sizeof(Slot) / 16) ((uint4v *)zeros())[thread()] = 0;
 	if (format >= kFormats) return;
 	Form f = {};
 	switch (format) {
 #define FORM_OF(F) \
 	case kFormat_##F: \
-		f = formOf<F, Tiles>(pair); \
+		f = formOf<F, Tiles>(quad); \
 		break;
 		FORMATS(FORM_OF)
 	}
 	forms()[thread()] = f;
 }
 
-// formFor returns that of pairs of x that a thread brings: thread(), and others a multiple
-// of 16 further on.
+// formFor returns that of quads of x that a thread brings: thread(), and others a multiple
+// of 8 further on.
 DEVICE Form formFor(int format) {
-	constexpr int pairs = kGroup / 2;
-	return forms()[format * pairs + thread() % pairs];
+	constexpr int quads = kGroup / 4;
+	return forms()[format * quads + thread() % quads];
 }
 
 // product returns the product of row k of a block's pair i.

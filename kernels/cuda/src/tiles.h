@@ -72,50 +72,57 @@ struct Slot {
 	u32 unused[3];
 };
 
-// What a format wants of two neighbours of a group of a vector: the factors that they are
-// multiplied with, and their places among halves, in bytes, the second in the upper half of
-// the word. Places are kAsTheyAre where it wants floats.
+// What a format wants of four neighbours of a group of a vector: the factors that they are
+// multiplied with, and their places among halves, in bytes, a byte each. Places are
+// kAsTheyAre where it wants floats.
 struct Form {
-	float2v factor;
-	u32 places;
+	float4v factor;
+	u32 places, unused[3];
 };
 constexpr u32 kAsTheyAre = ~0u;
 
-template <class F, bool Tiles> DEVICE Form formOf(int pair) {
+template <class F, bool Tiles> DEVICE Form formOf(int quad) {
 	Form f = {1, kAsTheyAre};
 	if constexpr (Tiles && kInHalves<F>) {
-		int a = placeOf<F>(2 * pair), b = placeOf<F>(2 * pair + 1);
-		f.factor = {1.0f / (1 << bitOf<F>(a / 2)), 1.0f / (1 << bitOf<F>(b / 2))};
-		f.places = 2 * a | 2 * b << 16;
+		f.places = 0;
+#pragma unroll
+		for (int k = 0; k < 4; k++) {
+			int at = placeOf<F>(4 * quad + k);
+			f.factor[k] = fromBits((127 - bitOf<F>(at / 2)) << 23);
+			f.places |= 2 * at << 8 * k;
+		}
 	} else if constexpr (kSubnormal<F>) {
-		f.factor = ((const float2v *)kFactors<F>.of)[pair];
+		f.factor = ((const float4v *)kFactors<F>.of)[quad];
 	}
 	return f;
 }
 
-// store brings values 2*i and 2*i+1 of a vector, which have been multiplied with their
+// store brings values 4*i to 4*i+3 of a vector, which have been multiplied with their
 // factors, into slots. All lanes of a warp call it, with values that follow each other; those
 // past the end of the vector have zeros.
-template <bool Tiles> DEVICE void store(Slot *slots, int i, bool there, float2v v, u32 places) {
-	constexpr int pairs = kGroup / 2, top = 14; // the exponent of the largest
-	Slot &slot = slots[i / pairs];
+template <bool Tiles> DEVICE void store(Slot *slots, int i, bool there, float4v v, u32 places) {
+	constexpr int quads = kGroup / 4, top = 14; // the exponent of the largest
+	Slot &slot = slots[i / quads];
 	if (!Tiles || places == kAsTheyAre) {
-		if (there) ((float2v *)slot.floats)[i % pairs] = v;
+		if (there) slot.floats[i % quads] = v;
 		return;
 	}
 	constexpr u32 magnitude = 0x7fffffff;
-	int most = larger(bitsOf(v[0]) & magnitude, bitsOf(v[1]) & magnitude);
+	int most = larger(larger(bitsOf(v[0]) & magnitude, bitsOf(v[1]) & magnitude), larger(bitsOf(v[2]) & magnitude, bitsOf(v[3]) & magnitude));
 #pragma unroll
-	for (int m = 1; m < pairs; m *= 2) most = larger(most, exchange(most, m));
+	for (int m = 1; m < quads; m *= 2) most = larger(most, exchange(most, m));
 	int exponent = larger(most >> 23, top + 1);
 	if (!there) return;
 	v *= fromBits((2 * 127 + top - exponent) << 23);
-	u32 large = halves(v[0], v[1]), small = halves(v[0] - fromHalf(large), v[1] - fromHalf(large >> 16));
 	u8 *to = (u8 *)slot.halves;
-	u16 *first = (u16 *)(to + (places & 0xffff)), *second = (u16 *)(to + (places >> 16));
-	first[0] = large, first[kGroup] = small;
-	second[0] = large >> 16, second[kGroup] = small >> 16;
-	if (i % pairs == 0) slot.scale = fromBits((exponent - top) << 23);
+#pragma unroll
+	for (int k = 0; k < 4; k += 2) {
+		u32 large = halves(v[k], v[k + 1]), small = halves(v[k] - fromHalf(large), v[k + 1] - fromHalf(large >> 16));
+		u16 *first = (u16 *)(to + (places >> 8 * k & 0xff)), *second = (u16 *)(to + (places >> (8 * k + 8) & 0xff));
+		first[0] = large, first[kGroup] = small;
+		second[0] = large >> 16, second[kGroup] = small >> 16;
+	}
+	if (i % quads == 0) slot.scale = fromBits((exponent - top) << 23);
 }
 
 // The products of rows with a vector, as a lane has them.

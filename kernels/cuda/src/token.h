@@ -9,19 +9,17 @@
 struct TokenArgs {
 	const TokenLayer *layers;
 	float *hidden;                // [width], before and after
-	Words vector, qkv, attn, ffn; // the hidden state, and what their names say
+	Vector before, between;       // the hidden state before a block's attention, and behind it
+	Vector qkv, attn, ffn;        // what their names say
 	Words parts, softmax;         // of attention over spans: [heads][splits][headDim], [heads][splits][maximum, sum]
 	const float *rope;            // [position][cosines, sines][headDim/2]
 	const CacheRow *row;
-	u32 before;                   // the number of the last step there was
+	u32 layer;                    // the number of the first layer, counted from the first launch on, and from 1
 	int rest;                     // 0 if all weights fit into blocks' memory
 	int sums, own;                // where they begin in a block's memory, in bytes; before them is x, behind them weights
 	int count, width, ffnWidth, heads, group, splits, span; // group: heads on a KV head
 	float eps, scale;             // of norms, and of queries
 };
-
-// What the steps of a transformer block hand on, and how many there are.
-enum Step { kQKVStep, kAttentionStep, kOutputStep, kGateUpStep, kDownStep, kSteps };
 
 // The sequence and the place in it that the token has. It stands in shared memory, as the
 // arguments do, for functions that are not part of their callers.
@@ -47,7 +45,7 @@ struct Span {
 
 // merged returns value thread() of a head whose first span is mine and whose others are
 // published, from part number first on.
-template <int D> DEVICE float merged(Words parts, Words softmax, int first, int splits, Span mine, u32 step) {
+template <int D> DEVICE float merged(Words parts, Words softmax, int first, int splits, Span mine, u32 number) {
 	constexpr int together = 4;
 #pragma unroll 1
 	for (int s = 1; s < splits; s += together) {
@@ -61,8 +59,8 @@ template <int D> DEVICE float merged(Words parts, Words softmax, int first, int 
 #pragma unroll
 		for (int j = 0; j < together; j++) {
 			if (s + j >= splits) continue;
-			float2v other = softmax.await(first + s + j, scale[j], step);
-			float value = valueOf(parts.await(((first + s + j) * D + thread()) / 2, out[j], step), thread());
+			float2v other = softmax.await(first + s + j, scale[j], number);
+			float value = valueOf(parts.await(((first + s + j) * D + thread()) / 2, out[j], number), thread());
 			float top = maximum(mine.top, other[0]), before = exponential(mine.top - top), factor = exponential(other[0] - top);
 			mine = {top, mine.sum * before + other[1] * factor, mine.out * before + value * factor};
 		}
@@ -75,7 +73,7 @@ template <int D> DEVICE float merged(Words parts, Words softmax, int first, int 
 // token's own position store its key and value: those that share a KV head write the same.
 // As many lanes as have 8 values each take a position, with a softmax of their own; all are
 // merged in the end.
-template <class K, int D> FUNCTION void tokenAttention(int layer, u32 step, float cosine, float sine) {
+template <class K, int D> FUNCTION void tokenAttention(int layer, float cosine, float sine) {
 	const TokenArgs &a = *theArgs();
 	const Place &place = *thePlace();
 	constexpr int lanes = D / 8, atOnce = kTokenThreads / lanes; // positions
@@ -84,6 +82,7 @@ template <class K, int D> FUNCTION void tokenAttention(int layer, u32 step, floa
 	SHARED(float, tops, kTokenWarps);
 	SHARED(float, sums, kTokenWarps);
 	const CacheRow &row = place.row;
+	u32 number = a.layer + layer, phase = number % 2;
 	int head = place.head, split = place.split, kvHeads = a.heads / a.group;
 	for (int item = block(); item < a.heads * a.splits; item += blocks()) {
 		if (item != block()) head = item % a.heads, split = item / a.heads;
@@ -104,9 +103,8 @@ template <class K, int D> FUNCTION void tokenAttention(int layer, u32 step, floa
 		int part = thread() / D, at = thread() % D, other = at ^ D / 2;
 		if (part == 0 || (part < 3 && end == row.pos + 1)) {
 			int x = (part == 0 ? head : a.heads + (part - 1) * kvHeads + kvHead) * D;
-			uint4v seen = a.qkv.read((x + at) / 2), seenOther = a.qkv.read((x + other) / 2);
-			float mine = valueOf(a.qkv.await((x + at) / 2, seen, step + kQKVStep), at);
-			float turns = valueOf(a.qkv.await((x + other) / 2, seenOther, step + kQKVStep), other);
+			u32 seen = a.qkv.readOne(x + at), seenOther = a.qkv.readOne(x + other);
+			float mine = a.qkv.awaitOne(x + at, seen, phase), turns = a.qkv.awaitOne(x + other, seenOther, phase);
 			if (part < 2) mine = mine * cosine + (at < D / 2 ? -turns : turns) * sine;
 			if (part == 0) mine *= a.scale;
 			else mine = (part == 1 ? keys : values).store(row.pos, at, mine);
@@ -186,25 +184,25 @@ template <class K, int D> FUNCTION void tokenAttention(int layer, u32 step, floa
 		}
 		int to = head * a.splits + split;
 		if (split > 0) {
-			a.parts.publish(to * D + thread(), out, step + kAttentionStep);
-			if (thread() < 2) a.softmax.publish(2 * to + thread(), thread() == 0 ? most : all, step + kAttentionStep);
+			a.parts.publish(to * D + thread(), out, number);
+			if (thread() < 2) a.softmax.publish(2 * to + thread(), thread() == 0 ? most : all, number);
 			continue;
 		}
-		out = merged<D>(a.parts, a.softmax, to, a.splits, {most, all, out}, step + kAttentionStep);
-		a.attn.publish(head * D + thread(), out, step + kAttentionStep);
+		out = merged<D>(a.parts, a.softmax, to, a.splits, {most, all, out}, number);
+		a.attn.publish(head * D + thread(), out, phase);
 	}
 }
 
 // awaited brings a vector, times a factor and, if there is one, a norm's weights, into the
 // block's memory. It returns the sum of the squares of what a thread has brought.
-template <bool Tiles, bool Normed> FUNCTION float awaited(const u64 *words, int pairs, u32 step, int format, const float2v *norm) {
-	constexpr int together = Normed ? 4 : 6;
+template <bool Tiles, bool Normed> FUNCTION float awaited(const u32 *vector, int quads, u32 phase, int format, const float4v *norm) {
+	constexpr int together = Normed ? 2 : 6;
 	Form form = formFor(format);
 	float square = 0;
 	// A norm's weights may come from the GPU's memory.
-	auto ahead = [&](int i) INLINED { return Normed ? norm[i] : float2v(1); };
-	awaitAll<kTokenThreads, together>({(u64 *)words}, pairs, step, ahead, [&](float2v weights, int i, bool there, float2v v) INLINED {
-		if (Normed) square += v[0] * v[0] + v[1] * v[1];
+	auto ahead = [&](int i) INLINED { return Normed ? norm[i] : float4v(1); };
+	awaitAll<kTokenThreads, together>({(u32 *)vector}, quads, phase, ahead, [&](float4v weights, int i, bool there, float4v v) INLINED {
+		if (Normed) square += v[0] * v[0] + v[1] * v[1] + v[2] * v[2] + v[3] * v[3];
 		store<Tiles>(slots(), i, there, v * weights * form.factor, form.places);
 	});
 	return square;
@@ -222,12 +220,11 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 	float inverseWidth = 1.0f / a.width;
 	makeForms<Tiles>();
 	barrier();
-	u32 step = a.before + 1; // that hands on the hidden state as it is
 	{
 		const Piece &o = layers()[0].pieces[kOutputMatrix];
 		for (int t = thread(); t < 2 * o.count; t += kTokenThreads) {
 			float v = own[t] = a.hidden[2 * o.first + t];
-			a.vector.publish(2 * o.first + t, v, step);
+			a.before.publish(2 * o.first + t, v, a.layer % 2);
 		}
 	}
 	auto normScale = [&]() INLINED {
@@ -237,12 +234,12 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 		return rsqrt(sum * inverseWidth + a.eps);
 	};
 
-	step++;
 	// All matrices are gone through by the same code: what each call of a function keeps
 	// registers for, all others have to do without.
 #pragma unroll 1
-	for (int layer = 0; layer < a.count; layer++, step += kSteps) {
+	for (int layer = 0; layer < a.count; layer++) {
 		const Layer &l = layers()[layer % 2];
+		u32 phase = (a.layer + layer) % 2;
 		int next;
 #pragma unroll 1
 		for (int m = 0; m < kMatrices; m = next) {
@@ -250,21 +247,20 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 			int rows = 2 * p.count;
 			bool ofQKV = m < kOutputMatrix, normed = ofQKV || m == kGateUpMatrix;
 			next = ofQKV && m + 1 == l.qkv ? kOutputMatrix : m + 1;
-			if (m == kOutputMatrix && block() < a.heads * a.splits) tokenAttention<K, D>(layer, step, cosine, sine);
+			if (m == kOutputMatrix && block() < a.heads * a.splits) tokenAttention<K, D>(layer, cosine, sine);
 
 			// The hidden state, times the norm's weights, and the sum of its squares, or what
 			// attention or SwiGLU made. What the norm divides by, the results of products are
 			// divided by.
 			if (rows == 0) {
 			} else if (normed) {
-				float square = awaited<Tiles, true>(a.vector.w, a.width / 2, ofQKV ? step - 1 : step + kOutputStep, p.format,
-					(const float2v *)(ofQKV ? l.attnNorm : l.ffnNorm));
+				float square = awaited<Tiles, true>(ofQKV ? a.before.w : a.between.w, a.width / 4, phase, p.format,
+					(const float4v *)(ofQKV ? l.attnNorm : l.ffnNorm));
 				square = warpSum(square);
 				if (lane() == 0) squares[warp()] = square;
 			} else {
 				bool attn = m == kOutputMatrix;
-				awaited<Tiles, false>(attn ? a.attn.w : a.ffn.w, attn ? a.heads * D / 2 : a.ffnWidth / 2,
-					step + (attn ? kAttentionStep : kGateUpStep), p.format, 0);
+				awaited<Tiles, false>(attn ? a.attn.w : a.ffn.w, (attn ? a.heads * D : a.ffnWidth) / 4, phase, p.format, 0);
 			}
 			float bias = p.bias && thread() < rows ? p.bias[thread()] : 0;
 
@@ -280,20 +276,20 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 				if (m == kGateUpMatrix) {
 					float scale = normScale();
 					float gate = product(sums, p.parts, t, 0) * scale, up = product(sums, p.parts, t, 1) * scale;
-					a.ffn.publish(p.first + t, divide(gate, 1 + exponential(-gate)) * up, step + kGateUpStep);
+					a.ffn.publish(p.first + t, divide(gate, 1 + exponential(-gate)) * up, phase);
 					continue;
 				}
 				float v = product(sums, p.parts, t / 2, t % 2);
 				int row = 2 * p.first + t;
 				if (ofQKV) {
 					if (p.bias && t >= kTokenThreads) bias = p.bias[t];
-					a.qkv.publish(row, v * normScale() + bias, step + kQKVStep);
+					a.qkv.publish(row, v * normScale() + bias, phase);
 					continue;
 				}
 				v = own[t] += v;
-				bool last = m == kDownMatrix && layer == a.count - 1;
-				if (last) a.hidden[row] = v;
-				else a.vector.publish(row, v, step + (m == kOutputMatrix ? kOutputStep : kDownStep));
+				if (m == kOutputMatrix) a.between.publish(row, v, phase);
+				else if (layer < a.count - 1) a.before.publish(row, v, phase ^ 1);
+				else a.hidden[row] = v;
 			}
 		}
 	}
